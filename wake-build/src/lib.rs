@@ -1,0 +1,1 @@
+//! Carries a build from package files to results.

@@ -1,0 +1,2 @@
+//! The wake command line.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Turns Jsonnet into plain values.

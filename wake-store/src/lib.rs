@@ -1,0 +1,1 @@
+//! Keeps bytes by the digest of their content.
