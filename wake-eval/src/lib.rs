@@ -1,1 +1,36 @@
 //! Turns Jsonnet into plain values.
+//!
+//! A [`Request`] names one function application (a `PKG.libsonnet`, its `inputs`, a module); what comes back is
+//! JSON together with everything that was read to compute it, so that the caller can remember the result and later
+//! check whether it still holds. Evaluation happens in worker processes of a [`Pool`]: whatever a user writes, the
+//! worst it can do is to end one worker, which is reported as an [`EvalError`] that names the package.
+//!
+//! This crate opens no file itself. A worker is given [`Sources`] by whoever calls [`serve`], and asks the parent's
+//! [`Answers`] for what other packages and modules look like.
+
+mod answers;
+mod engine;
+mod error;
+mod limits;
+mod outcome;
+mod pool;
+mod render;
+mod request;
+mod serve;
+mod sources;
+mod wire;
+
+pub use answers::{Answer, Answers, NoAnswers};
+pub use error::{EvalError, Frame, Kind, Limit, Place};
+pub use limits::Limits;
+pub use outcome::{Evaluated, Read, list_digest};
+pub use pool::{Pool, WorkerCommand};
+pub use request::{Op, Request};
+pub use serve::serve;
+pub use sources::{EntryKind, ListEntry, SourceError, Sources};
+
+/// The language engine and its release; part of every memo key.
+pub const ENGINE: &str = "jrsonnet 0.5.0-pre98";
+
+/// The version of the `wake` object that functions receive; part of every memo key.
+pub const API_VERSION: u32 = 1;

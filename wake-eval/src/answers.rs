@@ -1,0 +1,41 @@
+//! What a running evaluation may ask about other packages and modules.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+/// Gives the instances of dependencies, as seen from outside, as JSON text.
+///
+/// Called on the thread that waits for the evaluation; several evaluations may ask at once.
+pub trait Answers: Sync {
+    /// The instance of the package `key` (`namespace@name@version`); none if there is no such package.
+    fn pkg(&self, key: &str) -> Option<Arc<str>>;
+
+    /// The instance `{"id", "inputs", "outputs"}` of the module that `id` (a module id object) names.
+    fn module(&self, id: &Value) -> Answer;
+}
+
+/// What is known about a module.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// It has been instantiated: its JSON text.
+    Ready(Arc<str>),
+    /// It will be, but has not been yet.
+    Pending,
+    /// There is no such module.
+    Unknown,
+}
+
+/// Knows no package and no module.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoAnswers;
+
+impl Answers for NoAnswers {
+    fn pkg(&self, _key: &str) -> Option<Arc<str>> {
+        None
+    }
+
+    fn module(&self, _id: &Value) -> Answer {
+        Answer::Unknown
+    }
+}

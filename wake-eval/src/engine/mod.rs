@@ -1,0 +1,1 @@
+//! The language engine: the only part that knows jrsonnet.

@@ -1,0 +1,76 @@
+//! What an evaluation yields beside its value: what it read and what it traced.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use wake_model::{BlobDigest, RelPath};
+
+use crate::sources::{EntryKind, ListEntry};
+
+/// The result of a request that succeeded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Evaluated {
+    /// The result.
+    pub value: Value,
+    /// Everything the value depends on beside the request, sorted, each once.
+    pub reads: Vec<Read>,
+    /// The lines of `std.trace`, in order.
+    pub trace: Vec<String>,
+}
+
+/// One thing an evaluation looked at, with the digest of what it saw.
+///
+/// No digest means that the thing was absent. Seeing the same digests again, the evaluation would yield the same.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Read {
+    /// A file's bytes.
+    File {
+        /// The file, relative to the package.
+        path: RelPath,
+        /// Of its bytes.
+        digest: Option<BlobDigest>,
+    },
+    /// A directory's names and kinds.
+    List {
+        /// The directory, relative to the package.
+        path: RelPath,
+        /// As [`list_digest`] gives it.
+        digest: Option<BlobDigest>,
+    },
+    /// The instance of a package.
+    Pkg {
+        /// `namespace@name@version`.
+        key: String,
+        /// Of the JSON text that was answered.
+        digest: Option<BlobDigest>,
+    },
+    /// The instance of a module; recorded only where it was ready.
+    Module {
+        /// The canonical JSON of the module id.
+        id: String,
+        /// Of the JSON text that was answered.
+        digest: Option<BlobDigest>,
+    },
+}
+
+/// The digest of a directory listing, whatever order it came in.
+///
+/// BLAKE3 of the entries sorted by name, each as one letter (`f`ile, e`x`ecutable, `d`irectory, `l`ink, `o`ther), the
+/// name, and a NUL.
+pub fn list_digest(entries: &[ListEntry]) -> BlobDigest {
+    let mut sorted: Vec<&ListEntry> = entries.iter().collect();
+    sorted.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+    let mut text = Vec::new();
+    for entry in sorted {
+        text.push(match entry.kind {
+            EntryKind::File { executable: false } => b'f',
+            EntryKind::File { executable: true } => b'x',
+            EntryKind::Dir => b'd',
+            EntryKind::Link => b'l',
+            EntryKind::Other => b'o',
+        });
+        text.extend_from_slice(entry.name.as_bytes());
+        text.push(0);
+    }
+    BlobDigest::of(&text)
+}

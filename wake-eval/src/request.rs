@@ -1,0 +1,58 @@
+//! One function application that someone wants evaluated.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use wake_model::RelPath;
+
+/// What to evaluate, and where its sources are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Request {
+    /// How the package is called in errors: `//libs/zlib`; `//` for the workspace root.
+    pub pkg: String,
+    /// Where the sources are; handed as it is to the factory that the worker was started with.
+    pub root: PathBuf,
+    /// Which function to apply.
+    pub op: Op,
+}
+
+/// The functions that can be applied. Results are described in `spec/jsonnet-api.md`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "op", rename_all = "lowercase")]
+pub enum Op {
+    /// `PKG.libsonnet` applied to `(wake)`.
+    Pkg,
+    /// The package's `inputs` applied to `(wake, pkg)`.
+    Inputs {
+        /// The package's own instance.
+        pkg: Value,
+    },
+    /// A module function applied to `(wake, pkg, config)` and, where what they need is known, its own functions.
+    Module {
+        /// The file that holds the function.
+        file: RelPath,
+        /// The name of the module in its package.
+        name: String,
+        /// The package's own instance.
+        pkg: Value,
+        /// None: what the function declares as its default.
+        config: Option<Value>,
+    },
+    /// An expression, with `wake` bound and the package's files importable.
+    Expr {
+        /// The Jsonnet text.
+        code: String,
+        /// How the text is called in errors.
+        label: String,
+    },
+    /// Where in the source the object `value` (a file, reference, module id, exec) was built by `op`.
+    ///
+    /// Evaluates `op` again and stops where a call yields an equal value. The result is a [`crate::Place`] or null.
+    Locate {
+        /// The application that built the value.
+        op: Box<Op>,
+        /// The value as it came out.
+        value: Value,
+    },
+}
