@@ -1,1 +1,30 @@
-//! What the things of wake are.
+//! What the things of wake are: digests, paths, trees, packages, steps, actions, records.
+//!
+//! Nothing here does I/O, reads a clock or holds an absolute path. Every hashed thing is hashed by the
+//! one canonical encoding of [`encode`], described with test vectors in `spec/encoding.md`.
+
+pub mod action;
+pub mod digest;
+pub mod encode;
+pub mod json;
+pub mod name;
+pub mod nearest;
+pub mod package;
+pub mod path;
+pub mod record;
+pub mod reflike;
+pub mod tree;
+
+pub use action::{
+    Action, Command, Field, FieldValue, InputNode, Invocation, OutputDecl, OutputKind, RootFs,
+    SandboxLevel, User,
+};
+pub use digest::{
+    ActionDigest, BlobDigest, Digest, HostDigest, PkgDigest, TreeDigest, ValueDigest,
+};
+pub use name::{Name, PkgKey, Requirement, Version};
+pub use package::{GetPkg, GlobalRule, Permission, PkgIdentity, PkgInfo, PkgRequest, PkgSource};
+pub use path::RelPath;
+pub use record::{LogRef, Outcome, RunRecord, Usage};
+pub use reflike::Reflike;
+pub use tree::{Entry, Manifest, Node, Tree};

@@ -1,0 +1,367 @@
+//! One command with every input pinned by digest.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{ActionDigest, BlobDigest, Digest, HostDigest, TreeDigest};
+use crate::encode::{Domain, Encoder, digest_bytes};
+use crate::path::RelPath;
+
+/// Everything a command can see, and therefore everything that can change what it yields.
+///
+/// Paths of inputs and outputs are relative to the root directory `/` that the command sees.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Action {
+    /// What is done.
+    pub command: Command,
+    /// The file system below the inputs.
+    pub root: RootFs,
+    /// What lies where, on top of the root.
+    pub inputs: BTreeMap<RelPath, InputNode>,
+    /// What the command must leave behind.
+    pub outputs: Vec<OutputDecl>,
+    /// Who the command is.
+    pub user: User,
+    /// Whether it may reach the network.
+    pub network: bool,
+    /// How strictly it is kept to what is declared.
+    pub sandbox: SandboxLevel,
+    /// The machine's kind, such as `x86_64-linux`.
+    pub platform: String,
+}
+
+/// What an action does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Runs a program.
+    Run(Invocation),
+    /// Runs nothing: the outputs are taken from the inputs as they lie.
+    Collect {
+        /// The directory that the outputs are taken from, absolute.
+        cwd: String,
+    },
+}
+
+/// One call of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invocation {
+    /// The program's path as seen from the working directory.
+    pub program: String,
+    /// Its arguments, without its own name.
+    pub args: Vec<String>,
+    /// Its whole environment.
+    pub env: BTreeMap<String, String>,
+    /// Its standard input.
+    pub stdin: String,
+    /// Its working directory, absolute.
+    pub cwd: String,
+}
+
+/// The user that a command sees itself as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The user's number.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+    /// The host's name.
+    pub hostname: String,
+}
+
+/// The file system that lies under the inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootFs {
+    /// The machine's own system directories, read only.
+    Host(HostDigest),
+    /// Nothing.
+    Empty,
+    /// A directory tree.
+    Tree(TreeDigest),
+}
+
+/// What lies at one path of an action's inputs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InputNode {
+    /// A regular file.
+    File {
+        /// The bytes.
+        blob: BlobDigest,
+        /// Whether it may be executed.
+        executable: bool,
+    },
+    /// A symbolic link, by its text.
+    Link {
+        /// Where it points.
+        target: String,
+    },
+    /// A whole directory.
+    Tree(TreeDigest),
+    /// A directory with nothing in it.
+    Dir,
+}
+
+/// A path that a command must create.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OutputDecl {
+    /// Where.
+    pub path: RelPath,
+    /// What must lie there.
+    pub kind: OutputKind,
+}
+
+/// What a declared output must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum OutputKind {
+    /// A file or a directory.
+    Any,
+    /// A directory, written with a trailing `/`.
+    Dir,
+}
+
+/// How strictly a command is kept to what is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SandboxLevel {
+    /// By the kernel: it sees nothing else.
+    Strict,
+    /// By convention only; asked for by name and never shared.
+    Weak,
+}
+
+impl SandboxLevel {
+    /// The name that users write.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            SandboxLevel::Strict => "strict",
+            SandboxLevel::Weak => "weak",
+        }
+    }
+}
+
+/// One named part of an action, as the hasher and the explainer both see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// The group: `env`, `inputs`, ….
+    pub group: String,
+    /// The name inside the group; none for a group of one.
+    pub key: Option<String>,
+    /// The value.
+    pub value: FieldValue,
+}
+
+/// The value of a field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FieldValue {
+    /// A word or a text.
+    Text(String),
+    /// A number.
+    Uint(u64),
+    /// A digest, with the kind of thing it names: `file`, `executable`, `tree`, `host`.
+    Digest(String, Digest),
+}
+
+impl Action {
+    /// The key of the action cache. Source: `spec/encoding.md`, action.
+    pub fn digest(&self) -> ActionDigest {
+        ActionDigest(digest_bytes(Domain::Action, &self.encode()))
+    }
+
+    /// The canonical bytes: the list of [`Action::fields`].
+    pub fn encode(&self) -> Vec<u8> {
+        let fields = self.fields();
+        let mut bytes = Vec::with_capacity(fields.len() * 96);
+        let mut encoder = Encoder::new(&mut bytes);
+        encoder.list(fields.len());
+        for Field { group, key, value } in &fields {
+            encoder.list(3);
+            encoder.text(group);
+            match key {
+                Some(key) => encoder.text(key),
+                None => encoder.none(),
+            }
+            match value {
+                FieldValue::Text(text) => encoder.text(text),
+                FieldValue::Uint(number) => encoder.uint(*number),
+                FieldValue::Digest(kind, digest) => {
+                    encoder.list(2);
+                    encoder.text(kind);
+                    encoder.digest(digest);
+                }
+            }
+        }
+        bytes
+    }
+
+    /// Every named part, in a fixed order: the one walk that hashes and explains.
+    pub fn fields(&self) -> Vec<Field> {
+        // No `..`: a new field does not compile until someone decides whether it is identity.
+        let Action { command, root, inputs, outputs, user, network, sandbox, platform } = self;
+        let mut fields = Vec::with_capacity(inputs.len() + 24);
+        command_fields(command, &mut fields);
+        root_field(root, &mut fields);
+        for (path, node) in inputs {
+            fields.push(keyed("inputs", path.as_str(), input_value(node)));
+        }
+        for OutputDecl { path, kind } in outputs {
+            let kind = match kind {
+                OutputKind::Any => "any",
+                OutputKind::Dir => "dir",
+            };
+            fields.push(keyed("outputs", path.as_str(), FieldValue::Text(kind.to_owned())));
+        }
+        let User { uid, gid, hostname } = user;
+        fields.push(keyed("user", "uid", FieldValue::Uint(u64::from(*uid))));
+        fields.push(keyed("user", "gid", FieldValue::Uint(u64::from(*gid))));
+        fields.push(keyed("user", "hostname", FieldValue::Text(hostname.clone())));
+        fields.push(single("network", if *network { "yes" } else { "no" }));
+        fields.push(single("sandbox", sandbox.as_str()));
+        fields.push(single("platform", platform));
+        fields
+    }
+}
+
+fn command_fields(command: &Command, fields: &mut Vec<Field>) {
+    match command {
+        Command::Run(Invocation { program, args, env, stdin, cwd }) => {
+            fields.push(single("program", program));
+            for (index, arg) in args.iter().enumerate() {
+                fields.push(keyed("args", &index.to_string(), FieldValue::Text(arg.clone())));
+            }
+            for (name, value) in env {
+                fields.push(keyed("env", name, FieldValue::Text(value.clone())));
+            }
+            fields.push(single("stdin", stdin));
+            fields.push(single("cwd", cwd));
+        }
+        Command::Collect { cwd } => fields.push(single("collect", cwd)),
+    }
+}
+
+fn root_field(root: &RootFs, fields: &mut Vec<Field>) {
+    let value = match root {
+        RootFs::Host(host) => FieldValue::Digest("host".to_owned(), host.0),
+        RootFs::Empty => FieldValue::Text("empty".to_owned()),
+        RootFs::Tree(tree) => FieldValue::Digest("tree".to_owned(), tree.0),
+    };
+    fields.push(Field { group: "rootfs".to_owned(), key: None, value });
+}
+
+fn input_value(node: &InputNode) -> FieldValue {
+    match node {
+        InputNode::File { blob, executable: false } => {
+            FieldValue::Digest("file".to_owned(), blob.0)
+        }
+        InputNode::File { blob, executable: true } => {
+            FieldValue::Digest("executable".to_owned(), blob.0)
+        }
+        InputNode::Tree(tree) => FieldValue::Digest("tree".to_owned(), tree.0),
+        InputNode::Link { target } => FieldValue::Text(format!("link {target}")),
+        InputNode::Dir => FieldValue::Text("dir".to_owned()),
+    }
+}
+
+fn single(group: &str, text: &str) -> Field {
+    Field { group: group.to_owned(), key: None, value: FieldValue::Text(text.to_owned()) }
+}
+
+fn keyed(group: &str, key: &str, value: FieldValue) -> Field {
+    Field { group: group.to_owned(), key: Some(key.to_owned()), value }
+}
+
+impl std::fmt::Display for Field {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.key {
+            Some(key) => write!(f, "{}.{key}", self.group),
+            None => f.write_str(&self.group),
+        }
+    }
+}
+
+impl std::fmt::Display for FieldValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            FieldValue::Text(text) => write!(f, "{text:?}"),
+            FieldValue::Uint(number) => write!(f, "{number}"),
+            FieldValue::Digest(kind, digest) => write!(f, "{kind} {}", digest.short(12)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    pub(crate) fn sample() -> Action {
+        Action {
+            command: Command::Run(Invocation {
+                program: "./tool".into(),
+                args: vec!["-o".into(), "out".into()],
+                env: BTreeMap::from([("LANG".into(), "C.UTF-8".into())]),
+                stdin: "{}\n".into(),
+                cwd: "/work".into(),
+            }),
+            root: RootFs::Empty,
+            inputs: BTreeMap::from([(
+                "work/tool".parse().unwrap(),
+                InputNode::File { blob: BlobDigest::of(b"tool"), executable: true },
+            )]),
+            outputs: vec![OutputDecl { path: "work/out".parse().unwrap(), kind: OutputKind::Any }],
+            user: User { uid: 1000, gid: 1000, hostname: "wake".into() },
+            network: false,
+            sandbox: SandboxLevel::Strict,
+            platform: "x86_64-linux".into(),
+        }
+    }
+
+    /// One change for each thing that an action says.
+    fn changes() -> Vec<fn(&mut Action)> {
+        fn run(action: &mut Action) -> &mut Invocation {
+            match &mut action.command {
+                Command::Run(invocation) => invocation,
+                Command::Collect { .. } => unreachable!("the sample runs a program"),
+            }
+        }
+        vec![
+            |a| run(a).program = "./other".into(),
+            |a| run(a).args.reverse(),
+            |a| run(a).args = vec!["-oout".into()],
+            |a| run(a).env = BTreeMap::from([("LANG".into(), "C".into())]),
+            |a| run(a).stdin.clear(),
+            |a| run(a).cwd = "/task".into(),
+            |a| a.command = Command::Collect { cwd: "/work".into() },
+            |a| a.root = RootFs::Host(HostDigest(Digest::from_bytes([7; 32]))),
+            |a| a.root = RootFs::Tree(TreeDigest(Digest::from_bytes([7; 32]))),
+            |a| *a.inputs.values_mut().next().unwrap() = InputNode::Dir,
+            |a| {
+                *a.inputs.values_mut().next().unwrap() =
+                    InputNode::File { blob: BlobDigest::of(b"tool"), executable: false };
+            },
+            |a| *a.inputs.values_mut().next().unwrap() = InputNode::Link { target: "x".into() },
+            |a| a.inputs = BTreeMap::new(),
+            |a| a.outputs[0].kind = OutputKind::Dir,
+            |a| a.outputs.clear(),
+            |a| a.user.uid = 0,
+            |a| a.user.gid = 0,
+            |a| a.user.hostname = "h".into(),
+            |a| a.network = true,
+            |a| a.sandbox = SandboxLevel::Weak,
+            |a| a.platform = "aarch64-linux".into(),
+        ]
+    }
+
+    #[test]
+    fn every_field_changes_the_digest_and_no_two_changes_agree() {
+        let mut digests = vec![sample().digest()];
+        for change in changes() {
+            let mut action = sample();
+            change(&mut action);
+            digests.push(action.digest());
+        }
+        let count = digests.len();
+        digests.sort();
+        digests.dedup();
+        assert_eq!(digests.len(), count);
+    }
+}

@@ -1,0 +1,165 @@
+//! Names of content: BLAKE3-256 digests, one type for each kind of thing they name.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Thirty-two bytes of BLAKE3 that name some content.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+/// A text that is not sixty-four lower-case hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a digest: expected 64 lower-case hexadecimal digits")]
+pub struct ParseDigestError(String);
+
+impl Digest {
+    /// Length in bytes.
+    pub const LEN: usize = 32;
+
+    /// Takes bytes that are a digest already.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Digest(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Sixty-four lower-case hexadecimal digits.
+    pub fn to_hex(&self) -> String {
+        blake3::Hash::from_bytes(self.0).to_hex().to_string()
+    }
+
+    /// The first `digits` hexadecimal digits, for names that people read.
+    pub fn short(&self, digits: usize) -> String {
+        let mut hex = self.to_hex();
+        hex.truncate(digits);
+        hex
+    }
+}
+
+impl From<blake3::Hash> for Digest {
+    fn from(hash: blake3::Hash) -> Self {
+        Digest(*hash.as_bytes())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_hex())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.short(12))
+    }
+}
+
+impl FromStr for Digest {
+    type Err = ParseDigestError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let lower = text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        if !lower {
+            return Err(ParseDigestError(text.to_owned()));
+        }
+        let hash = blake3::Hash::from_hex(text).map_err(|_| ParseDigestError(text.to_owned()))?;
+        Ok(hash.into())
+    }
+}
+
+macro_rules! digests {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(pub Digest);
+
+        impl $name {
+            /// The bytes.
+            pub const fn as_bytes(&self) -> &[u8; 32] {
+                self.0.as_bytes()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({:?})"), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = ParseDigestError;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map($name)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0.to_hex())
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+digests! {
+    /// Names the bytes of one file: plain BLAKE3 of them, so that `b3sum` agrees.
+    BlobDigest;
+    /// Names a directory by its entries, recursively.
+    TreeDigest;
+    /// Names one command with every input pinned: the key of the action cache.
+    ActionDigest;
+    /// Names a package by its information, its files and its packages.
+    PkgDigest;
+    /// Names a host by what its system directories hold.
+    HostDigest;
+    /// Names a JSON value by its canonical text.
+    ValueDigest;
+}
+
+impl BlobDigest {
+    /// Hashes the bytes of a file; one pass, about 0.15 ms a MiB.
+    pub fn of(bytes: &[u8]) -> Self {
+        BlobDigest(blake3::hash(bytes).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_and_back() {
+        let digest = BlobDigest::of(b"");
+        // The published BLAKE3 vector of the empty input.
+        let hex = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
+        assert_eq!(digest.to_string(), hex);
+        assert_eq!(hex.parse(), Ok(digest));
+    }
+
+    #[test]
+    fn upper_case_and_short_texts_are_refused() {
+        assert!(
+            "AF1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"
+                .parse::<Digest>()
+                .is_err()
+        );
+        assert!("af13".parse::<Digest>().is_err());
+    }
+}

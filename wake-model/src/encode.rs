@@ -1,0 +1,185 @@
+//! The canonical encoding: the bytes of a thing that has a digest.
+//!
+//! Every value starts with one tag byte and carries its own length, so no two different values share
+//! their bytes and none is a prefix of another. A digest is BLAKE3 in key-derivation mode over those
+//! bytes, its context string naming the kind of thing, so that things of different kinds never share
+//! a digest. `spec/encoding.md` holds the grammar and the vectors.
+
+use crate::digest::Digest;
+
+/// Receives the bytes of an encoding as they are produced: a hasher, or a buffer.
+pub trait Sink {
+    /// Takes the next bytes.
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+impl Sink for blake3::Hasher {
+    fn put(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+}
+
+/// A kind of hashed thing; its context string separates its digests from all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Domain {
+    /// A directory.
+    Tree,
+    /// A package.
+    Pkg,
+    /// One command with its inputs.
+    Action,
+    /// A JSON value.
+    Value,
+    /// The identity of a host.
+    Host,
+    /// An evaluation that may be remembered.
+    Evaluation,
+    /// What was found in a directory that was listed.
+    Listing,
+    /// A run record.
+    Record,
+}
+
+impl Domain {
+    /// The BLAKE3 context string.
+    pub const fn context(self) -> &'static str {
+        match self {
+            Domain::Tree => "wake tree v1",
+            Domain::Pkg => "wake pkg v1",
+            Domain::Action => "wake action v1",
+            Domain::Value => "wake value v1",
+            Domain::Host => "wake host v1",
+            Domain::Evaluation => "wake evaluation v1",
+            Domain::Listing => "wake listing v1",
+            Domain::Record => "wake record v1",
+        }
+    }
+}
+
+const NONE: u8 = 0x00;
+const FALSE: u8 = 0x01;
+const TRUE: u8 = 0x02;
+const UINT: u8 = 0x03;
+const TEXT: u8 = 0x04;
+const BYTES: u8 = 0x05;
+const DIGEST: u8 = 0x06;
+const LIST: u8 = 0x07;
+const RECORD: u8 = 0x08;
+
+/// Writes canonical values to a sink.
+pub struct Encoder<'a, S: Sink> {
+    sink: &'a mut S,
+}
+
+impl<'a, S: Sink> Encoder<'a, S> {
+    /// Writes to `sink`.
+    pub fn new(sink: &'a mut S) -> Self {
+        Encoder { sink }
+    }
+
+    /// The absence of a value.
+    pub fn none(&mut self) {
+        self.sink.put(&[NONE]);
+    }
+
+    /// A truth value.
+    pub fn bool(&mut self, value: bool) {
+        self.sink.put(&[if value { TRUE } else { FALSE }]);
+    }
+
+    /// An unsigned number: eight bytes, least significant first.
+    pub fn uint(&mut self, value: u64) {
+        self.head(UINT, value);
+    }
+
+    /// UTF-8 text with its length in bytes.
+    pub fn text(&mut self, value: &str) {
+        self.head(TEXT, value.len() as u64);
+        self.sink.put(value.as_bytes());
+    }
+
+    /// Any bytes with their length.
+    pub fn bytes(&mut self, value: &[u8]) {
+        self.head(BYTES, value.len() as u64);
+        self.sink.put(value);
+    }
+
+    /// A digest: thirty-two bytes.
+    pub fn digest(&mut self, value: &Digest) {
+        self.sink.put(&[DIGEST]);
+        self.sink.put(value.as_bytes());
+    }
+
+    /// The head of a list; exactly `count` values must follow.
+    pub fn list(&mut self, count: usize) {
+        self.head(LIST, count as u64);
+    }
+
+    /// The head of a record; exactly `count` pairs of a text and a value must follow.
+    pub fn record(&mut self, count: usize) {
+        self.head(RECORD, count as u64);
+    }
+
+    fn head(&mut self, tag: u8, number: u64) {
+        let mut bytes = [0; 9];
+        bytes[0] = tag;
+        bytes[1..].copy_from_slice(&number.to_le_bytes());
+        self.sink.put(&bytes);
+    }
+}
+
+/// Hashes what `write` encodes, under the context of `domain`.
+pub fn digest_of(domain: Domain, write: impl FnOnce(&mut Encoder<'_, Vec<u8>>)) -> Digest {
+    let mut bytes = Vec::with_capacity(512);
+    write(&mut Encoder::new(&mut bytes));
+    digest_bytes(domain, &bytes)
+}
+
+/// Hashes bytes that are an encoding already, under the context of `domain`.
+pub fn digest_bytes(domain: Domain, encoded: &[u8]) -> Digest {
+    blake3::Hasher::new_derive_key(domain.context()).update(encoded).finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(write: impl FnOnce(&mut Encoder<'_, Vec<u8>>)) -> Vec<u8> {
+        let mut out = Vec::new();
+        write(&mut Encoder::new(&mut out));
+        out
+    }
+
+    #[test]
+    fn framing_keeps_structures_apart() {
+        let joined = bytes(|e| {
+            e.list(1);
+            e.text("ab");
+        });
+        let split = bytes(|e| {
+            e.list(2);
+            e.text("a");
+            e.text("b");
+        });
+        assert_ne!(joined, split);
+        assert_ne!(bytes(|e| e.text("a")), bytes(|e| e.bytes(b"a")));
+        assert_ne!(bytes(|e| e.none()), bytes(|e| e.text("")));
+    }
+
+    #[test]
+    fn numbers_are_eight_bytes_least_significant_first() {
+        assert_eq!(bytes(|e| e.uint(258)), [3, 2, 1, 0, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn one_encoding_in_two_domains_has_two_digests() {
+        let write = |e: &mut Encoder<'_, Vec<u8>>| e.text("x");
+        assert_ne!(digest_of(Domain::Tree, write), digest_of(Domain::Action, write));
+    }
+}

@@ -1,0 +1,226 @@
+//! Names, versions and keys of packages, valid once parsed.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+
+/// The name of a package or of a namespace: `[a-z0-9][a-z0-9_-]*`, at most 64 characters.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(Box<str>);
+
+/// Why a text is not a name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// It is empty.
+    #[error("a name is empty")]
+    Empty,
+    /// It is longer than [`Name::MAX`].
+    #[error("`{0}` is longer than 64 characters")]
+    TooLong(String),
+    /// It holds a character that names do not have at that place.
+    #[error(
+        "`{name}` holds `{character}`: names are lower-case letters, digits, `_` and `-`, starting with a letter or digit"
+    )]
+    Character {
+        /// The whole text.
+        name: String,
+        /// The first character at fault.
+        character: char,
+    },
+}
+
+impl Name {
+    /// The most characters that a name has.
+    pub const MAX: usize = 64;
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if text.len() > Name::MAX {
+            return Err(NameError::TooLong(text.to_owned()));
+        }
+        let fits = |(at, c): (usize, char)| {
+            c.is_ascii_lowercase() || c.is_ascii_digit() || (at > 0 && (c == '_' || c == '-'))
+        };
+        match text.char_indices().find(|&pair| !fits(pair)) {
+            Some((_, character)) => Err(NameError::Character { name: text.to_owned(), character }),
+            None => Ok(Name(text.into())),
+        }
+    }
+}
+
+/// An exact semantic version.
+///
+/// Source: Semantic Versioning 2.0.0.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Version(semver::Version);
+
+/// Why a text is not a version or not a requirement.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum VersionError {
+    /// It is not an exact version.
+    #[error("`{text}` is not a semantic version: {reason}")]
+    Version {
+        /// What was written.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It is not a requirement.
+    #[error("`{text}` is not a version requirement: {reason}")]
+    Requirement {
+        /// What was written.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl FromStr for Version {
+    type Err = VersionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        semver::Version::parse(text)
+            .map(Version)
+            .map_err(|e| VersionError::Version { text: text.to_owned(), reason: e.to_string() })
+    }
+}
+
+/// Which versions will do: `^1.2`, `>=1, <3`, `*`; a bare `1.2` means `^1.2`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Requirement(semver::VersionReq);
+
+impl Requirement {
+    /// Whether `version` will do.
+    pub fn matches(&self, version: &Version) -> bool {
+        self.0.matches(&version.0)
+    }
+}
+
+impl FromStr for Requirement {
+    type Err = VersionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        semver::VersionReq::parse(text)
+            .map(Requirement)
+            .map_err(|e| VersionError::Requirement { text: text.to_owned(), reason: e.to_string() })
+    }
+}
+
+/// What names one package in one build: `namespace@name@version`, the namespace possibly empty.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PkgKey(Box<str>);
+
+/// A text that is not a package key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a package key: expected `namespace@name@version`")]
+pub struct PkgKeyError(String);
+
+impl PkgKey {
+    /// The key of these three.
+    pub fn new(namespace: Option<&Name>, name: &Name, version: &Version) -> Self {
+        let namespace = namespace.map_or("", Name::as_str);
+        PkgKey(format!("{namespace}@{name}@{version}").into())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for PkgKey {
+    type Err = PkgKeyError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parse = || {
+            let (namespace, rest) = text.split_once('@')?;
+            let (name, version) = rest.split_once('@')?;
+            let namespace_fits = namespace.is_empty() || namespace.parse::<Name>().is_ok();
+            let fits = namespace_fits
+                && name.parse::<Name>().is_ok()
+                && version.parse::<Version>().is_ok();
+            fits.then(|| PkgKey(text.into()))
+        };
+        parse().ok_or_else(|| PkgKeyError(text.to_owned()))
+    }
+}
+
+impl Borrow<str> for PkgKey {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+macro_rules! as_text {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}", self.0)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    )*};
+}
+
+as_text!(Name, Version, Requirement, PkgKey);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn names() {
+        assert!("zlib".parse::<Name>().is_ok());
+        assert!("0ad-data_x".parse::<Name>().is_ok());
+        assert!(matches!("Zlib".parse::<Name>(), Err(NameError::Character { character: 'Z', .. })));
+        assert!(matches!("-x".parse::<Name>(), Err(NameError::Character { character: '-', .. })));
+        assert!(matches!("a".repeat(65).parse::<Name>(), Err(NameError::TooLong(_))));
+        assert!("a".repeat(64).parse::<Name>().is_ok());
+        assert!(matches!("".parse::<Name>(), Err(NameError::Empty)));
+    }
+
+    #[test]
+    fn requirements_follow_semver() {
+        let requirement: Requirement = ">=1, <3".parse().unwrap();
+        assert!(requirement.matches(&"2.9.9".parse().unwrap()));
+        assert!(!requirement.matches(&"3.0.0".parse().unwrap()));
+        assert!("1.2".parse::<Version>().is_err());
+    }
+
+    #[test]
+    fn keys() {
+        assert!("@zlib@1.3.1".parse::<PkgKey>().is_ok());
+        assert!("acme@zlib@1.3.1-rc.1+b".parse::<PkgKey>().is_ok());
+        assert!("zlib@1.3.1".parse::<PkgKey>().is_err());
+        assert!("@zlib@1.3".parse::<PkgKey>().is_err());
+    }
+}

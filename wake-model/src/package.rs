@@ -1,0 +1,143 @@
+//! What someone declares in a `PKG.libsonnet`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{PkgDigest, TreeDigest};
+use crate::encode::{Domain, digest_of};
+use crate::name::{Name, PkgKey, Requirement, Version};
+
+/// Who a package is: name, exact version, and namespace where it has one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PkgInfo {
+    /// The name.
+    pub name: Name,
+    /// The exact version.
+    pub version: Version,
+    /// Tells apart packages of the same name from different organisations.
+    #[serde(default)]
+    pub namespace: Option<Name>,
+}
+
+impl PkgInfo {
+    /// What names this package in a build.
+    pub fn key(&self) -> PkgKey {
+        PkgKey::new(self.namespace.as_ref(), &self.name, &self.version)
+    }
+}
+
+/// Which package is wanted: a name and the versions that will do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PkgRequest {
+    /// The name.
+    pub name: Name,
+    /// The versions that will do.
+    pub version: Requirement,
+    /// The namespace, or none.
+    #[serde(default)]
+    pub namespace: Option<Name>,
+}
+
+impl PkgRequest {
+    /// Whether `info` is what was asked for.
+    pub fn matches(&self, info: &PkgInfo) -> bool {
+        self.name == info.name
+            && self.namespace == info.namespace
+            && self.version.matches(&info.version)
+    }
+}
+
+/// One dependency of a package on another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GetPkg {
+    /// What is wanted.
+    pub request: PkgRequest,
+    /// Where it is to be had.
+    pub from: PkgSource,
+    /// Whether it also enters the global namespace, and with which rank.
+    pub global: Option<GlobalRule>,
+    /// What it may do that packages may not do by themselves.
+    pub permissions: Vec<Permission>,
+}
+
+/// Where a package is to be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PkgSource {
+    /// A directory, written relative to the asking package; it may climb inside the workspace.
+    Local(String),
+    /// The global namespace of the build.
+    Global,
+    /// The configured registries.
+    Registry,
+    /// An exec of another package, which fetches it; the value is that exec as declared.
+    Retriever(serde_json::Value),
+}
+
+/// The rank of a package in the global namespace: the highest wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GlobalRule {
+    /// 0 for `global=true`, 1 to 100 for an override.
+    pub rank: u8,
+}
+
+/// What a package must be granted by whoever gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Permission {
+    /// It may itself define global packages.
+    DefineGlobal,
+    /// Its exec may use the network when it retrieves packages.
+    Network,
+}
+
+impl Permission {
+    /// Every permission, in the order of their names.
+    pub const ALL: [Permission; 2] = [Permission::DefineGlobal, Permission::Network];
+
+    /// The name that users write.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Permission::DefineGlobal => "defineGlobal",
+            Permission::Network => "network",
+        }
+    }
+}
+
+/// Everything that makes a package the one it is.
+#[derive(Clone, Debug)]
+pub struct PkgIdentity {
+    /// Who it is.
+    pub info: PkgInfo,
+    /// Its files, the Jsonnet sources among them.
+    pub files: TreeDigest,
+    /// Its packages by the key it knows them under, sorted by that key.
+    pub pkgs: Vec<(String, PkgDigest)>,
+}
+
+impl PkgIdentity {
+    /// The digest that names the package everywhere and for ever.
+    pub fn digest(&self) -> PkgDigest {
+        // No `..`: a new field does not compile until someone decides whether it is identity.
+        let PkgIdentity { info: PkgInfo { name, version, namespace }, files, pkgs } = self;
+        PkgDigest(digest_of(Domain::Pkg, |e| {
+            e.record(5);
+            e.text("name");
+            e.text(name.as_str());
+            e.text("version");
+            e.text(&version.to_string());
+            e.text("namespace");
+            match namespace {
+                Some(namespace) => e.text(namespace.as_str()),
+                None => e.none(),
+            }
+            e.text("files");
+            e.digest(&files.0);
+            e.text("pkgs");
+            e.record(pkgs.len());
+            for (key, pkg) in pkgs {
+                e.text(key);
+                e.digest(&pkg.0);
+            }
+        }))
+    }
+}

@@ -1,0 +1,232 @@
+//! Paths inside a package, a tree or a sandbox: relative, normalised, valid UTF-8.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::str::FromStr;
+
+/// A relative path whose components are non-empty and none of them `.` or `..`.
+///
+/// The empty path names the directory itself. Written with `/`; ordered component by component as
+/// bytes of the whole text, which is the order of every listing in wake.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct RelPath(Box<str>);
+
+/// Why a text is not a path that may stand in a package.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PathError {
+    /// It starts at the root of the file system.
+    #[error("`{0}` is absolute: paths are relative to the package")]
+    Absolute(String),
+    /// It climbs above its start.
+    #[error("`{0}` leaves the package through `..`")]
+    Climbs(String),
+    /// It holds a byte that no path may hold.
+    #[error("`{0}` holds a NUL character")]
+    Nul(String),
+    /// It names nothing.
+    #[error("an empty text is not a path")]
+    Empty,
+}
+
+impl RelPath {
+    /// The directory itself.
+    pub fn root() -> Self {
+        RelPath::default()
+    }
+
+    /// Normalises what a user wrote: `./a//b/` is `a/b`, `a/../b` is `b`, `.` is the root.
+    pub fn parse(text: &str) -> Result<Self, PathError> {
+        if text.is_empty() {
+            return Err(PathError::Empty);
+        }
+        if text.contains('\0') {
+            return Err(PathError::Nul(text.to_owned()));
+        }
+        if text.starts_with('/') {
+            return Err(PathError::Absolute(text.to_owned()));
+        }
+        let mut parts: Vec<&str> = Vec::new();
+        for part in text.split('/') {
+            match part {
+                "" | "." => {}
+                ".." if parts.pop().is_none() => return Err(PathError::Climbs(text.to_owned())),
+                ".." => {}
+                name => parts.push(name),
+            }
+        }
+        Ok(RelPath(parts.join("/").into()))
+    }
+
+    /// The text without a leading `./`; empty for the root.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The text with a leading `./`, as users write it.
+    pub fn dotted(&self) -> String {
+        format!("./{}", self.0)
+    }
+
+    /// Whether this is the directory itself.
+    pub fn is_root(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The components from the first to the last.
+    pub fn components(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.0.split('/').filter(|part| !part.is_empty())
+    }
+
+    /// The last component; none for the root.
+    pub fn file_name(&self) -> Option<&str> {
+        self.components().next_back()
+    }
+
+    /// The directory that holds this; none for the root.
+    pub fn parent(&self) -> Option<RelPath> {
+        if self.is_root() {
+            return None;
+        }
+        Some(match self.0.rfind('/') {
+            Some(slash) => RelPath(self.0[..slash].into()),
+            None => RelPath::root(),
+        })
+    }
+
+    /// This path and then `below`.
+    pub fn join(&self, below: &RelPath) -> RelPath {
+        match (self.is_root(), below.is_root()) {
+            (true, _) => below.clone(),
+            (_, true) => self.clone(),
+            _ => RelPath(format!("{}/{}", self.0, below.0).into()),
+        }
+    }
+
+    /// One more component; `name` must be one, not a path.
+    pub fn child(&self, name: &str) -> Result<RelPath, PathError> {
+        let component = RelPath::parse(name)?;
+        Ok(self.join(&component))
+    }
+
+    /// What remains below `base`; none where this does not lie in it. A path lies in itself.
+    pub fn strip(&self, base: &RelPath) -> Option<RelPath> {
+        if base.is_root() {
+            return Some(self.clone());
+        }
+        let rest = self.0.strip_prefix(&*base.0)?;
+        match rest.strip_prefix('/') {
+            Some(below) => Some(RelPath(below.into())),
+            None if rest.is_empty() => Some(RelPath::root()),
+            None => None,
+        }
+    }
+
+    /// Whether this is `base` or lies below it.
+    pub fn starts_with(&self, base: &RelPath) -> bool {
+        base.is_root()
+            || self
+                .0
+                .strip_prefix(&*base.0)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
+/// Resolves a symbolic link's `target` as seen from the directory `from`; none if it leaves the root.
+pub fn resolve_link(from: &RelPath, target: &str) -> Option<RelPath> {
+    if target.is_empty() || target.starts_with('/') || target.contains('\0') {
+        return None;
+    }
+    let joined = if from.is_root() { target.to_owned() } else { format!("{from}/{target}") };
+    RelPath::parse(&joined).ok()
+}
+
+impl FromStr for RelPath {
+    type Err = PathError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        RelPath::parse(text)
+    }
+}
+
+impl Borrow<str> for RelPath {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<std::path::Path> for RelPath {
+    fn as_ref(&self) -> &std::path::Path {
+        std::path::Path::new(&*self.0)
+    }
+}
+
+impl fmt::Display for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for RelPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", &*self.0)
+    }
+}
+
+impl serde::Serialize for RelPath {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for RelPath {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            Ok(RelPath::root())
+        } else {
+            text.parse().map_err(serde::de::Error::custom)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn path(text: &str) -> RelPath {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn writing_does_not_change_the_path() {
+        for text in ["a/b", "./a/b", "a//b/", "./a/./b", "a/x/../b"] {
+            assert_eq!(path(text).as_str(), "a/b", "{text}");
+        }
+        assert!(path(".").is_root());
+    }
+
+    #[test]
+    fn what_leaves_the_package_is_refused() {
+        assert!(matches!(RelPath::parse("../a"), Err(PathError::Climbs(_))));
+        assert!(matches!(RelPath::parse("a/../../b"), Err(PathError::Climbs(_))));
+        assert!(matches!(RelPath::parse("/a"), Err(PathError::Absolute(_))));
+        assert!(matches!(RelPath::parse("a\0"), Err(PathError::Nul(_))));
+        assert!(matches!(RelPath::parse(""), Err(PathError::Empty)));
+    }
+
+    #[test]
+    fn strip_goes_by_component() {
+        assert_eq!(path("lib/a").strip(&path("lib")), Some(path("a")));
+        assert_eq!(path("lib2/a").strip(&path("lib")), None);
+        assert_eq!(path("lib").strip(&path("lib")), Some(RelPath::root()));
+        assert!(!path("lib2").starts_with(&path("lib")));
+    }
+
+    #[test]
+    fn links_stay_inside_or_are_none() {
+        assert_eq!(resolve_link(&path("a/b"), "../c"), Some(path("a/c")));
+        assert_eq!(resolve_link(&path("a"), "../../c"), None);
+        assert_eq!(resolve_link(&path("a"), "/etc"), None);
+    }
+}

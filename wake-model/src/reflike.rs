@@ -1,0 +1,186 @@
+//! References as users write them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::path::{PathError, RelPath};
+
+/// A parsed reference: where it starts, and the way onward.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reflike {
+    /// A file of the package where the walk stands.
+    File(RelPath),
+    /// A value of the inputs, then keys.
+    Input(Vec<String>),
+    /// A value of the outputs, then keys.
+    Output(Vec<String>),
+    /// A package under its key, and onward inside it.
+    Pkg(String, Option<Box<Reflike>>),
+    /// A module under its key, and onward inside it.
+    Module(String, Option<Box<Reflike>>),
+}
+
+/// Why a text or a list is not a reference.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReflikeError {
+    /// It starts with nothing that a reference starts with.
+    #[error("`{head}` starts no reference: expected `./`, `input`, `output`, `pkg` or `module`")]
+    Head {
+        /// The first part.
+        head: String,
+    },
+    /// It ends where a key should follow.
+    #[error("a key is missing after `{after}`")]
+    MissingKey {
+        /// What stands before the gap.
+        after: String,
+    },
+    /// Its file path is not one.
+    #[error(transparent)]
+    Path(#[from] PathError),
+}
+
+/// The words that start a reference, for suggestions.
+pub const HEADS: [&str; 8] =
+    ["input", "inputs", "output", "outputs", "pkg", "pkgs", "module", "modules"];
+
+impl Reflike {
+    /// Parses the parts of a list; no part is split.
+    pub fn from_parts<S: AsRef<str>>(parts: &[S]) -> Result<Self, ReflikeError> {
+        let parts: Vec<&str> = parts.iter().map(AsRef::as_ref).collect();
+        parse(&parts)
+    }
+}
+
+impl FromStr for Reflike {
+    type Err = ReflikeError;
+
+    /// Parses a text: parts separated by `.`, a `./` starting a path that goes to the end.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        parse(&split(text))
+    }
+}
+
+fn split(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = text;
+    loop {
+        if rest.starts_with("./") {
+            parts.push(rest);
+            return parts;
+        }
+        match rest.find('.') {
+            // `pkg.key./path`: the dot belongs to the path that starts here.
+            Some(dot) if rest[dot..].starts_with("./") => {
+                parts.push(&rest[..dot]);
+                rest = &rest[dot..];
+            }
+            Some(dot) => {
+                parts.push(&rest[..dot]);
+                rest = &rest[dot + 1..];
+            }
+            None => {
+                parts.push(rest);
+                return parts;
+            }
+        }
+    }
+}
+
+fn parse(parts: &[&str]) -> Result<Reflike, ReflikeError> {
+    let Some((&head, rest)) = parts.split_first() else {
+        return Err(ReflikeError::Head { head: String::new() });
+    };
+    let key = || match rest.split_first() {
+        Some((key, onward)) if !key.is_empty() => Ok(((*key).to_owned(), onward)),
+        _ => Err(ReflikeError::MissingKey { after: head.to_owned() }),
+    };
+    let keys = || -> Result<Vec<String>, ReflikeError> {
+        key()?;
+        Ok(rest.iter().map(|part| (*part).to_owned()).collect())
+    };
+    let onward = |parts: &[&str]| -> Result<Option<Box<Reflike>>, ReflikeError> {
+        if parts.is_empty() { Ok(None) } else { Ok(Some(Box::new(parse(parts)?))) }
+    };
+    match head {
+        "input" | "inputs" => Ok(Reflike::Input(keys()?)),
+        "output" | "outputs" => Ok(Reflike::Output(keys()?)),
+        "pkg" | "pkgs" => {
+            let (name, rest) = key()?;
+            Ok(Reflike::Pkg(name, onward(rest)?))
+        }
+        "module" | "modules" => {
+            let (name, rest) = key()?;
+            Ok(Reflike::Module(name, onward(rest)?))
+        }
+        path if path.starts_with("./") && rest.is_empty() => Ok(Reflike::File(path.parse()?)),
+        other => Err(ReflikeError::Head { head: other.to_owned() }),
+    }
+}
+
+impl fmt::Display for Reflike {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys = |f: &mut fmt::Formatter<'_>, head: &str, keys: &[String]| {
+            f.write_str(head)?;
+            keys.iter().try_for_each(|key| write!(f, ".{key}"))
+        };
+        let inside =
+            |f: &mut fmt::Formatter<'_>, head: &str, key: &str, onward: &Option<Box<Reflike>>| {
+                write!(f, "{head}.{key}")?;
+                match onward.as_deref() {
+                    None => Ok(()),
+                    Some(file @ Reflike::File(_)) => write!(f, "{file}"),
+                    Some(more) => write!(f, ".{more}"),
+                }
+            };
+        match self {
+            Reflike::File(path) => f.write_str(&path.dotted()),
+            Reflike::Input(rest) => keys(f, "inputs", rest),
+            Reflike::Output(rest) => keys(f, "outputs", rest),
+            Reflike::Pkg(key, onward) => inside(f, "pkgs", key, onward),
+            Reflike::Module(key, onward) => inside(f, "modules", key, onward),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn check(text: &str, expect: &str) {
+        let reflike: Reflike = text.parse().unwrap();
+        assert_eq!(reflike.to_string(), expect);
+        assert_eq!(expect.parse::<Reflike>().unwrap(), reflike);
+    }
+
+    #[test]
+    fn every_form_of_the_grammar() {
+        check("./bin/bash", "./bin/bash");
+        check("./a.b/./c.d", "./a.b/c.d");
+        check("input.foo", "inputs.foo");
+        check("outputs.lib.0", "outputs.lib.0");
+        check("pkg.other", "pkgs.other");
+        check("pkg.other./data/x.csv", "pkgs.other./data/x.csv");
+        check("pkg.other.input.bar", "pkgs.other.inputs.bar");
+        check("pkgs.a.pkgs.b.inputs.c", "pkgs.a.pkgs.b.inputs.c");
+        check("modules.otherModule.output.baz", "modules.otherModule.outputs.baz");
+    }
+
+    #[test]
+    fn a_list_does_not_split() {
+        let reflike = Reflike::from_parts(&["input", "a.b.c", "f"]).unwrap();
+        assert_eq!(reflike, Reflike::Input(vec!["a.b.c".into(), "f".into()]));
+        let inside = Reflike::from_parts(&["pkg", "x", "./f"]).unwrap();
+        assert_eq!(inside, "pkg.x./f".parse().unwrap());
+    }
+
+    #[test]
+    fn what_is_no_reference() {
+        assert!(matches!("foo.bar".parse::<Reflike>(), Err(ReflikeError::Head { .. })));
+        assert!(matches!("pkg".parse::<Reflike>(), Err(ReflikeError::MissingKey { .. })));
+        assert!(matches!("input.".parse::<Reflike>(), Err(ReflikeError::MissingKey { .. })));
+        assert!(matches!("/bin/sh".parse::<Reflike>(), Err(ReflikeError::Head { .. })));
+        assert!(matches!("./../x".parse::<Reflike>(), Err(ReflikeError::Path(_))));
+    }
+}

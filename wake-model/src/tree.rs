@@ -1,0 +1,314 @@
+//! Directories as content: what is in them, never when or whose.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::digest::{BlobDigest, TreeDigest};
+use crate::encode::{Domain, digest_of};
+use crate::path::RelPath;
+
+/// One directory: its entries by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    /// Names are single path components; sorted as bytes.
+    pub entries: BTreeMap<String, Entry>,
+}
+
+/// What a name in a directory stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A regular file: its bytes and its executable bit, nothing else.
+    File {
+        /// The bytes.
+        blob: BlobDigest,
+        /// Whether it may be executed.
+        executable: bool,
+    },
+    /// A directory.
+    Dir(TreeDigest),
+    /// A symbolic link, by its text.
+    Link(String),
+}
+
+impl Tree {
+    /// The digest over all entries, recursively. Source: `spec/encoding.md`, tree.
+    pub fn digest(&self) -> TreeDigest {
+        TreeDigest(digest_of(Domain::Tree, |e| {
+            let Tree { entries } = self;
+            e.list(entries.len());
+            for (name, entry) in entries {
+                match entry {
+                    Entry::File { blob, executable } => {
+                        e.list(4);
+                        e.text("file");
+                        e.text(name);
+                        e.digest(&blob.0);
+                        e.bool(*executable);
+                    }
+                    Entry::Dir(tree) => {
+                        e.list(3);
+                        e.text("dir");
+                        e.text(name);
+                        e.digest(&tree.0);
+                    }
+                    Entry::Link(target) => {
+                        e.list(3);
+                        e.text("link");
+                        e.text(name);
+                        e.text(target);
+                    }
+                }
+            }
+        }))
+    }
+}
+
+/// A whole directory tree as a flat list of paths.
+///
+/// Directories are listed only where they are empty, the others being implied; so one tree has
+/// exactly one manifest.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    nodes: BTreeMap<RelPath, Node>,
+}
+
+/// What lies at one path of a tree.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Node {
+    /// A regular file.
+    File {
+        /// The bytes.
+        blob: BlobDigest,
+        /// Their number; not part of the identity, which the digest covers.
+        size: u64,
+        /// Whether it may be executed.
+        executable: bool,
+    },
+    /// A directory with nothing in it.
+    Dir,
+    /// A symbolic link, by its text.
+    Link {
+        /// Where it points, as written.
+        target: String,
+    },
+}
+
+/// Two nodes of one manifest contradict each other.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{path}` is both a file and a directory")]
+pub struct ManifestConflict {
+    /// The path that is both.
+    pub path: RelPath,
+}
+
+impl Manifest {
+    /// The manifest of these nodes; directories that turn out not to be empty are dropped.
+    pub fn new(nodes: impl IntoIterator<Item = (RelPath, Node)>) -> Result<Self, ManifestConflict> {
+        let all: BTreeMap<RelPath, Node> = nodes.into_iter().collect();
+        let mut parents = std::collections::BTreeSet::new();
+        for path in all.keys() {
+            let mut at = path.parent();
+            while let Some(parent) = at {
+                at = parent.parent();
+                if !parents.insert(parent) {
+                    break;
+                }
+            }
+        }
+        let mut nodes = BTreeMap::new();
+        for (path, node) in all {
+            match (parents.contains(&path), &node) {
+                (true, Node::Dir) => {}
+                (true, _) => return Err(ManifestConflict { path }),
+                (false, _) => {
+                    nodes.insert(path, node);
+                }
+            }
+        }
+        // The root is always a directory, so an empty one needs no node.
+        if let Some(Node::Dir) = nodes.get(&RelPath::root()) {
+            nodes.remove(&RelPath::root());
+        }
+        Ok(Manifest { nodes })
+    }
+
+    /// Every node with its path, sorted by path.
+    pub fn iter(&self) -> impl Iterator<Item = (&RelPath, &Node)> {
+        self.nodes.iter()
+    }
+
+    /// The number of nodes.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether the tree has nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The node at exactly this path; none for a directory that is not empty.
+    pub fn get(&self, path: &RelPath) -> Option<&Node> {
+        self.nodes.get(path)
+    }
+
+    /// The sum of the sizes of the files, in bytes.
+    pub fn total_size(&self) -> u64 {
+        let size = |node: &Node| match node {
+            Node::File { size, .. } => *size,
+            Node::Dir | Node::Link { .. } => 0,
+        };
+        self.nodes.values().map(size).sum()
+    }
+
+    /// The part at `path` and below, its paths relative to it; none if nothing lies there.
+    pub fn subtree(&self, path: &RelPath) -> Option<Manifest> {
+        let below = |(at, node): (&RelPath, &Node)| at.strip(path).map(|rest| (rest, node.clone()));
+        let mut nodes: BTreeMap<_, _> = self.nodes.iter().filter_map(below).collect();
+        if nodes.is_empty() && !path.is_root() {
+            return None;
+        }
+        if let Some(Node::Dir) = nodes.get(&RelPath::root()) {
+            nodes.remove(&RelPath::root());
+        }
+        Some(Manifest { nodes })
+    }
+
+    /// The digest of the root directory.
+    pub fn digest(&self) -> TreeDigest {
+        self.trees().0
+    }
+
+    /// The digest of the root directory, with every directory of the tree by its path.
+    pub fn trees(&self) -> (TreeDigest, Vec<(RelPath, Tree)>) {
+        let mut dirs: BTreeMap<RelPath, Tree> =
+            BTreeMap::from([(RelPath::root(), Tree::default())]);
+        for (path, node) in &self.nodes {
+            let entry = match node {
+                Node::File { blob, executable, size: _ } => {
+                    Entry::File { blob: *blob, executable: *executable }
+                }
+                Node::Link { target } => Entry::Link(target.clone()),
+                Node::Dir => {
+                    dirs.entry(path.clone()).or_default();
+                    continue;
+                }
+            };
+            let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { continue };
+            dirs.entry(parent).or_default().entries.insert(name.to_owned(), entry);
+        }
+        close_over_parents(&mut dirs);
+        fold(dirs)
+    }
+}
+
+fn close_over_parents(dirs: &mut BTreeMap<RelPath, Tree>) {
+    let mut missing: Vec<RelPath> = dirs.keys().filter_map(RelPath::parent).collect();
+    while let Some(path) = missing.pop() {
+        dirs.entry(path).or_insert_with_key(|path| {
+            missing.extend(path.parent());
+            Tree::default()
+        });
+    }
+}
+
+/// Digests the deepest directories first, entering each into its parent.
+fn fold(mut dirs: BTreeMap<RelPath, Tree>) -> (TreeDigest, Vec<(RelPath, Tree)>) {
+    let mut order: Vec<RelPath> = dirs.keys().cloned().collect();
+    order.sort_by_key(|path| std::cmp::Reverse(path.components().count()));
+    let mut done = Vec::with_capacity(order.len());
+    let mut root = Tree::default().digest();
+    for path in order {
+        let Some(tree) = dirs.remove(&path) else { continue };
+        let digest = tree.digest();
+        match (path.parent(), path.file_name()) {
+            (Some(parent), Some(name)) => {
+                dirs.entry(parent).or_default().entries.insert(name.to_owned(), Entry::Dir(digest));
+            }
+            _ => root = digest,
+        }
+        done.push((path, tree));
+    }
+    (root, done)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn path(text: &str) -> RelPath {
+        text.parse().unwrap()
+    }
+
+    fn file(bytes: &[u8]) -> Node {
+        Node::File { blob: BlobDigest::of(bytes), size: bytes.len() as u64, executable: false }
+    }
+
+    fn manifest(nodes: &[(&str, Node)]) -> Manifest {
+        Manifest::new(nodes.iter().map(|(at, node)| (path(at), node.clone()))).unwrap()
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_nested_trees() {
+        let inner = Tree {
+            entries: BTreeMap::from([(
+                "c".to_owned(),
+                Entry::File { blob: BlobDigest::of(b"x"), executable: false },
+            )]),
+        };
+        let middle =
+            Tree { entries: BTreeMap::from([("b".to_owned(), Entry::Dir(inner.digest()))]) };
+        let outer =
+            Tree { entries: BTreeMap::from([("a".to_owned(), Entry::Dir(middle.digest()))]) };
+        assert_eq!(manifest(&[("a/b/c", file(b"x"))]).digest(), outer.digest());
+    }
+
+    #[test]
+    fn an_empty_directory_counts_and_an_implied_one_does_not() {
+        let with = manifest(&[("a", file(b"")), ("d", Node::Dir)]);
+        assert_ne!(with.digest(), manifest(&[("a", file(b""))]).digest());
+        let implied = manifest(&[("d/a", file(b"")), ("d", Node::Dir)]);
+        assert_eq!(implied, manifest(&[("d/a", file(b""))]));
+    }
+
+    #[test]
+    fn what_looks_alike_is_told_apart() {
+        let variants = [
+            manifest(&[]),
+            manifest(&[("a", file(b"x"))]),
+            manifest(&[("a", file(b"y"))]),
+            manifest(&[("b", file(b"x"))]),
+            manifest(&[("a", Node::Dir)]),
+            manifest(&[("a", Node::Link { target: "x".into() })]),
+            manifest(&[("a/b", file(b"x"))]),
+            manifest(&[("a\nb", file(b"x"))]),
+            manifest(&[(
+                "a",
+                Node::File { blob: BlobDigest::of(b"x"), size: 1, executable: true },
+            )]),
+        ];
+        for (i, left) in variants.iter().enumerate() {
+            for right in &variants[i + 1..] {
+                assert_ne!(left.digest(), right.digest(), "{left:?} {right:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_also_a_directory_is_refused() {
+        let nodes = [(path("a"), file(b"")), (path("a/b"), file(b""))];
+        assert_eq!(Manifest::new(nodes), Err(ManifestConflict { path: path("a") }));
+    }
+
+    #[test]
+    fn subtrees_have_the_digest_they_have_inside() {
+        let whole = manifest(&[("a/b/c", file(b"x")), ("z", file(b"y"))]);
+        let (_, trees) = whole.trees();
+        let (_, inner) = trees.iter().find(|(at, _)| at.as_str() == "a/b").unwrap();
+        assert_eq!(whole.subtree(&path("a/b")).unwrap().digest(), inner.digest());
+        assert!(whole.subtree(&path("nope")).is_none());
+    }
+}
