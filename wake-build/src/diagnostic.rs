@@ -1,0 +1,132 @@
+//! What a person is told when something is wrong.
+
+use serde::{Deserialize, Serialize};
+
+/// A message with its place and what to do about it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// How bad it is.
+    pub level: Level,
+    /// The kind of failure, which decides the exit code.
+    pub class: Class,
+    /// What is wrong: a lower-case fragment, the thing at fault first.
+    pub message: String,
+    /// Where, if it has a place in a file that a person wrote.
+    pub place: Option<Place>,
+    /// Further places on the way to it, innermost first: `module() called from …`.
+    pub notes: Vec<String>,
+    /// What to do about it, one line each.
+    pub help: Vec<String>,
+}
+
+/// How bad a diagnostic is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// The build cannot succeed.
+    Error,
+    /// The build goes on.
+    Warning,
+}
+
+/// Classes of failure; their numbers are exit codes of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// At least one action failed.
+    Action = 1,
+    /// The command line is at fault.
+    Usage = 2,
+    /// Nothing matched.
+    Nothing = 4,
+    /// A package file is at fault.
+    Evaluation = 5,
+    /// Packages do not fit together.
+    Resolution = 6,
+    /// Bytes are not what they should be.
+    Integrity = 7,
+    /// The machine does not allow it: sandbox, disk, permissions.
+    Environment = 10,
+    /// An action ran out of time.
+    Timeout = 12,
+    /// A fault of the program itself.
+    Internal = 70,
+    /// The build was interrupted.
+    Interrupted = 130,
+}
+
+impl Class {
+    /// The exit code of the program.
+    pub const fn exit_code(self) -> u8 {
+        self as u8
+    }
+}
+
+/// A place in a file: line and columns count from 1, columns in characters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Place {
+    /// The file, relative to the workspace's root.
+    pub file: String,
+    /// The line.
+    pub line: usize,
+    /// The first column.
+    pub column: usize,
+    /// The column after the last.
+    pub end_column: usize,
+    /// The text of the line.
+    pub source_line: String,
+    /// What stands under the caret, if anything: `did you mean …`.
+    pub label: Option<String>,
+}
+
+impl Diagnostic {
+    /// An error without a place.
+    pub fn error(class: Class, message: impl Into<String>) -> Self {
+        Diagnostic {
+            level: Level::Error,
+            class,
+            message: message.into(),
+            place: None,
+            notes: Vec::new(),
+            help: Vec::new(),
+        }
+    }
+
+    /// The same with a place.
+    pub fn at(mut self, place: Option<Place>) -> Self {
+        self.place = place.or(self.place);
+        self
+    }
+
+    /// The same with one more line of help.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help.push(help.into());
+        self
+    }
+
+    /// The same with one more note.
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+}
+
+/// A failed operation: at least one error, in the order in which they were found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failure {
+    /// What went wrong; never empty.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Failure {
+    /// The lowest class among the errors: the exit code of the program.
+    pub fn class(&self) -> Class {
+        self.diagnostics.iter().map(|d| d.class).min().unwrap_or(Class::Internal)
+    }
+}
+
+impl From<Diagnostic> for Failure {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Failure { diagnostics: vec![diagnostic] }
+    }
+}

@@ -1,0 +1,189 @@
+//! What a build says while it goes on.
+//!
+//! One stream of these feeds the terminal, the JSON stream and the run's log. The JSON form is
+//! described in `spec/events.md`; within one `v` fields and kinds are only ever added.
+
+use serde::{Deserialize, Serialize};
+
+use crate::diagnostic::Diagnostic;
+
+/// The version of the JSON form of [`Event`].
+pub const EVENT_VERSION: u32 = 1;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind")]
+pub enum Event {
+    /// The build began; always first.
+    #[serde(rename = "started")]
+    Started {
+        /// [`EVENT_VERSION`].
+        v: u32,
+        /// The run's name.
+        run: String,
+        /// The program's version.
+        wake: String,
+        /// What was typed.
+        argv: Vec<String>,
+        /// The workspace's root directory.
+        root: String,
+        /// How strictly commands are kept to what is declared.
+        sandbox: String,
+    },
+    /// Package and module functions were evaluated.
+    #[serde(rename = "evaluated")]
+    Evaluated {
+        /// Packages loaded.
+        pkgs: usize,
+        /// Modules planned.
+        modules: usize,
+        /// Evaluations in all.
+        evaluations: usize,
+        /// Of those, how many were remembered.
+        cached: usize,
+        /// Milliseconds since the start.
+        t_ms: u64,
+    },
+    /// A module that a target reaches will be looked at; every one of these is followed by an
+    /// `action.finished` of the same id.
+    #[serde(rename = "target.announced")]
+    Announced {
+        /// The number of the step in this run.
+        id: usize,
+        /// What a person calls it, `//web:bundle`.
+        label: String,
+        /// The steps that must be done before it.
+        needs: Vec<usize>,
+        /// Whether it was asked for by name.
+        requested: bool,
+        /// How long it took last time, where that is known.
+        usual_ms: Option<u64>,
+    },
+    /// A command started.
+    #[serde(rename = "action.started")]
+    ActionStarted {
+        /// The step.
+        id: usize,
+        /// What a person calls it.
+        label: String,
+        /// The key of the action cache.
+        key: String,
+        /// Milliseconds since the start.
+        t_ms: u64,
+    },
+    /// A step ended.
+    #[serde(rename = "action.finished")]
+    ActionFinished(Box<ActionFinished>),
+    /// Something that a person should read.
+    #[serde(rename = "diagnostic")]
+    Diagnostic(Box<Diagnostic>),
+    /// A line that `std.trace` gave, also when its evaluation was remembered.
+    #[serde(rename = "trace")]
+    Trace {
+        /// The package or module.
+        label: String,
+        /// The text.
+        text: String,
+    },
+    /// Something was linked into the workspace.
+    #[serde(rename = "linked")]
+    Linked {
+        /// The step.
+        id: usize,
+        /// The link, relative to the workspace's root.
+        path: String,
+    },
+    /// The build ended; always last.
+    #[serde(rename = "finished")]
+    Finished {
+        /// The exit code of the program.
+        exit: u8,
+        /// Every class of failure that occurred, the lowest first.
+        classes: Vec<u8>,
+        /// What became of the steps.
+        counts: Counts,
+        /// Milliseconds from start to end.
+        wall_ms: u64,
+        /// Processor milliseconds that remembered results once cost.
+        saved_ms: u64,
+    },
+}
+
+/// How a step ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ActionFinished {
+    /// The step.
+    pub id: usize,
+    /// What a person calls it.
+    pub label: String,
+    /// How it ended.
+    pub status: Status,
+    /// The key of the action cache; none where the step was never pinned.
+    pub key: Option<String>,
+    /// How its command ended, `exit 2`, `signal 9`, `time limit`; none where none ran.
+    pub outcome: Option<String>,
+    /// The exit status as shells give it.
+    pub exit: Option<i32>,
+    /// Why it ran, or why it did not.
+    pub why: String,
+    /// Milliseconds that the command took; of the remembered run for a hit.
+    pub dur_ms: u64,
+    /// Microseconds around the command: setting up and collecting.
+    pub sandbox_us: u64,
+    /// Microseconds of processor time.
+    pub cpu_us: u64,
+    /// The most resident memory of one process, in bytes.
+    pub rss_max: u64,
+    /// The digest of the tree of its outputs.
+    pub outputs: Option<String>,
+    /// The end of what it wrote to standard output and error, not yet escaped; at most 4 KiB each.
+    pub stdout_tail: String,
+    /// The end of standard error.
+    pub stderr_tail: String,
+    /// The command, as a person would type it.
+    pub command: String,
+    /// Milliseconds since the start.
+    pub t_ms: u64,
+}
+
+/// How a step ended, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It ran and succeeded.
+    Ran,
+    /// It was remembered.
+    Hit,
+    /// It ran and failed, or could not be run.
+    Failed,
+    /// A step that it needs failed.
+    Skipped,
+    /// The build was stopped before it.
+    Aborted,
+}
+
+/// What became of the steps of a build.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Steps in the plan.
+    pub total: usize,
+    /// Remembered.
+    pub hit: usize,
+    /// Ran and succeeded.
+    pub ran: usize,
+    /// Ran and failed.
+    pub failed: usize,
+    /// Not tried because of a failure before them.
+    pub skipped: usize,
+    /// Not tried because the build was stopped.
+    pub aborted: usize,
+}
+
+/// Takes the events of a build, always from one thread and in order.
+pub trait Reporter {
+    /// Takes one event.
+    fn event(&mut self, event: &Event);
+
+    /// Called a few times a second while nothing happens, for clocks and bars.
+    fn tick(&mut self) {}
+}
