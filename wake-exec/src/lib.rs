@@ -1,1 +1,27 @@
-//! Runs one action in isolation.
+//! Runs one command in isolation, and brings back what it was declared to create.
+//!
+//! The host process owns an [`Executor`]. It starts worker processes, each the same program under
+//! another name whose `main` is [`serve`]; a worker enters its namespaces once and then runs one
+//! [`Job`] after another in them. What a command sees, what it cannot do and what is left as a known
+//! limit stand in `spec/sandbox.md`.
+//!
+//! ```text
+//!  Executor ── Job ──▶ worker: populate ─▶ spawn ─▶ supervise ─▶ reap ─▶ collect ── Finished ──▶ Executor
+//! ```
+
+mod cancel;
+mod defaults;
+mod error;
+mod finished;
+mod job;
+
+pub use cancel::CancelToken;
+pub use defaults::{
+    BUILDER_GID, BUILDER_UID, DEFAULT_ENV, HOME, HOSTNAME, SOURCE_DATE_EPOCH, WORK_DIR, WORK_PATH,
+};
+pub use error::{Hint, SandboxError};
+pub use finished::{Fault, Finished, Log, OutputFault, Timings};
+pub use job::{
+    Access, Command, FileSignature, Identity, Input, Job, Limits, Network, Outputs, Root, Scratch,
+    Seal, Source, TakeOutputs,
+};

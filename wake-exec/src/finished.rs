@@ -1,0 +1,121 @@
+//! What came of a job.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use wake_model::{Manifest, Outcome, RelPath, Usage};
+
+/// A command that ran to its end, good or bad.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finished {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it wrote to standard output.
+    pub stdout: Log,
+    /// What it wrote to standard error.
+    pub stderr: Log,
+    /// What it used.
+    pub usage: Usage,
+    /// Where the time went.
+    pub timings: Timings,
+    /// What was taken, or everything that was wrong with what it left; empty where nothing was to be taken.
+    ///
+    /// The files lie below [`crate::Outputs::into`] under the same paths: files 0444 or 0555, directories
+    /// 0755, times at 1970. Nothing lies there if something was wrong.
+    pub outputs: Result<Manifest, Vec<OutputFault>>,
+}
+
+/// A stream as it was kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log {
+    /// The first bytes; all of them unless some were dropped.
+    pub head: Vec<u8>,
+    /// How many bytes were dropped after the head.
+    pub dropped: u64,
+    /// The last bytes; empty unless some were dropped.
+    pub tail: Vec<u8>,
+}
+
+impl Log {
+    /// The kept bytes, with a line between head and tail that says how much is missing.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = self.head.clone();
+        if self.dropped > 0 {
+            bytes.extend_from_slice(format!("\n[{} bytes dropped]\n", self.dropped).as_bytes());
+            bytes.extend_from_slice(&self.tail);
+        }
+        bytes
+    }
+
+    /// Whether nothing was written.
+    pub fn is_empty(&self) -> bool {
+        self.head.is_empty() && self.dropped == 0
+    }
+}
+
+/// Where the time of a job went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timings {
+    /// Waiting for a worker, starting one included.
+    pub wait: Duration,
+    /// Preparing the file system.
+    pub setup: Duration,
+    /// From the start of the command until its last process was gone.
+    pub run: Duration,
+    /// Hashing and taking the outputs.
+    pub collect: Duration,
+}
+
+/// Something wrong with what a command left behind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("`{path}` {fault}")]
+pub struct OutputFault {
+    /// Which path, relative to [`crate::Outputs::base`], written as UTF-8 as far as it is.
+    pub path: String,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+/// What is wrong with an output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Fault {
+    /// It was declared and does not exist.
+    #[error("was declared as an output and does not exist")]
+    Missing,
+    /// It was declared as a directory.
+    #[error("was declared as a directory and is something else")]
+    NotADirectory,
+    /// It is a device.
+    #[error("is a device, which cannot be an output")]
+    Device,
+    /// It is a named pipe.
+    #[error("is a named pipe, which cannot be an output")]
+    Fifo,
+    /// It is a socket.
+    #[error("is a socket, which cannot be an output")]
+    Socket,
+    /// It runs with its owner's rights.
+    #[error("has the setuid or setgid bit, which an output may not have")]
+    SetId,
+    /// It has a name that is not UTF-8.
+    #[error("has a name that is not valid UTF-8")]
+    NameNotUtf8,
+    /// It points to what is not part of the outputs.
+    #[error("is a link to `{target}`, which is not part of the outputs")]
+    LinkLeaves {
+        /// Where it points.
+        target: String,
+    },
+    /// It lies behind a symbolic link, which is never followed.
+    #[error("lies behind a symbolic link, which is not followed")]
+    BehindLink,
+    /// Two outputs contradict each other.
+    #[error("is both a file and a directory")]
+    Conflict,
+}
+
+impl OutputFault {
+    pub(crate) fn new(path: &RelPath, fault: Fault) -> Self {
+        OutputFault { path: path.as_str().to_owned(), fault }
+    }
+}

@@ -1,0 +1,305 @@
+//! What is asked of the sandbox: one command, what it may see, what it must leave behind.
+
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use wake_model::{BlobDigest, OutputDecl, RelPath, SandboxLevel};
+
+use crate::defaults::{BUILDER_GID, BUILDER_UID, HOSTNAME, WORK_PATH};
+
+/// One command with everything that it may see.
+///
+/// Paths of inputs and outputs are relative to the root directory that the command sees, as in
+/// `wake_model::Action`. Building a module and running a formula are the same job with another
+/// [`Root`], another [`Identity`] and another [`Job::work`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// What is run.
+    pub command: Command,
+    /// Who the command sees itself as.
+    pub identity: Identity,
+    /// The file system below the inputs.
+    pub root: Root,
+    /// A fresh writable directory, usually `work`; none where the root itself is [`Access::Layered`].
+    pub work: Option<RelPath>,
+    /// What lies where, on top of the root; a later one lies on top of an earlier one.
+    pub inputs: Vec<Input>,
+    /// What is taken afterwards.
+    pub outputs: Outputs,
+    /// What the command may reach beyond its file system.
+    pub network: Network,
+    /// How strictly it is kept to all this.
+    pub level: SandboxLevel,
+    /// Where its work directory lies.
+    pub scratch: Scratch,
+    /// How much it may take.
+    pub limits: Limits,
+}
+
+/// One call of a program.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// The program's path: absolute, or relative to `cwd`; never searched for in `PATH`.
+    pub program: String,
+    /// Its arguments, without its own name.
+    pub args: Vec<String>,
+    /// Its whole environment, in this order; see [`crate::DEFAULT_ENV`].
+    pub env: Vec<(String, String)>,
+    /// The bytes of its standard input.
+    pub stdin: Vec<u8>,
+    /// Its working directory, absolute.
+    pub cwd: String,
+}
+
+/// Who a command sees itself as.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Identity {
+    /// The user's number.
+    pub uid: u32,
+    /// The group's number.
+    pub gid: u32,
+    /// The host's name.
+    pub hostname: String,
+}
+
+impl Default for Identity {
+    fn default() -> Self {
+        Identity { uid: BUILDER_UID, gid: BUILDER_GID, hostname: HOSTNAME.to_owned() }
+    }
+}
+
+/// The file system that lies under the inputs.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Root {
+    /// The machine's own system directories, read only.
+    Host,
+    /// Nothing but `/dev`, `/proc` and `/tmp`.
+    Empty,
+    /// A directory of the host.
+    Dir {
+        /// The directory, absolute.
+        host: PathBuf,
+        /// What the command may do with it.
+        access: Access,
+    },
+}
+
+/// What a command may do with a directory of the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Access {
+    /// Read it.
+    ReadOnly,
+    /// Read it, and write to a private layer on top that is dropped afterwards.
+    Layered,
+    /// Write to the host's own directory; the result is not hermetic.
+    ReadWrite,
+}
+
+/// Something at one path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// Where, below the root directory; missing parents are made.
+    pub path: RelPath,
+    /// What.
+    pub source: Source,
+}
+
+/// What lies at the path of an input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Source {
+    /// A regular file of the host. A small one is copied and belongs to the command, mode 0444 or 0555;
+    /// a large one is mounted read only.
+    File {
+        /// The file, absolute.
+        host: PathBuf,
+        /// Its content as the job's key has it.
+        blob: BlobDigest,
+        /// Whether it may be executed.
+        executable: bool,
+        /// What shows that it still has that content.
+        seal: Seal,
+    },
+    /// A regular file given by its bytes.
+    Bytes {
+        /// Its content.
+        #[serde(with = "bytes")]
+        bytes: Vec<u8>,
+        /// Whether it may be executed.
+        executable: bool,
+    },
+    /// A symbolic link, by its text.
+    Link {
+        /// Where it points.
+        target: String,
+    },
+    /// A directory with nothing in it, which belongs to the command.
+    Dir,
+    /// A file or directory of the host, mounted as it lies.
+    Mount {
+        /// What is mounted, absolute.
+        host: PathBuf,
+        /// What the command may do with it.
+        access: Access,
+    },
+}
+
+/// What shows that a file of the host still has the content that its digest names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Seal {
+    /// Nothing yet: it is hashed while it is copied, about 0.15 ms a MiB.
+    Digest,
+    /// It had this signature when it was hashed, and must have it before and after the run.
+    Signature(FileSignature),
+    /// It lies in the store, where nothing changes.
+    Store,
+}
+
+/// What the kernel says about a file that cannot stay the same when its content changes, save by a
+/// clock that stands still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FileSignature {
+    /// The device that holds it.
+    pub dev: u64,
+    /// Its number there.
+    pub ino: u64,
+    /// Its length in bytes.
+    pub size: u64,
+    /// When its content changed, in nanoseconds since 1970.
+    pub mtime_ns: i128,
+    /// When its inode changed, in nanoseconds since 1970.
+    pub ctime_ns: i128,
+}
+
+impl From<&std::fs::Metadata> for FileSignature {
+    fn from(metadata: &std::fs::Metadata) -> Self {
+        let ns = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
+        FileSignature {
+            dev: metadata.dev(),
+            ino: metadata.ino(),
+            size: metadata.size(),
+            mtime_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
+            ctime_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
+/// What is taken after the command, and where it is put.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outputs {
+    /// What the paths of [`Outputs::declared`] and of the resulting manifest are relative to.
+    pub base: RelPath,
+    /// What the command must create, relative to `base`.
+    pub declared: Vec<OutputDecl>,
+    /// An absent directory of the host that is made and filled; best on the store's own file system.
+    pub into: PathBuf,
+    /// After which endings.
+    pub take: TakeOutputs,
+}
+
+/// After which endings outputs are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TakeOutputs {
+    /// Only if the command returned 0.
+    OnSuccess,
+    /// Whatever it returned, as formulas want it; a path that does not exist is then simply absent.
+    Always,
+}
+
+/// What a command may reach beyond its file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Network {
+    /// A loopback device of its own.
+    None,
+    /// What the host reaches, with the host's name service and certificates.
+    Host,
+}
+
+/// Where a work directory lies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scratch {
+    /// In memory.
+    Memory,
+    /// Below this directory of the host, absolute.
+    Disk(PathBuf),
+}
+
+/// How much a command may take.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// From start to end; none for as long as it likes.
+    pub wall: Option<Duration>,
+    /// Resident in all its processes and in its files in memory, in bytes; none for what the machine has.
+    pub memory: Option<u64>,
+    /// Processes and threads at once.
+    pub processes: u64,
+    /// What is kept of each of its two output streams, in bytes: the first and the last half.
+    pub log: u64,
+    /// Files in its work directory and in `/tmp`, each in bytes, where these lie in memory.
+    pub disk: u64,
+    /// Files there by number.
+    pub inodes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            wall: None,
+            memory: None,
+            processes: 4096,
+            log: 8 << 20,
+            disk: 8 << 30,
+            inodes: 1 << 20,
+        }
+    }
+}
+
+impl Job {
+    /// The job of a module: `command` in an empty `/work`, nothing declared, everything else as usual.
+    pub fn module(command: Command, into: PathBuf) -> Self {
+        let work = RelPath::parse(WORK_PATH).unwrap_or_default();
+        Job {
+            command,
+            identity: Identity::default(),
+            root: Root::Host,
+            work: Some(work.clone()),
+            inputs: Vec::new(),
+            outputs: Outputs {
+                base: work,
+                declared: Vec::new(),
+                into,
+                take: TakeOutputs::OnSuccess,
+            },
+            network: Network::None,
+            level: SandboxLevel::Strict,
+            scratch: Scratch::Memory,
+            limits: Limits::default(),
+        }
+    }
+}
+
+mod bytes {
+    //! Bytes as one piece; by default they would cross as a sequence of numbers.
+
+    use serde::de::{Deserializer, Error, Visitor};
+    use serde::ser::Serializer;
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(bytes)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        struct Bytes;
+        impl Visitor<'_> for Bytes {
+            type Value = Vec<u8>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("bytes")
+            }
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(bytes.to_vec())
+            }
+        }
+        from.deserialize_byte_buf(Bytes)
+    }
+}
