@@ -1,0 +1,13 @@
+// Debug and release side by side. Without an `exec` a module only collects: each file is a link to
+// what another module made.
+function(wake, pkg, config={})
+  local profiles = ['debug', 'release'];
+  wake.module(
+    name='both',
+    modules={ [profile]: pkg.modules.app({ profile: profile }) for profile in profiles },
+    files=function(wake, module) [
+      wake.file('./bin/app-' + profile, from='modules.%s.output.bin' % profile)
+      for profile in profiles
+    ],
+    outputs=function(wake, pkg) { [profile]: './bin/app-' + profile for profile in profiles },
+  )

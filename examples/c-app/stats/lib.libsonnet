@@ -1,0 +1,7 @@
+// The archive, once for each profile that someone asks for.
+function(wake, pkg, config={ profile: 'debug' })
+  wake.module(
+    name='lib',
+    outputs=function(wake, pkg) { archive: './lib/libstats.a' },
+    exec=wake.exec('./build.sh', args=pkg.inputs.cflags[config.profile]),
+  )

@@ -1,0 +1,19 @@
+// A module is what building a package with a config yields. This one runs one command, `greet.py`,
+// gives it the config on standard input, and promises what the command will leave behind.
+local greetings = {
+  de: 'Hallo',
+  en: 'Hello',
+  es: '¡Hola',
+  fr: 'Bonjour',
+};
+
+function(wake, pkg, config={})
+  local options = { name: 'world', language: 'en' } + config;
+  wake.module(
+    name='hello',
+    outputs=function(wake, pkg) { bin: './bin/hello', text: './greeting.txt' },
+    exec=wake.exec(
+      './greet.py',
+      config={ name: options.name, greeting: greetings[options.language] },
+    ),
+  )

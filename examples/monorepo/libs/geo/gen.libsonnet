@@ -1,0 +1,8 @@
+// Generates C from the data package, with the tool of another one.
+function(wake, pkg, config={})
+  wake.module(
+    name='gen',
+    pkgFiles=[],
+    outputs=function(wake, pkg) { source: './gen/cities.c' },
+    exec=wake.exec('pkg.pygen.input.cities', args=[wake.ref('pkg.cities.input.table'), './gen/cities.c']),
+  )
