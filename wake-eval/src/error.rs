@@ -81,3 +81,25 @@ pub struct Frame {
     /// What is called there.
     pub desc: String,
 }
+
+impl EvalError {
+    /// An error without a place.
+    pub(crate) fn bare(pkg: &str, kind: Kind, message: String) -> Self {
+        EvalError {
+            pkg: pkg.to_owned(),
+            kind,
+            message,
+            place: None,
+            label: None,
+            frames: Vec::new(),
+            hints: Vec::new(),
+            reads: Vec::new(),
+            trace: Vec::new(),
+        }
+    }
+
+    pub(crate) fn with_hint(mut self, hint: &str) -> Self {
+        self.hints.push(hint.to_owned());
+        self
+    }
+}

@@ -1,9 +1,15 @@
 //! Worker processes.
 
+mod spawner;
+mod worker;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
-use crate::{Answers, EvalError, Evaluated, Limits, Request};
+use crate::{Answers, EvalError, Evaluated, Kind, Limits, Request};
+use spawner::Spawner;
+use worker::Worker;
 
 /// How to start a worker: a program that calls [`crate::serve`].
 #[derive(Debug, Clone)]
@@ -19,29 +25,42 @@ pub struct WorkerCommand {
 /// Shared by reference between threads. Dropping it ends the workers.
 #[derive(Debug)]
 pub struct Pool {
-    worker: WorkerCommand,
+    // Declared first, so dropped first: idle workers are gone before the thread that they would follow.
+    idle: Mutex<Vec<Worker>>,
+    spawner: Spawner,
     limits: Limits,
 }
 
 impl Pool {
     /// Starts nothing yet: workers start when they are needed.
     pub fn new(worker: WorkerCommand, limits: Limits) -> Pool {
-        Pool { worker, limits }
+        Pool { idle: Mutex::default(), spawner: Spawner::new(worker), limits }
     }
 
     /// Evaluates one request, blocking until it is done or its deadline has passed.
+    ///
+    /// `answers` is called on this thread. A worker that ends is replaced by the next call; the request that ended it
+    /// is not tried again.
     pub fn evaluate(&self, request: &Request, answers: &dyn Answers) -> Result<Evaluated, EvalError> {
-        let _ = (&self.worker, &self.limits, answers);
-        Err(crate::EvalError {
-            pkg: request.pkg.clone(),
-            kind: crate::Kind::Crash,
-            message: "no worker".into(),
-            place: None,
-            label: None,
-            frames: vec![],
-            hints: vec![],
-            reads: vec![],
-            trace: vec![],
-        })
+        let mut worker = self.worker(request)?;
+        let outcome = worker.evaluate(request, answers, &self.limits);
+        if worker.is_fit(&self.limits) {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        }
+        outcome
+    }
+
+    fn worker(&self, request: &Request) -> Result<Worker, EvalError> {
+        while let Some(mut worker) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+            if worker.is_alive() {
+                return Ok(worker);
+            }
+        }
+        let crash = |error: std::io::Error| {
+            let program = self.spawner.program().display();
+            EvalError::bare(&request.pkg, Kind::Crash, format!("cannot start an evaluator `{program}`: {error}"))
+        };
+        let child = self.spawner.spawn().map_err(crash)?;
+        Worker::greet(child, &self.limits).map_err(crash)
     }
 }

@@ -19,7 +19,6 @@ pub struct Request {
 
 /// The functions that can be applied. Results are described in `spec/jsonnet-api.md`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "op", rename_all = "lowercase")]
 pub enum Op {
     /// `PKG.libsonnet` applied to `(wake)`.
     Pkg,

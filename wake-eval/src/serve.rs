@@ -1,14 +1,155 @@
 //! The worker's side of the pipe.
 
+use std::cell::RefCell;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use crate::Sources;
+use rustix::process::{Resource, Rlimit, Signal};
+use rustix::stdio;
+use serde_json::Value;
+
+use crate::engine::{self, Ask};
+use crate::wire::{Receiver, Tag, send};
+use crate::{Answer, EvalError, Evaluated, Kind, Limit, Limits, Request, Sources};
 
 /// Answers requests on standard input until it ends; the whole life of a worker process.
 ///
-/// `sources` opens the files of a package, given [`crate::Request::root`].
+/// `sources` opens the files of a package, given [`crate::Request::root`]. The process gives itself a memory limit
+/// and dies with the one that started it. Nothing else may use standard input and output meanwhile.
 pub fn serve(sources: impl Fn(&Path) -> Box<dyn Sources> + Send + 'static) -> ExitCode {
-    let _ = sources;
-    ExitCode::SUCCESS
+    // The pipe's end says the same to an idle worker; this reaches one that computes.
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    let Ok(Some((Tag::Limits, content))) = Receiver::default().frame(stdio::stdin()) else {
+        return ExitCode::FAILURE;
+    };
+    let Ok(limits) = serde_json::from_slice::<Limits>(&content) else { return ExitCode::FAILURE };
+    confine(&limits);
+    std::panic::set_hook(Box::new(|_| {}));
+    let thread = std::thread::Builder::new().name("eval".to_owned()).stack_size(limits.stack);
+    match thread.spawn(move || work(&sources, &limits)).map(std::thread::JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        Ok(Err(_)) | Err(_) => ExitCode::FAILURE,
+    }
+}
+
+/// Bytes of address space for what is neither the stack nor the user's: the program, allocator arenas.
+const OVERHEAD: u64 = 256 << 20;
+
+/// Bytes of memory from which on a worker ends after its request, so that one glutton does not stay fat.
+const FAT: u64 = 96 << 20;
+
+fn confine(limits: &Limits) {
+    let set = |resource, bytes| {
+        let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
+        // Without the limit, the deadline still holds.
+        let _ = rustix::process::setrlimit(resource, limit);
+    };
+    set(Resource::As, limits.memory.saturating_add(limits.stack as u64).saturating_add(OVERHEAD));
+    set(Resource::Core, 0);
+}
+
+fn work(sources: &impl Fn(&Path) -> Box<dyn Sources>, limits: &Limits) -> ExitCode {
+    let ask = Rc::new(Pipe::default());
+    let mut receiver = Receiver::default();
+    loop {
+        let request = match receiver.frame(stdio::stdin()) {
+            Ok(Some((Tag::Request, content))) => serde_json::from_slice::<Request>(&content),
+            Ok(None) => return ExitCode::SUCCESS,
+            Ok(Some(_)) | Err(_) => return ExitCode::FAILURE,
+        };
+        let Ok(request) = request else { return ExitCode::FAILURE };
+        let (outcome, tag) = answer(&request, sources, &ask, limits);
+        let Ok(content) = serde_json::to_vec(&outcome) else { return ExitCode::FAILURE };
+        if send(stdio::stdout(), tag, &content).is_err() || tag == Tag::Last {
+            return ExitCode::SUCCESS;
+        }
+    }
+}
+
+fn answer(
+    request: &Request,
+    sources: &impl Fn(&Path) -> Box<dyn Sources>,
+    ask: &Rc<Pipe>,
+    limits: &Limits,
+) -> (Result<Evaluated, EvalError>, Tag) {
+    let sources: Rc<dyn Sources> = Rc::from(sources(&request.root));
+    let ask: Rc<dyn Ask> = ask.clone();
+    let run = || engine::evaluate(request, sources, ask, limits);
+    match std::panic::catch_unwind(AssertUnwindSafe(run)) {
+        Ok(outcome) => (outcome, if is_fat() { Tag::Last } else { Tag::Done }),
+        // What a panic leaves behind in the engine is not worth finding out.
+        Err(payload) => (Err(panicked(request, limits, payload.as_ref())), Tag::Last),
+    }
+}
+
+fn is_fat() -> bool {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::uninit();
+    // SAFETY: `getrusage` writes a whole `rusage` behind the pointer when it returns 0, and it is read only then.
+    let kilobytes = unsafe {
+        if libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) != 0 {
+            return false;
+        }
+        usage.assume_init().ru_maxrss
+    };
+    u64::try_from(kilobytes).is_ok_and(|kilobytes| kilobytes << 10 > FAT)
+}
+
+fn panicked(request: &Request, limits: &Limits, payload: &(dyn std::any::Any + Send)) -> EvalError {
+    let text = payload
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("without a message");
+    // The engine grows its stack in pieces and panics when there is no memory for the next one.
+    if text.contains("allocate memory") || text.contains("OutOfMemory") || text.contains("ENOMEM") {
+        let message = format!("evaluating `{}` needs more than {} of memory", request.pkg, size(limits.memory));
+        return EvalError::bare(&request.pkg, Kind::Limit(Limit::Memory), message);
+    }
+    EvalError::bare(&request.pkg, Kind::Crash, format!("the evaluator panicked: {text}"))
+}
+
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        bytes if bytes >= 1 << 30 && bytes % (1 << 30) == 0 => format!("{} GiB", bytes >> 30),
+        bytes if bytes >= 1 << 20 => format!("{} MiB", bytes >> 20),
+        bytes => format!("{bytes} bytes"),
+    }
+}
+
+/// Asks the parent; ends the process if that has gone.
+#[derive(Default)]
+struct Pipe {
+    receiver: RefCell<Receiver>,
+}
+
+impl Pipe {
+    fn ask(&self, tag: Tag, question: &[u8]) -> (Tag, Vec<u8>) {
+        let sent = send(stdio::stdout(), tag, question);
+        match sent.and_then(|()| self.receiver.borrow_mut().frame(stdio::stdin())) {
+            Ok(Some(answer)) => answer,
+            // There is nobody left whom an outcome would reach.
+            Ok(None) | Err(_) => std::process::abort(),
+        }
+    }
+}
+
+impl Ask for Pipe {
+    fn pkg(&self, key: &str) -> Option<Rc<str>> {
+        let (tag, content) = self.ask(Tag::AskPkg, key.as_bytes());
+        let text = String::from_utf8(content).ok()?;
+        (tag == Tag::Ready).then(|| text.into())
+    }
+
+    fn module(&self, id: &Value) -> Answer {
+        let question = wake_model::json::canonical(id);
+        let (tag, content) = self.ask(Tag::AskModule, question.as_bytes());
+        match (tag, String::from_utf8(content)) {
+            (Tag::Ready, Ok(text)) => Answer::Ready(Arc::from(text)),
+            (Tag::Pending, _) => Answer::Pending,
+            _ => Answer::Unknown,
+        }
+    }
 }

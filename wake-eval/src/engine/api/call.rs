@@ -1,0 +1,308 @@
+//! A call of a builtin: its arguments, checked one by one.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use jrsonnet_evaluator::function::builtin::Builtin;
+use jrsonnet_evaluator::function::{
+    CallLocation, FuncVal, FunctionSignature, ParamDefault, ParamName, ParamParse,
+};
+use jrsonnet_evaluator::{ObjValue, Result, Thunk, Val};
+use jrsonnet_gcmodule::trace_acyclic;
+use serde_json::Value;
+use wake_model::nearest::nearest;
+
+use super::super::convert::{self, Promises, kind};
+use super::super::env::{Env, Hunt};
+use super::super::note::{Nature, Note, Spot, refuse};
+use super::super::promise;
+use super::super::resolve::{self, Named, Written};
+
+/// A builtin: its name in errors, its parameters, what it does.
+pub(crate) struct Spec {
+    pub(crate) name: &'static str,
+    pub(crate) params: &'static [Param],
+    /// Whether it is a member of `wake`.
+    pub(crate) member: bool,
+    pub(crate) run: fn(&Call<'_>) -> Result<Val>,
+}
+
+/// A parameter of a builtin.
+pub(crate) struct Param {
+    pub(crate) name: &'static str,
+    pub(crate) required: bool,
+}
+
+impl Param {
+    pub(crate) const fn required(name: &'static str) -> Self {
+        Param { name, required: true }
+    }
+
+    pub(crate) const fn optional(name: &'static str) -> Self {
+        Param { name, required: false }
+    }
+}
+
+/// One call in progress.
+pub(crate) struct Call<'a> {
+    pub(crate) env: &'a Env,
+    pub(crate) spec: &'static Spec,
+    /// What the builtin was made for, where there are several of its kind.
+    pub(crate) made_for: &'a str,
+    args: &'a [Option<Thunk<Val>>],
+}
+
+impl Call<'_> {
+    /// An argument; null and absent are the same.
+    pub(crate) fn get(&self, name: &str) -> Result<Option<Val>> {
+        let index = self.spec.params.iter().position(|param| param.name == name);
+        let Some(thunk) = index.and_then(|index| self.args.get(index)?.as_ref()) else { return Ok(None) };
+        match thunk.evaluate()? {
+            Val::Null => Ok(None),
+            value => Ok(Some(value)),
+        }
+    }
+
+    /// Whether an argument was given, be it null.
+    pub(crate) fn given(&self, name: &str) -> bool {
+        let index = self.spec.params.iter().position(|param| param.name == name);
+        index.is_some_and(|index| self.args.get(index).is_some_and(Option::is_some))
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Result<Option<String>> {
+        match self.get(name)? {
+            None => Ok(None),
+            Some(Val::Str(text)) => Ok(Some(text.into_flat().to_string())),
+            Some(other) => Err(self.expected(name, "a string", &other).into()),
+        }
+    }
+
+    pub(crate) fn required_text(&self, name: &str) -> Result<String> {
+        self.text(name)?.ok_or_else(|| self.expected(name, "a string", &Val::Null).into())
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> Result<bool> {
+        match self.get(name)? {
+            None => Ok(false),
+            Some(Val::Bool(flag)) => Ok(flag),
+            Some(other) => Err(self.expected(name, "true or false", &other).into()),
+        }
+    }
+
+    pub(crate) fn object(&self, name: &str) -> Result<Option<ObjValue>> {
+        match self.get(name)? {
+            None => Ok(None),
+            Some(Val::Obj(object)) if !self.env.promises.borrow().contains_key(&object) => Ok(Some(object)),
+            Some(other) => Err(self.expected(name, "an object", &other).into()),
+        }
+    }
+
+    /// A function of at most the parameters `takes`.
+    pub(crate) fn function(&self, name: &str, takes: &[&str]) -> Result<Option<FuncVal>> {
+        let signature = takes.join(", ");
+        match self.get(name)? {
+            None => Ok(None),
+            Some(Val::Func(function)) => {
+                check_takes(&function, takes)
+                    .map_err(|note| note.argument(name).label(format!("`function({signature})` is expected")))?;
+                Ok(Some(function))
+            }
+            Some(other) => {
+                let expected = format!("a function({signature})");
+                Err(self.expected(name, &expected, &other)
+                    .hint(format!("write `{name}=function({signature}) ...`"))
+                    .into())
+            }
+        }
+    }
+
+    /// An argument as JSON without promises.
+    pub(crate) fn json(&self, name: &str) -> Result<Value> {
+        match self.get(name)? {
+            None => Ok(Value::Null),
+            Some(value) => self.json_of(name, Promises::Refuse, &value),
+        }
+    }
+
+    /// Turns `value`, which came with the argument `name`, into JSON.
+    pub(crate) fn json_of(&self, name: &str, promises: Promises, value: &Val) -> Result<Value> {
+        convert::to_json(self.env, &format!("`{name}`"), promises, value).map_err(|error| match Note::of(&error) {
+            Some(note) if note.spot.argument.is_none() && error.trace().0.is_empty() => note.argument(name).into(),
+            _ => error,
+        })
+    }
+
+    /// What a reference in the argument `name` stands for: a value, or a promise of one.
+    pub(crate) fn reference(&self, name: &str, value: &Val) -> Result<Val> {
+        if let Val::Obj(object) = value
+            && (self.env.promises.borrow().contains_key(object) || is_tagged(object, "file")?)
+        {
+            return Ok(value.clone());
+        }
+        let Some(written) = Written::of(value)? else {
+            return Err(self
+                .expected(name, "a reference", value)
+                .hint("a reference is './path', 'input.key', 'pkg.key', 'module.key.output.key', or the same as a list")
+                .into());
+        };
+        self.resolve(name, written)
+    }
+
+    fn resolve(&self, name: &str, written: Written) -> Result<Val> {
+        if matches!(self.env.hunt(), Some(Hunt::Reference(hunted)) if *hunted == written) {
+            refuse!(Note::new("found").nature(Nature::Found).argument(name));
+        }
+        let named = resolve::resolve(self.env, &written).map_err(|error| match Note::of(&error) {
+            Some(note) => note.argument(name).into(),
+            None => error,
+        })?;
+        Ok(match named {
+            Named::Now(value) => convert::from_json(&value),
+            Named::Later => promise::value(self.env, written),
+        })
+    }
+
+    /// The error of an argument that has the wrong type.
+    pub(crate) fn expected(&self, name: &str, expected: &str, found: &Val) -> Note {
+        let found = match found {
+            Val::Obj(object) if self.env.promises.borrow().contains_key(object) => "a promise",
+            other => kind(other),
+        };
+        self.fault(name, format!("must be {expected}, not {found}"))
+    }
+
+    /// An error about the argument `name`, whose message goes on after its name.
+    pub(crate) fn fault(&self, name: &str, message: impl std::fmt::Display) -> Note {
+        Note::new(format!("`{name}` of {}() {message}", self.short_name())).argument(name)
+    }
+
+    pub(crate) fn short_name(&self) -> &'static str {
+        self.spec.name.trim_start_matches("wake.")
+    }
+
+    /// Refuses keys of `object`, which came with the argument `name`, that are not among `known`.
+    pub(crate) fn check_keys(&self, name: &str, object: &ObjValue, known: &[&str]) -> Result<()> {
+        for key in object.fields() {
+            if !known.contains(&key.as_str()) {
+                refuse!(Note::new(format!("unknown key `{key}` in `{name}` of {}()", self.short_name()))
+                    .argument(name)
+                    .key(key.as_str())
+                    .at_key()
+                    .suggest(nearest(&key, known.iter().copied())));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The texts of a list of texts, which may hold such lists; one text is a list of one.
+pub(crate) fn text_list(value: &Val) -> Result<std::result::Result<Vec<String>, Val>> {
+    let mut texts = Vec::new();
+    let mut rest = vec![value.clone()];
+    while let Some(value) = rest.pop() {
+        match value {
+            Val::Str(text) => texts.push(text.into_flat().to_string()),
+            Val::Arr(items) => {
+                for item in items.iter().rev() {
+                    rest.push(item?);
+                }
+            }
+            other => return Ok(Err(other)),
+        }
+    }
+    Ok(Ok(texts))
+}
+
+/// Whether `object` says of itself that it is a `tag`.
+pub(crate) fn is_tagged(object: &ObjValue, tag: &str) -> Result<bool> {
+    Ok(matches!(object.get("type".into())?, Some(Val::Str(text)) if *text.into_flat() == *tag))
+}
+
+/// Refuses a function that needs more than the arguments `given`.
+pub(crate) fn check_takes(function: &FuncVal, given: &[&str]) -> std::result::Result<(), Note> {
+    let params = function.params();
+    let needed: Vec<&str> =
+        params.iter().skip(given.len()).filter(|param| !param.has_default()).filter_map(|param| param.name().as_str()).collect();
+    if !needed.is_empty() {
+        return Err(Note::new(format!(
+            "the function needs `{}`, which it is not given: it is called with ({})",
+            needed.join("`, `"),
+            given.join(", ")
+        )));
+    }
+    if params.len() < given.len() {
+        return Err(Note::new(format!(
+            "the function takes {} of the {} arguments that it is given: ({})",
+            params.len(),
+            given.len(),
+            given.join(", ")
+        )));
+    }
+    Ok(())
+}
+
+/// A builtin as a value of the engine.
+pub(crate) fn native(env: &Env, spec: &'static Spec, made_for: String) -> FuncVal {
+    FuncVal::builtin(Native { env: env.clone(), spec, made_for, signature: Shared(signature(spec)) })
+}
+
+struct Native {
+    env: Env,
+    spec: &'static Spec,
+    made_for: String,
+    signature: Shared,
+}
+
+struct Shared(FunctionSignature);
+
+trace_acyclic!(Native);
+
+impl Builtin for Native {
+    fn name(&self) -> &str {
+        self.spec.name
+    }
+
+    fn params(&self) -> FunctionSignature {
+        self.signature.0.clone()
+    }
+
+    fn call(&self, _location: CallLocation<'_>, args: &[Option<Thunk<Val>>]) -> Result<Val> {
+        let call = Call { env: &self.env, spec: self.spec, made_for: &self.made_for, args };
+        if let Some(Hunt::Call(name, spot)) = self.env.hunt()
+            && name == self.spec.name
+        {
+            let Spot { argument, keys, at_key } = spot.clone();
+            refuse!(Note { spot: Spot { argument, keys, at_key }, ..Note::new("found").nature(Nature::Found) });
+        }
+        let value = (self.spec.run)(&call)?;
+        if let Some(Hunt::Value(hunted)) = self.env.hunt()
+            && matches!(convert::to_json(&self.env, "the value", Promises::Keep, &value), Ok(json) if json == *hunted)
+        {
+            refuse!(Note::new("found").nature(Nature::Found));
+        }
+        Ok(value)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+thread_local! {
+    static SIGNATURES: RefCell<HashMap<&'static str, FunctionSignature>> = RefCell::default();
+}
+
+fn signature(spec: &'static Spec) -> FunctionSignature {
+    SIGNATURES.with_borrow_mut(|known| {
+        known
+            .entry(spec.name)
+            .or_insert_with(|| {
+                let param = |param: &Param| {
+                    ParamParse::new(ParamName::Named(param.name.into()), ParamDefault::exists(!param.required))
+                };
+                FunctionSignature::new(spec.params.iter().map(param).collect())
+            })
+            .clone()
+    })
+}

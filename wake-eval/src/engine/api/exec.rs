@@ -1,0 +1,268 @@
+//! `exec`: one command, declared.
+
+use std::rc::Rc;
+
+use jrsonnet_evaluator::{ObjValueBuilder, Result, Val};
+use serde_json::{Map, Value, json};
+
+use super::super::convert::{self, Promises, json_kind};
+use super::super::env::Env;
+use super::super::note::{Note, refuse};
+use super::{Call, Param, Spec};
+
+/// What `wake.exec` was given: values that may still hold promises.
+pub(crate) struct ExecDecl {
+    program: Val,
+    config: Val,
+    args: Val,
+    env: Val,
+    rootfs: Val,
+    network: bool,
+    timeout: Value,
+    resources: Value,
+}
+
+pub(crate) static EXEC: Spec = Spec {
+    name: "wake.exec",
+    params: &[
+        Param::required("ref"),
+        Param::optional("config"),
+        Param::optional("args"),
+        Param::optional("env"),
+        Param::optional("rootfs"),
+        Param::optional("network"),
+        Param::optional("timeout"),
+        Param::optional("resources"),
+    ],
+    member: true,
+    run: exec,
+};
+
+/// The most bytes that the value of an environment variable may have.
+const ENV_LIMIT: usize = 4096;
+
+fn exec(call: &Call<'_>) -> Result<Val> {
+    let Some(program) = call.get("ref")? else {
+        refuse!(call.expected("ref", "a reference to a file", &Val::Null));
+    };
+    let decl = ExecDecl {
+        program: call.reference("ref", &program)?,
+        config: call.get("config")?.unwrap_or(Val::Null),
+        args: call.get("args")?.unwrap_or(Val::Null),
+        env: call.get("env")?.unwrap_or(Val::Null),
+        rootfs: rootfs(call)?,
+        network: call.flag("network")?,
+        timeout: timeout(call)?,
+        resources: resources(call)?,
+    };
+    decl.json(call.env, Promises::Skip)?;
+    let mut builder = ObjValueBuilder::with_capacity(1);
+    builder.field("type").value("exec");
+    let object = builder.build();
+    call.env.execs.borrow_mut().insert(object.clone(), Rc::new(decl));
+    Ok(Val::Obj(object))
+}
+
+fn rootfs(call: &Call<'_>) -> Result<Val> {
+    match call.get("rootfs")? {
+        None => Ok(Val::string("host")),
+        Some(Val::Str(text)) => {
+            let text = text.into_flat();
+            // A ware id is `type:hash`; no reference has a colon before its first dot or slash.
+            let head = text.split(['.', '/']).next().unwrap_or_default();
+            if head.contains(':') {
+                return Ok(Val::string(text));
+            }
+            call.reference("rootfs", &Val::string(text))
+        }
+        Some(Val::Obj(object)) if call.env.promises.borrow().contains_key(&object) => Ok(Val::Obj(object)),
+        Some(Val::Obj(object)) => match object.get("type".into())? {
+            Some(Val::Str(tag)) => match tag.into_flat().as_str() {
+                tag @ ("host" | "empty") => Ok(Val::string(tag)),
+                "file" | "ware" => Ok(Val::Obj(object)),
+                _ => Err(rootfs_type(call, &Val::Obj(object)).into()),
+            },
+            _ => Err(rootfs_type(call, &Val::Obj(object)).into()),
+        },
+        Some(other) => Err(rootfs_type(call, &other).into()),
+    }
+}
+
+fn rootfs_type(call: &Call<'_>, found: &Val) -> Note {
+    call.expected("rootfs", "wake.HOST, wake.EMPTY, a reference to a file or a ware id", found)
+}
+
+fn timeout(call: &Call<'_>) -> Result<Value> {
+    match call.get("timeout")? {
+        None => Ok(Value::Null),
+        Some(Val::Num(seconds)) if seconds.get() > 0.0 => Ok(json!(seconds.get())),
+        Some(Val::Num(_)) => Err(call.fault("timeout", "must be more than 0 seconds").into()),
+        Some(other) => Err(call.expected("timeout", "a number of seconds", &other).into()),
+    }
+}
+
+fn resources(call: &Call<'_>) -> Result<Value> {
+    let Some(object) = call.object("resources")? else { return Ok(Value::Null) };
+    call.check_keys("resources", &object, &["cpus", "memory"])?;
+    let json = call.json_of("resources", Promises::Refuse, &Val::Obj(object))?;
+    for (key, value) in json.as_object().into_iter().flatten() {
+        if !value.as_f64().is_some_and(|number| number > 0.0) {
+            refuse!(call.fault("resources", format!("must have a number above 0 as `{key}`")).key(key));
+        }
+    }
+    Ok(json)
+}
+
+impl ExecDecl {
+    /// The declaration as JSON, with `promises` treated so.
+    pub(crate) fn json(&self, env: &Env, promises: Promises) -> Result<Value> {
+        let part = |argument: &str, value: &Val| {
+            convert::to_json(env, &format!("`{argument}` of exec()"), promises, value)
+                .map_err(|error| Note::of(&error).map_or(error, |note| note_at(note, argument).into()))
+        };
+        let program = part("ref", &self.program)?;
+        check_program(&program)?;
+        let args = part("args", &self.args)?;
+        let variables = part("env", &self.env)?;
+        let rootfs = part("rootfs", &self.rootfs)?;
+        if let Some(found) = not_rootfs(&rootfs) {
+            refuse!(Note::new(format!("`rootfs` of exec() must be a file or a ware id, not {found}")).argument("rootfs"));
+        }
+        Ok(json!({
+            "ref": program,
+            "config": part("config", &self.config)?,
+            "args": check_args(args)?,
+            "env": check_env(variables)?,
+            "rootfs": rootfs,
+            "network": self.network,
+            "timeout": self.timeout,
+            "resources": self.resources,
+        }))
+    }
+
+    /// The declaration of a retriever: references stay as they were written.
+    pub(crate) fn kept(&self, env: &Env) -> Result<Value> {
+        let mut json = self.json(env, Promises::Keep)?;
+        if let Some(fields) = json.as_object_mut() {
+            fields.insert("type".to_owned(), Value::String("exec".to_owned()));
+        }
+        Ok(json)
+    }
+}
+
+fn note_at(note: Note, argument: &str) -> Note {
+    if note.spot.argument.is_some() { note } else { note.argument(argument) }
+}
+
+fn tag(value: &Value) -> Option<&str> {
+    value.get("type").and_then(Value::as_str)
+}
+
+/// Whether `value` may stand where a file is wanted: a file, or what will be one.
+fn fits_file(value: &Value) -> bool {
+    value.is_null() || matches!(tag(value), Some("file" | "ref"))
+}
+
+fn check_program(program: &Value) -> Result<()> {
+    if !fits_file(program) {
+        let found = tag(program).map_or(json_kind(program).to_owned(), |tag| format!("a {tag}"));
+        refuse!(Note::new(format!("`ref` of exec() must name a file, not {found}")).argument("ref"));
+    }
+    if program.get("path").and_then(Value::as_str).is_some_and(|path| path.ends_with('/')) {
+        refuse!(Note::new("`ref` of exec() names a directory, and only a file can be executed").argument("ref"));
+    }
+    Ok(())
+}
+
+fn not_rootfs(rootfs: &Value) -> Option<&'static str> {
+    let fits = rootfs.is_string() || fits_file(rootfs) || tag(rootfs) == Some("ware");
+    (!fits).then(|| json_kind(rootfs))
+}
+
+fn check_args(args: Value) -> Result<Value> {
+    let items = match args {
+        Value::Null => return Ok(Value::Array(Vec::new())),
+        Value::Array(items) => items,
+        other => {
+            refuse!(Note::new(format!("`args` of exec() must be a list of strings, not {}", json_kind(&other)))
+                .argument("args"))
+        }
+    };
+    for (index, item) in items.iter().enumerate() {
+        match item {
+            Value::String(text) if text.contains('\0') => {
+                refuse!(Note::new("an argument of a command cannot hold a NUL character").argument("args").key(index.to_string()))
+            }
+            Value::String(_) => {}
+            file if fits_file(file) => {}
+            other => refuse!(Note::new(format!(
+                "`args` of exec() must hold strings and files, not {} as element {index}",
+                json_kind(other)
+            ))
+            .argument("args")
+            .key(index.to_string())
+            .hint("std.toString(value) turns a value into a string; structured values go into `config`")),
+        }
+    }
+    Ok(Value::Array(items))
+}
+
+fn check_env(variables: Value) -> Result<Value> {
+    let fields = match variables {
+        Value::Null => return Ok(json!({})),
+        Value::Object(fields) if tag(&Value::Object(fields.clone())) != Some("ref") => fields,
+        other => {
+            refuse!(Note::new(format!("`env` of exec() must be an object, not {}", json_kind(&other))).argument("env"))
+        }
+    };
+    let mut checked = Map::new();
+    for (name, value) in fields {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            refuse!(Note::new(format!("`{name}` cannot name an environment variable")).argument("env").key(name).at_key());
+        }
+        let value = variable(&name, value).map_err(|note| note.argument("env").key(name.as_str()))?;
+        checked.insert(name, value);
+    }
+    Ok(Value::Object(checked))
+}
+
+fn variable(name: &str, value: Value) -> std::result::Result<Value, Note> {
+    let number = value.as_f64();
+    let value = match value {
+        Value::Number(_) if number.is_some_and(|number| number.fract() == 0.0) => {
+            Value::String(wake_model::json::canonical(&value))
+        }
+        Value::String(_) => value,
+        file if fits_file(&file) => file,
+        Value::Array(items) => {
+            if let Some(other) = items.iter().find(|item| !item.is_string() && !fits_file(item)) {
+                return Err(Note::new(format!(
+                    "environment variable `{name}` must be a list of strings and files, but it holds {}",
+                    json_kind(other)
+                )));
+            }
+            Value::Array(items)
+        }
+        other => {
+            return Err(Note::new(format!(
+                "environment variable `{name}` must be a string, an integer, a file or a list of strings, not {}",
+                json_kind(&other)
+            )));
+        }
+    };
+    let length = bytes(&value);
+    if length > ENV_LIMIT {
+        return Err(Note::new(format!("environment variable `{name}` has {length} bytes: at most {ENV_LIMIT} are allowed"))
+            .hint("put large values into `config`, or into a file with wake.file(path, from=value, dump=true)"));
+    }
+    Ok(value)
+}
+
+/// The bytes that the variable will have at least: parts joined by one character.
+fn bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(bytes).sum::<usize>() + items.len().saturating_sub(1),
+        file => file.get("path").and_then(Value::as_str).map_or(0, str::len),
+    }
+}

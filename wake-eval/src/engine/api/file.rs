@@ -1,0 +1,116 @@
+//! `file`, `ref` and `dir`: naming files.
+
+use jrsonnet_evaluator::{ObjValueBuilder, Result, Val};
+use wake_model::RelPath;
+
+use super::super::convert::{Promises, from_json, to_json};
+use super::super::env::Phase;
+use super::super::globs::{self, Patterns};
+use super::super::note::{Note, refuse};
+use super::super::resolve::Written;
+use super::{Call, Param, Spec, text_list};
+
+pub(crate) static FILE: Spec = Spec {
+    name: "wake.file",
+    params: &[Param::required("path"), Param::optional("from"), Param::optional("dump")],
+    member: true,
+    run: file,
+};
+
+pub(crate) static REF: Spec =
+    Spec { name: "wake.ref", params: &[Param::required("from")], member: true, run: reference };
+
+pub(crate) static DIR: Spec = Spec {
+    name: "wake.dir",
+    params: &[Param::required("include"), Param::optional("exclude")],
+    member: true,
+    run: dir,
+};
+
+fn file(call: &Call<'_>) -> Result<Val> {
+    let path = path(call)?;
+    let dump = call.flag("dump")?;
+    let from = if dump {
+        if !call.given("from") {
+            refuse!(call.fault("dump", "is true, but there is no `from` to write"));
+        }
+        let value = call.get("from")?.unwrap_or(Val::Null);
+        to_json(call.env, "`from` of file()", Promises::Skip, &value)?;
+        value
+    } else {
+        match call.get("from")? {
+            None => Val::Null,
+            Some(value) => linked(call, &value)?,
+        }
+    };
+    if matches!(from, Val::Null) && !dump && call.env.phase.get() == Phase::PkgInputs {
+        call.reference("path", &Val::string(path.as_str()))?;
+    }
+    let mut builder = ObjValueBuilder::with_capacity(4);
+    builder.field("type").value("file");
+    builder.field("path").value(path.as_str());
+    builder.field("from").value(from);
+    builder.field("dump").value(Val::Bool(dump));
+    Ok(Val::Obj(builder.build()))
+}
+
+fn path(call: &Call<'_>) -> Result<String> {
+    let text = call.required_text("path")?;
+    let path: RelPath =
+        text.parse().map_err(|error: wake_model::path::PathError| Note::new(error.to_string()).argument("path"))?;
+    if path.is_root() {
+        refuse!(call.fault("path", "must name a file, not the whole package"));
+    }
+    if path.components().next() == Some(".wake") {
+        refuse!(call.fault("path", "lies in `.wake`, where wake keeps its own files"));
+    }
+    let slash = if text.ends_with('/') { "/" } else { "" };
+    Ok(format!("{}{slash}", path.dotted()))
+}
+
+/// What a link leads to: a file, or a promise of one.
+fn linked(call: &Call<'_>, value: &Val) -> Result<Val> {
+    let target = call.reference("from", value)?;
+    let json = to_json(call.env, "`from` of file()", Promises::Skip, &target)?;
+    if !json.is_null() && json.get("type").and_then(serde_json::Value::as_str) != Some("file") {
+        refuse!(call
+            .fault("from", format!("must name a file, not {}", super::super::convert::json_kind(&json)))
+            .hint("with dump=true, any value is written as JSON"));
+    }
+    Ok(target)
+}
+
+fn reference(call: &Call<'_>) -> Result<Val> {
+    let Some(value) = call.get("from")? else {
+        refuse!(call.expected("from", "a reference", &Val::Null));
+    };
+    // A list of parts that does not start as a reference is the reader's clearest error.
+    if let Val::Arr(items) = &value
+        && Written::of(&value)?.is_none()
+    {
+        let head = items.get(0)?.map(|head| to_json(call.env, "the reference", Promises::Skip, &head)).transpose()?;
+        let head = head.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+        refuse!(Note::new(format!("`{head}` starts no reference: expected `./`, `input`, `output`, `pkg` or `module`"))
+            .argument("from"));
+    }
+    call.reference("from", &value)
+}
+
+fn dir(call: &Call<'_>) -> Result<Val> {
+    let include = patterns(call, "include")?;
+    let exclude = patterns(call, "exclude")?;
+    let files = globs::list(call.env, &include, &exclude)
+        .map_err(|error| Note::of(&error).map_or(error, |note| note.argument("include").into()))?;
+    Ok(from_json(&serde_json::json!(files)))
+}
+
+fn patterns(call: &Call<'_>, argument: &str) -> Result<Patterns> {
+    let texts = match call.get(argument)? {
+        None => Vec::new(),
+        Some(value) => match text_list(&value)? {
+            Ok(texts) => texts,
+            Err(other) => refuse!(call.expected(argument, "a glob or a list of globs", &other)),
+        },
+    };
+    Ok(Patterns::parse(&texts).map_err(|note| note.argument(argument))?)
+}

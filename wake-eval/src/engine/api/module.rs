@@ -1,0 +1,190 @@
+//! `module`, and the functions of `pkg.modules` that give module ids.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use jrsonnet_evaluator::function::FuncVal;
+use jrsonnet_evaluator::{ObjValueBuilder, Result, Val};
+use serde_json::{Value, json};
+
+use super::super::convert::{Promises, from_json, kind};
+use super::super::env::{Env, Phase};
+use super::super::globs::Patterns;
+use super::super::note::{Note, refuse};
+use super::call::{is_tagged, native};
+use super::pkg::check_module_name;
+use super::{Call, ExecDecl, Param, Spec, text_list};
+
+/// What `wake.module` was given, checked.
+pub(crate) struct ModuleDecl {
+    pub(crate) name: String,
+    pub(crate) pkg: Value,
+    pub(crate) pkg_files: Value,
+    pub(crate) modules: BTreeMap<String, Value>,
+    pub(crate) files: Option<FuncVal>,
+    pub(crate) inputs: Option<FuncVal>,
+    pub(crate) outputs: Option<FuncVal>,
+    pub(crate) exec: Exec,
+    pub(crate) metadata: Value,
+}
+
+/// How a module is executed.
+pub(crate) enum Exec {
+    /// Not at all: it collects files.
+    None,
+    /// As declared in the body, promises and all.
+    Declared(Rc<ExecDecl>),
+    /// As this function says when the module is instantiated.
+    Computed(FuncVal),
+}
+
+pub(crate) static MODULE: Spec = Spec {
+    name: "wake.module",
+    params: &[
+        Param::required("name"),
+        Param::optional("pkg"),
+        Param::optional("modules"),
+        Param::optional("files"),
+        Param::optional("inputs"),
+        Param::optional("outputs"),
+        Param::optional("exec"),
+        Param::optional("pkgFiles"),
+        Param::optional("metadata"),
+    ],
+    member: true,
+    run: module,
+};
+
+/// Made for one module of one package, as `key module`.
+pub(crate) static MODULE_ID: Spec =
+    Spec { name: "pkg.modules", params: &[Param::optional("config")], member: false, run: module_id };
+
+/// The function that gives the id of the module `name` of the package `key`, given a config.
+pub(crate) fn module_function(env: &Env, key: &str, name: &str) -> FuncVal {
+    native(env, &MODULE_ID, format!("{key} {name}"))
+}
+
+fn module_id(call: &Call<'_>) -> Result<Val> {
+    let (pkg, module) = call.made_for.split_once(' ').unwrap_or_default();
+    let mut id = json!({"type": "module", "pkg": pkg, "module": module});
+    if call.given("config") {
+        let config = call.json("config")?;
+        if let Some(fields) = id.as_object_mut() {
+            fields.insert("config".to_owned(), config);
+        }
+    }
+    Ok(from_json(&id))
+}
+
+fn module(call: &Call<'_>) -> Result<Val> {
+    if call.env.phase.get() != Phase::ModuleBody {
+        refuse!(Note::new("module() stands only in the body of a module function")
+            .hint("name the function's file in `modules` of wake.pkg()"));
+    }
+    let name = call.required_text("name")?;
+    check_module_name(&name).map_err(|note| note.argument("name"))?;
+    let takes = ["wake", "module"];
+    let decl = ModuleDecl {
+        name,
+        pkg: other_pkg(call)?,
+        modules: dependencies(call)?,
+        files: call.function("files", &takes)?,
+        inputs: call.function("inputs", &takes)?,
+        outputs: call.function("outputs", &["wake", "pkg"])?,
+        exec: exec(call)?,
+        pkg_files: pkg_files(call)?,
+        metadata: call.json("metadata")?,
+    };
+    let mut builder = ObjValueBuilder::with_capacity(2);
+    builder.field("type").value("moduleDeclaration");
+    builder.field("name").value(decl.name.as_str());
+    let object = builder.build();
+    call.env.module_decls.borrow_mut().insert(object.clone(), Rc::new(decl));
+    Ok(Val::Obj(object))
+}
+
+fn other_pkg(call: &Call<'_>) -> Result<Value> {
+    let Some(value) = call.get("pkg")? else { return Ok(Value::Null) };
+    if let Val::Obj(object) = &value {
+        if let Some(Val::Str(key)) = object.get("key".into())? {
+            let key = key.into_flat();
+            let own = call.env.own()?;
+            if *key == *own.key {
+                return Ok(Value::Null);
+            }
+            return Ok(call.env.instance(&key)?.reference());
+        }
+        if is_tagged(object, "pkg")? {
+            return call.json_of("pkg", Promises::Refuse, &value);
+        }
+        refuse!(call.fault("pkg", "must be a package, as `pkg.pkgs.zlib` or 'pkg.zlib'"));
+    }
+    let named = call.reference("pkg", &value)?;
+    let json = call.json_of("pkg", Promises::Refuse, &named)?;
+    if json.get("type").and_then(Value::as_str) != Some("pkg") {
+        refuse!(call.fault("pkg", "must name a package, as `pkg.pkgs.zlib` or 'pkg.zlib'"));
+    }
+    Ok(json)
+}
+
+fn dependencies(call: &Call<'_>) -> Result<BTreeMap<String, Value>> {
+    let mut modules = BTreeMap::new();
+    let Some(object) = call.object("modules")? else { return Ok(modules) };
+    for key in object.fields() {
+        let value = object.get(key.clone())?.unwrap_or(Val::Null);
+        let fault = |found: &str| {
+            call.fault("modules", format!("must hold module ids, not {found} as `{key}`"))
+                .key(key.as_str())
+                .hint("call a module function: pkg.modules.core({}), pkg.pkgs.zlib.modules.lib({})")
+        };
+        match &value {
+            Val::Obj(id) if is_tagged(id, "module")? => {
+                let id = call.json_of("modules", Promises::Refuse, &value)?;
+                modules.insert(key.to_string(), id);
+            }
+            Val::Func(_) => refuse!(fault("a function").label("call it with the module's config")),
+            other => refuse!(fault(kind(other))),
+        }
+    }
+    Ok(modules)
+}
+
+fn exec(call: &Call<'_>) -> Result<Exec> {
+    match call.get("exec")? {
+        None => Ok(Exec::None),
+        Some(Val::Func(_)) => {
+            Ok(call.function("exec", &["wake", "module"])?.map_or(Exec::None, Exec::Computed))
+        }
+        Some(Val::Obj(object)) => match call.env.execs.borrow().get(&object) {
+            Some(decl) => Ok(Exec::Declared(decl.clone())),
+            None => Err(exec_type(call, &Val::Obj(object)).into()),
+        },
+        Some(other) => Err(exec_type(call, &other).into()),
+    }
+}
+
+fn exec_type(call: &Call<'_>, found: &Val) -> Note {
+    call.expected("exec", "wake.exec(...) or function(wake, module) wake.exec(...)", found)
+}
+
+fn pkg_files(call: &Call<'_>) -> Result<Value> {
+    let Some(value) = call.get("pkgFiles")? else { return Ok(Value::Null) };
+    let texts = match text_list(&value)? {
+        Ok(texts) => texts,
+        Err(other) => refuse!(call.expected("pkgFiles", "a list of paths and globs", &other)),
+    };
+    let own = call.env.own()?;
+    let mut chosen = Vec::new();
+    for text in &texts {
+        let at = |note: Note| note.argument("pkgFiles").key(text.as_str());
+        let patterns = Patterns::parse(std::slice::from_ref(text)).map_err(at)?;
+        let before = chosen.len();
+        chosen.extend(own.files.iter().filter(|file| patterns.matches(file.trim_start_matches("./"))).cloned());
+        if chosen.len() == before {
+            refuse!(at(Note::new(format!("`{text}` matches none of the package's `files`"))));
+        }
+    }
+    chosen.sort_unstable();
+    chosen.dedup();
+    Ok(json!(chosen))
+}

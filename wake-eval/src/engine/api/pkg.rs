@@ -1,0 +1,328 @@
+//! `pkgInfo`, `getPkg` and `pkg`: what a package is, and which others it needs.
+
+use jrsonnet_evaluator::function::FuncVal;
+use jrsonnet_evaluator::{ObjValue, Result, Val};
+use serde_json::{Map, Value, json};
+use std::rc::Rc;
+use wake_model::nearest::nearest;
+use wake_model::{Name, RelPath, Requirement, Version};
+
+use super::super::convert::{Promises, from_json, kind};
+use super::super::env::Phase;
+use super::super::import::PKG_FILE;
+use super::super::note::{Note, refuse};
+use super::super::resolve;
+use super::call::is_tagged;
+use super::{Call, Param, Spec, text_list};
+use crate::sources::EntryKind;
+
+/// What `wake.pkg` was given, checked.
+pub(crate) struct PkgDecl {
+    pub(crate) json: Value,
+    pub(crate) inputs: Option<FuncVal>,
+}
+
+pub(crate) static PKG_INFO: Spec = Spec {
+    name: "wake.pkgInfo",
+    params: &[Param::required("name"), Param::required("version"), Param::optional("namespace")],
+    member: true,
+    run: pkg_info,
+};
+
+pub(crate) static GET_PKG: Spec = Spec {
+    name: "wake.getPkg",
+    params: &[
+        Param::required("pkgInfo"),
+        Param::optional("from"),
+        Param::optional("global"),
+        Param::optional("permissions"),
+        Param::optional("permisions"),
+    ],
+    member: true,
+    run: get_pkg,
+};
+
+pub(crate) static PKG: Spec = Spec {
+    name: "wake.pkg",
+    params: &[
+        Param::required("pkgInfo"),
+        Param::optional("files"),
+        Param::optional("inputs"),
+        Param::optional("pkgs"),
+        Param::optional("modules"),
+        Param::optional("metadata"),
+    ],
+    member: true,
+    run: pkg,
+};
+
+fn pkg_info(call: &Call<'_>) -> Result<Val> {
+    let name = call.required_text("name")?;
+    name.parse::<Name>().map_err(|error| Note::new(error.to_string()).argument("name"))?;
+    let version = call.required_text("version")?;
+    if version.parse::<Version>().is_err()
+        && let Err(error) = version.parse::<Requirement>()
+    {
+        refuse!(Note::new(error.to_string()).argument("version"));
+    }
+    let namespace = call.text("namespace")?;
+    if let Some(namespace) = &namespace {
+        namespace.parse::<Name>().map_err(|error| Note::new(error.to_string()).argument("namespace"))?;
+    }
+    Ok(from_json(&json!({"name": name, "version": version, "namespace": namespace})))
+}
+
+/// Whether a `pkgInfo` says which version something is, or which versions will do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Versions {
+    Exact,
+    Required,
+}
+
+fn check_info(call: &Call<'_>, versions: Versions) -> Result<Value> {
+    let Some(object) = call.object("pkgInfo")? else {
+        refuse!(call.expected("pkgInfo", "an object", &Val::Null).hint("use wake.pkgInfo(name, version)"));
+    };
+    call.check_keys("pkgInfo", &object, &["name", "version", "namespace"])?;
+    let text = |key: &str| -> Result<Option<String>> {
+        match object.get(key.into())? {
+            None | Some(Val::Null) => Ok(None),
+            Some(Val::Str(text)) => Ok(Some(text.into_flat().to_string())),
+            Some(other) => Err(call
+                .fault("pkgInfo", format!("must have a string as `{key}`, not {}", kind(&other)))
+                .key(key)
+                .into()),
+        }
+    };
+    let required = |key: &str| -> Result<String> {
+        text(key)?.ok_or_else(|| call.fault("pkgInfo", format!("has no `{key}`")).into())
+    };
+    let (name, version, namespace) = (required("name")?, required("version")?, text("namespace")?);
+    let fault = |key: &str, message: String| Note::new(message).argument("pkgInfo").key(key);
+    name.parse::<Name>().map_err(|error| fault("name", error.to_string()))?;
+    if let Some(namespace) = &namespace {
+        namespace.parse::<Name>().map_err(|error| fault("namespace", error.to_string()))?;
+    }
+    let checked = match versions {
+        Versions::Exact => version.parse::<Version>().map(drop),
+        Versions::Required => version.parse::<Requirement>().map(drop),
+    };
+    checked.map_err(|error| {
+        let note = fault("version", error.to_string());
+        match versions {
+            Versions::Exact => note.hint("a package has an exact version with three numbers, as 1.2.3"),
+            Versions::Required => note.hint("a requirement is written as ^1.2, >=1, <3 or *"),
+        }
+    })?;
+    Ok(json!({"name": name, "version": version, "namespace": namespace}))
+}
+
+fn get_pkg(call: &Call<'_>) -> Result<Val> {
+    let info = check_info(call, Versions::Required)?;
+    let from = source(call)?;
+    let global = global(call)?;
+    let permissions = match permissions(call, "permissions")? {
+        given if given.is_empty() => permissions(call, "permisions")?,
+        given => given,
+    };
+    Ok(from_json(&json!({
+        "type": "getPkg", "pkgInfo": info, "from": from, "global": global, "permissions": permissions,
+    })))
+}
+
+fn source(call: &Call<'_>) -> Result<Value> {
+    match call.get("from")? {
+        None => Ok(Value::Null),
+        Some(Val::Str(text)) => {
+            let text = text.into_flat();
+            if !(text.starts_with("./") || text.starts_with("../") || *text == *"." || *text == *"..") {
+                refuse!(call
+                    .fault("from", format!("must be a local path that starts with `./` or `../`, not `{text}`"))
+                    .hint("without `from`, the configured registries are asked"));
+            }
+            if text.contains('\0') {
+                refuse!(call.fault("from", "holds a NUL character"));
+            }
+            Ok(Value::String(text.to_string()))
+        }
+        Some(Val::Obj(object)) => {
+            if let Some(exec) = call.env.execs.borrow().get(&object) {
+                return exec.kept(call.env);
+            }
+            if is_tagged(&object, "global")? {
+                return Ok(json!({"type": "global"}));
+            }
+            Err(source_type(call, &Val::Obj(object)).into())
+        }
+        Some(other) => Err(source_type(call, &other).into()),
+    }
+}
+
+fn source_type(call: &Call<'_>, found: &Val) -> Note {
+    call.expected("from", "a local path, wake.GLOBAL or wake.exec(...)", found)
+}
+
+fn global(call: &Call<'_>) -> Result<Value> {
+    match call.get("global")? {
+        None | Some(Val::Bool(false)) => Ok(Value::Null),
+        Some(Val::Bool(true)) => Ok(Value::Bool(true)),
+        Some(Val::Obj(object)) => {
+            call.check_keys("global", &object, &["override"])?;
+            match object.get("override".into())? {
+                Some(Val::Num(rank)) if rank.get().fract() == 0.0 && (1.0..=100.0).contains(&rank.get()) => {
+                    Ok(json!({"override": rank.get() as u8}))
+                }
+                _ => Err(call.fault("global", "must have an `override` from 1 to 100").into()),
+            }
+        }
+        Some(other) => Err(call.expected("global", "true or {override: 1..100}", &other).into()),
+    }
+}
+
+fn permissions(call: &Call<'_>, argument: &str) -> Result<Vec<String>> {
+    const KNOWN: [&str; 2] = ["defineGlobal", "network"];
+    let Some(value) = call.get(argument)? else { return Ok(Vec::new()) };
+    let given = match text_list(&value)? {
+        Ok(given) => given,
+        Err(other) => refuse!(call.expected(argument, "a list of strings", &other)),
+    };
+    for permission in &given {
+        if !KNOWN.contains(&permission.as_str()) {
+            refuse!(Note::new(format!("there is no permission `{permission}`"))
+                .argument(argument)
+                .suggest(nearest(permission, KNOWN))
+                .hint("the permissions are `defineGlobal` and `network`"));
+        }
+    }
+    Ok(given)
+}
+
+fn pkg(call: &Call<'_>) -> Result<Val> {
+    if call.env.phase.get() != Phase::Pkg {
+        refuse!(Note::new("pkg() defines a package, and stands only in `PKG.libsonnet`"));
+    }
+    let info = check_info(call, Versions::Exact)?;
+    let files = files(call)?;
+    let inputs = call.function("inputs", &["wake", "pkg"])?;
+    let pkgs = pkgs(call)?;
+    let modules = modules(call)?;
+    let metadata = call.json("metadata")?;
+    let json = json!({
+        "pkgInfo": info, "files": files, "pkgs": pkgs, "modules": modules, "metadata": metadata,
+        "has_inputs": inputs.is_some(),
+    });
+    let Val::Obj(object) = from_json(&json) else { refuse!(Note::new("pkg() made no object")) };
+    call.env.pkgs.borrow_mut().insert(object.clone(), Rc::new(PkgDecl { json, inputs }));
+    Ok(Val::Obj(object))
+}
+
+fn files(call: &Call<'_>) -> Result<Vec<String>> {
+    let Some(value) = call.get("files")? else { return Ok(Vec::new()) };
+    let texts = match text_list(&value)? {
+        Ok(texts) => texts,
+        Err(other) => refuse!(call.expected("files", "a list of paths", &other)),
+    };
+    let mut files = Vec::with_capacity(texts.len());
+    for text in texts {
+        files.push(own_file(call, "files", &text, &text)?.dotted());
+    }
+    files.sort_unstable();
+    files.dedup();
+    Ok(files)
+}
+
+/// A path to an existing file of the package, where `key` is what stands for it in the argument's source.
+fn own_file(call: &Call<'_>, argument: &str, text: &str, key: &str) -> Result<RelPath> {
+    let at = |note: Note| note.argument(argument).key(key);
+    let path: RelPath = text.parse().map_err(|error: wake_model::path::PathError| at(Note::new(error.to_string())))?;
+    if path.components().next() == Some(".wake") {
+        refuse!(at(Note::new(format!("`{text}` lies in `.wake`, where wake keeps its own files"))));
+    }
+    if let Some(border) = border(call, &path)? {
+        refuse!(at(Note::new(format!("`{text}` belongs to another package: `{border}` holds a {PKG_FILE}")))
+            .hint("name that package in `pkgs` and refer to its file as 'pkg.key./path'"));
+    }
+    match resolve::entry(call.env, &path).map_err(|error| Note::of(&error).map_or(error, |note| at(note).into()))? {
+        Some(EntryKind::File { .. } | EntryKind::Link) => Ok(path),
+        Some(EntryKind::Dir) => Err(at(Note::new(format!("`{text}` is a directory")))
+            .hint(format!("wake.dir('{}') lists the files below it", path.dotted()))
+            .into()),
+        Some(EntryKind::Other) => Err(at(Note::new(format!("`{text}` is neither a file nor a link"))).into()),
+        None => Err(missing(call, &path, text).argument(argument).key(key).into()),
+    }
+}
+
+fn missing(call: &Call<'_>, path: &RelPath, text: &str) -> Note {
+    let note = Note::new(format!("there is no file `{text}` in the package"));
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return note };
+    let Ok(Some(entries)) = call.env.list(&parent) else { return note };
+    note.suggest(nearest(name, entries.iter().map(|entry| entry.name.as_str())))
+}
+
+/// The first directory on the way to `path` that is another package.
+fn border(call: &Call<'_>, path: &RelPath) -> Result<Option<RelPath>> {
+    let mut dir = RelPath::root();
+    let mut components: Vec<&str> = path.components().collect();
+    components.pop();
+    for component in components {
+        dir = dir.child(component).map_err(|error| Note::new(error.to_string()))?;
+        let Some(entries) = call.env.list(&dir)? else { return Ok(None) };
+        if entries.iter().any(|entry| entry.name == PKG_FILE) {
+            return Ok(Some(dir));
+        }
+    }
+    Ok(None)
+}
+
+fn pkgs(call: &Call<'_>) -> Result<Value> {
+    let mut pkgs = Map::new();
+    let Some(object) = call.object("pkgs")? else { return Ok(Value::Object(pkgs)) };
+    for key in object.fields() {
+        let value = object.get(key.clone())?.unwrap_or(Val::Null);
+        let Val::Obj(dependency) = &value else {
+            refuse!(call
+                .fault("pkgs", format!("must hold wake.getPkg(...) as `{key}`, not {}", kind(&value)))
+                .key(key.as_str()));
+        };
+        pkgs.insert(key.to_string(), dependency_json(call, &key, dependency)?);
+    }
+    Ok(Value::Object(pkgs))
+}
+
+fn dependency_json(call: &Call<'_>, key: &str, dependency: &ObjValue) -> Result<Value> {
+    if !is_tagged(dependency, "getPkg")? {
+        refuse!(call.fault("pkgs", format!("must hold wake.getPkg(...) as `{key}`")).key(key));
+    }
+    let mut json = call.json_of("pkgs", Promises::Keep, &Val::Obj(dependency.clone()))?;
+    if let Some(fields) = json.as_object_mut() {
+        fields.remove("type");
+    }
+    Ok(json)
+}
+
+fn modules(call: &Call<'_>) -> Result<Value> {
+    let mut modules = Map::new();
+    let Some(object) = call.object("modules")? else { return Ok(Value::Object(modules)) };
+    for name in object.fields() {
+        check_module_name(&name).map_err(|note| note.argument("modules").key(name.as_str()).at_key())?;
+        let value = object.get(name.clone())?.unwrap_or(Val::Null);
+        let Val::Str(path) = &value else {
+            refuse!(call
+                .fault("modules", format!("must hold the path of a file as `{name}`, not {}", kind(&value)))
+                .key(name.as_str()));
+        };
+        let path = own_file(call, "modules", &path.clone().into_flat(), &name)?;
+        modules.insert(name.to_string(), Value::String(path.dotted()));
+    }
+    Ok(Value::Object(modules))
+}
+
+/// Refuses what cannot be a component of a path and part of an id.
+pub(crate) fn check_module_name(name: &str) -> std::result::Result<(), Note> {
+    let fits = name.chars().enumerate().all(|(at, c)| c.is_ascii_alphanumeric() || (at > 0 && (c == '_' || c == '-')));
+    if !name.is_empty() && name.len() <= Name::MAX && fits {
+        return Ok(());
+    }
+    Err(Note::new(format!("`{name}` cannot name a module"))
+        .hint("names of modules are letters, digits, `_` and `-`, starting with a letter or digit, at most 64"))
+}

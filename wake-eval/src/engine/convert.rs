@@ -1,0 +1,160 @@
+//! Values of the engine to JSON and back.
+
+use jrsonnet_evaluator::val::ArrValue;
+use jrsonnet_evaluator::{NumValue, ObjValue, ObjValueBuilder, Result, Val};
+use serde_json::{Map, Number, Value};
+
+use super::env::Env;
+use super::note::{Note, refuse};
+use super::promise;
+use super::resolve::{self, Written};
+use crate::error::Limit;
+
+/// What to do with a promise inside a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Promises {
+    /// Nothing can be promised here.
+    Refuse,
+    /// The value is only checked: put null.
+    Skip,
+    /// What is promised exists now: put it.
+    Fill,
+    /// Someone else resolves it: `{"type": "ref", "from": [...]}`.
+    Keep,
+}
+
+/// Turns a value into JSON, forcing all of it, within the limits of the environment.
+///
+/// `what` names the value in errors: `the inputs`.
+pub(crate) fn to_json(env: &Env, what: &str, promises: Promises, value: &Val) -> Result<Value> {
+    Walk { env, what, promises, keys: Vec::new() }.value(value)
+}
+
+struct Walk<'a> {
+    env: &'a Env,
+    what: &'a str,
+    promises: Promises,
+    keys: Vec<String>,
+}
+
+impl Walk<'_> {
+    fn value(&mut self, value: &Val) -> Result<Value> {
+        if self.keys.len() > self.env.limits().depth {
+            let message = format!("{} nests values more than {} deep", self.what, self.env.limits().depth);
+            return Err(self.env.too_much(Limit::Depth, message));
+        }
+        match value {
+            Val::Null => self.env.spend(0).map(|()| Value::Null),
+            Val::Bool(flag) => self.env.spend(0).map(|()| Value::Bool(*flag)),
+            Val::Num(number) => self.env.spend(0).and_then(|()| self.number(number.get())),
+            Val::Str(text) => {
+                self.env.spend(text.len())?;
+                Ok(Value::String(text.clone().into_flat().to_string()))
+            }
+            Val::Arr(items) => self.list(items),
+            Val::Obj(object) => self.object(object),
+            Val::Func(_) => {
+                let at = if self.keys.is_empty() { String::new() } else { format!(" at `{}`", self.keys.join(".")) };
+                refuse!(Note::new(format!("{} holds a function{at}: only plain values can be kept", self.what))
+                    .keys(self.keys.iter().cloned()));
+            }
+        }
+    }
+
+    fn number(&self, number: f64) -> Result<Value> {
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        if number.fract() == 0.0 && number.abs() <= EXACT {
+            return Ok(Value::Number(Number::from(number as i64)));
+        }
+        Number::from_f64(number)
+            .map(Value::Number)
+            .ok_or_else(|| Note::new(format!("{} holds a number that is not finite", self.what)).into())
+    }
+
+    fn list(&mut self, items: &ArrValue) -> Result<Value> {
+        self.env.spend(0)?;
+        let mut list = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            self.keys.push(index.to_string());
+            list.push(self.value(&item?)?);
+            self.keys.pop();
+        }
+        Ok(Value::Array(list))
+    }
+
+    fn object(&mut self, object: &ObjValue) -> Result<Value> {
+        self.env.spend(0)?;
+        let promise = self.env.promises.borrow().get(object).cloned();
+        if let Some(promise) = promise {
+            return self.promise(&promise);
+        }
+        object.run_assertions()?;
+        let mut map = Map::new();
+        for name in object.fields() {
+            let Some(value) = object.get(name.clone())? else { continue };
+            self.env.spend(name.len())?;
+            self.keys.push(name.to_string());
+            map.insert(name.to_string(), self.value(&value)?);
+            self.keys.pop();
+        }
+        Ok(Value::Object(map))
+    }
+
+    fn promise(&self, written: &Written) -> Result<Value> {
+        match self.promises {
+            Promises::Refuse => {
+                refuse!(Note::new(format!("`{written}` is not known yet: {} cannot hold a promise", self.what))
+                    .hint(promise::MOVE)
+                    .keys(self.keys.iter().cloned()));
+            }
+            Promises::Skip => Ok(Value::Null),
+            Promises::Keep => Ok(serde_json::json!({"type": "ref", "from": written.to_json()})),
+            Promises::Fill => resolve::fill(self.env, written),
+        }
+    }
+}
+
+/// Turns JSON into a value.
+pub(crate) fn from_json(value: &Value) -> Val {
+    match value {
+        Value::Null => Val::Null,
+        Value::Bool(flag) => Val::Bool(*flag),
+        Value::Number(number) => {
+            number.as_f64().and_then(NumValue::new).map_or(Val::Null, Val::Num)
+        }
+        Value::String(text) => Val::string(text.as_str()),
+        Value::Array(items) => Val::Arr(items.iter().map(from_json).collect()),
+        Value::Object(fields) => {
+            let mut builder = ObjValueBuilder::with_capacity(fields.len());
+            for (name, value) in fields {
+                builder.field(name.as_str()).value(from_json(value));
+            }
+            Val::Obj(builder.build())
+        }
+    }
+}
+
+/// The kind of a value, with its article: `a string`.
+pub(crate) fn kind(value: &Val) -> &'static str {
+    match value {
+        Val::Null => "null",
+        Val::Bool(_) => "a boolean",
+        Val::Num(_) => "a number",
+        Val::Str(_) => "a string",
+        Val::Arr(_) => "a list",
+        Val::Obj(_) => "an object",
+        Val::Func(_) => "a function",
+    }
+}
+
+/// The kind of a JSON value, with its article.
+pub(crate) fn json_kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}

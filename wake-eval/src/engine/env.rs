@@ -1,0 +1,239 @@
+//! What one evaluation knows and remembers.
+
+use std::cell::{Cell, Ref, RefCell};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Deref;
+use std::rc::Rc;
+
+use jrsonnet_evaluator::{ObjValue, Result};
+use jrsonnet_gcmodule::trace_acyclic;
+use serde_json::Value;
+use wake_model::{BlobDigest, RelPath};
+
+use super::Ask;
+use super::api::{ExecDecl, ModuleDecl, PkgDecl};
+use super::note::{Nature, Note};
+use super::resolve::Written;
+use super::view::Instance;
+use crate::error::Limit;
+use crate::outcome::{Read, list_digest};
+use crate::sources::{ListEntry, Sources};
+use crate::{Answer, Limits};
+
+/// The state of one evaluation, shared by everything that runs in it.
+#[derive(Clone)]
+pub(crate) struct Env(Rc<Inner>);
+
+// What it holds of the engine's values is dropped by `clear`, so the collector need not look inside.
+trace_acyclic!(Env);
+
+pub(crate) struct Inner {
+    sources: Rc<dyn Sources>,
+    ask: Rc<dyn Ask>,
+    limits: Limits,
+    hunt: Option<Hunt>,
+    nodes: Cell<usize>,
+    text_bytes: Cell<usize>,
+    reads: RefCell<BTreeSet<Read>>,
+    listings: RefCell<HashMap<RelPath, Option<Rc<[ListEntry]>>>>,
+    instances: RefCell<HashMap<String, Rc<Instance>>>,
+    /// The Jsonnet texts that were loaded, by file name.
+    pub(crate) texts: RefCell<BTreeMap<String, Rc<str>>>,
+    /// What is being evaluated right now.
+    pub(crate) phase: Cell<Phase>,
+    /// The package that the code belongs to, once it has an instance.
+    pub(crate) own: RefCell<Option<Rc<Instance>>>,
+    /// The dependencies of the module at hand: key to module id.
+    pub(crate) modules: RefCell<BTreeMap<String, Value>>,
+    /// The inputs of the module at hand, once they are known.
+    pub(crate) module_inputs: RefCell<Option<Value>>,
+    /// The paths that the module's `files` create, once they are known.
+    pub(crate) created: RefCell<BTreeSet<String>>,
+    pub(crate) promises: RefCell<HashMap<ObjValue, Rc<Written>>>,
+    pub(crate) pkgs: RefCell<HashMap<ObjValue, Rc<PkgDecl>>>,
+    pub(crate) module_decls: RefCell<HashMap<ObjValue, Rc<ModuleDecl>>>,
+    pub(crate) execs: RefCell<HashMap<ObjValue, Rc<ExecDecl>>>,
+}
+
+/// Which function is being evaluated: it decides what a reference may name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The body of `PKG.libsonnet`, or an expression from the command line.
+    Pkg,
+    /// The package's `inputs`.
+    PkgInputs,
+    /// The body of a module function, and `outputs`.
+    ModuleBody,
+    /// The module's `inputs`.
+    ModuleInputs,
+    /// The module's `files`.
+    ModuleFiles,
+    /// The module's `exec`.
+    ModuleExec,
+}
+
+/// What to stop at when an evaluation is repeated to find a place.
+#[derive(Debug, Clone)]
+pub(crate) enum Hunt {
+    /// The call whose result is this value.
+    Value(Value),
+    /// The first call of this builtin, and a spot inside it.
+    Call(String, super::note::Spot),
+    /// The call that was given this reference.
+    Reference(Written),
+}
+
+impl Deref for Env {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Env {
+    pub(crate) fn new(
+        sources: Rc<dyn Sources>,
+        ask: Rc<dyn Ask>,
+        limits: Limits,
+        hunt: Option<Hunt>,
+    ) -> Self {
+        Env(Rc::new(Inner {
+            sources,
+            ask,
+            nodes: Cell::new(limits.nodes),
+            text_bytes: Cell::new(limits.text_bytes),
+            limits,
+            hunt,
+            reads: RefCell::default(),
+            listings: RefCell::default(),
+            instances: RefCell::default(),
+            texts: RefCell::default(),
+            phase: Cell::new(Phase::Pkg),
+            own: RefCell::default(),
+            modules: RefCell::default(),
+            module_inputs: RefCell::default(),
+            created: RefCell::default(),
+            promises: RefCell::default(),
+            pkgs: RefCell::default(),
+            module_decls: RefCell::default(),
+            execs: RefCell::default(),
+        }))
+    }
+
+    /// Lets go of the engine's values: they refer back to this.
+    pub(crate) fn clear(&self) {
+        self.promises.take();
+        self.pkgs.take();
+        self.module_decls.take();
+        self.execs.take();
+        self.instances.take();
+        self.own.take();
+    }
+}
+
+impl Inner {
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(crate) fn hunt(&self) -> Option<&Hunt> {
+        self.hunt.as_ref()
+    }
+
+    /// The package at hand; an error where there is none.
+    pub(crate) fn own(&self) -> Result<Rc<Instance>> {
+        let own: Ref<'_, _> = self.own.borrow();
+        own.clone().ok_or_else(|| Note::new("there is no package here: `pkg` is known only inside one").into())
+    }
+
+    /// What was read so far, sorted.
+    pub(crate) fn reads(&self) -> Vec<Read> {
+        self.reads.borrow().iter().cloned().collect()
+    }
+
+    /// The bytes of a file, recorded.
+    pub(crate) fn read(&self, path: &RelPath) -> Result<Option<Vec<u8>>> {
+        let bytes = self.sources.read(path).map_err(|error| Note::new(error.to_string()))?;
+        let digest = bytes.as_deref().map(BlobDigest::of);
+        self.record(Read::File { path: path.clone(), digest });
+        Ok(bytes)
+    }
+
+    /// Whether a file was looked for in vain.
+    pub(crate) fn is_absent(&self, path: &RelPath) -> bool {
+        self.reads.borrow().contains(&Read::File { path: path.clone(), digest: None })
+    }
+
+    /// The entries of a directory sorted by name, recorded; each directory is listed once.
+    pub(crate) fn list(&self, dir: &RelPath) -> Result<Option<Rc<[ListEntry]>>> {
+        if let Some(known) = self.listings.borrow().get(dir) {
+            return Ok(known.clone());
+        }
+        let entries = self.sources.list(dir).map_err(|error| Note::new(error.to_string()))?;
+        let entries = entries.map(|mut entries| {
+            entries.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+            entries
+        });
+        self.record(Read::List { path: dir.clone(), digest: entries.as_deref().map(list_digest) });
+        let entries: Option<Rc<[ListEntry]>> = entries.map(Into::into);
+        self.listings.borrow_mut().insert(dir.clone(), entries.clone());
+        Ok(entries)
+    }
+
+    /// The instance of another package, asked for once.
+    pub(crate) fn instance(&self, key: &str) -> Result<Rc<Instance>> {
+        if let Some(known) = self.instances.borrow().get(key) {
+            return Ok(known.clone());
+        }
+        let text = self.ask.pkg(key);
+        let digest = text.as_deref().map(|text| BlobDigest::of(text.as_bytes()));
+        self.record(Read::Pkg { key: key.to_owned(), digest });
+        let text = text.ok_or_else(|| Note::new(format!("there is no package `{key}` in this build")))?;
+        let instance = serde_json::from_str(&text)
+            .map_err(|error| Note::new(format!("the instance of `{key}` is malformed: {error}")))?;
+        let instance = Rc::new(instance);
+        self.instances.borrow_mut().insert(key.to_owned(), Rc::clone(&instance));
+        Ok(instance)
+    }
+
+    /// The instance of a module; pending is an error that carries the id.
+    pub(crate) fn module(&self, id: &Value) -> Result<Value> {
+        match self.ask.module(id) {
+            Answer::Ready(text) => {
+                let digest = Some(BlobDigest::of(text.as_bytes()));
+                self.record(Read::Module { id: wake_model::json::canonical(id), digest });
+                serde_json::from_str(&text)
+                    .map_err(|error| Note::new(format!("the instance of a module is malformed: {error}")).into())
+            }
+            Answer::Pending => {
+                Err(Note::new("a dependency is not built yet").nature(Nature::Pending(id.clone())).into())
+            }
+            Answer::Unknown => {
+                Err(Note::new(format!("there is no module {}", wake_model::json::canonical(id))).into())
+            }
+        }
+    }
+
+    /// Takes one value, and the bytes of a text, from what a result may hold.
+    pub(crate) fn spend(&self, text: usize) -> Result<()> {
+        let Some(left) = self.nodes.get().checked_sub(1) else {
+            return Err(self.too_much(Limit::Nodes, format!("the result holds more than {} values", self.limits.nodes)));
+        };
+        self.nodes.set(left);
+        let Some(left) = self.text_bytes.get().checked_sub(text) else {
+            let message = format!("the result holds more than {} bytes of text", self.limits.text_bytes);
+            return Err(self.too_much(Limit::Text, message));
+        };
+        self.text_bytes.set(left);
+        Ok(())
+    }
+
+    pub(crate) fn too_much(&self, limit: Limit, message: String) -> jrsonnet_evaluator::Error {
+        Note::new(message).nature(Nature::Limit(limit)).into()
+    }
+
+    fn record(&self, read: Read) {
+        self.reads.borrow_mut().insert(read);
+    }
+}

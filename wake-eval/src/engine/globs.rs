@@ -1,0 +1,173 @@
+//! Choosing files of the package by glob.
+
+use globset::{GlobBuilder, GlobMatcher};
+use jrsonnet_evaluator::Result;
+use wake_model::RelPath;
+use wake_model::nearest::nearest;
+
+use super::env::Env;
+use super::import::PKG_FILE;
+use super::note::{Note, refuse};
+use super::resolve;
+use crate::sources::EntryKind;
+
+/// Globs and paths; a path of a directory means everything below it.
+pub(crate) struct Patterns(Vec<Pattern>);
+
+struct Pattern {
+    text: String,
+    /// The directory above the first component that is not plain.
+    start: RelPath,
+    /// How many components a match has at most; none with `**`.
+    depth: Option<usize>,
+    kind: PatternKind,
+}
+
+enum PatternKind {
+    Path(RelPath),
+    Glob(GlobMatcher),
+}
+
+/// Directories that are never entered, wherever they are.
+const NEVER: [&str; 2] = [".git", ".wake"];
+
+impl Patterns {
+    /// Parses patterns as a user wrote them; the note points at the one at fault.
+    pub(crate) fn parse(texts: &[String]) -> std::result::Result<Patterns, Note> {
+        texts
+            .iter()
+            .map(|text| Pattern::parse(text).map_err(|note| note.key(text.as_str())))
+            .collect::<std::result::Result<_, _>>()
+            .map(Patterns)
+    }
+
+    /// Whether one of them matches the file at `path`, written without a leading `./`.
+    pub(crate) fn matches(&self, path: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.matches(path))
+    }
+}
+
+impl Pattern {
+    fn parse(text: &str) -> std::result::Result<Pattern, Note> {
+        let path: RelPath = text.parse().map_err(|error: wake_model::path::PathError| Note::new(error.to_string()))?;
+        let special = |component: &str| component.contains(['*', '?', '[', '{', '\\']);
+        if !special(path.as_str()) {
+            let kind = PatternKind::Path(path.clone());
+            return Ok(Pattern { text: text.to_owned(), start: path, depth: None, kind });
+        }
+        let plain: Vec<&str> = path.components().take_while(|component| !special(component)).collect();
+        let start = if plain.is_empty() { RelPath::root() } else { parsed(&plain.join("/"))? };
+        // Alternatives may hold slashes, so that only `**` and braces leave the depth open.
+        let open = path.as_str().contains("**") || path.as_str().contains('{');
+        let depth = (!open).then(|| path.components().count());
+        let glob = GlobBuilder::new(path.as_str())
+            .literal_separator(true)
+            .build()
+            .map_err(|error| Note::new(format!("`{text}` is not a glob: {}", error.kind())))?;
+        Ok(Pattern { text: text.to_owned(), start, depth, kind: PatternKind::Glob(glob.compile_matcher()) })
+    }
+
+    fn matches(&self, path: &str) -> bool {
+        match &self.kind {
+            PatternKind::Path(prefix) if prefix.is_root() => true,
+            PatternKind::Path(prefix) => {
+                path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            }
+            PatternKind::Glob(glob) => glob.is_match(path),
+        }
+    }
+}
+
+fn parsed(text: &str) -> std::result::Result<RelPath, Note> {
+    text.parse().map_err(|error: wake_model::path::PathError| Note::new(error.to_string()))
+}
+
+/// The files that `include` matches and `exclude` does not, as `./path`, sorted by their bytes.
+pub(crate) fn list(env: &Env, include: &Patterns, exclude: &Patterns) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for pattern in &include.0 {
+        let before = found.len();
+        let at = |note: Note| note.key(pattern.text.as_str());
+        expand(env, pattern, &mut found).map_err(|error| Note::of(&error).map_or(error, |note| at(note).into()))?;
+        if found.len() == before {
+            refuse!(at(nothing(env, pattern)));
+        }
+    }
+    found.retain(|path| !exclude.matches(path));
+    found.sort_unstable();
+    found.dedup();
+    Ok(found.into_iter().map(|path| format!("./{path}")).collect())
+}
+
+fn nothing(env: &Env, pattern: &Pattern) -> Note {
+    let note = Note::new(format!("`{}` matches no file of the package", pattern.text));
+    let (Some(parent), Some(name)) = (pattern.start.parent(), pattern.start.file_name()) else { return note };
+    match env.list(&parent) {
+        Ok(Some(entries)) if !entries.iter().any(|entry| entry.name == name) => {
+            note.suggest(nearest(name, entries.iter().map(|entry| entry.name.as_str())))
+        }
+        _ => note,
+    }
+}
+
+fn expand(env: &Env, pattern: &Pattern, found: &mut Vec<String>) -> Result<()> {
+    match resolve::entry(env, &pattern.start)? {
+        None => Ok(()),
+        Some(EntryKind::Dir) => {
+            refuse_border(env, pattern)?;
+            below(env, pattern, &pattern.start, found)
+        }
+        Some(EntryKind::File { .. } | EntryKind::Link) => {
+            if pattern.matches(pattern.start.as_str()) {
+                found.push(pattern.start.as_str().to_owned());
+            }
+            Ok(())
+        }
+        Some(EntryKind::Other) => {
+            Err(Note::new(format!("`{}` is neither a file nor a directory nor a link", pattern.start)).into())
+        }
+    }
+}
+
+/// Another package may not be entered by naming a directory inside it either.
+fn refuse_border(env: &Env, pattern: &Pattern) -> Result<()> {
+    let mut dir = RelPath::root();
+    for component in pattern.start.components() {
+        dir = dir.child(component).map_err(|error| Note::new(error.to_string()))?;
+        if NEVER.contains(&component) {
+            refuse!(Note::new(format!("`{}` lies in `{component}`, which is never part of a package", pattern.text)));
+        }
+        if is_pkg(env, &dir)? {
+            refuse!(Note::new(format!("`{}` belongs to another package: `{dir}` holds a {PKG_FILE}", pattern.text)));
+        }
+    }
+    Ok(())
+}
+
+fn is_pkg(env: &Env, dir: &RelPath) -> Result<bool> {
+    let entries = env.list(dir)?;
+    Ok(entries.is_some_and(|entries| entries.iter().any(|entry| entry.name == PKG_FILE)))
+}
+
+fn below(env: &Env, pattern: &Pattern, dir: &RelPath, found: &mut Vec<String>) -> Result<()> {
+    let Some(entries) = env.list(dir)? else { return Ok(()) };
+    for entry in entries.iter() {
+        let path = dir.child(&entry.name).map_err(|error| Note::new(error.to_string()))?;
+        match entry.kind {
+            EntryKind::File { .. } | EntryKind::Link => {
+                if pattern.matches(path.as_str()) {
+                    found.push(path.as_str().to_owned());
+                }
+            }
+            EntryKind::Dir => {
+                let deep = pattern.depth.is_none_or(|depth| path.components().count() < depth);
+                if deep && !NEVER.contains(&entry.name.as_str()) && !is_pkg(env, &path)? {
+                    below(env, pattern, &path, found)?;
+                }
+            }
+            // Nothing that a build could use, and nothing that someone named.
+            EntryKind::Other => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! Imports: files of the package and nothing else.
+
+use std::any::Any;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::path::Path;
+
+use jrsonnet_evaluator::error::ErrorKind;
+use jrsonnet_evaluator::{AsPathLike, ImportResolver, ResolvePath, Result, SourcePath};
+use jrsonnet_gcmodule::{Acyclic, trace_acyclic};
+use jrsonnet_ir::SourcePathT;
+use wake_model::RelPath;
+
+use super::env::Env;
+use super::note::{Note, refuse};
+use crate::error::Limit;
+
+/// The file that makes a directory a package.
+pub(crate) const PKG_FILE: &str = "PKG.libsonnet";
+
+/// Resolves and loads imports through the environment, which records them.
+pub(crate) struct PkgImports {
+    env: Env,
+}
+
+trace_acyclic!(PkgImports);
+
+impl PkgImports {
+    pub(crate) fn new(env: Env) -> Self {
+        PkgImports { env }
+    }
+}
+
+impl ImportResolver for PkgImports {
+    fn resolve_from(&self, from: &SourcePath, path: &dyn AsPathLike) -> Result<SourcePath> {
+        let written = match path.as_path() {
+            ResolvePath::Str(text) => text.to_owned(),
+            ResolvePath::Path(path) => path.to_string_lossy().into_owned(),
+        };
+        let dir = from.downcast_ref::<PkgFile>().map_or("", PkgFile::dir);
+        match below(dir, &written) {
+            Ok(path) => Ok(SourcePath::new(PkgFile(path.as_str().to_owned()))),
+            Err(reason) => Err(Note::new(format!("cannot import `{written}`: {reason}")).into()),
+        }
+    }
+
+    fn load_file_contents(&self, resolved: &SourcePath) -> Result<Vec<u8>> {
+        let name = resolved.to_string();
+        let path: RelPath = name.parse().map_err(|error| Note::new(format!("cannot import: {error}")))?;
+        let Some(bytes) = self.env.read(&path)? else {
+            refuse!(Note::new(format!("cannot import `{name}`: there is no such file in the package")));
+        };
+        let limit = self.env.limits().source_bytes;
+        if bytes.len() > limit {
+            let message = format!("`{name}` has {} bytes: a source file may have {limit}", bytes.len());
+            return Err(self.env.too_much(Limit::Source, message));
+        }
+        // What is not text can only be meant for `importbin`; the engine refuses it elsewhere.
+        if let Ok(text) = std::str::from_utf8(&bytes) {
+            self.env.texts.borrow_mut().insert(name, text.into());
+        }
+        Ok(bytes)
+    }
+}
+
+fn below(dir: &str, written: &str) -> std::result::Result<RelPath, String> {
+    if written.starts_with('/') {
+        return Err("the path is absolute, imports stay inside the package".to_owned());
+    }
+    let joined = if dir.is_empty() { written.to_owned() } else { format!("{dir}/{written}") };
+    match joined.parse::<RelPath>() {
+        Ok(path) if path.is_root() => Err("it is a directory".to_owned()),
+        Ok(path) => Ok(path),
+        Err(_) if written.contains("..") => Err("the path leaves the package".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// A file of the package, known by its path inside it, so that no absolute path reaches a result.
+#[derive(Acyclic, Hash, PartialEq, Eq, Debug)]
+pub(crate) struct PkgFile(pub(crate) String);
+
+impl PkgFile {
+    fn dir(&self) -> &str {
+        self.0.rsplit_once('/').map_or("", |(dir, _)| dir)
+    }
+}
+
+impl fmt::Display for PkgFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl SourcePathT for PkgFile {
+    fn is_default(&self) -> bool {
+        false
+    }
+
+    fn path(&self) -> Option<&Path> {
+        None
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn dyn_hash(&self, mut hasher: &mut dyn Hasher) {
+        self.hash(&mut hasher);
+    }
+
+    fn dyn_eq(&self, other: &dyn SourcePathT) -> bool {
+        other.as_any().downcast_ref::<Self>() == Some(self)
+    }
+
+    fn dyn_debug(&self, fmt: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, fmt)
+    }
+}
+
+/// Whether `error` says that a loaded file is not UTF-8.
+pub(crate) fn not_text(error: &ErrorKind) -> Option<String> {
+    match error {
+        ErrorKind::ImportBadFileUtf8(path) => Some(format!("`{path}` is not valid UTF-8")),
+        _ => None,
+    }
+}

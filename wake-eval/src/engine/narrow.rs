@@ -1,0 +1,156 @@
+//! From a call to the argument, key or element in it that is at fault, by the tokens of the source.
+
+use jrsonnet_lexer::{Lexeme, SyntaxKind};
+
+use super::api::Param;
+use super::note::Spot;
+use super::text::{Stretch, stretch, string, tokens};
+
+/// The stretch of `text` that `spot` names, inside the parenthesised arguments that `args` spans.
+///
+/// What is not written there (a default, a value that comes from a variable) leaves the next larger thing that is;
+/// none if not even the argument is written there.
+pub(crate) fn narrow(text: &str, args: Stretch, params: &[Param], spot: &Spot) -> Option<Stretch> {
+    let argument = spot.argument.as_deref()?;
+    let inside = text.get(args.start..args.end)?;
+    let tokens = tokens(inside);
+    let arguments = split(&tokens);
+    let value = arguments.iter().enumerate().find_map(|(index, range)| {
+        let part = &tokens[range.clone()];
+        match part {
+            [name, equals, ..] if name.kind == SyntaxKind::IDENT && equals.kind == SyntaxKind::ASSIGN => {
+                (name.text == argument).then(|| &part[2..])
+            }
+            _ => params.get(index).filter(|param| param.name == argument).map(|_| part),
+        }
+    })?;
+    let inner = inside_value(value, &spot.keys, spot.at_key);
+    Some(Stretch { start: args.start + inner.start, end: args.start + inner.end })
+}
+
+/// The name of the named argument `name`, inside the parenthesised arguments that `args` spans.
+pub(crate) fn argument_name(text: &str, args: Stretch, name: &str) -> Option<Stretch> {
+    let inside = text.get(args.start..args.end)?;
+    let tokens = tokens(inside);
+    let found = split(&tokens).into_iter().find_map(|range| match &tokens[range] {
+        [first, equals, ..] if first.text == name && equals.kind == SyntaxKind::ASSIGN => Some(stretch(first)),
+        _ => None,
+    })?;
+    Some(Stretch { start: args.start + found.start, end: args.start + found.end })
+}
+
+/// The name before the parenthesis of a call: `wake.pkg`; the call's own stretch if there is none.
+pub(crate) fn callee(text: &str, args: Stretch) -> Stretch {
+    let before = &text[..args.start.min(text.len())];
+    let named = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    let start = before.trim_end_matches(named).len();
+    if start < before.len() { Stretch { start, end: before.len() } } else { args }
+}
+
+fn opens(token: &Lexeme<'_>) -> bool {
+    matches!(token.kind, SyntaxKind::L_PAREN | SyntaxKind::L_BRACE | SyntaxKind::L_BRACK)
+}
+
+fn closes(token: &Lexeme<'_>) -> bool {
+    matches!(token.kind, SyntaxKind::R_PAREN | SyntaxKind::R_BRACE | SyntaxKind::R_BRACK)
+}
+
+/// The parts between commas, of tokens that start and end with a bracket.
+fn split(tokens: &[Lexeme<'_>]) -> Vec<std::ops::Range<usize>> {
+    let mut parts = Vec::new();
+    let mut depth = 0_usize;
+    let mut start = 1;
+    for (index, token) in tokens.iter().enumerate() {
+        if opens(token) {
+            depth += 1;
+        } else if closes(token) {
+            depth = depth.saturating_sub(1);
+            if depth == 0 {
+                parts.push(start..index);
+                break;
+            }
+        } else if depth == 1 && token.kind == SyntaxKind::COMMA {
+            parts.push(start..index);
+            start = index + 1;
+        }
+    }
+    parts.retain(|part| part.start < part.end);
+    parts
+}
+
+fn inside_value(value: &[Lexeme<'_>], keys: &[String], at_key: bool) -> Stretch {
+    let mut here = value;
+    for (index, key) in keys.iter().enumerate() {
+        let last = index + 1 == keys.len();
+        match find(here, key) {
+            Some(Found::Field { name, value }) => {
+                if last && at_key {
+                    return stretch(&here[name]);
+                }
+                here = &here[value];
+            }
+            Some(Found::Text(at)) => return stretch(&here[at]),
+            None => break,
+        }
+    }
+    whole(here)
+}
+
+fn whole(tokens: &[Lexeme<'_>]) -> Stretch {
+    match (tokens.first(), tokens.last()) {
+        (Some(first), Some(last)) => Stretch { start: stretch(first).start, end: stretch(last).end },
+        _ => Stretch { start: 0, end: 0 },
+    }
+}
+
+enum Found {
+    Field { name: usize, value: std::ops::Range<usize> },
+    Text(usize),
+}
+
+/// Finds a field called `key`, a string that is `key`, or the element of a written list that it counts.
+fn find(tokens: &[Lexeme<'_>], key: &str) -> Option<Found> {
+    for (at, token) in tokens.iter().enumerate() {
+        let named = (token.kind == SyntaxKind::IDENT && token.text == key) || string(token) == Some(key);
+        if !named {
+            continue;
+        }
+        let mut after = at + 1;
+        // `key+: value`, `key:: value`, `[key]: value`.
+        while tokens.get(after).is_some_and(|token| matches!(token.text, "+" | "]")) {
+            after += 1;
+        }
+        if tokens.get(after).is_some_and(|token| token.kind == SyntaxKind::COLON) {
+            while tokens.get(after).is_some_and(|token| token.kind == SyntaxKind::COLON) {
+                after += 1;
+            }
+            return Some(Found::Field { name: at, value: after..value_end(tokens, after) });
+        }
+        if token.kind != SyntaxKind::IDENT {
+            return Some(Found::Text(at));
+        }
+    }
+    let index: usize = key.parse().ok()?;
+    if tokens.first()?.kind != SyntaxKind::L_BRACK {
+        return None;
+    }
+    let range = split(tokens).into_iter().nth(index)?;
+    Some(Found::Field { name: range.start, value: range })
+}
+
+fn value_end(tokens: &[Lexeme<'_>], start: usize) -> usize {
+    let mut depth = 0_usize;
+    for (at, token) in tokens.iter().enumerate().skip(start) {
+        if opens(token) {
+            depth += 1;
+        } else if closes(token) {
+            if depth == 0 {
+                return at;
+            }
+            depth -= 1;
+        } else if depth == 0 && token.kind == SyntaxKind::COMMA {
+            return at;
+        }
+    }
+    tokens.len()
+}

@@ -1,0 +1,140 @@
+//! What wake itself finds wrong, carried through the engine's errors.
+
+use jrsonnet_evaluator::error::ErrorKind;
+use jrsonnet_evaluator::Error;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::resolve::Written;
+use crate::error::Limit;
+
+/// Marks a run-time error of the engine whose text is a note: no text that a user writes by accident starts so.
+const MARK: &str = "\0wake ";
+
+/// An error found by wake's own code, with what is needed to point at the right spot of the source.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Note {
+    pub(crate) message: String,
+    pub(crate) label: Option<String>,
+    pub(crate) hints: Vec<String>,
+    pub(crate) nature: Nature,
+    /// Which spot inside the call that raised this.
+    pub(crate) spot: Spot,
+    /// Where to look when no call of the user's is on the stack.
+    pub(crate) origin: Origin,
+}
+
+/// What kind of end this is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) enum Nature {
+    #[default]
+    User,
+    Limit(Limit),
+    /// A dependency is not there yet: no error, but no value either.
+    Pending(Value),
+    /// A hunt has found what it looked for.
+    Found,
+}
+
+/// A spot inside a call: an argument, and keys inside its value.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Spot {
+    pub(crate) argument: Option<String>,
+    pub(crate) keys: Vec<String>,
+    /// Whether the last key itself is at fault, not its value.
+    pub(crate) at_key: bool,
+}
+
+/// Where an error without a frame comes from.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) enum Origin {
+    #[default]
+    Unknown,
+    /// The first token of a file.
+    File(String),
+    /// The call of this builtin.
+    Call(String),
+    /// The call that was given this reference, or the text where it is written.
+    Reference(Written),
+}
+
+impl Note {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Note { message: message.into(), ..Note::default() }
+    }
+
+    pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+
+    /// Suggests `name` below the caret, if there is one.
+    pub(crate) fn suggest(self, name: Option<&str>) -> Self {
+        match name {
+            Some(name) => self.label(format!("did you mean `{name}`?")),
+            None => self,
+        }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    pub(crate) fn argument(mut self, name: impl Into<String>) -> Self {
+        self.spot.argument = Some(name.into());
+        self
+    }
+
+    /// Points at the value under `key`, inside what is already pointed at.
+    pub(crate) fn key(mut self, key: impl Into<String>) -> Self {
+        self.spot.keys.push(key.into());
+        self
+    }
+
+    pub(crate) fn keys(mut self, keys: impl IntoIterator<Item = String>) -> Self {
+        self.spot.keys.extend(keys);
+        self
+    }
+
+    pub(crate) fn at_key(mut self) -> Self {
+        self.spot.at_key = true;
+        self
+    }
+
+    pub(crate) fn nature(mut self, nature: Nature) -> Self {
+        self.nature = nature;
+        self
+    }
+
+    pub(crate) fn origin(mut self, origin: Origin) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// The note in `error`, if wake raised it.
+    pub(crate) fn of(error: &Error) -> Option<Note> {
+        match error.error() {
+            ErrorKind::RuntimeError(text) | ErrorKind::AssertionFailed(text) => {
+                serde_json::from_str(text.strip_prefix(MARK)?).ok()
+            }
+            ErrorKind::ImportCallbackError(text) => serde_json::from_str(text.strip_prefix(MARK)?).ok(),
+            _ => None,
+        }
+    }
+}
+
+impl From<Note> for Error {
+    fn from(note: Note) -> Self {
+        let text = serde_json::to_string(&note).unwrap_or_default();
+        Error::new(ErrorKind::RuntimeError(format!("{MARK}{text}").into()))
+    }
+}
+
+/// Stops with a note, as `return Err(note.into())`.
+macro_rules! refuse {
+    ($note:expr) => {
+        return Err(jrsonnet_evaluator::Error::from($note))
+    };
+}
+pub(crate) use refuse;

@@ -1,0 +1,144 @@
+//! The function applications that a request can ask for.
+
+mod module;
+
+use std::rc::Rc;
+
+use jrsonnet_evaluator::function::{FuncVal, NativeFn};
+use jrsonnet_evaluator::{ContextInitializer, InitialContextBuilder, Result, Source, State, Thunk, Val};
+use jrsonnet_gcmodule::trace_acyclic;
+use serde_json::Value;
+use wake_model::RelPath;
+
+use super::api::{self, PkgDecl};
+use super::convert::{Promises, kind, to_json};
+use super::env::{Env, Phase};
+use super::import::PKG_FILE;
+use super::note::{Note, Origin, refuse};
+use super::view::{self, Instance};
+use crate::Op;
+
+/// Applies what `op` names and gives its result as JSON.
+pub(crate) fn apply(env: &Env, state: &State, op: &Op) -> Result<Value> {
+    match op {
+        Op::Pkg => Ok(pkg(env, state)?.json.clone()),
+        Op::Inputs { pkg } => inputs(env, state, pkg),
+        Op::Module { file, name, pkg, config } => {
+            own(env, pkg)?;
+            module::module(env, state, file, name, config.as_ref())
+        }
+        Op::Expr { code, label } => expression(env, state, code, label),
+        Op::Locate { .. } => refuse!(Note::new("a place can only be asked for one function application")),
+    }
+}
+
+fn pkg(env: &Env, state: &State) -> Result<Rc<PkgDecl>> {
+    let file = RelPath::parse(PKG_FILE).map_err(|error| Note::new(error.to_string()))?;
+    env.phase.set(Phase::Pkg);
+    let function = function_of(env, state, &file, &["wake"], "function(wake) wake.pkg(...)")?;
+    let result = call1(&function, api::wake(env))?;
+    let declared = match &result {
+        Val::Obj(object) => env.pkgs.borrow().get(object).cloned(),
+        _ => None,
+    };
+    declared.ok_or_else(|| {
+        let found = match &result {
+            Val::Obj(_) => "an object that is not, or not only, the result of wake.pkg()",
+            other => kind(other),
+        };
+        Note::new(format!("`{PKG_FILE}` must return wake.pkg(...), not {found}"))
+            .origin(Origin::File(PKG_FILE.to_owned()))
+            .into()
+    })
+}
+
+fn inputs(env: &Env, state: &State, own_json: &Value) -> Result<Value> {
+    let declared = pkg(env, state)?;
+    let own = own(env, own_json)?;
+    let Some(function) = &declared.inputs else { return Ok(Value::Object(serde_json::Map::new())) };
+    env.phase.set(Phase::PkgInputs);
+    let result = call2(function, api::wake(env), view::pkg(env, &own))?;
+    map_of(env, "the inputs", Promises::Refuse, &result).map_err(|error| from_call(error, "wake.pkg", "inputs"))
+}
+
+fn own(env: &Env, json: &Value) -> Result<Rc<Instance>> {
+    let instance: Instance = serde::Deserialize::deserialize(json)
+        .map_err(|error| Note::new(format!("the package's own instance is malformed: {error}")))?;
+    let instance = Rc::new(instance);
+    env.own.replace(Some(instance.clone()));
+    Ok(instance)
+}
+
+fn expression(env: &Env, state: &State, code: &str, label: &str) -> Result<Value> {
+    env.texts.borrow_mut().insert(label.to_owned(), code.into());
+    let value = state.evaluate_snippet_with(label, code, &WithWake { env: env.clone() })?;
+    to_json(env, "the result", Promises::Keep, &value)
+}
+
+/// Binds `wake` for an expression that is no function.
+struct WithWake {
+    env: Env,
+}
+
+trace_acyclic!(WithWake);
+
+impl ContextInitializer for WithWake {
+    fn populate(&self, _source: Source, builder: &mut InitialContextBuilder) {
+        builder.bind("wake", Thunk::evaluated(api::wake(&self.env)));
+    }
+
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+/// The function that a file yields, which is to be called with the arguments `given`.
+fn function_of(env: &Env, state: &State, file: &RelPath, given: &[&str], form: &str) -> Result<FuncVal> {
+    let at = |note: Note| note.origin(Origin::File(file.as_str().to_owned()));
+    let value = state.import(file.as_str()).map_err(|error| match env.is_absent(file) {
+        true => Note::new(format!("there is no file `{file}`")).into(),
+        false => error,
+    })?;
+    let Val::Func(function) = value else {
+        refuse!(at(Note::new(format!("`{file}` must return {form}, not {}", kind(&value)))));
+    };
+    api::check_takes(&function, given).map_err(|note| {
+        let message = format!("`{file}` must return {form}: {}", note.message);
+        at(Note { message, ..note })
+    })?;
+    Ok(function)
+}
+
+/// JSON of a value that must be an object.
+fn map_of(env: &Env, what: &str, promises: Promises, value: &Val) -> Result<Value> {
+    if !matches!(value, Val::Obj(_)) {
+        refuse!(Note::new(format!("{what} must be an object, not {}", kind(value))));
+    }
+    to_json(env, what, promises, value)
+}
+
+/// Says of an error without a place that what was given to `builtin` as `argument` brought it about.
+fn from_call(error: jrsonnet_evaluator::Error, builtin: &str, argument: &str) -> jrsonnet_evaluator::Error {
+    if !error.trace().0.is_empty() {
+        return error;
+    }
+    match Note::of(&error) {
+        Some(mut note) if matches!(note.origin, Origin::Unknown) => {
+            note.spot.argument.get_or_insert_with(|| argument.to_owned());
+            note.origin(Origin::Call(builtin.to_owned())).into()
+        }
+        _ => error,
+    }
+}
+
+fn call1(function: &FuncVal, first: Val) -> Result<Val> {
+    NativeFn::<(Val, Val)>::try_from(function.clone())?.call(first)
+}
+
+fn call2(function: &FuncVal, first: Val, second: Val) -> Result<Val> {
+    NativeFn::<(Val, Val, Val)>::try_from(function.clone())?.call(first, second)
+}
+
+fn call3(function: &FuncVal, first: Val, second: Val, third: Val) -> Result<Val> {
+    NativeFn::<(Val, Val, Val, Val)>::try_from(function.clone())?.call(first, second, third)
+}

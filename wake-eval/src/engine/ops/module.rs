@@ -1,0 +1,253 @@
+//! A module function, and the functions of the module that it declares.
+
+use std::rc::Rc;
+
+use jrsonnet_evaluator::function::FuncVal;
+use jrsonnet_evaluator::{Error, Result, State, Thunk, Val};
+use serde_json::{Map, Value, json};
+use wake_model::RelPath;
+
+use super::super::api::{self, Exec, ModuleDecl};
+use super::super::convert::{Promises, from_json, json_kind, kind, to_json};
+use super::super::default::default_of;
+use super::super::env::{Env, Phase};
+use super::super::note::{Nature, Note, Origin, refuse};
+use super::super::resolve::{self, Written, file_object};
+use super::super::view;
+use super::{call2, call3, from_call, function_of, map_of};
+
+const FORM: &str = "function(wake, pkg, config) wake.module(...)";
+
+/// Evaluates the module `name` whose function stands in `file`.
+pub(crate) fn module(env: &Env, state: &State, file: &RelPath, name: &str, config: Option<&Value>) -> Result<Value> {
+    env.phase.set(Phase::ModuleBody);
+    let function = function_of(env, state, file, &["wake", "pkg"], FORM)
+        .or_else(|error| function_of(env, state, file, &["wake", "pkg", "config"], FORM).map_err(|_| error))?;
+    let own = env.own()?;
+    let pkg = view::pkg(env, &own);
+    let config = effective_config(&function, file, name, config)?;
+    let result = match function.params().len() {
+        0..=2 => call2(&function, api::wake(env), pkg.clone())?,
+        _ => call3(&function, api::wake(env), pkg.clone(), from_json(&config))?,
+    };
+    let declared = match &result {
+        Val::Obj(object) => env.module_decls.borrow().get(object).cloned(),
+        _ => None,
+    };
+    let Some(declared) = declared else {
+        let found = match &result {
+            Val::Obj(_) => "an object that is not, or not only, the result of wake.module()",
+            other => kind(other),
+        };
+        refuse!(Note::new(format!("the module function must return wake.module(...), not {found}"))
+            .origin(Origin::File(file.as_str().to_owned())));
+    };
+    env.modules.replace(declared.modules.clone());
+    Instantiation { env, pkg, declared, config }.json()
+}
+
+/// The config that the function gets: what was asked for, else its own default, else `{}`.
+fn effective_config(function: &FuncVal, file: &RelPath, name: &str, config: Option<&Value>) -> Result<Value> {
+    let empty = || Value::Object(Map::new());
+    let params = function.params();
+    let Some(param) = params.get(2) else {
+        return match config {
+            None => Ok(empty()),
+            Some(config) if *config == empty() => Ok(empty()),
+            Some(_) => Err(Note::new(format!("module `{name}` takes no config"))
+                .hint("declare it as function(wake, pkg, config) ...")
+                .origin(Origin::File(file.as_str().to_owned()))
+                .into()),
+        };
+    };
+    match config {
+        Some(config) => Ok(config.clone()),
+        None if !param.has_default() => Ok(empty()),
+        None => default_of(function, 2).ok_or_else(|| {
+            Note::new(format!("the default config of module `{name}` is not a plain value"))
+                .hint("write the default out, as config={debug: false}: the config is part of the module's name")
+                .origin(Origin::File(file.as_str().to_owned()))
+                .into()
+        }),
+    }
+}
+
+/// A module whose body has been evaluated.
+struct Instantiation<'a> {
+    env: &'a Env,
+    pkg: Val,
+    declared: Rc<ModuleDecl>,
+    config: Value,
+}
+
+impl Instantiation<'_> {
+    fn json(&self) -> Result<Value> {
+        let declared = &self.declared;
+        let mut result = json!({
+            "name": declared.name,
+            "config": self.config,
+            "modules": declared.modules,
+            "pkg": declared.pkg,
+            "pkgFiles": declared.pkg_files,
+            "metadata": declared.metadata,
+            "outputs": self.outputs()?,
+        });
+        let mut pending = Vec::new();
+        let inputs = settle(self.inputs(), &mut pending)?;
+        let files = settle(self.files(inputs.as_ref()), &mut pending)?;
+        let exec = settle(self.exec(inputs.as_ref(), files.as_deref()), &mut pending)?;
+        let Some(fields) = result.as_object_mut() else { return Ok(result) };
+        match (inputs, files, exec) {
+            (Some(inputs), Some(files), Some(exec)) if pending.is_empty() => {
+                fields.insert("inputs".to_owned(), inputs);
+                fields.insert("files".to_owned(), Value::Array(files));
+                fields.insert("exec".to_owned(), exec);
+            }
+            _ => {
+                pending.sort_by_cached_key(wake_model::json::canonical);
+                pending.dedup();
+                fields.insert("pending".to_owned(), Value::Array(pending));
+            }
+        }
+        Ok(result)
+    }
+
+    fn outputs(&self) -> Result<Value> {
+        let Some(function) = &self.declared.outputs else { return Ok(Value::Object(Map::new())) };
+        self.env.phase.set(Phase::ModuleBody);
+        let result = call2(function, api::wake(self.env), self.pkg.clone())?;
+        let at = |error: Error| from_call(error, "wake.module", "outputs");
+        let mut outputs = map_of(self.env, "the outputs", Promises::Refuse, &result).map_err(at)?;
+        for (key, value) in outputs.as_object_mut().into_iter().flatten() {
+            declare_paths(value).map_err(|note| at(note.key(key.as_str()).into()))?;
+        }
+        Ok(outputs)
+    }
+
+    fn inputs(&self) -> Result<Value> {
+        let Some(function) = &self.declared.inputs else { return Ok(Value::Object(Map::new())) };
+        self.env.phase.set(Phase::ModuleInputs);
+        let unknown = Note::new("the module's inputs are what is being computed here");
+        let result = call2(function, api::wake(self.env), self.argument(Thunk::errored(unknown.into())))?;
+        let inputs = map_of(self.env, "the inputs", Promises::Fill, &result)
+            .map_err(|error| from_call(error, "wake.module", "inputs"))?;
+        self.env.module_inputs.replace(Some(inputs.clone()));
+        Ok(inputs)
+    }
+
+    fn files(&self, inputs: Option<&Value>) -> Result<Vec<Value>> {
+        let Some(function) = &self.declared.files else { return Ok(Vec::new()) };
+        self.env.phase.set(Phase::ModuleFiles);
+        let result = call2(function, api::wake(self.env), self.argument(known(inputs)))?;
+        let mut files = Vec::new();
+        self.collect(&result, &mut files).map_err(|error| from_call(error, "wake.module", "files"))?;
+        let paths = files.iter().filter_map(|file| file.get("path").and_then(Value::as_str)).map(str::to_owned);
+        self.env.created.replace(paths.collect());
+        Ok(files)
+    }
+
+    /// Adds the files that `value` names: a file, a reference, or a list of these.
+    fn collect(&self, value: &Val, files: &mut Vec<Value>) -> Result<()> {
+        if let Some(written) = Written::of(value)? {
+            return push_files(&resolve::fill(self.env, &written)?, &written.to_string(), files);
+        }
+        match value {
+            Val::Arr(items) => items.iter().try_for_each(|item| self.collect(&item?, files)),
+            other => {
+                let json = to_json(self.env, "`files`", Promises::Fill, other)?;
+                push_files(&json, "an element", files)
+            }
+        }
+    }
+
+    fn exec(&self, inputs: Option<&Value>, files: Option<&[Value]>) -> Result<Value> {
+        if inputs.is_none() || files.is_none() {
+            // What the command refers to may be among what is not there yet: the body is asked again later.
+            return Ok(Value::Null);
+        }
+        self.env.phase.set(Phase::ModuleExec);
+        let json = match &self.declared.exec {
+            Exec::None => return Ok(Value::Null),
+            Exec::Declared(exec) => exec.json(self.env, Promises::Fill),
+            Exec::Computed(function) => {
+                let result = call2(function, api::wake(self.env), self.argument(known(inputs)))?;
+                let declared = match &result {
+                    Val::Obj(object) => self.env.execs.borrow().get(object).cloned(),
+                    _ => None,
+                };
+                let Some(exec) = declared else {
+                    let note = Note::new(format!("the function `exec` must return wake.exec(...), not {}", kind(&result)));
+                    return Err(from_call(note.into(), "wake.module", "exec"));
+                };
+                exec.json(self.env, Promises::Fill)
+            }
+        };
+        json.map_err(|error| from_call(error, "wake.exec", "ref"))
+    }
+
+    fn argument(&self, inputs: Thunk<Val>) -> Val {
+        view::module(self.env, &self.declared.name, &self.config, self.pkg.clone(), inputs)
+    }
+}
+
+fn known(inputs: Option<&Value>) -> Thunk<Val> {
+    match inputs {
+        Some(inputs) => Thunk::evaluated(from_json(inputs)),
+        None => Thunk::errored(Note::new("the module's inputs are not known yet").nature(Nature::Pending(Value::Null)).into()),
+    }
+}
+
+/// Separates what waits for a dependency from what went wrong.
+fn settle<T>(result: Result<T>, pending: &mut Vec<Value>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) => match Note::of(&error) {
+            Some(Note { nature: Nature::Pending(id), .. }) => {
+                if !id.is_null() {
+                    pending.push(id);
+                }
+                Ok(None)
+            }
+            _ => Err(error),
+        },
+    }
+}
+
+fn push_files(value: &Value, name: &str, files: &mut Vec<Value>) -> Result<()> {
+    match value {
+        Value::Object(fields) if fields.get("type").and_then(Value::as_str) == Some("file") => {
+            files.push(value.clone());
+            Ok(())
+        }
+        Value::Array(items) => items.iter().try_for_each(|item| push_files(item, name, files)),
+        other => Err(Note::new(format!("`files` must hold files: `{name}` is {}", json_kind(other)))
+            .hint("wake.file(path, from=value, dump=true) writes a value into a file")
+            .into()),
+    }
+}
+
+/// Makes file objects of the paths that stand at the top of an output: `./path`, or a list of such.
+fn declare_paths(value: &mut Value) -> std::result::Result<(), Note> {
+    match value {
+        Value::String(text) if text.starts_with("./") => {
+            *value = file_object(&output_path(text)?);
+            Ok(())
+        }
+        Value::Array(items) if !items.is_empty() && items.iter().all(is_path) => items.iter_mut().try_for_each(declare_paths),
+        _ => Ok(()),
+    }
+}
+
+fn is_path(value: &Value) -> bool {
+    let file = value.get("type").and_then(Value::as_str) == Some("file");
+    file || value.as_str().is_some_and(|text| text.starts_with("./"))
+}
+
+fn output_path(text: &str) -> std::result::Result<String, Note> {
+    let path: RelPath = text.parse().map_err(|error: wake_model::path::PathError| Note::new(error.to_string()))?;
+    if path.components().next() == Some(".wake") {
+        return Err(Note::new(format!("`{text}` lies in `.wake`, where wake keeps its own files")));
+    }
+    let slash = if text.ends_with('/') && !path.is_root() { "/" } else { "" };
+    Ok(format!("{}{slash}", path.dotted()))
+}

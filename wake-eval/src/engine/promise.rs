@@ -1,0 +1,66 @@
+//! Promises: references to what does not exist yet.
+
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use jrsonnet_evaluator::ordering::{FieldIndex, SuperDepth};
+use jrsonnet_evaluator::{
+    EnumFields, EnumFieldsHandler, FieldVisibility, GetFor, HasFieldIncludeHidden, IStr, ObjValueBuilder, ObjectCore,
+    Result, SupThis, Val, Visibility,
+};
+use jrsonnet_gcmodule::Acyclic;
+
+use super::env::Env;
+use super::note::Note;
+use super::resolve::Written;
+
+/// What to do instead of computing with a promise.
+pub(crate) const MOVE: &str =
+    "move the expression into `inputs`, `files` or `exec=function(wake, module) ...`, which run when it is known";
+
+/// A promise as a value: it may be handed on, and any look inside is an error.
+pub(crate) fn value(env: &Env, written: Written) -> Val {
+    let mut builder = ObjValueBuilder::new();
+    builder.extend_with_core(Opaque { shown: written.to_string() });
+    let object = builder.build();
+    env.promises.borrow_mut().insert(object.clone(), Rc::new(written));
+    Val::Obj(object)
+}
+
+#[derive(Acyclic, Debug)]
+struct Opaque {
+    shown: String,
+}
+
+impl Opaque {
+    fn refuse(&self) -> Note {
+        Note::new(format!("`{}` is not known yet: it is a promise, and nothing can be computed with it", self.shown))
+            .hint(MOVE)
+    }
+}
+
+/// The one field that is listed, so that turning the object into text meets the error.
+const FIELD: &str = "promise";
+
+impl ObjectCore for Opaque {
+    fn enum_fields_core(&self, depth: &mut SuperDepth, handler: &mut EnumFieldsHandler<'_>) -> bool {
+        let field = EnumFields::Normal(Visibility::Normal);
+        handler(*depth, FieldIndex::default(), FIELD.into(), field) == ControlFlow::Continue(())
+    }
+
+    fn has_field_include_hidden_core(&self, _name: IStr) -> HasFieldIncludeHidden {
+        HasFieldIncludeHidden::Exists
+    }
+
+    fn get_for_core(&self, _key: IStr, _this: SupThis, _omit: bool) -> Result<GetFor> {
+        Err(self.refuse().into())
+    }
+
+    fn field_visibility_core(&self, _field: IStr) -> FieldVisibility {
+        FieldVisibility::Found(Visibility::Normal)
+    }
+
+    fn run_assertions_core(&self, _this: SupThis) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,291 @@
+//! References: what they name, from where the asking code stands.
+
+use std::fmt;
+
+use jrsonnet_evaluator::{Result, Val};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use wake_model::nearest::nearest;
+use wake_model::reflike::{HEADS, ReflikeError};
+use wake_model::{Reflike, RelPath};
+
+use super::convert::json_kind;
+use super::env::{Env, Phase};
+use super::note::{Note, Origin};
+use super::promise;
+use super::view::{Held, Instance};
+use crate::sources::EntryKind;
+
+/// A reference as it was written: one text, or a list of parts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Written {
+    Text(String),
+    List(Vec<String>),
+}
+
+/// What a reference names.
+pub(crate) enum Named {
+    /// This value.
+    Now(Value),
+    /// Something that does not exist yet.
+    Later,
+}
+
+impl Written {
+    /// The reference that `value` is, if it has the form of one: a text, or a list that starts as a reference does.
+    pub(crate) fn of(value: &Val) -> Result<Option<Written>> {
+        match value {
+            Val::Str(text) => Ok(Some(Written::Text(text.clone().into_flat().to_string()))),
+            Val::Arr(items) => {
+                let mut parts = Vec::new();
+                for item in items.iter() {
+                    let Val::Str(part) = item? else { return Ok(None) };
+                    parts.push(part.into_flat().to_string());
+                }
+                let starts = parts.first().is_some_and(|head| HEADS.contains(&head.as_str()))
+                    || (parts.len() == 1 && parts[0].starts_with("./"));
+                Ok(starts.then_some(Written::List(parts)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    pub(crate) fn parse(&self) -> std::result::Result<Reflike, ReflikeError> {
+        match self {
+            Written::Text(text) => text.parse(),
+            Written::List(parts) => Reflike::from_parts(parts),
+        }
+    }
+
+    pub(crate) fn to_json(&self) -> Value {
+        serde_json::to_value(self).unwrap_or(Value::Null)
+    }
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Written::Text(text) => f.write_str(text),
+            Written::List(parts) => {
+                let quoted: Vec<String> = parts.iter().map(|part| format!("'{part}'")).collect();
+                write!(f, "[{}]", quoted.join(", "))
+            }
+        }
+    }
+}
+
+/// Finds what `written` names.
+pub(crate) fn resolve(env: &Env, written: &Written) -> Result<Named> {
+    let origin = |note: Note| {
+        let message = format!("cannot resolve `{written}`: {}", note.message);
+        Note { message, ..note }.origin(Origin::Reference(written.clone()))
+    };
+    let reflike = written.parse().map_err(|error| origin(malformed(&error)))?;
+    let stopped = match named(env, &reflike) {
+        Ok(named) => return Ok(named),
+        Err(stopped) => stopped,
+    };
+    match Note::of(&stopped) {
+        Some(note) if matches!(note.nature, super::note::Nature::User) => Err(origin(note).into()),
+        _ => Err(stopped),
+    }
+}
+
+/// Finds what a promise named, now that everything exists.
+pub(crate) fn fill(env: &Env, written: &Written) -> Result<Value> {
+    match resolve(env, written)? {
+        Named::Now(value) => Ok(value),
+        Named::Later => Err(Note::new(format!("`{written}` is not known yet"))
+            .hint(promise::MOVE)
+            .origin(Origin::Reference(written.clone()))
+            .into()),
+    }
+}
+
+/// The file object of `path`.
+pub(crate) fn file_object(path: &str) -> Value {
+    serde_json::json!({"type": "file", "path": path, "from": null, "dump": false})
+}
+
+/// What stands at `path` in the package's directory, found by listing the directory above it.
+pub(crate) fn entry(env: &Env, path: &RelPath) -> Result<Option<EntryKind>> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(Some(EntryKind::Dir));
+    };
+    let entries = env.list(&parent)?;
+    Ok(entries.and_then(|entries| entries.iter().find(|entry| entry.name == name).map(|entry| entry.kind)))
+}
+
+fn malformed(error: &ReflikeError) -> Note {
+    let note = Note::new(error.to_string());
+    match error {
+        ReflikeError::Head { head } => note.suggest(nearest(head, HEADS)),
+        ReflikeError::MissingKey { .. } | ReflikeError::Path(_) => note,
+    }
+}
+
+fn named(env: &Env, reflike: &Reflike) -> Result<Named> {
+    match reflike {
+        Reflike::File(path) => own_file(env, path),
+        Reflike::Input(keys) => input(env, keys),
+        Reflike::Output(_) => Err(Note::new("the outputs of a module do not exist before it has run").into()),
+        Reflike::Pkg(..) if env.phase.get() == Phase::Pkg => Ok(Named::Later),
+        Reflike::Pkg(key, onward) => {
+            let own = env.own()?;
+            dependency(env, &own, key, onward.as_deref()).map(Named::Now)
+        }
+        Reflike::Module(key, onward) => module(env, key, onward.as_deref()),
+    }
+}
+
+fn own_file(env: &Env, path: &RelPath) -> Result<Named> {
+    let dotted = path.dotted();
+    if env.own.borrow().is_none() {
+        return match entry(env, path)? {
+            Some(EntryKind::Dir) => Ok(Named::Now(file_object(&format!("{dotted}/")))),
+            Some(_) => Ok(Named::Now(file_object(&dotted))),
+            None => Err(Note::new("there is no such file").into()),
+        };
+    }
+    if env.created.borrow().contains(&dotted) {
+        return Ok(Named::Now(file_object(&dotted)));
+    }
+    let own = env.own()?;
+    match own.holds(&dotted) {
+        Some(Held::File) => Ok(Named::Now(file_object(&dotted))),
+        Some(Held::Dir) => Ok(Named::Now(file_object(&format!("{dotted}/")))),
+        None if env.phase.get() == Phase::ModuleBody => Ok(Named::Later),
+        None => Err(no_file(&own, &dotted, "the package's `files`").into()),
+    }
+}
+
+fn no_file(instance: &Instance, path: &str, what: &str) -> Note {
+    let near = nearest(path, instance.files.iter().map(String::as_str)).map(str::to_owned);
+    Note::new(format!("`{path}` is not in {what}")).suggest(near.as_deref())
+}
+
+fn input(env: &Env, keys: &[String]) -> Result<Named> {
+    match env.phase.get() {
+        Phase::Pkg => {
+            return Err(Note::new("the inputs are not known while `PKG.libsonnet` is read")
+                .hint("move the expression into `inputs=function(wake, pkg) ...`")
+                .into());
+        }
+        Phase::PkgInputs => return Err(Note::new("the inputs are what is being computed here").into()),
+        Phase::ModuleBody | Phase::ModuleInputs | Phase::ModuleFiles | Phase::ModuleExec => {}
+    }
+    let own = env.own()?;
+    let has = |value: &Value| keys.first().is_some_and(|key| value.get(key).is_some());
+    if let Some(inputs) = env.module_inputs.borrow().as_ref().filter(|inputs| has(inputs)) {
+        return walk(inputs, keys, "inputs").map(Named::Now);
+    }
+    if env.phase.get() == Phase::ModuleBody && !has(&own.inputs) {
+        return Ok(Named::Later);
+    }
+    walk(&own.inputs, keys, "inputs").map(Named::Now)
+}
+
+fn dependency(env: &Env, from: &Instance, key: &str, onward: Option<&Reflike>) -> Result<Value> {
+    let Some(id) = from.pkgs.get(key) else {
+        return Err(absent("pkgs", key, from.pkgs.keys().map(String::as_str)).into());
+    };
+    let instance = env.instance(id)?;
+    match onward {
+        None => Ok(instance.reference()),
+        Some(Reflike::File(path)) => outside_file(&instance, key, path),
+        Some(Reflike::Input(keys)) => walk(&instance.inputs, keys, &format!("pkgs.{key}.inputs")),
+        Some(Reflike::Pkg(next, onward)) => dependency(env, &instance, next, onward.as_deref()),
+        Some(Reflike::Output(_)) => {
+            Err(Note::new(format!("`pkgs.{key}` is a package, and packages have no outputs: modules have")).into())
+        }
+        Some(Reflike::Module(name, _)) => Err(Note::new(format!("`pkgs.{key}` is a package, which only offers modules"))
+            .hint(format!("name it in `modules={{{name}: pkg.pkgs.{key}.modules.{name}(config)}}` and refer to it there"))
+            .into()),
+    }
+}
+
+fn outside_file(instance: &Instance, key: &str, path: &RelPath) -> Result<Value> {
+    let full = format!("{}/{path}", instance.outside());
+    match instance.holds(&full) {
+        Some(Held::File) => Ok(file_object(&full)),
+        Some(Held::Dir) => Ok(file_object(&format!("{}/", full.trim_end_matches('/')))),
+        None => {
+            let prefix = format!("{}/", instance.outside());
+            let short: Vec<String> =
+                instance.files.iter().filter_map(|file| file.strip_prefix(&prefix)).map(|file| format!("./{file}")).collect();
+            let dotted = path.dotted();
+            let near = nearest(&dotted, short.iter().map(String::as_str));
+            Err(Note::new(format!("`{dotted}` is not in the `files` of `pkgs.{key}`")).suggest(near).into())
+        }
+    }
+}
+
+fn module(env: &Env, key: &str, onward: Option<&Reflike>) -> Result<Named> {
+    match env.phase.get() {
+        Phase::Pkg | Phase::PkgInputs => {
+            return Err(Note::new("a package cannot refer to modules: they are built from packages").into());
+        }
+        Phase::ModuleBody => return Ok(Named::Later),
+        Phase::ModuleInputs | Phase::ModuleFiles | Phase::ModuleExec => {}
+    }
+    let modules = env.modules.borrow();
+    let Some(id) = modules.get(key) else {
+        return Err(absent("modules", key, modules.keys().map(String::as_str)).into());
+    };
+    let instance = env.module(id)?;
+    let part = |name: &str, keys: &[String]| {
+        walk(instance.get(name).unwrap_or(&Value::Null), keys, &format!("modules.{key}.{name}"))
+    };
+    match onward {
+        None => Ok(Named::Now(module_reference(id, &instance))),
+        Some(Reflike::Input(keys)) => part("inputs", keys).map(Named::Now),
+        Some(Reflike::Output(keys)) => part("outputs", keys).map(Named::Now),
+        Some(Reflike::File(_) | Reflike::Pkg(..) | Reflike::Module(..)) => {
+            Err(Note::new(format!("`modules.{key}` offers `inputs` and `outputs`")).into())
+        }
+    }
+}
+
+fn module_reference(id: &Value, instance: &Value) -> Value {
+    let mut reference = id.clone();
+    if let (Some(fields), Some(id)) = (reference.as_object_mut(), instance.get("id").and_then(Value::as_str)) {
+        fields.insert("path".to_owned(), Value::String(format!("./.wake/modules/{id}/")));
+    }
+    reference
+}
+
+/// Follows `keys` into objects and lists, or says where the way ends and what there is.
+fn walk(value: &Value, keys: &[String], start: &str) -> Result<Value> {
+    let mut here = value;
+    let mut at = start.to_owned();
+    for key in keys {
+        let next = match here {
+            Value::Object(fields) => {
+                fields.get(key).ok_or_else(|| absent(&at, key, fields.keys().map(String::as_str)))
+            }
+            Value::Array(items) => key.parse::<usize>().ok().and_then(|index| items.get(index)).ok_or_else(|| {
+                Note::new(format!("`{at}` is a list of {} without an element `{key}`", items.len()))
+            }),
+            other => Err(Note::new(format!("`{at}` is {}, which holds no `{key}`", json_kind(other)))),
+        };
+        here = next?;
+        at = format!("{at}.{key}");
+    }
+    Ok(here.clone())
+}
+
+fn absent<'a>(place: &str, key: &str, there: impl Iterator<Item = &'a str>) -> Note {
+    let there: Vec<&str> = there.collect();
+    let note = Note::new(format!("`{place}` has no `{key}`")).suggest(nearest(key, there.iter().copied()));
+    match there.as_slice() {
+        [] => note.hint(format!("`{place}` is empty")),
+        [..] if there.len() <= 12 => note.hint(format!("`{place}` has {}", quoted(&there))),
+        [..] => note,
+    }
+}
+
+fn quoted(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}

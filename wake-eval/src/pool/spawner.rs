@@ -1,0 +1,62 @@
+//! The thread that starts workers.
+
+use std::io;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use super::WorkerCommand;
+
+/// Starts processes on a thread of its own, which lives as long as this.
+///
+/// A worker asks the kernel to be killed when its parent ends, and by parent the kernel means the thread that started
+/// it: a thread of some pool may end long before the process does.
+#[derive(Debug)]
+pub(super) struct Spawner {
+    command: WorkerCommand,
+    orders: OnceLock<Mutex<Sender<Order>>>,
+}
+
+type Order = Sender<io::Result<Child>>;
+
+impl Spawner {
+    pub(super) fn new(command: WorkerCommand) -> Self {
+        Spawner { command, orders: OnceLock::new() }
+    }
+
+    pub(super) fn program(&self) -> &Path {
+        &self.command.program
+    }
+
+    /// Starts one process and waits until it is started.
+    pub(super) fn spawn(&self) -> io::Result<Child> {
+        let orders = self.orders.get_or_init(|| Mutex::new(self.start()));
+        let (order, child) = channel();
+        let gone = || io::Error::other("the thread that starts evaluators has ended");
+        orders.lock().unwrap_or_else(PoisonError::into_inner).send(order).map_err(|_| gone())?;
+        child.recv().map_err(|_| gone())?
+    }
+
+    fn start(&self) -> Sender<Order> {
+        let (sender, orders): (_, Receiver<Order>) = channel();
+        let command = self.command.clone();
+        // If there is no thread to be had, the channel is closed and the next order says so.
+        let _ = std::thread::Builder::new().name("eval-spawner".to_owned()).spawn(move || {
+            for order in orders {
+                let _ = order.send(start(&command));
+            }
+        });
+        sender
+    }
+}
+
+fn start(command: &WorkerCommand) -> io::Result<Child> {
+    Command::new(&command.program)
+        .args(&command.args)
+        .env_clear()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+}
