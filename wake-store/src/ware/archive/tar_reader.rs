@@ -1,0 +1,264 @@
+//! Reads tar archives: v7, ustar, pax and GNU.
+
+use super::pax::Pax;
+use super::tar_header::{BLOCK, Header};
+use super::{Content, ExtractError, NoContent, Stream, Visit};
+use crate::ware::entry_path::EntryPath;
+use crate::ware::node::{Meta, Node, Timestamp};
+
+/// Most bytes of an extended header or long name.
+const MAX_EXTENSION: i64 = 1 << 20;
+
+/// Reads a whole archive, to the end of `stream`, and hands every entry to `visitor`.
+pub(crate) fn read_tar(
+    stream: &mut Stream<'_>,
+    visitor: &mut dyn Visit,
+) -> Result<(), ExtractError> {
+    let mut extensions = Extensions::default();
+    loop {
+        let offset = stream.offset();
+        let mut block = [0u8; BLOCK];
+        if !stream.fill(&mut block)? {
+            return Err(ExtractError::Truncated { offset });
+        }
+        if block.iter().all(|byte| *byte == 0) {
+            extensions.expect_none(offset)?;
+            return expect_end(stream);
+        }
+        let header = Header::parse(&block, offset)?;
+        let place = Place { offset };
+        match header.typeflag {
+            b'x' => extensions.set_pax(read_extension(stream, &header, place)?, place)?,
+            b'g' => Pax::check_global(&read_extension(stream, &header, place)?)
+                .map_err(|problem| place.malformed(problem))?,
+            b'L' => {
+                set_once(&mut extensions.long_name, read_extension(stream, &header, place)?, place)?
+            }
+            b'K' => {
+                set_once(&mut extensions.long_link, read_extension(stream, &header, place)?, place)?
+            }
+            _ => read_entry(stream, header, std::mem::take(&mut extensions), place, visitor)?,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Place {
+    offset: u64,
+}
+
+impl Place {
+    fn malformed(self, problem: impl Into<String>) -> ExtractError {
+        ExtractError::Malformed { offset: self.offset, problem: problem.into() }
+    }
+}
+
+/// What came before an entry to amend its header.
+#[derive(Default)]
+struct Extensions {
+    pax: Option<Pax>,
+    long_name: Option<Vec<u8>>,
+    long_link: Option<Vec<u8>>,
+}
+
+impl Extensions {
+    fn set_pax(&mut self, records: Vec<u8>, place: Place) -> Result<(), ExtractError> {
+        let pax = Pax::parse(&records).map_err(|problem| place.malformed(problem))?;
+        if self.pax.replace(pax).is_some() {
+            return Err(place.malformed("a second extended header for one entry"));
+        }
+        Ok(())
+    }
+
+    fn expect_none(&self, offset: u64) -> Result<(), ExtractError> {
+        let Extensions { pax, long_name, long_link } = self;
+        if pax.is_some() || long_name.is_some() || long_link.is_some() {
+            return Err(Place { offset }.malformed("an extended header without an entry"));
+        }
+        Ok(())
+    }
+}
+
+fn set_once(slot: &mut Option<Vec<u8>>, value: Vec<u8>, place: Place) -> Result<(), ExtractError> {
+    let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
+    if value[end..].iter().any(|byte| *byte != 0) {
+        return Err(place.malformed("a long name holds a NUL byte"));
+    }
+    if slot.replace(value[..end].to_vec()).is_some() {
+        return Err(place.malformed("a second long name for one entry"));
+    }
+    Ok(())
+}
+
+fn read_extension(
+    stream: &mut Stream<'_>,
+    header: &Header,
+    place: Place,
+) -> Result<Vec<u8>, ExtractError> {
+    if !(1..=MAX_EXTENSION).contains(&header.size) {
+        return Err(place.malformed("an extended header of impossible size"));
+    }
+    let mut value = vec![0; header.size as usize];
+    read_exact(stream, &mut value)?;
+    skip_padding(stream, header.size as u64)?;
+    Ok(value)
+}
+
+fn read_entry(
+    stream: &mut Stream<'_>,
+    header: Header,
+    extensions: Extensions,
+    place: Place,
+    visitor: &mut dyn Visit,
+) -> Result<(), ExtractError> {
+    let (raw_path, meta) = describe(header, extensions, place)?;
+    let path = EntryPath::parse(&raw_path).map_err(|problem| ExtractError::Path {
+        path: raw_path.escape_ascii().to_string(),
+        problem,
+    })?;
+    let Node::File { size } = meta.node else {
+        return visitor.entry(path, meta, &mut NoContent);
+    };
+    let mut content = Bounded { stream, left: size };
+    visitor.entry(path, meta, &mut content)?;
+    let mut rest = [0u8; 8192];
+    while content.read(&mut rest)? > 0 {}
+    skip_padding(stream, size)
+}
+
+/// Joins a header with what amends it. Where two of them say different things, the archive is refused: readers disagree
+/// about who wins, and so would disagree about what the archive holds.
+fn describe(
+    header: Header,
+    extensions: Extensions,
+    place: Place,
+) -> Result<(Vec<u8>, Meta), ExtractError> {
+    let pax = extensions.pax.unwrap_or_default();
+    let raw_path = choose(header.name, pax.path, extensions.long_name, place)?;
+    let raw_link = choose(header.linkname, pax.linkpath, extensions.long_link, place)?;
+    let size = size(header.size, pax.size, place)?;
+    let (uid, gid) = (pax.uid.unwrap_or(header.uid), pax.gid.unwrap_or(header.gid));
+    let id = |id: i64| {
+        u32::try_from(id).map_err(|_| place.malformed("an owner's number is out of range"))
+    };
+    let named_as_dir = raw_path.ends_with(b"/");
+    let text = || {
+        String::from_utf8(raw_link.clone())
+            .ok()
+            .filter(|link| !link.is_empty() && !link.contains('\0'))
+            .ok_or_else(|| place.malformed("a link's target is not text"))
+    };
+    let device = || match (u32::try_from(header.dev_major), u32::try_from(header.dev_minor)) {
+        (Ok(major), Ok(minor)) => Ok((major, minor)),
+        _ => Err(place.malformed("a device's number is out of range")),
+    };
+    let node = match header.typeflag {
+        0 if named_as_dir => Node::Dir,
+        b'0' | b'7' if named_as_dir => {
+            return Err(place.malformed("a file is named like a directory"));
+        }
+        0 | b'0' | b'7' => Node::File { size },
+        b'1' => Node::Hardlink { target: text()? },
+        b'2' => Node::Symlink { target: text()? },
+        b'3' => device().map(|(major, minor)| Node::CharDevice { major, minor })?,
+        b'4' => device().map(|(major, minor)| Node::BlockDevice { major, minor })?,
+        b'5' => Node::Dir,
+        b'6' => Node::Fifo,
+        flag => {
+            let flag = [flag];
+            return Err(place.malformed(format!("entry type `{}` is unknown", flag.escape_ascii())));
+        }
+    };
+    if size != 0 && !matches!(node, Node::File { .. }) {
+        return Err(place.malformed("an entry that is no file has a size"));
+    }
+    let mtime = pax.mtime.unwrap_or(Timestamp { seconds: header.mtime, nanos: 0 });
+    let perms = (header.mode & 0o7777) as u16;
+    Ok((raw_path, Meta { node, perms, uid: id(uid)?, gid: id(gid)?, mtime, xattrs: pax.xattrs }))
+}
+
+fn choose(
+    short: Vec<u8>,
+    pax: Option<Vec<u8>>,
+    gnu: Option<Vec<u8>>,
+    place: Place,
+) -> Result<Vec<u8>, ExtractError> {
+    match (pax, gnu) {
+        (Some(_), Some(_)) => {
+            Err(place.malformed("two long names of different kinds for one entry"))
+        }
+        (Some(long), None) | (None, Some(long)) => Ok(long),
+        (None, None) => Ok(short),
+    }
+}
+
+fn size(header: i64, pax: Option<i64>, place: Place) -> Result<u64, ExtractError> {
+    /// The greatest size that eleven octal digits can say; beyond it, writers put anything into the header.
+    const OCTAL_MAX: i64 = 0o77_777_777_777;
+    let size = match pax {
+        Some(size) if size <= OCTAL_MAX && size != header => {
+            return Err(place.malformed("extended header and header disagree about the size"));
+        }
+        Some(size) => size,
+        None => header,
+    };
+    u64::try_from(size).map_err(|_| place.malformed("a size is negative"))
+}
+
+/// The content of one file of an archive.
+struct Bounded<'a, 's> {
+    stream: &'a mut Stream<'s>,
+    left: u64,
+}
+
+impl Content for Bounded<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ExtractError> {
+        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        if most == 0 {
+            return Ok(0);
+        }
+        match self.stream.read(&mut buffer[..most])? {
+            0 => Err(ExtractError::Truncated { offset: self.stream.offset() }),
+            n => {
+                self.left -= n as u64;
+                Ok(n)
+            }
+        }
+    }
+}
+
+fn read_exact(stream: &mut Stream<'_>, buffer: &mut [u8]) -> Result<(), ExtractError> {
+    if stream.fill(buffer)? {
+        Ok(())
+    } else {
+        Err(ExtractError::Truncated { offset: stream.offset() })
+    }
+}
+
+fn skip_padding(stream: &mut Stream<'_>, size: u64) -> Result<(), ExtractError> {
+    let padding = (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64;
+    if padding == 0 {
+        return Ok(());
+    }
+    read_exact(stream, &mut [0u8; BLOCK][..padding as usize])
+}
+
+/// The end of an archive is two blocks of zeros, and after it only zeros up to the end of the stream.
+fn expect_end(stream: &mut Stream<'_>) -> Result<(), ExtractError> {
+    let mut block = [0u8; BLOCK];
+    let mut offset = stream.offset();
+    read_exact(stream, &mut block)?;
+    let mut read = block.len();
+    let mut rest = [0u8; 8192];
+    rest[..read].copy_from_slice(&block);
+    loop {
+        if let Some(at) = rest[..read].iter().position(|byte| *byte != 0) {
+            return Err(ExtractError::TrailingGarbage { offset: offset + at as u64 });
+        }
+        offset = stream.offset();
+        read = stream.read(&mut rest)?;
+        if read == 0 {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Writes tar archives whose bytes depend on nothing but the entries: ustar headers, extended ones only where needed.
+
+use super::tar_header::{BLOCK, checksum};
+use crate::ware::entry_path::EntryPath;
+use crate::ware::node::{Meta, Node};
+use std::io::{self, Write};
+
+/// Writes entries in the order in which they come.
+pub(crate) struct TarWriter<W: Write> {
+    to: W,
+    /// Bytes of the current file that are still to come.
+    left: u64,
+    /// Zeros that end the current file's last block.
+    padding: usize,
+}
+
+impl<W: Write> TarWriter<W> {
+    /// Begins an archive.
+    pub(crate) fn new(to: W) -> Self {
+        Self { to, left: 0, padding: 0 }
+    }
+
+    /// Begins an entry. A file's content follows through [`TarWriter::content`], exactly as long as `meta` says.
+    pub(crate) fn entry(&mut self, path: &EntryPath, meta: &Meta) -> io::Result<()> {
+        let name = match (path.is_root(), meta.is_dir()) {
+            (true, true) => "./".to_owned(),
+            (_, true) => format!("{path}/"),
+            (_, false) => path.to_string(),
+        };
+        let fields = Fields::of(name, meta);
+        let records = fields.records();
+        if !records.is_empty() {
+            let extension = Fields {
+                name: "pax".to_owned(),
+                link: String::new(),
+                size: records.len() as u64,
+                typeflag: b'x',
+                mode: 0o644,
+                uid: 0,
+                gid: 0,
+                mtime: 0,
+                device: None,
+            };
+            self.to.write_all(&extension.block())?;
+            self.to.write_all(&records)?;
+            self.to.write_all(&[0u8; BLOCK][..padding(records.len() as u64)])?;
+        }
+        self.to.write_all(&fields.block())?;
+        self.left = fields.size;
+        self.padding = padding(fields.size);
+        Ok(())
+    }
+
+    /// Appends content of the current file.
+    pub(crate) fn content(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.to.write_all(bytes)?;
+        self.left = self
+            .left
+            .checked_sub(bytes.len() as u64)
+            .ok_or_else(|| io::Error::other("more content than the header says"))?;
+        if self.left == 0 {
+            self.to.write_all(&[0u8; BLOCK][..std::mem::take(&mut self.padding)])?;
+        }
+        Ok(())
+    }
+
+    /// Ends the archive and gives back what it was written to.
+    pub(crate) fn finish(mut self) -> io::Result<W> {
+        self.to.write_all(&[0u8; 2 * BLOCK])?;
+        Ok(self.to)
+    }
+}
+
+struct Fields {
+    name: String,
+    link: String,
+    size: u64,
+    typeflag: u8,
+    mode: u16,
+    uid: u32,
+    gid: u32,
+    mtime: i64,
+    device: Option<(u32, u32)>,
+}
+
+impl Fields {
+    fn of(name: String, meta: &Meta) -> Self {
+        let (typeflag, size, link, device) = match &meta.node {
+            Node::File { size } => (b'0', *size, "", None),
+            Node::Hardlink { target } => (b'1', 0, target.as_str(), None),
+            Node::Symlink { target } => (b'2', 0, target.as_str(), None),
+            Node::CharDevice { major, minor } => (b'3', 0, "", Some((*major, *minor))),
+            Node::BlockDevice { major, minor } => (b'4', 0, "", Some((*major, *minor))),
+            Node::Dir => (b'5', 0, "", None),
+            Node::Fifo => (b'6', 0, "", None),
+        };
+        Self {
+            name,
+            link: link.to_owned(),
+            size,
+            typeflag,
+            mode: meta.perms,
+            uid: meta.uid,
+            gid: meta.gid,
+            mtime: meta.mtime.seconds,
+            device,
+        }
+    }
+
+    /// The extended records for what does not fit the header.
+    fn records(&self) -> Vec<u8> {
+        let mut records = Vec::new();
+        let mut put = |key: &str, value: String| records.extend(record(key, &value));
+        if self.name.len() > 100 {
+            put("path", self.name.clone());
+        }
+        if self.link.len() > 100 {
+            put("linkpath", self.link.clone());
+        }
+        if octal(self.size, 11).is_none() {
+            put("size", self.size.to_string());
+        }
+        if octal(u64::from(self.uid), 7).is_none() {
+            put("uid", self.uid.to_string());
+        }
+        if octal(u64::from(self.gid), 7).is_none() {
+            put("gid", self.gid.to_string());
+        }
+        if self.octal_mtime().is_none() {
+            put("mtime", self.mtime.to_string());
+        }
+        records
+    }
+
+    fn octal_mtime(&self) -> Option<String> {
+        octal(u64::try_from(self.mtime).ok()?, 11)
+    }
+
+    fn block(&self) -> [u8; BLOCK] {
+        let mut block = [0u8; BLOCK];
+        let mut put = |at: usize, text: &[u8]| block[at..at + text.len()].copy_from_slice(text);
+        let number =
+            |value: u64, digits: usize| octal(value, digits).unwrap_or_else(|| "0".repeat(digits));
+        put(0, &self.name.as_bytes()[..self.name.len().min(100)]);
+        put(100, number(u64::from(self.mode), 7).as_bytes());
+        put(108, number(u64::from(self.uid), 7).as_bytes());
+        put(116, number(u64::from(self.gid), 7).as_bytes());
+        put(124, number(self.size, 11).as_bytes());
+        put(136, self.octal_mtime().unwrap_or_else(|| "0".repeat(11)).as_bytes());
+        put(156, &[self.typeflag]);
+        put(157, &self.link.as_bytes()[..self.link.len().min(100)]);
+        put(257, b"ustar\x0000");
+        let (major, minor) = self.device.unwrap_or_default();
+        put(329, number(u64::from(major), 7).as_bytes());
+        put(337, number(u64::from(minor), 7).as_bytes());
+        let sum = format!("{:06o}\0 ", checksum(&block));
+        block[148..156].copy_from_slice(sum.as_bytes());
+        block
+    }
+}
+
+/// `length key=value\n`, whose length counts its own digits.
+fn record(key: &str, value: &str) -> Vec<u8> {
+    let body = key.len() + value.len() + 3;
+    let mut length = body + 1;
+    while length != body + length.to_string().len() {
+        length = body + length.to_string().len();
+    }
+    format!("{length} {key}={value}\n").into_bytes()
+}
+
+/// `value` in exactly `digits` octal digits, if it fits.
+fn octal(value: u64, digits: usize) -> Option<String> {
+    let text = format!("{value:0digits$o}");
+    (text.len() == digits).then_some(text)
+}
+
+fn padding(size: u64) -> usize {
+    (BLOCK - (size % BLOCK as u64) as usize) % BLOCK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_counts_its_own_length() {
+        assert_eq!(record("path", "a/b"), b"12 path=a/b\n");
+        // 98 bytes and two digits make 100, which needs three digits, which make 101.
+        let long = record("p", &"x".repeat(94));
+        assert!(long.starts_with(b"101 p="), "{}", long.escape_ascii());
+        assert_eq!(long.len(), 101);
+    }
+}

@@ -1,0 +1,253 @@
+//! Collects the nodes of a tree in any order and computes the tree's hash.
+
+use super::entry_path::EntryPath;
+use super::filters::{FilterRejection, Passage, Rules};
+use super::hash::Sha384Digest;
+use super::node::{Body, Coverage, Meta, node_hash};
+use std::collections::BTreeMap;
+
+/// The nodes of one tree. Memory grows with the number of nodes, not with their content.
+#[derive(Debug, Default)]
+pub(crate) struct Bucket {
+    /// Keyed by path, directories with a trailing slash: the order in which nodes are hashed.
+    nodes: BTreeMap<String, Slot>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    path: EntryPath,
+    meta: Meta,
+    content: Option<Sha384Digest>,
+    origin: Origin,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    Declared,
+    Conjured,
+}
+
+/// Why a node cannot join the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Conflict {
+    /// Something else is declared at this path.
+    Duplicate,
+    /// This ancestor is not a directory.
+    NotADirectory(EntryPath),
+}
+
+/// What adding a node did.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Added {
+    /// Directories that no record declared so far, outermost first.
+    pub(crate) conjured: Vec<EntryPath>,
+    /// Whether the node's own directory was conjured before.
+    pub(crate) replaces_conjured: bool,
+}
+
+impl Bucket {
+    /// Adds the node at `path`, with the directories above it that nobody declared.
+    pub(crate) fn add(
+        &mut self,
+        path: &EntryPath,
+        meta: Meta,
+        content: Option<Sha384Digest>,
+    ) -> Result<Added, Conflict> {
+        let conjured = self.conjure_parents(path)?;
+        let (key, other_key) = keys(path, &meta);
+        if self.nodes.contains_key(&other_key) {
+            return Err(Conflict::Duplicate);
+        }
+        let replaces_conjured = match self.nodes.get(&key) {
+            None => false,
+            Some(slot) if slot.origin == Origin::Conjured && meta.is_dir() => true,
+            Some(_) => return Err(Conflict::Duplicate),
+        };
+        let slot = Slot { path: path.clone(), meta, content, origin: Origin::Declared };
+        self.nodes.insert(key, slot);
+        Ok(Added { conjured, replaces_conjured })
+    }
+
+    /// Says what the file at `path`, added before, contains.
+    pub(crate) fn set_content(&mut self, path: &EntryPath, content: Sha384Digest) {
+        if let Some(slot) = self.nodes.get_mut(path.as_str()) {
+            slot.content = Some(content);
+        }
+    }
+
+    /// The node that is not a directory at `path`.
+    pub(crate) fn get(&self, path: &EntryPath) -> Option<&Meta> {
+        self.nodes.get(path.as_str()).map(|slot| &slot.meta)
+    }
+
+    /// All nodes in order of hashing; conjured ones are among them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&EntryPath, &Meta)> {
+        self.nodes.values().map(|slot| (&slot.path, &slot.meta))
+    }
+
+    /// The tree that `rules` make of this one.
+    pub(crate) fn filtered(&self, rules: &Rules) -> Result<Bucket, FilterRejection> {
+        let mut nodes = BTreeMap::new();
+        for (key, slot) in &self.nodes {
+            let Slot { path, content, origin, .. } = slot;
+            let mut meta = slot.meta.clone();
+            if rules.apply(path, &mut meta)? == Passage::Through {
+                let slot = Slot { path: path.clone(), meta, content: *content, origin: *origin };
+                nodes.insert(key.clone(), slot);
+            }
+        }
+        Ok(Bucket { nodes })
+    }
+
+    /// The hash of the whole tree. A tree without any node is an empty conjured directory.
+    pub(crate) fn root_hash(&self, coverage: Coverage) -> Sha384Digest {
+        let conjured = Meta::conjured();
+        // An explicit stack: the depth of a stranger's tree must not be the depth of ours.
+        let mut open: Vec<(&str, &str, &Meta, Vec<Sha384Digest>)> = Vec::new();
+        let mut root = None;
+        let close = |open: &mut Vec<(&str, &str, &Meta, Vec<Sha384Digest>)>| {
+            let (_, name, meta, children) = open.pop()?;
+            let hash = node_hash(name, meta, Body::Children(&children));
+            match open.last_mut() {
+                Some((.., siblings)) => {
+                    siblings.push(hash);
+                    None
+                }
+                None => Some(hash),
+            }
+        };
+        for (key, slot) in &self.nodes {
+            while open.last().is_some_and(|(above, ..)| !key.starts_with(above)) {
+                root = close(&mut open).or(root);
+            }
+            let name = slot.path.name();
+            let body = match (&slot.content, slot.meta.is_dir()) {
+                (_, true) => {
+                    open.push((key, name, &slot.meta, Vec::new()));
+                    continue;
+                }
+                (Some(content), false) => Body::Content(content),
+                (None, false) => Body::Nothing,
+            };
+            let counts = slot.content.is_some() || coverage == Coverage::EveryNode;
+            match open.last_mut() {
+                Some((.., siblings)) if counts => siblings.push(node_hash(name, &slot.meta, body)),
+                Some(_) => {}
+                None => root = Some(node_hash(name, &slot.meta, body)),
+            }
+        }
+        while !open.is_empty() {
+            root = close(&mut open).or(root);
+        }
+        root.unwrap_or_else(|| node_hash(".", &conjured, Body::Children(&[])))
+    }
+
+    fn conjure_parents(&mut self, path: &EntryPath) -> Result<Vec<EntryPath>, Conflict> {
+        let mut missing = Vec::new();
+        let mut above = path.parent();
+        while let Some(dir) = above {
+            let (key, file_key) = keys(&dir, &Meta::conjured());
+            if self.nodes.get(&file_key).is_some_and(|slot| !slot.meta.is_dir()) {
+                return Err(Conflict::NotADirectory(dir));
+            }
+            if self.nodes.contains_key(&key) {
+                break;
+            }
+            above = dir.parent();
+            missing.push(dir);
+        }
+        missing.reverse();
+        for dir in &missing {
+            let meta = Meta::conjured();
+            let slot = Slot { path: dir.clone(), content: None, origin: Origin::Conjured, meta };
+            self.nodes.insert(keys(dir, &slot.meta).0, slot);
+        }
+        Ok(missing)
+    }
+}
+
+/// The key of a node, and the one that a node of the other kind at the same path would have.
+fn keys(path: &EntryPath, meta: &Meta) -> (String, String) {
+    if path.is_root() {
+        // One key whatever the root is; the other can belong to no path.
+        return (String::new(), "/".to_owned());
+    }
+    let plain = path.as_str().to_owned();
+    let dir = format!("{plain}/");
+    if meta.is_dir() { (dir, plain) } else { (plain, dir) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::ware::node::Node;
+
+    fn path(text: &str) -> EntryPath {
+        EntryPath::parse(text.as_bytes()).unwrap()
+    }
+
+    fn link(target: &str) -> Meta {
+        Meta { node: Node::Symlink { target: target.to_owned() }, ..Meta::conjured() }
+    }
+
+    fn file() -> Meta {
+        Meta { node: Node::File { size: 0 }, perms: 0o644, ..Meta::conjured() }
+    }
+
+    fn root_of(nodes: &[(&str, Meta)], coverage: Coverage) -> Sha384Digest {
+        let mut bucket = Bucket::default();
+        for (at, meta) in nodes {
+            let content = matches!(meta.node, Node::File { .. }).then(|| Sha384Digest::of(b""));
+            bucket.add(&path(at), meta.clone(), content).unwrap();
+        }
+        bucket.root_hash(coverage)
+    }
+
+    #[test]
+    fn only_tree_ids_cover_links() {
+        let (one, other) = ([("a", link("x"))], [("a", link("y"))]);
+        let rio = Coverage::FilesAndDirs;
+        assert_eq!(root_of(&one, rio), root_of(&other, rio));
+        assert_ne!(root_of(&one, Coverage::EveryNode), root_of(&other, Coverage::EveryNode));
+    }
+
+    #[test]
+    fn order_of_arrival_does_not_matter() {
+        let nodes =
+            [("a-x", Meta::conjured()), ("a", Meta::conjured()), ("a/f", file()), ("a.d", file())];
+        let mut reversed = nodes.clone();
+        reversed.reverse();
+        assert_eq!(root_of(&nodes, Coverage::EveryNode), root_of(&reversed, Coverage::EveryNode));
+    }
+
+    #[test]
+    fn conjured_directories_equal_declared_ones_of_the_same_metadata() {
+        let declared = [(".", Meta::conjured()), ("a", Meta::conjured()), ("a/f", file())];
+        assert_eq!(
+            root_of(&declared, Coverage::FilesAndDirs),
+            root_of(&declared[2..], Coverage::FilesAndDirs)
+        );
+    }
+
+    #[test]
+    fn x5_a_directory_cannot_become_something_else() {
+        let mut bucket = Bucket::default();
+        bucket.add(&path("a/f"), file(), None).unwrap();
+        assert_eq!(bucket.add(&path("a"), link("/etc"), None).unwrap_err(), Conflict::Duplicate);
+        assert_eq!(bucket.add(&path("a/f"), file(), None).unwrap_err(), Conflict::Duplicate);
+        assert!(bucket.add(&path("a"), Meta::conjured(), None).unwrap().replaces_conjured);
+        assert_eq!(
+            bucket.add(&path("a"), Meta::conjured(), None).unwrap_err(),
+            Conflict::Duplicate
+        );
+    }
+
+    #[test]
+    fn x2_nothing_goes_through_a_link() {
+        let mut bucket = Bucket::default();
+        bucket.add(&path("l"), link("/etc"), None).unwrap();
+        let conflict = bucket.add(&path("l/passwd"), file(), None).unwrap_err();
+        assert_eq!(conflict, Conflict::NotADirectory(path("l")));
+    }
+}

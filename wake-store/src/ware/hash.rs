@@ -1,0 +1,78 @@
+//! SHA-384 and base58, the two halves of every Timeless identity.
+
+use sha2::{Digest, Sha384};
+use std::fmt;
+
+/// A SHA-384 digest; it prints as base58 with the Bitcoin alphabet, as WareIDs and formulaIDs do.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sha384Digest([u8; 48]);
+
+impl Sha384Digest {
+    /// Hashes `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha384::digest(bytes).into())
+    }
+
+    /// The digest itself.
+    pub fn as_bytes(&self) -> &[u8; 48] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Sha384Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base58(&self.0))
+    }
+}
+
+impl fmt::Debug for Sha384Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Prints `bytes` in base58 with the Bitcoin alphabet; each leading zero byte becomes `1`.
+pub fn base58(bytes: &[u8]) -> String {
+    bs58::encode(bytes).into_string()
+}
+
+/// Whether `text` is written in the alphabet of [`base58`]; the empty text is.
+pub(crate) fn is_base58(text: &str) -> bool {
+    bs58::decode(text).into_vec().is_ok()
+}
+
+/// Streams content to its digest.
+#[derive(Clone, Default)]
+pub struct Sha384Stream(Sha384);
+
+impl Sha384Stream {
+    /// Adds `bytes` to what is hashed.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Ends the stream.
+    pub fn finish(self) -> Sha384Digest {
+        Sha384Digest(self.0.finalize().into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leading_zero_bytes_become_ones() {
+        // From the base58 Internet-Draft (draft-msporny-base58), section 5.
+        assert_eq!(base58(b"Hello World!"), "2NEpo7TZRRrLZSi2U");
+        assert_eq!(base58(&[0x00, 0x00, 0x28, 0x7f, 0xb4, 0xcd]), "11233QC4");
+    }
+
+    #[test]
+    fn sha384_of_abc_is_the_published_one() {
+        // FIPS 180-4 example.
+        let hex: String =
+            Sha384Digest::of(b"abc").as_bytes().iter().map(|b| format!("{b:02x}")).collect();
+        assert!(hex.starts_with("cb00753f45a35e8bb5a03d699ac65007272c32ab0eded163"));
+    }
+}

@@ -1,0 +1,44 @@
+//! Wares: trees packed under an identity that says what is in them, wherever they lie.
+//!
+//! This is the Timeless Stack's layer 0. `pack` and `unpack` are the two ways through the door; `scan`, `list` and `mirror`
+//! look at what is packed. `spec/wares.md` has the formats. Nothing here reads the environment or the working directory.
+
+mod abs_path;
+mod archive;
+mod bucket;
+mod cache;
+mod category;
+pub mod cbor;
+mod disk;
+mod entry_path;
+mod extraction;
+mod filters;
+mod git;
+mod guid;
+mod hash;
+mod id;
+mod node;
+mod pack;
+mod policy;
+mod unpack;
+mod warehouse;
+
+pub use abs_path::{AbsPath, ParseAbsPathError};
+pub use archive::ExtractError;
+pub use cache::{CacheError, WareCache};
+pub use category::Category;
+pub use disk::Ownership;
+pub use entry_path::{EntryPath, EntryPathError};
+pub use filters::{
+    DEFAULT_TIME, Direction, FilterRejection, Filters, Mtime, Owner, Pack, PackFilters,
+    ParseFiltersError, Special, UnpackFilters,
+};
+pub use git::GitError;
+pub use guid::new_guid;
+pub use hash::{Sha384Digest, Sha384Stream, base58};
+pub use id::{PackType, ParseWareIdError, WareId};
+pub use node::{Meta, Node, Timestamp};
+pub use pack::{PackError, pack};
+pub use policy::{Links, Names, Policy};
+pub use unpack::{Placement, Unpack, UnpackError, Unpacked, list, mirror, scan};
+pub use warehouse::{ParseWarehouseError, Warehouse, WarehouseError};

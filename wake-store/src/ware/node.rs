@@ -1,0 +1,194 @@
+//! One node of a tree: what it is, and its part in the tree's hash.
+
+use super::cbor::Cbor;
+use super::hash::Sha384Digest;
+use std::collections::BTreeMap;
+
+/// What a node is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Node {
+    /// A regular file of this many bytes.
+    File {
+        /// Length of the content in bytes.
+        size: u64,
+    },
+    /// A directory.
+    Dir,
+    /// A symbolic link; its target is text that is never followed here.
+    Symlink {
+        /// The link's text.
+        target: String,
+    },
+    /// A second name for an earlier file of the same archive.
+    Hardlink {
+        /// The path of that file, as the archive writes it.
+        target: String,
+    },
+    /// A named pipe.
+    Fifo,
+    /// A block device.
+    BlockDevice {
+        /// Major number.
+        major: u32,
+        /// Minor number.
+        minor: u32,
+    },
+    /// A character device.
+    CharDevice {
+        /// Major number.
+        major: u32,
+        /// Minor number.
+        minor: u32,
+    },
+}
+
+impl Node {
+    fn letter(&self) -> &'static str {
+        match self {
+            Node::File { .. } => "f",
+            Node::Dir => "d",
+            Node::Symlink { .. } => "L",
+            Node::Hardlink { .. } => "h",
+            Node::Fifo => "p",
+            Node::BlockDevice { .. } => "D",
+            Node::CharDevice { .. } => "c",
+        }
+    }
+}
+
+/// A moment, in seconds since 1970 and nanoseconds after them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp {
+    /// Whole seconds; negative before 1970.
+    pub seconds: i64,
+    /// Nanoseconds after the second, below 1,000,000,000.
+    pub nanos: u32,
+}
+
+/// What a ware declares about one node, apart from its name and content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Meta {
+    /// What it is.
+    pub node: Node,
+    /// Permission bits with setuid, setgid and sticky: the lowest twelve.
+    pub perms: u16,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Time of last modification.
+    pub mtime: Timestamp,
+    /// Extended attributes; read from archives, never from a disk.
+    pub xattrs: BTreeMap<String, Vec<u8>>,
+}
+
+impl Meta {
+    /// A directory that no record declares, but that a path needs: 0755, owner 0:0, the default time.
+    pub fn conjured() -> Self {
+        Self {
+            node: Node::Dir,
+            perms: 0o755,
+            uid: 0,
+            gid: 0,
+            mtime: Timestamp { seconds: super::filters::DEFAULT_TIME, nanos: 0 },
+            xattrs: BTreeMap::new(),
+        }
+    }
+
+    /// Whether this is a directory.
+    pub fn is_dir(&self) -> bool {
+        self.node == Node::Dir
+    }
+}
+
+/// Which nodes a directory's hash is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coverage {
+    /// Files and directories alone, as in the Timeless `tar` and `zip` ids.
+    FilesAndDirs,
+    /// Every node, as in `tree` ids.
+    EveryNode,
+}
+
+/// What a node's hash is made of besides its description.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Body<'a> {
+    /// The hash of a file's content.
+    Content(&'a Sha384Digest),
+    /// The hashes of a directory's children in order of their sort keys.
+    Children(&'a [Sha384Digest]),
+    /// Nothing: a link, pipe or device.
+    Nothing,
+}
+
+/// The hash of the node called `name`; the root is called `.`.
+pub(crate) fn node_hash(name: &str, meta: &Meta, body: Body<'_>) -> Sha384Digest {
+    let mut cbor = Cbor::new();
+    cbor.map(if matches!(body, Body::Nothing) { 1 } else { 2 });
+    cbor.text("m");
+    write_meta(&mut cbor, name, meta);
+    match body {
+        Body::Content(digest) => {
+            cbor.text("h");
+            cbor.bytes(digest.as_bytes());
+        }
+        Body::Children(children) => {
+            cbor.text("l");
+            cbor.open_array();
+            children.iter().for_each(|child| cbor.bytes(child.as_bytes()));
+            cbor.close();
+        }
+        Body::Nothing => {}
+    }
+    Sha384Digest::of(cbor.as_bytes())
+}
+
+/// Writes the map that describes a node. Its keys stand in this order and no other.
+fn write_meta(cbor: &mut Cbor, name: &str, meta: &Meta) {
+    let Meta { node, perms, uid, gid, mtime, xattrs } = meta;
+    let link = match node {
+        Node::Symlink { target } | Node::Hardlink { target } if !target.is_empty() => Some(target),
+        _ => None,
+    };
+    let device = match node {
+        Node::BlockDevice { major, minor } | Node::CharDevice { major, minor } => {
+            Some((*major, *minor))
+        }
+        _ => None,
+    };
+    let keys = 7
+        + usize::from(link.is_some())
+        + 2 * usize::from(device.is_some())
+        + usize::from(!xattrs.is_empty());
+    cbor.map(keys);
+    for (key, value) in [("n", name), ("t", node.letter())] {
+        cbor.text(key);
+        cbor.text(value);
+    }
+    for (key, value) in [("p", u32::from(*perms)), ("u", *uid), ("g", *gid)] {
+        cbor.text(key);
+        cbor.int(i64::from(value));
+    }
+    if let Some(link) = link {
+        cbor.text("l");
+        cbor.text(link);
+    }
+    if let Some((major, minor)) = device {
+        cbor.text("dM");
+        cbor.int(i64::from(major));
+        cbor.text("dm");
+        cbor.int(i64::from(minor));
+    }
+    cbor.text("m");
+    cbor.int(mtime.seconds);
+    cbor.text("mn");
+    cbor.int(i64::from(mtime.nanos));
+    if !xattrs.is_empty() {
+        cbor.text("x");
+        cbor.map(xattrs.len());
+        for (key, value) in xattrs {
+            cbor.text(key);
+            cbor.raw_text(value);
+        }
+    }
+}

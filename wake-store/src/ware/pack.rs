@@ -1,0 +1,384 @@
+//! Packs a tree on disk: its id, and if asked the archive that has it.
+
+use super::archive::TarWriter;
+use super::category::Category;
+use super::disk::{Child, ChildKind, list_dir, meta_of, read_link};
+use super::entry_path::EntryPath;
+use super::filters::{FilterRejection, PackFilters, Passage, Rules};
+use super::hash::{Sha384Digest, Sha384Stream};
+use super::id::{PackType, WareId};
+use super::node::{Body, Coverage, Meta, Node, node_hash};
+use super::warehouse::{Upload, Warehouse, WarehouseError};
+use flate2::write::GzEncoder;
+use flate2::{Compression, GzBuilder};
+use rayon::prelude::*;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use std::cell::RefCell;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+/// Most directories above a node.
+const MAX_DEPTH: usize = 256;
+
+/// Computes the id of the tree at `path` and, with a `target`, puts its archive there.
+///
+/// A path that does not exist gives [`WareId::nothing`]. Unset filters leave the metadata as it is; fractions of seconds are
+/// dropped always. Without a target, files are hashed in parallel. Memory does not grow with the size of files.
+pub fn pack(
+    path: &Path,
+    packtype: PackType,
+    filters: PackFilters,
+    target: Option<&Warehouse>,
+) -> Result<WareId, PackError> {
+    let coverage = match packtype {
+        PackType::Tar => Coverage::FilesAndDirs,
+        PackType::Tree => Coverage::EveryNode,
+        PackType::Zip | PackType::Git => return Err(PackError::Unsupported { packtype }),
+    };
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(WareId::nothing(packtype));
+        }
+        Err(source) => return Err(PackError::Read { path: path.to_owned(), source }),
+        Ok(_) => {}
+    }
+    let packer = Packer { rules: Rules::of(&filters), coverage };
+    let root = Here { name: path, entry: EntryPath::root(), above: None };
+    let Some(target) = target else {
+        let hash = packer
+            .node(CWD, path, &root, None)?
+            .ok_or_else(|| PackError::Dropped { path: path.to_owned() })?;
+        return Ok(WareId::new(packtype, &hash));
+    };
+    let mut archive = Archive::begin(target)?;
+    let hash = packer
+        .node(CWD, path, &root, Some(&mut archive))?
+        .ok_or_else(|| PackError::Dropped { path: path.to_owned() })?;
+    let ware = WareId::new(packtype, &hash);
+    archive.commit(&ware)?;
+    Ok(ware)
+}
+
+/// Why a tree cannot be packed.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// This pack type can only be unpacked.
+    #[error("pack type `{packtype}` cannot be packed: expected `tar` or `tree`")]
+    Unsupported {
+        /// The pack type.
+        packtype: PackType,
+    },
+    /// A file, link or directory cannot be read.
+    #[error("`{}` cannot be read: {source}", path.display())]
+    Read {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file changed its size while it was read.
+    #[error("`{}` changed while it was packed", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A socket, which no archive can hold.
+    #[error("`{}` is a socket, which no ware can hold", path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The tree is too deep.
+    #[error("`{}` lies below more than {MAX_DEPTH} directories", path.display())]
+    Depth {
+        /// The node.
+        path: PathBuf,
+    },
+    /// The filter drops the root itself.
+    #[error("`{}` is a device, which the filter drops", path.display())]
+    Dropped {
+        /// The root.
+        path: PathBuf,
+    },
+    /// A filter refuses a node.
+    #[error(transparent)]
+    Filter(#[from] FilterRejection),
+    /// The warehouse does not take the ware.
+    #[error(transparent)]
+    Warehouse(#[from] WarehouseError),
+}
+
+impl PackError {
+    /// The published category.
+    pub fn category(&self) -> Category {
+        match self {
+            PackError::Unsupported { .. } => Category::Usage,
+            PackError::Read { .. } | PackError::Changed { .. } => Category::InoperablePath,
+            PackError::Socket { .. } | PackError::Depth { .. } | PackError::Dropped { .. } => {
+                Category::PackInvalid
+            }
+            PackError::Filter(_) => Category::FilterRejection,
+            PackError::Warehouse(error) => error.category(),
+        }
+    }
+}
+
+struct Packer {
+    rules: Rules,
+    coverage: Coverage,
+}
+
+/// The place of the node at hand. It is spelled out only when an error or an archive needs it.
+struct Here<'a> {
+    name: &'a Path,
+    entry: EntryPath,
+    above: Option<&'a Here<'a>>,
+}
+
+impl Here<'_> {
+    fn full(&self) -> PathBuf {
+        self.above.map_or_else(|| self.name.to_owned(), |above| above.full().join(self.name))
+    }
+
+    fn depth(&self) -> usize {
+        self.above.map_or(0, |above| above.depth() + 1)
+    }
+
+    fn read_error(&self, source: impl Into<io::Error>) -> PackError {
+        PackError::Read { path: self.full(), source: source.into() }
+    }
+}
+
+impl Packer {
+    /// The hash of a node as its directory counts it; none when the directory leaves it out.
+    fn node(
+        &self,
+        dir: BorrowedFd<'_>,
+        name: &Path,
+        here: &Here<'_>,
+        archive: Option<&mut Archive>,
+    ) -> Result<Option<Sha384Digest>, PackError> {
+        let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|e| here.read_error(e))?;
+        let meta = meta_of(&stat).ok_or_else(|| PackError::Socket { path: here.full() })?;
+        let kind = match meta.node {
+            Node::File { .. } => ChildKind::File,
+            Node::Dir => ChildKind::Dir,
+            Node::Symlink { .. } => ChildKind::Symlink,
+            Node::Fifo => ChildKind::Fifo,
+            _ => ChildKind::Device,
+        };
+        let hash = self.child(dir, name, kind, here, archive)?;
+        // The root has no directory that could leave it out.
+        Ok(hash.map(|counted| counted.hash))
+    }
+
+    fn child(
+        &self,
+        dir: BorrowedFd<'_>,
+        name: &Path,
+        kind: ChildKind,
+        here: &Here<'_>,
+        archive: Option<&mut Archive>,
+    ) -> Result<Option<Counted>, PackError> {
+        match kind {
+            ChildKind::File => {
+                let (file, mut meta) = self.open(dir, name, OFlags::NONBLOCK, here)?;
+                self.filter(&mut meta, here)?;
+                let Node::File { size } = meta.node else {
+                    return Err(PackError::Changed { path: here.full() });
+                };
+                let content = hash_file(&file, size, &meta, here, archive)?;
+                Ok(Some(Counted::always(node_hash(
+                    here.entry.name(),
+                    &meta,
+                    Body::Content(&content),
+                ))))
+            }
+            ChildKind::Dir => {
+                if here.depth() > MAX_DEPTH {
+                    return Err(PackError::Depth { path: here.full() });
+                }
+                let (file, mut meta) = self.open(dir, name, OFlags::DIRECTORY, here)?;
+                self.filter(&mut meta, here)?;
+                self.dir(&file, &meta, here, archive).map(|hash| Some(Counted::always(hash)))
+            }
+            ChildKind::Socket => Err(PackError::Socket { path: here.full() }),
+            ChildKind::Symlink | ChildKind::Fifo | ChildKind::Device => {
+                self.other(dir, name, here, archive)
+            }
+        }
+    }
+
+    fn other(
+        &self,
+        dir: BorrowedFd<'_>,
+        name: &Path,
+        here: &Here<'_>,
+        archive: Option<&mut Archive>,
+    ) -> Result<Option<Counted>, PackError> {
+        let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|e| here.read_error(e))?;
+        let mut meta =
+            whole_seconds(meta_of(&stat).ok_or_else(|| PackError::Socket { path: here.full() })?);
+        if let Node::Symlink { target } = &mut meta.node {
+            *target = read_link(dir, &name.to_string_lossy()).map_err(|e| here.read_error(e))?;
+        }
+        if self.filter(&mut meta, here)? == Passage::Dropped {
+            return Ok(None);
+        }
+        if let Some(archive) = archive {
+            archive.entry(&here.entry, &meta)?;
+        }
+        let hash = node_hash(here.entry.name(), &meta, Body::Nothing);
+        Ok(Some(Counted { hash, by: Coverage::EveryNode }))
+    }
+
+    fn dir(
+        &self,
+        dir: &OwnedFd,
+        meta: &Meta,
+        here: &Here<'_>,
+        archive: Option<&mut Archive>,
+    ) -> Result<Sha384Digest, PackError> {
+        let children = list_dir(dir.as_fd()).map_err(|error| here.read_error(error))?;
+        let one = |child: &Child, archive: Option<&mut Archive>| {
+            let below = Here {
+                name: Path::new(&child.name),
+                entry: here.entry.join(&child.name),
+                above: Some(here),
+            };
+            let counted = self.child(dir.as_fd(), below.name, child.kind, &below, archive)?;
+            Ok(counted
+                .filter(|counted| counted.counts_for(self.coverage))
+                .map(|counted| counted.hash))
+        };
+        let hashes: Result<Vec<Option<Sha384Digest>>, PackError> = match archive {
+            Some(archive) => {
+                archive.entry(&here.entry, meta)?;
+                children.iter().map(|child| one(child, Some(archive))).collect()
+            }
+            // Fewer are not worth waking another thread.
+            None if children.len() < 24 => children.iter().map(|child| one(child, None)).collect(),
+            None => children.par_iter().with_min_len(12).map(|child| one(child, None)).collect(),
+        };
+        let hashes: Vec<Sha384Digest> = hashes?.into_iter().flatten().collect();
+        Ok(node_hash(here.entry.name(), meta, Body::Children(&hashes)))
+    }
+
+    fn open(
+        &self,
+        dir: BorrowedFd<'_>,
+        name: &Path,
+        flags: OFlags,
+        here: &Here<'_>,
+    ) -> Result<(OwnedFd, Meta), PackError> {
+        let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd =
+            rustix::fs::openat(dir, name, flags, Mode::empty()).map_err(|e| here.read_error(e))?;
+        let stat = rustix::fs::fstat(&fd).map_err(|e| here.read_error(e))?;
+        let meta = meta_of(&stat).ok_or_else(|| PackError::Socket { path: here.full() })?;
+        Ok((fd, whole_seconds(meta)))
+    }
+
+    fn filter(&self, meta: &mut Meta, here: &Here<'_>) -> Result<Passage, PackError> {
+        Ok(self.rules.apply(&here.entry, meta)?)
+    }
+}
+
+/// A node's hash, and for which ids its directory counts it.
+struct Counted {
+    hash: Sha384Digest,
+    by: Coverage,
+}
+
+impl Counted {
+    fn always(hash: Sha384Digest) -> Self {
+        Self { hash, by: Coverage::FilesAndDirs }
+    }
+
+    fn counts_for(&self, coverage: Coverage) -> bool {
+        self.by == Coverage::FilesAndDirs || coverage == Coverage::EveryNode
+    }
+}
+
+/// An archive cannot say more than ustar headers do, so its id does not either.
+fn whole_seconds(mut meta: Meta) -> Meta {
+    meta.mtime.nanos = 0;
+    meta
+}
+
+/// Hashes a file and, with an archive, appends it there.
+fn hash_file(
+    file: &OwnedFd,
+    size: u64,
+    meta: &Meta,
+    here: &Here<'_>,
+    mut archive: Option<&mut Archive>,
+) -> Result<Sha384Digest, PackError> {
+    thread_local! {
+        static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 1 << 17]);
+    }
+    if let Some(archive) = archive.as_deref_mut() {
+        archive.entry(&here.entry, meta)?;
+    }
+    BUFFER.with_borrow_mut(|buffer| {
+        let mut stream = Sha384Stream::default();
+        let mut read = 0;
+        // A read that comes back short of the buffer has seen the end, so a small file costs one.
+        while read < size {
+            let n = rustix::io::retry_on_intr(|| rustix::io::read(file, &mut buffer[..]))
+                .map_err(|e| here.read_error(e))?;
+            read += n as u64;
+            if n == 0 || read > size {
+                return Err(PackError::Changed { path: here.full() });
+            }
+            stream.update(&buffer[..n]);
+            if let Some(archive) = archive.as_deref_mut() {
+                archive.content(&buffer[..n])?;
+            }
+        }
+        Ok(stream.finish())
+    })
+}
+
+/// A gzipped tar archive on its way into a warehouse.
+struct Archive {
+    tar: TarWriter<GzEncoder<BufWriter<Upload>>>,
+    address: String,
+}
+
+impl Archive {
+    fn begin(target: &Warehouse) -> Result<Self, PackError> {
+        let upload = BufWriter::with_capacity(1 << 16, Upload::begin(target)?);
+        // A header without name, time and operating system: the same tree gives the same bytes.
+        let gzip =
+            GzBuilder::new().mtime(0).operating_system(255).write(upload, Compression::default());
+        Ok(Self { tar: TarWriter::new(gzip), address: target.to_string() })
+    }
+
+    fn entry(&mut self, path: &EntryPath, meta: &Meta) -> Result<(), PackError> {
+        self.tar.entry(path, meta).map_err(|error| unwritable(&self.address, &error))
+    }
+
+    fn content(&mut self, bytes: &[u8]) -> Result<(), PackError> {
+        self.tar.content(bytes).map_err(|error| unwritable(&self.address, &error))
+    }
+
+    fn commit(self, ware: &WareId) -> Result<(), PackError> {
+        let Archive { tar, address } = self;
+        let mut buffered = tar
+            .finish()
+            .and_then(GzEncoder::finish)
+            .map_err(|error| unwritable(&address, &error))?;
+        buffered.flush().map_err(|error| unwritable(&address, &error))?;
+        let upload = buffered.into_inner().map_err(|error| unwritable(&address, error.error()))?;
+        Ok(upload.commit(ware)?)
+    }
+}
+
+fn unwritable(address: &str, error: &io::Error) -> PackError {
+    let (address, problem) = (address.to_owned(), error.to_string());
+    PackError::Warehouse(WarehouseError::Unwritable { address, problem })
+}

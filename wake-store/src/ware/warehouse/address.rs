@@ -1,0 +1,136 @@
+use crate::ware::id::PackType;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The address of a warehouse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warehouse {
+    /// `file://PATH`: one packed ware.
+    File(PathBuf),
+    /// `ca+file://DIR`: wares by their hashes.
+    CaFile(PathBuf),
+    /// `http(s)://URL`: one packed ware, read only.
+    Http(String),
+    /// `ca+http(s)://URL`: wares by their hashes, read only. Held without the `ca+`.
+    CaHttp(String),
+    /// A git repository, by URL or path, for `git` wares alone.
+    Git(String),
+}
+
+impl Warehouse {
+    /// Reads an address for wares of `packtype`. Relative paths such as `file://./x` start at `base`.
+    pub fn parse(text: &str, packtype: PackType, base: &Path) -> Result<Self, ParseWarehouseError> {
+        if packtype == PackType::Git {
+            return git(text, base);
+        }
+        let (scheme, rest) = text
+            .split_once("://")
+            .ok_or_else(|| ParseWarehouseError::NoScheme { address: text.to_owned() })?;
+        if rest.is_empty() {
+            return Err(ParseWarehouseError::Empty { address: text.to_owned() });
+        }
+        match scheme {
+            "file" => Ok(Warehouse::File(base.join(rest))),
+            "ca+file" => Ok(Warehouse::CaFile(base.join(rest))),
+            "http" | "https" => Ok(Warehouse::Http(text.to_owned())),
+            "ca+http" | "ca+https" => Ok(Warehouse::CaHttp(text["ca+".len()..].to_owned())),
+            _ => Err(ParseWarehouseError::UnknownScheme {
+                address: text.to_owned(),
+                scheme: scheme.to_owned(),
+            }),
+        }
+    }
+}
+
+/// Git takes many forms of addresses; those that it would take for an option or that run a program are refused.
+fn git(text: &str, base: &Path) -> Result<Warehouse, ParseWarehouseError> {
+    if text.is_empty()
+        || text.starts_with('-')
+        || text.contains("::")
+        || text.contains(['\0', '\n'])
+    {
+        return Err(ParseWarehouseError::Git { address: text.escape_debug().to_string() });
+    }
+    if let Some(path) = text.strip_prefix("file://") {
+        return Ok(Warehouse::Git(base.join(path).display().to_string()));
+    }
+    let scp_like = text.split('/').next().is_some_and(|head| head.contains(':'));
+    if text.contains("://") || scp_like {
+        return Ok(Warehouse::Git(text.to_owned()));
+    }
+    Ok(Warehouse::Git(base.join(text).display().to_string()))
+}
+
+impl fmt::Display for Warehouse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Warehouse::File(path) => write!(f, "file://{}", path.display()),
+            Warehouse::CaFile(path) => write!(f, "ca+file://{}", path.display()),
+            Warehouse::Http(url) | Warehouse::Git(url) => f.write_str(url),
+            Warehouse::CaHttp(url) => write!(f, "ca+{url}"),
+        }
+    }
+}
+
+/// Why a text is not the address of a warehouse.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseWarehouseError {
+    /// There is no `scheme://`.
+    #[error(
+        "warehouse `{address}` has no scheme: expected `file://`, `ca+file://`, `http(s)://` or `ca+http(s)://`"
+    )]
+    NoScheme {
+        /// What was given.
+        address: String,
+    },
+    /// The scheme is unknown.
+    #[error(
+        "warehouse `{address}` has the unknown scheme `{scheme}`: expected `file`, `ca+file`, `http(s)` or `ca+http(s)`"
+    )]
+    UnknownScheme {
+        /// What was given.
+        address: String,
+        /// Its scheme.
+        scheme: String,
+    },
+    /// Nothing follows the scheme.
+    #[error("warehouse `{address}` names no place")]
+    Empty {
+        /// What was given.
+        address: String,
+    },
+    /// Git would take it for something else than an address.
+    #[error("`{address}` is not the address of a git repository")]
+    Git {
+        /// What was given.
+        address: String,
+    },
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_as_it_was_read() {
+        for text in ["file:///a/b", "ca+file:///w", "https://h/x.tgz", "ca+https://h/w/"] {
+            let warehouse = Warehouse::parse(text, PackType::Tar, Path::new("/cwd")).unwrap();
+            assert_eq!(warehouse.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn relative_paths_start_at_the_base() {
+        let warehouse =
+            Warehouse::parse("ca+file://./wares/", PackType::Tar, Path::new("/cwd")).unwrap();
+        assert_eq!(warehouse, Warehouse::CaFile("/cwd/./wares/".into()));
+    }
+
+    #[test]
+    fn n12_addresses_that_git_would_obey_are_refused() {
+        for text in ["--upload-pack=x", "ext::sh -c x", "fd::17", ""] {
+            assert!(Warehouse::parse(text, PackType::Git, Path::new("/")).is_err(), "{text}");
+        }
+    }
+}

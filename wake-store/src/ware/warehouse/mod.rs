@@ -1,0 +1,175 @@
+//! Where packed wares are kept: files, directories by hash, and the same over HTTP.
+
+mod address;
+mod http;
+mod upload;
+
+pub use address::{ParseWarehouseError, Warehouse};
+pub(crate) use upload::Upload;
+
+use super::category::Category;
+use super::id::WareId;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// Why a warehouse did not give or take a ware.
+#[derive(Debug, thiserror::Error)]
+pub enum WarehouseError {
+    /// It cannot be reached; another one may be tried.
+    #[error("warehouse `{address}` is unavailable: {problem}")]
+    Unavailable {
+        /// The warehouse.
+        address: String,
+        /// What happened.
+        problem: String,
+    },
+    /// It was reached and does not have the ware; another one may be tried.
+    #[error("warehouse `{address}` does not have `{ware}`")]
+    NotFound {
+        /// The warehouse.
+        address: String,
+        /// The ware.
+        ware: WareId,
+    },
+    /// It answered with something that does not let others be tried.
+    #[error("warehouse `{address}` failed: {problem}")]
+    Failed {
+        /// The warehouse.
+        address: String,
+        /// What happened.
+        problem: String,
+    },
+    /// Nothing can be written to it.
+    #[error("warehouse `{address}` cannot be written: {problem}")]
+    Unwritable {
+        /// The warehouse.
+        address: String,
+        /// What happened.
+        problem: String,
+    },
+    /// All warehouses were tried; none could be reached.
+    #[error("no warehouse is available for `{ware}`{}", tried(.attempts))]
+    NoneAvailable {
+        /// The ware.
+        ware: WareId,
+        /// What each said.
+        attempts: Vec<WarehouseError>,
+    },
+    /// All warehouses were tried; some could be reached, none has the ware.
+    #[error("no warehouse has `{ware}`{}", tried(.attempts))]
+    NowhereFound {
+        /// The ware.
+        ware: WareId,
+        /// What each said.
+        attempts: Vec<WarehouseError>,
+    },
+}
+
+impl WarehouseError {
+    /// The published category.
+    pub fn category(&self) -> Category {
+        match self {
+            WarehouseError::Unavailable { .. } | WarehouseError::NoneAvailable { .. } => {
+                Category::WarehouseUnavailable
+            }
+            WarehouseError::NotFound { .. } | WarehouseError::NowhereFound { .. } => {
+                Category::WareNotFound
+            }
+            WarehouseError::Failed { .. } => Category::WarehouseUnavailable,
+            WarehouseError::Unwritable { .. } => Category::WarehouseUnwritable,
+        }
+    }
+}
+
+fn tried(attempts: &[WarehouseError]) -> String {
+    if attempts.is_empty() {
+        return ": none was named".to_owned();
+    }
+    attempts.iter().map(|attempt| format!("\n  {attempt}")).collect()
+}
+
+/// Opens `ware` in the first of `warehouses` that has it. One that is unavailable or does not have it is passed over;
+/// any other failure ends the search.
+pub(crate) fn open_first(
+    ware: &WareId,
+    warehouses: &[Warehouse],
+) -> Result<Box<dyn Read + Send>, WarehouseError> {
+    let mut attempts = Vec::new();
+    for warehouse in warehouses {
+        match warehouse.open(ware) {
+            Ok(reader) => return Ok(reader),
+            Err(error @ (WarehouseError::Unavailable { .. } | WarehouseError::NotFound { .. })) => {
+                attempts.push(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let reached = attempts.iter().any(|attempt| matches!(attempt, WarehouseError::NotFound { .. }));
+    let ware = ware.clone();
+    Err(if reached {
+        WarehouseError::NowhereFound { ware, attempts }
+    } else {
+        WarehouseError::NoneAvailable { ware, attempts }
+    })
+}
+
+impl Warehouse {
+    /// Opens the packed form of `ware`. Its bytes are not verified here.
+    pub(crate) fn open(&self, ware: &WareId) -> Result<Box<dyn Read + Send>, WarehouseError> {
+        match self {
+            Warehouse::File(path) => self.open_file(path, path.parent(), ware),
+            Warehouse::CaFile(base) => self.open_file(&shard(base, ware.hash()), Some(base), ware),
+            Warehouse::Http(url) => http::get(self, url, ware),
+            Warehouse::CaHttp(base) => {
+                let path = shard(Path::new(""), ware.hash());
+                http::get(self, &format!("{}/{}", base.trim_end_matches('/'), path.display()), ware)
+            }
+            Warehouse::Git(_) => Err(WarehouseError::Failed {
+                address: self.to_string(),
+                problem: format!("a git repository cannot hold a `{}` ware", ware.packtype()),
+            }),
+        }
+    }
+
+    fn open_file(
+        &self,
+        path: &Path,
+        base: Option<&Path>,
+        ware: &WareId,
+    ) -> Result<Box<dyn Read + Send>, WarehouseError> {
+        let address = self.to_string();
+        match File::open(path) {
+            Ok(file) if file.metadata().is_ok_and(|meta| meta.is_file()) => Ok(Box::new(file)),
+            Ok(_) => Err(WarehouseError::Failed {
+                address,
+                problem: format!("`{}` is not a regular file", path.display()),
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if base.is_some_and(Path::is_dir) || base == Some(Path::new("")) {
+                    return Err(WarehouseError::NotFound { address, ware: ware.clone() });
+                }
+                Err(WarehouseError::Unavailable { address, problem: error.to_string() })
+            }
+            Err(error) => Err(WarehouseError::Failed { address, problem: error.to_string() }),
+        }
+    }
+}
+
+/// Where the ware of `hash` lies in a content-addressed directory: `BASE/aaa/bbb/HASH`.
+pub(crate) fn shard(base: &Path, hash: &str) -> PathBuf {
+    let padded = format!("{hash:-<7}");
+    base.join(&padded[0..3]).join(&padded[3..6]).join(&padded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shards_as_published() {
+        let path = shard(Path::new("/w"), "6q7G4hWr283F");
+        assert_eq!(path, Path::new("/w/6q7/G4h/6q7G4hWr283F"));
+        assert_eq!(shard(Path::new("/w"), "ab"), Path::new("/w/ab-/---/ab-----"));
+    }
+}
