@@ -1,0 +1,205 @@
+//! The action cache: what came of running an action, found by the action's digest.
+
+use std::fs::{self, File, FileTimes};
+use std::io::Read;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use wake_model::{Action, ActionDigest, LogRef, RunRecord, TreeDigest};
+
+use crate::corruption::{Corruption, Damage, Lookup};
+use crate::error::{At, StoreError, optional};
+use crate::open::Store;
+use crate::publish::{Durability, publish_file};
+use crate::record_file::ActionFile;
+use crate::removal::remove_file;
+use crate::stamps::{Freshness, Stamps};
+
+/// Logs up to this many bytes lie in the record itself.
+const INLINE_LOG: usize = 4096;
+/// Uses are noted at most this often.
+pub(crate) const USE_NOTED_EVERY: Duration = Duration::from_secs(24 * 3600);
+
+/// What is to be remembered about one action.
+#[derive(Clone, Copy, Debug)]
+pub struct ActionEntry<'a> {
+    /// The action's name.
+    pub digest: ActionDigest,
+    /// The action, kept for those who ask why another one differs.
+    pub action: &'a Action,
+    /// What came of it; its logs' digests and sizes must be those of `logs`.
+    pub record: &'a RunRecord,
+    /// The outputs, as [`Store::adopt_tree`] left them.
+    pub tree: TreeDigest,
+    /// What to compare the outputs with at their next use.
+    pub stamps: &'a Stamps,
+    /// What the command wrote.
+    pub logs: Logs<'a>,
+}
+
+/// The kept bytes of what a command wrote.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Logs<'a> {
+    /// Its standard output.
+    pub stdout: &'a [u8],
+    /// Its standard error.
+    pub stderr: &'a [u8],
+}
+
+/// Which of a command's two streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Log {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// An action that has been run before, with its outputs in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredAction {
+    file: ActionFile,
+}
+
+impl StoredAction {
+    /// What came of it.
+    pub fn record(&self) -> &RunRecord {
+        &self.file.record
+    }
+
+    /// Takes the record out.
+    pub fn into_record(self) -> RunRecord {
+        self.file.record
+    }
+
+    /// The tree of its outputs.
+    pub fn tree(&self) -> TreeDigest {
+        self.file.tree
+    }
+
+    /// What its outputs have just been compared with.
+    pub fn stamps(&self) -> &Stamps {
+        &self.file.stamps
+    }
+
+    /// The canonical bytes of the action: `wake_model::Action::decode_fields` names their parts.
+    pub fn action(&self) -> &[u8] {
+        &self.file.action
+    }
+}
+
+impl Store {
+    /// Remembers what came of an action; replaces what was remembered of it before.
+    ///
+    /// One file; two more for logs of more than 4 KiB. A reader sees all of it or none.
+    pub fn put_action(&self, entry: ActionEntry<'_>) -> Result<(), StoreError> {
+        let ActionEntry { digest, action, record, tree, stamps, logs } = entry;
+        let keep = |log: &Option<LogRef>, bytes: &[u8]| match log {
+            Some(_) if bytes.len() > INLINE_LOG => self.put_blob(bytes).map(|_| None),
+            Some(_) => Ok(Some(bytes.to_vec())),
+            None => Ok(None),
+        };
+        let file = ActionFile {
+            tree,
+            record: record.clone(),
+            action: action.encode(),
+            stamps: stamps.clone(),
+            stdout: keep(&record.stdout, logs.stdout)?,
+            stderr: keep(&record.stderr, logs.stderr)?,
+        };
+        self.write_action(&digest, &file)
+    }
+
+    /// What came of an action, if its outputs are still what they were.
+    ///
+    /// Reads one file, about 10 µs, and compares each output with its stamp, about 1 µs; outputs that a
+    /// power cut or someone else may have touched are hashed. Outputs that are wrong are put aside.
+    pub fn action(&self, digest: &ActionDigest) -> Result<Lookup<StoredAction>, StoreError> {
+        let path = self.layout().action(digest);
+        let Some((bytes, used)) = read_with_time(&path)? else { return Ok(Lookup::Miss) };
+        let Ok(mut file) = ActionFile::decode(&bytes, &digest.0) else {
+            remove_file(&path)?;
+            return Ok(Lookup::Corrupt(Corruption { path, damage: Damage::Record, kept: None }));
+        };
+        let tree = self.layout().tree(&file.tree);
+        match file.stamps.compare(&tree, &file.record.outputs)? {
+            Freshness::Untouched => {
+                note_use(&path, used);
+                return Ok(Lookup::Hit(StoredAction { file }));
+            }
+            Freshness::Absent => {
+                remove_file(&path)?;
+                return Ok(Lookup::Miss);
+            }
+            Freshness::Doubtful => {}
+        }
+        let before = file.stamps.clone();
+        match self.recheck(&file.tree, Some(&before))? {
+            Ok((manifest, stamps)) if manifest == file.record.outputs => {
+                file.stamps = stamps;
+                // The outputs are right whether or not there is room to say so.
+                let _ = self.write_action(digest, &file);
+                Ok(Lookup::Hit(StoredAction { file }))
+            }
+            Ok(_) => {
+                remove_file(&path)?;
+                Ok(Lookup::Corrupt(Corruption { path, damage: Damage::Record, kept: None }))
+            }
+            Err(damage) => {
+                let corruption = self.quarantine(&tree, damage)?;
+                remove_file(&path)?;
+                Ok(Lookup::Corrupt(corruption))
+            }
+        }
+    }
+
+    /// What is remembered of an action, whatever became of its outputs; for those who explain.
+    pub fn action_record(&self, digest: &ActionDigest) -> Result<Option<StoredAction>, StoreError> {
+        let Some((bytes, _)) = read_with_time(&self.layout().action(digest))? else {
+            return Ok(None);
+        };
+        Ok(ActionFile::decode(&bytes, &digest.0).ok().map(|file| StoredAction { file }))
+    }
+
+    /// What a command wrote to one of its streams; none if it wrote nothing, or if it is gone.
+    pub fn log(&self, action: &StoredAction, log: Log) -> Result<Option<Vec<u8>>, StoreError> {
+        let ActionFile { record, stdout, stderr, .. } = &action.file;
+        let (kept, reference) = match log {
+            Log::Stdout => (stdout, &record.stdout),
+            Log::Stderr => (stderr, &record.stderr),
+        };
+        match (kept, reference) {
+            (Some(bytes), _) => Ok(Some(bytes.clone())),
+            (None, Some(LogRef { blob, .. })) => self.blob(blob),
+            (None, None) => Ok(None),
+        }
+    }
+
+    fn write_action(&self, digest: &ActionDigest, file: &ActionFile) -> Result<(), StoreError> {
+        let bytes = file.encode(&digest.0);
+        let place = self.layout().action(digest);
+        publish_file(&*self.session()?, &place, &bytes, Durability::Noticed)
+    }
+}
+
+/// A file's bytes and its modification time; none if there is no such file.
+pub(crate) fn read_with_time(path: &Path) -> Result<Option<(Vec<u8>, SystemTime)>, StoreError> {
+    let Some(mut file) = optional(File::open(path).at(path))? else { return Ok(None) };
+    let metadata = file.metadata().at(path)?;
+    let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
+    file.read_to_end(&mut bytes).at(path)?;
+    Ok(Some((bytes, metadata.modified().at(path)?)))
+}
+
+/// Sets the modification time of a record, which is its last use, unless that was set lately.
+pub(crate) fn note_use(path: &Path, last: SystemTime) {
+    let now = SystemTime::now();
+    if now.duration_since(last).is_ok_and(|age| age < USE_NOTED_EVERY) {
+        return;
+    }
+    // A use that is not noted makes an early collection likelier, nothing worse.
+    let _ = fs::OpenOptions::new()
+        .write(true)
+        .open(path)
+        .and_then(|file| file.set_times(FileTimes::new().set_modified(now)));
+}

@@ -1,0 +1,163 @@
+//! Everything that could be deleted, with its size and its last use.
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use rayon::prelude::*;
+use wake_model::{BlobDigest, Digest, LogRef, TreeDigest};
+
+use crate::action::read_with_time;
+use crate::error::{At, StoreError, optional};
+use crate::layout::Layout;
+use crate::memo::segment_paths;
+use crate::record_file::ActionFile;
+use crate::roots::Roots;
+use crate::usage::{Kind, disk_usage, shards, ware_paths};
+
+/// Something that goes or stays as a whole.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) kind: Kind,
+    pub(super) path: PathBuf,
+    pub(super) bytes: u64,
+    pub(super) used: SystemTime,
+    /// Whether a checkout shows it.
+    pub(super) rooted: bool,
+    /// The files that speak of it, which go first.
+    pub(super) records: Vec<PathBuf>,
+}
+
+/// What the action records say about other things.
+#[derive(Default)]
+struct Mentions {
+    trees: HashMap<TreeDigest, Mention>,
+    blobs: HashMap<BlobDigest, Mention>,
+    /// Records that cannot be read.
+    damaged: Vec<PathBuf>,
+}
+
+struct Mention {
+    records: Vec<PathBuf>,
+    used: SystemTime,
+    rooted: bool,
+}
+
+/// Looks at the whole store; changes nothing.
+pub(super) fn candidates(layout: &Layout, roots: &Roots) -> Result<Vec<Candidate>, StoreError> {
+    let mut mentions = mentions(layout, roots)?;
+    let mut found = trees(layout, roots, &mut mentions)?;
+    found.extend(blobs(layout, &mentions)?);
+    for path in segment_paths(&layout.memo())? {
+        found.extend(plain(Kind::Memo, path)?);
+    }
+    for path in ware_paths(&layout.wares())? {
+        found.extend(plain(Kind::Ware, path)?);
+    }
+    // What is left is spoken of by records and not there.
+    let orphans = mentions.trees.into_values().flat_map(|mention| mention.records);
+    for path in orphans.chain(mentions.damaged) {
+        found.extend(
+            plain(Kind::Action, path)?
+                .map(|record| Candidate { used: SystemTime::UNIX_EPOCH, ..record }),
+        );
+    }
+    Ok(found)
+}
+
+fn mentions(layout: &Layout, roots: &Roots) -> Result<Mentions, StoreError> {
+    let read = |(digest, path): (Digest, PathBuf)| {
+        let Some((bytes, used)) = read_with_time(&path)? else { return Ok(None) };
+        Ok(Some((path, used, ActionFile::decode(&bytes, &digest).ok())))
+    };
+    let files: Result<Vec<_>, StoreError> =
+        shards(&layout.actions())?.into_par_iter().map(read).collect();
+    let mut mentions = Mentions::default();
+    for (path, used, file) in files?.into_iter().flatten() {
+        let Some(file) = file else {
+            mentions.damaged.push(path);
+            continue;
+        };
+        let rooted = roots.trees.contains(&file.tree);
+        for LogRef { blob, .. } in [&file.record.stdout, &file.record.stderr].into_iter().flatten()
+        {
+            mention(&mut mentions.blobs, *blob, None, used, rooted);
+        }
+        mention(&mut mentions.trees, file.tree, Some(path), used, rooted);
+    }
+    Ok(mentions)
+}
+
+fn mention<K: std::hash::Hash + Eq>(
+    mentions: &mut HashMap<K, Mention>,
+    key: K,
+    record: Option<PathBuf>,
+    used: SystemTime,
+    rooted: bool,
+) {
+    let entry = mentions.entry(key).or_insert(Mention { records: Vec::new(), used, rooted });
+    entry.records.extend(record);
+    entry.used = entry.used.max(used);
+    entry.rooted |= rooted;
+}
+
+fn trees(
+    layout: &Layout,
+    roots: &Roots,
+    mentions: &mut Mentions,
+) -> Result<Vec<Candidate>, StoreError> {
+    let dirs = shards(&layout.trees())?;
+    let sizes: Result<Vec<_>, StoreError> = dirs
+        .into_par_iter()
+        .map(|(digest, path)| Ok((digest, size_and_use(&path)?, path)))
+        .collect();
+    let mut found = Vec::new();
+    for (digest, (bytes, last), path) in sizes? {
+        let digest = TreeDigest(digest);
+        let mention = mentions.trees.remove(&digest);
+        let mut used = mention.as_ref().map_or(SystemTime::UNIX_EPOCH, |mention| mention.used);
+        let mut records = mention.map_or_else(Vec::new, |mention| mention.records);
+        let manifest = layout.manifest(&digest);
+        if let Some(metadata) = optional(fs::metadata(&manifest).at(&manifest))? {
+            used = used.max(metadata.modified().at(&manifest)?);
+            records.push(manifest);
+        }
+        if records.is_empty() {
+            used = last;
+        }
+        let rooted = roots.trees.contains(&digest);
+        found.push(Candidate { kind: Kind::Tree, path, bytes, used, rooted, records });
+    }
+    Ok(found)
+}
+
+fn blobs(layout: &Layout, mentions: &Mentions) -> Result<Vec<Candidate>, StoreError> {
+    let mut found = Vec::new();
+    for (digest, path) in shards(&layout.blobs())? {
+        let mention = mentions.blobs.get(&BlobDigest(digest));
+        found.extend(plain(Kind::Blob, path)?.map(|blob| Candidate {
+            used: mention.map_or(blob.used, |mention| mention.used.max(blob.used)),
+            rooted: mention.is_some_and(|mention| mention.rooted),
+            ..blob
+        }));
+    }
+    Ok(found)
+}
+
+/// Something whose last use is its own modification time; none if it has just vanished.
+fn plain(kind: Kind, path: PathBuf) -> Result<Option<Candidate>, StoreError> {
+    let Some(metadata) = optional(fs::symlink_metadata(&path).at(&path))? else { return Ok(None) };
+    let bytes = disk_usage(&path)?;
+    let used = metadata.modified().at(&path)?;
+    Ok(Some(Candidate { kind, path, bytes, used, rooted: false, records: Vec::new() }))
+}
+
+/// For trees that no record speaks of, the root's access time is the last use.
+fn size_and_use(path: &Path) -> Result<(u64, SystemTime), StoreError> {
+    let metadata = fs::symlink_metadata(path).at(path)?;
+    let seconds = u64::try_from(metadata.atime()).unwrap_or_default();
+    let used = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds);
+    Ok((disk_usage(path)?, used))
+}

@@ -1,0 +1,185 @@
+//! Garbage collection: deletes what no living checkout shows, the longest unused first.
+//!
+//! The store is held alone only while it is decided what goes and while that is moved aside, which takes
+//! moments; the bytes are removed after others have been let in again. Where nothing can be moved because the disk
+//! is full, it is removed in its place. A record goes before the tree it speaks of, so being killed at any
+//! point leaves trees that nobody remembers and litter that the next process sweeps, never a record of something
+//! that is half gone.
+
+mod candidates;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::error::StoreError;
+use crate::open::Store;
+use crate::publish::rename_into;
+use crate::removal::{remove_file, remove_tree};
+use crate::roots::Roots;
+use crate::session::{Scratch, sweep};
+use crate::usage::Kind;
+use candidates::{Candidate, candidates};
+
+/// What a collection may delete.
+///
+/// With neither bound, everything goes that no checkout shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GcOptions {
+    /// Stop deleting when the store is no larger than this many bytes.
+    pub max_size: Option<u64>,
+    /// Delete whatever has not been used for this long.
+    pub older_than: Option<Duration>,
+    /// Whether anything is really deleted.
+    pub mode: GcMode,
+}
+
+/// Whether a collection deletes or only says what it would delete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GcMode {
+    /// Deletes.
+    #[default]
+    Delete,
+    /// Changes nothing at all.
+    DryRun,
+}
+
+/// What happens during a collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GcEvent<'a> {
+    /// Builds that use the store must end first; later ones wait.
+    Waiting,
+    /// Everything has been looked at.
+    Scanned {
+        /// How many things there are.
+        objects: usize,
+        /// Their size on disk.
+        bytes: u64,
+    },
+    /// Something has been, or would be, deleted.
+    Deleted {
+        /// What it is.
+        kind: Kind,
+        /// Where it lay.
+        path: &'a Path,
+        /// Its size on disk.
+        bytes: u64,
+    },
+}
+
+/// What a collection did, or would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GcReport {
+    /// How many trees, blobs, wares and memo segments were deleted.
+    pub deleted: usize,
+    /// Their size on disk.
+    pub deleted_bytes: u64,
+    /// How many remain.
+    pub kept: usize,
+    /// Their size on disk.
+    pub kept_bytes: u64,
+    /// How many of these are shown by checkouts.
+    pub rooted: usize,
+    /// Registered checkouts that are not where they were; after thirty days without a build there they
+    /// are forgotten.
+    pub missing_roots: Vec<PathBuf>,
+}
+
+impl Store {
+    /// Deletes what `options` allow.
+    ///
+    /// Waits for other processes that have the store open, and keeps later ones waiting, until it is decided
+    /// what goes. Whatever this process looked up before may be gone afterwards. Writes nothing but
+    /// directory entries, and those only if there is room.
+    pub fn gc(
+        &self,
+        options: &GcOptions,
+        progress: &mut dyn FnMut(GcEvent<'_>),
+    ) -> Result<GcReport, StoreError> {
+        self.lease().make_exclusive(self.layout(), &mut || progress(GcEvent::Waiting))?;
+        let collected = self.collect(options, progress);
+        self.lease().make_shared(self.layout())?;
+        // Dropping the trash removes the bytes; others are in again by now.
+        let (report, trash) = collected?;
+        drop(trash);
+        Ok(report)
+    }
+
+    fn collect(
+        &self,
+        options: &GcOptions,
+        progress: &mut dyn FnMut(GcEvent<'_>),
+    ) -> Result<(GcReport, Option<Scratch>), StoreError> {
+        let roots = Roots::collect(self.layout())?;
+        let all = candidates(self.layout(), &roots)?;
+        let bytes = all.iter().map(|candidate| candidate.bytes).sum();
+        progress(GcEvent::Scanned { objects: all.len(), bytes });
+        let (doomed, kept) = choose(all, options, SystemTime::now());
+        let mut report = GcReport {
+            kept: kept.len(),
+            kept_bytes: kept.iter().map(|candidate| candidate.bytes).sum(),
+            rooted: kept.iter().filter(|candidate| candidate.rooted).count(),
+            missing_roots: roots.missing.clone(),
+            ..GcReport::default()
+        };
+        let mut trash = None;
+        if options.mode == GcMode::Delete {
+            remove_tree(&self.layout().quarantine())?;
+            sweep(&self.layout().tmp())?;
+            roots.forget_stale()?;
+            trash = self.scratch().ok();
+        }
+        for candidate in &doomed {
+            if options.mode == GcMode::Delete {
+                discard(candidate, trash.as_ref(), report.deleted)?;
+            }
+            report.deleted += 1;
+            report.deleted_bytes += candidate.bytes;
+            let Candidate { kind, path, bytes, .. } = candidate;
+            progress(GcEvent::Deleted { kind: *kind, path, bytes: *bytes });
+        }
+        Ok((report, trash))
+    }
+}
+
+/// What goes, the longest unused first, and what stays.
+fn choose(
+    mut all: Vec<Candidate>,
+    options: &GcOptions,
+    now: SystemTime,
+) -> (Vec<Candidate>, Vec<Candidate>) {
+    all.sort_by(|a, b| a.used.cmp(&b.used).then_with(|| a.path.cmp(&b.path)));
+    let mut total: u64 = all.iter().map(|candidate| candidate.bytes).sum();
+    let unbounded = options.max_size.is_none() && options.older_than.is_none();
+    let mut doomed = Vec::new();
+    let mut kept = Vec::new();
+    for candidate in all {
+        // A time in the future, after the clock was set back, counts as now.
+        let age = now.duration_since(candidate.used).unwrap_or_default();
+        let too_old = options.older_than.is_some_and(|limit| age > limit);
+        let too_much = options.max_size.is_some_and(|limit| total > limit);
+        if !candidate.rooted && (unbounded || too_old || too_much) {
+            total -= candidate.bytes;
+            doomed.push(candidate);
+        } else {
+            kept.push(candidate);
+        }
+    }
+    (doomed, kept)
+}
+
+fn discard(
+    candidate: &Candidate,
+    trash: Option<&Scratch>,
+    number: usize,
+) -> Result<(), StoreError> {
+    for record in &candidate.records {
+        remove_file(record)?;
+    }
+    let aside = trash.map(|trash| trash.path().join(number.to_string()));
+    // An ordinary user moves a directory only if it is writable.
+    let _ = rustix::fs::chmod(&candidate.path, rustix::fs::Mode::RWXU);
+    match aside.map(|aside| rename_into(&candidate.path, &aside)) {
+        Some(Ok(())) => Ok(()),
+        _ => remove_tree(&candidate.path),
+    }
+}

@@ -1,0 +1,138 @@
+//! What lies in a directory tree on disk, without reading any file.
+
+use std::ffi::CStr;
+use std::path::{Path, PathBuf};
+
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, open, openat, statat};
+use wake_model::RelPath;
+
+use crate::corruption::Damage;
+use crate::error::{At, StoreError};
+
+/// The modification time of everything in a tree, in seconds since 1970: 1980-01-02, which zip archives
+/// can hold in every time zone.
+pub const TREE_MTIME: i64 = 315_619_200;
+
+/// A directory tree as it was found.
+pub(crate) struct Listing {
+    pub(crate) path: PathBuf,
+    pub(crate) dir: OwnedFd,
+    pub(crate) root: Stat,
+    /// Everything below the root, directories included; sorted by path.
+    pub(crate) entries: Vec<Found>,
+}
+
+/// One entry of a tree as it was found.
+pub(crate) struct Found {
+    pub(crate) path: RelPath,
+    pub(crate) kind: Kind,
+    pub(crate) stat: Stat,
+}
+
+/// The kinds of entries that a tree may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    File,
+    Dir,
+    Link,
+}
+
+/// Why a tree could not be listed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ListError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It holds something that has no place in a tree.
+    #[error("`{path}` holds {what}")]
+    Foreign { path: PathBuf, what: String },
+}
+
+impl ListError {
+    /// The damage that this is to a tree of the store; disk faults are handed back.
+    pub(crate) fn into_damage(self) -> Result<Damage, StoreError> {
+        match self {
+            ListError::Store(error) => Err(error),
+            ListError::Foreign { what, .. } => Ok(Damage::Foreign(what)),
+        }
+    }
+}
+
+pub(crate) const DIR_FLAGS: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+impl Listing {
+    /// Lists `path` without following a link; costs about 2 µs an entry and 5 µs a directory.
+    pub(crate) fn read(path: &Path) -> Result<Self, ListError> {
+        let dir = open(path, DIR_FLAGS, Mode::empty()).at(path)?;
+        let root = fstat(&dir).at(path)?;
+        let mut entries = Vec::new();
+        let mut open_dirs = vec![RelPath::root()];
+        while let Some(at) = open_dirs.pop() {
+            let first = entries.len();
+            let here = if at.is_root() { "." } else { at.as_str() };
+            let fd = openat(&dir, here, DIR_FLAGS, Mode::empty()).below(path, at.as_str())?;
+            list_one(path, &at, fd, &mut entries)?;
+            let dirs = entries[first..].iter().filter(|found| found.kind == Kind::Dir);
+            open_dirs.extend(dirs.map(|found| found.path.clone()));
+        }
+        entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        Ok(Listing { path: path.to_owned(), dir, root, entries })
+    }
+}
+
+fn list_one(
+    root: &Path,
+    at: &RelPath,
+    fd: OwnedFd,
+    entries: &mut Vec<Found>,
+) -> Result<(), ListError> {
+    let mut dir = Dir::new(fd).below(root, at.as_str())?;
+    let mut names = Vec::new();
+    while let Some(entry) = dir.read() {
+        let entry = entry.below(root, at.as_str())?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            names.push(entry.file_name().to_owned());
+        }
+    }
+    let fd = dir.fd().below(root, at.as_str())?;
+    for name in names {
+        let path = child(root, at, &name)?;
+        let stat =
+            statat(fd.as_fd(), &name, AtFlags::SYMLINK_NOFOLLOW).below(root, path.as_str())?;
+        let kind = kind_of(&stat).ok_or_else(|| ListError::Foreign {
+            path: root.to_owned(),
+            what: format!("`{path}`, which is neither file, directory nor link"),
+        })?;
+        entries.push(Found { path, kind, stat });
+    }
+    Ok(())
+}
+
+fn child(root: &Path, at: &RelPath, name: &CStr) -> Result<RelPath, ListError> {
+    let foreign = || ListError::Foreign {
+        path: root.to_owned(),
+        what: format!("`{}` in `{}`, whose name is not UTF-8", name.to_string_lossy(), at.dotted()),
+    };
+    let name = name.to_str().map_err(|_| foreign())?;
+    at.child(name).map_err(|_| foreign())
+}
+
+fn kind_of(stat: &Stat) -> Option<Kind> {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Some(Kind::File),
+        FileType::Directory => Some(Kind::Dir),
+        FileType::Symlink => Some(Kind::Link),
+        _ => None,
+    }
+}
+
+/// The permission bits.
+pub(crate) fn mode_of(stat: &Stat) -> u32 {
+    stat.st_mode & 0o7777
+}
+
+/// Whether the modification time is the one that everything in a tree has.
+pub(crate) fn has_tree_mtime(stat: &Stat) -> bool {
+    stat.st_mtime == TREE_MTIME && stat.st_mtime_nsec == 0
+}

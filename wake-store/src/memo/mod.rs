@@ -1,0 +1,122 @@
+//! Small values by digest, many in one file.
+//!
+//! What a process puts is kept in memory until it is flushed as one immutable *segment*. Segments are looked
+//! through from the newest to the oldest and merged when there are many. Nothing here is trusted further than
+//! its check: a damaged or vanished segment, or entry, is as good as absent.
+
+mod merge;
+mod segment;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use wake_model::Digest;
+
+use crate::error::{At, StoreError, optional};
+use crate::session::{Session, unique};
+use segment::{Segment, write_segment};
+
+/// The memo of one store.
+#[derive(Debug)]
+pub struct Memo {
+    dir: PathBuf,
+    /// The segments as they were at the first look.
+    segments: OnceLock<Vec<Segment>>,
+    /// What is to be written.
+    pending: Mutex<BTreeMap<Digest, Arc<[u8]>>>,
+    /// What this process has written.
+    flushed: Mutex<Vec<Segment>>,
+}
+
+impl Memo {
+    pub(crate) fn new(dir: PathBuf) -> Self {
+        Memo {
+            dir,
+            segments: OnceLock::new(),
+            pending: Mutex::default(),
+            flushed: Mutex::default(),
+        }
+    }
+
+    /// The value last put under `key`; costs a few microseconds a segment.
+    ///
+    /// What other processes put since this one's first look is not seen.
+    pub fn get(&self, key: &Digest) -> Option<Vec<u8>> {
+        if let Some(value) = lock(&self.pending).get(key) {
+            return Some(value.to_vec());
+        }
+        let flushed = lock(&self.flushed).iter().rev().find_map(|segment| segment.get(key));
+        let older = || {
+            let segments = self.segments.get_or_init(|| open_segments(&self.dir));
+            segments.iter().find_map(|segment| segment.get(key))
+        };
+        flushed.or_else(older)
+    }
+
+    /// Remembers a value under `key`, once it is flushed; the last one put counts.
+    pub fn put(&self, key: Digest, value: Vec<u8>) {
+        lock(&self.pending).insert(key, value.into());
+    }
+
+    /// The bytes that wait to be flushed, for those who flush now and then.
+    pub fn pending_bytes(&self) -> usize {
+        lock(&self.pending).values().map(|value| value.len()).sum()
+    }
+
+    /// Writes what is pending as one segment, and merges segments when there are many.
+    pub(crate) fn flush(
+        &self,
+        session: impl FnOnce() -> Result<Arc<Session>, StoreError>,
+    ) -> Result<(), StoreError> {
+        let pending = std::mem::take(&mut *lock(&self.pending));
+        if pending.is_empty() {
+            return Ok(());
+        }
+        // Those who ask meanwhile miss, which costs time and nothing else.
+        let session = session()?;
+        let place = self.dir.join(segment_name(now_nanos()));
+        write_segment(&session, &place, pending.iter().map(|(key, value)| (*key, &**value)))?;
+        lock(&self.flushed).extend(Segment::open(&place));
+        merge::merge_if_many(&self.dir, &session)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Sorts by age; two processes never choose the same one.
+fn segment_name(nanos: u128) -> String {
+    format!("{nanos:032x}-{}.seg", unique())
+}
+
+fn now_nanos() -> u128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_nanos()).unwrap_or_default()
+}
+
+/// The paths of all segments, newest first.
+pub(crate) fn segment_paths(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let Some(entries) = optional(fs::read_dir(dir).at(dir))? else { return Ok(Vec::new()) };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.at(dir)?.path();
+        if path.extension().is_some_and(|extension| extension == "seg") {
+            paths.push(path);
+        }
+    }
+    paths.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(paths)
+}
+
+fn open_segments(dir: &Path) -> Vec<Segment> {
+    let paths = segment_paths(dir).unwrap_or_default();
+    paths.iter().filter_map(|path| Segment::open(path)).collect()
+}
+
+/// Whether a segment is whole and every entry of it checks.
+pub(crate) fn segment_is_sound(path: &Path) -> bool {
+    Segment::open(path).is_some_and(|segment| segment.is_sound())
+}

@@ -1,0 +1,206 @@
+//! One immutable file of sorted entries. Source: `spec/store-layout.md`, memo segments.
+//!
+//! Read with `pread` and not mapped: a file that someone cuts short gives an error then, not a signal.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use wake_model::Digest;
+
+use crate::error::StoreError;
+use crate::publish::{Durability, publish_with};
+use crate::session::Session;
+
+const MAGIC: &[u8; 8] = b"wakemem1";
+const HEADER: usize = 24;
+const ENTRY: usize = 64;
+/// Entries read around the place where a key should be.
+const WINDOW: u64 = 256;
+/// After this many looks the whole index is read.
+const LOOKS_BEFORE_INDEX: u32 = 16;
+
+/// An open segment.
+#[derive(Debug)]
+pub(super) struct Segment {
+    path: PathBuf,
+    file: File,
+    count: u64,
+    len: u64,
+    index: OnceLock<Vec<u8>>,
+    looks: AtomicU32,
+}
+
+/// Where the value of a key lies, and what it must hash to.
+#[derive(Clone, Copy)]
+pub(super) struct Slot {
+    pub(super) key: Digest,
+    offset: u64,
+    pub(super) len: u64,
+    check: [u8; 16],
+}
+
+impl Segment {
+    /// None if there is no whole segment at `path`.
+    pub(super) fn open(path: &Path) -> Option<Self> {
+        let file = File::open(path).ok()?;
+        let mut header = [0; HEADER];
+        file.read_exact_at(&mut header, 0).ok()?;
+        let (magic, numbers) = header.split_at(MAGIC.len());
+        let (count, len) = (u64_at(numbers, 0)?, u64_at(numbers, 8)?);
+        let index_end = count.checked_mul(ENTRY as u64)?.checked_add(HEADER as u64)?;
+        let whole = magic == MAGIC && len == file.metadata().ok()?.len() && index_end <= len;
+        whole.then(|| Segment {
+            path: path.to_owned(),
+            file,
+            count,
+            len,
+            index: OnceLock::new(),
+            looks: AtomicU32::new(0),
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.len
+    }
+
+    /// The value of a key, if it is here and its check holds.
+    pub(super) fn get(&self, key: &Digest) -> Option<Vec<u8>> {
+        let slot = self.find(key)?;
+        self.value(&slot)
+    }
+
+    /// Every entry, by key.
+    pub(super) fn slots(&self) -> Option<Vec<Slot>> {
+        let index = self.whole_index()?;
+        index.chunks_exact(ENTRY).map(Slot::decode).collect()
+    }
+
+    pub(super) fn value(&self, slot: &Slot) -> Option<Vec<u8>> {
+        let end = slot.offset.checked_add(slot.len)?;
+        if end > self.len {
+            return None;
+        }
+        let mut value = vec![0; usize::try_from(slot.len).ok()?];
+        self.file.read_exact_at(&mut value, slot.offset).ok()?;
+        (check_of(&slot.key, &value) == slot.check).then_some(value)
+    }
+
+    /// Whether the keys ascend and every value checks.
+    pub(super) fn is_sound(&self) -> bool {
+        let Some(slots) = self.slots() else { return false };
+        slots.is_sorted_by(|a, b| a.key < b.key)
+            && slots.iter().all(|slot| self.value(slot).is_some())
+    }
+
+    fn find(&self, key: &Digest) -> Option<Slot> {
+        let few = self.looks.fetch_add(1, Ordering::Relaxed) < LOOKS_BEFORE_INDEX;
+        if few && self.index.get().is_none() {
+            let (start, window) = self.window(key)?;
+            let at_start = start == 0;
+            let at_end = start + (window.len() / ENTRY) as u64 == self.count;
+            let from = window.get(..32)?;
+            let to = window.get(window.len() - ENTRY..)?.get(..32)?;
+            let key = key.as_bytes().as_slice();
+            if (at_start || from <= key) && (at_end || key <= to) {
+                return search(&window, key);
+            }
+        }
+        search(self.whole_index()?, key.as_bytes())
+    }
+
+    /// The entries around the place where `key` should be: keys are hashes, so they lie evenly.
+    fn window(&self, key: &Digest) -> Option<(u64, Vec<u8>)> {
+        let [a, b, c, d, e, f, g, h, ..] = *key.as_bytes();
+        let head = u128::from(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
+        let guess = (head * u128::from(self.count) >> 64) as u64;
+        let start = guess.saturating_sub(WINDOW / 2).min(self.count.saturating_sub(WINDOW));
+        let count = WINDOW.min(self.count - start);
+        let mut window = vec![0; count as usize * ENTRY];
+        self.file.read_exact_at(&mut window, HEADER as u64 + start * ENTRY as u64).ok()?;
+        Some((start, window))
+    }
+
+    fn whole_index(&self) -> Option<&[u8]> {
+        if self.index.get().is_none() {
+            let mut index = vec![0; usize::try_from(self.count).ok()?.checked_mul(ENTRY)?];
+            self.file.read_exact_at(&mut index, HEADER as u64).ok()?;
+            // Another thread may have been faster: both read the same.
+            let _ = self.index.set(index);
+        }
+        self.index.get().map(Vec::as_slice)
+    }
+}
+
+impl Slot {
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        Some(Slot {
+            key: Digest::from_bytes(bytes.get(..32)?.try_into().ok()?),
+            offset: u64_at(bytes, 32)?,
+            len: u64_at(bytes, 40)?,
+            check: bytes.get(48..64)?.try_into().ok()?,
+        })
+    }
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}
+
+fn search(index: &[u8], key: &[u8]) -> Option<Slot> {
+    let (mut low, mut high) = (0, index.len() / ENTRY);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let entry = &index[middle * ENTRY..(middle + 1) * ENTRY];
+        match entry[..32].cmp(key) {
+            std::cmp::Ordering::Less => low = middle + 1,
+            std::cmp::Ordering::Greater => high = middle,
+            std::cmp::Ordering::Equal => return Slot::decode(entry),
+        }
+    }
+    None
+}
+
+/// Covers the key too, so that a value under a wrong key does not check.
+fn check_of(key: &Digest, value: &[u8]) -> [u8; 16] {
+    let hash = blake3::keyed_hash(key.as_bytes(), value);
+    let mut check = [0; 16];
+    check.copy_from_slice(&hash.as_bytes()[..16]);
+    check
+}
+
+/// Writes a segment of entries that ascend by key.
+pub(super) fn write_segment<V: AsRef<[u8]>>(
+    session: &Session,
+    place: &Path,
+    entries: impl ExactSizeIterator<Item = (Digest, V)> + Clone,
+) -> Result<(), StoreError> {
+    publish_with(session, place, Durability::Noticed, |file| {
+        let mut out = BufWriter::with_capacity(256 << 10, file);
+        let count = entries.len() as u64;
+        let mut offset = HEADER as u64 + count * ENTRY as u64;
+        let values: u64 = entries.clone().map(|(_, value)| value.as_ref().len() as u64).sum();
+        out.write_all(MAGIC)?;
+        out.write_all(&count.to_le_bytes())?;
+        out.write_all(&(offset + values).to_le_bytes())?;
+        for (key, value) in entries.clone() {
+            let value = value.as_ref();
+            out.write_all(key.as_bytes())?;
+            out.write_all(&offset.to_le_bytes())?;
+            out.write_all(&(value.len() as u64).to_le_bytes())?;
+            out.write_all(&check_of(&key, value))?;
+            offset += value.len() as u64;
+        }
+        for (_, value) in entries {
+            out.write_all(value.as_ref())?;
+        }
+        out.into_inner().map(drop).map_err(io::IntoInnerError::into_error)
+    })
+}

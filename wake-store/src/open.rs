@@ -1,0 +1,181 @@
+//! Opening a store: its format, its lease, its scratch space.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{At, StoreError, optional};
+use crate::layout::{FORMAT, Layout};
+use crate::lease::Lease;
+use crate::memo::Memo;
+use crate::removal::make_dir_all;
+use crate::session::{Scratch, Session, unique};
+
+/// An open store: any number of threads and processes may have it open at once.
+///
+/// While it is open nobody else deletes from it. Opening costs about ten system calls; scratch space is
+/// made, and that of dead processes swept, at the first write.
+#[derive(Debug)]
+pub struct Store {
+    layout: Layout,
+    lease: Lease,
+    session: Mutex<Option<Arc<Session>>>,
+    memo: Memo,
+}
+
+/// A directory could not be opened as a store.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// A later wake has written it.
+    #[error("`{path}` has store format {found}; this wake knows format 1")]
+    NewerFormat {
+        /// The store.
+        path: PathBuf,
+        /// Its format's number.
+        found: u32,
+    },
+    /// Its format file says nothing that any wake has written.
+    #[error("`{path}` is not a format file of a wake store")]
+    UnknownFormat {
+        /// The format file.
+        path: PathBuf,
+    },
+    /// It holds other things and no format file.
+    #[error("`{path}` is neither empty nor a wake store")]
+    NotAStore {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// This user may not write there.
+    #[error("`{path}`: not writable")]
+    NotWritable {
+        /// What may not be written.
+        path: PathBuf,
+    },
+    /// The disk failed.
+    #[error(transparent)]
+    Store(StoreError),
+}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem};
+        match error {
+            StoreError::Io { path, source }
+                if matches!(source.kind(), PermissionDenied | ReadOnlyFilesystem) =>
+            {
+                OpenError::NotWritable { path }
+            }
+            error => OpenError::Store(error),
+        }
+    }
+}
+
+impl Store {
+    /// Opens the store at `root`, making it if there is nothing yet.
+    ///
+    /// Waits while a garbage collection is deleting, which takes moments. A directory that holds anything
+    /// else is never touched.
+    pub fn open(root: &Path) -> Result<Store, OpenError> {
+        make_dir_all(root)?;
+        let root = fs::canonicalize(root).at(root)?;
+        let layout = Layout::new(root);
+        rustix::fs::access(layout.root(), rustix::fs::Access::WRITE_OK).at(layout.root())?;
+        check_format(&layout)?;
+        let lease = Lease::shared(&layout)?;
+        let memo = Memo::new(layout.memo());
+        Ok(Store { layout, lease, session: Mutex::new(None), memo })
+    }
+
+    /// Where it lies, absolute and without links.
+    pub fn root(&self) -> &Path {
+        self.layout.root()
+    }
+
+    /// A new directory of one's own on the store's file system.
+    pub fn scratch(&self) -> Result<Scratch, StoreError> {
+        Scratch::new(self.session()?)
+    }
+
+    /// Small values by digest, such as remembered evaluations.
+    pub fn memo(&self) -> &Memo {
+        &self.memo
+    }
+
+    /// Writes what the memo was given since it was last flushed.
+    pub fn flush_memo(&self) -> Result<(), StoreError> {
+        self.memo.flush(|| self.session())
+    }
+
+    /// Where unpacked wares are kept; may not exist yet.
+    pub fn ware_cache_dir(&self) -> PathBuf {
+        self.layout.wares()
+    }
+
+    pub(crate) fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    pub(crate) fn session(&self) -> Result<Arc<Session>, StoreError> {
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = &*session {
+            return Ok(Arc::clone(session));
+        }
+        let started = Arc::new(Session::start(&self.layout)?);
+        *session = Some(Arc::clone(&started));
+        Ok(started)
+    }
+}
+
+fn check_format(layout: &Layout) -> Result<(), OpenError> {
+    let path = layout.format();
+    let Some(text) = optional(fs::read(&path).at(&path))? else { return make_format(layout) };
+    if text == FORMAT.as_bytes() {
+        return Ok(());
+    }
+    let number = std::str::from_utf8(&text)
+        .ok()
+        .and_then(|text| text.strip_prefix("wake-store ")?.strip_suffix('\n')?.parse::<u32>().ok());
+    match number {
+        Some(found) if found > 1 => {
+            Err(OpenError::NewerFormat { path: layout.root().to_owned(), found })
+        }
+        _ => Err(OpenError::UnknownFormat { path }),
+    }
+}
+
+/// Marks an empty directory as a store. Two processes may do it at once: both write the same.
+fn make_format(layout: &Layout) -> Result<(), OpenError> {
+    let root = layout.root();
+    for entry in fs::read_dir(root).at(root)? {
+        let name = entry.at(root)?.file_name();
+        let name = name.as_encoded_bytes();
+        if name == b"format" {
+            return check_format(layout);
+        }
+        if !name.starts_with(b"format.new-") {
+            // Another process may have finished making the store since the format file was looked for.
+            let path = layout.format();
+            return match optional(path.symlink_metadata().at(&path))? {
+                Some(_) => check_format(layout),
+                None => Err(OpenError::NotAStore { path: root.to_owned() }),
+            };
+        }
+    }
+    let new = root.join(format!("format.new-{}", unique()));
+    let written = fs::File::create_new(&new).and_then(|mut file| {
+        io::Write::write_all(&mut file, FORMAT.as_bytes())?;
+        // Once in a store's life: without it, a power cut could leave an empty file, which nobody trusts.
+        file.sync_all()?;
+        fs::rename(&new, layout.format())
+    });
+    if written.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    Ok(written.at(&layout.format())?)
+}

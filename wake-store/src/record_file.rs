@@ -1,0 +1,254 @@
+//! The files that say what is known about an action or a tree.
+//!
+//! `magic, body, check`: the check is BLAKE3 over magic and body, keyed with the digest that the file is named
+//! after, so that a torn, altered or misplaced file is noticed. Source: `spec/store-layout.md`, records.
+
+use wake_model::{
+    BlobDigest, Digest, LogRef, Manifest, Node, Outcome, RelPath, RunRecord, SandboxLevel,
+    TreeDigest, Usage,
+};
+
+use crate::framing::{Malformed, Reader, Writer};
+use crate::stamps::{Stamp, Stamps};
+
+const ACTION_MAGIC: &[u8; 8] = b"wakeact1";
+const TREE_MAGIC: &[u8; 8] = b"waketre1";
+const CHECK_LEN: usize = 32;
+
+/// The content of one action's file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ActionFile {
+    pub(crate) tree: TreeDigest,
+    pub(crate) record: RunRecord,
+    /// The canonical bytes of the action.
+    pub(crate) action: Vec<u8>,
+    pub(crate) stamps: Stamps,
+    /// The logs' bytes, where they are small enough to lie here.
+    pub(crate) stdout: Option<Vec<u8>>,
+    pub(crate) stderr: Option<Vec<u8>>,
+}
+
+/// The content of the file of a tree that no action made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TreeFile {
+    pub(crate) manifest: Manifest,
+    pub(crate) stamps: Stamps,
+}
+
+impl ActionFile {
+    pub(crate) fn encode(&self, key: &Digest) -> Vec<u8> {
+        let ActionFile { tree, record, action, stamps, stdout, stderr } = self;
+        let logs = [stdout, stderr].into_iter().flatten().map(Vec::len).sum::<usize>();
+        let mut w = Writer::with_capacity(512 + action.len() + logs + record.outputs.len() * 80);
+        w.raw(ACTION_MAGIC);
+        w.digest(&tree.0);
+        put_record(&mut w, record);
+        w.bytes(action);
+        put_stamps(&mut w, stamps);
+        for log in [stdout, stderr] {
+            put_option(&mut w, log.as_ref(), |w, log| w.bytes(log));
+        }
+        seal(w, key)
+    }
+
+    pub(crate) fn decode(bytes: &[u8], key: &Digest) -> Result<Self, Malformed> {
+        let mut r = unseal(bytes, key, ACTION_MAGIC)?;
+        let file = ActionFile {
+            tree: TreeDigest(r.digest()?),
+            record: get_record(&mut r)?,
+            action: r.bytes()?.to_vec(),
+            stamps: get_stamps(&mut r)?,
+            stdout: get_option(&mut r, |r| r.bytes().map(<[u8]>::to_vec))?,
+            stderr: get_option(&mut r, |r| r.bytes().map(<[u8]>::to_vec))?,
+        };
+        r.end()?;
+        Ok(file)
+    }
+}
+
+impl TreeFile {
+    pub(crate) fn encode(&self, key: &Digest) -> Vec<u8> {
+        let TreeFile { manifest, stamps } = self;
+        let mut w = Writer::with_capacity(64 + manifest.len() * 80);
+        w.raw(TREE_MAGIC);
+        put_manifest(&mut w, manifest);
+        put_stamps(&mut w, stamps);
+        seal(w, key)
+    }
+
+    pub(crate) fn decode(bytes: &[u8], key: &Digest) -> Result<Self, Malformed> {
+        let mut r = unseal(bytes, key, TREE_MAGIC)?;
+        let file = TreeFile { manifest: get_manifest(&mut r)?, stamps: get_stamps(&mut r)? };
+        r.end()?;
+        Ok(file)
+    }
+}
+
+fn seal(mut w: Writer, key: &Digest) -> Vec<u8> {
+    let check = blake3::keyed_hash(key.as_bytes(), w.written());
+    w.raw(check.as_bytes());
+    w.into_bytes()
+}
+
+fn unseal<'a>(bytes: &'a [u8], key: &Digest, magic: &[u8]) -> Result<Reader<'a>, Malformed> {
+    let body = bytes.len().checked_sub(CHECK_LEN).ok_or(Malformed)?;
+    let (body, check) = bytes.split_at(body);
+    if blake3::keyed_hash(key.as_bytes(), body).as_bytes() != check {
+        return Err(Malformed);
+    }
+    let mut reader = Reader::new(body);
+    if reader.raw(magic.len())? != magic { Err(Malformed) } else { Ok(reader) }
+}
+
+fn put_option<T>(w: &mut Writer, value: Option<T>, put: impl FnOnce(&mut Writer, T)) {
+    w.byte(u8::from(value.is_some()));
+    if let Some(value) = value {
+        put(w, value);
+    }
+}
+
+fn get_option<'a, T>(
+    r: &mut Reader<'a>,
+    get: impl FnOnce(&mut Reader<'a>) -> Result<T, Malformed>,
+) -> Result<Option<T>, Malformed> {
+    match r.byte()? {
+        0 => Ok(None),
+        1 => get(r).map(Some),
+        _ => Err(Malformed),
+    }
+}
+
+fn put_record(w: &mut Writer, record: &RunRecord) {
+    // No `..`: what a record says is either kept here or lost, and that is to be decided.
+    let RunRecord { guid, started_ms, outcome, outputs, stdout, stderr, usage, sandbox } = record;
+    w.text(guid);
+    w.uint(*started_ms);
+    put_outcome(w, outcome);
+    put_manifest(w, outputs);
+    for log in [stdout, stderr] {
+        put_option(w, log.as_ref(), |w, LogRef { blob, size, dropped }| {
+            w.digest(&blob.0);
+            w.uint(*size);
+            w.uint(*dropped);
+        });
+    }
+    let Usage { wall_us, user_us, sys_us, peak_bytes } = usage;
+    for number in [wall_us, user_us, sys_us, peak_bytes] {
+        w.uint(*number);
+    }
+    w.byte(match sandbox {
+        SandboxLevel::Strict => 0,
+        SandboxLevel::Weak => 1,
+    });
+}
+
+fn get_record(r: &mut Reader<'_>) -> Result<RunRecord, Malformed> {
+    let get_log = |r: &mut Reader<'_>| {
+        Ok(LogRef { blob: BlobDigest(r.digest()?), size: r.uint()?, dropped: r.uint()? })
+    };
+    Ok(RunRecord {
+        guid: r.text()?.to_owned(),
+        started_ms: r.uint()?,
+        outcome: get_outcome(r)?,
+        outputs: get_manifest(r)?,
+        stdout: get_option(r, get_log)?,
+        stderr: get_option(r, get_log)?,
+        usage: Usage {
+            wall_us: r.uint()?,
+            user_us: r.uint()?,
+            sys_us: r.uint()?,
+            peak_bytes: r.uint()?,
+        },
+        sandbox: match r.byte()? {
+            0 => SandboxLevel::Strict,
+            1 => SandboxLevel::Weak,
+            _ => return Err(Malformed),
+        },
+    })
+}
+
+fn put_outcome(w: &mut Writer, outcome: &Outcome) {
+    let (tag, number) = match outcome {
+        Outcome::Exited(code) => (0, *code),
+        Outcome::Signaled(signal) => (1, *signal),
+        Outcome::TimedOut => (2, 0),
+        Outcome::OutOfMemory => (3, 0),
+    };
+    w.byte(tag);
+    w.raw(&number.to_le_bytes());
+}
+
+fn get_outcome(r: &mut Reader<'_>) -> Result<Outcome, Malformed> {
+    let tag = r.byte()?;
+    let number = i32::from_le_bytes(r.array()?);
+    match tag {
+        0 => Ok(Outcome::Exited(number)),
+        1 => Ok(Outcome::Signaled(number)),
+        2 => Ok(Outcome::TimedOut),
+        3 => Ok(Outcome::OutOfMemory),
+        _ => Err(Malformed),
+    }
+}
+
+fn put_manifest(w: &mut Writer, manifest: &Manifest) {
+    w.uint(manifest.len() as u64);
+    for (path, node) in manifest.iter() {
+        w.text(path.as_str());
+        match node {
+            Node::File { blob, size, executable } => {
+                w.byte(if *executable { 1 } else { 0 });
+                w.digest(&blob.0);
+                w.uint(*size);
+            }
+            Node::Dir => w.byte(2),
+            Node::Link { target } => {
+                w.byte(3);
+                w.text(target);
+            }
+        }
+    }
+}
+
+fn get_manifest(r: &mut Reader<'_>) -> Result<Manifest, Malformed> {
+    let count = r.count()?;
+    let mut nodes = Vec::with_capacity(count);
+    for _ in 0..count {
+        let path = RelPath::parse(r.text()?).map_err(|_| Malformed)?;
+        let node = match r.byte()? {
+            tag @ (0 | 1) => {
+                Node::File { blob: BlobDigest(r.digest()?), size: r.uint()?, executable: tag == 1 }
+            }
+            2 => Node::Dir,
+            3 => Node::Link { target: r.text()?.to_owned() },
+            _ => return Err(Malformed),
+        };
+        nodes.push((path, node));
+    }
+    Manifest::new(nodes).map_err(|_| Malformed)
+}
+
+fn put_stamps(w: &mut Writer, stamps: &Stamps) {
+    let Stamps { boot, settled, nodes } = stamps;
+    put_option(w, boot.as_ref(), |w, boot| w.raw(boot));
+    w.byte(u8::from(*settled));
+    w.uint(nodes.len() as u64);
+    for Stamp { inode, changed_ns } in nodes {
+        w.uint(*inode);
+        w.raw(&changed_ns.to_le_bytes());
+    }
+}
+
+fn get_stamps(r: &mut Reader<'_>) -> Result<Stamps, Malformed> {
+    let boot = get_option(r, Reader::array)?;
+    let settled = match r.byte()? {
+        0 => false,
+        1 => true,
+        _ => return Err(Malformed),
+    };
+    let count = r.count()?;
+    let mut nodes = Vec::with_capacity(count);
+    for _ in 0..count {
+        nodes.push(Stamp { inode: r.uint()?, changed_ns: i64::from_le_bytes(r.array()?) });
+    }
+    Ok(Stamps { boot, settled, nodes })
+}

@@ -1,0 +1,123 @@
+//! Which trees are in use: those that the result links of living checkouts point at.
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use wake_model::TreeDigest;
+
+use crate::error::{At, StoreError, optional};
+use crate::layout::Layout;
+use crate::open::Store;
+use crate::publish::{Durability, publish_file};
+use crate::removal::remove_file;
+
+/// How long a checkout may be gone (a disk that is not mounted, say) before it is forgotten.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// What the registered checkouts say.
+#[derive(Debug, Default)]
+pub(crate) struct Roots {
+    /// The trees that links point at or into.
+    pub(crate) trees: HashSet<TreeDigest>,
+    /// Registered directories that are not there now.
+    pub(crate) missing: Vec<PathBuf>,
+    /// Registrations that have outlived their checkout.
+    pub(crate) stale: Vec<PathBuf>,
+}
+
+impl Store {
+    /// Registers a checkout's directory of result links, such as `.wake/out`.
+    ///
+    /// From now on garbage collection keeps each tree that a link in it, however deep, points at. Register
+    /// before making links. Costs one small file read when it is known already; else a flush to the disk.
+    pub fn register_root(&self, links: &Path) -> Result<(), StoreError> {
+        let links = std::path::absolute(links).at(links)?;
+        let bytes = links.as_os_str().as_bytes();
+        let name = blake3::hash(bytes).to_hex();
+        let place = self.layout().roots().join(&name[..32]);
+        if optional(fs::read(&place).at(&place))?.is_some_and(|present| present == bytes) {
+            crate::action::note_use(&place, modified(&place)?);
+            return Ok(());
+        }
+        // Losing this to a power cut would let a collection delete what a checkout shows.
+        publish_file(&*self.session()?, &place, bytes, Durability::Kept)
+    }
+
+    /// The registered directories, whether they exist or not.
+    pub fn roots(&self) -> Result<Vec<PathBuf>, StoreError> {
+        Ok(registrations(self.layout())?.into_iter().map(|(_, links)| links).collect())
+    }
+}
+
+impl Roots {
+    /// Reads every link below every registered directory.
+    pub(crate) fn collect(layout: &Layout) -> Result<Self, StoreError> {
+        let mut roots = Roots::default();
+        for (registration, links) in registrations(layout)? {
+            match fs::symlink_metadata(&links) {
+                Ok(_) => roots.follow(layout, links)?,
+                Err(_) => roots.miss(registration, links)?,
+            }
+        }
+        Ok(roots)
+    }
+
+    /// Forgets what has outlived its checkout.
+    pub(crate) fn forget_stale(&self) -> Result<(), StoreError> {
+        self.stale.iter().try_for_each(|registration| remove_file(registration))
+    }
+
+    fn follow(&mut self, layout: &Layout, links: PathBuf) -> Result<(), StoreError> {
+        let mut open = vec![links];
+        while let Some(path) = open.pop() {
+            let Some(metadata) = optional(fs::symlink_metadata(&path).at(&path))? else { continue };
+            if metadata.is_symlink() {
+                let Some(target) = optional(fs::read_link(&path).at(&path))? else { continue };
+                self.trees.extend(tree_of(layout, &target));
+            } else if metadata.is_dir() {
+                let Some(entries) = optional(fs::read_dir(&path).at(&path))? else { continue };
+                for entry in entries {
+                    open.push(entry.at(&path)?.path());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn miss(&mut self, registration: PathBuf, links: PathBuf) -> Result<(), StoreError> {
+        let age = SystemTime::now().duration_since(modified(&registration)?).unwrap_or_default();
+        if age > FORGOTTEN_AFTER {
+            self.stale.push(registration);
+        }
+        self.missing.push(links);
+        Ok(())
+    }
+}
+
+fn modified(path: &Path) -> Result<SystemTime, StoreError> {
+    path.metadata().and_then(|metadata| metadata.modified()).at(path)
+}
+
+/// Registration file and the directory it names.
+fn registrations(layout: &Layout) -> Result<Vec<(PathBuf, PathBuf)>, StoreError> {
+    let dir = layout.roots();
+    let Some(entries) = optional(fs::read_dir(&dir).at(&dir))? else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for entry in entries {
+        let registration = entry.at(&dir)?.path();
+        let Some(bytes) = optional(fs::read(&registration).at(&registration))? else { continue };
+        found.push((registration, std::ffi::OsString::from_vec(bytes).into()));
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The tree that an absolute link points at or into.
+fn tree_of(layout: &Layout, target: &Path) -> Option<TreeDigest> {
+    let rest = target.strip_prefix(layout.trees()).ok()?;
+    let Some(Component::Normal(name)) = rest.components().nth(1) else { return None };
+    name.to_str()?.parse().ok()
+}

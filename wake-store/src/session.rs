@@ -1,0 +1,119 @@
+//! Scratch space of living processes.
+//!
+//! Each process that writes owns one directory below `tmp/` and holds a lock on it. The kernel drops the
+//! lock when the process dies however it dies, and the next one that writes sweeps what it left.
+
+use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::error::{At, StoreError, optional};
+use crate::layout::Layout;
+use crate::removal::{make_dir_all, remove_tree};
+
+/// This process's directory below `tmp/`.
+#[derive(Debug)]
+pub(crate) struct Session {
+    path: PathBuf,
+    /// Keeps the lock.
+    _dir: File,
+    next: AtomicU64,
+}
+
+impl Session {
+    /// Sweeps the directories of dead processes, then makes one's own.
+    pub(crate) fn start(layout: &Layout) -> Result<Self, StoreError> {
+        let tmp = layout.tmp();
+        make_dir_all(&tmp)?;
+        sweep(&tmp)?;
+        loop {
+            if let Some(session) = Session::try_start(&tmp)? {
+                return Ok(session);
+            }
+        }
+    }
+
+    /// None when a sweeper was faster between making the directory and locking it.
+    fn try_start(tmp: &Path) -> Result<Option<Self>, StoreError> {
+        let path = tmp.join(format!("{}-{}", std::process::id(), unique()));
+        fs::create_dir(&path).at(&path)?;
+        let Some(dir) = optional(File::open(&path).at(&path))? else { return Ok(None) };
+        rustix::io::retry_on_intr(|| flock(&dir, FlockOperation::LockExclusive)).at(&path)?;
+        let removed = dir.metadata().at(&path)?.nlink() == 0;
+        Ok((!removed).then_some(Session { path, _dir: dir, next: AtomicU64::new(0) }))
+    }
+
+    /// A path that nothing else uses; nothing is created.
+    pub(crate) fn fresh_path(&self) -> PathBuf {
+        self.path.join(self.next.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        // What cannot be removed now is swept by the next process.
+        let _ = remove_tree(&self.path);
+    }
+}
+
+/// Removes what dead processes left; returns how many there were.
+pub(crate) fn sweep(tmp: &Path) -> Result<usize, StoreError> {
+    let mut swept = 0;
+    let Some(entries) = optional(fs::read_dir(tmp).at(tmp))? else { return Ok(0) };
+    for entry in entries {
+        let path = entry.at(tmp)?.path();
+        let Some(dir) = optional(File::open(&path).at(&path))? else { continue };
+        if flock(&dir, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            remove_tree(&path)?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+/// Eight random bytes in hexadecimal.
+pub(crate) fn unique() -> String {
+    let mut bytes = [0; 8];
+    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    if filled != Ok(bytes.len()) {
+        // Names must only differ, and what collides is noticed: the clock will do.
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let nanos = now.map(|since| since.as_nanos()).unwrap_or_default();
+        bytes = (nanos as u64).to_le_bytes();
+    }
+    format!("{:016x}", u64::from_le_bytes(bytes))
+}
+
+/// A directory of one's own in the store, on the same file system; removed when dropped.
+///
+/// It may be filled with anything, read-only directories included.
+#[derive(Debug)]
+pub struct Scratch {
+    path: PathBuf,
+    /// Outlives every scratch directory in it.
+    _session: Arc<Session>,
+}
+
+impl Scratch {
+    pub(crate) fn new(session: Arc<Session>) -> Result<Self, StoreError> {
+        let path = session.fresh_path();
+        fs::create_dir(&path).at(&path)?;
+        Ok(Scratch { path, _session: session })
+    }
+
+    /// Where it lies, absolute.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // Litter at worst: the session's own end or the next process sweeps it.
+        let _ = remove_tree(&self.path);
+    }
+}

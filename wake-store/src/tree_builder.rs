@@ -1,0 +1,191 @@
+//! Making a tree from files of the host, given bytes and links.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use wake_model::{BlobDigest, Manifest, Node, RelPath, TreeDigest};
+
+use crate::adopt::AdoptError;
+use crate::error::{At, StoreError};
+use crate::open::Store;
+use crate::session::Scratch;
+
+const CHUNK: usize = 256 << 10;
+
+/// A tree in the making; nothing of it is seen by others before [`TreeBuilder::finish`].
+#[derive(Debug)]
+pub struct TreeBuilder<'a> {
+    store: &'a Store,
+    scratch: Scratch,
+    nodes: Vec<(RelPath, Node)>,
+    buffer: Vec<u8>,
+}
+
+/// A tree could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildTreeError {
+    /// A file does not have, or no longer has, the bytes that were expected.
+    #[error("`{path}` changed while it was being read")]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Two things at one path, or one below a file.
+    #[error("`{path}` is in the way of something else in the tree")]
+    Conflict {
+        /// The path in the tree.
+        path: RelPath,
+    },
+    /// The finished directory is not what was put into it.
+    #[error(transparent)]
+    Adopt(#[from] AdoptError),
+    /// The disk failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Store {
+    /// Starts a tree.
+    pub fn build_tree(&self) -> Result<TreeBuilder<'_>, StoreError> {
+        let scratch = self.scratch()?;
+        Ok(TreeBuilder { store: self, scratch, nodes: Vec::new(), buffer: Vec::new() })
+    }
+}
+
+impl TreeBuilder<'_> {
+    /// Copies a file of the host, hashing the bytes that are written; does not follow a link at its end.
+    pub fn add_file(
+        &mut self,
+        path: &RelPath,
+        host: &Path,
+        expected: &BlobDigest,
+        executable: bool,
+    ) -> Result<(), BuildTreeError> {
+        let nofollow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
+        let mut source =
+            OpenOptions::new().read(true).custom_flags(nofollow).open(host).at(host)?;
+        let (place, mut target) = self.create(path, executable)?;
+        let (blob, size) = copy(&mut source, &mut target, &mut self.buffer)
+            .map_err(|(side, error)| StoreError::new(side.of(host, &place), error))?;
+        if blob != *expected {
+            return Err(BuildTreeError::Changed { path: host.to_owned() });
+        }
+        self.nodes.push((path.clone(), Node::File { blob, size, executable }));
+        Ok(())
+    }
+
+    /// Writes a file.
+    pub fn add_bytes(
+        &mut self,
+        path: &RelPath,
+        bytes: &[u8],
+        executable: bool,
+    ) -> Result<(), BuildTreeError> {
+        let (place, mut target) = self.create(path, executable)?;
+        target.write_all(bytes).at(&place)?;
+        let blob = BlobDigest::of(bytes);
+        let size = bytes.len() as u64;
+        self.nodes.push((path.clone(), Node::File { blob, size, executable }));
+        Ok(())
+    }
+
+    /// Makes a symbolic link with this text.
+    pub fn add_link(&mut self, path: &RelPath, target: &str) -> Result<(), BuildTreeError> {
+        let place = self.place(path)?;
+        taken(symlink(target, &place), path, &place)?;
+        self.nodes.push((path.clone(), Node::Link { target: target.to_owned() }));
+        Ok(())
+    }
+
+    /// Makes a directory that may stay empty.
+    pub fn add_dir(&mut self, path: &RelPath) -> Result<(), BuildTreeError> {
+        let place = self.place(path)?;
+        taken(fs::create_dir_all(&place), path, &place)?;
+        self.nodes.push((path.clone(), Node::Dir));
+        Ok(())
+    }
+
+    /// Moves the tree into the store.
+    pub fn finish(self) -> Result<TreeDigest, BuildTreeError> {
+        let manifest = Manifest::new(self.nodes)
+            .map_err(|conflict| BuildTreeError::Conflict { path: conflict.path })?;
+        let adopted = self.store.adopt_tree(self.scratch.path(), &manifest)?;
+        self.store.put_tree_file(&adopted.tree, manifest, adopted.stamps)?;
+        Ok(adopted.tree)
+    }
+
+    fn create(
+        &mut self,
+        path: &RelPath,
+        executable: bool,
+    ) -> Result<(PathBuf, File), BuildTreeError> {
+        let place = self.place(path)?;
+        let mode = if executable { 0o755 } else { 0o644 };
+        let opened = OpenOptions::new().write(true).create_new(true).mode(mode).open(&place);
+        let file = taken(opened, path, &place)?;
+        Ok((place, file))
+    }
+
+    /// The path in the scratch directory, its parents made.
+    fn place(&self, path: &RelPath) -> Result<PathBuf, BuildTreeError> {
+        let place = self.scratch.path().join(path.as_str());
+        if let Some(parent) = place.parent().filter(|_| path.as_str().contains('/')) {
+            taken(fs::create_dir_all(parent), path, parent)?;
+        }
+        Ok(place)
+    }
+}
+
+/// Tells "something else lies there" from what is wrong with the disk.
+fn taken<T>(result: io::Result<T>, path: &RelPath, place: &Path) -> Result<T, BuildTreeError> {
+    match result {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Err(BuildTreeError::Conflict { path: path.clone() })
+        }
+        other => Ok(other.at(place)?),
+    }
+}
+
+/// Which end of a copy failed.
+enum Side {
+    Source,
+    Target,
+}
+
+impl Side {
+    fn of<'a>(&self, source: &'a Path, target: &'a Path) -> &'a Path {
+        match self {
+            Side::Source => source,
+            Side::Target => target,
+        }
+    }
+}
+
+fn copy(
+    source: &mut File,
+    target: &mut File,
+    buffer: &mut Vec<u8>,
+) -> Result<(BlobDigest, u64), (Side, io::Error)> {
+    buffer.resize(CHUNK, 0);
+    let mut hasher = blake3::Hasher::new();
+    let mut size = 0;
+    loop {
+        match source.read(buffer) {
+            Ok(0) => return Ok((BlobDigest(hasher.finalize().into()), size)),
+            Ok(count) => {
+                hasher.update(&buffer[..count]);
+                target.write_all(&buffer[..count]).map_err(|error| (Side::Target, error))?;
+                size += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err((Side::Source, error)),
+        }
+    }
+}

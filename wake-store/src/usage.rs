@@ -1,0 +1,135 @@
+//! How much of the disk each kind of thing takes.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use wake_model::Digest;
+
+use crate::error::{At, StoreError, optional};
+use crate::memo::segment_paths;
+use crate::open::Store;
+
+/// The kinds of things that a store keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Directory trees.
+    Tree,
+    /// Standalone bytes.
+    Blob,
+    /// Records of actions and of trees.
+    Action,
+    /// Segments of the memo.
+    Memo,
+    /// Unpacked wares.
+    Ware,
+    /// What was wrong and has been put aside.
+    Quarantine,
+    /// Scratch space of living processes, and what dead ones left.
+    Scratch,
+}
+
+impl Kind {
+    /// The name of the kind.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Tree => "tree",
+            Kind::Blob => "blob",
+            Kind::Action => "action",
+            Kind::Memo => "memo",
+            Kind::Ware => "ware",
+            Kind::Quarantine => "quarantine",
+            Kind::Scratch => "scratch",
+        }
+    }
+}
+
+/// How many there are of a kind and what they take.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Their number.
+    pub count: usize,
+    /// The blocks they occupy, in bytes.
+    pub bytes: u64,
+}
+
+impl Store {
+    /// What each kind of thing takes; looks at every file.
+    pub fn du(&self) -> Result<BTreeMap<Kind, Usage>, StoreError> {
+        let layout = self.layout();
+        let of = |paths: Vec<PathBuf>| usage_of(&paths);
+        let paths = |dir: &Path| Ok::<_, StoreError>(without_digests(shards(dir)?));
+        let mut records = paths(&layout.actions())?;
+        records.extend(paths(&layout.manifests())?);
+        Ok(BTreeMap::from([
+            (Kind::Tree, of(paths(&layout.trees())?)?),
+            (Kind::Blob, of(paths(&layout.blobs())?)?),
+            (Kind::Action, of(records)?),
+            (Kind::Memo, of(segment_paths(&layout.memo())?)?),
+            (Kind::Ware, of(ware_paths(&layout.wares())?)?),
+            (Kind::Quarantine, of(children(&layout.quarantine())?)?),
+            (Kind::Scratch, of(children(&layout.tmp())?)?),
+        ]))
+    }
+}
+
+fn usage_of(paths: &[PathBuf]) -> Result<Usage, StoreError> {
+    let bytes = paths.par_iter().map(|path| disk_usage(path)).try_reduce(|| 0, |a, b| Ok(a + b))?;
+    Ok(Usage { count: paths.len(), bytes })
+}
+
+fn without_digests(shards: Vec<(Digest, PathBuf)>) -> Vec<PathBuf> {
+    shards.into_iter().map(|(_, path)| path).collect()
+}
+
+/// The blocks that a file, or a directory with all it holds, occupies; 0 for what has just vanished.
+pub(crate) fn disk_usage(path: &Path) -> Result<u64, StoreError> {
+    let Some(metadata) = optional(fs::symlink_metadata(path).at(path))? else { return Ok(0) };
+    // POSIX leaves the unit of st_blocks open; on Linux it is 512 bytes.
+    let mut bytes = metadata.blocks() * 512;
+    if metadata.is_dir() {
+        for child in children(path)? {
+            bytes += disk_usage(&child)?;
+        }
+    }
+    Ok(bytes)
+}
+
+/// The entries of `dir/ab/` whose names are digests, with these.
+pub(crate) fn shards(dir: &Path) -> Result<Vec<(Digest, PathBuf)>, StoreError> {
+    let mut found = Vec::new();
+    for shard in children(dir)? {
+        for path in children(&shard)? {
+            let name = path.file_name().and_then(|name| name.to_str());
+            if let Some(digest) = name.and_then(|name| name.parse().ok()) {
+                found.push((digest, path));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The unpacked wares: `<type>/fileset/aaa/bbb/<hash>`.
+pub(crate) fn ware_paths(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let mut level = vec![dir.to_owned()];
+    for _ in 0..5 {
+        let below: Result<Vec<Vec<PathBuf>>, StoreError> =
+            level.iter().map(|path| children(path)).collect();
+        level = below?.concat();
+    }
+    Ok(level)
+}
+
+/// What lies in a directory, sorted; nothing if there is no such directory.
+pub(crate) fn children(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return Ok(Vec::new()),
+        entries => optional(entries.at(dir))?,
+    };
+    let paths = entries.into_iter().flatten().map(|entry| Ok(entry.at(dir)?.path()));
+    let mut paths = paths.collect::<Result<Vec<_>, StoreError>>()?;
+    paths.sort_unstable();
+    Ok(paths)
+}
