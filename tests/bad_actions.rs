@@ -1,0 +1,190 @@
+//! Commands that cannot run or go wrong, each with the whole text that the user gets.
+
+#![allow(clippy::unwrap_used)]
+
+use wake_tests::{Expect, Project, expect, project};
+
+#[track_caller]
+fn check(project: Project, code: i32, expected: Expect) {
+    project.wake(["build"]).run().code(code).says(expected);
+}
+
+/// A step whose script is this.
+fn script(text: &str) -> Project {
+    project().step("m", text).build()
+}
+
+/// A step whose exec has these arguments more.
+fn exec(rest: &str) -> Project {
+    project().step_with("m", "touch out.txt", rest).build()
+}
+
+#[test]
+fn a_value_of_the_environment_over_4096_bytes() {
+    check(exec("env={ FLAGS: std.repeat('x', 4097) }"), 5, expect![[""]]);
+}
+
+#[test]
+fn a_value_of_the_environment_of_4096_bytes_is_fine() {
+    exec("env={ FLAGS: std.repeat('x', 4096) }").build(&[]);
+}
+
+#[test]
+fn a_value_of_the_environment_that_is_no_text() {
+    check(exec("env={ FLAGS: { a: 1 } }"), 5, expect![[""]]);
+}
+
+#[test]
+fn an_exec_ref_that_is_not_executable() {
+    let project = project()
+        .pkg("files=['./step.sh'], modules={ m: './m.libsonnet' }")
+        .module(
+            "m.libsonnet",
+            "m",
+            "outputs=function(wake, pkg) { x: './x' }, exec=wake.exec('./step.sh')",
+        )
+        .file("step.sh", "#!/bin/sh\ntouch x\n")
+        .build();
+    check(project, 5, expect![[""]]);
+}
+
+#[test]
+fn an_exec_ref_that_is_no_file() {
+    let project = project()
+        .pkg("inputs=function(wake, pkg) { tool: 'cc' }, modules={ m: './m.libsonnet' }")
+        .module(
+            "m.libsonnet",
+            "m",
+            "outputs=function(wake, pkg) { x: './x' }, exec=wake.exec('input.tool')",
+        )
+        .build();
+    check(project, 5, expect![[""]]);
+}
+
+#[test]
+fn an_interpreter_that_is_not_there() {
+    let project = script("");
+    project.write_script("step.sh", "#!/usr/bin/no-such-shell\n");
+    check(project, 1, expect![[""]]);
+}
+
+#[test]
+fn a_declared_output_that_is_missing() {
+    let project = script("touch out.text");
+    project.edit(
+        "step.libsonnet",
+        "'./out.txt'",
+        "'./out.txt', doc: './doc/', list: ['./a', './b']",
+    );
+    check(project, 1, expect![[""]]);
+}
+
+#[test]
+fn a_directory_promised_and_a_file_made() {
+    let project = script("touch out");
+    project.edit("step.libsonnet", "'./out.txt'", "'./out/'");
+    check(project, 1, expect![[""]]);
+}
+
+#[test]
+fn an_output_that_is_a_pipe() {
+    check(script("mkfifo out.txt"), 1, expect![[""]]);
+}
+
+#[test]
+fn an_output_that_links_out_of_the_tree() {
+    check(script("ln -s /etc/passwd out.txt"), 1, expect![[""]]);
+}
+
+#[test]
+fn an_output_that_climbs_out_of_the_tree() {
+    let project = script("mkdir out; ln -s ../../x out/link");
+    project.edit("step.libsonnet", "'./out.txt'", "'./out/'");
+    check(project, 1, expect![[""]]);
+}
+
+#[test]
+fn an_output_outside_of_the_working_directory() {
+    let project = script("touch ../out.txt");
+    project.edit("step.libsonnet", "'./out.txt'", "'./../out.txt'");
+    check(project, 5, expect![[""]]);
+}
+
+#[test]
+fn two_outputs_one_inside_of_the_other_are_fine() {
+    let project = script("mkdir out; echo x > out/x");
+    project.edit("step.libsonnet", "'./out.txt'", "'./out/', x: './out/x'");
+    project.build(&[]);
+    assert_eq!(project.result_text("//:m", "out/x"), "x\n");
+}
+
+#[test]
+fn an_exit_code() {
+    check(script("echo working; echo 'cannot go on' >&2; exit 3"), 1, expect![[""]]);
+}
+
+#[test]
+fn a_signal() {
+    check(script("kill -SEGV $$"), 1, expect![[""]]);
+}
+
+#[test]
+fn a_time_limit() {
+    let project = project().step_with("m", "sleep 600", "timeout=1").build();
+    check(project, 12, expect![[""]]);
+}
+
+#[test]
+fn a_memory_limit() {
+    let python = "exec python3 -c 'b = bytearray(1 << 30); b[::4096] = b\"x\" * (1 << 18)'";
+    let project = project().step_with("m", python, "resources={ memory: '64M' }").build();
+    check(project, 1, expect![[""]]);
+}
+
+#[test]
+fn what_a_command_says_cannot_steer_the_terminal() {
+    let run = script("printf 'a\\033[2Jb\\007c\\rd\\n' >&2; exit 1").wake(["build"]).run().code(1);
+    assert!(!run.stderr.contains('\u{1b}') && !run.stderr.contains('\u{7}'), "{run}");
+    run.mentions("a").mentions("b");
+}
+
+#[test]
+fn the_whole_log_is_kept_and_only_its_end_is_shown() {
+    let project = script("seq 1 5000; exit 1");
+    let run = project.wake(["build"]).run().code(1);
+    assert!(run.stderr.contains("5000") && !run.stderr.contains("\n1\n"), "{run}");
+    let log = project.wake(["log", "-o", "//:m"]).run().success();
+    let expected: String = (1..=5000).map(|n| format!("{n}\n")).collect();
+    assert_eq!(log.stdout, expected);
+}
+
+#[test]
+fn a_failure_publishes_nothing_and_runs_again() {
+    let project = script("echo half > out.txt; exit 1");
+    project.wake(["build"]).run().code(1);
+    assert!(!project.result("//:m", "out.txt").exists());
+    let again = project.json_build(&[]).run().code(1).events();
+    assert_eq!(again.failed(), ["//:m"]);
+}
+
+#[test]
+fn what_does_not_depend_on_a_failure_goes_on_when_asked() {
+    let module = |name: &str, rest: &str| {
+        format!("{rest} outputs=function(wake, pkg) {{ x: './x' }}, exec=wake.exec('./{name}.sh')")
+    };
+    let project = project()
+        .pkg(
+            "files=wake.dir('./*.sh'),\n    modules={ [m]: './%s.libsonnet' % m for m in ['bad', 'after', 'good'] }",
+        )
+        .script("bad.sh", "#!/bin/sh\nexit 1\n")
+        .script("after.sh", "#!/bin/sh\ntouch x\n")
+        .script("good.sh", "#!/bin/sh\nsleep 1; touch x\n")
+        .module("bad.libsonnet", "bad", &module("bad", ""))
+        .module("after.libsonnet", "after", &module("after", "modules={ bad: pkg.modules.bad() },"))
+        .module("good.libsonnet", "good", &module("good", ""))
+        .build();
+    let run = project.json_build(&["-k"]).run().code(1).events();
+    assert_eq!(run.failed(), ["//:bad"]);
+    assert_eq!(run.skipped(), ["//:after"]);
+    assert_eq!(run.ran(), ["//:good"]);
+}

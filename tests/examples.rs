@@ -1,0 +1,228 @@
+//! Every example: cold, warm, touched without a change, and one change that rebuilds exactly what it must.
+
+#![allow(clippy::unwrap_used)]
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+use wake_tests::{Project, example};
+
+/// Builds cold, then shows that neither a second build nor one of touched files runs anything.
+fn cold_warm_touched(project: &Project, targets: &[&str], touched: &[&str]) -> usize {
+    let cold = project.build(targets);
+    assert_eq!(cold.hit(), [] as [&str; 0], "an empty store remembers nothing");
+    project.build_runs_nothing(targets);
+    for path in touched {
+        project.touch(path);
+    }
+    project.build_runs_nothing(targets);
+    cold.ran().len()
+}
+
+fn run(program: std::path::PathBuf, args: &[&str], input: &str) -> String {
+    use std::io::Write;
+    let mut child = Command::new(&program)
+        .args(args)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status, std::process::ExitStatus::from_raw(0), "{}", program.display());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn hello_greets() {
+    let project = example("hello");
+    let count = cold_warm_touched(&project, &[], &["greet.py", "hello.libsonnet", "PKG.libsonnet"]);
+    assert_eq!(count, 1);
+    assert_eq!(project.result_text("//:hello", "greeting.txt"), "Hello, world!\n");
+
+    let run = project.wake(["run"]).run().success();
+    assert_eq!(run.stdout, "Hello, world!\n");
+    let run = project.wake(["run", "--config", "name=Ada", "--config", "language=fr"]).run();
+    assert_eq!(run.success().stdout, "Bonjour, Ada!\n");
+}
+
+#[test]
+fn hello_runs_again_only_for_what_its_command_sees() {
+    let project = example("hello");
+    project.build(&[]);
+
+    project.edit("hello.libsonnet", "// A module", "// Here: a module");
+    project.build_runs_nothing(&[]);
+    project.edit("hello.libsonnet", "'Hallo'", "'Guten Tag'");
+    project.build_runs_nothing(&[]);
+
+    project.edit("hello.libsonnet", "'Hello'", "'Good day'");
+    assert_eq!(project.build(&[]).ran(), ["//:hello"]);
+    assert_eq!(project.result_text("//:hello", "greeting.txt"), "Good day, world!\n");
+}
+
+#[test]
+fn c_app_builds_two_profiles_side_by_side() {
+    let project = example("c-app");
+    let touched = ["stats/src/mean.c", "stats/include/stats.h", "app/src/main.c", "wake.toml"];
+    // Two archives, two programs, one module that collects them.
+    assert_eq!(cold_warm_touched(&project, &["app:both"], &touched), 5);
+
+    let said = |profile: &str| {
+        let program = project.result("//app:both", &format!("bin/app-{profile}"));
+        run(program, &[], "3 1 2 10")
+    };
+    let expected = "count 4\nrange 1 to 10\nmean 4\nmedian 2.5\nprofile ";
+    assert_eq!(said("debug"), format!("{expected}debug\n"));
+    assert_eq!(said("release"), format!("{expected}release\n"));
+}
+
+#[test]
+fn c_app_rebuilds_what_a_change_reaches() {
+    let project = example("c-app");
+    project.build(&["app:both"]);
+
+    project.edit("app/src/main.c", "\"count %zu", "\"values %zu");
+    let build = project.build(&["app:both"]);
+    assert_eq!(build.ran(), ["//app:app", "//app:app", "//app:both"]);
+
+    project.edit("stats/src/mean.c", "double sum = 0;", "double sum = 0.0 + 1.0;");
+    let build = project.build(&["app:both"]);
+    let expected = ["//app:app", "//app:app", "//app:both", "//stats:lib", "//stats:lib"];
+    assert_eq!(build.ran(), expected);
+
+    // One profile's flags are one profile's business.
+    project.edit("stats/PKG.libsonnet", "'-O2'", "'-O3'");
+    let build = project.build(&["app:both"]);
+    assert_eq!(build.ran().iter().filter(|label| **label == "//stats:lib").count(), 1);
+    assert!(build.ran().iter().filter(|label| **label == "//app:app").count() <= 1);
+}
+
+#[test]
+fn c_app_stops_where_bytes_come_out_equal() {
+    let project = example("c-app");
+    project.build(&["app:both"]);
+
+    project.edit("stats/src/order.c", "static int by_value", "static int /* qsort */ by_value");
+    let build = project.build(&["app:app", "--config", "profile=release"]);
+    // Without debugging information a comment does not reach the archive.
+    assert_eq!(build.ran(), ["//stats:lib"]);
+}
+
+#[test]
+fn report_is_a_page_with_a_plot() {
+    let project = example("report");
+    let touched = ["data/tea.csv", "steps/fit.py", "page.html"];
+    assert_eq!(cold_warm_touched(&project, &[":page"], &touched), 3);
+
+    let page = project.result_text("//:page", "site/index.html");
+    assert!(page.contains("<svg"), "{page}");
+    assert_eq!(page.matches("<circle").count(), 16, "one mark for each measurement");
+    // The data was made with a half-life of ln 2 / 0.031 minutes and some noise.
+    assert!(page.contains("every 22.3 minutes") || page.contains("every 22.4 minutes"), "{page}");
+}
+
+#[test]
+fn report_runs_the_steps_that_see_a_change() {
+    let project = example("report");
+    project.build(&[":page"]);
+    let check = |path: &str, from: &str, to: &str, expected: &[&str]| {
+        project.edit(path, from, to);
+        assert_eq!(project.build(&[":page"]).ran(), expected, "{path}: {from} -> {to}");
+    };
+    check("page.html", "<h1>", "<h1 class=title>", &["//:page"]);
+    check("PKG.libsonnet", "#c44536", "#0a7e8c", &["//:page", "//:plot"]);
+    check("page.libsonnet", "How tea cools", "How coffee cools", &["//:page"]);
+    check("PKG.libsonnet", "license: 'MIT OR Apache-2.0'", "license: 'MIT'", &[]);
+    check("data/tea.csv", "0,91.3", "0,90.3", &["//:fit", "//:page", "//:plot"]);
+    // The fit runs again, comes out with the same bytes, and there it ends.
+    check("steps/fit.py", "import math", "import math  # logarithms", &["//:fit"]);
+}
+
+#[test]
+fn monorepo_builds_tests_and_releases() {
+    let project = example("monorepo");
+    let touched = ["libs/text/src/text.c", "data/cities/cities.csv", "apps/program.libsonnet"];
+    // ring: 10 libs, 10 checks and `variants`, and the library of three lines that `last` takes is
+    // one of the ten; text, table, geo: `lib` and `tests` each, and `geo:gen`; apps: three programs
+    // and `tests`; `pyz`, `cities`, `manual`, `release`, `tests`.
+    assert_eq!(cold_warm_touched(&project, &[], &touched), 21 + 7 + 4 + 5);
+
+    let ring = project.result_text("//:tests", "reports/ring.txt");
+    let capacities = [1, 2, 3, 5, 8, 13, 21, 34, 55, 89];
+    let expected: String = capacities.map(|n| format!("capacity {n}: ok\n")).concat();
+    assert_eq!(ring, expected);
+
+    let archive = project.result("//:release", "release.tar");
+    let listing = Command::new("tar").arg("-tf").arg(archive).output().unwrap();
+    let listing = String::from_utf8(listing.stdout).unwrap();
+    let expected = "./\n./bin/\n./bin/cities\n./bin/count\n./bin/last\n./bin/nearest\n./release.json\n\
+                    ./share/\n./share/cities.md\n./share/manual.txt\n";
+    assert_eq!(listing, expected);
+}
+
+#[test]
+fn monorepo_takes_the_toolchain_with_the_highest_rank() {
+    let project = example("monorepo");
+    project.build(&[]);
+
+    // A flag of the toolchain that lost, and that the one that won overrides: every C step is another
+    // command, and none of the others is.
+    project.edit("toolchain-hardened/PKG.libsonnet", "'-O2'", "'-O2', '-g0'");
+    let build = project.build(&[]);
+    let ran = build.ran();
+    assert!(ran.contains(&"//libs/text:lib") && ran.contains(&"//libs/ring:check"), "{ran:?}");
+    for untouched in ["//libs/geo:gen", "//py/pyreport:pyz", "//py/pyreport:cities"] {
+        assert!(!ran.contains(&untouched), "{untouched} does not compile C");
+    }
+    // `-g0` is what the compiler does anyway: the same bytes, so nobody packs again.
+    assert!(!ran.contains(&"//:release"), "{ran:?}");
+}
+
+#[test]
+fn monorepo_without_the_permission_has_no_toolchain() {
+    let project = example("monorepo");
+    project.edit("PKG.libsonnet", ", permissions=['defineGlobal']", "");
+    let build = project.wake(["build"]).run();
+    assert_ne!(build.code, 0);
+    build.mentions("defineGlobal").mentions("platform/PKG.libsonnet:");
+}
+
+#[test]
+fn monorepo_rebuilds_what_a_change_reaches() {
+    let project = example("monorepo");
+    project.build(&[]);
+    let check = |path: &str, from: &str, to: &str, expected: &[&str]| {
+        project.edit(path, from, to);
+        assert_eq!(project.build(&[]).ran(), expected, "{path}: {from} -> {to}");
+    };
+    check(
+        "docs/intro.txt",
+        "Three small programs",
+        "Three programs",
+        &["//:release", "//docs:manual"],
+    );
+    check(
+        "py/pystats/src/pystats/__init__.py",
+        "\"\"\"Sums over columns of a table.\"\"\"",
+        "\"\"\"Sums.\"\"\"",
+        // The program is another file, what it writes is the same.
+        &["//:release", "//py/pyreport:cities", "//py/pyreport:pyz"],
+    );
+    check(
+        "data/cities/cities.csv",
+        "Zürich,47.4,8.5,400",
+        "Zürich,47.4,8.5,401",
+        &[
+            "//:release",
+            "//apps:nearest",
+            "//apps:tests",
+            "//docs:manual",
+            "//libs/geo:gen",
+            "//libs/geo:lib",
+            "//libs/geo:tests",
+            "//py/pyreport:cities",
+        ],
+    );
+    check("apps/program.libsonnet", "// One program", "// A program", &[]);
+}

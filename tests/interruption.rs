@@ -1,0 +1,166 @@
+//! Builds that are stopped: by a person, by a signal, by a power cut's next of kin.
+
+#![allow(clippy::unwrap_used)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Output};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use wake_tests::{Marker, Project, example, project, read_tree};
+
+/// A build of a step that sleeps, once its command has started.
+struct Sleeping {
+    child: Child,
+    stdout: BufReader<std::process::ChildStdout>,
+}
+
+impl Sleeping {
+    fn start(project: &Project) -> Sleeping {
+        let mut child = project.json_build(&[]).spawn();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("action.started") {
+            line.clear();
+            assert!(stdout.read_line(&mut line).unwrap() > 0, "the build ended before it began");
+        }
+        Sleeping { child, stdout }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for the end, at most half a minute, and gives the exit code and the rest of the events.
+    fn end(mut self) -> (Output, String) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "the build does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        (self.child.wait_with_output().unwrap(), rest)
+    }
+}
+
+fn sleeper(marker: &Marker) -> Project {
+    project().step("sleep", &format!("sleep {} & wait", marker.seconds)).build()
+}
+
+/// The command's processes must be gone, give or take the moment that the kernel needs.
+fn assert_dead(marker: &Marker) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while marker.is_alive() {
+        assert!(Instant::now() < deadline, "a process of the step outlived the build");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[track_caller]
+fn stops_cleanly(signal: Signal, code: i32) {
+    let marker = Marker::default();
+    let project = sleeper(&marker);
+    let build = Sleeping::start(&project);
+    build.signal(signal);
+    let (output, rest) = build.end();
+    assert_eq!(output.status.code(), Some(code), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(rest.contains("\"finished\""), "the event stream has no end:\n{rest}");
+    assert!(!marker.is_alive(), "a process of the step outlived the build");
+
+    project.edit("step.sh", &format!("sleep {}", marker.seconds), "touch out.txt");
+    project.build(&[]);
+    project.wake(["store", "verify"]).run().success();
+}
+
+#[test]
+fn ctrl_c_stops_and_says_so() {
+    stops_cleanly(Signal::INT, 130);
+}
+
+#[test]
+fn sigterm_stops_and_says_so() {
+    stops_cleanly(Signal::TERM, 143);
+}
+
+#[test]
+fn a_killed_wake_takes_its_commands_with_it() {
+    let marker = Marker::default();
+    let project = sleeper(&marker);
+    let build = Sleeping::start(&project);
+    build.signal(Signal::KILL);
+    build.end();
+    assert_dead(&marker);
+}
+
+#[test]
+fn a_stopped_wake_goes_on() {
+    let project = project().step("m", "sleep 1; touch out.txt").build();
+    let build = Sleeping::start(&project);
+    build.signal(Signal::STOP);
+    std::thread::sleep(Duration::from_millis(200));
+    build.signal(Signal::CONT);
+    let (output, _) = build.end();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Numbers that look random and are the same in every run.
+struct Moments(u64);
+
+impl Moments {
+    fn within(&mut self, whole: Duration) -> Duration {
+        // Knuth's MMIX generator; the high bits are the good ones.
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        whole.mul_f64((self.0 >> 11) as f64 / (1u64 << 53) as f64)
+    }
+}
+
+#[test]
+fn killed_at_any_moment_the_next_build_succeeds_and_gives_the_same() {
+    let kills: u32 = std::env::var("WAKE_TEST_KILLS").map_or(50, |n| n.parse().unwrap());
+    let project = example("monorepo");
+    // A macro that no source uses makes every C step another command with the same output.
+    let flags = |round: u32| {
+        let path = "toolchain-hardened/PKG.libsonnet";
+        let text = std::fs::read_to_string(project.path(path)).unwrap();
+        let end = text.find("'-O2'").unwrap();
+        let begin = text.find("cflags+: [").unwrap() + "cflags+: [".len();
+        let text = format!("{}'-DROUND={round}', {}", &text[..begin], &text[end..]);
+        project.write(path, text);
+    };
+
+    flags(0);
+    let start = Instant::now();
+    let undisturbed = project.build(&[]);
+    let usual = start.elapsed();
+    let trees = ["//:release", "//:tests"].map(|label| project.result(label, ""));
+    let expected = trees.each_ref().map(|tree| read_tree(tree));
+
+    let mut moments = Moments(1);
+    for round in 1..=kills {
+        flags(round);
+        let moment = moments.within(usual);
+        let mut child = project.json_build(&[]).spawn();
+        // The pipes must not fill; what they hold is of no interest.
+        for pipe in [
+            child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+            child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn Read + Send>),
+        ] {
+            let mut pipe = pipe.unwrap();
+            std::thread::spawn(move || std::io::copy(&mut pipe, &mut std::io::sink()));
+        }
+        std::thread::sleep(moment);
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let next = project.build(&[]);
+        let place = format!("round {round}, killed after {moment:?}");
+        assert_eq!(next.outputs(), undisturbed.outputs(), "{place}");
+        for (tree, expected) in trees.iter().zip(&expected) {
+            assert!(read_tree(tree) == *expected, "{place}: {} differs", tree.display());
+        }
+        let verified = project.wake(["store", "verify"]).run();
+        assert_eq!(verified.code, 0, "{place}\n{verified}");
+    }
+}

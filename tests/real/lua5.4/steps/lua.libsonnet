@@ -1,0 +1,3 @@
+local program = import 'program.libsonnet';
+
+function(wake, pkg, config={}) program(wake, pkg, 'lua')

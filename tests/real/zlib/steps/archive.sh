@@ -1,0 +1,4 @@
+#!/bin/sh
+# archive.sh OUT.a OBJECTS...
+set -eu
+exec ar rcsD "$@"

@@ -1,0 +1,12 @@
+// What `make test` does: `example` runs its checks, `minigzip` packs and unpacks.
+function(wake, pkg, config={})
+  wake.module(
+    name='tests',
+    modules={ [name]: pkg.modules.program({ program: name }) for name in ['example', 'minigzip'] },
+    pkgFiles=['./steps/tests.sh'],
+    outputs=function(wake, pkg) { report: './report.txt' },
+    exec=wake.exec(
+      './steps/tests.sh',
+      args=[wake.ref('modules.example.output.bin'), wake.ref('modules.minigzip.output.bin')],
+    ),
+  )

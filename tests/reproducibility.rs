@@ -1,0 +1,85 @@
+//! The same commit gives the same digests, wherever and by whomever it is built.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use wake_tests::{Project, binary, example, is_root, read_tree, skip};
+
+const EXAMPLES: [(&str, &[&str]); 4] =
+    [("hello", &[]), ("c-app", &["//..."]), ("report", &[]), ("monorepo", &["//..."])];
+
+#[test]
+fn in_another_directory() {
+    for (name, targets) in EXAMPLES {
+        let (here, there) = (example(name), example(name));
+        let (one, other) = (here.build(targets), there.build(targets));
+        assert_eq!(other.hit(), [] as [&str; 0], "{name}: the stores are apart");
+        assert_eq!(one.digests(), other.digests(), "{name}");
+    }
+}
+
+#[test]
+fn with_one_job_and_with_eight() {
+    for (name, targets) in EXAMPLES {
+        let (here, there) = (example(name), example(name));
+        let build = |project: &Project, jobs: &str| {
+            project.json_build(targets).arg("-j").arg(jobs).run().success().events()
+        };
+        let (one, eight) = (build(&here, "1"), build(&there, "8"));
+        assert_eq!(one.digests(), eight.digests(), "{name}");
+    }
+}
+
+#[test]
+fn with_another_clock_locale_umask_and_home() {
+    let (here, there) = (example("monorepo"), example("monorepo"));
+    let one = here.build(&["//..."]);
+    let other = there
+        .json_build(&["//..."])
+        .env("LANG", "tr_TR.UTF-8")
+        .env("LC_ALL", "C")
+        .env("TZ", "Pacific/Kiritimati")
+        .env("USER", "somebody")
+        .env("SOURCE_DATE_EPOCH", "7")
+        .wrapper(["sh", "-c", "umask 077; exec \"$0\" \"$@\""])
+        .run()
+        .success()
+        .events();
+    assert_eq!(one.digests(), other.digests());
+    for label in ["//:release", "//:tests"] {
+        assert!(read_tree(&here.result(label, "")) == read_tree(&there.result(label, "")));
+    }
+}
+
+#[test]
+fn by_another_user() {
+    if !is_root() {
+        return skip("by_another_user", "needs root to become someone else");
+    }
+    for (name, targets) in EXAMPLES {
+        let (here, there) = (example(name), example(name));
+        let one = here.build(targets);
+        give_away(&there);
+        let program = there.base().join("wake");
+        fs::copy(binary(), &program).unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let other = there
+            .json_build(targets)
+            .program(program)
+            .wrapper(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+            .run()
+            .success()
+            .events();
+        assert_eq!(one.digests(), other.digests(), "{name}");
+    }
+}
+
+/// Makes everything of a project belong to another user.
+fn give_away(project: &Project) {
+    let status =
+        Command::new("chown").args(["-R", "65534:65534"]).arg(project.base()).status().unwrap();
+    assert!(status.success());
+}

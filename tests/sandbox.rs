@@ -1,0 +1,180 @@
+//! What a command sees, through packages as users write them. The attacks are wake-exec's own tests.
+
+#![allow(clippy::unwrap_used)]
+
+use wake_tests::{Project, project};
+
+/// The lines that a script leaves.
+#[track_caller]
+fn lines(project: &Project) -> Vec<String> {
+    project.build(&[]);
+    project.result_text("//:m", "out.txt").lines().map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn check(script: &str, expected: &[&str]) {
+    assert_eq!(lines(&project().step("m", script).build()), expected, "{script}");
+}
+
+#[test]
+fn the_environment_is_fixed_and_small() {
+    let project = project()
+        .step_with("m", "env | sort > out.txt", "env={ LEVEL: 3, LIST: ['a', 'b'] }")
+        .build();
+    let lines = lines(&project);
+    let names: Vec<&str> = lines.iter().filter_map(|line| line.split('=').next()).collect();
+    // `PWD` is set by the shell itself.
+    let expected =
+        ["HOME", "LANG", "LEVEL", "LIST", "PATH", "PWD", "SOURCE_DATE_EPOCH", "TMPDIR", "TZ"];
+    assert_eq!(names, expected);
+    for line in ["LANG=C.UTF-8", "LEVEL=3", "LIST=a b", "TZ=UTC", "PWD=/work"] {
+        assert!(lines.iter().any(|found| found == line), "no {line} in {lines:?}");
+    }
+}
+
+#[test]
+fn only_declared_files_are_there() {
+    let project =
+        project().step("m", "find . -type f | sort > out.txt").file("secret.txt", "").build();
+    let lines = lines(&project);
+    assert!(lines.contains(&"./step.sh".to_owned()), "{lines:?}");
+    for hidden in ["./secret.txt", "./PKG.libsonnet", "./step.libsonnet", "./wake.lock"] {
+        assert!(!lines.contains(&hidden.to_owned()), "{hidden} is not declared: {lines:?}");
+    }
+}
+
+#[test]
+fn the_machine_is_not_there() {
+    let project = project().step("m", "true").build();
+    let root = project.root().display().to_string();
+    let store = project.store().display().to_string();
+    project.write_script(
+        "step.sh",
+        &format!(
+            "#!/bin/sh\nfor path in /etc/passwd /etc/hostname {root} {store} /home /root /var /sys/kernel /dev/sda; do\n  \
+             test -e \"$path\" && echo \"$path\"\ndone > out.txt\ntrue\n"
+        ),
+    );
+    assert_eq!(lines(&project), [] as [&str; 0]);
+}
+
+#[test]
+fn the_place_and_the_user_are_always_the_same() {
+    check("{ pwd; uname -n; id -u; umask; } > out.txt", &["/work", "wake", "1000", "0022"]);
+}
+
+#[test]
+fn there_is_no_network() {
+    let script = "python3 -c 'import socket
+try:
+    socket.create_connection((\"127.0.0.1\", 9), timeout=2)
+    print(\"connected\")
+except OSError as error:
+    print(\"refused\")
+print(sorted(name for _, name in socket.if_nameindex()))' > out.txt";
+    check(script, &["refused", "['lo']"]);
+}
+
+#[test]
+fn there_are_no_other_processes() {
+    check(
+        "ls /proc | grep -c '^[0-9]' > count; test \"$(cat count)\" -le 6; echo few > out.txt",
+        &["few"],
+    );
+}
+
+#[test]
+fn a_config_is_one_line_of_canonical_json() {
+    let config = "config={ z: 1, a: [true, null, 'ü'], n: 0.5 }";
+    let project = project().step_with("m", "cat > out.txt", config).build();
+    assert_eq!(lines(&project), ["{\"a\":[true,null,\"ü\"],\"n\":0.5,\"z\":1}"]);
+}
+
+#[test]
+fn no_config_is_an_empty_standard_input() {
+    check("wc -c < /dev/stdin | tr -d ' ' > out.txt", &["0"]);
+}
+
+#[test]
+fn inputs_cannot_be_written() {
+    let project = project()
+        .pkg(
+            "pkgs={ lib: wake.getPkg(wake.pkgInfo('lib', '^1'), from='./lib') },\n    \
+             files=['./step.sh', './own.txt'], modules={ m: './m.libsonnet' }",
+        )
+        .pkg_at(
+            "lib",
+            "lib",
+            "files=['./a.txt'], inputs=function(wake, pkg) { a: wake.ref('./a.txt') }",
+        )
+        .file("lib/a.txt", "of another\n")
+        .file("own.txt", "own\n")
+        .module(
+            "m.libsonnet",
+            "m",
+            "outputs=function(wake, pkg) { text: './out.txt' },\n    \
+             exec=wake.exec('./step.sh', args=[wake.ref('pkg.lib.input.a')])",
+        )
+        .script(
+            "step.sh",
+            "#!/bin/sh\necho \"$1\" > out.txt\ncat \"$1\" >> out.txt\n\
+             (echo x > \"$1\") 2>/dev/null || echo refused >> out.txt\n\
+             (echo x > \"$(dirname \"$1\")/new\") 2>/dev/null || echo refused >> out.txt\n",
+        )
+        .build();
+    let expected = ["./.wake/pkgs/@lib@1.0.0/a.txt", "of another", "refused", "refused"];
+    assert_eq!(lines(&project), expected);
+    assert_eq!(project.read("lib/a.txt"), "of another\n");
+    assert_eq!(project.read("own.txt"), "own\n");
+}
+
+#[test]
+fn leftovers_are_dropped_and_outputs_are_as_declared() {
+    let project = project()
+        .step("m", "mkdir -p tree/sub empty; echo 1 > tree/sub/a; echo 2 > left; touch out.txt; chmod +x out.txt")
+        .build();
+    project.edit(
+        "step.libsonnet",
+        "'./out.txt'",
+        "'./out.txt', tree: './tree/', empty: './empty/'",
+    );
+    project.build(&[]);
+    let found: Vec<String> =
+        wake_tests::read_tree(&project.result("//:m", "")).into_keys().collect();
+    assert_eq!(found, ["empty/", "out.txt", "tree/", "tree/sub/", "tree/sub/a"]);
+}
+
+#[test]
+fn a_daemon_that_stays_behind_is_gone() {
+    let marker = wake_tests::Marker::default();
+    let script =
+        format!("(setsid sleep {} </dev/null >/dev/null 2>&1 &) ; touch out.txt", marker.seconds);
+    project().step("m", &script).build().build(&[]);
+    assert!(!marker.is_alive());
+}
+
+#[test]
+fn an_empty_root_has_nothing_but_the_inputs() {
+    let project = project().step_with("m", "touch out.txt", "rootfs=wake.EMPTY").build();
+    let run = project.wake(["build"]).run();
+    // Not even a shell to run the script with.
+    assert_eq!(run.code, 1, "{run}");
+}
+
+#[test]
+fn the_instantiated_module_is_there_as_json() {
+    let project = project()
+        .step("m", "python3 -c 'import json; m = json.load(open(\".wake/module.json\")); print(m[\"name\"], m[\"config\"])' > out.txt")
+        .build();
+    assert_eq!(lines(&project), ["m {}"]);
+}
+
+#[test]
+fn a_weaker_sandbox_is_never_silent() {
+    let project = project().step("m", "touch out.txt").build();
+    project.build(&[]);
+    let weak = project.wake(["--sandbox", "weak", "build"]).run().success();
+    weak.mentions("weak");
+    // And what it gave is kept apart.
+    project.build_runs_nothing(&[]);
+}

@@ -1,0 +1,33 @@
+//! Runs the real `wake` on workspaces made for one test each.
+//!
+//! A test says what lies in the workspace, runs the program, and looks at what a user or a script can
+//! see: exit code, standard output and error, JSON events, result links.
+//!
+//! ```no_run
+//! use wake_tests::project;
+//!
+//! let project = project().step("hello", "echo hello > out.txt").build();
+//! let build = project.build(&[]);
+//! assert_eq!(build.ran(), ["//:hello"]);
+//! ```
+
+#![allow(clippy::unwrap_used)]
+
+mod events;
+mod finished;
+mod marker;
+mod program;
+mod project;
+mod redact;
+mod requirement;
+mod workspace_copy;
+
+pub use events::Build;
+pub use finished::Finished;
+pub use marker::Marker;
+pub use program::{Wake, binary};
+pub use project::{Project, ProjectBuilder, project};
+pub use requirement::{has_program, is_root, skip};
+pub use workspace_copy::{copy_tree, example, read_tree};
+
+pub use expect_test::{Expect, expect};

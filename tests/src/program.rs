@@ -1,0 +1,129 @@
+//! The program under test, and one call of it.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use crate::finished::Finished;
+use crate::redact::Redactions;
+
+/// The `wake` to test: `WAKE_BIN`, else the one that lies beside the test programs.
+pub fn binary() -> PathBuf {
+    if let Some(named) = std::env::var_os("WAKE_BIN") {
+        return named.into();
+    }
+    let test = std::env::current_exe().unwrap();
+    let beside = test.parent().and_then(Path::parent).unwrap().join("wake");
+    assert!(
+        beside.is_file(),
+        "no `wake` at {}: run `cargo build -p wake-cli` first, or set WAKE_BIN",
+        beside.display()
+    );
+    beside
+}
+
+/// One call of the program.
+pub struct Wake {
+    /// What goes in front of the program's own name: `setpriv …`.
+    wrapper: Vec<OsString>,
+    program: PathBuf,
+    args: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    cwd: PathBuf,
+    store: PathBuf,
+    redactions: Redactions,
+}
+
+impl Wake {
+    pub(crate) fn new(cwd: &Path, home: &Path, store: &Path, redactions: Redactions) -> Wake {
+        let env = [
+            ("PATH".into(), std::env::var_os("PATH").unwrap_or_default()),
+            ("HOME".into(), home.into()),
+        ];
+        Wake {
+            wrapper: Vec::new(),
+            program: binary(),
+            args: Vec::new(),
+            env: env.into(),
+            cwd: cwd.to_owned(),
+            store: store.to_owned(),
+            redactions,
+        }
+    }
+
+    /// One more argument.
+    pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Wake {
+        self.args.push(arg.as_ref().to_owned());
+        self
+    }
+
+    /// More arguments.
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Wake {
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self
+    }
+
+    /// One more variable; the environment is otherwise `PATH` and an empty home.
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Wake {
+        self.env.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Another working directory than the workspace's root.
+    pub fn cwd(mut self, cwd: impl Into<PathBuf>) -> Wake {
+        self.cwd = cwd.into();
+        self
+    }
+
+    /// Another store than the project's.
+    pub fn store(mut self, store: impl Into<PathBuf>) -> Wake {
+        self.store = store.into();
+        self
+    }
+
+    /// Another copy of the program.
+    pub fn program(mut self, program: impl Into<PathBuf>) -> Wake {
+        self.program = program.into();
+        self
+    }
+
+    /// Something to run the program by, such as `setpriv --reuid=1 --`.
+    pub fn wrapper<A: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = A>) -> Wake {
+        self.wrapper = words.into_iter().map(|word| word.as_ref().to_owned()).collect();
+        self
+    }
+
+    /// The call as a command of the standard library, standard input closed and output piped.
+    pub fn command(&self) -> Command {
+        let mut words = self.wrapper.iter().map(OsString::as_os_str);
+        let mut command = match words.next() {
+            Some(first) => {
+                let mut command = Command::new(first);
+                command.args(words).arg(&self.program);
+                command
+            }
+            None => Command::new(&self.program),
+        };
+        command
+            .args(&self.args)
+            .env_clear()
+            .env("WAKE_STORE", &self.store)
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .current_dir(&self.cwd)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Starts it and does not wait.
+    pub fn spawn(&self) -> Child {
+        self.command().spawn().unwrap_or_else(|error| panic!("{}: {error}", self.program.display()))
+    }
+
+    /// Runs it to its end.
+    pub fn run(&self) -> Finished {
+        let output = self.spawn().wait_with_output().unwrap();
+        Finished::new(format!("{:?}", self.command()), output, self.redactions.clone())
+    }
+}

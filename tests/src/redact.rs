@@ -1,0 +1,37 @@
+//! Takes out of a text what differs from run to run.
+
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+/// What to take out: directories by name, and times and digests by shape.
+#[derive(Clone)]
+pub(crate) struct Redactions {
+    paths: Vec<(String, PathBuf)>,
+}
+
+impl Redactions {
+    pub(crate) fn new(paths: &[(&str, &Path)]) -> Redactions {
+        let paths = paths.iter().map(|(name, path)| (format!("[{name}]"), path.to_path_buf()));
+        Redactions { paths: paths.collect() }
+    }
+
+    pub(crate) fn apply(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for (name, path) in &self.paths {
+            text = text.replace(&*path.to_string_lossy(), name);
+        }
+        for (shape, name) in SHAPES {
+            text = Regex::new(shape).unwrap().replace_all(&text, name).into_owned();
+        }
+        text
+    }
+}
+
+/// Shapes in the order in which they are replaced.
+const SHAPES: [(&str, &str); 4] = [
+    (r"(?m)^\[\d+:\d\d\.\d\] ", "[TIME] "),
+    (r"\b(\d+m)?\d+(\.\d+)?m?s\b", "[TIME]"),
+    (r"\b[0-9a-f]{64}\b", "[DIGEST]"),
+    (r"\b[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}\b", "[RUN]"),
+];

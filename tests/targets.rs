@@ -1,0 +1,133 @@
+//! What can be asked for, and from where.
+
+#![allow(clippy::unwrap_used)]
+
+use wake_tests::{Project, expect, project};
+
+/// A package of two modules in each of three directories.
+fn three() -> Project {
+    let mut builder = project().file("wake.toml", "[workspace]\n");
+    for dir in ["", "libs/a", "libs/b"] {
+        let name = if dir.is_empty() { "root" } else { &dir[5..] };
+        let prefix = if dir.is_empty() { String::new() } else { format!("{dir}/") };
+        builder = builder
+            .pkg_at(
+                dir,
+                name,
+                "files=['./go.sh'], modules={ one: './one.libsonnet', two: './two.libsonnet' }",
+            )
+            .script(&format!("{prefix}go.sh"), "#!/bin/sh\necho \"$1\" > out.txt\n");
+        for module in ["one", "two"] {
+            builder = builder.module(
+                &format!("{prefix}{module}.libsonnet"),
+                module,
+                &format!("outputs=function(wake, pkg) {{ text: './out.txt' }}, exec=wake.exec('./go.sh', args=['{name}-{module}'])"),
+            );
+        }
+    }
+    builder.build()
+}
+
+#[track_caller]
+fn check(cwd: &str, targets: &[&str], expected: &[&str]) {
+    let project = three();
+    let build = project.json_build(targets).cwd(project.path(cwd)).run().success().events();
+    assert_eq!(build.ran(), expected);
+}
+
+#[test]
+fn nothing_named_is_every_module_of_the_nearest_package() {
+    check("", &[], &["//:one", "//:two"]);
+    check("libs/a", &[], &["//libs/a:one", "//libs/a:two"]);
+    check("libs", &[], &["//:one", "//:two"]);
+}
+
+#[test]
+fn a_dot_is_the_nearest_package() {
+    check("", &["."], &["//:one", "//:two"]);
+    check("libs/b", &["."], &["//libs/b:one", "//libs/b:two"]);
+}
+
+#[test]
+fn a_path_is_relative_to_where_one_stands() {
+    check("", &["libs/a"], &["//libs/a:one", "//libs/a:two"]);
+    check("libs", &["a"], &["//libs/a:one", "//libs/a:two"]);
+    check("libs/b", &["../a:one"], &["//libs/a:one"]);
+    check("libs/b", &[":two"], &["//libs/b:two"]);
+}
+
+#[test]
+fn two_slashes_start_at_the_root() {
+    check("libs/b", &["//libs/a:one"], &["//libs/a:one"]);
+    check("libs/b", &["//:one"], &["//:one"]);
+}
+
+#[test]
+fn dots_take_everything_below() {
+    let all = ["//:one", "//:two", "//libs/a:one", "//libs/a:two", "//libs/b:one", "//libs/b:two"];
+    check("libs/a", &["//..."], &all);
+    check("", &["//libs/..."], &all[2..]);
+    check("libs", &["..."], &all[2..]);
+    check("", &["//...:one"], &["//:one", "//libs/a:one", "//libs/b:one"]);
+}
+
+#[test]
+fn several_at_once_and_twice_the_same() {
+    check("", &["libs/a:one", "//libs/b:two", "libs/a:one"], &["//libs/a:one", "//libs/b:two"]);
+}
+
+#[test]
+fn results_are_linked_by_package_and_module() {
+    let project = three();
+    project.build(&["libs/a:one", ":two"]);
+    assert_eq!(project.result_text("//libs/a:one", "out.txt"), "a-one\n");
+    assert_eq!(project.result_text("//:two", "out.txt"), "root-two\n");
+}
+
+#[test]
+fn only_members_belong_to_the_workspace() {
+    let project = three();
+    project.write("wake.toml", "[workspace]\nmembers = [\"libs/b\"]\n");
+    let build = project.build(&["//..."]);
+    assert_eq!(build.ran(), ["//:one", "//:two", "//libs/b:one", "//libs/b:two"]);
+}
+
+#[test]
+fn what_no_target_reaches_is_not_evaluated() {
+    let project = three();
+    project.write("libs/b/PKG.libsonnet", "this is not Jsonnet");
+    project.write("libs/a/two.libsonnet", "neither is this");
+    assert_eq!(project.build(&["libs/a:one"]).ran(), ["//libs/a:one"]);
+}
+
+#[test]
+fn an_unknown_module_is_answered_with_the_nearest() {
+    let project = three();
+    project.wake(["build", "libs/a:tow"]).run().code(2).says(expect![[""]]);
+}
+
+#[test]
+fn an_unknown_path_is_answered_with_the_nearest() {
+    let project = three();
+    project.wake(["build", "lib/a"]).run().code(2).says(expect![[""]]);
+}
+
+#[test]
+fn a_target_stays_in_the_workspace() {
+    let project = three();
+    project.wake(["build", "../elsewhere"]).run().code(2).says(expect![[""]]);
+}
+
+#[test]
+fn a_pattern_that_matches_nothing_is_said() {
+    let project = three();
+    std::fs::create_dir(project.path("empty")).unwrap();
+    project.wake(["build", "//empty/..."]).run().code(4).says(expect![[""]]);
+}
+
+#[test]
+fn a_mistyped_command_is_answered_with_the_nearest() {
+    let project = three();
+    let run = project.wake(["biuld"]).run().code(2);
+    run.mentions("build");
+}

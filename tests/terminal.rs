@@ -1,0 +1,153 @@
+//! What is written where, and how a call ends.
+
+#![allow(clippy::unwrap_used)]
+
+use wake_tests::{Project, expect, project};
+
+fn one() -> Project {
+    project().step("m", "echo hello; touch out.txt").build()
+}
+
+#[test]
+fn a_build_off_a_terminal_in_full() {
+    let project = one();
+    project.wake(["build"]).run().success().says(expect![[""]]);
+    project.wake(["build"]).run().success().says(expect![[""]]);
+}
+
+#[test]
+fn a_failure_in_full() {
+    let project = project().step("m", "echo first; echo then >&2; exit 2").build();
+    project.wake(["build"]).run().code(1).says(expect![[""]]);
+}
+
+#[test]
+fn results_go_to_standard_output_and_nothing_else_does() {
+    let project = one();
+    assert_eq!(project.wake(["build"]).run().success().stdout, "");
+    let printed = project.wake(["build", "--print"]).run().success();
+    let path = printed.stdout.trim_end();
+    assert!(
+        !path.contains('\n') && std::path::Path::new(path).join("out.txt").is_file(),
+        "{printed}"
+    );
+}
+
+#[test]
+fn no_escape_sequences_off_a_terminal() {
+    let project = one();
+    for (name, value) in [("NO_COLOR", "1"), ("TERM", "xterm-256color"), ("LANG", "C")] {
+        let run = project.wake(["build", "--rebuild"]).env(name, value).run().success();
+        assert!(!run.stderr.contains('\u{1b}') && !run.stderr.contains('\r'), "{name}: {run}");
+    }
+}
+
+#[test]
+fn colour_when_it_is_forced() {
+    let project = one();
+    let forced = project.wake(["--color", "always", "build"]).run().success();
+    assert!(forced.stderr.contains("\u{1b}["), "{forced}");
+    let never =
+        project.wake(["--color", "never", "build"]).env("CLICOLOR_FORCE", "1").run().success();
+    assert!(!never.stderr.contains('\u{1b}'), "{never}");
+}
+
+#[test]
+fn json_events_are_numbered_and_complete() {
+    let project = one();
+    let run = project.json_build(&[]).run().success();
+    let build = run.events();
+    let numbers: Vec<u64> =
+        build.events.iter().map(|event| event["seq"].as_u64().unwrap()).collect();
+    let expected: Vec<u64> = (0..numbers.len() as u64).collect();
+    assert_eq!(numbers, expected);
+    assert_eq!(build.events.first().unwrap()["kind"], "started");
+    assert_eq!(build.events.last().unwrap()["kind"], "finished");
+    let announced: Vec<_> = build.of_kind("target.announced").map(|event| &event["id"]).collect();
+    let finished: Vec<_> = build.of_kind("action.finished").map(|event| &event["id"]).collect();
+    assert_eq!(announced, finished);
+}
+
+#[test]
+fn the_version_alone() {
+    let run = project().build().wake(["--version"]).run().success();
+    assert!(run.stdout.starts_with("wake ") && run.stdout.lines().count() == 1, "{run}");
+}
+
+#[test]
+fn exit_codes() {
+    let check = |project: Project, args: &[&str], code: i32| {
+        project.wake(args.iter().copied()).run().code(code);
+    };
+    check(one(), &["build"], 0);
+    check(project().step("m", "exit 9").build(), &["build"], 1);
+    check(one(), &["build", "--no-such-flag"], 2);
+    check(one(), &["build", "nowhere"], 2);
+    check(project().file("PKG.libsonnet", "1 +").build(), &["build"], 5);
+    check(project().step_with("m", "sleep 60", "timeout=1").build(), &["build"], 12);
+}
+
+#[test]
+fn run_hands_on_arguments_and_exit_code() {
+    let script = "printf '#!/bin/sh\\necho \"$@\"\\nexit 7\\n' > out.txt; chmod +x out.txt";
+    let project = project().step("m", script).build();
+    let run = project.wake(["run", ":m", "--", "a b", "-c"]).run().code(7);
+    assert_eq!(run.stdout, "a b -c\n");
+}
+
+#[test]
+fn run_without_a_program_says_so() {
+    let project = one();
+    let run = project.wake(["run", ":m"]).run();
+    assert_eq!(run.code, 126, "{run}");
+}
+
+#[test]
+fn init_writes_a_package_that_builds() {
+    let project = project().build();
+    project.wake(["init", "--name", "fresh"]).run().success();
+    let built = project.build(&[]);
+    assert_eq!(built.count("failed"), 0);
+    assert!(built.count("ran") > 0);
+    // It does not write over what is there.
+    let again = project.wake(["init"]).run();
+    assert_ne!(again.code, 0);
+}
+
+#[test]
+fn help_for_every_command() {
+    let project = project().build();
+    for command in [
+        "build",
+        "run",
+        "plan",
+        "why",
+        "graph",
+        "log",
+        "ls",
+        "eval",
+        "init",
+        "gc",
+        "store",
+        "doctor",
+        "completions",
+    ] {
+        let help = project.wake([command, "--help"]).run().success();
+        assert!(help.stdout.contains("Usage"), "{help}");
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_fault() {
+    let project = one();
+    let script = "\"$0\" --message-format json build | head -c 1 >/dev/null";
+    project.wake([] as [&str; 0]).wrapper(["sh", "-c", script]).run().success().says(expect![[""]]);
+}
+
+#[test]
+fn eval_prints_json() {
+    let project = one();
+    let run = project.wake(["eval", "{ b: 1 + 1, a: std.length('ü') }"]).run().success();
+    let value: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(value, serde_json::json!({ "a": 1, "b": 2 }));
+}
