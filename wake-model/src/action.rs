@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::decode::{DecodeError, Decoder, Token};
 use crate::digest::{ActionDigest, BlobDigest, Digest, HostDigest, TreeDigest};
 use crate::encode::{Domain, Encoder, digest_bytes};
 use crate::path::RelPath;
@@ -193,6 +194,18 @@ impl Action {
         bytes
     }
 
+    /// The named parts of an action that was encoded, for those who compare it with another.
+    pub fn decode_fields(encoded: &[u8]) -> Result<Vec<Field>, DecodeError> {
+        let mut decoder = Decoder::new(encoded);
+        let Token::List(count) = decoder.token()? else { return Err(decoder.error()) };
+        let mut fields = Vec::new();
+        for _ in 0..count {
+            fields.push(decode_field(&mut decoder)?);
+        }
+        decoder.end()?;
+        Ok(fields)
+    }
+
     /// Every named part, in a fixed order: the one walk that hashes and explains.
     pub fn fields(&self) -> Vec<Field> {
         // No `..`: a new field does not compile until someone decides whether it is identity.
@@ -219,6 +232,29 @@ impl Action {
         fields.push(single("platform", platform));
         fields
     }
+}
+
+fn decode_field(decoder: &mut Decoder<'_>) -> Result<Field, DecodeError> {
+    let (Token::List(3), Token::Text(group)) = (decoder.token()?, decoder.token()?) else {
+        return Err(decoder.error());
+    };
+    let key = match decoder.token()? {
+        Token::None => None,
+        Token::Text(key) => Some(key.to_owned()),
+        _ => return Err(decoder.error()),
+    };
+    let value = match decoder.token()? {
+        Token::Text(text) => FieldValue::Text(text.to_owned()),
+        Token::Uint(number) => FieldValue::Uint(number),
+        Token::List(2) => match (decoder.token()?, decoder.token()?) {
+            (Token::Text(kind), Token::Digest(digest)) => {
+                FieldValue::Digest(kind.to_owned(), digest)
+            }
+            _ => return Err(decoder.error()),
+        },
+        _ => return Err(decoder.error()),
+    };
+    Ok(Field { group: group.to_owned(), key, value })
 }
 
 fn command_fields(command: &Command, fields: &mut Vec<Field>) {
@@ -349,6 +385,19 @@ mod tests {
             |a| a.sandbox = SandboxLevel::Weak,
             |a| a.platform = "aarch64-linux".into(),
         ]
+    }
+
+    #[test]
+    fn the_fields_come_back_from_the_encoding() {
+        for change in changes() {
+            let mut action = sample();
+            change(&mut action);
+            assert_eq!(Action::decode_fields(&action.encode()), Ok(action.fields()));
+        }
+        let encoded = sample().encode();
+        for cut in 0..encoded.len() {
+            assert!(Action::decode_fields(&encoded[..cut]).is_err(), "{cut}");
+        }
     }
 
     #[test]

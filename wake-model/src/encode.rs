@@ -62,15 +62,15 @@ impl Domain {
     }
 }
 
-const NONE: u8 = 0x00;
-const FALSE: u8 = 0x01;
-const TRUE: u8 = 0x02;
-const UINT: u8 = 0x03;
-const TEXT: u8 = 0x04;
-const BYTES: u8 = 0x05;
-const DIGEST: u8 = 0x06;
-const LIST: u8 = 0x07;
-const RECORD: u8 = 0x08;
+pub(crate) const NONE: u8 = 0x00;
+pub(crate) const FALSE: u8 = 0x01;
+pub(crate) const TRUE: u8 = 0x02;
+pub(crate) const UINT: u8 = 0x03;
+pub(crate) const TEXT: u8 = 0x04;
+pub(crate) const BYTES: u8 = 0x05;
+pub(crate) const DIGEST: u8 = 0x06;
+pub(crate) const LIST: u8 = 0x07;
+pub(crate) const RECORD: u8 = 0x08;
 
 /// Writes canonical values to a sink.
 pub struct Encoder<'a, S: Sink> {

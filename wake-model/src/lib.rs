@@ -4,6 +4,7 @@
 //! one canonical encoding of [`encode`], described with test vectors in `spec/encoding.md`.
 
 pub mod action;
+pub mod decode;
 pub mod digest;
 pub mod encode;
 pub mod json;
@@ -19,6 +20,7 @@ pub use action::{
     Action, Command, Field, FieldValue, InputNode, Invocation, OutputDecl, OutputKind, RootFs,
     SandboxLevel, User,
 };
+pub use decode::DecodeError;
 pub use digest::{
     ActionDigest, BlobDigest, Digest, HostDigest, PkgDigest, TreeDigest, ValueDigest,
 };
