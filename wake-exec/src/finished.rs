@@ -109,6 +109,12 @@ pub enum Fault {
     /// It lies behind a symbolic link, which is never followed.
     #[error("lies behind a symbolic link, which is not followed")]
     BehindLink,
+    /// With it the outputs hold more bytes than the job's limit.
+    #[error("exceeds the limit of {limit} bytes for all outputs")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
     /// Two outputs contradict each other.
     #[error("is both a file and a directory")]
     Conflict,

@@ -196,6 +196,17 @@ pub struct Outputs {
     pub into: PathBuf,
     /// After which endings.
     pub take: TakeOutputs,
+    /// How much of each file is kept.
+    pub fidelity: Fidelity,
+}
+
+/// How much of each output is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fidelity {
+    /// Bytes, executable bits and links that stay inside, as modules have them.
+    Content,
+    /// Mode bits, times and links of any kind as well, as tar wares have them.
+    Attributes,
 }
 
 /// After which endings outputs are taken.
@@ -270,6 +281,7 @@ impl Job {
                 declared: Vec::new(),
                 into,
                 take: TakeOutputs::OnSuccess,
+                fidelity: Fidelity::Content,
             },
             network: Network::None,
             level: SandboxLevel::Strict,

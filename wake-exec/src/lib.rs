@@ -12,16 +12,25 @@
 mod cancel;
 mod defaults;
 mod error;
+mod executor;
 mod finished;
+mod host;
 mod job;
+mod probe;
+mod wire;
+mod worker;
 
 pub use cancel::CancelToken;
 pub use defaults::{
     BUILDER_GID, BUILDER_UID, DEFAULT_ENV, HOME, HOSTNAME, SOURCE_DATE_EPOCH, WORK_DIR, WORK_PATH,
 };
 pub use error::{Hint, SandboxError};
+pub use executor::{Executor, ExecutorOptions, WorkerCommand};
 pub use finished::{Fault, Finished, Log, OutputFault, Timings};
+pub use host::{HostIdentity, HostIdentityError};
 pub use job::{
-    Access, Command, FileSignature, Identity, Input, Job, Limits, Network, Outputs, Root, Scratch,
-    Seal, Source, TakeOutputs,
+    Access, Command, Fidelity, FileSignature, Identity, Input, Job, Limits, Network, Outputs, Root,
+    Scratch, Seal, Source, TakeOutputs,
 };
+pub use probe::{Finding, probe};
+pub use worker::serve;

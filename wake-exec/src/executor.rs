@@ -1,0 +1,231 @@
+//! The host's side: a pool of workers, one for each job that runs at the same time.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use crate::cancel::CancelToken;
+use crate::error::SandboxError;
+use crate::finished::Finished;
+use crate::job::Job;
+use crate::wire::{self, Class, Order, Reply};
+
+/// How a worker process is started: a program whose `main` ends in [`crate::serve`].
+#[derive(Clone, Debug)]
+pub struct WorkerCommand {
+    /// The program, usually the running one itself.
+    pub program: PathBuf,
+    /// The arguments that make it a worker.
+    pub args: Vec<String>,
+}
+
+/// Settings of an executor.
+#[derive(Clone, Debug)]
+pub struct ExecutorOptions {
+    /// Idle workers that are kept of each kind.
+    pub idle: usize,
+}
+
+impl Default for ExecutorOptions {
+    fn default() -> Self {
+        ExecutorOptions { idle: 64 }
+    }
+}
+
+/// Runs jobs, as many at once as there are threads that ask.
+///
+/// Workers are started when they are needed, about 3 ms each, and die with the executor.
+#[derive(Debug)]
+pub struct Executor {
+    command: WorkerCommand,
+    options: ExecutorOptions,
+    idle: Mutex<HashMap<Class, Vec<Worker>>>,
+}
+
+/// How long a worker may take to stop a command before it is killed itself.
+const CANCEL_GRACE: Duration = Duration::from_millis(80);
+
+impl Executor {
+    /// An executor without workers yet.
+    pub fn new(command: WorkerCommand, options: ExecutorOptions) -> Self {
+        Executor { command, options, idle: Mutex::new(HashMap::new()) }
+    }
+
+    /// Runs `job` and waits for it. A command that ran and failed is [`Ok`].
+    ///
+    /// When `cancel` fires, every process of the command is dead before this returns.
+    pub fn run(&self, job: &Job, cancel: &CancelToken) -> Result<Finished, SandboxError> {
+        if cancel.is_cancelled() {
+            return Err(SandboxError::Cancelled);
+        }
+        let asked = Instant::now();
+        let class = Class::of(job);
+        let mut worker = self.worker(&class)?;
+        let wait = asked.elapsed();
+        let result = worker.run(job, cancel);
+        match &result {
+            Err(SandboxError::Worker(_)) => worker.kill(),
+            _ if worker.dead => {}
+            _ => self.give_back(class, worker),
+        }
+        result.map(|mut finished| {
+            finished.timings.wait = wait;
+            finished
+        })
+    }
+
+    /// Starts workers for `job`'s kind until `count` are idle, so that first jobs do not wait for them.
+    pub fn warm(&self, job: &Job, count: usize) -> Result<(), SandboxError> {
+        let class = Class::of(job);
+        for _ in 0..count {
+            let worker = Worker::start(&self.command, &class)?;
+            self.give_back(class.clone(), worker);
+        }
+        Ok(())
+    }
+
+    fn worker(&self, class: &Class) -> Result<Worker, SandboxError> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        match idle.get_mut(class).and_then(Vec::pop) {
+            Some(worker) => Ok(worker),
+            None => {
+                drop(idle);
+                Worker::start(&self.command, class)
+            }
+        }
+    }
+
+    fn give_back(&self, class: Class, worker: Worker) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let workers = idle.entry(class).or_default();
+        if workers.len() < self.options.idle {
+            workers.push(worker);
+        }
+    }
+}
+
+/// One worker process.
+#[derive(Debug)]
+struct Worker {
+    socket: UnixStream,
+    /// What was started; it outlives the process below, and so all that run in its namespaces.
+    child: Child,
+    /// The process that holds the namespaces.
+    inner: Option<OwnedFd>,
+    dead: bool,
+}
+
+impl Worker {
+    fn start(command: &WorkerCommand, class: &Class) -> Result<Self, SandboxError> {
+        let not_started = |source: io::Error| SandboxError::WorkerNotStarted {
+            program: command.program.clone(),
+            source,
+        };
+        let (socket, theirs) = UnixStream::pair().map_err(not_started)?;
+        let child = Command::new(&command.program)
+            .args(&command.args)
+            .env_clear()
+            .current_dir("/")
+            .stdin(OwnedFd::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .map_err(not_started)?;
+        let mut worker = Worker { socket, child, inner: None, dead: false };
+        wire::send(&worker.socket, &Order::Become(class)).map_err(worker_failed)?;
+        match wire::receive(&worker.socket).map_err(worker_failed)? {
+            Some(Reply::Ready(Ok(pid))) => {
+                worker.inner =
+                    Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+                Ok(worker)
+            }
+            Some(Reply::Ready(Err(failure))) => Err(failure.into()),
+            Some(Reply::Done(_)) => Err(SandboxError::Worker("it answered out of turn".into())),
+            None => Err(worker.last_words()),
+        }
+    }
+
+    fn run(&mut self, job: &Job, cancel: &CancelToken) -> Result<Finished, SandboxError> {
+        wire::send(&self.socket, &Order::Run(job)).map_err(worker_failed)?;
+        if self.wait(cancel)? == Waited::Cancelled {
+            return Err(SandboxError::Cancelled);
+        }
+        match wire::receive(&self.socket).map_err(worker_failed)? {
+            Some(Reply::Done(result)) => (*result).map_err(SandboxError::from),
+            Some(Reply::Ready(_)) => Err(SandboxError::Worker("it answered out of turn".into())),
+            None => Err(self.last_words()),
+        }
+    }
+
+    /// Waits until there is an answer, passing a cancellation on.
+    fn wait(&mut self, cancel: &CancelToken) -> Result<Waited, SandboxError> {
+        let mut fds = [
+            PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(cancel.fd(), PollFlags::IN),
+        ];
+        loop {
+            match poll(&mut fds, None) {
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(errno) => return Err(worker_failed(errno.into())),
+                Ok(_) => {}
+            }
+            if !fds[0].revents().is_empty() {
+                return Ok(Waited::Answer);
+            }
+            if fds[1].revents().contains(PollFlags::IN) {
+                break;
+            }
+        }
+        wire::send(&self.socket, &Order::Cancel).map_err(worker_failed)?;
+        let mut fds = [PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN)];
+        let grace = Timespec { tv_sec: 0, tv_nsec: i64::from(CANCEL_GRACE.subsec_nanos()) };
+        if poll(&mut fds, Some(&grace)).unwrap_or(0) == 0 {
+            self.kill();
+            return Ok(Waited::Cancelled);
+        }
+        Ok(Waited::Answer)
+    }
+
+    fn kill(&mut self) {
+        self.dead = true;
+        // Killing a process that is gone already is what was wanted.
+        let _ = match &self.inner {
+            Some(inner) => pidfd_send_signal(inner, Signal::KILL).map_err(io::Error::from),
+            None => self.child.kill(),
+        };
+        let _ = self.child.wait();
+    }
+
+    /// What can be said about a worker that closed its socket.
+    fn last_words(&mut self) -> SandboxError {
+        self.dead = true;
+        match self.child.wait() {
+            Ok(status) => SandboxError::Worker(format!("it ended with {status}")),
+            Err(error) => SandboxError::Worker(error.to_string()),
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Waited {
+    Answer,
+    Cancelled,
+}
+
+fn worker_failed(error: io::Error) -> SandboxError {
+    SandboxError::Worker(error.to_string())
+}

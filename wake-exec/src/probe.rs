@@ -1,0 +1,41 @@
+//! What this machine can do, for `wake doctor`.
+
+use wake_model::SandboxLevel;
+
+use crate::cancel::CancelToken;
+use crate::error::SandboxError;
+use crate::executor::Executor;
+use crate::job::{Command, Job};
+
+/// The answer to one question about this machine.
+#[derive(Debug)]
+pub struct Finding {
+    /// What was tried.
+    pub name: &'static str,
+    /// What came of it.
+    pub result: Result<String, SandboxError>,
+}
+
+/// Tries each kind of sandbox by running an empty command in it.
+pub fn probe(executor: &Executor) -> Vec<Finding> {
+    [("strict sandbox", SandboxLevel::Strict), ("weak sandbox", SandboxLevel::Weak)]
+        .into_iter()
+        .map(|(name, level)| Finding { name, result: try_level(executor, level) })
+        .collect()
+}
+
+fn try_level(executor: &Executor, level: SandboxLevel) -> Result<String, SandboxError> {
+    let cancel = CancelToken::new().map_err(|e| SandboxError::step("create", "event", e))?;
+    let command = Command {
+        program: "/bin/sh".to_owned(),
+        args: vec!["-c".to_owned(), ":".to_owned()],
+        cwd: "/".to_owned(),
+        ..Command::default()
+    };
+    let into = std::path::PathBuf::from(format!("/tmp/wake-probe-{}", std::process::id()));
+    let mut job = Job::module(command, into);
+    job.level = level;
+    let finished = executor.run(&job, &cancel)?;
+    let cost = finished.timings.setup + finished.timings.run;
+    Ok(format!("{}, {:.1} ms a command", finished.outcome, cost.as_secs_f64() * 1e3))
+}

@@ -1,0 +1,138 @@
+//! What crosses the socket between executor and worker: frames of a length and a postcard value.
+//!
+//! Both ends are the same program, so the encoding needs no version.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use wake_model::SandboxLevel;
+
+use crate::error::SandboxError;
+use crate::finished::Finished;
+use crate::job::{Identity, Job, Network};
+
+/// What a worker is for life; jobs that need another one go to another worker.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Class {
+    pub(crate) level: SandboxLevelKey,
+    pub(crate) identity: Identity,
+    pub(crate) network: Network,
+}
+
+/// The level as something that can be compared in a map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) enum SandboxLevelKey {
+    Strict,
+    Weak,
+}
+
+impl Class {
+    pub(crate) fn of(job: &Job) -> Self {
+        let level = match job.level {
+            SandboxLevel::Strict => SandboxLevelKey::Strict,
+            SandboxLevel::Weak => SandboxLevelKey::Weak,
+        };
+        Class { level, identity: job.identity.clone(), network: job.network }
+    }
+}
+
+/// [`Request`] as the executor has it in hand: encoded alike, variant by variant.
+#[derive(Serialize)]
+pub(crate) enum Order<'a> {
+    Become(&'a Class),
+    Run(&'a Job),
+    Cancel,
+}
+
+/// From the executor.
+#[derive(Deserialize)]
+pub(crate) enum Request {
+    /// First and once.
+    Become(Class),
+    /// Run this; answered by [`Reply::Done`].
+    Run(Box<Job>),
+    /// Stop what is running; ignored where nothing is.
+    Cancel,
+}
+
+/// From the worker.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Reply {
+    /// The answer to [`Request::Become`], with the worker's process number as the executor sees it.
+    Ready(Result<i32, Failure>),
+    /// The answer to [`Request::Run`].
+    Done(Box<Result<Finished, Failure>>),
+}
+
+/// A [`SandboxError`] as the worker meets it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Failure {
+    Unavailable { missing: String, errno: i32 },
+    Changed { paths: Vec<PathBuf> },
+    NotStarted { program: String, errno: i32 },
+    Step { step: String, path: PathBuf, errno: i32 },
+    BadJob { path: String, reason: String },
+    Cancelled,
+}
+
+impl Failure {
+    pub(crate) fn step(step: &str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
+        Failure::Step { step: step.to_owned(), path: path.into(), errno: errno(source) }
+    }
+
+    pub(crate) fn unavailable(missing: &str, source: impl Into<io::Error>) -> Self {
+        Failure::Unavailable { missing: missing.to_owned(), errno: errno(source) }
+    }
+
+    pub(crate) fn bad_job(path: impl Into<String>, reason: &str) -> Self {
+        Failure::BadJob { path: path.into(), reason: reason.to_owned() }
+    }
+}
+
+fn errno(source: impl Into<io::Error>) -> i32 {
+    source.into().raw_os_error().unwrap_or(libc::EIO)
+}
+
+impl From<Failure> for SandboxError {
+    fn from(failure: Failure) -> Self {
+        let os = io::Error::from_raw_os_error;
+        match failure {
+            Failure::Unavailable { missing, errno } => {
+                SandboxError::unavailable(&missing, os(errno))
+            }
+            Failure::Changed { paths } => SandboxError::Changed { paths },
+            Failure::NotStarted { program, errno } => {
+                SandboxError::NotStarted { program, source: os(errno) }
+            }
+            Failure::Step { step, path, errno } => SandboxError::step(&step, path, os(errno)),
+            Failure::BadJob { path, reason } => SandboxError::BadJob { path, reason },
+            Failure::Cancelled => SandboxError::Cancelled,
+        }
+    }
+}
+
+/// Sends one value.
+pub(crate) fn send<T: Serialize>(socket: &UnixStream, value: &T) -> io::Result<()> {
+    let mut frame = postcard::to_extend(value, vec![0; 4]).map_err(io::Error::other)?;
+    let length = u32::try_from(frame.len() - 4).map_err(io::Error::other)?;
+    frame[..4].copy_from_slice(&length.to_le_bytes());
+    let mut to: &UnixStream = socket;
+    to.write_all(&frame)
+}
+
+/// Receives one value; none where the other end is gone.
+pub(crate) fn receive<T: DeserializeOwned>(socket: &UnixStream) -> io::Result<Option<T>> {
+    let mut from: &UnixStream = socket;
+    let mut length = [0; 4];
+    match from.read_exact(&mut length) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+        other => other?,
+    }
+    let mut frame = vec![0; u32::from_le_bytes(length) as usize];
+    from.read_exact(&mut frame)?;
+    postcard::from_bytes(&frame).map(Some).map_err(io::Error::other)
+}

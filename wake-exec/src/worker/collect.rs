@@ -1,0 +1,322 @@
+//! Taking outputs from where the command left them. No process of it is alive any more, and no link is
+//! ever followed.
+
+use std::ffi::CStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use wake_model::{BlobDigest, Manifest, Node, OutputDecl, OutputKind, RelPath};
+
+use super::kernel;
+use super::place::{STRAIGHT, fixed_times};
+use crate::finished::{Fault, OutputFault};
+use crate::job::{Fidelity, Outputs, TakeOutputs};
+use crate::wire::Failure;
+
+/// What is taken from where.
+pub(crate) struct Collection<'a> {
+    pub(crate) outputs: &'a Outputs,
+    /// The directory that output paths are relative to.
+    pub(crate) base: BorrowedFd<'a>,
+    /// How many bytes all outputs may hold.
+    pub(crate) limit: u64,
+}
+
+/// Copies the declared outputs; or says everything that is wrong with them, and leaves nothing.
+pub(crate) fn collect(
+    collection: &Collection<'_>,
+    buffer: &mut [u8],
+) -> Result<Result<Manifest, Vec<OutputFault>>, Failure> {
+    let into = &collection.outputs.into;
+    let made = |errno: Errno| Failure::step("create", into, errno);
+    rustix::fs::mkdirat(CWD, into, Mode::from_raw_mode(0o755)).map_err(made)?;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let target = rustix::fs::openat(CWD, into, flags, Mode::empty()).map_err(made)?;
+    let mut taking =
+        Taking { collection, target, buffer, nodes: Vec::new(), faults: Vec::new(), taken: 0 };
+    let mut declared: Vec<&OutputDecl> = collection.outputs.declared.iter().collect();
+    declared.sort();
+    let mut done: Option<&RelPath> = None;
+    for decl in declared {
+        // What lies in a directory that is taken as a whole is taken with it.
+        if done.is_some_and(|done| decl.path.starts_with(done)) {
+            taking.check_present(decl)?;
+        } else if taking.declared(decl)? {
+            done = Some(&decl.path);
+        }
+    }
+    taking.finish(into)
+}
+
+struct Taking<'a> {
+    collection: &'a Collection<'a>,
+    target: OwnedFd,
+    buffer: &'a mut [u8],
+    nodes: Vec<(RelPath, Node)>,
+    faults: Vec<OutputFault>,
+    taken: u64,
+}
+
+impl Taking<'_> {
+    fn finish(self, into: &Path) -> Result<Result<Manifest, Vec<OutputFault>>, Failure> {
+        if self.faults.is_empty() {
+            match Manifest::new(self.nodes) {
+                Ok(manifest) => return Ok(Ok(manifest)),
+                Err(conflict) => {
+                    let fault = OutputFault::new(&conflict.path, Fault::Conflict);
+                    return discard(into).map(|()| Err(vec![fault]));
+                }
+            }
+        }
+        discard(into).map(|()| Err(self.faults))
+    }
+
+    fn fault(&mut self, path: &RelPath, fault: Fault) {
+        self.faults.push(OutputFault::new(path, fault));
+    }
+
+    /// Takes one declared path; true where it is a directory.
+    fn declared(&mut self, decl: &OutputDecl) -> Result<bool, Failure> {
+        let Some(holder) = self.holder(decl)? else { return Ok(false) };
+        let name = decl.path.file_name().unwrap_or(".").to_owned();
+        let Some(stat) = self.stat(holder.as_fd(), &name, decl)? else { return Ok(false) };
+        let target = self.target_of(&decl.path)?;
+        let node =
+            At { dir: holder.as_fd(), name: &name, target: target.as_fd(), path: &decl.path };
+        self.node(&node, &stat)?;
+        Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+    }
+
+    fn check_present(&mut self, decl: &OutputDecl) -> Result<(), Failure> {
+        let Some(holder) = self.holder(decl)? else { return Ok(()) };
+        let name = decl.path.file_name().unwrap_or(".").to_owned();
+        self.stat(holder.as_fd(), &name, decl).map(drop)
+    }
+
+    /// The directory that holds a declared path; none where there is none, which is noted.
+    fn holder(&mut self, decl: &OutputDecl) -> Result<Option<OwnedFd>, Failure> {
+        let parent = decl.path.parent().unwrap_or_default();
+        let parent = if parent.is_root() { "." } else { parent.as_str() };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        match rustix::fs::openat2(self.collection.base, parent, flags, Mode::empty(), STRAIGHT) {
+            Ok(holder) => Ok(Some(holder)),
+            Err(Errno::NOENT | Errno::NOTDIR) => {
+                self.missing(decl);
+                Ok(None)
+            }
+            Err(Errno::LOOP | Errno::XDEV) => {
+                self.fault(&decl.path, Fault::BehindLink);
+                Ok(None)
+            }
+            Err(errno) => Err(Failure::step("open", decl.path.as_str(), errno)),
+        }
+    }
+
+    fn stat(
+        &mut self,
+        holder: BorrowedFd<'_>,
+        name: &str,
+        decl: &OutputDecl,
+    ) -> Result<Option<Stat>, Failure> {
+        match rustix::fs::statat(holder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => {
+                let kind = FileType::from_raw_mode(stat.st_mode);
+                if decl.kind == OutputKind::Dir && kind != FileType::Directory {
+                    self.fault(&decl.path, Fault::NotADirectory);
+                    return Ok(None);
+                }
+                Ok(Some(stat))
+            }
+            Err(Errno::NOENT) => {
+                self.missing(decl);
+                Ok(None)
+            }
+            Err(errno) => Err(Failure::step("read", decl.path.as_str(), errno)),
+        }
+    }
+
+    fn missing(&mut self, decl: &OutputDecl) {
+        if self.collection.outputs.take == TakeOutputs::OnSuccess {
+            self.fault(&decl.path, Fault::Missing);
+        }
+    }
+
+    /// The directory into which `path` is copied, made where it does not exist.
+    fn target_of(&self, path: &RelPath) -> Result<OwnedFd, Failure> {
+        let failed = |errno: Errno| Failure::step("create", path.as_str(), errno);
+        let mut at = rustix::io::fcntl_dupfd_cloexec(&self.target, 3).map_err(failed)?;
+        let parent = path.parent().unwrap_or_default();
+        for component in parent.components() {
+            at = make_directory(at.as_fd(), component).map_err(failed)?;
+        }
+        Ok(at)
+    }
+
+    fn node(&mut self, at: &At<'_>, stat: &Stat) -> Result<(), Failure> {
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => self.file(at, stat),
+            FileType::Directory => self.directory(at, stat),
+            FileType::Symlink => self.link(at),
+            FileType::Fifo => {
+                self.fault(at.path, Fault::Fifo);
+                Ok(())
+            }
+            FileType::Socket => {
+                self.fault(at.path, Fault::Socket);
+                Ok(())
+            }
+            _ => {
+                self.fault(at.path, Fault::Device);
+                Ok(())
+            }
+        }
+    }
+
+    fn exact(&self) -> bool {
+        self.collection.outputs.fidelity == Fidelity::Attributes
+    }
+
+    fn file(&mut self, at: &At<'_>, stat: &Stat) -> Result<(), Failure> {
+        let failed = |errno: Errno| Failure::step("copy", at.path.as_str(), errno);
+        if stat.st_mode & 0o6000 != 0 && !self.exact() {
+            self.fault(at.path, Fault::SetId);
+            return Ok(());
+        }
+        // Asked before it is read: a sparse file holds more than it takes.
+        self.taken = self.taken.saturating_add(stat.st_size as u64);
+        if self.taken > self.collection.limit {
+            self.fault(at.path, Fault::TooLarge { limit: self.collection.limit });
+            return Ok(());
+        }
+        let executable = stat.st_mode & 0o111 != 0;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let from = rustix::fs::openat(at.dir, at.name, flags, Mode::empty()).map_err(failed)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = Mode::from_raw_mode(if executable { 0o555 } else { 0o444 });
+        let to = rustix::fs::openat(at.target, at.name, flags, mode).map_err(failed)?;
+        let (blob, size) = copy_hashing(&from, &to, self.buffer).map_err(failed)?;
+        if self.exact() {
+            rustix::fs::fchmod(&to, Mode::from_raw_mode(stat.st_mode & 0o7777)).map_err(failed)?;
+        }
+        let time = if self.exact() { stat.st_mtime } else { 0 };
+        rustix::fs::futimens(&to, &fixed_times(time)).map_err(failed)?;
+        self.nodes.push((at.path.clone(), Node::File { blob, size, executable }));
+        Ok(())
+    }
+
+    fn directory(&mut self, at: &At<'_>, stat: &Stat) -> Result<(), Failure> {
+        let failed = |errno: Errno| Failure::step("copy", at.path.as_str(), errno);
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let from = rustix::fs::openat(at.dir, at.name, flags, Mode::empty()).map_err(failed)?;
+        let target = make_directory(at.target, at.name).map_err(failed)?;
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&from).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            match name_of(entry.file_name()) {
+                Ok("." | "..") => {}
+                Ok(name) => names.push(name.to_owned()),
+                Err(lossy) => {
+                    let path = format!("{}/{lossy}", at.path);
+                    self.faults.push(OutputFault { path, fault: Fault::NameNotUtf8 });
+                }
+            }
+        }
+        names.sort_unstable();
+        self.nodes.push((at.path.clone(), Node::Dir));
+        for name in names {
+            let path = at.path.child(&name).map_err(|_| failed(Errno::INVAL))?;
+            let stat = rustix::fs::statat(&from, name.as_str(), AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(failed)?;
+            let below = At { dir: from.as_fd(), name: &name, target: target.as_fd(), path: &path };
+            self.node(&below, &stat)?;
+        }
+        if self.exact() {
+            rustix::fs::fchmod(&target, Mode::from_raw_mode(stat.st_mode & 0o7777))
+                .map_err(failed)?;
+        }
+        let time = if self.exact() { stat.st_mtime } else { 0 };
+        rustix::fs::futimens(&target, &fixed_times(time)).map_err(failed)
+    }
+
+    fn link(&mut self, at: &At<'_>) -> Result<(), Failure> {
+        let failed = |errno: Errno| Failure::step("copy", at.path.as_str(), errno);
+        let target = rustix::fs::readlinkat(at.dir, at.name, Vec::new()).map_err(failed)?;
+        let target = match target.into_string() {
+            Ok(target) => target,
+            Err(error) => {
+                let target = String::from_utf8_lossy(error.into_cstring().as_bytes()).into_owned();
+                self.fault(at.path, Fault::LinkLeaves { target });
+                return Ok(());
+            }
+        };
+        if !self.exact() && !self.stays(at.path, &target) {
+            self.fault(at.path, Fault::LinkLeaves { target });
+            return Ok(());
+        }
+        rustix::fs::symlinkat(target.as_str(), at.target, at.name).map_err(failed)?;
+        self.nodes.push((at.path.clone(), Node::Link { target }));
+        Ok(())
+    }
+
+    /// Whether a link at `path` to `target` leads to a declared output.
+    ///
+    /// A `..` after a name is refused even where it stays inside as text: the name may be a link itself,
+    /// and then it does not stay.
+    fn stays(&self, path: &RelPath, target: &str) -> bool {
+        let mut parts = target.split('/').filter(|part| !matches!(*part, "" | ".")).peekable();
+        while parts.next_if_eq(&"..").is_some() {}
+        if parts.any(|part| part == "..") {
+            return false;
+        }
+        let from = path.parent().unwrap_or_default();
+        wake_model::path::resolve_link(&from, target).is_some_and(|resolved| {
+            self.collection.outputs.declared.iter().any(|decl| resolved.starts_with(&decl.path))
+        })
+    }
+}
+
+/// One name in one directory, and the directory it is copied into.
+struct At<'a> {
+    dir: BorrowedFd<'a>,
+    name: &'a str,
+    target: BorrowedFd<'a>,
+    path: &'a RelPath,
+}
+
+fn name_of(name: &CStr) -> Result<&str, String> {
+    name.to_str().map_err(|_| name.to_string_lossy().into_owned())
+}
+
+fn make_directory(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Errno> {
+    match rustix::fs::mkdirat(dir, name, Mode::from_raw_mode(0o755)) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(errno) => return Err(errno),
+    }
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    rustix::fs::openat(dir, name, flags, Mode::empty())
+}
+
+/// Copies and hashes in one pass, so that the digest is that of the bytes that were written.
+fn copy_hashing(
+    from: &OwnedFd,
+    to: &OwnedFd,
+    buffer: &mut [u8],
+) -> Result<(BlobDigest, u64), Errno> {
+    let mut hasher = blake3::Hasher::new();
+    let mut size = 0;
+    loop {
+        let length = kernel::read_some(from, buffer)?;
+        if length == 0 {
+            return Ok((BlobDigest(hasher.finalize().into()), size));
+        }
+        hasher.update(&buffer[..length]);
+        kernel::write_all(to, &buffer[..length])?;
+        size += length as u64;
+    }
+}
+
+fn discard(into: &Path) -> Result<(), Failure> {
+    std::fs::remove_dir_all(into).map_err(|error| Failure::step("remove", into, error))
+}

@@ -1,0 +1,274 @@
+//! Entering the namespaces, once in the life of a worker.
+
+use std::fs;
+use std::os::fd::{AsFd, OwnedFd};
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{MountPropagationFlags, mount_change};
+
+use super::kernel::{self, Fork};
+use super::mounts;
+use crate::job::Network;
+use crate::wire::{Class, Failure};
+
+/// What a process has become.
+pub(crate) enum Role {
+    /// The process outside, which only waits for the worker of this number.
+    Parent(libc::pid_t),
+    /// The worker; nothing is known of it where it is not confined.
+    Worker(Option<Confined>),
+}
+
+/// What a worker has in hand once it is inside.
+pub(crate) struct Confined {
+    /// Its own process number as the executor sees it.
+    pub(crate) outer_pid: i32,
+    /// Its copy of the host's mounts.
+    pub(crate) host: HostMounts,
+    /// The process file system of its own process namespace.
+    pub(crate) proc: OwnedFd,
+    /// Who commands run as, where that is somebody else than the worker.
+    pub(crate) owner: Option<Owner>,
+    /// Whether it has a network namespace of its own.
+    pub(crate) network: Network,
+}
+
+/// A user and a group, as numbers inside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owner {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+/// The mount namespace in which the host's paths mean what they mean to the executor.
+pub(crate) struct HostMounts {
+    pub(crate) ns: OwnedFd,
+    pub(crate) root: OwnedFd,
+}
+
+impl HostMounts {
+    /// Goes back into it from another one.
+    pub(crate) fn enter(&self) -> Result<(), Errno> {
+        kernel::enter_mounts(&self.ns)?;
+        // The executor's root may be a directory of the namespace's root.
+        rustix::process::fchdir(&self.root)?;
+        rustix::process::chroot(".")
+    }
+}
+
+/// The user outside that stands for the command's user where the worker itself is root: one that owns
+/// nothing, for as user 0 outside a command could write to `/proc/sys` without any capability.
+const NOBODY_OUTSIDE: u32 = 2_000_000_000;
+
+/// Forks into new namespaces. Both processes return.
+pub(crate) fn confine(class: &Class) -> Result<Role, Failure> {
+    let namespaces = kernel::NAMESPACES
+        | match class.network {
+            Network::None => libc::CLONE_NEWNET,
+            Network::Host => 0,
+        };
+    let (wait, go) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+        .map_err(|errno| Failure::step("create", "pipe", errno))?;
+    match kernel::fork_into(namespaces | libc::CLONE_NEWUSER) {
+        Ok(Fork::Parent(child)) => {
+            drop(wait);
+            let mapped = map_users(child, class);
+            let note = Note { pid: child, mapped };
+            note.send(&go).map_err(|errno| Failure::step("write", "pipe", errno))?;
+            Ok(Role::Parent(child))
+        }
+        Ok(Fork::Child) => {
+            drop(go);
+            let note = Note::receive(&wait)?;
+            note.mapped.map_err(|errno| Failure::unavailable("mapping user numbers", errno))?;
+            let owner = rustix::process::geteuid().as_raw() != class.identity.uid;
+            inside(class, note.pid, owner, UserNs::Own).map(|c| Role::Worker(Some(c)))
+        }
+        Err(refused) => without_user_namespace(class, namespaces, refused),
+    }
+}
+
+/// Root needs no user namespace; what it runs then has the command's numbers outside as well.
+fn without_user_namespace(
+    class: &Class,
+    namespaces: libc::c_int,
+    refused: Errno,
+) -> Result<Role, Failure> {
+    if class.identity.uid == 0 || !rustix::process::geteuid().is_root() {
+        return Err(Failure::unavailable("user namespaces", refused));
+    }
+    let (wait, go) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+        .map_err(|errno| Failure::step("create", "pipe", errno))?;
+    match kernel::fork_into(namespaces) {
+        Ok(Fork::Parent(child)) => {
+            let note = Note { pid: child, mapped: Ok(()) };
+            note.send(&go).map_err(|errno| Failure::step("write", "pipe", errno))?;
+            Ok(Role::Parent(child))
+        }
+        Ok(Fork::Child) => {
+            drop(go);
+            let note = Note::receive(&wait)?;
+            inside(class, note.pid, true, UserNs::Hosts).map(|c| Role::Worker(Some(c)))
+        }
+        Err(_) => Err(Failure::unavailable("user namespaces", refused)),
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum UserNs {
+    Own,
+    Hosts,
+}
+
+/// What the process outside tells the one inside before it goes on.
+struct Note {
+    pid: libc::pid_t,
+    mapped: Result<(), Errno>,
+}
+
+impl Note {
+    fn send(&self, to: &OwnedFd) -> Result<(), Errno> {
+        let errno = self.mapped.err().map_or(0, Errno::raw_os_error);
+        let mut bytes = [0; 8];
+        bytes[..4].copy_from_slice(&self.pid.to_ne_bytes());
+        bytes[4..].copy_from_slice(&errno.to_ne_bytes());
+        kernel::write_all(to, &bytes)
+    }
+
+    fn receive(from: &OwnedFd) -> Result<Self, Failure> {
+        let mut bytes = [0; 8];
+        match kernel::read_some(from, &mut bytes) {
+            Ok(8) => {}
+            Ok(_) => return Err(Failure::step("read", "pipe", Errno::PIPE)),
+            Err(errno) => return Err(Failure::step("read", "pipe", errno)),
+        }
+        let word = |at: usize| {
+            i32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
+        let mapped = match word(4) {
+            0 => Ok(()),
+            errno => Err(Errno::from_raw_os_error(errno)),
+        };
+        Ok(Note { pid: word(0), mapped })
+    }
+}
+
+/// Says who the users inside are outside.
+///
+/// An ordinary user becomes the command's user. Root maps everybody, with the command's user and a user
+/// who owns nothing swapped, so that it can still read everybody's files.
+fn map_users(child: libc::pid_t, class: &Class) -> Result<(), Errno> {
+    let (uid, gid) = (class.identity.uid, class.identity.gid);
+    let write = |file: &str, text: String| {
+        fs::write(format!("/proc/{child}/{file}"), text)
+            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+    };
+    let euid = rustix::process::geteuid();
+    let egid = rustix::process::getegid();
+    if let Ids::Many(users) = Ids::of_root("uid_map")?
+        && euid.is_root()
+    {
+        let Ids::Many(groups) = Ids::of_root("gid_map")? else { return Err(Errno::PERM) };
+        write("uid_map", swap(uid, NOBODY_OUTSIDE.min(users - 1), users))?;
+        return write("gid_map", swap(gid, NOBODY_OUTSIDE.min(groups - 1), groups));
+    }
+    if euid.is_root() && Ids::of_root("uid_map")? == Ids::RootAlone {
+        return Err(Errno::PERM);
+    }
+    write("setgroups", "deny".to_owned())?;
+    write("uid_map", format!("{uid} {} 1\n", euid.as_raw()))?;
+    write("gid_map", format!("{gid} {} 1\n", egid.as_raw()))
+}
+
+/// Which numbers, from 0 on, exist in this process's own user namespace.
+#[derive(PartialEq, Eq)]
+enum Ids {
+    /// So many, 0 among them.
+    Many(u32),
+    /// Only 0, which is 0 outside as well.
+    RootAlone,
+    /// Only 0, which is an ordinary user outside; or 0 does not exist.
+    Ordinary,
+}
+
+impl Ids {
+    fn of_root(map: &str) -> Result<Self, Errno> {
+        let text = fs::read_to_string(format!("/proc/self/{map}"))
+            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
+        let first = text.lines().find_map(|line| {
+            let mut words = line.split_whitespace().map(|word| word.parse::<u32>().ok());
+            let (start, outside, count) = (words.next()??, words.next()??, words.next()??);
+            (start == 0).then_some((outside, count))
+        });
+        Ok(match first {
+            Some((_, count)) if count > 1 => Ids::Many(count),
+            Some((0, _)) => Ids::RootAlone,
+            _ => Ids::Ordinary,
+        })
+    }
+}
+
+/// The map of `count` numbers onto themselves, with `a` and `b` swapped.
+fn swap(a: u32, b: u32, count: u32) -> String {
+    if a >= count || a == b {
+        return format!("0 0 {count}\n");
+    }
+    let (low, high) = (a.min(b), a.max(b));
+    [(0, 0, low), (low, high, 1), (low + 1, low + 1, high - low - 1), (high, low, 1)]
+        .into_iter()
+        .chain([(high + 1, high + 1, count - high - 1)])
+        .filter(|(_, _, length)| *length > 0)
+        .map(|(inside, outside, length)| format!("{inside} {outside} {length}\n"))
+        .collect()
+}
+
+/// The rest of the way, inside.
+fn inside(class: &Class, outer_pid: i32, owner: bool, userns: UserNs) -> Result<Confined, Failure> {
+    // Everything below dies with the process outside, and that with the executor.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .map_err(|errno| Failure::step("watch", "parent process", errno))?;
+    kernel::default_signals();
+    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::DOWNSTREAM)
+        .map_err(|errno| Failure::unavailable("mount namespaces", errno))?;
+    rustix::system::sethostname(class.identity.hostname.as_bytes())
+        .map_err(|errno| Failure::step("set", "host name", errno))?;
+    if class.network == Network::None {
+        kernel::loopback_up().map_err(|errno| Failure::unavailable("network namespaces", errno))?;
+    }
+    let proc = mounts::proc().map_err(|errno| Failure::unavailable("mounting /proc", errno))?;
+    if userns == UserNs::Own {
+        // A second lock behind the system call filter; some kernels do not have the setting.
+        let _ = write_at(&proc, "sys/user/max_user_namespaces", b"0");
+    }
+    let host = HostMounts { ns: mount_namespace(&proc)?, root: open_root()? };
+    kernel::drop_bounding_set().map_err(|errno| Failure::step("drop", "capabilities", errno))?;
+    kernel::no_new_privileges().map_err(|errno| Failure::step("drop", "privileges", errno))?;
+    rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
+        .map_err(|errno| Failure::step("hide", "worker process", errno))?;
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    let owner = owner.then_some(Owner { uid: class.identity.uid, gid: class.identity.gid });
+    if owner.is_some() {
+        rustix::thread::set_thread_groups(&[])
+            .map_err(|errno| Failure::step("drop", "groups", errno))?;
+    }
+    Ok(Confined { outer_pid, host, proc, owner, network: class.network })
+}
+
+/// This process's present mount namespace.
+pub(crate) fn mount_namespace(proc: impl AsFd) -> Result<OwnedFd, Failure> {
+    rustix::fs::openat(proc, "self/ns/mnt", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|errno| Failure::step("open", "/proc/self/ns/mnt", errno))
+}
+
+/// This process's present root directory.
+pub(crate) fn open_root() -> Result<OwnedFd, Failure> {
+    rustix::fs::openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|errno| Failure::step("open", "/", errno))
+}
+
+/// Writes a setting below `dir`.
+pub(crate) fn write_at(dir: impl AsFd, path: &str, bytes: &[u8]) -> Result<(), Errno> {
+    let file = rustix::fs::openat(dir, path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+    kernel::write_all(&file, bytes)
+}

@@ -1,0 +1,233 @@
+//! System calls that no crate wraps safely, each as one function.
+
+use std::ffi::CStr;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+
+use rustix::io::Errno;
+
+/// Namespaces of a worker, besides the user namespace.
+pub(crate) const NAMESPACES: libc::c_int =
+    libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+
+/// Which side of a fork one is on.
+pub(crate) enum Fork {
+    /// The one that forked, with the new process's number.
+    Parent(libc::pid_t),
+    /// The new one.
+    Child,
+}
+
+fn check(result: libc::c_long) -> Result<libc::c_long, Errno> {
+    if result < 0 { Err(last_errno()) } else { Ok(result) }
+}
+
+fn last_errno() -> Errno {
+    Errno::from_raw_os_error(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
+}
+
+/// Forks into new namespaces; the process must have one thread only.
+pub(crate) fn fork_into(namespaces: libc::c_int) -> Result<Fork, Errno> {
+    // SAFETY: without CLONE_VM this is fork: the child has its own copy of everything, and as the process
+    // has a single thread no lock can be held by another one.
+    let pid = check(unsafe {
+        libc::syscall(libc::SYS_clone, namespaces | libc::SIGCHLD, 0usize, 0usize, 0usize, 0usize)
+    })?;
+    Ok(match pid {
+        0 => Fork::Child,
+        // The kernel's process numbers fit.
+        pid => Fork::Parent(pid as libc::pid_t),
+    })
+}
+
+/// Moves this process into new namespaces.
+pub(crate) fn unshare(namespaces: libc::c_int) -> Result<(), Errno> {
+    // SAFETY: changes which namespaces the process is in; no memory is involved.
+    check(unsafe { libc::syscall(libc::SYS_unshare, namespaces) }).map(drop)
+}
+
+/// Moves this process into the mount namespace `ns`.
+pub(crate) fn enter_mounts(ns: impl AsFd) -> Result<(), Errno> {
+    let ns = ns.as_fd().as_raw_fd();
+    // SAFETY: changes which namespace the process is in; no memory is involved.
+    check(unsafe { libc::syscall(libc::SYS_setns, ns, libc::CLONE_NEWNS) }).map(drop)
+}
+
+/// Sets and clears attributes of a mount, and of those below it where `recursive`.
+pub(crate) fn set_mount(mount: impl AsFd, set: u64, recursive: bool) -> Result<(), Errno> {
+    let attributes = libc::mount_attr { attr_set: set, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: the path is a constant and the structure lives across the call, which only reads it.
+    check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_fd().as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const attributes,
+            size_of::<libc::mount_attr>(),
+        )
+    })
+    .map(drop)
+}
+
+/// Makes every capability unreachable for what this process starts.
+///
+/// The process itself keeps its own until it executes a program.
+pub(crate) fn drop_bounding_set() -> Result<(), Errno> {
+    for capability in 0..64 {
+        // SAFETY: takes numbers only.
+        let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
+        match check(result.into()) {
+            // The first number that the kernel does not know.
+            Err(Errno::INVAL) => break,
+            other => other?,
+        };
+    }
+    Ok(())
+}
+
+/// Forbids what this process starts to gain rights by executing a program.
+pub(crate) fn no_new_privileges() -> Result<(), Errno> {
+    // SAFETY: takes numbers only.
+    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }.into()).map(drop)
+}
+
+/// Gives every signal its default effect and unblocks all, as commands expect to find them.
+pub(crate) fn default_signals() {
+    // The kernel's `struct sigaction`, all zero: the default effect. Not through the C library, which keeps
+    // two signals to itself.
+    let default = [0u64; 4];
+    for signal in 1..=64 {
+        // SAFETY: the default effect involves no code of ours; numbers that cannot be set are refused.
+        unsafe {
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), 0usize, 8usize);
+        }
+    }
+    // SAFETY: an all-zero signal set is a valid, empty one, and lives across the call.
+    unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+}
+
+/// Switches the loopback device of this network namespace on.
+pub(crate) fn loopback_up() -> Result<(), Errno> {
+    let socket = rustix::net::socket_with(
+        rustix::net::AddressFamily::INET,
+        rustix::net::SocketType::DGRAM,
+        rustix::net::SocketFlags::CLOEXEC,
+        None,
+    )?;
+    // SAFETY: all-zero is a valid `ifreq`; the kernel reads the name and the flags written here.
+    unsafe {
+        let mut request: libc::ifreq = std::mem::zeroed();
+        request.ifr_name[0] = b'l' as libc::c_char;
+        request.ifr_name[1] = b'o' as libc::c_char;
+        request.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
+        check(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request).into())
+            .map(drop)
+    }
+}
+
+/// A file in memory with `bytes`, at its start and sealed against change.
+pub(crate) fn memory_file(name: &CStr, bytes: &[u8]) -> Result<OwnedFd, Errno> {
+    use rustix::fs::{MemfdFlags, SealFlags, SeekFrom, fcntl_add_seals, memfd_create, seek};
+    let file = memfd_create(name, MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    write_all(&file, bytes)?;
+    seek(&file, SeekFrom::Start(0))?;
+    fcntl_add_seals(
+        &file,
+        SealFlags::SEAL | SealFlags::SHRINK | SealFlags::GROW | SealFlags::WRITE,
+    )?;
+    Ok(file)
+}
+
+/// Writes all of `bytes`.
+pub(crate) fn write_all(file: impl AsFd, mut bytes: &[u8]) -> Result<(), Errno> {
+    while !bytes.is_empty() {
+        match rustix::io::write(&file, bytes) {
+            Ok(0) => return Err(Errno::IO),
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// Reads into `buffer`; 0 at the end.
+pub(crate) fn read_some(file: impl AsFd, buffer: &mut [u8]) -> Result<usize, Errno> {
+    loop {
+        match rustix::io::read(&file, &mut *buffer) {
+            Err(Errno::INTR) => {}
+            other => return other,
+        }
+    }
+}
+
+/// How one process ended, as `wait4` tells it.
+#[derive(Clone, Copy)]
+pub(crate) struct Waited {
+    /// The raw status.
+    pub(crate) status: libc::c_int,
+    /// What it and those it waited for used.
+    pub(crate) usage: libc::rusage,
+}
+
+/// Whether to wait until there is something to report.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Wait.
+    Block,
+    /// Only look.
+    Poll,
+}
+
+/// Reaps one child; none where no child has ended, or none is left.
+pub(crate) fn reap_one(pid: libc::pid_t, wait: Wait) -> Result<Option<Waited>, Errno> {
+    let flags = libc::__WALL | if wait == Wait::Poll { libc::WNOHANG } else { 0 };
+    let mut status = 0;
+    // SAFETY: all-zero is a valid `rusage`, which the kernel overwrites.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    loop {
+        // SAFETY: both pointers live across the call.
+        let reaped =
+            check(unsafe { libc::wait4(pid, &raw mut status, flags, &raw mut usage) }.into());
+        return match reaped {
+            Err(Errno::INTR) => continue,
+            Err(Errno::CHILD) | Ok(0) => Ok(None),
+            Err(errno) => Err(errno),
+            Ok(_) => Ok(Some(Waited { status, usage })),
+        };
+    }
+}
+
+/// Reaps every child that has ended, up to the one numbered `but`.
+pub(crate) fn reap_orphans(but: libc::pid_t) -> Result<(), Errno> {
+    loop {
+        let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+        // SAFETY: all-zero is a valid `siginfo_t`, which the kernel overwrites.
+        let ended = unsafe {
+            let mut info: libc::siginfo_t = std::mem::zeroed();
+            if libc::waitid(libc::P_ALL, 0, &raw mut info, flags) < 0 { 0 } else { info.si_pid() }
+        };
+        if ended == 0 || ended == but {
+            return Ok(());
+        }
+        reap_one(ended, Wait::Poll)?;
+    }
+}
+
+/// Kills every process that this one may signal in its process namespace, but itself.
+pub(crate) fn kill_all() {
+    // SAFETY: takes numbers only. That there is nobody to kill is what is hoped for.
+    unsafe { libc::kill(-1, libc::SIGKILL) };
+}
+
+/// Adopts a descriptor that a system call has just returned.
+pub(crate) fn adopt(fd: libc::c_int) -> OwnedFd {
+    // SAFETY: callers pass what the kernel has just opened for this process and nobody else owns.
+    unsafe { OwnedFd::from_raw_fd(fd) }
+}

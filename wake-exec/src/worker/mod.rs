@@ -1,0 +1,108 @@
+//! The worker process: enters its namespaces once, then runs one job after another in them.
+//!
+//! It is process number 1 of a process namespace of its own. That it does not make a new one for each
+//! command is what makes commands cheap, and loses nothing: after each command it kills whatever is
+//! left in the namespace and waits until it is alone, and the kernel lets no fork slip past that kill.
+
+mod collect;
+mod confine;
+mod kernel;
+mod logs;
+mod memory;
+mod mounts;
+mod place;
+mod populate;
+mod reap;
+mod run;
+mod scratch;
+mod seccomp;
+mod spawn;
+mod supervise;
+mod traces;
+mod view;
+mod weak;
+
+use std::os::fd::{OwnedFd, RawFd};
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+
+use crate::wire::{self, Class, Reply, Request, SandboxLevelKey};
+
+pub(crate) use confine::confine;
+
+/// The `main` of a worker process: serves the executor at the other end of standard input until that is
+/// gone.
+///
+/// Must be called before the process starts a thread, by a program that does nothing else.
+pub fn serve() -> ExitCode {
+    let socket = match control_socket() {
+        Ok(socket) => socket,
+        Err(_) => return ExitCode::from(2),
+    };
+    match wire::receive(&socket) {
+        Ok(Some(Request::Become(class))) => become_worker(&class, socket),
+        _ => ExitCode::from(2),
+    }
+}
+
+/// Moves the socket away from standard input, which belongs to commands.
+fn control_socket() -> rustix::io::Result<UnixStream> {
+    const STDIN: RawFd = 0;
+    // SAFETY: descriptor 0 is open for as long as nothing closes it, and nothing here does.
+    let stdin = unsafe { std::os::fd::BorrowedFd::borrow_raw(STDIN) };
+    let socket: OwnedFd = rustix::io::fcntl_dupfd_cloexec(stdin, 3)?;
+    let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR, rustix::fs::Mode::empty())?;
+    rustix::stdio::dup2_stdin(&null)?;
+    Ok(UnixStream::from(socket))
+}
+
+fn become_worker(class: &Class, socket: UnixStream) -> ExitCode {
+    let (result, role) = match class.level {
+        SandboxLevelKey::Weak => {
+            let pid = i32::try_from(std::process::id()).unwrap_or_default();
+            (weak::prepare().map(|()| pid), confine::Role::Worker(None))
+        }
+        SandboxLevelKey::Strict => match confine(class) {
+            Ok(confine::Role::Parent(child)) => {
+                // The worker speaks from here on; a second holder would hide its end from the executor.
+                drop(socket);
+                return reap::wait_for(child);
+            }
+            Ok(confine::Role::Worker(confined)) => {
+                let pid = confined.as_ref().map_or(0, |confined| confined.outer_pid);
+                (Ok(pid), confine::Role::Worker(confined))
+            }
+            Err(failure) => (Err(failure), confine::Role::Worker(None)),
+        },
+    };
+    let usable = result.is_ok();
+    if wire::send(&socket, &Reply::Ready(result)).is_err() || !usable {
+        return ExitCode::from(2);
+    }
+    let confine::Role::Worker(confined) = role else { return ExitCode::from(2) };
+    answer(socket, class, confined)
+}
+
+/// Answers requests until the executor is gone.
+fn answer(socket: UnixStream, class: &Class, confined: Option<confine::Confined>) -> ExitCode {
+    let mut runner = match run::Runner::new(class, confined) {
+        Ok(runner) => runner,
+        Err(_) => return ExitCode::from(2),
+    };
+    loop {
+        match wire::receive(&socket) {
+            Ok(Some(Request::Run(job))) => {
+                let result = runner.run(&job, &socket);
+                if wire::send(&socket, &Reply::Done(Box::new(result))).is_err() {
+                    return ExitCode::SUCCESS;
+                }
+                if runner.tidy().is_err() {
+                    return ExitCode::from(2);
+                }
+            }
+            Ok(Some(Request::Cancel)) => {}
+            Ok(Some(Request::Become(_))) | Err(_) => return ExitCode::from(2),
+            Ok(None) => return ExitCode::SUCCESS,
+        }
+    }
+}

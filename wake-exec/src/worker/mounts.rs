@@ -1,0 +1,120 @@
+//! Making mounts that are attached nowhere yet.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::CWD;
+use rustix::io::Errno;
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+};
+
+use super::confine::Owner;
+use super::kernel::set_mount;
+
+/// Whether something mounted may be written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writable {
+    No,
+    Yes,
+}
+
+const QUIET: MountAttrFlags =
+    MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV);
+
+/// The processes of the namespace that this process is in, hidden from each other across users.
+pub(crate) fn proc() -> Result<OwnedFd, Errno> {
+    let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(context.as_fd(), "hidepid", "2")?;
+    fsconfig_create(context.as_fd())?;
+    fsmount(
+        context.as_fd(),
+        FsMountFlags::FSMOUNT_CLOEXEC,
+        QUIET | MountAttrFlags::MOUNT_ATTR_NOEXEC,
+    )
+}
+
+/// Pseudo-terminals of one's own.
+pub(crate) fn terminals() -> Result<OwnedFd, Errno> {
+    let context = fsopen("devpts", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_string(context.as_fd(), "ptmxmode", "0666")?;
+    fsconfig_set_string(context.as_fd(), "mode", "0600")?;
+    fsconfig_create(context.as_fd())?;
+    let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+}
+
+/// What a file system in memory is like.
+pub(crate) struct Memory<'a> {
+    pub(crate) mode: &'a str,
+    pub(crate) owner: Option<Owner>,
+    pub(crate) bytes: Option<u64>,
+    pub(crate) inodes: Option<u64>,
+}
+
+/// An empty file system in memory.
+pub(crate) fn memory(memory: &Memory<'_>) -> Result<OwnedFd, Errno> {
+    let context = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    let set = |key: &str, value: &str| fsconfig_set_string(context.as_fd(), key, value);
+    set("mode", memory.mode)?;
+    if let Some(owner) = memory.owner {
+        set("uid", &owner.uid.to_string())?;
+        set("gid", &owner.gid.to_string())?;
+    }
+    if let Some(bytes) = memory.bytes {
+        set("size", &bytes.to_string())?;
+    }
+    if let Some(inodes) = memory.inodes {
+        set("nr_inodes", &inodes.to_string())?;
+    }
+    fsconfig_create(context.as_fd())?;
+    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, QUIET)
+}
+
+/// What `path` of the host holds, other mounts below it included.
+pub(crate) fn host(path: &Path, writable: Writable) -> Result<OwnedFd, Errno> {
+    let mount = clone(path)?;
+    let read_only = if writable == Writable::No { libc::MOUNT_ATTR_RDONLY } else { 0 };
+    set_mount(&mount, libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | read_only, true)?;
+    Ok(mount)
+}
+
+/// A device of the host.
+pub(crate) fn device(path: &Path) -> Result<OwnedFd, Errno> {
+    let mount = clone(path)?;
+    set_mount(&mount, libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC, false)?;
+    Ok(mount)
+}
+
+/// What `path` names, as a mount of its own.
+fn clone(path: &Path) -> Result<OwnedFd, Errno> {
+    // Recursive always: in a user namespace the kernel refuses to leave out what lies below.
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE;
+    open_tree(CWD, path, flags)
+}
+
+/// The directory `lower` with a private layer on top, kept in `upper` by way of `work`.
+pub(crate) fn layered(lower: &Path, upper: &Path, work: &Path) -> Result<OwnedFd, Errno> {
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    let escaped = |path: &Path| path.to_string_lossy().replace('\\', "\\\\").replace(':', "\\:");
+    fsconfig_set_string(context.as_fd(), "lowerdir", escaped(lower))?;
+    fsconfig_set_string(context.as_fd(), "upperdir", upper)?;
+    fsconfig_set_string(context.as_fd(), "workdir", work)?;
+    fsconfig_set_flag(context.as_fd(), "userxattr")?;
+    fsconfig_create(context.as_fd())?;
+    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, QUIET)
+}
+
+/// Shows `mount` at `path` below `dir`.
+pub(crate) fn attach(mount: impl AsFd, dir: impl AsFd, path: &str) -> Result<(), Errno> {
+    move_mount(mount, "", dir, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+}
+
+/// Shows `mount` on the file or directory `target`.
+pub(crate) fn attach_on(mount: impl AsFd, target: impl AsFd) -> Result<(), Errno> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(mount, "", target, "", flags)
+}

@@ -1,0 +1,257 @@
+//! Filling what a command sees with the inputs of its job.
+
+use std::fs::{self, File};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+use wake_model::BlobDigest;
+
+use super::kernel;
+use super::mounts::{self, Writable};
+use super::place::{Place, fix_time};
+use crate::job::{Access, FileSignature, Seal, Source};
+use crate::wire::Failure;
+
+/// From this size on a file is mounted rather than copied, in bytes.
+const MOUNTED_FROM: u64 = 1 << 20;
+
+/// How what cannot be copied gets to its place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// As a mount.
+    Mounts,
+    /// As a symbolic link, where there are no mounts.
+    Links,
+}
+
+/// What is left to be done when the files are in place.
+#[derive(Default)]
+pub(crate) struct Pending {
+    /// Mounts for paths below the place.
+    pub(crate) mounts: Vec<(String, OwnedFd)>,
+    /// Files of the host that must be as they are until the command is done.
+    pub(crate) watched: Vec<(PathBuf, FileSignature)>,
+    /// Files of the host that had another content than the job says.
+    pub(crate) changed: Vec<PathBuf>,
+}
+
+/// Puts `source` at `path` below `place`.
+pub(crate) fn put(
+    place: &mut Place,
+    path: &str,
+    source: &Source,
+    reach: Reach,
+    buffer: &mut Vec<u8>,
+    pending: &mut Pending,
+) -> Result<(), Failure> {
+    let made = |errno: Errno| Failure::step("create", format!("/{path}"), errno);
+    match source {
+        Source::Bytes { bytes, executable } => {
+            let file = place.file(path, mode(*executable)).map_err(made)?;
+            kernel::write_all(&file, bytes).and_then(|()| fix_time(&file)).map_err(made)
+        }
+        Source::Link { target } => place.link(path, target.as_bytes()).map_err(made),
+        Source::Dir => place.directory(path).map_err(made),
+        Source::Mount { host, access } => {
+            let mount = Mountable { host, access: *access, path };
+            mount.put(place, reach, pending)
+        }
+        Source::File { host, blob, executable, seal } => {
+            let file = HostFile { host, blob, executable: *executable, seal: *seal };
+            file.put(place, path, reach, buffer, pending)
+        }
+    }
+}
+
+fn mode(executable: bool) -> u32 {
+    if executable { 0o555 } else { 0o444 }
+}
+
+struct Mountable<'a> {
+    host: &'a Path,
+    access: Access,
+    path: &'a str,
+}
+
+impl Mountable<'_> {
+    fn put(&self, place: &mut Place, reach: Reach, pending: &mut Pending) -> Result<(), Failure> {
+        let failed = |errno: Errno| Failure::step("mount", self.host, errno);
+        if reach == Reach::Links {
+            return place.link(self.path, self.host.as_os_str().as_bytes()).map_err(failed);
+        }
+        let writable = match self.access {
+            Access::ReadOnly => Writable::No,
+            Access::ReadWrite => Writable::Yes,
+            Access::Layered => {
+                return Err(Failure::bad_job(
+                    self.path,
+                    "cannot be layered inside the work directory",
+                ));
+            }
+        };
+        let mount = mounts::host(self.host, writable).map_err(failed)?;
+        let stat = rustix::fs::fstat(&mount).map_err(failed)?;
+        let directory = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        mount_point(place, self.path, directory)?;
+        pending.mounts.push((self.path.to_owned(), mount));
+        Ok(())
+    }
+}
+
+/// Makes something of the right kind for a mount to lie on.
+fn mount_point(place: &mut Place, path: &str, directory: bool) -> Result<(), Failure> {
+    let made = if directory {
+        place.directory(path)
+    } else {
+        match place.file(path, 0o444) {
+            Ok(_) | Err(Errno::EXIST) => Ok(()),
+            Err(errno) => Err(errno),
+        }
+    };
+    made.map_err(|errno| Failure::step("create", format!("/{path}"), errno))
+}
+
+/// A regular file that the job knows by digest.
+struct HostFile<'a> {
+    host: &'a Path,
+    blob: &'a BlobDigest,
+    executable: bool,
+    seal: Seal,
+}
+
+impl HostFile<'_> {
+    fn put(
+        &self,
+        place: &mut Place,
+        path: &str,
+        reach: Reach,
+        buffer: &mut Vec<u8>,
+        pending: &mut Pending,
+    ) -> Result<(), Failure> {
+        // What is no regular file (any more) is a change like any other, and a pipe must not block.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let file = match rustix::fs::open(self.host, flags, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT | Errno::NOTDIR) => return self.changed(pending),
+            Err(errno) => return Err(Failure::step("open", self.host, errno)),
+        };
+        let metadata = file.metadata().map_err(|error| Failure::step("read", self.host, error))?;
+        let signature = FileSignature::from(&metadata);
+        let expected = match self.seal {
+            Seal::Signature(expected) => Some(expected),
+            Seal::Digest | Seal::Store => None,
+        };
+        if !metadata.is_file() || expected.is_some_and(|expected| expected != signature) {
+            return self.changed(pending);
+        }
+        if reach == Reach::Mounts && metadata.len() >= MOUNTED_FROM && self.mountable(&metadata) {
+            return self.mount(&file, signature, place, path, buffer, pending);
+        }
+        self.copy(&file, signature, place, path, buffer, pending)
+    }
+
+    fn changed(&self, pending: &mut Pending) -> Result<(), Failure> {
+        pending.changed.push(self.host.to_owned());
+        Ok(())
+    }
+
+    /// Whether a mount shows the mode that the job says, to a command that is nobody in particular.
+    fn mountable(&self, metadata: &fs::Metadata) -> bool {
+        use std::os::unix::fs::PermissionsExt as _;
+        let bits = metadata.permissions().mode();
+        bits & 0o004 != 0 && (bits & 0o001 != 0) == self.executable
+    }
+
+    fn mount(
+        &self,
+        file: &File,
+        signature: FileSignature,
+        place: &mut Place,
+        path: &str,
+        buffer: &mut Vec<u8>,
+        pending: &mut Pending,
+    ) -> Result<(), Failure> {
+        if self.seal == Seal::Digest {
+            let mut hasher = blake3::Hasher::new();
+            self.read(file, buffer, |bytes| {
+                hasher.update(bytes);
+                Ok(())
+            })?;
+            if hasher.finalize().as_bytes() != self.blob.as_bytes() {
+                return self.changed(pending);
+            }
+        }
+        let failed = |errno: Errno| Failure::step("mount", self.host, errno);
+        let mount = mounts::host(self.host, Writable::No).map_err(failed)?;
+        // Between the opening and the mounting the path may have come to mean another file.
+        let stat = rustix::fs::fstat(&mount).map_err(failed)?;
+        if (stat.st_dev, stat.st_ino) != (signature.dev, signature.ino) {
+            return self.changed(pending);
+        }
+        mount_point(place, path, false)?;
+        pending.mounts.push((path.to_owned(), mount));
+        if self.seal != Seal::Store {
+            pending.watched.push((self.host.to_owned(), signature));
+        }
+        Ok(())
+    }
+
+    fn copy(
+        &self,
+        file: &File,
+        signature: FileSignature,
+        place: &mut Place,
+        path: &str,
+        buffer: &mut Vec<u8>,
+        pending: &mut Pending,
+    ) -> Result<(), Failure> {
+        let made = |errno: Errno| Failure::step("create", format!("/{path}"), errno);
+        let copy = place.file(path, mode(self.executable)).map_err(made)?;
+        let mut hasher = blake3::Hasher::new();
+        let hashed = self.seal == Seal::Digest;
+        self.read(file, buffer, |bytes| {
+            if hashed {
+                hasher.update(bytes);
+            }
+            kernel::write_all(&copy, bytes).map_err(made)
+        })?;
+        fix_time(&copy).map_err(made)?;
+        let same = match self.seal {
+            Seal::Store => true,
+            Seal::Digest => hasher.finalize().as_bytes() == self.blob.as_bytes(),
+            Seal::Signature(_) => {
+                file.metadata().is_ok_and(|now| FileSignature::from(&now) == signature)
+            }
+        };
+        if same { Ok(()) } else { self.changed(pending) }
+    }
+
+    fn read(
+        &self,
+        file: &File,
+        buffer: &mut Vec<u8>,
+        mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        loop {
+            match kernel::read_some(file.as_fd(), buffer) {
+                Ok(0) => return Ok(()),
+                Ok(length) => each(&buffer[..length])?,
+                Err(errno) => return Err(Failure::step("read", self.host, errno)),
+            }
+        }
+    }
+}
+
+/// Those of `watched` that are not any more what they were.
+pub(crate) fn changed_since(watched: &[(PathBuf, FileSignature)]) -> Vec<PathBuf> {
+    watched
+        .iter()
+        .filter(|(path, signature)| {
+            !fs::metadata(path).is_ok_and(|now| FileSignature::from(&now) == *signature)
+        })
+        .map(|(path, _)| path.clone())
+        .collect()
+}

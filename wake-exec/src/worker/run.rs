@@ -1,0 +1,346 @@
+//! One job from beginning to end, inside its walls.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::pipe::{PipeFlags, pipe_with};
+use wake_model::{Manifest, Outcome, RelPath};
+
+use super::collect::{Collection, collect};
+use super::confine::Confined;
+use super::kernel;
+use super::place::{Place, STRAIGHT};
+use super::populate::{self, Pending, Reach};
+use super::scratch::{self, Work};
+use super::spawn::{self, Launch, Stack, Walls};
+use super::supervise::{Ended, Streams, Watch};
+use super::traces::Traces;
+use super::view::{Item, Plan, View};
+use super::{memory, reap, seccomp, weak};
+use crate::finished::{Finished, OutputFault, Timings};
+use crate::job::{Access, Job, Root, Source, TakeOutputs};
+use crate::wire::{Class, Failure};
+
+/// Runs jobs, one after another.
+pub(crate) struct Runner {
+    confined: Option<Confined>,
+    traces: Option<Traces>,
+    views: HashMap<(Root, Option<RelPath>), Rc<View>>,
+    filter: Vec<libc::sock_filter>,
+    stack: Stack,
+    pub(crate) buffer: Vec<u8>,
+    /// Standard input of commands that get none.
+    nothing: OwnedFd,
+}
+
+/// What runs of either kind have in common.
+pub(crate) struct Tools<'a> {
+    pub(crate) control: &'a UnixStream,
+    pub(crate) stack: &'a mut Stack,
+    pub(crate) buffer: &'a mut Vec<u8>,
+    pub(crate) nothing: &'a OwnedFd,
+}
+
+/// How large pieces are read in.
+const BUFFER: usize = 128 << 10;
+
+impl Runner {
+    pub(crate) fn new(_class: &Class, confined: Option<Confined>) -> Result<Self, Failure> {
+        let nothing = rustix::fs::openat(
+            CWD,
+            "/dev/null",
+            OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY,
+            Mode::empty(),
+        )
+        .map_err(|errno| Failure::step("open", "/dev/null", errno))?;
+        Ok(Runner {
+            traces: confined.as_ref().map(Traces::new),
+            confined,
+            views: HashMap::new(),
+            filter: seccomp::program(),
+            stack: Stack::new(),
+            buffer: vec![0; BUFFER],
+            nothing,
+        })
+    }
+
+    /// Runs `job`; `control` may ask to stop it.
+    pub(crate) fn run(&mut self, job: &Job, control: &UnixStream) -> Result<Finished, Failure> {
+        if self.confined.is_none() {
+            let mut tools = Tools {
+                control,
+                stack: &mut self.stack,
+                buffer: &mut self.buffer,
+                nothing: &self.nothing,
+            };
+            return weak::run(job, &mut tools);
+        }
+        self.run_confined(job, control)
+    }
+
+    /// Removes what the last command may have left, after its result has been sent.
+    pub(crate) fn tidy(&mut self) -> Result<(), Failure> {
+        match (&self.traces, &self.confined) {
+            (Some(traces), Some(confined)) => traces
+                .remove(confined, &mut self.buffer)
+                .map_err(|errno| Failure::step("clean", "namespaces", errno)),
+            _ => Ok(()),
+        }
+    }
+
+    fn run_confined(&mut self, job: &Job, control: &UnixStream) -> Result<Finished, Failure> {
+        let start = Instant::now();
+        let view = self.view(job)?;
+        let Some(confined) = &self.confined else {
+            return Err(Failure::bad_job("", "needs a confined worker"));
+        };
+        let mut pending = Pending::default();
+        let work = self.work_directory(confined, job, &mut pending)?;
+        if !pending.changed.is_empty() {
+            return Err(Failure::Changed { paths: pending.changed });
+        }
+        let tmp = scratch::memory(&job.limits, "1777", confined.owner)?;
+        let home = Place::new(duplicate(&tmp)?, confined.owner)
+            .directory("home")
+            .map_err(|errno| Failure::step("create", "/tmp/home", errno));
+        home?;
+        let shm = scratch::memory(&job.limits, "1777", confined.owner)?;
+        let in_memory =
+            [work.as_ref().map(|w| w.mount.as_fd()), Some(tmp.as_fd()), Some(shm.as_fd())];
+        let in_memory: Vec<OwnedFd> =
+            in_memory.into_iter().flatten().map(duplicate).collect::<Result<_, _>>()?;
+        let base = job.work.as_ref().map_or("", RelPath::as_str);
+        let mut attachments = Vec::with_capacity(pending.mounts.len() + 3);
+        if let Some(work) = &work {
+            attachments.push((absolute(base, "")?, duplicate(&work.mount)?));
+        }
+        attachments.push((absolute("tmp", "")?, tmp));
+        attachments.push((absolute("dev/shm", "")?, shm));
+        for (path, mount) in pending.mounts {
+            attachments.push((absolute(base, &path)?, mount));
+        }
+        let walls = Walls {
+            view: &view.ns,
+            attachments: &attachments,
+            owner: confined.owner,
+            filter: &self.filter,
+        };
+        let proc = &confined.proc;
+        let mut tools = Tools {
+            control,
+            stack: &mut self.stack,
+            buffer: &mut self.buffer,
+            nothing: &self.nothing,
+        };
+        let setup = start.elapsed();
+        let used = || memory::used(proc, &in_memory);
+        let ended = tools.command(job, &job.command, Some(walls), &used, &reap::all_inside)?;
+        drop(attachments);
+        let changed = populate::changed_since(&pending.watched);
+        if !changed.is_empty() {
+            return Err(Failure::Changed { paths: changed });
+        }
+        let run = start.elapsed() - setup;
+        let root = match &work {
+            Some(work) => Base::Work(work.mount.as_fd()),
+            None => Base::Root(view.root.as_fd()),
+        };
+        let outputs = tools.collect(job, &ended, &root)?;
+        let collect = start.elapsed() - setup - run;
+        Ok(finished(ended, outputs, setup, run, collect))
+    }
+
+    /// The root directory that `job` asks for, from an earlier job where it cannot differ.
+    fn view(&mut self, job: &Job) -> Result<Rc<View>, Failure> {
+        let Some(confined) = &self.confined else {
+            return Err(Failure::bad_job("", "needs a confined worker"));
+        };
+        let outside = outside_work(job);
+        let key = (job.root.clone(), job.work.clone());
+        let lasting = matches!(job.root, Root::Host | Root::Empty) && outside.is_empty();
+        if lasting && let Some(view) = self.views.get(&key) {
+            return Ok(Rc::clone(view));
+        }
+        let mut plan = Plan::new(confined, &job.root)?;
+        if let Some(work) = &job.work {
+            plan.add(work.as_str(), Item::Directory);
+        }
+        for (path, source) in outside {
+            plan.add(path.as_str(), item(path, source)?);
+        }
+        let view = Rc::new(plan.build(confined, None)?);
+        if lasting {
+            self.views.insert(key, Rc::clone(&view));
+        }
+        Ok(view)
+    }
+
+    /// The work directory with the inputs that lie in it.
+    fn work_directory(
+        &self,
+        confined: &Confined,
+        job: &Job,
+        pending: &mut Pending,
+    ) -> Result<Option<Work>, Failure> {
+        let Some(at) = &job.work else { return Ok(None) };
+        let work = scratch::work(job, confined.owner)?;
+        let mut place = Place::new(duplicate(&work.mount)?, confined.owner);
+        // The runner's own buffer is busy elsewhere only while a command runs.
+        let mut buffer = vec![0; BUFFER];
+        for input in &job.inputs {
+            if let Some(path) = input.path.strip(at) {
+                populate::put(
+                    &mut place,
+                    path.as_str(),
+                    &input.source,
+                    Reach::Mounts,
+                    &mut buffer,
+                    pending,
+                )?;
+            }
+        }
+        Ok(Some(work))
+    }
+}
+
+/// The inputs that do not lie in the work directory.
+fn outside_work(job: &Job) -> Vec<(&RelPath, &Source)> {
+    let inside = |path: &RelPath| job.work.as_ref().is_some_and(|work| path.starts_with(work));
+    let inputs = job.inputs.iter().filter(|input| !inside(&input.path));
+    inputs.map(|input| (&input.path, &input.source)).collect()
+}
+
+/// An input outside the work directory as part of the root directory.
+fn item(path: &RelPath, source: &Source) -> Result<Item, Failure> {
+    use super::mounts::{self, Writable};
+    match source {
+        Source::Bytes { bytes, executable: false } => Ok(Item::File(bytes.clone())),
+        Source::Link { target } => Ok(Item::Link(target.into())),
+        Source::Dir => Ok(Item::Directory),
+        Source::Mount { host, access } => {
+            let writable = if *access == Access::ReadWrite { Writable::Yes } else { Writable::No };
+            let mount = mounts::host(host, writable)
+                .map_err(|errno| Failure::step("mount", host, errno))?;
+            Ok(if *access == Access::Layered { Item::Layered(mount) } else { Item::Mount(mount) })
+        }
+        Source::File { host, .. } => mounts::host(host, Writable::No)
+            .map(Item::Mount)
+            .map_err(|errno| Failure::step("mount", host, errno)),
+        Source::Bytes { .. } => {
+            Err(Failure::bad_job(path.as_str(), "must lie in the work directory to be executable"))
+        }
+    }
+}
+
+/// Where outputs are looked for.
+pub(crate) enum Base<'a> {
+    /// In the work directory.
+    Work(BorrowedFd<'a>),
+    /// Anywhere below the root directory.
+    Root(BorrowedFd<'a>),
+}
+
+impl Tools<'_> {
+    /// Starts the command and stays with it until nothing of it is left.
+    pub(crate) fn command(
+        &mut self,
+        job: &Job,
+        command: &crate::job::Command,
+        walls: Option<Walls<'_>>,
+        memory: &dyn Fn() -> u64,
+        clear: &dyn Fn() -> Result<(), rustix::io::Errno>,
+    ) -> Result<Ended, Failure> {
+        let piped = |errno| Failure::step("create", "pipe", errno);
+        let (stdout, to_stdout) = pipe_with(PipeFlags::CLOEXEC).map_err(piped)?;
+        let (stderr, to_stderr) = pipe_with(PipeFlags::CLOEXEC).map_err(piped)?;
+        let given = match command.stdin.is_empty() {
+            true => None,
+            false => Some(kernel::memory_file(c"stdin", &command.stdin).map_err(piped)?),
+        };
+        let stdin = given.as_ref().unwrap_or(self.nothing);
+        let launch = Launch {
+            command,
+            limits: &job.limits,
+            stdio: [stdin.as_fd(), to_stdout.as_fd(), to_stderr.as_fd()],
+            walls,
+        };
+        let started = Instant::now();
+        let running = spawn::start(&launch, self.stack)?;
+        drop((to_stdout, to_stderr));
+        let streams = Streams { stdout, stderr };
+        let watch =
+            Watch { running, control: self.control, limits: &job.limits, started, memory, clear };
+        watch.until_gone(&streams, self.buffer)
+    }
+
+    /// Takes the outputs, where they are to be taken.
+    pub(crate) fn collect(
+        &mut self,
+        job: &Job,
+        ended: &Ended,
+        base: &Base<'_>,
+    ) -> Result<Result<Manifest, Vec<OutputFault>>, Failure> {
+        let wanted = match job.outputs.take {
+            TakeOutputs::OnSuccess => ended.outcome.is_success(),
+            TakeOutputs::Always => {
+                matches!(ended.outcome, Outcome::Exited(_) | Outcome::Signaled(_))
+            }
+        };
+        if !wanted || job.outputs.declared.is_empty() {
+            return Ok(Ok(Manifest::default()));
+        }
+        let opened = self.base(job, base)?;
+        let collection =
+            Collection { outputs: &job.outputs, base: opened.as_fd(), limit: job.limits.disk };
+        collect(&collection, self.buffer)
+    }
+
+    fn base(&self, job: &Job, base: &Base<'_>) -> Result<OwnedFd, Failure> {
+        let wanted = &job.outputs.base;
+        let (from, path) = match (base, &job.work) {
+            (Base::Work(fd), Some(work)) => {
+                let below = wanted.strip(work).ok_or_else(|| {
+                    Failure::bad_job(wanted.as_str(), "is not in the work directory")
+                })?;
+                (*fd, below)
+            }
+            (Base::Work(fd) | Base::Root(fd), _) => (*fd, wanted.clone()),
+        };
+        let path = if path.is_root() { "." } else { path.as_str() };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::openat2(from, path, flags, Mode::empty(), STRAIGHT)
+            .map_err(|errno| Failure::step("open", wanted.as_str(), errno))
+    }
+}
+
+/// Puts together what came of it.
+pub(crate) fn finished(
+    ended: Ended,
+    outputs: Result<Manifest, Vec<OutputFault>>,
+    setup: Duration,
+    run: Duration,
+    collect: Duration,
+) -> Finished {
+    let Ended { outcome, stdout, stderr, usage } = ended;
+    let timings = Timings { wait: Duration::ZERO, setup, run, collect };
+    Finished { outcome, stdout, stderr, usage, timings, outputs }
+}
+
+fn duplicate(fd: impl AsFd) -> Result<OwnedFd, Failure> {
+    rustix::io::fcntl_dupfd_cloexec(fd, 3)
+        .map_err(|errno| Failure::step("duplicate", "descriptor", errno))
+}
+
+fn absolute(base: &str, path: &str) -> Result<CString, Failure> {
+    let text = match (base, path) {
+        ("", path) => format!("/{path}"),
+        (base, "") => format!("/{base}"),
+        (base, path) => format!("/{base}/{path}"),
+    };
+    CString::new(text).map_err(|_| Failure::bad_job(path, "holds a NUL character"))
+}

@@ -1,0 +1,207 @@
+//! Watching a command until it ends or has to be ended.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use wake_model::{Outcome, Usage};
+
+use super::kernel::{self, Wait, Waited};
+use super::logs::Capture;
+use super::spawn::Running;
+use crate::finished::Log;
+use crate::job::Limits;
+use crate::wire::Failure;
+
+/// How a command ended, and what it wrote and used.
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome,
+    pub(crate) stdout: Log,
+    pub(crate) stderr: Log,
+    pub(crate) usage: Usage,
+}
+
+/// How often the memory of a limited command is added up.
+const MEMORY_TICK: Duration = Duration::from_millis(20);
+
+/// How often orphans that have ended are put out of the way of the limit on processes.
+const ORPHAN_TICK: Duration = Duration::from_secs(1);
+
+/// A command under watch.
+pub(crate) struct Watch<'a> {
+    pub(crate) running: Running,
+    pub(crate) control: &'a UnixStream,
+    pub(crate) limits: &'a Limits,
+    pub(crate) started: Instant,
+    /// What its processes and its files in memory hold, in bytes.
+    pub(crate) memory: &'a dyn Fn() -> u64,
+    /// Kills and reaps everything that is left.
+    pub(crate) clear: &'a dyn Fn() -> Result<(), Errno>,
+}
+
+/// The read ends of the command's output streams.
+pub(crate) struct Streams {
+    pub(crate) stdout: OwnedFd,
+    pub(crate) stderr: OwnedFd,
+}
+
+#[derive(Clone, Copy)]
+enum End {
+    Natural(Waited),
+    TimedOut,
+    OutOfMemory,
+    Cancelled,
+}
+
+impl Watch<'_> {
+    /// Returns when no process of the command is left.
+    pub(crate) fn until_gone(self, streams: &Streams, buffer: &mut [u8]) -> Result<Ended, Failure> {
+        let failed = |errno: Errno| Failure::step("watch", "command", errno);
+        let mut stdout = Capture::new(self.limits.log);
+        let mut stderr = Capture::new(self.limits.log);
+        let end = self.until_end(streams, &mut stdout, &mut stderr, buffer).map_err(failed)?;
+        let ended = match end {
+            End::Natural(waited) => Some(waited),
+            End::TimedOut | End::OutOfMemory | End::Cancelled => {
+                let _ = rustix::process::pidfd_send_signal(
+                    &self.running.pidfd,
+                    rustix::process::Signal::KILL,
+                );
+                kernel::reap_one(self.running.pid, Wait::Block).map_err(failed)?
+            }
+        };
+        (self.clear)().map_err(failed)?;
+        let wall = self.started.elapsed();
+        drain(&streams.stdout, &mut stdout, buffer).map_err(failed)?;
+        drain(&streams.stderr, &mut stderr, buffer).map_err(failed)?;
+        let outcome = match end_of(end, ended.as_ref()) {
+            Some(outcome) => outcome,
+            None => return Err(Failure::Cancelled),
+        };
+        let usage = usage(wall, ended.as_ref());
+        Ok(Ended { outcome, stdout: stdout.finish(), stderr: stderr.finish(), usage })
+    }
+
+    fn until_end(
+        &self,
+        streams: &Streams,
+        stdout: &mut Capture,
+        stderr: &mut Capture,
+        buffer: &mut [u8],
+    ) -> Result<End, Errno> {
+        let mut streams = [Some((&streams.stdout, stdout)), Some((&streams.stderr, stderr))];
+        let mut next_memory = self.limits.memory.map(|_| self.started + MEMORY_TICK);
+        loop {
+            let mut fds = Vec::with_capacity(4);
+            fds.push(PollFd::new(&self.running.pidfd, PollFlags::IN));
+            fds.push(PollFd::new(self.control, PollFlags::IN));
+            fds.extend(streams.iter().flatten().map(|(fd, _)| PollFd::new(*fd, PollFlags::IN)));
+            match poll(&mut fds, Some(&self.pause(next_memory))) {
+                Err(Errno::INTR) => continue,
+                Ok(0) => kernel::reap_orphans(self.running.pid)?,
+                other => drop(other?),
+            };
+            let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+            let open = streams.iter_mut().filter(|stream| stream.is_some());
+            for (stream, _) in open.zip(&ready[2..]).filter(|(_, ready)| **ready) {
+                if let Some((fd, capture)) = stream
+                    && !take(fd, capture, buffer)?
+                {
+                    *stream = None;
+                }
+            }
+            if ready[0]
+                && let Some(waited) = kernel::reap_one(self.running.pid, Wait::Poll)?
+            {
+                return Ok(End::Natural(waited));
+            }
+            // A word from the executor while a command runs means stop; so does its silence for ever.
+            if ready[1] {
+                return Ok(End::Cancelled);
+            }
+            let now = Instant::now();
+            if self.deadline().is_some_and(|deadline| now >= deadline) {
+                return Ok(End::TimedOut);
+            }
+            if let (Some(limit), Some(at)) = (self.limits.memory, next_memory)
+                && now >= at
+            {
+                if (self.memory)() > limit {
+                    return Ok(End::OutOfMemory);
+                }
+                next_memory = Some(now + MEMORY_TICK);
+            }
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        self.limits.wall.map(|wall| self.started + wall)
+    }
+
+    /// Until something has to be looked at even if nothing happens.
+    fn pause(&self, next_memory: Option<Instant>) -> Timespec {
+        let now = Instant::now();
+        let until = [self.deadline(), next_memory]
+            .into_iter()
+            .flatten()
+            .map(|at| at.saturating_duration_since(now))
+            .fold(ORPHAN_TICK, Duration::min);
+        Timespec {
+            tv_sec: until.as_secs().try_into().unwrap_or(1),
+            tv_nsec: until.subsec_nanos().into(),
+        }
+    }
+}
+
+fn end_of(end: End, ended: Option<&Waited>) -> Option<Outcome> {
+    match end {
+        End::Natural(_) => ended.map(|waited| outcome(waited.status)),
+        End::TimedOut => Some(Outcome::TimedOut),
+        End::OutOfMemory => Some(Outcome::OutOfMemory),
+        End::Cancelled => None,
+    }
+}
+
+fn outcome(status: libc::c_int) -> Outcome {
+    if libc::WIFSIGNALED(status) {
+        Outcome::Signaled(libc::WTERMSIG(status))
+    } else {
+        Outcome::Exited(libc::WEXITSTATUS(status))
+    }
+}
+
+fn usage(wall: Duration, ended: Option<&Waited>) -> Usage {
+    let micros = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
+    Usage {
+        wall_us: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
+        user_us: ended.map_or(0, |ended| micros(ended.usage.ru_utime)),
+        sys_us: ended.map_or(0, |ended| micros(ended.usage.ru_stime)),
+        peak_bytes: ended.map_or(0, |ended| ended.usage.ru_maxrss as u64 * 1024),
+    }
+}
+
+/// Reads once; false at the end of the stream.
+fn take(stream: &OwnedFd, capture: &mut Capture, buffer: &mut [u8]) -> Result<bool, Errno> {
+    match kernel::read_some(stream.as_fd(), buffer) {
+        Ok(0) => Ok(false),
+        Ok(length) => {
+            capture.push(&buffer[..length]);
+            Ok(true)
+        }
+        Err(Errno::AGAIN) => Ok(true),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Reads what is left; all who could write are gone.
+fn drain(stream: &OwnedFd, capture: &mut Capture, buffer: &mut [u8]) -> Result<(), Errno> {
+    loop {
+        match kernel::read_some(stream.as_fd(), buffer) {
+            Ok(0) | Err(Errno::AGAIN) => return Ok(()),
+            Ok(length) => capture.push(&buffer[..length]),
+            Err(errno) => return Err(errno),
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! Running without walls: by convention only, where the kernel gives none and the user has asked for it.
+//!
+//! A private directory, a clean environment, no inherited descriptors, limits, and the end of every
+//! process that does not hide. A command can still read and write whatever its user can.
+
+use std::collections::BTreeSet;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use rustix::fs::Mode;
+use rustix::io::Errno;
+use wake_model::RelPath;
+
+use super::kernel::{self, Wait};
+use super::place::Place;
+use super::populate::{self, Pending, Reach};
+use super::run::{Base, Tools, finished};
+use super::scratch::{self, OwnDirectory};
+use crate::defaults::{DEFAULT_ENV, HOME};
+use crate::finished::Finished;
+use crate::job::{Command, Job, Root, Scratch};
+use crate::wire::Failure;
+
+/// Makes this process the one that inherits its orphans.
+pub(crate) fn prepare() -> Result<(), Failure> {
+    let failed = |errno| Failure::step("prepare", "worker process", errno);
+    let myself = rustix::process::getpid();
+    rustix::process::set_child_subreaper(Some(myself)).map_err(failed)?;
+    kernel::default_signals();
+    rustix::process::umask(Mode::from_raw_mode(0o022));
+    kernel::no_new_privileges().map_err(failed)
+}
+
+/// Runs `job` in a directory of its own.
+pub(crate) fn run(job: &Job, tools: &mut Tools<'_>) -> Result<Finished, Failure> {
+    let start = Instant::now();
+    if job.root != Root::Host {
+        return Err(Failure::bad_job("/", "can only be the host's in the weak sandbox"));
+    }
+    let Some(at) = &job.work else {
+        return Err(Failure::bad_job("/", "cannot be the work directory in the weak sandbox"));
+    };
+    let own = match &job.scratch {
+        Scratch::Disk(parent) => OwnDirectory::below(parent)?,
+        Scratch::Memory => OwnDirectory::new(beside(&job.outputs.into))?,
+    };
+    let work = own.part("work", None)?;
+    for name in ["tmp", "tmp/home"] {
+        own.part(name, None)?;
+    }
+    let pending = populate_work(job, at, &work, tools.buffer)?;
+    let command = translated(job, at, own.path());
+    let setup = start.elapsed();
+    let ended = tools.command(job, &command, None, &|| 0, &clear)?;
+    let changed = populate::changed_since(&pending.watched);
+    if !changed.is_empty() {
+        return Err(Failure::Changed { paths: changed });
+    }
+    let run = start.elapsed() - setup;
+    let opened = scratch::open(&work)?;
+    let base = Base::Work(std::os::fd::AsFd::as_fd(&opened));
+    let outputs = tools.collect(job, &ended, &base)?;
+    let collect = start.elapsed() - setup - run;
+    Ok(finished(ended, outputs, setup, run, collect))
+}
+
+fn beside(into: &Path) -> PathBuf {
+    let mut name = into.as_os_str().to_owned();
+    name.push(".work");
+    name.into()
+}
+
+fn populate_work(
+    job: &Job,
+    at: &RelPath,
+    work: &Path,
+    buffer: &mut Vec<u8>,
+) -> Result<Pending, Failure> {
+    let root: OwnedFd = scratch::open(work)?;
+    let mut place = Place::new(root, None);
+    let mut pending = Pending::default();
+    for input in &job.inputs {
+        let Some(path) = input.path.strip(at) else {
+            let reason = "must lie in the work directory in the weak sandbox";
+            return Err(Failure::bad_job(input.path.as_str(), reason));
+        };
+        let reach = Reach::Links;
+        populate::put(&mut place, path.as_str(), &input.source, reach, buffer, &mut pending)?;
+    }
+    if pending.changed.is_empty() {
+        Ok(pending)
+    } else {
+        Err(Failure::Changed { paths: pending.changed })
+    }
+}
+
+/// The command with the fixed places of the strict sandbox replaced by where they really are.
+fn translated(job: &Job, at: &RelPath, own: &Path) -> Command {
+    let mut command = job.command.clone();
+    let below = |path: &Path| path.to_string_lossy().into_owned();
+    let work = format!("/{at}");
+    if let Some(rest) = command.cwd.strip_prefix(&work)
+        && (rest.is_empty() || rest.starts_with('/'))
+    {
+        command.cwd = format!("{}{rest}", below(&own.join("work")));
+    }
+    for (name, value) in &mut command.env {
+        if !DEFAULT_ENV.contains(&(name, value)) {
+            continue;
+        }
+        match name.as_str() {
+            "HOME" => *value = below(&own.join(&HOME[1..])),
+            "TMPDIR" => *value = below(&own.join("tmp")),
+            _ => {}
+        }
+    }
+    command
+}
+
+/// Kills and reaps this process's descendants until there are none.
+fn clear() -> Result<(), Errno> {
+    loop {
+        let children = descendants();
+        for pid in &children {
+            if let Some(pid) = rustix::process::Pid::from_raw(*pid) {
+                // One that has ended meanwhile is what is wanted.
+                let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+            }
+        }
+        while kernel::reap_one(-1, Wait::Poll)?.is_some() {}
+        if children.is_empty() {
+            return Ok(());
+        }
+    }
+}
+
+/// The numbers of all processes below this one.
+fn descendants() -> BTreeSet<i32> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![i32::try_from(std::process::id()).unwrap_or_default()];
+    while let Some(pid) = open.pop() {
+        let path = format!("/proc/{pid}/task/{pid}/children");
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let children = text.split_whitespace().filter_map(|word| word.parse().ok());
+        open.extend(children.filter(|child| found.insert(*child)));
+    }
+    found
+}

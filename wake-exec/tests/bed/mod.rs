@@ -1,0 +1,161 @@
+//! A bed for tests of the sandbox: an executor whose workers are the test program itself, and a job that
+//! runs a shell script.
+
+#![allow(dead_code, clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use wake_exec::{
+    CancelToken, Command, DEFAULT_ENV, Executor, ExecutorOptions, Finished, Input, Job,
+    SandboxError, Source, WORK_DIR, WorkerCommand,
+};
+use wake_model::{Outcome, OutputDecl, OutputKind, RelPath};
+
+const WORKER: &str = "__sandbox";
+
+/// The `main` of a test program.
+pub fn main(trials: impl FnOnce() -> Vec<Trial>) -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some(WORKER) {
+        return wake_exec::serve();
+    }
+    let mut arguments = Arguments::from_args();
+    // Each test starts workers of its own; more at once would only wait for each other.
+    arguments.test_threads.get_or_insert(2);
+    libtest_mimic::run(&arguments, trials()).exit_code()
+}
+
+/// One test.
+pub fn trial(name: &str, test: fn(&Bed)) -> Trial {
+    Trial::test(name, move || {
+        test(&Bed::new());
+        Ok::<(), Failed>(())
+    })
+}
+
+pub struct Bed {
+    pub dir: tempfile::TempDir,
+    pub executor: Executor,
+    pub cancel: CancelToken,
+    runs: AtomicUsize,
+}
+
+impl Bed {
+    pub fn new() -> Self {
+        let worker = WorkerCommand {
+            program: std::env::current_exe().unwrap(),
+            args: vec![WORKER.to_owned()],
+        };
+        Bed {
+            dir: tempfile::tempdir().unwrap(),
+            executor: Executor::new(worker, ExecutorOptions::default()),
+            cancel: CancelToken::new().unwrap(),
+            runs: AtomicUsize::new(0),
+        }
+    }
+
+    /// A path below the test's own directory.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A file of the host with this content.
+    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, content).unwrap();
+        path
+    }
+
+    /// A job that runs `script` in an empty work directory.
+    pub fn sh(&self, script: &str) -> Job {
+        let run = self.runs.fetch_add(1, Ordering::Relaxed);
+        let command = Command {
+            program: "/bin/sh".to_owned(),
+            args: vec!["-c".to_owned(), script.to_owned()],
+            env: DEFAULT_ENV.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect(),
+            stdin: Vec::new(),
+            cwd: WORK_DIR.to_owned(),
+        };
+        Job::module(command, self.path(&format!("out{run}")))
+    }
+
+    pub fn run(&self, job: &Job) -> Result<Finished, SandboxError> {
+        self.executor.run(job, &self.cancel)
+    }
+
+    /// Runs a script that must succeed, and gives what it wrote.
+    pub fn output(&self, script: &str) -> String {
+        self.output_of(&self.sh(script))
+    }
+
+    /// Runs a job that must succeed, and gives what it wrote.
+    pub fn output_of(&self, job: &Job) -> String {
+        let finished = self.run(job).unwrap();
+        assert_eq!(finished.outcome, Outcome::Exited(0), "{}", text(&finished));
+        String::from_utf8(finished.stdout.to_bytes()).unwrap()
+    }
+}
+
+/// Everything a command wrote, for messages.
+pub fn text(finished: &Finished) -> String {
+    let streams = [&finished.stdout, &finished.stderr];
+    streams.map(|log| String::from_utf8_lossy(&log.to_bytes()).into_owned()).concat()
+}
+
+pub fn path(text: &str) -> RelPath {
+    RelPath::parse(text).unwrap()
+}
+
+/// Adds an input to a job, at a path in the work directory.
+pub fn with(mut job: Job, at: &str, source: Source) -> Job {
+    job.inputs.push(Input { path: path(&format!("work/{at}")), source });
+    job
+}
+
+/// Declares outputs of a job; a trailing `/` declares a directory.
+pub fn declaring(mut job: Job, paths: &[&str]) -> Job {
+    job.outputs.declared = paths
+        .iter()
+        .map(|text| OutputDecl {
+            path: path(text),
+            kind: if text.ends_with('/') { OutputKind::Dir } else { OutputKind::Any },
+        })
+        .collect();
+    job
+}
+
+/// All paths below `dir`, sorted.
+pub fn listing(dir: &Path) -> Vec<String> {
+    fn walk(dir: &Path, base: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            found.push(path.strip_prefix(base).unwrap().to_string_lossy().into_owned());
+            if path.symlink_metadata().unwrap().is_dir() {
+                walk(&path, base, found);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    if dir.exists() {
+        walk(dir, dir, &mut found);
+    }
+    found.sort();
+    found
+}
+
+/// A C program compiled on the host; none, said aloud, where there is no compiler.
+pub fn compiled(bed: &Bed, name: &str, source: &str) -> Option<PathBuf> {
+    let c = bed.file(&format!("{name}.c"), source);
+    let program = bed.path(name);
+    let cc = std::process::Command::new("cc").args(["-O1", "-o"]).args([&program, &c]).status();
+    match cc {
+        Ok(status) if status.success() => Some(program),
+        _ => {
+            eprintln!("SKIPPED a part of a test: no C compiler");
+            None
+        }
+    }
+}
