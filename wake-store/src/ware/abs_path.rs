@@ -38,6 +38,11 @@ impl AbsPath {
         Some(AbsPath(if end == 0 { "/".to_owned() } else { self.0[..end].to_owned() }))
     }
 
+    /// The path of `name` in this directory, cleaned like any other.
+    pub fn child(&self, name: &str) -> AbsPath {
+        clean(&format!("{}/{name}", self.0))
+    }
+
     /// Where this path lies when `root` is taken for the root.
     pub fn below(&self, root: &Path) -> PathBuf {
         root.join(self.0.trim_start_matches('/'))
@@ -60,18 +65,22 @@ impl FromStr for AbsPath {
         if text.contains('\0') {
             return Err(ParseAbsPathError::Nul { path: text.replace('\0', "\\0") });
         }
-        let mut components = Vec::new();
-        for component in text.split('/') {
-            match component {
-                "" | "." => {}
-                ".." => {
-                    components.pop();
-                }
-                name => components.push(name),
-            }
-        }
-        Ok(AbsPath(format!("/{}", components.join("/"))))
+        Ok(clean(text))
     }
+}
+
+fn clean(text: &str) -> AbsPath {
+    let mut components = Vec::new();
+    for component in text.split('/') {
+        match component {
+            "" | "." => {}
+            ".." => {
+                components.pop();
+            }
+            name => components.push(name),
+        }
+    }
+    AbsPath(format!("/{}", components.join("/")))
 }
 
 /// Why a text is not an absolute path.

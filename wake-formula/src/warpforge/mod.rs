@@ -1,0 +1,190 @@
+//! Formulas as warpforge has them: the capsules `formula.v1` and `context.v1`.
+
+mod identity;
+mod read;
+mod write;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use wake_store::ware::{AbsPath, PackType, ParseAbsPathError, WareId};
+
+/// A formula and where its wares come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// What is computed.
+    pub formula: Formula,
+    /// For some wares: the address of a warehouse.
+    pub warehouses: BTreeMap<WareId, String>,
+}
+
+/// One computation. There are no defaults: it is hashed as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Formula {
+    /// What stands where.
+    pub inputs: BTreeMap<Port, Input>,
+    /// What is executed.
+    pub action: Action,
+    /// What is kept, by name.
+    pub outputs: BTreeMap<String, Gather>,
+}
+
+/// A place in the sandbox.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Port {
+    /// `/path`.
+    Path(AbsPath),
+    /// `$NAME`: an environment variable.
+    Variable(String),
+}
+
+/// One input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// What it is.
+    pub basis: Basis,
+    /// What happens to its metadata; none when the input is written as a plain string, which is another identity than an
+    /// empty map.
+    pub filters: Option<BTreeMap<String, String>>,
+}
+
+/// What an input is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// `ware:TYPE:HASH`.
+    Ware(WareId),
+    /// `mount:MODE:HOSTPATH`: not hermetic.
+    Mount {
+        /// What the action may do.
+        mode: MountMode,
+        /// The host's path; relative ones start at the formula's directory.
+        host: String,
+    },
+    /// `literal:TEXT`: the text itself.
+    Literal(String),
+}
+
+/// What an action may do to a mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MountMode {
+    /// `ro`.
+    ReadOnly,
+    /// `rw`.
+    ReadWrite,
+    /// `overlay`: it may write, and what it wrote is dropped.
+    Overlay,
+}
+
+/// What is executed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing but a greeting.
+    Echo,
+    /// A program and its arguments.
+    Exec {
+        /// Program and arguments.
+        command: Vec<String>,
+        /// Whether there is a network; written `false` is another identity than not written.
+        network: Option<bool>,
+    },
+    /// Pieces of a script, each read by one and the same interpreter.
+    Script {
+        /// The interpreter.
+        interpreter: String,
+        /// The pieces, in order.
+        contents: Vec<String>,
+        /// As in [`Action::Exec`].
+        network: Option<bool>,
+    },
+}
+
+/// One output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gather {
+    /// Where it is taken from.
+    pub from: Port,
+    /// How it is packed; none for a variable.
+    pub packtype: Option<PackType>,
+    /// What happens to its metadata, as written.
+    pub filters: Option<BTreeMap<String, String>>,
+}
+
+impl Action {
+    /// Whether the formula asks for a network.
+    pub fn wants_network(&self) -> bool {
+        match self {
+            Action::Echo => false,
+            Action::Exec { network, .. } | Action::Script { network, .. } => {
+                network.unwrap_or(false)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Port::Path(path) => path.fmt(f),
+            Port::Variable(name) => write!(f, "${name}"),
+        }
+    }
+}
+
+impl FromStr for Port {
+    type Err = ParseAbsPathError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.strip_prefix('$') {
+            Some(name) if !name.is_empty() && !name.contains(['=', '\0']) => {
+                Ok(Port::Variable(name.to_owned()))
+            }
+            _ => text.parse().map(Port::Path),
+        }
+    }
+}
+
+impl fmt::Display for Basis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Basis::Ware(ware) => write!(f, "ware:{ware}"),
+            Basis::Mount { mode, host } => {
+                let mode = match mode {
+                    MountMode::ReadOnly => "ro",
+                    MountMode::ReadWrite => "rw",
+                    MountMode::Overlay => "overlay",
+                };
+                write!(f, "mount:{mode}:{host}")
+            }
+            Basis::Literal(text) => write!(f, "literal:{text}"),
+        }
+    }
+}
+
+impl FromStr for Basis {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            Some(("ware", ware)) => {
+                ware.parse().map(Basis::Ware).map_err(|error| format!("{error}"))
+            }
+            Some(("literal", literal)) => Ok(Basis::Literal(literal.to_owned())),
+            Some(("mount", mount)) => {
+                let (mode, host) = match mount.split_once(':') {
+                    Some(("ro", host)) => (MountMode::ReadOnly, host),
+                    Some(("rw", host)) => (MountMode::ReadWrite, host),
+                    Some(("overlay", host)) => (MountMode::Overlay, host),
+                    _ => {
+                        return Err(format!(
+                            "`{text}` is no mount: expected `mount:ro:`, `mount:rw:` or `mount:overlay:` and a path"
+                        ));
+                    }
+                };
+                Ok(Basis::Mount { mode, host: host.to_owned() })
+            }
+            _ => {
+                Err(format!("`{text}` is no input: expected `ware:`, `mount:` or `literal:` first"))
+            }
+        }
+    }
+}

@@ -1,0 +1,157 @@
+use super::{Action, Basis, Document, Formula, Gather, Input, Port};
+use crate::DocumentError;
+use crate::json::{Fields, Json, Source, Value};
+use std::collections::BTreeMap;
+use wake_store::ware::{PackFilters, UnpackFilters, WareId};
+
+type Read<T> = Result<T, DocumentError>;
+
+impl Document {
+    /// Reads `{"formula": {"formula.v1": …}, "context": {"context.v1": …}}`, or a `formula.v1` capsule alone.
+    pub(crate) fn read(source: &Source<'_>, root: &Json) -> Read<Self> {
+        if root.member("formula.v1").is_some() {
+            return Ok(Self { formula: capsule(source, root)?, warehouses: BTreeMap::new() });
+        }
+        let mut fields = Fields::of(source, root, "the document")?;
+        let formula = capsule(source, fields.need("formula")?)?;
+        let warehouses = fields
+            .take("context")
+            .map(|json| context(source, json))
+            .transpose()?
+            .unwrap_or_default();
+        fields.finish()?;
+        Ok(Self { formula, warehouses })
+    }
+}
+
+fn capsule(source: &Source<'_>, json: &Json) -> Read<Formula> {
+    let mut capsule = Fields::of(source, json, "the formula's capsule")?;
+    let mut fields = Fields::of(source, capsule.need("formula.v1")?, "the formula")?;
+    capsule.finish()?;
+    let inputs = ports(source, fields.need("inputs")?)?;
+    let action = action(source, fields.need("action")?)?;
+    let mut outputs = BTreeMap::new();
+    for member in source.object(fields.need("outputs")?, "`outputs`")? {
+        outputs.insert(member.key.clone(), gather(source, &member.value)?);
+    }
+    fields.finish()?;
+    Ok(Formula { inputs, action, outputs })
+}
+
+fn context(source: &Source<'_>, json: &Json) -> Read<BTreeMap<WareId, String>> {
+    let mut capsule = Fields::of(source, json, "the context's capsule")?;
+    let mut fields = Fields::of(source, capsule.need("context.v1")?, "the context")?;
+    capsule.finish()?;
+    let mut warehouses = BTreeMap::new();
+    if let Some(json) = fields.take("warehouses") {
+        for member in source.object(json, "`warehouses`")? {
+            let ware = source.parsed_key(member)?;
+            warehouses.insert(ware, source.text(&member.value, "a warehouse")?.to_owned());
+        }
+    }
+    fields.finish()?;
+    Ok(warehouses)
+}
+
+fn ports(source: &Source<'_>, json: &Json) -> Read<BTreeMap<Port, Input>> {
+    let mut inputs = BTreeMap::new();
+    for member in source.object(json, "`inputs`")? {
+        let port: Port = source.parsed_key(member)?;
+        let input = input(source, &member.value, &port)?;
+        if inputs.insert(port, input).is_some() {
+            return Err(
+                source.error(member.key_at, format!("two inputs at one path: `{}`", member.key))
+            );
+        }
+    }
+    Ok(inputs)
+}
+
+fn input(source: &Source<'_>, json: &Json, port: &Port) -> Read<Input> {
+    let what = format!("input `{port}`");
+    if matches!(json.value, Value::Text(_)) {
+        return Ok(Input { basis: source.parsed::<Basis>(json, &what)?, filters: None });
+    }
+    let mut fields = Fields::of(source, json, "an input")?;
+    let basis = source.parsed(fields.need("basis")?, "`basis`")?;
+    let filters =
+        fields.take("filters").map(|json| filters(source, json, Way::Unpack)).transpose()?;
+    fields.finish()?;
+    Ok(Input { basis, filters: Some(filters.unwrap_or_default()) })
+}
+
+fn action(source: &Source<'_>, json: &Json) -> Read<Action> {
+    let mut kinds = Fields::of(source, json, "the action")?;
+    let (echo, exec, script) = (kinds.take("echo"), kinds.take("exec"), kinds.take("script"));
+    kinds.finish()?;
+    match (echo, exec, script) {
+        (Some(json), None, None) => {
+            Fields::of(source, json, "`echo`")?.finish()?;
+            Ok(Action::Echo)
+        }
+        (None, Some(json), None) => {
+            let mut fields = Fields::of(source, json, "`exec`")?;
+            let command = source.texts(fields.need("command")?, "`command`")?;
+            let network = network(source, &mut fields)?;
+            fields.finish()?;
+            Ok(Action::Exec { command, network })
+        }
+        (None, None, Some(json)) => {
+            let mut fields = Fields::of(source, json, "`script`")?;
+            let interpreter = source.text(fields.need("interpreter")?, "`interpreter`")?.to_owned();
+            let contents = source.texts(fields.need("contents")?, "`contents`")?;
+            let network = network(source, &mut fields)?;
+            fields.finish()?;
+            Ok(Action::Script { interpreter, contents, network })
+        }
+        _ => {
+            Err(source
+                .error(json.at, "the action must be exactly one of `echo`, `exec` and `script`"))
+        }
+    }
+}
+
+fn network(source: &Source<'_>, fields: &mut Fields<'_>) -> Read<Option<bool>> {
+    fields.take("network").map(|json| source.bool(json, "`network`")).transpose()
+}
+
+fn gather(source: &Source<'_>, json: &Json) -> Read<Gather> {
+    let mut fields = Fields::of(source, json, "an output")?;
+    let from: Port = source.parsed(fields.need("from")?, "`from`")?;
+    let packtype =
+        fields.take("packtype").map(|json| source.parsed(json, "`packtype`")).transpose()?;
+    let filters =
+        fields.take("filters").map(|json| filters(source, json, Way::Pack)).transpose()?;
+    fields.finish()?;
+    let is_path = matches!(from, Port::Path(_));
+    if is_path != packtype.is_some() || (!is_path && filters.is_some()) {
+        let message = if is_path {
+            format!("output from `{from}` has no `packtype`")
+        } else {
+            format!("output from `{from}` is a value: it has neither `packtype` nor `filters`")
+        };
+        return Err(source.error(json.at, message));
+    }
+    Ok(Gather { from, packtype, filters })
+}
+
+enum Way {
+    Pack,
+    Unpack,
+}
+
+/// Filters stay as they are written, since they are hashed so; but they must mean something.
+fn filters(source: &Source<'_>, json: &Json, way: Way) -> Read<BTreeMap<String, String>> {
+    let mut map = BTreeMap::new();
+    for member in source.object(json, "`filters`")? {
+        let value = source.text(&member.value, &format!("filter `{}`", member.key))?;
+        let pair = [(member.key.as_str(), value)];
+        let meaning = match way {
+            Way::Pack => PackFilters::from_map(pair).map(|_| ()),
+            Way::Unpack => UnpackFilters::from_map(pair).map(|_| ()),
+        };
+        meaning.map_err(|error| source.error(member.key_at, error.to_string()))?;
+        map.insert(member.key.clone(), value.to_owned());
+    }
+    Ok(map)
+}

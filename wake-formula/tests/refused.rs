@@ -1,0 +1,132 @@
+//! Documents that are refused, with the whole text of the refusal.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use wake_formula::Document;
+
+fn refusal(text: &str) -> String {
+    let error = Document::parse(text, "f.json").unwrap_err();
+    let hint = error.hint.as_ref().map_or(String::new(), |hint| format!("\nhint: {hint}"));
+    format!("{error}\n{}{hint}", error.excerpt())
+}
+
+#[test]
+fn unknown_field() {
+    let text = "{\n  \"formula\": {\n    \"actoin\": {},\n    \"action\": {}\n  }\n}";
+    assert_eq!(
+        refusal(text),
+        "f.json:3:5: unknown field `actoin` in the formula\n    \"actoin\": {},\n    ^\nhint: did you mean `action`?"
+    );
+}
+
+#[test]
+fn columns_count_characters() {
+    let text = r#"{"formula": {"action": {"env": {"ä": "ö"}, "exit": 1}}}"#;
+    assert_eq!(refusal(text).split(": ").next().unwrap(), "f.json:1:44");
+}
+
+#[test]
+fn relative_path() {
+    let text = r#"{"formula": {"inputs": {"task": "tar:6q7G"}, "action": {}}}"#;
+    assert!(
+        refusal(text).starts_with(
+            "f.json:1:25: path `task` is relative: expected one that starts with `/`\n"
+        )
+    );
+}
+
+#[test]
+fn two_inputs_at_one_path() {
+    let text = r#"{"formula": {"inputs": {"/a": "tar:6q7G", "/a/": "tar:6q7G"}, "action": {}}}"#;
+    assert!(refusal(text).starts_with("f.json:1:43: two inputs at one path: `/a`\n"));
+}
+
+#[test]
+fn input_below_a_mount_but_not_beside_it() {
+    let text = |path: &str| {
+        format!(
+            r#"{{"formula": {{"inputs": {{"/a": "mount:ro:/tmp", "{path}": "tar:6q7G"}}, "action": {{}}}}}}"#
+        )
+    };
+    assert!(refusal(&text("/a/b")).starts_with(
+        "f.json:1:48: input `/a/b` lies below `/a`, which is mounted from the host\n"
+    ));
+    Document::parse(&text("/ab"), "f.json").unwrap();
+}
+
+#[test]
+fn ware_ids() {
+    let text =
+        |ware: &str| format!(r#"{{"formula": {{"inputs": {{"/": "{ware}"}}, "action": {{}}}}}}"#);
+    for (ware, message) in [
+        ("6q7G", "ware id `6q7G` has no colon: expected `packtype:hash`"),
+        ("rar:6q7G", "pack type `rar` is unknown: expected `tar`, `tree`, `zip` or `git`"),
+        ("tar:0OIl", "`0OIl` is not the hash of a `tar` ware"),
+        (
+            "mount:rx:/tmp",
+            "`mount:rx:/tmp` is no mount: expected `mount:ro:/path` or `mount:rw:/path`",
+        ),
+    ] {
+        let refusal = refusal(&text(ware));
+        assert_eq!(refusal.lines().next().unwrap(), format!("f.json:1:30: {message}"));
+    }
+}
+
+#[test]
+fn numbers_as_filter_values() {
+    let text = r#"{"formula": {"action": {}, "outputs": {"/o": {"packtype": "tar", "filters": {"uid": 1000}}}}}"#;
+    assert!(
+        refusal(text).starts_with("f.json:1:85: filter `uid` is a number: expected a string\n")
+    );
+}
+
+#[test]
+fn output_that_cannot_be_packed() {
+    let text = r#"{"formula": {"action": {}, "outputs": {"/o": {"packtype": "zip"}}}}"#;
+    assert!(
+        refusal(text).starts_with(
+            "f.json:1:59: pack type `zip` cannot be packed: expected `tar` or `tree`\n"
+        )
+    );
+}
+
+#[test]
+fn commas_before_brackets_but_not_alone() {
+    Document::parse(r#"{"formula": {"action": {"exec": ["/x",],},},}"#, "f.json").unwrap();
+    assert!(
+        refusal(r#"{"formula": {"action": {"exec": [,]}}}"#)
+            .starts_with("f.json:1:34: `,` starts no value\n")
+    );
+    assert!(
+        refusal(r#"{"formula": {"action": {"exec": ["/x" "/y"]}}}"#)
+            .starts_with("f.json:1:39: expected `,` or `]`\n")
+    );
+}
+
+#[test]
+fn broken_json() {
+    for (text, message) in [
+        ("", "1:1: the document ends where a value is expected"),
+        ("{\"formula\": {\n", "2:1: expected a key in double quotes"),
+        ("{\"formula\": \"x", "1:13: this string has no end"),
+        ("{\"a\": 1, \"a\": 2}", "1:10: key `a` stands twice in one object"),
+        ("{} {}", "1:4: text follows the end of the document"),
+        ("{\"a\": tru}", "1:7: `tru` is not a value: strings stand in double quotes"),
+        ("{\"a\": 01}", "1:7: `01` is not a number"),
+    ] {
+        let refusal = refusal(text);
+        assert_eq!(refusal.lines().next().unwrap(), format!("f.json:{message}"));
+    }
+    assert!(refusal(&"[".repeat(100_000)).contains("deep inside each other"));
+}
+
+#[test]
+fn warpforge_capsules() {
+    let text = |action: &str| {
+        format!(
+            r#"{{"formula": {{"formula.v1": {{"inputs": {{}}, "action": {action}, "outputs": {{}}}}}}}}"#
+        )
+    };
+    assert!(refusal(&text(r#"{"exec": {"comand": []}}"#)).contains("`exec` has no `command`"));
+    assert!(refusal(&text(r#"{"exec": {"command": []}, "echo": {}}"#)).contains("exactly one of"));
+    assert!(refusal(&text("{}")).contains("exactly one of"));
+}
