@@ -1,0 +1,155 @@
+//! Git wares: a commit is unpacked by its objects, and nothing in the repository is obeyed (N12).
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
+use wake_store::ware::{
+    Category, PackFilters, PackType, Placement, Policy, Unpack, UnpackFilters, WareId, Warehouse,
+    pack,
+};
+
+fn git(dir: &Path, arguments: &[&str]) -> String {
+    let output = Command::new("git")
+        .current_dir(dir)
+        .args(["-c", "user.name=t", "-c", "user.email=t@t", "-c", "protocol.file.allow=always"])
+        .args(arguments)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn repository(dir: &Path) {
+    fs::create_dir(dir).unwrap();
+    git(dir, &["init", "--quiet"]);
+}
+
+fn commit(dir: &Path) -> WareId {
+    git(dir, &["add", "--all"]);
+    git(dir, &["commit", "--quiet", "--message=x"]);
+    format!("git:{}", git(dir, &["rev-parse", "HEAD"])).parse().unwrap()
+}
+
+fn unpack(ware: &WareId, from: &Path, to: &Path) -> Result<(), wake_store::ware::UnpackError> {
+    let sources =
+        [Warehouse::parse(from.to_str().unwrap(), PackType::Git, Path::new("/")).unwrap()];
+    let filters = UnpackFilters::LOW_PRIV;
+    let unpack = Unpack { ware, sources: &sources, filters, cache: None, policy: Policy::WARE };
+    unpack.place_at(to, Placement::Direct).map(|unpacked| assert_eq!(&unpacked.ware, ware))
+}
+
+#[test]
+fn a_commit_becomes_a_tree() {
+    let temp = tempfile::tempdir().unwrap();
+    let origin = temp.path().join("origin");
+    repository(&origin);
+    fs::create_dir(origin.join("d")).unwrap();
+    fs::write(origin.join("d/run"), "#!/bin/sh\n").unwrap();
+    fs::set_permissions(origin.join("d/run"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(origin.join("ä"), "text\n").unwrap();
+    std::os::unix::fs::symlink("d/run", origin.join("link")).unwrap();
+    let ware = commit(&origin);
+    fs::write(origin.join("later"), "").unwrap();
+    commit(&origin);
+
+    let out = temp.path().join("out");
+    unpack(&ware, &origin, &out).unwrap();
+    assert_eq!(fs::read_to_string(out.join("ä")).unwrap(), "text\n");
+    assert_eq!(fs::read_link(out.join("link")).unwrap(), Path::new("d/run"));
+    let mode = |path: &str| fs::metadata(out.join(path)).unwrap().permissions().mode() & 0o7777;
+    assert_eq!((mode("d/run"), mode("ä"), mode("d")), (0o755, 0o644, 0o755));
+    assert!(!out.join("later").exists() && !out.join(".git").exists());
+
+    // Every node has the default time, so what is unpacked today equals what is unpacked tomorrow.
+    let keep_times: PackFilters = "uid=0,gid=0,mtime=keep".parse().unwrap();
+    let flat: PackFilters = "uid=0,gid=0,mtime=@1262304000".parse().unwrap();
+    assert_eq!(
+        pack(&out, PackType::Tree, keep_times, None).unwrap(),
+        pack(&out, PackType::Tree, flat, None).unwrap()
+    );
+}
+
+#[test]
+fn n12_nothing_in_a_repository_is_run() {
+    let temp = tempfile::tempdir().unwrap();
+    let origin = temp.path().join("origin");
+    repository(&origin);
+    let bait = temp.path().join("bait");
+    let touch = format!("touch {}", bait.display());
+    fs::write(origin.join(".gitattributes"), "* filter=evil text eol=crlf ident\n").unwrap();
+    fs::write(origin.join("f"), "$Id$\n").unwrap();
+    let ware = commit(&origin);
+    git(&origin, &["config", "filter.evil.smudge", &touch]);
+    git(&origin, &["config", "uploadpack.packObjectsHook", &touch]);
+    for hook in ["post-checkout", "post-upload-pack", "reference-transaction", "post-index-change"]
+    {
+        let path = origin.join(".git/hooks").join(hook);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, format!("#!/bin/sh\n{touch}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let out = temp.path().join("out");
+    unpack(&ware, &origin, &out).unwrap();
+    assert!(!bait.exists());
+    assert_eq!(fs::read_to_string(out.join("f")).unwrap(), "$Id$\n");
+}
+
+#[test]
+fn submodules_come_one_level_deep() {
+    let temp = tempfile::tempdir().unwrap();
+    for name in ["inner", "middle", "outer"] {
+        repository(&temp.path().join(name));
+    }
+    let (inner, middle, outer) =
+        (temp.path().join("inner"), temp.path().join("middle"), temp.path().join("outer"));
+    fs::write(inner.join("i"), "").unwrap();
+    commit(&inner);
+    git(&middle, &["submodule", "--quiet", "add", "../inner", "in"]);
+    fs::write(middle.join("m"), "").unwrap();
+    commit(&middle);
+    git(&outer, &["submodule", "--quiet", "add", "../middle", "mid"]);
+    let ware = commit(&outer);
+    let out = temp.path().join("out");
+    unpack(&ware, &outer, &out).unwrap();
+    assert!(out.join("mid/m").is_file());
+    assert!(out.join("mid/in").is_dir() && !out.join("mid/in/i").exists());
+}
+
+#[test]
+fn a_commit_that_is_not_there() {
+    let temp = tempfile::tempdir().unwrap();
+    let origin = temp.path().join("origin");
+    repository(&origin);
+    fs::write(origin.join("f"), "").unwrap();
+    commit(&origin);
+    let ware: WareId = format!("git:{}", "0".repeat(39) + "1").parse().unwrap();
+    let error = unpack(&ware, &origin, &temp.path().join("out")).unwrap_err();
+    assert_eq!(error.category(), Category::WareNotFound, "{error}");
+    assert!(!temp.path().join("out").exists());
+}
+
+#[test]
+fn n12_names_that_git_itself_refuses_are_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let origin = temp.path().join("origin");
+    repository(&origin);
+    fs::write(origin.join("f"), "").unwrap();
+    commit(&origin);
+    let blob = git(&origin, &["hash-object", "-w", "f"]);
+    // A tree with the name `..`, written past git's checks.
+    let raw: Vec<u8> =
+        (0..40).step_by(2).map(|at| u8::from_str_radix(&blob[at..at + 2], 16).unwrap()).collect();
+    fs::write(temp.path().join("tree"), [b"100644 ..\0".as_slice(), &raw].concat()).unwrap();
+    let path = temp.path().join("tree");
+    let tree =
+        git(&origin, &["hash-object", "-t", "tree", "--literally", "-w", path.to_str().unwrap()]);
+    let hash = git(&origin, &["commit-tree", &tree, "-m", "evil"]);
+    git(&origin, &["update-ref", "refs/heads/evil", &hash]);
+    let ware: WareId = format!("git:{hash}").parse().unwrap();
+    unpack(&ware, &origin, &temp.path().join("out")).unwrap_err();
+    assert!(!temp.path().join("out").exists());
+}
