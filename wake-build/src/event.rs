@@ -136,10 +136,16 @@ pub struct ActionFinished {
     pub rss_max: u64,
     /// The digest of the tree of its outputs.
     pub outputs: Option<String>,
+    /// The digest of what it wrote to standard output; none if it wrote nothing.
+    pub stdout: Option<String>,
+    /// The digest of what it wrote to standard error.
+    pub stderr: Option<String>,
     /// The end of what it wrote to standard output and error, not yet escaped; at most 4 KiB each.
     pub stdout_tail: String,
     /// The end of standard error.
     pub stderr_tail: String,
+    /// What is wrong with the outputs of a command that itself succeeded, a line each.
+    pub faults: Vec<String>,
     /// The command, as a person would type it.
     pub command: String,
     /// Milliseconds since the start.

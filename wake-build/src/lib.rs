@@ -1,4 +1,54 @@
 //! Carries a build from package files to results.
+//!
+//! The files, read in this order, are the way that a build takes:
+//!
+//! | file | does |
+//! |---|---|
+//! | `workspace`, `settings`, `target` | finds the checkout and what is to be built |
+//! | `sources`, `files`, `evaluate` | looks at files and applies functions, remembering both |
+//! | `load`, `package`, `resolve`, `instance` | from package files to packages with their inputs |
+//! | `module`, `plan` | from packages to the graph of configured modules |
+//! | `pin`, `view` | from a module whose needs are done to one action |
+//! | `execute`, `schedule`, `reason` | runs actions, or remembers what came of them |
+//! | `links`, `history`, `run_log`, `state` | what stays behind in the checkout |
+//! | `session`, `build`, `explain` | what a front asks for |
 
+mod build;
 pub mod diagnostic;
+mod evaluate;
 pub mod event;
+mod execute;
+mod explain;
+mod files;
+mod history;
+mod instance;
+mod links;
+mod load;
+mod module;
+mod package;
+mod pin;
+mod plan;
+mod reason;
+mod resolve;
+pub mod run_log;
+mod schedule;
+mod session;
+mod settings;
+mod source_text;
+mod sources;
+mod state;
+mod target;
+mod view;
+mod workspace;
+
+pub use build::{BuildReport, BuildRequest, Built};
+pub use explain::{
+    EvalResult, Graph, GraphEdge, GraphNode, Listed, PlannedState, PlannedStep, Why, WhyChange,
+};
+pub use session::{
+    Cancel, Options, Session, Workers, evaluation_worker, open_store, sandbox_worker,
+};
+pub use settings::Settings;
+pub use wake_exec::{Finding, probe};
+pub use wake_store as store;
+pub use workspace::{PKG_FILE, STATE_DIR, WORKSPACE_FILE, Workspace};

@@ -1,0 +1,274 @@
+//! Evaluations that are remembered by what they read.
+//!
+//! Two steps, because what an evaluation reads is known only once it has run. Under the key of the
+//! application the memo holds the *names* of what it read last; under that key together with what
+//! those names hold now, it holds the result. So going back to an older state of the sources finds
+//! the older result, and a changed comment changes nothing further on.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use wake_eval::{Answer, Answers, EvalError, Evaluated, Kind, Op, Pool, Read, Request};
+use wake_model::encode::{Domain, Encoder, digest_bytes};
+use wake_model::{BlobDigest, Digest, RelPath, json};
+use wake_store::Memo;
+
+use crate::diagnostic::{Class, Diagnostic, Place};
+use crate::files::{Files, Seen};
+use crate::target::label;
+
+/// A result with what it depends on.
+#[derive(Clone, Debug)]
+pub(crate) struct Remembered {
+    /// What the functions gave.
+    pub value: Value,
+    /// What they looked at.
+    pub reads: Vec<Read>,
+    /// What `std.trace` said.
+    pub trace: Vec<String>,
+}
+
+/// Applies functions of packages, or remembers what came of it.
+pub(crate) struct Evaluator<'a> {
+    /// Where they are applied.
+    pub pool: &'a Pool,
+    /// Where results are kept.
+    pub memo: &'a Memo,
+    /// The checkout.
+    pub files: &'a Files,
+    /// How often something was applied or remembered.
+    pub tally: Tally,
+}
+
+/// How many evaluations there were.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// In all.
+    pub all: AtomicUsize,
+    /// Of those, remembered.
+    pub cached: AtomicUsize,
+}
+
+/// At most so many different sets of names are kept for one application.
+const SHAPES: usize = 4;
+
+impl Evaluator<'_> {
+    /// Applies `op` in the package at `pkg`, unless the same application with the same sources is known.
+    ///
+    /// Only values are remembered: an error is found again each time, with its places.
+    pub(crate) fn evaluate(
+        &self,
+        pkg: &RelPath,
+        op: Op,
+        answers: &dyn Answers,
+    ) -> Result<Remembered, Diagnostic> {
+        self.tally.all.fetch_add(1, Ordering::Relaxed);
+        let key = key_of(&op);
+        let shapes = self.shapes(&key);
+        if let Some(known) = shapes.iter().find_map(|names| self.recall(&key, names, pkg, answers))
+        {
+            self.tally.cached.fetch_add(1, Ordering::Relaxed);
+            return Ok(known);
+        }
+        let request = Request { pkg: label(pkg), root: self.files.absolute(pkg), op };
+        let evaluated = self.pool.evaluate(&request, answers).map_err(|e| diagnose(pkg, &e))?;
+        self.remember(&key, shapes, &evaluated);
+        let Evaluated { value, reads, trace } = evaluated;
+        Ok(Remembered { value, reads, trace })
+    }
+
+    /// Asks where `op` built `value`; none where that cannot be found out.
+    pub(crate) fn locate(
+        &self,
+        pkg: &RelPath,
+        op: &Op,
+        value: &Value,
+        answers: &dyn Answers,
+    ) -> Option<Place> {
+        let op = Op::Locate { op: Box::new(op.clone()), value: value.clone() };
+        let request = Request { pkg: label(pkg), root: self.files.absolute(pkg), op };
+        let found = self.pool.evaluate(&request, answers).ok()?;
+        let found: wake_eval::Place = serde_json::from_value(found.value).ok()?;
+        Some(place(pkg, &found, None))
+    }
+
+    fn shapes(&self, key: &Digest) -> Vec<Vec<Name>> {
+        self.memo.get(key).and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+    }
+
+    fn recall(
+        &self,
+        key: &Digest,
+        names: &[Name],
+        pkg: &RelPath,
+        answers: &dyn Answers,
+    ) -> Option<Remembered> {
+        let now: Vec<Read> = names.iter().map(|name| self.read(name, pkg, answers)).collect();
+        let bytes = self.memo.get(&result_key(key, &now))?;
+        let Entry { value, trace } = serde_json::from_slice(&bytes).ok()?;
+        Some(Remembered { value, reads: now, trace })
+    }
+
+    fn remember(&self, key: &Digest, mut shapes: Vec<Vec<Name>>, evaluated: &Evaluated) {
+        let Evaluated { value, reads, trace } = evaluated;
+        let names: Vec<Name> = reads.iter().map(Name::of).collect();
+        if shapes.first() != Some(&names) {
+            shapes.retain(|shape| *shape != names);
+            shapes.insert(0, names);
+            shapes.truncate(SHAPES);
+            if let Ok(bytes) = serde_json::to_vec(&shapes) {
+                self.memo.put(*key, bytes);
+            }
+        }
+        let entry = EntryRef { value, trace };
+        if let Ok(bytes) = serde_json::to_vec(&entry) {
+            self.memo.put(result_key(key, reads), bytes);
+        }
+    }
+
+    /// What the thing of this name holds now.
+    fn read(&self, name: &Name, pkg: &RelPath, answers: &dyn Answers) -> Read {
+        match name {
+            Name::File(path) => {
+                Read::File { path: path.clone(), digest: self.file(&pkg.join(path)) }
+            }
+            Name::List(dir) => {
+                Read::List { path: dir.clone(), digest: self.files.listing(pkg, dir) }
+            }
+            Name::Pkg(key) => {
+                let text = answers.pkg(key);
+                Read::Pkg {
+                    key: key.clone(),
+                    digest: text.map(|text| BlobDigest::of(text.as_bytes())),
+                }
+            }
+            Name::Module(id) => Read::Module { id: id.clone(), digest: module_digest(id, answers) },
+        }
+    }
+
+    fn file(&self, path: &RelPath) -> Option<BlobDigest> {
+        match self.files.look(path) {
+            Ok(Seen::File { blob, .. }) => Some(blob),
+            // A link is read through: what it leads to is what was read.
+            Ok(Seen::Link(target)) => self.file(&crate::files::link_inside(path, &target)?),
+            Ok(Seen::Absent | Seen::Dir | Seen::Other) | Err(_) => None,
+        }
+    }
+}
+
+fn module_digest(id: &str, answers: &dyn Answers) -> Option<BlobDigest> {
+    let id: Value = serde_json::from_str(id).ok()?;
+    match answers.module(&id) {
+        Answer::Ready(text) => Some(BlobDigest::of(text.as_bytes())),
+        Answer::Pending | Answer::Unknown => None,
+    }
+}
+
+/// What a read looked at, without what it saw.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Name {
+    #[serde(rename = "f")]
+    File(RelPath),
+    #[serde(rename = "l")]
+    List(RelPath),
+    #[serde(rename = "p")]
+    Pkg(String),
+    #[serde(rename = "m")]
+    Module(String),
+}
+
+impl Name {
+    fn of(read: &Read) -> Name {
+        match read {
+            Read::File { path, .. } => Name::File(path.clone()),
+            Read::List { path, .. } => Name::List(path.clone()),
+            Read::Pkg { key, .. } => Name::Pkg(key.clone()),
+            Read::Module { id, .. } => Name::Module(id.clone()),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    value: Value,
+    trace: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct EntryRef<'a> {
+    value: &'a Value,
+    trace: &'a [String],
+}
+
+/// The application itself: engine, library, function, arguments. Neither label nor directory.
+fn key_of(op: &Op) -> Digest {
+    let op = serde_json::to_value(op).map(|op| json::canonical(&op)).unwrap_or_default();
+    let mut bytes = Vec::with_capacity(op.len() + 96);
+    let mut encoder = Encoder::new(&mut bytes);
+    encoder.list(3);
+    encoder.text(wake_eval::ENGINE);
+    encoder.uint(u64::from(wake_eval::API_VERSION));
+    encoder.text(&op);
+    digest_bytes(Domain::Evaluation, &bytes)
+}
+
+fn result_key(key: &Digest, reads: &[Read]) -> Digest {
+    let mut bytes = Vec::with_capacity(64 * reads.len() + 64);
+    let mut encoder = Encoder::new(&mut bytes);
+    encoder.list(reads.len() + 1);
+    encoder.digest(key);
+    for read in reads {
+        let (kind, name, digest) = match read {
+            Read::File { path, digest } => ("file", path.as_str(), digest),
+            Read::List { path, digest } => ("list", path.as_str(), digest),
+            Read::Pkg { key, digest } => ("pkg", key.as_str(), digest),
+            Read::Module { id, digest } => ("module", id.as_str(), digest),
+        };
+        encoder.list(3);
+        encoder.text(kind);
+        encoder.text(name);
+        match digest {
+            Some(digest) => encoder.digest(&digest.0),
+            None => encoder.none(),
+        }
+    }
+    digest_bytes(Domain::Evaluation, &bytes)
+}
+
+/// The error as a person of the workspace sees it: paths from its root.
+fn diagnose(pkg: &RelPath, error: &EvalError) -> Diagnostic {
+    let class = match error.kind {
+        Kind::User | Kind::Limit(_) => Class::Evaluation,
+        Kind::Crash => Class::Internal,
+    };
+    let in_pkg = |message: &str| match error.place {
+        Some(_) => message.to_owned(),
+        None => format!("{}: {message}", label(pkg)),
+    };
+    let mut diagnostic = Diagnostic::error(class, in_pkg(&error.message));
+    diagnostic.place = error.place.as_ref().map(|found| place(pkg, found, error.label.clone()));
+    diagnostic.notes = error
+        .frames
+        .iter()
+        .map(|frame| {
+            let at = place(pkg, &frame.place, None);
+            format!("{} at {}:{}:{}", frame.desc, at.file, at.line, at.column)
+        })
+        .collect();
+    diagnostic.help.clone_from(&error.hints);
+    diagnostic
+}
+
+fn place(pkg: &RelPath, found: &wake_eval::Place, label: Option<String>) -> Place {
+    let wake_eval::Place { file, line, column, end_column, source_line } = found;
+    let file = if pkg.is_root() { file.clone() } else { format!("{pkg}/{file}") };
+    Place {
+        file,
+        line: *line as usize,
+        column: *column as usize,
+        end_column: *end_column as usize,
+        source_line: source_line.clone(),
+        label,
+    }
+}

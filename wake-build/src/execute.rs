@@ -1,0 +1,443 @@
+//! Running a pinned action, or remembering what came of it.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use wake_exec::{
+    Access, CancelToken, Executor, FileSignature, Finished, Identity, Input, Job, Limits, Network,
+    Root, SandboxError, Scratch, Seal, Source,
+};
+use wake_model::action::Command;
+use wake_model::{
+    Action, ActionDigest, BlobDigest, InputNode, LogRef, Manifest, Node, Outcome, RelPath, RootFs,
+    RunRecord, TreeDigest, Usage,
+};
+use wake_store::ware::new_guid;
+use wake_store::{
+    ActionEntry, AdoptError, BuildTreeError, Corruption, Logs, Lookup, Store, StoreError,
+    StoredAction,
+};
+
+use crate::diagnostic::{Class, Diagnostic};
+use crate::files::Files;
+use crate::pin::{Pinned, PlacedSource};
+
+/// Files of the checkout from this size on are mounted instead of copied.
+const MOUNT_FROM: u64 = 1 << 20;
+
+/// What runs actions and keeps what comes of them.
+pub(crate) struct Runner<'a> {
+    /// Where results are kept.
+    pub store: &'a Store,
+    /// Where commands run.
+    pub executor: &'a Executor,
+    /// The checkout.
+    pub files: &'a Files,
+    /// Fires when the build is to stop.
+    pub cancel: &'a CancelToken,
+}
+
+/// An action that was run.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// What came of it.
+    pub record: RunRecord,
+    /// The tree of its outputs; none unless it succeeded.
+    pub tree: Option<TreeDigest>,
+    /// What it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error.
+    pub stderr: Vec<u8>,
+    /// What is wrong with the outputs of a command that succeeded, a line each.
+    pub faults: Vec<String>,
+    /// Time around the command.
+    pub overhead: Duration,
+    /// Something in the store was found to be wrong, and has been replaced.
+    pub corruption: Option<Corruption>,
+}
+
+/// An action that could not be run.
+#[derive(Debug)]
+pub(crate) enum NotRun {
+    /// The build is being stopped.
+    Cancelled,
+    /// What a person is to be told.
+    Failed(Box<Diagnostic>),
+}
+
+impl From<Diagnostic> for NotRun {
+    fn from(diagnostic: Diagnostic) -> Self {
+        NotRun::Failed(Box::new(diagnostic))
+    }
+}
+
+impl From<StoreError> for NotRun {
+    fn from(error: StoreError) -> Self {
+        store_failure(&error).into()
+    }
+}
+
+/// What a person is told when the store fails.
+pub(crate) fn store_failure(error: &StoreError) -> Diagnostic {
+    let diagnostic = Diagnostic::error(Class::Environment, error.to_string());
+    match error {
+        StoreError::DiskFull { .. } => diagnostic.help("`wake gc` makes room"),
+        StoreError::Io { .. } => diagnostic,
+    }
+}
+
+impl Runner<'_> {
+    /// What came of the action before, if its outputs are still there and right.
+    pub(crate) fn recall(&self, digest: &ActionDigest) -> Result<Lookup<StoredAction>, NotRun> {
+        Ok(self.store.action(digest)?)
+    }
+
+    /// Runs the action and keeps what comes of it, unless it fails.
+    pub(crate) fn run(
+        &self,
+        pinned: &Pinned,
+        digest: &ActionDigest,
+        label: &str,
+    ) -> Result<Ran, NotRun> {
+        match &pinned.action.command {
+            Command::Run(_) => self.run_command(pinned, digest, label),
+            Command::Collect { .. } => self.collect(pinned, digest, label),
+        }
+    }
+
+    fn run_command(
+        &self,
+        pinned: &Pinned,
+        digest: &ActionDigest,
+        label: &str,
+    ) -> Result<Ran, NotRun> {
+        let started_ms = now_ms();
+        let scratch = self.store.scratch()?;
+        let into = scratch.path().join("out");
+        let job = self.job(pinned, &into, scratch.path());
+        let finished =
+            self.executor.run(&job, self.cancel).map_err(|e| sandbox_failure(label, &e))?;
+        let Finished { outcome, stdout, stderr, usage, timings, outputs } = finished;
+        let (stdout, stderr) = (stdout.to_bytes(), stderr.to_bytes());
+        let mut record = RunRecord {
+            guid: new_guid(),
+            started_ms,
+            outcome,
+            outputs: Manifest::default(),
+            stdout: log_ref(&stdout),
+            stderr: log_ref(&stderr),
+            usage,
+            sandbox: pinned.action.sandbox,
+        };
+        let overhead = timings.setup + timings.collect;
+        let mut ran = match outputs {
+            Ok(manifest) if record.outcome.is_success() => {
+                record.outputs = manifest;
+                let (tree, corruption) =
+                    self.keep(&pinned.action, digest, &record, &into, &stdout, &stderr)?;
+                Ran {
+                    record,
+                    tree: Some(tree),
+                    stdout,
+                    stderr,
+                    faults: Vec::new(),
+                    overhead,
+                    corruption,
+                }
+            }
+            Ok(_) => Ran {
+                record,
+                tree: None,
+                stdout,
+                stderr,
+                faults: Vec::new(),
+                overhead,
+                corruption: None,
+            },
+            Err(faults) => {
+                let faults = faults.iter().map(ToString::to_string).collect();
+                Ran { record, tree: None, stdout, stderr, faults, overhead, corruption: None }
+            }
+        };
+        if ran.tree.is_none() {
+            self.keep_logs_of_failure(&mut ran)?;
+        }
+        Ok(ran)
+    }
+
+    /// The logs of a failed command are kept beside the store's records, for `wake log`.
+    fn keep_logs_of_failure(&self, ran: &mut Ran) -> Result<(), NotRun> {
+        for log in [&ran.stdout, &ran.stderr] {
+            if !log.is_empty() {
+                self.store.put_blob(log)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn keep(
+        &self,
+        action: &Action,
+        digest: &ActionDigest,
+        record: &RunRecord,
+        dir: &Path,
+        stdout: &[u8],
+        stderr: &[u8],
+    ) -> Result<(TreeDigest, Option<Corruption>), NotRun> {
+        let adopted = self.store.adopt_tree(dir, &record.outputs).map_err(|error| match error {
+            AdoptError::Store(error) => store_failure(&error),
+            other @ AdoptError::NotAsDeclared { .. } => {
+                Diagnostic::error(Class::Integrity, other.to_string())
+            }
+        })?;
+        self.store.put_action(ActionEntry {
+            digest: *digest,
+            action,
+            record,
+            tree: adopted.tree,
+            stamps: &adopted.stamps,
+            logs: Logs { stdout, stderr },
+        })?;
+        Ok((adopted.tree, adopted.replaced))
+    }
+
+    /// A module without a command: its outputs are taken from what lies there.
+    fn collect(&self, pinned: &Pinned, digest: &ActionDigest, label: &str) -> Result<Ran, NotRun> {
+        let started = std::time::Instant::now();
+        let started_ms = now_ms();
+        let mut builder = self.store.build_tree()?;
+        let mut missing = Vec::new();
+        for output in &pinned.declared {
+            let mut found = false;
+            for (path, placed) in
+                pinned.layout.iter().filter(|(path, _)| path.starts_with(&output.path))
+            {
+                found = true;
+                self.add(&mut builder, path, &placed.node, &placed.source)?;
+            }
+            if !found {
+                missing.push(format!(
+                    "`{}` was declared as an output and does not exist",
+                    output.path.dotted()
+                ));
+            }
+        }
+        let mut record = RunRecord {
+            guid: new_guid(),
+            started_ms,
+            outcome: Outcome::Exited(0),
+            outputs: Manifest::default(),
+            stdout: None,
+            stderr: None,
+            usage: Usage::default(),
+            sandbox: pinned.action.sandbox,
+        };
+        let mut tree = None;
+        if missing.is_empty() {
+            let (manifest, adopted) =
+                builder.finish_as_outputs().map_err(|e| build_failure(label, &e))?;
+            record.outputs = manifest;
+            record.usage.wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            self.store.put_action(ActionEntry {
+                digest: *digest,
+                action: &pinned.action,
+                record: &record,
+                tree: adopted.tree,
+                stamps: &adopted.stamps,
+                logs: Logs { stdout: &[], stderr: &[] },
+            })?;
+            tree = Some(adopted.tree);
+        }
+        let (stdout, stderr) = (Vec::new(), Vec::new());
+        Ok(Ran {
+            record,
+            tree,
+            stdout,
+            stderr,
+            faults: missing,
+            overhead: Duration::ZERO,
+            corruption: None,
+        })
+    }
+
+    fn add(
+        &self,
+        builder: &mut wake_store::TreeBuilder,
+        path: &RelPath,
+        node: &InputNode,
+        source: &PlacedSource,
+    ) -> Result<(), NotRun> {
+        let failed = |e: BuildTreeError| build_failure(path.as_str(), &e);
+        match (node, source) {
+            (InputNode::File { blob, executable }, PlacedSource::Checkout(from, _)) => {
+                builder
+                    .add_file(path, &self.files.absolute(from), blob, *executable)
+                    .map_err(failed)?;
+            }
+            (InputNode::File { blob, executable }, PlacedSource::Store(tree, from)) => {
+                let host = self.store.tree_place(tree).join(from.as_str());
+                builder.add_file(path, &host, blob, *executable).map_err(failed)?;
+            }
+            (InputNode::File { executable, .. }, PlacedSource::Bytes(bytes)) => {
+                builder.add_bytes(path, bytes, *executable).map_err(failed)?;
+            }
+            (InputNode::Tree(_), PlacedSource::Store(tree, from)) => {
+                let Some(manifest) = self.store.manifest(tree)? else {
+                    let message = format!("tree {} is not in the store", tree.0.short(12));
+                    return Err(Diagnostic::error(Class::Integrity, message).into());
+                };
+                for (below, node) in manifest.subtree(from).unwrap_or_default().iter() {
+                    let inner = match node {
+                        Node::File { blob, executable, .. } => {
+                            InputNode::File { blob: *blob, executable: *executable }
+                        }
+                        Node::Link { target } => InputNode::Link { target: target.clone() },
+                        Node::Dir => InputNode::Dir,
+                    };
+                    let source = PlacedSource::Store(*tree, from.join(below));
+                    self.add(builder, &path.join(below), &inner, &source)?;
+                }
+            }
+            (InputNode::Link { target }, _) => builder.add_link(path, target).map_err(failed)?,
+            (InputNode::Dir | InputNode::Tree(_) | InputNode::File { .. }, _) => {
+                builder.add_dir(path).map_err(failed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn job(&self, pinned: &Pinned, into: &Path, scratch: &Path) -> Job {
+        let Action { command, root, user, network, sandbox, .. } = &pinned.action;
+        let command = match command {
+            Command::Run(run) => wake_exec::Command {
+                program: run.program.clone(),
+                args: run.args.clone(),
+                env: run.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+                stdin: run.stdin.clone().into_bytes(),
+                cwd: run.cwd.clone(),
+            },
+            Command::Collect { .. } => wake_exec::Command::default(),
+        };
+        let mut job = Job::module(command, into.to_owned());
+        let work = job.work.clone().unwrap_or_default();
+        job.identity = Identity { uid: user.uid, gid: user.gid, hostname: user.hostname.clone() };
+        job.root = match (root, &pinned.root) {
+            (RootFs::Tree(_), Some(host)) => {
+                Root::Dir { host: host.clone(), access: Access::ReadOnly }
+            }
+            (RootFs::Host(_), _) => Root::Host,
+            (RootFs::Empty | RootFs::Tree(_), _) => Root::Empty,
+        };
+        job.inputs = pinned
+            .layout
+            .iter()
+            .map(|(path, placed)| Input {
+                path: work.join(path),
+                source: self.source(&placed.node, &placed.source),
+            })
+            .collect();
+        job.outputs.declared.clone_from(&pinned.declared);
+        job.network = if *network { Network::Host } else { Network::None };
+        job.level = *sandbox;
+        if pinned.limits.on_disk {
+            job.scratch = Scratch::Disk(scratch.join("work"));
+        }
+        job.limits = Limits {
+            wall: pinned.limits.timeout.map(Duration::from_secs_f64),
+            memory: pinned.limits.memory,
+            ..Limits::default()
+        };
+        job
+    }
+
+    fn source(&self, node: &InputNode, source: &PlacedSource) -> Source {
+        match (node, source) {
+            (InputNode::File { blob, executable }, PlacedSource::Checkout(path, size)) => {
+                Source::File {
+                    host: self.files.absolute(path),
+                    blob: *blob,
+                    executable: *executable,
+                    seal: self.seal(path, *size),
+                }
+            }
+            (InputNode::File { blob, executable }, PlacedSource::Store(tree, path)) => {
+                Source::File {
+                    host: self.store.tree_place(tree).join(path.as_str()),
+                    blob: *blob,
+                    executable: *executable,
+                    seal: Seal::Store,
+                }
+            }
+            (InputNode::File { executable, .. }, PlacedSource::Bytes(bytes)) => {
+                Source::Bytes { bytes: bytes.clone(), executable: *executable }
+            }
+            (InputNode::Tree(_), PlacedSource::Store(tree, path)) => {
+                let place = self.store.tree_place(tree);
+                let host = if path.is_root() { place } else { place.join(path.as_str()) };
+                Source::Mount { host, access: Access::ReadOnly }
+            }
+            (InputNode::Link { target }, _) => Source::Link { target: target.clone() },
+            (InputNode::Dir | InputNode::Tree(_) | InputNode::File { .. }, _) => Source::Dir,
+        }
+    }
+
+    /// Small files are hashed while they are copied; large ones must keep the signature they had.
+    fn seal(&self, path: &RelPath, size: u64) -> Seal {
+        let signature = self.files.signature(path).filter(|_| size >= MOUNT_FROM);
+        match signature {
+            Some(known) => Seal::Signature(FileSignature {
+                dev: known.inode.0,
+                ino: known.inode.1,
+                size: known.size,
+                mtime_ns: known.mtime,
+                ctime_ns: known.ctime,
+            }),
+            None => Seal::Digest,
+        }
+    }
+}
+
+fn log_ref(bytes: &[u8]) -> Option<LogRef> {
+    let size = bytes.len() as u64;
+    (size > 0).then(|| LogRef { blob: BlobDigest::of(bytes), size, dropped: 0 })
+}
+
+fn sandbox_failure(label: &str, error: &SandboxError) -> NotRun {
+    let diagnostic =
+        |class, message: String| Diagnostic::error(class, format!("{label}: {message}"));
+    match error {
+        SandboxError::Cancelled => NotRun::Cancelled,
+        SandboxError::Unavailable { hint, .. } => diagnostic(Class::Environment, error.to_string())
+            .help(hint.0.clone())
+            .help("`--sandbox=weak` runs commands without isolation; its results are kept apart")
+            .into(),
+        SandboxError::Changed { .. } => diagnostic(Class::Action, error.to_string())
+            .help("a file was edited during the build: run it again")
+            .into(),
+        SandboxError::NotStarted { .. } => diagnostic(Class::Action, error.to_string())
+            .help("does its `#!` line name a program that the sandbox has?")
+            .into(),
+        SandboxError::Step { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
+            diagnostic(Class::Environment, error.to_string()).help("`wake gc` makes room").into()
+        }
+        SandboxError::Step { .. } | SandboxError::WorkerNotStarted { .. } => {
+            diagnostic(Class::Environment, error.to_string()).into()
+        }
+        SandboxError::BadJob { .. } => diagnostic(Class::Evaluation, error.to_string()).into(),
+        SandboxError::Worker(_) => diagnostic(Class::Internal, error.to_string()).into(),
+    }
+}
+
+fn build_failure(label: &str, error: &BuildTreeError) -> NotRun {
+    let message = format!("{label}: {error}");
+    match error {
+        BuildTreeError::Store(error) => store_failure(error).into(),
+        _ => Diagnostic::error(Class::Action, message).into(),
+    }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,328 @@
+//! What lies in the checkout: digests of files, remembered by what `stat` says of them.
+//!
+//! Times decide nothing here but whether bytes must be read again. A file is read again unless its
+//! inode, size, mode and both times are what they were *and* it was already old when it was read:
+//! within the clock tick in which a file was last changed, it could change once more unseen.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use wake_eval::Sources;
+use wake_model::path::resolve_link;
+use wake_model::{BlobDigest, RelPath};
+
+use crate::sources::DirSources;
+
+/// What lies at one path of the checkout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Nothing.
+    Absent,
+    /// A regular file.
+    File {
+        /// Its bytes.
+        blob: BlobDigest,
+        /// Their number.
+        size: u64,
+        /// Whether its owner may execute it.
+        executable: bool,
+    },
+    /// A symbolic link, by its text.
+    Link(String),
+    /// A directory.
+    Dir,
+    /// A device, socket or pipe.
+    Other,
+}
+
+/// What `stat` says of a file; equal signatures of old files mean equal bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Signature {
+    /// Device and inode.
+    pub inode: (u64, u64),
+    /// Bytes.
+    pub size: u64,
+    /// Type and permissions.
+    pub mode: u32,
+    /// Last change of the bytes, in nanoseconds.
+    pub mtime: i128,
+    /// Last change of anything about it, in nanoseconds.
+    pub ctime: i128,
+}
+
+impl Signature {
+    /// The signature in a `stat` result.
+    #[allow(clippy::useless_conversion, reason = "the fields' types differ between architectures")]
+    pub(crate) fn of(stat: &Stat) -> Signature {
+        let nanoseconds = |s: i64, ns: u64| i128::from(s) * 1_000_000_000 + i128::from(ns);
+        Signature {
+            inode: (stat.st_dev.into(), stat.st_ino.into()),
+            size: stat.st_size.unsigned_abs(),
+            mode: stat.st_mode,
+            mtime: nanoseconds(stat.st_mtime, stat.st_mtime_nsec.into()),
+            ctime: nanoseconds(stat.st_ctime, stat.st_ctime_nsec.into()),
+        }
+    }
+
+    /// Whether a file of this signature, looked at when the clock said `now`, can no longer change unseen.
+    ///
+    /// A file system that keeps whole seconds only is given two of them.
+    fn is_settled(&self, now: i128) -> bool {
+        const TICK: i128 = 20_000_000;
+        const COARSE: i128 = 2_000_000_000;
+        let latest = self.mtime.max(self.ctime);
+        let coarse = self.ctime % 1_000_000_000 == 0;
+        latest + if coarse { COARSE } else { TICK } < now
+    }
+}
+
+/// A file of the checkout that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` cannot be read: {source}")]
+pub(crate) struct FileError {
+    /// Relative to the workspace's root.
+    pub path: RelPath,
+    /// What the system said.
+    pub source: std::io::Error,
+}
+
+/// The files of a checkout, each looked at once in a build.
+pub(crate) struct Files {
+    root: PathBuf,
+    old: HashMap<Box<str>, (Signature, BlobDigest)>,
+    shards: [Mutex<HashMap<RelPath, Known>>; SHARDS],
+}
+
+#[derive(Clone)]
+struct Known {
+    seen: Seen,
+    /// Of a regular file, when its bytes were hashed.
+    signature: Option<Signature>,
+    /// Whether equal signatures will mean equal bytes; else it is read again next time.
+    settled: bool,
+}
+
+const SHARDS: usize = 16;
+
+impl Files {
+    /// The files below `root`, with what the file at `cache` remembers of them.
+    pub(crate) fn open(root: &Path, cache: &Path) -> Files {
+        let old = cache::read(cache).unwrap_or_default();
+        let shards = std::array::from_fn(|_| Mutex::new(HashMap::new()));
+        Files { root: root.to_owned(), old, shards }
+    }
+
+    /// What lies at `path`, relative to the workspace's root; reads the bytes only where it must.
+    pub(crate) fn look(&self, path: &RelPath) -> Result<Seen, FileError> {
+        let shard = &self.shards[shard_of(path)];
+        if let Some(known) = lock(shard).get(path) {
+            return Ok(known.seen.clone());
+        }
+        let known =
+            self.examine(path).map_err(|source| FileError { path: path.clone(), source })?;
+        let seen = known.seen.clone();
+        lock(shard).insert(path.clone(), known);
+        Ok(seen)
+    }
+
+    /// What `stat` said of a file when its bytes were hashed, if from now on it tells a change.
+    pub(crate) fn signature(&self, path: &RelPath) -> Option<Signature> {
+        let shard = lock(&self.shards[shard_of(path)]);
+        shard.get(path).filter(|known| known.settled).and_then(|known| known.signature)
+    }
+
+    /// The digest of the names and kinds in a directory of the package at `pkg`; none if it is absent.
+    pub(crate) fn listing(&self, pkg: &RelPath, dir: &RelPath) -> Option<BlobDigest> {
+        let sources = DirSources::new(&self.absolute(pkg));
+        let entries = sources.list(dir).ok()??;
+        Some(wake_eval::list_digest(&entries))
+    }
+
+    /// The absolute path of `path`.
+    pub(crate) fn absolute(&self, path: &RelPath) -> PathBuf {
+        if path.is_root() { self.root.clone() } else { self.root.join(path.as_str()) }
+    }
+
+    /// Writes what was learnt to `cache`, keeping what was not looked at.
+    pub(crate) fn save(&self, cache: &Path) -> std::io::Result<()> {
+        cache::write(cache, self)
+    }
+
+    fn examine(&self, path: &RelPath) -> std::io::Result<Known> {
+        let absolute = self.absolute(path);
+        let now = now();
+        let stat = match rustix::fs::statat(CWD, &absolute, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT | Errno::NOTDIR) => {
+                return Ok(Known { seen: Seen::Absent, signature: None, settled: false });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let seen = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => return self.examine_file(path, &absolute, now, &stat),
+            FileType::Directory => Seen::Dir,
+            FileType::Symlink => Seen::Link(link_text(&absolute)?),
+            _ => Seen::Other,
+        };
+        Ok(Known { seen, signature: None, settled: false })
+    }
+
+    fn examine_file(
+        &self,
+        path: &RelPath,
+        absolute: &Path,
+        now: i128,
+        stat: &Stat,
+    ) -> std::io::Result<Known> {
+        let signature = Signature::of(stat);
+        let executable = signature.mode & 0o100 != 0;
+        if let Some((old, blob)) = self.old.get(path.as_str())
+            && *old == signature
+        {
+            let seen = Seen::File { blob: *blob, size: signature.size, executable };
+            return Ok(Known { seen, signature: Some(signature), settled: true });
+        }
+        let (signature, blob, size) = hash_file(absolute)?;
+        let executable = signature.mode & 0o100 != 0;
+        let settled = signature.is_settled(now);
+        Ok(Known {
+            seen: Seen::File { blob, size, executable },
+            signature: Some(signature),
+            settled,
+        })
+    }
+}
+
+/// Where a link at `path` of a package leads inside the package; none if it leaves it.
+pub(crate) fn link_inside(path: &RelPath, target: &str) -> Option<RelPath> {
+    resolve_link(&path.parent().unwrap_or_default(), target)
+}
+
+/// Files from here on are read piece by piece, never whole; none is mapped into memory, because one
+/// that is cut short while it is read would then end the process.
+const PIECEWISE_FROM: u64 = 1 << 20;
+
+/// Hashes a file that may change meanwhile: the signature is of before the first byte was read.
+fn hash_file(path: &Path) -> std::io::Result<(Signature, BlobDigest, u64)> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let mut file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let signature = Signature::of(&rustix::fs::fstat(&file)?);
+    if signature.size >= PIECEWISE_FROM {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(&mut file)?;
+        return Ok((signature, BlobDigest(hasher.finalize().into()), hasher.count()));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(signature.size).unwrap_or(0) + 1);
+    file.read_to_end(&mut bytes)?;
+    Ok((signature, BlobDigest::of(&bytes), bytes.len() as u64))
+}
+
+fn link_text(path: &Path) -> std::io::Result<String> {
+    let target = std::fs::read_link(path)?;
+    target.into_os_string().into_string().map_err(|_| {
+        std::io::Error::new(std::io::ErrorKind::InvalidData, "the link's text is not valid UTF-8")
+    })
+}
+
+fn now() -> i128 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
+}
+
+fn shard_of(path: &RelPath) -> usize {
+    path.as_str().bytes().fold(0usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()))
+        % SHARDS
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// The file that remembers digests between builds: a head, a checksum, then fixed heads and paths.
+mod cache {
+    use super::{BlobDigest, Files, HashMap, Path, Signature, lock};
+
+    const HEAD: &[u8] = b"wake files 1\n";
+    const FIXED: usize = 8 * 3 + 4 + 16 * 2 + 32 + 4;
+
+    pub(super) fn read(path: &Path) -> Option<HashMap<Box<str>, (Signature, BlobDigest)>> {
+        let bytes = std::fs::read(path).ok()?;
+        let rest = bytes.strip_prefix(HEAD)?;
+        let (checksum, mut body) = rest.split_at_checked(32)?;
+        if blake3::hash(body).as_bytes() != checksum {
+            return None;
+        }
+        let mut known = HashMap::with_capacity(body.len() / 120);
+        while !body.is_empty() {
+            let (fixed, rest) = body.split_at_checked(FIXED)?;
+            let (signature, blob, length) = decode(fixed)?;
+            let (path, rest) = rest.split_at_checked(length)?;
+            known.insert(std::str::from_utf8(path).ok()?.into(), (signature, blob));
+            body = rest;
+        }
+        Some(known)
+    }
+
+    pub(super) fn write(path: &Path, files: &Files) -> std::io::Result<()> {
+        let mut body = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        for shard in &files.shards {
+            for (path, known) in lock(shard).iter() {
+                seen.insert(path.as_str().to_owned());
+                if let (Some(signature), super::Seen::File { blob, .. }, true) =
+                    (&known.signature, &known.seen, known.settled)
+                {
+                    encode(&mut body, path.as_str(), signature, blob);
+                }
+            }
+        }
+        for (path, (signature, blob)) in &files.old {
+            if !seen.contains(&**path) {
+                encode(&mut body, path, signature, blob);
+            }
+        }
+        let mut bytes = HEAD.to_vec();
+        bytes.extend_from_slice(blake3::hash(&body).as_bytes());
+        bytes.extend_from_slice(&body);
+        crate::state::replace(path, &bytes)
+    }
+
+    fn encode(body: &mut Vec<u8>, path: &str, signature: &Signature, blob: &BlobDigest) {
+        let Signature { inode: (device, inode), size, mode, mtime, ctime } = signature;
+        body.extend_from_slice(&device.to_le_bytes());
+        body.extend_from_slice(&inode.to_le_bytes());
+        body.extend_from_slice(&size.to_le_bytes());
+        body.extend_from_slice(&mode.to_le_bytes());
+        body.extend_from_slice(&mtime.to_le_bytes());
+        body.extend_from_slice(&ctime.to_le_bytes());
+        body.extend_from_slice(blob.as_bytes());
+        let length = u32::try_from(path.len()).unwrap_or(u32::MAX);
+        body.extend_from_slice(&length.to_le_bytes());
+        body.extend_from_slice(path.as_bytes());
+    }
+
+    fn decode(fixed: &[u8]) -> Option<(Signature, BlobDigest, usize)> {
+        let mut rest = fixed;
+        let signature = Signature {
+            inode: (u64::from_le_bytes(take(&mut rest)?), u64::from_le_bytes(take(&mut rest)?)),
+            size: u64::from_le_bytes(take(&mut rest)?),
+            mode: u32::from_le_bytes(take(&mut rest)?),
+            mtime: i128::from_le_bytes(take(&mut rest)?),
+            ctime: i128::from_le_bytes(take(&mut rest)?),
+        };
+        let blob = BlobDigest(wake_model::Digest::from_bytes(take(&mut rest)?));
+        let length = u32::from_le_bytes(take(&mut rest)?);
+        Some((signature, blob, length as usize))
+    }
+
+    fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+        let (head, tail) = rest.split_first_chunk::<N>()?;
+        *rest = tail;
+        Some(*head)
+    }
+}

@@ -1,0 +1,98 @@
+//! What the last builds of this checkout did: the last key of each step, and how long it took.
+//!
+//! A cache of explanations and estimates; nothing that is built depends on it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use wake_model::ActionDigest;
+
+/// What is known of one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Past {
+    /// The key it had last.
+    pub last: ActionDigest,
+    /// The key it had before that; the same if there was none.
+    pub before: ActionDigest,
+    /// Milliseconds that its command took last.
+    pub dur_ms: u64,
+}
+
+/// The past of every step, by label.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct History {
+    steps: BTreeMap<String, Past>,
+}
+
+const HEAD: &str = "wake history 1";
+
+impl History {
+    /// Reads the file at `path`; what cannot be read counts as forgotten.
+    pub(crate) fn read(path: &Path) -> History {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let mut lines = text.lines();
+        if lines.next() != Some(HEAD) {
+            return History::default();
+        }
+        History { steps: lines.filter_map(parse).collect() }
+    }
+
+    /// Writes the file at `path`.
+    pub(crate) fn write(&self, path: &Path) -> std::io::Result<()> {
+        let mut text = format!("{HEAD}\n");
+        for (label, Past { last, before, dur_ms }) in &self.steps {
+            text.push_str(&format!("{last} {before} {dur_ms} {label}\n"));
+        }
+        crate::state::replace(path, text.as_bytes())
+    }
+
+    /// What is known of the step called `label`.
+    pub(crate) fn get(&self, label: &str) -> Option<&Past> {
+        self.steps.get(label)
+    }
+
+    /// Notes the key that a step has now and how long its command took.
+    pub(crate) fn note(&mut self, label: &str, key: ActionDigest, dur_ms: u64) {
+        let before = match self.steps.get(label) {
+            Some(past) if past.last == key => past.before,
+            Some(past) => past.last,
+            None => key,
+        };
+        self.steps.insert(label.to_owned(), Past { last: key, before, dur_ms });
+    }
+}
+
+fn parse(line: &str) -> Option<(String, Past)> {
+    let mut parts = line.splitn(4, ' ');
+    let last = parts.next()?.parse().ok()?;
+    let before = parts.next()?.parse().ok()?;
+    let dur_ms = parts.next()?.parse().ok()?;
+    Some((parts.next()?.to_owned(), Past { last, before, dur_ms }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use wake_model::Digest;
+
+    fn key(byte: u8) -> ActionDigest {
+        ActionDigest(Digest::from_bytes([byte; 32]))
+    }
+
+    #[test]
+    fn it_comes_back_as_it_was_written() {
+        let dir = std::env::temp_dir().join(format!("wake-history-{}", std::process::id()));
+        let path = dir.join("history");
+        let mut history = History::default();
+        history.note("//a b:c", key(1), 5);
+        history.note("//a b:c", key(2), 7);
+        history.note("//a b:c", key(2), 9);
+        history.write(&path).unwrap();
+        let past = *History::read(&path).get("//a b:c").unwrap();
+        assert_eq!(past, Past { last: key(2), before: key(1), dur_ms: 9 });
+        std::fs::write(&path, "something else").unwrap();
+        assert!(History::read(&path).get("//a b:c").is_none());
+        std::fs::remove_dir_all(dir).unwrap();
+    }
+}

@@ -1,0 +1,181 @@
+//! Instantiating packages: their files looked at, their inputs computed, dependencies first.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use wake_eval::{Answer, Answers, NoAnswers, Op};
+use wake_model::{PkgKey, RelPath};
+
+use crate::diagnostic::{Class, Diagnostic, Failure};
+use crate::evaluate::Evaluator;
+use crate::files::{Seen, link_inside};
+use crate::resolve::{Resolved, ResolvedPkg};
+use crate::source_text::find_literal;
+use crate::target::label;
+use crate::view::{outside, pkg_prefix};
+
+/// A package that modules can be made from.
+#[derive(Debug)]
+pub(crate) struct PkgInstance {
+    /// Its key.
+    pub key: PkgKey,
+    /// Its directory.
+    pub dir: RelPath,
+    /// What its own functions see.
+    pub own: Value,
+    /// What functions of others see, as JSON text.
+    pub outside: Arc<str>,
+    /// Its files, sorted: what lies at each path that it names.
+    pub files: Vec<(RelPath, Seen)>,
+    /// The files of its modules.
+    pub modules: BTreeMap<String, RelPath>,
+    /// What its evaluations traced.
+    pub trace: Vec<String>,
+}
+
+impl PkgInstance {
+    /// What lies at `path`, if the package names it.
+    pub(crate) fn file(&self, path: &RelPath) -> Option<&Seen> {
+        let at = self.files.binary_search_by(|(file, _)| file.cmp(path)).ok()?;
+        Some(&self.files[at].1)
+    }
+}
+
+/// Every package of a build, instantiated.
+pub(crate) type Instances = BTreeMap<PkgKey, PkgInstance>;
+
+/// Instantiates every package; those that do not need each other in parallel.
+pub(crate) fn instantiate(
+    resolved: &Resolved,
+    evaluator: &Evaluator,
+) -> Result<Instances, Failure> {
+    let mut instances = Instances::new();
+    for level in levels(resolved) {
+        let results: Vec<_> = level
+            .par_iter()
+            .filter_map(|key| Some((*key, resolved.pkgs.get(*key)?)))
+            .map(|(key, pkg)| instantiate_one(key, pkg, &instances, evaluator))
+            .collect();
+        let mut errors = Vec::new();
+        for result in results {
+            match result {
+                Ok(instance) => {
+                    instances.insert(instance.key.clone(), instance);
+                }
+                Err(diagnostics) => errors.extend(diagnostics),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(Failure { diagnostics: errors });
+        }
+    }
+    Ok(instances)
+}
+
+/// The keys in groups, each needing only groups before it.
+fn levels(resolved: &Resolved) -> Vec<Vec<&PkgKey>> {
+    let mut depth: BTreeMap<&PkgKey, usize> = BTreeMap::new();
+    let mut levels: Vec<Vec<&PkgKey>> = Vec::new();
+    for key in &resolved.order {
+        let Some(pkg) = resolved.pkgs.get(key) else { continue };
+        let below = pkg.deps.values().filter_map(|dep| depth.get(dep)).max();
+        let level = below.map_or(0, |deepest| deepest + 1);
+        depth.insert(key, level);
+        if levels.len() <= level {
+            levels.resize_with(level + 1, Vec::new);
+        }
+        levels[level].push(key);
+    }
+    levels
+}
+
+fn instantiate_one(
+    key: &PkgKey,
+    resolved: &ResolvedPkg,
+    instances: &Instances,
+    evaluator: &Evaluator,
+) -> Result<PkgInstance, Vec<Diagnostic>> {
+    let pkg = &resolved.pkg;
+    let files = look_at_files(resolved, evaluator)?;
+    let decl = &pkg.decl;
+    let paths: Vec<String> = decl.files.iter().map(RelPath::dotted).collect();
+    let mut own = json!({
+        "key": key,
+        "pkgInfo": decl.info,
+        "files": paths,
+        "inputs": {},
+        "pkgs": resolved.deps,
+        "modules": decl.modules.keys().collect::<Vec<_>>(),
+    });
+    let mut trace = pkg.trace.clone();
+    if decl.has_inputs {
+        let answers = PkgAnswers { instances };
+        let op = Op::Inputs { pkg: own.clone() };
+        let inputs = evaluator.evaluate(&pkg.dir, op, &answers).map_err(|d| vec![d])?;
+        own["inputs"] = inputs.value;
+        trace.extend(inputs.trace);
+    }
+    let mut seen = own.clone();
+    let prefix = pkg_prefix(key);
+    seen["inputs"] = outside(&own["inputs"], &|_| prefix.clone());
+    seen["files"] = decl.files.iter().map(|path| format!("{prefix}{path}")).collect();
+    let outside = wake_model::json::canonical(&seen).into();
+    let modules = decl.modules.clone();
+    Ok(PkgInstance { key: key.clone(), dir: pkg.dir.clone(), own, outside, files, modules, trace })
+}
+
+fn look_at_files(
+    pkg: &ResolvedPkg,
+    evaluator: &Evaluator,
+) -> Result<Vec<(RelPath, Seen)>, Vec<Diagnostic>> {
+    let dir = &pkg.pkg.dir;
+    let mut files = Vec::with_capacity(pkg.pkg.decl.files.len());
+    let mut errors = Vec::new();
+    for path in &pkg.pkg.decl.files {
+        match evaluator.files.look(&dir.join(path)) {
+            Ok(Seen::Absent) => errors.push(at_fault(pkg, path, "does not exist", evaluator)),
+            Ok(Seen::Dir) => errors.push(
+                at_fault(pkg, path, "is a directory", evaluator)
+                    .help(format!("take what is in it: `wake.dir('{}')`", path.dotted())),
+            ),
+            Ok(Seen::Other) => {
+                errors.push(at_fault(pkg, path, "is a device, a socket or a pipe", evaluator));
+            }
+            Ok(Seen::Link(target)) if link_inside(path, &target).is_none() => {
+                let what = format!("is a link that leaves the package, to `{target}`");
+                errors.push(at_fault(pkg, path, &what, evaluator));
+            }
+            Ok(seen) => files.push((path.clone(), seen)),
+            Err(error) => errors.push(Diagnostic::error(Class::Environment, error.to_string())),
+        }
+    }
+    if errors.is_empty() { Ok(files) } else { Err(errors) }
+}
+
+fn at_fault(pkg: &ResolvedPkg, path: &RelPath, what: &str, evaluator: &Evaluator) -> Diagnostic {
+    let dir = &pkg.pkg.dir;
+    let place = find_literal(evaluator.files, dir, &pkg.pkg.reads, path.as_str());
+    Diagnostic::error(
+        Class::Evaluation,
+        format!("file `{}` of {} {what}", path.dotted(), label(dir)),
+    )
+    .at(place)
+}
+
+/// Answers for evaluations before anything is planned: packages, but no modules.
+pub(crate) struct PkgAnswers<'a> {
+    /// The packages so far.
+    pub instances: &'a Instances,
+}
+
+impl Answers for PkgAnswers<'_> {
+    fn pkg(&self, key: &str) -> Option<Arc<str>> {
+        self.instances.get(key).map(|instance| instance.outside.clone())
+    }
+
+    fn module(&self, id: &Value) -> Answer {
+        NoAnswers.module(id)
+    }
+}

@@ -1,0 +1,160 @@
+//! Loading: every package that the targets reach by local path, each evaluated once.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Mutex;
+
+use rayon::Scope;
+use serde_json::Value;
+use wake_eval::{NoAnswers, Op, Read};
+use wake_model::{PkgSource, RelPath};
+
+use crate::diagnostic::{Class, Diagnostic};
+use crate::evaluate::{Evaluator, Remembered};
+use crate::package::PackageDecl;
+use crate::target::label;
+use crate::workspace::{PKG_FILE, Workspace};
+
+/// A package whose file has been evaluated.
+#[derive(Debug)]
+pub(crate) struct LoadedPkg {
+    /// Its directory.
+    pub dir: RelPath,
+    /// What it declares.
+    pub decl: PackageDecl,
+    /// The declaration as it came from the evaluation, for finding places in the source.
+    pub raw: Value,
+    /// What the evaluation read.
+    pub reads: Vec<Read>,
+    /// What `std.trace` said.
+    pub trace: Vec<String>,
+    /// Where its local packages lie, by its own key for them.
+    pub local: BTreeMap<String, RelPath>,
+}
+
+/// Every loaded package by its directory.
+pub(crate) type Loaded = BTreeMap<RelPath, LoadedPkg>;
+
+struct Loader<'a> {
+    workspace: &'a Workspace,
+    evaluator: &'a Evaluator<'a>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    asked: HashSet<RelPath>,
+    result: LoadResult,
+}
+
+/// What could be loaded, and what was wrong with the rest, by directory.
+#[derive(Debug, Default)]
+pub(crate) struct LoadResult {
+    /// The packages.
+    pub loaded: Loaded,
+    /// Errors of packages that are not among them.
+    pub failed: BTreeMap<RelPath, Vec<Diagnostic>>,
+}
+
+impl LoadResult {
+    /// Whether everything that the package at `dir` reaches by local path was loaded.
+    pub(crate) fn is_whole(&self, dir: &RelPath) -> bool {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut open = vec![dir];
+        while let Some(dir) = open.pop() {
+            match self.loaded.get(dir) {
+                Some(pkg) if seen.insert(dir) => open.extend(pkg.local.values()),
+                Some(_) => {}
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Every error, by directory.
+    pub(crate) fn errors(&mut self) -> Vec<Diagnostic> {
+        std::mem::take(&mut self.failed).into_values().flatten().collect()
+    }
+}
+
+/// Loads the packages at `dirs` and everything that they reach by local path, in parallel.
+///
+/// One package's error does not keep the others from being loaded.
+pub(crate) fn load(workspace: &Workspace, evaluator: &Evaluator, dirs: &[RelPath]) -> LoadResult {
+    let loader = Loader { workspace, evaluator, state: Mutex::default() };
+    rayon::scope(|scope| {
+        for dir in dirs {
+            loader.ask(dir.clone(), scope);
+        }
+    });
+    let State { result, .. } =
+        loader.state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    result
+}
+
+impl<'a> Loader<'a> {
+    fn ask<'s>(&'s self, dir: RelPath, scope: &Scope<'s>) {
+        if !self.state().asked.insert(dir.clone()) {
+            return;
+        }
+        scope.spawn(move |scope| match self.load_one(&dir) {
+            Ok(pkg) => {
+                let reached: Vec<_> = pkg.local.values().cloned().collect();
+                self.state().result.loaded.insert(dir, pkg);
+                for dir in reached {
+                    self.ask(dir, scope);
+                }
+            }
+            Err(diagnostics) => {
+                self.state().result.failed.insert(dir, diagnostics);
+            }
+        });
+    }
+
+    fn load_one(&self, dir: &RelPath) -> Result<LoadedPkg, Vec<Diagnostic>> {
+        let Remembered { value, reads, trace } =
+            self.evaluator.evaluate(dir, Op::Pkg, &NoAnswers).map_err(|d| vec![d])?;
+        let decl = PackageDecl::parse(&value).map_err(|e| {
+            vec![Diagnostic::error(Class::Internal, format!("{}: {e}", label(dir)))]
+        })?;
+        let mut local = BTreeMap::new();
+        let mut wrong = Vec::new();
+        for (key, get) in &decl.pkgs {
+            let PkgSource::Local(path) = &get.from else { continue };
+            match self.local_dir(dir, path) {
+                Ok(found) => {
+                    local.insert(key.clone(), found);
+                }
+                Err(message) => {
+                    let place =
+                        self.evaluator.locate(dir, &Op::Pkg, &value["pkgs"][key], &NoAnswers);
+                    let message = format!("package `{key}`: {message}");
+                    wrong.push(Diagnostic::error(Class::Resolution, message).at(place));
+                }
+            }
+        }
+        if wrong.is_empty() {
+            Ok(LoadedPkg { dir: dir.clone(), decl, raw: value, reads, trace, local })
+        } else {
+            Err(wrong)
+        }
+    }
+
+    fn local_dir(&self, from: &RelPath, path: &str) -> Result<RelPath, String> {
+        if path.starts_with('/') {
+            return Err(format!("`{path}` is absolute: a local path is relative to the package"));
+        }
+        let joined = if from.is_root() { path.to_owned() } else { format!("{from}/{path}") };
+        let dir = RelPath::parse(&joined).map_err(|_| format!("`{path}` leaves the workspace"))?;
+        if self.workspace.is_pkg(&dir) {
+            Ok(dir)
+        } else if self.workspace.absolute(&dir).is_dir() {
+            Err(format!("`{path}` holds no `{PKG_FILE}`"))
+        } else {
+            Err(format!("there is no directory `{path}`"))
+        }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

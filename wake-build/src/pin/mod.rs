@@ -1,0 +1,236 @@
+//! Pinning: a step whose promises are all kept becomes one action with every input a digest.
+
+mod layout;
+mod own_files;
+mod program;
+mod text;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, OnceLock};
+
+use petgraph::graph::NodeIndex;
+use serde_json::{Value, json};
+use wake_exec::{DEFAULT_ENV, HOSTNAME, WORK_DIR, WORK_PATH};
+use wake_model::action::{Command, Invocation, User};
+use wake_model::{
+    Action, HostDigest, Manifest, OutputDecl, RelPath, RootFs, SandboxLevel, TreeDigest,
+};
+use wake_store::Store;
+
+use crate::diagnostic::{Class, Diagnostic};
+use crate::evaluate::Evaluator;
+use crate::instance::{Instances, PkgInstance};
+use crate::module::Exec;
+use crate::plan::{Plan, Step};
+pub(crate) use layout::{Layout, Placed, PlacedSource};
+
+/// What a step that is done left behind.
+#[derive(Clone, Debug)]
+pub(crate) struct Done {
+    /// The tree of its outputs.
+    pub tree: TreeDigest,
+    /// What is in it.
+    pub manifest: Manifest,
+}
+
+/// What pinning needs to know of the build.
+pub(crate) struct Pinner<'a> {
+    /// The steps.
+    pub plan: &'a Plan,
+    /// The packages.
+    pub instances: &'a Instances,
+    /// For places in messages.
+    pub evaluator: &'a Evaluator<'a>,
+    /// Where trees lie.
+    pub store: &'a Store,
+    /// What became of the steps, by their index.
+    pub done: &'a [OnceLock<Done>],
+    /// The identity of this machine, read when the first step asks for it.
+    pub host: &'a (dyn Fn() -> Result<HostDigest, Diagnostic> + Sync),
+    /// How strictly commands are kept.
+    pub sandbox: SandboxLevel,
+    /// Directories of packages that have been put into the store for this build.
+    pub pkg_trees: Mutex<BTreeMap<(String, RelPath), TreeDigest>>,
+}
+
+/// An action with where its inputs lie on this machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Pinned {
+    /// The action.
+    pub action: Action,
+    /// Its inputs, below the working directory.
+    pub layout: Layout,
+    /// The declared outputs, relative to the working directory.
+    pub declared: Vec<OutputDecl>,
+    /// The directory that the root file system is, where it is one.
+    pub root: Option<std::path::PathBuf>,
+    /// Limits and hints.
+    pub limits: ExecLimits,
+}
+
+/// What an exec says about how much it may take: never part of a key, because it can only turn a
+/// success into a failure, and failures are not remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct ExecLimits {
+    /// Seconds from start to end.
+    pub timeout: Option<f64>,
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+    /// Whether its files lie on disk instead of in memory.
+    pub on_disk: bool,
+}
+
+impl Pinner<'_> {
+    /// Pins the step `node`, all of whose needs are done.
+    pub(crate) fn pin(&self, node: NodeIndex) -> Result<Pinned, Box<Diagnostic>> {
+        let step = &self.plan.graph[node];
+        let pkg = self.pkg(step)?;
+        let mut layout = Layout::default();
+        let site = Site { pinner: self, node, step, pkg };
+        site.place_own_files(&mut layout)?;
+        site.place_module_files(&mut layout)?;
+        site.bring_referred(&step.instance.inputs, &mut layout)?;
+        let declared = step.instance.declared();
+        site.check_declared(&declared)?;
+        let (command, root, root_dir, network, limits) = match &step.instance.exec {
+            Some(exec) => site.command(exec, &mut layout)?,
+            None => {
+                let command = Command::Collect { cwd: WORK_DIR.to_owned() };
+                (command, RootFs::Empty, None, false, ExecLimits::default())
+            }
+        };
+        if step.instance.exec.is_some() {
+            layout.place_bytes(&module_json_path(), site.module_json().into_bytes(), false);
+        }
+        let action = self.action(command, root, network, &layout, &declared);
+        Ok(Pinned { action, layout, declared, root: root_dir, limits })
+    }
+
+    fn pkg(&self, step: &Step) -> Result<&PkgInstance, Box<Diagnostic>> {
+        let key = step.decl.pkg_files_owner(&step.pkg);
+        self.instances.get(key).ok_or_else(|| {
+            let message = format!("{}: no package `{key}` in this build", step.label);
+            Box::new(Diagnostic::error(Class::Evaluation, message))
+        })
+    }
+
+    fn action(
+        &self,
+        command: Command,
+        root: RootFs,
+        network: bool,
+        layout: &Layout,
+        declared: &[OutputDecl],
+    ) -> Action {
+        let work = RelPath::parse(WORK_PATH).unwrap_or_default();
+        let inputs =
+            layout.iter().map(|(path, placed)| (work.join(path), placed.node.clone())).collect();
+        let outputs =
+            declared.iter().map(|decl| OutputDecl { path: work.join(&decl.path), kind: decl.kind });
+        Action {
+            command,
+            root,
+            inputs,
+            outputs: outputs.collect(),
+            user: User {
+                uid: wake_exec::BUILDER_UID,
+                gid: wake_exec::BUILDER_GID,
+                hostname: HOSTNAME.to_owned(),
+            },
+            network,
+            sandbox: self.sandbox,
+            platform: platform(),
+        }
+    }
+}
+
+/// The machine's kind, such as `x86_64-linux`.
+pub(crate) fn platform() -> String {
+    format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)
+}
+
+fn module_json_path() -> RelPath {
+    RelPath::parse(".wake/module.json").unwrap_or_default()
+}
+
+/// One step where it is being pinned.
+struct Site<'a> {
+    pinner: &'a Pinner<'a>,
+    node: NodeIndex,
+    step: &'a Step,
+    pkg: &'a PkgInstance,
+}
+
+type CommandParts = (Command, RootFs, Option<std::path::PathBuf>, bool, ExecLimits);
+
+impl Site<'_> {
+    /// An error about `value`, at the place where it was written.
+    fn error(&self, message: impl Into<String>, value: &Value) -> Box<Diagnostic> {
+        let Pinner { plan, instances, evaluator, .. } = self.pinner;
+        let place = plan.locate(self.node, value, instances, evaluator);
+        let message = format!("{}: {}", self.step.label, message.into());
+        Box::new(Diagnostic::error(Class::Evaluation, message).at(place))
+    }
+
+    /// Outputs may not lie where inputs of others are put.
+    fn check_declared(&self, declared: &[OutputDecl]) -> Result<(), Box<Diagnostic>> {
+        let reserved = |decl: &&OutputDecl| decl.path.components().next() == Some(".wake");
+        match declared.iter().find(reserved) {
+            Some(decl) => Err(self.error(
+                format!("output `{}` lies in `.wake`, which belongs to wake", decl.path.dotted()),
+                &Value::Null,
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn command(&self, exec: &Exec, layout: &mut Layout) -> Result<CommandParts, Box<Diagnostic>> {
+        let program = self.program(&exec.program, layout)?;
+        self.bring_referred(&exec.config, layout)?;
+        let mut args = Vec::with_capacity(exec.args.len());
+        for arg in &exec.args {
+            self.bring_referred(arg, layout)?;
+            args.push(text::argument(arg).map_err(|problem| self.error(problem, arg))?);
+        }
+        let mut env: BTreeMap<String, String> = DEFAULT_ENV
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        for (name, value) in &exec.env {
+            self.bring_referred(value, layout)?;
+            let text = text::variable(name, value).map_err(|problem| self.error(problem, value))?;
+            env.insert(name.clone(), text);
+        }
+        let stdin = text::stdin(&exec.config);
+        let (root, root_dir) = self.root(&exec.rootfs)?;
+        let limits = text::limits(exec).map_err(|problem| self.error(problem, &exec.program))?;
+        let invocation = Invocation { program, args, env, stdin, cwd: WORK_DIR.to_owned() };
+        Ok((Command::Run(invocation), root, root_dir, exec.network, limits))
+    }
+
+    /// `./.wake/module.json`: the module as JSON, values and paths, no digests of content.
+    fn module_json(&self) -> String {
+        let Step { decl, instance, .. } = self.step;
+        let plan = self.pinner.plan;
+        let mut modules = serde_json::Map::new();
+        for edge in plan.graph.edges(self.node) {
+            use petgraph::visit::EdgeRef;
+            let seen = &plan.graph[edge.target()].seen;
+            if let Ok(Value::Object(mut fields)) = serde_json::from_str::<Value>(seen) {
+                fields.remove("id");
+                modules.insert(edge.weight().clone(), Value::Object(fields));
+            }
+        }
+        let value = json!({
+            "name": decl.name,
+            "config": decl.config,
+            "pkg": { "pkgInfo": self.pkg.own["pkgInfo"] },
+            "inputs": instance.inputs,
+            "outputs": instance.outputs,
+            "modules": modules,
+        });
+        let mut text = wake_model::json::canonical(&value);
+        text.push('\n');
+        text
+    }
+}

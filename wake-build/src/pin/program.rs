@@ -1,0 +1,130 @@
+//! The program of an exec, and the root file system that it runs in.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use wake_model::{InputNode, Node, RelPath, RootFs};
+
+use super::{Layout, Placed, Site};
+use crate::diagnostic::Diagnostic;
+use crate::view::{Place, Special, special};
+
+/// Links in the way to a program; more are taken for a circle.
+const MOST_LINKS: usize = 40;
+
+impl Site<'_> {
+    /// The path of the program, which must be there and executable.
+    pub(super) fn program(
+        &self,
+        program: &Value,
+        layout: &mut Layout,
+    ) -> Result<String, Box<Diagnostic>> {
+        let Some(Special::File { path, .. }) = special(program) else {
+            return Err(self.error("`ref` of the exec does not resolve to a file", program));
+        };
+        self.bring(path, program, true, layout)?;
+        let at = RelPath::parse(path).map_err(|e| self.error(e.to_string(), program))?;
+        match self.is_executable(&at, layout) {
+            Some(true) => Ok(at.dotted()),
+            Some(false) => {
+                let error = self.error(format!("`{path}` is not executable"), program);
+                Err(Box::new(match Place::parse(path) {
+                    Some(Place::Own(_)) => error.help(format!("`chmod +x {path}`")),
+                    _ => error.help("the module that makes it must set its executable bit"),
+                }))
+            }
+            None => Err(self.error(format!("`{path}` is not a file"), program)),
+        }
+    }
+
+    /// Whether the file at `at` is executable; none if there is no file.
+    fn is_executable(&self, at: &RelPath, layout: &Layout) -> Option<bool> {
+        let mut at = at.clone();
+        for _ in 0..MOST_LINKS {
+            let (placed, below) = layout.covering(&at)?;
+            match &placed.node {
+                InputNode::File { executable, .. } if below.is_root() => return Some(*executable),
+                InputNode::Link { target } => {
+                    let base = at_of(&at, &below)?.parent()?;
+                    at = wake_model::path::resolve_link(&base, target)?.join(&below);
+                }
+                InputNode::Tree(_) => return self.executable_in_tree(placed, &below),
+                InputNode::File { .. } | InputNode::Dir => return None,
+            }
+        }
+        None
+    }
+
+    fn executable_in_tree(&self, placed: &Placed, below: &RelPath) -> Option<bool> {
+        let super::PlacedSource::Store(tree, base) = &placed.source else { return None };
+        let manifest = self.pinner.store.manifest(tree).ok()??;
+        match manifest.get(&base.join(below))? {
+            Node::File { executable, .. } => Some(*executable),
+            // A link inside a tree: the kernel follows it when the program is started.
+            Node::Link { .. } => Some(true),
+            Node::Dir => None,
+        }
+    }
+
+    /// The root file system, with its directory where it is one.
+    pub(super) fn root(
+        &self,
+        rootfs: &Value,
+    ) -> Result<(RootFs, Option<PathBuf>), Box<Diagnostic>> {
+        match rootfs {
+            Value::Null => Ok((RootFs::Host((self.pinner.host)()?), None)),
+            Value::String(name) if name == "host" => {
+                Ok((RootFs::Host((self.pinner.host)()?), None))
+            }
+            Value::String(name) if name == "empty" => Ok((RootFs::Empty, None)),
+            other => self.root_from_module(other),
+        }
+    }
+
+    fn root_from_module(
+        &self,
+        rootfs: &Value,
+    ) -> Result<(RootFs, Option<PathBuf>), Box<Diagnostic>> {
+        let path = match special(rootfs) {
+            Some(Special::File { path, .. }) => path,
+            Some(Special::Module) => rootfs.get("path").and_then(Value::as_str).unwrap_or_default(),
+            Some(Special::Pkg { .. }) | None => {
+                return Err(self.error(
+                    "`rootfs` is neither `wake.HOST`, `wake.EMPTY` nor a module's output",
+                    rootfs,
+                ));
+            }
+        };
+        let Some(Place::Module(id, below)) = Place::parse(path) else {
+            return Err(self.error(
+                format!("`rootfs` is `{path}`, which is not a directory that a module made"),
+                rootfs,
+            ));
+        };
+        let node = self.pinner.plan.by_id.get(&id);
+        let Some(done) = node.and_then(|node| self.pinner.done[node.index()].get()) else {
+            return Err(self.error(
+                format!("`{path}` belongs to a module that is not among this one's `modules`"),
+                rootfs,
+            ));
+        };
+        let Some(part) =
+            done.manifest.subtree(&below).filter(|_| done.manifest.get(&below).is_none())
+        else {
+            return Err(
+                self.error(format!("`rootfs` is `{path}`, which is not a directory"), rootfs)
+            );
+        };
+        let host = self.pinner.store.tree_place(&done.tree).join(below.as_str());
+        Ok((RootFs::Tree(part.digest()), Some(host)))
+    }
+}
+
+/// The path of what covers `at`, `below` being the way from there to `at`.
+fn at_of(at: &RelPath, below: &RelPath) -> Option<RelPath> {
+    let mut here = at.clone();
+    for _ in below.components() {
+        here = here.parent()?;
+    }
+    Some(here)
+}

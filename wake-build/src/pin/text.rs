@@ -1,0 +1,199 @@
+//! Values as a command receives them: arguments, variables, standard input.
+
+use serde_json::Value;
+use wake_model::json;
+
+use super::ExecLimits;
+use crate::module::Exec;
+use crate::view::{Special, special};
+
+/// The most bytes that the value of a variable may have.
+const LONGEST_VARIABLE: usize = 4096;
+
+/// The text of an argument.
+pub(super) fn argument(value: &Value) -> Result<String, String> {
+    scalar(value)
+        .ok_or_else(|| format!("an argument is {}: expected a string, number or file", kind(value)))
+}
+
+/// The text of a variable.
+pub(super) fn variable(name: &str, value: &Value) -> Result<String, String> {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return Err(format!("`{name}` cannot be the name of a variable"));
+    }
+    let text = match value {
+        Value::Array(items) => list(name, items)?,
+        one => scalar(one).ok_or_else(|| {
+            format!(
+                "variable `{name}` is {}: expected a string, number, file or list of these",
+                kind(one)
+            )
+        })?,
+    };
+    if text.len() > LONGEST_VARIABLE {
+        let size = text.len();
+        return Err(format!(
+            "variable `{name}` is {size} bytes long: at most {LONGEST_VARIABLE} fit, pass it in `config` instead"
+        ));
+    }
+    if text.contains('\0') {
+        return Err(format!("variable `{name}` holds a NUL character"));
+    }
+    Ok(text)
+}
+
+/// Joined with `:` if every element is a path, else with one space.
+fn list(name: &str, items: &[Value]) -> Result<String, String> {
+    let mut texts = Vec::with_capacity(items.len());
+    for item in items {
+        let text = scalar(item);
+        texts.push(
+            text.ok_or_else(|| format!("variable `{name}` has an element that is {}", kind(item)))?,
+        );
+    }
+    let is_path = |text: &String| text.starts_with("./") || text.starts_with('/');
+    let separator = if !texts.is_empty() && texts.iter().all(is_path) { ":" } else { " " };
+    Ok(texts.join(separator))
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(_) => Some(json::canonical(value)),
+        object => local_path(object),
+    }
+}
+
+fn local_path(value: &Value) -> Option<String> {
+    match special(value)? {
+        Special::File { path, .. } => Some(path.trim_end_matches('/').to_owned()),
+        Special::Pkg { path } => Some(path.trim_end_matches('/').to_owned()),
+        Special::Module => {
+            value.get("path").and_then(Value::as_str).map(|p| p.trim_end_matches('/').to_owned())
+        }
+    }
+}
+
+/// One line of canonical JSON with file objects as local paths; nothing for null.
+pub(super) fn stdin(config: &Value) -> String {
+    if config.is_null() {
+        return String::new();
+    }
+    let mut text = json::canonical(&with_paths(config));
+    text.push('\n');
+    text
+}
+
+/// The value with every file object replaced by its local path.
+pub(super) fn with_paths(value: &Value) -> Value {
+    if let Some(Special::File { path, .. }) = special(value) {
+        return path.trim_end_matches('/').into();
+    }
+    match value {
+        Value::Array(items) => items.iter().map(with_paths).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, field)| (name.clone(), with_paths(field))).collect()
+        }
+        other => other.clone(),
+    }
+}
+
+/// The limits of an exec.
+pub(super) fn limits(exec: &Exec) -> Result<ExecLimits, String> {
+    let mut limits = ExecLimits { timeout: exec.timeout, ..ExecLimits::default() };
+    if exec.timeout.is_some_and(|seconds| !seconds.is_finite() || seconds <= 0.0) {
+        return Err("`timeout` must be a number of seconds above 0".to_owned());
+    }
+    let Value::Object(resources) = &exec.resources else {
+        return if exec.resources.is_null() {
+            Ok(limits)
+        } else {
+            Err("`resources` must be an object".to_owned())
+        };
+    };
+    for (name, value) in resources {
+        match (name.as_str(), value) {
+            ("memory", value) => limits.memory = Some(bytes(value)?),
+            ("scratch", Value::String(place)) if place == "disk" => limits.on_disk = true,
+            ("scratch", Value::String(place)) if place == "memory" => limits.on_disk = false,
+            ("scratch", _) => {
+                return Err("`resources.scratch` is `'memory'` or `'disk'`".to_owned());
+            }
+            (other, _) => {
+                return Err(format!("`resources` has no `{other}`: it has `memory` and `scratch`"));
+            }
+        }
+    }
+    Ok(limits)
+}
+
+/// A size: a number of bytes, or a text with a unit, `'512 MiB'`.
+fn bytes(value: &Value) -> Result<u64, String> {
+    let wrong =
+        || format!("`resources.memory` is {value}: expected bytes or a text such as '512MiB'");
+    if let Some(number) = value.as_u64() {
+        return Ok(number);
+    }
+    let text = value.as_str().ok_or_else(wrong)?.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit: u64 = match text[digits..].trim() {
+        "" | "B" => 1,
+        "KiB" | "K" => 1 << 10,
+        "MiB" | "M" => 1 << 20,
+        "GiB" | "G" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(unit).ok_or_else(wrong)
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn file(path: &str) -> Value {
+        json!({"type": "file", "path": path, "from": null, "dump": false})
+    }
+
+    #[test]
+    fn variables() {
+        let text = |value: Value| variable("V", &value);
+        assert_eq!(text(json!(3)), Ok("3".into()));
+        assert_eq!(text(json!("-O2")), Ok("-O2".into()));
+        assert_eq!(text(file("./bin/x")), Ok("./bin/x".into()));
+        assert_eq!(text(json!(["-a", "-b"])), Ok("-a -b".into()));
+        assert_eq!(text(json!([file("./a"), "/b"])), Ok("./a:/b".into()));
+        assert_eq!(text(json!([])), Ok(String::new()));
+        assert!(text(json!({"a": 1})).is_err());
+        assert!(text(json!(true)).is_err());
+        assert!(text(json!("x".repeat(4096))).is_ok());
+        assert!(text(json!("x".repeat(4097))).is_err_and(|e| e.contains("`V` is 4097 bytes")));
+        assert!(variable("A=B", &json!("")).is_err());
+    }
+
+    #[test]
+    fn standard_input_is_one_line_or_nothing() {
+        assert_eq!(stdin(&Value::Null), "");
+        assert_eq!(stdin(&json!({"b": file("./x"), "a": 1.0})), "{\"a\":1,\"b\":\"./x\"}\n");
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(bytes(&json!("512MiB")), Ok(512 << 20));
+        assert_eq!(bytes(&json!("2 GiB")), Ok(2 << 30));
+        assert_eq!(bytes(&json!(17)), Ok(17));
+        assert!(bytes(&json!("lots")).is_err());
+    }
+}

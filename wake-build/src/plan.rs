@@ -1,0 +1,501 @@
+//! Planning: the graph of configured modules that the targets reach.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, OnceLock};
+
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+use rayon::Scope;
+use rayon::prelude::*;
+use serde_json::Value;
+use wake_eval::{Answer, Answers, Op, Read};
+use wake_model::{PkgKey, RelPath, json};
+
+use crate::diagnostic::{Class, Diagnostic, Failure};
+use crate::evaluate::{Evaluator, Remembered};
+use crate::instance::{Instances, PkgInstance};
+use crate::module::{ModuleDecl, ModuleInstance};
+use crate::target::module_label;
+
+/// A module with its configuration: one step of a build.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// Its package.
+    pub pkg: PkgKey,
+    /// What its functions said.
+    pub decl: ModuleDecl,
+    /// Its inputs, files and exec, every promise kept.
+    pub instance: ModuleInstance,
+    /// What functions of other modules see, as JSON text.
+    pub seen: Arc<str>,
+    /// How it is called: `//web:bundle`, with a short digest of its configuration unless that is the default.
+    pub label: String,
+    /// Whether a target names it.
+    pub requested: bool,
+    /// What its evaluation read.
+    pub reads: Vec<Read>,
+    /// What its evaluation traced.
+    pub trace: Vec<String>,
+    /// The application that made it, for finding places.
+    pub op: Op,
+}
+
+/// The graph of steps: an edge leads from a step to one that it needs.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The steps and, on each edge, the key that the dependent knows the other under.
+    pub graph: DiGraph<Step, String>,
+    /// The steps, dependencies first.
+    pub order: Vec<NodeIndex>,
+    /// The step of each module by its name in paths.
+    pub by_id: BTreeMap<String, NodeIndex>,
+    answers: HashMap<String, NodeIndex>,
+}
+
+/// Which module is wanted, with which configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// Its package.
+    pub pkg: PkgKey,
+    /// Its name in the package.
+    pub module: String,
+    /// Its configuration; none: its default.
+    pub config: Option<Value>,
+}
+
+impl Wanted {
+    /// One text for each module and configuration.
+    fn identity(&self) -> String {
+        let config = self.config.as_ref().map(json::canonical).unwrap_or_default();
+        format!("{}@{}@{config}", self.pkg, self.module)
+    }
+
+    /// Reads a module id as functions return it.
+    fn of_id(id: &Value) -> Option<Wanted> {
+        Some(Wanted {
+            pkg: id.get("pkg")?.as_str()?.parse().ok()?,
+            module: id.get("module")?.as_str()?.to_owned(),
+            config: id.get("config").cloned(),
+        })
+    }
+}
+
+/// More configured modules than this are taken for a recursion without end.
+const MOST_STEPS: usize = 1_000_000;
+/// A chain of modules longer than this is taken for a recursion without end.
+const LONGEST_CHAIN: usize = 10_000;
+
+/// Plans everything that `targets` reach.
+pub(crate) fn plan(
+    instances: &Instances,
+    targets: Vec<Wanted>,
+    evaluator: &Evaluator,
+) -> Result<Plan, Failure> {
+    let planner = Planner { instances, evaluator, state: Mutex::default() };
+    let requested: BTreeSet<String> = targets.iter().map(Wanted::identity).collect();
+    rayon::scope(|scope| {
+        for wanted in targets {
+            planner.ask(wanted, 0, scope);
+        }
+    });
+    let State { found, failed, .. } =
+        planner.state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    if !failed.is_empty() {
+        return Err(Failure { diagnostics: failed.into_values().collect() });
+    }
+    assemble(instances, found, &requested, evaluator)
+}
+
+struct Planner<'a> {
+    instances: &'a Instances,
+    evaluator: &'a Evaluator<'a>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    asked: BTreeSet<String>,
+    found: BTreeMap<String, Found>,
+    failed: BTreeMap<String, Diagnostic>,
+}
+
+/// A module whose functions have been applied once.
+struct Found {
+    wanted: Wanted,
+    op: Op,
+    decl: ModuleDecl,
+    instance: Option<ModuleInstance>,
+    result: Remembered,
+}
+
+impl Planner<'_> {
+    fn ask<'s>(&'s self, wanted: Wanted, depth: usize, scope: &Scope<'s>) {
+        let identity = wanted.identity();
+        {
+            let mut state = self.state();
+            if !state.asked.insert(identity.clone()) {
+                return;
+            }
+            if depth > LONGEST_CHAIN || state.asked.len() > MOST_STEPS {
+                let message = format!(
+                    "module `{}` of {} leads to modules without end",
+                    wanted.module, wanted.pkg
+                );
+                let diagnostic = Diagnostic::error(Class::Evaluation, message)
+                    .help("a module must not need itself with an ever different config");
+                state.failed.insert("~".to_owned(), diagnostic);
+                return;
+            }
+            if state.failed.contains_key("~") {
+                return;
+            }
+        }
+        scope.spawn(move |scope| match self.apply(wanted) {
+            Ok(found) => {
+                let needs: Vec<_> = found.decl.modules.values().filter_map(Wanted::of_id).collect();
+                self.state().found.insert(identity, found);
+                for wanted in needs {
+                    self.ask(wanted, depth + 1, scope);
+                }
+            }
+            Err(diagnostic) => {
+                self.state().failed.insert(identity, *diagnostic);
+            }
+        });
+    }
+
+    fn apply(&self, wanted: Wanted) -> Result<Found, Box<Diagnostic>> {
+        let (pkg, file) = find_module(self.instances, &wanted)?;
+        let op = Op::Module {
+            file: file.clone(),
+            name: wanted.module.clone(),
+            pkg: pkg.own.clone(),
+            config: wanted.config.clone(),
+        };
+        let answers = PlanAnswers { instances: self.instances, modules: &NothingYet };
+        let result = self.evaluator.evaluate(&pkg.dir, op.clone(), &answers)?;
+        let (decl, instance) = ModuleDecl::parse(&result.value, &wanted.pkg, &wanted.module)
+            .map_err(|e| {
+                let label = module_label(&pkg.dir, &wanted.module);
+                Diagnostic::error(Class::Internal, format!("{label}: {e}"))
+            })?;
+        Ok(Found { wanted, op, decl, instance, result })
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn find_module<'a>(
+    instances: &'a Instances,
+    wanted: &Wanted,
+) -> Result<(&'a PkgInstance, &'a RelPath), Box<Diagnostic>> {
+    let Some(pkg) = instances.get(&wanted.pkg) else {
+        let message = format!("no package `{}` in this build", wanted.pkg);
+        return Err(Box::new(Diagnostic::error(Class::Evaluation, message)));
+    };
+    match pkg.modules.get(&wanted.module) {
+        Some(file) => Ok((pkg, file)),
+        None => {
+            let label = crate::target::label(&pkg.dir);
+            let message = format!("{label} has no module `{}`", wanted.module);
+            let names = || pkg.modules.keys().map(String::as_str);
+            let help = match wake_model::nearest::nearest(&wanted.module, names()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if pkg.modules.is_empty() => "it has no modules at all".to_owned(),
+                None => format!("its modules are {}", names().collect::<Vec<_>>().join(", ")),
+            };
+            Err(Box::new(Diagnostic::error(Class::Usage, message).help(help)))
+        }
+    }
+}
+
+/// Answers evaluations of modules.
+struct PlanAnswers<'a, M: Modules> {
+    instances: &'a Instances,
+    modules: &'a M,
+}
+
+trait Modules: Sync {
+    fn module(&self, id: &Value) -> Answer;
+}
+
+struct NothingYet;
+
+impl Modules for NothingYet {
+    fn module(&self, id: &Value) -> Answer {
+        if Wanted::of_id(id).is_some() { Answer::Pending } else { Answer::Unknown }
+    }
+}
+
+impl<M: Modules> Answers for PlanAnswers<'_, M> {
+    fn pkg(&self, key: &str) -> Option<Arc<str>> {
+        self.instances.get(key).map(|instance| instance.outside.clone())
+    }
+
+    fn module(&self, id: &Value) -> Answer {
+        self.modules.module(id)
+    }
+}
+
+/// Instances of modules as they come about, for evaluations of those that need them.
+struct Ready<'a> {
+    index: &'a HashMap<String, NodeIndex>,
+    texts: &'a [OnceLock<Arc<str>>],
+}
+
+impl Modules for Ready<'_> {
+    fn module(&self, id: &Value) -> Answer {
+        let Some(node) = Wanted::of_id(id).and_then(|wanted| self.index.get(&wanted.identity()))
+        else {
+            return Answer::Unknown;
+        };
+        match self.texts[node.index()].get() {
+            Some(text) => Answer::Ready(text.clone()),
+            None => Answer::Pending,
+        }
+    }
+}
+
+fn assemble(
+    instances: &Instances,
+    found: BTreeMap<String, Found>,
+    requested: &BTreeSet<String>,
+    evaluator: &Evaluator,
+) -> Result<Plan, Failure> {
+    let answers: HashMap<String, NodeIndex> = found
+        .keys()
+        .enumerate()
+        .map(|(at, identity)| (identity.clone(), NodeIndex::new(at)))
+        .collect();
+    let mut graph: DiGraph<Found, String> = DiGraph::with_capacity(found.len(), found.len() * 2);
+    let mut edges = Vec::new();
+    for (identity, module) in found {
+        for (key, id) in &module.decl.modules {
+            let to = Wanted::of_id(id).and_then(|wanted| answers.get(&wanted.identity()).copied());
+            if let Some(to) = to {
+                edges.push((answers[&identity], to, key.clone()));
+            }
+        }
+        graph.add_node(module);
+    }
+    for (from, to, key) in edges {
+        graph.add_edge(from, to, key);
+    }
+    let order = order(&graph, instances, evaluator)?;
+    let finished = keep_promises(&graph, &order, instances, &answers, evaluator)?;
+    let mut by_id = BTreeMap::new();
+    for (node, step) in finished.iter().enumerate() {
+        by_id.insert(step.instance.id.clone(), NodeIndex::new(node));
+    }
+    let mut finished = finished.into_iter();
+    let graph = graph.filter_map_owned(
+        |_, module| finished.next().map(|finished| step(module, finished, instances, requested)),
+        |_, key| Some(key),
+    );
+    Ok(Plan { graph, order, by_id, answers })
+}
+
+fn step(
+    module: Found,
+    finished: Finished,
+    instances: &Instances,
+    requested: &BTreeSet<String>,
+) -> Step {
+    let Found { wanted, op, decl, .. } = module;
+    let Finished { instance, result, seen } = finished;
+    let dir = instances.get(&wanted.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
+    let mut label = module_label(&dir, &wanted.module);
+    let plain =
+        wanted.config.is_none() || wanted.config == Some(Value::Object(serde_json::Map::new()));
+    if !plain {
+        label.push_str(&format!("@{}", json::digest(&decl.config).0.short(8)));
+    }
+    let requested = requested.contains(&wanted.identity());
+    Step {
+        pkg: wanted.pkg,
+        decl,
+        instance,
+        seen,
+        label,
+        requested,
+        reads: result.reads,
+        trace: result.trace,
+        op,
+    }
+}
+
+/// Dependencies first; a cycle is an error that shows the way around and where each edge was written.
+fn order(
+    graph: &DiGraph<Found, String>,
+    instances: &Instances,
+    evaluator: &Evaluator,
+) -> Result<Vec<NodeIndex>, Failure> {
+    let mut order = Vec::with_capacity(graph.node_count());
+    let mut errors = Vec::new();
+    for component in tarjan_scc(graph) {
+        let circular =
+            component.len() > 1 || component.iter().any(|&node| graph.contains_edge(node, node));
+        if circular {
+            errors.push(cycle_error(graph, &component, instances, evaluator));
+        }
+        order.extend(component);
+    }
+    if errors.is_empty() { Ok(order) } else { Err(Failure { diagnostics: errors }) }
+}
+
+fn cycle_error(
+    graph: &DiGraph<Found, String>,
+    component: &[NodeIndex],
+    instances: &Instances,
+    evaluator: &Evaluator,
+) -> Diagnostic {
+    let way = way_around(graph, component);
+    let name = |node: NodeIndex| {
+        let wanted = &graph[node].wanted;
+        let dir = instances.get(&wanted.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
+        module_label(&dir, &wanted.module)
+    };
+    let names: Vec<String> = way.iter().map(|(node, _)| name(*node)).collect();
+    let first = names.first().cloned().unwrap_or_default();
+    let message = format!("modules need each other: {} -> {first}", names.join(" -> "));
+    let mut diagnostic = Diagnostic::error(Class::Evaluation, message);
+    for (at, (node, key)) in way.iter().enumerate() {
+        let module = &graph[*node];
+        let answers = PlanAnswers { instances, modules: &NothingYet };
+        let place = instances.get(&module.wanted.pkg).and_then(|pkg| {
+            evaluator.locate(&pkg.dir, &module.op, module.decl.modules.get(key)?, &answers)
+        });
+        let where_ = place.as_ref().map(|p| format!(" at {}:{}:{}", p.file, p.line, p.column));
+        let to = &names[(at + 1) % names.len()];
+        diagnostic = diagnostic.note(format!(
+            "{} needs {to} as `{key}`{}",
+            names[at],
+            where_.unwrap_or_default()
+        ));
+        if at == 0 {
+            diagnostic = diagnostic.at(place);
+        }
+    }
+    diagnostic.help("take one of these out of `modules`")
+}
+
+/// One way around inside a strongly connected set, each step with the key that leads onward.
+fn way_around(graph: &DiGraph<Found, String>, component: &[NodeIndex]) -> Vec<(NodeIndex, String)> {
+    use petgraph::visit::EdgeRef;
+    let Some(&start) = component.iter().min() else { return Vec::new() };
+    let mut way: Vec<(NodeIndex, String)> = Vec::new();
+    let mut at = start;
+    loop {
+        if let Some(first) = way.iter().position(|(node, _)| *node == at) {
+            return way.split_off(first);
+        }
+        let onward = graph.edges(at).find(|edge| component.contains(&edge.target()));
+        let Some(edge) = onward else { return way };
+        way.push((at, edge.weight().clone()));
+        at = edge.target();
+    }
+}
+
+/// A module with every promise kept.
+struct Finished {
+    instance: ModuleInstance,
+    result: Remembered,
+    seen: Arc<str>,
+}
+
+/// Applies again the functions of those modules that compute with values of others, these first.
+fn keep_promises(
+    graph: &DiGraph<Found, String>,
+    order: &[NodeIndex],
+    instances: &Instances,
+    index: &HashMap<String, NodeIndex>,
+    evaluator: &Evaluator,
+) -> Result<Vec<Finished>, Failure> {
+    let texts: Vec<OnceLock<Arc<str>>> = (0..graph.node_count()).map(|_| OnceLock::new()).collect();
+    let slots: Vec<OnceLock<Finished>> = (0..graph.node_count()).map(|_| OnceLock::new()).collect();
+    for level in levels(graph, order) {
+        let ready = Ready { index, texts: &texts };
+        let errors: Vec<Diagnostic> = level
+            .par_iter()
+            .filter_map(|&node| {
+                let module = &graph[node];
+                match finish(module, instances, &ready, evaluator) {
+                    Ok((instance, result)) => {
+                        let seen = instance
+                            .outside(module.decl.pkg_files_owner(&module.wanted.pkg), instances);
+                        let _ = texts[node.index()].set(seen.clone());
+                        let _ = slots[node.index()].set(Finished { instance, result, seen });
+                        None
+                    }
+                    Err(diagnostic) => Some(*diagnostic),
+                }
+            })
+            .collect();
+        if !errors.is_empty() {
+            return Err(Failure { diagnostics: errors });
+        }
+    }
+    Ok(slots.into_iter().filter_map(OnceLock::into_inner).collect())
+}
+
+fn finish(
+    module: &Found,
+    instances: &Instances,
+    ready: &Ready,
+    evaluator: &Evaluator,
+) -> Result<(ModuleInstance, Remembered), Box<Diagnostic>> {
+    if let Some(instance) = &module.instance {
+        return Ok((instance.clone(), module.result.clone()));
+    }
+    let (pkg, _) = find_module(instances, &module.wanted)?;
+    let answers = PlanAnswers { instances, modules: ready };
+    let result = evaluator.evaluate(&pkg.dir, module.op.clone(), &answers)?;
+    let unfinished = || {
+        let label = module_label(&pkg.dir, &module.wanted.module);
+        Box::new(Diagnostic::error(
+            Class::Internal,
+            format!("{label}: still waits for modules that are done"),
+        ))
+    };
+    let (_, instance) = ModuleDecl::parse(&result.value, &module.wanted.pkg, &module.wanted.module)
+        .map_err(|_| unfinished())?;
+    Ok((instance.ok_or_else(unfinished)?, result))
+}
+
+fn levels(graph: &DiGraph<Found, String>, order: &[NodeIndex]) -> Vec<Vec<NodeIndex>> {
+    let mut depth = vec![0usize; graph.node_count()];
+    let mut levels: Vec<Vec<NodeIndex>> = Vec::new();
+    for &node in order {
+        let level = graph.neighbors(node).map(|dep| depth[dep.index()] + 1).max().unwrap_or(0);
+        depth[node.index()] = level;
+        if levels.len() <= level {
+            levels.resize_with(level + 1, Vec::new);
+        }
+        levels[level].push(node);
+    }
+    levels
+}
+
+impl Plan {
+    /// Where `step` built `value`; none where that cannot be found out.
+    pub(crate) fn locate(
+        &self,
+        node: NodeIndex,
+        value: &Value,
+        instances: &Instances,
+        evaluator: &Evaluator,
+    ) -> Option<crate::diagnostic::Place> {
+        let step = &self.graph[node];
+        let texts: Vec<OnceLock<Arc<str>>> = self
+            .graph
+            .node_indices()
+            .map(|node| OnceLock::from(self.graph[node].seen.clone()))
+            .collect();
+        let ready = Ready { index: &self.answers, texts: &texts };
+        let answers = PlanAnswers { instances, modules: &ready };
+        let dir = &instances.get(&step.pkg)?.dir;
+        evaluator.locate(dir, &step.op, value, &answers)
+    }
+}

@@ -1,0 +1,129 @@
+//! Why a step ran.
+
+use wake_model::action::{Field, FieldValue};
+use wake_model::{Action, ActionDigest};
+use wake_store::Store;
+
+use crate::history::Past;
+
+/// Why a step ran, or why it did not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// Its result is known.
+    Remembered,
+    /// A person asked for it to run.
+    Asked,
+    /// Nothing is known of it in this checkout.
+    New,
+    /// Its key is what it was, but its result is gone.
+    Gone,
+    /// Its key differs, and this is the first field that does.
+    Changed(Change),
+}
+
+/// One field that differs between two actions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// The field's group, `env`, `inputs`, ….
+    pub group: String,
+    /// Its name in the group.
+    pub key: Option<String>,
+    /// What it was; none if there was no such field.
+    pub old: Option<FieldValue>,
+    /// What it is; none if there is no such field any more.
+    pub new: Option<FieldValue>,
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Reason::Remembered => f.write_str("remembered"),
+            Reason::Asked => f.write_str("asked to run again"),
+            Reason::New => f.write_str("never built here"),
+            Reason::Gone => f.write_str("its result is gone from the store"),
+            Reason::Changed(change) => write!(f, "{change}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let verb = match (&self.old, &self.new) {
+            (None, _) => "added",
+            (_, None) => "removed",
+            _ => "changed",
+        };
+        match &self.key {
+            Some(key) => {
+                write!(f, "{verb} {} {}", self.group, key.strip_prefix("work/").unwrap_or(key))
+            }
+            None => write!(f, "{verb} {}", self.group),
+        }
+    }
+}
+
+/// Why the step with this past runs now as `action`, whose key is `key`.
+pub(crate) fn reason(
+    store: &Store,
+    past: Option<&Past>,
+    key: &ActionDigest,
+    action: &Action,
+) -> Reason {
+    let Some(past) = past else { return Reason::New };
+    if past.last == *key {
+        return Reason::Gone;
+    }
+    let Some(old) = fields_of(store, &past.last) else { return Reason::New };
+    match changes(&old, &action.fields()).into_iter().next() {
+        Some(change) => Reason::Changed(change),
+        None => Reason::Gone,
+    }
+}
+
+/// The fields of an action that the store remembers.
+pub(crate) fn fields_of(store: &Store, key: &ActionDigest) -> Option<Vec<Field>> {
+    let stored = store.action_record(key).ok()??;
+    Action::decode_fields(stored.action()).ok()
+}
+
+/// Every field that differs, in the order of the walk that hashes them.
+pub(crate) fn changes(old: &[Field], new: &[Field]) -> Vec<Change> {
+    let name = |field: &Field| (field.group.clone(), field.key.clone());
+    let old_values: std::collections::HashMap<_, _> =
+        old.iter().map(|f| (name(f), &f.value)).collect();
+    let new_names: std::collections::HashSet<_> = new.iter().map(name).collect();
+    let change = |field: &Field, old: Option<&FieldValue>, new: Option<&FieldValue>| Change {
+        group: field.group.clone(),
+        key: field.key.clone(),
+        old: old.cloned(),
+        new: new.cloned(),
+    };
+    let mut found: Vec<Change> = new
+        .iter()
+        .filter_map(|field| match old_values.get(&name(field)) {
+            Some(&value) if *value == field.value => None,
+            other => Some(change(field, other.copied(), Some(&field.value))),
+        })
+        .collect();
+    let gone = old.iter().filter(|field| !new_names.contains(&name(field)));
+    found.extend(gone.map(|field| change(field, Some(&field.value), None)));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(group: &str, key: &str, text: &str) -> Field {
+        Field { group: group.into(), key: Some(key.into()), value: FieldValue::Text(text.into()) }
+    }
+
+    #[test]
+    fn added_changed_and_removed_fields_are_told_apart() {
+        let old = [field("env", "A", "1"), field("env", "B", "1")];
+        let new = [field("env", "A", "2"), field("env", "C", "1")];
+        let found: Vec<String> = changes(&old, &new).iter().map(ToString::to_string).collect();
+        assert_eq!(found, ["changed env A", "added env C", "removed env B"]);
+        assert!(changes(&old, &old).is_empty());
+    }
+}

@@ -1,0 +1,388 @@
+//! Resolving: which package each key of each package stands for.
+
+use std::collections::BTreeMap;
+
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+use wake_eval::{NoAnswers, Op};
+use wake_model::{GetPkg, Name, Permission, PkgKey, PkgSource, RelPath};
+
+use crate::diagnostic::{Class, Diagnostic, Failure};
+use crate::evaluate::Evaluator;
+use crate::load::{Loaded, LoadedPkg};
+use crate::target::label;
+
+/// The packages of a build with every requirement met: no cycle, one package under each key.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    /// Every package by its key.
+    pub pkgs: BTreeMap<PkgKey, ResolvedPkg>,
+    /// The keys, dependencies first.
+    pub order: Vec<PkgKey>,
+    /// The key of the package in each directory.
+    pub by_dir: BTreeMap<RelPath, PkgKey>,
+}
+
+/// A package whose packages are known.
+#[derive(Debug)]
+pub(crate) struct ResolvedPkg {
+    /// The package.
+    pub pkg: LoadedPkg,
+    /// Its packages by its own key for them.
+    pub deps: BTreeMap<String, PkgKey>,
+}
+
+/// Meets every requirement of `loaded`; `roots` are the packages that nobody had to get.
+pub(crate) fn resolve(
+    loaded: Loaded,
+    roots: &[RelPath],
+    evaluator: &Evaluator,
+) -> Result<Resolved, Failure> {
+    let resolver = Resolver { loaded: &loaded, evaluator };
+    let mut errors = Vec::new();
+    resolver.check_requests(&mut errors);
+    let by_dir = resolver.keys(&mut errors);
+    let globals = resolver.globals(roots, &mut errors);
+    let deps = resolver.deps(&by_dir, &globals, &mut errors);
+    if errors.is_empty() {
+        resolver.find_cycle(&deps, &mut errors);
+    }
+    if !errors.is_empty() {
+        return Err(Failure { diagnostics: errors });
+    }
+    Ok(assemble(loaded, by_dir, deps))
+}
+
+type DepsByDir = BTreeMap<RelPath, BTreeMap<String, RelPath>>;
+
+/// Who entered a package in the global namespace, and which one it is.
+struct Global {
+    rank: u8,
+    dir: RelPath,
+    by: (RelPath, String),
+}
+
+type GlobalName = (Option<Name>, Name);
+
+struct Resolver<'a> {
+    loaded: &'a Loaded,
+    evaluator: &'a Evaluator<'a>,
+}
+
+impl Resolver<'_> {
+    fn gets(&self) -> impl Iterator<Item = (&LoadedPkg, &String, &GetPkg)> {
+        self.loaded
+            .values()
+            .flat_map(|pkg| pkg.decl.pkgs.iter().map(move |(key, get)| (pkg, key, get)))
+    }
+
+    /// An error about the requirement `key` of `pkg`, at the place where it was written.
+    fn error(&self, pkg: &LoadedPkg, key: &str, message: String) -> Diagnostic {
+        let place = self.evaluator.locate(&pkg.dir, &Op::Pkg, &pkg.raw["pkgs"][key], &NoAnswers);
+        Diagnostic::error(Class::Resolution, message).at(place)
+    }
+
+    fn place_of(&self, pkg: &LoadedPkg, key: &str) -> String {
+        match self.evaluator.locate(&pkg.dir, &Op::Pkg, &pkg.raw["pkgs"][key], &NoAnswers) {
+            Some(place) => format!("{}:{}:{}", place.file, place.line, place.column),
+            None => label(&pkg.dir),
+        }
+    }
+
+    /// A package at a local path must be the one that was asked for.
+    fn check_requests(&self, errors: &mut Vec<Diagnostic>) {
+        for (pkg, key, get) in self.gets() {
+            match &get.from {
+                PkgSource::Local(path) => {
+                    let Some(found) = pkg.local.get(key).and_then(|dir| self.loaded.get(dir)) else { continue };
+                    if !get.request.matches(&found.decl.info) {
+                        errors.push(self.error(pkg, key, mismatch(key, path, get, found)).help(format!(
+                            "ask for what is there, `version: '^{}'`, or point `from` elsewhere",
+                            found.decl.info.version
+                        )));
+                    }
+                }
+                PkgSource::Registry => errors.push(
+                    self.error(pkg, key, format!("package `{key}` has no `from`, and no registry is configured"))
+                        .help("name where it lies: `from='./path'` or `from=wake.GLOBAL`"),
+                ),
+                PkgSource::Retriever(_) => errors.push(
+                    self.error(pkg, key, format!("package `{key}` is to be retrieved by an exec, which this version of wake does not do"))
+                        .help("get it from a local path: `from='./path'`"),
+                ),
+                PkgSource::Global => {}
+            }
+        }
+    }
+
+    /// The key of each package; two packages under one key are an error.
+    fn keys(&self, errors: &mut Vec<Diagnostic>) -> BTreeMap<RelPath, PkgKey> {
+        let mut owners: BTreeMap<PkgKey, &RelPath> = BTreeMap::new();
+        let mut by_dir = BTreeMap::new();
+        for (dir, pkg) in self.loaded {
+            let key = pkg.decl.info.key();
+            if let Some(other) = owners.insert(key.clone(), dir) {
+                let info = &pkg.decl.info;
+                let message = format!(
+                    "two packages are called `{}` {}: {} and {}",
+                    info.name,
+                    info.version,
+                    label(other),
+                    label(dir)
+                );
+                errors.push(
+                    Diagnostic::error(Class::Resolution, message)
+                        .help("give one of them another name, namespace or version"),
+                );
+            }
+            by_dir.insert(dir.clone(), key);
+        }
+        by_dir
+    }
+
+    /// What the global namespace holds: the highest rank wins, and two of one rank are an error.
+    fn globals(
+        &self,
+        roots: &[RelPath],
+        errors: &mut Vec<Diagnostic>,
+    ) -> BTreeMap<GlobalName, Global> {
+        let held = self.permissions(roots, errors);
+        let mut globals: BTreeMap<GlobalName, Global> = BTreeMap::new();
+        for (pkg, key, get) in self.gets() {
+            let (Some(rule), Some(dir)) = (get.global, pkg.local.get(key)) else { continue };
+            if !held.get(&pkg.dir).is_some_and(|held| held.contains(&Permission::DefineGlobal)) {
+                let message = format!(
+                    "{} defines the global package `{key}` without permission",
+                    label(&pkg.dir)
+                );
+                errors.push(self.error(pkg, key, message).help(
+                    "whoever gets that package must grant it: `permissions=['defineGlobal']`",
+                ));
+                continue;
+            }
+            let name = (get.request.namespace.clone(), get.request.name.clone());
+            let new =
+                Global { rank: rule.rank, dir: dir.clone(), by: (pkg.dir.clone(), key.clone()) };
+            match globals.get(&name) {
+                Some(old) if old.rank == new.rank && old.dir != new.dir => {
+                    errors.push(self.conflict(pkg, key, &name.1, old));
+                }
+                Some(old) if old.rank >= new.rank => {}
+                _ => {
+                    globals.insert(name, new);
+                }
+            }
+        }
+        globals
+    }
+
+    fn conflict(&self, pkg: &LoadedPkg, key: &str, name: &Name, old: &Global) -> Diagnostic {
+        let (dir, old_key) = &old.by;
+        let other = self.loaded.get(dir).map(|pkg| self.place_of(pkg, old_key)).unwrap_or_default();
+        let message =
+            format!("the global package `{name}` is defined twice with override {}", old.rank);
+        self.error(pkg, key, message)
+            .note(format!("also defined at {other}"))
+            .help("raise one of them: `global={override: N}` with N from 1 to 100")
+    }
+
+    /// Who may do what: roots may do everything, others what was granted by one who may do it.
+    fn permissions(
+        &self,
+        roots: &[RelPath],
+        errors: &mut Vec<Diagnostic>,
+    ) -> BTreeMap<RelPath, Vec<Permission>> {
+        let mut held: BTreeMap<RelPath, Vec<Permission>> =
+            roots.iter().map(|root| (root.clone(), Permission::ALL.to_vec())).collect();
+        let mut changed = true;
+        while changed {
+            changed = false;
+            for (pkg, key, get) in self.gets() {
+                let Some(dir) = pkg.local.get(key) else { continue };
+                for permission in &get.permissions {
+                    let grants = held.get(&pkg.dir).is_some_and(|held| held.contains(permission));
+                    let receiver = held.entry(dir.clone()).or_default();
+                    if grants && !receiver.contains(permission) {
+                        receiver.push(*permission);
+                        changed = true;
+                    }
+                }
+            }
+        }
+        for (pkg, key, get) in self.gets() {
+            for permission in &get.permissions {
+                if !held.get(&pkg.dir).is_some_and(|held| held.contains(permission)) {
+                    let name = permission.as_str();
+                    let message = format!(
+                        "{} grants `{name}`, which it does not hold itself",
+                        label(&pkg.dir)
+                    );
+                    errors.push(self.error(pkg, key, message));
+                }
+            }
+        }
+        held
+    }
+
+    fn deps(
+        &self,
+        by_dir: &BTreeMap<RelPath, PkgKey>,
+        globals: &BTreeMap<GlobalName, Global>,
+        errors: &mut Vec<Diagnostic>,
+    ) -> DepsByDir {
+        let mut all = DepsByDir::new();
+        for dir in by_dir.keys() {
+            all.insert(dir.clone(), BTreeMap::new());
+        }
+        for (pkg, key, get) in self.gets() {
+            let found = match &get.from {
+                PkgSource::Local(_) => pkg.local.get(key).cloned(),
+                PkgSource::Global => match self.global(pkg, key, get, globals) {
+                    Ok(dir) => Some(dir),
+                    Err(error) => {
+                        errors.push(*error);
+                        None
+                    }
+                },
+                PkgSource::Registry | PkgSource::Retriever(_) => None,
+            };
+            if let (Some(found), Some(deps)) = (found, all.get_mut(&pkg.dir)) {
+                deps.insert(key.clone(), found);
+            }
+        }
+        all
+    }
+
+    fn global(
+        &self,
+        pkg: &LoadedPkg,
+        key: &str,
+        get: &GetPkg,
+        globals: &BTreeMap<GlobalName, Global>,
+    ) -> Result<RelPath, Box<Diagnostic>> {
+        let name = (get.request.namespace.clone(), get.request.name.clone());
+        let Some(global) = globals.get(&name) else {
+            let message = format!("no global package is called `{}`", name.1);
+            let names = globals.keys().map(|(_, name)| name.as_str());
+            let near = wake_model::nearest::nearest(name.1.as_str(), names);
+            let help = match near {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "the root package defines one with `getPkg(..., global=true)`".to_owned(),
+            };
+            return Err(Box::new(self.error(pkg, key, message).help(help)));
+        };
+        match self.loaded.get(&global.dir) {
+            Some(found) if !get.request.matches(&found.decl.info) => {
+                Err(Box::new(self.error(pkg, key, mismatch(key, "wake.GLOBAL", get, found))))
+            }
+            _ => Ok(global.dir.clone()),
+        }
+    }
+
+    fn find_cycle(&self, deps: &DepsByDir, errors: &mut Vec<Diagnostic>) {
+        let (graph, nodes) = graph_of(deps);
+        for component in tarjan_scc(&graph) {
+            let circular = component.len() > 1
+                || component.iter().any(|&node| graph.contains_edge(node, node));
+            if !circular {
+                continue;
+            }
+            let members: Vec<&RelPath> =
+                component.iter().map(|&node| nodes[node.index()]).collect();
+            errors.push(self.cycle_error(&cycle_in(&members, deps)));
+        }
+    }
+
+    fn cycle_error(&self, cycle: &[(RelPath, String)]) -> Diagnostic {
+        let names: Vec<String> = cycle.iter().map(|(dir, _)| label(dir)).collect();
+        let first = names.first().cloned().unwrap_or_default();
+        let message = format!("packages need each other: {} -> {first}", names.join(" -> "));
+        let mut diagnostic = Diagnostic::error(Class::Resolution, message);
+        for (at, (dir, key)) in cycle.iter().enumerate() {
+            let Some(pkg) = self.loaded.get(dir) else { continue };
+            let to = &names[(at + 1) % names.len()];
+            let place = self.evaluator.locate(dir, &Op::Pkg, &pkg.raw["pkgs"][key], &NoAnswers);
+            let at_place =
+                place.as_ref().map(|p| format!(" at {}:{}:{}", p.file, p.line, p.column));
+            diagnostic = diagnostic.note(format!(
+                "{} needs {to} as `{key}`{}",
+                label(dir),
+                at_place.unwrap_or_default()
+            ));
+            if at == 0 {
+                diagnostic = diagnostic.at(place);
+            }
+        }
+        diagnostic.help("move what both need into a package of its own")
+    }
+}
+
+fn mismatch(key: &str, from: &str, get: &GetPkg, found: &LoadedPkg) -> String {
+    let wanted = &get.request;
+    let info = &found.decl.info;
+    let full = |namespace: &Option<Name>, name: &Name| match namespace {
+        Some(namespace) => format!("{namespace}/{name}"),
+        None => name.to_string(),
+    };
+    format!(
+        "package `{key}` asks for `{}` {}, but `{from}` is `{}` {}",
+        full(&wanted.namespace, &wanted.name),
+        wanted.version,
+        full(&info.namespace, &info.name),
+        info.version
+    )
+}
+
+fn graph_of(deps: &DepsByDir) -> (DiGraph<(), ()>, Vec<&RelPath>) {
+    let nodes: Vec<&RelPath> = deps.keys().collect();
+    let index: BTreeMap<&RelPath, NodeIndex> =
+        nodes.iter().enumerate().map(|(at, dir)| (*dir, NodeIndex::new(at))).collect();
+    let mut graph = DiGraph::with_capacity(nodes.len(), nodes.len());
+    for _ in &nodes {
+        graph.add_node(());
+    }
+    for (dir, wanted) in deps {
+        for target in wanted.values() {
+            if let (Some(&from), Some(&to)) = (index.get(dir), index.get(target)) {
+                graph.update_edge(from, to, ());
+            }
+        }
+    }
+    (graph, nodes)
+}
+
+/// One way around inside a strongly connected set, each step with the key that leads onward.
+fn cycle_in(members: &[&RelPath], deps: &DepsByDir) -> Vec<(RelPath, String)> {
+    let Some(start) = members.iter().min() else { return Vec::new() };
+    let mut way: Vec<(RelPath, String)> = Vec::new();
+    let mut at = (*start).clone();
+    loop {
+        if let Some(first) = way.iter().position(|(dir, _)| *dir == at) {
+            return way.split_off(first);
+        }
+        let onward =
+            deps.get(&at).and_then(|wanted| wanted.iter().find(|(_, to)| members.contains(to)));
+        let Some((key, to)) = onward else { return way };
+        way.push((at, key.clone()));
+        at = to.clone();
+    }
+}
+
+fn assemble(loaded: Loaded, by_dir: BTreeMap<RelPath, PkgKey>, deps: DepsByDir) -> Resolved {
+    let (graph, nodes) = graph_of(&deps);
+    let order = tarjan_scc(&graph)
+        .into_iter()
+        .flatten()
+        .filter_map(|node| by_dir.get(nodes[node.index()]).cloned())
+        .collect();
+    let key_of = |dir: &RelPath| by_dir.get(dir).cloned();
+    let keyed = |dir: &RelPath| {
+        let wanted = deps.get(dir).into_iter().flatten();
+        wanted.filter_map(|(key, to)| Some((key.clone(), key_of(to)?))).collect()
+    };
+    let pkgs = loaded
+        .into_iter()
+        .filter_map(|(dir, pkg)| Some((key_of(&dir)?, ResolvedPkg { deps: keyed(&dir), pkg })))
+        .collect();
+    Resolved { pkgs, order, by_dir }
+}

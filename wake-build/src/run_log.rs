@@ -1,0 +1,89 @@
+//! The log of a run: its events as JSON lines in `.wake/runs`.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::event::{Event, Reporter};
+
+/// Where the logs of a checkout lie, relative to its state directory.
+const RUNS_DIR: &str = "runs";
+/// So many are kept.
+const KEPT: usize = 50;
+
+/// One line of a run's log and of the JSON stream.
+#[derive(Serialize)]
+pub struct Line<'a> {
+    /// The number of the event in its run.
+    pub seq: u64,
+    /// The event.
+    #[serde(flatten)]
+    pub event: &'a Event,
+}
+
+/// Passes events on and writes each to the run's log.
+pub struct Logged<'a> {
+    inner: &'a mut dyn Reporter,
+    log: Option<BufWriter<File>>,
+    seq: u64,
+}
+
+impl<'a> Logged<'a> {
+    /// Starts the log of the run called `run`; a log that cannot be written is done without.
+    pub fn start(inner: &'a mut dyn Reporter, state_dir: &Path, run: &str) -> Logged<'a> {
+        let dir = state_dir.join(RUNS_DIR);
+        let create = || {
+            std::fs::create_dir_all(&dir)?;
+            File::create(dir.join(format!("{run}.jsonl")))
+        };
+        let log = create().ok().map(BufWriter::new);
+        forget_oldest(&dir);
+        Logged { inner, log, seq: 0 }
+    }
+}
+
+impl Reporter for Logged<'_> {
+    fn event(&mut self, event: &Event) {
+        let line = Line { seq: self.seq, event };
+        self.seq += 1;
+        if let Some(log) = &mut self.log {
+            let written = serde_json::to_writer(&mut *log, &line).map_err(std::io::Error::from);
+            let ended = written.and_then(|()| log.write_all(b"\n"));
+            // The build goes on without its log, as on a full disk.
+            if ended.is_err() {
+                self.log = None;
+            }
+        }
+        self.inner.event(event);
+    }
+
+    fn tick(&mut self) {
+        self.inner.tick();
+    }
+}
+
+/// The logs of a checkout, oldest first: the name of each run and where it lies.
+pub fn list(state_dir: &Path) -> Vec<(String, PathBuf)> {
+    let entries = std::fs::read_dir(state_dir.join(RUNS_DIR)).into_iter().flatten().flatten();
+    let mut runs: Vec<_> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let run = name.strip_suffix(".jsonl")?.to_owned();
+            let time = entry.metadata().ok()?.modified().ok()?;
+            Some((time, run, entry.path()))
+        })
+        .collect();
+    runs.sort();
+    runs.into_iter().map(|(_, run, path)| (run, path)).collect()
+}
+
+fn forget_oldest(dir: &Path) {
+    let Some(state_dir) = dir.parent() else { return };
+    let runs = list(state_dir);
+    for (_, path) in runs.iter().take(runs.len().saturating_sub(KEPT)) {
+        // Another process may have been faster.
+        let _ = std::fs::remove_file(path);
+    }
+}

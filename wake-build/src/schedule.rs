@@ -1,0 +1,490 @@
+//! Scheduling: every step as soon as what it needs is done, the longest known way first.
+//!
+//! One thread owns all state and speaks to the reporter; workers of a rayon pool perform steps and
+//! answer through one channel.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet};
+use std::sync::{Condvar, Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
+use petgraph::Direction;
+use petgraph::graph::NodeIndex;
+use wake_model::action::Command;
+use wake_model::{ActionDigest, RunRecord};
+use wake_store::Lookup;
+
+use crate::diagnostic::{Class, Diagnostic, Level};
+use crate::event::{ActionFinished, Counts, Event, Reporter, Status};
+use crate::execute::{NotRun, Ran, Runner};
+use crate::history::History;
+use crate::pin::{Done, Pinned, Pinner};
+use crate::reason::{Reason, reason};
+
+/// What a build is told beside its plan.
+pub(crate) struct Rules {
+    /// How many steps are performed at once.
+    pub jobs: usize,
+    /// Whether steps go on after one has failed.
+    pub keep_going: bool,
+    /// Whether steps that targets name run although they are remembered.
+    pub rebuild: bool,
+}
+
+/// Carries out a plan.
+pub(crate) struct Schedule<'a> {
+    /// Pins steps; its `done` is where results are put.
+    pub pinner: &'a Pinner<'a>,
+    /// Runs actions.
+    pub runner: &'a Runner<'a>,
+    /// Last keys and durations.
+    pub history: &'a History,
+    /// How to go about it.
+    pub rules: Rules,
+    /// When the build began.
+    pub started: Instant,
+    /// Keys of actions that are being performed.
+    busy: Busy,
+}
+
+/// What became of a plan.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// The steps by what became of them.
+    pub counts: Counts,
+    /// Classes of failure.
+    pub classes: Vec<Class>,
+    /// The key and the duration of each step that is done.
+    pub keys: Vec<(NodeIndex, ActionDigest, u64)>,
+    /// Processor milliseconds that remembered results once cost.
+    pub saved_ms: u64,
+}
+
+enum Message {
+    Started { node: NodeIndex, key: ActionDigest },
+    Warning(Box<Diagnostic>),
+    Finished { node: NodeIndex, result: Box<Performed> },
+}
+
+/// What came of one step.
+enum Performed {
+    Hit { key: ActionDigest, why: Reason, record: RunRecord, command: String, done: Done },
+    Ran { key: ActionDigest, why: Reason, ran: Ran, command: String },
+    Failed(Box<Diagnostic>),
+    Cancelled,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting { needs: usize },
+    Ready,
+    Running,
+    Done,
+    Failed,
+    Skipped,
+}
+
+impl<'a> Schedule<'a> {
+    /// A schedule that has not begun.
+    pub(crate) fn new(
+        pinner: &'a Pinner<'a>,
+        runner: &'a Runner<'a>,
+        history: &'a History,
+        rules: Rules,
+        started: Instant,
+    ) -> Self {
+        Schedule { pinner, runner, history, rules, started, busy: Busy::default() }
+    }
+
+    /// Performs every step, telling `reporter` of each.
+    pub(crate) fn run(&self, pool: &rayon::ThreadPool, reporter: &mut dyn Reporter) -> Outcome {
+        let (sender, receiver) = unbounded();
+        pool.in_place_scope(|scope| {
+            let start = |node: NodeIndex| {
+                let sender = sender.clone();
+                scope.spawn(move |_| self.perform(node, &sender));
+            };
+            Progress::new(self, reporter).drive(&receiver, &start)
+        })
+    }
+
+    fn perform(&self, node: NodeIndex, sender: &Sender<Message>) {
+        let result = self.try_perform(node, sender).unwrap_or_else(|not_run| match not_run {
+            NotRun::Cancelled => Performed::Cancelled,
+            NotRun::Failed(diagnostic) => Performed::Failed(diagnostic),
+        });
+        // The receiver outlives the scope in which this runs.
+        let _ = sender.send(Message::Finished { node, result: Box::new(result) });
+    }
+
+    fn try_perform(&self, node: NodeIndex, sender: &Sender<Message>) -> Result<Performed, NotRun> {
+        if self.runner.cancel.is_cancelled() {
+            return Err(NotRun::Cancelled);
+        }
+        let step = &self.pinner.plan.graph[node];
+        let pinned = self.pinner.pin(node).map_err(NotRun::Failed)?;
+        let key = pinned.action.digest();
+        let command = shell_line(&pinned);
+        let past = self.history.get(&step.label);
+        // Two steps with one key: the second finds what the first has made.
+        let _turn = self.busy.wait_for(key);
+        let force = self.rules.rebuild && step.requested;
+        match self.runner.recall(&key)? {
+            Lookup::Hit(stored) if !force => {
+                let tree = stored.tree();
+                let record = stored.into_record();
+                let done = Done { tree, manifest: record.outputs.clone() };
+                return Ok(Performed::Hit { key, why: Reason::Remembered, record, command, done });
+            }
+            Lookup::Hit(_) | Lookup::Miss => {}
+            Lookup::Corrupt(corruption) => {
+                let _ = sender
+                    .send(Message::Warning(Box::new(corruption_warning(&step.label, &corruption))));
+            }
+        }
+        let why = if force {
+            Reason::Asked
+        } else {
+            reason(self.runner.store, past, &key, &pinned.action)
+        };
+        let _ = sender.send(Message::Started { node, key });
+        let ran = self.runner.run(&pinned, &key, &step.label)?;
+        if let Some(corruption) = &ran.corruption {
+            let _ = sender
+                .send(Message::Warning(Box::new(corruption_warning(&step.label, corruption))));
+        }
+        Ok(Performed::Ran { key, why, ran, command })
+    }
+}
+
+fn corruption_warning(label: &str, corruption: &wake_store::Corruption) -> Diagnostic {
+    let mut diagnostic =
+        Diagnostic::error(Class::Integrity, format!("{label}: in the store, {corruption}"))
+            .help("it is built again; `wake store verify` looks at everything else");
+    diagnostic.level = Level::Warning;
+    diagnostic
+}
+
+/// The command as a person would type it.
+fn shell_line(pinned: &Pinned) -> String {
+    match &pinned.action.command {
+        Command::Run(run) => {
+            let words = std::iter::once(&run.program).chain(&run.args);
+            words.map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+        }
+        Command::Collect { .. } => String::new(),
+    }
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+/// The keys that are being performed, so that no two workers perform one at the same time.
+#[derive(Default)]
+struct Busy {
+    keys: Mutex<HashSet<ActionDigest>>,
+    freed: Condvar,
+}
+
+struct Turn<'a> {
+    busy: &'a Busy,
+    key: ActionDigest,
+}
+
+impl Busy {
+    fn wait_for(&self, key: ActionDigest) -> Turn<'_> {
+        let mut keys = self.lock();
+        while !keys.insert(key) {
+            keys = self.freed.wait(keys).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        Turn { busy: self, key }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<ActionDigest>> {
+        self.keys.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.busy.lock().remove(&self.key);
+        self.busy.freed.notify_all();
+    }
+}
+
+/// The state of every step, owned by the scheduler's thread.
+struct Progress<'s, 'a, 'r> {
+    schedule: &'s Schedule<'a>,
+    reporter: &'r mut dyn Reporter,
+    states: Vec<State>,
+    /// Milliseconds from the start of a step to the end of the plan, as far as is known.
+    urgency: Vec<u64>,
+    ready: BinaryHeap<(u64, Reverse<NodeIndex>)>,
+    running: usize,
+    stopped: bool,
+    outcome: Outcome,
+}
+
+/// How long a step is taken to last of which nothing is known.
+const UNKNOWN_MS: u64 = 100;
+/// How often the reporter's clock is turned while nothing happens.
+const TICK: Duration = Duration::from_millis(100);
+
+impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
+    fn new(schedule: &'s Schedule<'a>, reporter: &'r mut dyn Reporter) -> Self {
+        let plan = schedule.pinner.plan;
+        let count = plan.graph.node_count();
+        let mut urgency = vec![0u64; count];
+        for &node in plan.order.iter().rev() {
+            let own = schedule
+                .history
+                .get(&plan.graph[node].label)
+                .map_or(UNKNOWN_MS, |past| past.dur_ms.max(1));
+            let after = plan.graph.neighbors_directed(node, Direction::Incoming);
+            urgency[node.index()] =
+                own + after.map(|next| urgency[next.index()]).max().unwrap_or(0);
+        }
+        let outcome =
+            Outcome { counts: Counts { total: count, ..Counts::default() }, ..Outcome::default() };
+        let mut progress = Progress {
+            schedule,
+            reporter,
+            states: vec![State::Ready; count],
+            urgency,
+            ready: BinaryHeap::new(),
+            running: 0,
+            stopped: false,
+            outcome,
+        };
+        for node in plan.graph.node_indices() {
+            let needs: HashSet<NodeIndex> = plan.graph.neighbors(node).collect();
+            progress.states[node.index()] = State::Waiting { needs: needs.len() };
+            if needs.is_empty() {
+                progress.make_ready(node);
+            }
+        }
+        progress
+    }
+
+    fn drive(mut self, receiver: &Receiver<Message>, start: &dyn Fn(NodeIndex)) -> Outcome {
+        loop {
+            self.stopped |= self.schedule.runner.cancel.is_cancelled();
+            while !self.stopped && self.running < self.schedule.rules.jobs {
+                let Some((_, Reverse(node))) = self.ready.pop() else { break };
+                self.states[node.index()] = State::Running;
+                self.running += 1;
+                start(node);
+            }
+            if self.running == 0 {
+                break;
+            }
+            match receiver.recv_timeout(TICK) {
+                Ok(message) => self.take(message),
+                Err(RecvTimeoutError::Timeout) => self.reporter.tick(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.close();
+        self.outcome
+    }
+
+    fn make_ready(&mut self, node: NodeIndex) {
+        self.states[node.index()] = State::Ready;
+        self.ready.push((self.urgency[node.index()], Reverse(node)));
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Started { node, key } => {
+                let label = self.label(node);
+                let event = Event::ActionStarted {
+                    id: node.index(),
+                    label,
+                    key: key.to_string(),
+                    t_ms: self.t_ms(),
+                };
+                self.reporter.event(&event);
+            }
+            Message::Warning(diagnostic) => self.reporter.event(&Event::Diagnostic(diagnostic)),
+            Message::Finished { node, result } => {
+                self.running -= 1;
+                self.finish(node, *result);
+            }
+        }
+    }
+
+    fn finish(&mut self, node: NodeIndex, result: Performed) {
+        match result {
+            Performed::Hit { key, why, record, command, done } => {
+                let mut event = self.finished(node, Status::Hit, &why.to_string());
+                describe(&mut event, &key, &record, command);
+                event.outputs = Some(done.tree.to_string());
+                self.outcome.counts.hit += 1;
+                self.outcome.saved_ms += record.usage.wall_us / 1000;
+                self.outcome.keys.push((node, key, record.usage.wall_us / 1000));
+                self.reporter.event(&Event::ActionFinished(Box::new(event)));
+                self.done(node, done);
+            }
+            Performed::Ran { key, why, ran, command } => {
+                self.finish_run(node, key, &why, ran, command)
+            }
+            Performed::Failed(diagnostic) => {
+                self.outcome.classes.push(diagnostic.class);
+                let event = self.finished(node, Status::Failed, &diagnostic.message);
+                self.reporter.event(&Event::Diagnostic(diagnostic));
+                self.reporter.event(&Event::ActionFinished(Box::new(event)));
+                self.failed(node);
+            }
+            Performed::Cancelled => {
+                let event = self.finished(node, Status::Aborted, "the build was stopped");
+                self.reporter.event(&Event::ActionFinished(Box::new(event)));
+                self.states[node.index()] = State::Skipped;
+                self.outcome.counts.aborted += 1;
+                self.stopped = true;
+            }
+        }
+    }
+
+    fn finish_run(
+        &mut self,
+        node: NodeIndex,
+        key: ActionDigest,
+        why: &Reason,
+        ran: Ran,
+        command: String,
+    ) {
+        let status = if ran.tree.is_some() { Status::Ran } else { Status::Failed };
+        let mut event = self.finished(node, status, &why.to_string());
+        describe(&mut event, &key, &ran.record, command);
+        event.sandbox_us = u64::try_from(ran.overhead.as_micros()).unwrap_or(u64::MAX);
+        event.stdout_tail = tail(&ran.stdout);
+        event.stderr_tail = tail(&ran.stderr);
+        event.outputs = ran.tree.map(|tree| tree.to_string());
+        event.faults.clone_from(&ran.faults);
+        self.reporter.event(&Event::ActionFinished(Box::new(event)));
+        match ran.tree {
+            Some(tree) => {
+                self.outcome.counts.ran += 1;
+                self.outcome.keys.push((node, key, ran.record.usage.wall_us / 1000));
+                self.done(node, Done { tree, manifest: ran.record.outputs });
+            }
+            None => {
+                let timed_out = ran.record.outcome == wake_model::Outcome::TimedOut;
+                self.outcome.classes.push(if timed_out { Class::Timeout } else { Class::Action });
+                self.failed(node);
+            }
+        }
+    }
+
+    fn done(&mut self, node: NodeIndex, done: Done) {
+        self.states[node.index()] = State::Done;
+        let slot: &OnceLock<Done> = &self.schedule.pinner.done[node.index()];
+        let _ = slot.set(done);
+        for next in self.dependents(node) {
+            if let State::Waiting { needs } = self.states[next.index()] {
+                if needs <= 1 {
+                    self.make_ready(next);
+                } else {
+                    self.states[next.index()] = State::Waiting { needs: needs - 1 };
+                }
+            }
+        }
+    }
+
+    fn failed(&mut self, node: NodeIndex) {
+        self.states[node.index()] = State::Failed;
+        self.outcome.counts.failed += 1;
+        if !self.schedule.rules.keep_going {
+            self.stopped = true;
+        }
+        let because = format!("{} failed", self.label(node));
+        let mut reached = self.dependents(node);
+        while let Some(next) = reached.pop() {
+            if !matches!(self.states[next.index()], State::Waiting { .. }) {
+                continue;
+            }
+            self.states[next.index()] = State::Skipped;
+            self.outcome.counts.skipped += 1;
+            let event = self.finished(next, Status::Skipped, &because);
+            self.reporter.event(&Event::ActionFinished(Box::new(event)));
+            reached.extend(self.dependents(next));
+        }
+    }
+
+    /// Every step that was announced is closed, also those that were never tried.
+    fn close(&mut self) {
+        for node in self.schedule.pinner.plan.graph.node_indices() {
+            if matches!(self.states[node.index()], State::Waiting { .. } | State::Ready) {
+                self.outcome.counts.aborted += 1;
+                let event = self.finished(node, Status::Aborted, "the build was stopped");
+                self.reporter.event(&Event::ActionFinished(Box::new(event)));
+            }
+        }
+    }
+
+    fn dependents(&self, node: NodeIndex) -> Vec<NodeIndex> {
+        let graph = &self.schedule.pinner.plan.graph;
+        let all: HashSet<_> = graph.neighbors_directed(node, Direction::Incoming).collect();
+        let mut all: Vec<_> = all.into_iter().collect();
+        all.sort();
+        all
+    }
+
+    fn label(&self, node: NodeIndex) -> String {
+        self.schedule.pinner.plan.graph[node].label.clone()
+    }
+
+    fn t_ms(&self) -> u64 {
+        u64::try_from(self.schedule.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    fn finished(&self, node: NodeIndex, status: Status, why: &str) -> ActionFinished {
+        ActionFinished {
+            id: node.index(),
+            label: self.label(node),
+            status,
+            key: None,
+            outcome: None,
+            exit: None,
+            why: why.to_owned(),
+            dur_ms: 0,
+            sandbox_us: 0,
+            cpu_us: 0,
+            rss_max: 0,
+            outputs: None,
+            stdout: None,
+            stderr: None,
+            stdout_tail: String::new(),
+            stderr_tail: String::new(),
+            faults: Vec::new(),
+            command: String::new(),
+            t_ms: self.t_ms(),
+        }
+    }
+}
+
+fn describe(event: &mut ActionFinished, key: &ActionDigest, record: &RunRecord, command: String) {
+    event.key = Some(key.to_string());
+    event.outcome = Some(record.outcome.to_string());
+    event.exit = Some(record.outcome.exit_code());
+    event.dur_ms = record.usage.wall_us / 1000;
+    event.cpu_us = record.usage.user_us + record.usage.sys_us;
+    event.rss_max = record.usage.peak_bytes;
+    event.stdout = record.stdout.as_ref().map(|log| log.blob.to_string());
+    event.stderr = record.stderr.as_ref().map(|log| log.blob.to_string());
+    event.command = command;
+}
+
+/// The last 4 KiB as text; what is not UTF-8 is replaced.
+fn tail(bytes: &[u8]) -> String {
+    const LONGEST: usize = 4096;
+    let start = bytes.len().saturating_sub(LONGEST);
+    String::from_utf8_lossy(&bytes[start..]).into_owned()
+}

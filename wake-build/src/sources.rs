@@ -1,0 +1,125 @@
+//! The files of one package on disk, as an evaluation may see them.
+
+use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use wake_eval::{EntryKind, ListEntry, SourceError, Sources};
+use wake_model::RelPath;
+
+use crate::workspace::PKG_FILE;
+
+/// Reads below one directory and never beside it, whatever links say.
+pub(crate) struct DirSources {
+    root: Result<OwnedFd, Errno>,
+}
+
+impl DirSources {
+    /// The files below `root`.
+    pub(crate) fn new(root: &Path) -> DirSources {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        DirSources { root: rustix::fs::open(root, flags, Mode::empty()) }
+    }
+
+    fn open(&self, path: &RelPath, flags: OFlags) -> Result<Option<OwnedFd>, SourceError> {
+        let fail = |reason: String| SourceError { path: path.clone(), reason };
+        let root = self.root.as_ref().map_err(|e| fail(format!("cannot be read: {e}")))?;
+        self.stop_at_border(root, path)?;
+        let name = if path.is_root() { "." } else { path.as_str() };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        let flags = flags | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        loop {
+            return match rustix::fs::openat2(root, name, flags, Mode::empty(), resolve) {
+                Ok(file) => Ok(Some(file)),
+                Err(Errno::NOENT | Errno::NOTDIR) => Ok(None),
+                // The kernel could not make sure that a rename did not lead outside: ask again.
+                Err(Errno::AGAIN | Errno::INTR) => continue,
+                Err(Errno::XDEV) => Err(fail("leads out of the package".to_owned())),
+                Err(Errno::LOOP) => Err(fail("is a link that leads in a circle".to_owned())),
+                Err(error) => Err(fail(format!("cannot be read: {error}"))),
+            };
+        }
+    }
+
+    /// A directory with a package file of its own is another package.
+    fn stop_at_border(&self, root: &OwnedFd, path: &RelPath) -> Result<(), SourceError> {
+        let mut at = path.parent();
+        while let Some(dir) = at.filter(|dir| !dir.is_root()) {
+            let file = format!("{dir}/{PKG_FILE}");
+            if rustix::fs::statat(root, &*file, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+                let reason = format!("belongs to another package, `{dir}`");
+                return Err(SourceError { path: path.clone(), reason });
+            }
+            at = dir.parent();
+        }
+        Ok(())
+    }
+}
+
+impl Sources for DirSources {
+    fn read(&self, path: &RelPath) -> Result<Option<Vec<u8>>, SourceError> {
+        let fail = |reason: String| SourceError { path: path.clone(), reason };
+        let Some(file) = self.open(path, OFlags::RDONLY)? else { return Ok(None) };
+        let stat = rustix::fs::fstat(&file).map_err(|e| fail(format!("cannot be read: {e}")))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => {}
+            FileType::Directory => return Err(fail("is a directory".to_owned())),
+            _ => return Err(fail("is neither a file nor a directory".to_owned())),
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(stat.st_size).unwrap_or(0));
+        std::fs::File::from(file)
+            .read_to_end(&mut bytes)
+            .map_err(|e| fail(format!("cannot be read: {e}")))?;
+        Ok(Some(bytes))
+    }
+
+    fn list(&self, dir: &RelPath) -> Result<Option<Vec<ListEntry>>, SourceError> {
+        let fail = |reason: String| SourceError { path: dir.clone(), reason };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let Some(file) = self.open(dir, flags)? else { return Ok(None) };
+        let entries = Dir::new(file).map_err(|e| fail(format!("cannot be listed: {e}")))?;
+        let mut found = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(|e| fail(format!("cannot be listed: {e}")))?;
+            let Ok(name) = entry.file_name().to_str() else {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                return Err(fail(format!("holds a name that is not valid UTF-8: `{name}`")));
+            };
+            if name == "." || name == ".." {
+                continue;
+            }
+            let kind = self.kind(dir, name, entry.file_type())?;
+            found.push(ListEntry { name: name.to_owned(), kind });
+        }
+        Ok(Some(found))
+    }
+}
+
+impl DirSources {
+    fn kind(&self, dir: &RelPath, name: &str, kind: FileType) -> Result<EntryKind, SourceError> {
+        let path = if dir.is_root() { name.to_owned() } else { format!("{dir}/{name}") };
+        let fail =
+            |e: Errno| SourceError { path: dir.clone(), reason: format!("cannot be read: {e}") };
+        let root = self.root.as_ref().map_err(|e| fail(*e))?;
+        let stat = || rustix::fs::statat(root, &*path, AtFlags::SYMLINK_NOFOLLOW);
+        Ok(match kind {
+            FileType::Directory => EntryKind::Dir,
+            FileType::Symlink => EntryKind::Link,
+            FileType::RegularFile | FileType::Unknown => match stat() {
+                Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
+                    FileType::RegularFile => {
+                        EntryKind::File { executable: stat.st_mode & 0o100 != 0 }
+                    }
+                    FileType::Directory => EntryKind::Dir,
+                    FileType::Symlink => EntryKind::Link,
+                    _ => EntryKind::Other,
+                },
+                Err(Errno::NOENT) => EntryKind::Other,
+                Err(error) => return Err(fail(error)),
+            },
+            _ => EntryKind::Other,
+        })
+    }
+}

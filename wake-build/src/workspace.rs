@@ -1,0 +1,135 @@
+//! Where a build stands: the workspace's root, its settings, its member packages.
+
+use std::path::{Path, PathBuf};
+
+use globset::{GlobBuilder, GlobSetBuilder};
+use walkdir::WalkDir;
+
+use crate::diagnostic::{Class, Diagnostic};
+use crate::settings::Settings;
+use wake_model::RelPath;
+
+/// The file that makes a directory a package.
+pub const PKG_FILE: &str = "PKG.libsonnet";
+/// The file that marks the root of a workspace.
+pub const WORKSPACE_FILE: &str = "wake.toml";
+/// The directory below the root that holds everything wake writes into a checkout.
+pub const STATE_DIR: &str = ".wake";
+
+/// A checkout that wake builds in.
+#[derive(Clone, Debug)]
+pub struct Workspace {
+    /// The root directory, absolute, links resolved.
+    pub root: PathBuf,
+    /// Where the user stands, relative to the root.
+    pub here: RelPath,
+    /// What `wake.toml` says.
+    pub settings: Settings,
+}
+
+impl Workspace {
+    /// Finds the workspace around `cwd`: the nearest `wake.toml` upwards, else the nearest package.
+    pub fn discover(cwd: &Path) -> Result<Workspace, Diagnostic> {
+        let cwd = cwd.canonicalize().map_err(|source| {
+            Diagnostic::error(Class::Usage, format!("`{}`: {source}", cwd.display()))
+        })?;
+        let marked = cwd.ancestors().find(|dir| dir.join(WORKSPACE_FILE).is_file());
+        let nearest = || cwd.ancestors().find(|dir| dir.join(PKG_FILE).is_file());
+        let Some(root) = marked.or_else(nearest).map(Path::to_owned) else {
+            return Err(no_package(&cwd));
+        };
+        let settings = match marked {
+            Some(_) => Settings::read(&root.join(WORKSPACE_FILE))?,
+            None => Settings::default(),
+        };
+        let here = relative(&root, &cwd)?;
+        Ok(Workspace { root, here, settings })
+    }
+
+    /// The absolute path of `path`.
+    pub fn absolute(&self, path: &RelPath) -> PathBuf {
+        if path.is_root() { self.root.clone() } else { self.root.join(path.as_str()) }
+    }
+
+    /// Where wake keeps what it writes into the checkout.
+    pub fn state_dir(&self) -> PathBuf {
+        self.root.join(STATE_DIR)
+    }
+
+    /// Whether `dir` is a package.
+    pub fn is_pkg(&self, dir: &RelPath) -> bool {
+        self.absolute(dir).join(PKG_FILE).is_file()
+    }
+
+    /// The package that `dir` lies in: the nearest upwards, not above the root.
+    pub fn nearest_pkg(&self, dir: &RelPath) -> Result<RelPath, Diagnostic> {
+        let mut at = Some(dir.clone());
+        while let Some(dir) = at {
+            if self.is_pkg(&dir) {
+                return Ok(dir);
+            }
+            at = dir.parent();
+        }
+        Err(no_package(&self.absolute(dir)))
+    }
+
+    /// Every member package at `below` and below it, sorted; walks the directories.
+    pub fn members(&self, below: &RelPath) -> Result<Vec<RelPath>, Diagnostic> {
+        let patterns = self.member_patterns()?;
+        let start = self.absolute(below);
+        let hidden = |name: &std::ffi::OsStr| name == ".git" || name == STATE_DIR;
+        let walk = WalkDir::new(&start).sort_by_file_name().into_iter();
+        let mut members = Vec::new();
+        for entry in walk.filter_entry(|e| !(e.file_type().is_dir() && hidden(e.file_name()))) {
+            let entry = entry.map_err(|e| Diagnostic::error(Class::Environment, e.to_string()))?;
+            if entry.file_name() != PKG_FILE || !entry.file_type().is_file() {
+                continue;
+            }
+            let dir = entry.path().parent().unwrap_or(&self.root);
+            let dir = relative(&self.root, dir)?;
+            let named = |set: &globset::GlobSet| dir.is_root() || set.is_match(dir.as_str());
+            if patterns.as_ref().is_none_or(named) {
+                members.push(dir);
+            }
+        }
+        members.sort();
+        Ok(members)
+    }
+
+    fn member_patterns(&self) -> Result<Option<globset::GlobSet>, Diagnostic> {
+        let Some(members) = &self.settings.members else { return Ok(None) };
+        let mut set = GlobSetBuilder::new();
+        for pattern in members {
+            let glob = GlobBuilder::new(pattern.trim_start_matches("./"))
+                .literal_separator(true)
+                .build()
+                .map_err(|e| {
+                    Diagnostic::error(
+                        Class::Usage,
+                        format!("`{pattern}` is not a glob: {}", e.kind()),
+                    )
+                    .note(format!("in `members` of {WORKSPACE_FILE}"))
+                })?;
+            set.add(glob);
+        }
+        set.build().map(Some).map_err(|e| Diagnostic::error(Class::Usage, e.to_string()))
+    }
+}
+
+fn no_package(dir: &Path) -> Diagnostic {
+    let message = format!("no `{PKG_FILE}` in `{}` or any directory above it", dir.display());
+    Diagnostic::error(Class::Usage, message).help("`wake init` writes a package that builds")
+}
+
+/// `path` as seen from `root`.
+fn relative(root: &Path, path: &Path) -> Result<RelPath, Diagnostic> {
+    let rest = path.strip_prefix(root).unwrap_or(Path::new(""));
+    let Some(text) = rest.to_str() else {
+        let message = format!("`{}` is not valid UTF-8", path.display());
+        return Err(Diagnostic::error(Class::Usage, message));
+    };
+    if text.is_empty() {
+        return Ok(RelPath::root());
+    }
+    text.parse().map_err(|e| Diagnostic::error(Class::Usage, format!("{e}")))
+}
