@@ -175,7 +175,11 @@ impl Store {
         }
     }
 
-    fn write_action(&self, digest: &ActionDigest, file: &ActionFile) -> Result<(), StoreError> {
+    pub(crate) fn write_action(
+        &self,
+        digest: &ActionDigest,
+        file: &ActionFile,
+    ) -> Result<(), StoreError> {
         let bytes = file.encode(&digest.0);
         let place = self.layout().action(digest);
         publish_file(&*self.session()?, &place, &bytes, Durability::Noticed)

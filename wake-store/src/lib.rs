@@ -28,6 +28,8 @@ mod listing;
 mod measure;
 pub mod memo;
 mod open;
+#[cfg(test)]
+mod power_cut;
 mod publish;
 mod record_file;
 mod removal;

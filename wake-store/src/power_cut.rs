@@ -1,0 +1,142 @@
+//! What a power cut may leave behind, written by hand: tests only.
+//!
+//! After a cut the inodes, sizes and times of a tree can be all right while its bytes never reached the disk,
+//! and a record can be there in part or not at all.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use wake_model::{
+    Action, ActionDigest, BlobDigest, Command, Manifest, Node, Outcome, RootFs, RunRecord,
+    SandboxLevel, Usage, User,
+};
+
+use crate::action::ActionEntry;
+use crate::corruption::Lookup;
+use crate::listing::Listing;
+use crate::record_file::ActionFile;
+use crate::stamps::Stamps;
+use crate::{Logs, Store};
+
+const EARLIER_BOOT: Option<[u8; 16]> = Some([1; 16]);
+
+/// A store with one action whose output is `bytes`.
+fn store_with(bytes: &[u8]) -> (tempfile::TempDir, Store, ActionDigest) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let scratch = store.scratch().unwrap();
+    fs::write(scratch.path().join("f"), bytes).unwrap();
+    let (blob, size) = (BlobDigest::of(bytes), bytes.len() as u64);
+    let node = Node::File { blob, size, executable: false };
+    let outputs = Manifest::new([("f".parse().unwrap(), node)]).unwrap();
+    let adopted = store.adopt_tree(scratch.path(), &outputs).unwrap();
+    let action = Action {
+        command: Command::Collect { cwd: "/work".into() },
+        root: RootFs::Empty,
+        inputs: BTreeMap::new(),
+        outputs: Vec::new(),
+        user: User { uid: 0, gid: 0, hostname: "wake".into() },
+        network: false,
+        sandbox: SandboxLevel::Strict,
+        platform: "x86_64-linux".into(),
+    };
+    let record = RunRecord {
+        guid: String::new(),
+        started_ms: 0,
+        outcome: Outcome::Exited(0),
+        outputs,
+        stdout: None,
+        stderr: None,
+        usage: Usage::default(),
+        sandbox: SandboxLevel::Strict,
+    };
+    let digest = action.digest();
+    let entry = ActionEntry {
+        digest,
+        action: &action,
+        record: &record,
+        tree: adopted.tree,
+        stamps: &adopted.stamps,
+        logs: Logs::default(),
+    };
+    store.put_action(entry).unwrap();
+    drop(scratch);
+    (dir, store, digest)
+}
+
+fn file_of(store: &Store, digest: &ActionDigest) -> ActionFile {
+    let bytes = fs::read(store.layout().action(digest)).unwrap();
+    ActionFile::decode(&bytes, &digest.0).unwrap()
+}
+
+/// Makes the record say that its stamps, which fit the tree as it lies now, are from `boot`.
+fn restamp(store: &Store, digest: &ActionDigest, boot: Option<[u8; 16]>, settled: bool) {
+    let mut file = file_of(store, digest);
+    let listing = Listing::read(&store.layout().tree(&file.tree)).unwrap();
+    file.stamps = Stamps { boot, settled, ..Stamps::of(&listing) };
+    store.write_action(digest, &file).unwrap();
+}
+
+/// Changes bytes without changing anything that a stamp sees once it is taken anew.
+fn lose_bytes(store: &Store, digest: &ActionDigest) {
+    let file = store.layout().tree(&file_of(store, digest).tree).join("f");
+    let (metadata, bytes) = (file.metadata().unwrap(), fs::read(&file).unwrap());
+    let mut permissions = metadata.permissions();
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o644);
+    fs::set_permissions(&file, permissions).unwrap();
+    fs::write(&file, vec![0; bytes.len()]).unwrap();
+    fs::set_permissions(&file, metadata.permissions()).unwrap();
+    let times = fs::FileTimes::new().set_modified(metadata.modified().unwrap());
+    fs::OpenOptions::new().read(true).open(&file).unwrap().set_times(times).unwrap();
+}
+
+#[test]
+fn f2_bytes_that_never_reached_the_disk_are_noticed_in_the_next_boot() {
+    for boot in [EARLIER_BOOT, None] {
+        let (_dir, store, digest) = store_with(b"important");
+        lose_bytes(&store, &digest);
+        restamp(&store, &digest, boot, false);
+        assert!(matches!(store.action(&digest).unwrap(), Lookup::Corrupt(_)), "{boot:?}");
+        assert_eq!(store.action(&digest).unwrap(), Lookup::Miss);
+    }
+}
+
+#[test]
+fn f2_bytes_that_did_are_read_once_and_settled() {
+    let (_dir, store, digest) = store_with(b"important");
+    restamp(&store, &digest, EARLIER_BOOT, false);
+    let found = store.action(&digest).unwrap().hit().unwrap();
+    assert!(found.stamps().settled);
+    assert_eq!(file_of(&store, &digest).stamps, *found.stamps());
+    // In a third boot the stamps are believed: were the bytes read again, the record would be written again.
+    restamp(&store, &digest, EARLIER_BOOT, true);
+    assert!(store.action(&digest).unwrap().hit().is_some());
+    assert_eq!(file_of(&store, &digest).stamps.boot, EARLIER_BOOT);
+}
+
+#[test]
+fn stamps_of_this_boot_are_not_settled_by_a_mere_look() {
+    let (_dir, store, digest) = store_with(b"important");
+    let file = store.layout().tree(&file_of(&store, &digest).tree).join("f");
+    let link = store.root().join("tmp/hard-link");
+    // A hard link moves the change time, so the bytes are read; but they may never have left memory.
+    fs::hard_link(file, link).unwrap();
+    let found = store.action(&digest).unwrap().hit().unwrap();
+    assert!(!found.stamps().settled);
+}
+
+#[test]
+fn f2_an_empty_or_half_record_is_noticed() {
+    let (_dir, store, digest) = store_with(b"important");
+    let path = store.layout().action(&digest);
+    let bytes = fs::read(&path).unwrap();
+    for left in [0, 1, bytes.len() / 2, bytes.len() - 1] {
+        let mut zeros = bytes[..left].to_vec();
+        zeros.resize(bytes.len(), 0);
+        for damaged in [&bytes[..left], &zeros] {
+            fs::write(&path, damaged).unwrap();
+            assert!(matches!(store.action(&digest).unwrap(), Lookup::Corrupt(_)), "{left}");
+        }
+    }
+}

@@ -1,0 +1,287 @@
+//! What happens to the files of a store behind its back is noticed at the next use.
+
+use std::fs::{self, FileTimes, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{FileExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use wake_store::{Damage, Lookup, Store};
+
+use crate::world::{World, adopt, path, put, snapshot, unlock};
+
+const FILES: &[(&str, &[u8])] = &[("a", b"first"), ("d/b*", b"other"), ("l@", b"a"), ("e/", b"")];
+
+fn write_at(file: &Path, bytes: &[u8], at: u64) {
+    unlock(file);
+    OpenOptions::new().write(true).open(file).unwrap().write_all_at(bytes, at).unwrap();
+}
+
+/// Puts the times and the mode back, as someone would who does not want to be noticed.
+fn hide(file: &Path, executable: bool) {
+    let then = SystemTime::UNIX_EPOCH + Duration::from_secs(wake_store::TREE_MTIME as u64);
+    let times = FileTimes::new().set_modified(then).set_accessed(then);
+    OpenOptions::new().write(true).open(file).unwrap().set_times(times).unwrap();
+    let mode = if executable { 0o555 } else { 0o444 };
+    fs::set_permissions(file, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// A way to make a tree wrong.
+type Attack = fn(&Path);
+
+const ATTACKS: [(&str, Attack); 13] = [
+    ("flip", |tree| write_at(&tree.join("a"), b"F", 0)),
+    ("flip and hide", |tree| {
+        write_at(&tree.join("a"), b"F", 0);
+        hide(&tree.join("a"), false);
+    }),
+    ("flip and hide in a directory", |tree| {
+        write_at(&tree.join("d/b"), b"O", 0);
+        hide(&tree.join("d/b"), true);
+    }),
+    ("truncate", |tree| {
+        unlock(&tree.join("a"));
+        OpenOptions::new().write(true).open(tree.join("a")).unwrap().set_len(2).unwrap();
+    }),
+    ("extend", |tree| {
+        unlock(&tree.join("a"));
+        OpenOptions::new().append(true).open(tree.join("a")).unwrap().write_all(b"!").unwrap();
+    }),
+    ("zero", |tree| write_at(&tree.join("a"), &[0; 5], 0)),
+    ("swap", |tree| {
+        unlock(tree);
+        unlock(&tree.join("d"));
+        fs::rename(tree.join("a"), tree.join("d/c")).unwrap();
+        fs::rename(tree.join("d/b"), tree.join("a")).unwrap();
+        fs::rename(tree.join("d/c"), tree.join("d/b")).unwrap();
+    }),
+    ("make executable", |tree| {
+        fs::set_permissions(tree.join("a"), fs::Permissions::from_mode(0o555)).unwrap();
+    }),
+    ("remove", |tree| {
+        unlock(tree);
+        fs::remove_file(tree.join("a")).unwrap();
+    }),
+    ("add", |tree| {
+        unlock(&tree.join("d"));
+        fs::write(tree.join("d/new"), "").unwrap();
+    }),
+    ("add a directory in an empty one", |tree| {
+        unlock(&tree.join("e"));
+        fs::create_dir(tree.join("e/new")).unwrap();
+    }),
+    ("turn a link", |tree| {
+        unlock(tree);
+        fs::remove_file(tree.join("l")).unwrap();
+        symlink("d", tree.join("l")).unwrap();
+    }),
+    ("replace a file by a directory", |tree| {
+        unlock(tree);
+        fs::remove_file(tree.join("a")).unwrap();
+        fs::create_dir(tree.join("a")).unwrap();
+    }),
+];
+
+#[test]
+fn c1_outputs_that_were_changed_are_noticed_kept_aside_and_made_anew() {
+    for (name, attack) in ATTACKS {
+        let world = World::new();
+        let (digest, tree) = world.put(1, FILES);
+        let place = world.place("tree", &tree);
+        attack(&place);
+        let damaged = snapshot(&place);
+        let Lookup::Corrupt(corruption) = world.lookup(&digest) else { panic!("{name}: believed") };
+        assert_eq!((&corruption.path, &corruption.damage), (&place, &Damage::Content), "{name}");
+        assert_eq!(snapshot(corruption.kept.as_ref().unwrap()), damaged, "{name}");
+        assert_eq!(world.lookup(&digest), Lookup::Miss, "{name}");
+        world.put(1, FILES);
+        assert_eq!(world.lookup(&digest).hit().unwrap().tree(), tree, "{name}");
+    }
+}
+
+#[test]
+fn c1_a_wrong_tree_is_replaced_by_a_right_one_that_is_adopted() {
+    for (name, attack) in ATTACKS {
+        let world = World::new();
+        let (_, tree) = world.put(1, FILES);
+        attack(&world.place("tree", &tree));
+        let (_, adopted) = adopt(&world.store, FILES);
+        assert_eq!(adopted.replaced.unwrap().damage, Damage::Content, "{name}");
+        assert!(world.store.manifest(&tree).unwrap().is_some(), "{name}");
+    }
+}
+
+#[test]
+fn c1_trees_that_no_action_made_are_compared_too() {
+    for (name, attack) in ATTACKS {
+        let world = World::new();
+        let mut builder = world.store.build_tree().unwrap();
+        builder.add_bytes(&path("a"), b"first", false).unwrap();
+        builder.add_bytes(&path("d/b"), b"other", true).unwrap();
+        builder.add_link(&path("l"), "a").unwrap();
+        builder.add_dir(&path("e")).unwrap();
+        let tree = builder.finish().unwrap();
+        assert!(world.store.tree(&tree).unwrap().hit().is_some(), "{name}");
+        attack(&world.place("tree", &tree));
+        assert!(matches!(world.store.tree(&tree).unwrap(), Lookup::Corrupt(_)), "{name}");
+        assert_eq!(world.store.tree(&tree).unwrap(), Lookup::Miss, "{name}");
+    }
+}
+
+#[test]
+fn c1_verify_finds_each_damage() {
+    for (name, attack) in ATTACKS {
+        let world = World::new();
+        let (digest, tree) = world.put(1, FILES);
+        world.put(2, &[("unharmed", b"")]);
+        attack(&world.place("tree", &tree));
+        let report = world.store.verify(&Default::default(), &|_, _| {}).unwrap();
+        assert_eq!(report.corrupt.len(), 1, "{name}");
+        assert_eq!(report.corrupt[0].path, world.place("tree", &tree), "{name}");
+        assert!(world.lookup(&digest).hit().is_none(), "{name}");
+        let again = world.store.verify(&Default::default(), &|_, _| {}).unwrap();
+        assert_eq!((again.trees, again.corrupt.len()), (1, 0), "{name}");
+    }
+}
+
+#[test]
+fn what_only_looks_touched_is_believed_after_a_look_and_not_looked_at_again() {
+    let harmless: [(&str, Attack); 3] = [
+        ("times", |tree| {
+            unlock(&tree.join("a"));
+            let times = FileTimes::new().set_modified(SystemTime::now());
+            OpenOptions::new().write(true).open(tree.join("a")).unwrap().set_times(times).unwrap();
+        }),
+        ("the same bytes in a new file", |tree| {
+            unlock(tree);
+            fs::remove_file(tree.join("a")).unwrap();
+            fs::write(tree.join("a"), "first").unwrap();
+        }),
+        ("a file that came and went", |tree| {
+            unlock(&tree.join("d"));
+            fs::write(tree.join("d/new"), "").unwrap();
+            fs::remove_file(tree.join("d/new")).unwrap();
+        }),
+    ];
+    for (name, touch) in harmless {
+        let world = World::new();
+        let (digest, tree) = world.put(1, FILES);
+        let fresh = snapshot(&world.place("tree", &tree));
+        let before = world.lookup(&digest).hit().unwrap();
+        touch(&world.place("tree", &tree));
+        let manifest = &before.record().outputs;
+        assert!(!world.store.is_untouched(&tree, manifest, before.stamps()), "{name}");
+        let after = world.lookup(&digest).hit().unwrap();
+        assert!(world.store.is_untouched(&tree, manifest, after.stamps()), "{name}");
+        assert_eq!(world.lookup(&digest).hit().unwrap().stamps(), after.stamps(), "{name}");
+        // Modes and times are put right again.
+        assert_eq!(snapshot(&world.place("tree", &tree)), fresh, "{name}");
+    }
+}
+
+#[test]
+fn c10_writing_through_a_result_link_does_not_reach_the_next_build() {
+    let world = World::new();
+    let (digest, tree) = world.put(1, FILES);
+    let link = world.dir.path().join("result");
+    symlink(world.place("tree", &tree), &link).unwrap();
+    let file = link.join("a");
+    // An ordinary user is refused; root and the determined are not, and are noticed.
+    unlock(&file);
+    fs::write(&file, "mine").unwrap();
+    assert!(matches!(world.lookup(&digest), Lookup::Corrupt(_)));
+}
+
+#[test]
+fn c6_each_altered_byte_of_a_record_is_noticed() {
+    let world = World::new();
+    let (digest, _) = world.put(1, FILES);
+    let file = world.place("action", &digest);
+    let bytes = fs::read(&file).unwrap();
+    let good = world.lookup(&digest);
+    for at in 0..bytes.len() {
+        let mut altered = bytes.clone();
+        altered[at] ^= 1 << (at % 8);
+        fs::write(&file, &altered).unwrap();
+        let Lookup::Corrupt(corruption) = world.lookup(&digest) else { panic!("byte {at}") };
+        assert_eq!((&corruption.path, corruption.damage), (&file, Damage::Record));
+        assert_eq!(world.lookup(&digest), Lookup::Miss);
+    }
+    for length in 0..bytes.len() {
+        fs::write(&file, &bytes[..length]).unwrap();
+        assert!(matches!(world.lookup(&digest), Lookup::Corrupt(_)), "length {length}");
+    }
+    fs::write(&file, &bytes).unwrap();
+    assert_eq!(world.lookup(&digest), good);
+}
+
+#[test]
+fn c6_the_record_of_another_action_is_not_believed() {
+    let world = World::new();
+    let (one, _) = world.put(1, &[("f", b"1")]);
+    let (two, _) = world.put(2, &[("f", b"2")]);
+    fs::copy(world.place("action", &one), world.place("action", &two)).unwrap();
+    assert!(matches!(world.lookup(&two), Lookup::Corrupt(_)));
+    assert!(world.lookup(&one).hit().is_some());
+}
+
+#[test]
+fn c6_a_record_cannot_claim_another_tree() {
+    let world = World::new();
+    let (digest, tree) = world.put(1, &[("f", b"1")]);
+    let (_, other) = world.put(2, &[("f", b"2")]);
+    let place = world.place("tree", &tree);
+    unlock(&place);
+    fs::rename(&place, world.dir.path().join("gone")).unwrap();
+    unlock(&world.place("tree", &other));
+    fs::rename(world.place("tree", &other), &place).unwrap();
+    assert!(matches!(world.lookup(&digest), Lookup::Corrupt(_)));
+}
+
+#[test]
+fn a_damaged_blob_is_gone_and_can_be_put_again() {
+    let world = World::new();
+    let digest = world.store.put_blob(b"some bytes").unwrap();
+    for damage in [&b"some bytez"[..], b"", b"some bytes and more"] {
+        fs::write(world.place("blob", &digest), damage).unwrap();
+        assert_eq!(world.store.blob(&digest).unwrap(), None);
+        fs::create_dir_all(world.place("blob", &digest).parent().unwrap()).unwrap();
+        fs::write(world.place("blob", &digest), damage).unwrap();
+        world.store.put_blob(b"some bytes").unwrap();
+        assert_eq!(world.store.blob(&digest).unwrap().unwrap(), b"some bytes");
+    }
+}
+
+#[test]
+fn c5_a_deleted_record_of_a_built_tree_is_written_again_from_the_tree() {
+    let world = World::new();
+    let mut builder = world.store.build_tree().unwrap();
+    builder.add_bytes(&path("a"), b"first", false).unwrap();
+    let tree = builder.finish().unwrap();
+    for bytes in [None, Some(&b""[..]), Some(&b"waketre1 nonsense"[..])] {
+        let file = world.place("manifest", &tree);
+        let good = fs::read(&file).unwrap();
+        match bytes {
+            None => fs::remove_file(&file).unwrap(),
+            Some(bytes) => fs::write(&file, bytes).unwrap(),
+        }
+        let found = world.store.tree(&tree).unwrap().hit().unwrap();
+        assert_eq!(found.manifest.digest(), tree);
+        assert_eq!(fs::read(&file).unwrap(), good);
+    }
+}
+
+#[test]
+fn directories_of_a_store_may_vanish_while_it_is_open() {
+    let world = World::new();
+    put(&world.store, 1, FILES);
+    for dir in ["tree", "action", "tmp", "memo", "blob"] {
+        let at = world.store.root().join(dir);
+        if at.exists() {
+            fs::rename(&at, world.dir.path().join(dir)).unwrap();
+        }
+    }
+    let other = Store::open(world.store.root()).unwrap();
+    let (digest, _) = put(&other, 1, FILES);
+    assert!(other.action(&digest).unwrap().hit().is_some());
+}

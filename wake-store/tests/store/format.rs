@@ -1,0 +1,99 @@
+//! Which directories are opened as stores.
+
+use std::fs;
+
+use wake_store::{OpenError, Store};
+
+use crate::world::snapshot;
+
+fn open_with(
+    format: Option<&[u8]>,
+    other: &[&str],
+) -> (tempfile::TempDir, Result<Store, OpenError>) {
+    let dir = tempfile::tempdir().unwrap();
+    if let Some(format) = format {
+        fs::write(dir.path().join("format"), format).unwrap();
+    }
+    for name in other {
+        fs::write(dir.path().join(name), "").unwrap();
+    }
+    let before = snapshot(dir.path());
+    let opened = Store::open(dir.path());
+    if opened.is_err() {
+        assert_eq!(snapshot(dir.path()), before, "touched");
+    }
+    (dir, opened)
+}
+
+#[test]
+fn c5_an_empty_or_absent_directory_becomes_a_store() {
+    let dir = tempfile::tempdir().unwrap();
+    for place in [dir.path().to_owned(), dir.path().join("not/yet/there")] {
+        drop(Store::open(&place).unwrap());
+        assert_eq!(fs::read(place.join("format")).unwrap(), b"wake-store 1\n");
+        drop(Store::open(&place).unwrap());
+        fs::remove_dir_all(&place).unwrap();
+        fs::create_dir_all(&place).unwrap();
+    }
+}
+
+#[test]
+fn c5_a_store_from_a_newer_wake_is_left_alone() {
+    let (dir, opened) = open_with(Some(b"wake-store 2\n"), &["lock"]);
+    let error = opened.unwrap_err();
+    assert!(matches!(error, OpenError::NewerFormat { found: 2, .. }));
+    let expected = format!(
+        "`{}` has store format 2; this wake knows format 1",
+        dir.path().canonicalize().unwrap().display()
+    );
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn c5_a_format_file_that_says_nothing_known_is_left_alone() {
+    let texts: [&[u8]; 8] = [
+        b"",
+        b"wake-store 1",
+        b"wake-store 0\n",
+        b"wake-store -1\n",
+        b"wake-store 1\n\n",
+        b"wake-store 99999999999\n",
+        b"\xff\xfe",
+        b"something else",
+    ];
+    for text in texts {
+        let (dir, opened) = open_with(Some(text), &[]);
+        let expected = format!(
+            "`{}` is not a format file of a wake store",
+            dir.path().canonicalize().unwrap().join("format").display()
+        );
+        assert_eq!(opened.unwrap_err().to_string(), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn c5_a_directory_with_other_things_or_without_its_format_file_is_left_alone() {
+    for names in [&["letter.txt"][..], &["lock", "tree"]] {
+        let (dir, opened) = open_with(None, names);
+        let expected = format!(
+            "`{}` is neither empty nor a wake store",
+            dir.path().canonicalize().unwrap().display()
+        );
+        assert_eq!(opened.unwrap_err().to_string(), expected);
+    }
+}
+
+#[test]
+fn f1_a_store_whose_making_was_cut_off_is_made() {
+    let (_dir, opened) = open_with(None, &["format.new-0123456789abcdef"]);
+    opened.unwrap();
+}
+
+#[test]
+fn a_file_in_the_place_of_a_store_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("file");
+    fs::write(&place, "").unwrap();
+    let error = Store::open(&place).unwrap_err();
+    assert!(error.to_string().starts_with(&format!("`{}`: ", place.display())), "{error}");
+}

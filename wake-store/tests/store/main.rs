@@ -1,0 +1,14 @@
+//! The laws of the store, tried from outside: what was put is got back or known to be gone, whatever
+//! happens to the files, the processes or the disk. Names such as `c1` are those of the trust checklist.
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+mod actions;
+mod collection;
+mod content;
+mod damage;
+mod disk_full;
+mod format;
+mod memo;
+mod ordinary_user;
+mod processes;
+mod world;

@@ -1,0 +1,181 @@
+//! A store in a temporary directory, and things to put into it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command as Process;
+
+use tempfile::TempDir;
+use wake_model::{
+    Action, ActionDigest, BlobDigest, Command, Invocation, LogRef, Manifest, Node, Outcome,
+    RelPath, RootFs, RunRecord, SandboxLevel, TreeDigest, Usage, User,
+};
+use wake_store::{ActionEntry, Adopted, Logs, Lookup, Store, StoredAction};
+
+pub(crate) struct World {
+    pub(crate) dir: TempDir,
+    pub(crate) store: Store,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        World { dir, store }
+    }
+
+    /// Puts an action named after `number` with these output files.
+    pub(crate) fn put(&self, number: u64, files: &[(&str, &[u8])]) -> (ActionDigest, TreeDigest) {
+        put(&self.store, number, files)
+    }
+
+    pub(crate) fn lookup(&self, digest: &ActionDigest) -> Lookup<StoredAction> {
+        self.store.action(digest).unwrap()
+    }
+
+    /// The only path below the store's `kind` whose name is `digest`.
+    pub(crate) fn place(&self, kind: &str, digest: &impl ToString) -> PathBuf {
+        let hex = digest.to_string();
+        self.store.root().join(kind).join(&hex[..2]).join(hex)
+    }
+}
+
+pub(crate) fn path(text: &str) -> RelPath {
+    text.parse().unwrap()
+}
+
+pub(crate) fn action(number: u64) -> Action {
+    Action {
+        command: Command::Run(Invocation {
+            program: "./tool".into(),
+            args: vec![number.to_string()],
+            env: BTreeMap::new(),
+            stdin: String::new(),
+            cwd: "/work".into(),
+        }),
+        root: RootFs::Empty,
+        inputs: BTreeMap::new(),
+        outputs: Vec::new(),
+        user: User { uid: 1000, gid: 1000, hostname: "wake".into() },
+        network: false,
+        sandbox: SandboxLevel::Strict,
+        platform: "x86_64-linux".into(),
+    }
+}
+
+pub(crate) fn record(outputs: Manifest, stdout: &[u8]) -> RunRecord {
+    let log =
+        |bytes: &[u8]| LogRef { blob: BlobDigest::of(bytes), size: bytes.len() as u64, dropped: 3 };
+    RunRecord {
+        guid: "00000000-11111111-22222222".into(),
+        started_ms: 1_700_000_000_000,
+        outcome: Outcome::Exited(0),
+        outputs,
+        stdout: (!stdout.is_empty()).then(|| log(stdout)),
+        stderr: None,
+        usage: Usage { wall_us: 1, user_us: 2, sys_us: 3, peak_bytes: u64::MAX },
+        sandbox: SandboxLevel::Strict,
+    }
+}
+
+/// Writes files (a name ending in `*` is executable, in `/` a directory, `@` a link) and says what they are.
+pub(crate) fn fill(dir: &Path, files: &[(&str, &[u8])]) -> Manifest {
+    let mut nodes = Vec::new();
+    for (name, bytes) in files {
+        let bare = name.trim_end_matches(['*', '/', '@']);
+        let place = dir.join(bare);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        let node = if name.ends_with('/') {
+            fs::create_dir(&place).unwrap();
+            Node::Dir
+        } else if name.ends_with('@') {
+            let target = String::from_utf8(bytes.to_vec()).unwrap();
+            std::os::unix::fs::symlink(&target, &place).unwrap();
+            Node::Link { target }
+        } else {
+            fs::write(&place, bytes).unwrap();
+            let (blob, size) = (BlobDigest::of(bytes), bytes.len() as u64);
+            Node::File { blob, size, executable: name.ends_with('*') }
+        };
+        nodes.push((path(bare), node));
+    }
+    Manifest::new(nodes).unwrap()
+}
+
+pub(crate) fn adopt(store: &Store, files: &[(&str, &[u8])]) -> (Manifest, Adopted) {
+    let scratch = store.scratch().unwrap();
+    let manifest = fill(scratch.path(), files);
+    let adopted = store.adopt_tree(scratch.path(), &manifest).unwrap();
+    (manifest, adopted)
+}
+
+pub(crate) fn put(
+    store: &Store,
+    number: u64,
+    files: &[(&str, &[u8])],
+) -> (ActionDigest, TreeDigest) {
+    put_with_log(store, number, files, b"")
+}
+
+pub(crate) fn put_with_log(
+    store: &Store,
+    number: u64,
+    files: &[(&str, &[u8])],
+    stdout: &[u8],
+) -> (ActionDigest, TreeDigest) {
+    let (manifest, adopted) = adopt(store, files);
+    let action = action(number);
+    let digest = action.digest();
+    let entry = ActionEntry {
+        digest,
+        action: &action,
+        record: &record(manifest, stdout),
+        tree: adopted.tree,
+        stamps: &adopted.stamps,
+        logs: Logs { stdout, stderr: b"" },
+    };
+    store.put_action(entry).unwrap();
+    (digest, adopted.tree)
+}
+
+/// Everything below a directory by relative path: mode, and bytes or link text.
+pub(crate) fn snapshot(dir: &Path) -> BTreeMap<PathBuf, (u32, Vec<u8>)> {
+    let mut seen = BTreeMap::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(at) = open.pop() {
+        for entry in fs::read_dir(&at).unwrap() {
+            let here = entry.unwrap().path();
+            let metadata = here.symlink_metadata().unwrap();
+            let bytes = if metadata.is_symlink() {
+                fs::read_link(&here).unwrap().into_os_string().into_encoded_bytes()
+            } else if metadata.is_dir() {
+                open.push(here.clone());
+                Vec::new()
+            } else {
+                fs::read(&here).unwrap()
+            };
+            let mode = metadata.permissions().mode() & 0o7777;
+            seen.insert(here.strip_prefix(dir).unwrap().to_owned(), (mode, bytes));
+        }
+    }
+    seen
+}
+
+/// Makes a read-only file or directory writable, as one must to damage it.
+pub(crate) fn unlock(path: &Path) {
+    let mode = if path.is_dir() { 0o755 } else { 0o644 };
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// This test binary, about to run one ignored test as a process of its own.
+pub(crate) fn child(test: &str) -> Process {
+    let mut process = Process::new(std::env::current_exe().unwrap());
+    process.args(["--exact", test, "--ignored", "--nocapture", "--test-threads=1"]);
+    process
+}
+
+/// What the parent said to a child test.
+pub(crate) fn told(name: &str) -> String {
+    std::env::var(name).unwrap()
+}
