@@ -1,0 +1,71 @@
+//! Sizes and ages as people type them.
+
+use std::time::Duration;
+
+/// Bytes: `500M`, `20G`, `1.5T` are powers of ten, `512Mi` powers of two; `B` may follow.
+pub(super) fn size(text: &str) -> Result<u64, String> {
+    let expected = || format!("expected a size such as `500M` or `20G`, found `{text}`");
+    let (number, unit) = split(text).ok_or_else(expected)?;
+    let unit = unit.strip_suffix(['B', 'b']).unwrap_or(unit);
+    let factor: f64 = match unit.to_ascii_lowercase().as_str() {
+        "" => 1.0,
+        "k" => 1e3,
+        "m" => 1e6,
+        "g" => 1e9,
+        "t" => 1e12,
+        "ki" => 1024.0,
+        "mi" => 1024.0 * 1024.0,
+        "gi" => 1024.0 * 1024.0 * 1024.0,
+        "ti" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        _ => return Err(expected()),
+    };
+    Ok((number * factor).round() as u64)
+}
+
+/// A length of time: `90s`, `15m`, `12h`, `30d`, `4w`.
+pub(super) fn age(text: &str) -> Result<Duration, String> {
+    let expected = || format!("expected an age such as `12h` or `30d`, found `{text}`");
+    let (number, unit) = split(text).ok_or_else(expected)?;
+    let seconds: f64 = match unit {
+        "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        "w" => 604_800.0,
+        _ => return Err(expected()),
+    };
+    Duration::try_from_secs_f64(number * seconds).map_err(|_| expected())
+}
+
+fn split(text: &str) -> Option<(f64, &str)> {
+    let end = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    Some((number.parse().ok()?, unit.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in
+            [("0", 0), ("512", 512), ("20G", 20_000_000_000), ("1.5k", 1500), ("2MiB", 2_097_152)]
+        {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "G", "-1G", "1X", "1.2.3M", "nan"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ages() {
+        assert_eq!(age("30d"), Ok(Duration::from_secs(2_592_000)));
+        assert_eq!(age("0s"), Ok(Duration::ZERO));
+        assert_eq!(age("1.5h"), Ok(Duration::from_secs(5400)));
+        for text in ["", "30", "30x", "d", "-1d"] {
+            assert!(age(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `wake completions`
+
+use std::io::Write;
+
+use clap::CommandFactory;
+
+use crate::args::{Cli, CompletionsArgs};
+use crate::exit::{Exit, Outcome};
+
+/// Prints what a shell needs to complete the command line.
+pub(crate) fn run(args: &CompletionsArgs, out: &mut impl Write) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "wake", &mut script);
+    out.write_all(&script)?;
+    Ok(Exit::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_shell_is_told_of_build_and_of_no_worker() {
+        for shell in <clap_complete::Shell as clap::ValueEnum>::value_variants() {
+            let mut out = Vec::new();
+            run(&CompletionsArgs { shell: *shell }, &mut out).unwrap();
+            let script = String::from_utf8(out).unwrap();
+            assert!(script.contains("build"), "{shell}");
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `wake gc`
+
+use std::io::Write;
+
+use wake_store::{GcEvent, GcMode, GcOptions, GcReport, Store};
+
+use crate::args::GcArgs;
+use crate::exit::{Exit, Outcome};
+use crate::report::Verbosity;
+use crate::session::store_fault;
+use crate::settings::Settings;
+use crate::terminal::escape;
+use crate::terminal::style::Role;
+use crate::terminal::words;
+
+/// Deletes from the store what no checkout shows, within the bounds that were given.
+pub(crate) fn run(args: &GcArgs, store: &Store, settings: &Settings, say: &mut impl Write) -> Outcome {
+    let mode = if args.dry_run { GcMode::DryRun } else { GcMode::Delete };
+    let options = GcOptions { max_size: args.max_size, older_than: args.older_than, mode };
+    let style = settings.manner.style;
+    let verbose = settings.manner.verbosity >= Verbosity::Verbose || args.dry_run;
+    let verb = if args.dry_run { "Would delete" } else { "Deleted" };
+    let report = store.gc(&options, &mut |event| {
+        let line = match event {
+            GcEvent::Waiting => style.verb(Role::Guide, "Waiting", "for builds that use the store"),
+            GcEvent::Deleted { kind, path, bytes } if verbose => {
+                let path = path.display().to_string();
+                let size = words::bytes(bytes);
+                let what = format!("{} {} ({size})", kind.as_str(), escape::line(&path));
+                style.verb(Role::Faint, verb, what)
+            }
+            GcEvent::Scanned { .. } | GcEvent::Deleted { .. } => return,
+        };
+        // Progress only; the result is told below.
+        let _ = writeln!(say, "{line}");
+    });
+    let report = report.map_err(store_fault)?;
+    for root in &report.missing_roots {
+        let root = root.display().to_string();
+        let text = format!("{} is not there; it counts as a checkout for thirty days", escape::line(&root));
+        writeln!(say, "{}", style.verb(Role::Caution, "Missing", text))?;
+    }
+    if settings.manner.verbosity > Verbosity::Quiet {
+        writeln!(say, "{}", style.verb(Role::Good, verb, summary(&report)))?;
+    }
+    Ok(Exit::Success)
+}
+
+fn summary(report: &GcReport) -> String {
+    let GcReport { deleted, deleted_bytes, kept, kept_bytes, rooted, .. } = report;
+    format!(
+        "{} ({}); {kept} remain ({}), {rooted} of them in use",
+        words::count(*deleted, "thing"),
+        words::bytes(*deleted_bytes),
+        words::bytes(*kept_bytes),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn everything_goes_that_nobody_shows_and_a_dry_run_only_says_so() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(root.path()).unwrap();
+        let blob = store.put_blob(b"nobody needs this").unwrap();
+        let settings = crate::settings::for_tests(root.path());
+        let mut say = Vec::new();
+        let mut args = GcArgs { max_size: None, older_than: None, dry_run: true };
+        run(&args, &store, &settings, &mut say).unwrap();
+        let text = String::from_utf8(say).unwrap();
+        assert!(text.contains("Would delete 1 thing ("), "{text}");
+        assert!(store.blob(&blob).unwrap().is_some());
+        args.dry_run = false;
+        let mut say = Vec::new();
+        run(&args, &store, &settings, &mut say).unwrap();
+        assert!(String::from_utf8(say).unwrap().starts_with("     Deleted 1 thing ("));
+        assert!(store.blob(&blob).unwrap().is_none());
+    }
+}

@@ -1,0 +1,178 @@
+//! `wake run`
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use wake_build::diagnostic::{Class, Diagnostic};
+use wake_model::nearest::nearest;
+
+use crate::args::RunArgs;
+use crate::exit::{Exit, Outcome};
+use crate::report::diagnostic;
+use crate::selection;
+use crate::session::{self, Asked, Built};
+use crate::settings::Settings;
+
+/// The build failed, so there is nothing to run. These three are as container tools have them.
+const NOT_STARTED: u8 = 125;
+/// What was built cannot be executed.
+const NOT_EXECUTABLE: u8 = 126;
+/// What was built names a program that is not there.
+const NOT_FOUND: u8 = 127;
+
+/// Builds the target and becomes its program, so that signals and the exit code are its own.
+pub(crate) fn run(args: &RunArgs, settings: &Settings, say: &mut impl io::Write) -> Outcome {
+    let (target, key) = match args.target.rsplit_once('#') {
+        Some((target, key)) => (if target.is_empty() { "." } else { target }, Some(key)),
+        None => (args.target.as_str(), None),
+    };
+    let asked = Asked {
+        targets: vec![target.to_owned()],
+        configs: selection::configs(&args.config)?,
+        keep_going: false,
+        link: true,
+        rebuild: false,
+    };
+    let report = session::build(settings, &asked);
+    match report.exit {
+        0 => {}
+        code if code == Class::Usage.exit_code() || code == Class::Interrupted.exit_code() => {
+            return Ok(Exit::Code(code));
+        }
+        _ => return Ok(Exit::Code(NOT_STARTED)),
+    }
+    let refusal = match program(&report.built, key) {
+        Ok(program) => execute(&program, &args.arguments),
+        Err(refusal) => refusal,
+    };
+    let text = diagnostic::render(&refusal.why, settings.manner.detail, settings.manner.style);
+    say.write_all(text.as_bytes())?;
+    Ok(Exit::Code(refusal.exit))
+}
+
+/// Why nothing was run, with the exit code that says so.
+struct Refusal {
+    why: Diagnostic,
+    exit: u8,
+}
+
+/// Does not come back unless the program cannot be started.
+fn execute(program: &Path, arguments: &[OsString]) -> Refusal {
+    let source = std::process::Command::new(program).args(arguments).exec();
+    let exit = if source.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE };
+    let mut why =
+        Diagnostic::error(Class::Environment, format!("`{}`: {source}", program.display()));
+    if exit == NOT_FOUND {
+        why = why.help("its interpreter or loader may be missing on this machine");
+    }
+    Refusal { why, exit }
+}
+
+/// The output that was named, else `bin`, else the only one that can be executed.
+fn program(built: &[Built], key: Option<&str>) -> Result<PathBuf, Refusal> {
+    let all: Vec<(String, PathBuf)> = built.iter().flat_map(files).collect();
+    let wanted: Vec<&(String, PathBuf)> = match key {
+        Some(key) => all.iter().filter(|(name, _)| name == key).collect(),
+        None => {
+            let named: Vec<_> = all.iter().filter(|(name, _)| name == "bin").collect();
+            if named.is_empty() { all.iter().filter(|(_, path)| runs(path)).collect() } else { named }
+        }
+    };
+    match (wanted.as_slice(), key) {
+        ([(_, path)], _) if runs(path) => Ok(path.clone()),
+        ([(name, _)], _) => Err(refuse(format!("output `{name}` is not executable"), built, &all)),
+        ([], Some(key)) => {
+            let mut refusal = refuse(format!("there is no output `{key}`"), built, &all);
+            if let Some(name) = nearest(key, all.iter().map(|(name, _)| name.as_str())) {
+                refusal.why = refusal.why.help(format!("did you mean `{name}`?"));
+            }
+            Err(refusal)
+        }
+        ([], None) => Err(refuse("there is no executable output".to_owned(), built, &all)),
+        (several, _) => {
+            let names: Vec<_> = several.iter().map(|(name, _)| format!("`{name}`")).collect();
+            let message = format!("more than one output can be run: {}", names.join(", "));
+            let mut refusal = refuse(message, built, &all);
+            refusal.why = refusal.why.help("name one with `TARGET#KEY`, or one module");
+            Err(refusal)
+        }
+    }
+}
+
+fn refuse(message: String, built: &[Built], all: &[(String, PathBuf)]) -> Refusal {
+    let labels: Vec<_> = built.iter().map(|built| built.label.as_str()).collect();
+    let names: Vec<_> = all.iter().map(|(name, _)| format!("`{name}`")).collect();
+    let outputs = if names.is_empty() { "no files".to_owned() } else { names.join(", ") };
+    let why = Diagnostic::error(Class::Usage, message)
+        .note(format!("{} yields {outputs}", labels.join(", ")));
+    Refusal { why, exit: NOT_EXECUTABLE }
+}
+
+/// The outputs that are paths, by key, where they lie.
+fn files(built: &Built) -> Vec<(String, PathBuf)> {
+    let Value::Object(outputs) = &built.outputs else { return Vec::new() };
+    let base = built.link.as_deref().unwrap_or(&built.tree);
+    outputs
+        .iter()
+        .filter_map(|(key, value)| {
+            let path = value.as_str().or_else(|| value.get("path")?.as_str())?;
+            Some((key.clone(), base.join(path.strip_prefix("./")?)))
+        })
+        .collect()
+}
+
+fn runs(path: &Path) -> bool {
+    path.metadata().is_ok_and(|meta| meta.is_file() && meta.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+    use std::fs;
+
+    fn built(dir: &Path, executable: &[&str], outputs: Value) -> Built {
+        for name in ["a", "b", "bin"] {
+            fs::write(dir.join(name), "#!/bin/sh\n").unwrap();
+            let mode = if executable.contains(&name) { 0o555 } else { 0o444 };
+            fs::set_permissions(dir.join(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        Built { label: "//x:y".into(), link: None, tree: dir.to_owned(), outputs }
+    }
+
+    fn chosen(executable: &[&str], outputs: Value, key: Option<&str>) -> Result<String, String> {
+        let dir = tempfile::tempdir().unwrap();
+        match program(&[built(dir.path(), executable, outputs)], key) {
+            Ok(path) => Ok(path.file_name().unwrap().to_str().unwrap().to_owned()),
+            Err(refusal) => Err(refusal.why.message),
+        }
+    }
+
+    #[test]
+    fn bin_then_the_only_executable_then_by_name() {
+        let all = json!({ "x": "./a", "y": { "type": "file", "path": "./b" }, "bin": "./bin", "n": 3 });
+        assert_eq!(chosen(&["a", "b", "bin"], all.clone(), None), Ok("bin".into()));
+        assert_eq!(chosen(&["a", "b", "bin"], all, Some("y")), Ok("b".into()));
+        let two = json!({ "x": "./a", "y": "./b" });
+        assert_eq!(chosen(&["b"], two.clone(), None), Ok("b".into()));
+        assert_eq!(
+            chosen(&["a", "b"], two.clone(), None),
+            Err("more than one output can be run: `x`, `y`".into())
+        );
+        assert_eq!(chosen(&[], two.clone(), None), Err("there is no executable output".into()));
+        assert_eq!(chosen(&[], two.clone(), Some("x")), Err("output `x` is not executable".into()));
+        assert_eq!(chosen(&[], two, Some("z")), Err("there is no output `z`".into()));
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(execute(&dir.path().join("none"), &[]).exit, NOT_FOUND);
+        assert_eq!(execute(dir.path(), &[]).exit, NOT_EXECUTABLE);
+    }
+}

@@ -1,0 +1,161 @@
+//! `wake store`
+
+use std::io::Write;
+
+use serde_json::json;
+use wake_build::diagnostic::{Class, Diagnostic};
+use wake_model::{Digest, Node, RelPath, TreeDigest};
+use wake_store::{Contents, Lookup, Store, VerifyOptions, VerifyReport};
+
+use crate::args::StoreCommand;
+use crate::exit::{Exit, Outcome, Stop};
+use crate::report::Verbosity;
+use crate::session::store_fault;
+use crate::settings::Settings;
+use crate::terminal::escape;
+use crate::terminal::style::Role;
+use crate::terminal::words;
+
+/// Looks into the store.
+pub(crate) fn run(
+    command: &StoreCommand,
+    store: &Store,
+    settings: &Settings,
+    out: &mut impl Write,
+    say: &mut impl Write,
+) -> Outcome {
+    match command {
+        StoreCommand::Verify { quick } => verify(*quick, store, settings, say),
+        StoreCommand::Path { tree } => path(tree, store, out),
+        StoreCommand::Ls { place } => ls(place, store, out),
+        StoreCommand::Cat { place } => cat(place, store, out),
+        StoreCommand::Du { json } => du(*json, store, out),
+    }
+}
+
+fn verify(quick: bool, store: &Store, settings: &Settings, say: &mut impl Write) -> Outcome {
+    let contents = if quick { Contents::Stamps } else { Contents::Hash };
+    let report = store.verify(&VerifyOptions { contents }, &|_, _| {}).map_err(store_fault)?;
+    let style = settings.manner.style;
+    for corruption in &report.corrupt {
+        let text = corruption.to_string();
+        writeln!(say, "{}", style.verb(Role::Bad, "Corrupt", escape::line(&text)))?;
+    }
+    let VerifyReport { trees, actions, blobs, segments, corrupt } = &report;
+    let all = format!(
+        "{}, {}, {}, {}",
+        words::count(*trees, "tree"),
+        words::count(*actions, "action record"),
+        words::count(*blobs, "blob"),
+        words::count(*segments, "memo segment"),
+    );
+    if corrupt.is_empty() {
+        if settings.manner.verbosity > Verbosity::Quiet {
+            writeln!(say, "{}", style.verb(Role::Good, "Verified", all))?;
+        }
+        return Ok(Exit::Success);
+    }
+    let wrong = format!("{} of {all} put aside; builds make them anew", corrupt.len());
+    writeln!(say, "{}", style.verb(Role::Bad, "Error", wrong))?;
+    Ok(Exit::Code(Class::Integrity.exit_code()))
+}
+
+fn path(tree: &str, store: &Store, out: &mut impl Write) -> Outcome {
+    let digest = digest(tree)?;
+    match store.tree(&TreeDigest(digest)).map_err(store_fault)? {
+        Lookup::Hit(tree) => writeln!(out, "{}", tree.path.display())?,
+        Lookup::Miss => return Err(absent(tree)),
+        Lookup::Corrupt(corruption) => {
+            return Err(Diagnostic::error(Class::Integrity, corruption.to_string()).into());
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn ls(place: &str, store: &Store, out: &mut impl Write) -> Outcome {
+    let Place { digest, path } = Place::parse(place)?;
+    let manifest = store.ls(&TreeDigest(digest), &path).map_err(browse_fault)?;
+    for (path, node) in manifest.iter() {
+        let path = escape::line(path.as_str());
+        match node {
+            Node::Dir => writeln!(out, "{path}/")?,
+            Node::Link { target } => writeln!(out, "{path} -> {}", escape::line(target))?,
+            Node::File { .. } => writeln!(out, "{path}")?,
+        }
+    }
+    Ok(Exit::Success)
+}
+
+fn cat(place: &str, store: &Store, out: &mut impl Write) -> Outcome {
+    let Place { digest, path } = Place::parse(place)?;
+    let bytes = if path.is_root() {
+        let blob = store.blob(&wake_model::BlobDigest(digest)).map_err(store_fault)?;
+        blob.ok_or_else(|| absent(place))?
+    } else {
+        store.cat(&TreeDigest(digest), &path).map_err(browse_fault)?
+    };
+    // Bytes as they are: the person asked for them, and may send them anywhere.
+    out.write_all(&bytes)?;
+    Ok(Exit::Success)
+}
+
+fn du(as_json: bool, store: &Store, out: &mut impl Write) -> Outcome {
+    let usage = store.du().map_err(store_fault)?;
+    if as_json {
+        let kinds: serde_json::Map<String, serde_json::Value> = usage
+            .iter()
+            .map(|(kind, usage)| {
+                let usage = json!({ "count": usage.count, "bytes": usage.bytes });
+                (kind.as_str().to_owned(), usage)
+            })
+            .collect();
+        writeln!(out, "{}", json!({ "store": store.root(), "kinds": kinds }))?;
+        return Ok(Exit::Success);
+    }
+    for (kind, usage) in &usage {
+        let size = words::bytes(usage.bytes);
+        writeln!(out, "{:<10}  {:>8}  {size:>9}", kind.as_str(), usage.count)?;
+    }
+    let count: usize = usage.values().map(|usage| usage.count).sum();
+    let bytes = words::bytes(usage.values().map(|usage| usage.bytes).sum());
+    writeln!(out, "{:<10}  {count:>8}  {bytes:>9}  {}", "all", store.root().display())?;
+    Ok(Exit::Success)
+}
+
+/// Something in the store: a digest, and where in its tree.
+#[derive(Debug)]
+struct Place {
+    digest: Digest,
+    path: RelPath,
+}
+
+impl Place {
+    fn parse(text: &str) -> Result<Self, Stop> {
+        let (head, rest) = text.split_once('/').unwrap_or((text, ""));
+        let path = match rest.trim_end_matches('/') {
+            "" => RelPath::root(),
+            rest => RelPath::parse(rest)
+                .map_err(|error| Diagnostic::error(Class::Usage, format!("`{text}`: {error}")))?,
+        };
+        Ok(Place { digest: digest(head)?, path })
+    }
+}
+
+fn digest(text: &str) -> Result<Digest, Stop> {
+    text.parse().map_err(|_| {
+        Diagnostic::error(Class::Usage, format!("`{text}` is not a digest"))
+            .help("a digest is 64 hexadecimal digits, as `wake log --json` shows them")
+            .into()
+    })
+}
+
+fn absent(what: &str) -> Stop {
+    Diagnostic::error(Class::Nothing, format!("`{what}` is not in the store")).into()
+}
+
+fn browse_fault(error: wake_store::BrowseError) -> Stop {
+    match error {
+        wake_store::BrowseError::Store(error) => store_fault(error).into(),
+        error => Diagnostic::error(Class::Nothing, error.to_string()).into(),
+    }
+}

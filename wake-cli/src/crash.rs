@@ -1,0 +1,69 @@
+//! What happens when the program itself is at fault.
+
+use std::backtrace::Backtrace;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::panic::PanicHookInfo;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use wake_build::diagnostic::Class;
+
+use crate::terminal::escape;
+
+/// From now on a panic of any thread writes a report, says where it is, and ends the program.
+pub(crate) fn install() {
+    std::panic::set_hook(Box::new(|info| {
+        let report = report(info, &Backtrace::force_capture());
+        let words = match write(&std::env::temp_dir(), &report) {
+            Ok(path) => told(&path),
+            Err(_) => format!("error: wake met a fault of its own. This is what is known:\n{report}"),
+        };
+        let _ = io::stderr().write_all(words.as_bytes());
+        std::process::exit(Class::Internal.exit_code().into());
+    }));
+}
+
+fn told(path: &Path) -> String {
+    format!(
+        "\nerror: wake met a fault of its own and stopped. What was finished is kept, and nothing \
+         unfinished is believed. Please report it with the file {}; look through it first, for it \
+         holds the command line.\n",
+        escape::line(&path.display().to_string())
+    )
+}
+
+fn report(info: &PanicHookInfo<'_>, backtrace: &Backtrace) -> String {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let thread = std::thread::current();
+    format!(
+        "wake {} on {} {}\narguments: {arguments:?}\nthread: {}\n{info}\n\n{backtrace}\n",
+        env!("CARGO_PKG_VERSION"),
+        std::env::consts::OS,
+        std::env::consts::ARCH,
+        thread.name().unwrap_or("unnamed"),
+    )
+}
+
+/// Writes a new file; never through a link that someone else has put there.
+fn write(directory: &Path, report: &str) -> io::Result<PathBuf> {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let path = directory.join(format!("wake-crash-{seconds}-{}.txt", std::process::id()));
+    let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+    file.write_all(report.as_bytes())?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_report_is_never_written_over_another_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = write(directory.path(), "a").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "a");
+        assert!(told(&path).contains(path.to_str().unwrap()));
+    }
+}

@@ -1,0 +1,124 @@
+//! What the environment says, read once.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Every variable that wake honours, as it was found.
+///
+/// Nothing else in the program asks the environment, so this list is complete.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Environment {
+    /// `WAKE_STORE`: the store's directory.
+    pub(crate) store: Option<PathBuf>,
+    /// `XDG_CACHE_HOME`, else `HOME/.cache`.
+    pub(crate) cache: Option<PathBuf>,
+    /// `WAKE_PROGRESS`, unread.
+    pub(crate) progress: Option<String>,
+    /// `NO_COLOR` is set and not empty. Source: no-color.org.
+    pub(crate) no_color: bool,
+    /// `CLICOLOR_FORCE` is set and not `0`. Source: bixense.com/clicolors.
+    pub(crate) force_color: bool,
+    /// The service that runs the build, if it is one.
+    pub(crate) ci: Ci,
+    /// The locale's characters are UTF-8.
+    pub(crate) utf8: bool,
+    /// `TERM` is `dumb`: a terminal without cursor movement.
+    pub(crate) dumb: bool,
+    /// `COLUMNS`, for output whose terminal cannot be asked.
+    pub(crate) columns: Option<usize>,
+    /// `PATH`, in which `wake doctor` looks for other programs of this name.
+    pub(crate) path: Option<OsString>,
+}
+
+/// Where unattended builds run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Ci {
+    /// At somebody's desk.
+    #[default]
+    No,
+    /// `CI` is set.
+    Some,
+    /// `GITHUB_ACTIONS` is `true`: annotations are understood.
+    GitHub,
+}
+
+impl Environment {
+    /// Reads the environment of this process.
+    pub(crate) fn read() -> Self {
+        Environment::from(|name| std::env::var_os(name))
+    }
+
+    /// The same from any source, an empty value counting as none.
+    fn from(look_up: impl Fn(&str) -> Option<OsString>) -> Self {
+        let set = |name: &str| look_up(name).filter(|value| !value.is_empty());
+        let text = |name: &str| set(name).and_then(|value| value.into_string().ok());
+        let locale = text("LC_ALL").or_else(|| text("LC_CTYPE")).or_else(|| text("LANG"));
+        Environment {
+            store: set("WAKE_STORE").map(PathBuf::from),
+            cache: set("XDG_CACHE_HOME")
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+                .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".cache"))),
+            progress: text("WAKE_PROGRESS"),
+            no_color: set("NO_COLOR").is_some(),
+            force_color: set("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
+            ci: match (text("GITHUB_ACTIONS").as_deref(), set("CI")) {
+                (Some("true"), _) => Ci::GitHub,
+                (_, Some(_)) => Ci::Some,
+                _ => Ci::No,
+            },
+            utf8: locale.is_some_and(|locale| is_utf8(&locale)),
+            dumb: text("TERM").is_some_and(|term| term == "dumb"),
+            columns: text("COLUMNS").and_then(|columns| columns.parse().ok()),
+            path: set("PATH"),
+        }
+    }
+}
+
+fn is_utf8(locale: &str) -> bool {
+    let locale = locale.to_ascii_lowercase();
+    locale.ends_with("utf-8") || locale.ends_with("utf8") || locale.contains("utf-8@")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(pairs: &[(&str, &str)]) -> Environment {
+        Environment::from(|name| {
+            pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value))
+        })
+    }
+
+    #[test]
+    fn an_empty_variable_is_no_variable() {
+        let environment = with(&[("NO_COLOR", ""), ("WAKE_STORE", ""), ("CI", "")]);
+        assert_eq!(environment, Environment::default());
+    }
+
+    #[test]
+    fn the_cache_is_xdg_before_home() {
+        assert_eq!(with(&[("HOME", "/home/a")]).cache, Some(PathBuf::from("/home/a/.cache")));
+        let both = with(&[("HOME", "/home/a"), ("XDG_CACHE_HOME", "/c")]);
+        assert_eq!(both.cache, Some(PathBuf::from("/c")));
+        // The base directory specification calls a relative path invalid and says to ignore it.
+        let relative = with(&[("HOME", "/home/a"), ("XDG_CACHE_HOME", "c")]);
+        assert_eq!(relative.cache, Some(PathBuf::from("/home/a/.cache")));
+    }
+
+    #[test]
+    fn the_first_locale_variable_wins() {
+        assert!(with(&[("LANG", "de_DE.UTF-8")]).utf8);
+        assert!(with(&[("LANG", "C.utf8")]).utf8);
+        assert!(!with(&[("LANG", "de_DE.UTF-8"), ("LC_ALL", "C")]).utf8);
+        assert!(!with(&[]).utf8);
+    }
+
+    #[test]
+    fn services_are_known() {
+        assert_eq!(with(&[("CI", "1"), ("GITHUB_ACTIONS", "true")]).ci, Ci::GitHub);
+        assert_eq!(with(&[("CI", "true")]).ci, Ci::Some);
+        assert!(!with(&[("CLICOLOR_FORCE", "0")]).force_color);
+        assert!(with(&[("CLICOLOR_FORCE", "1")]).force_color);
+    }
+}

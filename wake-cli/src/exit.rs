@@ -1,0 +1,76 @@
+//! How the program ends.
+
+use std::io;
+use std::process::ExitCode;
+
+use wake_build::diagnostic::{Class, Diagnostic, Failure};
+
+/// What a command comes to.
+#[derive(Debug)]
+pub(crate) enum Exit {
+    /// All went well.
+    Success,
+    /// This code; what it means has been said.
+    Code(u8),
+}
+
+/// Why a command stopped before its end.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// Something to tell.
+    Failure(Failure),
+    /// Nobody reads standard output any more; there is nothing to tell.
+    NobodyReads,
+}
+
+/// What commands return.
+pub(crate) type Outcome = Result<Exit, Stop>;
+
+/// 128 and the number of SIGPIPE: what a shell sees of a program that died of it.
+const NOBODY_READS: u8 = 141;
+
+impl Exit {
+    /// The code that shells see.
+    pub(crate) fn code(&self) -> ExitCode {
+        match self {
+            Exit::Success => ExitCode::SUCCESS,
+            Exit::Code(code) => ExitCode::from(*code),
+        }
+    }
+}
+
+impl Stop {
+    /// The code that shells see.
+    pub(crate) fn code(&self) -> ExitCode {
+        match self {
+            Stop::Failure(failure) => ExitCode::from(failure.class().exit_code()),
+            Stop::NobodyReads => ExitCode::from(NOBODY_READS),
+        }
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Stop::Failure(failure)
+    }
+}
+
+impl From<Diagnostic> for Stop {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Stop::Failure(diagnostic.into())
+    }
+}
+
+/// Only for standard output: every other file's error names its path.
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Stop::NobodyReads,
+            _ => Diagnostic::error(
+                Class::Environment,
+                format!("cannot write to standard output: {error}"),
+            )
+            .into(),
+        }
+    }
+}

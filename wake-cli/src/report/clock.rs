@@ -1,0 +1,18 @@
+//! The time since a build began.
+
+use std::time::{Duration, Instant};
+
+/// Answers how long ago the build began.
+pub(crate) type Clock = Box<dyn Fn() -> Duration>;
+
+/// A clock that starts now.
+pub(crate) fn starting_now() -> Clock {
+    let start = Instant::now();
+    Box::new(move || start.elapsed())
+}
+
+/// A clock that stands still.
+#[cfg(test)]
+pub(crate) fn fixed(at: Duration) -> Clock {
+    Box::new(move || at)
+}

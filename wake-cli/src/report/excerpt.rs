@@ -1,0 +1,111 @@
+//! The part of a failed command's output that is worth showing.
+
+use std::borrow::Cow;
+
+use wake_build::event::ActionFinished;
+
+use crate::terminal::escape;
+
+/// Lines that are shown of one stream at most.
+const MOST_LINES: usize = 24;
+
+/// Lines that are kept at the end when a middle is left out.
+const LAST_LINES: usize = 8;
+
+/// The lines to show of a failed command, escaped, not indented.
+///
+/// Standard error; standard output too, under headings, where both hold something.
+pub(crate) fn of(finished: &ActionFinished) -> Vec<Cow<'_, str>> {
+    let stdout = escape::lines(&finished.stdout_tail);
+    let stderr = escape::lines(&finished.stderr_tail);
+    match (stdout.is_empty(), stderr.is_empty()) {
+        (_, true) => choose(stdout),
+        (true, false) => choose(stderr),
+        (false, false) => {
+            let mut lines = vec![Cow::Borrowed("standard output:")];
+            lines.extend(choose(stdout));
+            lines.push(Cow::Borrowed("standard error:"));
+            lines.extend(choose(stderr));
+            lines
+        }
+    }
+}
+
+/// At most [`MOST_LINES`] of `lines`: from the first that looks like an error on, and the end.
+fn choose(lines: Vec<Cow<'_, str>>) -> Vec<Cow<'_, str>> {
+    if lines.len() <= MOST_LINES {
+        return lines;
+    }
+    let end = lines.len() - LAST_LINES;
+    // One line stands for what is left out on each side.
+    let room = MOST_LINES - LAST_LINES - 2;
+    let first = lines.iter().position(|line| looks_like_error(line)).unwrap_or(end);
+    let start = first.saturating_sub(1).min(end.saturating_sub(room));
+    let stop = (start + room).min(end);
+    let mut chosen = Vec::with_capacity(MOST_LINES);
+    chosen.extend(left_out(start));
+    chosen.extend_from_slice(&lines[start..stop]);
+    chosen.extend(left_out(end - stop));
+    chosen.extend_from_slice(&lines[end..]);
+    chosen
+}
+
+fn left_out<'a>(lines: usize) -> Option<Cow<'a, str>> {
+    (lines > 0).then(|| Cow::Owned(format!("... {lines} more")))
+}
+
+/// Whether a line begins what compilers, interpreters and test runners say when they fail.
+fn looks_like_error(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    ["error:", "error[", "fatal:", "fatal error", "undefined reference", "traceback (most recent"]
+        .iter()
+        .any(|mark| lower.contains(mark))
+        || ["failed", "not ok", "panic", "thread '", "assertion"]
+            .iter()
+            .any(|mark| lower.trim_start().starts_with(mark))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(count: usize, error_at: Option<usize>) -> Vec<Cow<'static, str>> {
+        (0..count)
+            .map(|at| {
+                let word = if Some(at) == error_at { "error: line" } else { "line" };
+                Cow::Owned(format!("{word} {at}"))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn short_output_is_whole() {
+        assert_eq!(choose(numbered(24, None)), numbered(24, None));
+    }
+
+    #[test]
+    fn long_output_is_its_first_error_and_its_end() {
+        let lines = choose(numbered(100, Some(40)));
+        assert_eq!(lines[0], "... 39 more");
+        assert_eq!(lines[1], "line 39");
+        assert_eq!(lines[2], "error: line 40");
+        assert_eq!(lines[15], "... 39 more");
+        assert_eq!(lines[23], "line 99");
+        assert_eq!(lines.len(), MOST_LINES);
+    }
+
+    #[test]
+    fn long_output_without_an_error_is_its_end() {
+        let lines = choose(numbered(100, None));
+        assert_eq!(lines[0], "... 78 more");
+        assert_eq!(lines[1], "line 78");
+        assert_eq!(lines[22], "line 99");
+    }
+
+    #[test]
+    fn an_error_in_the_first_line_is_found() {
+        let lines = choose(numbered(100, Some(0)));
+        assert_eq!(lines[0], "error: line 0");
+        assert_eq!(lines[14], "... 78 more");
+    }
+}

@@ -1,0 +1,326 @@
+//! The build as a log file shows it: a line for each change that matters, no cursor movement.
+
+use std::io::Write;
+use std::time::Duration;
+
+use wake_build::diagnostic::Level;
+use wake_build::event::{ActionFinished, Event, Reporter, Status};
+
+use crate::report::clock::Clock;
+use crate::report::diagnostic::{self, Detail};
+use crate::report::summary::{Ending, Verdict, list};
+use crate::report::tally::Tally;
+use crate::report::verbs::how;
+use crate::report::{Manner, Verbosity, annotation, excerpt};
+use crate::terminal::escape;
+use crate::terminal::style::Role;
+use crate::terminal::words;
+
+/// After so much silence a line says what is going on: services end jobs that say nothing.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// Writes lines that begin with the time since the start.
+pub(crate) struct Plain<W> {
+    out: W,
+    manner: Manner,
+    clock: Clock,
+    tally: Tally,
+    errors: usize,
+    run: String,
+    spoke: Duration,
+    held: Option<String>,
+}
+
+impl<W: Write> Plain<W> {
+    /// A reporter that writes to `out`.
+    pub(crate) fn new(out: W, manner: Manner, clock: Clock) -> Self {
+        Plain {
+            out,
+            manner,
+            clock,
+            tally: Tally::default(),
+            errors: 0,
+            run: String::new(),
+            spoke: Duration::ZERO,
+            held: None,
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        let held = self.held.take().unwrap_or_default();
+        // A build does not fail because nobody reads along.
+        let _ = self.out.write_all(format!("{held}{text}").as_bytes()).and_then(|()| self.out.flush());
+        self.spoke = (self.clock)();
+    }
+
+    fn stamped(&mut self, at: Duration, text: &str) {
+        let text = format!("{} {text}\n", stamp(at));
+        self.say(&text);
+    }
+
+    fn finished(&mut self, finished: &ActionFinished) {
+        let label = escape::line(&finished.label);
+        let time = words::span_ms(finished.dur_ms);
+        let why = escape::line(&finished.why);
+        let at = Duration::from_millis(finished.t_ms);
+        match finished.status {
+            Status::Failed => self.failed(finished, at),
+            Status::Ran if self.manner.verbosity >= Verbosity::Verbose => {
+                self.stamped(at, &format!("ran {label} {time}: {why}"));
+            }
+            Status::Skipped if self.manner.verbosity >= Verbosity::Verbose => {
+                self.stamped(at, &format!("skipped {label}: {why}"));
+            }
+            Status::Hit if self.manner.verbosity >= Verbosity::Everything => {
+                self.stamped(at, &format!("hit {label} (saved {time})"));
+            }
+            _ => {}
+        }
+    }
+
+    fn failed(&mut self, finished: &ActionFinished, at: Duration) {
+        let style = self.manner.style;
+        let label = escape::line(&finished.label);
+        let how = how(finished);
+        if self.manner.detail == Detail::Short {
+            return self.say(&format!("{label}: {}: {how}\n", style.paint(Role::Bad, "failed")));
+        }
+        let command = escape::line(&finished.command);
+        let fail = style.paint(Role::Bad, "FAIL");
+        let mut text = format!("{} {fail} {label} ({how})  {command}", stamp(at));
+        text.truncate(text.trim_end().len());
+        text.push('\n');
+        if self.manner.annotations {
+            text += &annotation::of_action(&finished.label, &how);
+        }
+        let faults = finished.faults.iter().map(|fault| escape::line(fault));
+        for line in faults.chain(excerpt::of(finished)) {
+            // The older form of workflow commands is read anywhere in a line.
+            let line = line.replace("##[", "# #[");
+            text += &format!("  | {line}");
+            text.truncate(text.trim_end_matches(' ').len());
+            text.push('\n');
+        }
+        if finished.outcome.is_some() {
+            text += &format!("  log: wake log -o {label}\n");
+        }
+        self.say(&text);
+    }
+
+    fn evaluated(&mut self, event: &Event) {
+        let Event::Evaluated { pkgs, modules, evaluations, cached, t_ms } = event else { return };
+        let modules = words::count(*modules, "module");
+        let packages = words::count(*pkgs, "package");
+        let at = stamp(Duration::from_millis(*t_ms));
+        let cached = format!("({cached} of {evaluations} from cache)");
+        self.held = Some(format!("{at} evaluated {modules} of {packages} {cached}\n"));
+    }
+
+    fn end(&mut self, event: &Event) {
+        let Event::Finished { exit, counts, wall_ms, saved_ms, .. } = event else { return };
+        let failed = std::mem::take(&mut self.tally.failed);
+        let ending = Ending {
+            exit: *exit,
+            counts: *counts,
+            wall_ms: *wall_ms,
+            saved_ms: *saved_ms,
+            failed: &failed,
+            errors: self.errors,
+        };
+        self.held = None;
+        let (role, word) = match ending.verdict() {
+            Verdict::Finished if self.manner.verbosity == Verbosity::Quiet => return,
+            Verdict::Finished => (Role::Good, "Finished"),
+            Verdict::Failed => (Role::Bad, "FAILED"),
+            Verdict::Interrupted => (Role::Caution, "Interrupted"),
+        };
+        let run = match self.run.as_str() {
+            "" => String::new(),
+            run if ending.verdict() == Verdict::Finished => format!(", run {run}"),
+            run => format!(", run {run}, log .wake/runs/{run}.jsonl"),
+        };
+        let word = self.manner.style.paint(role, word);
+        self.stamped(Duration::from_millis(*wall_ms), &format!("{word} {}{run}", ending.sentence()));
+        if !failed.is_empty() {
+            self.say(&format!("failed: {}\n", list(&failed, usize::MAX)));
+        }
+    }
+
+    fn heartbeat(&mut self) {
+        let now = (self.clock)();
+        if now < self.spoke + HEARTBEAT || self.manner.verbosity == Verbosity::Quiet {
+            return;
+        }
+        let running: Vec<String> = self
+            .tally
+            .running()
+            .iter()
+            .map(|step| {
+                format!("{} ({})", step.label, words::clock(now.saturating_sub(step.since)))
+            })
+            .collect();
+        let running = match running.as_slice() {
+            [] => String::new(),
+            running => format!(", running: {}", list(running, 4)),
+        };
+        let text = match self.tally.counts.total {
+            0 => "evaluating".to_owned(),
+            total => format!("{}/{total} done{running}", self.tally.done()),
+        };
+        self.stamped(now, &text);
+    }
+}
+
+/// Minutes, seconds and tenths since the start: `[1:41.0]`.
+fn stamp(at: Duration) -> String {
+    let tenths = at.as_millis() / 100;
+    format!("[{}:{:02}.{}]", tenths / 600, tenths / 10 % 60, tenths % 10)
+}
+
+impl<W: Write> Reporter for Plain<W> {
+    fn event(&mut self, event: &Event) {
+        self.tally.event(event);
+        match event {
+            Event::Started { run, sandbox, .. } => {
+                self.run = escape::line(run).into_owned();
+                if sandbox == "weak" {
+                    let text =
+                        "warning: the sandbox is weak: commands can see more than what is declared";
+                    self.stamped(Duration::ZERO, text);
+                }
+            }
+            Event::Evaluated { .. } if self.manner.verbosity > Verbosity::Quiet => {
+                self.evaluated(event);
+            }
+            Event::ActionStarted { .. } if self.held.is_some() => self.say(""),
+            Event::ActionFinished(finished) => self.finished(finished),
+            Event::Diagnostic(diagnostic) => {
+                self.errors += usize::from(diagnostic.level == Level::Error);
+                let Manner { detail, style, annotations, .. } = self.manner;
+                let mut text = diagnostic::render(diagnostic, detail, style);
+                if annotations {
+                    text += &annotation::of(diagnostic);
+                }
+                self.say(&text);
+            }
+            Event::Trace { label, text } if self.manner.verbosity > Verbosity::Quiet => {
+                for line in escape::lines(text) {
+                    self.say(&format!("trace {}: {line}\n", escape::line(label)));
+                }
+            }
+            Event::Linked { path, .. } if self.manner.verbosity >= Verbosity::Verbose => {
+                let now = (self.clock)();
+                self.stamped(now, &format!("linked {}", escape::line(path)));
+            }
+            Event::Finished { .. } => self.end(event),
+            _ => {}
+        }
+    }
+
+    fn tick(&mut self) {
+        self.heartbeat();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::clock::fixed;
+    use crate::report::recorded;
+    use crate::terminal::style::Style;
+    use wake_build::event::Status;
+
+    fn shown(events: &[Event], annotations: bool, color: bool) -> String {
+        let style = Style { color, unicode: false };
+        let manner =
+            Manner { style, detail: Detail::Full, verbosity: Verbosity::Normal, annotations };
+        let mut out = Vec::new();
+        let mut plain = Plain::new(&mut out, manner, fixed(Duration::ZERO));
+        events.iter().for_each(|event| plain.event(event));
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn a_build_that_fails() {
+        assert_eq!(
+            shown(&recorded::failing(), true, false),
+            "[0:00.0] evaluated 3 modules of 2 packages (5 of 8 from cache)
+[0:41.3] FAIL //web:bundle (exit 2, 12.4s)  node build.js
+::error title=//web%3Abundle:://web:bundle failed: exit 2, 12.4s
+  | error: no chart
+  | \\x1b[2Jsee
+  log: wake log -o //web:bundle
+error: `./src/chart.ts` is not in the sandbox
+ --> web/PKG.libsonnet:6:3
+  |
+6 |   files: ['./src/a.ts'],
+  |   ^^^^^
+  help: add it to files
+::error file=web/PKG.libsonnet,line=6,col=3::`./src/chart.ts` is not in the sandbox
+[0:41.4] FAILED 1 of 3 actions failed: //web:bundle; 1 ok, all cached, 1 skipped in 41.4s, run 7f3a, log .wake/runs/7f3a.jsonl
+failed: //web:bundle
+"
+        );
+    }
+
+    #[test]
+    fn builds_that_succeed() {
+        assert_eq!(
+            shown(&recorded::remembered(), false, false),
+            "[0:00.0] Finished 2 actions, all cached, in 0.04s (saved ~6m12s), run 7f3a\n"
+        );
+        assert_eq!(
+            shown(&recorded::succeeding(), false, false),
+            "[0:00.0] evaluated 3 modules of 2 packages (8 of 8 from cache)
+trace //web:bundle: PKG:3 level\\x1b[2J
+[0:01.3] Finished 2 actions (1 hit, 1 ran) in 1.3s (saved ~1.2s), run 7f3a
+"
+        );
+    }
+
+    #[test]
+    fn without_colour_no_escape_is_written_and_with_it_only_ours() {
+        assert!(!shown(&recorded::failing(), true, false).contains('\x1b'));
+        let colored = shown(&recorded::failing(), true, true);
+        let ours = ["\x1b[1;31m", "\x1b[1;36m", "\x1b[1m", "\x1b[0m"];
+        let rest = ours.iter().fold(colored.clone(), |text, code| text.replace(code, ""));
+        assert!(colored.contains('\x1b') && !rest.contains('\x1b'), "{rest:?}");
+    }
+
+    #[test]
+    fn output_cannot_command_the_service() {
+        let mut failed = recorded::action(0, "//a:b", Status::Failed, 1);
+        failed.stderr_tail = "::stop-commands::x\n ::error::y\nz ##[command]w\n".into();
+        let events = [recorded::announced(0, "//a:b", &[]), Event::ActionFinished(Box::new(failed))];
+        let text = shown(&events, true, false);
+        let commands: Vec<&str> =
+            text.lines().filter(|line| line.trim_start().starts_with("::")).collect();
+        assert_eq!(commands, ["::error title=//a%3Ab:://a:b failed: exit 2, 1.2s"]);
+        assert!(!text.contains("##["), "{text}");
+    }
+
+    #[test]
+    fn silence_is_broken_after_half_a_minute() {
+        let style = Style { color: false, unicode: false };
+        let manner = Manner {
+            style,
+            detail: Detail::Full,
+            verbosity: Verbosity::Normal,
+            annotations: false,
+        };
+        let time = std::rc::Rc::new(std::cell::Cell::new(Duration::ZERO));
+        let reading = std::rc::Rc::clone(&time);
+        let mut out = Vec::new();
+        let mut plain = Plain::new(&mut out, manner, Box::new(move || reading.get()));
+        plain.event(&recorded::announced(0, "//a:b", &[]));
+        plain.event(&recorded::started(0, "//a:b", 4_000));
+        for seconds in [29, 32, 40, 61, 62] {
+            time.set(Duration::from_secs(seconds));
+            plain.tick();
+        }
+        assert_eq!(
+            String::from_utf8_lossy(&out),
+            "[0:32.0] 0/1 done, running: //a:b (28s)\n[1:02.0] 0/1 done, running: //a:b (58s)\n"
+        );
+    }
+}

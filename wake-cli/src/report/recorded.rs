@@ -1,0 +1,141 @@
+//! A build as it was once recorded, for the tests of everything that shows one.
+
+use wake_build::diagnostic::{Class, Diagnostic, Place};
+use wake_build::event::{ActionFinished, Counts, EVENT_VERSION, Event, Status};
+
+/// A step that needs `needs`.
+pub(crate) fn announced(id: usize, label: &str, needs: &[usize]) -> Event {
+    let needs = needs.to_vec();
+    Event::Announced { id, label: label.into(), needs, requested: false, usual_ms: None }
+}
+
+/// Its command begins.
+pub(crate) fn started(id: usize, label: &str, t_ms: u64) -> Event {
+    Event::ActionStarted { id, label: label.into(), key: KEY.into(), t_ms }
+}
+
+/// It ends.
+pub(crate) fn finished(id: usize, label: &str, status: Status, t_ms: u64) -> Event {
+    Event::ActionFinished(Box::new(action(id, label, status, t_ms)))
+}
+
+/// It ends, with every detail open to change.
+pub(crate) fn action(id: usize, label: &str, status: Status, t_ms: u64) -> ActionFinished {
+    let ran = matches!(status, Status::Ran | Status::Failed);
+    ActionFinished {
+        id,
+        label: label.into(),
+        status,
+        key: (status != Status::Skipped && status != Status::Aborted).then(|| KEY.into()),
+        outcome: ran.then(|| if status == Status::Ran { "exit 0".into() } else { "exit 2".into() }),
+        exit: ran.then_some(if status == Status::Ran { 0 } else { 2 }),
+        why: "no earlier run".into(),
+        dur_ms: 1_200,
+        sandbox_us: 600,
+        cpu_us: 1_100_000,
+        rss_max: 4 << 20,
+        outputs: (status == Status::Ran || status == Status::Hit).then(|| KEY.into()),
+        stdout: None,
+        stderr: None,
+        stdout_tail: String::new(),
+        stderr_tail: String::new(),
+        faults: Vec::new(),
+        command: "./build.sh".into(),
+        t_ms,
+    }
+}
+
+/// The first event.
+pub(crate) fn begun(sandbox: &str) -> Event {
+    Event::Started {
+        v: EVENT_VERSION,
+        run: "7f3a".into(),
+        wake: "0.1.0".into(),
+        argv: vec!["wake".into(), "build".into()],
+        root: "/w".into(),
+        sandbox: sandbox.into(),
+    }
+}
+
+/// A build of three steps in which the second fails and the third is skipped.
+pub(crate) fn failing() -> Vec<Event> {
+    let mut failed = action(1, "//web:bundle", Status::Failed, 41_300);
+    failed.dur_ms = 12_400;
+    failed.command = "node build.js".into();
+    failed.stderr_tail = "\x1b[31merror:\x1b[0m no chart\n\x1b[2Jsee\r\n".into();
+    let place = Place {
+        file: "web/PKG.libsonnet".into(),
+        line: 6,
+        column: 3,
+        end_column: 8,
+        source_line: "  files: ['./src/a.ts'],".into(),
+        label: None,
+    };
+    vec![
+        begun("strict"),
+        Event::Evaluated { pkgs: 2, modules: 3, evaluations: 8, cached: 5, t_ms: 90 },
+        announced(0, "//lex:lex", &[]),
+        announced(1, "//web:bundle", &[]),
+        announced(2, "//docs:site", &[1]),
+        finished(0, "//lex:lex", Status::Hit, 100),
+        started(1, "//web:bundle", 28_900),
+        Event::ActionFinished(Box::new(failed)),
+        Event::Diagnostic(Box::new(
+            Diagnostic::error(Class::Action, "`./src/chart.ts` is not in the sandbox")
+                .at(Some(place))
+                .help("add it to files"),
+        )),
+        finished(2, "//docs:site", Status::Skipped, 41_301),
+        Event::Finished {
+            exit: 1,
+            classes: vec![1],
+            counts: Counts { total: 3, hit: 1, failed: 1, skipped: 1, ..Counts::default() },
+            wall_ms: 41_400,
+            saved_ms: 1_200,
+        },
+    ]
+}
+
+/// The same three steps, done; with a trace and a link.
+pub(crate) fn succeeding() -> Vec<Event> {
+    vec![
+        begun("strict"),
+        Event::Evaluated { pkgs: 2, modules: 3, evaluations: 8, cached: 8, t_ms: 90 },
+        Event::Trace { label: "//web:bundle".into(), text: "PKG:3 level\x1b[2J".into() },
+        announced(0, "//lex:lex", &[]),
+        announced(1, "//web:bundle", &[0]),
+        finished(0, "//lex:lex", Status::Hit, 100),
+        started(1, "//web:bundle", 110),
+        finished(1, "//web:bundle", Status::Ran, 1_310),
+        Event::Linked { id: 1, path: ".wake/out/web/bundle".into() },
+        Event::Finished {
+            exit: 0,
+            classes: vec![],
+            counts: Counts { total: 2, hit: 1, ran: 1, ..Counts::default() },
+            wall_ms: 1_320,
+            saved_ms: 1_200,
+        },
+    ]
+}
+
+/// Everything remembered.
+pub(crate) fn remembered() -> Vec<Event> {
+    vec![
+        begun("strict"),
+        Event::Evaluated { pkgs: 2, modules: 2, evaluations: 8, cached: 8, t_ms: 3 },
+        announced(0, "//lex:lex", &[]),
+        announced(1, "//web:bundle", &[0]),
+        finished(0, "//lex:lex", Status::Hit, 4),
+        finished(1, "//web:bundle", Status::Hit, 4),
+        Event::Linked { id: 1, path: ".wake/out/web/bundle".into() },
+        Event::Finished {
+            exit: 0,
+            classes: vec![],
+            counts: Counts { total: 2, hit: 2, ..Counts::default() },
+            wall_ms: 40,
+            saved_ms: 372_000,
+        },
+    ]
+}
+
+const KEY: &str = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";

@@ -1,0 +1,114 @@
+//! A log that scrolls, with lines below it that are redrawn in place.
+
+use std::io::Write;
+
+use crate::terminal::width;
+
+/// How large a terminal is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    /// Columns.
+    pub(crate) columns: usize,
+    /// Rows.
+    pub(crate) rows: usize,
+}
+
+/// Where people read: standard error, or a buffer in tests.
+///
+/// Write errors are dropped: a build does not fail because nobody looks at it.
+pub(crate) struct Screen<W> {
+    out: W,
+    live: Vec<String>,
+}
+
+impl<W: Write> Screen<W> {
+    /// A screen with nothing on it.
+    pub(crate) fn new(out: W) -> Self {
+        Screen { out, live: Vec::new() }
+    }
+
+    /// Appends whole lines to the log, above the live lines.
+    pub(crate) fn log(&mut self, text: &str) {
+        let frame = format!("{}{text}{}", self.erasure(), self.live.join("\n"));
+        self.write(&frame);
+    }
+
+    /// Replaces the live lines; each must fit the terminal's width.
+    pub(crate) fn live(&mut self, lines: Vec<String>) {
+        if lines == self.live {
+            return;
+        }
+        let frame = format!("{}{}", self.erasure(), lines.join("\n"));
+        self.live = lines;
+        self.write(&frame);
+    }
+
+    /// Forgets where the live lines were: something else has written since, as a shell does after
+    /// Ctrl-Z.
+    pub(crate) fn forget(&mut self) {
+        self.live.clear();
+    }
+
+    /// One write a frame, so that a terminal never shows half of one.
+    fn write(&mut self, frame: &str) {
+        let _ = self.out.write_all(frame.as_bytes()).and_then(|()| self.out.flush());
+    }
+
+    /// What takes the live lines away, with the cursor at the start of the first.
+    fn erasure(&self) -> String {
+        match self.live.len() {
+            0 => String::new(),
+            1 => "\r\x1b[J".to_owned(),
+            lines => format!("\r\x1b[{}A\x1b[J", lines - 1),
+        }
+    }
+}
+
+/// The size of the terminal at standard error; `columns`, else 80 by 24, where it cannot be asked.
+pub(crate) fn of_stderr(columns: Option<usize>) -> Size {
+    match rustix::termios::tcgetwinsize(std::io::stderr()) {
+        Ok(size) if size.ws_col > 0 && size.ws_row > 0 => {
+            Size { columns: size.ws_col.into(), rows: size.ws_row.into() }
+        }
+        _ => Size { columns: columns.unwrap_or(80), rows: 24 },
+    }
+}
+
+/// `line` cut to what a terminal of `columns` takes without wrapping.
+///
+/// One column stays free: some terminals wrap when the last one is written.
+pub(crate) fn fit(line: &str, columns: usize) -> String {
+    width::cut_end(line, columns.saturating_sub(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(use_it: impl FnOnce(&mut Screen<&mut Vec<u8>>)) -> String {
+        let mut out = Vec::new();
+        use_it(&mut Screen::new(&mut out));
+        String::from_utf8(out).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_log_scrolls_above_the_live_lines() {
+        let text = written(|screen| {
+            screen.live(vec!["a".into(), "b".into()]);
+            screen.log("line\n");
+            screen.live(vec![]);
+        });
+        assert_eq!(text, "a\nb\r\x1b[1A\x1b[Jline\na\nb\r\x1b[1A\x1b[J");
+    }
+
+    #[test]
+    fn the_same_lines_are_not_drawn_twice() {
+        let text = written(|screen| {
+            screen.live(vec!["a".into()]);
+            screen.live(vec!["a".into()]);
+            screen.forget();
+            screen.live(vec!["a".into()]);
+        });
+        assert_eq!(text, "aa");
+    }
+}

@@ -1,0 +1,172 @@
+//! The last sentence of a build.
+
+use wake_build::diagnostic::Class;
+use wake_build::event::Counts;
+
+use crate::terminal::escape;
+use crate::terminal::words;
+
+/// How a build ended, as its last event and the tally tell it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ending<'a> {
+    /// The exit code of the program.
+    pub(crate) exit: u8,
+    /// What became of the steps.
+    pub(crate) counts: Counts,
+    /// Milliseconds from start to end.
+    pub(crate) wall_ms: u64,
+    /// Milliseconds that remembered results once cost.
+    pub(crate) saved_ms: u64,
+    /// The labels of the failed steps.
+    pub(crate) failed: &'a [String],
+    /// Errors that were told.
+    pub(crate) errors: usize,
+}
+
+/// In one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Everything that was asked for is there.
+    Finished,
+    /// Something failed.
+    Failed,
+    /// Somebody stopped it.
+    Interrupted,
+}
+
+impl Ending<'_> {
+    /// How it ended in one word.
+    pub(crate) fn verdict(&self) -> Verdict {
+        match self.exit {
+            0 => Verdict::Finished,
+            code if code == Class::Interrupted.exit_code() => Verdict::Interrupted,
+            _ => Verdict::Failed,
+        }
+    }
+
+    /// The sentence after the word.
+    pub(crate) fn sentence(&self) -> String {
+        match self.verdict() {
+            Verdict::Finished => self.finished(),
+            Verdict::Failed => self.failed_sentence(),
+            Verdict::Interrupted => self.interrupted(),
+        }
+    }
+
+    fn finished(&self) -> String {
+        let Counts { total, hit, ran, .. } = self.counts;
+        let how = match (hit, ran) {
+            (_, 0) if total > 0 => ", all cached,".to_owned(),
+            (0, _) => String::new(),
+            (hit, ran) => format!(" ({hit} hit, {ran} ran)"),
+        };
+        format!("{}{how} in {}{}", words::count(total, "action"), self.wall(), self.saved())
+    }
+
+    fn failed_sentence(&self) -> String {
+        let Counts { total, failed, .. } = self.counts;
+        if failed == 0 {
+            let errors = words::count(self.errors.max(1), "error");
+            return format!("{errors} in {}{}", self.wall(), self.rest("; "));
+        }
+        let of = words::count(total, "action");
+        let labels = list(self.failed, 5);
+        format!("{failed} of {of} failed: {labels}{} in {}", self.rest("; "), self.wall())
+    }
+
+    fn interrupted(&self) -> String {
+        format!("after {}{}", self.wall(), self.rest(": "))
+    }
+
+    /// What became of the others: `; 181 ok (96 hit, 85 ran), 2 skipped`.
+    fn rest(&self, lead: &str) -> String {
+        let Counts { total: _, hit, ran, failed: _, skipped, aborted } = self.counts;
+        let ok = match (hit, ran) {
+            (0, 0) => None,
+            (hit, 0) => Some(format!("{hit} ok, all cached")),
+            (0, ran) => Some(format!("{ran} ok")),
+            (hit, ran) => Some(format!("{} ok ({hit} hit, {ran} ran)", hit + ran)),
+        };
+        let skipped = (skipped > 0).then(|| format!("{skipped} skipped"));
+        let aborted = (aborted > 0).then(|| format!("{aborted} not done"));
+        let parts: Vec<String> = [ok, skipped, aborted].into_iter().flatten().collect();
+        if parts.is_empty() { String::new() } else { format!("{lead}{}", parts.join(", ")) }
+    }
+
+    fn wall(&self) -> String {
+        words::span_ms(self.wall_ms)
+    }
+
+    fn saved(&self) -> String {
+        if self.saved_ms < 100 {
+            return String::new();
+        }
+        format!(" (saved ~{})", words::span_ms(self.saved_ms))
+    }
+}
+
+/// The first `most` of `labels`, and how many more there are.
+pub(crate) fn list(labels: &[String], most: usize) -> String {
+    let shown: Vec<_> = labels.iter().take(most).map(|label| escape::line(label)).collect();
+    let more = labels.len().saturating_sub(most);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ending(exit: u8, counts: Counts) -> Ending<'static> {
+        Ending { exit, counts, wall_ms: 101_000, saved_ms: 0, failed: &[], errors: 0 }
+    }
+
+    #[test]
+    fn a_build_that_did_nothing_says_what_it_saved() {
+        let counts = Counts { total: 182, hit: 182, ..Counts::default() };
+        let ending = Ending { wall_ms: 40, saved_ms: 372_000, ..ending(0, counts) };
+        assert_eq!(ending.sentence(), "182 actions, all cached, in 0.04s (saved ~6m12s)");
+    }
+
+    #[test]
+    fn builds_that_did_something() {
+        let mixed = Counts { total: 182, hit: 96, ran: 86, ..Counts::default() };
+        assert_eq!(ending(0, mixed).sentence(), "182 actions (96 hit, 86 ran) in 1m41s");
+        let cold = Counts { total: 1, ran: 1, ..Counts::default() };
+        assert_eq!(ending(0, cold).sentence(), "1 action in 1m41s");
+        assert_eq!(ending(0, Counts::default()).sentence(), "0 actions in 1m41s");
+    }
+
+    #[test]
+    fn failures_name_the_failed() {
+        let counts =
+            Counts { total: 184, hit: 96, ran: 85, failed: 1, skipped: 2, ..Counts::default() };
+        let failed = ["//web:bundle".to_owned()];
+        let ending = Ending { failed: &failed, ..ending(1, counts) };
+        assert_eq!(
+            ending.sentence(),
+            "1 of 184 actions failed: //web:bundle; 181 ok (96 hit, 85 ran), 2 skipped in 1m41s"
+        );
+    }
+
+    #[test]
+    fn errors_before_any_action() {
+        let ending = Ending { errors: 2, wall_ms: 30, ..ending(5, Counts::default()) };
+        assert_eq!(ending.sentence(), "2 errors in 0.03s");
+    }
+
+    #[test]
+    fn an_interruption_is_told_as_one() {
+        let counts = Counts { total: 10, hit: 3, ran: 2, aborted: 5, ..Counts::default() };
+        let ending = ending(130, counts);
+        assert_eq!(ending.verdict(), Verdict::Interrupted);
+        assert_eq!(ending.sentence(), "after 1m41s: 5 ok (3 hit, 2 ran), 5 not done");
+    }
+
+    #[test]
+    fn long_lists_end() {
+        let labels: Vec<String> = (0..7).map(|at| format!("//a:{at}")).collect();
+        assert_eq!(list(&labels, 2), "//a:0, //a:1 and 5 more");
+        assert_eq!(list(&labels[..2], 2), "//a:0, //a:1");
+    }
+}

@@ -1,0 +1,366 @@
+//! The build as a person at a terminal sees it: lines with a verb, a bar below them.
+
+use std::io::Write;
+use std::time::Duration;
+
+use wake_build::event::{ActionFinished, Event, Reporter, Status};
+
+use crate::report::clock::Clock;
+use crate::report::diagnostic::{self, Detail};
+use crate::report::screen::{Screen, Size};
+use crate::report::summary::{Ending, Verdict};
+use crate::report::tally::Tally;
+use crate::report::{Manner, Verbosity, excerpt, live};
+use crate::signals;
+use crate::terminal::escape;
+use crate::terminal::style::{Role, VERB_COLUMNS};
+use crate::terminal::words;
+
+/// The bar is drawn at most this often.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// Writes lines with a right-aligned verb and, where it is given a size, a live bar.
+pub(crate) struct Verbs<W> {
+    screen: Screen<W>,
+    manner: Manner,
+    clock: Clock,
+    bar: Option<Bar>,
+    tally: Tally,
+    errors: usize,
+    links: Vec<String>,
+    /// Said only once something runs or fails, so that a build with nothing to do is one line.
+    held: Option<String>,
+}
+
+/// What the live lines need to know.
+pub(crate) struct Bar {
+    /// How large the terminal is now.
+    pub(crate) size: Box<dyn Fn() -> Size>,
+    /// Commands that run at once at most.
+    pub(crate) jobs: usize,
+    /// When it was last drawn.
+    pub(crate) drawn: Duration,
+}
+
+impl<W: Write> Verbs<W> {
+    /// A reporter that writes to `out`.
+    pub(crate) fn new(out: W, manner: Manner, clock: Clock, bar: Option<Bar>) -> Self {
+        Verbs {
+            screen: Screen::new(out),
+            manner,
+            clock,
+            bar,
+            tally: Tally::default(),
+            errors: 0,
+            links: Vec::new(),
+            held: None,
+        }
+    }
+
+    fn say(&mut self, text: &str) {
+        let held = self.held.take().unwrap_or_default();
+        self.screen.log(&format!("{held}{text}"));
+    }
+
+    fn verb(&mut self, role: Role, verb: &str, rest: &str) {
+        let line = self.manner.style.verb(role, verb, rest);
+        self.say(&format!("{line}\n"));
+    }
+
+    fn hold_evaluated(&mut self, event: &Event) {
+        let Event::Evaluated { pkgs, modules, evaluations, cached, t_ms } = event else { return };
+        let cached = match *cached {
+            0 => String::new(),
+            cached if cached == *evaluations => " (all from cache)".to_owned(),
+            cached => format!(" ({cached} of {evaluations} from cache)"),
+        };
+        let modules = words::count(*modules, "module");
+        let packages = words::count(*pkgs, "package");
+        let time = words::span_ms(*t_ms);
+        let line = format!("{modules} of {packages} in {time}{cached}");
+        let line = self.manner.style.verb(Role::Good, "Evaluated", line);
+        self.held = Some(format!("{line}\n"));
+    }
+
+    fn finished(&mut self, finished: &ActionFinished) {
+        let label = escape::line(&finished.label);
+        let time = words::span_ms(finished.dur_ms);
+        let because = escape::line(&finished.why);
+        match finished.status {
+            Status::Failed => self.failed(finished),
+            Status::Ran if self.manner.verbosity >= Verbosity::Verbose => {
+                self.verb(Role::Good, "Ran", &format!("{label} in {time}: {because}"));
+            }
+            Status::Skipped if self.manner.verbosity >= Verbosity::Verbose => {
+                self.verb(Role::Caution, "Skipped", &format!("{label}: {because}"));
+            }
+            Status::Hit if self.manner.verbosity >= Verbosity::Everything => {
+                self.verb(Role::Faint, "Hit", &format!("{label} (saved {time})"));
+            }
+            _ => {}
+        }
+    }
+
+    /// The failed command with the part of its output that matters and the way to the rest.
+    fn failed(&mut self, finished: &ActionFinished) {
+        let style = self.manner.style;
+        let label = escape::line(&finished.label);
+        let command = escape::line(&finished.command);
+        if self.manner.detail == Detail::Short {
+            let how = how(finished);
+            return self.say(&format!("{label}: {}: {how}\n", style.paint(Role::Bad, "failed")));
+        }
+        let head = style.paint(Role::Strong, &label);
+        let head = format!("{head} ({})  {}", how(finished), style.paint(Role::Faint, command));
+        let mut text = format!("{}\n", style.verb(Role::Bad, "Failed", head.trim_end()));
+        let margin = " ".repeat(VERB_COLUMNS + 1);
+        for line in finished.faults.iter().map(|fault| escape::line(fault)) {
+            text += &format!("{margin}{}\n", style.paint(Role::Strong, line));
+        }
+        for line in excerpt::of(finished) {
+            text += &format!("{margin}{}\n", line.trim_end());
+        }
+        if finished.outcome.is_some() {
+            let log = style.paint(Role::Guide, "log:");
+            text += &format!("{margin}{log} wake log -o {label}\n");
+        }
+        self.say(&text);
+    }
+
+    fn links(&mut self) {
+        let quiet = self.tally.counts.ran == 0 && self.manner.verbosity < Verbosity::Verbose;
+        let links = std::mem::take(&mut self.links);
+        match links.as_slice() {
+            [] => {}
+            _ if quiet => {}
+            [.., last] if links.len() > MOST_LINKS => {
+                let rest = format!("{} results, the last at {last}", links.len());
+                self.verb(Role::Good, "Linked", &rest);
+            }
+            links => links.iter().for_each(|link| self.verb(Role::Good, "Linked", link)),
+        }
+    }
+
+    fn end(&mut self, event: &Event) {
+        let Event::Finished { exit, counts, wall_ms, saved_ms, .. } = event else { return };
+        self.screen.live(Vec::new());
+        self.bar = None;
+        self.links();
+        let failed = std::mem::take(&mut self.tally.failed);
+        let ending = Ending {
+            exit: *exit,
+            counts: *counts,
+            wall_ms: *wall_ms,
+            saved_ms: *saved_ms,
+            failed: &failed,
+            errors: self.errors,
+        };
+        self.held = None;
+        let sentence = ending.sentence();
+        match ending.verdict() {
+            Verdict::Finished if self.manner.verbosity == Verbosity::Quiet => {}
+            Verdict::Finished => self.verb(Role::Good, "Finished", &sentence),
+            Verdict::Failed => self.verb(Role::Bad, "Error", &sentence),
+            Verdict::Interrupted => self.verb(Role::Caution, "Interrupted", &sentence),
+        }
+    }
+
+    fn draw(&mut self) {
+        let now = (self.clock)();
+        let Some(bar) = &mut self.bar else { return };
+        if signals::take_resumed() {
+            self.screen.forget();
+        } else if now < bar.drawn + FRAME {
+            return;
+        }
+        bar.drawn = now;
+        let lines = live::lines(&self.tally, now, bar.jobs, (bar.size)(), self.manner.style);
+        self.screen.live(lines);
+    }
+}
+
+/// Links that are named one by one.
+const MOST_LINKS: usize = 8;
+
+/// How a command ended and after what time, `exit 2, 12.4s`; or why there was none.
+pub(crate) fn how(finished: &ActionFinished) -> String {
+    let time = words::span_ms(finished.dur_ms);
+    match &finished.outcome {
+        None => escape::line(&finished.why).into_owned(),
+        Some(outcome) => format!("{}, {time}", escape::line(outcome)),
+    }
+}
+
+impl<W: Write> Reporter for Verbs<W> {
+    fn event(&mut self, event: &Event) {
+        self.tally.event(event);
+        match event {
+            Event::Started { sandbox, .. } if sandbox == "weak" => {
+                let rest = "the sandbox is weak: commands can see more than what is declared";
+                self.verb(Role::Caution, "Warning", rest);
+            }
+            Event::Evaluated { .. } if self.manner.verbosity > Verbosity::Quiet => {
+                self.hold_evaluated(event);
+            }
+            Event::ActionStarted { label, .. } => {
+                if self.held.is_some() {
+                    self.say("");
+                }
+                if self.manner.verbosity >= Verbosity::Everything {
+                    self.verb(Role::Guide, "Running", &escape::line(label));
+                }
+            }
+            Event::ActionFinished(finished) => self.finished(finished),
+            Event::Diagnostic(diagnostic) => {
+                self.errors += usize::from(diagnostic.level == wake_build::diagnostic::Level::Error);
+                let Manner { detail, style, .. } = self.manner;
+                self.say(&diagnostic::render(diagnostic, detail, style));
+            }
+            Event::Trace { label, text } if self.manner.verbosity > Verbosity::Quiet => {
+                for line in escape::lines(text) {
+                    self.verb(Role::Guide, "Trace", &format!("{}: {line}", escape::line(label)));
+                }
+            }
+            Event::Linked { path, .. } if self.manner.verbosity > Verbosity::Quiet => {
+                self.links.push(escape::line(path).into_owned());
+            }
+            Event::Finished { .. } => self.end(event),
+            _ => {}
+        }
+        self.draw();
+    }
+
+    fn tick(&mut self) {
+        self.draw();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::clock::fixed;
+    use crate::report::recorded;
+    use crate::terminal::style::Style;
+
+    fn manner(verbosity: Verbosity, detail: Detail) -> Manner {
+        let style = Style { color: false, unicode: true };
+        Manner { style, detail, verbosity, annotations: false }
+    }
+
+    fn shown(events: &[Event], manner: Manner) -> String {
+        let mut out = Vec::new();
+        let mut verbs = Verbs::new(&mut out, manner, fixed(Duration::ZERO), None);
+        events.iter().for_each(|event| verbs.event(event));
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn a_build_that_fails() {
+        assert_eq!(
+            shown(&recorded::failing(), manner(Verbosity::Normal, Detail::Full)),
+            "   Evaluated 3 modules of 2 packages in 0.09s (5 of 8 from cache)
+      Failed //web:bundle (exit 2, 12.4s)  node build.js
+             error: no chart
+             \\x1b[2Jsee
+             log: wake log -o //web:bundle
+error: `./src/chart.ts` is not in the sandbox
+ --> web/PKG.libsonnet:6:3
+  |
+6 |   files: ['./src/a.ts'],
+  |   ^^^^^
+  help: add it to files
+       Error 1 of 3 actions failed: //web:bundle; 1 ok, all cached, 1 skipped in 41.4s
+"
+        );
+    }
+
+    #[test]
+    fn a_command_that_succeeds_and_leaves_the_wrong_things() {
+        let mut failed = recorded::action(0, "//a:b", Status::Failed, 1_000);
+        (failed.outcome, failed.exit) = (Some("exit 0".into()), Some(0));
+        failed.faults = vec!["`./out.txt` was declared and is not there".into()];
+        failed.stdout_tail = "wrote out.text\n".into();
+        let events = [recorded::announced(0, "//a:b", &[]), Event::ActionFinished(failed.into())];
+        assert_eq!(
+            shown(&events, manner(Verbosity::Normal, Detail::Full)),
+            "      Failed //a:b (exit 0, 1.2s)  ./build.sh
+             `./out.txt` was declared and is not there
+             wrote out.text
+             log: wake log -o //a:b
+"
+        );
+    }
+
+    #[test]
+    fn a_build_that_fails_in_short() {
+        assert_eq!(
+            shown(&recorded::failing(), manner(Verbosity::Quiet, Detail::Short)),
+            "//web:bundle: failed: exit 2, 12.4s
+web/PKG.libsonnet:6:3: error: `./src/chart.ts` is not in the sandbox
+       Error 1 of 3 actions failed: //web:bundle; 1 ok, all cached, 1 skipped in 41.4s
+"
+        );
+    }
+
+    #[test]
+    fn a_build_that_succeeds() {
+        assert_eq!(
+            shown(&recorded::succeeding(), manner(Verbosity::Normal, Detail::Full)),
+            "   Evaluated 3 modules of 2 packages in 0.09s (all from cache)
+       Trace //web:bundle: PKG:3 level\\x1b[2J
+      Linked .wake/out/web/bundle
+    Finished 2 actions (1 hit, 1 ran) in 1.3s (saved ~1.2s)
+"
+        );
+        let everything = shown(&recorded::succeeding(), manner(Verbosity::Everything, Detail::Full));
+        assert!(everything.contains("         Hit //lex:lex (saved 1.2s)\n"), "{everything}");
+        assert!(everything.contains("         Ran //web:bundle in 1.2s: no earlier run\n"));
+    }
+
+    #[test]
+    fn a_build_with_nothing_to_do_is_one_line_and_quietly_none() {
+        assert_eq!(
+            shown(&recorded::remembered(), manner(Verbosity::Normal, Detail::Full)),
+            "    Finished 2 actions, all cached, in 0.04s (saved ~6m12s)\n"
+        );
+        assert_eq!(shown(&recorded::remembered(), manner(Verbosity::Quiet, Detail::Full)), "");
+    }
+
+    #[test]
+    fn a_weak_sandbox_is_never_silent() {
+        let text = shown(&[recorded::begun("weak")], manner(Verbosity::Quiet, Detail::Full));
+        assert!(text.starts_with("     Warning the sandbox is weak"), "{text}");
+    }
+
+    #[test]
+    fn the_bar_is_drawn_ten_times_a_second_and_leaves_nothing_behind() {
+        let mut out = Vec::new();
+        let time = std::rc::Rc::new(std::cell::Cell::new(Duration::ZERO));
+        let reading = std::rc::Rc::clone(&time);
+        let bar = Bar {
+            size: Box::new(|| Size { columns: 60, rows: 24 }),
+            jobs: 2,
+            drawn: Duration::ZERO,
+        };
+        let manner = manner(Verbosity::Normal, Detail::Full);
+        let clock: Clock = Box::new(move || reading.get());
+        let mut verbs = Verbs::new(&mut out, manner, clock, Some(bar));
+        let events = recorded::succeeding();
+        verbs.event(&events[0]);
+        for event in &events[3..7] {
+            time.set(time.get() + Duration::from_millis(30));
+            verbs.event(event);
+        }
+        time.set(Duration::from_millis(1_150));
+        verbs.tick();
+        events[7..].iter().for_each(|event| verbs.event(event));
+        let text = String::from_utf8_lossy(&out).into_owned();
+        let first = "    Building [========>>>>>>>>] 1/2  hit 1  running 1  0s";
+        assert!(text.starts_with(first), "{text:?}");
+        assert!(text.contains("\r\x1b[J    Building [=="), "{text:?}");
+        // Two frames, then the bar is taken away and the log stands alone.
+        assert_eq!(text.matches("Building").count(), 2, "{text:?}");
+        let end = "\r\x1b[1A\x1b[J      Linked .wake/out/web/bundle\n    Finished 2 actions (1 hit, 1 ran) in 1.3s (saved ~1.2s)\n";
+        assert!(text.ends_with(end), "{text:?}");
+    }
+}

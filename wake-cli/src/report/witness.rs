@@ -1,0 +1,98 @@
+//! Sees to it that every failure is told once and every stream has an end.
+
+use std::time::Instant;
+
+use wake_build::diagnostic::{Diagnostic, Failure};
+use wake_build::event::{Counts, Event, Reporter};
+
+/// Passes events on and remembers what they told.
+///
+/// A build may fail before its first event, or with an error that no event carried; whoever reads
+/// the events shall still see every error, and a `finished` after the last.
+pub(crate) struct Witness {
+    inner: Box<dyn Reporter>,
+    start: Instant,
+    told: Vec<Diagnostic>,
+    ended: bool,
+}
+
+impl Witness {
+    /// A witness in front of `inner`.
+    pub(crate) fn new(inner: Box<dyn Reporter>) -> Self {
+        Witness { inner, start: Instant::now(), told: Vec::new(), ended: false }
+    }
+
+    /// Tells what of `failure` was not told, and ends the stream if it has no end yet.
+    pub(crate) fn close(&mut self, failure: &Failure) {
+        if self.ended {
+            return;
+        }
+        for diagnostic in &failure.diagnostics {
+            if !self.told.contains(diagnostic) {
+                self.inner.event(&Event::Diagnostic(Box::new(diagnostic.clone())));
+            }
+        }
+        let mut classes: Vec<u8> =
+            failure.diagnostics.iter().map(|diagnostic| diagnostic.class.exit_code()).collect();
+        classes.sort_unstable();
+        classes.dedup();
+        self.event(&Event::Finished {
+            exit: failure.class().exit_code(),
+            classes,
+            counts: Counts::default(),
+            wall_ms: self.start.elapsed().as_millis() as u64,
+            saved_ms: 0,
+        });
+    }
+}
+
+impl Reporter for Witness {
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Diagnostic(diagnostic) => self.told.push((**diagnostic).clone()),
+            Event::Finished { .. } => self.ended = true,
+            _ => {}
+        }
+        self.inner.event(event);
+    }
+
+    fn tick(&mut self) {
+        self.inner.tick();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::RefCell;
+    use std::rc::Rc;
+    use wake_build::diagnostic::Class;
+
+    struct Notes(Rc<RefCell<Vec<Event>>>);
+
+    impl Reporter for Notes {
+        fn event(&mut self, event: &Event) {
+            self.0.borrow_mut().push(event.clone());
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_once_and_ended_once() {
+        let notes = Rc::new(RefCell::new(Vec::new()));
+        let mut witness = Witness::new(Box::new(Notes(Rc::clone(&notes))));
+        let told = Diagnostic::error(Class::Evaluation, "a");
+        let untold = Diagnostic::error(Class::Environment, "b");
+        witness.event(&Event::Diagnostic(Box::new(told.clone())));
+        let failure = Failure { diagnostics: vec![told.clone(), untold.clone()] };
+        witness.close(&failure);
+        witness.close(&failure);
+        let notes = notes.borrow();
+        assert_eq!(notes.len(), 3);
+        assert_eq!(notes[0], Event::Diagnostic(Box::new(told)));
+        assert_eq!(notes[1], Event::Diagnostic(Box::new(untold)));
+        let Event::Finished { exit: 5, classes, .. } = &notes[2] else {
+            panic!("{:?}", notes[2]);
+        };
+        assert_eq!(classes, &[5, 10]);
+    }
+}

@@ -1,0 +1,264 @@
+//! What the command line and the environment mean together.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use wake_build::diagnostic::{Class, Diagnostic};
+use wake_model::SandboxLevel;
+
+use crate::args::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
+use crate::environment::{Ci, Environment};
+use crate::report::diagnostic::Detail;
+use crate::report::{Manner, Verbosity};
+use crate::terminal::style::Style;
+
+/// How the program behaves, whatever the command.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Settings {
+    /// Where it runs; absolute.
+    pub(crate) cwd: PathBuf,
+    /// The store that was named by flag or environment, before `wake.toml` is asked.
+    pub(crate) store: Option<PathBuf>,
+    /// The store if nobody names one.
+    pub(crate) default_store: Option<PathBuf>,
+    /// Commands that run at once at most.
+    pub(crate) jobs: usize,
+    /// Whether the number was given, so that `wake.toml` has no say.
+    pub(crate) jobs_given: bool,
+    /// How strictly commands are kept to what they declare.
+    pub(crate) sandbox: SandboxLevel,
+    /// Who reads.
+    pub(crate) format: Format,
+    /// How what is going on is shown.
+    pub(crate) progress: Progress,
+    /// How people are told.
+    pub(crate) manner: Manner,
+    /// Width of a terminal that cannot be asked.
+    pub(crate) columns: Option<usize>,
+}
+
+/// Who reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// A person, on standard error.
+    Human,
+    /// A program, on standard output.
+    Json,
+}
+
+/// How what is going on is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// A live bar.
+    Bar,
+    /// Lines with the time.
+    Plain,
+    /// Not at all.
+    None,
+}
+
+/// What of the process is neither argument nor environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    /// The directory it was started in.
+    pub(crate) cwd: PathBuf,
+    /// Standard error is a terminal.
+    pub(crate) terminal: bool,
+    /// Processors that it may use.
+    pub(crate) processors: usize,
+}
+
+impl Process {
+    /// Asks the system about this process.
+    pub(crate) fn this() -> Result<Self, Diagnostic> {
+        let cwd = std::env::current_dir().map_err(|source| {
+            Diagnostic::error(
+                Class::Environment,
+                format!("the current directory cannot be found: {source}"),
+            )
+        })?;
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Process { cwd, terminal: std::io::stderr().is_terminal(), processors })
+    }
+}
+
+impl Settings {
+    /// Flags before variables before what the terminal suggests.
+    pub(crate) fn new(
+        global: &Global,
+        environment: &Environment,
+        process: &Process,
+    ) -> Result<Self, Diagnostic> {
+        let cwd = match &global.directory {
+            None => process.cwd.clone(),
+            Some(directory) => directory_of(&process.cwd.join(directory))?,
+        };
+        let capable = process.terminal && !environment.dumb;
+        let absolute = |store: &PathBuf| process.cwd.join(store);
+        Ok(Settings {
+            cwd,
+            store: global.store.as_ref().or(environment.store.as_ref()).map(absolute),
+            default_store: environment.cache.as_ref().map(|cache| cache.join("wake/store")),
+            jobs: global.jobs.map_or(process.processors, usize::from),
+            jobs_given: global.jobs.is_some(),
+            sandbox: match global.sandbox {
+                SandboxHow::Strict => SandboxLevel::Strict,
+                SandboxHow::Weak => SandboxLevel::Weak,
+            },
+            format: match global.message_format {
+                MessageFormat::Json => Format::Json,
+                MessageFormat::Human | MessageFormat::Short => Format::Human,
+            },
+            progress: progress(global, environment, capable)?,
+            manner: manner(global, environment, capable),
+            columns: environment.columns,
+        })
+    }
+}
+
+fn directory_of(directory: &std::path::Path) -> Result<PathBuf, Diagnostic> {
+    let found = std::fs::canonicalize(directory).and_then(|path| {
+        if path.is_dir() { Ok(path) } else { Err(std::io::ErrorKind::NotADirectory.into()) }
+    });
+    found.map_err(|source| {
+        Diagnostic::error(Class::Usage, format!("`{}`: {source}", directory.display()))
+    })
+}
+
+fn progress(
+    global: &Global,
+    environment: &Environment,
+    capable: bool,
+) -> Result<Progress, Diagnostic> {
+    let asked = match (global.progress, environment.progress.as_deref()) {
+        (Some(asked), _) => asked,
+        (None, None) => ProgressHow::Auto,
+        (None, Some(text)) => clap::ValueEnum::from_str(text, true).map_err(|_| {
+            Diagnostic::error(Class::Usage, format!("`WAKE_PROGRESS` is `{text}`"))
+                .help("it may be auto, bar, plain or none")
+        })?,
+    };
+    Ok(match asked {
+        ProgressHow::None => Progress::None,
+        ProgressHow::Plain => Progress::Plain,
+        ProgressHow::Bar => Progress::Bar,
+        ProgressHow::Auto if global.quiet => Progress::None,
+        ProgressHow::Auto if capable && environment.ci == Ci::No => Progress::Bar,
+        ProgressHow::Auto => Progress::Plain,
+    })
+}
+
+fn manner(global: &Global, environment: &Environment, capable: bool) -> Manner {
+    let color = match global.color {
+        ColorWhen::Always => true,
+        ColorWhen::Never => false,
+        ColorWhen::Auto if environment.no_color => false,
+        ColorWhen::Auto => environment.force_color || capable,
+    };
+    let verbosity = match (global.quiet, global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (false, 0) => Verbosity::Normal,
+        (false, 1) => Verbosity::Verbose,
+        (false, _) => Verbosity::Everything,
+    };
+    let short = global.message_format == MessageFormat::Short;
+    Manner {
+        style: Style { color, unicode: environment.utf8 },
+        detail: if short { Detail::Short } else { Detail::Full },
+        verbosity,
+        annotations: environment.ci == Ci::GitHub,
+    }
+}
+
+/// Settings of a quiet corner: no flags, no environment, no terminal.
+#[cfg(test)]
+pub(crate) fn for_tests(cwd: &std::path::Path) -> Settings {
+    use crate::terminal::style::Style;
+    Settings {
+        cwd: cwd.to_owned(),
+        store: None,
+        default_store: None,
+        jobs: 1,
+        jobs_given: false,
+        sandbox: SandboxLevel::Strict,
+        format: Format::Human,
+        progress: Progress::None,
+        manner: Manner {
+            style: Style { color: false, unicode: true },
+            detail: Detail::Full,
+            verbosity: Verbosity::Normal,
+            annotations: false,
+        },
+        columns: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::args::Cli;
+    use clap::Parser;
+
+    fn settings(line: &str, environment: &Environment, terminal: bool) -> Settings {
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let process = Process { cwd: "/start".into(), terminal, processors: 2 };
+        Settings::new(&cli.global, environment, &process).unwrap()
+    }
+
+    #[test]
+    fn a_terminal_gets_a_bar_and_a_service_gets_lines() {
+        let none = Environment::default();
+        assert_eq!(settings("wake build", &none, true).progress, Progress::Bar);
+        assert_eq!(settings("wake build", &none, false).progress, Progress::Plain);
+        let ci = Environment { ci: Ci::Some, ..Environment::default() };
+        assert_eq!(settings("wake build", &ci, true).progress, Progress::Plain);
+        let dumb = Environment { dumb: true, ..Environment::default() };
+        assert_eq!(settings("wake build", &dumb, true).progress, Progress::Plain);
+    }
+
+    #[test]
+    fn flags_win_over_variables() {
+        let environment = Environment {
+            progress: Some("none".into()),
+            no_color: true,
+            store: Some("/var".into()),
+            ..Environment::default()
+        };
+        let by_variable = settings("wake build", &environment, true);
+        assert_eq!(by_variable.progress, Progress::None);
+        assert!(!by_variable.manner.style.color);
+        assert_eq!(by_variable.store, Some("/var".into()));
+        let line = "wake build --progress bar --color always --store s";
+        let by_flag = settings(line, &environment, true);
+        assert_eq!(by_flag.progress, Progress::Bar);
+        assert!(by_flag.manner.style.color);
+        assert_eq!(by_flag.store, Some("/start/s".into()));
+    }
+
+    #[test]
+    fn a_wrong_variable_is_an_error_that_names_it() {
+        let environment = Environment { progress: Some("loud".into()), ..Environment::default() };
+        let cli = Cli::try_parse_from(["wake", "build"]).unwrap();
+        let process = Process { cwd: "/".into(), terminal: false, processors: 2 };
+        let error = Settings::new(&cli.global, &environment, &process).unwrap_err();
+        assert_eq!(error.class, Class::Usage);
+        assert_eq!(error.message, "`WAKE_PROGRESS` is `loud`");
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_named() {
+        let cli = Cli::try_parse_from(["wake", "-C", "/nowhere/at/all", "build"]).unwrap();
+        let process = Process { cwd: "/".into(), terminal: false, processors: 2 };
+        let error = Settings::new(&cli.global, &Environment::default(), &process).unwrap_err();
+        assert_eq!(error.message, "`/nowhere/at/all`: No such file or directory (os error 2)");
+    }
+
+    #[test]
+    fn colours_follow_the_conventions() {
+        let forced = Environment { force_color: true, ..Environment::default() };
+        assert!(settings("wake build", &forced, false).manner.style.color);
+        let both = Environment { no_color: true, force_color: true, ..Environment::default() };
+        assert!(!settings("wake build", &both, true).manner.style.color);
+    }
+}

@@ -1,0 +1,48 @@
+//! Ctrl-C, Ctrl-Z and their kin.
+
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+
+/// The program was stopped by Ctrl-Z and goes on.
+static RESUMED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the program went on after Ctrl-Z since this was last asked.
+pub(crate) fn take_resumed() -> bool {
+    RESUMED.swap(false, Ordering::Relaxed)
+}
+
+/// Starts to listen: the first SIGINT or SIGTERM calls `stop`, the second ends the program at once.
+///
+/// The commands of a build die with the program, because the kernel tells them when it goes.
+pub(crate) fn listen(stop: impl Fn() + Send + 'static) -> std::io::Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGTSTP, SIGCONT])?;
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let mut stopping = false;
+        for signal in signals.forever() {
+            match signal {
+                SIGTSTP => pause(),
+                SIGCONT => RESUMED.store(true, Ordering::Relaxed),
+                // Ends the program as the signal would have, so that shells see 128 and its number.
+                signal if stopping => drop(emulate_default_handler(signal)),
+                _ => {
+                    stopping = true;
+                    stop();
+                }
+            }
+        }
+    })?;
+    Ok(())
+}
+
+/// Stops the program as Ctrl-Z does, with the shell's prompt on a line of its own.
+fn pause() {
+    if rustix::termios::isatty(std::io::stderr()) {
+        let _ = std::io::stderr().write_all(b"\r\n");
+    }
+    let _ = emulate_default_handler(SIGTSTP);
+    RESUMED.store(true, Ordering::Relaxed);
+}

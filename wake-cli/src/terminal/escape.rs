@@ -1,0 +1,124 @@
+//! Strangers' text without power over the terminal.
+//!
+//! Whatever a command wrote, or a file is called, may hold sequences that move the cursor, retitle
+//! the window, answer as if typed, or reorder what is read. None of these reach a terminal here.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+
+/// `text` as one line: colours dropped, tabs as spaces, every other control character spelled out.
+pub(crate) fn line(text: &str) -> Cow<'_, str> {
+    if text.chars().all(is_harmless) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        if let Some(after) = skip_color(rest) {
+            rest = after;
+            continue;
+        }
+        push(&mut out, character);
+        rest = &rest[character.len_utf8()..];
+    }
+    Cow::Owned(out)
+}
+
+/// `text` as lines, each escaped by [`line`]; trailing blank lines dropped.
+///
+/// A carriage return ends a line as well, so that a progress bar becomes its frames and nothing is
+/// overwritten unseen.
+pub(crate) fn lines(text: &str) -> Vec<Cow<'_, str>> {
+    let mut lines: Vec<_> = text
+        .split('\n')
+        .flat_map(|row| row.strip_suffix('\r').unwrap_or(row).split('\r'))
+        .map(line)
+        .collect();
+    while lines.last().is_some_and(|line| line.trim().is_empty()) {
+        lines.pop();
+    }
+    lines
+}
+
+fn push(out: &mut String, character: char) {
+    if character == '\t' {
+        out.push_str("    ");
+    } else if is_harmless(character) {
+        out.push(character);
+    } else if character.is_ascii() {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "\\x{:02x}", u32::from(character));
+    } else {
+        let _ = write!(out, "\\u{{{:x}}}", u32::from(character));
+    }
+}
+
+fn is_harmless(character: char) -> bool {
+    !character.is_control() && !is_invisible(character)
+}
+
+/// Characters that change the order or presence of others without being seen.
+///
+/// Source: Unicode Standard Annex 9, explicit directional formatting; annex 31, default ignorables.
+fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{061c}' | '\u{200b}'..='\u{200c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
+/// What follows a colour sequence (`ESC [ digits ; m`), where `text` starts with one.
+///
+/// Compilers colour what they write when told so; dropping the colours keeps excerpts readable.
+fn skip_color(text: &str) -> Option<&str> {
+    let parameters = text.strip_prefix("\x1b[")?;
+    let end = parameters.find(|c: char| !(c.is_ascii_digit() || c == ';' || c == ':'))?;
+    parameters[end..].strip_prefix('m')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ordinary_text_is_untouched() {
+        assert!(matches!(line("naïve 漢字 🦀 [x]"), Cow::Borrowed("naïve 漢字 🦀 [x]")));
+    }
+
+    #[test]
+    fn control_sequences_are_spelled_out() {
+        assert_eq!(line("\x1b]0;owned\x07"), "\\x1b]0;owned\\x07");
+        assert_eq!(line("\x1b[2J\x1b[H"), "\\x1b[2J\\x1b[H");
+        assert_eq!(line("a\x08b\x7f\0"), "a\\x08b\\x7f\\x00");
+        assert_eq!(line("\u{9b}2J"), "\\u{9b}2J");
+    }
+
+    #[test]
+    fn colours_are_dropped_and_only_colours() {
+        assert_eq!(line("\x1b[1;31merror\x1b[0m: x"), "error: x");
+        assert_eq!(line("\x1b[38:5:1mx\x1b[m"), "x");
+        assert_eq!(line("\x1b[31"), "\\x1b[31");
+        assert_eq!(line("\x1b[31K"), "\\x1b[31K");
+    }
+
+    #[test]
+    fn reordering_characters_are_spelled_out() {
+        assert_eq!(line("a\u{202e}b\u{2066}"), "a\\u{202e}b\\u{2066}");
+    }
+
+    #[test]
+    fn carriage_returns_hide_nothing() {
+        assert_eq!(lines("bad\rgood\r\nnext\n\n"), ["bad", "good", "next"]);
+        assert_eq!(lines(""), [""; 0]);
+        assert_eq!(lines("\tx"), ["    x"]);
+    }
+
+    #[test]
+    fn no_input_leaves_a_control_character() {
+        let every: String = (0..0x3000).filter_map(char::from_u32).collect();
+        for line in lines(&every) {
+            assert!(!line.chars().any(char::is_control), "{line:?}");
+        }
+    }
+}
