@@ -8,6 +8,11 @@
 //! This crate opens no file itself. A worker is given [`Sources`] by whoever calls [`serve`], and asks the parent's
 //! [`Answers`] for what other packages and modules look like.
 
+#![expect(
+    clippy::result_large_err,
+    reason = "an error is moved a few times, after an evaluation that cost a thousand times that"
+)]
+
 mod answers;
 mod engine;
 mod error;

@@ -15,7 +15,7 @@ pub struct Limits {
     pub nodes: usize,
     /// Bytes of text in a result.
     pub text_bytes: usize,
-    /// Calls inside calls, and values inside values of a result.
+    /// Calls inside calls.
     pub depth: usize,
     /// Bytes of one source file.
     pub source_bytes: usize,

@@ -44,7 +44,7 @@ pub enum Read {
         /// Of the JSON text that was answered.
         digest: Option<BlobDigest>,
     },
-    /// The instance of a module; recorded only where it was ready.
+    /// The instance of a module; without a digest where it was not ready yet.
     Module {
         /// The canonical JSON of the module id.
         id: String,

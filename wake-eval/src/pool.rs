@@ -41,7 +41,11 @@ impl Pool {
     ///
     /// `answers` is called on this thread. A worker that ends is replaced by the next call; the request that ended it
     /// is not tried again.
-    pub fn evaluate(&self, request: &Request, answers: &dyn Answers) -> Result<Evaluated, EvalError> {
+    pub fn evaluate(
+        &self,
+        request: &Request,
+        answers: &dyn Answers,
+    ) -> Result<Evaluated, EvalError> {
         let mut worker = self.worker(request)?;
         let outcome = worker.evaluate(request, answers, &self.limits);
         if worker.is_fit(&self.limits) {
@@ -51,14 +55,19 @@ impl Pool {
     }
 
     fn worker(&self, request: &Request) -> Result<Worker, EvalError> {
-        while let Some(mut worker) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop() {
+        while let Some(mut worker) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        {
             if worker.is_alive() {
                 return Ok(worker);
             }
         }
         let crash = |error: std::io::Error| {
             let program = self.spawner.program().display();
-            EvalError::bare(&request.pkg, Kind::Crash, format!("cannot start an evaluator `{program}`: {error}"))
+            EvalError::bare(
+                &request.pkg,
+                Kind::Crash,
+                format!("cannot start an evaluator `{program}`: {error}"),
+            )
         };
         let child = self.spawner.spawn().map_err(crash)?;
         Worker::greet(child, &self.limits).map_err(crash)

@@ -22,14 +22,16 @@ use crate::{Answer, EvalError, Evaluated, Kind, Limit, Limits, Request, Sources}
 pub fn serve(sources: impl Fn(&Path) -> Box<dyn Sources> + Send + 'static) -> ExitCode {
     // The pipe's end says the same to an idle worker; this reaches one that computes.
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
-    let Ok(Some((Tag::Limits, content))) = Receiver::default().frame(stdio::stdin()) else {
+    let mut receiver = Receiver::default();
+    let Ok(Some((Tag::Limits, content))) = receiver.frame(stdio::stdin()) else {
         return ExitCode::FAILURE;
     };
     let Ok(limits) = serde_json::from_slice::<Limits>(&content) else { return ExitCode::FAILURE };
     confine(&limits);
     std::panic::set_hook(Box::new(|_| {}));
     let thread = std::thread::Builder::new().name("eval".to_owned()).stack_size(limits.stack);
-    match thread.spawn(move || work(&sources, &limits)).map(std::thread::JoinHandle::join) {
+    match thread.spawn(move || work(&sources, receiver, &limits)).map(std::thread::JoinHandle::join)
+    {
         Ok(Ok(code)) => code,
         Ok(Err(_)) | Err(_) => ExitCode::FAILURE,
     }
@@ -51,17 +53,21 @@ fn confine(limits: &Limits) {
     set(Resource::Core, 0);
 }
 
-fn work(sources: &impl Fn(&Path) -> Box<dyn Sources>, limits: &Limits) -> ExitCode {
-    let ask = Rc::new(Pipe::default());
-    let mut receiver = Receiver::default();
+fn work(
+    sources: &impl Fn(&Path) -> Box<dyn Sources>,
+    receiver: Receiver,
+    limits: &Limits,
+) -> ExitCode {
+    let pipe = Rc::new(Pipe { receiver: RefCell::new(receiver) });
     loop {
-        let request = match receiver.frame(stdio::stdin()) {
+        let frame = pipe.receiver.borrow_mut().frame(stdio::stdin());
+        let request = match frame {
             Ok(Some((Tag::Request, content))) => serde_json::from_slice::<Request>(&content),
             Ok(None) => return ExitCode::SUCCESS,
             Ok(Some(_)) | Err(_) => return ExitCode::FAILURE,
         };
         let Ok(request) = request else { return ExitCode::FAILURE };
-        let (outcome, tag) = answer(&request, sources, &ask, limits);
+        let (outcome, tag) = answer(&request, sources, &pipe, limits);
         let Ok(content) = serde_json::to_vec(&outcome) else { return ExitCode::FAILURE };
         if send(stdio::stdout(), tag, &content).is_err() || tag == Tag::Last {
             return ExitCode::SUCCESS;
@@ -72,11 +78,11 @@ fn work(sources: &impl Fn(&Path) -> Box<dyn Sources>, limits: &Limits) -> ExitCo
 fn answer(
     request: &Request,
     sources: &impl Fn(&Path) -> Box<dyn Sources>,
-    ask: &Rc<Pipe>,
+    pipe: &Rc<Pipe>,
     limits: &Limits,
 ) -> (Result<Evaluated, EvalError>, Tag) {
     let sources: Rc<dyn Sources> = Rc::from(sources(&request.root));
-    let ask: Rc<dyn Ask> = ask.clone();
+    let ask: Rc<dyn Ask> = pipe.clone();
     let run = || engine::evaluate(request, sources, ask, limits);
     match std::panic::catch_unwind(AssertUnwindSafe(run)) {
         Ok(outcome) => (outcome, if is_fat() { Tag::Last } else { Tag::Done }),
@@ -105,7 +111,11 @@ fn panicked(request: &Request, limits: &Limits, payload: &(dyn std::any::Any + S
         .unwrap_or("without a message");
     // The engine grows its stack in pieces and panics when there is no memory for the next one.
     if text.contains("allocate memory") || text.contains("OutOfMemory") || text.contains("ENOMEM") {
-        let message = format!("evaluating `{}` needs more than {} of memory", request.pkg, size(limits.memory));
+        let message = format!(
+            "evaluating `{}` needs more than {} of memory",
+            request.pkg,
+            size(limits.memory)
+        );
         return EvalError::bare(&request.pkg, Kind::Limit(Limit::Memory), message);
     }
     EvalError::bare(&request.pkg, Kind::Crash, format!("the evaluator panicked: {text}"))
@@ -120,7 +130,6 @@ pub(crate) fn size(bytes: u64) -> String {
 }
 
 /// Asks the parent; ends the process if that has gone.
-#[derive(Default)]
 struct Pipe {
     receiver: RefCell<Receiver>,
 }

@@ -51,7 +51,8 @@ const HEADER: usize = 5;
 
 /// Writes one frame, in one system call where the pipe takes it.
 pub(crate) fn send(pipe: impl AsFd, tag: Tag, content: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(content.len()).map_err(|_| io::Error::other("a frame is larger than 4 GiB"))?;
+    let length = u32::try_from(content.len())
+        .map_err(|_| io::Error::other("a frame is larger than 4 GiB"))?;
     let mut frame = Vec::with_capacity(HEADER + content.len());
     frame.extend_from_slice(&length.to_le_bytes());
     frame.push(tag as u8);
@@ -85,8 +86,11 @@ pub(crate) enum Received {
 }
 
 impl Receiver {
-    /// Reads once and gives a frame if one is complete. Blocks if the pipe is empty.
+    /// Gives a frame that is already here, else reads once, which blocks if the pipe is empty.
     pub(crate) fn step(&mut self, pipe: impl AsFd) -> io::Result<Received> {
+        if let Some((tag, content)) = self.take()? {
+            return Ok(Received::Frame(tag, content));
+        }
         let have = self.bytes.len();
         let want = self.missing().max(4096);
         self.bytes.resize(have + want, 0);
@@ -100,7 +104,7 @@ impl Receiver {
         if read? == 0 {
             return Ok(Received::End);
         }
-        self.take()
+        Ok(self.take()?.map_or(Received::Part, |(tag, content)| Received::Frame(tag, content)))
     }
 
     /// Reads until a frame is complete; none at the end.
@@ -123,17 +127,15 @@ impl Receiver {
         self.length().map_or(0, |length| (HEADER + length).saturating_sub(self.bytes.len()))
     }
 
-    /// Each side speaks only when it is its turn, so that nothing follows a whole frame.
-    fn take(&mut self) -> io::Result<Received> {
-        let Some(length) = self.length() else { return Ok(Received::Part) };
-        if self.bytes.len() < HEADER + length {
-            return Ok(Received::Part);
+    fn take(&mut self) -> io::Result<Option<(Tag, Vec<u8>)>> {
+        let Some(end) = self.length().map(|length| HEADER + length) else { return Ok(None) };
+        if self.bytes.len() < end {
+            return Ok(None);
         }
-        let tag = Tag::of(self.bytes[4]).filter(|_| self.bytes.len() == HEADER + length);
-        let tag = tag.ok_or_else(|| io::Error::other("a frame is malformed"))?;
-        let content = self.bytes.split_off(HEADER);
-        self.bytes = Vec::new();
-        Ok(Received::Frame(tag, content))
+        let tag = Tag::of(self.bytes[4]).ok_or_else(|| io::Error::other("a frame is malformed"))?;
+        let rest = self.bytes.split_off(end);
+        let content = std::mem::replace(&mut self.bytes, rest).split_off(HEADER);
+        Ok(Some((tag, content)))
     }
 }
 
@@ -152,6 +154,16 @@ mod tests {
         }
         drop(write);
         assert!(Receiver::default().frame(&read).unwrap().is_none());
+    }
+
+    #[test]
+    fn frames_that_arrive_together_are_kept_apart() {
+        let (read, write) = rustix::pipe::pipe().unwrap();
+        send(&write, Tag::Limits, b"one").unwrap();
+        send(&write, Tag::Request, b"two").unwrap();
+        let mut receiver = Receiver::default();
+        assert_eq!(receiver.frame(&read).unwrap(), Some((Tag::Limits, b"one".to_vec())));
+        assert_eq!(receiver.frame(&read).unwrap(), Some((Tag::Request, b"two".to_vec())));
     }
 
     #[test]

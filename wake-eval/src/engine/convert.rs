@@ -10,6 +10,9 @@ use super::promise;
 use super::resolve::{self, Written};
 use crate::error::Limit;
 
+/// Values inside values that can be kept: readers of JSON, ours among them, stop at 128, and a result is wrapped.
+const DEPTH: usize = 100;
+
 /// What to do with a promise inside a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Promises {
@@ -39,8 +42,8 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn value(&mut self, value: &Val) -> Result<Value> {
-        if self.keys.len() > self.env.limits().depth {
-            let message = format!("{} nests values more than {} deep", self.what, self.env.limits().depth);
+        if self.keys.len() > DEPTH {
+            let message = format!("{} nests values more than {DEPTH} deep", self.what);
             return Err(self.env.too_much(Limit::Depth, message));
         }
         match value {
@@ -54,9 +57,18 @@ impl Walk<'_> {
             Val::Arr(items) => self.list(items),
             Val::Obj(object) => self.object(object),
             Val::Func(_) => {
-                let at = if self.keys.is_empty() { String::new() } else { format!(" at `{}`", self.keys.join(".")) };
-                refuse!(Note::new(format!("{} holds a function{at}: only plain values can be kept", self.what))
-                    .keys(self.keys.iter().cloned()));
+                let at = if self.keys.is_empty() {
+                    String::new()
+                } else {
+                    format!(" at `{}`", self.keys.join("."))
+                };
+                refuse!(
+                    Note::new(format!(
+                        "{} holds a function{at}: only plain values can be kept",
+                        self.what
+                    ))
+                    .keys(self.keys.iter().cloned())
+                );
             }
         }
     }
@@ -66,9 +78,9 @@ impl Walk<'_> {
         if number.fract() == 0.0 && number.abs() <= EXACT {
             return Ok(Value::Number(Number::from(number as i64)));
         }
-        Number::from_f64(number)
-            .map(Value::Number)
-            .ok_or_else(|| Note::new(format!("{} holds a number that is not finite", self.what)).into())
+        Number::from_f64(number).map(Value::Number).ok_or_else(|| {
+            Note::new(format!("{} holds a number that is not finite", self.what)).into()
+        })
     }
 
     fn list(&mut self, items: &ArrValue) -> Result<Value> {
@@ -103,9 +115,14 @@ impl Walk<'_> {
     fn promise(&self, written: &Written) -> Result<Value> {
         match self.promises {
             Promises::Refuse => {
-                refuse!(Note::new(format!("`{written}` is not known yet: {} cannot hold a promise", self.what))
+                refuse!(
+                    Note::new(format!(
+                        "`{written}` is not known yet: {} cannot hold a promise",
+                        self.what
+                    ))
                     .hint(promise::MOVE)
-                    .keys(self.keys.iter().cloned()));
+                    .keys(self.keys.iter().cloned())
+                );
             }
             Promises::Skip => Ok(Value::Null),
             Promises::Keep => Ok(serde_json::json!({"type": "ref", "from": written.to_json()})),

@@ -24,7 +24,9 @@ fn plain(expression: &LExpr) -> Option<Value> {
             Value::Number(number) => json_number(-number.as_f64()?),
             _ => None,
         },
-        LExpr::Arr { items, .. } => items.iter().map(plain).collect::<Option<Vec<_>>>().map(Value::Array),
+        LExpr::Arr { items, .. } => {
+            items.iter().map(plain).collect::<Option<Vec<_>>>().map(Value::Array)
+        }
         LExpr::Obj(LObjBody::MemberList(members)) => object(members),
         _ => None,
     }

@@ -144,7 +144,9 @@ impl Inner {
     /// The package at hand; an error where there is none.
     pub(crate) fn own(&self) -> Result<Rc<Instance>> {
         let own: Ref<'_, _> = self.own.borrow();
-        own.clone().ok_or_else(|| Note::new("there is no package here: `pkg` is known only inside one").into())
+        own.clone().ok_or_else(|| {
+            Note::new("there is no package here: `pkg` is known only inside one").into()
+        })
     }
 
     /// What was read so far, sorted.
@@ -189,7 +191,8 @@ impl Inner {
         let text = self.ask.pkg(key);
         let digest = text.as_deref().map(|text| BlobDigest::of(text.as_bytes()));
         self.record(Read::Pkg { key: key.to_owned(), digest });
-        let text = text.ok_or_else(|| Note::new(format!("there is no package `{key}` in this build")))?;
+        let text =
+            text.ok_or_else(|| Note::new(format!("there is no package `{key}` in this build")))?;
         let instance = serde_json::from_str(&text)
             .map_err(|error| Note::new(format!("the instance of `{key}` is malformed: {error}")))?;
         let instance = Rc::new(instance);
@@ -203,14 +206,20 @@ impl Inner {
             Answer::Ready(text) => {
                 let digest = Some(BlobDigest::of(text.as_bytes()));
                 self.record(Read::Module { id: wake_model::json::canonical(id), digest });
-                serde_json::from_str(&text)
-                    .map_err(|error| Note::new(format!("the instance of a module is malformed: {error}")).into())
+                serde_json::from_str(&text).map_err(|error| {
+                    Note::new(format!("the instance of a module is malformed: {error}")).into()
+                })
             }
             Answer::Pending => {
-                Err(Note::new("a dependency is not built yet").nature(Nature::Pending(id.clone())).into())
+                self.record(Read::Module { id: wake_model::json::canonical(id), digest: None });
+                Err(Note::new("a dependency is not built yet")
+                    .nature(Nature::Pending(id.clone()))
+                    .into())
             }
             Answer::Unknown => {
-                Err(Note::new(format!("there is no module {}", wake_model::json::canonical(id))).into())
+                self.record(Read::Module { id: wake_model::json::canonical(id), digest: None });
+                Err(Note::new(format!("there is no module {}", wake_model::json::canonical(id)))
+                    .into())
             }
         }
     }
@@ -218,15 +227,31 @@ impl Inner {
     /// Takes one value, and the bytes of a text, from what a result may hold.
     pub(crate) fn spend(&self, text: usize) -> Result<()> {
         let Some(left) = self.nodes.get().checked_sub(1) else {
-            return Err(self.too_much(Limit::Nodes, format!("the result holds more than {} values", self.limits.nodes)));
+            return Err(self.too_much(
+                Limit::Nodes,
+                format!("the result holds more than {} values", self.limits.nodes),
+            ));
         };
         self.nodes.set(left);
         let Some(left) = self.text_bytes.get().checked_sub(text) else {
-            let message = format!("the result holds more than {} bytes of text", self.limits.text_bytes);
+            let message =
+                format!("the result holds more than {} bytes of text", self.limits.text_bytes);
             return Err(self.too_much(Limit::Text, message));
         };
         self.text_bytes.set(left);
         Ok(())
+    }
+
+    /// Refuses a source text that the parser, which recurses, might not survive.
+    pub(crate) fn check_source(&self, name: &str, bytes: usize) -> Result<()> {
+        let limit = self.limits.source_bytes;
+        if bytes <= limit {
+            return Ok(());
+        }
+        Err(self.too_much(
+            Limit::Source,
+            format!("`{name}` has {bytes} bytes: a source may have {limit}"),
+        ))
     }
 
     pub(crate) fn too_much(&self, limit: Limit, message: String) -> jrsonnet_evaluator::Error {

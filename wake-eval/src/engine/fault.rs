@@ -122,7 +122,9 @@ impl Located {
 
 fn located(error: &Error) -> Vec<Located> {
     let frames = error.trace().0.iter();
-    frames.filter_map(|frame| frame.location.as_ref().map(|span| Located::of(span, &frame.desc))).collect()
+    frames
+        .filter_map(|frame| frame.location.as_ref().map(|span| Located::of(span, &frame.desc)))
+        .collect()
 }
 
 fn of_note(env: &Env, note: Note, innermost: Option<&Located>) -> Fault {
@@ -132,6 +134,15 @@ fn of_note(env: &Env, note: Note, innermost: Option<&Located>) -> Fault {
         Nature::User | Nature::Pending(_) => {}
         Nature::Limit(limit) => fault.kind = Kind::Limit(limit),
         Nature::Found => fault.found = true,
+    }
+    // What a reference or an import names is not at fault, but where it is written.
+    if spot.argument.is_none()
+        && let Origin::Reference(written) = &origin
+    {
+        fault.place = text::written(env, written);
+        if fault.place.is_some() {
+            return fault;
+        }
     }
     let in_call = innermost.and_then(|frame| Some((frame, api::spec(frame.called()?)?)));
     if let Some((frame, spec)) = in_call {
@@ -161,12 +172,16 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&Located>) -> Fault {
             fault.place = Some(Located::of(&error.location, "").place_of_token());
         }
         ErrorKind::StaticAnalysisError(diagnostics) => {
-            let first = diagnostics.iter().find(|diagnostic| diagnostic.span.is_some()).or(diagnostics.first());
+            let first = diagnostics
+                .iter()
+                .find(|diagnostic| diagnostic.span.is_some())
+                .or(diagnostics.first());
             if let Some(first) = first {
                 let (message, label) = split_suggestion(&first.message);
                 fault.message = message;
                 fault.label = label;
-                fault.place = first.span.as_ref().map(|span| Located::of(span, "").place_of_token());
+                fault.place =
+                    first.span.as_ref().map(|span| Located::of(span, "").place_of_token());
             }
         }
         ErrorKind::UnknownFunctionParameter(name) => unknown_argument(&mut fault, name, innermost),
@@ -174,14 +189,22 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&Located>) -> Fault {
             fault.message = format!("argument `{name}` is given twice");
         }
         ErrorKind::TooManyArgsFunctionHas(count, _) => {
-            let name = innermost.and_then(Located::called).map_or("the function".to_owned(), shown_call);
+            let name =
+                innermost.and_then(Located::called).map_or("the function".to_owned(), shown_call);
             fault.message = format!("too many arguments: {name} takes {count}");
         }
         ErrorKind::FunctionParameterNotBoundInCall(param, _) => {
-            let name = innermost.and_then(Located::called).map_or("the function".to_owned(), shown_call);
+            let name =
+                innermost.and_then(Located::called).map_or("the function".to_owned(), shown_call);
             fault.message = format!("argument `{param}` of {name} is missing");
         }
-        ErrorKind::NoSuchField(name, similar) => no_such_field(env, &mut fault, name, similar.first().map(|n| n.as_str())),
+        ErrorKind::NoSuchField(name, similar) => {
+            no_such_field(env, &mut fault, name, similar.first().map(|n| n.as_str()))
+        }
+        ErrorKind::DuplicateFieldName(name) => {
+            fault.message = format!("an object has two fields `{name}`");
+            fault.place = text::second_field(env, name);
+        }
         ErrorKind::RuntimeError(text) => fault.message = text.to_string(),
         ErrorKind::AssertionFailed(text) => fault.message = format!("assertion failed: {text}"),
         ErrorKind::StackOverflow => {
@@ -189,12 +212,21 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&Located>) -> Fault {
             fault.message = format!("calls nest more than {} deep", env.limits().depth);
         }
         ErrorKind::InfiniteRecursionDetected => {
-            fault.message = "infinite recursion: computing this value needs the value itself".to_owned();
+            fault.message =
+                "infinite recursion: computing this value needs the value itself".to_owned();
         }
         other => fault.message = import::not_text(other).unwrap_or_else(|| other.to_string()),
     }
-    if !env.promises.borrow().is_empty() && computes(error.error()) {
-        fault.hints.push(format!("a reference to what is not built yet is a promise: {}", promise::MOVE));
+    let promises = env.promises.borrow();
+    if !promises.is_empty() && computes(error.error()) {
+        // The engine does not say where an operator stands; a promise that is the only one must be the operand.
+        let mut written = promises.values();
+        if let (Some(only), None) = (written.next(), written.next()) {
+            fault.place = text::written(env, only);
+        }
+        fault
+            .hints
+            .push(format!("a reference to what is not built yet is a promise: {}", promise::MOVE));
     }
     fault
 }
@@ -212,14 +244,16 @@ fn unknown_argument(fault: &mut Fault, name: &str, innermost: Option<&Located>) 
         fault.message = format!("unknown argument `{name}`");
         return;
     };
-    fault.place = narrow::argument_name(&frame.text, frame.stretch, name).map(|stretch| frame.at(stretch));
+    fault.place =
+        narrow::argument_name(&frame.text, frame.stretch, name).map(|stretch| frame.at(stretch));
     let called = frame.called().unwrap_or_default();
     fault.message = format!("unknown argument `{name}` of {}", shown_call(called));
     if let Some(spec) = api::spec(called) {
         // A spelling that is only tolerated is never suggested.
         let names = spec.params.iter().map(|param| param.name).filter(|name| *name != "permisions");
         let names: Vec<&str> = names.collect();
-        fault.label = nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+        fault.label =
+            nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?"));
         fault.hints.push(format!("the arguments are {}", names.join(", ")));
     }
 }
@@ -290,7 +324,9 @@ fn describe(frame: &Located) -> String {
     }
     match frame.desc.split_once(['<', '>']) {
         Some(("field ", rest)) => format!("field `{}` is read", rest.trim_end_matches("> access")),
-        Some(("element ", rest)) => format!("element {} is read", rest.trim_end_matches("> access")),
+        Some(("element ", rest)) => {
+            format!("element {} is read", rest.trim_end_matches("> access"))
+        }
         _ if frame.desc == "import" => "imported".to_owned(),
         _ => frame.desc.clone(),
     }

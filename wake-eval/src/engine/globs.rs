@@ -7,7 +7,7 @@ use wake_model::nearest::nearest;
 
 use super::env::Env;
 use super::import::PKG_FILE;
-use super::note::{Note, refuse};
+use super::note::{Note, amend, refuse};
 use super::resolve;
 use crate::sources::EntryKind;
 
@@ -49,13 +49,16 @@ impl Patterns {
 
 impl Pattern {
     fn parse(text: &str) -> std::result::Result<Pattern, Note> {
-        let path: RelPath = text.parse().map_err(|error: wake_model::path::PathError| Note::new(error.to_string()))?;
+        let path: RelPath = text
+            .parse()
+            .map_err(|error: wake_model::path::PathError| Note::new(error.to_string()))?;
         let special = |component: &str| component.contains(['*', '?', '[', '{', '\\']);
         if !special(path.as_str()) {
             let kind = PatternKind::Path(path.clone());
             return Ok(Pattern { text: text.to_owned(), start: path, depth: None, kind });
         }
-        let plain: Vec<&str> = path.components().take_while(|component| !special(component)).collect();
+        let plain: Vec<&str> =
+            path.components().take_while(|component| !special(component)).collect();
         let start = if plain.is_empty() { RelPath::root() } else { parsed(&plain.join("/"))? };
         // Alternatives may hold slashes, so that only `**` and braces leave the depth open.
         let open = path.as_str().contains("**") || path.as_str().contains('{');
@@ -64,15 +67,20 @@ impl Pattern {
             .literal_separator(true)
             .build()
             .map_err(|error| Note::new(format!("`{text}` is not a glob: {}", error.kind())))?;
-        Ok(Pattern { text: text.to_owned(), start, depth, kind: PatternKind::Glob(glob.compile_matcher()) })
+        Ok(Pattern {
+            text: text.to_owned(),
+            start,
+            depth,
+            kind: PatternKind::Glob(glob.compile_matcher()),
+        })
     }
 
     fn matches(&self, path: &str) -> bool {
         match &self.kind {
             PatternKind::Path(prefix) if prefix.is_root() => true,
-            PatternKind::Path(prefix) => {
-                path.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            }
+            PatternKind::Path(prefix) => path
+                .strip_prefix(prefix.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
             PatternKind::Glob(glob) => glob.is_match(path),
         }
     }
@@ -88,7 +96,7 @@ pub(crate) fn list(env: &Env, include: &Patterns, exclude: &Patterns) -> Result<
     for pattern in &include.0 {
         let before = found.len();
         let at = |note: Note| note.key(pattern.text.as_str());
-        expand(env, pattern, &mut found).map_err(|error| Note::of(&error).map_or(error, |note| at(note).into()))?;
+        expand(env, pattern, &mut found).map_err(|error| amend(error, at))?;
         if found.len() == before {
             refuse!(at(nothing(env, pattern)));
         }
@@ -101,7 +109,9 @@ pub(crate) fn list(env: &Env, include: &Patterns, exclude: &Patterns) -> Result<
 
 fn nothing(env: &Env, pattern: &Pattern) -> Note {
     let note = Note::new(format!("`{}` matches no file of the package", pattern.text));
-    let (Some(parent), Some(name)) = (pattern.start.parent(), pattern.start.file_name()) else { return note };
+    let (Some(parent), Some(name)) = (pattern.start.parent(), pattern.start.file_name()) else {
+        return note;
+    };
     match env.list(&parent) {
         Ok(Some(entries)) if !entries.iter().any(|entry| entry.name == name) => {
             note.suggest(nearest(name, entries.iter().map(|entry| entry.name.as_str())))
@@ -123,9 +133,11 @@ fn expand(env: &Env, pattern: &Pattern, found: &mut Vec<String>) -> Result<()> {
             }
             Ok(())
         }
-        Some(EntryKind::Other) => {
-            Err(Note::new(format!("`{}` is neither a file nor a directory nor a link", pattern.start)).into())
-        }
+        Some(EntryKind::Other) => Err(Note::new(format!(
+            "`{}` is neither a file nor a directory nor a link",
+            pattern.start
+        ))
+        .into()),
     }
 }
 
@@ -135,10 +147,16 @@ fn refuse_border(env: &Env, pattern: &Pattern) -> Result<()> {
     for component in pattern.start.components() {
         dir = dir.child(component).map_err(|error| Note::new(error.to_string()))?;
         if NEVER.contains(&component) {
-            refuse!(Note::new(format!("`{}` lies in `{component}`, which is never part of a package", pattern.text)));
+            refuse!(Note::new(format!(
+                "`{}` lies in `{component}`, which is never part of a package",
+                pattern.text
+            )));
         }
         if is_pkg(env, &dir)? {
-            refuse!(Note::new(format!("`{}` belongs to another package: `{dir}` holds a {PKG_FILE}", pattern.text)));
+            refuse!(Note::new(format!(
+                "`{}` belongs to another package: `{dir}` holds a {PKG_FILE}",
+                pattern.text
+            )));
         }
     }
     Ok(())

@@ -1,6 +1,8 @@
 //! Imports: files of the package and nothing else.
 
 use std::any::Any;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::Path;
@@ -12,8 +14,8 @@ use jrsonnet_ir::SourcePathT;
 use wake_model::RelPath;
 
 use super::env::Env;
-use super::note::{Note, refuse};
-use crate::error::Limit;
+use super::note::{Note, Origin, amend, refuse};
+use super::resolve::Written;
 
 /// The file that makes a directory a package.
 pub(crate) const PKG_FILE: &str = "PKG.libsonnet";
@@ -21,13 +23,15 @@ pub(crate) const PKG_FILE: &str = "PKG.libsonnet";
 /// Resolves and loads imports through the environment, which records them.
 pub(crate) struct PkgImports {
     env: Env,
+    /// How each file was written where it was imported last, so that an error can point there.
+    written: RefCell<HashMap<String, String>>,
 }
 
 trace_acyclic!(PkgImports);
 
 impl PkgImports {
     pub(crate) fn new(env: Env) -> Self {
-        PkgImports { env }
+        PkgImports { env, written: RefCell::default() }
     }
 }
 
@@ -39,22 +43,29 @@ impl ImportResolver for PkgImports {
         };
         let dir = from.downcast_ref::<PkgFile>().map_or("", PkgFile::dir);
         match below(dir, &written) {
-            Ok(path) => Ok(SourcePath::new(PkgFile(path.as_str().to_owned()))),
-            Err(reason) => Err(Note::new(format!("cannot import `{written}`: {reason}")).into()),
+            Ok(path) => {
+                let name = path.as_str().to_owned();
+                self.written.borrow_mut().insert(name.clone(), written);
+                Ok(SourcePath::new(PkgFile(name)))
+            }
+            Err(reason) => Err(Note::new(format!("cannot import `{written}`: {reason}"))
+                .origin(Origin::Reference(Written::Text(written)))
+                .into()),
         }
     }
 
     fn load_file_contents(&self, resolved: &SourcePath) -> Result<Vec<u8>> {
         let name = resolved.to_string();
-        let path: RelPath = name.parse().map_err(|error| Note::new(format!("cannot import: {error}")))?;
-        let Some(bytes) = self.env.read(&path)? else {
-            refuse!(Note::new(format!("cannot import `{name}`: there is no such file in the package")));
+        let path: RelPath =
+            name.parse().map_err(|error| Note::new(format!("cannot import: {error}")))?;
+        let written = self.written.borrow().get(&name).cloned().unwrap_or_default();
+        let at = |note: Note| note.origin(Origin::Reference(Written::Text(written)));
+        let bytes = match self.env.read(&path) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => refuse!(at(Note::new(format!("there is no file `{name}` to import")))),
+            Err(error) => return Err(amend(error, at)),
         };
-        let limit = self.env.limits().source_bytes;
-        if bytes.len() > limit {
-            let message = format!("`{name}` has {} bytes: a source file may have {limit}", bytes.len());
-            return Err(self.env.too_much(Limit::Source, message));
-        }
+        self.env.check_source(&name, bytes.len())?;
         // What is not text can only be meant for `importbin`; the engine refuses it elsewhere.
         if let Ok(text) = std::str::from_utf8(&bytes) {
             self.env.texts.borrow_mut().insert(name, text.into());

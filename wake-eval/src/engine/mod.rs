@@ -15,8 +15,6 @@ mod resolve;
 mod text;
 mod view;
 
-#[cfg(test)]
-mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -28,7 +26,7 @@ use jrsonnet_gcmodule::Acyclic;
 use jrsonnet_stdlib::{ContextInitializer, TracePrinter};
 use serde_json::Value;
 
-use crate::{Answer, Evaluated, EvalError, Limits, Op, Place, Request, Sources};
+use crate::{Answer, EvalError, Evaluated, Limits, Op, Place, Request, Sources};
 use env::{Env, Hunt};
 
 /// What an evaluation asks about others; the parent's [`crate::Answers`] at the other end of a pipe.

@@ -18,7 +18,9 @@ pub(crate) fn narrow(text: &str, args: Stretch, params: &[Param], spot: &Spot) -
     let value = arguments.iter().enumerate().find_map(|(index, range)| {
         let part = &tokens[range.clone()];
         match part {
-            [name, equals, ..] if name.kind == SyntaxKind::IDENT && equals.kind == SyntaxKind::ASSIGN => {
+            [name, equals, ..]
+                if name.kind == SyntaxKind::IDENT && equals.kind == SyntaxKind::ASSIGN =>
+            {
                 (name.text == argument).then(|| &part[2..])
             }
             _ => params.get(index).filter(|param| param.name == argument).map(|_| part),
@@ -33,7 +35,9 @@ pub(crate) fn argument_name(text: &str, args: Stretch, name: &str) -> Option<Str
     let inside = text.get(args.start..args.end)?;
     let tokens = tokens(inside);
     let found = split(&tokens).into_iter().find_map(|range| match &tokens[range] {
-        [first, equals, ..] if first.text == name && equals.kind == SyntaxKind::ASSIGN => Some(stretch(first)),
+        [first, equals, ..] if first.text == name && equals.kind == SyntaxKind::ASSIGN => {
+            Some(stretch(first))
+        }
         _ => None,
     })?;
     Some(Stretch { start: args.start + found.start, end: args.start + found.end })
@@ -98,7 +102,9 @@ fn inside_value(value: &[Lexeme<'_>], keys: &[String], at_key: bool) -> Stretch 
 
 fn whole(tokens: &[Lexeme<'_>]) -> Stretch {
     match (tokens.first(), tokens.last()) {
-        (Some(first), Some(last)) => Stretch { start: stretch(first).start, end: stretch(last).end },
+        (Some(first), Some(last)) => {
+            Stretch { start: stretch(first).start, end: stretch(last).end }
+        }
         _ => Stretch { start: 0, end: 0 },
     }
 }
@@ -111,7 +117,8 @@ enum Found {
 /// Finds a field called `key`, a string that is `key`, or the element of a written list that it counts.
 fn find(tokens: &[Lexeme<'_>], key: &str) -> Option<Found> {
     for (at, token) in tokens.iter().enumerate() {
-        let named = (token.kind == SyntaxKind::IDENT && token.text == key) || string(token) == Some(key);
+        let named =
+            (token.kind == SyntaxKind::IDENT && token.text == key) || string(token) == Some(key);
         if !named {
             continue;
         }

@@ -1,7 +1,7 @@
 //! What wake itself finds wrong, carried through the engine's errors.
 
-use jrsonnet_evaluator::error::ErrorKind;
 use jrsonnet_evaluator::Error;
+use jrsonnet_evaluator::error::ErrorKind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -97,6 +97,12 @@ impl Note {
         self
     }
 
+    /// Points at the value under `key`, around what is already pointed at.
+    pub(crate) fn outer_key(mut self, key: String) -> Self {
+        self.spot.keys.insert(0, key);
+        self
+    }
+
     pub(crate) fn at_key(mut self) -> Self {
         self.spot.at_key = true;
         self
@@ -118,7 +124,9 @@ impl Note {
             ErrorKind::RuntimeError(text) | ErrorKind::AssertionFailed(text) => {
                 serde_json::from_str(text.strip_prefix(MARK)?).ok()
             }
-            ErrorKind::ImportCallbackError(text) => serde_json::from_str(text.strip_prefix(MARK)?).ok(),
+            ErrorKind::ImportCallbackError(text) => {
+                serde_json::from_str(text.strip_prefix(MARK)?).ok()
+            }
             _ => None,
         }
     }
@@ -128,6 +136,14 @@ impl From<Note> for Error {
     fn from(note: Note) -> Self {
         let text = serde_json::to_string(&note).unwrap_or_default();
         Error::new(ErrorKind::RuntimeError(format!("{MARK}{text}").into()))
+    }
+}
+
+/// Changes the note in an error that wake raised just now, without a call of the user's in between.
+pub(crate) fn amend(error: Error, change: impl FnOnce(Note) -> Note) -> Error {
+    match Note::of(&error) {
+        Some(note) if error.trace().0.is_empty() => change(note).into(),
+        _ => error,
     }
 }
 

@@ -5,7 +5,9 @@ mod module;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::function::{FuncVal, NativeFn};
-use jrsonnet_evaluator::{ContextInitializer, InitialContextBuilder, Result, Source, State, Thunk, Val};
+use jrsonnet_evaluator::{
+    ContextInitializer, InitialContextBuilder, Result, Source, State, Thunk, Val,
+};
 use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
 use wake_model::RelPath;
@@ -28,7 +30,9 @@ pub(crate) fn apply(env: &Env, state: &State, op: &Op) -> Result<Value> {
             module::module(env, state, file, name, config.as_ref())
         }
         Op::Expr { code, label } => expression(env, state, code, label),
-        Op::Locate { .. } => refuse!(Note::new("a place can only be asked for one function application")),
+        Op::Locate { .. } => {
+            refuse!(Note::new("a place can only be asked for one function application"))
+        }
     }
 }
 
@@ -42,13 +46,8 @@ fn pkg(env: &Env, state: &State) -> Result<Rc<PkgDecl>> {
         _ => None,
     };
     declared.ok_or_else(|| {
-        let found = match &result {
-            Val::Obj(_) => "an object that is not, or not only, the result of wake.pkg()",
-            other => kind(other),
-        };
-        Note::new(format!("`{PKG_FILE}` must return wake.pkg(...), not {found}"))
-            .origin(Origin::File(PKG_FILE.to_owned()))
-            .into()
+        let changed = !env.pkgs.borrow().is_empty();
+        not_declared(PKG_FILE, "wake.pkg", changed, &result).into()
     })
 }
 
@@ -58,7 +57,8 @@ fn inputs(env: &Env, state: &State, own_json: &Value) -> Result<Value> {
     let Some(function) = &declared.inputs else { return Ok(Value::Object(serde_json::Map::new())) };
     env.phase.set(Phase::PkgInputs);
     let result = call2(function, api::wake(env), view::pkg(env, &own))?;
-    map_of(env, "the inputs", Promises::Refuse, &result).map_err(|error| from_call(error, "wake.pkg", "inputs"))
+    map_of(env, "`inputs`", Promises::Refuse, &result)
+        .map_err(|error| from_call(error, "wake.pkg", "inputs"))
 }
 
 fn own(env: &Env, json: &Value) -> Result<Rc<Instance>> {
@@ -70,6 +70,7 @@ fn own(env: &Env, json: &Value) -> Result<Rc<Instance>> {
 }
 
 fn expression(env: &Env, state: &State, code: &str, label: &str) -> Result<Value> {
+    env.check_source(label, code.len())?;
     env.texts.borrow_mut().insert(label.to_owned(), code.into());
     let value = state.evaluate_snippet_with(label, code, &WithWake { env: env.clone() })?;
     to_json(env, "the result", Promises::Keep, &value)
@@ -93,7 +94,13 @@ impl ContextInitializer for WithWake {
 }
 
 /// The function that a file yields, which is to be called with the arguments `given`.
-fn function_of(env: &Env, state: &State, file: &RelPath, given: &[&str], form: &str) -> Result<FuncVal> {
+fn function_of(
+    env: &Env,
+    state: &State,
+    file: &RelPath,
+    given: &[&str],
+    form: &str,
+) -> Result<FuncVal> {
     let at = |note: Note| note.origin(Origin::File(file.as_str().to_owned()));
     let value = state.import(file.as_str()).map_err(|error| match env.is_absent(file) {
         true => Note::new(format!("there is no file `{file}`")).into(),
@@ -109,6 +116,15 @@ fn function_of(env: &Env, state: &State, file: &RelPath, given: &[&str], form: &
     Ok(function)
 }
 
+/// The error of a function that does not return what `builtin` made, though it may have called it.
+fn not_declared(file: &str, builtin: &str, called: bool, result: &Val) -> Note {
+    let message = match called {
+        true => format!("`{file}` must return the result of {builtin}() as it is"),
+        false => format!("`{file}` must return {builtin}(...), not {}", kind(result)),
+    };
+    Note::new(message).origin(Origin::File(file.to_owned()))
+}
+
 /// JSON of a value that must be an object.
 fn map_of(env: &Env, what: &str, promises: Promises, value: &Val) -> Result<Value> {
     if !matches!(value, Val::Obj(_)) {
@@ -118,7 +134,11 @@ fn map_of(env: &Env, what: &str, promises: Promises, value: &Val) -> Result<Valu
 }
 
 /// Says of an error without a place that what was given to `builtin` as `argument` brought it about.
-fn from_call(error: jrsonnet_evaluator::Error, builtin: &str, argument: &str) -> jrsonnet_evaluator::Error {
+fn from_call(
+    error: jrsonnet_evaluator::Error,
+    builtin: &str,
+    argument: &str,
+) -> jrsonnet_evaluator::Error {
     if !error.trace().0.is_empty() {
         return error;
     }

@@ -5,37 +5,42 @@ use std::rc::Rc;
 
 use jrsonnet_evaluator::ordering::{FieldIndex, SuperDepth};
 use jrsonnet_evaluator::{
-    EnumFields, EnumFieldsHandler, FieldVisibility, GetFor, HasFieldIncludeHidden, IStr, ObjValueBuilder, ObjectCore,
-    Result, SupThis, Val, Visibility,
+    EnumFields, EnumFieldsHandler, FieldVisibility, GetFor, HasFieldIncludeHidden, IStr,
+    ObjValueBuilder, ObjectCore, Result, SupThis, Val, Visibility,
 };
-use jrsonnet_gcmodule::Acyclic;
+use jrsonnet_gcmodule::trace_acyclic;
 
 use super::env::Env;
-use super::note::Note;
+use super::note::{Note, Origin};
 use super::resolve::Written;
 
 /// What to do instead of computing with a promise.
-pub(crate) const MOVE: &str =
-    "move the expression into `inputs`, `files` or `exec=function(wake, module) ...`, which run when it is known";
+pub(crate) const MOVE: &str = "move the expression into `inputs`, `files` or `exec=function(wake, module) ...`, which run when it is known";
 
 /// A promise as a value: it may be handed on, and any look inside is an error.
 pub(crate) fn value(env: &Env, written: Written) -> Val {
     let mut builder = ObjValueBuilder::new();
-    builder.extend_with_core(Opaque { shown: written.to_string() });
+    builder.extend_with_core(Opaque { written: written.clone() });
     let object = builder.build();
     env.promises.borrow_mut().insert(object.clone(), Rc::new(written));
     Val::Obj(object)
 }
 
-#[derive(Acyclic, Debug)]
+#[derive(Debug)]
 struct Opaque {
-    shown: String,
+    written: Written,
 }
+
+trace_acyclic!(Opaque);
 
 impl Opaque {
     fn refuse(&self) -> Note {
-        Note::new(format!("`{}` is not known yet: it is a promise, and nothing can be computed with it", self.shown))
-            .hint(MOVE)
+        Note::new(format!(
+            "`{}` is not known yet: it is a promise, and nothing can be computed with it",
+            self.written
+        ))
+        .hint(MOVE)
+        .origin(Origin::Reference(self.written.clone()))
     }
 }
 
@@ -43,7 +48,11 @@ impl Opaque {
 const FIELD: &str = "promise";
 
 impl ObjectCore for Opaque {
-    fn enum_fields_core(&self, depth: &mut SuperDepth, handler: &mut EnumFieldsHandler<'_>) -> bool {
+    fn enum_fields_core(
+        &self,
+        depth: &mut SuperDepth,
+        handler: &mut EnumFieldsHandler<'_>,
+    ) -> bool {
         let field = EnumFields::Normal(Visibility::Normal);
         handler(*depth, FieldIndex::default(), FIELD.into(), field) == ControlFlow::Continue(())
     }

@@ -11,7 +11,7 @@ use wake_model::{Reflike, RelPath};
 
 use super::convert::json_kind;
 use super::env::{Env, Phase};
-use super::note::{Note, Origin};
+use super::note::{Nature, Note, Origin, amend};
 use super::promise;
 use super::view::{Held, Instance};
 use crate::sources::EntryKind;
@@ -82,14 +82,12 @@ pub(crate) fn resolve(env: &Env, written: &Written) -> Result<Named> {
         Note { message, ..note }.origin(Origin::Reference(written.clone()))
     };
     let reflike = written.parse().map_err(|error| origin(malformed(&error)))?;
-    let stopped = match named(env, &reflike) {
-        Ok(named) => return Ok(named),
-        Err(stopped) => stopped,
-    };
-    match Note::of(&stopped) {
-        Some(note) if matches!(note.nature, super::note::Nature::User) => Err(origin(note).into()),
-        _ => Err(stopped),
-    }
+    named(env, &reflike).map_err(|error| {
+        amend(error, |note| match note.nature {
+            Nature::User => origin(note),
+            _ => note,
+        })
+    })
 }
 
 /// Finds what a promise named, now that everything exists.
@@ -114,7 +112,9 @@ pub(crate) fn entry(env: &Env, path: &RelPath) -> Result<Option<EntryKind>> {
         return Ok(Some(EntryKind::Dir));
     };
     let entries = env.list(&parent)?;
-    Ok(entries.and_then(|entries| entries.iter().find(|entry| entry.name == name).map(|entry| entry.kind)))
+    Ok(entries.and_then(|entries| {
+        entries.iter().find(|entry| entry.name == name).map(|entry| entry.kind)
+    }))
 }
 
 fn malformed(error: &ReflikeError) -> Note {
@@ -129,7 +129,9 @@ fn named(env: &Env, reflike: &Reflike) -> Result<Named> {
     match reflike {
         Reflike::File(path) => own_file(env, path),
         Reflike::Input(keys) => input(env, keys),
-        Reflike::Output(_) => Err(Note::new("the outputs of a module do not exist before it has run").into()),
+        Reflike::Output(_) => {
+            Err(Note::new("the outputs of a module do not exist before it has run").into())
+        }
         Reflike::Pkg(..) if env.phase.get() == Phase::Pkg => Ok(Named::Later),
         Reflike::Pkg(key, onward) => {
             let own = env.own()?;
@@ -172,7 +174,9 @@ fn input(env: &Env, keys: &[String]) -> Result<Named> {
                 .hint("move the expression into `inputs=function(wake, pkg) ...`")
                 .into());
         }
-        Phase::PkgInputs => return Err(Note::new("the inputs are what is being computed here").into()),
+        Phase::PkgInputs => {
+            return Err(Note::new("the inputs are what is being computed here").into());
+        }
         Phase::ModuleBody | Phase::ModuleInputs | Phase::ModuleFiles | Phase::ModuleExec => {}
     }
     let own = env.own()?;
@@ -212,11 +216,17 @@ fn outside_file(instance: &Instance, key: &str, path: &RelPath) -> Result<Value>
         Some(Held::Dir) => Ok(file_object(&format!("{}/", full.trim_end_matches('/')))),
         None => {
             let prefix = format!("{}/", instance.outside());
-            let short: Vec<String> =
-                instance.files.iter().filter_map(|file| file.strip_prefix(&prefix)).map(|file| format!("./{file}")).collect();
+            let short: Vec<String> = instance
+                .files
+                .iter()
+                .filter_map(|file| file.strip_prefix(&prefix))
+                .map(|file| format!("./{file}"))
+                .collect();
             let dotted = path.dotted();
             let near = nearest(&dotted, short.iter().map(String::as_str));
-            Err(Note::new(format!("`{dotted}` is not in the `files` of `pkgs.{key}`")).suggest(near).into())
+            Err(Note::new(format!("`{dotted}` is not in the `files` of `pkgs.{key}`"))
+                .suggest(near)
+                .into())
         }
     }
 }
@@ -224,7 +234,10 @@ fn outside_file(instance: &Instance, key: &str, path: &RelPath) -> Result<Value>
 fn module(env: &Env, key: &str, onward: Option<&Reflike>) -> Result<Named> {
     match env.phase.get() {
         Phase::Pkg | Phase::PkgInputs => {
-            return Err(Note::new("a package cannot refer to modules: they are built from packages").into());
+            return Err(Note::new(
+                "a package cannot refer to modules: they are built from packages",
+            )
+            .into());
         }
         Phase::ModuleBody => return Ok(Named::Later),
         Phase::ModuleInputs | Phase::ModuleFiles | Phase::ModuleExec => {}
@@ -249,7 +262,9 @@ fn module(env: &Env, key: &str, onward: Option<&Reflike>) -> Result<Named> {
 
 fn module_reference(id: &Value, instance: &Value) -> Value {
     let mut reference = id.clone();
-    if let (Some(fields), Some(id)) = (reference.as_object_mut(), instance.get("id").and_then(Value::as_str)) {
+    if let (Some(fields), Some(id)) =
+        (reference.as_object_mut(), instance.get("id").and_then(Value::as_str))
+    {
         fields.insert("path".to_owned(), Value::String(format!("./.wake/modules/{id}/")));
     }
     reference
@@ -264,10 +279,17 @@ fn walk(value: &Value, keys: &[String], start: &str) -> Result<Value> {
             Value::Object(fields) => {
                 fields.get(key).ok_or_else(|| absent(&at, key, fields.keys().map(String::as_str)))
             }
-            Value::Array(items) => key.parse::<usize>().ok().and_then(|index| items.get(index)).ok_or_else(|| {
-                Note::new(format!("`{at}` is a list of {} without an element `{key}`", items.len()))
-            }),
-            other => Err(Note::new(format!("`{at}` is {}, which holds no `{key}`", json_kind(other)))),
+            Value::Array(items) => {
+                key.parse::<usize>().ok().and_then(|index| items.get(index)).ok_or_else(|| {
+                    Note::new(format!(
+                        "`{at}` is a list of {} without an element `{key}`",
+                        items.len()
+                    ))
+                })
+            }
+            other => {
+                Err(Note::new(format!("`{at}` is {}, which holds no `{key}`", json_kind(other))))
+            }
         };
         here = next?;
         at = format!("{at}.{key}");
@@ -277,7 +299,8 @@ fn walk(value: &Value, keys: &[String], start: &str) -> Result<Value> {
 
 fn absent<'a>(place: &str, key: &str, there: impl Iterator<Item = &'a str>) -> Note {
     let there: Vec<&str> = there.collect();
-    let note = Note::new(format!("`{place}` has no `{key}`")).suggest(nearest(key, there.iter().copied()));
+    let note =
+        Note::new(format!("`{place}` has no `{key}`")).suggest(nearest(key, there.iter().copied()));
     match there.as_slice() {
         [] => note.hint(format!("`{place}` is empty")),
         [..] if there.len() <= 12 => note.hint(format!("`{place}` has {}", quoted(&there))),

@@ -102,9 +102,29 @@ pub(crate) fn lookup(env: &Env, name: &str) -> Option<Place> {
     only(env, |tokens, at| {
         let token = &tokens[at];
         let before = at.checked_sub(1).map(|before| tokens[before].kind);
-        let dotted = token.kind == SyntaxKind::IDENT && token.text == name && before == Some(SyntaxKind::DOT);
+        let dotted = token.kind == SyntaxKind::IDENT
+            && token.text == name
+            && before == Some(SyntaxKind::DOT);
         let bracketed = string(token) == Some(name) && before == Some(SyntaxKind::L_BRACK);
         (dotted || bracketed).then(|| stretch(token))
+    })
+}
+
+/// Where a field is written for the second time, if it is written just twice in a file.
+pub(crate) fn second_field(env: &Env, name: &str) -> Option<Place> {
+    let texts = env.texts.borrow();
+    texts.iter().find_map(|(file, text)| {
+        let tokens = tokens(text);
+        let named = |token: &Lexeme<'_>| {
+            (token.kind == SyntaxKind::IDENT && token.text == name) || string(token) == Some(name)
+        };
+        let fields =
+            tokens.windows(2).filter(|pair| named(&pair[0]) && pair[1].kind == SyntaxKind::COLON);
+        let fields: Vec<Stretch> = fields.map(|pair| stretch(&pair[0])).collect();
+        match fields.as_slice() {
+            [_, second] => Some(place(file, text, *second)),
+            _ => None,
+        }
     })
 }
 
@@ -144,7 +164,9 @@ pub(crate) fn locate_traces(env: &Env, lines: Vec<String>) -> Vec<String> {
 /// Matches `std.trace(`, followed by the text of the trace if one is given.
 fn traces<'a>(text: Option<&'a str>) -> impl Fn(&[Lexeme<'_>], usize) -> Option<Stretch> + 'a {
     move |tokens, at| {
-        let is = |offset: usize, expect: &str| tokens.get(at + offset).is_some_and(|token| token.text == expect);
+        let is = |offset: usize, expect: &str| {
+            tokens.get(at + offset).is_some_and(|token| token.text == expect)
+        };
         let call = is(0, "std") && is(1, ".") && is(2, "trace") && is(3, "(");
         let says = text.is_none_or(|text| tokens.get(at + 4).and_then(string) == Some(text));
         (call && says).then(|| stretch(&tokens[at]))

@@ -96,7 +96,9 @@ pub(crate) fn module(env: &Env, name: &str, config: &Value, pkg: Val, inputs: Th
     let dependencies = env.modules.borrow();
     let mut modules = ObjValueBuilder::with_capacity(dependencies.len());
     for (key, id) in dependencies.iter() {
-        modules.field(key.as_str()).thunk(Thunk::new(LazyModule { env: env.clone(), id: id.clone() }));
+        modules
+            .field(key.as_str())
+            .thunk(Thunk::new(LazyModule { env: env.clone(), id: id.clone() }));
     }
     builder.field("modules").value(modules.build());
     Val::Obj(builder.build())
@@ -142,7 +144,9 @@ impl ThunkValue for LazyPart {
     fn get(&self) -> Result<Val> {
         Ok(match self.part {
             Part::PkgInfo => from_json(&self.instance.pkg_info),
-            Part::Files => Val::Arr(self.instance.files.iter().map(|file| Val::string(file.as_str())).collect()),
+            Part::Files => Val::Arr(
+                self.instance.files.iter().map(|file| Val::string(file.as_str())).collect(),
+            ),
             Part::Inputs => from_json(&self.instance.inputs),
         })
     }

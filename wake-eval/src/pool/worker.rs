@@ -32,7 +32,8 @@ enum Broken {
 impl Worker {
     /// Takes over a process that was just started.
     pub(super) fn greet(mut child: Child, limits: &Limits) -> io::Result<Worker> {
-        let (Some(stdin), Some(stdout), Some(stderr)) = (child.stdin.take(), child.stdout.take(), child.stderr.take())
+        let (Some(stdin), Some(stdout), Some(stderr)) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
             return Err(io::Error::other("the process has no pipes"));
         };
@@ -99,7 +100,8 @@ impl Worker {
                     }
                 }
                 Received::Frame(Tag::AskModule, id) => {
-                    let id = serde_json::from_slice(&id).map_err(|error| Broken::Pipe(error.into()))?;
+                    let id =
+                        serde_json::from_slice(&id).map_err(|error| Broken::Pipe(error.into()))?;
                     match answers.module(&id) {
                         Answer::Ready(text) => self.say(Tag::Ready, text.as_bytes())?,
                         Answer::Pending => self.say(Tag::Pending, &[])?,
@@ -108,9 +110,12 @@ impl Worker {
                 }
                 Received::Frame(tag @ (Tag::Done | Tag::Last), content) => {
                     self.leaving = tag == Tag::Last;
-                    return serde_json::from_slice(&content).map_err(|error| Broken::Pipe(error.into()));
+                    return serde_json::from_slice(&content)
+                        .map_err(|error| Broken::Pipe(error.into()));
                 }
-                Received::Frame(..) => return Err(Broken::Pipe(io::Error::other("it speaks out of turn"))),
+                Received::Frame(..) => {
+                    return Err(Broken::Pipe(io::Error::other("it speaks out of turn")));
+                }
             }
         }
     }
@@ -148,11 +153,15 @@ impl Worker {
         let said = String::from_utf8_lossy(&said);
         let signal = status.and_then(|status| status.signal());
         if said.contains("memory allocation of") || signal == Some(libc::SIGKILL) {
-            let message = format!("evaluating `{pkg}` needs more than {} of memory", size(limits.memory));
+            let message =
+                format!("evaluating `{pkg}` needs more than {} of memory", size(limits.memory));
             return EvalError::bare(pkg, Kind::Limit(Limit::Memory), message);
         }
         if said.contains("overflowed its stack") || signal == Some(libc::SIGSEGV) {
-            let message = format!("evaluating `{pkg}` recurses deeper than its stack of {}", size(limits.stack as u64));
+            let message = format!(
+                "evaluating `{pkg}` recurses deeper than its stack of {}",
+                size(limits.stack as u64)
+            );
             return EvalError::bare(pkg, Kind::Limit(Limit::Depth), message)
                 .with_hint("something is defined in terms of itself without an end");
         }

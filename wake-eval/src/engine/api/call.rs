@@ -15,7 +15,7 @@ use wake_model::nearest::nearest;
 
 use super::super::convert::{self, Promises, kind};
 use super::super::env::{Env, Hunt};
-use super::super::note::{Nature, Note, Spot, refuse};
+use super::super::note::{Nature, Note, Spot, amend, refuse};
 use super::super::promise;
 use super::super::resolve::{self, Named, Written};
 
@@ -57,7 +57,9 @@ impl Call<'_> {
     /// An argument; null and absent are the same.
     pub(crate) fn get(&self, name: &str) -> Result<Option<Val>> {
         let index = self.spec.params.iter().position(|param| param.name == name);
-        let Some(thunk) = index.and_then(|index| self.args.get(index)?.as_ref()) else { return Ok(None) };
+        let Some(thunk) = index.and_then(|index| self.args.get(index)?.as_ref()) else {
+            return Ok(None);
+        };
         match thunk.evaluate()? {
             Val::Null => Ok(None),
             value => Ok(Some(value)),
@@ -93,7 +95,9 @@ impl Call<'_> {
     pub(crate) fn object(&self, name: &str) -> Result<Option<ObjValue>> {
         match self.get(name)? {
             None => Ok(None),
-            Some(Val::Obj(object)) if !self.env.promises.borrow().contains_key(&object) => Ok(Some(object)),
+            Some(Val::Obj(object)) if !self.env.promises.borrow().contains_key(&object) => {
+                Ok(Some(object))
+            }
             Some(other) => Err(self.expected(name, "an object", &other).into()),
         }
     }
@@ -104,13 +108,15 @@ impl Call<'_> {
         match self.get(name)? {
             None => Ok(None),
             Some(Val::Func(function)) => {
-                check_takes(&function, takes)
-                    .map_err(|note| note.argument(name).label(format!("`function({signature})` is expected")))?;
+                check_takes(&function, takes).map_err(|note| {
+                    note.argument(name).label(format!("`function({signature})` is expected"))
+                })?;
                 Ok(Some(function))
             }
             Some(other) => {
                 let expected = format!("a function({signature})");
-                Err(self.expected(name, &expected, &other)
+                Err(self
+                    .expected(name, &expected, &other)
                     .hint(format!("write `{name}=function({signature}) ...`"))
                     .into())
             }
@@ -127,10 +133,8 @@ impl Call<'_> {
 
     /// Turns `value`, which came with the argument `name`, into JSON.
     pub(crate) fn json_of(&self, name: &str, promises: Promises, value: &Val) -> Result<Value> {
-        convert::to_json(self.env, &format!("`{name}`"), promises, value).map_err(|error| match Note::of(&error) {
-            Some(note) if note.spot.argument.is_none() && error.trace().0.is_empty() => note.argument(name).into(),
-            _ => error,
-        })
+        convert::to_json(self.env, &format!("`{name}`"), promises, value)
+            .map_err(|error| amend(error, |note| note.argument(name)))
     }
 
     /// What a reference in the argument `name` stands for: a value, or a promise of one.
@@ -153,10 +157,8 @@ impl Call<'_> {
         if matches!(self.env.hunt(), Some(Hunt::Reference(hunted)) if *hunted == written) {
             refuse!(Note::new("found").nature(Nature::Found).argument(name));
         }
-        let named = resolve::resolve(self.env, &written).map_err(|error| match Note::of(&error) {
-            Some(note) => note.argument(name).into(),
-            None => error,
-        })?;
+        let named = resolve::resolve(self.env, &written)
+            .map_err(|error| amend(error, |note| note.argument(name)))?;
         Ok(match named {
             Named::Now(value) => convert::from_json(&value),
             Named::Later => promise::value(self.env, written),
@@ -185,11 +187,16 @@ impl Call<'_> {
     pub(crate) fn check_keys(&self, name: &str, object: &ObjValue, known: &[&str]) -> Result<()> {
         for key in object.fields() {
             if !known.contains(&key.as_str()) {
-                refuse!(Note::new(format!("unknown key `{key}` in `{name}` of {}()", self.short_name()))
+                refuse!(
+                    Note::new(format!(
+                        "unknown key `{key}` in `{name}` of {}()",
+                        self.short_name()
+                    ))
                     .argument(name)
                     .key(key.as_str())
                     .at_key()
-                    .suggest(nearest(&key, known.iter().copied())));
+                    .suggest(nearest(&key, known.iter().copied()))
+                );
             }
         }
         Ok(())
@@ -197,21 +204,35 @@ impl Call<'_> {
 }
 
 /// The texts of a list of texts, which may hold such lists; one text is a list of one.
-pub(crate) fn text_list(value: &Val) -> Result<std::result::Result<Vec<String>, Val>> {
+pub(crate) fn text_list(
+    call: &Call<'_>,
+    argument: &str,
+    expected: &str,
+    value: &Val,
+) -> Result<Vec<String>> {
     let mut texts = Vec::new();
-    let mut rest = vec![value.clone()];
-    while let Some(value) = rest.pop() {
-        match value {
-            Val::Str(text) => texts.push(text.into_flat().to_string()),
-            Val::Arr(items) => {
-                for item in items.iter().rev() {
-                    rest.push(item?);
-                }
-            }
-            other => return Ok(Err(other)),
+    add_texts(call, argument, expected, value, &mut texts)?;
+    Ok(texts)
+}
+
+fn add_texts(
+    call: &Call<'_>,
+    argument: &str,
+    expected: &str,
+    value: &Val,
+    texts: &mut Vec<String>,
+) -> Result<()> {
+    match value {
+        Val::Str(text) => {
+            texts.push(text.clone().into_flat().to_string());
+            Ok(())
         }
+        Val::Arr(items) => items.iter().enumerate().try_for_each(|(index, item)| {
+            add_texts(call, argument, expected, &item?, texts)
+                .map_err(|error| amend(error, |note| note.outer_key(index.to_string())))
+        }),
+        other => Err(call.expected(argument, expected, other).into()),
     }
-    Ok(Ok(texts))
 }
 
 /// Whether `object` says of itself that it is a `tag`.
@@ -222,8 +243,12 @@ pub(crate) fn is_tagged(object: &ObjValue, tag: &str) -> Result<bool> {
 /// Refuses a function that needs more than the arguments `given`.
 pub(crate) fn check_takes(function: &FuncVal, given: &[&str]) -> std::result::Result<(), Note> {
     let params = function.params();
-    let needed: Vec<&str> =
-        params.iter().skip(given.len()).filter(|param| !param.has_default()).filter_map(|param| param.name().as_str()).collect();
+    let needed: Vec<&str> = params
+        .iter()
+        .skip(given.len())
+        .filter(|param| !param.has_default())
+        .filter_map(|param| param.name().as_str())
+        .collect();
     if !needed.is_empty() {
         return Err(Note::new(format!(
             "the function needs `{}`, which it is not given: it is called with ({})",
@@ -244,7 +269,12 @@ pub(crate) fn check_takes(function: &FuncVal, given: &[&str]) -> std::result::Re
 
 /// A builtin as a value of the engine.
 pub(crate) fn native(env: &Env, spec: &'static Spec, made_for: String) -> FuncVal {
-    FuncVal::builtin(Native { env: env.clone(), spec, made_for, signature: Shared(signature(spec)) })
+    FuncVal::builtin(Native {
+        env: env.clone(),
+        spec,
+        made_for,
+        signature: Shared(signature(spec)),
+    })
 }
 
 struct Native {
@@ -273,7 +303,10 @@ impl Builtin for Native {
             && name == self.spec.name
         {
             let Spot { argument, keys, at_key } = spot.clone();
-            refuse!(Note { spot: Spot { argument, keys, at_key }, ..Note::new("found").nature(Nature::Found) });
+            refuse!(Note {
+                spot: Spot { argument, keys, at_key },
+                ..Note::new("found").nature(Nature::Found)
+            });
         }
         let value = (self.spec.run)(&call)?;
         if let Some(Hunt::Value(hunted)) = self.env.hunt()
@@ -299,7 +332,10 @@ fn signature(spec: &'static Spec) -> FunctionSignature {
             .entry(spec.name)
             .or_insert_with(|| {
                 let param = |param: &Param| {
-                    ParamParse::new(ParamName::Named(param.name.into()), ParamDefault::exists(!param.required))
+                    ParamParse::new(
+                        ParamName::Named(param.name.into()),
+                        ParamDefault::exists(!param.required),
+                    )
                 };
                 FunctionSignature::new(spec.params.iter().map(param).collect())
             })

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::convert::{self, Promises, json_kind};
 use super::super::env::Env;
-use super::super::note::{Note, refuse};
+use super::super::note::{Note, amend, refuse};
 use super::{Call, Param, Spec};
 
 /// What `wake.exec` was given: values that may still hold promises.
@@ -75,7 +75,9 @@ fn rootfs(call: &Call<'_>) -> Result<Val> {
             }
             call.reference("rootfs", &Val::string(text))
         }
-        Some(Val::Obj(object)) if call.env.promises.borrow().contains_key(&object) => Ok(Val::Obj(object)),
+        Some(Val::Obj(object)) if call.env.promises.borrow().contains_key(&object) => {
+            Ok(Val::Obj(object))
+        }
         Some(Val::Obj(object)) => match object.get("type".into())? {
             Some(Val::Str(tag)) => match tag.into_flat().as_str() {
                 tag @ ("host" | "empty") => Ok(Val::string(tag)),
@@ -107,7 +109,9 @@ fn resources(call: &Call<'_>) -> Result<Value> {
     let json = call.json_of("resources", Promises::Refuse, &Val::Obj(object))?;
     for (key, value) in json.as_object().into_iter().flatten() {
         if !value.as_f64().is_some_and(|number| number > 0.0) {
-            refuse!(call.fault("resources", format!("must have a number above 0 as `{key}`")).key(key));
+            refuse!(
+                call.fault("resources", format!("must have a number above 0 as `{key}`")).key(key)
+            );
         }
     }
     Ok(json)
@@ -118,7 +122,7 @@ impl ExecDecl {
     pub(crate) fn json(&self, env: &Env, promises: Promises) -> Result<Value> {
         let part = |argument: &str, value: &Val| {
             convert::to_json(env, &format!("`{argument}` of exec()"), promises, value)
-                .map_err(|error| Note::of(&error).map_or(error, |note| note_at(note, argument).into()))
+                .map_err(|error| amend(error, |note| note.argument(argument)))
         };
         let program = part("ref", &self.program)?;
         check_program(&program)?;
@@ -126,7 +130,10 @@ impl ExecDecl {
         let variables = part("env", &self.env)?;
         let rootfs = part("rootfs", &self.rootfs)?;
         if let Some(found) = not_rootfs(&rootfs) {
-            refuse!(Note::new(format!("`rootfs` of exec() must be a file or a ware id, not {found}")).argument("rootfs"));
+            refuse!(
+                Note::new(format!("`rootfs` of exec() must be a file or a ware id, not {found}"))
+                    .argument("rootfs")
+            );
         }
         Ok(json!({
             "ref": program,
@@ -150,10 +157,6 @@ impl ExecDecl {
     }
 }
 
-fn note_at(note: Note, argument: &str) -> Note {
-    if note.spot.argument.is_some() { note } else { note.argument(argument) }
-}
-
 fn tag(value: &Value) -> Option<&str> {
     value.get("type").and_then(Value::as_str)
 }
@@ -166,10 +169,15 @@ fn fits_file(value: &Value) -> bool {
 fn check_program(program: &Value) -> Result<()> {
     if !fits_file(program) {
         let found = tag(program).map_or(json_kind(program).to_owned(), |tag| format!("a {tag}"));
-        refuse!(Note::new(format!("`ref` of exec() must name a file, not {found}")).argument("ref"));
+        refuse!(
+            Note::new(format!("`ref` of exec() must name a file, not {found}")).argument("ref")
+        );
     }
     if program.get("path").and_then(Value::as_str).is_some_and(|path| path.ends_with('/')) {
-        refuse!(Note::new("`ref` of exec() names a directory, and only a file can be executed").argument("ref"));
+        refuse!(
+            Note::new("`ref` of exec() names a directory, and only a file can be executed")
+                .argument("ref")
+        );
     }
     Ok(())
 }
@@ -184,8 +192,13 @@ fn check_args(args: Value) -> Result<Value> {
         Value::Null => return Ok(Value::Array(Vec::new())),
         Value::Array(items) => items,
         other => {
-            refuse!(Note::new(format!("`args` of exec() must be a list of strings, not {}", json_kind(&other)))
-                .argument("args"))
+            refuse!(
+                Note::new(format!(
+                    "`args` of exec() must be a list of strings, not {}",
+                    json_kind(&other)
+                ))
+                .argument("args")
+            )
         }
     };
     for (index, item) in items.iter().enumerate() {
@@ -212,15 +225,24 @@ fn check_env(variables: Value) -> Result<Value> {
         Value::Null => return Ok(json!({})),
         Value::Object(fields) if tag(&Value::Object(fields.clone())) != Some("ref") => fields,
         other => {
-            refuse!(Note::new(format!("`env` of exec() must be an object, not {}", json_kind(&other))).argument("env"))
+            refuse!(
+                Note::new(format!("`env` of exec() must be an object, not {}", json_kind(&other)))
+                    .argument("env")
+            )
         }
     };
     let mut checked = Map::new();
     for (name, value) in fields {
         if name.is_empty() || name.contains(['=', '\0']) {
-            refuse!(Note::new(format!("`{name}` cannot name an environment variable")).argument("env").key(name).at_key());
+            refuse!(
+                Note::new(format!("`{name}` cannot name an environment variable"))
+                    .argument("env")
+                    .key(name)
+                    .at_key()
+            );
         }
-        let value = variable(&name, value).map_err(|note| note.argument("env").key(name.as_str()))?;
+        let value =
+            variable(&name, value).map_err(|note| note.argument("env").key(name.as_str()))?;
         checked.insert(name, value);
     }
     Ok(Value::Object(checked))
@@ -262,7 +284,9 @@ fn variable(name: &str, value: Value) -> std::result::Result<Value, Note> {
 fn bytes(value: &Value) -> usize {
     match value {
         Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(bytes).sum::<usize>() + items.len().saturating_sub(1),
+        Value::Array(items) => {
+            items.iter().map(bytes).sum::<usize>() + items.len().saturating_sub(1)
+        }
         file => file.get("path").and_then(Value::as_str).map_or(0, str::len),
     }
 }

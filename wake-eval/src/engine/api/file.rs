@@ -6,7 +6,7 @@ use wake_model::RelPath;
 use super::super::convert::{Promises, from_json, to_json};
 use super::super::env::Phase;
 use super::super::globs::{self, Patterns};
-use super::super::note::{Note, refuse};
+use super::super::note::{Note, amend, refuse};
 use super::super::resolve::Written;
 use super::{Call, Param, Spec, text_list};
 
@@ -56,8 +56,9 @@ fn file(call: &Call<'_>) -> Result<Val> {
 
 fn path(call: &Call<'_>) -> Result<String> {
     let text = call.required_text("path")?;
-    let path: RelPath =
-        text.parse().map_err(|error: wake_model::path::PathError| Note::new(error.to_string()).argument("path"))?;
+    let path: RelPath = text.parse().map_err(|error: wake_model::path::PathError| {
+        Note::new(error.to_string()).argument("path")
+    })?;
     if path.is_root() {
         refuse!(call.fault("path", "must name a file, not the whole package"));
     }
@@ -73,9 +74,13 @@ fn linked(call: &Call<'_>, value: &Val) -> Result<Val> {
     let target = call.reference("from", value)?;
     let json = to_json(call.env, "`from` of file()", Promises::Skip, &target)?;
     if !json.is_null() && json.get("type").and_then(serde_json::Value::as_str) != Some("file") {
-        refuse!(call
-            .fault("from", format!("must name a file, not {}", super::super::convert::json_kind(&json)))
-            .hint("with dump=true, any value is written as JSON"));
+        refuse!(
+            call.fault(
+                "from",
+                format!("must name a file, not {}", super::super::convert::json_kind(&json))
+            )
+            .hint("with dump=true, any value is written as JSON")
+        );
     }
     Ok(target)
 }
@@ -88,10 +93,17 @@ fn reference(call: &Call<'_>) -> Result<Val> {
     if let Val::Arr(items) = &value
         && Written::of(&value)?.is_none()
     {
-        let head = items.get(0)?.map(|head| to_json(call.env, "the reference", Promises::Skip, &head)).transpose()?;
+        let head = items
+            .get(0)?
+            .map(|head| to_json(call.env, "the reference", Promises::Skip, &head))
+            .transpose()?;
         let head = head.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-        refuse!(Note::new(format!("`{head}` starts no reference: expected `./`, `input`, `output`, `pkg` or `module`"))
-            .argument("from"));
+        refuse!(
+            Note::new(format!(
+                "`{head}` starts no reference: expected `./`, `input`, `output`, `pkg` or `module`"
+            ))
+            .argument("from")
+        );
     }
     call.reference("from", &value)
 }
@@ -100,17 +112,14 @@ fn dir(call: &Call<'_>) -> Result<Val> {
     let include = patterns(call, "include")?;
     let exclude = patterns(call, "exclude")?;
     let files = globs::list(call.env, &include, &exclude)
-        .map_err(|error| Note::of(&error).map_or(error, |note| note.argument("include").into()))?;
+        .map_err(|error| amend(error, |note| note.argument("include")))?;
     Ok(from_json(&serde_json::json!(files)))
 }
 
 fn patterns(call: &Call<'_>, argument: &str) -> Result<Patterns> {
     let texts = match call.get(argument)? {
         None => Vec::new(),
-        Some(value) => match text_list(&value)? {
-            Ok(texts) => texts,
-            Err(other) => refuse!(call.expected(argument, "a glob or a list of globs", &other)),
-        },
+        Some(value) => text_list(call, argument, "a glob or a list of globs", &value)?,
     };
     Ok(Patterns::parse(&texts).map_err(|note| note.argument(argument))?)
 }

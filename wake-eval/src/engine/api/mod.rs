@@ -49,6 +49,9 @@ pub(crate) fn spec(name: &str) -> Option<&'static Spec> {
 
 /// The names that the object has, for suggestions.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    let calls = CALLS.into_iter().filter(|spec| spec.member).map(|spec| spec.name.trim_start_matches("wake."));
+    let calls = CALLS
+        .into_iter()
+        .filter(|spec| spec.member)
+        .map(|spec| spec.name.trim_start_matches("wake."));
     calls.chain(["GLOBAL", "HOST", "EMPTY"])
 }

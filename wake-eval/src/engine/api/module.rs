@@ -56,8 +56,12 @@ pub(crate) static MODULE: Spec = Spec {
 };
 
 /// Made for one module of one package, as `key module`.
-pub(crate) static MODULE_ID: Spec =
-    Spec { name: "pkg.modules", params: &[Param::optional("config")], member: false, run: module_id };
+pub(crate) static MODULE_ID: Spec = Spec {
+    name: "pkg.modules",
+    params: &[Param::optional("config")],
+    member: false,
+    run: module_id,
+};
 
 /// The function that gives the id of the module `name` of the package `key`, given a config.
 pub(crate) fn module_function(env: &Env, key: &str, name: &str) -> FuncVal {
@@ -78,8 +82,10 @@ fn module_id(call: &Call<'_>) -> Result<Val> {
 
 fn module(call: &Call<'_>) -> Result<Val> {
     if call.env.phase.get() != Phase::ModuleBody {
-        refuse!(Note::new("module() stands only in the body of a module function")
-            .hint("name the function's file in `modules` of wake.pkg()"));
+        refuse!(
+            Note::new("module() stands only in the body of a module function")
+                .hint("name the function's file in `modules` of wake.pkg()")
+        );
     }
     let name = call.required_text("name")?;
     check_module_name(&name).map_err(|note| note.argument("name"))?;
@@ -169,17 +175,19 @@ fn exec_type(call: &Call<'_>, found: &Val) -> Note {
 
 fn pkg_files(call: &Call<'_>) -> Result<Value> {
     let Some(value) = call.get("pkgFiles")? else { return Ok(Value::Null) };
-    let texts = match text_list(&value)? {
-        Ok(texts) => texts,
-        Err(other) => refuse!(call.expected("pkgFiles", "a list of paths and globs", &other)),
-    };
+    let texts = text_list(call, "pkgFiles", "a list of paths and globs", &value)?;
     let own = call.env.own()?;
     let mut chosen = Vec::new();
     for text in &texts {
         let at = |note: Note| note.argument("pkgFiles").key(text.as_str());
         let patterns = Patterns::parse(std::slice::from_ref(text)).map_err(at)?;
         let before = chosen.len();
-        chosen.extend(own.files.iter().filter(|file| patterns.matches(file.trim_start_matches("./"))).cloned());
+        chosen.extend(
+            own.files
+                .iter()
+                .filter(|file| patterns.matches(file.trim_start_matches("./")))
+                .cloned(),
+        );
         if chosen.len() == before {
             refuse!(at(Note::new(format!("`{text}` matches none of the package's `files`"))));
         }

@@ -10,7 +10,7 @@ use wake_model::{Name, RelPath, Requirement, Version};
 use super::super::convert::{Promises, from_json, kind};
 use super::super::env::Phase;
 use super::super::import::PKG_FILE;
-use super::super::note::{Note, refuse};
+use super::super::note::{Note, amend, refuse};
 use super::super::resolve;
 use super::call::is_tagged;
 use super::{Call, Param, Spec, text_list};
@@ -67,7 +67,9 @@ fn pkg_info(call: &Call<'_>) -> Result<Val> {
     }
     let namespace = call.text("namespace")?;
     if let Some(namespace) = &namespace {
-        namespace.parse::<Name>().map_err(|error| Note::new(error.to_string()).argument("namespace"))?;
+        namespace
+            .parse::<Name>()
+            .map_err(|error| Note::new(error.to_string()).argument("namespace"))?;
     }
     Ok(from_json(&json!({"name": name, "version": version, "namespace": namespace})))
 }
@@ -81,7 +83,10 @@ enum Versions {
 
 fn check_info(call: &Call<'_>, versions: Versions) -> Result<Value> {
     let Some(object) = call.object("pkgInfo")? else {
-        refuse!(call.expected("pkgInfo", "an object", &Val::Null).hint("use wake.pkgInfo(name, version)"));
+        refuse!(
+            call.expected("pkgInfo", "an object", &Val::Null)
+                .hint("use wake.pkgInfo(name, version)")
+        );
     };
     call.check_keys("pkgInfo", &object, &["name", "version", "namespace"])?;
     let text = |key: &str| -> Result<Option<String>> {
@@ -98,19 +103,22 @@ fn check_info(call: &Call<'_>, versions: Versions) -> Result<Value> {
         text(key)?.ok_or_else(|| call.fault("pkgInfo", format!("has no `{key}`")).into())
     };
     let (name, version, namespace) = (required("name")?, required("version")?, text("namespace")?);
-    let fault = |key: &str, message: String| Note::new(message).argument("pkgInfo").key(key);
-    name.parse::<Name>().map_err(|error| fault("name", error.to_string()))?;
+    // The value is what stands in the source, be it as an argument of pkgInfo() or in an object.
+    let fault = |value: &str, message: String| Note::new(message).argument("pkgInfo").key(value);
+    name.parse::<Name>().map_err(|error| fault(&name, error.to_string()))?;
     if let Some(namespace) = &namespace {
-        namespace.parse::<Name>().map_err(|error| fault("namespace", error.to_string()))?;
+        namespace.parse::<Name>().map_err(|error| fault(namespace, error.to_string()))?;
     }
     let checked = match versions {
         Versions::Exact => version.parse::<Version>().map(drop),
         Versions::Required => version.parse::<Requirement>().map(drop),
     };
     checked.map_err(|error| {
-        let note = fault("version", error.to_string());
+        let note = fault(&version, error.to_string());
         match versions {
-            Versions::Exact => note.hint("a package has an exact version with three numbers, as 1.2.3"),
+            Versions::Exact => {
+                note.hint("a package has an exact version with three numbers, as 1.2.3")
+            }
             Versions::Required => note.hint("a requirement is written as ^1.2, >=1, <3 or *"),
         }
     })?;
@@ -135,10 +143,20 @@ fn source(call: &Call<'_>) -> Result<Value> {
         None => Ok(Value::Null),
         Some(Val::Str(text)) => {
             let text = text.into_flat();
-            if !(text.starts_with("./") || text.starts_with("../") || *text == *"." || *text == *"..") {
-                refuse!(call
-                    .fault("from", format!("must be a local path that starts with `./` or `../`, not `{text}`"))
-                    .hint("without `from`, the configured registries are asked"));
+            if !(text.starts_with("./")
+                || text.starts_with("../")
+                || *text == *"."
+                || *text == *"..")
+            {
+                refuse!(
+                    call.fault(
+                        "from",
+                        format!(
+                            "must be a local path that starts with `./` or `../`, not `{text}`"
+                        )
+                    )
+                    .hint("without `from`, the configured registries are asked")
+                );
             }
             if text.contains('\0') {
                 refuse!(call.fault("from", "holds a NUL character"));
@@ -169,7 +187,9 @@ fn global(call: &Call<'_>) -> Result<Value> {
         Some(Val::Obj(object)) => {
             call.check_keys("global", &object, &["override"])?;
             match object.get("override".into())? {
-                Some(Val::Num(rank)) if rank.get().fract() == 0.0 && (1.0..=100.0).contains(&rank.get()) => {
+                Some(Val::Num(rank))
+                    if rank.get().fract() == 0.0 && (1.0..=100.0).contains(&rank.get()) =>
+                {
                     Ok(json!({"override": rank.get() as u8}))
                 }
                 _ => Err(call.fault("global", "must have an `override` from 1 to 100").into()),
@@ -182,16 +202,16 @@ fn global(call: &Call<'_>) -> Result<Value> {
 fn permissions(call: &Call<'_>, argument: &str) -> Result<Vec<String>> {
     const KNOWN: [&str; 2] = ["defineGlobal", "network"];
     let Some(value) = call.get(argument)? else { return Ok(Vec::new()) };
-    let given = match text_list(&value)? {
-        Ok(given) => given,
-        Err(other) => refuse!(call.expected(argument, "a list of strings", &other)),
-    };
+    let given = text_list(call, argument, "a list of strings", &value)?;
     for permission in &given {
         if !KNOWN.contains(&permission.as_str()) {
-            refuse!(Note::new(format!("there is no permission `{permission}`"))
-                .argument(argument)
-                .suggest(nearest(permission, KNOWN))
-                .hint("the permissions are `defineGlobal` and `network`"));
+            refuse!(
+                Note::new(format!("there is no permission `{permission}`"))
+                    .argument(argument)
+                    .key(permission.as_str())
+                    .suggest(nearest(permission, KNOWN))
+                    .hint("the permissions are `defineGlobal` and `network`")
+            );
         }
     }
     Ok(given)
@@ -218,10 +238,7 @@ fn pkg(call: &Call<'_>) -> Result<Val> {
 
 fn files(call: &Call<'_>) -> Result<Vec<String>> {
     let Some(value) = call.get("files")? else { return Ok(Vec::new()) };
-    let texts = match text_list(&value)? {
-        Ok(texts) => texts,
-        Err(other) => refuse!(call.expected("files", "a list of paths", &other)),
-    };
+    let texts = text_list(call, "files", "a list of paths", &value)?;
     let mut files = Vec::with_capacity(texts.len());
     for text in texts {
         files.push(own_file(call, "files", &text, &text)?.dotted());
@@ -234,20 +251,28 @@ fn files(call: &Call<'_>) -> Result<Vec<String>> {
 /// A path to an existing file of the package, where `key` is what stands for it in the argument's source.
 fn own_file(call: &Call<'_>, argument: &str, text: &str, key: &str) -> Result<RelPath> {
     let at = |note: Note| note.argument(argument).key(key);
-    let path: RelPath = text.parse().map_err(|error: wake_model::path::PathError| at(Note::new(error.to_string())))?;
+    let path: RelPath = text
+        .parse()
+        .map_err(|error: wake_model::path::PathError| at(Note::new(error.to_string())))?;
     if path.components().next() == Some(".wake") {
         refuse!(at(Note::new(format!("`{text}` lies in `.wake`, where wake keeps its own files"))));
     }
     if let Some(border) = border(call, &path)? {
-        refuse!(at(Note::new(format!("`{text}` belongs to another package: `{border}` holds a {PKG_FILE}")))
-            .hint("name that package in `pkgs` and refer to its file as 'pkg.key./path'"));
+        refuse!(
+            at(Note::new(format!(
+                "`{text}` belongs to another package: `{border}` holds a {PKG_FILE}"
+            )))
+            .hint("name that package in `pkgs` and refer to its file as 'pkg.key./path'")
+        );
     }
-    match resolve::entry(call.env, &path).map_err(|error| Note::of(&error).map_or(error, |note| at(note).into()))? {
+    match resolve::entry(call.env, &path).map_err(|error| amend(error, at))? {
         Some(EntryKind::File { .. } | EntryKind::Link) => Ok(path),
         Some(EntryKind::Dir) => Err(at(Note::new(format!("`{text}` is a directory")))
             .hint(format!("wake.dir('{}') lists the files below it", path.dotted()))
             .into()),
-        Some(EntryKind::Other) => Err(at(Note::new(format!("`{text}` is neither a file nor a link"))).into()),
+        Some(EntryKind::Other) => {
+            Err(at(Note::new(format!("`{text}` is neither a file nor a link"))).into())
+        }
         None => Err(missing(call, &path, text).argument(argument).key(key).into()),
     }
 }
@@ -280,9 +305,13 @@ fn pkgs(call: &Call<'_>) -> Result<Value> {
     for key in object.fields() {
         let value = object.get(key.clone())?.unwrap_or(Val::Null);
         let Val::Obj(dependency) = &value else {
-            refuse!(call
-                .fault("pkgs", format!("must hold wake.getPkg(...) as `{key}`, not {}", kind(&value)))
-                .key(key.as_str()));
+            refuse!(
+                call.fault(
+                    "pkgs",
+                    format!("must hold wake.getPkg(...) as `{key}`, not {}", kind(&value))
+                )
+                .key(key.as_str())
+            );
         };
         pkgs.insert(key.to_string(), dependency_json(call, &key, dependency)?);
     }
@@ -304,12 +333,17 @@ fn modules(call: &Call<'_>) -> Result<Value> {
     let mut modules = Map::new();
     let Some(object) = call.object("modules")? else { return Ok(Value::Object(modules)) };
     for name in object.fields() {
-        check_module_name(&name).map_err(|note| note.argument("modules").key(name.as_str()).at_key())?;
+        check_module_name(&name)
+            .map_err(|note| note.argument("modules").key(name.as_str()).at_key())?;
         let value = object.get(name.clone())?.unwrap_or(Val::Null);
         let Val::Str(path) = &value else {
-            refuse!(call
-                .fault("modules", format!("must hold the path of a file as `{name}`, not {}", kind(&value)))
-                .key(name.as_str()));
+            refuse!(
+                call.fault(
+                    "modules",
+                    format!("must hold the path of a file as `{name}`, not {}", kind(&value))
+                )
+                .key(name.as_str())
+            );
         };
         let path = own_file(call, "modules", &path.clone().into_flat(), &name)?;
         modules.insert(name.to_string(), Value::String(path.dotted()));
@@ -319,7 +353,10 @@ fn modules(call: &Call<'_>) -> Result<Value> {
 
 /// Refuses what cannot be a component of a path and part of an id.
 pub(crate) fn check_module_name(name: &str) -> std::result::Result<(), Note> {
-    let fits = name.chars().enumerate().all(|(at, c)| c.is_ascii_alphanumeric() || (at > 0 && (c == '_' || c == '-')));
+    let fits = name
+        .chars()
+        .enumerate()
+        .all(|(at, c)| c.is_ascii_alphanumeric() || (at > 0 && (c == '_' || c == '-')));
     if !name.is_empty() && name.len() <= Name::MAX && fits {
         return Ok(());
     }

@@ -11,18 +11,25 @@ use super::super::api::{self, Exec, ModuleDecl};
 use super::super::convert::{Promises, from_json, json_kind, kind, to_json};
 use super::super::default::default_of;
 use super::super::env::{Env, Phase};
-use super::super::note::{Nature, Note, Origin, refuse};
+use super::super::note::{Nature, Note, Origin, amend, refuse};
 use super::super::resolve::{self, Written, file_object};
 use super::super::view;
-use super::{call2, call3, from_call, function_of, map_of};
+use super::{call2, call3, from_call, function_of, map_of, not_declared};
 
 const FORM: &str = "function(wake, pkg, config) wake.module(...)";
 
 /// Evaluates the module `name` whose function stands in `file`.
-pub(crate) fn module(env: &Env, state: &State, file: &RelPath, name: &str, config: Option<&Value>) -> Result<Value> {
+pub(crate) fn module(
+    env: &Env,
+    state: &State,
+    file: &RelPath,
+    name: &str,
+    config: Option<&Value>,
+) -> Result<Value> {
     env.phase.set(Phase::ModuleBody);
-    let function = function_of(env, state, file, &["wake", "pkg"], FORM)
-        .or_else(|error| function_of(env, state, file, &["wake", "pkg", "config"], FORM).map_err(|_| error))?;
+    let function = function_of(env, state, file, &["wake", "pkg"], FORM).or_else(|error| {
+        function_of(env, state, file, &["wake", "pkg", "config"], FORM).map_err(|_| error)
+    })?;
     let own = env.own()?;
     let pkg = view::pkg(env, &own);
     let config = effective_config(&function, file, name, config)?;
@@ -35,19 +42,20 @@ pub(crate) fn module(env: &Env, state: &State, file: &RelPath, name: &str, confi
         _ => None,
     };
     let Some(declared) = declared else {
-        let found = match &result {
-            Val::Obj(_) => "an object that is not, or not only, the result of wake.module()",
-            other => kind(other),
-        };
-        refuse!(Note::new(format!("the module function must return wake.module(...), not {found}"))
-            .origin(Origin::File(file.as_str().to_owned())));
+        let changed = !env.module_decls.borrow().is_empty();
+        refuse!(not_declared(file.as_str(), "wake.module", changed, &result));
     };
     env.modules.replace(declared.modules.clone());
     Instantiation { env, pkg, declared, config }.json()
 }
 
 /// The config that the function gets: what was asked for, else its own default, else `{}`.
-fn effective_config(function: &FuncVal, file: &RelPath, name: &str, config: Option<&Value>) -> Result<Value> {
+fn effective_config(
+    function: &FuncVal,
+    file: &RelPath,
+    name: &str,
+    config: Option<&Value>,
+) -> Result<Value> {
     let empty = || Value::Object(Map::new());
     let params = function.params();
     let Some(param) = params.get(2) else {
@@ -117,7 +125,7 @@ impl Instantiation<'_> {
         self.env.phase.set(Phase::ModuleBody);
         let result = call2(function, api::wake(self.env), self.pkg.clone())?;
         let at = |error: Error| from_call(error, "wake.module", "outputs");
-        let mut outputs = map_of(self.env, "the outputs", Promises::Refuse, &result).map_err(at)?;
+        let mut outputs = map_of(self.env, "`outputs`", Promises::Refuse, &result).map_err(at)?;
         for (key, value) in outputs.as_object_mut().into_iter().flatten() {
             declare_paths(value).map_err(|note| at(note.key(key.as_str()).into()))?;
         }
@@ -128,8 +136,9 @@ impl Instantiation<'_> {
         let Some(function) = &self.declared.inputs else { return Ok(Value::Object(Map::new())) };
         self.env.phase.set(Phase::ModuleInputs);
         let unknown = Note::new("the module's inputs are what is being computed here");
-        let result = call2(function, api::wake(self.env), self.argument(Thunk::errored(unknown.into())))?;
-        let inputs = map_of(self.env, "the inputs", Promises::Fill, &result)
+        let result =
+            call2(function, api::wake(self.env), self.argument(Thunk::errored(unknown.into())))?;
+        let inputs = map_of(self.env, "`inputs`", Promises::Fill, &result)
             .map_err(|error| from_call(error, "wake.module", "inputs"))?;
         self.env.module_inputs.replace(Some(inputs.clone()));
         Ok(inputs)
@@ -140,8 +149,12 @@ impl Instantiation<'_> {
         self.env.phase.set(Phase::ModuleFiles);
         let result = call2(function, api::wake(self.env), self.argument(known(inputs)))?;
         let mut files = Vec::new();
-        self.collect(&result, &mut files).map_err(|error| from_call(error, "wake.module", "files"))?;
-        let paths = files.iter().filter_map(|file| file.get("path").and_then(Value::as_str)).map(str::to_owned);
+        self.collect(&result, &mut files)
+            .map_err(|error| from_call(error, "wake.module", "files"))?;
+        let paths = files
+            .iter()
+            .filter_map(|file| file.get("path").and_then(Value::as_str))
+            .map(str::to_owned);
         self.env.created.replace(paths.collect());
         Ok(files)
     }
@@ -149,7 +162,9 @@ impl Instantiation<'_> {
     /// Adds the files that `value` names: a file, a reference, or a list of these.
     fn collect(&self, value: &Val, files: &mut Vec<Value>) -> Result<()> {
         if let Some(written) = Written::of(value)? {
-            return push_files(&resolve::fill(self.env, &written)?, &written.to_string(), files);
+            let named = resolve::fill(self.env, &written)?;
+            return push_files(&named, &format!("`{written}`"), files)
+                .map_err(|error| amend(error, |note| note.origin(Origin::Reference(written))));
         }
         match value {
             Val::Arr(items) => items.iter().try_for_each(|item| self.collect(&item?, files)),
@@ -176,7 +191,10 @@ impl Instantiation<'_> {
                     _ => None,
                 };
                 let Some(exec) = declared else {
-                    let note = Note::new(format!("the function `exec` must return wake.exec(...), not {}", kind(&result)));
+                    let note = Note::new(format!(
+                        "the function `exec` must return wake.exec(...), not {}",
+                        kind(&result)
+                    ));
                     return Err(from_call(note.into(), "wake.module", "exec"));
                 };
                 exec.json(self.env, Promises::Fill)
@@ -193,7 +211,11 @@ impl Instantiation<'_> {
 fn known(inputs: Option<&Value>) -> Thunk<Val> {
     match inputs {
         Some(inputs) => Thunk::evaluated(from_json(inputs)),
-        None => Thunk::errored(Note::new("the module's inputs are not known yet").nature(Nature::Pending(Value::Null)).into()),
+        None => Thunk::errored(
+            Note::new("the module's inputs are not known yet")
+                .nature(Nature::Pending(Value::Null))
+                .into(),
+        ),
     }
 }
 
@@ -220,9 +242,12 @@ fn push_files(value: &Value, name: &str, files: &mut Vec<Value>) -> Result<()> {
             Ok(())
         }
         Value::Array(items) => items.iter().try_for_each(|item| push_files(item, name, files)),
-        other => Err(Note::new(format!("`files` must hold files: `{name}` is {}", json_kind(other)))
-            .hint("wake.file(path, from=value, dump=true) writes a value into a file")
-            .into()),
+        other => Err(Note::new(format!(
+            "`files` must hold files, and {name} gives {}",
+            json_kind(other)
+        ))
+        .hint("wake.file(path, from=value, dump=true) writes a value into a file")
+        .into()),
     }
 }
 
@@ -233,7 +258,9 @@ fn declare_paths(value: &mut Value) -> std::result::Result<(), Note> {
             *value = file_object(&output_path(text)?);
             Ok(())
         }
-        Value::Array(items) if !items.is_empty() && items.iter().all(is_path) => items.iter_mut().try_for_each(declare_paths),
+        Value::Array(items) if !items.is_empty() && items.iter().all(is_path) => {
+            items.iter_mut().try_for_each(declare_paths)
+        }
         _ => Ok(()),
     }
 }
@@ -244,7 +271,8 @@ fn is_path(value: &Value) -> bool {
 }
 
 fn output_path(text: &str) -> std::result::Result<String, Note> {
-    let path: RelPath = text.parse().map_err(|error: wake_model::path::PathError| Note::new(error.to_string()))?;
+    let path: RelPath =
+        text.parse().map_err(|error: wake_model::path::PathError| Note::new(error.to_string()))?;
     if path.components().next() == Some(".wake") {
         return Err(Note::new(format!("`{text}` lies in `.wake`, where wake keeps its own files")));
     }

@@ -1,1 +1,0 @@
-//! Evaluations without a worker process.

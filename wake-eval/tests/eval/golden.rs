@@ -1,0 +1,70 @@
+//! Every file of `tests/golden`: `ok-*` with the value that comes out, `fail-*` with the whole text of the error.
+
+use std::path::{Path, PathBuf};
+
+use libtest_mimic::{Failed, Trial};
+use serde_json::Value;
+use wake_eval::{Kind, Read};
+
+use crate::case::Case;
+use crate::{pool, trial};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths.into_iter().map(|path| trial(name(&path), move || check(&path))).collect()
+}
+
+fn name(path: &Path) -> String {
+    format!("golden/{}", path.file_stem().unwrap().to_string_lossy())
+}
+
+fn check(path: &Path) -> Result<(), Failed> {
+    let case = Case::open(path);
+    if name(path).starts_with("golden/ok-") { succeeds(&case) } else { fails(&case) }
+}
+
+fn succeeds(case: &Case) -> Result<(), Failed> {
+    let evaluated = case.run(pool())?;
+    let expected: Value = serde_json::from_str(case.section("expect").unwrap_or("null"))?;
+    same("value", &pretty(&expected), &pretty(&evaluated.value))?;
+    if let Some(reads) = case.section("reads") {
+        let read: Vec<String> = evaluated.reads.iter().map(shown).collect();
+        same("reads", reads.trim_end(), &read.join("\n"))?;
+    }
+    same("trace", case.section("trace").unwrap_or_default().trim_end(), &evaluated.trace.join("\n"))
+}
+
+fn fails(case: &Case) -> Result<(), Failed> {
+    let Err(error) = case.run(pool()) else { return Err("it succeeded".into()) };
+    same("error", case.section("expect").unwrap_or_default().trim_end(), &error.to_string())?;
+    match error.kind {
+        Kind::User => Ok(()),
+        Kind::Limit(_) | Kind::Crash => {
+            Err(format!("the kind of the error is {:?}", error.kind).into())
+        }
+    }
+}
+
+fn same(what: &str, expected: &str, found: &str) -> Result<(), Failed> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(format!("{what}\n--- expected\n{expected}\n--- found\n{found}").into())
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap()
+}
+
+fn shown(read: &Read) -> String {
+    let absent = |digest: bool| if digest { "" } else { " absent" };
+    match read {
+        Read::File { path, digest } => format!("file {path}{}", absent(digest.is_some())),
+        Read::List { path, digest } => format!("list ./{path}{}", absent(digest.is_some())),
+        Read::Pkg { key, digest } => format!("pkg {key}{}", absent(digest.is_some())),
+        Read::Module { id, digest } => format!("module {id}{}", absent(digest.is_some())),
+    }
+}

@@ -1,0 +1,127 @@
+//! Programs that want too much: each ends as an error that names the package and the limit, and the next goes on.
+
+use std::time::Duration;
+
+use libtest_mimic::{Failed, Trial};
+use wake_eval::{EvalError, Kind, Limit, Limits, NoAnswers, Op, Pool, Request};
+
+use crate::{pool_with, trial};
+
+/// Name, program, and the limits that may end it, in words that the message must hold.
+type Hostile = (&'static str, &'static str, &'static [(Limit, &'static str)]);
+
+const DEPTH: (Limit, &str) = (Limit::Depth, "recurses deeper than its stack of 16 MiB");
+const CALLS: (Limit, &str) = (Limit::Depth, "calls nest more than 500 deep");
+const VALUES: (Limit, &str) = (Limit::Depth, "nests values more than 100 deep");
+const MEMORY: (Limit, &str) = (Limit::Memory, "more than 192 MiB of memory");
+const TIME: (Limit, &str) = (Limit::Time, "takes longer than 3 s");
+const TEXT: (Limit, &str) = (Limit::Text, "more than 67108864 bytes of text");
+const NODES: (Limit, &str) = (Limit::Nodes, "more than 100000 values");
+
+static PROGRAMS: &[Hostile] = &[
+    ("field of itself", "local f(n) = {a: n, b: f(n+1).b}; f(0).b", &[DEPTH, MEMORY]),
+    (
+        "object in object",
+        "local F = {n: 1, local o = self, r: (F {n: o.n}).r}; F.r",
+        &[DEPTH, MEMORY],
+    ),
+    ("element of itself", "local f(x) = [f(x)[0]]; f(1)[0]", &[DEPTH, MEMORY]),
+    (
+        "comprehension of itself",
+        "local f(x) = [y for y in f(x+1)]; f(1)",
+        &[TIME, MEMORY, DEPTH, CALLS],
+    ),
+    ("map of itself", "local f(x) = std.map(f, [x])[0]; f(1)", &[TIME, MEMORY, DEPTH, CALLS]),
+    ("plain recursion", "local f(x) = f(x+1); f(0)", &[CALLS]),
+    ("long range", "std.range(1, 1e9)", &[NODES, MEMORY, TIME]),
+    (
+        "string doubling",
+        "local d(s, n) = if n == 0 then s else d(s + s, n - 1); d('xxxxxxxx', 40)",
+        &[TEXT],
+    ),
+    (
+        "string doubling, looked into",
+        "local d(s, n) = if n == 0 then s else d(s + s, n - 1); std.length(d('xxxxxxxx', 40))",
+        &[MEMORY, TIME],
+    ),
+    (
+        "exponential comprehension",
+        "local l = std.range(1, 1000); std.length([1 for a in l for b in l for c in l for d in l])",
+        &[TIME, MEMORY],
+    ),
+    (
+        "endless computing",
+        "local fib(n) = if n < 2 then n else fib(n-1) + fib(n-2); fib(80)",
+        &[TIME],
+    ),
+    ("deep value", "local f(n) = if n == 0 then [] else [f(n-1)]; f(200)", &[VALUES]),
+    ("wide value", "std.makeArray(200000, function(i) i)", &[NODES]),
+];
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials: Vec<Trial> = PROGRAMS
+        .iter()
+        .map(|program| trial(format!("hostile/{}", program.0), || ends(program)))
+        .collect();
+    trials.push(trial("hostile/many parentheses", parentheses));
+    trials.push(trial("hostile/large source", large_source));
+    trials
+}
+
+fn limits() -> Limits {
+    Limits {
+        memory: 192 << 20,
+        deadline: Duration::from_secs(3),
+        nodes: 100_000,
+        stack: 16 << 20,
+        ..Limits::default()
+    }
+}
+
+fn expression(pool: &Pool, code: &str) -> Result<serde_json::Value, EvalError> {
+    let op = Op::Expr { code: code.to_owned(), label: "expression".to_owned() };
+    let request = Request { pkg: "//libs/hostile".to_owned(), root: "nowhere".into(), op };
+    pool.evaluate(&request, &NoAnswers).map(|evaluated| evaluated.value)
+}
+
+fn ends((_, code, ends): &Hostile) -> Result<(), Failed> {
+    let pool = pool_with(limits());
+    let Err(error) = expression(&pool, code) else { return Err("it ended well".into()) };
+    let fits = |(limit, words): &(Limit, &str)| {
+        error.kind == Kind::Limit(*limit) && error.message.contains(words)
+    };
+    if !ends.iter().any(fits) {
+        return Err(format!("it ended as {:?}: {error}", error.kind).into());
+    }
+    goes_on(&pool, &error)
+}
+
+fn goes_on(pool: &Pool, error: &EvalError) -> Result<(), Failed> {
+    if !error.message.contains("//libs/hostile") {
+        return Err(format!("the message does not name the package: {error}").into());
+    }
+    match expression(pool, "1 + 1") {
+        Ok(value) if value == 2 => Ok(()),
+        other => Err(format!("the next evaluation gave {other:?}").into()),
+    }
+}
+
+fn parentheses() -> Result<(), Failed> {
+    let pool = pool_with(limits());
+    let code = format!("{}1{}", "(".repeat(100_000), ")".repeat(100_000));
+    let Err(error) = expression(&pool, &code) else { return Err("it ended well".into()) };
+    if error.kind != Kind::Limit(Limit::Depth) {
+        return Err(format!("it ended as {:?}: {error}", error.kind).into());
+    }
+    goes_on(&pool, &error)
+}
+
+fn large_source() -> Result<(), Failed> {
+    let pool = pool_with(limits());
+    let code = format!("'{}'", "x".repeat(300 << 10));
+    let Err(error) = expression(&pool, &code) else { return Err("it ended well".into()) };
+    if error.kind != Kind::Limit(Limit::Source) || !error.message.contains("262144") {
+        return Err(format!("it ended as {:?}: {error}", error.kind).into());
+    }
+    goes_on(&pool, &error)
+}

@@ -1,0 +1,48 @@
+//! Evaluations as the rest of wake has them done: through a pool of worker processes.
+//!
+//! Started with `__eval`, this program is such a worker; its package is one case file, so that no test needs a
+//! directory of its own.
+#![allow(clippy::unwrap_used, clippy::result_large_err, missing_docs)]
+
+mod archive;
+mod case;
+mod golden;
+mod hostile;
+mod workers;
+
+use std::process::ExitCode;
+use std::sync::OnceLock;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use wake_eval::{Limits, Pool, WorkerCommand};
+
+fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("__eval") {
+        return wake_eval::serve(|root| Box::new(archive::Archive::open(root)));
+    }
+    let arguments = Arguments::from_args();
+    let mut trials = golden::trials();
+    trials.extend(hostile::trials());
+    trials.extend(workers::trials());
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// A pool whose workers are this program.
+pub(crate) fn pool_with(limits: Limits) -> Pool {
+    let program = std::env::current_exe().unwrap();
+    Pool::new(WorkerCommand { program, args: vec!["__eval".into()] }, limits)
+}
+
+/// The pool that all cases share which need no limits of their own.
+pub(crate) fn pool() -> &'static Pool {
+    static POOL: OnceLock<Pool> = OnceLock::new();
+    POOL.get_or_init(|| pool_with(Limits::default()))
+}
+
+/// A test with a name.
+pub(crate) fn trial(
+    name: impl Into<String>,
+    test: impl FnOnce() -> Result<(), Failed> + Send + 'static,
+) -> Trial {
+    Trial::test(name, test)
+}

@@ -1,0 +1,99 @@
+//! The pool itself: who answers, who is reused, what happens when a worker is gone.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier};
+
+use libtest_mimic::{Failed, Trial};
+use serde_json::Value;
+use wake_eval::{Answer, Answers, Kind, Limits, NoAnswers, Op, Pool, Request, WorkerCommand};
+
+use crate::{pool_with, trial};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("workers/answer at the same time", at_the_same_time),
+        trial("workers/are replaced after their requests", replaced),
+        trial("workers/that cannot start are an error", cannot_start),
+        trial("workers/that are no workers are an error", no_worker),
+    ]
+}
+
+fn request(code: &str) -> Request {
+    let op = Op::Expr { code: code.to_owned(), label: "expression".to_owned() };
+    Request { pkg: "//a".to_owned(), root: "nowhere".into(), op }
+}
+
+fn module_request() -> Request {
+    let pkg = serde_json::json!({"key": "@a@1.0.0", "pkgInfo": {}, "pkgs": {"b": "@b@1.0.0"}});
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/asks.txtar").into();
+    Request { pkg: "//a".to_owned(), root, op: Op::Inputs { pkg } }
+}
+
+/// Answers only when two evaluations are asking at once.
+struct Both(Barrier, AtomicUsize);
+
+impl Answers for Both {
+    fn pkg(&self, _key: &str) -> Option<Arc<str>> {
+        self.0.wait();
+        let count = self.1.fetch_add(1, Ordering::SeqCst);
+        Some(
+            format!(r#"{{"key": "@b@1.0.0", "pkgInfo": {{}}, "inputs": {{"n": {count}}}}}"#).into(),
+        )
+    }
+
+    fn module(&self, _id: &Value) -> Answer {
+        Answer::Unknown
+    }
+}
+
+fn at_the_same_time() -> Result<(), Failed> {
+    let pool = pool_with(Limits::default());
+    let answers = Both(Barrier::new(2), AtomicUsize::new(0));
+    let mut values = std::thread::scope(|scope| {
+        let run = || {
+            pool.evaluate(&module_request(), &answers).map(|evaluated| evaluated.value["n"].clone())
+        };
+        let threads = [scope.spawn(run), scope.spawn(run)];
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Result<Vec<_>, _>>()
+    })?;
+    values.sort_by_key(Value::as_u64);
+    if values == [0, 1] { Ok(()) } else { Err(format!("the values are {values:?}").into()) }
+}
+
+fn replaced() -> Result<(), Failed> {
+    let pool = pool_with(Limits { requests: 2, ..Limits::default() });
+    for number in 0..5 {
+        let value = pool.evaluate(&request(&format!("{number} + 1")), &NoAnswers)?.value;
+        if value != number + 1 {
+            return Err(format!("{number} + 1 is {value}").into());
+        }
+    }
+    Ok(())
+}
+
+fn broken(program: &str) -> Result<String, Failed> {
+    let command = WorkerCommand { program: program.into(), args: Vec::new() };
+    let pool = Pool::new(command, Limits::default());
+    match pool.evaluate(&request("1"), &NoAnswers) {
+        Err(error) if error.kind == Kind::Crash => Ok(error.message.clone()),
+        other => Err(format!("it gave {other:?}").into()),
+    }
+}
+
+fn cannot_start() -> Result<(), Failed> {
+    let message = broken("/nowhere/wake")?;
+    let expected =
+        "cannot start an evaluator `/nowhere/wake`: No such file or directory (os error 2)";
+    if message == expected { Ok(()) } else { Err(message.into()) }
+}
+
+fn no_worker() -> Result<(), Failed> {
+    let message = broken("/bin/true")?;
+    if message.starts_with("the evaluator of `//a` ended unexpectedly")
+        || message.starts_with("cannot start")
+    {
+        Ok(())
+    } else {
+        Err(message.into())
+    }
+}
