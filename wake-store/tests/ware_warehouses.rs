@@ -1,0 +1,131 @@
+//! Several warehouses, some of them on a server that answers as it likes.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use wake_store::ware::{
+    Category, PackFilters, PackType, Placement, Policy, Unpack, UnpackError, UnpackFilters, WareId,
+    Warehouse, pack,
+};
+
+/// A server on this machine that gives each request's path to `answer`; it ends with the process.
+fn serve(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let Some(Ok(first)) = lines.next() else { continue };
+            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+            let path = first.split(' ').nth(1).unwrap_or("/").to_owned();
+            let _ = stream.write_all(&answer(&path));
+        }
+    });
+    format!("127.0.0.1:{}", address.port())
+}
+
+fn response(status: &str, body: &[u8]) -> Vec<u8> {
+    let head =
+        format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+/// A ware and its packed bytes.
+fn ware(temp: &Path) -> (WareId, Vec<u8>) {
+    let dir = temp.join("made");
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("f"), "hello\n").unwrap();
+    let file = temp.join("made.tgz");
+    let ware =
+        pack(&dir, PackType::Tar, PackFilters::FLATTEN, Some(&Warehouse::File(file.clone())))
+            .unwrap();
+    (ware, fs::read(file).unwrap())
+}
+
+fn unpack(ware: &WareId, sources: &[String], to: &Path) -> Result<(), UnpackError> {
+    let parse = |text: &String| Warehouse::parse(text, PackType::Tar, Path::new("/")).unwrap();
+    let sources: Vec<Warehouse> = sources.iter().map(parse).collect();
+    let filters = UnpackFilters::LOW_PRIV;
+    Unpack { ware, sources: &sources, filters, cache: None, policy: Policy::WARE }
+        .place_at(to, Placement::Direct)
+        .map(|_| ())
+}
+
+#[test]
+fn the_first_that_has_it_serves() {
+    let temp = tempfile::tempdir().unwrap();
+    let (ware, bytes) = ware(temp.path());
+    let hash = ware.hash().to_owned();
+    let place = format!("/w/{}/{}/{hash}", &hash[..3], &hash[3..6]);
+    let server = serve(move |path| {
+        if path == place { response("200 OK", &bytes) } else { response("404 Not Found", b"no") }
+    });
+    let sources = [
+        "http://127.0.0.1:1/unreachable".to_owned(),
+        format!("ca+file://{}/absent", temp.path().display()),
+        format!("http://{server}/not-there"),
+        format!("ca+http://{server}/w/"),
+    ];
+    let out = temp.path().join("out");
+    unpack(&ware, &sources, &out).unwrap();
+    assert_eq!(fs::read_to_string(out.join("f")).unwrap(), "hello\n");
+}
+
+#[test]
+fn unreachable_is_not_the_same_as_absent() {
+    let temp = tempfile::tempdir().unwrap();
+    let (ware, _) = ware(temp.path());
+    let out = temp.path().join("out");
+    let server = serve(|_| response("404 Not Found", b""));
+    let unreachable = "http://127.0.0.1:1/x".to_owned();
+    let error = unpack(&ware, &[unreachable.clone()], &out).unwrap_err();
+    assert_eq!(error.category(), Category::WarehouseUnavailable);
+    let error = unpack(&ware, &[unreachable, format!("http://{server}/x")], &out).unwrap_err();
+    assert_eq!(error.category(), Category::WareNotFound);
+    let error = unpack(&ware, &[], &out).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("no warehouse is available for `{ware}`: none was named")
+    );
+    assert!(!out.exists());
+}
+
+#[test]
+fn any_other_answer_ends_the_search() {
+    let temp = tempfile::tempdir().unwrap();
+    let (ware, bytes) = ware(temp.path());
+    let refusing = serve(|_| response("403 Forbidden", b""));
+    let serving = serve(move |_| response("200 OK", &bytes));
+    let sources = [format!("http://{refusing}/x"), format!("http://{serving}/x")];
+    let error = unpack(&ware, &sources, &temp.path().join("out")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("warehouse `http://{refusing}/x` failed: HTTP status 403 Forbidden")
+    );
+}
+
+#[test]
+fn n4_wrong_short_and_foreign_answers_are_not_used() {
+    let temp = tempfile::tempdir().unwrap();
+    let (ware, bytes) = ware(temp.path());
+    let out = temp.path().join("out");
+    let half = bytes[..bytes.len() / 2].to_vec();
+    let cases: [(Vec<u8>, Category); 3] = [
+        (response("200 OK", b"<html>please log in</html>"), Category::WareCorrupt),
+        (response("200 OK", &half), Category::WareCorrupt),
+        // The server promises more than it sends.
+        (
+            [b"HTTP/1.1 200 OK\r\ncontent-length: 99999\r\n\r\n", &half[..]].concat(),
+            Category::WarehouseUnavailable,
+        ),
+    ];
+    for (answer, category) in cases {
+        let server = serve(move |_| answer.clone());
+        let error = unpack(&ware, &[format!("http://{server}/x")], &out).unwrap_err();
+        assert_eq!(error.category(), category, "{error}");
+        assert!(!out.exists());
+    }
+}
