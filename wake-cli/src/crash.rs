@@ -17,7 +17,9 @@ pub(crate) fn install() {
         let report = report(info, &Backtrace::force_capture());
         let words = match write(&std::env::temp_dir(), &report) {
             Ok(path) => told(&path),
-            Err(_) => format!("error: wake met a fault of its own. This is what is known:\n{report}"),
+            Err(_) => {
+                format!("error: wake met a fault of its own. This is what is known:\n{report}")
+            }
         };
         let _ = io::stderr().write_all(words.as_bytes());
         std::process::exit(Class::Internal.exit_code().into());

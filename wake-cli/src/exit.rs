@@ -27,7 +27,7 @@ pub(crate) enum Stop {
 pub(crate) type Outcome = Result<Exit, Stop>;
 
 /// 128 and the number of SIGPIPE: what a shell sees of a program that died of it.
-const NOBODY_READS: u8 = 141;
+pub(crate) const NOBODY_READS: u8 = 141;
 
 impl Exit {
     /// The code that shells see.
@@ -35,16 +35,6 @@ impl Exit {
         match self {
             Exit::Success => ExitCode::SUCCESS,
             Exit::Code(code) => ExitCode::from(*code),
-        }
-    }
-}
-
-impl Stop {
-    /// The code that shells see.
-    pub(crate) fn code(&self) -> ExitCode {
-        match self {
-            Stop::Failure(failure) => ExitCode::from(failure.class().exit_code()),
-            Stop::NobodyReads => ExitCode::from(NOBODY_READS),
         }
     }
 }

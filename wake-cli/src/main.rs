@@ -1,12 +1,112 @@
-//! The wake command line.
+//! The `wake` program: what was typed, what the terminal shows, how the process ends.
+//!
+//! | file | does |
+//! |---|---|
+//! | `args`, `environment`, `settings`, `selection` | what was typed and set, then what it means |
+//! | `session` | the one doorway to the build |
+//! | `command` | a file for each command |
+//! | `report` | what is said while a build goes on |
+//! | `terminal` | escaping, colours, widths, words for numbers |
+//! | `signals`, `crash`, `exit`, `print` | how it stops, and what is left on standard output |
+
 mod args;
+mod command;
 mod crash;
 mod environment;
 mod exit;
+mod print;
 mod report;
 mod selection;
+mod session;
 mod settings;
 mod signals;
 mod terminal;
-#[allow(dead_code)]
-fn main() {}
+
+use std::io::{BufWriter, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use wake_build::diagnostic::Failure;
+
+use crate::args::{Cli, Command};
+use crate::environment::Environment;
+use crate::exit::{Outcome, Stop};
+use crate::report::diagnostic::Detail;
+use crate::report::witness::Witness;
+use crate::report::{Manner, Verbosity};
+use crate::settings::{Format, Process, Settings};
+use crate::terminal::style::Style;
+
+fn main() -> ExitCode {
+    // Workers are started by the hundred and know no flags; nothing may come before them.
+    match std::env::args_os().nth(1) {
+        Some(first) if first == session::EVALUATION_WORKER => wake_build::evaluation_worker(),
+        Some(first) if first == session::SANDBOX_WORKER => wake_build::sandbox_worker(),
+        _ => front(),
+    }
+}
+
+/// The program as people and scripts start it.
+fn front() -> ExitCode {
+    let cli = Cli::parse();
+    crash::install();
+    let environment = Environment::read();
+    let settings =
+        Process::this().and_then(|process| Settings::new(&cli.global, &environment, &process));
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(diagnostic) => return complain(&diagnostic.into(), PLAIN),
+    };
+    match run(&cli.command, &settings, &environment) {
+        Ok(exit) => exit.code(),
+        Err(Stop::Failure(failure)) if settings.format == Format::Json => {
+            Witness::new(report::reporter(&settings)).close(&failure);
+            ExitCode::from(failure.class().exit_code())
+        }
+        Err(Stop::Failure(failure)) => complain(&failure, settings.manner),
+        Err(Stop::NobodyReads) => ExitCode::from(exit::NOBODY_READS),
+    }
+}
+
+/// How people are told while it is not yet known how they want it.
+const PLAIN: Manner = Manner {
+    style: Style { color: false, unicode: false },
+    detail: Detail::Full,
+    verbosity: Verbosity::Normal,
+    annotations: false,
+};
+
+fn complain(failure: &Failure, manner: Manner) -> ExitCode {
+    for diagnostic in &failure.diagnostics {
+        let text = report::diagnostic::render(diagnostic, manner.detail, manner.style);
+        // Where standard error is closed there is nobody to tell.
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+    ExitCode::from(failure.class().exit_code())
+}
+
+fn run(command: &Command, settings: &Settings, environment: &Environment) -> Outcome {
+    let mut out = BufWriter::new(std::io::stdout());
+    let mut say = std::io::stderr();
+    let outcome = match command {
+        Command::Build(args) => command::build::run(args, settings, &mut out),
+        Command::Run(args) => command::run::run(args, settings, &mut say),
+        Command::Plan(args) => command::plan::run(args, settings, &mut out),
+        Command::Why(args) => command::why::run(args, settings, &mut out),
+        Command::Graph(args) => command::graph::run(args, settings, &mut out),
+        Command::Log(args) => command::log::run(args, settings, &mut out),
+        Command::Ls(args) => command::ls::run(args, settings, &mut out),
+        Command::Eval(args) => command::eval::run(args, settings, &mut out, &mut say),
+        Command::Init(args) => command::init::run(args, settings, &mut say),
+        Command::Gc(args) => command::gc::run(args, &session::store(settings)?, settings, &mut say),
+        Command::Store(command) => {
+            let store = session::store(settings)?;
+            command::store::run(command, &store, settings, &mut out, &mut say)
+        }
+        Command::Doctor(args) => command::doctor::run(args, settings, environment, &mut out),
+        Command::Completions(args) => command::completions::run(args, &mut out),
+    };
+    let outcome = outcome?;
+    out.flush()?;
+    Ok(outcome)
+}

@@ -18,13 +18,15 @@ pub(crate) struct Settings {
     /// Where it runs; absolute.
     pub(crate) cwd: PathBuf,
     /// The store that was named by flag or environment, before `wake.toml` is asked.
-    pub(crate) store: Option<PathBuf>,
+    named_store: Option<PathBuf>,
     /// The store if nobody names one.
-    pub(crate) default_store: Option<PathBuf>,
-    /// Commands that run at once at most.
-    pub(crate) jobs: usize,
-    /// Whether the number was given, so that `wake.toml` has no say.
-    pub(crate) jobs_given: bool,
+    default_store: Option<PathBuf>,
+    /// Commands that run at once at most, if a number was given.
+    pub(crate) jobs: Option<usize>,
+    /// Processors that may be used.
+    pub(crate) processors: usize,
+    /// What was typed.
+    pub(crate) argv: Vec<String>,
     /// How strictly commands are kept to what they declare.
     pub(crate) sandbox: SandboxLevel,
     /// Who reads.
@@ -66,6 +68,8 @@ pub(crate) struct Process {
     pub(crate) terminal: bool,
     /// Processors that it may use.
     pub(crate) processors: usize,
+    /// What was typed.
+    pub(crate) argv: Vec<String>,
 }
 
 impl Process {
@@ -78,7 +82,8 @@ impl Process {
             )
         })?;
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        Ok(Process { cwd, terminal: std::io::stderr().is_terminal(), processors })
+        let argv = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
+        Ok(Process { cwd, terminal: std::io::stderr().is_terminal(), processors, argv })
     }
 }
 
@@ -97,10 +102,11 @@ impl Settings {
         let absolute = |store: &PathBuf| process.cwd.join(store);
         Ok(Settings {
             cwd,
-            store: global.store.as_ref().or(environment.store.as_ref()).map(absolute),
+            named_store: global.store.as_ref().or(environment.store.as_ref()).map(absolute),
             default_store: environment.cache.as_ref().map(|cache| cache.join("wake/store")),
-            jobs: global.jobs.map_or(process.processors, usize::from),
-            jobs_given: global.jobs.is_some(),
+            jobs: global.jobs.map(usize::from),
+            processors: process.processors,
+            argv: process.argv.clone(),
             sandbox: match global.sandbox {
                 SandboxHow::Strict => SandboxLevel::Strict,
                 SandboxHow::Weak => SandboxLevel::Weak,
@@ -113,6 +119,22 @@ impl Settings {
             manner: manner(global, environment, capable),
             columns: environment.columns,
         })
+    }
+}
+
+impl Settings {
+    /// Where the store is, and whether that was said by flag or variable, so that `wake.toml` has no say.
+    pub(crate) fn store(&self) -> Result<(PathBuf, bool), Diagnostic> {
+        if let Some(store) = &self.named_store {
+            return Ok((store.clone(), true));
+        }
+        let default = self.default_store.clone().ok_or_else(|| {
+            let message =
+                "there is no place for the store: neither `HOME` nor `XDG_CACHE_HOME` is set";
+            Diagnostic::error(Class::Environment, message)
+                .help("name a directory: `--store DIR` or `WAKE_STORE`")
+        })?;
+        Ok((default, false))
     }
 }
 
@@ -176,10 +198,11 @@ pub(crate) fn for_tests(cwd: &std::path::Path) -> Settings {
     use crate::terminal::style::Style;
     Settings {
         cwd: cwd.to_owned(),
-        store: None,
+        named_store: None,
         default_store: None,
-        jobs: 1,
-        jobs_given: false,
+        jobs: None,
+        processors: 1,
+        argv: Vec::new(),
         sandbox: SandboxLevel::Strict,
         format: Format::Human,
         progress: Progress::None,
@@ -202,7 +225,7 @@ mod tests {
 
     fn settings(line: &str, environment: &Environment, terminal: bool) -> Settings {
         let cli = Cli::try_parse_from(line.split(' ')).unwrap();
-        let process = Process { cwd: "/start".into(), terminal, processors: 2 };
+        let process = Process { cwd: "/start".into(), terminal, processors: 2, argv: Vec::new() };
         Settings::new(&cli.global, environment, &process).unwrap()
     }
 
@@ -228,19 +251,19 @@ mod tests {
         let by_variable = settings("wake build", &environment, true);
         assert_eq!(by_variable.progress, Progress::None);
         assert!(!by_variable.manner.style.color);
-        assert_eq!(by_variable.store, Some("/var".into()));
+        assert_eq!(by_variable.named_store, Some("/var".into()));
         let line = "wake build --progress bar --color always --store s";
         let by_flag = settings(line, &environment, true);
         assert_eq!(by_flag.progress, Progress::Bar);
         assert!(by_flag.manner.style.color);
-        assert_eq!(by_flag.store, Some("/start/s".into()));
+        assert_eq!(by_flag.named_store, Some("/start/s".into()));
     }
 
     #[test]
     fn a_wrong_variable_is_an_error_that_names_it() {
         let environment = Environment { progress: Some("loud".into()), ..Environment::default() };
         let cli = Cli::try_parse_from(["wake", "build"]).unwrap();
-        let process = Process { cwd: "/".into(), terminal: false, processors: 2 };
+        let process = Process { cwd: "/".into(), terminal: false, processors: 2, argv: Vec::new() };
         let error = Settings::new(&cli.global, &environment, &process).unwrap_err();
         assert_eq!(error.class, Class::Usage);
         assert_eq!(error.message, "`WAKE_PROGRESS` is `loud`");
@@ -249,7 +272,7 @@ mod tests {
     #[test]
     fn a_directory_that_is_not_there_is_named() {
         let cli = Cli::try_parse_from(["wake", "-C", "/nowhere/at/all", "build"]).unwrap();
-        let process = Process { cwd: "/".into(), terminal: false, processors: 2 };
+        let process = Process { cwd: "/".into(), terminal: false, processors: 2, argv: Vec::new() };
         let error = Settings::new(&cli.global, &Environment::default(), &process).unwrap_err();
         assert_eq!(error.message, "`/nowhere/at/all`: No such file or directory (os error 2)");
     }

@@ -163,12 +163,6 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
-    /// Evaluates for the program that started it.
-    #[command(name = "__eval", hide = true)]
-    EvalWorker,
-    /// Runs commands for the program that started it.
-    #[command(name = "__sandbox", hide = true)]
-    SandboxWorker,
 }
 
 /// Which modules, with which configuration.

@@ -3,11 +3,12 @@
 use std::io::Write;
 
 use wake_build::diagnostic::{Class, Diagnostic};
+use wake_build::{BuildRequest, Built};
 
 use crate::args::BuildArgs;
 use crate::exit::{Exit, Outcome};
 use crate::selection;
-use crate::session::{self, Asked, Built};
+use crate::session;
 use crate::settings::{Format, Settings};
 
 /// Builds, tells as it goes, and prints the paths of the results if they were asked for.
@@ -18,14 +19,14 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
             .help("the events of `linked` name the results")
             .into());
     }
-    let asked = Asked {
+    let request = BuildRequest {
         targets: args.selection.targets.clone(),
-        configs: selection::configs(&args.selection.config)?,
+        config: selection::config(&args.selection.config)?,
         keep_going: args.keep_going,
-        link: !args.no_link,
         rebuild: args.rebuild,
+        link: !args.no_link,
     };
-    let report = session::build(settings, &asked);
+    let report = session::build(settings, &request);
     if args.print {
         for built in &report.built {
             writeln!(out, "{}", path(built).display())?;

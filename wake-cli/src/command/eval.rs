@@ -6,11 +6,19 @@ use wake_build::diagnostic::{Class, Diagnostic};
 
 use crate::args::EvalArgs;
 use crate::exit::{Exit, Outcome};
+use crate::print;
 use crate::session;
 use crate::settings::Settings;
+use crate::terminal::escape;
+use crate::terminal::style::Role;
 
 /// Prints what an expression comes to, as JSON.
-pub(crate) fn run(args: &EvalArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
+pub(crate) fn run(
+    args: &EvalArgs,
+    settings: &Settings,
+    out: &mut impl Write,
+    say: &mut impl Write,
+) -> Outcome {
     let (name, text) = match (&args.expression, &args.file) {
         (Some(expression), _) => ("<expression>".to_owned(), expression.clone()),
         (None, Some(file)) => {
@@ -23,8 +31,9 @@ pub(crate) fn run(args: &EvalArgs, settings: &Settings, out: &mut impl Write) ->
         // The parser of the command line demands one of the two.
         (None, None) => return Ok(Exit::Success),
     };
-    let value = session::eval(settings, &name, &text)?;
-    serde_json::to_writer_pretty(&mut *out, &value).map_err(std::io::Error::from)?;
-    writeln!(out)?;
-    Ok(Exit::Success)
+    let result = session::open(settings)?.eval(&text, &name)?;
+    for line in result.trace.iter().flat_map(|text| escape::lines(text)) {
+        writeln!(say, "{}", settings.manner.style.verb(Role::Guide, "Trace", line))?;
+    }
+    print::json(&result.value, out)
 }

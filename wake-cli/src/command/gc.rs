@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use wake_store::{GcEvent, GcMode, GcOptions, GcReport, Store};
+use wake_build::store::{GcEvent, GcMode, GcOptions, GcReport, Store};
 
 use crate::args::GcArgs;
 use crate::exit::{Exit, Outcome};
@@ -14,7 +14,12 @@ use crate::terminal::style::Role;
 use crate::terminal::words;
 
 /// Deletes from the store what no checkout shows, within the bounds that were given.
-pub(crate) fn run(args: &GcArgs, store: &Store, settings: &Settings, say: &mut impl Write) -> Outcome {
+pub(crate) fn run(
+    args: &GcArgs,
+    store: &Store,
+    settings: &Settings,
+    say: &mut impl Write,
+) -> Outcome {
     let mode = if args.dry_run { GcMode::DryRun } else { GcMode::Delete };
     let options = GcOptions { max_size: args.max_size, older_than: args.older_than, mode };
     let style = settings.manner.style;
@@ -37,7 +42,10 @@ pub(crate) fn run(args: &GcArgs, store: &Store, settings: &Settings, say: &mut i
     let report = report.map_err(store_fault)?;
     for root in &report.missing_roots {
         let root = root.display().to_string();
-        let text = format!("{} is not there; it counts as a checkout for thirty days", escape::line(&root));
+        let text = format!(
+            "{} is not there; it counts as a checkout for thirty days",
+            escape::line(&root)
+        );
         writeln!(say, "{}", style.verb(Role::Caution, "Missing", text))?;
     }
     if settings.manner.verbosity > Verbosity::Quiet {

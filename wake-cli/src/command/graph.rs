@@ -3,23 +3,24 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use serde_json::json;
+use wake_build::Graph;
 
 use crate::args::{GraphArgs, GraphFormat};
 use crate::exit::{Exit, Outcome};
+use crate::print;
 use crate::selection;
-use crate::session::{self, Graph};
+use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;
 
 /// Prints the graph of steps: an edge leads from a step to one that it needs.
 pub(crate) fn run(args: &GraphArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
-    let configs = selection::configs(&args.selection.config)?;
-    let graph = session::graph(settings, &args.selection.targets, configs)?;
+    let config = selection::config(&args.selection.config)?;
+    let graph = session::open(settings)?.graph(&args.selection.targets, config.as_ref())?;
     let text = match args.format {
         GraphFormat::Dot => dot(&graph),
         GraphFormat::Mermaid => mermaid(&graph),
-        GraphFormat::Json => json(&graph),
+        GraphFormat::Json => return print::json(&graph, out),
     };
     out.write_all(text.as_bytes())?;
     Ok(Exit::Success)
@@ -31,7 +32,8 @@ fn dot(graph: &Graph) -> String {
         format!("\"{}\"", escape::line(text).replace('\\', "\\\\").replace('"', "\\\""))
     };
     let mut text = String::from("digraph wake {\n  rankdir=LR;\n  node [shape=box];\n");
-    for (id, node) in graph.nodes.iter().enumerate() {
+    for node in &graph.nodes {
+        let id = node.id;
         let bold = if node.requested { ", style=bold" } else { "" };
         let _ = writeln!(text, "  {id} [label={}{bold}];", quote(&node.label));
     }
@@ -43,9 +45,12 @@ fn dot(graph: &Graph) -> String {
 
 /// Source: Mermaid's flowcharts; entities stand for what its syntax uses.
 fn mermaid(graph: &Graph) -> String {
-    let quote = |text: &str| format!("\"{}\"", escape::line(text).replace('#', "#35;").replace('"', "#quot;"));
+    let quote = |text: &str| {
+        format!("\"{}\"", escape::line(text).replace('#', "#35;").replace('"', "#quot;"))
+    };
     let mut text = String::from("flowchart LR\n");
-    for (id, node) in graph.nodes.iter().enumerate() {
+    for node in &graph.nodes {
+        let id = node.id;
         let (open, close) = if node.requested { ("([", "])") } else { ("[", "]") };
         let _ = writeln!(text, "  s{id}{open}{}{close}", quote(&node.label));
     }
@@ -55,31 +60,16 @@ fn mermaid(graph: &Graph) -> String {
     text
 }
 
-fn json(graph: &Graph) -> String {
-    let nodes: Vec<_> = graph
-        .nodes
-        .iter()
-        .map(|node| json!({ "label": node.label, "requested": node.requested }))
-        .collect();
-    let edges: Vec<_> = graph
-        .edges
-        .iter()
-        .map(|edge| json!({ "from": edge.from, "to": edge.to, "key": edge.key }))
-        .collect();
-    format!("{:#}\n", json!({ "nodes": nodes, "edges": edges }))
-}
-
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::session::{Edge, Node};
+    use wake_build::{GraphEdge, GraphNode};
 
     fn two() -> Graph {
-        let node = |label: &str, requested| Node { label: label.into(), requested };
+        let node = |id, label: &str, requested| GraphNode { id, label: label.into(), requested };
         Graph {
-            nodes: vec![node("//a:\"b\"", false), node("//c:d", true)],
-            edges: vec![Edge { from: 1, to: 0, key: "lib".into() }],
+            nodes: vec![node(0, "//a:\"b\"", false), node(1, "//c:d", true)],
+            edges: vec![GraphEdge { from: 1, to: 0, key: "lib".into() }],
         }
     }
 
@@ -104,8 +94,5 @@ mod tests {
   s1 -->|\"lib\"| s0
 "
         );
-        let value: serde_json::Value = serde_json::from_str(&json(&two())).unwrap();
-        assert_eq!(value["edges"], json!([{ "from": 1, "to": 0, "key": "lib" }]));
-        assert_eq!(value["nodes"][1], json!({ "label": "//c:d", "requested": true }));
     }
 }

@@ -33,7 +33,11 @@ pub(crate) fn run(args: &InitArgs, settings: &Settings, say: &mut impl Write) ->
     let into = if shown == "." { String::new() } else { format!(" in {shown}") };
     let hint = if shown == "." { "wake run" } else { "cd there, then `wake run`" };
     writeln!(say, "{}", style.verb(Role::Good, "Created", format_args!("package `{name}`{into}")))?;
-    writeln!(say, "{}", style.verb(Role::Guide, "Next", format_args!("{hint} builds it and runs it")))?;
+    writeln!(
+        say,
+        "{}",
+        style.verb(Role::Guide, "Next", format_args!("{hint} builds it and runs it"))
+    )?;
     Ok(Exit::Success)
 }
 

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use crate::args::LsArgs;
 use crate::exit::{Exit, Outcome};
+use crate::print;
 use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;
@@ -13,15 +14,14 @@ use crate::terminal::style::Role;
 pub(crate) fn run(args: &LsArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let here = ["...".to_owned()];
     let targets = if args.targets.is_empty() { &here[..] } else { &args.targets };
-    let packages = session::ls(settings, targets)?;
+    let packages = session::open(settings)?.ls(targets)?;
     if args.json {
-        serde_json::to_writer_pretty(&mut *out, &packages).map_err(std::io::Error::from)?;
-        writeln!(out)?;
-        return Ok(Exit::Success);
+        return print::json(&packages, out);
     }
     let style = settings.manner.style;
     for package in &packages {
-        let name = style.paint(Role::Faint, escape::line(&package.key));
+        let name = format!("{}@{}", package.name, package.version);
+        let name = style.paint(Role::Faint, escape::line(&name));
         writeln!(out, "{}  {name}", style.paint(Role::Strong, escape::line(&package.label)))?;
         for module in &package.modules {
             writeln!(out, "  {}:{}", escape::line(&package.label), escape::line(module))?;

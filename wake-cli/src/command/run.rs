@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use wake_build::diagnostic::{Class, Diagnostic};
+use wake_build::{BuildRequest, Built};
 use wake_model::nearest::nearest;
 
 use crate::args::RunArgs;
 use crate::exit::{Exit, Outcome};
 use crate::report::diagnostic;
 use crate::selection;
-use crate::session::{self, Asked, Built};
+use crate::session;
 use crate::settings::Settings;
 
 /// The build failed, so there is nothing to run. These three are as container tools have them.
@@ -30,14 +31,14 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, say: &mut impl io::Write)
         Some((target, key)) => (if target.is_empty() { "." } else { target }, Some(key)),
         None => (args.target.as_str(), None),
     };
-    let asked = Asked {
+    let request = BuildRequest {
         targets: vec![target.to_owned()],
-        configs: selection::configs(&args.config)?,
+        config: selection::config(&args.config)?,
         keep_going: false,
-        link: true,
         rebuild: false,
+        link: true,
     };
-    let report = session::build(settings, &asked);
+    let report = session::build(settings, &request);
     match report.exit {
         0 => {}
         code if code == Class::Usage.exit_code() || code == Class::Interrupted.exit_code() => {
@@ -79,9 +80,16 @@ fn program(built: &[Built], key: Option<&str>) -> Result<PathBuf, Refusal> {
         Some(key) => all.iter().filter(|(name, _)| name == key).collect(),
         None => {
             let named: Vec<_> = all.iter().filter(|(name, _)| name == "bin").collect();
-            if named.is_empty() { all.iter().filter(|(_, path)| runs(path)).collect() } else { named }
+            if named.is_empty() {
+                all.iter().filter(|(_, path)| runs(path)).collect()
+            } else {
+                named
+            }
         }
     };
+    if let ([], None, [path]) = (wanted.as_slice(), key, &executables(built)[..]) {
+        return Ok(path.clone());
+    }
     match (wanted.as_slice(), key) {
         ([(_, path)], _) if runs(path) => Ok(path.clone()),
         ([(name, _)], _) => Err(refuse(format!("output `{name}` is not executable"), built, &all)),
@@ -112,10 +120,24 @@ fn refuse(message: String, built: &[Built], all: &[(String, PathBuf)]) -> Refusa
     Refusal { why, exit: NOT_EXECUTABLE }
 }
 
+/// Every executable file of the results, as inside an output that is a directory.
+fn executables(built: &[Built]) -> Vec<PathBuf> {
+    let of = |built: &Built| {
+        let base = base(built).to_owned();
+        built.executables.iter().map(move |path| base.join(path.as_str())).collect::<Vec<_>>()
+    };
+    built.iter().flat_map(of).collect()
+}
+
+/// Where a person finds it: the link, which keeps it alive while it runs.
+fn base(built: &Built) -> &Path {
+    built.link.as_deref().unwrap_or(&built.tree)
+}
+
 /// The outputs that are paths, by key, where they lie.
 fn files(built: &Built) -> Vec<(String, PathBuf)> {
     let Value::Object(outputs) = &built.outputs else { return Vec::new() };
-    let base = built.link.as_deref().unwrap_or(&built.tree);
+    let base = base(built);
     outputs
         .iter()
         .filter_map(|(key, value)| {
@@ -142,7 +164,14 @@ mod tests {
             let mode = if executable.contains(&name) { 0o555 } else { 0o444 };
             fs::set_permissions(dir.join(name), fs::Permissions::from_mode(mode)).unwrap();
         }
-        Built { label: "//x:y".into(), link: None, tree: dir.to_owned(), outputs }
+        Built {
+            label: "//x:y".into(),
+            link: None,
+            tree: dir.to_owned(),
+            digest: wake_model::TreeDigest(wake_model::Digest::from_bytes([0; 32])),
+            outputs,
+            executables: executable.iter().filter_map(|name| name.parse().ok()).collect(),
+        }
     }
 
     fn chosen(executable: &[&str], outputs: Value, key: Option<&str>) -> Result<String, String> {
@@ -155,7 +184,8 @@ mod tests {
 
     #[test]
     fn bin_then_the_only_executable_then_by_name() {
-        let all = json!({ "x": "./a", "y": { "type": "file", "path": "./b" }, "bin": "./bin", "n": 3 });
+        let all =
+            json!({ "x": "./a", "y": { "type": "file", "path": "./b" }, "bin": "./bin", "n": 3 });
         assert_eq!(chosen(&["a", "b", "bin"], all.clone(), None), Ok("bin".into()));
         assert_eq!(chosen(&["a", "b", "bin"], all, Some("y")), Ok("b".into()));
         let two = json!({ "x": "./a", "y": "./b" });
@@ -164,6 +194,7 @@ mod tests {
             chosen(&["a", "b"], two.clone(), None),
             Err("more than one output can be run: `x`, `y`".into())
         );
+        assert_eq!(chosen(&["a"], json!({ "dir": "./" }), None), Ok("a".into()));
         assert_eq!(chosen(&[], two.clone(), None), Err("there is no executable output".into()));
         assert_eq!(chosen(&[], two.clone(), Some("x")), Err("output `x` is not executable".into()));
         assert_eq!(chosen(&[], two, Some("z")), Err("there is no output `z`".into()));

@@ -11,7 +11,12 @@ pub(crate) fn starting_now() -> Clock {
     Box::new(move || start.elapsed())
 }
 
-/// A clock that stands still.
+/// A clock for what is over.
+pub(crate) fn standing_still() -> Clock {
+    Box::new(|| Duration::ZERO)
+}
+
+/// A clock that stands still at a moment.
 #[cfg(test)]
 pub(crate) fn fixed(at: Duration) -> Clock {
     Box::new(move || at)

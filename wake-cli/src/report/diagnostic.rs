@@ -77,9 +77,10 @@ fn quote(out: &mut String, place: &Place, level: Level, style: Style) {
     let window = Window::of(place);
     let role = if level == Level::Error { Role::Bad } else { Role::Caution };
     let carets = style.paint(role, "^".repeat(window.carets));
-    let label = place.label.as_ref().map_or_else(String::new, |label| {
-        format!(" {}", style.paint(role, escape::line(label)))
-    });
+    let label = place
+        .label
+        .as_ref()
+        .map_or_else(String::new, |label| format!(" {}", style.paint(role, escape::line(label))));
     let number = style.paint(Role::Guide, place.line);
     push_line(out, format_args!("{gutter} {bar}"));
     push_line(out, format_args!("{number} {bar} {}", window.text));
@@ -208,8 +209,12 @@ error: no versions satisfy the constraints
 
     #[test]
     fn carets_stand_below_wide_characters_and_tabs() {
-        let diagnostic = Diagnostic::error(Class::Evaluation, "x")
-            .at(Some(place("\t'漢字' + oops", 9, 13, None)));
+        let diagnostic = Diagnostic::error(Class::Evaluation, "x").at(Some(place(
+            "\t'漢字' + oops",
+            9,
+            13,
+            None,
+        )));
         let text = full(&diagnostic, PLAIN);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[3], "14 |     '漢字' + oops");

@@ -78,8 +78,10 @@ fn running_lines(tally: &Tally, now: Duration, size: Size, style: Style) -> Vec<
         .max()
         .unwrap_or(0)
         .min(size.columns.saturating_sub(30).max(16));
-    let mut lines: Vec<String> =
-        running[..shown].iter().map(|running| running_line(running, now, label_room, style)).collect();
+    let mut lines: Vec<String> = running[..shown]
+        .iter()
+        .map(|running| running_line(running, now, label_room, style))
+        .collect();
     if hidden > 0 && room > 0 {
         lines.push(format!("{hidden} more"));
     }
@@ -88,7 +90,8 @@ fn running_lines(tally: &Tally, now: Duration, size: Size, style: Style) -> Vec<
         .into_iter()
         .enumerate()
         .map(|(at, line)| {
-            let branch = if at + 1 == last { style.glyph("└", "`-") } else { style.glyph("├", "|-") };
+            let branch =
+                if at + 1 == last { style.glyph("└", "`-") } else { style.glyph("├", "|-") };
             style.paint(Role::Faint, fit(&format!("   {branch} {line}"), size.columns))
         })
         .collect()

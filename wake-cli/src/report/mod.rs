@@ -64,8 +64,9 @@ pub(crate) fn reporter(settings: &Settings) -> Box<dyn Reporter> {
         (_, Progress::None) => Box::new(Verbs::new(out, settings.manner, clock, None)),
         (_, Progress::Bar) => {
             let columns = settings.columns;
+            let jobs = settings.jobs.unwrap_or(settings.processors);
             let size = Box::new(move || screen::of_stderr(columns));
-            let bar = Bar { size, jobs: settings.jobs, drawn: Duration::ZERO };
+            let bar = Bar { size, jobs, drawn: Duration::ZERO };
             Box::new(Verbs::new(out, settings.manner, clock, Some(bar)))
         }
     }

@@ -49,7 +49,8 @@ impl<W: Write> Plain<W> {
     fn say(&mut self, text: &str) {
         let held = self.held.take().unwrap_or_default();
         // A build does not fail because nobody reads along.
-        let _ = self.out.write_all(format!("{held}{text}").as_bytes()).and_then(|()| self.out.flush());
+        let _ =
+            self.out.write_all(format!("{held}{text}").as_bytes()).and_then(|()| self.out.flush());
         self.spoke = (self.clock)();
     }
 
@@ -140,7 +141,10 @@ impl<W: Write> Plain<W> {
             run => format!(", run {run}, log .wake/runs/{run}.jsonl"),
         };
         let word = self.manner.style.paint(role, word);
-        self.stamped(Duration::from_millis(*wall_ms), &format!("{word} {}{run}", ending.sentence()));
+        self.stamped(
+            Duration::from_millis(*wall_ms),
+            &format!("{word} {}{run}", ending.sentence()),
+        );
         if !failed.is_empty() {
             self.say(&format!("failed: {}\n", list(&failed, usize::MAX)));
         }
@@ -291,7 +295,8 @@ trace //web:bundle: PKG:3 level\\x1b[2J
     fn output_cannot_command_the_service() {
         let mut failed = recorded::action(0, "//a:b", Status::Failed, 1);
         failed.stderr_tail = "::stop-commands::x\n ::error::y\nz ##[command]w\n".into();
-        let events = [recorded::announced(0, "//a:b", &[]), Event::ActionFinished(Box::new(failed))];
+        let events =
+            [recorded::announced(0, "//a:b", &[]), Event::ActionFinished(Box::new(failed))];
         let text = shown(&events, true, false);
         let commands: Vec<&str> =
             text.lines().filter(|line| line.trim_start().starts_with("::")).collect();

@@ -220,8 +220,7 @@ mod tests {
             }
             other => other,
         };
-        let events =
-            [usual(0, "a", Some(10_000)), usual(1, "b", Some(4_000)), usual(2, "c", None)];
+        let events = [usual(0, "a", Some(10_000)), usual(1, "b", Some(4_000)), usual(2, "c", None)];
         let mut tally = tally(&events);
         // 10 + 4 and the mean, 7, for the stranger.
         assert_eq!(tally.estimate(Duration::ZERO, 1), Some(Duration::from_secs(21)));

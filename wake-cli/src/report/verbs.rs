@@ -212,7 +212,8 @@ impl<W: Write> Reporter for Verbs<W> {
             }
             Event::ActionFinished(finished) => self.finished(finished),
             Event::Diagnostic(diagnostic) => {
-                self.errors += usize::from(diagnostic.level == wake_build::diagnostic::Level::Error);
+                self.errors +=
+                    usize::from(diagnostic.level == wake_build::diagnostic::Level::Error);
                 let Manner { detail, style, .. } = self.manner;
                 self.say(&diagnostic::render(diagnostic, detail, style));
             }
@@ -312,7 +313,8 @@ web/PKG.libsonnet:6:3: error: `./src/chart.ts` is not in the sandbox
     Finished 2 actions (1 hit, 1 ran) in 1.3s (saved ~1.2s)
 "
         );
-        let everything = shown(&recorded::succeeding(), manner(Verbosity::Everything, Detail::Full));
+        let everything =
+            shown(&recorded::succeeding(), manner(Verbosity::Everything, Detail::Full));
         assert!(everything.contains("         Hit //lex:lex (saved 1.2s)\n"), "{everything}");
         assert!(everything.contains("         Ran //web:bundle in 1.2s: no earlier run\n"));
     }
@@ -355,7 +357,7 @@ web/PKG.libsonnet:6:3: error: `./src/chart.ts` is not in the sandbox
         verbs.tick();
         events[7..].iter().for_each(|event| verbs.event(event));
         let text = String::from_utf8_lossy(&out).into_owned();
-        let first = "    Building [========>>>>>>>>] 1/2  hit 1  running 1  0s";
+        let first = "    Building [=========>>>>>>>>>] 1/2  hit 1  running 1  0s";
         assert!(text.starts_with(first), "{text:?}");
         assert!(text.contains("\r\x1b[J    Building [=="), "{text:?}");
         // Two frames, then the bar is taken away and the log stands alone.

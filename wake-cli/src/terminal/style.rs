@@ -47,7 +47,11 @@ pub(crate) struct Style {
 impl Style {
     /// `text` in the colour of `role`, where colours are allowed.
     pub(crate) fn paint(self, role: Role, text: impl Display) -> String {
-        if self.color { format!("\x1b[{}m{text}\x1b[0m", role.parameters()) } else { text.to_string() }
+        if self.color {
+            format!("\x1b[{}m{text}\x1b[0m", role.parameters())
+        } else {
+            text.to_string()
+        }
     }
 
     /// A line of the log: the verb right-aligned in twelve columns, then the rest.

@@ -1,0 +1,172 @@
+//! `wake log`: past builds, from the events that they left in `.wake/runs`.
+
+mod output;
+mod past;
+
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json};
+use wake_build::diagnostic::{Class, Diagnostic};
+use wake_build::event::{ActionFinished, Event, Reporter, Status};
+use wake_build::{Session, run_log};
+
+use crate::args::LogArgs;
+use crate::command::log::past::Past;
+use crate::exit::{Exit, Outcome};
+use crate::print;
+use crate::report::plain::Plain;
+use crate::report::{Verbosity, clock};
+use crate::session;
+use crate::settings::Settings;
+use crate::terminal::escape;
+use crate::terminal::style::{Role, Style};
+use crate::terminal::words;
+
+/// Lists past builds, shows one, or prints what an action wrote.
+pub(crate) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
+    let session = session::open(settings)?;
+    if let Some(target) = &args.output {
+        return output::run(target, args.run.as_deref(), &session, out);
+    }
+    let past = match (&args.run, args.failed) {
+        (None, false) => return list(args.json, &session, settings, out),
+        (run, _) => find(run.as_deref(), &session)?,
+    };
+    match (args.failed, args.json) {
+        (true, true) => print::json(&past.failed().map(brief).collect::<Vec<_>>(), out),
+        (true, false) => failed(&past, settings.manner.style, out),
+        (false, true) => {
+            out.write_all(past.text.as_bytes())?;
+            Ok(Exit::Success)
+        }
+        (false, false) => show(&past, settings, out),
+    }
+}
+
+/// The run whose name begins so, else the last.
+fn find(prefix: Option<&str>, session: &Session) -> Result<Past, Diagnostic> {
+    let runs = run_log::list(&session.state_dir());
+    let fitting = runs.into_iter().rev().filter(|(run, _)| run.starts_with(prefix.unwrap_or("")));
+    let mut fitting = fitting.peekable();
+    match (fitting.next(), fitting.peek(), prefix) {
+        (Some((run, path)), _, None) | (Some((run, path)), None, Some(_)) => Past::read(run, &path),
+        (Some((run, path)), Some(_), Some(prefix)) if run == prefix => Past::read(run, &path),
+        (Some(_), Some(_), Some(prefix)) => {
+            let message = format!("more than one run begins with `{prefix}`");
+            Err(Diagnostic::error(Class::Usage, message).help("`wake log` lists them"))
+        }
+        (None, _, Some(prefix)) => {
+            let message = format!("no run begins with `{prefix}`");
+            Err(Diagnostic::error(Class::Nothing, message).help("`wake log` lists them"))
+        }
+        (None, _, None) => Err(Diagnostic::error(Class::Nothing, "nothing was built here yet")
+            .help("`wake build` builds the package around you")),
+    }
+}
+
+fn list(as_json: bool, session: &Session, settings: &Settings, out: &mut impl Write) -> Outcome {
+    let mut runs = Vec::new();
+    for (run, path) in run_log::list(&session.state_dir()) {
+        // Another process may just have dropped it as the oldest.
+        runs.extend(Past::read(run, &path).ok());
+    }
+    if as_json {
+        return print::json(&runs.iter().map(summary).collect::<Vec<_>>(), out);
+    }
+    for past in &runs {
+        writeln!(out, "{}", line(past, settings.manner.style))?;
+    }
+    Ok(Exit::Success)
+}
+
+fn line(past: &Past, style: Style) -> String {
+    let age = SystemTime::now().duration_since(past.ended).unwrap_or(Duration::ZERO);
+    let (role, word, what) = match past.end() {
+        None => (Role::Caution, "cut short", String::new()),
+        Some(end) => {
+            let role = if end.exit == 0 { Role::Good } else { Role::Bad };
+            let word = if end.exit == 0 { "ok" } else { "failed" };
+            let counts = end.counts;
+            let time = words::span_ms(end.wall_ms);
+            let what = format!(
+                "{} hit, {} ran, {} failed in {time}",
+                counts.hit, counts.ran, counts.failed
+            );
+            (role, word, what)
+        }
+    };
+    let typed = past.argv().get(1..).unwrap_or_default().join(" ");
+    let word = style.paint(role, format_args!("{word:<9}"));
+    let ago = words::ago(age);
+    format!("{}  {ago:<12}  {word}  wake {}  {what}", past.run, escape::line(&typed))
+}
+
+fn summary(past: &Past) -> Value {
+    let ended = past.ended.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let end = past.end();
+    json!({
+        "run": past.run,
+        "argv": past.argv(),
+        "ended": ended.as_millis() as f64 / 1000.0,
+        "exit": end.map(|end| end.exit),
+        "counts": end.map(|end| end.counts),
+        "wall_ms": end.map(|end| end.wall_ms),
+    })
+}
+
+fn failed(past: &Past, style: Style, out: &mut impl Write) -> Outcome {
+    for finished in past.failed() {
+        let how = escape::line(finished.outcome.as_deref().unwrap_or(&finished.why)).into_owned();
+        let label = escape::line(&finished.label);
+        writeln!(
+            out,
+            "{}  {how}  {}",
+            style.paint(Role::Bad, label),
+            escape::line(&finished.command)
+        )?;
+    }
+    Ok(Exit::Success)
+}
+
+fn brief(finished: &ActionFinished) -> Value {
+    json!({
+        "label": finished.label,
+        "outcome": finished.outcome,
+        "exit": finished.exit,
+        "why": finished.why,
+        "command": finished.command,
+        "key": finished.key,
+    })
+}
+
+/// The run as a log shows it, told again from its events.
+fn show(past: &Past, settings: &Settings, out: &mut impl Write) -> Outcome {
+    let mut manner = settings.manner;
+    manner.annotations = false;
+    manner.verbosity = manner.verbosity.max(Verbosity::Verbose);
+    let mut text = Vec::new();
+    let mut plain = Plain::new(&mut text, manner, clock::standing_still());
+    past.events.iter().for_each(|event| plain.event(event));
+    out.write_all(&text)?;
+    if past.end().is_none() {
+        writeln!(out, "the log ends here: the build was killed, or is still going on")?;
+        for label in past.open() {
+            writeln!(out, "not done: {}", escape::line(label))?;
+        }
+    }
+    Ok(Exit::Success)
+}
+
+/// Whether a step has something to say about its command.
+fn has_output(event: &Event) -> Option<&ActionFinished> {
+    match event {
+        Event::ActionFinished(finished)
+            if matches!(finished.status, Status::Ran | Status::Failed | Status::Hit)
+                && finished.key.is_some() =>
+        {
+            Some(finished)
+        }
+        _ => None,
+    }
+}

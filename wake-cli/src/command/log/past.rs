@@ -1,0 +1,130 @@
+//! One build as its log tells it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::SystemTime;
+
+use wake_build::diagnostic::{Class, Diagnostic};
+use wake_build::event::{ActionFinished, Counts, Event, Status};
+
+/// A past build.
+pub(super) struct Past {
+    /// Its name.
+    pub(super) run: String,
+    /// When its last event was written.
+    pub(super) ended: SystemTime,
+    /// The log itself.
+    pub(super) text: String,
+    /// What happened; kinds of events that this wake does not know are left out.
+    pub(super) events: Vec<Event>,
+}
+
+/// How it ended.
+#[derive(Clone, Copy)]
+pub(super) struct End {
+    pub(super) exit: u8,
+    pub(super) counts: Counts,
+    pub(super) wall_ms: u64,
+}
+
+impl Past {
+    /// Reads the log of `run` at `path`.
+    pub(super) fn read(run: String, path: &Path) -> Result<Self, Diagnostic> {
+        let fault = |source: std::io::Error| {
+            Diagnostic::error(Class::Environment, format!("`{}`: {source}", path.display()))
+        };
+        let bytes = std::fs::read(path).map_err(fault)?;
+        let ended = path.metadata().and_then(|meta| meta.modified()).map_err(fault)?;
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        // A power cut may leave half a line, a later wake events of kinds unknown here.
+        let events = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        Ok(Past { run, ended, text, events })
+    }
+
+    /// What was typed.
+    pub(super) fn argv(&self) -> &[String] {
+        self.events
+            .iter()
+            .find_map(|event| match event {
+                Event::Started { argv, .. } => Some(argv.as_slice()),
+                _ => None,
+            })
+            .unwrap_or_default()
+    }
+
+    /// How it ended; none if it was cut short, or goes on.
+    pub(super) fn end(&self) -> Option<End> {
+        self.events.iter().rev().find_map(|event| match event {
+            Event::Finished { exit, counts, wall_ms, .. } => {
+                Some(End { exit: *exit, counts: *counts, wall_ms: *wall_ms })
+            }
+            _ => None,
+        })
+    }
+
+    /// The actions that failed.
+    pub(super) fn failed(&self) -> impl Iterator<Item = &ActionFinished> {
+        self.events.iter().filter_map(|event| match event {
+            Event::ActionFinished(finished) if finished.status == Status::Failed => {
+                Some(&**finished)
+            }
+            _ => None,
+        })
+    }
+
+    /// The steps whose command was running when the log ended.
+    pub(super) fn open(&self) -> Vec<&str> {
+        let mut open = BTreeMap::new();
+        for event in &self.events {
+            match event {
+                Event::ActionStarted { id, label, .. } => {
+                    open.insert(*id, label.as_str());
+                }
+                Event::ActionFinished(finished) => {
+                    open.remove(&finished.id);
+                }
+                _ => {}
+            }
+        }
+        open.into_values().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::report::recorded;
+
+    fn written(events: &[Event], rest: &str) -> Past {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("r.jsonl");
+        let mut text = String::new();
+        for event in events {
+            text += &format!("{}\n", serde_json::to_string(event).unwrap());
+        }
+        std::fs::write(&path, text + rest).unwrap();
+        Past::read("r".into(), &path).unwrap()
+    }
+
+    #[test]
+    fn a_log_comes_back_as_its_events() {
+        let events = recorded::failing();
+        let past = written(&events, "");
+        assert_eq!(past.events, events);
+        assert_eq!(past.argv(), ["wake", "build"]);
+        assert_eq!(past.end().map(|end| end.exit), Some(1));
+        let failed: Vec<_> = past.failed().map(|finished| finished.label.as_str()).collect();
+        assert_eq!(failed, ["//web:bundle"]);
+        assert!(past.open().is_empty());
+    }
+
+    #[test]
+    fn a_log_that_was_cut_short_tells_what_it_can() {
+        let events = &recorded::succeeding()[..7];
+        let past = written(events, "{\"kind\":\"of a later wake\"}\n{\"kind\":\"fini");
+        assert_eq!(past.events, events);
+        assert!(past.end().is_none());
+        assert_eq!(past.open(), ["//web:bundle"]);
+    }
+}

@@ -1,0 +1,99 @@
+//! The one doorway to the build: settings in, a session out.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use wake_build::diagnostic::{Class, Diagnostic, Failure};
+use wake_build::store::{Store, StoreError};
+use wake_build::{BuildReport, BuildRequest, Cancel, Options, Session, Workers};
+use wake_exec::{Executor, ExecutorOptions, Finding, SandboxError, WorkerCommand};
+
+use crate::report;
+use crate::report::witness::Witness;
+use crate::settings::Settings;
+use crate::signals;
+
+/// The argument after which this program evaluates for another.
+pub(crate) const EVALUATION_WORKER: &str = "__eval";
+/// The argument after which this program runs commands for another.
+pub(crate) const SANDBOX_WORKER: &str = "__sandbox";
+
+/// Opens the workspace around the person.
+pub(crate) fn open(settings: &Settings) -> Result<Session, Failure> {
+    let program = program()?;
+    let (store, store_is_explicit) = settings.store()?;
+    Session::open(Options {
+        cwd: settings.cwd.clone(),
+        store,
+        store_is_explicit,
+        jobs: settings.jobs,
+        sandbox: settings.sandbox,
+        argv: settings.argv.clone(),
+        workers: Workers {
+            program,
+            evaluate: EVALUATION_WORKER.to_owned(),
+            sandbox: SANDBOX_WORKER.to_owned(),
+        },
+    })
+}
+
+fn program() -> Result<PathBuf, Diagnostic> {
+    std::env::current_exe().map_err(|source| {
+        Diagnostic::error(Class::Environment, format!("cannot find the program itself: {source}"))
+    })
+}
+
+/// Builds and tells everything, failures before the first event included; the report has the code.
+pub(crate) fn build(settings: &Settings, request: &BuildRequest) -> BuildReport {
+    let mut witness = Witness::new(report::reporter(settings));
+    match start(settings) {
+        Ok((session, cancel)) => session.build(request, &cancel, &mut witness),
+        Err(failure) => {
+            witness.close(&failure);
+            BuildReport { exit: failure.class().exit_code(), ..BuildReport::default() }
+        }
+    }
+}
+
+fn start(settings: &Settings) -> Result<(Session, Arc<Cancel>), Failure> {
+    let session = open(settings)?;
+    let cancel = Cancel::new().map(Arc::new).map_err(|source| {
+        Diagnostic::error(Class::Environment, format!("cannot prepare for Ctrl-C: {source}"))
+    })?;
+    let stop = Arc::clone(&cancel);
+    signals::listen(move || stop.cancel()).map_err(|source| {
+        Diagnostic::error(Class::Environment, format!("cannot listen for signals: {source}"))
+    })?;
+    Ok((session, cancel))
+}
+
+/// The store that a build here would use; outside any workspace, the person's own.
+pub(crate) fn store(settings: &Settings) -> Result<Store, Failure> {
+    let (store, explicit) = settings.store()?;
+    let configured = match explicit {
+        true => None,
+        false => wake_build::Workspace::discover(&settings.cwd)
+            .ok()
+            .and_then(|workspace| workspace.settings.store),
+    };
+    Ok(wake_build::open_store(&configured.unwrap_or(store))?)
+}
+
+/// A fault of the disk below the store.
+pub(crate) fn store_fault(error: StoreError) -> Diagnostic {
+    Diagnostic::error(Class::Environment, error.to_string())
+}
+
+/// Tries each kind of sandbox on this machine.
+pub(crate) fn probe() -> Result<Vec<Finding>, Failure> {
+    let worker = WorkerCommand { program: program()?, args: vec![SANDBOX_WORKER.to_owned()] };
+    Ok(wake_exec::probe(&Executor::new(worker, ExecutorOptions::default())))
+}
+
+/// What a person can do about a sandbox that the machine does not allow.
+pub(crate) fn sandbox_hint(error: &SandboxError) -> Option<String> {
+    match error {
+        SandboxError::Unavailable { hint, .. } => Some(hint.0.clone()),
+        _ => None,
+    }
+}
