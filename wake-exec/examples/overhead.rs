@@ -47,16 +47,19 @@ fn measure(dir: &Path) {
     let program = program(dir);
     let count: usize = std::env::var("COUNT").ok().and_then(|c| c.parse().ok()).unwrap_or(1000);
     for threads in [1, 2] {
+        let before = cpu_time();
         let bare = per_command(threads, count, |_| {
             let status = std::process::Command::new(&program).env_clear().status().unwrap();
             assert!(status.success());
         });
-        println!("{threads} threads  bare                         {:7.3} ms", ms(bare));
+        let cpu = ms(cpu_time() - before) / count as f64;
+        println!("{threads} threads  {:28} {:7.3} ms, processor {cpu:.3}", "bare", ms(bare));
         for load in LOADS {
             let worker = WorkerCommand {
                 program: std::env::current_exe().unwrap(),
                 args: vec![WORKER.to_owned()],
             };
+            let before = cpu_time();
             let executor = Executor::new(worker, ExecutorOptions::default());
             let cancel = CancelToken::new().unwrap();
             let job = job(dir, &program, load);
@@ -70,11 +73,14 @@ fn measure(dir: &Path) {
             };
             (0..threads * 4).for_each(|index| run(usize::MAX - index));
             let sandboxed = per_command(threads, count, run);
+            drop(executor);
+            let cpu = cpu_time() - before;
             println!(
-                "{threads} threads  {:28} {:7.3} ms, {:+.3}",
+                "{threads} threads  {:28} {:7.3} ms, {:+.3}, processor {:.3}",
                 load.name,
                 ms(sandboxed),
-                ms(sandboxed) - ms(bare)
+                ms(sandboxed) - ms(bare),
+                ms(cpu) / count as f64
             );
         }
     }
@@ -90,6 +96,25 @@ fn per_command(threads: usize, count: usize, run: impl Fn(usize) + Sync) -> Dura
         }
     });
     start.elapsed() / u32::try_from(count).unwrap()
+}
+
+/// Processor time of this process and of all that it waited for.
+fn cpu_time() -> Duration {
+    [libc::RUSAGE_SELF, libc::RUSAGE_CHILDREN]
+        .into_iter()
+        .map(|who| {
+            // SAFETY: all-zero is a valid `rusage`, which the kernel overwrites.
+            let usage = unsafe {
+                let mut usage: libc::rusage = std::mem::zeroed();
+                libc::getrusage(who, &raw mut usage);
+                usage
+            };
+            let time = |t: libc::timeval| {
+                Duration::from_secs(t.tv_sec as u64) + Duration::from_micros(t.tv_usec as u64)
+            };
+            time(usage.ru_utime) + time(usage.ru_stime)
+        })
+        .sum()
 }
 
 fn ms(duration: Duration) -> f64 {

@@ -115,6 +115,12 @@ pub enum Fault {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// It lies deeper than directories may be nested.
+    #[error("lies more than {limit} directories deep")]
+    TooDeep {
+        /// The limit.
+        limit: usize,
+    },
     /// Two outputs contradict each other.
     #[error("is both a file and a directory")]
     Conflict,

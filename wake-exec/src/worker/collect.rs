@@ -15,6 +15,9 @@ use crate::finished::{Fault, OutputFault};
 use crate::job::{Fidelity, Outputs, TakeOutputs};
 use crate::wire::Failure;
 
+/// How deep output directories may be nested; each level takes three open files and some stack.
+const DEPTH: usize = 200;
+
 /// What is taken from where.
 pub(crate) struct Collection<'a> {
     pub(crate) outputs: &'a Outputs,
@@ -207,6 +210,10 @@ impl Taking<'_> {
     }
 
     fn directory(&mut self, at: &At<'_>, stat: &Stat) -> Result<(), Failure> {
+        if at.path.components().count() > DEPTH {
+            self.fault(at.path, Fault::TooDeep { limit: DEPTH });
+            return Ok(());
+        }
         let failed = |errno: Errno| Failure::step("copy", at.path.as_str(), errno);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let from = rustix::fs::openat(at.dir, at.name, flags, Mode::empty()).map_err(failed)?;

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, mount_change};
 
 use super::kernel::{self, Fork};
-use super::mounts;
+use super::{mounts, seccomp};
 use crate::job::Network;
 use crate::wire::{Class, Failure};
 
@@ -252,6 +252,12 @@ fn inside(class: &Class, outer_pid: i32, owner: bool, userns: UserNs) -> Result<
         rustix::thread::set_thread_groups(&[])
             .map_err(|errno| Failure::step("drop", "groups", errno))?;
     }
+    kernel::limit(libc::RLIMIT_CORE as libc::c_int, 0, 0)
+        .and_then(|()| {
+            kernel::limit(libc::RLIMIT_STACK as libc::c_int, 8 << 20, libc::RLIM_INFINITY)
+        })
+        .map_err(|errno| Failure::step("limit", "worker process", errno))?;
+    seccomp::install().map_err(|errno| Failure::unavailable("system call filters", errno))?;
     Ok(Confined { outer_pid, host, proc, owner, network: class.network })
 }
 

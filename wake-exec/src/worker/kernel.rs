@@ -22,7 +22,8 @@ fn check(result: libc::c_long) -> Result<libc::c_long, Errno> {
     if result < 0 { Err(last_errno()) } else { Ok(result) }
 }
 
-fn last_errno() -> Errno {
+/// What the last system call failed with.
+pub(crate) fn last_errno() -> Errno {
     Errno::from_raw_os_error(io::Error::last_os_error().raw_os_error().unwrap_or(libc::EIO))
 }
 
@@ -128,6 +129,27 @@ pub(crate) fn loopback_up() -> Result<(), Errno> {
         request.ifr_ifru.ifru_flags = libc::IFF_UP as libc::c_short;
         check(libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request).into())
             .map(drop)
+    }
+}
+
+/// The most that this process may have of a resource.
+pub(crate) fn hard_limit(resource: libc::__rlimit_resource_t) -> u64 {
+    let mut now = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the structure lives across the call.
+    unsafe { libc::getrlimit(resource, &raw mut now) };
+    now.rlim_max
+}
+
+/// Sets a limit of this process and all that it starts, or the nearest that it may have.
+pub(crate) fn limit(resource: libc::c_int, soft: u64, hard: u64) -> Result<(), Errno> {
+    // SAFETY: both structures live across the calls; `rlimit` is two numbers.
+    unsafe {
+        let mut now = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+        let null = std::ptr::null_mut::<libc::rlimit>();
+        check(libc::syscall(libc::SYS_prlimit64, 0usize, resource, null, &raw mut now))?;
+        let rlim_max = hard.min(now.rlim_max);
+        let new = libc::rlimit { rlim_cur: soft.min(rlim_max), rlim_max };
+        check(libc::syscall(libc::SYS_prlimit64, 0usize, resource, &raw const new, null)).map(drop)
     }
 }
 

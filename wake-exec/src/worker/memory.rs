@@ -22,7 +22,9 @@ pub(crate) fn used(proc: &OwnedFd, file_systems: &[OwnedFd]) -> u64 {
 
 /// What all processes that `proc` shows, but this one, hold resident, in bytes.
 fn resident(proc: std::os::fd::BorrowedFd<'_>) -> u64 {
-    let Ok(entries) = Dir::read_from(proc) else { return 0 };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = rustix::fs::openat(proc, ".", flags, Mode::empty());
+    let Ok(entries) = opened.and_then(Dir::new) else { return 0 };
     let page = rustix::param::page_size() as u64;
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str().ok()?.parse().ok());
     pids.filter(|pid: &u32| *pid != 1).map(|pid| resident_pages(proc, pid) * page).sum()

@@ -21,7 +21,7 @@ use super::spawn::{self, Launch, Stack, Walls};
 use super::supervise::{Ended, Streams, Watch};
 use super::traces::Traces;
 use super::view::{Item, Plan, View};
-use super::{memory, reap, seccomp, weak};
+use super::{memory, reap, weak};
 use crate::finished::{Finished, OutputFault, Timings};
 use crate::job::{Access, Job, Root, Source, TakeOutputs};
 use crate::wire::{Class, Failure};
@@ -31,7 +31,6 @@ pub(crate) struct Runner {
     confined: Option<Confined>,
     traces: Option<Traces>,
     views: HashMap<(Root, Option<RelPath>), Rc<View>>,
-    filter: Vec<libc::sock_filter>,
     stack: Stack,
     pub(crate) buffer: Vec<u8>,
     /// Standard input of commands that get none.
@@ -62,7 +61,6 @@ impl Runner {
             traces: confined.as_ref().map(Traces::new),
             confined,
             views: HashMap::new(),
-            filter: seccomp::program(),
             stack: Stack::new(),
             buffer: vec![0; BUFFER],
             nothing,
@@ -100,7 +98,7 @@ impl Runner {
             return Err(Failure::bad_job("", "needs a confined worker"));
         };
         let mut pending = Pending::default();
-        let work = self.work_directory(confined, job, &mut pending)?;
+        let work = Self::work_directory(confined, job, &mut self.buffer, &mut pending)?;
         if !pending.changed.is_empty() {
             return Err(Failure::Changed { paths: pending.changed });
         }
@@ -124,12 +122,7 @@ impl Runner {
         for (path, mount) in pending.mounts {
             attachments.push((absolute(base, &path)?, mount));
         }
-        let walls = Walls {
-            view: &view.ns,
-            attachments: &attachments,
-            owner: confined.owner,
-            filter: &self.filter,
-        };
+        let walls = Walls { view: &view.ns, attachments: &attachments, owner: confined.owner };
         let proc = &confined.proc;
         let mut tools = Tools {
             control,
@@ -182,16 +175,14 @@ impl Runner {
 
     /// The work directory with the inputs that lie in it.
     fn work_directory(
-        &self,
         confined: &Confined,
         job: &Job,
+        buffer: &mut Vec<u8>,
         pending: &mut Pending,
     ) -> Result<Option<Work>, Failure> {
         let Some(at) = &job.work else { return Ok(None) };
         let work = scratch::work(job, confined.owner)?;
         let mut place = Place::new(duplicate(&work.mount)?, confined.owner);
-        // The runner's own buffer is busy elsewhere only while a command runs.
-        let mut buffer = vec![0; BUFFER];
         for input in &job.inputs {
             if let Some(path) = input.path.strip(at) {
                 populate::put(
@@ -199,7 +190,7 @@ impl Runner {
                     path.as_str(),
                     &input.source,
                     Reach::Mounts,
-                    &mut buffer,
+                    buffer,
                     pending,
                 )?;
             }

@@ -1,11 +1,12 @@
 //! The directories that belong to one run of one command.
 
+use std::ffi::CString;
 use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, CWD, Dir, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 use super::confine::Owner;
@@ -52,7 +53,7 @@ impl OwnDirectory {
                 &path,
                 Some(Uid::from_raw(uid)),
                 Some(Gid::from_raw(gid)),
-                rustix::fs::AtFlags::empty(),
+                AtFlags::empty(),
             )
             .map_err(|errno| Failure::step("create", &path, errno))?;
         }
@@ -62,25 +63,53 @@ impl OwnDirectory {
 
 impl Drop for OwnDirectory {
     fn drop(&mut self) {
-        // A command may have taken its own rights away. What stays behind all the same is only disk space
-        // in a place that is swept.
-        if fs::remove_dir_all(&self.0).is_err() {
-            let _ = make_writable(&self.0);
-            let _ = fs::remove_dir_all(&self.0);
+        // What stays behind all the same is only disk space in a place that is swept.
+        let _ = open(&self.0).map_err(|_| Errno::IO).and_then(|top| empty(&top));
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+/// Removes everything below `top`, however deep it is and whatever rights it has, following no link.
+///
+/// Subdirectories are moved up next to their parent instead of being descended into, so that a command
+/// that nests a million directories costs no stack and no open files.
+fn empty(top: &OwnedFd) -> Result<(), Errno> {
+    let mut moved = 0;
+    loop {
+        let names = names_in(top)?;
+        if names.is_empty() {
+            return Ok(());
+        }
+        for name in names {
+            if rustix::fs::unlinkat(top, &name, AtFlags::empty()).is_ok() {
+                continue;
+            }
+            let _ = rustix::fs::chmodat(top, &name, Mode::from_raw_mode(0o700), AtFlags::empty());
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            let dir = rustix::fs::openat(top, &name, flags, Mode::empty())?;
+            for below in names_in(&dir)? {
+                if rustix::fs::unlinkat(&dir, &below, AtFlags::empty()).is_err() {
+                    moved += 1;
+                    // The right to move a directory includes the right to write to it.
+                    let mode = Mode::from_raw_mode(0o700);
+                    let _ = rustix::fs::chmodat(&dir, &below, mode, AtFlags::empty());
+                    rustix::fs::renameat(&dir, &below, top, format!(".moved-{moved}"))?;
+                }
+            }
+            rustix::fs::unlinkat(top, &name, AtFlags::REMOVEDIR)?;
         }
     }
 }
 
-fn make_writable(dir: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(dir)? {
+fn names_in(dir: &OwnedFd) -> Result<Vec<CString>, Errno> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(dir)? {
         let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            make_writable(&entry.path())?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            names.push(entry.file_name().to_owned());
         }
     }
-    Ok(())
+    Ok(names)
 }
 
 /// A work directory, attached nowhere yet.

@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::io::Errno;
 
 use super::confine::Owner;
-use super::kernel::{Wait, adopt, reap_one};
+use super::kernel::{self, Wait, adopt, reap_one};
 use crate::job::{Command, Limits};
 use crate::wire::Failure;
 
@@ -34,8 +34,6 @@ pub(crate) struct Walls<'a> {
     pub(crate) attachments: &'a [(CString, OwnedFd)],
     /// Who it becomes, where that is somebody else.
     pub(crate) owner: Option<Owner>,
-    /// The filter of its system calls.
-    pub(crate) filter: &'a [libc::sock_filter],
 }
 
 /// A command that has been started.
@@ -64,7 +62,7 @@ struct Prepared {
     envp: *const *const c_char,
     cwd: *const c_char,
     stdio: [RawFd; 3],
-    limits: [(c_int, libc::rlimit); 5],
+    limits: [(c_int, libc::rlimit); 3],
     walls: Option<PreparedWalls>,
     failed: Option<(&'static CStr, c_int)>,
 }
@@ -74,7 +72,6 @@ struct PreparedWalls {
     attachments: *const (*const c_char, RawFd),
     attachment_count: usize,
     owner: Option<Owner>,
-    filter: libc::sock_fprog,
 }
 
 /// Starts a command.
@@ -105,10 +102,6 @@ pub(crate) fn start(launch: &Launch<'_>, stack: &mut Stack) -> Result<Running, F
             attachments: attachments.as_ptr(),
             attachment_count: attachments.len(),
             owner: walls.owner,
-            filter: libc::sock_fprog {
-                len: u16::try_from(walls.filter.len()).unwrap_or(0),
-                filter: walls.filter.as_ptr().cast_mut(),
-            },
         }),
         failed: None,
     };
@@ -151,19 +144,21 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
     strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect()
 }
 
-fn limits(limits: &Limits) -> [(c_int, libc::rlimit); 5] {
-    let both = |value: u64| libc::rlimit { rlim_cur: value, rlim_max: value };
+/// The limits of one command; those that all have in common the worker has itself.
+fn limits(limits: &Limits) -> [(c_int, libc::rlimit); 3] {
+    let both = |resource: libc::__rlimit_resource_t, wanted: u64| {
+        let value = wanted.min(kernel::hard_limit(resource));
+        (resource as c_int, libc::rlimit { rlim_cur: value, rlim_max: value })
+    };
     [
-        (libc::RLIMIT_CORE as c_int, both(0)),
-        (libc::RLIMIT_NOFILE as c_int, both(4096)),
-        (libc::RLIMIT_NPROC as c_int, both(limits.processes)),
-        (libc::RLIMIT_FSIZE as c_int, both(limits.disk)),
-        (
-            libc::RLIMIT_STACK as c_int,
-            libc::rlimit { rlim_cur: 8 << 20, rlim_max: libc::RLIM_INFINITY },
-        ),
+        both(libc::RLIMIT_NOFILE, OPEN_FILES),
+        both(libc::RLIMIT_NPROC, limits.processes),
+        both(libc::RLIMIT_FSIZE, limits.disk),
     ]
 }
+
+/// Files that a command may have open at once.
+const OPEN_FILES: u64 = 4096;
 
 /// What `capset` takes; the kernel's third version of it.
 #[repr(C)]
@@ -242,9 +237,16 @@ unsafe fn become_command(prepared: &Prepared) -> (&'static CStr, c_int) {
     // SAFETY: takes a number.
     unsafe { libc::syscall(libc::SYS_umask, 0o022 as c_long) };
     for (resource, limit) in &prepared.limits {
-        if let Err(errno) = limit_resource(*resource, limit) {
-            return (c"limit", errno);
-        }
+        step!(
+            c"limit",
+            libc::syscall(
+                libc::SYS_prlimit64,
+                0 as c_long,
+                *resource,
+                std::ptr::from_ref(limit),
+                std::ptr::null_mut::<libc::rlimit>()
+            )
+        );
     }
     if let Some(walls) = &prepared.walls {
         if let Some(Owner { uid, gid }) = walls.owner {
@@ -255,15 +257,6 @@ unsafe fn become_command(prepared: &Prepared) -> (&'static CStr, c_int) {
         let header = CapabilityHeader { version: CAPABILITY_VERSION, pid: 0 };
         let none = [0u32; 6];
         step!(c"confine", libc::syscall(libc::SYS_capset, &raw const header, none.as_ptr()));
-        step!(
-            c"confine",
-            libc::syscall(
-                libc::SYS_seccomp,
-                libc::SECCOMP_SET_MODE_FILTER as c_long,
-                0 as c_long,
-                &raw const walls.filter
-            )
-        );
     }
     step!(c"execute", libc::execve(prepared.program, prepared.argv, prepared.envp));
     (c"execute", libc::ENOEXEC)
@@ -291,35 +284,5 @@ fn open_straight(path: *const c_char, flags: c_int) -> c_long {
             &raw const how,
             size_of::<libc::open_how>(),
         )
-    }
-}
-
-/// Sets a limit, or the nearest that this process may have.
-fn limit_resource(resource: c_int, wanted: &libc::rlimit) -> Result<(), c_int> {
-    // SAFETY: all-zero is a valid `rlimit`, which the kernel overwrites; both live across the calls.
-    unsafe {
-        let mut now: libc::rlimit = std::mem::zeroed();
-        let get = libc::syscall(
-            libc::SYS_prlimit64,
-            0 as c_long,
-            resource,
-            std::ptr::null::<libc::rlimit>(),
-            &raw mut now,
-        );
-        if get < 0 {
-            return Err(errno());
-        }
-        let limit = libc::rlimit {
-            rlim_cur: wanted.rlim_cur.min(now.rlim_max),
-            rlim_max: wanted.rlim_max.min(now.rlim_max),
-        };
-        let set = libc::syscall(
-            libc::SYS_prlimit64,
-            0 as c_long,
-            resource,
-            &raw const limit,
-            std::ptr::null_mut::<libc::rlimit>(),
-        );
-        if set < 0 { Err(errno()) } else { Ok(()) }
     }
 }

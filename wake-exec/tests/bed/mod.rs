@@ -17,7 +17,7 @@ use wake_model::{Outcome, OutputDecl, OutputKind, RelPath};
 const WORKER: &str = "__sandbox";
 
 /// The `main` of a test program.
-pub fn main(trials: impl FnOnce() -> Vec<Trial>) -> ExitCode {
+pub(crate) fn main(trials: impl FnOnce() -> Vec<Trial>) -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some(WORKER) {
         return wake_exec::serve();
     }
@@ -28,22 +28,22 @@ pub fn main(trials: impl FnOnce() -> Vec<Trial>) -> ExitCode {
 }
 
 /// One test.
-pub fn trial(name: &str, test: fn(&Bed)) -> Trial {
+pub(crate) fn trial(name: &str, test: fn(&Bed)) -> Trial {
     Trial::test(name, move || {
         test(&Bed::new());
         Ok::<(), Failed>(())
     })
 }
 
-pub struct Bed {
-    pub dir: tempfile::TempDir,
-    pub executor: Executor,
-    pub cancel: CancelToken,
+pub(crate) struct Bed {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) executor: Executor,
+    pub(crate) cancel: CancelToken,
     runs: AtomicUsize,
 }
 
 impl Bed {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let worker = WorkerCommand {
             program: std::env::current_exe().unwrap(),
             args: vec![WORKER.to_owned()],
@@ -57,12 +57,12 @@ impl Bed {
     }
 
     /// A path below the test's own directory.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// A file of the host with this content.
-    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, content).unwrap();
@@ -70,7 +70,7 @@ impl Bed {
     }
 
     /// A job that runs `script` in an empty work directory.
-    pub fn sh(&self, script: &str) -> Job {
+    pub(crate) fn sh(&self, script: &str) -> Job {
         let run = self.runs.fetch_add(1, Ordering::Relaxed);
         let command = Command {
             program: "/bin/sh".to_owned(),
@@ -82,17 +82,17 @@ impl Bed {
         Job::module(command, self.path(&format!("out{run}")))
     }
 
-    pub fn run(&self, job: &Job) -> Result<Finished, SandboxError> {
+    pub(crate) fn run(&self, job: &Job) -> Result<Finished, SandboxError> {
         self.executor.run(job, &self.cancel)
     }
 
     /// Runs a script that must succeed, and gives what it wrote.
-    pub fn output(&self, script: &str) -> String {
+    pub(crate) fn output(&self, script: &str) -> String {
         self.output_of(&self.sh(script))
     }
 
     /// Runs a job that must succeed, and gives what it wrote.
-    pub fn output_of(&self, job: &Job) -> String {
+    pub(crate) fn output_of(&self, job: &Job) -> String {
         let finished = self.run(job).unwrap();
         assert_eq!(finished.outcome, Outcome::Exited(0), "{}", text(&finished));
         String::from_utf8(finished.stdout.to_bytes()).unwrap()
@@ -100,23 +100,23 @@ impl Bed {
 }
 
 /// Everything a command wrote, for messages.
-pub fn text(finished: &Finished) -> String {
+pub(crate) fn text(finished: &Finished) -> String {
     let streams = [&finished.stdout, &finished.stderr];
     streams.map(|log| String::from_utf8_lossy(&log.to_bytes()).into_owned()).concat()
 }
 
-pub fn path(text: &str) -> RelPath {
+pub(crate) fn path(text: &str) -> RelPath {
     RelPath::parse(text).unwrap()
 }
 
 /// Adds an input to a job, at a path in the work directory.
-pub fn with(mut job: Job, at: &str, source: Source) -> Job {
+pub(crate) fn with(mut job: Job, at: &str, source: Source) -> Job {
     job.inputs.push(Input { path: path(&format!("work/{at}")), source });
     job
 }
 
 /// Declares outputs of a job; a trailing `/` declares a directory.
-pub fn declaring(mut job: Job, paths: &[&str]) -> Job {
+pub(crate) fn declaring(mut job: Job, paths: &[&str]) -> Job {
     job.outputs.declared = paths
         .iter()
         .map(|text| OutputDecl {
@@ -128,7 +128,7 @@ pub fn declaring(mut job: Job, paths: &[&str]) -> Job {
 }
 
 /// All paths below `dir`, sorted.
-pub fn listing(dir: &Path) -> Vec<String> {
+pub(crate) fn listing(dir: &Path) -> Vec<String> {
     fn walk(dir: &Path, base: &Path, found: &mut Vec<String>) {
         for entry in std::fs::read_dir(dir).unwrap() {
             let path = entry.unwrap().path();
@@ -147,7 +147,7 @@ pub fn listing(dir: &Path) -> Vec<String> {
 }
 
 /// A C program compiled on the host; none, said aloud, where there is no compiler.
-pub fn compiled(bed: &Bed, name: &str, source: &str) -> Option<PathBuf> {
+pub(crate) fn compiled(bed: &Bed, name: &str, source: &str) -> Option<PathBuf> {
     let c = bed.file(&format!("{name}.c"), source);
     let program = bed.path(name);
     let cc = std::process::Command::new("cc").args(["-O1", "-o"]).args([&program, &c]).status();
@@ -158,4 +158,9 @@ pub fn compiled(bed: &Bed, name: &str, source: &str) -> Option<PathBuf> {
             None
         }
     }
+}
+
+pub(crate) fn is_root() -> bool {
+    // SAFETY: asks the kernel for a number.
+    unsafe { libc::geteuid() == 0 }
 }

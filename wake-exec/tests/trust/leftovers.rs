@@ -1,0 +1,172 @@
+//! What a command can leave running or lying about: S5, S7, S11.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use wake_model::Outcome;
+
+use crate::bed::{Bed, declaring, listing, trial};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("s05_no_process_outlives_its_command", no_process_outlives),
+        trial("s05_a_fork_bomb_ends_with_its_command", fork_bomb_ends),
+        trial("s07_an_open_output_cannot_be_changed_afterwards", open_outputs_are_dead),
+        trial("s11_commands_at_once_share_nothing", commands_at_once_share_nothing),
+        trial("s11_commands_in_one_worker_share_nothing", commands_in_turn_share_nothing),
+        trial("s05_cancelling_kills_everything_at_once", cancelling_kills),
+        trial("s05_everything_dies_with_the_executor", everything_dies_with_the_executor),
+    ]
+}
+
+/// A process on this machine that has `marker` in its command line.
+fn running(marker: &str) -> Option<u32> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut pids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
+    pids.find(|pid: &u32| {
+        std::fs::read(format!("/proc/{pid}/cmdline"))
+            .is_ok_and(|line| String::from_utf8_lossy(&line).split('\0').any(|word| word == marker))
+    })
+}
+
+fn is_running(marker: &str) -> bool {
+    running(marker).is_some()
+}
+
+/// A number of seconds that no other test sleeps.
+fn marker(bed: &Bed) -> String {
+    let path = bed.dir.path().display().to_string();
+    let sum: u64 = path.bytes().fold(7, |sum, byte| (sum * 31 + u64::from(byte)) % 9_999_991);
+    format!("1{sum:07}")
+}
+
+fn no_process_outlives(bed: &Bed) {
+    let sleep = marker(bed);
+    let script = format!(
+        "mkdir out; (setsid sh -c 'trap \"\" TERM HUP; sleep {sleep}; echo late > out/late' \
+         </dev/null >/dev/null 2>&1 &) ; (sh -c '(sleep {sleep} &) &'); echo early > out/early; exit 0"
+    );
+    let job = declaring(bed.sh(&script), &["out/"]);
+    let finished = bed.run(&job).unwrap();
+    assert!(!is_running(&sleep));
+    assert_eq!(finished.outcome, Outcome::Exited(0));
+    assert_eq!(listing(&job.outputs.into), ["out", "out/early"]);
+}
+
+fn fork_bomb_ends(bed: &Bed) {
+    let sleep = marker(bed);
+    let mut job = bed.sh(&format!(
+        "bomb() {{ sleep {sleep} & bomb & bomb & }}; bomb 2>/dev/null; sleep 0.3; exit 3"
+    ));
+    job.limits.processes = 200;
+    job.limits.wall = Some(Duration::from_secs(20));
+    let finished = bed.run(&job).unwrap();
+    assert!(matches!(finished.outcome, Outcome::Exited(_)), "{:?}", finished.outcome);
+    assert!(!is_running(&sleep));
+    assert_eq!(bed.output("echo next"), "next\n");
+}
+
+fn open_outputs_are_dead(bed: &Bed) {
+    let sleep = marker(bed);
+    let script = format!(
+        "echo first > out; (exec 3>>out; exec sh -c 'while :; do echo more >&3; done; : {sleep}') & \
+         while ! grep -q more out; do :; done; exit 0"
+    );
+    let job = declaring(bed.sh(&script), &["out"]);
+    let finished = bed.run(&job).unwrap();
+    let manifest = finished.outputs.unwrap();
+    let out = job.outputs.into.join("out");
+    let bytes = std::fs::read(&out).unwrap();
+    let node = manifest.iter().next().unwrap().1;
+    let wake_model::Node::File { blob, size, .. } = node else { panic!("{node:?}") };
+    assert_eq!((*blob, *size), (wake_model::BlobDigest::of(&bytes), bytes.len() as u64));
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(std::fs::read(&out).unwrap().len(), bytes.len());
+}
+
+/// Leaves a mark in every place that processes can share.
+const LEAVE: &str = "echo x > /tmp/mark; echo x > /dev/shm/mark; echo x > /tmp/home/mark; \
+    ipcmk -M 4096 -p 0777 >/dev/null; ipcmk -Q >/dev/null; ipcmk -S 1 >/dev/null; \
+    ipcs | grep -c 0x > /work/count";
+
+/// Says which marks are there.
+const LOOK: &str = "ls -A /tmp /tmp/home /dev/shm; ipcs | grep 0x; ls /work; true";
+
+/// What [`LOOK`] says where nothing is.
+const NOTHING: &str = "/dev/shm:\n\n/tmp:\nhome\n\n/tmp/home:\n";
+
+fn commands_at_once_share_nothing(bed: &Bed) {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut job = bed.sh(&format!("{LEAVE}; cat count; sleep 1"));
+            job.limits.wall = Some(Duration::from_secs(30));
+            let said = bed.output_of(&job);
+            // Whoever asks, the marks were there.
+            assert_eq!(said, "3\n", "the first command could not leave its marks");
+            done.store(true, Ordering::SeqCst);
+        });
+        std::thread::sleep(Duration::from_millis(300));
+        while !done.load(Ordering::SeqCst) {
+            assert_eq!(bed.output(LOOK), NOTHING);
+        }
+    });
+}
+
+fn commands_in_turn_share_nothing(bed: &Bed) {
+    for _ in 0..2 {
+        assert_eq!(bed.output(&format!("{LEAVE}; cat count")), "3\n");
+        assert_eq!(bed.output(LOOK), NOTHING);
+    }
+}
+
+fn cancelling_kills(bed: &Bed) {
+    let sleep = marker(bed);
+    let job = bed.sh(&format!("trap '' TERM INT; sleep {sleep} & sleep {sleep}"));
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| bed.run(&job));
+        while !is_running(&sleep) {
+            assert!(!running.is_finished());
+        }
+        bed.cancel.cancel();
+        let error = running.join().unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "cancelled");
+        assert!(!is_running(&sleep));
+    });
+}
+
+fn everything_dies_with_the_executor(bed: &Bed) {
+    let sleep = marker(bed);
+    let own = Bed::new();
+    let job = own.sh(&format!("setsid sleep {sleep} & sleep {sleep}"));
+    std::thread::scope(|scope| {
+        let running = scope.spawn(|| own.run(&job));
+        while !is_running(&sleep) {
+            assert!(!running.is_finished());
+        }
+        // As if the whole program were killed: the worker's parent goes without a word.
+        kill_child_above(&sleep);
+        assert!(running.join().unwrap().is_err());
+    });
+    while is_running(&sleep) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Kills the child of this process below which a command with `marker` runs.
+fn kill_child_above(marker: &str) {
+    let me = std::process::id();
+    let mut pid = running(marker).unwrap();
+    loop {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let after_name = stat.rsplit(')').next().unwrap();
+        let parent: u32 = after_name.split_whitespace().nth(1).unwrap().parse().unwrap();
+        if parent == me {
+            // SAFETY: sends a signal to a worker of this test.
+            unsafe { libc::kill(i32::try_from(pid).unwrap(), libc::SIGKILL) };
+            return;
+        }
+        pid = parent;
+    }
+}

@@ -1,0 +1,142 @@
+//! How much a command can take, and what it can write to the user's terminal: S13, S18, S19.
+
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use wake_exec::{Fault, SandboxError, Source};
+use wake_model::Outcome;
+
+use crate::bed::{Bed, declaring, text, trial, with};
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![
+        trial("s13_long_arguments_environment_and_names", long_things),
+        trial("s13_directories_nested_beyond_all_paths", deep_directories),
+        trial("s18_what_a_command_writes_is_kept_not_shown", output_is_kept),
+        trial("s19_processes_are_limited", processes_are_limited),
+        trial("s19_memory_is_limited", memory_is_limited),
+        trial("s19_memory_in_files_counts", memory_in_files_counts),
+        trial("s19_disk_and_inodes_are_limited", disk_is_limited),
+        trial("s19_a_sparse_output_is_refused_by_its_size", sparse_outputs_are_refused),
+        trial("s19_logs_keep_both_ends", logs_keep_both_ends),
+        trial("s19_time_is_limited", time_is_limited),
+    ]
+}
+
+fn long_things(bed: &Bed) {
+    // The kernel's limit on one argument is 32 pages, its final zero included.
+    for (length, starts) in [(4096, true), (131_071, true), (131_072, false)] {
+        let mut job = bed.sh("echo ${#0} ${#LONG}");
+        job.command.args.push("a".repeat(length));
+        if starts {
+            assert_eq!(bed.output_of(&job), format!("{length} 0\n"));
+        } else {
+            let error = bed.run(&job).unwrap_err();
+            let expected = "`/bin/sh` could not be started: Argument list too long (os error 7)";
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+    let mut job = bed.sh("echo ${#LONG}");
+    job.command.env.push(("LONG".to_owned(), "v".repeat(100_000)));
+    assert_eq!(bed.output_of(&job), "100000\n");
+    let name = "n".repeat(255);
+    let source = Source::Bytes { bytes: b"long".to_vec(), executable: false };
+    let job = with(bed.sh(&format!("cat {name} > out{}", "o".repeat(252))), &name, source.clone());
+    let out = format!("out{}", "o".repeat(252));
+    let job = declaring(job, &[&out]);
+    assert!(bed.run(&job).unwrap().outputs.is_ok());
+    assert_eq!(std::fs::read(job.outputs.into.join(out)).unwrap(), b"long");
+    let too_long = with(bed.sh(""), &"n".repeat(256), source);
+    assert!(matches!(bed.run(&too_long).unwrap_err(), SandboxError::Step { .. }));
+}
+
+fn deep_directories(bed: &Bed) {
+    let script = "mkdir out; cd -P out; i=0; while [ $i -lt 3000 ]; do mkdir d; cd -P d 2>/dev/null || break; i=$((i+1)); done; exit 0";
+    let job = declaring(bed.sh(script), &["out"]);
+    let faults = bed.run(&job).unwrap().outputs.unwrap_err();
+    assert_eq!(faults.len(), 1);
+    assert!(matches!(faults[0].fault, Fault::TooDeep { .. }), "{faults:?}");
+    assert!(!job.outputs.into.exists());
+    assert_eq!(bed.output("echo next"), "next\n");
+}
+
+fn output_is_kept(bed: &Bed) {
+    let attack = "\u{1b}]0;title\u{7}\u{1b}[2J\u{1b}[1A\r\u{9b}31m";
+    let finished = bed.run(&bed.sh(&format!("printf '{attack}'; printf '{attack}' >&2"))).unwrap();
+    assert_eq!(finished.stdout.head, attack.as_bytes());
+    assert_eq!(finished.stderr.head, attack.as_bytes());
+}
+
+fn processes_are_limited(bed: &Bed) {
+    let mut job = bed
+        .sh("i=0; while [ $i -lt 100 ]; do (sleep 30 &) 2>/dev/null || break; i=$((i+1)); done; \
+         [ $i -lt 100 ] && echo limited; true");
+    job.limits.processes = 40;
+    job.limits.wall = Some(Duration::from_secs(20));
+    let finished = bed.run(&job).unwrap();
+    // A shell that cannot fork may also give up itself.
+    let limited = finished.stdout.head == b"limited\n" || text(&finished).contains("fork");
+    assert!(limited, "{:?} {}", finished.outcome, text(&finished));
+}
+
+fn memory_is_limited(bed: &Bed) {
+    // Doubles a text until something stops it; the last lines are never reached.
+    let mut job = bed.sh("x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done");
+    job.limits.memory = Some(64 << 20);
+    job.limits.wall = Some(Duration::from_secs(60));
+    assert_eq!(bed.run(&job).unwrap().outcome, Outcome::OutOfMemory);
+}
+
+fn memory_in_files_counts(bed: &Bed) {
+    for place in ["/work/x", "/tmp/x", "/dev/shm/x"] {
+        let mut job = bed.sh(&format!("cat /dev/zero > {place}"));
+        job.limits.memory = Some(64 << 20);
+        job.limits.wall = Some(Duration::from_secs(60));
+        assert_eq!(bed.run(&job).unwrap().outcome, Outcome::OutOfMemory, "{place}");
+    }
+}
+
+fn disk_is_limited(bed: &Bed) {
+    let mut job = bed.sh(
+        "LC_ALL=C; export LC_ALL; head -c 600000 /dev/zero > a; (head -c 600000 /dev/zero > b) 2>&1; rm -f a b; \
+         i=0; while [ $i -lt 400 ]; do touch f$i || break; i=$((i+1)); done 2>/dev/null; \
+         [ $i -lt 200 ] && echo few files; true",
+    );
+    job.limits.disk = 1 << 20;
+    job.limits.inodes = 100;
+    let said = bed.output_of(&job);
+    let full = said.contains("No space left on device");
+    assert!(full && said.ends_with("few files\n"), "{said}");
+}
+
+fn sparse_outputs_are_refused(bed: &Bed) {
+    let mut job = declaring(bed.sh("truncate -s 900000 a; truncate -s 900000 b"), &["a", "b"]);
+    job.limits.disk = 1 << 20;
+    let faults = bed.run(&job).unwrap().outputs.unwrap_err();
+    let said: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    assert_eq!(said, ["`b` exceeds the limit of 1048576 bytes for all outputs"]);
+    assert!(!job.outputs.into.exists());
+}
+
+fn logs_keep_both_ends(bed: &Bed) {
+    let mut job = bed.sh(
+        "echo first; i=0; while [ $i -lt 300 ]; do echo 0123456789012345678901234567890123456789; \
+         i=$((i+1)); done; echo last",
+    );
+    job.limits.log = 200;
+    let finished = bed.run(&job).unwrap();
+    let log = &finished.stdout;
+    assert!(log.head.starts_with(b"first\n012345") && log.tail.ends_with(b"89\nlast\n"));
+    assert_eq!((log.head.len(), log.tail.len()), (100, 100));
+    assert_eq!(log.dropped, 6 + 300 * 41 + 5 - 200);
+    let shown = String::from_utf8(log.to_bytes()).unwrap();
+    assert!(shown.contains("\n[12111 bytes dropped]\n"), "{shown}");
+}
+
+fn time_is_limited(bed: &Bed) {
+    let mut job = bed.sh("echo before; trap '' TERM; sleep 1000 & sleep 1000; echo after");
+    job.limits.wall = Some(Duration::from_millis(300));
+    let finished = bed.run(&job).unwrap();
+    assert_eq!(finished.outcome, Outcome::TimedOut);
+    assert_eq!(finished.stdout.head, b"before\n");
+}

@@ -1,0 +1,54 @@
+//! A machine that cannot isolate: S20.
+
+use std::process::ExitCode;
+
+use libtest_mimic::Trial;
+use wake_exec::SandboxError;
+
+use crate::bed::{Bed, trial};
+
+/// Makes this program try to run a job and say what came of it.
+const VICTIM: &str = "__victim";
+
+pub(crate) fn trials() -> Vec<Trial> {
+    vec![trial("s20_where_nothing_isolates_nothing_runs", nothing_runs)]
+}
+
+/// Tries to run a job where nothing can isolate it.
+#[allow(clippy::print_stdout)]
+pub(crate) fn as_victim() -> Option<ExitCode> {
+    if std::env::args().nth(1).as_deref() != Some(VICTIM) {
+        return None;
+    }
+    let bed = Bed::new();
+    match bed.run(&bed.sh("echo RAN > /dev/stderr")) {
+        Ok(finished) => println!("ran: {finished:?}"),
+        Err(error) => {
+            println!("{error}");
+            if let SandboxError::Unavailable { missing, hint, .. } = error {
+                println!("missing: {missing}");
+                println!("hint: {}", hint.0);
+            }
+        }
+    }
+    Some(ExitCode::SUCCESS)
+}
+
+fn nothing_runs(_: &Bed) {
+    // In a user namespace of its own, which is then forbidden to have further ones, and without rights.
+    let script = "echo 0 > /proc/sys/user/max_user_namespaces && \
+        exec setpriv --bounding-set=-all --inh-caps=-all \"$0\" \"$1\"";
+    let output = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "sh", "-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .arg(VICTIM)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let expected = "this machine does not allow user namespaces: No space left on device (os error 28)\n\
+        missing: user namespaces\n\
+        hint: allow them with `sysctl user.max_user_namespaces=10000` (and, where it exists, \
+        `kernel.unprivileged_userns_clone=1` or `kernel.apparmor_restrict_unprivileged_userns=0`), or ask \
+        for the weak sandbox\n";
+    assert_eq!(said, expected, "{}", String::from_utf8_lossy(&output.stderr));
+}
