@@ -1,7 +1,11 @@
 //! Values of the engine to JSON and back.
 
-use jrsonnet_evaluator::val::ArrValue;
-use jrsonnet_evaluator::{NumValue, ObjValue, ObjValueBuilder, Result, Val};
+use std::fmt;
+use std::rc::Rc;
+
+use jrsonnet_evaluator::val::{ArrValue, ThunkValue};
+use jrsonnet_evaluator::{IStr, NumValue, ObjValue, ObjValueBuilder, Result, Thunk, Val};
+use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::{Map, Number, Value};
 
 use super::env::Env;
@@ -37,10 +41,29 @@ struct Walk<'a> {
     env: &'a Env,
     what: &'a str,
     promises: Promises,
-    keys: Vec<String>,
+    keys: Vec<Key>,
+}
+
+/// A step from a value to one inside it.
+enum Key {
+    Field(IStr),
+    Index(usize),
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Key::Field(name) => f.write_str(name),
+            Key::Index(index) => write!(f, "{index}"),
+        }
+    }
 }
 
 impl Walk<'_> {
+    fn path(&self) -> String {
+        self.keys.iter().map(Key::to_string).collect::<Vec<_>>().join(".")
+    }
+
     fn value(&mut self, value: &Val) -> Result<Value> {
         if self.keys.len() > DEPTH {
             let message = format!("{} nests values more than {DEPTH} deep", self.what);
@@ -60,14 +83,14 @@ impl Walk<'_> {
                 let at = if self.keys.is_empty() {
                     String::new()
                 } else {
-                    format!(" at `{}`", self.keys.join("."))
+                    format!(" at `{}`", self.path())
                 };
                 refuse!(
                     Note::new(format!(
                         "{} holds a function{at}: only plain values can be kept",
                         self.what
                     ))
-                    .keys(self.keys.iter().cloned())
+                    .keys(self.keys.iter().map(Key::to_string))
                 );
             }
         }
@@ -87,7 +110,7 @@ impl Walk<'_> {
         self.env.spend(0)?;
         let mut list = Vec::new();
         for (index, item) in items.iter().enumerate() {
-            self.keys.push(index.to_string());
+            self.keys.push(Key::Index(index));
             list.push(self.value(&item?)?);
             self.keys.pop();
         }
@@ -105,7 +128,7 @@ impl Walk<'_> {
         for name in object.fields() {
             let Some(value) = object.get(name.clone())? else { continue };
             self.env.spend(name.len())?;
-            self.keys.push(name.to_string());
+            self.keys.push(Key::Field(name.clone()));
             map.insert(name.to_string(), self.value(&value)?);
             self.keys.pop();
         }
@@ -121,7 +144,7 @@ impl Walk<'_> {
                         self.what
                     ))
                     .hint(promise::MOVE)
-                    .keys(self.keys.iter().cloned())
+                    .keys(self.keys.iter().map(Key::to_string))
                 );
             }
             Promises::Skip => Ok(Value::Null),
@@ -173,5 +196,32 @@ pub(crate) fn json_kind(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
+    }
+}
+
+/// An object whose fields are made only when they are looked at.
+pub(crate) fn lazy_object(json: &Rc<Value>) -> ObjValue {
+    let fields = json.as_object().into_iter().flatten();
+    let mut builder = ObjValueBuilder::with_capacity(json.as_object().map_or(0, Map::len));
+    for (name, _) in fields {
+        builder
+            .field(name.as_str())
+            .thunk(Thunk::new(LazyField { json: json.clone(), name: name.clone() }));
+    }
+    builder.build()
+}
+
+struct LazyField {
+    json: Rc<Value>,
+    name: String,
+}
+
+trace_acyclic!(LazyField);
+
+impl ThunkValue for LazyField {
+    type Output = Val;
+
+    fn get(&self) -> Result<Val> {
+        Ok(self.json.get(&self.name).map_or(Val::Null, from_json))
     }
 }

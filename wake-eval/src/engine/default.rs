@@ -1,17 +1,60 @@
-//! The default of a parameter, where it is written out as a plain value.
+//! The default of a parameter, which the engine evaluates only inside a call and does not show.
 
 use jrsonnet_evaluator::analyze::{LExpr, LFieldName, LObjBody, LObjMembers};
 use jrsonnet_evaluator::function::FuncVal;
 use jrsonnet_ir::{UnaryOpType, Visibility};
+use jrsonnet_lexer::{Lexeme, SyntaxKind};
 use serde_json::{Map, Number, Value};
 
-/// The default of the parameter at `index`; none if it has none or if it takes computing to know it.
-///
-/// The engine evaluates defaults only inside a call and does not show them, so they are read from the program.
-pub(crate) fn default_of(function: &FuncVal, index: usize) -> Option<Value> {
+use super::text;
+
+/// The default of the parameter at `index` where it is written out as a plain value, without evaluating anything.
+pub(crate) fn plain_default(function: &FuncVal, index: usize) -> Option<Value> {
     let FuncVal::Normal(function) = function else { return None };
     let (_, expression) = function.func.params.get(index)?.default.as_ref()?;
     plain(expression)
+}
+
+/// The text of a file whose last expression is a function, with the body of that function replaced by its parameter
+/// `name`: called without that argument, it yields the default.
+pub(crate) fn yielding(text: &str, name: &str) -> Option<String> {
+    let tokens = text::tokens(text);
+    let mut depth = 0_usize;
+    let mut body = None;
+    for (at, token) in tokens.iter().enumerate() {
+        let starts = at == 0 || (depth == 0 && tokens[at - 1].kind == SyntaxKind::SEMI);
+        if starts && token.text == "function" {
+            body = params_end(&tokens[at + 1..], name).or(body);
+        }
+        match token.kind {
+            SyntaxKind::L_PAREN | SyntaxKind::L_BRACE | SyntaxKind::L_BRACK => depth += 1,
+            SyntaxKind::R_PAREN | SyntaxKind::R_BRACE | SyntaxKind::R_BRACK => {
+                depth = depth.saturating_sub(1)
+            }
+            _ => {}
+        }
+    }
+    Some(format!("{} {name}", &text[..body?]))
+}
+
+/// Where the parenthesis closes that `tokens` start with, if one of the parameters in it is called `name`.
+fn params_end(tokens: &[Lexeme<'_>], name: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut named = false;
+    for token in tokens {
+        named |= depth == 1 && token.text == name;
+        match token.kind {
+            SyntaxKind::L_PAREN | SyntaxKind::L_BRACE | SyntaxKind::L_BRACK => depth += 1,
+            SyntaxKind::R_PAREN | SyntaxKind::R_BRACE | SyntaxKind::R_BRACK => {
+                depth = depth.checked_sub(1)?
+            }
+            _ => {}
+        }
+        if depth == 0 {
+            return named.then_some(text::stretch(token).end);
+        }
+    }
+    None
 }
 
 fn plain(expression: &LExpr) -> Option<Value> {

@@ -1,7 +1,7 @@
 //! What one evaluation knows and remembers.
 
 use std::cell::{Cell, Ref, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Deref;
 use std::rc::Rc;
 
@@ -39,6 +39,8 @@ pub(crate) struct Inner {
     instances: RefCell<HashMap<String, Rc<Instance>>>,
     /// The Jsonnet texts that were loaded, by file name.
     pub(crate) texts: RefCell<BTreeMap<String, Rc<str>>>,
+    /// Texts that stand for files that nobody wrote, by name.
+    pub(crate) overlays: RefCell<HashMap<String, String>>,
     /// What is being evaluated right now.
     pub(crate) phase: Cell<Phase>,
     /// The package that the code belongs to, once it has an instance.
@@ -52,6 +54,9 @@ pub(crate) struct Inner {
     pub(crate) promises: RefCell<HashMap<ObjValue, Rc<Written>>>,
     pub(crate) pkgs: RefCell<HashMap<ObjValue, Rc<PkgDecl>>>,
     pub(crate) module_decls: RefCell<HashMap<ObjValue, Rc<ModuleDecl>>>,
+    pub(crate) requests: RefCell<HashMap<ObjValue, Rc<Value>>>,
+    /// Directories that are no other package, nor below one.
+    pub(crate) inside: RefCell<HashSet<RelPath>>,
     pub(crate) execs: RefCell<HashMap<ObjValue, Rc<ExecDecl>>>,
 }
 
@@ -109,6 +114,7 @@ impl Env {
             listings: RefCell::default(),
             instances: RefCell::default(),
             texts: RefCell::default(),
+            overlays: RefCell::default(),
             phase: Cell::new(Phase::Pkg),
             own: RefCell::default(),
             modules: RefCell::default(),
@@ -117,6 +123,8 @@ impl Env {
             promises: RefCell::default(),
             pkgs: RefCell::default(),
             module_decls: RefCell::default(),
+            requests: RefCell::default(),
+            inside: RefCell::default(),
             execs: RefCell::default(),
         }))
     }
@@ -126,6 +134,7 @@ impl Env {
         self.promises.take();
         self.pkgs.take();
         self.module_decls.take();
+        self.requests.take();
         self.execs.take();
         self.instances.take();
         self.own.take();
@@ -149,9 +158,9 @@ impl Inner {
         })
     }
 
-    /// What was read so far, sorted.
-    pub(crate) fn reads(&self) -> Vec<Read> {
-        self.reads.borrow().iter().cloned().collect()
+    /// What was read, sorted; asked for once, at the end.
+    pub(crate) fn take_reads(&self) -> Vec<Read> {
+        self.reads.take().into_iter().collect()
     }
 
     /// The bytes of a file, recorded.

@@ -82,6 +82,9 @@ impl Fault {
     }
 }
 
+/// What the name of a text ends with that stands for part of the file of that name.
+pub(crate) const OVERLAY: &str = "#default";
+
 /// A frame of the engine whose text is known.
 struct Located {
     file: String,
@@ -94,7 +97,7 @@ impl Located {
     fn of(span: &Span, desc: &str) -> Self {
         let file = span.0.source_path().to_string();
         Located {
-            file: file.strip_prefix("virtual:").unwrap_or(&file).to_owned(),
+            file: file.trim_start_matches("virtual:").trim_end_matches(OVERLAY).to_owned(),
             text: span.0.code().to_owned(),
             stretch: Stretch { start: span.1 as usize, end: span.2 as usize },
             desc: desc.to_owned(),

@@ -164,7 +164,7 @@ fn refuse_border(env: &Env, pattern: &Pattern) -> Result<()> {
 
 fn is_pkg(env: &Env, dir: &RelPath) -> Result<bool> {
     let entries = env.list(dir)?;
-    Ok(entries.is_some_and(|entries| entries.iter().any(|entry| entry.name == PKG_FILE)))
+    Ok(entries.is_some_and(|entries| resolve::find(&entries, PKG_FILE).is_some()))
 }
 
 fn below(env: &Env, pattern: &Pattern, dir: &RelPath, found: &mut Vec<String>) -> Result<()> {

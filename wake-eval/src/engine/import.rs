@@ -56,6 +56,9 @@ impl ImportResolver for PkgImports {
 
     fn load_file_contents(&self, resolved: &SourcePath) -> Result<Vec<u8>> {
         let name = resolved.to_string();
+        if let Some(text) = self.env.overlays.borrow().get(&name) {
+            return Ok(text.clone().into_bytes());
+        }
         let path: RelPath =
             name.parse().map_err(|error| Note::new(format!("cannot import: {error}")))?;
         let written = self.written.borrow().get(&name).cloned().unwrap_or_default();

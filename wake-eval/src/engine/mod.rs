@@ -15,7 +15,6 @@ mod resolve;
 mod text;
 mod view;
 
-
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -77,16 +76,16 @@ fn evaluate_op(
 ) -> Result<Evaluated, EvalError> {
     let env = Env::new(sources.clone(), ask.clone(), limits.clone(), None);
     let outcome = run(&env, op);
-    let reads = env.reads();
+
     let trace = text::locate_traces(&env, TRACE.take());
     let result = match outcome {
-        Ok(value) => Ok(Evaluated { value, reads, trace }),
+        Ok(value) => Ok(Evaluated { value, reads: env.take_reads(), trace }),
         Err(error) => {
             let mut fault = fault::explain(&env, &error);
             if let Some(hunt) = fault.hunt.take() {
                 fault.place = hunt_for(op, hunt, sources, ask, limits).or(fault.place);
             }
-            Err(fault.into_error(&request.pkg, reads, trace))
+            Err(fault.into_error(&request.pkg, env.take_reads(), trace))
         }
     };
     env.clear();

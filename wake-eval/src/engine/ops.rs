@@ -23,7 +23,7 @@ use crate::Op;
 /// Applies what `op` names and gives its result as JSON.
 pub(crate) fn apply(env: &Env, state: &State, op: &Op) -> Result<Value> {
     match op {
-        Op::Pkg => Ok(pkg(env, state)?.json.clone()),
+        Op::Pkg => Ok(Value::clone(&pkg(env, state)?.json)),
         Op::Inputs { pkg } => inputs(env, state, pkg),
         Op::Module { file, name, pkg, config } => {
             own(env, pkg)?;

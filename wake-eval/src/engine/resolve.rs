@@ -14,7 +14,7 @@ use super::env::{Env, Phase};
 use super::note::{Nature, Note, Origin, amend};
 use super::promise;
 use super::view::{Held, Instance};
-use crate::sources::EntryKind;
+use crate::sources::{EntryKind, ListEntry};
 
 /// A reference as it was written: one text, or a list of parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,9 +112,15 @@ pub(crate) fn entry(env: &Env, path: &RelPath) -> Result<Option<EntryKind>> {
         return Ok(Some(EntryKind::Dir));
     };
     let entries = env.list(&parent)?;
-    Ok(entries.and_then(|entries| {
-        entries.iter().find(|entry| entry.name == name).map(|entry| entry.kind)
-    }))
+    Ok(entries.and_then(|entries| find(&entries, name).map(|entry| entry.kind)))
+}
+
+/// The entry called `name` of a sorted listing.
+pub(crate) fn find<'a>(entries: &'a [ListEntry], name: &str) -> Option<&'a ListEntry> {
+    entries
+        .binary_search_by(|entry| entry.name.as_str().cmp(name))
+        .ok()
+        .map(|index| &entries[index])
 }
 
 fn malformed(error: &ReflikeError) -> Note {

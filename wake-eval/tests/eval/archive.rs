@@ -8,6 +8,9 @@ use std::path::Path;
 use wake_eval::{EntryKind, ListEntry, SourceError, Sources};
 use wake_model::RelPath;
 
+/// Names that are no files of the package.
+const SECTIONS: [&str; 5] = ["op", "answers", "expect", "reads", "trace"];
+
 /// The files of a case.
 pub(crate) struct Archive {
     files: BTreeMap<String, (EntryKind, String)>,
@@ -67,7 +70,9 @@ impl Sources for Archive {
     fn list(&self, dir: &RelPath) -> Result<Option<Vec<ListEntry>>, SourceError> {
         let prefix = if dir.is_root() { String::new() } else { format!("{dir}/") };
         let mut entries = BTreeMap::new();
-        for (name, (kind, _)) in &self.files {
+        for (name, (kind, _)) in
+            self.files.iter().filter(|(name, _)| !SECTIONS.contains(&name.as_str()))
+        {
             let Some(rest) = name.strip_prefix(&prefix) else { continue };
             match rest.split_once('/') {
                 Some((below, _)) => entries.insert(below.to_owned(), EntryKind::Dir),

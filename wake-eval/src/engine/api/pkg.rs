@@ -1,13 +1,13 @@
 //! `pkgInfo`, `getPkg` and `pkg`: what a package is, and which others it needs.
 
 use jrsonnet_evaluator::function::FuncVal;
-use jrsonnet_evaluator::{ObjValue, Result, Val};
+use jrsonnet_evaluator::{Result, Val};
 use serde_json::{Map, Value, json};
 use std::rc::Rc;
 use wake_model::nearest::nearest;
 use wake_model::{Name, RelPath, Requirement, Version};
 
-use super::super::convert::{Promises, from_json, kind};
+use super::super::convert::{from_json, kind, lazy_object};
 use super::super::env::Phase;
 use super::super::import::PKG_FILE;
 use super::super::note::{Note, amend, refuse};
@@ -18,7 +18,7 @@ use crate::sources::EntryKind;
 
 /// What `wake.pkg` was given, checked.
 pub(crate) struct PkgDecl {
-    pub(crate) json: Value,
+    pub(crate) json: Rc<Value>,
     pub(crate) inputs: Option<FuncVal>,
 }
 
@@ -133,9 +133,11 @@ fn get_pkg(call: &Call<'_>) -> Result<Val> {
         given if given.is_empty() => permissions(call, "permisions")?,
         given => given,
     };
-    Ok(from_json(&json!({
-        "type": "getPkg", "pkgInfo": info, "from": from, "global": global, "permissions": permissions,
-    })))
+    let json = json!({"pkgInfo": info, "from": from, "global": global, "permissions": permissions});
+    let json = Rc::new(json);
+    let object = lazy_object(&json);
+    call.env.requests.borrow_mut().insert(object.clone(), json);
+    Ok(Val::Obj(object))
 }
 
 fn source(call: &Call<'_>) -> Result<Value> {
@@ -231,7 +233,8 @@ fn pkg(call: &Call<'_>) -> Result<Val> {
         "pkgInfo": info, "files": files, "pkgs": pkgs, "modules": modules, "metadata": metadata,
         "has_inputs": inputs.is_some(),
     });
-    let Val::Obj(object) = from_json(&json) else { refuse!(Note::new("pkg() made no object")) };
+    let json = Rc::new(json);
+    let object = lazy_object(&json);
     call.env.pkgs.borrow_mut().insert(object.clone(), Rc::new(PkgDecl { json, inputs }));
     Ok(Val::Obj(object))
 }
@@ -286,16 +289,19 @@ fn missing(call: &Call<'_>, path: &RelPath, text: &str) -> Note {
 
 /// The first directory on the way to `path` that is another package.
 fn border(call: &Call<'_>, path: &RelPath) -> Result<Option<RelPath>> {
+    let Some(above) = path.parent().filter(|above| !above.is_root()) else { return Ok(None) };
+    if call.env.inside.borrow().contains(&above) {
+        return Ok(None);
+    }
     let mut dir = RelPath::root();
-    let mut components: Vec<&str> = path.components().collect();
-    components.pop();
-    for component in components {
+    for component in above.components() {
         dir = dir.child(component).map_err(|error| Note::new(error.to_string()))?;
         let Some(entries) = call.env.list(&dir)? else { return Ok(None) };
-        if entries.iter().any(|entry| entry.name == PKG_FILE) {
+        if resolve::find(&entries, PKG_FILE).is_some() {
             return Ok(Some(dir));
         }
     }
+    call.env.inside.borrow_mut().insert(above);
     Ok(None)
 }
 
@@ -304,7 +310,11 @@ fn pkgs(call: &Call<'_>) -> Result<Value> {
     let Some(object) = call.object("pkgs")? else { return Ok(Value::Object(pkgs)) };
     for key in object.fields() {
         let value = object.get(key.clone())?.unwrap_or(Val::Null);
-        let Val::Obj(dependency) = &value else {
+        let request = match &value {
+            Val::Obj(object) => call.env.requests.borrow().get(object).cloned(),
+            _ => None,
+        };
+        let Some(request) = request else {
             refuse!(
                 call.fault(
                     "pkgs",
@@ -313,20 +323,9 @@ fn pkgs(call: &Call<'_>) -> Result<Value> {
                 .key(key.as_str())
             );
         };
-        pkgs.insert(key.to_string(), dependency_json(call, &key, dependency)?);
+        pkgs.insert(key.to_string(), Value::clone(&request));
     }
     Ok(Value::Object(pkgs))
-}
-
-fn dependency_json(call: &Call<'_>, key: &str, dependency: &ObjValue) -> Result<Value> {
-    if !is_tagged(dependency, "getPkg")? {
-        refuse!(call.fault("pkgs", format!("must hold wake.getPkg(...) as `{key}`")).key(key));
-    }
-    let mut json = call.json_of("pkgs", Promises::Keep, &Val::Obj(dependency.clone()))?;
-    if let Some(fields) = json.as_object_mut() {
-        fields.remove("type");
-    }
-    Ok(json)
 }
 
 fn modules(call: &Call<'_>) -> Result<Value> {

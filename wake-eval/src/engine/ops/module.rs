@@ -9,8 +9,9 @@ use wake_model::RelPath;
 
 use super::super::api::{self, Exec, ModuleDecl};
 use super::super::convert::{Promises, from_json, json_kind, kind, to_json};
-use super::super::default::default_of;
+use super::super::default::{plain_default, yielding};
 use super::super::env::{Env, Phase};
+use super::super::fault::OVERLAY;
 use super::super::note::{Nature, Note, Origin, amend, refuse};
 use super::super::resolve::{self, Written, file_object};
 use super::super::view;
@@ -32,7 +33,7 @@ pub(crate) fn module(
     })?;
     let own = env.own()?;
     let pkg = view::pkg(env, &own);
-    let config = effective_config(&function, file, name, config)?;
+    let config = effective_config(env, state, &function, (file, name), config)?;
     let result = match function.params().len() {
         0..=2 => call2(&function, api::wake(env), pkg.clone())?,
         _ => call3(&function, api::wake(env), pkg.clone(), from_json(&config))?,
@@ -51,33 +52,48 @@ pub(crate) fn module(
 
 /// The config that the function gets: what was asked for, else its own default, else `{}`.
 fn effective_config(
+    env: &Env,
+    state: &State,
     function: &FuncVal,
-    file: &RelPath,
-    name: &str,
+    module: (&RelPath, &str),
     config: Option<&Value>,
 ) -> Result<Value> {
+    let (file, name) = module;
     let empty = || Value::Object(Map::new());
+    let at = |note: Note| note.origin(Origin::File(file.as_str().to_owned()));
     let params = function.params();
-    let Some(param) = params.get(2) else {
-        return match config {
-            None => Ok(empty()),
-            Some(config) if *config == empty() => Ok(empty()),
-            Some(_) => Err(Note::new(format!("module `{name}` takes no config"))
-                .hint("declare it as function(wake, pkg, config) ...")
-                .origin(Origin::File(file.as_str().to_owned()))
-                .into()),
-        };
-    };
-    match config {
-        Some(config) => Ok(config.clone()),
-        None if !param.has_default() => Ok(empty()),
-        None => default_of(function, 2).ok_or_else(|| {
-            Note::new(format!("the default config of module `{name}` is not a plain value"))
-                .hint("write the default out, as config={debug: false}: the config is part of the module's name")
-                .origin(Origin::File(file.as_str().to_owned()))
-                .into()
-        }),
+    match (params.get(2), config) {
+        (None, Some(config)) if *config != empty() => Err(at(Note::new(format!("module `{name}` takes no config")))
+            .hint("declare it as function(wake, pkg, config) ...")
+            .into()),
+        (None, _) => Ok(empty()),
+        (Some(_), Some(config)) => Ok(config.clone()),
+        (Some(param), None) if !param.has_default() => Ok(empty()),
+        (Some(param), None) => match plain_default(function, 2) {
+            Some(config) => Ok(config),
+            None => match computed_default(env, state, file, param.name().as_str().unwrap_or_default())? {
+                Some(config) => Ok(config),
+                None => Err(at(Note::new(format!("cannot tell the default config of module `{name}`")))
+                    .hint("let the file end in the function itself, or write the default out as config={debug: false}")
+                    .into()),
+            },
+        },
     }
+}
+
+fn computed_default(
+    env: &Env,
+    state: &State,
+    file: &RelPath,
+    param: &str,
+) -> Result<Option<Value>> {
+    let text = env.texts.borrow().get(file.as_str()).cloned();
+    let Some(text) = text.and_then(|text| yielding(&text, param)) else { return Ok(None) };
+    let name = format!("{file}{OVERLAY}");
+    env.overlays.borrow_mut().insert(name.clone(), text);
+    let Val::Func(function) = state.import(name.as_str())? else { return Ok(None) };
+    let default = call2(&function, api::wake(env), view::pkg(env, &env.own()?))?;
+    to_json(env, "the default of `config`", Promises::Refuse, &default).map(Some)
 }
 
 /// A module whose body has been evaluated.
