@@ -13,6 +13,11 @@
 //! | `links`, `history`, `run_log`, `state` | what stays behind in the checkout |
 //! | `session`, `build`, `explain` | what a front asks for |
 
+#![expect(
+    clippy::result_large_err,
+    reason = "a diagnostic is made once in a failing build and read by a person"
+)]
+
 mod build;
 pub mod diagnostic;
 mod evaluate;

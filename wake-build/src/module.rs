@@ -13,6 +13,8 @@ use crate::view::{Place, Special, module_prefix, outside, pkg_prefix, special};
 /// The declaration of a module with its configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct ModuleDecl {
+    /// Its name in paths: `namespace@name@version@module@config`.
+    pub(crate) id: String,
     /// Its name in its package.
     pub name: String,
     /// Its configuration, as given or as its default says.
@@ -117,6 +119,7 @@ impl ModuleDecl {
         let config = wake_model::json::digest(&json.config);
         let id = format!("{key}@{module}@{}", config.0.short(16));
         let decl = ModuleDecl {
+            id: id.clone(),
             name: json.name,
             config: json.config,
             pkg,

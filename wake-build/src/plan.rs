@@ -258,51 +258,49 @@ impl Modules for Ready<'_> {
     }
 }
 
+/// Makes the graph. A module that was asked for by its default and by the same configuration in full
+/// is one step, called by the shorter name.
 fn assemble(
     instances: &Instances,
     found: BTreeMap<String, Found>,
     requested: &BTreeSet<String>,
     evaluator: &Evaluator,
 ) -> Result<Plan, Failure> {
-    let answers: HashMap<String, NodeIndex> = found
-        .keys()
-        .enumerate()
-        .map(|(at, identity)| (identity.clone(), NodeIndex::new(at)))
-        .collect();
     let mut graph: DiGraph<Found, String> = DiGraph::with_capacity(found.len(), found.len() * 2);
-    let mut edges = Vec::new();
+    let mut answers: HashMap<String, NodeIndex> = HashMap::with_capacity(found.len());
+    let mut by_id: BTreeMap<String, NodeIndex> = BTreeMap::new();
+    let mut named: BTreeSet<NodeIndex> = BTreeSet::new();
+    // In this order a module without a configuration comes before the same one with a configuration.
     for (identity, module) in found {
-        for (key, id) in &module.decl.modules {
-            let to = Wanted::of_id(id).and_then(|wanted| answers.get(&wanted.identity()).copied());
-            if let Some(to) = to {
-                edges.push((answers[&identity], to, key.clone()));
-            }
+        let node = *by_id.entry(module.decl.id.clone()).or_insert_with(|| graph.add_node(module));
+        if requested.contains(&identity) {
+            named.insert(node);
         }
-        graph.add_node(module);
+        answers.insert(identity, node);
+    }
+    let mut edges = Vec::new();
+    for from in graph.node_indices() {
+        for (key, id) in &graph[from].decl.modules {
+            let to = Wanted::of_id(id).and_then(|wanted| answers.get(&wanted.identity()).copied());
+            edges.extend(to.map(|to| (from, to, key.clone())));
+        }
     }
     for (from, to, key) in edges {
         graph.add_edge(from, to, key);
     }
     let order = order(&graph, instances, evaluator)?;
     let finished = keep_promises(&graph, &order, instances, &answers, evaluator)?;
-    let mut by_id = BTreeMap::new();
-    for (node, step) in finished.iter().enumerate() {
-        by_id.insert(step.instance.id.clone(), NodeIndex::new(node));
-    }
     let mut finished = finished.into_iter();
     let graph = graph.filter_map_owned(
-        |_, module| finished.next().map(|finished| step(module, finished, instances, requested)),
+        |node, module| {
+            finished.next().map(|finished| step(module, finished, instances, named.contains(&node)))
+        },
         |_, key| Some(key),
     );
     Ok(Plan { graph, order, by_id, answers })
 }
 
-fn step(
-    module: Found,
-    finished: Finished,
-    instances: &Instances,
-    requested: &BTreeSet<String>,
-) -> Step {
+fn step(module: Found, finished: Finished, instances: &Instances, requested: bool) -> Step {
     let Found { wanted, op, decl, .. } = module;
     let Finished { instance, result, seen } = finished;
     let dir = instances.get(&wanted.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
@@ -312,7 +310,6 @@ fn step(
     if !plain {
         label.push_str(&format!("@{}", json::digest(&decl.config).0.short(8)));
     }
-    let requested = requested.contains(&wanted.identity());
     Step {
         pkg: wanted.pkg,
         decl,
