@@ -97,11 +97,7 @@ impl Walk<'_> {
     }
 
     fn number(&self, number: f64) -> Result<Value> {
-        const EXACT: f64 = 9_007_199_254_740_992.0;
-        if number.fract() == 0.0 && number.abs() <= EXACT {
-            return Ok(Value::Number(Number::from(number as i64)));
-        }
-        Number::from_f64(number).map(Value::Number).ok_or_else(|| {
+        json_number(number).ok_or_else(|| {
             Note::new(format!("{} holds a number that is not finite", self.what)).into()
         })
     }
@@ -152,6 +148,15 @@ impl Walk<'_> {
             Promises::Fill => resolve::fill(self.env, written),
         }
     }
+}
+
+/// A number as JSON, without a fraction where it has none and is exact; none if it is not finite.
+pub(crate) fn json_number(number: f64) -> Option<Value> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if number.fract() == 0.0 && number.abs() <= EXACT {
+        return Some(Value::Number(Number::from(number as i64)));
+    }
+    Number::from_f64(number).map(Value::Number)
 }
 
 /// Turns JSON into a value.

@@ -4,8 +4,9 @@ use jrsonnet_evaluator::analyze::{LExpr, LFieldName, LObjBody, LObjMembers};
 use jrsonnet_evaluator::function::FuncVal;
 use jrsonnet_ir::{UnaryOpType, Visibility};
 use jrsonnet_lexer::{Lexeme, SyntaxKind};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
+use super::convert::json_number;
 use super::text;
 
 /// The default of the parameter at `index` where it is written out as a plain value, without evaluating anything.
@@ -88,12 +89,4 @@ fn object(members: &LObjMembers) -> Option<Value> {
         map.insert(name.to_string(), plain(&field.value.1)?);
     }
     Some(Value::Object(map))
-}
-
-fn json_number(number: f64) -> Option<Value> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if number.fract() == 0.0 && number.abs() <= EXACT {
-        return Some(Value::Number(Number::from(number as i64)));
-    }
-    Number::from_f64(number).map(Value::Number)
 }

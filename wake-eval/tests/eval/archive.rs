@@ -19,7 +19,8 @@ pub(crate) struct Archive {
 impl Archive {
     /// Reads an archive from a file. One that is not there is a package without files.
     pub(crate) fn open(path: &Path) -> Archive {
-        Archive::parse(&std::fs::read_to_string(path).unwrap_or_default())
+        crate::spec::archive(path)
+            .unwrap_or_else(|| Archive::parse(&std::fs::read_to_string(path).unwrap_or_default()))
     }
 
     pub(crate) fn parse(text: &str) -> Archive {

@@ -8,6 +8,7 @@ mod archive;
 mod case;
 mod golden;
 mod hostile;
+mod spec;
 mod workers;
 
 use std::process::ExitCode;
@@ -20,9 +21,13 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("__eval") {
         return wake_eval::serve(|root| Box::new(archive::Archive::open(root)));
     }
+    if std::env::args().nth(1).as_deref() == Some("__busy") {
+        return workers::stay_busy();
+    }
     let arguments = Arguments::from_args();
     let mut trials = golden::trials();
     trials.extend(hostile::trials());
+    trials.extend(spec::trials());
     trials.extend(workers::trials());
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -1,7 +1,9 @@
 //! The pool itself: who answers, who is reused, what happens when a worker is gone.
 
+use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
+use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
@@ -13,6 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("workers/answer at the same time", at_the_same_time),
         trial("workers/are replaced after their requests", replaced),
+        trial("workers/die with their parent", die_with_parent),
         trial("workers/that cannot start are an error", cannot_start),
         trial("workers/that are no workers are an error", no_worker),
     ]
@@ -96,4 +99,51 @@ fn no_worker() -> Result<(), Failed> {
     } else {
         Err(message.into())
     }
+}
+
+/// What a process does that a test starts to kill it: evaluates something that does not end.
+pub(crate) fn stay_busy() -> ExitCode {
+    let pool = pool_with(Limits { deadline: Duration::from_secs(600), ..Limits::default() });
+    let endless = "local fib(n) = if n < 2 then n else fib(n-1) + fib(n-2); fib(80)";
+    let _ = pool.evaluate(&request(endless), &NoAnswers);
+    ExitCode::SUCCESS
+}
+
+fn die_with_parent() -> Result<(), Failed> {
+    let mut parent = Command::new(std::env::current_exe()?).arg("__busy").spawn()?;
+    let worker = eventually(|| children(parent.id()).first().copied());
+    parent.kill()?;
+    parent.wait()?;
+    let worker = worker.ok_or("no worker was started")?;
+    eventually(|| has_ended(worker).then_some(()))
+        .ok_or_else(|| format!("worker {worker} lives on").into())
+}
+
+/// Tries for as long as a machine may be busy; gives up rather than hang.
+fn eventually<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
+    (0..1200).find_map(|_| {
+        attempt().or_else(|| {
+            std::thread::sleep(Duration::from_millis(50));
+            None
+        })
+    })
+}
+
+fn children(parent: u32) -> Vec<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+    let lists =
+        tasks.map(|task| std::fs::read_to_string(task.path().join("children")).unwrap_or_default());
+    lists
+        .flat_map(|list| {
+            list.split_whitespace().filter_map(|id| id.parse().ok()).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Gone, or dead and waiting for whoever inherited it.
+fn has_ended(process: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit(')')
+        .next()
+        .is_none_or(|rest| rest.trim().is_empty() || rest.trim().starts_with(['Z', 'X']))
 }

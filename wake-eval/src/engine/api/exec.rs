@@ -5,7 +5,7 @@ use std::rc::Rc;
 use jrsonnet_evaluator::{ObjValueBuilder, Result, Val};
 use serde_json::{Map, Value, json};
 
-use super::super::convert::{self, Promises, json_kind};
+use super::super::convert::{self, Promises, json_kind, json_number};
 use super::super::env::Env;
 use super::super::note::{Note, amend, refuse};
 use super::{Call, Param, Spec};
@@ -97,7 +97,9 @@ fn rootfs_type(call: &Call<'_>, found: &Val) -> Note {
 fn timeout(call: &Call<'_>) -> Result<Value> {
     match call.get("timeout")? {
         None => Ok(Value::Null),
-        Some(Val::Num(seconds)) if seconds.get() > 0.0 => Ok(json!(seconds.get())),
+        Some(Val::Num(seconds)) if seconds.get() > 0.0 => {
+            Ok(json_number(seconds.get()).unwrap_or(Value::Null))
+        }
         Some(Val::Num(_)) => Err(call.fault("timeout", "must be more than 0 seconds").into()),
         Some(other) => Err(call.expected("timeout", "a number of seconds", &other).into()),
     }
