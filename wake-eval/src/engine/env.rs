@@ -204,7 +204,7 @@ impl Inner {
             text.ok_or_else(|| Note::new(format!("there is no package `{key}` in this build")))?;
         let instance = serde_json::from_str(&text)
             .map_err(|error| Note::new(format!("the instance of `{key}` is malformed: {error}")))?;
-        let instance = Rc::new(instance);
+        let instance = Rc::new(Instance::sorted(instance));
         self.instances.borrow_mut().insert(key.to_owned(), Rc::clone(&instance));
         Ok(instance)
     }

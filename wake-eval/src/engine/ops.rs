@@ -64,7 +64,7 @@ fn inputs(env: &Env, state: &State, own_json: &Value) -> Result<Value> {
 fn own(env: &Env, json: &Value) -> Result<Rc<Instance>> {
     let instance: Instance = serde::Deserialize::deserialize(json)
         .map_err(|error| Note::new(format!("the package's own instance is malformed: {error}")))?;
-    let instance = Rc::new(instance);
+    let instance = Rc::new(instance.sorted());
     env.own.replace(Some(instance.clone()));
     Ok(instance)
 }

@@ -31,13 +31,22 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
+    /// With its files sorted, which looking for them relies on.
+    pub(crate) fn sorted(mut self) -> Self {
+        if !self.files.is_sorted() {
+            self.files.sort_unstable();
+        }
+        self
+    }
+
     /// Whether `path` is one of the files, or a directory above some of them.
     pub(crate) fn holds(&self, path: &str) -> Option<Held> {
-        if self.files.iter().any(|file| file == path) {
+        if self.files.binary_search_by(|file| file.as_str().cmp(path)).is_ok() {
             return Some(Held::File);
         }
         let dir = if path.ends_with('/') { path.to_owned() } else { format!("{path}/") };
-        self.files.iter().any(|file| file.starts_with(&dir)).then_some(Held::Dir)
+        let next = self.files.partition_point(|file| file.as_str() < dir.as_str());
+        self.files.get(next).is_some_and(|file| file.starts_with(&dir)).then_some(Held::Dir)
     }
 
     /// Where the package's files stand when another one looks at them.
