@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -44,7 +45,7 @@ pub(crate) fn put(
     path: &str,
     source: &Source,
     reach: Reach,
-    buffer: &mut Vec<u8>,
+    buffer: &mut [u8],
     pending: &mut Pending,
 ) -> Result<(), Failure> {
     let made = |errno: Errno| Failure::step("create", format!("/{path}"), errno);
@@ -66,7 +67,8 @@ pub(crate) fn put(
     }
 }
 
-fn mode(executable: bool) -> u32 {
+/// The mode of an input file.
+pub(crate) fn mode(executable: bool) -> u32 {
     if executable { 0o555 } else { 0o444 }
 }
 
@@ -128,7 +130,7 @@ impl HostFile<'_> {
         place: &mut Place,
         path: &str,
         reach: Reach,
-        buffer: &mut Vec<u8>,
+        buffer: &mut [u8],
         pending: &mut Pending,
     ) -> Result<(), Failure> {
         // What is no regular file (any more) is a change like any other, and a pipe must not block.
@@ -140,12 +142,13 @@ impl HostFile<'_> {
         };
         let metadata = file.metadata().map_err(|error| Failure::step("read", self.host, error))?;
         let signature = FileSignature::from(&metadata);
-        let expected = match self.seal {
-            Seal::Signature(expected) => Some(expected),
-            Seal::Digest | Seal::Store => None,
-        };
-        if !metadata.is_file() || expected.is_some_and(|expected| expected != signature) {
+        if !metadata.is_file() || matches!(self.seal, Seal::Signature(was) if was != signature) {
             return self.changed(pending);
+        }
+        if self.seal != Seal::Store && !is_settled(&signature) {
+            // A copy that is hashed while it is made cannot be of anything else.
+            let hashed = HostFile { seal: Seal::Digest, ..*self };
+            return hashed.copy(&file, signature, place, path, buffer, pending);
         }
         if reach == Reach::Mounts && metadata.len() >= MOUNTED_FROM && self.mountable(&metadata) {
             return self.mount(&file, signature, place, path, buffer, pending);
@@ -171,7 +174,7 @@ impl HostFile<'_> {
         signature: FileSignature,
         place: &mut Place,
         path: &str,
-        buffer: &mut Vec<u8>,
+        buffer: &mut [u8],
         pending: &mut Pending,
     ) -> Result<(), Failure> {
         if self.seal == Seal::Digest {
@@ -205,7 +208,7 @@ impl HostFile<'_> {
         signature: FileSignature,
         place: &mut Place,
         path: &str,
-        buffer: &mut Vec<u8>,
+        buffer: &mut [u8],
         pending: &mut Pending,
     ) -> Result<(), Failure> {
         let made = |errno: Errno| Failure::step("create", format!("/{path}"), errno);
@@ -232,7 +235,7 @@ impl HostFile<'_> {
     fn read(
         &self,
         file: &File,
-        buffer: &mut Vec<u8>,
+        buffer: &mut [u8],
         mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         loop {
@@ -243,6 +246,15 @@ impl HostFile<'_> {
             }
         }
     }
+}
+
+/// Whether a further change would show in the signature: two changes within one tick of a file system's
+/// clock look like one.
+fn is_settled(signature: &FileSignature) -> bool {
+    const COARSEST_TICK_NS: i128 = 2_000_000_000;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let last = signature.mtime_ns.max(signature.ctime_ns);
+    last + COARSEST_TICK_NS < i128::try_from(now.as_nanos()).unwrap_or(0)
 }
 
 /// Those of `watched` that are not any more what they were.

@@ -16,14 +16,14 @@ use super::confine::Confined;
 use super::kernel;
 use super::place::{Place, STRAIGHT};
 use super::populate::{self, Pending, Reach};
-use super::scratch::{self, Work};
+use super::scratch::{self, OwnDirectory, Work};
 use super::spawn::{self, Launch, Stack, Walls};
 use super::supervise::{Ended, Streams, Watch};
 use super::traces::Traces;
-use super::view::{Item, Plan, View};
+use super::view::{Item, Layers, Plan, View};
 use super::{memory, reap, weak};
 use crate::finished::{Finished, OutputFault, Timings};
-use crate::job::{Access, Job, Root, Source, TakeOutputs};
+use crate::job::{Access, Job, Root, Scratch, Source, TakeOutputs};
 use crate::wire::{Class, Failure};
 
 /// Runs jobs, one after another.
@@ -41,7 +41,7 @@ pub(crate) struct Runner {
 pub(crate) struct Tools<'a> {
     pub(crate) control: &'a UnixStream,
     pub(crate) stack: &'a mut Stack,
-    pub(crate) buffer: &'a mut Vec<u8>,
+    pub(crate) buffer: &'a mut [u8],
     pub(crate) nothing: &'a OwnedFd,
 }
 
@@ -166,7 +166,11 @@ impl Runner {
         for (path, source) in outside {
             plan.add(path.as_str(), item(path, source)?);
         }
-        let view = Rc::new(plan.build(confined, None)?);
+        let layers = match &job.scratch {
+            Scratch::Disk(parent) if !lasting => Layers::Disk(OwnDirectory::below(parent)?),
+            _ => Layers::Memory(&job.limits),
+        };
+        let view = Rc::new(plan.build(confined, layers)?);
         if lasting {
             self.views.insert(key, Rc::clone(&view));
         }
@@ -177,7 +181,7 @@ impl Runner {
     fn work_directory(
         confined: &Confined,
         job: &Job,
-        buffer: &mut Vec<u8>,
+        buffer: &mut [u8],
         pending: &mut Pending,
     ) -> Result<Option<Work>, Failure> {
         let Some(at) = &job.work else { return Ok(None) };
@@ -210,7 +214,9 @@ fn outside_work(job: &Job) -> Vec<(&RelPath, &Source)> {
 fn item(path: &RelPath, source: &Source) -> Result<Item, Failure> {
     use super::mounts::{self, Writable};
     match source {
-        Source::Bytes { bytes, executable: false } => Ok(Item::File(bytes.clone())),
+        Source::Bytes { bytes, executable } => {
+            Ok(Item::File(bytes.clone(), populate::mode(*executable)))
+        }
         Source::Link { target } => Ok(Item::Link(target.into())),
         Source::Dir => Ok(Item::Directory),
         Source::Mount { host, access } => {
@@ -219,11 +225,9 @@ fn item(path: &RelPath, source: &Source) -> Result<Item, Failure> {
                 .map_err(|errno| Failure::step("mount", host, errno))?;
             Ok(if *access == Access::Layered { Item::Layered(mount) } else { Item::Mount(mount) })
         }
-        Source::File { host, .. } => mounts::host(host, Writable::No)
-            .map(Item::Mount)
-            .map_err(|errno| Failure::step("mount", host, errno)),
-        Source::Bytes { .. } => {
-            Err(Failure::bad_job(path.as_str(), "must lie in the work directory to be executable"))
+        Source::File { .. } => {
+            let reason = "is a single file outside the work directory, which can only be mounted";
+            Err(Failure::bad_job(path.as_str(), reason))
         }
     }
 }

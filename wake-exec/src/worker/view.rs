@@ -15,7 +15,8 @@ use super::confine::{Confined, mount_namespace, open_root};
 use super::kernel;
 use super::mounts::{self, Memory, Writable};
 use super::place::Place;
-use crate::job::{Access, Network, Root};
+use super::scratch::{self, OwnDirectory};
+use crate::job::{Access, Limits, Network, Root};
 use crate::wire::Failure;
 
 /// A finished root directory.
@@ -24,6 +25,16 @@ pub(crate) struct View {
     pub(crate) ns: OwnedFd,
     /// The directory itself.
     pub(crate) root: OwnedFd,
+    /// What was written to its layers, where that lies on the host.
+    _layers: Option<OwnDirectory>,
+}
+
+/// Where what is written to layers is kept.
+pub(crate) enum Layers<'a> {
+    /// In memory, within these limits.
+    Memory(&'a Limits),
+    /// In a directory of the host.
+    Disk(OwnDirectory),
 }
 
 /// System directories of the host, whatever of them exists. `/usr/local` is not among them, because
@@ -67,8 +78,8 @@ enum Ground {
 pub(crate) enum Item {
     /// An empty directory.
     Directory,
-    /// A file by its bytes.
-    File(Vec<u8>),
+    /// A file by its bytes and its mode.
+    File(Vec<u8>, u32),
     /// A symbolic link.
     Link(OsString),
     /// A mount.
@@ -203,28 +214,35 @@ impl Plan {
                 self.copy(&entry.path(), &format!("{name}/{child}"))?;
             }
         } else if let Ok(bytes) = fs::read(host) {
-            self.add(name, Item::File(bytes));
+            self.add(name, Item::File(bytes, 0o644));
         }
         Ok(())
     }
 
     /// Builds it in a mount namespace of its own, and returns to the host's.
-    ///
-    /// What is written to layers lies in `layers`, or in memory.
-    pub(crate) fn build(
-        self,
-        confined: &Confined,
-        layers: Option<OwnedFd>,
-    ) -> Result<View, Failure> {
+    pub(crate) fn build(self, confined: &Confined, layers: Layers<'_>) -> Result<View, Failure> {
+        let (workshop, kept) = match layers {
+            Layers::Memory(limits) => (scratch::memory(limits, "0755", None)?, None),
+            Layers::Disk(dir) => {
+                let mount = mounts::host(dir.path(), Writable::Yes)
+                    .map_err(|errno| Failure::step("mount", dir.path(), errno))?;
+                (mount, Some(dir))
+            }
+        };
         kernel::unshare(libc::CLONE_NEWNS)
             .map_err(|errno| Failure::unavailable("mount namespaces", errno))?;
-        let view = self.assemble(confined, layers);
+        let assembled = self.assemble(confined, workshop);
         confined.host.enter().map_err(|errno| Failure::step("enter", "/", errno))?;
-        view
+        assembled.map(|(ns, root)| View { ns, root, _layers: kept })
     }
 
-    fn assemble(self, confined: &Confined, layers: Option<OwnedFd>) -> Result<View, Failure> {
-        let mut workshop = Workshop::open(layers)?;
+    /// The finished mount namespace and its root directory.
+    fn assemble(
+        self,
+        confined: &Confined,
+        workshop: OwnedFd,
+    ) -> Result<(OwnedFd, OwnedFd), Failure> {
+        let mut workshop = Workshop::open(workshop)?;
         let read_only = matches!(self.ground, Ground::Memory);
         let ground = match self.ground {
             Ground::Memory => memory_root()?,
@@ -250,7 +268,7 @@ impl Plan {
             kernel::set_mount(place.root(), libc::MOUNT_ATTR_RDONLY, false)
                 .map_err(|errno| Failure::step("mount", "/", errno))?;
         }
-        Ok(View { ns: mount_namespace(&confined.proc)?, root: open_root()? })
+        Ok((mount_namespace(&confined.proc)?, open_root()?))
     }
 }
 
@@ -261,12 +279,8 @@ struct Workshop {
 }
 
 impl Workshop {
-    /// Makes `layers`, or memory, this namespace's root directory.
-    fn open(layers: Option<OwnedFd>) -> Result<Self, Failure> {
-        let mount = match layers {
-            Some(layers) => layers,
-            None => memory_root()?,
-        };
+    /// Makes `mount` this namespace's root directory.
+    fn open(mount: OwnedFd) -> Result<Self, Failure> {
         pivot(&mount)?;
         Ok(Workshop { place: Place::new(mount, None), count: 0 })
     }
@@ -309,7 +323,7 @@ fn put(place: &mut Place, path: &str, item: Item) -> Result<(), Errno> {
     };
     match item {
         Item::Directory => place.directory(path),
-        Item::File(bytes) => match place.file(path, 0o644) {
+        Item::File(bytes, mode) => match place.file(path, mode) {
             Ok(file) => kernel::write_all(&file, &bytes),
             Err(errno) => absent_or_kept(Err(errno)),
         },

@@ -75,7 +75,7 @@ fn populate_work(
     job: &Job,
     at: &RelPath,
     work: &Path,
-    buffer: &mut Vec<u8>,
+    buffer: &mut [u8],
 ) -> Result<Pending, Failure> {
     let root: OwnedFd = scratch::open(work)?;
     let mut place = Place::new(root, None);

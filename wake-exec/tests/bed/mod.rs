@@ -1,7 +1,7 @@
 //! A bed for tests of the sandbox: an executor whose workers are the test program itself, and a job that
 //! runs a shell script.
 
-#![allow(dead_code, clippy::unwrap_used)]
+#![allow(dead_code, clippy::unwrap_used, clippy::print_stderr)]
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
