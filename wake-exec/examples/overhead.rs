@@ -63,7 +63,9 @@ fn measure(dir: &Path) {
             let executor = Executor::new(worker, ExecutorOptions::default());
             let cancel = CancelToken::new().unwrap();
             let job = job(dir, &program, load);
+            let start = Instant::now();
             executor.warm(&job, threads).unwrap();
+            let started = start.elapsed() / u32::try_from(threads).unwrap();
             let run = |index: usize| {
                 let mut job = job.clone();
                 job.outputs.into = dir.join(format!("out-{threads}-{}-{index}", load.files));
@@ -76,11 +78,12 @@ fn measure(dir: &Path) {
             drop(executor);
             let cpu = cpu_time() - before;
             println!(
-                "{threads} threads  {:28} {:7.3} ms, {:+.3}, processor {:.3}",
+                "{threads} threads  {:28} {:7.3} ms, {:+.3}, processor {:.3}, a worker's start {:.1}",
                 load.name,
                 ms(sandboxed),
                 ms(sandboxed) - ms(bare),
-                ms(cpu) / count as f64
+                ms(cpu) / count as f64,
+                ms(started)
             );
         }
     }

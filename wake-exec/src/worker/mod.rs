@@ -6,6 +6,7 @@
 
 mod collect;
 mod confine;
+mod furnish;
 mod kernel;
 mod logs;
 mod memory;

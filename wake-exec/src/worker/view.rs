@@ -1,11 +1,9 @@
 //! Root directories: mount namespaces that hold nothing but what a command may see.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -16,7 +14,7 @@ use super::kernel;
 use super::mounts::{self, Memory, Writable};
 use super::place::Place;
 use super::scratch::{self, OwnDirectory};
-use crate::job::{Access, Limits, Network, Root};
+use crate::job::{Access, Limits, Root};
 use crate::wire::Failure;
 
 /// A finished root directory.
@@ -37,31 +35,19 @@ pub(crate) enum Layers<'a> {
     Disk(OwnDirectory),
 }
 
-/// System directories of the host, whatever of them exists. `/usr/local` is not among them, because
-/// the identity of the host does not cover it.
-const SYSTEM: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
-
-/// What of `/etc` belongs to the installed system rather than to the machine.
-const SYSTEM_ETC: &[&str] = &["ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives"];
-
-/// What else programs need of `/etc` that reach the network.
-const NETWORK_ETC: &[&str] = &[
-    "resolv.conf",
-    "hosts",
-    "nsswitch.conf",
-    "services",
-    "protocols",
-    "ssl",
-    "pki",
-    "ca-certificates",
-];
-
-const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
-
 /// A root directory under construction.
 pub(crate) struct Plan {
     ground: Ground,
-    items: Vec<(String, Item)>,
+    pub(crate) items: Vec<(String, Item, Need)>,
+}
+
+/// Whether the root directory may do without an item.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// It may not.
+    Must,
+    /// It may, where its own files are in the way.
+    IfRoom,
 }
 
 /// What the root directory itself is.
@@ -106,7 +92,9 @@ impl Plan {
         let mut plan = Plan { ground, items: Vec::new() };
         match root {
             Root::Host => plan.show_system()?,
-            Root::Dir { host, access: Access::ReadOnly } => plan.show_entries(host)?,
+            Root::Dir { host, access: Access::ReadOnly } => {
+                plan.show_entries(host, confined.network)?;
+            }
             Root::Empty | Root::Dir { .. } => {}
         }
         plan.furnish(confined)?;
@@ -115,108 +103,7 @@ impl Plan {
 
     /// Puts `item` at `path`.
     pub(crate) fn add(&mut self, path: impl Into<String>, item: Item) {
-        self.items.push((path.into(), item));
-    }
-
-    fn show_system(&mut self) -> Result<(), Failure> {
-        for name in SYSTEM {
-            self.show(name, &Path::new("/").join(name))?;
-        }
-        if Path::new("/usr/local").is_dir() {
-            let memory = Memory { mode: "0755", owner: None, bytes: Some(4096), inodes: Some(1) };
-            let nothing = mounts::memory(&memory)
-                .map_err(|errno| Failure::unavailable("mounting tmpfs", errno))?;
-            kernel::set_mount(&nothing, libc::MOUNT_ATTR_RDONLY, false)
-                .map_err(|errno| Failure::step("mount", "/usr/local", errno))?;
-            self.add("usr/local", Item::Mount(nothing));
-        }
-        self.add("etc", Item::Directory);
-        self.copy_etc(SYSTEM_ETC)
-    }
-
-    /// Every entry of `host` is mounted by itself, so that the mount points of the rest can lie beside them.
-    fn show_entries(&mut self, host: &Path) -> Result<(), Failure> {
-        let failed = |error: io::Error| Failure::step("read", host, error);
-        for entry in fs::read_dir(host).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name();
-            let Some(name) = name.to_str() else { continue };
-            if !["dev", "proc", "tmp"].contains(&name) {
-                self.show(name, &host.join(name))?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What every root has: `/dev`, `/proc`, `/tmp`, and the network's files where there is one.
-    fn furnish(&mut self, confined: &Confined) -> Result<(), Failure> {
-        let proc = mounts::proc().map_err(|errno| Failure::unavailable("mounting /proc", errno))?;
-        self.add("proc", Item::Mount(proc));
-        self.add("tmp", Item::Directory);
-        self.add("dev/shm", Item::Directory);
-        for name in DEVICES {
-            let path = Path::new("/dev").join(name);
-            let device =
-                mounts::device(&path).map_err(|errno| Failure::step("mount", &path, errno))?;
-            self.add(format!("dev/{name}"), Item::Mount(device));
-        }
-        let links =
-            [("fd", "/proc/self/fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")];
-        for (name, target) in links {
-            self.add(format!("dev/{name}"), Item::Link(target.into()));
-        }
-        // Some container engines forbid it, and few commands need it.
-        if let Ok(terminals) = mounts::terminals() {
-            self.add("dev/pts", Item::Mount(terminals));
-            self.add("dev/ptmx", Item::Link("pts/ptmx".into()));
-        }
-        match confined.network {
-            Network::Host => self.copy_etc(NETWORK_ETC),
-            Network::None => Ok(()),
-        }
-    }
-
-    /// Shows `host` at `name`: links as links, all else mounted read only; nothing where nothing is.
-    fn show(&mut self, name: &str, host: &Path) -> Result<(), Failure> {
-        let Ok(metadata) = fs::symlink_metadata(host) else { return Ok(()) };
-        let item = if metadata.is_symlink() {
-            let target = fs::read_link(host).map_err(|error| Failure::step("read", host, error))?;
-            Item::Link(target.into())
-        } else {
-            let mount = mounts::host(host, Writable::No)
-                .map_err(|errno| Failure::step("mount", host, errno))?;
-            Item::Mount(mount)
-        };
-        self.add(name, item);
-        Ok(())
-    }
-
-    fn copy_etc(&mut self, names: &[&str]) -> Result<(), Failure> {
-        names
-            .iter()
-            .try_for_each(|name| self.copy(&Path::new("/etc").join(name), &format!("etc/{name}")))
-    }
-
-    /// Copies `host` to `name`, directories with what they hold; nothing where nothing is.
-    fn copy(&mut self, host: &Path, name: &str) -> Result<(), Failure> {
-        let failed = |error: io::Error| Failure::step("copy", host, error);
-        let Ok(metadata) = fs::symlink_metadata(host) else { return Ok(()) };
-        // The resolver's file is often a link to a place that a command does not see.
-        if metadata.is_symlink() && !name.ends_with("resolv.conf") {
-            let target = fs::read_link(host).map_err(failed)?;
-            self.add(name, Item::Link(target.into()));
-        } else if metadata.is_dir() {
-            self.add(name, Item::Directory);
-            // What the user may not read, no command may: private keys lie among certificates.
-            let Ok(entries) = fs::read_dir(host) else { return Ok(()) };
-            for entry in entries {
-                let entry = entry.map_err(failed)?;
-                let Ok(child) = entry.file_name().into_string() else { continue };
-                self.copy(&entry.path(), &format!("{name}/{child}"))?;
-            }
-        } else if let Ok(bytes) = fs::read(host) {
-            self.add(name, Item::File(bytes, 0o644));
-        }
-        Ok(())
+        self.items.push((path.into(), item, Need::Must));
     }
 
     /// Builds it in a mount namespace of its own, and returns to the host's.
@@ -250,19 +137,22 @@ impl Plan {
             Ground::Layered(lower) => workshop.layer(lower)?,
         };
         let mut items = Vec::with_capacity(self.items.len());
-        for (path, item) in self.items {
+        for (path, item, need) in self.items {
             let item = match item {
                 Item::Layered(lower) => Item::Mount(workshop.layer(lower)?),
                 other => other,
             };
-            items.push((path, item));
+            items.push((path, item, need));
         }
         pivot(&ground)?;
         let mut place = Place::new(ground, confined.owner);
-        for (path, item) in items {
-            put(&mut place, &path, item).map_err(|errno| {
-                Failure::step("create", PathBuf::from(format!("/{path}")), errno)
-            })?;
+        for (path, item, need) in items {
+            match put(&mut place, &path, item) {
+                Err(errno) if need == Need::Must => {
+                    return Err(Failure::step("create", format!("/{path}"), errno));
+                }
+                _ => {}
+            }
         }
         if read_only {
             kernel::set_mount(place.root(), libc::MOUNT_ATTR_RDONLY, false)

@@ -100,6 +100,14 @@ fn directory_root(bed: &Bed) {
     );
     assert_eq!(finished.outputs.unwrap().len(), 1);
     assert_eq!(listing(&root), ["bin", "bin/tool", "data", "data/old", "etc", "etc/name"]);
+    let mut job = tool(bed, "/bin/tool", &["ls=/etc"]);
+    job.root = Root::Dir { host: root, access: Access::ReadOnly };
+    assert_eq!(bed.output_of(&job), "name\n");
+    job.network = Network::Host;
+    let said = bed.output_of(&job);
+    let has_resolver = Path::new("/etc/resolv.conf").exists();
+    assert_eq!(said.contains("resolv.conf\n"), has_resolver, "{said}");
+    assert!(said.contains("name\n"), "{said}");
 }
 
 /// A job as a formula has it: writable root, no work directory, outputs anywhere.
