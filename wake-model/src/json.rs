@@ -66,7 +66,7 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 
 fn write_number(number: &Number, out: &mut String) {
     let text = match number.as_f64() {
-        Some(double) if double == 0.0 => "0".to_owned(),
+        Some(0.0) => "0".to_owned(),
         Some(double) if double.fract() == 0.0 && double.abs() <= EXACT => {
             format!("{}", double as i64)
         }
