@@ -9,6 +9,11 @@
 //! | `terminal` | escaping, colours, widths, words for numbers |
 //! | `signals`, `crash`, `exit`, `print` | how it stops, and what is left on standard output |
 
+#![expect(
+    clippy::result_large_err,
+    reason = "a diagnostic is made once, at the end of a command, and read by a person"
+)]
+
 mod args;
 mod command;
 mod crash;

@@ -145,7 +145,7 @@ fn space(root: &Path) -> Check {
         return Check::new("disk", State::Warning, format!("`{}` cannot be asked", root.display()));
     };
     let free = space.f_bavail.saturating_mul(space.f_frsize);
-    let kind = file_system(i64::from(kind.f_type));
+    let kind = file_system(kind.f_type);
     let detail = format!("{} free on {kind}", words::bytes(free));
     match kind {
         "nfs" | "smb" | "cifs" => Check::new("disk", State::Warning, detail)

@@ -20,18 +20,18 @@ pub(crate) fn run(args: &InitArgs, settings: &Settings, say: &mut impl Write) ->
     let name = name(args, &dir)?;
     let files = files(&name);
     fs::create_dir_all(&dir).map_err(|source| fault(&dir, &source))?;
-    let taken = files.iter().map(|file| dir.join(file.path)).find(|path| taken(path));
+    let taken = files.iter().map(|file| dir.join(file.path)).find(taken);
     if let Some(path) = taken {
         return Err(already(&path).into());
     }
     for file in &files {
         file.write(&dir)?;
     }
-    keep_out_of_git(&dir)?;
     let style = settings.manner.style;
     let shown = escape::line(&args.dir.to_string_lossy()).into_owned();
     let into = if shown == "." { String::new() } else { format!(" in {shown}") };
-    let hint = if shown == "." { "wake run" } else { "cd there, then `wake run`" };
+    let hint =
+        if shown == "." { "`wake run`".to_owned() } else { format!("`wake -C {shown} run`") };
     writeln!(say, "{}", style.verb(Role::Good, "Created", format_args!("package `{name}`{into}")))?;
     writeln!(
         say,
@@ -114,21 +114,6 @@ fn name(args: &InitArgs, dir: &Path) -> Result<Name, Diagnostic> {
     lower.trim_matches('-').parse().map_err(wrong)
 }
 
-/// Adds `.wake` to what git leaves alone, in a file of this directory that does not say so yet.
-fn keep_out_of_git(dir: &Path) -> Result<(), Diagnostic> {
-    let path = dir.join(".gitignore");
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(source) if source.kind() == io::ErrorKind::NotFound => String::new(),
-        Err(source) => return Err(fault(&path, &source)),
-    };
-    if text.lines().any(|line| matches!(line.trim(), "/.wake/" | ".wake/" | ".wake" | "/.wake")) {
-        return Ok(());
-    }
-    let gap = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-    fs::write(&path, format!("{text}{gap}/.wake/\n")).map_err(|source| fault(&path, &source))
-}
-
 fn taken(path: &PathBuf) -> bool {
     fs::symlink_metadata(path).is_ok()
 }
@@ -169,22 +154,12 @@ mod tests {
         assert!(pkg.contains("wake.pkgInfo('my-app', '0.1.0')"), "{pkg}");
         let mode = fs::metadata(dir.join("hello.sh")).unwrap().permissions().mode();
         assert_ne!(mode & 0o100, 0);
-        assert_eq!(fs::read_to_string(dir.join(".gitignore")).unwrap(), "/.wake/\n");
         fs::write(dir.join("hello.sh"), "mine").unwrap();
         fs::remove_file(dir.join("PKG.libsonnet")).unwrap();
+        fs::remove_file(dir.join("hello.libsonnet")).unwrap();
         assert!(message(init(root.path(), "My App", None)).ends_with("hello.sh` is there already"));
         assert_eq!(fs::read_to_string(dir.join("hello.sh")).unwrap(), "mine");
         assert!(!dir.join("PKG.libsonnet").exists());
-    }
-
-    #[test]
-    fn what_git_ignores_is_added_to() {
-        let root = tempfile::tempdir().unwrap();
-        fs::write(root.path().join(".gitignore"), "target").unwrap();
-        init(root.path(), ".", Some("x")).unwrap();
-        init(root.path(), ".", Some("x")).unwrap_err();
-        let text = fs::read_to_string(root.path().join(".gitignore")).unwrap();
-        assert_eq!(text, "target\n/.wake/\n");
     }
 
     #[test]

@@ -30,8 +30,7 @@ pub(crate) fn run(args: &WhyArgs, settings: &Settings, out: &mut impl Write) -> 
 /// One module's answer, then those of the modules that it comes from, each further in.
 fn tell(why: &Why, depth: usize, style: Style, out: &mut impl Write) -> io::Result<()> {
     let lead = if depth == 0 { String::new() } else { format!("{}because ", margin(depth)) };
-    let label = escape::line(&why.label);
-    writeln!(out, "{lead}{}: {}", style.paint(Role::Strong, label), escape::line(&why.summary))?;
+    writeln!(out, "{lead}{}", style.paint(Role::Strong, escape::line(&why.summary)))?;
     for change in &why.changes {
         writeln!(out, "{}{}", margin(depth + 1), line(change, style))?;
         if let Some(because) = &change.because {
@@ -87,7 +86,7 @@ mod tests {
         };
         let llvm = Why {
             label: "//llvm:lib".into(),
-            summary: "ran".into(),
+            summary: "//llvm:lib ran".into(),
             changes: vec![flags],
             unchanged: 40,
         };
@@ -97,7 +96,7 @@ mod tests {
         };
         let why = Why {
             label: "//compiler:core".into(),
-            summary: "ran".into(),
+            summary: "//compiler:core ran".into(),
             changes: vec![lib, change("env.X\x1b[2J", None, Some("1"))],
             unchanged: 4118,
         };
@@ -105,9 +104,9 @@ mod tests {
         tell(&why, 0, Style { color: false, unicode: false }, &mut out).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "//compiler:core: ran
+            "//compiler:core ran
   changed inputs.modules.llvm  91ac -> 3d07
-    because //llvm:lib: ran
+    because //llvm:lib ran
       changed env.CFLAGS  -O2 -> -O3  at config/release.libsonnet:22:14
       unchanged: 40 other fields
   added env.X\\x1b[2J  1

@@ -136,9 +136,8 @@ impl<W: Write> Plain<W> {
             Verdict::Interrupted => (Role::Caution, "Interrupted"),
         };
         let run = match self.run.as_str() {
-            "" => String::new(),
-            run if ending.verdict() == Verdict::Finished => format!(", run {run}"),
-            run => format!(", run {run}, log .wake/runs/{run}.jsonl"),
+            run if run.is_empty() || ending.verdict() == Verdict::Finished => String::new(),
+            run => format!(", log .wake/runs/{run}.jsonl"),
         };
         let word = self.manner.style.paint(role, word);
         self.stamped(
@@ -261,7 +260,7 @@ error: `./src/chart.ts` is not in the sandbox
   |   ^^^^^
   help: add it to files
 ::error file=web/PKG.libsonnet,line=6,col=3::`./src/chart.ts` is not in the sandbox
-[0:41.4] FAILED 1 of 3 actions failed: //web:bundle; 1 ok, all cached, 1 skipped in 41.4s, run 7f3a, log .wake/runs/7f3a.jsonl
+[0:41.4] FAILED 1 of 3 actions failed: //web:bundle; 1 ok, all cached, 1 skipped in 41.4s, log .wake/runs/7f3a.jsonl
 failed: //web:bundle
 "
         );
@@ -271,13 +270,13 @@ failed: //web:bundle
     fn builds_that_succeed() {
         assert_eq!(
             shown(&recorded::remembered(), false, false),
-            "[0:00.0] Finished 2 actions, all cached, in 0.04s (saved ~6m12s), run 7f3a\n"
+            "[0:00.0] Finished 2 actions, all cached, in 0.04s (saved ~6m12s)\n"
         );
         assert_eq!(
             shown(&recorded::succeeding(), false, false),
             "[0:00.0] evaluated 3 modules of 2 packages (8 of 8 from cache)
 trace //web:bundle: PKG:3 level\\x1b[2J
-[0:01.3] Finished 2 actions (1 hit, 1 ran) in 1.3s (saved ~1.2s), run 7f3a
+[0:01.3] Finished 2 actions (1 hit, 1 ran) in 1.3s (saved ~1.2s)
 "
         );
     }

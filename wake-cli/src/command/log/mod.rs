@@ -75,12 +75,20 @@ fn list(as_json: bool, session: &Session, settings: &Settings, out: &mut impl Wr
         return print::json(&runs.iter().map(summary).collect::<Vec<_>>(), out);
     }
     for past in &runs {
-        writeln!(out, "{}", line(past, settings.manner.style))?;
+        let name = short_name(&past.run, &runs);
+        writeln!(out, "{}", line(name, past, settings.manner.style))?;
     }
     Ok(Exit::Success)
 }
 
-fn line(past: &Past, style: Style) -> String {
+/// The part of a run's name that says when it began, unless another began in the same moment.
+fn short_name<'a>(run: &'a str, runs: &[Past]) -> &'a str {
+    let short = run.split('-').next().unwrap_or(run);
+    let alone = runs.iter().filter(|past| past.run.starts_with(short)).count() == 1;
+    if alone { short } else { run }
+}
+
+fn line(name: &str, past: &Past, style: Style) -> String {
     let age = SystemTime::now().duration_since(past.ended).unwrap_or(Duration::ZERO);
     let (role, word, what) = match past.end() {
         None => (Role::Caution, "cut short", String::new()),
@@ -99,7 +107,7 @@ fn line(past: &Past, style: Style) -> String {
     let typed = past.argv().get(1..).unwrap_or_default().join(" ");
     let word = style.paint(role, format_args!("{word:<9}"));
     let ago = words::ago(age);
-    format!("{}  {ago:<12}  {word}  wake {}  {what}", past.run, escape::line(&typed))
+    format!("{name}  {ago:<12}  {word}  wake {}  {what}", escape::line(&typed))
 }
 
 fn summary(past: &Past) -> Value {

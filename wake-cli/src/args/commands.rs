@@ -1,0 +1,224 @@
+//! What each command takes of its own.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::args::quantity;
+
+/// Which modules, with which configuration.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Selection {
+    /// What to build [default: the package around you]
+    #[arg(value_name = "TARGET")]
+    pub(crate) targets: Vec<String>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+}
+
+/// The configuration of the targets.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ConfigArgs {
+    /// Configure the targets; VALUE is JSON, or else a string
+    #[arg(long = "config", value_name = "KEY=VALUE")]
+    pub(crate) config: Vec<String>,
+    /// Configure the targets with a whole JSON object
+    #[arg(long, value_name = "JSON")]
+    pub(crate) config_json: Option<String>,
+}
+
+/// `wake build`
+#[derive(Args, Debug)]
+pub(crate) struct BuildArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// Go on with what does not depend on a failure
+    #[arg(short, long)]
+    pub(crate) keep_going: bool,
+    /// Leave `.wake/out` as it is
+    #[arg(long)]
+    pub(crate) no_link: bool,
+    /// Run the commands of the targets again, whatever is remembered
+    #[arg(long)]
+    pub(crate) rebuild: bool,
+    /// Print the paths of the results on standard output
+    #[arg(long)]
+    pub(crate) print: bool,
+}
+
+/// `wake run`
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// What to run: its output `bin`, else its only executable one; `TARGET#KEY` names another
+    #[arg(value_name = "TARGET", default_value = ".")]
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Arguments for the program
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) arguments: Vec<OsString>,
+}
+
+/// `wake plan`
+#[derive(Args, Debug)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// Leave out what is remembered
+    #[arg(long)]
+    pub(crate) changed_only: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `wake why`
+#[derive(Args, Debug)]
+pub(crate) struct WhyArgs {
+    /// What to explain
+    #[arg(value_name = "TARGET", default_value = ".")]
+    pub(crate) target: String,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `wake graph`
+#[derive(Args, Debug)]
+pub(crate) struct GraphArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    /// The language of the picture
+    #[arg(long, value_name = "FORMAT", default_value = "dot")]
+    pub(crate) format: GraphFormat,
+}
+
+/// `wake graph --format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// Graphviz
+    Dot,
+    /// Mermaid, as Markdown files show it
+    Mermaid,
+    /// Nodes and edges
+    Json,
+}
+
+/// `wake log`
+#[derive(Args, Debug)]
+pub(crate) struct LogArgs {
+    /// The build: its name, or the first letters of it [default: list all]
+    #[arg(value_name = "RUN")]
+    pub(crate) run: Option<String>,
+    /// Print what the last action of TARGET wrote
+    #[arg(short, long, value_name = "TARGET", conflicts_with = "failed")]
+    pub(crate) output: Option<String>,
+    /// Show only what failed; without RUN, in the last build
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `wake ls`
+#[derive(Args, Debug)]
+pub(crate) struct LsArgs {
+    /// What to list [default: every package below you]
+    #[arg(value_name = "TARGET")]
+    pub(crate) targets: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `wake eval`
+#[derive(Args, Debug)]
+pub(crate) struct EvalArgs {
+    /// The expression, in which `wake` is the library
+    #[arg(value_name = "EXPR", required_unless_present = "file")]
+    pub(crate) expression: Option<String>,
+    /// Evaluate a file instead
+    #[arg(short, long, value_name = "FILE", conflicts_with = "expression")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// `wake init`
+#[derive(Args, Debug)]
+pub(crate) struct InitArgs {
+    /// Where; made if it is not there
+    #[arg(value_name = "DIR", default_value = ".")]
+    pub(crate) dir: PathBuf,
+    /// The name of the package [default: the name of the directory]
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+}
+
+/// `wake gc`
+#[derive(Args, Debug)]
+pub(crate) struct GcArgs {
+    /// Stop deleting once the store is this small, such as 20G
+    #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
+    pub(crate) max_size: Option<u64>,
+    /// Delete only what has not been used for this long, such as 30d
+    #[arg(long, value_name = "AGE", value_parser = quantity::age)]
+    pub(crate) older_than: Option<Duration>,
+    /// Say what would be deleted, and delete nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// `wake store`
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Compare everything with its name; what is wrong is put aside
+    Verify {
+        /// Believe files that look untouched
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Print where a tree lies
+    Path {
+        /// The tree
+        #[arg(value_name = "DIGEST")]
+        tree: String,
+    },
+    /// List a tree
+    Ls {
+        /// The tree, or a path in it
+        #[arg(value_name = "DIGEST[/PATH]")]
+        place: String,
+    },
+    /// Print a file of a tree, or a blob
+    Cat {
+        /// The blob, or a path in a tree
+        #[arg(value_name = "DIGEST[/PATH]")]
+        place: String,
+    },
+    /// Show what each kind of thing takes
+    Du {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `wake doctor`
+#[derive(Args, Debug)]
+pub(crate) struct DoctorArgs {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `wake completions`
+#[derive(Args, Debug)]
+pub(crate) struct CompletionsArgs {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
