@@ -21,7 +21,20 @@ fn exec(rest: &str) -> Project {
 
 #[test]
 fn a_value_of_the_environment_over_4096_bytes() {
-    check(exec("env={ FLAGS: std.repeat('x', 4097) }"), 5, expect![[""]]);
+    check(
+        exec("env={ FLAGS: std.repeat('x', 4097) }"),
+        5,
+        expect![[r#"
+        error: environment variable `FLAGS` has 4097 bytes: at most 4096 are allowed
+         --> step.libsonnet:5:46
+          |
+        5 |     exec=wake.exec('./step.sh', env={ FLAGS: std.repeat('x', 4097) })
+          |                                              ^^^^^^^^^^^^^^^^^^^^^
+          = note: module() is called at step.libsonnet:2:3
+          help: put large values into `config`, or into a file with wake.file(path, from=value, dump=true)
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
@@ -31,7 +44,19 @@ fn a_value_of_the_environment_of_4096_bytes_is_fine() {
 
 #[test]
 fn a_value_of_the_environment_that_is_no_text() {
-    check(exec("env={ FLAGS: { a: 1 } }"), 5, expect![[""]]);
+    check(
+        exec("env={ FLAGS: { a: 1 } }"),
+        5,
+        expect![[r#"
+        error: environment variable `FLAGS` must be a string, an integer, a file or a list of strings, not an object
+         --> step.libsonnet:5:46
+          |
+        5 |     exec=wake.exec('./step.sh', env={ FLAGS: { a: 1 } })
+          |                                              ^^^^^^^^
+          = note: module() is called at step.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
@@ -45,7 +70,18 @@ fn an_exec_ref_that_is_not_executable() {
         )
         .file("step.sh", "#!/bin/sh\ntouch x\n")
         .build();
-    check(project, 5, expect![[""]]);
+    check(
+        project,
+        5,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `./step.sh` is not executable
+         help: `chmod +x ./step.sh`
+        [TIME] FAIL //:m (//:m: `./step.sh` is not executable)
+        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
 }
 
 #[test]
@@ -58,14 +94,37 @@ fn an_exec_ref_that_is_no_file() {
             "outputs=function(wake, pkg) { x: './x' }, exec=wake.exec('input.tool')",
         )
         .build();
-    check(project, 5, expect![[""]]);
+    check(
+        project,
+        5,
+        expect![[r#"
+        error: `ref` of exec() must name a file, not a string
+         --> m.libsonnet:4:62
+          |
+        4 |     outputs=function(wake, pkg) { x: './x' }, exec=wake.exec('input.tool')
+          |                                                              ^^^^^^^^^^^^
+          = note: module() is called at m.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
 fn an_interpreter_that_is_not_there() {
     let project = script("");
     project.write_script("step.sh", "#!/usr/bin/no-such-shell\n");
-    check(project, 1, expect![[""]]);
+    check(
+        project,
+        1,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `./step.sh` could not be started: No such file or directory (os error 2)
+         help: does its `#!` line name a program that the sandbox has?
+        [TIME] FAIL //:m (//:m: `./step.sh` could not be started: No such file or directory (os error 2))
+        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
 }
 
 #[test]
@@ -76,38 +135,107 @@ fn a_declared_output_that_is_missing() {
         "'./out.txt'",
         "'./out.txt', doc: './doc/', list: ['./a', './b']",
     );
-    check(project, 1, expect![[""]]);
+    check(
+        project,
+        1,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:m (exit 0, [TIME])  ./step.sh
+          | `a` was declared as an output and does not exist
+          | `b` was declared as an output and does not exist
+          | `doc` was declared as an output and does not exist
+          | `out.txt` was declared as an output and does not exist
+          log: wake log -o //:m
+        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
 }
 
 #[test]
 fn a_directory_promised_and_a_file_made() {
     let project = script("touch out");
     project.edit("step.libsonnet", "'./out.txt'", "'./out/'");
-    check(project, 1, expect![[""]]);
+    check(
+        project,
+        1,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:m (exit 0, [TIME])  ./step.sh
+          | `out` was declared as a directory and is something else
+          log: wake log -o //:m
+        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
 }
 
 #[test]
 fn an_output_that_is_a_pipe() {
-    check(script("mkfifo out.txt"), 1, expect![[""]]);
+    check(
+        script("mkfifo out.txt"),
+        1,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:m (exit 0, [TIME])  ./step.sh
+          | `out.txt` is a named pipe, which cannot be an output
+          log: wake log -o //:m
+        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
 }
 
 #[test]
 fn an_output_that_links_out_of_the_tree() {
-    check(script("ln -s /etc/passwd out.txt"), 1, expect![[""]]);
+    check(
+        script("ln -s /etc/passwd out.txt"),
+        1,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:m (exit 0, [TIME])  ./step.sh
+          | `out.txt` is a link to `/etc/passwd`, which is not part of the outputs
+          log: wake log -o //:m
+        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
 }
 
 #[test]
 fn an_output_that_climbs_out_of_the_tree() {
     let project = script("mkdir out; ln -s ../../x out/link");
     project.edit("step.libsonnet", "'./out.txt'", "'./out/'");
-    check(project, 1, expect![[""]]);
+    check(
+        project,
+        1,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:m (exit 0, [TIME])  ./step.sh
+          | `out/link` is a link to `../../x`, which is not part of the outputs
+          log: wake log -o //:m
+        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
 }
 
 #[test]
 fn an_output_outside_of_the_working_directory() {
     let project = script("touch ../out.txt");
     project.edit("step.libsonnet", "'./out.txt'", "'./../out.txt'");
-    check(project, 5, expect![[""]]);
+    check(
+        project,
+        5,
+        expect![[r#"
+        error: `./../out.txt` leaves the package through `..`
+         --> step.libsonnet:4:41
+          |
+        4 |     outputs=function(wake, pkg) { text: './../out.txt' },
+          |                                         ^^^^^^^^^^^^^^
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
@@ -120,25 +248,69 @@ fn two_outputs_one_inside_of_the_other_are_fine() {
 
 #[test]
 fn an_exit_code() {
-    check(script("echo working; echo 'cannot go on' >&2; exit 3"), 1, expect![[""]]);
+    check(
+        script("echo working; echo 'cannot go on' >&2; exit 3"),
+        1,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:m (exit 3, [TIME])  ./step.sh
+          | standard output:
+          | working
+          | standard error:
+          | cannot go on
+          log: wake log -o //:m
+        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
 }
 
 #[test]
 fn a_signal() {
-    check(script("kill -SEGV $$"), 1, expect![[""]]);
+    check(
+        script("kill -SEGV $$"),
+        1,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:m (signal 11, [TIME])  ./step.sh
+          log: wake log -o //:m
+        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
 }
 
 #[test]
 fn a_time_limit() {
     let project = project().step_with("m", "sleep 600", "timeout=1").build();
-    check(project, 12, expect![[""]]);
+    check(
+        project,
+        12,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:m (time limit, [TIME])  ./step.sh
+          log: wake log -o //:m
+        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
 }
 
 #[test]
 fn a_memory_limit() {
     let python = "exec python3 -c 'b = bytearray(1 << 30); b[::4096] = b\"x\" * (1 << 18)'";
-    let project = project().step_with("m", python, "resources={ memory: '64M' }").build();
-    check(project, 1, expect![[""]]);
+    let project = project().step_with("m", python, "resources={ memory: 67108864 }").build();
+    check(
+        project,
+        1,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:m (memory limit, [TIME])  ./step.sh
+          log: wake log -o //:m
+        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
 }
 
 #[test]

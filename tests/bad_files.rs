@@ -20,57 +20,162 @@ fn with_files(files: &str) -> ProjectBuilder {
 
 #[test]
 fn no_package_file() {
-    check(project(), 2, expect![[""]]);
+    check(
+        project(),
+        2,
+        expect![[r#"
+        error: no `PKG.libsonnet` in `[ROOT]` or any directory above it
+         help: `wake init` writes a package that builds
+        [TIME] FAILED 1 error in [TIME]
+    "#]],
+    );
 }
 
 #[test]
 fn no_package_file_in_a_workspace() {
-    check(project().file("wake.toml", "[workspace]\n"), 2, expect![[""]]);
+    check(
+        project().file("wake.toml", "[workspace]\n"),
+        2,
+        expect![[r#"
+        error: no `PKG.libsonnet` in `[ROOT]` or any directory above it
+         help: `wake init` writes a package that builds
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
 fn a_workspace_file_with_an_unknown_key() {
-    check(project().file("wake.toml", "[workspace]\nmember = [\"a\"]\n"), 2, expect![[""]]);
+    check(
+        project().file("wake.toml", "[workspace]\nmember = [\"a\"]\n"),
+        2,
+        expect![[r#"
+        error: unknown field `member`, expected `members`
+         --> wake.toml:2:1
+          |
+        2 | member = ["a"]
+          | ^^^^^^
+        [TIME] FAILED 1 error in [TIME]
+    "#]],
+    );
 }
 
 #[test]
 fn a_missing_file() {
-    check(with_files("['./main.c']").file("mian.c", ""), 5, expect![[""]]);
+    check(
+        with_files("['./main.c']").file("mian.c", ""),
+        5,
+        expect![[r#"
+        error: there is no file `./main.c` in the package
+         --> PKG.libsonnet:4:12
+          |
+        4 |     files=['./main.c'], modules={ m: './m.libsonnet' }
+          |            ^^^^^^^^^^ did you mean `mian.c`?
+          = note: pkg() is called at PKG.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
 fn a_missing_module_file() {
-    check(project().pkg("modules={ m: './mm.libsonnet' }"), 5, expect![[""]]);
+    check(
+        project().pkg("modules={ m: './mm.libsonnet' }"),
+        5,
+        expect![[r#"
+        error: there is no file `./mm.libsonnet` in the package
+         --> PKG.libsonnet:4:18
+          |
+        4 |     modules={ m: './mm.libsonnet' }
+          |                  ^^^^^^^^^^^^^^^^ did you mean `PKG.libsonnet`?
+          = note: pkg() is called at PKG.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
 fn a_glob_without_a_match() {
-    check(with_files("wake.dir('./src/*.c')").file("src/main.cc", ""), 5, expect![[""]]);
+    check(
+        with_files("wake.dir('./src/*.c')").file("src/main.cc", ""),
+        5,
+        expect![[r#"
+        error: `./src/*.c` matches no file of the package
+         --> PKG.libsonnet:4:20
+          |
+        4 |     files=wake.dir('./src/*.c'), modules={ m: './m.libsonnet' }
+          |                    ^^^^^^^^^^^
+          = note: pkg() is called at PKG.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
 fn a_directory_that_is_not_there() {
-    check(with_files("wake.dir('./source')").file("src/main.c", ""), 5, expect![[""]]);
+    check(
+        with_files("wake.dir('./source')").file("src/main.c", ""),
+        5,
+        expect![[r#"
+        error: `./source` matches no file of the package
+         --> PKG.libsonnet:4:20
+          |
+        4 |     files=wake.dir('./source'), modules={ m: './m.libsonnet' }
+          |                    ^^^^^^^^^^
+          = note: pkg() is called at PKG.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
 fn a_file_outside_of_the_package() {
-    check(with_files("['./../other.c']"), 5, expect![[""]]);
+    check(
+        with_files("['./../other.c']"),
+        5,
+        expect![[r#"
+        error: `./../other.c` leaves the package through `..`
+         --> PKG.libsonnet:4:12
+          |
+        4 |     files=['./../other.c'], modules={ m: './m.libsonnet' }
+          |            ^^^^^^^^^^^^^^
+          = note: pkg() is called at PKG.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
 fn an_absolute_path() {
-    check(with_files("['/etc/passwd']"), 5, expect![[""]]);
-}
-
-#[test]
-fn a_path_without_a_dot() {
-    check(with_files("['main.c']").file("main.c", ""), 5, expect![[""]]);
+    check(
+        with_files("['/etc/passwd']"),
+        5,
+        expect![[r#"
+        error: `/etc/passwd` is absolute: paths are relative to the package
+         --> PKG.libsonnet:4:12
+          |
+        4 |     files=['/etc/passwd'], modules={ m: './m.libsonnet' }
+          |            ^^^^^^^^^^^^^
+          = note: pkg() is called at PKG.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
 fn a_link_that_leaves_the_package() {
-    check(with_files("['./passwd']").link("passwd", "/etc/passwd"), 5, expect![[""]]);
+    check(
+        with_files("['./passwd']").link("passwd", "/etc/passwd"),
+        5,
+        expect![[r#"
+        error: file `./passwd` of // is a link that leaves the package, to `/etc/passwd`
+         --> PKG.libsonnet:4:12
+          |
+        4 |     files=['./passwd'], modules={ m: './m.libsonnet' }
+          |            ^^^^^^^^^^
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
@@ -78,7 +183,10 @@ fn a_link_that_climbs_out_of_the_package() {
     check(
         with_files("wake.dir('./in')").file("in/a", "").link("in/up", "../../home"),
         5,
-        expect![[""]],
+        expect![[r#"
+            error: file `./in/up` of // is a link that leaves the package, to `../../home`
+            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }
 
@@ -95,11 +203,37 @@ fn a_link_inside_of_the_package_stays_a_link() {
 }
 
 #[test]
-fn a_device() {
-    let project = with_files("wake.dir('./in')").file("in/a", "").build();
-    let made = std::process::Command::new("mkfifo").arg(project.path("in/pipe")).status().unwrap();
+fn a_pipe_is_no_file() {
+    let project = with_files("['./pipe']").build();
+    let made = std::process::Command::new("mkfifo").arg(project.path("pipe")).status().unwrap();
     assert!(made.success());
-    project.wake(["build"]).run().code(5).says(expect![[""]]);
+    project.wake(["build"]).run().code(5).says(expect![[r#"
+        error: `./pipe` is neither a file nor a link
+         --> PKG.libsonnet:4:12
+          |
+        4 |     files=['./pipe'], modules={ m: './m.libsonnet' }
+          |            ^^^^^^^^
+          = note: pkg() is called at PKG.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
+fn a_directory_is_no_file() {
+    check(
+        with_files("['./in']").file("in/a", ""),
+        5,
+        expect![[r#"
+        error: `./in` is a directory
+         --> PKG.libsonnet:4:12
+          |
+        4 |     files=['./in'], modules={ m: './m.libsonnet' }
+          |            ^^^^^^
+          = note: pkg() is called at PKG.libsonnet:2:3
+          help: wake.dir('./in') lists the files below it
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
@@ -108,7 +242,15 @@ fn a_name_that_is_not_utf8() {
     let project = with_files("wake.dir('./in')").file("in/a", "").build();
     let name = std::ffi::OsStr::from_bytes(b"in/caf\xe9");
     std::fs::write(project.root().join(name), "").unwrap();
-    project.wake(["build"]).run().code(5).says(expect![[""]]);
+    project.wake(["build"]).run().code(5).says(expect![[r#"
+        error: `in` holds a name that is not valid UTF-8: `caf�`
+         --> PKG.libsonnet:4:20
+          |
+        4 |     files=wake.dir('./in'), modules={ m: './m.libsonnet' }
+          |                    ^^^^^^
+          = note: pkg() is called at PKG.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]]);
 }
 
 #[test]
@@ -118,7 +260,16 @@ fn the_files_of_a_package_inside_belong_to_it_alone() {
             .pkg_at("sub", "sub", "files=['./a.txt']")
             .file("sub/a.txt", ""),
         5,
-        expect![[""]],
+        expect![[r#"
+            error: `./sub/a.txt` belongs to another package: `sub` holds a PKG.libsonnet
+             --> PKG.libsonnet:4:12
+              |
+            4 |     files=['./sub/a.txt'], modules={ m: './m.libsonnet' }
+              |            ^^^^^^^^^^^^^
+              = note: pkg() is called at PKG.libsonnet:2:3
+              help: name that package in `pkgs` and refer to its file as 'pkg.key./path'
+            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }
 
@@ -143,6 +294,14 @@ fn package_files_that_a_module_narrows_to_nothing() {
             .file("a.txt", "")
             .module("m.libsonnet", "m", "pkgFiles=['./b.txt'], outputs=function(wake, pkg) {}"),
         5,
-        expect![[""]],
+        expect![[r#"
+            error: `./b.txt` matches none of the package's `files`
+             --> m.libsonnet:4:15
+              |
+            4 |     pkgFiles=['./b.txt'], outputs=function(wake, pkg) {}
+              |               ^^^^^^^^^
+              = note: module() is called at m.libsonnet:2:3
+            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }

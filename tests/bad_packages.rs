@@ -23,22 +23,68 @@ fn get(key: &str, name: &str, version: &str, rest: &str) -> String {
 
 #[test]
 fn a_version_requirement_that_is_not_met() {
-    check(root(&get("b", "b", "^2", "from='./b'")).pkg_at("b", "b", ""), 6, expect![[""]]);
+    check(
+        root(&get("b", "b", "^2", "from='./b'")).pkg_at("b", "b", ""),
+        6,
+        expect![[r#"
+        error: package `b` asks for `b` ^2, but `./b` is `b` 1.0.0
+         --> PKG.libsonnet:5:10
+          |
+        5 |       b: wake.getPkg(wake.pkgInfo('b', '^2'), from='./b'),
+          |          ^^^^^^^^^^^
+          help: ask for what is there, `version: '^1.0.0'`, or point `from` elsewhere
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
 fn another_name_than_asked_for() {
-    check(root(&get("b", "b", "^1", "from='./b'")).pkg_at("b", "bb", ""), 6, expect![[""]]);
+    check(
+        root(&get("b", "b", "^1", "from='./b'")).pkg_at("b", "bb", ""),
+        6,
+        expect![[r#"
+        error: package `b` asks for `b` ^1, but `./b` is `bb` 1.0.0
+         --> PKG.libsonnet:5:10
+          |
+        5 |       b: wake.getPkg(wake.pkgInfo('b', '^1'), from='./b'),
+          |          ^^^^^^^^^^^
+          help: ask for what is there, `version: '^1.0.0'`, or point `from` elsewhere
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
 fn a_package_that_is_not_there() {
-    check(root(&get("b", "b", "^1", "from='./bb'")).pkg_at("b", "b", ""), 5, expect![[""]]);
+    check(
+        root(&get("b", "b", "^1", "from='./bb'")).pkg_at("b", "b", ""),
+        6,
+        expect![[r#"
+        error: package `b`: there is no directory `./bb`
+         --> PKG.libsonnet:5:10
+          |
+        5 |       b: wake.getPkg(wake.pkgInfo('b', '^1'), from='./bb'),
+          |          ^^^^^^^^^^^
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
 fn a_package_outside_of_the_workspace() {
-    check(root(&get("b", "b", "^1", "from='../b'")), 5, expect![[""]]);
+    check(
+        root(&get("b", "b", "^1", "from='../b'")),
+        6,
+        expect![[r#"
+        error: package `b`: `../b` leaves the workspace
+         --> PKG.libsonnet:5:10
+          |
+        5 |       b: wake.getPkg(wake.pkgInfo('b', '^1'), from='../b'),
+          |          ^^^^^^^^^^^
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
@@ -54,7 +100,11 @@ fn two_packages_with_one_key() {
         .pkg_at("two", "b", "files=['./a']")
         .file("two/a", "2"),
         6,
-        expect![[""]],
+        expect![[r#"
+            error: two packages are called `b` 1.0.0: //one and //two
+             help: give one of them another name, namespace or version
+            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }
 
@@ -77,13 +127,36 @@ fn a_cycle_of_packages() {
             .pkg_at("a", "a", "pkgs={ b: wake.getPkg(wake.pkgInfo('b', '^1'), from='../b') }")
             .pkg_at("b", "b", "pkgs={ a: wake.getPkg(wake.pkgInfo('a', '^1'), from='../a') }"),
         6,
-        expect![[""]],
+        expect![[r#"
+            error: packages need each other: //a -> //b -> //a
+             --> a/PKG.libsonnet:4:15
+              |
+            4 |     pkgs={ b: wake.getPkg(wake.pkgInfo('b', '^1'), from='../b') }
+              |               ^^^^^^^^^^^
+              = note: //a needs //b as `b` at a/PKG.libsonnet:4:15
+              = note: //b needs //a as `a` at b/PKG.libsonnet:4:15
+              help: move what both need into a package of its own
+            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }
 
 #[test]
 fn a_package_that_gets_itself() {
-    check(root(&get("me", "root", "^1", "from='.'")), 6, expect![[""]]);
+    check(
+        root(&get("me", "root", "^1", "from='.'")),
+        6,
+        expect![[r#"
+        error: packages need each other: // -> //
+         --> PKG.libsonnet:5:11
+          |
+        5 |       me: wake.getPkg(wake.pkgInfo('root', '^1'), from='.'),
+          |           ^^^^^^^^^^^
+          = note: // needs // as `me` at PKG.libsonnet:5:11
+          help: move what both need into a package of its own
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
@@ -95,7 +168,18 @@ fn a_cycle_of_modules() {
             .module("b.libsonnet", "b", "modules={ next: pkg.modules.c() }")
             .module("c.libsonnet", "c", "modules={ next: pkg.modules.a() }"),
         5,
-        expect![[""]],
+        expect![[r#"
+            error: modules need each other: //:a -> //:b -> //:c -> //:a
+             --> a.libsonnet:4:21
+              |
+            4 |     modules={ next: pkg.modules.b() }
+              |                     ^^^^^^^^^^^^^
+              = note: //:a needs //:b as `next` at a.libsonnet:4:21
+              = note: //:b needs //:c as `next` at b.libsonnet:4:21
+              = note: //:c needs //:a as `next` at c.libsonnet:4:21
+              help: take one of these out of `modules`
+            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }
 
@@ -108,7 +192,16 @@ fn a_module_that_needs_itself() {
             "modules={ me: pkg.modules.a() }",
         ),
         5,
-        expect![[""]],
+        expect![[r#"
+            error: modules need each other: //:a -> //:a
+             --> a.libsonnet:4:19
+              |
+            4 |     modules={ me: pkg.modules.a() }
+              |                   ^^^^^^^^^^^^^
+              = note: //:a needs //:a as `me` at a.libsonnet:4:19
+              help: take one of these out of `modules`
+            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }
 
@@ -121,7 +214,11 @@ fn a_chain_of_configs_without_an_end() {
              wake.module('a', modules={ next: pkg.modules.a({ n: config.n + 1 }) })\n",
         ),
         5,
-        expect![[""]],
+        expect![[r#"
+            error: module `a` of @root@1.0.0 leads to modules without end
+             help: a module must not need itself with an ever different config
+            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }
 
@@ -136,13 +233,34 @@ fn two_globals_of_one_rank() {
         .pkg_at("one", "tool", "")
         .file("two/PKG.libsonnet", "function(wake) wake.pkg(wake.pkgInfo('tool', '2.0.0'))\n"),
         6,
-        expect![[""]],
+        expect![[r#"
+            error: the global package `tool` is defined twice with override 5
+             --> PKG.libsonnet:6:12
+              |
+            6 |       two: wake.getPkg(wake.pkgInfo('tool', '^2'), from='./two', global={ override: 5 }),
+              |            ^^^^^^^^^^^
+              = note: also defined at PKG.libsonnet:5:12
+              help: raise one of them: `global={override: N}` with N from 1 to 100
+            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }
 
 #[test]
 fn a_global_that_nobody_defines() {
-    check(root(&get("tool", "tol", "^1", "from=wake.GLOBAL")), 6, expect![[""]]);
+    check(
+        root(&get("tool", "tol", "^1", "from=wake.GLOBAL")),
+        6,
+        expect![[r#"
+        error: no global package is called `tol`
+         --> PKG.libsonnet:5:13
+          |
+        5 |       tool: wake.getPkg(wake.pkgInfo('tol', '^1'), from=wake.GLOBAL),
+          |             ^^^^^^^^^^^
+          help: the root package defines one with `getPkg(..., global=true)`
+        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
 }
 
 #[test]
@@ -155,7 +273,14 @@ fn a_global_of_another_version_than_asked_for() {
         ))
         .pkg_at("tool", "tool", ""),
         6,
-        expect![[""]],
+        expect![[r#"
+            error: package `take` asks for `tool` ^2, but `wake.GLOBAL` is `tool` 1.0.0
+             --> PKG.libsonnet:6:13
+              |
+            6 |       take: wake.getPkg(wake.pkgInfo('tool', '^2'), from=wake.GLOBAL),
+              |             ^^^^^^^^^^^
+            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }
 
@@ -170,7 +295,15 @@ fn a_package_without_the_permission_defines_a_global() {
             )
             .pkg_at("tool", "tool", ""),
         6,
-        expect![[""]],
+        expect![[r#"
+            error: //platform defines the global package `tool` without permission
+             --> platform/PKG.libsonnet:4:18
+              |
+            4 |     pkgs={ tool: wake.getPkg(wake.pkgInfo('tool', '^1'), from='../tool', global=true) }
+              |                  ^^^^^^^^^^^
+              help: whoever gets that package must grant it: `permissions=['defineGlobal']`
+            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }
 
@@ -191,6 +324,19 @@ fn a_package_passes_on_a_permission_that_it_has_not() {
             )
             .pkg_at("tool", "tool", ""),
         6,
-        expect![[""]],
+        expect![[r#"
+            error: //middle grants `defineGlobal`, which it does not hold itself
+             --> middle/PKG.libsonnet:4:22
+              |
+            4 |     pkgs={ platform: wake.getPkg(
+              |                      ^^^^^^^^^^^
+            error: //platform defines the global package `tool` without permission
+             --> platform/PKG.libsonnet:4:18
+              |
+            4 |     pkgs={ tool: wake.getPkg(wake.pkgInfo('tool', '^1'), from='../tool', global=true) }
+              |                  ^^^^^^^^^^^
+              help: whoever gets that package must grant it: `permissions=['defineGlobal']`
+            [TIME] FAILED 2 errors in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }

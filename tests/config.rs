@@ -79,6 +79,6 @@ fn numbers_keep_their_value() {
 #[test]
 fn a_config_must_be_a_pair() {
     let project = echo("config");
-    project.wake(["build", "--config", "fast"]).run().code(2).mentions("`fast`");
+    project.wake(["build", "--config", "fast"]).run().code(2).mentions("`--config fast`");
     project.wake(["build", "--config-json", "{"]).run().code(2).mentions("JSON");
 }

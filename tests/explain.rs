@@ -34,7 +34,9 @@ fn two_steps() -> Project {
 fn why_the_first_time() {
     let project = two_steps();
     project.build(&[":report"]);
-    project.wake(["why", ":report"]).run().success().prints(expect![[""]]);
+    project.wake(["why", ":report"]).run().success().prints(expect![[r#"
+        //:report: //:report has had the same key since it was first built here
+    "#]]);
 }
 
 #[test]
@@ -45,7 +47,11 @@ fn why_names_the_file() {
     project.build(&[":report"]);
     let why = project.wake(["why", ":count"]).run().success();
     assert!(why.stdout.contains("words.txt"), "{why}");
-    why.prints(expect![[""]]);
+    why.prints(expect![[r#"
+        //:count: //:count ran last because of: changed inputs words.txt
+          changed inputs.words.txt  file 927b58a0b435 -> file 3b9eaf57835b  at words.txt
+          unchanged: [N] other fields
+    "#]]);
 }
 
 #[test]
@@ -56,7 +62,14 @@ fn why_follows_a_dependency_down_to_the_file() {
     project.build(&[":report"]);
     let why = project.wake(["why", ":report"]).run().success();
     assert!(why.stdout.contains("//:count") && why.stdout.contains("words.txt"), "{why}");
-    why.prints(expect![[""]]);
+    why.prints(expect![[r#"
+        //:report: //:report ran last because of: changed inputs .wake/modules/@root@1.0.0@count@2abfec6d860d545a/count.txt
+          changed inputs..wake/modules/@root@1.0.0@count@2abfec6d860d545a/count.txt  file b9a1a3183dd3 -> file 49124bf4f7f3
+            because //:count: //:count ran last because of: changed inputs words.txt
+              changed inputs.words.txt  file 927b58a0b435 -> file 3b9eaf57835b  at words.txt
+              unchanged: [N] other fields
+          unchanged: [N] other fields
+    "#]]);
 }
 
 #[test]
@@ -69,7 +82,11 @@ fn why_names_the_value_and_its_place() {
     for part in ["words", "WORDS", "report.libsonnet:"] {
         assert!(why.stdout.contains(part), "no {part}\n{why}");
     }
-    why.prints(expect![[""]]);
+    why.prints(expect![[r#"
+        //:report: //:report ran last because of: changed args 0
+          changed args.0  "words" -> "WORDS"  at report.libsonnet:6:41
+          unchanged: [N] other fields
+    "#]]);
 }
 
 #[test]
@@ -77,34 +94,97 @@ fn why_nothing_ran() {
     let project = two_steps();
     project.build(&[":report"]);
     project.build(&[":report"]);
-    project.wake(["why", ":report"]).run().success().prints(expect![[""]]);
+    project.wake(["why", ":report"]).run().success().prints(expect![[r#"
+        //:report: //:report has had the same key since it was first built here
+    "#]]);
 }
 
 #[test]
 fn why_before_any_build() {
     let project = two_steps();
-    let run = project.wake(["why", ":report"]).run();
-    run.says(expect![[""]]);
+    project.wake(["why", ":report"]).run().says(expect![[""]]).prints(expect![[r#"
+        //:report: //:report would be looked at after what it needs has run
+          waits for modules of //:count
+            because //:count: //:count was never built in this checkout
+    "#]]);
 }
 
 #[test]
 fn plan_says_what_would_run_and_runs_nothing() {
     let project = two_steps();
-    project.wake(["plan", ":report"]).run().success().prints(expect![[""]]);
+    project.wake(["plan", ":report"]).run().success().prints(expect![[r#"
+        run     //:count   never built here
+        unknown //:report  waits for //:count
+        2 steps: 0 remembered, 1 to run, 1 unknown
+    "#]]);
     assert!(!project.path(".wake/out").exists());
     project.build(&[":report"]);
-    project.wake(["plan", ":report"]).run().success().prints(expect![[""]]);
+    project.wake(["plan", ":report"]).run().success().prints(expect![[r#"
+        hit     //:count   remembered
+        hit     //:report  remembered
+        2 steps: 2 remembered, 0 to run, 0 unknown
+    "#]]);
     project.edit("words.txt", "two", "zwei");
-    project.wake(["plan", ":report"]).run().success().prints(expect![[""]]);
+    project.wake(["plan", ":report"]).run().success().prints(expect![[r#"
+        run     //:count   changed inputs words.txt (usual [TIME])
+        unknown //:report  waits for //:count (usual [TIME])
+        2 steps: 0 remembered, 1 to run, 1 unknown
+    "#]]);
     assert_eq!(project.build(&[":report"]).ran(), ["//:count"]);
 }
 
 #[test]
 fn graph_in_three_formats() {
     let project = two_steps();
-    for (format, expected) in
-        [("dot", expect![[""]]), ("mermaid", expect![[""]]), ("json", expect![[""]])]
-    {
+    for (format, expected) in [
+        (
+            "dot",
+            expect![[r#"
+            digraph wake {
+              rankdir=LR;
+              node [shape=box];
+              0 [label="//:count"];
+              1 [label="//:report", style=bold];
+              1 -> 0 [label="count"];
+            }
+        "#]],
+        ),
+        (
+            "mermaid",
+            expect![[r#"
+            flowchart LR
+              s0["//:count"]
+              s1(["//:report"])
+              s1 -->|"count"| s0
+        "#]],
+        ),
+        (
+            "json",
+            expect![[r#"
+            {
+              "nodes": [
+                {
+                  "id": 0,
+                  "label": "//:count",
+                  "requested": false
+                },
+                {
+                  "id": 1,
+                  "label": "//:report",
+                  "requested": true
+                }
+              ],
+              "edges": [
+                {
+                  "from": 1,
+                  "to": 0,
+                  "key": "count"
+                }
+              ]
+            }
+        "#]],
+        ),
+    ] {
         project.wake(["graph", ":report", "--format", format]).run().success().prints(expected);
     }
 }
@@ -112,7 +192,11 @@ fn graph_in_three_formats() {
 #[test]
 fn ls_lists_packages_and_modules() {
     let project = two_steps();
-    project.wake(["ls"]).run().success().prints(expect![[""]]);
+    project.wake(["ls"]).run().success().prints(expect![[r#"
+        //  root@1.0.0
+          //:count
+          //:report
+    "#]]);
 }
 
 #[test]

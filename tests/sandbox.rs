@@ -71,7 +71,8 @@ try:
     print(\"connected\")
 except OSError as error:
     print(\"refused\")
-print(sorted(name for _, name in socket.if_nameindex()))' > out.txt";
+names = [line.split(\":\")[0].strip() for line in open(\"/proc/net/dev\") if \":\" in line]
+print(names)' > out.txt";
     check(script, &["refused", "['lo']"]);
 }
 

@@ -27,14 +27,21 @@ fn a_directory_that_is_not_writable() {
             fs::set_permissions(project.path(path), fs::Permissions::from_mode(mode)).unwrap();
         }
     }
-    as_ordinary_user(project.wake(["build"])).run().code(10).says(expect![[""]]);
+    as_ordinary_user(project.wake(["build"])).run().code(10).says(expect![[r#"
+        error: `[STORE]`: not writable
+         help: make it writable for you, or name another: `--store DIR` or `WAKE_STORE`
+        [TIME] FAILED 1 error in [TIME]
+    "#]]);
 }
 
 #[test]
 fn a_store_that_is_a_file() {
     let project = project().step("m", "touch out.txt").build();
     fs::write(project.store(), "").unwrap();
-    project.wake(["build"]).run().code(10).says(expect![[""]]);
+    project.wake(["build"]).run().code(10).says(expect![[r#"
+        error: `[STORE]`: File exists (os error 17)
+        [TIME] FAILED 1 error in [TIME]
+    "#]]);
 }
 
 #[test]
@@ -44,7 +51,11 @@ fn a_store_from_a_newer_version() {
     let format = project.store().join("format");
     let text = fs::read_to_string(&format).unwrap();
     fs::write(&format, text.replace('1', "2")).unwrap();
-    project.wake(["build"]).run().code(10).says(expect![[""]]);
+    project.wake(["build"]).run().code(10).says(expect![[r#"
+        error: `[STORE]` has store format 2; this wake knows format 1
+         help: use that newer wake, or another store: `--store DIR`
+        [TIME] FAILED 1 error in [TIME]
+    "#]]);
     // It was left as it is: the newer version goes on with it.
     fs::write(&format, text).unwrap();
     project.build_runs_nothing(&[]);
@@ -55,7 +66,11 @@ fn a_directory_that_holds_something_else() {
     let project = project().step("m", "touch out.txt").build();
     fs::create_dir(project.store()).unwrap();
     fs::write(project.store().join("thesis.txt"), "mine").unwrap();
-    project.wake(["build"]).run().code(10).says(expect![[""]]);
+    project.wake(["build"]).run().code(10).says(expect![[r#"
+        error: `[STORE]` is neither empty nor a wake store
+         help: name another directory: `--store DIR`
+        [TIME] FAILED 1 error in [TIME]
+    "#]]);
     assert_eq!(fs::read_to_string(project.store().join("thesis.txt")).unwrap(), "mine");
 }
 
@@ -82,7 +97,15 @@ fn a_full_disk() {
         \"$0\" build >/dev/null 2>&1
         exit $code";
     let run = with_mounts(project.wake([] as [&str; 0]), script, &project.store()).run();
-    run.code(10).says(expect![[""]]);
+    run.code(10).says(expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: could not copy `out.txt`: No space left on device (os error 28)
+         help: `wake gc` makes room
+        [TIME] FAIL //:m (//:m: could not copy `out.txt`: No space left on device (os error 28))
+        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        failed: //:m
+            Verified 0 trees, 0 action records, 0 blobs, 1 memo segment
+    "#]]);
 }
 
 #[test]

@@ -11,14 +11,29 @@ fn one() -> Project {
 #[test]
 fn a_build_off_a_terminal_in_full() {
     let project = one();
-    project.wake(["build"]).run().success().says(expect![[""]]);
-    project.wake(["build"]).run().success().says(expect![[""]]);
+    project.wake(["build"]).run().success().says(expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] Finished 1 action in [TIME], run [RUN]
+    "#]]);
+    project.wake(["build"]).run().success().says(expect![[r#"
+        [TIME] Finished 1 action, all cached, in [TIME], run [RUN]
+    "#]]);
 }
 
 #[test]
 fn a_failure_in_full() {
     let project = project().step("m", "echo first; echo then >&2; exit 2").build();
-    project.wake(["build"]).run().code(1).says(expect![[""]]);
+    project.wake(["build"]).run().code(1).says(expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:m (exit 2, [TIME])  ./step.sh
+          | standard output:
+          | first
+          | standard error:
+          | then
+          log: wake log -o //:m
+        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]]);
 }
 
 #[test]

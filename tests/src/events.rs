@@ -81,6 +81,8 @@ impl Build {
             .of_kind("action.finished")
             .filter(|event| event["status"] == status)
             .map(|event| event["label"].as_str().unwrap())
+            // `//ring:lib@01f40624` is one configuration of `//ring:lib`.
+            .map(|label| label.split('@').next().unwrap_or(label))
             .collect();
         labels.sort_unstable();
         labels

@@ -6,6 +6,7 @@ use std::process::Output;
 use expect_test::Expect;
 
 use crate::events::Build;
+use crate::excerpt;
 use crate::redact::Redactions;
 
 /// What a call left to see.
@@ -46,8 +47,13 @@ impl Finished {
     }
 
     /// The same, having said exactly this on standard error, apart from paths and times.
+    ///
+    /// What it shows of files must also be what stands there.
     #[track_caller]
     pub fn says(self, expected: Expect) -> Finished {
+        if let Err(fault) = excerpt::check(&self.stderr, self.redactions.root()) {
+            panic!("{fault}\n{self}");
+        }
         expected.assert_eq(&self.redacted_stderr());
         self
     }

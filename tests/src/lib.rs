@@ -14,6 +14,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod events;
+mod excerpt;
 mod finished;
 mod marker;
 mod program;

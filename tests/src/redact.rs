@@ -11,9 +11,15 @@ pub(crate) struct Redactions {
 }
 
 impl Redactions {
+    /// Replaces the paths in this order; the first is the workspace's root.
     pub(crate) fn new(paths: &[(&str, &Path)]) -> Redactions {
         let paths = paths.iter().map(|(name, path)| (format!("[{name}]"), path.to_path_buf()));
         Redactions { paths: paths.collect() }
+    }
+
+    /// The workspace's root.
+    pub(crate) fn root(&self) -> &Path {
+        &self.paths[0].1
     }
 
     pub(crate) fn apply(&self, text: &str) -> String {
@@ -29,9 +35,10 @@ impl Redactions {
 }
 
 /// Shapes in the order in which they are replaced.
-const SHAPES: [(&str, &str); 4] = [
+const SHAPES: [(&str, &str); 5] = [
     (r"(?m)^\[\d+:\d\d\.\d\] ", "[TIME] "),
     (r"\b(\d+m)?\d+(\.\d+)?m?s\b", "[TIME]"),
     (r"\b[0-9a-f]{64}\b", "[DIGEST]"),
-    (r"\b[0-9a-f]{8}-[0-9a-f]{8}-[0-9a-f]{8}\b", "[RUN]"),
+    (r"\b[0-9a-z]{8}-[0-9a-z]{8}-[0-9a-z]{8}\b", "[RUN]"),
+    (r"unchanged: \d+ other", "unchanged: [N] other"),
 ];
