@@ -47,7 +47,10 @@ fn program() -> Result<PathBuf, Diagnostic> {
 pub(crate) fn build(settings: &Settings, request: &BuildRequest) -> BuildReport {
     let mut witness = Witness::new(report::reporter(settings));
     match start(settings) {
-        Ok((session, cancel)) => session.build(request, &cancel, &mut witness),
+        Ok((session, cancel)) => {
+            let report = session.build(request, &cancel, &mut witness);
+            BuildReport { exit: signals::exit_code(report.exit), ..report }
+        }
         Err(failure) => {
             witness.close(&failure);
             BuildReport { exit: failure.class().exit_code(), ..BuildReport::default() }

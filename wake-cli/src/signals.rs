@@ -1,11 +1,12 @@
 //! Ctrl-C, Ctrl-Z and their kin.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
+use wake_build::diagnostic::Class;
 
 /// The program was stopped by Ctrl-Z and goes on.
 static RESUMED: AtomicBool = AtomicBool::new(false);
@@ -13,6 +14,17 @@ static RESUMED: AtomicBool = AtomicBool::new(false);
 /// Whether the program went on after Ctrl-Z since this was last asked.
 pub(crate) fn take_resumed() -> bool {
     RESUMED.swap(false, Ordering::Relaxed)
+}
+
+/// The signal that asked the program to stop; 0 if none has.
+static STOPPED_BY: AtomicU8 = AtomicU8::new(0);
+
+/// The exit code of a build that came to `code`: 128 and the number of the signal that stopped it.
+pub(crate) fn exit_code(code: u8) -> u8 {
+    match (code == Class::Interrupted.exit_code(), STOPPED_BY.load(Ordering::Relaxed)) {
+        (true, signal) if signal > 0 => 128 + signal,
+        _ => code,
+    }
 }
 
 /// Starts to listen: the first SIGINT or SIGTERM calls `stop`, the second ends the program at once.
@@ -28,14 +40,22 @@ pub(crate) fn listen(stop: impl Fn() + Send + 'static) -> std::io::Result<()> {
                 SIGCONT => RESUMED.store(true, Ordering::Relaxed),
                 // Ends the program as the signal would have, so that shells see 128 and its number.
                 signal if stopping => drop(emulate_default_handler(signal)),
-                _ => {
+                signal => {
                     stopping = true;
+                    STOPPED_BY.store(signal as u8, Ordering::Relaxed);
                     stop();
                 }
             }
         }
     })?;
     Ok(())
+}
+
+/// Takes this process out of what the terminal sends Ctrl-C to: only the front decides what that
+/// means, and tells its workers.
+pub(crate) fn leave_terminal() {
+    // Refused only to the leader of a session, whom no terminal's Ctrl-C reaches by its group.
+    let _ = rustix::process::setpgid(None, None);
 }
 
 /// Stops the program as Ctrl-Z does, with the shell's prompt on a line of its own.

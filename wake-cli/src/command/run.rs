@@ -41,7 +41,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, say: &mut impl io::Write)
     let report = session::build(settings, &request);
     match report.exit {
         0 => {}
-        code if code == Class::Usage.exit_code() || code == Class::Interrupted.exit_code() => {
+        code if code == Class::Usage.exit_code() || code > 128 => {
             return Ok(Exit::Code(code));
         }
         _ => return Ok(Exit::Code(NOT_STARTED)),

@@ -14,7 +14,7 @@ const LAST_LINES: usize = 8;
 
 /// The lines to show of a failed command, escaped, not indented.
 ///
-/// Standard error; standard output too, under headings, where both hold something.
+/// Standard error; where both streams hold something, the end of standard output above it.
 pub(crate) fn of(finished: &ActionFinished) -> Vec<Cow<'_, str>> {
     let stdout = escape::lines(&finished.stdout_tail);
     let stderr = escape::lines(&finished.stderr_tail);
@@ -23,7 +23,9 @@ pub(crate) fn of(finished: &ActionFinished) -> Vec<Cow<'_, str>> {
         (true, false) => choose(stderr),
         (false, false) => {
             let mut lines = vec![Cow::Borrowed("standard output:")];
-            lines.extend(choose(stdout));
+            let end = stdout.len().saturating_sub(LAST_LINES);
+            lines.extend(left_out(end));
+            lines.extend_from_slice(&stdout[end..]);
             lines.push(Cow::Borrowed("standard error:"));
             lines.extend(choose(stderr));
             lines
@@ -68,6 +70,8 @@ fn looks_like_error(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::recorded::action;
+    use wake_build::event::Status;
 
     fn numbered(count: usize, error_at: Option<usize>) -> Vec<Cow<'static, str>> {
         (0..count)
@@ -76,6 +80,18 @@ mod tests {
                 Cow::Owned(format!("{word} {at}"))
             })
             .collect()
+    }
+
+    #[test]
+    fn standard_output_is_brief_beside_standard_error() {
+        let mut finished = action(0, "//a:b", Status::Failed, 0);
+        finished.stdout_tail = (0..10).map(|at| format!("out {at}\n")).collect();
+        finished.stderr_tail = "bad\n".into();
+        let lines = of(&finished);
+        assert_eq!(lines[..3], ["standard output:", "... 2 more", "out 2"]);
+        assert_eq!(lines[9..], ["out 9", "standard error:", "bad"]);
+        finished.stderr_tail.clear();
+        assert_eq!(of(&finished).len(), 10);
     }
 
     #[test]

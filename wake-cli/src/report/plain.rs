@@ -260,7 +260,7 @@ error: `./src/chart.ts` is not in the sandbox
   |   ^^^^^
   help: add it to files
 ::error file=web/PKG.libsonnet,line=6,col=3::`./src/chart.ts` is not in the sandbox
-[0:41.4] FAILED 1 of 3 actions failed: //web:bundle; 1 ok, all cached, 1 skipped in 41.4s, log .wake/runs/7f3a.jsonl
+[0:41.4] FAILED 1 of 3 actions failed in 41.4s: //web:bundle; 1 ok, all cached, 1 skipped, log .wake/runs/7f3a.jsonl
 failed: //web:bundle
 "
         );

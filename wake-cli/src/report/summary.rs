@@ -1,6 +1,5 @@
 //! The last sentence of a build.
 
-use wake_build::diagnostic::Class;
 use wake_build::event::Counts;
 
 use crate::terminal::escape;
@@ -39,7 +38,8 @@ impl Ending<'_> {
     pub(crate) fn verdict(&self) -> Verdict {
         match self.exit {
             0 => Verdict::Finished,
-            code if code == Class::Interrupted.exit_code() => Verdict::Interrupted,
+            // 128 and the number of the signal that stopped it.
+            129.. => Verdict::Interrupted,
             _ => Verdict::Failed,
         }
     }
@@ -67,11 +67,11 @@ impl Ending<'_> {
         let Counts { total, failed, .. } = self.counts;
         if failed == 0 {
             let errors = words::count(self.errors.max(1), "error");
-            return format!("{errors} in {}{}", self.wall(), self.rest("; "));
+            return format!("{errors} in {}{}", self.wall(), self.rest(": "));
         }
         let of = words::count(total, "action");
         let labels = list(self.failed, 5);
-        format!("{failed} of {of} failed: {labels}{} in {}", self.rest("; "), self.wall())
+        format!("{failed} of {of} failed in {}: {labels}{}", self.wall(), self.rest("; "))
     }
 
     fn interrupted(&self) -> String {
@@ -145,7 +145,7 @@ mod tests {
         let ending = Ending { failed: &failed, ..ending(1, counts) };
         assert_eq!(
             ending.sentence(),
-            "1 of 184 actions failed: //web:bundle; 181 ok (96 hit, 85 ran), 2 skipped in 1m41s"
+            "1 of 184 actions failed in 1m41s: //web:bundle; 181 ok (96 hit, 85 ran), 2 skipped"
         );
     }
 
@@ -160,6 +160,7 @@ mod tests {
         let counts = Counts { total: 10, hit: 3, ran: 2, aborted: 5, ..Counts::default() };
         let ending = ending(130, counts);
         assert_eq!(ending.verdict(), Verdict::Interrupted);
+        assert_eq!(Ending { exit: 143, ..ending }.verdict(), Verdict::Interrupted);
         assert_eq!(ending.sentence(), "after 1m41s: 5 ok (3 hit, 2 ran), 5 not done");
     }
 

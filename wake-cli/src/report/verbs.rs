@@ -111,8 +111,11 @@ impl<W: Write> Verbs<W> {
             return self.say(&format!("{label}: {}: {how}\n", style.paint(Role::Bad, "failed")));
         }
         let head = style.paint(Role::Strong, &label);
-        let head = format!("{head} ({})  {}", how(finished), style.paint(Role::Faint, command));
-        let mut text = format!("{}\n", style.verb(Role::Bad, "Failed", head.trim_end()));
+        let mut head = format!("{head} ({})", how(finished));
+        if !command.is_empty() {
+            head += &format!("  {}", style.paint(Role::Faint, command));
+        }
+        let mut text = format!("{}\n", style.verb(Role::Bad, "Failed", head));
         let margin = " ".repeat(VERB_COLUMNS + 1);
         for line in finished.faults.iter().map(|fault| escape::line(fault)) {
             text += &format!("{margin}{}\n", style.paint(Role::Strong, line));
@@ -133,8 +136,8 @@ impl<W: Write> Verbs<W> {
         match links.as_slice() {
             [] => {}
             _ if quiet => {}
-            [.., last] if links.len() > MOST_LINKS => {
-                let rest = format!("{} results, the last at {last}", links.len());
+            links if links.len() > MOST_LINKS => {
+                let rest = format!("{} results below .wake/out", links.len());
                 self.verb(Role::Good, "Linked", &rest);
             }
             links => links.iter().for_each(|link| self.verb(Role::Good, "Linked", link)),
@@ -270,7 +273,7 @@ error: `./src/chart.ts` is not in the sandbox
 6 |   files: ['./src/a.ts'],
   |   ^^^^^
   help: add it to files
-       Error 1 of 3 actions failed: //web:bundle; 1 ok, all cached, 1 skipped in 41.4s
+       Error 1 of 3 actions failed in 41.4s: //web:bundle; 1 ok, all cached, 1 skipped
 "
         );
     }
@@ -298,7 +301,7 @@ error: `./src/chart.ts` is not in the sandbox
             shown(&recorded::failing(), manner(Verbosity::Quiet, Detail::Short)),
             "//web:bundle: failed: exit 2, 12.4s
 web/PKG.libsonnet:6:3: error: `./src/chart.ts` is not in the sandbox
-       Error 1 of 3 actions failed: //web:bundle; 1 ok, all cached, 1 skipped in 41.4s
+       Error 1 of 3 actions failed in 41.4s: //web:bundle; 1 ok, all cached, 1 skipped
 "
         );
     }

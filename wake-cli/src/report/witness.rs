@@ -5,6 +5,8 @@ use std::time::Instant;
 use wake_build::diagnostic::{Diagnostic, Failure};
 use wake_build::event::{Counts, Event, Reporter};
 
+use crate::signals;
+
 /// Passes events on and remembers what they told.
 ///
 /// A build may fail before its first event, or with an error that no event carried; whoever reads
@@ -50,7 +52,17 @@ impl Reporter for Witness {
     fn event(&mut self, event: &Event) {
         match event {
             Event::Diagnostic(diagnostic) => self.told.push((**diagnostic).clone()),
-            Event::Finished { .. } => self.ended = true,
+            Event::Finished { exit, classes, counts, wall_ms, saved_ms } => {
+                self.ended = true;
+                // Only the program knows which signal it was.
+                return self.inner.event(&Event::Finished {
+                    exit: signals::exit_code(*exit),
+                    classes: classes.clone(),
+                    counts: *counts,
+                    wall_ms: *wall_ms,
+                    saved_ms: *saved_ms,
+                });
+            }
             _ => {}
         }
         self.inner.event(event);

@@ -93,8 +93,11 @@ fn line(name: &str, past: &Past, style: Style) -> String {
     let (role, word, what) = match past.end() {
         None => (Role::Caution, "cut short", String::new()),
         Some(end) => {
-            let role = if end.exit == 0 { Role::Good } else { Role::Bad };
-            let word = if end.exit == 0 { "ok" } else { "failed" };
+            let (role, word) = match end.exit {
+                0 => (Role::Good, "ok"),
+                129.. => (Role::Caution, "stopped"),
+                _ => (Role::Bad, "failed"),
+            };
             let counts = end.counts;
             let time = words::span_ms(end.wall_ms);
             let what = format!(
