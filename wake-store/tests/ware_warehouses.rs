@@ -81,7 +81,7 @@ fn unreachable_is_not_the_same_as_absent() {
     let out = temp.path().join("out");
     let server = serve(|_| response("404 Not Found", b""));
     let unreachable = "http://127.0.0.1:1/x".to_owned();
-    let error = unpack(&ware, &[unreachable.clone()], &out).unwrap_err();
+    let error = unpack(&ware, std::slice::from_ref(&unreachable), &out).unwrap_err();
     assert_eq!(error.category(), Category::WarehouseUnavailable);
     let error = unpack(&ware, &[unreachable, format!("http://{server}/x")], &out).unwrap_err();
     assert_eq!(error.category(), Category::WareNotFound);
