@@ -32,7 +32,7 @@ fn a_value_of_the_environment_over_4096_bytes() {
           |                                              ^^^^^^^^^^^^^^^^^^^^^
           = note: module() is called at step.libsonnet:2:3
           help: put large values into `config`, or into a file with wake.file(path, from=value, dump=true)
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -54,7 +54,7 @@ fn a_value_of_the_environment_that_is_no_text() {
         5 |     exec=wake.exec('./step.sh', env={ FLAGS: { a: 1 } })
           |                                              ^^^^^^^^
           = note: module() is called at step.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -78,7 +78,7 @@ fn an_exec_ref_that_is_not_executable() {
         error: //:m: `./step.sh` is not executable
          help: `chmod +x ./step.sh`
         [TIME] FAIL //:m (//:m: `./step.sh` is not executable)
-        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
     "#]],
     );
@@ -104,7 +104,7 @@ fn an_exec_ref_that_is_no_file() {
         4 |     outputs=function(wake, pkg) { x: './x' }, exec=wake.exec('input.tool')
           |                                                              ^^^^^^^^^^^^
           = note: module() is called at m.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -121,7 +121,7 @@ fn an_interpreter_that_is_not_there() {
         error: //:m: `./step.sh` could not be started: No such file or directory (os error 2)
          help: does its `#!` line name a program that the sandbox has?
         [TIME] FAIL //:m (//:m: `./step.sh` could not be started: No such file or directory (os error 2))
-        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
     "#]],
     );
@@ -146,7 +146,7 @@ fn a_declared_output_that_is_missing() {
           | `doc` was declared as an output and does not exist
           | `out.txt` was declared as an output and does not exist
           log: wake log -o //:m
-        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
     "#]],
     );
@@ -164,7 +164,7 @@ fn a_directory_promised_and_a_file_made() {
         [TIME] FAIL //:m (exit 0, [TIME])  ./step.sh
           | `out` was declared as a directory and is something else
           log: wake log -o //:m
-        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
     "#]],
     );
@@ -180,7 +180,7 @@ fn an_output_that_is_a_pipe() {
         [TIME] FAIL //:m (exit 0, [TIME])  ./step.sh
           | `out.txt` is a named pipe, which cannot be an output
           log: wake log -o //:m
-        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
     "#]],
     );
@@ -196,7 +196,7 @@ fn an_output_that_links_out_of_the_tree() {
         [TIME] FAIL //:m (exit 0, [TIME])  ./step.sh
           | `out.txt` is a link to `/etc/passwd`, which is not part of the outputs
           log: wake log -o //:m
-        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
     "#]],
     );
@@ -214,7 +214,7 @@ fn an_output_that_climbs_out_of_the_tree() {
         [TIME] FAIL //:m (exit 0, [TIME])  ./step.sh
           | `out/link` is a link to `../../x`, which is not part of the outputs
           log: wake log -o //:m
-        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
     "#]],
     );
@@ -233,7 +233,7 @@ fn an_output_outside_of_the_working_directory() {
           |
         4 |     outputs=function(wake, pkg) { text: './../out.txt' },
           |                                         ^^^^^^^^^^^^^^
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -259,7 +259,7 @@ fn an_exit_code() {
           | standard error:
           | cannot go on
           log: wake log -o //:m
-        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
     "#]],
     );
@@ -274,7 +274,7 @@ fn a_signal() {
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         [TIME] FAIL //:m (signal 11, [TIME])  ./step.sh
           log: wake log -o //:m
-        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
     "#]],
     );
@@ -290,7 +290,7 @@ fn a_time_limit() {
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         [TIME] FAIL //:m (time limit, [TIME])  ./step.sh
           log: wake log -o //:m
-        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
     "#]],
     );
@@ -307,7 +307,7 @@ fn a_memory_limit() {
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
         [TIME] FAIL //:m (memory limit, [TIME])  ./step.sh
           log: wake log -o //:m
-        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
     "#]],
     );

@@ -39,7 +39,7 @@ fn no_package_file_in_a_workspace() {
         expect![[r#"
         error: no `PKG.libsonnet` in `[ROOT]` or any directory above it
          help: `wake init` writes a package that builds
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -72,7 +72,7 @@ fn a_missing_file() {
         4 |     files=['./main.c'], modules={ m: './m.libsonnet' }
           |            ^^^^^^^^^^ did you mean `mian.c`?
           = note: pkg() is called at PKG.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -89,7 +89,7 @@ fn a_missing_module_file() {
         4 |     modules={ m: './mm.libsonnet' }
           |                  ^^^^^^^^^^^^^^^^ did you mean `PKG.libsonnet`?
           = note: pkg() is called at PKG.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -106,7 +106,7 @@ fn a_glob_without_a_match() {
         4 |     files=wake.dir('./src/*.c'), modules={ m: './m.libsonnet' }
           |                    ^^^^^^^^^^^
           = note: pkg() is called at PKG.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -123,7 +123,7 @@ fn a_directory_that_is_not_there() {
         4 |     files=wake.dir('./source'), modules={ m: './m.libsonnet' }
           |                    ^^^^^^^^^^
           = note: pkg() is called at PKG.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -140,7 +140,7 @@ fn a_file_outside_of_the_package() {
         4 |     files=['./../other.c'], modules={ m: './m.libsonnet' }
           |            ^^^^^^^^^^^^^^
           = note: pkg() is called at PKG.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -157,7 +157,7 @@ fn an_absolute_path() {
         4 |     files=['/etc/passwd'], modules={ m: './m.libsonnet' }
           |            ^^^^^^^^^^^^^
           = note: pkg() is called at PKG.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -173,7 +173,7 @@ fn a_link_that_leaves_the_package() {
           |
         4 |     files=['./passwd'], modules={ m: './m.libsonnet' }
           |            ^^^^^^^^^^
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -185,7 +185,7 @@ fn a_link_that_climbs_out_of_the_package() {
         5,
         expect![[r#"
             error: file `./in/up` of // is a link that leaves the package, to `../../home`
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -214,7 +214,7 @@ fn a_pipe_is_no_file() {
         4 |     files=['./pipe'], modules={ m: './m.libsonnet' }
           |            ^^^^^^^^
           = note: pkg() is called at PKG.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
 
@@ -231,7 +231,7 @@ fn a_directory_is_no_file() {
           |            ^^^^^^
           = note: pkg() is called at PKG.libsonnet:2:3
           help: wake.dir('./in') lists the files below it
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -249,7 +249,7 @@ fn a_name_that_is_not_utf8() {
         4 |     files=wake.dir('./in'), modules={ m: './m.libsonnet' }
           |                    ^^^^^^
           = note: pkg() is called at PKG.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
 
@@ -268,7 +268,7 @@ fn the_files_of_a_package_inside_belong_to_it_alone() {
               |            ^^^^^^^^^^^^^
               = note: pkg() is called at PKG.libsonnet:2:3
               help: name that package in `pkgs` and refer to its file as 'pkg.key./path'
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -301,7 +301,7 @@ fn package_files_that_a_module_narrows_to_nothing() {
             4 |     pkgFiles=['./b.txt'], outputs=function(wake, pkg) {}
               |               ^^^^^^^^^
               = note: module() is called at m.libsonnet:2:3
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }

@@ -32,7 +32,7 @@ fn syntax_error() {
               |
             5 |   )
               |   ^
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -49,7 +49,7 @@ fn syntax_error_in_a_module_file() {
               |
             1 | function(wake pkg) 1
               |               ^^^
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -64,7 +64,7 @@ fn unknown_variable() {
           |
         4 |     files=[nothing]
           |            ^^^^^^^
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -79,7 +79,7 @@ fn wrong_type() {
           |
         4 |     files='./a.txt'
           |           ^^^^^^^^^
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -94,7 +94,7 @@ fn wrong_type_of_a_name() {
           |
         1 | function(wake) wake.pkg(wake.pkgInfo('a', 1))
           |                                           ^
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -109,7 +109,7 @@ fn wrong_type_right_of_text_that_is_not_ascii() {
               |
             2 |   wake.pkg(wake.pkgInfo('a', '1.0.0'), metadata={ author: 'Zoë Müller-Weiß' }, files=7)
               |                                                                                      ^
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -126,7 +126,7 @@ fn unknown_argument() {
           |     ^^^^ did you mean `files`?
           = note: pkg() is called at PKG.libsonnet:2:3
           help: the arguments are pkgInfo, files, inputs, pkgs, modules, metadata
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -141,7 +141,7 @@ fn unknown_function() {
           |
         1 | function(wake) wake.pkgg(wake.pkgInfo('a', '1.0.0'))
           |                     ^^^^ did you mean `pkg`?
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -158,7 +158,7 @@ fn unknown_argument_of_a_module() {
               |     ^^^^^^^ did you mean `outputs`?
               = note: module() is called at m.libsonnet:2:3
               help: the arguments are name, pkg, modules, files, inputs, outputs, exec, pkgFiles, metadata
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -173,7 +173,7 @@ fn a_missing_argument() {
           |
         1 | function(wake) wake.pkg(wake.pkgInfo('a'))
           |                         ^^^^^^^^^^^^
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -188,7 +188,7 @@ fn not_a_function() {
           |
         1 | { name: 'a' }
           | ^
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -203,7 +203,7 @@ fn not_a_package() {
           |
         1 | function(wake) { name: 'a' }
           | ^^^^^^^^
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -218,7 +218,7 @@ fn a_name_that_is_not_allowed() {
           |
         1 | function(wake) wake.pkg(wake.pkgInfo('My Package', '1.0.0'))
           |                                      ^^^^^^^^^^^^
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -234,7 +234,7 @@ fn a_name_that_is_too_long() {
               |
             1 | function(wake) wake.pkg(wake.pkgInfo('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', '1.0.0'))
               |                                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -250,7 +250,7 @@ fn a_version_that_is_none() {
         1 | function(wake) wake.pkg(wake.pkgInfo('a', '1.2'))
           |                                           ^^^^^
           help: a package has an exact version with three numbers, as 1.2.3
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -266,7 +266,7 @@ fn a_requirement_that_is_none() {
         4 |     pkgs={ b: wake.getPkg(wake.pkgInfo('b', 'newest'), from='./b') }
           |                                             ^^^^^^^^
           = note: pkg() is called at PKG.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -283,7 +283,7 @@ fn an_unknown_permission() {
               |                                                                            ^^^^^^^^^^^^^^^ did you mean `defineGlobal`?
               = note: pkg() is called at PKG.libsonnet:2:3
               help: the permissions are `defineGlobal` and `network`
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -299,7 +299,7 @@ fn an_override_out_of_range() {
             4 |     pkgs={ b: wake.getPkg(wake.pkgInfo('b', '1'), from='./b', global={ override: 101 }) }
               |                                                                      ^^^^^^^^^^^^^^^^^
               = note: pkg() is called at PKG.libsonnet:2:3
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -332,7 +332,7 @@ fn a_ref_that_starts_nowhere() {
           |
         5 |     inputs=function(wake, pkg) { level: 3, found: wake.ref('inptus.level') },
           |                                                            ^^^^^^^^^^^^^^ did you mean `inputs`?
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -347,7 +347,7 @@ fn a_ref_without_a_key() {
           |
         5 |     inputs=function(wake, pkg) { level: 3, found: wake.ref('pkg') },
           |                                                            ^^^^^
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -363,7 +363,7 @@ fn a_ref_to_an_unknown_package() {
         5 |     inputs=function(wake, pkg) { level: 3, found: wake.ref('pkg.zlb.input.flags') },
           |                                                            ^^^^^^^^^^^^^^^^^^^^^ did you mean `zlib`?
           help: `pkgs` has `zlib`
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -379,7 +379,7 @@ fn a_ref_to_an_unknown_input() {
         5 |     inputs=function(wake, pkg) { level: 3, found: wake.ref('pkg.zlib.input.flgs') },
           |                                                            ^^^^^^^^^^^^^^^^^^^^^ did you mean `flags`?
           help: `pkgs.zlib.inputs` has `flags`
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -395,7 +395,7 @@ fn a_ref_to_an_unknown_key_of_a_value() {
         5 |     inputs=function(wake, pkg) { level: 3, found: wake.ref('pkg.zlib.input.flags.release') },
           |                                                            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
           help: `pkgs.zlib.inputs.flags` has `debug`
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -410,7 +410,7 @@ fn a_ref_beyond_the_end_of_a_list() {
           |
         5 |     inputs=function(wake, pkg) { level: 3, found: wake.ref('pkg.zlib.input.flags.debug.1') },
           |                                                            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -425,7 +425,7 @@ fn a_ref_into_a_value_that_has_no_keys() {
           |
         5 |     inputs=function(wake, pkg) { level: 3, found: wake.ref(['pkg', 'zlib', 'input', 'flags', 'debug', '0', 'x']) },
           |                                                            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -440,7 +440,7 @@ fn a_ref_to_an_unknown_file() {
           |
         5 |     inputs=function(wake, pkg) { level: 3, found: wake.ref('./b.txt') },
           |                                                            ^^^^^^^^^ did you mean `./a.txt`?
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -455,7 +455,7 @@ fn a_ref_to_an_unknown_file_of_another_package() {
           |
         5 |     inputs=function(wake, pkg) { level: 3, found: wake.ref('pkg.zlib./zlb.h') },
           |                                                            ^^^^^^^^^^^^^^^^^ did you mean `./zlib.h`?
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -470,7 +470,7 @@ fn a_ref_to_a_module_in_a_package_file() {
           |
         5 |     inputs=function(wake, pkg) { level: 3, found: wake.ref('module.m.output.text') },
           |                                                            ^^^^^^^^^^^^^^^^^^^^^^
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -485,7 +485,7 @@ fn a_ref_to_an_output_in_a_package_file() {
           |
         5 |     inputs=function(wake, pkg) { level: 3, found: wake.ref('output.text') },
           |                                                            ^^^^^^^^^^^^^
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -514,7 +514,7 @@ fn a_ref_to_an_unknown_module() {
             4 |     modules={ lib: pkg.modules.lib() }, exec=wake.exec('./go.sh', args=[wake.ref('modules.lob.output.archive')])
               |                                                                                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^ did you mean `lib`?
               help: `modules` has `lib`
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -530,7 +530,7 @@ fn a_ref_to_an_unknown_output() {
             4 |     modules={ lib: pkg.modules.lib() }, exec=wake.exec('./go.sh', args=[wake.ref('modules.lib.output.archiv')])
               |                                                                                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^ did you mean `archive`?
               help: `modules.lib.outputs` has `archive`
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -548,7 +548,7 @@ fn a_ref_to_an_unknown_output_in_files() {
             4 |     modules={ lib: pkg.modules.lib() }, files=function(wake, module) [wake.file('./x', from='modules.lib.output.achive')]
               |                                                                                             ^^^^^^^^^^^^^^^^^^^^^^^^^^^ did you mean `archive`?
               help: `modules.lib.outputs` has `archive`
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -567,7 +567,7 @@ fn computing_with_a_promise() {
               |                                                                                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
               = note: module() is called at m.libsonnet:2:3
               help: move the expression into `inputs`, `files` or `exec=function(wake, module) ...`, which run when it is known
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -586,7 +586,7 @@ fn a_module_that_a_package_has_not() {
             4 |     modules={ lib: pkg.modules.libb() }
               |                                ^^^^ did you mean `lib`?
               = note: module() is called at m.libsonnet:2:3
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -605,7 +605,7 @@ fn an_import_that_leaves_the_package() {
             4 |     inputs=(import '../shared.libsonnet').inputs
               |                    ^^^^^^^^^^^^^^^^^^^^^
               = note: pkg() is called at PKG.libsonnet:2:3
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -621,7 +621,7 @@ fn an_import_that_is_not_there() {
         4 |     metadata=import 'about.libsonnet'
           |                     ^^^^^^^^^^^^^^^^^
           = note: pkg() is called at PKG.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -637,7 +637,7 @@ fn an_error_of_ones_own() {
         4 |     files=if true then error 'choose a platform' else []
           |                        ^^^^^
           = note: pkg() is called at PKG.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -649,7 +649,7 @@ fn recursion_without_an_end() {
         expect![[r#"
         error: //: evaluating `//` recurses deeper than its stack of 512 MiB
          help: something is defined in terms of itself without an end
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -665,7 +665,7 @@ fn a_list_without_an_end() {
         4 |     metadata=std.range(1, 1000000000)
           |              ^^^^^^^^^^^^^^^^^^^^^^^^
           = note: pkg() is called at PKG.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }

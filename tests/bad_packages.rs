@@ -33,7 +33,7 @@ fn a_version_requirement_that_is_not_met() {
         5 |       b: wake.getPkg(wake.pkgInfo('b', '^2'), from='./b'),
           |          ^^^^^^^^^^^
           help: ask for what is there, `version: '^1.0.0'`, or point `from` elsewhere
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -50,7 +50,7 @@ fn another_name_than_asked_for() {
         5 |       b: wake.getPkg(wake.pkgInfo('b', '^1'), from='./b'),
           |          ^^^^^^^^^^^
           help: ask for what is there, `version: '^1.0.0'`, or point `from` elsewhere
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -66,7 +66,7 @@ fn a_package_that_is_not_there() {
           |
         5 |       b: wake.getPkg(wake.pkgInfo('b', '^1'), from='./bb'),
           |          ^^^^^^^^^^^
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -82,7 +82,7 @@ fn a_package_outside_of_the_workspace() {
           |
         5 |       b: wake.getPkg(wake.pkgInfo('b', '^1'), from='../b'),
           |          ^^^^^^^^^^^
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -103,7 +103,7 @@ fn two_packages_with_one_key() {
         expect![[r#"
             error: two packages are called `b` 1.0.0: //one and //two
              help: give one of them another name, namespace or version
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -136,7 +136,7 @@ fn a_cycle_of_packages() {
               = note: //a needs //b as `b` at a/PKG.libsonnet:4:15
               = note: //b needs //a as `a` at b/PKG.libsonnet:4:15
               help: move what both need into a package of its own
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -154,7 +154,7 @@ fn a_package_that_gets_itself() {
           |           ^^^^^^^^^^^
           = note: // needs // as `me` at PKG.libsonnet:5:11
           help: move what both need into a package of its own
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -178,7 +178,7 @@ fn a_cycle_of_modules() {
               = note: //:b needs //:c as `next` at b.libsonnet:4:21
               = note: //:c needs //:a as `next` at c.libsonnet:4:21
               help: take one of these out of `modules`
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -200,7 +200,7 @@ fn a_module_that_needs_itself() {
               |                   ^^^^^^^^^^^^^
               = note: //:a needs //:a as `me` at a.libsonnet:4:19
               help: take one of these out of `modules`
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -217,7 +217,7 @@ fn a_chain_of_configs_without_an_end() {
         expect![[r#"
             error: module `a` of @root@1.0.0 leads to modules without end
              help: a module must not need itself with an ever different config
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -241,7 +241,7 @@ fn two_globals_of_one_rank() {
               |            ^^^^^^^^^^^
               = note: also defined at PKG.libsonnet:5:12
               help: raise one of them: `global={override: N}` with N from 1 to 100
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -258,7 +258,7 @@ fn a_global_that_nobody_defines() {
         5 |       tool: wake.getPkg(wake.pkgInfo('tol', '^1'), from=wake.GLOBAL),
           |             ^^^^^^^^^^^
           help: the root package defines one with `getPkg(..., global=true)`
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
 }
@@ -279,7 +279,7 @@ fn a_global_of_another_version_than_asked_for() {
               |
             6 |       take: wake.getPkg(wake.pkgInfo('tool', '^2'), from=wake.GLOBAL),
               |             ^^^^^^^^^^^
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -302,7 +302,7 @@ fn a_package_without_the_permission_defines_a_global() {
             4 |     pkgs={ tool: wake.getPkg(wake.pkgInfo('tool', '^1'), from='../tool', global=true) }
               |                  ^^^^^^^^^^^
               help: whoever gets that package must grant it: `permissions=['defineGlobal']`
-            [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }
@@ -336,7 +336,7 @@ fn a_package_passes_on_a_permission_that_it_has_not() {
             4 |     pkgs={ tool: wake.getPkg(wake.pkgInfo('tool', '^1'), from='../tool', global=true) }
               |                  ^^^^^^^^^^^
               help: whoever gets that package must grant it: `permissions=['defineGlobal']`
-            [TIME] FAILED 2 errors in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+            [TIME] FAILED 2 errors in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
 }

@@ -35,7 +35,7 @@ fn why_the_first_time() {
     let project = two_steps();
     project.build(&[":report"]);
     project.wake(["why", ":report"]).run().success().prints(expect![[r#"
-        //:report: //:report has had the same key since it was first built here
+        //:report has had the same key since it was first built here
     "#]]);
 }
 
@@ -48,7 +48,7 @@ fn why_names_the_file() {
     let why = project.wake(["why", ":count"]).run().success();
     assert!(why.stdout.contains("words.txt"), "{why}");
     why.prints(expect![[r#"
-        //:count: //:count ran last because of: changed inputs words.txt
+        //:count ran last because of: changed inputs words.txt
           changed inputs.words.txt  file 927b58a0b435 -> file 3b9eaf57835b  at words.txt
           unchanged: [N] other fields
     "#]]);
@@ -63,9 +63,9 @@ fn why_follows_a_dependency_down_to_the_file() {
     let why = project.wake(["why", ":report"]).run().success();
     assert!(why.stdout.contains("//:count") && why.stdout.contains("words.txt"), "{why}");
     why.prints(expect![[r#"
-        //:report: //:report ran last because of: changed inputs .wake/modules/@root@1.0.0@count@2abfec6d860d545a/count.txt
+        //:report ran last because of: changed inputs .wake/modules/@root@1.0.0@count@2abfec6d860d545a/count.txt
           changed inputs..wake/modules/@root@1.0.0@count@2abfec6d860d545a/count.txt  file b9a1a3183dd3 -> file 49124bf4f7f3
-            because //:count: //:count ran last because of: changed inputs words.txt
+            because //:count ran last because of: changed inputs words.txt
               changed inputs.words.txt  file 927b58a0b435 -> file 3b9eaf57835b  at words.txt
               unchanged: [N] other fields
           unchanged: [N] other fields
@@ -83,7 +83,7 @@ fn why_names_the_value_and_its_place() {
         assert!(why.stdout.contains(part), "no {part}\n{why}");
     }
     why.prints(expect![[r#"
-        //:report: //:report ran last because of: changed args 0
+        //:report ran last because of: changed args 0
           changed args.0  "words" -> "WORDS"  at report.libsonnet:6:41
           unchanged: [N] other fields
     "#]]);
@@ -95,7 +95,7 @@ fn why_nothing_ran() {
     project.build(&[":report"]);
     project.build(&[":report"]);
     project.wake(["why", ":report"]).run().success().prints(expect![[r#"
-        //:report: //:report has had the same key since it was first built here
+        //:report has had the same key since it was first built here
     "#]]);
 }
 
@@ -103,9 +103,9 @@ fn why_nothing_ran() {
 fn why_before_any_build() {
     let project = two_steps();
     project.wake(["why", ":report"]).run().says(expect![[""]]).prints(expect![[r#"
-        //:report: //:report would be looked at after what it needs has run
+        //:report would be looked at after what it needs has run
           waits for modules of //:count
-            because //:count: //:count was never built in this checkout
+            because //:count was never built in this checkout
     "#]]);
 }
 

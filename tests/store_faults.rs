@@ -102,7 +102,7 @@ fn a_full_disk() {
         error: //:m: could not copy `out.txt`: No space left on device (os error 28)
          help: `wake gc` makes room
         [TIME] FAIL //:m (//:m: could not copy `out.txt`: No space left on device (os error 28))
-        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
             Verified 0 trees, 0 action records, 0 blobs, 1 memo segment
     "#]]);

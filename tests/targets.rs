@@ -106,7 +106,7 @@ fn an_unknown_module_is_answered_with_the_nearest() {
     project.wake(["build", "libs/a:tow"]).run().code(2).says(expect![[r#"
         error: //libs/a has no module `tow`
          help: did you mean `two`?
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
 
@@ -116,7 +116,7 @@ fn an_unknown_path_is_answered_with_the_nearest() {
     project.wake(["build", "lib/a"]).run().code(2).says(expect![[r#"
         error: target `lib/a`: no directory `lib/a`
          help: did you mean `//libs/a`?
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
 
@@ -126,7 +126,7 @@ fn a_target_stays_in_the_workspace() {
     project.wake(["build", "../elsewhere"]).run().code(2).says(expect![[r#"
         error: target `../elsewhere` leaves the workspace
          help: a target is `path`, `path:module`, `//path:module` or `//path/...`
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
 
@@ -136,7 +136,7 @@ fn a_pattern_that_matches_nothing_is_said() {
     std::fs::create_dir(project.path("empty")).unwrap();
     project.wake(["build", "//empty/..."]).run().code(4).says(expect![[r#"
         error: `//empty/...` matches no package
-        [TIME] FAILED 1 error in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
 

@@ -13,10 +13,10 @@ fn a_build_off_a_terminal_in_full() {
     let project = one();
     project.wake(["build"]).run().success().says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        [TIME] Finished 1 action in [TIME], run [RUN]
+        [TIME] Finished 1 action in [TIME]
     "#]]);
     project.wake(["build"]).run().success().says(expect![[r#"
-        [TIME] Finished 1 action, all cached, in [TIME], run [RUN]
+        [TIME] Finished 1 action, all cached, in [TIME]
     "#]]);
 }
 
@@ -31,7 +31,7 @@ fn a_failure_in_full() {
           | standard error:
           | then
           log: wake log -o //:m
-        [TIME] FAILED 1 of 1 action failed: //:m in [TIME], run [RUN], log .wake/runs/[RUN].jsonl
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
     "#]]);
 }
