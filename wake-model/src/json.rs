@@ -1,7 +1,7 @@
 //! Canonical JSON: one text for each value.
 //!
-//! Keys sorted by their UTF-8 bytes, no white space, the shortest number that reads back the same,
-//! integers up to 2^53 without a fraction, `-0` as `0`, and only the escapes that JSON demands.
+//! Keys sorted by their UTF-8 bytes, no white space, only the escapes that JSON demands, and numbers as
+//! the shortest text that reads back as the same double. `spec/encoding.md` holds the rules and vectors.
 
 use serde_json::{Number, Value};
 
@@ -61,18 +61,50 @@ fn write_object(fields: &serde_json::Map<String, Value>, out: &mut String) {
     out.push('}');
 }
 
-/// Integers that a double holds exactly.
+/// Integers up to here are all doubles.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
+/// Writes a number as ECMAScript does. Source: RFC 8785, section 3.2.2.3.
+///
+/// Not left to the JSON crate, whose choice of exponents may change with its release.
 fn write_number(number: &Number, out: &mut String) {
-    let text = match number.as_f64() {
-        Some(0.0) => "0".to_owned(),
+    match number.as_f64() {
         Some(double) if double.fract() == 0.0 && double.abs() <= EXACT => {
-            format!("{}", double as i64)
+            out.push_str(&(double as i64).to_string());
         }
-        Some(_) | None => number.to_string(),
-    };
-    out.push_str(&text);
+        Some(double) => write_double(double, out),
+        // Only where numbers of any length were chosen elsewhere in the program.
+        None => out.push_str(&number.to_string()),
+    }
+}
+
+/// Writes a double that is no small integer.
+fn write_double(double: f64, out: &mut String) {
+    if double < 0.0 {
+        out.push('-');
+    }
+    // The standard library promises the fewest digits that read back as the same double.
+    let shortest = format!("{:e}", double.abs());
+    let (mantissa, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    let digits = mantissa.replace('.', "");
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    match usize::try_from(exponent) {
+        Ok(point) if point < 21 && digits.len() <= point + 1 => {
+            out.push_str(&digits);
+            out.push_str(&"0".repeat(point + 1 - digits.len()));
+        }
+        Ok(point) if point < 21 => {
+            out.push_str(&digits[..=point]);
+            out.push('.');
+            out.push_str(&digits[point + 1..]);
+        }
+        Err(_) if exponent >= -6 => {
+            out.push_str("0.");
+            out.push_str(&"0".repeat(exponent.unsigned_abs() as usize - 1));
+            out.push_str(&digits);
+        }
+        _ => out.push_str(&format!("{mantissa}e{exponent:+}")),
+    }
 }
 
 fn write_text(text: &str, out: &mut String) {
@@ -109,6 +141,10 @@ mod tests {
         check(json!(0.1), "0.1");
         check(json!(9007199254740992.0), "9007199254740992");
         check(json!(1e300), "1e+300");
+        check(json!(1e20), "100000000000000000000");
+        check(json!(-1.5e-6), "-0.0000015");
+        check(json!(1.5e-7), "1.5e-7");
+        check(json!(u64::MAX), "18446744073709552000");
         check(json!(-17), "-17");
     }
 

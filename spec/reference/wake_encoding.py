@@ -1,0 +1,369 @@
+#!/usr/bin/env python3
+"""The canonical encoding of wake and every digest, written from `spec/encoding.md` alone.
+
+    python3 spec/reference/wake_encoding.py check    recomputes every vector, and says what differs
+    python3 spec/reference/wake_encoding.py write    fills in what the inputs of `spec/vectors/*.json` give
+
+Standard library only, BLAKE3 included; speed is of no interest here. Whoever adds a vector writes its
+inputs into the JSON file and lets `write` compute the rest; the Rust tests then have to agree.
+"""
+
+import json
+import pathlib
+import struct
+import sys
+
+# --- BLAKE3-256. Source: O'Connor, Aumasson, Neves, Wilcox-O'Hearn: BLAKE3, 2020, section 2.
+
+IV = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19)
+ORDER = (2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
+QUARTERS = ((0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15),
+            (0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14))
+CHUNK_START, CHUNK_END, PARENT, ROOT, CONTEXT, MATERIAL = 1, 2, 4, 8, 32, 64
+WORD = 0xFFFFFFFF
+
+
+def compress(chain, block, counter, length, flags):
+    """Eight words: the chaining value after one block of at most sixty-four bytes."""
+    m = struct.unpack("<16I", block.ljust(64, b"\0"))
+    v = [*chain, *IV[:4], counter & WORD, counter >> 32, length, flags]
+    for _ in range(7):
+        for i, (a, b, c, d) in enumerate(QUARTERS):
+            for word, left, right in ((m[2 * i], 16, 12), (m[2 * i + 1], 8, 7)):
+                v[a] = (v[a] + v[b] + word) & WORD
+                v[d] = turn(v[d] ^ v[a], left)
+                v[c] = (v[c] + v[d]) & WORD
+                v[b] = turn(v[b] ^ v[c], right)
+        m = [m[i] for i in ORDER]
+    return [v[i] ^ v[i + 8] for i in range(8)]
+
+
+def turn(word, bits):
+    return (word >> bits | word << (32 - bits)) & WORD
+
+
+def subtree(data, key, flags, first, root):
+    """The chaining value of the chunks in `data`, the first of them being number `first`."""
+    if len(data) > 1024:
+        chunks = (len(data) + 1023) // 1024
+        left = 1024 << ((chunks - 1).bit_length() - 1)
+        pair = [*subtree(data[:left], key, flags, first, 0),
+                *subtree(data[left:], key, flags, first + left // 1024, 0)]
+        return compress(key, struct.pack("<16I", *pair), 0, 64, flags | PARENT | root)
+    blocks = [data[i:i + 64] for i in range(0, len(data), 64)] or [b""]
+    chain = key
+    for i, block in enumerate(blocks):
+        ends = (CHUNK_START if i == 0 else 0) | (CHUNK_END | root if i == len(blocks) - 1 else 0)
+        chain = compress(chain, block, first, len(block), flags | ends)
+    return chain
+
+
+def blake3(data, context=None):
+    """The digest of `data`; in key-derivation mode where there is a context."""
+    key, flags = IV, 0
+    if context is not None:
+        key, flags = subtree(context.encode(), IV, CONTEXT, 0, ROOT), MATERIAL
+    return struct.pack("<8I", *subtree(data, key, flags, 0, ROOT))
+
+
+# --- The encoding. A value is written in the vectors as null, a truth value, or an object of one key.
+
+def encode(value):
+    if value is None:
+        return b"\0"
+    if isinstance(value, bool):
+        return b"\2" if value else b"\1"
+    (kind, content), = value.items()
+    if kind == "uint":
+        return b"\3" + struct.pack("<Q", int(content))
+    if kind == "text":
+        return counted(4, content.encode())
+    if kind == "bytes":
+        return counted(5, bytes.fromhex(content))
+    if kind == "digest":
+        return b"\6" + bytes.fromhex(content)
+    if kind == "list":
+        return b"\7" + struct.pack("<Q", len(content)) + b"".join(map(encode, content))
+    if kind == "record":
+        pairs = (encode(text(name)) + encode(field) for name, field in content)
+        return b"\10" + struct.pack("<Q", len(content)) + b"".join(pairs)
+    raise ValueError(f"no kind of value: {kind}")
+
+
+def counted(tag, data):
+    return bytes([tag]) + struct.pack("<Q", len(data)) + data
+
+
+def decode(data):
+    """The one value that `data` encodes; a `ValueError` if it encodes none."""
+    value, rest = decode_one(data)
+    if rest:
+        raise ValueError("something follows the value")
+    return value
+
+
+def decode_one(data):
+    tag, rest = take(data, 1)
+    if tag in (b"\0", b"\1", b"\2"):
+        return {b"\0": None, b"\1": False, b"\2": True}[tag], rest
+    if tag == b"\6":
+        content, rest = take(rest, 32)
+        return digest(content.hex()), rest
+    if tag not in (b"\3", b"\4", b"\5", b"\7", b"\10"):
+        raise ValueError("no such tag")
+    head, rest = take(rest, 8)
+    count, = struct.unpack("<Q", head)
+    if tag == b"\3":
+        return {"uint": str(count)}, rest
+    if tag in (b"\4", b"\5"):
+        content, rest = take(rest, count)
+        return (text(content.decode()) if tag == b"\4" else {"bytes": content.hex()}), rest
+    values = []
+    for _ in range(count if tag == b"\7" else 2 * count):
+        value, rest = decode_one(rest)
+        values.append(value)
+    if tag == b"\7":
+        return {"list": values}, rest
+    if not all(isinstance(name, dict) and "text" in name for name in values[::2]):
+        raise ValueError("a name in a record is no text")
+    return {"record": [[name["text"], field] for name, field in zip(values[::2], values[1::2])]}, rest
+
+
+def take(data, count):
+    if count > len(data):
+        raise ValueError("the bytes end too early")
+    return data[:count], data[count:]
+
+
+def text(content):
+    return {"text": content}
+
+
+def digest(content):
+    return {"digest": content}
+
+
+def many(*values):
+    return {"list": list(values)}
+
+
+def by_bytes(names):
+    return sorted(names, key=str.encode)
+
+
+def sealed(value, context):
+    """What a vector says of a hashed thing."""
+    data = encode(value)
+    return {"encoded": data.hex(), "digest": blake3(data, context).hex()}
+
+
+# --- Canonical JSON.
+
+def canonical(value):
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, (int, float)):
+        return number(float(value))
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, list):
+        return "[" + ",".join(map(canonical, value)) + "]"
+    return "{" + ",".join(quoted(key) + ":" + canonical(value[key]) for key in by_bytes(value)) + "}"
+
+
+def quoted(content):
+    short = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r"}
+    return '"' + "".join(short.get(c) or (f"\\u{ord(c):04x}" if c < " " else c) for c in content) + '"'
+
+
+def number(double):
+    if double == 0:
+        return "0"
+    sign = "-" if double < 0 else ""
+    mantissa, _, exponent = repr(abs(double)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    fraction = "" if fraction == "0" else fraction
+    # The value is 0.DIGITS times ten to the power of `point`.
+    point = len(whole) + int(exponent or 0)
+    digits = whole + fraction
+    point -= len(digits) - len(digits.lstrip("0"))
+    digits = digits.strip("0")
+    if len(digits) <= point <= 21:
+        return sign + digits.ljust(point, "0")
+    if 0 < point <= 21:
+        return sign + digits[:point] + "." + digits[point:]
+    if -6 < point <= 0:
+        return sign + "0." + "0" * -point + digits
+    rest = "." + digits[1:] if digits[1:] else ""
+    return f"{sign}{digits[0]}{rest}e{point - 1:+}"
+
+
+# --- The hashed things, a function for each file of vectors: the inputs in, the expectations out.
+
+def blob(case):
+    data = bytes.fromhex(case["bytes"]) * case.get("times", 1)
+    return {"digest": blake3(data, case.get("context")).hex()}
+
+
+def value(case):
+    encoded = encode(case["value"])
+    assert decode(encoded) == case["value"], case["name"]
+    return {"encoded": encoded.hex()}
+
+
+def refused(case):
+    try:
+        decode(bytes.fromhex(case["encoded"]))
+    except ValueError:
+        return {"refused": True}
+    return {"refused": False}
+
+
+def json_value(case):
+    content = canonical(json.loads(case["json"]))
+    return {"canonical": content, "digest": blake3(content.encode(), "wake value v1").hex()}
+
+
+def tree(case):
+    """Every directory of a tree, from the deepest to the root, which is called `.`."""
+    dirs = {".": {}}
+    for path, node in case["nodes"].items():
+        *above, name = path.split("/")
+        here = "."
+        for part in above:
+            below = part if here == "." else f"{here}/{part}"
+            dirs[here].setdefault(part, "dir")
+            dirs.setdefault(below, {})
+            here = below
+        dirs[here][name] = node
+        if node == "dir":
+            dirs.setdefault(path, {})
+    trees = {}
+    for path in sorted(dirs, key=lambda path: (path == ".", -path.count("/"), path)):
+        entries = []
+        for name in by_bytes(dirs[path]):
+            node = dirs[path][name]
+            if node == "dir":
+                below = name if path == "." else f"{path}/{name}"
+                entries.append(many(text("dir"), text(name), digest(trees[below]["digest"])))
+            elif "link" in node:
+                entries.append(many(text("link"), text(name), text(node["link"])))
+            else:
+                content = digest(blake3(node["file"].encode()).hex())
+                entries.append(many(text("file"), text(name), content, node["executable"]))
+        trees[path] = sealed({"list": entries}, "wake tree v1")
+    return {"trees": trees, "digest": trees["."]["digest"]}
+
+
+def pkg(case):
+    info = case["pkg"]
+    namespace = info["namespace"]
+    pkgs = [[key, digest(info["pkgs"][key])] for key in by_bytes(info["pkgs"])]
+    return sealed({"record": [
+        ["name", text(info["name"])],
+        ["version", text(info["version"])],
+        ["namespace", None if namespace is None else text(namespace)],
+        ["files", digest(info["files"])],
+        ["pkgs", {"record": pkgs}],
+    ]}, "wake pkg v1")
+
+
+def action(case):
+    fields = []
+
+    def field(group, key, value):
+        fields.append(many(text(group), None if key is None else text(key), value))
+
+    def named(kind, hex):
+        return many(text(kind), digest(hex))
+
+    if "run" in case["command"]:
+        run = case["command"]["run"]
+        field("program", None, text(run["program"]))
+        for index, arg in enumerate(run["args"]):
+            field("args", str(index), text(arg))
+        for name in by_bytes(run["env"]):
+            field("env", name, text(run["env"][name]))
+        field("stdin", None, text(run["stdin"]))
+        field("cwd", None, text(run["cwd"]))
+    else:
+        field("collect", None, text(case["command"]["collect"]["cwd"]))
+    root = case["root"]
+    field("rootfs", None, text(root) if root == "empty" else named(*next(iter(root.items()))))
+    for path in by_bytes(case["inputs"]):
+        node = case["inputs"][path]
+        if node == "dir":
+            field("inputs", path, text("dir"))
+        elif "link" in node:
+            field("inputs", path, text("link " + node["link"]))
+        else:
+            field("inputs", path, named(*next(iter(node.items()))))
+    for output in case["outputs"]:
+        field("outputs", output["path"], text(output["kind"]))
+    for name in ("uid", "gid"):
+        field("user", name, {"uint": case["user"][name]})
+    field("user", "hostname", text(case["user"]["hostname"]))
+    field("network", None, text("yes" if case["network"] else "no"))
+    field("sandbox", None, text(case["sandbox"]))
+    field("platform", None, text(case["platform"]))
+    return sealed({"list": fields}, "wake action v1")
+
+
+def host(case):
+    sources = ["etc/os-release", "usr/lib/os-release", "var/lib/dpkg/status", "lib/apk/db/installed",
+               "usr/lib/apk/db/installed", "var/lib/rpm/rpmdb.sqlite",
+               "usr/lib/sysimage/rpm/rpmdb.sqlite", "var/lib/rpm/Packages", "var/lib/rpm/Packages.db",
+               "usr/lib/sysimage/rpm/Packages.db"]
+    listings = ["var/lib/pacman/local", "var/lib/dpkg/status.d"]
+    parts = [(path, case["files"][path]) for path in sources if path in case["files"]]
+    parts += [(path, "\n".join(by_bytes(case["listings"][path])))
+              for path in listings if path in case["listings"]]
+    parts = [many(text(path), digest(blake3(content.encode()).hex())) for path, content in parts]
+    return sealed(many(text(case["arch"]), {"list": parts}), "wake host v1")
+
+
+def listing(case):
+    letters = {"file": "f", "executable": "x", "dir": "d", "link": "l", "other": "o"}
+    data = b"".join((letters[case["entries"][name]] + name + "\0").encode()
+                    for name in by_bytes(case["entries"]))
+    return {"encoded": data.hex(), "digest": blake3(data).hex()}
+
+
+def evaluation(case):
+    context = "wake evaluation v1"
+    application = many(text(case["engine"]), {"uint": case["api"]}, text(canonical(case["op"])))
+    key = sealed(application, context)
+    reads = [many(text(kind), text(name), None if seen is None else digest(seen))
+             for kind, name, seen in case["reads"]]
+    return {"application": key, "result": sealed(many(digest(key["digest"]), *reads), context)}
+
+
+KINDS = {"blob": blob, "value": value, "refused": refused, "json": json_value, "tree": tree, "pkg": pkg,
+         "action": action, "host": host, "listing": listing, "evaluation": evaluation}
+
+
+def main(mode):
+    """Zero if every vector holds."""
+    if mode not in ("check", "write"):
+        sys.exit(__doc__)
+    wrong = count = 0
+    folder = pathlib.Path(__file__).resolve().parent.parent / "vectors"
+    for kind, compute in KINDS.items():
+        path = folder / f"{kind}.json"
+        content = json.loads(path.read_text())
+        for case in content["cases"]:
+            expected = compute(case)
+            count += 1
+            if mode == "write":
+                case.update(expected)
+            elif any(case.get(name) != field for name, field in expected.items()):
+                wrong += 1
+                print(f"{path.name}: `{case['name']}` does not hold")
+        if mode == "write":
+            path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    print(f"{count} vectors, {wrong} wrong")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) == 2 else ""))

@@ -1,0 +1,115 @@
+//! Actions: two have one key only if they are one, and a stored one can be explained.
+
+use proptest::collection::{btree_map, vec};
+use proptest::prelude::*;
+use wake_model::{
+    Action, Command, HostDigest, InputNode, Invocation, OutputDecl, OutputKind, RootFs,
+    SandboxLevel, User,
+};
+
+use crate::things::{blob, digest, path, short_text, tree_digest};
+
+proptest! {
+    #[test]
+    fn the_fields_come_back(action in action()) {
+        prop_assert_eq!(Action::decode_fields(&action.encode()), Ok(action.fields()));
+    }
+
+    #[test]
+    fn a_cut_encoding_is_refused(action in action(), cut in any::<prop::sample::Index>()) {
+        let encoded = action.encode();
+        prop_assert!(Action::decode_fields(&encoded[..cut.index(encoded.len())]).is_err());
+    }
+
+    #[test]
+    fn whatever_bytes_come_it_ends(bytes in vec(0..10u8, 0..64)) {
+        let _ = Action::decode_fields(&bytes);
+    }
+
+    #[test]
+    fn two_actions_have_one_key_only_if_they_are_one(left in action(), right in action()) {
+        prop_assert_eq!(left.digest() == right.digest(), left == right);
+    }
+
+    /// Two random actions differ in many ways; these differ in one at most.
+    #[test]
+    fn each_part_changes_the_key(left in action(), right in action()) {
+        let base = left.digest();
+        let with = |change: &dyn Fn(&mut Action)| {
+            let mut changed = left.clone();
+            change(&mut changed);
+            changed.digest() == base
+        };
+        prop_assert_eq!(with(&|a| a.command = right.command.clone()), left.command == right.command);
+        prop_assert_eq!(with(&|a| a.root = right.root), left.root == right.root);
+        prop_assert_eq!(with(&|a| a.inputs = right.inputs.clone()), left.inputs == right.inputs);
+        prop_assert_eq!(with(&|a| a.outputs = right.outputs.clone()), left.outputs == right.outputs);
+        prop_assert_eq!(with(&|a| a.user = right.user.clone()), left.user == right.user);
+        prop_assert_eq!(with(&|a| a.network = right.network), left.network == right.network);
+        prop_assert_eq!(with(&|a| a.sandbox = right.sandbox), left.sandbox == right.sandbox);
+        prop_assert_eq!(with(&|a| a.platform = right.platform.clone()), left.platform == right.platform);
+    }
+
+    /// No name is given twice, or a difference could not be told.
+    #[test]
+    fn each_field_has_a_name_of_its_own(action in action()) {
+        let mut names: Vec<_> =
+            action.fields().into_iter().map(|field| (field.group, field.key)).collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        prop_assert_eq!(names.len(), count);
+    }
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let inputs = btree_map(path(), input(), 0..4);
+    let outputs =
+        btree_map(path(), prop_oneof![Just(OutputKind::Any), Just(OutputKind::Dir)], 0..3);
+    let sandbox = prop_oneof![Just(SandboxLevel::Strict), Just(SandboxLevel::Weak)];
+    let user = (0..2u32, 0..2u32, short_text());
+    (command(), root(), inputs, outputs, user, any::<bool>(), sandbox, short_text()).prop_map(
+        |(command, root, inputs, outputs, (uid, gid, hostname), network, sandbox, platform)| {
+            Action {
+                command,
+                root,
+                inputs,
+                outputs: outputs
+                    .into_iter()
+                    .map(|(path, kind)| OutputDecl { path, kind })
+                    .collect(),
+                user: User { uid, gid, hostname },
+                network,
+                sandbox,
+                platform,
+            }
+        },
+    )
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let env = btree_map("[AB]{1,2}", short_text(), 0..3);
+    prop_oneof![
+        1 => short_text().prop_map(|cwd| Command::Collect { cwd }),
+        4 => (short_text(), vec(short_text(), 0..3), env, short_text(), short_text()).prop_map(
+            |(program, args, env, stdin, cwd)| Command::Run(Invocation { program, args, env, stdin, cwd })
+        ),
+    ]
+}
+
+fn root() -> impl Strategy<Value = RootFs> {
+    prop_oneof![
+        Just(RootFs::Empty),
+        digest().prop_map(|digest| RootFs::Host(HostDigest(digest))),
+        tree_digest().prop_map(RootFs::Tree),
+    ]
+}
+
+fn input() -> impl Strategy<Value = InputNode> {
+    prop_oneof![
+        (blob(), any::<bool>()).prop_map(|(blob, executable)| InputNode::File { blob, executable }),
+        short_text().prop_map(|target| InputNode::Link { target }),
+        tree_digest().prop_map(InputNode::Tree),
+        Just(InputNode::Dir),
+    ]
+}

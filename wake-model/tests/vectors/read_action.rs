@@ -1,0 +1,83 @@
+//! Actions as the vectors write them.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use wake_model::{
+    Action, BlobDigest, Command, HostDigest, InputNode, Invocation, OutputDecl, OutputKind,
+    RelPath, RootFs, SandboxLevel, TreeDigest, User,
+};
+
+use crate::file::{Case, digest, text};
+
+/// The action of one vector.
+pub(crate) fn action(case: &Case) -> Action {
+    let inputs = case["inputs"].as_object().unwrap().iter();
+    let outputs = case["outputs"].as_array().unwrap().iter();
+    let user = &case["user"];
+    let number = |name: &str| u32::try_from(user[name].as_u64().unwrap()).unwrap();
+    Action {
+        command: command(&case["command"]),
+        root: root(&case["root"]),
+        inputs: inputs.map(|(path, node)| (path.parse().unwrap(), input(node))).collect(),
+        outputs: outputs.map(output).collect(),
+        user: User {
+            uid: number("uid"),
+            gid: number("gid"),
+            hostname: text(&user["hostname"]).to_owned(),
+        },
+        network: case["network"].as_bool().unwrap(),
+        sandbox: serde_json::from_value::<SandboxLevel>(case["sandbox"].clone()).unwrap(),
+        platform: text(&case["platform"]).to_owned(),
+    }
+}
+
+fn command(command: &Value) -> Command {
+    let run = &command["run"];
+    if run.is_null() {
+        return Command::Collect { cwd: text(&command["collect"]["cwd"]).to_owned() };
+    }
+    let env = run["env"].as_object().unwrap().iter();
+    Command::Run(Invocation {
+        program: text(&run["program"]).to_owned(),
+        args: run["args"].as_array().unwrap().iter().map(|arg| text(arg).to_owned()).collect(),
+        env: env
+            .map(|(name, value)| (name.clone(), text(value).to_owned()))
+            .collect::<BTreeMap<_, _>>(),
+        stdin: text(&run["stdin"]).to_owned(),
+        cwd: text(&run["cwd"]).to_owned(),
+    })
+}
+
+fn root(root: &Value) -> RootFs {
+    match (root.as_str(), root.get("host"), root.get("tree")) {
+        (Some("empty"), _, _) => RootFs::Empty,
+        (None, Some(host), None) => RootFs::Host(HostDigest(digest(host))),
+        (None, None, Some(tree)) => RootFs::Tree(TreeDigest(digest(tree))),
+        _ => panic!("no root: {root}"),
+    }
+}
+
+fn input(node: &Value) -> InputNode {
+    if node == "dir" {
+        return InputNode::Dir;
+    }
+    let (kind, content) = node.as_object().unwrap().iter().next().unwrap();
+    match kind.as_str() {
+        "file" => InputNode::File { blob: BlobDigest(digest(content)), executable: false },
+        "executable" => InputNode::File { blob: BlobDigest(digest(content)), executable: true },
+        "tree" => InputNode::Tree(TreeDigest(digest(content))),
+        "link" => InputNode::Link { target: text(content).to_owned() },
+        other => panic!("no input: {other}"),
+    }
+}
+
+fn output(output: &Value) -> OutputDecl {
+    let path: RelPath = text(&output["path"]).parse().unwrap();
+    let kind = match text(&output["kind"]) {
+        "any" => OutputKind::Any,
+        "dir" => OutputKind::Dir,
+        other => panic!("no kind of output: {other}"),
+    };
+    OutputDecl { path, kind }
+}
