@@ -1,0 +1,40 @@
+//! Runs the vectors of `spec/vectors/host.json`: the identity of a host, from the files that it has.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use wake_exec::HostIdentity;
+
+/// What is computed for this processor's architecture only; the other vectors differ in its name alone.
+#[test]
+fn hosts() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/vectors/host.json");
+    let content: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let here = |case: &&Value| case["arch"] == std::env::consts::ARCH;
+    let cases: Vec<_> = content["cases"].as_array().unwrap().iter().filter(here).collect();
+    if cases.is_empty() {
+        println!("skipped: no vector is for {}", std::env::consts::ARCH);
+    }
+    for case in cases {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in case["files"].as_object().unwrap() {
+            put(&root.path().join(path), text.as_str().unwrap());
+        }
+        for (path, names) in case["listings"].as_object().unwrap() {
+            fs::create_dir_all(root.path().join(path)).unwrap();
+            for name in names.as_array().unwrap() {
+                put(&root.path().join(path).join(name.as_str().unwrap()), "");
+            }
+        }
+        let found = HostIdentity::read_below(root.path()).unwrap();
+        assert_eq!(found.digest.to_string(), case["digest"], "{}", case["name"]);
+    }
+}
+
+fn put(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
