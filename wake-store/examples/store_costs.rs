@@ -1,7 +1,7 @@
 //! What the store costs an action and a lookup: `cargo run --release -p wake-store --example store_costs -- [DIR]`.
 //!
 //! Makes a store with 10,000 actions of one 1 KiB output each in `DIR` (default: the temporary directory)
-//! and prints microseconds of wall time a unit, on one thread and on all.
+//! and prints microseconds a unit, of wall and of processor time, on one thread and on all.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
@@ -79,10 +79,16 @@ fn main() {
 }
 
 fn report(what: &str, units: u64, work: impl FnOnce()) {
-    let start = Instant::now();
+    let (start, cpu) = (Instant::now(), cpu_seconds());
     work();
-    let micros = start.elapsed().as_secs_f64() * 1e6 / units as f64;
-    println!("{what:32} {micros:9.2} µs");
+    let micros = |seconds: f64| seconds * 1e6 / units as f64;
+    let (wall, cpu) = (micros(start.elapsed().as_secs_f64()), micros(cpu_seconds() - cpu));
+    println!("{what:32} {wall:9.2} µs wall {cpu:9.2} µs processor");
+}
+
+fn cpu_seconds() -> f64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    now.tv_sec as f64 + now.tv_nsec as f64 * 1e-9
 }
 
 fn memo(store: &Store, root: &std::path::Path) {

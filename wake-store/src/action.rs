@@ -188,10 +188,11 @@ impl Store {
 
 /// A file's bytes and its modification time; none if there is no such file.
 pub(crate) fn read_with_time(path: &Path) -> Result<Option<(Vec<u8>, SystemTime)>, StoreError> {
-    let Some(mut file) = optional(File::open(path).at(path))? else { return Ok(None) };
+    let Some(file) = optional(File::open(path).at(path))? else { return Ok(None) };
     let metadata = file.metadata().at(path)?;
-    let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
-    file.read_to_end(&mut bytes).at(path)?;
+    // With the length as a limit there is no second look for an end that is known already.
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    (&file).take(metadata.len()).read_to_end(&mut bytes).at(path)?;
     Ok(Some((bytes, metadata.modified().at(path)?)))
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use wake_model::{BlobDigest, Manifest, Node, RelPath, TreeDigest};
 
-use crate::adopt::AdoptError;
+use crate::adopt::{AdoptError, Adopted};
 use crate::error::{At, StoreError};
 use crate::open::Store;
 use crate::session::Scratch;
@@ -109,11 +109,18 @@ impl TreeBuilder<'_> {
 
     /// Moves the tree into the store.
     pub fn finish(self) -> Result<TreeDigest, BuildTreeError> {
+        let store = self.store;
+        let (manifest, adopted) = self.finish_as_outputs()?;
+        store.put_tree_file(&adopted.tree, manifest, adopted.stamps)?;
+        Ok(adopted.tree)
+    }
+
+    /// Moves the tree into the store as the outputs of an action, whose record will hold its stamps.
+    pub fn finish_as_outputs(self) -> Result<(Manifest, Adopted), BuildTreeError> {
         let manifest = Manifest::new(self.nodes)
             .map_err(|conflict| BuildTreeError::Conflict { path: conflict.path })?;
         let adopted = self.store.adopt_tree(self.scratch.path(), &manifest)?;
-        self.store.put_tree_file(&adopted.tree, manifest, adopted.stamps)?;
-        Ok(adopted.tree)
+        Ok((manifest, adopted))
     }
 
     fn create(
