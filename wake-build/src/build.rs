@@ -4,20 +4,28 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use petgraph::graph::NodeIndex;
 use serde_json::Value;
 use wake_exec::CancelToken;
-use wake_model::{Node, RelPath, TreeDigest};
+use wake_model::{Digest, Manifest, Node, RelPath, TreeDigest};
 use wake_store::ware::new_guid;
 
 use crate::diagnostic::{Class, Diagnostic, Failure, Level};
 use crate::evaluate::Evaluator;
 use crate::event::{Counts, EVENT_VERSION, Event, Reporter};
 use crate::execute::{Runner, store_failure};
+use crate::files::Files;
+use crate::history::History;
 use crate::links::{OUT_DIR, link, link_name};
+use crate::pin::PlannedSteps;
 use crate::plan::Plan;
 use crate::run_log::Logged;
-use crate::schedule::{Outcome, Rules, Schedule};
-use crate::session::{Checkout, Pins, Planned, Session, elapsed_ms, needs};
+use crate::schedule::{Outcome, Rules, Schedule, Steps};
+use crate::session::{Checkout, Pins, Planned, Session, elapsed_ms};
+use crate::snapshot::{
+    Capture, Differences, Meta, Replay, Snapshot, StepRecord, Verdict, capture, check_results,
+    request_key, verify,
+};
 
 /// What is asked of a build.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +40,8 @@ pub struct BuildRequest {
     pub rebuild: bool,
     /// Whether results are linked into the checkout.
     pub link: bool,
+    /// Whether the report lists the results.
+    pub results: bool,
 }
 
 /// What came of a build.
@@ -117,8 +127,16 @@ impl Session {
         reporter: &mut dyn Reporter,
         ending: &mut Ending,
     ) -> Result<BuildReport, Failure> {
+        let began = crate::files::now();
+        let key = request_key(self, request);
+        if !request.rebuild
+            && let Some(report) = self.build_again(&key, request, cancel, started, reporter, ending)
+        {
+            return Ok(report);
+        }
         let mut checkout = self.look();
-        let result = self.build_in(&checkout, request, cancel, started, reporter, ending);
+        let scene = Scene { request, cancel, started, began, key };
+        let result = self.build_in(&checkout, &scene, reporter, ending);
         if let Ok((_, keys)) = &result {
             for (label, key, dur_ms) in keys {
                 checkout.history.note(label, *key, *dur_ms);
@@ -131,12 +149,11 @@ impl Session {
     fn build_in(
         &self,
         checkout: &Checkout,
-        request: &BuildRequest,
-        cancel: &CancelToken,
-        started: Instant,
+        scene: &Scene,
         reporter: &mut dyn Reporter,
         ending: &mut Ending,
     ) -> Result<(BuildReport, Vec<LabelledKey>), Failure> {
+        let Scene { request, cancel, started, .. } = *scene;
         let evaluator = checkout.evaluator();
         let planned = checkout.plan(
             &evaluator,
@@ -150,18 +167,195 @@ impl Session {
         let pinner = pins.pinner(&planned, &evaluator, self, &host);
         let runner =
             Runner { store: &self.store, executor: &self.executor, files: &checkout.files, cancel };
+        let steps = PlannedSteps::new(&pinner);
         let rules =
             Rules { jobs: self.jobs, keep_going: request.keep_going, rebuild: request.rebuild };
-        let schedule = Schedule::new(&pinner, &runner, &checkout.history, rules, started);
+        let schedule = Schedule::new(&steps, &runner, &checkout.history, rules, started);
         let Outcome { counts, classes, keys, saved_ms } = schedule.run(&self.threads, reporter);
         ending.counts = counts;
         ending.classes.extend(classes);
         ending.saved_ms = saved_ms;
         let built = self.built(&planned, &pins, request.link, reporter, ending);
         let report = BuildReport { built, ..BuildReport::default() };
+        if ending.classes.is_empty() && !cancel.is_cancelled() && request.link {
+            let saved_ms = keys.iter().map(|(_, _, ms)| ms).sum();
+            self.remember(checkout, &planned, &pins, steps.into_records(), saved_ms, scene);
+        }
         let graph = &planned.plan.graph;
-        let labelled = keys.into_iter().map(|(node, key, ms)| (graph[node].label.clone(), key, ms));
+        let labelled = keys
+            .into_iter()
+            .map(|(step, key, ms)| (graph[NodeIndex::new(step)].label.clone(), key, ms));
         Ok((report, labelled.collect()))
+    }
+
+    /// Takes a snapshot, so that the next build of this request need not plan. Without one it will.
+    fn remember(
+        &self,
+        checkout: &Checkout,
+        planned: &Planned,
+        pins: &Pins,
+        records: Vec<Option<Vec<u8>>>,
+        saved_ms: u64,
+        scene: &Scene,
+    ) {
+        let Some(steps) = records.into_iter().collect::<Option<Vec<_>>>() else { return };
+        let place = |(step, done): (usize, &std::sync::OnceLock<crate::pin::Done>)| {
+            Some((step, self.store.tree_place(&done.get()?.tree)))
+        };
+        let mut trace = Vec::new();
+        each_trace(planned, &mut |label, text| trace.push((label.to_owned(), text.to_owned())));
+        let meta = Meta {
+            pkgs: planned.instances.len(),
+            trace,
+            host: self.known_host().map(|host| host.to_string()),
+            saved_ms,
+        };
+        let trees = pins.done.iter().enumerate().filter_map(place).collect();
+        let (files, began) = (&checkout.files, scene.began);
+        let taken = Capture { files, planned, steps, trees, meta, began };
+        let _ = self.threads.install(|| capture(&taken, &self.state_dir(), &scene.key));
+    }
+
+    /// Builds from the snapshot of the last build of the same request, if that can be relied on.
+    fn build_again(
+        &self,
+        key: &Digest,
+        request: &BuildRequest,
+        cancel: &CancelToken,
+        started: Instant,
+        reporter: &mut dyn Reporter,
+        ending: &mut Ending,
+    ) -> Option<BuildReport> {
+        let snapshot = Snapshot::open(&self.state_dir(), key)?;
+        let meta = snapshot.meta()?;
+        let host = match &meta.host {
+            Some(host) => Some(self.host().ok().filter(|now| now.to_string() == *host)?),
+            None => None,
+        };
+        let root = &self.workspace.root;
+        let Verdict::Holds(differences) = self.threads.install(|| verify(&snapshot, root)) else {
+            return None;
+        };
+        let out = root.join(OUT_DIR);
+        // A result that is to be made again need not be what it was.
+        let broken = match differences.changed.is_empty() {
+            true => self.threads.install(|| check_results(&snapshot, &out))?,
+            false => Vec::new(),
+        };
+        let replay = Replay::new(&snapshot, &differences, &self.store, host, self.options.sandbox)?;
+        for (label, text) in &meta.trace {
+            reporter.event(&Event::Trace { label: label.clone(), text: text.clone() });
+        }
+        let total = snapshot.places().len();
+        ending.counts.total = total;
+        let looked_at = replay.steps().count();
+        ending.counts.hit = total - looked_at;
+        ending.saved_ms = meta.saved_ms;
+        for (link_name, target) in &broken {
+            self.link_or_tell(&out, Path::new(link_name), target, reporter, ending);
+        }
+        if looked_at > 0 {
+            self.perform_again(
+                &replay,
+                &snapshot,
+                &differences,
+                request,
+                cancel,
+                started,
+                reporter,
+                ending,
+            );
+        }
+        let built =
+            if request.results { again_built(self, &snapshot, &replay, &out) } else { Vec::new() };
+        let patched = !differences.files.is_empty() || !differences.dirs.is_empty();
+        if patched && ending.classes.is_empty() && !cancel.is_cancelled() {
+            let place = |record: &StepRecord| self.store.tree_place(&record.result.tree);
+            let _ = replay.write(&differences, &self.state_dir(), key, place);
+        }
+        Some(BuildReport { built, ..BuildReport::default() })
+    }
+
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "one call, made readable by the names of what it passes on"
+    )]
+    fn perform_again(
+        &self,
+        replay: &Replay,
+        snapshot: &Snapshot,
+        differences: &Differences,
+        request: &BuildRequest,
+        cancel: &CancelToken,
+        started: Instant,
+        reporter: &mut dyn Reporter,
+        ending: &mut Ending,
+    ) {
+        let files = Files::open(&self.workspace.root, Path::new(""));
+        for (_, path, seen, signature, settled) in &differences.files {
+            files.prime(path.clone(), seen.clone(), *signature, *settled);
+        }
+        let mut history = History::read(&self.history_file());
+        for (step, record) in replay.steps() {
+            reporter.event(&Event::Announced {
+                id: step,
+                label: record.label.clone(),
+                needs: record
+                    .needs
+                    .iter()
+                    .copied()
+                    .filter(|need| replay.order().contains(need))
+                    .collect(),
+                requested: record.link.is_some(),
+                usual_ms: history.get(&record.label).map(|past| past.dur_ms),
+            });
+        }
+        let runner = Runner { store: &self.store, executor: &self.executor, files: &files, cancel };
+        let rules = Rules { jobs: self.jobs, keep_going: request.keep_going, rebuild: false };
+        let schedule = Schedule::new(replay, &runner, &history, rules, started);
+        let Outcome { counts, classes, keys, saved_ms } = schedule.run(&self.threads, reporter);
+        ending.counts.add(&counts);
+        ending.classes.extend(classes);
+        ending.saved_ms =
+            ending.saved_ms.saturating_sub(replay.steps().map(|(_, r)| r.result.dur_ms).sum())
+                + saved_ms;
+        let out = self.workspace.root.join(OUT_DIR);
+        for (step, key, dur_ms) in keys {
+            let label = Steps::label(replay, step);
+            history.note(label, key, dur_ms);
+            if let (Some(link), Some(tree)) = replay.link_of(step) {
+                self.link_or_tell(
+                    &out,
+                    Path::new(&link),
+                    &self.store.tree_place(&tree),
+                    reporter,
+                    ending,
+                );
+            }
+        }
+        let _ = snapshot;
+        // Only explanations and estimates are lost with it.
+        let _ = history.write(&self.history_file());
+    }
+
+    fn link_or_tell(
+        &self,
+        out: &Path,
+        name: &Path,
+        tree: &Path,
+        reporter: &mut dyn Reporter,
+        ending: &mut Ending,
+    ) -> Option<PathBuf> {
+        match link(out, name, tree) {
+            Ok(()) => Some(out.join(name)),
+            Err(error) => {
+                let message = format!("cannot link `{}`: {error}", out.join(name).display());
+                ending.classes.push(Class::Environment);
+                let diagnostic = Diagnostic::error(Class::Environment, message);
+                reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
+                None
+            }
+        }
     }
 
     /// The requested modules that are done, linked into the checkout.
@@ -186,32 +380,19 @@ impl Session {
             let name = link_name(&dir, module_of(step));
             let mut made = None;
             if make_links {
-                match link(&out, &name, &tree) {
-                    Ok(()) => {
-                        let path = Path::new(OUT_DIR).join(&name).display().to_string();
-                        reporter.event(&Event::Linked { id: node.index(), path });
-                        made = Some(out.join(&name));
-                    }
-                    Err(error) => {
-                        let message =
-                            format!("cannot link `{}`: {error}", out.join(&name).display());
-                        ending.classes.push(Class::Environment);
-                        let diagnostic = Diagnostic::error(Class::Environment, message);
-                        reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
-                    }
+                made = self.link_or_tell(&out, &name, &tree, reporter, ending);
+                if made.is_some() {
+                    let path = Path::new(OUT_DIR).join(&name).display().to_string();
+                    reporter.event(&Event::Linked { id: node.index(), path });
                 }
             }
-            let executable = |(path, node): (&RelPath, &Node)| match node {
-                Node::File { executable: true, .. } => Some(path.clone()),
-                _ => None,
-            };
             built.push(Built {
                 label: step.label.clone(),
                 link: made,
                 tree,
                 digest: done.tree,
                 outputs: step.instance.outputs.clone(),
-                executables: done.manifest.iter().filter_map(executable).collect(),
+                executables: executables(&done.manifest),
             });
         }
         if make_links
@@ -247,6 +428,15 @@ impl Session {
     }
 }
 
+/// What a build is made of beside its checkout.
+struct Scene<'a> {
+    request: &'a BuildRequest,
+    cancel: &'a CancelToken,
+    started: Instant,
+    began: i128,
+    key: Digest,
+}
+
 type LabelledKey = (String, wake_model::ActionDigest, u64);
 
 #[derive(Default)]
@@ -277,7 +467,7 @@ fn announce(
     reporter: &mut dyn Reporter,
     ending: &mut Ending,
 ) {
-    let Planned { instances, plan, left_out } = planned;
+    let Planned { instances, plan, left_out, walked: _ } = planned;
     for diagnostic in left_out {
         ending.classes.push(diagnostic.class);
         reporter.event(&Event::Diagnostic(Box::new(diagnostic.clone())));
@@ -295,7 +485,7 @@ fn announce(
         reporter.event(&Event::Announced {
             id: node.index(),
             label: step.label.clone(),
-            needs: needs(plan, node),
+            needs: plan.needs(node),
             requested: step.requested,
             usual_ms: checkout.history.get(&step.label).map(|past| past.dur_ms),
         });
@@ -303,19 +493,46 @@ fn announce(
 }
 
 fn trace(planned: &Planned, reporter: &mut dyn Reporter) {
+    each_trace(planned, &mut |label, text| {
+        reporter.event(&Event::Trace { label: label.to_owned(), text: text.to_owned() });
+    });
+}
+
+fn each_trace(planned: &Planned, tell: &mut dyn FnMut(&str, &str)) {
     let Planned { instances, plan, .. } = planned;
-    let lines = |label: String, texts: &[String], reporter: &mut dyn Reporter| {
-        for text in texts {
-            reporter.event(&Event::Trace { label: label.clone(), text: text.clone() });
-        }
-    };
     for instance in instances.values() {
-        lines(crate::target::label(&instance.dir), &instance.trace, reporter);
+        let label = crate::target::label(&instance.dir);
+        instance.trace.iter().for_each(|text| tell(&label, text));
     }
     let Plan { graph, order, .. } = plan;
     for &node in order {
-        lines(graph[node].label.clone(), &graph[node].trace, reporter);
+        graph[node].trace.iter().for_each(|text| tell(&graph[node].label, text));
     }
+}
+
+fn executables(manifest: &Manifest) -> Vec<RelPath> {
+    let executable = |(path, node): (&RelPath, &Node)| match node {
+        Node::File { executable: true, .. } => Some(path.clone()),
+        _ => None,
+    };
+    manifest.iter().filter_map(executable).collect()
+}
+
+/// The results of a build that was carried out from a snapshot.
+fn again_built(session: &Session, snapshot: &Snapshot, replay: &Replay, out: &Path) -> Vec<Built> {
+    let records = (0..snapshot.places().len()).filter_map(|step| replay.record(step));
+    let built = records.filter_map(|record| {
+        let link = record.link.as_ref()?;
+        Some(Built {
+            label: record.label.clone(),
+            link: Some(out.join(link)),
+            tree: session.store.tree_place(&record.result.tree),
+            digest: record.result.tree,
+            outputs: serde_json::from_str(&record.outputs).unwrap_or_default(),
+            executables: executables(&record.result.manifest),
+        })
+    });
+    built.collect()
 }
 
 /// Keeps version control from seeing what wake writes into a checkout.

@@ -185,6 +185,18 @@ pub struct Counts {
     pub aborted: usize,
 }
 
+impl Counts {
+    /// Adds the steps of `other`, which are among the total already, to what became of them.
+    pub(crate) fn add(&mut self, other: &Counts) {
+        let Counts { total: _, hit, ran, failed, skipped, aborted } = other;
+        self.hit += hit;
+        self.ran += ran;
+        self.failed += failed;
+        self.skipped += skipped;
+        self.aborted += aborted;
+    }
+}
+
 /// Takes the events of a build, always from one thread and in order.
 pub trait Reporter {
     /// Takes one event.

@@ -8,6 +8,7 @@ use wake_exec::{
     Root, SandboxError, Scratch, Seal, Source,
 };
 use wake_model::action::Command;
+use wake_model::path::resolve_link;
 use wake_model::{
     Action, ActionDigest, BlobDigest, InputNode, LogRef, Manifest, Node, Outcome, RelPath, RootFs,
     RunRecord, TreeDigest, Usage,
@@ -20,7 +21,7 @@ use wake_store::{
 
 use crate::diagnostic::{Class, Diagnostic};
 use crate::files::Files;
-use crate::pin::{Pinned, PlacedSource};
+use crate::pin::{Layout, Origin, Pinned, Placed, PlacedSource};
 
 /// Files of the checkout from this size on are mounted instead of copied.
 const MOUNT_FROM: u64 = 1 << 20;
@@ -213,7 +214,8 @@ impl Runner<'_> {
                 pinned.layout.iter().filter(|(path, _)| path.starts_with(&output.path))
             {
                 found = true;
-                self.add(&mut builder, path, &placed.node, &placed.source)?;
+                let (node, source) = self.followed(&pinned.layout, path, placed)?;
+                self.add(&mut builder, path, &node, &source)?;
             }
             if !found {
                 missing.push(format!(
@@ -260,6 +262,40 @@ impl Runner<'_> {
         })
     }
 
+    /// What a link into things of others leads to, because those do not lie beside the result; anything
+    /// else as it is.
+    fn followed(
+        &self,
+        layout: &Layout,
+        path: &RelPath,
+        placed: &Placed,
+    ) -> Result<(InputNode, PlacedSource), NotRun> {
+        let as_it_is = (placed.node.clone(), placed.source.clone());
+        let InputNode::Link { target } = &placed.node else { return Ok(as_it_is) };
+        let place = resolve_link(&path.parent().unwrap_or_default(), target);
+        let foreign = place.filter(|place| place.components().next() == Some(".wake"));
+        let Some((there, below)) = foreign.and_then(|place| layout.covering(&place)) else {
+            return Ok(as_it_is);
+        };
+        let PlacedSource::Store(tree, base, origin) = &there.source else {
+            return Ok((there.node.clone(), there.source.clone()));
+        };
+        if below.is_root() {
+            return Ok((there.node.clone(), there.source.clone()));
+        }
+        let at = base.join(&below);
+        let manifest = self.store.manifest(tree)?.unwrap_or_default();
+        let node = match manifest.get(&at) {
+            Some(Node::File { blob, executable, .. }) => {
+                InputNode::File { blob: *blob, executable: *executable }
+            }
+            Some(Node::Link { target }) => InputNode::Link { target: target.clone() },
+            Some(Node::Dir) => InputNode::Dir,
+            None => InputNode::Tree(manifest.subtree(&at).unwrap_or_default().digest()),
+        };
+        Ok((node, PlacedSource::Store(*tree, at, origin.clone())))
+    }
+
     fn add(
         &self,
         builder: &mut wake_store::TreeBuilder,
@@ -274,14 +310,14 @@ impl Runner<'_> {
                     .add_file(path, &self.files.absolute(from), blob, *executable)
                     .map_err(failed)?;
             }
-            (InputNode::File { blob, executable }, PlacedSource::Store(tree, from)) => {
+            (InputNode::File { blob, executable }, PlacedSource::Store(tree, from, _)) => {
                 let host = self.store.tree_place(tree).join(from.as_str());
                 builder.add_file(path, &host, blob, *executable).map_err(failed)?;
             }
             (InputNode::File { executable, .. }, PlacedSource::Bytes(bytes)) => {
                 builder.add_bytes(path, bytes, *executable).map_err(failed)?;
             }
-            (InputNode::Tree(_), PlacedSource::Store(tree, from)) => {
+            (InputNode::Tree(_), PlacedSource::Store(tree, from, _)) => {
                 let Some(manifest) = self.store.manifest(tree)? else {
                     let message = format!("tree {} is not in the store", tree.0.short(12));
                     return Err(Diagnostic::error(Class::Integrity, message).into());
@@ -294,7 +330,8 @@ impl Runner<'_> {
                         Node::Link { target } => InputNode::Link { target: target.clone() },
                         Node::Dir => InputNode::Dir,
                     };
-                    let source = PlacedSource::Store(*tree, from.join(below));
+                    let source =
+                        PlacedSource::Store(*tree, from.join(below), Origin::Files(Vec::new()));
                     self.add(builder, &path.join(below), &inner, &source)?;
                 }
             }
@@ -322,8 +359,9 @@ impl Runner<'_> {
         let work = job.work.clone().unwrap_or_default();
         job.identity = Identity { uid: user.uid, gid: user.gid, hostname: user.hostname.clone() };
         job.root = match (root, &pinned.root) {
-            (RootFs::Tree(_), Some(host)) => {
-                Root::Dir { host: host.clone(), access: Access::ReadOnly }
+            (RootFs::Tree(_), Some(made)) => {
+                let host = self.store.tree_place(&made.tree).join(made.below.as_str());
+                Root::Dir { host, access: Access::ReadOnly }
             }
             (RootFs::Host(_), _) => Root::Host,
             (RootFs::Empty | RootFs::Tree(_), _) => Root::Empty,
@@ -360,7 +398,7 @@ impl Runner<'_> {
                     seal: self.seal(path, *size),
                 }
             }
-            (InputNode::File { blob, executable }, PlacedSource::Store(tree, path)) => {
+            (InputNode::File { blob, executable }, PlacedSource::Store(tree, path, _)) => {
                 Source::File {
                     host: self.store.tree_place(tree).join(path.as_str()),
                     blob: *blob,
@@ -371,7 +409,7 @@ impl Runner<'_> {
             (InputNode::File { executable, .. }, PlacedSource::Bytes(bytes)) => {
                 Source::Bytes { bytes: bytes.clone(), executable: *executable }
             }
-            (InputNode::Tree(_), PlacedSource::Store(tree, path)) => {
+            (InputNode::Tree(_), PlacedSource::Store(tree, path, _)) => {
                 let place = self.store.tree_place(tree);
                 let host = if path.is_root() { place } else { place.join(path.as_str()) };
                 Source::Mount { host, access: Access::ReadOnly }

@@ -15,7 +15,7 @@ use crate::execute::store_failure;
 use crate::pin::{Done, Pinner};
 use crate::plan::Step;
 use crate::reason::{Change, Reason, changes, fields_of, reason};
-use crate::session::{Checkout, Pins, Planned, Session, needs};
+use crate::session::{Checkout, Pins, Planned, Session};
 use crate::source_text::find_first;
 use crate::target::label;
 
@@ -184,7 +184,7 @@ impl Session {
         let checkout = self.look();
         let evaluator = checkout.evaluator();
         let found = crate::target::find(&self.workspace, targets)?;
-        let dirs: Vec<RelPath> = found.into_iter().map(|target| target.pkg).collect();
+        let dirs: Vec<RelPath> = found.targets.into_iter().map(|target| target.pkg).collect();
         let mut result =
             self.threads.install(|| crate::load::load(&self.workspace, &evaluator, &dirs));
         let errors = result.errors();
@@ -266,7 +266,7 @@ impl View<'_> {
     /// What would become of `node`; those that it needs must have been asked before.
     fn planned_step(&self, node: NodeIndex) -> Result<PlannedStep, Failure> {
         let step = self.step(node);
-        let needs = needs(&self.planned.plan, node);
+        let needs = self.planned.plan.needs(node);
         let waits = needs.iter().find(|&&need| self.pins.done[need].get().is_none());
         let past = self.checkout.history.get(&step.label);
         let (state, reason, key) = match waits {
@@ -318,7 +318,10 @@ impl View<'_> {
             changes: Vec::new(),
             unchanged: 0,
         };
-        let waiting = needs(&self.planned.plan, node)
+        let waiting = self
+            .planned
+            .plan
+            .needs(node)
             .into_iter()
             .map(NodeIndex::new)
             .find(|need| self.pins.done[need.index()].get().is_none());

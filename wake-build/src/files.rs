@@ -41,7 +41,7 @@ pub(crate) enum Seen {
 }
 
 /// What `stat` says of a file; equal signatures of old files mean equal bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Signature {
     /// Device and inode.
     pub inode: (u64, u64),
@@ -72,7 +72,7 @@ impl Signature {
     /// Whether a file of this signature, looked at when the clock said `now`, can no longer change unseen.
     ///
     /// A file system that keeps whole seconds only is given two of them.
-    fn is_settled(&self, now: i128) -> bool {
+    pub(crate) fn is_settled(&self, now: i128) -> bool {
         const TICK: i128 = 20_000_000;
         const COARSE: i128 = 2_000_000_000;
         let latest = self.mtime.max(self.ctime);
@@ -148,6 +148,25 @@ impl Files {
         if path.is_root() { self.root.clone() } else { self.root.join(path.as_str()) }
     }
 
+    /// Everything that was looked at, with its signature and whether that can be relied on.
+    pub(crate) fn known(&self) -> Vec<(RelPath, Seen, Option<Signature>, bool)> {
+        let mut known = Vec::new();
+        for shard in &self.shards {
+            let shard = lock(shard);
+            known.extend(shard.iter().map(|(path, Known { seen, signature, settled })| {
+                (path.clone(), seen.clone(), *signature, *settled)
+            }));
+        }
+        known.sort_by(|left, right| left.0.cmp(&right.0));
+        known
+    }
+
+    /// Takes over what someone else has just seen at `path`.
+    pub(crate) fn prime(&self, path: RelPath, seen: Seen, signature: Signature, settled: bool) {
+        let shard = &self.shards[shard_of(&path)];
+        lock(shard).insert(path, Known { seen, signature: Some(signature), settled });
+    }
+
     /// Writes what was learnt to `cache`, keeping what was not looked at.
     pub(crate) fn save(&self, cache: &Path) -> std::io::Result<()> {
         cache::write(cache, self)
@@ -169,7 +188,8 @@ impl Files {
             FileType::Symlink => Seen::Link(link_text(&absolute)?),
             _ => Seen::Other,
         };
-        Ok(Known { seen, signature: None, settled: false })
+        let signature = Signature::of(&stat);
+        Ok(Known { seen, signature: Some(signature), settled: signature.is_settled(now) })
     }
 
     fn examine_file(
@@ -208,7 +228,7 @@ pub(crate) fn link_inside(path: &RelPath, target: &str) -> Option<RelPath> {
 const PIECEWISE_FROM: u64 = 1 << 20;
 
 /// Hashes a file that may change meanwhile: the signature is of before the first byte was read.
-fn hash_file(path: &Path) -> std::io::Result<(Signature, BlobDigest, u64)> {
+pub(crate) fn hash_file(path: &Path) -> std::io::Result<(Signature, BlobDigest, u64)> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let mut file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
     let signature = Signature::of(&rustix::fs::fstat(&file)?);
@@ -229,7 +249,8 @@ fn link_text(path: &Path) -> std::io::Result<String> {
     })
 }
 
-fn now() -> i128 {
+/// The file systems' clock, in nanoseconds since 1970.
+pub(crate) fn now() -> i128 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
     i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde_json::{Value, json};
-use wake_eval::{Answer, Answers, NoAnswers, Op};
+use wake_eval::{Answer, Answers, NoAnswers, Op, Read};
 use wake_model::{PkgKey, RelPath};
 
 use crate::diagnostic::{Class, Diagnostic, Failure};
@@ -33,6 +33,8 @@ pub(crate) struct PkgInstance {
     pub modules: BTreeMap<String, RelPath>,
     /// What its evaluations traced.
     pub trace: Vec<String>,
+    /// What its evaluations read.
+    pub reads: Vec<Read>,
 }
 
 impl PkgInstance {
@@ -110,12 +112,14 @@ fn instantiate_one(
         "modules": decl.modules.keys().collect::<Vec<_>>(),
     });
     let mut trace = pkg.trace.clone();
+    let mut reads = pkg.reads.clone();
     if decl.has_inputs {
         let answers = PkgAnswers { instances };
         let op = Op::Inputs { pkg: own.clone() };
         let inputs = evaluator.evaluate(&pkg.dir, op, &answers).map_err(|d| vec![d])?;
         own["inputs"] = inputs.value;
         trace.extend(inputs.trace);
+        reads.extend(inputs.reads);
     }
     let mut seen = own.clone();
     let prefix = pkg_prefix(key);
@@ -123,7 +127,16 @@ fn instantiate_one(
     seen["files"] = decl.files.iter().map(|path| format!("{prefix}{path}")).collect();
     let outside = wake_model::json::canonical(&seen).into();
     let modules = decl.modules.clone();
-    Ok(PkgInstance { key: key.clone(), dir: pkg.dir.clone(), own, outside, files, modules, trace })
+    Ok(PkgInstance {
+        key: key.clone(),
+        dir: pkg.dir.clone(),
+        own,
+        outside,
+        files,
+        modules,
+        trace,
+        reads,
+    })
 }
 
 fn look_at_files(

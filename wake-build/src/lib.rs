@@ -39,6 +39,7 @@ pub mod run_log;
 mod schedule;
 mod session;
 mod settings;
+mod snapshot;
 mod source_text;
 mod sources;
 mod state;

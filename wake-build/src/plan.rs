@@ -476,6 +476,14 @@ fn levels(graph: &DiGraph<Found, String>, order: &[NodeIndex]) -> Vec<Vec<NodeIn
 }
 
 impl Plan {
+    /// The steps that a step needs, by number, each once.
+    pub(crate) fn needs(&self, node: NodeIndex) -> Vec<usize> {
+        let mut needs: Vec<usize> = self.graph.neighbors(node).map(NodeIndex::index).collect();
+        needs.sort_unstable();
+        needs.dedup();
+        needs
+    }
+
     /// Where `step` built `value`; none where that cannot be found out.
     pub(crate) fn locate(
         &self,

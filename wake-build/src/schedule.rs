@@ -5,21 +5,19 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
-use std::sync::{Condvar, Mutex, OnceLock};
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
-use petgraph::Direction;
-use petgraph::graph::NodeIndex;
 use wake_model::action::Command;
-use wake_model::{ActionDigest, RunRecord};
+use wake_model::{ActionDigest, RunRecord, TreeDigest};
 use wake_store::Lookup;
 
 use crate::diagnostic::{Class, Diagnostic, Level};
 use crate::event::{ActionFinished, Counts, Event, Reporter, Status};
 use crate::execute::{NotRun, Ran, Runner};
 use crate::history::History;
-use crate::pin::{Done, Pinned, Pinner};
+use crate::pin::{Done, Pinned};
 use crate::reason::{Reason, reason};
 
 /// What a build is told beside its plan.
@@ -32,10 +30,40 @@ pub(crate) struct Rules {
     pub rebuild: bool,
 }
 
+/// What is to be performed: steps by number, each with those that it needs.
+pub(crate) trait Steps: Sync {
+    /// The numbers of the steps, dependencies first; all below [`Steps::bound`].
+    fn order(&self) -> &[usize];
+    /// A number above that of every step.
+    fn bound(&self) -> usize;
+    /// The steps among [`Steps::order`] that a step needs, each once.
+    fn needs(&self, step: usize) -> Vec<usize>;
+    /// What a person calls it.
+    fn label(&self, step: usize) -> &str;
+    /// Whether a target names it.
+    fn is_requested(&self, step: usize) -> bool;
+    /// Pins a step, all of whose needs are done.
+    fn pin(&self, step: usize) -> Result<Pinned, Box<Diagnostic>>;
+    /// Takes what a step left behind; called before any step that needs it is pinned.
+    fn done(&self, step: usize, kept: Kept<'_>);
+}
+
+/// What came of a step that is done.
+pub(crate) struct Kept<'a> {
+    /// The step's action.
+    pub(crate) pinned: &'a Pinned,
+    /// Its key.
+    pub(crate) key: ActionDigest,
+    /// What it left behind.
+    pub(crate) done: Done,
+    /// How long its command took, in milliseconds.
+    pub(crate) dur_ms: u64,
+}
+
 /// Carries out a plan.
 pub(crate) struct Schedule<'a> {
-    /// Pins steps; its `done` is where results are put.
-    pub pinner: &'a Pinner<'a>,
+    /// What is to be performed.
+    pub steps: &'a dyn Steps,
     /// Runs actions.
     pub runner: &'a Runner<'a>,
     /// Last keys and durations.
@@ -56,20 +84,20 @@ pub(crate) struct Outcome {
     /// Classes of failure.
     pub classes: Vec<Class>,
     /// The key and the duration of each step that is done.
-    pub keys: Vec<(NodeIndex, ActionDigest, u64)>,
+    pub keys: Vec<(usize, ActionDigest, u64)>,
     /// Processor milliseconds that remembered results once cost.
     pub saved_ms: u64,
 }
 
 enum Message {
-    Started { node: NodeIndex, key: ActionDigest },
+    Started { step: usize, key: ActionDigest },
     Warning(Box<Diagnostic>),
-    Finished { node: NodeIndex, result: Box<Performed> },
+    Finished { step: usize, result: Box<Performed> },
 }
 
 /// What came of one step.
 enum Performed {
-    Hit { key: ActionDigest, why: Reason, record: RunRecord, command: String, done: Done },
+    Hit { key: ActionDigest, why: Reason, record: RunRecord, command: String, tree: TreeDigest },
     Ran { key: ActionDigest, why: Reason, ran: Ran, command: String },
     Failed(Box<Diagnostic>),
     Cancelled,
@@ -88,59 +116,61 @@ enum State {
 impl<'a> Schedule<'a> {
     /// A schedule that has not begun.
     pub(crate) fn new(
-        pinner: &'a Pinner<'a>,
+        steps: &'a dyn Steps,
         runner: &'a Runner<'a>,
         history: &'a History,
         rules: Rules,
         started: Instant,
     ) -> Self {
-        Schedule { pinner, runner, history, rules, started, busy: Busy::default() }
+        Schedule { steps, runner, history, rules, started, busy: Busy::default() }
     }
 
     /// Performs every step, telling `reporter` of each.
     pub(crate) fn run(&self, pool: &rayon::ThreadPool, reporter: &mut dyn Reporter) -> Outcome {
         let (sender, receiver) = unbounded();
         pool.in_place_scope(|scope| {
-            let start = |node: NodeIndex| {
+            let start = |step: usize| {
                 let sender = sender.clone();
-                scope.spawn(move |_| self.perform(node, &sender));
+                scope.spawn(move |_| self.perform(step, &sender));
             };
             Progress::new(self, reporter).drive(&receiver, &start)
         })
     }
 
-    fn perform(&self, node: NodeIndex, sender: &Sender<Message>) {
-        let result = self.try_perform(node, sender).unwrap_or_else(|not_run| match not_run {
+    fn perform(&self, step: usize, sender: &Sender<Message>) {
+        let result = self.try_perform(step, sender).unwrap_or_else(|not_run| match not_run {
             NotRun::Cancelled => Performed::Cancelled,
             NotRun::Failed(diagnostic) => Performed::Failed(diagnostic),
         });
         // The receiver outlives the scope in which this runs.
-        let _ = sender.send(Message::Finished { node, result: Box::new(result) });
+        let _ = sender.send(Message::Finished { step, result: Box::new(result) });
     }
 
-    fn try_perform(&self, node: NodeIndex, sender: &Sender<Message>) -> Result<Performed, NotRun> {
+    fn try_perform(&self, step: usize, sender: &Sender<Message>) -> Result<Performed, NotRun> {
         if self.runner.cancel.is_cancelled() {
             return Err(NotRun::Cancelled);
         }
-        let step = &self.pinner.plan.graph[node];
-        let pinned = self.pinner.pin(node).map_err(NotRun::Failed)?;
+        let label = self.steps.label(step);
+        let pinned = self.steps.pin(step).map_err(NotRun::Failed)?;
         let key = pinned.action.digest();
         let command = shell_line(&pinned);
-        let past = self.history.get(&step.label);
+        let past = self.history.get(label);
         // Two steps with one key: the second finds what the first has made.
         let _turn = self.busy.wait_for(key);
-        let force = self.rules.rebuild && step.requested;
+        let force = self.rules.rebuild && self.steps.is_requested(step);
         match self.runner.recall(&key)? {
             Lookup::Hit(stored) if !force => {
                 let tree = stored.tree();
                 let record = stored.into_record();
                 let done = Done { tree, manifest: record.outputs.clone() };
-                return Ok(Performed::Hit { key, why: Reason::Remembered, record, command, done });
+                let dur_ms = record.usage.wall_us / 1000;
+                self.steps.done(step, Kept { pinned: &pinned, key, done, dur_ms });
+                return Ok(Performed::Hit { key, why: Reason::Remembered, record, command, tree });
             }
             Lookup::Hit(_) | Lookup::Miss => {}
             Lookup::Corrupt(corruption) => {
-                let _ = sender
-                    .send(Message::Warning(Box::new(corruption_warning(&step.label, &corruption))));
+                let _ =
+                    sender.send(Message::Warning(Box::new(corruption_warning(label, &corruption))));
             }
         }
         let why = if force {
@@ -148,11 +178,15 @@ impl<'a> Schedule<'a> {
         } else {
             reason(self.runner.store, past, &key, &pinned.action)
         };
-        let _ = sender.send(Message::Started { node, key });
-        let ran = self.runner.run(&pinned, &key, &step.label)?;
+        let _ = sender.send(Message::Started { step, key });
+        let ran = self.runner.run(&pinned, &key, label)?;
         if let Some(corruption) = &ran.corruption {
-            let _ = sender
-                .send(Message::Warning(Box::new(corruption_warning(&step.label, corruption))));
+            let _ = sender.send(Message::Warning(Box::new(corruption_warning(label, corruption))));
+        }
+        if let Some(tree) = ran.tree {
+            let done = Done { tree, manifest: ran.record.outputs.clone() };
+            let dur_ms = ran.record.usage.wall_us / 1000;
+            self.steps.done(step, Kept { pinned: &pinned, key, done, dur_ms });
         }
         Ok(Performed::Ran { key, why, ran, command })
     }
@@ -224,9 +258,11 @@ struct Progress<'s, 'a, 'r> {
     schedule: &'s Schedule<'a>,
     reporter: &'r mut dyn Reporter,
     states: Vec<State>,
+    /// Who needs a step.
+    dependents: Vec<Vec<usize>>,
     /// Milliseconds from the start of a step to the end of the plan, as far as is known.
     urgency: Vec<u64>,
-    ready: BinaryHeap<(u64, Reverse<NodeIndex>)>,
+    ready: BinaryHeap<(u64, Reverse<usize>)>,
     running: usize,
     stopped: bool,
     outcome: Outcome,
@@ -239,48 +275,56 @@ const TICK: Duration = Duration::from_millis(100);
 
 impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
     fn new(schedule: &'s Schedule<'a>, reporter: &'r mut dyn Reporter) -> Self {
-        let plan = schedule.pinner.plan;
-        let count = plan.graph.node_count();
-        let mut urgency = vec![0u64; count];
-        for &node in plan.order.iter().rev() {
-            let own = schedule
-                .history
-                .get(&plan.graph[node].label)
-                .map_or(UNKNOWN_MS, |past| past.dur_ms.max(1));
-            let after = plan.graph.neighbors_directed(node, Direction::Incoming);
-            urgency[node.index()] =
-                own + after.map(|next| urgency[next.index()]).max().unwrap_or(0);
+        let steps = schedule.steps;
+        let bound = steps.bound();
+        let needs: Vec<(usize, Vec<usize>)> =
+            steps.order().iter().map(|&step| (step, steps.needs(step))).collect();
+        let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); bound];
+        for (step, needs) in &needs {
+            for &need in needs {
+                dependents[need].push(*step);
+            }
         }
+        let mut urgency = vec![0u64; bound];
+        for (step, needs) in needs.iter().rev() {
+            let usual =
+                schedule.history.get(steps.label(*step)).map_or(UNKNOWN_MS, |past| past.dur_ms);
+            urgency[*step] += usual.max(1);
+            for &need in needs {
+                urgency[need] = urgency[need].max(urgency[*step]);
+            }
+        }
+        let count = needs.len();
         let outcome =
             Outcome { counts: Counts { total: count, ..Counts::default() }, ..Outcome::default() };
         let mut progress = Progress {
             schedule,
             reporter,
-            states: vec![State::Ready; count],
+            states: vec![State::Done; bound],
+            dependents,
             urgency,
             ready: BinaryHeap::new(),
             running: 0,
             stopped: false,
             outcome,
         };
-        for node in plan.graph.node_indices() {
-            let needs: HashSet<NodeIndex> = plan.graph.neighbors(node).collect();
-            progress.states[node.index()] = State::Waiting { needs: needs.len() };
+        for (step, needs) in needs {
+            progress.states[step] = State::Waiting { needs: needs.len() };
             if needs.is_empty() {
-                progress.make_ready(node);
+                progress.make_ready(step);
             }
         }
         progress
     }
 
-    fn drive(mut self, receiver: &Receiver<Message>, start: &dyn Fn(NodeIndex)) -> Outcome {
+    fn drive(mut self, receiver: &Receiver<Message>, start: &dyn Fn(usize)) -> Outcome {
         loop {
             self.stopped |= self.schedule.runner.cancel.is_cancelled();
             while !self.stopped && self.running < self.schedule.rules.jobs {
-                let Some((_, Reverse(node))) = self.ready.pop() else { break };
-                self.states[node.index()] = State::Running;
+                let Some((_, Reverse(step))) = self.ready.pop() else { break };
+                self.states[step] = State::Running;
                 self.running += 1;
-                start(node);
+                start(step);
             }
             if self.running == 0 {
                 break;
@@ -295,17 +339,17 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         self.outcome
     }
 
-    fn make_ready(&mut self, node: NodeIndex) {
-        self.states[node.index()] = State::Ready;
-        self.ready.push((self.urgency[node.index()], Reverse(node)));
+    fn make_ready(&mut self, step: usize) {
+        self.states[step] = State::Ready;
+        self.ready.push((self.urgency[step], Reverse(step)));
     }
 
     fn take(&mut self, message: Message) {
         match message {
-            Message::Started { node, key } => {
-                let label = self.label(node);
+            Message::Started { step, key } => {
+                let label = self.label(step);
                 let event = Event::ActionStarted {
-                    id: node.index(),
+                    id: step,
                     label,
                     key: key.to_string(),
                     t_ms: self.t_ms(),
@@ -313,39 +357,39 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
                 self.reporter.event(&event);
             }
             Message::Warning(diagnostic) => self.reporter.event(&Event::Diagnostic(diagnostic)),
-            Message::Finished { node, result } => {
+            Message::Finished { step, result } => {
                 self.running -= 1;
-                self.finish(node, *result);
+                self.finish(step, *result);
             }
         }
     }
 
-    fn finish(&mut self, node: NodeIndex, result: Performed) {
+    fn finish(&mut self, step: usize, result: Performed) {
         match result {
-            Performed::Hit { key, why, record, command, done } => {
-                let mut event = self.finished(node, Status::Hit, &why.to_string());
+            Performed::Hit { key, why, record, command, tree } => {
+                let mut event = self.finished(step, Status::Hit, &why.to_string());
                 describe(&mut event, &key, &record, command);
-                event.outputs = Some(done.tree.to_string());
+                event.outputs = Some(tree.to_string());
                 self.outcome.counts.hit += 1;
                 self.outcome.saved_ms += record.usage.wall_us / 1000;
-                self.outcome.keys.push((node, key, record.usage.wall_us / 1000));
+                self.outcome.keys.push((step, key, record.usage.wall_us / 1000));
                 self.reporter.event(&Event::ActionFinished(Box::new(event)));
-                self.done(node, done);
+                self.done(step);
             }
             Performed::Ran { key, why, ran, command } => {
-                self.finish_run(node, key, &why, ran, command)
+                self.finish_run(step, key, &why, ran, command)
             }
             Performed::Failed(diagnostic) => {
                 self.outcome.classes.push(diagnostic.class);
-                let event = self.finished(node, Status::Failed, &diagnostic.message);
+                let event = self.finished(step, Status::Failed, &diagnostic.message);
                 self.reporter.event(&Event::Diagnostic(diagnostic));
                 self.reporter.event(&Event::ActionFinished(Box::new(event)));
-                self.failed(node);
+                self.failed(step);
             }
             Performed::Cancelled => {
-                let event = self.finished(node, Status::Aborted, "the build was stopped");
+                let event = self.finished(step, Status::Aborted, "the build was stopped");
                 self.reporter.event(&Event::ActionFinished(Box::new(event)));
-                self.states[node.index()] = State::Skipped;
+                self.states[step] = State::Skipped;
                 self.outcome.counts.aborted += 1;
                 self.stopped = true;
             }
@@ -354,14 +398,14 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
 
     fn finish_run(
         &mut self,
-        node: NodeIndex,
+        step: usize,
         key: ActionDigest,
         why: &Reason,
         ran: Ran,
         command: String,
     ) {
         let status = if ran.tree.is_some() { Status::Ran } else { Status::Failed };
-        let mut event = self.finished(node, status, &why.to_string());
+        let mut event = self.finished(step, status, &why.to_string());
         describe(&mut event, &key, &ran.record, command);
         event.sandbox_us = u64::try_from(ran.overhead.as_micros()).unwrap_or(u64::MAX);
         event.stdout_tail = tail(&ran.stdout);
@@ -370,47 +414,45 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         event.faults.clone_from(&ran.faults);
         self.reporter.event(&Event::ActionFinished(Box::new(event)));
         match ran.tree {
-            Some(tree) => {
+            Some(_) => {
                 self.outcome.counts.ran += 1;
-                self.outcome.keys.push((node, key, ran.record.usage.wall_us / 1000));
-                self.done(node, Done { tree, manifest: ran.record.outputs });
+                self.outcome.keys.push((step, key, ran.record.usage.wall_us / 1000));
+                self.done(step);
             }
             None => {
                 let timed_out = ran.record.outcome == wake_model::Outcome::TimedOut;
                 self.outcome.classes.push(if timed_out { Class::Timeout } else { Class::Action });
-                self.failed(node);
+                self.failed(step);
             }
         }
     }
 
-    fn done(&mut self, node: NodeIndex, done: Done) {
-        self.states[node.index()] = State::Done;
-        let slot: &OnceLock<Done> = &self.schedule.pinner.done[node.index()];
-        let _ = slot.set(done);
-        for next in self.dependents(node) {
-            if let State::Waiting { needs } = self.states[next.index()] {
+    fn done(&mut self, step: usize) {
+        self.states[step] = State::Done;
+        for next in self.dependents(step) {
+            if let State::Waiting { needs } = self.states[next] {
                 if needs <= 1 {
                     self.make_ready(next);
                 } else {
-                    self.states[next.index()] = State::Waiting { needs: needs - 1 };
+                    self.states[next] = State::Waiting { needs: needs - 1 };
                 }
             }
         }
     }
 
-    fn failed(&mut self, node: NodeIndex) {
-        self.states[node.index()] = State::Failed;
+    fn failed(&mut self, step: usize) {
+        self.states[step] = State::Failed;
         self.outcome.counts.failed += 1;
         if !self.schedule.rules.keep_going {
             self.stopped = true;
         }
-        let because = format!("{} failed", self.label(node));
-        let mut reached = self.dependents(node);
+        let because = format!("{} failed", self.label(step));
+        let mut reached = self.dependents(step);
         while let Some(next) = reached.pop() {
-            if !matches!(self.states[next.index()], State::Waiting { .. }) {
+            if !matches!(self.states[next], State::Waiting { .. }) {
                 continue;
             }
-            self.states[next.index()] = State::Skipped;
+            self.states[next] = State::Skipped;
             self.outcome.counts.skipped += 1;
             let event = self.finished(next, Status::Skipped, &because);
             self.reporter.event(&Event::ActionFinished(Box::new(event)));
@@ -420,35 +462,31 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
 
     /// Every step that was announced is closed, also those that were never tried.
     fn close(&mut self) {
-        for node in self.schedule.pinner.plan.graph.node_indices() {
-            if matches!(self.states[node.index()], State::Waiting { .. } | State::Ready) {
+        for &step in self.schedule.steps.order() {
+            if matches!(self.states[step], State::Waiting { .. } | State::Ready) {
                 self.outcome.counts.aborted += 1;
-                let event = self.finished(node, Status::Aborted, "the build was stopped");
+                let event = self.finished(step, Status::Aborted, "the build was stopped");
                 self.reporter.event(&Event::ActionFinished(Box::new(event)));
             }
         }
     }
 
-    fn dependents(&self, node: NodeIndex) -> Vec<NodeIndex> {
-        let graph = &self.schedule.pinner.plan.graph;
-        let all: HashSet<_> = graph.neighbors_directed(node, Direction::Incoming).collect();
-        let mut all: Vec<_> = all.into_iter().collect();
-        all.sort();
-        all
+    fn dependents(&self, step: usize) -> Vec<usize> {
+        self.dependents[step].clone()
     }
 
-    fn label(&self, node: NodeIndex) -> String {
-        self.schedule.pinner.plan.graph[node].label.clone()
+    fn label(&self, step: usize) -> String {
+        self.schedule.steps.label(step).to_owned()
     }
 
     fn t_ms(&self) -> u64 {
         u64::try_from(self.schedule.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn finished(&self, node: NodeIndex, status: Status, why: &str) -> ActionFinished {
+    fn finished(&self, step: usize, status: Status, why: &str) -> ActionFinished {
         ActionFinished {
-            id: node.index(),
-            label: self.label(node),
+            id: step,
+            label: self.label(step),
             status,
             key: None,
             outcome: None,

@@ -7,7 +7,6 @@ use std::process::ExitCode;
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
-use petgraph::graph::NodeIndex;
 use serde_json::Value;
 use wake_eval::{Limits, Pool};
 use wake_exec::{CancelToken, Executor, ExecutorOptions, HostIdentity};
@@ -25,7 +24,7 @@ use crate::pin::{Done, Pinner};
 use crate::plan::{Plan, Wanted, plan};
 use crate::resolve::resolve;
 use crate::sources::DirSources;
-use crate::target::{Target, find};
+use crate::target::{Found, Target, find};
 use crate::workspace::Workspace;
 
 /// What a person chose.
@@ -120,6 +119,11 @@ impl Session {
         &self.store
     }
 
+    /// How strictly commands are kept to what is declared.
+    pub(crate) fn sandbox(&self) -> SandboxLevel {
+        self.options.sandbox
+    }
+
     /// The sandbox, for those who want to know what it can do.
     pub fn executor(&self) -> &Executor {
         &self.executor
@@ -144,6 +148,11 @@ impl Session {
             files: Files::open(&self.workspace.root, &self.files_file()),
             history: History::read(&self.history_file()),
         }
+    }
+
+    /// The identity of this machine, if something has asked for it.
+    pub(crate) fn known_host(&self) -> Option<HostDigest> {
+        self.host.get().copied()
     }
 
     pub(crate) fn host(&self) -> Result<HostDigest, Diagnostic> {
@@ -187,6 +196,8 @@ pub(crate) struct Planned {
     pub(crate) plan: Plan,
     /// Errors of targets that were left out because others may go on without them.
     pub(crate) left_out: Vec<Diagnostic>,
+    /// The directories that were walked to find the targets.
+    pub(crate) walked: Vec<RelPath>,
 }
 
 impl Checkout<'_> {
@@ -214,7 +225,7 @@ impl Checkout<'_> {
         keep_going: bool,
     ) -> Result<Planned, Failure> {
         let workspace = &self.session.workspace;
-        let mut targets = find(workspace, texts)?;
+        let Found { mut targets, walked } = find(workspace, texts)?;
         let mut result = self.load(evaluator, &targets);
         let left_out = result.errors();
         if !left_out.is_empty() {
@@ -236,7 +247,7 @@ impl Checkout<'_> {
             wanted.extend(modules_of(target, &resolved.by_dir, &instances, config)?);
         }
         let plan = plan(&instances, wanted, evaluator)?;
-        Ok(Planned { instances, plan, left_out })
+        Ok(Planned { instances, plan, left_out, walked })
     }
 
     /// Loads the targets' packages, and the root package if one of them takes something from the
@@ -307,15 +318,7 @@ impl Pins {
     }
 }
 
-/// The steps that a step needs, each once, in order.
-pub(crate) fn needs(plan: &Plan, node: NodeIndex) -> Vec<usize> {
-    let mut needs: Vec<usize> = plan.graph.neighbors(node).map(NodeIndex::index).collect();
-    needs.sort_unstable();
-    needs.dedup();
-    needs
-}
-
-/// Microsecond-free time since `started`, in milliseconds.
+/// The time since `started`, in milliseconds.
 pub(crate) fn elapsed_ms(started: Instant) -> u64 {
     u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

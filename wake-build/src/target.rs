@@ -4,7 +4,7 @@ use wake_model::nearest::nearest;
 use wake_model::{RelPath, path::PathError};
 
 use crate::diagnostic::{Class, Diagnostic};
-use crate::workspace::Workspace;
+use crate::workspace::{Walk, Workspace};
 
 /// One package of a target, with the module that was named, if one was.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,27 +52,42 @@ pub(crate) fn module_label(pkg: &RelPath, module: &str) -> String {
     format!("//{pkg}:{module}")
 }
 
-/// Finds the packages that `texts` name; none at all means the package around the user.
-pub(crate) fn find(workspace: &Workspace, texts: &[String]) -> Result<Vec<Target>, Diagnostic> {
-    if texts.is_empty() {
-        let pkg = workspace.nearest_pkg(&workspace.here)?;
-        return Ok(vec![Target { pkg, module: None }]);
-    }
-    let mut targets = Vec::new();
-    for text in texts {
-        targets.extend(find_one(workspace, text)?);
-    }
-    targets.sort();
-    targets.dedup();
-    Ok(targets)
+/// The packages that were asked for, and the directories that were walked to find them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    /// The packages, sorted.
+    pub(crate) targets: Vec<Target>,
+    /// Every directory that was looked into.
+    pub(crate) walked: Vec<RelPath>,
 }
 
-fn find_one(workspace: &Workspace, text: &str) -> Result<Vec<Target>, Diagnostic> {
+/// Finds the packages that `texts` name; none at all means the package around the user.
+pub(crate) fn find(workspace: &Workspace, texts: &[String]) -> Result<Found, Diagnostic> {
+    if texts.is_empty() {
+        let pkg = workspace.nearest_pkg(&workspace.here)?;
+        return Ok(Found { targets: vec![Target { pkg, module: None }], walked: Vec::new() });
+    }
+    let mut found = Found::default();
+    for text in texts {
+        let targets = find_one(workspace, text, &mut found.walked)?;
+        found.targets.extend(targets);
+    }
+    found.targets.sort();
+    found.targets.dedup();
+    Ok(found)
+}
+
+fn find_one(
+    workspace: &Workspace,
+    text: &str,
+    walked: &mut Vec<RelPath>,
+) -> Result<Vec<Target>, Diagnostic> {
     let pattern = Pattern::parse(text);
     let dir = directory(workspace, text, &pattern)?;
     let module = pattern.module.map(str::to_owned);
     if pattern.recursive {
-        let members = workspace.members(&dir)?;
+        let Walk { members, dirs } = workspace.walk(&dir)?;
+        walked.extend(dirs);
         if members.is_empty() {
             return Err(Diagnostic::error(Class::Nothing, format!("`{text}` matches no package")));
         }

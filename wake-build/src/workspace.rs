@@ -75,13 +75,22 @@ impl Workspace {
 
     /// Every member package at `below` and below it, sorted; walks the directories.
     pub fn members(&self, below: &RelPath) -> Result<Vec<RelPath>, Diagnostic> {
+        Ok(self.walk(below)?.members)
+    }
+
+    /// Looks for member packages at `below` and below it.
+    pub(crate) fn walk(&self, below: &RelPath) -> Result<Walk, Diagnostic> {
         let patterns = self.member_patterns()?;
         let start = self.absolute(below);
-        let hidden = |name: &std::ffi::OsStr| name == ".git" || name == STATE_DIR;
         let walk = WalkDir::new(&start).sort_by_file_name().into_iter();
         let mut members = Vec::new();
-        for entry in walk.filter_entry(|e| !(e.file_type().is_dir() && hidden(e.file_name()))) {
+        let mut dirs = Vec::new();
+        for entry in walk.filter_entry(|e| !(e.file_type().is_dir() && is_hidden(e.file_name()))) {
             let entry = entry.map_err(|e| Diagnostic::error(Class::Environment, e.to_string()))?;
+            if entry.file_type().is_dir() {
+                dirs.push(relative(&self.root, entry.path())?);
+                continue;
+            }
             if entry.file_name() != PKG_FILE || !entry.file_type().is_file() {
                 continue;
             }
@@ -93,7 +102,7 @@ impl Workspace {
             }
         }
         members.sort();
-        Ok(members)
+        Ok(Walk { members, dirs })
     }
 
     fn member_patterns(&self) -> Result<Option<globset::GlobSet>, Diagnostic> {
@@ -114,6 +123,20 @@ impl Workspace {
         }
         set.build().map(Some).map_err(|e| Diagnostic::error(Class::Usage, e.to_string()))
     }
+}
+
+/// What was found below a directory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Walk {
+    /// The member packages, sorted.
+    pub(crate) members: Vec<RelPath>,
+    /// Every directory that was looked into.
+    pub(crate) dirs: Vec<RelPath>,
+}
+
+/// Whether a walk passes a directory of this name by.
+pub(crate) fn is_hidden(name: &std::ffi::OsStr) -> bool {
+    name == ".git" || name == STATE_DIR
 }
 
 fn no_package(dir: &Path) -> Diagnostic {

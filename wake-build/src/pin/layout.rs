@@ -26,10 +26,19 @@ pub(crate) enum PlacedSource {
     Checkout(RelPath, u64),
     /// Given here.
     Bytes(Vec<u8>),
-    /// In a tree of the store.
-    Store(TreeDigest, RelPath),
+    /// In a tree of the store, at this path of it.
+    Store(TreeDigest, RelPath, Origin),
     /// It has none: a link, an empty directory.
     Nothing,
+}
+
+/// What a tree of the store came from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Origin {
+    /// The step of this number.
+    Step(usize),
+    /// These files of the checkout, relative to the workspace's root.
+    Files(Vec<RelPath>),
 }
 
 /// Two different things would lie at one path.

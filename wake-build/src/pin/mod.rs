@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, OnceLock};
 
 use petgraph::graph::NodeIndex;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wake_exec::{DEFAULT_ENV, HOSTNAME, WORK_DIR, WORK_PATH};
 use wake_model::action::{Command, Invocation, User};
@@ -22,7 +23,11 @@ use crate::evaluate::Evaluator;
 use crate::instance::{Instances, PkgInstance};
 use crate::module::Exec;
 use crate::plan::{Plan, Step};
-pub(crate) use layout::{Layout, Placed, PlacedSource};
+use crate::schedule::{Kept, Steps};
+use crate::snapshot::StepRecord;
+pub(crate) use layout::{Layout, Origin, Placed, PlacedSource};
+pub(crate) use own_files::placed_output;
+pub(crate) use program::root_in;
 
 /// What a step that is done left behind.
 #[derive(Clone, Debug)]
@@ -62,15 +67,35 @@ pub(crate) struct Pinned {
     pub layout: Layout,
     /// The declared outputs, relative to the working directory.
     pub declared: Vec<OutputDecl>,
-    /// The directory that the root file system is, where it is one.
-    pub root: Option<std::path::PathBuf>,
+    /// The tree that the root file system is, where a module made it.
+    pub root: Option<MadeRoot>,
     /// Limits and hints.
     pub limits: ExecLimits,
 }
 
+/// A root file system with where it comes from.
+#[derive(Clone, Debug)]
+pub(crate) struct Root {
+    /// What it is; part of the key.
+    pub(crate) fs: RootFs,
+    /// Where it lies, if a module made it.
+    pub(crate) made: Option<MadeRoot>,
+}
+
+/// A root file system that a module made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct MadeRoot {
+    /// The step.
+    pub(crate) step: usize,
+    /// The tree of its outputs.
+    pub(crate) tree: TreeDigest,
+    /// The directory in it.
+    pub(crate) below: RelPath,
+}
+
 /// What an exec says about how much it may take: never part of a key, because it can only turn a
 /// success into a failure, and failures are not remembered.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ExecLimits {
     /// Seconds from start to end.
     pub timeout: Option<f64>,
@@ -92,18 +117,19 @@ impl Pinner<'_> {
         site.bring_referred(&step.instance.inputs, &mut layout)?;
         let declared = step.instance.declared();
         site.check_declared(&declared)?;
-        let (command, root, root_dir, network, limits) = match &step.instance.exec {
+        let (command, root, network, limits) = match &step.instance.exec {
             Some(exec) => site.command(exec, &mut layout)?,
             None => {
                 let command = Command::Collect { cwd: WORK_DIR.to_owned() };
-                (command, RootFs::Empty, None, false, ExecLimits::default())
+                let root = Root { fs: RootFs::Empty, made: None };
+                (command, root, false, ExecLimits::default())
             }
         };
         if step.instance.exec.is_some() {
             layout.place_bytes(&module_json_path(), site.module_json().into_bytes(), false);
         }
-        let action = self.action(command, root, network, &layout, &declared);
-        Ok(Pinned { action, layout, declared, root: root_dir, limits })
+        let action = action(command, root.fs, network, self.sandbox, &layout, &declared);
+        Ok(Pinned { action, layout, declared, root: root.made, limits })
     }
 
     fn pkg(&self, step: &Step) -> Result<&PkgInstance, Box<Diagnostic>> {
@@ -113,40 +139,106 @@ impl Pinner<'_> {
             Box::new(Diagnostic::error(Class::Evaluation, message))
         })
     }
+}
 
-    fn action(
-        &self,
-        command: Command,
-        root: RootFs,
-        network: bool,
-        layout: &Layout,
-        declared: &[OutputDecl],
-    ) -> Action {
-        let work = RelPath::parse(WORK_PATH).unwrap_or_default();
-        let inputs =
-            layout.iter().map(|(path, placed)| (work.join(path), placed.node.clone())).collect();
-        let outputs =
-            declared.iter().map(|decl| OutputDecl { path: work.join(&decl.path), kind: decl.kind });
-        Action {
-            command,
-            root,
-            inputs,
-            outputs: outputs.collect(),
-            user: User {
-                uid: wake_exec::BUILDER_UID,
-                gid: wake_exec::BUILDER_GID,
-                hostname: HOSTNAME.to_owned(),
-            },
-            network,
-            sandbox: self.sandbox,
-            platform: platform(),
-        }
+/// The action of a module: fixed user, fixed place, everything below the working directory.
+pub(crate) fn action(
+    command: Command,
+    root: RootFs,
+    network: bool,
+    sandbox: SandboxLevel,
+    layout: &Layout,
+    declared: &[OutputDecl],
+) -> Action {
+    let work = RelPath::parse(WORK_PATH).unwrap_or_default();
+    let inputs =
+        layout.iter().map(|(path, placed)| (work.join(path), placed.node.clone())).collect();
+    let outputs =
+        declared.iter().map(|decl| OutputDecl { path: work.join(&decl.path), kind: decl.kind });
+    Action {
+        command,
+        root,
+        inputs,
+        outputs: outputs.collect(),
+        user: User {
+            uid: wake_exec::BUILDER_UID,
+            gid: wake_exec::BUILDER_GID,
+            hostname: HOSTNAME.to_owned(),
+        },
+        network,
+        sandbox,
+        platform: platform(),
     }
 }
 
 /// The machine's kind, such as `x86_64-linux`.
 pub(crate) fn platform() -> String {
     format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)
+}
+
+/// The steps of a plan, pinned one by one.
+pub(crate) struct PlannedSteps<'a> {
+    pinner: &'a Pinner<'a>,
+    order: Vec<usize>,
+    /// What a later build needs to know of each step, once it is done.
+    records: Vec<OnceLock<Vec<u8>>>,
+}
+
+impl<'a> PlannedSteps<'a> {
+    /// All steps of the pinner's plan.
+    pub(crate) fn new(pinner: &'a Pinner<'a>) -> Self {
+        let order: Vec<usize> = pinner.plan.order.iter().map(|node| node.index()).collect();
+        let records = order.iter().map(|_| OnceLock::new()).collect();
+        PlannedSteps { pinner, order, records }
+    }
+
+    /// What was kept of the steps, by number.
+    pub(crate) fn into_records(self) -> Vec<Option<Vec<u8>>> {
+        self.records.into_iter().map(OnceLock::into_inner).collect()
+    }
+}
+
+impl Steps for PlannedSteps<'_> {
+    fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    fn bound(&self) -> usize {
+        self.order.len()
+    }
+
+    fn needs(&self, step: usize) -> Vec<usize> {
+        self.pinner.plan.needs(NodeIndex::new(step))
+    }
+
+    fn label(&self, step: usize) -> &str {
+        &self.pinner.plan.graph[NodeIndex::new(step)].label
+    }
+
+    fn is_requested(&self, step: usize) -> bool {
+        self.pinner.plan.graph[NodeIndex::new(step)].requested
+    }
+
+    fn pin(&self, step: usize) -> Result<Pinned, Box<Diagnostic>> {
+        self.pinner.pin(NodeIndex::new(step))
+    }
+
+    fn done(&self, step: usize, kept: Kept<'_>) {
+        let node = &self.pinner.plan.graph[NodeIndex::new(step)];
+        let dir =
+            self.pinner.instances.get(&node.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
+        let link = crate::links::link_name(&dir, crate::build::module_of(node));
+        let record = StepRecord {
+            label: node.label.clone(),
+            link: node.requested.then(|| link.to_string_lossy().into_owned()),
+            outputs: wake_model::json::canonical(&node.instance.outputs),
+            needs: self.needs(step),
+            result: crate::snapshot::StepResult::of(&kept),
+        };
+        let _ = self.records[step].set(record.encode());
+        // The scheduler performs a step once.
+        let _ = self.pinner.done[step].set(kept.done);
+    }
 }
 
 fn module_json_path() -> RelPath {
@@ -161,7 +253,7 @@ struct Site<'a> {
     pkg: &'a PkgInstance,
 }
 
-type CommandParts = (Command, RootFs, Option<std::path::PathBuf>, bool, ExecLimits);
+type CommandParts = (Command, Root, bool, ExecLimits);
 
 impl Site<'_> {
     /// An error about `value`, at the place where it was written.
@@ -202,10 +294,10 @@ impl Site<'_> {
             env.insert(name.clone(), text);
         }
         let stdin = text::stdin(&exec.config);
-        let (root, root_dir) = self.root(&exec.rootfs)?;
+        let root = self.root(&exec.rootfs)?;
         let limits = text::limits(exec).map_err(|problem| self.error(problem, &exec.program))?;
         let invocation = Invocation { program, args, env, stdin, cwd: WORK_DIR.to_owned() };
-        Ok((Command::Run(invocation), root, root_dir, exec.network, limits))
+        Ok((Command::Run(invocation), root, exec.network, limits))
     }
 
     /// `./.wake/module.json`: the module as JSON, values and paths, no digests of content.

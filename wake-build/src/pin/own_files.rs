@@ -1,13 +1,14 @@
 //! Placing what a command finds: its package's files, the module's files, what it refers to.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use globset::GlobBuilder;
 use serde_json::Value;
 use wake_model::{InputNode, Manifest, Node, RelPath, TreeDigest};
 
 use super::layout::LayoutConflict;
-use super::{Layout, Placed, PlacedSource, Site, text};
+use super::{Done, Layout, Origin, Placed, PlacedSource, Site, text};
 use crate::diagnostic::{Class, Diagnostic};
 use crate::files::Seen;
 use crate::instance::PkgInstance;
@@ -241,9 +242,10 @@ impl Site<'_> {
             return Ok(());
         }
         let tree = self.pkg_tree(owner, below, &chosen)?;
+        let of = chosen.iter().map(|(file, _)| owner.dir.join(file)).collect();
         let placed = Placed {
             node: InputNode::Tree(tree),
-            source: PlacedSource::Store(tree, RelPath::root()),
+            source: PlacedSource::Store(tree, RelPath::root(), Origin::Files(of)),
         };
         self.put(base.join(below), placed, layout)
     }
@@ -304,36 +306,42 @@ impl Site<'_> {
         value: &Value,
         layout: &mut Layout,
     ) -> Result<(), Box<Diagnostic>> {
-        let node = self.pinner.plan.by_id.get(id);
-        let Some(done) = node.and_then(|node| self.pinner.done[node.index()].get()) else {
+        let node = self.pinner.plan.by_id.get(id).copied().unwrap_or_default();
+        let known = self.pinner.plan.by_id.contains_key(id);
+        let Some(done) =
+            self.pinner.done.get(node.index()).filter(|_| known).and_then(OnceLock::get)
+        else {
             let message =
                 format!("`{path}` belongs to a module that is not among this one's `modules`");
             return Err(self.error(message, value));
         };
         let base = RelPath::parse(&format!(".wake/modules/{id}")).unwrap_or_default();
-        let placed = match done.manifest.get(below) {
-            Some(Node::File { blob, executable, .. }) => Placed {
-                node: InputNode::File { blob: *blob, executable: *executable },
-                source: PlacedSource::Store(done.tree, below.clone()),
-            },
-            Some(Node::Link { target }) => Placed {
-                node: InputNode::Link { target: target.clone() },
-                source: PlacedSource::Nothing,
-            },
-            Some(Node::Dir) => Placed { node: InputNode::Dir, source: PlacedSource::Nothing },
-            None => match done.manifest.subtree(below) {
-                Some(part) => Placed {
-                    node: InputNode::Tree(part.digest()),
-                    source: PlacedSource::Store(done.tree, below.clone()),
-                },
-                None => {
-                    return Err(self
-                        .error(format!("`{path}` is not among the outputs of its module"), value));
-                }
-            },
+        let Some(placed) = placed_output(done, node.index(), below) else {
+            return Err(
+                self.error(format!("`{path}` is not among the outputs of its module"), value)
+            );
         };
         self.put(base.join(below), placed, layout)
     }
+}
+
+/// What the step of number `step` left at a path of its outputs; none if it left nothing there.
+pub(crate) fn placed_output(done: &Done, step: usize, below: &RelPath) -> Option<Placed> {
+    let source = || PlacedSource::Store(done.tree, below.clone(), Origin::Step(step));
+    Some(match done.manifest.get(below) {
+        Some(Node::File { blob, executable, .. }) => Placed {
+            node: InputNode::File { blob: *blob, executable: *executable },
+            source: source(),
+        },
+        Some(Node::Link { target }) => {
+            Placed { node: InputNode::Link { target: target.clone() }, source: source() }
+        }
+        Some(Node::Dir) => Placed { node: InputNode::Dir, source: source() },
+        None => {
+            let part = done.manifest.subtree(below)?;
+            Placed { node: InputNode::Tree(part.digest()), source: source() }
+        }
+    })
 }
 
 /// The text of a link at `at` that leads to `target`, both as seen from the working directory.

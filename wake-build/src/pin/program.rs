@@ -1,11 +1,9 @@
 //! The program of an exec, and the root file system that it runs in.
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 use wake_model::{InputNode, Node, RelPath, RootFs};
 
-use super::{Layout, Placed, Site};
+use super::{Done, Layout, MadeRoot, Placed, Root, Site};
 use crate::diagnostic::Diagnostic;
 use crate::view::{Place, Special, special};
 
@@ -56,7 +54,7 @@ impl Site<'_> {
     }
 
     fn executable_in_tree(&self, placed: &Placed, below: &RelPath) -> Option<bool> {
-        let super::PlacedSource::Store(tree, base) = &placed.source else { return None };
+        let super::PlacedSource::Store(tree, base, _) = &placed.source else { return None };
         let manifest = self.pinner.store.manifest(tree).ok()??;
         match manifest.get(&base.join(below))? {
             Node::File { executable, .. } => Some(*executable),
@@ -67,24 +65,18 @@ impl Site<'_> {
     }
 
     /// The root file system, with its directory where it is one.
-    pub(super) fn root(
-        &self,
-        rootfs: &Value,
-    ) -> Result<(RootFs, Option<PathBuf>), Box<Diagnostic>> {
+    pub(super) fn root(&self, rootfs: &Value) -> Result<Root, Box<Diagnostic>> {
         match rootfs {
-            Value::Null => Ok((RootFs::Host((self.pinner.host)()?), None)),
+            Value::Null => Ok(Root { fs: RootFs::Host((self.pinner.host)()?), made: None }),
             Value::String(name) if name == "host" => {
-                Ok((RootFs::Host((self.pinner.host)()?), None))
+                Ok(Root { fs: RootFs::Host((self.pinner.host)()?), made: None })
             }
-            Value::String(name) if name == "empty" => Ok((RootFs::Empty, None)),
+            Value::String(name) if name == "empty" => Ok(Root { fs: RootFs::Empty, made: None }),
             other => self.root_from_module(other),
         }
     }
 
-    fn root_from_module(
-        &self,
-        rootfs: &Value,
-    ) -> Result<(RootFs, Option<PathBuf>), Box<Diagnostic>> {
+    fn root_from_module(&self, rootfs: &Value) -> Result<Root, Box<Diagnostic>> {
         let path = match special(rootfs) {
             Some(Special::File { path, .. }) => path,
             Some(Special::Module) => rootfs.get("path").and_then(Value::as_str).unwrap_or_default(),
@@ -101,23 +93,28 @@ impl Site<'_> {
                 rootfs,
             ));
         };
-        let node = self.pinner.plan.by_id.get(&id);
-        let Some(done) = node.and_then(|node| self.pinner.done[node.index()].get()) else {
-            return Err(self.error(
-                format!("`{path}` belongs to a module that is not among this one's `modules`"),
-                rootfs,
-            ));
+        let node = self.pinner.plan.by_id.get(&id).copied();
+        let done =
+            node.and_then(|node| Some((node.index(), self.pinner.done.get(node.index())?.get()?)));
+        let Some((step, done)) = done else {
+            let message =
+                format!("`{path}` belongs to a module that is not among this one's `modules`");
+            return Err(self.error(message, rootfs));
         };
-        let Some(part) =
-            done.manifest.subtree(&below).filter(|_| done.manifest.get(&below).is_none())
-        else {
-            return Err(
-                self.error(format!("`rootfs` is `{path}`, which is not a directory"), rootfs)
-            );
-        };
-        let host = self.pinner.store.tree_place(&done.tree).join(below.as_str());
-        Ok((RootFs::Tree(part.digest()), Some(host)))
+        match root_in(done, step, &below) {
+            Some(root) => Ok(root),
+            None => {
+                Err(self.error(format!("`rootfs` is `{path}`, which is not a directory"), rootfs))
+            }
+        }
     }
+}
+
+/// The directory at a path of a step's outputs as a root file system; none if it is no directory.
+pub(crate) fn root_in(done: &Done, step: usize, below: &RelPath) -> Option<Root> {
+    let part = done.manifest.subtree(below).filter(|_| done.manifest.get(below).is_none())?;
+    let made = MadeRoot { step, tree: done.tree, below: below.clone() };
+    Some(Root { fs: RootFs::Tree(part.digest()), made: Some(made) })
 }
 
 /// The path of what covers `at`, `below` being the way from there to `at`.

@@ -25,6 +25,7 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
         keep_going: args.keep_going,
         rebuild: args.rebuild,
         link: !args.no_link,
+        results: args.print,
     };
     let report = session::build(settings, &request);
     if args.print {

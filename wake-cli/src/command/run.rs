@@ -37,6 +37,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, say: &mut impl io::Write)
         keep_going: false,
         rebuild: false,
         link: true,
+        results: true,
     };
     let report = session::build(settings, &request);
     match report.exit {

@@ -71,6 +71,19 @@ impl Place {
         self.give(holder.fd(), name)
     }
 
+    /// Takes away the right to make anything new in the directories made at and below `path`.
+    pub(crate) fn seal(&self, path: &str) -> Result<(), Errno> {
+        let inside = |made: &&String| {
+            made.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        for made in self.made.iter().filter(inside) {
+            let (parent, name) = made.rsplit_once('/').unwrap_or(("", made));
+            let holder = self.open(parent)?;
+            rustix::fs::chmodat(holder.fd(), name, Mode::from_raw_mode(0o555), AtFlags::empty())?;
+        }
+        Ok(())
+    }
+
     fn open(&self, directory: &str) -> Result<Opened<'_>, Errno> {
         if directory.is_empty() {
             return Ok(Opened::Root(self.root.as_fd()));

@@ -199,9 +199,16 @@ impl Runner {
                 )?;
             }
         }
+        // What belongs to others is for reading: nothing new may appear beside it either.
+        place
+            .seal(FOREIGN)
+            .map_err(|errno| Failure::step("seal", format!("/{at}/{FOREIGN}"), errno))?;
         Ok(Some(work))
     }
 }
+
+/// Where the work directory holds what other packages and modules made.
+const FOREIGN: &str = ".wake";
 
 /// The inputs that do not lie in the work directory.
 fn outside_work(job: &Job) -> Vec<(&RelPath, &Source)> {

@@ -241,6 +241,9 @@ fn pkg(call: &Call<'_>) -> Result<Val> {
 
 fn files(call: &Call<'_>) -> Result<Vec<String>> {
     let Some(value) = call.get("files")? else { return Ok(Vec::new()) };
+    if matches!(value, Val::Str(_)) {
+        return Err(call.expected("files", "a list of paths", &value).into());
+    }
     let texts = text_list(call, "files", "a list of paths", &value)?;
     let mut files = Vec::with_capacity(texts.len());
     for text in texts {

@@ -1,0 +1,357 @@
+//! Building again from a snapshot whose plan holds: only what a changed file reaches.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock};
+
+use wake_model::{Digest, HostDigest, InputNode, RelPath, RootFs, SandboxLevel, TreeDigest};
+use wake_store::{Lookup, Store};
+
+use super::capture::put_results;
+use super::file::Snapshot;
+use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
+use super::table::{DirRecord, FileKind, FileRecord, Record};
+use super::verify::Differences;
+use crate::diagnostic::{Class, Diagnostic};
+use crate::files::Seen;
+use crate::pin::{
+    Done, Layout, Origin, Pinned, Placed, PlacedSource, Root, action, placed_output, root_in,
+};
+use crate::schedule::{Kept, Steps};
+
+/// The steps that changed files reach, with what is known of all others.
+pub(crate) struct Replay<'a> {
+    snapshot: &'a Snapshot,
+    /// What changed files hold now.
+    changed: HashMap<RelPath, Seen>,
+    /// The steps that are looked at again, by number.
+    records: BTreeMap<usize, StepRecord>,
+    /// Results of steps that are not looked at again but are needed.
+    others: HashMap<usize, Done>,
+    order: Vec<usize>,
+    done: HashMap<usize, OnceLock<Done>>,
+    fresh: Mutex<BTreeMap<usize, StepRecord>>,
+    host: Option<HostDigest>,
+    sandbox: SandboxLevel,
+}
+
+impl<'a> Replay<'a> {
+    /// What `differences` reach. None if that cannot be said from the snapshot alone, or if a result
+    /// that is needed is no longer in the store as it was.
+    pub(crate) fn new(
+        snapshot: &'a Snapshot,
+        differences: &Differences,
+        store: &Store,
+        host: Option<HostDigest>,
+        sandbox: SandboxLevel,
+    ) -> Option<Replay<'a>> {
+        let changed: HashMap<RelPath, Seen> = differences
+            .files
+            .iter()
+            .filter(|(number, ..)| differences.changed.contains(number))
+            .map(|(_, path, seen, ..)| (path.clone(), seen.clone()))
+            .collect();
+        let order = reached(snapshot, &differences.changed)?;
+        let mut records = BTreeMap::new();
+        for &step in &order {
+            let record = snapshot.step(step)?;
+            let whole = |input: &InputRecord| match input {
+                InputRecord::PkgTree { files, .. } => {
+                    files.iter().any(|file| changed.contains_key(file))
+                }
+                _ => false,
+            };
+            // A tree that has to be put together anew is the business of a full build.
+            if record.result.inputs.iter().any(|(_, input)| whole(input)) {
+                return None;
+            }
+            records.insert(step, record);
+        }
+        let others = needed(snapshot, &records, store)?;
+        let done = order.iter().map(|&step| (step, OnceLock::new())).collect();
+        let fresh = Mutex::default();
+        Some(Replay { snapshot, changed, records, others, order, done, fresh, host, sandbox })
+    }
+
+    /// The steps that are looked at again.
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (usize, &StepRecord)> {
+        self.order.iter().filter_map(|step| Some((*step, self.records.get(step)?)))
+    }
+
+    /// The record of a step as it is now.
+    pub(crate) fn record(&self, step: usize) -> Option<StepRecord> {
+        let fresh = self.fresh.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        fresh.get(&step).cloned().map_or_else(|| self.snapshot.step(step), Some)
+    }
+
+    /// The link of a step and the tree that it is to lead to, as far as there are any.
+    pub(crate) fn link_of(&self, step: usize) -> (Option<String>, Option<TreeDigest>) {
+        let link = self.records.get(&step).and_then(|record| record.link.clone());
+        let tree = self.done.get(&step).and_then(OnceLock::get).map(|done| done.tree);
+        (link, tree)
+    }
+
+    /// Writes the snapshot with what is known now; `results` says where the tree of a record lies.
+    pub(crate) fn write(
+        self,
+        differences: &Differences,
+        state_dir: &Path,
+        key: &Digest,
+        place: impl Fn(&StepRecord) -> PathBuf,
+    ) -> Option<()> {
+        let fresh = self.fresh.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let snapshot = self.snapshot;
+        let mut sections = snapshot.sections();
+        patch_checkout(snapshot, differences, &mut sections.files, &mut sections.dirs)?;
+        let mut steps = Vec::with_capacity(snapshot.places().len());
+        for step in 0..snapshot.places().len() {
+            steps.push(match fresh.get(&step) {
+                Some(record) => record.encode(),
+                None => snapshot.step_bytes(step)?.to_vec(),
+            });
+        }
+        if !fresh.is_empty() {
+            let mut results = Vec::new();
+            for step in 0..snapshot.places().len() {
+                let record = fresh.get(&step).cloned().map_or_else(|| snapshot.step(step), Some)?;
+                if let Some(link) = record.link.clone() {
+                    results.push((link, place(&record), record));
+                }
+            }
+            put_results(&results, &mut sections)?;
+        }
+        Snapshot::write(state_dir, key, &sections, &steps).ok()
+    }
+}
+
+/// Notes in the tables what files and directories are now.
+fn patch_checkout(
+    snapshot: &Snapshot,
+    differences: &Differences,
+    files: &mut [u8],
+    dirs: &mut [u8],
+) -> Option<()> {
+    for (number, _, seen, signature, settled) in &differences.files {
+        let Seen::File { blob, executable, .. } = seen else { return None };
+        let kind = FileKind::File { executable: *executable };
+        let old = snapshot.files().get(*number)?;
+        let new = FileRecord { kind, signature: *signature, settled: *settled, blob: *blob, ..old };
+        patch(files, *number, &new)?;
+    }
+    for (number, signature, settled) in &differences.dirs {
+        let old = snapshot.dirs().get(*number)?;
+        patch(dirs, *number, &DirRecord { signature: *signature, settled: *settled, ..old })?;
+    }
+    Some(())
+}
+
+fn patch<R: Record>(table: &mut [u8], number: usize, record: &R) -> Option<()> {
+    let mut bytes = Vec::with_capacity(R::SIZE);
+    record.put(&mut bytes);
+    table.get_mut(number * R::SIZE..(number + 1) * R::SIZE)?.copy_from_slice(&bytes);
+    Some(())
+}
+
+/// The steps that have a changed file among their inputs, and all that need these; dependencies first.
+fn reached(snapshot: &Snapshot, changed: &[usize]) -> Option<Vec<usize>> {
+    let users = snapshot.users();
+    let mut open: Vec<usize> = Vec::new();
+    for &file in changed {
+        let first = partition(users.len(), |at| {
+            users.get(at).is_some_and(|user| (user.file as usize) < file)
+        });
+        let of_file = (first..users.len())
+            .map_while(|at| users.get(at).filter(|user| user.file as usize == file));
+        open.extend(of_file.map(|user| user.step as usize));
+    }
+    if open.is_empty() {
+        return Some(Vec::new());
+    }
+    let count = snapshot.places().len();
+    let mut needs = Vec::with_capacity(count);
+    let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); count];
+    for step in 0..count {
+        let record = snapshot.step(step)?;
+        for &need in &record.needs {
+            dependents.get_mut(need)?.push(step);
+        }
+        needs.push(record.needs);
+    }
+    let mut marked = BTreeSet::new();
+    while let Some(step) = open.pop() {
+        if marked.insert(step) {
+            open.extend(dependents.get(step)?);
+        }
+    }
+    Some(sorted(&marked, &needs))
+}
+
+/// The marked steps, each after those of them that it needs.
+fn sorted(marked: &BTreeSet<usize>, needs: &[Vec<usize>]) -> Vec<usize> {
+    let mut order = Vec::with_capacity(marked.len());
+    let mut placed = BTreeSet::new();
+    for &start in marked {
+        let mut stack = vec![(start, 0)];
+        while let Some((step, at)) = stack.pop() {
+            if placed.contains(&step) {
+                continue;
+            }
+            let next = needs[step]
+                .iter()
+                .skip(at)
+                .position(|need| marked.contains(need) && !placed.contains(need));
+            match next {
+                Some(offset) => {
+                    stack.push((step, at + offset + 1));
+                    stack.push((needs[step][at + offset], 0));
+                }
+                None => {
+                    placed.insert(step);
+                    order.push(step);
+                }
+            }
+        }
+    }
+    order
+}
+
+fn partition(length: usize, before: impl Fn(usize) -> bool) -> usize {
+    let (mut low, mut high) = (0, length);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if before(middle) { low = middle + 1 } else { high = middle }
+    }
+    low
+}
+
+/// What the steps need of others: their results, which must still be in the store.
+fn needed(
+    snapshot: &Snapshot,
+    records: &BTreeMap<usize, StepRecord>,
+    store: &Store,
+) -> Option<HashMap<usize, Done>> {
+    let mut others = HashMap::new();
+    for record in records.values() {
+        for (_, input) in &record.result.inputs {
+            if let InputRecord::PkgTree { tree, .. } = input {
+                matches!(store.tree(tree), Ok(Lookup::Hit(_))).then_some(())?;
+            }
+        }
+        for &need in &record.needs {
+            if records.contains_key(&need) || others.contains_key(&need) {
+                continue;
+            }
+            let StepResult { key, tree, manifest, .. } = snapshot.step(need)?.result;
+            matches!(store.action(&key), Ok(Lookup::Hit(_))).then_some(())?;
+            others.insert(need, Done { tree, manifest });
+        }
+    }
+    Some(others)
+}
+
+impl Replay<'_> {
+    fn result(&self, step: usize) -> Option<&Done> {
+        match self.done.get(&step) {
+            Some(done) => done.get(),
+            None => self.others.get(&step),
+        }
+    }
+
+    fn try_pin(&self, step: usize) -> Option<Pinned> {
+        let record = &self.records.get(&step)?.result;
+        let mut layout = Layout::default();
+        for (path, input) in &record.inputs {
+            layout.place(path.clone(), self.placed(input)?).ok()?;
+        }
+        let root = match &record.root {
+            RootRecord::Host => Root { fs: RootFs::Host(self.host?), made: None },
+            RootRecord::Empty => Root { fs: RootFs::Empty, made: None },
+            RootRecord::Made(made) => root_in(self.result(made.step)?, made.step, &made.below)?,
+        };
+        let command = record.command.to_command();
+        let declared = record.declared.clone();
+        let action = action(command, root.fs, record.network, self.sandbox, &layout, &declared);
+        Some(Pinned { action, layout, declared, root: root.made, limits: record.limits })
+    }
+
+    fn placed(&self, input: &InputRecord) -> Option<Placed> {
+        Some(match input {
+            InputRecord::Checkout { path, blob, size, executable } => {
+                let (blob, size, executable) = match self.changed.get(path) {
+                    Some(Seen::File { blob, size, executable }) => (*blob, *size, *executable),
+                    Some(_) => return None,
+                    None => (*blob, *size, *executable),
+                };
+                Placed {
+                    node: InputNode::File { blob, executable },
+                    source: PlacedSource::Checkout(path.clone(), size),
+                }
+            }
+            InputRecord::Bytes { bytes, executable } => Placed {
+                node: InputNode::File {
+                    blob: wake_model::BlobDigest::of(bytes),
+                    executable: *executable,
+                },
+                source: PlacedSource::Bytes(bytes.clone()),
+            },
+            InputRecord::Output { step, below } => {
+                placed_output(self.result(*step)?, *step, below)?
+            }
+            InputRecord::PkgTree { tree, files } => Placed {
+                node: InputNode::Tree(*tree),
+                source: PlacedSource::Store(*tree, RelPath::root(), Origin::Files(files.clone())),
+            },
+            InputRecord::Link { target } => Placed {
+                node: InputNode::Link { target: target.clone() },
+                source: PlacedSource::Nothing,
+            },
+            InputRecord::Dir => Placed { node: InputNode::Dir, source: PlacedSource::Nothing },
+        })
+    }
+}
+
+impl Steps for Replay<'_> {
+    fn order(&self) -> &[usize] {
+        &self.order
+    }
+
+    fn bound(&self) -> usize {
+        self.snapshot.places().len()
+    }
+
+    fn needs(&self, step: usize) -> Vec<usize> {
+        let needs =
+            self.records.get(&step).map(|record| record.needs.as_slice()).unwrap_or_default();
+        needs.iter().copied().filter(|need| self.records.contains_key(need)).collect()
+    }
+
+    fn label(&self, step: usize) -> &str {
+        self.records.get(&step).map(|record| record.label.as_str()).unwrap_or_default()
+    }
+
+    fn is_requested(&self, step: usize) -> bool {
+        self.records.get(&step).is_some_and(|record| record.link.is_some())
+    }
+
+    fn pin(&self, step: usize) -> Result<Pinned, Box<Diagnostic>> {
+        self.try_pin(step).ok_or_else(|| {
+            // An executable bit or an output of another kind is the only way here: planning anew says what is wrong.
+            let message = format!("{}: an input is of another kind than before", self.label(step));
+            Box::new(Diagnostic::error(Class::Evaluation, message).help("run the build again"))
+        })
+    }
+
+    fn done(&self, step: usize, kept: Kept<'_>) {
+        if let Some(record) = self.records.get(&step) {
+            let record = StepRecord { result: StepResult::of(&kept), ..record.clone() };
+            self.fresh
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .insert(step, record);
+        }
+        if let Some(slot) = self.done.get(&step) {
+            // The scheduler performs a step once.
+            let _ = slot.set(kept.done);
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! What a build looked at, as fixed records that are read in place.
+
+use wake_model::{BlobDigest, Digest};
+
+use crate::files::Signature;
+
+/// A list of records of one size in a run of bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Table<'a, R> {
+    bytes: &'a [u8],
+    record: std::marker::PhantomData<R>,
+}
+
+/// A record of fixed size.
+pub(crate) trait Record: Sized {
+    /// Its size in bytes.
+    const SIZE: usize;
+    /// Appends it.
+    fn put(&self, out: &mut Vec<u8>);
+    /// Reads it from exactly [`Record::SIZE`] bytes.
+    fn get(bytes: &mut &[u8]) -> Option<Self>;
+}
+
+impl<'a, R: Record> Table<'a, R> {
+    /// The records in `bytes`.
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Table { bytes, record: std::marker::PhantomData }
+    }
+
+    /// The number of records.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len() / R::SIZE
+    }
+
+    /// The record of this number.
+    pub(crate) fn get(&self, index: usize) -> Option<R> {
+        let start = index.checked_mul(R::SIZE)?;
+        R::get(&mut self.bytes.get(start..start.checked_add(R::SIZE)?)?)
+    }
+}
+
+/// A directory: where it is, what `stat` said, which files of it were looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct DirRecord {
+    pub(crate) path: (u32, u32),
+    pub(crate) files: (u32, u32),
+    pub(crate) signature: Signature,
+    /// Whether an equal signature means an equal listing.
+    pub(crate) settled: bool,
+    /// The digest of its listing, if something saw that.
+    pub(crate) list: Option<BlobDigest>,
+    /// The digest of its subdirectories, if it was walked for packages.
+    pub(crate) walk: Option<BlobDigest>,
+    /// Whether a package file in it would make it another package.
+    pub(crate) border: bool,
+}
+
+/// A path in a directory.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct FileRecord {
+    pub(crate) name: (u32, u32),
+    pub(crate) kind: FileKind,
+    /// Whether functions read it: then a change means to evaluate again.
+    pub(crate) is_source: bool,
+    pub(crate) settled: bool,
+    pub(crate) signature: Signature,
+    pub(crate) blob: BlobDigest,
+}
+
+/// What was found at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    Absent,
+    File {
+        executable: bool,
+    },
+    /// Anything else: only its signature counts.
+    Other,
+}
+
+/// A step that has a file among its inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct UserRecord {
+    pub(crate) file: u32,
+    pub(crate) step: u32,
+}
+
+/// Where the record of a step lies, and a checksum of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StepPlace {
+    pub(crate) at: u64,
+    pub(crate) length: u64,
+    pub(crate) checksum: u64,
+}
+
+/// A result link and where it leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ResultRecord {
+    pub(crate) link: (u32, u32),
+    pub(crate) target: (u32, u32),
+    pub(crate) files: (u32, u32),
+}
+
+/// A file of a result, by its path below the result's target.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ResultFile {
+    pub(crate) path: (u32, u32),
+    pub(crate) signature: Signature,
+}
+
+trait Field: Sized {
+    fn put(&self, out: &mut Vec<u8>);
+    fn get(bytes: &mut &[u8]) -> Option<Self>;
+}
+
+macro_rules! numbers {
+    ($($number:ty),*) => {$(
+        impl Field for $number {
+            fn put(&self, out: &mut Vec<u8>) {
+                out.extend_from_slice(&self.to_le_bytes());
+            }
+            fn get(bytes: &mut &[u8]) -> Option<Self> {
+                let (head, tail) = bytes.split_first_chunk()?;
+                *bytes = tail;
+                Some(<$number>::from_le_bytes(*head))
+            }
+        }
+    )*};
+}
+
+numbers!(u8, u32, u64, i64);
+
+impl Field for (u32, u32) {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.0.put(out);
+        self.1.put(out);
+    }
+    fn get(bytes: &mut &[u8]) -> Option<Self> {
+        Some((u32::get(bytes)?, u32::get(bytes)?))
+    }
+}
+
+impl Field for BlobDigest {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_bytes());
+    }
+    fn get(bytes: &mut &[u8]) -> Option<Self> {
+        let (head, tail) = bytes.split_first_chunk()?;
+        *bytes = tail;
+        Some(BlobDigest(Digest::from_bytes(*head)))
+    }
+}
+
+/// Nanoseconds since 1970 fit into 63 bits until 2262; a later time never compares equal.
+impl Field for Signature {
+    fn put(&self, out: &mut Vec<u8>) {
+        let Signature { inode, size, mode, mtime, ctime } = self;
+        inode.0.put(out);
+        inode.1.put(out);
+        size.put(out);
+        mode.put(out);
+        i64::try_from(*mtime).unwrap_or(i64::MIN).put(out);
+        i64::try_from(*ctime).unwrap_or(i64::MIN).put(out);
+    }
+    fn get(bytes: &mut &[u8]) -> Option<Self> {
+        Some(Signature {
+            inode: (u64::get(bytes)?, u64::get(bytes)?),
+            size: u64::get(bytes)?,
+            mode: u32::get(bytes)?,
+            mtime: i64::get(bytes)?.into(),
+            ctime: i64::get(bytes)?.into(),
+        })
+    }
+}
+
+const SIGNATURE: usize = 44;
+const NO_DIGEST: BlobDigest = BlobDigest(Digest::from_bytes([0; 32]));
+
+impl Record for DirRecord {
+    const SIZE: usize = 8 + 8 + SIGNATURE + 1 + 32 + 32;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        let DirRecord { path, files, signature, settled, list, walk, border } = self;
+        path.put(out);
+        files.put(out);
+        signature.put(out);
+        let flags = u8::from(*settled)
+            | u8::from(list.is_some()) << 1
+            | u8::from(walk.is_some()) << 2
+            | u8::from(*border) << 3;
+        flags.put(out);
+        list.unwrap_or(NO_DIGEST).put(out);
+        walk.unwrap_or(NO_DIGEST).put(out);
+    }
+
+    fn get(bytes: &mut &[u8]) -> Option<Self> {
+        let (path, files, signature) = (Field::get(bytes)?, Field::get(bytes)?, Field::get(bytes)?);
+        let flags = u8::get(bytes)?;
+        let (list, walk) = (BlobDigest::get(bytes)?, BlobDigest::get(bytes)?);
+        Some(DirRecord {
+            path,
+            files,
+            signature,
+            settled: flags & 1 != 0,
+            list: (flags & 2 != 0).then_some(list),
+            walk: (flags & 4 != 0).then_some(walk),
+            border: flags & 8 != 0,
+        })
+    }
+}
+
+impl Record for FileRecord {
+    const SIZE: usize = 8 + 1 + SIGNATURE + 32;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        let FileRecord { name, kind, is_source, settled, signature, blob } = self;
+        name.put(out);
+        let kind = match kind {
+            FileKind::Absent => 0u8,
+            FileKind::File { executable: false } => 1,
+            FileKind::File { executable: true } => 2,
+            FileKind::Other => 3,
+        };
+        (kind | u8::from(*is_source) << 4 | u8::from(*settled) << 5).put(out);
+        signature.put(out);
+        blob.put(out);
+    }
+
+    fn get(bytes: &mut &[u8]) -> Option<Self> {
+        let name = Field::get(bytes)?;
+        let flags = u8::get(bytes)?;
+        let kind = match flags & 0xf {
+            0 => FileKind::Absent,
+            1 => FileKind::File { executable: false },
+            2 => FileKind::File { executable: true },
+            3 => FileKind::Other,
+            _ => return None,
+        };
+        Some(FileRecord {
+            name,
+            kind,
+            is_source: flags & 16 != 0,
+            settled: flags & 32 != 0,
+            signature: Field::get(bytes)?,
+            blob: Field::get(bytes)?,
+        })
+    }
+}
+
+impl Record for UserRecord {
+    const SIZE: usize = 8;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        self.file.put(out);
+        self.step.put(out);
+    }
+
+    fn get(bytes: &mut &[u8]) -> Option<Self> {
+        Some(UserRecord { file: Field::get(bytes)?, step: Field::get(bytes)? })
+    }
+}
+
+impl Record for StepPlace {
+    const SIZE: usize = 24;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        self.at.put(out);
+        self.length.put(out);
+        self.checksum.put(out);
+    }
+
+    fn get(bytes: &mut &[u8]) -> Option<Self> {
+        Some(StepPlace {
+            at: Field::get(bytes)?,
+            length: Field::get(bytes)?,
+            checksum: Field::get(bytes)?,
+        })
+    }
+}
+
+impl Record for ResultRecord {
+    const SIZE: usize = 24;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        self.link.put(out);
+        self.target.put(out);
+        self.files.put(out);
+    }
+
+    fn get(bytes: &mut &[u8]) -> Option<Self> {
+        Some(ResultRecord {
+            link: Field::get(bytes)?,
+            target: Field::get(bytes)?,
+            files: Field::get(bytes)?,
+        })
+    }
+}
+
+impl Record for ResultFile {
+    const SIZE: usize = 8 + SIGNATURE;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        self.path.put(out);
+        self.signature.put(out);
+    }
+
+    fn get(bytes: &mut &[u8]) -> Option<Self> {
+        Some(ResultFile { path: Field::get(bytes)?, signature: Field::get(bytes)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn signature() -> Signature {
+        Signature { inode: (1, 2), size: 3, mode: 0o100644, mtime: -4, ctime: 1 << 60 }
+    }
+
+    fn check<R: Record + PartialEq + std::fmt::Debug>(record: R) {
+        let mut bytes = Vec::new();
+        record.put(&mut bytes);
+        assert_eq!(bytes.len(), R::SIZE);
+        assert_eq!(Table::<R>::new(&bytes).get(0), Some(record));
+        assert!(Table::<R>::new(&bytes).get(1).is_none());
+        assert!(Table::<R>::new(&bytes[1..]).get(0).is_none());
+    }
+
+    #[test]
+    fn records_come_back_as_they_were_written() {
+        let blob = BlobDigest::of(b"x");
+        for (list, walk, settled, border) in
+            [(None, Some(blob), true, false), (Some(blob), None, false, true)]
+        {
+            let (path, files) = ((1, 2), (3, 4));
+            check(DirRecord { path, files, signature: signature(), settled, list, walk, border });
+        }
+        let kinds = [
+            FileKind::Absent,
+            FileKind::File { executable: true },
+            FileKind::File { executable: false },
+            FileKind::Other,
+        ];
+        for kind in kinds {
+            let (is_source, settled) = (true, false);
+            check(FileRecord {
+                name: (5, 6),
+                kind,
+                is_source,
+                settled,
+                signature: signature(),
+                blob,
+            });
+        }
+        check(UserRecord { file: 1, step: 2 });
+        check(StepPlace { at: 1 << 40, length: 2, checksum: 3 });
+        check(ResultRecord { link: (1, 2), target: (3, 4), files: (5, 6) });
+        check(ResultFile { path: (1, 2), signature: signature() });
+    }
+}

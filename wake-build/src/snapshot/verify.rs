@@ -1,0 +1,218 @@
+//! Comparing the checkout with a snapshot: one parallel walk over `stat`.
+
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, statat};
+use rustix::io::Errno;
+use wake_eval::Sources;
+use wake_model::{BlobDigest, RelPath};
+
+use super::file::Snapshot;
+use super::table::{DirRecord, FileKind, FileRecord};
+use crate::files::{Seen, Signature, hash_file, now};
+use crate::sources::DirSources;
+use crate::workspace::{PKG_FILE, is_hidden};
+
+/// How the checkout compares with a snapshot.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// Functions would see something else, or something is of another kind: plan anew.
+    Stale,
+    /// The plan holds.
+    Holds(Differences),
+}
+
+/// What differs though the plan holds.
+#[derive(Debug, Default)]
+pub(crate) struct Differences {
+    /// Files by number that were read again: what they are now.
+    pub(crate) files: Vec<(usize, RelPath, Seen, Signature, bool)>,
+    /// Of those, the numbers of files whose content or executable bit is another.
+    pub(crate) changed: Vec<usize>,
+    /// Directories by number that were listed again and hold the same.
+    pub(crate) dirs: Vec<(usize, Signature, bool)>,
+}
+
+/// Compares the checkout at `root` with `snapshot`, on the threads of the current pool.
+pub(crate) fn verify(snapshot: &Snapshot, root: &Path) -> Verdict {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(root_fd) = rustix::fs::open(root, flags, Mode::empty()) else { return Verdict::Stale };
+    let count = snapshot.dirs().len();
+    let compared: Option<Vec<Differences>> = (0..count)
+        .into_par_iter()
+        .with_min_len(64)
+        .map(|index| {
+            let dir = snapshot.dirs().get(index)?;
+            Comparison { snapshot, root, root_fd: &root_fd, index, dir: &dir }.compare()
+        })
+        .try_fold(Differences::default, |all, one| Some(all.and(one?)))
+        .collect::<Option<Vec<_>>>();
+    match compared {
+        Some(parts) => {
+            Verdict::Holds(parts.into_iter().fold(Differences::default(), Differences::and))
+        }
+        None => Verdict::Stale,
+    }
+}
+
+impl Differences {
+    fn and(mut self, mut other: Differences) -> Differences {
+        self.files.append(&mut other.files);
+        self.changed.append(&mut other.changed);
+        self.dirs.append(&mut other.dirs);
+        self
+    }
+}
+
+struct Comparison<'a> {
+    snapshot: &'a Snapshot,
+    root: &'a Path,
+    root_fd: &'a OwnedFd,
+    index: usize,
+    dir: &'a DirRecord,
+}
+
+impl Comparison<'_> {
+    /// None: the plan does not hold.
+    fn compare(&self) -> Option<Differences> {
+        let mut differences = Differences::default();
+        let path = self.snapshot.text(self.dir.path)?;
+        let name = if path.is_empty() { "." } else { path };
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let dir = match openat(self.root_fd, name, flags, Mode::empty()) {
+            Ok(dir) => Some(dir),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => None,
+            Err(_) => return None,
+        };
+        match &dir {
+            Some(dir) => self.compare_dir(dir, path, &mut differences)?,
+            None if self.dir.list.is_some() || self.dir.walk.is_some() => return None,
+            None => {}
+        }
+        let (start, count) = (self.dir.files.0 as usize, self.dir.files.1 as usize);
+        for number in start..start.checked_add(count)? {
+            let record = self.snapshot.files().get(number)?;
+            self.compare_file(dir.as_ref(), path, number, &record, &mut differences)?;
+        }
+        Some(differences)
+    }
+
+    fn compare_dir(&self, dir: &OwnedFd, path: &str, differences: &mut Differences) -> Option<()> {
+        let looked = now();
+        let signature = Signature::of(&fstat(dir).ok()?);
+        if self.dir.settled && signature == self.dir.signature {
+            return Some(());
+        }
+        let absolute = self.absolute(path);
+        if let Some(expected) = self.dir.list {
+            (listing(&absolute)? == expected).then_some(())?;
+        }
+        if let Some(expected) = self.dir.walk {
+            (subdirectories(&absolute)? == expected).then_some(())?;
+        }
+        if self.dir.border && statat(dir, PKG_FILE, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
+            return None;
+        }
+        differences.dirs.push((self.index, signature, signature.is_settled(looked)));
+        Some(())
+    }
+
+    fn compare_file(
+        &self,
+        dir: Option<&OwnedFd>,
+        dir_path: &str,
+        number: usize,
+        record: &FileRecord,
+        differences: &mut Differences,
+    ) -> Option<()> {
+        let name = self.snapshot.text(record.name)?;
+        let looked = now();
+        let stat = dir.map(|dir| statat(dir, name, AtFlags::SYMLINK_NOFOLLOW));
+        let signature = match stat {
+            None | Some(Err(Errno::NOENT)) => {
+                return (record.kind == FileKind::Absent).then_some(());
+            }
+            Some(Err(_)) => return None,
+            Some(Ok(stat)) => Signature::of(&stat),
+        };
+        if record.settled && signature == record.signature {
+            return Some(());
+        }
+        let FileKind::File { executable } = record.kind else { return None };
+        // Only a regular file can have become another regular file; all else is planned anew.
+        if signature.mode & 0o170_000 != 0o100_000 {
+            return None;
+        }
+        let path = if dir_path.is_empty() { name.to_owned() } else { format!("{dir_path}/{name}") };
+        let path: RelPath = path.parse().ok()?;
+        let (signature, blob, size) = hash_file(&self.absolute(path.as_str())).ok()?;
+        let now_executable = signature.mode & 0o100 != 0;
+        if blob != record.blob || now_executable != executable {
+            (!record.is_source).then_some(())?;
+            differences.changed.push(number);
+        }
+        let seen = Seen::File { blob, size, executable: now_executable };
+        differences.files.push((number, path, seen, signature, signature.is_settled(looked)));
+        Some(())
+    }
+
+    fn absolute(&self, path: &str) -> PathBuf {
+        if path.is_empty() { self.root.to_owned() } else { self.root.join(path) }
+    }
+}
+
+/// The digest of what `dir()` sees in a directory.
+pub(super) fn listing(dir: &Path) -> Option<BlobDigest> {
+    let entries = DirSources::new(dir).list(&RelPath::root()).ok()??;
+    Some(wake_eval::list_digest(&entries))
+}
+
+/// The digest of what a walk for packages sees in a directory: its subdirectories, and whether a
+/// package file lies there.
+pub(super) fn subdirectories(dir: &Path) -> Option<BlobDigest> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(dir).ok()? {
+        let entry = entry.ok()?;
+        let name = entry.file_name();
+        let is_dir = entry.file_type().ok()?.is_dir();
+        if (is_dir && !is_hidden(&name)) || name == PKG_FILE {
+            names.push(name.into_encoded_bytes());
+        }
+    }
+    names.sort();
+    let mut text = Vec::new();
+    for name in names {
+        text.extend_from_slice(&name);
+        text.push(0);
+    }
+    Some(BlobDigest::of(&text))
+}
+
+/// Whether a result still lies where its link says, untouched; and whether the link must be made anew.
+pub(crate) fn check_results(snapshot: &Snapshot, out: &Path) -> Option<Vec<(String, PathBuf)>> {
+    let count = snapshot.results().len();
+    let broken: Option<Vec<Option<(String, PathBuf)>>> = (0..count)
+        .into_par_iter()
+        .with_min_len(64)
+        .map(|index| {
+            let result = snapshot.results().get(index)?;
+            let (link, target) = (snapshot.text(result.link)?, snapshot.text(result.target)?);
+            let (start, count) = (result.files.0 as usize, result.files.1 as usize);
+            for number in start..start.checked_add(count)? {
+                let file = snapshot.result_files().get(number)?;
+                let path = format!("{target}/{}", snapshot.text(file.path)?);
+                let stat = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+                (Signature::of(&stat) == file.signature).then_some(())?;
+            }
+            if count == 0 {
+                statat(CWD, target, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+            }
+            let there = rustix::fs::readlink(out.join(link), Vec::new());
+            let right = there.is_ok_and(|there| there.as_bytes() == target.as_bytes());
+            Some((!right).then(|| (link.to_owned(), PathBuf::from(target))))
+        })
+        .collect();
+    Some(broken?.into_iter().flatten().collect())
+}
