@@ -1,0 +1,175 @@
+//! Measures wake beside other build tools on the same synthetic repository.
+//!
+//! `benches/compare --help` says how; `benches/RESULTS.md` keeps what came of it.
+//!
+//! | file | does |
+//! |---|---|
+//! | `repository`, `place` | the packages, and where each tool has its copy of them |
+//! | `tool` | how each tool is told about them and started |
+//! | `scenario`, `session` | the situations, and the way into each |
+//! | `measure`, `floor` | what a process took, and what nothing can be faster than |
+//! | `report` | the table |
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a table is what this program is for"
+)]
+
+mod fault;
+mod floor;
+mod measure;
+mod place;
+mod report;
+mod repository;
+mod scenario;
+mod session;
+mod tool;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use clap::Parser;
+
+use crate::fault::{At, Fault};
+use crate::place::Place;
+use crate::repository::{Repository, Shape};
+use crate::session::Session;
+use crate::tool::{Bazel, Ninja, Nix, Root, Tool, Wake};
+
+/// Measures wake beside other build tools on the same synthetic repository
+#[derive(Debug, Parser)]
+#[command(name = "compare")]
+struct Arguments {
+    /// The wake to measure
+    #[arg(long, value_name = "PROGRAM")]
+    wake: PathBuf,
+    /// Packages
+    #[arg(short = 'n', long, default_value_t = 1000)]
+    packages: usize,
+    /// Layers of packages
+    #[arg(long, default_value_t = 10)]
+    layers: usize,
+    /// Files of 1 KiB a package
+    #[arg(short, long, default_value_t = 10)]
+    files: usize,
+    /// Packages of the layer below that each one depends on
+    #[arg(short, long, default_value_t = 5)]
+    dependencies: usize,
+    /// What the dependencies and bytes are drawn from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How often each measurement is made; the table gives medians
+    #[arg(short, long, default_value_t = 5)]
+    rounds: usize,
+    /// How many commands run at once
+    #[arg(short, long, default_value_t = 2)]
+    jobs: usize,
+    /// What wake's commands see beside their inputs
+    #[arg(long, value_name = "ROOT", default_value = "empty")]
+    root: Root,
+    /// Other tools beside ninja
+    #[arg(long, value_name = "TOOLS", value_delimiter = ',')]
+    with: Vec<Other>,
+    /// A smoke test: 50 packages, one round; the work done and the bytes made are what counts
+    #[arg(long)]
+    quick: bool,
+    /// Where to work; it is left there. Without it: in the temporary directory, and removed
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// Only make the checkouts in DIR, for a look or a profile
+    #[arg(long, requires = "dir")]
+    only_generate: bool,
+    /// Put the table into FILE, in place of the one of the same size
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+}
+
+/// A tool that is only measured when asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Other {
+    Bazel,
+    Nix,
+}
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::parse();
+    if arguments.quick {
+        (arguments.packages, arguments.layers, arguments.rounds) = (50, 5, 1);
+    }
+    match compare(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("compare: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn compare(arguments: &Arguments) -> Result<(), Fault> {
+    let temporary = std::env::temp_dir().join(format!("wake-compare-{}", std::process::id()));
+    let base = arguments.dir.clone().unwrap_or(temporary);
+    fs::create_dir_all(&base).at(&base)?;
+    let base = fs::canonicalize(&base).at(&base)?;
+    let result = compare_in(&base, arguments);
+    if arguments.dir.is_none() && result.is_ok() {
+        fs::remove_dir_all(&base).at(&base)?;
+    }
+    result
+}
+
+fn compare_in(base: &Path, arguments: &Arguments) -> Result<(), Fault> {
+    let Arguments { packages, layers, files, dependencies, seed, .. } = *arguments;
+    let repository = Repository::new(Shape { packages, layers, files, dependencies, seed });
+    let tools = tools(base, arguments)?;
+    let session = Session::new(&repository, &tools, arguments.rounds)?;
+    if arguments.only_generate {
+        return Ok(());
+    }
+    let findings = session.run();
+    for tool in &tools {
+        tool.finish();
+    }
+    let section = report::section(&repository, &tools, arguments.rounds, &findings?);
+    print!("{section}");
+    match &arguments.record {
+        Some(path) => report::record(path, &section),
+        None => Ok(()),
+    }
+}
+
+fn tools(base: &Path, arguments: &Arguments) -> Result<Vec<Box<dyn Tool>>, Fault> {
+    let jobs = arguments.jobs;
+    let combine = compile(base)?;
+    let place = |name: &str| Place::new(base, name, &combine);
+    let program = fs::canonicalize(&arguments.wake).at(&arguments.wake)?;
+    let mut tools: Vec<Box<dyn Tool>> = vec![
+        Box::new(Wake::new(program, place("wake")?, arguments.root, jobs)),
+        Box::new(Ninja::new(place("ninja")?, jobs)),
+    ];
+    for other in &arguments.with {
+        tools.push(match other {
+            Other::Bazel => Box::new(Bazel::new(place("bazel")?, jobs)),
+            Other::Nix => Box::new(Nix::new(place("nix")?, jobs)),
+        });
+    }
+    Ok(tools)
+}
+
+/// Compiles the command that every package runs.
+fn compile(base: &Path) -> Result<PathBuf, Fault> {
+    let (source, program) = (base.join("combine.c"), base.join("combine"));
+    fs::write(&source, include_str!("../../action/combine.c")).at(&source)?;
+    let mut command = Command::new("cc");
+    command.args(["-Os", "-static", "-nostdlib", "-ffreestanding", "-fno-builtin", "-s"]);
+    command.args([
+        "-fno-stack-protector",
+        "-fno-pie",
+        "-no-pie",
+        "-fno-asynchronous-unwind-tables",
+    ]);
+    command.arg("-o").arg(&program).arg(&source);
+    measure::run(&mut command, &base.join("combine.log"))?;
+    Ok(program)
+}

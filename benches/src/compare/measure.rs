@@ -1,0 +1,125 @@
+//! Runs one process and says what it took.
+
+use std::fs;
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::fault::{At, Fault};
+
+/// What one run took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sample {
+    /// From before it was started until it had ended.
+    pub(crate) wall: Duration,
+    /// Processor time of it and of all its descendants that were waited for.
+    pub(crate) cpu: Duration,
+}
+
+/// Runs `command` with its output in the file `log`.
+pub(crate) fn run(command: &mut Command, log: &Path) -> Result<Sample, Fault> {
+    let program = PathBuf::from(command.get_program());
+    redirect(command, log)?;
+    let start = Instant::now();
+    let child = command.spawn().at(&program)?;
+    let (status, cpu) = wait(child.id()).at(&program)?;
+    let wall = start.elapsed();
+    succeeded(&program, status, log)?;
+    Ok(Sample { wall, cpu })
+}
+
+/// Runs `command` once more and samples the memory, in bytes, that it and those of its descendants take that are the same
+/// program: proportional set sizes, added up, of which the largest sum counts. Commands that it runs do not count.
+///
+/// What is sampled is slower than what is not, so this is never the run whose time is told.
+pub(crate) fn peak_memory(command: &mut Command, log: &Path) -> Result<u64, Fault> {
+    let program = PathBuf::from(command.get_program());
+    redirect(command, log)?;
+    let mut child = command.spawn().at(&program)?;
+    let executable = fs::canonicalize(&program).at(&program)?;
+    let mut peak = 0;
+    let status = loop {
+        peak = peak.max(family_memory(child.id(), &executable));
+        if let Some(status) = child.try_wait().at(&program)? {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
+    succeeded(&program, status, log)?;
+    Ok(peak)
+}
+
+/// The last lines of a log.
+pub(crate) fn tail(log: &Path) -> String {
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(12)..].join("\n")
+}
+
+fn redirect(command: &mut Command, log: &Path) -> Result<(), Fault> {
+    let file = File::create(log).at(log)?;
+    let twin = file.try_clone().at(log)?;
+    command.stdin(Stdio::null()).stdout(file).stderr(twin);
+    Ok(())
+}
+
+fn succeeded(program: &Path, status: ExitStatus, log: &Path) -> Result<(), Fault> {
+    if status.success() {
+        return Ok(());
+    }
+    let tool = program.display().to_string();
+    Err(Fault::Failed { tool, status: status.to_string(), tail: tail(log) })
+}
+
+/// Waits, and asks for the usage of this child alone, which the standard library does not offer.
+fn wait(pid: u32) -> std::io::Result<(ExitStatus, Duration)> {
+    let mut status = 0;
+    // SAFETY: `rusage` holds integers only, for which all zeros are valid.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    loop {
+        // SAFETY: both pointers are to live locals of the types that wait4 writes.
+        let found = unsafe { libc::wait4(pid.cast_signed(), &raw mut status, 0, &raw mut usage) };
+        if found >= 0 {
+            break;
+        }
+        let error = std::io::Error::last_os_error();
+        if error.kind() != std::io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+    let cpu = duration(usage.ru_utime) + duration(usage.ru_stime);
+    Ok((ExitStatus::from_raw(status), cpu))
+}
+
+fn duration(time: libc::timeval) -> Duration {
+    Duration::from_secs(time.tv_sec.unsigned_abs())
+        + Duration::from_micros(time.tv_usec.unsigned_abs())
+}
+
+/// Bytes of the processes at and below `pid` that run `executable`. What has ended meanwhile counts nothing.
+fn family_memory(pid: u32, executable: &Path) -> u64 {
+    let mut sum = 0;
+    let mut open = vec![pid];
+    while let Some(pid) = open.pop() {
+        let proc = PathBuf::from(format!("/proc/{pid}"));
+        if fs::read_link(proc.join("exe")).is_ok_and(|path| path == executable) {
+            sum += proportional(&proc).unwrap_or(0);
+        }
+        let Ok(tasks) = fs::read_dir(proc.join("task")) else { continue };
+        for task in tasks.flatten() {
+            let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+            open.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+        }
+    }
+    sum
+}
+
+fn proportional(proc: &Path) -> Option<u64> {
+    let text = fs::read_to_string(proc.join("smaps_rollup")).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib * 1024)
+}

@@ -1,0 +1,62 @@
+//! Directories of one tool, and the trash that old ones are moved to.
+
+use std::cell::Cell;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::fault::{At, Fault};
+use crate::repository::Repository;
+
+/// Where one tool works.
+///
+/// Nothing is deleted while measurements go on: ext4 makes new files several times dearer for minutes after many were removed,
+/// so that a build right after a removal would measure the removal.
+#[derive(Debug)]
+pub(crate) struct Place {
+    dir: PathBuf,
+    combine: PathBuf,
+    thrown: Cell<usize>,
+}
+
+impl Place {
+    /// A place below `base` for the tool `name`, which will run the program `combine`.
+    pub(crate) fn new(base: &Path, name: &str, combine: &Path) -> Result<Self, Fault> {
+        let dir = base.join(name);
+        fs::create_dir_all(dir.join("trash")).at(&dir)?;
+        Ok(Place { dir, combine: combine.to_owned(), thrown: Cell::new(0) })
+    }
+
+    /// The checkout.
+    pub(crate) fn checkout(&self) -> PathBuf {
+        self.dir.join("checkout")
+    }
+
+    /// What the tool keeps outside of the checkout.
+    pub(crate) fn store(&self) -> PathBuf {
+        self.dir.join("store")
+    }
+
+    /// Where what the tool writes is kept for a look.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.dir.join("log")
+    }
+
+    /// Makes the checkout with its sources and the program, moving an old one away.
+    pub(crate) fn check_out(&self, repository: &Repository) -> Result<(), Fault> {
+        let checkout = self.checkout();
+        self.throw_away(&checkout)?;
+        let tool = checkout.join("tool");
+        fs::create_dir_all(&tool).at(&tool)?;
+        fs::copy(&self.combine, tool.join("combine")).at(&self.combine)?;
+        repository.write_sources(&checkout)
+    }
+
+    /// Moves `path` to the trash, if it is there.
+    pub(crate) fn throw_away(&self, path: &Path) -> Result<(), Fault> {
+        if path.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        let number = self.thrown.replace(self.thrown.get() + 1);
+        fs::rename(path, self.dir.join(format!("trash/{number}"))).at(path)
+    }
+}

@@ -1,0 +1,144 @@
+//! Bazel with its sandbox and a disk cache; its server stays up between builds, as it does for its users.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Tool, by_content};
+use crate::fault::{At, Fault};
+use crate::place::Place;
+use crate::repository::{Package, Repository};
+use crate::scenario::Scenario;
+
+/// Bazel from Debian's `bazel-bootstrap`.
+pub(crate) struct Bazel {
+    place: Place,
+    store: PathBuf,
+    jobs: usize,
+}
+
+impl Bazel {
+    pub(crate) fn new(place: Place, jobs: usize) -> Self {
+        let store = place.store();
+        Bazel { place, store, jobs }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("bazel");
+        command.current_dir(self.place.checkout());
+        command.arg(format!("--output_user_root={}", self.store.join("user").display()));
+        command
+    }
+}
+
+impl Tool for Bazel {
+    fn name(&self) -> &'static str {
+        "bazel"
+    }
+
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
+    fn describe(&self, repository: &Repository) -> Result<(), Fault> {
+        let checkout = self.place.checkout();
+        write(&checkout, "WORKSPACE", "")?;
+        write(
+            &checkout,
+            "tool/BUILD",
+            "exports_files([\"combine\"], visibility = [\"//visibility:public\"])\n",
+        )?;
+        write(&checkout, "tool/combine.bzl", RULE)?;
+        for package in &repository.packages {
+            let mut text = String::from(
+                "load(\"//tool:combine.bzl\", \"combine\")\n\ncombine(\n    name = \"out\",\n",
+            );
+            text.push_str("    srcs = glob([\"src/*.txt\"]),\n    deps = [\n");
+            for number in &package.dependencies {
+                let _ =
+                    writeln!(text, "        \"//{}:out\",", repository.packages[*number].path());
+            }
+            text.push_str("    ],\n    visibility = [\"//visibility:public\"],\n)\n");
+            write(&checkout.join(package.path()), "BUILD", &text)?;
+        }
+        Ok(())
+    }
+
+    fn build(&self) -> Command {
+        let mut command = self.command();
+        command.args(["build", "--spawn_strategy=linux-sandbox", "--color=no", "--curses=no"]);
+        command.arg(format!("--jobs={}", self.jobs));
+        command.arg(format!("--disk_cache={}", self.store.join("disk").display()));
+        command.arg("//...");
+        command
+    }
+
+    fn ran(&self, output: &str) -> Option<usize> {
+        // `INFO: 902 processes: 1 internal, 901 linux-sandbox.`
+        let line = output.lines().rev().find(|line| line.contains(" process"))?;
+        let Some(before) = line.split("linux-sandbox").next().filter(|part| *part != line) else {
+            return Some(0);
+        };
+        before.split_whitespace().next_back()?.parse().ok()
+    }
+
+    fn expected(&self, scenario: Scenario, repository: &Repository) -> Option<usize> {
+        Some(by_content(scenario, repository))
+    }
+
+    fn forget(&self) -> Result<(), Fault> {
+        // The server of the old directory keeps files of it open; a new one starts with the next build, warm but empty.
+        self.finish();
+        self.place.throw_away(&self.store)
+    }
+
+    fn forget_checkout(&self) -> Result<(), Fault> {
+        self.finish();
+        self.place.throw_away(&self.store.join("user"))
+    }
+
+    fn output(&self, package: &Package) -> Option<PathBuf> {
+        Some(self.place.checkout().join("bazel-bin").join(package.path()).join("out.txt"))
+    }
+
+    fn finish(&self) {
+        // Where no server runs there is nothing to shut down, and nobody to tell.
+        let _ = self.command().arg("shutdown").output();
+    }
+}
+
+const RULE: &str = r#"def _combine(ctx):
+    out = ctx.actions.declare_file(ctx.label.name + ".txt")
+    arguments = ctx.actions.args()
+    arguments.add(out)
+    arguments.add_all(ctx.files.srcs)
+    arguments.add("--")
+    arguments.add_all(ctx.files.deps)
+    ctx.actions.run(
+        executable = ctx.executable._combine,
+        inputs = ctx.files.srcs + ctx.files.deps,
+        outputs = [out],
+        arguments = [arguments],
+    )
+    return [DefaultInfo(files = depset([out]))]
+
+combine = rule(
+    implementation = _combine,
+    attrs = {
+        "srcs": attr.label_list(allow_files = True),
+        "deps": attr.label_list(),
+        "_combine": attr.label(
+            default = "//tool:combine",
+            executable = True,
+            allow_single_file = True,
+            cfg = "host",
+        ),
+    },
+)
+"#;
+
+fn write(dir: &Path, name: &str, text: &str) -> Result<(), Fault> {
+    let path = dir.join(name);
+    fs::write(&path, text).at(&path)
+}

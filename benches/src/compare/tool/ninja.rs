@@ -1,0 +1,85 @@
+//! ninja: no sandbox, no store; times decide.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::{Tool, by_time};
+use crate::fault::{At, Fault};
+use crate::place::Place;
+use crate::repository::{Package, Repository};
+use crate::scenario::Scenario;
+
+/// ninja from Debian's `ninja-build`.
+pub(crate) struct Ninja {
+    place: Place,
+    jobs: usize,
+}
+
+impl Ninja {
+    pub(crate) fn new(place: Place, jobs: usize) -> Self {
+        Ninja { place, jobs }
+    }
+}
+
+impl Tool for Ninja {
+    fn name(&self) -> &'static str {
+        "ninja"
+    }
+
+    fn place(&self) -> &Place {
+        &self.place
+    }
+
+    fn describe(&self, repository: &Repository) -> Result<(), Fault> {
+        let mut text = String::from("rule combine\n  command = tool/combine $out $own -- $needs\n");
+        for package in &repository.packages {
+            let dir = package.path();
+            let own: Vec<String> =
+                repository.file_names().map(|name| format!("{dir}/{name}")).collect();
+            let needs: Vec<String> = package
+                .dependencies
+                .iter()
+                .map(|number| format!("out/{}/out", repository.packages[*number].path()))
+                .collect();
+            let (own, needs) = (own.join(" "), needs.join(" "));
+            let _ = writeln!(
+                text,
+                "build out/{dir}/out: combine {own} {needs} | tool/combine\n  own = {own}\n  needs = {needs}"
+            );
+        }
+        let path = self.place.checkout().join("build.ninja");
+        fs::write(&path, text).at(&path)
+    }
+
+    fn build(&self) -> Command {
+        let mut command = Command::new("/usr/bin/ninja");
+        command.current_dir(self.place.checkout()).args(["-j", &self.jobs.to_string()]);
+        command
+    }
+
+    fn ran(&self, output: &str) -> Option<usize> {
+        if output.contains("no work to do") {
+            return Some(0);
+        }
+        // `[17/901] tool/combine ...`
+        let line = output.lines().rev().find(|line| line.starts_with('['))?;
+        line[1..].split(['/', ']']).next()?.parse().ok()
+    }
+
+    fn expected(&self, scenario: Scenario, repository: &Repository) -> Option<usize> {
+        Some(by_time(scenario, repository))
+    }
+
+    fn forget(&self) -> Result<(), Fault> {
+        for name in ["out", ".ninja_log", ".ninja_deps"] {
+            self.place.throw_away(&self.place.checkout().join(name))?;
+        }
+        Ok(())
+    }
+
+    fn output(&self, package: &Package) -> Option<PathBuf> {
+        Some(self.place.checkout().join("out").join(package.path()).join("out"))
+    }
+}

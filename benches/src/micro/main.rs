@@ -1,0 +1,2 @@
+//! Measures the pieces that wake is made of.
+fn main() {}
