@@ -98,6 +98,19 @@ pub(crate) struct Files {
     shards: [Mutex<HashMap<RelPath, Known>>; SHARDS],
 }
 
+/// One path that was looked at.
+#[derive(Clone, Debug)]
+pub(crate) struct Looked {
+    /// Relative to the workspace's root.
+    pub(crate) path: RelPath,
+    /// What lay there.
+    pub(crate) seen: Seen,
+    /// What `stat` said of it.
+    pub(crate) signature: Option<Signature>,
+    /// Whether equal signatures will mean equal content.
+    pub(crate) settled: bool,
+}
+
 #[derive(Clone)]
 struct Known {
     seen: Seen,
@@ -148,16 +161,20 @@ impl Files {
         if path.is_root() { self.root.clone() } else { self.root.join(path.as_str()) }
     }
 
-    /// Everything that was looked at, with its signature and whether that can be relied on.
-    pub(crate) fn known(&self) -> Vec<(RelPath, Seen, Option<Signature>, bool)> {
+    /// Everything that was looked at, sorted by path.
+    pub(crate) fn known(&self) -> Vec<Looked> {
         let mut known = Vec::new();
         for shard in &self.shards {
-            let shard = lock(shard);
-            known.extend(shard.iter().map(|(path, Known { seen, signature, settled })| {
-                (path.clone(), seen.clone(), *signature, *settled)
+            known.extend(lock(shard).iter().map(|(path, Known { seen, signature, settled })| {
+                Looked {
+                    path: path.clone(),
+                    seen: seen.clone(),
+                    signature: *signature,
+                    settled: *settled,
+                }
             }));
         }
-        known.sort_by(|left, right| left.0.cmp(&right.0));
+        known.sort_by(|left, right| left.path.cmp(&right.path));
         known
     }
 

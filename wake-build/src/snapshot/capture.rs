@@ -11,7 +11,7 @@ use super::file::{Meta, Sections, Snapshot};
 use super::step_record::{InputRecord, StepRecord};
 use super::table::{DirRecord, FileKind, FileRecord, Record, ResultFile, ResultRecord, UserRecord};
 use super::verify::{listing, subdirectories};
-use crate::files::{Files, Seen, Signature, link_inside};
+use crate::files::{Files, Looked, Seen, Signature, link_inside};
 use crate::session::Planned;
 
 /// What a snapshot is taken of.
@@ -127,10 +127,9 @@ fn put_checkout(
     strings: &mut Strings,
     sections: &mut Sections,
 ) -> Option<HashMap<RelPath, u32>> {
-    let mut by_dir: BTreeMap<RelPath, Vec<(RelPath, Seen, Option<Signature>, bool)>> =
-        BTreeMap::new();
+    let mut by_dir: BTreeMap<RelPath, Vec<Looked>> = BTreeMap::new();
     for known in capture.files.known() {
-        if let Some(dir) = known.0.parent() {
+        if let Some(dir) = known.path.parent() {
             by_dir.entry(dir).or_default().push(known);
         }
     }
@@ -142,7 +141,7 @@ fn put_checkout(
     let mut index = HashMap::new();
     for (dir, files) in &by_dir {
         let start = u32::try_from(index.len()).ok()?;
-        for (path, seen, signature, settled) in files {
+        for Looked { path, seen, signature, settled } in files {
             let number = u32::try_from(index.len()).ok()?;
             index.insert(path.clone(), number);
             let name = strings.add(path.file_name()?)?;

@@ -120,7 +120,7 @@ impl Segment {
     fn window(&self, key: &Digest) -> Option<(u64, Vec<u8>)> {
         let [a, b, c, d, e, f, g, h, ..] = *key.as_bytes();
         let head = u128::from(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
-        let guess = (head * u128::from(self.count) >> 64) as u64;
+        let guess = ((head * u128::from(self.count)) >> 64) as u64;
         let start = guess.saturating_sub(WINDOW / 2).min(self.count.saturating_sub(WINDOW));
         let count = WINDOW.min(self.count - start);
         let mut window = vec![0; count as usize * ENTRY];
