@@ -79,6 +79,7 @@ fn wrong_type() {
           |
         4 |     files='./a.txt'
           |           ^^^^^^^^^
+          = note: pkg() is called at PKG.libsonnet:2:3
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],
     );
