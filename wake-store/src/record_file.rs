@@ -252,3 +252,49 @@ fn get_stamps(r: &mut Reader<'_>) -> Result<Stamps, Malformed> {
     }
     Ok(Stamps { boot, settled, nodes })
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_tree_record_has_the_bytes_that_the_specification_says() {
+        let manifest = Manifest::new([
+            ("d".parse().unwrap(), Node::Dir),
+            ("l".parse().unwrap(), Node::Link { target: "d".into() }),
+        ]);
+        let nodes = vec![Stamp { inode: 300, changed_ns: -1 }];
+        let stamps = Stamps { boot: Some([7; 16]), settled: true, nodes };
+        let file = TreeFile { manifest: manifest.unwrap(), stamps };
+        let mut expected = b"waketre1".to_vec();
+        expected.extend([2, 1, b'd', 2, 1, b'l', 3, 1, b'd']);
+        expected.push(1);
+        expected.extend([7; 16]);
+        expected.extend([1, 1, 0xac, 0x02]);
+        expected.extend([0xff; 8]);
+        let key = Digest::from_bytes([9; 32]);
+        let check = blake3::keyed_hash(&[9; 32], &expected);
+        expected.extend(check.as_bytes());
+        assert_eq!(file.encode(&key), expected);
+        assert_eq!(TreeFile::decode(&expected, &key), Ok(file));
+        assert_eq!(TreeFile::decode(&expected, &Digest::from_bytes([8; 32])), Err(Malformed));
+    }
+
+    #[test]
+    fn a_body_that_checks_but_does_not_follow_the_format_is_refused() {
+        let key = Digest::from_bytes([9; 32]);
+        let bodies: [&[u8]; 5] = [
+            b"",
+            b"waketre1",
+            b"waketre2\0\0\0\0",
+            b"waketre1\0\0\0\0 and more",
+            b"waketre1\xff\xff\xff\xff\x0f",
+        ];
+        for body in bodies {
+            let mut bytes = body.to_vec();
+            bytes.extend(blake3::keyed_hash(&[9; 32], body).as_bytes());
+            assert_eq!(TreeFile::decode(&bytes, &key), Err(Malformed), "{body:?}");
+        }
+    }
+}
