@@ -156,7 +156,13 @@ fn killed_at_any_moment_the_next_build_succeeds_and_gives_the_same() {
 
         let next = project.build(&[]);
         let place = format!("round {round}, killed after {moment:?}");
-        assert_eq!(next.outputs(), undisturbed.outputs(), "{place}");
+        // Killed after its last act, a build has left nothing to look at: then the next one says so in
+        // its counts alone, and what it vouches for is compared below.
+        if next.outputs().is_empty() {
+            assert_eq!(next.count("hit"), next.count("total"), "{place}");
+        } else {
+            assert_eq!(next.outputs(), undisturbed.outputs(), "{place}");
+        }
         for (tree, expected) in trees.iter().zip(&expected) {
             assert!(read_tree(tree) == *expected, "{place}: {} differs", tree.display());
         }

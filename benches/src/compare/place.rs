@@ -56,7 +56,11 @@ impl Place {
         if path.symlink_metadata().is_err() {
             return Ok(());
         }
-        let number = self.thrown.replace(self.thrown.get() + 1);
-        fs::rename(path, self.dir.join(format!("trash/{number}"))).at(path)
+        let trash = self.dir.join("trash");
+        // Also what an earlier comparison in the same directory threw away keeps its place.
+        let free = |number: &usize| trash.join(number.to_string()).symlink_metadata().is_err();
+        let number = (self.thrown.get()..).find(free).unwrap_or_default();
+        self.thrown.set(number + 1);
+        fs::rename(path, trash.join(number.to_string())).at(path)
     }
 }

@@ -91,8 +91,7 @@ impl<'a> Session<'a> {
     }
 
     fn settle(&self) -> Result<(), Fault> {
-        // Longer than a clock tick of any file system, so that times are proof again.
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::sleep(TICKS);
         for tool in self.tools {
             measure::run(&mut tool.build(), &tool.place().log())?;
         }
@@ -143,6 +142,8 @@ impl<'a> Session<'a> {
     }
 
     fn prepare(&self, turn: Turn) -> Result<(), Fault> {
+        // An edit in the same tick of the clock as the last build's outputs is one that ninja does not see.
+        std::thread::sleep(TICKS);
         let (tool, repository) = (&*self.tools[turn.column], self.repository);
         let checkout = tool.place().checkout();
         match turn.scenario {
@@ -221,6 +222,9 @@ fn edit(row: usize, round: usize) -> u32 {
 }
 
 const CUT_OFF_TEXT: u32 = 99_999_999;
+
+/// Some ticks of the clock that files get their times from.
+const TICKS: Duration = Duration::from_millis(50);
 
 fn store_files(tool: &dyn Tool) -> Option<usize> {
     let mut files = 0;

@@ -1,2 +1,0 @@
-//! Measures the pieces that wake is made of.
-fn main() {}
