@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use wake_eval::{Answer, Answers, EvalError, Evaluated, Kind, Op, Pool, Read, Request};
 use wake_model::encode::{Domain, Encoder, digest_bytes};
-use wake_model::{BlobDigest, Digest, RelPath, json};
+use wake_model::{BlobDigest, Digest, RelPath};
 use wake_store::Memo;
 
 use crate::diagnostic::{Class, Diagnostic, Place};
@@ -21,8 +22,8 @@ use crate::target::label;
 /// A result with what it depends on.
 #[derive(Clone, Debug)]
 pub(crate) struct Remembered {
-    /// What the functions gave.
-    pub value: Value,
+    /// What the functions gave, as JSON text.
+    pub value: Box<RawValue>,
     /// What they looked at.
     pub reads: Vec<Read>,
     /// What `std.trace` said.
@@ -37,6 +38,8 @@ pub(crate) struct Evaluator<'a> {
     pub memo: &'a Memo,
     /// The checkout.
     pub files: &'a Files,
+    /// Tells the answers of one plan from those of another.
+    pub epoch: u64,
     /// How often something was applied or remembered.
     pub tally: Tally,
 }
@@ -89,7 +92,7 @@ impl Evaluator<'_> {
         let op = Op::Locate { op: Box::new(op.clone()), value: value.clone() };
         let request = Request { pkg: label(pkg), root: self.files.absolute(pkg), op };
         let found = self.pool.evaluate(&request, answers).ok()?;
-        let found: wake_eval::Place = serde_json::from_value(found.value).ok()?;
+        let found: wake_eval::Place = serde_json::from_str(found.value.get()).ok()?;
         Some(place(pkg, &found, None))
     }
 
@@ -191,19 +194,19 @@ impl Name {
 
 #[derive(Deserialize)]
 struct Entry {
-    value: Value,
+    value: Box<RawValue>,
     trace: Vec<String>,
 }
 
 #[derive(Serialize)]
 struct EntryRef<'a> {
-    value: &'a Value,
+    value: &'a RawValue,
     trace: &'a [String],
 }
 
 /// The application itself: engine, library, function, arguments. Neither label nor directory.
 fn key_of(op: &Op) -> Digest {
-    let op = serde_json::to_value(op).map(|op| json::canonical(&op)).unwrap_or_default();
+    let op = serde_json::to_string(op).unwrap_or_default();
     let mut bytes = Vec::with_capacity(op.len() + 96);
     let mut encoder = Encoder::new(&mut bytes);
     encoder.list(3);

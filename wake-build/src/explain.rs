@@ -215,7 +215,8 @@ impl Session {
         let pkg = self.workspace.nearest_pkg(&self.workspace.here).unwrap_or_default();
         let op = Op::Expr { code: code.to_owned(), label: file_label.to_owned() };
         let evaluated = checkout.evaluator().evaluate(&pkg, op, &NoAnswers)?;
-        Ok(EvalResult { value: evaluated.value, trace: evaluated.trace })
+        let value = serde_json::from_str(evaluated.value.get()).unwrap_or_default();
+        Ok(EvalResult { value, trace: evaluated.trace })
     }
 
     fn with_plan<T>(

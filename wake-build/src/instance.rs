@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use wake_eval::{Answer, Answers, NoAnswers, Op, Read};
 use wake_model::{PkgKey, RelPath};
@@ -23,8 +24,12 @@ pub(crate) struct PkgInstance {
     pub key: PkgKey,
     /// Its directory.
     pub dir: RelPath,
-    /// What its own functions see.
-    pub own: Value,
+    /// What its own functions see, as canonical JSON.
+    pub own: Arc<RawValue>,
+    /// Its name and version, as its own functions see them.
+    pub info: Value,
+    /// The packages on the longest way down from it.
+    pub depth: usize,
     /// What functions of others see, as JSON text.
     pub outside: Arc<str>,
     /// Its files, sorted: what lies at each path that it names.
@@ -54,11 +59,11 @@ pub(crate) fn instantiate(
     evaluator: &Evaluator,
 ) -> Result<Instances, Failure> {
     let mut instances = Instances::new();
-    for level in levels(resolved) {
+    for (depth, level) in levels(resolved).into_iter().enumerate() {
         let results: Vec<_> = level
             .par_iter()
             .filter_map(|key| Some((*key, resolved.pkgs.get(*key)?)))
-            .map(|(key, pkg)| instantiate_one(key, pkg, &instances, evaluator))
+            .map(|(key, pkg)| instantiate_one(key, pkg, depth, &instances, evaluator))
             .collect();
         let mut errors = Vec::new();
         for result in results {
@@ -96,6 +101,7 @@ fn levels(resolved: &Resolved) -> Vec<Vec<&PkgKey>> {
 fn instantiate_one(
     key: &PkgKey,
     resolved: &ResolvedPkg,
+    depth: usize,
     instances: &Instances,
     evaluator: &Evaluator,
 ) -> Result<PkgInstance, Vec<Diagnostic>> {
@@ -114,23 +120,26 @@ fn instantiate_one(
     let mut trace = pkg.trace.clone();
     let mut reads = pkg.reads.clone();
     if decl.has_inputs {
-        let answers = PkgAnswers { instances };
-        let op = Op::Inputs { pkg: own.clone() };
+        let answers = PkgAnswers { instances, epoch: evaluator.epoch };
+        let op = Op::Inputs { pkg: wake_model::json::text(&own) };
         let inputs = evaluator.evaluate(&pkg.dir, op, &answers).map_err(|d| vec![d])?;
-        own["inputs"] = inputs.value;
+        own["inputs"] = serde_json::from_str(inputs.value.get()).unwrap_or_default();
         trace.extend(inputs.trace);
         reads.extend(inputs.reads);
     }
-    let mut seen = own.clone();
+    let text = wake_model::json::text(&own);
+    let info = own["pkgInfo"].clone();
     let prefix = pkg_prefix(key);
-    seen["inputs"] = outside(&own["inputs"], &|_| prefix.clone());
-    seen["files"] = decl.files.iter().map(|path| format!("{prefix}{path}")).collect();
-    let outside = wake_model::json::canonical(&seen).into();
+    own["inputs"] = outside(&own["inputs"], &|_| prefix.clone());
+    own["files"] = decl.files.iter().map(|path| format!("{prefix}{path}")).collect();
+    let outside = wake_model::json::canonical(&own).into();
     let modules = decl.modules.clone();
     Ok(PkgInstance {
         key: key.clone(),
         dir: pkg.dir.clone(),
-        own,
+        own: text,
+        info,
+        depth,
         outside,
         files,
         modules,
@@ -181,9 +190,15 @@ fn at_fault(pkg: &ResolvedPkg, path: &RelPath, what: &str, evaluator: &Evaluator
 pub(crate) struct PkgAnswers<'a> {
     /// The packages so far.
     pub instances: &'a Instances,
+    /// Tells its answers from those of another plan.
+    pub epoch: u64,
 }
 
 impl Answers for PkgAnswers<'_> {
+    fn epoch(&self) -> Option<u64> {
+        Some(self.epoch)
+    }
+
     fn pkg(&self, key: &str) -> Option<Arc<str>> {
         self.instances.get(key).map(|instance| instance.outside.clone())
     }

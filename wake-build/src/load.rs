@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use rayon::Scope;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use wake_eval::{NoAnswers, Op, Read};
 use wake_model::{PkgSource, RelPath};
 
@@ -22,13 +23,25 @@ pub(crate) struct LoadedPkg {
     /// What it declares.
     pub decl: PackageDecl,
     /// The declaration as it came from the evaluation, for finding places in the source.
-    pub raw: Value,
+    raw: Box<RawValue>,
     /// What the evaluation read.
     pub reads: Vec<Read>,
     /// What `std.trace` said.
     pub trace: Vec<String>,
     /// Where its local packages lie, by its own key for them.
     pub local: BTreeMap<String, RelPath>,
+}
+
+impl LoadedPkg {
+    /// What it declares under `key` of `pkgs`, as it came from the evaluation.
+    pub(crate) fn declared_pkg(&self, key: &str) -> Value {
+        declared_pkg(&self.raw, key)
+    }
+}
+
+fn declared_pkg(raw: &RawValue, key: &str) -> Value {
+    let mut decl: Value = serde_json::from_str(raw.get()).unwrap_or_default();
+    decl["pkgs"][key].take()
 }
 
 /// Every loaded package by its directory.
@@ -125,8 +138,8 @@ impl<'a> Loader<'a> {
                     local.insert(key.clone(), found);
                 }
                 Err(message) => {
-                    let place =
-                        self.evaluator.locate(dir, &Op::Pkg, &value["pkgs"][key], &NoAnswers);
+                    let get = declared_pkg(&value, key);
+                    let place = self.evaluator.locate(dir, &Op::Pkg, &get, &NoAnswers);
                     let message = format!("package `{key}`: {message}");
                     wrong.push(Diagnostic::error(Class::Resolution, message).at(place));
                 }

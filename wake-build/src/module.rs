@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use wake_model::{OutputDecl, OutputKind, PkgKey, RelPath};
 
@@ -104,11 +105,12 @@ impl ModuleDecl {
     /// Reads what the evaluation of `module` of the package `key` gave; no instance if it waits for
     /// other modules.
     pub(crate) fn parse(
-        value: &Value,
+        text: &RawValue,
         key: &PkgKey,
         module: &str,
     ) -> Result<(ModuleDecl, Option<ModuleInstance>), ModuleError> {
-        let json = ModuleJson::deserialize(value).map_err(|e| ModuleError(e.to_string()))?;
+        let json: ModuleJson =
+            serde_json::from_str(text.get()).map_err(|e| ModuleError(e.to_string()))?;
         let pkg = match &json.pkg {
             Value::Null => None,
             Value::String(key) => {

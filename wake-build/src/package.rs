@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use wake_model::package::PkgRequest;
 use wake_model::{GetPkg, GlobalRule, Permission, PkgInfo, PkgSource, RelPath};
 
@@ -49,8 +50,9 @@ pub(crate) struct DeclError(String);
 
 impl PackageDecl {
     /// Reads what the evaluation of a package file gave.
-    pub(crate) fn parse(value: &Value) -> Result<PackageDecl, DeclError> {
-        let decl = DeclJson::deserialize(value).map_err(|e| DeclError(e.to_string()))?;
+    pub(crate) fn parse(text: &RawValue) -> Result<PackageDecl, DeclError> {
+        let decl: DeclJson =
+            serde_json::from_str(text.get()).map_err(|e| DeclError(e.to_string()))?;
         let path = |text: &String| text.parse::<RelPath>().map_err(|e| DeclError(e.to_string()));
         let mut files = decl.files.iter().map(path).collect::<Result<Vec<_>, _>>()?;
         files.sort();

@@ -1,7 +1,7 @@
 //! Planning: the graph of configured modules that the targets reach.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -91,13 +91,17 @@ pub(crate) fn plan(
     targets: Vec<Wanted>,
     evaluator: &Evaluator,
 ) -> Result<Plan, Failure> {
-    let planner = Planner { instances, evaluator, state: Mutex::default() };
+    let planner =
+        Planner { instances, evaluator, state: Mutex::default(), seen: RwLock::default() };
     let requested: BTreeSet<String> = targets.iter().map(Wanted::identity).collect();
-    rayon::scope(|scope| {
-        for wanted in targets {
-            planner.ask(wanted, 0, scope);
-        }
-    });
+    // Modules mostly need modules of the packages below: from the bottom up, these are already there.
+    for targets in by_depth(instances, targets) {
+        rayon::scope(|scope| {
+            for wanted in targets {
+                planner.ask(wanted, 0, scope);
+            }
+        });
+    }
     let State { found, failed, .. } =
         planner.state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     if !failed.is_empty() {
@@ -106,10 +110,21 @@ pub(crate) fn plan(
     assemble(instances, found, &requested, evaluator)
 }
 
+fn by_depth(instances: &Instances, targets: Vec<Wanted>) -> Vec<Vec<Wanted>> {
+    let mut levels: BTreeMap<usize, Vec<Wanted>> = BTreeMap::new();
+    for wanted in targets {
+        let depth = instances.get(&wanted.pkg).map_or(0, |pkg| pkg.depth);
+        levels.entry(depth).or_default().push(wanted);
+    }
+    levels.into_values().collect()
+}
+
 struct Planner<'a> {
     instances: &'a Instances,
     evaluator: &'a Evaluator<'a>,
     state: Mutex<State>,
+    /// What others see of the modules that are complete, by identity.
+    seen: RwLock<HashMap<String, Arc<str>>>,
 }
 
 #[derive(Default)]
@@ -124,8 +139,16 @@ struct Found {
     wanted: Wanted,
     op: Op,
     decl: ModuleDecl,
-    instance: Option<ModuleInstance>,
-    result: Remembered,
+    finished: Option<Finished>,
+    reads: Vec<Read>,
+    trace: Vec<String>,
+}
+
+/// A module with every promise kept.
+struct Finished {
+    instance: ModuleInstance,
+    /// What functions of other modules see.
+    seen: Arc<str>,
 }
 
 impl Planner<'_> {
@@ -153,6 +176,10 @@ impl Planner<'_> {
         scope.spawn(move |scope| match self.apply(wanted) {
             Ok(found) => {
                 let needs: Vec<_> = found.decl.modules.values().filter_map(Wanted::of_id).collect();
+                if let Some(finished) = &found.finished {
+                    let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+                    seen.insert(identity.clone(), finished.seen.clone());
+                }
                 self.state().found.insert(identity, found);
                 for wanted in needs {
                     self.ask(wanted, depth + 1, scope);
@@ -170,16 +197,22 @@ impl Planner<'_> {
             file: file.clone(),
             name: wanted.module.clone(),
             pkg: pkg.own.clone(),
-            config: wanted.config.clone(),
+            config: wanted.config.as_ref().map(json::text),
         };
-        let answers = PlanAnswers { instances: self.instances, modules: &NothingYet };
+        let so_far = SoFar { seen: &self.seen };
+        let answers = self.evaluator.answers(self.instances, &so_far);
         let result = self.evaluator.evaluate(&pkg.dir, op.clone(), &answers)?;
         let (decl, instance) = ModuleDecl::parse(&result.value, &wanted.pkg, &wanted.module)
             .map_err(|e| {
                 let label = module_label(&pkg.dir, &wanted.module);
                 Diagnostic::error(Class::Internal, format!("{label}: {e}"))
             })?;
-        Ok(Found { wanted, op, decl, instance, result })
+        let finished = instance.map(|instance| {
+            let seen = instance.outside(decl.pkg_files_owner(&wanted.pkg), self.instances);
+            Finished { instance, seen }
+        });
+        let Remembered { reads, trace, .. } = result;
+        Ok(Found { wanted, op, decl, finished, reads, trace })
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -215,6 +248,17 @@ fn find_module<'a>(
 struct PlanAnswers<'a, M: Modules> {
     instances: &'a Instances,
     modules: &'a M,
+    epoch: u64,
+}
+
+impl Evaluator<'_> {
+    fn answers<'a, M: Modules>(
+        &self,
+        instances: &'a Instances,
+        modules: &'a M,
+    ) -> PlanAnswers<'a, M> {
+        PlanAnswers { instances, modules, epoch: self.epoch }
+    }
 }
 
 trait Modules: Sync {
@@ -229,7 +273,24 @@ impl Modules for NothingYet {
     }
 }
 
+/// What is complete while others are still being found.
+struct SoFar<'a> {
+    seen: &'a RwLock<HashMap<String, Arc<str>>>,
+}
+
+impl Modules for SoFar<'_> {
+    fn module(&self, id: &Value) -> Answer {
+        let Some(wanted) = Wanted::of_id(id) else { return Answer::Unknown };
+        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        seen.get(&wanted.identity()).cloned().map_or(Answer::Pending, Answer::Ready)
+    }
+}
+
 impl<M: Modules> Answers for PlanAnswers<'_, M> {
+    fn epoch(&self) -> Option<u64> {
+        Some(self.epoch)
+    }
+
     fn pkg(&self, key: &str) -> Option<Arc<str>> {
         self.instances.get(key).map(|instance| instance.outside.clone())
     }
@@ -289,20 +350,17 @@ fn assemble(
         graph.add_edge(from, to, key);
     }
     let order = order(&graph, instances, evaluator)?;
-    let finished = keep_promises(&graph, &order, instances, &answers, evaluator)?;
-    let mut finished = finished.into_iter();
+    keep_promises(&mut graph, &order, instances, &answers, evaluator)?;
     let graph = graph.filter_map_owned(
-        |node, module| {
-            finished.next().map(|finished| step(module, finished, instances, named.contains(&node)))
-        },
+        |node, module| step(module, instances, named.contains(&node)),
         |_, key| Some(key),
     );
     Ok(Plan { graph, order, by_id, answers })
 }
 
-fn step(module: Found, finished: Finished, instances: &Instances, requested: bool) -> Step {
-    let Found { wanted, op, decl, .. } = module;
-    let Finished { instance, result, seen } = finished;
+fn step(module: Found, instances: &Instances, requested: bool) -> Option<Step> {
+    let Found { wanted, op, decl, finished, reads, trace } = module;
+    let Finished { instance, seen } = finished?;
     let dir = instances.get(&wanted.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
     let mut label = module_label(&dir, &wanted.module);
     let plain =
@@ -310,17 +368,7 @@ fn step(module: Found, finished: Finished, instances: &Instances, requested: boo
     if !plain {
         label.push_str(&format!("@{}", json::digest(&decl.config).0.short(8)));
     }
-    Step {
-        pkg: wanted.pkg,
-        decl,
-        instance,
-        seen,
-        label,
-        requested,
-        reads: result.reads,
-        trace: result.trace,
-        op,
-    }
+    Some(Step { pkg: wanted.pkg, decl, instance, seen, label, requested, reads, trace, op })
 }
 
 /// Dependencies first; a cycle is an error that shows the way around and where each edge was written.
@@ -360,7 +408,7 @@ fn cycle_error(
     let mut diagnostic = Diagnostic::error(Class::Evaluation, message);
     for (at, (node, key)) in way.iter().enumerate() {
         let module = &graph[*node];
-        let answers = PlanAnswers { instances, modules: &NothingYet };
+        let answers = evaluator.answers(instances, &NothingYet);
         let place = instances.get(&module.wanted.pkg).and_then(|pkg| {
             evaluator.locate(&pkg.dir, &module.op, module.decl.modules.get(key)?, &answers)
         });
@@ -395,46 +443,45 @@ fn way_around(graph: &DiGraph<Found, String>, component: &[NodeIndex]) -> Vec<(N
     }
 }
 
-/// A module with every promise kept.
-struct Finished {
-    instance: ModuleInstance,
-    result: Remembered,
-    seen: Arc<str>,
-}
-
-/// Applies again the functions of those modules that compute with values of others, these first.
+/// Applies again the functions of those modules that compute with values of others which were not
+/// complete when they were applied first, these others first.
 fn keep_promises(
-    graph: &DiGraph<Found, String>,
+    graph: &mut DiGraph<Found, String>,
     order: &[NodeIndex],
     instances: &Instances,
     index: &HashMap<String, NodeIndex>,
     evaluator: &Evaluator,
-) -> Result<Vec<Finished>, Failure> {
-    let texts: Vec<OnceLock<Arc<str>>> = (0..graph.node_count()).map(|_| OnceLock::new()).collect();
-    let slots: Vec<OnceLock<Finished>> = (0..graph.node_count()).map(|_| OnceLock::new()).collect();
+) -> Result<(), Failure> {
+    let complete = |module: &Found| match &module.finished {
+        Some(finished) => OnceLock::from(finished.seen.clone()),
+        None => OnceLock::new(),
+    };
+    let texts: Vec<OnceLock<Arc<str>>> = graph.node_weights().map(complete).collect();
     for level in levels(graph, order) {
         let ready = Ready { index, texts: &texts };
-        let errors: Vec<Diagnostic> = level
+        let finished: Vec<(NodeIndex, Result<_, Box<Diagnostic>>)> = level
             .par_iter()
-            .filter_map(|&node| {
-                let module = &graph[node];
-                match finish(module, instances, &ready, evaluator) {
-                    Ok((instance, result)) => {
-                        let seen = instance
-                            .outside(module.decl.pkg_files_owner(&module.wanted.pkg), instances);
-                        let _ = texts[node.index()].set(seen.clone());
-                        let _ = slots[node.index()].set(Finished { instance, result, seen });
-                        None
-                    }
-                    Err(diagnostic) => Some(*diagnostic),
-                }
-            })
+            .filter(|&&node| graph[node].finished.is_none())
+            .map(|&node| (node, finish(&graph[node], instances, &ready, evaluator)))
             .collect();
+        let mut errors = Vec::new();
+        for (node, finished) in finished {
+            match finished {
+                Ok((finished, Remembered { reads, trace, .. })) => {
+                    // The text of a module is set once.
+                    let _ = texts[node.index()].set(finished.seen.clone());
+                    let module = &mut graph[node];
+                    (module.reads, module.trace) = (reads, trace);
+                    module.finished = Some(finished);
+                }
+                Err(diagnostic) => errors.push(*diagnostic),
+            }
+        }
         if !errors.is_empty() {
             return Err(Failure { diagnostics: errors });
         }
     }
-    Ok(slots.into_iter().filter_map(OnceLock::into_inner).collect())
+    Ok(())
 }
 
 fn finish(
@@ -442,12 +489,9 @@ fn finish(
     instances: &Instances,
     ready: &Ready,
     evaluator: &Evaluator,
-) -> Result<(ModuleInstance, Remembered), Box<Diagnostic>> {
-    if let Some(instance) = &module.instance {
-        return Ok((instance.clone(), module.result.clone()));
-    }
+) -> Result<(Finished, Remembered), Box<Diagnostic>> {
     let (pkg, _) = find_module(instances, &module.wanted)?;
-    let answers = PlanAnswers { instances, modules: ready };
+    let answers = evaluator.answers(instances, ready);
     let result = evaluator.evaluate(&pkg.dir, module.op.clone(), &answers)?;
     let unfinished = || {
         let label = module_label(&pkg.dir, &module.wanted.module);
@@ -458,7 +502,9 @@ fn finish(
     };
     let (_, instance) = ModuleDecl::parse(&result.value, &module.wanted.pkg, &module.wanted.module)
         .map_err(|_| unfinished())?;
-    Ok((instance.ok_or_else(unfinished)?, result))
+    let instance = instance.ok_or_else(unfinished)?;
+    let seen = instance.outside(module.decl.pkg_files_owner(&module.wanted.pkg), instances);
+    Ok((Finished { instance, seen }, result))
 }
 
 fn levels(graph: &DiGraph<Found, String>, order: &[NodeIndex]) -> Vec<Vec<NodeIndex>> {
@@ -499,7 +545,7 @@ impl Plan {
             .map(|node| OnceLock::from(self.graph[node].seen.clone()))
             .collect();
         let ready = Ready { index: &self.answers, texts: &texts };
-        let answers = PlanAnswers { instances, modules: &ready };
+        let answers = evaluator.answers(instances, &ready);
         let dir = &instances.get(&step.pkg)?.dir;
         evaluator.locate(dir, &step.op, value, &answers)
     }

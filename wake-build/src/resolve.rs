@@ -78,12 +78,12 @@ impl Resolver<'_> {
 
     /// An error about the requirement `key` of `pkg`, at the place where it was written.
     fn error(&self, pkg: &LoadedPkg, key: &str, message: String) -> Diagnostic {
-        let place = self.evaluator.locate(&pkg.dir, &Op::Pkg, &pkg.raw["pkgs"][key], &NoAnswers);
+        let place = self.evaluator.locate(&pkg.dir, &Op::Pkg, &pkg.declared_pkg(key), &NoAnswers);
         Diagnostic::error(Class::Resolution, message).at(place)
     }
 
     fn place_of(&self, pkg: &LoadedPkg, key: &str) -> String {
-        match self.evaluator.locate(&pkg.dir, &Op::Pkg, &pkg.raw["pkgs"][key], &NoAnswers) {
+        match self.evaluator.locate(&pkg.dir, &Op::Pkg, &pkg.declared_pkg(key), &NoAnswers) {
             Some(place) => format!("{}:{}:{}", place.file, place.line, place.column),
             None => label(&pkg.dir),
         }
@@ -301,7 +301,7 @@ impl Resolver<'_> {
         for (at, (dir, key)) in cycle.iter().enumerate() {
             let Some(pkg) = self.loaded.get(dir) else { continue };
             let to = &names[(at + 1) % names.len()];
-            let place = self.evaluator.locate(dir, &Op::Pkg, &pkg.raw["pkgs"][key], &NoAnswers);
+            let place = self.evaluator.locate(dir, &Op::Pkg, &pkg.declared_pkg(key), &NoAnswers);
             let at_place =
                 place.as_ref().map(|p| format!(" at {}:{}:{}", p.file, p.line, p.column));
             diagnostic = diagnostic.note(format!(

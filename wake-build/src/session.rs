@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
@@ -183,6 +184,9 @@ pub fn open_store(path: &Path) -> Result<Store, Diagnostic> {
     })
 }
 
+/// The evaluators that there have been.
+static EPOCHS: AtomicU64 = AtomicU64::new(0);
+
 /// A session with the state of its checkout.
 pub(crate) struct Checkout<'a> {
     pub(crate) session: &'a Session,
@@ -203,7 +207,8 @@ pub(crate) struct Planned {
 impl Checkout<'_> {
     pub(crate) fn evaluator(&self) -> Evaluator<'_> {
         let Session { pool, store, .. } = self.session;
-        Evaluator { pool, memo: store.memo(), files: &self.files, tally: Tally::default() }
+        let epoch = EPOCHS.fetch_add(1, Ordering::Relaxed);
+        Evaluator { pool, memo: store.memo(), files: &self.files, epoch, tally: Tally::default() }
     }
 
     /// Loads, resolves, instantiates and plans what `texts` name.

@@ -8,6 +8,13 @@ use serde_json::Value;
 ///
 /// Called on the thread that waits for the evaluation; several evaluations may ask at once.
 pub trait Answers: Sync {
+    /// Answers of equal epochs agree, so that a worker may keep them; none: it must ask again each time.
+    ///
+    /// What is not there yet may appear within an epoch.
+    fn epoch(&self) -> Option<u64> {
+        None
+    }
+
     /// The instance of the package `key` (`namespace@name@version`); none if there is no such package.
     fn pkg(&self, key: &str) -> Option<Arc<str>>;
 

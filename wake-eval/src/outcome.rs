@@ -1,16 +1,16 @@
 //! What an evaluation yields beside its value: what it read and what it traced.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use wake_model::{BlobDigest, RelPath};
 
 use crate::sources::{EntryKind, ListEntry};
 
 /// The result of a request that succeeded.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Evaluated {
-    /// The result.
-    pub value: Value,
+    /// The result, as JSON text.
+    pub value: Box<RawValue>,
     /// Everything the value depends on beside the request, sorted, each once.
     pub reads: Vec<Read>,
     /// The lines of `std.trace`, in order.

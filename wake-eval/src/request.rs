@@ -1,9 +1,11 @@
 //! One function application that someone wants evaluated.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use wake_model::RelPath;
 
 /// What to evaluate, and where its sources are.
@@ -17,26 +19,26 @@ pub struct Request {
     pub op: Op,
 }
 
-/// The functions that can be applied. Results are described in `spec/jsonnet-api.md`.
+/// The functions that can be applied. As JSON, with canonical arguments, it is canonical JSON. Results are described in `spec/jsonnet-api.md`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Op {
     /// `PKG.libsonnet` applied to `(wake)`.
     Pkg,
     /// The package's `inputs` applied to `(wake, pkg)`.
     Inputs {
-        /// The package's own instance.
-        pkg: Value,
+        /// The package's own instance, as canonical JSON.
+        pkg: Arc<RawValue>,
     },
     /// A module function applied to `(wake, pkg, config)` and, where what they need is known, its own functions.
     Module {
+        /// Canonical JSON; none: what the function declares as its default.
+        config: Option<Arc<RawValue>>,
         /// The file that holds the function.
         file: RelPath,
         /// The name of the module in its package.
         name: String,
-        /// The package's own instance.
-        pkg: Value,
-        /// None: what the function declares as its default.
-        config: Option<Value>,
+        /// The package's own instance, as canonical JSON.
+        pkg: Arc<RawValue>,
     },
     /// An expression, with `wake` bound and the package's files importable.
     Expr {

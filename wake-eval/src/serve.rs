@@ -9,10 +9,9 @@ use std::sync::Arc;
 
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::stdio;
-use serde_json::Value;
 
-use crate::engine::{self, Ask};
-use crate::wire::{Receiver, Tag, send};
+use crate::engine::{self, Ask, Told};
+use crate::wire::{Epoch, Questions, Receiver, Replies, Tag, send};
 use crate::{Answer, EvalError, Evaluated, Kind, Limit, Limits, Request, Sources};
 
 /// Answers requests on standard input until it ends; the whole life of a worker process.
@@ -59,15 +58,21 @@ fn work(
     limits: &Limits,
 ) -> ExitCode {
     let pipe = Rc::new(Pipe { receiver: RefCell::new(receiver) });
+    let told = Rc::new(Told::default());
     loop {
         let frame = pipe.receiver.borrow_mut().frame(stdio::stdin());
         let request = match frame {
-            Ok(Some((Tag::Request, content))) => serde_json::from_slice::<Request>(&content),
+            Ok(Some((Tag::Request, content))) => {
+                Epoch::split(&content).and_then(|(epoch, json)| {
+                    told.begin(epoch);
+                    serde_json::from_slice::<Request>(json).ok()
+                })
+            }
             Ok(None) => return ExitCode::SUCCESS,
             Ok(Some(_)) | Err(_) => return ExitCode::FAILURE,
         };
-        let Ok(request) = request else { return ExitCode::FAILURE };
-        let (outcome, tag) = answer(&request, sources, &pipe, limits);
+        let Some(request) = request else { return ExitCode::FAILURE };
+        let (outcome, tag) = answer(&request, sources, &pipe, &told, limits);
         let Ok(content) = serde_json::to_vec(&outcome) else { return ExitCode::FAILURE };
         if send(stdio::stdout(), tag, &content).is_err() || tag == Tag::Last {
             return ExitCode::SUCCESS;
@@ -79,11 +84,12 @@ fn answer(
     request: &Request,
     sources: &impl Fn(&Path) -> Box<dyn Sources>,
     pipe: &Rc<Pipe>,
+    told: &Rc<Told>,
     limits: &Limits,
 ) -> (Result<Evaluated, EvalError>, Tag) {
     let sources: Rc<dyn Sources> = Rc::from(sources(&request.root));
     let ask: Rc<dyn Ask> = pipe.clone();
-    let run = || engine::evaluate(request, sources, ask, limits);
+    let run = || engine::evaluate(request, sources, ask, told, limits);
     match std::panic::catch_unwind(AssertUnwindSafe(run)) {
         Ok(outcome) => (outcome, if is_fat() { Tag::Last } else { Tag::Done }),
         // What a panic leaves behind in the engine is not worth finding out.
@@ -135,30 +141,26 @@ struct Pipe {
 }
 
 impl Pipe {
-    fn ask(&self, tag: Tag, question: &[u8]) -> (Tag, Vec<u8>) {
-        let sent = send(stdio::stdout(), tag, question);
+    fn ask<S: AsRef<str>>(&self, tag: Tag, questions: &[S]) -> Replies {
+        let sent = send(stdio::stdout(), tag, &Questions::join(questions));
         match sent.and_then(|()| self.receiver.borrow_mut().frame(stdio::stdin())) {
-            Ok(Some(answer)) => answer,
+            Ok(Some((Tag::Replies, content))) => Replies::new(content),
             // There is nobody left whom an outcome would reach.
-            Ok(None) | Err(_) => std::process::abort(),
+            Ok(_) | Err(_) => std::process::abort(),
         }
     }
 }
 
 impl Ask for Pipe {
-    fn pkg(&self, key: &str) -> Option<Rc<str>> {
-        let (tag, content) = self.ask(Tag::AskPkg, key.as_bytes());
-        let text = String::from_utf8(content).ok()?;
-        (tag == Tag::Ready).then(|| text.into())
+    fn pkgs(&self, keys: &[&str]) -> Vec<Option<Arc<str>>> {
+        let known = |answer| match answer {
+            Answer::Ready(text) => Some(text),
+            Answer::Pending | Answer::Unknown => None,
+        };
+        self.ask(Tag::AskPkgs, keys).map(known).collect()
     }
 
-    fn module(&self, id: &Value) -> Answer {
-        let question = wake_model::json::canonical(id);
-        let (tag, content) = self.ask(Tag::AskModule, question.as_bytes());
-        match (tag, String::from_utf8(content)) {
-            (Tag::Ready, Ok(text)) => Answer::Ready(Arc::from(text)),
-            (Tag::Pending, _) => Answer::Pending,
-            _ => Answer::Unknown,
-        }
+    fn modules(&self, ids: &[String]) -> Vec<Answer> {
+        self.ask(Tag::AskModules, ids).collect()
     }
 }

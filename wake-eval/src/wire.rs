@@ -2,8 +2,11 @@
 
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::Arc;
 
 use rustix::io::Errno;
+
+use crate::Answer;
 
 /// What a frame means. The first two go to the worker, as do the answers; the rest comes from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,34 +14,28 @@ use rustix::io::Errno;
 pub(crate) enum Tag {
     /// The limits as JSON: the first frame of all.
     Limits = 0,
-    /// A request as JSON.
+    /// An [`Epoch`], then a request as JSON.
     Request = 1,
-    /// The answer to a question: JSON text.
-    Ready = 2,
-    /// The answer to a question: not yet.
-    Pending = 3,
-    /// The answer to a question: there is no such thing.
-    Unknown = 4,
-    /// A question for the package whose key this is.
-    AskPkg = 5,
-    /// A question for the module whose id, as JSON, this is.
-    AskModule = 6,
+    /// The answers to the questions of one frame: [`Replies`].
+    Replies = 2,
+    /// A question for the packages whose keys these are: [`Questions`].
+    AskPkgs = 3,
+    /// A question for the modules whose ids, as canonical JSON, these are: [`Questions`].
+    AskModules = 4,
     /// The outcome as JSON; the worker waits for the next request.
-    Done = 7,
+    Done = 5,
     /// The outcome as JSON; the worker ends.
-    Last = 8,
+    Last = 6,
 }
 
 impl Tag {
     fn of(byte: u8) -> Option<Tag> {
-        const ALL: [Tag; 9] = [
+        const ALL: [Tag; 7] = [
             Tag::Limits,
             Tag::Request,
-            Tag::Ready,
-            Tag::Pending,
-            Tag::Unknown,
-            Tag::AskPkg,
-            Tag::AskModule,
+            Tag::Replies,
+            Tag::AskPkgs,
+            Tag::AskModules,
             Tag::Done,
             Tag::Last,
         ];
@@ -48,6 +45,101 @@ impl Tag {
 
 /// Bytes before the content: four of length, little endian, and the tag.
 const HEADER: usize = 5;
+
+/// The epoch of a request, in eight bytes; all ones where there is none.
+pub(crate) struct Epoch;
+
+impl Epoch {
+    /// Puts `epoch` before `json`.
+    pub(crate) fn join(epoch: Option<u64>, json: &[u8]) -> Vec<u8> {
+        let mut content = Vec::with_capacity(8 + json.len());
+        content.extend_from_slice(&epoch.unwrap_or(u64::MAX).to_le_bytes());
+        content.extend_from_slice(json);
+        content
+    }
+
+    /// Takes them apart; none if this is too short.
+    pub(crate) fn split(content: &[u8]) -> Option<(Option<u64>, &[u8])> {
+        let (epoch, json) = content.split_first_chunk()?;
+        let epoch = u64::from_le_bytes(*epoch);
+        Some(((epoch != u64::MAX).then_some(epoch), json))
+    }
+}
+
+/// Several questions in one frame: texts without an end of line, one a line.
+pub(crate) struct Questions;
+
+impl Questions {
+    /// Puts questions together.
+    pub(crate) fn join<S: AsRef<str>>(questions: &[S]) -> Vec<u8> {
+        let texts: Vec<&str> = questions.iter().map(AsRef::as_ref).collect();
+        texts.join("\n").into_bytes()
+    }
+
+    /// The questions in a frame.
+    pub(crate) fn split(content: &[u8]) -> io::Result<impl Iterator<Item = &str>> {
+        let text = std::str::from_utf8(content).map_err(io::Error::other)?;
+        Ok(text.split('\n'))
+    }
+}
+
+/// The answers to the questions of one frame, in their order: for each a byte that says what is known, and of what is
+/// ready its length and its text.
+pub(crate) struct Replies {
+    content: Vec<u8>,
+    at: usize,
+}
+
+impl Replies {
+    const READY: u8 = 0;
+    const PENDING: u8 = 1;
+    const UNKNOWN: u8 = 2;
+
+    /// The answers in a frame.
+    pub(crate) fn new(content: Vec<u8>) -> Replies {
+        Replies { content, at: 0 }
+    }
+
+    /// Appends an answer to the content of a frame.
+    pub(crate) fn put(answer: &Answer, content: &mut Vec<u8>) -> io::Result<()> {
+        match answer {
+            Answer::Ready(text) => {
+                let length = u32::try_from(text.len())
+                    .map_err(|_| io::Error::other("an answer is larger than 4 GiB"))?;
+                content.push(Self::READY);
+                content.extend_from_slice(&length.to_le_bytes());
+                content.extend_from_slice(text.as_bytes());
+            }
+            Answer::Pending => content.push(Self::PENDING),
+            Answer::Unknown => content.push(Self::UNKNOWN),
+        }
+        Ok(())
+    }
+
+    fn text(&self, at: usize) -> Option<&str> {
+        let rest = self.content.get(at..)?;
+        let (length, rest) = rest.split_first_chunk()?;
+        std::str::from_utf8(rest.get(..u32::from_le_bytes(*length) as usize)?).ok()
+    }
+}
+
+impl Iterator for Replies {
+    type Item = Answer;
+
+    fn next(&mut self) -> Option<Answer> {
+        let kind = *self.content.get(self.at)?;
+        self.at += 1;
+        Some(match kind {
+            Self::READY => {
+                let text: Arc<str> = self.text(self.at)?.into();
+                self.at += 4 + text.len();
+                Answer::Ready(text)
+            }
+            Self::PENDING => Answer::Pending,
+            _ => Answer::Unknown,
+        })
+    }
+}
 
 /// Writes one frame, in one system call where the pipe takes it.
 pub(crate) fn send(pipe: impl AsFd, tag: Tag, content: &[u8]) -> io::Result<()> {
@@ -148,9 +240,9 @@ mod tests {
     fn a_frame_arrives_as_it_was_sent() {
         let (read, write) = rustix::pipe::pipe().unwrap();
         for content in [b"".to_vec(), b"{}".to_vec(), vec![7; 40_000]] {
-            send(&write, Tag::AskModule, &content).unwrap();
+            send(&write, Tag::AskModules, &content).unwrap();
             let frame = Receiver::default().frame(&read).unwrap();
-            assert_eq!(frame, Some((Tag::AskModule, content)));
+            assert_eq!(frame, Some((Tag::AskModules, content)));
         }
         drop(write);
         assert!(Receiver::default().frame(&read).unwrap().is_none());
@@ -164,6 +256,32 @@ mod tests {
         let mut receiver = Receiver::default();
         assert_eq!(receiver.frame(&read).unwrap(), Some((Tag::Limits, b"one".to_vec())));
         assert_eq!(receiver.frame(&read).unwrap(), Some((Tag::Request, b"two".to_vec())));
+    }
+
+    #[test]
+    fn questions_and_replies_arrive_in_order() {
+        let questions = Questions::join(&["@a@1.0.0", "{\"b\":1}"]);
+        let told: Vec<&str> = Questions::split(&questions).unwrap().collect();
+        assert_eq!(told, ["@a@1.0.0", "{\"b\":1}"]);
+        let mut content = Vec::new();
+        for answer in [Answer::Pending, Answer::Ready("é".into()), Answer::Unknown] {
+            Replies::put(&answer, &mut content).unwrap();
+        }
+        let replies: Vec<Answer> = Replies::new(content.clone()).collect();
+        assert!(
+            matches!(&replies[..], [Answer::Pending, Answer::Ready(text), Answer::Unknown] if &**text == "é")
+        );
+        content.truncate(4);
+        assert_eq!(Replies::new(content).count(), 1, "what is cut short is no answer");
+    }
+
+    #[test]
+    fn a_request_has_an_epoch_or_none() {
+        for epoch in [None, Some(0), Some(7)] {
+            let content = Epoch::join(epoch, b"{}");
+            assert_eq!(Epoch::split(&content), Some((epoch, b"{}".as_slice())));
+        }
+        assert!(Epoch::split(b"short").is_none());
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! Keys sorted by their UTF-8 bytes, no white space, only the escapes that JSON demands, and numbers as
 //! the shortest text that reads back as the same double. `spec/encoding.md` holds the rules and vectors.
 
+use std::sync::Arc;
+
+use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
 use crate::digest::ValueDigest;
@@ -15,6 +18,14 @@ pub fn canonical(value: &Value) -> String {
     let mut out = String::new();
     write(value, &mut out);
     out
+}
+
+/// The canonical text of `value`, to be passed on without being read.
+pub fn text(value: &Value) -> Arc<RawValue> {
+    // A canonical text is JSON.
+    RawValue::from_string(canonical(value))
+        .map_or_else(|_| RawValue::NULL.to_owned(), |text| text)
+        .into()
 }
 
 /// The digest of the canonical text of `value`.
@@ -108,20 +119,25 @@ fn write_double(double: f64, out: &mut String) {
 }
 
 fn write_text(text: &str, out: &mut String) {
+    let escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            control if control < ' ' => out.push_str(&format!("\\u{:04x}", control as u32)),
-            other => out.push(other),
+    let mut rest = text;
+    // Only ASCII is escaped, so these are the places of whole characters.
+    while let Some(at) = rest.bytes().position(escaped) {
+        out.push_str(&rest[..at]);
+        match rest.as_bytes()[at] {
+            b'"' => out.push_str("\\\""),
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            8 => out.push_str("\\b"),
+            12 => out.push_str("\\f"),
+            control => out.push_str(&format!("\\u{control:04x}")),
         }
+        rest = &rest[at + 1..];
     }
+    out.push_str(rest);
     out.push('"');
 }
 

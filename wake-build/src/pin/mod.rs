@@ -316,7 +316,7 @@ impl Site<'_> {
         let value = json!({
             "name": decl.name,
             "config": decl.config,
-            "pkg": { "pkgInfo": self.pkg.own["pkgInfo"] },
+            "pkg": { "pkgInfo": self.pkg.info },
             "inputs": instance.inputs,
             "outputs": instance.outputs,
             "modules": modules,

@@ -10,15 +10,16 @@ use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
 use wake_model::{BlobDigest, RelPath};
 
-use super::Ask;
+use super::World;
 use super::api::{ExecDecl, ModuleDecl, PkgDecl};
 use super::note::{Nature, Note};
 use super::resolve::Written;
+use super::told::KnownModule;
 use super::view::Instance;
+use crate::Limits;
 use crate::error::Limit;
 use crate::outcome::{Read, list_digest};
-use crate::sources::{ListEntry, Sources};
-use crate::{Answer, Limits};
+use crate::sources::ListEntry;
 
 /// The state of one evaluation, shared by everything that runs in it.
 #[derive(Clone)]
@@ -28,15 +29,12 @@ pub(crate) struct Env(Rc<Inner>);
 trace_acyclic!(Env);
 
 pub(crate) struct Inner {
-    sources: Rc<dyn Sources>,
-    ask: Rc<dyn Ask>,
-    limits: Limits,
+    world: World,
     hunt: Option<Hunt>,
     nodes: Cell<usize>,
     text_bytes: Cell<usize>,
     reads: RefCell<BTreeSet<Read>>,
     listings: RefCell<HashMap<RelPath, Option<Rc<[ListEntry]>>>>,
-    instances: RefCell<HashMap<String, Rc<Instance>>>,
     /// The Jsonnet texts that were loaded, by file name.
     pub(crate) texts: RefCell<BTreeMap<String, Rc<str>>>,
     /// Texts that stand for files that nobody wrote, by name.
@@ -97,22 +95,14 @@ impl Deref for Env {
 }
 
 impl Env {
-    pub(crate) fn new(
-        sources: Rc<dyn Sources>,
-        ask: Rc<dyn Ask>,
-        limits: Limits,
-        hunt: Option<Hunt>,
-    ) -> Self {
+    pub(crate) fn new(world: World, hunt: Option<Hunt>) -> Self {
         Env(Rc::new(Inner {
-            sources,
-            ask,
-            nodes: Cell::new(limits.nodes),
-            text_bytes: Cell::new(limits.text_bytes),
-            limits,
+            nodes: Cell::new(world.limits.nodes),
+            text_bytes: Cell::new(world.limits.text_bytes),
+            world,
             hunt,
             reads: RefCell::default(),
             listings: RefCell::default(),
-            instances: RefCell::default(),
             texts: RefCell::default(),
             overlays: RefCell::default(),
             phase: Cell::new(Phase::Pkg),
@@ -136,14 +126,13 @@ impl Env {
         self.module_decls.take();
         self.requests.take();
         self.execs.take();
-        self.instances.take();
         self.own.take();
     }
 }
 
 impl Inner {
     pub(crate) fn limits(&self) -> &Limits {
-        &self.limits
+        &self.world.limits
     }
 
     pub(crate) fn hunt(&self) -> Option<&Hunt> {
@@ -165,7 +154,7 @@ impl Inner {
 
     /// The bytes of a file, recorded.
     pub(crate) fn read(&self, path: &RelPath) -> Result<Option<Vec<u8>>> {
-        let bytes = self.sources.read(path).map_err(|error| Note::new(error.to_string()))?;
+        let bytes = self.world.sources.read(path).map_err(|error| Note::new(error.to_string()))?;
         let digest = bytes.as_deref().map(BlobDigest::of);
         self.record(Read::File { path: path.clone(), digest });
         Ok(bytes)
@@ -181,7 +170,7 @@ impl Inner {
         if let Some(known) = self.listings.borrow().get(dir) {
             return Ok(known.clone());
         }
-        let entries = self.sources.list(dir).map_err(|error| Note::new(error.to_string()))?;
+        let entries = self.world.sources.list(dir).map_err(|error| Note::new(error.to_string()))?;
         let entries = entries.map(|mut entries| {
             entries.sort_unstable_by(|left, right| left.name.cmp(&right.name));
             entries
@@ -194,42 +183,32 @@ impl Inner {
 
     /// The instance of another package, asked for once.
     pub(crate) fn instance(&self, key: &str) -> Result<Rc<Instance>> {
-        if let Some(known) = self.instances.borrow().get(key) {
-            return Ok(known.clone());
-        }
-        let text = self.ask.pkg(key);
-        let digest = text.as_deref().map(|text| BlobDigest::of(text.as_bytes()));
+        let own = self.own.borrow();
+        let others = own.iter().flat_map(|own| own.pkgs.values().map(String::as_str));
+        let known = self.world.told.pkg(&*self.world.ask, key, others)?;
+        let digest = known.as_ref().map(|known| known.digest);
         self.record(Read::Pkg { key: key.to_owned(), digest });
-        let text =
-            text.ok_or_else(|| Note::new(format!("there is no package `{key}` in this build")))?;
-        let instance = serde_json::from_str(&text)
-            .map_err(|error| Note::new(format!("the instance of `{key}` is malformed: {error}")))?;
-        let instance = Rc::new(Instance::sorted(instance));
-        self.instances.borrow_mut().insert(key.to_owned(), Rc::clone(&instance));
-        Ok(instance)
+        match known {
+            Some(known) => Ok(known.value),
+            None => Err(Note::new(format!("there is no package `{key}` in this build")).into()),
+        }
     }
 
     /// The instance of a module; pending is an error that carries the id.
-    pub(crate) fn module(&self, id: &Value) -> Result<Value> {
-        match self.ask.module(id) {
-            Answer::Ready(text) => {
-                let digest = Some(BlobDigest::of(text.as_bytes()));
-                self.record(Read::Module { id: wake_model::json::canonical(id), digest });
-                serde_json::from_str(&text).map_err(|error| {
-                    Note::new(format!("the instance of a module is malformed: {error}")).into()
-                })
-            }
-            Answer::Pending => {
-                self.record(Read::Module { id: wake_model::json::canonical(id), digest: None });
-                Err(Note::new("a dependency is not built yet")
-                    .nature(Nature::Pending(id.clone()))
-                    .into())
-            }
-            Answer::Unknown => {
-                self.record(Read::Module { id: wake_model::json::canonical(id), digest: None });
-                Err(Note::new(format!("there is no module {}", wake_model::json::canonical(id)))
-                    .into())
-            }
+    pub(crate) fn module(&self, id: &Value) -> Result<Rc<Value>> {
+        let name = wake_model::json::canonical(id);
+        let known = self.world.told.module(&*self.world.ask, &name, &self.modules.borrow())?;
+        let digest = match &known {
+            KnownModule::Ready(known) => Some(known.digest),
+            KnownModule::Pending | KnownModule::Unknown => None,
+        };
+        self.record(Read::Module { id: name.clone(), digest });
+        match known {
+            KnownModule::Ready(known) => Ok(known.value),
+            KnownModule::Pending => Err(Note::new("a dependency is not built yet")
+                .nature(Nature::Pending(id.clone()))
+                .into()),
+            KnownModule::Unknown => Err(Note::new(format!("there is no module {name}")).into()),
         }
     }
 
@@ -238,13 +217,15 @@ impl Inner {
         let Some(left) = self.nodes.get().checked_sub(1) else {
             return Err(self.too_much(
                 Limit::Nodes,
-                format!("the result holds more than {} values", self.limits.nodes),
+                format!("the result holds more than {} values", self.world.limits.nodes),
             ));
         };
         self.nodes.set(left);
         let Some(left) = self.text_bytes.get().checked_sub(text) else {
-            let message =
-                format!("the result holds more than {} bytes of text", self.limits.text_bytes);
+            let message = format!(
+                "the result holds more than {} bytes of text",
+                self.world.limits.text_bytes
+            );
             return Err(self.too_much(Limit::Text, message));
         };
         self.text_bytes.set(left);
@@ -253,7 +234,7 @@ impl Inner {
 
     /// Refuses a source text that the parser, which recurses, might not survive.
     pub(crate) fn check_source(&self, name: &str, bytes: usize) -> Result<()> {
-        let limit = self.limits.source_bytes;
+        let limit = self.world.limits.source_bytes;
         if bytes <= limit {
             return Ok(());
         }

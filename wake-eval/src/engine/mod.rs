@@ -13,10 +13,12 @@ mod ops;
 mod promise;
 mod resolve;
 mod text;
+mod told;
 mod view;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use jrsonnet_evaluator::function::CallLocation;
 use jrsonnet_evaluator::trace::PathResolver;
@@ -24,16 +26,18 @@ use jrsonnet_evaluator::{IStr, State};
 use jrsonnet_gcmodule::Acyclic;
 use jrsonnet_stdlib::{ContextInitializer, TracePrinter};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use crate::{Answer, EvalError, Evaluated, Limits, Op, Place, Request, Sources};
+use crate::{Answer, EvalError, Evaluated, Kind, Limits, Op, Place, Request, Sources};
 use env::{Env, Hunt};
+pub(crate) use told::Told;
 
 /// What an evaluation asks about others; the parent's [`crate::Answers`] at the other end of a pipe.
 pub(crate) trait Ask {
-    /// The JSON text of a package's instance.
-    fn pkg(&self, key: &str) -> Option<Rc<str>>;
-    /// What is known about the module `id`.
-    fn module(&self, id: &Value) -> Answer;
+    /// The JSON texts of the instances of packages, in the order of their keys.
+    fn pkgs(&self, keys: &[&str]) -> Vec<Option<Arc<str>>>;
+    /// What is known about modules, in the order of their ids.
+    fn modules(&self, ids: &[String]) -> Vec<Answer>;
 }
 
 /// Evaluations between two collections of cyclic garbage: each costs some 60 µs, each cycle some 18 KiB.
@@ -52,11 +56,13 @@ pub(crate) fn evaluate(
     request: &Request,
     sources: Rc<dyn Sources>,
     ask: Rc<dyn Ask>,
+    told: &Rc<Told>,
     limits: &Limits,
 ) -> Result<Evaluated, EvalError> {
+    let world = World { sources, ask, told: told.clone(), limits: limits.clone() };
     let result = match &request.op {
-        Op::Locate { op, value } => locate(op, value, &sources, &ask, limits),
-        op => evaluate_op(request, op, &sources, &ask, limits),
+        Op::Locate { op, value } => locate(op, value, &world),
+        op => evaluate_op(request, op, &world),
     };
     RUNS.with(|runs| {
         runs.set(runs.get() + 1);
@@ -67,23 +73,36 @@ pub(crate) fn evaluate(
     result
 }
 
-fn evaluate_op(
-    request: &Request,
-    op: &Op,
-    sources: &Rc<dyn Sources>,
-    ask: &Rc<dyn Ask>,
-    limits: &Limits,
-) -> Result<Evaluated, EvalError> {
-    let env = Env::new(sources.clone(), ask.clone(), limits.clone(), None);
+/// What lies around an evaluation.
+#[derive(Clone)]
+pub(crate) struct World {
+    /// The files of the package.
+    pub(crate) sources: Rc<dyn Sources>,
+    /// Who knows about others.
+    pub(crate) ask: Rc<dyn Ask>,
+    /// What has been said about others.
+    pub(crate) told: Rc<Told>,
+    /// How much may be used.
+    pub(crate) limits: Limits,
+}
+
+fn evaluate_op(request: &Request, op: &Op, world: &World) -> Result<Evaluated, EvalError> {
+    let env = Env::new(world.clone(), None);
     let outcome = run(&env, op);
 
     let trace = text::locate_traces(&env, TRACE.take());
     let result = match outcome {
-        Ok(value) => Ok(Evaluated { value, reads: env.take_reads(), trace }),
+        Ok(value) => match serde_json::value::to_raw_value(&value) {
+            Ok(value) => Ok(Evaluated { value, reads: env.take_reads(), trace }),
+            Err(error) => {
+                let message = format!("the result is no JSON: {error}");
+                Err(EvalError::bare(&request.pkg, Kind::Crash, message))
+            }
+        },
         Err(error) => {
             let mut fault = fault::explain(&env, &error);
             if let Some(hunt) = fault.hunt.take() {
-                fault.place = hunt_for(op, hunt, sources, ask, limits).or(fault.place);
+                fault.place = hunt_for(op, hunt, world).or(fault.place);
             }
             Err(fault.into_error(&request.pkg, env.take_reads(), trace))
         }
@@ -92,28 +111,17 @@ fn evaluate_op(
     result
 }
 
-fn locate(
-    op: &Op,
-    value: &Value,
-    sources: &Rc<dyn Sources>,
-    ask: &Rc<dyn Ask>,
-    limits: &Limits,
-) -> Result<Evaluated, EvalError> {
-    let place = hunt_for(op, Hunt::Value(value.clone()), sources, ask, limits);
-    let value = serde_json::to_value(place).unwrap_or(Value::Null);
+fn locate(op: &Op, value: &Value, world: &World) -> Result<Evaluated, EvalError> {
+    let place = hunt_for(op, Hunt::Value(value.clone()), world);
+    let value =
+        serde_json::value::to_raw_value(&place).unwrap_or_else(|_| RawValue::NULL.to_owned());
     Ok(Evaluated { value, reads: Vec::new(), trace: Vec::new() })
 }
 
 /// Evaluates `op` once more and stops where it builds what is hunted: the engine does not tell builtins where they
 /// are called from, but the frames of an error do.
-fn hunt_for(
-    op: &Op,
-    hunt: Hunt,
-    sources: &Rc<dyn Sources>,
-    ask: &Rc<dyn Ask>,
-    limits: &Limits,
-) -> Option<Place> {
-    let env = Env::new(sources.clone(), ask.clone(), limits.clone(), Some(hunt));
+fn hunt_for(op: &Op, hunt: Hunt, world: &World) -> Option<Place> {
+    let env = Env::new(world.clone(), Some(hunt));
     let outcome = run(&env, op);
     TRACE.take();
     let place = outcome.err().and_then(|error| {

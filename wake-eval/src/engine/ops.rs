@@ -10,6 +10,7 @@ use jrsonnet_evaluator::{
 };
 use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use wake_model::RelPath;
 
 use super::api::{self, PkgDecl};
@@ -27,6 +28,7 @@ pub(crate) fn apply(env: &Env, state: &State, op: &Op) -> Result<Value> {
         Op::Inputs { pkg } => inputs(env, state, pkg),
         Op::Module { file, name, pkg, config } => {
             own(env, pkg)?;
+            let config = config.as_deref().map(|config| parsed(config)).transpose()?;
             module::module(env, state, file, name, config.as_ref())
         }
         Op::Expr { code, label } => expression(env, state, code, label),
@@ -51,7 +53,7 @@ fn pkg(env: &Env, state: &State) -> Result<Rc<PkgDecl>> {
     })
 }
 
-fn inputs(env: &Env, state: &State, own_json: &Value) -> Result<Value> {
+fn inputs(env: &Env, state: &State, own_json: &RawValue) -> Result<Value> {
     let declared = pkg(env, state)?;
     let own = own(env, own_json)?;
     let Some(function) = &declared.inputs else { return Ok(Value::Object(serde_json::Map::new())) };
@@ -61,8 +63,13 @@ fn inputs(env: &Env, state: &State, own_json: &Value) -> Result<Value> {
         .map_err(|error| from_call(error, "wake.pkg", "inputs"))
 }
 
-fn own(env: &Env, json: &Value) -> Result<Rc<Instance>> {
-    let instance: Instance = serde::Deserialize::deserialize(json)
+fn parsed(json: &RawValue) -> Result<Value> {
+    serde_json::from_str(json.get())
+        .map_err(|error| Note::new(format!("the config is malformed: {error}")).into())
+}
+
+fn own(env: &Env, json: &RawValue) -> Result<Rc<Instance>> {
+    let instance: Instance = serde_json::from_str(json.get())
         .map_err(|error| Note::new(format!("the package's own instance is malformed: {error}")))?;
     let instance = Rc::new(instance.sorted());
     env.own.replace(Some(instance.clone()));

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::serve::size;
-use crate::wire::{Received, Receiver, Tag, send};
+use crate::wire::{Epoch, Questions, Received, Receiver, Replies, Tag, send};
 use crate::{Answer, Answers, EvalError, Evaluated, Kind, Limit, Limits, Request};
 
 /// A process that waits for a request, or computes one.
@@ -85,28 +85,18 @@ impl Worker {
     ) -> Result<Result<Evaluated, EvalError>, Broken> {
         let content = serde_json::to_vec(request).map_err(|error| Broken::Pipe(error.into()))?;
         let started = Instant::now();
-        self.say(Tag::Request, &content)?;
+        self.say(Tag::Request, &Epoch::join(answers.epoch(), &content))?;
         let mut receiver = Receiver::default();
         loop {
             self.wait(limits.deadline.saturating_sub(started.elapsed()))?;
             match receiver.step(&self.stdout).map_err(Broken::Pipe)? {
                 Received::Part => {}
                 Received::End => return Err(Broken::Died),
-                Received::Frame(Tag::AskPkg, key) => {
-                    let key = String::from_utf8_lossy(&key);
-                    match answers.pkg(&key) {
-                        Some(text) => self.say(Tag::Ready, text.as_bytes())?,
-                        None => self.say(Tag::Unknown, &[])?,
-                    }
-                }
-                Received::Frame(Tag::AskModule, id) => {
-                    let id =
-                        serde_json::from_slice(&id).map_err(|error| Broken::Pipe(error.into()))?;
-                    match answers.module(&id) {
-                        Answer::Ready(text) => self.say(Tag::Ready, text.as_bytes())?,
-                        Answer::Pending => self.say(Tag::Pending, &[])?,
-                        Answer::Unknown => self.say(Tag::Unknown, &[])?,
-                    }
+                Received::Frame(Tag::AskPkgs, keys) => self.reply(&keys, |key| {
+                    Ok(answers.pkg(key).map_or(Answer::Unknown, Answer::Ready))
+                })?,
+                Received::Frame(Tag::AskModules, ids) => {
+                    self.reply(&ids, |id| Ok(answers.module(&serde_json::from_str(id)?)))?;
                 }
                 Received::Frame(tag @ (Tag::Done | Tag::Last), content) => {
                     self.leaving = tag == Tag::Last;
@@ -118,6 +108,19 @@ impl Worker {
                 }
             }
         }
+    }
+
+    fn reply(
+        &self,
+        questions: &[u8],
+        answer: impl Fn(&str) -> io::Result<Answer>,
+    ) -> Result<(), Broken> {
+        let mut content = Vec::new();
+        for question in Questions::split(questions).map_err(Broken::Pipe)? {
+            let answer = answer(question).map_err(Broken::Pipe)?;
+            Replies::put(&answer, &mut content).map_err(Broken::Pipe)?;
+        }
+        self.say(Tag::Replies, &content)
     }
 
     fn say(&self, tag: Tag, content: &[u8]) -> Result<(), Broken> {

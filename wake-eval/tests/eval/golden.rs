@@ -29,7 +29,7 @@ fn check(path: &Path) -> Result<(), Failed> {
 fn succeeds(case: &Case) -> Result<(), Failed> {
     let evaluated = case.run(pool())?;
     let expected: Value = serde_json::from_str(case.section("expect").unwrap_or("null"))?;
-    same("value", &pretty(&expected), &pretty(&evaluated.value))?;
+    same("value", &pretty(&expected), &pretty(&crate::value(&evaluated)))?;
     if let Some(reads) = case.section("reads") {
         let read: Vec<String> = evaluated.reads.iter().map(shown).collect();
         same("reads", reads.trim_end(), &read.join("\n"))?;

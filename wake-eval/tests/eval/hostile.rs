@@ -81,7 +81,7 @@ fn limits() -> Limits {
 fn expression(pool: &Pool, code: &str) -> Result<serde_json::Value, EvalError> {
     let op = Op::Expr { code: code.to_owned(), label: "expression".to_owned() };
     let request = Request { pkg: "//libs/hostile".to_owned(), root: "nowhere".into(), op };
-    pool.evaluate(&request, &NoAnswers).map(|evaluated| evaluated.value)
+    pool.evaluate(&request, &NoAnswers).map(|evaluated| crate::value(&evaluated))
 }
 
 fn ends((_, code, ends): &Hostile) -> Result<(), Failed> {

@@ -44,6 +44,11 @@ pub(crate) fn pool() -> &'static Pool {
     POOL.get_or_init(|| pool_with(Limits::default()))
 }
 
+/// The result of an evaluation.
+pub(crate) fn value(evaluated: &wake_eval::Evaluated) -> serde_json::Value {
+    serde_json::from_str(evaluated.value.get()).unwrap()
+}
+
 /// A test with a name.
 pub(crate) fn trial(
     name: impl Into<String>,

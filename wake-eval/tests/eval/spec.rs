@@ -92,7 +92,7 @@ fn check(index: usize, example: &Example) -> Result<(), Failed> {
     let request = Request { pkg: "//".to_owned(), root, op: op(example) };
     let outcome = pool().evaluate(&request, &Dependencies::from_json(dependencies()));
     match example.kind.as_str() {
-        "json" => shows(&serde_json::from_str(&example.expected)?, &outcome?.value),
+        "json" => shows(&serde_json::from_str(&example.expected)?, &crate::value(&outcome?)),
         "text" => match outcome {
             Err(error) if error.to_string() == example.expected.trim_end() => Ok(()),
             Err(error) => Err(format!("the error is\n{error}").into()),
@@ -105,12 +105,14 @@ fn check(index: usize, example: &Example) -> Result<(), Failed> {
 fn op(example: &Example) -> Op {
     match example.file.as_str() {
         "expression" => Op::Expr { code: example.code.clone(), label: "expression".to_owned() },
-        "PKG.libsonnet" if example.code.contains("inputs=") => Op::Inputs { pkg: own() },
+        "PKG.libsonnet" if example.code.contains("inputs=") => {
+            Op::Inputs { pkg: wake_model::json::text(&own()) }
+        }
         "PKG.libsonnet" => Op::Pkg,
         file => Op::Module {
             file: file.parse().unwrap(),
             name: "core".to_owned(),
-            pkg: own(),
+            pkg: wake_model::json::text(&own()),
             config: None,
         },
     }

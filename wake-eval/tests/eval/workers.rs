@@ -9,12 +9,13 @@ use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 use wake_eval::{Answer, Answers, Kind, Limits, NoAnswers, Op, Pool, Request, WorkerCommand};
 
-use crate::{pool_with, trial};
+use crate::{pool_with, trial, value};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("workers/answer at the same time", at_the_same_time),
         trial("workers/are replaced after their requests", replaced),
+        trial("workers/keep what they were told for an epoch", told),
         trial("workers/die with their parent", die_with_parent),
         trial("workers/that cannot start are an error", cannot_start),
         trial("workers/that are no workers are an error", no_worker),
@@ -29,7 +30,7 @@ fn request(code: &str) -> Request {
 fn module_request() -> Request {
     let pkg = serde_json::json!({"key": "@a@1.0.0", "pkgInfo": {}, "pkgs": {"b": "@b@1.0.0"}});
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/asks.txtar").into();
-    Request { pkg: "//a".to_owned(), root, op: Op::Inputs { pkg } }
+    Request { pkg: "//a".to_owned(), root, op: Op::Inputs { pkg: wake_model::json::text(&pkg) } }
 }
 
 /// Answers only when two evaluations are asking at once.
@@ -49,12 +50,54 @@ impl Answers for Both {
     }
 }
 
+/// Counts how often it is asked.
+struct Counting(Option<u64>, AtomicUsize);
+
+impl Answers for Counting {
+    fn epoch(&self) -> Option<u64> {
+        self.0
+    }
+
+    fn pkg(&self, _key: &str) -> Option<Arc<str>> {
+        let count = self.1.fetch_add(1, Ordering::SeqCst);
+        Some(
+            format!(r#"{{"key": "@b@1.0.0", "pkgInfo": {{}}, "inputs": {{"n": {count}}}}}"#).into(),
+        )
+    }
+
+    fn module(&self, _id: &Value) -> Answer {
+        Answer::Unknown
+    }
+}
+
+fn told() -> Result<(), Failed> {
+    let pool = pool_with(Limits::default());
+    // An epoch that ends, one that begins, none at all; each asks anew, and is told something else.
+    for (epoch, evaluations, asked) in [(Some(1), 3, 1), (Some(2), 2, 1), (None, 2, 2)] {
+        let answers = Counting(epoch, AtomicUsize::new(0));
+        let mut last = Value::Null;
+        for _ in 0..evaluations {
+            let evaluated = pool.evaluate(&module_request(), &answers)?;
+            if evaluated.reads.len() != 2 {
+                return Err(format!("it depends on {:?}", evaluated.reads).into());
+            }
+            last = value(&evaluated)["n"].clone();
+        }
+        let found = (answers.1.into_inner(), last);
+        if found != (asked, Value::from(asked - 1)) {
+            return Err(format!("in epoch {epoch:?}: {found:?}").into());
+        }
+    }
+    Ok(())
+}
+
 fn at_the_same_time() -> Result<(), Failed> {
     let pool = pool_with(Limits::default());
     let answers = Both(Barrier::new(2), AtomicUsize::new(0));
     let mut values = std::thread::scope(|scope| {
         let run = || {
-            pool.evaluate(&module_request(), &answers).map(|evaluated| evaluated.value["n"].clone())
+            pool.evaluate(&module_request(), &answers)
+                .map(|evaluated| value(&evaluated)["n"].clone())
         };
         let threads = [scope.spawn(run), scope.spawn(run)];
         threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Result<Vec<_>, _>>()
@@ -66,7 +109,7 @@ fn at_the_same_time() -> Result<(), Failed> {
 fn replaced() -> Result<(), Failed> {
     let pool = pool_with(Limits { requests: 2, ..Limits::default() });
     for number in 0..5 {
-        let value = pool.evaluate(&request(&format!("{number} + 1")), &NoAnswers)?.value;
+        let value = value(&pool.evaluate(&request(&format!("{number} + 1")), &NoAnswers)?);
         if value != number + 1 {
             return Err(format!("{number} + 1 is {value}").into());
         }
