@@ -13,7 +13,7 @@ use wake_store::ware::new_guid;
 use crate::diagnostic::{Class, Diagnostic, Failure, Level};
 use crate::evaluate::Evaluator;
 use crate::event::{Counts, EVENT_VERSION, Event, Reporter};
-use crate::execute::{Runner, store_failure};
+use crate::execute::{Runner, Slots, store_failure};
 use crate::files::Files;
 use crate::history::History;
 use crate::links::{OUT_DIR, link, link_name};
@@ -165,13 +165,12 @@ impl Session {
         let pins = Pins::for_plan(&planned.plan);
         let host = || self.host();
         let pinner = pins.pinner(&planned, &evaluator, self, &host);
-        let runner =
-            Runner { store: &self.store, executor: &self.executor, files: &checkout.files, cancel };
+        let runner = self.runner(&checkout.files, cancel);
         let steps = PlannedSteps::new(&pinner);
         let rules =
             Rules { jobs: self.jobs, keep_going: request.keep_going, rebuild: request.rebuild };
         let schedule = Schedule::new(&steps, &runner, &checkout.history, rules, started);
-        let Outcome { counts, classes, keys, saved_ms } = schedule.run(&self.threads, reporter);
+        let Outcome { counts, classes, keys, saved_ms } = schedule.run(reporter);
         ending.counts = counts;
         ending.classes.extend(classes);
         ending.saved_ms = saved_ms;
@@ -310,10 +309,10 @@ impl Session {
                 usual_ms: history.get(&record.label).map(|past| past.dur_ms),
             });
         }
-        let runner = Runner { store: &self.store, executor: &self.executor, files: &files, cancel };
+        let runner = self.runner(&files, cancel);
         let rules = Rules { jobs: self.jobs, keep_going: request.keep_going, rebuild: false };
         let schedule = Schedule::new(replay, &runner, &history, rules, started);
-        let Outcome { counts, classes, keys, saved_ms } = schedule.run(&self.threads, reporter);
+        let Outcome { counts, classes, keys, saved_ms } = schedule.run(reporter);
         ending.counts.add(&counts);
         ending.classes.extend(classes);
         ending.saved_ms =
@@ -336,6 +335,11 @@ impl Session {
         let _ = snapshot;
         // Only explanations and estimates are lost with it.
         let _ = history.write(&self.history_file());
+    }
+
+    fn runner<'a>(&'a self, files: &'a Files, cancel: &'a CancelToken) -> Runner<'a> {
+        let slots = Slots::new(self.jobs);
+        Runner { store: &self.store, executor: &self.executor, files, cancel, slots }
     }
 
     fn link_or_tell(

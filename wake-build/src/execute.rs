@@ -1,6 +1,7 @@
 //! Running a pinned action, or remembering what came of it.
 
 use std::path::Path;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wake_exec::{
@@ -36,6 +37,59 @@ pub(crate) struct Runner<'a> {
     pub files: &'a Files,
     /// Fires when the build is to stop.
     pub cancel: &'a CancelToken,
+    /// How many commands may run at once.
+    pub slots: Slots,
+}
+
+/// Rights to run a command, so that steps can be got ready and put away while others run.
+pub(crate) struct Slots {
+    free: Mutex<Free>,
+    changed: Condvar,
+}
+
+struct Free {
+    count: usize,
+    closed: bool,
+}
+
+/// The right to run one command, given back when it is dropped.
+struct Slot<'a>(&'a Slots);
+
+impl Slots {
+    /// As many as this.
+    pub(crate) fn new(count: usize) -> Slots {
+        let free = Free { count: count.max(1), closed: false };
+        Slots { free: Mutex::new(free), changed: Condvar::new() }
+    }
+
+    /// Gives no more of them out, also to those who wait: the build is over.
+    pub(crate) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    fn take(&self) -> Option<Slot<'_>> {
+        let mut free = self.lock();
+        while free.count == 0 && !free.closed {
+            free = self.changed.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+        if free.closed {
+            return None;
+        }
+        free.count -= 1;
+        Some(Slot(self))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Free> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        self.0.lock().count += 1;
+        self.0.changed.notify_one();
+    }
 }
 
 /// An action that was run.
@@ -93,16 +147,20 @@ impl Runner<'_> {
         Ok(self.store.action(digest)?)
     }
 
-    /// Runs the action and keeps what comes of it, unless it fails.
+    /// Runs the action and keeps what comes of it, unless it fails; calls `started` when its turn has come.
     pub(crate) fn run(
         &self,
         pinned: &Pinned,
         digest: &ActionDigest,
         label: &str,
+        started: &dyn Fn(),
     ) -> Result<Ran, NotRun> {
         match &pinned.action.command {
-            Command::Run(_) => self.run_command(pinned, digest, label),
-            Command::Collect { .. } => self.collect(pinned, digest, label),
+            Command::Run(_) => self.run_command(pinned, digest, label, started),
+            Command::Collect { .. } => {
+                started();
+                self.collect(pinned, digest, label)
+            }
         }
     }
 
@@ -111,13 +169,17 @@ impl Runner<'_> {
         pinned: &Pinned,
         digest: &ActionDigest,
         label: &str,
+        started: &dyn Fn(),
     ) -> Result<Ran, NotRun> {
-        let started_ms = now_ms();
         let scratch = self.store.scratch()?;
         let into = scratch.path().join("out");
         let job = self.job(pinned, &into, scratch.path());
+        let slot = self.slots.take().ok_or(NotRun::Cancelled)?;
+        started();
+        let started_ms = now_ms();
         let finished =
             self.executor.run(&job, self.cancel).map_err(|e| sandbox_failure(label, &e))?;
+        drop(slot);
         let Finished { outcome, stdout, stderr, usage, timings, outputs } = finished;
         let (stdout, stderr) = (stdout.to_bytes(), stderr.to_bytes());
         let mut record = RunRecord {

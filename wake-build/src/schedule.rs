@@ -1,7 +1,7 @@
 //! Scheduling: every step as soon as what it needs is done, the longest known way first.
 //!
-//! One thread owns all state and speaks to the reporter; workers of a rayon pool perform steps and
-//! answer through one channel.
+//! One thread owns all state and speaks to the reporter; others perform steps and answer through one
+//! channel.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
@@ -126,15 +126,32 @@ impl<'a> Schedule<'a> {
     }
 
     /// Performs every step, telling `reporter` of each.
-    pub(crate) fn run(&self, pool: &rayon::ThreadPool, reporter: &mut dyn Reporter) -> Outcome {
+    pub(crate) fn run(&self, reporter: &mut dyn Reporter) -> Outcome {
         let (sender, receiver) = unbounded();
-        pool.in_place_scope(|scope| {
+        let (next, steps) = unbounded();
+        std::thread::scope(|scope| {
+            let mut threads = 0;
             let start = |step: usize| {
-                let sender = sender.clone();
-                scope.spawn(move |_| self.perform(step, &sender));
+                // A thread that cannot be started leaves its steps to the others.
+                if threads < self.in_hand() {
+                    let (sender, steps) = (sender.clone(), steps.clone());
+                    let name = format!("step-{threads}");
+                    let work = move || steps.iter().for_each(|step| self.perform(step, &sender));
+                    let started = std::thread::Builder::new().name(name).spawn_scoped(scope, work);
+                    threads += usize::from(started.is_ok());
+                }
+                let _ = next.send(step);
             };
-            Progress::new(self, reporter).drive(&receiver, &start)
+            let outcome = Progress::new(self, reporter).drive(&receiver, start);
+            drop(next);
+            outcome
         })
+    }
+
+    /// How many steps are in hand at once: as many as there are commands running, and as many that are
+    /// got ready or put away.
+    fn in_hand(&self) -> usize {
+        2 * self.rules.jobs
     }
 
     fn perform(&self, step: usize, sender: &Sender<Message>) {
@@ -178,8 +195,11 @@ impl<'a> Schedule<'a> {
         } else {
             reason(self.runner.store, past, &key, &pinned.action)
         };
-        let _ = sender.send(Message::Started { step, key });
-        let ran = self.runner.run(&pinned, &key, label)?;
+        let started = || {
+            // The receiver outlives the scope in which this runs.
+            let _ = sender.send(Message::Started { step, key });
+        };
+        let ran = self.runner.run(&pinned, &key, label, &started)?;
         if let Some(corruption) = &ran.corruption {
             let _ = sender.send(Message::Warning(Box::new(corruption_warning(label, corruption))));
         }
@@ -317,10 +337,13 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         progress
     }
 
-    fn drive(mut self, receiver: &Receiver<Message>, start: &dyn Fn(usize)) -> Outcome {
+    fn drive(mut self, receiver: &Receiver<Message>, mut start: impl FnMut(usize)) -> Outcome {
         loop {
             self.stopped |= self.schedule.runner.cancel.is_cancelled();
-            while !self.stopped && self.running < self.schedule.rules.jobs {
+            if self.stopped {
+                self.schedule.runner.slots.close();
+            }
+            while !self.stopped && self.running < self.schedule.in_hand() {
                 let Some((_, Reverse(step))) = self.ready.pop() else { break };
                 self.states[step] = State::Running;
                 self.running += 1;

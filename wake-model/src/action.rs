@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::decode::{DecodeError, Decoder, Token};
 use crate::digest::{ActionDigest, BlobDigest, Digest, HostDigest, TreeDigest};
-use crate::encode::{Domain, Encoder, digest_bytes};
+use crate::encode::{Domain, Encoder, Sink, digest_bytes};
 use crate::path::RelPath;
 
 /// Everything a command can see, and therefore everything that can change what it yields.
@@ -170,27 +170,24 @@ impl Action {
 
     /// The canonical bytes: the list of [`Action::fields`].
     pub fn encode(&self) -> Vec<u8> {
-        let fields = self.fields();
-        let mut bytes = Vec::with_capacity(fields.len() * 96);
+        let mut count = 0;
+        let mut size = 9;
+        self.walk(&mut |_, key, value| {
+            count += 1;
+            size += 64 + key.map_or(0, str::len) + value.size();
+        });
+        let mut bytes = Vec::with_capacity(size);
         let mut encoder = Encoder::new(&mut bytes);
-        encoder.list(fields.len());
-        for Field { group, key, value } in &fields {
+        encoder.list(count);
+        self.walk(&mut |group, key, value| {
             encoder.list(3);
             encoder.text(group);
             match key {
                 Some(key) => encoder.text(key),
                 None => encoder.none(),
             }
-            match value {
-                FieldValue::Text(text) => encoder.text(text),
-                FieldValue::Uint(number) => encoder.uint(*number),
-                FieldValue::Digest(kind, digest) => {
-                    encoder.list(2);
-                    encoder.text(kind);
-                    encoder.digest(digest);
-                }
-            }
-        }
+            value.encode(&mut encoder);
+        });
         bytes
     }
 
@@ -206,31 +203,115 @@ impl Action {
         Ok(fields)
     }
 
-    /// Every named part, in a fixed order: the one walk that hashes and explains.
+    /// Every named part, in a fixed order.
     pub fn fields(&self) -> Vec<Field> {
+        let mut fields = Vec::with_capacity(self.inputs.len() + 24);
+        self.walk(&mut |group, key, value| {
+            let (group, key) = (group.to_owned(), key.map(str::to_owned));
+            fields.push(Field { group, key, value: value.to_owned() });
+        });
+        fields
+    }
+
+    /// The one walk that hashes and explains: group, key and value of each part.
+    fn walk(&self, each: &mut dyn FnMut(&str, Option<&str>, Part<'_>)) {
         // No `..`: a new field does not compile until someone decides whether it is identity.
         let Action { command, root, inputs, outputs, user, network, sandbox, platform } = self;
-        let mut fields = Vec::with_capacity(inputs.len() + 24);
-        command_fields(command, &mut fields);
-        root_field(root, &mut fields);
+        walk_command(command, each);
+        let root = match root {
+            RootFs::Host(host) => Part::Digest("host", &host.0),
+            RootFs::Empty => Part::Text("empty"),
+            RootFs::Tree(tree) => Part::Digest("tree", &tree.0),
+        };
+        each("rootfs", None, root);
         for (path, node) in inputs {
-            fields.push(keyed("inputs", path.as_str(), input_value(node)));
+            each("inputs", Some(path.as_str()), Part::of_input(node));
         }
         for OutputDecl { path, kind } in outputs {
             let kind = match kind {
                 OutputKind::Any => "any",
                 OutputKind::Dir => "dir",
             };
-            fields.push(keyed("outputs", path.as_str(), FieldValue::Text(kind.to_owned())));
+            each("outputs", Some(path.as_str()), Part::Text(kind));
         }
         let User { uid, gid, hostname } = user;
-        fields.push(keyed("user", "uid", FieldValue::Uint(u64::from(*uid))));
-        fields.push(keyed("user", "gid", FieldValue::Uint(u64::from(*gid))));
-        fields.push(keyed("user", "hostname", FieldValue::Text(hostname.clone())));
-        fields.push(single("network", if *network { "yes" } else { "no" }));
-        fields.push(single("sandbox", sandbox.as_str()));
-        fields.push(single("platform", platform));
-        fields
+        each("user", Some("uid"), Part::Uint(u64::from(*uid)));
+        each("user", Some("gid"), Part::Uint(u64::from(*gid)));
+        each("user", Some("hostname"), Part::Text(hostname));
+        each("network", None, Part::Text(if *network { "yes" } else { "no" }));
+        each("sandbox", None, Part::Text(sandbox.as_str()));
+        each("platform", None, Part::Text(platform));
+    }
+}
+
+fn walk_command(command: &Command, each: &mut dyn FnMut(&str, Option<&str>, Part<'_>)) {
+    match command {
+        Command::Run(Invocation { program, args, env, stdin, cwd }) => {
+            each("program", None, Part::Text(program));
+            for (index, arg) in args.iter().enumerate() {
+                each("args", Some(&index.to_string()), Part::Text(arg));
+            }
+            for (name, value) in env {
+                each("env", Some(name), Part::Text(value));
+            }
+            each("stdin", None, Part::Text(stdin));
+            each("cwd", None, Part::Text(cwd));
+        }
+        Command::Collect { cwd } => each("collect", None, Part::Text(cwd)),
+    }
+}
+
+/// The value of a part, borrowed.
+#[derive(Clone, Copy)]
+enum Part<'a> {
+    Text(&'a str),
+    /// The text `link ` and this.
+    LinkTo(&'a str),
+    Uint(u64),
+    Digest(&'static str, &'a Digest),
+}
+
+const LINK: &str = "link ";
+
+impl<'a> Part<'a> {
+    fn of_input(node: &'a InputNode) -> Part<'a> {
+        match node {
+            InputNode::File { blob, executable: false } => Part::Digest("file", &blob.0),
+            InputNode::File { blob, executable: true } => Part::Digest("executable", &blob.0),
+            InputNode::Tree(tree) => Part::Digest("tree", &tree.0),
+            InputNode::Link { target } => Part::LinkTo(target),
+            InputNode::Dir => Part::Text("dir"),
+        }
+    }
+
+    /// Bytes of its text, if it is one.
+    fn size(self) -> usize {
+        match self {
+            Part::Text(text) | Part::LinkTo(text) => text.len(),
+            Part::Uint(_) | Part::Digest(..) => 0,
+        }
+    }
+
+    fn encode<S: Sink>(self, encoder: &mut Encoder<'_, S>) {
+        match self {
+            Part::Text(text) => encoder.text(text),
+            Part::LinkTo(target) => encoder.text(&format!("{LINK}{target}")),
+            Part::Uint(number) => encoder.uint(number),
+            Part::Digest(kind, digest) => {
+                encoder.list(2);
+                encoder.text(kind);
+                encoder.digest(digest);
+            }
+        }
+    }
+
+    fn to_owned(self) -> FieldValue {
+        match self {
+            Part::Text(text) => FieldValue::Text(text.to_owned()),
+            Part::LinkTo(target) => FieldValue::Text(format!("{LINK}{target}")),
+            Part::Uint(number) => FieldValue::Uint(number),
+            Part::Digest(kind, digest) => FieldValue::Digest(kind.to_owned(), *digest),
+        }
     }
 }
 
@@ -255,54 +336,6 @@ fn decode_field(decoder: &mut Decoder<'_>) -> Result<Field, DecodeError> {
         _ => return Err(decoder.error()),
     };
     Ok(Field { group: group.to_owned(), key, value })
-}
-
-fn command_fields(command: &Command, fields: &mut Vec<Field>) {
-    match command {
-        Command::Run(Invocation { program, args, env, stdin, cwd }) => {
-            fields.push(single("program", program));
-            for (index, arg) in args.iter().enumerate() {
-                fields.push(keyed("args", &index.to_string(), FieldValue::Text(arg.clone())));
-            }
-            for (name, value) in env {
-                fields.push(keyed("env", name, FieldValue::Text(value.clone())));
-            }
-            fields.push(single("stdin", stdin));
-            fields.push(single("cwd", cwd));
-        }
-        Command::Collect { cwd } => fields.push(single("collect", cwd)),
-    }
-}
-
-fn root_field(root: &RootFs, fields: &mut Vec<Field>) {
-    let value = match root {
-        RootFs::Host(host) => FieldValue::Digest("host".to_owned(), host.0),
-        RootFs::Empty => FieldValue::Text("empty".to_owned()),
-        RootFs::Tree(tree) => FieldValue::Digest("tree".to_owned(), tree.0),
-    };
-    fields.push(Field { group: "rootfs".to_owned(), key: None, value });
-}
-
-fn input_value(node: &InputNode) -> FieldValue {
-    match node {
-        InputNode::File { blob, executable: false } => {
-            FieldValue::Digest("file".to_owned(), blob.0)
-        }
-        InputNode::File { blob, executable: true } => {
-            FieldValue::Digest("executable".to_owned(), blob.0)
-        }
-        InputNode::Tree(tree) => FieldValue::Digest("tree".to_owned(), tree.0),
-        InputNode::Link { target } => FieldValue::Text(format!("link {target}")),
-        InputNode::Dir => FieldValue::Text("dir".to_owned()),
-    }
-}
-
-fn single(group: &str, text: &str) -> Field {
-    Field { group: group.to_owned(), key: None, value: FieldValue::Text(text.to_owned()) }
-}
-
-fn keyed(group: &str, key: &str, value: FieldValue) -> Field {
-    Field { group: group.to_owned(), key: Some(key.to_owned()), value }
 }
 
 impl std::fmt::Display for Field {

@@ -6,13 +6,15 @@ mod program;
 mod text;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
+use serde_json::value::RawValue;
 use wake_exec::{DEFAULT_ENV, HOSTNAME, WORK_DIR, WORK_PATH};
 use wake_model::action::{Command, Invocation, User};
+use wake_model::json;
 use wake_model::{
     Action, HostDigest, Manifest, OutputDecl, RelPath, RootFs, SandboxLevel, TreeDigest,
 };
@@ -231,7 +233,7 @@ impl Steps for PlannedSteps<'_> {
         let record = StepRecord {
             label: node.label.clone(),
             link: node.requested.then(|| link.to_string_lossy().into_owned()),
-            outputs: wake_model::json::canonical(&node.instance.outputs),
+            outputs: json::canonical(&node.instance.outputs),
             needs: self.needs(step),
             result: crate::snapshot::StepResult::of(&kept),
         };
@@ -243,6 +245,26 @@ impl Steps for PlannedSteps<'_> {
 
 fn module_json_path() -> RelPath {
     RelPath::parse(".wake/module.json").unwrap_or_default()
+}
+
+/// A module as its command sees it; the fields are sorted, so that the text is canonical JSON.
+#[derive(Serialize)]
+struct ModuleJson<'a> {
+    config: Arc<RawValue>,
+    inputs: Arc<RawValue>,
+    modules: BTreeMap<&'a str, SeenModule<'a>>,
+    name: &'a str,
+    outputs: Arc<RawValue>,
+    pkg: Arc<RawValue>,
+}
+
+/// A module that another one needs, as that one's command sees it.
+#[derive(Serialize, Deserialize)]
+struct SeenModule<'a> {
+    #[serde(borrow)]
+    inputs: &'a RawValue,
+    #[serde(borrow)]
+    outputs: &'a RawValue,
 }
 
 /// One step where it is being pinned.
@@ -304,24 +326,23 @@ impl Site<'_> {
     fn module_json(&self) -> String {
         let Step { decl, instance, .. } = self.step;
         let plan = self.pinner.plan;
-        let mut modules = serde_json::Map::new();
+        let mut modules = BTreeMap::new();
         for edge in plan.graph.edges(self.node) {
             use petgraph::visit::EdgeRef;
             let seen = &plan.graph[edge.target()].seen;
-            if let Ok(Value::Object(mut fields)) = serde_json::from_str::<Value>(seen) {
-                fields.remove("id");
-                modules.insert(edge.weight().clone(), Value::Object(fields));
+            if let Ok(seen) = serde_json::from_str::<SeenModule>(seen) {
+                modules.insert(edge.weight().as_str(), seen);
             }
         }
-        let value = json!({
-            "name": decl.name,
-            "config": decl.config,
-            "pkg": { "pkgInfo": self.pkg.info },
-            "inputs": instance.inputs,
-            "outputs": instance.outputs,
-            "modules": modules,
-        });
-        let mut text = wake_model::json::canonical(&value);
+        let module = ModuleJson {
+            config: json::text(&decl.config),
+            inputs: json::text(&instance.inputs),
+            modules,
+            name: &decl.name,
+            outputs: json::text(&instance.outputs),
+            pkg: json::text(&serde_json::json!({ "pkgInfo": self.pkg.info })),
+        };
+        let mut text = serde_json::to_string(&module).unwrap_or_default();
         text.push('\n');
         text
     }

@@ -13,17 +13,22 @@ use crate::defaults::SOURCE_DATE_EPOCH;
 pub(crate) const STRAIGHT: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
-/// A directory in which things are made.
+/// A directory in which things are made. Nobody else changes it meanwhile.
 pub(crate) struct Place {
     root: OwnedFd,
     owner: Option<Owner>,
     made: HashSet<String>,
+    /// The directory in which something was made last, below those that lead to it.
+    open: Vec<(String, OwnedFd)>,
 }
+
+/// Directories on the way to one that are kept open; deeper ones are reached in one step.
+const MOST_OPEN: usize = 32;
 
 impl Place {
     /// `root` as a place where everything made belongs to `owner`.
     pub(crate) fn new(root: OwnedFd, owner: Option<Owner>) -> Self {
-        Place { root, owner, made: HashSet::new() }
+        Place { root, owner, made: HashSet::new(), open: Vec::new() }
     }
 
     /// The directory itself.
@@ -38,10 +43,10 @@ impl Place {
         }
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         self.directory(parent)?;
-        let holder = self.open(parent)?;
-        match rustix::fs::mkdirat(holder.fd(), name, Mode::from_raw_mode(0o755)) {
-            Ok(()) => self.give(holder.fd(), name)?,
-            Err(Errno::EXIST) => drop(self.open(path)?),
+        self.go_to(parent)?;
+        match rustix::fs::mkdirat(self.here(), name, Mode::from_raw_mode(0o755)) {
+            Ok(()) => self.give(name)?,
+            Err(Errno::EXIST) => self.go_to(path)?,
             Err(errno) => return Err(errno),
         }
         self.made.insert(path.to_owned());
@@ -50,12 +55,10 @@ impl Place {
 
     /// Makes the regular file `path`, which must not exist, and its parents; open for writing.
     pub(crate) fn file(&mut self, path: &str, mode: u32) -> Result<OwnedFd, Errno> {
-        if let Some((parent, _)) = path.rsplit_once('/') {
-            self.directory(parent)?;
-        }
+        let name = self.beside(path)?;
+        // A link in its place is something that exists.
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(mode);
-        let file = rustix::fs::openat2(&self.root, path, flags, mode, STRAIGHT)?;
+        let file = rustix::fs::openat(self.here(), name, flags, Mode::from_raw_mode(mode))?;
         if let Some(Owner { uid, gid }) = self.owner {
             rustix::fs::fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
         }
@@ -64,11 +67,9 @@ impl Place {
 
     /// Makes the symbolic link `path`, which must not exist, and its parents.
     pub(crate) fn link(&mut self, path: &str, target: &[u8]) -> Result<(), Errno> {
-        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-        self.directory(parent)?;
-        let holder = self.open(parent)?;
-        rustix::fs::symlinkat(target, holder.fd(), name)?;
-        self.give(holder.fd(), name)
+        let name = self.beside(path)?;
+        rustix::fs::symlinkat(target, self.here(), name)?;
+        self.give(name)
     }
 
     /// Takes away the right to make anything new in the directories made at and below `path`.
@@ -77,40 +78,62 @@ impl Place {
             made.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         };
         for made in self.made.iter().filter(inside) {
-            let (parent, name) = made.rsplit_once('/').unwrap_or(("", made));
-            let holder = self.open(parent)?;
-            rustix::fs::chmodat(holder.fd(), name, Mode::from_raw_mode(0o555), AtFlags::empty())?;
+            // Every part of the path is a directory that was made here.
+            let mode = Mode::from_raw_mode(0o555);
+            rustix::fs::chmodat(&self.root, made.as_str(), mode, AtFlags::empty())?;
         }
         Ok(())
     }
 
-    fn open(&self, directory: &str) -> Result<Opened<'_>, Errno> {
-        if directory.is_empty() {
-            return Ok(Opened::Root(self.root.as_fd()));
-        }
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::openat2(&self.root, directory, flags, Mode::empty(), STRAIGHT)
-            .map(Opened::Below)
+    /// Goes to the directory of `path`, which is made if it does not exist; gives the name in it.
+    fn beside<'p>(&mut self, path: &'p str) -> Result<&'p str, Errno> {
+        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
+        self.directory(parent)?;
+        self.go_to(parent)?;
+        Ok(name)
     }
 
-    fn give(&self, holder: BorrowedFd<'_>, name: &str) -> Result<(), Errno> {
+    /// The directory that was gone to.
+    fn here(&self) -> BorrowedFd<'_> {
+        self.open.last().map_or(self.root.as_fd(), |(_, directory)| directory.as_fd())
+    }
+
+    fn go_to(&mut self, directory: &str) -> Result<(), Errno> {
+        while self.open.pop_if(|(open, _)| below(open, directory).is_none()).is_some() {}
+        let at = self.open.last().map_or("", |(open, _)| open);
+        let Some(rest) = below(at, directory).filter(|rest| !rest.is_empty()) else {
+            return Ok(());
+        };
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let (steps, mut length) = (rest.split('/'), directory.len() - rest.len());
+        if self.open.len() + steps.clone().count() > MOST_OPEN {
+            self.open.clear();
+            let opened =
+                rustix::fs::openat2(&self.root, directory, flags, Mode::empty(), STRAIGHT)?;
+            self.open.push((directory.to_owned(), opened));
+            return Ok(());
+        }
+        for step in steps {
+            let opened = rustix::fs::openat(self.here(), step, flags, Mode::empty())?;
+            length += step.len();
+            self.open.push((directory[..length].to_owned(), opened));
+            length += 1;
+        }
+        Ok(())
+    }
+
+    fn give(&self, name: &str) -> Result<(), Errno> {
         let Some(Owner { uid, gid }) = self.owner else { return Ok(()) };
         let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-        rustix::fs::chownat(holder, name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
+        rustix::fs::chownat(self.here(), name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
     }
 }
 
-enum Opened<'a> {
-    Root(BorrowedFd<'a>),
-    Below(OwnedFd),
-}
-
-impl Opened<'_> {
-    fn fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Opened::Root(root) => *root,
-            Opened::Below(fd) => fd.as_fd(),
-        }
+/// What of `path` lies below `directory`; none if it lies elsewhere.
+fn below<'p>(directory: &str, path: &'p str) -> Option<&'p str> {
+    match path.strip_prefix(directory)? {
+        rest if directory.is_empty() || rest.is_empty() => Some(rest),
+        rest => rest.strip_prefix('/'),
     }
 }
 
@@ -123,4 +146,44 @@ pub(crate) fn fix_time(file: impl AsFd) -> Result<(), Errno> {
 pub(crate) fn fixed_times(seconds: i64) -> Timestamps {
     let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
     Timestamps { last_access: time, last_modification: time }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn things_come_to_lie_where_they_should_whatever_was_made_before() {
+        let dir = std::env::temp_dir().join(format!("wake-place-{}", std::process::id()));
+        fs::create_dir(&dir).unwrap();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        let root = rustix::fs::open(&dir, flags, Mode::empty()).unwrap();
+        let mut place = Place::new(root, None);
+        let deep = vec!["d"; 3 * MOST_OPEN].join("/");
+        let deep_file = format!("{deep}/f");
+        let files = ["a/b/c", "a/bb", "a/b/d", "x", "ab/c", "a/b/c2/e", deep_file.as_str(), "d/f"];
+        for path in files {
+            place.file(path, 0o644).unwrap();
+        }
+        place.link("a/l", b"b").unwrap();
+        assert_eq!(place.file("a/b/c", 0o644).unwrap_err(), Errno::EXIST);
+        assert!(place.file("a/l/through", 0o644).is_err(), "a link decides where");
+        assert!(place.file("x/below", 0o644).is_err());
+        place.directory("a/b").unwrap();
+        for path in files {
+            assert!(dir.join(path).is_file(), "{path}");
+        }
+        assert!(!dir.join("a/b/through").exists());
+        place.seal("a").unwrap();
+        let writable = |path: &str| !fs::metadata(dir.join(path)).unwrap().permissions().readonly();
+        assert_eq!(["a", "a/b", "ab", "d"].map(writable), [false, false, true, true]);
+        for made in ["a", "a/b", "a/b/c2"] {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            fs::set_permissions(dir.join(made), mode).unwrap();
+        }
+        fs::remove_dir_all(dir).unwrap();
+    }
 }

@@ -179,7 +179,7 @@ impl HostFile<'_> {
     ) -> Result<(), Failure> {
         if self.seal == Seal::Digest {
             let mut hasher = blake3::Hasher::new();
-            self.read(file, buffer, |bytes| {
+            self.read(file, signature.size, buffer, |bytes| {
                 hasher.update(bytes);
                 Ok(())
             })?;
@@ -215,7 +215,7 @@ impl HostFile<'_> {
         let copy = place.file(path, mode(self.executable)).map_err(made)?;
         let mut hasher = blake3::Hasher::new();
         let hashed = self.seal == Seal::Digest;
-        self.read(file, buffer, |bytes| {
+        self.read(file, signature.size, buffer, |bytes| {
             if hashed {
                 hasher.update(bytes);
             }
@@ -232,19 +232,28 @@ impl HostFile<'_> {
         if same { Ok(()) } else { self.changed(pending) }
     }
 
+    /// Reads the file as far as it went when it was opened: what is more by now is a change, and no part of
+    /// what the job knows.
     fn read(
         &self,
         file: &File,
+        size: u64,
         buffer: &mut [u8],
         mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        loop {
-            match kernel::read_some(file.as_fd(), buffer) {
+        let mut left = size;
+        while left > 0 {
+            let wanted = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+            match kernel::read_some(file.as_fd(), &mut buffer[..wanted]) {
                 Ok(0) => return Ok(()),
-                Ok(length) => each(&buffer[..length])?,
+                Ok(length) => {
+                    each(&buffer[..length])?;
+                    left -= length as u64;
+                }
                 Err(errno) => return Err(Failure::step("read", self.host, errno)),
             }
         }
+        Ok(())
     }
 }
 

@@ -58,7 +58,7 @@ impl Runner {
         )
         .map_err(|errno| Failure::step("open", "/dev/null", errno))?;
         Ok(Runner {
-            traces: confined.as_ref().map(Traces::new),
+            traces: confined.as_ref().map(Traces::new).transpose().map_err(traced)?,
             confined,
             views: HashMap::new(),
             stack: Stack::new(),
@@ -83,10 +83,10 @@ impl Runner {
 
     /// Removes what the last command may have left, after its result has been sent.
     pub(crate) fn tidy(&mut self) -> Result<(), Failure> {
-        match (&self.traces, &self.confined) {
-            (Some(traces), Some(confined)) => traces
-                .remove(confined, &mut self.buffer)
-                .map_err(|errno| Failure::step("clean", "namespaces", errno)),
+        match (&mut self.traces, &self.confined) {
+            (Some(traces), Some(confined)) => {
+                traces.remove(confined, &mut self.buffer).map_err(traced)
+            }
             _ => Ok(()),
         }
     }
@@ -205,6 +205,10 @@ impl Runner {
             .map_err(|errno| Failure::step("seal", format!("/{at}/{FOREIGN}"), errno))?;
         Ok(Some(work))
     }
+}
+
+fn traced(errno: rustix::io::Errno) -> Failure {
+    Failure::step("clean", "namespaces", errno)
 }
 
 /// Where the work directory holds what other packages and modules made.

@@ -9,33 +9,48 @@ use super::confine::Confined;
 use super::kernel;
 use crate::job::Network;
 
-/// The places where traces show.
+/// The places where traces show, open for as long as the namespaces last that they show.
 pub(crate) struct Traces {
     /// Message queues, semaphores and shared memory of System V: one heading line where there are none.
-    ipc: [&'static str; 3],
+    ipc: Vec<OwnedFd>,
+    /// How many sockets there are.
+    sockets: Option<OwnedFd>,
     /// The last process number given out; some kernels do not have the setting.
     last_pid: Option<OwnedFd>,
 }
 
+const IPC: [&str; 3] = ["sysvipc/msg", "sysvipc/sem", "sysvipc/shm"];
+const SOCKETS: &str = "self/net/sockstat";
+
 impl Traces {
-    pub(crate) fn new(confined: &Confined) -> Self {
+    pub(crate) fn new(confined: &Confined) -> Result<Self, Errno> {
         let flags = OFlags::WRONLY | OFlags::CLOEXEC;
         let last_pid =
             rustix::fs::openat(&confined.proc, "sys/kernel/ns_last_pid", flags, Mode::empty()).ok();
-        Traces { ipc: ["sysvipc/msg", "sysvipc/sem", "sysvipc/shm"], last_pid }
+        let ipc = open_ipc(&confined.proc)?;
+        let sockets = match confined.network {
+            Network::None => open(&confined.proc, SOCKETS)?,
+            Network::Host => None,
+        };
+        Ok(Traces { ipc, sockets, last_pid })
     }
 
     /// Gives the next command namespaces without a trace of the last one, which must be dead.
-    pub(crate) fn remove(&self, confined: &Confined, buffer: &mut [u8]) -> Result<(), Errno> {
-        for path in self.ipc {
-            if lines(&confined.proc, path, buffer)? > 1 {
+    pub(crate) fn remove(&mut self, confined: &Confined, buffer: &mut [u8]) -> Result<(), Errno> {
+        for place in &self.ipc {
+            let read = read(place, buffer)?;
+            if read.iter().filter(|byte| **byte == b'\n').count() > 1 {
                 kernel::unshare(libc::CLONE_NEWIPC)?;
+                self.ipc = open_ipc(&confined.proc)?;
                 break;
             }
         }
-        if confined.network == Network::None && !network_is_quiet(&confined.proc, buffer)? {
+        if let Some(sockets) = &self.sockets
+            && !is_quiet(read(sockets, buffer)?)
+        {
             kernel::unshare(libc::CLONE_NEWNET)?;
             kernel::loopback_up()?;
+            self.sockets = open(&confined.proc, SOCKETS)?;
         }
         if let Some(last_pid) = &self.last_pid {
             // Only so that process numbers repeat; nothing depends on it.
@@ -45,30 +60,40 @@ impl Traces {
     }
 }
 
-fn lines(proc: impl AsFd, path: &str, buffer: &mut [u8]) -> Result<usize, Errno> {
-    let read = read(proc, path, buffer)?;
-    Ok(read.iter().filter(|byte| **byte == b'\n').count())
+fn open_ipc(proc: impl AsFd) -> Result<Vec<OwnedFd>, Errno> {
+    let mut open_ones = Vec::with_capacity(IPC.len());
+    for path in IPC {
+        open_ones.extend(open(&proc, path)?);
+    }
+    Ok(open_ones)
+}
+
+/// None on a kernel without the facility, which has no traces of it.
+fn open(proc: impl AsFd, path: &str) -> Result<Option<OwnedFd>, Errno> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    match rustix::fs::openat(proc, path, flags, Mode::empty()) {
+        Err(Errno::NOENT) => Ok(None),
+        other => other.map(Some),
+    }
 }
 
 /// Whether no connection lingers: the kernel keeps closed ones for a minute.
-fn network_is_quiet(proc: impl AsFd, buffer: &mut [u8]) -> Result<bool, Errno> {
-    let text = read(proc, "self/net/sockstat", buffer)?;
-    let text = String::from_utf8_lossy(text);
+fn is_quiet(sockets: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(sockets);
     let tcp = text.lines().find(|line| line.starts_with("TCP:")).unwrap_or_default();
     let words: Vec<&str> = tcp.split_whitespace().collect();
     let none = |name: &str| {
         words.iter().position(|word| *word == name).and_then(|at| words.get(at + 1)) == Some(&"0")
     };
-    Ok(none("orphan") && none("tw"))
+    none("orphan") && none("tw")
 }
 
-fn read<'b>(proc: impl AsFd, path: &str, buffer: &'b mut [u8]) -> Result<&'b [u8], Errno> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = match rustix::fs::openat(proc, path, flags, Mode::empty()) {
-        // A kernel without the facility has no traces of it.
-        Err(Errno::NOENT) => return Ok(&[]),
-        other => other?,
-    };
-    let length = kernel::read_some(&file, buffer)?;
-    Ok(&buffer[..length])
+fn read(place: impl AsFd, buffer: &mut [u8]) -> Result<&[u8], Errno> {
+    loop {
+        match rustix::io::pread(&place, &mut *buffer, 0) {
+            Ok(length) => return Ok(&buffer[..length]),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
 }
