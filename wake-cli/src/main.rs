@@ -114,6 +114,8 @@ fn run(command: &Command, settings: &Settings, environment: &Environment) -> Out
             let store = session::store(settings)?;
             command::store::run(command, &store, settings, &mut out, &mut say)
         }
+        Command::Formula(command) => command::formula::run(command, settings, &mut out, &mut say),
+        Command::Ware(command) => command::ware::run(command, settings, &mut out, &mut say),
         Command::Doctor(args) => command::doctor::run(args, settings, environment, &mut out),
         Command::Completions(args) => command::completions::run(args, &mut out),
     };

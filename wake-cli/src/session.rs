@@ -87,10 +87,15 @@ pub(crate) fn store_fault(error: StoreError) -> Diagnostic {
     Diagnostic::error(Class::Environment, error.to_string())
 }
 
+/// What runs single commands, outside any build.
+pub(crate) fn executor() -> Result<Executor, Diagnostic> {
+    let worker = WorkerCommand { program: program()?, args: vec![SANDBOX_WORKER.to_owned()] };
+    Ok(Executor::new(worker, ExecutorOptions::default()))
+}
+
 /// Tries each kind of sandbox on this machine.
 pub(crate) fn probe() -> Result<Vec<Finding>, Failure> {
-    let worker = WorkerCommand { program: program()?, args: vec![SANDBOX_WORKER.to_owned()] };
-    Ok(wake_exec::probe(&Executor::new(worker, ExecutorOptions::default())))
+    Ok(wake_exec::probe(&executor()?))
 }
 
 /// What a person can do about a sandbox that the machine does not allow.

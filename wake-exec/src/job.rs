@@ -134,7 +134,8 @@ pub enum Source {
         /// Where it points.
         target: String,
     },
-    /// A directory with nothing in it, which belongs to the command.
+    /// A directory that belongs to the command; in the work directory with nothing in it, elsewhere with what the
+    /// root has there.
     Dir,
     /// A file or directory of the host, mounted as it lies.
     Mount {

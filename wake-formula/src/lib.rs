@@ -1,21 +1,24 @@
-//! The documents of the Timeless Stack's layer 1: formulas, which describe one computation, and run records, which say what
-//! came of it.
+//! The Timeless Stack's layer 1: formulas, which describe one computation, carried out; and run records, which say what came
+//! of them.
 //!
 //! ```text
 //! text ──Document::parse──► repeatr::Formula ──cradle()──► repeatr::Cradled ──► FormulaId     one SHA-384 over CBOR
 //!                       └─► warpforge::Formula ─────────────────────────────► FormulaId     one CID over DAG-CBOR
+//!                       both ──Run::run──► inputs from warehouses ─► sandbox ─► outputs packed ─► RunRecord
 //! ```
-//! Nothing here runs a formula or touches a disk; `spec/formulas.md` has the formats.
+//! `spec/formulas.md` has the formats.
 
 mod document;
 mod error;
 mod id;
 mod json;
 pub mod repeatr;
+mod run;
 mod run_record;
 pub mod warpforge;
 
 pub use document::Document;
 pub use error::DocumentError;
 pub use id::FormulaId;
+pub use run::{Ran, Run, RunError};
 pub use run_record::{Dialect, RunRecord};

@@ -60,6 +60,10 @@ impl Layout {
         self.root.join("roots")
     }
 
+    pub(crate) fn runs(&self) -> PathBuf {
+        self.root.join("runs")
+    }
+
     pub(crate) fn tmp(&self) -> PathBuf {
         self.root.join("tmp")
     }

@@ -12,6 +12,7 @@
 //! | `adopt`, `tree_builder`, `tree`, `blob` | putting and getting content |
 //! | `framing`, `record_file`, `action` | the action cache |
 //! | `memo` | small values by digest |
+//! | `runs` | records of what belongs to no checkout |
 //! | `roots`, `gc`, `verify`, `usage` | keeping house |
 //! | `ware` | content named by other systems |
 
@@ -34,6 +35,7 @@ mod publish;
 mod record_file;
 mod removal;
 mod roots;
+mod runs;
 mod session;
 mod stamps;
 mod tree;

@@ -2,6 +2,7 @@
 
 mod commands;
 mod global;
+mod layer1;
 mod quantity;
 
 use clap::{Parser, Subcommand};
@@ -11,6 +12,7 @@ pub(crate) use commands::{
     InitArgs, LogArgs, LsArgs, PlanArgs, RunArgs, StoreCommand, WhyArgs,
 };
 pub(crate) use global::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
+pub(crate) use layer1::{FormulaCommand, FormulaFormat, Placer, WareCommand};
 
 /// Build what is declared, see only what is declared, remember everything.
 #[derive(Debug, Parser)]
@@ -83,6 +85,12 @@ pub(crate) enum Command {
     /// Look into the store
     #[command(subcommand)]
     Store(StoreCommand),
+    /// Run, name, check or format a formula of the Timeless Stack
+    #[command(subcommand)]
+    Formula(FormulaCommand),
+    /// Pack, unpack and compare trees under ids that say what is in them
+    #[command(subcommand)]
+    Ware(WareCommand),
     /// Check whether this machine can build
     Doctor(DoctorArgs),
     /// Print a completion script for a shell
@@ -137,6 +145,8 @@ mod tests {
             "wake gc --max-size many",
             "wake eval",
             "wake store",
+            "wake formula run",
+            "wake ware pack tar",
         ] {
             let error = parse(line).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");

@@ -85,6 +85,26 @@ impl Place {
         Ok(())
     }
 
+    /// Gives the directory `path` to the owner, who may do everything in it.
+    pub(crate) fn own(&mut self, path: &str) -> Result<(), Errno> {
+        self.go_to(path)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let directory = rustix::fs::openat(self.here(), ".", flags, Mode::empty())?;
+        if let Some(Owner { uid, gid }) = self.owner {
+            rustix::fs::fchown(&directory, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+        }
+        let mode = Mode::from_raw_mode(rustix::fs::fstat(&directory)?.st_mode);
+        rustix::fs::fchmod(&directory, mode | Mode::RWXU)
+    }
+
+    /// Lets everybody make things in the directory `path`.
+    pub(crate) fn share(&mut self, path: &str) -> Result<(), Errno> {
+        self.go_to(path)?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let directory = rustix::fs::openat(self.here(), ".", flags, Mode::empty())?;
+        rustix::fs::fchmod(&directory, Mode::from_raw_mode(0o1777))
+    }
+
     /// Goes to the directory of `path`, which is made if it does not exist; gives the name in it.
     fn beside<'p>(&mut self, path: &'p str) -> Result<&'p str, Errno> {
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));

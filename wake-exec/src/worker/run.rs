@@ -102,14 +102,16 @@ impl Runner {
         if !pending.changed.is_empty() {
             return Err(Failure::Changed { paths: pending.changed });
         }
-        let tmp = scratch::memory(&job.limits, "1777", confined.owner)?;
-        let home = Place::new(duplicate(&tmp)?, confined.owner)
-            .directory("home")
-            .map_err(|errno| Failure::step("create", "/tmp/home", errno));
-        home?;
+        let tmp = match keeps_tmp(job) {
+            true => None,
+            false => Some(Self::temporary_directory(confined, job)?),
+        };
         let shm = scratch::memory(&job.limits, "1777", confined.owner)?;
-        let in_memory =
-            [work.as_ref().map(|w| w.mount.as_fd()), Some(tmp.as_fd()), Some(shm.as_fd())];
+        let in_memory = [
+            work.as_ref().map(|w| w.mount.as_fd()),
+            tmp.as_ref().map(AsFd::as_fd),
+            Some(shm.as_fd()),
+        ];
         let in_memory: Vec<OwnedFd> =
             in_memory.into_iter().flatten().map(duplicate).collect::<Result<_, _>>()?;
         let base = job.work.as_ref().map_or("", RelPath::as_str);
@@ -117,7 +119,9 @@ impl Runner {
         if let Some(work) = &work {
             attachments.push((absolute(base, "")?, duplicate(&work.mount)?));
         }
-        attachments.push((absolute("tmp", "")?, tmp));
+        if let Some(tmp) = tmp {
+            attachments.push((absolute("tmp", "")?, tmp));
+        }
         attachments.push((absolute("dev/shm", "")?, shm));
         for (path, mount) in pending.mounts {
             attachments.push((absolute(base, &path)?, mount));
@@ -163,6 +167,9 @@ impl Runner {
         if let Some(work) = &job.work {
             plan.add(work.as_str(), Item::Directory);
         }
+        if keeps_tmp(job) {
+            plan.add("tmp", Item::Shared);
+        }
         for (path, source) in outside {
             plan.add(path.as_str(), item(path, source)?);
         }
@@ -175,6 +182,15 @@ impl Runner {
             self.views.insert(key, Rc::clone(&view));
         }
         Ok(view)
+    }
+
+    /// An empty `/tmp` with a home directory in it.
+    fn temporary_directory(confined: &Confined, job: &Job) -> Result<OwnedFd, Failure> {
+        let tmp = scratch::memory(&job.limits, "1777", confined.owner)?;
+        Place::new(duplicate(&tmp)?, confined.owner)
+            .directory("home")
+            .map_err(|errno| Failure::step("create", "/tmp/home", errno))?;
+        Ok(tmp)
     }
 
     /// The work directory with the inputs that lie in it.
@@ -214,6 +230,11 @@ fn traced(errno: rustix::io::Errno) -> Failure {
 /// Where the work directory holds what other packages and modules made.
 const FOREIGN: &str = ".wake";
 
+/// Whether `/tmp` is part of a root directory that the command writes to as it likes, and its outputs may lie there.
+fn keeps_tmp(job: &Job) -> bool {
+    job.work.is_none() && matches!(job.root, Root::Dir { access: Access::Layered, .. })
+}
+
 /// The inputs that do not lie in the work directory.
 fn outside_work(job: &Job) -> Vec<(&RelPath, &Source)> {
     let inside = |path: &RelPath| job.work.as_ref().is_some_and(|work| path.starts_with(work));
@@ -229,7 +250,7 @@ fn item(path: &RelPath, source: &Source) -> Result<Item, Failure> {
             Ok(Item::File(bytes.clone(), populate::mode(*executable)))
         }
         Source::Link { target } => Ok(Item::Link(target.into())),
-        Source::Dir => Ok(Item::Directory),
+        Source::Dir => Ok(Item::Own),
         Source::Mount { host, access } => {
             let writable = if *access == Access::ReadWrite { Writable::Yes } else { Writable::No };
             let mount = mounts::host(host, writable)

@@ -62,8 +62,12 @@ enum Ground {
 
 /// Something at one path of the root directory.
 pub(crate) enum Item {
-    /// An empty directory.
+    /// A directory; what is there already stays as it is.
     Directory,
+    /// A directory that belongs to the command, whether or not it is there already.
+    Own,
+    /// A directory in which everybody may make things and remove their own.
+    Shared,
     /// A file by its bytes and its mode.
     File(Vec<u8>, u32),
     /// A symbolic link.
@@ -213,6 +217,8 @@ fn put(place: &mut Place, path: &str, item: Item) -> Result<(), Errno> {
     };
     match item {
         Item::Directory => place.directory(path),
+        Item::Own => place.directory(path).and_then(|()| place.own(path)),
+        Item::Shared => place.directory(path).and_then(|()| place.share(path)),
         Item::File(bytes, mode) => match place.file(path, mode) {
             Ok(file) => kernel::write_all(&file, &bytes),
             Err(errno) => absent_or_kept(Err(errno)),

@@ -115,6 +115,16 @@ pub(crate) fn open_first(
 }
 
 impl Warehouse {
+    /// Whether `ware` lies here, as far as a look at the disk can say; its bytes are not verified.
+    pub fn holds(&self, ware: &WareId) -> bool {
+        match self {
+            Warehouse::CaFile(dir) => shard(dir, ware.hash()).is_file(),
+            Warehouse::File(_) | Warehouse::Http(_) | Warehouse::CaHttp(_) | Warehouse::Git(_) => {
+                false
+            }
+        }
+    }
+
     /// Opens the packed form of `ware`. Its bytes are not verified here.
     pub(crate) fn open(&self, ware: &WareId) -> Result<Box<dyn Read + Send>, WarehouseError> {
         match self {

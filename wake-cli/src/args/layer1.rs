@@ -1,0 +1,166 @@
+//! What the commands for wares and formulas take.
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+
+/// `wake formula`
+#[derive(Debug, Subcommand)]
+pub(crate) enum FormulaCommand {
+    /// Run a formula and print its run record
+    #[command(after_help = FORMULA_CODES)]
+    Run {
+        /// The document
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Run it although it succeeded before
+        #[arg(long)]
+        rerun: bool,
+        /// Give it the network if it asks for it; nothing then says that it does the same again
+        #[arg(long)]
+        allow_network: bool,
+        /// A record, or events with a record, one JSON object a line
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: FormulaFormat,
+    },
+    /// Print the id of a formula
+    Id {
+        /// The document
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Say what is wrong with a formula, if anything is
+    Check {
+        /// The document
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Print a formula in its one form
+    Fmt {
+        /// The document
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+const FORMULA_CODES: &str = "\
+Exit codes, as the Timeless Stack publishes them: 0 the command succeeded, 32 it failed, 3 to 13 a ware
+could not be had or made (`wake ware --help`), 40 the formula is wrong, 41 the store failed, 42 the
+sandbox failed.";
+
+/// `wake formula run --format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FormulaFormat {
+    /// The record on standard output, all else on standard error
+    Text,
+    /// Events on standard output
+    Json,
+}
+
+/// `wake ware`
+#[derive(Debug, Subcommand)]
+#[command(after_help = WARE_HELP)]
+pub(crate) enum WareCommand {
+    /// Pack a tree and print its id
+    Pack {
+        /// `tar` or `tree`
+        #[arg(value_name = "TYPE")]
+        packtype: String,
+        /// The tree
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+        /// The warehouse that keeps it; without one it is only hashed
+        #[arg(long, value_name = "URL")]
+        target: Option<String>,
+        /// What becomes of owners, times and special files, as KEY=VALUE,KEY=VALUE
+        #[arg(long, value_name = "FILTERS")]
+        filters: Option<String>,
+    },
+    /// Fetch a ware, compare it with its id, and put it at PATH in place of what is there
+    Unpack {
+        /// The ware
+        #[arg(value_name = "WAREID")]
+        ware: String,
+        /// Where to
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+        /// Warehouses, tried in this order
+        #[arg(long = "source", value_name = "URL")]
+        sources: Vec<String>,
+        /// What becomes of owners, times and special files, as KEY=VALUE,KEY=VALUE
+        #[arg(long, value_name = "FILTERS")]
+        filters: Option<String>,
+        /// By way of the store, without it, or into the store alone
+        #[arg(long, value_name = "HOW", default_value = "copy")]
+        placer: Placer,
+    },
+    /// Print the id of a packed ware
+    Scan {
+        /// `tar`, `tree` or `zip`
+        #[arg(value_name = "TYPE")]
+        packtype: String,
+        /// Where the packed ware lies
+        #[arg(long, value_name = "URL")]
+        source: String,
+        /// What is refused, as KEY=VALUE,KEY=VALUE
+        #[arg(long, value_name = "FILTERS")]
+        filters: Option<String>,
+    },
+    /// Copy a packed ware to another warehouse, if its id is right
+    Mirror {
+        /// The ware
+        #[arg(value_name = "WAREID")]
+        ware: String,
+        /// Where to
+        #[arg(long, value_name = "URL")]
+        target: String,
+        /// Warehouses, tried in this order
+        #[arg(long = "source", value_name = "URL", required = true)]
+        sources: Vec<String>,
+    },
+    /// Print the id of a tree without packing it
+    Id {
+        /// `tar` or `tree`
+        #[arg(value_name = "TYPE")]
+        packtype: String,
+        /// The tree
+        #[arg(value_name = "PATH")]
+        path: PathBuf,
+        /// What becomes of owners, times and special files, as KEY=VALUE,KEY=VALUE
+        #[arg(long, value_name = "FILTERS")]
+        filters: Option<String>,
+    },
+    /// List what a packed ware holds
+    Ls {
+        /// `tar`, `tree` or `zip`
+        #[arg(value_name = "TYPE")]
+        packtype: String,
+        /// Where the packed ware lies
+        #[arg(long, value_name = "URL")]
+        source: String,
+    },
+}
+
+/// `wake ware unpack --placer`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Placer {
+    /// Unpack into the store, then copy
+    Copy,
+    /// Unpack to the path, past the store
+    Direct,
+    /// Unpack into the store and leave it there
+    None,
+}
+
+const WARE_HELP: &str = "\
+A ware is TYPE:HASH. The hash of a `tar` or `zip` ware covers files and directories, but no symbolic
+links, hard links, pipes and devices: published ids depend on that. A `tree` ware's covers everything.
+
+Warehouses: file://PATH, ca+file://DIR (by hash), and for reading http(s)://URL and ca+http(s)://URL.
+
+Filters: uid, gid, mtime, sticky, setid, dev; `spec/wares.md` has their values and defaults.
+
+Exit codes, as the Timeless Stack publishes them: 3 no warehouse available, 4 a warehouse cannot be
+written, 5 no warehouse has the ware, 6 the ware is damaged, 7 it has another hash, 9 the store failed,
+10 inputs do not fit together, 11 the tree cannot be packed, 12 a path cannot be used, 13 a filter
+refuses something.";

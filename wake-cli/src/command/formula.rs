@@ -1,0 +1,215 @@
+//! `wake formula`: documents of the Timeless Stack's layer 1.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+use wake_build::Cancel;
+use wake_build::diagnostic::{Class, Diagnostic, Place};
+use wake_formula::{Document, DocumentError, Ran, Run, RunError, RunRecord};
+
+use crate::args::{FormulaCommand, FormulaFormat};
+use crate::command::ware::Fault;
+use crate::exit::{Exit, Outcome, Stop};
+use crate::report::Verbosity;
+use crate::settings::Settings;
+use crate::terminal::escape;
+use crate::terminal::style::Role;
+use crate::{session, signals};
+
+/// What a document that cannot be read ends with, as published.
+const JOB_INVALID: u8 = 40;
+/// What a command that ran and failed ends with, as published.
+const JOB_UNSUCCESSFUL: u8 = 32;
+
+/// Runs, names, checks or formats a formula.
+pub(crate) fn run(
+    command: &FormulaCommand,
+    settings: &Settings,
+    out: &mut (impl Write + Send),
+    say: &mut (impl Write + Send),
+) -> Outcome {
+    let file = match command {
+        FormulaCommand::Run { file, .. }
+        | FormulaCommand::Id { file }
+        | FormulaCommand::Check { file }
+        | FormulaCommand::Fmt { file } => file,
+    };
+    let document = match read(file, settings)? {
+        Ok(document) => document,
+        Err(error) => return malformed(&error, settings, say),
+    };
+    match command {
+        FormulaCommand::Id { .. } => writeln!(out, "{}", document.id())?,
+        FormulaCommand::Check { .. } => {
+            if settings.manner.verbosity > Verbosity::Quiet {
+                let text = format!("{} is {}", file.display(), document.id());
+                writeln!(say, "{}", settings.manner.style.verb(Role::Good, "Checked", text))?;
+            }
+        }
+        FormulaCommand::Fmt { .. } => out.write_all(document.format().as_bytes())?,
+        FormulaCommand::Run { rerun, allow_network, format, .. } => {
+            let asked = Asked { again: *rerun, network: *allow_network, format: *format };
+            return carry_out(&document, file, &asked, settings, out, say);
+        }
+    }
+    Ok(Exit::Success)
+}
+
+struct Asked {
+    again: bool,
+    network: bool,
+    format: FormulaFormat,
+}
+
+fn read(file: &Path, settings: &Settings) -> Result<Result<Document, DocumentError>, Stop> {
+    let path = settings.cwd.join(file);
+    let text = std::fs::read_to_string(&path).map_err(|source| {
+        Diagnostic::error(Class::Usage, format!("`{}` cannot be read: {source}", file.display()))
+    })?;
+    Ok(Document::parse(&text, &file.display().to_string()))
+}
+
+fn malformed(error: &DocumentError, settings: &Settings, say: &mut impl Write) -> Outcome {
+    let DocumentError { file, line, column, source_line, message, hint } = error;
+    let place = Place {
+        file: file.clone(),
+        line: *line,
+        column: *column,
+        end_column: column + 1,
+        source_line: source_line.clone(),
+        label: None,
+    };
+    let mut diagnostic = Diagnostic::error(Class::Evaluation, message.clone()).at(Some(place));
+    diagnostic.help.extend(hint.clone());
+    let manner = settings.manner;
+    let text = crate::report::diagnostic::render(&diagnostic, manner.detail, manner.style);
+    say.write_all(text.as_bytes())?;
+    Ok(Exit::Code(JOB_INVALID))
+}
+
+fn carry_out(
+    document: &Document,
+    file: &Path,
+    asked: &Asked,
+    settings: &Settings,
+    out: &mut (impl Write + Send),
+    say: &mut (impl Write + Send),
+) -> Outcome {
+    let store = session::store(settings)?;
+    let executor = session::executor()?;
+    let cancel = cancel()?;
+    let base = settings.cwd.join(file).parent().map_or_else(PathBuf::new, Path::to_owned);
+    let run = Run {
+        store: &store,
+        executor: &executor,
+        base: &base,
+        network: asked.network,
+        again: asked.again,
+        cancel: &cancel,
+    };
+    let quiet = settings.manner.verbosity == Verbosity::Quiet;
+    let style = settings.manner.style;
+    // Both are told to from the threads that unpack.
+    let ends = Mutex::new((&mut *out, &mut *say));
+    let tell = |text: &str| {
+        let mut ends = ends.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        // Where nobody reads there is nobody to tell; the record says so at the end.
+        let _ = match asked.format {
+            FormulaFormat::Json => writeln!(ends.0, "{}", log_event(text)),
+            FormulaFormat::Text if quiet => Ok(()),
+            FormulaFormat::Text => {
+                writeln!(ends.1, "{}", style.verb(Role::Good, "Formula", escape::line(text)))
+            }
+        };
+    };
+    let result = run.run(document, &tell);
+    match asked.format {
+        FormulaFormat::Json => told_as_events(&result, out),
+        FormulaFormat::Text => told(result, settings, out, say),
+    }
+}
+
+fn cancel() -> Result<Arc<Cancel>, Diagnostic> {
+    let failed = |source| {
+        Diagnostic::error(Class::Environment, format!("cannot prepare for Ctrl-C: {source}"))
+    };
+    let cancel = Cancel::new().map(Arc::new).map_err(failed)?;
+    let stop = Arc::clone(&cancel);
+    signals::listen(move || stop.cancel()).map_err(failed)?;
+    Ok(cancel)
+}
+
+/// The record alone on standard output, everything else on standard error.
+fn told(
+    result: Result<Ran, RunError>,
+    settings: &Settings,
+    out: &mut impl Write,
+    say: &mut impl Write,
+) -> Outcome {
+    let ran = match result {
+        Ok(ran) => ran,
+        Err(error) => {
+            let (category, exit) = error.category();
+            let fault = Fault { message: error.to_string(), category, exit, help: error.help() };
+            return fault.tell(settings, say);
+        }
+    };
+    let style = settings.manner.style;
+    say.write_all(&ran.stdout)?;
+    say.write_all(&ran.stderr)?;
+    if ran.remembered && settings.manner.verbosity > Verbosity::Quiet {
+        let text = format!("run {}; `--rerun` runs it again", ran.record.guid);
+        writeln!(say, "{}", style.verb(Role::Good, "Remembered", text))?;
+    }
+    writeln!(out, "{}", plain(&ran.record).to_json(ran.dialect))?;
+    let code = ran.record.exit_code;
+    if code == 0 {
+        return Ok(Exit::Success);
+    }
+    let text = format!("the command of the formula ended with exit code {code}");
+    writeln!(say, "{}", style.verb(Role::Bad, "Failed", text))?;
+    Ok(Exit::Code(JOB_UNSUCCESSFUL))
+}
+
+/// The record without wake's own remarks, which `wake log` shows.
+fn plain(record: &RunRecord) -> RunRecord {
+    let mut record = record.clone();
+    record.metadata.retain(|key, _| !key.starts_with("wake."));
+    record
+}
+
+/// repeatr's event lines, the last one with the result.
+fn told_as_events(result: &Result<Ran, RunError>, out: &mut impl Write) -> Outcome {
+    let (record, error, exit) = match result {
+        Ok(ran) => {
+            for bytes in [&ran.stdout, &ran.stderr] {
+                if !bytes.is_empty() {
+                    let text = String::from_utf8_lossy(bytes);
+                    writeln!(out, "{}", json!({"txt": {"t": now(), "msg": text}}))?;
+                }
+            }
+            let text = plain(&ran.record).to_json(ran.dialect);
+            let record: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+            let exit = if ran.record.exit_code == 0 { 0 } else { JOB_UNSUCCESSFUL };
+            (Some(record), None, exit)
+        }
+        Err(error) => {
+            let (category, exit) = error.category();
+            (None, Some(json!({"category": category, "message": error.to_string()})), exit)
+        }
+    };
+    writeln!(out, "{}", json!({"result": {"runRecord": record, "error": error}}))?;
+    Ok(if exit == 0 { Exit::Success } else { Exit::Code(exit) })
+}
+
+fn log_event(text: &str) -> serde_json::Value {
+    const INFO: u8 = 2;
+    json!({"log": {"t": now(), "lvl": INFO, "msg": text, "detail": []}})
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
