@@ -137,6 +137,7 @@ fn entry(path: &str, meta: &wake_store::ware::Meta) -> String {
         Node::BlockDevice { .. } => ('b', String::new()),
         Node::CharDevice { .. } => ('c', String::new()),
     };
+    let path = if path.is_empty() { "." } else { path };
     format!("{kind}{:04o} {}:{} {}{tail}", meta.perms, meta.uid, meta.gid, escape::line(path))
 }
 

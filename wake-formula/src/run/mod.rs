@@ -208,8 +208,13 @@ fn job(task: &Task, placed: &[(&AbsPath, Placed)], scratch: &Path) -> Result<Job
         }
     }
     for path in own_directories(task, placed) {
-        if !matches!(assembly.find(path.as_str()), Found::Dir) {
-            assembly.add(path.clone(), Part::Dir);
+        match assembly.find(path.as_str()) {
+            Found::Dir => {}
+            Found::Nothing => assembly.add(path.clone(), Part::Dir),
+            Found::File | Found::Other => {
+                let message = format!("`{path}` is to be a directory, and is none in the inputs");
+                return Err(RunError::job(message));
+            }
         }
         job.inputs.push(Input { path: relative(&path)?, source: Source::Dir });
     }

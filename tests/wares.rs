@@ -1,0 +1,262 @@
+//! `wake ware`: packing, unpacking, scanning and mirroring from the command line, and everything that can go wrong.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use wake_tests::{Project, expect, project};
+
+/// A tree with something of each kind, and an empty warehouse.
+fn bed() -> Project {
+    let project = project()
+        .file("tree/a.txt", "text\n")
+        .script("tree/sub/run", "#!/bin/sh\n")
+        .link("tree/link", "a.txt")
+        .build();
+    fs::create_dir(project.path("warehouse")).unwrap();
+    project
+}
+
+fn wake(project: &Project, line: &str) -> wake_tests::Finished {
+    project.wake(line.split(' ')).run()
+}
+
+fn id(project: &Project, line: &str) -> String {
+    wake(project, line).success().stdout.trim().to_owned()
+}
+
+#[test]
+fn a_tree_comes_back_from_a_warehouse_as_it_was() {
+    let project = bed();
+    for packtype in ["tar", "tree"] {
+        let ware =
+            id(&project, &format!("ware pack {packtype} tree --target ca+file://./warehouse"));
+        assert!(ware.starts_with(&format!("{packtype}:")), "{ware}");
+        assert_eq!(ware, id(&project, &format!("ware id {packtype} tree")));
+        let back = format!("back-{packtype}");
+        for placer in ["copy", "direct"] {
+            project.write(&format!("{back}/old"), "what was there before");
+            id(
+                &project,
+                &format!(
+                    "ware unpack {ware} {back} --source ca+file://./warehouse --placer {placer}"
+                ),
+            );
+            assert!(!project.path(&format!("{back}/old")).exists());
+            assert_eq!(project.read(&format!("{back}/a.txt")), "text\n");
+            assert_eq!(
+                fs::read_link(project.path(&format!("{back}/link"))).unwrap(),
+                Path::new("a.txt")
+            );
+            assert_eq!(ware, id(&project, &format!("ware id {packtype} {back}")), "{placer}");
+        }
+    }
+}
+
+#[test]
+fn only_the_tree_type_sees_links() {
+    let project = bed();
+    let ids =
+        |project: &Project| ["tar", "tree"].map(|t| id(project, &format!("ware id {t} tree")));
+    let before = ids(&project);
+    fs::remove_file(project.path("tree/link")).unwrap();
+    std::os::unix::fs::symlink("sub/run", project.path("tree/link")).unwrap();
+    let after = ids(&project);
+    assert_eq!(before[0], after[0]);
+    assert_ne!(before[1], after[1]);
+}
+
+#[test]
+fn archives_of_others_are_scanned_listed_and_mirrored() {
+    let project = bed();
+    let ware = id(&project, "ware pack tar tree --target file://./ours.tgz");
+    let owner = "--owner=0:1000 --group=0:1000 --mtime=@1262304000 --sort=name";
+    for (flag, name) in [("-c", "plain.tar"), ("-cj", "t.bz2"), ("-cJ", "t.xz"), ("-cz", "t.gz")] {
+        let made = Command::new("tar")
+            .args(owner.split(' '))
+            .args([flag, "-f"])
+            .arg(project.path(name))
+            .arg("-C")
+            .arg(project.path("tree"))
+            .arg(".")
+            .status();
+        if !made.is_ok_and(|status| status.success()) {
+            wake_tests::skip("archives_of_others", "GNU tar cannot write this");
+            continue;
+        }
+        let scanned = id(&project, &format!("ware scan tar --source file://./{name}"));
+        let packed = id(&project, "ware id tar tree --filters uid=1000,gid=1000");
+        assert_eq!(scanned, packed, "{name}");
+    }
+    let listed = wake(&project, "ware ls tar --source file://./ours.tgz").success().stdout;
+    let paths: Vec<&str> = listed.lines().filter_map(|line| line.split(' ').nth(2)).collect();
+    assert_eq!(paths, [".", "a.txt", "link", "sub", "sub/run"], "{listed}");
+    assert_eq!(
+        ware,
+        id(
+            &project,
+            &format!(
+                "ware mirror {ware} --target ca+file://./warehouse --source file://./ours.tgz"
+            )
+        )
+    );
+    let hash = ware.strip_prefix("tar:").unwrap();
+    let there = format!("warehouse/{}/{}/{hash}", &hash[..3], &hash[3..6]);
+    assert_eq!(
+        fs::read(project.path(&there)).unwrap(),
+        fs::read(project.path("ours.tgz")).unwrap()
+    );
+}
+
+#[test]
+fn what_does_not_exist_packs_to_nothing() {
+    let project = bed();
+    assert_eq!(id(&project, "ware pack tar absent"), "tar:-");
+    wake(&project, "ware unpack tar:- back").code(1).says(expect![[r#"
+        error: `tar:-` stands for a path that did not exist: there is nothing to unpack
+         = note: category rio-usage-error, exit code 1
+    "#]]);
+}
+
+#[test]
+fn another_tree_than_the_one_asked_for_is_refused() {
+    let project = bed();
+    let ware = id(&project, "ware pack tar tree --target file://./ours.tgz");
+    project.write("tree/a.txt", "other\n");
+    let other = id(&project, "ware id tar tree");
+    let finished =
+        wake(&project, &format!("ware unpack {other} back --source file://./ours.tgz")).code(7);
+    let expected = format!("error: hash mismatch: asked for `{other}`, but `{ware}` came\n");
+    assert!(finished.stderr.starts_with(&expected), "{}", finished.stderr);
+    assert!(!project.path("back").exists());
+    wake(
+        &project,
+        &format!("ware mirror {other} --target ca+file://./warehouse --source file://./ours.tgz"),
+    )
+    .code(7);
+    assert_eq!(fs::read_dir(project.path("warehouse")).unwrap().count(), 0, "nothing half-written");
+}
+
+#[test]
+fn a_damaged_archive_leaves_everything_as_it_was() {
+    let project = bed();
+    project.write("tree/long", vec![7; 300_000]);
+    let ware = id(&project, "ware pack tar tree --target file://./ours.tgz");
+    let whole = fs::read(project.path("ours.tgz")).unwrap();
+    project.write("back/kept", "kept");
+    for cut in [0, 1, whole.len() / 2, whole.len() - 1] {
+        project.write("cut.tgz", &whole[..cut]);
+        let line = format!("ware unpack {ware} back --source file://./cut.tgz");
+        wake(&project, &line).code(6).mentions("category rio-ware-corrupt, exit code 6");
+        assert_eq!(project.read("back/kept"), "kept");
+    }
+}
+
+#[test]
+fn warehouses_that_cannot_be_reached_and_wares_that_are_not_there_are_two_things() {
+    let project = bed();
+    let ware = id(&project, "ware id tar tree");
+    let from = |source: &str| wake(&project, &format!("ware unpack {ware} back --source {source}"));
+    from("ca+file://./absent").code(3).says(expect![[r#"
+        error: no warehouse is available for `[WARE]`
+            warehouse `ca+file://[ROOT]/./absent` is unavailable: No such file or directory (os error 2)
+         = note: category rio-warehouse-unavailable, exit code 3
+    "#]]);
+    from("ca+file://./warehouse").code(5).says(expect![[r#"
+        error: no warehouse has `[WARE]`
+            warehouse `ca+file://[ROOT]/./warehouse` does not have `[WARE]`
+         = note: category rio-ware-not-found, exit code 5
+    "#]]);
+    wake(&project, "ware pack tar tree --target ca+file://./absent")
+        .code(3)
+        .mentions("rio-warehouse-unavailable");
+    wake(&project, "ware pack tar tree --target https://localhost/")
+        .code(4)
+        .mentions("rio-warehouse-unwritable");
+}
+
+#[test]
+fn arguments_that_mean_nothing_are_usage_errors() {
+    let project = bed();
+    let says = |line: &str, text: &str| {
+        let finished = wake(&project, line).code(2);
+        assert!(finished.stderr.contains(text), "{line}\n{}", finished.stderr);
+    };
+    says("ware pack rar tree", "`rar`");
+    says("ware unpack nonsense back", "`nonsense`");
+    says("ware scan tar --source ./plain", "has no scheme");
+    says("ware pack tar tree --filters uid=me", "uid");
+    says("ware pack tar tree --filters colour=red", "colour");
+}
+
+#[test]
+fn a_filter_that_refuses_says_what() {
+    let project = bed();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o4755);
+    fs::set_permissions(project.path("tree/sub/run"), mode).unwrap();
+    wake(&project, "ware pack tar tree")
+        .code(13)
+        .mentions("sub/run")
+        .mentions("rio-filter-rejection");
+    id(&project, "ware pack tar tree --filters setid=ignore");
+}
+
+/// Packed trees whose ids are published.
+#[test]
+fn published_ids() {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
+    let dir = std::env::var_os("WAKE_FIXTURES").map_or(beside, PathBuf::from).join("timeless");
+    if !dir.is_dir() {
+        // These fixtures are no part of the project, so their absence is no failure anywhere.
+        eprintln!("skipped: published_ids: no fixtures at `{}`", dir.display());
+        return;
+    }
+    let cases: Vec<Value> =
+        serde_json::from_slice(&fs::read(dir.join("hashes.json")).unwrap()).unwrap();
+    let project = bed();
+    let mut compared = 0;
+    for case in cases.iter().filter(|case| case["kind"] == "tar scan") {
+        let file = dir.join(case["input"]["file"].as_str().unwrap());
+        let scanned = id(&project, &format!("ware scan tar --source file://{}", file.display()));
+        assert_eq!(scanned, format!("tar:{}", case["expected"].as_str().unwrap()));
+        compared += 1;
+    }
+    for (number, case) in cases.iter().filter(|case| case["kind"] == "pack tree").enumerate() {
+        let input = &case["input"];
+        let root = format!("published-{number}");
+        make(&project.path(&root), input);
+        let filters = ["uid", "gid"].map(|key| format!("{key}={}", input[key])).join(",");
+        let line = format!("ware pack tar {root} --filters {filters},mtime=@{}", input["mtime"]);
+        assert_eq!(
+            id(&project, &line),
+            format!("tar:{}", case["expected"].as_str().unwrap()),
+            "{case}"
+        );
+        compared += 1;
+    }
+    assert!(compared > 5, "{compared}");
+}
+
+/// Makes the tree that a case describes: names with their content, null for directories.
+fn make(root: &Path, input: &Value) {
+    let mode = |text: &Value| {
+        let octal = text.as_str().unwrap_or("0o755").trim_start_matches("0o").to_owned();
+        std::os::unix::fs::PermissionsExt::from_mode(u32::from_str_radix(&octal, 8).unwrap())
+    };
+    fs::create_dir_all(root).unwrap();
+    for entry in input["entries"].as_array().unwrap() {
+        let path = root.join(entry[0].as_str().unwrap());
+        match entry[1].as_str() {
+            Some(text) => {
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(&path, text).unwrap();
+                fs::set_permissions(&path, mode(&input["filemode"])).unwrap();
+            }
+            None => fs::create_dir_all(&path).unwrap(),
+        }
+    }
+    fs::set_permissions(root, mode(&input["rootmode"])).unwrap();
+}
