@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -458,7 +459,11 @@ fn the_published_example() {
     let dir = std::env::var_os("WAKE_FIXTURES").map_or(beside, PathBuf::from).join("timeless");
     if !dir.is_dir() {
         // These fixtures are no part of the project, so their absence is no failure anywhere.
-        eprintln!("skipped: the_published_example: no fixtures at `{}`", dir.display());
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: the_published_example: no fixtures at `{}`",
+            dir.display()
+        );
         return;
     }
     let project = project().build();

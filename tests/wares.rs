@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -211,7 +212,11 @@ fn published_ids() {
     let dir = std::env::var_os("WAKE_FIXTURES").map_or(beside, PathBuf::from).join("timeless");
     if !dir.is_dir() {
         // These fixtures are no part of the project, so their absence is no failure anywhere.
-        eprintln!("skipped: published_ids: no fixtures at `{}`", dir.display());
+        let _ = writeln!(
+            std::io::stderr(),
+            "skipped: published_ids: no fixtures at `{}`",
+            dir.display()
+        );
         return;
     }
     let cases: Vec<Value> =

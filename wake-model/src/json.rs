@@ -23,9 +23,7 @@ pub fn canonical(value: &Value) -> String {
 /// The canonical text of `value`, to be passed on without being read.
 pub fn text(value: &Value) -> Arc<RawValue> {
     // A canonical text is JSON.
-    RawValue::from_string(canonical(value))
-        .map_or_else(|_| RawValue::NULL.to_owned(), |text| text)
-        .into()
+    RawValue::from_string(canonical(value)).unwrap_or_else(|_| RawValue::NULL.to_owned()).into()
 }
 
 /// The digest of the canonical text of `value`.

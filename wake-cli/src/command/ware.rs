@@ -1,7 +1,7 @@
 //! `wake ware`: trees under ids that say what is in them.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use wake_build::diagnostic::{Class, Diagnostic};
@@ -205,6 +205,6 @@ fn warehouse(url: &str, packtype: PackType, cwd: &Path) -> Result<Warehouse, Sto
     Warehouse::parse(url, packtype, cwd).map_err(|error| usage(&error))
 }
 
-fn warehouses(urls: &[String], packtype: PackType, cwd: &PathBuf) -> Result<Vec<Warehouse>, Stop> {
+fn warehouses(urls: &[String], packtype: PackType, cwd: &Path) -> Result<Vec<Warehouse>, Stop> {
     urls.iter().map(|url| warehouse(url, packtype, cwd)).collect()
 }

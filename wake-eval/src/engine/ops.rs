@@ -28,7 +28,7 @@ pub(crate) fn apply(env: &Env, state: &State, op: &Op) -> Result<Value> {
         Op::Inputs { pkg } => inputs(env, state, pkg),
         Op::Module { file, name, pkg, config } => {
             own(env, pkg)?;
-            let config = config.as_deref().map(|config| parsed(config)).transpose()?;
+            let config = config.as_deref().map(parsed).transpose()?;
             module::module(env, state, file, name, config.as_ref())
         }
         Op::Expr { code, label } => expression(env, state, code, label),

@@ -186,8 +186,11 @@ fn supply(basis: &Basis, document: &warpforge::Document, base: &Path) -> Supply 
     }
 }
 
-/// The command of an action, and the files that it reads beside the inputs.
-fn command(action: &Action) -> Result<(Vec<String>, Vec<(AbsPath, String)>), RunError> {
+/// A program with its arguments, and the files that it reads beside the inputs.
+type Called = (Vec<String>, Vec<(AbsPath, String)>);
+
+/// The command of an action.
+fn command(action: &Action) -> Result<Called, RunError> {
     match action {
         Action::Echo => Err(RunError::job("an `echo` action runs nothing")),
         Action::Exec { command, .. } => Ok((command.clone(), Vec::new())),
