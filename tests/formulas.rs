@@ -95,6 +95,16 @@ fn a_formula_runs_once_and_its_record_is_remembered() {
     // The ware is in the store's cache by now.
     let again = record(&bed.run(&document, &["--rerun"]).success().mentions("made\n"));
     assert_ne!(again["guid"], made["guid"]);
+    let listed = bed.project.wake(["log", "--formulas"]).run().success().stdout;
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    let guid = made["guid"].as_str().unwrap();
+    let kept = record(&bed.project.wake(["log", "--formulas", guid]).run().success());
+    assert_eq!((&kept["results"], &kept["exitCode"]), (&made["results"], &made["exitCode"]));
+    let remarks = kept["metadata"].as_object().unwrap();
+    for key in ["wall_us", "user_us", "peak_bytes", "sandbox", "host", "hermetic", "stderr"] {
+        assert!(remarks.contains_key(&format!("wake.{key}")), "{kept}");
+    }
+    bed.project.wake(["log", "--formulas", "zz"]).run().code(4);
     assert_eq!(again["results"], made["results"]);
     let elsewhere = bed.project.base().join("another-store");
     let finished = bed.project.wake(["formula", "run", "f.json"]).store(elsewhere).run();

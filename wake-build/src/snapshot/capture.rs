@@ -248,17 +248,36 @@ fn put_result(
     Some(())
 }
 
-/// The result records of a snapshot whose steps have changed.
+/// The result records of `snapshot` where some steps have changed: of each result in its order, where its tree
+/// lies now and its record, or nothing where it is what it was.
 pub(super) fn put_results(
-    records: &[(String, std::path::PathBuf, StepRecord)],
+    snapshot: &Snapshot,
+    results: &[Option<(std::path::PathBuf, &StepRecord)>],
     sections: &mut Sections,
 ) -> Option<()> {
     let mut strings = Strings { bytes: std::mem::take(&mut sections.strings) };
     sections.results.clear();
     sections.result_files.clear();
-    for (link, tree, record) in records {
-        put_result(link, tree, record, &mut strings, sections)?;
+    for (number, changed) in results.iter().enumerate() {
+        match changed {
+            Some((tree, record)) => {
+                put_result(record.link.as_deref()?, tree, record, &mut strings, sections)?;
+            }
+            None => copy_result(snapshot, number, sections)?,
+        }
     }
     sections.strings = strings.bytes;
+    Some(())
+}
+
+/// Takes over a result; its texts are where they were.
+fn copy_result(snapshot: &Snapshot, number: usize, sections: &mut Sections) -> Option<()> {
+    let old = snapshot.results().get(number)?;
+    let start = u32::try_from(sections.result_files.len() / ResultFile::SIZE).ok()?;
+    let (from, count) = old.files;
+    for file in from..from.checked_add(count)? {
+        snapshot.result_files().get(file as usize)?.put(&mut sections.result_files);
+    }
+    ResultRecord { files: (start, count), ..old }.put(&mut sections.results);
     Some(())
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use wake_model::encode::{Domain, Encoder, digest_bytes};
 use wake_model::{Digest, json};
 
-use super::step_record::StepRecord;
+use super::step_record::{StepHead, StepRecord};
 use super::table::{
     DirRecord, FileRecord, Record, ResultFile, ResultRecord, StepPlace, Table, UserRecord,
 };
@@ -160,6 +160,11 @@ impl Snapshot {
     /// The record of a step.
     pub(crate) fn step(&self, step: usize) -> Option<StepRecord> {
         StepRecord::decode(self.step_bytes(step)?)
+    }
+
+    /// The head of the record of a step.
+    pub(crate) fn step_head(&self, step: usize) -> Option<StepHead<'_>> {
+        StepHead::decode(self.step_bytes(step)?)
     }
 
     /// A copy of the sections, for a snapshot that differs a little.

@@ -113,12 +113,12 @@ impl<'a> Replay<'a> {
         if !fresh.is_empty() {
             let mut results = Vec::new();
             for step in 0..snapshot.places().len() {
-                let record = fresh.get(&step).cloned().map_or_else(|| snapshot.step(step), Some)?;
-                if let Some(link) = record.link.clone() {
-                    results.push((link, place(&record), record));
+                if snapshot.step_head(step)?.link.is_some() {
+                    let made = fresh.get(&step).map(|record| (place(record), record));
+                    results.push(made);
                 }
             }
-            put_results(&results, &mut sections)?;
+            put_results(snapshot, &results, &mut sections)?;
         }
         Snapshot::write(state_dir, key, &sections, &steps).ok()
     }
@@ -171,11 +171,11 @@ fn reached(snapshot: &Snapshot, changed: &[usize]) -> Option<Vec<usize>> {
     let mut needs = Vec::with_capacity(count);
     let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); count];
     for step in 0..count {
-        let record = snapshot.step(step)?;
-        for &need in &record.needs {
+        let head = snapshot.step_head(step)?;
+        for &need in &head.needs {
             dependents.get_mut(need)?.push(step);
         }
-        needs.push(record.needs);
+        needs.push(head.needs);
     }
     let mut marked = BTreeSet::new();
     while let Some(step) = open.pop() {

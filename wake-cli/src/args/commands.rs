@@ -120,6 +120,9 @@ pub(crate) struct LogArgs {
     /// Show only what failed; without RUN, in the last build
     #[arg(long)]
     pub(crate) failed: bool,
+    /// List the records of formulas instead, or print the one called RUN
+    #[arg(long, conflicts_with_all = ["failed", "output"])]
+    pub(crate) formulas: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,5 +1,6 @@
 //! `wake log`: past builds, from the events that they left in `.wake/runs`.
 
+mod formulas;
 mod output;
 mod past;
 
@@ -25,6 +26,9 @@ use crate::terminal::words;
 
 /// Lists past builds, shows one, or prints what an action wrote.
 pub(crate) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
+    if args.formulas {
+        return formulas::run(args, settings, out);
+    }
     let session = session::open(settings)?;
     if let Some(target) = &args.output {
         return output::run(target, args.run.as_deref(), &session, out);
