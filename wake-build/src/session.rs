@@ -319,6 +319,7 @@ impl Pins {
             host,
             sandbox: session.options.sandbox,
             pkg_trees: Mutex::default(),
+            roots: Mutex::default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod layout;
 mod own_files;
 mod program;
+mod root;
 mod text;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use wake_exec::{DEFAULT_ENV, HOSTNAME, WORK_DIR, WORK_PATH};
 use wake_model::action::{Command, Invocation, User};
 use wake_model::json;
 use wake_model::{
-    Action, HostDigest, Manifest, OutputDecl, RelPath, RootFs, SandboxLevel, TreeDigest,
+    Action, Digest, HostDigest, Manifest, OutputDecl, RelPath, RootFs, SandboxLevel, TreeDigest,
 };
 use wake_store::Store;
 
@@ -29,7 +30,7 @@ use crate::schedule::{Kept, Steps};
 use crate::snapshot::StepRecord;
 pub(crate) use layout::{Layout, Origin, Placed, PlacedSource};
 pub(crate) use own_files::placed_output;
-pub(crate) use program::root_in;
+pub(crate) use root::{MadeRoot, Root, RootOrigin, root_in};
 
 /// What a step that is done left behind.
 #[derive(Clone, Debug)]
@@ -58,6 +59,8 @@ pub(crate) struct Pinner<'a> {
     pub sandbox: SandboxLevel,
     /// Directories of packages that have been put into the store for this build.
     pub pkg_trees: Mutex<BTreeMap<(String, RelPath), TreeDigest>>,
+    /// Trees of wares and archives that were looked up for this build, by their keys in the memo.
+    pub roots: Mutex<BTreeMap<Digest, TreeDigest>>,
 }
 
 /// An action with where its inputs lie on this machine.
@@ -69,30 +72,10 @@ pub(crate) struct Pinned {
     pub layout: Layout,
     /// The declared outputs, relative to the working directory.
     pub declared: Vec<OutputDecl>,
-    /// The tree that the root file system is, where a module made it.
+    /// The tree that the root file system is, where it is one.
     pub root: Option<MadeRoot>,
     /// Limits and hints.
     pub limits: ExecLimits,
-}
-
-/// A root file system with where it comes from.
-#[derive(Clone, Debug)]
-pub(crate) struct Root {
-    /// What it is; part of the key.
-    pub(crate) fs: RootFs,
-    /// Where it lies, if a module made it.
-    pub(crate) made: Option<MadeRoot>,
-}
-
-/// A root file system that a module made.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct MadeRoot {
-    /// The step.
-    pub(crate) step: usize,
-    /// The tree of its outputs.
-    pub(crate) tree: TreeDigest,
-    /// The directory in it.
-    pub(crate) below: RelPath,
 }
 
 /// What an exec says about how much it may take: never part of a key, because it can only turn a

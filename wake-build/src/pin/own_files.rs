@@ -251,7 +251,7 @@ impl Site<'_> {
     }
 
     /// The tree of the files of `owner` below a path, put into the store where it is not there yet.
-    fn pkg_tree(
+    pub(super) fn pkg_tree(
         &self,
         owner: &PkgInstance,
         below: &RelPath,

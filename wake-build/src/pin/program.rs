@@ -1,9 +1,9 @@
-//! The program of an exec, and the root file system that it runs in.
+//! The program of an exec.
 
 use serde_json::Value;
-use wake_model::{InputNode, Node, RelPath, RootFs};
+use wake_model::{InputNode, Node, RelPath};
 
-use super::{Done, Layout, MadeRoot, Placed, Root, Site};
+use super::{Layout, Placed, Site};
 use crate::diagnostic::Diagnostic;
 use crate::view::{Place, Special, special};
 
@@ -63,58 +63,6 @@ impl Site<'_> {
             Node::Dir => None,
         }
     }
-
-    /// The root file system, with its directory where it is one.
-    pub(super) fn root(&self, rootfs: &Value) -> Result<Root, Box<Diagnostic>> {
-        match rootfs {
-            Value::Null => Ok(Root { fs: RootFs::Host((self.pinner.host)()?), made: None }),
-            Value::String(name) if name == "host" => {
-                Ok(Root { fs: RootFs::Host((self.pinner.host)()?), made: None })
-            }
-            Value::String(name) if name == "empty" => Ok(Root { fs: RootFs::Empty, made: None }),
-            other => self.root_from_module(other),
-        }
-    }
-
-    fn root_from_module(&self, rootfs: &Value) -> Result<Root, Box<Diagnostic>> {
-        let path = match special(rootfs) {
-            Some(Special::File { path, .. }) => path,
-            Some(Special::Module) => rootfs.get("path").and_then(Value::as_str).unwrap_or_default(),
-            Some(Special::Pkg { .. }) | None => {
-                return Err(self.error(
-                    "`rootfs` is neither `wake.HOST`, `wake.EMPTY` nor a module's output",
-                    rootfs,
-                ));
-            }
-        };
-        let Some(Place::Module(id, below)) = Place::parse(path) else {
-            return Err(self.error(
-                format!("`rootfs` is `{path}`, which is not a directory that a module made"),
-                rootfs,
-            ));
-        };
-        let node = self.pinner.plan.by_id.get(&id).copied();
-        let done =
-            node.and_then(|node| Some((node.index(), self.pinner.done.get(node.index())?.get()?)));
-        let Some((step, done)) = done else {
-            let message =
-                format!("`{path}` belongs to a module that is not among this one's `modules`");
-            return Err(self.error(message, rootfs));
-        };
-        match root_in(done, step, &below) {
-            Some(root) => Ok(root),
-            None => {
-                Err(self.error(format!("`rootfs` is `{path}`, which is not a directory"), rootfs))
-            }
-        }
-    }
-}
-
-/// The directory at a path of a step's outputs as a root file system; none if it is no directory.
-pub(crate) fn root_in(done: &Done, step: usize, below: &RelPath) -> Option<Root> {
-    let part = done.manifest.subtree(below).filter(|_| done.manifest.get(below).is_none())?;
-    let made = MadeRoot { step, tree: done.tree, below: below.clone() };
-    Some(Root { fs: RootFs::Tree(part.digest()), made: Some(made) })
 }
 
 /// The path of what covers `at`, `below` being the way from there to `at`.

@@ -204,6 +204,9 @@ fn put_users(
     let mut users = BTreeSet::new();
     for (number, record) in records.iter().enumerate() {
         let step = u32::try_from(number).ok()?;
+        for path in record.result.root.files() {
+            users.insert(UserRecord { file: *index.get(path)?, step });
+        }
         for (_, input) in &record.result.inputs {
             match input {
                 InputRecord::Checkout { path, .. } => {

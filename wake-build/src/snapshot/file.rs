@@ -15,7 +15,7 @@ use super::table::{
 use crate::build::BuildRequest;
 use crate::session::Session;
 
-const HEAD: &[u8; 16] = b"wake snapshot 1\n";
+const HEAD: &[u8; 16] = b"wake snapshot 2\n";
 const SECTIONS: usize = 8;
 /// Head, checksum, request, where each section starts and ends, where the records of steps start.
 const FIXED: usize = 16 + 32 + 32 + 8 * (SECTIONS + 1);

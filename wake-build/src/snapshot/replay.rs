@@ -15,7 +15,8 @@ use super::verify::Differences;
 use crate::diagnostic::{Class, Diagnostic};
 use crate::files::Seen;
 use crate::pin::{
-    Done, Layout, Origin, Pinned, Placed, PlacedSource, Root, action, placed_output, root_in,
+    Done, Layout, MadeRoot, Origin, Pinned, Placed, PlacedSource, Root, RootOrigin, action,
+    placed_output, root_in,
 };
 use crate::schedule::{Kept, Steps};
 
@@ -62,7 +63,9 @@ impl<'a> Replay<'a> {
                 _ => false,
             };
             // A tree that has to be put together anew is the business of a full build.
-            if record.result.inputs.iter().any(|(_, input)| whole(input)) {
+            if record.result.inputs.iter().any(|(_, input)| whole(input))
+                || is_unpacked_anew(&record.result.root, &changed)
+            {
                 return None;
             }
             records.insert(step, record);
@@ -224,6 +227,17 @@ fn partition(length: usize, before: impl Fn(usize) -> bool) -> usize {
     low
 }
 
+/// Whether a root file system has to be put together anew, from files or an output that may be different now.
+fn is_unpacked_anew(root: &RootRecord, changed: &HashMap<RelPath, Seen>) -> bool {
+    match root {
+        RootRecord::Made(MadeRoot { origin: RootOrigin::Files(files), .. }) => {
+            files.iter().any(|file| changed.contains_key(file))
+        }
+        RootRecord::Made(MadeRoot { origin: RootOrigin::Archive, .. }) => true,
+        RootRecord::Made(_) | RootRecord::Host | RootRecord::Empty => false,
+    }
+}
+
 /// What the steps need of others: their results, which must still be in the store.
 fn needed(
     snapshot: &Snapshot,
@@ -236,6 +250,11 @@ fn needed(
             if let InputRecord::PkgTree { tree, .. } = input {
                 matches!(store.tree(tree), Ok(Lookup::Hit(_))).then_some(())?;
             }
+        }
+        if let RootRecord::Made(MadeRoot { tree, .. }) = &record.result.root
+            && record.result.root.is_of_no_step()
+        {
+            matches!(store.tree(tree), Ok(Lookup::Hit(_))).then_some(())?;
         }
         for &need in &record.needs {
             if records.contains_key(&need) || others.contains_key(&need) {
@@ -266,7 +285,12 @@ impl Replay<'_> {
         let root = match &record.root {
             RootRecord::Host => Root { fs: RootFs::Host(self.host?), made: None },
             RootRecord::Empty => Root { fs: RootFs::Empty, made: None },
-            RootRecord::Made(made) => root_in(self.result(made.step)?, made.step, &made.below)?,
+            RootRecord::Made(made) => match made.origin {
+                RootOrigin::Step(step) => root_in(self.result(step)?, step, &made.below)?,
+                RootOrigin::Ware | RootOrigin::Files(_) | RootOrigin::Archive => {
+                    Root::of_tree(made.tree, made.origin.clone())
+                }
+            },
         };
         let command = record.command.to_command();
         let declared = record.declared.clone();

@@ -7,7 +7,7 @@ use wake_model::{
     TreeDigest,
 };
 
-use crate::pin::{Done, ExecLimits, MadeRoot, Origin, Placed, PlacedSource};
+use crate::pin::{Done, ExecLimits, MadeRoot, Origin, Placed, PlacedSource, RootOrigin};
 use crate::schedule::Kept;
 
 /// A step and what came of it.
@@ -157,6 +157,24 @@ fn input(placed: &Placed) -> InputRecord {
         }
         (InputNode::Link { target }, _) => InputRecord::Link { target: target.clone() },
         _ => InputRecord::Dir,
+    }
+}
+
+impl RootRecord {
+    /// Whether it is a tree that no step made.
+    pub(crate) fn is_of_no_step(&self) -> bool {
+        match self {
+            RootRecord::Made(made) => !matches!(made.origin, RootOrigin::Step(_)),
+            RootRecord::Host | RootRecord::Empty => false,
+        }
+    }
+
+    /// The files of the checkout that the root file system was made of.
+    pub(crate) fn files(&self) -> &[RelPath] {
+        match self {
+            RootRecord::Made(MadeRoot { origin: RootOrigin::Files(files), .. }) => files,
+            RootRecord::Made(_) | RootRecord::Host | RootRecord::Empty => &[],
+        }
     }
 }
 

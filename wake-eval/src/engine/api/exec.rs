@@ -2,10 +2,11 @@
 
 use std::rc::Rc;
 
-use jrsonnet_evaluator::{ObjValueBuilder, Result, Val};
+use jrsonnet_evaluator::val::ArrValue;
+use jrsonnet_evaluator::{ObjValue, ObjValueBuilder, Result, Val};
 use serde_json::{Map, Value, json};
 
-use super::super::convert::{self, Promises, json_kind, json_number};
+use super::super::convert::{self, Promises, json_kind, json_number, kind};
 use super::super::env::Env;
 use super::super::note::{Note, amend, refuse};
 use super::{Call, Param, Spec};
@@ -71,7 +72,8 @@ fn rootfs(call: &Call<'_>) -> Result<Val> {
             // A ware id is `type:hash`; no reference has a colon before its first dot or slash.
             let head = text.split(['.', '/']).next().unwrap_or_default();
             if head.contains(':') {
-                return Ok(Val::string(text));
+                let none = Val::Arr(ArrValue::empty());
+                return Ok(ware(&Val::string(text), &none));
             }
             call.reference("rootfs", &Val::string(text))
         }
@@ -81,17 +83,60 @@ fn rootfs(call: &Call<'_>) -> Result<Val> {
         Some(Val::Obj(object)) => match object.get("type".into())? {
             Some(Val::Str(tag)) => match tag.into_flat().as_str() {
                 tag @ ("host" | "empty") => Ok(Val::string(tag)),
-                "file" | "ware" => Ok(Val::Obj(object)),
+                "file" => Ok(Val::Obj(object)),
                 _ => Err(rootfs_type(call, &Val::Obj(object)).into()),
             },
-            _ => Err(rootfs_type(call, &Val::Obj(object)).into()),
+            _ => rootfs_ware(call, &object),
         },
         Some(other) => Err(rootfs_type(call, &other).into()),
     }
 }
 
 fn rootfs_type(call: &Call<'_>, found: &Val) -> Note {
-    call.expected("rootfs", "wake.HOST, wake.EMPTY, a reference to a file or a ware id", found)
+    let expected = "wake.HOST, wake.EMPTY, a reference to a file or directory, or a ware";
+    call.expected("rootfs", expected, found)
+}
+
+/// `{ware: 'tar:…', warehouses: ['ca+file://…']}`; what the texts say is looked at when the ware is fetched.
+fn rootfs_ware(call: &Call<'_>, object: &ObjValue) -> Result<Val> {
+    call.check_keys("rootfs", object, &["ware", "warehouses"])?;
+    let Some(id @ Val::Str(_)) = object.get("ware".into())? else {
+        refuse!(
+            call.fault("rootfs", "must have the id of a ware as `ware`, such as 'tar:6q7G…'")
+                .key("ware")
+        );
+    };
+    let list = match object.get("warehouses".into())? {
+        None | Some(Val::Null) => Val::Arr(ArrValue::empty()),
+        Some(list @ Val::Arr(_)) => list,
+        Some(other) => {
+            let found = kind(&other);
+            let message = format!("must have a list of addresses as `warehouses`, not {found}");
+            refuse!(call.fault("rootfs", message).key("warehouses"));
+        }
+    };
+    if let Val::Arr(items) = &list {
+        for (index, item) in items.iter().enumerate() {
+            let item = item?;
+            if !matches!(item, Val::Str(_)) {
+                let found = kind(&item);
+                let message = format!("must have addresses as `warehouses`, not {found}");
+                refuse!(
+                    call.fault("rootfs", message).keys(["warehouses".into(), index.to_string()])
+                );
+            }
+        }
+    }
+    Ok(ware(&id, &list))
+}
+
+/// A ware as the declaration has it.
+fn ware(id: &Val, warehouses: &Val) -> Val {
+    let mut builder = ObjValueBuilder::with_capacity(3);
+    builder.field("type").value("ware");
+    builder.field("ware").value(id.clone());
+    builder.field("warehouses").value(warehouses.clone());
+    Val::Obj(builder.build())
 }
 
 fn timeout(call: &Call<'_>) -> Result<Value> {

@@ -1,0 +1,61 @@
+//! The host's system directories as inputs of a formula: what a module's command sees of them, mounted.
+
+use std::fs;
+use std::path::Path;
+
+use wake_exec::{SYSTEM_DIRS, SYSTEM_ETC};
+use wake_model::RelPath;
+
+use super::{FromJobError, relative};
+use crate::repeatr::{Access, Input};
+
+/// One entry of the root directory, or of `/usr` or `/etc`.
+pub(crate) enum Piece {
+    /// A link, by its text.
+    Link(String),
+    /// All else, as it lies there.
+    Mount(Input),
+}
+
+/// The directories that a command sees of the host, in the same places.
+pub(crate) fn pieces() -> Result<Vec<(RelPath, Piece)>, FromJobError> {
+    let mut pieces = Vec::new();
+    for name in SYSTEM_DIRS {
+        // `/usr/local` is no part of the host's identity and is not shown.
+        if *name == "usr" {
+            for below in names(Path::new("/usr"))?.into_iter().filter(|below| below != "local") {
+                add(&format!("usr/{below}"), &mut pieces)?;
+            }
+        } else {
+            add(name, &mut pieces)?;
+        }
+    }
+    for name in SYSTEM_ETC {
+        add(&format!("etc/{name}"), &mut pieces)?;
+    }
+    Ok(pieces)
+}
+
+fn add(path: &str, pieces: &mut Vec<(RelPath, Piece)>) -> Result<(), FromJobError> {
+    let host = Path::new("/").join(path);
+    let Ok(metadata) = fs::symlink_metadata(&host) else { return Ok(()) };
+    let piece = if metadata.is_symlink() {
+        let target = fs::read_link(&host).map_err(FromJobError::at(&host))?;
+        Piece::Link(target.to_string_lossy().into_owned())
+    } else {
+        let host = host.to_string_lossy().into_owned();
+        Piece::Mount(Input::Mount { access: Access::ReadOnly, host })
+    };
+    pieces.push((relative(path)?, piece));
+    Ok(())
+}
+
+fn names(dir: &Path) -> Result<Vec<String>, FromJobError> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(dir).map_err(FromJobError::at(dir))? {
+        let name = entry.map_err(FromJobError::at(dir))?.file_name();
+        names.push(name.to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}

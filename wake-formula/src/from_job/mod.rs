@@ -1,0 +1,213 @@
+//! A job of the sandbox written down as a formula, with its inputs packed into a warehouse.
+//!
+//! The formula asks for the surroundings that the job has: the same working directory, user, host name and environment, `/tmp` and the home
+//! directory, and no cradle that would add to them. `spec/formulas.md`, modules as formulas, says what comes out different.
+
+mod error;
+mod host;
+mod made;
+mod packing;
+mod staging;
+
+pub use error::FromJobError;
+pub use made::{Made, made};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use wake_exec::{Job, Network, Root, Source};
+use wake_model::RelPath;
+use wake_store::ware::{AbsPath, PackFilters, PackType};
+
+use crate::repeatr::{Action, Context, Cradle, Document, Formula, Input, Output, UserInfo};
+use host::Piece;
+use packing::{Owned, Packing};
+use staging::Staging;
+
+/// Where the standard input of a command lies, which a formula cannot have.
+const STDIN_DIR: &str = "/.wake";
+
+/// What a shell makes of it.
+const STDIN_SCRIPT: &str = "exec \"$@\" < /.wake/stdin";
+
+/// Where the packed inputs of a formula go.
+#[derive(Clone, Copy, Debug)]
+pub struct Writing<'a> {
+    /// A directory that is made if it is not there; none: ids are computed and nothing is kept.
+    pub warehouse: Option<&'a Path>,
+    /// An empty directory for what is put together on the way.
+    pub scratch: &'a Path,
+}
+
+impl Writing<'_> {
+    /// The formula that does what `job` does.
+    pub fn document(&self, job: &Job) -> Result<Document, FromJobError> {
+        if job.network == Network::Host {
+            return Err(FromJobError::Network);
+        }
+        let packing = Packing::open(self.warehouse)?;
+        let mut inputs = BTreeMap::new();
+        let work = self.own_files(job, &packing, &mut inputs)?;
+        inputs.insert(work, packing.ware(&self.scratch.join("work"), Owned::ByCommand)?);
+        self.root(job, &packing, &mut inputs)?;
+        inputs.insert(absolute("/tmp")?, packing.ware(&self.tmp()?, Owned::ByRoot)?);
+        let exec = self.command(job, &packing, &mut inputs)?;
+        let urls = packing.urls();
+        let wares = inputs.iter().filter(|(_, input)| matches!(input, Input::Ware(_)));
+        let fetch_urls = wares.map(|(path, _)| (path.clone(), urls.clone())).collect();
+        let formula =
+            Formula { inputs: Some(inputs), action: action(job, exec)?, outputs: Some(outputs(job)?) };
+        Ok(Document { formula, context: Context { fetch_urls, save_urls: BTreeMap::new() } })
+    }
+
+    /// Puts the command's own files together, and packs each directory that is mounted.
+    fn own_files(
+        &self,
+        job: &Job,
+        packing: &Packing,
+        inputs: &mut BTreeMap<AbsPath, Input>,
+    ) -> Result<AbsPath, FromJobError> {
+        let work = job.work.clone().unwrap_or_default();
+        let mut staging = Staging::new(self.scratch.join("work"))?;
+        for input in &job.inputs {
+            let Some(below) = input.path.strip(&work) else {
+                return Err(FromJobError::Outside { path: input.path.dotted() });
+            };
+            match &input.source {
+                Source::File { host, blob, executable, .. } => {
+                    staging.copy(&below, host, blob, *executable)?;
+                }
+                Source::Bytes { bytes, executable } => staging.file(&below, bytes, *executable)?,
+                Source::Link { target } => staging.link(&below, target)?,
+                Source::Dir => staging.dir(&below)?,
+                Source::Mount { host, .. } => {
+                    inputs.insert(rooted(&input.path)?, packing.ware(host, Owned::ByRoot)?);
+                }
+            }
+        }
+        staging.finish()?;
+        rooted(&work)
+    }
+
+    fn root(
+        &self,
+        job: &Job,
+        packing: &Packing,
+        inputs: &mut BTreeMap<AbsPath, Input>,
+    ) -> Result<(), FromJobError> {
+        match &job.root {
+            Root::Empty => Ok(()),
+            Root::Dir { host, .. } => {
+                inputs.insert(AbsPath::root(), packing.ware(host, Owned::ByRoot)?);
+                Ok(())
+            }
+            Root::Host => {
+                let mut staging = Staging::new(self.scratch.join("root"))?;
+                for (path, piece) in host::pieces()? {
+                    match piece {
+                        Piece::Link(target) => staging.link(&path, &target)?,
+                        Piece::Mount(mount) => {
+                            inputs.insert(rooted(&path)?, mount);
+                        }
+                    }
+                }
+                staging.finish()?;
+                let root = packing.ware(&self.scratch.join("root"), Owned::ByRoot)?;
+                inputs.insert(AbsPath::root(), root);
+                Ok(())
+            }
+        }
+    }
+
+    /// `/tmp` with the home directory in it, for everybody.
+    fn tmp(&self) -> Result<PathBuf, FromJobError> {
+        let dir = self.scratch.join("tmp");
+        let mut staging = Staging::new(dir.clone())?;
+        staging.dir(&home()?)?;
+        staging.finish()?;
+        staging::set_mode(&dir, 0o1777)?;
+        Ok(dir)
+    }
+
+    /// The program with its arguments, behind a shell where there is a standard input.
+    fn command(
+        &self,
+        job: &Job,
+        packing: &Packing,
+        inputs: &mut BTreeMap<AbsPath, Input>,
+    ) -> Result<Vec<String>, FromJobError> {
+        let command = &job.command;
+        if command.stdin.is_empty() {
+            let program = command.program.trim_start_matches("./");
+            let program = match program.starts_with('/') {
+                true => program.to_owned(),
+                false => format!("{}/{program}", command.cwd.trim_end_matches('/')),
+            };
+            return Ok(std::iter::once(program).chain(command.args.iter().cloned()).collect());
+        }
+        if !has_shell(&job.root) {
+            return Err(FromJobError::NoShell);
+        }
+        let dir = self.scratch.join("stdin");
+        let mut staging = Staging::new(dir.clone())?;
+        staging.file(&relative("stdin")?, &command.stdin, false)?;
+        staging.finish()?;
+        inputs.insert(absolute(STDIN_DIR)?, packing.ware(&dir, Owned::ByRoot)?);
+        let shell = ["/bin/sh", "-c", STDIN_SCRIPT, "sh", &command.program];
+        Ok(shell.map(str::to_owned).into_iter().chain(command.args.iter().cloned()).collect())
+    }
+}
+
+fn action(job: &Job, exec: Vec<String>) -> Result<Action, FromJobError> {
+    let userinfo = UserInfo {
+        uid: Some(job.identity.uid),
+        gid: Some(job.identity.gid),
+        username: None,
+        homedir: None,
+    };
+    Ok(Action {
+        exec,
+        noop: false,
+        policy: None,
+        cwd: Some(absolute(&job.command.cwd)?),
+        env: job.command.env.iter().cloned().collect(),
+        userinfo: Some(userinfo),
+        cradle: Cradle::Disable,
+        hostname: Some(job.identity.hostname.clone()),
+    })
+}
+
+fn outputs(job: &Job) -> Result<BTreeMap<AbsPath, Output>, FromJobError> {
+    let output = || Output { packtype: PackType::Tar, filters: PackFilters::UNSET };
+    let paths: BTreeSet<RelPath> =
+        job.outputs.declared.iter().map(|decl| job.outputs.base.join(&decl.path)).collect();
+    paths.iter().map(|path| Ok((rooted(path)?, output()))).collect()
+}
+
+/// Whether there is a `/bin/sh`, as far as links can be followed from outside.
+fn has_shell(root: &Root) -> bool {
+    match root {
+        Root::Host => Path::new("/bin/sh").exists(),
+        Root::Empty => false,
+        Root::Dir { host, .. } => ["bin/sh", "usr/bin/sh"]
+            .iter()
+            .any(|path| fs::symlink_metadata(host.join(path)).is_ok()),
+    }
+}
+
+fn home() -> Result<RelPath, FromJobError> {
+    relative(wake_exec::HOME.trim_start_matches("/tmp/"))
+}
+
+fn rooted(path: &RelPath) -> Result<AbsPath, FromJobError> {
+    absolute(&format!("/{}", path.as_str()))
+}
+
+fn absolute(path: &str) -> Result<AbsPath, FromJobError> {
+    path.parse().map_err(|_| FromJobError::Path { path: path.to_owned() })
+}
+
+fn relative(path: &str) -> Result<RelPath, FromJobError> {
+    path.parse().map_err(|_| FromJobError::Path { path: path.to_owned() })
+}

@@ -1,0 +1,82 @@
+//! Inputs packed into a warehouse.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use wake_exec::{BUILDER_GID, BUILDER_UID, SOURCE_DATE_EPOCH};
+use wake_store::ware::{Filters, Mtime, Owner, PackFilters, PackType, Special, Warehouse, pack};
+
+use super::FromJobError;
+use crate::repeatr::Input;
+
+/// Where packed inputs go.
+pub(crate) struct Packing {
+    target: Option<Warehouse>,
+}
+
+/// Whose files a ware declares, and when they were modified.
+#[derive(Clone, Copy)]
+pub(crate) enum Owned {
+    /// The command's own copies, of the time that they have in a module's sandbox.
+    ByCommand,
+    /// User 0's, with the times that they have on this machine's disk: in the store all have the same.
+    ByRoot,
+}
+
+impl Packing {
+    /// Packs into the directory `warehouse`, which is made; without one, ids are only computed.
+    pub(crate) fn open(warehouse: Option<&Path>) -> Result<Self, FromJobError> {
+        let target = match warehouse {
+            None => None,
+            Some(dir) => {
+                fs::create_dir_all(dir).map_err(FromJobError::at(dir))?;
+                let dir: PathBuf = fs::canonicalize(dir).map_err(FromJobError::at(dir))?;
+                Some(Warehouse::CaFile(dir))
+            }
+        };
+        Ok(Packing { target })
+    }
+
+    /// The addresses under which the wares are to be had.
+    pub(crate) fn urls(&self) -> Vec<String> {
+        self.target.iter().map(ToString::to_string).collect()
+    }
+
+    /// The tree at `path` as an input, packed unless the warehouse has it.
+    pub(crate) fn ware(&self, path: &Path, owned: Owned) -> Result<Input, FromJobError> {
+        // An id of `tar` says nothing about links, so that two inputs that differ in these would be one ware.
+        let packtype = if has_links(path)? { PackType::Tree } else { PackType::Tar };
+        let filters = filters(owned);
+        let ware = pack(path, packtype, filters, None)?;
+        if let Some(target) = self.target.as_ref().filter(|target| !target.holds(&ware)) {
+            pack(path, packtype, filters, Some(target))?;
+        }
+        Ok(Input::Ware(ware))
+    }
+}
+
+fn filters(owned: Owned) -> PackFilters {
+    let (uid, gid, mtime) = match owned {
+        Owned::ByCommand => (BUILDER_UID, BUILDER_GID, Mtime::At(SOURCE_DATE_EPOCH.parse().unwrap_or(0))),
+        Owned::ByRoot => (0, 0, Mtime::Pass),
+    };
+    Filters {
+        uid: Some(Owner::Id(uid)),
+        gid: Some(Owner::Id(gid)),
+        mtime: Some(mtime),
+        setid: Some(Special::Reject),
+        dev: Some(Special::Reject),
+        ..PackFilters::UNSET
+    }
+}
+
+fn has_links(path: &Path) -> Result<bool, FromJobError> {
+    for entry in fs::read_dir(path).map_err(FromJobError::at(path))? {
+        let entry = entry.map_err(FromJobError::at(path))?;
+        let kind = entry.file_type().map_err(FromJobError::at(path))?;
+        if kind.is_symlink() || (kind.is_dir() && has_links(&entry.path())?) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
