@@ -24,7 +24,7 @@ use crate::schedule::{Outcome, Rules, Schedule, Steps};
 use crate::session::{Checkout, Pins, Planned, Session, elapsed_ms};
 use crate::snapshot::{
     Capture, Differences, Meta, Replay, Snapshot, StepRecord, Verdict, capture, check_results,
-    request_key, verify,
+    place, request_key, verify,
 };
 
 /// What is asked of a build.
@@ -198,7 +198,7 @@ impl Session {
         scene: &Scene,
     ) {
         let Some(steps) = records.into_iter().collect::<Option<Vec<_>>>() else { return };
-        let place = |(step, done): (usize, &std::sync::OnceLock<crate::pin::Done>)| {
+        let lies = |(step, done): (usize, &std::sync::OnceLock<crate::pin::Done>)| {
             Some((step, self.store.tree_place(&done.get()?.tree)))
         };
         let mut trace = Vec::new();
@@ -209,10 +209,11 @@ impl Session {
             host: self.known_host().map(|host| host.to_string()),
             saved_ms,
         };
-        let trees = pins.done.iter().enumerate().filter_map(place).collect();
+        let trees = pins.done.iter().enumerate().filter_map(lies).collect();
         let (files, began) = (&checkout.files, scene.began);
         let taken = Capture { files, planned, steps, trees, meta, began };
-        let _ = self.threads.install(|| capture(&taken, &self.state_dir(), &scene.key));
+        let place = place(&self.state_dir(), &scene.key);
+        let _ = self.threads.install(|| capture(&taken, &place, &scene.key));
     }
 
     /// Builds from the snapshot of the last build of the same request, if that can be relied on.
@@ -225,7 +226,7 @@ impl Session {
         reporter: &mut dyn Reporter,
         ending: &mut Ending,
     ) -> Option<BuildReport> {
-        let snapshot = Snapshot::open(&self.state_dir(), key)?;
+        let snapshot = Snapshot::open(place(&self.state_dir(), key), key)?;
         let meta = snapshot.meta()?;
         let host = match &meta.host {
             Some(host) => Some(self.host().ok().filter(|now| now.to_string() == *host)?),
@@ -245,7 +246,7 @@ impl Session {
         for (label, text) in &meta.trace {
             reporter.event(&Event::Trace { label: label.clone(), text: text.clone() });
         }
-        let total = snapshot.places().len();
+        let total = snapshot.steps();
         ending.counts.total = total;
         let looked_at = replay.steps().count();
         ending.counts.hit = total - looked_at;
@@ -254,23 +255,16 @@ impl Session {
             self.link_or_tell(&out, Path::new(link_name), target, reporter, ending);
         }
         if looked_at > 0 {
-            self.perform_again(
-                &replay,
-                &snapshot,
-                &differences,
-                request,
-                cancel,
-                started,
-                reporter,
-                ending,
-            );
+            self.perform_again(&replay, &differences, request, cancel, started, reporter, ending);
         }
         let built =
             if request.results { again_built(self, &snapshot, &replay, &out) } else { Vec::new() };
         let patched = !differences.files.is_empty() || !differences.dirs.is_empty();
         if patched && ending.classes.is_empty() && !cancel.is_cancelled() {
-            let place = |record: &StepRecord| self.store.tree_place(&record.result.tree);
-            let _ = replay.write(&differences, &self.state_dir(), key, place);
+            let lies = |record: &StepRecord| self.store.tree_place(&record.result.tree);
+            let patch = replay.patch(&differences, lies);
+            // Without it the next build looks at the same files again.
+            let _ = patch.map(|patch| snapshot.keep(patch));
         }
         Some(BuildReport { built, ..BuildReport::default() })
     }
@@ -282,7 +276,6 @@ impl Session {
     fn perform_again(
         &self,
         replay: &Replay,
-        snapshot: &Snapshot,
         differences: &Differences,
         request: &BuildRequest,
         cancel: &CancelToken,
@@ -294,8 +287,9 @@ impl Session {
         for (_, path, seen, signature, settled) in &differences.files {
             files.prime(path.clone(), seen.clone(), *signature, *settled);
         }
-        let mut history = History::read(&self.history_file());
+        let mut history = History::default();
         for (step, record) in replay.steps() {
+            history.note(&record.label, record.result.key, record.result.dur_ms);
             reporter.event(&Event::Announced {
                 id: step,
                 label: record.label.clone(),
@@ -306,7 +300,7 @@ impl Session {
                     .filter(|need| replay.order().contains(need))
                     .collect(),
                 requested: record.link.is_some(),
-                usual_ms: history.get(&record.label).map(|past| past.dur_ms),
+                usual_ms: Some(record.result.dur_ms),
             });
         }
         let runner = self.runner(&files, cancel);
@@ -319,9 +313,11 @@ impl Session {
             ending.saved_ms.saturating_sub(replay.steps().map(|(_, r)| r.result.dur_ms).sum())
                 + saved_ms;
         let out = self.workspace.root.join(OUT_DIR);
+        let mut noted = Vec::new();
         for (step, key, dur_ms) in keys {
             let label = Steps::label(replay, step);
             history.note(label, key, dur_ms);
+            noted.extend(history.get(label).map(|past| (label.to_owned(), *past)));
             if let (Some(link), Some(tree)) = replay.link_of(step) {
                 self.link_or_tell(
                     &out,
@@ -332,9 +328,8 @@ impl Session {
                 );
             }
         }
-        let _ = snapshot;
         // Only explanations and estimates are lost with it.
-        let _ = history.write(&self.history_file());
+        let _ = History::append(&self.history_file(), &noted);
     }
 
     fn runner<'a>(&'a self, files: &'a Files, cancel: &'a CancelToken) -> Runner<'a> {
@@ -524,7 +519,7 @@ fn executables(manifest: &Manifest) -> Vec<RelPath> {
 
 /// The results of a build that was carried out from a snapshot.
 fn again_built(session: &Session, snapshot: &Snapshot, replay: &Replay, out: &Path) -> Vec<Built> {
-    let records = (0..snapshot.places().len()).filter_map(|step| replay.record(step));
+    let records = (0..snapshot.steps()).filter_map(|step| replay.record(step));
     let built = records.filter_map(|record| {
         let link = record.link.as_ref()?;
         Some(Built {

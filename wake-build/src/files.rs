@@ -12,6 +12,7 @@ use std::sync::Mutex;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 use wake_eval::Sources;
 use wake_model::path::resolve_link;
 use wake_model::{BlobDigest, RelPath};
@@ -41,7 +42,7 @@ pub(crate) enum Seen {
 }
 
 /// What `stat` says of a file; equal signatures of old files mean equal bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Signature {
     /// Device and inode.
     pub inode: (u64, u64),

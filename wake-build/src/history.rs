@@ -3,6 +3,7 @@
 //! A cache of explanations and estimates; nothing that is built depends on it.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
 use wake_model::ActionDigest;
@@ -37,11 +38,19 @@ impl History {
         History { steps: lines.filter_map(parse).collect() }
     }
 
+    /// Adds to the file at `path` what a few steps did; `before` is the key that each had last.
+    ///
+    /// Of several lines for one step the last counts, until [`History::write`] leaves one.
+    pub(crate) fn append(path: &Path, steps: &[(String, Past)]) -> std::io::Result<()> {
+        let text: String = steps.iter().map(|(label, past)| line(label, past)).collect();
+        std::fs::OpenOptions::new().append(true).open(path)?.write_all(text.as_bytes())
+    }
+
     /// Writes the file at `path`.
     pub(crate) fn write(&self, path: &Path) -> std::io::Result<()> {
         let mut text = format!("{HEAD}\n");
-        for (label, Past { last, before, dur_ms }) in &self.steps {
-            text.push_str(&format!("{last} {before} {dur_ms} {label}\n"));
+        for (label, past) in &self.steps {
+            text.push_str(&line(label, past));
         }
         crate::state::replace(path, text.as_bytes())
     }
@@ -60,6 +69,10 @@ impl History {
         };
         self.steps.insert(label.to_owned(), Past { last: key, before, dur_ms });
     }
+}
+
+fn line(label: &str, Past { last, before, dur_ms }: &Past) -> String {
+    format!("{last} {before} {dur_ms} {label}\n")
 }
 
 fn parse(line: &str) -> Option<(String, Past)> {
@@ -91,6 +104,9 @@ mod tests {
         history.write(&path).unwrap();
         let past = *History::read(&path).get("//a b:c").unwrap();
         assert_eq!(past, Past { last: key(2), before: key(1), dur_ms: 9 });
+        let newer = Past { last: key(3), before: key(2), dur_ms: 4 };
+        History::append(&path, &[("//a b:c".to_owned(), newer)]).unwrap();
+        assert_eq!(*History::read(&path).get("//a b:c").unwrap(), newer);
         std::fs::write(&path, "something else").unwrap();
         assert!(History::read(&path).get("//a b:c").is_none());
         std::fs::remove_dir_all(dir).unwrap();

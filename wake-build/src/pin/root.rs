@@ -70,8 +70,7 @@ impl Root {
 /// The directory at a path of a step's outputs as a root file system; none if it is no directory.
 pub(crate) fn root_in(done: &Done, step: usize, below: &RelPath) -> Option<Root> {
     let part = done.manifest.subtree(below).filter(|_| done.manifest.get(below).is_none())?;
-    let made =
-        MadeRoot { origin: RootOrigin::Step(step), tree: done.tree, below: below.clone() };
+    let made = MadeRoot { origin: RootOrigin::Step(step), tree: done.tree, below: below.clone() };
     Some(Root { fs: RootFs::Tree(part.digest()), made: Some(made) })
 }
 
@@ -137,7 +136,8 @@ impl Site<'_> {
             let parsed = Warehouse::parse(url.as_str().unwrap_or_default(), ware.packtype(), &base);
             sources.push(parsed.map_err(|error| self.error(format!("`rootfs`: {error}"), url))?);
         }
-        let tree = self.imported("ware", &ware.to_string(), text, || self.fetch(&ware, &sources))?;
+        let tree =
+            self.imported("ware", &ware.to_string(), text, || self.fetch(&ware, &sources))?;
         Ok(Root::of_tree(tree, RootOrigin::Ware))
     }
 
@@ -147,7 +147,8 @@ impl Site<'_> {
             Some(Special::File { path, .. } | Special::Pkg { path }) => path,
             Some(Special::Module) => rootfs.get("path").and_then(Value::as_str).unwrap_or_default(),
             None => {
-                let message = "`rootfs` is neither `wake.HOST`, `wake.EMPTY`, a file, a directory nor a ware";
+                let message =
+                    "`rootfs` is neither `wake.HOST`, `wake.EMPTY`, a file, a directory nor a ware";
                 return Err(self.error(message, rootfs));
             }
         };

@@ -1,15 +1,18 @@
 //! Taking a snapshot of a build that succeeded.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, statat};
 use wake_eval::Read;
-use wake_model::{BlobDigest, Digest, RelPath};
+use wake_model::{BlobDigest, Digest, Manifest, RelPath};
 
-use super::file::{Meta, Sections, Snapshot};
+use super::delta::PatchedResult;
+use super::draft::Draft;
+use super::file::Meta;
 use super::step_record::{InputRecord, StepRecord};
-use super::table::{DirRecord, FileKind, FileRecord, Record, ResultFile, ResultRecord, UserRecord};
+use super::table::{DirRecord, FileKind, FileRecord, UserRecord};
 use super::verify::{listing, subdirectories};
 use crate::files::{Files, Looked, Seen, Signature, link_inside};
 use crate::session::Planned;
@@ -21,63 +24,99 @@ pub(crate) struct Capture<'a> {
     /// The record of each step, by number.
     pub(crate) steps: Vec<Vec<u8>>,
     /// Where the trees of the results lie, by step.
-    pub(crate) trees: HashMap<usize, std::path::PathBuf>,
+    pub(crate) trees: HashMap<usize, PathBuf>,
     pub(crate) meta: Meta,
     /// What the file systems' clock said when the build began.
     pub(crate) began: i128,
 }
 
-/// Writes a snapshot. None is written if something was not, when it was looked at last, what a
-/// function saw: then someone edited during the build.
-pub(crate) fn capture(capture: &Capture, state_dir: &Path, key: &Digest) -> Option<()> {
-    let sources = sources(capture)?;
-    let mut strings = Strings::default();
-    let mut sections =
-        Sections { meta: postcard::to_stdvec(&capture.meta).ok()?, ..Sections::default() };
-    let index = put_checkout(capture, &sources, &mut strings, &mut sections)?;
-    let records: Vec<StepRecord> =
-        capture.steps.iter().map(|bytes| StepRecord::decode(bytes)).collect::<Option<_>>()?;
-    put_users(&records, &index, &mut sections)?;
-    for (step, record) in records.iter().enumerate() {
-        if let (Some(link), Some(tree)) = (&record.link, capture.trees.get(&step)) {
-            put_result(link, tree, record, &mut strings, &mut sections)?;
+/// Writes a snapshot to `place`, on the threads of the current pool. None is written if something was not, when it
+/// was looked at last, what a function saw: then someone edited during the build.
+pub(crate) fn capture(capture: &Capture, place: &Path, key: &Digest) -> Option<()> {
+    let (sources, steps) = rayon::join(|| sources(capture), || steps(capture));
+    let mut draft = Draft::new(postcard::to_stdvec(&capture.meta).ok()?);
+    let index = put_checkout(capture, &sources?, &mut draft)?;
+    let mut users = BTreeSet::new();
+    for (number, (bytes, step)) in capture.steps.iter().zip(steps?).enumerate() {
+        draft.put_step(bytes, step.needs);
+        if let Some((link, PatchedResult { target, files })) = &step.result {
+            let files = files.iter().map(|(path, signature)| Some((path.as_str(), *signature)));
+            draft.put_result(link, target, files)?;
+        }
+        for path in step.files {
+            users.insert((*index.get(&path)?, u32::try_from(number).ok()?));
         }
     }
-    sections.strings = strings.bytes;
-    Snapshot::write(state_dir, key, &sections, &capture.steps).ok()
+    users.into_iter().for_each(|(file, step)| draft.put_user(UserRecord { file, step }));
+    draft.write(place, key).ok()
 }
 
-#[derive(Default)]
-struct Strings {
-    bytes: Vec<u8>,
+/// What is told of a step beside its record.
+struct StepNote {
+    needs: Vec<usize>,
+    /// The files of the checkout among its inputs.
+    files: Vec<RelPath>,
+    /// Its link, and where that leads.
+    result: Option<(String, PatchedResult)>,
 }
 
-impl Strings {
-    fn add(&mut self, text: &str) -> Option<(u32, u32)> {
-        let start = u32::try_from(self.bytes.len()).ok()?;
-        self.bytes.extend_from_slice(text.as_bytes());
-        Some((start, u32::try_from(text.len()).ok()?))
-    }
+fn steps(capture: &Capture) -> Option<Vec<StepNote>> {
+    let note = |(number, bytes): (usize, &Vec<u8>)| {
+        let StepRecord { link, needs, result, .. } = StepRecord::decode(bytes)?;
+        let made = match (link, capture.trees.get(&number)) {
+            (Some(link), Some(tree)) => Some((link, result_at(tree, &result.manifest)?)),
+            _ => None,
+        };
+        let mut files = result.root.files().to_vec();
+        for (_, input) in result.inputs {
+            match input {
+                InputRecord::Checkout { path, .. } => files.push(path),
+                InputRecord::PkgTree { files: of_tree, .. } => files.extend(of_tree),
+                _ => {}
+            }
+        }
+        Some(StepNote { needs, files, result: made })
+    };
+    capture.steps.par_iter().enumerate().with_min_len(16).map(note).collect()
+}
+
+/// The result at `tree`, with what `stat` says of its files.
+pub(super) fn result_at(tree: &Path, manifest: &Manifest) -> Option<PatchedResult> {
+    let signature = |path: &RelPath| {
+        let stat = statat(CWD, tree.join(path.as_str()), AtFlags::SYMLINK_NOFOLLOW).ok()?;
+        Some((path.as_str().to_owned(), Signature::of(&stat)))
+    };
+    let files = manifest.iter().map(|(path, _)| signature(path)).collect::<Option<_>>()?;
+    Some(PatchedResult { target: tree.to_str()?.to_owned(), files })
 }
 
 /// What functions read: paths and listings of the whole workspace.
 #[derive(Default)]
 struct Sources {
-    files: BTreeSet<RelPath>,
+    files: HashSet<RelPath>,
     lists: BTreeMap<RelPath, BlobDigest>,
 }
 
 fn sources(capture: &Capture) -> Option<Sources> {
-    let mut sources = Sources::default();
     let Planned { instances, plan, .. } = capture.planned;
-    for instance in instances.values() {
-        add_reads(capture, &instance.dir, &instance.reads, &mut sources)?;
-    }
+    let mut reads: Vec<(&RelPath, &[Read])> =
+        instances.values().map(|instance| (&instance.dir, instance.reads.as_slice())).collect();
     for step in plan.graph.node_weights() {
-        let dir = &instances.get(&step.pkg)?.dir;
-        add_reads(capture, dir, &step.reads, &mut sources)?;
+        reads.push((&instances.get(&step.pkg)?.dir, &step.reads));
     }
-    Some(sources)
+    let parts: Option<Vec<Sources>> = reads
+        .par_iter()
+        .with_min_len(64)
+        .try_fold(Sources::default, |mut sources, (dir, reads)| {
+            add_reads(capture, dir, reads, &mut sources).map(|()| sources)
+        })
+        .collect();
+    let mut all = Sources::default();
+    for part in parts? {
+        all.files.extend(part.files);
+        all.lists.extend(part.lists);
+    }
+    Some(all)
 }
 
 fn add_reads(
@@ -124,56 +163,52 @@ fn add_file(
 fn put_checkout(
     capture: &Capture,
     sources: &Sources,
-    strings: &mut Strings,
-    sections: &mut Sections,
+    draft: &mut Draft,
 ) -> Option<HashMap<RelPath, u32>> {
-    let mut by_dir: BTreeMap<RelPath, Vec<Looked>> = BTreeMap::new();
-    for known in capture.files.known() {
-        if let Some(dir) = known.path.parent() {
-            by_dir.entry(dir).or_default().push(known);
+    let known = capture.files.known();
+    let mut by_dir: BTreeMap<RelPath, Vec<&Looked>> = BTreeMap::new();
+    for looked in &known {
+        if let Some(dir) = looked.path.parent() {
+            by_dir.entry(dir).or_default().push(looked);
         }
     }
     for dir in sources.lists.keys().chain(&capture.planned.walked) {
         by_dir.entry(dir.clone()).or_default();
     }
-    let walked: BTreeSet<&RelPath> = capture.planned.walked.iter().collect();
-    let pkgs: BTreeSet<&RelPath> = capture.planned.instances.values().map(|pkg| &pkg.dir).collect();
-    let mut index = HashMap::new();
-    for (dir, files) in &by_dir {
-        let start = u32::try_from(index.len()).ok()?;
-        for Looked { path, seen, signature, settled } in files {
-            let number = u32::try_from(index.len()).ok()?;
-            index.insert(path.clone(), number);
-            let name = strings.add(path.file_name()?)?;
-            file_record(name, seen, *signature, *settled, sources.files.contains(path))
-                .put(&mut sections.files);
+    let walked: HashSet<&RelPath> = capture.planned.walked.iter().collect();
+    let pkgs: HashSet<&RelPath> = capture.planned.instances.values().map(|pkg| &pkg.dir).collect();
+    let by_dir: Vec<_> = by_dir.into_iter().collect();
+    let records: Option<Vec<DirRecord>> = by_dir
+        .par_iter()
+        .with_min_len(16)
+        .map(|(dir, files)| {
+            let record = dir_record(capture, dir, sources, walked.contains(dir))?;
+            let count = u32::try_from(files.len()).ok()?;
+            Some(DirRecord { files: (0, count), border: !pkgs.contains(dir), ..record })
+        })
+        .collect();
+    let mut index = HashMap::with_capacity(known.len());
+    for ((dir, files), record) in by_dir.iter().zip(records?) {
+        for looked in files {
+            index.insert(looked.path.clone(), draft.file_count()?);
+            let is_source = sources.files.contains(&looked.path);
+            draft.put_file(looked.path.file_name()?, file_record(looked, is_source))?;
         }
-        let absolute = capture.files.absolute(dir);
-        let record = dir_record(capture, dir, &absolute, sources, walked.contains(dir))?;
-        let count = u32::try_from(index.len()).ok()? - start;
-        let path = strings.add(dir.as_str())?;
-        let border = !pkgs.contains(dir);
-        DirRecord { path, files: (start, count), border, ..record }.put(&mut sections.dirs);
+        draft.put_dir(dir.as_str(), record)?;
     }
     Some(index)
 }
 
-fn file_record(
-    name: (u32, u32),
-    seen: &Seen,
-    signature: Option<Signature>,
-    settled: bool,
-    is_source: bool,
-) -> FileRecord {
+fn file_record(looked: &Looked, is_source: bool) -> FileRecord {
     let none = BlobDigest(Digest::from_bytes([0; 32]));
-    let (kind, blob) = match seen {
+    let (kind, blob) = match &looked.seen {
         Seen::Absent => (FileKind::Absent, none),
         Seen::File { blob, executable, .. } => (FileKind::File { executable: *executable }, *blob),
         Seen::Link(text) => (FileKind::Other, BlobDigest::of(text.as_bytes())),
         Seen::Dir | Seen::Other => (FileKind::Other, none),
     };
-    let signature = signature.unwrap_or_default();
-    FileRecord { name, kind, is_source, settled, signature, blob }
+    let signature = looked.signature.unwrap_or_default();
+    FileRecord { name: (0, 0), kind, is_source, settled: looked.settled, signature, blob }
 }
 
 /// What is known of a directory. Its signature counts only if nothing has changed in it since the
@@ -181,10 +216,10 @@ fn file_record(
 fn dir_record(
     capture: &Capture,
     dir: &RelPath,
-    absolute: &Path,
     sources: &Sources,
     walked: bool,
 ) -> Option<DirRecord> {
+    let absolute = &capture.files.absolute(dir);
     let stat = statat(CWD, absolute, AtFlags::SYMLINK_NOFOLLOW).map(|stat| Signature::of(&stat));
     let signature = stat.unwrap_or_default();
     let list = sources.lists.get(dir).copied();
@@ -194,93 +229,4 @@ fn dir_record(
     let walk = if walked { Some(subdirectories(absolute)?) } else { None };
     let settled = stat.is_ok() && signature.is_settled(capture.began);
     Some(DirRecord { path: (0, 0), files: (0, 0), signature, settled, list, walk, border: false })
-}
-
-fn put_users(
-    records: &[StepRecord],
-    index: &HashMap<RelPath, u32>,
-    sections: &mut Sections,
-) -> Option<()> {
-    let mut users = BTreeSet::new();
-    for (number, record) in records.iter().enumerate() {
-        let step = u32::try_from(number).ok()?;
-        for path in record.result.root.files() {
-            users.insert(UserRecord { file: *index.get(path)?, step });
-        }
-        for (_, input) in &record.result.inputs {
-            match input {
-                InputRecord::Checkout { path, .. } => {
-                    users.insert(UserRecord { file: *index.get(path)?, step });
-                }
-                InputRecord::PkgTree { files, .. } => {
-                    for path in files {
-                        users.insert(UserRecord { file: *index.get(path)?, step });
-                    }
-                }
-                _ => {}
-            }
-        }
-    }
-    for user in users {
-        user.put(&mut sections.users);
-    }
-    Some(())
-}
-
-fn put_result(
-    link: &str,
-    tree: &Path,
-    record: &StepRecord,
-    strings: &mut Strings,
-    sections: &mut Sections,
-) -> Option<()> {
-    let start = u32::try_from(sections.result_files.len() / ResultFile::SIZE).ok()?;
-    let mut count = 0;
-    for (path, _) in record.result.manifest.iter() {
-        let stat = statat(CWD, tree.join(path.as_str()), AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        let path = strings.add(path.as_str())?;
-        ResultFile { path, signature: Signature::of(&stat) }.put(&mut sections.result_files);
-        count += 1;
-    }
-    let record = ResultRecord {
-        link: strings.add(link)?,
-        target: strings.add(tree.to_str()?)?,
-        files: (start, count),
-    };
-    record.put(&mut sections.results);
-    Some(())
-}
-
-/// The result records of `snapshot` where some steps have changed: of each result in its order, where its tree
-/// lies now and its record, or nothing where it is what it was.
-pub(super) fn put_results(
-    snapshot: &Snapshot,
-    results: &[Option<(std::path::PathBuf, &StepRecord)>],
-    sections: &mut Sections,
-) -> Option<()> {
-    let mut strings = Strings { bytes: std::mem::take(&mut sections.strings) };
-    sections.results.clear();
-    sections.result_files.clear();
-    for (number, changed) in results.iter().enumerate() {
-        match changed {
-            Some((tree, record)) => {
-                put_result(record.link.as_deref()?, tree, record, &mut strings, sections)?;
-            }
-            None => copy_result(snapshot, number, sections)?,
-        }
-    }
-    sections.strings = strings.bytes;
-    Some(())
-}
-
-/// Takes over a result; its texts are where they were.
-fn copy_result(snapshot: &Snapshot, number: usize, sections: &mut Sections) -> Option<()> {
-    let old = snapshot.results().get(number)?;
-    let start = u32::try_from(sections.result_files.len() / ResultFile::SIZE).ok()?;
-    let (from, count) = old.files;
-    for file in from..from.checked_add(count)? {
-        snapshot.result_files().get(file as usize)?.put(&mut sections.result_files);
-    }
-    ResultRecord { files: (start, count), ..old }.put(&mut sections.results);
-    Some(())
 }

@@ -1,24 +1,23 @@
-//! The bytes of a snapshot: a head, sections of fixed records, records of steps.
+//! A snapshot as it is read: mapped tables, and over them what builds changed since.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
+use wake_model::Digest;
 use wake_model::encode::{Domain, Encoder, digest_bytes};
-use wake_model::{Digest, json};
+use wake_model::json;
 
-use super::step_record::{StepHead, StepRecord};
+use super::delta::{Delta, Overlay, Patch};
+use super::draft::{Draft, FIXED, HEAD, SECTIONS, Section, checksum_of};
+use super::step_record::StepRecord;
 use super::table::{
-    DirRecord, FileRecord, Record, ResultFile, ResultRecord, StepPlace, Table, UserRecord,
+    DirRecord, Edge, FileRecord, Record, ResultFile, ResultRecord, StepPlace, Table, UserRecord,
 };
 use crate::build::BuildRequest;
+use crate::files::Signature;
 use crate::session::Session;
-
-const HEAD: &[u8; 16] = b"wake snapshot 2\n";
-const SECTIONS: usize = 8;
-/// Head, checksum, request, where each section starts and ends, where the records of steps start.
-const FIXED: usize = 16 + 32 + 32 + 8 * (SECTIONS + 1);
 
 /// What is told of a build beside its steps.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -33,22 +32,30 @@ pub(crate) struct Meta {
     pub(crate) saved_ms: u64,
 }
 
-/// The sections in their order in the file.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Sections {
-    pub(crate) strings: Vec<u8>,
-    pub(crate) dirs: Vec<u8>,
-    pub(crate) files: Vec<u8>,
-    pub(crate) users: Vec<u8>,
-    pub(crate) results: Vec<u8>,
-    pub(crate) result_files: Vec<u8>,
-    pub(crate) meta: Vec<u8>,
-}
-
 /// A snapshot, mapped.
 pub(crate) struct Snapshot {
+    place: PathBuf,
+    key: Digest,
     bytes: Mmap,
     ends: [usize; SECTIONS + 1],
+    overlay: Overlay,
+    delta: Delta,
+}
+
+/// The result of a step that a link leads to.
+#[derive(Clone, Copy)]
+pub(crate) struct ResultView<'a> {
+    /// The link's path below the directory of links.
+    pub(crate) link: &'a str,
+    /// Where its tree lies.
+    pub(crate) target: &'a str,
+    files: ResultFiles<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum ResultFiles<'a> {
+    Written(&'a Snapshot, (u32, u32)),
+    Patched(&'a [(String, Signature)]),
 }
 
 /// What tells one request from another: everything that decides what is built, and where it is kept.
@@ -84,74 +91,147 @@ pub(crate) fn place(state_dir: &Path, key: &Digest) -> PathBuf {
 }
 
 impl Snapshot {
-    /// Maps the snapshot of the request `key`; none if there is no whole one.
-    pub(crate) fn open(state_dir: &Path, key: &Digest) -> Option<Snapshot> {
-        let file = File::open(place(state_dir, key)).ok()?;
+    /// Maps the snapshot of the request `key` at `place`; none if there is no whole one.
+    pub(crate) fn open(place: PathBuf, key: &Digest) -> Option<Snapshot> {
+        let file = File::open(&place).ok()?;
         // SAFETY: wake replaces these files by renaming and never changes one in place, so the mapped
         // bytes stay as they are. The directory is wake's own; who cuts a file short there while a build
         // runs can end that build, nothing more.
         let bytes = unsafe { Mmap::map(&file) }.ok()?;
-        let ends = sections(&bytes, key)?;
+        let ends = section_ends(&bytes, key)?;
         let covered = bytes.get(48..*ends.last()?)?;
-        (bytes.get(16..48)? == blake3::hash(covered).as_bytes()).then_some(())?;
-        Some(Snapshot { bytes, ends })
+        let checksum = blake3::hash(covered);
+        (bytes.get(16..48)? == checksum.as_bytes()).then_some(())?;
+        let mut overlay = Overlay::default();
+        let delta = Delta::read(&place, *checksum.as_bytes(), |patch| overlay.put(patch));
+        Some(Snapshot { place, key: *key, bytes, ends, overlay, delta })
     }
 
-    /// Writes a snapshot and forgets the oldest ones.
-    pub(crate) fn write(
-        state_dir: &Path,
-        key: &Digest,
-        sections: &Sections,
-        steps: &[Vec<u8>],
-    ) -> std::io::Result<()> {
-        let place = place(state_dir, key);
-        crate::state::replace(&place, &layout(key, sections, steps))?;
-        forget_oldest(&place);
-        Ok(())
+    /// Keeps what has changed: in a frame beside the snapshot, or in a new snapshot once such frames have
+    /// become many.
+    pub(crate) fn keep(mut self, patch: Patch) -> std::io::Result<()> {
+        // Reading the frames must stay cheap beside reading the tables.
+        let bearable = (self.bytes.len() as u64 / 16).max(64 << 10);
+        let frame = self.delta.frame(&patch);
+        if self.delta.length() + frame.len() as u64 <= bearable {
+            return self.delta.append(&frame);
+        }
+        self.overlay.put(patch);
+        let damaged = || std::io::Error::from(std::io::ErrorKind::InvalidData);
+        let draft = Draft::of(&self).ok_or_else(damaged)?;
+        draft.write(&self.place, &self.key)
     }
 
-    fn section(&self, index: usize) -> &[u8] {
+    fn section(&self, section: Section) -> &[u8] {
+        let index = section as usize;
         let start = if index == 0 { FIXED } else { self.ends[index - 1] };
         self.bytes.get(start..self.ends[index]).unwrap_or_default()
     }
 
     /// A text by its place.
     pub(crate) fn text(&self, (start, length): (u32, u32)) -> Option<&str> {
-        let strings = self.section(0);
+        let strings = self.section(Section::Strings);
         std::str::from_utf8(strings.get(start as usize..start as usize + length as usize)?).ok()
     }
 
-    pub(crate) fn dirs(&self) -> Table<'_, DirRecord> {
-        Table::new(self.section(1))
+    fn table<R: Record>(&self, section: Section) -> Table<'_, R> {
+        Table::new(self.section(section))
     }
 
-    pub(crate) fn files(&self) -> Table<'_, FileRecord> {
-        Table::new(self.section(2))
+    /// The number of directories.
+    pub(crate) fn dirs(&self) -> usize {
+        self.table::<DirRecord>(Section::Dirs).len()
     }
 
+    /// A directory.
+    pub(crate) fn dir(&self, number: usize) -> Option<DirRecord> {
+        match self.overlay.dir(number) {
+            Some(dir) => Some(dir.clone()),
+            None => self.table(Section::Dirs).get(number),
+        }
+    }
+
+    /// A file.
+    pub(crate) fn file(&self, number: usize) -> Option<FileRecord> {
+        match self.overlay.file(number) {
+            Some(file) => Some(file.clone()),
+            None => self.table(Section::Files).get(number),
+        }
+    }
+
+    /// Who has which file among its inputs, sorted.
     pub(crate) fn users(&self) -> Table<'_, UserRecord> {
-        Table::new(self.section(3))
+        self.table(Section::Users)
     }
 
-    pub(crate) fn places(&self) -> Table<'_, StepPlace> {
-        Table::new(self.section(4))
+    /// The number of steps.
+    pub(crate) fn steps(&self) -> usize {
+        self.table::<StepPlace>(Section::Places).len()
     }
 
-    pub(crate) fn results(&self) -> Table<'_, ResultRecord> {
-        Table::new(self.section(5))
+    fn place_of(&self, step: usize) -> Option<StepPlace> {
+        self.table(Section::Places).get(step)
     }
 
-    pub(crate) fn result_files(&self) -> Table<'_, ResultFile> {
-        Table::new(self.section(6))
+    fn edges(&self, (first, count): (u32, u32)) -> Option<Vec<usize>> {
+        let table = self.table::<Edge>(Section::Edges);
+        let numbers = first as usize..first.checked_add(count)? as usize;
+        numbers.map(|number| Some(table.get(number)?.0 as usize)).collect()
     }
 
+    /// The steps that a step needs.
+    pub(crate) fn needs(&self, step: usize) -> Option<Vec<usize>> {
+        self.edges(self.place_of(step)?.needs)
+    }
+
+    /// The steps that need a step.
+    pub(crate) fn dependents(&self, step: usize) -> Option<Vec<usize>> {
+        self.edges(self.place_of(step)?.dependents)
+    }
+
+    /// The number of results that links lead to.
+    pub(crate) fn results(&self) -> usize {
+        self.table::<ResultRecord>(Section::Results).len()
+    }
+
+    /// The number of the result of a step; none if no link leads to it.
+    pub(crate) fn result_of(&self, step: usize) -> Option<usize> {
+        (self.place_of(step)?.result as usize).checked_sub(1)
+    }
+
+    /// A result.
+    pub(crate) fn result(&self, number: usize) -> Option<ResultView<'_>> {
+        let written: ResultRecord = self.table(Section::Results).get(number)?;
+        let link = self.text(written.link)?;
+        Some(match self.overlay.result(number) {
+            Some(patched) => ResultView {
+                link,
+                target: &patched.target,
+                files: ResultFiles::Patched(&patched.files),
+            },
+            None => ResultView {
+                link,
+                target: self.text(written.target)?,
+                files: ResultFiles::Written(self, written.files),
+            },
+        })
+    }
+
+    /// What is told of the build beside its steps.
     pub(crate) fn meta(&self) -> Option<Meta> {
-        postcard::from_bytes(self.section(7)).ok()
+        postcard::from_bytes(self.meta_bytes()).ok()
+    }
+
+    pub(super) fn meta_bytes(&self) -> &[u8] {
+        self.section(Section::Meta)
     }
 
     /// The bytes of the record of a step, checked.
     pub(crate) fn step_bytes(&self, step: usize) -> Option<&[u8]> {
-        let StepPlace { at, length, checksum } = self.places().get(step)?;
+        if let Some(bytes) = self.overlay.step(step) {
+            return Some(bytes);
+        }
+        let StepPlace { at, length, checksum, .. } = self.place_of(step)?;
         let start = self.ends[SECTIONS].checked_add(usize::try_from(at).ok()?)?;
         let bytes = self.bytes.get(start..start.checked_add(usize::try_from(length).ok()?)?)?;
         (checksum_of(bytes) == checksum).then_some(bytes)
@@ -161,64 +241,33 @@ impl Snapshot {
     pub(crate) fn step(&self, step: usize) -> Option<StepRecord> {
         StepRecord::decode(self.step_bytes(step)?)
     }
+}
 
-    /// The head of the record of a step.
-    pub(crate) fn step_head(&self, step: usize) -> Option<StepHead<'_>> {
-        StepHead::decode(self.step_bytes(step)?)
+impl<'a> ResultView<'a> {
+    /// The number of its files.
+    pub(crate) fn len(&self) -> usize {
+        match self.files {
+            ResultFiles::Written(_, (_, count)) => count as usize,
+            ResultFiles::Patched(files) => files.len(),
+        }
     }
 
-    /// A copy of the sections, for a snapshot that differs a little.
-    pub(crate) fn sections(&self) -> Sections {
-        Sections {
-            strings: self.section(0).to_vec(),
-            dirs: self.section(1).to_vec(),
-            files: self.section(2).to_vec(),
-            users: self.section(3).to_vec(),
-            results: self.section(5).to_vec(),
-            result_files: self.section(6).to_vec(),
-            meta: self.section(7).to_vec(),
+    /// A file of it, by its path below the target.
+    pub(crate) fn file(&self, number: usize) -> Option<(&'a str, Signature)> {
+        match self.files {
+            ResultFiles::Written(snapshot, (first, _)) => {
+                let number = (first as usize).checked_add(number)?;
+                let file: ResultFile = snapshot.table(Section::ResultFiles).get(number)?;
+                Some((snapshot.text(file.path)?, file.signature))
+            }
+            ResultFiles::Patched(files) => {
+                files.get(number).map(|(path, signature)| (path.as_str(), *signature))
+            }
         }
     }
 }
 
-fn checksum_of(bytes: &[u8]) -> u64 {
-    let hash = blake3::hash(bytes);
-    hash.as_bytes().first_chunk().map_or(0, |head| u64::from_le_bytes(*head))
-}
-
-fn layout(key: &Digest, sections: &Sections, steps: &[Vec<u8>]) -> Vec<u8> {
-    let mut places = Vec::with_capacity(steps.len() * StepPlace::SIZE);
-    let mut at = 0u64;
-    for step in steps {
-        let length = step.len() as u64;
-        StepPlace { at, length, checksum: checksum_of(step) }.put(&mut places);
-        at += length;
-    }
-    let Sections { strings, dirs, files, users, results, result_files, meta } = sections;
-    let all = [strings, dirs, files, users, &places, results, result_files, meta];
-    let total: usize = all.iter().map(|section| section.len()).sum();
-    let mut bytes = Vec::with_capacity(FIXED + total + usize::try_from(at).unwrap_or(0));
-    bytes.extend_from_slice(HEAD);
-    bytes.extend_from_slice(&[0; 32]);
-    bytes.extend_from_slice(key.as_bytes());
-    let mut end = FIXED as u64;
-    for section in all {
-        end += section.len() as u64;
-        bytes.extend_from_slice(&end.to_le_bytes());
-    }
-    bytes.extend_from_slice(&end.to_le_bytes());
-    for section in all {
-        bytes.extend_from_slice(section);
-    }
-    let checksum = blake3::hash(&bytes[48..]);
-    bytes[16..48].copy_from_slice(checksum.as_bytes());
-    for step in steps {
-        bytes.extend_from_slice(step);
-    }
-    bytes
-}
-
-fn sections(bytes: &[u8], key: &Digest) -> Option<[usize; SECTIONS + 1]> {
+fn section_ends(bytes: &[u8], key: &Digest) -> Option<[usize; SECTIONS + 1]> {
     let rest = bytes.strip_prefix(HEAD)?.get(32..)?;
     let mut rest = rest.strip_prefix(key.as_bytes())?;
     let mut ends = [0; SECTIONS + 1];
@@ -233,22 +282,4 @@ fn sections(bytes: &[u8], key: &Digest) -> Option<[usize; SECTIONS + 1]> {
         last = *end;
     }
     Some(ends)
-}
-
-/// Requests that are not made any more need no snapshot.
-fn forget_oldest(newest: &Path) {
-    const KEPT: usize = 8;
-    let Some(dir) = newest.parent() else { return };
-    let mut found: Vec<_> = std::fs::read_dir(dir)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with("snapshot-"))
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
-    found.sort();
-    for (_, path) in found.iter().rev().skip(KEPT) {
-        // Another process may have been faster.
-        let _ = std::fs::remove_file(path);
-    }
 }

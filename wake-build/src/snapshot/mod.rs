@@ -1,12 +1,14 @@
 //! The state of the last build of one request: everything it looked at and what came of it.
 //!
-//! One file for each request, replaced as a whole. It is mapped and read in place, so that a build
-//! with nothing to do is a walk over `stat` and little else; and it is never trusted: a file that is
+//! One file for each request, mapped and read in place, so that a build with nothing to do is a walk over
+//! `stat` and little else; and beside it what a few builds changed since. Neither is trusted: a file that is
 //! cut short, altered, of another version or of another request is ignored, and a build without it
 //! does the same, slower. What it says of the checkout is compared with the checkout each time, by
 //! signature where that is proof, else by content.
 
 mod capture;
+mod delta;
+mod draft;
 mod file;
 mod replay;
 mod step_record;
@@ -14,7 +16,7 @@ mod table;
 mod verify;
 
 pub(crate) use capture::{Capture, capture};
-pub(crate) use file::{Meta, Snapshot, request_key};
+pub(crate) use file::{Meta, Snapshot, place, request_key};
 pub(crate) use replay::Replay;
 pub(crate) use step_record::{StepRecord, StepResult};
 pub(crate) use verify::{Differences, Verdict, check_results, verify};

@@ -1,16 +1,17 @@
 //! Building again from a snapshot whose plan holds: only what a changed file reaches.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 
-use wake_model::{Digest, HostDigest, InputNode, RelPath, RootFs, SandboxLevel, TreeDigest};
+use wake_model::{HostDigest, InputNode, RelPath, RootFs, SandboxLevel, TreeDigest};
 use wake_store::{Lookup, Store};
 
-use super::capture::put_results;
+use super::capture::result_at;
+use super::delta::Patch;
 use super::file::Snapshot;
 use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
-use super::table::{DirRecord, FileKind, FileRecord, Record};
+use super::table::{DirRecord, FileKind, FileRecord};
 use super::verify::Differences;
 use crate::diagnostic::{Class, Diagnostic};
 use crate::files::Seen;
@@ -94,65 +95,42 @@ impl<'a> Replay<'a> {
         (link, tree)
     }
 
-    /// Writes the snapshot with what is known now; `results` says where the tree of a record lies.
-    pub(crate) fn write(
+    /// What is different from the snapshot now; `place` says where the tree of a record lies. None if a result is
+    /// not there.
+    pub(crate) fn patch(
         self,
         differences: &Differences,
-        state_dir: &Path,
-        key: &Digest,
         place: impl Fn(&StepRecord) -> PathBuf,
-    ) -> Option<()> {
+    ) -> Option<Patch> {
         let fresh = self.fresh.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let snapshot = self.snapshot;
-        let mut sections = snapshot.sections();
-        patch_checkout(snapshot, differences, &mut sections.files, &mut sections.dirs)?;
-        let mut steps = Vec::with_capacity(snapshot.places().len());
-        for step in 0..snapshot.places().len() {
-            steps.push(match fresh.get(&step) {
-                Some(record) => record.encode(),
-                None => snapshot.step_bytes(step)?.to_vec(),
-            });
-        }
-        if !fresh.is_empty() {
-            let mut results = Vec::new();
-            for step in 0..snapshot.places().len() {
-                if snapshot.step_head(step)?.link.is_some() {
-                    let made = fresh.get(&step).map(|record| (place(record), record));
-                    results.push(made);
-                }
+        let mut patch = checkout_patch(self.snapshot, differences)?;
+        for (step, record) in fresh {
+            if let Some(number) = self.snapshot.result_of(step) {
+                let result = result_at(&place(&record), &record.result.manifest)?;
+                patch.results.push((u32::try_from(number).ok()?, result));
             }
-            put_results(snapshot, &results, &mut sections)?;
+            patch.steps.push((u32::try_from(step).ok()?, record.encode()));
         }
-        Snapshot::write(state_dir, key, &sections, &steps).ok()
+        Some(patch)
     }
 }
 
-/// Notes in the tables what files and directories are now.
-fn patch_checkout(
-    snapshot: &Snapshot,
-    differences: &Differences,
-    files: &mut [u8],
-    dirs: &mut [u8],
-) -> Option<()> {
+/// What files and directories are now.
+fn checkout_patch(snapshot: &Snapshot, differences: &Differences) -> Option<Patch> {
+    let mut patch = Patch::default();
     for (number, _, seen, signature, settled) in &differences.files {
         let Seen::File { blob, executable, .. } = seen else { return None };
         let kind = FileKind::File { executable: *executable };
-        let old = snapshot.files().get(*number)?;
+        let old = snapshot.file(*number)?;
         let new = FileRecord { kind, signature: *signature, settled: *settled, blob: *blob, ..old };
-        patch(files, *number, &new)?;
+        patch.files.push((u32::try_from(*number).ok()?, new));
     }
     for (number, signature, settled) in &differences.dirs {
-        let old = snapshot.dirs().get(*number)?;
-        patch(dirs, *number, &DirRecord { signature: *signature, settled: *settled, ..old })?;
+        let old = snapshot.dir(*number)?;
+        let new = DirRecord { signature: *signature, settled: *settled, ..old };
+        patch.dirs.push((u32::try_from(*number).ok()?, new));
     }
-    Some(())
-}
-
-fn patch<R: Record>(table: &mut [u8], number: usize, record: &R) -> Option<()> {
-    let mut bytes = Vec::with_capacity(R::SIZE);
-    record.put(&mut bytes);
-    table.get_mut(number * R::SIZE..(number + 1) * R::SIZE)?.copy_from_slice(&bytes);
-    Some(())
+    Some(patch)
 }
 
 /// The steps that have a changed file among their inputs, and all that need these; dependencies first.
@@ -167,46 +145,35 @@ fn reached(snapshot: &Snapshot, changed: &[usize]) -> Option<Vec<usize>> {
             .map_while(|at| users.get(at).filter(|user| user.file as usize == file));
         open.extend(of_file.map(|user| user.step as usize));
     }
-    if open.is_empty() {
-        return Some(Vec::new());
-    }
-    let count = snapshot.places().len();
-    let mut needs = Vec::with_capacity(count);
-    let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); count];
-    for step in 0..count {
-        let head = snapshot.step_head(step)?;
-        for &need in &head.needs {
-            dependents.get_mut(need)?.push(step);
-        }
-        needs.push(head.needs);
-    }
     let mut marked = BTreeSet::new();
     while let Some(step) = open.pop() {
         if marked.insert(step) {
-            open.extend(dependents.get(step)?);
+            open.extend(snapshot.dependents(step)?);
         }
     }
-    Some(sorted(&marked, &needs))
+    let needs = marked
+        .iter()
+        .map(|&step| Some((step, snapshot.needs(step)?)))
+        .collect::<Option<BTreeMap<_, _>>>()?;
+    Some(sorted(&needs))
 }
 
-/// The marked steps, each after those of them that it needs.
-fn sorted(marked: &BTreeSet<usize>, needs: &[Vec<usize>]) -> Vec<usize> {
-    let mut order = Vec::with_capacity(marked.len());
+/// The steps of `needs`, each after those of them that it needs.
+fn sorted(needs: &BTreeMap<usize, Vec<usize>>) -> Vec<usize> {
+    let mut order = Vec::with_capacity(needs.len());
     let mut placed = BTreeSet::new();
-    for &start in marked {
+    for &start in needs.keys() {
         let mut stack = vec![(start, 0)];
         while let Some((step, at)) = stack.pop() {
             if placed.contains(&step) {
                 continue;
             }
-            let next = needs[step]
-                .iter()
-                .skip(at)
-                .position(|need| marked.contains(need) && !placed.contains(need));
-            match next {
+            let of_step = needs.get(&step).map(Vec::as_slice).unwrap_or_default();
+            let is_open = |need: &usize| needs.contains_key(need) && !placed.contains(need);
+            match of_step.iter().skip(at).position(is_open) {
                 Some(offset) => {
                     stack.push((step, at + offset + 1));
-                    stack.push((needs[step][at + offset], 0));
+                    stack.push((of_step[at + offset], 0));
                 }
                 None => {
                     placed.insert(step);
@@ -340,7 +307,7 @@ impl Steps for Replay<'_> {
     }
 
     fn bound(&self) -> usize {
-        self.snapshot.places().len()
+        self.snapshot.steps()
     }
 
     fn needs(&self, step: usize) -> Vec<usize> {

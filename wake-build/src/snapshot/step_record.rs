@@ -40,25 +40,6 @@ pub(crate) struct StepResult {
     pub(crate) limits: ExecLimits,
 }
 
-/// The first fields of a [`StepRecord`], which are all that finding the way around takes.
-#[derive(Debug, Deserialize)]
-pub(crate) struct StepHead<'a> {
-    #[serde(borrow)]
-    _label: &'a str,
-    /// Its link below `.wake/out`, if a target names it.
-    pub(crate) link: Option<&'a str>,
-    _outputs: &'a str,
-    /// The steps it needs.
-    pub(crate) needs: Vec<usize>,
-}
-
-impl<'a> StepHead<'a> {
-    /// Reads the head of a record; none if the bytes do not begin with one.
-    pub(crate) fn decode(bytes: &'a [u8]) -> Option<StepHead<'a>> {
-        postcard::take_from_bytes(bytes).ok().map(|(head, _)| head)
-    }
-}
-
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum CommandRecord {
     Run {

@@ -1,5 +1,6 @@
 //! What a build looked at, as fixed records that are read in place.
 
+use serde::{Deserialize, Serialize};
 use wake_model::{BlobDigest, Digest};
 
 use crate::files::Signature;
@@ -40,7 +41,7 @@ impl<'a, R: Record> Table<'a, R> {
 }
 
 /// A directory: where it is, what `stat` said, which files of it were looked at.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DirRecord {
     pub(crate) path: (u32, u32),
     pub(crate) files: (u32, u32),
@@ -56,7 +57,7 @@ pub(crate) struct DirRecord {
 }
 
 /// A path in a directory.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct FileRecord {
     pub(crate) name: (u32, u32),
     pub(crate) kind: FileKind,
@@ -68,7 +69,7 @@ pub(crate) struct FileRecord {
 }
 
 /// What was found at a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum FileKind {
     Absent,
     File {
@@ -85,13 +86,23 @@ pub(crate) struct UserRecord {
     pub(crate) step: u32,
 }
 
-/// Where the record of a step lies, and a checksum of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Where the record of a step lies, with a checksum of it, and how the step is connected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StepPlace {
     pub(crate) at: u64,
     pub(crate) length: u64,
     pub(crate) checksum: u64,
+    /// First edge and count: the steps it needs.
+    pub(crate) needs: (u32, u32),
+    /// First edge and count: the steps that need it.
+    pub(crate) dependents: (u32, u32),
+    /// The number of its result plus one; zero if no link leads to it.
+    pub(crate) result: u32,
 }
+
+/// A step that another needs, or that needs another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Edge(pub(crate) u32);
 
 /// A result link and where it leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -260,13 +271,29 @@ impl Record for UserRecord {
     }
 }
 
-impl Record for StepPlace {
-    const SIZE: usize = 24;
+impl Record for Edge {
+    const SIZE: usize = 4;
 
     fn put(&self, out: &mut Vec<u8>) {
-        self.at.put(out);
-        self.length.put(out);
-        self.checksum.put(out);
+        self.0.put(out);
+    }
+
+    fn get(bytes: &mut &[u8]) -> Option<Self> {
+        Some(Edge(Field::get(bytes)?))
+    }
+}
+
+impl Record for StepPlace {
+    const SIZE: usize = 44;
+
+    fn put(&self, out: &mut Vec<u8>) {
+        let StepPlace { at, length, checksum, needs, dependents, result } = self;
+        at.put(out);
+        length.put(out);
+        checksum.put(out);
+        needs.put(out);
+        dependents.put(out);
+        result.put(out);
     }
 
     fn get(bytes: &mut &[u8]) -> Option<Self> {
@@ -274,6 +301,9 @@ impl Record for StepPlace {
             at: Field::get(bytes)?,
             length: Field::get(bytes)?,
             checksum: Field::get(bytes)?,
+            needs: Field::get(bytes)?,
+            dependents: Field::get(bytes)?,
+            result: Field::get(bytes)?,
         })
     }
 }
@@ -354,7 +384,9 @@ mod tests {
             });
         }
         check(UserRecord { file: 1, step: 2 });
-        check(StepPlace { at: 1 << 40, length: 2, checksum: 3 });
+        let (needs, dependents) = ((4, 5), (6, 7));
+        check(StepPlace { at: 1 << 40, length: 2, checksum: 3, needs, dependents, result: 8 });
+        check(Edge(9));
         check(ResultRecord { link: (1, 2), target: (3, 4), files: (5, 6) });
         check(ResultFile { path: (1, 2), signature: signature() });
     }

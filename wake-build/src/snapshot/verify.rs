@@ -39,12 +39,12 @@ pub(crate) struct Differences {
 pub(crate) fn verify(snapshot: &Snapshot, root: &Path) -> Verdict {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let Ok(root_fd) = rustix::fs::open(root, flags, Mode::empty()) else { return Verdict::Stale };
-    let count = snapshot.dirs().len();
+    let count = snapshot.dirs();
     let compared: Option<Vec<Differences>> = (0..count)
         .into_par_iter()
         .with_min_len(64)
         .map(|index| {
-            let dir = snapshot.dirs().get(index)?;
+            let dir = snapshot.dir(index)?;
             Comparison { snapshot, root, root_fd: &root_fd, index, dir: &dir }.compare()
         })
         .try_fold(Differences::default, |all, one| Some(all.and(one?)))
@@ -93,7 +93,7 @@ impl Comparison<'_> {
         }
         let (start, count) = (self.dir.files.0 as usize, self.dir.files.1 as usize);
         for number in start..start.checked_add(count)? {
-            let record = self.snapshot.files().get(number)?;
+            let record = self.snapshot.file(number)?;
             self.compare_file(dir.as_ref(), path, number, &record, &mut differences)?;
         }
         Some(differences)
@@ -192,21 +192,20 @@ pub(super) fn subdirectories(dir: &Path) -> Option<BlobDigest> {
 
 /// Whether a result still lies where its link says, untouched; and whether the link must be made anew.
 pub(crate) fn check_results(snapshot: &Snapshot, out: &Path) -> Option<Vec<(String, PathBuf)>> {
-    let count = snapshot.results().len();
+    let count = snapshot.results();
     let broken: Option<Vec<Option<(String, PathBuf)>>> = (0..count)
         .into_par_iter()
         .with_min_len(64)
         .map(|index| {
-            let result = snapshot.results().get(index)?;
-            let (link, target) = (snapshot.text(result.link)?, snapshot.text(result.target)?);
-            let (start, count) = (result.files.0 as usize, result.files.1 as usize);
-            for number in start..start.checked_add(count)? {
-                let file = snapshot.result_files().get(number)?;
-                let path = format!("{target}/{}", snapshot.text(file.path)?);
+            let result = snapshot.result(index)?;
+            let (link, target) = (result.link, result.target);
+            for number in 0..result.len() {
+                let (path, signature) = result.file(number)?;
+                let path = format!("{target}/{path}");
                 let stat = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-                (Signature::of(&stat) == file.signature).then_some(())?;
+                (Signature::of(&stat) == signature).then_some(())?;
             }
-            if count == 0 {
+            if result.len() == 0 {
                 statat(CWD, target, AtFlags::SYMLINK_NOFOLLOW).ok()?;
             }
             let there = rustix::fs::readlink(out.join(link), Vec::new());

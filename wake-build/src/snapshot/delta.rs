@@ -1,0 +1,238 @@
+//! What builds changed of a snapshot since it was written: frames appended to a file beside it.
+//!
+//! Each frame carries a hash over the state it was made for and what it says, and its hash is the state after
+//! it. So a frame counts only where it continues exactly what its writer had read: of two builds that began with
+//! the same state the first counts, a torn frame ends the file, and frames of another snapshot are none.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::table::{DirRecord, FileRecord};
+use crate::files::Signature;
+
+const HEAD: &[u8; 16] = b"wake delta 1\n\n\n\n";
+/// Length and hash.
+const FRAME_HEAD: usize = 4 + 32;
+
+/// What is different since a snapshot was written, by number.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Patch {
+    pub(crate) files: Vec<(u32, FileRecord)>,
+    pub(crate) dirs: Vec<(u32, DirRecord)>,
+    /// The bytes of records of steps.
+    pub(crate) steps: Vec<(u32, Vec<u8>)>,
+    pub(crate) results: Vec<(u32, PatchedResult)>,
+}
+
+/// Where a result lies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PatchedResult {
+    /// Where its tree lies.
+    pub(crate) target: String,
+    /// Its files by their paths below the target.
+    pub(crate) files: Vec<(String, Signature)>,
+}
+
+/// Patches on top of each other.
+#[derive(Debug, Default)]
+pub(super) struct Overlay {
+    files: BTreeMap<u32, FileRecord>,
+    dirs: BTreeMap<u32, DirRecord>,
+    steps: BTreeMap<u32, Vec<u8>>,
+    results: BTreeMap<u32, PatchedResult>,
+}
+
+/// The file of frames, as far as it was read.
+#[derive(Debug)]
+pub(super) struct Delta {
+    place: PathBuf,
+    /// The bytes that count; empty if there are none.
+    valid: Vec<u8>,
+    /// Whether other bytes follow.
+    is_spoiled: bool,
+    state: [u8; 32],
+}
+
+impl Overlay {
+    /// Lays a patch over the others.
+    pub(super) fn put(&mut self, patch: Patch) {
+        let Patch { files, dirs, steps, results } = patch;
+        self.files.extend(files);
+        self.dirs.extend(dirs);
+        self.steps.extend(steps);
+        self.results.extend(results);
+    }
+
+    pub(super) fn file(&self, number: usize) -> Option<&FileRecord> {
+        at(&self.files, number)
+    }
+
+    pub(super) fn dir(&self, number: usize) -> Option<&DirRecord> {
+        at(&self.dirs, number)
+    }
+
+    pub(super) fn step(&self, number: usize) -> Option<&[u8]> {
+        at(&self.steps, number).map(Vec::as_slice)
+    }
+
+    pub(super) fn result(&self, number: usize) -> Option<&PatchedResult> {
+        at(&self.results, number)
+    }
+}
+
+fn at<T>(map: &BTreeMap<u32, T>, number: usize) -> Option<&T> {
+    map.get(&u32::try_from(number).ok()?)
+}
+
+impl Delta {
+    /// Reads the frames beside the snapshot at `snapshot`, whose checksum is `state`, oldest first.
+    pub(super) fn read(snapshot: &Path, state: [u8; 32], mut tell: impl FnMut(Patch)) -> Delta {
+        let place = place(snapshot);
+        let mut bytes = std::fs::read(&place).unwrap_or_default();
+        let mut state = state;
+        let mut end = 0;
+        if let Some(mut rest) = bytes.strip_prefix(HEAD) {
+            while let Some((patch, after, tail)) = frame(&state, rest) {
+                tell(patch);
+                state = after;
+                rest = tail;
+                end = bytes.len() - rest.len();
+            }
+        }
+        let is_spoiled = end < bytes.len();
+        bytes.truncate(end);
+        Delta { place, valid: bytes, is_spoiled, state }
+    }
+
+    /// The number of bytes that count.
+    pub(super) fn length(&self) -> u64 {
+        self.valid.len() as u64
+    }
+
+    /// The frame that says `patch` of the state that was read.
+    pub(super) fn frame(&self, patch: &Patch) -> Vec<u8> {
+        // Only types that cannot be written as a sequence of bytes fail, and these can.
+        let payload = postcard::to_stdvec(patch).unwrap_or_default();
+        let mut frame = Vec::with_capacity(FRAME_HEAD + payload.len());
+        let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+        frame.extend_from_slice(&length.to_le_bytes());
+        frame.extend_from_slice(&chained(&self.state, &payload));
+        frame.extend_from_slice(&payload);
+        frame
+    }
+
+    /// Appends a frame of [`Delta::frame`].
+    pub(super) fn append(&self, frame: &[u8]) -> io::Result<()> {
+        if self.valid.is_empty() || self.is_spoiled {
+            let before = if self.valid.is_empty() { HEAD.as_slice() } else { &self.valid };
+            return crate::state::replace(&self.place, &[before, frame].concat());
+        }
+        // One write: what others append meanwhile comes before it or after it, and then does not count.
+        OpenOptions::new().append(true).open(&self.place)?.write_all(frame)
+    }
+}
+
+/// Where the frames of the snapshot at `snapshot` lie.
+pub(super) fn place(snapshot: &Path) -> PathBuf {
+    let mut name = OsString::from(snapshot);
+    name.push(".delta");
+    name.into()
+}
+
+fn chained(state: &[u8; 32], payload: &[u8]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(state).update(payload);
+    hasher.finalize().into()
+}
+
+/// The next frame, the state after it, and what follows.
+fn frame<'a>(state: &[u8; 32], bytes: &'a [u8]) -> Option<(Patch, [u8; 32], &'a [u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let (hash, rest) = rest.split_first_chunk::<32>()?;
+    let (payload, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    (chained(state, payload) == *hash).then_some(())?;
+    Some((postcard::from_bytes(payload).ok()?, *hash, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const BASE: [u8; 32] = [7; 32];
+
+    fn patch(step: u32) -> Patch {
+        Patch { steps: vec![(step, vec![1; 40])], ..Patch::default() }
+    }
+
+    fn read(snapshot: &Path, base: [u8; 32]) -> (Delta, Vec<Patch>) {
+        let mut patches = Vec::new();
+        let delta = Delta::read(snapshot, base, |patch| patches.push(patch));
+        (delta, patches)
+    }
+
+    fn append(snapshot: &Path, step: u32) {
+        let (delta, _) = read(snapshot, BASE);
+        delta.append(&delta.frame(&patch(step))).unwrap();
+    }
+
+    /// A snapshot's path in a directory of its own.
+    fn scene() -> (tempfile::TempDir, PathBuf) {
+        let dir = tempfile::tempdir().unwrap();
+        let snapshot = dir.path().join("snapshot");
+        (dir, snapshot)
+    }
+
+    #[test]
+    fn frames_come_back_in_their_order() {
+        let (_dir, snapshot) = scene();
+        assert!(read(&snapshot, BASE).1.is_empty());
+        (1..4).for_each(|step| append(&snapshot, step));
+        assert_eq!(read(&snapshot, BASE).1, [patch(1), patch(2), patch(3)]);
+    }
+
+    #[test]
+    fn of_two_builds_from_one_state_the_first_counts() {
+        let (_dir, snapshot) = scene();
+        append(&snapshot, 1);
+        let ((one, _), (other, _)) = (read(&snapshot, BASE), read(&snapshot, BASE));
+        one.append(&one.frame(&patch(2))).unwrap();
+        other.append(&other.frame(&patch(3))).unwrap();
+        assert_eq!(read(&snapshot, BASE).1, [patch(1), patch(2)]);
+        append(&snapshot, 4);
+        assert_eq!(read(&snapshot, BASE).1, [patch(1), patch(2), patch(4)]);
+    }
+
+    #[test]
+    fn frames_of_another_snapshot_are_none_and_make_room() {
+        let (_dir, snapshot) = scene();
+        append(&snapshot, 1);
+        let (delta, patches) = read(&snapshot, [8; 32]);
+        assert!(patches.is_empty());
+        delta.append(&delta.frame(&patch(2))).unwrap();
+        assert_eq!(read(&snapshot, [8; 32]).1, [patch(2)]);
+        assert!(read(&snapshot, BASE).1.is_empty());
+    }
+
+    #[test]
+    fn wherever_a_file_is_cut_or_altered_only_whole_frames_before_count() {
+        let (_dir, snapshot) = scene();
+        (1..4).for_each(|step| append(&snapshot, step));
+        let whole = std::fs::read(place(&snapshot)).unwrap();
+        let frame = (whole.len() - HEAD.len()) / 3;
+        for at in 0..whole.len() {
+            std::fs::write(place(&snapshot), &whole[..at]).unwrap();
+            let left = at.saturating_sub(HEAD.len()) / frame;
+            assert_eq!(read(&snapshot, BASE).1.len(), left, "cut at {at}");
+            let mut altered = whole.clone();
+            altered[at] ^= 1;
+            std::fs::write(place(&snapshot), &altered).unwrap();
+            assert_eq!(read(&snapshot, BASE).1.len(), left, "altered at {at}");
+        }
+    }
+}

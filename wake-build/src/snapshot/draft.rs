@@ -1,0 +1,235 @@
+//! A snapshot as it is written: a head, sections of fixed records, records of steps.
+
+use std::path::Path;
+
+use wake_model::Digest;
+
+use super::delta;
+use super::file::Snapshot;
+use super::table::{
+    DirRecord, Edge, FileRecord, Record, ResultFile, ResultRecord, StepPlace, UserRecord,
+};
+use crate::files::Signature;
+
+pub(super) const HEAD: &[u8; 16] = b"wake snapshot 3\n";
+pub(super) const SECTIONS: usize = 9;
+/// Head, checksum, request, where each section ends, where the records of steps start.
+pub(super) const FIXED: usize = 16 + 32 + 32 + 8 * (SECTIONS + 1);
+
+/// The sections in their order in the file.
+#[derive(Clone, Copy)]
+pub(super) enum Section {
+    Strings,
+    Dirs,
+    Files,
+    Users,
+    Places,
+    Edges,
+    Results,
+    ResultFiles,
+    Meta,
+}
+
+/// The contents of a snapshot, put one after the other.
+#[derive(Default)]
+pub(super) struct Draft<'a> {
+    strings: Vec<u8>,
+    dirs: Vec<u8>,
+    files: Vec<u8>,
+    users: Vec<u8>,
+    results: Vec<u8>,
+    result_files: Vec<u8>,
+    steps: Vec<Step<'a>>,
+    meta: Vec<u8>,
+}
+
+struct Step<'a> {
+    bytes: &'a [u8],
+    needs: Vec<usize>,
+    result: u32,
+}
+
+impl<'a> Draft<'a> {
+    /// An empty one; `meta` is what is told beside the steps.
+    pub(super) fn new(meta: Vec<u8>) -> Draft<'a> {
+        Draft { meta, ..Draft::default() }
+    }
+
+    /// What `snapshot` holds with all its patches; none if a record of it is damaged.
+    pub(super) fn of(snapshot: &'a Snapshot) -> Option<Draft<'a>> {
+        let mut draft = Draft::new(snapshot.meta_bytes().to_vec());
+        for number in 0..snapshot.dirs() {
+            let dir = snapshot.dir(number)?;
+            let first = dir.files.0 as usize;
+            for file in first..first.checked_add(dir.files.1 as usize)? {
+                let file = snapshot.file(file)?;
+                draft.put_file(snapshot.text(file.name)?, file)?;
+            }
+            draft.put_dir(snapshot.text(dir.path)?, dir)?;
+        }
+        let users = snapshot.users();
+        (0..users.len()).filter_map(|number| users.get(number)).for_each(|u| draft.put_user(u));
+        for step in 0..snapshot.steps() {
+            let result = snapshot.result_of(step).and_then(|number| snapshot.result(number));
+            draft.put_step(snapshot.step_bytes(step)?, snapshot.needs(step)?);
+            if let Some(result) = result {
+                let files = (0..result.len()).map(|number| result.file(number));
+                draft.put_result(result.link, result.target, files)?;
+            }
+        }
+        Some(draft)
+    }
+
+    fn text(&mut self, text: &str) -> Option<(u32, u32)> {
+        let start = u32::try_from(self.strings.len()).ok()?;
+        self.strings.extend_from_slice(text.as_bytes());
+        Some((start, u32::try_from(text.len()).ok()?))
+    }
+
+    /// The number of files that were put.
+    pub(super) fn file_count(&self) -> Option<u32> {
+        u32::try_from(self.files.len() / FileRecord::SIZE).ok()
+    }
+
+    /// Puts a file called `name` of the directory that is put next.
+    pub(super) fn put_file(&mut self, name: &str, record: FileRecord) -> Option<()> {
+        let name = self.text(name)?;
+        FileRecord { name, ..record }.put(&mut self.files);
+        Some(())
+    }
+
+    /// Puts the directory at `path`; its files are the last ones that were put.
+    pub(super) fn put_dir(&mut self, path: &str, record: DirRecord) -> Option<()> {
+        let path = self.text(path)?;
+        let count = record.files.1;
+        let files = (self.file_count()?.checked_sub(count)?, count);
+        DirRecord { path, files, ..record }.put(&mut self.dirs);
+        Some(())
+    }
+
+    /// Puts who uses a file; in their order.
+    pub(super) fn put_user(&mut self, user: UserRecord) {
+        user.put(&mut self.users);
+    }
+
+    /// Puts the record of the next step.
+    pub(super) fn put_step(&mut self, bytes: &'a [u8], needs: Vec<usize>) {
+        self.steps.push(Step { bytes, needs, result: 0 });
+    }
+
+    /// Puts the result of the last step that was put.
+    pub(super) fn put_result<'f>(
+        &mut self,
+        link: &str,
+        target: &str,
+        files: impl Iterator<Item = Option<(&'f str, Signature)>>,
+    ) -> Option<()> {
+        let first = u32::try_from(self.result_files.len() / ResultFile::SIZE).ok()?;
+        let mut count = 0;
+        for file in files {
+            let (path, signature) = file?;
+            let path = self.text(path)?;
+            ResultFile { path, signature }.put(&mut self.result_files);
+            count += 1;
+        }
+        let (link, target) = (self.text(link)?, self.text(target)?);
+        ResultRecord { link, target, files: (first, count) }.put(&mut self.results);
+        self.steps.last_mut()?.result =
+            u32::try_from(self.results.len() / ResultRecord::SIZE).ok()?;
+        Some(())
+    }
+
+    /// Writes the snapshot to `place`, and forgets frames beside it and the oldest other snapshots.
+    pub(super) fn write(&self, place: &Path, key: &Digest) -> std::io::Result<()> {
+        let too_many = || std::io::Error::from(std::io::ErrorKind::FileTooLarge);
+        let tables = self.tables(key).ok_or_else(too_many)?;
+        let mut parts = vec![tables.as_slice()];
+        parts.extend(self.steps.iter().map(|step| step.bytes));
+        crate::state::replace_in_parts(place, &parts)?;
+        // Frames of the snapshot before do not fit this one: they would be passed over.
+        let _ = std::fs::remove_file(delta::place(place));
+        forget_oldest(place);
+        Ok(())
+    }
+
+    fn tables(&self, key: &Digest) -> Option<Vec<u8>> {
+        let (places, edges) = self.connections()?;
+        let Draft { strings, dirs, files, users, results, result_files, meta, .. } = self;
+        let all: [&[u8]; SECTIONS] =
+            [strings, dirs, files, users, &places, &edges, results, result_files, meta];
+        let total: usize = all.iter().map(|section| section.len()).sum();
+        let mut bytes = Vec::with_capacity(FIXED + total);
+        bytes.extend_from_slice(HEAD);
+        bytes.extend_from_slice(&[0; 32]);
+        bytes.extend_from_slice(key.as_bytes());
+        let mut end = FIXED as u64;
+        for section in all {
+            end += section.len() as u64;
+            bytes.extend_from_slice(&end.to_le_bytes());
+        }
+        bytes.extend_from_slice(&end.to_le_bytes());
+        all.iter().for_each(|section| bytes.extend_from_slice(section));
+        let checksum = blake3::hash(&bytes[48..]);
+        bytes[16..48].copy_from_slice(checksum.as_bytes());
+        Some(bytes)
+    }
+
+    /// The places of the steps' records, and the edges between steps.
+    fn connections(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        let mut dependents: Vec<Vec<usize>> = vec![Vec::new(); self.steps.len()];
+        for (number, step) in self.steps.iter().enumerate() {
+            for &need in &step.needs {
+                dependents.get_mut(need)?.push(number);
+            }
+        }
+        let (mut places, mut edges) = (Vec::new(), Vec::new());
+        let mut at = 0;
+        for (step, dependents) in self.steps.iter().zip(&dependents) {
+            let place = StepPlace {
+                at,
+                length: step.bytes.len() as u64,
+                checksum: checksum_of(step.bytes),
+                needs: put_edges(&step.needs, &mut edges)?,
+                dependents: put_edges(dependents, &mut edges)?,
+                result: step.result,
+            };
+            place.put(&mut places);
+            at += place.length;
+        }
+        Some((places, edges))
+    }
+}
+
+fn put_edges(steps: &[usize], edges: &mut Vec<u8>) -> Option<(u32, u32)> {
+    let first = u32::try_from(edges.len() / Edge::SIZE).ok()?;
+    for &step in steps {
+        Edge(u32::try_from(step).ok()?).put(edges);
+    }
+    Some((first, u32::try_from(steps.len()).ok()?))
+}
+
+/// The checksum of the record of a step.
+pub(super) fn checksum_of(bytes: &[u8]) -> u64 {
+    let hash = blake3::hash(bytes);
+    hash.as_bytes().first_chunk().map_or(0, |head| u64::from_le_bytes(*head))
+}
+
+/// Requests that are not made any more need no snapshot.
+fn forget_oldest(newest: &Path) {
+    const KEPT: usize = 8;
+    let Some(dir) = newest.parent() else { return };
+    let is_one = |name: &str| name.starts_with("snapshot-") && !name.contains('.');
+    let mut found: Vec<_> = std::fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_one))
+        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
+        .collect();
+    found.sort();
+    for (_, path) in found.iter().rev().skip(KEPT) {
+        // Another process may have been faster.
+        let _ = std::fs::remove_file(path);
+        let _ = std::fs::remove_file(delta::place(path));
+    }
+}
