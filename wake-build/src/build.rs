@@ -1,10 +1,12 @@
 //! Building: from targets to links, told as events.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use petgraph::graph::NodeIndex;
+use rayon::prelude::*;
 use serde_json::Value;
 use wake_exec::CancelToken;
 use wake_model::{Digest, Manifest, Node, RelPath, TreeDigest};
@@ -24,7 +26,7 @@ use crate::schedule::{Outcome, Rules, Schedule, Steps};
 use crate::session::{Checkout, Pins, Planned, Session, elapsed_ms};
 use crate::snapshot::{
     Capture, Differences, Meta, Replay, Snapshot, StepRecord, Verdict, capture, check_results,
-    place, request_key, verify,
+    place, request_key, shared_name, verify,
 };
 
 /// What is asked of a build.
@@ -129,21 +131,35 @@ impl Session {
     ) -> Result<BuildReport, Failure> {
         let began = crate::files::now();
         let key = request_key(self, request);
+        let scene = Scene { request, cancel, started, began, key };
+        let mut snapshot = self.snapshot(&key);
         if !request.rebuild
-            && let Some(report) = self.build_again(&key, request, cancel, started, reporter, ending)
+            && let Some(snapshot) = &mut snapshot
+            && let Some(report) = self.build_again(snapshot, &scene, reporter, ending)
         {
             return Ok(report);
         }
-        let mut checkout = self.look();
-        let scene = Scene { request, cancel, started, began, key };
+        let snapshot = snapshot.or_else(|| Snapshot::newest(&self.state_dir()));
+        let mut checkout = self.look(snapshot.as_ref());
         let result = self.build_in(&checkout, &scene, reporter, ending);
-        if let Ok((_, keys)) = &result {
+        let mut remembered = None;
+        if let Ok(InBuild { keys, snapshot, .. }) = &result {
             for (label, key, dur_ms) in keys {
                 checkout.history.note(label, *key, *dur_ms);
             }
+            remembered = *snapshot;
         }
-        self.save(&checkout, reporter);
-        result.map(|(report, _)| report)
+        self.save(&checkout, remembered, reporter);
+        result.map(|done| done.report)
+    }
+
+    /// The snapshot of the last build of a request here, else of another checkout of the same repository.
+    fn snapshot(&self, key: &Digest) -> Option<Snapshot> {
+        let of_others = || {
+            let name = shared_name(key, &self.workspace.root);
+            Snapshot::open(self.store.state(&name), key)
+        };
+        Snapshot::open(place(&self.state_dir(), key), key).or_else(of_others)
     }
 
     fn build_in(
@@ -152,7 +168,7 @@ impl Session {
         scene: &Scene,
         reporter: &mut dyn Reporter,
         ending: &mut Ending,
-    ) -> Result<(BuildReport, Vec<LabelledKey>), Failure> {
+    ) -> Result<InBuild, Failure> {
         let Scene { request, cancel, started, .. } = *scene;
         let evaluator = checkout.evaluator();
         let planned = checkout.plan(
@@ -170,21 +186,31 @@ impl Session {
         let rules =
             Rules { jobs: self.jobs, keep_going: request.keep_going, rebuild: request.rebuild };
         let schedule = Schedule::new(&steps, &runner, &checkout.history, rules, started);
-        let Outcome { counts, classes, keys, saved_ms } = schedule.run(reporter);
+        let (outcome, flushed) = std::thread::scope(|scope| {
+            // What was evaluated is put away while commands run.
+            let flushing = scope.spawn(|| self.store.flush_memo());
+            (schedule.run(reporter), flushing.join())
+        });
+        if let Ok(Err(error)) = flushed {
+            reporter.event(&Event::Diagnostic(Box::new(not_kept("evaluations", &error))));
+        }
+        let Outcome { counts, classes, keys, saved_ms } = outcome;
         ending.counts = counts;
         ending.classes.extend(classes);
         ending.saved_ms = saved_ms;
         let built = self.built(&planned, &pins, request.link, reporter, ending);
         let report = BuildReport { built, ..BuildReport::default() };
+        let mut snapshot = None;
         if ending.classes.is_empty() && !cancel.is_cancelled() && request.link {
             let saved_ms = keys.iter().map(|(_, _, ms)| ms).sum();
-            self.remember(checkout, &planned, &pins, steps.into_records(), saved_ms, scene);
+            snapshot =
+                self.remember(checkout, &planned, &pins, steps.into_records(), saved_ms, scene);
         }
         let graph = &planned.plan.graph;
         let labelled = keys
             .into_iter()
             .map(|(step, key, ms)| (graph[NodeIndex::new(step)].label.clone(), key, ms));
-        Ok((report, labelled.collect()))
+        Ok(InBuild { report, keys: labelled.collect(), snapshot })
     }
 
     /// Takes a snapshot, so that the next build of this request need not plan. Without one it will.
@@ -196,8 +222,8 @@ impl Session {
         records: Vec<Option<Vec<u8>>>,
         saved_ms: u64,
         scene: &Scene,
-    ) {
-        let Some(steps) = records.into_iter().collect::<Option<Vec<_>>>() else { return };
+    ) -> Option<Taken> {
+        let steps = records.into_iter().collect::<Option<Vec<_>>>()?;
         let lies = |(step, done): (usize, &std::sync::OnceLock<crate::pin::Done>)| {
             Some((step, self.store.tree_place(&done.get()?.tree)))
         };
@@ -207,42 +233,46 @@ impl Session {
             pkgs: planned.instances.len(),
             trace,
             host: self.known_host().map(|host| host.to_string()),
+            boot: wake_store::current_boot(),
             saved_ms,
         };
         let trees = pins.done.iter().enumerate().filter_map(lies).collect();
         let (files, began) = (&checkout.files, scene.began);
         let taken = Capture { files, planned, steps, trees, meta, began };
         let place = place(&self.state_dir(), &scene.key);
-        let _ = self.threads.install(|| capture(&taken, &place, &scene.key));
+        self.threads.install(|| capture(&taken, &place, &scene.key))?;
+        let name = shared_name(&scene.key, &self.workspace.root);
+        // Only other checkouts do without it.
+        let _ = self.store.keep_state(&name, &place);
+        Some(Taken)
     }
 
     /// Builds from the snapshot of the last build of the same request, if that can be relied on.
     fn build_again(
         &self,
-        key: &Digest,
-        request: &BuildRequest,
-        cancel: &CancelToken,
-        started: Instant,
+        snapshot: &mut Snapshot,
+        scene: &Scene,
         reporter: &mut dyn Reporter,
         ending: &mut Ending,
     ) -> Option<BuildReport> {
-        let snapshot = Snapshot::open(place(&self.state_dir(), key), key)?;
+        let Scene { request, cancel, .. } = *scene;
         let meta = snapshot.meta()?;
+        (meta.boot == wake_store::current_boot()).then_some(())?;
         let host = match &meta.host {
             Some(host) => Some(self.host().ok().filter(|now| now.to_string() == *host)?),
             None => None,
         };
         let root = &self.workspace.root;
-        let Verdict::Holds(differences) = self.threads.install(|| verify(&snapshot, root)) else {
+        let Verdict::Holds(differences) = self.threads.install(|| verify(snapshot, root)) else {
             return None;
         };
         let out = root.join(OUT_DIR);
+        let replay = Replay::new(snapshot, &differences, &self.store, host, self.options.sandbox)?;
         // A result that is to be made again need not be what it was.
-        let broken = match differences.changed.is_empty() {
-            true => self.threads.install(|| check_results(&snapshot, &out))?,
-            false => Vec::new(),
-        };
-        let replay = Replay::new(&snapshot, &differences, &self.store, host, self.options.sandbox)?;
+        let made_again: HashSet<usize> =
+            replay.order().iter().filter_map(|&step| snapshot.result_of(step)).collect();
+        let check = || check_results(snapshot, &out, &made_again);
+        let broken = self.threads.install(check)?;
         for (label, text) in &meta.trace {
             reporter.event(&Event::Trace { label: label.clone(), text: text.clone() });
         }
@@ -251,39 +281,57 @@ impl Session {
         let looked_at = replay.steps().count();
         ending.counts.hit = total - looked_at;
         ending.saved_ms = meta.saved_ms;
-        for (link_name, target) in &broken {
-            self.link_or_tell(&out, Path::new(link_name), target, reporter, ending);
-        }
+        self.link_all(&out, &broken, reporter, ending);
         if looked_at > 0 {
-            self.perform_again(&replay, &differences, request, cancel, started, reporter, ending);
+            self.perform_again(&replay, &differences, scene, reporter, ending);
         }
         let built =
-            if request.results { again_built(self, &snapshot, &replay, &out) } else { Vec::new() };
+            if request.results { again_built(self, snapshot, &replay, &out) } else { Vec::new() };
         let patched = !differences.files.is_empty() || !differences.dirs.is_empty();
         if patched && ending.classes.is_empty() && !cancel.is_cancelled() {
             let lies = |record: &StepRecord| self.store.tree_place(&record.result.tree);
             let patch = replay.patch(&differences, lies);
             // Without it the next build looks at the same files again.
-            let _ = patch.map(|patch| snapshot.keep(patch));
+            let place = place(&self.state_dir(), &scene.key);
+            let _ = patch.map(|patch| snapshot.keep(&place, patch));
         }
         Some(BuildReport { built, ..BuildReport::default() })
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "one call, made readable by the names of what it passes on"
-    )]
+    /// Makes links, told apart from those that a build makes one by one: there are many where a checkout is new.
+    fn link_all(
+        &self,
+        out: &Path,
+        links: &[(String, PathBuf)],
+        reporter: &mut dyn Reporter,
+        ending: &mut Ending,
+    ) {
+        if links.is_empty() {
+            return;
+        }
+        if let Err(error) = self.store.register_root(out) {
+            reporter.event(&Event::Diagnostic(Box::new(warning(store_failure(&error)))));
+        }
+        let failed: Vec<_> = self.threads.install(|| {
+            let links = links.par_iter().with_min_len(32);
+            let make = |(name, target): &(String, PathBuf)| link(out, Path::new(name), target);
+            links.filter_map(|link| Some((&link.0, make(link).err()?))).collect()
+        });
+        for (name, error) in failed {
+            tell_of_link(&out.join(name), &error, reporter, ending);
+        }
+    }
+
     fn perform_again(
         &self,
         replay: &Replay,
         differences: &Differences,
-        request: &BuildRequest,
-        cancel: &CancelToken,
-        started: Instant,
+        scene: &Scene,
         reporter: &mut dyn Reporter,
         ending: &mut Ending,
     ) {
-        let files = Files::open(&self.workspace.root, Path::new(""));
+        let Scene { request, cancel, started, .. } = *scene;
+        let files = Files::open(&self.workspace.root, Path::new(""), None);
         for (_, path, seen, signature, settled) in &differences.files {
             files.prime(path.clone(), seen.clone(), *signature, *settled);
         }
@@ -348,10 +396,7 @@ impl Session {
         match link(out, name, tree) {
             Ok(()) => Some(out.join(name)),
             Err(error) => {
-                let message = format!("cannot link `{}`: {error}", out.join(name).display());
-                ending.classes.push(Class::Environment);
-                let diagnostic = Diagnostic::error(Class::Environment, message);
-                reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
+                tell_of_link(&out.join(name), &error, reporter, ending);
                 None
             }
         }
@@ -404,22 +449,20 @@ impl Session {
     }
 
     /// Keeps what was learnt for next time; without it the next build is slower, not wrong.
-    fn save(&self, checkout: &Checkout, reporter: &mut dyn Reporter) {
-        let failed = |what: &str, error: String| {
-            warning(Diagnostic::error(
-                Class::Environment,
-                format!("{what} could not be kept: {error}"),
-            ))
-        };
+    ///
+    /// A snapshot that was taken says what is known of files.
+    fn save(&self, checkout: &Checkout, snapshot: Option<Taken>, reporter: &mut dyn Reporter) {
         let mut warnings = Vec::new();
-        if let Err(error) = checkout.files.save(&self.files_file()) {
-            warnings.push(failed("digests of files", error.to_string()));
+        if snapshot.is_none()
+            && let Err(error) = checkout.files.save(&self.files_file())
+        {
+            warnings.push(not_kept("digests of files", &error));
         }
         if let Err(error) = checkout.history.write(&self.history_file()) {
-            warnings.push(failed("the history of this checkout", error.to_string()));
+            warnings.push(not_kept("the history of this checkout", &error));
         }
         if let Err(error) = self.store.flush_memo() {
-            warnings.push(failed("evaluations", error.to_string()));
+            warnings.push(not_kept("evaluations", &error));
         }
         for diagnostic in warnings {
             reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
@@ -436,6 +479,17 @@ struct Scene<'a> {
     key: Digest,
 }
 
+/// What came of a build from the sources on.
+struct InBuild {
+    report: BuildReport,
+    keys: Vec<LabelledKey>,
+    snapshot: Option<Taken>,
+}
+
+/// Says that a snapshot was taken.
+#[derive(Clone, Copy)]
+struct Taken;
+
 type LabelledKey = (String, wake_model::ActionDigest, u64);
 
 #[derive(Default)]
@@ -443,6 +497,23 @@ struct Ending {
     classes: Vec<Class>,
     counts: Counts,
     saved_ms: u64,
+}
+
+fn tell_of_link(
+    link: &Path,
+    error: &std::io::Error,
+    reporter: &mut dyn Reporter,
+    ending: &mut Ending,
+) {
+    let message = format!("cannot link `{}`: {error}", link.display());
+    ending.classes.push(Class::Environment);
+    let diagnostic = Diagnostic::error(Class::Environment, message);
+    reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
+}
+
+fn not_kept(what: &str, error: &dyn std::error::Error) -> Diagnostic {
+    let message = format!("{what} could not be kept: {error}");
+    warning(Diagnostic::error(Class::Environment, message))
 }
 
 fn warning(mut diagnostic: Diagnostic) -> Diagnostic {

@@ -37,7 +37,7 @@ pub(crate) struct Evaluator<'a> {
     /// Where results are kept.
     pub memo: &'a Memo,
     /// The checkout.
-    pub files: &'a Files,
+    pub files: &'a Files<'a>,
     /// Tells the answers of one plan from those of another.
     pub epoch: u64,
     /// How often something was applied or remembered.

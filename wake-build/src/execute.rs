@@ -34,7 +34,7 @@ pub(crate) struct Runner<'a> {
     /// Where commands run.
     pub executor: &'a Executor,
     /// The checkout.
-    pub files: &'a Files,
+    pub files: &'a Files<'a>,
     /// Fires when the build is to stop.
     pub cancel: &'a CancelToken,
     /// How many commands may run at once.

@@ -16,6 +16,7 @@ use crate::pin::{Done, Pinner};
 use crate::plan::Step;
 use crate::reason::{Change, Reason, changes, fields_of, reason};
 use crate::session::{Checkout, Pins, Planned, Session};
+use crate::snapshot::Snapshot;
 use crate::source_text::find_first;
 use crate::target::label;
 
@@ -181,7 +182,8 @@ impl Session {
 
     /// The packages that `targets` name, loaded but not planned.
     pub fn ls(&self, targets: &[String]) -> Result<Vec<Listed>, Failure> {
-        let checkout = self.look();
+        let snapshot = Snapshot::newest(&self.state_dir());
+        let checkout = self.look(snapshot.as_ref());
         let evaluator = checkout.evaluator();
         let found = crate::target::find(&self.workspace, targets)?;
         let dirs: Vec<RelPath> = found.targets.into_iter().map(|target| target.pkg).collect();
@@ -211,7 +213,8 @@ impl Session {
 
     /// Evaluates an expression as it would be in the package around the person.
     pub fn eval(&self, code: &str, file_label: &str) -> Result<EvalResult, Failure> {
-        let checkout = self.look();
+        let snapshot = Snapshot::newest(&self.state_dir());
+        let checkout = self.look(snapshot.as_ref());
         let pkg = self.workspace.nearest_pkg(&self.workspace.here).unwrap_or_default();
         let op = Op::Expr { code: code.to_owned(), label: file_label.to_owned() };
         let evaluated = checkout.evaluator().evaluate(&pkg, op, &NoAnswers)?;
@@ -225,7 +228,8 @@ impl Session {
         config: Option<&Value>,
         look: impl FnOnce(&View) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let checkout = self.look();
+        let snapshot = Snapshot::newest(&self.state_dir());
+        let checkout = self.look(snapshot.as_ref());
         let evaluator = checkout.evaluator();
         let planned = checkout.plan(&evaluator, targets, config, false)?;
         let pins = Pins::for_plan(&planned.plan);

@@ -7,9 +7,11 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use rayon::slice::ParallelSliceMut;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -17,6 +19,7 @@ use wake_eval::Sources;
 use wake_model::path::resolve_link;
 use wake_model::{BlobDigest, RelPath};
 
+use crate::snapshot::Snapshot;
 use crate::sources::DirSources;
 
 /// What lies at one path of the checkout.
@@ -93,42 +96,38 @@ pub(crate) struct FileError {
 }
 
 /// The files of a checkout, each looked at once in a build.
-pub(crate) struct Files {
+pub(crate) struct Files<'a> {
     root: PathBuf,
     old: HashMap<Box<str>, (Signature, BlobDigest)>,
+    snapshot: Option<&'a Snapshot>,
     shards: [Mutex<HashMap<RelPath, Known>>; SHARDS],
 }
 
-/// One path that was looked at.
+/// What is known of one path that was looked at.
 #[derive(Clone, Debug)]
-pub(crate) struct Looked {
-    /// Relative to the workspace's root.
-    pub(crate) path: RelPath,
+pub(crate) struct Known {
     /// What lay there.
     pub(crate) seen: Seen,
-    /// What `stat` said of it.
+    /// What `stat` said of it; of a regular file, when its bytes were hashed.
     pub(crate) signature: Option<Signature>,
-    /// Whether equal signatures will mean equal content.
+    /// Whether equal signatures will mean equal content; else it is read again next time.
     pub(crate) settled: bool,
-}
-
-#[derive(Clone)]
-struct Known {
-    seen: Seen,
-    /// Of a regular file, when its bytes were hashed.
-    signature: Option<Signature>,
-    /// Whether equal signatures will mean equal bytes; else it is read again next time.
-    settled: bool,
 }
 
 const SHARDS: usize = 16;
 
-impl Files {
-    /// The files below `root`, with what the file at `cache` remembers of them.
-    pub(crate) fn open(root: &Path, cache: &Path) -> Files {
+impl<'a> Files<'a> {
+    /// The files below `root`, with what the file at `cache` and a snapshot remember of them.
+    pub(crate) fn open(root: &Path, cache: &Path, snapshot: Option<&'a Snapshot>) -> Files<'a> {
         let old = cache::read(cache).unwrap_or_default();
         let shards = std::array::from_fn(|_| Mutex::new(HashMap::new()));
-        Files { root: root.to_owned(), old, shards }
+        Files { root: root.to_owned(), old, snapshot, shards }
+    }
+
+    /// What is remembered of a file whose signature was proof of its bytes.
+    fn remembered(&self, path: &RelPath) -> Option<(Signature, BlobDigest)> {
+        let from_snapshot = || self.snapshot?.settled_file(path);
+        self.old.get(path.as_str()).copied().or_else(from_snapshot)
     }
 
     /// What lies at `path`, relative to the workspace's root; reads the bytes only where it must.
@@ -162,21 +161,12 @@ impl Files {
         if path.is_root() { self.root.clone() } else { self.root.join(path.as_str()) }
     }
 
-    /// Everything that was looked at, sorted by path.
-    pub(crate) fn known(&self) -> Vec<Looked> {
-        let mut known = Vec::new();
-        for shard in &self.shards {
-            known.extend(lock(shard).iter().map(|(path, Known { seen, signature, settled })| {
-                Looked {
-                    path: path.clone(),
-                    seen: seen.clone(),
-                    signature: *signature,
-                    settled: *settled,
-                }
-            }));
-        }
-        known.sort_by(|left, right| left.path.cmp(&right.path));
-        known
+    /// Calls `use_known` with everything that was looked at, sorted by path; nothing can be looked at meanwhile.
+    pub(crate) fn with_known<T>(&self, use_known: impl FnOnce(&[(&RelPath, &Known)]) -> T) -> T {
+        let shards: Vec<_> = self.shards.iter().map(lock).collect();
+        let mut known: Vec<_> = shards.iter().flat_map(|shard| shard.iter()).collect();
+        known.par_sort_unstable_by_key(|(path, _)| *path);
+        use_known(&known)
     }
 
     /// Takes over what someone else has just seen at `path`.
@@ -219,13 +209,13 @@ impl Files {
     ) -> std::io::Result<Known> {
         let signature = Signature::of(stat);
         let executable = signature.mode & 0o100 != 0;
-        if let Some((old, blob)) = self.old.get(path.as_str())
-            && *old == signature
+        if let Some((old, blob)) = self.remembered(path)
+            && old == signature
         {
-            let seen = Seen::File { blob: *blob, size: signature.size, executable };
+            let seen = Seen::File { blob, size: signature.size, executable };
             return Ok(Known { seen, signature: Some(signature), settled: true });
         }
-        let (signature, blob, size) = hash_file(absolute)?;
+        let (signature, blob, size) = hash_file(CWD, absolute)?;
         let executable = signature.mode & 0o100 != 0;
         let settled = signature.is_settled(now);
         Ok(Known {
@@ -246,17 +236,21 @@ pub(crate) fn link_inside(path: &RelPath, target: &str) -> Option<RelPath> {
 const PIECEWISE_FROM: u64 = 1 << 20;
 
 /// Hashes a file that may change meanwhile: the signature is of before the first byte was read.
-pub(crate) fn hash_file(path: &Path) -> std::io::Result<(Signature, BlobDigest, u64)> {
+pub(crate) fn hash_file(
+    dir: impl AsFd,
+    path: impl rustix::path::Arg,
+) -> std::io::Result<(Signature, BlobDigest, u64)> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let mut file = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let mut file = File::from(rustix::fs::openat(dir, path, flags, Mode::empty())?);
     let signature = Signature::of(&rustix::fs::fstat(&file)?);
     if signature.size >= PIECEWISE_FROM {
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(&mut file)?;
         return Ok((signature, BlobDigest(hasher.finalize().into()), hasher.count()));
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(signature.size).unwrap_or(0) + 1);
-    file.read_to_end(&mut bytes)?;
+    // What is added behind its size while it is read is a change that the signature will tell.
+    let mut bytes = Vec::with_capacity(usize::try_from(signature.size).unwrap_or(0));
+    file.take(signature.size).read_to_end(&mut bytes)?;
     Ok((signature, BlobDigest::of(&bytes), bytes.len() as u64))
 }
 
@@ -284,7 +278,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// The file that remembers digests between builds: a head, a checksum, then fixed heads and paths.
 mod cache {
-    use super::{BlobDigest, Files, HashMap, Path, Signature, lock};
+    use super::{BlobDigest, Files, HashMap, Path, RelPath, Signature, lock, shard_of};
 
     const HEAD: &[u8] = b"wake files 1\n";
     const FIXED: usize = 8 * 3 + 4 + 16 * 2 + 32 + 4;
@@ -309,26 +303,29 @@ mod cache {
 
     pub(super) fn write(path: &Path, files: &Files) -> std::io::Result<()> {
         let mut body = Vec::new();
-        let mut seen = std::collections::HashSet::new();
+        let mut is_new = false;
         for shard in &files.shards {
             for (path, known) in lock(shard).iter() {
-                seen.insert(path.as_str().to_owned());
                 if let (Some(signature), super::Seen::File { blob, .. }, true) =
                     (&known.signature, &known.seen, known.settled)
                 {
+                    is_new |= files.old.get(path.as_str()) != Some(&(*signature, *blob));
                     encode(&mut body, path.as_str(), signature, blob);
                 }
             }
         }
+        if !is_new {
+            return Ok(());
+        }
         for (path, (signature, blob)) in &files.old {
-            if !seen.contains(&**path) {
+            let seen = RelPath::parse(path)
+                .is_ok_and(|path| lock(&files.shards[shard_of(&path)]).contains_key(&path));
+            if !seen {
                 encode(&mut body, path, signature, blob);
             }
         }
-        let mut bytes = HEAD.to_vec();
-        bytes.extend_from_slice(blake3::hash(&body).as_bytes());
-        bytes.extend_from_slice(&body);
-        crate::state::replace(path, &bytes)
+        let checksum = blake3::hash(&body);
+        crate::state::replace_in_parts(path, &[HEAD, checksum.as_bytes(), &body])
     }
 
     fn encode(body: &mut Vec<u8>, path: &str, signature: &Signature, blob: &BlobDigest) {

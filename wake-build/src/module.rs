@@ -37,8 +37,8 @@ pub(crate) struct ModuleInstance {
     pub inputs: Value,
     /// The file objects beyond the package's files.
     pub files: Vec<Value>,
-    /// What is run; none: the outputs are taken from what lies there.
-    pub exec: Option<Exec>,
+    /// What is run, as JSON text until it is needed; none: the outputs are taken from what lies there.
+    exec: Option<Box<RawValue>>,
     /// What the outputs function gave.
     pub outputs: Value,
 }
@@ -93,7 +93,7 @@ struct ModuleJson {
     #[serde(default)]
     files: Option<Vec<Value>>,
     #[serde(default)]
-    exec: Option<Exec>,
+    exec: Option<Box<RawValue>>,
 }
 
 /// A module that is not of the form that the evaluator promises: a fault of the program.
@@ -148,6 +148,12 @@ impl ModuleDecl {
 }
 
 impl ModuleInstance {
+    /// What is run; none: the outputs are taken from what lies there.
+    pub(crate) fn exec(&self) -> Result<Option<Exec>, ModuleError> {
+        let parse = |text: &RawValue| serde_json::from_str(text.get());
+        self.exec.as_deref().map(parse).transpose().map_err(|e| ModuleError(e.to_string()))
+    }
+
     /// What functions of other modules see, as JSON text; `owner` is the package of its files.
     ///
     /// Paths in outputs lie in the module's directory; paths in inputs lie in the package's, where it

@@ -24,6 +24,7 @@ use crate::load::{LoadResult, load};
 use crate::pin::{Done, Pinner};
 use crate::plan::{Plan, Wanted, plan};
 use crate::resolve::resolve;
+use crate::snapshot::Snapshot;
 use crate::sources::DirSources;
 use crate::target::{Found, Target, find};
 use crate::workspace::Workspace;
@@ -143,10 +144,11 @@ impl Session {
         self.state_dir().join("state/files")
     }
 
-    pub(crate) fn look(&self) -> Checkout<'_> {
+    /// The checkout as it is now; `snapshot` says what is known of its files.
+    pub(crate) fn look<'a>(&'a self, snapshot: Option<&'a Snapshot>) -> Checkout<'a> {
         Checkout {
             session: self,
-            files: Files::open(&self.workspace.root, &self.files_file()),
+            files: Files::open(&self.workspace.root, &self.files_file(), snapshot),
             history: History::read(&self.history_file()),
         }
     }
@@ -190,7 +192,7 @@ static EPOCHS: AtomicU64 = AtomicU64::new(0);
 /// A session with the state of its checkout.
 pub(crate) struct Checkout<'a> {
     pub(crate) session: &'a Session,
-    pub(crate) files: Files,
+    pub(crate) files: Files<'a>,
     pub(crate) history: History,
 }
 

@@ -64,6 +64,10 @@ impl Layout {
         self.root.join("runs")
     }
 
+    pub(crate) fn states(&self) -> PathBuf {
+        self.root.join("state")
+    }
+
     pub(crate) fn tmp(&self) -> PathBuf {
         self.root.join("tmp")
     }

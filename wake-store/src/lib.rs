@@ -13,6 +13,7 @@
 //! | `framing`, `record_file`, `action` | the action cache |
 //! | `memo` | small values by digest |
 //! | `runs` | records of what belongs to no checkout |
+//! | `states` | what other checkouts may begin from |
 //! | `roots`, `gc`, `verify`, `usage` | keeping house |
 //! | `ware` | content named by other systems |
 
@@ -38,6 +39,7 @@ mod roots;
 mod runs;
 mod session;
 mod stamps;
+mod states;
 mod tree;
 mod tree_builder;
 mod usage;
@@ -53,7 +55,7 @@ pub use listing::TREE_MTIME;
 pub use memo::Memo;
 pub use open::{OpenError, Store};
 pub use session::Scratch;
-pub use stamps::Stamps;
+pub use stamps::{Stamps, current_boot};
 pub use tree::{BrowseError, StoredTree};
 pub use tree_builder::{BuildTreeError, TreeBuilder};
 pub use usage::{Kind, Usage};

@@ -158,7 +158,7 @@ pub(crate) const fn file_mode(executable: bool) -> u32 {
 }
 
 /// Names the time since the machine started; none where the system does not say.
-pub(crate) fn current_boot() -> Option<[u8; 16]> {
+pub fn current_boot() -> Option<[u8; 16]> {
     static BOOT: OnceLock<Option<[u8; 16]>> = OnceLock::new();
     *BOOT.get_or_init(|| {
         let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;

@@ -25,6 +25,8 @@ pub enum Kind {
     Memo,
     /// Unpacked wares.
     Ware,
+    /// States of builds.
+    State,
     /// What was wrong and has been put aside.
     Quarantine,
     /// Scratch space of living processes, and what dead ones left.
@@ -40,6 +42,7 @@ impl Kind {
             Kind::Action => "action",
             Kind::Memo => "memo",
             Kind::Ware => "ware",
+            Kind::State => "state",
             Kind::Quarantine => "quarantine",
             Kind::Scratch => "scratch",
         }
@@ -69,6 +72,7 @@ impl Store {
             (Kind::Action, of(records)?),
             (Kind::Memo, of(segment_paths(&layout.memo())?)?),
             (Kind::Ware, of(ware_paths(&layout.wares())?)?),
+            (Kind::State, of(children(&layout.states())?)?),
             (Kind::Quarantine, of(children(&layout.quarantine())?)?),
             (Kind::Scratch, of(children(&layout.tmp())?)?),
         ]))

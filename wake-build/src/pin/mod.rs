@@ -102,7 +102,10 @@ impl Pinner<'_> {
         site.bring_referred(&step.instance.inputs, &mut layout)?;
         let declared = step.instance.declared();
         site.check_declared(&declared)?;
-        let (command, root, network, limits) = match &step.instance.exec {
+        let exec = step.instance.exec().map_err(|error| {
+            Diagnostic::error(Class::Internal, format!("{}: {error}", step.label))
+        })?;
+        let (command, root, network, limits) = match &exec {
             Some(exec) => site.command(exec, &mut layout)?,
             None => {
                 let command = Command::Collect { cwd: WORK_DIR.to_owned() };
@@ -110,7 +113,7 @@ impl Pinner<'_> {
                 (command, root, false, ExecLimits::default())
             }
         };
-        if step.instance.exec.is_some() {
+        if exec.is_some() {
             layout.place_bytes(&module_json_path(), site.module_json().into_bytes(), false);
         }
         let action = action(command, root.fs, network, self.sandbox, &layout, &declared);

@@ -14,12 +14,12 @@ use super::file::Meta;
 use super::step_record::{InputRecord, StepRecord};
 use super::table::{DirRecord, FileKind, FileRecord, UserRecord};
 use super::verify::{listing, subdirectories};
-use crate::files::{Files, Looked, Seen, Signature, link_inside};
+use crate::files::{Files, Known, Seen, Signature, link_inside};
 use crate::session::Planned;
 
 /// What a snapshot is taken of.
 pub(crate) struct Capture<'a> {
-    pub(crate) files: &'a Files,
+    pub(crate) files: &'a Files<'a>,
     pub(crate) planned: &'a Planned,
     /// The record of each step, by number.
     pub(crate) steps: Vec<Vec<u8>>,
@@ -34,21 +34,34 @@ pub(crate) struct Capture<'a> {
 /// was looked at last, what a function saw: then someone edited during the build.
 pub(crate) fn capture(capture: &Capture, place: &Path, key: &Digest) -> Option<()> {
     let (sources, steps) = rayon::join(|| sources(capture), || steps(capture));
-    let mut draft = Draft::new(postcard::to_stdvec(&capture.meta).ok()?);
-    let index = put_checkout(capture, &sources?, &mut draft)?;
+    let (sources, steps, meta) = (sources?, steps?, postcard::to_stdvec(&capture.meta).ok()?);
+    capture.files.with_known(|known| {
+        let mut draft = Draft::new(meta);
+        let index = put_checkout(capture, known, &sources, &mut draft)?;
+        put_steps(&capture.steps, &steps, &index, &mut draft)?;
+        draft.write(place, key).ok()
+    })
+}
+
+fn put_steps<'a>(
+    records: &'a [Vec<u8>],
+    steps: &[StepNote],
+    index: &HashMap<&RelPath, u32>,
+    draft: &mut Draft<'a>,
+) -> Option<()> {
     let mut users = BTreeSet::new();
-    for (number, (bytes, step)) in capture.steps.iter().zip(steps?).enumerate() {
-        draft.put_step(bytes, step.needs);
+    for (number, (bytes, step)) in records.iter().zip(steps).enumerate() {
+        draft.put_step(bytes, step.needs.clone());
         if let Some((link, PatchedResult { target, files })) = &step.result {
             let files = files.iter().map(|(path, signature)| Some((path.as_str(), *signature)));
             draft.put_result(link, target, files)?;
         }
-        for path in step.files {
-            users.insert((*index.get(&path)?, u32::try_from(number).ok()?));
+        for path in &step.files {
+            users.insert((*index.get(path)?, u32::try_from(number).ok()?));
         }
     }
     users.into_iter().for_each(|(file, step)| draft.put_user(UserRecord { file, step }));
-    draft.write(place, key).ok()
+    Some(())
 }
 
 /// What is told of a step beside its record.
@@ -160,16 +173,16 @@ fn add_file(
 }
 
 /// Puts directories and files; gives the number of each file by its path.
-fn put_checkout(
+fn put_checkout<'a>(
     capture: &Capture,
+    known: &[(&'a RelPath, &Known)],
     sources: &Sources,
     draft: &mut Draft,
-) -> Option<HashMap<RelPath, u32>> {
-    let known = capture.files.known();
-    let mut by_dir: BTreeMap<RelPath, Vec<&Looked>> = BTreeMap::new();
-    for looked in &known {
-        if let Some(dir) = looked.path.parent() {
-            by_dir.entry(dir).or_default().push(looked);
+) -> Option<HashMap<&'a RelPath, u32>> {
+    let mut by_dir: BTreeMap<RelPath, Vec<(&'a RelPath, &Known)>> = BTreeMap::new();
+    for &(path, looked) in known {
+        if let Some(dir) = path.parent() {
+            by_dir.entry(dir).or_default().push((path, looked));
         }
     }
     for dir in sources.lists.keys().chain(&capture.planned.walked) {
@@ -189,26 +202,26 @@ fn put_checkout(
         .collect();
     let mut index = HashMap::with_capacity(known.len());
     for ((dir, files), record) in by_dir.iter().zip(records?) {
-        for looked in files {
-            index.insert(looked.path.clone(), draft.file_count()?);
-            let is_source = sources.files.contains(&looked.path);
-            draft.put_file(looked.path.file_name()?, file_record(looked, is_source))?;
+        for &(path, looked) in files {
+            index.insert(path, draft.file_count()?);
+            let is_source = sources.files.contains(path);
+            draft.put_file(path.file_name()?, file_record(looked, is_source))?;
         }
         draft.put_dir(dir.as_str(), record)?;
     }
     Some(index)
 }
 
-fn file_record(looked: &Looked, is_source: bool) -> FileRecord {
+fn file_record(known: &Known, is_source: bool) -> FileRecord {
     let none = BlobDigest(Digest::from_bytes([0; 32]));
-    let (kind, blob) = match &looked.seen {
+    let (kind, blob) = match &known.seen {
         Seen::Absent => (FileKind::Absent, none),
         Seen::File { blob, executable, .. } => (FileKind::File { executable: *executable }, *blob),
         Seen::Link(text) => (FileKind::Other, BlobDigest::of(text.as_bytes())),
         Seen::Dir | Seen::Other => (FileKind::Other, none),
     };
-    let signature = looked.signature.unwrap_or_default();
-    FileRecord { name: (0, 0), kind, is_source, settled: looked.settled, signature, blob }
+    let signature = known.signature.unwrap_or_default();
+    FileRecord { name: (0, 0), kind, is_source, settled: known.settled, signature, blob }
 }
 
 /// What is known of a directory. Its signature counts only if nothing has changed in it since the

@@ -1,6 +1,6 @@
 //! A snapshot as it is written: a head, sections of fixed records, records of steps.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use wake_model::Digest;
 
@@ -142,8 +142,11 @@ impl<'a> Draft<'a> {
     /// Writes the snapshot to `place`, and forgets frames beside it and the oldest other snapshots.
     pub(super) fn write(&self, place: &Path, key: &Digest) -> std::io::Result<()> {
         let too_many = || std::io::Error::from(std::io::ErrorKind::FileTooLarge);
-        let tables = self.tables(key).ok_or_else(too_many)?;
-        let mut parts = vec![tables.as_slice()];
+        let (places, edges) = self.connections().ok_or_else(too_many)?;
+        let sections = self.sections(&places, &edges);
+        let head = head(&sections, key);
+        let mut parts = vec![head.as_slice()];
+        parts.extend(sections);
         parts.extend(self.steps.iter().map(|step| step.bytes));
         crate::state::replace_in_parts(place, &parts)?;
         // Frames of the snapshot before do not fit this one: they would be passed over.
@@ -152,26 +155,9 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn tables(&self, key: &Digest) -> Option<Vec<u8>> {
-        let (places, edges) = self.connections()?;
+    fn sections<'s>(&'s self, places: &'s [u8], edges: &'s [u8]) -> [&'s [u8]; SECTIONS] {
         let Draft { strings, dirs, files, users, results, result_files, meta, .. } = self;
-        let all: [&[u8]; SECTIONS] =
-            [strings, dirs, files, users, &places, &edges, results, result_files, meta];
-        let total: usize = all.iter().map(|section| section.len()).sum();
-        let mut bytes = Vec::with_capacity(FIXED + total);
-        bytes.extend_from_slice(HEAD);
-        bytes.extend_from_slice(&[0; 32]);
-        bytes.extend_from_slice(key.as_bytes());
-        let mut end = FIXED as u64;
-        for section in all {
-            end += section.len() as u64;
-            bytes.extend_from_slice(&end.to_le_bytes());
-        }
-        bytes.extend_from_slice(&end.to_le_bytes());
-        all.iter().for_each(|section| bytes.extend_from_slice(section));
-        let checksum = blake3::hash(&bytes[48..]);
-        bytes[16..48].copy_from_slice(checksum.as_bytes());
-        Some(bytes)
+        [strings, dirs, files, users, places, edges, results, result_files, meta]
     }
 
     /// The places of the steps' records, and the edges between steps.
@@ -200,6 +186,21 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// All that comes before the sections, with the checksum of them.
+fn head(sections: &[&[u8]; SECTIONS], key: &Digest) -> Vec<u8> {
+    let mut covered = key.as_bytes().to_vec();
+    let mut end = FIXED as u64;
+    for section in sections {
+        end += section.len() as u64;
+        covered.extend_from_slice(&end.to_le_bytes());
+    }
+    covered.extend_from_slice(&end.to_le_bytes());
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&covered);
+    sections.iter().for_each(|section| _ = hasher.update(section));
+    [HEAD, hasher.finalize().as_bytes().as_slice(), &covered].concat()
+}
+
 fn put_edges(steps: &[usize], edges: &mut Vec<u8>) -> Option<(u32, u32)> {
     let first = u32::try_from(edges.len() / Edge::SIZE).ok()?;
     for &step in steps {
@@ -218,6 +219,15 @@ pub(super) fn checksum_of(bytes: &[u8]) -> u64 {
 fn forget_oldest(newest: &Path) {
     const KEPT: usize = 8;
     let Some(dir) = newest.parent() else { return };
+    for path in newest_first(dir).iter().skip(KEPT) {
+        // Another process may have been faster.
+        let _ = std::fs::remove_file(path);
+        let _ = std::fs::remove_file(delta::place(path));
+    }
+}
+
+/// The snapshots in a directory, newest first.
+pub(super) fn newest_first(dir: &Path) -> Vec<PathBuf> {
     let is_one = |name: &str| name.starts_with("snapshot-") && !name.contains('.');
     let mut found: Vec<_> = std::fs::read_dir(dir)
         .into_iter()
@@ -227,9 +237,5 @@ fn forget_oldest(newest: &Path) {
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     found.sort();
-    for (_, path) in found.iter().rev().skip(KEPT) {
-        // Another process may have been faster.
-        let _ = std::fs::remove_file(path);
-        let _ = std::fs::remove_file(delta::place(path));
-    }
+    found.into_iter().rev().map(|(_, path)| path).collect()
 }

@@ -1,23 +1,28 @@
 //! A snapshot as it is read: mapped tables, and over them what builds changed since.
 
+use std::cmp::Ordering;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 use serde::{Deserialize, Serialize};
-use wake_model::Digest;
 use wake_model::encode::{Domain, Encoder, digest_bytes};
-use wake_model::json;
+use wake_model::{BlobDigest, Digest, RelPath, json};
 
 use super::delta::{Delta, Overlay, Patch};
-use super::draft::{Draft, FIXED, HEAD, SECTIONS, Section, checksum_of};
+use super::draft::{Draft, FIXED, HEAD, SECTIONS, Section, checksum_of, newest_first};
 use super::step_record::StepRecord;
 use super::table::{
-    DirRecord, Edge, FileRecord, Record, ResultFile, ResultRecord, StepPlace, Table, UserRecord,
+    DirRecord, Edge, FileKind, FileRecord, Record, ResultFile, ResultRecord, StepPlace, Table,
+    UserRecord,
 };
 use crate::build::BuildRequest;
 use crate::files::Signature;
 use crate::session::Session;
+use crate::workspace::{PKG_FILE, WORKSPACE_FILE};
+
+/// Where snapshots lie in the directory of a checkout's state.
+const STATE: &str = "state";
 
 /// What is told of a build beside its steps.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -28,6 +33,8 @@ pub(crate) struct Meta {
     pub(crate) trace: Vec<(String, String)>,
     /// The identity of the host, if a step saw its directories.
     pub(crate) host: Option<String>,
+    /// The boot in which results were looked at: what a power cut took from them shows in another one.
+    pub(crate) boot: Option<[u8; 16]>,
     /// Milliseconds that all steps once took.
     pub(crate) saved_ms: u64,
 }
@@ -58,16 +65,16 @@ enum ResultFiles<'a> {
     Patched(&'a [(String, Signature)]),
 }
 
-/// What tells one request from another: everything that decides what is built, and where it is kept.
+/// What tells one request from another: everything that decides what is built, and where it is kept; not where
+/// the checkout lies.
 pub(crate) fn request_key(session: &Session, request: &BuildRequest) -> Digest {
     let mut bytes = Vec::new();
     let mut e = Encoder::new(&mut bytes);
     let workspace = &session.workspace;
-    e.list(12);
+    e.list(11);
     e.text(env!("CARGO_PKG_VERSION"));
     e.text(wake_eval::ENGINE);
     e.uint(wake_eval::API_VERSION.into());
-    e.text(&workspace.root.to_string_lossy());
     e.text(workspace.here.as_str());
     e.text(&session.store().root().to_string_lossy());
     e.text(&format!("{:?}", workspace.settings.members));
@@ -85,47 +92,105 @@ pub(crate) fn request_key(session: &Session, request: &BuildRequest) -> Digest {
     digest_bytes(Domain::Evaluation, &bytes)
 }
 
+/// The name under which checkouts of one repository share the snapshot of a request: of the same top-level entries, with
+/// the same root package.
+pub(crate) fn shared_name(key: &Digest, root: &Path) -> String {
+    let read = |name: &str| std::fs::read(root.join(name)).unwrap_or_default();
+    let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
+    let mut names: Vec<_> = entries.map(|entry| entry.file_name().into_encoded_bytes()).collect();
+    names.retain(|name| !name.starts_with(b"."));
+    names.sort();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(key.as_bytes());
+    for part in names.into_iter().chain([read(WORKSPACE_FILE), read(PKG_FILE)]) {
+        hasher.update(blake3::hash(&part).as_bytes());
+    }
+    Digest::from_bytes(hasher.finalize().into()).short(32)
+}
+
 /// Where the snapshot of a request lies.
 pub(crate) fn place(state_dir: &Path, key: &Digest) -> PathBuf {
-    state_dir.join(format!("state/snapshot-{}", key.short(16)))
+    state_dir.join(format!("{STATE}/snapshot-{}", key.short(16)))
 }
 
 impl Snapshot {
     /// Maps the snapshot of the request `key` at `place`; none if there is no whole one.
     pub(crate) fn open(place: PathBuf, key: &Digest) -> Option<Snapshot> {
+        Snapshot::map(place).filter(|snapshot| snapshot.key == *key)
+    }
+
+    /// Maps the newest snapshot of any request, for what it knows of files.
+    pub(crate) fn newest(state_dir: &Path) -> Option<Snapshot> {
+        newest_first(&state_dir.join(STATE)).into_iter().next().and_then(Snapshot::map)
+    }
+
+    fn map(place: PathBuf) -> Option<Snapshot> {
         let file = File::open(&place).ok()?;
         // SAFETY: wake replaces these files by renaming and never changes one in place, so the mapped
         // bytes stay as they are. The directory is wake's own; who cuts a file short there while a build
         // runs can end that build, nothing more.
         let bytes = unsafe { Mmap::map(&file) }.ok()?;
-        let ends = section_ends(&bytes, key)?;
+        let (key, ends) = head(&bytes)?;
         let covered = bytes.get(48..*ends.last()?)?;
         let checksum = blake3::hash(covered);
         (bytes.get(16..48)? == checksum.as_bytes()).then_some(())?;
         let mut overlay = Overlay::default();
         let delta = Delta::read(&place, *checksum.as_bytes(), |patch| overlay.put(patch));
-        Some(Snapshot { place, key: *key, bytes, ends, overlay, delta })
+        Some(Snapshot { place, key, bytes, ends, overlay, delta })
     }
 
-    /// Keeps what has changed: in a frame beside the snapshot, or in a new snapshot once such frames have
-    /// become many.
-    pub(crate) fn keep(mut self, patch: Patch) -> std::io::Result<()> {
+    /// Keeps what has changed: in a frame beside the snapshot at `place`, or in a new snapshot there once such
+    /// frames have become many, or if this one lies elsewhere.
+    pub(crate) fn keep(&mut self, place: &Path, patch: Patch) -> std::io::Result<()> {
         // Reading the frames must stay cheap beside reading the tables.
         let bearable = (self.bytes.len() as u64 / 16).max(64 << 10);
         let frame = self.delta.frame(&patch);
-        if self.delta.length() + frame.len() as u64 <= bearable {
+        let is_beside = self.place == place;
+        if is_beside && self.delta.length() + frame.len() as u64 <= bearable {
             return self.delta.append(&frame);
         }
         self.overlay.put(patch);
         let damaged = || std::io::Error::from(std::io::ErrorKind::InvalidData);
-        let draft = Draft::of(&self).ok_or_else(damaged)?;
-        draft.write(&self.place, &self.key)
+        let draft = Draft::of(self).ok_or_else(damaged)?;
+        draft.write(place, &self.key)
     }
 
     fn section(&self, section: Section) -> &[u8] {
         let index = section as usize;
         let start = if index == 0 { FIXED } else { self.ends[index - 1] };
         self.bytes.get(start..self.ends[index]).unwrap_or_default()
+    }
+
+    /// The file at a path, if there was one and its signature was proof of its bytes.
+    pub(crate) fn settled_file(&self, path: &RelPath) -> Option<(Signature, BlobDigest)> {
+        let parent = path.parent()?;
+        let dir = self.find(self.dirs(), |number| {
+            let dir = self.dir(number)?;
+            Some(self.text(dir.path)?.cmp(parent.as_str()))
+        })?;
+        let (first, count) = self.dir(dir)?.files;
+        let name = path.file_name()?;
+        let of_dir = |number| first as usize + number;
+        let number = self.find(count as usize, |number| {
+            Some(self.text(self.file(of_dir(number))?.name)?.cmp(name))
+        })?;
+        let file = self.file(of_dir(number))?;
+        let is_file = matches!(file.kind, FileKind::File { .. });
+        (is_file && file.settled).then_some((file.signature, file.blob))
+    }
+
+    /// The number below `count` that `compare` finds equal, where it sorts them.
+    fn find(&self, count: usize, compare: impl Fn(usize) -> Option<Ordering>) -> Option<usize> {
+        let (mut low, mut high) = (0, count);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match compare(middle)? {
+                Ordering::Less => low = middle + 1,
+                Ordering::Equal => return Some(middle),
+                Ordering::Greater => high = middle,
+            }
+        }
+        None
     }
 
     /// A text by its place.
@@ -267,9 +332,10 @@ impl<'a> ResultView<'a> {
     }
 }
 
-fn section_ends(bytes: &[u8], key: &Digest) -> Option<[usize; SECTIONS + 1]> {
+/// The request of a snapshot, and where each section ends.
+fn head(bytes: &[u8]) -> Option<(Digest, [usize; SECTIONS + 1])> {
     let rest = bytes.strip_prefix(HEAD)?.get(32..)?;
-    let mut rest = rest.strip_prefix(key.as_bytes())?;
+    let (key, mut rest) = rest.split_first_chunk()?;
     let mut ends = [0; SECTIONS + 1];
     let mut last = FIXED;
     for end in &mut ends {
@@ -281,5 +347,5 @@ fn section_ends(bytes: &[u8], key: &Digest) -> Option<[usize; SECTIONS + 1]> {
         }
         last = *end;
     }
-    Some(ends)
+    Some((Digest::from_bytes(*key), ends))
 }

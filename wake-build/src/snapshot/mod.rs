@@ -16,7 +16,7 @@ mod table;
 mod verify;
 
 pub(crate) use capture::{Capture, capture};
-pub(crate) use file::{Meta, Snapshot, place, request_key};
+pub(crate) use file::{Meta, Snapshot, place, request_key, shared_name};
 pub(crate) use replay::Replay;
 pub(crate) use step_record::{StepRecord, StepResult};
 pub(crate) use verify::{Differences, Verdict, check_results, verify};

@@ -119,10 +119,14 @@ impl<'a> Replay<'a> {
 fn checkout_patch(snapshot: &Snapshot, differences: &Differences) -> Option<Patch> {
     let mut patch = Patch::default();
     for (number, _, seen, signature, settled) in &differences.files {
-        let Seen::File { blob, executable, .. } = seen else { return None };
-        let kind = FileKind::File { executable: *executable };
         let old = snapshot.file(*number)?;
-        let new = FileRecord { kind, signature: *signature, settled: *settled, blob: *blob, ..old };
+        let (kind, blob) = match seen {
+            Seen::File { blob, executable, .. } => {
+                (FileKind::File { executable: *executable }, *blob)
+            }
+            _ => (old.kind, old.blob),
+        };
+        let new = FileRecord { kind, signature: *signature, settled: *settled, blob, ..old };
         patch.files.push((u32::try_from(*number).ok()?, new));
     }
     for (number, signature, settled) in &differences.dirs {

@@ -1,10 +1,11 @@
 //! Comparing the checkout with a snapshot: one parallel walk over `stat`.
 
+use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, statat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, openat, statat};
 use rustix::io::Errno;
 use wake_eval::Sources;
 use wake_model::{BlobDigest, RelPath};
@@ -140,20 +141,35 @@ impl Comparison<'_> {
         if record.settled && signature == record.signature {
             return Some(());
         }
-        let FileKind::File { executable } = record.kind else { return None };
-        // Only a regular file can have become another regular file; all else is planned anew.
-        if signature.mode & 0o170_000 != 0o100_000 {
-            return None;
-        }
+        // What has become of another kind is planned anew.
+        let is_as_before = |kind: FileType| {
+            FileType::from_raw_mode(signature.mode) == kind
+                && FileType::from_raw_mode(record.signature.mode) == kind
+        };
         let path = if dir_path.is_empty() { name.to_owned() } else { format!("{dir_path}/{name}") };
         let path: RelPath = path.parse().ok()?;
-        let (signature, blob, size) = hash_file(&self.absolute(path.as_str())).ok()?;
-        let now_executable = signature.mode & 0o100 != 0;
-        if blob != record.blob || now_executable != executable {
-            (!record.is_source).then_some(())?;
-            differences.changed.push(number);
-        }
-        let seen = Seen::File { blob, size, executable: now_executable };
+        let dir = dir?;
+        let (seen, signature) = match record.kind {
+            FileKind::Absent => return None,
+            FileKind::File { executable } => {
+                is_as_before(FileType::RegularFile).then_some(())?;
+                let (signature, blob, size) = hash_file(dir, name).ok()?;
+                let now_executable = signature.mode & 0o100 != 0;
+                if blob != record.blob || now_executable != executable {
+                    (!record.is_source).then_some(())?;
+                    differences.changed.push(number);
+                }
+                (Seen::File { blob, size, executable: now_executable }, signature)
+            }
+            FileKind::Other if is_as_before(FileType::Symlink) => {
+                let text =
+                    rustix::fs::readlinkat(dir, name, Vec::new()).ok()?.into_string().ok()?;
+                (BlobDigest::of(text.as_bytes()) == record.blob).then_some(())?;
+                (Seen::Link(text), signature)
+            }
+            FileKind::Other if is_as_before(FileType::Directory) => (Seen::Dir, signature),
+            FileKind::Other => return None,
+        };
         differences.files.push((number, path, seen, signature, signature.is_settled(looked)));
         Some(())
     }
@@ -190,13 +206,21 @@ pub(super) fn subdirectories(dir: &Path) -> Option<BlobDigest> {
     Some(BlobDigest::of(&text))
 }
 
-/// Whether a result still lies where its link says, untouched; and whether the link must be made anew.
-pub(crate) fn check_results(snapshot: &Snapshot, out: &Path) -> Option<Vec<(String, PathBuf)>> {
+/// The links that must be made anew; none if a result no longer lies where its link says, untouched. Results of the
+/// numbers in `made_again` are passed over.
+pub(crate) fn check_results(
+    snapshot: &Snapshot,
+    out: &Path,
+    made_again: &HashSet<usize>,
+) -> Option<Vec<(String, PathBuf)>> {
     let count = snapshot.results();
     let broken: Option<Vec<Option<(String, PathBuf)>>> = (0..count)
         .into_par_iter()
         .with_min_len(64)
         .map(|index| {
+            if made_again.contains(&index) {
+                return Some(None);
+            }
             let result = snapshot.result(index)?;
             let (link, target) = (result.link, result.target);
             for number in 0..result.len() {

@@ -15,7 +15,7 @@ use crate::layout::Layout;
 use crate::memo::segment_paths;
 use crate::record_file::ActionFile;
 use crate::roots::Roots;
-use crate::usage::{Kind, disk_usage, shards, ware_paths};
+use crate::usage::{Kind, children, disk_usage, shards, ware_paths};
 
 /// Something that goes or stays as a whole.
 #[derive(Debug)]
@@ -55,6 +55,9 @@ pub(super) fn candidates(layout: &Layout, roots: &Roots) -> Result<Vec<Candidate
     }
     for path in ware_paths(&layout.wares())? {
         found.extend(plain(Kind::Ware, path)?);
+    }
+    for path in children(&layout.states())? {
+        found.extend(plain(Kind::State, path)?);
     }
     // What is left is spoken of by records and not there.
     let orphans = mentions.trees.into_values().flat_map(|mention| mention.records);

@@ -1,0 +1,91 @@
+//! States of builds that other checkouts may begin from: files whose content the builder alone understands.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::error::{At, StoreError};
+use crate::open::Store;
+use crate::publish::rename_into;
+use crate::removal::remove_file;
+use crate::usage::children;
+
+/// So many are kept, and so many bytes of them beside the newest.
+const KEPT: usize = 32;
+const KEPT_BYTES: u64 = 256 << 20;
+
+impl Store {
+    /// Keeps the file at `from`, which nobody changes in place, as the state called `name`; forgets the oldest where
+    /// there are many.
+    ///
+    /// It is not copied where the file system can give a file two names.
+    pub fn keep_state(&self, name: &str, from: &Path) -> Result<(), StoreError> {
+        let temporary = self.session()?.fresh_path();
+        fs::hard_link(from, &temporary)
+            .or_else(|_| fs::copy(from, &temporary).map(|_| ()))
+            .at(&temporary)?;
+        let place = self.state(name);
+        rename_into(&temporary, &place).at(&place)?;
+        // Two names of one file: then renaming leaves both.
+        remove_file(&temporary)?;
+        forget_oldest(&self.layout().states(), &place)
+    }
+
+    /// Where the state called `name` lies; it need not be there, and is not checked.
+    pub fn state(&self, name: &str) -> PathBuf {
+        self.layout().states().join(name)
+    }
+}
+
+fn forget_oldest(dir: &Path, newest: &Path) -> Result<(), StoreError> {
+    let mut found: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
+    for path in children(dir)?.into_iter().filter(|path| path != newest) {
+        // Another process may have been faster.
+        if let Ok(metadata) = fs::symlink_metadata(&path) {
+            let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
+            found.push((used, metadata.size(), path));
+        }
+    }
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    let mut bytes = 0;
+    for (number, (_, size, path)) in found.iter().enumerate() {
+        bytes += size;
+        if number + 1 >= KEPT || bytes > KEPT_BYTES {
+            remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_state_is_found_by_name_and_the_oldest_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        let from = dir.path().join("state");
+        for number in 0..KEPT + 2 {
+            let _ = fs::remove_file(&from);
+            fs::write(&from, number.to_string()).unwrap();
+            let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(number as u64);
+            fs::File::options().write(true).open(&from).unwrap().set_modified(time).unwrap();
+            store.keep_state(&format!("s{number}"), &from).unwrap();
+            // The same once more, as when nothing has changed.
+            store.keep_state(&format!("s{number}"), &from).unwrap();
+        }
+        assert_eq!(children(&store.layout().states()).unwrap().len(), KEPT);
+        assert!(!store.state("s1").exists());
+        assert_eq!(fs::read_to_string(store.state("s2")).unwrap(), "2");
+        assert_eq!(fs::read_to_string(store.state(&format!("s{}", KEPT + 1))).unwrap(), "33");
+        assert!(
+            children(&store.layout().tmp())
+                .unwrap()
+                .iter()
+                .all(|session| { children(session).unwrap().is_empty() })
+        );
+    }
+}
