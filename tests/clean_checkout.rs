@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wake_tests::{Build, Project, copy_tree, project};
 
@@ -40,7 +40,7 @@ fn clone(project: &Project, name: &str) -> PathBuf {
     place
 }
 
-fn build(project: &Project, clone: &PathBuf) -> Build {
+fn build(project: &Project, clone: &Path) -> Build {
     project.json_build(&["//..."]).cwd(clone).run().success().events()
 }
 
@@ -48,7 +48,7 @@ fn is_planned(build: &Build) -> bool {
     build.of_kind("evaluated").count() > 0
 }
 
-fn text(clone: &PathBuf, module: &str) -> String {
+fn text(clone: &Path, module: &str) -> String {
     fs::read_to_string(clone.join(".wake/out").join(module).join("out.txt")).unwrap()
 }
 
