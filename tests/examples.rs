@@ -5,7 +5,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
-use wake_tests::{Project, example};
+use wake_tests::{Project, example, has_busybox};
 
 /// Builds cold, then shows that neither a second build nor one of touched files runs anything.
 fn cold_warm_touched(project: &Project, targets: &[&str], touched: &[&str]) -> usize {
@@ -137,6 +137,32 @@ fn report_runs_the_steps_that_see_a_change() {
     check("data/tea.csv", "0,91.3", "0,90.3", &["//:fit", "//:page", "//:plot"]);
     // The fit runs again, comes out with the same bytes, and there it ends.
     check("steps/fit.py", "import math", "import math  # logarithms", &["//:fit"]);
+}
+
+#[test]
+fn rootfs_builds_in_a_file_system_that_it_made() {
+    if !has_busybox("rootfs_builds") {
+        return;
+    }
+    let project = example("rootfs");
+    let touched = ["texts/house.txt", "assemble.sh", "concordance.libsonnet"];
+    assert_eq!(cold_warm_touched(&project, &[], &touched), 2);
+    let words = project.result_text("//:concordance", "words.txt");
+    assert_eq!(words.lines().take(3).collect::<Vec<_>>(), ["5 house", "4 road", "2 ends"]);
+    let river = project.result_text("//:concordance", "lines/river.txt");
+    assert!(river.lines().any(|line| line == "stones 1"), "{river}");
+
+    let check = |path: &str, from: &str, to: &str, expected: &[&str]| {
+        project.edit(path, from, to);
+        assert_eq!(project.build(&[]).ran(), expected, "{path}: {from} -> {to}");
+    };
+    check("texts/river.txt", "brought stones", "brought sand", &["//:concordance"]);
+    // The same bytes come out, and there it ends.
+    check("assemble.sh", "# Puts", "# Here: puts", &["//:os"]);
+    check("os.libsonnet", "'awk', 'cat',", "'awk', 'cat', 'wc',", &["//:concordance", "//:os"]);
+    project.edit("os.libsonnet", "'sh', ", "");
+    let build = project.wake(["build"]).run();
+    build.code(1).mentions("`./concordance.sh` could not be started");
 }
 
 #[test]

@@ -195,6 +195,23 @@ fn inputs_stand_where_they_should_and_do_not_change() {
 }
 
 #[test]
+fn the_top_of_a_ware_has_the_mode_that_it_declares() {
+    let Some(bed) = Bed::new("the_top_of_a_ware") else { return };
+    fs::create_dir(bed.project.path("open")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o1777);
+    fs::set_permissions(bed.project.path("open"), mode).unwrap();
+    let pack = ["ware", "pack", "tar", "open", "--target", "ca+file://./warehouse"];
+    let open = bed.project.wake(pack).run().success().stdout;
+    let script = "ls -ld /in/open | cut -c1-10; echo x > /in/open/f && ls /in/open";
+    let document = bed.formula(script, |d| {
+        d["formula"]["inputs"]["/in/open"] = json!(open.trim());
+        d["context"]["fetchUrls"]["/in/open"] = json!(["ca+file://./warehouse"]);
+    });
+    let said = bed.run(&document, &["-q"]).success().stderr;
+    assert_eq!(said, "drwxrwxrwt\nf\n");
+}
+
+#[test]
 fn mounts_show_the_host_and_are_never_remembered() {
     let Some(bed) = Bed::new("mounts") else { return };
     bed.project.write("host/f", "one");

@@ -179,3 +179,11 @@ fn a_weaker_sandbox_is_never_silent() {
     // And what it gave is kept apart.
     project.build_runs_nothing(&[]);
 }
+
+#[test]
+fn a_command_may_leave_nothing() {
+    let project = project().step("m", "true").build();
+    project.edit("step.libsonnet", "outputs=function(wake, pkg) { text: './out.txt' },", "");
+    assert_eq!(project.build(&[]).ran(), ["//:m"]);
+    project.build_runs_nothing(&[]);
+}

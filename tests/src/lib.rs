@@ -13,6 +13,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod busybox;
 mod events;
 mod excerpt;
 mod finished;
@@ -23,6 +24,7 @@ mod redact;
 mod requirement;
 mod workspace_copy;
 
+pub use busybox::has_busybox;
 pub use events::Build;
 pub use finished::Finished;
 pub use marker::Marker;

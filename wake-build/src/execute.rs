@@ -4,14 +4,11 @@ use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use wake_exec::{
-    Access, CancelToken, Executor, FileSignature, Finished, Identity, Input, Job, Limits, Network,
-    Root, SandboxError, Scratch, Seal, Source,
-};
+use wake_exec::{CancelToken, Executor, Finished, SandboxError};
 use wake_model::action::Command;
 use wake_model::path::resolve_link;
 use wake_model::{
-    Action, ActionDigest, BlobDigest, InputNode, LogRef, Manifest, Node, Outcome, RelPath, RootFs,
+    Action, ActionDigest, BlobDigest, InputNode, LogRef, Manifest, Node, Outcome, RelPath,
     RunRecord, TreeDigest, Usage,
 };
 use wake_store::ware::new_guid;
@@ -22,10 +19,8 @@ use wake_store::{
 
 use crate::diagnostic::{Class, Diagnostic};
 use crate::files::Files;
+use crate::job::Supply;
 use crate::pin::{Layout, Origin, Pinned, Placed, PlacedSource};
-
-/// Files of the checkout from this size on are mounted instead of copied.
-const MOUNT_FROM: u64 = 1 << 20;
 
 /// What runs actions and keeps what comes of them.
 pub(crate) struct Runner<'a> {
@@ -173,7 +168,8 @@ impl Runner<'_> {
     ) -> Result<Ran, NotRun> {
         let scratch = self.store.scratch()?;
         let into = scratch.path().join("out");
-        let job = self.job(pinned, &into, scratch.path());
+        let job =
+            Supply { store: self.store, files: self.files }.job(pinned, &into, scratch.path());
         let slot = self.slots.take().ok_or(NotRun::Cancelled)?;
         started();
         let started_ms = now_ms();
@@ -247,6 +243,11 @@ impl Runner<'_> {
         stdout: &[u8],
         stderr: &[u8],
     ) -> Result<(TreeDigest, Option<Corruption>), NotRun> {
+        if record.outputs.iter().next().is_none() {
+            // Where nothing was declared, nothing was taken, and nothing was made.
+            let failed = |source| StoreError::Io { path: dir.to_owned(), source };
+            std::fs::create_dir_all(dir).map_err(failed)?;
+        }
         let adopted = self.store.adopt_tree(dir, &record.outputs).map_err(|error| match error {
             AdoptError::Store(error) => store_failure(&error),
             other @ AdoptError::NotAsDeclared { .. } => {
@@ -403,97 +404,6 @@ impl Runner<'_> {
             }
         }
         Ok(())
-    }
-
-    fn job(&self, pinned: &Pinned, into: &Path, scratch: &Path) -> Job {
-        let Action { command, root, user, network, sandbox, .. } = &pinned.action;
-        let command = match command {
-            Command::Run(run) => wake_exec::Command {
-                program: run.program.clone(),
-                args: run.args.clone(),
-                env: run.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
-                stdin: run.stdin.clone().into_bytes(),
-                cwd: run.cwd.clone(),
-            },
-            Command::Collect { .. } => wake_exec::Command::default(),
-        };
-        let mut job = Job::module(command, into.to_owned());
-        let work = job.work.clone().unwrap_or_default();
-        job.identity = Identity { uid: user.uid, gid: user.gid, hostname: user.hostname.clone() };
-        job.root = match (root, &pinned.root) {
-            (RootFs::Tree(_), Some(made)) => {
-                let host = self.store.tree_place(&made.tree).join(made.below.as_str());
-                Root::Dir { host, access: Access::ReadOnly }
-            }
-            (RootFs::Host(_), _) => Root::Host,
-            (RootFs::Empty | RootFs::Tree(_), _) => Root::Empty,
-        };
-        job.inputs = pinned
-            .layout
-            .iter()
-            .map(|(path, placed)| Input {
-                path: work.join(path),
-                source: self.source(&placed.node, &placed.source),
-            })
-            .collect();
-        job.outputs.declared.clone_from(&pinned.declared);
-        job.network = if *network { Network::Host } else { Network::None };
-        job.level = *sandbox;
-        if pinned.limits.on_disk {
-            job.scratch = Scratch::Disk(scratch.join("work"));
-        }
-        job.limits = Limits {
-            wall: pinned.limits.timeout.map(Duration::from_secs_f64),
-            memory: pinned.limits.memory,
-            ..Limits::default()
-        };
-        job
-    }
-
-    fn source(&self, node: &InputNode, source: &PlacedSource) -> Source {
-        match (node, source) {
-            (InputNode::File { blob, executable }, PlacedSource::Checkout(path, size)) => {
-                Source::File {
-                    host: self.files.absolute(path),
-                    blob: *blob,
-                    executable: *executable,
-                    seal: self.seal(path, *size),
-                }
-            }
-            (InputNode::File { blob, executable }, PlacedSource::Store(tree, path, _)) => {
-                Source::File {
-                    host: self.store.tree_place(tree).join(path.as_str()),
-                    blob: *blob,
-                    executable: *executable,
-                    seal: Seal::Store,
-                }
-            }
-            (InputNode::File { executable, .. }, PlacedSource::Bytes(bytes)) => {
-                Source::Bytes { bytes: bytes.clone(), executable: *executable }
-            }
-            (InputNode::Tree(_), PlacedSource::Store(tree, path, _)) => {
-                let place = self.store.tree_place(tree);
-                let host = if path.is_root() { place } else { place.join(path.as_str()) };
-                Source::Mount { host, access: Access::ReadOnly }
-            }
-            (InputNode::Link { target }, _) => Source::Link { target: target.clone() },
-            (InputNode::Dir | InputNode::Tree(_) | InputNode::File { .. }, _) => Source::Dir,
-        }
-    }
-
-    /// Small files are hashed while they are copied; large ones must keep the signature they had.
-    fn seal(&self, path: &RelPath, size: u64) -> Seal {
-        let signature = self.files.signature(path).filter(|_| size >= MOUNT_FROM);
-        match signature {
-            Some(known) => Seal::Signature(FileSignature {
-                dev: known.inode.0,
-                ino: known.inode.1,
-                size: known.size,
-                mtime_ns: known.mtime,
-                ctime_ns: known.ctime,
-            }),
-            None => Seal::Digest,
-        }
     }
 }
 

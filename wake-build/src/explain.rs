@@ -6,13 +6,14 @@ use petgraph::graph::NodeIndex;
 use serde::Serialize;
 use serde_json::Value;
 use wake_eval::{NoAnswers, Op};
-use wake_model::{ActionDigest, RelPath};
+use wake_model::{ActionDigest, RelPath, TreeDigest};
 use wake_store::Lookup;
 
 use crate::diagnostic::{Failure, Place};
 use crate::evaluate::Evaluator;
 use crate::execute::store_failure;
-use crate::pin::{Done, Pinner};
+use crate::files::Files;
+use crate::pin::{Done, Pinned, Pinner};
 use crate::plan::Step;
 use crate::reason::{Change, Reason, changes, fields_of, reason};
 use crate::session::{Checkout, Pins, Planned, Session};
@@ -222,7 +223,7 @@ impl Session {
         Ok(EvalResult { value, trace: evaluated.trace })
     }
 
-    fn with_plan<T>(
+    pub(crate) fn with_plan<T>(
         &self,
         targets: &[String],
         config: Option<&Value>,
@@ -255,7 +256,7 @@ impl Session {
 }
 
 /// A plan that is looked at, not carried out.
-struct View<'a> {
+pub(crate) struct View<'a> {
     checkout: &'a Checkout<'a>,
     evaluator: &'a Evaluator<'a>,
     planned: &'a Planned,
@@ -264,6 +265,55 @@ struct View<'a> {
 }
 
 impl View<'_> {
+    /// The steps that a target names.
+    pub(crate) fn requested(&self) -> Vec<NodeIndex> {
+        let graph = &self.planned.plan.graph;
+        graph.node_indices().filter(|&node| graph[node].requested).collect()
+    }
+
+    /// Looks up what is remembered of every step.
+    pub(crate) fn settle(&self) -> Result<(), Failure> {
+        self.planned.plan.order.iter().try_for_each(|&node| self.planned_step(node).map(drop))
+    }
+
+    /// The steps whose needs are all remembered.
+    pub(crate) fn known(&self) -> Vec<NodeIndex> {
+        let order = self.planned.plan.order.iter();
+        order.copied().filter(|&node| self.waits_for(node).is_none()).collect()
+    }
+
+    /// The first step that `node` needs and that is not remembered.
+    pub(crate) fn waits_for(&self, node: NodeIndex) -> Option<&str> {
+        let needs = self.planned.plan.needs(node).into_iter();
+        let open = needs.map(NodeIndex::new).find(|&need| self.result(need).is_none());
+        open.map(|need| self.label(need))
+    }
+
+    /// The tree that `node` is remembered to have left.
+    pub(crate) fn result(&self, node: NodeIndex) -> Option<TreeDigest> {
+        self.pins.done[node.index()].get().map(|done| done.tree)
+    }
+
+    /// The action of `node`, whose needs are all remembered.
+    pub(crate) fn pin(&self, node: NodeIndex) -> Result<Pinned, Failure> {
+        self.pinner.pin(node).map_err(|diagnostic| Failure::from(*diagnostic))
+    }
+
+    /// How `node` is called.
+    pub(crate) fn label(&self, node: NodeIndex) -> &str {
+        &self.step(node).label
+    }
+
+    /// How `nodes` are called.
+    pub(crate) fn labels(&self, nodes: &[NodeIndex]) -> Vec<&str> {
+        nodes.iter().map(|&node| self.label(node)).collect()
+    }
+
+    /// The files of the checkout.
+    pub(crate) fn files(&self) -> &Files {
+        &self.checkout.files
+    }
+
     fn step(&self, node: NodeIndex) -> &Step {
         &self.planned.plan.graph[node]
     }

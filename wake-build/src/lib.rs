@@ -9,7 +9,7 @@
 //! | `load`, `package`, `resolve`, `instance` | from package files to packages with their inputs |
 //! | `module`, `plan` | from packages to the graph of configured modules |
 //! | `pin`, `view` | from a module whose needs are done to one action |
-//! | `execute`, `schedule`, `reason` | runs actions, or remembers what came of them |
+//! | `job`, `execute`, `schedule`, `reason` | runs actions, or remembers what came of them |
 //! | `links`, `history`, `run_log`, `state` | what stays behind in the checkout |
 //! | `session`, `build`, `explain` | what a front asks for |
 
@@ -27,6 +27,7 @@ mod explain;
 mod files;
 mod history;
 mod instance;
+mod job;
 mod links;
 mod load;
 mod module;
@@ -51,6 +52,7 @@ pub use build::{BuildReport, BuildRequest, Built};
 pub use explain::{
     EvalResult, Graph, GraphEdge, GraphNode, Listed, PlannedState, PlannedStep, Why, WhyChange,
 };
+pub use job::StepJob;
 pub use session::{
     Cancel, Options, Session, Workers, evaluation_worker, open_store, sandbox_worker,
 };

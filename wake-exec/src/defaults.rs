@@ -31,3 +31,10 @@ pub const DEFAULT_ENV: &[(&str, &str)] = &[
     ("TMPDIR", "/tmp"),
     ("TZ", "UTC"),
 ];
+
+/// System directories of the host, whatever of them exists. `/usr/local` is shown empty, because
+/// the identity of the host does not cover it.
+pub const SYSTEM_DIRS: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+
+/// What of `/etc` belongs to the installed system rather than to the machine.
+pub const SYSTEM_ETC: &[&str] = &["ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives"];

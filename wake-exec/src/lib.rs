@@ -22,7 +22,8 @@ mod worker;
 
 pub use cancel::CancelToken;
 pub use defaults::{
-    BUILDER_GID, BUILDER_UID, DEFAULT_ENV, HOME, HOSTNAME, SOURCE_DATE_EPOCH, WORK_DIR, WORK_PATH,
+    BUILDER_GID, BUILDER_UID, DEFAULT_ENV, HOME, HOSTNAME, SOURCE_DATE_EPOCH, SYSTEM_DIRS,
+    SYSTEM_ETC, WORK_DIR, WORK_PATH,
 };
 pub use error::{Hint, SandboxError};
 pub use executor::{Executor, ExecutorOptions, WorkerCommand};

@@ -5,11 +5,13 @@
 //! text ──Document::parse──► repeatr::Formula ──cradle()──► repeatr::Cradled ──► FormulaId     one SHA-384 over CBOR
 //!                       └─► warpforge::Formula ─────────────────────────────► FormulaId     one CID over DAG-CBOR
 //!                       both ──Run::run──► inputs from warehouses ─► sandbox ─► outputs packed ─► RunRecord
+//! wake_exec::Job ──Writing::document──► repeatr::Document, its inputs packed into a warehouse
 //! ```
 //! `spec/formulas.md` has the formats.
 
 mod document;
 mod error;
+mod from_job;
 mod id;
 mod json;
 pub mod repeatr;
@@ -19,6 +21,7 @@ pub mod warpforge;
 
 pub use document::Document;
 pub use error::DocumentError;
+pub use from_job::{FromJobError, Made, Writing, made};
 pub use id::FormulaId;
 pub use run::{Ran, Run, RunError};
 pub use run_record::{Dialect, RunRecord};

@@ -70,8 +70,25 @@ pub(crate) struct PlanArgs {
     #[arg(long)]
     pub(crate) changed_only: bool,
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
+    /// What is printed
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: PlanFormat,
+    /// Where the inputs of a formula are packed; made if it is not there [default: .wake/warehouse]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) warehouse: Option<PathBuf>,
+}
+
+/// `wake plan --format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PlanFormat {
+    /// Each step with what would become of it
+    Text,
+    /// The same as JSON
+    Json,
+    /// The one module that TARGET names as a formula, for `wake formula run`; what it needs must have been built
+    Formula,
 }
 
 /// `wake why`

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use commands::{
     BuildArgs, CompletionsArgs, ConfigArgs, DoctorArgs, EvalArgs, GcArgs, GraphArgs, GraphFormat,
-    InitArgs, LogArgs, LsArgs, PlanArgs, RunArgs, StoreCommand, WhyArgs,
+    InitArgs, LogArgs, LsArgs, PlanArgs, PlanFormat, RunArgs, StoreCommand, WhyArgs,
 };
 pub(crate) use global::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
 pub(crate) use layer1::{FormulaCommand, FormulaFormat, Placer, WareCommand};

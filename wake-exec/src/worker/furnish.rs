@@ -8,15 +8,9 @@ use super::confine::Confined;
 use super::kernel;
 use super::mounts::{self, Memory, Writable};
 use super::view::{Item, Need, Plan};
+use crate::defaults::{SYSTEM_DIRS, SYSTEM_ETC};
 use crate::job::Network;
 use crate::wire::Failure;
-
-/// System directories of the host, whatever of them exists. `/usr/local` is not among them, because
-/// the identity of the host does not cover it.
-const SYSTEM: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
-
-/// What of `/etc` belongs to the installed system rather than to the machine.
-const SYSTEM_ETC: &[&str] = &["ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives"];
 
 /// What else programs need of `/etc` that reach the network.
 const NETWORK_ETC: &[&str] = &[
@@ -37,7 +31,7 @@ const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
 
 impl Plan {
     pub(crate) fn show_system(&mut self) -> Result<(), Failure> {
-        for name in SYSTEM {
+        for name in SYSTEM_DIRS {
             self.show(name, &Path::new("/").join(name))?;
         }
         if Path::new("/usr/local").is_dir() {

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 
@@ -187,6 +187,12 @@ impl Workshop {
         for part in ["lower", "upper", "work"] {
             self.place.directory(&format!("{base}/{part}")).map_err(failed)?;
         }
+        // The top of the layer is what shows of the two.
+        let mode = rustix::fs::fstat(&lower).map_err(failed)?.st_mode & 0o1777;
+        let top = format!("{base}/upper");
+        let flags = AtFlags::empty();
+        rustix::fs::chmodat(self.place.root(), &top, Mode::from_raw_mode(mode), flags)
+            .map_err(failed)?;
         mounts::attach(&lower, self.place.root(), &format!("{base}/lower")).map_err(failed)?;
         let at = |part: &str| Path::new("/").join(&base).join(part);
         mounts::layered(&at("lower"), &at("upper"), &at("work")).map_err(failed)

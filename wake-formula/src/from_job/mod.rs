@@ -1,6 +1,6 @@
 //! A job of the sandbox written down as a formula, with its inputs packed into a warehouse.
 //!
-//! The formula asks for the surroundings that the job has: the same working directory, user, host name and environment, `/tmp` and the home
+//! The formula asks for the surroundings that the job has: the same working directory, user, host name and environment, the same home
 //! directory, and no cradle that would add to them. `spec/formulas.md`, modules as formulas, says what comes out different.
 
 mod error;
@@ -14,7 +14,7 @@ pub use made::{Made, made};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use wake_exec::{Job, Network, Root, Source};
 use wake_model::RelPath;
@@ -23,13 +23,16 @@ use wake_store::ware::{AbsPath, PackFilters, PackType};
 use crate::repeatr::{Action, Context, Cradle, Document, Formula, Input, Output, UserInfo};
 use host::Piece;
 use packing::{Owned, Packing};
-use staging::Staging;
+use staging::{Directories, Staging};
+
+/// Where the working directory holds what other packages and modules made, and what wake says of the module.
+const FOREIGN: &str = ".wake";
 
 /// Where the standard input of a command lies, which a formula cannot have.
 const STDIN_DIR: &str = "/.wake";
 
-/// What a shell makes of it.
-const STDIN_SCRIPT: &str = "exec \"$@\" < /.wake/stdin";
+/// Variables that shells set for the programs that they run.
+const SET_BY_SHELLS: [&str; 3] = ["PWD", "OLDPWD", "SHLVL"];
 
 /// Where the packed inputs of a formula go.
 #[derive(Clone, Copy, Debug)]
@@ -48,16 +51,19 @@ impl Writing<'_> {
         }
         let packing = Packing::open(self.warehouse)?;
         let mut inputs = BTreeMap::new();
-        let work = self.own_files(job, &packing, &mut inputs)?;
-        inputs.insert(work, packing.ware(&self.scratch.join("work"), Owned::ByCommand)?);
+        self.own_files(job, &packing, &mut inputs)?;
         self.root(job, &packing, &mut inputs)?;
-        inputs.insert(absolute("/tmp")?, packing.ware(&self.tmp()?, Owned::ByRoot)?);
+        let home = Staging::new(self.scratch.join("home"))?.finish(Directories::Closed)?;
+        inputs.insert(absolute(wake_exec::HOME)?, packing.ware(&home, Owned::ByCommand)?);
         let exec = self.command(job, &packing, &mut inputs)?;
         let urls = packing.urls();
         let wares = inputs.iter().filter(|(_, input)| matches!(input, Input::Ware(_)));
         let fetch_urls = wares.map(|(path, _)| (path.clone(), urls.clone())).collect();
-        let formula =
-            Formula { inputs: Some(inputs), action: action(job, exec)?, outputs: Some(outputs(job)?) };
+        let formula = Formula {
+            inputs: Some(inputs),
+            action: action(job, exec)?,
+            outputs: Some(outputs(job)?),
+        };
         Ok(Document { formula, context: Context { fetch_urls, save_urls: BTreeMap::new() } })
     }
 
@@ -67,7 +73,7 @@ impl Writing<'_> {
         job: &Job,
         packing: &Packing,
         inputs: &mut BTreeMap<AbsPath, Input>,
-    ) -> Result<AbsPath, FromJobError> {
+    ) -> Result<(), FromJobError> {
         let work = job.work.clone().unwrap_or_default();
         let mut staging = Staging::new(self.scratch.join("work"))?;
         for input in &job.inputs {
@@ -86,8 +92,9 @@ impl Writing<'_> {
                 }
             }
         }
-        staging.finish()?;
-        rooted(&work)
+        let tree = staging.finish(Directories::OpenBut(FOREIGN))?;
+        inputs.insert(rooted(&work)?, packing.ware(&tree, Owned::ByCommand)?);
+        Ok(())
     }
 
     fn root(
@@ -112,22 +119,15 @@ impl Writing<'_> {
                         }
                     }
                 }
-                staging.finish()?;
-                let root = packing.ware(&self.scratch.join("root"), Owned::ByRoot)?;
-                inputs.insert(AbsPath::root(), root);
+                // Shown, and empty, as to a module.
+                staging.dir(&relative("usr/local")?)?;
+                // Where mounts need a directory that is not there, it belongs to the command.
+                staging.dir(&relative("etc")?)?;
+                let tree = staging.finish(Directories::Closed)?;
+                inputs.insert(AbsPath::root(), packing.ware(&tree, Owned::ByRoot)?);
                 Ok(())
             }
         }
-    }
-
-    /// `/tmp` with the home directory in it, for everybody.
-    fn tmp(&self) -> Result<PathBuf, FromJobError> {
-        let dir = self.scratch.join("tmp");
-        let mut staging = Staging::new(dir.clone())?;
-        staging.dir(&home()?)?;
-        staging.finish()?;
-        staging::set_mode(&dir, 0o1777)?;
-        Ok(dir)
     }
 
     /// The program with its arguments, behind a shell where there is a standard input.
@@ -149,14 +149,23 @@ impl Writing<'_> {
         if !has_shell(&job.root) {
             return Err(FromJobError::NoShell);
         }
-        let dir = self.scratch.join("stdin");
-        let mut staging = Staging::new(dir.clone())?;
+        let mut staging = Staging::new(self.scratch.join("stdin"))?;
         staging.file(&relative("stdin")?, &command.stdin, false)?;
-        staging.finish()?;
-        inputs.insert(absolute(STDIN_DIR)?, packing.ware(&dir, Owned::ByRoot)?);
-        let shell = ["/bin/sh", "-c", STDIN_SCRIPT, "sh", &command.program];
+        let tree = staging.finish(Directories::Closed)?;
+        inputs.insert(absolute(STDIN_DIR)?, packing.ware(&tree, Owned::ByRoot)?);
+        let script = stdin_script(&command.env);
+        let shell = ["/bin/sh", "-c", &script, "sh", &command.program];
         Ok(shell.map(str::to_owned).into_iter().chain(command.args.iter().cloned()).collect())
     }
+}
+
+/// Has a shell run its arguments with what lies in [`STDIN_DIR`], in the environment that it was given.
+fn stdin_script(env: &[(String, String)]) -> String {
+    let given = |name: &str| env.iter().any(|(given, _)| given == name);
+    let unset: Vec<&str> = SET_BY_SHELLS.into_iter().filter(|name| !given(name)).collect();
+    let unset =
+        if unset.is_empty() { String::new() } else { format!("unset {}; ", unset.join(" ")) };
+    format!("{unset}exec \"$@\" < {STDIN_DIR}/stdin")
 }
 
 fn action(job: &Job, exec: Vec<String>) -> Result<Action, FromJobError> {
@@ -194,10 +203,6 @@ fn has_shell(root: &Root) -> bool {
             .iter()
             .any(|path| fs::symlink_metadata(host.join(path)).is_ok()),
     }
-}
-
-fn home() -> Result<RelPath, FromJobError> {
-    relative(wake_exec::HOME.trim_start_matches("/tmp/"))
 }
 
 fn rooted(path: &RelPath) -> Result<AbsPath, FromJobError> {

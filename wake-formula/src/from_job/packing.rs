@@ -14,12 +14,12 @@ pub(crate) struct Packing {
     target: Option<Warehouse>,
 }
 
-/// Whose files a ware declares, and when they were modified.
+/// Whose files a ware declares.
 #[derive(Clone, Copy)]
 pub(crate) enum Owned {
-    /// The command's own copies, of the time that they have in a module's sandbox.
+    /// The command's own copies.
     ByCommand,
-    /// User 0's, with the times that they have on this machine's disk: in the store all have the same.
+    /// User 0's.
     ByRoot,
 }
 
@@ -56,14 +56,15 @@ impl Packing {
 }
 
 fn filters(owned: Owned) -> PackFilters {
-    let (uid, gid, mtime) = match owned {
-        Owned::ByCommand => (BUILDER_UID, BUILDER_GID, Mtime::At(SOURCE_DATE_EPOCH.parse().unwrap_or(0))),
-        Owned::ByRoot => (0, 0, Mtime::Pass),
+    let (uid, gid) = match owned {
+        Owned::ByCommand => (BUILDER_UID, BUILDER_GID),
+        Owned::ByRoot => (0, 0),
     };
     Filters {
         uid: Some(Owner::Id(uid)),
         gid: Some(Owner::Id(gid)),
-        mtime: Some(mtime),
+        // What everything has in a module's sandbox, so that the ids are the same at any time.
+        mtime: Some(Mtime::At(SOURCE_DATE_EPOCH.parse().unwrap_or(0))),
         setid: Some(Special::Reject),
         dev: Some(Special::Reject),
         ..PackFilters::UNSET

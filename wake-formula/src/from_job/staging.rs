@@ -8,8 +8,18 @@ use wake_model::{BlobDigest, RelPath};
 
 use super::FromJobError;
 
-/// Directories are open to everybody: in the sandbox of a formula they do not belong to the command.
-const DIR_MODE: u32 = 0o777;
+const OPEN: u32 = 0o777;
+const CLOSED: u32 = 0o755;
+
+/// What the directories of a tree allow.
+#[derive(Clone, Copy)]
+pub(crate) enum Directories {
+    /// Everybody may write to them, but not to this one and those below it, if it is there: in the sandbox of a formula only
+    /// the top one belongs to the command.
+    OpenBut(&'static str),
+    /// Their owner alone may.
+    Closed,
+}
 
 /// A directory in the making.
 pub(crate) struct Staging {
@@ -62,9 +72,19 @@ impl Staging {
         fs::create_dir_all(&place).map_err(FromJobError::at(&place))
     }
 
-    /// Gives every directory its mode.
-    pub(crate) fn finish(self) -> Result<(), FromJobError> {
-        open_directories(&self.root)
+    /// Gives every directory its mode; where the tree lies.
+    pub(crate) fn finish(self, directories: Directories) -> Result<PathBuf, FromJobError> {
+        match directories {
+            Directories::Closed => set_modes(&self.root, CLOSED)?,
+            Directories::OpenBut(closed) => {
+                set_modes(&self.root, OPEN)?;
+                let closed = self.root.join(closed);
+                if closed.is_dir() {
+                    set_modes(&closed, CLOSED)?;
+                }
+            }
+        }
+        Ok(self.root)
     }
 
     fn place(&self, at: &RelPath) -> Result<PathBuf, FromJobError> {
@@ -76,14 +96,14 @@ impl Staging {
     }
 }
 
-fn open_directories(dir: &Path) -> Result<(), FromJobError> {
+fn set_modes(dir: &Path, mode: u32) -> Result<(), FromJobError> {
     for entry in fs::read_dir(dir).map_err(FromJobError::at(dir))? {
         let entry = entry.map_err(FromJobError::at(dir))?;
         if entry.file_type().map_err(FromJobError::at(dir))?.is_dir() {
-            open_directories(&entry.path())?;
+            set_modes(&entry.path(), mode)?;
         }
     }
-    set_mode(dir, DIR_MODE)
+    set_mode(dir, mode)
 }
 
 /// Sets the mode of a file or directory.

@@ -2,6 +2,7 @@
 
 use super::guid::new_guid;
 use super::id::WareId;
+use super::relocation::rename_new;
 use super::warehouse::shard;
 use std::fs::{self, File};
 use std::io;
@@ -92,22 +93,6 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         let _ = remove_tree(&self.path);
-    }
-}
-
-/// Renames `from` to `to`, which must not exist.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
-}
-
-/// Puts `from` in the place of `to`, whatever that was; what `to` was is then at `from`, if there was anything.
-pub(crate) fn exchange(from: &Path, to: &Path) -> io::Result<()> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    use rustix::io::Errno;
-    match renameat_with(CWD, from, CWD, to, RenameFlags::EXCHANGE) {
-        Err(Errno::NOENT) => rename_new(from, to),
-        result => Ok(result?),
     }
 }
 

@@ -20,6 +20,7 @@ mod id;
 mod node;
 mod pack;
 mod policy;
+mod relocation;
 mod unpack;
 mod warehouse;
 

@@ -2,7 +2,7 @@
 
 use super::archive::{ExtractError, Stream, Visit, read_tar, read_zip};
 use super::bucket::Bucket;
-use super::cache::{CacheError, Stage, WareCache, exchange, remove_tree};
+use super::cache::{CacheError, Stage, WareCache, remove_tree};
 use super::category::Category;
 use super::disk::{Ownership, TreeWriter, read_tree};
 use super::entry_path::EntryPath;
@@ -12,6 +12,7 @@ use super::git::{GitError, read_commit};
 use super::id::{PackType, WareId};
 use super::node::{Coverage, Meta};
 use super::policy::Policy;
+use super::relocation::exchange;
 use super::warehouse::{Upload, Warehouse, WarehouseError, open_first};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};

@@ -83,7 +83,7 @@ fn rootfs(call: &Call<'_>) -> Result<Val> {
         Some(Val::Obj(object)) => match object.get("type".into())? {
             Some(Val::Str(tag)) => match tag.into_flat().as_str() {
                 tag @ ("host" | "empty") => Ok(Val::string(tag)),
-                "file" => Ok(Val::Obj(object)),
+                "file" | "pkg" | "module" => Ok(Val::Obj(object)),
                 _ => Err(rootfs_type(call, &Val::Obj(object)).into()),
             },
             _ => rootfs_ware(call, &object),
@@ -178,7 +178,7 @@ impl ExecDecl {
         let rootfs = part("rootfs", &self.rootfs)?;
         if let Some(found) = not_rootfs(&rootfs) {
             refuse!(
-                Note::new(format!("`rootfs` of exec() must be a file or a ware id, not {found}"))
+                Note::new(format!("`rootfs` of exec() must be a file, a directory, a package, a module or a ware, not {found}"))
                     .argument("rootfs")
             );
         }
@@ -230,7 +230,9 @@ fn check_program(program: &Value) -> Result<()> {
 }
 
 fn not_rootfs(rootfs: &Value) -> Option<&'static str> {
-    let fits = rootfs.is_string() || fits_file(rootfs) || tag(rootfs) == Some("ware");
+    let fits = rootfs.is_string()
+        || fits_file(rootfs)
+        || matches!(tag(rootfs), Some("ware" | "module" | "pkg"));
     (!fits).then(|| json_kind(rootfs))
 }
 

@@ -30,8 +30,8 @@ impl Warehouse {
             return Err(ParseWarehouseError::Empty { address: text.to_owned() });
         }
         match scheme {
-            "file" => Ok(Warehouse::File(base.join(rest))),
-            "ca+file" => Ok(Warehouse::CaFile(base.join(rest))),
+            "file" => Ok(Warehouse::File(place(base, rest))),
+            "ca+file" => Ok(Warehouse::CaFile(place(base, rest))),
             "http" | "https" => Ok(Warehouse::Http(text.to_owned())),
             "ca+http" | "ca+https" => Ok(Warehouse::CaHttp(text["ca+".len()..].to_owned())),
             _ => Err(ParseWarehouseError::UnknownScheme {
@@ -40,6 +40,11 @@ impl Warehouse {
             }),
         }
     }
+}
+
+/// `path` as it is shown to people, without `.` between its components.
+fn place(base: &Path, path: &str) -> PathBuf {
+    base.join(path).components().collect()
 }
 
 /// Git takes many forms of addresses; those that it would take for an option or that run a program are refused.

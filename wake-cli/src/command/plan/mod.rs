@@ -1,10 +1,13 @@
 //! `wake plan`
 
+mod formula;
+
 use std::io::Write;
 
+use wake_build::diagnostic::{Class, Diagnostic};
 use wake_build::{PlannedState, PlannedStep};
 
-use crate::args::PlanArgs;
+use crate::args::{PlanArgs, PlanFormat};
 use crate::exit::{Exit, Outcome};
 use crate::print;
 use crate::selection;
@@ -17,6 +20,13 @@ use crate::terminal::words;
 
 /// Prints what a build would do with each step, and why.
 pub(crate) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
+    if args.format == PlanFormat::Formula {
+        return formula::run(args, settings, out);
+    }
+    if args.warehouse.is_some() {
+        let message = "`--warehouse` is where `--format formula` packs inputs";
+        return Err(Diagnostic::error(Class::Usage, message).into());
+    }
     let config = selection::config(&args.selection.config)?;
     let session = session::open(settings)?;
     let mut steps = session.plan(&args.selection.targets, config.as_ref())?;
@@ -24,7 +34,7 @@ pub(crate) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) ->
     if args.changed_only {
         steps.retain(|step| step.state != PlannedState::Hit);
     }
-    if args.json {
+    if args.json || args.format == PlanFormat::Json {
         return print::json(&steps, out);
     }
     let room = steps.iter().map(|step| columns(&escape::line(&step.label))).max().unwrap_or(0);

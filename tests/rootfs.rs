@@ -1,0 +1,518 @@
+//! `wake.exec(rootfs=…)`: every kind of root file system, built, built again, and wrong.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::process::Command;
+
+use wake_tests::{Expect, Project, expect, has_busybox, project};
+
+/// A package `//:m` whose command lists what it sees, in the root file system that `rootfs` names.
+fn listing(rootfs: &str) -> Project {
+    let project = project()
+        .pkg("files=['./list.sh', wake.dir('packed')], modules={ m: './m.libsonnet' }")
+        .script("list.sh", "#!/bin/sh\nset -eu\nls / > out.txt\ncat /etc/name >> out.txt\n")
+        .file("packed/keep", "")
+        .build();
+    project.busybox_root("root", &["sh", "ls", "cat"]);
+    project.write("root/etc/name", "first\n");
+    fs::create_dir(project.path("warehouse")).unwrap();
+    module(&project, rootfs);
+    project
+}
+
+/// Writes the module `//:m` anew.
+fn module(project: &Project, rootfs: &str) {
+    // On a line of its own, so that messages show whole lines.
+    let rootfs = rootfs.replace(", warehouse", ",\n      warehouse");
+    let text = format!(
+        "function(wake, pkg, config={{}})
+  wake.module(
+    'm',
+    pkgFiles=['./list.sh'],
+    outputs=function(wake, pkg) {{ text: './out.txt' }},
+    exec=wake.exec('./list.sh', rootfs={rootfs}),
+  )
+"
+    );
+    project.write("m.libsonnet", text);
+}
+
+/// Writes a module that makes root file systems on the host, from files of the package.
+fn maker(project: &Project, name: &str, outputs: &str, script: &str) {
+    project.write_script(&format!("{name}.sh"), &format!("#!/bin/sh\nset -eu\n{script}\n"));
+    let text = format!(
+        "function(wake, pkg, config={{}})
+  wake.module(
+    '{name}',
+    outputs=function(wake, pkg) {{ {outputs} }},
+    pkgFiles=['./{name}.sh', wake.dir('packed')],
+    exec=wake.exec('./{name}.sh'),
+  )
+"
+    );
+    project.write(&format!("{name}.libsonnet"), text);
+    project.edit("PKG.libsonnet", "files=[", &format!("files=['./{name}.sh', "));
+    let modules = format!("modules={{ {name}: './{name}.libsonnet',");
+    project.edit("PKG.libsonnet", "modules={", &modules);
+}
+
+fn pack(project: &Project, kind: &str, dir: &str) -> String {
+    let target = ["--target", "ca+file://./warehouse"];
+    let packed = project.wake(["ware", "pack", kind, dir]).args(target).run().success();
+    packed.stdout.trim().to_owned()
+}
+
+/// Packs the directory `root` into `to`.
+fn tar(project: &Project, to: &str) {
+    let mut tar = Command::new("tar");
+    tar.args(["-C", "root", "-czf", to, "."]).current_dir(project.root());
+    assert!(tar.status().unwrap().success());
+}
+
+/// What a command sees of a root with these directories: theirs and the sandbox's own, nothing of the host.
+const SEEN: &str = "bin\ndev\netc\nproc\ntmp\nwork\n";
+
+#[track_caller]
+fn shows(project: &Project, name: &str) {
+    assert_eq!(project.result_text("//:m", "out.txt"), format!("{SEEN}{name}\n"));
+}
+
+#[test]
+fn a_ware_is_fetched_once_and_is_hermetic() {
+    if !has_busybox("a_ware_is_fetched_once") {
+        return;
+    }
+    for kind in ["tar", "tree"] {
+        let project = listing("null");
+        let id = pack(&project, kind, "root");
+        let warehouses = "['ca+file://./gone', 'ca+file://./warehouse']";
+        module(&project, &format!("{{ ware: '{id}', warehouses: {warehouses} }}"));
+        assert_eq!(project.build(&["//:m"]).ran(), ["//:m"]);
+        shows(&project, "first");
+        project.build_runs_nothing(&["//:m"]);
+        // From the store by now; where it came from is no part of the key either.
+        fs::remove_dir_all(project.path("warehouse")).unwrap();
+        module(&project, &format!("'{id}'"));
+        project.build_runs_nothing(&["//:m"]);
+        project.edit("list.sh", "set -eu", "set -eu # again");
+        assert_eq!(project.build(&["//:m"]).ran(), ["//:m"], "{kind}");
+        // Another package database is another host, and no business of this command.
+        let why = project.wake(["why", "--json", "//:m"]).run().success().stdout;
+        assert!(!why.contains("host"), "{why}");
+    }
+}
+
+#[test]
+fn a_directory_of_the_package_is_a_root() {
+    if !has_busybox("a_directory_of_the_package") {
+        return;
+    }
+    for rootfs in ["'./root'", "wake.ref('./root')"] {
+        let project = listing(rootfs);
+        project.edit("PKG.libsonnet", "wake.dir('packed')", "wake.dir('root')");
+        assert_eq!(project.build(&["//:m"]).ran(), ["//:m"]);
+        shows(&project, "first");
+        project.build_runs_nothing(&["//:m"]);
+        project.touch("root/etc/name");
+        project.build_runs_nothing(&["//:m"]);
+        project.write("root/etc/name", "second\n");
+        assert_eq!(project.build(&["//:m"]).ran(), ["//:m"]);
+        shows(&project, "second");
+        project.write("root/etc/more", "listed\n");
+        assert_eq!(project.build(&["//:m"]).ran(), ["//:m"]);
+    }
+}
+
+#[test]
+fn an_archive_of_the_package_is_unpacked_again_when_it_changes() {
+    if !has_busybox("an_archive_of_the_package") {
+        return;
+    }
+    let project = listing("wake.ref('./packed/root.tgz')");
+    tar(&project, "packed/root.tgz");
+    assert_eq!(project.build(&["//:m"]).ran(), ["//:m"]);
+    shows(&project, "first");
+    project.build_runs_nothing(&["//:m"]);
+    project.touch("packed/root.tgz");
+    project.build_runs_nothing(&["//:m"]);
+    // Nothing but one data file differs, which is what snapshots are for.
+    project.write("root/etc/name", "second\n");
+    tar(&project, "packed/root.tgz");
+    assert_eq!(project.build(&["//:m"]).ran(), ["//:m"]);
+    shows(&project, "second");
+    project.edit("list.sh", "set -eu", "set -eu # again");
+    assert_eq!(project.build(&["//:m"]).ran(), ["//:m"]);
+    shows(&project, "second");
+    // Packed by another program, and the same tree.
+    let mut tar = Command::new("tar");
+    tar.args(["-C", "root", "-cJf", "packed/root.tgz", "."]).current_dir(project.root());
+    if tar.output().unwrap().status.success() {
+        project.build_runs_nothing(&["//:m"]);
+    }
+}
+
+#[test]
+fn a_directory_or_an_archive_that_a_module_made_is_a_root() {
+    if !has_busybox("a_directory_or_an_archive_that_a_module_made") {
+        return;
+    }
+    let project = listing("null");
+    project.write("packed/name", "first\n");
+    let script = "mkdir -p out/bin out/etc; cp /bin/busybox out/bin/; cp packed/name out/etc/
+for name in sh ls cat; do ln -s busybox out/bin/$name; done";
+    maker(&project, "tree", "root: './out/'", script);
+    let archive = format!("{script}\ntar -C out -czf root.tgz --mtime=@0 --sort=name .");
+    maker(&project, "archive", "root: './root.tgz'", &archive);
+    for made in ["tree", "archive"] {
+        module(&project, "wake.ref('module.made.output.root')");
+        let needs = format!("'m',\n    modules={{ made: pkg.modules.{made}({{}}) }},");
+        project.edit("m.libsonnet", "'m',", &needs);
+        project.write("packed/name", "first\n");
+        let label = format!("//:{made}");
+        project.build(&["//:m"]);
+        shows(&project, "first");
+        project.build_runs_nothing(&["//:m"]);
+        project.write("packed/name", "second\n");
+        let mut expected = [label.as_str(), "//:m"];
+        expected.sort_unstable();
+        assert_eq!(project.build(&["//:m"]).ran(), expected);
+        shows(&project, "second");
+        // What comes out equal ends the way there.
+        let script = format!("{made}.sh");
+        project.edit(&script, "set -eu", "set -eu # again");
+        assert_eq!(project.build(&["//:m"]).ran(), [label.as_str()]);
+        project.edit("list.sh", "set -eu", &format!("set -eu # after {made}"));
+        assert_eq!(project.build(&["//:m"]).ran(), ["//:m"]);
+        shows(&project, "second");
+    }
+}
+
+#[test]
+fn all_files_of_a_package_or_all_outputs_of_a_module_are_a_root() {
+    if !has_busybox("all_files_of_a_package") {
+        return;
+    }
+    let project = listing("'pkg.os'");
+    project.edit(
+        "PKG.libsonnet",
+        "modules=",
+        "pkgs={ os: wake.getPkg(wake.pkgInfo('os', '*'), from='./root') }, modules=",
+    );
+    project.write(
+        "root/PKG.libsonnet",
+        "function(wake) wake.pkg(wake.pkgInfo('os', '1.0.0'), files=[wake.dir('bin'), wake.dir('etc')])\n",
+    );
+    project.build(&["//:m"]);
+    // Without its sources, as everywhere.
+    shows(&project, "first");
+    project.write("root/etc/name", "second\n");
+    assert_eq!(project.build(&["//:m"]).ran(), ["//:m"]);
+
+    let script = "mkdir bin etc; cp /bin/busybox bin/; echo made > etc/name
+for name in sh ls cat; do ln -s busybox bin/$name; done";
+    maker(&project, "tree", "bin: './bin/', etc: './etc/'", script);
+    module(&project, "'module.made'");
+    project.edit("m.libsonnet", "'m',", "'m',\n    modules={ made: pkg.modules.tree({}) },");
+    project.build(&["//:m"]);
+    shows(&project, "made");
+}
+
+#[track_caller]
+fn refused(rootfs: &str, code: i32, expected: Expect) {
+    let project = listing("null");
+    tar(&project, "packed/root.tgz");
+    project.write("packed/single", "one file\n");
+    project.write("single", "one file\n");
+    pack(&project, "tar", "single");
+    module(&project, rootfs);
+    let finished = project.wake(["build", "//:m"]).run().code(code);
+    finished.says(expected);
+}
+
+const ABSENT: &str = "tar:6ZQwr3JLPNsLPxEkBt66PadXcX8GkJ35juzyrHMkvoqxnqXR5oR1U2c71vatgXv3zH";
+
+#[test]
+fn what_is_wrong_with_an_id_or_an_address() {
+    if !has_busybox("what_is_wrong_with_an_id") {
+        return;
+    }
+    refused(
+        "'rar:6ZQwr3JLPNsLPxEkBt66'",
+        5,
+        expect![[r#"
+            [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+            error: //:m: `rootfs`: pack type `rar` is unknown: expected `tar`, `tree`, `zip` or `git`
+             --> m.libsonnet:6:40
+              |
+            6 |     exec=wake.exec('./list.sh', rootfs='rar:6ZQwr3JLPNsLPxEkBt66'),
+              |                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^
+              help: `wake ware pack` and `wake ware scan` print ids
+            [TIME] FAIL //:m (//:m: `rootfs`: pack type `rar` is unknown: expected `tar`, `tree`, `zip` or `git`)
+            [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+            failed: //:m
+        "#]],
+    );
+    refused(
+        "'tar:0OIl'",
+        5,
+        expect![[r#"
+            [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+            error: //:m: `rootfs`: `0OIl` is not the hash of a `tar` ware
+             --> m.libsonnet:6:40
+              |
+            6 |     exec=wake.exec('./list.sh', rootfs='tar:0OIl'),
+              |                                        ^^^^^^^^^^
+              help: `wake ware pack` and `wake ware scan` print ids
+            [TIME] FAIL //:m (//:m: `rootfs`: `0OIl` is not the hash of a `tar` ware)
+            [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+            failed: //:m
+        "#]],
+    );
+    refused(
+        "{ ware: 'tar:-' }",
+        5,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `rootfs`: `tar:-` stands for a path that did not exist: there is nothing to unpack
+         --> m.libsonnet:6:48
+          |
+        6 |     exec=wake.exec('./list.sh', rootfs={ ware: 'tar:-' }),
+          |                                                ^^^^^^^
+        [TIME] FAIL //:m (//:m: `rootfs`: `tar:-` stands for a path that did not exist: there is nothing to unpack)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+    refused(
+        &format!("{{ ware: '{ABSENT}', warehouses: ['ftp://x'] }}"),
+        5,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `rootfs`: warehouse `ftp://x` has the unknown scheme `ftp`: expected `file`, `ca+file`, `http(s)` or `ca+http(s)`
+         --> m.libsonnet:7:20
+          |
+        7 |       warehouses: ['ftp://x'] }),
+          |                    ^^^^^^^^^
+        [TIME] FAIL //:m (//:m: `rootfs`: warehouse `ftp://x` has the unknown scheme `ftp`: expected `file`, `ca+file`, `http(s)` or `ca+http(s)`)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+    refused(
+        &format!("{{ ware: '{ABSENT}', warehouse: [] }}"),
+        5,
+        expect![[r#"
+        error: unknown key `warehouse` in `rootfs` of exec()
+         --> m.libsonnet:7:7
+          |
+        7 |       warehouse: [] }),
+          |       ^^^^^^^^^ did you mean `warehouses`?
+          = note: exec() is called at m.libsonnet:6:10
+          = note: module() is called at m.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    refused(
+        "{ ware: 3 }",
+        5,
+        expect![[r#"
+        error: `rootfs` of exec() must have the id of a ware as `ware`, such as 'tar:6q7G…'
+         --> m.libsonnet:6:48
+          |
+        6 |     exec=wake.exec('./list.sh', rootfs={ ware: 3 }),
+          |                                                ^
+          = note: module() is called at m.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    refused(
+        "3",
+        5,
+        expect![[r#"
+        error: `rootfs` of exec() must be wake.HOST, wake.EMPTY, a reference to a file or directory, or a ware, not a number
+         --> m.libsonnet:6:40
+          |
+        6 |     exec=wake.exec('./list.sh', rootfs=3),
+          |                                        ^
+          = note: module() is called at m.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+}
+
+#[test]
+fn no_warehouse_there_is_not_the_same_as_no_ware_there() {
+    if !has_busybox("no_warehouse_there") {
+        return;
+    }
+    let ware = |warehouse: &str| format!("{{ ware: '{ABSENT}', warehouses: ['{warehouse}'] }}");
+    refused(
+        &format!("'{ABSENT}'"),
+        10,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `rootfs`: no warehouse is available for `[WARE]`: none was named
+         --> m.libsonnet:6:40
+          |
+        6 |     exec=wake.exec('./list.sh', rootfs='[WARE]'),
+          |                                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          help: name a warehouse that can be reached: `rootfs={ ware: …, warehouses: ['ca+file:///…'] }`
+        [TIME] FAIL //:m (//:m: `rootfs`: no warehouse is available for `[WARE]`: none was named)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+    refused(
+        &ware("ca+file://./gone"),
+        10,
+        expect![[r#"
+            [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+            error: //:m: `rootfs`: no warehouse is available for `[WARE]`
+             --> m.libsonnet:6:48
+              |
+            6 |     exec=wake.exec('./list.sh', rootfs={ ware: '[WARE]',
+              |                                                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+              = note: warehouse `ca+file://[ROOT]/gone` is unavailable: No such file or directory (os error 2)
+              help: name a warehouse that can be reached: `rootfs={ ware: …, warehouses: ['ca+file:///…'] }`
+            [TIME] FAIL //:m (//:m: `rootfs`: no warehouse is available for `[WARE]`)
+            [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+            failed: //:m
+        "#]],
+    );
+    refused(
+        &ware("ca+file://./warehouse"),
+        10,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `rootfs`: no warehouse has `[WARE]`
+         --> m.libsonnet:6:48
+          |
+        6 |     exec=wake.exec('./list.sh', rootfs={ ware: '[WARE]',
+          |                                                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          = note: warehouse `ca+file://[ROOT]/warehouse` does not have `[WARE]`
+          help: `wake ware mirror` copies a ware into a warehouse
+        [TIME] FAIL //:m (//:m: `rootfs`: no warehouse has `[WARE]`)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+}
+
+#[test]
+fn what_comes_is_compared_with_what_was_asked_for() {
+    if !has_busybox("what_comes_is_compared") {
+        return;
+    }
+    let project = listing("null");
+    fs::create_dir(project.path("empty")).unwrap();
+    let id = pack(&project, "tar", "empty");
+    let hash = id.strip_prefix("tar:").unwrap();
+    let place = format!("warehouse/{}/{}/{hash}", &hash[..3], &hash[3..6]);
+    project.write("single", "one file\n");
+    let mut tar = Command::new("tar");
+    let fixed = ["--owner=0", "--group=0", "--mtime=@0", "--mode=0644", "-cf", &place, "single"];
+    assert!(tar.args(fixed).current_dir(project.root()).status().unwrap().success());
+    module(&project, &format!("{{ ware: '{id}', warehouses: ['ca+file://./warehouse'] }}"));
+    let finished = project.wake(["build", "//:m"]).run().code(7);
+    finished.says(expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `rootfs`: hash mismatch: asked for `[WARE]`, but `[WARE]` came
+         --> m.libsonnet:6:48
+          |
+        6 |     exec=wake.exec('./list.sh', rootfs={ ware: '[WARE]',
+          |                                                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          help: one of the two is wrong: the id, or what the warehouse holds
+        [TIME] FAIL //:m (//:m: `rootfs`: hash mismatch: asked for `[WARE]`, but `[WARE]` came)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]]);
+}
+
+#[test]
+fn what_is_no_root_file_system() {
+    if !has_busybox("what_is_no_root") {
+        return;
+    }
+    refused(
+        "'./packed/single'",
+        5,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `rootfs` is `./packed/single`: the archive is truncated after 9 bytes
+         --> m.libsonnet:6:40
+          |
+        6 |     exec=wake.exec('./list.sh', rootfs='./packed/single'),
+          |                                        ^^^^^^^^^^^^^^^^^
+          help: wanted is a tar archive, plain or in gzip, bzip2, xz or zstd, or a zip archive whose name ends in `.zip`
+        [TIME] FAIL //:m (//:m: `rootfs` is `./packed/single`: the archive is truncated after 9 bytes)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+    refused(
+        "'./packed/absent'",
+        5,
+        expect![[r#"
+        error: cannot resolve `./packed/absent`: `./packed/absent` is not in the package's `files`
+         --> m.libsonnet:6:40
+          |
+        6 |     exec=wake.exec('./list.sh', rootfs='./packed/absent'),
+          |                                        ^^^^^^^^^^^^^^^^^ did you mean `./packed/keep`?
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    refused(
+        "['./packed']",
+        5,
+        expect![[r#"
+        error: `rootfs` of exec() must be wake.HOST, wake.EMPTY, a reference to a file or directory, or a ware, not a list
+         --> m.libsonnet:6:40
+          |
+        6 |     exec=wake.exec('./list.sh', rootfs=['./packed']),
+          |                                        ^^^^^^^^^^^^
+          = note: module() is called at m.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    let project = listing("null");
+    project.write("single", "one file\n");
+    let mut touch = Command::new("touch");
+    assert!(
+        touch.args(["-d", "@0", "single"]).current_dir(project.root()).status().unwrap().success()
+    );
+    let id = pack(&project, "tar", "single");
+    module(&project, &format!("{{ ware: '{id}', warehouses: ['ca+file://./warehouse'] }}"));
+    let finished = project.wake(["build", "//:m"]).run().code(5);
+    finished.says(expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `rootfs`: what is packed is a single file, and a root file system is a directory
+         --> m.libsonnet:6:48
+          |
+        6 |     exec=wake.exec('./list.sh', rootfs={ ware: '[WARE]',
+          |                                                ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          help: pack the directory that is to be `/`
+        [TIME] FAIL //:m (//:m: `rootfs`: what is packed is a single file, and a root file system is a directory)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]]);
+}
+
+#[test]
+fn the_weak_sandbox_has_no_roots() {
+    if !has_busybox("the_weak_sandbox_has_no_roots") {
+        return;
+    }
+    let project = listing("'./root'");
+    project.edit("PKG.libsonnet", "wake.dir('packed')", "wake.dir('root')");
+    let finished = project.wake(["build", "--sandbox", "weak", "//:m"]).run();
+    assert_ne!(finished.code, 0);
+    finished.says(expect![[r#"
+        [TIME] warning: the sandbox is weak: commands can see more than what is declared
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `/` can only be the host's in the weak sandbox
+        [TIME] FAIL //:m (//:m: `/` can only be the host's in the weak sandbox)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]]);
+}

@@ -1,0 +1,190 @@
+//! What `rootfs` names.
+
+use std::path::Path;
+
+use serde_json::Value;
+use wake_model::{BlobDigest, Node, PkgKey, RelPath, RootFs, TreeDigest};
+use wake_store::ware::{WareId, Warehouse};
+
+use super::import::ImportError;
+use super::{Root, RootOrigin, root_in};
+use crate::diagnostic::{Class, Diagnostic};
+use crate::files::Seen;
+use crate::instance::PkgInstance;
+use crate::pin::Site;
+use crate::source_text::find_first;
+use crate::view::{Place, Special, special};
+
+impl Site<'_> {
+    /// The root file system that `rootfs` names, fetched and unpacked where it has to be.
+    pub(in crate::pin) fn root(&self, rootfs: &Value) -> Result<Root, Box<Diagnostic>> {
+        match rootfs {
+            Value::Null => Ok(Root::plain(RootFs::Host((self.pinner.host)()?))),
+            Value::String(name) if name == "host" => {
+                Ok(Root::plain(RootFs::Host((self.pinner.host)()?)))
+            }
+            Value::String(name) if name == "empty" => Ok(Root::plain(RootFs::Empty)),
+            other => match other.get("type").and_then(Value::as_str) {
+                Some("ware") => self.root_of_ware(other),
+                _ => self.root_at(other),
+            },
+        }
+    }
+
+    fn root_of_ware(&self, rootfs: &Value) -> Result<Root, Box<Diagnostic>> {
+        let id = rootfs.get("ware").unwrap_or(&Value::Null);
+        let ware: WareId = id
+            .as_str()
+            .unwrap_or_default()
+            .parse()
+            .map_err(|error| self.root_error(format!("`rootfs`: {error}"), id))
+            .map_err(|error| {
+                Box::new(error.help("`wake ware pack` and `wake ware scan` print ids"))
+            })?;
+        let base = self.pinner.evaluator.files.absolute(&self.pkg.dir);
+        let mut sources = Vec::new();
+        for url in rootfs.get("warehouses").and_then(Value::as_array).into_iter().flatten() {
+            let parsed = Warehouse::parse(url.as_str().unwrap_or_default(), ware.packtype(), &base);
+            let wrong = |error| self.root_error(format!("`rootfs`: {error}"), url);
+            sources.push(parsed.map_err(wrong)?);
+        }
+        let tree = self
+            .pinner
+            .ware_tree(&ware, &sources)
+            .map_err(|error| self.not_imported("`rootfs`", &error, id))?;
+        Ok(Root::of_tree(tree, RootOrigin::Ware))
+    }
+
+    /// A directory or an archive, by a reference.
+    fn root_at(&self, rootfs: &Value) -> Result<Root, Box<Diagnostic>> {
+        let path = match special(rootfs) {
+            Some(Special::File { path, .. } | Special::Pkg { path }) => path,
+            Some(Special::Module) => rootfs.get("path").and_then(Value::as_str).unwrap_or_default(),
+            None => {
+                let message =
+                    "`rootfs` is neither `wake.HOST`, `wake.EMPTY`, a file, a directory nor a ware";
+                return Err(self.root_error(message, rootfs));
+            }
+        };
+        match Place::parse(path) {
+            Some(Place::Own(below)) => self.root_of_files(self.pkg, &below, path, rootfs),
+            Some(Place::Pkg(key, below)) => {
+                self.root_of_files(self.owner(&key, rootfs)?, &below, path, rootfs)
+            }
+            Some(Place::Module(id, below)) => self.root_of_module(&id, &below, path, rootfs),
+            None => Err(self
+                .root_error(format!("`rootfs` is `{path}`, no path inside the package"), rootfs)),
+        }
+    }
+
+    fn owner(&self, key: &PkgKey, rootfs: &Value) -> Result<&PkgInstance, Box<Diagnostic>> {
+        let owner = self.pinner.instances.get(key);
+        owner.ok_or_else(|| self.root_error(format!("no package `{key}` in this build"), rootfs))
+    }
+
+    /// An archive or a directory among the files of `owner`.
+    fn root_of_files(
+        &self,
+        owner: &PkgInstance,
+        below: &RelPath,
+        path: &str,
+        rootfs: &Value,
+    ) -> Result<Root, Box<Diagnostic>> {
+        let chosen: Vec<_> =
+            owner.files.iter().filter(|(file, _)| file.starts_with(below)).collect();
+        let of = |(file, _): &&(RelPath, Seen)| owner.dir.join(file);
+        let origin = RootOrigin::Files(chosen.iter().map(of).collect());
+        match chosen.first() {
+            Some((file, Seen::File { blob, .. })) if file == below => {
+                let host = self.pinner.evaluator.files.absolute(&owner.dir.join(file));
+                let tree = self.archive(&host, blob, path, rootfs)?;
+                Ok(Root::of_tree(tree, origin))
+            }
+            Some((file, _)) if file == below => {
+                let message = format!("`rootfs` is `{path}`, neither a file nor a directory");
+                Err(self.root_error(message, rootfs))
+            }
+            Some(_) => Ok(Root::of_tree(self.pkg_tree(owner, below, &chosen)?, origin)),
+            None => {
+                let owner = crate::target::label(&owner.dir);
+                let message = format!("`rootfs` is `{path}`, not among the files of {owner}");
+                Err(self.root_error(message, rootfs))
+            }
+        }
+    }
+
+    fn root_of_module(
+        &self,
+        id: &str,
+        below: &RelPath,
+        path: &str,
+        rootfs: &Value,
+    ) -> Result<Root, Box<Diagnostic>> {
+        let node = self.pinner.plan.by_id.get(id).copied();
+        let done =
+            node.and_then(|node| Some((node.index(), self.pinner.done.get(node.index())?.get()?)));
+        let Some((step, done)) = done else {
+            let message =
+                format!("`{path}` belongs to a module that is not among this one's `modules`");
+            return Err(self.root_error(message, rootfs));
+        };
+        if let Some(root) = root_in(done, step, below) {
+            return Ok(root);
+        }
+        match done.manifest.get(below) {
+            Some(Node::File { blob, .. }) => {
+                let host = self.pinner.store.tree_place(&done.tree).join(below.as_str());
+                let tree = self.archive(&host, blob, path, rootfs)?;
+                Ok(Root::of_tree(tree, RootOrigin::Archive))
+            }
+            _ => {
+                let message = format!("`rootfs` is `{path}`, neither a directory nor a file");
+                Err(self.root_error(message, rootfs))
+            }
+        }
+    }
+
+    fn archive(
+        &self,
+        host: &Path,
+        blob: &BlobDigest,
+        path: &str,
+        rootfs: &Value,
+    ) -> Result<TreeDigest, Box<Diagnostic>> {
+        let lead = format!("`rootfs` is `{path}`");
+        self.pinner.archive_tree(host, blob).map_err(|error| {
+            let mut diagnostic = self.not_imported(&lead, &error, rootfs);
+            // The file is what it was looked at as; to take it for an archive is the mistake.
+            if diagnostic.class == Class::Integrity {
+                diagnostic.class = Class::Evaluation;
+            }
+            diagnostic
+        })
+    }
+
+    fn not_imported(&self, lead: &str, error: &ImportError, value: &Value) -> Box<Diagnostic> {
+        let text = error.to_string();
+        // What each warehouse said stands on a line of its own.
+        let mut lines = text.lines().map(str::trim);
+        let first = lines.next().unwrap_or_default();
+        let mut diagnostic = self.root_error(format!("{lead}: {first}"), value);
+        diagnostic.class = error.class();
+        diagnostic.notes.extend(lines.map(str::to_owned));
+        diagnostic.help.extend(error.help().map(str::to_owned));
+        diagnostic
+    }
+
+    /// An error about `value`; what was written as a text is looked for among the literals of the sources.
+    fn root_error(&self, message: impl Into<String>, value: &Value) -> Box<Diagnostic> {
+        let mut diagnostic = self.error(message, value);
+        let text = value.as_str().or_else(|| value.get("path")?.as_str());
+        if let (None, Some(text)) = (&diagnostic.place, text) {
+            let quoted = [format!("'{text}'"), format!("\"{text}\"")];
+            let files = self.pinner.evaluator.files;
+            let written = |dir: &RelPath| find_first(files, dir, &self.step.reads, &quoted);
+            let own = self.pinner.instances.get(&self.step.pkg);
+            diagnostic.place = own.and_then(|own| written(&own.dir));
+        }
+        diagnostic
+    }
+}

@@ -1,0 +1,61 @@
+//! `wake plan --format formula`: a module as a document that `wake formula run` carries out.
+
+use std::io::Write;
+
+use wake_build::diagnostic::{Class, Diagnostic};
+use wake_formula::{Document, FromJobError, Writing};
+
+use crate::args::PlanArgs;
+use crate::exit::{Exit, Outcome};
+use crate::selection;
+use crate::session::{self, store_fault};
+use crate::settings::Settings;
+
+/// The directory of the default warehouse in a checkout's state.
+///
+/// Not in the store: a document that was printed points to it, and what the store holds goes when room is needed.
+const WAREHOUSE: &str = "warehouse";
+
+/// Prints the formula of one module, and packs its inputs.
+pub(super) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
+    let config = selection::config(&args.selection.config)?;
+    let target = match args.selection.targets.as_slice() {
+        [] => ".",
+        [target] => target,
+        [_, _, ..] => {
+            let message = "a formula is one module: name one target";
+            return Err(Diagnostic::error(Class::Usage, message).into());
+        }
+    };
+    let session = session::open(settings)?;
+    let step = session.job_of(target, config.as_ref())?;
+    let warehouse = match &args.warehouse {
+        Some(dir) => settings.cwd.join(dir),
+        None => session.state_dir().join(WAREHOUSE),
+    };
+    let scratch = session.store().scratch().map_err(store_fault)?;
+    let writing = Writing { warehouse: Some(&warehouse), scratch: scratch.path() };
+    let document = writing.document(&step.job).map_err(|error| fault(&step.label, &error))?;
+    out.write_all(Document::Repeatr(document).format().as_bytes())?;
+    Ok(Exit::Success)
+}
+
+/// What a person is told when a module cannot be written as a formula.
+pub(crate) fn fault(label: &str, error: &FromJobError) -> Diagnostic {
+    let class = match error {
+        FromJobError::Io { .. } | FromJobError::Pack(_) => Class::Environment,
+        FromJobError::Changed { .. } => Class::Action,
+        FromJobError::Network
+        | FromJobError::NoShell
+        | FromJobError::Outside { .. }
+        | FromJobError::Path { .. } => Class::Evaluation,
+    };
+    let diagnostic =
+        Diagnostic::error(class, format!("{label} cannot be written as a formula: {error}"));
+    match error {
+        FromJobError::NoShell => diagnostic
+            .help("give the command its values as arguments, or as a file made with `wake.file(…, dump=true)`"),
+        FromJobError::Changed { .. } => diagnostic.help("a file was edited meanwhile: try again"),
+        _ => diagnostic,
+    }
+}

@@ -1,0 +1,84 @@
+//! Moving a finished tree to its place, by one rename.
+
+use super::cache::remove_tree;
+use super::guid::new_guid;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// Renames `from` to `to`, which must not exist.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    moved(from, to, RenameFlags::NOREPLACE)
+}
+
+/// Puts `from` in the place of `to`, whatever that was; what `to` was is gone, or is then at `from`.
+pub(crate) fn exchange(from: &Path, to: &Path) -> io::Result<()> {
+    match to.symlink_metadata() {
+        Ok(_) => moved(from, to, RenameFlags::EXCHANGE),
+        Err(_) => moved(from, to, RenameFlags::NOREPLACE),
+    }
+}
+
+fn moved(from: &Path, to: &Path, flags: RenameFlags) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, flags) {
+        Err(Errno::ACCESS) => {
+            let near = bring_near(from, to)?;
+            let result = renameat_with(CWD, &near, CWD, to, flags);
+            if result.is_err() || flags == RenameFlags::EXCHANGE {
+                remove_tree(&near)?;
+            }
+            Ok(result?)
+        }
+        result => Ok(result?),
+    }
+}
+
+/// Moves the directory `from` beside `to` under a temporary name, although it may not be written to.
+///
+/// The kernel asks for leave to write in a directory that comes to lie in another one, but not in one that is renamed where
+/// it lies. So its mode is right again before it has its name.
+fn bring_near(from: &Path, to: &Path) -> io::Result<PathBuf> {
+    let mode = from.symlink_metadata()?.permissions().mode();
+    let near = to.with_file_name(format!(".tmp.move.{}", new_guid()));
+    fs::set_permissions(from, fs::Permissions::from_mode(mode | 0o200))?;
+    fs::rename(from, &near)?;
+    fs::set_permissions(&near, fs::Permissions::from_mode(mode))?;
+    Ok(near)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn closed(dir: &Path) {
+        fs::create_dir_all(dir.join("in")).unwrap();
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o555)).unwrap();
+    }
+
+    fn mode(path: &Path) -> u32 {
+        path.metadata().unwrap().permissions().mode() & 0o7777
+    }
+
+    // Root may do it in any case; `tests/wares.rs` runs it as somebody else.
+    #[test]
+    fn a_directory_that_may_not_be_written_to_is_moved_as_it_is() {
+        let base = tempfile::tempdir().unwrap();
+        let at = |path: &str| base.path().join(path);
+        fs::create_dir(at("to")).unwrap();
+        closed(&at("from/a"));
+        let near = bring_near(&at("from/a"), &at("to/a")).unwrap();
+        assert_eq!((mode(&near), near.parent().unwrap().to_owned()), (0o555, at("to")));
+        rename_new(&near, &at("to/a")).unwrap();
+        closed(&at("from/b"));
+        exchange(&at("from/b"), &at("to/a")).unwrap();
+        closed(&at("from/c"));
+        assert!(rename_new(&at("from/c"), &at("to/a")).is_err());
+        assert_eq!(mode(&at("to/a")), 0o555);
+        remove_tree(&at("to")).unwrap();
+        remove_tree(&at("from")).unwrap();
+    }
+}
