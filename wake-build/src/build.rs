@@ -19,6 +19,7 @@ use crate::history::History;
 use crate::links::{OUT_DIR, link, link_name};
 use crate::pin::PlannedSteps;
 use crate::plan::Plan;
+use crate::profile::SpanKind;
 use crate::run_log::Logged;
 use crate::schedule::{Outcome, Rules, Schedule, Steps};
 use crate::session::{Checkout, Pins, Planned, Session, elapsed_ms};
@@ -91,8 +92,10 @@ impl Session {
             argv: self.options.argv.clone(),
             root: self.workspace.root.display().to_string(),
             sandbox: self.options.sandbox.as_str().to_owned(),
+            jobs: self.jobs,
         });
         let mut ending = Ending::default();
+        let span = self.profile().stage("build");
         let report = match self.try_build(request, cancel, started, &mut reporter, &mut ending) {
             Ok(report) => report,
             Err(failure) => {
@@ -103,6 +106,7 @@ impl Session {
                 BuildReport::default()
             }
         };
+        drop(span);
         if cancel.is_cancelled() {
             ending.classes = vec![Class::Interrupted];
         }
@@ -155,12 +159,14 @@ impl Session {
     ) -> Result<(BuildReport, Vec<LabelledKey>), Failure> {
         let Scene { request, cancel, started, .. } = *scene;
         let evaluator = checkout.evaluator();
+        let span = self.profile().stage("plan");
         let planned = checkout.plan(
             &evaluator,
             &request.targets,
             request.config.as_ref(),
             request.keep_going,
         )?;
+        drop(span);
         announce(&planned, checkout, &evaluator, started, reporter, ending);
         let pins = Pins::for_plan(&planned.plan);
         let host = || self.host();
@@ -170,7 +176,9 @@ impl Session {
         let rules =
             Rules { jobs: self.jobs, keep_going: request.keep_going, rebuild: request.rebuild };
         let schedule = Schedule::new(&steps, &runner, &checkout.history, rules, started);
+        let span = self.profile().stage("run steps");
         let Outcome { counts, classes, keys, saved_ms } = schedule.run(reporter);
+        drop(span);
         ending.counts = counts;
         ending.classes.extend(classes);
         ending.saved_ms = saved_ms;
@@ -211,6 +219,7 @@ impl Session {
         };
         let trees = pins.done.iter().enumerate().filter_map(lies).collect();
         let (files, began) = (&checkout.files, scene.began);
+        let _span = self.profile().begin(SpanKind::Snapshot, || "save snapshot".to_owned());
         let taken = Capture { files, planned, steps, trees, meta, began };
         let place = place(&self.state_dir(), &scene.key);
         let _ = self.threads.install(|| capture(&taken, &place, &scene.key));
@@ -226,23 +235,32 @@ impl Session {
         reporter: &mut dyn Reporter,
         ending: &mut Ending,
     ) -> Option<BuildReport> {
+        let profile = self.profile();
+        let snapshot_span = |name: &str| profile.begin(SpanKind::Snapshot, || name.to_owned());
+        let span = snapshot_span("load snapshot");
         let snapshot = Snapshot::open(place(&self.state_dir(), key), key)?;
         let meta = snapshot.meta()?;
+        drop(span);
         let host = match &meta.host {
             Some(host) => Some(self.host().ok().filter(|now| now.to_string() == *host)?),
             None => None,
         };
         let root = &self.workspace.root;
-        let Verdict::Holds(differences) = self.threads.install(|| verify(&snapshot, root)) else {
-            return None;
-        };
+        let span = snapshot_span("verify snapshot");
+        let verdict = self.threads.install(|| verify(&snapshot, root, profile));
+        drop(span);
+        let Verdict::Holds(differences) = verdict else { return None };
         let out = root.join(OUT_DIR);
+        let span = snapshot_span("verify results");
         // A result that is to be made again need not be what it was.
         let broken = match differences.changed.is_empty() {
             true => self.threads.install(|| check_results(&snapshot, &out))?,
             false => Vec::new(),
         };
+        drop(span);
+        let span = snapshot_span("find what changes reach");
         let replay = Replay::new(&snapshot, &differences, &self.store, host, self.options.sandbox)?;
+        drop(span);
         for (label, text) in &meta.trace {
             reporter.event(&Event::Trace { label: label.clone(), text: text.clone() });
         }
@@ -261,6 +279,7 @@ impl Session {
             if request.results { again_built(self, &snapshot, &replay, &out) } else { Vec::new() };
         let patched = !differences.files.is_empty() || !differences.dirs.is_empty();
         if patched && ending.classes.is_empty() && !cancel.is_cancelled() {
+            let _span = snapshot_span("save snapshot");
             let lies = |record: &StepRecord| self.store.tree_place(&record.result.tree);
             let patch = replay.patch(&differences, lies);
             // Without it the next build looks at the same files again.
@@ -283,7 +302,7 @@ impl Session {
         reporter: &mut dyn Reporter,
         ending: &mut Ending,
     ) {
-        let files = Files::open(&self.workspace.root, Path::new(""));
+        let files = Files::open(&self.workspace.root, Path::new("")).profiled(self.profile());
         for (_, path, seen, signature, settled) in &differences.files {
             files.prime(path.clone(), seen.clone(), *signature, *settled);
         }
@@ -306,7 +325,9 @@ impl Session {
         let runner = self.runner(&files, cancel);
         let rules = Rules { jobs: self.jobs, keep_going: request.keep_going, rebuild: false };
         let schedule = Schedule::new(replay, &runner, &history, rules, started);
+        let span = self.profile().stage("run steps");
         let Outcome { counts, classes, keys, saved_ms } = schedule.run(reporter);
+        drop(span);
         ending.counts.add(&counts);
         ending.classes.extend(classes);
         ending.saved_ms =
@@ -334,7 +355,8 @@ impl Session {
 
     fn runner<'a>(&'a self, files: &'a Files, cancel: &'a CancelToken) -> Runner<'a> {
         let slots = Slots::new(self.jobs);
-        Runner { store: &self.store, executor: &self.executor, files, cancel, slots }
+        let (store, executor, profile) = (&self.store, &self.executor, self.profile());
+        Runner { store, executor, files, cancel, slots, profile }
     }
 
     fn link_or_tell(
@@ -366,6 +388,7 @@ impl Session {
         reporter: &mut dyn Reporter,
         ending: &mut Ending,
     ) -> Vec<Built> {
+        let _span = self.profile().stage("link");
         let Planned { plan, instances, .. } = planned;
         let out = self.workspace.root.join(OUT_DIR);
         let mut built = Vec::new();
@@ -405,6 +428,7 @@ impl Session {
 
     /// Keeps what was learnt for next time; without it the next build is slower, not wrong.
     fn save(&self, checkout: &Checkout, reporter: &mut dyn Reporter) {
+        let _span = self.profile().stage("save");
         let failed = |what: &str, error: String| {
             warning(Diagnostic::error(
                 Class::Environment,

@@ -17,6 +17,7 @@ use wake_eval::Sources;
 use wake_model::path::resolve_link;
 use wake_model::{BlobDigest, RelPath};
 
+use crate::profile::{Profile, SpanKind};
 use crate::sources::DirSources;
 
 /// What lies at one path of the checkout.
@@ -97,6 +98,7 @@ pub(crate) struct Files {
     root: PathBuf,
     old: HashMap<Box<str>, (Signature, BlobDigest)>,
     shards: [Mutex<HashMap<RelPath, Known>>; SHARDS],
+    profile: Profile,
 }
 
 /// One path that was looked at.
@@ -128,7 +130,12 @@ impl Files {
     pub(crate) fn open(root: &Path, cache: &Path) -> Files {
         let old = cache::read(cache).unwrap_or_default();
         let shards = std::array::from_fn(|_| Mutex::new(HashMap::new()));
-        Files { root: root.to_owned(), old, shards }
+        Files { root: root.to_owned(), old, shards, profile: Profile::default() }
+    }
+
+    /// The same, saying where the time goes.
+    pub(crate) fn profiled(self, profile: &Profile) -> Files {
+        Files { profile: profile.clone(), ..self }
     }
 
     /// What lies at `path`, relative to the workspace's root; reads the bytes only where it must.
@@ -225,7 +232,10 @@ impl Files {
             let seen = Seen::File { blob: *blob, size: signature.size, executable };
             return Ok(Known { seen, signature: Some(signature), settled: true });
         }
+        let mut span = self.profile.begin(SpanKind::Hashing, || format!("hash {path}"));
         let (signature, blob, size) = hash_file(absolute)?;
+        span.note("bytes", || size);
+        drop(span);
         let executable = signature.mode & 0o100 != 0;
         let settled = signature.is_settled(now);
         Ok(Known {

@@ -11,6 +11,7 @@
 //! | `pin`, `view` | from a module whose needs are done to one action |
 //! | `execute`, `schedule`, `reason` | runs actions, or remembers what came of them |
 //! | `links`, `history`, `run_log`, `state` | what stays behind in the checkout |
+//! | `event`, `profile` | what is told meanwhile: what happens, and where the time goes |
 //! | `session`, `build`, `explain` | what a front asks for |
 
 #![expect(
@@ -33,6 +34,7 @@ mod module;
 mod package;
 mod pin;
 mod plan;
+pub mod profile;
 mod reason;
 mod resolve;
 pub mod run_log;
