@@ -270,6 +270,11 @@ pub(crate) fn hash_file(path: &Path) -> std::io::Result<(Signature, BlobDigest, 
     Ok((signature, BlobDigest::of(&bytes), bytes.len() as u64))
 }
 
+/// The digest and the number of bytes of the file at `path`, read as a build reads it.
+pub fn file_digest(path: &Path) -> std::io::Result<(BlobDigest, u64)> {
+    hash_file(path).map(|(_, blob, size)| (blob, size))
+}
+
 fn link_text(path: &Path) -> std::io::Result<String> {
     let target = std::fs::read_link(path)?;
     target.into_os_string().into_string().map_err(|_| {

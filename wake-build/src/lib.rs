@@ -53,6 +53,7 @@ pub use build::{BuildReport, BuildRequest, Built};
 pub use explain::{
     EvalResult, Graph, GraphEdge, GraphNode, Listed, PlannedState, PlannedStep, Why, WhyChange,
 };
+pub use files::file_digest;
 pub use session::{
     Cancel, Options, Session, Workers, evaluation_worker, open_store, sandbox_worker,
 };
