@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use wake_tests::{Project, expect, project};
+use wake_tests::{AtTerminal, Project, expect, project};
 
 fn one() -> Project {
     project().step("m", "echo hello; touch out.txt").build()
@@ -165,4 +165,86 @@ fn eval_prints_json() {
     let run = project.wake(["eval", "{ b: 1 + 1, a: std.length('ü') }"]).run().success();
     let value: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(value, serde_json::json!({ "a": 1, "b": 2 }));
+}
+
+/// Two steps that need nothing of each other; each last took the minutes that are given.
+fn slow_once(minutes: u64) -> Project {
+    let modules = "files=['./step.sh'], modules={ a: './a.libsonnet', b: './b.libsonnet' }";
+    let rest =
+        "outputs=function(wake, pkg) { text: './out.txt' },\n    exec=wake.exec('./step.sh')";
+    let project = project()
+        .pkg(modules)
+        .module("a.libsonnet", "a", &format!("metadata={{ n: 1 }}, {rest}"))
+        .module("b.libsonnet", "b", &rest.replace("'./step.sh'", "'./step.sh', env={ B: '1' }"))
+        .script("step.sh", "#!/bin/sh\ntouch out.txt\n")
+        .build();
+    project.build(&[]);
+    let history = project.read(".wake/state/history");
+    let line = |line: &str| {
+        let mut words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        if words.len() == 4 {
+            words[2] = (minutes * 60_000).to_string();
+        }
+        words.join(" ") + "\n"
+    };
+    let slower: String = history.lines().map(line).collect();
+    assert_eq!(slower.matches(&format!(" {} //:", minutes * 60_000)).count(), 2, "{slower}");
+    project.write(".wake/state/history", slower);
+    // It remembers the durations of its own steps; without it they come from the history.
+    for entry in std::fs::read_dir(project.path(".wake/state")).unwrap().flatten() {
+        if entry.file_name().to_string_lossy().starts_with("snapshot") {
+            std::fs::remove_file(entry.path()).unwrap();
+        }
+    }
+    // Long enough for a bar to be drawn, however slow the machine.
+    project.write_script("step.sh", "#!/bin/sh\nsleep 1; echo again > out.txt\n");
+    project
+}
+
+/// The minutes that the first estimate speaks of.
+#[track_caller]
+fn estimate(run: &AtTerminal) -> u64 {
+    let bars = run.bars();
+    let first = bars.iter().find_map(|bar| bar.split_once("eta ~")).map(|(_, eta)| eta);
+    let eta = first.unwrap_or_else(|| panic!("no estimate in {bars:?}"));
+    eta.split('m').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn the_bar_estimates_from_past_durations() {
+    let run = slow_once(30).wake(["build", "-j", "2"]).at_terminal(100, 24);
+    assert_eq!(run.code, 0, "{}", run.shown);
+    // Both at once, from which the moment until it was drawn is gone.
+    assert!((20..30).contains(&estimate(&run)), "{:?}", run.bars());
+    // The bar is gone in the end, and the log stands alone.
+    let end = run.text().rsplit("\u{1b}[J").next().unwrap().to_owned();
+    assert!(end.contains("    Finished 2 actions in ") && !end.contains("Building"), "{end:?}");
+}
+
+#[test]
+fn the_estimate_knows_the_jobs_of_the_workspace() {
+    let project = slow_once(30);
+    project.write("wake.toml", "[build]\njobs = 1\n");
+    let run = project.wake(["build"]).at_terminal(100, 24);
+    // One after the other.
+    assert!((50..60).contains(&estimate(&run)), "{:?}", run.bars());
+}
+
+#[test]
+fn a_step_that_a_changed_file_reaches_has_its_past() {
+    let project = one();
+    project.build(&[]);
+    project.edit("step.sh", "echo hello", "echo again");
+    let build = project.build(&[]);
+    let announced: Vec<_> = build.of_kind("target.announced").collect();
+    assert!(announced.len() == 1 && announced[0]["usual_ms"].is_u64(), "{announced:?}");
+}
+
+#[test]
+fn no_estimate_without_a_past() {
+    let project = project().step("m", "sleep 1; touch out.txt").build();
+    let run = project.wake(["build"]).at_terminal(100, 24);
+    assert_eq!(run.code, 0, "{}", run.shown);
+    let bars = run.bars();
+    assert!(!bars.is_empty() && bars.iter().all(|bar| !bar.contains("eta")), "{bars:?}");
 }

@@ -22,6 +22,7 @@ mod program;
 mod project;
 mod redact;
 mod requirement;
+mod terminal;
 mod workspace_copy;
 
 pub use busybox::has_busybox;
@@ -31,6 +32,7 @@ pub use marker::Marker;
 pub use program::{Wake, binary};
 pub use project::{Project, ProjectBuilder, project};
 pub use requirement::{has_program, is_root, skip};
+pub use terminal::AtTerminal;
 pub use workspace_copy::{copy_tree, example, read_tree};
 
 pub use expect_test::{Expect, expect};

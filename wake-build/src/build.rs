@@ -21,6 +21,7 @@ use crate::history::History;
 use crate::links::{OUT_DIR, link, link_name};
 use crate::pin::PlannedSteps;
 use crate::plan::Plan;
+use crate::profile::SpanKind;
 use crate::run_log::Logged;
 use crate::schedule::{Outcome, Rules, Schedule, Steps};
 use crate::session::{Checkout, Pins, Planned, Session, elapsed_ms};
@@ -93,8 +94,10 @@ impl Session {
             argv: self.options.argv.clone(),
             root: self.workspace.root.display().to_string(),
             sandbox: self.options.sandbox.as_str().to_owned(),
+            jobs: self.jobs,
         });
         let mut ending = Ending::default();
+        let span = self.profile().stage("build");
         let report = match self.try_build(request, cancel, started, &mut reporter, &mut ending) {
             Ok(report) => report,
             Err(failure) => {
@@ -105,6 +108,7 @@ impl Session {
                 BuildReport::default()
             }
         };
+        drop(span);
         if cancel.is_cancelled() {
             ending.classes = vec![Class::Interrupted];
         }
@@ -159,6 +163,7 @@ impl Session {
             let name = shared_name(key, &self.workspace.root);
             Snapshot::open(self.store.state(&name), key)
         };
+        let _span = self.profile().begin(SpanKind::Snapshot, || "load snapshot".to_owned());
         Snapshot::open(place(&self.state_dir(), key), key).or_else(of_others)
     }
 
@@ -171,12 +176,14 @@ impl Session {
     ) -> Result<InBuild, Failure> {
         let Scene { request, cancel, started, .. } = *scene;
         let evaluator = checkout.evaluator();
+        let span = self.profile().stage("plan");
         let planned = checkout.plan(
             &evaluator,
             &request.targets,
             request.config.as_ref(),
             request.keep_going,
         )?;
+        drop(span);
         announce(&planned, checkout, &evaluator, started, reporter, ending);
         let pins = Pins::for_plan(&planned.plan);
         let host = || self.host();
@@ -186,11 +193,13 @@ impl Session {
         let rules =
             Rules { jobs: self.jobs, keep_going: request.keep_going, rebuild: request.rebuild };
         let schedule = Schedule::new(&steps, &runner, &checkout.history, rules, started);
+        let span = self.profile().stage("run steps");
         let (outcome, flushed) = std::thread::scope(|scope| {
             // What was evaluated is put away while commands run.
             let flushing = scope.spawn(|| self.store.flush_memo());
             (schedule.run(reporter), flushing.join())
         });
+        drop(span);
         if let Ok(Err(error)) = flushed {
             reporter.event(&Event::Diagnostic(Box::new(not_kept("evaluations", &error))));
         }
@@ -238,6 +247,7 @@ impl Session {
         };
         let trees = pins.done.iter().enumerate().filter_map(lies).collect();
         let (files, began) = (&checkout.files, scene.began);
+        let _span = self.profile().begin(SpanKind::Snapshot, || "save snapshot".to_owned());
         let taken = Capture { files, planned, steps, trees, meta, began };
         let place = place(&self.state_dir(), &scene.key);
         self.threads.install(|| capture(&taken, &place, &scene.key))?;
@@ -256,6 +266,8 @@ impl Session {
         ending: &mut Ending,
     ) -> Option<BuildReport> {
         let Scene { request, cancel, .. } = *scene;
+        let profile = self.profile();
+        let snapshot_span = |name: &str| profile.begin(SpanKind::Snapshot, || name.to_owned());
         let meta = snapshot.meta()?;
         (meta.boot == wake_store::current_boot()).then_some(())?;
         let host = match &meta.host {
@@ -263,16 +275,21 @@ impl Session {
             None => None,
         };
         let root = &self.workspace.root;
-        let Verdict::Holds(differences) = self.threads.install(|| verify(snapshot, root)) else {
-            return None;
-        };
+        let span = snapshot_span("verify snapshot");
+        let verdict = self.threads.install(|| verify(snapshot, root, profile));
+        drop(span);
+        let Verdict::Holds(differences) = verdict else { return None };
         let out = root.join(OUT_DIR);
+        let span = snapshot_span("find what changes reach");
         let replay = Replay::new(snapshot, &differences, &self.store, host, self.options.sandbox)?;
+        drop(span);
+        let span = snapshot_span("verify results");
         // A result that is to be made again need not be what it was.
         let made_again: HashSet<usize> =
             replay.order().iter().filter_map(|&step| snapshot.result_of(step)).collect();
         let check = || check_results(snapshot, &out, &made_again);
         let broken = self.threads.install(check)?;
+        drop(span);
         for (label, text) in &meta.trace {
             reporter.event(&Event::Trace { label: label.clone(), text: text.clone() });
         }
@@ -289,6 +306,7 @@ impl Session {
             if request.results { again_built(self, snapshot, &replay, &out) } else { Vec::new() };
         let patched = !differences.files.is_empty() || !differences.dirs.is_empty();
         if patched && ending.classes.is_empty() && !cancel.is_cancelled() {
+            let _span = snapshot_span("save snapshot");
             let lies = |record: &StepRecord| self.store.tree_place(&record.result.tree);
             let patch = replay.patch(&differences, lies);
             // Without it the next build looks at the same files again.
@@ -331,7 +349,7 @@ impl Session {
         ending: &mut Ending,
     ) {
         let Scene { request, cancel, started, .. } = *scene;
-        let files = Files::open(&self.workspace.root, Path::new(""), None);
+        let files = Files::open(&self.workspace.root, Path::new(""), None).profiled(self.profile());
         for (_, path, seen, signature, settled) in &differences.files {
             files.prime(path.clone(), seen.clone(), *signature, *settled);
         }
@@ -354,7 +372,9 @@ impl Session {
         let runner = self.runner(&files, cancel);
         let rules = Rules { jobs: self.jobs, keep_going: request.keep_going, rebuild: false };
         let schedule = Schedule::new(replay, &runner, &history, rules, started);
+        let span = self.profile().stage("run steps");
         let Outcome { counts, classes, keys, saved_ms } = schedule.run(reporter);
+        drop(span);
         ending.counts.add(&counts);
         ending.classes.extend(classes);
         ending.saved_ms =
@@ -382,7 +402,8 @@ impl Session {
 
     fn runner<'a>(&'a self, files: &'a Files, cancel: &'a CancelToken) -> Runner<'a> {
         let slots = Slots::new(self.jobs);
-        Runner { store: &self.store, executor: &self.executor, files, cancel, slots }
+        let (store, executor, profile) = (&self.store, &self.executor, self.profile());
+        Runner { store, executor, files, cancel, slots, profile }
     }
 
     fn link_or_tell(
@@ -411,6 +432,7 @@ impl Session {
         reporter: &mut dyn Reporter,
         ending: &mut Ending,
     ) -> Vec<Built> {
+        let _span = self.profile().stage("link");
         let Planned { plan, instances, .. } = planned;
         let out = self.workspace.root.join(OUT_DIR);
         let mut built = Vec::new();
@@ -452,6 +474,7 @@ impl Session {
     ///
     /// A snapshot that was taken says what is known of files.
     fn save(&self, checkout: &Checkout, snapshot: Option<Taken>, reporter: &mut dyn Reporter) {
+        let _span = self.profile().stage("save");
         let mut warnings = Vec::new();
         if snapshot.is_none()
             && let Err(error) = checkout.files.save(&self.files_file())

@@ -17,6 +17,7 @@ use wake_store::Memo;
 
 use crate::diagnostic::{Class, Diagnostic, Place};
 use crate::files::{Files, Seen};
+use crate::profile::{Profile, SpanKind};
 use crate::target::label;
 
 /// A result with what it depends on.
@@ -42,6 +43,8 @@ pub(crate) struct Evaluator<'a> {
     pub epoch: u64,
     /// How often something was applied or remembered.
     pub tally: Tally,
+    /// Where the time goes.
+    pub profile: &'a Profile,
 }
 
 /// How many evaluations there were.
@@ -67,15 +70,23 @@ impl Evaluator<'_> {
         answers: &dyn Answers,
     ) -> Result<Remembered, Diagnostic> {
         self.tally.all.fetch_add(1, Ordering::Relaxed);
+        let mut span = self.profile.begin(SpanKind::Evaluation, || title(&op, pkg));
         let key = key_of(&op);
         let shapes = self.shapes(&key);
         if let Some(known) = shapes.iter().find_map(|names| self.recall(&key, names, pkg, answers))
         {
             self.tally.cached.fetch_add(1, Ordering::Relaxed);
+            span.note("remembered", || true);
             return Ok(known);
         }
         let request = Request { pkg: label(pkg), root: self.files.absolute(pkg), op };
-        let evaluated = self.pool.evaluate(&request, answers).map_err(|e| diagnose(pkg, &e))?;
+        let (evaluated, service) = self.pool.evaluate_watched(&request, answers);
+        if let Some(service) = service {
+            let title = || title(&request.op, pkg);
+            self.profile.evaluator(service.process, service.began, title);
+        }
+        span.note("remembered", || false);
+        let evaluated = evaluated.map_err(|e| diagnose(pkg, &e))?;
         self.remember(&key, shapes, &evaluated);
         let Evaluated { value, reads, trace } = evaluated;
         Ok(Remembered { value, reads, trace })
@@ -202,6 +213,18 @@ struct Entry {
 struct EntryRef<'a> {
     value: &'a RawValue,
     trace: &'a [String],
+}
+
+/// What is applied, as a person would say it.
+fn title(op: &Op, pkg: &RelPath) -> String {
+    let pkg = label(pkg);
+    match op {
+        Op::Pkg => format!("evaluate {pkg}"),
+        Op::Inputs { .. } => format!("evaluate inputs of {pkg}"),
+        Op::Module { name, .. } => format!("evaluate {pkg}:{name}"),
+        Op::Expr { label, .. } => format!("evaluate {label}"),
+        Op::Locate { .. } => format!("locate a value of {pkg}"),
+    }
 }
 
 /// The application itself: engine, library, function, arguments. Neither label nor directory.

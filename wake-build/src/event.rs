@@ -29,6 +29,9 @@ pub enum Event {
         root: String,
         /// How strictly commands are kept to what is declared.
         sandbox: String,
+        /// How many commands run at once at most.
+        #[serde(default)]
+        jobs: usize,
     },
     /// Package and module functions were evaluated.
     #[serde(rename = "evaluated")]
@@ -148,7 +151,11 @@ pub struct ActionFinished {
     pub faults: Vec<String>,
     /// The command, as a person would type it.
     pub command: String,
-    /// Milliseconds since the start.
+    /// When everything that it needs was there, in milliseconds since the start; none if it never was.
+    pub ready_ms: Option<u64>,
+    /// When its command began, or where none ran, when it was taken up.
+    pub start_ms: Option<u64>,
+    /// When it ended, in milliseconds since the start.
     pub t_ms: u64,
 }
 
@@ -166,6 +173,18 @@ pub enum Status {
     Skipped,
     /// The build was stopped before it.
     Aborted,
+}
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Status::Ran => "ran",
+            Status::Hit => "hit",
+            Status::Failed => "failed",
+            Status::Skipped => "skipped",
+            Status::Aborted => "aborted",
+        })
+    }
 }
 
 /// What became of the steps of a build.

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use wake_exec::{CancelToken, Executor, Finished, SandboxError};
+use wake_exec::{CancelToken, Executor, Finished, SandboxError, Timings};
 use wake_model::action::Command;
 use wake_model::path::resolve_link;
 use wake_model::{
@@ -21,6 +21,7 @@ use crate::diagnostic::{Class, Diagnostic};
 use crate::files::Files;
 use crate::job::Supply;
 use crate::pin::{Layout, Origin, Pinned, Placed, PlacedSource};
+use crate::profile::{Profile, SpanKind};
 
 /// What runs actions and keeps what comes of them.
 pub(crate) struct Runner<'a> {
@@ -34,6 +35,8 @@ pub(crate) struct Runner<'a> {
     pub cancel: &'a CancelToken,
     /// How many commands may run at once.
     pub slots: Slots,
+    /// Where the time goes.
+    pub profile: &'a Profile,
 }
 
 /// Rights to run a command, so that steps can be got ready and put away while others run.
@@ -170,12 +173,17 @@ impl Runner<'_> {
         let into = scratch.path().join("out");
         let job =
             Supply { store: self.store, files: self.files }.job(pinned, &into, scratch.path());
+        let asked = Instant::now();
         let slot = self.slots.take().ok_or(NotRun::Cancelled)?;
+        let began = Instant::now();
+        self.profile.part_of_step("queue", asked, began);
         started();
         let started_ms = now_ms();
-        let finished =
-            self.executor.run(&job, self.cancel).map_err(|e| sandbox_failure(label, &e))?;
+        let result = self.executor.run(&job, self.cancel);
+        self.tell_phases(began, result.as_ref().ok().map(|finished| &finished.timings));
+        let finished = result.map_err(|e| sandbox_failure(label, &e))?;
         drop(slot);
+        let _span = self.profile.begin(SpanKind::Step, || "keep".to_owned());
         let Finished { outcome, stdout, stderr, usage, timings, outputs } = finished;
         let (stdout, stderr) = (stdout.to_bytes(), stderr.to_bytes());
         let mut record = RunRecord {
@@ -224,6 +232,20 @@ impl Runner<'_> {
         Ok(ran)
     }
 
+    /// Where the time of a job went that began at `began` and has just ended; nothing is known of the
+    /// parts of one that was stopped.
+    fn tell_phases(&self, began: Instant, timings: Option<&Timings>) {
+        let ended = Instant::now();
+        let Some(Timings { wait, setup, run, collect: _ }) = timings else {
+            return self.profile.part_of_step("run", began, ended);
+        };
+        let running = (began + *wait + *setup).min(ended);
+        let collecting = (running + *run).min(ended);
+        self.profile.part_of_step("set-up", began, running);
+        self.profile.part_of_step("run", running, collecting);
+        self.profile.part_of_step("collect", collecting, ended);
+    }
+
     /// The logs of a failed command are kept beside the store's records, for `wake log`.
     fn keep_logs_of_failure(&self, ran: &mut Ran) -> Result<(), NotRun> {
         for log in [&ran.stdout, &ran.stderr] {
@@ -267,7 +289,8 @@ impl Runner<'_> {
 
     /// A module without a command: its outputs are taken from what lies there.
     fn collect(&self, pinned: &Pinned, digest: &ActionDigest, label: &str) -> Result<Ran, NotRun> {
-        let started = std::time::Instant::now();
+        let _span = self.profile.begin(SpanKind::Step, || "gather".to_owned());
+        let started = Instant::now();
         let started_ms = now_ms();
         let mut builder = self.store.build_tree()?;
         let mut missing = Vec::new();

@@ -310,7 +310,7 @@ impl View<'_> {
     }
 
     /// The files of the checkout.
-    pub(crate) fn files(&self) -> &Files {
+    pub(crate) fn files(&self) -> &Files<'_> {
         &self.checkout.files
     }
 

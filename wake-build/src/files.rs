@@ -19,6 +19,7 @@ use wake_eval::Sources;
 use wake_model::path::resolve_link;
 use wake_model::{BlobDigest, RelPath};
 
+use crate::profile::{Profile, SpanKind};
 use crate::snapshot::Snapshot;
 use crate::sources::DirSources;
 
@@ -101,6 +102,7 @@ pub(crate) struct Files<'a> {
     old: HashMap<Box<str>, (Signature, BlobDigest)>,
     snapshot: Option<&'a Snapshot>,
     shards: [Mutex<HashMap<RelPath, Known>>; SHARDS],
+    profile: Profile,
 }
 
 /// What is known of one path that was looked at.
@@ -121,7 +123,12 @@ impl<'a> Files<'a> {
     pub(crate) fn open(root: &Path, cache: &Path, snapshot: Option<&'a Snapshot>) -> Files<'a> {
         let old = cache::read(cache).unwrap_or_default();
         let shards = std::array::from_fn(|_| Mutex::new(HashMap::new()));
-        Files { root: root.to_owned(), old, snapshot, shards }
+        Files { root: root.to_owned(), old, snapshot, shards, profile: Profile::default() }
+    }
+
+    /// The same, saying where the time goes.
+    pub(crate) fn profiled(self, profile: &Profile) -> Files<'a> {
+        Files { profile: profile.clone(), ..self }
     }
 
     /// What is remembered of a file whose signature was proof of its bytes.
@@ -215,7 +222,10 @@ impl<'a> Files<'a> {
             let seen = Seen::File { blob, size: signature.size, executable };
             return Ok(Known { seen, signature: Some(signature), settled: true });
         }
+        let mut span = self.profile.begin(SpanKind::Hashing, || format!("hash {path}"));
         let (signature, blob, size) = hash_file(CWD, absolute)?;
+        span.note("bytes", || size);
+        drop(span);
         let executable = signature.mode & 0o100 != 0;
         let settled = signature.is_settled(now);
         Ok(Known {
@@ -252,6 +262,11 @@ pub(crate) fn hash_file(
     let mut bytes = Vec::with_capacity(usize::try_from(signature.size).unwrap_or(0));
     file.take(signature.size).read_to_end(&mut bytes)?;
     Ok((signature, BlobDigest::of(&bytes), bytes.len() as u64))
+}
+
+/// The digest and the number of bytes of the file at `path`, read as a build reads it.
+pub fn file_digest(path: &Path) -> std::io::Result<(BlobDigest, u64)> {
+    hash_file(CWD, path).map(|(_, blob, size)| (blob, size))
 }
 
 fn link_text(path: &Path) -> std::io::Result<String> {

@@ -100,7 +100,7 @@ pub(crate) struct Supply<'a> {
     /// What was made.
     pub store: &'a Store,
     /// The checkout.
-    pub files: &'a Files,
+    pub files: &'a Files<'a>,
 }
 
 impl Supply<'_> {

@@ -11,6 +11,7 @@
 //! | `pin`, `view` | from a module whose needs are done to one action |
 //! | `job`, `execute`, `schedule`, `reason` | runs actions, or remembers what came of them |
 //! | `links`, `history`, `run_log`, `state` | what stays behind in the checkout |
+//! | `event`, `profile` | what is told meanwhile: what happens, and where the time goes |
 //! | `session`, `build`, `explain` | what a front asks for |
 
 #![expect(
@@ -34,6 +35,7 @@ mod module;
 mod package;
 mod pin;
 mod plan;
+pub mod profile;
 mod reason;
 mod resolve;
 pub mod run_log;
@@ -52,6 +54,7 @@ pub use build::{BuildReport, BuildRequest, Built};
 pub use explain::{
     EvalResult, Graph, GraphEdge, GraphNode, Listed, PlannedState, PlannedStep, Why, WhyChange,
 };
+pub use files::file_digest;
 pub use job::StepJob;
 pub use session::{
     Cancel, Options, Session, Workers, evaluation_worker, open_store, sandbox_worker,

@@ -7,27 +7,59 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::event::{Event, Reporter};
+use crate::execute::now_ms;
 
 /// Where the logs of a checkout lie, relative to its state directory.
 const RUNS_DIR: &str = "runs";
 /// So many are kept.
 const KEPT: usize = 50;
 
-/// One line of a run's log and of the JSON stream.
+/// One line of a run's log and of the JSON stream, described in `spec/events.md`.
 #[derive(Serialize)]
-pub struct Line<'a> {
-    /// The number of the event in its run.
-    pub seq: u64,
-    /// The event.
+struct Line<'a> {
+    seq: u64,
+    t: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<&'a str>,
     #[serde(flatten)]
-    pub event: &'a Event,
+    event: &'a Event,
+}
+
+/// Writes the events of one run as lines.
+#[derive(Debug, Default)]
+pub struct Lines {
+    seq: u64,
+    run: Option<String>,
+}
+
+impl Lines {
+    /// Writes the next event, which happened `unix_ms` milliseconds after the beginning of 1970.
+    pub fn write(
+        &mut self,
+        event: &Event,
+        unix_ms: u64,
+        out: &mut impl Write,
+    ) -> std::io::Result<()> {
+        let run = match event {
+            // The event itself names the run.
+            Event::Started { run, .. } => {
+                self.run = Some(run.clone());
+                None
+            }
+            _ => self.run.as_deref(),
+        };
+        let line = Line { seq: self.seq, t: unix_ms as f64 / 1000.0, run, event };
+        self.seq += 1;
+        serde_json::to_writer(&mut *out, &line)?;
+        out.write_all(b"\n")
+    }
 }
 
 /// Passes events on and writes each to the run's log.
 pub struct Logged<'a> {
     inner: &'a mut dyn Reporter,
     log: Option<BufWriter<File>>,
-    seq: u64,
+    lines: Lines,
 }
 
 impl<'a> Logged<'a> {
@@ -40,19 +72,15 @@ impl<'a> Logged<'a> {
         };
         let log = create().ok().map(BufWriter::new);
         forget_oldest(&dir);
-        Logged { inner, log, seq: 0 }
+        Logged { inner, log, lines: Lines::default() }
     }
 }
 
 impl Reporter for Logged<'_> {
     fn event(&mut self, event: &Event) {
-        let line = Line { seq: self.seq, event };
-        self.seq += 1;
         if let Some(log) = &mut self.log {
-            let written = serde_json::to_writer(&mut *log, &line).map_err(std::io::Error::from);
-            let ended = written.and_then(|()| log.write_all(b"\n"));
             // The build goes on without its log, as on a full disk.
-            if ended.is_err() {
+            if self.lines.write(event, now_ms(), log).is_err() {
                 self.log = None;
             }
         }

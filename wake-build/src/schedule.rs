@@ -18,6 +18,7 @@ use crate::event::{ActionFinished, Counts, Event, Reporter, Status};
 use crate::execute::{NotRun, Ran, Runner};
 use crate::history::History;
 use crate::pin::{Done, Pinned};
+use crate::profile::{Open, SpanKind};
 use crate::reason::{Reason, reason};
 
 /// What a build is told beside its plan.
@@ -131,16 +132,18 @@ impl<'a> Schedule<'a> {
         let (next, steps) = unbounded();
         std::thread::scope(|scope| {
             let mut threads = 0;
-            let start = |step: usize| {
+            let start = |step: usize, ready: Instant| {
                 // A thread that cannot be started leaves its steps to the others.
                 if threads < self.in_hand() {
                     let (sender, steps) = (sender.clone(), steps.clone());
                     let name = format!("step-{threads}");
-                    let work = move || steps.iter().for_each(|step| self.perform(step, &sender));
+                    let work = move || {
+                        steps.iter().for_each(|(step, ready)| self.perform(step, ready, &sender));
+                    };
                     let started = std::thread::Builder::new().name(name).spawn_scoped(scope, work);
                     threads += usize::from(started.is_ok());
                 }
-                let _ = next.send(step);
+                let _ = next.send((step, ready));
             };
             let outcome = Progress::new(self, reporter).drive(&receiver, start);
             drop(next);
@@ -154,11 +157,15 @@ impl<'a> Schedule<'a> {
         2 * self.rules.jobs
     }
 
-    fn perform(&self, step: usize, sender: &Sender<Message>) {
+    fn perform(&self, step: usize, ready: Instant, sender: &Sender<Message>) {
+        let mut span = self.span(SpanKind::Step, self.steps.label(step));
+        span.note("waited_us", || micros(ready.elapsed()));
         let result = self.try_perform(step, sender).unwrap_or_else(|not_run| match not_run {
             NotRun::Cancelled => Performed::Cancelled,
             NotRun::Failed(diagnostic) => Performed::Failed(diagnostic),
         });
+        result.describe(&mut span);
+        drop(span);
         // The receiver outlives the scope in which this runs.
         let _ = sender.send(Message::Finished { step, result: Box::new(result) });
     }
@@ -168,14 +175,19 @@ impl<'a> Schedule<'a> {
             return Err(NotRun::Cancelled);
         }
         let label = self.steps.label(step);
+        let span = self.span(SpanKind::Step, "pin");
         let pinned = self.steps.pin(step).map_err(NotRun::Failed)?;
+        drop(span);
         let key = pinned.action.digest();
         let command = shell_line(&pinned);
         let past = self.history.get(label);
+        let span = self.span(SpanKind::Step, "look up");
         // Two steps with one key: the second finds what the first has made.
         let _turn = self.busy.wait_for(key);
         let force = self.rules.rebuild && self.steps.is_requested(step);
-        match self.runner.recall(&key)? {
+        let found = self.runner.recall(&key)?;
+        drop(span);
+        match found {
             Lookup::Hit(stored) if !force => {
                 let tree = stored.tree();
                 let record = stored.into_record();
@@ -210,6 +222,34 @@ impl<'a> Schedule<'a> {
         }
         Ok(Performed::Ran { key, why, ran, command })
     }
+
+    fn span(&self, kind: SpanKind, name: &str) -> Open<'_> {
+        self.runner.profile.begin(kind, || name.to_owned())
+    }
+}
+
+impl Performed {
+    /// Notes beside its time what came of the step.
+    fn describe(&self, span: &mut Open) {
+        let status = match self {
+            Performed::Hit { .. } => Status::Hit,
+            Performed::Ran { ran: Ran { tree: Some(_), .. }, .. } => Status::Ran,
+            Performed::Ran { .. } | Performed::Failed(_) => Status::Failed,
+            Performed::Cancelled => Status::Aborted,
+        };
+        span.note_text("status", status);
+        if let Performed::Hit { key, why, .. } | Performed::Ran { key, why, .. } = self {
+            span.note_text("key", key);
+            span.note_text("why", why);
+        }
+        if let Performed::Ran { ran, .. } = self {
+            span.note_text("outcome", &ran.record.outcome);
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn corruption_warning(label: &str, corruption: &wake_store::Corruption) -> Diagnostic {
@@ -283,9 +323,18 @@ struct Progress<'s, 'a, 'r> {
     /// Milliseconds from the start of a step to the end of the plan, as far as is known.
     urgency: Vec<u64>,
     ready: BinaryHeap<(u64, Reverse<usize>)>,
+    /// When each step had all that it needs, and when its command began or it was looked up.
+    times: Vec<Times>,
     running: usize,
     stopped: bool,
     outcome: Outcome,
+}
+
+/// When a step got how far.
+#[derive(Clone, Copy, Default)]
+struct Times {
+    ready: Option<Instant>,
+    begun: Option<Instant>,
 }
 
 /// How long a step is taken to last of which nothing is known.
@@ -324,6 +373,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
             dependents,
             urgency,
             ready: BinaryHeap::new(),
+            times: vec![Times::default(); bound],
             running: 0,
             stopped: false,
             outcome,
@@ -337,7 +387,11 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         progress
     }
 
-    fn drive(mut self, receiver: &Receiver<Message>, mut start: impl FnMut(usize)) -> Outcome {
+    fn drive(
+        mut self,
+        receiver: &Receiver<Message>,
+        mut start: impl FnMut(usize, Instant),
+    ) -> Outcome {
         loop {
             self.stopped |= self.schedule.runner.cancel.is_cancelled();
             if self.stopped {
@@ -347,8 +401,11 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
                 let Some((_, Reverse(step))) = self.ready.pop() else { break };
                 self.states[step] = State::Running;
                 self.running += 1;
-                start(step);
+                let now = Instant::now();
+                self.times[step].begun = Some(now);
+                start(step, self.times[step].ready.unwrap_or(now));
             }
+            self.schedule.runner.profile.load(self.ready.len(), self.running);
             if self.running == 0 {
                 break;
             }
@@ -364,6 +421,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
 
     fn make_ready(&mut self, step: usize) {
         self.states[step] = State::Ready;
+        self.times[step].ready = Some(Instant::now());
         self.ready.push((self.urgency[step], Reverse(step)));
     }
 
@@ -371,12 +429,10 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         match message {
             Message::Started { step, key } => {
                 let label = self.label(step);
-                let event = Event::ActionStarted {
-                    id: step,
-                    label,
-                    key: key.to_string(),
-                    t_ms: self.t_ms(),
-                };
+                let now = Instant::now();
+                self.times[step].begun = Some(now);
+                let t_ms = self.ms_of(now);
+                let event = Event::ActionStarted { id: step, label, key: key.to_string(), t_ms };
                 self.reporter.event(&event);
             }
             Message::Warning(diagnostic) => self.reporter.event(&Event::Diagnostic(diagnostic)),
@@ -430,7 +486,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         let status = if ran.tree.is_some() { Status::Ran } else { Status::Failed };
         let mut event = self.finished(step, status, &why.to_string());
         describe(&mut event, &key, &ran.record, command);
-        event.sandbox_us = u64::try_from(ran.overhead.as_micros()).unwrap_or(u64::MAX);
+        event.sandbox_us = micros(ran.overhead);
         event.stdout_tail = tail(&ran.stdout);
         event.stderr_tail = tail(&ran.stderr);
         event.outputs = ran.tree.map(|tree| tree.to_string());
@@ -502,11 +558,14 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         self.schedule.steps.label(step).to_owned()
     }
 
-    fn t_ms(&self) -> u64 {
-        u64::try_from(self.schedule.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    /// Milliseconds from the start of the build to `moment`.
+    fn ms_of(&self, moment: Instant) -> u64 {
+        let since = moment.saturating_duration_since(self.schedule.started);
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
     }
 
     fn finished(&self, step: usize, status: Status, why: &str) -> ActionFinished {
+        let times = self.times[step];
         ActionFinished {
             id: step,
             label: self.label(step),
@@ -526,7 +585,9 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
             stderr_tail: String::new(),
             faults: Vec::new(),
             command: String::new(),
-            t_ms: self.t_ms(),
+            ready_ms: times.ready.map(|ready| self.ms_of(ready)),
+            start_ms: times.begun.map(|begun| self.ms_of(begun)),
+            t_ms: self.ms_of(Instant::now()),
         }
     }
 }

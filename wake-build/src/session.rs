@@ -23,6 +23,7 @@ use crate::instance::{Instances, instantiate};
 use crate::load::{LoadResult, load};
 use crate::pin::{Done, Pinner};
 use crate::plan::{Plan, Wanted, plan};
+use crate::profile::Profile;
 use crate::resolve::resolve;
 use crate::snapshot::Snapshot;
 use crate::sources::DirSources;
@@ -46,6 +47,8 @@ pub struct Options {
     pub argv: Vec<String>,
     /// The program to start as a worker, and the arguments that make it evaluate or run commands.
     pub workers: Workers,
+    /// Where the time goes, for those who want to know.
+    pub profile: Profile,
 }
 
 /// How worker processes are started.
@@ -85,6 +88,7 @@ pub struct Session {
 impl Session {
     /// Finds the workspace around the person and opens its store.
     pub fn open(options: Options) -> Result<Session, Failure> {
+        let span = options.profile.stage("open");
         let workspace = Workspace::discover(&options.cwd)?;
         let configured = workspace.settings.store.clone().filter(|_| !options.store_is_explicit);
         let store = open_store(&configured.unwrap_or_else(|| options.store.clone()))?;
@@ -104,6 +108,7 @@ impl Session {
         };
         let running =
             wake_exec::WorkerCommand { program: program.clone(), args: vec![sandbox.clone()] };
+        drop(span);
         Ok(Session {
             pool: Pool::new(evaluation, Limits::default()),
             executor: Executor::new(running, ExecutorOptions::default()),
@@ -144,11 +149,18 @@ impl Session {
         self.state_dir().join("state/files")
     }
 
+    /// Where the time goes.
+    pub(crate) fn profile(&self) -> &Profile {
+        &self.options.profile
+    }
+
     /// The checkout as it is now; `snapshot` says what is known of its files.
     pub(crate) fn look<'a>(&'a self, snapshot: Option<&'a Snapshot>) -> Checkout<'a> {
+        let _span = self.profile().stage("read state");
+        let files = Files::open(&self.workspace.root, &self.files_file(), snapshot);
         Checkout {
             session: self,
-            files: Files::open(&self.workspace.root, &self.files_file(), snapshot),
+            files: files.profiled(self.profile()),
             history: History::read(&self.history_file()),
         }
     }
@@ -208,9 +220,10 @@ pub(crate) struct Planned {
 
 impl Checkout<'_> {
     pub(crate) fn evaluator(&self) -> Evaluator<'_> {
-        let Session { pool, store, .. } = self.session;
+        let Session { pool, store, options, .. } = self.session;
         let epoch = EPOCHS.fetch_add(1, Ordering::Relaxed);
-        Evaluator { pool, memo: store.memo(), files: &self.files, epoch, tally: Tally::default() }
+        let (memo, tally) = (store.memo(), Tally::default());
+        Evaluator { pool, memo, files: &self.files, epoch, tally, profile: &options.profile }
     }
 
     /// Loads, resolves, instantiates and plans what `texts` name.
@@ -232,7 +245,10 @@ impl Checkout<'_> {
         keep_going: bool,
     ) -> Result<Planned, Failure> {
         let workspace = &self.session.workspace;
+        let profile = self.session.profile();
+        let span = profile.stage("find targets");
         let Found { mut targets, walked } = find(workspace, texts)?;
+        drop(span);
         let mut result = self.load(evaluator, &targets);
         let left_out = result.errors();
         if !left_out.is_empty() {
@@ -247,8 +263,13 @@ impl Checkout<'_> {
             true => vec![root],
             false => targets.iter().map(|target| target.pkg.clone()).collect(),
         };
+        let span = profile.stage("resolve");
         let resolved = resolve(result.loaded, &roots, evaluator)?;
+        drop(span);
+        let span = profile.stage("instantiate");
         let instances = instantiate(&resolved, evaluator)?;
+        drop(span);
+        let _span = profile.stage("plan modules");
         let mut wanted = Vec::new();
         for target in &targets {
             wanted.extend(modules_of(target, &resolved.by_dir, &instances, config)?);
@@ -260,6 +281,7 @@ impl Checkout<'_> {
     /// Loads the targets' packages, and the root package if one of them takes something from the
     /// global namespace, which is the root package's to define.
     fn load(&self, evaluator: &Evaluator, targets: &[Target]) -> LoadResult {
+        let _span = self.session.profile().stage("load");
         let workspace = &self.session.workspace;
         let mut dirs: Vec<RelPath> = targets.iter().map(|target| target.pkg.clone()).collect();
         dirs.dedup();

@@ -1,14 +1,16 @@
 //! The one doorway to the build: settings in, a session out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wake_build::diagnostic::{Class, Diagnostic, Failure};
+use wake_build::profile::Profile;
 use wake_build::store::{Store, StoreError};
 use wake_build::{BuildReport, BuildRequest, Cancel, Options, Session, Workers};
 use wake_exec::{Executor, ExecutorOptions, Finding, SandboxError, WorkerCommand};
 
 use crate::report;
+use crate::report::profile::ProfileFile;
 use crate::report::witness::Witness;
 use crate::settings::Settings;
 use crate::signals;
@@ -20,6 +22,10 @@ pub(crate) const SANDBOX_WORKER: &str = "__sandbox";
 
 /// Opens the workspace around the person.
 pub(crate) fn open(settings: &Settings) -> Result<Session, Failure> {
+    open_profiled(settings, Profile::default())
+}
+
+fn open_profiled(settings: &Settings, profile: Profile) -> Result<Session, Failure> {
     let program = program()?;
     let (store, store_is_explicit) = settings.store()?;
     Session::open(Options {
@@ -34,6 +40,7 @@ pub(crate) fn open(settings: &Settings) -> Result<Session, Failure> {
             evaluate: EVALUATION_WORKER.to_owned(),
             sandbox: SANDBOX_WORKER.to_owned(),
         },
+        profile,
     })
 }
 
@@ -44,9 +51,15 @@ fn program() -> Result<PathBuf, Diagnostic> {
 }
 
 /// Builds and tells everything, failures before the first event included; the report has the code.
-pub(crate) fn build(settings: &Settings, request: &BuildRequest) -> BuildReport {
+///
+/// Where the time went is written to `profile`, relative to where wake was told to be.
+pub(crate) fn build(
+    settings: &Settings,
+    request: &BuildRequest,
+    profile: Option<&Path>,
+) -> BuildReport {
     let mut witness = Witness::new(report::reporter(settings));
-    match start(settings) {
+    match record(settings, profile, &mut witness).and_then(|profile| start(settings, profile)) {
         Ok((session, cancel)) => {
             let report = session.build(request, &cancel, &mut witness);
             BuildReport { exit: signals::exit_code(report.exit), ..report }
@@ -58,8 +71,21 @@ pub(crate) fn build(settings: &Settings, request: &BuildRequest) -> BuildReport 
     }
 }
 
-fn start(settings: &Settings) -> Result<(Session, Arc<Cancel>), Failure> {
-    let session = open(settings)?;
+/// The profile of a build, which `witness` will write where that was asked for.
+fn record(
+    settings: &Settings,
+    path: Option<&Path>,
+    witness: &mut Witness,
+) -> Result<Profile, Failure> {
+    let Some(path) = path else { return Ok(Profile::default()) };
+    let file = ProfileFile::prepare(&settings.cwd.join(path))?;
+    let profile = Profile::recording();
+    witness.keep(file, profile.clone());
+    Ok(profile)
+}
+
+fn start(settings: &Settings, profile: Profile) -> Result<(Session, Arc<Cancel>), Failure> {
+    let session = open_profiled(settings, profile)?;
     let cancel = Cancel::new().map(Arc::new).map_err(|source| {
         Diagnostic::error(Class::Environment, format!("cannot prepare for Ctrl-C: {source}"))
     })?;

@@ -6,6 +6,7 @@ mod worker;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use crate::{Answers, EvalError, Evaluated, Kind, Limits, Request};
 use spawner::Spawner;
@@ -18,6 +19,15 @@ pub struct WorkerCommand {
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<OsString>,
+}
+
+/// Who evaluated a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Service {
+    /// The worker's process number.
+    pub process: u32,
+    /// When it was handed the request.
+    pub began: Instant,
 }
 
 /// Evaluates requests in worker processes: as many as there are callers at once, reused while idle.
@@ -46,12 +56,25 @@ impl Pool {
         request: &Request,
         answers: &dyn Answers,
     ) -> Result<Evaluated, EvalError> {
-        let mut worker = self.worker(request)?;
+        self.evaluate_watched(request, answers).0
+    }
+
+    /// The same, telling which worker was at work and since when; none if none could be started.
+    pub fn evaluate_watched(
+        &self,
+        request: &Request,
+        answers: &dyn Answers,
+    ) -> (Result<Evaluated, EvalError>, Option<Service>) {
+        let mut worker = match self.worker(request) {
+            Ok(worker) => worker,
+            Err(error) => return (Err(error), None),
+        };
+        let service = Service { process: worker.process(), began: Instant::now() };
         let outcome = worker.evaluate(request, answers, &self.limits);
         if worker.is_fit(&self.limits) {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
         }
-        outcome
+        (outcome, Some(service))
     }
 
     fn worker(&self, request: &Request) -> Result<Worker, EvalError> {

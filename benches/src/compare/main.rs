@@ -8,6 +8,7 @@
 //! | `tool` | how each tool is told about them and started |
 //! | `scenario`, `session` | the situations, and the way into each |
 //! | `measure`, `floor` | what a process took, and what nothing can be faster than |
+//! | `evaluation` | the package files, by wake and by the bare evaluator |
 //! | `report` | the table |
 
 #![allow(
@@ -16,6 +17,7 @@
     reason = "a table is what this program is for"
 )]
 
+mod evaluation;
 mod fault;
 mod floor;
 mod measure;
@@ -78,6 +80,9 @@ struct Arguments {
     /// Where to work; it is left there. Without it: in the temporary directory, and removed
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Only compare wake's evaluation of the package files with that of the bare evaluator
+    #[arg(long, conflicts_with_all = ["with", "only_generate", "record"])]
+    evaluation: bool,
     /// Only make the checkouts in DIR, for a look or a profile
     #[arg(long, requires = "dir")]
     only_generate: bool,
@@ -94,6 +99,9 @@ enum Other {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = evaluation::way() {
+        return code;
+    }
     let mut arguments = Arguments::parse();
     if arguments.quick {
         (arguments.packages, arguments.layers, arguments.rounds) = (50, 5, 1);
@@ -122,6 +130,11 @@ fn compare(arguments: &Arguments) -> Result<(), Fault> {
 fn compare_in(base: &Path, arguments: &Arguments) -> Result<(), Fault> {
     let Arguments { packages, layers, files, dependencies, seed, .. } = *arguments;
     let repository = Repository::new(Shape { packages, layers, files, dependencies, seed });
+    if arguments.evaluation {
+        let table = evaluate(base, &repository, arguments)?;
+        print!("{table}");
+        return Ok(());
+    }
     let tools = tools(base, arguments)?;
     let session = Session::new(&repository, &tools, arguments.rounds)?;
     if arguments.only_generate {
@@ -137,6 +150,21 @@ fn compare_in(base: &Path, arguments: &Arguments) -> Result<(), Fault> {
         Some(path) => report::record(path, &section),
         None => Ok(()),
     }
+}
+
+fn evaluate(base: &Path, repository: &Repository, arguments: &Arguments) -> Result<String, Fault> {
+    let program = fs::canonicalize(&arguments.wake).at(&arguments.wake)?;
+    // Nothing is run, so there is no need of the command that packages run.
+    let place = Place::new(base, "wake", Path::new("combine"))?;
+    let checkout = place.checkout();
+    repository.write_sources(&checkout)?;
+    let tool = checkout.join("tool");
+    fs::create_dir_all(&tool).at(&tool)?;
+    let wake = Wake::new(program.clone(), place, arguments.root, arguments.jobs);
+    wake.describe(repository)?;
+    let dirs: Vec<PathBuf> =
+        repository.packages.iter().map(|package| checkout.join(package.path())).collect();
+    evaluation::compare(base, &dirs, &program, arguments.jobs, arguments.rounds)
 }
 
 fn tools(base: &Path, arguments: &Arguments) -> Result<Vec<Box<dyn Tool>>, Fault> {

@@ -13,6 +13,7 @@ use wake_model::{BlobDigest, RelPath};
 use super::file::Snapshot;
 use super::table::{DirRecord, FileKind, FileRecord};
 use crate::files::{Seen, Signature, hash_file, now};
+use crate::profile::{Profile, SpanKind};
 use crate::sources::DirSources;
 use crate::workspace::{PKG_FILE, is_hidden};
 
@@ -37,7 +38,7 @@ pub(crate) struct Differences {
 }
 
 /// Compares the checkout at `root` with `snapshot`, on the threads of the current pool.
-pub(crate) fn verify(snapshot: &Snapshot, root: &Path) -> Verdict {
+pub(crate) fn verify(snapshot: &Snapshot, root: &Path, profile: &Profile) -> Verdict {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let Ok(root_fd) = rustix::fs::open(root, flags, Mode::empty()) else { return Verdict::Stale };
     let count = snapshot.dirs();
@@ -46,7 +47,7 @@ pub(crate) fn verify(snapshot: &Snapshot, root: &Path) -> Verdict {
         .with_min_len(64)
         .map(|index| {
             let dir = snapshot.dir(index)?;
-            Comparison { snapshot, root, root_fd: &root_fd, index, dir: &dir }.compare()
+            Comparison { snapshot, root, root_fd: &root_fd, index, dir: &dir, profile }.compare()
         })
         .try_fold(Differences::default, |all, one| Some(all.and(one?)))
         .collect::<Option<Vec<_>>>();
@@ -73,6 +74,7 @@ struct Comparison<'a> {
     root_fd: &'a OwnedFd,
     index: usize,
     dir: &'a DirRecord,
+    profile: &'a Profile,
 }
 
 impl Comparison<'_> {
@@ -153,7 +155,10 @@ impl Comparison<'_> {
             FileKind::Absent => return None,
             FileKind::File { executable } => {
                 is_as_before(FileType::RegularFile).then_some(())?;
+                let mut span = self.profile.begin(SpanKind::Hashing, || format!("hash {path}"));
                 let (signature, blob, size) = hash_file(dir, name).ok()?;
+                span.note("bytes", || size);
+                drop(span);
                 let now_executable = signature.mode & 0o100 != 0;
                 if blob != record.blob || now_executable != executable {
                     (!record.is_source).then_some(())?;

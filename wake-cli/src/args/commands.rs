@@ -46,6 +46,16 @@ pub(crate) struct BuildArgs {
     /// Print the paths of the results on standard output
     #[arg(long)]
     pub(crate) print: bool,
+    #[command(flatten)]
+    pub(crate) profile: ProfileArgs,
+}
+
+/// For the commands that build.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ProfileArgs {
+    /// Write where the time went to FILE, a trace for the viewers of Perfetto and Chrome
+    #[arg(long = "profile", value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
 }
 
 /// `wake run`
@@ -56,6 +66,8 @@ pub(crate) struct RunArgs {
     pub(crate) target: String,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    #[command(flatten)]
+    pub(crate) profile: ProfileArgs,
     /// Arguments for the program
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) arguments: Vec<OsString>,
@@ -132,13 +144,16 @@ pub(crate) struct LogArgs {
     #[arg(value_name = "RUN")]
     pub(crate) run: Option<String>,
     /// Print what the last action of TARGET wrote
-    #[arg(short, long, value_name = "TARGET", conflicts_with = "failed")]
+    #[arg(short, long, value_name = "TARGET", conflicts_with_all = ["failed", "critical_path"])]
     pub(crate) output: Option<String>,
     /// Show only what failed; without RUN, in the last build
     #[arg(long)]
     pub(crate) failed: bool,
+    /// Show the chain of steps that bounded the build; without RUN, the last one
+    #[arg(long, conflicts_with = "failed")]
+    pub(crate) critical_path: bool,
     /// List the records of formulas instead, or print the one called RUN
-    #[arg(long, conflicts_with_all = ["failed", "output"])]
+    #[arg(long, conflicts_with_all = ["failed", "output", "critical_path"])]
     pub(crate) formulas: bool,
     /// Print JSON
     #[arg(long)]

@@ -142,6 +142,8 @@ mod tests {
             "wake build -q -v",
             "wake build --color sometimes",
             "wake log --failed -o x",
+            "wake log --failed --critical-path",
+            "wake build --profile",
             "wake gc --max-size many",
             "wake eval",
             "wake store",

@@ -27,7 +27,7 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
         link: !args.no_link,
         results: args.print,
     };
-    let report = session::build(settings, &request);
+    let report = session::build(settings, &request, args.profile.file.as_deref());
     if args.print {
         for built in &report.built {
             writeln!(out, "{}", path(built).display())?;

@@ -39,7 +39,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, say: &mut impl io::Write)
         link: true,
         results: true,
     };
-    let report = session::build(settings, &request);
+    let report = session::build(settings, &request, args.profile.file.as_deref());
     match report.exit {
         0 => {}
         code if code == Class::Usage.exit_code() || code > 128 => {

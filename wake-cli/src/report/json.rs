@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
 use wake_build::event::{Event, Reporter, Status};
+use wake_build::run_log::Lines;
 
 /// Milliseconds since 1970.
 pub(crate) type UnixClock = Box<dyn Fn() -> u64>;
@@ -19,25 +19,14 @@ pub(crate) struct Json<W> {
     buffer: Vec<u8>,
     flushed: Instant,
     clock: UnixClock,
-    seq: u64,
-    run: Option<String>,
-}
-
-/// An event with its envelope.
-#[derive(Serialize)]
-struct Line<'a> {
-    seq: u64,
-    t: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    run: Option<&'a str>,
-    #[serde(flatten)]
-    event: &'a Event,
+    lines: Lines,
 }
 
 impl<W: Write> Json<W> {
     /// A reporter that writes to `out`.
     pub(crate) fn new(out: W, clock: UnixClock) -> Self {
-        Json { out, buffer: Vec::new(), flushed: Instant::now(), clock, seq: 0, run: None }
+        let (buffer, flushed, lines) = (Vec::new(), Instant::now(), Lines::default());
+        Json { out, buffer, flushed, clock, lines }
     }
 
     fn flush(&mut self) {
@@ -59,20 +48,8 @@ fn may_wait(event: &Event) -> bool {
 
 impl<W: Write> Reporter for Json<W> {
     fn event(&mut self, event: &Event) {
-        let run = match event {
-            // The event itself names the run.
-            Event::Started { run, .. } => {
-                self.run = Some(run.clone());
-                None
-            }
-            _ => self.run.as_deref(),
-        };
-        let t = (self.clock)() as f64 / 1000.0;
-        let line = Line { seq: self.seq, t, run, event };
-        self.seq += 1;
         // Writing to memory cannot fail, and an event has no map with keys that are not strings.
-        let _ = serde_json::to_writer(&mut self.buffer, &line);
-        self.buffer.push(b'\n');
+        let _ = self.lines.write(event, (self.clock)(), &mut self.buffer);
         if !may_wait(event) || self.flushed.elapsed() >= LATEST {
             self.flush();
         }

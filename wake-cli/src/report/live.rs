@@ -13,23 +13,17 @@ use crate::terminal::words;
 const WORTH_A_LINE: Duration = Duration::from_secs(1);
 
 /// The bar, and below it the commands that have run for a while, at most a third of the terminal.
-pub(crate) fn lines(
-    tally: &Tally,
-    now: Duration,
-    jobs: usize,
-    size: Size,
-    style: Style,
-) -> Vec<String> {
+pub(crate) fn lines(tally: &Tally, now: Duration, size: Size, style: Style) -> Vec<String> {
     if tally.counts.total == 0 {
         let line = style.verb(Role::Guide, "Evaluating", words::clock(now));
         return if now < WORTH_A_LINE { Vec::new() } else { vec![line] };
     }
-    let mut lines = vec![bar_line(tally, now, jobs, size.columns, style)];
+    let mut lines = vec![bar_line(tally, now, size.columns, style)];
     lines.extend(running_lines(tally, now, size, style));
     lines
 }
 
-fn bar_line(tally: &Tally, now: Duration, jobs: usize, room: usize, style: Style) -> String {
+fn bar_line(tally: &Tally, now: Duration, room: usize, style: Style) -> String {
     let parts = tally.parts();
     let mut facts = format!("{}/{}", parts.done, tally.counts.total);
     let numbers = [
@@ -42,7 +36,7 @@ fn bar_line(tally: &Tally, now: Duration, jobs: usize, room: usize, style: Style
         facts += &format!("  {name} {number}");
     }
     facts += &format!("  {}", words::clock(now));
-    let estimate = tally.estimate(now, jobs).filter(|left| left.as_secs() > 0);
+    let estimate = tally.estimate(now).filter(|left| left.as_secs() > 0);
     if let Some(left) = estimate {
         facts += &format!("  eta ~{}", words::clock(left));
     }
@@ -148,13 +142,13 @@ mod tests {
         let size = Size { columns: 100, rows: 30 };
         let now = Duration::from_millis(3_500);
         assert_eq!(
-            lines(&some(), now, 2, size, PLAIN),
+            lines(&some(), now, size, PLAIN),
             [
                 "    Building [======>>>>>>>>>>>>------......] 1/5  hit 1  running 2  3s",
                 "   └ //compiler:core  2s",
             ]
         );
-        let later = lines(&some(), Duration::from_secs(64), 2, size, PLAIN);
+        let later = lines(&some(), Duration::from_secs(64), size, PLAIN);
         assert_eq!(later[1], "   ├ //compiler:core  1m03s");
         assert_eq!(later[2], "   └ //web:bundle     1m01s");
     }
@@ -163,7 +157,7 @@ mod tests {
     fn no_line_is_wider_than_the_terminal() {
         for columns_there in 1..120 {
             let size = Size { columns: columns_there, rows: 12 };
-            for line in lines(&some(), Duration::from_secs(64), 2, size, PLAIN) {
+            for line in lines(&some(), Duration::from_secs(64), size, PLAIN) {
                 let room = columns_there.max(VERB_COLUMNS + 2);
                 assert!(columns(&line) < room, "{columns_there}: {line}");
             }
@@ -179,7 +173,7 @@ mod tests {
         }
         let size = Size { columns: 80, rows: 12 };
         let plain = Style { color: false, unicode: false };
-        let lines = lines(&tally(events), Duration::from_secs(2), 2, size, plain);
+        let lines = lines(&tally(events), Duration::from_secs(2), size, plain);
         assert_eq!(lines[1..], ["   |- //a:b  2s", "   |- //a:b  2s", "   `- 7 more"]);
     }
 
@@ -187,7 +181,7 @@ mod tests {
     fn evaluation_is_named_once_it_takes_a_second() {
         let size = Size { columns: 80, rows: 24 };
         let nothing = Tally::default();
-        assert_eq!(lines(&nothing, Duration::from_millis(999), 2, size, PLAIN), [""; 0]);
-        assert_eq!(lines(&nothing, Duration::from_secs(2), 2, size, PLAIN), ["  Evaluating 2s"]);
+        assert_eq!(lines(&nothing, Duration::from_millis(999), size, PLAIN), [""; 0]);
+        assert_eq!(lines(&nothing, Duration::from_secs(2), size, PLAIN), ["  Evaluating 2s"]);
     }
 }

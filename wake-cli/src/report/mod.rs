@@ -7,6 +7,7 @@ pub(crate) mod excerpt;
 pub(crate) mod json;
 pub(crate) mod live;
 pub(crate) mod plain;
+pub(crate) mod profile;
 #[cfg(test)]
 pub(crate) mod recorded;
 #[cfg(test)]
@@ -64,9 +65,8 @@ pub(crate) fn reporter(settings: &Settings) -> Box<dyn Reporter> {
         (_, Progress::None) => Box::new(Verbs::new(out, settings.manner, clock, None)),
         (_, Progress::Bar) => {
             let columns = settings.columns;
-            let jobs = settings.jobs.unwrap_or(settings.processors);
             let size = Box::new(move || screen::of_stderr(columns));
-            let bar = Bar { size, jobs, drawn: Duration::ZERO };
+            let bar = Bar { size, drawn: Duration::ZERO };
             Box::new(Verbs::new(out, settings.manner, clock, Some(bar)))
         }
     }

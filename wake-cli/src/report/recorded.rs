@@ -22,11 +22,12 @@ pub(crate) fn finished(id: usize, label: &str, status: Status, t_ms: u64) -> Eve
 /// It ends, with every detail open to change.
 pub(crate) fn action(id: usize, label: &str, status: Status, t_ms: u64) -> ActionFinished {
     let ran = matches!(status, Status::Ran | Status::Failed);
+    let key = status != Status::Skipped && status != Status::Aborted;
     ActionFinished {
         id,
         label: label.into(),
         status,
-        key: (status != Status::Skipped && status != Status::Aborted).then(|| KEY.into()),
+        key: key.then(|| KEY.into()),
         outcome: ran.then(|| if status == Status::Ran { "exit 0".into() } else { "exit 2".into() }),
         exit: ran.then_some(if status == Status::Ran { 0 } else { 2 }),
         why: "no earlier run".into(),
@@ -41,6 +42,8 @@ pub(crate) fn action(id: usize, label: &str, status: Status, t_ms: u64) -> Actio
         stderr_tail: String::new(),
         faults: Vec::new(),
         command: "./build.sh".into(),
+        ready_ms: (status != Status::Skipped).then_some(t_ms.saturating_sub(1_210)),
+        start_ms: key.then_some(t_ms.saturating_sub(1_200)),
         t_ms,
     }
 }
@@ -54,6 +57,7 @@ pub(crate) fn begun(sandbox: &str) -> Event {
         argv: vec!["wake".into(), "build".into()],
         root: "/w".into(),
         sandbox: sandbox.into(),
+        jobs: 2,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where a build stands, kept from its events.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
@@ -8,11 +9,17 @@ use wake_build::event::{Counts, Event, Status};
 /// The steps of a build with what is known of each.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
+    /// Commands that run at once at most.
+    jobs: usize,
     steps: HashMap<usize, Step>,
+    /// As announced: what a step needs comes before it.
+    order: Vec<usize>,
     dependents: HashMap<usize, Vec<usize>>,
     running: BTreeMap<usize, Running>,
     ready: usize,
     usual: Usual,
+    /// Made when an estimate is first asked for after a step was announced.
+    outlook: OnceCell<Outlook>,
     /// What became of the steps so far; `total` is the steps announced.
     pub(crate) counts: Counts,
     /// The labels of the failed steps, in the order of their failing.
@@ -53,6 +60,15 @@ struct Usual {
     sum_ms: u64,
 }
 
+/// What past durations say of the whole build.
+#[derive(Debug)]
+struct Outlook {
+    /// What a step is taken to last of which nothing is known; none if that is most of them.
+    mean_ms: Option<u64>,
+    /// Milliseconds from the start of each step to the end of the build, however many may run at once.
+    way_ms: HashMap<usize, u64>,
+}
+
 /// How many steps are in each part of the bar.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Parts {
@@ -70,6 +86,7 @@ impl Tally {
     /// Takes one event into account.
     pub(crate) fn event(&mut self, event: &Event) {
         match event {
+            Event::Started { jobs, .. } => self.jobs = *jobs,
             Event::Announced { id, needs, usual_ms, .. } => self.announce(*id, needs, *usual_ms),
             Event::ActionStarted { id, label, t_ms, .. } => self.start(*id, label, *t_ms),
             Event::ActionFinished(finished) => {
@@ -102,25 +119,47 @@ impl Tally {
         Parts { done, running, ready: self.ready, unknown }
     }
 
-    /// How long the rest may take with `jobs` commands at once, if most of it ran before.
+    /// How long the rest may take: all its work, shared by the commands that run at once, but no less
+    /// than the longest way through what needs each other. None if most of it never ran before.
     ///
     /// An upper guess: what turns out to be remembered costs nothing.
-    pub(crate) fn estimate(&self, now: Duration, jobs: usize) -> Option<Duration> {
+    pub(crate) fn estimate(&self, now: Duration) -> Option<Duration> {
         let Parts { running, ready, unknown, .. } = self.parts();
         let waiting = ready + unknown;
-        if self.usual.known * 2 < waiting || waiting + running == 0 {
+        if waiting + running == 0 {
             return None;
         }
-        let mean_ms = self.usual.sum_ms.checked_div(self.usual.known as u64).unwrap_or(0);
-        let unknown_ms = mean_ms * (waiting - self.usual.known.min(waiting)) as u64;
-        let mut sum = Duration::from_millis(self.usual.sum_ms + unknown_ms);
-        let mut longest = Duration::ZERO;
-        for running in self.running.values() {
-            let left = running.usual?.saturating_sub(now.saturating_sub(running.since));
-            sum += left;
-            longest = longest.max(left);
+        let Outlook { mean_ms, way_ms } = self.outlook.get_or_init(|| self.look_ahead());
+        let mean = Duration::from_millis((*mean_ms)?);
+        let way = |id: &usize| Duration::from_millis(way_ms.get(id).copied().unwrap_or(0));
+        let strangers = waiting.saturating_sub(self.usual.known) as u32;
+        let mut work = Duration::from_millis(self.usual.sum_ms) + mean * strangers;
+        let is_ready = |(_, step): &(&usize, &Step)| step.phase == Phase::Ready;
+        let ready_ways = self.steps.iter().filter(is_ready).map(|(id, _)| way(id));
+        let mut longest = ready_ways.max().unwrap_or_default();
+        for (id, running) in &self.running {
+            let usual = running.usual.unwrap_or(mean);
+            let left = usual.saturating_sub(now.saturating_sub(running.since));
+            work += left;
+            longest = longest.max(left + way(id).saturating_sub(usual));
         }
-        Some((sum / jobs.max(1) as u32).max(longest))
+        Some((work / self.jobs.max(1) as u32).max(longest))
+    }
+
+    fn look_ahead(&self) -> Outlook {
+        let known: Vec<u64> = self.steps.values().filter_map(|step| step.usual_ms).collect();
+        let mean_ms = match known.len() * 2 >= self.steps.len() {
+            true => known.iter().sum::<u64>().checked_div(known.len() as u64),
+            false => None,
+        };
+        let mut way_ms = HashMap::with_capacity(self.order.len());
+        for id in self.order.iter().rev() {
+            let after = self.dependents.get(id).into_iter().flatten();
+            let after = after.filter_map(|dependent| way_ms.get(dependent)).max();
+            let own = self.steps.get(id).and_then(|step| step.usual_ms).or(mean_ms);
+            way_ms.insert(*id, own.unwrap_or(0) + after.copied().unwrap_or(0));
+        }
+        Outlook { mean_ms, way_ms }
     }
 
     fn announce(&mut self, id: usize, needs: &[usize], usual_ms: Option<u64>) {
@@ -137,6 +176,8 @@ impl Tally {
         self.usual.known += usize::from(usual_ms.is_some());
         self.usual.sum_ms += usual_ms.unwrap_or(0);
         self.counts.total += 1;
+        self.order.push(id);
+        self.outlook.take();
         self.steps.insert(id, Step { open: open.len(), usual_ms, phase });
     }
 
@@ -187,7 +228,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::recorded::{announced, finished, started};
+    use crate::report::recorded::{announced, begun, finished, started};
 
     fn tally(events: &[Event]) -> Tally {
         let mut tally = Tally::default();
@@ -212,25 +253,67 @@ mod tests {
         assert_eq!(tally(&events).parts(), parts(2, 0, 2, 0));
     }
 
+    fn usual(id: usize, label: &str, needs: &[usize], ms: Option<u64>) -> Event {
+        let needs = needs.to_vec();
+        Event::Announced { id, label: label.into(), needs, requested: false, usual_ms: ms }
+    }
+
+    /// A tally that was told how many commands run at once.
+    fn with_jobs(jobs: usize, events: &[Event]) -> Tally {
+        let Event::Started { v, run, wake, argv, root, sandbox, .. } = begun("strict") else {
+            unreachable!("it begins")
+        };
+        let mut tally = Tally::default();
+        tally.event(&Event::Started { v, run, wake, argv, root, sandbox, jobs });
+        events.iter().for_each(|event| tally.event(event));
+        tally
+    }
+
     #[test]
     fn the_estimate_is_work_over_jobs_but_no_less_than_what_runs() {
-        let usual = |id, label: &str, ms| match announced(id, label, &[]) {
-            Event::Announced { id, label, needs, requested, .. } => {
-                Event::Announced { id, label, needs, requested, usual_ms: ms }
-            }
-            other => other,
-        };
-        let events = [usual(0, "a", Some(10_000)), usual(1, "b", Some(4_000)), usual(2, "c", None)];
-        let mut tally = tally(&events);
+        let events = [
+            usual(0, "a", &[], Some(10_000)),
+            usual(1, "b", &[], Some(4_000)),
+            usual(2, "c", &[], None),
+        ];
         // 10 + 4 and the mean, 7, for the stranger.
-        assert_eq!(tally.estimate(Duration::ZERO, 1), Some(Duration::from_secs(21)));
+        let one = with_jobs(1, &events);
+        assert_eq!(one.estimate(Duration::ZERO), Some(Duration::from_secs(21)));
+        let mut tally = with_jobs(4, &events);
         tally.event(&started(0, "a", 0));
         tally.event(&finished(2, "c", Status::Hit, 0));
         let now = Duration::from_secs(1);
-        assert_eq!(tally.estimate(now, 4), Some(Duration::from_secs(9)));
+        assert_eq!(tally.estimate(now), Some(Duration::from_secs(9)));
+        // Longer than ever before: at any moment now.
+        assert_eq!(tally.estimate(Duration::from_secs(30)), Some(Duration::from_secs(4)));
         tally.event(&finished(1, "b", Status::Hit, 0));
         tally.event(&finished(0, "a", Status::Ran, 0));
-        assert_eq!(tally.estimate(now, 4), None);
+        assert_eq!(tally.estimate(now), None);
+    }
+
+    #[test]
+    fn the_estimate_is_no_less_than_the_longest_way() {
+        let events = [
+            usual(0, "a", &[], Some(2_000)),
+            usual(1, "b", &[0], Some(3_000)),
+            usual(2, "c", &[1], Some(5_000)),
+            usual(3, "d", &[], Some(1_000)),
+        ];
+        let mut tally = with_jobs(8, &events);
+        assert_eq!(tally.estimate(Duration::ZERO), Some(Duration::from_secs(10)));
+        tally.event(&started(0, "a", 0));
+        tally.event(&started(3, "d", 0));
+        assert_eq!(tally.estimate(Duration::from_secs(1)), Some(Duration::from_secs(9)));
+        // 3 and 5, whatever else runs beside them.
+        tally.event(&finished(0, "a", Status::Ran, 1_000));
+        assert_eq!(tally.estimate(Duration::from_secs(1)), Some(Duration::from_secs(8)));
+    }
+
+    #[test]
+    fn nothing_is_guessed_where_most_is_new() {
+        let events =
+            [usual(0, "a", &[], Some(2_000)), usual(1, "b", &[], None), usual(2, "c", &[], None)];
+        assert_eq!(with_jobs(1, &events).estimate(Duration::ZERO), None);
     }
 
     #[test]

@@ -36,8 +36,6 @@ pub(crate) struct Verbs<W> {
 pub(crate) struct Bar {
     /// How large the terminal is now.
     pub(crate) size: Box<dyn Fn() -> Size>,
-    /// Commands that run at once at most.
-    pub(crate) jobs: usize,
     /// When it was last drawn.
     pub(crate) drawn: Duration,
 }
@@ -177,7 +175,7 @@ impl<W: Write> Verbs<W> {
             return;
         }
         bar.drawn = now;
-        let lines = live::lines(&self.tally, now, bar.jobs, (bar.size)(), self.manner.style);
+        let lines = live::lines(&self.tally, now, (bar.size)(), self.manner.style);
         self.screen.live(lines);
     }
 }
@@ -342,11 +340,7 @@ web/PKG.libsonnet:6:3: error: `./src/chart.ts` is not in the sandbox
         let mut out = Vec::new();
         let time = std::rc::Rc::new(std::cell::Cell::new(Duration::ZERO));
         let reading = std::rc::Rc::clone(&time);
-        let bar = Bar {
-            size: Box::new(|| Size { columns: 60, rows: 24 }),
-            jobs: 2,
-            drawn: Duration::ZERO,
-        };
+        let bar = Bar { size: Box::new(|| Size { columns: 60, rows: 24 }), drawn: Duration::ZERO };
         let manner = manner(Verbosity::Normal, Detail::Full);
         let clock: Clock = Box::new(move || reading.get());
         let mut verbs = Verbs::new(&mut out, manner, clock, Some(bar));

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use wake_build::diagnostic::{Diagnostic, Failure};
 use wake_build::event::{Counts, Event, Reporter};
+use wake_build::profile::Profile;
 
+use crate::report::profile::ProfileFile;
 use crate::signals;
 
 /// Passes events on and remembers what they told.
@@ -16,12 +18,18 @@ pub(crate) struct Witness {
     start: Instant,
     told: Vec<Diagnostic>,
     ended: bool,
+    profile: Option<(ProfileFile, Profile)>,
 }
 
 impl Witness {
     /// A witness in front of `inner`.
     pub(crate) fn new(inner: Box<dyn Reporter>) -> Self {
-        Witness { inner, start: Instant::now(), told: Vec::new(), ended: false }
+        Witness { inner, start: Instant::now(), told: Vec::new(), ended: false, profile: None }
+    }
+
+    /// Writes `profile` to `file` just before the end is told, however the build ends.
+    pub(crate) fn keep(&mut self, file: ProfileFile, profile: Profile) {
+        self.profile = Some((file, profile));
     }
 
     /// Tells what of `failure` was not told, and ends the stream if it has no end yet.
@@ -54,6 +62,10 @@ impl Reporter for Witness {
             Event::Diagnostic(diagnostic) => self.told.push((**diagnostic).clone()),
             Event::Finished { exit, classes, counts, wall_ms, saved_ms } => {
                 self.ended = true;
+                let profile = self.profile.take();
+                if let Some(fault) = profile.and_then(|(file, spans)| file.write(&spans.take())) {
+                    self.inner.event(&Event::Diagnostic(Box::new(fault)));
+                }
                 // Only the program knows which signal it was.
                 return self.inner.event(&Event::Finished {
                     exit: signals::exit_code(*exit),

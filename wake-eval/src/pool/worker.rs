@@ -42,6 +42,11 @@ impl Worker {
         Ok(Worker { child, stdin, stdout, stderr, served: 0, leaving: false })
     }
 
+    /// The number of its process.
+    pub(super) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(super) fn is_alive(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }

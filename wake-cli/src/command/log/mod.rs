@@ -1,5 +1,6 @@
 //! `wake log`: past builds, from the events that they left in `.wake/runs`.
 
+mod critical;
 mod formulas;
 mod output;
 mod past;
@@ -32,6 +33,10 @@ pub(crate) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> 
     let session = session::open(settings)?;
     if let Some(target) = &args.output {
         return output::run(target, args.run.as_deref(), &session, out);
+    }
+    if args.critical_path {
+        let past = find(args.run.as_deref(), &session)?;
+        return critical::run(&past, args.json, settings.manner.style, out);
     }
     let past = match (&args.run, args.failed) {
         (None, false) => return list(args.json, &session, settings, out),

@@ -41,6 +41,12 @@ impl Past {
         Ok(Past { run, ended, text, events })
     }
 
+    /// A build as a test tells it.
+    #[cfg(test)]
+    pub(super) fn told(run: &str, events: Vec<Event>) -> Past {
+        Past { run: run.to_owned(), ended: SystemTime::UNIX_EPOCH, text: String::new(), events }
+    }
+
     /// What was typed.
     pub(super) fn argv(&self) -> &[String] {
         self.events
@@ -50,6 +56,17 @@ impl Past {
                 _ => None,
             })
             .unwrap_or_default()
+    }
+
+    /// How many commands ran at once at most; 0 in a log of a wake that did not say it.
+    pub(super) fn jobs(&self) -> usize {
+        self.events
+            .iter()
+            .find_map(|event| match event {
+                Event::Started { jobs, .. } => Some(*jobs),
+                _ => None,
+            })
+            .unwrap_or(0)
     }
 
     /// How it ended; none if it was cut short, or goes on.

@@ -1,0 +1,37 @@
+//! What the small things cost that a build does thousands of times.
+//!
+//! `cargo bench -p wake-benches` measures all of them, `-- hashing` those whose name contains a word. What they come to on
+//! one machine says nothing about another; compare with a run on the same one, as the tool does by itself.
+//!
+//! | file | measures |
+//! |---|---|
+//! | `hashing` | reading and hashing files of the checkout |
+//! | `encoding` | the key of an action, canonical JSON |
+//! | `store` | results taken over, records written and looked up |
+//! | `evaluation` | a package and a module through a worker process |
+
+#![allow(clippy::unwrap_used, reason = "a measurement that cannot be made ends the program")]
+
+mod encoding;
+mod evaluation;
+mod hashing;
+mod sample;
+mod store;
+
+use std::process::ExitCode;
+
+use criterion::Criterion;
+
+fn main() -> ExitCode {
+    // The workers of `evaluation` are this program under another name.
+    if std::env::args().nth(1).as_deref() == Some(evaluation::WORKER) {
+        return wake_build::evaluation_worker();
+    }
+    let mut criterion = Criterion::default().configure_from_args();
+    hashing::measure(&mut criterion);
+    encoding::measure(&mut criterion);
+    store::measure(&mut criterion);
+    evaluation::measure(&mut criterion);
+    criterion.final_summary();
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,61 @@
+//! Actions and results as a build of small packages has them.
+
+use std::collections::BTreeMap;
+
+use wake_model::{
+    Action, BlobDigest, Command, InputNode, Invocation, Manifest, Node, Outcome, RelPath, RootFs,
+    RunRecord, SandboxLevel, TreeDigest, Usage, User,
+};
+
+/// An action with `files` files of its own and half as many results of others; another for each `number`.
+pub(crate) fn action(number: u64, files: u64) -> Action {
+    let file = |n: u64| {
+        let blob = BlobDigest::of(&(number * files + n).to_le_bytes());
+        (path(&format!("work/src/file{n}.txt")), InputNode::File { blob, executable: false })
+    };
+    let tree = |n: u64| {
+        let at = format!("work/.wake/modules/@pkg{n}@1.0.0@core@0123456789abcdef/out");
+        let tree = TreeDigest(BlobDigest::of(&(number + n).to_le_bytes()).0);
+        (path(&at), InputNode::Tree(tree))
+    };
+    Action {
+        command: Command::Run(Invocation {
+            program: "./tool".into(),
+            args: vec![number.to_string()],
+            env: BTreeMap::from([("PATH".into(), "/usr/bin:/bin".into())]),
+            stdin: String::new(),
+            cwd: "/work".into(),
+        }),
+        root: RootFs::Empty,
+        inputs: (0..files).map(file).chain((0..files / 2).map(tree)).collect(),
+        outputs: Vec::new(),
+        user: User { uid: 1000, gid: 1000, hostname: "wake".into() },
+        network: false,
+        sandbox: SandboxLevel::Strict,
+        platform: "x86_64-linux".into(),
+    }
+}
+
+/// What a command that wrote `bytes` to `out` left behind.
+pub(crate) fn outputs(bytes: &[u8]) -> Manifest {
+    let (blob, size) = (BlobDigest::of(bytes), bytes.len() as u64);
+    Manifest::new([(path("out"), Node::File { blob, size, executable: false })]).unwrap()
+}
+
+/// The record of a command that succeeded.
+pub(crate) fn record(outputs: Manifest) -> RunRecord {
+    RunRecord {
+        guid: "00000000-11111111-22222222".into(),
+        started_ms: 0,
+        outcome: Outcome::Exited(0),
+        outputs,
+        stdout: None,
+        stderr: None,
+        usage: Usage::default(),
+        sandbox: SandboxLevel::Strict,
+    }
+}
+
+fn path(text: &str) -> RelPath {
+    text.parse().unwrap()
+}

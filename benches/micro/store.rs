@@ -1,0 +1,91 @@
+//! Results taken over by the store, records written and looked up.
+
+use std::cell::Cell;
+
+use criterion::{BatchSize, Criterion};
+use wake_model::{ActionDigest, Manifest};
+use wake_store::{ActionEntry, Logs, Scratch, Store};
+
+use crate::sample::{action, outputs, record};
+
+pub(crate) fn measure(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(&dir.path().join("store")).unwrap();
+    // No two results and no two keys are the same: what is there already costs less.
+    let numbers = Numbers::default();
+    let mut group = criterion.benchmark_group("store");
+    group.bench_function("adopt an output", |bencher| {
+        bencher.iter_batched(
+            || ready(&store, numbers.next()),
+            |(scratch, manifest)| {
+                store.adopt_tree(scratch.path(), &manifest).unwrap();
+                scratch
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    group.bench_function("put a record", |bencher| {
+        let (scratch, manifest) = ready(&store, numbers.next());
+        let adopted = store.adopt_tree(scratch.path(), &manifest).unwrap();
+        let record = record(manifest);
+        bencher.iter_batched(
+            || action(numbers.next(), 10),
+            |action| {
+                let entry = ActionEntry {
+                    digest: action.digest(),
+                    action: &action,
+                    record: &record,
+                    tree: adopted.tree,
+                    stamps: &adopted.stamps,
+                    logs: Logs::default(),
+                };
+                store.put_action(entry).unwrap();
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    let digest = kept(&store, numbers.next());
+    group.bench_function("get a record", |bencher| {
+        bencher.iter(|| store.action(&digest).unwrap().hit().unwrap());
+    });
+    group.bench_function("look up in vain", |bencher| {
+        let absent = action(numbers.next(), 10).digest();
+        bencher.iter(|| assert!(store.action(&absent).unwrap().hit().is_none()));
+    });
+    group.finish();
+}
+
+/// Counts up, from wherever it is asked.
+#[derive(Default)]
+struct Numbers(Cell<u64>);
+
+impl Numbers {
+    fn next(&self) -> u64 {
+        self.0.replace(self.0.get() + 1)
+    }
+}
+
+/// A result as an executor leaves it.
+fn ready(store: &Store, number: u64) -> (Scratch, Manifest) {
+    let scratch = store.scratch().unwrap();
+    let bytes = number.to_le_bytes().repeat(128);
+    std::fs::write(scratch.path().join("out"), &bytes).unwrap();
+    (scratch, outputs(&bytes))
+}
+
+fn kept(store: &Store, number: u64) -> ActionDigest {
+    let (scratch, manifest) = ready(store, number);
+    let adopted = store.adopt_tree(scratch.path(), &manifest).unwrap();
+    let (action, record) = (action(number, 10), record(manifest));
+    let digest = action.digest();
+    let entry = ActionEntry {
+        digest,
+        action: &action,
+        record: &record,
+        tree: adopted.tree,
+        stamps: &adopted.stamps,
+        logs: Logs::default(),
+    };
+    store.put_action(entry).unwrap();
+    digest
+}

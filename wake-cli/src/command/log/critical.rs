@@ -1,0 +1,334 @@
+//! `wake log --critical-path`: the chain of steps that bounded a build.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::io::Write;
+
+use serde::Serialize;
+use wake_build::event::{ActionFinished, Event, Status};
+
+use crate::command::log::past::Past;
+use crate::exit::{Exit, Outcome};
+use crate::print;
+use crate::terminal::escape;
+use crate::terminal::style::{Role, Style};
+use crate::terminal::width::{columns, pad};
+use crate::terminal::words;
+
+/// Says which chain bounded the run, and how long each link of it took.
+pub(super) fn run(past: &Past, as_json: bool, style: Style, out: &mut impl Write) -> Outcome {
+    let path = CriticalPath::of(past);
+    if as_json {
+        return print::json(&path, out);
+    }
+    out.write_all(path.text(style).as_bytes())?;
+    Ok(Exit::Success)
+}
+
+/// The chain of steps, each of which needs the one before it, that took longest.
+///
+/// No number of jobs would have made the build shorter than its work. The time before the chain, its waiting
+/// and its work, and the time after it add up to the build.
+#[derive(Debug, PartialEq, Serialize)]
+struct CriticalPath {
+    run: String,
+    /// Commands that ran at once at most.
+    jobs: usize,
+    /// From start to end; none if the log was cut short.
+    wall_ms: Option<u64>,
+    /// Until the first link had all that it needs: evaluating and planning, mostly.
+    before_ms: u64,
+    /// What the links took, in all.
+    total_ms: u64,
+    /// How long they waited, in all.
+    waited_ms: u64,
+    /// From the end of the last link to that of the build.
+    after_ms: Option<u64>,
+    /// First to last.
+    steps: Vec<Link>,
+}
+
+/// One step of the chain.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+struct Link {
+    id: usize,
+    label: String,
+    status: Status,
+    /// From the end of the link before it, or for the first from when it was ready, until its command
+    /// began or it was looked up: for other steps that it needs, or for its turn.
+    waited_ms: u64,
+    /// From there to its end.
+    took_ms: u64,
+    /// When it ended, from the start of the build.
+    end_ms: u64,
+}
+
+/// A step that came to an end, as the log tells it.
+struct Ended<'a> {
+    label: &'a str,
+    status: Status,
+    ready_ms: u64,
+    start_ms: u64,
+    end_ms: u64,
+}
+
+impl<'a> Ended<'a> {
+    fn of(finished: &'a ActionFinished) -> Self {
+        let end_ms = finished.t_ms;
+        let start_ms = finished.start_ms.unwrap_or(end_ms).min(end_ms);
+        let ready_ms = finished.ready_ms.unwrap_or(start_ms).min(start_ms);
+        Ended { label: &finished.label, status: finished.status, ready_ms, start_ms, end_ms }
+    }
+}
+
+/// The longest chain that ends in a step.
+#[derive(Clone, Copy)]
+struct Chain {
+    took_ms: u64,
+    before: Option<usize>,
+}
+
+impl CriticalPath {
+    fn of(past: &Past) -> CriticalPath {
+        let ended: HashMap<usize, Ended> = past
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::ActionFinished(finished) if was_performed(finished.status) => {
+                    Some((finished.id, Ended::of(finished)))
+                }
+                _ => None,
+            })
+            .collect();
+        let steps = links(&longest(past, &ended), &ended);
+        let wall_ms = past.end().map(|end| end.wall_ms);
+        let end_ms = steps.last().map_or(0, |link| link.end_ms);
+        let total_ms = steps.iter().map(|link| link.took_ms).sum();
+        let waited_ms = steps.iter().map(|link| link.waited_ms).sum();
+        CriticalPath {
+            run: past.run.clone(),
+            jobs: past.jobs(),
+            wall_ms,
+            before_ms: end_ms.saturating_sub(total_ms + waited_ms),
+            total_ms,
+            waited_ms,
+            after_ms: wall_ms.map(|wall_ms| wall_ms.saturating_sub(end_ms)),
+            steps,
+        }
+    }
+
+    fn text(&self, style: Style) -> String {
+        let run = self.run.split('-').next().unwrap_or(&self.run);
+        let mut text = match self.wall_ms {
+            Some(wall_ms) => format!("run {run} took {}", words::span_ms(wall_ms)),
+            None => format!("run {run} was cut short"),
+        };
+        if self.steps.is_empty() {
+            return text + "; no step of it was performed\n";
+        }
+        let steps = words::count(self.steps.len(), "step");
+        let [total, waited] = [self.total_ms, self.waited_ms].map(words::span_ms);
+        text +=
+            &format!("; its longest chain is {steps}, {total} of work and {waited} of waiting\n");
+        let mut lines = vec![(self.before_ms, "before the first step".to_owned(), String::new())];
+        for link in &self.steps {
+            let label = escape::line(&link.label).into_owned();
+            lines.push((link.took_ms, label, link.remark()));
+        }
+        lines.extend(self.after_ms.map(|ms| (ms, "after the last step".to_owned(), String::new())));
+        let room = lines.iter().map(|(_, label, _)| columns(label)).max().unwrap_or(0);
+        for (ms, label, remark) in lines {
+            let line = format!("{}  {remark}", pad(&label, room));
+            let span = style.paint(Role::Guide, format_args!("{:>8}", words::span_ms(ms)));
+            text += &format!("{span}  {}\n", line.trim_end());
+        }
+        if self.waited_ms > self.total_ms {
+            let jobs = words::count(self.jobs, "job");
+            text +=
+                &format!("steps that waited for one of {jobs} bounded it more than this chain\n");
+        }
+        text
+    }
+}
+
+impl Link {
+    /// What is worth saying beside its time.
+    fn remark(&self) -> String {
+        let how = match self.status {
+            Status::Ran => None,
+            status => Some(status.to_string()),
+        };
+        let waited = (self.waited_ms >= WORTH_SAYING_MS)
+            .then(|| format!("after waiting {}", words::span_ms(self.waited_ms)));
+        how.into_iter().chain(waited).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// A shorter wait is not told.
+const WORTH_SAYING_MS: u64 = 10;
+
+fn was_performed(status: Status) -> bool {
+    match status {
+        Status::Ran | Status::Hit | Status::Failed => true,
+        Status::Skipped | Status::Aborted => false,
+    }
+}
+
+/// The steps of the chain that took longest; of equals the one that ended last, then the first announced.
+fn longest(past: &Past, ended: &HashMap<usize, Ended>) -> Vec<usize> {
+    let mut chains: HashMap<usize, Chain> = HashMap::new();
+    let rank = |chains: &HashMap<usize, Chain>, id: usize| {
+        let (chain, step) = (chains.get(&id)?, ended.get(&id)?);
+        Some((chain.took_ms, step.end_ms, Reverse(id)))
+    };
+    let best = |chains: &HashMap<usize, Chain>, ids: &mut dyn Iterator<Item = usize>| {
+        let id = ids.filter_map(|id| rank(chains, id)).max().map(|(_, _, Reverse(id))| id);
+        id.and_then(|id| Some((id, *chains.get(&id)?)))
+    };
+    // Steps are announced after those that they need, so one pass is enough, and a log that was
+    // tampered with cannot lead in a circle.
+    for event in &past.events {
+        let Event::Announced { id, needs, .. } = event else { continue };
+        let Some(step) = ended.get(id).filter(|_| !chains.contains_key(id)) else { continue };
+        let before = best(&chains, &mut needs.iter().copied());
+        let took_ms = step.end_ms - step.start_ms + before.map_or(0, |(_, chain)| chain.took_ms);
+        chains.insert(*id, Chain { took_ms, before: before.map(|(id, _)| id) });
+    }
+    let mut ids = Vec::new();
+    let mut next = best(&chains, &mut chains.keys().copied());
+    while let Some((id, chain)) = next {
+        ids.push(id);
+        next = chain.before.and_then(|id| Some((id, *chains.get(&id)?)));
+    }
+    ids.reverse();
+    ids
+}
+
+fn links(ids: &[usize], ended: &HashMap<usize, Ended>) -> Vec<Link> {
+    let mut links: Vec<Link> = Vec::new();
+    for (&id, step) in ids.iter().filter_map(|id| Some((id, ended.get(id)?))) {
+        let Ended { label, status, ready_ms, start_ms, end_ms } = *step;
+        let from_ms = links.last().map_or(ready_ms, |link| link.end_ms);
+        links.push(Link {
+            id,
+            label: label.to_owned(),
+            status,
+            waited_ms: start_ms.saturating_sub(from_ms),
+            took_ms: end_ms - start_ms,
+            end_ms,
+        });
+    }
+    links
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::recorded::{action, announced, begun};
+    use wake_build::event::Counts;
+
+    const PLAIN: Style = Style { color: false, unicode: true };
+
+    fn done(id: usize, label: &str, status: Status, times: (u64, u64, u64)) -> Event {
+        let mut finished = action(id, label, status, times.2);
+        (finished.ready_ms, finished.start_ms) = (Some(times.0), Some(times.1));
+        Event::ActionFinished(Box::new(finished))
+    }
+
+    fn past(mut events: Vec<Event>, wall_ms: Option<u64>) -> Past {
+        events.insert(0, begun("strict"));
+        events.extend(wall_ms.map(|wall_ms| Event::Finished {
+            exit: 0,
+            classes: Vec::new(),
+            counts: Counts::default(),
+            wall_ms,
+            saved_ms: 0,
+        }));
+        Past::told("7f3a-b-c", events)
+    }
+
+    /// `c` needs `a` and `b`, of which `b` took longer though `a` ended last; `d` kept nobody waiting.
+    fn diamond() -> Vec<Event> {
+        vec![
+            announced(0, "//:a", &[]),
+            announced(1, "//:b", &[]),
+            announced(2, "//:c", &[0, 1]),
+            announced(3, "//:d", &[]),
+            done(1, "//:b", Status::Ran, (200, 250, 900)),
+            done(0, "//:a", Status::Hit, (200, 900, 1_000)),
+            done(3, "//:d", Status::Ran, (200, 1_000, 2_900)),
+            done(2, "//:c", Status::Ran, (1_000, 1_500, 3_000)),
+        ]
+    }
+
+    #[test]
+    fn the_chain_is_the_one_that_took_longest_and_adds_up() {
+        let path = CriticalPath::of(&past(diamond(), Some(3_100)));
+        let chain: Vec<_> = path.steps.iter().map(|link| link.label.as_str()).collect();
+        assert_eq!(chain, ["//:b", "//:c"]);
+        let CriticalPath { before_ms, total_ms, waited_ms, after_ms, .. } = path;
+        assert_eq!((before_ms, total_ms, waited_ms), (200, 2_150, 650));
+        assert_eq!(before_ms + total_ms + waited_ms + after_ms.unwrap_or(0), 3_100);
+        assert_eq!(
+            path.text(PLAIN),
+            "run 7f3a took 3.1s; its longest chain is 2 steps, 2.2s of work and 0.65s of waiting
+   0.20s  before the first step
+   0.65s  //:b                   after waiting 0.05s
+    1.5s  //:c                   after waiting 0.60s
+   0.10s  after the last step
+"
+        );
+    }
+
+    #[test]
+    fn waiting_for_a_turn_is_told_where_it_is_most_of_it() {
+        let events = vec![
+            announced(0, "//:a", &[]),
+            announced(1, "//:b", &[0]),
+            done(0, "//:a", Status::Ran, (0, 900, 1_000)),
+            done(1, "//:b", Status::Failed, (1_000, 1_005, 1_100)),
+        ];
+        let text = CriticalPath::of(&past(events, Some(1_100))).text(PLAIN);
+        assert_eq!(
+            text,
+            "run 7f3a took 1.1s; its longest chain is 2 steps, 0.20s of work and 0.91s of waiting
+   0.00s  before the first step
+   0.10s  //:a                   after waiting 0.90s
+   0.10s  //:b                   failed
+   0.00s  after the last step
+steps that waited for one of 2 jobs bounded it more than this chain
+"
+        );
+    }
+
+    #[test]
+    fn what_was_not_performed_bounds_nothing() {
+        let mut events = diamond();
+        events.push(announced(4, "//:e", &[2]));
+        events.push(done(4, "//:e", Status::Aborted, (3_000, 3_000, 9_000)));
+        let path = CriticalPath::of(&past(events, None));
+        assert_eq!(path.steps.last().map(|link| link.id), Some(2));
+        assert_eq!((path.wall_ms, path.after_ms), (None, None));
+    }
+
+    #[test]
+    fn a_build_that_looked_at_no_step() {
+        let path = CriticalPath::of(&past(Vec::new(), Some(12)));
+        assert_eq!(path.text(PLAIN), "run 7f3a took 0.01s; no step of it was performed\n");
+    }
+
+    #[test]
+    fn a_log_with_a_cycle_or_without_times_is_read_nevertheless() {
+        let mut first = action(0, "a", Status::Ran, 5);
+        (first.ready_ms, first.start_ms) = (None, None);
+        let events = vec![
+            announced(0, "a", &[1]),
+            announced(1, "b", &[0]),
+            Event::ActionFinished(Box::new(first)),
+            done(1, "b", Status::Ran, (9, 3, 4)),
+        ];
+        let path = CriticalPath::of(&past(events, None));
+        assert_eq!(path.steps.iter().map(|link| link.id).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!((path.total_ms, path.waited_ms), (1, 0));
+    }
+}

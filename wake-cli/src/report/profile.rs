@@ -1,0 +1,270 @@
+//! `--profile FILE`: where the time of a build went, as a trace that viewers draw.
+//!
+//! Described in `spec/profile.md`. The format is the Trace Event Format of Chrome, in its JSON Object form,
+//! which Perfetto reads as well.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use wake_build::diagnostic::{Class, Diagnostic, Level};
+use wake_build::profile::{Load, Recorded, Span, Track};
+
+/// A file that a profile will be written to.
+#[derive(Debug)]
+pub(crate) struct ProfileFile {
+    /// Where it lies, through links.
+    path: PathBuf,
+}
+
+impl ProfileFile {
+    /// Sees to it that there can be a file at `path`, before anything is built.
+    pub(crate) fn prepare(path: &Path) -> Result<ProfileFile, Diagnostic> {
+        let refused = |message: String| {
+            Diagnostic::error(Class::Usage, message)
+                .help("nothing was built; name another file after `--profile`")
+        };
+        let shown = path.display();
+        let path = match std::fs::canonicalize(path) {
+            Ok(path) if path.is_file() => path,
+            // A device or a directory must not be replaced by a file.
+            Ok(_) => return Err(refused(format!("`{shown}` is not a regular file"))),
+            Err(_) => path.to_owned(),
+        };
+        let file = ProfileFile { path };
+        let tried = file.beside().and_then(|beside| {
+            File::create(&beside)?;
+            std::fs::remove_file(beside)
+        });
+        tried.map_err(|source| refused(format!("`{shown}` cannot be written: {source}")))?;
+        Ok(file)
+    }
+
+    /// Puts the whole trace in place at once; what a person is to be told if that fails.
+    pub(crate) fn write(&self, recorded: &Recorded) -> Option<Diagnostic> {
+        let written = self.beside().and_then(|beside| {
+            let made =
+                write_to(recorded, &beside).and_then(|()| std::fs::rename(&beside, &self.path));
+            if made.is_err() {
+                // What is half written is of no use to anyone.
+                let _ = std::fs::remove_file(&beside);
+            }
+            made
+        });
+        let source = written.err()?;
+        let message = format!("`{}` cannot be written: {source}", self.path.display());
+        let mut diagnostic = Diagnostic::error(Class::Environment, message);
+        diagnostic.level = Level::Warning;
+        Some(diagnostic)
+    }
+
+    /// A path beside the one that is meant, on the same file system, that no other process uses.
+    fn beside(&self) -> io::Result<PathBuf> {
+        let name = self.path.file_name().ok_or(io::ErrorKind::IsADirectory)?;
+        let name = format!(".{}.{}", name.to_string_lossy(), std::process::id());
+        Ok(self.path.with_file_name(name))
+    }
+}
+
+fn write_to(recorded: &Recorded, path: &Path) -> io::Result<()> {
+    let mut out = BufWriter::new(File::create(path)?);
+    write(recorded, &mut out)?;
+    out.flush()
+}
+
+/// One event of the trace; times are microseconds.
+#[derive(Serialize)]
+struct TraceEvent<'a> {
+    name: &'a str,
+    ph: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cat: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ts: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dur: Option<f64>,
+    pid: u32,
+    tid: usize,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    args: Map<String, Value>,
+}
+
+fn write(recorded: &Recorded, out: &mut impl Write) -> io::Result<()> {
+    let Recorded { tracks, spans, loads } = recorded;
+    write!(out, "{{\"displayTimeUnit\":\"ms\",\"traceEvents\":[")?;
+    put(&named("process_name", 0, json!("wake")), out)?;
+    for (number, track) in tracks.iter().enumerate() {
+        for event in [
+            named("thread_name", number, json!(track_name(track))),
+            order("thread_sort_index", number, rank(track)),
+        ] {
+            out.write_all(b",")?;
+            put(&event, out)?;
+        }
+    }
+    for event in spans.iter().map(span_event).chain(loads.iter().map(load_event)) {
+        out.write_all(b",")?;
+        put(&event, out)?;
+    }
+    out.write_all(b"\n]}\n")
+}
+
+/// One a line, so that a trace can be read with line tools, too.
+fn put(event: &TraceEvent, out: &mut impl Write) -> io::Result<()> {
+    out.write_all(b"\n")?;
+    Ok(serde_json::to_writer(out, event)?)
+}
+
+const PROCESS: u32 = 1;
+
+/// What a viewer is told about a track.
+fn told<'a>(name: &'a str, track: usize, key: &str, value: Value) -> TraceEvent<'a> {
+    let args = Map::from_iter([(key.to_owned(), value)]);
+    let (ts, dur, cat) = (None, None, None);
+    TraceEvent { name, ph: "M", cat, ts, dur, pid: PROCESS, tid: track + 1, args }
+}
+
+fn named(name: &str, track: usize, value: Value) -> TraceEvent<'_> {
+    told(name, track, "name", value)
+}
+
+fn order(name: &str, track: usize, value: usize) -> TraceEvent<'_> {
+    told(name, track, "sort_index", json!(value))
+}
+
+fn track_name(track: &Track) -> String {
+    match track {
+        Track::Thread(name) => name.clone(),
+        Track::Evaluator(process) => format!("evaluator {process}"),
+    }
+}
+
+/// The main thread, then those that plan, those that evaluate for them, those that perform steps.
+fn rank(track: &Track) -> usize {
+    match track {
+        Track::Thread(name) if name == "main" => 0,
+        Track::Thread(name) if name.starts_with("step-") => 3,
+        Track::Thread(_) => 1,
+        Track::Evaluator(_) => 2,
+    }
+}
+
+fn span_event(span: &Span) -> TraceEvent<'_> {
+    let Span { track, kind, name, from_ns, took_ns, notes } = span;
+    TraceEvent {
+        name,
+        ph: "X",
+        cat: Some(kind.as_str()),
+        ts: Some(micros(*from_ns)),
+        dur: Some(micros(*took_ns)),
+        pid: PROCESS,
+        tid: track + 1,
+        args: notes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+    }
+}
+
+fn load_event(load: &Load) -> TraceEvent<'_> {
+    let Load { at_ns, ready, in_hand } = load;
+    TraceEvent {
+        name: "steps",
+        ph: "C",
+        cat: None,
+        ts: Some(micros(*at_ns)),
+        dur: None,
+        pid: PROCESS,
+        tid: 0,
+        args: Map::from_iter([
+            ("in hand".to_owned(), json!(in_hand)),
+            ("ready".to_owned(), json!(ready)),
+        ]),
+    }
+}
+
+fn micros(ns: u64) -> f64 {
+    ns as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use wake_build::profile::SpanKind;
+
+    fn some() -> Recorded {
+        let span = |track, name: &str, from_ns, took_ns, notes| Span {
+            track,
+            kind: SpanKind::Hashing,
+            name: name.into(),
+            from_ns,
+            took_ns,
+            notes,
+        };
+        Recorded {
+            tracks: vec![Track::Thread("main".into()), Track::Evaluator(77)],
+            spans: vec![
+                span(0, "hash \"a\"\n", 1_500, 2_000, vec![("bytes", json!(12))]),
+                span(1, "evaluate //", 0, 1, vec![]),
+            ],
+            loads: vec![Load { at_ns: 4_000, ready: 3, in_hand: 2 }],
+        }
+    }
+
+    #[test]
+    fn every_event_is_as_viewers_expect_it() {
+        let mut text = Vec::new();
+        write(&some(), &mut text).unwrap();
+        let trace: Value = serde_json::from_slice(&text).unwrap();
+        let expected = json!({
+            "displayTimeUnit": "ms",
+            "traceEvents": [
+                { "name": "process_name", "ph": "M", "pid": 1, "tid": 1, "args": { "name": "wake" } },
+                { "name": "thread_name", "ph": "M", "pid": 1, "tid": 1, "args": { "name": "main" } },
+                { "name": "thread_sort_index", "ph": "M", "pid": 1, "tid": 1, "args": { "sort_index": 0 } },
+                { "name": "thread_name", "ph": "M", "pid": 1, "tid": 2, "args": { "name": "evaluator 77" } },
+                { "name": "thread_sort_index", "ph": "M", "pid": 1, "tid": 2, "args": { "sort_index": 2 } },
+                { "name": "hash \"a\"\n", "ph": "X", "cat": "hashing", "ts": 1.5, "dur": 2.0, "pid": 1, "tid": 1,
+                  "args": { "bytes": 12 } },
+                { "name": "evaluate //", "ph": "X", "cat": "hashing", "ts": 0.0, "dur": 0.001, "pid": 1, "tid": 2 },
+                { "name": "steps", "ph": "C", "ts": 4.0, "pid": 1, "tid": 0, "args": { "in hand": 2, "ready": 3 } },
+            ],
+        });
+        assert_eq!(trace, expected);
+    }
+
+    #[test]
+    fn the_file_is_there_whole_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("trace.json");
+        let file = ProfileFile::prepare(&path).unwrap();
+        assert!(std::fs::read_dir(dir.path()).unwrap().next().is_none(), "a trial is left over");
+        std::fs::write(&path, "older").unwrap();
+        assert!(file.write(&some()).is_none());
+        let _: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink("trace.json", &link).unwrap();
+        assert!(ProfileFile::prepare(&link).unwrap().write(&Recorded::default()).is_none());
+        assert!(link.is_symlink() && std::fs::read_dir(dir.path()).unwrap().count() == 2);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_said_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let says = |path: &Path| ProfileFile::prepare(path).unwrap_err().message;
+        let shown = dir.path().display();
+        assert_eq!(says(dir.path()), format!("`{shown}` is not a regular file"));
+        assert_eq!(says(Path::new("/dev/null")), "`/dev/null` is not a regular file");
+        let nowhere = dir.path().join("a/b.json");
+        let says = says(&nowhere);
+        assert!(says.starts_with(&format!("`{shown}/a/b.json` cannot be written: ")), "{says}");
+    }
+
+    #[test]
+    fn what_goes_wrong_at_the_end_is_a_warning() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = ProfileFile::prepare(&dir.path().join("trace.json")).unwrap();
+        std::fs::remove_dir(dir.path()).unwrap();
+        assert_eq!(file.write(&some()).unwrap().level, Level::Warning);
+    }
+}
