@@ -1,5 +1,6 @@
 //! Building: from targets to links, told as events.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -237,12 +238,12 @@ impl Session {
             return None;
         };
         let out = root.join(OUT_DIR);
-        // A result that is to be made again need not be what it was.
-        let broken = match differences.changed.is_empty() {
-            true => self.threads.install(|| check_results(&snapshot, &out))?,
-            false => Vec::new(),
-        };
         let replay = Replay::new(&snapshot, &differences, &self.store, host, self.options.sandbox)?;
+        // A result that is to be made again need not be what it was.
+        let replaced: HashSet<&str> =
+            replay.steps().filter_map(|(_, record)| record.link.as_deref()).collect();
+        let is_replaced = |link: &str| replaced.contains(link);
+        let broken = self.threads.install(|| check_results(&snapshot, &out, &is_replaced))?;
         for (label, text) in &meta.trace {
             reporter.event(&Event::Trace { label: label.clone(), text: text.clone() });
         }

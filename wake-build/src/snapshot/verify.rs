@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, statat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, statat};
 use rustix::io::Errno;
 use wake_eval::Sources;
 use wake_model::{BlobDigest, RelPath};
@@ -29,7 +29,7 @@ pub(crate) enum Verdict {
 pub(crate) struct Differences {
     /// Files by number that were read again: what they are now.
     pub(crate) files: Vec<(usize, RelPath, Seen, Signature, bool)>,
-    /// Of those, the numbers of files whose content or executable bit is another.
+    /// Of those, the numbers of files whose content is another.
     pub(crate) changed: Vec<usize>,
     /// Directories by number that were listed again and hold the same.
     pub(crate) dirs: Vec<(usize, Signature, bool)>,
@@ -148,12 +148,13 @@ impl Comparison<'_> {
         let path = if dir_path.is_empty() { name.to_owned() } else { format!("{dir_path}/{name}") };
         let path: RelPath = path.parse().ok()?;
         let (signature, blob, size) = hash_file(&self.absolute(path.as_str())).ok()?;
-        let now_executable = signature.mode & 0o100 != 0;
-        if blob != record.blob || now_executable != executable {
+        // Whether a program may be executed is a question for planning.
+        (executable == (signature.mode & 0o100 != 0)).then_some(())?;
+        if blob != record.blob {
             (!record.is_source).then_some(())?;
             differences.changed.push(number);
         }
-        let seen = Seen::File { blob, size, executable: now_executable };
+        let seen = Seen::File { blob, size, executable };
         differences.files.push((number, path, seen, signature, signature.is_settled(looked)));
         Some(())
     }
@@ -190,8 +191,14 @@ pub(super) fn subdirectories(dir: &Path) -> Option<BlobDigest> {
     Some(BlobDigest::of(&text))
 }
 
-/// Whether a result still lies where its link says, untouched; and whether the link must be made anew.
-pub(crate) fn check_results(snapshot: &Snapshot, out: &Path) -> Option<Vec<(String, PathBuf)>> {
+/// The results whose links must be made anew, with where they are to lead; none if a result no longer lies
+/// untouched where its link says. Links for which `is_replaced` holds are passed over: their results
+/// are about to be made again.
+pub(crate) fn check_results(
+    snapshot: &Snapshot,
+    out: &Path,
+    is_replaced: &(dyn Fn(&str) -> bool + Sync),
+) -> Option<Vec<(String, PathBuf)>> {
     let count = snapshot.results();
     let broken: Option<Vec<Option<(String, PathBuf)>>> = (0..count)
         .into_par_iter()
@@ -199,14 +206,14 @@ pub(crate) fn check_results(snapshot: &Snapshot, out: &Path) -> Option<Vec<(Stri
         .map(|index| {
             let result = snapshot.result(index)?;
             let (link, target) = (result.link, result.target);
+            if is_replaced(link) {
+                return Some(None);
+            }
             for number in 0..result.len() {
                 let (path, signature) = result.file(number)?;
                 let path = format!("{target}/{path}");
                 let stat = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-                (Signature::of(&stat) == signature).then_some(())?;
-            }
-            if result.len() == 0 {
-                statat(CWD, target, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+                (result_signature(&stat) == signature).then_some(())?;
             }
             let there = rustix::fs::readlink(out.join(link), Vec::new());
             let right = there.is_ok_and(|there| there.as_bytes() == target.as_bytes());
@@ -214,4 +221,14 @@ pub(crate) fn check_results(snapshot: &Snapshot, out: &Path) -> Option<Vec<(Stri
         })
         .collect();
     Some(broken?.into_iter().flatten().collect())
+}
+
+/// What tells whether something in a result was touched. Of a directory, the change time tells nothing: noting
+/// its last use moves it. Its modification time moves whenever an entry comes or goes.
+pub(super) fn result_signature(stat: &Stat) -> Signature {
+    let signature = Signature::of(stat);
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => Signature { ctime: 0, ..signature },
+        _ => signature,
+    }
 }
