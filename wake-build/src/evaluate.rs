@@ -144,9 +144,7 @@ impl Evaluator<'_> {
     /// What the thing of this name holds now.
     fn read(&self, name: &Name, pkg: &RelPath, answers: &dyn Answers) -> Read {
         match name {
-            Name::File(path) => {
-                Read::File { path: path.clone(), digest: self.file(&pkg.join(path)) }
-            }
+            Name::File(path) => Read::File { path: path.clone(), digest: self.file(pkg, path) },
             Name::List(dir) => {
                 Read::List { path: dir.clone(), digest: self.files.listing(pkg, dir) }
             }
@@ -161,11 +159,11 @@ impl Evaluator<'_> {
         }
     }
 
-    fn file(&self, path: &RelPath) -> Option<BlobDigest> {
-        match self.files.look(path) {
+    fn file(&self, pkg: &RelPath, path: &RelPath) -> Option<BlobDigest> {
+        match self.files.look(&pkg.join(path)) {
             Ok(Seen::File { blob, .. }) => Some(blob),
-            // A link is read through: what it leads to is what was read.
-            Ok(Seen::Link(target)) => self.file(&crate::files::link_inside(path, &target)?),
+            // A link is read through: what it leads to in the package is what was read.
+            Ok(Seen::Link(target)) => self.file(pkg, &crate::files::link_inside(path, &target)?),
             Ok(Seen::Absent | Seen::Dir | Seen::Other) | Err(_) => None,
         }
     }
@@ -268,9 +266,11 @@ fn diagnose(pkg: &RelPath, error: &EvalError) -> Diagnostic {
         Kind::User | Kind::Limit(_) => Class::Evaluation,
         Kind::Crash => Class::Internal,
     };
-    let in_pkg = |message: &str| match error.place {
-        Some(_) => message.to_owned(),
-        None => format!("{}: {message}", label(pkg)),
+    let pkg_label = label(pkg);
+    let names_pkg = error.place.is_some() || error.message.contains(&format!("`{pkg_label}`"));
+    let in_pkg = |message: &str| match names_pkg {
+        true => message.to_owned(),
+        false => format!("{pkg_label}: {message}"),
     };
     let mut diagnostic = Diagnostic::error(class, in_pkg(&error.message));
     diagnostic.place = error.place.as_ref().map(|found| place(pkg, found, error.label.clone()));
