@@ -196,6 +196,7 @@ fn slow_once(minutes: u64) -> Project {
             std::fs::remove_file(entry.path()).unwrap();
         }
     }
+    std::fs::remove_dir_all(project.store().join("state")).unwrap();
     // Long enough for a bar to be drawn, however slow the machine.
     project.write_script("step.sh", "#!/bin/sh\nsleep 1; echo again > out.txt\n");
     project
