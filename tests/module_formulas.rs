@@ -66,6 +66,10 @@ fn comes_out_the_same(project: &Project, label: &str) -> Value {
     let document = print(project, label, &file);
     let record = replay(project, &file);
     assert_eq!(record["exitCode"], 0, "{label}");
+    let computed = project.wake(["log", "--records", "--ids", label]).run().success();
+    let computed: Value = serde_json::from_str(&computed.stdout).unwrap();
+    let same = |field: &str| computed[field] == record[field];
+    assert!(same("formulaID") && same("results"), "{label}: {computed}");
     let results = record["results"].as_object().unwrap();
     assert!(!results.is_empty());
     for (path, ware) in results {

@@ -163,12 +163,12 @@ fn warehouses_that_cannot_be_reached_and_wares_that_are_not_there_are_two_things
     let from = |source: &str| wake(&project, &format!("ware unpack {ware} back --source {source}"));
     from("ca+file://./absent").code(3).says(expect![[r#"
         error: no warehouse is available for `[WARE]`
-            warehouse `ca+file://[ROOT]/./absent` is unavailable: No such file or directory (os error 2)
+            warehouse `ca+file://[ROOT]/absent` is unavailable: No such file or directory (os error 2)
          = note: category rio-warehouse-unavailable, exit code 3
     "#]]);
     from("ca+file://./warehouse").code(5).says(expect![[r#"
         error: no warehouse has `[WARE]`
-            warehouse `ca+file://[ROOT]/./warehouse` does not have `[WARE]`
+            warehouse `ca+file://[ROOT]/warehouse` does not have `[WARE]`
          = note: category rio-ware-not-found, exit code 5
     "#]]);
     wake(&project, "ware pack tar tree --target ca+file://./absent")

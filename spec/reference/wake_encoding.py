@@ -8,6 +8,7 @@ Standard library only, BLAKE3 included; speed is of no interest here. Whoever ad
 inputs into the JSON file and lets `write` compute the rest; the Rust tests then have to agree.
 """
 
+import hashlib
 import json
 import pathlib
 import struct
@@ -338,8 +339,48 @@ def evaluation(case):
     return {"application": key, "result": sealed(many(digest(key["digest"]), *reads), context)}
 
 
+def memo(case):
+    return sealed(many(*map(text, case["words"])), "wake record v1")
+
+
+def run_record(case):
+    """The id of a result: SHA-384 over CBOR, as everything that the Timeless Stack names."""
+    record = case["record"]
+    results = b"".join(cbor(name) + cbor(record["results"][name]) for name in by_bytes(record["results"]))
+    data = (head(5, 3) + cbor("formulaID") + cbor(record["formulaID"])
+            + cbor("exitCode") + cbor(record["exitCode"])
+            + cbor("results") + head(5, len(record["results"])) + results)
+    return {"encoded": data.hex(), "id": base58(hashlib.sha384(data).digest())}
+
+
+# --- CBOR, RFC 7049, as far as it is needed here, and base58.
+
+def cbor(content):
+    if isinstance(content, str):
+        return head(3, len(content.encode())) + content.encode()
+    return head(0, content) if content >= 0 else head(1, -1 - content)
+
+
+def head(major, count):
+    for size, (limit, mark) in enumerate(((24, None), (1 << 8, 24), (1 << 16, 25), (1 << 32, 26))):
+        if count < limit:
+            return bytes([major << 5 | (count if mark is None else mark)]) + (
+                b"" if mark is None else count.to_bytes(1 << (size - 1), "big"))
+    return bytes([major << 5 | 27]) + count.to_bytes(8, "big")
+
+
+def base58(data):
+    alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+    rest, digits = int.from_bytes(data, "big"), ""
+    while rest:
+        rest, digit = divmod(rest, 58)
+        digits = alphabet[digit] + digits
+    return "1" * (len(data) - len(data.lstrip(b"\0"))) + digits
+
+
 KINDS = {"blob": blob, "value": value, "refused": refused, "json": json_value, "tree": tree, "pkg": pkg,
-         "action": action, "host": host, "listing": listing, "evaluation": evaluation}
+         "action": action, "host": host, "listing": listing, "evaluation": evaluation, "memo": memo,
+         "run_record": run_record}
 
 
 def main(mode):

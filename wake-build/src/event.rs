@@ -151,12 +151,30 @@ pub struct ActionFinished {
     pub faults: Vec<String>,
     /// The command, as a person would type it.
     pub command: String,
+    /// What is left to say of a command that ran; none where none did. Absent in logs of earlier releases.
+    #[serde(default)]
+    pub execution: Option<Execution>,
     /// When everything that it needs was there, in milliseconds since the start; none if it never was.
     pub ready_ms: Option<u64>,
     /// When its command began, or where none ran, when it was taken up.
     pub start_ms: Option<u64>,
     /// When it ended, in milliseconds since the start.
     pub t_ms: u64,
+}
+
+/// One run of a command, as far as its step does not say it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Execution {
+    /// Its name among all runs.
+    pub guid: String,
+    /// When it began, in milliseconds since 1970.
+    pub began_ms: u64,
+    /// How long it took, in microseconds.
+    pub wall_us: u64,
+    /// How much of the processor time was its own and not the kernel's, in microseconds.
+    pub user_us: u64,
+    /// The identity of the host whose directories it saw; none if it saw none.
+    pub host: Option<String>,
 }
 
 /// How a step ended, in one word.

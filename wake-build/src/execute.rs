@@ -8,7 +8,7 @@ use wake_exec::{CancelToken, Executor, Finished, SandboxError, Timings};
 use wake_model::action::Command;
 use wake_model::path::resolve_link;
 use wake_model::{
-    Action, ActionDigest, BlobDigest, InputNode, LogRef, Manifest, Node, Outcome, RelPath,
+    Action, ActionDigest, BlobDigest, InputNode, LogRef, Manifest, Node, Outcome, RelPath, RootFs,
     RunRecord, TreeDigest, Usage,
 };
 use wake_store::ware::new_guid;
@@ -18,6 +18,7 @@ use wake_store::{
 };
 
 use crate::diagnostic::{Class, Diagnostic};
+use crate::event::Execution;
 use crate::files::Files;
 use crate::job::Supply;
 use crate::pin::{Layout, Origin, Pinned, Placed, PlacedSource};
@@ -104,6 +105,8 @@ impl Drop for Slot<'_> {
 pub(crate) struct Ran {
     /// What came of it.
     pub record: RunRecord,
+    /// What a log keeps of the command; none if there was none.
+    pub execution: Option<Box<Execution>>,
     /// The tree of its outputs; none unless it succeeded.
     pub tree: Option<TreeDigest>,
     /// What it wrote to standard output.
@@ -209,35 +212,19 @@ impl Runner<'_> {
             sandbox: pinned.action.sandbox,
         };
         let overhead = timings.setup + timings.collect;
-        let mut ran = match outputs {
+        let execution = Some(Box::new(execution(&record, &pinned.action.root)));
+        let (mut tree, mut corruption, mut faults) = (None, None, Vec::new());
+        match outputs {
             Ok(manifest) if record.outcome.is_success() => {
                 record.outputs = manifest;
-                let (tree, corruption) =
+                let (kept, replaced) =
                     self.keep(&pinned.action, digest, &record, &into, &stdout, &stderr)?;
-                Ran {
-                    record,
-                    tree: Some(tree),
-                    stdout,
-                    stderr,
-                    faults: Vec::new(),
-                    overhead,
-                    corruption,
-                }
+                (tree, corruption) = (Some(kept), replaced);
             }
-            Ok(_) => Ran {
-                record,
-                tree: None,
-                stdout,
-                stderr,
-                faults: Vec::new(),
-                overhead,
-                corruption: None,
-            },
-            Err(faults) => {
-                let faults = faults.iter().map(ToString::to_string).collect();
-                Ran { record, tree: None, stdout, stderr, faults, overhead, corruption: None }
-            }
-        };
+            Ok(_) => {}
+            Err(found) => faults = found.iter().map(ToString::to_string).collect(),
+        }
+        let mut ran = Ran { record, execution, tree, stdout, stderr, faults, overhead, corruption };
         if ran.tree.is_none() {
             self.keep_logs_of_failure(&mut ran)?;
         }
@@ -351,6 +338,7 @@ impl Runner<'_> {
         let (stdout, stderr) = (Vec::new(), Vec::new());
         Ok(Ran {
             record,
+            execution: None,
             tree,
             stdout,
             stderr,
@@ -440,6 +428,16 @@ impl Runner<'_> {
         }
         Ok(())
     }
+}
+
+fn execution(record: &RunRecord, root: &RootFs) -> Execution {
+    let host = match root {
+        RootFs::Host(host) => Some(host.to_string()),
+        RootFs::Empty | RootFs::Tree(_) => None,
+    };
+    let RunRecord { guid, started_ms, usage, .. } = record;
+    let (guid, began_ms) = (guid.clone(), *started_ms);
+    Execution { guid, began_ms, wall_us: usage.wall_us, user_us: usage.user_us, host }
 }
 
 fn log_ref(bytes: &[u8]) -> Option<LogRef> {

@@ -486,6 +486,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         let status = if ran.tree.is_some() { Status::Ran } else { Status::Failed };
         let mut event = self.finished(step, status, &why.to_string());
         describe(&mut event, &key, &ran.record, command);
+        event.execution = ran.execution.as_deref().cloned();
         event.sandbox_us = micros(ran.overhead);
         event.stdout_tail = tail(&ran.stdout);
         event.stderr_tail = tail(&ran.stderr);
@@ -585,6 +586,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
             stderr_tail: String::new(),
             faults: Vec::new(),
             command: String::new(),
+            execution: None,
             ready_ms: times.ready.map(|ready| self.ms_of(ready)),
             start_ms: times.begun.map(|begun| self.ms_of(begun)),
             t_ms: self.ms_of(Instant::now()),

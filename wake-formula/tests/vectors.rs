@@ -1,6 +1,9 @@
 //! The vectors of `spec/formulas.md`.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+use std::path::Path;
+
+use serde_json::Value;
 use wake_formula::{Dialect, Document, RunRecord};
 
 const SEED: &str = r#"{
@@ -50,5 +53,18 @@ fn records_are_printed_as_each_program_prints_them() {
     assert_eq!(record.to_json(Dialect::Repeatr), repeatr);
     for dialect in [Dialect::Repeatr, Dialect::Warpforge] {
         assert_eq!(RunRecord::parse(&record.to_json(dialect), "record").unwrap(), record);
+    }
+}
+
+#[test]
+fn results_have_the_ids_that_a_second_implementation_gives_them() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/vectors/run_record.json");
+    let content: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    for case in content["cases"].as_array().unwrap() {
+        let mut record = case["record"].clone();
+        record["guid"] = "cyrw3c3f-6z6fkz2a-8cz5bvvv".into();
+        record["time"] = 1_544_875_520.into();
+        let record = RunRecord::parse(&record.to_string(), "vector").unwrap();
+        assert_eq!(record.result_id(), case["id"], "{}", case["name"]);
     }
 }

@@ -153,8 +153,14 @@ pub(crate) struct LogArgs {
     #[arg(long, conflicts_with = "failed")]
     pub(crate) critical_path: bool,
     /// List the records of formulas instead, or print the one called RUN
-    #[arg(long, conflicts_with_all = ["failed", "output", "critical_path"])]
+    #[arg(long, conflicts_with_all = ["failed", "output", "critical_path", "records"])]
     pub(crate) formulas: bool,
+    /// List the records of commands that ran, or print the one called RUN, or the last one of the module RUN
+    #[arg(long, conflicts_with_all = ["failed", "output", "critical_path"])]
+    pub(crate) records: bool,
+    /// Compute the formulaID, the wares of the results and the id of a record
+    #[arg(long, requires = "records")]
+    pub(crate) ids: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,7 +1,7 @@
 //! A build as it was once recorded, for the tests of everything that shows one.
 
 use wake_build::diagnostic::{Class, Diagnostic, Place};
-use wake_build::event::{ActionFinished, Counts, EVENT_VERSION, Event, Status};
+use wake_build::event::{ActionFinished, Counts, EVENT_VERSION, Event, Execution, Status};
 
 /// A step that needs `needs`.
 pub(crate) fn announced(id: usize, label: &str, needs: &[usize]) -> Event {
@@ -42,6 +42,13 @@ pub(crate) fn action(id: usize, label: &str, status: Status, t_ms: u64) -> Actio
         stderr_tail: String::new(),
         faults: Vec::new(),
         command: "./build.sh".into(),
+        execution: ran.then(|| Execution {
+            guid: "n7ygmwq4-c88a35y1-c71xbye4".into(),
+            began_ms: 1_795_246_956_228,
+            wall_us: 1_200_345,
+            user_us: 1_000_000,
+            host: Some(KEY.into()),
+        }),
         ready_ms: (status != Status::Skipped).then_some(t_ms.saturating_sub(1_210)),
         start_ms: key.then_some(t_ms.saturating_sub(1_200)),
         t_ms,

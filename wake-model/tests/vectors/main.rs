@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use file::{Case, cases, digest, hex, text};
 use serde_json::Value;
 use token_tree::TokenTree;
-use wake_model::encode::{Domain, digest_bytes};
+use wake_model::encode::{Domain, digest_bytes, digest_of};
 use wake_model::{
     Action, BlobDigest, Manifest, Node, PkgDigest, PkgIdentity, PkgInfo, RelPath, json,
 };
@@ -32,12 +32,26 @@ fn every_file_of_vectors_is_run() {
         "host",
         "json",
         "listing",
+        "memo",
         "pkg",
         "refused",
+        "run_record",
         "tree",
         "value",
     ];
     assert_eq!(file::names(), run);
+}
+
+#[test]
+fn keys_of_the_memo() {
+    for case in cases("memo") {
+        let words = case["words"].as_array().unwrap();
+        let key = digest_of(Domain::Record, |encoder| {
+            encoder.list(words.len());
+            words.iter().for_each(|word| encoder.text(text(word)));
+        });
+        assert_eq!(key, digest(&case["digest"]), "{}", case.name());
+    }
 }
 
 #[test]

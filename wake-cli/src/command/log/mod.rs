@@ -4,6 +4,7 @@ mod critical;
 mod formulas;
 mod output;
 mod past;
+mod records;
 
 use std::io::Write;
 use std::time::{Duration, SystemTime};
@@ -29,6 +30,9 @@ use crate::terminal::words;
 pub(crate) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     if args.formulas {
         return formulas::run(args, settings, out);
+    }
+    if args.records {
+        return records::run(args, settings, out);
     }
     let session = session::open(settings)?;
     if let Some(target) = &args.output {

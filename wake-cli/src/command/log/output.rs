@@ -94,13 +94,13 @@ fn recorded(
 }
 
 /// The labels that a target means: one module with every configuration, or a package's modules.
-struct Wanted {
+pub(super) struct Wanted {
     label: String,
     whole_pkg: bool,
 }
 
 impl Wanted {
-    fn parse(target: &str, here: &RelPath) -> Result<Self, Diagnostic> {
+    pub(super) fn parse(target: &str, here: &RelPath) -> Result<Self, Diagnostic> {
         let (path, module) = match target.rsplit_once(':') {
             Some((path, module)) => (path, Some(module)),
             None => (target, None),
@@ -120,7 +120,7 @@ impl Wanted {
         Ok(Wanted { label, whole_pkg: module.is_none() })
     }
 
-    fn fits(&self, label: &str) -> bool {
+    pub(super) fn fits(&self, label: &str) -> bool {
         // A configuration that is not the default stands after an `@`.
         label
             .strip_prefix(&self.label)

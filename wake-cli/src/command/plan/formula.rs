@@ -35,13 +35,13 @@ pub(super) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) ->
     };
     let scratch = session.store().scratch().map_err(store_fault)?;
     let writing = Writing { warehouse: Some(&warehouse), scratch: scratch.path() };
-    let document = writing.document(&step.job).map_err(|error| fault(&step.label, &error))?;
+    let document = writing.document(&step.job).map_err(|error| not_written(&step.label, &error))?;
     out.write_all(Document::Repeatr(document).format().as_bytes())?;
     Ok(Exit::Success)
 }
 
 /// What a person is told when a module cannot be written as a formula.
-pub(crate) fn fault(label: &str, error: &FromJobError) -> Diagnostic {
+pub(crate) fn not_written(label: &str, error: &FromJobError) -> Diagnostic {
     let class = match error {
         FromJobError::Io { .. } | FromJobError::Pack(_) => Class::Environment,
         FromJobError::Changed { .. } => Class::Action,

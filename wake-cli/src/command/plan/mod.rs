@@ -2,6 +2,8 @@
 
 mod formula;
 
+pub(crate) use formula::not_written;
+
 use std::io::Write;
 
 use wake_build::diagnostic::{Class, Diagnostic};

@@ -1,0 +1,71 @@
+//! The ids of a module's run in the Timeless Stack, SHA-384 over all that it saw and left.
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use wake_build::diagnostic::{Class, Diagnostic, Failure};
+use wake_build::store::Lookup;
+use wake_build::{Session, StepJob};
+use wake_formula::{Document, Made, RunRecord, Writing, made};
+use wake_model::{ActionDigest, TreeDigest};
+
+use super::module_run::ModuleRun;
+use crate::command::plan;
+use crate::session::store_fault;
+
+/// The record with the id of the formula that it is a run of, the wares of its outputs, and its own id.
+pub(super) fn complete(run: &ModuleRun, session: &Session) -> Result<RunRecord, Failure> {
+    let label = &run.finished.label;
+    let step = step(run, session)?;
+    let scratch = session.store().scratch().map_err(store_fault)?;
+    let writing = Writing { warehouse: None, scratch: scratch.path() };
+    let document = writing.document(&step.job).map_err(|error| plan::not_written(label, &error))?;
+    let mut record = RunRecord {
+        guid: run.execution.guid.clone(),
+        time: run.time(),
+        formula_id: Document::Repeatr(document).id().to_string(),
+        exit_code: run.exit_code(),
+        results: results(run, &step, session)?,
+        hostname: None,
+        metadata: run.remarks(),
+    };
+    record.metadata.insert("wake.result".to_owned(), record.result_id());
+    Ok(record)
+}
+
+/// The step as it is now, if that is what ran.
+fn step(run: &ModuleRun, session: &Session) -> Result<StepJob, Failure> {
+    let label = &run.finished.label;
+    let key: Option<ActionDigest> = run.finished.key.as_ref().and_then(|key| key.parse().ok());
+    let step = match key {
+        Some(key) => session.job_with_key(&key)?,
+        None => None,
+    };
+    step.ok_or_else(|| {
+        let message = format!("{label} is not any more what ran as {}", run.execution.guid);
+        Diagnostic::error(Class::Nothing, message)
+            .note(
+                "ids are computed from what a command saw, and its files are in the checkout alone",
+            )
+            .help(format!("run it as it is now: `wake build {label}`"))
+            .into()
+    })
+}
+
+/// The wares of what it left; none of a run that failed, because nothing of that is kept.
+fn results(run: &ModuleRun, step: &StepJob, session: &Session) -> Result<Made, Failure> {
+    let tree: Option<TreeDigest> = run.finished.outputs.as_ref().and_then(|tree| tree.parse().ok());
+    let Some(tree) = tree else { return Ok(BTreeMap::new()) };
+    let store = session.store();
+    let Lookup::Hit(_) = store.tree(&tree).map_err(store_fault)? else {
+        let message = format!("what {} left is no longer in the store", run.finished.label);
+        return Err(Diagnostic::error(Class::Nothing, message).into());
+    };
+    let scratch = store.scratch().map_err(store_fault)?;
+    let copies = scratch.path().join("outputs");
+    fs::create_dir(&copies).map_err(|source| {
+        Diagnostic::error(Class::Environment, format!("`{}`: {source}", copies.display()))
+    })?;
+    made(&step.job, &store.tree_place(&tree), &copies)
+        .map_err(|error| plan::not_written(&run.finished.label, &error).into())
+}
