@@ -5,7 +5,7 @@
 use std::fs;
 use std::process::Command;
 
-use wake_tests::{Expect, Project, expect, has_busybox, project};
+use wake_tests::{Expect, Project, copy_tree, expect, has_busybox, project};
 
 /// A package `//:m` whose command lists what it sees, in the root file system that `rootfs` names.
 fn listing(rootfs: &str) -> Project {
@@ -216,6 +216,70 @@ for name in sh ls cat; do ln -s busybox bin/$name; done";
     project.edit("m.libsonnet", "'m',", "'m',\n    modules={ made: pkg.modules.tree({}) },");
     project.build(&["//:m"]);
     shows(&project, "made");
+}
+
+#[test]
+fn another_checkout_with_the_same_store_knows_the_root() {
+    if !has_busybox("another_checkout") {
+        return;
+    }
+    let one = listing("wake.ref('./packed/root.tgz')");
+    tar(&one, "packed/root.tgz");
+    one.build(&[]);
+    let other = project().build();
+    copy_tree(one.root(), other.root());
+    let build = || other.json_build(&[]).store(one.store()).run().success().events();
+    assert_eq!(build().ran(), [] as [&str; 0]);
+    other.write("root/etc/name", "second\n");
+    tar(&other, "packed/root.tgz");
+    assert_eq!(build().ran(), ["//:m"]);
+    shows(&other, "second");
+    shows(&one, "first");
+}
+
+#[test]
+fn why_follows_a_root_to_the_file_or_the_module_that_made_it() {
+    if !has_busybox("why_follows_a_root") {
+        return;
+    }
+    let project = listing("'./root'");
+    project.edit("PKG.libsonnet", "wake.dir('packed')", "wake.dir('root')");
+    project.build(&[]);
+    project.write("root/etc/name", "second\n");
+    project.wake(["why", "//:m"]).run().success().prints(expect![[r#"
+        //:m would run because of: changed rootfs
+          changed rootfs  tree b4166d9ab2a2 -> tree 088f282c1bed  at root/etc/name
+          unchanged: [N] other fields
+    "#]]);
+
+    let project = listing("wake.ref('./packed/root.tgz')");
+    tar(&project, "packed/root.tgz");
+    project.build(&["//:m"]);
+    project.write("root/etc/name", "second\n");
+    tar(&project, "packed/root.tgz");
+    project.wake(["why", "//:m"]).run().success().prints(expect![[r#"
+        //:m would run because of: changed rootfs
+          changed rootfs  tree b4166d9ab2a2 -> tree 088f282c1bed  at packed/root.tgz
+          unchanged: [N] other fields
+    "#]]);
+
+    let project = listing("wake.ref('module.made.output.root')");
+    let script = "mkdir -p out/bin out/etc; cp /bin/busybox out/bin/; cp packed/name out/etc/
+for name in sh ls cat; do ln -s busybox out/bin/$name; done";
+    maker(&project, "tree", "root: './out/'", script);
+    project.edit("m.libsonnet", "'m',", "'m',\n    modules={ made: pkg.modules.tree({}) },");
+    project.write("packed/name", "first\n");
+    project.build(&["//:m"]);
+    project.write("packed/name", "second\n");
+    project.build(&["//:m"]);
+    project.wake(["why", "//:m"]).run().success().prints(expect![[r#"
+        //:m ran last because of: changed rootfs
+          changed rootfs  tree b4166d9ab2a2 -> tree 088f282c1bed
+            because //:tree ran last because of: changed inputs packed/name
+              changed inputs.packed/name  file dbada8e50433 -> file a74e619132c4  at packed/name
+              unchanged: [N] other fields
+          unchanged: [N] other fields
+    "#]]);
 }
 
 #[track_caller]

@@ -16,6 +16,7 @@ use crate::files::Files;
 use crate::pin::{Done, Pinned, Pinner};
 use crate::plan::Step;
 use crate::reason::{Change, Reason, changes, fields_of, reason};
+use crate::root_change::RootCause;
 use crate::session::{Checkout, Pins, Planned, Session};
 use crate::snapshot::Snapshot;
 use crate::source_text::find_first;
@@ -257,9 +258,9 @@ impl Session {
 
 /// A plan that is looked at, not carried out.
 pub(crate) struct View<'a> {
-    checkout: &'a Checkout<'a>,
+    pub(crate) checkout: &'a Checkout<'a>,
     evaluator: &'a Evaluator<'a>,
-    planned: &'a Planned,
+    pub(crate) planned: &'a Planned,
     pins: &'a Pins,
     pinner: &'a Pinner<'a>,
 }
@@ -314,7 +315,7 @@ impl View<'_> {
         &self.checkout.files
     }
 
-    fn step(&self, node: NodeIndex) -> &Step {
+    pub(crate) fn step(&self, node: NodeIndex) -> &Step {
         &self.planned.plan.graph[node]
     }
 
@@ -364,7 +365,7 @@ impl View<'_> {
         }
     }
 
-    fn why(&self, node: NodeIndex) -> Result<Why, Failure> {
+    pub(crate) fn why(&self, node: NodeIndex) -> Result<Why, Failure> {
         let step = self.step(node);
         let label = step.label.clone();
         let nothing = |summary: String| Why {
@@ -442,6 +443,7 @@ impl View<'_> {
                 }
                 None => place = self.file_of(node, path),
             },
+            ("rootfs", _) => RootCause { place, because } = self.root_cause(node, change)?,
             _ => place = self.value_place(node, change),
         }
         let field = match (&change.key, path) {

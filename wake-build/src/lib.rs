@@ -38,6 +38,7 @@ mod plan;
 pub mod profile;
 mod reason;
 mod resolve;
+mod root_change;
 pub mod run_log;
 mod schedule;
 mod session;

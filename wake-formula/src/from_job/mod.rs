@@ -13,7 +13,6 @@ pub use error::FromJobError;
 pub use made::{Made, made};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::Path;
 
 use wake_exec::{Job, Network, Root, Source};
@@ -21,6 +20,7 @@ use wake_model::RelPath;
 use wake_store::ware::{AbsPath, PackFilters, PackType};
 
 use crate::repeatr::{Action, Context, Cradle, Document, Formula, Input, Output, UserInfo};
+use crate::run::assembly::{Assembly, Found, Part};
 use host::Piece;
 use packing::{Owned, Packing};
 use staging::{Directories, Staging};
@@ -194,15 +194,15 @@ fn outputs(job: &Job) -> Result<BTreeMap<AbsPath, Output>, FromJobError> {
     paths.iter().map(|path| Ok((rooted(path)?, output()))).collect()
 }
 
-/// Whether there is a `/bin/sh`, as far as links can be followed from outside.
+/// Whether there is a `/bin/sh`, links followed inside the root.
 fn has_shell(root: &Root) -> bool {
+    let mut assembly = Assembly::default();
     match root {
-        Root::Host => Path::new("/bin/sh").exists(),
-        Root::Empty => false,
-        Root::Dir { host, .. } => ["bin/sh", "usr/bin/sh"]
-            .iter()
-            .any(|path| fs::symlink_metadata(host.join(path)).is_ok()),
+        Root::Host => return Path::new("/bin/sh").is_file(),
+        Root::Empty => return false,
+        Root::Dir { host, .. } => assembly.add(AbsPath::root(), Part::Host(host.clone())),
     }
+    matches!(assembly.find("/bin/sh"), Found::File)
 }
 
 fn rooted(path: &RelPath) -> Result<AbsPath, FromJobError> {

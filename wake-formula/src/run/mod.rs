@@ -1,6 +1,6 @@
 //! Carrying out a formula: inputs from warehouses, one command in the sandbox, outputs packed.
 
-mod assembly;
+pub(crate) mod assembly;
 mod error;
 mod memory;
 mod task;
