@@ -144,9 +144,7 @@ impl Evaluator<'_> {
     /// What the thing of this name holds now.
     fn read(&self, name: &Name, pkg: &RelPath, answers: &dyn Answers) -> Read {
         match name {
-            Name::File(path) => {
-                Read::File { path: path.clone(), digest: self.file(&pkg.join(path)) }
-            }
+            Name::File(path) => Read::File { path: path.clone(), digest: self.file(pkg, path) },
             Name::List(dir) => {
                 Read::List { path: dir.clone(), digest: self.files.listing(pkg, dir) }
             }
@@ -161,11 +159,11 @@ impl Evaluator<'_> {
         }
     }
 
-    fn file(&self, path: &RelPath) -> Option<BlobDigest> {
-        match self.files.look(path) {
+    fn file(&self, pkg: &RelPath, path: &RelPath) -> Option<BlobDigest> {
+        match self.files.look(&pkg.join(path)) {
             Ok(Seen::File { blob, .. }) => Some(blob),
-            // A link is read through: what it leads to is what was read.
-            Ok(Seen::Link(target)) => self.file(&crate::files::link_inside(path, &target)?),
+            // A link is read through: what it leads to in the package is what was read.
+            Ok(Seen::Link(target)) => self.file(pkg, &crate::files::link_inside(path, &target)?),
             Ok(Seen::Absent | Seen::Dir | Seen::Other) | Err(_) => None,
         }
     }

@@ -13,7 +13,7 @@ use super::draft::Draft;
 use super::file::Meta;
 use super::step_record::{InputRecord, StepRecord};
 use super::table::{DirRecord, FileKind, FileRecord, UserRecord};
-use super::verify::{listing, subdirectories};
+use super::verify::{listing, result_signature, subdirectories};
 use crate::files::{Files, Known, Seen, Signature, link_inside};
 use crate::session::Planned;
 
@@ -93,13 +93,21 @@ fn steps(capture: &Capture) -> Option<Vec<StepNote>> {
     capture.steps.par_iter().enumerate().with_min_len(16).map(note).collect()
 }
 
-/// The result at `tree`, with what `stat` says of its files.
+/// The result at `tree`, with what `stat` says of its files and of the directories that they are in.
 pub(super) fn result_at(tree: &Path, manifest: &Manifest) -> Option<PatchedResult> {
     let signature = |path: &RelPath| {
         let stat = statat(CWD, tree.join(path.as_str()), AtFlags::SYMLINK_NOFOLLOW).ok()?;
-        Some((path.as_str().to_owned(), Signature::of(&stat)))
+        Some((path.as_str().to_owned(), result_signature(&stat)))
     };
-    let files = manifest.iter().map(|(path, _)| signature(path)).collect::<Option<_>>()?;
+    let mut paths = BTreeSet::from([RelPath::root()]);
+    for (path, _) in manifest.iter() {
+        let mut at = Some(path.clone());
+        while let Some(path) = at.filter(|path| !paths.contains(path)) {
+            at = path.parent();
+            paths.insert(path);
+        }
+    }
+    let files = paths.iter().map(signature).collect::<Option<_>>()?;
     Some(PatchedResult { target: tree.to_str()?.to_owned(), files })
 }
 

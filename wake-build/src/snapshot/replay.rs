@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 
+use wake_model::action::{Command, Invocation};
 use wake_model::{HostDigest, InputNode, RelPath, RootFs, SandboxLevel, TreeDigest};
 use wake_store::{Lookup, Store};
 
@@ -305,6 +306,17 @@ impl Replay<'_> {
     }
 }
 
+/// The program, if it is an output of another step that may not be executed. All else was seen to when the
+/// step was planned.
+fn unexecutable_output(pinned: &Pinned) -> Option<String> {
+    let Command::Run(Invocation { program, .. }) = &pinned.action.command else { return None };
+    let (placed, below) = pinned.layout.covering(&RelPath::parse(program).ok()?)?;
+    match placed.node {
+        InputNode::File { executable: false, .. } if below.is_root() => Some(program.clone()),
+        _ => None,
+    }
+}
+
 impl Steps for Replay<'_> {
     fn order(&self) -> &[usize] {
         &self.order
@@ -329,11 +341,21 @@ impl Steps for Replay<'_> {
     }
 
     fn pin(&self, step: usize) -> Result<Pinned, Box<Diagnostic>> {
-        self.try_pin(step).ok_or_else(|| {
-            // An executable bit or an output of another kind is the only way here: planning anew says what is wrong.
-            let message = format!("{}: an input is of another kind than before", self.label(step));
-            Box::new(Diagnostic::error(Class::Evaluation, message).help("run the build again"))
-        })
+        let error = |message: String, help: &str| {
+            let message = format!("{}: {message}", self.label(step));
+            Box::new(Diagnostic::error(Class::Evaluation, message).help(help))
+        };
+        let pinned = self.try_pin(step).ok_or_else(|| {
+            // An output of another kind is the only way here: planning anew says what is wrong.
+            error("an input is of another kind than before".to_owned(), "run the build again")
+        })?;
+        match unexecutable_output(&pinned) {
+            Some(program) => {
+                let help = "the module that makes it must set its executable bit";
+                Err(error(format!("`{program}` is not executable"), help))
+            }
+            None => Ok(pinned),
+        }
     }
 
     fn done(&self, step: usize, kept: Kept<'_>) {

@@ -12,6 +12,7 @@ use wake_model::{BlobDigest, RelPath};
 
 use super::World;
 use super::api::{ExecDecl, ModuleDecl, PkgDecl};
+use super::import::PKG_FILE;
 use super::note::{Nature, Note};
 use super::resolve::Written;
 use super::told::KnownModule;
@@ -157,7 +158,20 @@ impl Inner {
         let bytes = self.world.sources.read(path).map_err(|error| Note::new(error.to_string()))?;
         let digest = bytes.as_deref().map(BlobDigest::of);
         self.record(Read::File { path: path.clone(), digest });
+        self.record_no_border(path);
         Ok(bytes)
+    }
+
+    /// Notes that no directory on the way to `path` is a package of its own: the file is read only while
+    /// that holds.
+    fn record_no_border(&self, path: &RelPath) {
+        let mut above = path.parent();
+        while let Some(dir) = above.filter(|dir| !dir.is_root()) {
+            if let Ok(path) = dir.child(PKG_FILE) {
+                self.record(Read::File { path, digest: None });
+            }
+            above = dir.parent();
+        }
     }
 
     /// Whether a file was looked for in vain.

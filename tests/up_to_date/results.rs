@@ -1,0 +1,175 @@
+//! Results that are no longer what the last build left.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use wake_tests::Project;
+
+use crate::scene::{LABELS, TARGETS, holds, settled};
+
+const NOTHING: &[&str] = &[];
+
+fn link(project: &Project, label: &str) -> PathBuf {
+    project
+        .path(".wake/out")
+        .join(label.trim_start_matches("//").replace(':', "/").trim_start_matches('/'))
+}
+
+fn tree(project: &Project, label: &str) -> PathBuf {
+    fs::read_link(link(project, label)).unwrap()
+}
+
+/// Lets everyone write below a directory of the store, as somebody does who means to.
+fn unlock(path: &Path) {
+    for entry in fs::read_dir(path).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            unlock(&entry.path());
+        }
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Changes the data of `//:copy`, so that the next build has something else to do as well.
+fn with_an_edit(project: Project) -> Project {
+    project.write("data", "two\n");
+    project
+}
+
+#[test]
+fn a_link_is_gone() {
+    let project = settled();
+    fs::remove_file(link(&project, "//:list")).unwrap();
+    holds(&project, NOTHING);
+}
+
+#[test]
+fn a_link_is_gone_and_another_step_has_something_to_do() {
+    let project = with_an_edit(settled());
+    fs::remove_file(link(&project, "//:list")).unwrap();
+    holds(&project, &["//:copy"]);
+}
+
+#[test]
+fn a_link_is_gone_and_a_file_that_no_step_sees_has_changed() {
+    let project = settled();
+    project.write("unseen", "1\n");
+    project.edit("PKG.libsonnet", "'./data', ", "'./data', './unseen', ");
+    project.build(TARGETS);
+    project.build(TARGETS);
+    project.write("unseen", "2\n");
+    fs::remove_file(link(&project, "//:list")).unwrap();
+    holds(&project, NOTHING);
+}
+
+#[test]
+fn all_links_are_gone() {
+    let project = settled();
+    fs::remove_dir_all(project.path(".wake/out")).unwrap();
+    holds(&project, NOTHING);
+}
+
+#[test]
+fn a_link_was_replaced_by_a_file_of_the_user() {
+    let project = settled();
+    fs::remove_file(link(&project, "//:list")).unwrap();
+    fs::write(link(&project, "//:list"), "mine").unwrap();
+    holds(&project, NOTHING);
+}
+
+#[test]
+fn a_link_was_replaced_by_a_directory() {
+    let project = settled();
+    fs::remove_file(link(&project, "//:list")).unwrap();
+    fs::create_dir(link(&project, "//:list")).unwrap();
+    fs::write(link(&project, "//:list").join("out.txt"), "mine").unwrap();
+    holds(&project, NOTHING);
+}
+
+#[test]
+fn a_link_leads_to_the_result_of_another_step() {
+    let project = settled();
+    fs::remove_file(link(&project, "//:list")).unwrap();
+    symlink(tree(&project, "//:copy"), link(&project, "//:list")).unwrap();
+    holds(&project, NOTHING);
+}
+
+#[test]
+fn a_tree_is_gone_from_the_store() {
+    for label in LABELS {
+        let project = settled();
+        let tree = tree(&project, label);
+        unlock(&tree);
+        fs::remove_dir_all(tree).unwrap();
+        holds(&project, &[label]);
+    }
+}
+
+#[test]
+fn a_tree_is_gone_and_another_step_has_something_to_do() {
+    let project = with_an_edit(settled());
+    let tree = tree(&project, "//:list");
+    unlock(&tree);
+    fs::remove_dir_all(tree).unwrap();
+    holds(&project, &["//:copy", "//:list"]);
+}
+
+/// `//:copy` needs it and has to run again.
+#[test]
+fn the_tree_of_a_dependency_is_gone() {
+    let project = with_an_edit(settled());
+    let tree = tree(&project, "//lib:made");
+    unlock(&tree);
+    fs::remove_dir_all(tree).unwrap();
+    holds(&project, &["//:copy", "//lib:made"]);
+}
+
+#[test]
+fn the_store_is_gone() {
+    let project = settled();
+    unlock(&project.store());
+    fs::remove_dir_all(project.store()).unwrap();
+    holds(&project, &LABELS);
+}
+
+/// What can be done to the result `out.txt` in the store; each is to be noticed.
+const DAMAGE: [(&str, fn(&Path)); 7] = [
+    ("other bytes of the same length and time", |file| {
+        let time = fs::metadata(file).unwrap().modified().unwrap();
+        let length = fs::metadata(file).unwrap().len();
+        fs::write(file, vec![b'x'; usize::try_from(length).unwrap()]).unwrap();
+        fs::File::options().append(true).open(file).unwrap().set_modified(time).unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o444)).unwrap();
+    }),
+    ("no bytes", |file| fs::write(file, "").unwrap()),
+    ("gone", |file| fs::remove_file(file).unwrap()),
+    ("another mode", |file| {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o644)).unwrap();
+    }),
+    ("another file in its place", |file| {
+        fs::remove_file(file).unwrap();
+        fs::write(file, "mine").unwrap();
+    }),
+    ("a link in its place", |file| {
+        fs::remove_file(file).unwrap();
+        symlink("/etc/passwd", file).unwrap();
+    }),
+    ("a file beside it", |file| fs::write(file.with_file_name("more"), "").unwrap()),
+];
+
+#[test]
+fn a_result_was_changed_in_the_store() {
+    for (what, damage) in DAMAGE {
+        let project = settled();
+        let tree = tree(&project, "//:list");
+        unlock(&tree);
+        fs::set_permissions(tree.join("out.txt"), fs::Permissions::from_mode(0o644)).unwrap();
+        damage(&tree.join("out.txt"));
+        fs::set_permissions(&tree, fs::Permissions::from_mode(0o555)).unwrap();
+        let run = project.json_build(TARGETS).run().success();
+        // Another mode is set right again, anything else is made anew.
+        let expected: &[&str] = if what == "another mode" { NOTHING } else { &["//:list"] };
+        assert_eq!(run.events().ran(), expected, "{what}\n{run}");
+        holds(&project, NOTHING);
+    }
+}

@@ -1,0 +1,221 @@
+//! The files below `.wake/state`, each damaged in turn.
+//!
+//! Nothing here knows what is in them. After each damage a data file holds something new, of the same
+//! size: a build that believes what it should not would leave the old result in place.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use wake_tests::{Project, copy_tree};
+
+use crate::scene::{TARGETS, holds, settled};
+
+/// Every file below the state directory, relative to it.
+fn state_files(project: &Project) -> Vec<PathBuf> {
+    fn below(dir: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+            match entry.file_type().unwrap().is_dir() {
+                true => below(&entry.path(), found),
+                false => found.push(entry.path()),
+            }
+        }
+    }
+    let mut found = Vec::new();
+    below(&project.path(".wake/state"), &mut found);
+    assert!(found.len() >= 2, "the state is expected to be files: {found:?}");
+    found.sort();
+    found
+}
+
+/// The builds so far, so that each data is new.
+#[derive(Default)]
+struct Rounds(u32);
+
+impl Rounds {
+    /// New data of the same size is noticed, and the build from the snapshot after it holds as well.
+    #[track_caller]
+    fn go(&mut self, project: &Project, what: &str) {
+        self.0 += 1;
+        let text = format!("{:07}\n", self.0);
+        project.write("data", &text);
+        let run = project.json_build(TARGETS).run();
+        assert_eq!(run.code, 0, "{what}\n{run}");
+        assert_eq!(project.result_text("//:copy", "out.txt"), format!("{text}base\n"), "{what}");
+    }
+}
+
+/// Applies `damage` to each file of the state in turn, `times` times.
+#[track_caller]
+fn each(name: &str, times: usize, damage: impl Fn(&Path, usize)) {
+    let project = settled();
+    let mut rounds = Rounds::default();
+    rounds.go(&project, "before any damage");
+    for at in 0..state_files(&project).len() {
+        for time in 0..times {
+            // The build before has made the state whole again.
+            let Some(file) = state_files(&project).get(at).cloned() else { continue };
+            damage(&file, time);
+            let what = format!("{name} {time} of {}", file.display());
+            rounds.go(&project, &what);
+        }
+    }
+    holds(&project, &[]);
+}
+
+#[test]
+fn gone() {
+    each("removal", 1, |file, _| fs::remove_file(file).unwrap());
+}
+
+#[test]
+fn empty() {
+    each("emptying", 1, |file, _| fs::write(file, "").unwrap());
+}
+
+#[test]
+fn cut_short() {
+    each("cut", 12, |file, time| {
+        let bytes = fs::read(file).unwrap();
+        let keep = if time == 0 { bytes.len() - 1 } else { bytes.len() * time / 12 };
+        fs::write(file, &bytes[..keep]).unwrap();
+    });
+}
+
+#[test]
+fn longer() {
+    each("growth", 2, |file, time| {
+        let mut bytes = fs::read(file).unwrap();
+        let more = if time == 0 { vec![0; 4096] } else { bytes.clone() };
+        bytes.extend(more);
+        fs::write(file, bytes).unwrap();
+    });
+}
+
+#[test]
+fn one_bit_flipped() {
+    each("flip", 40, |file, time| {
+        let mut bytes = fs::read(file).unwrap();
+        let at = bytes.len() * time / 40;
+        bytes[at] ^= 1 << (time % 8);
+        fs::write(file, bytes).unwrap();
+    });
+}
+
+#[test]
+fn a_stretch_of_zeros() {
+    each("zeros", 10, |file, time| {
+        let mut bytes = fs::read(file).unwrap();
+        let (start, end) = (bytes.len() * time / 10, bytes.len() * (time + 1) / 10);
+        bytes[start..end].fill(0);
+        fs::write(file, bytes).unwrap();
+    });
+}
+
+/// What was written by an older or a newer wake says so at its head.
+#[test]
+fn of_another_version() {
+    each("version", 2, |file, time| {
+        let mut bytes = fs::read(file).unwrap();
+        let Some(digit) = bytes.iter().take(32).position(u8::is_ascii_digit) else { return };
+        bytes[digit] = if time == 0 { b'0' } else { b'9' };
+        fs::write(file, bytes).unwrap();
+    });
+}
+
+#[test]
+fn random() {
+    each("noise", 4, |file, time| {
+        // Knuth's MMIX generator: the same noise in every run.
+        let mut state = time as u64 + 1;
+        let mut noise = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 56) as u8
+        };
+        let length = fs::metadata(file).unwrap().len();
+        fs::write(file, (0..length).map(|_| noise()).collect::<Vec<u8>>()).unwrap();
+    });
+}
+
+#[test]
+fn a_directory_in_its_place() {
+    let project = settled();
+    let mut rounds = Rounds::default();
+    for file in state_files(&project) {
+        if fs::remove_file(&file).is_ok() {
+            fs::create_dir(&file).unwrap();
+            fs::write(file.join("inside"), "").unwrap();
+        }
+        rounds.go(&project, &file.display().to_string());
+        rounds.go(&project, &file.display().to_string());
+    }
+}
+
+/// Replaces the state of `project` by that in `saved`, leaving out what has another name.
+fn replace_state(project: &Project, saved: &Path) {
+    fs::remove_dir_all(project.path(".wake/state")).unwrap();
+    copy_tree(saved, &project.path(".wake/state"));
+}
+
+#[test]
+fn of_another_checkout() {
+    let (one, other) = (settled(), settled());
+    other.write("data", "two\n");
+    other.build(TARGETS);
+    // Both under their own names and under those of the files that they replace.
+    let theirs: Vec<_> =
+        state_files(&other).into_iter().map(|file| fs::read(file).unwrap()).collect();
+    for (mine, theirs) in state_files(&one).into_iter().zip(theirs) {
+        fs::write(mine, theirs).unwrap();
+    }
+    let mut rounds = Rounds::default();
+    rounds.go(&one, "under its own names");
+    replace_state(&one, &other.path(".wake/state"));
+    rounds.go(&one, "under the names of the other");
+    holds(&one, &[]);
+}
+
+#[test]
+fn of_another_request() {
+    let project = settled();
+    project.build(&[":copy"]);
+    project.build(&[":list"]);
+    let files = state_files(&project);
+    let texts: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+    for (at, file) in files.iter().enumerate() {
+        fs::write(file, &texts[(at + 1) % texts.len()]).unwrap();
+    }
+    Rounds::default().go(&project, "each under the name of the next");
+    holds(&project, &[]);
+}
+
+#[test]
+fn of_an_earlier_moment() {
+    let project = settled();
+    let saved = project.base().join("saved");
+    copy_tree(&project.path(".wake/state"), &saved);
+    project.write("data", "two\n");
+    project.write("in/c.txt", "c\n");
+    project.build(TARGETS);
+    replace_state(&project, &saved);
+    // All of it is in the store already.
+    holds(&project, &[]);
+    replace_state(&project, &saved);
+    project.write("data", "one\n");
+    std::fs::remove_file(project.path("in/c.txt")).unwrap();
+    holds(&project, &[]);
+}
+
+#[test]
+fn all_of_it_gone_and_the_store_still_there() {
+    let project = settled();
+    let mut rounds = Rounds::default();
+    for _ in 0..3 {
+        fs::remove_dir_all(project.path(".wake")).unwrap();
+        project.build_runs_nothing(TARGETS);
+        fs::remove_dir_all(project.path(".wake")).unwrap();
+        rounds.go(&project, "without state");
+        holds(&project, &[]);
+    }
+}

@@ -1,0 +1,128 @@
+//! What changes around a checkout: the host, the environment, the request.
+
+use std::fs;
+
+use wake_tests::{Build, Project, has_program, is_root, skip};
+
+use crate::scene::{LABELS, TARGETS, assert_at_once, holds, settled};
+
+/// A build in a mount namespace of its own in which `/etc/os-release` says something else.
+fn build_on_another_host(project: &Project) -> Build {
+    let release = project.base().join("os-release");
+    fs::write(&release, "NAME=another\n").unwrap();
+    let script =
+        "mount --bind \"$1\" \"$(readlink -f /etc/os-release)\"; shift; exec \"$0\" \"$@\"";
+    let words = ["unshare", "--mount", "--", "sh", "-euc", script];
+    // The word after the script is `$0`, the program under test.
+    let run = project.wake([release.as_os_str()]).args(["--message-format", "json", "build"]);
+    run.args(TARGETS).wrapper(words).run().success().events()
+}
+
+#[test]
+fn another_host() {
+    if !is_root() || !has_program("unshare") {
+        return skip("another_host", "needs root and `unshare` to show another `/etc/os-release`");
+    }
+    let project = settled();
+    assert_eq!(build_on_another_host(&project).ran(), LABELS);
+    assert_at_once(&build_on_another_host(&project));
+    // And back: all of it is remembered, but not by the last snapshot.
+    holds(&project, &[]);
+}
+
+#[test]
+fn variables_of_the_one_who_calls() {
+    let project = settled();
+    for (name, value) in [
+        ("CFLAGS", "-O9"),
+        ("LANG", "tr_TR.UTF-8"),
+        ("TZ", "Asia/Tokyo"),
+        ("PATH", "/nowhere"),
+        ("TMPDIR", "/nowhere"),
+        ("HOME", "/nowhere"),
+        ("USER", "someone"),
+        ("SOURCE_DATE_EPOCH", "1"),
+    ] {
+        let run = project.json_build(TARGETS).env(name, value).run().success();
+        assert_at_once(&run.events());
+        // A step that runs sees none of it, either.
+        project.write("data", format!("{name}\n"));
+        let run = project.json_build(TARGETS).env(name, value).run().success();
+        assert_eq!(run.events().ran(), ["//:copy"], "{name}");
+    }
+    holds(&project, &[]);
+}
+
+#[test]
+fn another_directory_to_call_from() {
+    let project = settled();
+    let run = project.json_build(TARGETS).cwd(project.path("lib")).run().success();
+    assert_eq!(run.events().ran(), [] as [&str; 0]);
+    holds(&project, &[]);
+}
+
+#[test]
+fn another_store() {
+    let project = settled();
+    let other = project.base().join("other");
+    let run = project.json_build(TARGETS).store(&other).run().success();
+    assert_eq!(run.events().ran(), LABELS);
+    let target = fs::read_link(project.path(".wake/out/copy")).unwrap();
+    assert!(target.starts_with(&other), "{}", target.display());
+    // Back in the first one, the links lead there again.
+    holds(&project, &[]);
+    let target = fs::read_link(project.path(".wake/out/copy")).unwrap();
+    assert!(target.starts_with(project.store()), "{}", target.display());
+}
+
+#[test]
+fn another_sandbox() {
+    let project = settled();
+    let weak = || project.wake(["--sandbox", "weak", "--message-format", "json", "build"]);
+    assert_eq!(weak().args(TARGETS).run().success().events().ran(), LABELS);
+    assert_at_once(&weak().args(TARGETS).run().success().events());
+    holds(&project, &[]);
+}
+
+#[test]
+fn another_configuration() {
+    let project = settled();
+    let with = |value: &str| {
+        let run = project.json_build(&["//:copy"]).args(["--config", value]).run();
+        run.success().events().digests().len()
+    };
+    with("opt=1");
+    with("opt=2");
+    holds(&project, &[]);
+}
+
+#[test]
+fn a_checkout_that_was_moved_and_another_in_its_place() {
+    let (project, other) = (settled(), settled());
+    other.write("data", "two\n");
+    let away = project.base().join("away");
+    fs::rename(project.root(), &away).unwrap();
+    fs::rename(other.root(), project.root()).unwrap();
+    // The state that lies there now is of another root: ignored.
+    holds(&project, &["//:copy"]);
+    fs::rename(project.root(), other.root()).unwrap();
+    fs::rename(&away, project.root()).unwrap();
+    holds(&project, &[]);
+}
+
+#[test]
+fn a_checkout_whose_sources_were_replaced_by_equal_ones() {
+    let project = settled();
+    let copy = project.base().join("copy");
+    wake_tests::copy_tree(project.root(), &copy);
+    for name in ["data", "text", "in", "lib", "copy.sh", "PKG.libsonnet"] {
+        let path = project.path(name);
+        match path.is_dir() {
+            true => fs::remove_dir_all(&path).unwrap(),
+            false => fs::remove_file(&path).unwrap(),
+        }
+        fs::rename(copy.join(name), &path).unwrap();
+    }
+    assert_at_once(&project.build(TARGETS));
+    holds(&project, &[]);
+}
