@@ -22,8 +22,10 @@ fn build_and(project: &Project, edit: &dyn Fn(&Project)) {
     child.wait().unwrap();
 }
 
-/// An edit during a build, and a name for it.
-const EDITS: [(&str, fn(&Project)); 10] = [
+/// A name, and something that is done while a build goes on.
+type Edit = (&'static str, fn(&Project));
+
+const EDITS: [Edit; 10] = [
     ("the data of the step that runs", |project| project.write("data", "two\n")),
     ("the data of another step", |project| project.write("in/a.txt", "A\n")),
     ("the data of a dependency", |project| project.write("lib/base", "BASE\n")),

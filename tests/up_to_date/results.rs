@@ -132,8 +132,10 @@ fn the_store_is_gone() {
     holds(&project, &LABELS);
 }
 
-/// What can be done to the result `out.txt` in the store; each is to be noticed.
-const DAMAGE: [(&str, fn(&Path)); 7] = [
+/// A name, and something that is done to the result `out.txt` in the store.
+type Damage = (&'static str, fn(&Path));
+
+const DAMAGE: [Damage; 7] = [
     ("other bytes of the same length and time", |file| {
         let time = fs::metadata(file).unwrap().modified().unwrap();
         let length = fs::metadata(file).unwrap().len();

@@ -207,6 +207,35 @@ fn of_an_earlier_moment() {
     holds(&project, &[]);
 }
 
+/// Files that stand beside each other must have been written for each other.
+#[test]
+fn one_of_an_earlier_moment_and_the_rest_of_a_later_one() {
+    let project = settled();
+    let (early, late) = (project.base().join("early"), project.base().join("late"));
+    let change = |round: u32, into: &Path| {
+        for step in 0..3 {
+            project.write("data", format!("{round}{step}\n"));
+            project.build(TARGETS);
+        }
+        copy_tree(&project.path(".wake/state"), into);
+    };
+    change(1, &early);
+    // Everything has another number from now on.
+    project.write("a/PKG.libsonnet", "function(wake) wake.pkg(wake.pkgInfo('a', '1.0.0'))");
+    project.write("in/0.txt", "0\n");
+    change(2, &late);
+    for file in state_files(&project) {
+        let name = file.strip_prefix(project.path(".wake/state")).unwrap().to_owned();
+        for (from, into) in [(&early, &late), (&late, &early)] {
+            replace_state(&project, into);
+            if fs::copy(from.join(&name), project.path(".wake/state").join(&name)).is_ok() {
+                // What lies there is of the later moment, in the store as in the checkout.
+                holds(&project, &[]);
+            }
+        }
+    }
+}
+
 #[test]
 fn all_of_it_gone_and_the_store_still_there() {
     let project = settled();
