@@ -93,6 +93,33 @@ fn a_killed_wake_takes_its_commands_with_it() {
     assert_dead(&marker);
 }
 
+/// The two numbers behind the name in `/proc/PID/stat`: parent and process group.
+fn parent_and_group(pid: &str) -> Option<(u32, u32)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut rest = stat.rsplit_once(") ")?.1.split(' ').skip(1);
+    Some((rest.next()?.parse().ok()?, rest.next()?.parse().ok()?))
+}
+
+/// A terminal's Ctrl-C goes to the group of the one who was started there, who decides what it means.
+#[test]
+fn workers_are_in_process_groups_of_their_own() {
+    let marker = Marker::default();
+    let project = sleeper(&marker);
+    let build = Sleeping::start(&project);
+    let mut workers = 0;
+    for entry in std::fs::read_dir("/proc").unwrap().map(Result::unwrap) {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let Some((parent, group)) = parent_and_group(&name) else { continue };
+        if parent == build.child.id() {
+            assert_eq!(group.to_string(), name);
+            workers += 1;
+        }
+    }
+    assert!(workers > 0, "no worker is there while a command runs");
+    build.signal(Signal::TERM);
+    build.end();
+}
+
 #[test]
 fn a_stopped_wake_goes_on() {
     let project = project().step("m", "sleep 1; touch out.txt").build();

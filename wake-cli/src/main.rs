@@ -45,14 +45,8 @@ use crate::terminal::style::Style;
 fn main() -> ExitCode {
     // Workers are started by the hundred and know no flags; nothing may come before them.
     match std::env::args_os().nth(1) {
-        Some(first) if first == session::EVALUATION_WORKER => {
-            signals::leave_terminal();
-            wake_build::evaluation_worker()
-        }
-        Some(first) if first == session::SANDBOX_WORKER => {
-            signals::leave_terminal();
-            wake_build::sandbox_worker()
-        }
+        Some(first) if first == session::EVALUATION_WORKER => wake_build::evaluation_worker(),
+        Some(first) if first == session::SANDBOX_WORKER => wake_build::sandbox_worker(),
         _ => front(),
     }
 }

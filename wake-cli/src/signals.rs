@@ -51,13 +51,6 @@ pub(crate) fn listen(stop: impl Fn() + Send + 'static) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Takes this process out of what the terminal sends Ctrl-C to: only the front decides what that
-/// means, and tells its workers.
-pub(crate) fn leave_terminal() {
-    // Refused only to the leader of a session, whom no terminal's Ctrl-C reaches by its group.
-    let _ = rustix::process::setpgid(None, None);
-}
-
 /// Stops the program as Ctrl-Z does, with the shell's prompt on a line of its own.
 fn pause() {
     if rustix::termios::isatty(std::io::stderr()) {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -137,6 +138,8 @@ impl Worker {
             .stdin(OwnedFd::from(theirs))
             .stdout(Stdio::null())
             .stderr(Stdio::inherit())
+            // What the terminal sends at Ctrl-C is for the one who started this, who tells its workers.
+            .process_group(0)
             .spawn()
             .map_err(not_started)?;
         let mut worker = Worker { socket, child, inner: None, dead: false };

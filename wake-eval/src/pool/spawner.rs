@@ -1,6 +1,7 @@
 //! The thread that starts workers.
 
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -63,5 +64,7 @@ fn start(command: &WorkerCommand) -> io::Result<Child> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
+        // What the terminal sends at Ctrl-C is for the one who started this, who tells its workers.
+        .process_group(0)
         .spawn()
 }
