@@ -40,8 +40,6 @@ pub enum Domain {
     Host,
     /// An evaluation that may be remembered.
     Evaluation,
-    /// What was found in a directory that was listed.
-    Listing,
     /// A run record.
     Record,
 }
@@ -56,7 +54,6 @@ impl Domain {
             Domain::Value => "wake value v1",
             Domain::Host => "wake host v1",
             Domain::Evaluation => "wake evaluation v1",
-            Domain::Listing => "wake listing v1",
             Domain::Record => "wake record v1",
         }
     }
