@@ -196,10 +196,10 @@ pub(crate) struct InitArgs {
 /// `wake gc`
 #[derive(Args, Debug)]
 pub(crate) struct GcArgs {
-    /// Stop deleting once the store is this small, such as 20G
+    /// Delete the longest unused until the store is this small, such as 20G
     #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
     pub(crate) max_size: Option<u64>,
-    /// Delete only what has not been used for this long, such as 30d
+    /// Delete what has not been used for this long, such as 7d [default: 30d, unless --max-size is given]
     #[arg(long, value_name = "AGE", value_parser = quantity::age)]
     pub(crate) older_than: Option<Duration>,
     /// Say what would be deleted, and delete nothing

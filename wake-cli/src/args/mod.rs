@@ -80,7 +80,7 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Start a package that builds
     Init(InitArgs),
-    /// Delete from the store what no checkout uses
+    /// Delete from the store what no checkout uses and nothing has used for 30 days
     Gc(GcArgs),
     /// Look into the store
     #[command(subcommand)]

@@ -151,7 +151,7 @@ fn space(root: &Path) -> Check {
         "nfs" | "smb" | "cifs" => Check::new("disk", State::Warning, detail)
             .help("a store on a local disk is faster, and locks there can be trusted"),
         _ if free < SCARCE => {
-            Check::new("disk", State::Warning, detail).help("`wake gc` makes room")
+            Check::new("disk", State::Warning, detail).help("`wake gc --max-size SIZE` makes room")
         }
         _ => Check::new("disk", State::Ok, detail),
     }
@@ -261,12 +261,12 @@ mod tests {
     fn answers_line_up() {
         let settings = crate::settings::for_tests(Path::new("/"));
         let mut out = Vec::new();
-        let check =
-            Check::new("disk", State::Warning, "3 B free on ext4").help("`wake gc` makes room");
+        let check = Check::new("disk", State::Warning, "3 B free on ext4")
+            .help("`wake gc --max-size SIZE` makes room");
         write(&check, &settings, &mut out).unwrap();
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "warning  disk             3 B free on ext4\n                          help: `wake gc` makes room\n"
+            "warning  disk             3 B free on ext4\n                          help: `wake gc --max-size SIZE` makes room\n"
         );
     }
 }

@@ -1,6 +1,7 @@
 //! `wake gc`
 
 use std::io::Write;
+use std::time::Duration;
 
 use wake_build::store::{GcEvent, GcMode, GcOptions, GcReport, Store};
 
@@ -13,6 +14,9 @@ use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::terminal::words;
 
+/// What is younger stays, unless a bound is given.
+const DEFAULT_AGE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// Deletes from the store what no checkout shows, within the bounds that were given.
 pub(crate) fn run(
     args: &GcArgs,
@@ -21,7 +25,9 @@ pub(crate) fn run(
     say: &mut impl Write,
 ) -> Outcome {
     let mode = if args.dry_run { GcMode::DryRun } else { GcMode::Delete };
-    let options = GcOptions { max_size: args.max_size, older_than: args.older_than, mode };
+    let default_age = args.max_size.is_none().then_some(DEFAULT_AGE);
+    let older_than = args.older_than.or(default_age);
+    let options = GcOptions { max_size: args.max_size, older_than, mode };
     let style = settings.manner.style;
     let verbose = settings.manner.verbosity >= Verbosity::Verbose || args.dry_run;
     let verb = if args.dry_run { "Would delete" } else { "Deleted" };
@@ -76,7 +82,7 @@ mod tests {
         let blob = store.put_blob(b"nobody needs this").unwrap();
         let settings = crate::settings::for_tests(root.path());
         let mut say = Vec::new();
-        let mut args = GcArgs { max_size: None, older_than: None, dry_run: true };
+        let mut args = GcArgs { max_size: Some(0), older_than: None, dry_run: true };
         run(&args, &store, &settings, &mut say).unwrap();
         let text = String::from_utf8(say).unwrap();
         assert!(text.contains("Would delete 1 thing ("), "{text}");
@@ -86,5 +92,21 @@ mod tests {
         run(&args, &store, &settings, &mut say).unwrap();
         assert!(String::from_utf8(say).unwrap().starts_with("     Deleted 1 thing ("));
         assert!(store.blob(&blob).unwrap().is_none());
+    }
+
+    #[test]
+    fn without_bounds_what_was_used_lately_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let store = Store::open(root.path()).unwrap();
+        let (new, old) = (store.put_blob(b"new").unwrap(), store.put_blob(b"old").unwrap());
+        let place = root.path().join(format!("blob/{}/{old}", &old.to_string()[..2]));
+        let long_ago = std::time::SystemTime::now() - DEFAULT_AGE - Duration::from_secs(60);
+        let times = std::fs::FileTimes::new().set_modified(long_ago).set_accessed(long_ago);
+        std::fs::File::open(place).unwrap().set_times(times).unwrap();
+        let settings = crate::settings::for_tests(root.path());
+        let args = GcArgs { max_size: None, older_than: None, dry_run: false };
+        run(&args, &store, &settings, &mut Vec::new()).unwrap();
+        assert!(store.blob(&new).unwrap().is_some());
+        assert!(store.blob(&old).unwrap().is_none());
     }
 }
