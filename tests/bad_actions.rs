@@ -74,13 +74,13 @@ fn an_exec_ref_that_is_not_executable() {
         project,
         5,
         expect![[r#"
-        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:m: `./step.sh` is not executable
-         help: `chmod +x ./step.sh`
-        [TIME] FAIL //:m (//:m: `./step.sh` is not executable)
-        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
-        failed: //:m
-    "#]],
+            [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+            error: //:m: `./step.sh` is not executable
+             help: `chmod +x ./step.sh`
+            [TIME] FAIL //:m (no result)
+            [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+            failed: //:m
+        "#]],
     );
 }
 
@@ -117,13 +117,13 @@ fn an_interpreter_that_is_not_there() {
         project,
         1,
         expect![[r#"
-        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:m: `./step.sh` could not be started: No such file or directory (os error 2)
-         help: does its `#!` line name a program that the sandbox has?
-        [TIME] FAIL //:m (//:m: `./step.sh` could not be started: No such file or directory (os error 2))
-        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
-        failed: //:m
-    "#]],
+            [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+            error: //:m: `./step.sh` could not be started: No such file or directory (os error 2)
+             help: does its `#!` line name a program that the sandbox has?
+            [TIME] FAIL //:m (no result)
+            [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+            failed: //:m
+        "#]],
     );
 }
 
@@ -311,6 +311,79 @@ fn a_memory_limit() {
         failed: //:m
     "#]],
     );
+}
+
+#[test]
+fn resources_that_are_not_there() {
+    for (resources, expected) in [
+        (
+            "{ cpu: 2 }",
+            expect![[r#"
+                error: unknown key `cpu` in `resources` of exec()
+                 --> step.libsonnet:5:45
+                  |
+                5 |     exec=wake.exec('./step.sh', resources={ cpu: 2 })
+                  |                                             ^^^ did you mean `cpus`?
+                  = note: module() is called at step.libsonnet:2:3
+                [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+            "#]],
+        ),
+        (
+            "{ cpus: 0.5 }",
+            expect![[r#"
+                error: `resources` of exec() must have a whole number from 1 as `cpus`
+                 --> step.libsonnet:5:51
+                  |
+                5 |     exec=wake.exec('./step.sh', resources={ cpus: 0.5 })
+                  |                                                   ^^^
+                  = note: module() is called at step.libsonnet:2:3
+                [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+            "#]],
+        ),
+        (
+            "{ memory: 'lots' }",
+            expect![[r#"
+                error: `resources` of exec() must have bytes or a text such as '512MiB' as `memory`
+                 --> step.libsonnet:5:53
+                  |
+                5 |     exec=wake.exec('./step.sh', resources={ memory: 'lots' })
+                  |                                                     ^^^^^^
+                  = note: module() is called at step.libsonnet:2:3
+                [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+            "#]],
+        ),
+        (
+            "{ scratch: 'tape' }",
+            expect![[r#"
+                error: `resources` of exec() must have 'memory' or 'disk' as `scratch`
+                 --> step.libsonnet:5:54
+                  |
+                5 |     exec=wake.exec('./step.sh', resources={ scratch: 'tape' })
+                  |                                                      ^^^^^^
+                  = note: module() is called at step.libsonnet:2:3
+                [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+            "#]],
+        ),
+    ] {
+        let exec = format!("resources={resources}");
+        let project = project().step_with("m", "touch out.txt", &exec).build();
+        check(project, 5, expected);
+    }
+}
+
+#[test]
+fn resources_of_every_kind() {
+    let resources = "resources={ cpus: 1000, memory: '512 MiB', scratch: 'disk' }";
+    let script = "stat -c %d . > out.txt";
+    let is_on_disk = |exec: &str| {
+        let project = project().step_with("m", script, exec).build();
+        project.build(&[]);
+        let store = std::fs::metadata(project.store()).unwrap();
+        let device = std::os::unix::fs::MetadataExt::dev(&store).to_string();
+        project.result_text("//:m", "out.txt").trim() == device
+    };
+    assert!(is_on_disk(resources));
+    assert!(!is_on_disk(""));
 }
 
 #[test]

@@ -45,6 +45,20 @@ fn no_package_file_in_a_workspace() {
 }
 
 #[test]
+fn no_package_file_at_the_root_of_a_workspace() {
+    let builder = project().file("wake.toml", "[workspace]\n").pkg_at("a", "a", "");
+    check(
+        builder,
+        2,
+        expect![[r#"
+            error: no `PKG.libsonnet` in `[ROOT]` or any directory above it
+             help: `wake build //...` builds every package of the workspace
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+        "#]],
+    );
+}
+
+#[test]
 fn a_workspace_file_with_an_unknown_key() {
     check(
         project().file("wake.toml", "[workspace]\nmember = [\"a\"]\n"),

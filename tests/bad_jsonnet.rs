@@ -59,7 +59,7 @@ fn unknown_variable() {
     check_rest(
         "files=[nothing]",
         expect![[r#"
-        error: undefined local: nothing
+        error: undefined variable `nothing`
          --> PKG.libsonnet:4:12
           |
         4 |     files=[nothing]
@@ -380,7 +380,7 @@ fn recursion_without_an_end() {
     check_rest(
         "metadata=(local f(n) = { a: n, b: f(n + 1).b }; f(0).b)",
         expect![[r#"
-        error: //: evaluating `//` recurses deeper than its stack of 512 MiB
+        error: evaluating `//` recurses deeper than its stack of 512 MiB
          help: something is defined in terms of itself without an end
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]],

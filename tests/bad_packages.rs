@@ -102,10 +102,30 @@ fn two_packages_with_one_key() {
         6,
         expect![[r#"
             error: two packages are called `b` 1.0.0: //one and //two
-             help: give one of them another name, namespace or version
+             --> two/PKG.libsonnet:3:5
+              |
+            3 |     wake.pkgInfo('b', '1.0.0'),
+              |     ^^^^^^^^^^^^
+              = note: //one is called so at one/PKG.libsonnet:3:5
+              help: give one of them another name, namespace or version
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
+}
+
+#[test]
+fn two_packages_with_one_key_that_nobody_asked_for() {
+    let project = project().file("wake.toml", "").pkg_at("one", "b", "").pkg_at("two", "b", "");
+    project.build().wake(["build", "//..."]).run().code(6).says(expect![[r#"
+        error: two packages are called `b` 1.0.0: //one and //two
+         --> two/PKG.libsonnet:3:5
+          |
+        3 |     wake.pkgInfo('b', '1.0.0'),
+          |     ^^^^^^^^^^^^
+          = note: //one is called so at one/PKG.libsonnet:3:5
+          help: give one of them another name, namespace or version
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
 }
 
 #[test]
@@ -215,8 +235,12 @@ fn a_chain_of_configs_without_an_end() {
         ),
         5,
         expect![[r#"
-            error: module `a` of @root@1.0.0 leads to modules without end
-             help: a module must not need itself with an ever different config
+            error: module //:a leads to modules without end
+             --> a.libsonnet:2:36
+              |
+            2 |   wake.module('a', modules={ next: pkg.modules.a({ n: config.n + 1 }) })
+              |                                    ^^^^^^^^^^^^^
+              help: a module must not need itself with an ever different config
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );

@@ -39,7 +39,8 @@ fn a_store_that_is_a_file() {
     let project = project().step("m", "touch out.txt").build();
     fs::write(project.store(), "").unwrap();
     project.wake(["build"]).run().code(10).says(expect![[r#"
-        error: `[STORE]`: File exists (os error 17)
+        error: `[STORE]` is not a directory
+         help: name another directory: `--store DIR`
         [TIME] FAILED 1 error in [TIME]
     "#]]);
 }
@@ -99,9 +100,9 @@ fn a_full_disk() {
     let run = with_mounts(project.wake([] as [&str; 0]), script, &project.store()).run();
     run.code(10).says(expect![[r#"
         [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-        error: //:m: could not copy `out.txt`: No space left on device (os error 28)
-         help: `wake gc` makes room
-        [TIME] FAIL //:m (//:m: could not copy `out.txt`: No space left on device (os error 28))
+        error: //:m: no space left in the store `[STORE]`
+         help: `wake gc --max-size SIZE` makes room
+        [TIME] FAIL //:m (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
             Verified 0 trees, 0 action records, 0 blobs, 1 memo segment

@@ -266,9 +266,11 @@ fn diagnose(pkg: &RelPath, error: &EvalError) -> Diagnostic {
         Kind::User | Kind::Limit(_) => Class::Evaluation,
         Kind::Crash => Class::Internal,
     };
-    let in_pkg = |message: &str| match error.place {
-        Some(_) => message.to_owned(),
-        None => format!("{}: {message}", label(pkg)),
+    let pkg_label = label(pkg);
+    let names_pkg = error.place.is_some() || error.message.contains(&format!("`{pkg_label}`"));
+    let in_pkg = |message: &str| match names_pkg {
+        true => message.to_owned(),
+        false => format!("{pkg_label}: {message}"),
     };
     let mut diagnostic = Diagnostic::error(class, in_pkg(&error.message));
     diagnostic.place = error.place.as_ref().map(|found| place(pkg, found, error.label.clone()));

@@ -41,6 +41,7 @@ pub(crate) struct Runner<'a> {
 
 /// Rights to run a command, so that steps can be got ready and put away while others run.
 pub(crate) struct Slots {
+    all: usize,
     free: Mutex<Free>,
     changed: Condvar,
 }
@@ -51,13 +52,18 @@ struct Free {
 }
 
 /// The right to run one command, given back when it is dropped.
-struct Slot<'a>(&'a Slots);
+struct Slot<'a> {
+    slots: &'a Slots,
+    /// How many places it takes.
+    count: usize,
+}
 
 impl Slots {
     /// As many as this.
     pub(crate) fn new(count: usize) -> Slots {
-        let free = Free { count: count.max(1), closed: false };
-        Slots { free: Mutex::new(free), changed: Condvar::new() }
+        let all = count.max(1);
+        let free = Free { count: all, closed: false };
+        Slots { all, free: Mutex::new(free), changed: Condvar::new() }
     }
 
     /// Gives no more of them out, also to those who wait: the build is over.
@@ -66,16 +72,18 @@ impl Slots {
         self.changed.notify_all();
     }
 
-    fn take(&self) -> Option<Slot<'_>> {
+    /// Waits for as many places, or all there are if these are fewer; none if no more are given out.
+    fn take(&self, places: usize) -> Option<Slot<'_>> {
+        let count = places.clamp(1, self.all);
         let mut free = self.lock();
-        while free.count == 0 && !free.closed {
+        while free.count < count && !free.closed {
             free = self.changed.wait(free).unwrap_or_else(PoisonError::into_inner);
         }
         if free.closed {
             return None;
         }
-        free.count -= 1;
-        Some(Slot(self))
+        free.count -= count;
+        Some(Slot { slots: self, count })
     }
 
     fn lock(&self) -> MutexGuard<'_, Free> {
@@ -85,8 +93,9 @@ impl Slots {
 
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
-        self.0.lock().count += 1;
-        self.0.changed.notify_one();
+        self.slots.lock().count += self.count;
+        // Not one: who is woken may need more places than there are, and another fewer.
+        self.slots.changed.notify_all();
     }
 }
 
@@ -130,11 +139,13 @@ impl From<StoreError> for NotRun {
     }
 }
 
+const MAKES_ROOM: &str = "`wake gc --max-size SIZE` makes room";
+
 /// What a person is told when the store fails.
 pub(crate) fn store_failure(error: &StoreError) -> Diagnostic {
     let diagnostic = Diagnostic::error(Class::Environment, error.to_string());
     match error {
-        StoreError::DiskFull { .. } => diagnostic.help("`wake gc` makes room"),
+        StoreError::DiskFull { .. } => diagnostic.help(MAKES_ROOM),
         StoreError::Io { .. } => diagnostic,
     }
 }
@@ -174,14 +185,15 @@ impl Runner<'_> {
         let job =
             Supply { store: self.store, files: self.files }.job(pinned, &into, scratch.path());
         let asked = Instant::now();
-        let slot = self.slots.take().ok_or(NotRun::Cancelled)?;
+        let places = pinned.limits.cpus.map_or(1, |cpus| cpus as usize);
+        let slot = self.slots.take(places).ok_or(NotRun::Cancelled)?;
         let began = Instant::now();
         self.profile.part_of_step("queue", asked, began);
         started();
         let started_ms = now_ms();
         let result = self.executor.run(&job, self.cancel);
         self.tell_phases(began, result.as_ref().ok().map(|finished| &finished.timings));
-        let finished = result.map_err(|e| sandbox_failure(label, &e))?;
+        let finished = result.map_err(|e| sandbox_failure(label, &e, self.store))?;
         drop(slot);
         let _span = self.profile.begin(SpanKind::Step, || "keep".to_owned());
         let Finished { outcome, stdout, stderr, usage, timings, outputs } = finished;
@@ -435,7 +447,7 @@ fn log_ref(bytes: &[u8]) -> Option<LogRef> {
     (size > 0).then(|| LogRef { blob: BlobDigest::of(bytes), size, dropped: 0 })
 }
 
-fn sandbox_failure(label: &str, error: &SandboxError) -> NotRun {
+fn sandbox_failure(label: &str, error: &SandboxError, store: &Store) -> NotRun {
     let diagnostic =
         |class, message: String| Diagnostic::error(class, format!("{label}: {message}"));
     match error {
@@ -450,8 +462,15 @@ fn sandbox_failure(label: &str, error: &SandboxError) -> NotRun {
         SandboxError::NotStarted { .. } => diagnostic(Class::Action, error.to_string())
             .help("does its `#!` line name a program that the sandbox has?")
             .into(),
-        SandboxError::Step { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => {
-            diagnostic(Class::Environment, error.to_string()).help("`wake gc` makes room").into()
+        // Outputs are named relative to the working directory; they are copied into the store.
+        SandboxError::Step { source, path, .. }
+            if source.kind() == std::io::ErrorKind::StorageFull
+                && (path.is_relative() || path.starts_with(store.root())) =>
+        {
+            let store = store.root().display();
+            diagnostic(Class::Environment, format!("no space left in the store `{store}`"))
+                .help(MAKES_ROOM)
+                .into()
         }
         SandboxError::Step { .. } | SandboxError::WorkerNotStarted { .. } => {
             diagnostic(Class::Environment, error.to_string()).into()

@@ -37,6 +37,12 @@ impl LoadedPkg {
     pub(crate) fn declared_pkg(&self, key: &str) -> Value {
         declared_pkg(&self.raw, key)
     }
+
+    /// How it calls itself, as it came from the evaluation.
+    pub(crate) fn declared_info(&self) -> Value {
+        let mut decl: Value = serde_json::from_str(self.raw.get()).unwrap_or_default();
+        decl["pkgInfo"].take()
+    }
 }
 
 fn declared_pkg(raw: &RawValue, key: &str) -> Value {

@@ -85,6 +85,9 @@ const MOST_STEPS: usize = 1_000_000;
 /// A chain of modules longer than this is taken for a recursion without end.
 const LONGEST_CHAIN: usize = 10_000;
 
+/// Stands for all modules that are too many, where the others have their identities.
+const ENDLESS: &str = "~";
+
 /// Plans everything that `targets` reach.
 pub(crate) fn plan(
     instances: &Instances,
@@ -98,7 +101,8 @@ pub(crate) fn plan(
     for targets in by_depth(instances, targets) {
         rayon::scope(|scope| {
             for wanted in targets {
-                planner.ask(wanted, 0, scope);
+                // The first module of a chain is not yet too many.
+                let _ = planner.ask(wanted, 0, scope);
             }
         });
     }
@@ -152,43 +156,64 @@ struct Finished {
 }
 
 impl Planner<'_> {
-    fn ask<'s>(&'s self, wanted: Wanted, depth: usize, scope: &Scope<'s>) {
+    /// Asks for a module, unless that has been done; false if there are too many of them by now.
+    fn ask<'s>(&'s self, wanted: Wanted, depth: usize, scope: &Scope<'s>) -> bool {
         let identity = wanted.identity();
         {
             let mut state = self.state();
-            if !state.asked.insert(identity.clone()) {
-                return;
+            if state.failed.contains_key(ENDLESS) || !state.asked.insert(identity.clone()) {
+                return true;
             }
             if depth > LONGEST_CHAIN || state.asked.len() > MOST_STEPS {
-                let message = format!(
-                    "module `{}` of {} leads to modules without end",
-                    wanted.module, wanted.pkg
-                );
-                let diagnostic = Diagnostic::error(Class::Evaluation, message)
-                    .help("a module must not need itself with an ever different config");
-                state.failed.insert("~".to_owned(), diagnostic);
-                return;
-            }
-            if state.failed.contains_key("~") {
-                return;
+                return false;
             }
         }
         scope.spawn(move |scope| match self.apply(wanted) {
             Ok(found) => {
-                let needs: Vec<_> = found.decl.modules.values().filter_map(Wanted::of_id).collect();
+                let needs: Vec<_> = found
+                    .decl
+                    .modules
+                    .iter()
+                    .filter_map(|(key, id)| Some((key.clone(), Wanted::of_id(id)?)))
+                    .collect();
                 if let Some(finished) = &found.finished {
                     let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
                     seen.insert(identity.clone(), finished.seen.clone());
                 }
-                self.state().found.insert(identity, found);
-                for wanted in needs {
-                    self.ask(wanted, depth + 1, scope);
+                self.state().found.insert(identity.clone(), found);
+                for (key, wanted) in needs {
+                    if !self.ask(wanted, depth + 1, scope) {
+                        self.stop_endless(&identity, &key);
+                    }
                 }
             }
             Err(diagnostic) => {
                 self.state().failed.insert(identity, *diagnostic);
             }
         });
+        true
+    }
+
+    /// Ends the search at the module that would need one too many under `key`.
+    fn stop_endless(&self, identity: &str, key: &str) {
+        let Some(found) = self.state().found.remove(identity) else { return };
+        let (label, place) = match self.instances.get(&found.wanted.pkg) {
+            Some(pkg) => {
+                let answers = self.evaluator.answers(self.instances, &NothingYet);
+                let place = found
+                    .decl
+                    .modules
+                    .get(key)
+                    .and_then(|id| self.evaluator.locate(&pkg.dir, &found.op, id, &answers));
+                (module_label(&pkg.dir, &found.wanted.module), place)
+            }
+            None => (found.wanted.module, None),
+        };
+        let message = format!("module {label} leads to modules without end");
+        let diagnostic = Diagnostic::error(Class::Evaluation, message)
+            .at(place)
+            .help("a module must not need itself with an ever different config");
+        self.state().failed.insert(ENDLESS.to_owned(), diagnostic);
     }
 
     fn apply(&self, wanted: Wanted) -> Result<Found, Box<Diagnostic>> {

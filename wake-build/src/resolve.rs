@@ -122,22 +122,28 @@ impl Resolver<'_> {
         for (dir, pkg) in self.loaded {
             let key = pkg.decl.info.key();
             if let Some(other) = owners.insert(key.clone(), dir) {
-                let info = &pkg.decl.info;
-                let message = format!(
-                    "two packages are called `{}` {}: {} and {}",
-                    info.name,
-                    info.version,
-                    label(other),
-                    label(dir)
-                );
-                errors.push(
-                    Diagnostic::error(Class::Resolution, message)
-                        .help("give one of them another name, namespace or version"),
-                );
+                errors.push(self.same_key(other, pkg));
             }
             by_dir.insert(dir.clone(), key);
         }
         by_dir
+    }
+
+    /// The package at `other` and `pkg` are called the same.
+    fn same_key(&self, other: &RelPath, pkg: &LoadedPkg) -> Diagnostic {
+        let info = &pkg.decl.info;
+        let (one, two) = (label(other), label(&pkg.dir));
+        let (name, version) = (&info.name, &info.version);
+        let message = format!("two packages are called `{name}` {version}: {one} and {two}");
+        let called = |pkg: &LoadedPkg| {
+            self.evaluator.locate(&pkg.dir, &Op::Pkg, &pkg.declared_info(), &NoAnswers)
+        };
+        let mut diagnostic = Diagnostic::error(Class::Resolution, message).at(called(pkg));
+        if let Some(place) = self.loaded.get(other).and_then(called) {
+            let (file, line, column) = (place.file, place.line, place.column);
+            diagnostic = diagnostic.note(format!("{one} is called so at {file}:{line}:{column}"));
+        }
+        diagnostic.help("give one of them another name, namespace or version")
     }
 
     /// What the global namespace holds: the highest rank wins, and two of one rank are an error.

@@ -188,7 +188,9 @@ pub fn open_store(path: &Path) -> Result<Store, Diagnostic> {
             OpenError::NewerFormat { .. } => {
                 diagnostic.help("use that newer wake, or another store: `--store DIR`")
             }
-            OpenError::UnknownFormat { .. } | OpenError::NotAStore { .. } => {
+            OpenError::UnknownFormat { .. }
+            | OpenError::NotAStore { .. }
+            | OpenError::NotADirectory { .. } => {
                 diagnostic.help("name another directory: `--store DIR`")
             }
             OpenError::NotWritable { .. } => diagnostic

@@ -70,7 +70,14 @@ impl Workspace {
             }
             at = dir.parent();
         }
-        Err(no_package(&self.absolute(dir)))
+        let absolute = self.absolute(dir);
+        Err(match self.members(&RelPath::root()).is_ok_and(|members| !members.is_empty()) {
+            // A workspace may be only a roof over its members.
+            true => {
+                missing(&absolute).help("`wake build //...` builds every package of the workspace")
+            }
+            false => no_package(&absolute),
+        })
     }
 
     /// Every member package at `below` and below it, sorted; walks the directories.
@@ -140,8 +147,12 @@ pub(crate) fn is_hidden(name: &std::ffi::OsStr) -> bool {
 }
 
 fn no_package(dir: &Path) -> Diagnostic {
+    missing(dir).help("`wake init` writes a package that builds")
+}
+
+fn missing(dir: &Path) -> Diagnostic {
     let message = format!("no `{PKG_FILE}` in `{}` or any directory above it", dir.display());
-    Diagnostic::error(Class::Usage, message).help("`wake init` writes a package that builds")
+    Diagnostic::error(Class::Usage, message)
 }
 
 /// `path` as seen from `root`.

@@ -47,6 +47,12 @@ pub enum OpenError {
         /// The directory.
         path: PathBuf,
     },
+    /// Something else than a directory is in its place.
+    #[error("`{path}` is not a directory")]
+    NotADirectory {
+        /// What lies there.
+        path: PathBuf,
+    },
     /// This user may not write there.
     #[error("`{path}`: not writable")]
     NotWritable {
@@ -78,7 +84,10 @@ impl Store {
     /// Waits while a garbage collection is deleting, which takes moments. A directory that holds anything
     /// else is never touched.
     pub fn open(root: &Path) -> Result<Store, OpenError> {
-        make_dir_all(root)?;
+        make_dir_all(root).map_err(|error| match nearest_existing(root) {
+            Some(path) if !path.is_dir() => OpenError::NotADirectory { path: path.to_owned() },
+            _ => OpenError::from(error),
+        })?;
         let root = fs::canonicalize(root).at(root)?;
         let layout = Layout::new(root);
         rustix::fs::access(layout.root(), rustix::fs::Access::WRITE_OK).at(layout.root())?;
@@ -130,6 +139,11 @@ impl Store {
         *session = Some(Arc::clone(&started));
         Ok(started)
     }
+}
+
+/// The path itself or the nearest above it where anything is, if only a link that leads nowhere.
+fn nearest_existing(path: &Path) -> Option<&Path> {
+    path.ancestors().find(|path| path.symlink_metadata().is_ok())
 }
 
 fn check_format(layout: &Layout) -> Result<(), OpenError> {

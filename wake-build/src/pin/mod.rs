@@ -84,6 +84,8 @@ pub(crate) struct Pinned {
 pub(crate) struct ExecLimits {
     /// Seconds from start to end.
     pub timeout: Option<f64>,
+    /// Places among the commands that run at once; none: one.
+    pub cpus: Option<u32>,
     /// Bytes of memory.
     pub memory: Option<u64>,
     /// Whether its files lie on disk instead of in memory.

@@ -113,6 +113,7 @@ pub(super) fn limits(exec: &Exec) -> Result<ExecLimits, String> {
     };
     for (name, value) in resources {
         match (name.as_str(), value) {
+            ("cpus", value) => limits.cpus = Some(cpus(value)?),
             ("memory", value) => limits.memory = Some(bytes(value)?),
             ("scratch", Value::String(place)) if place == "disk" => limits.on_disk = true,
             ("scratch", Value::String(place)) if place == "memory" => limits.on_disk = false,
@@ -120,11 +121,19 @@ pub(super) fn limits(exec: &Exec) -> Result<ExecLimits, String> {
                 return Err("`resources.scratch` is `'memory'` or `'disk'`".to_owned());
             }
             (other, _) => {
-                return Err(format!("`resources` has no `{other}`: it has `memory` and `scratch`"));
+                let known = "`cpus`, `memory` and `scratch`";
+                return Err(format!("`resources` has no `{other}`: it has {known}"));
             }
         }
     }
     Ok(limits)
+}
+
+fn cpus(value: &Value) -> Result<u32, String> {
+    let whole = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    whole
+        .filter(|&number| number > 0)
+        .ok_or_else(|| format!("`resources.cpus` is {value}: expected a whole number from 1"))
 }
 
 /// A size: a number of bytes, or a text with a unit, `'512 MiB'`.

@@ -183,11 +183,11 @@ impl<W: Write> Verbs<W> {
 /// Links that are named one by one.
 const MOST_LINKS: usize = 8;
 
-/// How a command ended and after what time, `exit 2, 12.4s`; or why there was none.
+/// How a command ended and after what time, `exit 2, 12.4s`. Why there was none has been told by then.
 pub(crate) fn how(finished: &ActionFinished) -> String {
     let time = words::span_ms(finished.dur_ms);
     match &finished.outcome {
-        None => escape::line(&finished.why).into_owned(),
+        None => "no result".to_owned(),
         Some(outcome) => format!("{}, {time}", escape::line(outcome)),
     }
 }

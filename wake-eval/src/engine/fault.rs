@@ -181,7 +181,10 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&Located>) -> Fault {
                 .or(diagnostics.first());
             if let Some(first) = first {
                 let (message, label) = split_suggestion(&first.message);
-                fault.message = message;
+                fault.message = match message.strip_prefix("undefined local: ") {
+                    Some(name) => format!("undefined variable `{name}`"),
+                    None => message,
+                };
                 fault.label = label;
                 fault.place =
                     first.span.as_ref().map(|span| Located::of(span, "").place_of_token());

@@ -152,16 +152,36 @@ fn timeout(call: &Call<'_>) -> Result<Value> {
 
 fn resources(call: &Call<'_>) -> Result<Value> {
     let Some(object) = call.object("resources")? else { return Ok(Value::Null) };
-    call.check_keys("resources", &object, &["cpus", "memory"])?;
+    call.check_keys("resources", &object, &["cpus", "memory", "scratch"])?;
     let json = call.json_of("resources", Promises::Refuse, &Val::Obj(object))?;
     for (key, value) in json.as_object().into_iter().flatten() {
-        if !value.as_f64().is_some_and(|number| number > 0.0) {
-            refuse!(
-                call.fault("resources", format!("must have a number above 0 as `{key}`")).key(key)
-            );
+        if let Some(expected) = unfit_resource(key, value) {
+            refuse!(call.fault("resources", format!("must have {expected} as `{key}`")).key(key));
         }
     }
     Ok(json)
+}
+
+/// What is expected of a resource; none if `value` is that.
+fn unfit_resource(key: &str, value: &Value) -> Option<&'static str> {
+    let whole = value.as_f64().is_some_and(|number| number >= 1.0 && number.fract() == 0.0);
+    let (fits, expected) = match key {
+        "memory" => {
+            (whole || value.as_str().is_some_and(is_size), "bytes or a text such as '512MiB'")
+        }
+        "scratch" => (matches!(value.as_str(), Some("memory" | "disk")), "'memory' or 'disk'"),
+        _ => (whole, "a whole number from 1"),
+    };
+    (!fits).then_some(expected)
+}
+
+/// Whether a text is a number with a unit of bytes.
+fn is_size(text: &str) -> bool {
+    let text = text.trim();
+    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
+    let digits = &text[..text.len() - unit.len()];
+    let units = ["", "B", "K", "KiB", "M", "MiB", "G", "GiB"];
+    digits.parse::<u64>().is_ok_and(|number| number > 0) && units.contains(&unit.trim())
 }
 
 impl ExecDecl {
