@@ -16,7 +16,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use crate::cancel::CancelToken;
 use crate::error::SandboxError;
 use crate::finished::Finished;
-use crate::job::Job;
+use crate::job::{Job, Stream};
 use crate::wire::{self, Class, Order, Reply};
 
 /// How a worker process is started: a program whose `main` ends in [`crate::serve`].
@@ -64,6 +64,18 @@ impl Executor {
     ///
     /// When `cancel` fires, every process of the command is dead before this returns.
     pub fn run(&self, job: &Job, cancel: &CancelToken) -> Result<Finished, SandboxError> {
+        self.run_telling(job, cancel, &mut |_, _| {})
+    }
+
+    /// The same; `wrote` hears what the command writes, if the job's logs are told at once.
+    ///
+    /// The command waits for `wrote` as it would for a slow reader.
+    pub fn run_telling(
+        &self,
+        job: &Job,
+        cancel: &CancelToken,
+        wrote: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<Finished, SandboxError> {
         if cancel.is_cancelled() {
             return Err(SandboxError::Cancelled);
         }
@@ -71,7 +83,7 @@ impl Executor {
         let class = Class::of(job);
         let mut worker = self.worker(&class)?;
         let wait = asked.elapsed();
-        let result = worker.run(job, cancel);
+        let result = worker.run(job, cancel, wrote);
         match &result {
             Err(SandboxError::Worker(_)) => worker.kill(),
             _ if worker.dead => {}
@@ -151,50 +163,70 @@ impl Worker {
                 Ok(worker)
             }
             Some(Reply::Ready(Err(failure))) => Err(failure.into()),
-            Some(Reply::Done(_)) => Err(SandboxError::Worker("it answered out of turn".into())),
+            Some(Reply::Wrote(..) | Reply::Done(_)) => Err(out_of_turn()),
             None => Err(worker.last_words()),
         }
     }
 
-    fn run(&mut self, job: &Job, cancel: &CancelToken) -> Result<Finished, SandboxError> {
+    fn run(
+        &mut self,
+        job: &Job,
+        cancel: &CancelToken,
+        wrote: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<Finished, SandboxError> {
         wire::send(&self.socket, &Order::Run(job)).map_err(worker_failed)?;
-        if self.wait(cancel)? == Waited::Cancelled {
-            return Err(SandboxError::Cancelled);
-        }
-        match wire::receive(&self.socket).map_err(worker_failed)? {
-            Some(Reply::Done(result)) => (*result).map_err(SandboxError::from),
-            Some(Reply::Ready(_)) => Err(SandboxError::Worker("it answered out of turn".into())),
-            None => Err(self.last_words()),
+        let mut stopping = None;
+        loop {
+            if self.wait(cancel, &mut stopping)? == Waited::Cancelled {
+                return Err(SandboxError::Cancelled);
+            }
+            match wire::receive(&self.socket).map_err(worker_failed)? {
+                Some(Reply::Wrote(stream, bytes)) => wrote(stream, &bytes),
+                Some(Reply::Done(result)) => return (*result).map_err(SandboxError::from),
+                Some(Reply::Ready(_)) => return Err(out_of_turn()),
+                None => return Err(self.last_words()),
+            }
         }
     }
 
-    /// Waits until there is an answer, passing a cancellation on.
-    fn wait(&mut self, cancel: &CancelToken) -> Result<Waited, SandboxError> {
-        let mut fds = [
-            PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN),
-            PollFd::from_borrowed_fd(cancel.fd(), PollFlags::IN),
-        ];
+    /// Waits until there is an answer, passing a cancellation on; `stopping` says until when the worker has
+    /// to be done once it has been passed on.
+    fn wait(
+        &mut self,
+        cancel: &CancelToken,
+        stopping: &mut Option<Instant>,
+    ) -> Result<Waited, SandboxError> {
         loop {
-            match poll(&mut fds, None) {
+            let mut fds = vec![PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN)];
+            let mut left = None;
+            match stopping {
+                Some(until) => left = Some(until.saturating_duration_since(Instant::now())),
+                None => fds.push(PollFd::from_borrowed_fd(cancel.fd(), PollFlags::IN)),
+            }
+            let left = left.map(|left| Timespec {
+                tv_sec: 0,
+                tv_nsec: i64::from(left.min(CANCEL_GRACE).subsec_nanos()),
+            });
+            match poll(&mut fds, left.as_ref()) {
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(errno) => return Err(worker_failed(errno.into())),
                 Ok(_) => {}
             }
-            if !fds[0].revents().is_empty() {
-                return Ok(Waited::Answer);
-            }
-            if fds[1].revents().contains(PollFlags::IN) {
-                break;
+            let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+            match stopping {
+                // Also while a command goes on writing.
+                None if ready[1] => {
+                    wire::send(&self.socket, &Order::Cancel).map_err(worker_failed)?;
+                    *stopping = Some(Instant::now() + CANCEL_GRACE);
+                }
+                Some(until) if !ready[0] && Instant::now() >= *until => {
+                    self.kill();
+                    return Ok(Waited::Cancelled);
+                }
+                _ if ready[0] => return Ok(Waited::Answer),
+                _ => {}
             }
         }
-        wire::send(&self.socket, &Order::Cancel).map_err(worker_failed)?;
-        let mut fds = [PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN)];
-        let grace = Timespec { tv_sec: 0, tv_nsec: i64::from(CANCEL_GRACE.subsec_nanos()) };
-        if poll(&mut fds, Some(&grace)).unwrap_or(0) == 0 {
-            self.kill();
-            return Ok(Waited::Cancelled);
-        }
-        Ok(Waited::Answer)
     }
 
     fn kill(&mut self) {
@@ -227,6 +259,10 @@ impl Drop for Worker {
 enum Waited {
     Answer,
     Cancelled,
+}
+
+fn out_of_turn() -> SandboxError {
+    SandboxError::Worker("it answered out of turn".to_owned())
 }
 
 fn worker_failed(error: io::Error) -> SandboxError {

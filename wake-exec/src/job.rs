@@ -36,6 +36,26 @@ pub struct Job {
     pub scratch: Scratch,
     /// How much it may take.
     pub limits: Limits,
+    /// When what it writes is told.
+    pub logs: Logs,
+}
+
+/// When what a command writes is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Logs {
+    /// When it has ended.
+    AtEnd,
+    /// When it has ended, and all of it also as it is written.
+    AtOnce,
+}
+
+/// Where a command writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stream {
+    /// Its standard output.
+    Stdout,
+    /// Its standard error.
+    Stderr,
 }
 
 /// One call of a program.
@@ -288,21 +308,22 @@ impl Job {
             level: SandboxLevel::Strict,
             scratch: Scratch::Memory,
             limits: Limits::default(),
+            logs: Logs::AtEnd,
         }
     }
 }
 
-mod bytes {
+pub(crate) mod bytes {
     //! Bytes as one piece; by default they would cross as a sequence of numbers.
 
     use serde::de::{Deserializer, Error, Visitor};
     use serde::ser::Serializer;
 
-    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
         to.serialize_bytes(bytes)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
         struct Bytes;
         impl Visitor<'_> for Bytes {
             type Value = Vec<u8>;

@@ -30,8 +30,8 @@ pub use executor::{Executor, ExecutorOptions, WorkerCommand};
 pub use finished::{Fault, Finished, Log, OutputFault, Timings};
 pub use host::{HostIdentity, HostIdentityError};
 pub use job::{
-    Access, Command, Fidelity, FileSignature, Identity, Input, Job, Limits, Network, Outputs, Root,
-    Scratch, Seal, Source, TakeOutputs,
+    Access, Command, Fidelity, FileSignature, Identity, Input, Job, Limits, Logs, Network, Outputs,
+    Root, Scratch, Seal, Source, Stream, TakeOutputs,
 };
 pub use probe::{Finding, probe};
 pub use worker::serve;

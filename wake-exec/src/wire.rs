@@ -12,7 +12,7 @@ use wake_model::SandboxLevel;
 
 use crate::error::SandboxError;
 use crate::finished::Finished;
-use crate::job::{Identity, Job, Network};
+use crate::job::{Identity, Job, Network, Stream};
 
 /// What a worker is for life; jobs that need another one go to another worker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,6 +63,8 @@ pub(crate) enum Request {
 pub(crate) enum Reply {
     /// The answer to [`Request::Become`], with the worker's process number as the executor sees it.
     Ready(Result<i32, Failure>),
+    /// What the command has just written, where that is to be told at once.
+    Wrote(Stream, #[serde(with = "crate::job::bytes")] Vec<u8>),
     /// The answer to [`Request::Run`].
     Done(Box<Result<Finished, Failure>>),
 }

@@ -300,8 +300,8 @@ impl Tools<'_> {
         let running = spawn::start(&launch, self.stack)?;
         drop((to_stdout, to_stderr));
         let streams = Streams { stdout, stderr };
-        let watch =
-            Watch { running, control: self.control, limits: &job.limits, started, memory, clear };
+        let (control, limits, logs) = (self.control, &job.limits, job.logs);
+        let watch = Watch { running, control, limits, logs, started, memory, clear };
         watch.until_gone(&streams, self.buffer)
     }
 

@@ -12,8 +12,8 @@ use super::kernel::{self, Wait, Waited};
 use super::logs::Capture;
 use super::spawn::Running;
 use crate::finished::Log;
-use crate::job::Limits;
-use crate::wire::Failure;
+use crate::job::{Limits, Logs, Stream};
+use crate::wire::{self, Failure, Reply};
 
 /// How a command ended, and what it wrote and used.
 pub(crate) struct Ended {
@@ -34,6 +34,7 @@ pub(crate) struct Watch<'a> {
     pub(crate) running: Running,
     pub(crate) control: &'a UnixStream,
     pub(crate) limits: &'a Limits,
+    pub(crate) logs: Logs,
     pub(crate) started: Instant,
     /// What its processes and its files in memory hold, in bytes.
     pub(crate) memory: &'a dyn Fn() -> u64,
@@ -59,8 +60,13 @@ impl Watch<'_> {
     /// Returns when no process of the command is left.
     pub(crate) fn until_gone(self, streams: &Streams, buffer: &mut [u8]) -> Result<Ended, Failure> {
         let failed = |errno: Errno| Failure::step("watch", "command", errno);
-        let mut stdout = Capture::new(self.limits.log);
-        let mut stderr = Capture::new(self.limits.log);
+        let tell = match self.logs {
+            Logs::AtOnce => Some(self.control),
+            Logs::AtEnd => None,
+        };
+        let log = self.limits.log;
+        let mut stdout = Output { capture: Capture::new(log), stream: Stream::Stdout, tell };
+        let mut stderr = Output { capture: Capture::new(log), stream: Stream::Stderr, tell };
         let end = self.until_end(streams, &mut stdout, &mut stderr, buffer).map_err(failed)?;
         let ended = match end {
             End::Natural(waited) => Some(waited),
@@ -81,14 +87,15 @@ impl Watch<'_> {
             None => return Err(Failure::Cancelled),
         };
         let usage = usage(wall, ended.as_ref());
-        Ok(Ended { outcome, stdout: stdout.finish(), stderr: stderr.finish(), usage })
+        let (stdout, stderr) = (stdout.capture.finish(), stderr.capture.finish());
+        Ok(Ended { outcome, stdout, stderr, usage })
     }
 
-    fn until_end(
+    fn until_end<'a>(
         &self,
         streams: &Streams,
-        stdout: &mut Capture,
-        stderr: &mut Capture,
+        stdout: &mut Output<'a>,
+        stderr: &mut Output<'a>,
         buffer: &mut [u8],
     ) -> Result<End, Errno> {
         let mut streams = [Some((&streams.stdout, stdout)), Some((&streams.stderr, stderr))];
@@ -106,8 +113,8 @@ impl Watch<'_> {
             let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
             let open = streams.iter_mut().filter(|stream| stream.is_some());
             for (stream, _) in open.zip(&ready[2..]).filter(|(_, ready)| **ready) {
-                if let Some((fd, capture)) = stream
-                    && !take(fd, capture, buffer)?
+                if let Some((fd, output)) = stream
+                    && !take(fd, output, buffer)?
                 {
                     *stream = None;
                 }
@@ -182,12 +189,30 @@ fn usage(wall: Duration, ended: Option<&Waited>) -> Usage {
     }
 }
 
+/// What becomes of an output stream.
+struct Output<'a> {
+    capture: Capture,
+    stream: Stream,
+    /// Who hears of it at once.
+    tell: Option<&'a UnixStream>,
+}
+
+impl Output<'_> {
+    fn push(&mut self, bytes: &[u8]) {
+        self.capture.push(bytes);
+        if let Some(socket) = self.tell {
+            // An executor that is gone is noticed where the command is watched.
+            let _ = wire::send(socket, &Reply::Wrote(self.stream, bytes.to_vec()));
+        }
+    }
+}
+
 /// Reads once; false at the end of the stream.
-fn take(stream: &OwnedFd, capture: &mut Capture, buffer: &mut [u8]) -> Result<bool, Errno> {
+fn take(stream: &OwnedFd, output: &mut Output<'_>, buffer: &mut [u8]) -> Result<bool, Errno> {
     match kernel::read_some(stream.as_fd(), buffer) {
         Ok(0) => Ok(false),
         Ok(length) => {
-            capture.push(&buffer[..length]);
+            output.push(&buffer[..length]);
             Ok(true)
         }
         Err(Errno::AGAIN) => Ok(true),
@@ -196,11 +221,11 @@ fn take(stream: &OwnedFd, capture: &mut Capture, buffer: &mut [u8]) -> Result<bo
 }
 
 /// Reads what is left; all who could write are gone.
-fn drain(stream: &OwnedFd, capture: &mut Capture, buffer: &mut [u8]) -> Result<(), Errno> {
+fn drain(stream: &OwnedFd, output: &mut Output<'_>, buffer: &mut [u8]) -> Result<(), Errno> {
     loop {
         match kernel::read_some(stream.as_fd(), buffer) {
             Ok(0) | Err(Errno::AGAIN) => return Ok(()),
-            Ok(length) => capture.push(&buffer[..length]),
+            Ok(length) => output.push(&buffer[..length]),
             Err(errno) => return Err(errno),
         }
     }
