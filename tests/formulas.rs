@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
@@ -287,6 +287,51 @@ fn the_network_is_there_only_where_asked_and_allowed() {
     let said = bed.run(&quiet, &["-q"]).stderr;
     let devices: Vec<&str> = said.lines().skip(2).collect();
     assert!(devices.len() == 1 && devices[0].trim().starts_with("lo:"), "{said}");
+}
+
+/// The command waits for a file that the test makes when it has heard the first line.
+#[test]
+fn what_a_command_writes_is_told_while_it_runs() {
+    let Some(bed) = Bed::new("what_a_command_writes") else { return };
+    bed.project.write("host/f", "");
+    let host = bed.project.path("host").display().to_string();
+    let script = "echo first; n=0; until [ -e /host/heard ]; do n=$((n+1)); [ $n -lt 300 ] || exit 3; \
+                  sleep 0.1; done; echo second; printf third";
+    let document = bed.formula(script, |d| {
+        d["formula"]["inputs"]["/host"] = json!(format!("mount:ro:{host}"));
+        d["formula"]["outputs"] = json!({});
+    });
+    bed.project.write("f.json", document.to_string());
+    for format in ["text", "json"] {
+        let _ = fs::remove_file(bed.project.path("host/heard"));
+        let run = ["-q", "formula", "run", "f.json", "--format", format];
+        let mut child = bed.project.wake(run).spawn();
+        let mut lines: Box<dyn Iterator<Item = String>> = match format {
+            "text" => {
+                Box::new(BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap))
+            }
+            _ => Box::new(BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap)),
+        };
+        let mut said = Vec::new();
+        while !said.last().is_some_and(|line: &String| line.contains("first")) {
+            said.push(lines.next().expect("nothing is said before the command ends"));
+        }
+        bed.project.write("host/heard", "");
+        said.extend(lines);
+        assert!(child.wait().unwrap().success(), "{said:?}");
+        if format == "text" {
+            assert_eq!(said, ["first", "second", "third"]);
+        } else {
+            let texts: Vec<String> = said
+                .iter()
+                .filter_map(|line| {
+                    let event: Value = serde_json::from_str(line).unwrap();
+                    Some(event["txt"]["msg"].as_str()?.to_owned())
+                })
+                .collect();
+            assert_eq!(texts, ["first\n", "second\n", "third"]);
+        }
+    }
 }
 
 #[test]

@@ -140,7 +140,7 @@ impl Supply<'_> {
         job.network = if *network { Network::Host } else { Network::None };
         job.level = *sandbox;
         if pinned.limits.on_disk {
-            job.scratch = Scratch::Disk(scratch.join("work"));
+            job.scratch = Scratch::Disk(scratch.to_owned());
         }
         job.limits = Limits {
             wall: pinned.limits.timeout.map(Duration::from_secs_f64),

@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     pub(crate) format: Format,
     /// How what is going on is shown.
     pub(crate) progress: Progress,
+    /// Standard error is a terminal.
+    pub(crate) terminal: bool,
     /// How people are told.
     pub(crate) manner: Manner,
     /// Width of a terminal that cannot be asked.
@@ -116,6 +118,7 @@ impl Settings {
                 MessageFormat::Human | MessageFormat::Short => Format::Human,
             },
             progress: progress(global, environment, capable)?,
+            terminal: process.terminal,
             manner: manner(global, environment, capable),
             columns: environment.columns,
         })
@@ -212,6 +215,7 @@ pub(crate) fn for_tests(cwd: &std::path::Path) -> Settings {
             verbosity: Verbosity::Normal,
             annotations: false,
         },
+        terminal: false,
         columns: None,
     }
 }

@@ -23,5 +23,6 @@ pub use document::Document;
 pub use error::DocumentError;
 pub use from_job::{FromJobError, Made, Writing, made};
 pub use id::FormulaId;
-pub use run::{Ran, Run, RunError};
+pub use run::{Ran, Run, RunError, Said};
 pub use run_record::{Dialect, RunRecord};
+pub use wake_exec::Stream;

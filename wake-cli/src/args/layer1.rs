@@ -7,7 +7,7 @@ use clap::{Subcommand, ValueEnum};
 /// `wake formula`
 #[derive(Debug, Subcommand)]
 pub(crate) enum FormulaCommand {
-    /// Run a formula and print its run record
+    /// Run a formula and print its run record; what its command writes goes to standard error
     #[command(after_help = FORMULA_CODES)]
     Run {
         /// The document

@@ -8,12 +8,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::json;
 use wake_build::Cancel;
 use wake_build::diagnostic::{Class, Diagnostic, Place};
-use wake_formula::{Document, DocumentError, Ran, Run, RunError, RunRecord};
+use wake_formula::{Document, DocumentError, Ran, Run, RunError, RunRecord, Said};
 
 use crate::args::{FormulaCommand, FormulaFormat};
 use crate::command::ware::Fault;
 use crate::exit::{Exit, Outcome, Stop};
 use crate::report::Verbosity;
+use crate::report::relay::Relay;
 use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
@@ -110,25 +111,69 @@ fn carry_out(
         again: asked.again,
         cancel: &cancel,
     };
-    let quiet = settings.manner.verbosity == Verbosity::Quiet;
-    let style = settings.manner.style;
-    // Both are told to from the threads that unpack.
-    let ends = Mutex::new((&mut *out, &mut *say));
-    let tell = |text: &str| {
+    // All of it is told from the threads that unpack and run.
+    let ends = Mutex::new(Ends { out: &mut *out, say: &mut *say, relay: Relay::default() });
+    let tell = |said: Said<'_>| {
         let mut ends = ends.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // Where nobody reads there is nobody to tell; the record says so at the end.
-        let _ = match asked.format {
-            FormulaFormat::Json => writeln!(ends.0, "{}", log_event(text)),
-            FormulaFormat::Text if quiet => Ok(()),
-            FormulaFormat::Text => {
-                writeln!(ends.1, "{}", style.verb(Role::Good, "Formula", escape::line(text)))
-            }
-        };
+        let _ = ends.tell(said, asked.format, settings);
     };
     let result = run.run(document, &tell);
+    let mut ends = ends.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    ends.finish(asked.format)?;
     match asked.format {
         FormulaFormat::Json => told_as_events(&result, out),
         FormulaFormat::Text => told(result, settings, out, say),
+    }
+}
+
+/// Where what happens is told while it happens.
+struct Ends<'a, O: Write, S: Write> {
+    out: &'a mut O,
+    say: &'a mut S,
+    relay: Relay,
+}
+
+impl<O: Write, S: Write> Ends<'_, O, S> {
+    fn tell(
+        &mut self,
+        said: Said<'_>,
+        format: FormulaFormat,
+        settings: &Settings,
+    ) -> std::io::Result<()> {
+        let quiet = settings.manner.verbosity == Verbosity::Quiet;
+        match (said, format) {
+            (Said::Step(text), FormulaFormat::Json) => writeln!(self.out, "{}", log_event(text)),
+            (Said::Step(_), FormulaFormat::Text) if quiet => Ok(()),
+            (Said::Step(text), FormulaFormat::Text) => {
+                let line = settings.manner.style.verb(Role::Good, "Formula", escape::line(text));
+                writeln!(self.say, "{line}")
+            }
+            // A file or a pipe gets the bytes as they are.
+            (Said::Wrote(_, bytes), FormulaFormat::Text) if !settings.terminal => {
+                self.say.write_all(bytes)?;
+                self.say.flush()
+            }
+            (Said::Wrote(stream, bytes), _) => match self.relay.push(stream, bytes) {
+                Some(text) => self.pass_on(&text, format),
+                None => Ok(()),
+            },
+        }
+    }
+
+    fn finish(&mut self, format: FormulaFormat) -> std::io::Result<()> {
+        self.relay.finish().map_or(Ok(()), |text| self.pass_on(&text, format))
+    }
+
+    /// Lines of the command: as an event, or on a terminal, which they must not steer.
+    fn pass_on(&mut self, text: &str, format: FormulaFormat) -> std::io::Result<()> {
+        if format == FormulaFormat::Json {
+            return writeln!(self.out, "{}", json!({"txt": {"t": now(), "msg": text}}));
+        }
+        for line in text.lines() {
+            writeln!(self.say, "{}", escape::line(line))?;
+        }
+        Ok(())
     }
 }
 
@@ -158,8 +203,6 @@ fn told(
         }
     };
     let style = settings.manner.style;
-    say.write_all(&ran.stdout)?;
-    say.write_all(&ran.stderr)?;
     if ran.remembered && settings.manner.verbosity > Verbosity::Quiet {
         let text = format!("run {}; `--rerun` runs it again", ran.record.guid);
         writeln!(say, "{}", style.verb(Role::Good, "Remembered", text))?;
@@ -185,12 +228,6 @@ fn plain(record: &RunRecord) -> RunRecord {
 fn told_as_events(result: &Result<Ran, RunError>, out: &mut impl Write) -> Outcome {
     let (record, error, exit) = match result {
         Ok(ran) => {
-            for bytes in [&ran.stdout, &ran.stderr] {
-                if !bytes.is_empty() {
-                    let text = String::from_utf8_lossy(bytes);
-                    writeln!(out, "{}", json!({"txt": {"t": now(), "msg": text}}))?;
-                }
-            }
             let text = plain(&ran.record).to_json(ran.dialect);
             let record: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
             let exit = if ran.record.exit_code == 0 { 0 } else { JOB_UNSUCCESSFUL };

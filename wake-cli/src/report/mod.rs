@@ -10,6 +10,7 @@ pub(crate) mod plain;
 pub(crate) mod profile;
 #[cfg(test)]
 pub(crate) mod recorded;
+pub(crate) mod relay;
 #[cfg(test)]
 mod schema_test;
 pub(crate) mod screen;

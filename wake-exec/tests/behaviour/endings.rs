@@ -1,7 +1,7 @@
 //! How commands start, end and are counted.
 
 use libtest_mimic::Trial;
-use wake_exec::SandboxError;
+use wake_exec::{Logs, SandboxError, Stream};
 use wake_model::{BlobDigest, Node, Outcome};
 
 use crate::bed::{Bed, declaring, listing, path, trial};
@@ -17,6 +17,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("what_cannot_start_says_why", what_cannot_start),
         trial("usage_is_measured", usage_is_measured),
         trial("one_worker_serves_many_jobs", one_worker_serves_many),
+        trial("what_is_written_is_told_at_once", what_is_written_is_told_at_once),
+        trial(
+            "a_command_that_never_stops_writing_can_be_cancelled",
+            a_command_that_never_stops_writing_can_be_cancelled,
+        ),
     ]
 }
 
@@ -143,4 +148,23 @@ fn one_worker_serves_many(bed: &Bed) {
     let children = format!("/proc/self/task/{0}/children", std::process::id());
     // Another thread of this program may have workers of its own.
     assert!(std::fs::read_to_string(children).unwrap_or_default().split_whitespace().count() <= 8);
+}
+
+fn what_is_written_is_told_at_once(bed: &Bed) {
+    let mut job = bed.sh("echo one; echo two >&2; head -c 300000 /dev/zero");
+    job.logs = Logs::AtOnce;
+    let mut told = [Vec::new(), Vec::new()];
+    let finished = bed.executor.run_telling(&job, &bed.cancel, &mut |stream, bytes| {
+        told[usize::from(stream == Stream::Stderr)].extend_from_slice(bytes);
+    });
+    let finished = finished.unwrap();
+    assert_eq!(told, [finished.stdout.to_bytes(), finished.stderr.to_bytes()]);
+    assert_eq!((told[0].len(), &*told[1]), (300_004, &b"two\n"[..]));
+}
+
+fn a_command_that_never_stops_writing_can_be_cancelled(bed: &Bed) {
+    let mut job = bed.sh("while :; do echo more; done");
+    job.logs = Logs::AtOnce;
+    let result = bed.executor.run_telling(&job, &bed.cancel, &mut |_, _| bed.cancel.cancel());
+    assert!(matches!(result, Err(SandboxError::Cancelled)), "{result:?}");
 }

@@ -3,9 +3,11 @@
 pub(crate) mod assembly;
 mod error;
 mod memory;
+mod said;
 mod task;
 
 pub use error::RunError;
+pub use said::Said;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -14,7 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rayon::prelude::*;
 use wake_exec::{
-    Access, CancelToken, Executor, Fidelity, Finished, Input, Job, Network, Root, Source,
+    Access, CancelToken, Executor, Fidelity, Finished, Input, Job, Logs, Network, Root, Source,
     TakeOutputs,
 };
 use wake_model::{OutputDecl, OutputKind, RelPath, SandboxLevel};
@@ -26,6 +28,9 @@ use wake_store::ware::{
 use crate::{Dialect, Document, RunRecord};
 use assembly::{Assembly, Found, Part};
 use task::{Supply, Task, Wanted};
+
+/// Who hears what happens; asked from several threads.
+type Tell<'a> = dyn Fn(Said<'_>) + Sync + 'a;
 
 /// What formulas are carried out with.
 #[derive(Clone, Copy)]
@@ -53,18 +58,14 @@ pub struct Ran {
     pub dialect: Dialect,
     /// Whether it was remembered; then it did not run and wrote nothing.
     pub remembered: bool,
-    /// What the command wrote to standard output.
-    pub stdout: Vec<u8>,
-    /// What it wrote to standard error.
-    pub stderr: Vec<u8>,
 }
 
 impl Run<'_> {
     /// Carries out `document`, unless it succeeded before.
     ///
     /// A command that fails gives a record as well; it is not remembered, and neither is one that saw something of the
-    /// host. `tell` hears what is being done.
-    pub fn run(&self, document: &Document, tell: &(dyn Fn(&str) + Sync)) -> Result<Ran, RunError> {
+    /// host. `tell` hears what is being done, and what the command writes, as it is written.
+    pub fn run(&self, document: &Document, tell: &Tell<'_>) -> Result<Ran, RunError> {
         let task = Task::of(document, self.base)?;
         if task.network && !self.network {
             return Err(RunError::Network);
@@ -75,16 +76,16 @@ impl Run<'_> {
             && task.is_hermetic()
             && let Some(record) = self.recall(&task, &targets)
         {
-            let (stdout, stderr) = (Vec::new(), Vec::new());
-            return Ok(Ran { record, dialect: task.dialect, remembered: true, stdout, stderr });
+            return Ok(Ran { record, dialect: task.dialect, remembered: true });
         }
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut record = RunRecord::start(&task.id, i64::try_from(time).unwrap_or(i64::MAX));
         let placed = self.supplies(&task, tell)?;
         let scratch = self.store.scratch()?;
         let job = job(&task, &placed, scratch.path())?;
-        tell(&format!("running `{}`", task.exec.join(" ")));
-        let finished = self.executor.run(&job, self.cancel)?;
+        tell(Said::Step(&format!("running `{}`", task.exec.join(" "))));
+        let mut wrote = |stream, bytes: &[u8]| tell(Said::Wrote(stream, bytes));
+        let finished = self.executor.run_telling(&job, self.cancel, &mut wrote)?;
         record.exit_code = finished.outcome.exit_code();
         if let Err(faults) = &finished.outputs {
             let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
@@ -93,7 +94,7 @@ impl Run<'_> {
         record.results = results(&task, &job.outputs.into, &targets)?;
         let (stdout, stderr) = (finished.stdout.to_bytes(), finished.stderr.to_bytes());
         self.keep(&task, &mut record, &finished, [&stdout, &stderr])?;
-        Ok(Ran { record, dialect: task.dialect, remembered: false, stdout, stderr })
+        Ok(Ran { record, dialect: task.dialect, remembered: false })
     }
 
     /// The warehouse of each output that is to be saved, in the outputs' order.
@@ -112,7 +113,7 @@ impl Run<'_> {
     fn supplies<'t>(
         &self,
         task: &'t Task,
-        tell: &(dyn Fn(&str) + Sync),
+        tell: &Tell<'_>,
     ) -> Result<Vec<(&'t AbsPath, Placed)>, RunError> {
         let inputs: Vec<(&AbsPath, &Supply)> = task.inputs.iter().collect();
         inputs
@@ -121,12 +122,7 @@ impl Run<'_> {
             .collect()
     }
 
-    fn place(
-        &self,
-        path: &AbsPath,
-        supply: &Supply,
-        tell: &(dyn Fn(&str) + Sync),
-    ) -> Result<Placed, RunError> {
+    fn place(&self, path: &AbsPath, supply: &Supply, tell: &Tell<'_>) -> Result<Placed, RunError> {
         match supply {
             Supply::Text(text) => Ok(Placed::Text(text.clone())),
             Supply::Mount(host, access) => match fs::canonicalize(host) {
@@ -145,7 +141,7 @@ impl Run<'_> {
         path: &AbsPath,
         ware: &WareId,
         urls: &[String],
-        tell: &(dyn Fn(&str) + Sync),
+        tell: &Tell<'_>,
     ) -> Result<Placed, RunError> {
         let parse = |url: &String| {
             Warehouse::parse(url, ware.packtype(), self.base)
@@ -154,7 +150,7 @@ impl Run<'_> {
         let sources = urls.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         let cache = WareCache::new(&self.store.ware_cache_dir());
         if cache.get(ware).is_none() {
-            tell(&format!("unpacking {ware}"));
+            tell(Said::Step(&format!("unpacking {ware}")));
         }
         let unpack = Unpack {
             ware,
@@ -222,6 +218,7 @@ fn job(task: &Task, placed: &[(&AbsPath, Placed)], scratch: &Path) -> Result<Job
     job.identity = task.identity.clone();
     job.network = if task.network { Network::Host } else { Network::None };
     job.level = SandboxLevel::Strict;
+    job.logs = Logs::AtOnce;
     job.outputs.base = RelPath::root();
     job.outputs.take = TakeOutputs::Always;
     job.outputs.fidelity = Fidelity::Attributes;

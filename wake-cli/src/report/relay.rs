@@ -1,0 +1,67 @@
+//! What a command writes, passed on while it runs.
+
+use wake_formula::Stream;
+
+/// A line longer than this is passed on in pieces.
+const LONGEST: usize = 64 << 10;
+
+/// Puts what two streams say together from pieces, so that it can be passed on in whole lines.
+#[derive(Debug, Default)]
+pub(crate) struct Relay {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+}
+
+impl Relay {
+    /// Takes a piece, and gives the lines that are whole by now, with their ends.
+    pub(crate) fn push(&mut self, stream: Stream, bytes: &[u8]) -> Option<String> {
+        let rest = match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        };
+        rest.extend_from_slice(bytes);
+        let whole = match rest.iter().rposition(|&byte| byte == b'\n') {
+            Some(last) => last + 1,
+            None if rest.len() > LONGEST => rest.len(),
+            None => return None,
+        };
+        let text = String::from_utf8_lossy(&rest[..whole]).into_owned();
+        rest.drain(..whole);
+        Some(text)
+    }
+
+    /// What is left when both streams have ended.
+    pub(crate) fn finish(&mut self) -> Option<String> {
+        let rest = [std::mem::take(&mut self.stdout), std::mem::take(&mut self.stderr)].concat();
+        (!rest.is_empty()).then(|| String::from_utf8_lossy(&rest).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_whole_and_streams_apart() {
+        let mut relay = Relay::default();
+        assert_eq!(relay.push(Stream::Stdout, b"on"), None);
+        assert_eq!(relay.push(Stream::Stderr, b"two\nth"), Some("two\n".to_owned()));
+        assert_eq!(relay.push(Stream::Stdout, b"e\n"), Some("one\n".to_owned()));
+        assert_eq!(relay.finish(), Some("th".to_owned()));
+        assert_eq!(relay.finish(), None);
+    }
+
+    #[test]
+    fn a_letter_that_comes_in_two_pieces_stays_one() {
+        let mut relay = Relay::default();
+        assert_eq!(relay.push(Stream::Stdout, &[0xc3]), None);
+        assert_eq!(relay.push(Stream::Stdout, &[0xa9, b'\n']), Some("é\n".to_owned()));
+    }
+
+    #[test]
+    fn a_line_without_an_end_does_not_pile_up() {
+        let mut relay = Relay::default();
+        let piece = vec![b'x'; LONGEST + 1];
+        assert_eq!(relay.push(Stream::Stdout, &piece).map(|text| text.len()), Some(LONGEST + 1));
+    }
+}
