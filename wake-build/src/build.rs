@@ -26,8 +26,8 @@ use crate::run_log::Logged;
 use crate::schedule::{Outcome, Rules, Schedule, Steps};
 use crate::session::{Checkout, Pins, Planned, Session, elapsed_ms};
 use crate::snapshot::{
-    Capture, Differences, Meta, Replay, Snapshot, StepRecord, Verdict, capture, check_results,
-    place, request_key, shared_name, verify,
+    Capture, Differences, Meta, Records, Replay, Snapshot, StepRecord, Verdict, capture,
+    check_results, place, request_key, shared_name, verify,
 };
 
 /// What is asked of a build.
@@ -164,7 +164,8 @@ impl Session {
             Snapshot::open(self.store.state(&name), key)
         };
         let _span = self.profile().begin(SpanKind::Snapshot, || "load snapshot".to_owned());
-        Snapshot::open(place(&self.state_dir(), key), key).or_else(of_others)
+        let own = || Snapshot::open(place(&self.state_dir(), key), key);
+        self.threads.install(|| own().or_else(of_others))
     }
 
     fn build_in(
@@ -189,7 +190,7 @@ impl Session {
         let host = || self.host();
         let pinner = pins.pinner(&planned, &evaluator, self, &host);
         let runner = self.runner(&checkout.files, cancel);
-        let steps = PlannedSteps::new(&pinner);
+        let steps = PlannedSteps::new(&pinner, &self.state_dir().join("state"));
         let rules =
             Rules { jobs: self.jobs, keep_going: request.keep_going, rebuild: request.rebuild };
         let schedule = Schedule::new(&steps, &runner, &checkout.history, rules, started);
@@ -228,11 +229,11 @@ impl Session {
         checkout: &Checkout,
         planned: &Planned,
         pins: &Pins,
-        records: Vec<Option<Vec<u8>>>,
+        records: Option<Records>,
         saved_ms: u64,
         scene: &Scene,
     ) -> Option<Taken> {
-        let steps = records.into_iter().collect::<Option<Vec<_>>>()?;
+        let steps = records?;
         let lies = |(step, done): (usize, &std::sync::OnceLock<crate::pin::Done>)| {
             Some((step, self.store.tree_place(&done.get()?.tree)))
         };
@@ -287,7 +288,7 @@ impl Session {
         // A result that is to be made again need not be what it was.
         let made_again: HashSet<usize> =
             replay.order().iter().filter_map(|&step| snapshot.result_of(step)).collect();
-        let check = || check_results(snapshot, &out, &made_again);
+        let check = || check_results(snapshot, &out, self.store.root(), &made_again);
         let broken = self.threads.install(check)?;
         drop(span);
         for (label, text) in &meta.trace {
@@ -359,12 +360,7 @@ impl Session {
             reporter.event(&Event::Announced {
                 id: step,
                 label: record.label.clone(),
-                needs: record
-                    .needs
-                    .iter()
-                    .copied()
-                    .filter(|need| replay.order().contains(need))
-                    .collect(),
+                needs: replay.needs(step),
                 requested: record.link.is_some(),
                 usual_ms: Some(record.result.dur_ms),
             });

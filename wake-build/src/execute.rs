@@ -183,10 +183,11 @@ impl Runner<'_> {
         label: &str,
         started: &dyn Fn(),
     ) -> Result<Ran, NotRun> {
-        let scratch = self.store.scratch()?;
-        let into = scratch.path().join("out");
-        let job =
-            Supply { store: self.store, files: self.files }.job(pinned, &into, scratch.path());
+        // No directory is made for them: the file system finds new inodes the slower the more were just freed.
+        let outputs = self.store.place()?;
+        let into = outputs.path();
+        let disk = pinned.limits.on_disk.then(|| self.store.scratch()).transpose()?;
+        let job = Supply { store: self.store, files: self.files }.job(pinned, into, disk.as_ref());
         let asked = Instant::now();
         let places = pinned.limits.cpus.map_or(1, |cpus| cpus as usize);
         let slot = self.slots.take(places).ok_or(NotRun::Cancelled)?;

@@ -78,7 +78,7 @@ impl Session {
         let supply = Supply { store: &self.store, files: view.files() };
         Ok(StepJob {
             key: pinned.action.digest(),
-            job: supply.job(&pinned, Path::new(""), Path::new("")),
+            job: supply.job(&pinned, Path::new(""), None),
             outputs: view.result(node).map(|tree| self.store.tree_place(&tree)),
             label,
         })
@@ -104,8 +104,13 @@ pub(crate) struct Supply<'a> {
 }
 
 impl Supply<'_> {
-    /// The job of `pinned`, whose outputs go to `into`; `scratch` is for what it writes, if that is to lie on disk.
-    pub(crate) fn job(&self, pinned: &Pinned, into: &Path, scratch: &Path) -> Job {
+    /// The job of `pinned`, whose outputs go to `into`; `disk` is for what it writes, if that is to lie on disk.
+    pub(crate) fn job(
+        &self,
+        pinned: &Pinned,
+        into: &Path,
+        disk: Option<&wake_store::Scratch>,
+    ) -> Job {
         let Action { command, root, user, network, sandbox, .. } = &pinned.action;
         let command = match command {
             Command::Run(run) => wake_exec::Command {
@@ -139,8 +144,8 @@ impl Supply<'_> {
         job.outputs.declared.clone_from(&pinned.declared);
         job.network = if *network { Network::Host } else { Network::None };
         job.level = *sandbox;
-        if pinned.limits.on_disk {
-            job.scratch = Scratch::Disk(scratch.to_owned());
+        if let Some(disk) = disk {
+            job.scratch = Scratch::Disk(disk.path().to_owned());
         }
         job.limits = Limits {
             wall: pinned.limits.timeout.map(Duration::from_secs_f64),

@@ -1,7 +1,7 @@
 //! What a module's functions said, typed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -29,7 +29,7 @@ pub(crate) struct ModuleDecl {
 }
 
 /// A module with every value known: what is left is to pin the bytes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct ModuleInstance {
     /// Its name in paths: `namespace@name@version@module@config`.
     pub id: String,
@@ -37,11 +37,15 @@ pub(crate) struct ModuleInstance {
     pub inputs: Value,
     /// The file objects beyond the package's files.
     pub files: Vec<Value>,
-    /// What is run, as JSON text until it is needed; none: the outputs are taken from what lies there.
-    exec: Option<Box<RawValue>>,
+    /// What is run; none: the outputs are taken from what lies there.
+    exec: Option<ExecText>,
     /// What the outputs function gave.
     pub outputs: Value,
 }
+
+/// What is run, as JSON text, until nobody will ask again: of many modules it is most of what they hold.
+#[derive(Debug)]
+struct ExecText(Mutex<Option<Box<RawValue>>>);
 
 /// What is run, as the user wrote it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -133,7 +137,7 @@ impl ModuleDecl {
                 id,
                 inputs: json.inputs,
                 files,
-                exec: json.exec,
+                exec: json.exec.map(|text| ExecText(Mutex::new(Some(text)))),
                 outputs: json.outputs,
             }),
             _ => None,
@@ -150,8 +154,19 @@ impl ModuleDecl {
 impl ModuleInstance {
     /// What is run; none: the outputs are taken from what lies there.
     pub(crate) fn exec(&self) -> Result<Option<Exec>, ModuleError> {
-        let parse = |text: &RawValue| serde_json::from_str(text.get());
-        self.exec.as_deref().map(parse).transpose().map_err(|e| ModuleError(e.to_string()))
+        let Some(ExecText(text)) = &self.exec else { return Ok(None) };
+        let text = text.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(text) = &*text else {
+            return Err(ModuleError("its exec is forgotten".to_owned()));
+        };
+        serde_json::from_str(text.get()).map(Some).map_err(|e| ModuleError(e.to_string()))
+    }
+
+    /// Forgets what is run: the step is done.
+    pub(crate) fn forget_exec(&self) {
+        if let Some(ExecText(text)) = &self.exec {
+            *text.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
     }
 
     /// What functions of other modules see, as JSON text; `owner` is the package of its files.

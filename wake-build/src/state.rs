@@ -4,6 +4,15 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+/// A new file in `dir` that has no name any more, so that it is gone with whoever holds it.
+pub(crate) fn nameless(dir: &Path) -> std::io::Result<File> {
+    std::fs::create_dir_all(dir)?;
+    let path = dir.join(format!(".spool.{}", std::process::id()));
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}
+
 /// Replaces the file at `path` in one step; readers see the old bytes or the new, never half.
 ///
 /// Nothing is forced to disk: what a power cut spoils is noticed by its checksum and made anew.
@@ -13,19 +22,27 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 
 /// Replaces the file at `path` by `parts`, one after the other, like [`replace`].
 pub(crate) fn replace_in_parts(path: &Path, parts: &[&[u8]]) -> std::io::Result<()> {
+    replace_by(path, |file| {
+        let mut file = BufWriter::with_capacity(256 << 10, file);
+        parts.iter().try_for_each(|part| file.write_all(part))?;
+        file.flush()
+    })
+}
+
+/// Replaces the file at `path` by what `write` writes, like [`replace`].
+pub(crate) fn replace_by(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> std::io::Result<()> {
     let Some(dir) = path.parent() else {
         return Err(std::io::Error::from(std::io::ErrorKind::InvalidInput));
     };
     std::fs::create_dir_all(dir)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let temporary = dir.join(format!(".{name}.{}", std::process::id()));
-    let write = || {
-        let mut file = BufWriter::with_capacity(256 << 10, File::create(&temporary)?);
-        parts.iter().try_for_each(|part| file.write_all(part))?;
-        file.into_inner().map_err(std::io::IntoInnerError::into_error)?;
-        std::fs::rename(&temporary, path)
-    };
-    let written = write();
+    let written = File::create(&temporary)
+        .and_then(|mut file| write(&mut file))
+        .and_then(|()| std::fs::rename(&temporary, path));
     if written.is_err() {
         let _ = std::fs::remove_file(&temporary);
     }

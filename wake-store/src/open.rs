@@ -107,6 +107,12 @@ impl Store {
         Scratch::new(self.session()?)
     }
 
+    /// A place of one's own on the store's file system at which nothing lies yet; what is made there is removed in the
+    /// end unless it was moved away.
+    pub fn place(&self) -> Result<Scratch, StoreError> {
+        Ok(Scratch::unmade(self.session()?))
+    }
+
     /// Small values by digest, such as remembered evaluations.
     pub fn memo(&self) -> &Memo {
         &self.memo

@@ -105,6 +105,11 @@ impl Scratch {
         Ok(Scratch { path, _session: session })
     }
 
+    /// A path of one's own at which nothing lies: whoever gets it makes there what is to be.
+    pub(crate) fn unmade(session: Arc<Session>) -> Self {
+        Scratch { path: session.fresh_path(), _session: session }
+    }
+
     /// Where it lies, absolute.
     pub fn path(&self) -> &Path {
         &self.path

@@ -7,6 +7,7 @@ mod root;
 mod text;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use petgraph::graph::NodeIndex;
@@ -27,7 +28,7 @@ use crate::instance::{Instances, PkgInstance};
 use crate::module::Exec;
 use crate::plan::{Plan, Step};
 use crate::schedule::{Kept, Steps};
-use crate::snapshot::StepRecord;
+use crate::snapshot::{Records, Spool, StepRecord};
 pub(crate) use layout::{Layout, Origin, Placed, PlacedSource};
 pub(crate) use own_files::placed_output;
 pub(crate) use root::{MadeRoot, Root, RootOrigin, root_in};
@@ -171,20 +172,20 @@ pub(crate) struct PlannedSteps<'a> {
     pinner: &'a Pinner<'a>,
     order: Vec<usize>,
     /// What a later build needs to know of each step, once it is done.
-    records: Vec<OnceLock<Vec<u8>>>,
+    records: Spool,
 }
 
 impl<'a> PlannedSteps<'a> {
-    /// All steps of the pinner's plan.
-    pub(crate) fn new(pinner: &'a Pinner<'a>) -> Self {
+    /// All steps of the pinner's plan; records of them are kept in the directory `state` meanwhile.
+    pub(crate) fn new(pinner: &'a Pinner<'a>, state: &Path) -> Self {
         let order: Vec<usize> = pinner.plan.order.iter().map(|node| node.index()).collect();
-        let records = order.iter().map(|_| OnceLock::new()).collect();
+        let records = Spool::new(state, order.len());
         PlannedSteps { pinner, order, records }
     }
 
-    /// What was kept of the steps, by number.
-    pub(crate) fn into_records(self) -> Vec<Option<Vec<u8>>> {
-        self.records.into_iter().map(OnceLock::into_inner).collect()
+    /// What was kept of the steps, if all are done.
+    pub(crate) fn into_records(self) -> Option<Records> {
+        self.records.finish()
     }
 }
 
@@ -225,7 +226,8 @@ impl Steps for PlannedSteps<'_> {
             needs: self.needs(step),
             result: crate::snapshot::StepResult::of(&kept),
         };
-        let _ = self.records[step].set(record.encode());
+        self.records.put(step, &record);
+        node.instance.forget_exec();
         // The scheduler performs a step once.
         let _ = self.pinner.done[step].set(kept.done);
     }

@@ -9,8 +9,9 @@ use wake_eval::Read;
 use wake_model::{BlobDigest, Digest, Manifest, RelPath};
 
 use super::delta::PatchedResult;
-use super::draft::Draft;
+use super::draft::{Body, Draft};
 use super::file::Meta;
+use super::spool::Records;
 use super::step_record::{InputRecord, StepRecord};
 use super::table::{DirRecord, FileKind, FileRecord, UserRecord};
 use super::verify::{listing, result_signature, subdirectories};
@@ -21,8 +22,8 @@ use crate::session::Planned;
 pub(crate) struct Capture<'a> {
     pub(crate) files: &'a Files<'a>,
     pub(crate) planned: &'a Planned,
-    /// The record of each step, by number.
-    pub(crate) steps: Vec<Vec<u8>>,
+    /// The record of each step.
+    pub(crate) steps: Records,
     /// Where the trees of the results lie, by step.
     pub(crate) trees: HashMap<usize, PathBuf>,
     pub(crate) meta: Meta,
@@ -39,19 +40,19 @@ pub(crate) fn capture(capture: &Capture, place: &Path, key: &Digest) -> Option<(
         let mut draft = Draft::new(meta);
         let index = put_checkout(capture, known, &sources, &mut draft)?;
         put_steps(&capture.steps, &steps, &index, &mut draft)?;
-        draft.write(place, key).ok()
+        draft.write(place, key, &Body::Spooled(capture.steps.file())).ok()
     })
 }
 
-fn put_steps<'a>(
-    records: &'a [Vec<u8>],
+fn put_steps(
+    records: &Records,
     steps: &[StepNote],
     index: &HashMap<&RelPath, u32>,
-    draft: &mut Draft<'a>,
+    draft: &mut Draft,
 ) -> Option<()> {
     let mut users = BTreeSet::new();
-    for (number, (bytes, step)) in records.iter().zip(steps).enumerate() {
-        draft.put_step(bytes, step.needs.clone());
+    for (number, (place, step)) in records.places().iter().zip(steps).enumerate() {
+        draft.put_step(*place, step.needs.clone());
         if let Some((link, PatchedResult { target, files })) = &step.result {
             let files = files.iter().map(|(path, signature)| Some((path.as_str(), *signature)));
             draft.put_result(link, target, files)?;
@@ -74,8 +75,8 @@ struct StepNote {
 }
 
 fn steps(capture: &Capture) -> Option<Vec<StepNote>> {
-    let note = |(number, bytes): (usize, &Vec<u8>)| {
-        let StepRecord { link, needs, result, .. } = StepRecord::decode(bytes)?;
+    let note = |number: usize| {
+        let StepRecord { link, needs, result, .. } = capture.steps.read(number)?;
         let made = match (link, capture.trees.get(&number)) {
             (Some(link), Some(tree)) => Some((link, result_at(tree, &result.manifest)?)),
             _ => None,
@@ -90,7 +91,8 @@ fn steps(capture: &Capture) -> Option<Vec<StepNote>> {
         }
         Some(StepNote { needs, files, result: made })
     };
-    capture.steps.par_iter().enumerate().with_min_len(16).map(note).collect()
+    let count = capture.steps.places().len();
+    (0..count).into_par_iter().with_min_len(16).map(note).collect()
 }
 
 /// The result at `tree`, with what `stat` says of its files and of the directories that they are in.

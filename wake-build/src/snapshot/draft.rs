@@ -1,11 +1,14 @@
 //! A snapshot as it is written: a head, sections of fixed records, records of steps.
 
+use std::fs::File;
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use wake_model::Digest;
 
 use super::delta;
 use super::file::Snapshot;
+use super::spool::Place;
 use super::table::{
     DirRecord, Edge, FileRecord, Record, ResultFile, ResultRecord, StepPlace, UserRecord,
 };
@@ -32,31 +35,40 @@ pub(super) enum Section {
 
 /// The contents of a snapshot, put one after the other.
 #[derive(Default)]
-pub(super) struct Draft<'a> {
+pub(super) struct Draft {
     strings: Vec<u8>,
     dirs: Vec<u8>,
     files: Vec<u8>,
     users: Vec<u8>,
     results: Vec<u8>,
     result_files: Vec<u8>,
-    steps: Vec<Step<'a>>,
+    steps: Vec<Step>,
     meta: Vec<u8>,
 }
 
-struct Step<'a> {
-    bytes: &'a [u8],
+struct Step {
+    place: Place,
     needs: Vec<usize>,
     result: u32,
 }
 
-impl<'a> Draft<'a> {
+/// The records of steps, as they are to lie one after the other.
+pub(super) enum Body<'a> {
+    /// In a file.
+    Spooled(&'a File),
+    /// In pieces.
+    Pieces(&'a [&'a [u8]]),
+}
+
+impl Draft {
     /// An empty one; `meta` is what is told beside the steps.
-    pub(super) fn new(meta: Vec<u8>) -> Draft<'a> {
+    pub(super) fn new(meta: Vec<u8>) -> Draft {
         Draft { meta, ..Draft::default() }
     }
 
-    /// What `snapshot` holds with all its patches; none if a record of it is damaged.
-    pub(super) fn of(snapshot: &'a Snapshot) -> Option<Draft<'a>> {
+    /// What `snapshot` holds with all its patches, and its records of steps; none if one is damaged.
+    pub(super) fn of(snapshot: &Snapshot) -> Option<(Draft, Vec<&[u8]>)> {
+        let (mut pieces, mut at) = (Vec::new(), 0);
         let mut draft = Draft::new(snapshot.meta_bytes().to_vec());
         for number in 0..snapshot.dirs() {
             let dir = snapshot.dir(number)?;
@@ -71,13 +83,17 @@ impl<'a> Draft<'a> {
         (0..users.len()).filter_map(|number| users.get(number)).for_each(|u| draft.put_user(u));
         for step in 0..snapshot.steps() {
             let result = snapshot.result_of(step).and_then(|number| snapshot.result(number));
-            draft.put_step(snapshot.step_bytes(step)?, snapshot.needs(step)?);
+            let bytes = snapshot.step_bytes(step)?;
+            let place = Place { at, length: bytes.len() as u64, checksum: checksum_of(bytes) };
+            draft.put_step(place, snapshot.needs(step)?);
+            pieces.push(bytes);
+            at += place.length;
             if let Some(result) = result {
                 let files = (0..result.len()).map(|number| result.file(number));
                 draft.put_result(result.link, result.target, files)?;
             }
         }
-        Some(draft)
+        Some((draft, pieces))
     }
 
     fn text(&mut self, text: &str) -> Option<(u32, u32)> {
@@ -112,9 +128,9 @@ impl<'a> Draft<'a> {
         user.put(&mut self.users);
     }
 
-    /// Puts the record of the next step.
-    pub(super) fn put_step(&mut self, bytes: &'a [u8], needs: Vec<usize>) {
-        self.steps.push(Step { bytes, needs, result: 0 });
+    /// Puts the next step; its record lies at `place` of the body.
+    pub(super) fn put_step(&mut self, place: Place, needs: Vec<usize>) {
+        self.steps.push(Step { place, needs, result: 0 });
     }
 
     /// Puts the result of the last step that was put.
@@ -140,15 +156,27 @@ impl<'a> Draft<'a> {
     }
 
     /// Writes the snapshot to `place`, and forgets frames beside it and the oldest other snapshots.
-    pub(super) fn write(&self, place: &Path, key: &Digest) -> std::io::Result<()> {
+    pub(super) fn write(&self, place: &Path, key: &Digest, body: &Body) -> std::io::Result<()> {
         let too_many = || std::io::Error::from(std::io::ErrorKind::FileTooLarge);
         let (places, edges) = self.connections().ok_or_else(too_many)?;
         let sections = self.sections(&places, &edges);
         let head = head(&sections, key);
-        let mut parts = vec![head.as_slice()];
-        parts.extend(sections);
-        parts.extend(self.steps.iter().map(|step| step.bytes));
-        crate::state::replace_in_parts(place, &parts)?;
+        crate::state::replace_by(place, |file| {
+            let mut out = BufWriter::with_capacity(256 << 10, &mut *file);
+            out.write_all(&head)?;
+            sections.iter().try_for_each(|section| out.write_all(section))?;
+            if let Body::Pieces(pieces) = body {
+                pieces.iter().try_for_each(|piece| out.write_all(piece))?;
+            }
+            out.flush()?;
+            drop(out);
+            if let Body::Spooled(spool) = body {
+                let mut spool: &File = spool;
+                spool.rewind()?;
+                io::copy(&mut spool, file)?;
+            }
+            Ok(())
+        })?;
         // Frames of the snapshot before do not fit this one: they would be passed over.
         let _ = std::fs::remove_file(delta::place(place));
         forget_oldest(place);
@@ -169,18 +197,17 @@ impl<'a> Draft<'a> {
             }
         }
         let (mut places, mut edges) = (Vec::new(), Vec::new());
-        let mut at = 0;
         for (step, dependents) in self.steps.iter().zip(&dependents) {
+            let Place { at, length, checksum } = step.place;
             let place = StepPlace {
                 at,
-                length: step.bytes.len() as u64,
-                checksum: checksum_of(step.bytes),
+                length,
+                checksum,
                 needs: put_edges(&step.needs, &mut edges)?,
                 dependents: put_edges(dependents, &mut edges)?,
                 result: step.result,
             };
             place.put(&mut places);
-            at += place.length;
         }
         Some((places, edges))
     }

@@ -10,7 +10,7 @@ use wake_model::encode::{Domain, Encoder, digest_bytes};
 use wake_model::{BlobDigest, Digest, RelPath, json};
 
 use super::delta::{Delta, Overlay, Patch};
-use super::draft::{Draft, FIXED, HEAD, SECTIONS, Section, checksum_of, newest_first};
+use super::draft::{Body, Draft, FIXED, HEAD, SECTIONS, Section, checksum_of, newest_first};
 use super::step_record::StepRecord;
 use super::table::{
     DirRecord, Edge, FileKind, FileRecord, Record, ResultFile, ResultRecord, StepPlace, Table,
@@ -132,7 +132,7 @@ impl Snapshot {
         let bytes = unsafe { Mmap::map(&file) }.ok()?;
         let (key, ends) = head(&bytes)?;
         let covered = bytes.get(48..*ends.last()?)?;
-        let checksum = blake3::hash(covered);
+        let checksum = blake3::Hasher::new().update_rayon(covered).finalize();
         (bytes.get(16..48)? == checksum.as_bytes()).then_some(())?;
         let mut overlay = Overlay::default();
         let delta = Delta::read(&place, *checksum.as_bytes(), |patch| overlay.put(patch));
@@ -151,8 +151,8 @@ impl Snapshot {
         }
         self.overlay.put(patch);
         let damaged = || std::io::Error::from(std::io::ErrorKind::InvalidData);
-        let draft = Draft::of(self).ok_or_else(damaged)?;
-        draft.write(place, &self.key)
+        let (draft, pieces) = Draft::of(self).ok_or_else(damaged)?;
+        draft.write(place, &self.key, &Body::Pieces(&pieces))
     }
 
     fn section(&self, section: Section) -> &[u8] {

@@ -5,12 +5,12 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, statat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
 use rustix::io::Errno;
 use wake_eval::Sources;
 use wake_model::{BlobDigest, RelPath};
 
-use super::file::Snapshot;
+use super::file::{ResultView, Snapshot};
 use super::table::{DirRecord, FileKind, FileRecord};
 use crate::files::{Seen, Signature, hash_file, now};
 use crate::profile::{Profile, SpanKind};
@@ -81,6 +81,8 @@ impl Comparison<'_> {
     /// None: the plan does not hold.
     fn compare(&self) -> Option<Differences> {
         let mut differences = Differences::default();
+        // Once for all that follows: an earlier moment only makes for caution.
+        let looked = now();
         let path = self.snapshot.text(self.dir.path)?;
         let name = if path.is_empty() { "." } else { path };
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -90,20 +92,25 @@ impl Comparison<'_> {
             Err(_) => return None,
         };
         match &dir {
-            Some(dir) => self.compare_dir(dir, path, &mut differences)?,
+            Some(dir) => self.compare_dir(dir, path, looked, &mut differences)?,
             None if self.dir.list.is_some() || self.dir.walk.is_some() => return None,
             None => {}
         }
         let (start, count) = (self.dir.files.0 as usize, self.dir.files.1 as usize);
         for number in start..start.checked_add(count)? {
             let record = self.snapshot.file(number)?;
-            self.compare_file(dir.as_ref(), path, number, &record, &mut differences)?;
+            self.compare_file(dir.as_ref(), path, looked, number, &record, &mut differences)?;
         }
         Some(differences)
     }
 
-    fn compare_dir(&self, dir: &OwnedFd, path: &str, differences: &mut Differences) -> Option<()> {
-        let looked = now();
+    fn compare_dir(
+        &self,
+        dir: &OwnedFd,
+        path: &str,
+        looked: i128,
+        differences: &mut Differences,
+    ) -> Option<()> {
         let signature = Signature::of(&fstat(dir).ok()?);
         if self.dir.settled && signature == self.dir.signature {
             return Some(());
@@ -126,12 +133,12 @@ impl Comparison<'_> {
         &self,
         dir: Option<&OwnedFd>,
         dir_path: &str,
+        looked: i128,
         number: usize,
         record: &FileRecord,
         differences: &mut Differences,
     ) -> Option<()> {
         let name = self.snapshot.text(record.name)?;
-        let looked = now();
         let stat = dir.map(|dir| statat(dir, name, AtFlags::SYMLINK_NOFOLLOW));
         let signature = match stat {
             None | Some(Err(Errno::NOENT)) => {
@@ -168,8 +175,7 @@ impl Comparison<'_> {
                 (Seen::File { blob, size, executable }, signature)
             }
             FileKind::Other if is_as_before(FileType::Symlink) => {
-                let text =
-                    rustix::fs::readlinkat(dir, name, Vec::new()).ok()?.into_string().ok()?;
+                let text = readlinkat(dir, name, Vec::new()).ok()?.into_string().ok()?;
                 (BlobDigest::of(text.as_bytes()) == record.blob).then_some(())?;
                 (Seen::Link(text), signature)
             }
@@ -212,35 +218,50 @@ pub(super) fn subdirectories(dir: &Path) -> Option<BlobDigest> {
     Some(BlobDigest::of(&text))
 }
 
-/// The links that must be made anew; none if a result no longer lies where its link says, untouched. Results of the
-/// numbers in `made_again` are passed over.
+/// The links below `out` that must be made anew; none if a result no longer lies where its link says, untouched. Results of
+/// the numbers in `made_again` are passed over; `store` is where most others lie.
 pub(crate) fn check_results(
     snapshot: &Snapshot,
     out: &Path,
+    store: &Path,
     made_again: &HashSet<usize>,
 ) -> Option<Vec<(String, PathBuf)>> {
-    let count = snapshot.results();
-    let broken: Option<Vec<Option<(String, PathBuf)>>> = (0..count)
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let open = |dir| openat(CWD, dir, flags, Mode::empty()).ok();
+    // Short ways from open directories: there are many links.
+    let (out, store_dir) = (open(out), open(store)?);
+    let broken: Option<Vec<Option<(String, PathBuf)>>> = (0..snapshot.results())
         .into_par_iter()
         .with_min_len(64)
+        .filter(|index| !made_again.contains(index))
         .map(|index| {
-            if made_again.contains(&index) {
-                return Some(None);
-            }
-            let result = snapshot.result(index)?;
-            let (link, target) = (result.link, result.target);
-            for number in 0..result.len() {
-                let (path, signature) = result.file(number)?;
-                let path = format!("{target}/{path}");
-                let stat = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-                (result_signature(&stat) == signature).then_some(())?;
-            }
-            let there = rustix::fs::readlink(out.join(link), Vec::new());
-            let right = there.is_ok_and(|there| there.as_bytes() == target.as_bytes());
+            let ResultView { link, target, .. } = snapshot.result(index)?;
+            let place = Path::new(target).strip_prefix(store).unwrap_or(Path::new(target));
+            is_untouched(&snapshot.result(index)?, &store_dir, place.to_str()?).then_some(())?;
+            let there = out.as_ref().map(|out| readlinkat(out, link, Vec::new()));
+            let right = there.is_some_and(|there| {
+                there.is_ok_and(|there| there.as_bytes() == target.as_bytes())
+            });
             Some((!right).then(|| (link.to_owned(), PathBuf::from(target))))
         })
         .collect();
     Some(broken?.into_iter().flatten().collect())
+}
+
+/// Whether everything in a result is as it was; `place` is where it lies, from `dir`.
+fn is_untouched(result: &ResultView, dir: &OwnedFd, place: &str) -> bool {
+    let mut path = String::with_capacity(place.len() + 64);
+    (0..result.len()).all(|number| {
+        let Some((file, signature)) = result.file(number) else { return false };
+        path.clear();
+        path.push_str(place);
+        if !file.is_empty() {
+            path.push('/');
+            path.push_str(file);
+        }
+        let stat = statat(dir, path.as_str(), AtFlags::SYMLINK_NOFOLLOW);
+        stat.is_ok_and(|stat| result_signature(&stat) == signature)
+    })
 }
 
 /// What tells whether something in a result was touched. Of a directory, the change time tells nothing: noting

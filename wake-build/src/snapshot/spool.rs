@@ -1,0 +1,93 @@
+//! Records of steps on their way into a snapshot: in a file without a name, because all of them together are large.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use super::draft::checksum_of;
+use super::step_record::StepRecord;
+
+/// Where records go while steps are performed.
+pub(crate) struct Spool {
+    /// None from the first failure on: then there will be no snapshot.
+    writing: Mutex<Option<Writing>>,
+    places: Vec<OnceLock<Place>>,
+}
+
+struct Writing {
+    file: BufWriter<File>,
+    end: u64,
+}
+
+/// Where a record lies, and a checksum of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) at: u64,
+    pub(super) length: u64,
+    pub(super) checksum: u64,
+}
+
+/// A record of each step.
+pub(crate) struct Records {
+    file: File,
+    places: Vec<Place>,
+}
+
+impl Spool {
+    /// For so many steps; the file lies in `dir`.
+    pub(crate) fn new(dir: &Path, steps: usize) -> Spool {
+        let file = crate::state::nameless(dir).ok();
+        let writing = file.map(|file| Writing { file: BufWriter::new(file), end: 0 });
+        let places = (0..steps).map(|_| OnceLock::new()).collect();
+        Spool { writing: Mutex::new(writing), places }
+    }
+
+    /// Takes the record of a step.
+    pub(crate) fn put(&self, step: usize, record: &StepRecord) {
+        let bytes = record.encode();
+        let mut slot = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(writing) = slot.as_mut() else { return };
+        let place =
+            Place { at: writing.end, length: bytes.len() as u64, checksum: checksum_of(&bytes) };
+        if writing.file.write_all(&bytes).is_err() {
+            *slot = None;
+            return;
+        }
+        writing.end += place.length;
+        if let Some(known) = self.places.get(step) {
+            // A step is performed once.
+            let _ = known.set(place);
+        }
+    }
+
+    /// The records, if there is one of each step.
+    pub(crate) fn finish(self) -> Option<Records> {
+        let writing = self.writing.into_inner().unwrap_or_else(PoisonError::into_inner)?;
+        let file = writing.file.into_inner().ok()?;
+        let places = self.places.into_iter().map(OnceLock::into_inner).collect::<Option<_>>()?;
+        Some(Records { file, places })
+    }
+}
+
+impl Records {
+    /// Where each record lies in the file, by step.
+    pub(super) fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// The file that the records lie in, one after the other.
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The record of a step.
+    pub(super) fn read(&self, step: usize) -> Option<StepRecord> {
+        let Place { at, length, checksum } = *self.places.get(step)?;
+        let mut bytes = vec![0; usize::try_from(length).ok()?];
+        self.file.read_exact_at(&mut bytes, at).ok()?;
+        (checksum_of(&bytes) == checksum).then_some(())?;
+        StepRecord::decode(&bytes)
+    }
+}
