@@ -145,7 +145,7 @@ impl CriticalPath {
         if self.waited_ms > self.total_ms {
             let jobs = words::count(self.jobs, "job");
             text +=
-                &format!("steps that waited for one of {jobs} bounded it more than this chain\n");
+                &format!("waiting for one of {jobs} took more of it than the work of this chain\n");
         }
         text
     }
@@ -296,7 +296,7 @@ mod tests {
    0.10s  //:a                   after waiting 0.90s
    0.10s  //:b                   failed
    0.00s  after the last step
-steps that waited for one of 2 jobs bounded it more than this chain
+waiting for one of 2 jobs took more of it than the work of this chain
 "
         );
     }
