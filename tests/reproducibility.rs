@@ -6,14 +6,23 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use wake_tests::{Project, binary, example, is_root, read_tree, skip};
+use wake_tests::{Project, binary, example, has_busybox, is_root, read_tree, skip};
 
-const EXAMPLES: [(&str, &[&str]); 4] =
-    [("hello", &[]), ("c-app", &["//..."]), ("report", &[]), ("monorepo", &["//..."])];
+type Example = (&'static str, &'static [&'static str]);
+
+/// Every example that this machine can build, with its targets.
+fn examples(test: &str) -> Vec<Example> {
+    let mut examples: Vec<Example> =
+        vec![("hello", &[]), ("c-app", &["//..."]), ("report", &[]), ("monorepo", &["//..."])];
+    if has_busybox(test) {
+        examples.push(("rootfs", &[]));
+    }
+    examples
+}
 
 #[test]
 fn in_another_directory() {
-    for (name, targets) in EXAMPLES {
+    for (name, targets) in examples("in_another_directory") {
         let (here, there) = (example(name), example(name));
         let (one, other) = (here.build(targets), there.build(targets));
         assert_eq!(other.hit(), [] as [&str; 0], "{name}: the stores are apart");
@@ -23,7 +32,7 @@ fn in_another_directory() {
 
 #[test]
 fn with_one_job_and_with_eight() {
-    for (name, targets) in EXAMPLES {
+    for (name, targets) in examples("with_one_job_and_with_eight") {
         let (here, there) = (example(name), example(name));
         let build = |project: &Project, jobs: &str| {
             project.json_build(targets).arg("-j").arg(jobs).run().success().events()
@@ -59,7 +68,7 @@ fn by_another_user() {
     if !is_root() {
         return skip("by_another_user", "needs root to become someone else");
     }
-    for (name, targets) in EXAMPLES {
+    for (name, targets) in examples("by_another_user") {
         let (here, there) = (example(name), example(name));
         let one = here.build(targets);
         give_away(&there);

@@ -104,6 +104,23 @@ fn a_ware_is_fetched_once_and_is_hermetic() {
 }
 
 #[test]
+fn a_ware_that_a_formula_unpacked_is_there_without_a_warehouse() {
+    if !has_busybox("a_ware_that_a_formula_unpacked") {
+        return;
+    }
+    let project = listing("null");
+    let id = pack(&project, "tree", "root");
+    // With the filters that formulas unpack by: the store has it under the id after filters.
+    let lossless = "uid=follow,gid=follow,setid=follow,dev=follow";
+    let unpack = ["ware", "unpack", &id, "none", "--placer", "none", "--filters", lossless];
+    project.wake(unpack).args(["--source", "ca+file://./warehouse"]).run().success();
+    fs::remove_dir_all(project.path("warehouse")).unwrap();
+    module(&project, &format!("{{ ware: '{id}' }}"));
+    assert_eq!(project.build(&["//:m"]).ran(), ["//:m"]);
+    shows(&project, "first");
+}
+
+#[test]
 fn a_directory_of_the_package_is_a_root() {
     if !has_busybox("a_directory_of_the_package") {
         return;

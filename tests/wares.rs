@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use wake_tests::{Project, expect, project};
+use wake_tests::{Project, binary, expect, is_root, project};
 
 /// A tree with something of each kind, and an empty warehouse.
 fn bed() -> Project {
@@ -264,4 +264,42 @@ fn make(root: &Path, input: &Value) {
         }
     }
     fs::set_permissions(root, mode(&input["rootmode"])).unwrap();
+}
+
+#[test]
+fn a_tree_whose_top_may_not_be_written_to_is_unpacked_by_an_ordinary_user() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let project = project().file("tree/f", "text\n").build();
+    let set = |path: &str, mode| {
+        fs::set_permissions(project.path(path), fs::Permissions::from_mode(mode)).unwrap();
+    };
+    set("tree/f", 0o444);
+    set("tree", 0o555);
+    let ware = id(&project, "ware pack tree tree --target file://./ours.tgz");
+    // Where the other user may write, and find the program.
+    let program = project.base().join("wake");
+    fs::copy(binary(), &program).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    for dir in [project.root(), project.base()] {
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let store = project.base().join("their-store");
+    for placer in ["none", "copy", "direct", "direct"] {
+        let args = ["ware", "unpack", &ware, "back", "--source", "file://./ours.tgz", "--placer"];
+        let call = project.wake(args).arg(placer).program(&program).store(&store);
+        let other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+        let call = if is_root() { call.wrapper(other) } else { call };
+        call.run().success();
+        if placer != "none" {
+            assert_eq!(project.read("back/f"), "text\n");
+            let mode = fs::metadata(project.path("back")).unwrap().permissions().mode();
+            assert_eq!(mode & 0o7777, 0o555, "{placer}");
+        }
+    }
+    // So that the project can be removed.
+    set("tree", 0o755);
+    set("back", 0o755);
+    let left: Vec<_> =
+        fs::read_dir(project.root()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".tmp")), "{left:?}");
 }

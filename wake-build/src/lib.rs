@@ -12,7 +12,7 @@
 //! | `job`, `execute`, `schedule`, `reason` | runs actions, or remembers what came of them |
 //! | `links`, `history`, `run_log`, `state` | what stays behind in the checkout |
 //! | `event`, `profile` | what is told meanwhile: what happens, and where the time goes |
-//! | `session`, `build`, `explain` | what a front asks for |
+//! | `session`, `build`, `explain`, `root_change` | what a front asks for |
 
 #![expect(
     clippy::result_large_err,

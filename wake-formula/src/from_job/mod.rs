@@ -216,3 +216,21 @@ fn absolute(path: &str) -> Result<AbsPath, FromJobError> {
 fn relative(path: &str) -> Result<RelPath, FromJobError> {
     path.parse().map_err(|_| FromJobError::Path { path: path.to_owned() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shell_leaves_the_environment_as_it_was_given() {
+        let env = |names: &[&str]| -> Vec<(String, String)> {
+            names.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect()
+        };
+        let all = "unset PWD OLDPWD SHLVL; exec \"$@\" < /.wake/stdin";
+        assert_eq!(stdin_script(&env(&["HOME"])), all);
+        let some = "unset OLDPWD; exec \"$@\" < /.wake/stdin";
+        assert_eq!(stdin_script(&env(&["SHLVL", "PWD"])), some);
+        let none = "exec \"$@\" < /.wake/stdin";
+        assert_eq!(stdin_script(&env(&["PWD", "OLDPWD", "SHLVL"])), none);
+    }
+}

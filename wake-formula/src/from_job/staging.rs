@@ -1,6 +1,6 @@
 //! A directory that is put together to be packed.
 
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
@@ -41,11 +41,16 @@ impl Staging {
         blob: &BlobDigest,
         executable: bool,
     ) -> Result<(), FromJobError> {
-        let bytes = fs::read(host).map_err(FromJobError::at(host))?;
-        if BlobDigest::of(&bytes) != *blob {
+        let place = self.place(at)?;
+        fs::copy(host, &place).map_err(FromJobError::at(host))?;
+        // The copy is what is packed, so it is what has to be right.
+        let mut hasher = blake3::Hasher::new();
+        let hashed = File::open(&place).and_then(|copy| hasher.update_reader(copy).map(drop));
+        hashed.map_err(FromJobError::at(&place))?;
+        if BlobDigest(hasher.finalize().into()) != *blob {
             return Err(FromJobError::Changed { path: host.to_owned() });
         }
-        self.file(at, &bytes, executable)
+        set_mode(&place, mode(executable))
     }
 
     /// A file with these bytes.
@@ -57,7 +62,7 @@ impl Staging {
     ) -> Result<(), FromJobError> {
         let place = self.place(at)?;
         fs::write(&place, bytes).map_err(FromJobError::at(&place))?;
-        set_mode(&place, if executable { 0o555 } else { 0o444 })
+        set_mode(&place, mode(executable))
     }
 
     /// A link with this text.
@@ -104,6 +109,11 @@ fn set_modes(dir: &Path, mode: u32) -> Result<(), FromJobError> {
         }
     }
     set_mode(dir, mode)
+}
+
+/// As a module's command finds its own files.
+fn mode(executable: bool) -> u32 {
+    if executable { 0o555 } else { 0o444 }
 }
 
 /// Sets the mode of a file or directory.

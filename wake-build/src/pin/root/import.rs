@@ -79,8 +79,11 @@ impl Pinner<'_> {
         sources: &[Warehouse],
     ) -> Result<TreeDigest, ImportError> {
         self.imported("ware", &ware.to_string(), || {
-            let cache = WareCache::new(&self.store.ware_cache_dir());
-            self.unpacked(ware, sources, Some(&cache))
+            match WareCache::new(&self.store.ware_cache_dir()).get(ware) {
+                Some(unpacked) => self.tree_of(&unpacked),
+                // Not into the cache: the tree that is made of it is what is wanted again.
+                None => self.unpacked(ware, sources),
+            }
         })
     }
 
@@ -95,30 +98,26 @@ impl Pinner<'_> {
             let packtype = if zip { PackType::Zip } else { PackType::Tar };
             let source = Warehouse::File(host.to_owned());
             let ware = scan(packtype, &source, UnpackFilters::LOSSLESS, Policy::WARE)?;
-            // Not by way of the cache: a `tar` id leaves links out, and this archive's own are wanted.
-            self.unpacked(&ware, &[source], None)
+            // The cache is not asked: a `tar` id leaves links out, and this archive's own are wanted.
+            self.unpacked(&ware, &[source])
         })
     }
 
-    /// Unpacks a ware and puts what is in it into the store.
-    fn unpacked(
-        &self,
-        ware: &WareId,
-        sources: &[Warehouse],
-        cache: Option<&WareCache>,
-    ) -> Result<TreeDigest, ImportError> {
+    fn unpacked(&self, ware: &WareId, sources: &[Warehouse]) -> Result<TreeDigest, ImportError> {
         let filters = UnpackFilters::LOSSLESS;
-        let unpack = Unpack { ware, sources, filters, cache, policy: Policy::WARE };
+        let unpack = Unpack { ware, sources, filters, cache: None, policy: Policy::WARE };
         let scratch = self.store.scratch()?;
-        let unpacked = match cache {
-            Some(_) => unpack.into_cache()?,
-            None => unpack.place_at(&scratch.path().join("root"), Placement::Direct)?,
-        };
-        if !unpacked.path.is_dir() {
+        let unpacked = unpack.place_at(&scratch.path().join("root"), Placement::Direct)?;
+        self.tree_of(&unpacked.path)
+    }
+
+    /// Puts a directory into the store.
+    fn tree_of(&self, dir: &Path) -> Result<TreeDigest, ImportError> {
+        if !dir.is_dir() {
             return Err(ImportError::NoDirectory);
         }
         let mut builder = self.store.build_tree()?;
-        add_directory(&mut builder, &unpacked.path, &RelPath::root())?;
+        add_directory(&mut builder, dir, &RelPath::root())?;
         Ok(builder.finish()?)
     }
 
