@@ -143,7 +143,7 @@ impl<O: Write, S: Write> Ends<'_, O, S> {
     ) -> std::io::Result<()> {
         let quiet = settings.manner.verbosity == Verbosity::Quiet;
         match (said, format) {
-            (Said::Step(text), FormulaFormat::Json) => writeln!(self.out, "{}", log_event(text)),
+            (Said::Step(text), FormulaFormat::Json) => self.event(&log_event(text)),
             (Said::Step(_), FormulaFormat::Text) if quiet => Ok(()),
             (Said::Step(text), FormulaFormat::Text) => {
                 let line = settings.manner.style.verb(Role::Good, "Formula", escape::line(text));
@@ -168,12 +168,18 @@ impl<O: Write, S: Write> Ends<'_, O, S> {
     /// Lines of the command: as an event, or on a terminal, which they must not steer.
     fn pass_on(&mut self, text: &str, format: FormulaFormat) -> std::io::Result<()> {
         if format == FormulaFormat::Json {
-            return writeln!(self.out, "{}", json!({"txt": {"t": now(), "msg": text}}));
+            return self.event(&json!({"txt": {"t": now(), "msg": text}}));
         }
         for line in text.lines() {
             writeln!(self.say, "{}", escape::line(line))?;
         }
-        Ok(())
+        self.say.flush()
+    }
+
+    /// A line that is there when it happens, whatever standard output is.
+    fn event(&mut self, event: &serde_json::Value) -> std::io::Result<()> {
+        writeln!(self.out, "{event}")?;
+        self.out.flush()
     }
 }
 
