@@ -313,7 +313,8 @@ fn what_a_command_writes_is_told_while_it_runs() {
             _ => Box::new(BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap)),
         };
         let mut said = Vec::new();
-        while !said.last().is_some_and(|line: &String| line.contains("first")) {
+        let is_first = |line: &String| line == "first" || line.contains("\"msg\":\"first");
+        while !said.last().is_some_and(is_first) {
             said.push(lines.next().expect("nothing is said before the command ends"));
         }
         bed.project.write("host/heard", "");

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -302,4 +302,70 @@ fn a_tree_whose_top_may_not_be_written_to_is_unpacked_by_an_ordinary_user() {
     let left: Vec<_> =
         fs::read_dir(project.root()).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().starts_with(".tmp")), "{left:?}");
+}
+
+/// A warehouse that gives half of a packed ware, and the rest when it is told to.
+fn slow_warehouse(packed: Vec<u8>) -> (String, std::sync::mpsc::Sender<()>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/ware", listener.local_addr().unwrap());
+    let (go_on, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut request = BufReader::new(stream.try_clone().unwrap()).lines();
+        while request.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", packed.len());
+        let (one, two) = packed.split_at(packed.len() / 2);
+        stream.write_all(head.as_bytes()).unwrap();
+        stream.write_all(one).unwrap();
+        // Where nobody tells, the connection ends, and with it the test.
+        if told.recv_timeout(std::time::Duration::from_secs(60)).is_ok() {
+            stream.write_all(two).unwrap();
+        }
+    });
+    (url, go_on)
+}
+
+/// Both ends of a new terminal.
+fn terminal() -> (fs::File, fs::File) {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+    let theirs = fs::File::options().read(true).write(true).open(name).unwrap();
+    (ours.into(), theirs)
+}
+
+#[test]
+fn a_terminal_shows_how_far_a_large_ware_has_come_and_nothing_else_does() {
+    let project = bed();
+    // What does not shrink: Knuth's MMIX generator.
+    let mut state = 1u64;
+    let bytes = std::iter::repeat_with(|| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    });
+    project.write("tree/large", bytes.take(3_000_000).collect::<Vec<u8>>());
+    let ware = id(&project, "ware pack tar tree --target file://./ours.tgz");
+    let packed = fs::read(project.path("ours.tgz")).unwrap();
+    let (url, go_on) = slow_warehouse(packed.clone());
+    let (mut ours, theirs) = terminal();
+    let scan = project.wake(["ware", "scan", "tar", "--source", &url]).env("TERM", "xterm");
+    let child = scan.command().stderr(theirs).spawn().unwrap();
+    let mut shown = String::new();
+    while !shown.contains(" MB of 3.0 MB") {
+        let mut buffer = [0; 4096];
+        let read = std::io::Read::read(&mut ours, &mut buffer).unwrap();
+        shown += &String::from_utf8_lossy(&buffer[..read]);
+    }
+    assert!(shown.contains("Scanning") && shown.contains("=>"), "{shown:?}");
+    go_on.send(()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), ware);
+
+    let (url, go_on) = slow_warehouse(packed);
+    go_on.send(()).unwrap();
+    let piped = wake(&project, &format!("ware scan tar --source {url}")).success();
+    assert_eq!((piped.stdout.trim(), &*piped.stderr), (&*ware, ""));
 }

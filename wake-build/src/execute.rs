@@ -219,7 +219,7 @@ impl Runner<'_> {
             Ok(manifest) if record.outcome.is_success() => {
                 record.outputs = manifest;
                 let (kept, replaced) =
-                    self.keep(&pinned.action, digest, &record, &into, &stdout, &stderr)?;
+                    self.keep(&pinned.action, digest, &record, into, &stdout, &stderr)?;
                 (tree, corruption) = (Some(kept), replaced);
             }
             Ok(_) => {}

@@ -9,12 +9,14 @@ use serde_json::json;
 use wake_build::Cancel;
 use wake_build::diagnostic::{Class, Diagnostic, Place};
 use wake_formula::{Document, DocumentError, Ran, Run, RunError, RunRecord, Said};
+use wake_store::ware::Meter;
 
 use crate::args::{FormulaCommand, FormulaFormat};
 use crate::command::ware::Fault;
 use crate::exit::{Exit, Outcome, Stop};
 use crate::report::Verbosity;
 use crate::report::relay::Relay;
+use crate::report::transfer::Transfer;
 use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
@@ -102,6 +104,7 @@ fn carry_out(
     let store = session::store(settings)?;
     let executor = session::executor()?;
     let cancel = cancel()?;
+    let meter = Arc::new(Meter::default());
     let base = settings.cwd.join(file).parent().map_or_else(PathBuf::new, Path::to_owned);
     let run = Run {
         store: &store,
@@ -110,9 +113,12 @@ fn carry_out(
         network: asked.network,
         again: asked.again,
         cancel: &cancel,
+        meter: &meter,
     };
     // All of it is told from the threads that unpack and run.
-    let ends = Mutex::new(Ends { out: &mut *out, say: &mut *say, relay: Relay::default() });
+    let (relay, transfer) = (Relay::default(), None);
+    let meter = Arc::clone(&meter);
+    let ends = Mutex::new(Ends { out: &mut *out, say: &mut *say, relay, meter, transfer });
     let tell = |said: Said<'_>| {
         let mut ends = ends.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         // Where nobody reads there is nobody to tell; the record says so at the end.
@@ -132,6 +138,9 @@ struct Ends<'a, O: Write, S: Write> {
     out: &'a mut O,
     say: &'a mut S,
     relay: Relay,
+    meter: Arc<Meter>,
+    /// Shown between two things that are told.
+    transfer: Option<Transfer>,
 }
 
 impl<O: Write, S: Write> Ends<'_, O, S> {
@@ -141,14 +150,16 @@ impl<O: Write, S: Write> Ends<'_, O, S> {
         format: FormulaFormat,
         settings: &Settings,
     ) -> std::io::Result<()> {
-        let quiet = settings.manner.verbosity == Verbosity::Quiet;
+        self.transfer = None;
+        if let Said::Unpacking(_) | Said::Running(_) = said {
+            self.step(said, format, settings)?;
+        }
         match (said, format) {
-            (Said::Step(text), FormulaFormat::Json) => writeln!(self.out, "{}", log_event(text)),
-            (Said::Step(_), FormulaFormat::Text) if quiet => Ok(()),
-            (Said::Step(text), FormulaFormat::Text) => {
-                let line = settings.manner.style.verb(Role::Good, "Formula", escape::line(text));
-                writeln!(self.say, "{line}")
+            (Said::Unpacking(_), _) => {
+                self.transfer = Some(Transfer::show(settings, "Unpacking", &self.meter));
+                Ok(())
             }
+            (Said::Running(_), _) => Ok(()),
             // A file or a pipe gets the bytes as they are.
             (Said::Wrote(_, bytes), FormulaFormat::Text) if !settings.terminal => {
                 self.say.write_all(bytes)?;
@@ -161,19 +172,47 @@ impl<O: Write, S: Write> Ends<'_, O, S> {
         }
     }
 
+    fn step(
+        &mut self,
+        said: Said<'_>,
+        format: FormulaFormat,
+        settings: &Settings,
+    ) -> std::io::Result<()> {
+        let text = match said {
+            Said::Unpacking(ware) => format!("unpacking {ware}"),
+            Said::Running(words) => format!("running `{}`", words.join(" ")),
+            Said::Wrote(..) => return Ok(()),
+        };
+        match format {
+            FormulaFormat::Json => self.event(&log_event(&text)),
+            FormulaFormat::Text if settings.manner.verbosity == Verbosity::Quiet => Ok(()),
+            FormulaFormat::Text => {
+                let line = settings.manner.style.verb(Role::Good, "Formula", escape::line(&text));
+                writeln!(self.say, "{line}")
+            }
+        }
+    }
+
     fn finish(&mut self, format: FormulaFormat) -> std::io::Result<()> {
+        self.transfer = None;
         self.relay.finish().map_or(Ok(()), |text| self.pass_on(&text, format))
     }
 
     /// Lines of the command: as an event, or on a terminal, which they must not steer.
     fn pass_on(&mut self, text: &str, format: FormulaFormat) -> std::io::Result<()> {
         if format == FormulaFormat::Json {
-            return writeln!(self.out, "{}", json!({"txt": {"t": now(), "msg": text}}));
+            return self.event(&json!({"txt": {"t": now(), "msg": text}}));
         }
         for line in text.lines() {
             writeln!(self.say, "{}", escape::line(line))?;
         }
-        Ok(())
+        self.say.flush()
+    }
+
+    /// A line that is there when it happens, whatever standard output is.
+    fn event(&mut self, event: &serde_json::Value) -> std::io::Result<()> {
+        writeln!(self.out, "{event}")?;
+        self.out.flush()
     }
 }
 

@@ -3,16 +3,18 @@
 use std::io::Write;
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use wake_build::diagnostic::{Class, Diagnostic};
 use wake_store::ware::{
-    Category, Node, Ownership, PackFilters, PackType, Placement, Policy, Unpack, UnpackFilters,
-    WareCache, WareId, Warehouse, list, mirror, pack, scan,
+    Category, Meter, Node, Ownership, PackFilters, PackType, Placement, Policy, Unpack,
+    UnpackFilters, WareCache, WareId, Warehouse, list, mirror_metered, pack_metered, scan_metered,
 };
 
 use crate::args::{Placer, WareCommand};
 use crate::exit::{Exit, Outcome, Stop};
 use crate::report::Verbosity;
+use crate::report::transfer::Transfer;
 use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;
@@ -26,6 +28,7 @@ pub(crate) fn run(
     say: &mut impl Write,
 ) -> Outcome {
     let cwd = &settings.cwd;
+    let meter = Arc::new(Meter::default());
     let done = match command {
         WareCommand::Pack { packtype, path, target, filters } => {
             let packtype = parse::<PackType>(packtype)?;
@@ -33,14 +36,16 @@ pub(crate) fn run(
                 filters_or(filters.as_deref(), PackFilters::CONSERVATIVE, PackFilters::apply)?;
             let target = target.as_deref().map(|url| warehouse(url, packtype, cwd)).transpose()?;
             progress(settings, say, "Packing", &path.display().to_string())?;
-            pack(&cwd.join(path), packtype, filters, target.as_ref())
+            let _transfer = Transfer::show(settings, "Packing", &meter);
+            pack_metered(&cwd.join(path), packtype, filters, target.as_ref(), &meter)
                 .map_err(|error| Fault::new(&error, error.category()))
         }
         WareCommand::Id { packtype, path, filters } => {
             let packtype = parse::<PackType>(packtype)?;
             let filters =
                 filters_or(filters.as_deref(), PackFilters::CONSERVATIVE, PackFilters::apply)?;
-            pack(&cwd.join(path), packtype, filters, None)
+            let _transfer = Transfer::show(settings, "Hashing", &meter);
+            pack_metered(&cwd.join(path), packtype, filters, None, &meter)
                 .map_err(|error| Fault::new(&error, error.category()))
         }
         WareCommand::Unpack { ware, path, sources, filters, placer } => {
@@ -57,7 +62,8 @@ pub(crate) fn run(
                 filters_or(filters.as_deref(), UnpackFilters::CONSERVATIVE, UnpackFilters::apply)?;
             let source = warehouse(source, packtype, cwd)?;
             progress(settings, say, "Scanning", &source.to_string())?;
-            scan(packtype, &source, filters, Policy::WARE)
+            let _transfer = Transfer::show(settings, "Scanning", &meter);
+            scan_metered(packtype, &source, filters, Policy::WARE, &meter)
                 .map_err(|error| Fault::new(&error, error.category()))
         }
         WareCommand::Mirror { ware, target, sources } => {
@@ -65,7 +71,8 @@ pub(crate) fn run(
             let target = warehouse(target, ware.packtype(), cwd)?;
             let sources = warehouses(sources, ware.packtype(), cwd)?;
             progress(settings, say, "Mirroring", &ware.to_string())?;
-            mirror(&ware, &target, &sources, Policy::WARE)
+            let _transfer = Transfer::show(settings, "Mirroring", &meter);
+            mirror_metered(&ware, &target, &sources, Policy::WARE, &meter)
                 .map(|()| ware)
                 .map_err(|error| Fault::new(&error, error.category()))
         }
@@ -113,7 +120,11 @@ fn unpack(
         Placer::None => Placement::None,
     };
     let asked = Unpack { ware, sources, filters, cache: cache.as_ref(), policy: Policy::WARE };
-    Ok(match asked.place_at(path, placement) {
+    let meter = Arc::new(Meter::default());
+    let transfer = Transfer::show(settings, "Unpacking", &meter);
+    let placed = asked.place_at_metered(path, placement, &meter);
+    drop(transfer);
+    Ok(match placed {
         Ok(unpacked) => {
             if unpacked.ownership != Ownership::Kept && settings.manner.verbosity > Verbosity::Quiet
             {

@@ -16,6 +16,7 @@ mod schema_test;
 pub(crate) mod screen;
 pub(crate) mod summary;
 pub(crate) mod tally;
+pub(crate) mod transfer;
 pub(crate) mod verbs;
 pub(crate) mod witness;
 

@@ -22,7 +22,8 @@ use wake_exec::{
 use wake_model::{OutputDecl, OutputKind, RelPath, SandboxLevel};
 use wake_store::Store;
 use wake_store::ware::{
-    AbsPath, Owner, PackError, Policy, Unpack, UnpackFilters, WareCache, WareId, Warehouse, pack,
+    AbsPath, Meter, Owner, PackError, Policy, Unpack, UnpackFilters, WareCache, WareId, Warehouse,
+    pack,
 };
 
 use crate::{Dialect, Document, RunRecord};
@@ -47,6 +48,8 @@ pub struct Run<'a> {
     pub again: bool,
     /// Fires when everything is to stop.
     pub cancel: &'a CancelToken,
+    /// Counts what is read of inputs.
+    pub meter: &'a Meter,
 }
 
 /// A formula that was carried out, now or before.
@@ -83,7 +86,7 @@ impl Run<'_> {
         let placed = self.supplies(&task, tell)?;
         let scratch = self.store.scratch()?;
         let job = job(&task, &placed, scratch.path())?;
-        tell(Said::Step(&format!("running `{}`", task.exec.join(" "))));
+        tell(Said::Running(&task.exec));
         let mut wrote = |stream, bytes: &[u8]| tell(Said::Wrote(stream, bytes));
         let finished = self.executor.run_telling(&job, self.cancel, &mut wrote)?;
         record.exit_code = finished.outcome.exit_code();
@@ -150,7 +153,7 @@ impl Run<'_> {
         let sources = urls.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         let cache = WareCache::new(&self.store.ware_cache_dir());
         if cache.get(ware).is_none() {
-            tell(Said::Step(&format!("unpacking {ware}")));
+            tell(Said::Unpacking(ware));
         }
         let unpack = Unpack {
             ware,
@@ -160,7 +163,7 @@ impl Run<'_> {
             policy: Policy::WARE,
         };
         let unpacked = unpack
-            .into_cache()
+            .into_cache_metered(self.meter)
             .map_err(|source| RunError::Input { path: path.to_string(), source })?;
         Ok(Placed::Host(unpacked.path, Access::Layered))
     }

@@ -1,12 +1,15 @@
 //! What is heard while a formula is carried out.
 
 use wake_exec::Stream;
+use wake_store::ware::WareId;
 
 /// Something that happens while a formula is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said<'a> {
-    /// What is done next.
-    Step(&'a str),
+    /// An input is fetched and unpacked.
+    Unpacking(&'a WareId),
+    /// Everything is there: the command starts, given with its arguments.
+    Running(&'a [String]),
     /// What the command has just written: any number of bytes, not whole lines.
     Wrote(Stream, &'a [u8]),
 }

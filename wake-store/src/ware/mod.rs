@@ -17,6 +17,7 @@ mod git;
 mod guid;
 mod hash;
 mod id;
+mod meter;
 mod node;
 mod pack;
 mod policy;
@@ -38,8 +39,11 @@ pub use git::GitError;
 pub use guid::new_guid;
 pub use hash::{Sha384Digest, Sha384Stream, base58};
 pub use id::{PackType, ParseWareIdError, WareId};
+pub use meter::Meter;
 pub use node::{Meta, Node, Timestamp};
-pub use pack::{PackError, pack};
+pub use pack::{PackError, pack, pack_metered};
 pub use policy::{Links, Names, Policy};
-pub use unpack::{Placement, Unpack, UnpackError, Unpacked, list, mirror, scan};
+pub use unpack::{
+    Placement, Unpack, UnpackError, Unpacked, list, mirror, mirror_metered, scan, scan_metered,
+};
 pub use warehouse::{ParseWarehouseError, Warehouse, WarehouseError};

@@ -7,6 +7,7 @@ use super::entry_path::EntryPath;
 use super::filters::{FilterRejection, PackFilters, Passage, Rules};
 use super::hash::{Sha384Digest, Sha384Stream};
 use super::id::{PackType, WareId};
+use super::meter::Meter;
 use super::node::{Body, Coverage, Meta, Node, node_hash};
 use super::warehouse::{Upload, Warehouse, WarehouseError};
 use flate2::write::GzEncoder;
@@ -31,6 +32,18 @@ pub fn pack(
     filters: PackFilters,
     target: Option<&Warehouse>,
 ) -> Result<WareId, PackError> {
+    pack_metered(path, packtype, filters, target, &Meter::default())
+}
+
+/// The same; `meter` counts the bytes of files.
+pub fn pack_metered(
+    path: &Path,
+    packtype: PackType,
+    filters: PackFilters,
+    target: Option<&Warehouse>,
+    meter: &Meter,
+) -> Result<WareId, PackError> {
+    meter.expect(None);
     let coverage = match packtype {
         PackType::Tar => Coverage::FilesAndDirs,
         PackType::Tree => Coverage::EveryNode,
@@ -43,7 +56,7 @@ pub fn pack(
         Err(source) => return Err(PackError::Read { path: path.to_owned(), source }),
         Ok(_) => {}
     }
-    let packer = Packer { rules: Rules::of(&filters), coverage };
+    let packer = Packer { rules: Rules::of(&filters), coverage, meter };
     let root = Here { name: path, entry: EntryPath::root(), above: None };
     let Some(target) = target else {
         let hash = packer
@@ -124,9 +137,10 @@ impl PackError {
     }
 }
 
-struct Packer {
+struct Packer<'a> {
     rules: Rules,
     coverage: Coverage,
+    meter: &'a Meter,
 }
 
 /// The place of the node at hand. It is spelled out only when an error or an archive needs it.
@@ -150,7 +164,7 @@ impl Here<'_> {
     }
 }
 
-impl Packer {
+impl Packer<'_> {
     /// The hash of a node as its directory counts it; none when the directory leaves it out.
     fn node(
         &self,
@@ -189,7 +203,7 @@ impl Packer {
                 let Node::File { size } = meta.node else {
                     return Err(PackError::Changed { path: here.full() });
                 };
-                let content = hash_file(&file, size, &meta, here, archive)?;
+                let content = hash_file(&file, size, &meta, here, archive, self.meter)?;
                 Ok(Some(Counted::always(node_hash(
                     here.entry.name(),
                     &meta,
@@ -316,6 +330,7 @@ fn hash_file(
     meta: &Meta,
     here: &Here<'_>,
     mut archive: Option<&mut Archive>,
+    meter: &Meter,
 ) -> Result<Sha384Digest, PackError> {
     thread_local! {
         static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; 1 << 17]);
@@ -335,6 +350,7 @@ fn hash_file(
                 return Err(PackError::Changed { path: here.full() });
             }
             stream.update(&buffer[..n]);
+            meter.add(n);
             if let Some(archive) = archive.as_deref_mut() {
                 archive.content(&buffer[..n])?;
             }

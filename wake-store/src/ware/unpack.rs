@@ -10,10 +10,11 @@ use super::extraction::{Extracted, Extraction};
 use super::filters::{Rules, UnpackFilters};
 use super::git::{GitError, read_commit};
 use super::id::{PackType, WareId};
+use super::meter::{Meter, Metered};
 use super::node::{Coverage, Meta};
 use super::policy::Policy;
 use super::relocation::exchange;
-use super::warehouse::{Upload, Warehouse, WarehouseError, open_first};
+use super::warehouse::{Packed, Upload, Warehouse, WarehouseError, open_first};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -62,16 +63,26 @@ impl Unpack<'_> {
         destination: &Path,
         placement: Placement,
     ) -> Result<Unpacked, UnpackError> {
+        self.place_at_metered(destination, placement, &Meter::default())
+    }
+
+    /// The same; `meter` counts what is read of the packed ware.
+    pub fn place_at_metered(
+        &self,
+        destination: &Path,
+        placement: Placement,
+        meter: &Meter,
+    ) -> Result<Unpacked, UnpackError> {
         match (placement, self.cache) {
-            (Placement::None, _) => self.into_cache(),
+            (Placement::None, _) => self.into_cache_metered(meter),
             (Placement::Copy, Some(_)) => {
-                let cached = self.into_cache()?;
+                let cached = self.into_cache_metered(meter)?;
                 copy_tree(&cached.path, destination, self.policy)?;
                 Ok(Unpacked { path: destination.to_owned(), ..cached })
             }
             (Placement::Copy, None) | (Placement::Direct, _) => {
                 let stage = beside(destination)?;
-                let (ware, ownership) = self.unpack(&stage)?;
+                let (ware, ownership) = self.unpack(&stage, meter)?;
                 put(&stage, destination)?;
                 Ok(Unpacked { ware, path: destination.to_owned(), ownership })
             }
@@ -80,6 +91,11 @@ impl Unpack<'_> {
 
     /// Brings the ware into the cache and says where it is there. A ware that is there already is not fetched.
     pub fn into_cache(&self) -> Result<Unpacked, UnpackError> {
+        self.into_cache_metered(&Meter::default())
+    }
+
+    /// The same; `meter` counts what is read of the packed ware.
+    pub fn into_cache_metered(&self, meter: &Meter) -> Result<Unpacked, UnpackError> {
         let cache = self.cache.ok_or(UnpackError::NoCache)?;
         if !Rules::of(&self.filters).alter()
             && let Some(path) = cache.get(self.ware)
@@ -87,13 +103,13 @@ impl Unpack<'_> {
             return Ok(Unpacked { ware: self.ware.clone(), path, ownership: Ownership::Kept });
         }
         let stage = cache.stage()?;
-        let (ware, ownership) = self.unpack(&stage)?;
+        let (ware, ownership) = self.unpack(&stage, meter)?;
         let path = cache.commit(&stage, &ware)?;
         Ok(Unpacked { ware, path, ownership })
     }
 
     /// Unpacks to `stage` and compares the hash.
-    fn unpack(&self, stage: &Stage) -> Result<(WareId, Ownership), UnpackError> {
+    fn unpack(&self, stage: &Stage, meter: &Meter) -> Result<(WareId, Ownership), UnpackError> {
         let writer = TreeWriter::new(stage.path())?;
         let packtype = self.ware.packtype();
         let rules = Rules::of(&self.filters);
@@ -106,7 +122,7 @@ impl Unpack<'_> {
         if self.ware.is_nothing() {
             return Err(UnpackError::Nothing { ware: self.ware.clone() });
         }
-        let source = open_first(self.ware, self.sources)?;
+        let source = metered(open_first(self.ware, self.sources)?, meter);
         read_packed(packtype, source, self.policy, &mut extraction)?;
         let extracted = extraction.finish()?;
         verify(self.ware, &WareId::new(packtype, &extracted.before))?;
@@ -121,7 +137,18 @@ pub fn scan(
     filters: UnpackFilters,
     policy: Policy,
 ) -> Result<WareId, UnpackError> {
-    scan_nodes(packtype, source, filters, policy).map(|(ware, _)| ware)
+    scan_metered(packtype, source, filters, policy, &Meter::default())
+}
+
+/// The same; `meter` counts what is read.
+pub fn scan_metered(
+    packtype: PackType,
+    source: &Warehouse,
+    filters: UnpackFilters,
+    policy: Policy,
+    meter: &Meter,
+) -> Result<WareId, UnpackError> {
+    scan_nodes(packtype, source, filters, policy, meter).map(|(ware, _)| ware)
 }
 
 /// Lists what the packed ware in `source` holds, in order of hashing and with its id.
@@ -130,7 +157,8 @@ pub fn list(
     source: &Warehouse,
     policy: Policy,
 ) -> Result<(WareId, Vec<(EntryPath, Meta)>), UnpackError> {
-    let (ware, bucket) = scan_nodes(packtype, source, UnpackFilters::LOSSLESS, policy)?;
+    let (ware, bucket) =
+        scan_nodes(packtype, source, UnpackFilters::LOSSLESS, policy, &Meter::default())?;
     Ok((ware, bucket.iter().map(|(path, meta)| (path.clone(), meta.clone())).collect()))
 }
 
@@ -139,11 +167,12 @@ fn scan_nodes(
     source: &Warehouse,
     filters: UnpackFilters,
     policy: Policy,
+    meter: &Meter,
 ) -> Result<(WareId, Bucket), UnpackError> {
     if packtype == PackType::Git {
         return Err(UnpackError::Unsupported { packtype, verb: "scanned" });
     }
-    let reader = source.open(&WareId::nothing(packtype))?;
+    let reader = metered(source.open(&WareId::nothing(packtype))?, meter);
     let mut extraction = Extraction::new(policy, Rules::of(&filters), coverage(packtype), None);
     read_packed(packtype, reader, policy, &mut extraction)?;
     let extracted = extraction.finish()?;
@@ -157,6 +186,17 @@ pub fn mirror(
     sources: &[Warehouse],
     policy: Policy,
 ) -> Result<(), UnpackError> {
+    mirror_metered(ware, target, sources, policy, &Meter::default())
+}
+
+/// The same; `meter` counts what is read.
+pub fn mirror_metered(
+    ware: &WareId,
+    target: &Warehouse,
+    sources: &[Warehouse],
+    policy: Policy,
+    meter: &Meter,
+) -> Result<(), UnpackError> {
     let packtype = ware.packtype();
     if packtype == PackType::Git {
         return Err(UnpackError::Unsupported { packtype, verb: "mirrored" });
@@ -164,7 +204,7 @@ pub fn mirror(
     let mut upload = Upload::begin(target)?;
     let mut extraction =
         Extraction::new(policy, Rules::of(&UnpackFilters::LOSSLESS), coverage(packtype), None);
-    let mut tee = Tee { source: open_first(ware, sources)?, copy: &mut upload };
+    let mut tee = Tee { source: metered(open_first(ware, sources)?, meter), copy: &mut upload };
     read_packed(packtype, &mut tee, policy, &mut extraction)?;
     verify(ware, &WareId::new(packtype, &extraction.finish()?.before))?;
     Ok(upload.commit(ware)?)
@@ -249,6 +289,11 @@ fn verify(asked: &WareId, came: &WareId) -> Result<(), UnpackError> {
         return Ok(());
     }
     Err(UnpackError::HashMismatch { asked: asked.clone(), came: came.clone() })
+}
+
+fn metered(packed: Packed, meter: &Meter) -> Metered<'_, Box<dyn Read + Send>> {
+    meter.expect(packed.size);
+    Metered { source: packed.bytes, meter }
 }
 
 /// Reads a packed ware from its first byte to its last.

@@ -1,9 +1,8 @@
 //! Reads wares over HTTP. Every ware is verified by its hash afterwards, so what a server says is only a claim.
 
-use super::{Warehouse, WarehouseError};
+use super::{Packed, Warehouse, WarehouseError};
 use crate::ware::id::WareId;
 use crate::ware::policy::Policy;
-use std::io::Read;
 use std::time::Duration;
 
 /// Begins to download `url`. The whole download may take an hour, each step before its first byte 30 seconds.
@@ -11,7 +10,7 @@ pub(super) fn get(
     warehouse: &Warehouse,
     url: &str,
     ware: &WareId,
-) -> Result<Box<dyn Read + Send>, WarehouseError> {
+) -> Result<Packed, WarehouseError> {
     let address = warehouse.to_string();
     let unavailable =
         |problem: String| WarehouseError::Unavailable { address: address.clone(), problem };
@@ -35,7 +34,10 @@ pub(super) fn get(
             problem: "the answer is encoded".to_owned(),
         });
     }
-    Ok(Box::new(response.into_body().into_with_config().limit(Policy::WARE.max_bytes).reader()))
+    let body = response.into_body();
+    let size = body.content_length();
+    let bytes = body.into_with_config().limit(Policy::WARE.max_bytes).reader();
+    Ok(Packed { bytes: Box::new(bytes), size })
 }
 
 /// An `https` address never leads to an unencrypted one, also not by a redirect.

@@ -89,16 +89,24 @@ fn tried(attempts: &[WarehouseError]) -> String {
     attempts.iter().map(|attempt| format!("\n  {attempt}")).collect()
 }
 
+/// The packed form of a ware, as a warehouse gives it.
+pub(crate) struct Packed {
+    /// Its bytes, which nobody has verified.
+    pub(crate) bytes: Box<dyn Read + Send>,
+    /// Their number, where the warehouse says it.
+    pub(crate) size: Option<u64>,
+}
+
 /// Opens `ware` in the first of `warehouses` that has it. One that is unavailable or does not have it is passed over;
 /// any other failure ends the search.
 pub(crate) fn open_first(
     ware: &WareId,
     warehouses: &[Warehouse],
-) -> Result<Box<dyn Read + Send>, WarehouseError> {
+) -> Result<Packed, WarehouseError> {
     let mut attempts = Vec::new();
     for warehouse in warehouses {
         match warehouse.open(ware) {
-            Ok(reader) => return Ok(reader),
+            Ok(packed) => return Ok(packed),
             Err(error @ (WarehouseError::Unavailable { .. } | WarehouseError::NotFound { .. })) => {
                 attempts.push(error);
             }
@@ -126,7 +134,7 @@ impl Warehouse {
     }
 
     /// Opens the packed form of `ware`. Its bytes are not verified here.
-    pub(crate) fn open(&self, ware: &WareId) -> Result<Box<dyn Read + Send>, WarehouseError> {
+    pub(crate) fn open(&self, ware: &WareId) -> Result<Packed, WarehouseError> {
         match self {
             Warehouse::File(path) => self.open_file(path, path.parent(), ware),
             Warehouse::CaFile(base) => self.open_file(&shard(base, ware.hash()), Some(base), ware),
@@ -147,14 +155,18 @@ impl Warehouse {
         path: &Path,
         base: Option<&Path>,
         ware: &WareId,
-    ) -> Result<Box<dyn Read + Send>, WarehouseError> {
+    ) -> Result<Packed, WarehouseError> {
         let address = self.to_string();
         match File::open(path) {
-            Ok(file) if file.metadata().is_ok_and(|meta| meta.is_file()) => Ok(Box::new(file)),
-            Ok(_) => Err(WarehouseError::Failed {
-                address,
-                problem: format!("`{}` is not a regular file", path.display()),
-            }),
+            Ok(file) => match file.metadata() {
+                Ok(meta) if meta.is_file() => {
+                    Ok(Packed { bytes: Box::new(file), size: Some(meta.len()) })
+                }
+                _ => Err(WarehouseError::Failed {
+                    address,
+                    problem: format!("`{}` is not a regular file", path.display()),
+                }),
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 if base.is_some_and(Path::is_dir) || base == Some(Path::new("")) {
                     return Err(WarehouseError::NotFound { address, ware: ware.clone() });

@@ -1,0 +1,75 @@
+//! How far reading or packing has come.
+
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counts bytes of packed wares that are read, or of files that are packed; another thread may look at it meanwhile.
+#[derive(Debug, Default)]
+pub struct Meter {
+    done: AtomicU64,
+    total: AtomicU64,
+    /// Parts whose size nobody knows beforehand.
+    unknown: AtomicU64,
+}
+
+impl Meter {
+    /// Bytes so far.
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+
+    /// Bytes in the end, where that is known.
+    pub fn total(&self) -> Option<u64> {
+        let total = self.total.load(Ordering::Relaxed);
+        (total > 0 && self.unknown.load(Ordering::Relaxed) == 0).then_some(total)
+    }
+
+    pub(crate) fn expect(&self, size: Option<u64>) {
+        match size {
+            Some(size) => self.total.fetch_add(size, Ordering::Relaxed),
+            None => self.unknown.fetch_add(1, Ordering::Relaxed),
+        };
+    }
+
+    pub(crate) fn add(&self, bytes: usize) {
+        self.done.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+/// Counts what is read.
+pub(crate) struct Metered<'a, R> {
+    pub(crate) source: R,
+    pub(crate) meter: &'a Meter,
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.source.read(buffer)?;
+        self.meter.add(n);
+        Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_total_is_known_only_if_every_part_is() {
+        let meter = Meter::default();
+        assert_eq!(meter.total(), None);
+        meter.expect(Some(3));
+        meter.expect(Some(4));
+        assert_eq!(meter.total(), Some(7));
+        meter.expect(None);
+        assert_eq!(meter.total(), None);
+    }
+
+    #[test]
+    fn what_is_read_is_counted() {
+        let meter = Meter::default();
+        let mut source = Metered { source: &b"12345"[..], meter: &meter };
+        assert_eq!(io::copy(&mut source, &mut io::sink()).ok(), Some(5));
+        assert_eq!(meter.done(), 5);
+    }
+}
