@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use wake_eval::{Answer, Answers, EvalError, Evaluated, Kind, Op, Pool, Read, Request};
 use wake_model::encode::{Domain, Encoder, digest_bytes};
 use wake_model::{BlobDigest, Digest, RelPath};
-use wake_store::Memo;
+use wake_store::Store;
 
 use crate::diagnostic::{Class, Diagnostic, Place};
 use crate::files::{Files, Seen};
@@ -36,7 +36,7 @@ pub(crate) struct Evaluator<'a> {
     /// Where they are applied.
     pub pool: &'a Pool,
     /// Where results are kept.
-    pub memo: &'a Memo,
+    pub store: &'a Store,
     /// The checkout.
     pub files: &'a Files<'a>,
     /// Tells the answers of one plan from those of another.
@@ -92,6 +92,14 @@ impl Evaluator<'_> {
         Ok(Remembered { value, reads, trace })
     }
 
+    /// Writes what is remembered to the store if it has become much. What cannot be written now is told at the end.
+    pub(crate) fn put_away(&self) {
+        const MUCH: usize = 8 << 20;
+        if self.store.memo().pending_bytes() > MUCH {
+            let _ = self.store.flush_memo();
+        }
+    }
+
     /// Asks where `op` built `value`; none where that cannot be found out.
     pub(crate) fn locate(
         &self,
@@ -108,7 +116,11 @@ impl Evaluator<'_> {
     }
 
     fn shapes(&self, key: &Digest) -> Vec<Vec<Name>> {
-        self.memo.get(key).and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+        self.store
+            .memo()
+            .get(key)
+            .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+            .unwrap_or_default()
     }
 
     fn recall(
@@ -119,7 +131,7 @@ impl Evaluator<'_> {
         answers: &dyn Answers,
     ) -> Option<Remembered> {
         let now: Vec<Read> = names.iter().map(|name| self.read(name, pkg, answers)).collect();
-        let bytes = self.memo.get(&result_key(key, &now))?;
+        let bytes = self.store.memo().get(&result_key(key, &now))?;
         let Entry { value, trace } = serde_json::from_slice(&bytes).ok()?;
         Some(Remembered { value, reads: now, trace })
     }
@@ -132,12 +144,12 @@ impl Evaluator<'_> {
             shapes.insert(0, names);
             shapes.truncate(SHAPES);
             if let Ok(bytes) = serde_json::to_vec(&shapes) {
-                self.memo.put(*key, bytes);
+                self.store.memo().put(*key, bytes);
             }
         }
         let entry = EntryRef { value, trace };
         if let Ok(bytes) = serde_json::to_vec(&entry) {
-            self.memo.put(result_key(key, reads), bytes);
+            self.store.memo().put(result_key(key, reads), bytes);
         }
     }
 

@@ -22,8 +22,8 @@ pub(crate) struct ModuleDecl {
     pub config: Value,
     /// The package whose files the command sees, where that is not the module's own.
     pub pkg: Option<PkgKey>,
-    /// The modules that it needs: module ids by its own key for them.
-    pub modules: BTreeMap<String, Value>,
+    /// The modules that it needs: module ids, as JSON text, by its own key for them.
+    pub modules: BTreeMap<String, Box<RawValue>>,
     /// Which of the package's files the command sees: paths and globs; none: all.
     pub pkg_files: Option<Vec<String>>,
 }
@@ -85,7 +85,7 @@ struct ModuleJson {
     #[serde(default)]
     pkg: Value,
     #[serde(default)]
-    modules: BTreeMap<String, Value>,
+    modules: BTreeMap<String, Box<RawValue>>,
     #[serde(default, rename = "pkgFiles")]
     pkg_files: Option<Vec<String>>,
     #[serde(default)]
@@ -143,6 +143,11 @@ impl ModuleDecl {
             _ => None,
         };
         Ok((decl, instance))
+    }
+
+    /// The id of the module that it needs under a key.
+    pub(crate) fn needed(&self, key: &str) -> Option<Value> {
+        serde_json::from_str(self.modules.get(key)?.get()).ok()
     }
 
     /// The package whose files the command sees.

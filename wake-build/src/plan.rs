@@ -7,7 +7,9 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use rayon::Scope;
 use rayon::prelude::*;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use wake_eval::{Answer, Answers, Op, Read};
 use wake_model::{PkgKey, RelPath, json};
 
@@ -70,6 +72,23 @@ impl Wanted {
         format!("{}@{}@{config}", self.pkg, self.module)
     }
 
+    /// Reads a module id in the text of a module.
+    fn of_text(id: &RawValue) -> Option<Wanted> {
+        #[derive(Deserialize)]
+        struct Id {
+            pkg: PkgKey,
+            module: String,
+            #[serde(default, deserialize_with = "given")]
+            config: Option<Value>,
+        }
+        /// What is given counts, also null.
+        fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error> {
+            Value::deserialize(value).map(Some)
+        }
+        let Id { pkg, module, config } = serde_json::from_str(id.get()).ok()?;
+        Some(Wanted { pkg, module, config })
+    }
+
     /// Reads a module id as functions return it.
     fn of_id(id: &Value) -> Option<Wanted> {
         Some(Wanted {
@@ -105,6 +124,7 @@ pub(crate) fn plan(
                 let _ = planner.ask(wanted, 0, scope);
             }
         });
+        evaluator.put_away();
     }
     let State { found, failed, .. } =
         planner.state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -174,7 +194,7 @@ impl Planner<'_> {
                     .decl
                     .modules
                     .iter()
-                    .filter_map(|(key, id)| Some((key.clone(), Wanted::of_id(id)?)))
+                    .filter_map(|(key, id)| Some((key.clone(), Wanted::of_text(id)?)))
                     .collect();
                 if let Some(finished) = &found.finished {
                     let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
@@ -200,11 +220,9 @@ impl Planner<'_> {
         let (label, place) = match self.instances.get(&found.wanted.pkg) {
             Some(pkg) => {
                 let answers = self.evaluator.answers(self.instances, &NothingYet);
-                let place = found
-                    .decl
-                    .modules
-                    .get(key)
-                    .and_then(|id| self.evaluator.locate(&pkg.dir, &found.op, id, &answers));
+                let id = found.decl.needed(key);
+                let place =
+                    id.and_then(|id| self.evaluator.locate(&pkg.dir, &found.op, &id, &answers));
                 (module_label(&pkg.dir, &found.wanted.module), place)
             }
             None => (found.wanted.module, None),
@@ -367,7 +385,8 @@ fn assemble(
     let mut edges = Vec::new();
     for from in graph.node_indices() {
         for (key, id) in &graph[from].decl.modules {
-            let to = Wanted::of_id(id).and_then(|wanted| answers.get(&wanted.identity()).copied());
+            let to =
+                Wanted::of_text(id).and_then(|wanted| answers.get(&wanted.identity()).copied());
             edges.extend(to.map(|to| (from, to, key.clone())));
         }
     }
@@ -435,7 +454,7 @@ fn cycle_error(
         let module = &graph[*node];
         let answers = evaluator.answers(instances, &NothingYet);
         let place = instances.get(&module.wanted.pkg).and_then(|pkg| {
-            evaluator.locate(&pkg.dir, &module.op, module.decl.modules.get(key)?, &answers)
+            evaluator.locate(&pkg.dir, &module.op, &module.decl.needed(key)?, &answers)
         });
         let where_ = place.as_ref().map(|p| format!(" at {}:{}:{}", p.file, p.line, p.column));
         let to = &names[(at + 1) % names.len()];

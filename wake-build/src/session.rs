@@ -224,8 +224,8 @@ impl Checkout<'_> {
     pub(crate) fn evaluator(&self) -> Evaluator<'_> {
         let Session { pool, store, options, .. } = self.session;
         let epoch = EPOCHS.fetch_add(1, Ordering::Relaxed);
-        let (memo, tally) = (store.memo(), Tally::default());
-        Evaluator { pool, memo, files: &self.files, epoch, tally, profile: &options.profile }
+        let tally = Tally::default();
+        Evaluator { pool, store, files: &self.files, epoch, tally, profile: &options.profile }
     }
 
     /// Loads, resolves, instantiates and plans what `texts` name.
@@ -266,15 +266,19 @@ impl Checkout<'_> {
             false => targets.iter().map(|target| target.pkg.clone()).collect(),
         };
         let span = profile.stage("resolve");
+        evaluator.put_away();
         let resolved = resolve(result.loaded, &roots, evaluator)?;
         drop(span);
         let span = profile.stage("instantiate");
         let instances = instantiate(&resolved, evaluator)?;
+        // The rest of it is in the instances, as far as anyone asks.
+        let by_dir = resolved.by_dir;
+        evaluator.put_away();
         drop(span);
         let _span = profile.stage("plan modules");
         let mut wanted = Vec::new();
         for target in &targets {
-            wanted.extend(modules_of(target, &resolved.by_dir, &instances, config)?);
+            wanted.extend(modules_of(target, &by_dir, &instances, config)?);
         }
         let plan = plan(&instances, wanted, evaluator)?;
         Ok(Planned { instances, plan, left_out, walked })
