@@ -26,8 +26,8 @@ use crate::run_log::Logged;
 use crate::schedule::{Outcome, Rules, Schedule, Steps};
 use crate::session::{Checkout, Pins, Planned, Session, elapsed_ms};
 use crate::snapshot::{
-    Capture, Differences, Meta, Records, Replay, Snapshot, StepRecord, Verdict, capture,
-    check_results, place, request_key, shared_name, verify,
+    Capture, Differences, Meta, Records, Replay, Snapshot, Verdict, capture, check_results, place,
+    request_key, shared_name, verify,
 };
 
 /// What is asked of a build.
@@ -208,7 +208,7 @@ impl Session {
         ending.counts = counts;
         ending.classes.extend(classes);
         ending.saved_ms = saved_ms;
-        let built = self.built(&planned, &pins, request.link, reporter, ending);
+        let built = self.built(&planned, &pins, request, reporter, ending);
         let report = BuildReport { built, ..BuildReport::default() };
         let mut snapshot = None;
         if ending.classes.is_empty() && !cancel.is_cancelled() && request.link {
@@ -282,7 +282,9 @@ impl Session {
         let Verdict::Holds(differences) = verdict else { return None };
         let out = root.join(OUT_DIR);
         let span = snapshot_span("find what changes reach");
-        let replay = Replay::new(snapshot, &differences, &self.store, host, self.options.sandbox)?;
+        let reached =
+            || Replay::new(snapshot, &differences, &self.store, host, self.options.sandbox);
+        let replay = self.threads.install(reached)?;
         drop(span);
         let span = snapshot_span("verify results");
         // A result that is to be made again need not be what it was.
@@ -308,8 +310,7 @@ impl Session {
         let patched = !differences.files.is_empty() || !differences.dirs.is_empty();
         if patched && ending.classes.is_empty() && !cancel.is_cancelled() {
             let _span = snapshot_span("save snapshot");
-            let lies = |record: &StepRecord| self.store.tree_place(&record.result.tree);
-            let patch = replay.patch(&differences, lies);
+            let patch = replay.patch(&differences);
             // Without it the next build looks at the same files again.
             let place = place(&self.state_dir(), &scene.key);
             let _ = patch.map(|patch| snapshot.keep(&place, patch));
@@ -317,28 +318,33 @@ impl Session {
         Some(BuildReport { built, ..BuildReport::default() })
     }
 
-    /// Makes links, told apart from those that a build makes one by one: there are many where a checkout is new.
+    /// Makes links below `out` lead to trees, and says which could not be made, by their numbers.
     fn link_all(
         &self,
         out: &Path,
         links: &[(String, PathBuf)],
         reporter: &mut dyn Reporter,
         ending: &mut Ending,
-    ) {
+    ) -> HashSet<usize> {
         if links.is_empty() {
-            return;
+            return HashSet::new();
         }
         if let Err(error) = self.store.register_root(out) {
             reporter.event(&Event::Diagnostic(Box::new(warning(store_failure(&error)))));
         }
         let failed: Vec<_> = self.threads.install(|| {
-            let links = links.par_iter().with_min_len(32);
             let make = |(name, target): &(String, PathBuf)| link(out, Path::new(name), target);
-            links.filter_map(|link| Some((&link.0, make(link).err()?))).collect()
+            let links = links.par_iter().enumerate().with_min_len(32);
+            links.filter_map(|(number, link)| Some((number, make(link).err()?))).collect()
         });
-        for (name, error) in failed {
-            tell_of_link(&out.join(name), &error, reporter, ending);
+        for (number, error) in &failed {
+            let link = out.join(&links[*number].0);
+            let message = format!("cannot link `{}`: {error}", link.display());
+            ending.classes.push(Class::Environment);
+            let diagnostic = Diagnostic::error(Class::Environment, message);
+            reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
         }
+        failed.into_iter().map(|(number, _)| number).collect()
     }
 
     fn perform_again(
@@ -376,22 +382,16 @@ impl Session {
         ending.saved_ms =
             ending.saved_ms.saturating_sub(replay.steps().map(|(_, r)| r.result.dur_ms).sum())
                 + saved_ms;
-        let out = self.workspace.root.join(OUT_DIR);
-        let mut noted = Vec::new();
+        let (mut noted, mut links) = (Vec::new(), Vec::new());
         for (step, key, dur_ms) in keys {
             let label = Steps::label(replay, step);
             history.note(label, key, dur_ms);
             noted.extend(history.get(label).map(|past| (label.to_owned(), *past)));
             if let (Some(link), Some(tree)) = replay.link_of(step) {
-                self.link_or_tell(
-                    &out,
-                    Path::new(&link),
-                    &self.store.tree_place(&tree),
-                    reporter,
-                    ending,
-                );
+                links.push((link, self.store.tree_place(&tree)));
             }
         }
+        self.link_all(&self.workspace.root.join(OUT_DIR), &links, reporter, ending);
         // Only explanations and estimates are lost with it.
         let _ = History::append(&self.history_file(), &noted);
     }
@@ -402,66 +402,52 @@ impl Session {
         Runner { store, executor, files, cancel, slots, profile }
     }
 
-    fn link_or_tell(
-        &self,
-        out: &Path,
-        name: &Path,
-        tree: &Path,
-        reporter: &mut dyn Reporter,
-        ending: &mut Ending,
-    ) -> Option<PathBuf> {
-        match link(out, name, tree) {
-            Ok(()) => Some(out.join(name)),
-            Err(error) => {
-                tell_of_link(&out.join(name), &error, reporter, ending);
-                None
-            }
-        }
-    }
-
-    /// The requested modules that are done, linked into the checkout.
+    /// Links the requested modules that are done into the checkout; gives them if the report is to list them.
     fn built(
         &self,
         planned: &Planned,
         pins: &Pins,
-        make_links: bool,
+        request: &BuildRequest,
         reporter: &mut dyn Reporter,
         ending: &mut Ending,
     ) -> Vec<Built> {
         let _span = self.profile().stage("link");
         let Planned { plan, instances, .. } = planned;
         let out = self.workspace.root.join(OUT_DIR);
-        let mut built = Vec::new();
+        let mut found = Vec::new();
+        let mut links = Vec::new();
         for node in plan.graph.node_indices() {
             let step = &plan.graph[node];
             let Some(done) = pins.done[node.index()].get().filter(|_| step.requested) else {
                 continue;
             };
-            let tree = self.store.tree_place(&done.tree);
             let dir = instances.get(&step.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
-            let name = link_name(&dir, module_of(step));
-            let mut made = None;
-            if make_links {
-                made = self.link_or_tell(&out, &name, &tree, reporter, ending);
-                if made.is_some() {
-                    let path = Path::new(OUT_DIR).join(&name).display().to_string();
-                    reporter.event(&Event::Linked { id: node.index(), path });
-                }
-            }
-            built.push(Built {
-                label: step.label.clone(),
-                link: made,
-                tree,
-                digest: done.tree,
-                outputs: step.instance.outputs.clone(),
-                executables: executables(&done.manifest),
-            });
+            let name = link_name(&dir, module_of(step)).to_string_lossy().into_owned();
+            links.push((name, self.store.tree_place(&done.tree)));
+            found.push((node, done));
         }
-        if make_links
-            && !built.is_empty()
-            && let Err(error) = self.store.register_root(&out)
-        {
-            reporter.event(&Event::Diagnostic(Box::new(warning(store_failure(&error)))));
+        let mut unlinked = HashSet::new();
+        if request.link {
+            unlinked = self.link_all(&out, &links, reporter, ending);
+        }
+        let mut built = Vec::new();
+        for (number, ((node, done), (name, tree))) in found.into_iter().zip(links).enumerate() {
+            let is_linked = request.link && !unlinked.contains(&number);
+            if is_linked {
+                let path = format!("{OUT_DIR}/{name}");
+                reporter.event(&Event::Linked { id: node.index(), path });
+            }
+            if request.results {
+                let step = &plan.graph[node];
+                built.push(Built {
+                    label: step.label.clone(),
+                    link: is_linked.then(|| out.join(&name)),
+                    tree,
+                    digest: done.tree,
+                    outputs: step.instance.outputs.clone(),
+                    executables: executables(&done.manifest),
+                });
+            }
         }
         built
     }
@@ -516,18 +502,6 @@ struct Ending {
     classes: Vec<Class>,
     counts: Counts,
     saved_ms: u64,
-}
-
-fn tell_of_link(
-    link: &Path,
-    error: &std::io::Error,
-    reporter: &mut dyn Reporter,
-    ending: &mut Ending,
-) {
-    let message = format!("cannot link `{}`: {error}", link.display());
-    ending.classes.push(Class::Environment);
-    let diagnostic = Diagnostic::error(Class::Environment, message);
-    reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
 }
 
 fn not_kept(what: &str, error: &dyn std::error::Error) -> Diagnostic {

@@ -74,7 +74,7 @@ pub(crate) fn reason(
         return Reason::Gone;
     }
     let Some(old) = fields_of(store, &past.last) else { return Reason::New };
-    match changes(&old, &action.fields()).into_iter().next() {
+    match first_change(&old, &action.fields()) {
         Some(change) => Reason::Changed(change),
         None => Reason::Gone,
     }
@@ -84,6 +84,14 @@ pub(crate) fn reason(
 pub(crate) fn fields_of(store: &Store, key: &ActionDigest) -> Option<Vec<Field>> {
     let stored = store.action_record(key).ok()??;
     Action::decode_fields(stored.action()).ok()
+}
+
+/// The first of [`changes`]; most fields are equal and in the same place.
+fn first_change(old: &[Field], new: &[Field]) -> Option<Change> {
+    let before = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+    let (old, new) = (&old[before..], &new[before..]);
+    let after = old.iter().rev().zip(new.iter().rev()).take_while(|(old, new)| old == new).count();
+    changes(&old[..old.len() - after], &new[..new.len() - after]).into_iter().next()
 }
 
 /// Every field that differs, in the order of the walk that hashes them.
@@ -125,5 +133,10 @@ mod tests {
         let found: Vec<String> = changes(&old, &new).iter().map(ToString::to_string).collect();
         assert_eq!(found, ["changed env A", "added env C", "removed env B"]);
         assert!(changes(&old, &old).is_empty());
+        let first = first_change(&old, &new).map(|change| change.to_string());
+        assert_eq!(first.as_deref(), Some("changed env A"));
+        let first = first_change(&old[1..], &old).map(|change| change.to_string());
+        assert_eq!(first.as_deref(), Some("added env A"));
+        assert_eq!(first_change(&old, &old), None);
     }
 }

@@ -1,15 +1,15 @@
 //! Building again from a snapshot whose plan holds: only what a changed file reaches.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
 
+use rayon::prelude::*;
 use wake_model::action::{Command, Invocation};
 use wake_model::{HostDigest, InputNode, RelPath, RootFs, SandboxLevel, TreeDigest};
 use wake_store::{Lookup, Store};
 
 use super::capture::result_at;
-use super::delta::Patch;
+use super::delta::{Patch, PatchedResult};
 use super::file::Snapshot;
 use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
 use super::table::{DirRecord, FileKind, FileRecord};
@@ -27,15 +27,23 @@ pub(crate) struct Replay<'a> {
     snapshot: &'a Snapshot,
     /// What changed files hold now.
     changed: HashMap<RelPath, Seen>,
+    store: &'a Store,
     /// The steps that are looked at again, by number.
     records: BTreeMap<usize, StepRecord>,
     /// Results of steps that are not looked at again but are needed.
     others: HashMap<usize, Done>,
     order: Vec<usize>,
     done: HashMap<usize, OnceLock<Done>>,
-    fresh: Mutex<BTreeMap<usize, StepRecord>>,
+    fresh: Mutex<BTreeMap<usize, Fresh>>,
     host: Option<HostDigest>,
     sandbox: SandboxLevel,
+}
+
+/// What became of a step, as a snapshot keeps it.
+struct Fresh {
+    record: Vec<u8>,
+    /// None if there is a link to it and it is not there.
+    result: Option<Option<PatchedResult>>,
 }
 
 impl<'a> Replay<'a> {
@@ -44,7 +52,7 @@ impl<'a> Replay<'a> {
     pub(crate) fn new(
         snapshot: &'a Snapshot,
         differences: &Differences,
-        store: &Store,
+        store: &'a Store,
         host: Option<HostDigest>,
         sandbox: SandboxLevel,
     ) -> Option<Replay<'a>> {
@@ -55,9 +63,13 @@ impl<'a> Replay<'a> {
             .map(|(_, path, seen, ..)| (path.clone(), seen.clone()))
             .collect();
         let order = reached(snapshot, &differences.changed)?;
-        let mut records = BTreeMap::new();
-        for &step in &order {
-            let record = snapshot.step(step)?;
+        let records: Option<BTreeMap<usize, StepRecord>> = order
+            .par_iter()
+            .with_min_len(16)
+            .map(|&step| Some((step, snapshot.step(step)?)))
+            .collect();
+        let records = records?;
+        for record in records.values() {
             let whole = |input: &InputRecord| match input {
                 InputRecord::PkgTree { files, .. } => {
                     files.iter().any(|file| changed.contains_key(file))
@@ -70,12 +82,22 @@ impl<'a> Replay<'a> {
             {
                 return None;
             }
-            records.insert(step, record);
         }
         let others = needed(snapshot, &records, store)?;
         let done = order.iter().map(|&step| (step, OnceLock::new())).collect();
         let fresh = Mutex::default();
-        Some(Replay { snapshot, changed, records, others, order, done, fresh, host, sandbox })
+        Some(Replay {
+            snapshot,
+            store,
+            changed,
+            records,
+            others,
+            order,
+            done,
+            fresh,
+            host,
+            sandbox,
+        })
     }
 
     /// The steps that are looked at again.
@@ -86,7 +108,10 @@ impl<'a> Replay<'a> {
     /// The record of a step as it is now.
     pub(crate) fn record(&self, step: usize) -> Option<StepRecord> {
         let fresh = self.fresh.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        fresh.get(&step).cloned().map_or_else(|| self.snapshot.step(step), Some)
+        match fresh.get(&step) {
+            Some(fresh) => StepRecord::decode(&fresh.record),
+            None => self.snapshot.step(step),
+        }
     }
 
     /// The link of a step and the tree that it is to lead to, as far as there are any.
@@ -96,21 +121,15 @@ impl<'a> Replay<'a> {
         (link, tree)
     }
 
-    /// What is different from the snapshot now; `place` says where the tree of a record lies. None if a result is
-    /// not there.
-    pub(crate) fn patch(
-        self,
-        differences: &Differences,
-        place: impl Fn(&StepRecord) -> PathBuf,
-    ) -> Option<Patch> {
+    /// What is different from the snapshot now. None if a result is not there.
+    pub(crate) fn patch(self, differences: &Differences) -> Option<Patch> {
         let fresh = self.fresh.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut patch = checkout_patch(self.snapshot, differences)?;
-        for (step, record) in fresh {
-            if let Some(number) = self.snapshot.result_of(step) {
-                let result = result_at(&place(&record), &record.result.manifest)?;
-                patch.results.push((u32::try_from(number).ok()?, result));
+        for (step, Fresh { record, result }) in fresh {
+            if let (Some(number), Some(result)) = (self.snapshot.result_of(step), result) {
+                patch.results.push((u32::try_from(number).ok()?, result?));
             }
-            patch.steps.push((u32::try_from(step).ok()?, record.encode()));
+            patch.steps.push((u32::try_from(step).ok()?, record));
         }
         Some(patch)
     }
@@ -360,11 +379,21 @@ impl Steps for Replay<'_> {
 
     fn done(&self, step: usize, kept: Kept<'_>) {
         if let Some(record) = self.records.get(&step) {
-            let record = StepRecord { result: StepResult::of(&kept), ..record.clone() };
+            let StepRecord { label, link, outputs, needs, result: _ } = record;
+            let record = StepRecord {
+                label: label.clone(),
+                link: link.clone(),
+                outputs: outputs.clone(),
+                needs: needs.clone(),
+                result: StepResult::of(&kept),
+            };
+            let place = || self.store.tree_place(&kept.done.tree);
+            let result = link.as_ref().map(|_| result_at(&place(), &kept.done.manifest));
+            let fresh = Fresh { record: record.encode(), result };
             self.fresh
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .insert(step, record);
+                .insert(step, fresh);
         }
         if let Some(slot) = self.done.get(&step) {
             // The scheduler performs a step once.
