@@ -535,6 +535,7 @@ fn a_document_that_is_wrong_is_shown_where_it_is() {
               |
             4 |   "outputs": {"/o": {"packtype": "tar", "filters": {"uid": 0}}}
               |                                                            ^
+              help: write `"0"`
         "#]],
     );
     let absent = bed.project.wake(["formula", "check", "absent.json"]).run().code(2);
