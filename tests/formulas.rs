@@ -289,6 +289,24 @@ fn the_network_is_there_only_where_asked_and_allowed() {
     assert!(devices.len() == 1 && devices[0].trim().starts_with("lo:"), "{said}");
 }
 
+#[test]
+fn an_input_that_was_altered_in_the_store_is_unpacked_anew() {
+    let Some(bed) = Bed::new("an_input_that_was_altered") else { return };
+    let document = bed.formula("cat /bin/note", unchanged);
+    bed.run(&document, &[]).code(32);
+    let hash = bed.root.strip_prefix("tar:").unwrap();
+    let place = bed.project.store().join("ware/tar/fileset");
+    let place = place.join(&hash[..3]).join(&hash[3..6]).join(hash);
+    assert!(place.join("bin").is_dir());
+    fs::write(place.join("bin/note"), "planted\n").unwrap();
+    let run = bed.run(&document, &[]).code(32);
+    assert!(run.stderr.contains("was altered in the store"), "{run}");
+    assert!(!run.stderr.contains("planted"), "{run}");
+    assert!(!place.join("bin/note").exists());
+    let again = bed.run(&document, &[]).code(32).stderr;
+    assert!(!again.contains("altered") && !again.contains("unpacking"), "{again}");
+}
+
 /// The command waits for a file that the test makes when it has heard the first line.
 #[test]
 fn what_a_command_writes_is_told_while_it_runs() {
@@ -517,6 +535,7 @@ fn a_document_that_is_wrong_is_shown_where_it_is() {
               |
             4 |   "outputs": {"/o": {"packtype": "tar", "filters": {"uid": 0}}}
               |                                                            ^
+              help: write `"0"`
         "#]],
     );
     let absent = bed.project.wake(["formula", "check", "absent.json"]).run().code(2);

@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use wake_tests::{Project, binary, expect, is_root, project};
 
 /// A tree with something of each kind, and an empty warehouse.
@@ -154,6 +154,87 @@ fn a_damaged_archive_leaves_everything_as_it_was() {
         wake(&project, &line).code(6).mentions("category rio-ware-corrupt, exit code 6");
         assert_eq!(project.read("back/kept"), "kept");
     }
+}
+
+/// Everything below a directory that is there for a moment only.
+fn left_behind(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).into_iter().flatten().map(Result::unwrap) {
+        let path = entry.path();
+        if entry.file_name().to_string_lossy().starts_with(".tmp.") {
+            found.push(path);
+        } else if entry.file_type().unwrap().is_dir() {
+            found.extend(left_behind(&path));
+        }
+    }
+    found
+}
+
+/// Hands an archive to every command that reads one; each must refuse it in these words and leave nothing.
+#[track_caller]
+fn is_refused_everywhere(project: &Project, archive: &str, expected: &str) {
+    let ware = "tar:729LuUdChuu7traKQHNVAoWD9AjmrdCY4QUquhU6sPeRktVKrHo4k4cSaiQ523Nn4D";
+    let source = format!("--source file://./{archive}");
+    project.write("back/kept", "kept");
+    for line in [
+        format!("ware scan tar {source}"),
+        format!("ware ls tar {source}"),
+        format!("ware mirror {ware} --target ca+file://./warehouse {source}"),
+        format!("ware unpack {ware} back {source}"),
+        format!("ware unpack {ware} back {source} --placer direct"),
+    ] {
+        let run = wake(project, &line).code(6);
+        let words = format!("error: {expected}\n = note: category rio-ware-corrupt, exit code 6\n");
+        assert_eq!((run.stderr.as_str(), run.stdout.as_str()), (&*words, ""), "{line}");
+    }
+    let input = json!({
+        "formula": {"inputs": {"/": ware}, "action": {"exec": ["/bin/sh"]}, "outputs": {}},
+        "context": {"fetchUrls": {"/": [format!("file://./{archive}")]}},
+    });
+    project.write("f.json", input.to_string());
+    let run = wake(project, "-q formula run f.json").code(6);
+    assert!(run.stderr.contains(expected), "{run}");
+    assert_eq!(project.read("back/kept"), "kept");
+    assert_eq!(fs::read_dir(project.path("warehouse")).unwrap().count(), 0);
+    for dir in [project.root(), &project.store()] {
+        assert_eq!(left_behind(dir), [] as [&Path; 0]);
+    }
+}
+
+#[test]
+fn an_archive_that_ends_early_is_refused_wherever_one_is_read() {
+    let project = bed();
+    id(&project, "ware pack tar tree --target file://./ours.tgz");
+    let plain = Command::new("gzip").args(["-dc"]).arg(project.path("ours.tgz")).output().unwrap();
+    project.write("cut.tar", &plain.stdout[..700]);
+    is_refused_everywhere(&project, "cut.tar", "the archive is truncated after 700 bytes");
+    // A header that promises more than any disk holds.
+    let mut huge = plain.stdout[512..1024].to_vec();
+    huge[124..136].copy_from_slice(b"77777777777\0");
+    huge[148..156].fill(b' ');
+    let sum: u32 = huge.iter().map(|&byte| u32::from(byte)).sum();
+    huge[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    huge.extend([b'x'; 512]);
+    project.write("huge.tar", &huge);
+    is_refused_everywhere(&project, "huge.tar", "the archive is truncated after 1024 bytes");
+}
+
+#[test]
+fn an_archive_bomb_is_refused_wherever_one_is_read() {
+    let project = bed();
+    let script = "import lzma, sys, tarfile\n\
+                  info = tarfile.TarInfo('zeros'); info.size = 100 << 20\n\
+                  with lzma.open(sys.argv[1], 'wb', preset=0) as file, \\\n\
+                  tarfile.open(fileobj=file, mode='w') as tar: tar.addfile(info, open('/dev/zero', 'rb'))";
+    let python =
+        Command::new("python3").args(["-c", script]).arg(project.path("bomb.tar.xz")).status();
+    if !python.is_ok_and(|status| status.success()) {
+        return wake_tests::skip("an_archive_bomb", "needs `python3` with `lzma`");
+    }
+    assert!(fs::metadata(project.path("bomb.tar.xz")).unwrap().len() < 20_000);
+    let expected =
+        "the archive exceeds the limit of 4096 uncompressed bytes for each compressed one";
+    is_refused_everywhere(&project, "bomb.tar.xz", expected);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use wake_tests::Project;
+use wake_tests::{Project, copy_tree, read_tree};
 
 use crate::scene::{LABELS, TARGETS, holds, settled};
 
@@ -159,15 +159,34 @@ const DAMAGE: [Damage; 7] = [
     ("a file beside it", |file| fs::write(file.with_file_name("more"), "").unwrap()),
 ];
 
+/// Damages the result of `//:list` in the store.
+fn damaged(damage: fn(&Path)) -> Project {
+    let project = settled();
+    let tree = tree(&project, "//:list");
+    unlock(&tree);
+    fs::set_permissions(tree.join("out.txt"), fs::Permissions::from_mode(0o644)).unwrap();
+    damage(&tree.join("out.txt"));
+    fs::set_permissions(&tree, fs::Permissions::from_mode(0o555)).unwrap();
+    project
+}
+
+/// It begins with what the store keeps of the first one's build.
+#[test]
+fn a_result_was_changed_in_the_store_and_another_checkout_wants_it() {
+    for (what, damage) in DAMAGE {
+        let expected = read_tree(&settled().result("//:list", ""));
+        let project = damaged(damage);
+        let other = wake_tests::project().build();
+        copy_tree(project.root(), other.root());
+        other.json_build(TARGETS).store(project.store()).run().success();
+        assert_eq!(read_tree(&other.result("//:list", "")), expected, "{what}");
+    }
+}
+
 #[test]
 fn a_result_was_changed_in_the_store() {
     for (what, damage) in DAMAGE {
-        let project = settled();
-        let tree = tree(&project, "//:list");
-        unlock(&tree);
-        fs::set_permissions(tree.join("out.txt"), fs::Permissions::from_mode(0o644)).unwrap();
-        damage(&tree.join("out.txt"));
-        fs::set_permissions(&tree, fs::Permissions::from_mode(0o555)).unwrap();
+        let project = damaged(damage);
         let run = project.json_build(TARGETS).run().success();
         // Another mode is set right again, anything else is made anew.
         let expected: &[&str] = if what == "another mode" { NOTHING } else { &["//:list"] };

@@ -117,7 +117,7 @@ impl Outcome {
 }
 
 /// The next build gives what a fresh copy of the checkout gives, and runs these steps to get there;
-/// and so does the one after it, which runs nothing.
+/// so does the one after it, and so does one of a copy that shares the store; both run nothing.
 #[track_caller]
 pub(crate) fn holds(project: &Project, ran: &[&str]) {
     let run = project.json_build(TARGETS).run();
@@ -128,6 +128,12 @@ pub(crate) fn holds(project: &Project, ran: &[&str]) {
     let again = project.json_build(TARGETS).run();
     assert_eq!(Outcome::of(project, &again), fresh, "the build after it\n{again}");
     assert_eq!(again.events().ran(), [] as [&str; 0], "the build after it");
+
+    let copy = wake_tests::project().build();
+    copy_tree(project.root(), copy.root());
+    let elsewhere = copy.json_build(TARGETS).store(project.store()).run();
+    assert_eq!(Outcome::of(&copy, &elsewhere), fresh, "a copy that shares the store\n{elsewhere}");
+    assert_eq!(elsewhere.events().ran(), [] as [&str; 0], "a copy that shares the store");
 }
 
 /// What a build of a copy of the checkout in an empty store gives.

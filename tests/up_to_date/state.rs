@@ -1,4 +1,4 @@
-//! The files below `.wake/state`, each damaged in turn.
+//! The files below `.wake/state`, and what the store keeps of them for other checkouts, each damaged in turn.
 //!
 //! Nothing here knows what is in them. After each damage a data file holds something new, of the same
 //! size: a build that believes what it should not would leave the old result in place.
@@ -10,8 +10,14 @@ use wake_tests::{Project, copy_tree};
 
 use crate::scene::{TARGETS, holds, settled};
 
-/// Every file below the state directory, relative to it.
+/// Every file below the state directory.
 fn state_files(project: &Project) -> Vec<PathBuf> {
+    let found = files_below(&project.path(".wake/state"));
+    assert!(found.len() >= 2, "the state is expected to be files: {found:?}");
+    found
+}
+
+fn files_below(dir: &Path) -> Vec<PathBuf> {
     fn below(dir: &Path, found: &mut Vec<PathBuf>) {
         for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
             match entry.file_type().unwrap().is_dir() {
@@ -21,8 +27,7 @@ fn state_files(project: &Project) -> Vec<PathBuf> {
         }
     }
     let mut found = Vec::new();
-    below(&project.path(".wake/state"), &mut found);
-    assert!(found.len() >= 2, "the state is expected to be files: {found:?}");
+    below(dir, &mut found);
     found.sort();
     found
 }
@@ -138,6 +143,33 @@ fn random() {
     });
 }
 
+/// A checkout without a state of its own begins with what the store has.
+#[test]
+fn damaged_in_the_store() {
+    const FLIPS: usize = 30;
+    let project = settled();
+    let kept = || files_below(&project.store().join("state"));
+    assert!(!kept().is_empty(), "the store keeps a state");
+    let mut rounds = Rounds::default();
+    for time in 0..FLIPS + 4 {
+        fs::remove_dir_all(project.path(".wake")).unwrap();
+        for file in kept() {
+            let mut bytes = fs::read(&file).unwrap();
+            let length = bytes.len();
+            match time.checked_sub(FLIPS) {
+                None => bytes[length * time / FLIPS] ^= 1 << (time % 8),
+                Some(0) => bytes.truncate(length / 2),
+                Some(1) => bytes.truncate(length - 1),
+                Some(2) => bytes.extend([0; 100]),
+                Some(_) => bytes.clear(),
+            }
+            fs::write(&file, bytes).unwrap();
+        }
+        rounds.go(&project, &format!("damage {time}"));
+    }
+    holds(&project, &[]);
+}
+
 #[test]
 fn a_directory_in_its_place() {
     let project = settled();
@@ -242,9 +274,22 @@ fn all_of_it_gone_and_the_store_still_there() {
     let mut rounds = Rounds::default();
     for _ in 0..3 {
         fs::remove_dir_all(project.path(".wake")).unwrap();
-        project.build_runs_nothing(TARGETS);
+        let build = project.build(TARGETS);
+        assert_eq!(build.ran(), [] as [&str; 0]);
+        assert_eq!(build.of_kind("evaluated").count(), 0, "the store's snapshot is not used");
         fs::remove_dir_all(project.path(".wake")).unwrap();
         rounds.go(&project, "without state");
         holds(&project, &[]);
+        fs::remove_dir_all(project.path(".wake")).unwrap();
+        project.write("in/more.txt", "more\n");
+        project.write("in/deep/more", "more\n");
+        holds(&project, &["//:list"]);
+        fs::remove_dir_all(project.path(".wake")).unwrap();
+        fs::remove_file(project.path("in/more.txt")).unwrap();
+        fs::remove_file(project.path("in/deep/more")).unwrap();
+        holds(&project, &[]);
+        // Out of the store as well, so that it has to be listed again.
+        project.write("in/a.txt", format!("{:?}", std::time::SystemTime::now()));
+        project.build(TARGETS);
     }
 }

@@ -117,8 +117,9 @@ pub(crate) fn shards(dir: &Path) -> Result<Vec<(Digest, PathBuf)>, StoreError> {
 
 /// The unpacked wares: `<type>/fileset/aaa/bbb/<hash>`.
 pub(crate) fn ware_paths(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let mut level = vec![dir.to_owned()];
-    for _ in 0..5 {
+    let mut level: Vec<PathBuf> =
+        children(dir)?.into_iter().map(|packtype| packtype.join("fileset")).collect();
+    for _ in 0..3 {
         let below: Result<Vec<Vec<PathBuf>>, StoreError> =
             level.iter().map(|path| children(path)).collect();
         level = below?.concat();

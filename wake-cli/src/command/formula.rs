@@ -151,15 +151,13 @@ impl<O: Write, S: Write> Ends<'_, O, S> {
         settings: &Settings,
     ) -> std::io::Result<()> {
         self.transfer = None;
-        if let Said::Unpacking(_) | Said::Running(_) = said {
-            self.step(said, format, settings)?;
-        }
+        self.step(said, format, settings)?;
         match (said, format) {
             (Said::Unpacking(_), _) => {
                 self.transfer = Some(Transfer::show(settings, "Unpacking", &self.meter));
                 Ok(())
             }
-            (Said::Running(_), _) => Ok(()),
+            (Said::Altered(_) | Said::Running(_), _) => Ok(()),
             // A file or a pipe gets the bytes as they are.
             (Said::Wrote(_, bytes), FormulaFormat::Text) if !settings.terminal => {
                 self.say.write_all(bytes)?;
@@ -179,6 +177,7 @@ impl<O: Write, S: Write> Ends<'_, O, S> {
         settings: &Settings,
     ) -> std::io::Result<()> {
         let text = match said {
+            Said::Altered(ware) => format!("{ware} was altered in the store"),
             Said::Unpacking(ware) => format!("unpacking {ware}"),
             Said::Running(words) => format!("running `{}`", words.join(" ")),
             Said::Wrote(..) => return Ok(()),

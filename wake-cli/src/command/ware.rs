@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use wake_build::diagnostic::{Class, Diagnostic};
 use wake_store::ware::{
-    Category, Meter, Node, Ownership, PackFilters, PackType, Placement, Policy, Unpack,
+    Cached, Category, Meter, Node, Ownership, PackFilters, PackType, Placement, Policy, Unpack,
     UnpackFilters, WareCache, WareId, Warehouse, list, mirror_metered, pack_metered, scan_metered,
 };
 
@@ -126,6 +126,10 @@ fn unpack(
     drop(transfer);
     Ok(match placed {
         Ok(unpacked) => {
+            if unpacked.cached == Cached::Altered && settings.manner.verbosity > Verbosity::Quiet {
+                let what = "it was altered in the store, and is unpacked anew";
+                writeln!(say, "{}", settings.manner.style.verb(Role::Caution, "Note", what))?;
+            }
             if unpacked.ownership != Ownership::Kept && settings.manner.verbosity > Verbosity::Quiet
             {
                 let what = "files belong to you where their owner could not be set";

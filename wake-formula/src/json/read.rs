@@ -78,6 +78,11 @@ impl Source<'_> {
     pub(crate) fn text<'a>(&self, json: &'a Json, what: &str) -> Result<&'a str, DocumentError> {
         match &json.value {
             Value::Text(text) => Ok(text),
+            Value::Number(number) => {
+                let message = format!("{what} is a number: expected a string");
+                let hint = format!("write `\"{number}\"`");
+                Err(self.error_with_hint(json.at, message, hint))
+            }
             _ => Err(self.mismatch(json, what, "a string")),
         }
     }

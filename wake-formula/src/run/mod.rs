@@ -22,8 +22,8 @@ use wake_exec::{
 use wake_model::{OutputDecl, OutputKind, RelPath, SandboxLevel};
 use wake_store::Store;
 use wake_store::ware::{
-    AbsPath, Meter, Owner, PackError, Policy, Unpack, UnpackFilters, WareCache, WareId, Warehouse,
-    pack,
+    AbsPath, Cached, Meter, Owner, PackError, Policy, Unpack, UnpackFilters, WareCache, WareId,
+    Warehouse, pack,
 };
 
 use crate::{Dialect, Document, RunRecord};
@@ -152,9 +152,12 @@ impl Run<'_> {
         };
         let sources = urls.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         let cache = WareCache::new(&self.store.ware_cache_dir());
-        if cache.get(ware).is_none() {
-            tell(Said::Unpacking(ware));
+        match cache.state(ware) {
+            Cached::Untouched => return Ok(Placed::Host(cache.place(ware), Access::Layered)),
+            Cached::Altered => tell(Said::Altered(ware)),
+            Cached::Absent => {}
         }
+        tell(Said::Unpacking(ware));
         let unpack = Unpack {
             ware,
             sources: &sources,

@@ -6,6 +6,8 @@ use wake_store::ware::WareId;
 /// Something that happens while a formula is carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Said<'a> {
+    /// An input was unpacked before and has been altered since: it is not used.
+    Altered(&'a WareId),
     /// An input is fetched and unpacked.
     Unpacking(&'a WareId),
     /// Everything is there: the command starts, given with its arguments.

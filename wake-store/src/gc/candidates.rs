@@ -16,6 +16,7 @@ use crate::memo::segment_paths;
 use crate::record_file::ActionFile;
 use crate::roots::Roots;
 use crate::usage::{Kind, children, disk_usage, shards, ware_paths};
+use crate::ware::seal_of;
 
 /// Something that goes or stays as a whole.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub(super) fn candidates(layout: &Layout, roots: &Roots) -> Result<Vec<Candidate
         found.extend(plain(Kind::Memo, path)?);
     }
     for path in ware_paths(&layout.wares())? {
-        found.extend(plain(Kind::Ware, path)?);
+        found.extend(ware(path)?);
     }
     for path in children(&layout.states())? {
         found.extend(plain(Kind::State, path)?);
@@ -147,6 +148,19 @@ fn blobs(layout: &Layout, mentions: &Mentions) -> Result<Vec<Candidate>, StoreEr
         }));
     }
     Ok(found)
+}
+
+/// The modification time of an unpacked ware is what it declares; its seal has its last use.
+fn ware(path: PathBuf) -> Result<Option<Candidate>, StoreError> {
+    let seal = seal_of(&path);
+    let Some(mut ware) = plain(Kind::Ware, path)? else { return Ok(None) };
+    if let Some(seal) = seal
+        && let Some(metadata) = optional(fs::metadata(&seal).at(&seal))?
+    {
+        ware.used = metadata.modified().at(&seal)?;
+        ware.records.push(seal);
+    }
+    Ok(Some(ware))
 }
 
 /// Something whose last use is its own modification time; none if it has just vanished.

@@ -3,17 +3,30 @@
 use super::guid::new_guid;
 use super::id::WareId;
 use super::relocation::rename_new;
+use super::seal::{Seal, note_use};
 use super::warehouse::shard;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A directory of unpacked wares: `ROOT/<packtype>/fileset/aaa/bbb/HASH`.
+/// A directory of unpacked wares: `ROOT/<packtype>/fileset/aaa/bbb/HASH`, each with a seal beside `fileset`.
 ///
-/// A tree appears under its id by one rename, after its data is on disk. Many processes may use one cache.
+/// A tree appears under its id by one rename, after its data is on disk. Many processes may use one cache. A tree that
+/// somebody has altered is not handed out.
 #[derive(Clone, Debug)]
 pub struct WareCache {
     root: PathBuf,
+}
+
+/// How a ware lies in a cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cached {
+    /// Not at all.
+    Absent,
+    /// As it was put there.
+    Untouched,
+    /// Altered, or put there by somebody who did not seal it: it counts as absent.
+    Altered,
 }
 
 impl WareCache {
@@ -27,9 +40,36 @@ impl WareCache {
         shard(&self.root.join(ware.packtype().as_str()).join("fileset"), ware.hash())
     }
 
-    /// The unpacked tree of `ware`, if it is in the cache.
+    /// The unpacked tree of `ware`, if it is in the cache as it was put there.
     pub fn get(&self, ware: &WareId) -> Option<PathBuf> {
-        Some(self.place(ware)).filter(|place| place.symlink_metadata().is_ok())
+        (self.state(ware) == Cached::Untouched).then(|| self.place(ware))
+    }
+
+    /// Looks at every node of `ware` in the cache, and notes that it is used: one `lstat` a node, and its bytes if any of
+    /// these differs.
+    pub fn state(&self, ware: &WareId) -> Cached {
+        let place = self.place(ware);
+        let Some(seal) = seal_of(&place) else { return Cached::Absent };
+        let is_whole = || Seal::read(&seal).is_some_and(|seal| seal.is_whole(&place));
+        if place.symlink_metadata().is_err() {
+            return Cached::Absent;
+        }
+        if is_whole() {
+            note_use(&seal);
+            return Cached::Untouched;
+        }
+        // Another process may just be putting it there; and two should not read it.
+        let Ok(_lock) = self.lock() else { return Cached::Altered };
+        if place.symlink_metadata().is_err() {
+            return Cached::Absent;
+        }
+        if is_whole() {
+            return Cached::Untouched;
+        }
+        match Seal::read(&seal).and_then(|old| old.renewed(&place)) {
+            Some(new) if new.write(&seal).is_ok() => Cached::Untouched,
+            _ => Cached::Altered,
+        }
     }
 
     /// Makes a directory in the cache's file system to unpack into.
@@ -37,21 +77,51 @@ impl WareCache {
         Stage::new(&self.root, "unpack")
     }
 
-    /// Moves the tree of `stage` to the place of `ware` and gives that place. If another process was faster, its tree stays.
-    pub(crate) fn commit(&self, stage: &Stage, ware: &WareId) -> Result<PathBuf, CacheError> {
+    /// Moves the tree of `stage` to the place of `ware`, seals it and gives that place. If another process was faster, its
+    /// tree stays; one that was altered goes. `tree`: the id of all that the stage holds, where that is known.
+    pub(crate) fn commit(
+        &self,
+        stage: &Stage,
+        ware: &WareId,
+        tree: Option<WareId>,
+    ) -> Result<PathBuf, CacheError> {
         let place = self.place(ware);
         let failed = |source| CacheError { path: place.clone(), source };
         let dir = place.parent().unwrap_or(&self.root);
         fs::create_dir_all(dir).map_err(failed)?;
         let stage_dir = File::open(stage.path()).map_err(failed)?;
         rustix::fs::syncfs(&stage_dir).map_err(|errno| failed(errno.into()))?;
-        match rename_new(&stage.root(), &place) {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(failed(error)),
+        let _lock = self.lock()?;
+        let Some(seal) = seal_of(&place) else { return Ok(place) };
+        if Seal::read(&seal).is_some_and(|seal| seal.is_whole(&place)) {
+            return Ok(place);
         }
+        // What was altered goes with the stage.
+        match rename_new(&place, &stage.path().join("altered")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let sealed = Seal::of(&stage.root(), tree).and_then(|new| new.write(&seal));
+        sealed.and_then(|()| rename_new(&stage.root(), &place)).map_err(failed)?;
         Ok(place)
     }
+
+    /// Held while a tree and its seal are put in their places, one after the other.
+    fn lock(&self) -> Result<File, CacheError> {
+        let path = self.root.join(".lock");
+        let failed = |source| CacheError { path: path.clone(), source };
+        let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
+        file.lock().map_err(failed)?;
+        Ok(file)
+    }
+}
+
+/// Where the seal of the ware at `ROOT/<packtype>/fileset/aaa/bbb/HASH` lies: `seal` stands for `fileset`.
+pub(crate) fn seal_of(place: &Path) -> Option<PathBuf> {
+    let parts: Vec<_> = place.components().rev().take(3).collect();
+    let mut seal = place.ancestors().nth(4)?.join("seal");
+    seal.extend(parts.into_iter().rev());
+    Some(seal)
 }
 
 /// The ware cache cannot be used.

@@ -22,12 +22,14 @@ mod node;
 mod pack;
 mod policy;
 mod relocation;
+mod seal;
 mod unpack;
 mod warehouse;
 
 pub use abs_path::{AbsPath, ParseAbsPathError};
 pub use archive::ExtractError;
-pub use cache::{CacheError, WareCache};
+pub(crate) use cache::seal_of;
+pub use cache::{CacheError, Cached, WareCache};
 pub use category::Category;
 pub use disk::Ownership;
 pub use entry_path::{EntryPath, EntryPathError};

@@ -2,7 +2,7 @@
 
 use super::archive::{ExtractError, Stream, Visit, read_tar, read_zip};
 use super::bucket::Bucket;
-use super::cache::{CacheError, Stage, WareCache, remove_tree};
+use super::cache::{CacheError, Cached, Stage, WareCache, remove_tree};
 use super::category::Category;
 use super::disk::{Ownership, TreeWriter, read_tree};
 use super::entry_path::EntryPath;
@@ -54,6 +54,17 @@ pub struct Unpacked {
     pub path: PathBuf,
     /// Whether its files belong to whom they should.
     pub ownership: Ownership,
+    /// How the cache had it before.
+    pub cached: Cached,
+}
+
+/// A tree in a stage.
+struct Landed {
+    /// Its id after filters.
+    ware: WareId,
+    ownership: Ownership,
+    /// The id of everything in it, if that is what lies on the disk.
+    tree: Option<WareId>,
 }
 
 impl Unpack<'_> {
@@ -82,9 +93,10 @@ impl Unpack<'_> {
             }
             (Placement::Copy, None) | (Placement::Direct, _) => {
                 let stage = beside(destination)?;
-                let (ware, ownership) = self.unpack(&stage, meter)?;
+                let Landed { ware, ownership, .. } = self.unpack(&stage, meter)?;
                 put(&stage, destination)?;
-                Ok(Unpacked { ware, path: destination.to_owned(), ownership })
+                let path = destination.to_owned();
+                Ok(Unpacked { ware, path, ownership, cached: Cached::Absent })
             }
         }
     }
@@ -97,27 +109,29 @@ impl Unpack<'_> {
     /// The same; `meter` counts what is read of the packed ware.
     pub fn into_cache_metered(&self, meter: &Meter) -> Result<Unpacked, UnpackError> {
         let cache = self.cache.ok_or(UnpackError::NoCache)?;
-        if !Rules::of(&self.filters).alter()
-            && let Some(path) = cache.get(self.ware)
-        {
-            return Ok(Unpacked { ware: self.ware.clone(), path, ownership: Ownership::Kept });
+        let cached = match Rules::of(&self.filters).alter() {
+            true => Cached::Absent,
+            false => cache.state(self.ware),
+        };
+        if cached == Cached::Untouched {
+            let (ware, path) = (self.ware.clone(), cache.place(self.ware));
+            return Ok(Unpacked { ware, path, ownership: Ownership::Kept, cached });
         }
         let stage = cache.stage()?;
-        let (ware, ownership) = self.unpack(&stage, meter)?;
-        let path = cache.commit(&stage, &ware)?;
-        Ok(Unpacked { ware, path, ownership })
+        let Landed { ware, ownership, tree } = self.unpack(&stage, meter)?;
+        let path = cache.commit(&stage, &ware, tree)?;
+        Ok(Unpacked { ware, path, ownership, cached })
     }
 
     /// Unpacks to `stage` and compares the hash.
-    fn unpack(&self, stage: &Stage, meter: &Meter) -> Result<(WareId, Ownership), UnpackError> {
+    fn unpack(&self, stage: &Stage, meter: &Meter) -> Result<Landed, UnpackError> {
         let writer = TreeWriter::new(stage.path())?;
         let packtype = self.ware.packtype();
         let rules = Rules::of(&self.filters);
         let mut extraction = Extraction::new(self.policy, rules, coverage(packtype), Some(writer));
         if packtype == PackType::Git {
             read_commit(self.ware.hash(), self.sources, stage.path(), &mut extraction)?;
-            let Extracted { ownership, .. } = extraction.finish()?;
-            return Ok((self.ware.clone(), ownership));
+            return Ok(landed(self.ware.clone(), &extraction.finish()?, &rules));
         }
         if self.ware.is_nothing() {
             return Err(UnpackError::Nothing { ware: self.ware.clone() });
@@ -126,8 +140,16 @@ impl Unpack<'_> {
         read_packed(packtype, source, self.policy, &mut extraction)?;
         let extracted = extraction.finish()?;
         verify(self.ware, &WareId::new(packtype, &extracted.before))?;
-        Ok((WareId::new(packtype, &extracted.after), extracted.ownership))
+        Ok(landed(WareId::new(packtype, &extracted.after), &extracted, &rules))
     }
+}
+
+/// Where owners could not be set or filters altered something, the disk does not hold what the archive declares.
+fn landed(ware: WareId, extracted: &Extracted, rules: &Rules) -> Landed {
+    let ownership = extracted.ownership;
+    let as_declared = ownership == Ownership::Kept && !rules.alter();
+    let whole = || WareId::new(PackType::Tree, &extracted.bucket.root_hash(Coverage::EveryNode));
+    Landed { ware, ownership, tree: as_declared.then(whole) }
 }
 
 /// Computes the id of the packed ware in `source`, without unpacking it. What `filters` reject is refused.

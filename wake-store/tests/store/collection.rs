@@ -7,6 +7,9 @@ use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
 use wake_model::{ActionDigest, TreeDigest};
+use wake_store::ware::{
+    PackFilters, PackType, Policy, Unpack, UnpackFilters, WareCache, Warehouse, pack,
+};
 use wake_store::{GcEvent, GcMode, GcOptions, GcReport, Kind, Store};
 
 use crate::world::{World, path, put_with_log, snapshot};
@@ -228,4 +231,38 @@ fn what_was_put_aside_goes_first() {
     assert_eq!(world.store.du().unwrap()[&Kind::Quarantine].count, 1);
     gc(&world, GcOptions { max_size: Some(u64::MAX), ..GcOptions::default() });
     assert_eq!(world.store.du().unwrap()[&Kind::Quarantine].count, 0);
+}
+
+/// Its files are as old as the ware says; its last use is another matter.
+#[test]
+fn an_unpacked_ware_goes_by_its_last_use() {
+    let world = World::new();
+    let tree = world.dir.path().join("tree");
+    fs::create_dir(&tree).unwrap();
+    fs::write(tree.join("f"), "text").unwrap();
+    set_age(&tree.join("f"), DAY * 4000);
+    let target = Warehouse::File(world.dir.path().join("packed"));
+    let filters: PackFilters = "mtime=@1262304000".parse().unwrap();
+    let ware = pack(&tree, PackType::Tree, filters, Some(&target)).unwrap();
+    let cache = WareCache::new(&world.store.ware_cache_dir());
+    let unpack = || {
+        let (filters, cache) = (UnpackFilters::LOSSLESS, Some(&cache));
+        let sources = std::slice::from_ref(&target);
+        Unpack { ware: &ware, sources, filters, cache, policy: Policy::WARE }.into_cache().unwrap()
+    };
+    let options = GcOptions { older_than: Some(DAY * 30), ..GcOptions::default() };
+    let place = unpack().path;
+    let seal = PathBuf::from(place.display().to_string().replace("/fileset/", "/seal/"));
+    gc(&world, options);
+    assert!(place.is_dir() && seal.is_file());
+
+    // A use makes it young again.
+    set_age(&seal, DAY * 31);
+    unpack();
+    gc(&world, options);
+    assert!(place.is_dir() && seal.is_file());
+
+    set_age(&seal, DAY * 31);
+    let report = gc(&world, options);
+    assert!(!place.exists() && !seal.exists() && report.deleted == 1);
 }

@@ -146,7 +146,7 @@ fn x7_bombs() {
     let bomb = tar.finish().unwrap();
     assert_eq!(
         refusal(PackType::Tar, &bomb, Policy::WARE),
-        "the archive exceeds the limit of 4096 uncompressed bytes for each compressed one at `.`"
+        "the archive exceeds the limit of 4096 uncompressed bytes for each compressed one"
     );
 
     let mut tar = TarBytes::new();
@@ -163,7 +163,7 @@ fn x7_bombs() {
     let tar = TarBytes::new().file("big", &[b'x'; 20_000]);
     assert_eq!(
         refusal(PackType::Tar, &tar.finish(), policy),
-        "the archive exceeds the limit of 10000 uncompressed bytes at `.`"
+        "the archive exceeds the limit of 10000 uncompressed bytes"
     );
 }
 

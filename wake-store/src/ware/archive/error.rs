@@ -96,13 +96,13 @@ pub enum ExtractError {
         kind: &'static str,
     },
     /// A limit of the policy is exceeded.
-    #[error("the archive exceeds the limit of {most} {of} at `{path}`")]
+    #[error("the archive exceeds the limit of {most} {of}{}", at(path))]
     Limit {
         /// What is counted.
         of: &'static str,
         /// The limit.
         most: u64,
-        /// The entry that exceeded it.
+        /// The entry that exceeded it; `.` if it is the archive as a whole.
         path: String,
     },
     /// A filter refuses an entry.
@@ -136,4 +136,8 @@ impl ExtractError {
             _ => Category::WareCorrupt,
         }
     }
+}
+
+fn at(path: &str) -> String {
+    if path == "." { String::new() } else { format!(" at `{path}`") }
 }

@@ -1,0 +1,165 @@
+//! Unpacked wares in the cache: what somebody has altered is noticed and unpacked anew.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use wake_store::ware::{
+    Cached, PackFilters, PackType, Policy, Unpack, UnpackError, UnpackFilters, Unpacked, WareCache,
+    WareId, Warehouse, pack,
+};
+
+/// A ware in a warehouse, and a cache.
+struct Bed {
+    dir: tempfile::TempDir,
+    ware: WareId,
+    cache: WareCache,
+}
+
+impl Bed {
+    fn new(packtype: PackType) -> Bed {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("tree");
+        fs::create_dir_all(tree.join("sub/empty")).unwrap();
+        fs::create_dir(dir.path().join("warehouse")).unwrap();
+        fs::write(tree.join("file"), "text\n").unwrap();
+        fs::write(tree.join("sub/run"), "#!/bin/sh\n").unwrap();
+        fs::set_permissions(tree.join("sub/run"), Permissions::from_mode(0o755)).unwrap();
+        symlink("file", tree.join("link")).unwrap();
+        let warehouse = Warehouse::CaFile(dir.path().join("warehouse"));
+        let ware = pack(&tree, packtype, PackFilters::LOSSLESS, Some(&warehouse)).unwrap();
+        let cache = WareCache::new(&dir.path().join("cache"));
+        Bed { dir, ware, cache }
+    }
+
+    fn unpack_from(&self, sources: &[Warehouse]) -> Result<Unpacked, UnpackError> {
+        let (filters, policy) = (UnpackFilters::LOSSLESS, Policy::WARE);
+        let cache = Some(&self.cache);
+        Unpack { ware: &self.ware, sources, filters, cache, policy }.into_cache()
+    }
+
+    fn unpack(&self) -> Unpacked {
+        self.unpack_from(&[Warehouse::CaFile(self.dir.path().join("warehouse"))]).unwrap()
+    }
+
+    /// The ware is in the cache as it was packed.
+    fn is_right(&self, place: &Path) -> bool {
+        let whole = |tree: &Path| pack(tree, PackType::Tree, PackFilters::LOSSLESS, None).unwrap();
+        whole(place) == whole(&self.dir.path().join("tree"))
+    }
+}
+
+/// A name, and what somebody does to an unpacked ware.
+type Harm = (&'static str, fn(&Path));
+
+const HARM: [Harm; 9] = [
+    ("other bytes of the same size and time", |root| {
+        let file = File::options().write(true).open(root.join("file")).unwrap();
+        let time = file.metadata().unwrap().modified().unwrap();
+        fs::write(root.join("file"), "TEXT\n").unwrap();
+        file.set_modified(time).unwrap();
+    }),
+    ("an empty file", |root| drop(File::create(root.join("file")).unwrap())),
+    ("other rights", |root| {
+        fs::set_permissions(root.join("file"), Permissions::from_mode(0o600)).unwrap();
+    }),
+    ("a file more", |root| fs::write(root.join("sub/empty/more"), "").unwrap()),
+    ("a file less", |root| fs::remove_file(root.join("sub/run")).unwrap()),
+    ("a directory less", |root| fs::remove_dir(root.join("sub/empty")).unwrap()),
+    ("another link, which a tar id leaves out", |root| {
+        fs::remove_file(root.join("link")).unwrap();
+        symlink("/etc/passwd", root.join("link")).unwrap();
+    }),
+    ("other rights at the top", |root| {
+        fs::set_permissions(root, Permissions::from_mode(0o700)).unwrap();
+    }),
+    ("a file in place of it all", |root| {
+        fs::remove_dir_all(root).unwrap();
+        fs::write(root, "").unwrap();
+    }),
+];
+
+#[test]
+fn what_was_altered_is_unpacked_anew() {
+    for packtype in [PackType::Tar, PackType::Tree] {
+        for (what, harm) in HARM {
+            let bed = Bed::new(packtype);
+            let place = bed.unpack().path;
+            assert_eq!(bed.unpack().cached, Cached::Untouched);
+            harm(&place);
+            assert_eq!(bed.cache.state(&bed.ware), Cached::Altered, "{what}");
+            assert_eq!(bed.cache.get(&bed.ware), None, "{what}");
+            let again = bed.unpack();
+            assert_eq!((again.cached, &again.path), (Cached::Altered, &place), "{what}");
+            assert!(bed.is_right(&place), "{what}");
+            assert_eq!(bed.unpack().cached, Cached::Untouched, "{what}");
+        }
+    }
+}
+
+#[test]
+fn what_was_altered_is_not_used_where_no_warehouse_has_it() {
+    let bed = Bed::new(PackType::Tar);
+    fs::write(bed.unpack().path.join("file"), "TEXT\n").unwrap();
+    let error = bed.unpack_from(&[]).unwrap_err();
+    assert!(matches!(error, UnpackError::Warehouse(_)), "{error}");
+}
+
+/// The stamps are others then, and the bytes decide.
+#[test]
+fn a_restored_backup_needs_no_warehouse() {
+    for packtype in [PackType::Tar, PackType::Tree] {
+        let mut bed = Bed::new(packtype);
+        bed.unpack();
+        let (from, to) = (bed.dir.path().join("cache"), bed.dir.path().join("backup"));
+        let copied = Command::new("cp").arg("-a").arg(&from).arg(&to).status().unwrap();
+        assert!(copied.success());
+        bed.cache = WareCache::new(&to);
+        assert_eq!(bed.unpack_from(&[]).unwrap().cached, Cached::Untouched);
+        fs::write(bed.cache.place(&bed.ware).join("file"), "TEXT\n").unwrap();
+        assert_eq!(bed.cache.state(&bed.ware), Cached::Altered);
+    }
+}
+
+fn seal(bed: &Bed) -> PathBuf {
+    let place = bed.cache.place(&bed.ware).display().to_string();
+    PathBuf::from(place.replace("/fileset/", "/seal/"))
+}
+
+#[test]
+fn a_seal_that_is_gone_or_not_one_vouches_for_nothing() {
+    for text in [None, Some(""), Some("wake ware seal 2\n\n\n"), Some("wake ware seal 1\nxyz\n-\n")]
+    {
+        let bed = Bed::new(PackType::Tar);
+        bed.unpack();
+        match text {
+            None => fs::remove_file(seal(&bed)).unwrap(),
+            Some(text) => fs::write(seal(&bed), text).unwrap(),
+        }
+        assert_eq!(bed.unpack().cached, Cached::Altered, "{text:?}");
+        assert_eq!(bed.unpack().cached, Cached::Untouched, "{text:?}");
+    }
+}
+
+#[test]
+fn many_at_once_leave_one_tree_that_is_right() {
+    let bed = Bed::new(PackType::Tree);
+    for _ in 0..5 {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert!(bed.is_right(&bed.unpack().path)));
+            }
+        });
+        assert_eq!(bed.cache.state(&bed.ware), Cached::Untouched);
+        fs::write(bed.cache.place(&bed.ware).join("file"), "TEXT\n").unwrap();
+    }
+    let left: Vec<_> = fs::read_dir(bed.dir.path().join("cache"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with(".tmp"))
+        .collect();
+    assert_eq!(left, [] as [&str; 0]);
+}
