@@ -105,12 +105,20 @@ macro_rules! digests {
 
         impl serde::Serialize for $name {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(&self.0.to_hex())
+                match serializer.is_human_readable() {
+                    true => serializer.serialize_str(&self.0.to_hex()),
+                    false => serializer.serialize_bytes(self.0.as_bytes()),
+                }
             }
         }
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                if !deserializer.is_human_readable() {
+                    let bytes = <&'de [u8]>::deserialize(deserializer)?;
+                    let bytes = bytes.try_into().map_err(serde::de::Error::custom)?;
+                    return Ok($name(Digest::from_bytes(bytes)));
+                }
                 let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
                 text.parse().map_err(serde::de::Error::custom)
             }

@@ -4,17 +4,18 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, CWD, statat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, statat};
 use wake_eval::Read;
 use wake_model::{BlobDigest, Digest, Manifest, RelPath};
 
 use super::delta::PatchedResult;
 use super::draft::{Body, Draft};
 use super::file::Meta;
+use super::listing::Listing;
 use super::spool::Records;
 use super::step_record::{InputRecord, StepRecord};
 use super::table::{DirRecord, FileKind, FileRecord, UserRecord};
-use super::verify::{listing, result_signature, subdirectories};
+use super::verify::result_signature;
 use crate::files::{Files, Known, Seen, Signature, link_inside};
 use crate::session::Planned;
 
@@ -205,7 +206,7 @@ fn put_checkout<'a>(
         .par_iter()
         .with_min_len(16)
         .map(|(dir, files)| {
-            let record = dir_record(capture, dir, sources, walked.contains(dir))?;
+            let record = dir_record(capture, dir, files, sources, walked.contains(dir))?;
             let count = u32::try_from(files.len()).ok()?;
             Some(DirRecord { files: (0, count), border: !pkgs.contains(dir), ..record })
         })
@@ -239,17 +240,33 @@ fn file_record(known: &Known, is_source: bool) -> FileRecord {
 fn dir_record(
     capture: &Capture,
     dir: &RelPath,
+    files: &[(&RelPath, &Known)],
     sources: &Sources,
     walked: bool,
 ) -> Option<DirRecord> {
-    let absolute = &capture.files.absolute(dir);
-    let stat = statat(CWD, absolute, AtFlags::SYMLINK_NOFOLLOW).map(|stat| Signature::of(&stat));
-    let signature = stat.unwrap_or_default();
-    let list = sources.lists.get(dir).copied();
-    if let Some(expected) = list {
-        (listing(absolute)? == expected).then_some(())?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = openat(CWD, capture.files.absolute(dir), flags, Mode::empty()).ok();
+    let signature = opened.as_ref().and_then(|dir| fstat(dir).ok().map(|s| Signature::of(&s)));
+    let (expected, mut walk) = (sources.lists.get(dir).copied(), None);
+    if expected.is_some() || walked {
+        let listing = Listing::read(opened.as_ref()?)?;
+        // A mode that has changed since is a change of the file, which the next look notices.
+        let mode = |name: &str| {
+            let at = files.binary_search_by_key(&Some(name), |(path, _)| path.file_name());
+            files[at.ok()?].1.signature.map(|signature| signature.mode)
+        };
+        (expected.is_none() || listing.digest(mode) == expected).then_some(())?;
+        if walked {
+            walk = Some(listing.subdirectories()?);
+        }
     }
-    let walk = if walked { Some(subdirectories(absolute)?) } else { None };
-    let settled = stat.is_ok() && signature.is_settled(capture.began);
-    Some(DirRecord { path: (0, 0), files: (0, 0), signature, settled, list, walk, border: false })
+    Some(DirRecord {
+        path: (0, 0),
+        files: (0, 0),
+        settled: signature.is_some_and(|signature| signature.is_settled(capture.began)),
+        signature: signature.unwrap_or_default(),
+        list: expected,
+        walk,
+        border: false,
+    })
 }

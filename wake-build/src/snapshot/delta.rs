@@ -58,6 +58,17 @@ pub(super) struct Delta {
     state: [u8; 32],
 }
 
+impl Patch {
+    /// Roughly, the bytes that it takes.
+    pub(super) fn size(&self) -> u64 {
+        let Patch { files, dirs, steps, results } = self;
+        let of_steps: usize = steps.iter().map(|(_, bytes)| bytes.len()).sum();
+        let of_results: usize =
+            results.iter().map(|(_, result)| result.target.len() + 64 * result.files.len()).sum();
+        (100 * files.len() + 120 * dirs.len() + of_steps + of_results) as u64
+    }
+}
+
 impl Overlay {
     /// Lays a patch over the others.
     pub(super) fn put(&mut self, patch: Patch) {

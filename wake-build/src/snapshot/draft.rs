@@ -14,7 +14,7 @@ use super::table::{
 };
 use crate::files::Signature;
 
-pub(super) const HEAD: &[u8; 16] = b"wake snapshot 4\n";
+pub(super) const HEAD: &[u8; 16] = b"wake snapshot 5\n";
 pub(super) const SECTIONS: usize = 9;
 /// Head, checksum, request, where each section ends, where the records of steps start.
 pub(super) const FIXED: usize = 16 + 32 + 32 + 8 * (SECTIONS + 1);

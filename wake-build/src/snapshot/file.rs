@@ -144,10 +144,8 @@ impl Snapshot {
     pub(crate) fn keep(&mut self, place: &Path, patch: Patch) -> std::io::Result<()> {
         // Reading the frames must stay cheap beside reading the tables.
         let bearable = (self.bytes.len() as u64 / 16).max(64 << 10);
-        let frame = self.delta.frame(&patch);
-        let is_beside = self.place == place;
-        if is_beside && self.delta.length() + frame.len() as u64 <= bearable {
-            return self.delta.append(&frame);
+        if self.place == place && self.delta.length() + patch.size() <= bearable {
+            return self.delta.append(&self.delta.frame(&patch));
         }
         self.overlay.put(patch);
         let damaged = || std::io::Error::from(std::io::ErrorKind::InvalidData);

@@ -10,6 +10,7 @@ mod capture;
 mod delta;
 mod draft;
 mod file;
+mod listing;
 mod replay;
 mod spool;
 mod step_record;

@@ -7,15 +7,14 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
 use rustix::io::Errno;
-use wake_eval::Sources;
 use wake_model::{BlobDigest, RelPath};
 
 use super::file::{ResultView, Snapshot};
+use super::listing::Listing;
 use super::table::{DirRecord, FileKind, FileRecord};
 use crate::files::{Seen, Signature, hash_file, now};
 use crate::profile::{Profile, SpanKind};
-use crate::sources::DirSources;
-use crate::workspace::{PKG_FILE, is_hidden};
+use crate::workspace::PKG_FILE;
 
 /// How the checkout compares with a snapshot.
 #[derive(Debug)]
@@ -47,7 +46,7 @@ pub(crate) fn verify(snapshot: &Snapshot, root: &Path, profile: &Profile) -> Ver
         .with_min_len(64)
         .map(|index| {
             let dir = snapshot.dir(index)?;
-            Comparison { snapshot, root, root_fd: &root_fd, index, dir: &dir, profile }.compare()
+            Comparison { snapshot, root_fd: &root_fd, index, dir: &dir, profile }.compare()
         })
         .try_fold(Differences::default, |all, one| Some(all.and(one?)))
         .collect::<Option<Vec<_>>>();
@@ -70,7 +69,6 @@ impl Differences {
 
 struct Comparison<'a> {
     snapshot: &'a Snapshot,
-    root: &'a Path,
     root_fd: &'a OwnedFd,
     index: usize,
     dir: &'a DirRecord,
@@ -91,44 +89,48 @@ impl Comparison<'_> {
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => None,
             Err(_) => return None,
         };
-        match &dir {
-            Some(dir) => self.compare_dir(dir, path, looked, &mut differences)?,
+        let changed = match &dir {
+            Some(dir) => {
+                let signature = Signature::of(&fstat(dir).ok()?);
+                Some(signature).filter(|now| !self.dir.settled || *now != self.dir.signature)
+            }
             None if self.dir.list.is_some() || self.dir.walk.is_some() => return None,
-            None => {}
-        }
+            None => None,
+        };
+        let mut modes = Vec::new();
         let (start, count) = (self.dir.files.0 as usize, self.dir.files.1 as usize);
         for number in start..start.checked_add(count)? {
             let record = self.snapshot.file(number)?;
-            self.compare_file(dir.as_ref(), path, looked, number, &record, &mut differences)?;
+            let mode =
+                self.compare_file(dir.as_ref(), path, looked, number, &record, &mut differences)?;
+            if changed.is_some() {
+                modes.extend(mode.map(|mode| (self.snapshot.text(record.name), mode)));
+            }
+        }
+        if let (Some(dir), Some(signature)) = (&dir, changed) {
+            self.compare_listing(dir, &modes)?;
+            differences.dirs.push((self.index, signature, signature.is_settled(looked)));
         }
         Some(differences)
     }
 
-    fn compare_dir(
-        &self,
-        dir: &OwnedFd,
-        path: &str,
-        looked: i128,
-        differences: &mut Differences,
-    ) -> Option<()> {
-        let signature = Signature::of(&fstat(dir).ok()?);
-        if self.dir.settled && signature == self.dir.signature {
-            return Some(());
+    /// Compares what lies in a directory; `modes` says what is known of its files already, sorted by name.
+    fn compare_listing(&self, dir: &OwnedFd, modes: &[(Option<&str>, u32)]) -> Option<()> {
+        let DirRecord { list, walk, border, .. } = self.dir;
+        if list.is_some() || walk.is_some() {
+            let listing = Listing::read(dir)?;
+            let mode = |name: &str| {
+                let known = modes.binary_search_by_key(&Some(name), |(name, _)| *name);
+                known.ok().map(|at| modes[at].1)
+            };
+            (list.is_none() || listing.digest(mode) == *list).then_some(())?;
+            (walk.is_none() || listing.subdirectories() == *walk).then_some(())?;
         }
-        let absolute = self.absolute(path);
-        if let Some(expected) = self.dir.list {
-            (listing(&absolute)? == expected).then_some(())?;
-        }
-        if let Some(expected) = self.dir.walk {
-            (subdirectories(&absolute)? == expected).then_some(())?;
-        }
-        if self.dir.border && statat(dir, PKG_FILE, AtFlags::SYMLINK_NOFOLLOW).is_ok() {
-            return None;
-        }
-        differences.dirs.push((self.index, signature, signature.is_settled(looked)));
-        Some(())
+        let is_pkg = || statat(dir, PKG_FILE, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+        (!*border || !is_pkg()).then_some(())
     }
 
+    /// None: the plan does not hold. Else the mode of the file, if there is one.
     fn compare_file(
         &self,
         dir: Option<&OwnedFd>,
@@ -137,18 +139,19 @@ impl Comparison<'_> {
         number: usize,
         record: &FileRecord,
         differences: &mut Differences,
-    ) -> Option<()> {
+    ) -> Option<Option<u32>> {
         let name = self.snapshot.text(record.name)?;
         let stat = dir.map(|dir| statat(dir, name, AtFlags::SYMLINK_NOFOLLOW));
         let signature = match stat {
             None | Some(Err(Errno::NOENT)) => {
-                return (record.kind == FileKind::Absent).then_some(());
+                return (record.kind == FileKind::Absent).then_some(None);
             }
             Some(Err(_)) => return None,
             Some(Ok(stat)) => Signature::of(&stat),
         };
+        let mode = Some(signature.mode);
         if record.settled && signature == record.signature {
-            return Some(());
+            return Some(mode);
         }
         // What has become of another kind is planned anew.
         let is_as_before = |kind: FileType| {
@@ -183,39 +186,8 @@ impl Comparison<'_> {
             FileKind::Other => return None,
         };
         differences.files.push((number, path, seen, signature, signature.is_settled(looked)));
-        Some(())
+        Some(mode)
     }
-
-    fn absolute(&self, path: &str) -> PathBuf {
-        if path.is_empty() { self.root.to_owned() } else { self.root.join(path) }
-    }
-}
-
-/// The digest of what `dir()` sees in a directory.
-pub(super) fn listing(dir: &Path) -> Option<BlobDigest> {
-    let entries = DirSources::new(dir).list(&RelPath::root()).ok()??;
-    Some(wake_eval::list_digest(&entries))
-}
-
-/// The digest of what a walk for packages sees in a directory: its subdirectories, and whether a
-/// package file lies there.
-pub(super) fn subdirectories(dir: &Path) -> Option<BlobDigest> {
-    let mut names = Vec::new();
-    for entry in std::fs::read_dir(dir).ok()? {
-        let entry = entry.ok()?;
-        let name = entry.file_name();
-        let is_dir = entry.file_type().ok()?.is_dir();
-        if (is_dir && !is_hidden(&name)) || name == PKG_FILE {
-            names.push(name.into_encoded_bytes());
-        }
-    }
-    names.sort();
-    let mut text = Vec::new();
-    for name in names {
-        text.extend_from_slice(&name);
-        text.push(0);
-    }
-    Some(BlobDigest::of(&text))
 }
 
 /// The links below `out` that must be made anew; none if a result no longer lies where its link says, untouched. Results of

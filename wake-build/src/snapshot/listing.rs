@@ -1,0 +1,137 @@
+//! What a directory holds, as functions and the walk for packages see it.
+
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
+use rustix::io::Errno;
+use wake_eval::{EntryKind, ListEntry};
+use wake_model::BlobDigest;
+
+use crate::workspace::{PKG_FILE, is_hidden};
+
+/// The entries of a directory.
+pub(super) struct Listing<'a> {
+    dir: &'a OwnedFd,
+    /// Names and kinds, in no order.
+    entries: Vec<(Vec<u8>, FileType)>,
+}
+
+impl<'a> Listing<'a> {
+    /// Reads a directory; none if it cannot be read.
+    pub(super) fn read(dir: &'a OwnedFd) -> Option<Listing<'a>> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let readable = openat(dir, ".", flags, Mode::empty()).ok()?;
+        let mut entries = Vec::new();
+        for entry in Dir::new(readable).ok()? {
+            let entry = entry.ok()?;
+            let name = entry.file_name().to_bytes();
+            if name != b"." && name != b".." {
+                entries.push((name.to_vec(), entry.file_type()));
+            }
+        }
+        Some(Listing { dir, entries })
+    }
+
+    /// The digest of what `dir()` sees; `mode` knows the modes of some files. None where `dir()` would fail.
+    pub(super) fn digest(&self, mode: impl Fn(&str) -> Option<u32>) -> Option<BlobDigest> {
+        let entry = |(name, kind): &(Vec<u8>, FileType)| {
+            let name = std::str::from_utf8(name).ok()?;
+            let kind = match kind {
+                FileType::Directory => EntryKind::Dir,
+                FileType::Symlink => EntryKind::Link,
+                FileType::RegularFile | FileType::Unknown => self.kind(name, mode(name))?,
+                _ => EntryKind::Other,
+            };
+            Some(ListEntry { name: name.to_owned(), kind })
+        };
+        let entries: Option<Vec<ListEntry>> = self.entries.iter().map(entry).collect();
+        Some(wake_eval::list_digest(&entries?))
+    }
+
+    fn kind(&self, name: &str, mode: Option<u32>) -> Option<EntryKind> {
+        let mode = match mode {
+            Some(mode) => mode,
+            None => match statat(self.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => stat.st_mode,
+                Err(Errno::NOENT) => return Some(EntryKind::Other),
+                Err(_) => return None,
+            },
+        };
+        Some(match FileType::from_raw_mode(mode) {
+            FileType::RegularFile => EntryKind::File { executable: mode & 0o100 != 0 },
+            FileType::Directory => EntryKind::Dir,
+            FileType::Symlink => EntryKind::Link,
+            _ => EntryKind::Other,
+        })
+    }
+
+    /// The digest of what a walk for packages sees: subdirectories, and whether a package file lies there.
+    pub(super) fn subdirectories(&self) -> Option<BlobDigest> {
+        let mut names: Vec<&[u8]> = Vec::new();
+        for (name, kind) in &self.entries {
+            let is_dir = match kind {
+                FileType::Unknown => {
+                    let stat = statat(self.dir, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW).ok()?;
+                    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+                }
+                kind => *kind == FileType::Directory,
+            };
+            let is_walked = is_dir && !is_hidden(as_os_str(name));
+            if is_walked || name == PKG_FILE.as_bytes() {
+                names.push(name);
+            }
+        }
+        names.sort_unstable();
+        let mut text = Vec::new();
+        for name in names {
+            text.extend_from_slice(name);
+            text.push(0);
+        }
+        Some(BlobDigest::of(&text))
+    }
+}
+
+fn as_os_str(name: &[u8]) -> &std::ffi::OsStr {
+    std::os::unix::ffi::OsStrExt::from_bytes(name)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use rustix::fs::CWD;
+    use wake_eval::Sources;
+    use wake_model::RelPath;
+
+    use super::*;
+    use crate::sources::DirSources;
+
+    #[test]
+    fn it_sees_what_functions_see() {
+        let scene = tempfile::tempdir().unwrap();
+        let file = |name: &str, mode| {
+            fs::write(scene.path().join(name), name).unwrap();
+            fs::set_permissions(scene.path().join(name), fs::Permissions::from_mode(mode)).unwrap();
+        };
+        file("plain", 0o644);
+        file("run.sh", 0o755);
+        fs::create_dir(scene.path().join("below")).unwrap();
+        symlink("nowhere", scene.path().join("link")).unwrap();
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = openat(CWD, scene.path(), flags, Mode::empty()).unwrap();
+        let listing = Listing::read(&dir).unwrap();
+        let seen = DirSources::new(scene.path()).list(&RelPath::root()).unwrap().unwrap();
+        let expected = Some(wake_eval::list_digest(&seen));
+        assert_eq!(listing.digest(|_| None), expected);
+        assert_eq!(listing.digest(|name| (name == "run.sh").then_some(0o100_755)), expected);
+        assert_ne!(listing.digest(|name| (name == "run.sh").then_some(0o100_644)), expected);
+        fs::write(scene.path().join("below/x"), "").unwrap();
+        let walked = listing.subdirectories();
+        fs::create_dir(scene.path().join(".git")).unwrap();
+        assert_eq!(Listing::read(&dir).unwrap().subdirectories(), walked);
+        fs::create_dir(scene.path().join("more")).unwrap();
+        assert_ne!(Listing::read(&dir).unwrap().subdirectories(), walked);
+    }
+}
