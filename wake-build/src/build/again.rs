@@ -1,0 +1,157 @@
+//! Building from the snapshot of an earlier build: compare, perform what a change reaches, note what is different.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use wake_model::Digest;
+
+use super::{BuildReport, Built, Ending, Scene, executables};
+use crate::event::{Event, Reporter};
+use crate::files::Files;
+use crate::history::History;
+use crate::links::OUT_DIR;
+use crate::profile::SpanKind;
+use crate::schedule::{Outcome, Rules, Schedule, Steps};
+use crate::session::Session;
+use crate::snapshot::{
+    Differences, Replay, Snapshot, Verdict, check_results, place, shared_name, verify,
+};
+
+impl Session {
+    /// The snapshot of the last build of a request here, else of another checkout of the same repository.
+    pub(super) fn snapshot(&self, key: &Digest) -> Option<Snapshot> {
+        let of_others = || {
+            let name = shared_name(key, &self.workspace.root);
+            Snapshot::open(self.store.state(&name), key)
+        };
+        let _span = self.profile().begin(SpanKind::Snapshot, || "load snapshot".to_owned());
+        let own = || Snapshot::open(place(&self.state_dir(), key), key);
+        self.threads.install(|| own().or_else(of_others))
+    }
+
+    /// Builds from the snapshot of the last build of the same request, if that can be relied on.
+    pub(super) fn build_again(
+        &self,
+        snapshot: &mut Snapshot,
+        scene: &Scene,
+        reporter: &mut dyn Reporter,
+        ending: &mut Ending,
+    ) -> Option<BuildReport> {
+        let Scene { request, cancel, .. } = *scene;
+        let profile = self.profile();
+        let snapshot_span = |name: &str| profile.begin(SpanKind::Snapshot, || name.to_owned());
+        let meta = snapshot.meta()?;
+        (meta.boot == wake_store::current_boot()).then_some(())?;
+        let host = match &meta.host {
+            Some(host) => Some(self.host().ok().filter(|now| now.to_string() == *host)?),
+            None => None,
+        };
+        let root = &self.workspace.root;
+        let span = snapshot_span("verify snapshot");
+        let verdict = self.threads.install(|| verify(snapshot, root, profile));
+        drop(span);
+        let Verdict::Holds(differences) = verdict else { return None };
+        let out = root.join(OUT_DIR);
+        let span = snapshot_span("find what changes reach");
+        let reached =
+            || Replay::new(snapshot, &differences, &self.store, host, self.options.sandbox);
+        let replay = self.threads.install(reached)?;
+        drop(span);
+        let span = snapshot_span("verify results");
+        // A result that is to be made again need not be what it was.
+        let made_again: HashSet<usize> =
+            replay.order().iter().filter_map(|&step| snapshot.result_of(step)).collect();
+        let check = || check_results(snapshot, &out, self.store.root(), &made_again);
+        let broken = self.threads.install(check)?;
+        drop(span);
+        for (label, text) in &meta.trace {
+            reporter.event(&Event::Trace { label: label.clone(), text: text.clone() });
+        }
+        let total = snapshot.steps();
+        ending.counts.total = total;
+        let looked_at = replay.steps().count();
+        ending.counts.hit = total - looked_at;
+        ending.saved_ms = meta.saved_ms;
+        self.link_all(&out, &broken, reporter, ending);
+        if looked_at > 0 {
+            self.perform_again(&replay, &differences, scene, reporter, ending);
+        }
+        let built =
+            if request.results { again_built(self, snapshot, &replay, &out) } else { Vec::new() };
+        let patched = !differences.files.is_empty() || !differences.dirs.is_empty();
+        if patched && ending.classes.is_empty() && !cancel.is_cancelled() {
+            let _span = snapshot_span("save snapshot");
+            let patch = replay.patch(&differences);
+            // Without it the next build looks at the same files again.
+            let place = place(&self.state_dir(), &scene.key);
+            let _ = patch.map(|patch| snapshot.keep(&place, patch));
+        }
+        Some(BuildReport { built, ..BuildReport::default() })
+    }
+
+    pub(super) fn perform_again(
+        &self,
+        replay: &Replay,
+        differences: &Differences,
+        scene: &Scene,
+        reporter: &mut dyn Reporter,
+        ending: &mut Ending,
+    ) {
+        let Scene { request, cancel, started, .. } = *scene;
+        let files = Files::open(&self.workspace.root, Path::new(""), None).profiled(self.profile());
+        for (_, path, seen, signature, settled) in &differences.files {
+            files.prime(path.clone(), seen.clone(), *signature, *settled);
+        }
+        let mut history = History::default();
+        for (step, record) in replay.steps() {
+            history.note(&record.label, record.result.key, record.result.dur_ms);
+            reporter.event(&Event::Announced {
+                id: step,
+                label: record.label.clone(),
+                needs: replay.needs(step),
+                requested: record.link.is_some(),
+                usual_ms: Some(record.result.dur_ms),
+            });
+        }
+        let runner = self.runner(&files, cancel);
+        let rules = Rules { jobs: self.jobs, keep_going: request.keep_going, rebuild: false };
+        let schedule = Schedule::new(replay, &runner, &history, rules, started);
+        let span = self.profile().stage("run steps");
+        let Outcome { counts, classes, keys, saved_ms } = schedule.run(reporter);
+        drop(span);
+        ending.counts.add(&counts);
+        ending.classes.extend(classes);
+        ending.saved_ms =
+            ending.saved_ms.saturating_sub(replay.steps().map(|(_, r)| r.result.dur_ms).sum())
+                + saved_ms;
+        let (mut noted, mut links) = (Vec::new(), Vec::new());
+        for (step, key, dur_ms) in keys {
+            let label = Steps::label(replay, step);
+            history.note(label, key, dur_ms);
+            noted.extend(history.get(label).map(|past| (label.to_owned(), *past)));
+            if let (Some(link), Some(tree)) = replay.link_of(step) {
+                links.push((link, self.store.tree_place(&tree)));
+            }
+        }
+        self.link_all(&self.workspace.root.join(OUT_DIR), &links, reporter, ending);
+        // Only explanations and estimates are lost with it.
+        let _ = History::append(&self.history_file(), &noted);
+    }
+}
+
+/// The results of a build that was carried out from a snapshot.
+fn again_built(session: &Session, snapshot: &Snapshot, replay: &Replay, out: &Path) -> Vec<Built> {
+    let records = (0..snapshot.steps()).filter_map(|step| replay.record(step));
+    let built = records.filter_map(|record| {
+        let link = record.link.as_ref()?;
+        Some(Built {
+            label: record.label.clone(),
+            link: Some(out.join(link)),
+            tree: session.store.tree_place(&record.result.tree),
+            digest: record.result.tree,
+            outputs: serde_json::from_str(&record.outputs).unwrap_or_default(),
+            executables: executables(&record.result.manifest),
+        })
+    });
+    built.collect()
+}

@@ -1,0 +1,252 @@
+//! Building from the sources on: plan, perform, link, remember.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use petgraph::graph::NodeIndex;
+
+use super::{BuildReport, BuildRequest, Built, Ending, Scene, executables, module_of, not_kept};
+use crate::diagnostic::Failure;
+use crate::evaluate::Evaluator;
+use crate::event::{Event, Reporter};
+use crate::links::{OUT_DIR, link_name};
+use crate::pin::PlannedSteps;
+use crate::plan::Plan;
+use crate::profile::SpanKind;
+use crate::schedule::{Outcome, Rules, Schedule};
+use crate::session::{Checkout, Pins, Planned, Session, elapsed_ms};
+use crate::snapshot::{Capture, Meta, Records, capture, place, shared_name};
+
+/// What came of a build from the sources on.
+pub(super) struct InBuild {
+    pub(super) report: BuildReport,
+    pub(super) keys: Vec<LabelledKey>,
+    pub(super) snapshot: Option<Taken>,
+}
+
+/// Says that a snapshot was taken.
+#[derive(Clone, Copy)]
+pub(super) struct Taken;
+
+pub(super) type LabelledKey = (String, wake_model::ActionDigest, u64);
+
+impl Session {
+    pub(super) fn build_in(
+        &self,
+        checkout: &Checkout,
+        scene: &Scene,
+        reporter: &mut dyn Reporter,
+        ending: &mut Ending,
+    ) -> Result<InBuild, Failure> {
+        let Scene { request, cancel, started, .. } = *scene;
+        let evaluator = checkout.evaluator();
+        let span = self.profile().stage("plan");
+        let planned = checkout.plan(
+            &evaluator,
+            &request.targets,
+            request.config.as_ref(),
+            request.keep_going,
+        )?;
+        drop(span);
+        announce(&planned, checkout, &evaluator, started, reporter, ending);
+        let pins = Pins::for_plan(&planned.plan);
+        let host = || self.host();
+        let pinner = pins.pinner(&planned, &evaluator, self, &host);
+        let runner = self.runner(&checkout.files, cancel);
+        let steps = PlannedSteps::new(&pinner, &self.state_dir().join("state"));
+        let rules =
+            Rules { jobs: self.jobs, keep_going: request.keep_going, rebuild: request.rebuild };
+        let schedule = Schedule::new(&steps, &runner, &checkout.history, rules, started);
+        let span = self.profile().stage("run steps");
+        let (outcome, flushed) = std::thread::scope(|scope| {
+            // What was evaluated is put away while commands run.
+            let flushing = scope.spawn(|| self.store.flush_memo());
+            (schedule.run(reporter), flushing.join())
+        });
+        drop(span);
+        if let Ok(Err(error)) = flushed {
+            reporter.event(&Event::Diagnostic(Box::new(not_kept("evaluations", &error))));
+        }
+        let Outcome { counts, classes, keys, saved_ms } = outcome;
+        ending.counts = counts;
+        ending.classes.extend(classes);
+        ending.saved_ms = saved_ms;
+        let built = self.built(&planned, &pins, request, reporter, ending);
+        let report = BuildReport { built, ..BuildReport::default() };
+        let mut snapshot = None;
+        if ending.classes.is_empty() && !cancel.is_cancelled() && request.link {
+            let saved_ms = keys.iter().map(|(_, _, ms)| ms).sum();
+            snapshot =
+                self.remember(checkout, &planned, &pins, steps.into_records(), saved_ms, scene);
+        }
+        let graph = &planned.plan.graph;
+        let labelled = keys
+            .into_iter()
+            .map(|(step, key, ms)| (graph[NodeIndex::new(step)].label.clone(), key, ms));
+        Ok(InBuild { report, keys: labelled.collect(), snapshot })
+    }
+
+    /// Takes a snapshot, so that the next build of this request need not plan. Without one it will.
+    pub(super) fn remember(
+        &self,
+        checkout: &Checkout,
+        planned: &Planned,
+        pins: &Pins,
+        records: Option<Records>,
+        saved_ms: u64,
+        scene: &Scene,
+    ) -> Option<Taken> {
+        let steps = records?;
+        let lies = |(step, done): (usize, &std::sync::OnceLock<crate::pin::Done>)| {
+            Some((step, self.store.tree_place(&done.get()?.tree)))
+        };
+        let mut trace = Vec::new();
+        each_trace(planned, &mut |label, text| trace.push((label.to_owned(), text.to_owned())));
+        let meta = Meta {
+            pkgs: planned.instances.len(),
+            trace,
+            host: self.known_host().map(|host| host.to_string()),
+            boot: wake_store::current_boot(),
+            saved_ms,
+        };
+        let trees = pins.done.iter().enumerate().filter_map(lies).collect();
+        let (files, began) = (&checkout.files, scene.began);
+        let _span = self.profile().begin(SpanKind::Snapshot, || "save snapshot".to_owned());
+        let taken = Capture { files, planned, steps, trees, meta, began };
+        let place = place(&self.state_dir(), &scene.key);
+        self.threads.install(|| capture(&taken, &place, &scene.key))?;
+        let name = shared_name(&scene.key, &self.workspace.root);
+        // Only other checkouts do without it.
+        let _ = self.store.keep_state(&name, &place);
+        Some(Taken)
+    }
+
+    /// Links the requested modules that are done into the checkout; gives them if the report is to list them.
+    pub(super) fn built(
+        &self,
+        planned: &Planned,
+        pins: &Pins,
+        request: &BuildRequest,
+        reporter: &mut dyn Reporter,
+        ending: &mut Ending,
+    ) -> Vec<Built> {
+        let _span = self.profile().stage("link");
+        let Planned { plan, instances, .. } = planned;
+        let out = self.workspace.root.join(OUT_DIR);
+        let mut found = Vec::new();
+        let mut links = Vec::new();
+        for node in plan.graph.node_indices() {
+            let step = &plan.graph[node];
+            let Some(done) = pins.done[node.index()].get().filter(|_| step.requested) else {
+                continue;
+            };
+            let dir = instances.get(&step.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
+            let name = link_name(&dir, module_of(step)).to_string_lossy().into_owned();
+            links.push((name, self.store.tree_place(&done.tree)));
+            found.push((node, done));
+        }
+        let mut unlinked = HashSet::new();
+        if request.link {
+            unlinked = self.link_all(&out, &links, reporter, ending);
+        }
+        let mut built = Vec::new();
+        for (number, ((node, done), (name, tree))) in found.into_iter().zip(links).enumerate() {
+            let is_linked = request.link && !unlinked.contains(&number);
+            if is_linked {
+                let path = format!("{OUT_DIR}/{name}");
+                reporter.event(&Event::Linked { id: node.index(), path });
+            }
+            if request.results {
+                let step = &plan.graph[node];
+                built.push(Built {
+                    label: step.label.clone(),
+                    link: is_linked.then(|| out.join(&name)),
+                    tree,
+                    digest: done.tree,
+                    outputs: step.instance.outputs.clone(),
+                    executables: executables(&done.manifest),
+                });
+            }
+        }
+        built
+    }
+
+    /// Keeps what was learnt for next time; without it the next build is slower, not wrong.
+    ///
+    /// A snapshot that was taken says what is known of files.
+    pub(super) fn save(
+        &self,
+        checkout: &Checkout,
+        snapshot: Option<Taken>,
+        reporter: &mut dyn Reporter,
+    ) {
+        let _span = self.profile().stage("save");
+        let mut warnings = Vec::new();
+        if snapshot.is_none()
+            && let Err(error) = checkout.files.save(&self.files_file())
+        {
+            warnings.push(not_kept("digests of files", &error));
+        }
+        if let Err(error) = checkout.history.write(&self.history_file()) {
+            warnings.push(not_kept("the history of this checkout", &error));
+        }
+        if let Err(error) = self.store.flush_memo() {
+            warnings.push(not_kept("evaluations", &error));
+        }
+        for diagnostic in warnings {
+            reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
+        }
+    }
+}
+
+fn announce(
+    planned: &Planned,
+    checkout: &Checkout,
+    evaluator: &Evaluator,
+    started: Instant,
+    reporter: &mut dyn Reporter,
+    ending: &mut Ending,
+) {
+    let Planned { instances, plan, left_out, walked: _ } = planned;
+    for diagnostic in left_out {
+        ending.classes.push(diagnostic.class);
+        reporter.event(&Event::Diagnostic(Box::new(diagnostic.clone())));
+    }
+    reporter.event(&Event::Evaluated {
+        pkgs: instances.len(),
+        modules: plan.graph.node_count(),
+        evaluations: evaluator.tally.all.load(Ordering::Relaxed),
+        cached: evaluator.tally.cached.load(Ordering::Relaxed),
+        t_ms: elapsed_ms(started),
+    });
+    trace(planned, reporter);
+    for &node in &plan.order {
+        let step = &plan.graph[node];
+        reporter.event(&Event::Announced {
+            id: node.index(),
+            label: step.label.clone(),
+            needs: plan.needs(node),
+            requested: step.requested,
+            usual_ms: checkout.history.get(&step.label).map(|past| past.dur_ms),
+        });
+    }
+}
+
+fn trace(planned: &Planned, reporter: &mut dyn Reporter) {
+    each_trace(planned, &mut |label, text| {
+        reporter.event(&Event::Trace { label: label.to_owned(), text: text.to_owned() });
+    });
+}
+
+fn each_trace(planned: &Planned, tell: &mut dyn FnMut(&str, &str)) {
+    let Planned { instances, plan, .. } = planned;
+    for instance in instances.values() {
+        let label = crate::target::label(&instance.dir);
+        instance.trace.iter().for_each(|text| tell(&label, text));
+    }
+    let Plan { graph, order, .. } = plan;
+    for &node in order {
+        graph[node].trace.iter().for_each(|text| tell(&graph[node].label, text));
+    }
+}
