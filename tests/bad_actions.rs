@@ -386,6 +386,29 @@ fn resources_of_every_kind() {
     assert!(!is_on_disk(""));
 }
 
+/// Each of them takes both places, so the second starts when the first has slept.
+#[test]
+fn steps_that_take_all_places_run_one_after_the_other() {
+    let step = |name: &str| {
+        format!(
+            "function(wake, pkg) wake.module('{name}', pkgFiles=['./step.sh'],\n  \
+             outputs=function(wake, pkg) {{ text: './out.txt' }},\n  \
+             exec=wake.exec('./step.sh', args=['{name}'], resources={{ cpus: 2 }}))"
+        )
+    };
+    let project = project()
+        .pkg("files=['./step.sh'], modules={ a: './a.libsonnet', b: './b.libsonnet' }")
+        .script("step.sh", "#!/bin/sh\nsleep 0.5; touch out.txt\n")
+        .file("a.libsonnet", &step("a"))
+        .file("b.libsonnet", &step("b"))
+        .build();
+    let run = project.wake(["--message-format", "json", "-j2", "build"]).run().success();
+    let build = run.events();
+    let times: Vec<u64> =
+        build.of_kind("action.started").map(|event| event["t_ms"].as_u64().unwrap()).collect();
+    assert!(times.len() == 2 && times[1] >= times[0] + 500, "{times:?}");
+}
+
 #[test]
 fn what_a_command_says_cannot_steer_the_terminal() {
     let run = script("printf 'a\\033[2Jb\\007c\\rd\\n' >&2; exit 1").wake(["build"]).run().code(1);

@@ -75,3 +75,19 @@ fn twice_in_a_row() {
         crate::scene::agrees(&project, "the second edit");
     }
 }
+
+/// They read one snapshot, and each notes what it found beside it.
+#[test]
+fn several_builds_at_once() {
+    let project = settle(workspace_where(""));
+    for round in 0..8 {
+        project.write("data", format!("{round}\n"));
+        project.write("in/a.txt", format!("{round}\n"));
+        let builds: Vec<_> = (0..4).map(|_| project.json_build(TARGETS).spawn()).collect();
+        for build in builds {
+            let output = build.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+        }
+        crate::scene::agrees(&project, "after several builds at once");
+    }
+}

@@ -10,5 +10,6 @@ mod during;
 mod edits;
 mod results;
 mod scene;
+mod sequences;
 mod state;
 mod surroundings;

@@ -377,3 +377,27 @@ mod cache {
         Some(*head)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Signature;
+
+    const SECOND: i128 = 1_000_000_000;
+
+    #[test]
+    fn nothing_is_settled_that_could_change_unseen() {
+        let now = 1_000 * SECOND;
+        let is_settled = |mtime: i128, ctime: i128| {
+            Signature { mtime, ctime, ..Signature::default() }.is_settled(now)
+        };
+        assert!(is_settled(now - SECOND, now - SECOND + 1));
+        assert!(!is_settled(now - SECOND, now - 1), "changed in this tick of the clock");
+        assert!(!is_settled(now - 1, now - SECOND + 1), "its bytes changed in this tick");
+        // The clock was set back since.
+        assert!(!is_settled(now + SECOND, now - SECOND + 1));
+        assert!(!is_settled(now - SECOND, now + 500 * SECOND + 1));
+        // A file system of whole seconds.
+        assert!(!is_settled(now - SECOND, now - SECOND));
+        assert!(is_settled(now - 3 * SECOND, now - 3 * SECOND));
+    }
+}
