@@ -76,6 +76,8 @@ fn an_edited_file_runs_what_it_reaches() {
     assert!(!is_planned(&first));
     assert_eq!(first.ran(), ["//:two"]);
     assert_eq!((text(&clone, "one"), text(&clone, "two")), ("a\na\n".to_owned(), "c\n".to_owned()));
+    let why = project.wake(["why", ":two"]).cwd(&clone).run().success();
+    assert!(why.stdout.contains("b.txt"), "{}", why.stdout);
     // The other checkout is what it was.
     assert_eq!(project.result_text("//:two", "out.txt"), "b\n");
     project.build_runs_nothing(&["//..."]);

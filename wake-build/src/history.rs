@@ -8,6 +8,8 @@ use std::path::Path;
 
 use wake_model::ActionDigest;
 
+use crate::snapshot::Snapshot;
+
 /// What is known of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Past {
@@ -28,17 +30,26 @@ pub(crate) struct History {
 const HEAD: &str = "wake history 1";
 
 impl History {
-    /// Reads the file at `path`; what cannot be read counts as forgotten.
-    pub(crate) fn read(path: &Path) -> History {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
+    /// Reads the file at `path`; none if there is no such file. What cannot be read counts as forgotten.
+    pub(crate) fn read(path: &Path) -> Option<History> {
+        let text = std::fs::read_to_string(path).ok()?;
         let mut lines = text.lines();
         if lines.next() != Some(HEAD) {
-            return History::default();
+            return None;
         }
-        History { steps: lines.filter_map(parse).collect() }
+        Some(History { steps: lines.filter_map(parse).collect() })
     }
 
-    /// Adds to the file at `path` what a few steps did; `before` is the key that each had last.
+    /// What a snapshot says of its steps, for a checkout that began with one and has no history of its own.
+    pub(crate) fn of(snapshot: &Snapshot) -> History {
+        let mut history = History::default();
+        for record in (0..snapshot.steps()).filter_map(|step| snapshot.step(step)) {
+            history.note(&record.label, record.result.key, record.result.dur_ms);
+        }
+        history
+    }
+
+    /// Adds to the file at `path`, which must be there, what a few steps did; `before` is the key that each had last.
     ///
     /// Of several lines for one step the last counts, until [`History::write`] leaves one.
     pub(crate) fn append(path: &Path, steps: &[(String, Past)]) -> std::io::Result<()> {
@@ -102,13 +113,13 @@ mod tests {
         history.note("//a b:c", key(2), 7);
         history.note("//a b:c", key(2), 9);
         history.write(&path).unwrap();
-        let past = *History::read(&path).get("//a b:c").unwrap();
+        let past = *History::read(&path).unwrap().get("//a b:c").unwrap();
         assert_eq!(past, Past { last: key(2), before: key(1), dur_ms: 9 });
         let newer = Past { last: key(3), before: key(2), dur_ms: 4 };
         History::append(&path, &[("//a b:c".to_owned(), newer)]).unwrap();
-        assert_eq!(*History::read(&path).get("//a b:c").unwrap(), newer);
+        assert_eq!(*History::read(&path).unwrap().get("//a b:c").unwrap(), newer);
         std::fs::write(&path, "something else").unwrap();
-        assert!(History::read(&path).get("//a b:c").is_none());
+        assert!(History::read(&path).is_none());
         std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -161,7 +161,9 @@ impl Session {
         Checkout {
             session: self,
             files: files.profiled(self.profile()),
-            history: History::read(&self.history_file()),
+            history: History::read(&self.history_file())
+                .or_else(|| snapshot.map(History::of))
+                .unwrap_or_default(),
         }
     }
 

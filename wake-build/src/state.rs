@@ -7,8 +7,8 @@ use std::path::Path;
 /// A new file in `dir` that has no name any more, so that it is gone with whoever holds it.
 pub(crate) fn nameless(dir: &Path) -> std::io::Result<File> {
     std::fs::create_dir_all(dir)?;
-    let path = dir.join(format!(".spool.{}", std::process::id()));
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
+    let path = dir.join(format!(".spool.{}", wake_store::ware::new_guid()));
+    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
     std::fs::remove_file(&path)?;
     Ok(file)
 }

@@ -41,7 +41,8 @@ impl Session {
         let profile = self.profile();
         let snapshot_span = |name: &str| profile.begin(SpanKind::Snapshot, || name.to_owned());
         let meta = snapshot.meta()?;
-        (meta.boot == wake_store::current_boot()).then_some(())?;
+        // Where the system does not name its boots, a power cut could have passed unseen.
+        (meta.boot.is_some() && meta.boot == wake_store::current_boot()).then_some(())?;
         let host = match &meta.host {
             Some(host) => Some(self.host().ok().filter(|now| now.to_string() == *host)?),
             None => None,
@@ -74,7 +75,7 @@ impl Session {
         ending.saved_ms = meta.saved_ms;
         self.link_all(&out, &broken, reporter, ending);
         if looked_at > 0 {
-            self.perform_again(&replay, &differences, scene, reporter, ending);
+            self.perform_again(&replay, snapshot, &differences, scene, reporter, ending);
         }
         let built =
             if request.results { again_built(self, snapshot, &replay, &out) } else { Vec::new() };
@@ -92,6 +93,7 @@ impl Session {
     pub(super) fn perform_again(
         &self,
         replay: &Replay,
+        snapshot: &Snapshot,
         differences: &Differences,
         scene: &Scene,
         reporter: &mut dyn Reporter,
@@ -135,7 +137,12 @@ impl Session {
         }
         self.link_all(&self.workspace.root.join(OUT_DIR), &links, reporter, ending);
         // Only explanations and estimates are lost with it.
-        let _ = History::append(&self.history_file(), &noted);
+        let file = self.history_file();
+        if History::append(&file, &noted).is_err() {
+            let mut all = History::of(snapshot);
+            noted.iter().for_each(|(label, past)| all.note(label, past.last, past.dur_ms));
+            let _ = all.write(&file);
+        }
     }
 }
 
