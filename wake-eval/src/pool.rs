@@ -77,6 +77,12 @@ impl Pool {
         (outcome, Some(service))
     }
 
+    /// Ends the workers that are idle, to give back their memory; the next call starts one again.
+    pub fn rest(&self) {
+        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(idle);
+    }
+
     fn worker(&self, request: &Request) -> Result<Worker, EvalError> {
         while let Some(mut worker) = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
         {

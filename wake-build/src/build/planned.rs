@@ -60,8 +60,11 @@ impl Session {
         let schedule = Schedule::new(&steps, &runner, &checkout.history, rules, started);
         let span = self.profile().stage("run steps");
         let (outcome, flushed) = std::thread::scope(|scope| {
-            // What was evaluated is put away while commands run.
-            let flushing = scope.spawn(|| self.store.flush_memo());
+            // What was evaluated is put away while commands run, and nobody evaluates any more.
+            let flushing = scope.spawn(|| {
+                self.pool.rest();
+                self.store.flush_memo()
+            });
             (schedule.run(reporter), flushing.join())
         });
         drop(span);
