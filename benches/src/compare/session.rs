@@ -121,7 +121,7 @@ impl<'a> Session<'a> {
     fn peak(&self, turn: Turn) -> Result<u64, Fault> {
         self.prepare(turn)?;
         let tool = &*self.tools[turn.column];
-        measure::peak_memory(&mut tool.build(), &tool.place().log())
+        measure::peak_memory(&mut tool.build(), tool.server(), &tool.place().log())
     }
 
     fn check_work(
