@@ -11,8 +11,9 @@
 //! | `pin`, `view` | from a module whose needs are done to one action |
 //! | `job`, `execute`, `schedule`, `reason` | runs actions, or remembers what came of them |
 //! | `links`, `history`, `run_log`, `state` | what stays behind in the checkout |
-//! | `event`, `profile` | what is told meanwhile: what happens, and where the time goes |
-//! | `session`, `build`, `explain`, `root_change` | what a front asks for |
+//! | `snapshot` | what the last build looked at and what came of it, for the next one to start from |
+//! | `event`, `diagnostic`, `profile` | what is told meanwhile: what happens, what is wrong, where the time goes |
+//! | `session`, `build`, `explain`, `root_change`, `source_text` | what a front asks for |
 
 #![expect(
     clippy::result_large_err,
