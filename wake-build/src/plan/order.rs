@@ -6,6 +6,7 @@ use petgraph::visit::EdgeRef;
 
 use super::answers::NothingYet;
 use super::search::Found;
+use crate::cycle::{self, Link, way_around};
 use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::Evaluator;
 use crate::instance::Instances;
@@ -36,50 +37,22 @@ fn cycle_error(
     instances: &Instances,
     evaluator: &Evaluator,
 ) -> Diagnostic {
-    let way = way_around(graph, component);
-    let name = |node: NodeIndex| {
-        let wanted = &graph[node].wanted;
-        let dir = instances.get(&wanted.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
-        module_label(&dir, &wanted.module)
+    let onward = |at: &NodeIndex| {
+        let edge = graph.edges(*at).find(|edge| component.contains(&edge.target()))?;
+        Some((edge.weight().clone(), edge.target()))
     };
-    let names: Vec<String> = way.iter().map(|(node, _)| name(*node)).collect();
-    let first = names.first().cloned().unwrap_or_default();
-    let message = format!("modules need each other: {} -> {first}", names.join(" -> "));
-    let mut diagnostic = Diagnostic::error(Class::Evaluation, message);
-    for (at, (node, key)) in way.iter().enumerate() {
-        let module = &graph[*node];
+    let link = |(node, key): (NodeIndex, String)| {
+        let module = &graph[node];
+        let pkg = instances.get(&module.wanted.pkg);
+        let dir = pkg.map(|pkg| pkg.dir.clone()).unwrap_or_default();
         let answers = evaluator.answers(instances, &NothingYet);
-        let place = instances.get(&module.wanted.pkg).and_then(|pkg| {
-            evaluator.locate(&pkg.dir, &module.op, &module.decl.needed(key)?, &answers)
+        let place = pkg.and_then(|pkg| {
+            evaluator.locate(&pkg.dir, &module.op, &module.decl.needed(&key)?, &answers)
         });
-        let where_ = place.as_ref().map(|p| format!(" at {}:{}:{}", p.file, p.line, p.column));
-        let to = &names[(at + 1) % names.len()];
-        diagnostic = diagnostic.note(format!(
-            "{} needs {to} as `{key}`{}",
-            names[at],
-            where_.unwrap_or_default()
-        ));
-        if at == 0 {
-            diagnostic = diagnostic.at(place);
-        }
-    }
-    diagnostic.help("take one of these out of `modules`")
-}
-
-/// One way around inside a strongly connected set, each step with the key that leads onward.
-fn way_around(graph: &DiGraph<Found, String>, component: &[NodeIndex]) -> Vec<(NodeIndex, String)> {
-    let Some(&start) = component.iter().min() else { return Vec::new() };
-    let mut way: Vec<(NodeIndex, String)> = Vec::new();
-    let mut at = start;
-    loop {
-        if let Some(first) = way.iter().position(|(node, _)| *node == at) {
-            return way.split_off(first);
-        }
-        let onward = graph.edges(at).find(|edge| component.contains(&edge.target()));
-        let Some(edge) = onward else { return way };
-        way.push((at, edge.weight().clone()));
-        at = edge.target();
-    }
+        Link { label: module_label(&dir, &module.wanted.module), key, place }
+    };
+    let links = way_around(component, onward).into_iter().map(link).collect();
+    cycle::error(Class::Evaluation, "modules", links).help("take one of these out of `modules`")
 }
 
 /// The modules by the longest chain below them: those of one level do not need each other.
