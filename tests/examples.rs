@@ -107,6 +107,11 @@ fn c_app_stops_where_bytes_come_out_equal() {
     let build = project.build(&["app:app", "--config", "profile=release"]);
     // Without debugging information a comment does not reach the archive.
     assert_eq!(build.ran(), ["//stats:lib"]);
+
+    let project = example("c-app");
+    project.build(&["app:both"]);
+    project.edit("app/src/main.c", "/* Reads", "/* It reads");
+    assert_eq!(project.build(&["app:both"]).ran(), ["//app:app", "//app:app"]);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::cell::Cell;
 
 use criterion::{BatchSize, Criterion};
-use wake_model::{ActionDigest, Manifest};
-use wake_store::{ActionEntry, Logs, Scratch, Store};
+use wake_model::{Action, ActionDigest, Manifest, RunRecord};
+use wake_store::{ActionEntry, Adopted, Logs, Scratch, Store};
 
 use crate::sample::{action, outputs, record};
 
@@ -30,17 +30,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         let record = record(manifest);
         bencher.iter_batched(
             || action(numbers.next(), 10),
-            |action| {
-                let entry = ActionEntry {
-                    digest: action.digest(),
-                    action: &action,
-                    record: &record,
-                    tree: adopted.tree,
-                    stamps: &adopted.stamps,
-                    logs: Logs::default(),
-                };
-                store.put_action(entry).unwrap();
-            },
+            |action| put(&store, &action, &record, &adopted),
             BatchSize::SmallInput,
         );
     });
@@ -77,15 +67,13 @@ fn kept(store: &Store, number: u64) -> ActionDigest {
     let (scratch, manifest) = ready(store, number);
     let adopted = store.adopt_tree(scratch.path(), &manifest).unwrap();
     let (action, record) = (action(number, 10), record(manifest));
+    put(store, &action, &record, &adopted)
+}
+
+fn put(store: &Store, action: &Action, record: &RunRecord, adopted: &Adopted) -> ActionDigest {
     let digest = action.digest();
-    let entry = ActionEntry {
-        digest,
-        action: &action,
-        record: &record,
-        tree: adopted.tree,
-        stamps: &adopted.stamps,
-        logs: Logs::default(),
-    };
+    let (tree, stamps) = (adopted.tree, &adopted.stamps);
+    let entry = ActionEntry { digest, action, record, tree, stamps, logs: Logs::default() };
     store.put_action(entry).unwrap();
     digest
 }

@@ -6,13 +6,14 @@
 //! |---|---|
 //! | `workspace`, `settings`, `target` | finds the checkout and what is to be built |
 //! | `sources`, `files`, `evaluate` | looks at files and applies functions, remembering both |
-//! | `load`, `package`, `resolve`, `instance` | from package files to packages with their inputs |
+//! | `load`, `package`, `resolve`, `cycle`, `instance` | from package files to packages with their inputs |
 //! | `module`, `plan` | from packages to the graph of configured modules |
 //! | `pin`, `view` | from a module whose needs are done to one action |
 //! | `job`, `execute`, `schedule`, `reason` | runs actions, or remembers what came of them |
 //! | `links`, `history`, `run_log`, `state` | what stays behind in the checkout |
-//! | `event`, `profile` | what is told meanwhile: what happens, and where the time goes |
-//! | `session`, `build`, `explain`, `root_change` | what a front asks for |
+//! | `snapshot` | what the last build looked at and what came of it, for the next one to start from |
+//! | `event`, `diagnostic`, `profile` | what is told meanwhile: what happens, what is wrong, where the time goes |
+//! | `session`, `build`, `explain`, `root_change`, `source_text` | what a front asks for |
 
 #![expect(
     clippy::result_large_err,
@@ -20,6 +21,7 @@
 )]
 
 mod build;
+mod cycle;
 pub mod diagnostic;
 mod evaluate;
 pub mod event;

@@ -7,6 +7,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use wake_eval::{NoAnswers, Op};
 use wake_model::{GetPkg, Name, Permission, PkgKey, PkgSource, RelPath};
 
+use crate::cycle::{self, Link, way_around};
 use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::Evaluator;
 use crate::load::{Loaded, LoadedPkg};
@@ -295,31 +296,25 @@ impl Resolver<'_> {
             }
             let members: Vec<&RelPath> =
                 component.iter().map(|&node| nodes[node.index()]).collect();
-            errors.push(self.cycle_error(&cycle_in(&members, deps)));
+            errors.push(self.cycle_error(&members, deps));
         }
     }
 
-    fn cycle_error(&self, cycle: &[(RelPath, String)]) -> Diagnostic {
-        let names: Vec<String> = cycle.iter().map(|(dir, _)| label(dir)).collect();
-        let first = names.first().cloned().unwrap_or_default();
-        let message = format!("packages need each other: {} -> {first}", names.join(" -> "));
-        let mut diagnostic = Diagnostic::error(Class::Resolution, message);
-        for (at, (dir, key)) in cycle.iter().enumerate() {
-            let Some(pkg) = self.loaded.get(dir) else { continue };
-            let to = &names[(at + 1) % names.len()];
-            let place = self.evaluator.locate(dir, &Op::Pkg, &pkg.declared_pkg(key), &NoAnswers);
-            let at_place =
-                place.as_ref().map(|p| format!(" at {}:{}:{}", p.file, p.line, p.column));
-            diagnostic = diagnostic.note(format!(
-                "{} needs {to} as `{key}`{}",
-                label(dir),
-                at_place.unwrap_or_default()
-            ));
-            if at == 0 {
-                diagnostic = diagnostic.at(place);
-            }
-        }
-        diagnostic.help("move what both need into a package of its own")
+    fn cycle_error<'a>(&self, members: &[&'a RelPath], deps: &'a DepsByDir) -> Diagnostic {
+        let onward = |at: &&'a RelPath| {
+            let (key, to) = deps.get(*at)?.iter().find(|(_, to)| members.contains(to))?;
+            Some((key.clone(), to))
+        };
+        let link = |(dir, key): (&RelPath, String)| {
+            let pkg = self.loaded.get(dir);
+            let place = pkg.and_then(|pkg| {
+                self.evaluator.locate(dir, &Op::Pkg, &pkg.declared_pkg(&key), &NoAnswers)
+            });
+            Link { label: label(dir), key, place }
+        };
+        let links = way_around(members, onward).into_iter().map(link).collect();
+        cycle::error(Class::Resolution, "packages", links)
+            .help("move what both need into a package of its own")
     }
 }
 
@@ -355,23 +350,6 @@ fn graph_of(deps: &DepsByDir) -> (DiGraph<(), ()>, Vec<&RelPath>) {
         }
     }
     (graph, nodes)
-}
-
-/// One way around inside a strongly connected set, each step with the key that leads onward.
-fn cycle_in(members: &[&RelPath], deps: &DepsByDir) -> Vec<(RelPath, String)> {
-    let Some(start) = members.iter().min() else { return Vec::new() };
-    let mut way: Vec<(RelPath, String)> = Vec::new();
-    let mut at = (*start).clone();
-    loop {
-        if let Some(first) = way.iter().position(|(dir, _)| *dir == at) {
-            return way.split_off(first);
-        }
-        let onward =
-            deps.get(&at).and_then(|wanted| wanted.iter().find(|(_, to)| members.contains(to)));
-        let Some((key, to)) = onward else { return way };
-        way.push((at, key.clone()));
-        at = to.clone();
-    }
 }
 
 fn assemble(loaded: Loaded, by_dir: BTreeMap<RelPath, PkgKey>, deps: DepsByDir) -> Resolved {

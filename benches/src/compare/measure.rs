@@ -31,17 +31,23 @@ pub(crate) fn run(command: &mut Command, log: &Path) -> Result<Sample, Fault> {
 }
 
 /// Runs `command` once more and samples the memory, in bytes, that it and those of its descendants take that are the same
-/// program: proportional set sizes, added up, of which the largest sum counts. Commands that it runs do not count.
+/// program: proportional set sizes, added up, of which the largest sum counts, with that of its `server` where it has one. Commands that it runs do not count.
 ///
 /// What is sampled is slower than what is not, so this is never the run whose time is told.
-pub(crate) fn peak_memory(command: &mut Command, log: &Path) -> Result<u64, Fault> {
+pub(crate) fn peak_memory(
+    command: &mut Command,
+    server: Option<u32>,
+    log: &Path,
+) -> Result<u64, Fault> {
     let program = PathBuf::from(command.get_program());
     redirect(command, log)?;
     let mut child = command.spawn().at(&program)?;
     let executable = fs::canonicalize(&program).at(&program)?;
+    let server = server.map(|pid| PathBuf::from(format!("/proc/{pid}")));
     let mut peak = 0;
     let status = loop {
-        peak = peak.max(family_memory(child.id(), &executable));
+        let of_server = server.as_deref().and_then(proportional).unwrap_or(0);
+        peak = peak.max(family_memory(child.id(), &executable) + of_server);
         if let Some(status) = child.try_wait().at(&program)? {
             break status;
         }

@@ -103,6 +103,9 @@ fn footing(tools: &[Box<dyn Tool>], findings: &Findings) -> String {
             let _ = writeln!(text, "Touched without change: {ratio:.2} of wake's own no-op.");
         }
     }
+    for (column, tool) in tools.iter().enumerate().skip(NINJA + 1) {
+        let _ = writeln!(text, "{}", beside(tool.name(), column, findings));
+    }
     for (tool, files) in tools.iter().zip(&findings.store_files) {
         if let (Some(files), Some(cold)) = (files, findings.series.get(&(COLD, WAKE))) {
             let actions = cold.ran.unwrap_or(1).max(1) as f64;
@@ -129,6 +132,17 @@ fn ratio(findings: &Findings, row: usize, column: usize, scenario: Scenario) -> 
     let row_of_ninja = if scenario == Scenario::Checkout { NOOP } else { row };
     let ninja = findings.series.get(&(row_of_ninja, NINJA))?;
     Some(paired(findings.series.get(&(row, column))?, ninja))
+}
+
+/// wake's times as parts of those of another tool in the same scenario.
+fn beside(tool: &str, column: usize, findings: &Findings) -> String {
+    let ratio = |(row, scenario): (usize, Scenario)| {
+        let wake = findings.series.get(&(row, WAKE))?;
+        let other = findings.series.get(&(row, column))?;
+        Some(format!("{} {:.3}", scenario.title(), paired(wake, other)))
+    };
+    let ratios: Vec<String> = Scenario::ALL.into_iter().enumerate().filter_map(ratio).collect();
+    format!("wake's time in parts of {tool}'s: {}.", ratios.join("; "))
 }
 
 fn paired(left: &Series, right: &Series) -> f64 {

@@ -121,7 +121,7 @@ impl<'a> Session<'a> {
     fn peak(&self, turn: Turn) -> Result<u64, Fault> {
         self.prepare(turn)?;
         let tool = &*self.tools[turn.column];
-        measure::peak_memory(&mut tool.build(), &tool.place().log())
+        measure::peak_memory(&mut tool.build(), tool.server(), &tool.place().log())
     }
 
     fn check_work(
@@ -153,6 +153,8 @@ impl<'a> Session<'a> {
                 let path = repository.first_file(&checkout, repository.first());
                 let file = File::options().write(true).open(&path).at(&path)?;
                 file.set_times(FileTimes::new().set_modified(SystemTime::now())).at(&path)?;
+                // Files get the time of the last tick, so outputs made at once would look older than this.
+                std::thread::sleep(TICKS);
             }
             Scenario::Leaf => {
                 let edition = Edition { note: 0, text: turn.edit };

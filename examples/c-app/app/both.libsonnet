@@ -4,6 +4,7 @@ function(wake, pkg, config={})
   local profiles = ['debug', 'release'];
   wake.module(
     name='both',
+    pkgFiles=[],
     modules={ [profile]: pkg.modules.app({ profile: profile }) for profile in profiles },
     files=function(wake, module) [
       wake.file('./bin/app-' + profile, from='modules.%s.output.bin' % profile)

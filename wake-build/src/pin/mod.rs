@@ -3,6 +3,7 @@
 mod layout;
 mod own_files;
 mod program;
+mod referred;
 mod root;
 mod text;
 
@@ -30,7 +31,7 @@ use crate::plan::{Plan, Step};
 use crate::schedule::{Kept, Steps};
 use crate::snapshot::{Records, Spool, StepRecord};
 pub(crate) use layout::{Layout, Origin, Placed, PlacedSource};
-pub(crate) use own_files::placed_output;
+pub(crate) use referred::placed_output;
 pub(crate) use root::{MadeRoot, Root, RootOrigin, root_in};
 
 /// What a step that is done left behind.

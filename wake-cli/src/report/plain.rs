@@ -118,16 +118,8 @@ impl<W: Write> Plain<W> {
     }
 
     fn end(&mut self, event: &Event) {
-        let Event::Finished { exit, counts, wall_ms, saved_ms, .. } = event else { return };
         let failed = std::mem::take(&mut self.tally.failed);
-        let ending = Ending {
-            exit: *exit,
-            counts: *counts,
-            wall_ms: *wall_ms,
-            saved_ms: *saved_ms,
-            failed: &failed,
-            errors: self.errors,
-        };
+        let Some(ending) = Ending::of(event, &failed, self.errors) else { return };
         self.held = None;
         let (role, word) = match ending.verdict() {
             Verdict::Finished if self.manner.verbosity == Verbosity::Quiet => return,
@@ -141,7 +133,7 @@ impl<W: Write> Plain<W> {
         };
         let word = self.manner.style.paint(role, word);
         self.stamped(
-            Duration::from_millis(*wall_ms),
+            Duration::from_millis(ending.wall_ms),
             &format!("{word} {}{run}", ending.sentence()),
         );
         if !failed.is_empty() {

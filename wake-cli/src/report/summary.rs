@@ -1,6 +1,6 @@
 //! The last sentence of a build.
 
-use wake_build::event::Counts;
+use wake_build::event::{Counts, Event};
 
 use crate::terminal::escape;
 use crate::terminal::words;
@@ -33,7 +33,13 @@ pub(crate) enum Verdict {
     Interrupted,
 }
 
-impl Ending<'_> {
+impl<'a> Ending<'a> {
+    /// What the last event of a build says; none of another event.
+    pub(crate) fn of(event: &Event, failed: &'a [String], errors: usize) -> Option<Self> {
+        let Event::Finished { exit, counts, wall_ms, saved_ms, .. } = *event else { return None };
+        Some(Ending { exit, counts, wall_ms, saved_ms, failed, errors })
+    }
+
     /// How it ended in one word.
     pub(crate) fn verdict(&self) -> Verdict {
         match self.exit {

@@ -143,19 +143,11 @@ impl<W: Write> Verbs<W> {
     }
 
     fn end(&mut self, event: &Event) {
-        let Event::Finished { exit, counts, wall_ms, saved_ms, .. } = event else { return };
         self.screen.live(Vec::new());
         self.bar = None;
         self.links();
         let failed = std::mem::take(&mut self.tally.failed);
-        let ending = Ending {
-            exit: *exit,
-            counts: *counts,
-            wall_ms: *wall_ms,
-            saved_ms: *saved_ms,
-            failed: &failed,
-            errors: self.errors,
-        };
+        let Some(ending) = Ending::of(event, &failed, self.errors) else { return };
         self.held = None;
         let sentence = ending.sentence();
         match ending.verdict() {

@@ -1,4 +1,4 @@
-//! Bazel with its sandbox and a disk cache; its server stays up between builds, as it does for its users.
+//! Bazel with its sandbox and a disk cache; its server stays up, with its code compiled, also before a cold build.
 
 use std::fmt::Write;
 use std::fs;
@@ -7,9 +7,13 @@ use std::process::Command;
 
 use super::{Tool, by_content};
 use crate::fault::{At, Fault};
+use crate::measure;
 use crate::place::Place;
 use crate::repository::{Package, Repository};
 use crate::scenario::Scenario;
+
+/// A file system in memory.
+const MEMORY: &str = "/dev/shm";
 
 /// Bazel from Debian's `bazel-bootstrap`.
 pub(crate) struct Bazel {
@@ -25,10 +29,21 @@ impl Bazel {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new("bazel");
+        let mut command = Command::new("/usr/bin/bazel");
         command.current_dir(self.place.checkout());
         command.arg(format!("--output_user_root={}", self.store.join("user").display()));
+        command.arg(format!("--output_base={}", self.base().display()));
         command
+    }
+
+    /// What it keeps of the checkout: outputs, its own cache of actions, its server.
+    fn base(&self) -> PathBuf {
+        self.store.join("base")
+    }
+
+    /// The results of actions by their keys, for all checkouts.
+    fn disk_cache(&self) -> PathBuf {
+        self.store.join("disk")
     }
 }
 
@@ -69,7 +84,11 @@ impl Tool for Bazel {
         let mut command = self.command();
         command.args(["build", "--spawn_strategy=linux-sandbox", "--color=no", "--curses=no"]);
         command.arg(format!("--jobs={}", self.jobs));
-        command.arg(format!("--disk_cache={}", self.store.join("disk").display()));
+        command.arg(format!("--disk_cache={}", self.disk_cache().display()));
+        // In memory they cost least, and their removal does not make the file system slow for the tool that comes next.
+        if Path::new(MEMORY).is_dir() {
+            command.arg(format!("--sandbox_base={MEMORY}"));
+        }
         command.arg("//...");
         command
     }
@@ -88,18 +107,25 @@ impl Tool for Bazel {
     }
 
     fn forget(&self) -> Result<(), Fault> {
-        // The server of the old directory keeps files of it open; a new one starts with the next build, warm but empty.
-        self.finish();
-        self.place.throw_away(&self.store)
+        self.forget_checkout()?;
+        self.place.throw_away(&self.disk_cache())
     }
 
     fn forget_checkout(&self) -> Result<(), Fault> {
-        self.finish();
-        self.place.throw_away(&self.store.join("user"))
+        // What is not there any more is not removed, see `Place`.
+        self.place.throw_away(&self.base().join("execroot"))?;
+        let mut clean = self.command();
+        clean.arg("clean");
+        measure::run(&mut clean, &self.place.log()).map(drop)
     }
 
     fn output(&self, package: &Package) -> Option<PathBuf> {
         Some(self.place.checkout().join("bazel-bin").join(package.path()).join("out.txt"))
+    }
+
+    fn server(&self) -> Option<u32> {
+        let text = fs::read_to_string(self.base().join("server/server.pid.txt")).ok()?;
+        text.trim().parse().ok()
     }
 
     fn finish(&self) {

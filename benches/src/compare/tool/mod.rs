@@ -54,6 +54,11 @@ pub(crate) trait Tool {
         None
     }
 
+    /// The process that stays between builds and does its work; none if there is no such thing.
+    fn server(&self) -> Option<u32> {
+        None
+    }
+
     /// Lets go of what runs on between two builds.
     fn finish(&self) {}
 }

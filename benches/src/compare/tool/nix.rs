@@ -58,7 +58,7 @@ impl Tool for Nix {
     }
 
     fn build(&self) -> Command {
-        let mut command = Command::new("nix-build");
+        let mut command = Command::new("/usr/bin/nix-build");
         command.current_dir(self.place.checkout());
         command.args(["--no-out-link", "--max-jobs", &self.jobs.to_string()]);
         command.args(["--option", "sandbox", "true", "--option", "build-users-group", ""]);

@@ -1,16 +1,19 @@
 //! From the engine's errors to ours: whose fault, where, and what to do.
 
+mod frames;
+
+use jrsonnet_evaluator::Error;
 use jrsonnet_evaluator::error::ErrorKind;
-use jrsonnet_evaluator::{Error, Span};
 use wake_model::nearest::nearest;
 
-use super::api;
-use super::env::{Env, Hunt};
-use super::import;
-use super::narrow;
-use super::note::{Nature, Note, Origin};
-use super::promise;
-use super::text::{self, Stretch};
+use self::frames::{Located, frames, located, shorten, shown_call};
+use crate::engine::api;
+use crate::engine::env::{Env, Hunt};
+use crate::engine::import;
+use crate::engine::narrow;
+use crate::engine::note::{Nature, Note, Origin};
+use crate::engine::promise;
+use crate::engine::text;
 use crate::error::{EvalError, Frame, Kind, Limit, Place};
 use crate::outcome::Read;
 
@@ -27,9 +30,6 @@ pub(crate) struct Fault {
     /// Whether this is the end of a hunt.
     pub(crate) found: bool,
 }
-
-/// Calls around an error that are shown.
-const FRAMES: usize = 8;
 
 /// Explains an error of the engine.
 pub(crate) fn explain(env: &Env, error: &Error) -> Fault {
@@ -84,51 +84,6 @@ impl Fault {
 
 /// What the name of a text ends with that stands for part of the file of that name.
 pub(crate) const OVERLAY: &str = "#default";
-
-/// A frame of the engine whose text is known.
-struct Located {
-    file: String,
-    text: String,
-    stretch: Stretch,
-    desc: String,
-}
-
-impl Located {
-    fn of(span: &Span, desc: &str) -> Self {
-        let file = span.0.source_path().to_string();
-        Located {
-            file: file.trim_start_matches("virtual:").trim_end_matches(OVERLAY).to_owned(),
-            text: span.0.code().to_owned(),
-            stretch: Stretch { start: span.1 as usize, end: span.2 as usize },
-            desc: desc.to_owned(),
-        }
-    }
-
-    fn at(&self, stretch: Stretch) -> Place {
-        text::place(&self.file, &self.text, stretch)
-    }
-
-    /// The place of a call is the name that is called, not its arguments.
-    fn place(&self) -> Place {
-        if self.text[self.stretch.start.min(self.text.len())..].starts_with('(') {
-            self.at(narrow::callee(&self.text, self.stretch))
-        } else {
-            self.at(self.stretch)
-        }
-    }
-
-    /// The function that is called here: `wake.pkg`.
-    fn called(&self) -> Option<&str> {
-        self.desc.strip_prefix("function <")?.split_once('>').map(|(name, _)| name)
-    }
-}
-
-fn located(error: &Error) -> Vec<Located> {
-    let frames = error.trace().0.iter();
-    frames
-        .filter_map(|frame| frame.location.as_ref().map(|span| Located::of(span, &frame.desc)))
-        .collect()
-}
 
 fn of_note(env: &Env, note: Note, innermost: Option<&Located>) -> Fault {
     let Note { message, label, hints, nature, spot, origin } = note;
@@ -237,14 +192,6 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&Located>) -> Fault {
     fault
 }
 
-impl Located {
-    /// Syntax errors may point at the end of the text, where no character is.
-    fn place_of_token(&self) -> Place {
-        let Stretch { start, end } = self.stretch;
-        self.at(Stretch { start, end: end.max(start) })
-    }
-}
-
 fn unknown_argument(fault: &mut Fault, name: &str, innermost: Option<&Located>) {
     let Some(frame) = innermost else {
         fault.message = format!("unknown argument `{name}`");
@@ -296,61 +243,4 @@ fn split_suggestion(message: &str) -> (String, Option<String>) {
     let (first, rest) = message.split_once('\n').unwrap_or((message, ""));
     let near = rest.rsplit_once(": ").and_then(|(_, names)| names.split(", ").next());
     (first.to_owned(), near.map(|near| format!("did you mean `{near}`?")))
-}
-
-fn shown_call(name: &str) -> String {
-    let name = name.strip_prefix("wake.").unwrap_or(name);
-    match name.strip_prefix("builtin_") {
-        Some(name) => format!("std.{name}()"),
-        None if name == "anonymous" => "the function".to_owned(),
-        None => format!("{name}()"),
-    }
-}
-
-fn frames(located: &[Located], shown: Option<&Place>) -> Vec<Frame> {
-    let mut frames: Vec<Frame> = Vec::new();
-    for frame in located {
-        let mut place = frame.place();
-        shorten(&mut place);
-        let same = |other: &Place| (&other.file, other.line) == (&place.file, place.line);
-        if shown.is_some_and(same) || frames.iter().any(|frame| same(&frame.place)) {
-            continue;
-        }
-        if frames.len() == FRAMES {
-            break;
-        }
-        frames.push(Frame { desc: describe(frame), place });
-    }
-    frames
-}
-
-fn describe(frame: &Located) -> String {
-    if let Some(name) = frame.called() {
-        return format!("{} is called", shown_call(name));
-    }
-    match frame.desc.split_once(['<', '>']) {
-        Some(("field ", rest)) => format!("field `{}` is read", rest.trim_end_matches("> access")),
-        Some(("element ", rest)) => {
-            format!("element {} is read", rest.trim_end_matches("> access"))
-        }
-        _ if frame.desc == "import" => "imported".to_owned(),
-        _ => frame.desc.clone(),
-    }
-}
-
-/// Characters of a source line that are kept around the place.
-const LINE: usize = 160;
-
-/// Cuts a line that would fill the terminal, so that the place stays in sight.
-fn shorten(place: &mut Place) {
-    let length = place.source_line.chars().count();
-    if length > LINE && place.column as usize <= LINE {
-        place.source_line = place.source_line.chars().take(LINE).collect::<String>() + "…";
-    } else if length > LINE {
-        place.source_line = String::new();
-    }
-    let room = place.source_line.chars().count() + 2;
-    if place.end_column as usize > room && !place.source_line.is_empty() {
-        place.end_column = u32::try_from(room).unwrap_or(u32::MAX).max(place.column + 1);
-    }
 }

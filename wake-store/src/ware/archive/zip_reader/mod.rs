@@ -3,14 +3,18 @@
 //! The central directory says what there is; local headers must agree with it, entries may not overlap, and nothing may
 //! follow the end. So no two readers see two different archives.
 
-use super::{Content, ExtractError, Visit};
+mod content;
+mod entry;
+
+use self::content::{Section, Unpacked};
+use self::entry::Entry;
+use super::{Content, ExtractError, NoContent, Visit};
 use crate::ware::entry_path::EntryPath;
-use crate::ware::node::{Meta, Node, Timestamp};
+use crate::ware::node::Node;
 use crate::ware::policy::Policy;
 use flate2::read::DeflateDecoder;
-use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::os::unix::fs::FileExt;
 
 const END: [u8; 4] = *b"PK\x05\x06";
@@ -58,22 +62,6 @@ struct End {
     entries: u64,
     size: u64,
     start: u64,
-}
-
-struct Entry {
-    name: Vec<u8>,
-    made_by: u8,
-    flags: u16,
-    method: u16,
-    dos_time: u16,
-    dos_date: u16,
-    crc: u32,
-    packed: u64,
-    size: u64,
-    attributes: u32,
-    local_offset: u64,
-    extra: Vec<u8>,
-    place: u64,
 }
 
 impl Zip<'_> {
@@ -207,7 +195,7 @@ impl Zip<'_> {
         let mut meta = entry.meta()?;
         if let Node::Symlink { target } = &mut meta.node {
             *target = content.text(entry.place)?;
-            return visitor.entry(path, meta, &mut super::NoContent);
+            return visitor.entry(path, meta, &mut NoContent);
         }
         visitor.entry(path, meta, &mut content)?;
         let mut rest = [0u8; 8192];
@@ -275,169 +263,8 @@ impl Zip<'_> {
     }
 }
 
-impl Entry {
-    /// Takes the sizes and the place from the zip64 extra field where the fixed fields say so.
-    fn widen(&mut self) -> Result<(), ExtractError> {
-        let mut wide = extra_field(&self.extra, 0x0001).unwrap_or_default();
-        for field in [&mut self.size, &mut self.packed, &mut self.local_offset] {
-            if *field == 0xffff_ffff && wide.len() >= 8 {
-                *field = u64_at(wide, 0);
-                wide = &wide[8..];
-            }
-        }
-        Ok(())
-    }
-
-    fn meta(&self) -> Result<Meta, ExtractError> {
-        /// Hosts of `version made by` that put Unix modes into the attributes: Unix and macOS.
-        const UNIX_HOSTS: [u8; 2] = [3, 19];
-        let named_as_dir = self.name.ends_with(b"/");
-        let mode = (self.attributes >> 16) as u16;
-        let unix = UNIX_HOSTS.contains(&self.made_by) && mode != 0;
-        let file = Node::File { size: self.size };
-        let (node, perms) = match (unix, mode & 0o170_000) {
-            (false, _) if named_as_dir => (Node::Dir, 0o755),
-            (false, _) => (file, 0o644),
-            (true, 0o040_000) => (Node::Dir, mode & 0o7777),
-            (true, 0o120_000) if !named_as_dir => {
-                (Node::Symlink { target: String::new() }, mode & 0o7777)
-            }
-            (true, 0o100_000 | 0) if !named_as_dir => (file, mode & 0o7777),
-            (true, 0) => (Node::Dir, mode & 0o7777),
-            _ => return Err(malformed(self.place, "an entry is neither file, directory nor link")),
-        };
-        if self.size != 0 && node == Node::Dir {
-            return Err(malformed(self.place, "a directory has content"));
-        }
-        let (uid, gid) = self.owner();
-        Ok(Meta { node, perms, uid, gid, mtime: self.mtime(), xattrs: BTreeMap::new() })
-    }
-
-    fn owner(&self) -> (u32, u32) {
-        if let Some(field) = extra_field(&self.extra, 0x7875) {
-            let sized = |field: &[u8]| -> Option<(u32, usize)> {
-                let size = usize::from(*field.first()?);
-                let bytes = field.get(1..1 + size).filter(|_| size <= 4)?;
-                let id = bytes.iter().rev().fold(0u32, |id, byte| id << 8 | u32::from(*byte));
-                Some((id, 1 + size))
-            };
-            let ids = field.get(1..).and_then(|field| {
-                let (uid, used) = sized(field)?;
-                Some((uid, sized(&field[used..])?.0))
-            });
-            if let Some(ids) = ids {
-                return ids;
-            }
-        }
-        match extra_field(&self.extra, 0x7855) {
-            Some(field) if field.len() >= 4 => {
-                (u32::from(u16_at(field, 0)), u32::from(u16_at(field, 2)))
-            }
-            _ => (1000, 1000),
-        }
-    }
-
-    /// The extended timestamp, else the DOS time taken for UTC.
-    fn mtime(&self) -> Timestamp {
-        match extra_field(&self.extra, 0x5455) {
-            Some(field) if field.len() >= 5 && field[0] & 1 != 0 => {
-                Timestamp { seconds: i64::from(u32_at(field, 1) as i32), nanos: 0 }
-            }
-            _ => Timestamp { seconds: dos_seconds(self.dos_date, self.dos_time), nanos: 0 },
-        }
-    }
-}
-
-/// The content of one entry, its length and checksum verified at its end.
-struct Unpacked<'a> {
-    bytes: Box<dyn Read + 'a>,
-    left: u64,
-    crc: flate2::Crc,
-    expected: u32,
-    place: u64,
-}
-
-impl Unpacked<'_> {
-    fn text(&mut self, place: u64) -> Result<String, ExtractError> {
-        let mut text = Vec::new();
-        let mut buffer = [0u8; 4096];
-        loop {
-            let n = self.read(&mut buffer)?;
-            if n == 0 {
-                break;
-            }
-            text.extend_from_slice(&buffer[..n]);
-            if text.len() > 4096 {
-                return Err(malformed(place, "a link's target is too long"));
-            }
-        }
-        String::from_utf8(text)
-            .ok()
-            .filter(|text| !text.is_empty() && !text.contains('\0'))
-            .ok_or_else(|| malformed(place, "a link's target is not text"))
-    }
-}
-
-impl Content for Unpacked<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ExtractError> {
-        let n = loop {
-            match self.bytes.read(buffer) {
-                Ok(n) => break n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(ExtractError::Corrupt { format: "deflate", source }),
-            }
-        };
-        self.crc.update(&buffer[..n]);
-        self.left = self
-            .left
-            .checked_sub(n as u64)
-            .ok_or_else(|| malformed(self.place, "an entry holds more than it says"))?;
-        if n == 0 && (self.left != 0 || self.crc.sum() != self.expected) {
-            return Err(malformed(self.place, "an entry's content does not match its checksum"));
-        }
-        Ok(n)
-    }
-}
-
-struct Section<'a> {
-    file: &'a File,
-    at: u64,
-    left: u64,
-}
-
-impl Read for Section<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        let n = self.file.read_at(&mut buffer[..most], self.at)?;
-        self.at += n as u64;
-        self.left -= n as u64;
-        Ok(n)
-    }
-}
-
 fn malformed(offset: u64, problem: &str) -> ExtractError {
     ExtractError::Malformed { offset, problem: problem.to_owned() }
-}
-
-fn extra_field(mut extra: &[u8], wanted: u16) -> Option<&[u8]> {
-    while extra.len() >= 4 {
-        let (id, size) = (u16_at(extra, 0), usize::from(u16_at(extra, 2)));
-        let field = extra.get(4..4 + size)?;
-        if id == wanted {
-            return Some(field);
-        }
-        extra = &extra[4 + size..];
-    }
-    None
-}
-
-fn dos_seconds(date: u16, time: u16) -> i64 {
-    let (year, month, day) =
-        (1980 + i64::from(date >> 9), i64::from(date >> 5 & 15), i64::from(date & 31));
-    let (hour, minute, second) =
-        (i64::from(time >> 11), i64::from(time >> 5 & 63), i64::from(time & 31) * 2);
-    let days = crate::ware::filters::days_since_1970(year, month.clamp(1, 12), day.max(1));
-    days * 86400 + hour * 3600 + minute * 60 + second
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> u16 {

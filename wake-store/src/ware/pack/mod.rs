@@ -1,22 +1,23 @@
 //! Packs a tree on disk: its id, and if asked the archive that has it.
 
-use super::archive::TarWriter;
-use super::category::Category;
+mod archive;
+mod error;
+
+use self::archive::Archive;
+pub use self::error::PackError;
 use super::disk::{Child, ChildKind, list_dir, meta_of, read_link};
 use super::entry_path::EntryPath;
-use super::filters::{FilterRejection, PackFilters, Passage, Rules};
+use super::filters::{PackFilters, Passage, Rules};
 use super::hash::{Sha384Digest, Sha384Stream};
 use super::id::{PackType, WareId};
 use super::meter::Meter;
 use super::node::{Body, Coverage, Meta, Node, node_hash};
-use super::warehouse::{Upload, Warehouse, WarehouseError};
-use flate2::write::GzEncoder;
-use flate2::{Compression, GzBuilder};
+use super::warehouse::Warehouse;
 use rayon::prelude::*;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use std::cell::RefCell;
-use std::io::{self, BufWriter, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Most directories above a node.
@@ -71,70 +72,6 @@ pub fn pack_metered(
     let ware = WareId::new(packtype, &hash);
     archive.commit(&ware)?;
     Ok(ware)
-}
-
-/// Why a tree cannot be packed.
-#[derive(Debug, thiserror::Error)]
-pub enum PackError {
-    /// This pack type can only be unpacked.
-    #[error("pack type `{packtype}` cannot be packed: expected `tar` or `tree`")]
-    Unsupported {
-        /// The pack type.
-        packtype: PackType,
-    },
-    /// A file, link or directory cannot be read.
-    #[error("`{}` cannot be read: {source}", path.display())]
-    Read {
-        /// Where.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A file changed its size while it was read.
-    #[error("`{}` changed while it was packed", path.display())]
-    Changed {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A socket, which no archive can hold.
-    #[error("`{}` is a socket, which no ware can hold", path.display())]
-    Socket {
-        /// The socket.
-        path: PathBuf,
-    },
-    /// The tree is too deep.
-    #[error("`{}` lies below more than {MAX_DEPTH} directories", path.display())]
-    Depth {
-        /// The node.
-        path: PathBuf,
-    },
-    /// The filter drops the root itself.
-    #[error("`{}` is a device, which the filter drops", path.display())]
-    Dropped {
-        /// The root.
-        path: PathBuf,
-    },
-    /// A filter refuses a node.
-    #[error(transparent)]
-    Filter(#[from] FilterRejection),
-    /// The warehouse does not take the ware.
-    #[error(transparent)]
-    Warehouse(#[from] WarehouseError),
-}
-
-impl PackError {
-    /// The published category.
-    pub fn category(&self) -> Category {
-        match self {
-            PackError::Unsupported { .. } => Category::Usage,
-            PackError::Read { .. } | PackError::Changed { .. } => Category::InoperablePath,
-            PackError::Socket { .. } | PackError::Depth { .. } | PackError::Dropped { .. } => {
-                Category::PackInvalid
-            }
-            PackError::Filter(_) => Category::FilterRejection,
-            PackError::Warehouse(error) => error.category(),
-        }
-    }
 }
 
 struct Packer<'a> {
@@ -357,44 +294,4 @@ fn hash_file(
         }
         Ok(stream.finish())
     })
-}
-
-/// A gzipped tar archive on its way into a warehouse.
-struct Archive {
-    tar: TarWriter<GzEncoder<BufWriter<Upload>>>,
-    address: String,
-}
-
-impl Archive {
-    fn begin(target: &Warehouse) -> Result<Self, PackError> {
-        let upload = BufWriter::with_capacity(1 << 16, Upload::begin(target)?);
-        // A header without name, time and operating system: the same tree gives the same bytes.
-        let gzip =
-            GzBuilder::new().mtime(0).operating_system(255).write(upload, Compression::default());
-        Ok(Self { tar: TarWriter::new(gzip), address: target.to_string() })
-    }
-
-    fn entry(&mut self, path: &EntryPath, meta: &Meta) -> Result<(), PackError> {
-        self.tar.entry(path, meta).map_err(|error| unwritable(&self.address, &error))
-    }
-
-    fn content(&mut self, bytes: &[u8]) -> Result<(), PackError> {
-        self.tar.content(bytes).map_err(|error| unwritable(&self.address, &error))
-    }
-
-    fn commit(self, ware: &WareId) -> Result<(), PackError> {
-        let Archive { tar, address } = self;
-        let mut buffered = tar
-            .finish()
-            .and_then(GzEncoder::finish)
-            .map_err(|error| unwritable(&address, &error))?;
-        buffered.flush().map_err(|error| unwritable(&address, &error))?;
-        let upload = buffered.into_inner().map_err(|error| unwritable(&address, error.error()))?;
-        Ok(upload.commit(ware)?)
-    }
-}
-
-fn unwritable(address: &str, error: &io::Error) -> PackError {
-    let (address, problem) = (address.to_owned(), error.to_string());
-    PackError::Warehouse(WarehouseError::Unwritable { address, problem })
 }

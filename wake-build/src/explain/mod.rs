@@ -1,0 +1,230 @@
+//! Explaining without running: what would run, why, and how the modules hang together.
+//!
+//! | file | does |
+//! |---|---|
+//! | `view` | a plan that is looked at, with what is remembered of its steps |
+//! | `why` | why a step ran, or would |
+
+mod view;
+mod why;
+
+use petgraph::graph::NodeIndex;
+use serde::Serialize;
+use serde_json::Value;
+use wake_eval::{NoAnswers, Op};
+use wake_model::RelPath;
+
+pub(crate) use self::view::View;
+pub use self::why::{Why, WhyChange};
+use crate::diagnostic::Failure;
+use crate::execute::store_failure;
+use crate::session::{Checkout, Pins, Session};
+use crate::snapshot::Snapshot;
+use crate::target::label;
+
+/// One step of a plan that was not carried out.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedStep {
+    /// Its number in the plan.
+    pub id: usize,
+    /// How it is called.
+    pub label: String,
+    /// What would become of it.
+    pub state: PlannedState,
+    /// Why.
+    pub reason: String,
+    /// The key of the action cache, where that is known.
+    pub key: Option<String>,
+    /// The steps it needs.
+    pub needs: Vec<usize>,
+    /// Milliseconds that it took last time.
+    pub usual_ms: Option<u64>,
+}
+
+/// What would become of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlannedState {
+    /// Its result is known.
+    Hit,
+    /// It would run.
+    Run,
+    /// Something that it needs would run: if that yields what it did before, this is a hit.
+    Unknown,
+}
+
+/// The modules that targets reach.
+#[derive(Clone, Debug, Serialize)]
+pub struct Graph {
+    /// The modules.
+    pub nodes: Vec<GraphNode>,
+    /// Who needs whom.
+    pub edges: Vec<GraphEdge>,
+}
+
+/// A module in a graph.
+#[derive(Clone, Debug, Serialize)]
+pub struct GraphNode {
+    /// Its number.
+    pub id: usize,
+    /// How it is called.
+    pub label: String,
+    /// Whether a target names it.
+    pub requested: bool,
+}
+
+/// One need.
+#[derive(Clone, Debug, Serialize)]
+pub struct GraphEdge {
+    /// Who needs.
+    pub from: usize,
+    /// Who is needed.
+    pub to: usize,
+    /// Under which key.
+    pub key: String,
+}
+
+/// A package as `wake ls` lists it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Listed {
+    /// How it is called.
+    pub label: String,
+    /// `namespace/name`, or the name alone.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its modules.
+    pub modules: Vec<String>,
+}
+
+/// A value with what `std.trace` said on the way.
+#[derive(Clone, Debug)]
+pub struct EvalResult {
+    /// The value.
+    pub value: Value,
+    /// The lines.
+    pub trace: Vec<String>,
+}
+
+impl Session {
+    /// What a build of `targets` would do.
+    pub fn plan(
+        &self,
+        targets: &[String],
+        config: Option<&Value>,
+    ) -> Result<Vec<PlannedStep>, Failure> {
+        self.with_plan(targets, config, |view| {
+            let mut steps = Vec::new();
+            for &node in &view.planned.plan.order {
+                steps.push(view.planned_step(node)?);
+            }
+            Ok(steps)
+        })
+    }
+
+    /// Why each module that `targets` name ran last time, or would run now.
+    pub fn why(&self, targets: &[String], config: Option<&Value>) -> Result<Vec<Why>, Failure> {
+        self.with_plan(targets, config, |view| {
+            for &node in &view.planned.plan.order {
+                view.planned_step(node)?;
+            }
+            let graph = &view.planned.plan.graph;
+            let requested = graph.node_indices().filter(|&node| graph[node].requested);
+            requested.map(|node| view.why(node)).collect()
+        })
+    }
+
+    /// The modules that `targets` reach, and who needs whom.
+    pub fn graph(&self, targets: &[String], config: Option<&Value>) -> Result<Graph, Failure> {
+        self.with_plan(targets, config, |view| {
+            use petgraph::visit::EdgeRef;
+            let graph = &view.planned.plan.graph;
+            let node = |at: NodeIndex| GraphNode {
+                id: at.index(),
+                label: graph[at].label.clone(),
+                requested: graph[at].requested,
+            };
+            let edge = |edge: petgraph::graph::EdgeReference<'_, String>| GraphEdge {
+                from: edge.source().index(),
+                to: edge.target().index(),
+                key: edge.weight().clone(),
+            };
+            let nodes = graph.node_indices().map(node).collect();
+            Ok(Graph { nodes, edges: graph.edge_references().map(edge).collect() })
+        })
+    }
+
+    /// The packages that `targets` name, loaded but not planned.
+    pub fn ls(&self, targets: &[String]) -> Result<Vec<Listed>, Failure> {
+        let snapshot = Snapshot::newest(&self.state_dir());
+        let checkout = self.look(snapshot.as_ref());
+        let evaluator = checkout.evaluator();
+        let found = crate::target::find(&self.workspace, targets)?;
+        let dirs: Vec<RelPath> = found.targets.into_iter().map(|target| target.pkg).collect();
+        let mut result =
+            self.threads.install(|| crate::load::load(&self.workspace, &evaluator, &dirs));
+        let errors = result.errors();
+        if !errors.is_empty() {
+            return Err(Failure { diagnostics: errors });
+        }
+        let listed = dirs.iter().filter_map(|dir| result.loaded.get(dir)).map(|pkg| {
+            let info = &pkg.decl.info;
+            let name = match &info.namespace {
+                Some(namespace) => format!("{namespace}/{}", info.name),
+                None => info.name.to_string(),
+            };
+            Listed {
+                label: label(&pkg.dir),
+                name,
+                version: info.version.to_string(),
+                modules: pkg.decl.modules.keys().cloned().collect(),
+            }
+        });
+        let listed = listed.collect();
+        self.keep_evaluations(&checkout)?;
+        Ok(listed)
+    }
+
+    /// Evaluates an expression as it would be in the package around the person.
+    pub fn eval(&self, code: &str, file_label: &str) -> Result<EvalResult, Failure> {
+        let snapshot = Snapshot::newest(&self.state_dir());
+        let checkout = self.look(snapshot.as_ref());
+        let pkg = self.workspace.nearest_pkg(&self.workspace.here).unwrap_or_default();
+        let op = Op::Expr { code: code.to_owned(), label: file_label.to_owned() };
+        let evaluated = checkout.evaluator().evaluate(&pkg, op, &NoAnswers)?;
+        let value = serde_json::from_str(evaluated.value.get()).unwrap_or_default();
+        Ok(EvalResult { value, trace: evaluated.trace })
+    }
+
+    /// Plans `targets`, and looks at that.
+    pub(crate) fn with_plan<T>(
+        &self,
+        targets: &[String],
+        config: Option<&Value>,
+        look: impl FnOnce(&View) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let snapshot = Snapshot::newest(&self.state_dir());
+        let checkout = self.look(snapshot.as_ref());
+        let evaluator = checkout.evaluator();
+        let planned = checkout.plan(&evaluator, targets, config, false)?;
+        let pins = Pins::for_plan(&planned.plan);
+        let host = || self.host();
+        let pinner = pins.pinner(&planned, &evaluator, self, &host);
+        let view = View {
+            checkout: &checkout,
+            evaluator: &evaluator,
+            planned: &planned,
+            pins: &pins,
+            pinner: &pinner,
+        };
+        let result = look(&view)?;
+        self.keep_evaluations(&checkout)?;
+        Ok(result)
+    }
+
+    fn keep_evaluations(&self, checkout: &Checkout) -> Result<(), Failure> {
+        // Digests that could not be kept are computed again next time.
+        let _ = checkout.files.save(&self.files_file());
+        self.store.flush_memo().map_err(|error| store_failure(&error).into())
+    }
+}

@@ -1,0 +1,216 @@
+//! Placing what a module refers to: files of its own, of other packages, outputs of other modules.
+
+use std::collections::BTreeMap;
+use std::sync::{OnceLock, PoisonError};
+
+use serde_json::Value;
+use wake_model::{InputNode, Manifest, Node, RelPath, TreeDigest};
+
+use super::{Done, Layout, Origin, Placed, PlacedSource, Site};
+use crate::diagnostic::{Class, Diagnostic};
+use crate::files::Seen;
+use crate::instance::PkgInstance;
+use crate::view::{Place, Special, special};
+
+/// From so many files on, a directory of another package is put into the store and mounted whole.
+const WHOLE_FROM: usize = 16;
+
+impl Site<'_> {
+    /// Everything that a value refers to anywhere inside.
+    pub(super) fn bring_referred(
+        &self,
+        value: &Value,
+        layout: &mut Layout,
+    ) -> Result<(), Box<Diagnostic>> {
+        match special(value) {
+            Some(Special::File { path, .. }) => return self.bring(path, value, false, layout),
+            Some(Special::Pkg { path }) => return self.bring(path, value, true, layout),
+            Some(Special::Module) => {
+                if let Some(path) = value.get("path").and_then(Value::as_str) {
+                    return self.bring(path, value, true, layout);
+                }
+            }
+            None => {}
+        }
+        match value {
+            Value::Array(items) => {
+                items.iter().try_for_each(|item| self.bring_referred(item, layout))
+            }
+            Value::Object(fields) => {
+                fields.values().try_for_each(|field| self.bring_referred(field, layout))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What lies at `path`, put there. `must`: it is an error if nothing of one's own lies there.
+    pub(super) fn bring(
+        &self,
+        path: &str,
+        value: &Value,
+        must: bool,
+        layout: &mut Layout,
+    ) -> Result<(), Box<Diagnostic>> {
+        match Place::parse(path) {
+            Some(Place::Own(own)) => self.bring_own(&own, path, value, must, layout),
+            Some(Place::Pkg(key, below)) => {
+                let Some(owner) = self.pinner.instances.get(&key) else {
+                    return Err(self.error(format!("no package `{key}` in this build"), value));
+                };
+                self.bring_of_pkg(owner, &below, path, value, layout)
+            }
+            Some(Place::Module(id, below)) => {
+                self.bring_of_module(&id, &below, path, value, layout)
+            }
+            None => Err(self.error(format!("`{path}` is not a path inside the package"), value)),
+        }
+    }
+
+    fn bring_own(
+        &self,
+        own: &RelPath,
+        path: &str,
+        value: &Value,
+        must: bool,
+        layout: &mut Layout,
+    ) -> Result<(), Box<Diagnostic>> {
+        let mut found = layout.covering(own).is_some();
+        let named: Vec<_> =
+            self.pkg.files.iter().filter(|(file, _)| file.starts_with(own)).collect();
+        for (file, seen) in named {
+            found = true;
+            self.place_seen(self.pkg, file, file.clone(), seen, layout)?;
+        }
+        if must && !found {
+            let message = format!(
+                "`{path}` is not among the files of {}",
+                crate::target::label(&self.pkg.dir)
+            );
+            return Err(self.error(message, value));
+        }
+        Ok(())
+    }
+
+    fn bring_of_pkg(
+        &self,
+        owner: &PkgInstance,
+        below: &RelPath,
+        path: &str,
+        value: &Value,
+        layout: &mut Layout,
+    ) -> Result<(), Box<Diagnostic>> {
+        let base = RelPath::parse(&format!(".wake/pkgs/{}", owner.key)).unwrap_or_default();
+        let chosen: Vec<_> =
+            owner.files.iter().filter(|(file, _)| file.starts_with(below)).collect();
+        if chosen.is_empty() {
+            let message =
+                format!("`{path}`: {} names no such file", crate::target::label(&owner.dir));
+            return Err(self.error(message, value));
+        }
+        if chosen.len() < WHOLE_FROM {
+            for (file, seen) in chosen {
+                self.place_seen(owner, file, base.join(file), seen, layout)?;
+            }
+            return Ok(());
+        }
+        let tree = self.pkg_tree(owner, below, &chosen)?;
+        let of = chosen.iter().map(|(file, _)| owner.dir.join(file)).collect();
+        let placed = Placed {
+            node: InputNode::Tree(tree),
+            source: PlacedSource::Store(tree, RelPath::root(), Origin::Files(of)),
+        };
+        self.put(base.join(below), placed, layout)
+    }
+
+    /// The tree of the files of `owner` below a path, put into the store where it is not there yet.
+    pub(super) fn pkg_tree(
+        &self,
+        owner: &PkgInstance,
+        below: &RelPath,
+        files: &[&(RelPath, Seen)],
+    ) -> Result<TreeDigest, Box<Diagnostic>> {
+        let slot = (owner.key.to_string(), below.clone());
+        let mut trees = self.pinner.pkg_trees.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tree) = trees.get(&slot) {
+            return Ok(*tree);
+        }
+        let failed = |error: String| Box::new(Diagnostic::error(Class::Environment, error));
+        let mut nodes = BTreeMap::new();
+        for (path, seen) in files {
+            let Some(at) = path.strip(below) else { continue };
+            let node = match seen {
+                Seen::File { blob, size, executable } => {
+                    Node::File { blob: *blob, size: *size, executable: *executable }
+                }
+                Seen::Link(target) => Node::Link { target: target.clone() },
+                Seen::Absent | Seen::Dir | Seen::Other => continue,
+            };
+            nodes.insert(at, node);
+        }
+        let manifest = Manifest::new(nodes.clone()).map_err(|e| failed(e.to_string()))?;
+        let digest = manifest.digest();
+        let store = self.pinner.store;
+        if store.tree(&digest).map_err(|e| failed(e.to_string()))?.hit().is_none() {
+            let mut builder = store.build_tree().map_err(|e| failed(e.to_string()))?;
+            for (at, node) in &nodes {
+                let host = self.pinner.evaluator.files.absolute(&owner.dir.join(below).join(at));
+                let added = match node {
+                    Node::File { blob, executable, .. } => {
+                        builder.add_file(at, &host, blob, *executable)
+                    }
+                    Node::Link { target } => builder.add_link(at, target),
+                    Node::Dir => builder.add_dir(at),
+                };
+                added.map_err(|e| failed(e.to_string()))?;
+            }
+            builder.finish().map_err(|e| failed(e.to_string()))?;
+        }
+        trees.insert(slot, digest);
+        Ok(digest)
+    }
+
+    fn bring_of_module(
+        &self,
+        id: &str,
+        below: &RelPath,
+        path: &str,
+        value: &Value,
+        layout: &mut Layout,
+    ) -> Result<(), Box<Diagnostic>> {
+        let node = self.pinner.plan.by_id.get(id).copied().unwrap_or_default();
+        let known = self.pinner.plan.by_id.contains_key(id);
+        let Some(done) =
+            self.pinner.done.get(node.index()).filter(|_| known).and_then(OnceLock::get)
+        else {
+            let message =
+                format!("`{path}` belongs to a module that is not among this one's `modules`");
+            return Err(self.error(message, value));
+        };
+        let base = RelPath::parse(&format!(".wake/modules/{id}")).unwrap_or_default();
+        let Some(placed) = placed_output(done, node.index(), below) else {
+            return Err(
+                self.error(format!("`{path}` is not among the outputs of its module"), value)
+            );
+        };
+        self.put(base.join(below), placed, layout)
+    }
+}
+
+/// What the step of number `step` left at a path of its outputs; none if it left nothing there.
+pub(crate) fn placed_output(done: &Done, step: usize, below: &RelPath) -> Option<Placed> {
+    let source = || PlacedSource::Store(done.tree, below.clone(), Origin::Step(step));
+    Some(match done.manifest.get(below) {
+        Some(Node::File { blob, executable, .. }) => Placed {
+            node: InputNode::File { blob: *blob, executable: *executable },
+            source: source(),
+        },
+        Some(Node::Link { target }) => {
+            Placed { node: InputNode::Link { target: target.clone() }, source: source() }
+        }
+        Some(Node::Dir) => Placed { node: InputNode::Dir, source: source() },
+        None => {
+            let part = done.manifest.subtree(below)?;
+            Placed { node: InputNode::Tree(part.digest()), source: source() }
+        }
+    })
+}

@@ -1,0 +1,163 @@
+//! Planning: the graph of configured modules that the targets reach.
+//!
+//! | file | does |
+//! |---|---|
+//! | `wanted` | names configured modules |
+//! | `search` | applies the functions of all that the targets reach |
+//! | `answers` | what these functions are told about other modules |
+//! | `order` | dependencies first; cycles |
+//! | `promises` | applies again what had to wait for others |
+
+mod answers;
+mod order;
+mod promises;
+mod search;
+mod wanted;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock};
+
+use petgraph::graph::{DiGraph, NodeIndex};
+use serde_json::Value;
+use wake_eval::{Op, Read};
+use wake_model::{PkgKey, json};
+
+use self::answers::Ready;
+use self::order::order;
+use self::promises::keep_promises;
+use self::search::{Finished, Found, search};
+pub(crate) use self::wanted::Wanted;
+use crate::diagnostic::Failure;
+use crate::evaluate::Evaluator;
+use crate::instance::Instances;
+use crate::module::{ModuleDecl, ModuleInstance};
+use crate::target::module_label;
+
+/// A module with its configuration: one step of a build.
+#[derive(Debug)]
+pub(crate) struct Step {
+    /// Its package.
+    pub pkg: PkgKey,
+    /// What its functions said.
+    pub decl: ModuleDecl,
+    /// Its inputs, files and exec, every promise kept.
+    pub instance: ModuleInstance,
+    /// What functions of other modules see, as JSON text.
+    pub seen: Arc<str>,
+    /// How it is called: `//web:bundle`, with a short digest of its configuration unless that is the default.
+    pub label: String,
+    /// Whether a target names it.
+    pub requested: bool,
+    /// What its evaluation read.
+    pub reads: Vec<Read>,
+    /// What its evaluation traced.
+    pub trace: Vec<String>,
+    /// The application that made it, for finding places.
+    pub op: Op,
+}
+
+/// The graph of steps: an edge leads from a step to one that it needs.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// The steps and, on each edge, the key that the dependent knows the other under.
+    pub graph: DiGraph<Step, String>,
+    /// The steps, dependencies first.
+    pub order: Vec<NodeIndex>,
+    /// The step of each module by its name in paths.
+    pub by_id: BTreeMap<String, NodeIndex>,
+    answers: HashMap<String, NodeIndex>,
+}
+
+/// Plans everything that `targets` reach.
+pub(crate) fn plan(
+    instances: &Instances,
+    targets: Vec<Wanted>,
+    evaluator: &Evaluator,
+) -> Result<Plan, Failure> {
+    let requested: BTreeSet<String> = targets.iter().map(Wanted::identity).collect();
+    let found = search(instances, targets, evaluator)?;
+    assemble(instances, found, &requested, evaluator)
+}
+
+impl Plan {
+    /// The steps that a step needs, by number, each once.
+    pub(crate) fn needs(&self, node: NodeIndex) -> Vec<usize> {
+        let mut needs: Vec<usize> = self.graph.neighbors(node).map(NodeIndex::index).collect();
+        needs.sort_unstable();
+        needs.dedup();
+        needs
+    }
+
+    /// Where `step` built `value`; none where that cannot be found out.
+    pub(crate) fn locate(
+        &self,
+        node: NodeIndex,
+        value: &Value,
+        instances: &Instances,
+        evaluator: &Evaluator,
+    ) -> Option<crate::diagnostic::Place> {
+        let step = &self.graph[node];
+        let texts: Vec<OnceLock<Arc<str>>> = self
+            .graph
+            .node_indices()
+            .map(|node| OnceLock::from(self.graph[node].seen.clone()))
+            .collect();
+        let ready = Ready { index: &self.answers, texts: &texts };
+        let answers = evaluator.answers(instances, &ready);
+        let dir = &instances.get(&step.pkg)?.dir;
+        evaluator.locate(dir, &step.op, value, &answers)
+    }
+}
+
+/// Makes the graph. A module that was asked for by its default and by the same configuration in full
+/// is one step, called by the shorter name.
+fn assemble(
+    instances: &Instances,
+    found: BTreeMap<String, Found>,
+    requested: &BTreeSet<String>,
+    evaluator: &Evaluator,
+) -> Result<Plan, Failure> {
+    let mut graph: DiGraph<Found, String> = DiGraph::with_capacity(found.len(), found.len() * 2);
+    let mut answers: HashMap<String, NodeIndex> = HashMap::with_capacity(found.len());
+    let mut by_id: BTreeMap<String, NodeIndex> = BTreeMap::new();
+    let mut named: BTreeSet<NodeIndex> = BTreeSet::new();
+    // In this order a module without a configuration comes before the same one with a configuration.
+    for (identity, module) in found {
+        let node = *by_id.entry(module.decl.id.clone()).or_insert_with(|| graph.add_node(module));
+        if requested.contains(&identity) {
+            named.insert(node);
+        }
+        answers.insert(identity, node);
+    }
+    let mut edges = Vec::new();
+    for from in graph.node_indices() {
+        for (key, id) in &graph[from].decl.modules {
+            let to =
+                Wanted::of_text(id).and_then(|wanted| answers.get(&wanted.identity()).copied());
+            edges.extend(to.map(|to| (from, to, key.clone())));
+        }
+    }
+    for (from, to, key) in edges {
+        graph.add_edge(from, to, key);
+    }
+    let order = order(&graph, instances, evaluator)?;
+    keep_promises(&mut graph, &order, instances, &answers, evaluator)?;
+    let graph = graph.filter_map_owned(
+        |node, module| step(module, instances, named.contains(&node)),
+        |_, key| Some(key),
+    );
+    Ok(Plan { graph, order, by_id, answers })
+}
+
+fn step(module: Found, instances: &Instances, requested: bool) -> Option<Step> {
+    let Found { wanted, op, decl, finished, reads, trace } = module;
+    let Finished { instance, seen } = finished?;
+    let dir = instances.get(&wanted.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
+    let mut label = module_label(&dir, &wanted.module);
+    let plain =
+        wanted.config.is_none() || wanted.config == Some(Value::Object(serde_json::Map::new()));
+    if !plain {
+        label.push_str(&format!("@{}", json::digest(&decl.config).0.short(8)));
+    }
+    Some(Step { pkg: wanted.pkg, decl, instance, seen, label, requested, reads, trace, op })
+}

@@ -1,0 +1,80 @@
+//! Modules that compute with values of others: their functions are applied again when these are complete.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use petgraph::graph::{DiGraph, NodeIndex};
+use rayon::prelude::*;
+
+use super::answers::Ready;
+use super::order::levels;
+use super::search::{Finished, Found, find_module};
+use crate::diagnostic::{Class, Diagnostic, Failure};
+use crate::evaluate::{Evaluator, Remembered};
+use crate::instance::Instances;
+use crate::module::ModuleDecl;
+use crate::target::module_label;
+
+/// Applies again the functions of those modules that compute with values of others which were not
+/// complete when they were applied first, these others first.
+pub(super) fn keep_promises(
+    graph: &mut DiGraph<Found, String>,
+    order: &[NodeIndex],
+    instances: &Instances,
+    index: &HashMap<String, NodeIndex>,
+    evaluator: &Evaluator,
+) -> Result<(), Failure> {
+    let complete = |module: &Found| match &module.finished {
+        Some(finished) => OnceLock::from(finished.seen.clone()),
+        None => OnceLock::new(),
+    };
+    let texts: Vec<OnceLock<Arc<str>>> = graph.node_weights().map(complete).collect();
+    for level in levels(graph, order) {
+        let ready = Ready { index, texts: &texts };
+        let finished: Vec<(NodeIndex, Result<_, Box<Diagnostic>>)> = level
+            .par_iter()
+            .filter(|&&node| graph[node].finished.is_none())
+            .map(|&node| (node, finish(&graph[node], instances, &ready, evaluator)))
+            .collect();
+        let mut errors = Vec::new();
+        for (node, finished) in finished {
+            match finished {
+                Ok((finished, Remembered { reads, trace, .. })) => {
+                    // The text of a module is set once.
+                    let _ = texts[node.index()].set(finished.seen.clone());
+                    let module = &mut graph[node];
+                    (module.reads, module.trace) = (reads, trace);
+                    module.finished = Some(finished);
+                }
+                Err(diagnostic) => errors.push(*diagnostic),
+            }
+        }
+        if !errors.is_empty() {
+            return Err(Failure { diagnostics: errors });
+        }
+    }
+    Ok(())
+}
+
+fn finish(
+    module: &Found,
+    instances: &Instances,
+    ready: &Ready,
+    evaluator: &Evaluator,
+) -> Result<(Finished, Remembered), Box<Diagnostic>> {
+    let (pkg, _) = find_module(instances, &module.wanted)?;
+    let answers = evaluator.answers(instances, ready);
+    let result = evaluator.evaluate(&pkg.dir, module.op.clone(), &answers)?;
+    let unfinished = || {
+        let label = module_label(&pkg.dir, &module.wanted.module);
+        Box::new(Diagnostic::error(
+            Class::Internal,
+            format!("{label}: still waits for modules that are done"),
+        ))
+    };
+    let (_, instance) = ModuleDecl::parse(&result.value, &module.wanted.pkg, &module.wanted.module)
+        .map_err(|_| unfinished())?;
+    let instance = instance.ok_or_else(unfinished)?;
+    let seen = instance.outside(module.decl.pkg_files_owner(&module.wanted.pkg), instances);
+    Ok((Finished { instance, seen }, result))
+}

@@ -1,0 +1,204 @@
+//! The search for modules: from those of the targets to all that they need.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use rayon::Scope;
+use wake_eval::{Op, Read};
+use wake_model::{RelPath, json};
+
+use super::Wanted;
+use super::answers::{NothingYet, SoFar};
+use crate::diagnostic::{Class, Diagnostic, Failure};
+use crate::evaluate::{Evaluator, Remembered};
+use crate::instance::{Instances, PkgInstance};
+use crate::module::{ModuleDecl, ModuleInstance};
+use crate::target::module_label;
+
+/// More configured modules than this are taken for a recursion without end.
+const MOST_STEPS: usize = 1_000_000;
+/// A chain of modules longer than this is taken for a recursion without end.
+const LONGEST_CHAIN: usize = 10_000;
+
+/// Stands for all modules that are too many, where the others have their identities.
+const ENDLESS: &str = "~";
+
+/// Applies the functions of all modules that `targets` reach once, as far as they get.
+pub(super) fn search(
+    instances: &Instances,
+    targets: Vec<Wanted>,
+    evaluator: &Evaluator,
+) -> Result<BTreeMap<String, Found>, Failure> {
+    let planner =
+        Planner { instances, evaluator, state: Mutex::default(), seen: RwLock::default() };
+    // Modules mostly need modules of the packages below: from the bottom up, these are already there.
+    for targets in by_depth(instances, targets) {
+        rayon::scope(|scope| {
+            for wanted in targets {
+                // The first module of a chain is not yet too many.
+                let _ = planner.ask(wanted, 0, scope);
+            }
+        });
+        evaluator.put_away();
+    }
+    let State { found, failed, .. } =
+        planner.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if !failed.is_empty() {
+        return Err(Failure { diagnostics: failed.into_values().collect() });
+    }
+    Ok(found)
+}
+
+fn by_depth(instances: &Instances, targets: Vec<Wanted>) -> Vec<Vec<Wanted>> {
+    let mut levels: BTreeMap<usize, Vec<Wanted>> = BTreeMap::new();
+    for wanted in targets {
+        let depth = instances.get(&wanted.pkg).map_or(0, |pkg| pkg.depth);
+        levels.entry(depth).or_default().push(wanted);
+    }
+    levels.into_values().collect()
+}
+
+struct Planner<'a> {
+    instances: &'a Instances,
+    evaluator: &'a Evaluator<'a>,
+    state: Mutex<State>,
+    /// What others see of the modules that are complete, by identity.
+    seen: RwLock<HashMap<String, Arc<str>>>,
+}
+
+#[derive(Default)]
+struct State {
+    asked: BTreeSet<String>,
+    found: BTreeMap<String, Found>,
+    failed: BTreeMap<String, Diagnostic>,
+}
+
+/// A module whose functions have been applied once.
+pub(super) struct Found {
+    pub(super) wanted: Wanted,
+    pub(super) op: Op,
+    pub(super) decl: ModuleDecl,
+    pub(super) finished: Option<Finished>,
+    pub(super) reads: Vec<Read>,
+    pub(super) trace: Vec<String>,
+}
+
+/// A module with every promise kept.
+pub(super) struct Finished {
+    pub(super) instance: ModuleInstance,
+    /// What functions of other modules see.
+    pub(super) seen: Arc<str>,
+}
+
+impl Planner<'_> {
+    /// Asks for a module, unless that has been done; false if there are too many of them by now.
+    fn ask<'s>(&'s self, wanted: Wanted, depth: usize, scope: &Scope<'s>) -> bool {
+        let identity = wanted.identity();
+        {
+            let mut state = self.state();
+            if state.failed.contains_key(ENDLESS) || !state.asked.insert(identity.clone()) {
+                return true;
+            }
+            if depth > LONGEST_CHAIN || state.asked.len() > MOST_STEPS {
+                return false;
+            }
+        }
+        scope.spawn(move |scope| match self.apply(wanted) {
+            Ok(found) => {
+                let needs: Vec<_> = found
+                    .decl
+                    .modules
+                    .iter()
+                    .filter_map(|(key, id)| Some((key.clone(), Wanted::of_text(id)?)))
+                    .collect();
+                if let Some(finished) = &found.finished {
+                    let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+                    seen.insert(identity.clone(), finished.seen.clone());
+                }
+                self.state().found.insert(identity.clone(), found);
+                for (key, wanted) in needs {
+                    if !self.ask(wanted, depth + 1, scope) {
+                        self.stop_endless(&identity, &key);
+                    }
+                }
+            }
+            Err(diagnostic) => {
+                self.state().failed.insert(identity, *diagnostic);
+            }
+        });
+        true
+    }
+
+    /// Ends the search at the module that would need one too many under `key`.
+    fn stop_endless(&self, identity: &str, key: &str) {
+        let Some(found) = self.state().found.remove(identity) else { return };
+        let (label, place) = match self.instances.get(&found.wanted.pkg) {
+            Some(pkg) => {
+                let answers = self.evaluator.answers(self.instances, &NothingYet);
+                let id = found.decl.needed(key);
+                let place =
+                    id.and_then(|id| self.evaluator.locate(&pkg.dir, &found.op, &id, &answers));
+                (module_label(&pkg.dir, &found.wanted.module), place)
+            }
+            None => (found.wanted.module, None),
+        };
+        let message = format!("module {label} leads to modules without end");
+        let diagnostic = Diagnostic::error(Class::Evaluation, message)
+            .at(place)
+            .help("a module must not need itself with an ever different config");
+        self.state().failed.insert(ENDLESS.to_owned(), diagnostic);
+    }
+
+    fn apply(&self, wanted: Wanted) -> Result<Found, Box<Diagnostic>> {
+        let (pkg, file) = find_module(self.instances, &wanted)?;
+        let op = Op::Module {
+            file: file.clone(),
+            name: wanted.module.clone(),
+            pkg: pkg.own.clone(),
+            config: wanted.config.as_ref().map(json::text),
+        };
+        let so_far = SoFar { seen: &self.seen };
+        let answers = self.evaluator.answers(self.instances, &so_far);
+        let result = self.evaluator.evaluate(&pkg.dir, op.clone(), &answers)?;
+        let (decl, instance) = ModuleDecl::parse(&result.value, &wanted.pkg, &wanted.module)
+            .map_err(|e| {
+                let label = module_label(&pkg.dir, &wanted.module);
+                Diagnostic::error(Class::Internal, format!("{label}: {e}"))
+            })?;
+        let finished = instance.map(|instance| {
+            let seen = instance.outside(decl.pkg_files_owner(&wanted.pkg), self.instances);
+            Finished { instance, seen }
+        });
+        let Remembered { reads, trace, .. } = result;
+        Ok(Found { wanted, op, decl, finished, reads, trace })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The package of a module and the file that says what it is.
+pub(super) fn find_module<'a>(
+    instances: &'a Instances,
+    wanted: &Wanted,
+) -> Result<(&'a PkgInstance, &'a RelPath), Box<Diagnostic>> {
+    let Some(pkg) = instances.get(&wanted.pkg) else {
+        let message = format!("no package `{}` in this build", wanted.pkg);
+        return Err(Box::new(Diagnostic::error(Class::Evaluation, message)));
+    };
+    match pkg.modules.get(&wanted.module) {
+        Some(file) => Ok((pkg, file)),
+        None => {
+            let label = crate::target::label(&pkg.dir);
+            let message = format!("{label} has no module `{}`", wanted.module);
+            let names = || pkg.modules.keys().map(String::as_str);
+            let help = match wake_model::nearest::nearest(&wanted.module, names()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if pkg.modules.is_empty() => "it has no modules at all".to_owned(),
+                None => format!("its modules are {}", names().collect::<Vec<_>>().join(", ")),
+            };
+            Err(Box::new(Diagnostic::error(Class::Usage, message).help(help)))
+        }
+    }
+}

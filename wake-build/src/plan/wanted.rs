@@ -1,0 +1,51 @@
+//! Names of configured modules, as targets and functions give them.
+
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use wake_model::{PkgKey, json};
+
+/// Which module is wanted, with which configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// Its package.
+    pub pkg: PkgKey,
+    /// Its name in the package.
+    pub module: String,
+    /// Its configuration; none: its default.
+    pub config: Option<Value>,
+}
+
+impl Wanted {
+    /// One text for each module and configuration.
+    pub(super) fn identity(&self) -> String {
+        let config = self.config.as_ref().map(json::canonical).unwrap_or_default();
+        format!("{}@{}@{config}", self.pkg, self.module)
+    }
+
+    /// Reads a module id in the text of a module.
+    pub(super) fn of_text(id: &RawValue) -> Option<Wanted> {
+        #[derive(Deserialize)]
+        struct Id {
+            pkg: PkgKey,
+            module: String,
+            #[serde(default, deserialize_with = "given")]
+            config: Option<Value>,
+        }
+        /// What is given counts, also null.
+        fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Value>, D::Error> {
+            Value::deserialize(value).map(Some)
+        }
+        let Id { pkg, module, config } = serde_json::from_str(id.get()).ok()?;
+        Some(Wanted { pkg, module, config })
+    }
+
+    /// Reads a module id as functions return it.
+    pub(super) fn of_id(id: &Value) -> Option<Wanted> {
+        Some(Wanted {
+            pkg: id.get("pkg")?.as_str()?.parse().ok()?,
+            module: id.get("module")?.as_str()?.to_owned(),
+            config: id.get("config").cloned(),
+        })
+    }
+}

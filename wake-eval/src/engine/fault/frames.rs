@@ -1,0 +1,124 @@
+//! The calls around an error, as a person is shown them.
+
+use jrsonnet_evaluator::{Error, Span};
+
+use super::OVERLAY;
+use crate::engine::narrow;
+use crate::engine::text::{self, Stretch};
+use crate::error::{Frame, Place};
+
+/// Calls around an error that are shown.
+const FRAMES: usize = 8;
+
+/// A frame of the engine whose text is known.
+pub(super) struct Located {
+    file: String,
+    pub(super) text: String,
+    pub(super) stretch: Stretch,
+    desc: String,
+}
+
+impl Located {
+    /// What `span` covers; `desc` is what the engine says of it.
+    pub(super) fn of(span: &Span, desc: &str) -> Self {
+        let file = span.0.source_path().to_string();
+        Located {
+            file: file.trim_start_matches("virtual:").trim_end_matches(OVERLAY).to_owned(),
+            text: span.0.code().to_owned(),
+            stretch: Stretch { start: span.1 as usize, end: span.2 as usize },
+            desc: desc.to_owned(),
+        }
+    }
+
+    /// The place of a part of its text.
+    pub(super) fn at(&self, stretch: Stretch) -> Place {
+        text::place(&self.file, &self.text, stretch)
+    }
+
+    /// The place of a call is the name that is called, not its arguments.
+    pub(super) fn place(&self) -> Place {
+        if self.text[self.stretch.start.min(self.text.len())..].starts_with('(') {
+            self.at(narrow::callee(&self.text, self.stretch))
+        } else {
+            self.at(self.stretch)
+        }
+    }
+
+    /// The function that is called here: `wake.pkg`.
+    pub(super) fn called(&self) -> Option<&str> {
+        self.desc.strip_prefix("function <")?.split_once('>').map(|(name, _)| name)
+    }
+
+    /// Syntax errors may point at the end of the text, where no character is.
+    pub(super) fn place_of_token(&self) -> Place {
+        let Stretch { start, end } = self.stretch;
+        self.at(Stretch { start, end: end.max(start) })
+    }
+}
+
+/// The frames of an error, innermost first.
+pub(super) fn located(error: &Error) -> Vec<Located> {
+    let frames = error.trace().0.iter();
+    frames
+        .filter_map(|frame| frame.location.as_ref().map(|span| Located::of(span, &frame.desc)))
+        .collect()
+}
+
+/// The frames that say something new, beside the place that is shown.
+pub(super) fn frames(located: &[Located], shown: Option<&Place>) -> Vec<Frame> {
+    let mut frames: Vec<Frame> = Vec::new();
+    for frame in located {
+        let mut place = frame.place();
+        shorten(&mut place);
+        let same = |other: &Place| (&other.file, other.line) == (&place.file, place.line);
+        if shown.is_some_and(same) || frames.iter().any(|frame| same(&frame.place)) {
+            continue;
+        }
+        if frames.len() == FRAMES {
+            break;
+        }
+        frames.push(Frame { desc: describe(frame), place });
+    }
+    frames
+}
+
+fn describe(frame: &Located) -> String {
+    if let Some(name) = frame.called() {
+        return format!("{} is called", shown_call(name));
+    }
+    match frame.desc.split_once(['<', '>']) {
+        Some(("field ", rest)) => format!("field `{}` is read", rest.trim_end_matches("> access")),
+        Some(("element ", rest)) => {
+            format!("element {} is read", rest.trim_end_matches("> access"))
+        }
+        _ if frame.desc == "import" => "imported".to_owned(),
+        _ => frame.desc.clone(),
+    }
+}
+
+/// Characters of a source line that are kept around the place.
+const LINE: usize = 160;
+
+/// Cuts a line that would fill the terminal, so that the place stays in sight.
+pub(super) fn shorten(place: &mut Place) {
+    let length = place.source_line.chars().count();
+    if length > LINE && place.column as usize <= LINE {
+        place.source_line = place.source_line.chars().take(LINE).collect::<String>() + "…";
+    } else if length > LINE {
+        place.source_line = String::new();
+    }
+    let room = place.source_line.chars().count() + 2;
+    if place.end_column as usize > room && !place.source_line.is_empty() {
+        place.end_column = u32::try_from(room).unwrap_or(u32::MAX).max(place.column + 1);
+    }
+}
+
+/// A function as a person calls it.
+pub(super) fn shown_call(name: &str) -> String {
+    let name = name.strip_prefix("wake.").unwrap_or(name);
+    match name.strip_prefix("builtin_") {
+        Some(name) => format!("std.{name}()"),
+        None if name == "anonymous" => "the function".to_owned(),
+        None => format!("{name}()"),
+    }
+}

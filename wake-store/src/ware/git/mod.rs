@@ -1,0 +1,120 @@
+//! Reads a commit of a git repository, by asking the `git` program for objects only.
+//!
+//! Nothing is checked out, so hooks, filters and attributes have no say; all objects are verified when they are fetched.
+
+mod objects;
+mod program;
+mod repository;
+
+use self::repository::Repository;
+use super::archive::{Content, ExtractError, Visit};
+use super::category::Category;
+use super::entry_path::EntryPath;
+use super::node::Meta;
+use super::warehouse::Warehouse;
+use std::io;
+use std::path::Path;
+
+/// Why a commit cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// The program `git` cannot be run.
+    #[error("`git` cannot be run: {source}")]
+    Run {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// No repository gave the commit.
+    #[error("commit `{commit}` cannot be had from any of {tried} repositories{}", attempts.concat())]
+    NotFound {
+        /// The commit.
+        commit: String,
+        /// How many repositories there were.
+        tried: usize,
+        /// What git said of each.
+        attempts: Vec<String>,
+    },
+    /// A repository holds something that has no meaning here.
+    #[error("commit `{commit}` is malformed: {problem}")]
+    Malformed {
+        /// The commit.
+        commit: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A tree of the commit was not taken.
+    #[error(transparent)]
+    Extract(#[from] ExtractError),
+}
+
+impl GitError {
+    /// The published category.
+    pub fn category(&self) -> Category {
+        match self {
+            GitError::Run { .. } => Category::WarehouseUnavailable,
+            GitError::NotFound { .. } => Category::WareNotFound,
+            GitError::Malformed { .. } => Category::WareCorrupt,
+            GitError::Extract(error) => error.category(),
+        }
+    }
+}
+
+/// Hands the tree of `commit` to `visitor`, with the trees of its submodules but not of theirs. Objects are fetched into
+/// `scratch`, a directory that the caller removes.
+pub(super) fn read_commit(
+    commit: &str,
+    sources: &[Warehouse],
+    scratch: &Path,
+    visitor: &mut dyn Visit,
+) -> Result<(), GitError> {
+    let urls: Vec<String> = sources.iter().map(Warehouse::to_string).collect();
+    let (repository, url) = Repository::fetch(commit, &urls, scratch.join("git"))?;
+    let visit = &mut |path: EntryPath, meta: Meta, content: &mut dyn Content| {
+        visitor.entry(path, meta, content)
+    };
+    let modules = repository.read_tree(commit, &EntryPath::root(), visit)?;
+    if modules.is_empty() {
+        return Ok(());
+    }
+    let addresses = repository.submodule_urls(commit)?;
+    for (number, (path, commit)) in modules.iter().enumerate() {
+        let address = addresses.get(path.as_str()).ok_or_else(|| GitError::Malformed {
+            commit: commit.clone(),
+            problem: format!("submodule `{path}` has no url in `.gitmodules`"),
+        })?;
+        let address = resolve(&url, address).ok_or_else(|| GitError::Malformed {
+            commit: commit.clone(),
+            problem: format!(
+                "submodule `{path}` has the forbidden url `{}`",
+                address.escape_debug()
+            ),
+        })?;
+        let (module, _) =
+            Repository::fetch(commit, &[address], scratch.join(format!("git-{number}")))?;
+        module.read_tree(commit, path, visit)?;
+    }
+    Ok(())
+}
+
+/// A submodule's address, relative ones taken from that of the repository; none if git could mistake it for something else.
+fn resolve(parent: &str, address: &str) -> Option<String> {
+    if address.starts_with("./") || address.starts_with("../") {
+        let mut base = parent.trim_end_matches('/').to_owned();
+        for component in address.split('/') {
+            match component {
+                "." | "" => {}
+                ".." => base.truncate(base.rfind('/')?),
+                name => base = format!("{base}/{name}"),
+            }
+        }
+        return Some(base);
+    }
+    // A stranger's repository may point to the network, but not into this machine.
+    let network = ["https://", "http://", "ssh://", "git://"]
+        .iter()
+        .any(|scheme| address.starts_with(scheme));
+    let local = address.starts_with('/') && parent.starts_with('/');
+    let harmless =
+        !address.contains("::") && !address.contains(['\0', '\n']) && !address.contains("://-");
+    ((network || local) && harmless).then(|| address.to_owned())
+}

@@ -1,0 +1,177 @@
+//! A bare repository that holds what was fetched.
+
+use super::GitError;
+use super::objects::Objects;
+use super::program::{git, run};
+use crate::ware::archive::{Content, ExtractError, NoContent};
+use crate::ware::entry_path::EntryPath;
+use crate::ware::filters::DEFAULT_TIME;
+use crate::ware::node::{Meta, Node, Timestamp};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Where the objects are.
+pub(super) struct Repository {
+    dir: PathBuf,
+}
+
+/// Takes one entry of a tree.
+pub(super) type Take<'a> =
+    dyn FnMut(EntryPath, Meta, &mut dyn Content) -> Result<(), ExtractError> + 'a;
+
+impl Repository {
+    /// Fetches `commit` from the first of `urls` that has it into a new bare repository.
+    pub(super) fn fetch(
+        commit: &str,
+        urls: &[String],
+        dir: PathBuf,
+    ) -> Result<(Self, String), GitError> {
+        let repository = Self { dir };
+        let mut init = git();
+        init.args(["init", "--quiet", "--bare", "--template="]).arg(&repository.dir);
+        let made = run(&mut init)?;
+        if let Err(problem) = made {
+            return Err(GitError::NotFound {
+                commit: commit.to_owned(),
+                tried: urls.len(),
+                attempts: vec![problem],
+            });
+        }
+        let mut attempts = Vec::new();
+        for url in urls {
+            let exact = repository.try_fetch(url, &["--depth=1", "--", url, commit])?;
+            // Old servers give only what their branches and tags name.
+            let got = match exact {
+                Ok(_) => Ok(Vec::new()),
+                Err(_) => repository.try_fetch(url, &["--", url, "+refs/*:refs/wake/*"])?,
+            };
+            let kind = format!("{commit}^{{commit}}");
+            let present = run(repository.git().args(["cat-file", "-e", &kind]))?;
+            match (got, present) {
+                (_, Ok(_)) => return Ok((repository, url.clone())),
+                (Ok(_), Err(_)) => attempts.push(format!("\n  `{url}` does not have it")),
+                (Err(problem), Err(_)) => attempts.push(format!("\n  `{url}`: {problem}")),
+            }
+        }
+        Err(GitError::NotFound { commit: commit.to_owned(), tried: urls.len(), attempts })
+    }
+
+    fn try_fetch(
+        &self,
+        url: &str,
+        arguments: &[&str],
+    ) -> Result<Result<Vec<u8>, String>, GitError> {
+        let is_local = !url.contains("://") && !url.contains('@') || url.starts_with("file://");
+        let mut command = self.git();
+        command
+            .arg("-c")
+            .arg(format!("protocol.file.allow={}", if is_local { "always" } else { "never" }));
+        command.args([
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-recurse-submodules",
+            "--no-write-fetch-head",
+        ]);
+        run(command.args(arguments))
+    }
+
+    /// Hands the tree of `commit` to `take` as if it stood at `base`; gives the submodules in it.
+    pub(super) fn read_tree(
+        &self,
+        commit: &str,
+        base: &EntryPath,
+        take: &mut Take<'_>,
+    ) -> Result<Vec<(EntryPath, String)>, GitError> {
+        let listing =
+            run(self.git().args(["ls-tree", "-r", "-t", "-z", "--full-tree", commit]))?
+                .map_err(|problem| GitError::Malformed { commit: commit.to_owned(), problem })?;
+        let malformed = |problem: &str| GitError::Malformed {
+            commit: commit.to_owned(),
+            problem: problem.to_owned(),
+        };
+        let mut objects = Objects::open(self)?;
+        let mut modules = Vec::new();
+        if base.is_root() {
+            take(EntryPath::root(), described(Node::Dir, 0o755), &mut NoContent)?;
+        }
+        for line in listing.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
+            let tab = line
+                .iter()
+                .position(|byte| *byte == b'\t')
+                .ok_or_else(|| malformed("a tree has no names"))?;
+            let head =
+                std::str::from_utf8(&line[..tab]).map_err(|_| malformed("a tree is not text"))?;
+            let path = path_below(base, &line[tab + 1..])?;
+            let [mode, _, object] = head.split(' ').collect::<Vec<_>>()[..] else {
+                return Err(malformed("a tree has an entry of unknown form"));
+            };
+            match mode {
+                "040000" => take(path, described(Node::Dir, 0o755), &mut NoContent)?,
+                "160000" => {
+                    take(path.clone(), described(Node::Dir, 0o755), &mut NoContent)?;
+                    modules.push((path, object.to_owned()));
+                }
+                "120000" => {
+                    let target = objects
+                        .text(object)?
+                        .ok_or_else(|| malformed("a link's target is not text"))?;
+                    take(path, described(Node::Symlink { target }, 0o777), &mut NoContent)?;
+                }
+                "100644" | "100664" | "100755" => {
+                    let mut blob = objects.blob(object)?;
+                    let perms = if mode == "100755" { 0o755 } else { 0o644 };
+                    take(path, described(Node::File { size: blob.left }, perms), &mut blob)?;
+                    blob.finish()?;
+                }
+                _ => return Err(malformed("a tree has an entry of unknown mode")),
+            }
+        }
+        Ok(modules)
+    }
+
+    /// The urls of submodules by their paths.
+    pub(super) fn submodule_urls(
+        &self,
+        commit: &str,
+    ) -> Result<BTreeMap<String, String>, GitError> {
+        let blob = format!("{commit}:.gitmodules");
+        let listing = run(self.git().args(["config", "--blob", &blob, "--list", "-z"]))?
+            .map_err(|problem| GitError::Malformed { commit: commit.to_owned(), problem })?;
+        let (mut paths, mut urls) = (BTreeMap::new(), BTreeMap::new());
+        for pair in String::from_utf8_lossy(&listing).split('\0') {
+            let Some((key, value)) = pair.split_once('\n') else { continue };
+            if let Some(name) =
+                key.strip_prefix("submodule.").and_then(|key| key.strip_suffix(".path"))
+            {
+                paths.insert(name.to_owned(), value.to_owned());
+            }
+            if let Some(name) =
+                key.strip_prefix("submodule.").and_then(|key| key.strip_suffix(".url"))
+            {
+                urls.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        Ok(paths.into_iter().filter_map(|(name, path)| Some((path, urls.remove(&name)?))).collect())
+    }
+
+    /// The program, told of this repository.
+    pub(super) fn git(&self) -> Command {
+        let mut command = git();
+        command.arg("--git-dir").arg(&self.dir);
+        command
+    }
+}
+
+fn described(node: Node, perms: u16) -> Meta {
+    let mtime = Timestamp { seconds: DEFAULT_TIME, nanos: 0 };
+    Meta { node, perms, uid: 1000, gid: 1000, mtime, xattrs: BTreeMap::new() }
+}
+
+fn path_below(base: &EntryPath, raw: &[u8]) -> Result<EntryPath, ExtractError> {
+    let full =
+        if base.is_root() { raw.to_vec() } else { [base.as_str().as_bytes(), b"/", raw].concat() };
+    EntryPath::parse(&full)
+        .map_err(|problem| ExtractError::Path { path: full.escape_ascii().to_string(), problem })
+}

@@ -1,0 +1,73 @@
+//! Why a tree cannot be packed.
+
+use super::MAX_DEPTH;
+use crate::ware::category::Category;
+use crate::ware::filters::FilterRejection;
+use crate::ware::id::PackType;
+use crate::ware::warehouse::WarehouseError;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a tree cannot be packed.
+#[derive(Debug, thiserror::Error)]
+pub enum PackError {
+    /// This pack type can only be unpacked.
+    #[error("pack type `{packtype}` cannot be packed: expected `tar` or `tree`")]
+    Unsupported {
+        /// The pack type.
+        packtype: PackType,
+    },
+    /// A file, link or directory cannot be read.
+    #[error("`{}` cannot be read: {source}", path.display())]
+    Read {
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file changed its size while it was read.
+    #[error("`{}` changed while it was packed", path.display())]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A socket, which no archive can hold.
+    #[error("`{}` is a socket, which no ware can hold", path.display())]
+    Socket {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The tree is too deep.
+    #[error("`{}` lies below more than {MAX_DEPTH} directories", path.display())]
+    Depth {
+        /// The node.
+        path: PathBuf,
+    },
+    /// The filter drops the root itself.
+    #[error("`{}` is a device, which the filter drops", path.display())]
+    Dropped {
+        /// The root.
+        path: PathBuf,
+    },
+    /// A filter refuses a node.
+    #[error(transparent)]
+    Filter(#[from] FilterRejection),
+    /// The warehouse does not take the ware.
+    #[error(transparent)]
+    Warehouse(#[from] WarehouseError),
+}
+
+impl PackError {
+    /// The published category.
+    pub fn category(&self) -> Category {
+        match self {
+            PackError::Unsupported { .. } => Category::Usage,
+            PackError::Read { .. } | PackError::Changed { .. } => Category::InoperablePath,
+            PackError::Socket { .. } | PackError::Depth { .. } | PackError::Dropped { .. } => {
+                Category::PackInvalid
+            }
+            PackError::Filter(_) => Category::FilterRejection,
+            PackError::Warehouse(error) => error.category(),
+        }
+    }
+}

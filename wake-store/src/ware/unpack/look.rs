@@ -1,0 +1,93 @@
+//! Packed wares that are only looked at or copied, as they are.
+
+use super::UnpackError;
+use super::packed::{Tee, coverage, metered, read_packed, verify};
+use crate::ware::bucket::Bucket;
+use crate::ware::entry_path::EntryPath;
+use crate::ware::extraction::Extraction;
+use crate::ware::filters::{Rules, UnpackFilters};
+use crate::ware::id::{PackType, WareId};
+use crate::ware::meter::Meter;
+use crate::ware::node::Meta;
+use crate::ware::policy::Policy;
+use crate::ware::warehouse::{Upload, Warehouse, open_first};
+
+/// Computes the id of the packed ware in `source`, without unpacking it. What `filters` reject is refused.
+pub fn scan(
+    packtype: PackType,
+    source: &Warehouse,
+    filters: UnpackFilters,
+    policy: Policy,
+) -> Result<WareId, UnpackError> {
+    scan_metered(packtype, source, filters, policy, &Meter::default())
+}
+
+/// The same; `meter` counts what is read.
+pub fn scan_metered(
+    packtype: PackType,
+    source: &Warehouse,
+    filters: UnpackFilters,
+    policy: Policy,
+    meter: &Meter,
+) -> Result<WareId, UnpackError> {
+    scan_nodes(packtype, source, filters, policy, meter).map(|(ware, _)| ware)
+}
+
+/// Lists what the packed ware in `source` holds, in order of hashing and with its id.
+pub fn list(
+    packtype: PackType,
+    source: &Warehouse,
+    policy: Policy,
+) -> Result<(WareId, Vec<(EntryPath, Meta)>), UnpackError> {
+    let (ware, bucket) =
+        scan_nodes(packtype, source, UnpackFilters::LOSSLESS, policy, &Meter::default())?;
+    Ok((ware, bucket.iter().map(|(path, meta)| (path.clone(), meta.clone())).collect()))
+}
+
+fn scan_nodes(
+    packtype: PackType,
+    source: &Warehouse,
+    filters: UnpackFilters,
+    policy: Policy,
+    meter: &Meter,
+) -> Result<(WareId, Bucket), UnpackError> {
+    if packtype == PackType::Git {
+        return Err(UnpackError::Unsupported { packtype, verb: "scanned" });
+    }
+    let reader = metered(source.open(&WareId::nothing(packtype))?, meter);
+    let mut extraction = Extraction::new(policy, Rules::of(&filters), coverage(packtype), None);
+    read_packed(packtype, reader, policy, &mut extraction)?;
+    let extracted = extraction.finish()?;
+    Ok((WareId::new(packtype, &extracted.before), extracted.bucket))
+}
+
+/// Copies the packed ware from the first of `sources` that has it to `target`, if its hash is right.
+pub fn mirror(
+    ware: &WareId,
+    target: &Warehouse,
+    sources: &[Warehouse],
+    policy: Policy,
+) -> Result<(), UnpackError> {
+    mirror_metered(ware, target, sources, policy, &Meter::default())
+}
+
+/// The same; `meter` counts what is read.
+pub fn mirror_metered(
+    ware: &WareId,
+    target: &Warehouse,
+    sources: &[Warehouse],
+    policy: Policy,
+    meter: &Meter,
+) -> Result<(), UnpackError> {
+    let packtype = ware.packtype();
+    if packtype == PackType::Git {
+        return Err(UnpackError::Unsupported { packtype, verb: "mirrored" });
+    }
+    let mut upload = Upload::begin(target)?;
+    let mut extraction =
+        Extraction::new(policy, Rules::of(&UnpackFilters::LOSSLESS), coverage(packtype), None);
+    let mut tee = Tee { source: metered(open_first(ware, sources)?, meter), copy: &mut upload };
+    read_packed(packtype, &mut tee, policy, &mut extraction)?;
+    verify(ware, &WareId::new(packtype, &extraction.finish()?.before))?;
+    Ok(upload.commit(ware)?)
+}

@@ -1,0 +1,184 @@
+//! Fetches, verifies, unpacks, scans and mirrors wares.
+
+mod error;
+mod look;
+mod packed;
+
+pub use self::error::UnpackError;
+pub use self::look::{list, mirror, mirror_metered, scan, scan_metered};
+use self::packed::{coverage, metered, read_packed, verify};
+use super::cache::{Cached, Stage, WareCache, remove_tree};
+use super::disk::{Ownership, TreeWriter, read_tree};
+use super::extraction::{Extracted, Extraction};
+use super::filters::{Rules, UnpackFilters};
+use super::git::read_commit;
+use super::id::{PackType, WareId};
+use super::meter::Meter;
+use super::node::Coverage;
+use super::policy::Policy;
+use super::relocation::exchange;
+use super::warehouse::{Warehouse, open_first};
+use std::path::{Path, PathBuf};
+
+/// How an unpacked tree comes to its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// It stays in the cache.
+    None,
+    /// It is unpacked into the cache, if there is one, and copied from there.
+    Copy,
+    /// It is unpacked at its place, past the cache.
+    Direct,
+}
+
+/// What to unpack, from where and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Unpack<'a> {
+    /// The ware that is asked for.
+    pub ware: &'a WareId,
+    /// Where it may be, tried in this order.
+    pub sources: &'a [Warehouse],
+    /// What happens to its metadata; unset fields are followed.
+    pub filters: UnpackFilters,
+    /// Unpacked wares of earlier times.
+    pub cache: Option<&'a WareCache>,
+    /// What the archive may hold.
+    pub policy: Policy,
+}
+
+/// What unpacking gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpacked {
+    /// The id of the tree after filters.
+    pub ware: WareId,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether its files belong to whom they should.
+    pub ownership: Ownership,
+    /// How the cache had it before.
+    pub cached: Cached,
+}
+
+/// A tree in a stage.
+struct Landed {
+    /// Its id after filters.
+    ware: WareId,
+    ownership: Ownership,
+    /// The id of everything in it, if that is what lies on the disk.
+    tree: Option<WareId>,
+}
+
+impl Unpack<'_> {
+    /// Replaces whatever is at `destination` by the unpacked tree, in one step and only when its hash was right.
+    pub fn place_at(
+        &self,
+        destination: &Path,
+        placement: Placement,
+    ) -> Result<Unpacked, UnpackError> {
+        self.place_at_metered(destination, placement, &Meter::default())
+    }
+
+    /// The same; `meter` counts what is read of the packed ware.
+    pub fn place_at_metered(
+        &self,
+        destination: &Path,
+        placement: Placement,
+        meter: &Meter,
+    ) -> Result<Unpacked, UnpackError> {
+        match (placement, self.cache) {
+            (Placement::None, _) => self.into_cache_metered(meter),
+            (Placement::Copy, Some(_)) => {
+                let cached = self.into_cache_metered(meter)?;
+                copy_tree(&cached.path, destination, self.policy)?;
+                Ok(Unpacked { path: destination.to_owned(), ..cached })
+            }
+            (Placement::Copy, None) | (Placement::Direct, _) => {
+                let stage = beside(destination)?;
+                let Landed { ware, ownership, .. } = self.unpack(&stage, meter)?;
+                put(&stage, destination)?;
+                let path = destination.to_owned();
+                Ok(Unpacked { ware, path, ownership, cached: Cached::Absent })
+            }
+        }
+    }
+
+    /// Brings the ware into the cache and says where it is there. A ware that is there already is not fetched.
+    pub fn into_cache(&self) -> Result<Unpacked, UnpackError> {
+        self.into_cache_metered(&Meter::default())
+    }
+
+    /// The same; `meter` counts what is read of the packed ware.
+    pub fn into_cache_metered(&self, meter: &Meter) -> Result<Unpacked, UnpackError> {
+        let cache = self.cache.ok_or(UnpackError::NoCache)?;
+        let cached = match Rules::of(&self.filters).alter() {
+            true => Cached::Absent,
+            false => cache.state(self.ware),
+        };
+        if cached == Cached::Untouched {
+            let (ware, path) = (self.ware.clone(), cache.place(self.ware));
+            return Ok(Unpacked { ware, path, ownership: Ownership::Kept, cached });
+        }
+        let stage = cache.stage()?;
+        let Landed { ware, ownership, tree } = self.unpack(&stage, meter)?;
+        let path = cache.commit(&stage, &ware, tree)?;
+        Ok(Unpacked { ware, path, ownership, cached })
+    }
+
+    /// Unpacks to `stage` and compares the hash.
+    fn unpack(&self, stage: &Stage, meter: &Meter) -> Result<Landed, UnpackError> {
+        let writer = TreeWriter::new(stage.path())?;
+        let packtype = self.ware.packtype();
+        let rules = Rules::of(&self.filters);
+        let mut extraction = Extraction::new(self.policy, rules, coverage(packtype), Some(writer));
+        if packtype == PackType::Git {
+            read_commit(self.ware.hash(), self.sources, stage.path(), &mut extraction)?;
+            return Ok(landed(self.ware.clone(), &extraction.finish()?, &rules));
+        }
+        if self.ware.is_nothing() {
+            return Err(UnpackError::Nothing { ware: self.ware.clone() });
+        }
+        let source = metered(open_first(self.ware, self.sources)?, meter);
+        read_packed(packtype, source, self.policy, &mut extraction)?;
+        let extracted = extraction.finish()?;
+        verify(self.ware, &WareId::new(packtype, &extracted.before))?;
+        Ok(landed(WareId::new(packtype, &extracted.after), &extracted, &rules))
+    }
+}
+
+/// Where owners could not be set or filters altered something, the disk does not hold what the archive declares.
+fn landed(ware: WareId, extracted: &Extracted, rules: &Rules) -> Landed {
+    let ownership = extracted.ownership;
+    let as_declared = ownership == Ownership::Kept && !rules.alter();
+    let whole = || WareId::new(PackType::Tree, &extracted.bucket.root_hash(Coverage::EveryNode));
+    Landed { ware, ownership, tree: as_declared.then(whole) }
+}
+
+fn copy_tree(from: &Path, destination: &Path, policy: Policy) -> Result<(), UnpackError> {
+    let stage = beside(destination)?;
+    let policy = Policy { max_entries: u64::MAX, max_bytes: u64::MAX, ..policy };
+    let writer = TreeWriter::new(stage.path())?;
+    let rules = Rules::of(&UnpackFilters::LOSSLESS);
+    let mut extraction = Extraction::new(policy, rules, Coverage::EveryNode, Some(writer));
+    read_tree(from, &mut extraction)?;
+    extraction.finish()?;
+    put(&stage, destination)
+}
+
+/// A stage in the file system of `destination`, so that a rename can end the work.
+fn beside(destination: &Path) -> Result<Stage, UnpackError> {
+    let parent = match destination.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    Stage::new(parent, "unpack").map_err(|error| UnpackError::Destination {
+        path: destination.to_owned(),
+        source: error.source,
+    })
+}
+
+fn put(stage: &Stage, destination: &Path) -> Result<(), UnpackError> {
+    let failed = |source| UnpackError::Destination { path: destination.to_owned(), source };
+    exchange(&stage.root(), destination).map_err(failed)?;
+    // What was at the destination is now in the stage and goes with it.
+    remove_tree(stage.path()).map_err(failed)
+}
