@@ -108,16 +108,20 @@ fn duration(time: libc::timeval) -> Duration {
 /// Bytes of the processes at and below `pid` that run `executable`. What has ended meanwhile counts nothing.
 fn family_memory(pid: u32, executable: &Path) -> u64 {
     let mut sum = 0;
-    let mut open = vec![pid];
-    while let Some(pid) = open.pop() {
+    let mut open = vec![(pid, Vec::new())];
+    while let Some((pid, parent)) = open.pop() {
         let proc = PathBuf::from(format!("/proc/{pid}"));
-        if fs::read_link(proc.join("exe")).is_ok_and(|path| path == executable) {
+        let words = fs::read(proc.join("cmdline")).unwrap_or_default();
+        // Who has its parent's words is about to become another program, in its parent's memory until then.
+        let is_itself = words != parent;
+        if is_itself && fs::read_link(proc.join("exe")).is_ok_and(|path| path == executable) {
             sum += proportional(&proc).unwrap_or(0);
         }
         let Ok(tasks) = fs::read_dir(proc.join("task")) else { continue };
         for task in tasks.flatten() {
             let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();
-            open.extend(children.split_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+            let children = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+            open.extend(children.map(|pid| (pid, words.clone())));
         }
     }
     sum
