@@ -6,14 +6,15 @@
 //! |---|---|
 //! | `workspace`, `settings`, `target` | finds the checkout and what is to be built |
 //! | `sources`, `files`, `evaluate` | looks at files and applies functions, remembering both |
-//! | `load`, `package`, `resolve`, `cycle`, `instance` | from package files to packages with their inputs |
+//! | `load`, `package`, `resolve`, `instance` | from package files to packages with their inputs |
 //! | `module`, `plan` | from packages to the graph of configured modules |
 //! | `pin`, `view` | from a module whose needs are done to one action |
 //! | `job`, `execute`, `schedule`, `reason` | runs actions, or remembers what came of them |
 //! | `links`, `history`, `run_log`, `state` | what stays behind in the checkout |
 //! | `snapshot` | what the last build looked at and what came of it, for the next one to start from |
 //! | `event`, `diagnostic`, `profile` | what is told meanwhile: what happens, what is wrong, where the time goes |
-//! | `session`, `build`, `explain`, `root_change`, `source_text` | what a front asks for |
+//! | `session`, `build`, `explain` | what a front asks for |
+//! | `cycle`, `source_text` | for messages: the way around a cycle, where a text stands in a source |
 
 #![expect(
     clippy::result_large_err,
@@ -40,7 +41,6 @@ mod plan;
 pub mod profile;
 mod reason;
 mod resolve;
-mod root_change;
 pub mod run_log;
 mod schedule;
 mod session;

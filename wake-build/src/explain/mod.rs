@@ -3,8 +3,9 @@
 //! | file | does |
 //! |---|---|
 //! | `view` | a plan that is looked at, with what is remembered of its steps |
-//! | `why` | why a step ran, or would |
+//! | `why`, `root_change` | why a step ran, or would |
 
+mod root_change;
 mod view;
 mod why;
 

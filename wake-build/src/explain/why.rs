@@ -9,9 +9,9 @@ use wake_model::RelPath;
 use wake_model::action::FieldValue;
 
 use super::View;
+use super::root_change::RootCause;
 use crate::diagnostic::{Failure, Place};
 use crate::reason::{Change, changes, fields_of};
-use crate::root_change::RootCause;
 use crate::source_text::find_first;
 
 /// Why a step ran, or would.

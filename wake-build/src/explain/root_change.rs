@@ -5,23 +5,23 @@ use serde_json::Value;
 use wake_model::action::FieldValue;
 use wake_model::{Digest, RelPath, TreeDigest};
 
+use super::{View, Why};
 use crate::diagnostic::Failure;
-use crate::explain::{View, Why};
 use crate::reason::Change;
 use crate::view::{self, MODULES_DIR};
 
 /// What a root file system that differs comes from.
 #[derive(Default)]
-pub(crate) struct RootCause {
+pub(super) struct RootCause {
     /// The file of the checkout that makes the difference.
-    pub(crate) place: Option<String>,
+    pub(super) place: Option<String>,
     /// Why the module that made it ran.
-    pub(crate) because: Option<Box<Why>>,
+    pub(super) because: Option<Box<Why>>,
 }
 
 impl View<'_> {
     /// What made the root file system of `node` another one.
-    pub(crate) fn root_cause(
+    pub(super) fn root_cause(
         &self,
         node: NodeIndex,
         change: &Change,
