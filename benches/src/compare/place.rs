@@ -41,10 +41,14 @@ impl Place {
         self.dir.join("log")
     }
 
-    /// Makes the checkout with its sources and the program, moving an old one away.
+    /// Makes the checkout with its sources and the program, moving what was in it away.
     pub(crate) fn check_out(&self, repository: &Repository) -> Result<(), Fault> {
         let checkout = self.checkout();
-        self.throw_away(&checkout)?;
+        // The directory itself stays: a server that works in it ends when it is gone.
+        fs::create_dir_all(&checkout).at(&checkout)?;
+        for entry in fs::read_dir(&checkout).at(&checkout)? {
+            self.throw_away(&entry.at(&checkout)?.path())?;
+        }
         let tool = checkout.join("tool");
         fs::create_dir_all(&tool).at(&tool)?;
         fs::copy(&self.combine, tool.join("combine")).at(&self.combine)?;
