@@ -159,6 +159,72 @@ fn a_command_that_fails_leaves_a_record_and_is_not_remembered() {
 }
 
 #[test]
+fn what_could_not_be_saved_is_not_made() {
+    let Some(bed) = Bed::new("what_could_not_be_saved") else { return };
+    let to = |url: &str| {
+        bed.formula("echo ran; mkdir out", |d| d["context"]["saveUrls"] = json!({"/task/out": url}))
+    };
+    let finished = bed.run(&to("ca+file:///no/where"), &["-q"]).code(3);
+    finished.says(expect![[r#"
+        error: output `/task/out`: warehouse `ca+file:///no/where` is unavailable: `/no/where` is not a directory
+         = note: category rio-warehouse-unavailable, exit code 3
+    "#]]);
+    let finished = bed.run(&to("https://127.0.0.1/"), &["-q"]).code(4);
+    finished.says(expect![[r#"
+        error: output `/task/out`: warehouse `https://127.0.0.1/` cannot be written: only `file://` and `ca+file://` can be written
+         = note: category rio-warehouse-unwritable, exit code 4
+    "#]]);
+    assert!(!bed.project.wake(["log", "--formulas"]).run().stdout.contains("failed"));
+}
+
+#[test]
+fn a_command_whose_outputs_cannot_be_kept_leaves_a_record() {
+    let Some(bed) = Bed::new("a_command_whose_outputs_cannot_be_kept") else { return };
+    let document = bed.formula("mkdir out; touch out/\"$(printf '\\377')\"", unchanged);
+    let mut records = 0;
+    // It is not remembered either.
+    for _ in 0..2 {
+        let finished = bed.run(&document, &["-q"]).code(11);
+        assert_eq!(finished.stdout, "");
+        let listed = bed.project.wake(["log", "--formulas"]).run().success().stdout;
+        records += 1;
+        assert_eq!(listed.lines().count(), records, "{listed}");
+        let guid = listed.split_whitespace().next().unwrap();
+        let kept = record(&bed.project.wake(["log", "--formulas", guid]).run().success());
+        assert_eq!((&kept["exitCode"], &kept["results"]), (&json!(0), &json!({})));
+        let fault = "`task/out/\u{fffd}` has a name that is not valid UTF-8";
+        assert_eq!(kept["metadata"]["wake.faults"], fault);
+    }
+}
+
+#[test]
+fn pipes_are_packed_as_by_hand() {
+    let Some(bed) = Bed::new("pipes_are_packed") else { return };
+    let document = bed.formula("mkdir out; /bin/busybox mkfifo -m 604 out/p", |d| {
+        d["formula"]["outputs"]["/task/out"]["packtype"] = json!("tree");
+    });
+    let results = record(&bed.run(&document, &[]).success())["results"].clone();
+    // Computed from the rules of `spec/wares.md` by a program of its own.
+    let expected = "tree:5a5TbDeQzZJqPkrLbDPHw8ZNXpFjPMYUbXH2B8ZENvfkMDaKC1FC4bTnX6TnexMs2C";
+    assert_eq!(results["/task/out"], expected);
+}
+
+#[test]
+fn a_policy_that_is_not_granted_is_mentioned() {
+    let Some(bed) = Bed::new("a_policy") else { return };
+    let note = "Note policy `governor` is not granted: the command gets the rights of `routine`\n";
+    let document = bed.formula("true", |d| d["formula"]["action"]["policy"] = json!("governor"));
+    // Also where nothing runs.
+    bed.run(&document, &[]).success().mentions(note);
+    bed.run(&document, &[]).success().mentions("Remembered").mentions(note);
+    let events = bed.run(&document, &["--format", "json"]).success().stdout;
+    let first: Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();
+    assert_eq!(first["log"]["lvl"], 3, "{events}");
+    let routine = bed.formula("true", |d| d["formula"]["action"]["policy"] = json!("routine"));
+    assert!(!bed.run(&routine, &[]).success().stderr.contains("policy"));
+}
+
+#[test]
 fn the_cradle_prepares_what_programs_expect() {
     let Some(bed) = Bed::new("the_cradle") else { return };
     let script = "pwd; id; echo $HOME $USER $PATH; ls -ld /tmp | cut -c1-10; echo x > $HOME/f && echo home; \
@@ -421,6 +487,47 @@ fn what_is_wrong_with_a_job_is_said_before_it_runs() {
         expect![[r#"
             error: `/bin/sh` is to be a directory, and is none in the inputs
              = note: category repeatr-job-invalid, exit code 40
+        "#]],
+    );
+    let below = bed.formula("", |d| d["formula"]["action"]["cwd"] = json!("/bin/busybox/x"));
+    bed.refuses(
+        &below,
+        40,
+        expect![[r#"
+            error: `/bin/busybox/x` lies below `/bin/busybox`, which is no directory
+             = note: category repeatr-job-invalid, exit code 40
+        "#]],
+    );
+    let home = json!({"homedir": "/proc/home"});
+    let system = bed.formula("", |d| d["formula"]["action"]["userinfo"] = home);
+    bed.refuses(
+        &system,
+        40,
+        expect![[r#"
+            error: `/proc/home` cannot be made: `/dev` and `/proc` are the sandbox's own
+             = note: category repeatr-job-invalid, exit code 40
+        "#]],
+    );
+    let input = |at: &str| {
+        bed.formula("", |d| {
+            d["formula"]["inputs"][at] = json!(bed.root);
+            d["context"]["fetchUrls"][at] = json!(["ca+file://./warehouse"]);
+        })
+    };
+    bed.refuses(
+        &input("/dev"),
+        10,
+        expect![[r#"
+            error: input `/dev` cannot stand there: `/dev` and `/proc` are the sandbox's own
+             = note: category rio-assembly-invalid, exit code 10
+        "#]],
+    );
+    bed.refuses(
+        &input("/bin/busybox/x"),
+        10,
+        expect![[r#"
+            error: `/bin/busybox/x` lies below `/bin/busybox`, which is no directory
+             = note: category rio-assembly-invalid, exit code 10
         "#]],
     );
     let disabled = bed.formula("", |d| {

@@ -54,6 +54,24 @@ fn input_below_a_mount_but_not_beside_it() {
 }
 
 #[test]
+fn what_the_system_does_not_take() {
+    let text = |field: &str| format!(r#"{{"formula": {{"action": {{{field}}}}}}}"#);
+    let long = format!("\"hostname\": \"{}\"", "h".repeat(65));
+    for (field, message) in [
+        (
+            r#""userinfo": {"uid": 4294967295}"#,
+            "f.json:1:45: `uid` cannot be 4294967295: expected a whole number up to 4294967294",
+        ),
+        (r#""exec": ["/a", "b\u0000"]"#, r"f.json:1:33: `b\0` cannot be an argument"),
+        (&long, "f.json:1:37: `hostname` takes at most 64 bytes, none of them NUL"),
+    ] {
+        assert_eq!(refusal(&text(field)).lines().next().unwrap(), message);
+    }
+    let longest = format!("\"hostname\": \"{}\"", "h".repeat(64));
+    Document::parse(&text(&longest), "f.json").unwrap();
+}
+
+#[test]
 fn ware_ids() {
     let text =
         |ware: &str| format!(r#"{{"formula": {{"inputs": {{"/": "{ware}"}}, "action": {{}}}}}}"#);

@@ -130,6 +130,29 @@ fn a_commit_that_is_not_there() {
     let error = unpack(&ware, &origin, &temp.path().join("out")).unwrap_err();
     assert_eq!(error.category(), Category::WareNotFound, "{error}");
     assert!(!temp.path().join("out").exists());
+    // The id of a tag is not that of its commit.
+    git(&origin, &["tag", "--annotate", "--message=x", "v1"]);
+    let tag: WareId = format!("git:{}", git(&origin, &["rev-parse", "v1"])).parse().unwrap();
+    let error = unpack(&tag, &origin, &temp.path().join("out")).unwrap_err();
+    assert_eq!(error.category(), Category::WareNotFound, "{error}");
+}
+
+#[test]
+fn a_repository_that_is_not_there() {
+    let temp = tempfile::tempdir().unwrap();
+    let ware: WareId = format!("git:{}", "0".repeat(39) + "1").parse().unwrap();
+    let absent = temp.path().join("absent");
+    let error = unpack(&ware, &absent, &temp.path().join("out")).unwrap_err();
+    assert_eq!(error.category(), Category::WarehouseUnavailable, "{error}");
+    let commit = ware.hash();
+    let absent = absent.display();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "no repository is available for commit `{commit}`\n  `{absent}`: '{absent}' does not \
+             appear to be a git repository"
+        )
+    );
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use wake_store::ware::{
-    Category, PackFilters, PackType, Placement, Policy, Unpack, UnpackError, UnpackFilters, WareId,
-    Warehouse, pack,
+    Category, Meter, PackFilters, PackType, Placement, Policy, Unpack, UnpackError, UnpackFilters,
+    WareId, Warehouse, mirror_metered, pack, pack_metered,
 };
 
 /// A server on this machine that gives each request's path to `answer`; it ends with the process.
@@ -127,5 +127,43 @@ fn n4_wrong_short_and_foreign_answers_are_not_used() {
         let error = unpack(&ware, &[format!("http://{server}/x")], &out).unwrap_err();
         assert_eq!(error.category(), category, "{error}");
         assert!(!out.exists());
+        if category == Category::WarehouseUnavailable {
+            let told = format!("warehouse `http://{server}/x` failed: ");
+            assert!(error.to_string().starts_with(&told), "{error}");
+        }
     }
+}
+
+#[test]
+fn what_is_stopped_leaves_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let (ware, _) = ware(temp.path());
+    let names = || {
+        let mut names: Vec<_> =
+            fs::read_dir(temp.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    let meter = Meter::default();
+    meter.stop();
+    let sources = [Warehouse::File(temp.path().join("made.tgz"))];
+    let target = Warehouse::File(temp.path().join("copy.tgz"));
+    let unpack = Unpack {
+        ware: &ware,
+        sources: &sources,
+        filters: UnpackFilters::LOW_PRIV,
+        cache: None,
+        policy: Policy::WARE,
+    };
+    let out = temp.path().join("out");
+    let unpacked = unpack.place_at_metered(&out, Placement::Direct, &meter).unwrap_err();
+    assert_eq!(unpacked.category(), Category::Cancelled, "{unpacked}");
+    let mirrored = mirror_metered(&ware, &target, &sources, Policy::WARE, &meter).unwrap_err();
+    assert_eq!(mirrored.category(), Category::Cancelled, "{mirrored}");
+    let filters = PackFilters::FLATTEN;
+    let packed = pack_metered(temp.path(), PackType::Tar, filters, Some(&target), &meter);
+    let packed = packed.unwrap_err();
+    assert_eq!(packed.category(), Category::Cancelled, "{packed}");
+    assert_eq!(names(), before);
 }

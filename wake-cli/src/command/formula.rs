@@ -103,8 +103,8 @@ fn carry_out(
 ) -> Outcome {
     let store = session::store(settings)?;
     let executor = session::executor()?;
-    let cancel = cancel()?;
     let meter = Arc::new(Meter::default());
+    let cancel = cancel(&meter)?;
     let base = settings.cwd.join(file).parent().map_or_else(PathBuf::new, Path::to_owned);
     let run = Run {
         store: &store,
@@ -157,7 +157,7 @@ impl<O: Write, S: Write> Ends<'_, O, S> {
                 self.transfer = Some(Transfer::show(settings, "Unpacking", &self.meter));
                 Ok(())
             }
-            (Said::Altered(_) | Said::Running(_), _) => Ok(()),
+            (Said::Altered(_) | Said::Running(_) | Said::GrantsNothing(_), _) => Ok(()),
             // A file or a pipe gets the bytes as they are.
             (Said::Wrote(_, bytes), FormulaFormat::Text) if !settings.terminal => {
                 self.say.write_all(bytes)?;
@@ -180,14 +180,35 @@ impl<O: Write, S: Write> Ends<'_, O, S> {
             Said::Altered(ware) => format!("{ware} was altered in the store"),
             Said::Unpacking(ware) => format!("unpacking {ware}"),
             Said::Running(words) => format!("running `{}`", words.join(" ")),
+            Said::GrantsNothing(policy) => {
+                let text = format!(
+                    "policy `{}` is not granted: the command gets the rights of `routine`",
+                    policy.as_str()
+                );
+                return self.warn(&text, format, settings);
+            }
             Said::Wrote(..) => return Ok(()),
         };
         match format {
-            FormulaFormat::Json => self.event(&log_event(&text)),
+            FormulaFormat::Json => self.event(&log_event(INFO, &text)),
             FormulaFormat::Text if settings.manner.verbosity == Verbosity::Quiet => Ok(()),
             FormulaFormat::Text => {
                 let line = settings.manner.style.verb(Role::Good, "Formula", escape::line(&text));
                 writeln!(self.say, "{line}")
+            }
+        }
+    }
+
+    fn warn(
+        &mut self,
+        text: &str,
+        format: FormulaFormat,
+        settings: &Settings,
+    ) -> std::io::Result<()> {
+        match format {
+            FormulaFormat::Json => self.event(&log_event(WARN, text)),
+            FormulaFormat::Text => {
+                writeln!(self.say, "{}", settings.manner.style.verb(Role::Caution, "Note", text))
             }
         }
     }
@@ -215,13 +236,18 @@ impl<O: Write, S: Write> Ends<'_, O, S> {
     }
 }
 
-fn cancel() -> Result<Arc<Cancel>, Diagnostic> {
+/// Fires at Ctrl-C, which stops the meter as well.
+fn cancel(meter: &Arc<Meter>) -> Result<Arc<Cancel>, Diagnostic> {
     let failed = |source| {
         Diagnostic::error(Class::Environment, format!("cannot prepare for Ctrl-C: {source}"))
     };
     let cancel = Cancel::new().map(Arc::new).map_err(failed)?;
-    let stop = Arc::clone(&cancel);
-    signals::listen(move || stop.cancel()).map_err(failed)?;
+    let (stop, meter) = (Arc::clone(&cancel), Arc::clone(meter));
+    let listening = signals::listen(move || {
+        meter.stop();
+        stop.cancel();
+    });
+    listening.map_err(failed)?;
     Ok(cancel)
 }
 
@@ -280,9 +306,12 @@ fn told_as_events(result: &Result<Ran, RunError>, out: &mut impl Write) -> Outco
     Ok(if exit == 0 { Exit::Success } else { Exit::Code(exit) })
 }
 
-fn log_event(text: &str) -> serde_json::Value {
-    const INFO: u8 = 2;
-    json!({"log": {"t": now(), "lvl": INFO, "msg": text, "detail": []}})
+/// Levels of events, as published.
+const INFO: u8 = 2;
+const WARN: u8 = 3;
+
+fn log_event(level: u8, text: &str) -> serde_json::Value {
+    json!({"log": {"t": now(), "lvl": level, "msg": text, "detail": []}})
 }
 
 fn now() -> u64 {

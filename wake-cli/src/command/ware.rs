@@ -17,6 +17,7 @@ use crate::report::Verbosity;
 use crate::report::transfer::Transfer;
 use crate::session;
 use crate::settings::Settings;
+use crate::signals;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
 
@@ -29,6 +30,11 @@ pub(crate) fn run(
 ) -> Outcome {
     let cwd = &settings.cwd;
     let meter = Arc::new(Meter::default());
+    // What lies under a temporary name until then goes as well.
+    let stop = Arc::clone(&meter);
+    signals::listen(move || stop.stop()).map_err(|source| {
+        Diagnostic::error(Class::Environment, format!("cannot prepare for Ctrl-C: {source}"))
+    })?;
     let done = match command {
         WareCommand::Pack { packtype, path, target, filters } => {
             let packtype = parse::<PackType>(packtype)?;
@@ -54,7 +60,8 @@ pub(crate) fn run(
                 filters_or(filters.as_deref(), UnpackFilters::LOW_PRIV, UnpackFilters::apply)?;
             let sources = warehouses(sources, ware.packtype(), cwd)?;
             progress(settings, say, "Unpacking", &ware.to_string())?;
-            unpack(&ware, &cwd.join(path), &sources, filters, *placer, settings, say)?
+            let asked = Asked { ware: &ware, sources: &sources, filters, placer: *placer };
+            unpack(&asked, &cwd.join(path), &meter, settings, say)?
         }
         WareCommand::Scan { packtype, source, filters } => {
             let packtype = parse::<PackType>(packtype)?;
@@ -99,15 +106,21 @@ pub(crate) fn run(
     }
 }
 
-fn unpack(
-    ware: &WareId,
-    path: &Path,
-    sources: &[Warehouse],
+struct Asked<'a> {
+    ware: &'a WareId,
+    sources: &'a [Warehouse],
     filters: UnpackFilters,
     placer: Placer,
+}
+
+fn unpack(
+    asked: &Asked<'_>,
+    path: &Path,
+    meter: &Arc<Meter>,
     settings: &Settings,
     say: &mut impl Write,
 ) -> Result<Result<WareId, Fault>, Stop> {
+    let Asked { ware, sources, filters, placer } = *asked;
     // Held while the cache is used, so that nothing is collected from it.
     let store = match placer {
         Placer::Direct => None,
@@ -120,9 +133,8 @@ fn unpack(
         Placer::None => Placement::None,
     };
     let asked = Unpack { ware, sources, filters, cache: cache.as_ref(), policy: Policy::WARE };
-    let meter = Arc::new(Meter::default());
-    let transfer = Transfer::show(settings, "Unpacking", &meter);
-    let placed = asked.place_at_metered(path, placement, &meter);
+    let transfer = Transfer::show(settings, "Unpacking", meter);
+    let placed = asked.place_at_metered(path, placement, meter);
     drop(transfer);
     Ok(match placed {
         Ok(unpacked) => {

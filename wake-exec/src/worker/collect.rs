@@ -162,6 +162,7 @@ impl Taking<'_> {
             FileType::RegularFile => self.file(at, stat),
             FileType::Directory => self.directory(at, stat),
             FileType::Symlink => self.link(at),
+            FileType::Fifo if self.exact() => pipe(at, stat),
             FileType::Fifo => {
                 self.fault(at.path, Fault::Fifo);
                 Ok(())
@@ -290,6 +291,16 @@ struct At<'a> {
     name: &'a str,
     target: BorrowedFd<'a>,
     path: &'a RelPath,
+}
+
+/// Makes a pipe like the one that was left; a manifest has no place for it.
+fn pipe(at: &At<'_>, stat: &Stat) -> Result<(), Failure> {
+    let failed = |errno: Errno| Failure::step("copy", at.path.as_str(), errno);
+    let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
+    rustix::fs::mknodat(at.target, at.name, FileType::Fifo, mode, 0).map_err(failed)?;
+    rustix::fs::chmodat(at.target, at.name, mode, AtFlags::empty()).map_err(failed)?;
+    let times = fixed_times(stat.st_mtime);
+    rustix::fs::utimensat(at.target, at.name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)
 }
 
 fn name_of(name: &CStr) -> Result<&str, String> {

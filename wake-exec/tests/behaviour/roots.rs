@@ -191,6 +191,7 @@ fn links_in_a_root(bed: &Bed) {
 fn attributes(bed: &Bed) {
     use std::os::unix::fs::MetadataExt as _;
     let script = "mkdir -m 2750 out; echo x > out/f; chmod 4711 out/f; ln -s /etc/passwd out/l; \
+        mkfifo -m 604 out/p; \
         touch -d @1262304000 out/f; touch -d @1262304001 out";
     let mut job = declaring(bed.sh(script), &["out/"]);
     job.outputs.fidelity = Fidelity::Attributes;
@@ -198,6 +199,7 @@ fn attributes(bed: &Bed) {
     let at = |name: &str| std::fs::symlink_metadata(job.outputs.into.join(name)).unwrap();
     assert_eq!((at("out").mode() & 0o7777, at("out").mtime()), (0o2750, 1_262_304_001));
     assert_eq!((at("out/f").mode() & 0o7777, at("out/f").mtime()), (0o4711, 1_262_304_000));
+    assert_eq!(at("out/p").mode(), 0o010_604, "a pipe");
     assert_eq!(
         std::fs::read_link(job.outputs.into.join("out/l")).unwrap(),
         Path::new("/etc/passwd")

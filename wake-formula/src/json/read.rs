@@ -2,6 +2,7 @@ use super::{Json, Member, Source, Value};
 use crate::DocumentError;
 use std::str::FromStr;
 use wake_model::nearest::nearest;
+use wake_store::ware::MAX_OWNER;
 
 /// The members of an object while they are read, so that none goes unread.
 pub(crate) struct Fields<'a> {
@@ -97,12 +98,16 @@ impl Source<'_> {
     /// A whole number that is not negative and fits 32 bits: an owner's number.
     pub(crate) fn id(&self, json: &Json, what: &str) -> Result<u32, DocumentError> {
         match &json.value {
-            Value::Number(text) => text.parse().map_err(|_| {
-                self.error(
-                    json.at,
-                    format!("{what} cannot be {text}: expected a whole number up to {}", u32::MAX),
-                )
-            }),
+            Value::Number(text) => {
+                text.parse().ok().filter(|id| *id <= MAX_OWNER).ok_or_else(|| {
+                    self.error(
+                        json.at,
+                        format!(
+                            "{what} cannot be {text}: expected a whole number up to {MAX_OWNER}"
+                        ),
+                    )
+                })
+            }
             _ => Err(self.mismatch(json, what, "a number")),
         }
     }

@@ -105,11 +105,7 @@ fn pack_filters(source: &Source<'_>, json: &Json) -> Read<PackFilters> {
 fn action(source: &Source<'_>, json: &Json) -> Read<Action> {
     let mut fields = Fields::of(source, json, "the action")?;
     let action = Action {
-        exec: fields
-            .take("exec")
-            .map(|json| source.texts(json, "`exec`"))
-            .transpose()?
-            .unwrap_or_default(),
+        exec: fields.take("exec").map(|json| words(source, json)).transpose()?.unwrap_or_default(),
         noop: fields
             .take("noop")
             .map(|json| source.bool(json, "`noop`"))
@@ -124,13 +120,34 @@ fn action(source: &Source<'_>, json: &Json) -> Read<Action> {
             .map(|json| cradle(source, json))
             .transpose()?
             .unwrap_or_default(),
-        hostname: fields
-            .take("hostname")
-            .map(|json| source.text(json, "`hostname`").map(str::to_owned))
-            .transpose()?,
+        hostname: fields.take("hostname").map(|json| hostname(source, json)).transpose()?,
     };
     fields.finish()?;
     Ok(action)
+}
+
+fn words(source: &Source<'_>, json: &Json) -> Read<Vec<String>> {
+    let words = source.texts(json, "`exec`")?;
+    match words.iter().find(|word| word.contains('\0')) {
+        Some(word) => {
+            let message = format!("`{}` cannot be an argument", word.escape_debug());
+            Err(source.error(json.at, message))
+        }
+        None => Ok(words),
+    }
+}
+
+/// The most bytes that Linux takes for the name of a host.
+const LONGEST_HOSTNAME: usize = 64;
+
+fn hostname(source: &Source<'_>, json: &Json) -> Read<String> {
+    let name = source.text(json, "`hostname`")?;
+    if name.len() > LONGEST_HOSTNAME || name.contains('\0') {
+        let message =
+            format!("`hostname` takes at most {LONGEST_HOSTNAME} bytes, none of them NUL");
+        return Err(source.error(json.at, message));
+    }
+    Ok(name.to_owned())
 }
 
 fn policy(source: &Source<'_>, json: &Json) -> Read<Option<Policy>> {

@@ -39,13 +39,16 @@ impl Run<'_> {
         }
         let text = record.to_json(Dialect::Repeatr);
         self.store.keep_run(&record.guid, &text)?;
-        if record.exit_code == 0 && task.is_hermetic() {
+        if record.exit_code == 0 && task.is_hermetic() && !record.metadata.contains_key(FAULTS) {
             self.store.memo().put(key(&task.id), text.into_bytes());
             self.store.flush_memo()?;
         }
         Ok(())
     }
 }
+
+/// What was wrong with the outputs of a command, in the metadata of its record.
+pub(super) const FAULTS: &str = "wake.faults";
 
 /// Under which a record is remembered. Source: `spec/formulas.md`, memory.
 fn key(id: &FormulaId) -> Digest {

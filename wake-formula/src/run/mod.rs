@@ -73,13 +73,22 @@ impl Run<'_> {
         if task.network && !self.network {
             return Err(RunError::Network);
         }
-        check_outputs(&task)?;
+        check_places(&task)?;
         let targets = self.targets(&task)?;
+        if let Some(policy) = task.policy {
+            tell(Said::GrantsNothing(policy));
+        }
         if !self.again
             && task.is_hermetic()
             && let Some(record) = self.recall(&task, &targets)
         {
             return Ok(Ran { record, dialect: task.dialect, remembered: true });
+        }
+        // What nobody could keep is not worth making.
+        for (wanted, target) in task.outputs.values().zip(&targets) {
+            target.as_ref().map_or(Ok(()), Warehouse::check_writable).map_err(|source| {
+                RunError::Output { path: wanted.path.to_string(), source: source.into() }
+            })?;
         }
         let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut record = RunRecord::start(&task.id, i64::try_from(time).unwrap_or(i64::MAX));
@@ -90,14 +99,20 @@ impl Run<'_> {
         let mut wrote = |stream, bytes: &[u8]| tell(Said::Wrote(stream, bytes));
         let finished = self.executor.run_telling(&job, self.cancel, &mut wrote)?;
         record.exit_code = finished.outcome.exit_code();
-        if let Err(faults) = &finished.outputs {
-            let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
-            return Err(RunError::Left { message: lines.join("\n") });
+        let kept = match &finished.outputs {
+            Ok(_) => results(&task, &job.outputs.into, &targets),
+            Err(faults) => {
+                let lines: Vec<String> = faults.iter().map(ToString::to_string).collect();
+                Err(RunError::Left { message: lines.join("\n") })
+            }
+        };
+        let fault = kept.map(|results| record.results = results).err();
+        if let Some(fault) = &fault {
+            record.metadata.insert(memory::FAULTS.to_owned(), fault.to_string());
         }
-        record.results = results(&task, &job.outputs.into, &targets)?;
         let (stdout, stderr) = (finished.stdout.to_bytes(), finished.stderr.to_bytes());
         self.keep(&task, &mut record, &finished, [&stdout, &stderr])?;
-        Ok(Ran { record, dialect: task.dialect, remembered: false })
+        fault.map_or(Ok(Ran { record, dialect: task.dialect, remembered: false }), Err)
     }
 
     /// The warehouse of each output that is to be saved, in the outputs' order.
@@ -178,16 +193,31 @@ enum Placed {
     Text(String),
 }
 
-/// Outputs whose filters ask for what the sandbox does not keep, or whose place it does not look at.
-fn check_outputs(task: &Task) -> Result<(), RunError> {
+/// Directories that the sandbox makes itself, and in which nothing else can stand.
+fn is_system(path: &AbsPath) -> bool {
+    path.components().next().is_some_and(|top| ["dev", "proc"].contains(&top))
+}
+
+/// Inputs and directories where the sandbox has something of its own; outputs whose filters ask for what the sandbox does
+/// not keep, or whose place it does not look at.
+fn check_places(task: &Task) -> Result<(), RunError> {
+    if let Some(path) = task.inputs.keys().find(|path| is_system(path)) {
+        return Err(RunError::assembly(format!(
+            "input `{path}` cannot stand there: `/dev` and `/proc` are the sandbox's own"
+        )));
+    }
+    if let Some(path) = task.prepared.iter().find(|path| is_system(path)) {
+        return Err(RunError::job(format!(
+            "`{path}` cannot be made: `/dev` and `/proc` are the sandbox's own"
+        )));
+    }
     for Wanted { path, filters, .. } in task.outputs.values() {
         if matches!(filters.uid, Some(Owner::Pass)) || matches!(filters.gid, Some(Owner::Pass)) {
             return Err(RunError::job(format!(
                 "output `{path}` is to keep its owners, which the sandbox does not know: give numbers for `uid` and `gid`"
             )));
         }
-        let top = path.components().next();
-        if top.is_none_or(|top| ["dev", "proc"].contains(&top)) {
+        if path.as_str() == "/" || is_system(path) {
             return Err(RunError::job(format!(
                 "output `{path}` cannot be kept: name a directory that the command makes"
             )));
@@ -203,6 +233,7 @@ fn job(task: &Task, placed: &[(&AbsPath, Placed)], scratch: &Path) -> Result<Job
     job.work = None;
     let mut assembly = Assembly::default();
     for (path, place) in placed {
+        check_way(path, &assembly).map_err(RunError::assembly)?;
         let (part, source) = part(place)?;
         assembly.add((*path).clone(), part);
         if let (Some(source), false) = (source, path.as_str() == "/") {
@@ -210,6 +241,7 @@ fn job(task: &Task, placed: &[(&AbsPath, Placed)], scratch: &Path) -> Result<Job
         }
     }
     for path in own_directories(task, placed) {
+        check_way(&path, &assembly).map_err(RunError::job)?;
         match assembly.find(path.as_str()) {
             Found::Dir => {}
             Found::Nothing => assembly.add(path.clone(), Part::Dir),
@@ -233,6 +265,17 @@ fn job(task: &Task, placed: &[(&AbsPath, Placed)], scratch: &Path) -> Result<Job
         job.outputs.declared.push(decl);
     }
     Ok(job)
+}
+
+/// Whether everything above `path` is a directory or can become one; else what is wrong.
+fn check_way(path: &AbsPath, assembly: &Assembly) -> Result<(), String> {
+    let above = std::iter::successors(path.parent(), AbsPath::parent);
+    let blocked =
+        |above: &AbsPath| matches!(assembly.find(above.as_str()), Found::File | Found::Other);
+    match above.into_iter().find(blocked) {
+        Some(above) => Err(format!("`{path}` lies below `{above}`, which is no directory")),
+        None => Ok(()),
+    }
 }
 
 fn command(task: &Task) -> Result<wake_exec::Command, RunError> {

@@ -1,5 +1,6 @@
 //! What is heard while a formula is carried out.
 
+use crate::repeatr::Policy;
 use wake_exec::Stream;
 use wake_store::ware::WareId;
 
@@ -10,6 +11,8 @@ pub enum Said<'a> {
     Altered(&'a WareId),
     /// An input is fetched and unpacked.
     Unpacking(&'a WareId),
+    /// The formula asks for more rights than any command gets.
+    GrantsNothing(Policy),
     /// Everything is there: the command starts, given with its arguments.
     Running(&'a [String]),
     /// What the command has just written: any number of bytes, not whole lines.

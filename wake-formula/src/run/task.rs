@@ -7,7 +7,7 @@ use wake_exec::{Access, HOSTNAME, Identity};
 use wake_store::ware::{AbsPath, PackFilters, PackType, WareId};
 
 use super::error::RunError;
-use crate::repeatr::{self, Cradle};
+use crate::repeatr::{self, Cradle, Policy};
 use crate::warpforge::{self, Action, Basis, MountMode, Port};
 use crate::{Dialect, Document, FormulaId};
 
@@ -24,6 +24,8 @@ pub(crate) struct Task {
     pub(crate) prepared: Vec<AbsPath>,
     pub(crate) identity: Identity,
     pub(crate) network: bool,
+    /// What it asks for beyond `routine`.
+    pub(crate) policy: Option<Policy>,
     /// By the name under which the result stands in the record.
     pub(crate) outputs: BTreeMap<String, Wanted>,
 }
@@ -110,6 +112,7 @@ fn of_repeatr(document: &repeatr::Document, base: &Path) -> Result<Task, RunErro
             hostname: action.hostname.clone().unwrap_or_else(|| HOSTNAME.to_owned()),
         },
         network: false,
+        policy: action.policy.filter(|policy| *policy > Policy::Routine),
         outputs: outputs.iter().flatten().map(wanted).collect(),
     })
 }
@@ -164,6 +167,7 @@ fn of_warpforge(document: &warpforge::Document, base: &Path) -> Result<Task, Run
         prepared: vec![AbsPath::root()],
         identity: Identity { uid: 0, gid: 0, hostname: HOSTNAME.to_owned() },
         network: formula.action.wants_network(),
+        policy: None,
         outputs,
     })
 }

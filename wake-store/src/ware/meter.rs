@@ -1,7 +1,7 @@
-//! How far reading or packing has come.
+//! How far reading or packing has come, and whether it is to go on.
 
 use std::io::{self, Read};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Counts bytes of packed wares that are read, or of files that are packed; another thread may look at it meanwhile.
 #[derive(Debug, Default)]
@@ -10,6 +10,7 @@ pub struct Meter {
     total: AtomicU64,
     /// Parts whose size nobody knows beforehand.
     unknown: AtomicU64,
+    stopped: AtomicBool,
 }
 
 impl Meter {
@@ -24,6 +25,15 @@ impl Meter {
         (total > 0 && self.unknown.load(Ordering::Relaxed) == 0).then_some(total)
     }
 
+    /// Ends what is counted, with an error that says so, as soon as it looks.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn expect(&self, size: Option<u64>) {
         match size {
             Some(size) => self.total.fetch_add(size, Ordering::Relaxed),
@@ -36,6 +46,18 @@ impl Meter {
     }
 }
 
+/// Why a reader whose [`Meter`] was stopped gives nothing more.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("cancelled")]
+pub(crate) struct Stopped;
+
+impl Stopped {
+    /// Whether this is what an error comes from.
+    pub(crate) fn caused(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Stopped>())
+    }
+}
+
 /// Counts what is read.
 pub(crate) struct Metered<'a, R> {
     pub(crate) source: R,
@@ -44,6 +66,9 @@ pub(crate) struct Metered<'a, R> {
 
 impl<R: Read> Read for Metered<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.meter.is_stopped() {
+            return Err(io::Error::other(Stopped));
+        }
         let n = self.source.read(buffer)?;
         self.meter.add(n);
         Ok(n)
@@ -63,6 +88,16 @@ mod tests {
         assert_eq!(meter.total(), Some(7));
         meter.expect(None);
         assert_eq!(meter.total(), None);
+    }
+
+    #[test]
+    fn nothing_is_read_after_the_stop() {
+        let meter = Meter::default();
+        let mut source = Metered { source: &b"12345"[..], meter: &meter };
+        meter.stop();
+        let error = source.read(&mut [0; 2]).err();
+        assert!(error.is_some_and(|error| Stopped::caused(&error)));
+        assert_eq!(meter.done(), 0);
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub use guid::new_guid;
 pub use hash::{Sha384Digest, Sha384Stream, base58};
 pub use id::{PackType, ParseWareIdError, WareId};
 pub use meter::Meter;
-pub use node::{Meta, Node, Timestamp};
+pub use node::{MAX_OWNER, Meta, Node, Timestamp};
 pub use pack::{PackError, pack, pack_metered};
 pub use policy::{Links, Names, Policy};
 pub use unpack::{

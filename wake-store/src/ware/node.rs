@@ -65,6 +65,9 @@ pub struct Timestamp {
     pub nanos: u32,
 }
 
+/// The highest number of a user or group: the one above means nobody to the system.
+pub const MAX_OWNER: u32 = u32::MAX - 1;
+
 /// What a ware declares about one node, apart from its name and content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meta {

@@ -27,7 +27,7 @@ impl<'a> Stream<'a> {
         let raw = Arc::new(RawCount::default());
         let mut counted =
             BufReader::with_capacity(65536, Counted { source, raw: Arc::clone(&raw) });
-        let magic = peek(&mut counted).map_err(|source| ExtractError::Source { source })?;
+        let magic = peek(&mut counted).map_err(ExtractError::unread)?;
         let (format, plain): (_, Box<dyn Read + 'a>) = match magic.as_slice() {
             [0x1f, 0x8b, ..] => ("gzip", Box::new(flate2::bufread::MultiGzDecoder::new(counted))),
             [b'B', b'Z', b'h', ..] => {
@@ -81,7 +81,7 @@ impl<'a> Stream<'a> {
 
     fn explain(&self, source: io::Error) -> ExtractError {
         if self.raw.failed.load(Ordering::Relaxed) {
-            return ExtractError::Source { source };
+            return ExtractError::unread(source);
         }
         if source.kind() == io::ErrorKind::UnexpectedEof {
             return ExtractError::Truncated { offset: self.offset };

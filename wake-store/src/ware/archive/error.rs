@@ -1,6 +1,7 @@
 use crate::ware::category::Category;
 use crate::ware::entry_path::EntryPathError;
 use crate::ware::filters::FilterRejection;
+use crate::ware::meter::Stopped;
 use std::io;
 use std::path::PathBuf;
 
@@ -105,6 +106,9 @@ pub enum ExtractError {
         /// The entry that exceeded it; `.` if it is the archive as a whole.
         path: String,
     },
+    /// The caller asked to stop.
+    #[error("cancelled")]
+    Cancelled,
     /// A filter refuses an entry.
     #[error(transparent)]
     Filter(#[from] FilterRejection),
@@ -127,12 +131,18 @@ pub enum ExtractError {
 }
 
 impl ExtractError {
+    /// What a failed read of the packed bytes means.
+    pub(crate) fn unread(source: io::Error) -> Self {
+        if Stopped::caused(&source) { Self::Cancelled } else { Self::Source { source } }
+    }
+
     /// The published category.
     pub fn category(&self) -> Category {
         match self {
             ExtractError::Source { .. } => Category::WarehouseUnavailable,
             ExtractError::Write { .. } | ExtractError::Read { .. } => Category::InoperablePath,
             ExtractError::Filter(_) => Category::FilterRejection,
+            ExtractError::Cancelled => Category::Cancelled,
             _ => Category::WareCorrupt,
         }
     }

@@ -3,6 +3,9 @@
 use crate::ware::node::Timestamp;
 use std::collections::BTreeMap;
 
+/// Readers disagree about what a sparse file holds, so none is read.
+pub(super) const SPARSE: &str = "a sparse file, which is not supported";
+
 /// What an extended header says about the next entry.
 #[derive(Debug, Default)]
 pub(super) struct Pax {
@@ -25,6 +28,9 @@ impl Pax {
                 return Err(format!("extended header says `{}` twice", key.escape_ascii()));
             }
             seen.push(key);
+            if key.starts_with(b"GNU.sparse.") {
+                return Err(SPARSE.to_owned());
+            }
             pax.set(key, value).ok_or_else(|| {
                 format!("extended header `{}` has a bad value", key.escape_ascii())
             })?;
@@ -52,7 +58,6 @@ impl Pax {
             b"uid" => self.uid = Some(decimal(value)?),
             b"gid" => self.gid = Some(decimal(value)?),
             b"mtime" => self.mtime = Some(moment(value)?),
-            _ if key.starts_with(b"GNU.sparse.") => return None,
             _ => {
                 if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
                     let name =

@@ -1,10 +1,10 @@
 //! Reads tar archives: v7, ustar, pax and GNU.
 
-use super::pax::Pax;
+use super::pax::{Pax, SPARSE};
 use super::tar_header::{BLOCK, Header};
 use super::{Content, ExtractError, NoContent, Stream, Visit};
 use crate::ware::entry_path::EntryPath;
-use crate::ware::node::{Meta, Node, Timestamp};
+use crate::ware::node::{MAX_OWNER, Meta, Node, Timestamp};
 
 /// Most bytes of an extended header or long name.
 const MAX_EXTENSION: i64 = 1 << 20;
@@ -139,7 +139,8 @@ fn describe(
     let size = size(header.size, pax.size, place)?;
     let (uid, gid) = (pax.uid.unwrap_or(header.uid), pax.gid.unwrap_or(header.gid));
     let id = |id: i64| {
-        u32::try_from(id).map_err(|_| place.malformed("an owner's number is out of range"))
+        let number = u32::try_from(id).ok().filter(|number| *number <= MAX_OWNER);
+        number.ok_or_else(|| place.malformed("an owner's number is out of range"))
     };
     let named_as_dir = raw_path.ends_with(b"/");
     let text = || {
@@ -164,6 +165,7 @@ fn describe(
         b'4' => device().map(|(major, minor)| Node::BlockDevice { major, minor })?,
         b'5' => Node::Dir,
         b'6' => Node::Fifo,
+        b'S' => return Err(place.malformed(SPARSE)),
         flag => {
             let flag = [flag];
             return Err(place.malformed(format!("entry type `{}` is unknown", flag.escape_ascii())));

@@ -1,6 +1,7 @@
 //! The published text of filters.
 
 use super::{Direction, Filters, Mtime, Owner, Special};
+use crate::ware::node::MAX_OWNER;
 
 /// The keys in their canonical order.
 const KEYS: [&str; 6] = ["uid", "gid", "mtime", "sticky", "setid", "dev"];
@@ -116,7 +117,7 @@ fn owner<D: Direction>(key: &str, value: &str) -> Result<Owner, ParseFiltersErro
     // `+5` is a number for `u32::from_str`, but not in the published syntax.
     let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     match value.parse() {
-        Ok(id) if digits => Ok(Owner::Id(id)),
+        Ok(id) if digits && id <= MAX_OWNER => Ok(Owner::Id(id)),
         _ => {
             let mine = if D::LOCAL { ", `mine`" } else { "" };
             Err(wrong::<D>(key, value, format!("`{}`{mine} or a number", D::PASS)))
@@ -275,6 +276,10 @@ mod tests {
         assert_eq!(
             unpack("sticky=reject"),
             "unpack filter `sticky` cannot be `reject`: expected `follow` or `ignore`"
+        );
+        assert_eq!(
+            unpack("gid=4294967295"),
+            "unpack filter `gid` cannot be `4294967295`: expected `follow`, `mine` or a number"
         );
         assert!(pack("color=red").starts_with("unknown option `color` in filters"));
     }

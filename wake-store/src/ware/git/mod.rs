@@ -34,6 +34,14 @@ pub enum GitError {
         /// What git said of each.
         attempts: Vec<String>,
     },
+    /// No repository could be reached.
+    #[error("no repository is available for commit `{commit}`{}", attempts.concat())]
+    Unavailable {
+        /// The commit.
+        commit: String,
+        /// What git said of each.
+        attempts: Vec<String>,
+    },
     /// A repository holds something that has no meaning here.
     #[error("commit `{commit}` is malformed: {problem}")]
     Malformed {
@@ -51,7 +59,7 @@ impl GitError {
     /// The published category.
     pub fn category(&self) -> Category {
         match self {
-            GitError::Run { .. } => Category::WarehouseUnavailable,
+            GitError::Run { .. } | GitError::Unavailable { .. } => Category::WarehouseUnavailable,
             GitError::NotFound { .. } => Category::WareNotFound,
             GitError::Malformed { .. } => Category::WareCorrupt,
             GitError::Extract(error) => error.category(),

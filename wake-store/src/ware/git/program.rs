@@ -32,6 +32,9 @@ pub(super) fn run(command: &mut Command) -> Result<Result<Vec<u8>, String>, GitE
         return Ok(Ok(output.stdout));
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let last = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("git failed");
-    Ok(Err(last.escape_debug().to_string()))
+    // What follows the first line that is fatal is advice about it.
+    let fatal = said.lines().find_map(|line| line.strip_prefix("fatal: "));
+    let last = || said.lines().rfind(|line| !line.trim().is_empty());
+    let problem = fatal.or_else(last).unwrap_or("git failed");
+    Ok(Err(problem.escape_debug().to_string().replace("\\'", "'")))
 }

@@ -38,7 +38,7 @@ impl Repository {
                 attempts: vec![problem],
             });
         }
-        let mut attempts = Vec::new();
+        let (mut attempts, mut reached) = (Vec::new(), false);
         for url in urls {
             let exact = repository.try_fetch(url, &["--depth=1", "--", url, commit])?;
             // Old servers give only what their branches and tags name.
@@ -46,15 +46,21 @@ impl Repository {
                 Ok(_) => Ok(Vec::new()),
                 Err(_) => repository.try_fetch(url, &["--", url, "+refs/*:refs/wake/*"])?,
             };
-            let kind = format!("{commit}^{{commit}}");
-            let present = run(repository.git().args(["cat-file", "-e", &kind]))?;
-            match (got, present) {
-                (_, Ok(_)) => return Ok((repository, url.clone())),
-                (Ok(_), Err(_)) => attempts.push(format!("\n  `{url}` does not have it")),
-                (Err(problem), Err(_)) => attempts.push(format!("\n  `{url}`: {problem}")),
+            // A tag is followed by git, but it has an id of its own.
+            let present = run(repository.git().args(["cat-file", "-t", commit]))?;
+            let is_commit = present.is_ok_and(|kind| kind.trim_ascii() == b"commit");
+            reached |= got.is_ok();
+            match got {
+                _ if is_commit => return Ok((repository, url.clone())),
+                Ok(_) => attempts.push(format!("\n  `{url}` does not have it")),
+                Err(problem) => attempts.push(format!("\n  `{url}`: {problem}")),
             }
         }
-        Err(GitError::NotFound { commit: commit.to_owned(), tried: urls.len(), attempts })
+        let commit = commit.to_owned();
+        Err(match reached {
+            true => GitError::NotFound { commit, tried: urls.len(), attempts },
+            false => GitError::Unavailable { commit, attempts },
+        })
     }
 
     fn try_fetch(

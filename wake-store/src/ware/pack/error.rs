@@ -49,6 +49,9 @@ pub enum PackError {
         /// The root.
         path: PathBuf,
     },
+    /// The caller asked to stop.
+    #[error("cancelled")]
+    Cancelled,
     /// A filter refuses a node.
     #[error(transparent)]
     Filter(#[from] FilterRejection),
@@ -67,6 +70,7 @@ impl PackError {
                 Category::PackInvalid
             }
             PackError::Filter(_) => Category::FilterRejection,
+            PackError::Cancelled => Category::Cancelled,
             PackError::Warehouse(error) => error.category(),
         }
     }

@@ -36,7 +36,7 @@ pub fn pack(
     pack_metered(path, packtype, filters, target, &Meter::default())
 }
 
-/// The same; `meter` counts the bytes of files.
+/// The same; `meter` counts the bytes of files, and may stop it.
 pub fn pack_metered(
     path: &Path,
     packtype: PackType,
@@ -133,6 +133,9 @@ impl Packer<'_> {
         here: &Here<'_>,
         archive: Option<&mut Archive>,
     ) -> Result<Option<Counted>, PackError> {
+        if self.meter.is_stopped() {
+            return Err(PackError::Cancelled);
+        }
         match kind {
             ChildKind::File => {
                 let (file, mut meta) = self.open(dir, name, OFlags::NONBLOCK, here)?;
@@ -285,6 +288,9 @@ fn hash_file(
             read += n as u64;
             if n == 0 || read > size {
                 return Err(PackError::Changed { path: here.full() });
+            }
+            if meter.is_stopped() {
+                return Err(PackError::Cancelled);
             }
             stream.update(&buffer[..n]);
             meter.add(n);

@@ -1,7 +1,7 @@
 //! Packed wares that are only looked at or copied, as they are.
 
 use super::UnpackError;
-use super::packed::{Tee, coverage, metered, read_packed, verify};
+use super::packed::{coverage, read_packed, verify};
 use crate::ware::bucket::Bucket;
 use crate::ware::entry_path::EntryPath;
 use crate::ware::extraction::Extraction;
@@ -22,7 +22,7 @@ pub fn scan(
     scan_metered(packtype, source, filters, policy, &Meter::default())
 }
 
-/// The same; `meter` counts what is read.
+/// The same; `meter` counts what is read, and may stop it.
 pub fn scan_metered(
     packtype: PackType,
     source: &Warehouse,
@@ -54,9 +54,9 @@ fn scan_nodes(
     if packtype == PackType::Git {
         return Err(UnpackError::Unsupported { packtype, verb: "scanned" });
     }
-    let reader = metered(source.open(&WareId::nothing(packtype))?, meter);
+    let packed = source.open(&WareId::nothing(packtype))?;
     let mut extraction = Extraction::new(policy, Rules::of(&filters), coverage(packtype), None);
-    read_packed(packtype, reader, policy, &mut extraction)?;
+    read_packed(packtype, packed, None, policy, &mut extraction, meter)?;
     let extracted = extraction.finish()?;
     Ok((WareId::new(packtype, &extracted.before), extracted.bucket))
 }
@@ -71,7 +71,7 @@ pub fn mirror(
     mirror_metered(ware, target, sources, policy, &Meter::default())
 }
 
-/// The same; `meter` counts what is read.
+/// The same; `meter` counts what is read, and may stop it.
 pub fn mirror_metered(
     ware: &WareId,
     target: &Warehouse,
@@ -86,8 +86,8 @@ pub fn mirror_metered(
     let mut upload = Upload::begin(target)?;
     let mut extraction =
         Extraction::new(policy, Rules::of(&UnpackFilters::LOSSLESS), coverage(packtype), None);
-    let mut tee = Tee { source: metered(open_first(ware, sources)?, meter), copy: &mut upload };
-    read_packed(packtype, &mut tee, policy, &mut extraction)?;
+    let packed = open_first(ware, sources)?;
+    read_packed(packtype, packed, Some(&mut upload), policy, &mut extraction, meter)?;
     verify(ware, &WareId::new(packtype, &extraction.finish()?.before))?;
     Ok(upload.commit(ware)?)
 }

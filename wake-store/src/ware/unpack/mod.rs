@@ -6,8 +6,9 @@ mod packed;
 
 pub use self::error::UnpackError;
 pub use self::look::{list, mirror, mirror_metered, scan, scan_metered};
-use self::packed::{coverage, metered, read_packed, verify};
-use super::cache::{Cached, Stage, WareCache, remove_tree};
+use self::packed::{Watched, coverage, read_packed, verify};
+use super::archive::ExtractError;
+use super::cache::{CacheError, Cached, Stage, WareCache, remove_tree};
 use super::disk::{Ownership, TreeWriter, read_tree};
 use super::extraction::{Extracted, Extraction};
 use super::filters::{Rules, UnpackFilters};
@@ -78,7 +79,7 @@ impl Unpack<'_> {
         self.place_at_metered(destination, placement, &Meter::default())
     }
 
-    /// The same; `meter` counts what is read of the packed ware.
+    /// The same; `meter` counts what is read of the packed ware, and may stop it.
     pub fn place_at_metered(
         &self,
         destination: &Path,
@@ -89,7 +90,7 @@ impl Unpack<'_> {
             (Placement::None, _) => self.into_cache_metered(meter),
             (Placement::Copy, Some(_)) => {
                 let cached = self.into_cache_metered(meter)?;
-                copy_tree(&cached.path, destination, self.policy)?;
+                copy_tree(&cached.path, destination, self.policy, meter)?;
                 Ok(Unpacked { path: destination.to_owned(), ..cached })
             }
             (Placement::Copy, None) | (Placement::Direct, _) => {
@@ -107,7 +108,7 @@ impl Unpack<'_> {
         self.into_cache_metered(&Meter::default())
     }
 
-    /// The same; `meter` counts what is read of the packed ware.
+    /// The same; `meter` counts what is read of the packed ware, and may stop it.
     pub fn into_cache_metered(&self, meter: &Meter) -> Result<Unpacked, UnpackError> {
         let cache = self.cache.ok_or(UnpackError::NoCache)?;
         let cached = match Rules::of(&self.filters).alter() {
@@ -119,7 +120,7 @@ impl Unpack<'_> {
             return Ok(Unpacked { ware, path, ownership: Ownership::Kept, cached });
         }
         let stage = cache.stage()?;
-        let Landed { ware, ownership, tree } = self.unpack(&stage, meter)?;
+        let Landed { ware, ownership, tree } = self.unpack(&stage, meter).map_err(in_cache)?;
         let path = cache.commit(&stage, &ware, tree)?;
         Ok(Unpacked { ware, path, ownership, cached })
     }
@@ -131,14 +132,15 @@ impl Unpack<'_> {
         let rules = Rules::of(&self.filters);
         let mut extraction = Extraction::new(self.policy, rules, coverage(packtype), Some(writer));
         if packtype == PackType::Git {
-            read_commit(self.ware.hash(), self.sources, stage.path(), &mut extraction)?;
+            let mut visitor = Watched { visitor: &mut extraction, meter };
+            read_commit(self.ware.hash(), self.sources, stage.path(), &mut visitor)?;
             return Ok(landed(self.ware.clone(), &extraction.finish()?, &rules));
         }
         if self.ware.is_nothing() {
             return Err(UnpackError::Nothing { ware: self.ware.clone() });
         }
-        let source = metered(open_first(self.ware, self.sources)?, meter);
-        read_packed(packtype, source, self.policy, &mut extraction)?;
+        let packed = open_first(self.ware, self.sources)?;
+        read_packed(packtype, packed, None, self.policy, &mut extraction, meter)?;
         let extracted = extraction.finish()?;
         verify(self.ware, &WareId::new(packtype, &extracted.before))?;
         Ok(landed(WareId::new(packtype, &extracted.after), &extracted, &rules))
@@ -153,13 +155,28 @@ fn landed(ware: WareId, extracted: &Extracted, rules: &Rules) -> Landed {
     Landed { ware, ownership, tree: as_declared.then(whole) }
 }
 
-fn copy_tree(from: &Path, destination: &Path, policy: Policy) -> Result<(), UnpackError> {
+/// What cannot be written into the cache is the cache's problem, not that of a path that somebody named.
+fn in_cache(error: UnpackError) -> UnpackError {
+    match error {
+        UnpackError::Extract(ExtractError::Write { path, source }) => {
+            UnpackError::Cache(CacheError { path, source })
+        }
+        error => error,
+    }
+}
+
+fn copy_tree(
+    from: &Path,
+    destination: &Path,
+    policy: Policy,
+    meter: &Meter,
+) -> Result<(), UnpackError> {
     let stage = beside(destination)?;
     let policy = Policy { max_entries: u64::MAX, max_bytes: u64::MAX, ..policy };
     let writer = TreeWriter::new(stage.path())?;
     let rules = Rules::of(&UnpackFilters::LOSSLESS);
     let mut extraction = Extraction::new(policy, rules, Coverage::EveryNode, Some(writer));
-    read_tree(from, &mut extraction)?;
+    read_tree(from, &mut Watched { visitor: &mut extraction, meter })?;
     extraction.finish()?;
     put(&stage, destination)
 }

@@ -1,12 +1,13 @@
 //! The bytes of a packed ware, from where they come.
 
 use super::UnpackError;
-use crate::ware::archive::{ExtractError, Stream, Visit, read_tar, read_zip};
+use crate::ware::archive::{Content, ExtractError, Stream, Visit, read_tar, read_zip};
+use crate::ware::entry_path::EntryPath;
 use crate::ware::id::{PackType, WareId};
 use crate::ware::meter::{Meter, Metered};
-use crate::ware::node::Coverage;
+use crate::ware::node::{Coverage, Meta};
 use crate::ware::policy::Policy;
-use crate::ware::warehouse::{Packed, Upload};
+use crate::ware::warehouse::{Packed, Upload, WarehouseError};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 
@@ -26,28 +27,55 @@ pub(super) fn verify(asked: &WareId, came: &WareId) -> Result<(), UnpackError> {
     Err(UnpackError::HashMismatch { asked: asked.clone(), came: came.clone() })
 }
 
-/// The bytes of a packed ware, counted.
-pub(super) fn metered(packed: Packed, meter: &Meter) -> Metered<'_, Box<dyn Read + Send>> {
-    meter.expect(packed.size);
-    Metered { source: packed.bytes, meter }
-}
-
-/// Reads a packed ware from its first byte to its last.
+/// Reads a packed ware from its first byte to its last, and writes what it reads to `copy`.
 pub(super) fn read_packed(
     packtype: PackType,
-    source: impl Read,
+    packed: Packed,
+    copy: Option<&mut Upload>,
     policy: Policy,
     visitor: &mut dyn Visit,
-) -> Result<(), ExtractError> {
-    if packtype == PackType::Zip {
-        return read_zip(&spool(source, policy)?, policy, visitor);
+    meter: &Meter,
+) -> Result<(), UnpackError> {
+    let Packed { bytes, size, address } = packed;
+    meter.expect(size);
+    let source = Tee { source: Metered { source: bytes, meter }, copy };
+    let visitor = &mut Watched { visitor, meter };
+    let read = match packtype {
+        PackType::Zip => spool(source, policy).and_then(|file| read_zip(&file, policy, visitor)),
+        _ => Stream::open(source, policy).and_then(|mut stream| read_tar(&mut stream, visitor)),
+    };
+    read.map_err(|error| match error {
+        // Whoever has several warehouses wants to know which one broke off.
+        ExtractError::Source { source } => {
+            WarehouseError::Failed { address, problem: source.to_string() }.into()
+        }
+        error => error.into(),
+    })
+}
+
+/// Passes on what comes until it is to stop.
+pub(super) struct Watched<'a> {
+    pub(super) visitor: &'a mut dyn Visit,
+    pub(super) meter: &'a Meter,
+}
+
+impl Visit for Watched<'_> {
+    fn entry(
+        &mut self,
+        path: EntryPath,
+        meta: Meta,
+        content: &mut dyn Content,
+    ) -> Result<(), ExtractError> {
+        if self.meter.is_stopped() {
+            return Err(ExtractError::Cancelled);
+        }
+        self.visitor.entry(path, meta, content)
     }
-    read_tar(&mut Stream::open(source, policy)?, visitor)
 }
 
 /// A zip archive is read from its end, so it is first brought to disk, under no name.
 fn spool(mut source: impl Read, policy: Policy) -> Result<File, ExtractError> {
-    let failed = |source| ExtractError::Source { source };
+    let failed = ExtractError::unread;
     let mut file = tempfile::tempfile_in("/var/tmp").map_err(failed)?;
     let copied =
         io::copy(&mut source.by_ref().take(policy.max_bytes + 1), &mut file).map_err(failed)?;
@@ -59,16 +87,18 @@ fn spool(mut source: impl Read, policy: Policy) -> Result<File, ExtractError> {
     Ok(file)
 }
 
-/// Copies what is read.
-pub(super) struct Tee<'a, R> {
-    pub(super) source: R,
-    pub(super) copy: &'a mut Upload,
+/// Copies what is read, where there is a place for it.
+struct Tee<'a, R> {
+    source: R,
+    copy: Option<&'a mut Upload>,
 }
 
 impl<R: Read> Read for Tee<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let n = self.source.read(buffer)?;
-        self.copy.write_all(&buffer[..n])?;
+        if let Some(copy) = &mut self.copy {
+            copy.write_all(&buffer[..n])?;
+        }
         Ok(n)
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn get(
     let body = response.into_body();
     let size = body.content_length();
     let bytes = body.into_with_config().limit(Policy::WARE.max_bytes).reader();
-    Ok(Packed { bytes: Box::new(bytes), size })
+    Ok(Packed { bytes: Box::new(bytes), size, address })
 }
 
 /// An `https` address never leads to an unencrypted one, also not by a redirect.

@@ -95,6 +95,8 @@ pub(crate) struct Packed {
     pub(crate) bytes: Box<dyn Read + Send>,
     /// Their number, where the warehouse says it.
     pub(crate) size: Option<u64>,
+    /// Who gives them.
+    pub(crate) address: String,
 }
 
 /// Opens `ware` in the first of `warehouses` that has it. One that is unavailable or does not have it is passed over;
@@ -133,6 +135,11 @@ impl Warehouse {
         }
     }
 
+    /// Whether something can be put here now; nothing is.
+    pub fn check_writable(&self) -> Result<(), WarehouseError> {
+        Upload::begin(self).map(drop)
+    }
+
     /// Opens the packed form of `ware`. Its bytes are not verified here.
     pub(crate) fn open(&self, ware: &WareId) -> Result<Packed, WarehouseError> {
         match self {
@@ -160,7 +167,7 @@ impl Warehouse {
         match File::open(path) {
             Ok(file) => match file.metadata() {
                 Ok(meta) if meta.is_file() => {
-                    Ok(Packed { bytes: Box::new(file), size: Some(meta.len()) })
+                    Ok(Packed { bytes: Box::new(file), size: Some(meta.len()), address })
                 }
                 _ => Err(WarehouseError::Failed {
                     address,

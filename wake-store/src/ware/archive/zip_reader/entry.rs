@@ -2,7 +2,7 @@
 
 use super::{malformed, u16_at, u32_at, u64_at};
 use crate::ware::archive::ExtractError;
-use crate::ware::node::{Meta, Node, Timestamp};
+use crate::ware::node::{MAX_OWNER, Meta, Node, Timestamp};
 use std::collections::BTreeMap;
 
 /// One entry, as the central directory has it.
@@ -58,6 +58,9 @@ impl Entry {
             return Err(malformed(self.place, "a directory has content"));
         }
         let (uid, gid) = self.owner();
+        if uid.max(gid) > MAX_OWNER {
+            return Err(malformed(self.place, "an owner's number is out of range"));
+        }
         Ok(Meta { node, perms, uid, gid, mtime: self.mtime(), xattrs: BTreeMap::new() })
     }
 
