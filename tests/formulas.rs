@@ -210,6 +210,21 @@ fn pipes_are_packed_as_by_hand() {
 }
 
 #[test]
+fn what_the_command_makes_is_its_own() {
+    let Some(bed) = Bed::new("what_the_command_makes") else { return };
+    let made = |filters: Value| {
+        let document = bed.formula("mkdir out; touch out/f", |d| {
+            d["formula"]["action"]["userinfo"] = json!({"uid": 1234, "gid": 4321});
+            d["formula"]["outputs"]["/task/out"]["filters"] = filters;
+        });
+        record(&bed.run(&document, &[]).success())["results"].clone()
+    };
+    let kept = made(json!({"uid": "keep", "gid": "keep"}));
+    assert_eq!(kept, made(json!({"uid": "1234", "gid": "4321"})));
+    assert_ne!(kept, made(json!({})));
+}
+
+#[test]
 fn a_policy_that_is_not_granted_is_mentioned() {
     let Some(bed) = Bed::new("a_policy") else { return };
     let note = "Note policy `governor` is not granted: the command gets the rights of `routine`\n";
@@ -553,14 +568,27 @@ fn what_is_wrong_with_a_job_is_said_before_it_runs() {
              = note: category rio-assembly-invalid, exit code 10
         "#]],
     );
+    let capsule = json!({"formula": {"formula.v1": {
+        "inputs": {"/": format!("ware:{}", bed.root), "/m": "mount:ro:.", "/m/x": "literal:x"},
+        "action": {"exec": {"command": ["/bin/true"]}},
+        "outputs": {},
+    }}});
+    bed.refuses(
+        &capsule,
+        10,
+        expect![[r#"
+            error: input `/m/x` lies below `/m`, which is mounted from the host
+             = note: category rio-assembly-invalid, exit code 10
+        "#]],
+    );
     let kept = bed.formula("", |d| {
-        d["formula"]["outputs"]["/task/out"]["filters"] = json!({"uid": "keep"});
+        d["formula"]["outputs"] = json!({"/bin": {"packtype": "tar", "filters": {"uid": "keep"}}});
     });
     bed.refuses(
         &kept,
         40,
         expect![[r#"
-            error: output `/task/out` is to keep its owners, which the sandbox does not know: give numbers for `uid` and `gid`
+            error: output `/bin` is to keep its owners, and an input brings some of it: give numbers for `uid` and `gid`
              = note: category repeatr-job-invalid, exit code 40
         "#]],
     );

@@ -62,13 +62,33 @@ fn what_the_system_does_not_take() {
             r#""userinfo": {"uid": 4294967295}"#,
             "f.json:1:45: `uid` cannot be 4294967295: expected a whole number up to 4294967294",
         ),
-        (r#""exec": ["/a", "b\u0000"]"#, r"f.json:1:33: `b\0` cannot be an argument"),
+        (r#""exec": ["/a", "b\u0000"]"#, r"f.json:1:33: `b\0` holds a NUL character"),
         (&long, "f.json:1:37: `hostname` takes at most 64 bytes, none of them NUL"),
     ] {
         assert_eq!(refusal(&text(field)).lines().next().unwrap(), message);
     }
     let longest = format!("\"hostname\": \"{}\"", "h".repeat(64));
     Document::parse(&text(&longest), "f.json").unwrap();
+}
+
+#[test]
+fn what_a_capsule_cannot_ask_for() {
+    let text = |inputs: &str, command: &str, packtype: &str| {
+        format!(
+            r#"{{"formula.v1": {{"inputs": {{{inputs}}}, "action": {{"exec": {{"command": ["{command}"]}}}}, "outputs": {{"o": {{"from": "/o", "packtype": "{packtype}"}}}}}}}}"#
+        )
+    };
+    for (text, message) in [
+        (text("", "/a", "zip"), "pack type `zip` cannot be packed: expected `tar` or `tree`"),
+        (text("", r"/\u0000", "tar"), r"`/\0` holds a NUL character"),
+        (text(r#""$A": "literal:\u0000""#, "/a", "tar"), r"`literal:\0` holds a NUL character"),
+    ] {
+        let refusal = refusal(&text);
+        let first = refusal.lines().next().unwrap();
+        assert!(first.ends_with(message), "{first}");
+    }
+    // A file may hold anything.
+    Document::parse(&text(r#""/a": "literal:\u0000""#, "/a", "tar"), "f.json").unwrap();
 }
 
 #[test]

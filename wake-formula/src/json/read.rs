@@ -128,6 +128,22 @@ impl Source<'_> {
         }
     }
 
+    /// Reads a program's name or arguments.
+    pub(crate) fn words(&self, json: &Json, what: &str) -> Result<Vec<String>, DocumentError> {
+        let words = self.texts(json, what)?;
+        words.iter().try_for_each(|word| self.without_nul(json, word))?;
+        Ok(words)
+    }
+
+    /// Refuses what no program can be given.
+    pub(crate) fn without_nul(&self, json: &Json, text: &str) -> Result<(), DocumentError> {
+        if text.contains('\0') {
+            let message = format!("`{}` holds a NUL character", text.escape_debug());
+            return Err(self.error(json.at, message));
+        }
+        Ok(())
+    }
+
     /// Reads a string that has a form of its own.
     pub(crate) fn parsed<T: FromStr>(&self, json: &Json, what: &str) -> Result<T, DocumentError>
     where

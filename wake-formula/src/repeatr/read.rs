@@ -105,7 +105,11 @@ fn pack_filters(source: &Source<'_>, json: &Json) -> Read<PackFilters> {
 fn action(source: &Source<'_>, json: &Json) -> Read<Action> {
     let mut fields = Fields::of(source, json, "the action")?;
     let action = Action {
-        exec: fields.take("exec").map(|json| words(source, json)).transpose()?.unwrap_or_default(),
+        exec: fields
+            .take("exec")
+            .map(|json| source.words(json, "`exec`"))
+            .transpose()?
+            .unwrap_or_default(),
         noop: fields
             .take("noop")
             .map(|json| source.bool(json, "`noop`"))
@@ -124,17 +128,6 @@ fn action(source: &Source<'_>, json: &Json) -> Read<Action> {
     };
     fields.finish()?;
     Ok(action)
-}
-
-fn words(source: &Source<'_>, json: &Json) -> Read<Vec<String>> {
-    let words = source.texts(json, "`exec`")?;
-    match words.iter().find(|word| word.contains('\0')) {
-        Some(word) => {
-            let message = format!("`{}` cannot be an argument", word.escape_debug());
-            Err(source.error(json.at, message))
-        }
-        None => Ok(words),
-    }
 }
 
 /// The most bytes that Linux takes for the name of a host.

@@ -69,6 +69,14 @@ impl Assembly {
         self.stands(&here)
     }
 
+    /// Whether a part holds `path` or something below it.
+    pub(crate) fn brings(&self, path: &AbsPath) -> bool {
+        let held = matches!(self.place(path), Some(Place::Host(..) | Place::File));
+        let is_given =
+            |(at, part): &(AbsPath, Part)| at.starts_with(path) && !matches!(part, Part::Dir);
+        held || self.parts.iter().any(is_given)
+    }
+
     fn link(&self, path: &AbsPath) -> Option<PathBuf> {
         match self.place(path)? {
             Place::Host(host, metadata) if metadata.is_symlink() => fs::read_link(host).ok(),
@@ -146,6 +154,12 @@ mod tests {
         }
         for dir in ["/", "/bin", "/opt", "/opt/ware", "/task", "/across"] {
             assert!(matches!(assembly.find(dir), Found::Dir), "{dir}");
+        }
+        for brought in ["/bin", "/bin/busybox", "/opt", "/opt/ware/sub", "/lit", "/"] {
+            assert!(assembly.brings(&path(brought)), "{brought}");
+        }
+        for own in ["/task", "/task/x", "/bin/etc", "/opt/other"] {
+            assert!(!assembly.brings(&path(own)), "{own}");
         }
         for nothing in ["/loop", "/etc", "/bin/etc", "/lit/x", "/task/x", "/opt/other"] {
             assert!(matches!(assembly.find(nothing), Found::Nothing), "{nothing}");

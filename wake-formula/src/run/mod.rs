@@ -16,14 +16,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use rayon::prelude::*;
 use wake_exec::{
-    Access, CancelToken, Executor, Fidelity, Finished, Input, Job, Logs, Network, Root, Source,
-    TakeOutputs,
+    Access, CancelToken, Executor, Fidelity, Finished, Identity, Input, Job, Logs, Network, Root,
+    Source, TakeOutputs,
 };
 use wake_model::{OutputDecl, OutputKind, RelPath, SandboxLevel};
 use wake_store::Store;
 use wake_store::ware::{
-    AbsPath, Cached, Meter, Owner, PackError, Policy, Unpack, UnpackFilters, WareCache, WareId,
-    Warehouse, pack,
+    AbsPath, Cached, Meter, Owner, PackError, PackFilters, Policy, Unpack, UnpackFilters,
+    WareCache, WareId, Warehouse, pack,
 };
 
 use crate::{Dialect, Document, RunRecord};
@@ -198,25 +198,28 @@ fn is_system(path: &AbsPath) -> bool {
     path.components().next().is_some_and(|top| ["dev", "proc"].contains(&top))
 }
 
-/// Inputs and directories where the sandbox has something of its own; outputs whose filters ask for what the sandbox does
-/// not keep, or whose place it does not look at.
+/// Inputs and directories where the sandbox has something of its own, and outputs at whose place it does not look.
 fn check_places(task: &Task) -> Result<(), RunError> {
     if let Some(path) = task.inputs.keys().find(|path| is_system(path)) {
         return Err(RunError::assembly(format!(
             "input `{path}` cannot stand there: `/dev` and `/proc` are the sandbox's own"
         )));
     }
+    let mounts = task.inputs.iter().filter(|(_, supply)| supply.is_host());
+    for (mount, _) in mounts {
+        let below = |path: &&AbsPath| *path != mount && path.starts_with(mount);
+        if let Some(path) = task.inputs.keys().find(below) {
+            return Err(RunError::assembly(format!(
+                "input `{path}` lies below `{mount}`, which is mounted from the host"
+            )));
+        }
+    }
     if let Some(path) = task.prepared.iter().find(|path| is_system(path)) {
         return Err(RunError::job(format!(
             "`{path}` cannot be made: `/dev` and `/proc` are the sandbox's own"
         )));
     }
-    for Wanted { path, filters, .. } in task.outputs.values() {
-        if matches!(filters.uid, Some(Owner::Pass)) || matches!(filters.gid, Some(Owner::Pass)) {
-            return Err(RunError::job(format!(
-                "output `{path}` is to keep its owners, which the sandbox does not know: give numbers for `uid` and `gid`"
-            )));
-        }
+    for Wanted { path, .. } in task.outputs.values() {
         if path.as_str() == "/" || is_system(path) {
             return Err(RunError::job(format!(
                 "output `{path}` cannot be kept: name a directory that the command makes"
@@ -253,6 +256,7 @@ fn job(task: &Task, placed: &[(&AbsPath, Placed)], scratch: &Path) -> Result<Job
         job.inputs.push(Input { path: relative(&path)?, source: Source::Dir });
     }
     check_command(task, &assembly)?;
+    check_owners(task, &assembly)?;
     job.identity = task.identity.clone();
     job.network = if task.network { Network::Host } else { Network::None };
     job.level = SandboxLevel::Strict;
@@ -365,6 +369,29 @@ fn check_command(task: &Task, assembly: &Assembly) -> Result<(), RunError> {
     }
 }
 
+/// Outputs that are to keep owners: what the command makes is its own, but who of several owners a part of an input had
+/// is not known everywhere.
+fn check_owners(task: &Task, assembly: &Assembly) -> Result<(), RunError> {
+    let keeps =
+        |wanted: &&Wanted| [wanted.filters.uid, wanted.filters.gid].contains(&Some(Owner::Pass));
+    match task.outputs.values().filter(keeps).find(|wanted| assembly.brings(&wanted.path)) {
+        Some(Wanted { path, .. }) => Err(RunError::job(format!(
+            "output `{path}` is to keep its owners, and an input brings some of it: give numbers for `uid` and `gid`"
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// The filters of an output, owners that are to be kept as numbers: everything there was made by the command.
+fn owned(wanted: &Wanted, command: &Identity) -> PackFilters {
+    let number = |owner, own| match owner {
+        Some(Owner::Pass) => Some(Owner::Id(own)),
+        other => other,
+    };
+    let PackFilters { uid, gid, .. } = wanted.filters;
+    PackFilters { uid: number(uid, command.uid), gid: number(gid, command.gid), ..wanted.filters }
+}
+
 /// Packs what was taken; a path that does not exist gives the id of nothing.
 fn results(
     task: &Task,
@@ -376,7 +403,8 @@ fn results(
         .par_iter()
         .map(|((name, wanted), target)| {
             let path = wanted.path.below(taken);
-            let ware = pack(&path, wanted.packtype, wanted.filters, target.as_ref())
+            let filters = owned(wanted, &task.identity);
+            let ware = pack(&path, wanted.packtype, filters, target.as_ref())
                 .map_err(|source| RunError::Output { path: wanted.path.to_string(), source })?;
             Ok(((*name).clone(), ware))
         })

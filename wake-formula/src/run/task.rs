@@ -40,6 +40,13 @@ pub(crate) enum Supply {
     Text(String),
 }
 
+impl Supply {
+    /// Whether it is the host's own directory, in which nothing can be put.
+    pub(crate) fn is_host(&self) -> bool {
+        matches!(self, Supply::Mount(_, Access::ReadOnly | Access::ReadWrite))
+    }
+}
+
 /// What is kept of a path.
 pub(crate) struct Wanted {
     pub(crate) path: AbsPath,

@@ -2,7 +2,7 @@ use super::{Action, Basis, Document, Formula, Gather, Input, Port};
 use crate::DocumentError;
 use crate::json::{Fields, Json, Source, Value};
 use std::collections::BTreeMap;
-use wake_store::ware::{PackFilters, UnpackFilters, WareId};
+use wake_store::ware::{PackFilters, PackType, UnpackFilters, WareId};
 
 type Read<T> = Result<T, DocumentError>;
 
@@ -70,14 +70,23 @@ fn ports(source: &Source<'_>, json: &Json) -> Read<BTreeMap<Port, Input>> {
 fn input(source: &Source<'_>, json: &Json, port: &Port) -> Read<Input> {
     let what = format!("input `{port}`");
     if matches!(json.value, Value::Text(_)) {
-        return Ok(Input { basis: source.parsed::<Basis>(json, &what)?, filters: None });
+        let basis = basis(source, json, port, &what)?;
+        return Ok(Input { basis, filters: None });
     }
     let mut fields = Fields::of(source, json, "an input")?;
-    let basis = source.parsed(fields.need("basis")?, "`basis`")?;
+    let basis = basis(source, fields.need("basis")?, port, "`basis`")?;
     let filters =
         fields.take("filters").map(|json| filters(source, json, Way::Unpack)).transpose()?;
     fields.finish()?;
     Ok(Input { basis, filters: Some(filters.unwrap_or_default()) })
+}
+
+/// What an input is; variables go into an environment, which holds no NUL.
+fn basis(source: &Source<'_>, json: &Json, port: &Port, what: &str) -> Read<Basis> {
+    if matches!(port, Port::Variable(_)) {
+        source.without_nul(json, source.text(json, what)?)?;
+    }
+    source.parsed(json, what)
 }
 
 fn action(source: &Source<'_>, json: &Json) -> Read<Action> {
@@ -91,14 +100,16 @@ fn action(source: &Source<'_>, json: &Json) -> Read<Action> {
         }
         (None, Some(json), None) => {
             let mut fields = Fields::of(source, json, "`exec`")?;
-            let command = source.texts(fields.need("command")?, "`command`")?;
+            let command = source.words(fields.need("command")?, "`command`")?;
             let network = network(source, &mut fields)?;
             fields.finish()?;
             Ok(Action::Exec { command, network })
         }
         (None, None, Some(json)) => {
             let mut fields = Fields::of(source, json, "`script`")?;
-            let interpreter = source.text(fields.need("interpreter")?, "`interpreter`")?.to_owned();
+            let json = fields.need("interpreter")?;
+            let interpreter = source.text(json, "`interpreter`")?.to_owned();
+            source.without_nul(json, &interpreter)?;
             let contents = source.texts(fields.need("contents")?, "`contents`")?;
             let network = network(source, &mut fields)?;
             fields.finish()?;
@@ -118,8 +129,7 @@ fn network(source: &Source<'_>, fields: &mut Fields<'_>) -> Read<Option<bool>> {
 fn gather(source: &Source<'_>, json: &Json) -> Read<Gather> {
     let mut fields = Fields::of(source, json, "an output")?;
     let from: Port = source.parsed(fields.need("from")?, "`from`")?;
-    let packtype =
-        fields.take("packtype").map(|json| source.parsed(json, "`packtype`")).transpose()?;
+    let packtype = fields.take("packtype").map(|json| packtype(source, json)).transpose()?;
     let filters =
         fields.take("filters").map(|json| filters(source, json, Way::Pack)).transpose()?;
     fields.finish()?;
@@ -133,6 +143,17 @@ fn gather(source: &Source<'_>, json: &Json) -> Read<Gather> {
         return Err(source.error(json.at, message));
     }
     Ok(Gather { from, packtype, filters })
+}
+
+fn packtype(source: &Source<'_>, json: &Json) -> Read<PackType> {
+    match source.parsed(json, "`packtype`")? {
+        packtype @ (PackType::Tar | PackType::Tree) => Ok(packtype),
+        packtype => {
+            let message =
+                format!("pack type `{packtype}` cannot be packed: expected `tar` or `tree`");
+            Err(source.error(json.at, message))
+        }
+    }
 }
 
 enum Way {
