@@ -37,6 +37,7 @@ impl Bed {
         symlink("bin", project.path("root/tools")).unwrap();
         let packed = project
             .wake(["ware", "pack", "tar", "root", "--target", "ca+file://./warehouse"])
+            .args(["--filters", "uid=0,gid=0"])
             .run()
             .success();
         let root = packed.stdout.trim().to_owned();

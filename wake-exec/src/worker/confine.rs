@@ -8,14 +8,15 @@ use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, mount_change};
 
 use super::kernel::{self, Fork};
+use super::owners::{Overseer, Owners};
 use super::{mounts, seccomp};
 use crate::job::Network;
 use crate::wire::{Class, Failure};
 
 /// What a process has become.
 pub(crate) enum Role {
-    /// The process outside, which only waits for the worker of this number.
-    Parent(libc::pid_t),
+    /// The process outside, which waits for the worker and says who owns what.
+    Parent(Overseer),
     /// The worker; nothing is known of it where it is not confined.
     Worker(Option<Confined>),
 }
@@ -28,6 +29,8 @@ pub(crate) struct Confined {
     pub(crate) host: HostMounts,
     /// The process file system of its own process namespace.
     pub(crate) proc: OwnedFd,
+    /// For what is to be shown with its own owners.
+    pub(crate) owners: Owners,
     /// Who commands run as, where that is somebody else than the worker.
     pub(crate) owner: Option<Owner>,
     /// Whether it has a network namespace of its own.
@@ -68,22 +71,22 @@ pub(crate) fn confine(class: &Class) -> Result<Role, Failure> {
             Network::None => libc::CLONE_NEWNET,
             Network::Host => 0,
         };
-    let (wait, go) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .map_err(|errno| Failure::step("create", "pipe", errno))?;
+    let ((wait, go), (asked, ask)) = (pipe()?, pipe()?);
     match kernel::fork_into(namespaces | libc::CLONE_NEWUSER) {
         Ok(Fork::Parent(child)) => {
-            drop(wait);
+            drop((wait, ask));
             let mapped = map_users(child, class);
             let note = Note { pid: child, mapped };
             note.send(&go).map_err(|errno| Failure::step("write", "pipe", errno))?;
-            Ok(Role::Parent(child))
+            Ok(Role::Parent(Overseer { worker: child, asked, answers: go }))
         }
         Ok(Fork::Child) => {
-            drop(go);
+            drop((go, asked));
             let note = Note::receive(&wait)?;
             note.mapped.map_err(|errno| Failure::unavailable("mapping user numbers", errno))?;
             let owner = rustix::process::geteuid().as_raw() != class.identity.uid;
-            inside(class, note.pid, owner, UserNs::Own).map(|c| Role::Worker(Some(c)))
+            inside(class, note.pid, owner, UserNs::Own, Owners { ask, answer: wait })
+                .map(|c| Role::Worker(Some(c)))
         }
         Err(refused) => without_user_namespace(class, namespaces, refused),
     }
@@ -98,21 +101,27 @@ fn without_user_namespace(
     if class.identity.uid == 0 || !rustix::process::geteuid().is_root() {
         return Err(Failure::unavailable("user namespaces", refused));
     }
-    let (wait, go) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .map_err(|errno| Failure::step("create", "pipe", errno))?;
+    let ((wait, go), (asked, ask)) = (pipe()?, pipe()?);
     match kernel::fork_into(namespaces) {
         Ok(Fork::Parent(child)) => {
+            drop((wait, ask));
             let note = Note { pid: child, mapped: Ok(()) };
             note.send(&go).map_err(|errno| Failure::step("write", "pipe", errno))?;
-            Ok(Role::Parent(child))
+            Ok(Role::Parent(Overseer { worker: child, asked, answers: go }))
         }
         Ok(Fork::Child) => {
-            drop(go);
+            drop((go, asked));
             let note = Note::receive(&wait)?;
-            inside(class, note.pid, true, UserNs::Hosts).map(|c| Role::Worker(Some(c)))
+            inside(class, note.pid, true, UserNs::Hosts, Owners { ask, answer: wait })
+                .map(|c| Role::Worker(Some(c)))
         }
         Err(_) => Err(Failure::unavailable("user namespaces", refused)),
     }
+}
+
+fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
+    rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
+        .map_err(|errno| Failure::step("create", "pipe", errno))
 }
 
 #[derive(PartialEq, Eq)]
@@ -224,7 +233,13 @@ fn swap(a: u32, b: u32, count: u32) -> String {
 }
 
 /// The rest of the way, inside.
-fn inside(class: &Class, outer_pid: i32, owner: bool, userns: UserNs) -> Result<Confined, Failure> {
+fn inside(
+    class: &Class,
+    outer_pid: i32,
+    owner: bool,
+    userns: UserNs,
+    owners: Owners,
+) -> Result<Confined, Failure> {
     // Everything below dies with the process outside, and that with the executor.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
         .map_err(|errno| Failure::step("watch", "parent process", errno))?;
@@ -258,7 +273,7 @@ fn inside(class: &Class, outer_pid: i32, owner: bool, userns: UserNs) -> Result<
         })
         .map_err(|errno| Failure::step("limit", "worker process", errno))?;
     seccomp::install().map_err(|errno| Failure::unavailable("system call filters", errno))?;
-    Ok(Confined { outer_pid, host, proc, owner, network: class.network })
+    Ok(Confined { outer_pid, host, proc, owners, owner, network: class.network })
 }
 
 /// This process's present mount namespace.

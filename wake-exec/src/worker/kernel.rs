@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use rustix::io::Errno;
 
@@ -57,15 +57,35 @@ pub(crate) fn enter_mounts(ns: impl AsFd) -> Result<(), Errno> {
 /// Sets and clears attributes of a mount, and of those below it where `recursive`.
 pub(crate) fn set_mount(mount: impl AsFd, set: u64, recursive: bool) -> Result<(), Errno> {
     let attributes = libc::mount_attr { attr_set: set, attr_clr: 0, propagation: 0, userns_fd: 0 };
-    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    let flags = if recursive { libc::AT_RECURSIVE } else { 0 };
+    change_mount(mount.as_fd(), &attributes, flags)
+}
+
+/// Makes `mount` show owners as the user namespace `users` has them inside.
+pub(crate) fn map_owners(mount: impl AsFd, users: impl AsFd) -> Result<(), Errno> {
+    let attributes = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_IDMAP,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: users.as_fd().as_raw_fd() as u64,
+    };
+    change_mount(mount.as_fd(), &attributes, 0)
+}
+
+fn change_mount(
+    mount: BorrowedFd<'_>,
+    attributes: &libc::mount_attr,
+    flags: libc::c_int,
+) -> Result<(), Errno> {
+    let flags = libc::AT_EMPTY_PATH | flags;
     // SAFETY: the path is a constant and the structure lives across the call, which only reads it.
     check(unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,
-            mount.as_fd().as_raw_fd(),
+            mount.as_raw_fd(),
             c"".as_ptr(),
             flags,
-            &raw const attributes,
+            std::ptr::from_ref(attributes),
             size_of::<libc::mount_attr>(),
         )
     })

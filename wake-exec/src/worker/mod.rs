@@ -11,6 +11,7 @@ mod kernel;
 mod logs;
 mod memory;
 mod mounts;
+mod owners;
 mod place;
 mod populate;
 mod reap;
@@ -64,10 +65,12 @@ fn become_worker(class: &Class, socket: UnixStream) -> ExitCode {
             (weak::prepare().map(|()| pid), confine::Role::Worker(None))
         }
         SandboxLevelKey::Strict => match confine(class) {
-            Ok(confine::Role::Parent(child)) => {
+            Ok(confine::Role::Parent(overseer)) => {
                 // The worker speaks from here on; a second holder would hide its end from the executor.
                 drop(socket);
-                return reap::wait_for(child);
+                let worker = overseer.worker;
+                overseer.serve();
+                return reap::wait_for(worker);
             }
             Ok(confine::Role::Worker(confined)) => {
                 let pid = confined.as_ref().map_or(0, |confined| confined.outer_pid);

@@ -12,6 +12,7 @@ use rustix::mount::{
 
 use super::confine::Owner;
 use super::kernel::set_mount;
+use super::owners::Owners;
 
 /// Whether something mounted may be written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +78,13 @@ pub(crate) fn host(path: &Path, writable: Writable) -> Result<OwnedFd, Errno> {
     let mount = clone(path)?;
     let read_only = if writable == Writable::No { libc::MOUNT_ATTR_RDONLY } else { 0 };
     set_mount(&mount, libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV | read_only, true)?;
+    Ok(mount)
+}
+
+/// The same for reading and with the owners on disk, where that can be: the command has the rights of its number there.
+pub(crate) fn host_as_owned(path: &Path, owners: &Owners) -> Result<OwnedFd, Errno> {
+    let mount = host(path, Writable::No)?;
+    owners.keep(&mount)?;
     Ok(mount)
 }
 

@@ -14,6 +14,7 @@ use wake_model::{Manifest, Outcome, RelPath};
 use super::collect::{Collection, collect};
 use super::confine::Confined;
 use super::kernel;
+use super::owners::Owners;
 use super::place::{Place, STRAIGHT};
 use super::populate::{self, Pending, Reach};
 use super::scratch::{self, OwnDirectory, Work};
@@ -171,7 +172,7 @@ impl Runner {
             plan.add("tmp", Item::Shared);
         }
         for (path, source) in outside {
-            plan.add(path.as_str(), item(path, source)?);
+            plan.add(path.as_str(), item(path, source, &confined.owners)?);
         }
         let layers = match &job.scratch {
             Scratch::Disk(parent) if !lasting => Layers::Disk(OwnDirectory::below(parent)?),
@@ -243,7 +244,7 @@ fn outside_work(job: &Job) -> Vec<(&RelPath, &Source)> {
 }
 
 /// An input outside the work directory as part of the root directory.
-fn item(path: &RelPath, source: &Source) -> Result<Item, Failure> {
+fn item(path: &RelPath, source: &Source, owners: &Owners) -> Result<Item, Failure> {
     use super::mounts::{self, Writable};
     match source {
         Source::Bytes { bytes, executable } => {
@@ -252,9 +253,13 @@ fn item(path: &RelPath, source: &Source) -> Result<Item, Failure> {
         Source::Link { target } => Ok(Item::Link(target.into())),
         Source::Dir => Ok(Item::Own),
         Source::Mount { host, access } => {
-            let writable = if *access == Access::ReadWrite { Writable::Yes } else { Writable::No };
-            let mount = mounts::host(host, writable)
-                .map_err(|errno| Failure::step("mount", host, errno))?;
+            let mount = match access {
+                Access::ReadOnly => mounts::host(host, Writable::No),
+                // Whoever is root shows a directory to write to, and does not lend root's rights to it.
+                Access::ReadWrite => mounts::host(host, Writable::Yes),
+                Access::Layered => mounts::host_as_owned(host, owners),
+            };
+            let mount = mount.map_err(|errno| Failure::step("mount", host, errno))?;
             Ok(if *access == Access::Layered { Item::Layered(mount) } else { Item::Mount(mount) })
         }
         Source::File { .. } => {

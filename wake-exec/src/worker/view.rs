@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 
@@ -90,7 +90,9 @@ impl Plan {
                 Ground::Host(mount(host, Writable::Yes)?)
             }
             Root::Dir { host, access: Access::Layered } => {
-                Ground::Layered(mount(host, Writable::No)?)
+                let lower = mounts::host_as_owned(host, &confined.owners)
+                    .map_err(|errno| Failure::step("mount", host, errno))?;
+                Ground::Layered(lower)
             }
         };
         let mut plan = Plan { ground, items: Vec::new() };
@@ -188,9 +190,16 @@ impl Workshop {
             self.place.directory(&format!("{base}/{part}")).map_err(failed)?;
         }
         // The top of the layer is what shows of the two.
-        let mode = rustix::fs::fstat(&lower).map_err(failed)?.st_mode & 0o1777;
+        let stat = rustix::fs::fstat(&lower).map_err(failed)?;
+        let mode = stat.st_mode & 0o1777;
         let top = format!("{base}/upper");
         let flags = AtFlags::empty();
+        let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+        match rustix::fs::chownat(self.place.root(), &top, Some(uid), Some(gid), flags) {
+            // An ordinary user has only itself to give it to.
+            Ok(()) | Err(Errno::PERM | Errno::INVAL) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
         rustix::fs::chmodat(self.place.root(), &top, Mode::from_raw_mode(mode), flags)
             .map_err(failed)?;
         mounts::attach(&lower, self.place.root(), &format!("{base}/lower")).map_err(failed)?;

@@ -17,6 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("a_directory_as_root", directory_root),
         trial("a_layered_root_keeps_the_directory_as_it_was", layered_root),
         trial("a_formula_is_whoever_it_says", formula_identity),
+        trial("under_a_layer_owners_are_those_on_disk", owners_on_disk),
         trial("links_in_a_root_lead_nowhere_else", links_in_a_root),
         trial("outputs_keep_their_attributes_where_asked", attributes),
         trial("the_network_is_there_where_asked", network),
@@ -164,6 +165,37 @@ fn formula_identity(bed: &Bed) {
         let finished = bed.run(&job).unwrap();
         assert_eq!(text(&finished), format!("{uid} {gid} formula\n"));
         assert_eq!(finished.outputs.unwrap().len(), 1);
+    }
+}
+
+fn owners_on_disk(bed: &Bed) {
+    let Some(root) = root(bed) else { return };
+    let is_root = crate::bed::is_root();
+    if is_root && rustix::fs::statfs(&root).unwrap().f_type == libc::OVERLAYFS_SUPER_MAGIC {
+        eprintln!("SKIPPED a test: overlayfs cannot map owners");
+        return;
+    }
+    for (uid, gid) in [(0, 0), (1000, 1000), (4711, 99)] {
+        if is_root {
+            for own in ["data", "data/old"] {
+                std::os::unix::fs::chown(root.join(own), Some(uid), Some(gid)).unwrap();
+            }
+        }
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(root.join("data/old"), mode).unwrap();
+        let args = ["write=/data/old", "mkdir=/data/new", "write=/etc/name"];
+        let mut job = formula(bed, &root, &args, &["data", "etc"]);
+        job.identity = Identity { uid, gid, hostname: "formula".to_owned() };
+        let manifest = match bed.run(&job) {
+            Err(SandboxError::Unavailable { .. }) if !is_root => return,
+            other => other.unwrap().outputs.unwrap(),
+        };
+        assert!(manifest.get(&path("data/new")).is_some(), "{uid}");
+        let left = |name: &str| std::fs::read_to_string(job.outputs.into.join(name)).unwrap();
+        assert_eq!(left("data/old"), "written", "{uid}");
+        let others = if is_root && uid != 0 { "root" } else { "written" };
+        assert_eq!(left("etc/name"), others, "{uid}");
+        assert_eq!(std::fs::read_to_string(root.join("data/old")).unwrap(), "old");
     }
 }
 

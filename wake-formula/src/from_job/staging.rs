@@ -10,12 +10,13 @@ use super::FromJobError;
 
 const OPEN: u32 = 0o777;
 const CLOSED: u32 = 0o755;
+const SEALED: u32 = 0o555;
 
 /// What the directories of a tree allow.
 #[derive(Clone, Copy)]
 pub(crate) enum Directories {
-    /// Everybody may write to them, but not to this one and those below it, if it is there: in the sandbox of a formula only
-    /// the top one belongs to the command.
+    /// Everybody may write to them, for in some sandboxes they belong to others; but nobody to this one and those below
+    /// it, if it is there.
     OpenBut(&'static str),
     /// Their owner alone may.
     Closed,
@@ -85,7 +86,7 @@ impl Staging {
                 set_modes(&self.root, OPEN)?;
                 let closed = self.root.join(closed);
                 if closed.is_dir() {
-                    set_modes(&closed, CLOSED)?;
+                    set_modes(&closed, SEALED)?;
                 }
             }
         }
