@@ -113,6 +113,18 @@ fn a_formula_runs_once_and_its_record_is_remembered() {
 }
 
 #[test]
+fn relative_addresses_start_where_the_call_is_made() {
+    let Some(bed) = Bed::new("relative_addresses_start") else { return };
+    let document = bed.formula("mkdir -p /task/out", unchanged);
+    bed.project.write("below/f.json", document.to_string());
+    bed.project.wake(["formula", "run", "below/f.json"]).run().success();
+    let elsewhere = bed.project.wake(["formula", "run", "--rerun", "f.json"]);
+    let store = bed.project.base().join("another-store");
+    let elsewhere = elsewhere.cwd(bed.project.path("below")).store(store);
+    elsewhere.run().code(3).mentions("/below/warehouse");
+}
+
+#[test]
 fn an_output_is_what_packing_the_same_tree_by_hand_gives() {
     let Some(bed) = Bed::new("an_output_is_what_packing_gives") else { return };
     let document = bed.formula("mkdir -p /task/out/sub && echo text > /task/out/sub/f", |d| {

@@ -93,6 +93,17 @@ fn malformed(error: &DocumentError, settings: &Settings, say: &mut impl Write) -
     Ok(Exit::Code(JOB_INVALID))
 }
 
+/// Where relative addresses start, as the programs that the documents were written for have it: repeatr where it is
+/// called, warpforge where the document lies.
+fn base(document: &Document, file: &Path, settings: &Settings) -> PathBuf {
+    match document {
+        Document::Repeatr(_) => settings.cwd.clone(),
+        Document::Warpforge(_) => {
+            settings.cwd.join(file).parent().map_or_else(PathBuf::new, Path::to_owned)
+        }
+    }
+}
+
 fn carry_out(
     document: &Document,
     file: &Path,
@@ -105,7 +116,7 @@ fn carry_out(
     let executor = session::executor()?;
     let meter = Arc::new(Meter::default());
     let cancel = cancel(&meter)?;
-    let base = settings.cwd.join(file).parent().map_or_else(PathBuf::new, Path::to_owned);
+    let base = base(document, file, settings);
     let run = Run {
         store: &store,
         executor: &executor,
