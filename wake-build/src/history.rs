@@ -28,6 +28,8 @@ pub(crate) struct History {
 }
 
 const HEAD: &str = "wake history 1";
+/// Bytes below which nobody minds lines that no longer count.
+const LONG: u64 = 1 << 20;
 
 impl History {
     /// Reads the file at `path`; none if there is no such file. What cannot be read counts as forgotten.
@@ -51,10 +53,19 @@ impl History {
 
     /// Adds to the file at `path`, which must be there, what a few steps did; `before` is the key that each had last.
     ///
-    /// Of several lines for one step the last counts, until [`History::write`] leaves one.
+    /// Of several lines for one step the last counts, until [`History::write`] leaves one. It is called here each time
+    /// that the file has grown to another power of two, from [`LONG`] on, so that editing data alone ends, too.
     pub(crate) fn append(path: &Path, steps: &[(String, Past)]) -> std::io::Result<()> {
         let text: String = steps.iter().map(|(label, past)| line(label, past)).collect();
-        std::fs::OpenOptions::new().append(true).open(path)?.write_all(text.as_bytes())
+        let mut file = std::fs::OpenOptions::new().append(true).open(path)?;
+        let before = file.metadata()?.len();
+        file.write_all(text.as_bytes())?;
+        let after = before + text.len() as u64;
+        if after >= LONG && before.leading_zeros() != after.leading_zeros() {
+            // What cannot be read is forgotten in any case.
+            History::read(path).unwrap_or_default().write(path)?;
+        }
+        Ok(())
     }
 
     /// Writes the file at `path`.
@@ -118,6 +129,12 @@ mod tests {
         let newer = Past { last: key(3), before: key(2), dur_ms: 4 };
         History::append(&path, &[("//a b:c".to_owned(), newer)]).unwrap();
         assert_eq!(*History::read(&path).unwrap().get("//a b:c").unwrap(), newer);
+        for number in 0..10_000u32 {
+            let past = Past { dur_ms: number.into(), ..newer };
+            History::append(&path, &[("//a b:c".to_owned(), past)]).unwrap();
+            assert!(std::fs::metadata(&path).unwrap().len() < LONG);
+        }
+        assert_eq!(History::read(&path).unwrap().get("//a b:c").unwrap().dur_ms, 9_999);
         std::fs::write(&path, "something else").unwrap();
         assert!(History::read(&path).is_none());
         std::fs::remove_dir_all(dir).unwrap();
