@@ -34,12 +34,12 @@ impl Redactions {
     }
 }
 
-/// Shapes in the order in which they are replaced.
+/// Shapes in the order in which they are replaced: a part of a run's name can look like a time.
 const SHAPES: [(&str, &str); 6] = [
     (r"(?m)^\[\d+:\d\d\.\d\] ", "[TIME] "),
+    (r"\b[0-9a-z]{8}-[0-9a-z]{8}-[0-9a-z]{8}\b", "[RUN]"),
     (r"\b(\d+m)?\d+(\.\d+)?m?s\b", "[TIME]"),
     (r"\b[0-9a-f]{64}\b", "[DIGEST]"),
     (r"\btar:[1-9A-HJ-NP-Za-km-z]{60,}", "[WARE]"),
-    (r"\b[0-9a-z]{8}-[0-9a-z]{8}-[0-9a-z]{8}\b", "[RUN]"),
     (r"unchanged: \d+ other", "unchanged: [N] other"),
 ];
