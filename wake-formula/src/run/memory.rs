@@ -5,8 +5,9 @@ use wake_model::Digest;
 use wake_model::encode::{Domain, digest_of};
 use wake_store::ware::Warehouse;
 
+use super::outcome::remarks;
 use super::task::Task;
-use super::{Run, RunError, remarks};
+use super::{Run, RunError};
 use crate::{Dialect, FormulaId, RunRecord};
 
 impl Run<'_> {
