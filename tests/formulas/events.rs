@@ -1,0 +1,71 @@
+//! What is told while a formula runs, and at its end.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+
+use serde_json::{Value, json};
+
+use crate::bed::{Bed, unchanged};
+
+/// The command waits for a file that the test makes when it has heard the first line.
+#[test]
+fn what_a_command_writes_is_told_while_it_runs() {
+    let Some(bed) = Bed::new("what_a_command_writes") else { return };
+    bed.project.write("host/f", "");
+    let host = bed.project.path("host").display().to_string();
+    let script = "echo first; n=0; until [ -e /host/heard ]; do n=$((n+1)); [ $n -lt 300 ] || exit 3; \
+                  sleep 0.1; done; echo second; printf third";
+    let document = bed.formula(script, |d| {
+        d["formula"]["inputs"]["/host"] = json!(format!("mount:ro:{host}"));
+        d["formula"]["outputs"] = json!({});
+    });
+    bed.project.write("f.json", document.to_string());
+    for format in ["text", "json"] {
+        let _ = fs::remove_file(bed.project.path("host/heard"));
+        let run = ["-q", "formula", "run", "f.json", "--format", format];
+        let mut child = bed.project.wake(run).spawn();
+        let mut lines: Box<dyn Iterator<Item = String>> = match format {
+            "text" => {
+                Box::new(BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap))
+            }
+            _ => Box::new(BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap)),
+        };
+        let mut said = Vec::new();
+        let is_first = |line: &String| line == "first" || line.contains("\"msg\":\"first");
+        while !said.last().is_some_and(is_first) {
+            said.push(lines.next().expect("nothing is said before the command ends"));
+        }
+        bed.project.write("host/heard", "");
+        said.extend(lines);
+        assert!(child.wait().unwrap().success(), "{said:?}");
+        if format == "text" {
+            assert_eq!(said, ["first", "second", "third"]);
+        } else {
+            let texts: Vec<String> = said
+                .iter()
+                .filter_map(|line| {
+                    let event: Value = serde_json::from_str(line).unwrap();
+                    Some(event["txt"]["msg"].as_str()?.to_owned())
+                })
+                .collect();
+            assert_eq!(texts, ["first\n", "second\n", "third"]);
+        }
+    }
+}
+
+#[test]
+fn events_end_in_the_result() {
+    let Some(bed) = Bed::new("events") else { return };
+    let finished = bed.run(&bed.formula("echo said", unchanged), &["--format", "json"]).success();
+    assert_eq!(finished.stderr, "");
+    let events: Vec<Value> =
+        finished.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(events.iter().any(|event| event["txt"]["msg"] == "said\n"));
+    assert!(events.iter().any(|event| event["log"]["lvl"] == 2));
+    let result = &events.last().unwrap()["result"];
+    assert_eq!((&result["runRecord"]["exitCode"], &result["error"]), (&json!(0), &Value::Null));
+    let wrong = bed.formula("", |d| d["formula"]["action"]["exec"] = json!(["sh"]));
+    let finished = bed.run(&wrong, &["--format", "json"]).code(40);
+    let last: Value = serde_json::from_str(finished.stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(last["result"]["error"]["category"], "repeatr-job-invalid");
+}

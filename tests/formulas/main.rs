@@ -1,0 +1,11 @@
+//! `wake formula`: documents of the Timeless Stack, run for real in a root file system of busybox.
+
+#![allow(clippy::unwrap_used)]
+
+mod bed;
+mod events;
+mod outputs;
+mod published;
+mod record;
+mod refused;
+mod view;

@@ -1,0 +1,219 @@
+//! Documents and jobs that are wrong.
+
+use serde_json::json;
+use wake_tests::{Expect, expect};
+
+use crate::bed::Bed;
+
+#[test]
+fn what_is_wrong_with_a_job_is_said_before_it_runs() {
+    let Some(bed) = Bed::new("what_is_wrong") else { return };
+    let exec = |words: &[&str]| bed.formula("", |d| d["formula"]["action"]["exec"] = json!(words));
+    bed.refuses(
+        &exec(&["mkdir", "x"]),
+        40,
+        expect![[r#"
+                 Formula unpacking [WARE]
+            error: `mkdir` is no absolute path: a formula's program is not searched for in `PATH`
+             = note: category repeatr-job-invalid, exit code 40
+        "#]],
+    );
+    bed.refuses(
+        &exec(&["/bin/absent"]),
+        40,
+        expect![[r#"
+            error: `/bin/absent` does not exist in the inputs
+             = note: category repeatr-job-invalid, exit code 40
+        "#]],
+    );
+    bed.refuses(
+        &exec(&["/bin"]),
+        40,
+        expect![[r#"
+            error: `/bin` is no regular file in the inputs
+             = note: category repeatr-job-invalid, exit code 40
+        "#]],
+    );
+    let cwd = bed.formula("", |d| d["formula"]["action"]["cwd"] = json!("/bin/sh"));
+    bed.refuses(
+        &cwd,
+        40,
+        expect![[r#"
+            error: `/bin/sh` is to be a directory, and is none in the inputs
+             = note: category repeatr-job-invalid, exit code 40
+        "#]],
+    );
+    let below = bed.formula("", |d| d["formula"]["action"]["cwd"] = json!("/bin/busybox/x"));
+    bed.refuses(
+        &below,
+        40,
+        expect![[r#"
+            error: `/bin/busybox/x` lies below `/bin/busybox`, which is no directory
+             = note: category repeatr-job-invalid, exit code 40
+        "#]],
+    );
+    let home = json!({"homedir": "/proc/home"});
+    let system = bed.formula("", |d| d["formula"]["action"]["userinfo"] = home);
+    bed.refuses(
+        &system,
+        40,
+        expect![[r#"
+            error: `/proc/home` cannot be made: `/dev` and `/proc` are the sandbox's own
+             = note: category repeatr-job-invalid, exit code 40
+        "#]],
+    );
+    let input = |at: &str| {
+        bed.formula("", |d| {
+            d["formula"]["inputs"][at] = json!(bed.root);
+            d["context"]["fetchUrls"][at] = json!(["ca+file://./warehouse"]);
+        })
+    };
+    bed.refuses(
+        &input("/dev"),
+        10,
+        expect![[r#"
+            error: input `/dev` cannot stand there: `/dev` and `/proc` are the sandbox's own
+             = note: category rio-assembly-invalid, exit code 10
+        "#]],
+    );
+    bed.refuses(
+        &input("/bin/busybox/x"),
+        10,
+        expect![[r#"
+            error: `/bin/busybox/x` lies below `/bin/busybox`, which is no directory
+             = note: category rio-assembly-invalid, exit code 10
+        "#]],
+    );
+    let disabled = bed.formula("", |d| {
+        d["formula"]["action"]["cradle"] = json!("disable");
+        d["formula"]["action"]["cwd"] = json!("/absent");
+    });
+    bed.refuses(
+        &disabled,
+        40,
+        expect![[r#"
+            error: cwd `/absent` is no directory in the inputs
+             = note: category repeatr-job-invalid, exit code 40
+        "#]],
+    );
+    let mount = bed.formula("", |d| {
+        d["formula"]["inputs"]["/m"] = json!("mount:ro:/absent/on/host");
+    });
+    bed.refuses(
+        &mount,
+        10,
+        expect![[r#"
+            error: input `/m` is a mount of `/absent/on/host`, which cannot be used: No such file or directory (os error 2)
+             = note: category rio-assembly-invalid, exit code 10
+        "#]],
+    );
+    let capsule = json!({"formula": {"formula.v1": {
+        "inputs": {"/": format!("ware:{}", bed.root), "/m": "mount:ro:.", "/m/x": "literal:x"},
+        "action": {"exec": {"command": ["/bin/true"]}},
+        "outputs": {},
+    }}});
+    bed.refuses(
+        &capsule,
+        10,
+        expect![[r#"
+            error: input `/m/x` lies below `/m`, which is mounted from the host
+             = note: category rio-assembly-invalid, exit code 10
+        "#]],
+    );
+    let kept = bed.formula("", |d| {
+        d["formula"]["outputs"] = json!({"/bin": {"packtype": "tar", "filters": {"uid": "keep"}}});
+    });
+    bed.refuses(
+        &kept,
+        40,
+        expect![[r#"
+            error: output `/bin` is to keep its owners, and an input brings some of it: give numbers for `uid` and `gid`
+             = note: category repeatr-job-invalid, exit code 40
+        "#]],
+    );
+}
+
+#[test]
+fn a_document_that_is_wrong_is_shown_where_it_is() {
+    let Some(bed) = Bed::new("a_document_that_is_wrong") else { return };
+    let check = |text: &str, expected: Expect| {
+        bed.project.write("wrong.json", text);
+        bed.project.wake(["formula", "check", "wrong.json"]).run().code(40).says(expected);
+    };
+    check(
+        "{\"formula\": {\n  \"inptus\": {},\n  \"action\": {\"exec\": [\"/x\"]},\n  \"outputs\": {}\n}}",
+        expect![[r#"
+            error: unknown field `inptus` in the formula
+             --> wrong.json:2:3
+              |
+            2 |   "inptus": {},
+              |   ^
+              help: did you mean `inputs`?
+        "#]],
+    );
+    check(
+        "{\"formula\": {\n  \"inputs\": {\"/a\": \"tar:abc\", \"/a/\": \"tar:abd\"},\n  \"action\": {\"exec\": [\"/x\"]}\n}}",
+        expect![[r#"
+            error: two inputs at one path: `/a`
+             --> wrong.json:2:31
+              |
+            2 |   "inputs": {"/a": "tar:abc", "/a/": "tar:abd"},
+              |                               ^
+        "#]],
+    );
+    check(
+        "{\"formula\": {\n  \"inputs\": {\"/a\": \"mount:ro:/x\", \"/a/b\": \"tar:abd\"},\n  \"action\": {\"exec\": [\"/x\"]}\n}}",
+        expect![[r#"
+            error: input `/a/b` lies below `/a`, which is mounted from the host
+             --> wrong.json:2:35
+              |
+            2 |   "inputs": {"/a": "mount:ro:/x", "/a/b": "tar:abd"},
+              |                                   ^
+        "#]],
+    );
+    check(
+        "{\"formula\": {\n  \"inputs\": {\"/a\": \"rar:abc\"},\n  \"action\": {\"exec\": [\"/x\"]}\n}}",
+        expect![[r#"
+            error: pack type `rar` is unknown: expected `tar`, `tree`, `zip` or `git`
+             --> wrong.json:2:20
+              |
+            2 |   "inputs": {"/a": "rar:abc"},
+              |                    ^
+        "#]],
+    );
+    check(
+        "{\"formula\": {\n  \"inputs\": {\"/a\": \"tar\"},\n  \"action\": {\"exec\": [\"/x\"]}\n}}",
+        expect![[r#"
+            error: ware id `tar` has no colon: expected `packtype:hash`
+             --> wrong.json:2:20
+              |
+            2 |   "inputs": {"/a": "tar"},
+              |                    ^
+        "#]],
+    );
+    check(
+        "{\"formula\": {\n  \"inputs\": {\"a\": \"tar:abc\"},\n  \"action\": {\"exec\": [\"/x\"]}\n}}",
+        expect![[r#"
+            error: path `a` is relative: expected one that starts with `/`
+             --> wrong.json:2:14
+              |
+            2 |   "inputs": {"a": "tar:abc"},
+              |              ^
+        "#]],
+    );
+    check(
+        "{\"formula\": {\n  \"inputs\": {},\n  \"action\": {\"exec\": [\"/x\"]},\n  \"outputs\": {\"/o\": {\"packtype\": \"tar\", \"filters\": {\"uid\": 0}}}\n}}",
+        expect![[r#"
+            error: filter `uid` is a number: expected a string
+             --> wrong.json:4:60
+              |
+            4 |   "outputs": {"/o": {"packtype": "tar", "filters": {"uid": 0}}}
+              |                                                            ^
+              help: write `"0"`
+        "#]],
+    );
+    let absent = bed.project.wake(["formula", "check", "absent.json"]).run().code(2);
+    absent.says(expect![[r#"
+        error: `absent.json` cannot be read: No such file or directory (os error 2)
+    "#]]);
+}
