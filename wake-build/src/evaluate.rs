@@ -8,8 +8,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use wake_eval::{Answer, Answers, EvalError, Evaluated, Kind, Op, Pool, Read, Request};
 use wake_model::encode::{Domain, Encoder, digest_bytes};
 use wake_model::{BlobDigest, Digest, RelPath};
@@ -19,6 +19,7 @@ use crate::diagnostic::{Class, Diagnostic, Place};
 use crate::files::{Files, Seen};
 use crate::profile::{Profile, SpanKind};
 use crate::target::label;
+use crate::workspace::PKG_FILE;
 
 /// A result with what it depends on.
 #[derive(Clone, Debug)]
@@ -71,7 +72,7 @@ impl Evaluator<'_> {
     ) -> Result<Remembered, Diagnostic> {
         self.tally.all.fetch_add(1, Ordering::Relaxed);
         let mut span = self.profile.begin(SpanKind::Evaluation, || title(&op, pkg));
-        let key = key_of(&op);
+        let key = self.key_of(&op, pkg);
         let shapes = self.shapes(&key);
         if let Some(known) = shapes.iter().find_map(|names| self.recall(&key, names, pkg, answers))
         {
@@ -113,6 +114,22 @@ impl Evaluator<'_> {
         let found = self.pool.evaluate(&request, answers).ok()?;
         let found: wake_eval::Place = serde_json::from_str(found.value.get()).ok()?;
         Some(place(pkg, &found, None))
+    }
+
+    /// The application itself: engine, library, function, arguments. Neither label nor directory.
+    ///
+    /// A package file takes no arguments that would tell one package from another, so its digest stands for them:
+    /// else every package would be compared with what others read.
+    fn key_of(&self, op: &Op, pkg: &RelPath) -> Digest {
+        let op = match op {
+            Op::Pkg => {
+                let file = RelPath::parse(PKG_FILE).unwrap_or_default();
+                let digest = self.file(pkg, &file);
+                serde_json::to_string(&json!({"Pkg": digest}))
+            }
+            op => serde_json::to_string(op),
+        };
+        application_key(&op.unwrap_or_default())
     }
 
     fn shapes(&self, key: &Digest) -> Vec<Vec<Name>> {
@@ -237,15 +254,13 @@ fn title(op: &Op, pkg: &RelPath) -> String {
     }
 }
 
-/// The application itself: engine, library, function, arguments. Neither label nor directory.
-fn key_of(op: &Op) -> Digest {
-    let op = serde_json::to_string(op).unwrap_or_default();
+fn application_key(op: &str) -> Digest {
     let mut bytes = Vec::with_capacity(op.len() + 96);
     let mut encoder = Encoder::new(&mut bytes);
     encoder.list(3);
     encoder.text(wake_eval::ENGINE);
     encoder.uint(u64::from(wake_eval::API_VERSION));
-    encoder.text(&op);
+    encoder.text(op);
     digest_bytes(Domain::Evaluation, &bytes)
 }
 

@@ -4,10 +4,11 @@
 //! inode, size, mode and both times are what they were *and* it was already old when it was read:
 //! within the clock tick in which a file was last changed, it could change once more unseen.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -99,6 +100,8 @@ pub(crate) struct FileError {
 /// The files of a checkout, each looked at once in a build.
 pub(crate) struct Files<'a> {
     root: PathBuf,
+    /// The root opened, so that the way to it is not gone for each file; none if that failed.
+    dir: Option<OwnedFd>,
     old: HashMap<Box<str>, (Signature, BlobDigest)>,
     snapshot: Option<&'a Snapshot>,
     shards: [Mutex<HashMap<RelPath, Known>>; SHARDS],
@@ -123,7 +126,9 @@ impl<'a> Files<'a> {
     pub(crate) fn open(root: &Path, cache: &Path, snapshot: Option<&'a Snapshot>) -> Files<'a> {
         let old = cache::read(cache).unwrap_or_default();
         let shards = std::array::from_fn(|_| Mutex::new(HashMap::new()));
-        Files { root: root.to_owned(), old, snapshot, shards, profile: Profile::default() }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = rustix::fs::open(root, flags, Mode::empty()).ok();
+        Files { root: root.to_owned(), dir, old, snapshot, shards, profile: Profile::default() }
     }
 
     /// The same, saying where the time goes.
@@ -187,52 +192,73 @@ impl<'a> Files<'a> {
         cache::write(cache, self)
     }
 
+    /// A directory, and `path` as seen from there.
+    fn place<'p>(&'p self, path: &'p RelPath) -> (BorrowedFd<'p>, Cow<'p, Path>) {
+        match &self.dir {
+            Some(dir) if path.is_root() => (dir.as_fd(), Path::new(".").into()),
+            Some(dir) => (dir.as_fd(), Path::new(path.as_str()).into()),
+            None => (CWD, self.absolute(path).into()),
+        }
+    }
+
     fn examine(&self, path: &RelPath) -> std::io::Result<Known> {
-        let absolute = self.absolute(path);
+        let (dir, place) = self.place(path);
         let now = now();
-        let stat = match rustix::fs::statat(CWD, &absolute, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => stat,
-            Err(Errno::NOENT | Errno::NOTDIR) => {
-                return Ok(Known { seen: Seen::Absent, signature: None, settled: false });
+        let remembered = self.remembered(path);
+        // With nothing to compare a file with, it is read in any case; what cannot be opened is asked what it is.
+        if remembered.is_none() {
+            match open_file(dir, &*place) {
+                Ok(Some((file, signature))) => return self.hash(path, file, signature, now),
+                Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Known::ABSENT),
+                Ok(None) | Err(_) => {}
             }
+        }
+        let stat = match rustix::fs::statat(dir, &*place, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Known::ABSENT),
             Err(error) => return Err(error.into()),
         };
         let seen = match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => return self.examine_file(path, &absolute, now, &stat),
+            FileType::RegularFile => {
+                let signature = Signature::of(&stat);
+                if let Some((old, blob)) = remembered
+                    && old == signature
+                {
+                    return Ok(Known::file(signature, blob, signature.size, true));
+                }
+                let (file, signature) = open_file(dir, &*place)?.ok_or(Errno::AGAIN)?;
+                return self.hash(path, file, signature, now);
+            }
             FileType::Directory => Seen::Dir,
-            FileType::Symlink => Seen::Link(link_text(&absolute)?),
+            FileType::Symlink => Seen::Link(link_text(&self.absolute(path))?),
             _ => Seen::Other,
         };
         let signature = Signature::of(&stat);
         Ok(Known { seen, signature: Some(signature), settled: signature.is_settled(now) })
     }
 
-    fn examine_file(
+    /// Hashes the file that was opened at `path` after the clock said `now`.
+    fn hash(
         &self,
         path: &RelPath,
-        absolute: &Path,
+        file: OwnedFd,
+        signature: Signature,
         now: i128,
-        stat: &Stat,
     ) -> std::io::Result<Known> {
-        let signature = Signature::of(stat);
-        let executable = signature.mode & 0o100 != 0;
-        if let Some((old, blob)) = self.remembered(path)
-            && old == signature
-        {
-            let seen = Seen::File { blob, size: signature.size, executable };
-            return Ok(Known { seen, signature: Some(signature), settled: true });
-        }
         let mut span = self.profile.begin(SpanKind::Hashing, || format!("hash {path}"));
-        let (signature, blob, size) = hash_file(CWD, absolute)?;
+        let (blob, size) = hash_open(file, &signature)?;
         span.note("bytes", || size);
-        drop(span);
+        Ok(Known::file(signature, blob, size, signature.is_settled(now)))
+    }
+}
+
+impl Known {
+    const ABSENT: Known = Known { seen: Seen::Absent, signature: None, settled: false };
+
+    fn file(signature: Signature, blob: BlobDigest, size: u64, settled: bool) -> Known {
         let executable = signature.mode & 0o100 != 0;
-        let settled = signature.is_settled(now);
-        Ok(Known {
-            seen: Seen::File { blob, size, executable },
-            signature: Some(signature),
-            settled,
-        })
+        let seen = Seen::File { blob, size, executable };
+        Known { seen, signature: Some(signature), settled }
     }
 }
 
@@ -250,18 +276,40 @@ pub(crate) fn hash_file(
     dir: impl AsFd,
     path: impl rustix::path::Arg,
 ) -> std::io::Result<(Signature, BlobDigest, u64)> {
+    let (file, signature) = open(dir, path)?;
+    let (blob, size) = hash_open(file, &signature)?;
+    Ok((signature, blob, size))
+}
+
+fn open(dir: impl AsFd, path: impl rustix::path::Arg) -> rustix::io::Result<(OwnedFd, Signature)> {
+    // Nothing waits for the other end of a pipe.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let mut file = File::from(rustix::fs::openat(dir, path, flags, Mode::empty())?);
+    let file = rustix::fs::openat(dir, path, flags, Mode::empty())?;
     let signature = Signature::of(&rustix::fs::fstat(&file)?);
+    Ok((file, signature))
+}
+
+/// The file at `path` opened; none if something else that can be opened lies there.
+fn open_file(
+    dir: impl AsFd,
+    path: impl rustix::path::Arg,
+) -> rustix::io::Result<Option<(OwnedFd, Signature)>> {
+    let (file, signature) = open(dir, path)?;
+    let kind = FileType::from_raw_mode(signature.mode);
+    Ok((kind == FileType::RegularFile).then_some((file, signature)))
+}
+
+fn hash_open(file: OwnedFd, signature: &Signature) -> std::io::Result<(BlobDigest, u64)> {
+    let mut file = File::from(file);
     if signature.size >= PIECEWISE_FROM {
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(&mut file)?;
-        return Ok((signature, BlobDigest(hasher.finalize().into()), hasher.count()));
+        return Ok((BlobDigest(hasher.finalize().into()), hasher.count()));
     }
     // What is added behind its size while it is read is a change that the signature will tell.
     let mut bytes = Vec::with_capacity(usize::try_from(signature.size).unwrap_or(0));
     file.take(signature.size).read_to_end(&mut bytes)?;
-    Ok((signature, BlobDigest::of(&bytes), bytes.len() as u64))
+    Ok((BlobDigest::of(&bytes), bytes.len() as u64))
 }
 
 /// The digest and the number of bytes of the file at `path`, read as a build reads it.

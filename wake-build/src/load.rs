@@ -164,7 +164,8 @@ impl<'a> Loader<'a> {
         }
         let joined = if from.is_root() { path.to_owned() } else { format!("{from}/{path}") };
         let dir = RelPath::parse(&joined).map_err(|_| format!("`{path}` leaves the workspace"))?;
-        if self.workspace.is_pkg(&dir) {
+        // What has been asked for was found to be a package before.
+        if self.state().asked.contains(&dir) || self.workspace.is_pkg(&dir) {
             Ok(dir)
         } else if self.workspace.absolute(&dir).is_dir() {
             Err(format!("`{path}` holds no `{PKG_FILE}`"))

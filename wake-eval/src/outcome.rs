@@ -7,7 +7,7 @@ use wake_model::{BlobDigest, RelPath};
 use crate::sources::{EntryKind, ListEntry};
 
 /// The result of a request that succeeded.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone)]
 pub struct Evaluated {
     /// The result, as JSON text.
     pub value: Box<RawValue>,
@@ -21,7 +21,6 @@ pub struct Evaluated {
 ///
 /// No digest means that the thing was absent. Seeing the same digests again, the evaluation would yield the same.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Read {
     /// A file's bytes.
     File {

@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, Signal};
 use rustix::stdio;
 
 use crate::engine::{self, Ask, Told};
-use crate::wire::{Epoch, Questions, Receiver, Replies, Tag, send};
+use crate::wire::{Epoch, Questions, Receiver, Replies, Tag, outcome, send};
 use crate::{Answer, EvalError, Evaluated, Kind, Limit, Limits, Request, Sources};
 
 /// Answers requests on standard input until it ends; the whole life of a worker process.
@@ -73,7 +73,7 @@ fn work(
         };
         let Some(request) = request else { return ExitCode::FAILURE };
         let (outcome, tag) = answer(&request, sources, &pipe, &told, limits);
-        let Ok(content) = serde_json::to_vec(&outcome) else { return ExitCode::FAILURE };
+        let Ok(content) = outcome::encode(&outcome) else { return ExitCode::FAILURE };
         if send(stdio::stdout(), tag, &content).is_err() || tag == Tag::Last {
             return ExitCode::SUCCESS;
         }

@@ -1,5 +1,7 @@
 //! Frames on the pipes between the pool and a worker: a length, a tag, bytes.
 
+pub(crate) mod outcome;
+
 use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -22,9 +24,9 @@ pub(crate) enum Tag {
     AskPkgs = 3,
     /// A question for the modules whose ids, as canonical JSON, these are: [`Questions`].
     AskModules = 4,
-    /// The outcome as JSON; the worker waits for the next request.
+    /// The [`outcome`]; the worker waits for the next request.
     Done = 5,
-    /// The outcome as JSON; the worker ends.
+    /// The [`outcome`]; the worker ends.
     Last = 6,
 }
 
@@ -45,6 +47,9 @@ impl Tag {
 
 /// Bytes before the content: four of length, little endian, and the tag.
 const HEADER: usize = 5;
+
+/// Bytes that a reading makes room for at least: most frames come in one.
+const ROOM: usize = 12 << 10;
 
 /// The epoch of a request, in eight bytes; all ones where there is none.
 pub(crate) struct Epoch;
@@ -184,7 +189,7 @@ impl Receiver {
             return Ok(Received::Frame(tag, content));
         }
         let have = self.bytes.len();
-        let want = self.missing().max(4096);
+        let want = self.missing().max(ROOM);
         self.bytes.resize(have + want, 0);
         let read = loop {
             match rustix::io::read(&pipe, &mut self.bytes[have..]) {

@@ -45,6 +45,9 @@ impl RelPath {
         if text.starts_with('/') {
             return Err(PathError::Absolute(text.to_owned()));
         }
+        if !text.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Ok(RelPath(text.into()));
+        }
         let mut parts: Vec<&str> = Vec::new();
         for part in text.split('/') {
             match part {
@@ -98,14 +101,14 @@ impl RelPath {
         match (self.is_root(), below.is_root()) {
             (true, _) => below.clone(),
             (_, true) => self.clone(),
-            _ => RelPath(format!("{}/{}", self.0, below.0).into()),
+            _ => RelPath([&*self.0, "/", &*below.0].concat().into()),
         }
     }
 
     /// One more component; `name` must be one, not a path.
     pub fn child(&self, name: &str) -> Result<RelPath, PathError> {
         let component = RelPath::parse(name)?;
-        Ok(self.join(&component))
+        Ok(if self.is_root() { component } else { self.join(&component) })
     }
 
     /// What remains below `base`; none where this does not lie in it. A path lies in itself.

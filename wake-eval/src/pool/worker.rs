@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::serve::size;
-use crate::wire::{Epoch, Questions, Received, Receiver, Replies, Tag, send};
+use crate::wire::{Epoch, Questions, Received, Receiver, Replies, Tag, outcome, send};
 use crate::{Answer, Answers, EvalError, Evaluated, Kind, Limit, Limits, Request};
 
 /// A process that waits for a request, or computes one.
@@ -105,8 +105,7 @@ impl Worker {
                 }
                 Received::Frame(tag @ (Tag::Done | Tag::Last), content) => {
                     self.leaving = tag == Tag::Last;
-                    return serde_json::from_slice(&content)
-                        .map_err(|error| Broken::Pipe(error.into()));
+                    return outcome::decode(&content).map_err(Broken::Pipe);
                 }
                 Received::Frame(..) => {
                     return Err(Broken::Pipe(io::Error::other("it speaks out of turn")));
