@@ -160,7 +160,7 @@ impl Ask for Pipe {
         self.ask(Tag::AskPkgs, keys).map(known).collect()
     }
 
-    fn modules(&self, ids: &[String]) -> Vec<Answer> {
+    fn modules(&self, ids: &[&str]) -> Vec<Answer> {
         self.ask(Tag::AskModules, ids).collect()
     }
 }

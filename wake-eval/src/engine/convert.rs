@@ -3,9 +3,8 @@
 use std::fmt;
 use std::rc::Rc;
 
-use jrsonnet_evaluator::val::{ArrValue, ThunkValue};
-use jrsonnet_evaluator::{IStr, NumValue, ObjValue, ObjValueBuilder, Result, Thunk, Val};
-use jrsonnet_gcmodule::trace_acyclic;
+use jrsonnet_evaluator::val::ArrValue;
+use jrsonnet_evaluator::{IStr, NumValue, ObjValue, ObjValueBuilder, Result, Val};
 use serde_json::{Map, Number, Value};
 
 use super::env::Env;
@@ -22,7 +21,7 @@ const DEPTH: usize = 100;
 pub(crate) enum Promises {
     /// Nothing can be promised here.
     Refuse,
-    /// The value is only checked: put null.
+    /// Put null, and note what is promised there.
     Skip,
     /// What is promised exists now: put it.
     Fill,
@@ -33,18 +32,61 @@ pub(crate) enum Promises {
 /// Turns a value into JSON, forcing all of it, within the limits of the environment.
 ///
 /// `what` names the value in errors: `the inputs`.
-pub(crate) fn to_json(env: &Env, what: &str, promises: Promises, value: &Val) -> Result<Value> {
-    Walk { env, what, promises, keys: Vec::new() }.value(value)
+pub(crate) fn to_json(
+    env: &Env,
+    what: fmt::Arguments<'_>,
+    promises: Promises,
+    value: &Val,
+) -> Result<Value> {
+    Walk { env, what, promises, keys: Vec::new(), noted: Vec::new() }.value(value)
+}
+
+/// JSON with places where something is promised.
+pub(crate) struct Noted {
+    /// With null in these places.
+    pub(crate) json: Value,
+    promises: Vec<(Vec<Key>, Rc<Written>)>,
+}
+
+impl Noted {
+    /// Turns a value into JSON, forcing all of it, as [`to_json`] does.
+    pub(crate) fn of(env: &Env, what: fmt::Arguments<'_>, value: &Val) -> Result<Noted> {
+        let (promises, keys, noted) = (Promises::Skip, Vec::new(), Vec::new());
+        let mut walk = Walk { env, what, promises, keys, noted };
+        Ok(Noted { json: walk.value(value)?, promises: walk.noted })
+    }
+
+    /// The JSON with `keep` of each promise in its place.
+    pub(crate) fn kept(&self, keep: impl Fn(&Written) -> Result<Value>) -> Result<Value> {
+        let mut json = self.json.clone();
+        for (keys, written) in &self.promises {
+            let place = keys.iter().try_fold(&mut json, |place, key| match key {
+                Key::Field(name) => place.get_mut(name.as_str()),
+                Key::Index(index) => place.get_mut(index),
+            });
+            if let Some(place) = place {
+                *place = keep(written)?;
+            }
+        }
+        Ok(json)
+    }
+}
+
+/// What stands in JSON for a promise that someone else resolves.
+pub(crate) fn promise_json(written: &Written) -> Value {
+    serde_json::json!({"type": "ref", "from": written.to_json()})
 }
 
 struct Walk<'a> {
     env: &'a Env,
-    what: &'a str,
+    what: fmt::Arguments<'a>,
     promises: Promises,
     keys: Vec<Key>,
+    noted: Vec<(Vec<Key>, Rc<Written>)>,
 }
 
 /// A step from a value to one inside it.
+#[derive(Clone)]
 enum Key {
     Field(IStr),
     Index(usize),
@@ -131,7 +173,7 @@ impl Walk<'_> {
         Ok(Value::Object(map))
     }
 
-    fn promise(&self, written: &Written) -> Result<Value> {
+    fn promise(&mut self, written: &Rc<Written>) -> Result<Value> {
         match self.promises {
             Promises::Refuse => {
                 refuse!(
@@ -143,8 +185,11 @@ impl Walk<'_> {
                     .keys(self.keys.iter().map(Key::to_string))
                 );
             }
-            Promises::Skip => Ok(Value::Null),
-            Promises::Keep => Ok(serde_json::json!({"type": "ref", "from": written.to_json()})),
+            Promises::Skip => {
+                self.noted.push((self.keys.clone(), written.clone()));
+                Ok(Value::Null)
+            }
+            Promises::Keep => Ok(promise_json(written)),
             Promises::Fill => resolve::fill(self.env, written),
         }
     }
@@ -201,32 +246,5 @@ pub(crate) fn json_kind(value: &Value) -> &'static str {
         Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
-    }
-}
-
-/// An object whose fields are made only when they are looked at.
-pub(crate) fn lazy_object(json: &Rc<Value>) -> ObjValue {
-    let fields = json.as_object().into_iter().flatten();
-    let mut builder = ObjValueBuilder::with_capacity(json.as_object().map_or(0, Map::len));
-    for (name, _) in fields {
-        builder
-            .field(name.as_str())
-            .thunk(Thunk::new(LazyField { json: json.clone(), name: name.clone() }));
-    }
-    builder.build()
-}
-
-struct LazyField {
-    json: Rc<Value>,
-    name: String,
-}
-
-trace_acyclic!(LazyField);
-
-impl ThunkValue for LazyField {
-    type Output = Val;
-
-    fn get(&self) -> Result<Val> {
-        Ok(self.json.get(&self.name).map_or(Val::Null, from_json))
     }
 }

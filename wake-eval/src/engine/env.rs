@@ -1,17 +1,18 @@
 //! What one evaluation knows and remembers.
 
 use std::cell::{Cell, Ref, RefCell};
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::rc::Rc;
 
+use jrsonnet_evaluator::rustc_hash::{FxHashMap, FxHashSet};
 use jrsonnet_evaluator::{ObjValue, Result};
 use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
 use wake_model::{BlobDigest, RelPath};
 
 use super::World;
-use super::api::{ExecDecl, ModuleDecl, PkgDecl};
+use super::api::{ExecDecl, ModuleDecl, PkgDecl, PkgInfo, PkgRequest};
 use super::import::PKG_FILE;
 use super::note::{Nature, Note};
 use super::resolve::Written;
@@ -34,29 +35,48 @@ pub(crate) struct Inner {
     hunt: Option<Hunt>,
     nodes: Cell<usize>,
     text_bytes: Cell<usize>,
-    reads: RefCell<BTreeSet<Read>>,
-    listings: RefCell<HashMap<RelPath, Option<Rc<[ListEntry]>>>>,
+    /// In no order, some of them more than once.
+    reads: RefCell<Vec<Read>>,
+    listings: RefCell<FxHashMap<RelPath, Option<Rc<[ListEntry]>>>>,
     /// The Jsonnet texts that were loaded, by file name.
     pub(crate) texts: RefCell<BTreeMap<String, Rc<str>>>,
     /// Texts that stand for files that nobody wrote, by name.
-    pub(crate) overlays: RefCell<HashMap<String, String>>,
+    pub(crate) overlays: RefCell<FxHashMap<String, String>>,
     /// What is being evaluated right now.
     pub(crate) phase: Cell<Phase>,
     /// The package that the code belongs to, once it has an instance.
     pub(crate) own: RefCell<Option<Rc<Instance>>>,
-    /// The dependencies of the module at hand: key to module id.
-    pub(crate) modules: RefCell<BTreeMap<String, Value>>,
+    /// The dependencies of the module at hand, by key.
+    pub(crate) modules: RefCell<BTreeMap<String, ModuleId>>,
     /// The inputs of the module at hand, once they are known.
     pub(crate) module_inputs: RefCell<Option<Value>>,
     /// The paths that the module's `files` create, once they are known.
     pub(crate) created: RefCell<BTreeSet<String>>,
-    pub(crate) promises: RefCell<HashMap<ObjValue, Rc<Written>>>,
-    pub(crate) pkgs: RefCell<HashMap<ObjValue, Rc<PkgDecl>>>,
-    pub(crate) module_decls: RefCell<HashMap<ObjValue, Rc<ModuleDecl>>>,
-    pub(crate) requests: RefCell<HashMap<ObjValue, Rc<Value>>>,
+    /// The `wake` object, once something has asked for it.
+    pub(crate) wake: RefCell<Option<ObjValue>>,
+    pub(crate) promises: RefCell<FxHashMap<ObjValue, Rc<Written>>>,
+    /// What `pkgInfo` gave.
+    pub(crate) infos: RefCell<FxHashMap<ObjValue, Rc<PkgInfo>>>,
+    pub(crate) pkgs: RefCell<FxHashMap<ObjValue, Rc<PkgDecl>>>,
+    pub(crate) module_decls: RefCell<FxHashMap<ObjValue, Rc<ModuleDecl>>>,
+    pub(crate) requests: RefCell<FxHashMap<ObjValue, Rc<PkgRequest>>>,
     /// Directories that are no other package, nor below one.
-    pub(crate) inside: RefCell<HashSet<RelPath>>,
-    pub(crate) execs: RefCell<HashMap<ObjValue, Rc<ExecDecl>>>,
+    pub(crate) inside: RefCell<FxHashSet<RelPath>>,
+    pub(crate) execs: RefCell<FxHashMap<ObjValue, Rc<ExecDecl>>>,
+}
+
+/// The id of a module, as a value and as canonical JSON.
+#[derive(Debug, Clone)]
+pub(crate) struct ModuleId {
+    pub(crate) value: Value,
+    pub(crate) text: Rc<str>,
+}
+
+impl ModuleId {
+    pub(crate) fn new(value: Value) -> Self {
+        let text = wake_model::json::canonical(&value).into();
+        ModuleId { value, text }
+    }
 }
 
 /// Which function is being evaluated: it decides what a reference may name.
@@ -111,7 +131,9 @@ impl Env {
             modules: RefCell::default(),
             module_inputs: RefCell::default(),
             created: RefCell::default(),
+            wake: RefCell::default(),
             promises: RefCell::default(),
+            infos: RefCell::default(),
             pkgs: RefCell::default(),
             module_decls: RefCell::default(),
             requests: RefCell::default(),
@@ -122,7 +144,9 @@ impl Env {
 
     /// Lets go of the engine's values: they refer back to this.
     pub(crate) fn clear(&self) {
+        self.wake.take();
         self.promises.take();
+        self.infos.take();
         self.pkgs.take();
         self.module_decls.take();
         self.requests.take();
@@ -150,7 +174,10 @@ impl Inner {
 
     /// What was read, sorted; asked for once, at the end.
     pub(crate) fn take_reads(&self) -> Vec<Read> {
-        self.reads.take().into_iter().collect()
+        let mut reads = self.reads.take();
+        reads.sort_unstable();
+        reads.dedup();
+        reads
     }
 
     /// The bytes of a file, recorded.
@@ -209,20 +236,21 @@ impl Inner {
     }
 
     /// The instance of a module; pending is an error that carries the id.
-    pub(crate) fn module(&self, id: &Value) -> Result<Rc<Value>> {
-        let name = wake_model::json::canonical(id);
-        let known = self.world.told.module(&*self.world.ask, &name, &self.modules.borrow())?;
+    pub(crate) fn module(&self, id: &ModuleId) -> Result<Rc<Value>> {
+        let known = self.world.told.module(&*self.world.ask, &id.text, &self.modules.borrow())?;
         let digest = match &known {
             KnownModule::Ready(known) => Some(known.digest),
             KnownModule::Pending | KnownModule::Unknown => None,
         };
-        self.record(Read::Module { id: name.clone(), digest });
+        self.record(Read::Module { id: id.text.to_string(), digest });
         match known {
             KnownModule::Ready(known) => Ok(known.value),
             KnownModule::Pending => Err(Note::new("a dependency is not built yet")
-                .nature(Nature::Pending(id.clone()))
+                .nature(Nature::Pending(id.value.clone()))
                 .into()),
-            KnownModule::Unknown => Err(Note::new(format!("there is no module {name}")).into()),
+            KnownModule::Unknown => {
+                Err(Note::new(format!("there is no module {}", id.text)).into())
+            }
         }
     }
 
@@ -263,6 +291,6 @@ impl Inner {
     }
 
     fn record(&self, read: Read) {
-        self.reads.borrow_mut().insert(read);
+        self.reads.borrow_mut().push(read);
     }
 }

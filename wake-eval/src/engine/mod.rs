@@ -7,6 +7,7 @@ mod env;
 mod fault;
 mod globs;
 mod import;
+mod lazy;
 mod narrow;
 mod note;
 mod ops;
@@ -28,7 +29,7 @@ use jrsonnet_stdlib::{ContextInitializer, TracePrinter};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::{Answer, EvalError, Evaluated, Kind, Limits, Op, Place, Request, Sources};
+use crate::{Answer, EvalError, Evaluated, Limits, Op, Place, Request, Sources};
 use env::{Env, Hunt};
 pub(crate) use told::Told;
 
@@ -37,7 +38,7 @@ pub(crate) trait Ask {
     /// The JSON texts of the instances of packages, in the order of their keys.
     fn pkgs(&self, keys: &[&str]) -> Vec<Option<Arc<str>>>;
     /// What is known about modules, in the order of their ids.
-    fn modules(&self, ids: &[String]) -> Vec<Answer>;
+    fn modules(&self, ids: &[&str]) -> Vec<Answer>;
 }
 
 /// Evaluations between two collections of cyclic garbage: each costs some 60 µs, each cycle some 18 KiB.
@@ -92,13 +93,7 @@ fn evaluate_op(request: &Request, op: &Op, world: &World) -> Result<Evaluated, E
 
     let trace = text::locate_traces(&env, TRACE.take());
     let result = match outcome {
-        Ok(value) => match serde_json::value::to_raw_value(&value) {
-            Ok(value) => Ok(Evaluated { value, reads: env.take_reads(), trace }),
-            Err(error) => {
-                let message = format!("the result is no JSON: {error}");
-                Err(EvalError::bare(&request.pkg, Kind::Crash, message))
-            }
-        },
+        Ok(value) => Ok(Evaluated { value, reads: env.take_reads(), trace }),
         Err(error) => {
             let mut fault = fault::explain(&env, &error);
             if let Some(hunt) = fault.hunt.take() {
@@ -132,7 +127,7 @@ fn hunt_for(op: &Op, hunt: Hunt, world: &World) -> Option<Place> {
     place
 }
 
-fn run(env: &Env, op: &Op) -> jrsonnet_evaluator::Result<Value> {
+fn run(env: &Env, op: &Op) -> jrsonnet_evaluator::Result<Box<RawValue>> {
     let standard = STD.with(Clone::clone);
     let mut builder = State::builder();
     builder.import_resolver(import::PkgImports::new(env.clone())).context_initializer(standard);

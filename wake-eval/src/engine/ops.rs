@@ -9,6 +9,7 @@ use jrsonnet_evaluator::{
     ContextInitializer, InitialContextBuilder, Result, Source, State, Thunk, Val,
 };
 use jrsonnet_gcmodule::trace_acyclic;
+use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use wake_model::RelPath;
@@ -22,10 +23,10 @@ use super::view::{self, Instance};
 use crate::Op;
 
 /// Applies what `op` names and gives its result as JSON.
-pub(crate) fn apply(env: &Env, state: &State, op: &Op) -> Result<Value> {
+pub(crate) fn apply(env: &Env, state: &State, op: &Op) -> Result<Box<RawValue>> {
     match op {
-        Op::Pkg => Ok(Value::clone(&pkg(env, state)?.json)),
-        Op::Inputs { pkg } => inputs(env, state, pkg),
+        Op::Pkg => text_of(&pkg(env, state)?.declared),
+        Op::Inputs { pkg } => text_of(&inputs(env, state, pkg)?),
         Op::Module { file, name, pkg, config } => {
             own(env, pkg)?;
             let config = config.as_deref().map(parsed).transpose()?;
@@ -63,6 +64,11 @@ fn inputs(env: &Env, state: &State, own_json: &RawValue) -> Result<Value> {
         .map_err(|error| from_call(error, "wake.pkg", "inputs"))
 }
 
+fn text_of(value: &impl Serialize) -> Result<Box<RawValue>> {
+    serde_json::value::to_raw_value(value)
+        .map_err(|error| Note::new(format!("the result is no JSON: {error}")).into())
+}
+
 fn parsed(json: &RawValue) -> Result<Value> {
     serde_json::from_str(json.get())
         .map_err(|error| Note::new(format!("the config is malformed: {error}")).into())
@@ -76,11 +82,11 @@ fn own(env: &Env, json: &RawValue) -> Result<Rc<Instance>> {
     Ok(instance)
 }
 
-fn expression(env: &Env, state: &State, code: &str, label: &str) -> Result<Value> {
+fn expression(env: &Env, state: &State, code: &str, label: &str) -> Result<Box<RawValue>> {
     env.check_source(label, code.len())?;
     env.texts.borrow_mut().insert(label.to_owned(), code.into());
     let value = state.evaluate_snippet_with(label, code, &WithWake { env: env.clone() })?;
-    to_json(env, "the result", Promises::Keep, &value)
+    text_of(&to_json(env, format_args!("the result"), Promises::Keep, &value)?)
 }
 
 /// Binds `wake` for an expression that is no function.
@@ -137,7 +143,7 @@ fn map_of(env: &Env, what: &str, promises: Promises, value: &Val) -> Result<Valu
     if !matches!(value, Val::Obj(_)) {
         refuse!(Note::new(format!("{what} must be an object, not {}", kind(value))));
     }
-    to_json(env, what, promises, value)
+    to_json(env, format_args!("{what}"), promises, value)
 }
 
 /// Says of an error without a place that what was given to `builtin` as `argument` brought it about.

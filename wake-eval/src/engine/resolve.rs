@@ -257,7 +257,7 @@ fn module(env: &Env, key: &str, onward: Option<&Reflike>) -> Result<Named> {
         walk(instance.get(name).unwrap_or(&Value::Null), keys, &format!("modules.{key}.{name}"))
     };
     match onward {
-        None => Ok(Named::Now(module_reference(id, &instance))),
+        None => Ok(Named::Now(module_reference(&id.value, &instance))),
         Some(Reflike::Input(keys)) => part("inputs", keys).map(Named::Now),
         Some(Reflike::Output(keys)) => part("outputs", keys).map(Named::Now),
         Some(Reflike::File(_) | Reflike::Pkg(..) | Reflike::Module(..)) => {

@@ -1,14 +1,16 @@
 //! What the parent has told about other packages and modules, kept from one evaluation to the next.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::Result;
+use jrsonnet_evaluator::rustc_hash::FxHashMap;
 use serde_json::Value;
 use wake_model::BlobDigest;
 
 use super::Ask;
+use super::env::ModuleId;
 use super::note::Note;
 use super::view::Instance;
 use crate::Answer;
@@ -24,8 +26,8 @@ const KEPT: usize = 4 << 20;
 pub(crate) struct Told {
     epoch: Cell<Option<u64>>,
     bytes: Cell<usize>,
-    pkgs: RefCell<HashMap<String, Known<Instance>>>,
-    modules: RefCell<HashMap<String, Known<Value>>>,
+    pkgs: RefCell<FxHashMap<String, Known<Instance>>>,
+    modules: RefCell<FxHashMap<String, Known<Value>>>,
 }
 
 /// Something told, with the digest of its text.
@@ -91,17 +93,17 @@ impl Told {
         &self,
         ask: &dyn Ask,
         id: &str,
-        others: &BTreeMap<String, Value>,
+        others: &BTreeMap<String, ModuleId>,
     ) -> Result<KnownModule> {
         if let Some(known) = self.modules.borrow().get(id) {
             return Ok(KnownModule::Ready(known.clone()));
         }
-        let mut wanted = vec![id.to_owned()];
+        let mut wanted = vec![id];
         wanted.extend(
             others
                 .values()
-                .map(wake_model::json::canonical)
-                .filter(|other| other != id && !self.modules.borrow().contains_key(other)),
+                .map(|other| &*other.text)
+                .filter(|other| *other != id && !self.modules.borrow().contains_key(*other)),
         );
         let mut found = KnownModule::Unknown;
         for (at, (id, answer)) in wanted.iter().zip(ask.modules(&wanted)).enumerate() {
@@ -111,7 +113,7 @@ impl Told {
                         Note::new(format!("the instance of a module is malformed: {error}"))
                     })?;
                     let known = self.keep(value, &text);
-                    self.modules.borrow_mut().insert(id.clone(), known.clone());
+                    self.modules.borrow_mut().insert((*id).to_owned(), known.clone());
                     KnownModule::Ready(known)
                 }
                 Answer::Pending => KnownModule::Pending,

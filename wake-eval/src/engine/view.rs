@@ -1,18 +1,17 @@
 //! Packages and modules as functions see them.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use jrsonnet_evaluator::function::FuncVal;
-use jrsonnet_evaluator::val::ThunkValue;
 use jrsonnet_evaluator::{ObjValueBuilder, Result, Thunk, Val};
-use jrsonnet_gcmodule::trace_acyclic;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::api::module_function;
 use super::convert::from_json;
 use super::env::Env;
+use super::lazy::{self, Fields, Shown};
 
 /// A package with its inputs: its own, or another's as seen from outside.
 #[derive(Debug, Deserialize)]
@@ -76,23 +75,7 @@ pub(crate) enum Held {
 
 /// The `pkg` argument: everything in it is made only when it is looked at.
 pub(crate) fn pkg(env: &Env, instance: &Rc<Instance>) -> Val {
-    let mut builder = ObjValueBuilder::with_capacity(6);
-    builder.field("key").hide().value(instance.key.as_str());
-    for part in [Part::PkgInfo, Part::Files, Part::Inputs] {
-        builder.field(part.name()).thunk(Thunk::new(LazyPart { instance: instance.clone(), part }));
-    }
-    let mut pkgs = ObjValueBuilder::with_capacity(instance.pkgs.len());
-    for (key, id) in &instance.pkgs {
-        pkgs.field(key.as_str()).thunk(Thunk::new(LazyPkg { env: env.clone(), id: id.clone() }));
-    }
-    builder.field("pkgs").value(pkgs.build());
-    let mut modules = ObjValueBuilder::with_capacity(instance.modules.len());
-    for name in &instance.modules {
-        let function: FuncVal = module_function(env, &instance.key, name);
-        modules.field(name.as_str()).value(Val::Func(function));
-    }
-    builder.field("modules").value(modules.build());
-    Val::Obj(builder.build())
+    Val::Obj(lazy::object(Pkg { env: env.clone(), instance: instance.clone() }))
 }
 
 /// The `module` argument of a module's own functions.
@@ -102,83 +85,115 @@ pub(crate) fn module(env: &Env, name: &str, config: &Value, pkg: Val, inputs: Th
     builder.field("config").value(from_json(config));
     builder.field("pkg").value(pkg);
     builder.field("inputs").thunk(inputs);
-    let dependencies = env.modules.borrow();
-    let mut modules = ObjValueBuilder::with_capacity(dependencies.len());
-    for (key, id) in dependencies.iter() {
-        modules
-            .field(key.as_str())
-            .thunk(Thunk::new(LazyModule { env: env.clone(), id: id.clone() }));
-    }
-    builder.field("modules").value(modules.build());
+    builder.field("modules").value(lazy::object(Dependencies { env: env.clone() }));
     Val::Obj(builder.build())
 }
 
-#[derive(Clone, Copy)]
-enum Part {
-    PkgInfo,
-    Files,
-    Inputs,
-}
-
-impl Part {
-    fn name(self) -> &'static str {
-        match self {
-            Part::PkgInfo => "pkgInfo",
-            Part::Files => "files",
-            Part::Inputs => "inputs",
-        }
-    }
-}
-
-struct LazyPart {
+struct Pkg {
+    env: Env,
     instance: Rc<Instance>,
-    part: Part,
 }
 
-struct LazyPkg {
-    env: Env,
-    id: String,
+impl Pkg {
+    const FIELDS: [(&str, Shown); 6] = [
+        ("files", Shown::Yes),
+        ("inputs", Shown::Yes),
+        ("key", Shown::No),
+        ("modules", Shown::Yes),
+        ("pkgInfo", Shown::Yes),
+        ("pkgs", Shown::Yes),
+    ];
 }
 
-struct LazyModule {
-    env: Env,
-    id: Value,
-}
+impl Fields for Pkg {
+    fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
+        Self::FIELDS.into_iter().try_for_each(|(name, shown)| each(name, shown))
+    }
 
-trace_acyclic!(LazyPart, LazyPkg, LazyModule);
+    fn shown(&self, name: &str) -> Option<Shown> {
+        Self::FIELDS.into_iter().find(|(field, _)| *field == name).map(|(_, shown)| shown)
+    }
 
-impl ThunkValue for LazyPart {
-    type Output = Val;
-
-    fn get(&self) -> Result<Val> {
-        Ok(match self.part {
-            Part::PkgInfo => from_json(&self.instance.pkg_info),
-            Part::Files => Val::Arr(
-                self.instance.files.iter().map(|file| Val::string(file.as_str())).collect(),
-            ),
-            Part::Inputs => from_json(&self.instance.inputs),
-        })
+    fn value(&self, name: &str) -> Result<Option<Val>> {
+        let Pkg { env, instance } = self;
+        let (env, instance) = (env.clone(), instance.clone());
+        Ok(Some(match name {
+            "files" => Val::Arr(instance.files.iter().map(|file| Val::string(&**file)).collect()),
+            "inputs" => from_json(&instance.inputs),
+            "key" => Val::string(&*instance.key),
+            "modules" => Val::Obj(lazy::object(Modules { env, instance })),
+            "pkgInfo" => from_json(&instance.pkg_info),
+            "pkgs" => Val::Obj(lazy::object(Pkgs { env, instance })),
+            _ => return Ok(None),
+        }))
     }
 }
 
-impl ThunkValue for LazyPkg {
-    type Output = Val;
+/// The packages of a package.
+struct Pkgs {
+    env: Env,
+    instance: Rc<Instance>,
+}
 
-    fn get(&self) -> Result<Val> {
-        let instance = self.env.instance(&self.id)?;
-        Ok(pkg(&self.env, &instance))
+impl Fields for Pkgs {
+    fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
+        self.instance.pkgs.keys().try_for_each(|key| each(key, Shown::Yes))
+    }
+
+    fn shown(&self, name: &str) -> Option<Shown> {
+        self.instance.pkgs.contains_key(name).then_some(Shown::Yes)
+    }
+
+    fn value(&self, name: &str) -> Result<Option<Val>> {
+        let Some(key) = self.instance.pkgs.get(name) else { return Ok(None) };
+        let instance = self.env.instance(key)?;
+        Ok(Some(pkg(&self.env, &instance)))
     }
 }
 
-impl ThunkValue for LazyModule {
-    type Output = Val;
+/// The functions that give ids of a package's modules.
+struct Modules {
+    env: Env,
+    instance: Rc<Instance>,
+}
 
-    fn get(&self) -> Result<Val> {
-        let instance = self.env.module(&self.id)?;
+impl Fields for Modules {
+    fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
+        self.instance.modules.iter().try_for_each(|name| each(name, Shown::Yes))
+    }
+
+    fn shown(&self, name: &str) -> Option<Shown> {
+        self.instance.modules.iter().any(|module| module == name).then_some(Shown::Yes)
+    }
+
+    fn value(&self, name: &str) -> Result<Option<Val>> {
+        let function = || Val::Func(module_function(&self.env, &self.instance.key, name));
+        Ok(self.shown(name).map(|_| function()))
+    }
+}
+
+/// What is seen of the modules that the module at hand needs.
+struct Dependencies {
+    env: Env,
+}
+
+impl Fields for Dependencies {
+    fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
+        self.env.modules.borrow().keys().try_for_each(|key| each(key, Shown::Yes))
+    }
+
+    fn shown(&self, name: &str) -> Option<Shown> {
+        self.env.modules.borrow().contains_key(name).then_some(Shown::Yes)
+    }
+
+    fn value(&self, name: &str) -> Result<Option<Val>> {
+        let modules = self.env.modules.borrow();
+        let Some(id) = modules.get(name) else { return Ok(None) };
+        let instance = self.env.module(id)?;
         let mut builder = ObjValueBuilder::with_capacity(2);
         for name in ["inputs", "outputs"] {
             builder.field(name).value(from_json(instance.get(name).unwrap_or(&Value::Null)));
         }
-        Ok(Val::Obj(builder.build()))
+        Ok(Some(Val::Obj(builder.build())))
     }
 }

@@ -133,7 +133,7 @@ impl Call<'_> {
 
     /// Turns `value`, which came with the argument `name`, into JSON.
     pub(crate) fn json_of(&self, name: &str, promises: Promises, value: &Val) -> Result<Value> {
-        convert::to_json(self.env, &format!("`{name}`"), promises, value)
+        convert::to_json(self.env, format_args!("`{name}`"), promises, value)
             .map_err(|error| amend(error, |note| note.argument(name)))
     }
 
@@ -310,7 +310,7 @@ impl Builtin for Native {
         }
         let value = (self.spec.run)(&call)?;
         if let Some(Hunt::Value(hunted)) = self.env.hunt()
-            && matches!(convert::to_json(&self.env, "the value", Promises::Keep, &value), Ok(json) if json == *hunted)
+            && matches!(convert::to_json(&self.env, format_args!("the value"), Promises::Keep, &value), Ok(json) if json == *hunted)
         {
             refuse!(Note::new("found").nature(Nature::Found));
         }

@@ -6,18 +6,19 @@ use jrsonnet_evaluator::val::ArrValue;
 use jrsonnet_evaluator::{ObjValue, ObjValueBuilder, Result, Val};
 use serde_json::{Map, Value, json};
 
-use super::super::convert::{self, Promises, json_kind, json_number, kind};
+use super::super::convert::{Noted, Promises, json_kind, json_number, kind, promise_json};
 use super::super::env::Env;
 use super::super::note::{Note, amend, refuse};
+use super::super::resolve::{self, Written};
 use super::{Call, Param, Spec};
 
 /// What `wake.exec` was given: values that may still hold promises.
 pub(crate) struct ExecDecl {
-    program: Val,
-    config: Val,
-    args: Val,
-    env: Val,
-    rootfs: Val,
+    program: Noted,
+    config: Noted,
+    args: Noted,
+    env: Noted,
+    rootfs: Noted,
     network: bool,
     timeout: Value,
     resources: Value,
@@ -46,17 +47,28 @@ fn exec(call: &Call<'_>) -> Result<Val> {
     let Some(program) = call.get("ref")? else {
         refuse!(call.expected("ref", "a reference to a file", &Val::Null));
     };
-    let decl = ExecDecl {
-        program: call.reference("ref", &program)?,
-        config: call.get("config")?.unwrap_or(Val::Null),
-        args: call.get("args")?.unwrap_or(Val::Null),
-        env: call.get("env")?.unwrap_or(Val::Null),
-        rootfs: rootfs(call)?,
-        network: call.flag("network")?,
-        timeout: timeout(call)?,
-        resources: resources(call)?,
+    let program = call.reference("ref", &program)?;
+    let config = call.get("config")?.unwrap_or(Val::Null);
+    let args = call.get("args")?.unwrap_or(Val::Null);
+    let env = call.get("env")?.unwrap_or(Val::Null);
+    let rootfs = rootfs(call)?;
+    let network = call.flag("network")?;
+    let timeout = timeout(call)?;
+    let resources = resources(call)?;
+    let noted = |argument: &str, value: &Val| {
+        Noted::of(call.env, format_args!("`{argument}` of exec()"), value)
+            .map_err(|error| amend(error, |note| note.argument(argument)))
     };
-    decl.json(call.env, Promises::Skip)?;
+    let program = noted("ref", &program)?;
+    check_program(&program.json)?;
+    let args = noted("args", &args)?;
+    let env = noted("env", &env)?;
+    let rootfs = noted("rootfs", &rootfs)?;
+    check_rootfs(&rootfs.json)?;
+    let config = noted("config", &config)?;
+    check_args(&args.json)?;
+    checked_env(env.json.clone())?;
+    let decl = ExecDecl { program, config, args, env, rootfs, network, timeout, resources };
     let mut builder = ObjValueBuilder::with_capacity(1);
     builder.field("type").value("exec");
     let object = builder.build();
@@ -185,42 +197,42 @@ fn is_size(text: &str) -> bool {
 }
 
 impl ExecDecl {
-    /// The declaration as JSON, with `promises` treated so.
-    pub(crate) fn json(&self, env: &Env, promises: Promises) -> Result<Value> {
-        let part = |argument: &str, value: &Val| {
-            convert::to_json(env, &format!("`{argument}` of exec()"), promises, value)
-                .map_err(|error| amend(error, |note| note.argument(argument)))
+    /// The declaration as JSON, now that what it was promised is there.
+    pub(crate) fn filled(&self, env: &Env) -> Result<Value> {
+        self.json(|written| resolve::fill(env, written)).map(Value::Object)
+    }
+
+    /// The declaration of a retriever: references stay as they were written.
+    pub(crate) fn kept(&self) -> Result<Value> {
+        let mut fields = self.json(|written| Ok(promise_json(written)))?;
+        fields.insert("type".to_owned(), Value::String("exec".to_owned()));
+        Ok(Value::Object(fields))
+    }
+
+    fn json(&self, keep: impl Fn(&Written) -> Result<Value>) -> Result<Map<String, Value>> {
+        let part = |argument: &str, noted: &Noted| {
+            noted.kept(&keep).map_err(|error| amend(error, |note| note.argument(argument)))
         };
         let program = part("ref", &self.program)?;
         check_program(&program)?;
         let args = part("args", &self.args)?;
         let variables = part("env", &self.env)?;
         let rootfs = part("rootfs", &self.rootfs)?;
-        if let Some(found) = not_rootfs(&rootfs) {
-            refuse!(
-                Note::new(format!("`rootfs` of exec() must be a file, a directory, a package, a module or a ware, not {found}"))
-                    .argument("rootfs")
-            );
-        }
-        Ok(json!({
-            "ref": program,
-            "config": part("config", &self.config)?,
-            "args": check_args(args)?,
-            "env": check_env(variables)?,
-            "rootfs": rootfs,
-            "network": self.network,
-            "timeout": self.timeout,
-            "resources": self.resources,
-        }))
-    }
-
-    /// The declaration of a retriever: references stay as they were written.
-    pub(crate) fn kept(&self, env: &Env) -> Result<Value> {
-        let mut json = self.json(env, Promises::Keep)?;
-        if let Some(fields) = json.as_object_mut() {
-            fields.insert("type".to_owned(), Value::String("exec".to_owned()));
-        }
-        Ok(json)
+        check_rootfs(&rootfs)?;
+        let config = part("config", &self.config)?;
+        check_args(&args)?;
+        let args = if args.is_null() { Value::Array(Vec::new()) } else { args };
+        let fields = [
+            ("args", args),
+            ("config", config),
+            ("env", checked_env(variables)?),
+            ("network", Value::Bool(self.network)),
+            ("ref", program),
+            ("resources", self.resources.clone()),
+            ("rootfs", rootfs),
+            ("timeout", self.timeout.clone()),
+        ];
+        Ok(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }
 
@@ -249,22 +261,29 @@ fn check_program(program: &Value) -> Result<()> {
     Ok(())
 }
 
-fn not_rootfs(rootfs: &Value) -> Option<&'static str> {
+fn check_rootfs(rootfs: &Value) -> Result<()> {
     let fits = rootfs.is_string()
         || fits_file(rootfs)
         || matches!(tag(rootfs), Some("ware" | "module" | "pkg"));
-    (!fits).then(|| json_kind(rootfs))
+    if !fits {
+        let found = json_kind(rootfs);
+        refuse!(
+            Note::new(format!("`rootfs` of exec() must be a file, a directory, a package, a module or a ware, not {found}"))
+                .argument("rootfs")
+        );
+    }
+    Ok(())
 }
 
-fn check_args(args: Value) -> Result<Value> {
+fn check_args(args: &Value) -> Result<()> {
     let items = match args {
-        Value::Null => return Ok(Value::Array(Vec::new())),
+        Value::Null => return Ok(()),
         Value::Array(items) => items,
         other => {
             refuse!(
                 Note::new(format!(
                     "`args` of exec() must be a list of strings, not {}",
-                    json_kind(&other)
+                    json_kind(other)
                 ))
                 .argument("args")
             )
@@ -286,13 +305,16 @@ fn check_args(args: Value) -> Result<Value> {
             .hint("std.toString(value) turns a value into a string; structured values go into `config`")),
         }
     }
-    Ok(Value::Array(items))
+    Ok(())
 }
 
-fn check_env(variables: Value) -> Result<Value> {
+/// The variables with whole numbers written out, if all of them can be variables.
+fn checked_env(variables: Value) -> Result<Value> {
     let fields = match variables {
         Value::Null => return Ok(json!({})),
-        Value::Object(fields) if tag(&Value::Object(fields.clone())) != Some("ref") => fields,
+        Value::Object(fields) if fields.get("type").and_then(Value::as_str) != Some("ref") => {
+            fields
+        }
         other => {
             refuse!(
                 Note::new(format!("`env` of exec() must be an object, not {}", json_kind(&other)))

@@ -35,7 +35,7 @@ fn file(call: &Call<'_>) -> Result<Val> {
             refuse!(call.fault("dump", "is true, but there is no `from` to write"));
         }
         let value = call.get("from")?.unwrap_or(Val::Null);
-        to_json(call.env, "`from` of file()", Promises::Skip, &value)?;
+        to_json(call.env, format_args!("`from` of file()"), Promises::Skip, &value)?;
         value
     } else {
         match call.get("from")? {
@@ -72,7 +72,7 @@ fn path(call: &Call<'_>) -> Result<String> {
 /// What a link leads to: a file, or a promise of one.
 fn linked(call: &Call<'_>, value: &Val) -> Result<Val> {
     let target = call.reference("from", value)?;
-    let json = to_json(call.env, "`from` of file()", Promises::Skip, &target)?;
+    let json = to_json(call.env, format_args!("`from` of file()"), Promises::Skip, &target)?;
     if !json.is_null() && json.get("type").and_then(serde_json::Value::as_str) != Some("file") {
         refuse!(
             call.fault(
@@ -95,7 +95,7 @@ fn reference(call: &Call<'_>) -> Result<Val> {
     {
         let head = items
             .get(0)?
-            .map(|head| to_json(call.env, "the reference", Promises::Skip, &head))
+            .map(|head| to_json(call.env, format_args!("the reference"), Promises::Skip, &head))
             .transpose()?;
         let head = head.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
         refuse!(

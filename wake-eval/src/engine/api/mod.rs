@@ -6,13 +6,16 @@ mod file;
 mod module;
 mod pkg;
 
-use jrsonnet_evaluator::{ObjValueBuilder, Val};
+use std::ops::ControlFlow;
+
+use jrsonnet_evaluator::{ObjValueBuilder, Result, Val};
 
 use super::env::Env;
+use super::lazy::{self, Fields, Shown};
 pub(crate) use call::{Call, Param, Spec, check_takes, text_list};
 pub(crate) use exec::ExecDecl;
 pub(crate) use module::{Exec, ModuleDecl, module_function};
-pub(crate) use pkg::PkgDecl;
+pub(crate) use pkg::{PkgDecl, PkgInfo, PkgRequest};
 
 /// Every call of the object.
 static CALLS: [&Spec; 9] = [
@@ -27,19 +30,51 @@ static CALLS: [&Spec; 9] = [
     &module::MODULE_ID,
 ];
 
-/// The object that functions receive as `wake`.
+/// The constants of the object, and what each says that it is.
+const CONSTANTS: [(&str, &str); 3] = [("GLOBAL", "global"), ("HOST", "host"), ("EMPTY", "empty")];
+
+/// The object that functions receive as `wake`; one for each evaluation.
 pub(crate) fn wake(env: &Env) -> Val {
-    let mut builder = ObjValueBuilder::with_capacity(CALLS.len() + 3);
-    for spec in CALLS.into_iter().filter(|spec| spec.member) {
-        let name = spec.name.trim_start_matches("wake.");
-        builder.method(name, call::native(env, spec, String::new()));
+    let object = env.wake.borrow().clone();
+    Val::Obj(object.unwrap_or_else(|| {
+        let object = lazy::object(Wake { env: env.clone() });
+        env.wake.replace(Some(object.clone()));
+        object
+    }))
+}
+
+struct Wake {
+    env: Env,
+}
+
+impl Fields for Wake {
+    fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
+        names().try_for_each(|name| each(name, Shown::No))
     }
-    for (name, kind) in [("GLOBAL", "global"), ("HOST", "host"), ("EMPTY", "empty")] {
-        let mut constant = ObjValueBuilder::with_capacity(1);
-        constant.field("type").value(kind);
-        builder.field(name).hide().value(constant.build());
+
+    fn shown(&self, name: &str) -> Option<Shown> {
+        names().any(|member| member == name).then_some(Shown::No)
     }
-    Val::Obj(builder.build())
+
+    fn value(&self, name: &str) -> Result<Option<Val>> {
+        if let Some(spec) = members().find(|spec| short(spec) == name) {
+            return Ok(Some(Val::Func(call::native(&self.env, spec, String::new()))));
+        }
+        let constant = CONSTANTS.into_iter().find(|(constant, _)| *constant == name);
+        Ok(constant.map(|(_, kind)| {
+            let mut builder = ObjValueBuilder::with_capacity(1);
+            builder.field("type").value(kind);
+            Val::Obj(builder.build())
+        }))
+    }
+}
+
+fn members() -> impl Iterator<Item = &'static Spec> {
+    CALLS.into_iter().filter(|spec| spec.member)
+}
+
+fn short(spec: &Spec) -> &'static str {
+    spec.name.trim_start_matches("wake.")
 }
 
 /// The parameters of the builtin that the engine calls `name` in its frames.
@@ -49,9 +84,5 @@ pub(crate) fn spec(name: &str) -> Option<&'static Spec> {
 
 /// The names that the object has, for suggestions.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    let calls = CALLS
-        .into_iter()
-        .filter(|spec| spec.member)
-        .map(|spec| spec.name.trim_start_matches("wake."));
-    calls.chain(["GLOBAL", "HOST", "EMPTY"])
+    members().map(short).chain(CONSTANTS.map(|(name, _)| name))
 }

@@ -7,9 +7,10 @@ use jrsonnet_evaluator::function::FuncVal;
 use jrsonnet_evaluator::{ObjValueBuilder, Result, Val};
 use serde_json::{Value, json};
 
-use super::super::convert::{Promises, from_json, kind};
-use super::super::env::{Env, Phase};
+use super::super::convert::{Promises, kind};
+use super::super::env::{Env, ModuleId, Phase};
 use super::super::globs::Patterns;
+use super::super::lazy;
 use super::super::note::{Note, refuse};
 use super::call::{is_tagged, native};
 use super::pkg::check_module_name;
@@ -20,7 +21,7 @@ pub(crate) struct ModuleDecl {
     pub(crate) name: String,
     pub(crate) pkg: Value,
     pub(crate) pkg_files: Value,
-    pub(crate) modules: BTreeMap<String, Value>,
+    pub(crate) modules: BTreeMap<String, ModuleId>,
     pub(crate) files: Option<FuncVal>,
     pub(crate) inputs: Option<FuncVal>,
     pub(crate) outputs: Option<FuncVal>,
@@ -77,7 +78,7 @@ fn module_id(call: &Call<'_>) -> Result<Val> {
             fields.insert("config".to_owned(), config);
         }
     }
-    Ok(from_json(&id))
+    Ok(Val::Obj(lazy::json(Rc::new(id))))
 }
 
 fn module(call: &Call<'_>) -> Result<Val> {
@@ -133,7 +134,7 @@ fn other_pkg(call: &Call<'_>) -> Result<Value> {
     Ok(json)
 }
 
-fn dependencies(call: &Call<'_>) -> Result<BTreeMap<String, Value>> {
+fn dependencies(call: &Call<'_>) -> Result<BTreeMap<String, ModuleId>> {
     let mut modules = BTreeMap::new();
     let Some(object) = call.object("modules")? else { return Ok(modules) };
     for key in object.fields() {
@@ -146,7 +147,7 @@ fn dependencies(call: &Call<'_>) -> Result<BTreeMap<String, Value>> {
         match &value {
             Val::Obj(id) if is_tagged(id, "module")? => {
                 let id = call.json_of("modules", Promises::Refuse, &value)?;
-                modules.insert(key.to_string(), id);
+                modules.insert(key.to_string(), ModuleId::new(id));
             }
             Val::Func(_) => refuse!(fault("a function").label("call it with the module's config")),
             other => refuse!(fault(kind(other))),

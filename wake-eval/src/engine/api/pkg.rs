@@ -1,15 +1,20 @@
 //! `pkgInfo`, `getPkg` and `pkg`: what a package is, and which others it needs.
 
-use jrsonnet_evaluator::function::FuncVal;
-use jrsonnet_evaluator::{Result, Val};
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::rc::Rc;
+
+use jrsonnet_evaluator::function::FuncVal;
+use jrsonnet_evaluator::{ObjValue, Result, Val};
+use serde::Serialize;
+use serde_json::{Value, json};
 use wake_model::nearest::nearest;
 use wake_model::{Name, RelPath, Requirement, Version};
 
-use super::super::convert::{from_json, kind, lazy_object};
+use super::super::convert::{from_json, kind};
 use super::super::env::Phase;
 use super::super::import::PKG_FILE;
+use super::super::lazy::{self, Fields, Shown};
 use super::super::note::{Note, amend, refuse};
 use super::super::resolve;
 use super::call::is_tagged;
@@ -18,8 +23,65 @@ use crate::sources::EntryKind;
 
 /// What `wake.pkg` was given, checked.
 pub(crate) struct PkgDecl {
-    pub(crate) json: Rc<Value>,
+    /// All but the function.
+    pub(crate) declared: Rc<Declared>,
     pub(crate) inputs: Option<FuncVal>,
+}
+
+/// The declaration of a package as it is told to the one who asked for it.
+#[derive(Serialize)]
+pub(crate) struct Declared {
+    files: Vec<String>,
+    has_inputs: bool,
+    metadata: Value,
+    modules: BTreeMap<String, String>,
+    #[serde(rename = "pkgInfo")]
+    pkg_info: Rc<PkgInfo>,
+    pkgs: BTreeMap<String, Rc<PkgRequest>>,
+}
+
+/// What `wake.getPkg` was given, checked.
+#[derive(Serialize)]
+pub(crate) struct PkgRequest {
+    from: Value,
+    global: Value,
+    permissions: Vec<String>,
+    #[serde(rename = "pkgInfo")]
+    pkg_info: Rc<PkgInfo>,
+}
+
+/// How a package is called.
+#[derive(Serialize)]
+pub(crate) struct PkgInfo {
+    name: String,
+    namespace: Option<String>,
+    version: String,
+}
+
+/// Declares an object that shows what it says as JSON.
+macro_rules! shown_as_json {
+    ($($type:ty: $($name:literal)*;)*) => {$(
+        impl Fields for Rc<$type> {
+            fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
+                [$($name),*].into_iter().try_for_each(|name| each(name, Shown::Yes))
+            }
+
+            fn shown(&self, name: &str) -> Option<Shown> {
+                [$($name),*].contains(&name).then_some(Shown::Yes)
+            }
+
+            fn value(&self, name: &str) -> Result<Option<Val>> {
+                let json = serde_json::to_value(&**self).unwrap_or_default();
+                Ok(json.get(name).map(from_json))
+            }
+        }
+    )*};
+}
+
+shown_as_json! {
+    Declared: "files" "has_inputs" "metadata" "modules" "pkgInfo" "pkgs";
+    PkgRequest: "from" "global" "permissions" "pkgInfo";
+    PkgInfo: "name" "namespace" "version";
 }
 
 pub(crate) static PKG_INFO: Spec = Spec {
@@ -71,7 +133,10 @@ fn pkg_info(call: &Call<'_>) -> Result<Val> {
             .parse::<Name>()
             .map_err(|error| Note::new(error.to_string()).argument("namespace"))?;
     }
-    Ok(from_json(&json!({"name": name, "version": version, "namespace": namespace})))
+    let info = Rc::new(PkgInfo { name, namespace, version });
+    let object = lazy::object(info.clone());
+    call.env.infos.borrow_mut().insert(object.clone(), info);
+    Ok(Val::Obj(object))
 }
 
 /// Whether a `pkgInfo` says which version something is, or which versions will do.
@@ -81,14 +146,43 @@ enum Versions {
     Required,
 }
 
-fn check_info(call: &Call<'_>, versions: Versions) -> Result<Value> {
+fn check_info(call: &Call<'_>, versions: Versions) -> Result<Rc<PkgInfo>> {
     let Some(object) = call.object("pkgInfo")? else {
         refuse!(
             call.expected("pkgInfo", "an object", &Val::Null)
                 .hint("use wake.pkgInfo(name, version)")
         );
     };
-    call.check_keys("pkgInfo", &object, &["name", "version", "namespace"])?;
+    let known = call.env.infos.borrow().get(&object).cloned();
+    let info = match known {
+        Some(info) => info,
+        None => Rc::new(written_info(call, &object)?),
+    };
+    let version = &info.version;
+    let checked = match versions {
+        Versions::Exact => version.parse::<Version>().map(drop),
+        Versions::Required => version.parse::<Requirement>().map(drop),
+    };
+    checked.map_err(|error| {
+        let note = info_fault(version, error.to_string());
+        match versions {
+            Versions::Exact => {
+                note.hint("a package has an exact version with three numbers, as 1.2.3")
+            }
+            Versions::Required => note.hint("a requirement is written as ^1.2, >=1, <3 or *"),
+        }
+    })?;
+    Ok(info)
+}
+
+/// The value is what stands in the source, be it as an argument of pkgInfo() or in an object.
+fn info_fault(value: &str, message: String) -> Note {
+    Note::new(message).argument("pkgInfo").key(value)
+}
+
+/// A `pkgInfo` that was written as an object.
+fn written_info(call: &Call<'_>, object: &ObjValue) -> Result<PkgInfo> {
+    call.check_keys("pkgInfo", object, &["name", "version", "namespace"])?;
     let text = |key: &str| -> Result<Option<String>> {
         match object.get(key.into())? {
             None | Some(Val::Null) => Ok(None),
@@ -103,40 +197,24 @@ fn check_info(call: &Call<'_>, versions: Versions) -> Result<Value> {
         text(key)?.ok_or_else(|| call.fault("pkgInfo", format!("has no `{key}`")).into())
     };
     let (name, version, namespace) = (required("name")?, required("version")?, text("namespace")?);
-    // The value is what stands in the source, be it as an argument of pkgInfo() or in an object.
-    let fault = |value: &str, message: String| Note::new(message).argument("pkgInfo").key(value);
-    name.parse::<Name>().map_err(|error| fault(&name, error.to_string()))?;
+    name.parse::<Name>().map_err(|error| info_fault(&name, error.to_string()))?;
     if let Some(namespace) = &namespace {
-        namespace.parse::<Name>().map_err(|error| fault(namespace, error.to_string()))?;
+        namespace.parse::<Name>().map_err(|error| info_fault(namespace, error.to_string()))?;
     }
-    let checked = match versions {
-        Versions::Exact => version.parse::<Version>().map(drop),
-        Versions::Required => version.parse::<Requirement>().map(drop),
-    };
-    checked.map_err(|error| {
-        let note = fault(&version, error.to_string());
-        match versions {
-            Versions::Exact => {
-                note.hint("a package has an exact version with three numbers, as 1.2.3")
-            }
-            Versions::Required => note.hint("a requirement is written as ^1.2, >=1, <3 or *"),
-        }
-    })?;
-    Ok(json!({"name": name, "version": version, "namespace": namespace}))
+    Ok(PkgInfo { name, namespace, version })
 }
 
 fn get_pkg(call: &Call<'_>) -> Result<Val> {
-    let info = check_info(call, Versions::Required)?;
+    let pkg_info = check_info(call, Versions::Required)?;
     let from = source(call)?;
     let global = global(call)?;
     let permissions = match permissions(call, "permissions")? {
         given if given.is_empty() => permissions(call, "permisions")?,
         given => given,
     };
-    let json = json!({"pkgInfo": info, "from": from, "global": global, "permissions": permissions});
-    let json = Rc::new(json);
-    let object = lazy_object(&json);
-    call.env.requests.borrow_mut().insert(object.clone(), json);
+    let request = Rc::new(PkgRequest { from, global, permissions, pkg_info });
+    let object = lazy::object(request.clone());
+    call.env.requests.borrow_mut().insert(object.clone(), request);
     Ok(Val::Obj(object))
 }
 
@@ -167,7 +245,7 @@ fn source(call: &Call<'_>) -> Result<Value> {
         }
         Some(Val::Obj(object)) => {
             if let Some(exec) = call.env.execs.borrow().get(&object) {
-                return exec.kept(call.env);
+                return exec.kept();
             }
             if is_tagged(&object, "global")? {
                 return Ok(json!({"type": "global"}));
@@ -223,19 +301,16 @@ fn pkg(call: &Call<'_>) -> Result<Val> {
     if call.env.phase.get() != Phase::Pkg {
         refuse!(Note::new("pkg() defines a package, and stands only in `PKG.libsonnet`"));
     }
-    let info = check_info(call, Versions::Exact)?;
+    let pkg_info = check_info(call, Versions::Exact)?;
     let files = files(call)?;
     let inputs = call.function("inputs", &["wake", "pkg"])?;
     let pkgs = pkgs(call)?;
     let modules = modules(call)?;
     let metadata = call.json("metadata")?;
-    let json = json!({
-        "pkgInfo": info, "files": files, "pkgs": pkgs, "modules": modules, "metadata": metadata,
-        "has_inputs": inputs.is_some(),
-    });
-    let json = Rc::new(json);
-    let object = lazy_object(&json);
-    call.env.pkgs.borrow_mut().insert(object.clone(), Rc::new(PkgDecl { json, inputs }));
+    let has_inputs = inputs.is_some();
+    let declared = Rc::new(Declared { files, has_inputs, metadata, modules, pkg_info, pkgs });
+    let object = lazy::object(declared.clone());
+    call.env.pkgs.borrow_mut().insert(object.clone(), Rc::new(PkgDecl { declared, inputs }));
     Ok(Val::Obj(object))
 }
 
@@ -308,9 +383,9 @@ fn border(call: &Call<'_>, path: &RelPath) -> Result<Option<RelPath>> {
     Ok(None)
 }
 
-fn pkgs(call: &Call<'_>) -> Result<Value> {
-    let mut pkgs = Map::new();
-    let Some(object) = call.object("pkgs")? else { return Ok(Value::Object(pkgs)) };
+fn pkgs(call: &Call<'_>) -> Result<BTreeMap<String, Rc<PkgRequest>>> {
+    let mut pkgs = BTreeMap::new();
+    let Some(object) = call.object("pkgs")? else { return Ok(pkgs) };
     for key in object.fields() {
         let value = object.get(key.clone())?.unwrap_or(Val::Null);
         let request = match &value {
@@ -326,14 +401,14 @@ fn pkgs(call: &Call<'_>) -> Result<Value> {
                 .key(key.as_str())
             );
         };
-        pkgs.insert(key.to_string(), Value::clone(&request));
+        pkgs.insert(key.to_string(), request);
     }
-    Ok(Value::Object(pkgs))
+    Ok(pkgs)
 }
 
-fn modules(call: &Call<'_>) -> Result<Value> {
-    let mut modules = Map::new();
-    let Some(object) = call.object("modules")? else { return Ok(Value::Object(modules)) };
+fn modules(call: &Call<'_>) -> Result<BTreeMap<String, String>> {
+    let mut modules = BTreeMap::new();
+    let Some(object) = call.object("modules")? else { return Ok(modules) };
     for name in object.fields() {
         check_module_name(&name)
             .map_err(|note| note.argument("modules").key(name.as_str()).at_key())?;
@@ -348,9 +423,9 @@ fn modules(call: &Call<'_>) -> Result<Value> {
             );
         };
         let path = own_file(call, "modules", &path.clone().into_flat(), &name)?;
-        modules.insert(name.to_string(), Value::String(path.dotted()));
+        modules.insert(name.to_string(), path.dotted());
     }
-    Ok(Value::Object(modules))
+    Ok(modules)
 }
 
 /// Refuses what cannot be a component of a path and part of an id.

@@ -1,10 +1,13 @@
 //! A module function, and the functions of the module that it declares.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::function::FuncVal;
 use jrsonnet_evaluator::{Error, Result, State, Thunk, Val};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use wake_model::RelPath;
 
 use super::super::api::{self, Exec, ModuleDecl};
@@ -15,7 +18,7 @@ use super::super::fault::OVERLAY;
 use super::super::note::{Nature, Note, Origin, amend, refuse};
 use super::super::resolve::{self, Written, file_object};
 use super::super::view;
-use super::{call2, call3, from_call, function_of, map_of, not_declared};
+use super::{call2, call3, from_call, function_of, map_of, not_declared, text_of};
 
 const FORM: &str = "function(wake, pkg, config) wake.module(...)";
 
@@ -26,7 +29,7 @@ pub(crate) fn module(
     file: &RelPath,
     name: &str,
     config: Option<&Value>,
-) -> Result<Value> {
+) -> Result<Box<RawValue>> {
     env.phase.set(Phase::ModuleBody);
     let function = function_of(env, state, file, &["wake", "pkg"], FORM).or_else(|error| {
         function_of(env, state, file, &["wake", "pkg", "config"], FORM).map_err(|_| error)
@@ -93,7 +96,7 @@ fn computed_default(
     env.overlays.borrow_mut().insert(name.clone(), text);
     let Val::Func(function) = state.import(name.as_str())? else { return Ok(None) };
     let default = call2(&function, api::wake(env), view::pkg(env, &env.own()?))?;
-    to_json(env, "the default of `config`", Promises::Refuse, &default).map(Some)
+    to_json(env, format_args!("the default of `config`"), Promises::Refuse, &default).map(Some)
 }
 
 /// A module whose body has been evaluated.
@@ -104,36 +107,60 @@ struct Instantiation<'a> {
     config: Value,
 }
 
+/// A module as it is told to the one who asked for it: complete, or waiting for others.
+#[derive(Serialize)]
+struct Told<'a> {
+    config: &'a Value,
+    metadata: &'a Value,
+    modules: BTreeMap<&'a str, &'a Value>,
+    name: &'a str,
+    outputs: Value,
+    pkg: &'a Value,
+    #[serde(rename = "pkgFiles")]
+    pkg_files: &'a Value,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exec: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<Vec<Value>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inputs: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pending: Option<Vec<Value>>,
+}
+
 impl Instantiation<'_> {
-    fn json(&self) -> Result<Value> {
+    fn json(&self) -> Result<Box<RawValue>> {
         let declared = &self.declared;
-        let mut result = json!({
-            "name": declared.name,
-            "config": self.config,
-            "modules": declared.modules,
-            "pkg": declared.pkg,
-            "pkgFiles": declared.pkg_files,
-            "metadata": declared.metadata,
-            "outputs": self.outputs()?,
-        });
+        let outputs = self.outputs()?;
         let mut pending = Vec::new();
         let inputs = settle(self.inputs(), &mut pending)?;
         let files = settle(self.files(inputs.as_ref()), &mut pending)?;
         let exec = settle(self.exec(inputs.as_ref(), files.as_deref()), &mut pending)?;
-        let Some(fields) = result.as_object_mut() else { return Ok(result) };
+        let needs = declared.modules.iter().map(|(key, id)| (key.as_str(), &id.value));
+        let mut told = Told {
+            config: &self.config,
+            metadata: &declared.metadata,
+            modules: needs.collect(),
+            name: &declared.name,
+            outputs,
+            pkg: &declared.pkg,
+            pkg_files: &declared.pkg_files,
+            exec: None,
+            files: None,
+            inputs: None,
+            pending: None,
+        };
         match (inputs, files, exec) {
             (Some(inputs), Some(files), Some(exec)) if pending.is_empty() => {
-                fields.insert("inputs".to_owned(), inputs);
-                fields.insert("files".to_owned(), Value::Array(files));
-                fields.insert("exec".to_owned(), exec);
+                (told.inputs, told.files, told.exec) = (Some(inputs), Some(files), Some(exec));
             }
             _ => {
                 pending.sort_by_cached_key(wake_model::json::canonical);
                 pending.dedup();
-                fields.insert("pending".to_owned(), Value::Array(pending));
+                told.pending = Some(pending);
             }
         }
-        Ok(result)
+        text_of(&told)
     }
 
     fn outputs(&self) -> Result<Value> {
@@ -185,7 +212,7 @@ impl Instantiation<'_> {
         match value {
             Val::Arr(items) => items.iter().try_for_each(|item| self.collect(&item?, files)),
             other => {
-                let json = to_json(self.env, "`files`", Promises::Fill, other)?;
+                let json = to_json(self.env, format_args!("`files`"), Promises::Fill, other)?;
                 push_files(&json, "an element", files)
             }
         }
@@ -199,7 +226,7 @@ impl Instantiation<'_> {
         self.env.phase.set(Phase::ModuleExec);
         let json = match &self.declared.exec {
             Exec::None => return Ok(Value::Null),
-            Exec::Declared(exec) => exec.json(self.env, Promises::Fill),
+            Exec::Declared(exec) => exec.filled(self.env),
             Exec::Computed(function) => {
                 let result = call2(function, api::wake(self.env), self.argument(known(inputs)))?;
                 let declared = match &result {
@@ -213,7 +240,7 @@ impl Instantiation<'_> {
                     ));
                     return Err(from_call(note.into(), "wake.module", "exec"));
                 };
-                exec.json(self.env, Promises::Fill)
+                exec.filled(self.env)
             }
         };
         json.map_err(|error| from_call(error, "wake.exec", "ref"))

@@ -1,0 +1,124 @@
+//! Objects whose fields are made when they are looked at.
+
+use std::fmt;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use jrsonnet_evaluator::ordering::{FieldIndex, SuperDepth};
+use jrsonnet_evaluator::{
+    EnumFields, EnumFieldsHandler, FieldVisibility, GetFor, HasFieldIncludeHidden, IStr, ObjValue,
+    ObjValueBuilder, ObjectCore, Result, SupThis, Val, Visibility,
+};
+use jrsonnet_gcmodule::Trace;
+use serde_json::Value;
+
+use super::convert::from_json;
+
+/// The fields of an object. What holds them may refer to nothing that refers back to the object.
+pub(crate) trait Fields: 'static {
+    /// Calls `each` with the name of each field and whether it is shown, until that breaks.
+    fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()>;
+
+    /// Whether the field `name` is shown; none if there is none.
+    fn shown(&self, name: &str) -> Option<Shown>;
+
+    /// The field `name`; asked for once, none if there is none.
+    fn value(&self, name: &str) -> Result<Option<Val>>;
+}
+
+/// Whether a field is among those that are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    Yes,
+    No,
+}
+
+impl From<Shown> for Visibility {
+    fn from(shown: Shown) -> Self {
+        match shown {
+            Shown::Yes => Visibility::Normal,
+            Shown::No => Visibility::Hidden,
+        }
+    }
+}
+
+/// An object with these fields.
+pub(crate) fn object(fields: impl Fields) -> ObjValue {
+    let mut builder = ObjValueBuilder::new();
+    builder.extend_with_core(Core(fields));
+    builder.build()
+}
+
+struct Core<F>(F);
+
+// The collector need not look inside: what is promised of `Fields`.
+impl<F: Fields> Trace for Core<F> {
+    fn is_type_tracked() -> bool {
+        false
+    }
+}
+
+impl<F> fmt::Debug for Core<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("fields that are made when they are looked at")
+    }
+}
+
+impl<F: Fields> ObjectCore for Core<F> {
+    fn enum_fields_core(
+        &self,
+        depth: &mut SuperDepth,
+        handler: &mut EnumFieldsHandler<'_>,
+    ) -> bool {
+        let mut index = FieldIndex::default();
+        let flow = self.0.each(&mut |name, shown| {
+            let at = index;
+            index = index.next();
+            handler(*depth, at, name.into(), EnumFields::Normal(shown.into()))
+        });
+        flow == ControlFlow::Continue(())
+    }
+
+    fn has_field_include_hidden_core(&self, name: IStr) -> HasFieldIncludeHidden {
+        match self.0.shown(&name) {
+            Some(_) => HasFieldIncludeHidden::Exists,
+            None => HasFieldIncludeHidden::NotFound,
+        }
+    }
+
+    fn get_for_core(&self, key: IStr, _this: SupThis, omit: bool) -> Result<GetFor> {
+        if omit {
+            return Ok(GetFor::NotFound);
+        }
+        Ok(self.0.value(&key)?.map_or(GetFor::NotFound, GetFor::Final))
+    }
+
+    fn field_visibility_core(&self, field: IStr) -> FieldVisibility {
+        let shown = self.0.shown(&field);
+        shown.map_or(FieldVisibility::NotFound, |shown| FieldVisibility::Found(shown.into()))
+    }
+
+    fn run_assertions_core(&self, _this: SupThis) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A JSON object as a value.
+pub(crate) fn json(json: Rc<Value>) -> ObjValue {
+    object(json)
+}
+
+impl Fields for Rc<Value> {
+    fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
+        let mut names = self.as_object().into_iter().flatten();
+        names.try_for_each(|(name, _)| each(name, Shown::Yes))
+    }
+
+    fn shown(&self, name: &str) -> Option<Shown> {
+        self.get(name).map(|_| Shown::Yes)
+    }
+
+    fn value(&self, name: &str) -> Result<Option<Val>> {
+        Ok(self.get(name).map(from_json))
+    }
+}
