@@ -283,7 +283,7 @@ pub(crate) fn mount_namespace(proc: impl AsFd) -> Result<OwnedFd, Failure> {
 }
 
 /// This process's present root directory.
-pub(crate) fn open_root() -> Result<OwnedFd, Failure> {
+fn open_root() -> Result<OwnedFd, Failure> {
     rustix::fs::openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
         .map_err(|errno| Failure::step("open", "/", errno))
 }

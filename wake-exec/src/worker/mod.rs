@@ -19,6 +19,7 @@ mod run;
 mod scratch;
 mod seccomp;
 mod spawn;
+mod standing;
 mod supervise;
 mod traces;
 mod view;

@@ -117,7 +117,11 @@ pub(crate) fn layered(lower: &Path, upper: &Path, work: &Path) -> Result<OwnedFd
 }
 
 /// Shows `mount` at `path` below `dir`.
-pub(crate) fn attach(mount: impl AsFd, dir: impl AsFd, path: &str) -> Result<(), Errno> {
+pub(crate) fn attach(
+    mount: impl AsFd,
+    dir: impl AsFd,
+    path: impl rustix::path::Arg,
+) -> Result<(), Errno> {
     move_mount(mount, "", dir, path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 

@@ -14,9 +14,11 @@ pub(crate) const STRAIGHT: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
 /// A directory in which things are made. Nobody else changes it meanwhile.
-pub(crate) struct Place {
-    root: OwnedFd,
+pub(crate) struct Place<'a> {
+    root: BorrowedFd<'a>,
     owner: Option<Owner>,
+    /// Nothing new can be made afterwards at and below this path.
+    sealed: Option<&'static str>,
     made: HashSet<String>,
     /// The directory in which something was made last, below those that lead to it.
     open: Vec<(String, OwnedFd)>,
@@ -25,15 +27,22 @@ pub(crate) struct Place {
 /// Directories on the way to one that are kept open; deeper ones are reached in one step.
 const MOST_OPEN: usize = 32;
 
-impl Place {
+impl<'a> Place<'a> {
     /// `root` as a place where everything made belongs to `owner`.
-    pub(crate) fn new(root: OwnedFd, owner: Option<Owner>) -> Self {
-        Place { root, owner, made: HashSet::new(), open: Vec::new() }
+    pub(crate) fn new(root: BorrowedFd<'a>, owner: Option<Owner>) -> Self {
+        Place { root, owner, sealed: None, made: HashSet::new(), open: Vec::new() }
+    }
+
+    /// The same, where `sealed` and the directories below it give their owner no right to make anything new in them.
+    ///
+    /// Whoever makes them must be one whom rights do not concern.
+    pub(crate) fn sealing(self, sealed: &'static str) -> Self {
+        Place { sealed: Some(sealed), ..self }
     }
 
     /// The directory itself.
-    pub(crate) fn root(&self) -> BorrowedFd<'_> {
-        self.root.as_fd()
+    pub(crate) fn root(&self) -> BorrowedFd<'a> {
+        self.root
     }
 
     /// Makes the directory `path` and its parents, as far as they do not exist.
@@ -44,7 +53,9 @@ impl Place {
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         self.directory(parent)?;
         self.go_to(parent)?;
-        match rustix::fs::mkdirat(self.here(), name, Mode::from_raw_mode(0o755)) {
+        let sealed = self.sealed.is_some_and(|sealed| below(sealed, path).is_some());
+        let mode = Mode::from_raw_mode(if sealed { 0o555 } else { 0o755 });
+        match rustix::fs::mkdirat(self.here(), name, mode) {
             Ok(()) => self.give(name)?,
             Err(Errno::EXIST) => self.go_to(path)?,
             Err(errno) => return Err(errno),
@@ -70,19 +81,6 @@ impl Place {
         let name = self.beside(path)?;
         rustix::fs::symlinkat(target, self.here(), name)?;
         self.give(name)
-    }
-
-    /// Takes away the right to make anything new in the directories made at and below `path`.
-    pub(crate) fn seal(&self, path: &str) -> Result<(), Errno> {
-        let inside = |made: &&String| {
-            made.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        for made in self.made.iter().filter(inside) {
-            // Every part of the path is a directory that was made here.
-            let mode = Mode::from_raw_mode(0o555);
-            rustix::fs::chmodat(&self.root, made.as_str(), mode, AtFlags::empty())?;
-        }
-        Ok(())
     }
 
     /// Gives the directory `path` to the owner, who may do everything in it.
@@ -115,7 +113,7 @@ impl Place {
 
     /// The directory that was gone to.
     fn here(&self) -> BorrowedFd<'_> {
-        self.open.last().map_or(self.root.as_fd(), |(_, directory)| directory.as_fd())
+        self.open.last().map_or(self.root, |(_, directory)| directory.as_fd())
     }
 
     fn go_to(&mut self, directory: &str) -> Result<(), Errno> {
@@ -128,8 +126,7 @@ impl Place {
         let (steps, mut length) = (rest.split('/'), directory.len() - rest.len());
         if self.open.len() + steps.clone().count() > MOST_OPEN {
             self.open.clear();
-            let opened =
-                rustix::fs::openat2(&self.root, directory, flags, Mode::empty(), STRAIGHT)?;
+            let opened = rustix::fs::openat2(self.root, directory, flags, Mode::empty(), STRAIGHT)?;
             self.open.push((directory.to_owned(), opened));
             return Ok(());
         }
@@ -181,7 +178,7 @@ mod tests {
         fs::create_dir(&dir).unwrap();
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let root = rustix::fs::open(&dir, flags, Mode::empty()).unwrap();
-        let mut place = Place::new(root, None);
+        let mut place = Place::new(root.as_fd(), None);
         let deep = vec!["d"; 3 * MOST_OPEN].join("/");
         let deep_file = format!("{deep}/f");
         let files = ["a/b/c", "a/bb", "a/b/d", "x", "ab/c", "a/b/c2/e", deep_file.as_str(), "d/f"];
@@ -197,13 +194,6 @@ mod tests {
             assert!(dir.join(path).is_file(), "{path}");
         }
         assert!(!dir.join("a/b/through").exists());
-        place.seal("a").unwrap();
-        let writable = |path: &str| !fs::metadata(dir.join(path)).unwrap().permissions().readonly();
-        assert_eq!(["a", "a/b", "ab", "d"].map(writable), [false, false, true, true]);
-        for made in ["a", "a/b", "a/b/c2"] {
-            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-            fs::set_permissions(dir.join(made), mode).unwrap();
-        }
         fs::remove_dir_all(dir).unwrap();
     }
 }

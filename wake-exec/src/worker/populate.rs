@@ -41,7 +41,7 @@ pub(crate) struct Pending {
 
 /// Puts `source` at `path` below `place`.
 pub(crate) fn put(
-    place: &mut Place,
+    place: &mut Place<'_>,
     path: &str,
     source: &Source,
     reach: Reach,
@@ -79,7 +79,12 @@ struct Mountable<'a> {
 }
 
 impl Mountable<'_> {
-    fn put(&self, place: &mut Place, reach: Reach, pending: &mut Pending) -> Result<(), Failure> {
+    fn put(
+        &self,
+        place: &mut Place<'_>,
+        reach: Reach,
+        pending: &mut Pending,
+    ) -> Result<(), Failure> {
         let failed = |errno: Errno| Failure::step("mount", self.host, errno);
         if reach == Reach::Links {
             return place.link(self.path, self.host.as_os_str().as_bytes()).map_err(failed);
@@ -104,7 +109,7 @@ impl Mountable<'_> {
 }
 
 /// Makes something of the right kind for a mount to lie on.
-fn mount_point(place: &mut Place, path: &str, directory: bool) -> Result<(), Failure> {
+fn mount_point(place: &mut Place<'_>, path: &str, directory: bool) -> Result<(), Failure> {
     let made = if directory {
         place.directory(path)
     } else {
@@ -127,7 +132,7 @@ struct HostFile<'a> {
 impl HostFile<'_> {
     fn put(
         &self,
-        place: &mut Place,
+        place: &mut Place<'_>,
         path: &str,
         reach: Reach,
         buffer: &mut [u8],
@@ -172,7 +177,7 @@ impl HostFile<'_> {
         &self,
         file: &File,
         signature: FileSignature,
-        place: &mut Place,
+        place: &mut Place<'_>,
         path: &str,
         buffer: &mut [u8],
         pending: &mut Pending,
@@ -206,7 +211,7 @@ impl HostFile<'_> {
         &self,
         file: &File,
         signature: FileSignature,
-        place: &mut Place,
+        place: &mut Place<'_>,
         path: &str,
         buffer: &mut [u8],
         pending: &mut Pending,

@@ -1,10 +1,8 @@
 //! One job from beginning to end, inside its walls.
 
-use std::collections::HashMap;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, Mode, OFlags};
@@ -19,9 +17,10 @@ use super::place::{Place, STRAIGHT};
 use super::populate::{self, Pending, Reach};
 use super::scratch::{self, OwnDirectory, Work};
 use super::spawn::{self, Launch, Stack, Walls};
+use super::standing::{Stand, Standing};
 use super::supervise::{Ended, Streams, Watch};
 use super::traces::Traces;
-use super::view::{Item, Layers, Plan, View};
+use super::view::{Item, Layers, Plan, SHOWN, View};
 use super::{memory, reap, weak};
 use crate::finished::{Finished, OutputFault, Timings};
 use crate::job::{Access, Job, Root, Scratch, Source, TakeOutputs};
@@ -31,7 +30,7 @@ use crate::wire::{Class, Failure};
 pub(crate) struct Runner {
     confined: Option<Confined>,
     traces: Option<Traces>,
-    views: HashMap<(Root, Option<RelPath>), Rc<View>>,
+    standing: Standing,
     stack: Stack,
     pub(crate) buffer: Vec<u8>,
     /// Standard input of commands that get none.
@@ -61,7 +60,7 @@ impl Runner {
         Ok(Runner {
             traces: confined.as_ref().map(Traces::new).transpose().map_err(traced)?,
             confined,
-            views: HashMap::new(),
+            standing: Standing::default(),
             stack: Stack::new(),
             buffer: vec![0; BUFFER],
             nothing,
@@ -84,6 +83,7 @@ impl Runner {
 
     /// Removes what the last command may have left, after its result has been sent.
     pub(crate) fn tidy(&mut self) -> Result<(), Failure> {
+        self.standing.tidy();
         match (&mut self.traces, &self.confined) {
             (Some(traces), Some(confined)) => {
                 traces.remove(confined, &mut self.buffer).map_err(traced)
@@ -94,41 +94,31 @@ impl Runner {
 
     fn run_confined(&mut self, job: &Job, control: &UnixStream) -> Result<Finished, Failure> {
         let start = Instant::now();
-        let view = self.view(job)?;
         let Some(confined) = &self.confined else {
             return Err(Failure::bad_job("", "needs a confined worker"));
         };
+        // Before what the command has for itself, so that its list of mounts has one order. Where anything goes wrong,
+        // nobody knows what became of the root directory: it is not given back.
+        let mut stand = match self.standing.take(job) {
+            Some(stand) => stand,
+            None => Stand::new(build_view(confined, job)?),
+        };
         let mut pending = Pending::default();
-        let work = Self::work_directory(confined, job, &mut self.buffer, &mut pending)?;
+        let own = Own::of(confined, job, &mut self.buffer, &mut pending)?;
         if !pending.changed.is_empty() {
             return Err(Failure::Changed { paths: pending.changed });
         }
-        let tmp = match keeps_tmp(job) {
-            true => None,
-            false => Some(Self::temporary_directory(confined, job)?),
-        };
-        let shm = scratch::memory(&job.limits, "1777", confined.owner)?;
-        let in_memory = [
-            work.as_ref().map(|w| w.mount.as_fd()),
-            tmp.as_ref().map(AsFd::as_fd),
-            Some(shm.as_fd()),
-        ];
-        let in_memory: Vec<OwnedFd> =
-            in_memory.into_iter().flatten().map(duplicate).collect::<Result<_, _>>()?;
+        let places = own.places(job)?;
         let base = job.work.as_ref().map_or("", RelPath::as_str);
-        let mut attachments = Vec::with_capacity(pending.mounts.len() + 3);
-        if let Some(work) = &work {
-            attachments.push((absolute(base, "")?, duplicate(&work.mount)?));
+        let mut attachments: Vec<(CString, BorrowedFd<'_>)> =
+            places.iter().map(|(at, mount)| (at.clone(), *mount)).collect();
+        for (path, mount) in &pending.mounts {
+            attachments.push((absolute(base, path)?, mount.as_fd()));
         }
-        if let Some(tmp) = tmp {
-            attachments.push((absolute("tmp", "")?, tmp));
-        }
-        attachments.push((absolute("dev/shm", "")?, shm));
-        for (path, mount) in pending.mounts {
-            attachments.push((absolute(base, &path)?, mount));
-        }
-        let walls = Walls { view: &view.ns, attachments: &attachments, owner: confined.owner };
-        let proc = &confined.proc;
+        let (view, past) = (&stand.view, stand.past.as_slice());
+        let attachments = attachments.as_slice();
+        let walls = Walls { view: &view.ns, past, attachments, owner: confined.owner };
+        let (proc, in_memory) = (&confined.proc, own.mounts());
         let mut tools = Tools {
             control,
             stack: &mut self.stack,
@@ -138,57 +128,93 @@ impl Runner {
         let setup = start.elapsed();
         let used = || memory::used(proc, &in_memory);
         let ended = tools.command(job, &job.command, Some(walls), &used, &reap::all_inside)?;
-        drop(attachments);
         let changed = populate::changed_since(&pending.watched);
         if !changed.is_empty() {
             return Err(Failure::Changed { paths: changed });
         }
         let run = start.elapsed() - setup;
-        let root = match &work {
+        let root = match &own.work {
             Some(work) => Base::Work(work.mount.as_fd()),
             None => Base::Root(view.root.as_fd()),
         };
         let outputs = tools.collect(job, &ended, &root)?;
         let collect = start.elapsed() - setup - run;
+        let places = places.into_iter().map(|(at, _)| at).collect();
+        stand.served(places, memory::in_files(&in_memory));
+        self.standing.give_back(job, stand);
         Ok(finished(ended, outputs, setup, run, collect))
     }
+}
 
-    /// The root directory that `job` asks for, from an earlier job where it cannot differ.
-    fn view(&mut self, job: &Job) -> Result<Rc<View>, Failure> {
-        let Some(confined) = &self.confined else {
-            return Err(Failure::bad_job("", "needs a confined worker"));
+/// The root directory that `job` asks for.
+fn build_view(confined: &Confined, job: &Job) -> Result<View, Failure> {
+    let mut plan = Plan::new(confined, &job.root)?;
+    if let Some(work) = &job.work {
+        plan.add(work.as_str(), Item::Directory);
+    }
+    if keeps_tmp(job) {
+        plan.add("tmp", Item::Shared);
+    }
+    for (path, source) in outside_work(job) {
+        plan.add(path.as_str(), item(path, source, &confined.owners)?);
+    }
+    let layers = match &job.scratch {
+        Scratch::Disk(parent) if !Standing::can_have(job) => {
+            Layers::Disk(OwnDirectory::below(parent)?)
+        }
+        _ => Layers::Memory(&job.limits),
+    };
+    plan.build(confined, layers)
+}
+
+/// The directories that one command has for itself.
+struct Own {
+    work: Option<Work>,
+    tmp: Option<OwnedFd>,
+    shm: OwnedFd,
+}
+
+impl Own {
+    /// Makes them, with the inputs that lie in the work directory.
+    fn of(
+        confined: &Confined,
+        job: &Job,
+        buffer: &mut [u8],
+        pending: &mut Pending,
+    ) -> Result<Self, Failure> {
+        let work = Self::work_directory(confined, job, buffer, pending)?;
+        let tmp = match keeps_tmp(job) {
+            true => None,
+            false => Some(Self::temporary_directory(confined, job)?),
         };
-        let outside = outside_work(job);
-        let key = (job.root.clone(), job.work.clone());
-        let lasting = matches!(job.root, Root::Host | Root::Empty) && outside.is_empty();
-        if lasting && let Some(view) = self.views.get(&key) {
-            return Ok(Rc::clone(view));
+        let shm = scratch::memory(&job.limits, "1777", confined.owner)?;
+        Ok(Own { work, tmp, shm })
+    }
+
+    fn mounts(&self) -> Vec<BorrowedFd<'_>> {
+        let work = self.work.as_ref().map(|work| work.mount.as_fd());
+        let tmp = self.tmp.as_ref().map(AsFd::as_fd);
+        [work, tmp, Some(self.shm.as_fd())].into_iter().flatten().collect()
+    }
+
+    /// The same, each with where it belongs.
+    fn places(&self, job: &Job) -> Result<Vec<(CString, BorrowedFd<'_>)>, Failure> {
+        let base = job.work.as_ref().map_or("", RelPath::as_str);
+        let mut places = Vec::with_capacity(3);
+        if let Some(work) = &self.work {
+            places.push((absolute(base, "")?, work.mount.as_fd()));
         }
-        let mut plan = Plan::new(confined, &job.root)?;
-        if let Some(work) = &job.work {
-            plan.add(work.as_str(), Item::Directory);
+        if let Some(tmp) = &self.tmp {
+            places.push((absolute("tmp", "")?, tmp.as_fd()));
         }
-        if keeps_tmp(job) {
-            plan.add("tmp", Item::Shared);
-        }
-        for (path, source) in outside {
-            plan.add(path.as_str(), item(path, source, &confined.owners)?);
-        }
-        let layers = match &job.scratch {
-            Scratch::Disk(parent) if !lasting => Layers::Disk(OwnDirectory::below(parent)?),
-            _ => Layers::Memory(&job.limits),
-        };
-        let view = Rc::new(plan.build(confined, layers)?);
-        if lasting {
-            self.views.insert(key, Rc::clone(&view));
-        }
-        Ok(view)
+        places.push((absolute("dev/shm", "")?, self.shm.as_fd()));
+        Ok(places)
     }
 
     /// An empty `/tmp` with a home directory in it.
     fn temporary_directory(confined: &Confined, job: &Job) -> Result<OwnedFd, Failure> {
         let tmp = scratch::memory(&job.limits, "1777", confined.owner)?;
-        Place::new(duplicate(&tmp)?, confined.owner)
+        Place::new(tmp.as_fd(), confined.owner)
             .directory("home")
             .map_err(|errno| Failure::step("create", "/tmp/home", errno))?;
         Ok(tmp)
@@ -203,7 +229,8 @@ impl Runner {
     ) -> Result<Option<Work>, Failure> {
         let Some(at) = &job.work else { return Ok(None) };
         let work = scratch::work(job, confined.owner)?;
-        let mut place = Place::new(duplicate(&work.mount)?, confined.owner);
+        // What belongs to others is for reading: nothing new may appear beside it either.
+        let mut place = Place::new(work.mount.as_fd(), confined.owner).sealing(FOREIGN);
         for input in &job.inputs {
             if let Some(path) = input.path.strip(at) {
                 populate::put(
@@ -216,10 +243,6 @@ impl Runner {
                 )?;
             }
         }
-        // What belongs to others is for reading: nothing new may appear beside it either.
-        place
-            .seal(FOREIGN)
-            .map_err(|errno| Failure::step("seal", format!("/{at}/{FOREIGN}"), errno))?;
         Ok(Some(work))
     }
 }
@@ -237,7 +260,7 @@ fn keeps_tmp(job: &Job) -> bool {
 }
 
 /// The inputs that do not lie in the work directory.
-fn outside_work(job: &Job) -> Vec<(&RelPath, &Source)> {
+pub(crate) fn outside_work(job: &Job) -> Vec<(&RelPath, &Source)> {
     let inside = |path: &RelPath| job.work.as_ref().is_some_and(|work| path.starts_with(work));
     let inputs = job.inputs.iter().filter(|input| !inside(&input.path));
     inputs.map(|input| (&input.path, &input.source)).collect()
@@ -363,16 +386,12 @@ pub(crate) fn finished(
     Finished { outcome, stdout, stderr, usage, timings, outputs }
 }
 
-fn duplicate(fd: impl AsFd) -> Result<OwnedFd, Failure> {
-    rustix::io::fcntl_dupfd_cloexec(fd, 3)
-        .map_err(|errno| Failure::step("duplicate", "descriptor", errno))
-}
-
+/// A path below the root directory as the mount namespace has it.
 fn absolute(base: &str, path: &str) -> Result<CString, Failure> {
-    let text = match (base, path) {
-        ("", path) => format!("/{path}"),
-        (base, "") => format!("/{base}"),
-        (base, path) => format!("/{base}/{path}"),
-    };
+    let mut text = SHOWN.to_bytes().to_vec();
+    for part in [base, path].into_iter().filter(|part| !part.is_empty()) {
+        text.push(b'/');
+        text.extend_from_slice(part.as_bytes());
+    }
     CString::new(text).map_err(|_| Failure::bad_job(path, "holds a NUL character"))
 }

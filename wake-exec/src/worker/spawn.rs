@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use super::confine::Owner;
 use super::kernel::{self, Wait, adopt, reap_one};
+use super::view::{PAST, SHOWN};
 use crate::job::{Command, Limits};
 use crate::wire::Failure;
 
@@ -28,10 +29,12 @@ pub(crate) struct Launch<'a> {
 
 /// What confines a command.
 pub(crate) struct Walls<'a> {
-    /// The mount namespace that it gets a copy of.
+    /// The mount namespace that it runs in.
     pub(crate) view: &'a OwnedFd,
-    /// What is mounted in that copy, in order.
-    pub(crate) attachments: &'a [(CString, OwnedFd)],
+    /// Where something of an earlier command lies, which is put away first.
+    pub(crate) past: &'a [CString],
+    /// What is mounted where, in order.
+    pub(crate) attachments: &'a [(CString, BorrowedFd<'a>)],
     /// Who it becomes, where that is somebody else.
     pub(crate) owner: Option<Owner>,
 }
@@ -69,6 +72,8 @@ struct Prepared {
 
 struct PreparedWalls {
     view: RawFd,
+    past: *const *const c_char,
+    past_count: usize,
     attachments: *const (*const c_char, RawFd),
     attachment_count: usize,
     owner: Option<Owner>,
@@ -90,6 +95,8 @@ pub(crate) fn start(launch: &Launch<'_>, stack: &mut Stack) -> Result<Running, F
         .flat_map(|walls| walls.attachments)
         .map(|(at, mount)| (at.as_ptr(), mount.as_raw_fd()))
         .collect();
+    let past = launch.walls.iter().flat_map(|walls| walls.past);
+    let past: Vec<*const c_char> = past.map(|at| at.as_ptr()).collect();
     let mut prepared = Prepared {
         program: program.as_ptr(),
         argv: argv.as_ptr(),
@@ -99,6 +106,8 @@ pub(crate) fn start(launch: &Launch<'_>, stack: &mut Stack) -> Result<Running, F
         limits: limits(launch.limits),
         walls: launch.walls.as_ref().map(|walls| PreparedWalls {
             view: walls.view.as_raw_fd(),
+            past: past.as_ptr(),
+            past_count: past.len(),
             attachments: attachments.as_ptr(),
             attachment_count: attachments.len(),
             owner: walls.owner,
@@ -192,7 +201,15 @@ unsafe fn become_command(prepared: &Prepared) -> (&'static CStr, c_int) {
     }
     if let Some(walls) = &prepared.walls {
         step!(c"confine", libc::syscall(libc::SYS_setns, walls.view, libc::CLONE_NEWNS));
-        step!(c"confine", libc::syscall(libc::SYS_unshare, libc::CLONE_NEWNS));
+        for index in 0..walls.past_count {
+            // SAFETY: the parent counted them.
+            let at = unsafe { *walls.past.add(index) };
+            let (here, past) = (libc::AT_FDCWD, PAST.as_ptr());
+            step!(
+                c"confine",
+                libc::syscall(libc::SYS_move_mount, here, at, here, past, 0 as c_long)
+            );
+        }
         for index in 0..walls.attachment_count {
             // SAFETY: the parent counted them.
             let (at, mount) = unsafe { *walls.attachments.add(index) };
@@ -208,6 +225,9 @@ unsafe fn become_command(prepared: &Prepared) -> (&'static CStr, c_int) {
                 )
             );
         }
+        // What lies beside the root directory is out of reach of a process that cannot change its root again.
+        step!(c"confine", libc::syscall(libc::SYS_chroot, SHOWN.as_ptr()));
+        step!(c"confine", libc::syscall(libc::SYS_chdir, c"/".as_ptr()));
     } else {
         step!(c"watch", libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as c_long, 0, 0, 0));
     }

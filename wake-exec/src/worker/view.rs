@@ -1,7 +1,7 @@
 //! Root directories: mount namespaces that hold nothing but what a command may see.
 
-use std::ffi::{OsStr, OsString};
-use std::os::fd::OwnedFd;
+use std::ffi::{CStr, OsStr, OsString};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 
-use super::confine::{Confined, mount_namespace, open_root};
+use super::confine::{Confined, mount_namespace};
 use super::kernel;
 use super::mounts::{self, Memory, Writable};
 use super::place::Place;
@@ -18,6 +18,11 @@ use crate::job::{Access, Limits, Root};
 use crate::wire::Failure;
 
 /// A finished root directory.
+///
+/// Commands run in its mount namespace itself, one after another, with their root changed to [`SHOWN`]. Giving each
+/// a copy would be cheap to make, but the kernel stops for a round of all processors when a mount goes away: what
+/// an earlier command had for itself is moved to [`PAST`] instead, which no path of a command reaches, and goes
+/// with the whole namespace.
 pub(crate) struct View {
     /// The mount namespace that has it.
     pub(crate) ns: OwnedFd,
@@ -26,6 +31,12 @@ pub(crate) struct View {
     /// What was written to its layers, where that lies on the host.
     _layers: Option<OwnDirectory>,
 }
+
+/// Where in its mount namespace a root directory lies.
+pub(crate) const SHOWN: &CStr = c"/shown";
+
+/// Where in its mount namespace lies what earlier commands had for themselves.
+pub(crate) const PAST: &CStr = c"/past";
 
 /// Where what is written to layers is kept.
 pub(crate) enum Layers<'a> {
@@ -150,8 +161,8 @@ impl Plan {
             };
             items.push((path, item, need));
         }
-        pivot(&ground)?;
-        let mut place = Place::new(ground, confined.owner);
+        outside_of(&ground)?;
+        let mut place = Place::new(ground.as_fd(), confined.owner);
         for (path, item, need) in items {
             match put(&mut place, &path, item) {
                 Err(errno) if need == Need::Must => {
@@ -164,13 +175,28 @@ impl Plan {
             kernel::set_mount(place.root(), libc::MOUNT_ATTR_RDONLY, false)
                 .map_err(|errno| Failure::step("mount", "/", errno))?;
         }
-        Ok((mount_namespace(&confined.proc)?, open_root()?))
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::openat(CWD, SHOWN, flags, Mode::empty())
+            .map_err(|errno| Failure::step("open", "/", errno))?;
+        Ok((mount_namespace(&confined.proc)?, root))
     }
+}
+
+/// Makes `ground` a directory of an otherwise empty root directory of this mount namespace.
+fn outside_of(ground: &OwnedFd) -> Result<(), Failure> {
+    let failed = |errno: Errno| Failure::unavailable("changing the root directory", errno);
+    let outside = memory_root()?;
+    for name in [SHOWN, PAST] {
+        let name = name.to_bytes().strip_prefix(b"/").unwrap_or_default();
+        rustix::fs::mkdirat(&outside, name, Mode::from_raw_mode(0o755)).map_err(failed)?;
+    }
+    pivot(&outside)?;
+    mounts::attach(ground, CWD, SHOWN).map_err(failed)
 }
 
 /// A directory in which layers are put together; gone once the root directory has been changed.
 struct Workshop {
-    place: Place,
+    mount: OwnedFd,
     count: usize,
 }
 
@@ -178,7 +204,7 @@ impl Workshop {
     /// Makes `mount` this namespace's root directory.
     fn open(mount: OwnedFd) -> Result<Self, Failure> {
         pivot(&mount)?;
-        Ok(Workshop { place: Place::new(mount, None), count: 0 })
+        Ok(Workshop { mount, count: 0 })
     }
 
     /// `lower` with a private layer on top.
@@ -186,8 +212,9 @@ impl Workshop {
         let base = format!("layer{}", self.count);
         self.count += 1;
         let failed = |errno: Errno| Failure::unavailable("layered file systems", errno);
+        let mut place = Place::new(self.mount.as_fd(), None);
         for part in ["lower", "upper", "work"] {
-            self.place.directory(&format!("{base}/{part}")).map_err(failed)?;
+            place.directory(&format!("{base}/{part}")).map_err(failed)?;
         }
         // The top of the layer is what shows of the two.
         let stat = rustix::fs::fstat(&lower).map_err(failed)?;
@@ -195,14 +222,13 @@ impl Workshop {
         let top = format!("{base}/upper");
         let flags = AtFlags::empty();
         let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
-        match rustix::fs::chownat(self.place.root(), &top, Some(uid), Some(gid), flags) {
+        match rustix::fs::chownat(&self.mount, &top, Some(uid), Some(gid), flags) {
             // An ordinary user has only itself to give it to.
             Ok(()) | Err(Errno::PERM | Errno::INVAL) => {}
             Err(errno) => return Err(failed(errno)),
         }
-        rustix::fs::chmodat(self.place.root(), &top, Mode::from_raw_mode(mode), flags)
-            .map_err(failed)?;
-        mounts::attach(&lower, self.place.root(), &format!("{base}/lower")).map_err(failed)?;
+        rustix::fs::chmodat(&self.mount, &top, Mode::from_raw_mode(mode), flags).map_err(failed)?;
+        mounts::attach(&lower, &self.mount, format!("{base}/lower")).map_err(failed)?;
         let at = |part: &str| Path::new("/").join(&base).join(part);
         mounts::layered(&at("lower"), &at("upper"), &at("work")).map_err(failed)
     }
@@ -224,7 +250,7 @@ fn pivot(root: &OwnedFd) -> Result<(), Failure> {
     rustix::process::chdir("/").map_err(failed)
 }
 
-fn put(place: &mut Place, path: &str, item: Item) -> Result<(), Errno> {
+fn put(place: &mut Place<'_>, path: &str, item: Item) -> Result<(), Errno> {
     let absent_or_kept = |made: Result<(), Errno>| match made {
         // A root directory that brings its own keeps it.
         Err(Errno::EXIST) => Ok(()),

@@ -4,7 +4,7 @@
 //! process that does not hide. A command can still read and write whatever its user can.
 
 use std::collections::BTreeSet;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -59,7 +59,7 @@ pub(crate) fn run(job: &Job, tools: &mut Tools<'_>) -> Result<Finished, Failure>
     }
     let run = start.elapsed() - setup;
     let opened = scratch::open(&work)?;
-    let base = Base::Work(std::os::fd::AsFd::as_fd(&opened));
+    let base = Base::Work(opened.as_fd());
     let outputs = tools.collect(job, &ended, &base)?;
     let collect = start.elapsed() - setup - run;
     Ok(finished(ended, outputs, setup, run, collect))
@@ -78,7 +78,7 @@ fn populate_work(
     buffer: &mut [u8],
 ) -> Result<Pending, Failure> {
     let root: OwnedFd = scratch::open(work)?;
-    let mut place = Place::new(root, None);
+    let mut place = Place::new(root.as_fd(), None);
     let mut pending = Pending::default();
     for input in &job.inputs {
         let Some(path) = input.path.strip(at) else {

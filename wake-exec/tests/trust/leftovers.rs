@@ -115,8 +115,9 @@ fn commands_at_once_share_nothing(bed: &Bed) {
 }
 
 fn commands_in_turn_share_nothing(bed: &Bed) {
-    for _ in 0..2 {
-        assert_eq!(bed.output(&format!("{LEAVE}; cat count")), "3\n");
+    // The second time with more than a worker keeps out of reach.
+    for more in ["true", "head -c 9M /dev/zero > /work/large"] {
+        assert_eq!(bed.output(&format!("{LEAVE}; {more}; cat count")), "3\n");
         assert_eq!(bed.output(LOOK), NOTHING);
     }
 }

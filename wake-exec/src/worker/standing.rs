@@ -1,0 +1,91 @@
+//! Root directories that stand from one job to the next.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+
+use wake_model::RelPath;
+
+use super::run::outside_work;
+use super::view::View;
+use crate::job::{Job, Root, Scratch};
+
+/// What a standing root directory depends on.
+type Kind = (Root, Option<RelPath>);
+
+/// The root directories that are ready for a next job.
+#[derive(Default)]
+pub(crate) struct Standing {
+    ready: HashMap<Kind, Stand>,
+    /// Those that have served; taking them down takes a moment.
+    spent: Vec<Stand>,
+}
+
+/// A root directory with what is left in it, which is gone with it.
+pub(crate) struct Stand {
+    pub(crate) view: View,
+    /// Where what the last command had for itself lies.
+    pub(crate) past: Vec<CString>,
+    jobs: usize,
+    /// The bytes in memory that earlier commands have left behind.
+    held: u64,
+}
+
+/// After so many jobs one is taken down.
+const JOBS: usize = 64;
+
+/// Or when what they have left behind comes to so many bytes.
+const HELD: u64 = 8 << 20;
+
+impl Stand {
+    /// One in which no command has run.
+    pub(crate) fn new(view: View) -> Self {
+        Stand { view, past: Vec::new(), jobs: 0, held: 0 }
+    }
+
+    /// Notes where the command that has just run had something for itself, and how many bytes that holds.
+    pub(crate) fn served(&mut self, places: Vec<CString>, held: u64) {
+        self.past = places;
+        self.jobs += 1;
+        self.held += held;
+    }
+
+    fn is_spent(&self) -> bool {
+        self.jobs >= JOBS || self.held >= HELD
+    }
+}
+
+impl Standing {
+    /// Whether a root directory for `job` serves other jobs as well: it shows nothing that belongs to one of them
+    /// alone, and nothing in it has to be removed from the host when the job is done.
+    pub(crate) fn can_have(job: &Job) -> bool {
+        matches!(job.root, Root::Host | Root::Empty)
+            && matches!(job.scratch, Scratch::Memory)
+            && outside_work(job).is_empty()
+    }
+
+    /// One for `job`, if one stands.
+    pub(crate) fn take(&mut self, job: &Job) -> Option<Stand> {
+        if Self::can_have(job) { self.ready.remove(&kind(job)) } else { None }
+    }
+
+    /// Keeps the one that `job` had, if other jobs can have it.
+    pub(crate) fn give_back(&mut self, job: &Job, stand: Stand) {
+        if !Self::can_have(job) {
+            return;
+        }
+        if stand.is_spent() {
+            self.spent.push(stand);
+        } else {
+            self.ready.insert(kind(job), stand);
+        }
+    }
+
+    /// Takes down those that have served long enough.
+    pub(crate) fn tidy(&mut self) {
+        self.spent.clear();
+    }
+}
+
+fn kind(job: &Job) -> Kind {
+    (job.root.clone(), job.work.clone())
+}
