@@ -14,7 +14,7 @@ use crate::profile::SpanKind;
 use crate::schedule::{Outcome, Rules, Schedule, Steps};
 use crate::session::Session;
 use crate::snapshot::{
-    Differences, Replay, Snapshot, Verdict, check_results, place, shared_name, verify,
+    CheckedLink, Differences, Replay, Snapshot, Verdict, check_results, place, shared_name, verify,
 };
 
 impl Session {
@@ -63,7 +63,15 @@ impl Session {
         let made_again: HashSet<usize> =
             replay.order().iter().filter_map(|&step| snapshot.result_of(step)).collect();
         let check = || check_results(snapshot, &out, self.store.root(), &made_again);
-        let broken = self.threads.install(check)?;
+        let (mut broken, mut links) = (Vec::new(), Vec::new());
+        for checked in self.threads.install(check)? {
+            match checked {
+                CheckedLink::Broken { link, target } => broken.push((link, target)),
+                CheckedLink::Read { number, signature } => {
+                    links.push((u32::try_from(number).ok()?, signature));
+                }
+            }
+        }
         drop(span);
         for (label, text) in &meta.trace {
             reporter.event(&Event::Trace { label: label.clone(), text: text.clone() });
@@ -79,10 +87,11 @@ impl Session {
         }
         let built =
             if request.results { again_built(self, snapshot, &replay, &out) } else { Vec::new() };
-        let patched = !differences.files.is_empty() || !differences.dirs.is_empty();
+        let patched =
+            !(differences.files.is_empty() && differences.dirs.is_empty() && links.is_empty());
         if patched && ending.classes.is_empty() && !cancel.is_cancelled() {
             let _span = snapshot_span("save snapshot");
-            let patch = replay.patch(&differences);
+            let patch = replay.patch(&differences, links);
             // Without it the next build looks at the same files again.
             let place = place(&self.state_dir(), &scene.key);
             let _ = patch.map(|patch| snapshot.keep(&place, patch));

@@ -115,8 +115,9 @@ impl Session {
         };
         let trees = pins.done.iter().enumerate().filter_map(lies).collect();
         let (files, began) = (&checkout.files, scene.began);
+        let out = self.workspace.root.join(OUT_DIR);
         let _span = self.profile().begin(SpanKind::Snapshot, || "save snapshot".to_owned());
-        let taken = Capture { files, planned, steps, trees, meta, began };
+        let taken = Capture { files, planned, steps, trees, out, meta, began };
         let place = place(&self.state_dir(), &scene.key);
         self.threads.install(|| capture(&taken, &place, &scene.key))?;
         let name = shared_name(&scene.key, &self.workspace.root);

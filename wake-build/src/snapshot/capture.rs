@@ -12,12 +12,16 @@ use super::delta::PatchedResult;
 use super::draft::{Body, Draft};
 use super::file::Meta;
 use super::listing::Listing;
+use super::results::read_link;
+use super::signature::{Packed, result_signature};
 use super::spool::Records;
 use super::step_record::{InputRecord, StepRecord};
 use super::table::{DirRecord, FileKind, FileRecord, UserRecord};
-use super::verify::result_signature;
 use crate::files::{Files, Known, Seen, Signature, link_inside};
 use crate::session::Planned;
+
+const DIR_PATH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+const READ_DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// What a snapshot is taken of.
 pub(crate) struct Capture<'a> {
@@ -27,6 +31,8 @@ pub(crate) struct Capture<'a> {
     pub(crate) steps: Records,
     /// Where the trees of the results lie, by step.
     pub(crate) trees: HashMap<usize, PathBuf>,
+    /// Where the links to the results lie.
+    pub(crate) out: PathBuf,
     pub(crate) meta: Meta,
     /// What the file systems' clock said when the build began.
     pub(crate) began: i128,
@@ -55,8 +61,9 @@ fn put_steps(
     for (number, (place, step)) in records.places().iter().zip(steps).enumerate() {
         draft.put_step(*place, step.needs.clone());
         if let Some((link, PatchedResult { target, files })) = &step.result {
-            let files = files.iter().map(|(path, signature)| Some((path.as_str(), *signature)));
-            draft.put_result(link, target, files)?;
+            let files =
+                files.iter().map(|(path, signature)| Some((path.as_str(), (*signature).into())));
+            draft.put_result(link, target, step.proof, files)?;
         }
         for path in &step.files {
             users.insert((*index.get(path)?, u32::try_from(number).ok()?));
@@ -73,9 +80,12 @@ struct StepNote {
     files: Vec<RelPath>,
     /// Its link, and where that leads.
     result: Option<(String, PatchedResult)>,
+    /// The signature of the link, if it will tell a change.
+    proof: Option<Packed>,
 }
 
 fn steps(capture: &Capture) -> Option<Vec<StepNote>> {
+    let out = openat(CWD, &capture.out, DIR_PATH, Mode::empty()).ok();
     let note = |number: usize| {
         let StepRecord { link, needs, result, .. } = capture.steps.read(number)?;
         let made = match (link, capture.trees.get(&number)) {
@@ -90,7 +100,11 @@ fn steps(capture: &Capture) -> Option<Vec<StepNote>> {
                 _ => {}
             }
         }
-        Some(StepNote { needs, files, result: made })
+        let read = |(link, result): &(String, PatchedResult)| {
+            read_link(out.as_ref()?, link, &result.target)?
+        };
+        let proof = made.as_ref().and_then(read).map(Packed::from);
+        Some(StepNote { needs, files, result: made, proof })
     };
     let count = capture.steps.places().len();
     (0..count).into_par_iter().with_min_len(16).map(note).collect()
@@ -244,11 +258,12 @@ fn dir_record(
     sources: &Sources,
     walked: bool,
 ) -> Option<DirRecord> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let (expected, mut walk) = (sources.lists.get(dir).copied(), None);
+    let is_listed = expected.is_some() || walked;
+    let flags = if is_listed { READ_DIR } else { DIR_PATH } | OFlags::NOFOLLOW;
     let opened = openat(CWD, capture.files.absolute(dir), flags, Mode::empty()).ok();
     let signature = opened.as_ref().and_then(|dir| fstat(dir).ok().map(|s| Signature::of(&s)));
-    let (expected, mut walk) = (sources.lists.get(dir).copied(), None);
-    if expected.is_some() || walked {
+    if is_listed {
         let listing = Listing::read(opened.as_ref()?)?;
         // A mode that has changed since is a change of the file, which the next look notices.
         let mode = |name: &str| {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::table::{DirRecord, FileRecord};
 use crate::files::Signature;
 
-const HEAD: &[u8; 16] = b"wake delta 1\n\n\n\n";
+const HEAD: &[u8; 16] = b"wake delta 2\n\n\n\n";
 /// Length and hash.
 const FRAME_HEAD: usize = 4 + 32;
 
@@ -27,6 +27,8 @@ pub(crate) struct Patch {
     /// The bytes of records of steps.
     pub(crate) steps: Vec<(u32, Vec<u8>)>,
     pub(crate) results: Vec<(u32, PatchedResult)>,
+    /// Signatures of links to results, by the numbers of the results.
+    pub(crate) links: Vec<(u32, Signature)>,
 }
 
 /// Where a result lies.
@@ -45,6 +47,7 @@ pub(super) struct Overlay {
     dirs: BTreeMap<u32, DirRecord>,
     steps: BTreeMap<u32, Vec<u8>>,
     results: BTreeMap<u32, PatchedResult>,
+    links: BTreeMap<u32, Option<Signature>>,
 }
 
 /// The file of frames, as far as it was read.
@@ -61,22 +64,25 @@ pub(super) struct Delta {
 impl Patch {
     /// Roughly, the bytes that it takes.
     pub(super) fn size(&self) -> u64 {
-        let Patch { files, dirs, steps, results } = self;
+        let Patch { files, dirs, steps, results, links } = self;
         let of_steps: usize = steps.iter().map(|(_, bytes)| bytes.len()).sum();
         let of_results: usize =
             results.iter().map(|(_, result)| result.target.len() + 64 * result.files.len()).sum();
-        (100 * files.len() + 120 * dirs.len() + of_steps + of_results) as u64
+        (100 * files.len() + 120 * dirs.len() + 40 * links.len() + of_steps + of_results) as u64
     }
 }
 
 impl Overlay {
     /// Lays a patch over the others.
     pub(super) fn put(&mut self, patch: Patch) {
-        let Patch { files, dirs, steps, results } = patch;
+        let Patch { files, dirs, steps, results, links } = patch;
         self.files.extend(files);
         self.dirs.extend(dirs);
         self.steps.extend(steps);
+        // A link to another tree is another link.
+        self.links.extend(results.iter().map(|(number, _)| (*number, None)));
         self.results.extend(results);
+        self.links.extend(links.into_iter().map(|(number, link)| (number, Some(link))));
     }
 
     pub(super) fn file(&self, number: usize) -> Option<&FileRecord> {
@@ -93,6 +99,11 @@ impl Overlay {
 
     pub(super) fn result(&self, number: usize) -> Option<&PatchedResult> {
         at(&self.results, number)
+    }
+
+    /// What is different about the link to a result: its signature, if that is known.
+    pub(super) fn link(&self, number: usize) -> Option<Option<Signature>> {
+        at(&self.links, number).copied()
     }
 }
 
@@ -197,6 +208,22 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let snapshot = dir.path().join("snapshot");
         (dir, snapshot)
+    }
+
+    #[test]
+    fn what_was_known_of_a_link_does_not_hold_for_the_link_to_another_result() {
+        let signature = Signature { size: 3, ..Signature::default() };
+        let known = Patch { links: vec![(5, signature)], ..Patch::default() };
+        let result = PatchedResult { target: "elsewhere".to_owned(), files: Vec::new() };
+        let led_elsewhere = Patch { results: vec![(5, result)], ..Patch::default() };
+        let mut overlay = Overlay::default();
+        assert_eq!(overlay.link(5), None);
+        overlay.put(known.clone());
+        assert_eq!(overlay.link(5), Some(Some(signature)));
+        overlay.put(led_elsewhere);
+        assert_eq!(overlay.link(5), Some(None));
+        overlay.put(known);
+        assert_eq!(overlay.link(5), Some(Some(signature)));
     }
 
     #[test]

@@ -8,13 +8,13 @@ use wake_model::Digest;
 
 use super::delta;
 use super::file::Snapshot;
+use super::signature::Packed;
 use super::spool::Place;
 use super::table::{
     DirRecord, Edge, FileRecord, Record, ResultFile, ResultRecord, StepPlace, UserRecord,
 };
-use crate::files::Signature;
 
-pub(super) const HEAD: &[u8; 16] = b"wake snapshot 5\n";
+pub(super) const HEAD: &[u8; 16] = b"wake snapshot 6\n";
 pub(super) const SECTIONS: usize = 9;
 /// Head, checksum, request, where each section ends, where the records of steps start.
 pub(super) const FIXED: usize = 16 + 32 + 32 + 8 * (SECTIONS + 1);
@@ -90,7 +90,7 @@ impl Draft {
             at += place.length;
             if let Some(result) = result {
                 let files = (0..result.len()).map(|number| result.file(number));
-                draft.put_result(result.link, result.target, files)?;
+                draft.put_result(result.link, result.target, result.proof, files)?;
             }
         }
         Some((draft, pieces))
@@ -138,7 +138,8 @@ impl Draft {
         &mut self,
         link: &str,
         target: &str,
-        files: impl Iterator<Item = Option<(&'f str, Signature)>>,
+        proof: Option<Packed>,
+        files: impl Iterator<Item = Option<(&'f str, Packed)>>,
     ) -> Option<()> {
         let first = u32::try_from(self.result_files.len() / ResultFile::SIZE).ok()?;
         let mut count = 0;
@@ -149,7 +150,7 @@ impl Draft {
             count += 1;
         }
         let (link, target) = (self.text(link)?, self.text(target)?);
-        ResultRecord { link, target, files: (first, count) }.put(&mut self.results);
+        ResultRecord { link, target, files: (first, count), proof }.put(&mut self.results);
         self.steps.last_mut()?.result =
             u32::try_from(self.results.len() / ResultRecord::SIZE).ok()?;
         Some(())

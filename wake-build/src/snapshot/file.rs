@@ -11,6 +11,7 @@ use wake_model::{BlobDigest, Digest, RelPath, json};
 
 use super::delta::{Delta, Overlay, Patch};
 use super::draft::{Body, Draft, FIXED, HEAD, SECTIONS, Section, checksum_of, newest_first};
+use super::signature::Packed;
 use super::step_record::StepRecord;
 use super::table::{
     DirRecord, Edge, FileKind, FileRecord, Record, ResultFile, ResultRecord, StepPlace, Table,
@@ -56,6 +57,8 @@ pub(crate) struct ResultView<'a> {
     pub(crate) link: &'a str,
     /// Where its tree lies.
     pub(crate) target: &'a str,
+    /// The signature of the link, if it is proof of where that leads.
+    pub(super) proof: Option<Packed>,
     files: ResultFiles<'a>,
 }
 
@@ -192,12 +195,22 @@ impl Snapshot {
     }
 
     /// A text by its place.
-    pub(crate) fn text(&self, (start, length): (u32, u32)) -> Option<&str> {
-        let strings = self.section(Section::Strings);
-        std::str::from_utf8(strings.get(start as usize..start as usize + length as usize)?).ok()
+    pub(crate) fn text(&self, place: (u32, u32)) -> Option<&str> {
+        std::str::from_utf8(self.bytes_at(place)?).ok()
     }
 
-    fn table<R: Record>(&self, section: Section) -> Table<'_, R> {
+    /// The bytes of a text by its place.
+    pub(super) fn bytes_at(&self, (start, length): (u32, u32)) -> Option<&[u8]> {
+        let strings = self.section(Section::Strings);
+        strings.get(start as usize..start as usize + length as usize)
+    }
+
+    /// What is different since the tables were written.
+    pub(super) fn overlay(&self) -> &Overlay {
+        &self.overlay
+    }
+
+    pub(super) fn table<R: Record>(&self, section: Section) -> Table<'_, R> {
         Table::new(self.section(section))
     }
 
@@ -266,14 +279,18 @@ impl Snapshot {
     pub(crate) fn result(&self, number: usize) -> Option<ResultView<'_>> {
         let written: ResultRecord = self.table(Section::Results).get(number)?;
         let link = self.text(written.link)?;
+        let patched = self.overlay.link(number);
+        let proof = patched.map_or(written.proof, |signature| signature.map(Packed::from));
         Some(match self.overlay.result(number) {
             Some(patched) => ResultView {
                 link,
+                proof,
                 target: &patched.target,
                 files: ResultFiles::Patched(&patched.files),
             },
             None => ResultView {
                 link,
+                proof,
                 target: self.text(written.target)?,
                 files: ResultFiles::Written(self, written.files),
             },
@@ -316,7 +333,7 @@ impl<'a> ResultView<'a> {
     }
 
     /// A file of it, by its path below the target.
-    pub(crate) fn file(&self, number: usize) -> Option<(&'a str, Signature)> {
+    pub(crate) fn file(&self, number: usize) -> Option<(&'a str, Packed)> {
         match self.files {
             ResultFiles::Written(snapshot, (first, _)) => {
                 let number = (first as usize).checked_add(number)?;
@@ -324,7 +341,7 @@ impl<'a> ResultView<'a> {
                 Some((snapshot.text(file.path)?, file.signature))
             }
             ResultFiles::Patched(files) => {
-                files.get(number).map(|(path, signature)| (path.as_str(), *signature))
+                files.get(number).map(|(path, signature)| (path.as_str(), (*signature).into()))
             }
         }
     }

@@ -1,8 +1,9 @@
 //! What a directory holds, as functions and the walk for packages see it.
 
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
+use rustix::fs::{AtFlags, FileType, RawDir, statat};
 use rustix::io::Errno;
 use wake_eval::{EntryKind, ListEntry};
 use wake_model::BlobDigest;
@@ -17,12 +18,12 @@ pub(super) struct Listing<'a> {
 }
 
 impl<'a> Listing<'a> {
-    /// Reads a directory; none if it cannot be read.
+    /// Reads a directory that was opened for that, from where it was read to; none if it cannot be read.
     pub(super) fn read(dir: &'a OwnedFd) -> Option<Listing<'a>> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let readable = openat(dir, ".", flags, Mode::empty()).ok()?;
         let mut entries = Vec::new();
-        for entry in Dir::new(readable).ok()? {
+        let mut buffer = [MaybeUninit::uninit(); 8 << 10];
+        let mut found = RawDir::new(dir, &mut buffer);
+        while let Some(entry) = found.next() {
             let entry = entry.ok()?;
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {
@@ -101,7 +102,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
 
-    use rustix::fs::CWD;
+    use rustix::fs::{CWD, Mode, OFlags, openat};
     use wake_eval::Sources;
     use wake_model::RelPath;
 
@@ -119,8 +120,9 @@ mod tests {
         file("run.sh", 0o755);
         fs::create_dir(scene.path().join("below")).unwrap();
         symlink("nowhere", scene.path().join("link")).unwrap();
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let dir = openat(CWD, scene.path(), flags, Mode::empty()).unwrap();
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let open = || openat(CWD, scene.path(), flags, Mode::empty()).unwrap();
+        let dir = open();
         let listing = Listing::read(&dir).unwrap();
         let seen = DirSources::new(scene.path()).list(&RelPath::root()).unwrap().unwrap();
         let expected = Some(wake_eval::list_digest(&seen));
@@ -130,8 +132,8 @@ mod tests {
         fs::write(scene.path().join("below/x"), "").unwrap();
         let walked = listing.subdirectories();
         fs::create_dir(scene.path().join(".git")).unwrap();
-        assert_eq!(Listing::read(&dir).unwrap().subdirectories(), walked);
+        assert_eq!(Listing::read(&open()).unwrap().subdirectories(), walked);
         fs::create_dir(scene.path().join("more")).unwrap();
-        assert_ne!(Listing::read(&dir).unwrap().subdirectories(), walked);
+        assert_ne!(Listing::read(&open()).unwrap().subdirectories(), walked);
     }
 }

@@ -15,7 +15,7 @@ use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
 use super::table::{DirRecord, FileKind, FileRecord};
 use super::verify::Differences;
 use crate::diagnostic::{Class, Diagnostic};
-use crate::files::Seen;
+use crate::files::{Seen, Signature};
 use crate::pin::{
     Done, Layout, MadeRoot, Origin, Pinned, Placed, PlacedSource, Root, RootOrigin, action,
     placed_output, root_in,
@@ -121,10 +121,16 @@ impl<'a> Replay<'a> {
         (link, tree)
     }
 
-    /// What is different from the snapshot now. None if a result is not there.
-    pub(crate) fn patch(self, differences: &Differences) -> Option<Patch> {
+    /// What is different from the snapshot now; `links` are signatures of links, by the numbers of their results. None if
+    /// a result is not there.
+    pub(crate) fn patch(
+        self,
+        differences: &Differences,
+        links: Vec<(u32, Signature)>,
+    ) -> Option<Patch> {
         let fresh = self.fresh.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
         let mut patch = checkout_patch(self.snapshot, differences)?;
+        patch.links = links;
         for (step, Fresh { record, result }) in fresh {
             if let (Some(number), Some(result)) = (self.snapshot.result_of(step), result) {
                 patch.results.push((u32::try_from(number).ok()?, result?));

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use wake_model::{BlobDigest, Digest};
 
+use super::signature::Packed;
 use crate::files::Signature;
 
 /// A list of records of one size in a run of bytes.
@@ -35,8 +36,39 @@ impl<'a, R: Record> Table<'a, R> {
 
     /// The record of this number.
     pub(crate) fn get(&self, index: usize) -> Option<R> {
+        R::get(&mut self.bytes(index)?)
+    }
+
+    /// Its bytes.
+    fn bytes(&self, index: usize) -> Option<&'a [u8]> {
         let start = index.checked_mul(R::SIZE)?;
-        R::get(&mut self.bytes.get(start..start.checked_add(R::SIZE)?)?)
+        self.bytes.get(start..start.checked_add(R::SIZE)?)
+    }
+}
+
+impl<'a> Table<'a, DirRecord> {
+    /// The path of a directory.
+    pub(super) fn path(&self, index: usize) -> Option<(u32, u32)> {
+        Field::get(&mut self.bytes(index)?)
+    }
+
+    /// The signature of a directory, if it is proof of the listing.
+    pub(super) fn proof(&self, index: usize) -> Option<&'a [u8]> {
+        let bytes = self.bytes(index)?;
+        (bytes[16 + SIGNATURE] & DIR_SETTLED != 0).then_some(&bytes[16..16 + SIGNATURE])
+    }
+}
+
+impl<'a> Table<'a, FileRecord> {
+    /// The name of a file.
+    pub(super) fn name(&self, index: usize) -> Option<(u32, u32)> {
+        Field::get(&mut self.bytes(index)?)
+    }
+
+    /// The signature of a file, if it is proof of its bytes.
+    pub(super) fn proof(&self, index: usize) -> Option<&'a [u8]> {
+        let bytes = self.bytes(index)?;
+        (bytes[8] & FILE_SETTLED != 0).then_some(&bytes[9..9 + SIGNATURE])
     }
 }
 
@@ -54,6 +86,13 @@ pub(crate) struct DirRecord {
     pub(crate) walk: Option<BlobDigest>,
     /// Whether a package file in it would make it another package.
     pub(crate) border: bool,
+}
+
+impl DirRecord {
+    /// Whether something saw what it holds.
+    pub(super) fn is_listed(&self) -> bool {
+        self.list.is_some() || self.walk.is_some()
+    }
 }
 
 /// A path in a directory.
@@ -110,13 +149,15 @@ pub(crate) struct ResultRecord {
     pub(crate) link: (u32, u32),
     pub(crate) target: (u32, u32),
     pub(crate) files: (u32, u32),
+    /// The signature of the link; none if it is no proof of where the link leads.
+    pub(crate) proof: Option<Packed>,
 }
 
 /// A file of a result, by its path below the result's target.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ResultFile {
     pub(crate) path: (u32, u32),
-    pub(crate) signature: Signature,
+    pub(crate) signature: Packed,
 }
 
 trait Field: Sized {
@@ -162,16 +203,20 @@ impl Field for BlobDigest {
     }
 }
 
-/// Nanoseconds since 1970 fit into 63 bits until 2262; a later time never compares equal.
+impl Field for [u8; SIGNATURE] {
+    fn put(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self);
+    }
+    fn get(bytes: &mut &[u8]) -> Option<Self> {
+        let (head, tail) = bytes.split_first_chunk()?;
+        *bytes = tail;
+        Some(*head)
+    }
+}
+
 impl Field for Signature {
     fn put(&self, out: &mut Vec<u8>) {
-        let Signature { inode, size, mode, mtime, ctime } = self;
-        inode.0.put(out);
-        inode.1.put(out);
-        size.put(out);
-        mode.put(out);
-        i64::try_from(*mtime).unwrap_or(i64::MIN).put(out);
-        i64::try_from(*ctime).unwrap_or(i64::MIN).put(out);
+        out.extend_from_slice(Packed::from(*self).as_bytes());
     }
     fn get(bytes: &mut &[u8]) -> Option<Self> {
         Some(Signature {
@@ -184,7 +229,9 @@ impl Field for Signature {
     }
 }
 
-const SIGNATURE: usize = 44;
+const SIGNATURE: usize = Packed::SIZE;
+const DIR_SETTLED: u8 = 1;
+const FILE_SETTLED: u8 = 1 << 5;
 const NO_DIGEST: BlobDigest = BlobDigest(Digest::from_bytes([0; 32]));
 
 impl Record for DirRecord {
@@ -212,7 +259,7 @@ impl Record for DirRecord {
             path,
             files,
             signature,
-            settled: flags & 1 != 0,
+            settled: flags & DIR_SETTLED != 0,
             list: (flags & 2 != 0).then_some(list),
             walk: (flags & 4 != 0).then_some(walk),
             border: flags & 8 != 0,
@@ -251,7 +298,7 @@ impl Record for FileRecord {
             name,
             kind,
             is_source: flags & 16 != 0,
-            settled: flags & 32 != 0,
+            settled: flags & FILE_SETTLED != 0,
             signature: Field::get(bytes)?,
             blob: Field::get(bytes)?,
         })
@@ -309,12 +356,13 @@ impl Record for StepPlace {
 }
 
 impl Record for ResultRecord {
-    const SIZE: usize = 24;
+    const SIZE: usize = 24 + SIGNATURE;
 
     fn put(&self, out: &mut Vec<u8>) {
         self.link.put(out);
         self.target.put(out);
         self.files.put(out);
+        self.proof.map_or([0; SIGNATURE], |proof| *proof.as_bytes()).put(out);
     }
 
     fn get(bytes: &mut &[u8]) -> Option<Self> {
@@ -322,6 +370,7 @@ impl Record for ResultRecord {
             link: Field::get(bytes)?,
             target: Field::get(bytes)?,
             files: Field::get(bytes)?,
+            proof: Packed::proof(Field::get(bytes)?),
         })
     }
 }
@@ -331,11 +380,12 @@ impl Record for ResultFile {
 
     fn put(&self, out: &mut Vec<u8>) {
         self.path.put(out);
-        self.signature.put(out);
+        self.signature.as_bytes().put(out);
     }
 
     fn get(bytes: &mut &[u8]) -> Option<Self> {
-        Some(ResultFile { path: Field::get(bytes)?, signature: Field::get(bytes)? })
+        let path = Field::get(bytes)?;
+        Some(ResultFile { path, signature: Packed::written(Field::get(bytes)?) })
     }
 }
 
@@ -387,7 +437,9 @@ mod tests {
         let (needs, dependents) = ((4, 5), (6, 7));
         check(StepPlace { at: 1 << 40, length: 2, checksum: 3, needs, dependents, result: 8 });
         check(Edge(9));
-        check(ResultRecord { link: (1, 2), target: (3, 4), files: (5, 6) });
-        check(ResultFile { path: (1, 2), signature: signature() });
+        for proof in [None, Some(signature().into())] {
+            check(ResultRecord { link: (1, 2), target: (3, 4), files: (5, 6), proof });
+        }
+        check(ResultFile { path: (1, 2), signature: signature().into() });
     }
 }

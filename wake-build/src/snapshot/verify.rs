@@ -1,20 +1,26 @@
 //! Comparing the checkout with a snapshot: one parallel walk over `stat`.
 
-use std::collections::HashSet;
-use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::ffi::CStr;
+use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
 use rustix::io::Errno;
 use wake_model::{BlobDigest, RelPath};
 
-use super::file::{ResultView, Snapshot};
+use super::file::Snapshot;
 use super::listing::Listing;
-use super::table::{DirRecord, FileKind, FileRecord};
+use super::signature::Packed;
+use super::table::{DirRecord, FileKind};
 use crate::files::{Seen, Signature, hash_file, now};
 use crate::profile::{Profile, SpanKind};
 use crate::workspace::PKG_FILE;
+
+/// So many directories, neighbours in their order, are looked at from one directory above them all. Opening each of them
+/// costs more than the longer ways to their files.
+const GROUP: usize = 32;
 
 /// How the checkout compares with a snapshot.
 #[derive(Debug)]
@@ -38,18 +44,14 @@ pub(crate) struct Differences {
 
 /// Compares the checkout at `root` with `snapshot`, on the threads of the current pool.
 pub(crate) fn verify(snapshot: &Snapshot, root: &Path, profile: &Profile) -> Verdict {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let Ok(root_fd) = rustix::fs::open(root, flags, Mode::empty()) else { return Verdict::Stale };
-    let count = snapshot.dirs();
-    let compared: Option<Vec<Differences>> = (0..count)
+    let Ok(root) = rustix::fs::open(root, DIR_PATH, Mode::empty()) else { return Verdict::Stale };
+    let groups = snapshot.dirs().div_ceil(GROUP);
+    let compared: Option<Vec<Differences>> = (0..groups)
         .into_par_iter()
-        .with_min_len(64)
-        .map(|index| {
-            let dir = snapshot.dir(index)?;
-            Comparison { snapshot, root_fd: &root_fd, index, dir: &dir, profile }.compare()
-        })
+        .with_min_len(4)
+        .map(|group| Group::new(snapshot, &root, group * GROUP, profile)?.compare())
         .try_fold(Differences::default, |all, one| Some(all.and(one?)))
-        .collect::<Option<Vec<_>>>();
+        .collect();
     match compared {
         Some(parts) => {
             Verdict::Holds(parts.into_iter().fold(Differences::default(), Differences::and))
@@ -67,106 +69,156 @@ impl Differences {
     }
 }
 
-struct Comparison<'a> {
+const DIR_PATH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// Directories that follow each other in a snapshot.
+struct Group<'a> {
     snapshot: &'a Snapshot,
-    root_fd: &'a OwnedFd,
-    index: usize,
-    dir: &'a DirRecord,
     profile: &'a Profile,
+    numbers: Range<usize>,
+    /// A directory that all of them lie in, and how much of their paths leads there.
+    above: OwnedFd,
+    skipped: usize,
+    /// Once for all that follows: an earlier moment only makes for caution.
+    looked: i128,
 }
 
-impl Comparison<'_> {
+/// Where the files of a directory are looked for: in `dir`, along `way`.
+struct Spot<'a> {
+    dir: BorrowedFd<'a>,
+    way: &'a str,
+    /// The directory's path from the root of the checkout.
+    path: &'a str,
+}
+
+impl<'a> Group<'a> {
+    fn new(
+        snapshot: &'a Snapshot,
+        root: &OwnedFd,
+        first: usize,
+        profile: &'a Profile,
+    ) -> Option<Group<'a>> {
+        let numbers = first..snapshot.dirs().min(first + GROUP);
+        let above = above(snapshot, numbers.clone())?;
+        let (dir, above) = match openat(root, name_of(above), DIR_PATH, Mode::empty()) {
+            Ok(dir) => (dir, above),
+            // It may be gone: then each is looked for from the root.
+            Err(_) => (openat(root, ".", DIR_PATH, Mode::empty()).ok()?, ""),
+        };
+        let skipped = if above.is_empty() { 0 } else { above.len() + 1 };
+        Some(Group { snapshot, profile, numbers, above: dir, skipped, looked: now() })
+    }
+
     /// None: the plan does not hold.
     fn compare(&self) -> Option<Differences> {
         let mut differences = Differences::default();
-        // Once for all that follows: an earlier moment only makes for caution.
-        let looked = now();
-        let path = self.snapshot.text(self.dir.path)?;
-        let name = if path.is_empty() { "." } else { path };
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let dir = match openat(self.root_fd, name, flags, Mode::empty()) {
-            Ok(dir) => Some(dir),
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => None,
-            Err(_) => return None,
-        };
-        let changed = match &dir {
-            Some(dir) => {
-                let signature = Signature::of(&fstat(dir).ok()?);
-                Some(signature).filter(|now| !self.dir.settled || *now != self.dir.signature)
-            }
-            None if self.dir.list.is_some() || self.dir.walk.is_some() => return None,
-            None => None,
-        };
-        let mut modes = Vec::new();
-        let (start, count) = (self.dir.files.0 as usize, self.dir.files.1 as usize);
-        for number in start..start.checked_add(count)? {
-            let record = self.snapshot.file(number)?;
-            let mode =
-                self.compare_file(dir.as_ref(), path, looked, number, &record, &mut differences)?;
-            if changed.is_some() {
-                modes.extend(mode.map(|mode| (self.snapshot.text(record.name), mode)));
-            }
-        }
-        if let (Some(dir), Some(signature)) = (&dir, changed) {
-            self.compare_listing(dir, &modes)?;
-            differences.dirs.push((self.index, signature, signature.is_settled(looked)));
+        let mut buffer = Vec::with_capacity(256);
+        for number in self.numbers.clone() {
+            self.compare_dir(number, &mut buffer, &mut differences)?;
         }
         Some(differences)
     }
 
-    /// Compares what lies in a directory; `modes` says what is known of its files already, sorted by name.
-    fn compare_listing(&self, dir: &OwnedFd, modes: &[(Option<&str>, u32)]) -> Option<()> {
-        let DirRecord { list, walk, border, .. } = self.dir;
-        if list.is_some() || walk.is_some() {
-            let listing = Listing::read(dir)?;
-            let mode = |name: &str| {
-                let known = modes.binary_search_by_key(&Some(name), |(name, _)| *name);
-                known.ok().map(|at| modes[at].1)
-            };
-            (list.is_none() || listing.digest(mode) == *list).then_some(())?;
-            (walk.is_none() || listing.subdirectories() == *walk).then_some(())?;
+    fn compare_dir(
+        &self,
+        number: usize,
+        buffer: &mut Vec<u8>,
+        differences: &mut Differences,
+    ) -> Option<()> {
+        let dir = self.snapshot.dir(number)?;
+        let path = self.snapshot.text(dir.path)?;
+        // The directory above may be the first of those it is above.
+        let way = path.get(self.skipped..).unwrap_or_default();
+        let stat = match statat(&self.above, name_of(way), AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => stat,
+            Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return self.without(&dir),
+            Err(_) => return None,
+        };
+        let is_changed = !self.snapshot.proves_dir(number, &Packed::of(&stat));
+        let opened = if is_changed { Some(self.open(way, dir.is_listed())?) } else { None };
+        let spot = match &opened {
+            Some(opened) => Spot { dir: opened.as_fd(), way: "", path },
+            None => Spot { dir: self.above.as_fd(), way, path },
+        };
+        // Of what will be listed: another directory may have come to lie there meanwhile.
+        let signature = |opened| fstat(opened).ok().map(|stat| Signature::of(&stat));
+        let changed = match &opened {
+            Some(opened) => Some((opened, signature(opened)?)),
+            None => None,
+        };
+        let mut modes = Vec::new();
+        for number in numbers(dir.files)? {
+            let mode = self.compare_file(&spot, number, buffer, differences)?;
+            if changed.is_some() {
+                modes.extend(mode.map(|mode| (self.snapshot.file_name(number), mode)));
+            }
         }
-        let is_pkg = || statat(dir, PKG_FILE, AtFlags::SYMLINK_NOFOLLOW).is_ok();
-        (!*border || !is_pkg()).then_some(())
+        if let Some((opened, signature)) = changed {
+            compare_listing(&dir, opened, &modes)?;
+            differences.dirs.push((number, signature, signature.is_settled(self.looked)));
+        }
+        Some(())
+    }
+
+    fn open(&self, way: &str, is_to_be_listed: bool) -> Option<OwnedFd> {
+        let access = if is_to_be_listed { OFlags::RDONLY } else { OFlags::PATH };
+        let flags = access | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        openat(&self.above, name_of(way), flags, Mode::empty()).ok()
+    }
+
+    /// A directory that is not there: the plan holds if nothing was there.
+    fn without(&self, dir: &DirRecord) -> Option<()> {
+        let is_absent =
+            |number| self.snapshot.file(number).is_some_and(|file| file.kind == FileKind::Absent);
+        (!dir.is_listed() && numbers(dir.files)?.all(is_absent)).then_some(())
     }
 
     /// None: the plan does not hold. Else the mode of the file, if there is one.
     fn compare_file(
         &self,
-        dir: Option<&OwnedFd>,
-        dir_path: &str,
-        looked: i128,
+        spot: &Spot,
         number: usize,
-        record: &FileRecord,
+        buffer: &mut Vec<u8>,
         differences: &mut Differences,
     ) -> Option<Option<u32>> {
-        let name = self.snapshot.text(record.name)?;
-        let stat = dir.map(|dir| statat(dir, name, AtFlags::SYMLINK_NOFOLLOW));
-        let signature = match stat {
-            None | Some(Err(Errno::NOENT)) => {
-                return (record.kind == FileKind::Absent).then_some(None);
+        let name = spot.way_to(self.snapshot.file_name(number)?, buffer)?;
+        let stat = match statat(spot.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT) => {
+                let is_absent = self.snapshot.file(number)?.kind == FileKind::Absent;
+                return is_absent.then_some(None);
             }
-            Some(Err(_)) => return None,
-            Some(Ok(stat)) => Signature::of(&stat),
+            Err(_) => return None,
         };
-        let mode = Some(signature.mode);
-        if record.settled && signature == record.signature {
-            return Some(mode);
+        if !self.snapshot.proves_file(number, &Packed::of(&stat)) {
+            self.compare_content(spot, number, name, &stat, differences)?;
         }
+        Some(Some(stat.st_mode))
+    }
+
+    /// Compares a file whose signature proves nothing; none: the plan does not hold.
+    fn compare_content(
+        &self,
+        spot: &Spot,
+        number: usize,
+        name: &CStr,
+        stat: &Stat,
+        differences: &mut Differences,
+    ) -> Option<()> {
+        let record = self.snapshot.file(number)?;
+        let signature = Signature::of(stat);
         // What has become of another kind is planned anew.
         let is_as_before = |kind: FileType| {
             FileType::from_raw_mode(signature.mode) == kind
                 && FileType::from_raw_mode(record.signature.mode) == kind
         };
-        let path = if dir_path.is_empty() { name.to_owned() } else { format!("{dir_path}/{name}") };
-        let path: RelPath = path.parse().ok()?;
-        let dir = dir?;
+        let path = spot.path_of(self.snapshot.text(record.name)?)?;
         let (seen, signature) = match record.kind {
             FileKind::Absent => return None,
             FileKind::File { executable } => {
                 is_as_before(FileType::RegularFile).then_some(())?;
                 let mut span = self.profile.begin(SpanKind::Hashing, || format!("hash {path}"));
-                let (signature, blob, size) = hash_file(dir, name).ok()?;
+                let (signature, blob, size) = hash_file(spot.dir, name).ok()?;
                 span.note("bytes", || size);
                 drop(span);
                 // Whether a program may be executed is a question for planning.
@@ -178,70 +230,82 @@ impl Comparison<'_> {
                 (Seen::File { blob, size, executable }, signature)
             }
             FileKind::Other if is_as_before(FileType::Symlink) => {
-                let text = readlinkat(dir, name, Vec::new()).ok()?.into_string().ok()?;
+                let text = readlinkat(spot.dir, name, Vec::new()).ok()?.into_string().ok()?;
                 (BlobDigest::of(text.as_bytes()) == record.blob).then_some(())?;
                 (Seen::Link(text), signature)
             }
             FileKind::Other if is_as_before(FileType::Directory) => (Seen::Dir, signature),
             FileKind::Other => return None,
         };
-        differences.files.push((number, path, seen, signature, signature.is_settled(looked)));
-        Some(mode)
+        let settled = signature.is_settled(self.looked);
+        differences.files.push((number, path, seen, signature, settled));
+        Some(())
     }
 }
 
-/// The links below `out` that must be made anew; none if a result no longer lies where its link says, untouched. Results of
-/// the numbers in `made_again` are passed over; `store` is where most others lie.
-pub(crate) fn check_results(
-    snapshot: &Snapshot,
-    out: &Path,
-    store: &Path,
-    made_again: &HashSet<usize>,
-) -> Option<Vec<(String, PathBuf)>> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let open = |dir| openat(CWD, dir, flags, Mode::empty()).ok();
-    // Short ways from open directories: there are many links.
-    let (out, store_dir) = (open(out), open(store)?);
-    let broken: Option<Vec<Option<(String, PathBuf)>>> = (0..snapshot.results())
-        .into_par_iter()
-        .with_min_len(64)
-        .filter(|index| !made_again.contains(index))
-        .map(|index| {
-            let ResultView { link, target, .. } = snapshot.result(index)?;
-            let place = Path::new(target).strip_prefix(store).unwrap_or(Path::new(target));
-            is_untouched(&snapshot.result(index)?, &store_dir, place.to_str()?).then_some(())?;
-            let there = out.as_ref().map(|out| readlinkat(out, link, Vec::new()));
-            let right = there.is_some_and(|there| {
-                there.is_ok_and(|there| there.as_bytes() == target.as_bytes())
-            });
-            Some((!right).then(|| (link.to_owned(), PathBuf::from(target))))
-        })
-        .collect();
-    Some(broken?.into_iter().flatten().collect())
-}
-
-/// Whether everything in a result is as it was; `place` is where it lies, from `dir`.
-fn is_untouched(result: &ResultView, dir: &OwnedFd, place: &str) -> bool {
-    let mut path = String::with_capacity(place.len() + 64);
-    (0..result.len()).all(|number| {
-        let Some((file, signature)) = result.file(number) else { return false };
-        path.clear();
-        path.push_str(place);
-        if !file.is_empty() {
-            path.push('/');
-            path.push_str(file);
+impl Spot<'_> {
+    /// The way to a file, put into `buffer`.
+    fn way_to<'b>(&self, name: &[u8], buffer: &'b mut Vec<u8>) -> Option<&'b CStr> {
+        buffer.clear();
+        if !self.way.is_empty() {
+            buffer.extend_from_slice(self.way.as_bytes());
+            buffer.push(b'/');
         }
-        let stat = statat(dir, path.as_str(), AtFlags::SYMLINK_NOFOLLOW);
-        stat.is_ok_and(|stat| result_signature(&stat) == signature)
-    })
+        buffer.extend_from_slice(name);
+        buffer.push(0);
+        CStr::from_bytes_with_nul(buffer).ok()
+    }
+
+    fn path_of(&self, name: &str) -> Option<RelPath> {
+        match self.path {
+            "" => name.parse().ok(),
+            path => format!("{path}/{name}").parse().ok(),
+        }
+    }
 }
 
-/// What tells whether something in a result was touched. Of a directory, the change time tells nothing: noting
-/// its last use moves it. Its modification time moves whenever an entry comes or goes.
-pub(super) fn result_signature(stat: &Stat) -> Signature {
-    let signature = Signature::of(stat);
-    match FileType::from_raw_mode(stat.st_mode) {
-        FileType::Directory => Signature { ctime: 0, ..signature },
-        _ => signature,
+/// The way to a directory, as the system wants it.
+fn name_of(way: &str) -> &str {
+    if way.is_empty() { "." } else { way }
+}
+
+fn numbers((first, count): (u32, u32)) -> Option<Range<usize>> {
+    Some(first as usize..first.checked_add(count)? as usize)
+}
+
+/// The innermost directory that all of these directories lie in or are.
+fn above(snapshot: &Snapshot, numbers: Range<usize>) -> Option<&str> {
+    let mut above = snapshot.dir_path(numbers.start)?;
+    for number in numbers {
+        let path = snapshot.dir_path(number)?;
+        while !lies_in(path, above) {
+            above = above.rsplit_once('/').map_or("", |(parent, _)| parent);
+        }
     }
+    Some(above)
+}
+
+fn lies_in(path: &str, dir: &str) -> bool {
+    let rest = path.strip_prefix(dir);
+    dir.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Compares what lies in a directory; `modes` says what is known of its files already, sorted by name.
+fn compare_listing(
+    record: &DirRecord,
+    dir: &OwnedFd,
+    modes: &[(Option<&[u8]>, u32)],
+) -> Option<()> {
+    let DirRecord { list, walk, border, .. } = record;
+    if record.is_listed() {
+        let listing = Listing::read(dir)?;
+        let mode = |name: &str| {
+            let known = modes.binary_search_by_key(&Some(name.as_bytes()), |(name, _)| *name);
+            known.ok().map(|at| modes[at].1)
+        };
+        (list.is_none() || listing.digest(mode) == *list).then_some(())?;
+        (walk.is_none() || listing.subdirectories() == *walk).then_some(())?;
+    }
+    let is_pkg = || statat(dir, PKG_FILE, AtFlags::SYMLINK_NOFOLLOW).is_ok();
+    (!*border || !is_pkg()).then_some(())
 }

@@ -1,0 +1,120 @@
+//! Comparing results and the links to them with a snapshot.
+
+use std::collections::HashSet;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, readlinkat, statat};
+
+use super::file::{ResultView, Snapshot};
+use super::signature::Packed;
+use crate::files::{Signature, now};
+
+/// What is to be done about the link to a result.
+pub(crate) enum CheckedLink {
+    /// It must be made anew.
+    Broken { link: String, target: PathBuf },
+    /// It was read and is right; from now on its signature is proof.
+    Read { number: usize, signature: Signature },
+}
+
+/// What is to be done about the links below `out`; none if a result no longer lies where its link says, untouched.
+/// Results of the numbers in `made_again` are passed over; `store` is where most others lie.
+pub(crate) fn check_results(
+    snapshot: &Snapshot,
+    out: &Path,
+    store: &Path,
+    made_again: &HashSet<usize>,
+) -> Option<Vec<CheckedLink>> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let open = |dir| openat(CWD, dir, flags, Mode::empty()).ok();
+    // Short ways from open directories: there are many links.
+    let (out, store_dir) = (open(out), open(store)?);
+    let store = format!("{}/", store.to_str()?);
+    let checked: Option<Vec<Option<CheckedLink>>> = (0..snapshot.results())
+        .into_par_iter()
+        .with_min_len(64)
+        .filter(|number| made_again.is_empty() || !made_again.contains(number))
+        .map_init(String::new, |place, number| {
+            let result = snapshot.result(number)?;
+            let from_store = result.target.strip_prefix(&store).unwrap_or(result.target);
+            is_untouched(&result, &store_dir, from_store, place).then_some(())?;
+            Some(check_link(&result, out.as_ref(), number))
+        })
+        .collect();
+    Some(checked?.into_iter().flatten().collect())
+}
+
+/// Whether everything in a result is as it was; `place` is where it lies, from `dir`.
+fn is_untouched(result: &ResultView, dir: &OwnedFd, place: &str, path: &mut String) -> bool {
+    (0..result.len()).all(|number| {
+        let Some((file, signature)) = result.file(number) else { return false };
+        path.clear();
+        path.push_str(place);
+        if !file.is_empty() {
+            path.push('/');
+            path.push_str(file);
+        }
+        let stat = statat(dir, path.as_str(), AtFlags::SYMLINK_NOFOLLOW);
+        stat.is_ok_and(|stat| Packed::of_result(&stat) == signature)
+    })
+}
+
+/// None: the link is as it was.
+fn check_link(result: &ResultView, out: Option<&OwnedFd>, number: usize) -> Option<CheckedLink> {
+    let ResultView { link, target, proof, .. } = *result;
+    let broken = || CheckedLink::Broken { link: link.to_owned(), target: PathBuf::from(target) };
+    let Some(out) = out else { return Some(broken()) };
+    let Ok(stat) = statat(out, link, AtFlags::SYMLINK_NOFOLLOW) else { return Some(broken()) };
+    // Where a link leads never changes: another one of that name has another signature.
+    if proof.is_some_and(|proof| proof == Packed::of(&stat)) {
+        return None;
+    }
+    match read_link(out, link, target) {
+        Some(Some(signature)) => Some(CheckedLink::Read { number, signature }),
+        Some(None) => None,
+        None => Some(broken()),
+    }
+}
+
+/// Reads the link at `link` below `out`; none if it does not lead to `target`. Gives its signature, if that will tell a change.
+pub(super) fn read_link(out: &OwnedFd, link: &str, target: &str) -> Option<Option<Signature>> {
+    let looked = now();
+    let signature = Signature::of(&statat(out, link, AtFlags::SYMLINK_NOFOLLOW).ok()?);
+    let there = readlinkat(out, link, Vec::new()).ok()?;
+    let is_right = there.as_bytes() == target.as_bytes();
+    is_right.then(|| Some(signature).filter(|signature| signature.is_settled(looked)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn a_link_is_proof_only_where_it_leads_to_its_result_and_is_not_new() {
+        let scene = tempfile::tempdir().unwrap();
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let out = openat(CWD, scene.path(), flags, Mode::empty()).unwrap();
+        assert_eq!(read_link(&out, "link", "there"), None);
+        std::fs::write(scene.path().join("file"), "there").unwrap();
+        assert_eq!(read_link(&out, "file", "there"), None);
+        let made = now();
+        symlink("there", scene.path().join("link")).unwrap();
+        assert_eq!(read_link(&out, "link", "elsewhere"), None);
+        let signature = loop {
+            let begun = now();
+            match read_link(&out, "link", "there").unwrap() {
+                Some(signature) => break signature,
+                // It may be replaced in the same moment of the file system's clock.
+                None => assert!(begun < made + 3_000_000_000),
+            }
+        };
+        assert!(signature.is_settled(now()));
+        let stat = statat(&out, "link", AtFlags::SYMLINK_NOFOLLOW).unwrap();
+        assert_eq!(signature, Signature::of(&stat));
+    }
+}
