@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use wake_eval::{Answer, Answers, NoAnswers, Op, Read};
+use wake_eval::{Answer, Answers, NoAnswers, Op, Read, Topic};
 use wake_model::{PkgKey, RelPath};
 
 use crate::diagnostic::{Class, Diagnostic, Failure};
@@ -32,8 +32,12 @@ pub(crate) struct PkgInstance {
     pub depth: usize,
     /// What functions of others see, as JSON text.
     pub outside: Arc<str>,
+    /// What that is about.
+    pub topic: Topic,
     /// Its files, sorted: what lies at each path that it names.
     pub files: Vec<(RelPath, Seen)>,
+    /// The packages that it names.
+    pub pkgs: Vec<PkgKey>,
     /// The files of its modules.
     pub modules: BTreeMap<String, RelPath>,
     /// What its evaluations traced.
@@ -141,7 +145,9 @@ fn instantiate_one(
         info,
         depth,
         outside,
+        topic: Topic::Pkg(key.to_string().into()),
         files,
+        pkgs: resolved.deps.values().cloned().collect(),
         modules,
         trace,
         reads,

@@ -1,10 +1,12 @@
 //! The files of one package on disk, as an evaluation may see them.
 
+use std::ffi::CStr;
 use std::io::Read;
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, ResolveFlags};
 use rustix::io::Errno;
 use wake_eval::{EntryKind, ListEntry, SourceError, Sources};
 use wake_model::RelPath;
@@ -79,9 +81,11 @@ impl Sources for DirSources {
         let fail = |reason: String| SourceError { path: dir.clone(), reason };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let Some(file) = self.open(dir, flags)? else { return Ok(None) };
-        let entries = Dir::new(file).map_err(|e| fail(format!("cannot be listed: {e}")))?;
+        // Longer than any name that a file system has.
+        let mut buffer = [MaybeUninit::uninit(); 8192];
+        let mut entries = RawDir::new(&file, &mut buffer);
         let mut found = Vec::new();
-        for entry in entries {
+        while let Some(entry) = entries.next() {
             let entry = entry.map_err(|e| fail(format!("cannot be listed: {e}")))?;
             let Ok(name) = entry.file_name().to_str() else {
                 let name = entry.file_name().to_string_lossy().into_owned();
@@ -90,24 +94,21 @@ impl Sources for DirSources {
             if name == "." || name == ".." {
                 continue;
             }
-            let kind = self.kind(dir, name, entry.file_type())?;
+            let kind = kind(&file, entry.file_name(), entry.file_type())
+                .map_err(|e| fail(format!("cannot be read: {e}")))?;
             found.push(ListEntry { name: name.to_owned(), kind });
         }
         Ok(Some(found))
     }
 }
 
-impl DirSources {
-    fn kind(&self, dir: &RelPath, name: &str, kind: FileType) -> Result<EntryKind, SourceError> {
-        let path = if dir.is_root() { name.to_owned() } else { format!("{dir}/{name}") };
-        let fail =
-            |e: Errno| SourceError { path: dir.clone(), reason: format!("cannot be read: {e}") };
-        let root = self.root.as_ref().map_err(|e| fail(*e))?;
-        let stat = || rustix::fs::statat(root, &*path, AtFlags::SYMLINK_NOFOLLOW);
-        Ok(match kind {
-            FileType::Directory => EntryKind::Dir,
-            FileType::Symlink => EntryKind::Link,
-            FileType::RegularFile | FileType::Unknown => match stat() {
+/// What the entry `name` of `dir` is, of which the directory says that it is a `kind`.
+fn kind(dir: &OwnedFd, name: &CStr, kind: FileType) -> Result<EntryKind, Errno> {
+    Ok(match kind {
+        FileType::Directory => EntryKind::Dir,
+        FileType::Symlink => EntryKind::Link,
+        FileType::RegularFile | FileType::Unknown => {
+            match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
                     FileType::RegularFile => {
                         EntryKind::File { executable: stat.st_mode & 0o100 != 0 }
@@ -117,9 +118,9 @@ impl DirSources {
                     _ => EntryKind::Other,
                 },
                 Err(Errno::NOENT) => EntryKind::Other,
-                Err(error) => return Err(fail(error)),
-            },
-            _ => EntryKind::Other,
-        })
-    }
+                Err(error) => return Err(error),
+            }
+        }
+        _ => EntryKind::Other,
+    })
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Gives the instances of dependencies, as seen from outside, as JSON text.
@@ -15,11 +16,27 @@ pub trait Answers: Sync {
         None
     }
 
+    /// What is known already and likely to be asked, so that it is told beforehand where there is an epoch.
+    ///
+    /// Each must be what the question would be answered with.
+    fn likely(&self) -> Vec<(Topic, Arc<str>)> {
+        Vec::new()
+    }
+
     /// The instance of the package `key` (`namespace@name@version`); none if there is no such package.
     fn pkg(&self, key: &str) -> Option<Arc<str>>;
 
     /// The instance `{"id", "inputs", "outputs"}` of the module that `id` (a module id object) names.
     fn module(&self, id: &Value) -> Answer;
+}
+
+/// What an answer is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Topic {
+    /// The package of this key.
+    Pkg(Arc<str>),
+    /// The module whose id, as canonical JSON, this is.
+    Module(Arc<str>),
 }
 
 /// What is known about a module.

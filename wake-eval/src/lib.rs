@@ -25,7 +25,7 @@ mod serve;
 mod sources;
 mod wire;
 
-pub use answers::{Answer, Answers, NoAnswers};
+pub use answers::{Answer, Answers, NoAnswers, Topic};
 pub use error::{EvalError, Frame, Kind, Limit, Place};
 pub use limits::Limits;
 pub use outcome::{Evaluated, Read, list_digest};

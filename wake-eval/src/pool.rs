@@ -1,5 +1,6 @@
 //! Worker processes.
 
+mod known;
 mod spawner;
 mod worker;
 

@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, Signal};
 use rustix::stdio;
 
 use crate::engine::{self, Ask, Told};
-use crate::wire::{Epoch, Questions, Receiver, Replies, Tag, outcome, send};
+use crate::wire::{Questions, Receiver, Replies, Tag, outcome, request, send};
 use crate::{Answer, EvalError, Evaluated, Kind, Limit, Limits, Request, Sources};
 
 /// Answers requests on standard input until it ends; the whole life of a worker process.
@@ -63,8 +63,9 @@ fn work(
         let frame = pipe.receiver.borrow_mut().frame(stdio::stdin());
         let request = match frame {
             Ok(Some((Tag::Request, content))) => {
-                Epoch::split(&content).and_then(|(epoch, json)| {
+                request::decode(&content).and_then(|request::Parts { epoch, told: new, json }| {
                     told.begin(epoch);
+                    told.listen(new);
                     serde_json::from_slice::<Request>(json).ok()
                 })
             }

@@ -1,6 +1,7 @@
 //! Frames on the pipes between the pool and a worker: a length, a tag, bytes.
 
 pub(crate) mod outcome;
+pub(crate) mod request;
 
 use std::io;
 use std::os::fd::AsFd;
@@ -16,7 +17,7 @@ use crate::Answer;
 pub(crate) enum Tag {
     /// The limits as JSON: the first frame of all.
     Limits = 0,
-    /// An [`Epoch`], then a request as JSON.
+    /// A [`request`].
     Request = 1,
     /// The answers to the questions of one frame: [`Replies`].
     Replies = 2,
@@ -50,26 +51,6 @@ const HEADER: usize = 5;
 
 /// Bytes that a reading makes room for at least: most frames come in one.
 const ROOM: usize = 12 << 10;
-
-/// The epoch of a request, in eight bytes; all ones where there is none.
-pub(crate) struct Epoch;
-
-impl Epoch {
-    /// Puts `epoch` before `json`.
-    pub(crate) fn join(epoch: Option<u64>, json: &[u8]) -> Vec<u8> {
-        let mut content = Vec::with_capacity(8 + json.len());
-        content.extend_from_slice(&epoch.unwrap_or(u64::MAX).to_le_bytes());
-        content.extend_from_slice(json);
-        content
-    }
-
-    /// Takes them apart; none if this is too short.
-    pub(crate) fn split(content: &[u8]) -> Option<(Option<u64>, &[u8])> {
-        let (epoch, json) = content.split_first_chunk()?;
-        let epoch = u64::from_le_bytes(*epoch);
-        Some(((epoch != u64::MAX).then_some(epoch), json))
-    }
-}
 
 /// Several questions in one frame: texts without an end of line, one a line.
 pub(crate) struct Questions;
@@ -278,15 +259,6 @@ mod tests {
         );
         content.truncate(4);
         assert_eq!(Replies::new(content).count(), 1, "what is cut short is no answer");
-    }
-
-    #[test]
-    fn a_request_has_an_epoch_or_none() {
-        for epoch in [None, Some(0), Some(7)] {
-            let content = Epoch::join(epoch, b"{}");
-            assert_eq!(Epoch::split(&content), Some((epoch, b"{}".as_slice())));
-        }
-        assert!(Epoch::split(b"short").is_none());
     }
 
     #[test]

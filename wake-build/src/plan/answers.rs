@@ -4,34 +4,43 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use petgraph::graph::NodeIndex;
-use serde_json::Value;
-use wake_eval::{Answer, Answers};
+use serde_json::{Value, json};
+use wake_eval::{Answer, Answers, Topic};
+use wake_model::PkgKey;
 
 use super::Wanted;
 use crate::evaluate::Evaluator;
-use crate::instance::Instances;
+use crate::instance::{Instances, PkgInstance};
+
+/// Modules of each package that are told before anyone asks.
+const MODULES: usize = 2;
 
 /// Answers evaluations of modules.
 pub(super) struct PlanAnswers<'a, M: Modules> {
     instances: &'a Instances,
     modules: &'a M,
+    asking: &'a PkgInstance,
     epoch: u64,
 }
 
 impl Evaluator<'_> {
-    /// What functions are told while `modules` says which of them are complete.
+    /// What functions of the package `asking` are told while `modules` says which of them are complete.
     pub(super) fn answers<'a, M: Modules>(
         &self,
         instances: &'a Instances,
         modules: &'a M,
+        asking: &'a PkgInstance,
     ) -> PlanAnswers<'a, M> {
-        PlanAnswers { instances, modules, epoch: self.epoch }
+        PlanAnswers { instances, modules, asking, epoch: self.epoch }
     }
 }
 
 /// Which modules are complete, and what others see of them.
 pub(super) trait Modules: Sync {
     fn module(&self, id: &Value) -> Answer;
+
+    /// Adds what is seen of those modules of a package that are complete in their default configuration.
+    fn plain(&self, _pkg: &PkgKey, _likely: &mut Vec<(Topic, Arc<str>)>) {}
 }
 
 /// No module is complete.
@@ -45,20 +54,59 @@ impl Modules for NothingYet {
 
 /// What is complete while others are still being found.
 pub(super) struct SoFar<'a> {
-    pub(super) seen: &'a RwLock<HashMap<String, Arc<str>>>,
+    pub(super) seen: &'a RwLock<Seen>,
+}
+
+/// What others see of the modules that are complete.
+#[derive(Default)]
+pub(super) struct Seen {
+    /// By identity.
+    texts: HashMap<String, Arc<str>>,
+    /// Of some of those in their default configuration, by package, what is told before anyone asks.
+    plain: HashMap<PkgKey, Vec<(Topic, Arc<str>)>>,
+}
+
+impl Seen {
+    pub(super) fn insert(&mut self, wanted: &Wanted, text: &Arc<str>) {
+        self.texts.insert(wanted.identity(), text.clone());
+        if wanted.config.is_some() {
+            return;
+        }
+        let plain = self.plain.entry(wanted.pkg.clone()).or_default();
+        if plain.len() < MODULES {
+            let id = json!({"type": "module", "pkg": wanted.pkg, "module": wanted.module});
+            let id = wake_model::json::canonical(&id);
+            plain.push((Topic::Module(id.into()), text.clone()));
+        }
+    }
 }
 
 impl Modules for SoFar<'_> {
     fn module(&self, id: &Value) -> Answer {
         let Some(wanted) = Wanted::of_id(id) else { return Answer::Unknown };
         let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
-        seen.get(&wanted.identity()).cloned().map_or(Answer::Pending, Answer::Ready)
+        seen.texts.get(&wanted.identity()).cloned().map_or(Answer::Pending, Answer::Ready)
+    }
+
+    fn plain(&self, pkg: &PkgKey, likely: &mut Vec<(Topic, Arc<str>)>) {
+        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        likely.extend(seen.plain.get(pkg).into_iter().flatten().cloned());
     }
 }
 
 impl<M: Modules> Answers for PlanAnswers<'_, M> {
     fn epoch(&self) -> Option<u64> {
         Some(self.epoch)
+    }
+
+    fn likely(&self) -> Vec<(Topic, Arc<str>)> {
+        let named = self.asking.pkgs.iter().filter_map(|key| self.instances.get(key));
+        let mut likely = Vec::new();
+        for pkg in named {
+            likely.push((pkg.topic.clone(), pkg.outside.clone()));
+            self.modules.plain(&pkg.key, &mut likely);
+        }
+        likely
     }
 
     fn pkg(&self, key: &str) -> Option<Arc<str>> {

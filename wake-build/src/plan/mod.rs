@@ -103,9 +103,9 @@ impl Plan {
             .map(|node| OnceLock::from(self.graph[node].seen.clone()))
             .collect();
         let ready = Ready { index: &self.answers, texts: &texts };
-        let answers = evaluator.answers(instances, &ready);
-        let dir = &instances.get(&step.pkg)?.dir;
-        evaluator.locate(dir, &step.op, value, &answers)
+        let pkg = instances.get(&step.pkg)?;
+        let answers = evaluator.answers(instances, &ready, pkg);
+        evaluator.locate(&pkg.dir, &step.op, value, &answers)
     }
 }
 

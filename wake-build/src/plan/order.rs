@@ -45,8 +45,8 @@ fn cycle_error(
         let module = &graph[node];
         let pkg = instances.get(&module.wanted.pkg);
         let dir = pkg.map(|pkg| pkg.dir.clone()).unwrap_or_default();
-        let answers = evaluator.answers(instances, &NothingYet);
         let place = pkg.and_then(|pkg| {
+            let answers = evaluator.answers(instances, &NothingYet, pkg);
             evaluator.locate(&pkg.dir, &module.op, &module.decl.needed(&key)?, &answers)
         });
         Link { label: module_label(&dir, &module.wanted.module), key, place }

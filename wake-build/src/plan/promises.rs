@@ -63,7 +63,7 @@ fn finish(
     evaluator: &Evaluator,
 ) -> Result<(Finished, Remembered), Box<Diagnostic>> {
     let (pkg, _) = find_module(instances, &module.wanted)?;
-    let answers = evaluator.answers(instances, ready);
+    let answers = evaluator.answers(instances, ready, pkg);
     let result = evaluator.evaluate(&pkg.dir, module.op.clone(), &answers)?;
     let unfinished = || {
         let label = module_label(&pkg.dir, &module.wanted.module);

@@ -1,6 +1,6 @@
 //! The search for modules: from those of the targets to all that they need.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use rayon::Scope;
@@ -8,7 +8,7 @@ use wake_eval::{Op, Read};
 use wake_model::{RelPath, json};
 
 use super::Wanted;
-use super::answers::{NothingYet, SoFar};
+use super::answers::{NothingYet, Seen, SoFar};
 use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::{Evaluator, Remembered};
 use crate::instance::{Instances, PkgInstance};
@@ -62,8 +62,8 @@ struct Planner<'a> {
     instances: &'a Instances,
     evaluator: &'a Evaluator<'a>,
     state: Mutex<State>,
-    /// What others see of the modules that are complete, by identity.
-    seen: RwLock<HashMap<String, Arc<str>>>,
+    /// What others see of the modules that are complete.
+    seen: RwLock<Seen>,
 }
 
 #[derive(Default)]
@@ -113,7 +113,7 @@ impl Planner<'_> {
                     .collect();
                 if let Some(finished) = &found.finished {
                     let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
-                    seen.insert(identity.clone(), finished.seen.clone());
+                    seen.insert(&found.wanted, &finished.seen);
                 }
                 self.state().found.insert(identity.clone(), found);
                 for (key, wanted) in needs {
@@ -134,7 +134,7 @@ impl Planner<'_> {
         let Some(found) = self.state().found.remove(identity) else { return };
         let (label, place) = match self.instances.get(&found.wanted.pkg) {
             Some(pkg) => {
-                let answers = self.evaluator.answers(self.instances, &NothingYet);
+                let answers = self.evaluator.answers(self.instances, &NothingYet, pkg);
                 let id = found.decl.needed(key);
                 let place =
                     id.and_then(|id| self.evaluator.locate(&pkg.dir, &found.op, &id, &answers));
@@ -158,7 +158,7 @@ impl Planner<'_> {
             config: wanted.config.as_ref().map(json::text),
         };
         let so_far = SoFar { seen: &self.seen };
-        let answers = self.evaluator.answers(self.instances, &so_far);
+        let answers = self.evaluator.answers(self.instances, &so_far, pkg);
         let result = self.evaluator.evaluate(&pkg.dir, op.clone(), &answers)?;
         let (decl, instance) = ModuleDecl::parse(&result.value, &wanted.pkg, &wanted.module)
             .map_err(|e| {

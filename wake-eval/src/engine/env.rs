@@ -47,7 +47,7 @@ pub(crate) struct Inner {
     /// The package that the code belongs to, once it has an instance.
     pub(crate) own: RefCell<Option<Rc<Instance>>>,
     /// The dependencies of the module at hand, by key.
-    pub(crate) modules: RefCell<BTreeMap<String, ModuleId>>,
+    pub(crate) modules: RefCell<BTreeMap<String, Rc<ModuleId>>>,
     /// The inputs of the module at hand, once they are known.
     pub(crate) module_inputs: RefCell<Option<Value>>,
     /// The paths that the module's `files` create, once they are known.
@@ -63,18 +63,20 @@ pub(crate) struct Inner {
     /// Directories that are no other package, nor below one.
     pub(crate) inside: RefCell<FxHashSet<RelPath>>,
     pub(crate) execs: RefCell<FxHashMap<ObjValue, Rc<ExecDecl>>>,
+    /// What `pkg.modules` gave.
+    pub(crate) ids: RefCell<FxHashMap<ObjValue, Rc<ModuleId>>>,
 }
 
 /// The id of a module, as a value and as canonical JSON.
 #[derive(Debug, Clone)]
 pub(crate) struct ModuleId {
     pub(crate) value: Value,
-    pub(crate) text: Rc<str>,
+    pub(crate) text: String,
 }
 
 impl ModuleId {
     pub(crate) fn new(value: Value) -> Self {
-        let text = wake_model::json::canonical(&value).into();
+        let text = wake_model::json::canonical(&value);
         ModuleId { value, text }
     }
 }
@@ -139,6 +141,7 @@ impl Env {
             requests: RefCell::default(),
             inside: RefCell::default(),
             execs: RefCell::default(),
+            ids: RefCell::default(),
         }))
     }
 
@@ -151,6 +154,7 @@ impl Env {
         self.module_decls.take();
         self.requests.take();
         self.execs.take();
+        self.ids.take();
         self.own.take();
     }
 }
@@ -242,7 +246,7 @@ impl Inner {
             KnownModule::Ready(known) => Some(known.digest),
             KnownModule::Pending | KnownModule::Unknown => None,
         };
-        self.record(Read::Module { id: id.text.to_string(), digest });
+        self.record(Read::Module { id: id.text.clone(), digest });
         match known {
             KnownModule::Ready(known) => Ok(known.value),
             KnownModule::Pending => Err(Note::new("a dependency is not built yet")

@@ -10,9 +10,9 @@ use jrsonnet_evaluator::{
     ObjValueBuilder, ObjectCore, Result, SupThis, Val, Visibility,
 };
 use jrsonnet_gcmodule::Trace;
-use serde_json::Value;
 
 use super::convert::from_json;
+use super::env::ModuleId;
 
 /// The fields of an object. What holds them may refer to nothing that refers back to the object.
 pub(crate) trait Fields: 'static {
@@ -103,22 +103,17 @@ impl<F: Fields> ObjectCore for Core<F> {
     }
 }
 
-/// A JSON object as a value.
-pub(crate) fn json(json: Rc<Value>) -> ObjValue {
-    object(json)
-}
-
-impl Fields for Rc<Value> {
+impl Fields for Rc<ModuleId> {
     fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
-        let mut names = self.as_object().into_iter().flatten();
+        let mut names = self.value.as_object().into_iter().flatten();
         names.try_for_each(|(name, _)| each(name, Shown::Yes))
     }
 
     fn shown(&self, name: &str) -> Option<Shown> {
-        self.get(name).map(|_| Shown::Yes)
+        self.value.get(name).map(|_| Shown::Yes)
     }
 
     fn value(&self, name: &str) -> Result<Option<Val>> {
-        Ok(self.get(name).map(from_json))
+        Ok(self.value.get(name).map(from_json))
     }
 }

@@ -13,10 +13,8 @@ use super::Ask;
 use super::env::ModuleId;
 use super::note::Note;
 use super::view::Instance;
-use crate::Answer;
-
-/// Bytes of text that are kept; beyond it everything is forgotten and asked for again.
-const KEPT: usize = 4 << 20;
+use crate::wire::request::KEPT;
+use crate::{Answer, Topic};
 
 /// What is known about others, parsed once.
 ///
@@ -28,6 +26,8 @@ pub(crate) struct Told {
     bytes: Cell<usize>,
     pkgs: RefCell<FxHashMap<String, Known<Instance>>>,
     modules: RefCell<FxHashMap<String, Known<Value>>>,
+    /// What nobody has asked for yet.
+    unread: RefCell<FxHashMap<Topic, String>>,
 }
 
 /// Something told, with the digest of its text.
@@ -36,6 +36,12 @@ pub(crate) struct Known<T> {
     pub(crate) value: Rc<T>,
     /// Of the text.
     pub(crate) digest: BlobDigest,
+}
+
+impl<T> Known<T> {
+    fn of(value: T, text: &str) -> Self {
+        Known { value: Rc::new(value), digest: BlobDigest::of(text.as_bytes()) }
+    }
 }
 
 impl<T> Clone for Known<T> {
@@ -57,9 +63,24 @@ impl Told {
         if epoch.is_none() || epoch != self.epoch.get() || self.bytes.get() > KEPT {
             self.pkgs.take();
             self.modules.take();
+            self.unread.take();
             self.bytes.set(0);
         }
         self.epoch.set(epoch);
+    }
+
+    /// Keeps what is told before anyone asks.
+    pub(crate) fn listen(&self, told: Vec<(Topic, &str)>) {
+        let mut unread = self.unread.borrow_mut();
+        for (topic, text) in told {
+            self.bytes.set(self.bytes.get() + text.len());
+            unread.insert(topic, text.to_owned());
+        }
+    }
+
+    /// What was told about `topic` and not read yet.
+    fn unread(&self, topic: Topic) -> Option<String> {
+        self.unread.borrow_mut().remove(&topic)
     }
 
     /// The package `key`; none if there is no such package. What is asked for along with it, `others`,
@@ -73,19 +94,34 @@ impl Told {
         if let Some(known) = self.pkgs.borrow().get(key) {
             return Ok(Some(known.clone()));
         }
-        let mut wanted = vec![key];
-        wanted.extend(
-            others.filter(|other| *other != key && !self.pkgs.borrow().contains_key(*other)),
-        );
-        for (key, text) in wanted.iter().zip(ask.pkgs(&wanted)) {
-            let Some(text) = text else { continue };
-            let instance: Instance = serde_json::from_str(&text).map_err(|error| {
-                Note::new(format!("the instance of `{key}` is malformed: {error}"))
-            })?;
-            let known = self.keep(instance.sorted(), &text);
-            self.pkgs.borrow_mut().insert((*key).to_owned(), known);
+        if let Some(text) = self.unread(Topic::Pkg(key.into())) {
+            return self.keep_pkg(key, &text).map(Some);
         }
-        Ok(self.pkgs.borrow().get(key).cloned())
+        let mut wanted = vec![key];
+        wanted.extend(others.filter(|other| *other != key && !self.has_pkg(other)));
+        let mut found = None;
+        for (at, (key, text)) in wanted.iter().zip(ask.pkgs(&wanted)).enumerate() {
+            let Some(text) = text else { continue };
+            self.bytes.set(self.bytes.get() + text.len());
+            let known = self.keep_pkg(key, &text)?;
+            if at == 0 {
+                found = Some(known);
+            }
+        }
+        Ok(found)
+    }
+
+    fn has_pkg(&self, key: &str) -> bool {
+        self.pkgs.borrow().contains_key(key)
+            || self.unread.borrow().contains_key(&Topic::Pkg(key.into()))
+    }
+
+    fn keep_pkg(&self, key: &str, text: &str) -> Result<Known<Instance>> {
+        let instance: Instance = serde_json::from_str(text)
+            .map_err(|error| Note::new(format!("the instance of `{key}` is malformed: {error}")))?;
+        let known = Known::of(instance.sorted(), text);
+        self.pkgs.borrow_mut().insert(key.to_owned(), known.clone());
+        Ok(known)
     }
 
     /// The module whose id is `id`, asked for along with `others`.
@@ -93,28 +129,23 @@ impl Told {
         &self,
         ask: &dyn Ask,
         id: &str,
-        others: &BTreeMap<String, ModuleId>,
+        others: &BTreeMap<String, Rc<ModuleId>>,
     ) -> Result<KnownModule> {
         if let Some(known) = self.modules.borrow().get(id) {
             return Ok(KnownModule::Ready(known.clone()));
         }
+        if let Some(text) = self.unread(Topic::Module(id.into())) {
+            return self.keep_module(id, &text).map(KnownModule::Ready);
+        }
         let mut wanted = vec![id];
-        wanted.extend(
-            others
-                .values()
-                .map(|other| &*other.text)
-                .filter(|other| *other != id && !self.modules.borrow().contains_key(*other)),
-        );
+        let others = others.values().map(|other| other.text.as_str());
+        wanted.extend(others.filter(|other| *other != id && !self.has_module(other)));
         let mut found = KnownModule::Unknown;
         for (at, (id, answer)) in wanted.iter().zip(ask.modules(&wanted)).enumerate() {
             let known = match answer {
                 Answer::Ready(text) => {
-                    let value: Value = serde_json::from_str(&text).map_err(|error| {
-                        Note::new(format!("the instance of a module is malformed: {error}"))
-                    })?;
-                    let known = self.keep(value, &text);
-                    self.modules.borrow_mut().insert((*id).to_owned(), known.clone());
-                    KnownModule::Ready(known)
+                    self.bytes.set(self.bytes.get() + text.len());
+                    KnownModule::Ready(self.keep_module(id, &text)?)
                 }
                 Answer::Pending => KnownModule::Pending,
                 Answer::Unknown => KnownModule::Unknown,
@@ -126,8 +157,17 @@ impl Told {
         Ok(found)
     }
 
-    fn keep<T>(&self, value: T, text: &str) -> Known<T> {
-        self.bytes.set(self.bytes.get() + text.len());
-        Known { value: Rc::new(value), digest: BlobDigest::of(text.as_bytes()) }
+    fn has_module(&self, id: &str) -> bool {
+        self.modules.borrow().contains_key(id)
+            || self.unread.borrow().contains_key(&Topic::Module(id.into()))
+    }
+
+    fn keep_module(&self, id: &str, text: &str) -> Result<Known<Value>> {
+        let value: Value = serde_json::from_str(text).map_err(|error| {
+            Note::new(format!("the instance of a module is malformed: {error}"))
+        })?;
+        let known = Known::of(value, text);
+        self.modules.borrow_mut().insert(id.to_owned(), known.clone());
+        Ok(known)
     }
 }

@@ -3,13 +3,15 @@
 use std::io::{self, Read};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::known::Known;
 use crate::serve::size;
-use crate::wire::{Epoch, Questions, Received, Receiver, Replies, Tag, outcome, send};
-use crate::{Answer, Answers, EvalError, Evaluated, Kind, Limit, Limits, Request};
+use crate::wire::{Questions, Received, Receiver, Replies, Tag, outcome, request, send};
+use crate::{Answer, Answers, EvalError, Evaluated, Kind, Limit, Limits, Request, Topic};
 
 /// A process that waits for a request, or computes one.
 #[derive(Debug)]
@@ -18,6 +20,7 @@ pub(super) struct Worker {
     stdin: ChildStdin,
     stdout: ChildStdout,
     stderr: ChildStderr,
+    known: Known,
     served: u32,
     leaving: bool,
 }
@@ -39,7 +42,8 @@ impl Worker {
         };
         let content = serde_json::to_vec(limits)?;
         send(&stdin, Tag::Limits, &content)?;
-        Ok(Worker { child, stdin, stdout, stderr, served: 0, leaving: false })
+        let known = Known::default();
+        Ok(Worker { child, stdin, stdout, stderr, known, served: 0, leaving: false })
     }
 
     /// The number of its process.
@@ -90,18 +94,21 @@ impl Worker {
     ) -> Result<Result<Evaluated, EvalError>, Broken> {
         let content = serde_json::to_vec(request).map_err(|error| Broken::Pipe(error.into()))?;
         let started = Instant::now();
-        self.say(Tag::Request, &Epoch::join(answers.epoch(), &content))?;
+        let told = self.known.begin(answers);
+        let content = request::encode(answers.epoch(), &told, &content).map_err(Broken::Pipe)?;
+        self.say(Tag::Request, &content)?;
         let mut receiver = Receiver::default();
         loop {
             self.wait(limits.deadline.saturating_sub(started.elapsed()))?;
             match receiver.step(&self.stdout).map_err(Broken::Pipe)? {
                 Received::Part => {}
                 Received::End => return Err(Broken::Died),
-                Received::Frame(Tag::AskPkgs, keys) => self.reply(&keys, |key| {
+                Received::Frame(Tag::AskPkgs, keys) => self.reply(&keys, Topic::Pkg, |key| {
                     Ok(answers.pkg(key).map_or(Answer::Unknown, Answer::Ready))
                 })?,
                 Received::Frame(Tag::AskModules, ids) => {
-                    self.reply(&ids, |id| Ok(answers.module(&serde_json::from_str(id)?)))?;
+                    let answer = |id: &str| Ok(answers.module(&serde_json::from_str(id)?));
+                    self.reply(&ids, Topic::Module, answer)?;
                 }
                 Received::Frame(tag @ (Tag::Done | Tag::Last), content) => {
                     self.leaving = tag == Tag::Last;
@@ -115,14 +122,18 @@ impl Worker {
     }
 
     fn reply(
-        &self,
+        &mut self,
         questions: &[u8],
+        topic: impl Fn(Arc<str>) -> Topic,
         answer: impl Fn(&str) -> io::Result<Answer>,
     ) -> Result<(), Broken> {
         let mut content = Vec::new();
         for question in Questions::split(questions).map_err(Broken::Pipe)? {
             let answer = answer(question).map_err(Broken::Pipe)?;
             Replies::put(&answer, &mut content).map_err(Broken::Pipe)?;
+            if let Answer::Ready(text) = &answer {
+                self.known.note(topic(question.into()), text);
+            }
         }
         self.say(Tag::Replies, &content)
     }

@@ -21,7 +21,7 @@ pub(crate) struct ModuleDecl {
     pub(crate) name: String,
     pub(crate) pkg: Value,
     pub(crate) pkg_files: Value,
-    pub(crate) modules: BTreeMap<String, ModuleId>,
+    pub(crate) modules: BTreeMap<String, Rc<ModuleId>>,
     pub(crate) files: Option<FuncVal>,
     pub(crate) inputs: Option<FuncVal>,
     pub(crate) outputs: Option<FuncVal>,
@@ -78,7 +78,10 @@ fn module_id(call: &Call<'_>) -> Result<Val> {
             fields.insert("config".to_owned(), config);
         }
     }
-    Ok(Val::Obj(lazy::json(Rc::new(id))))
+    let id = Rc::new(ModuleId::new(id));
+    let object = lazy::object(id.clone());
+    call.env.ids.borrow_mut().insert(object.clone(), id);
+    Ok(Val::Obj(object))
 }
 
 fn module(call: &Call<'_>) -> Result<Val> {
@@ -134,7 +137,7 @@ fn other_pkg(call: &Call<'_>) -> Result<Value> {
     Ok(json)
 }
 
-fn dependencies(call: &Call<'_>) -> Result<BTreeMap<String, ModuleId>> {
+fn dependencies(call: &Call<'_>) -> Result<BTreeMap<String, Rc<ModuleId>>> {
     let mut modules = BTreeMap::new();
     let Some(object) = call.object("modules")? else { return Ok(modules) };
     for key in object.fields() {
@@ -144,10 +147,18 @@ fn dependencies(call: &Call<'_>) -> Result<BTreeMap<String, ModuleId>> {
                 .key(key.as_str())
                 .hint("call a module function: pkg.modules.core({}), pkg.pkgs.zlib.modules.lib({})")
         };
+        let known = match &value {
+            Val::Obj(object) => call.env.ids.borrow().get(object).cloned(),
+            _ => None,
+        };
+        if let Some(id) = known {
+            modules.insert(key.to_string(), id);
+            continue;
+        }
         match &value {
             Val::Obj(id) if is_tagged(id, "module")? => {
                 let id = call.json_of("modules", Promises::Refuse, &value)?;
-                modules.insert(key.to_string(), ModuleId::new(id));
+                modules.insert(key.to_string(), Rc::new(ModuleId::new(id)));
             }
             Val::Func(_) => refuse!(fault("a function").label("call it with the module's config")),
             other => refuse!(fault(kind(other))),
