@@ -71,9 +71,10 @@ fn kept(store: &Store, number: u64) -> ActionDigest {
 }
 
 fn put(store: &Store, action: &Action, record: &RunRecord, adopted: &Adopted) -> ActionDigest {
-    let digest = action.digest();
+    let (encoded, digest) = action.encode_with_digest();
     let (tree, stamps) = (adopted.tree, &adopted.stamps);
-    let entry = ActionEntry { digest, action, record, tree, stamps, logs: Logs::default() };
+    let entry =
+        ActionEntry { digest, action: &encoded, record, tree, stamps, logs: Logs::default() };
     store.put_action(entry).unwrap();
     digest
 }

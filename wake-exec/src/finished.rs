@@ -21,7 +21,7 @@ pub struct Finished {
     /// What was taken, or everything that was wrong with what it left; empty where nothing was to be taken.
     ///
     /// The files lie below [`crate::Outputs::into`] under the same paths: files 0444 or 0555, directories
-    /// 0755, times at 1970. Nothing lies there if something was wrong.
+    /// 0755, times at 1980-01-02. Nothing lies there if something was wrong.
     pub outputs: Result<Manifest, Vec<OutputFault>>,
 }
 

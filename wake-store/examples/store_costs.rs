@@ -37,10 +37,11 @@ fn main() {
         let (scratch, manifest) = &ready[number as usize];
         let adopted = store.adopt_tree(scratch.path(), manifest).unwrap();
         let action = &actions[number as usize];
+        let encoded = action.encode();
         let record = record(manifest.clone());
         let entry = ActionEntry {
             digest: digests[number as usize],
-            action,
+            action: &encoded,
             record: &record,
             tree: adopted.tree,
             stamps: &adopted.stamps,

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use wake_model::{Action, ActionDigest, LogRef, RunRecord, TreeDigest};
+use wake_model::{ActionDigest, LogRef, RunRecord, TreeDigest};
 
 use crate::corruption::{Corruption, Damage, Lookup};
 use crate::error::{At, StoreError, optional};
@@ -25,8 +25,8 @@ pub(crate) const USE_NOTED_EVERY: Duration = Duration::from_secs(24 * 3600);
 pub struct ActionEntry<'a> {
     /// The action's name.
     pub digest: ActionDigest,
-    /// The action, kept for those who ask why another one differs.
-    pub action: &'a Action,
+    /// The action's canonical bytes, kept for those who ask why another one differs.
+    pub action: &'a [u8],
     /// What came of it; its logs' digests and sizes must be those of `logs`.
     pub record: &'a RunRecord,
     /// The outputs, as [`Store::adopt_tree`] left them.
@@ -102,7 +102,7 @@ impl Store {
         let file = ActionFile {
             tree,
             record: record.clone(),
-            action: action.encode(),
+            action: action.to_vec(),
             stamps: stamps.clone(),
             stdout: keep(&record.stdout, logs.stdout)?,
             stderr: keep(&record.stderr, logs.stderr)?,

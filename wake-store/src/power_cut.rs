@@ -54,7 +54,7 @@ fn store_with(bytes: &[u8]) -> (tempfile::TempDir, Store, ActionDigest) {
     let digest = action.digest();
     let entry = ActionEntry {
         digest,
-        action: &action,
+        action: &action.encode(),
         record: &record,
         tree: adopted.tree,
         stamps: &adopted.stamps,

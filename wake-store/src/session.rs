@@ -94,6 +94,8 @@ pub(crate) fn unique() -> String {
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
+    /// Whether there is nothing to remove.
+    gone: bool,
     /// Outlives every scratch directory in it.
     _session: Arc<Session>,
 }
@@ -102,23 +104,30 @@ impl Scratch {
     pub(crate) fn new(session: Arc<Session>) -> Result<Self, StoreError> {
         let path = session.fresh_path();
         fs::create_dir(&path).at(&path)?;
-        Ok(Scratch { path, _session: session })
+        Ok(Scratch { path, gone: false, _session: session })
     }
 
     /// A path of one's own at which nothing lies: whoever gets it makes there what is to be.
     pub(crate) fn unmade(session: Arc<Session>) -> Self {
-        Scratch { path: session.fresh_path(), _session: session }
+        Scratch { path: session.fresh_path(), gone: false, _session: session }
     }
 
     /// Where it lies, absolute.
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// Lets go of a directory that [`Store::adopt_tree`](crate::Store::adopt_tree) has taken.
+    pub fn taken(mut self) {
+        self.gone = true;
+    }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Litter at worst: the session's own end or the next process sweeps it.
-        let _ = remove_tree(&self.path);
+        if !self.gone {
+            // Litter at worst: the session's own end or the next process sweeps it.
+            let _ = remove_tree(&self.path);
+        }
     }
 }

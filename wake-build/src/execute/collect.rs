@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use wake_model::path::resolve_link;
-use wake_model::{ActionDigest, InputNode, Manifest, Node, Outcome, RelPath, RunRecord, Usage};
+use wake_model::{InputNode, Manifest, Node, Outcome, RelPath, RunRecord, Usage};
 use wake_store::ware::new_guid;
 use wake_store::{ActionEntry, BuildTreeError, Logs};
 
 use super::failure::build_failure;
-use super::{NotRun, Ran, Runner, now_ms};
+use super::{Key, NotRun, Ran, Runner, now_ms};
 use crate::diagnostic::{Class, Diagnostic};
 use crate::pin::{Layout, Origin, Pinned, Placed, PlacedSource};
 use crate::profile::SpanKind;
@@ -18,7 +18,7 @@ impl Runner<'_> {
     pub(super) fn collect(
         &self,
         pinned: &Pinned,
-        digest: &ActionDigest,
+        key: &Key<'_>,
         label: &str,
     ) -> Result<Ran, NotRun> {
         let _span = self.profile.begin(SpanKind::Step, || "gather".to_owned());
@@ -59,8 +59,8 @@ impl Runner<'_> {
             record.outputs = manifest;
             record.usage.wall_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
             self.store.put_action(ActionEntry {
-                digest: *digest,
-                action: &pinned.action,
+                digest: key.digest,
+                action: key.action,
                 record: &record,
                 tree: adopted.tree,
                 stamps: &adopted.stamps,

@@ -15,9 +15,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use wake_exec::{CancelToken, Executor, Finished, Timings};
 use wake_model::action::Command;
-use wake_model::{
-    Action, ActionDigest, BlobDigest, LogRef, Manifest, RootFs, RunRecord, TreeDigest,
-};
+use wake_model::{ActionDigest, BlobDigest, LogRef, Manifest, RootFs, RunRecord, TreeDigest};
 use wake_store::ware::new_guid;
 use wake_store::{
     ActionEntry, AdoptError, Corruption, Logs, Lookup, Store, StoreError, StoredAction,
@@ -47,6 +45,14 @@ pub(crate) struct Runner<'a> {
     pub slots: Slots,
     /// Where the time goes.
     pub profile: &'a Profile,
+}
+
+/// What an action is remembered by.
+pub(crate) struct Key<'a> {
+    /// Its digest.
+    pub digest: ActionDigest,
+    /// Its canonical bytes.
+    pub action: &'a [u8],
 }
 
 /// An action that was run.
@@ -80,15 +86,15 @@ impl Runner<'_> {
     pub(crate) fn run(
         &self,
         pinned: &Pinned,
-        digest: &ActionDigest,
+        key: &Key<'_>,
         label: &str,
         started: &dyn Fn(),
     ) -> Result<Ran, NotRun> {
         match &pinned.action.command {
-            Command::Run(_) => self.run_command(pinned, digest, label, started),
+            Command::Run(_) => self.run_command(pinned, key, label, started),
             Command::Collect { .. } => {
                 started();
-                self.collect(pinned, digest, label)
+                self.collect(pinned, key, label)
             }
         }
     }
@@ -96,13 +102,13 @@ impl Runner<'_> {
     fn run_command(
         &self,
         pinned: &Pinned,
-        digest: &ActionDigest,
+        key: &Key<'_>,
         label: &str,
         started: &dyn Fn(),
     ) -> Result<Ran, NotRun> {
         // No directory is made for them: the file system finds new inodes the slower the more were just freed.
-        let outputs = self.store.place()?;
-        let into = outputs.path();
+        let place = self.store.place()?;
+        let into = place.path();
         let disk = pinned.limits.on_disk.then(|| self.store.scratch()).transpose()?;
         let job = Supply { store: self.store, files: self.files }.job(pinned, into, disk.as_ref());
         let asked = Instant::now();
@@ -135,8 +141,9 @@ impl Runner<'_> {
         match outputs {
             Ok(manifest) if record.outcome.is_success() => {
                 record.outputs = manifest;
-                let (kept, replaced) =
-                    self.keep(&pinned.action, digest, &record, into, &stdout, &stderr)?;
+                let logs = Logs { stdout: &stdout, stderr: &stderr };
+                let (kept, replaced) = self.keep(key, &record, into, logs)?;
+                place.taken();
                 (tree, corruption) = (Some(kept), replaced);
             }
             Ok(_) => {}
@@ -175,12 +182,10 @@ impl Runner<'_> {
 
     fn keep(
         &self,
-        action: &Action,
-        digest: &ActionDigest,
+        key: &Key<'_>,
         record: &RunRecord,
         dir: &Path,
-        stdout: &[u8],
-        stderr: &[u8],
+        logs: Logs<'_>,
     ) -> Result<(TreeDigest, Option<Corruption>), NotRun> {
         if record.outputs.iter().next().is_none() {
             // Where nothing was declared, nothing was taken, and nothing was made.
@@ -194,12 +199,12 @@ impl Runner<'_> {
             }
         })?;
         self.store.put_action(ActionEntry {
-            digest: *digest,
-            action,
+            digest: key.digest,
+            action: key.action,
             record,
             tree: adopted.tree,
             stamps: &adopted.stamps,
-            logs: Logs { stdout, stderr },
+            logs,
         })?;
         Ok((adopted.tree, adopted.replaced))
     }

@@ -10,7 +10,7 @@ use wake_store::Lookup;
 use super::{Kept, Message, Schedule, micros};
 use crate::diagnostic::{Class, Diagnostic, Level};
 use crate::event::Status;
-use crate::execute::{NotRun, Ran};
+use crate::execute::{Key, NotRun, Ran};
 use crate::pin::{Done, Pinned};
 use crate::profile::{Open, SpanKind};
 use crate::reason::{Reason, reason};
@@ -46,7 +46,7 @@ impl Schedule<'_> {
         let span = self.span(SpanKind::Step, "pin");
         let pinned = self.steps.pin(step).map_err(NotRun::Failed)?;
         drop(span);
-        let key = pinned.action.digest();
+        let (action, key) = pinned.action.encode_with_digest();
         let command = shell_line(&pinned);
         let past = self.history.get(label);
         let span = self.span(SpanKind::Step, "look up");
@@ -79,7 +79,8 @@ impl Schedule<'_> {
             // The receiver outlives the scope in which this runs.
             let _ = sender.send(Message::Started { step, key });
         };
-        let ran = self.runner.run(&pinned, &key, label, &started)?;
+        let ran =
+            self.runner.run(&pinned, &Key { digest: key, action: &action }, label, &started)?;
         if let Some(corruption) = &ran.corruption {
             let _ = sender.send(Message::Warning(Box::new(corruption_warning(label, corruption))));
         }

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use wake_model::{BlobDigest, Manifest, Node, OutputDecl, OutputKind, RelPath};
 
 use super::kernel;
-use super::place::{STRAIGHT, fixed_times};
+use super::place::{STRAIGHT, fixed_times, input_time};
 use crate::finished::{Fault, OutputFault};
 use crate::job::{Fidelity, Outputs, TakeOutputs};
 use crate::wire::Failure;
@@ -37,8 +37,14 @@ pub(crate) fn collect(
     rustix::fs::mkdirat(CWD, into, Mode::from_raw_mode(0o755)).map_err(made)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let target = rustix::fs::openat(CWD, into, flags, Mode::empty()).map_err(made)?;
-    let mut taking =
-        Taking { collection, target, buffer, nodes: Vec::new(), faults: Vec::new(), taken: 0 };
+    let mut taking = Taking {
+        collection,
+        target: target.as_fd(),
+        buffer,
+        nodes: Vec::new(),
+        faults: Vec::new(),
+        taken: 0,
+    };
     let mut declared: Vec<&OutputDecl> = collection.outputs.declared.iter().collect();
     declared.sort();
     let mut done: Option<&RelPath> = None;
@@ -55,14 +61,29 @@ pub(crate) fn collect(
 
 struct Taking<'a> {
     collection: &'a Collection<'a>,
-    target: OwnedFd,
+    target: BorrowedFd<'a>,
     buffer: &'a mut [u8],
     nodes: Vec<(RelPath, Node)>,
     faults: Vec<OutputFault>,
     taken: u64,
 }
 
-impl Taking<'_> {
+/// A directory: somebody else's, or opened for this.
+pub(crate) enum Held<'a> {
+    Lent(BorrowedFd<'a>),
+    Opened(OwnedFd),
+}
+
+impl AsFd for Held<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Held::Lent(fd) => *fd,
+            Held::Opened(fd) => fd.as_fd(),
+        }
+    }
+}
+
+impl<'a> Taking<'a> {
     fn finish(self, into: &Path) -> Result<Result<Manifest, Vec<OutputFault>>, Failure> {
         if self.faults.is_empty() {
             match Manifest::new(self.nodes) {
@@ -99,12 +120,15 @@ impl Taking<'_> {
     }
 
     /// The directory that holds a declared path; none where there is none, which is noted.
-    fn holder(&mut self, decl: &OutputDecl) -> Result<Option<OwnedFd>, Failure> {
+    fn holder(&mut self, decl: &OutputDecl) -> Result<Option<Held<'a>>, Failure> {
+        let base = self.collection.base;
         let parent = decl.path.parent().unwrap_or_default();
-        let parent = if parent.is_root() { "." } else { parent.as_str() };
+        if parent.is_root() {
+            return Ok(Some(Held::Lent(base)));
+        }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        match rustix::fs::openat2(self.collection.base, parent, flags, Mode::empty(), STRAIGHT) {
-            Ok(holder) => Ok(Some(holder)),
+        match rustix::fs::openat2(base, parent.as_str(), flags, Mode::empty(), STRAIGHT) {
+            Ok(holder) => Ok(Some(Held::Opened(holder))),
             Err(Errno::NOENT | Errno::NOTDIR) => {
                 self.missing(decl);
                 Ok(None)
@@ -147,12 +171,12 @@ impl Taking<'_> {
     }
 
     /// The directory into which `path` is copied, made where it does not exist.
-    fn target_of(&self, path: &RelPath) -> Result<OwnedFd, Failure> {
+    fn target_of(&self, path: &RelPath) -> Result<Held<'a>, Failure> {
         let failed = |errno: Errno| Failure::step("create", path.as_str(), errno);
-        let mut at = rustix::io::fcntl_dupfd_cloexec(&self.target, 3).map_err(failed)?;
+        let mut at = Held::Lent(self.target);
         let parent = path.parent().unwrap_or_default();
         for component in parent.components() {
-            at = make_directory(at.as_fd(), component).map_err(failed)?;
+            at = Held::Opened(make_directory(at.as_fd(), component).map_err(failed)?);
         }
         Ok(at)
     }
@@ -204,7 +228,7 @@ impl Taking<'_> {
         if self.exact() {
             rustix::fs::fchmod(&to, Mode::from_raw_mode(stat.st_mode & 0o7777)).map_err(failed)?;
         }
-        let time = if self.exact() { stat.st_mtime } else { 0 };
+        let time = if self.exact() { stat.st_mtime } else { input_time() };
         rustix::fs::futimens(&to, &fixed_times(time)).map_err(failed)?;
         self.nodes.push((at.path.clone(), Node::File { blob, size, executable }));
         Ok(())
@@ -244,7 +268,7 @@ impl Taking<'_> {
             rustix::fs::fchmod(&target, Mode::from_raw_mode(stat.st_mode & 0o7777))
                 .map_err(failed)?;
         }
-        let time = if self.exact() { stat.st_mtime } else { 0 };
+        let time = if self.exact() { stat.st_mtime } else { input_time() };
         rustix::fs::futimens(&target, &fixed_times(time)).map_err(failed)
     }
 

@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
 use wake_model::{Manifest, Outcome, RelPath};
 
-use super::collect::{Collection, collect};
+use super::collect::{Collection, Held, collect};
 use super::confine::Confined;
 use super::kernel;
 use super::owners::Owners;
@@ -355,7 +355,7 @@ impl Tools<'_> {
         collect(&collection, self.buffer)
     }
 
-    fn base(&self, job: &Job, base: &Base<'_>) -> Result<OwnedFd, Failure> {
+    fn base<'b>(&self, job: &Job, base: &Base<'b>) -> Result<Held<'b>, Failure> {
         let wanted = &job.outputs.base;
         let (from, path) = match (base, &job.work) {
             (Base::Work(fd), Some(work)) => {
@@ -366,9 +366,12 @@ impl Tools<'_> {
             }
             (Base::Work(fd) | Base::Root(fd), _) => (*fd, wanted.clone()),
         };
-        let path = if path.is_root() { "." } else { path.as_str() };
+        if path.is_root() {
+            return Ok(Held::Lent(from));
+        }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::openat2(from, path, flags, Mode::empty(), STRAIGHT)
+        rustix::fs::openat2(from, path.as_str(), flags, Mode::empty(), STRAIGHT)
+            .map(Held::Opened)
             .map_err(|errno| Failure::step("open", wanted.as_str(), errno))
     }
 }

@@ -6,6 +6,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::OnceLock;
 
 use rustix::io::Errno;
 
@@ -155,14 +156,17 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
 
 /// The limits of one command; those that all have in common the worker has itself.
 fn limits(limits: &Limits) -> [(c_int, libc::rlimit); 3] {
-    let both = |resource: libc::__rlimit_resource_t, wanted: u64| {
-        let value = wanted.min(kernel::hard_limit(resource));
+    // Nothing changes those of the worker.
+    static CEILINGS: OnceLock<[u64; 3]> = OnceLock::new();
+    let resources = [libc::RLIMIT_NOFILE, libc::RLIMIT_NPROC, libc::RLIMIT_FSIZE];
+    let [files, processes, size] = *CEILINGS.get_or_init(|| resources.map(kernel::hard_limit));
+    let both = |resource: libc::__rlimit_resource_t, value: u64| {
         (resource as c_int, libc::rlimit { rlim_cur: value, rlim_max: value })
     };
     [
-        both(libc::RLIMIT_NOFILE, OPEN_FILES),
-        both(libc::RLIMIT_NPROC, limits.processes),
-        both(libc::RLIMIT_FSIZE, limits.disk),
+        both(libc::RLIMIT_NOFILE, OPEN_FILES.min(files)),
+        both(libc::RLIMIT_NPROC, limits.processes.min(processes)),
+        both(libc::RLIMIT_FSIZE, limits.disk.min(size)),
     ]
 }
 

@@ -30,7 +30,14 @@ pub enum FieldValue {
 impl Action {
     /// The key of the action cache. Source: `spec/encoding.md`, action.
     pub fn digest(&self) -> ActionDigest {
-        ActionDigest(digest_bytes(Domain::Action, &self.encode()))
+        self.encode_with_digest().1
+    }
+
+    /// The canonical bytes together with the key that they hash to, for those who need both.
+    pub fn encode_with_digest(&self) -> (Vec<u8>, ActionDigest) {
+        let bytes = self.encode();
+        let digest = ActionDigest(digest_bytes(Domain::Action, &bytes));
+        (bytes, digest)
     }
 
     /// The canonical bytes: the list of [`Action::fields`].

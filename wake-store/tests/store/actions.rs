@@ -141,7 +141,7 @@ fn a_record_may_have_no_outputs() {
     assert_eq!(manifest, Manifest::default());
     let entry = ActionEntry {
         digest: action.digest(),
-        action: &action,
+        action: &action.encode(),
         record: &record(manifest, b""),
         tree: adopted.tree,
         stamps: &adopted.stamps,

@@ -129,7 +129,7 @@ pub(crate) fn put_with_log(
     let digest = action.digest();
     let entry = ActionEntry {
         digest,
-        action: &action,
+        action: &action.encode(),
         record: &record(manifest, stdout),
         tree: adopted.tree,
         stamps: &adopted.stamps,
