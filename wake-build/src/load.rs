@@ -1,6 +1,7 @@
 //! Loading: every package that the targets reach by local path, each evaluated once.
 
 use std::collections::{BTreeMap, HashSet};
+use std::convert::Infallible;
 use std::sync::Mutex;
 
 use rayon::Scope;
@@ -62,6 +63,8 @@ struct Loader<'a> {
 #[derive(Default)]
 struct State {
     asked: HashSet<RelPath>,
+    /// Nobody wants the result any more.
+    stopped: bool,
     result: LoadResult,
 }
 
@@ -99,15 +102,37 @@ impl LoadResult {
 ///
 /// One package's error does not keep the others from being loaded.
 pub(crate) fn load(workspace: &Workspace, evaluator: &Evaluator, dirs: &[RelPath]) -> LoadResult {
+    let find = |_: &mut dyn FnMut(&RelPath)| Ok::<_, Infallible>(((), dirs.to_vec()));
+    let Ok(((), result)) = load_as_found(workspace, evaluator, find);
+    result
+}
+
+/// The same for packages that are still to be found: each is loaded as soon as `find` tells of it.
+///
+/// What `find` gives in the end counts: something of its own, and all packages to load. If it fails, what has been
+/// loaded until then is dropped.
+pub(crate) fn load_as_found<T: Send, E: Send>(
+    workspace: &Workspace,
+    evaluator: &Evaluator,
+    find: impl FnOnce(&mut dyn FnMut(&RelPath)) -> Result<(T, Vec<RelPath>), E> + Send,
+) -> Result<(T, LoadResult), E> {
     let loader = Loader { workspace, evaluator, state: Mutex::default() };
-    rayon::scope(|scope| {
-        for dir in dirs {
-            loader.ask(dir.clone(), scope);
+    let found = rayon::scope(|scope| {
+        let found = find(&mut |dir| loader.ask(dir.clone(), scope));
+        match found {
+            Ok((found, dirs)) => {
+                dirs.into_iter().for_each(|dir| loader.ask(dir, scope));
+                Ok(found)
+            }
+            Err(error) => {
+                loader.state().stopped = true;
+                Err(error)
+            }
         }
-    });
+    })?;
     let State { result, .. } =
         loader.state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-    result
+    Ok((found, result))
 }
 
 impl<'a> Loader<'a> {
@@ -115,18 +140,24 @@ impl<'a> Loader<'a> {
         if !self.state().asked.insert(dir.clone()) {
             return;
         }
-        scope.spawn(move |scope| match self.load_one(&dir) {
-            Ok(pkg) => {
+        scope.spawn(move |scope| match self.load_wanted(&dir) {
+            None => {}
+            Some(Ok(pkg)) => {
                 let reached: Vec<_> = pkg.local.values().cloned().collect();
                 self.state().result.loaded.insert(dir, pkg);
                 for dir in reached {
                     self.ask(dir, scope);
                 }
             }
-            Err(diagnostics) => {
+            Some(Err(diagnostics)) => {
                 self.state().result.failed.insert(dir, diagnostics);
             }
         });
+    }
+
+    fn load_wanted(&self, dir: &RelPath) -> Option<Result<LoadedPkg, Vec<Diagnostic>>> {
+        let stopped = self.state().stopped;
+        (!stopped).then(|| self.load_one(dir))
     }
 
     fn load_one(&self, dir: &RelPath) -> Result<LoadedPkg, Vec<Diagnostic>> {

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
+use rayon::prelude::*;
 use wake_eval::{NoAnswers, Op};
 use wake_model::{GetPkg, Name, Permission, PkgKey, PkgSource, RelPath};
 
 use crate::cycle::{self, Link, way_around};
 use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::Evaluator;
+use crate::files::Files;
 use crate::load::{Loaded, LoadedPkg};
 use crate::target::label;
 
@@ -40,18 +42,18 @@ pub(crate) fn resolve(
     evaluator: &Evaluator,
 ) -> Result<Resolved, Failure> {
     let resolver = Resolver { loaded: &loaded, evaluator };
-    let mut errors = Vec::new();
-    resolver.check_requests(&mut errors);
-    let by_dir = resolver.keys(&mut errors);
-    let globals = resolver.globals(roots, &mut errors);
-    let deps = resolver.deps(&by_dir, &globals, &mut errors);
-    if errors.is_empty() {
-        resolver.find_cycle(&deps, &mut errors);
-    }
-    if !errors.is_empty() {
-        return Err(Failure { diagnostics: errors });
-    }
+    let (met, ()) = rayon::join(|| resolver.meet(roots), || look_ahead(&loaded, evaluator.files));
+    let (by_dir, deps) = met?;
     Ok(assemble(loaded, by_dir, deps))
+}
+
+/// Looks at the files of all packages, which is wanted next. What is wrong with one is found again then.
+fn look_ahead(loaded: &Loaded, files: &Files) {
+    loaded.par_iter().for_each(|(dir, pkg)| {
+        for path in &pkg.decl.files {
+            let _ = files.look(&dir.join(path));
+        }
+    });
 }
 
 type DepsByDir = BTreeMap<RelPath, BTreeMap<String, RelPath>>;
@@ -71,6 +73,18 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
+    fn meet(&self, roots: &[RelPath]) -> Result<(BTreeMap<RelPath, PkgKey>, DepsByDir), Failure> {
+        let mut errors = Vec::new();
+        self.check_requests(&mut errors);
+        let by_dir = self.keys(&mut errors);
+        let globals = self.globals(roots, &mut errors);
+        let deps = self.deps(&by_dir, &globals, &mut errors);
+        if errors.is_empty() {
+            self.find_cycle(&deps, &mut errors);
+        }
+        if errors.is_empty() { Ok((by_dir, deps)) } else { Err(Failure { diagnostics: errors }) }
+    }
+
     fn gets(&self) -> impl Iterator<Item = (&LoadedPkg, &String, &GetPkg)> {
         self.loaded
             .values()

@@ -20,7 +20,7 @@ use crate::execute::store_failure;
 use crate::files::Files;
 use crate::history::History;
 use crate::instance::{Instances, instantiate};
-use crate::load::{LoadResult, load};
+use crate::load::{LoadResult, load, load_as_found};
 use crate::pin::{Done, Pinner};
 use crate::plan::{Plan, Wanted, plan};
 use crate::profile::Profile;
@@ -248,12 +248,8 @@ impl Checkout<'_> {
         config: Option<&Value>,
         keep_going: bool,
     ) -> Result<Planned, Failure> {
-        let workspace = &self.session.workspace;
         let profile = self.session.profile();
-        let span = profile.stage("find targets");
-        let Found { mut targets, walked } = find(workspace, texts)?;
-        drop(span);
-        let mut result = self.load(evaluator, &targets);
+        let (Found { mut targets, walked }, mut result) = self.find_and_load(evaluator, texts)?;
         let left_out = result.errors();
         if !left_out.is_empty() {
             targets.retain(|target| result.is_whole(&target.pkg));
@@ -286,14 +282,43 @@ impl Checkout<'_> {
         Ok(Planned { instances, plan, left_out, walked })
     }
 
-    /// Loads the targets' packages, and the root package if one of them takes something from the
-    /// global namespace, which is the root package's to define.
+    /// Finds the targets and loads their packages meanwhile.
+    fn find_and_load(
+        &self,
+        evaluator: &Evaluator,
+        texts: &[String],
+    ) -> Result<(Found, LoadResult), Diagnostic> {
+        let profile = self.session.profile();
+        let workspace = &self.session.workspace;
+        let span = profile.stage("load");
+        let (found, result) = load_as_found(workspace, evaluator, |heard| {
+            let _span = profile.stage("find targets");
+            let found = find(workspace, texts, heard)?;
+            let dirs = dirs_of(&found.targets);
+            Ok::<_, Diagnostic>((found, dirs))
+        })?;
+        drop(span);
+        let result = self.with_globals(evaluator, dirs_of(&found.targets), result);
+        Ok((found, result))
+    }
+
+    /// Loads the targets' packages.
     fn load(&self, evaluator: &Evaluator, targets: &[Target]) -> LoadResult {
         let _span = self.session.profile().stage("load");
+        let dirs = dirs_of(targets);
+        let result = load(&self.session.workspace, evaluator, &dirs);
+        self.with_globals(evaluator, dirs, result)
+    }
+
+    /// Loads the root package too if one of those at `dirs` takes something from the global namespace, which is the
+    /// root package's to define.
+    fn with_globals(
+        &self,
+        evaluator: &Evaluator,
+        mut dirs: Vec<RelPath>,
+        result: LoadResult,
+    ) -> LoadResult {
         let workspace = &self.session.workspace;
-        let mut dirs: Vec<RelPath> = targets.iter().map(|target| target.pkg.clone()).collect();
-        dirs.dedup();
-        let result = load(workspace, evaluator, &dirs);
         let takes_global = |get: &wake_model::GetPkg| get.from == PkgSource::Global;
         let open = result.loaded.values().any(|pkg| pkg.decl.pkgs.values().any(takes_global));
         let root = RelPath::root();
@@ -303,6 +328,13 @@ impl Checkout<'_> {
         dirs.push(root);
         load(workspace, evaluator, &dirs)
     }
+}
+
+/// The directories of the targets' packages, each once.
+fn dirs_of(targets: &[Target]) -> Vec<RelPath> {
+    let mut dirs: Vec<RelPath> = targets.iter().map(|target| target.pkg.clone()).collect();
+    dirs.dedup();
+    dirs
 }
 
 fn modules_of(

@@ -62,14 +62,20 @@ pub(crate) struct Found {
 }
 
 /// Finds the packages that `texts` name; none at all means the package around the user.
-pub(crate) fn find(workspace: &Workspace, texts: &[String]) -> Result<Found, Diagnostic> {
+///
+/// `heard` is called as soon as a package is found where many are looked for.
+pub(crate) fn find(
+    workspace: &Workspace,
+    texts: &[String],
+    heard: &mut dyn FnMut(&RelPath),
+) -> Result<Found, Diagnostic> {
     if texts.is_empty() {
         let pkg = workspace.nearest_pkg(&workspace.here)?;
         return Ok(Found { targets: vec![Target { pkg, module: None }], walked: Vec::new() });
     }
     let mut found = Found::default();
     for text in texts {
-        let targets = find_one(workspace, text, &mut found.walked)?;
+        let targets = find_one(workspace, text, &mut found.walked, heard)?;
         found.targets.extend(targets);
     }
     found.targets.sort();
@@ -81,12 +87,13 @@ fn find_one(
     workspace: &Workspace,
     text: &str,
     walked: &mut Vec<RelPath>,
+    heard: &mut dyn FnMut(&RelPath),
 ) -> Result<Vec<Target>, Diagnostic> {
     let pattern = Pattern::parse(text);
     let dir = directory(workspace, text, &pattern)?;
     let module = pattern.module.map(str::to_owned);
     if pattern.recursive {
-        let Walk { members, dirs } = workspace.walk(&dir)?;
+        let Walk { members, dirs } = workspace.walk(&dir, heard)?;
         walked.extend(dirs);
         if members.is_empty() {
             return Err(Diagnostic::error(Class::Nothing, format!("`{text}` matches no package")));

@@ -82,11 +82,15 @@ impl Workspace {
 
     /// Every member package at `below` and below it, sorted; walks the directories.
     pub fn members(&self, below: &RelPath) -> Result<Vec<RelPath>, Diagnostic> {
-        Ok(self.walk(below)?.members)
+        Ok(self.walk(below, &mut |_| {})?.members)
     }
 
-    /// Looks for member packages at `below` and below it.
-    pub(crate) fn walk(&self, below: &RelPath) -> Result<Walk, Diagnostic> {
+    /// Looks for member packages at `below` and below it; `found` hears of each at once.
+    pub(crate) fn walk(
+        &self,
+        below: &RelPath,
+        found: &mut dyn FnMut(&RelPath),
+    ) -> Result<Walk, Diagnostic> {
         let patterns = self.member_patterns()?;
         let start = self.absolute(below);
         let walk = WalkDir::new(&start).sort_by_file_name().into_iter();
@@ -105,6 +109,7 @@ impl Workspace {
             let dir = relative(&self.root, dir)?;
             let named = |set: &globset::GlobSet| dir.is_root() || set.is_match(dir.as_str());
             if patterns.as_ref().is_none_or(named) {
+                found(&dir);
                 members.push(dir);
             }
         }

@@ -160,7 +160,7 @@ impl Session {
         let snapshot = Snapshot::newest(&self.state_dir());
         let checkout = self.look(snapshot.as_ref());
         let evaluator = checkout.evaluator();
-        let found = crate::target::find(&self.workspace, targets)?;
+        let found = crate::target::find(&self.workspace, targets, &mut |_| {})?;
         let dirs: Vec<RelPath> = found.targets.into_iter().map(|target| target.pkg).collect();
         let mut result =
             self.threads.install(|| crate::load::load(&self.workspace, &evaluator, &dirs));
