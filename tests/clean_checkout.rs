@@ -84,6 +84,36 @@ fn an_edited_file_runs_what_it_reaches() {
 }
 
 #[test]
+fn what_is_noted_of_an_edited_file_may_be_lost() {
+    let project = two_steps();
+    project.build(&["//..."]);
+    let clone = clone(&project, "clone");
+    fs::write(clone.join("b.txt"), "c\n").unwrap();
+    assert_eq!(build(&project, &clone).ran(), ["//:two"]);
+    // Until all signatures are older than a tick of the clock, builds note more.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    build(&project, &clone);
+    let (mut looked, state) = (0, clone.join(".wake/state"));
+    for name in fs::read_dir(&state).unwrap().map(|entry| entry.unwrap().file_name()) {
+        // Each file alone: what the others say must not be believed of another content.
+        let file = state.join(&name);
+        let bytes = fs::read(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        fs::remove_file(clone.join(".wake/out/two")).unwrap();
+        assert!(build(&project, &clone).ran().is_empty(), "{name:?}");
+        assert_eq!(text(&clone, "two"), "c\n", "{name:?}");
+        fs::write(&file, bytes).unwrap();
+        assert!(build(&project, &clone).ran().is_empty(), "{name:?} is back");
+        assert_eq!(text(&clone, "two"), "c\n", "{name:?} is back");
+        looked += 1;
+    }
+    assert!(looked > 2, "a snapshot, what proves it here, and what differs");
+    fs::write(clone.join("b.txt"), "b\n").unwrap();
+    assert!(build(&project, &clone).ran().is_empty());
+    assert_eq!(text(&clone, "two"), "b\n");
+}
+
+#[test]
 fn an_edited_function_or_link_is_planned_anew() {
     let project = two_steps();
     project.build(&["//..."]);

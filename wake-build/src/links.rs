@@ -19,12 +19,57 @@ pub(crate) fn link_name(pkg: &RelPath, module: &str) -> PathBuf {
     Path::new(pkg.as_str()).join(module)
 }
 
-/// Makes the link `name` in the directory `out` lead to `target`; replaced in one step, left alone
-/// where it is right.
-///
-/// A link that is in the way of a package below it (or the other way round) makes room: the newer
-/// result wins.
-pub(crate) fn link(out: &Path, name: &Path, target: &Path) -> io::Result<()> {
+/// Makes links in one directory, faster where neighbours in their order follow each other.
+pub(crate) struct Linker<'a> {
+    out: &'a Path,
+    /// None if it cannot be opened, as when it is not there yet.
+    opened: Option<OwnedFd>,
+    /// The directory that the last link's directory lies in.
+    above: Option<(PathBuf, OwnedFd)>,
+    /// The last directory that this one has made: nothing is in the way of links in it.
+    made: Option<PathBuf>,
+}
+
+impl<'a> Linker<'a> {
+    /// For links in the directory `out`.
+    pub(crate) fn new(out: &'a Path) -> Linker<'a> {
+        let opened = openat(CWD, out, DIR_PATH, Mode::empty()).ok();
+        Linker { out, opened, above: None, made: None }
+    }
+
+    /// Makes the link `name` lead to `target`; replaced in one step, left alone where it is right.
+    ///
+    /// A link that is in the way of a package below it (or the other way round) makes room: the newer
+    /// result wins.
+    pub(crate) fn link(&mut self, name: &Path, target: &Path) -> io::Result<()> {
+        match self.link_in_new_dir(name, target) {
+            Some(()) => Ok(()),
+            None => link(self.out, name, target),
+        }
+    }
+
+    /// None if the directory of the link was there before, or something went wrong.
+    fn link_in_new_dir(&mut self, name: &Path, target: &Path) -> Option<()> {
+        let dir = name.parent()?;
+        let above = dir.parent()?;
+        if self.above.as_ref().is_none_or(|(path, _)| path != above) {
+            self.made = None;
+            self.above = Some((above.to_owned(), dir_below(self.opened.as_ref()?, above)?));
+        }
+        let (_, opened) = self.above.as_ref()?;
+        let short = Path::new(dir.file_name()?);
+        if self.made.as_deref() != Some(dir) {
+            mkdirat(opened, short, Mode::from_raw_mode(0o777)).ok()?;
+            self.made = Some(dir.to_owned());
+        }
+        symlinkat(target, opened, short.join(name.file_name()?)).ok()
+    }
+}
+
+const DIR_PATH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// Makes the link `name` in the directory `out` lead to `target`, like [`Linker::link`].
+fn link(out: &Path, name: &Path, target: &Path) -> io::Result<()> {
     match link_anew(out, name, target) {
         Some(()) => Ok(()),
         None => replace(out, name, target),
@@ -33,8 +78,7 @@ pub(crate) fn link(out: &Path, name: &Path, target: &Path) -> io::Result<()> {
 
 /// Makes a link where nothing is, without a look at what could be there; none if something is in the way.
 fn link_anew(out: &Path, name: &Path, target: &Path) -> Option<()> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let out = openat(CWD, out, flags, Mode::empty()).ok()?;
+    let out = openat(CWD, out, DIR_PATH, Mode::empty()).ok()?;
     let dir = dir_below(&out, name.parent()?)?;
     symlinkat(target, &dir, name.file_name()?).ok()
 }
@@ -42,7 +86,7 @@ fn link_anew(out: &Path, name: &Path, target: &Path) -> Option<()> {
 /// Opens the directory at a path below `out`, making what is missing of it; none if a link is on the way: it could
 /// lead into the store.
 fn dir_below(out: &OwnedFd, path: &Path) -> Option<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let flags = DIR_PATH | OFlags::NOFOLLOW;
     if path.as_os_str().is_empty() {
         return openat(out, ".", flags, Mode::empty()).ok();
     }
@@ -95,6 +139,8 @@ fn make_room(out: &Path, dir: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     #[test]
@@ -104,6 +150,7 @@ mod tests {
             (scene.path().join("out"), scene.path().join("one"), scene.path().join("other"));
         [&out, &one, &other].iter().for_each(|dir| std::fs::create_dir(dir).unwrap());
         let read = |name: &str| std::fs::read_link(out.join(name)).unwrap();
+        let link = |out: &Path, name: &Path, target: &Path| Linker::new(out).link(name, target);
         link(&out, Path::new("a/b"), &one).unwrap();
         assert_eq!(read("a/b"), one);
         link(&out, Path::new("a/b"), &other).unwrap();
@@ -117,5 +164,34 @@ mod tests {
         assert_eq!(std::fs::read_dir(&other).unwrap().count(), 0);
         let left: Vec<_> = std::fs::read_dir(out.join("a")).unwrap().collect();
         assert_eq!(left.len(), 1);
+    }
+
+    #[test]
+    fn many_links_are_made_whatever_was_there() {
+        let scene = tempfile::tempdir().unwrap();
+        let (out, one, other) =
+            (scene.path().join("out"), scene.path().join("one"), scene.path().join("other"));
+        std::fs::create_dir(&other).unwrap();
+        let names = ["top", "a/b/x", "a/b/y", "a/c/x", "a/c/x/below", "a/b/z", "d/x", "d/x/y/z"];
+        let make = |target: &Path| {
+            let mut linker = Linker::new(&out);
+            names.iter().for_each(|name| linker.link(Path::new(name), target).unwrap());
+            // The newer result has taken the place of what was in its way.
+            let gone = ["a/c/x", "d/x"];
+            for name in names.iter().filter(|name| !gone.contains(name)) {
+                assert_eq!(std::fs::read_link(out.join(name)).unwrap(), target, "{name}");
+            }
+        };
+        make(&one);
+        make(&one);
+        make(&other);
+        // A directory that has become a link since leads to nothing that is wake's to change.
+        std::fs::remove_dir_all(out.join("a")).unwrap();
+        symlink(&other, out.join("a")).unwrap();
+        make(&one);
+        std::fs::remove_dir_all(out.join("a/b")).unwrap();
+        symlink(&other, out.join("a/b")).unwrap();
+        make(&one);
+        assert_eq!(std::fs::read_dir(&other).unwrap().count(), 0);
     }
 }

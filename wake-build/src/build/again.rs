@@ -14,7 +14,8 @@ use crate::profile::SpanKind;
 use crate::schedule::{Outcome, Rules, Schedule, Steps};
 use crate::session::Session;
 use crate::snapshot::{
-    CheckedLink, Differences, Replay, Snapshot, Verdict, check_results, place, shared_name, verify,
+    CheckedLink, Differences, Origin, Replay, Snapshot, Verdict, check_results, place, shared_name,
+    verify,
 };
 
 impl Session {
@@ -49,10 +50,22 @@ impl Session {
         };
         let root = &self.workspace.root;
         let span = snapshot_span("verify snapshot");
-        let verdict = self.threads.install(|| verify(snapshot, root, profile));
+        let out = root.join(OUT_DIR);
+        let origin = match *snapshot.place() == place(&self.state_dir(), &scene.key) {
+            true => Origin::Here,
+            false => Origin::Elsewhere,
+        };
+        let compare = || self.threads.install(|| verify(snapshot, origin, root, profile));
+        let verdict = match origin {
+            Origin::Here => compare(),
+            // All links are to be made: what that waits for at the disk happens while files are read.
+            Origin::Elsewhere => std::thread::scope(|scope| {
+                scope.spawn(|| self.store.register_root(&out));
+                compare()
+            }),
+        };
         drop(span);
         let Verdict::Holds(differences) = verdict else { return None };
-        let out = root.join(OUT_DIR);
         let span = snapshot_span("find what changes reach");
         let reached =
             || Replay::new(snapshot, &differences, &self.store, host, self.options.sandbox);
@@ -67,8 +80,8 @@ impl Session {
         for checked in self.threads.install(check)? {
             match checked {
                 CheckedLink::Broken { link, target } => broken.push((link, target)),
-                CheckedLink::Read { number, signature } => {
-                    links.push((u32::try_from(number).ok()?, signature));
+                CheckedLink::Read { number, proof } => {
+                    links.push((u32::try_from(number).ok()?, proof));
                 }
             }
         }
@@ -87,11 +100,10 @@ impl Session {
         }
         let built =
             if request.results { again_built(self, snapshot, &replay, &out) } else { Vec::new() };
-        let patched =
-            !(differences.files.is_empty() && differences.dirs.is_empty() && links.is_empty());
+        let patched = !(differences.is_empty() && links.is_empty());
         if patched && ending.classes.is_empty() && !cancel.is_cancelled() {
             let _span = snapshot_span("save snapshot");
-            let patch = replay.patch(&differences, links);
+            let patch = replay.patch(differences, links);
             // Without it the next build looks at the same files again.
             let place = place(&self.state_dir(), &scene.key);
             let _ = patch.map(|patch| snapshot.keep(&place, patch));
@@ -110,8 +122,8 @@ impl Session {
     ) {
         let Scene { request, cancel, started, .. } = *scene;
         let files = Files::open(&self.workspace.root, Path::new(""), None).profiled(self.profile());
-        for (_, path, seen, signature, settled) in &differences.files {
-            files.prime(path.clone(), seen.clone(), *signature, *settled);
+        for file in &differences.changed {
+            files.prime(file.path.clone(), file.seen.clone(), file.signature, file.settled);
         }
         let mut history = History::default();
         for (step, record) in replay.steps() {

@@ -9,7 +9,7 @@ use super::{Ending, warning};
 use crate::diagnostic::{Class, Diagnostic};
 use crate::event::{Event, Reporter};
 use crate::execute::store_failure;
-use crate::links::link;
+use crate::links::Linker;
 use crate::session::Session;
 
 impl Session {
@@ -24,13 +24,16 @@ impl Session {
         if links.is_empty() {
             return HashSet::new();
         }
-        if let Err(error) = self.store.register_root(out) {
-            reporter.event(&Event::Diagnostic(Box::new(warning(store_failure(&error)))));
-        }
+        self.register_links(out, reporter);
+        // Where this fails, each link says so.
+        let _ = std::fs::create_dir_all(out);
         let failed: Vec<_> = self.threads.install(|| {
-            let make = |(name, target): &(String, PathBuf)| link(out, Path::new(name), target);
-            let links = links.par_iter().enumerate().with_min_len(32);
-            links.filter_map(|(number, link)| Some((number, make(link).err()?))).collect()
+            let make =
+                |linker: &mut Linker, (number, (name, target)): (usize, &(String, PathBuf))| {
+                    Some((number, linker.link(Path::new(name), target).err()?))
+                };
+            let links = links.par_iter().enumerate().with_min_len(64);
+            links.map_init(|| Linker::new(out), make).flatten_iter().collect()
         });
         for (number, error) in &failed {
             let link = out.join(&links[*number].0);
@@ -40,5 +43,12 @@ impl Session {
             reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
         }
         failed.into_iter().map(|(number, _)| number).collect()
+    }
+
+    /// Lets garbage collection know that links will be made below `out`.
+    fn register_links(&self, out: &Path, reporter: &mut dyn Reporter) {
+        if let Err(error) = self.store.register_root(out) {
+            reporter.event(&Event::Diagnostic(Box::new(warning(store_failure(&error)))));
+        }
     }
 }

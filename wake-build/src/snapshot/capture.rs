@@ -81,7 +81,7 @@ struct StepNote {
     /// Its link, and where that leads.
     result: Option<(String, PatchedResult)>,
     /// The signature of the link, if it will tell a change.
-    proof: Option<Packed>,
+    proof: Packed,
 }
 
 fn steps(capture: &Capture) -> Option<Vec<StepNote>> {
@@ -101,9 +101,9 @@ fn steps(capture: &Capture) -> Option<Vec<StepNote>> {
             }
         }
         let read = |(link, result): &(String, PatchedResult)| {
-            read_link(out.as_ref()?, link, &result.target)?
+            read_link(out.as_ref()?, link, &result.target)
         };
-        let proof = made.as_ref().and_then(read).map(Packed::from);
+        let proof = made.as_ref().and_then(read).unwrap_or(Packed::NONE);
         Some(StepNote { needs, files, result: made, proof })
     };
     let count = capture.steps.places().len();

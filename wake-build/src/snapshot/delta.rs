@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::table::{DirRecord, FileRecord};
+use super::signature::Packed;
+use super::table::FileRecord;
 use crate::files::Signature;
 
 const HEAD: &[u8; 16] = b"wake delta 2\n\n\n\n";
@@ -22,13 +23,17 @@ const FRAME_HEAD: usize = 4 + 32;
 /// What is different since a snapshot was written, by number.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Patch {
+    /// Files of another content.
     pub(crate) files: Vec<(u32, FileRecord)>,
-    pub(crate) dirs: Vec<(u32, DirRecord)>,
+    /// What proves of other files that they are what they were.
+    pub(crate) file_proofs: Vec<(u32, Packed)>,
+    /// The same of directories.
+    pub(crate) dir_proofs: Vec<(u32, Packed)>,
     /// The bytes of records of steps.
     pub(crate) steps: Vec<(u32, Vec<u8>)>,
     pub(crate) results: Vec<(u32, PatchedResult)>,
-    /// Signatures of links to results, by the numbers of the results.
-    pub(crate) links: Vec<(u32, Signature)>,
+    /// The same of links, by the numbers of their results.
+    pub(crate) links: Vec<(u32, Packed)>,
 }
 
 /// Where a result lies.
@@ -44,10 +49,11 @@ pub(crate) struct PatchedResult {
 #[derive(Debug, Default)]
 pub(super) struct Overlay {
     files: BTreeMap<u32, FileRecord>,
-    dirs: BTreeMap<u32, DirRecord>,
+    file_proofs: BTreeMap<u32, Packed>,
+    dir_proofs: BTreeMap<u32, Packed>,
     steps: BTreeMap<u32, Vec<u8>>,
     results: BTreeMap<u32, PatchedResult>,
-    links: BTreeMap<u32, Option<Signature>>,
+    links: BTreeMap<u32, Packed>,
 }
 
 /// The file of frames, as far as it was read.
@@ -64,33 +70,57 @@ pub(super) struct Delta {
 impl Patch {
     /// Roughly, the bytes that it takes.
     pub(super) fn size(&self) -> u64 {
-        let Patch { files, dirs, steps, results, links } = self;
+        let Patch { file_proofs, dir_proofs, links, .. } = self;
+        let proofs = file_proofs.len() + dir_proofs.len() + links.len();
+        let Patch { files, steps, results, .. } = self;
         let of_steps: usize = steps.iter().map(|(_, bytes)| bytes.len()).sum();
         let of_results: usize =
             results.iter().map(|(_, result)| result.target.len() + 64 * result.files.len()).sum();
-        (100 * files.len() + 120 * dirs.len() + 40 * links.len() + of_steps + of_results) as u64
+        (100 * files.len() + 40 * proofs + of_steps + of_results) as u64
+    }
+
+    /// What is no mere proof, and the proofs.
+    pub(super) fn split(self) -> (Patch, Patch) {
+        let Patch { files, file_proofs, dir_proofs, steps, results, links } = self;
+        let content = Patch { files, steps, results, ..Patch::default() };
+        (content, Patch { file_proofs, dir_proofs, links, ..Patch::default() })
     }
 }
 
 impl Overlay {
     /// Lays a patch over the others.
     pub(super) fn put(&mut self, patch: Patch) {
-        let Patch { files, dirs, steps, results, links } = patch;
+        let Patch { files, file_proofs, dir_proofs, steps, results, links } = patch;
+        self.file_proofs.extend(files.iter().map(|(number, file)| (*number, file.proof())));
         self.files.extend(files);
-        self.dirs.extend(dirs);
+        self.file_proofs.extend(file_proofs);
+        self.dir_proofs.extend(dir_proofs);
         self.steps.extend(steps);
         // A link to another tree is another link.
-        self.links.extend(results.iter().map(|(number, _)| (*number, None)));
+        self.links.extend(results.iter().map(|(number, _)| (*number, Packed::NONE)));
         self.results.extend(results);
-        self.links.extend(links.into_iter().map(|(number, link)| (number, Some(link))));
+        self.links.extend(links);
+    }
+
+    /// All that is no mere proof.
+    pub(super) fn content(&self) -> Patch {
+        fn all<T: Clone>(map: &BTreeMap<u32, T>) -> Vec<(u32, T)> {
+            map.iter().map(|(number, value)| (*number, value.clone())).collect()
+        }
+        let (files, steps, results) = (all(&self.files), all(&self.steps), all(&self.results));
+        Patch { files, steps, results, ..Patch::default() }
     }
 
     pub(super) fn file(&self, number: usize) -> Option<&FileRecord> {
         at(&self.files, number)
     }
 
-    pub(super) fn dir(&self, number: usize) -> Option<&DirRecord> {
-        at(&self.dirs, number)
+    pub(super) fn file_proof(&self, number: usize) -> Option<&Packed> {
+        at(&self.file_proofs, number)
+    }
+
+    pub(super) fn dir_proof(&self, number: usize) -> Option<&Packed> {
+        at(&self.dir_proofs, number)
     }
 
     pub(super) fn step(&self, number: usize) -> Option<&[u8]> {
@@ -101,9 +131,8 @@ impl Overlay {
         at(&self.results, number)
     }
 
-    /// What is different about the link to a result: its signature, if that is known.
-    pub(super) fn link(&self, number: usize) -> Option<Option<Signature>> {
-        at(&self.links, number).copied()
+    pub(super) fn link(&self, number: usize) -> Option<&Packed> {
+        at(&self.links, number)
     }
 }
 
@@ -129,6 +158,13 @@ impl Delta {
         let is_spoiled = end < bytes.len();
         bytes.truncate(end);
         Delta { place, valid: bytes, is_spoiled, state }
+    }
+
+    /// Replaces all frames beside the snapshot at `snapshot` by one that says `patch` of `state`.
+    pub(super) fn begin(snapshot: &Path, state: [u8; 32], patch: &Patch) -> io::Result<()> {
+        let place = place(snapshot);
+        let delta = Delta { place, valid: Vec::new(), is_spoiled: false, state };
+        delta.append(&delta.frame(patch))
     }
 
     /// The number of bytes that count.
@@ -212,18 +248,18 @@ mod tests {
 
     #[test]
     fn what_was_known_of_a_link_does_not_hold_for_the_link_to_another_result() {
-        let signature = Signature { size: 3, ..Signature::default() };
-        let known = Patch { links: vec![(5, signature)], ..Patch::default() };
+        let proof = Packed::from(Signature { size: 3, ..Signature::default() });
+        let known = Patch { links: vec![(5, proof)], ..Patch::default() };
         let result = PatchedResult { target: "elsewhere".to_owned(), files: Vec::new() };
         let led_elsewhere = Patch { results: vec![(5, result)], ..Patch::default() };
         let mut overlay = Overlay::default();
         assert_eq!(overlay.link(5), None);
         overlay.put(known.clone());
-        assert_eq!(overlay.link(5), Some(Some(signature)));
+        assert_eq!(overlay.link(5), Some(&proof));
         overlay.put(led_elsewhere);
-        assert_eq!(overlay.link(5), Some(None));
+        assert_eq!(overlay.link(5), Some(&Packed::NONE));
         overlay.put(known);
-        assert_eq!(overlay.link(5), Some(Some(signature)));
+        assert_eq!(overlay.link(5), Some(&proof));
     }
 
     #[test]

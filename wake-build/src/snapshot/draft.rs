@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use wake_model::Digest;
 
-use super::delta;
 use super::file::Snapshot;
 use super::signature::Packed;
 use super::spool::Place;
 use super::table::{
     DirRecord, Edge, FileRecord, Record, ResultFile, ResultRecord, StepPlace, UserRecord,
 };
+use super::{delta, proofs};
 
 pub(super) const HEAD: &[u8; 16] = b"wake snapshot 6\n";
 pub(super) const SECTIONS: usize = 9;
@@ -138,7 +138,7 @@ impl Draft {
         &mut self,
         link: &str,
         target: &str,
-        proof: Option<Packed>,
+        proof: Packed,
         files: impl Iterator<Item = Option<(&'f str, Packed)>>,
     ) -> Option<()> {
         let first = u32::try_from(self.result_files.len() / ResultFile::SIZE).ok()?;
@@ -178,8 +178,7 @@ impl Draft {
             }
             Ok(())
         })?;
-        // Frames of the snapshot before do not fit this one: they would be passed over.
-        let _ = std::fs::remove_file(delta::place(place));
+        forget_beside(place);
         forget_oldest(place);
         Ok(())
     }
@@ -250,8 +249,14 @@ fn forget_oldest(newest: &Path) {
     for path in newest_first(dir).iter().skip(KEPT) {
         // Another process may have been faster.
         let _ = std::fs::remove_file(path);
-        let _ = std::fs::remove_file(delta::place(path));
+        forget_beside(path);
     }
+}
+
+/// What lies beside a snapshot tells nothing of another one in its place.
+pub(super) fn forget_beside(snapshot: &Path) {
+    let _ = std::fs::remove_file(proofs::place(snapshot));
+    let _ = std::fs::remove_file(delta::place(snapshot));
 }
 
 /// The snapshots in a directory, newest first.

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 use wake_model::encode::{Domain, Encoder, digest_bytes};
 use wake_model::{BlobDigest, Digest, RelPath, json};
 
-use super::delta::{Delta, Overlay, Patch};
-use super::draft::{Body, Draft, FIXED, HEAD, SECTIONS, Section, checksum_of, newest_first};
+use super::delta::{Delta, Overlay};
+use super::draft::{FIXED, HEAD, SECTIONS, Section, checksum_of, newest_first};
+use super::proofs::Proofs;
 use super::signature::Packed;
 use super::step_record::StepRecord;
 use super::table::{
@@ -42,12 +43,14 @@ pub(crate) struct Meta {
 
 /// A snapshot, mapped.
 pub(crate) struct Snapshot {
-    place: PathBuf,
-    key: Digest,
-    bytes: Mmap,
+    pub(super) place: PathBuf,
+    pub(super) key: Digest,
+    pub(super) bytes: Mmap,
     ends: [usize; SECTIONS + 1],
-    overlay: Overlay,
-    delta: Delta,
+    pub(super) checksum: [u8; 32],
+    proofs: Option<Proofs>,
+    pub(super) overlay: Overlay,
+    pub(super) delta: Delta,
 }
 
 /// The result of a step that a link leads to.
@@ -58,7 +61,7 @@ pub(crate) struct ResultView<'a> {
     /// Where its tree lies.
     pub(crate) target: &'a str,
     /// The signature of the link, if it is proof of where that leads.
-    pub(super) proof: Option<Packed>,
+    pub(super) proof: Packed,
     files: ResultFiles<'a>,
 }
 
@@ -137,23 +140,24 @@ impl Snapshot {
         let covered = bytes.get(48..*ends.last()?)?;
         let checksum = blake3::Hasher::new().update_rayon(covered).finalize();
         (bytes.get(16..48)? == checksum.as_bytes()).then_some(())?;
+        let checksum = *checksum.as_bytes();
+        let count =
+            |section: Section, size| (ends[section as usize] - ends[section as usize - 1]) / size;
+        let counts = [
+            count(Section::Dirs, DirRecord::SIZE),
+            count(Section::Files, FileRecord::SIZE),
+            count(Section::Results, ResultRecord::SIZE),
+        ];
+        let proofs = Proofs::read(&place, &checksum, counts);
+        let state = proofs.as_ref().and_then(Proofs::state).unwrap_or(checksum);
         let mut overlay = Overlay::default();
-        let delta = Delta::read(&place, *checksum.as_bytes(), |patch| overlay.put(patch));
-        Some(Snapshot { place, key, bytes, ends, overlay, delta })
+        let delta = Delta::read(&place, state, |patch| overlay.put(patch));
+        Some(Snapshot { place, key, bytes, ends, checksum, proofs, overlay, delta })
     }
 
-    /// Keeps what has changed: in a frame beside the snapshot at `place`, or in a new snapshot there once such
-    /// frames have become many, or if this one lies elsewhere.
-    pub(crate) fn keep(&mut self, place: &Path, patch: Patch) -> std::io::Result<()> {
-        // Reading the frames must stay cheap beside reading the tables.
-        let bearable = (self.bytes.len() as u64 / 16).max(64 << 10);
-        if self.place == place && self.delta.length() + patch.size() <= bearable {
-            return self.delta.append(&self.delta.frame(&patch));
-        }
-        self.overlay.put(patch);
-        let damaged = || std::io::Error::from(std::io::ErrorKind::InvalidData);
-        let (draft, pieces) = Draft::of(self).ok_or_else(damaged)?;
-        draft.write(place, &self.key, &Body::Pieces(&pieces))
+    /// Where it lies.
+    pub(crate) fn place(&self) -> &Path {
+        &self.place
     }
 
     fn section(&self, section: Section) -> &[u8] {
@@ -210,6 +214,11 @@ impl Snapshot {
         &self.overlay
     }
 
+    /// What replaces the proofs in the tables.
+    pub(super) fn proofs(&self) -> Option<&Proofs> {
+        self.proofs.as_ref()
+    }
+
     pub(super) fn table<R: Record>(&self, section: Section) -> Table<'_, R> {
         Table::new(self.section(section))
     }
@@ -221,18 +230,25 @@ impl Snapshot {
 
     /// A directory.
     pub(crate) fn dir(&self, number: usize) -> Option<DirRecord> {
-        match self.overlay.dir(number) {
-            Some(dir) => Some(dir.clone()),
-            None => self.table(Section::Dirs).get(number),
-        }
+        let dir: DirRecord = self.table(Section::Dirs).get(number)?;
+        Some(match Packed::read(self.dir_proof(number)?) {
+            Packed::NONE => DirRecord { settled: false, ..dir },
+            proof => DirRecord { settled: true, signature: proof.into(), ..dir },
+        })
+    }
+
+    /// The number of files.
+    pub(super) fn files(&self) -> usize {
+        self.table::<FileRecord>(Section::Files).len()
     }
 
     /// A file.
     pub(crate) fn file(&self, number: usize) -> Option<FileRecord> {
-        match self.overlay.file(number) {
-            Some(file) => Some(file.clone()),
-            None => self.table(Section::Files).get(number),
-        }
+        let file = match self.overlay.file(number) {
+            Some(file) => file.clone(),
+            None => self.table(Section::Files).get(number)?,
+        };
+        Some(file.proven(Packed::read(self.file_proof(number)?)))
     }
 
     /// Who has which file among its inputs, sorted.
@@ -279,8 +295,11 @@ impl Snapshot {
     pub(crate) fn result(&self, number: usize) -> Option<ResultView<'_>> {
         let written: ResultRecord = self.table(Section::Results).get(number)?;
         let link = self.text(written.link)?;
-        let patched = self.overlay.link(number);
-        let proof = patched.map_or(written.proof, |signature| signature.map(Packed::from));
+        let proof = match (self.overlay.link(number), &self.proofs) {
+            (Some(proof), _) => *proof,
+            (None, Some(proofs)) => Packed::read(proofs.link(number)),
+            (None, None) => written.proof,
+        };
         Some(match self.overlay.result(number) {
             Some(patched) => ResultView {
                 link,

@@ -6,12 +6,14 @@
 //! does the same, slower. What it says of the checkout is compared with the checkout each time, by
 //! signature where that is proof, else by content.
 
+mod answers;
 mod capture;
 mod delta;
 mod draft;
 mod file;
+mod keep;
 mod listing;
-mod proof;
+mod proofs;
 mod replay;
 mod results;
 mod signature;
@@ -26,4 +28,4 @@ pub(crate) use replay::Replay;
 pub(crate) use results::{CheckedLink, check_results};
 pub(crate) use spool::{Records, Spool};
 pub(crate) use step_record::{StepRecord, StepResult};
-pub(crate) use verify::{Differences, Verdict, verify};
+pub(crate) use verify::{Differences, Origin, Verdict, verify};

@@ -11,11 +11,12 @@ use wake_store::{Lookup, Store};
 use super::capture::result_at;
 use super::delta::{Patch, PatchedResult};
 use super::file::Snapshot;
+use super::signature::Packed;
 use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
-use super::table::{DirRecord, FileKind, FileRecord};
-use super::verify::Differences;
+use super::table::{FileKind, FileRecord};
+use super::verify::{Changed, Differences};
 use crate::diagnostic::{Class, Diagnostic};
-use crate::files::{Seen, Signature};
+use crate::files::Seen;
 use crate::pin::{
     Done, Layout, MadeRoot, Origin, Pinned, Placed, PlacedSource, Root, RootOrigin, action,
     placed_output, root_in,
@@ -56,12 +57,8 @@ impl<'a> Replay<'a> {
         host: Option<HostDigest>,
         sandbox: SandboxLevel,
     ) -> Option<Replay<'a>> {
-        let changed: HashMap<RelPath, Seen> = differences
-            .files
-            .iter()
-            .filter(|(number, ..)| differences.changed.contains(number))
-            .map(|(_, path, seen, ..)| (path.clone(), seen.clone()))
-            .collect();
+        let changed: HashMap<RelPath, Seen> =
+            differences.changed.iter().map(|file| (file.path.clone(), file.seen.clone())).collect();
         let order = reached(snapshot, &differences.changed)?;
         let records: Option<BTreeMap<usize, StepRecord>> = order
             .par_iter()
@@ -121,16 +118,18 @@ impl<'a> Replay<'a> {
         (link, tree)
     }
 
-    /// What is different from the snapshot now; `links` are signatures of links, by the numbers of their results. None if
-    /// a result is not there.
+    /// What is different from the snapshot now; `links` are proofs for links, by the numbers of their results. None if a result
+    /// is not there.
     pub(crate) fn patch(
         self,
-        differences: &Differences,
-        links: Vec<(u32, Signature)>,
+        differences: Differences,
+        links: Vec<(u32, Packed)>,
     ) -> Option<Patch> {
+        let Differences { changed, files: file_proofs, dirs: dir_proofs } = differences;
+        let files = changed.iter().map(|file| Some((file.number, record_of(self.snapshot, file)?)));
+        let files = files.collect::<Option<_>>()?;
+        let mut patch = Patch { files, file_proofs, dir_proofs, links, ..Patch::default() };
         let fresh = self.fresh.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut patch = checkout_patch(self.snapshot, differences)?;
-        patch.links = links;
         for (step, Fresh { record, result }) in fresh {
             if let (Some(number), Some(result)) = (self.snapshot.result_of(step), result) {
                 patch.results.push((u32::try_from(number).ok()?, result?));
@@ -141,33 +140,20 @@ impl<'a> Replay<'a> {
     }
 }
 
-/// What files and directories are now.
-fn checkout_patch(snapshot: &Snapshot, differences: &Differences) -> Option<Patch> {
-    let mut patch = Patch::default();
-    for (number, _, seen, signature, settled) in &differences.files {
-        let old = snapshot.file(*number)?;
-        let (kind, blob) = match seen {
-            Seen::File { blob, executable, .. } => {
-                (FileKind::File { executable: *executable }, *blob)
-            }
-            _ => (old.kind, old.blob),
-        };
-        let new = FileRecord { kind, signature: *signature, settled: *settled, blob, ..old };
-        patch.files.push((u32::try_from(*number).ok()?, new));
-    }
-    for (number, signature, settled) in &differences.dirs {
-        let old = snapshot.dir(*number)?;
-        let new = DirRecord { signature: *signature, settled: *settled, ..old };
-        patch.dirs.push((u32::try_from(*number).ok()?, new));
-    }
-    Some(patch)
+/// What a file is now.
+fn record_of(snapshot: &Snapshot, changed: &Changed) -> Option<FileRecord> {
+    let Changed { number, seen, signature, settled, path: _ } = changed;
+    let old = snapshot.file(*number as usize)?;
+    let Seen::File { blob, executable, .. } = seen else { return None };
+    let kind = FileKind::File { executable: *executable };
+    Some(FileRecord { kind, signature: *signature, settled: *settled, blob: *blob, ..old })
 }
 
 /// The steps that have a changed file among their inputs, and all that need these; dependencies first.
-fn reached(snapshot: &Snapshot, changed: &[usize]) -> Option<Vec<usize>> {
+fn reached(snapshot: &Snapshot, changed: &[Changed]) -> Option<Vec<usize>> {
     let users = snapshot.users();
     let mut open: Vec<usize> = Vec::new();
-    for &file in changed {
+    for file in changed.iter().map(|file| file.number as usize) {
         let first = partition(users.len(), |at| {
             users.get(at).is_some_and(|user| (user.file as usize) < file)
         });

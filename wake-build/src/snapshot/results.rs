@@ -15,8 +15,8 @@ use crate::files::{Signature, now};
 pub(crate) enum CheckedLink {
     /// It must be made anew.
     Broken { link: String, target: PathBuf },
-    /// It was read and is right; from now on its signature is proof.
-    Read { number: usize, signature: Signature },
+    /// It was read and is right, which from now on its signature proves.
+    Read { number: usize, proof: Packed },
 }
 
 /// What is to be done about the links below `out`; none if a result no longer lies where its link says, untouched.
@@ -68,23 +68,24 @@ fn check_link(result: &ResultView, out: Option<&OwnedFd>, number: usize) -> Opti
     let Some(out) = out else { return Some(broken()) };
     let Ok(stat) = statat(out, link, AtFlags::SYMLINK_NOFOLLOW) else { return Some(broken()) };
     // Where a link leads never changes: another one of that name has another signature.
-    if proof.is_some_and(|proof| proof == Packed::of(&stat)) {
+    if proof == Packed::of(&stat) {
         return None;
     }
     match read_link(out, link, target) {
-        Some(Some(signature)) => Some(CheckedLink::Read { number, signature }),
-        Some(None) => None,
+        Some(Packed::NONE) => None,
+        Some(proof) => Some(CheckedLink::Read { number, proof }),
         None => Some(broken()),
     }
 }
 
-/// Reads the link at `link` below `out`; none if it does not lead to `target`. Gives its signature, if that will tell a change.
-pub(super) fn read_link(out: &OwnedFd, link: &str, target: &str) -> Option<Option<Signature>> {
+/// Reads the link at `link` below `out`; none if it does not lead to `target`. Gives what will prove that it
+/// leads there, if something will.
+pub(super) fn read_link(out: &OwnedFd, link: &str, target: &str) -> Option<Packed> {
     let looked = now();
     let signature = Signature::of(&statat(out, link, AtFlags::SYMLINK_NOFOLLOW).ok()?);
     let there = readlinkat(out, link, Vec::new()).ok()?;
     let is_right = there.as_bytes() == target.as_bytes();
-    is_right.then(|| Some(signature).filter(|signature| signature.is_settled(looked)))
+    is_right.then(|| Packed::proof(signature, looked))
 }
 
 #[cfg(test)]
@@ -105,16 +106,16 @@ mod tests {
         let made = now();
         symlink("there", scene.path().join("link")).unwrap();
         assert_eq!(read_link(&out, "link", "elsewhere"), None);
-        let signature = loop {
+        let proof = loop {
             let begun = now();
             match read_link(&out, "link", "there").unwrap() {
-                Some(signature) => break signature,
                 // It may be replaced in the same moment of the file system's clock.
-                None => assert!(begun < made + 3_000_000_000),
+                Packed::NONE => assert!(begun < made + 3_000_000_000),
+                proof => break proof,
             }
         };
-        assert!(signature.is_settled(now()));
+        assert!(Signature::from(proof).is_settled(now()));
         let stat = statat(&out, "link", AtFlags::SYMLINK_NOFOLLOW).unwrap();
-        assert_eq!(signature, Signature::of(&stat));
+        assert_eq!(proof, Packed::of(&stat));
     }
 }

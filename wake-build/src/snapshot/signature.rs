@@ -1,19 +1,23 @@
 //! Signatures as they are written: compared byte by byte, without being taken apart.
 
 use rustix::fs::{FileType, Stat};
+use serde::{Deserialize, Serialize};
 
 use crate::files::Signature;
 
-/// The bytes of a signature; equal ones are equal signatures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The bytes of a signature; equal ones are equal signatures. Where one is kept as proof, [`Packed::NONE`] says that
+/// there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Signature", into = "Signature")]
 pub(crate) struct Packed([u8; Packed::SIZE]);
 
 impl Packed {
     /// Their number.
     pub(super) const SIZE: usize = 44;
+    /// The signature of nothing: no file has it.
+    pub(super) const NONE: Packed = Packed([0; Packed::SIZE]);
 
     /// Those of the signature in a `stat` result.
-    #[inline]
     pub(super) fn of(stat: &Stat) -> Packed {
         Signature::of(stat).into()
     }
@@ -23,18 +27,18 @@ impl Packed {
         result_signature(stat).into()
     }
 
-    /// Those that were written.
-    pub(super) fn written(bytes: [u8; Packed::SIZE]) -> Packed {
-        Packed(bytes)
+    /// Those of a file that was looked at when the clock said `looked`, if they will tell a change.
+    pub(super) fn proof(signature: Signature, looked: i128) -> Packed {
+        if signature.is_settled(looked) { signature.into() } else { Packed::NONE }
     }
 
-    /// Those that were written; none if they say that there was nothing to write.
-    pub(super) fn proof(bytes: [u8; Packed::SIZE]) -> Option<Packed> {
-        (bytes != [0; Packed::SIZE]).then_some(Packed(bytes))
+    /// Those that were written; [`Packed::NONE`] if they are not so many.
+    pub(super) fn read(bytes: &[u8]) -> Packed {
+        bytes.try_into().map_or(Packed::NONE, Packed)
     }
 
     /// The bytes.
-    pub(super) fn as_bytes(&self) -> &[u8; Packed::SIZE] {
+    pub(super) const fn as_bytes(&self) -> &[u8; Packed::SIZE] {
         &self.0
     }
 }
@@ -52,6 +56,22 @@ impl From<Signature> for Packed {
         bytes[28..36].copy_from_slice(&time(mtime));
         bytes[36..].copy_from_slice(&time(ctime));
         Packed(bytes)
+    }
+}
+
+impl From<Packed> for Signature {
+    fn from(packed: Packed) -> Signature {
+        fn part<const N: usize>(packed: &Packed, at: usize) -> [u8; N] {
+            std::array::from_fn(|byte| packed.0[at + byte])
+        }
+        let number = |at| u64::from_le_bytes(part(&packed, at));
+        Signature {
+            inode: (number(0), number(8)),
+            size: number(16),
+            mode: u32::from_le_bytes(part(&packed, 24)),
+            mtime: i64::from_le_bytes(part(&packed, 28)).into(),
+            ctime: i64::from_le_bytes(part(&packed, 36)).into(),
+        }
     }
 }
 

@@ -52,10 +52,14 @@ impl<'a> Table<'a, DirRecord> {
         Field::get(&mut self.bytes(index)?)
     }
 
-    /// The signature of a directory, if it is proof of the listing.
+    /// The signature of a directory, if it is proof of the listing; else that of nothing.
     pub(super) fn proof(&self, index: usize) -> Option<&'a [u8]> {
         let bytes = self.bytes(index)?;
-        (bytes[16 + SIGNATURE] & DIR_SETTLED != 0).then_some(&bytes[16..16 + SIGNATURE])
+        Some(if bytes[16 + SIGNATURE] & DIR_SETTLED != 0 {
+            &bytes[16..16 + SIGNATURE]
+        } else {
+            NOTHING
+        })
     }
 }
 
@@ -65,15 +69,23 @@ impl<'a> Table<'a, FileRecord> {
         Field::get(&mut self.bytes(index)?)
     }
 
-    /// The signature of a file, if it is proof of its bytes.
+    /// What a file held.
+    pub(super) fn content(&self, index: usize) -> Option<Content> {
+        let bytes = &mut self.bytes(index)?.get(8..)?;
+        let (kind, is_source, _) = file_flags(u8::get(bytes)?)?;
+        let blob = Field::get(&mut bytes.get(SIGNATURE..)?)?;
+        Some(Content { kind, is_source, blob })
+    }
+
+    /// The signature of a file, if it is proof of its bytes; else that of nothing.
     pub(super) fn proof(&self, index: usize) -> Option<&'a [u8]> {
         let bytes = self.bytes(index)?;
-        (bytes[8] & FILE_SETTLED != 0).then_some(&bytes[9..9 + SIGNATURE])
+        Some(if bytes[8] & FILE_SETTLED != 0 { &bytes[9..9 + SIGNATURE] } else { NOTHING })
     }
 }
 
 /// A directory: where it is, what `stat` said, which files of it were looked at.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct DirRecord {
     pub(crate) path: (u32, u32),
     pub(crate) files: (u32, u32),
@@ -105,6 +117,29 @@ pub(crate) struct FileRecord {
     pub(crate) settled: bool,
     pub(crate) signature: Signature,
     pub(crate) blob: BlobDigest,
+}
+
+impl FileRecord {
+    /// What proves that it is as it says.
+    pub(super) fn proof(&self) -> Packed {
+        if self.settled { self.signature.into() } else { Packed::NONE }
+    }
+
+    /// The same with another proof.
+    pub(super) fn proven(self, proof: Packed) -> FileRecord {
+        match proof {
+            Packed::NONE => FileRecord { settled: false, ..self },
+            proof => FileRecord { settled: true, signature: proof.into(), ..self },
+        }
+    }
+}
+
+/// What a file held, without what `stat` said of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) kind: FileKind,
+    pub(super) is_source: bool,
+    pub(super) blob: BlobDigest,
 }
 
 /// What was found at a path.
@@ -149,8 +184,8 @@ pub(crate) struct ResultRecord {
     pub(crate) link: (u32, u32),
     pub(crate) target: (u32, u32),
     pub(crate) files: (u32, u32),
-    /// The signature of the link; none if it is no proof of where the link leads.
-    pub(crate) proof: Option<Packed>,
+    /// The signature of the link, if it is proof of where the link leads.
+    pub(crate) proof: Packed,
 }
 
 /// A file of a result, by its path below the result's target.
@@ -203,33 +238,28 @@ impl Field for BlobDigest {
     }
 }
 
-impl Field for [u8; SIGNATURE] {
+impl Field for Packed {
     fn put(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self);
+        out.extend_from_slice(self.as_bytes());
     }
     fn get(bytes: &mut &[u8]) -> Option<Self> {
-        let (head, tail) = bytes.split_first_chunk()?;
+        let (head, tail) = bytes.split_at_checked(SIGNATURE)?;
         *bytes = tail;
-        Some(*head)
+        Some(Packed::read(head))
     }
 }
 
 impl Field for Signature {
     fn put(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(Packed::from(*self).as_bytes());
+        Packed::from(*self).put(out);
     }
     fn get(bytes: &mut &[u8]) -> Option<Self> {
-        Some(Signature {
-            inode: (u64::get(bytes)?, u64::get(bytes)?),
-            size: u64::get(bytes)?,
-            mode: u32::get(bytes)?,
-            mtime: i64::get(bytes)?.into(),
-            ctime: i64::get(bytes)?.into(),
-        })
+        Packed::get(bytes).map(Signature::from)
     }
 }
 
 const SIGNATURE: usize = Packed::SIZE;
+const NOTHING: &[u8] = Packed::NONE.as_bytes();
 const DIR_SETTLED: u8 = 1;
 const FILE_SETTLED: u8 = 1 << 5;
 const NO_DIGEST: BlobDigest = BlobDigest(Digest::from_bytes([0; 32]));
@@ -286,23 +316,28 @@ impl Record for FileRecord {
 
     fn get(bytes: &mut &[u8]) -> Option<Self> {
         let name = Field::get(bytes)?;
-        let flags = u8::get(bytes)?;
-        let kind = match flags & 0xf {
-            0 => FileKind::Absent,
-            1 => FileKind::File { executable: false },
-            2 => FileKind::File { executable: true },
-            3 => FileKind::Other,
-            _ => return None,
-        };
+        let (kind, is_source, settled) = file_flags(u8::get(bytes)?)?;
         Some(FileRecord {
             name,
             kind,
-            is_source: flags & 16 != 0,
-            settled: flags & FILE_SETTLED != 0,
+            is_source,
+            settled,
             signature: Field::get(bytes)?,
             blob: Field::get(bytes)?,
         })
     }
+}
+
+/// The kind of a file, whether functions read it, whether its signature is proof.
+fn file_flags(flags: u8) -> Option<(FileKind, bool, bool)> {
+    let kind = match flags & 0xf {
+        0 => FileKind::Absent,
+        1 => FileKind::File { executable: false },
+        2 => FileKind::File { executable: true },
+        3 => FileKind::Other,
+        _ => return None,
+    };
+    Some((kind, flags & 16 != 0, flags & FILE_SETTLED != 0))
 }
 
 impl Record for UserRecord {
@@ -362,7 +397,7 @@ impl Record for ResultRecord {
         self.link.put(out);
         self.target.put(out);
         self.files.put(out);
-        self.proof.map_or([0; SIGNATURE], |proof| *proof.as_bytes()).put(out);
+        self.proof.put(out);
     }
 
     fn get(bytes: &mut &[u8]) -> Option<Self> {
@@ -370,7 +405,7 @@ impl Record for ResultRecord {
             link: Field::get(bytes)?,
             target: Field::get(bytes)?,
             files: Field::get(bytes)?,
-            proof: Packed::proof(Field::get(bytes)?),
+            proof: Field::get(bytes)?,
         })
     }
 }
@@ -380,12 +415,11 @@ impl Record for ResultFile {
 
     fn put(&self, out: &mut Vec<u8>) {
         self.path.put(out);
-        self.signature.as_bytes().put(out);
+        self.signature.put(out);
     }
 
     fn get(bytes: &mut &[u8]) -> Option<Self> {
-        let path = Field::get(bytes)?;
-        Some(ResultFile { path, signature: Packed::written(Field::get(bytes)?) })
+        Some(ResultFile { path: Field::get(bytes)?, signature: Field::get(bytes)? })
     }
 }
 
@@ -424,20 +458,20 @@ mod tests {
         ];
         for kind in kinds {
             let (is_source, settled) = (true, false);
-            check(FileRecord {
-                name: (5, 6),
-                kind,
-                is_source,
-                settled,
-                signature: signature(),
-                blob,
-            });
+            let signature = signature();
+            let name = (5, 6);
+            let file = FileRecord { name, kind, is_source, settled, signature, blob };
+            let mut bytes = Vec::new();
+            file.put(&mut bytes);
+            let content = Table::<FileRecord>::new(&bytes).content(0);
+            assert_eq!(content, Some(Content { kind, is_source, blob }));
+            check(file);
         }
         check(UserRecord { file: 1, step: 2 });
         let (needs, dependents) = ((4, 5), (6, 7));
         check(StepPlace { at: 1 << 40, length: 2, checksum: 3, needs, dependents, result: 8 });
         check(Edge(9));
-        for proof in [None, Some(signature().into())] {
+        for proof in [Packed::NONE, signature().into()] {
             check(ResultRecord { link: (1, 2), target: (3, 4), files: (5, 6), proof });
         }
         check(ResultFile { path: (1, 2), signature: signature().into() });

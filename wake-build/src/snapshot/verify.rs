@@ -34,22 +34,47 @@ pub(crate) enum Verdict {
 /// What differs though the plan holds.
 #[derive(Debug, Default)]
 pub(crate) struct Differences {
-    /// Files by number that were read again: what they are now.
-    pub(crate) files: Vec<(usize, RelPath, Seen, Signature, bool)>,
-    /// Of those, the numbers of files whose content is another.
-    pub(crate) changed: Vec<usize>,
-    /// Directories by number that were listed again and hold the same.
-    pub(crate) dirs: Vec<(usize, Signature, bool)>,
+    /// Files whose content is another.
+    pub(crate) changed: Vec<Changed>,
+    /// What from now on proves of other files, by number, that they are what they were: they were read again.
+    pub(crate) files: Vec<(u32, Packed)>,
+    /// The same of directories, which were listed again.
+    pub(crate) dirs: Vec<(u32, Packed)>,
+}
+
+/// A file of another content.
+#[derive(Debug)]
+pub(crate) struct Changed {
+    pub(crate) number: u32,
+    pub(crate) path: RelPath,
+    /// What it is now.
+    pub(crate) seen: Seen,
+    pub(crate) signature: Signature,
+    /// Whether from now on an equal signature means equal content.
+    pub(crate) settled: bool,
+}
+
+/// Where a snapshot was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Here,
+    /// In another checkout, perhaps: where the signature of a directory differs, those of its files will as well.
+    Elsewhere,
 }
 
 /// Compares the checkout at `root` with `snapshot`, on the threads of the current pool.
-pub(crate) fn verify(snapshot: &Snapshot, root: &Path, profile: &Profile) -> Verdict {
+pub(crate) fn verify(
+    snapshot: &Snapshot,
+    origin: Origin,
+    root: &Path,
+    profile: &Profile,
+) -> Verdict {
     let Ok(root) = rustix::fs::open(root, DIR_PATH, Mode::empty()) else { return Verdict::Stale };
     let groups = snapshot.dirs().div_ceil(GROUP);
     let compared: Option<Vec<Differences>> = (0..groups)
         .into_par_iter()
         .with_min_len(4)
-        .map(|group| Group::new(snapshot, &root, group * GROUP, profile)?.compare())
+        .map(|group| Group::new(snapshot, origin, &root, group * GROUP, profile)?.compare())
         .try_fold(Differences::default, |all, one| Some(all.and(one?)))
         .collect();
     match compared {
@@ -61,6 +86,11 @@ pub(crate) fn verify(snapshot: &Snapshot, root: &Path, profile: &Profile) -> Ver
 }
 
 impl Differences {
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.files.is_empty() && self.dirs.is_empty()
+    }
+
     fn and(mut self, mut other: Differences) -> Differences {
         self.files.append(&mut other.files);
         self.changed.append(&mut other.changed);
@@ -74,6 +104,7 @@ const DIR_PATH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLO
 /// Directories that follow each other in a snapshot.
 struct Group<'a> {
     snapshot: &'a Snapshot,
+    origin: Origin,
     profile: &'a Profile,
     numbers: Range<usize>,
     /// A directory that all of them lie in, and how much of their paths leads there.
@@ -89,11 +120,14 @@ struct Spot<'a> {
     way: &'a str,
     /// The directory's path from the root of the checkout.
     path: &'a str,
+    /// Whether no signature of a file will be the one that is known.
+    is_of_others: bool,
 }
 
 impl<'a> Group<'a> {
     fn new(
         snapshot: &'a Snapshot,
+        origin: Origin,
         root: &OwnedFd,
         first: usize,
         profile: &'a Profile,
@@ -106,7 +140,7 @@ impl<'a> Group<'a> {
             Err(_) => (openat(root, ".", DIR_PATH, Mode::empty()).ok()?, ""),
         };
         let skipped = if above.is_empty() { 0 } else { above.len() + 1 };
-        Some(Group { snapshot, profile, numbers, above: dir, skipped, looked: now() })
+        Some(Group { snapshot, origin, profile, numbers, above: dir, skipped, looked: now() })
     }
 
     /// None: the plan does not hold.
@@ -137,8 +171,11 @@ impl<'a> Group<'a> {
         let is_changed = !self.snapshot.proves_dir(number, &Packed::of(&stat));
         let opened = if is_changed { Some(self.open(way, dir.is_listed())?) } else { None };
         let spot = match &opened {
-            Some(opened) => Spot { dir: opened.as_fd(), way: "", path },
-            None => Spot { dir: self.above.as_fd(), way, path },
+            Some(opened) => {
+                let is_of_others = self.origin == Origin::Elsewhere;
+                Spot { dir: opened.as_fd(), way: "", path, is_of_others }
+            }
+            None => Spot { dir: self.above.as_fd(), way, path, is_of_others: false },
         };
         // Of what will be listed: another directory may have come to lie there meanwhile.
         let signature = |opened| fstat(opened).ok().map(|stat| Signature::of(&stat));
@@ -155,7 +192,8 @@ impl<'a> Group<'a> {
         }
         if let Some((opened, signature)) = changed {
             compare_listing(&dir, opened, &modes)?;
-            differences.dirs.push((number, signature, signature.is_settled(self.looked)));
+            let proof = Packed::proof(signature, self.looked);
+            differences.dirs.push((u32::try_from(number).ok()?, proof));
         }
         Some(())
     }
@@ -182,6 +220,11 @@ impl<'a> Group<'a> {
         differences: &mut Differences,
     ) -> Option<Option<u32>> {
         let name = spot.way_to(self.snapshot.file_name(number)?, buffer)?;
+        if spot.is_of_others
+            && let FileKind::File { .. } = self.snapshot.content(number)?.kind
+        {
+            return self.compare_bytes(spot, number, name, differences).map(Some);
+        }
         let stat = match statat(spot.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::NOENT) => {
@@ -206,40 +249,57 @@ impl<'a> Group<'a> {
         differences: &mut Differences,
     ) -> Option<()> {
         let record = self.snapshot.file(number)?;
-        let signature = Signature::of(stat);
         // What has become of another kind is planned anew.
         let is_as_before = |kind: FileType| {
-            FileType::from_raw_mode(signature.mode) == kind
+            FileType::from_raw_mode(stat.st_mode) == kind
                 && FileType::from_raw_mode(record.signature.mode) == kind
         };
-        let path = spot.path_of(self.snapshot.text(record.name)?)?;
-        let (seen, signature) = match record.kind {
-            FileKind::Absent => return None,
-            FileKind::File { executable } => {
-                is_as_before(FileType::RegularFile).then_some(())?;
-                let mut span = self.profile.begin(SpanKind::Hashing, || format!("hash {path}"));
-                let (signature, blob, size) = hash_file(spot.dir, name).ok()?;
-                span.note("bytes", || size);
-                drop(span);
-                // Whether a program may be executed is a question for planning.
-                (executable == (signature.mode & 0o100 != 0)).then_some(())?;
-                if blob != record.blob {
-                    (!record.is_source).then_some(())?;
-                    differences.changed.push(number);
-                }
-                (Seen::File { blob, size, executable }, signature)
+        match record.kind {
+            FileKind::File { .. } if is_as_before(FileType::RegularFile) => {
+                return self.compare_bytes(spot, number, name, differences).map(|_| ());
             }
             FileKind::Other if is_as_before(FileType::Symlink) => {
                 let text = readlinkat(spot.dir, name, Vec::new()).ok()?.into_string().ok()?;
                 (BlobDigest::of(text.as_bytes()) == record.blob).then_some(())?;
-                (Seen::Link(text), signature)
             }
-            FileKind::Other if is_as_before(FileType::Directory) => (Seen::Dir, signature),
-            FileKind::Other => return None,
-        };
-        let settled = signature.is_settled(self.looked);
-        differences.files.push((number, path, seen, signature, settled));
+            FileKind::Other if is_as_before(FileType::Directory) => {}
+            FileKind::Absent | FileKind::File { .. } | FileKind::Other => return None,
+        }
+        let proof = Packed::proof(Signature::of(stat), self.looked);
+        differences.files.push((u32::try_from(number).ok()?, proof));
         Some(())
+    }
+
+    /// Reads a file; none: the plan does not hold. Else its mode.
+    fn compare_bytes(
+        &self,
+        spot: &Spot,
+        number: usize,
+        name: &CStr,
+        differences: &mut Differences,
+    ) -> Option<u32> {
+        let path = || spot.path_of(std::str::from_utf8(self.snapshot.file_name(number)?).ok()?);
+        let name_of_span = || format!("hash {}", path().unwrap_or_default());
+        let mut span = self.profile.begin(SpanKind::Hashing, name_of_span);
+        let (signature, blob, size) = hash_file(spot.dir, name).ok()?;
+        span.note("bytes", || size);
+        drop(span);
+        let mode = signature.mode;
+        let executable = mode & 0o100 != 0;
+        let is_file = FileType::from_raw_mode(mode) == FileType::RegularFile;
+        let before = self.snapshot.content(number)?;
+        // Whether a program may be executed is a question for planning.
+        (is_file && before.kind == FileKind::File { executable }).then_some(())?;
+        let number = u32::try_from(number).ok()?;
+        if blob == before.blob {
+            differences.files.push((number, Packed::proof(signature, self.looked)));
+            return Some(mode);
+        }
+        (!before.is_source).then_some(())?;
+        let (path, seen) = (path()?, Seen::File { blob, size, executable });
+        let settled = signature.is_settled(self.looked);
+        differences.changed.push(Changed { number, path, seen, signature, settled });
+        Some(mode)
     }
 }
 

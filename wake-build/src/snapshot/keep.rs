@@ -1,0 +1,95 @@
+//! Keeping what a build changed of a snapshot, at the least cost.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::delta::{Delta, Patch};
+use super::draft::{Body, Draft, forget_beside};
+use super::file::Snapshot;
+use super::proofs::Table;
+use super::signature::Packed;
+
+impl Snapshot {
+    /// Keeps what has changed so that the next build finds it at `place`: in a frame beside the snapshot; once such frames
+    /// have become many, or if the snapshot lies elsewhere, as proofs beside it; and where that is not all, in a new one.
+    pub(crate) fn keep(&mut self, place: &Path, patch: Patch) -> io::Result<()> {
+        // Reading the frames must stay cheap beside reading the tables.
+        let bearable = (self.bytes.len() as u64 / 16).max(64 << 10);
+        if self.place == place && self.delta.length() + patch.size() <= bearable {
+            return self.delta.append(&self.delta.frame(&patch));
+        }
+        let (content, proofs) = patch.split();
+        self.overlay.put(content);
+        let content = self.overlay.content();
+        if content.size() <= bearable && self.keep_proofs(place, content, &proofs).is_ok() {
+            return Ok(());
+        }
+        self.overlay.put(proofs);
+        let damaged = || io::Error::from(io::ErrorKind::InvalidData);
+        let (draft, pieces) = Draft::of(self).ok_or_else(damaged)?;
+        draft.write(place, &self.key, &Body::Pieces(&pieces))
+    }
+
+    /// Leaves the snapshot itself as it is.
+    fn keep_proofs(&self, place: &Path, mut content: Patch, new: &Patch) -> io::Result<()> {
+        if self.place != place {
+            link(&self.place, place)?;
+        }
+        let mut table = self.proof_table();
+        put(&mut table.dirs, &new.dir_proofs);
+        put(&mut table.files, &new.file_proofs);
+        put(&mut table.links, &new.links);
+        // What is not as the tables say has its proof in the content: else, without that, the tables would be believed.
+        for (number, file) in &mut content.files {
+            *file = file.clone().proven(take(&mut table.files, *number));
+        }
+        for (number, _) in &content.results {
+            content.links.push((*number, take(&mut table.links, *number)));
+        }
+        let state = table.write(place, &self.checksum)?;
+        Delta::begin(place, state, &content)
+    }
+
+    /// What is proof now.
+    fn proof_table(&self) -> Table {
+        let read = |proof: Option<&[u8]>| proof.map_or(Packed::NONE, Packed::read);
+        let link = |number| self.result(number).map_or(Packed::NONE, |result| result.proof);
+        Table {
+            dirs: (0..self.dirs()).map(|dir| read(self.dir_proof(dir))).collect(),
+            files: (0..self.files()).map(|file| read(self.file_proof(file))).collect(),
+            links: (0..self.results()).map(link).collect(),
+        }
+    }
+}
+
+fn put(table: &mut [Packed], proofs: &[(u32, Packed)]) {
+    for (number, proof) in proofs {
+        if let Some(slot) = table.get_mut(*number as usize) {
+            *slot = *proof;
+        }
+    }
+}
+
+fn take(table: &mut [Packed], number: u32) -> Packed {
+    let slot = table.get_mut(number as usize);
+    slot.map_or(Packed::NONE, |slot| std::mem::replace(slot, Packed::NONE))
+}
+
+/// Gives the snapshot at `from`, which nobody changes in place, a second name.
+fn link(from: &Path, to: &Path) -> io::Result<()> {
+    let dir = to.parent().unwrap_or(Path::new(""));
+    std::fs::create_dir_all(dir)?;
+    let name = to.file_name().unwrap_or_default().to_string_lossy();
+    let temporary = dir.join(format!(".{name}.{}", std::process::id()));
+    let _ = std::fs::remove_file(&temporary);
+    std::fs::hard_link(from, &temporary)?;
+    forget_beside(to);
+    let renamed = std::fs::rename(&temporary, to);
+    // Between two names of one file nothing is renamed.
+    let _ = std::fs::remove_file(&temporary);
+    renamed?;
+    // The newest snapshots are those that are kept, here and in the store.
+    File::open(to)?.set_modified(SystemTime::now())
+}

@@ -1,0 +1,153 @@
+//! What signatures prove where a snapshot was not taken: a file beside it, which replaces the proofs in its tables.
+//!
+//! So a checkout that begins with the snapshot of another one need not write all of it anew.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use memmap2::Mmap;
+
+use super::signature::Packed;
+
+const HEAD: &[u8; 16] = b"wake proofs 1\n\n\n";
+/// Head, checksum of what follows, checksum of the snapshot.
+const FIXED: usize = 16 + 32 + 32;
+
+/// The proofs for each directory, file and link to a result, by number.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Table {
+    pub(super) dirs: Vec<Packed>,
+    pub(super) files: Vec<Packed>,
+    pub(super) links: Vec<Packed>,
+}
+
+/// The file of proofs, mapped.
+#[derive(Debug)]
+pub(super) struct Proofs {
+    bytes: Mmap,
+    /// Where those of files and of links begin.
+    files: usize,
+    links: usize,
+}
+
+impl Proofs {
+    /// Maps the proofs beside the snapshot at `snapshot`, which has the checksum `base` and so many directories, files and
+    /// results; none if they are not whole or not of that snapshot.
+    pub(super) fn read(snapshot: &Path, base: &[u8; 32], counts: [usize; 3]) -> Option<Proofs> {
+        let file = File::open(place(snapshot)).ok()?;
+        // SAFETY: as of the snapshot itself: replaced by renaming, never changed in place.
+        let bytes = unsafe { Mmap::map(&file) }.ok()?;
+        let covered = bytes.strip_prefix(HEAD)?.get(32..)?;
+        let [dirs, files, links] = counts.map(|count| count * Packed::SIZE);
+        (bytes.len() == FIXED + dirs + files + links).then_some(())?;
+        covered.starts_with(base).then_some(())?;
+        let checksum = blake3::Hasher::new().update_rayon(covered).finalize();
+        (bytes.get(16..48)? == checksum.as_bytes()).then_some(())?;
+        Some(Proofs { bytes, files: FIXED + dirs, links: FIXED + dirs + files })
+    }
+
+    /// What follows in the frames of a delta.
+    pub(super) fn state(&self) -> Option<[u8; 32]> {
+        self.bytes.get(16..48)?.try_into().ok()
+    }
+
+    /// The proof for a directory.
+    pub(super) fn dir(&self, number: usize) -> &[u8] {
+        self.at(FIXED, number)
+    }
+
+    /// The proof for a file.
+    pub(super) fn file(&self, number: usize) -> &[u8] {
+        self.at(self.files, number)
+    }
+
+    /// The proof for the link to a result.
+    pub(super) fn link(&self, number: usize) -> &[u8] {
+        self.at(self.links, number)
+    }
+
+    fn at(&self, start: usize, number: usize) -> &[u8] {
+        let start = start + number * Packed::SIZE;
+        self.bytes.get(start..start + Packed::SIZE).unwrap_or_default()
+    }
+}
+
+impl Table {
+    /// Writes the proofs beside the snapshot at `snapshot`, which has the checksum `base`; gives the state that a delta is
+    /// to continue.
+    pub(super) fn write(&self, snapshot: &Path, base: &[u8; 32]) -> io::Result<[u8; 32]> {
+        let Table { dirs, files, links } = self;
+        let mut covered = base.to_vec();
+        covered.reserve((dirs.len() + files.len() + links.len()) * Packed::SIZE);
+        for proof in dirs.iter().chain(files).chain(links) {
+            covered.extend_from_slice(proof.as_bytes());
+        }
+        let checksum = blake3::Hasher::new().update_rayon(&covered).finalize();
+        let parts = [HEAD.as_slice(), checksum.as_bytes(), &covered];
+        crate::state::replace_in_parts(&place(snapshot), &parts)?;
+        Ok(*checksum.as_bytes())
+    }
+}
+
+/// Where the proofs of the snapshot at `snapshot` lie.
+pub(super) fn place(snapshot: &Path) -> PathBuf {
+    let mut name = OsString::from(snapshot);
+    name.push(".proofs");
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::files::Signature;
+
+    const BASE: [u8; 32] = [7; 32];
+    const COUNTS: [usize; 3] = [2, 3, 1];
+
+    fn proof(size: u64) -> Packed {
+        Signature { size, mtime: -5, ctime: 1 << 60, ..Signature::default() }.into()
+    }
+
+    fn table() -> Table {
+        let [dirs, files, links] = [vec![1, 2], vec![3, 4, 5], vec![6]]
+            .map(|sizes: Vec<u64>| sizes.into_iter().map(proof).collect());
+        Table { dirs, files, links }
+    }
+
+    #[test]
+    fn each_comes_back_under_its_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let snapshot = dir.path().join("snapshot");
+        assert!(Proofs::read(&snapshot, &BASE, COUNTS).is_none());
+        let state = table().write(&snapshot, &BASE).unwrap();
+        let proofs = Proofs::read(&snapshot, &BASE, COUNTS).unwrap();
+        assert_eq!(proofs.state(), Some(state));
+        let read = |number| {
+            let (dir, file, link) = (proofs.dir(number), proofs.file(number), proofs.link(0));
+            (Packed::read(dir), Packed::read(file), Packed::read(link))
+        };
+        assert_eq!(read(0), (proof(1), proof(3), proof(6)));
+        assert_eq!(read(1), (proof(2), proof(4), proof(6)));
+    }
+
+    #[test]
+    fn of_another_snapshot_cut_short_or_altered_there_are_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let snapshot = dir.path().join("snapshot");
+        table().write(&snapshot, &BASE).unwrap();
+        assert!(Proofs::read(&snapshot, &[8; 32], COUNTS).is_none());
+        assert!(Proofs::read(&snapshot, &BASE, [2, 3, 2]).is_none());
+        let whole = std::fs::read(place(&snapshot)).unwrap();
+        for at in 0..whole.len() {
+            std::fs::write(place(&snapshot), &whole[..at]).unwrap();
+            assert!(Proofs::read(&snapshot, &BASE, COUNTS).is_none(), "{at}");
+            let mut altered = whole.clone();
+            altered[at] ^= 1;
+            std::fs::write(place(&snapshot), altered).unwrap();
+            assert!(Proofs::read(&snapshot, &BASE, COUNTS).is_none(), "{at}");
+        }
+    }
+}
