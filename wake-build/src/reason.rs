@@ -62,21 +62,29 @@ impl std::fmt::Display for Change {
     }
 }
 
-/// Why the step with this past runs now as `action`, whose key is `key`.
+/// Why the step with this past runs now as the action with these canonical bytes, whose key is `key`.
 pub(crate) fn reason(
     store: &Store,
     past: Option<&Past>,
     key: &ActionDigest,
-    action: &Action,
+    action: &[u8],
 ) -> Reason {
     let Some(past) = past else { return Reason::New };
     if past.last == *key {
         return Reason::Gone;
     }
-    let Some(old) = fields_of(store, &past.last) else { return Reason::New };
-    match first_change(&old, &action.fields()) {
-        Some(change) => Reason::Changed(change),
-        None => Reason::Gone,
+    let Ok(Some(old)) = store.action_record(&past.last) else { return Reason::New };
+    let fields = Action::decode_fields;
+    match Action::first_difference(old.action(), action) {
+        // Nearly always: nothing came or went before it.
+        Some((old, new)) if (&old.group, &old.key) == (&new.group, &new.key) => {
+            let Field { group, key, value: new } = new;
+            Reason::Changed(Change { group, key, old: Some(old.value), new: Some(new) })
+        }
+        _ => match (fields(old.action()), fields(action)) {
+            (Ok(old), Ok(new)) => first_change(&old, &new).map_or(Reason::Gone, Reason::Changed),
+            _ => Reason::New,
+        },
     }
 }
 

@@ -47,6 +47,16 @@ impl<'a> Decoder<'a> {
         Decoder { bytes, at: 0 }
     }
 
+    /// How many bytes have been read.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Goes on after so many bytes.
+    pub(crate) fn go_to(&mut self, at: usize) {
+        self.at = at;
+    }
+
     /// The next value.
     pub fn token(&mut self) -> Result<Token<'a>, DecodeError> {
         let start = self.at;

@@ -108,7 +108,7 @@ impl View<'_> {
     ) -> Result<(PlannedState, String, Option<ActionDigest>), Failure> {
         let step = self.step(node);
         let action = self.pinner.pin(node).map_err(|diagnostic| Failure::from(*diagnostic))?.action;
-        let key = action.digest();
+        let (bytes, key) = action.encode_with_digest();
         let store = &self.checkout.session.store;
         match store.action(&key).map_err(|error| Failure::from(store_failure(&error)))? {
             Lookup::Hit(stored) => {
@@ -119,7 +119,7 @@ impl View<'_> {
             }
             Lookup::Miss | Lookup::Corrupt(_) => {
                 let past = self.checkout.history.get(&step.label);
-                Ok((PlannedState::Run, reason(store, past, &key, &action).to_string(), Some(key)))
+                Ok((PlannedState::Run, reason(store, past, &key, &bytes).to_string(), Some(key)))
             }
         }
     }

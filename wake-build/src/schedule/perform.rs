@@ -70,11 +70,8 @@ impl Schedule<'_> {
                     sender.send(Message::Warning(Box::new(corruption_warning(label, &corruption))));
             }
         }
-        let why = if force {
-            Reason::Asked
-        } else {
-            reason(self.runner.store, past, &key, &pinned.action)
-        };
+        let why =
+            if force { Reason::Asked } else { reason(self.runner.store, past, &key, &action) };
         let started = || {
             // The receiver outlives the scope in which this runs.
             let _ = sender.send(Message::Started { step, key });

@@ -19,6 +19,8 @@ pub(crate) struct Place<'a> {
     owner: Option<Owner>,
     /// Nothing new can be made afterwards at and below this path.
     sealed: Option<&'static str>,
+    /// So many directories deep things are made by their path from the top.
+    shallow: usize,
     made: HashSet<String>,
     /// The directory in which something was made last, below those that lead to it.
     open: Vec<(String, OwnedFd)>,
@@ -27,10 +29,19 @@ pub(crate) struct Place<'a> {
 /// Directories on the way to one that are kept open; deeper ones are reached in one step.
 const MOST_OPEN: usize = 32;
 
+/// Walking so many directories costs less than a descriptor.
+const SHALLOW: usize = 8;
+
 impl<'a> Place<'a> {
     /// `root` as a place where everything made belongs to `owner`.
     pub(crate) fn new(root: BorrowedFd<'a>, owner: Option<Owner>) -> Self {
-        Place { root, owner, sealed: None, made: HashSet::new(), open: Vec::new() }
+        Place { root, owner, sealed: None, shallow: 0, made: HashSet::new(), open: Vec::new() }
+    }
+
+    /// The same, of a directory that nobody but this process can reach: no link can take the place of a directory that
+    /// was made, so that most need not be opened.
+    pub(crate) fn unreachable(self) -> Self {
+        Place { shallow: SHALLOW, ..self }
     }
 
     /// The same, where `sealed` and the directories below it give their owner no right to make anything new in them.
@@ -50,13 +61,12 @@ impl<'a> Place<'a> {
         if path.is_empty() || self.made.contains(path) {
             return Ok(());
         }
-        let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
-        self.directory(parent)?;
-        self.go_to(parent)?;
+        let name = self.beside(path)?;
         let sealed = self.sealed.is_some_and(|sealed| below(sealed, path).is_some());
         let mode = Mode::from_raw_mode(if sealed { 0o555 } else { 0o755 });
         match rustix::fs::mkdirat(self.here(), name, mode) {
             Ok(()) => self.give(name)?,
+            // If it is one: a link is none.
             Err(Errno::EXIST) => self.go_to(path)?,
             Err(errno) => return Err(errno),
         }
@@ -103,10 +113,14 @@ impl<'a> Place<'a> {
         rustix::fs::fchmod(&directory, Mode::from_raw_mode(0o1777))
     }
 
-    /// Goes to the directory of `path`, which is made if it does not exist; gives the name in it.
+    /// Goes to the directory of `path`, or near it, which is made if it does not exist; gives the way on from there.
     fn beside<'p>(&mut self, path: &'p str) -> Result<&'p str, Errno> {
         let (parent, name) = path.rsplit_once('/').unwrap_or(("", path));
         self.directory(parent)?;
+        if path.split('/').count() <= self.shallow {
+            self.open.clear();
+            return Ok(path);
+        }
         self.go_to(parent)?;
         Ok(name)
     }
@@ -179,11 +193,16 @@ mod tests {
 
     #[test]
     fn things_come_to_lie_where_they_should_whatever_was_made_before() {
-        let dir = std::env::temp_dir().join(format!("wake-place-{}", std::process::id()));
+        check("reachable", |place| place);
+        check("unreachable", |place| place.unreachable());
+    }
+
+    fn check(name: &str, kind: for<'p> fn(Place<'p>) -> Place<'p>) {
+        let dir = std::env::temp_dir().join(format!("wake-place-{name}-{}", std::process::id()));
         fs::create_dir(&dir).unwrap();
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let root = rustix::fs::open(&dir, flags, Mode::empty()).unwrap();
-        let mut place = Place::new(root.as_fd(), None);
+        let mut place = kind(Place::new(root.as_fd(), None));
         let deep = vec!["d"; 3 * MOST_OPEN].join("/");
         let deep_file = format!("{deep}/f");
         let files = ["a/b/c", "a/bb", "a/b/d", "x", "ab/c", "a/b/c2/e", deep_file.as_str(), "d/f"];

@@ -215,6 +215,7 @@ impl Own {
     fn temporary_directory(confined: &Confined, job: &Job) -> Result<OwnedFd, Failure> {
         let tmp = scratch::memory(&job.limits, "1777", confined.owner)?;
         Place::new(tmp.as_fd(), confined.owner)
+            .unreachable()
             .directory("home")
             .map_err(|errno| Failure::step("create", "/tmp/home", errno))?;
         Ok(tmp)
@@ -230,7 +231,8 @@ impl Own {
         let Some(at) = &job.work else { return Ok(None) };
         let work = scratch::work(job, confined.owner)?;
         // What belongs to others is for reading: nothing new may appear beside it either.
-        let mut place = Place::new(work.mount.as_fd(), confined.owner).sealing(FOREIGN);
+        let mut place =
+            Place::new(work.mount.as_fd(), confined.owner).unreachable().sealing(FOREIGN);
         for input in &job.inputs {
             if let Some(path) = input.path.strip(at) {
                 populate::put(
