@@ -33,11 +33,11 @@ pub(crate) struct PkgInstance {
     /// What functions of others see, as JSON text.
     pub outside: Arc<str>,
     /// What that is about.
-    pub topic: Topic,
+    topic: Topic,
     /// Its files, sorted: what lies at each path that it names.
     pub files: Vec<(RelPath, Seen)>,
-    /// The packages that it names.
-    pub pkgs: Vec<PkgKey>,
+    /// The packages that it names, and what functions are told of them.
+    pub pkgs: Vec<(PkgKey, Topic, Arc<str>)>,
     /// The files of its modules.
     pub modules: BTreeMap<String, RelPath>,
     /// What its evaluations traced.
@@ -147,11 +147,16 @@ fn instantiate_one(
         outside,
         topic: Topic::Pkg(key.to_string().into()),
         files,
-        pkgs: resolved.deps.values().cloned().collect(),
+        pkgs: resolved.deps.values().filter_map(|key| told(key, instances)).collect(),
         modules,
         trace,
         reads,
     })
+}
+
+fn told(key: &PkgKey, instances: &Instances) -> Option<(PkgKey, Topic, Arc<str>)> {
+    let pkg = instances.get(key)?;
+    Some((pkg.key.clone(), pkg.topic.clone(), pkg.outside.clone()))
 }
 
 fn look_at_files(

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::stdio;
 
-use crate::engine::{self, Ask, Told};
+use crate::engine::{self, Ask, Outcome, Told};
 use crate::wire::{Questions, Receiver, Replies, Tag, outcome, request, send};
-use crate::{Answer, EvalError, Evaluated, Kind, Limit, Limits, Request, Sources};
+use crate::{Answer, EvalError, Kind, Limit, Limits, Request, Sources};
 
 /// Answers requests on standard input until it ends; the whole life of a worker process.
 ///
@@ -87,7 +87,7 @@ fn answer(
     pipe: &Rc<Pipe>,
     told: &Rc<Told>,
     limits: &Limits,
-) -> (Result<Evaluated, EvalError>, Tag) {
+) -> (Result<Outcome, EvalError>, Tag) {
     let sources: Rc<dyn Sources> = Rc::from(sources(&request.root));
     let ask: Rc<dyn Ask> = pipe.clone();
     let run = || engine::evaluate(request, sources, ask, told, limits);

@@ -100,11 +100,10 @@ impl<M: Modules> Answers for PlanAnswers<'_, M> {
     }
 
     fn likely(&self) -> Vec<(Topic, Arc<str>)> {
-        let named = self.asking.pkgs.iter().filter_map(|key| self.instances.get(key));
-        let mut likely = Vec::new();
-        for pkg in named {
-            likely.push((pkg.topic.clone(), pkg.outside.clone()));
-            self.modules.plain(&pkg.key, &mut likely);
+        let mut likely = Vec::with_capacity(2 * self.asking.pkgs.len());
+        for (key, topic, text) in &self.asking.pkgs {
+            likely.push((topic.clone(), text.clone()));
+            self.modules.plain(key, &mut likely);
         }
         likely
     }

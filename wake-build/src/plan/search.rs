@@ -1,6 +1,6 @@
 //! The search for modules: from those of the targets to all that they need.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use rayon::Scope;
@@ -68,7 +68,7 @@ struct Planner<'a> {
 
 #[derive(Default)]
 struct State {
-    asked: BTreeSet<String>,
+    asked: HashSet<String>,
     found: BTreeMap<String, Found>,
     failed: BTreeMap<String, Diagnostic>,
 }

@@ -23,7 +23,7 @@ use super::view::{self, Instance};
 use crate::Op;
 
 /// Applies what `op` names and gives its result as JSON.
-pub(crate) fn apply(env: &Env, state: &State, op: &Op) -> Result<Box<RawValue>> {
+pub(crate) fn apply(env: &Env, state: &State, op: &Op) -> Result<String> {
     match op {
         Op::Pkg => text_of(&pkg(env, state)?.declared),
         Op::Inputs { pkg } => text_of(&inputs(env, state, pkg)?),
@@ -64,8 +64,12 @@ fn inputs(env: &Env, state: &State, own_json: &RawValue) -> Result<Value> {
         .map_err(|error| from_call(error, "wake.pkg", "inputs"))
 }
 
-fn text_of(value: &impl Serialize) -> Result<Box<RawValue>> {
-    serde_json::value::to_raw_value(value)
+fn text_of(value: &impl Serialize) -> Result<String> {
+    // Most results fit: a text that grows is copied each time.
+    let mut text = Vec::with_capacity(8 << 10);
+    let written = serde_json::to_writer(&mut text, value).map_err(|error| error.to_string());
+    written
+        .and_then(|()| String::from_utf8(text).map_err(|error| error.to_string()))
         .map_err(|error| Note::new(format!("the result is no JSON: {error}")).into())
 }
 
@@ -82,7 +86,7 @@ fn own(env: &Env, json: &RawValue) -> Result<Rc<Instance>> {
     Ok(instance)
 }
 
-fn expression(env: &Env, state: &State, code: &str, label: &str) -> Result<Box<RawValue>> {
+fn expression(env: &Env, state: &State, code: &str, label: &str) -> Result<String> {
     env.check_source(label, code.len())?;
     env.texts.borrow_mut().insert(label.to_owned(), code.into());
     let value = state.evaluate_snippet_with(label, code, &WithWake { env: env.clone() })?;

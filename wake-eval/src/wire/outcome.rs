@@ -4,6 +4,7 @@ use std::io;
 
 use serde_json::value::RawValue;
 
+use crate::engine::Outcome;
 use crate::{EvalError, Evaluated, Read};
 
 /// What a frame says first: whether there is a result, or what went wrong.
@@ -11,8 +12,8 @@ const RESULT: u8 = 0;
 const ERROR: u8 = 1;
 
 /// The bytes of an outcome: of a result, four bytes of length and its text, then what it read and traced; of an error, JSON.
-pub(crate) fn encode(outcome: &Result<Evaluated, EvalError>) -> io::Result<Vec<u8>> {
-    let Evaluated { value, reads, trace } = match outcome {
+pub(crate) fn encode(outcome: &Result<Outcome, EvalError>) -> io::Result<Vec<u8>> {
+    let Outcome { text, reads, trace } = match outcome {
         Ok(evaluated) => evaluated,
         Err(error) => {
             let mut content = vec![ERROR];
@@ -20,7 +21,6 @@ pub(crate) fn encode(outcome: &Result<Evaluated, EvalError>) -> io::Result<Vec<u
             return Ok(content);
         }
     };
-    let text = value.get();
     let length =
         u32::try_from(text.len()).map_err(|_| io::Error::other("a result is larger than 4 GiB"))?;
     let mut content = Vec::with_capacity(5 + text.len() + 96 * reads.len());
@@ -66,11 +66,11 @@ mod tests {
             Read::Pkg { key: "@zlib@1.3.1".to_owned(), digest },
             Read::Module { id: "{}".to_owned(), digest: None },
         ];
-        let value = RawValue::from_string(r#"{"a":[1.5,"é"]}"#.to_owned()).unwrap();
-        let sent = Evaluated { value, reads, trace: vec!["one".to_owned(), String::new()] };
+        let text = r#"{"a":[1.5,"é"]}"#.to_owned();
+        let sent = Outcome { text, reads, trace: vec!["one".to_owned(), String::new()] };
         let content = encode(&Ok(sent.clone())).unwrap();
         let got = decode(&content).unwrap().unwrap();
-        assert_eq!(got.value.get(), sent.value.get());
+        assert_eq!(got.value.get(), sent.text);
         assert_eq!((got.reads, got.trace), (sent.reads, sent.trace));
         for cut in 0..content.len() {
             assert!(decode(&content[..cut]).is_err(), "cut short to {cut} bytes");

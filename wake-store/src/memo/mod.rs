@@ -7,7 +7,7 @@
 mod merge;
 mod segment;
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -26,9 +26,15 @@ pub struct Memo {
     /// The segments as they were at the first look.
     segments: OnceLock<Vec<Segment>>,
     /// What is to be written.
-    pending: Mutex<BTreeMap<Digest, Arc<[u8]>>>,
+    pending: Mutex<Pending>,
     /// What this process has written.
     flushed: Mutex<Vec<Segment>>,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    values: HashMap<Digest, Box<[u8]>>,
+    bytes: usize,
 }
 
 impl Memo {
@@ -45,7 +51,7 @@ impl Memo {
     ///
     /// What other processes put since this one's first look is not seen.
     pub fn get(&self, key: &Digest) -> Option<Vec<u8>> {
-        if let Some(value) = lock(&self.pending).get(key) {
+        if let Some(value) = lock(&self.pending).values.get(key) {
             return Some(value.to_vec());
         }
         let flushed = lock(&self.flushed).iter().rev().find_map(|segment| segment.get(key));
@@ -58,12 +64,16 @@ impl Memo {
 
     /// Remembers a value under `key`, once it is flushed; the last one put counts.
     pub fn put(&self, key: Digest, value: Vec<u8>) {
-        lock(&self.pending).insert(key, value.into());
+        let mut pending = lock(&self.pending);
+        pending.bytes += value.len();
+        if let Some(old) = pending.values.insert(key, value.into()) {
+            pending.bytes -= old.len();
+        }
     }
 
     /// The bytes that wait to be flushed, for those who flush now and then.
     pub fn pending_bytes(&self) -> usize {
-        lock(&self.pending).values().map(|value| value.len()).sum()
+        lock(&self.pending).bytes
     }
 
     /// Writes what is pending as one segment, and merges segments when there are many.
@@ -71,10 +81,12 @@ impl Memo {
         &self,
         session: impl FnOnce() -> Result<Arc<Session>, StoreError>,
     ) -> Result<(), StoreError> {
-        let pending = std::mem::take(&mut *lock(&self.pending));
+        let pending = std::mem::take(&mut *lock(&self.pending)).values;
         if pending.is_empty() {
             return Ok(());
         }
+        let mut pending: Vec<_> = pending.into_iter().collect();
+        pending.sort_unstable_by_key(|(key, _)| *key);
         // Those who ask meanwhile miss, which costs time and nothing else.
         let session = session()?;
         let place = self.dir.join(segment_name(now_nanos()));

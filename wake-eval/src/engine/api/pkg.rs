@@ -122,8 +122,9 @@ fn pkg_info(call: &Call<'_>) -> Result<Val> {
     let name = call.required_text("name")?;
     name.parse::<Name>().map_err(|error| Note::new(error.to_string()).argument("name"))?;
     let version = call.required_text("version")?;
-    if version.parse::<Version>().is_err()
-        && let Err(error) = version.parse::<Requirement>()
+    // Most are requirements, which a version may look like too.
+    if let Err(error) = version.parse::<Requirement>()
+        && version.parse::<Version>().is_err()
     {
         refuse!(Note::new(error.to_string()).argument("version"));
     }

@@ -6,7 +6,6 @@ use std::rc::Rc;
 use jrsonnet_evaluator::function::FuncVal;
 use jrsonnet_evaluator::{Error, Result, State, Thunk, Val};
 use serde::Serialize;
-use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use wake_model::RelPath;
 
@@ -29,7 +28,7 @@ pub(crate) fn module(
     file: &RelPath,
     name: &str,
     config: Option<&Value>,
-) -> Result<Box<RawValue>> {
+) -> Result<String> {
     env.phase.set(Phase::ModuleBody);
     let function = function_of(env, state, file, &["wake", "pkg"], FORM).or_else(|error| {
         function_of(env, state, file, &["wake", "pkg", "config"], FORM).map_err(|_| error)
@@ -129,7 +128,7 @@ struct Told<'a> {
 }
 
 impl Instantiation<'_> {
-    fn json(&self) -> Result<Box<RawValue>> {
+    fn json(&self) -> Result<String> {
         let declared = &self.declared;
         let outputs = self.outputs()?;
         let mut pending = Vec::new();
