@@ -55,23 +55,25 @@ pub(crate) struct Signature {
     pub size: u64,
     /// Type and permissions.
     pub mode: u32,
-    /// Last change of the bytes, in nanoseconds.
-    pub mtime: i128,
-    /// Last change of anything about it, in nanoseconds.
-    pub ctime: i128,
+    /// Last change of the bytes, in nanoseconds; [`i64::MAX`] for all times after the year 2262.
+    pub mtime: i64,
+    /// Last change of anything about it, in nanoseconds, likewise.
+    pub ctime: i64,
 }
 
 impl Signature {
     /// The signature in a `stat` result.
     #[allow(clippy::useless_conversion, reason = "the fields' types differ between architectures")]
     pub(crate) fn of(stat: &Stat) -> Signature {
-        let nanoseconds = |s: i64, ns: u64| i128::from(s) * 1_000_000_000 + i128::from(ns);
+        let nanoseconds = |s: i64, ns: i64| {
+            s.checked_mul(1_000_000_000).and_then(|s| s.checked_add(ns)).unwrap_or(i64::MAX)
+        };
         Signature {
             inode: (stat.st_dev.into(), stat.st_ino.into()),
             size: stat.st_size.unsigned_abs(),
             mode: stat.st_mode,
-            mtime: nanoseconds(stat.st_mtime, stat.st_mtime_nsec.into()),
-            ctime: nanoseconds(stat.st_ctime, stat.st_ctime_nsec.into()),
+            mtime: nanoseconds(stat.st_mtime.into(), stat.st_mtime_nsec as i64),
+            ctime: nanoseconds(stat.st_ctime.into(), stat.st_ctime_nsec as i64),
         }
     }
 
@@ -81,7 +83,7 @@ impl Signature {
     pub(crate) fn is_settled(&self, now: i128) -> bool {
         const TICK: i128 = 20_000_000;
         const COARSE: i128 = 2_000_000_000;
-        let latest = self.mtime.max(self.ctime);
+        let latest = i128::from(self.mtime.max(self.ctime));
         let coarse = self.ctime % 1_000_000_000 == 0;
         latest + if coarse { COARSE } else { TICK } < now
     }
@@ -104,7 +106,8 @@ pub(crate) struct Files<'a> {
     dir: Option<OwnedFd>,
     old: HashMap<Box<str>, (Signature, BlobDigest)>,
     snapshot: Option<&'a Snapshot>,
-    shards: [Mutex<HashMap<RelPath, Known>>; SHARDS],
+    /// What is known lies outside the tables, of which about half is empty.
+    shards: [Mutex<HashMap<RelPath, Box<Known>>>; SHARDS],
     profile: Profile,
 }
 
@@ -151,7 +154,7 @@ impl<'a> Files<'a> {
         let known =
             self.examine(path).map_err(|source| FileError { path: path.clone(), source })?;
         let seen = known.seen.clone();
-        lock(shard).insert(path.clone(), known);
+        lock(shard).insert(path.clone(), Box::new(known));
         Ok(seen)
     }
 
@@ -176,7 +179,10 @@ impl<'a> Files<'a> {
     /// Calls `use_known` with everything that was looked at, sorted by path; nothing can be looked at meanwhile.
     pub(crate) fn with_known<T>(&self, use_known: impl FnOnce(&[(&RelPath, &Known)]) -> T) -> T {
         let shards: Vec<_> = self.shards.iter().map(lock).collect();
-        let mut known: Vec<_> = shards.iter().flat_map(|shard| shard.iter()).collect();
+        let mut known: Vec<(&RelPath, &Known)> = shards
+            .iter()
+            .flat_map(|shard| shard.iter().map(|(path, known)| (path, known.as_ref())))
+            .collect();
         known.par_sort_unstable_by_key(|(path, _)| *path);
         use_known(&known)
     }
@@ -184,7 +190,8 @@ impl<'a> Files<'a> {
     /// Takes over what someone else has just seen at `path`.
     pub(crate) fn prime(&self, path: RelPath, seen: Seen, signature: Signature, settled: bool) {
         let shard = &self.shards[shard_of(&path)];
-        lock(shard).insert(path, Known { seen, signature: Some(signature), settled });
+        let known = Known { seen, signature: Some(signature), settled };
+        lock(shard).insert(path, Box::new(known));
     }
 
     /// Writes what was learnt to `cache`, keeping what was not looked at.
@@ -397,8 +404,8 @@ mod cache {
         body.extend_from_slice(&inode.to_le_bytes());
         body.extend_from_slice(&size.to_le_bytes());
         body.extend_from_slice(&mode.to_le_bytes());
-        body.extend_from_slice(&mtime.to_le_bytes());
-        body.extend_from_slice(&ctime.to_le_bytes());
+        body.extend_from_slice(&i128::from(*mtime).to_le_bytes());
+        body.extend_from_slice(&i128::from(*ctime).to_le_bytes());
         body.extend_from_slice(blob.as_bytes());
         let length = u32::try_from(path.len()).unwrap_or(u32::MAX);
         body.extend_from_slice(&length.to_le_bytes());
@@ -411,8 +418,8 @@ mod cache {
             inode: (u64::from_le_bytes(take(&mut rest)?), u64::from_le_bytes(take(&mut rest)?)),
             size: u64::from_le_bytes(take(&mut rest)?),
             mode: u32::from_le_bytes(take(&mut rest)?),
-            mtime: i128::from_le_bytes(take(&mut rest)?),
-            ctime: i128::from_le_bytes(take(&mut rest)?),
+            mtime: i64::try_from(i128::from_le_bytes(take(&mut rest)?)).ok()?,
+            ctime: i64::try_from(i128::from_le_bytes(take(&mut rest)?)).ok()?,
         };
         let blob = BlobDigest(wake_model::Digest::from_bytes(take(&mut rest)?));
         let length = u32::from_le_bytes(take(&mut rest)?);
@@ -430,13 +437,13 @@ mod cache {
 mod tests {
     use super::Signature;
 
-    const SECOND: i128 = 1_000_000_000;
+    const SECOND: i64 = 1_000_000_000;
 
     #[test]
     fn nothing_is_settled_that_could_change_unseen() {
         let now = 1_000 * SECOND;
-        let is_settled = |mtime: i128, ctime: i128| {
-            Signature { mtime, ctime, ..Signature::default() }.is_settled(now)
+        let is_settled = |mtime: i64, ctime: i64| {
+            Signature { mtime, ctime, ..Signature::default() }.is_settled(now.into())
         };
         assert!(is_settled(now - SECOND, now - SECOND + 1));
         assert!(!is_settled(now - SECOND, now - 1), "changed in this tick of the clock");
@@ -447,5 +454,7 @@ mod tests {
         // A file system of whole seconds.
         assert!(!is_settled(now - SECOND, now - SECOND));
         assert!(is_settled(now - 3 * SECOND, now - 3 * SECOND));
+        // A time that cannot be told from later ones.
+        assert!(!is_settled(i64::MAX, now - SECOND));
     }
 }

@@ -194,8 +194,8 @@ impl Supply<'_> {
                 dev: known.inode.0,
                 ino: known.inode.1,
                 size: known.size,
-                mtime_ns: known.mtime,
-                ctime_ns: known.ctime,
+                mtime_ns: known.mtime.into(),
+                ctime_ns: known.ctime.into(),
             }),
             None => Seal::Digest,
         }

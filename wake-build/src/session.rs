@@ -265,12 +265,13 @@ impl Checkout<'_> {
         };
         let span = profile.stage("resolve");
         evaluator.put_away();
-        let resolved = resolve(result.loaded, &roots, evaluator)?;
+        let mut resolved = resolve(result.loaded, &roots, evaluator)?;
         drop(span);
         let span = profile.stage("instantiate");
         let instances = instantiate(&resolved, evaluator)?;
-        // The rest of it is in the instances, as far as anyone asks.
-        let by_dir = resolved.by_dir;
+        let by_dir = std::mem::take(&mut resolved.by_dir);
+        // The rest of it is in the instances, as far as anyone asks; of many packages it is much.
+        drop(resolved);
         evaluator.put_away();
         drop(span);
         let _span = profile.stage("plan modules");

@@ -43,18 +43,16 @@ impl Packed {
     }
 }
 
-/// Nanoseconds since 1970 fit into 63 bits until 2262; a later time never compares equal.
 impl From<Signature> for Packed {
     fn from(signature: Signature) -> Packed {
         let Signature { inode: (device, inode), size, mode, mtime, ctime } = signature;
-        let time = |time: i128| i64::try_from(time).unwrap_or(i64::MIN).to_le_bytes();
         let mut bytes = [0; Packed::SIZE];
         bytes[..8].copy_from_slice(&device.to_le_bytes());
         bytes[8..16].copy_from_slice(&inode.to_le_bytes());
         bytes[16..24].copy_from_slice(&size.to_le_bytes());
         bytes[24..28].copy_from_slice(&mode.to_le_bytes());
-        bytes[28..36].copy_from_slice(&time(mtime));
-        bytes[36..].copy_from_slice(&time(ctime));
+        bytes[28..36].copy_from_slice(&mtime.to_le_bytes());
+        bytes[36..].copy_from_slice(&ctime.to_le_bytes());
         Packed(bytes)
     }
 }
@@ -69,8 +67,8 @@ impl From<Packed> for Signature {
             inode: (number(0), number(8)),
             size: number(16),
             mode: u32::from_le_bytes(part(&packed, 24)),
-            mtime: i64::from_le_bytes(part(&packed, 28)).into(),
-            ctime: i64::from_le_bytes(part(&packed, 36)).into(),
+            mtime: i64::from_le_bytes(part(&packed, 28)),
+            ctime: i64::from_le_bytes(part(&packed, 36)),
         }
     }
 }

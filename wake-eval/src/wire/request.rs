@@ -7,8 +7,9 @@ use crate::Topic;
 
 /// Bytes of text about others that a worker keeps; beyond it everything is forgotten and told again.
 ///
-/// Both ends count alike. Where they differ all the same, something is asked or told once more.
-pub(crate) const KEPT: usize = 4 << 20;
+/// Parsed, they take eight times that. Both ends count alike. Where they differ all the same, something is asked or told
+/// once more.
+pub(crate) const KEPT: usize = 2 << 20;
 
 /// What comes with a request, and the request itself.
 #[derive(Debug, PartialEq)]
