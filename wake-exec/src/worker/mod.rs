@@ -4,6 +4,7 @@
 //! command is what makes commands cheap, and loses nothing: after each command it kills whatever is
 //! left in the namespace and waits until it is alone, and the kernel lets no fork slip past that kill.
 
+mod beside;
 mod collect;
 mod confine;
 mod furnish;

@@ -9,6 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
 use wake_model::{Manifest, Outcome, RelPath};
 
+use super::beside::Beside;
 use super::collect::{Collection, Held, collect};
 use super::confine::Confined;
 use super::kernel;
@@ -104,21 +105,32 @@ impl Runner {
             None => Stand::new(build_view(confined, job)?),
         };
         let mut pending = Pending::default();
-        let own = Own::of(confined, job, &mut self.buffer, &mut pending)?;
+        let work = work_directory(confined, job, &mut self.buffer, &mut pending)?;
         if !pending.changed.is_empty() {
             return Err(Failure::Changed { paths: pending.changed });
         }
-        let places = own.places(job)?;
+        let fresh = match &stand.beside {
+            Some(beside) if beside.are_as_new(job) => None,
+            _ => Some(Beside::new(confined, job)?),
+        };
         let base = job.work.as_ref().map_or("", RelPath::as_str);
-        let mut attachments: Vec<(CString, BorrowedFd<'_>)> =
-            places.iter().map(|(at, mount)| (at.clone(), *mount)).collect();
-        for (path, mount) in &pending.mounts {
-            attachments.push((absolute(base, path)?, mount.as_fd()));
+        let mut own: Vec<(CString, BorrowedFd<'_>)> = Vec::with_capacity(3);
+        if let Some(work) = &work {
+            own.push((absolute(base, "")?, work.mount.as_fd()));
         }
-        let (view, past) = (&stand.view, stand.past.as_slice());
-        let attachments = attachments.as_slice();
-        let walls = Walls { view: &view.ns, past, attachments, owner: confined.owner };
-        let (proc, in_memory) = (&confined.proc, own.mounts());
+        own.extend(fresh.iter().flat_map(Beside::places));
+        let places: Vec<CString> = own.iter().map(|(at, _)| at.clone()).collect();
+        let past = stand.past(&places);
+        let beside = fresh.as_ref().or(stand.beside.as_ref());
+        let in_memory = work.iter().map(|work| work.mount.as_fd());
+        let in_memory: Vec<BorrowedFd<'_>> =
+            in_memory.chain(beside.into_iter().flat_map(Beside::mounts)).collect();
+        for (path, mount) in &pending.mounts {
+            own.push((absolute(base, path)?, mount.as_fd()));
+        }
+        let owner = confined.owner;
+        let walls = Walls { view: &stand.view.ns, past: &past, attachments: &own, owner };
+        let proc = &confined.proc;
         let mut tools = Tools {
             control,
             stack: &mut self.stack,
@@ -133,14 +145,15 @@ impl Runner {
             return Err(Failure::Changed { paths: changed });
         }
         let run = start.elapsed() - setup;
-        let root = match &own.work {
+        let root = match &work {
             Some(work) => Base::Work(work.mount.as_fd()),
-            None => Base::Root(view.root.as_fd()),
+            None => Base::Root(stand.view.root.as_fd()),
         };
         let outputs = tools.collect(job, &ended, &root)?;
         let collect = start.elapsed() - setup - run;
-        let places = places.into_iter().map(|(at, _)| at).collect();
-        stand.served(places, memory::in_files(&in_memory));
+        let held = memory::in_files(&in_memory);
+        drop((own, in_memory));
+        stand.served(places, fresh, held);
         self.standing.give_back(job, stand);
         Ok(finished(ended, outputs, setup, run, collect))
     }
@@ -167,86 +180,30 @@ fn build_view(confined: &Confined, job: &Job) -> Result<View, Failure> {
     plan.build(confined, layers)
 }
 
-/// The directories that one command has for itself.
-struct Own {
-    work: Option<Work>,
-    tmp: Option<OwnedFd>,
-    shm: OwnedFd,
-}
-
-impl Own {
-    /// Makes them, with the inputs that lie in the work directory.
-    fn of(
-        confined: &Confined,
-        job: &Job,
-        buffer: &mut [u8],
-        pending: &mut Pending,
-    ) -> Result<Self, Failure> {
-        let work = Self::work_directory(confined, job, buffer, pending)?;
-        let tmp = match keeps_tmp(job) {
-            true => None,
-            false => Some(Self::temporary_directory(confined, job)?),
-        };
-        let shm = scratch::memory(&job.limits, "1777", confined.owner)?;
-        Ok(Own { work, tmp, shm })
-    }
-
-    fn mounts(&self) -> Vec<BorrowedFd<'_>> {
-        let work = self.work.as_ref().map(|work| work.mount.as_fd());
-        let tmp = self.tmp.as_ref().map(AsFd::as_fd);
-        [work, tmp, Some(self.shm.as_fd())].into_iter().flatten().collect()
-    }
-
-    /// The same, each with where it belongs.
-    fn places(&self, job: &Job) -> Result<Vec<(CString, BorrowedFd<'_>)>, Failure> {
-        let base = job.work.as_ref().map_or("", RelPath::as_str);
-        let mut places = Vec::with_capacity(3);
-        if let Some(work) = &self.work {
-            places.push((absolute(base, "")?, work.mount.as_fd()));
+/// The work directory with the inputs that lie in it.
+fn work_directory(
+    confined: &Confined,
+    job: &Job,
+    buffer: &mut [u8],
+    pending: &mut Pending,
+) -> Result<Option<Work>, Failure> {
+    let Some(at) = &job.work else { return Ok(None) };
+    let work = scratch::work(job, confined.owner)?;
+    // What belongs to others is for reading: nothing new may appear beside it either.
+    let mut place = Place::new(work.mount.as_fd(), confined.owner).unreachable().sealing(FOREIGN);
+    for input in &job.inputs {
+        if let Some(path) = input.path.strip(at) {
+            populate::put(
+                &mut place,
+                path.as_str(),
+                &input.source,
+                Reach::Mounts,
+                buffer,
+                pending,
+            )?;
         }
-        if let Some(tmp) = &self.tmp {
-            places.push((absolute("tmp", "")?, tmp.as_fd()));
-        }
-        places.push((absolute("dev/shm", "")?, self.shm.as_fd()));
-        Ok(places)
     }
-
-    /// An empty `/tmp` with a home directory in it.
-    fn temporary_directory(confined: &Confined, job: &Job) -> Result<OwnedFd, Failure> {
-        let tmp = scratch::memory(&job.limits, "1777", confined.owner)?;
-        Place::new(tmp.as_fd(), confined.owner)
-            .unreachable()
-            .directory("home")
-            .map_err(|errno| Failure::step("create", "/tmp/home", errno))?;
-        Ok(tmp)
-    }
-
-    /// The work directory with the inputs that lie in it.
-    fn work_directory(
-        confined: &Confined,
-        job: &Job,
-        buffer: &mut [u8],
-        pending: &mut Pending,
-    ) -> Result<Option<Work>, Failure> {
-        let Some(at) = &job.work else { return Ok(None) };
-        let work = scratch::work(job, confined.owner)?;
-        // What belongs to others is for reading: nothing new may appear beside it either.
-        let mut place =
-            Place::new(work.mount.as_fd(), confined.owner).unreachable().sealing(FOREIGN);
-        for input in &job.inputs {
-            if let Some(path) = input.path.strip(at) {
-                populate::put(
-                    &mut place,
-                    path.as_str(),
-                    &input.source,
-                    Reach::Mounts,
-                    buffer,
-                    pending,
-                )?;
-            }
-        }
-        Ok(Some(work))
-    }
+    Ok(Some(work))
 }
 
 fn traced(errno: rustix::io::Errno) -> Failure {
@@ -257,7 +214,7 @@ fn traced(errno: rustix::io::Errno) -> Failure {
 const FOREIGN: &str = ".wake";
 
 /// Whether `/tmp` is part of a root directory that the command writes to as it likes, and its outputs may lie there.
-fn keeps_tmp(job: &Job) -> bool {
+pub(crate) fn keeps_tmp(job: &Job) -> bool {
     job.work.is_none() && matches!(job.root, Root::Dir { access: Access::Layered, .. })
 }
 
@@ -392,7 +349,7 @@ pub(crate) fn finished(
 }
 
 /// A path below the root directory as the mount namespace has it.
-fn absolute(base: &str, path: &str) -> Result<CString, Failure> {
+pub(crate) fn absolute(base: &str, path: &str) -> Result<CString, Failure> {
     let mut text = SHOWN.to_bytes().to_vec();
     for part in [base, path].into_iter().filter(|part| !part.is_empty()) {
         text.push(b'/');

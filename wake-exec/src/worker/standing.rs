@@ -5,6 +5,7 @@ use std::ffi::CString;
 
 use wake_model::RelPath;
 
+use super::beside::Beside;
 use super::run::outside_work;
 use super::view::View;
 use crate::job::{Job, Root, Scratch};
@@ -23,8 +24,10 @@ pub(crate) struct Standing {
 /// A root directory with what is left in it, which is gone with it.
 pub(crate) struct Stand {
     pub(crate) view: View,
-    /// Where what the last command had for itself lies.
-    pub(crate) past: Vec<CString>,
+    /// What the last command had beside its work directory.
+    pub(crate) beside: Option<Beside>,
+    /// The places where something lies that a command had for itself.
+    taken: Vec<CString>,
     jobs: usize,
     /// The bytes in memory that earlier commands have left behind.
     held: u64,
@@ -39,12 +42,21 @@ const HELD: u64 = 8 << 20;
 impl Stand {
     /// One in which no command has run.
     pub(crate) fn new(view: View) -> Self {
-        Stand { view, past: Vec::new(), jobs: 0, held: 0 }
+        Stand { view, beside: None, taken: Vec::new(), jobs: 0, held: 0 }
     }
 
-    /// Notes where the command that has just run had something for itself, and how many bytes that holds.
-    pub(crate) fn served(&mut self, places: Vec<CString>, held: u64) {
-        self.past = places;
+    /// Those of `places` where something of an earlier command lies.
+    pub(crate) fn past(&self, places: &[CString]) -> Vec<CString> {
+        places.iter().filter(|place| self.taken.contains(place)).cloned().collect()
+    }
+
+    /// Notes what the command that has just run was given: at which places, what of it may do for the next one, and how
+    /// many bytes it leaves behind.
+    pub(crate) fn served(&mut self, places: Vec<CString>, beside: Option<Beside>, held: u64) {
+        let new: Vec<CString> =
+            places.into_iter().filter(|place| !self.taken.contains(place)).collect();
+        self.taken.extend(new);
+        self.beside = beside.or(self.beside.take());
         self.jobs += 1;
         self.held += held;
     }

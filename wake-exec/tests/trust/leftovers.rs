@@ -7,6 +7,7 @@ use libtest_mimic::Trial;
 use wake_model::Outcome;
 
 use crate::bed::{Bed, declaring, listing, trial};
+use crate::kernel::python;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -15,6 +16,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("s07_an_open_output_cannot_be_changed_afterwards", open_outputs_are_dead),
         trial("s11_commands_at_once_share_nothing", commands_at_once_share_nothing),
         trial("s11_commands_in_one_worker_share_nothing", commands_in_turn_share_nothing),
+        trial("s11_what_is_kept_for_the_next_command_is_untouched", kept_is_untouched),
+        trial("s11_only_what_is_untouched_is_kept", untouched_is_kept),
         trial("s05_cancelling_kills_everything_at_once", cancelling_kills),
         trial("s05_everything_dies_with_the_executor", everything_dies_with_the_executor),
     ]
@@ -120,6 +123,60 @@ fn commands_in_turn_share_nothing(bed: &Bed) {
         assert_eq!(bed.output(&format!("{LEAVE}; {more}; cat count")), "3\n");
         assert_eq!(bed.output(LOOK), NOTHING);
     }
+}
+
+/// Ways to leave a mark in `/tmp` and `/dev/shm` of which nothing, or little, can be seen afterwards.
+const MARKS: &[&str] = &[
+    "os.chmod('/tmp', 0o700)",
+    "os.chmod('/proc/self/fd/%d' % os.open('/dev/shm', os.O_PATH), 0o711)",
+    "os.setxattr('/tmp/home', 'user.mark', b'x')",
+    "os.utime('/tmp/home', (1, 1))",
+    "[os.close(os.open('/dev/shm', os.O_TMPFILE | os.O_WRONLY)) for _ in range(9)]",
+    "[os.close(os.open('/tmp/home', os.O_TMPFILE | os.O_WRONLY)) for _ in range(9)]",
+    "os.mkdir('/tmp/d'); os.rmdir('/tmp/d')",
+    "os.symlink('x', '/tmp/home/l'); os.unlink('/tmp/home/l')",
+    "os.mkfifo('/dev/shm/f'); os.unlink('/dev/shm/f')",
+    "socket.socket(socket.AF_UNIX).bind('/tmp/s'); os.unlink('/tmp/s')",
+    "os.rename('/tmp/home', '/tmp/h'); os.rename('/tmp/h', '/tmp/home')",
+    "os.rmdir('/tmp/home'); os.mkdir('/tmp/home', 0o755)",
+    "shm = mmap.mmap(os.open('/dev/shm', os.O_TMPFILE | os.O_RDWR), 0)",
+];
+
+/// Says all there is to see of them, and the numbers that their next files get.
+const INSPECT: &str = r"
+import os
+for path in ['/tmp', '/tmp/home', '/dev/shm']:
+    s = os.stat(path)
+    print(path, s.st_ino, oct(s.st_mode), s.st_uid, s.st_nlink, s.st_size, s.st_mtime > 1e9,
+          os.listdir(path), os.listxattr(path), os.statvfs(path))
+    print(os.fstat(os.open(path, os.O_TMPFILE | os.O_WRONLY)).st_ino)
+";
+
+fn kept_is_untouched(bed: &Bed) {
+    let Some(new) = python(bed, INSPECT) else { return };
+    for mark in MARKS {
+        // What this one leaves alone is what the next one marks.
+        bed.output("true");
+        let program = format!(
+            "import mmap, os, socket\ntry:\n    {mark}\nexcept (OSError, ValueError):\n    pass"
+        );
+        python(bed, &program);
+        assert_eq!(python(bed, INSPECT).as_ref(), Some(&new), "{mark}");
+    }
+    // Other limits are those of others.
+    bed.output("true");
+    let mut job = bed.sh("stat -f -c %b /tmp /dev/shm");
+    job.limits.disk = 1 << 20;
+    assert_eq!(bed.output_of(&job), "256\n256\n");
+}
+
+fn untouched_is_kept(bed: &Bed) {
+    let devices = "stat -c %d /tmp /dev/shm";
+    let first = bed.output(devices);
+    assert_eq!(bed.output(devices), first, "new ones are made although nobody has touched them");
+    assert_eq!(bed.output(&format!("{devices}; echo x > /tmp/mark")), first);
+    let (old, new) = (first, bed.output(devices));
+    assert!(new.lines().all(|device| !old.contains(device)), "{old} {new}");
 }
 
 fn cancelling_kills(bed: &Bed) {

@@ -1,0 +1,103 @@
+//! The file systems in memory beside the work directory: `/tmp` and `/dev/shm`.
+//!
+//! Many commands use neither, and what nobody has opened is as good as new: whatever could be done to it (making, changing,
+//! removing, listing, even a file without a name, which would show in the numbers of later ones) makes the kernel report it
+//! to a watch. So they are kept for the next command where the watch has nothing to say.
+
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::io::Errno;
+
+use super::confine::Confined;
+use super::place::Place;
+use super::run::keeps_tmp;
+use super::scratch;
+use crate::job::Job;
+use crate::wire::Failure;
+
+// Where in a mount namespace they belong, below its root directory.
+const TMP: &CStr = c"/shown/tmp";
+const SHM: &CStr = c"/shown/dev/shm";
+
+/// The two of them.
+pub(crate) struct Beside {
+    /// None where `/tmp` is a part of the root directory.
+    tmp: Option<OwnedFd>,
+    shm: OwnedFd,
+    /// Hears of whatever is done in them; none where the system has no watch left to give.
+    watch: Option<OwnedFd>,
+    /// Bytes and files that each may hold.
+    limits: (u64, u64),
+}
+
+impl Beside {
+    /// New ones, attached nowhere yet.
+    pub(crate) fn new(confined: &Confined, job: &Job) -> Result<Self, Failure> {
+        let tmp = match keeps_tmp(job) {
+            true => None,
+            false => Some(temporary_directory(confined, job)?),
+        };
+        let shm = scratch::memory(&job.limits, "1777", confined.owner)?;
+        let watch = watch(confined, tmp.as_ref(), &shm).ok();
+        Ok(Beside { tmp, shm, watch, limits: limits(job) })
+    }
+
+    /// Whether they are what new ones for `job` would be. No process of an earlier command may be alive.
+    pub(crate) fn are_as_new(&self, job: &Job) -> bool {
+        let silent = |watch: &OwnedFd| {
+            let mut event = [0; 4096];
+            rustix::io::read(watch, &mut event) == Err(Errno::AGAIN)
+        };
+        self.limits == limits(job)
+            && self.tmp.is_none() == keeps_tmp(job)
+            && self.watch.as_ref().is_some_and(silent)
+    }
+
+    /// Each with where it belongs.
+    pub(crate) fn places(&self) -> impl Iterator<Item = (CString, BorrowedFd<'_>)> {
+        let tmp = self.tmp.iter().map(|tmp| (TMP.to_owned(), tmp.as_fd()));
+        tmp.chain([(SHM.to_owned(), self.shm.as_fd())])
+    }
+
+    /// Each.
+    pub(crate) fn mounts(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        self.tmp.iter().chain([&self.shm]).map(AsFd::as_fd)
+    }
+}
+
+fn limits(job: &Job) -> (u64, u64) {
+    (job.limits.disk, job.limits.inodes)
+}
+
+/// An empty `/tmp` with a home directory in it.
+fn temporary_directory(confined: &Confined, job: &Job) -> Result<OwnedFd, Failure> {
+    let tmp = scratch::memory(&job.limits, "1777", confined.owner)?;
+    Place::new(tmp.as_fd(), confined.owner)
+        .unreachable()
+        .directory("home")
+        .map_err(|errno| Failure::step("create", "/tmp/home", errno))?;
+    Ok(tmp)
+}
+
+/// Watches every directory that there is.
+fn watch(confined: &Confined, tmp: Option<&OwnedFd>, shm: &OwnedFd) -> Result<OwnedFd, Errno> {
+    let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
+    let added = add_all(&watch, tmp, shm);
+    // The work of a worker does not depend on its directory, but a mount that it stood in would stay.
+    rustix::process::fchdir(&confined.host.root)?;
+    added.map(|()| watch)
+}
+
+/// By way of the working directory: watches take no descriptors.
+fn add_all(watch: &OwnedFd, tmp: Option<&OwnedFd>, shm: &OwnedFd) -> Result<(), Errno> {
+    let add = |path: &str| inotify::add_watch(watch, path, WatchFlags::ALL_EVENTS).map(drop);
+    if let Some(tmp) = tmp {
+        rustix::process::fchdir(tmp)?;
+        add(".")?;
+        add("home")?;
+    }
+    rustix::process::fchdir(shm)?;
+    add(".")
+}
