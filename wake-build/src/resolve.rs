@@ -43,8 +43,7 @@ pub(crate) fn resolve(
 ) -> Result<Resolved, Failure> {
     let resolver = Resolver { loaded: &loaded, evaluator };
     let (met, ()) = rayon::join(|| resolver.meet(roots), || look_ahead(&loaded, evaluator.files));
-    let (by_dir, deps) = met?;
-    Ok(assemble(loaded, by_dir, deps))
+    Ok(assemble(loaded, met?))
 }
 
 /// Looks at the files of all packages, which is wanted next. What is wrong with one is found again then.
@@ -54,6 +53,13 @@ fn look_ahead(loaded: &Loaded, files: &Files) {
             let _ = files.look(&dir.join(path));
         }
     });
+}
+
+/// What is known once every requirement is met.
+struct Met {
+    by_dir: BTreeMap<RelPath, PkgKey>,
+    deps: DepsByDir,
+    order: Vec<PkgKey>,
 }
 
 type DepsByDir = BTreeMap<RelPath, BTreeMap<String, RelPath>>;
@@ -73,16 +79,21 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    fn meet(&self, roots: &[RelPath]) -> Result<(BTreeMap<RelPath, PkgKey>, DepsByDir), Failure> {
+    fn meet(&self, roots: &[RelPath]) -> Result<Met, Failure> {
         let mut errors = Vec::new();
+        let mut order = Vec::new();
         self.check_requests(&mut errors);
         let by_dir = self.keys(&mut errors);
         let globals = self.globals(roots, &mut errors);
         let deps = self.deps(&by_dir, &globals, &mut errors);
         if errors.is_empty() {
-            self.find_cycle(&deps, &mut errors);
+            order = self.order(&deps, &mut errors);
         }
-        if errors.is_empty() { Ok((by_dir, deps)) } else { Err(Failure { diagnostics: errors }) }
+        if !errors.is_empty() {
+            return Err(Failure { diagnostics: errors });
+        }
+        let order = order.into_iter().filter_map(|dir| by_dir.get(dir).cloned()).collect();
+        Ok(Met { by_dir, deps, order })
     }
 
     fn gets(&self) -> impl Iterator<Item = (&LoadedPkg, &String, &GetPkg)> {
@@ -300,18 +311,20 @@ impl Resolver<'_> {
         }
     }
 
-    fn find_cycle(&self, deps: &DepsByDir, errors: &mut Vec<Diagnostic>) {
+    /// Dependencies first; each cycle is an error.
+    fn order<'d>(&self, deps: &'d DepsByDir, errors: &mut Vec<Diagnostic>) -> Vec<&'d RelPath> {
         let (graph, nodes) = graph_of(deps);
+        let mut order = Vec::with_capacity(nodes.len());
         for component in tarjan_scc(&graph) {
+            let members = component.iter().map(|&node| nodes[node.index()]);
             let circular = component.len() > 1
                 || component.iter().any(|&node| graph.contains_edge(node, node));
-            if !circular {
-                continue;
+            if circular {
+                errors.push(self.cycle_error(&members.clone().collect::<Vec<_>>(), deps));
             }
-            let members: Vec<&RelPath> =
-                component.iter().map(|&node| nodes[node.index()]).collect();
-            errors.push(self.cycle_error(&members, deps));
+            order.extend(members);
         }
+        order
     }
 
     fn cycle_error<'a>(&self, members: &[&'a RelPath], deps: &'a DepsByDir) -> Diagnostic {
@@ -366,13 +379,8 @@ fn graph_of(deps: &DepsByDir) -> (DiGraph<(), ()>, Vec<&RelPath>) {
     (graph, nodes)
 }
 
-fn assemble(loaded: Loaded, by_dir: BTreeMap<RelPath, PkgKey>, deps: DepsByDir) -> Resolved {
-    let (graph, nodes) = graph_of(&deps);
-    let order = tarjan_scc(&graph)
-        .into_iter()
-        .flatten()
-        .filter_map(|node| by_dir.get(nodes[node.index()]).cloned())
-        .collect();
+fn assemble(loaded: Loaded, met: Met) -> Resolved {
+    let Met { by_dir, deps, order } = met;
     let key_of = |dir: &RelPath| by_dir.get(dir).cloned();
     let keyed = |dir: &RelPath| {
         let wanted = deps.get(dir).into_iter().flatten();

@@ -24,7 +24,7 @@ use crate::load::{LoadResult, load, load_as_found};
 use crate::pin::{Done, Pinner};
 use crate::plan::{Plan, Wanted, plan};
 use crate::profile::Profile;
-use crate::resolve::resolve;
+use crate::resolve::{Resolved, resolve};
 use crate::snapshot::Snapshot;
 use crate::sources::DirSources;
 use crate::target::{Found, Target, find};
@@ -265,13 +265,13 @@ impl Checkout<'_> {
         };
         let span = profile.stage("resolve");
         evaluator.put_away();
-        let mut resolved = resolve(result.loaded, &roots, evaluator)?;
+        let resolved = resolve(result.loaded, &roots, evaluator)?;
         drop(span);
         let span = profile.stage("instantiate");
         let instances = instantiate(&resolved, evaluator)?;
-        let by_dir = std::mem::take(&mut resolved.by_dir);
-        // The rest of it is in the instances, as far as anyone asks; of many packages it is much.
-        drop(resolved);
+        // The rest is in the instances, as far as anyone asks; of many packages it is much.
+        let Resolved { by_dir, pkgs, .. } = resolved;
+        rayon::spawn(move || drop(pkgs));
         evaluator.put_away();
         drop(span);
         let _span = profile.stage("plan modules");

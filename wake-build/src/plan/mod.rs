@@ -131,9 +131,8 @@ fn assemble(
     }
     let mut edges = Vec::new();
     for from in graph.node_indices() {
-        for (key, id) in &graph[from].decl.modules {
-            let to =
-                Wanted::of_text(id).and_then(|wanted| answers.get(&wanted.identity()).copied());
+        for (key, identity) in &graph[from].needs {
+            let to = answers.get(identity).copied();
             edges.extend(to.map(|to| (from, to, key.clone())));
         }
     }
@@ -150,7 +149,7 @@ fn assemble(
 }
 
 fn step(module: Found, instances: &Instances, requested: bool) -> Option<Step> {
-    let Found { wanted, op, decl, finished, reads, trace } = module;
+    let Found { wanted, op, decl, needs: _, finished, reads, trace } = module;
     let Finished { instance, seen } = finished?;
     let dir = instances.get(&wanted.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
     let mut label = module_label(&dir, &wanted.module);

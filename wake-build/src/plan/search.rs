@@ -78,6 +78,8 @@ pub(super) struct Found {
     pub(super) wanted: Wanted,
     pub(super) op: Op,
     pub(super) decl: ModuleDecl,
+    /// The modules that it needs: identities, by its own key for them.
+    pub(super) needs: Vec<(String, String)>,
     pub(super) finished: Option<Finished>,
     pub(super) reads: Vec<Read>,
     pub(super) trace: Vec<String>,
@@ -104,13 +106,13 @@ impl Planner<'_> {
             }
         }
         scope.spawn(move |scope| match self.apply(wanted) {
-            Ok(found) => {
-                let needs: Vec<_> = found
-                    .decl
-                    .modules
-                    .iter()
+            Ok(mut found) => {
+                let modules = found.decl.modules.iter();
+                let needs: Vec<_> = modules
                     .filter_map(|(key, id)| Some((key.clone(), Wanted::of_text(id)?)))
                     .collect();
+                let named = |(key, wanted): &(String, Wanted)| (key.clone(), wanted.identity());
+                found.needs = needs.iter().map(named).collect();
                 if let Some(finished) = &found.finished {
                     let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
                     seen.insert(&found.wanted, &finished.seen);
@@ -170,7 +172,7 @@ impl Planner<'_> {
             Finished { instance, seen }
         });
         let Remembered { reads, trace, .. } = result;
-        Ok(Found { wanted, op, decl, finished, reads, trace })
+        Ok(Found { wanted, op, decl, needs: Vec::new(), finished, reads, trace })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
