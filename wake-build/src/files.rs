@@ -11,6 +11,7 @@ use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rayon::slice::ParallelSliceMut;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
@@ -281,25 +282,46 @@ const PIECEWISE_FROM: u64 = 1 << 20;
 /// Hashes a file that may change meanwhile: the signature is of before the first byte was read.
 pub(crate) fn hash_file(
     dir: impl AsFd,
-    path: impl rustix::path::Arg,
+    path: impl rustix::path::Arg + Copy,
 ) -> std::io::Result<(Signature, BlobDigest, u64)> {
     let (file, signature) = open(dir, path)?;
     let (blob, size) = hash_open(file, &signature)?;
     Ok((signature, blob, size))
 }
 
-fn open(dir: impl AsFd, path: impl rustix::path::Arg) -> rustix::io::Result<(OwnedFd, Signature)> {
+fn open(
+    dir: impl AsFd,
+    path: impl rustix::path::Arg + Copy,
+) -> rustix::io::Result<(OwnedFd, Signature)> {
     // Nothing waits for the other end of a pipe.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = rustix::fs::openat(dir, path, flags, Mode::empty())?;
+    let file = open_unnoted(dir, path, OFlags::NOFOLLOW | OFlags::NONBLOCK)?;
     let signature = Signature::of(&rustix::fs::fstat(&file)?);
     Ok((file, signature))
+}
+
+/// Opens something for reading, without the time of that being noted where the system allows it: of new files, noting it
+/// costs nearly what reading them does.
+pub(crate) fn open_unnoted(
+    dir: impl AsFd,
+    path: impl rustix::path::Arg + Copy,
+    flags: OFlags,
+) -> rustix::io::Result<OwnedFd> {
+    /// Whether nobody was refused yet, as for a file of another user: then it is not worth asking again.
+    static ALLOWED: AtomicBool = AtomicBool::new(true);
+    let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC;
+    if ALLOWED.load(Ordering::Relaxed) {
+        match rustix::fs::openat(&dir, path, flags | OFlags::NOATIME, Mode::empty()) {
+            Err(Errno::PERM) => ALLOWED.store(false, Ordering::Relaxed),
+            opened => return opened,
+        }
+    }
+    rustix::fs::openat(dir, path, flags, Mode::empty())
 }
 
 /// The file at `path` opened; none if something else that can be opened lies there.
 fn open_file(
     dir: impl AsFd,
-    path: impl rustix::path::Arg,
+    path: impl rustix::path::Arg + Copy,
 ) -> rustix::io::Result<Option<(OwnedFd, Signature)>> {
     let (file, signature) = open(dir, path)?;
     let kind = FileType::from_raw_mode(signature.mode);
@@ -435,9 +457,26 @@ mod cache {
 
 #[cfg(test)]
 mod tests {
-    use super::Signature;
+    #![allow(clippy::unwrap_used)]
+    use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, fstat, utimensat};
+
+    use super::{Signature, open_unnoted};
 
     const SECOND: i64 = 1_000_000_000;
+
+    #[test]
+    fn reading_leaves_no_trace_in_the_times_of_ones_own_files() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "text").unwrap();
+        let long_ago = Timespec { tv_sec: 1, tv_nsec: 0 };
+        let times = Timestamps { last_access: long_ago, last_modification: long_ago };
+        utimensat(CWD, file.path(), &times, AtFlags::empty()).unwrap();
+        let opened = open_unnoted(CWD, file.path(), OFlags::NOFOLLOW).unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(rustix::io::read(&opened, &mut buffer).unwrap(), 4);
+        assert_eq!(fstat(&opened).unwrap().st_atime, 1);
+        assert!(open_unnoted(CWD, "/nowhere/at/all", OFlags::empty()).is_err());
+    }
 
     #[test]
     fn nothing_is_settled_that_could_change_unseen() {

@@ -75,7 +75,7 @@ impl Session {
         // A result that is to be made again need not be what it was.
         let made_again: HashSet<usize> =
             replay.order().iter().filter_map(|&step| snapshot.result_of(step)).collect();
-        let check = || check_results(snapshot, &out, self.store.root(), &made_again);
+        let check = || check_results(snapshot, &out, &made_again);
         let (mut broken, mut links) = (Vec::new(), Vec::new());
         for checked in self.threads.install(check)? {
             match checked {

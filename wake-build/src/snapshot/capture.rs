@@ -17,11 +17,10 @@ use super::signature::{Packed, result_signature};
 use super::spool::Records;
 use super::step_record::{InputRecord, StepRecord};
 use super::table::{DirRecord, FileKind, FileRecord, UserRecord};
-use crate::files::{Files, Known, Seen, Signature, link_inside};
+use crate::files::{Files, Known, Seen, Signature, link_inside, open_unnoted};
 use crate::session::Planned;
 
 const DIR_PATH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-const READ_DIR: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// What a snapshot is taken of.
 pub(crate) struct Capture<'a> {
@@ -260,8 +259,12 @@ fn dir_record(
 ) -> Option<DirRecord> {
     let (expected, mut walk) = (sources.lists.get(dir).copied(), None);
     let is_listed = expected.is_some() || walked;
-    let flags = if is_listed { READ_DIR } else { DIR_PATH } | OFlags::NOFOLLOW;
-    let opened = openat(CWD, capture.files.absolute(dir), flags, Mode::empty()).ok();
+    let path = capture.files.absolute(dir);
+    let opened = match is_listed {
+        true => open_unnoted(CWD, &path, OFlags::DIRECTORY | OFlags::NOFOLLOW),
+        false => openat(CWD, &path, DIR_PATH | OFlags::NOFOLLOW, Mode::empty()),
+    };
+    let opened = opened.ok();
     let signature = opened.as_ref().and_then(|dir| fstat(dir).ok().map(|s| Signature::of(&s)));
     if is_listed {
         let listing = Listing::read(opened.as_ref()?)?;

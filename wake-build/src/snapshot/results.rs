@@ -20,26 +20,28 @@ pub(crate) enum CheckedLink {
 }
 
 /// What is to be done about the links below `out`; none if a result no longer lies where its link says, untouched.
-/// Results of the numbers in `made_again` are passed over; `store` is where most others lie.
+/// Results of the numbers in `made_again` are passed over.
 pub(crate) fn check_results(
     snapshot: &Snapshot,
     out: &Path,
-    store: &Path,
     made_again: &HashSet<usize>,
 ) -> Option<Vec<CheckedLink>> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let open = |dir| openat(CWD, dir, flags, Mode::empty()).ok();
     // Short ways from open directories: there are many links.
-    let (out, store_dir) = (open(out), open(store)?);
-    let store = format!("{}/", store.to_str()?);
+    let out = open(out);
+    // Two levels up from a tree lie all trees of its store.
+    let place = snapshot.result(0).and_then(|first| Path::new(first.target).ancestors().nth(2));
+    let place = place.unwrap_or(Path::new("/"));
+    let (trees, place) = (open(place)?, format!("{}/", place.to_str()?));
     let checked: Option<Vec<Option<CheckedLink>>> = (0..snapshot.results())
         .into_par_iter()
         .with_min_len(64)
         .filter(|number| made_again.is_empty() || !made_again.contains(number))
-        .map_init(String::new, |place, number| {
+        .map_init(String::new, |path, number| {
             let result = snapshot.result(number)?;
-            let from_store = result.target.strip_prefix(&store).unwrap_or(result.target);
-            is_untouched(&result, &store_dir, from_store, place).then_some(())?;
+            let from_there = result.target.strip_prefix(&place).unwrap_or(result.target);
+            is_untouched(&result, &trees, from_there, path).then_some(())?;
             Some(check_link(&result, out.as_ref(), number))
         })
         .collect();

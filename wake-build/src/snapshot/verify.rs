@@ -14,7 +14,7 @@ use super::file::Snapshot;
 use super::listing::Listing;
 use super::signature::Packed;
 use super::table::{DirRecord, FileKind};
-use crate::files::{Seen, Signature, hash_file, now};
+use crate::files::{Seen, Signature, hash_file, now, open_unnoted};
 use crate::profile::{Profile, SpanKind};
 use crate::workspace::PKG_FILE;
 
@@ -199,9 +199,12 @@ impl<'a> Group<'a> {
     }
 
     fn open(&self, way: &str, is_to_be_listed: bool) -> Option<OwnedFd> {
-        let access = if is_to_be_listed { OFlags::RDONLY } else { OFlags::PATH };
-        let flags = access | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        openat(&self.above, name_of(way), flags, Mode::empty()).ok()
+        let (dir, name) = (&self.above, name_of(way));
+        let opened = match is_to_be_listed {
+            true => open_unnoted(dir, name, OFlags::DIRECTORY | OFlags::NOFOLLOW),
+            false => openat(dir, name, DIR_PATH | OFlags::NOFOLLOW, Mode::empty()),
+        };
+        opened.ok()
     }
 
     /// A directory that is not there: the plan holds if nothing was there.
