@@ -45,30 +45,34 @@ pub(crate) fn capture(capture: &Capture, place: &Path, key: &Digest) -> Option<(
     capture.files.with_known(|known| {
         let mut draft = Draft::new(meta);
         let index = put_checkout(capture, known, &sources, &mut draft)?;
-        put_steps(&capture.steps, &steps, &index, &mut draft)?;
+        drop(sources);
+        put_steps(&capture.steps, steps, &index, &mut draft)?;
+        drop(index);
         draft.write(place, key, &Body::Spooled(capture.steps.file())).ok()
     })
 }
 
 fn put_steps(
     records: &Records,
-    steps: &[StepNote],
+    steps: Vec<StepNote>,
     index: &HashMap<&RelPath, u32>,
     draft: &mut Draft,
 ) -> Option<()> {
-    let mut users = BTreeSet::new();
+    let mut users = Vec::new();
     for (number, (place, step)) in records.places().iter().zip(steps).enumerate() {
-        draft.put_step(*place, step.needs.clone());
+        draft.put_step(*place, step.needs);
         if let Some((link, PatchedResult { target, files })) = &step.result {
             let files =
                 files.iter().map(|(path, signature)| Some((path.as_str(), (*signature).into())));
             draft.put_result(link, target, step.proof, files)?;
         }
         for path in &step.files {
-            users.insert((*index.get(path)?, u32::try_from(number).ok()?));
+            users.push(UserRecord { file: *index.get(path)?, step: u32::try_from(number).ok()? });
         }
     }
-    users.into_iter().for_each(|(file, step)| draft.put_user(UserRecord { file, step }));
+    users.sort_unstable();
+    users.dedup();
+    users.into_iter().for_each(|user| draft.put_user(user));
     Some(())
 }
 

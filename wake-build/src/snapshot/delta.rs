@@ -70,13 +70,11 @@ pub(super) struct Delta {
 impl Patch {
     /// Roughly, the bytes that it takes.
     pub(super) fn size(&self) -> u64 {
-        let Patch { file_proofs, dir_proofs, links, .. } = self;
+        let Patch { files, file_proofs, dir_proofs, steps, results, links } = self;
         let proofs = file_proofs.len() + dir_proofs.len() + links.len();
-        let Patch { files, steps, results, .. } = self;
-        let of_steps: usize = steps.iter().map(|(_, bytes)| bytes.len()).sum();
-        let of_results: usize =
-            results.iter().map(|(_, result)| result.target.len() + 64 * result.files.len()).sum();
-        (100 * files.len() + 40 * proofs + of_steps + of_results) as u64
+        let of_steps: u64 = steps.iter().map(|(_, bytes)| bytes.len() as u64).sum();
+        let of_results: u64 = results.iter().map(|(_, result)| result.size()).sum();
+        100 * files.len() as u64 + 40 * proofs as u64 + of_steps + of_results
     }
 
     /// What is no mere proof, and the proofs.
@@ -87,7 +85,21 @@ impl Patch {
     }
 }
 
+impl PatchedResult {
+    /// Roughly, the bytes that it takes.
+    fn size(&self) -> u64 {
+        (self.target.len() + 64 * self.files.len()) as u64
+    }
+}
+
 impl Overlay {
+    /// Roughly, the bytes that [`Overlay::content`] takes.
+    pub(super) fn size_of_content(&self) -> u64 {
+        let of_steps: u64 = self.steps.values().map(|bytes| bytes.len() as u64).sum();
+        let of_results: u64 = self.results.values().map(PatchedResult::size).sum();
+        100 * self.files.len() as u64 + of_steps + of_results
+    }
+
     /// Lays a patch over the others.
     pub(super) fn put(&mut self, patch: Patch) {
         let Patch { files, file_proofs, dir_proofs, steps, results, links } = patch;

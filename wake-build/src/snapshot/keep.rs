@@ -22,8 +22,10 @@ impl Snapshot {
         }
         let (content, proofs) = patch.split();
         self.overlay.put(content);
-        let content = self.overlay.content();
-        if content.size() <= bearable && self.keep_proofs(place, content, &proofs).is_ok() {
+        // Where all has changed, even a copy of it is too much.
+        if self.overlay.size_of_content() <= bearable
+            && self.keep_proofs(place, self.overlay.content(), &proofs).is_ok()
+        {
             return Ok(());
         }
         self.overlay.put(proofs);
