@@ -127,13 +127,13 @@ impl Session {
         }
         let mut history = History::default();
         for (step, record) in replay.steps() {
-            history.note(&record.label, record.result.key, record.result.dur_ms);
+            history.note(&record.label, record.key, record.dur_ms);
             reporter.event(&Event::Announced {
                 id: step,
                 label: record.label.clone(),
                 needs: replay.needs(step),
                 requested: record.link.is_some(),
-                usual_ms: Some(record.result.dur_ms),
+                usual_ms: Some(record.dur_ms),
             });
         }
         let runner = self.runner(&files, cancel);
@@ -145,8 +145,7 @@ impl Session {
         ending.counts.add(&counts);
         ending.classes.extend(classes);
         ending.saved_ms =
-            ending.saved_ms.saturating_sub(replay.steps().map(|(_, r)| r.result.dur_ms).sum())
-                + saved_ms;
+            ending.saved_ms.saturating_sub(replay.steps().map(|(_, r)| r.dur_ms).sum()) + saved_ms;
         let (mut noted, mut links) = (Vec::new(), Vec::new());
         for (step, key, dur_ms) in keys {
             let label = Steps::label(replay, step);

@@ -1,11 +1,11 @@
 //! Building again from a snapshot whose plan holds: only what a changed file reaches.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 use wake_model::action::{Command, Invocation};
-use wake_model::{HostDigest, InputNode, RelPath, RootFs, SandboxLevel, TreeDigest};
+use wake_model::{ActionDigest, HostDigest, InputNode, RelPath, RootFs, SandboxLevel, TreeDigest};
 use wake_store::{Lookup, Store};
 
 use super::capture::result_at;
@@ -30,7 +30,7 @@ pub(crate) struct Replay<'a> {
     changed: HashMap<RelPath, Seen>,
     store: &'a Store,
     /// The steps that are looked at again, by number.
-    records: BTreeMap<usize, StepRecord>,
+    records: BTreeMap<usize, Reached>,
     /// Results of steps that are not looked at again but are needed.
     others: HashMap<usize, Done>,
     order: Vec<usize>,
@@ -38,6 +38,30 @@ pub(crate) struct Replay<'a> {
     fresh: Mutex<BTreeMap<usize, Fresh>>,
     host: Option<HostDigest>,
     sandbox: SandboxLevel,
+}
+
+/// A step that is looked at again.
+pub(crate) struct Reached {
+    /// How it is called.
+    pub(crate) label: String,
+    /// Its link, if a target names it.
+    pub(crate) link: Option<String>,
+    /// The key that it had.
+    pub(crate) key: ActionDigest,
+    /// How long it took.
+    pub(crate) dur_ms: u64,
+    outputs: String,
+    needs: Vec<usize>,
+    /// What it was, until it is done: of many steps this is much.
+    before: Mutex<Option<StepResult>>,
+}
+
+impl From<StepRecord> for Reached {
+    fn from(record: StepRecord) -> Reached {
+        let StepRecord { label, link, outputs, needs, result } = record;
+        let StepResult { key, dur_ms, .. } = result;
+        Reached { label, link, key, dur_ms, outputs, needs, before: Mutex::new(Some(result)) }
+    }
 }
 
 /// What became of a step, as a snapshot keeps it.
@@ -81,6 +105,7 @@ impl<'a> Replay<'a> {
             }
         }
         let others = needed(snapshot, &records, store)?;
+        let records = records.into_iter().map(|(step, record)| (step, record.into())).collect();
         let done = order.iter().map(|&step| (step, OnceLock::new())).collect();
         let fresh = Mutex::default();
         Some(Replay {
@@ -98,13 +123,13 @@ impl<'a> Replay<'a> {
     }
 
     /// The steps that are looked at again.
-    pub(crate) fn steps(&self) -> impl Iterator<Item = (usize, &StepRecord)> {
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (usize, &Reached)> {
         self.order.iter().filter_map(|step| Some((*step, self.records.get(step)?)))
     }
 
     /// The record of a step as it is now.
     pub(crate) fn record(&self, step: usize) -> Option<StepRecord> {
-        let fresh = self.fresh.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let fresh = lock(&self.fresh);
         match fresh.get(&step) {
             Some(fresh) => StepRecord::decode(&fresh.record),
             None => self.snapshot.step(step),
@@ -129,7 +154,7 @@ impl<'a> Replay<'a> {
         let files = changed.iter().map(|file| Some((file.number, record_of(self.snapshot, file)?)));
         let files = files.collect::<Option<_>>()?;
         let mut patch = Patch { files, file_proofs, dir_proofs, links, ..Patch::default() };
-        let fresh = self.fresh.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let fresh = self.fresh.into_inner().unwrap_or_else(PoisonError::into_inner);
         for (step, Fresh { record, result }) in fresh {
             if let (Some(number), Some(result)) = (self.snapshot.result_of(step), result) {
                 patch.results.push((u32::try_from(number).ok()?, result?));
@@ -138,6 +163,10 @@ impl<'a> Replay<'a> {
         }
         Some(patch)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a file is now.
@@ -260,7 +289,8 @@ impl Replay<'_> {
     }
 
     fn try_pin(&self, step: usize) -> Option<Pinned> {
-        let record = &self.records.get(&step)?.result;
+        let before = lock(&self.records.get(&step)?.before);
+        let record = before.as_ref()?;
         let mut layout = Layout::default();
         for (path, input) in &record.inputs {
             layout.place(path.clone(), self.placed(input)?).ok()?;
@@ -371,7 +401,8 @@ impl Steps for Replay<'_> {
 
     fn done(&self, step: usize, kept: Kept<'_>) {
         if let Some(record) = self.records.get(&step) {
-            let StepRecord { label, link, outputs, needs, result: _ } = record;
+            let Reached { label, link, outputs, needs, before, .. } = record;
+            *lock(before) = None;
             let record = StepRecord {
                 label: label.clone(),
                 link: link.clone(),
@@ -382,10 +413,7 @@ impl Steps for Replay<'_> {
             let place = || self.store.tree_place(&kept.done.tree);
             let result = link.as_ref().map(|_| result_at(&place(), &kept.done.manifest));
             let fresh = Fresh { record: record.encode(), result };
-            self.fresh
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .insert(step, fresh);
+            lock(&self.fresh).insert(step, fresh);
         }
         if let Some(slot) = self.done.get(&step) {
             // The scheduler performs a step once.
