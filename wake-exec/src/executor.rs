@@ -49,6 +49,8 @@ pub struct Executor {
     command: WorkerCommand,
     options: ExecutorOptions,
     idle: Mutex<HashMap<Class, Vec<Worker>>>,
+    /// Workers that have been killed and may not be gone yet.
+    leaving: Mutex<Vec<Worker>>,
 }
 
 /// How long a worker may take to stop a command before it is killed itself.
@@ -57,7 +59,7 @@ const CANCEL_GRACE: Duration = Duration::from_millis(80);
 impl Executor {
     /// An executor without workers yet.
     pub fn new(command: WorkerCommand, options: ExecutorOptions) -> Self {
-        Executor { command, options, idle: Mutex::new(HashMap::new()) }
+        Executor { command, options, idle: Mutex::default(), leaving: Mutex::default() }
     }
 
     /// Runs `job` and waits for it. A command that ran and failed is [`Ok`].
@@ -105,6 +107,16 @@ impl Executor {
         Ok(())
     }
 
+    /// Ends idle workers without waiting for them, which takes the kernel a while: for when no job is in sight.
+    pub fn rest(&self) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut leaving = self.leaving.lock().unwrap_or_else(PoisonError::into_inner);
+        for mut worker in idle.drain().flat_map(|(_, workers)| workers) {
+            worker.end();
+            leaving.push(worker);
+        }
+    }
+
     fn worker(&self, class: &Class) -> Result<Worker, SandboxError> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         match idle.get_mut(class).and_then(Vec::pop) {
@@ -122,6 +134,13 @@ impl Executor {
         if workers.len() < self.options.idle {
             workers.push(worker);
         }
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        // All of them before the first is waited for.
+        self.rest();
     }
 }
 
@@ -230,13 +249,18 @@ impl Worker {
     }
 
     fn kill(&mut self) {
+        self.end();
+        let _ = self.child.wait();
+    }
+
+    /// Kills it without waiting until it is gone.
+    fn end(&mut self) {
         self.dead = true;
         // Killing a process that is gone already is what was wanted.
         let _ = match &self.inner {
             Some(inner) => pidfd_send_signal(inner, Signal::KILL).map_err(io::Error::from),
             None => self.child.kill(),
         };
-        let _ = self.child.wait();
     }
 
     /// What can be said about a worker that closed its socket.

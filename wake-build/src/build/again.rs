@@ -141,6 +141,7 @@ impl Session {
         let schedule = Schedule::new(replay, &runner, &history, rules, started);
         let span = self.profile().stage("run steps");
         let Outcome { counts, classes, keys, saved_ms } = schedule.run(reporter);
+        self.executor.rest();
         drop(span);
         ending.counts.add(&counts);
         ending.classes.extend(classes);

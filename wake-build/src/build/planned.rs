@@ -68,6 +68,7 @@ impl Session {
             (schedule.run(reporter), flushing.join())
         });
         drop(span);
+        self.executor.rest();
         if let Ok(Err(error)) = flushed {
             reporter.event(&Event::Diagnostic(Box::new(not_kept("evaluations", &error))));
         }

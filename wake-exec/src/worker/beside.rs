@@ -7,13 +7,13 @@
 use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 use rustix::io::Errno;
 
 use super::confine::Confined;
 use super::place::Place;
 use super::run::keeps_tmp;
 use super::scratch;
+use super::watcher::{Watch, Watcher};
 use crate::job::Job;
 use crate::wire::Failure;
 
@@ -26,33 +26,42 @@ pub(crate) struct Beside {
     /// None where `/tmp` is a part of the root directory.
     tmp: Option<OwnedFd>,
     shm: OwnedFd,
-    /// Hears of whatever is done in them; none where the system has no watch left to give.
-    watch: Option<OwnedFd>,
+    /// Hears of whatever is done in them; none where that is not known.
+    watch: Option<Watch>,
     /// Bytes and files that each may hold.
     limits: (u64, u64),
 }
 
 impl Beside {
     /// New ones, attached nowhere yet.
-    pub(crate) fn new(confined: &Confined, job: &Job) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        confined: &Confined,
+        job: &Job,
+        watcher: &mut Watcher,
+    ) -> Result<Self, Failure> {
         let tmp = match keeps_tmp(job) {
             true => None,
             false => Some(temporary_directory(confined, job)?),
         };
         let shm = scratch::memory(&job.limits, "1777", confined.owner)?;
-        let watch = watch(confined, tmp.as_ref(), &shm).ok();
+        let watch = if watcher.is_worth_it() {
+            let watch = watch(watcher, tmp.as_ref(), &shm);
+            // The work of a worker does not depend on its directory, but a mount that it stood in would stay.
+            rustix::process::fchdir(&confined.host.root)
+                .map_err(|errno| Failure::step("enter", "/", errno))?;
+            // The system may have none left to give.
+            watch.ok()
+        } else {
+            None
+        };
         Ok(Beside { tmp, shm, watch, limits: limits(job) })
     }
 
     /// Whether they are what new ones for `job` would be. No process of an earlier command may be alive.
-    pub(crate) fn are_as_new(&self, job: &Job) -> bool {
-        let silent = |watch: &OwnedFd| {
-            let mut event = [0; 4096];
-            rustix::io::read(watch, &mut event) == Err(Errno::AGAIN)
-        };
+    pub(crate) fn are_as_new(&self, job: &Job, watcher: &mut Watcher) -> bool {
         self.limits == limits(job)
             && self.tmp.is_none() == keeps_tmp(job)
-            && self.watch.as_ref().is_some_and(silent)
+            && self.watch.as_ref().is_some_and(|watch| watcher.heard_nothing(watch))
     }
 
     /// Each with where it belongs.
@@ -81,23 +90,15 @@ fn temporary_directory(confined: &Confined, job: &Job) -> Result<OwnedFd, Failur
     Ok(tmp)
 }
 
-/// Watches every directory that there is.
-fn watch(confined: &Confined, tmp: Option<&OwnedFd>, shm: &OwnedFd) -> Result<OwnedFd, Errno> {
-    let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-    let added = add_all(&watch, tmp, shm);
-    // The work of a worker does not depend on its directory, but a mount that it stood in would stay.
-    rustix::process::fchdir(&confined.host.root)?;
-    added.map(|()| watch)
-}
-
-/// By way of the working directory: watches take no descriptors.
-fn add_all(watch: &OwnedFd, tmp: Option<&OwnedFd>, shm: &OwnedFd) -> Result<(), Errno> {
-    let add = |path: &str| inotify::add_watch(watch, path, WatchFlags::ALL_EVENTS).map(drop);
+/// Watches every directory that there is, by way of the working directory: watches take no descriptors.
+fn watch(watcher: &mut Watcher, tmp: Option<&OwnedFd>, shm: &OwnedFd) -> Result<Watch, Errno> {
+    let mut watch = watcher.watch_nothing()?;
     if let Some(tmp) = tmp {
         rustix::process::fchdir(tmp)?;
-        add(".")?;
-        add("home")?;
+        watcher.add(&mut watch, ".")?;
+        watcher.add(&mut watch, "home")?;
     }
     rustix::process::fchdir(shm)?;
-    add(".")
+    watcher.add(&mut watch, ".")?;
+    Ok(watch)
 }

@@ -24,6 +24,7 @@ mod standing;
 mod supervise;
 mod traces;
 mod view;
+mod watcher;
 mod weak;
 
 use std::os::fd::{OwnedFd, RawFd};

@@ -22,6 +22,7 @@ use super::standing::{Stand, Standing};
 use super::supervise::{Ended, Streams, Watch};
 use super::traces::Traces;
 use super::view::{Item, Layers, Plan, SHOWN, View};
+use super::watcher::Watcher;
 use super::{memory, reap, weak};
 use crate::finished::{Finished, OutputFault, Timings};
 use crate::job::{Access, Job, Root, Scratch, Source, TakeOutputs};
@@ -32,6 +33,7 @@ pub(crate) struct Runner {
     confined: Option<Confined>,
     traces: Option<Traces>,
     standing: Standing,
+    watcher: Watcher,
     stack: Stack,
     pub(crate) buffer: Vec<u8>,
     /// Standard input of commands that get none.
@@ -62,6 +64,7 @@ impl Runner {
             traces: confined.as_ref().map(Traces::new).transpose().map_err(traced)?,
             confined,
             standing: Standing::default(),
+            watcher: Watcher::default(),
             stack: Stack::new(),
             buffer: vec![0; BUFFER],
             nothing,
@@ -110,8 +113,8 @@ impl Runner {
             return Err(Failure::Changed { paths: pending.changed });
         }
         let fresh = match &stand.beside {
-            Some(beside) if beside.are_as_new(job) => None,
-            _ => Some(Beside::new(confined, job)?),
+            Some(beside) if beside.are_as_new(job, &mut self.watcher) => None,
+            _ => Some(Beside::new(confined, job, &mut self.watcher)?),
         };
         let base = job.work.as_ref().map_or("", RelPath::as_str);
         let mut own: Vec<(CString, BorrowedFd<'_>)> = Vec::with_capacity(3);
