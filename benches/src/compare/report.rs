@@ -19,7 +19,7 @@ pub(crate) fn section(
     rounds: usize,
     findings: &Findings,
 ) -> String {
-    let mut text = format!("{}\n\n", heading(repository));
+    let mut text = format!("{}\n\n", heading(repository, tools));
     let _ = writeln!(text, "- `benches/compare {}`", arguments());
     let _ = writeln!(text, "- commit {}", commit());
     let _ = writeln!(text, "- {}", machine());
@@ -63,9 +63,13 @@ pub(crate) fn record(path: &Path, section: &str) -> Result<(), Fault> {
     fs::write(path, text).at(path)
 }
 
-fn heading(repository: &Repository) -> String {
+fn heading(repository: &Repository, tools: &[Box<dyn Tool>]) -> String {
     let (packages, files) = (repository.packages.len(), repository.shape.files);
-    format!("## {packages} packages × {files} files")
+    let others: Vec<&str> = tools.iter().skip(NINJA + 1).map(|tool| tool.name()).collect();
+    match others.is_empty() {
+        true => format!("## {packages} packages × {files} files"),
+        false => format!("## {packages} packages × {files} files, with {}", others.join(" and ")),
+    }
 }
 
 fn line(text: &mut String, scenario: Scenario, tool: &str, series: &Series, ratio: Option<f64>) {
