@@ -1,0 +1,259 @@
+//! What lies in the checkout: digests of files, remembered by what `stat` says of them.
+//!
+//! Times decide nothing here but whether bytes must be read again. A file is read again unless its
+//! inode, size, mode and both times are what they were *and* it was already old when it was read:
+//! within the clock tick in which a file was last changed, it could change once more unseen.
+//!
+//! | file | does |
+//! |---|---|
+//! | `signature` | what `stat` says, and when that is enough |
+//! | `reading` | opening and hashing what may change meanwhile |
+//! | `cache` | the file that remembers digests |
+
+mod cache;
+mod reading;
+mod signature;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use rayon::slice::ParallelSliceMut;
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use wake_eval::Sources;
+use wake_model::path::resolve_link;
+use wake_model::{BlobDigest, RelPath};
+
+pub use self::reading::file_digest;
+pub(crate) use self::reading::{hash_file, open_unnoted};
+use self::reading::{hash_open, open_file};
+pub(crate) use self::signature::{Signature, now};
+use crate::profile::{Profile, SpanKind};
+use crate::snapshot::Snapshot;
+use crate::sources::DirSources;
+
+/// What lies at one path of the checkout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Nothing.
+    Absent,
+    /// A regular file.
+    File {
+        /// Its bytes.
+        blob: BlobDigest,
+        /// Their number.
+        size: u64,
+        /// Whether its owner may execute it.
+        executable: bool,
+    },
+    /// A symbolic link, by its text.
+    Link(String),
+    /// A directory.
+    Dir,
+    /// A device, socket or pipe.
+    Other,
+}
+
+/// A file of the checkout that could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` cannot be read: {source}")]
+pub(crate) struct FileError {
+    /// Relative to the workspace's root.
+    pub path: RelPath,
+    /// What the system said.
+    pub source: std::io::Error,
+}
+
+/// The files of a checkout, each looked at once in a build.
+pub(crate) struct Files<'a> {
+    root: PathBuf,
+    /// The root opened, so that the way to it is not gone for each file; none if that failed.
+    dir: Option<OwnedFd>,
+    old: HashMap<Box<str>, (Signature, BlobDigest)>,
+    snapshot: Option<&'a Snapshot>,
+    /// What is known lies outside the tables, of which about half is empty.
+    shards: [Mutex<HashMap<RelPath, Box<Known>>>; SHARDS],
+    profile: Profile,
+}
+
+/// What is known of one path that was looked at.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    /// What lay there.
+    pub(crate) seen: Seen,
+    /// What `stat` said of it; of a regular file, when its bytes were hashed.
+    pub(crate) signature: Option<Signature>,
+    /// Whether equal signatures will mean equal content; else it is read again next time.
+    pub(crate) settled: bool,
+}
+
+const SHARDS: usize = 16;
+
+impl<'a> Files<'a> {
+    /// The files below `root`, with what the file at `cache` and a snapshot remember of them.
+    pub(crate) fn open(root: &Path, cache: &Path, snapshot: Option<&'a Snapshot>) -> Files<'a> {
+        let old = cache::read(cache).unwrap_or_default();
+        let shards = std::array::from_fn(|_| Mutex::new(HashMap::new()));
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = rustix::fs::open(root, flags, Mode::empty()).ok();
+        Files { root: root.to_owned(), dir, old, snapshot, shards, profile: Profile::default() }
+    }
+
+    /// The same, saying where the time goes.
+    pub(crate) fn profiled(self, profile: &Profile) -> Files<'a> {
+        Files { profile: profile.clone(), ..self }
+    }
+
+    /// What is remembered of a file whose signature was proof of its bytes.
+    fn remembered(&self, path: &RelPath) -> Option<(Signature, BlobDigest)> {
+        let from_snapshot = || self.snapshot?.settled_file(path);
+        self.old.get(path.as_str()).copied().or_else(from_snapshot)
+    }
+
+    /// What lies at `path`, relative to the workspace's root; reads the bytes only where it must.
+    pub(crate) fn look(&self, path: &RelPath) -> Result<Seen, FileError> {
+        let shard = &self.shards[shard_of(path)];
+        if let Some(known) = lock(shard).get(path) {
+            return Ok(known.seen.clone());
+        }
+        let known =
+            self.examine(path).map_err(|source| FileError { path: path.clone(), source })?;
+        let seen = known.seen.clone();
+        lock(shard).insert(path.clone(), Box::new(known));
+        Ok(seen)
+    }
+
+    /// What `stat` said of a file when its bytes were hashed, if from now on it tells a change.
+    pub(crate) fn signature(&self, path: &RelPath) -> Option<Signature> {
+        let shard = lock(&self.shards[shard_of(path)]);
+        shard.get(path).filter(|known| known.settled).and_then(|known| known.signature)
+    }
+
+    /// The digest of the names and kinds in a directory of the package at `pkg`; none if it is absent.
+    pub(crate) fn listing(&self, pkg: &RelPath, dir: &RelPath) -> Option<BlobDigest> {
+        let sources = DirSources::new(&self.absolute(pkg));
+        let entries = sources.list(dir).ok()??;
+        Some(wake_eval::list_digest(&entries))
+    }
+
+    /// The absolute path of `path`.
+    pub(crate) fn absolute(&self, path: &RelPath) -> PathBuf {
+        if path.is_root() { self.root.clone() } else { self.root.join(path.as_str()) }
+    }
+
+    /// Calls `use_known` with everything that was looked at, sorted by path; nothing can be looked at meanwhile.
+    pub(crate) fn with_known<T>(&self, use_known: impl FnOnce(&[(&RelPath, &Known)]) -> T) -> T {
+        let shards: Vec<_> = self.shards.iter().map(lock).collect();
+        let mut known: Vec<(&RelPath, &Known)> = shards
+            .iter()
+            .flat_map(|shard| shard.iter().map(|(path, known)| (path, known.as_ref())))
+            .collect();
+        known.par_sort_unstable_by_key(|(path, _)| *path);
+        use_known(&known)
+    }
+
+    /// Takes over what someone else has just seen at `path`.
+    pub(crate) fn prime(&self, path: RelPath, seen: Seen, signature: Signature, settled: bool) {
+        let shard = &self.shards[shard_of(&path)];
+        let known = Known { seen, signature: Some(signature), settled };
+        lock(shard).insert(path, Box::new(known));
+    }
+
+    /// Writes what was learnt to `cache`, keeping what was not looked at.
+    pub(crate) fn save(&self, cache: &Path) -> std::io::Result<()> {
+        cache::write(cache, self)
+    }
+
+    /// A directory, and `path` as seen from there.
+    fn place<'p>(&'p self, path: &'p RelPath) -> (BorrowedFd<'p>, Cow<'p, Path>) {
+        match &self.dir {
+            Some(dir) if path.is_root() => (dir.as_fd(), Path::new(".").into()),
+            Some(dir) => (dir.as_fd(), Path::new(path.as_str()).into()),
+            None => (CWD, self.absolute(path).into()),
+        }
+    }
+
+    fn examine(&self, path: &RelPath) -> std::io::Result<Known> {
+        let (dir, place) = self.place(path);
+        let now = now();
+        let remembered = self.remembered(path);
+        // With nothing to compare a file with, it is read in any case; what cannot be opened is asked what it is.
+        if remembered.is_none() {
+            match open_file(dir, &*place) {
+                Ok(Some((file, signature))) => return self.hash(path, file, signature, now),
+                Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Known::ABSENT),
+                Ok(None) | Err(_) => {}
+            }
+        }
+        let stat = match rustix::fs::statat(dir, &*place, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => stat,
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Known::ABSENT),
+            Err(error) => return Err(error.into()),
+        };
+        let seen = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => {
+                let signature = Signature::of(&stat);
+                if let Some((old, blob)) = remembered
+                    && old == signature
+                {
+                    return Ok(Known::file(signature, blob, signature.size, true));
+                }
+                let (file, signature) = open_file(dir, &*place)?.ok_or(Errno::AGAIN)?;
+                return self.hash(path, file, signature, now);
+            }
+            FileType::Directory => Seen::Dir,
+            FileType::Symlink => Seen::Link(link_text(&self.absolute(path))?),
+            _ => Seen::Other,
+        };
+        let signature = Signature::of(&stat);
+        Ok(Known { seen, signature: Some(signature), settled: signature.is_settled(now) })
+    }
+
+    /// Hashes the file that was opened at `path` after the clock said `now`.
+    fn hash(
+        &self,
+        path: &RelPath,
+        file: OwnedFd,
+        signature: Signature,
+        now: i128,
+    ) -> std::io::Result<Known> {
+        let mut span = self.profile.begin(SpanKind::Hashing, || format!("hash {path}"));
+        let (blob, size) = hash_open(file, &signature)?;
+        span.note("bytes", || size);
+        Ok(Known::file(signature, blob, size, signature.is_settled(now)))
+    }
+}
+
+impl Known {
+    const ABSENT: Known = Known { seen: Seen::Absent, signature: None, settled: false };
+
+    fn file(signature: Signature, blob: BlobDigest, size: u64, settled: bool) -> Known {
+        let executable = signature.mode & 0o100 != 0;
+        let seen = Seen::File { blob, size, executable };
+        Known { seen, signature: Some(signature), settled }
+    }
+}
+
+/// Where a link at `path` of a package leads inside the package; none if it leaves it.
+pub(crate) fn link_inside(path: &RelPath, target: &str) -> Option<RelPath> {
+    resolve_link(&path.parent().unwrap_or_default(), target)
+}
+
+fn link_text(path: &Path) -> std::io::Result<String> {
+    let target = std::fs::read_link(path)?;
+    target.into_os_string().into_string().map_err(|_| {
+        std::io::Error::new(std::io::ErrorKind::InvalidData, "the link's text is not valid UTF-8")
+    })
+}
+
+fn shard_of(path: &RelPath) -> usize {
+    path.as_str().bytes().fold(0usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()))
+        % SHARDS
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

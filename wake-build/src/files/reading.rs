@@ -1,0 +1,110 @@
+//! Reading files of a checkout while others may be changing them.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::io::Errno;
+use wake_model::BlobDigest;
+
+use super::Signature;
+
+/// Files from here on are read piece by piece, never whole; none is mapped into memory, because one
+/// that is cut short while it is read would then end the process.
+const PIECEWISE_FROM: u64 = 1 << 20;
+
+/// Hashes a file that may change meanwhile: the signature is of before the first byte was read.
+pub(crate) fn hash_file(
+    dir: impl AsFd,
+    path: impl rustix::path::Arg + Copy,
+) -> std::io::Result<(Signature, BlobDigest, u64)> {
+    let (file, signature) = open(dir, path)?;
+    let (blob, size) = hash_open(file, &signature)?;
+    Ok((signature, blob, size))
+}
+
+fn open(
+    dir: impl AsFd,
+    path: impl rustix::path::Arg + Copy,
+) -> rustix::io::Result<(OwnedFd, Signature)> {
+    // Nothing waits for the other end of a pipe, and no terminal becomes ours.
+    let file = open_unnoted(dir, path, OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY)?;
+    let signature = Signature::of(&rustix::fs::fstat(&file)?);
+    Ok((file, signature))
+}
+
+/// Opens something for reading, without the time of that being noted where the system allows it: of new files, noting it
+/// costs nearly what reading them does.
+pub(crate) fn open_unnoted(
+    dir: impl AsFd,
+    path: impl rustix::path::Arg + Copy,
+    flags: OFlags,
+) -> rustix::io::Result<OwnedFd> {
+    /// Whether nobody was refused yet, as for a file of another user: then it is not worth asking again.
+    static ALLOWED: AtomicBool = AtomicBool::new(true);
+    let flags = flags | OFlags::RDONLY | OFlags::CLOEXEC;
+    if ALLOWED.load(Ordering::Relaxed) {
+        match rustix::fs::openat(&dir, path, flags | OFlags::NOATIME, Mode::empty()) {
+            Err(Errno::PERM) => ALLOWED.store(false, Ordering::Relaxed),
+            opened => return opened,
+        }
+    }
+    rustix::fs::openat(dir, path, flags, Mode::empty())
+}
+
+/// The file at `path` opened; none if something else that can be opened lies there.
+pub(super) fn open_file(
+    dir: impl AsFd,
+    path: impl rustix::path::Arg + Copy,
+) -> rustix::io::Result<Option<(OwnedFd, Signature)>> {
+    let (file, signature) = open(dir, path)?;
+    let kind = FileType::from_raw_mode(signature.mode);
+    Ok((kind == FileType::RegularFile).then_some((file, signature)))
+}
+
+/// The digest and the number of bytes of an open file that had this signature.
+pub(super) fn hash_open(
+    file: OwnedFd,
+    signature: &Signature,
+) -> std::io::Result<(BlobDigest, u64)> {
+    let mut file = File::from(file);
+    if signature.size >= PIECEWISE_FROM {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(&mut file)?;
+        return Ok((BlobDigest(hasher.finalize().into()), hasher.count()));
+    }
+    // What is added behind its size while it is read is a change that the signature will tell.
+    let mut bytes = Vec::with_capacity(usize::try_from(signature.size).unwrap_or(0));
+    file.take(signature.size).read_to_end(&mut bytes)?;
+    Ok((BlobDigest::of(&bytes), bytes.len() as u64))
+}
+
+/// The digest and the number of bytes of the file at `path`, read as a build reads it.
+pub fn file_digest(path: &Path) -> std::io::Result<(BlobDigest, u64)> {
+    hash_file(CWD, path).map(|(_, blob, size)| (blob, size))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use rustix::fs::{AtFlags, CWD, OFlags, Timespec, Timestamps, fstat, utimensat};
+
+    use super::open_unnoted;
+
+    #[test]
+    fn reading_leaves_no_trace_in_the_times_of_ones_own_files() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "text").unwrap();
+        let long_ago = Timespec { tv_sec: 1, tv_nsec: 0 };
+        let times = Timestamps { last_access: long_ago, last_modification: long_ago };
+        utimensat(CWD, file.path(), &times, AtFlags::empty()).unwrap();
+        let opened = open_unnoted(CWD, file.path(), OFlags::NOFOLLOW).unwrap();
+        let mut buffer = [0; 8];
+        assert_eq!(rustix::io::read(&opened, &mut buffer).unwrap(), 4);
+        assert_eq!(fstat(&opened).unwrap().st_atime, 1);
+        assert!(open_unnoted(CWD, "/nowhere/at/all", OFlags::empty()).is_err());
+    }
+}

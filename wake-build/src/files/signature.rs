@@ -1,0 +1,79 @@
+//! Telling by `stat` alone that a file is what it was.
+
+use rustix::fs::Stat;
+use serde::{Deserialize, Serialize};
+
+/// What `stat` says of a file; equal signatures of old files mean equal bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Signature {
+    /// Device and inode.
+    pub inode: (u64, u64),
+    /// Bytes.
+    pub size: u64,
+    /// Type and permissions.
+    pub mode: u32,
+    /// Last change of the bytes, in nanoseconds; [`i64::MAX`] for all times after the year 2262.
+    pub mtime: i64,
+    /// Last change of anything about it, in nanoseconds, likewise.
+    pub ctime: i64,
+}
+
+impl Signature {
+    /// The signature in a `stat` result.
+    #[allow(clippy::useless_conversion, reason = "the fields' types differ between architectures")]
+    pub(crate) fn of(stat: &Stat) -> Signature {
+        let nanoseconds = |s: i64, ns: i64| {
+            s.checked_mul(1_000_000_000).and_then(|s| s.checked_add(ns)).unwrap_or(i64::MAX)
+        };
+        Signature {
+            inode: (stat.st_dev.into(), stat.st_ino.into()),
+            size: stat.st_size.unsigned_abs(),
+            mode: stat.st_mode,
+            mtime: nanoseconds(stat.st_mtime.into(), stat.st_mtime_nsec as i64),
+            ctime: nanoseconds(stat.st_ctime.into(), stat.st_ctime_nsec as i64),
+        }
+    }
+
+    /// Whether a file of this signature, looked at when the clock said `now`, can no longer change unseen.
+    ///
+    /// A file system that keeps whole seconds only is given two of them.
+    pub(crate) fn is_settled(&self, now: i128) -> bool {
+        const TICK: i128 = 20_000_000;
+        const COARSE: i128 = 2_000_000_000;
+        let latest = i128::from(self.mtime.max(self.ctime));
+        let coarse = self.ctime % 1_000_000_000 == 0;
+        latest + if coarse { COARSE } else { TICK } < now
+    }
+}
+
+/// The file systems' clock, in nanoseconds since 1970.
+pub(crate) fn now() -> i128 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+    i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Signature;
+
+    const SECOND: i64 = 1_000_000_000;
+
+    #[test]
+    fn nothing_is_settled_that_could_change_unseen() {
+        let now = 1_000 * SECOND;
+        let is_settled = |mtime: i64, ctime: i64| {
+            Signature { mtime, ctime, ..Signature::default() }.is_settled(now.into())
+        };
+        assert!(is_settled(now - SECOND, now - SECOND + 1));
+        assert!(!is_settled(now - SECOND, now - 1), "changed in this tick of the clock");
+        assert!(!is_settled(now - 1, now - SECOND + 1), "its bytes changed in this tick");
+        // The clock was set back since.
+        assert!(!is_settled(now + SECOND, now - SECOND + 1));
+        assert!(!is_settled(now - SECOND, now + 500 * SECOND + 1));
+        // A file system of whole seconds.
+        assert!(!is_settled(now - SECOND, now - SECOND));
+        assert!(is_settled(now - 3 * SECOND, now - 3 * SECOND));
+        // A time that cannot be told from later ones.
+        assert!(!is_settled(i64::MAX, now - SECOND));
+    }
+}
