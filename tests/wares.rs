@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use wake_tests::{Project, binary, expect, is_root, project};
+use wake_tests::{Project, binary, expect, fixtures, is_root, project};
 
 /// A tree with something of each kind, and an empty warehouse.
 fn bed() -> Project {
@@ -289,17 +289,7 @@ fn a_filter_that_refuses_says_what() {
 /// Packed trees whose ids are published.
 #[test]
 fn published_ids() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
-    let dir = std::env::var_os("WAKE_FIXTURES").map_or(beside, PathBuf::from).join("timeless");
-    if !dir.is_dir() {
-        // These fixtures are no part of the project, so their absence is no failure anywhere.
-        let _ = writeln!(
-            std::io::stderr(),
-            "skipped: published_ids: no fixtures at `{}`",
-            dir.display()
-        );
-        return;
-    }
+    let Some(dir) = fixtures("published_ids", "timeless") else { return };
     let cases: Vec<Value> =
         serde_json::from_slice(&fs::read(dir.join("hashes.json")).unwrap()).unwrap();
     let project = bed();

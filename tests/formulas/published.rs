@@ -3,28 +3,16 @@
 //! Its ids are compared where the fixtures are: `WAKE_FIXTURES`, else `../shared/fixtures` beside the checkout.
 
 use std::fs;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use wake_tests::project;
+use wake_tests::{fixtures, project};
 
 use crate::bed::record;
 
 /// The document of the Timeless Stack's own description, with its published id and result.
 #[test]
 fn the_published_example() {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
-    let dir = std::env::var_os("WAKE_FIXTURES").map_or(beside, PathBuf::from).join("timeless");
-    if !dir.is_dir() {
-        // These fixtures are no part of the project, so their absence is no failure anywhere.
-        let _ = writeln!(
-            std::io::stderr(),
-            "skipped: the_published_example: no fixtures at `{}`",
-            dir.display()
-        );
-        return;
-    }
+    let Some(dir) = fixtures("the_published_example", "timeless") else { return };
     let project = project().build();
     let text = fs::read_to_string(dir.join("example1.formula")).unwrap();
     let published = "ca+https://repeatr.s3.amazonaws.com/warehouse/";
