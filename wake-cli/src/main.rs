@@ -42,6 +42,10 @@ use crate::report::{Manner, Verbosity};
 use crate::settings::{Format, Process, Settings};
 use crate::terminal::style::Style;
 
+/// Builds make and drop small things on many threads at once, evaluators by the million.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     // Workers are started by the hundred and know no flags; nothing may come before them.
     match std::env::args_os().nth(1) {

@@ -2,8 +2,8 @@
 //!
 //! Each way is a process of its own, this program under another name, so that its processor time, that of the workers
 //! included, is what the kernel says. The bare evaluator reads the same files from disk with a `wake` in Jsonnet that checks
-//! nothing and looks at no directory, in one process and on one thread: once as anyone would call it, and once with the memory
-//! handled as wake's workers do, which is the least that any use of that evaluator can take.
+//! nothing and looks at no directory, in one process and on one thread: once as anyone would call it, and once with the C library's
+//! allocator set to it and few files to a state, which is the least that it was found to take.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -27,7 +27,7 @@ use crate::measure;
 const BY_WORKERS: &str = "__by-workers";
 const BARE: &str = "__bare";
 
-/// The allocator as the pool of `wake-eval` sets it for workers.
+/// A cache of freed memory that holds all the small things of an evaluation takes a quarter off its time.
 const TUNABLES: &str = "glibc.malloc.tcache_count=2000:glibc.malloc.arena_max=1";
 
 /// So many files with one state of the bare evaluator cost least: with fewer its start counts, with more its memory.

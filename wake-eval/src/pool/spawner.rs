@@ -52,15 +52,10 @@ impl Spawner {
     }
 }
 
-/// An evaluation makes and drops many thousand small things on one thread: a cache of freed ones that holds them all,
-/// and what a collection of garbage lets go, takes a quarter off its time and adds 5 MiB, where the allocator is the C library's of GNU; elsewhere this means nothing.
-const TUNABLES: &str = "glibc.malloc.tcache_count=20000:glibc.malloc.arena_max=1";
-
 fn start(command: &WorkerCommand) -> io::Result<Child> {
     Command::new(&command.program)
         .args(&command.args)
         .env_clear()
-        .env("GLIBC_TUNABLES", TUNABLES)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
