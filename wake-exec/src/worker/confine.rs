@@ -244,6 +244,8 @@ fn inside(
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
         .map_err(|errno| Failure::step("watch", "parent process", errno))?;
     kernel::default_signals();
+    // No terminal can be reached from it, nor from what it starts.
+    rustix::process::setsid().map_err(|errno| Failure::step("start", "session", errno))?;
     mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::DOWNSTREAM)
         .map_err(|errno| Failure::unavailable("mount namespaces", errno))?;
     rustix::system::sethostname(class.identity.hostname.as_bytes())

@@ -232,10 +232,12 @@ unsafe fn become_command(prepared: &Prepared) -> (&'static CStr, c_int) {
         // What lies beside the root directory is out of reach of a process that cannot change its root again.
         step!(c"confine", libc::syscall(libc::SYS_chroot, SHOWN.as_ptr()));
         step!(c"confine", libc::syscall(libc::SYS_chdir, c"/".as_ptr()));
+        // The session is the worker's, which has no terminal: a new one would cost the kernel a group to schedule.
+        step!(c"confine", libc::syscall(libc::SYS_setpgid, 0 as c_long, 0 as c_long));
     } else {
         step!(c"watch", libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as c_long, 0, 0, 0));
+        step!(c"confine", libc::syscall(libc::SYS_setsid));
     }
-    step!(c"confine", libc::syscall(libc::SYS_setsid));
     for (target, fd) in (0..3).zip(prepared.stdio) {
         // The worker's own descriptors 0 to 2 are never among them, so none is overwritten before its turn.
         step!(c"connect", libc::syscall(libc::SYS_dup3, fd, target, 0 as c_long));
