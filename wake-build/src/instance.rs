@@ -167,7 +167,7 @@ fn look_at_files(
     let mut files = Vec::with_capacity(pkg.pkg.decl.files.len());
     let mut errors = Vec::new();
     for path in &pkg.pkg.decl.files {
-        match evaluator.files.look(&dir.join(path)) {
+        match evaluator.files.fetch(&dir.join(path)) {
             Ok(Seen::Absent) => errors.push(at_fault(pkg, path, "does not exist", evaluator)),
             Ok(Seen::Dir) => errors.push(
                 at_fault(pkg, path, "is a directory", evaluator)

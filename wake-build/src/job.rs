@@ -158,11 +158,15 @@ impl Supply<'_> {
     fn source(&self, node: &InputNode, source: &PlacedSource) -> Source {
         match (node, source) {
             (InputNode::File { blob, executable }, PlacedSource::Checkout(path, size)) => {
-                Source::File {
-                    host: self.files.absolute(path),
-                    blob: *blob,
-                    executable: *executable,
-                    seal: self.seal(path, *size),
+                let executable = *executable;
+                match self.files.take(blob) {
+                    Some(bytes) => Source::Bytes { bytes, executable },
+                    None => Source::File {
+                        host: self.files.absolute(path),
+                        blob: *blob,
+                        executable,
+                        seal: self.seal(path, *size),
+                    },
                 }
             }
             (InputNode::File { blob, executable }, PlacedSource::Store(tree, path, _)) => {

@@ -50,7 +50,7 @@ pub(crate) fn resolve(
 fn look_ahead(loaded: &Loaded, files: &Files) {
     loaded.par_iter().for_each(|(dir, pkg)| {
         for path in &pkg.decl.files {
-            let _ = files.look(&dir.join(path));
+            let _ = files.fetch(&dir.join(path));
         }
     });
 }

@@ -9,8 +9,10 @@
 //! | `signature` | what `stat` says, and when that is enough |
 //! | `reading` | opening and hashing what may change meanwhile |
 //! | `cache` | the file that remembers digests |
+//! | `contents` | bytes of small files, for commands that are to see them soon |
 
 mod cache;
+mod contents;
 mod reading;
 mod signature;
 
@@ -27,9 +29,10 @@ use wake_eval::Sources;
 use wake_model::path::resolve_link;
 use wake_model::{BlobDigest, RelPath};
 
+use self::contents::Contents;
 pub use self::reading::file_digest;
 pub(crate) use self::reading::{hash_file, open_unnoted};
-use self::reading::{hash_open, open_file};
+use self::reading::{hash_telling, open_file};
 pub(crate) use self::signature::{Signature, now};
 use crate::profile::{Profile, SpanKind};
 use crate::snapshot::Snapshot;
@@ -76,6 +79,7 @@ pub(crate) struct Files<'a> {
     snapshot: Option<&'a Snapshot>,
     /// What is known lies outside the tables, of which about half is empty.
     shards: [Mutex<HashMap<RelPath, Box<Known>>>; SHARDS],
+    contents: Contents,
     profile: Profile,
 }
 
@@ -99,7 +103,15 @@ impl<'a> Files<'a> {
         let shards = std::array::from_fn(|_| Mutex::new(HashMap::new()));
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(root, flags, Mode::empty()).ok();
-        Files { root: root.to_owned(), dir, old, snapshot, shards, profile: Profile::default() }
+        Files {
+            root: root.to_owned(),
+            dir,
+            old,
+            snapshot,
+            shards,
+            contents: Contents::default(),
+            profile: Profile::default(),
+        }
     }
 
     /// The same, saying where the time goes.
@@ -115,12 +127,30 @@ impl<'a> Files<'a> {
 
     /// What lies at `path`, relative to the workspace's root; reads the bytes only where it must.
     pub(crate) fn look(&self, path: &RelPath) -> Result<Seen, FileError> {
+        self.look_telling(path, |_, _| {})
+    }
+
+    /// The same of a file that a command may want to see: if it is small and had to be read, its bytes are kept for it.
+    pub(crate) fn fetch(&self, path: &RelPath) -> Result<Seen, FileError> {
+        self.look_telling(path, |blob, bytes| self.contents.keep(blob, bytes))
+    }
+
+    /// The bytes of a file that was fetched, once.
+    pub(crate) fn take(&self, blob: &BlobDigest) -> Option<Vec<u8>> {
+        self.contents.take(blob)
+    }
+
+    fn look_telling(
+        &self,
+        path: &RelPath,
+        read: impl FnOnce(BlobDigest, Vec<u8>),
+    ) -> Result<Seen, FileError> {
         let shard = &self.shards[shard_of(path)];
         if let Some(known) = lock(shard).get(path) {
             return Ok(known.seen.clone());
         }
         let known =
-            self.examine(path).map_err(|source| FileError { path: path.clone(), source })?;
+            self.examine(path, read).map_err(|source| FileError { path: path.clone(), source })?;
         let seen = known.seen.clone();
         lock(shard).insert(path.clone(), Box::new(known));
         Ok(seen)
@@ -176,14 +206,18 @@ impl<'a> Files<'a> {
         }
     }
 
-    fn examine(&self, path: &RelPath) -> std::io::Result<Known> {
+    fn examine(
+        &self,
+        path: &RelPath,
+        read: impl FnOnce(BlobDigest, Vec<u8>),
+    ) -> std::io::Result<Known> {
         let (dir, place) = self.place(path);
         let now = now();
         let remembered = self.remembered(path);
         // With nothing to compare a file with, it is read in any case; what cannot be opened is asked what it is.
         if remembered.is_none() {
             match open_file(dir, &*place) {
-                Ok(Some((file, signature))) => return self.hash(path, file, signature, now),
+                Ok(Some((file, signature))) => return self.hash(path, file, signature, now, read),
                 Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Known::ABSENT),
                 Ok(None) | Err(_) => {}
             }
@@ -202,7 +236,7 @@ impl<'a> Files<'a> {
                     return Ok(Known::file(signature, blob, signature.size, true));
                 }
                 let (file, signature) = open_file(dir, &*place)?.ok_or(Errno::AGAIN)?;
-                return self.hash(path, file, signature, now);
+                return self.hash(path, file, signature, now, read);
             }
             FileType::Directory => Seen::Dir,
             FileType::Symlink => Seen::Link(link_text(&self.absolute(path))?),
@@ -219,9 +253,10 @@ impl<'a> Files<'a> {
         file: OwnedFd,
         signature: Signature,
         now: i128,
+        read: impl FnOnce(BlobDigest, Vec<u8>),
     ) -> std::io::Result<Known> {
         let mut span = self.profile.begin(SpanKind::Hashing, || format!("hash {path}"));
-        let (blob, size) = hash_open(file, &signature)?;
+        let (blob, size) = hash_telling(file, &signature, read)?;
         span.note("bytes", || size);
         Ok(Known::file(signature, blob, size, signature.is_settled(now)))
     }

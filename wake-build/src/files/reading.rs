@@ -70,6 +70,15 @@ pub(super) fn hash_open(
     file: OwnedFd,
     signature: &Signature,
 ) -> std::io::Result<(BlobDigest, u64)> {
+    hash_telling(file, signature, |_, _| {})
+}
+
+/// The same; `whole` is given digest and bytes of a file that was read in one piece.
+pub(super) fn hash_telling(
+    file: OwnedFd,
+    signature: &Signature,
+    whole: impl FnOnce(BlobDigest, Vec<u8>),
+) -> std::io::Result<(BlobDigest, u64)> {
     let mut file = File::from(file);
     if signature.size >= PIECEWISE_FROM {
         let mut hasher = blake3::Hasher::new();
@@ -79,7 +88,9 @@ pub(super) fn hash_open(
     // What is added behind its size while it is read is a change that the signature will tell.
     let mut bytes = Vec::with_capacity(usize::try_from(signature.size).unwrap_or(0));
     file.take(signature.size).read_to_end(&mut bytes)?;
-    Ok((BlobDigest::of(&bytes), bytes.len() as u64))
+    let (blob, size) = (BlobDigest::of(&bytes), bytes.len() as u64);
+    whole(blob, bytes);
+    Ok((blob, size))
 }
 
 /// The digest and the number of bytes of the file at `path`, read as a build reads it.
