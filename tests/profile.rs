@@ -116,9 +116,9 @@ fn every_step_with_its_phases_and_every_stage() {
         let inside = trace.inside(step);
         let phases: Vec<_> = inside
             .iter()
-            .filter(|name| ["queue", "set-up", "run", "collect"].contains(name))
+            .filter(|name| ["set-up", "queue", "run", "collect"].contains(name))
             .collect();
-        assert_eq!(phases, [&"queue", &"set-up", &"run", &"collect"], "{inside:?}");
+        assert_eq!(phases, [&"set-up", &"queue", &"run", &"collect"], "{inside:?}");
     }
     let planned = trace.inside(trace.span("build"));
     for stage in ["read state", "plan", "run steps", "link", "save"] {

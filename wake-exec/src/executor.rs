@@ -37,7 +37,7 @@ pub struct ExecutorOptions {
 
 impl Default for ExecutorOptions {
     fn default() -> Self {
-        ExecutorOptions { idle: 64 }
+        ExecutorOptions { idle: 256 }
     }
 }
 
@@ -69,6 +69,18 @@ impl Executor {
         self.run_telling(job, cancel, &mut |_, _| {})
     }
 
+    /// The same of a command that has to wait: everything is got ready for it, then `turn` is called, and the command starts
+    /// when that returns, or never if it returns nothing. What it returns is dropped when the command and its outputs are
+    /// done with.
+    pub fn run_in_turn<T>(
+        &self,
+        job: &Job,
+        cancel: &CancelToken,
+        turn: impl FnOnce() -> Option<T>,
+    ) -> Result<Finished, SandboxError> {
+        self.run_fully(job, cancel, turn, &mut |_, _| {})
+    }
+
     /// The same; `wrote` hears what the command writes, if the job's logs are told at once.
     ///
     /// The command waits for `wrote` as it would for a slow reader.
@@ -78,6 +90,16 @@ impl Executor {
         cancel: &CancelToken,
         wrote: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Finished, SandboxError> {
+        self.run_fully(job, cancel, || Some(()), wrote)
+    }
+
+    fn run_fully<T>(
+        &self,
+        job: &Job,
+        cancel: &CancelToken,
+        turn: impl FnOnce() -> Option<T>,
+        wrote: &mut dyn FnMut(Stream, &[u8]),
+    ) -> Result<Finished, SandboxError> {
         if cancel.is_cancelled() {
             return Err(SandboxError::Cancelled);
         }
@@ -85,7 +107,7 @@ impl Executor {
         let class = Class::of(job);
         let mut worker = self.worker(&class)?;
         let wait = asked.elapsed();
-        let result = worker.run(job, cancel, wrote);
+        let result = worker.run(job, cancel, turn, wrote);
         match &result {
             Err(SandboxError::Worker(_)) => worker.kill(),
             _ if worker.dead => {}
@@ -187,13 +209,19 @@ impl Worker {
         }
     }
 
-    fn run(
+    fn run<T>(
         &mut self,
         job: &Job,
         cancel: &CancelToken,
+        turn: impl FnOnce() -> Option<T>,
         wrote: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Finished, SandboxError> {
         wire::send(&self.socket, &Order::Run(job)).map_err(worker_failed)?;
+        let Some(_turn) = turn() else {
+            self.kill();
+            return Err(SandboxError::Cancelled);
+        };
+        wire::send(&self.socket, &Order::Go).map_err(worker_failed)?;
         let mut stopping = None;
         loop {
             if self.wait(cancel, &mut stopping)? == Waited::Cancelled {

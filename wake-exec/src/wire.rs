@@ -44,6 +44,7 @@ impl Class {
 pub(crate) enum Order<'a> {
     Become(&'a Class),
     Run(&'a Job),
+    Go,
     Cancel,
 }
 
@@ -52,8 +53,10 @@ pub(crate) enum Order<'a> {
 pub(crate) enum Request {
     /// First and once.
     Become(Class),
-    /// Run this; answered by [`Reply::Done`].
+    /// Get ready to run this; answered by [`Reply::Done`].
     Run(Box<Job>),
+    /// Its command may start. Follows every [`Request::Run`], also one that has failed by then.
+    Go,
     /// Stop what is running; ignored where nothing is.
     Cancel,
 }

@@ -113,15 +113,16 @@ impl Runner<'_> {
         let job = Supply { store: self.store, files: self.files }.job(pinned, into, disk.as_ref());
         let asked = Instant::now();
         let places = pinned.limits.cpus.map_or(1, |cpus| cpus as usize);
-        let slot = self.slots.take(places).ok_or(NotRun::Cancelled)?;
-        let began = Instant::now();
-        self.profile.part_of_step("queue", asked, began);
-        started();
-        let started_ms = now_ms();
-        let result = self.executor.run(&job, self.cancel);
-        self.tell_phases(began, result.as_ref().ok().map(|finished| &finished.timings));
+        let (mut began, mut started_ms) = (asked, 0);
+        let turn = || {
+            let slot = self.slots.take(places)?;
+            (began, started_ms) = (Instant::now(), now_ms());
+            started();
+            Some(slot)
+        };
+        let result = self.executor.run_in_turn(&job, self.cancel, turn);
+        self.tell_phases(asked, began, result.as_ref().ok().map(|finished| &finished.timings));
         let finished = result.map_err(|e| sandbox_failure(label, &e, self.store))?;
-        drop(slot);
         let _span = self.profile.begin(SpanKind::Step, || "keep".to_owned());
         let Finished { outcome, stdout, stderr, usage, timings, outputs } = finished;
         let (stdout, stderr) = (stdout.to_bytes(), stderr.to_bytes());
@@ -156,16 +157,18 @@ impl Runner<'_> {
         Ok(ran)
     }
 
-    /// Where the time of a job went that began at `began` and has just ended; nothing is known of the
-    /// parts of one that was stopped.
-    fn tell_phases(&self, began: Instant, timings: Option<&Timings>) {
+    /// Where the time of a job went that was asked for at `asked`, whose turn came at `began`, and that has just ended;
+    /// nothing is known of the parts of one that was stopped.
+    fn tell_phases(&self, asked: Instant, began: Instant, timings: Option<&Timings>) {
         let ended = Instant::now();
         let Some(Timings { wait, setup, run, collect: _ }) = timings else {
             return self.profile.part_of_step("run", began, ended);
         };
-        let running = (began + *wait + *setup).min(ended);
+        let ready = (asked + *wait + *setup).min(ended);
+        let running = ready.max(began);
         let collecting = (running + *run).min(ended);
-        self.profile.part_of_step("set-up", began, running);
+        self.profile.part_of_step("set-up", asked, ready);
+        self.profile.part_of_step("queue", ready, running);
         self.profile.part_of_step("run", running, collecting);
         self.profile.part_of_step("collect", collecting, ended);
     }

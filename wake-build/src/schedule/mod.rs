@@ -13,6 +13,7 @@ mod perform;
 mod progress;
 mod told;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::unbounded;
@@ -81,6 +82,15 @@ pub(crate) struct Schedule<'a> {
     pub started: Instant,
     /// Keys of actions that are being performed.
     busy: Busy,
+    /// Steps whose commands have begun, of which their owner is told when something wakes it.
+    begun: Mutex<Vec<Begun>>,
+}
+
+/// A step whose command has begun.
+struct Begun {
+    step: usize,
+    key: ActionDigest,
+    at: Instant,
 }
 
 /// What became of a plan.
@@ -98,7 +108,6 @@ pub(crate) struct Outcome {
 
 /// What a thread that performs steps tells the one that owns their state.
 enum Message {
-    Started { step: usize, key: ActionDigest },
     Warning(Box<Diagnostic>),
     Finished { step: usize, result: Box<Performed> },
 }
@@ -112,7 +121,8 @@ impl<'a> Schedule<'a> {
         rules: Rules,
         started: Instant,
     ) -> Self {
-        Schedule { steps, runner, history, rules, started, busy: Busy::default() }
+        let (busy, begun) = (Busy::default(), Mutex::default());
+        Schedule { steps, runner, history, rules, started, busy, begun }
     }
 
     /// Performs every step, telling `reporter` of each.
@@ -144,6 +154,20 @@ impl<'a> Schedule<'a> {
     /// got ready or put away.
     fn in_hand(&self) -> usize {
         2 * self.rules.jobs
+    }
+
+    /// How many are given out at once: some wait in line, so that no thread has to wait for the next.
+    fn given_out(&self) -> usize {
+        3 * self.rules.jobs
+    }
+
+    /// Notes that the command of `step` begins.
+    fn begins(&self, step: usize, key: ActionDigest) {
+        self.begun().push(Begun { step, key, at: Instant::now() });
+    }
+
+    fn begun(&self) -> MutexGuard<'_, Vec<Begun>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -72,10 +72,7 @@ impl Schedule<'_> {
         }
         let why =
             if force { Reason::Asked } else { reason(self.runner.store, past, &key, &action) };
-        let started = || {
-            // The receiver outlives the scope in which this runs.
-            let _ = sender.send(Message::Started { step, key });
-        };
+        let started = || self.begins(step, key);
         let ran =
             self.runner.run(&pinned, &Key { digest: key, action: &action }, label, &started)?;
         if let Some(corruption) = &ran.corruption {

@@ -9,7 +9,7 @@ use wake_model::ActionDigest;
 
 use super::perform::Performed;
 use super::told::{describe, tail};
-use super::{Message, Outcome, Schedule, micros};
+use super::{Begun, Message, Outcome, Schedule, micros};
 use crate::diagnostic::Class;
 use crate::event::{Counts, Event, Reporter, Status};
 use crate::execute::Ran;
@@ -101,7 +101,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
             if self.stopped {
                 self.schedule.runner.slots.close();
             }
-            while !self.stopped && self.running < self.schedule.in_hand() {
+            while !self.stopped && self.running < self.schedule.given_out() {
                 let Some((_, Reverse(step))) = self.ready.pop() else { break };
                 self.states[step] = State::Running;
                 self.running += 1;
@@ -113,7 +113,9 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
             if self.running == 0 {
                 break;
             }
-            match receiver.recv_timeout(TICK) {
+            let received = receiver.recv_timeout(TICK);
+            self.tell_begun();
+            match received {
                 Ok(message) => self.take(message),
                 Err(RecvTimeoutError::Timeout) => self.reporter.tick(),
                 Err(RecvTimeoutError::Disconnected) => break,
@@ -129,16 +131,19 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         self.ready.push((self.urgency[step], Reverse(step)));
     }
 
+    /// Tells of the steps that have begun since the last time.
+    fn tell_begun(&mut self) {
+        let begun = std::mem::take(&mut *self.schedule.begun());
+        for Begun { step, key, at } in begun {
+            self.times[step].begun = Some(at);
+            let (label, t_ms) = (self.label(step), self.ms_of(at));
+            let event = Event::ActionStarted { id: step, label, key: key.to_string(), t_ms };
+            self.reporter.event(&event);
+        }
+    }
+
     fn take(&mut self, message: Message) {
         match message {
-            Message::Started { step, key } => {
-                let label = self.label(step);
-                let now = Instant::now();
-                self.times[step].begun = Some(now);
-                let t_ms = self.ms_of(now);
-                let event = Event::ActionStarted { id: step, label, key: key.to_string(), t_ms };
-                self.reporter.event(&event);
-            }
             Message::Warning(diagnostic) => self.reporter.event(&Event::Diagnostic(diagnostic)),
             Message::Finished { step, result } => {
                 self.running -= 1;

@@ -107,7 +107,8 @@ fn answer(socket: UnixStream, class: &Class, confined: Option<confine::Confined>
                     return ExitCode::from(2);
                 }
             }
-            Ok(Some(Request::Cancel)) => {}
+            // Of a job that was over before it heard of them.
+            Ok(Some(Request::Go | Request::Cancel)) => {}
             Ok(Some(Request::Become(_))) | Err(_) => return ExitCode::from(2),
             Ok(None) => return ExitCode::SUCCESS,
         }

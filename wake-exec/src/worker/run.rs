@@ -26,7 +26,7 @@ use super::watcher::Watcher;
 use super::{memory, reap, weak};
 use crate::finished::{Finished, OutputFault, Timings};
 use crate::job::{Access, Job, Root, Scratch, Source, TakeOutputs};
-use crate::wire::{Class, Failure};
+use crate::wire::{self, Class, Failure, Request};
 
 /// Runs jobs, one after another.
 pub(crate) struct Runner {
@@ -141,19 +141,20 @@ impl Runner {
             nothing: &self.nothing,
         };
         let setup = start.elapsed();
+        let start = tools.turn()?;
         let used = || memory::used(proc, &in_memory);
         let ended = tools.command(job, &job.command, Some(walls), &used, &reap::all_inside)?;
         let changed = populate::changed_since(&pending.watched);
         if !changed.is_empty() {
             return Err(Failure::Changed { paths: changed });
         }
-        let run = start.elapsed() - setup;
+        let run = start.elapsed();
         let root = match &work {
             Some(work) => Base::Work(work.mount.as_fd()),
             None => Base::Root(stand.view.root.as_fd()),
         };
         let outputs = tools.collect(job, &ended, &root)?;
-        let collect = start.elapsed() - setup - run;
+        let collect = start.elapsed() - run;
         let held = memory::in_files(&in_memory);
         drop((own, in_memory));
         stand.served(places, fresh, held);
@@ -263,6 +264,14 @@ pub(crate) enum Base<'a> {
 }
 
 impl Tools<'_> {
+    /// Waits until the command may start; gives the time when it may.
+    pub(crate) fn turn(&self) -> Result<Instant, Failure> {
+        match wire::receive(self.control) {
+            Ok(Some(Request::Go)) => Ok(Instant::now()),
+            Ok(_) | Err(_) => Err(Failure::Cancelled),
+        }
+    }
+
     /// Starts the command and stays with it until nothing of it is left.
     pub(crate) fn command(
         &mut self,
@@ -288,11 +297,10 @@ impl Tools<'_> {
         };
         let started = Instant::now();
         let running = spawn::start(&launch, self.stack)?;
-        drop((to_stdout, to_stderr));
-        let streams = Streams { stdout, stderr };
+        let streams = Streams { stdout, stderr, ends: [to_stdout, to_stderr] };
         let (control, limits, logs) = (self.control, &job.limits, job.logs);
         let watch = Watch { running, control, limits, logs, started, memory, clear };
-        watch.until_gone(&streams, self.buffer)
+        watch.until_gone(streams, self.buffer)
     }
 
     /// Takes the outputs, where they are to be taken.

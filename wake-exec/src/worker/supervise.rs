@@ -42,10 +42,12 @@ pub(crate) struct Watch<'a> {
     pub(crate) clear: &'a dyn Fn() -> Result<(), Errno>,
 }
 
-/// The read ends of the command's output streams.
+/// The command's output streams.
 pub(crate) struct Streams {
     pub(crate) stdout: OwnedFd,
     pub(crate) stderr: OwnedFd,
+    /// Where they are written to: as long as these are open here, a command that closes its own as it ends wakes nobody.
+    pub(crate) ends: [OwnedFd; 2],
 }
 
 #[derive(Clone, Copy)]
@@ -58,7 +60,7 @@ enum End {
 
 impl Watch<'_> {
     /// Returns when no process of the command is left.
-    pub(crate) fn until_gone(self, streams: &Streams, buffer: &mut [u8]) -> Result<Ended, Failure> {
+    pub(crate) fn until_gone(self, streams: Streams, buffer: &mut [u8]) -> Result<Ended, Failure> {
         let failed = |errno: Errno| Failure::step("watch", "command", errno);
         let tell = match self.logs {
             Logs::AtOnce => Some(self.control),
@@ -67,7 +69,7 @@ impl Watch<'_> {
         let log = self.limits.log;
         let mut stdout = Output { capture: Capture::new(log), stream: Stream::Stdout, tell };
         let mut stderr = Output { capture: Capture::new(log), stream: Stream::Stderr, tell };
-        let end = self.until_end(streams, &mut stdout, &mut stderr, buffer).map_err(failed)?;
+        let end = self.until_end(&streams, &mut stdout, &mut stderr, buffer).map_err(failed)?;
         let ended = match end {
             End::Natural(waited) => Some(waited),
             End::TimedOut | End::OutOfMemory | End::Cancelled => {
@@ -80,8 +82,10 @@ impl Watch<'_> {
         };
         (self.clear)().map_err(failed)?;
         let wall = self.started.elapsed();
-        drain(&streams.stdout, &mut stdout, buffer).map_err(failed)?;
-        drain(&streams.stderr, &mut stderr, buffer).map_err(failed)?;
+        let Streams { stdout: from_stdout, stderr: from_stderr, ends } = streams;
+        drop(ends);
+        drain(&from_stdout, &mut stdout, buffer).map_err(failed)?;
+        drain(&from_stderr, &mut stderr, buffer).map_err(failed)?;
         let outcome = match end_of(end, ended.as_ref()) {
             Some(outcome) => outcome,
             None => return Err(Failure::Cancelled),
@@ -98,26 +102,23 @@ impl Watch<'_> {
         stderr: &mut Output<'a>,
         buffer: &mut [u8],
     ) -> Result<End, Errno> {
-        let mut streams = [Some((&streams.stdout, stdout)), Some((&streams.stderr, stderr))];
+        let mut streams = [(&streams.stdout, stdout), (&streams.stderr, stderr)];
         let mut next_memory = self.limits.memory.map(|_| self.started + MEMORY_TICK);
         loop {
             let mut fds = Vec::with_capacity(4);
             fds.push(PollFd::new(&self.running.pidfd, PollFlags::IN));
             fds.push(PollFd::new(self.control, PollFlags::IN));
-            fds.extend(streams.iter().flatten().map(|(fd, _)| PollFd::new(*fd, PollFlags::IN)));
+            fds.extend(streams.iter().map(|(fd, _)| PollFd::new(*fd, PollFlags::IN)));
             match poll(&mut fds, Some(&self.pause(next_memory))) {
                 Err(Errno::INTR) => continue,
                 Ok(0) => kernel::reap_orphans(self.running.pid)?,
                 other => drop(other?),
             };
             let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-            let open = streams.iter_mut().filter(|stream| stream.is_some());
-            for (stream, _) in open.zip(&ready[2..]).filter(|(_, ready)| **ready) {
-                if let Some((fd, output)) = stream
-                    && !take(fd, output, buffer)?
-                {
-                    *stream = None;
-                }
+            for ((fd, output), _) in
+                streams.iter_mut().zip(&ready[2..]).filter(|(_, ready)| **ready)
+            {
+                take(fd, output, buffer)?;
             }
             if ready[0]
                 && let Some(waited) = kernel::reap_one(self.running.pid, Wait::Poll)?
@@ -207,15 +208,14 @@ impl Output<'_> {
     }
 }
 
-/// Reads once; false at the end of the stream.
-fn take(stream: &OwnedFd, output: &mut Output<'_>, buffer: &mut [u8]) -> Result<bool, Errno> {
+/// Reads once what is there.
+fn take(stream: &OwnedFd, output: &mut Output<'_>, buffer: &mut [u8]) -> Result<(), Errno> {
     match kernel::read_some(stream.as_fd(), buffer) {
-        Ok(0) => Ok(false),
         Ok(length) => {
             output.push(&buffer[..length]);
-            Ok(true)
+            Ok(())
         }
-        Err(Errno::AGAIN) => Ok(true),
+        Err(Errno::AGAIN) => Ok(()),
         Err(errno) => Err(errno),
     }
 }

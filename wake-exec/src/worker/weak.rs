@@ -52,16 +52,17 @@ pub(crate) fn run(job: &Job, tools: &mut Tools<'_>) -> Result<Finished, Failure>
     let pending = populate_work(job, at, &work, tools.buffer)?;
     let command = translated(job, at, own.path());
     let setup = start.elapsed();
+    let start = tools.turn()?;
     let ended = tools.command(job, &command, None, &|| 0, &clear)?;
     let changed = populate::changed_since(&pending.watched);
     if !changed.is_empty() {
         return Err(Failure::Changed { paths: changed });
     }
-    let run = start.elapsed() - setup;
+    let run = start.elapsed();
     let opened = scratch::open(&work)?;
     let base = Base::Work(opened.as_fd());
     let outputs = tools.collect(job, &ended, &base)?;
-    let collect = start.elapsed() - setup - run;
+    let collect = start.elapsed() - run;
     Ok(finished(ended, outputs, setup, run, collect))
 }
 
