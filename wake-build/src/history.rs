@@ -46,7 +46,7 @@ impl History {
     pub(crate) fn of(snapshot: &Snapshot) -> History {
         let mut history = History::default();
         for record in (0..snapshot.steps()).filter_map(|step| snapshot.step(step)) {
-            history.note(&record.label, record.result.key, record.result.dur_ms);
+            history.note(record.label, record.result.key, record.result.dur_ms);
         }
         history
     }

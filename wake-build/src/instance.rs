@@ -52,6 +52,28 @@ impl PkgInstance {
         let at = self.files.binary_search_by(|(file, _)| file.cmp(path)).ok()?;
         Some(&self.files[at].1)
     }
+
+    /// The file at `path`, or all files of the directory there.
+    pub(crate) fn files_below(&self, path: &RelPath) -> &[(RelPath, Seen)] {
+        below(&self.files, path)
+    }
+}
+
+/// Those of the sorted `files` that are `path` or lie in it.
+fn below<'f, T>(files: &'f [(RelPath, T)], path: &RelPath) -> &'f [(RelPath, T)] {
+    if path.is_root() {
+        return files;
+    }
+    if let Ok(at) = files.binary_search_by(|(file, _)| file.cmp(path)) {
+        return &files[at..=at];
+    }
+    // Names that only begin alike may be sorted between a directory's name and what is in it.
+    let is_before = |(file, _): &(RelPath, T)| {
+        let (file, dir) = (file.as_str(), path.as_str());
+        file < dir || (file.starts_with(dir) && file.as_bytes().get(dir.len()) < Some(&b'/'))
+    };
+    let rest = &files[files.partition_point(is_before)..];
+    &rest[..rest.partition_point(|(file, _)| file.starts_with(path))]
 }
 
 /// Every package of a build, instantiated.
@@ -216,5 +238,24 @@ impl Answers for PkgAnswers<'_> {
 
     fn module(&self, id: &Value) -> Answer {
         NoAnswers.module(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn files_of_a_directory_are_told_from_those_whose_names_begin_alike() {
+        let texts = ["a", "a!", "b-c", "b.c/x", "b/a", "b/c/d", "b/e", "b0", "c/d"];
+        let files: Vec<(RelPath, ())> = texts.iter().map(|f| (f.parse().unwrap(), ())).collect();
+        assert!(files.is_sorted());
+        for path in ["a", "b", "b/c", "b.c", "b0", "c", "d", "0", ".", "b/c/d", "b/c/d/e", "b/"] {
+            let path: RelPath = path.parse().unwrap();
+            let expected: Vec<_> =
+                files.iter().filter(|(file, ())| file.starts_with(&path)).cloned().collect();
+            assert_eq!(below(&files, &path), expected, "{path}");
+        }
     }
 }

@@ -8,13 +8,13 @@ use wake_exec::{
     Access, FileSignature, Identity, Input, Job, Limits, Network, Root, Scratch, Seal, Source,
 };
 use wake_model::action::Command;
-use wake_model::{Action, ActionDigest, InputNode, RelPath, RootFs};
+use wake_model::{Action, ActionDigest, InputNode, RootFs};
 use wake_store::Store;
 
 use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::explain::View;
 use crate::files::Files;
-use crate::pin::{Pinned, PlacedSource};
+use crate::pin::{CheckoutFile, Pinned, PlacedSource};
 use crate::session::Session;
 
 /// Files of the checkout from this size on are mounted instead of copied.
@@ -123,7 +123,6 @@ impl Supply<'_> {
             Command::Collect { .. } => wake_exec::Command::default(),
         };
         let mut job = Job::module(command, into.to_owned());
-        let work = job.work.clone().unwrap_or_default();
         job.identity = Identity { uid: user.uid, gid: user.gid, hostname: user.hostname.clone() };
         job.root = match (root, &pinned.root) {
             (RootFs::Tree(_), Some(made)) => {
@@ -133,11 +132,11 @@ impl Supply<'_> {
             (RootFs::Host(_), _) => Root::Host,
             (RootFs::Empty | RootFs::Tree(_), _) => Root::Empty,
         };
-        job.inputs = pinned
-            .layout
-            .iter()
-            .map(|(path, placed)| Input {
-                path: work.join(path),
+        // Both are sorted by path, and in one of them these are whole.
+        let inputs = pinned.action.inputs.keys().zip(pinned.layout.iter());
+        job.inputs = inputs
+            .map(|(path, (_, placed))| Input {
+                path: path.clone(),
                 source: self.source(&placed.node, &placed.source),
             })
             .collect();
@@ -157,15 +156,15 @@ impl Supply<'_> {
 
     fn source(&self, node: &InputNode, source: &PlacedSource) -> Source {
         match (node, source) {
-            (InputNode::File { blob, executable }, PlacedSource::Checkout(path, size)) => {
+            (InputNode::File { blob, executable }, PlacedSource::Checkout(file)) => {
                 let executable = *executable;
                 match self.files.take(blob) {
                     Some(bytes) => Source::Bytes { bytes, executable },
                     None => Source::File {
-                        host: self.files.absolute(path),
+                        host: self.files.absolute_below(&file.dir, &file.below),
                         blob: *blob,
                         executable,
-                        seal: self.seal(path, *size),
+                        seal: self.seal(file),
                     },
                 }
             }
@@ -191,8 +190,9 @@ impl Supply<'_> {
     }
 
     /// Small files are hashed while they are copied; large ones must keep the signature they had.
-    fn seal(&self, path: &RelPath, size: u64) -> Seal {
-        let signature = self.files.signature(path).filter(|_| size >= MOUNT_FROM);
+    fn seal(&self, file: &CheckoutFile) -> Seal {
+        let is_large = file.size >= MOUNT_FROM;
+        let signature = is_large.then(|| self.files.signature(&file.path())).flatten();
         match signature {
             Some(known) => Seal::Signature(FileSignature {
                 dev: known.inode.0,

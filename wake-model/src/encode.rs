@@ -131,6 +131,13 @@ impl<'a, S: Sink> Encoder<'a, S> {
     }
 }
 
+/// Sets the count of the list that `bytes` begin with, for those who count while they write.
+pub(crate) fn recount(bytes: &mut [u8], count: usize) {
+    if let Some(number) = bytes.get_mut(1..9) {
+        number.copy_from_slice(&(count as u64).to_le_bytes());
+    }
+}
+
 /// Hashes what `write` encodes, under the context of `domain`.
 pub fn digest_of(domain: Domain, write: impl FnOnce(&mut Encoder<'_, Vec<u8>>)) -> Digest {
     let mut bytes = Vec::with_capacity(512);

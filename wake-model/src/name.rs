@@ -3,6 +3,7 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The name of a package or of a namespace: `[a-z0-9][a-z0-9_-]*`, at most 64 characters.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -119,7 +120,7 @@ impl FromStr for Requirement {
 
 /// What names one package in one build: `namespace@name@version`, the namespace possibly empty.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct PkgKey(Box<str>);
+pub struct PkgKey(Arc<str>);
 
 /// A text that is not a package key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

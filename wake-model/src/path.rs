@@ -3,13 +3,14 @@
 use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// A relative path whose components are non-empty and none of them `.` or `..`.
 ///
 /// The empty path names the directory itself. Written with `/`; ordered component by component as
-/// bytes of the whole text, which is the order of every listing in wake.
+/// bytes of the whole text, which is the order of every listing in wake. A clone shares the text.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
-pub struct RelPath(Box<str>);
+pub struct RelPath(Arc<str>);
 
 /// Why a text is not a path that may stand in a package.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,6 +95,17 @@ impl RelPath {
             Some(slash) => RelPath(self.0[..slash].into()),
             None => RelPath::root(),
         })
+    }
+
+    /// The path itself, then the directories above it, each as text, the root last.
+    pub fn ancestors(&self) -> impl Iterator<Item = &str> {
+        fn above<'p>(at: &&'p str) -> Option<&'p str> {
+            match at.rfind('/') {
+                Some(slash) => Some(&at[..slash]),
+                None => (!at.is_empty()).then_some(""),
+            }
+        }
+        std::iter::successors(Some(&*self.0), above)
     }
 
     /// This path and then `below`.
@@ -216,6 +228,14 @@ mod tests {
         assert!(matches!(RelPath::parse("/a"), Err(PathError::Absolute(_))));
         assert!(matches!(RelPath::parse("a\0"), Err(PathError::Nul(_))));
         assert!(matches!(RelPath::parse(""), Err(PathError::Empty)));
+    }
+
+    #[test]
+    fn ancestors_end_at_the_root() {
+        let of = |text: &str| path(text).ancestors().map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(of("a/b/c"), ["a/b/c", "a/b", "a", ""]);
+        assert_eq!(of("a"), ["a", ""]);
+        assert_eq!(RelPath::root().ancestors().collect::<Vec<_>>(), [""]);
     }
 
     #[test]

@@ -14,8 +14,8 @@ use crate::profile::SpanKind;
 use crate::schedule::{Outcome, Rules, Schedule, Steps};
 use crate::session::Session;
 use crate::snapshot::{
-    CheckedLink, Differences, Origin, Replay, Snapshot, Verdict, check_results, place, shared_name,
-    verify,
+    CheckedLink, Differences, Origin, Replay, Snapshot, StepRecord, Verdict, check_results, place,
+    shared_name, verify,
 };
 
 impl Session {
@@ -127,10 +127,10 @@ impl Session {
         }
         let mut history = History::default();
         for (step, record) in replay.steps() {
-            history.note(&record.label, record.key, record.dur_ms);
+            history.note(record.label, record.key, record.dur_ms);
             reporter.event(&Event::Announced {
                 id: step,
-                label: record.label.clone(),
+                label: record.label.to_owned(),
                 needs: replay.needs(step),
                 requested: record.link.is_some(),
                 usual_ms: Some(record.dur_ms),
@@ -153,7 +153,7 @@ impl Session {
             history.note(label, key, dur_ms);
             noted.extend(history.get(label).map(|past| (label.to_owned(), *past)));
             if let (Some(link), Some(tree)) = replay.link_of(step) {
-                links.push((link, self.store.tree_place(&tree)));
+                links.push((link.to_owned(), self.store.tree_place(&tree)));
             }
         }
         self.link_all(&self.workspace.root.join(OUT_DIR), &links, reporter, ending);
@@ -169,17 +169,15 @@ impl Session {
 
 /// The results of a build that was carried out from a snapshot.
 fn again_built(session: &Session, snapshot: &Snapshot, replay: &Replay, out: &Path) -> Vec<Built> {
-    let records = (0..snapshot.steps()).filter_map(|step| replay.record(step));
-    let built = records.filter_map(|record| {
-        let link = record.link.as_ref()?;
+    let built = |record: &StepRecord<'_>| {
         Some(Built {
-            label: record.label.clone(),
-            link: Some(out.join(link)),
+            label: record.label.to_owned(),
+            link: Some(out.join(record.link?)),
             tree: session.store.tree_place(&record.result.tree),
             digest: record.result.tree,
-            outputs: serde_json::from_str(&record.outputs).unwrap_or_default(),
+            outputs: serde_json::from_str(record.outputs).unwrap_or_default(),
             executables: executables(&record.result.manifest),
         })
-    });
-    built.collect()
+    };
+    (0..snapshot.steps()).filter_map(|step| replay.record(step, built)).collect()
 }

@@ -124,9 +124,9 @@ impl Runner<'_> {
     ) -> Result<(), NotRun> {
         let failed = |e: BuildTreeError| build_failure(path.as_str(), &e);
         match (node, source) {
-            (InputNode::File { blob, executable }, PlacedSource::Checkout(from, _)) => {
+            (InputNode::File { blob, executable }, PlacedSource::Checkout(from)) => {
                 builder
-                    .add_file(path, &self.files.absolute(from), blob, *executable)
+                    .add_file(path, &self.files.absolute(&from.path()), blob, *executable)
                     .map_err(failed)?;
             }
             (InputNode::File { blob, executable }, PlacedSource::Store(tree, from, _)) => {

@@ -174,6 +174,17 @@ impl<'a> Files<'a> {
         if path.is_root() { self.root.clone() } else { self.root.join(path.as_str()) }
     }
 
+    /// The absolute path of `below` in the directory `dir`.
+    pub(crate) fn absolute_below(&self, dir: &RelPath, below: &RelPath) -> PathBuf {
+        let length = self.root.as_os_str().len() + dir.as_str().len() + below.as_str().len();
+        let mut path = PathBuf::with_capacity(length + 2);
+        path.push(&self.root);
+        for part in [dir, below].into_iter().filter(|part| !part.is_root()) {
+            path.push(part.as_str());
+        }
+        path
+    }
+
     /// Calls `use_known` with everything that was looked at, sorted by path; nothing can be looked at meanwhile.
     pub(crate) fn with_known<T>(&self, use_known: impl FnOnce(&[(&RelPath, &Known)]) -> T) -> T {
         let shards: Vec<_> = self.shards.iter().map(lock).collect();

@@ -1,6 +1,7 @@
 //! What lies where below a command's working directory.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use wake_model::{BlobDigest, InputNode, RelPath, TreeDigest};
 
@@ -8,6 +9,8 @@ use wake_model::{BlobDigest, InputNode, RelPath, TreeDigest};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Layout {
     placed: BTreeMap<RelPath, Placed>,
+    /// Whether one of them is a whole directory.
+    has_trees: bool,
 }
 
 /// One thing at one path.
@@ -22,14 +25,32 @@ pub(crate) struct Placed {
 /// Where the bytes of an input are to be had on this machine.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum PlacedSource {
-    /// A file of the checkout, relative to the workspace's root.
-    Checkout(RelPath, u64),
+    /// A file of the checkout.
+    Checkout(CheckoutFile),
     /// Given here.
     Bytes(Vec<u8>),
     /// In a tree of the store, at this path of it.
     Store(TreeDigest, RelPath, Origin),
     /// It has none: a link, an empty directory.
     Nothing,
+}
+
+/// A file of the checkout among the inputs of a command.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CheckoutFile {
+    /// The directory of its package, relative to the workspace's root; or that root itself.
+    pub dir: RelPath,
+    /// Its path from there.
+    pub below: RelPath,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl CheckoutFile {
+    /// Its path, relative to the workspace's root.
+    pub(crate) fn path(&self) -> RelPath {
+        self.dir.join(&self.below)
+    }
 }
 
 /// What a tree of the store came from.
@@ -54,14 +75,15 @@ impl Layout {
 
     /// What lies at `path` or is a whole directory above it, and the way on inside that.
     pub(crate) fn covering(&self, path: &RelPath) -> Option<(&Placed, RelPath)> {
-        let mut at = Some(path.clone());
-        while let Some(here) = at {
-            if let Some(placed) = self.placed.get(&here) {
-                return Some((placed, path.strip(&here)?));
-            }
-            at = here.parent();
-        }
-        None
+        let (here, placed) =
+            path.ancestors().find_map(|here| Some((here, self.placed.get(here)?)))?;
+        let below = path.as_str()[here.len()..].trim_start_matches('/');
+        Some((placed, RelPath::parse(below).unwrap_or_default()))
+    }
+
+    /// What lies at exactly this path.
+    pub(super) fn get(&self, path: &RelPath) -> Option<&Placed> {
+        self.placed.get(path)
     }
 
     /// Puts something at `path`; the same thing twice is fine.
@@ -69,17 +91,21 @@ impl Layout {
     /// A whole directory takes the place of what was put below it before, and what would come to lie
     /// below it later is part of it already: all of these come from the same tree.
     pub(crate) fn place(&mut self, path: RelPath, placed: Placed) -> Result<(), LayoutConflict> {
-        if self.below_a_tree(&path) {
+        if self.has_trees && self.below_a_tree(&path) {
             return Ok(());
         }
-        if let Some(there) = self.placed.get(&path) {
-            let same = there.node == placed.node;
-            return if same { Ok(()) } else { Err(LayoutConflict(path)) };
+        let is_tree = matches!(placed.node, InputNode::Tree(_));
+        match self.placed.entry(path) {
+            Entry::Occupied(there) if there.get().node == placed.node => return Ok(()),
+            Entry::Occupied(there) => return Err(LayoutConflict(there.key().clone())),
+            Entry::Vacant(free) if is_tree => {
+                let path = free.key().clone();
+                free.insert(placed);
+                self.placed.retain(|at, _| *at == path || !at.starts_with(&path));
+                self.has_trees = true;
+            }
+            Entry::Vacant(free) => _ = free.insert(placed),
         }
-        if matches!(placed.node, InputNode::Tree(_)) {
-            self.placed.retain(|at, _| !at.starts_with(&path));
-        }
-        self.placed.insert(path, placed);
         Ok(())
     }
 
@@ -90,13 +116,9 @@ impl Layout {
     }
 
     fn below_a_tree(&self, path: &RelPath) -> bool {
-        let mut at = path.parent();
-        while let Some(dir) = at {
-            if let Some(Placed { node: InputNode::Tree(_), .. }) = self.placed.get(&dir) {
-                return true;
-            }
-            at = dir.parent();
-        }
-        false
+        let is_tree = |dir: &str| {
+            matches!(self.placed.get(dir), Some(Placed { node: InputNode::Tree(_), .. }))
+        };
+        path.ancestors().skip(1).any(is_tree)
     }
 }

@@ -30,7 +30,7 @@ use crate::module::Exec;
 use crate::plan::{Plan, Step};
 use crate::schedule::{Kept, Steps};
 use crate::snapshot::{Records, Spool, StepRecord};
-pub(crate) use layout::{Layout, Origin, Placed, PlacedSource};
+pub(crate) use layout::{CheckoutFile, Layout, Origin, Placed, PlacedSource};
 pub(crate) use referred::placed_output;
 pub(crate) use root::{MadeRoot, Root, RootOrigin, root_in};
 
@@ -220,11 +220,12 @@ impl Steps for PlannedSteps<'_> {
         let dir =
             self.pinner.instances.get(&node.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
         let link = crate::links::link_name(&dir, crate::build::module_of(node));
+        let link = node.requested.then(|| link.to_string_lossy());
         let record = StepRecord {
-            label: node.label.clone(),
-            link: node.requested.then(|| link.to_string_lossy().into_owned()),
-            outputs: json::canonical(&node.instance.outputs),
-            needs: self.needs(step),
+            label: &node.label,
+            link: link.as_deref(),
+            outputs: &json::canonical(&node.instance.outputs),
+            needs: self.needs(step).into(),
             result: crate::snapshot::StepResult::of(&kept),
         };
         self.records.put(step, &record);

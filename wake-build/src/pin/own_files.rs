@@ -5,7 +5,7 @@ use serde_json::Value;
 use wake_model::{InputNode, RelPath};
 
 use super::layout::LayoutConflict;
-use super::{Layout, Placed, PlacedSource, Site, text};
+use super::{CheckoutFile, Layout, Placed, PlacedSource, Site, text};
 use crate::diagnostic::Diagnostic;
 use crate::files::Seen;
 use crate::instance::PkgInstance;
@@ -38,9 +38,9 @@ impl Site<'_> {
     fn matching(&self, pattern: &str) -> Result<Vec<(&RelPath, &Seen)>, Box<Diagnostic>> {
         let all = || self.pkg.files.iter().map(|(path, seen)| (path, seen));
         if let Ok(path) = RelPath::parse(pattern) {
-            let below: Vec<_> = all().filter(|(file, _)| file.starts_with(&path)).collect();
+            let below = self.pkg.files_below(&path);
             if !below.is_empty() {
-                return Ok(below);
+                return Ok(below.iter().map(|(path, seen)| (path, seen)).collect());
             }
         }
         let glob =
@@ -65,10 +65,16 @@ impl Site<'_> {
         layout: &mut Layout,
     ) -> Result<(), Box<Diagnostic>> {
         let placed = match seen {
-            Seen::File { blob, size, executable } => Placed {
-                node: InputNode::File { blob: *blob, executable: *executable },
-                source: PlacedSource::Checkout(owner.dir.join(path), *size),
-            },
+            Seen::File { blob, size, executable } => {
+                let node = InputNode::File { blob: *blob, executable: *executable };
+                // Most files are referred to once more where they lie already.
+                if layout.get(&at).is_some_and(|there| there.node == node) {
+                    return Ok(());
+                }
+                let (dir, below) = (owner.dir.clone(), path.clone());
+                let source = PlacedSource::Checkout(CheckoutFile { dir, below, size: *size });
+                Placed { node, source }
+            }
             Seen::Link(target) => Placed {
                 node: InputNode::Link { target: target.clone() },
                 source: PlacedSource::Nothing,

@@ -75,9 +75,7 @@ impl Site<'_> {
         layout: &mut Layout,
     ) -> Result<(), Box<Diagnostic>> {
         let mut found = layout.covering(own).is_some();
-        let named: Vec<_> =
-            self.pkg.files.iter().filter(|(file, _)| file.starts_with(own)).collect();
-        for (file, seen) in named {
+        for (file, seen) in self.pkg.files_below(own) {
             found = true;
             self.place_seen(self.pkg, file, file.clone(), seen, layout)?;
         }
@@ -100,8 +98,7 @@ impl Site<'_> {
         layout: &mut Layout,
     ) -> Result<(), Box<Diagnostic>> {
         let base = RelPath::parse(&format!(".wake/pkgs/{}", owner.key)).unwrap_or_default();
-        let chosen: Vec<_> =
-            owner.files.iter().filter(|(file, _)| file.starts_with(below)).collect();
+        let chosen = owner.files_below(below);
         if chosen.is_empty() {
             let message =
                 format!("`{path}`: {} names no such file", crate::target::label(&owner.dir));
@@ -113,7 +110,7 @@ impl Site<'_> {
             }
             return Ok(());
         }
-        let tree = self.pkg_tree(owner, below, &chosen)?;
+        let tree = self.pkg_tree(owner, below, chosen)?;
         let of = chosen.iter().map(|(file, _)| owner.dir.join(file)).collect();
         let placed = Placed {
             node: InputNode::Tree(tree),
@@ -127,7 +124,7 @@ impl Site<'_> {
         &self,
         owner: &PkgInstance,
         below: &RelPath,
-        files: &[&(RelPath, Seen)],
+        files: &[(RelPath, Seen)],
     ) -> Result<TreeDigest, Box<Diagnostic>> {
         let slot = (owner.key.to_string(), below.clone());
         let mut trees = self.pinner.pkg_trees.lock().unwrap_or_else(PoisonError::into_inner);

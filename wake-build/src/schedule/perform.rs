@@ -121,20 +121,25 @@ fn corruption_warning(label: &str, corruption: &wake_store::Corruption) -> Diagn
 
 /// The command as a person would type it.
 fn shell_line(pinned: &Pinned) -> String {
-    match &pinned.action.command {
-        Command::Run(run) => {
-            let words = std::iter::once(&run.program).chain(&run.args);
-            words.map(|word| quoted(word)).collect::<Vec<_>>().join(" ")
+    let mut line = String::new();
+    if let Command::Run(run) = &pinned.action.command {
+        line.reserve(run.args.iter().map(|arg| arg.len() + 1).sum::<usize>() + run.program.len());
+        push_quoted(&run.program, &mut line);
+        for arg in &run.args {
+            line.push(' ');
+            push_quoted(arg, &mut line);
         }
-        Command::Collect { .. } => String::new(),
     }
+    line
 }
 
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=:,+@%".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
+fn push_quoted(word: &str, line: &mut String) {
+    let plain = |c: u8| c.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&c);
+    if !word.is_empty() && word.bytes().all(plain) {
+        line.push_str(word);
     } else {
-        format!("'{}'", word.replace('\'', "'\\''"))
+        line.push('\'');
+        line.push_str(&word.replace('\'', "'\\''"));
+        line.push('\'');
     }
 }

@@ -15,9 +15,10 @@ use super::listing::Listing;
 use super::results::read_link;
 use super::signature::{Packed, result_signature};
 use super::spool::Records;
-use super::step_record::{InputRecord, StepRecord};
+use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
 use super::table::{DirRecord, FileKind, FileRecord, UserRecord};
 use crate::files::{Files, Known, Seen, Signature, link_inside, open_unnoted};
+use crate::pin::RootOrigin;
 use crate::session::Planned;
 
 const DIR_PATH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
@@ -40,24 +41,18 @@ pub(crate) struct Capture<'a> {
 /// Writes a snapshot to `place`, on the threads of the current pool. None is written if something was not, when it
 /// was looked at last, what a function saw: then someone edited during the build.
 pub(crate) fn capture(capture: &Capture, place: &Path, key: &Digest) -> Option<()> {
-    let (sources, steps) = rayon::join(|| sources(capture), || steps(capture));
-    let (sources, steps, meta) = (sources?, steps?, postcard::to_stdvec(&capture.meta).ok()?);
+    let (sources, meta) = (sources(capture)?, postcard::to_stdvec(&capture.meta).ok()?);
     capture.files.with_known(|known| {
         let mut draft = Draft::new(meta);
         let index = put_checkout(capture, known, &sources, &mut draft)?;
         drop(sources);
-        put_steps(&capture.steps, steps, &index, &mut draft)?;
+        put_steps(&capture.steps, steps(capture, &index)?, &mut draft)?;
         drop(index);
         draft.write(place, key, &Body::Spooled(capture.steps.file())).ok()
     })
 }
 
-fn put_steps(
-    records: &Records,
-    steps: Vec<StepNote>,
-    index: &HashMap<&RelPath, u32>,
-    draft: &mut Draft,
-) -> Option<()> {
+fn put_steps(records: &Records, steps: Vec<StepNote>, draft: &mut Draft) -> Option<()> {
     let mut users = Vec::new();
     for (number, (place, step)) in records.places().iter().zip(steps).enumerate() {
         draft.put_step(*place, step.needs);
@@ -66,9 +61,8 @@ fn put_steps(
                 files.iter().map(|(path, signature)| Some((path.as_str(), (*signature).into())));
             draft.put_result(link, target, step.proof, files)?;
         }
-        for path in &step.files {
-            users.push(UserRecord { file: *index.get(path)?, step: u32::try_from(number).ok()? });
-        }
+        let number = u32::try_from(number).ok()?;
+        users.extend(step.files.iter().map(|&file| UserRecord { file, step: number }));
     }
     users.sort_unstable();
     users.dedup();
@@ -79,38 +73,52 @@ fn put_steps(
 /// What is told of a step beside its record.
 struct StepNote {
     needs: Vec<usize>,
-    /// The files of the checkout among its inputs.
-    files: Vec<RelPath>,
+    /// The numbers of the files of the checkout among its inputs.
+    files: Vec<u32>,
     /// Its link, and where that leads.
     result: Option<(String, PatchedResult)>,
     /// The signature of the link, if it will tell a change.
     proof: Packed,
 }
 
-fn steps(capture: &Capture) -> Option<Vec<StepNote>> {
+fn steps(capture: &Capture, index: &HashMap<&str, u32>) -> Option<Vec<StepNote>> {
     let out = openat(CWD, &capture.out, DIR_PATH, Mode::empty()).ok();
-    let note = |number: usize| {
-        let StepRecord { link, needs, result, .. } = capture.steps.read(number)?;
+    let note = |buffer: &mut Vec<u8>, number: usize| {
+        let StepRecord { link, needs, result, .. } = capture.steps.read(number, buffer)?;
         let made = match (link, capture.trees.get(&number)) {
-            (Some(link), Some(tree)) => Some((link, result_at(tree, &result.manifest)?)),
+            (Some(link), Some(tree)) => Some((link.to_owned(), result_at(tree, &result.manifest)?)),
             _ => None,
         };
-        let mut files = result.root.files().to_vec();
-        for (_, input) in result.inputs {
-            match input {
-                InputRecord::Checkout { path, .. } => files.push(path),
-                InputRecord::PkgTree { files: of_tree, .. } => files.extend(of_tree),
-                _ => {}
-            }
-        }
         let read = |(link, result): &(String, PatchedResult)| {
             read_link(out.as_ref()?, link, &result.target)
         };
         let proof = made.as_ref().and_then(read).unwrap_or(Packed::NONE);
-        Some(StepNote { needs, files, result: made, proof })
+        let files = numbers(&result, index)?;
+        Some(StepNote { needs: needs.into_owned(), files, result: made, proof })
     };
     let count = capture.steps.places().len();
-    (0..count).into_par_iter().with_min_len(16).map(note).collect()
+    (0..count).into_par_iter().with_min_len(16).map_init(Vec::new, note).collect()
+}
+
+/// The numbers of the files of the checkout that a step has among its inputs.
+fn numbers(result: &StepResult, index: &HashMap<&str, u32>) -> Option<Vec<u32>> {
+    let mut numbers = Vec::with_capacity(result.inputs.len());
+    let mut add = |path: &str| index.get(path).map(|number| numbers.push(*number));
+    if let RootRecord::Made(made) = &result.root
+        && let RootOrigin::Files(files) = &made.origin
+    {
+        files.iter().try_for_each(|path| add(path.as_str()))?;
+    }
+    for (_, input) in &result.inputs {
+        match input {
+            InputRecord::Checkout { path, .. } => add(path.whole()?)?,
+            InputRecord::PkgTree { files, .. } => {
+                files.iter().try_for_each(|path| add(path.as_str()))?;
+            }
+            _ => {}
+        }
+    }
+    Some(numbers)
 }
 
 /// The result at `tree`, with what `stat` says of its files and of the directories that they are in.
@@ -206,7 +214,7 @@ fn put_checkout<'a>(
     known: &[(&'a RelPath, &Known)],
     sources: &Sources,
     draft: &mut Draft,
-) -> Option<HashMap<&'a RelPath, u32>> {
+) -> Option<HashMap<&'a str, u32>> {
     let mut by_dir: BTreeMap<RelPath, Vec<(&'a RelPath, &Known)>> = BTreeMap::new();
     for &(path, looked) in known {
         if let Some(dir) = path.parent() {
@@ -231,7 +239,7 @@ fn put_checkout<'a>(
     let mut index = HashMap::with_capacity(known.len());
     for ((dir, files), record) in by_dir.iter().zip(records?) {
         for &(path, looked) in files {
-            index.insert(path, draft.file_count()?);
+            index.insert(path.as_str(), draft.file_count()?);
             let is_source = sources.files.contains(path);
             draft.put_file(path.file_name()?, file_record(looked, is_source))?;
         }

@@ -337,7 +337,7 @@ impl Snapshot {
     }
 
     /// The record of a step.
-    pub(crate) fn step(&self, step: usize) -> Option<StepRecord> {
+    pub(crate) fn step(&self, step: usize) -> Option<StepRecord<'_>> {
         StepRecord::decode(self.step_bytes(step)?)
     }
 }

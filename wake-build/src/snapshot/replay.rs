@@ -18,7 +18,7 @@ use super::verify::{Changed, Differences};
 use crate::diagnostic::{Class, Diagnostic};
 use crate::files::Seen;
 use crate::pin::{
-    Done, Layout, MadeRoot, Origin, Pinned, Placed, PlacedSource, Root, RootOrigin, action,
+    CheckoutFile, Done, Layout, Origin, Pinned, Placed, PlacedSource, Root, RootOrigin, action,
     placed_output, root_in,
 };
 use crate::schedule::{Kept, Steps};
@@ -30,7 +30,7 @@ pub(crate) struct Replay<'a> {
     changed: HashMap<RelPath, Seen>,
     store: &'a Store,
     /// The steps that are looked at again, by number.
-    records: BTreeMap<usize, Reached>,
+    records: BTreeMap<usize, Reached<'a>>,
     /// Results of steps that are not looked at again but are needed.
     others: HashMap<usize, Done>,
     order: Vec<usize>,
@@ -41,26 +41,27 @@ pub(crate) struct Replay<'a> {
 }
 
 /// A step that is looked at again.
-pub(crate) struct Reached {
+pub(crate) struct Reached<'a> {
     /// How it is called.
-    pub(crate) label: String,
+    pub(crate) label: &'a str,
     /// Its link, if a target names it.
-    pub(crate) link: Option<String>,
+    pub(crate) link: Option<&'a str>,
     /// The key that it had.
     pub(crate) key: ActionDigest,
     /// How long it took.
     pub(crate) dur_ms: u64,
-    outputs: String,
+    outputs: &'a str,
     needs: Vec<usize>,
     /// What it was, until it is done: of many steps this is much.
-    before: Mutex<Option<StepResult>>,
+    before: Mutex<Option<StepResult<'a>>>,
 }
 
-impl From<StepRecord> for Reached {
-    fn from(record: StepRecord) -> Reached {
+impl<'a> From<StepRecord<'a>> for Reached<'a> {
+    fn from(record: StepRecord<'a>) -> Reached<'a> {
         let StepRecord { label, link, outputs, needs, result } = record;
         let StepResult { key, dur_ms, .. } = result;
-        Reached { label, link, key, dur_ms, outputs, needs, before: Mutex::new(Some(result)) }
+        let (needs, before) = (needs.into_owned(), Mutex::new(Some(result)));
+        Reached { label, link, key, dur_ms, outputs, needs, before }
     }
 }
 
@@ -84,7 +85,7 @@ impl<'a> Replay<'a> {
         let changed: HashMap<RelPath, Seen> =
             differences.changed.iter().map(|file| (file.path.clone(), file.seen.clone())).collect();
         let order = reached(snapshot, &differences.changed)?;
-        let records: Option<BTreeMap<usize, StepRecord>> = order
+        let records: Option<BTreeMap<usize, StepRecord<'a>>> = order
             .par_iter()
             .with_min_len(16)
             .map(|&step| Some((step, snapshot.step(step)?)))
@@ -123,22 +124,26 @@ impl<'a> Replay<'a> {
     }
 
     /// The steps that are looked at again.
-    pub(crate) fn steps(&self) -> impl Iterator<Item = (usize, &Reached)> {
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (usize, &Reached<'a>)> {
         self.order.iter().filter_map(|step| Some((*step, self.records.get(step)?)))
     }
 
-    /// The record of a step as it is now.
-    pub(crate) fn record(&self, step: usize) -> Option<StepRecord> {
+    /// Gives `tell` the record of a step as it is now.
+    pub(crate) fn record<T>(
+        &self,
+        step: usize,
+        tell: impl FnOnce(&StepRecord<'_>) -> Option<T>,
+    ) -> Option<T> {
         let fresh = lock(&self.fresh);
         match fresh.get(&step) {
-            Some(fresh) => StepRecord::decode(&fresh.record),
-            None => self.snapshot.step(step),
+            Some(fresh) => tell(&StepRecord::decode(&fresh.record)?),
+            None => tell(&self.snapshot.step(step)?),
         }
     }
 
     /// The link of a step and the tree that it is to lead to, as far as there are any.
-    pub(crate) fn link_of(&self, step: usize) -> (Option<String>, Option<TreeDigest>) {
-        let link = self.records.get(&step).and_then(|record| record.link.clone());
+    pub(crate) fn link_of(&self, step: usize) -> (Option<&'a str>, Option<TreeDigest>) {
+        let link = self.records.get(&step).and_then(|record| record.link);
         let tree = self.done.get(&step).and_then(OnceLock::get).map(|done| done.tree);
         (link, tree)
     }
@@ -241,19 +246,18 @@ fn partition(length: usize, before: impl Fn(usize) -> bool) -> usize {
 
 /// Whether a root file system has to be put together anew, from files or an output that may be different now.
 fn is_unpacked_anew(root: &RootRecord, changed: &HashMap<RelPath, Seen>) -> bool {
-    match root {
-        RootRecord::Made(MadeRoot { origin: RootOrigin::Files(files), .. }) => {
-            files.iter().any(|file| changed.contains_key(file))
-        }
-        RootRecord::Made(MadeRoot { origin: RootOrigin::Archive, .. }) => true,
-        RootRecord::Made(_) | RootRecord::Host | RootRecord::Empty => false,
+    let RootRecord::Made(made) = root else { return false };
+    match &made.origin {
+        RootOrigin::Files(files) => files.iter().any(|file| changed.contains_key(file)),
+        RootOrigin::Archive => true,
+        RootOrigin::Step(_) | RootOrigin::Ware => false,
     }
 }
 
 /// What the steps need of others: their results, which must still be in the store.
 fn needed(
     snapshot: &Snapshot,
-    records: &BTreeMap<usize, StepRecord>,
+    records: &BTreeMap<usize, StepRecord<'_>>,
     store: &Store,
 ) -> Option<HashMap<usize, Done>> {
     let mut others = HashMap::new();
@@ -263,18 +267,18 @@ fn needed(
                 matches!(store.tree(tree), Ok(Lookup::Hit(_))).then_some(())?;
             }
         }
-        if let RootRecord::Made(MadeRoot { tree, .. }) = &record.result.root
+        if let RootRecord::Made(made) = &record.result.root
             && record.result.root.is_of_no_step()
         {
-            matches!(store.tree(tree), Ok(Lookup::Hit(_))).then_some(())?;
+            matches!(store.tree(&made.tree), Ok(Lookup::Hit(_))).then_some(())?;
         }
-        for &need in &record.needs {
+        for &need in record.needs.iter() {
             if records.contains_key(&need) || others.contains_key(&need) {
                 continue;
             }
             let StepResult { key, tree, manifest, .. } = snapshot.step(need)?.result;
             matches!(store.action(&key), Ok(Lookup::Hit(_))).then_some(())?;
-            others.insert(need, Done { tree, manifest });
+            others.insert(need, Done { tree, manifest: manifest.into_owned() });
         }
     }
     Some(others)
@@ -293,20 +297,20 @@ impl Replay<'_> {
         let record = before.as_ref()?;
         let mut layout = Layout::default();
         for (path, input) in &record.inputs {
-            layout.place(path.clone(), self.placed(input)?).ok()?;
+            layout.place(RelPath::parse(path).ok()?, self.placed(input)?).ok()?;
         }
         let root = match &record.root {
             RootRecord::Host => Root { fs: RootFs::Host(self.host?), made: None },
             RootRecord::Empty => Root { fs: RootFs::Empty, made: None },
-            RootRecord::Made(made) => match made.origin {
-                RootOrigin::Step(step) => root_in(self.result(step)?, step, &made.below)?,
+            RootRecord::Made(made) => match &made.origin {
+                &RootOrigin::Step(step) => root_in(self.result(step)?, step, &made.below)?,
                 RootOrigin::Ware | RootOrigin::Files(_) | RootOrigin::Archive => {
                     Root::of_tree(made.tree, made.origin.clone())
                 }
             },
         };
         let command = record.command.to_command();
-        let declared = record.declared.clone();
+        let declared = record.declared.to_vec();
         let action = action(command, root.fs, record.network, self.sandbox, &layout, &declared);
         Some(Pinned { action, layout, declared, root: root.made, limits: record.limits })
     }
@@ -314,37 +318,43 @@ impl Replay<'_> {
     fn placed(&self, input: &InputRecord) -> Option<Placed> {
         Some(match input {
             InputRecord::Checkout { path, blob, size, executable } => {
+                let path = path.whole()?;
                 let (blob, size, executable) = match self.changed.get(path) {
                     Some(Seen::File { blob, size, executable }) => (*blob, *size, *executable),
                     Some(_) => return None,
                     None => (*blob, *size, *executable),
                 };
-                Placed {
-                    node: InputNode::File { blob, executable },
-                    source: PlacedSource::Checkout(path.clone(), size),
-                }
+                let (dir, below) = (RelPath::root(), RelPath::parse(path).ok()?);
+                let source = PlacedSource::Checkout(CheckoutFile { dir, below, size });
+                Placed { node: InputNode::File { blob, executable }, source }
             }
             InputRecord::Bytes { bytes, executable } => Placed {
                 node: InputNode::File {
                     blob: wake_model::BlobDigest::of(bytes),
                     executable: *executable,
                 },
-                source: PlacedSource::Bytes(bytes.clone()),
+                source: PlacedSource::Bytes(bytes.to_vec()),
             },
             InputRecord::Output { step, below } => {
-                placed_output(self.result(*step)?, *step, below)?
+                let below = path_of(below)?;
+                placed_output(self.result(*step)?, *step, &below)?
             }
             InputRecord::PkgTree { tree, files } => Placed {
                 node: InputNode::Tree(*tree),
-                source: PlacedSource::Store(*tree, RelPath::root(), Origin::Files(files.clone())),
+                source: PlacedSource::Store(*tree, RelPath::root(), Origin::Files(files.to_vec())),
             },
             InputRecord::Link { target } => Placed {
-                node: InputNode::Link { target: target.clone() },
+                node: InputNode::Link { target: (*target).to_owned() },
                 source: PlacedSource::Nothing,
             },
             InputRecord::Dir => Placed { node: InputNode::Dir, source: PlacedSource::Nothing },
         })
     }
+}
+
+/// A path as a record has it, where the root is an empty text.
+fn path_of(text: &str) -> Option<RelPath> {
+    if text.is_empty() { Some(RelPath::root()) } else { RelPath::parse(text).ok() }
 }
 
 /// The program, if it is an output of another step that may not be executed. All else was seen to when the
@@ -374,7 +384,7 @@ impl Steps for Replay<'_> {
     }
 
     fn label(&self, step: usize) -> &str {
-        self.records.get(&step).map(|record| record.label.as_str()).unwrap_or_default()
+        self.records.get(&step).map(|record| record.label).unwrap_or_default()
     }
 
     fn is_requested(&self, step: usize) -> bool {
@@ -403,15 +413,11 @@ impl Steps for Replay<'_> {
         if let Some(record) = self.records.get(&step) {
             let Reached { label, link, outputs, needs, before, .. } = record;
             *lock(before) = None;
-            let record = StepRecord {
-                label: label.clone(),
-                link: link.clone(),
-                outputs: outputs.clone(),
-                needs: needs.clone(),
-                result: StepResult::of(&kept),
-            };
+            let needs = needs.as_slice().into();
+            let result = StepResult::of(&kept);
+            let record = StepRecord { label, link: *link, outputs, needs, result };
             let place = || self.store.tree_place(&kept.done.tree);
-            let result = link.as_ref().map(|_| result_at(&place(), &kept.done.manifest));
+            let result = link.map(|_| result_at(&place(), &kept.done.manifest));
             let fresh = Fresh { record: record.encode(), result };
             lock(&self.fresh).insert(step, fresh);
         }

@@ -9,6 +9,9 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use super::draft::checksum_of;
 use super::step_record::StepRecord;
 
+/// How many bytes are written at once.
+const BUFFER: usize = 128 << 10;
+
 /// Where records go while steps are performed.
 pub(crate) struct Spool {
     /// None from the first failure on: then there will be no snapshot.
@@ -39,18 +42,19 @@ impl Spool {
     /// For so many steps; the file lies in `dir`.
     pub(crate) fn new(dir: &Path, steps: usize) -> Spool {
         let file = crate::state::nameless(dir).ok();
-        let writing = file.map(|file| Writing { file: BufWriter::new(file), end: 0 });
+        let buffered = |file| BufWriter::with_capacity(BUFFER, file);
+        let writing = file.map(|file| Writing { file: buffered(file), end: 0 });
         let places = (0..steps).map(|_| OnceLock::new()).collect();
         Spool { writing: Mutex::new(writing), places }
     }
 
     /// Takes the record of a step.
-    pub(crate) fn put(&self, step: usize, record: &StepRecord) {
+    pub(crate) fn put(&self, step: usize, record: &StepRecord<'_>) {
         let bytes = record.encode();
+        let checksum = checksum_of(&bytes);
         let mut slot = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(writing) = slot.as_mut() else { return };
-        let place =
-            Place { at: writing.end, length: bytes.len() as u64, checksum: checksum_of(&bytes) };
+        let place = Place { at: writing.end, length: bytes.len() as u64, checksum };
         if writing.file.write_all(&bytes).is_err() {
             *slot = None;
             return;
@@ -82,12 +86,13 @@ impl Records {
         &self.file
     }
 
-    /// The record of a step.
-    pub(super) fn read(&self, step: usize) -> Option<StepRecord> {
-        let Place { at, length, checksum } = *self.places.get(step)?;
-        let mut bytes = vec![0; usize::try_from(length).ok()?];
-        self.file.read_exact_at(&mut bytes, at).ok()?;
-        (checksum_of(&bytes) == checksum).then_some(())?;
-        StepRecord::decode(&bytes)
+    /// The record of a step; `buffer` is where its bytes go.
+    ///
+    /// Nobody else can have written to the file, so it is as it was.
+    pub(super) fn read<'b>(&self, step: usize, buffer: &'b mut Vec<u8>) -> Option<StepRecord<'b>> {
+        let Place { at, length, .. } = *self.places.get(step)?;
+        buffer.resize(usize::try_from(length).ok()?, 0);
+        self.file.read_exact_at(buffer, at).ok()?;
+        StepRecord::decode(buffer)
     }
 }

@@ -1,9 +1,11 @@
 //! The one walk over an action's parts, which hashes and explains it.
 
+use std::fmt::Write as _;
+
 use super::{Action, Command, InputNode, Invocation, OutputDecl, OutputKind, RootFs, User};
 use crate::decode::{DecodeError, Decoder, Token};
 use crate::digest::{ActionDigest, Digest};
-use crate::encode::{Domain, Encoder, Sink, digest_bytes};
+use crate::encode::{Domain, Encoder, Sink, digest_bytes, recount};
 
 /// One named part of an action, as the hasher and the explainer both see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,16 +44,16 @@ impl Action {
 
     /// The canonical bytes: the list of [`Action::fields`].
     pub fn encode(&self) -> Vec<u8> {
-        let mut count = 0;
-        let mut size = 9;
-        self.walk(&mut |_, key, value| {
-            count += 1;
-            size += 64 + key.map_or(0, str::len) + value.size();
-        });
-        let mut bytes = Vec::with_capacity(size);
+        let stdin = match &self.command {
+            Command::Run(run) => run.stdin.len(),
+            Command::Collect { .. } => 0,
+        };
+        let mut bytes = Vec::with_capacity(2048 + 160 * self.inputs.len() + stdin);
         let mut encoder = Encoder::new(&mut bytes);
-        encoder.list(count);
+        encoder.list(0);
+        let mut count = 0;
         self.walk(&mut |group, key, value| {
+            count += 1;
             encoder.list(3);
             encoder.text(group);
             match key {
@@ -60,6 +62,7 @@ impl Action {
             }
             value.encode(&mut encoder);
         });
+        recount(&mut bytes, count);
         bytes
     }
 
@@ -142,8 +145,12 @@ fn walk_command(command: &Command, each: &mut dyn FnMut(&str, Option<&str>, Part
     match command {
         Command::Run(Invocation { program, args, env, stdin, cwd }) => {
             each("program", None, Part::Text(program));
-            for (index, arg) in args.iter().enumerate() {
-                each("args", Some(&index.to_string()), Part::Text(arg));
+            let mut index = String::new();
+            for (number, arg) in args.iter().enumerate() {
+                index.clear();
+                // Writing to a text does not fail.
+                let _ = write!(index, "{number}");
+                each("args", Some(&index), Part::Text(arg));
             }
             for (name, value) in env {
                 each("env", Some(name), Part::Text(value));
@@ -175,14 +182,6 @@ impl<'a> Part<'a> {
             InputNode::Tree(tree) => Part::Digest("tree", &tree.0),
             InputNode::Link { target } => Part::LinkTo(target),
             InputNode::Dir => Part::Text("dir"),
-        }
-    }
-
-    /// Bytes of its text, if it is one.
-    fn size(self) -> usize {
-        match self {
-            Part::Text(text) | Part::LinkTo(text) => text.len(),
-            Part::Uint(_) | Part::Digest(..) => 0,
         }
     }
 

@@ -90,9 +90,8 @@ impl Site<'_> {
         path: &str,
         rootfs: &Value,
     ) -> Result<Root, Box<Diagnostic>> {
-        let chosen: Vec<_> =
-            owner.files.iter().filter(|(file, _)| file.starts_with(below)).collect();
-        let of = |(file, _): &&(RelPath, Seen)| owner.dir.join(file);
+        let chosen = owner.files_below(below);
+        let of = |(file, _): &(RelPath, Seen)| owner.dir.join(file);
         let origin = RootOrigin::Files(chosen.iter().map(of).collect());
         match chosen.first() {
             Some((file, Seen::File { blob, .. })) if file == below => {
@@ -104,7 +103,7 @@ impl Site<'_> {
                 let message = format!("`rootfs` is `{path}`, neither a file nor a directory");
                 Err(self.root_error(message, rootfs))
             }
-            Some(_) => Ok(Root::of_tree(self.pkg_tree(owner, below, &chosen)?, origin)),
+            Some(_) => Ok(Root::of_tree(self.pkg_tree(owner, below, chosen)?, origin)),
             None => {
                 let owner = crate::target::label(&owner.dir);
                 let message = format!("`rootfs` is `{path}`, not among the files of {owner}");
