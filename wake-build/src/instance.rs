@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 use wake_eval::{Answer, Answers, NoAnswers, Op, Read, Topic};
-use wake_model::{PkgKey, RelPath};
+use wake_model::json::push_text;
+use wake_model::{PkgInfo, PkgKey, RelPath};
 
 use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::Evaluator;
@@ -15,7 +16,8 @@ use crate::files::{Seen, link_inside};
 use crate::resolve::{Resolved, ResolvedPkg};
 use crate::source_text::find_literal;
 use crate::target::label;
-use crate::view::{outside, pkg_prefix};
+use crate::view::{pkg_prefix, push_outside};
+use crate::written::Written;
 
 /// A package that modules can be made from.
 #[derive(Debug)]
@@ -26,8 +28,8 @@ pub(crate) struct PkgInstance {
     pub dir: RelPath,
     /// What its own functions see, as canonical JSON.
     pub own: Arc<RawValue>,
-    /// Its name and version, as its own functions see them.
-    pub info: Value,
+    /// Its name and version, as canonical JSON.
+    pub info: Box<str>,
     /// The packages on the longest way down from it.
     pub depth: usize,
     /// What functions of others see, as JSON text.
@@ -134,37 +136,29 @@ fn instantiate_one(
     let pkg = &resolved.pkg;
     let files = look_at_files(resolved, evaluator)?;
     let decl = &pkg.decl;
-    let paths: Vec<String> = decl.files.iter().map(RelPath::dotted).collect();
-    let mut own = json!({
-        "key": key,
-        "pkgInfo": decl.info,
-        "files": paths,
-        "inputs": {},
-        "pkgs": resolved.deps,
-        "modules": decl.modules.keys().collect::<Vec<_>>(),
-    });
+    let seen = SeenPkg { key, resolved, info: info(&decl.info) };
+    let mut own = seen.own(&Written::Fields(Vec::new()));
     let mut trace = pkg.trace.clone();
     let mut reads = pkg.reads.clone();
+    let mut outside = None;
     if decl.has_inputs {
         let answers = PkgAnswers { instances, epoch: evaluator.epoch };
-        let op = Op::Inputs { pkg: wake_model::json::text(&own) };
+        let op = Op::Inputs { pkg: raw(own) };
         let inputs = evaluator.evaluate(&pkg.dir, op, &answers).map_err(|d| vec![d])?;
-        own["inputs"] = serde_json::from_str(inputs.value.get()).unwrap_or_default();
+        let value = serde_json::from_str(inputs.value.get()).unwrap_or_default();
+        own = seen.own(&value);
+        outside = Some(seen.outside(&value));
         trace.extend(inputs.trace);
         reads.extend(inputs.reads);
     }
-    let text = wake_model::json::text(&own);
-    let info = own["pkgInfo"].clone();
-    let prefix = pkg_prefix(key);
-    own["inputs"] = outside(&own["inputs"], &|_| prefix.clone());
-    own["files"] = decl.files.iter().map(|path| format!("{prefix}{path}")).collect();
-    let outside = wake_model::json::canonical(&own).into();
+    let outside = outside.unwrap_or_else(|| seen.outside(&Written::Fields(Vec::new())));
+    let (text, outside) = (raw(own), outside.into());
     let modules = decl.modules.clone();
     Ok(PkgInstance {
         key: key.clone(),
         dir: pkg.dir.clone(),
         own: text,
-        info,
+        info: seen.info.into(),
         depth,
         outside,
         topic: Topic::Pkg(key.to_string().into()),
@@ -174,6 +168,79 @@ fn instantiate_one(
         trace,
         reads,
     })
+}
+
+/// A package as functions see it.
+struct SeenPkg<'a> {
+    key: &'a PkgKey,
+    resolved: &'a ResolvedPkg,
+    info: String,
+}
+
+impl SeenPkg<'_> {
+    /// What its own functions see, as canonical JSON.
+    fn own(&self, inputs: &Written<'_>) -> String {
+        self.text("./", &|out| inputs.push_canonical(out))
+    }
+
+    /// What functions of others see, as canonical JSON.
+    fn outside(&self, inputs: &Written<'_>) -> String {
+        let prefix = pkg_prefix(self.key);
+        self.text(&prefix, &|out| push_outside(inputs, &|_| &prefix, out))
+    }
+
+    fn text(&self, prefix: &str, push_inputs: &dyn Fn(&mut String)) -> String {
+        let SeenPkg { key, resolved: ResolvedPkg { pkg, deps }, info } = self;
+        let decl = &pkg.decl;
+        let paths = decl.files.iter().map(|path| prefix.len() + path.as_str().len() + 3);
+        let mut out = String::with_capacity(256 + paths.sum::<usize>() + 48 * deps.len());
+        out.push_str("{\"files\":");
+        push_list(decl.files.iter().map(|path| [prefix, path.as_str()]), &mut out);
+        out.push_str(",\"inputs\":");
+        push_inputs(&mut out);
+        out.push_str(",\"key\":");
+        push_text(key.as_str(), &mut out);
+        out.push_str(",\"modules\":");
+        push_list(decl.modules.keys().map(|name| [name.as_str(), ""]), &mut out);
+        out.push_str(",\"pkgInfo\":");
+        out.push_str(info);
+        out.push_str(",\"pkgs\":{");
+        for (index, (name, key)) in deps.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            push_text(name, &mut out);
+            out.push(':');
+            push_text(key.as_str(), &mut out);
+        }
+        out.push_str("}}");
+        out
+    }
+}
+
+/// Writes texts, each of two parts, as a list.
+fn push_list<'t>(texts: impl Iterator<Item = [&'t str; 2]>, out: &mut String) {
+    let mut text = String::new();
+    out.push('[');
+    for (index, parts) in texts.enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        text.clear();
+        text.extend(parts);
+        push_text(&text, out);
+    }
+    out.push(']');
+}
+
+/// The canonical JSON of a package's name and version.
+fn info(info: &PkgInfo) -> String {
+    serde_json::to_value(info).map(|value| wake_model::json::canonical(&value)).unwrap_or_default()
+}
+
+/// A text that is JSON, to be passed on without being read.
+fn raw(text: String) -> Arc<RawValue> {
+    RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned()).into()
 }
 
 fn told(key: &PkgKey, instances: &Instances) -> Option<(PkgKey, Topic, Arc<str>)> {

@@ -8,7 +8,7 @@
 //! | `sources`, `files`, `evaluate` | looks at files and applies functions, remembering both |
 //! | `load`, `package`, `resolve`, `instance` | from package files to packages with their inputs |
 //! | `module`, `plan` | from packages to the graph of configured modules |
-//! | `pin`, `view` | from a module whose needs are done to one action |
+//! | `pin`, `view`, `written` | from a module whose needs are done to one action |
 //! | `job`, `execute`, `schedule`, `reason` | runs actions, or remembers what came of them |
 //! | `links`, `history`, `run_log`, `state` | what stays behind in the checkout |
 //! | `snapshot` | what the last build looked at and what came of it, for the next one to start from |
@@ -52,6 +52,7 @@ mod state;
 mod target;
 mod view;
 mod workspace;
+mod written;
 
 pub use build::{BuildReport, BuildRequest, Built};
 pub use explain::{

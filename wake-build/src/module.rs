@@ -1,29 +1,32 @@
 //! What a module's functions said, typed.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::Value;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
-use wake_model::{OutputDecl, OutputKind, PkgKey, RelPath};
+use wake_model::encode::{Domain, digest_bytes};
+use wake_model::json::push_text;
+use wake_model::{OutputDecl, OutputKind, PkgKey, RelPath, ValueDigest};
 
 use crate::instance::Instances;
-use crate::view::{Place, Special, module_prefix, outside, pkg_prefix, special};
+use crate::view::{Place, Special, module_prefix, pkg_prefix, push_outside, special};
+use crate::written::Written;
 
 /// The declaration of a module with its configuration.
 #[derive(Clone, Debug)]
 pub(crate) struct ModuleDecl {
     /// Its name in paths: `namespace@name@version@module@config`.
-    pub(crate) id: String,
+    pub(crate) id: Arc<str>,
     /// Its name in its package.
-    pub name: String,
-    /// Its configuration, as given or as its default says.
-    pub config: Value,
+    pub name: Box<str>,
+    /// Its configuration, as given or as its default says, as canonical JSON.
+    pub config: Box<str>,
     /// The package whose files the command sees, where that is not the module's own.
     pub pkg: Option<PkgKey>,
-    /// The modules that it needs: module ids, as JSON text, by its own key for them.
-    pub modules: BTreeMap<String, Box<RawValue>>,
     /// Which of the package's files the command sees: paths and globs; none: all.
     pub pkg_files: Option<Vec<String>>,
 }
@@ -31,41 +34,62 @@ pub(crate) struct ModuleDecl {
 /// A module with every value known: what is left is to pin the bytes.
 #[derive(Debug)]
 pub(crate) struct ModuleInstance {
-    /// Its name in paths: `namespace@name@version@module@config`.
-    pub id: String,
-    /// What the inputs function gave.
-    pub inputs: Value,
-    /// The file objects beyond the package's files.
-    pub files: Vec<Value>,
-    /// What is run; none: the outputs are taken from what lies there.
-    exec: Option<ExecText>,
-    /// What the outputs function gave.
-    pub outputs: Value,
+    /// What the outputs function gave, as canonical JSON.
+    pub outputs: Box<str>,
+    /// What others see of it.
+    pub seen: Seen,
+    /// All that its functions gave, until nobody will ask again: of many modules it is most of what they hold.
+    text: Mutex<Option<Arc<RawValue>>>,
 }
 
-/// What is run, as JSON text, until nobody will ask again: of many modules it is most of what they hold.
-#[derive(Debug)]
-struct ExecText(Mutex<Option<Box<RawValue>>>);
+/// What functions of other modules and their commands see of a module.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    /// As canonical JSON: its id, inputs and outputs.
+    pub text: Arc<str>,
+    /// Where the inputs begin.
+    inputs: usize,
+}
+
+/// All that the functions of a module gave, as a text.
+pub(crate) struct ModuleText(Arc<RawValue>);
+
+/// What the functions of a module gave that decides what is run.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ModuleParts<'a> {
+    /// What the inputs function gave.
+    #[serde(default, borrow)]
+    pub inputs: Written<'a>,
+    /// The file objects beyond the package's files.
+    #[serde(default, borrow)]
+    pub files: Vec<Written<'a>>,
+    /// What is run; none: the outputs are taken from what lies there.
+    #[serde(default, borrow)]
+    pub exec: Option<Exec<'a>>,
+    /// What the outputs function gave.
+    #[serde(default, borrow)]
+    pub outputs: Written<'a>,
+}
 
 /// What is run, as the user wrote it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Exec {
+pub(crate) struct Exec<'a> {
     /// The file object of the program.
-    #[serde(rename = "ref")]
-    pub program: Value,
+    #[serde(rename = "ref", borrow)]
+    pub program: Written<'a>,
     /// What it gets on standard input.
-    #[serde(default)]
-    pub config: Value,
+    #[serde(default, borrow)]
+    pub config: Written<'a>,
     /// Its arguments.
-    #[serde(default)]
-    pub args: Vec<Value>,
+    #[serde(default, borrow)]
+    pub args: Vec<Written<'a>>,
     /// Its environment.
-    #[serde(default)]
-    pub env: BTreeMap<String, Value>,
+    #[serde(default, borrow)]
+    pub env: BTreeMap<Cow<'a, str>, Written<'a>>,
     /// The file system below.
-    #[serde(default)]
-    pub rootfs: Value,
+    #[serde(default, borrow)]
+    pub rootfs: Written<'a>,
     /// Whether it may reach the network.
     #[serde(default)]
     pub network: bool,
@@ -73,31 +97,35 @@ pub(crate) struct Exec {
     #[serde(default)]
     pub timeout: Option<f64>,
     /// Hints and limits.
-    #[serde(default)]
-    pub resources: Value,
+    #[serde(default, borrow)]
+    pub resources: Written<'a>,
 }
 
 #[derive(Deserialize)]
-struct ModuleJson {
-    name: String,
-    #[serde(default)]
-    config: Value,
-    #[serde(default)]
-    pkg: Value,
-    #[serde(default)]
-    modules: BTreeMap<String, Box<RawValue>>,
+struct ModuleJson<'a> {
+    name: Box<str>,
+    #[serde(default, borrow)]
+    config: Written<'a>,
+    #[serde(default, borrow)]
+    pkg: Written<'a>,
     #[serde(default, rename = "pkgFiles")]
     pkg_files: Option<Vec<String>>,
+    #[serde(default, borrow)]
+    outputs: Written<'a>,
     #[serde(default)]
-    outputs: Value,
+    pending: Option<IgnoredAny>,
+    #[serde(default, borrow)]
+    inputs: Written<'a>,
     #[serde(default)]
-    pending: Value,
-    #[serde(default)]
-    inputs: Value,
-    #[serde(default)]
-    files: Option<Vec<Value>>,
-    #[serde(default)]
-    exec: Option<Box<RawValue>>,
+    files: Option<IgnoredAny>,
+}
+
+/// The modules that a module needs: module ids, by its own key for them.
+#[derive(Deserialize)]
+pub(crate) struct Needed<'a> {
+    /// The ids, as JSON text.
+    #[serde(default, borrow)]
+    pub modules: BTreeMap<Cow<'a, str>, &'a RawValue>,
 }
 
 /// A module that is not of the form that the evaluator promises: a fault of the program.
@@ -105,100 +133,125 @@ struct ModuleJson {
 #[error("the module has an unexpected form: {0}")]
 pub(crate) struct ModuleError(String);
 
+impl From<serde_json::Error> for ModuleError {
+    fn from(error: serde_json::Error) -> ModuleError {
+        ModuleError(error.to_string())
+    }
+}
+
+/// What an evaluation gave for the key `own` of a package and a module of it; no instance if it waits for other modules.
+pub(crate) fn parse(
+    text: &Arc<RawValue>,
+    own: &PkgKey,
+    module: &str,
+    instances: &Instances,
+) -> Result<(ModuleDecl, Option<ModuleInstance>), ModuleError> {
+    let json: ModuleJson<'_> = serde_json::from_str(text.get())?;
+    let pkg = match &json.pkg {
+        Written::Null => None,
+        Written::Text(key) => {
+            Some(key.parse().map_err(|_| ModuleError(format!("package `{key}`")))?)
+        }
+        other => return Err(ModuleError(format!("package {}", other.to_value()))),
+    };
+    let config = json.config.canonical().into_boxed_str();
+    let digest = digest_bytes(Domain::Value, config.as_bytes());
+    let id = format!("{own}@{module}@{}", digest.short(16)).into();
+    let decl = ModuleDecl { id, name: json.name, config, pkg, pkg_files: json.pkg_files };
+    let is_complete = json.pending.is_none() && json.files.is_some();
+    let instance = is_complete.then(|| ModuleInstance {
+        outputs: json.outputs.canonical().into(),
+        seen: Seen::of(&decl.id, &json.inputs, &json.outputs, decl.pkg_files_owner(own), instances),
+        text: Mutex::new(Some(text.clone())),
+    });
+    Ok((decl, instance))
+}
+
 impl ModuleDecl {
-    /// Reads what the evaluation of `module` of the package `key` gave; no instance if it waits for
-    /// other modules.
-    pub(crate) fn parse(
-        text: &RawValue,
-        key: &PkgKey,
-        module: &str,
-    ) -> Result<(ModuleDecl, Option<ModuleInstance>), ModuleError> {
-        let json: ModuleJson =
-            serde_json::from_str(text.get()).map_err(|e| ModuleError(e.to_string()))?;
-        let pkg = match &json.pkg {
-            Value::Null => None,
-            Value::String(key) => {
-                Some(key.parse().map_err(|_| ModuleError(format!("package `{key}`")))?)
-            }
-            other => return Err(ModuleError(format!("package {other}"))),
-        };
-        let config = wake_model::json::digest(&json.config);
-        let id = format!("{key}@{module}@{}", config.0.short(16));
-        let decl = ModuleDecl {
-            id: id.clone(),
-            name: json.name,
-            config: json.config,
-            pkg,
-            modules: json.modules,
-            pkg_files: json.pkg_files,
-        };
-        let instance = match (&json.pending, json.files) {
-            (Value::Null, Some(files)) => Some(ModuleInstance {
-                id,
-                inputs: json.inputs,
-                files,
-                exec: json.exec.map(|text| ExecText(Mutex::new(Some(text)))),
-                outputs: json.outputs,
-            }),
-            _ => None,
-        };
-        Ok((decl, instance))
-    }
-
-    /// The id of the module that it needs under a key.
-    pub(crate) fn needed(&self, key: &str) -> Option<Value> {
-        serde_json::from_str(self.modules.get(key)?.get()).ok()
-    }
-
     /// The package whose files the command sees.
     pub(crate) fn pkg_files_owner<'a>(&'a self, own: &'a PkgKey) -> &'a PkgKey {
         self.pkg.as_ref().unwrap_or(own)
     }
+
+    /// The digest of the configuration.
+    pub(crate) fn config_digest(&self) -> ValueDigest {
+        ValueDigest(digest_bytes(Domain::Value, self.config.as_bytes()))
+    }
+}
+
+impl Needed<'_> {
+    /// Reads which modules a module needs.
+    pub(crate) fn of(text: &RawValue) -> Result<Needed<'_>, ModuleError> {
+        Ok(serde_json::from_str(text.get())?)
+    }
+
+    /// The id of the module that it needs under a key.
+    pub(crate) fn id(&self, key: &str) -> Option<Value> {
+        serde_json::from_str(self.modules.get(key)?.get()).ok()
+    }
+}
+
+impl Seen {
+    /// Paths in outputs lie in the module's directory; paths in inputs lie in the package's, where it
+    /// names them, because that is where they come from. `owner` is the package of the module's files.
+    fn of(
+        id: &str,
+        inputs: &Written<'_>,
+        outputs: &Written<'_>,
+        owner: &PkgKey,
+        instances: &Instances,
+    ) -> Seen {
+        let (module, pkg) = (module_prefix(id), pkg_prefix(owner));
+        let named =
+            |path: &RelPath| instances.get(owner).is_some_and(|pkg| pkg.file(path).is_some());
+        let of_input = |path: &RelPath| if named(path) { pkg.as_str() } else { module.as_str() };
+        let mut text = String::from("{\"id\":");
+        push_text(id, &mut text);
+        text.push(',');
+        let at = text.len();
+        text.push_str("\"inputs\":");
+        push_outside(inputs, &of_input, &mut text);
+        text.push_str(",\"outputs\":");
+        push_outside(outputs, &|_| &module, &mut text);
+        text.push('}');
+        Seen { text: text.into(), inputs: at }
+    }
+
+    /// Writes what commands see: the canonical JSON of inputs and outputs.
+    pub(crate) fn push_for_commands(&self, out: &mut String) {
+        out.push('{');
+        out.push_str(self.text.get(self.inputs..).unwrap_or("}"));
+    }
 }
 
 impl ModuleInstance {
-    /// What is run; none: the outputs are taken from what lies there.
-    pub(crate) fn exec(&self) -> Result<Option<Exec>, ModuleError> {
-        let Some(ExecText(text)) = &self.exec else { return Ok(None) };
-        let text = text.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(text) = &*text else {
-            return Err(ModuleError("its exec is forgotten".to_owned()));
-        };
-        serde_json::from_str(text.get()).map(Some).map_err(|e| ModuleError(e.to_string()))
+    /// All that its functions gave, which is there until the step is done.
+    pub(crate) fn text(&self) -> Result<ModuleText, ModuleError> {
+        let text = self.text.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        text.map(ModuleText).ok_or_else(|| ModuleError("it is forgotten".to_owned()))
     }
 
-    /// Forgets what is run: the step is done.
-    pub(crate) fn forget_exec(&self) {
-        if let Some(ExecText(text)) = &self.exec {
-            *text.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        }
+    /// Forgets what decides what is run: the step is done.
+    pub(crate) fn forget(&self) {
+        *self.text.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
+}
 
-    /// What functions of other modules see, as JSON text; `owner` is the package of its files.
-    ///
-    /// Paths in outputs lie in the module's directory; paths in inputs lie in the package's, where it
-    /// names them, because that is where they come from.
-    pub(crate) fn outside(&self, owner: &PkgKey, instances: &Instances) -> Arc<str> {
-        let module = module_prefix(&self.id);
-        let pkg = pkg_prefix(owner);
-        let named =
-            |path: &RelPath| instances.get(owner).is_some_and(|pkg| pkg.file(path).is_some());
-        let of_input = |path: &RelPath| if named(path) { pkg.clone() } else { module.clone() };
-        let value = json!({
-            "id": self.id,
-            "inputs": outside(&self.inputs, &of_input),
-            "outputs": outside(&self.outputs, &|_| module.clone()),
-        });
-        wake_model::json::canonical(&value).into()
+impl ModuleText {
+    /// Reads what decides what is run.
+    pub(crate) fn parts(&self) -> Result<ModuleParts<'_>, ModuleError> {
+        Ok(serde_json::from_str(self.0.get())?)
     }
+}
 
+impl ModuleParts<'_> {
     /// The paths that the command must create, relative to its working directory, sorted.
     pub(crate) fn declared(&self) -> Vec<OutputDecl> {
         let mut declared = Vec::new();
-        if let Value::Object(outputs) = &self.outputs {
-            for value in outputs.values() {
+        if let Written::Fields(outputs) = &self.outputs {
+            for (_, value) in outputs {
                 match value {
-                    Value::Array(items) => declared.extend(items.iter().filter_map(declared_path)),
+                    Written::List(items) => declared.extend(items.iter().filter_map(declared_path)),
                     one => declared.extend(declared_path(one)),
                 }
             }
@@ -209,7 +262,7 @@ impl ModuleInstance {
     }
 }
 
-fn declared_path(value: &Value) -> Option<OutputDecl> {
+fn declared_path(value: &Written<'_>) -> Option<OutputDecl> {
     let Some(Special::File { path, .. }) = special(value) else { return None };
     let Some(Place::Own(own)) = Place::parse(path) else { return None };
     let kind = if path.ends_with('/') { OutputKind::Dir } else { OutputKind::Any };

@@ -3,8 +3,10 @@
 //! Inside, one's own files are `./x`. Outside, they lie below `./.wake/pkgs/<package>/` or
 //! `./.wake/modules/<module>/`, the same place for whoever looks; such paths stay as they are.
 
-use serde_json::Value;
+use wake_model::json::push_text;
 use wake_model::{PkgKey, RelPath};
+
+use crate::written::Written;
 
 /// Where the things of other packages lie, as a command sees it from its working directory.
 pub(crate) const PKGS_DIR: &str = "./.wake/pkgs/";
@@ -60,7 +62,7 @@ pub(crate) enum Special<'a> {
         /// As seen from where the value stands; a trailing `/` names a directory.
         path: &'a str,
         /// What it is made from, if it is made.
-        from: &'a Value,
+        from: &'a Written<'a>,
         /// Whether `from` is to be written as JSON.
         dump: bool,
     },
@@ -74,47 +76,55 @@ pub(crate) enum Special<'a> {
 }
 
 /// Tells the objects that mean something to wake from all others.
-pub(crate) fn special(value: &Value) -> Option<Special<'_>> {
-    let fields = value.as_object()?;
-    let text = |name: &str| fields.get(name).and_then(Value::as_str);
+pub(crate) fn special<'v>(value: &'v Written<'v>) -> Option<Special<'v>> {
+    let Written::Fields(fields) = value else { return None };
+    let text = |name: &str| value.get(name).and_then(Written::as_str);
     match text("type")? {
         "file" if fields.len() == 4 => Some(Special::File {
             path: text("path")?,
-            from: fields.get("from")?,
-            dump: fields.get("dump")?.as_bool()?,
+            from: value.get("from")?,
+            dump: match value.get("dump")? {
+                Written::Bool(dump) => *dump,
+                _ => return None,
+            },
         }),
         "pkg" => Some(Special::Pkg { path: text("path")? }),
-        "module" if fields.contains_key("module") => Some(Special::Module),
+        "module" if value.get("module").is_some() => Some(Special::Module),
         _ => None,
     }
 }
 
-/// The value with every path of one's own put below the directory that `prefix` names.
-pub(crate) fn outside(value: &Value, prefix: &dyn Fn(&RelPath) -> String) -> Value {
-    match value {
-        Value::Array(items) => items.iter().map(|item| outside(item, prefix)).collect(),
-        Value::Object(fields) => {
-            let is_file = matches!(special(value), Some(Special::File { .. }));
-            let field = |(name, field): (&String, &Value)| match (is_file, name.as_str(), field) {
-                (true, "path", Value::String(path)) => {
-                    (name.clone(), outside_path(path, prefix).into())
-                }
-                _ => (name.clone(), outside(field, prefix)),
-            };
-            fields.iter().map(field).collect()
+/// Writes the canonical text of the value with every path of one's own put below the directory that `prefix` names,
+/// which ends in `/`.
+pub(crate) fn push_outside<'p>(
+    value: &Written<'_>,
+    prefix: &dyn Fn(&RelPath) -> &'p str,
+    out: &mut String,
+) {
+    let own = match special(value) {
+        Some(Special::File { path, .. }) => Place::parse(path).and_then(|place| match place {
+            Place::Own(own) => Some((path, own)),
+            Place::Pkg(..) | Place::Module(..) => None,
+        }),
+        _ => None,
+    };
+    let (Some((path, own)), Written::Fields(fields)) = (own, value) else {
+        return value.push_with(out, &mut |inner, out| push_outside(inner, prefix, out));
+    };
+    let slash = if path.ends_with('/') { "/" } else { "" };
+    out.push('{');
+    for (index, (name, field)) in fields.iter().enumerate() {
+        if index > 0 {
+            out.push(',');
         }
-        other => other.clone(),
-    }
-}
-
-fn outside_path(path: &str, prefix: &dyn Fn(&RelPath) -> String) -> String {
-    match Place::parse(path) {
-        Some(Place::Own(own)) => {
-            let slash = if path.ends_with('/') { "/" } else { "" };
-            format!("{}{own}{slash}", prefix(&own))
+        push_text(name, out);
+        out.push(':');
+        match &**name {
+            "path" => push_text(&format!("{}{own}{slash}", prefix(&own)), out),
+            _ => push_outside(field, prefix, out),
         }
-        _ => path.to_owned(),
     }
+    out.push('}');
 }
 
 #[cfg(test)]
@@ -132,7 +142,10 @@ mod tests {
             {"path": "./a/b"},
         ]);
         let key: PkgKey = "acme@p@1.0.0".parse().unwrap();
-        let seen = outside(&value, &|_| pkg_prefix(&key));
+        let (text, prefix) = (value.to_string(), pkg_prefix(&key));
+        let mut seen = String::new();
+        push_outside(&serde_json::from_str(&text).unwrap(), &|_| &prefix, &mut seen);
+        let seen: serde_json::Value = serde_json::from_str(&seen).unwrap();
         assert_eq!(seen[0]["path"], "./.wake/pkgs/acme@p@1.0.0/a/b");
         assert_eq!(seen[1]["path"], "./.wake/pkgs/acme@p@1.0.0/d/");
         assert_eq!(seen[2], value[2]);

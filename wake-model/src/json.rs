@@ -36,8 +36,8 @@ fn write(value: &Value, out: &mut String) {
         Value::Null => out.push_str("null"),
         Value::Bool(true) => out.push_str("true"),
         Value::Bool(false) => out.push_str("false"),
-        Value::Number(number) => write_number(number, out),
-        Value::String(text) => write_text(text, out),
+        Value::Number(number) => push_number(number, out),
+        Value::String(text) => push_text(text, out),
         Value::Array(items) => write_list(items, out),
         Value::Object(fields) => write_object(fields, out),
     }
@@ -63,7 +63,7 @@ fn write_object(fields: &serde_json::Map<String, Value>, out: &mut String) {
         if index > 0 {
             out.push(',');
         }
-        write_text(key, out);
+        push_text(key, out);
         out.push(':');
         write(value, out);
     }
@@ -73,10 +73,10 @@ fn write_object(fields: &serde_json::Map<String, Value>, out: &mut String) {
 /// Integers up to here are all doubles.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Writes a number as ECMAScript does. Source: RFC 8785, section 3.2.2.3.
+/// Writes a number as a canonical text has it: as ECMAScript does. Source: RFC 8785, section 3.2.2.3.
 ///
 /// Not left to the JSON crate, whose choice of exponents may change with its release.
-fn write_number(number: &Number, out: &mut String) {
+pub fn push_number(number: &Number, out: &mut String) {
     match number.as_f64() {
         Some(double) if double.fract() == 0.0 && double.abs() <= EXACT => {
             out.push_str(&(double as i64).to_string());
@@ -116,7 +116,8 @@ fn write_double(double: f64, out: &mut String) {
     }
 }
 
-fn write_text(text: &str, out: &mut String) {
+/// Writes a text as a canonical text has it.
+pub fn push_text(text: &str, out: &mut String) {
     let escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
     out.push('"');
     let mut rest = text;

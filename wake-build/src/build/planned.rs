@@ -169,7 +169,7 @@ impl Session {
                     link: is_linked.then(|| out.join(&name)),
                     tree,
                     digest: done.tree,
-                    outputs: step.instance.outputs.clone(),
+                    outputs: serde_json::from_str(&step.instance.outputs).unwrap_or_default(),
                     executables: executables(&done.manifest),
                 });
             }

@@ -1,7 +1,6 @@
 //! Why the root file system of a step is another one than before.
 
 use petgraph::graph::NodeIndex;
-use serde_json::Value;
 use wake_model::action::FieldValue;
 use wake_model::{Digest, RelPath, TreeDigest};
 
@@ -9,6 +8,7 @@ use super::{View, Why};
 use crate::diagnostic::Failure;
 use crate::reason::Change;
 use crate::view::{self, MODULES_DIR};
+use crate::written::Written;
 
 /// What a root file system that differs comes from.
 #[derive(Default)]
@@ -28,9 +28,10 @@ impl View<'_> {
     ) -> Result<RootCause, Failure> {
         let step = self.step(node);
         // What cannot be read cannot be explained; a build says what is wrong with it.
-        let rootfs = step.instance.exec().ok().flatten().map(|exec| exec.rootfs);
-        let named = rootfs.as_ref().and_then(|rootfs| rootfs.get("path"));
-        let path = named.and_then(Value::as_str).unwrap_or_default();
+        let text = step.instance.text().ok();
+        let exec = text.as_ref().and_then(|text| text.parts().ok()?.exec);
+        let named = exec.as_ref().and_then(|exec| exec.rootfs.get("path"));
+        let path = named.and_then(Written::as_str).unwrap_or_default();
         // A module as a whole is a directory as well.
         let whole = format!("{}/", path.trim_end_matches('/'));
         let path = if path.starts_with(MODULES_DIR) { whole.as_str() } else { path };
@@ -40,7 +41,7 @@ impl View<'_> {
             Some(view::Place::Own(below)) => (instances.get(owner), below),
             Some(view::Place::Pkg(key, below)) => (instances.get(&key), below),
             Some(view::Place::Module(id, _)) => {
-                let made = self.planned.plan.by_id.get(&id).filter(|&&made| made != node);
+                let made = self.planned.plan.by_id.get(id.as_str()).filter(|&&made| made != node);
                 let because = made.map(|&made| self.why(made)).transpose()?.map(Box::new);
                 return Ok(RootCause { place: None, because });
             }

@@ -9,15 +9,14 @@ mod text;
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock};
 
 use petgraph::graph::NodeIndex;
+use petgraph::visit::EdgeRef;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use serde_json::value::RawValue;
 use wake_exec::{DEFAULT_ENV, HOSTNAME, WORK_DIR, WORK_PATH};
 use wake_model::action::{Command, Invocation, User};
-use wake_model::json;
+use wake_model::json::push_text;
 use wake_model::{
     Action, Digest, HostDigest, Manifest, OutputDecl, RelPath, RootFs, SandboxLevel, TreeDigest,
 };
@@ -26,10 +25,11 @@ use wake_store::Store;
 use crate::diagnostic::{Class, Diagnostic};
 use crate::evaluate::Evaluator;
 use crate::instance::{Instances, PkgInstance};
-use crate::module::Exec;
+use crate::module::{Exec, ModuleError, Seen};
 use crate::plan::{Plan, Step};
 use crate::schedule::{Kept, Steps};
 use crate::snapshot::{Records, Spool, StepRecord};
+use crate::written::Written;
 pub(crate) use layout::{CheckoutFile, Layout, Origin, Placed, PlacedSource};
 pub(crate) use referred::placed_output;
 pub(crate) use root::{MadeRoot, Root, RootOrigin, root_in};
@@ -99,17 +99,19 @@ impl Pinner<'_> {
     pub(crate) fn pin(&self, node: NodeIndex) -> Result<Pinned, Box<Diagnostic>> {
         let step = &self.plan.graph[node];
         let pkg = self.pkg(step)?;
+        let unexpected = |error: ModuleError| {
+            Diagnostic::error(Class::Internal, format!("{}: {error}", step.label))
+        };
+        let text = step.instance.text().map_err(unexpected)?;
+        let parts = text.parts().map_err(unexpected)?;
         let mut layout = Layout::default();
         let site = Site { pinner: self, node, step, pkg };
         site.place_own_files(&mut layout)?;
-        site.place_module_files(&mut layout)?;
-        site.bring_referred(&step.instance.inputs, &mut layout)?;
-        let declared = step.instance.declared();
+        site.place_module_files(&parts.files, &mut layout)?;
+        site.bring_referred(&parts.inputs, &mut layout)?;
+        let declared = parts.declared();
         site.check_declared(&declared)?;
-        let exec = step.instance.exec().map_err(|error| {
-            Diagnostic::error(Class::Internal, format!("{}: {error}", step.label))
-        })?;
-        let (command, root, network, limits) = match &exec {
+        let (command, root, network, limits) = match &parts.exec {
             Some(exec) => site.command(exec, &mut layout)?,
             None => {
                 let command = Command::Collect { cwd: WORK_DIR.to_owned() };
@@ -117,8 +119,9 @@ impl Pinner<'_> {
                 (command, root, false, ExecLimits::default())
             }
         };
-        if exec.is_some() {
-            layout.place_bytes(&module_json_path(), site.module_json().into_bytes(), false);
+        if parts.exec.is_some() {
+            let text = site.module_json(&parts.inputs);
+            layout.place_bytes(&module_json_path(), text.into_bytes(), false);
         }
         let action = action(command, root.fs, network, self.sandbox, &layout, &declared);
         Ok(Pinned { action, layout, declared, root: root.made, limits })
@@ -224,12 +227,12 @@ impl Steps for PlannedSteps<'_> {
         let record = StepRecord {
             label: &node.label,
             link: link.as_deref(),
-            outputs: &json::canonical(&node.instance.outputs),
+            outputs: &node.instance.outputs,
             needs: self.needs(step).into(),
             result: crate::snapshot::StepResult::of(&kept),
         };
         self.records.put(step, &record);
-        node.instance.forget_exec();
+        node.instance.forget();
         // The scheduler performs a step once.
         let _ = self.pinner.done[step].set(kept.done);
     }
@@ -237,26 +240,6 @@ impl Steps for PlannedSteps<'_> {
 
 fn module_json_path() -> RelPath {
     RelPath::parse(".wake/module.json").unwrap_or_default()
-}
-
-/// A module as its command sees it; the fields are sorted, so that the text is canonical JSON.
-#[derive(Serialize)]
-struct ModuleJson<'a> {
-    config: Arc<RawValue>,
-    inputs: Arc<RawValue>,
-    modules: BTreeMap<&'a str, SeenModule<'a>>,
-    name: &'a str,
-    outputs: Arc<RawValue>,
-    pkg: Arc<RawValue>,
-}
-
-/// A module that another one needs, as that one's command sees it.
-#[derive(Serialize, Deserialize)]
-struct SeenModule<'a> {
-    #[serde(borrow)]
-    inputs: &'a RawValue,
-    #[serde(borrow)]
-    outputs: &'a RawValue,
 }
 
 /// One step where it is being pinned.
@@ -271,9 +254,9 @@ type CommandParts = (Command, Root, bool, ExecLimits);
 
 impl Site<'_> {
     /// An error about `value`, at the place where it was written.
-    fn error(&self, message: impl Into<String>, value: &Value) -> Box<Diagnostic> {
+    fn error(&self, message: impl Into<String>, value: &Written<'_>) -> Box<Diagnostic> {
         let Pinner { plan, instances, evaluator, .. } = self.pinner;
-        let place = plan.locate(self.node, value, instances, evaluator);
+        let place = plan.locate(self.node, &value.to_value(), instances, evaluator);
         let message = format!("{}: {}", self.step.label, message.into());
         Box::new(Diagnostic::error(Class::Evaluation, message).at(place))
     }
@@ -284,13 +267,17 @@ impl Site<'_> {
         match declared.iter().find(reserved) {
             Some(decl) => Err(self.error(
                 format!("output `{}` lies in `.wake`, which belongs to wake", decl.path.dotted()),
-                &Value::Null,
+                &Written::Null,
             )),
             None => Ok(()),
         }
     }
 
-    fn command(&self, exec: &Exec, layout: &mut Layout) -> Result<CommandParts, Box<Diagnostic>> {
+    fn command(
+        &self,
+        exec: &Exec<'_>,
+        layout: &mut Layout,
+    ) -> Result<CommandParts, Box<Diagnostic>> {
         let program = self.program(&exec.program, layout)?;
         self.bring_referred(&exec.config, layout)?;
         let mut args = Vec::with_capacity(exec.args.len());
@@ -305,7 +292,7 @@ impl Site<'_> {
         for (name, value) in &exec.env {
             self.bring_referred(value, layout)?;
             let text = text::variable(name, value).map_err(|problem| self.error(problem, value))?;
-            env.insert(name.clone(), text);
+            env.insert(name.to_string(), text);
         }
         let stdin = text::stdin(&exec.config);
         let root = self.root(&exec.rootfs)?;
@@ -314,28 +301,38 @@ impl Site<'_> {
         Ok((Command::Run(invocation), root, exec.network, limits))
     }
 
-    /// `./.wake/module.json`: the module as JSON, values and paths, no digests of content.
-    fn module_json(&self) -> String {
+    /// `./.wake/module.json`: the module as canonical JSON, values and paths, no digests of content.
+    fn module_json(&self, inputs: &Written<'_>) -> String {
         let Step { decl, instance, .. } = self.step;
-        let plan = self.pinner.plan;
-        let mut modules = BTreeMap::new();
-        for edge in plan.graph.edges(self.node) {
-            use petgraph::visit::EdgeRef;
-            let seen = &plan.graph[edge.target()].seen;
-            if let Ok(seen) = serde_json::from_str::<SeenModule>(seen) {
-                modules.insert(edge.weight().as_str(), seen);
+        let graph = &self.pinner.plan.graph;
+        let mut modules: Vec<(&str, &Seen)> = graph
+            .edges(self.node)
+            .map(|edge| (edge.weight().as_str(), &graph[edge.target()].instance.seen))
+            .collect();
+        modules.sort_unstable_by_key(|(key, _)| *key);
+        let size: usize = modules.iter().map(|(key, seen)| key.len() + seen.text.len() + 8).sum();
+        let fixed = 128 + decl.config.len() + instance.outputs.len() + self.pkg.info.len();
+        let mut out = String::with_capacity(size + fixed);
+        out.push_str("{\"config\":");
+        out.push_str(&decl.config);
+        out.push_str(",\"inputs\":");
+        inputs.push_canonical(&mut out);
+        out.push_str(",\"modules\":{");
+        for (index, (key, seen)) in modules.into_iter().enumerate() {
+            if index > 0 {
+                out.push(',');
             }
+            push_text(key, &mut out);
+            out.push(':');
+            seen.push_for_commands(&mut out);
         }
-        let module = ModuleJson {
-            config: json::text(&decl.config),
-            inputs: json::text(&instance.inputs),
-            modules,
-            name: &decl.name,
-            outputs: json::text(&instance.outputs),
-            pkg: json::text(&serde_json::json!({ "pkgInfo": self.pkg.info })),
-        };
-        let mut text = serde_json::to_string(&module).unwrap_or_default();
-        text.push('\n');
-        text
+        out.push_str("},\"name\":");
+        push_text(&decl.name, &mut out);
+        out.push_str(",\"outputs\":");
+        out.push_str(&instance.outputs);
+        out.push_str(",\"pkg\":{\"pkgInfo\":");
+        out.push_str(&self.pkg.info);
+        out.push_str("}}\n");
+        out
     }
 }

@@ -1,7 +1,6 @@
 //! Placing what belongs to the module itself: its package's files and its own.
 
 use globset::GlobBuilder;
-use serde_json::Value;
 use wake_model::{InputNode, RelPath};
 
 use super::layout::LayoutConflict;
@@ -10,6 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::files::Seen;
 use crate::instance::PkgInstance;
 use crate::view::{Place, Special, special};
+use crate::written::Written;
 
 impl Site<'_> {
     /// The package's files, or those that `pkgFiles` names.
@@ -25,7 +25,7 @@ impl Site<'_> {
             if chosen.is_empty() {
                 let message =
                     format!("`{pattern}` in `pkgFiles` matches none of the package's files");
-                return Err(self.error(message, &pattern.as_str().into()));
+                return Err(self.error(message, &Written::from(pattern.as_str())));
             }
             for (path, seen) in chosen {
                 self.place_seen(self.pkg, path, path.clone(), seen, layout)?;
@@ -48,7 +48,7 @@ impl Site<'_> {
         let glob = glob.map_err(|e| {
             self.error(
                 format!("`{pattern}` in `pkgFiles` is not a glob: {}", e.kind()),
-                &Value::Null,
+                &Written::Null,
             )
         })?;
         let matcher = glob.compile_matcher();
@@ -91,14 +91,18 @@ impl Site<'_> {
         placed: Placed,
         layout: &mut Layout,
     ) -> Result<(), Box<Diagnostic>> {
-        layout
-            .place(at, placed)
-            .map_err(|conflict @ LayoutConflict(_)| self.error(conflict.to_string(), &Value::Null))
+        layout.place(at, placed).map_err(|conflict @ LayoutConflict(_)| {
+            self.error(conflict.to_string(), &Written::Null)
+        })
     }
 
     /// The file objects of the module's `files`: links, dumped values, things of others.
-    pub(super) fn place_module_files(&self, layout: &mut Layout) -> Result<(), Box<Diagnostic>> {
-        for file in &self.step.instance.files {
+    pub(super) fn place_module_files(
+        &self,
+        files: &[Written<'_>],
+        layout: &mut Layout,
+    ) -> Result<(), Box<Diagnostic>> {
+        for file in files {
             match special(file) {
                 Some(Special::File { path, from, dump }) => {
                     self.place_file(file, path, from, dump, layout)?
@@ -111,9 +115,9 @@ impl Site<'_> {
 
     fn place_file(
         &self,
-        file: &Value,
+        file: &Written<'_>,
         path: &str,
-        from: &Value,
+        from: &Written<'_>,
         dump: bool,
         layout: &mut Layout,
     ) -> Result<(), Box<Diagnostic>> {
@@ -130,9 +134,7 @@ impl Site<'_> {
         }
         if dump {
             self.bring_referred(from, layout)?;
-            let mut text = wake_model::json::canonical(&text::with_paths(from));
-            text.push('\n');
-            layout.place_bytes(&at, text.into_bytes(), false);
+            layout.place_bytes(&at, text::with_paths(from).into_bytes(), false);
             return Ok(());
         }
         let target = match special(from) {

@@ -1,11 +1,11 @@
 //! The program of an exec.
 
-use serde_json::Value;
 use wake_model::{InputNode, Node, RelPath};
 
 use super::{Layout, Placed, Site};
 use crate::diagnostic::Diagnostic;
 use crate::view::{Place, Special, special};
+use crate::written::Written;
 
 /// Links in the way to a program; more are taken for a circle.
 const MOST_LINKS: usize = 40;
@@ -14,7 +14,7 @@ impl Site<'_> {
     /// The path of the program, which must be there and executable.
     pub(super) fn program(
         &self,
-        program: &Value,
+        program: &Written<'_>,
         layout: &mut Layout,
     ) -> Result<String, Box<Diagnostic>> {
         let Some(Special::File { path, .. }) = special(program) else {

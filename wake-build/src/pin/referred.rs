@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::{OnceLock, PoisonError};
 
-use serde_json::Value;
 use wake_model::{InputNode, Manifest, Node, RelPath, TreeDigest};
 
 use super::{Done, Layout, Origin, Placed, PlacedSource, Site};
@@ -11,6 +10,7 @@ use crate::diagnostic::{Class, Diagnostic};
 use crate::files::Seen;
 use crate::instance::PkgInstance;
 use crate::view::{Place, Special, special};
+use crate::written::Written;
 
 /// From so many files on, a directory of another package is put into the store and mounted whole.
 const WHOLE_FROM: usize = 16;
@@ -19,25 +19,25 @@ impl Site<'_> {
     /// Everything that a value refers to anywhere inside.
     pub(super) fn bring_referred(
         &self,
-        value: &Value,
+        value: &Written<'_>,
         layout: &mut Layout,
     ) -> Result<(), Box<Diagnostic>> {
         match special(value) {
             Some(Special::File { path, .. }) => return self.bring(path, value, false, layout),
             Some(Special::Pkg { path }) => return self.bring(path, value, true, layout),
             Some(Special::Module) => {
-                if let Some(path) = value.get("path").and_then(Value::as_str) {
+                if let Some(path) = value.get("path").and_then(Written::as_str) {
                     return self.bring(path, value, true, layout);
                 }
             }
             None => {}
         }
         match value {
-            Value::Array(items) => {
+            Written::List(items) => {
                 items.iter().try_for_each(|item| self.bring_referred(item, layout))
             }
-            Value::Object(fields) => {
-                fields.values().try_for_each(|field| self.bring_referred(field, layout))
+            Written::Fields(fields) => {
+                fields.iter().try_for_each(|(_, field)| self.bring_referred(field, layout))
             }
             _ => Ok(()),
         }
@@ -47,7 +47,7 @@ impl Site<'_> {
     pub(super) fn bring(
         &self,
         path: &str,
-        value: &Value,
+        value: &Written<'_>,
         must: bool,
         layout: &mut Layout,
     ) -> Result<(), Box<Diagnostic>> {
@@ -70,7 +70,7 @@ impl Site<'_> {
         &self,
         own: &RelPath,
         path: &str,
-        value: &Value,
+        value: &Written<'_>,
         must: bool,
         layout: &mut Layout,
     ) -> Result<(), Box<Diagnostic>> {
@@ -94,7 +94,7 @@ impl Site<'_> {
         owner: &PkgInstance,
         below: &RelPath,
         path: &str,
-        value: &Value,
+        value: &Written<'_>,
         layout: &mut Layout,
     ) -> Result<(), Box<Diagnostic>> {
         let base = RelPath::parse(&format!(".wake/pkgs/{}", owner.key)).unwrap_or_default();
@@ -171,7 +171,7 @@ impl Site<'_> {
         id: &str,
         below: &RelPath,
         path: &str,
-        value: &Value,
+        value: &Written<'_>,
         layout: &mut Layout,
     ) -> Result<(), Box<Diagnostic>> {
         let node = self.pinner.plan.by_id.get(id).copied().unwrap_or_default();

@@ -1,28 +1,28 @@
 //! Values as a command receives them: arguments, variables, standard input.
 
-use serde_json::Value;
-use wake_model::json;
+use wake_model::json::push_text;
 
 use super::ExecLimits;
 use crate::module::Exec;
 use crate::view::{Special, special};
+use crate::written::Written;
 
 /// The most bytes that the value of a variable may have.
 const LONGEST_VARIABLE: usize = 4096;
 
 /// The text of an argument.
-pub(super) fn argument(value: &Value) -> Result<String, String> {
+pub(super) fn argument(value: &Written<'_>) -> Result<String, String> {
     scalar(value)
         .ok_or_else(|| format!("an argument is {}: expected a string, number or file", kind(value)))
 }
 
 /// The text of a variable.
-pub(super) fn variable(name: &str, value: &Value) -> Result<String, String> {
+pub(super) fn variable(name: &str, value: &Written<'_>) -> Result<String, String> {
     if name.is_empty() || name.contains(['=', '\0']) {
         return Err(format!("`{name}` cannot be the name of a variable"));
     }
     let text = match value {
-        Value::Array(items) => list(name, items)?,
+        Written::List(items) => list(name, items)?,
         one => scalar(one).ok_or_else(|| {
             format!(
                 "variable `{name}` is {}: expected a string, number, file or list of these",
@@ -43,7 +43,7 @@ pub(super) fn variable(name: &str, value: &Value) -> Result<String, String> {
 }
 
 /// Joined with `:` if every element is a path, else with one space.
-fn list(name: &str, items: &[Value]) -> Result<String, String> {
+fn list(name: &str, items: &[Written<'_>]) -> Result<String, String> {
     let mut texts = Vec::with_capacity(items.len());
     for item in items {
         let text = scalar(item);
@@ -56,55 +56,51 @@ fn list(name: &str, items: &[Value]) -> Result<String, String> {
     Ok(texts.join(separator))
 }
 
-fn scalar(value: &Value) -> Option<String> {
+fn scalar(value: &Written<'_>) -> Option<String> {
     match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(_) => Some(json::canonical(value)),
+        Written::Text(text) => Some(text.to_string()),
+        Written::Number(_) => Some(value.canonical()),
         object => local_path(object),
     }
 }
 
-fn local_path(value: &Value) -> Option<String> {
+fn local_path(value: &Written<'_>) -> Option<String> {
     match special(value)? {
         Special::File { path, .. } => Some(path.trim_end_matches('/').to_owned()),
         Special::Pkg { path } => Some(path.trim_end_matches('/').to_owned()),
         Special::Module => {
-            value.get("path").and_then(Value::as_str).map(|p| p.trim_end_matches('/').to_owned())
+            value.get("path").and_then(Written::as_str).map(|p| p.trim_end_matches('/').to_owned())
         }
     }
 }
 
 /// One line of canonical JSON with file objects as local paths; nothing for null.
-pub(super) fn stdin(config: &Value) -> String {
-    if config.is_null() {
-        return String::new();
-    }
-    let mut text = json::canonical(&with_paths(config));
+pub(super) fn stdin(config: &Written<'_>) -> String {
+    if config.is_null() { String::new() } else { with_paths(config) }
+}
+
+/// One line of canonical JSON with file objects as local paths.
+pub(super) fn with_paths(value: &Written<'_>) -> String {
+    let mut text = String::new();
+    push_with_paths(value, &mut text);
     text.push('\n');
     text
 }
 
-/// The value with every file object replaced by its local path.
-pub(super) fn with_paths(value: &Value) -> Value {
-    if let Some(Special::File { path, .. }) = special(value) {
-        return path.trim_end_matches('/').into();
-    }
-    match value {
-        Value::Array(items) => items.iter().map(with_paths).collect(),
-        Value::Object(fields) => {
-            fields.iter().map(|(name, field)| (name.clone(), with_paths(field))).collect()
-        }
-        other => other.clone(),
+fn push_with_paths(value: &Written<'_>, out: &mut String) {
+    match special(value) {
+        Some(Special::File { path, .. }) => push_text(path.trim_end_matches('/'), out),
+        _ => value.push_with(out, &mut push_with_paths),
     }
 }
 
 /// The limits of an exec.
-pub(super) fn limits(exec: &Exec) -> Result<ExecLimits, String> {
+pub(super) fn limits(exec: &Exec<'_>) -> Result<ExecLimits, String> {
     let mut limits = ExecLimits { timeout: exec.timeout, ..ExecLimits::default() };
     if exec.timeout.is_some_and(|seconds| !seconds.is_finite() || seconds <= 0.0) {
         return Err("`timeout` must be a number of seconds above 0".to_owned());
     }
-    let Value::Object(resources) = &exec.resources else {
+    let Written::Fields(resources) = &exec.resources else {
         return if exec.resources.is_null() {
             Ok(limits)
         } else {
@@ -112,11 +108,11 @@ pub(super) fn limits(exec: &Exec) -> Result<ExecLimits, String> {
         };
     };
     for (name, value) in resources {
-        match (name.as_str(), value) {
+        match (&**name, value) {
             ("cpus", value) => limits.cpus = Some(cpus(value)?),
             ("memory", value) => limits.memory = Some(bytes(value)?),
-            ("scratch", Value::String(place)) if place == "disk" => limits.on_disk = true,
-            ("scratch", Value::String(place)) if place == "memory" => limits.on_disk = false,
+            ("scratch", Written::Text(place)) if place == "disk" => limits.on_disk = true,
+            ("scratch", Written::Text(place)) if place == "memory" => limits.on_disk = false,
             ("scratch", _) => {
                 return Err("`resources.scratch` is `'memory'` or `'disk'`".to_owned());
             }
@@ -129,18 +125,20 @@ pub(super) fn limits(exec: &Exec) -> Result<ExecLimits, String> {
     Ok(limits)
 }
 
-fn cpus(value: &Value) -> Result<u32, String> {
-    let whole = value.as_u64().and_then(|number| u32::try_from(number).ok());
-    whole
-        .filter(|&number| number > 0)
-        .ok_or_else(|| format!("`resources.cpus` is {value}: expected a whole number from 1"))
+fn cpus(value: &Written<'_>) -> Result<u32, String> {
+    let whole = whole_number(value).and_then(|number| u32::try_from(number).ok());
+    whole.filter(|&number| number > 0).ok_or_else(|| {
+        format!("`resources.cpus` is {}: expected a whole number from 1", value.to_value())
+    })
 }
 
 /// A size: a number of bytes, or a text with a unit, `'512 MiB'`.
-fn bytes(value: &Value) -> Result<u64, String> {
-    let wrong =
-        || format!("`resources.memory` is {value}: expected bytes or a text such as '512MiB'");
-    if let Some(number) = value.as_u64() {
+fn bytes(value: &Written<'_>) -> Result<u64, String> {
+    let wrong = || {
+        let value = value.to_value();
+        format!("`resources.memory` is {value}: expected bytes or a text such as '512MiB'")
+    };
+    if let Some(number) = whole_number(value) {
         return Ok(number);
     }
     let text = value.as_str().ok_or_else(wrong)?.trim();
@@ -156,21 +154,34 @@ fn bytes(value: &Value) -> Result<u64, String> {
     number.checked_mul(unit).ok_or_else(wrong)
 }
 
-fn kind(value: &Value) -> &'static str {
+fn whole_number(value: &Written<'_>) -> Option<u64> {
     match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
+        Written::Number(number) => number.as_u64(),
+        _ => None,
+    }
+}
+
+fn kind(value: &Written<'_>) -> &'static str {
+    match value {
+        Written::Null => "null",
+        Written::Bool(_) => "true or false",
+        Written::Number(_) => "a number",
+        Written::Text(_) => "a string",
+        Written::List(_) => "a list",
+        Written::Fields(_) => "an object",
     }
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
+
+    /// Gives `tell` a value as it is read from a text.
+    fn of<T>(value: &Value, tell: impl FnOnce(&Written<'_>) -> T) -> T {
+        tell(&serde_json::from_str(&value.to_string()).unwrap())
+    }
 
     fn file(path: &str) -> Value {
         json!({"type": "file", "path": path, "from": null, "dump": false})
@@ -178,7 +189,7 @@ mod tests {
 
     #[test]
     fn variables() {
-        let text = |value: Value| variable("V", &value);
+        let text = |value: Value| of(&value, |value| variable("V", value));
         assert_eq!(text(json!(3)), Ok("3".into()));
         assert_eq!(text(json!("-O2")), Ok("-O2".into()));
         assert_eq!(text(file("./bin/x")), Ok("./bin/x".into()));
@@ -189,20 +200,21 @@ mod tests {
         assert!(text(json!(true)).is_err());
         assert!(text(json!("x".repeat(4096))).is_ok());
         assert!(text(json!("x".repeat(4097))).is_err_and(|e| e.contains("`V` is 4097 bytes")));
-        assert!(variable("A=B", &json!("")).is_err());
+        assert!(variable("A=B", &Written::from("")).is_err());
     }
 
     #[test]
     fn standard_input_is_one_line_or_nothing() {
-        assert_eq!(stdin(&Value::Null), "");
-        assert_eq!(stdin(&json!({"b": file("./x"), "a": 1.0})), "{\"a\":1,\"b\":\"./x\"}\n");
+        assert_eq!(stdin(&Written::Null), "");
+        let config = json!({"b": file("./x"), "a": 1.0});
+        assert_eq!(of(&config, stdin), "{\"a\":1,\"b\":\"./x\"}\n");
     }
 
     #[test]
     fn sizes() {
-        assert_eq!(bytes(&json!("512MiB")), Ok(512 << 20));
-        assert_eq!(bytes(&json!("2 GiB")), Ok(2 << 30));
-        assert_eq!(bytes(&json!(17)), Ok(17));
-        assert!(bytes(&json!("lots")).is_err());
+        assert_eq!(of(&json!("512MiB"), bytes), Ok(512 << 20));
+        assert_eq!(of(&json!("2 GiB"), bytes), Ok(2 << 30));
+        assert_eq!(of(&json!(17), bytes), Ok(17));
+        assert!(of(&json!("lots"), bytes).is_err());
     }
 }

@@ -20,12 +20,12 @@ use std::sync::{Arc, OnceLock};
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde_json::Value;
 use wake_eval::{Op, Read};
-use wake_model::{PkgKey, json};
+use wake_model::PkgKey;
 
 use self::answers::Ready;
 use self::order::order;
 use self::promises::keep_promises;
-use self::search::{Finished, Found, search};
+use self::search::{Found, search};
 pub(crate) use self::wanted::Wanted;
 use crate::diagnostic::Failure;
 use crate::evaluate::Evaluator;
@@ -42,8 +42,6 @@ pub(crate) struct Step {
     pub decl: ModuleDecl,
     /// Its inputs, files and exec, every promise kept.
     pub instance: ModuleInstance,
-    /// What functions of other modules see, as JSON text.
-    pub seen: Arc<str>,
     /// How it is called: `//web:bundle`, with a short digest of its configuration unless that is the default.
     pub label: String,
     /// Whether a target names it.
@@ -64,7 +62,7 @@ pub(crate) struct Plan {
     /// The steps, dependencies first.
     pub order: Vec<NodeIndex>,
     /// The step of each module by its name in paths.
-    pub by_id: BTreeMap<String, NodeIndex>,
+    pub by_id: BTreeMap<Arc<str>, NodeIndex>,
     answers: HashMap<String, NodeIndex>,
 }
 
@@ -100,7 +98,7 @@ impl Plan {
         let texts: Vec<OnceLock<Arc<str>>> = self
             .graph
             .node_indices()
-            .map(|node| OnceLock::from(self.graph[node].seen.clone()))
+            .map(|node| OnceLock::from(self.graph[node].instance.seen.text.clone()))
             .collect();
         let ready = Ready { index: &self.answers, texts: &texts };
         let pkg = instances.get(&step.pkg)?;
@@ -119,7 +117,7 @@ fn assemble(
 ) -> Result<Plan, Failure> {
     let mut graph: DiGraph<Found, String> = DiGraph::with_capacity(found.len(), found.len() * 2);
     let mut answers: HashMap<String, NodeIndex> = HashMap::with_capacity(found.len());
-    let mut by_id: BTreeMap<String, NodeIndex> = BTreeMap::new();
+    let mut by_id: BTreeMap<Arc<str>, NodeIndex> = BTreeMap::new();
     let mut named: BTreeSet<NodeIndex> = BTreeSet::new();
     // In this order a module without a configuration comes before the same one with a configuration.
     for (identity, module) in found {
@@ -149,14 +147,14 @@ fn assemble(
 }
 
 fn step(module: Found, instances: &Instances, requested: bool) -> Option<Step> {
-    let Found { wanted, op, decl, needs: _, finished, reads, trace } = module;
-    let Finished { instance, seen } = finished?;
+    let Found { wanted, op, decl, value: _, needs: _, finished, reads, trace } = module;
+    let instance = finished?;
     let dir = instances.get(&wanted.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
     let mut label = module_label(&dir, &wanted.module);
     let plain =
         wanted.config.is_none() || wanted.config == Some(Value::Object(serde_json::Map::new()));
     if !plain {
-        label.push_str(&format!("@{}", json::digest(&decl.config).0.short(8)));
+        label.push_str(&format!("@{}", decl.config_digest().0.short(8)));
     }
-    Some(Step { pkg: wanted.pkg, decl, instance, seen, label, requested, reads, trace, op })
+    Some(Step { pkg: wanted.pkg, decl, instance, label, requested, reads, trace, op })
 }

@@ -10,6 +10,7 @@ use crate::cycle::{self, Link, way_around};
 use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::Evaluator;
 use crate::instance::Instances;
+use crate::module::Needed;
 use crate::target::module_label;
 
 /// Dependencies first; a cycle is an error that shows the way around and where each edge was written.
@@ -47,7 +48,12 @@ fn cycle_error(
         let dir = pkg.map(|pkg| pkg.dir.clone()).unwrap_or_default();
         let place = pkg.and_then(|pkg| {
             let answers = evaluator.answers(instances, &NothingYet, pkg);
-            evaluator.locate(&pkg.dir, &module.op, &module.decl.needed(&key)?, &answers)
+            evaluator.locate(
+                &pkg.dir,
+                &module.op,
+                &Needed::of(&module.value).ok()?.id(&key)?,
+                &answers,
+            )
         });
         Link { label: module_label(&dir, &module.wanted.module), key, place }
     };

@@ -5,14 +5,16 @@ use std::sync::{Arc, OnceLock};
 
 use petgraph::graph::{DiGraph, NodeIndex};
 use rayon::prelude::*;
+use wake_eval::Read;
 
+use super::Wanted;
 use super::answers::Ready;
 use super::order::levels;
-use super::search::{Finished, Found, find_module};
+use super::search::{Found, find_module};
 use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::{Evaluator, Remembered};
 use crate::instance::Instances;
-use crate::module::ModuleDecl;
+use crate::module::{ModuleInstance, parse};
 use crate::target::module_label;
 
 /// Applies again the functions of those modules that compute with values of others which were not
@@ -28,7 +30,7 @@ pub(super) fn keep_promises(
         return Ok(());
     }
     let complete = |module: &Found| match &module.finished {
-        Some(finished) => OnceLock::from(finished.seen.clone()),
+        Some(finished) => OnceLock::from(finished.seen.text.clone()),
         None => OnceLock::new(),
     };
     let texts: Vec<OnceLock<Arc<str>>> = graph.node_weights().map(complete).collect();
@@ -42,9 +44,9 @@ pub(super) fn keep_promises(
         let mut errors = Vec::new();
         for (node, finished) in finished {
             match finished {
-                Ok((finished, Remembered { reads, trace, .. })) => {
+                Ok((finished, reads, trace)) => {
                     // The text of a module is set once.
-                    let _ = texts[node.index()].set(finished.seen.clone());
+                    let _ = texts[node.index()].set(finished.seen.text.clone());
                     let module = &mut graph[node];
                     (module.reads, module.trace) = (reads, trace);
                     module.finished = Some(finished);
@@ -64,10 +66,11 @@ fn finish(
     instances: &Instances,
     ready: &Ready,
     evaluator: &Evaluator,
-) -> Result<(Finished, Remembered), Box<Diagnostic>> {
+) -> Result<(ModuleInstance, Vec<Read>, Vec<String>), Box<Diagnostic>> {
     let (pkg, _) = find_module(instances, &module.wanted)?;
     let answers = evaluator.answers(instances, ready, pkg);
-    let result = evaluator.evaluate(&pkg.dir, module.op.clone(), &answers)?;
+    let Remembered { value, reads, trace } =
+        evaluator.evaluate(&pkg.dir, module.op.clone(), &answers)?;
     let unfinished = || {
         let label = module_label(&pkg.dir, &module.wanted.module);
         Box::new(Diagnostic::error(
@@ -75,9 +78,7 @@ fn finish(
             format!("{label}: still waits for modules that are done"),
         ))
     };
-    let (_, instance) = ModuleDecl::parse(&result.value, &module.wanted.pkg, &module.wanted.module)
-        .map_err(|_| unfinished())?;
-    let instance = instance.ok_or_else(unfinished)?;
-    let seen = instance.outside(module.decl.pkg_files_owner(&module.wanted.pkg), instances);
-    Ok((Finished { instance, seen }, result))
+    let Wanted { pkg: key, module, .. } = &module.wanted;
+    let (_, instance) = parse(&value.into(), key, module, instances).map_err(|_| unfinished())?;
+    Ok((instance.ok_or_else(unfinished)?, reads, trace))
 }

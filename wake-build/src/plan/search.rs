@@ -1,9 +1,11 @@
 //! The search for modules: from those of the targets to all that they need.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use rayon::Scope;
+use serde_json::value::RawValue;
 use wake_eval::{Op, Read};
 use wake_model::{RelPath, json};
 
@@ -12,7 +14,7 @@ use super::answers::{NothingYet, Seen, SoFar};
 use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::{Evaluator, Remembered};
 use crate::instance::{Instances, PkgInstance};
-use crate::module::{ModuleDecl, ModuleInstance};
+use crate::module::{ModuleDecl, ModuleInstance, Needed, parse};
 use crate::target::module_label;
 
 /// More configured modules than this are taken for a recursion without end.
@@ -78,18 +80,24 @@ pub(super) struct Found {
     pub(super) wanted: Wanted,
     pub(super) op: Op,
     pub(super) decl: ModuleDecl,
+    /// What the functions gave when they were applied first.
+    pub(super) value: Arc<RawValue>,
     /// The modules that it needs: identities, by its own key for them.
     pub(super) needs: Vec<(String, String)>,
-    pub(super) finished: Option<Finished>,
+    /// The same with every promise kept.
+    pub(super) finished: Option<ModuleInstance>,
     pub(super) reads: Vec<Read>,
     pub(super) trace: Vec<String>,
 }
 
-/// A module with every promise kept.
-pub(super) struct Finished {
-    pub(super) instance: ModuleInstance,
-    /// What functions of other modules see.
-    pub(super) seen: Arc<str>,
+impl Found {
+    /// The modules that it needs, by its own key for them.
+    fn needed(&self) -> Vec<(String, Wanted)> {
+        let needed = Needed::of(&self.value).map(|needed| needed.modules).unwrap_or_default();
+        let wanted =
+            |(key, id): (Cow<'_, str>, &RawValue)| Some((key.into_owned(), Wanted::of_text(id)?));
+        needed.into_iter().filter_map(wanted).collect()
+    }
 }
 
 impl Planner<'_> {
@@ -107,15 +115,12 @@ impl Planner<'_> {
         }
         scope.spawn(move |scope| match self.apply(wanted) {
             Ok(mut found) => {
-                let modules = found.decl.modules.iter();
-                let needs: Vec<_> = modules
-                    .filter_map(|(key, id)| Some((key.clone(), Wanted::of_text(id)?)))
-                    .collect();
+                let needs = found.needed();
                 let named = |(key, wanted): &(String, Wanted)| (key.clone(), wanted.identity());
                 found.needs = needs.iter().map(named).collect();
                 if let Some(finished) = &found.finished {
                     let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
-                    seen.insert(&found.wanted, &finished.seen);
+                    seen.insert(&found.wanted, &finished.seen.text);
                 }
                 self.state().found.insert(identity.clone(), found);
                 for (key, wanted) in needs {
@@ -137,7 +142,7 @@ impl Planner<'_> {
         let (label, place) = match self.instances.get(&found.wanted.pkg) {
             Some(pkg) => {
                 let answers = self.evaluator.answers(self.instances, &NothingYet, pkg);
-                let id = found.decl.needed(key);
+                let id = Needed::of(&found.value).ok().and_then(|needed| needed.id(key));
                 let place =
                     id.and_then(|id| self.evaluator.locate(&pkg.dir, &found.op, &id, &answers));
                 (module_label(&pkg.dir, &found.wanted.module), place)
@@ -162,17 +167,14 @@ impl Planner<'_> {
         let so_far = SoFar { seen: &self.seen };
         let answers = self.evaluator.answers(self.instances, &so_far, pkg);
         let result = self.evaluator.evaluate(&pkg.dir, op.clone(), &answers)?;
-        let (decl, instance) = ModuleDecl::parse(&result.value, &wanted.pkg, &wanted.module)
-            .map_err(|e| {
+        let Remembered { value, reads, trace } = result;
+        let value = Arc::from(value);
+        let (decl, finished) =
+            parse(&value, &wanted.pkg, &wanted.module, self.instances).map_err(|e| {
                 let label = module_label(&pkg.dir, &wanted.module);
                 Diagnostic::error(Class::Internal, format!("{label}: {e}"))
             })?;
-        let finished = instance.map(|instance| {
-            let seen = instance.outside(decl.pkg_files_owner(&wanted.pkg), self.instances);
-            Finished { instance, seen }
-        });
-        let Remembered { reads, trace, .. } = result;
-        Ok(Found { wanted, op, decl, needs: Vec::new(), finished, reads, trace })
+        Ok(Found { wanted, op, decl, value, needs: Vec::new(), finished, reads, trace })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

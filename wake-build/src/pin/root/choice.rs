@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use serde_json::Value;
 use wake_model::{BlobDigest, Node, PkgKey, RelPath, RootFs, TreeDigest};
 use wake_store::ware::{WareId, Warehouse};
 
@@ -14,25 +13,26 @@ use crate::instance::PkgInstance;
 use crate::pin::Site;
 use crate::source_text::find_first;
 use crate::view::{Place, Special, special};
+use crate::written::Written;
 
 impl Site<'_> {
     /// The root file system that `rootfs` names, fetched and unpacked where it has to be.
-    pub(in crate::pin) fn root(&self, rootfs: &Value) -> Result<Root, Box<Diagnostic>> {
+    pub(in crate::pin) fn root(&self, rootfs: &Written<'_>) -> Result<Root, Box<Diagnostic>> {
         match rootfs {
-            Value::Null => Ok(Root::plain(RootFs::Host((self.pinner.host)()?))),
-            Value::String(name) if name == "host" => {
+            Written::Null => Ok(Root::plain(RootFs::Host((self.pinner.host)()?))),
+            Written::Text(name) if name == "host" => {
                 Ok(Root::plain(RootFs::Host((self.pinner.host)()?)))
             }
-            Value::String(name) if name == "empty" => Ok(Root::plain(RootFs::Empty)),
-            other => match other.get("type").and_then(Value::as_str) {
+            Written::Text(name) if name == "empty" => Ok(Root::plain(RootFs::Empty)),
+            other => match other.get("type").and_then(Written::as_str) {
                 Some("ware") => self.root_of_ware(other),
                 _ => self.root_at(other),
             },
         }
     }
 
-    fn root_of_ware(&self, rootfs: &Value) -> Result<Root, Box<Diagnostic>> {
-        let id = rootfs.get("ware").unwrap_or(&Value::Null);
+    fn root_of_ware(&self, rootfs: &Written<'_>) -> Result<Root, Box<Diagnostic>> {
+        let id = rootfs.get("ware").unwrap_or(&Written::Null);
         let ware: WareId = id
             .as_str()
             .unwrap_or_default()
@@ -43,7 +43,11 @@ impl Site<'_> {
             })?;
         let base = self.pinner.evaluator.files.absolute(&self.pkg.dir);
         let mut sources = Vec::new();
-        for url in rootfs.get("warehouses").and_then(Value::as_array).into_iter().flatten() {
+        let urls = match rootfs.get("warehouses") {
+            Some(Written::List(urls)) => urls.as_slice(),
+            _ => &[],
+        };
+        for url in urls {
             let parsed = Warehouse::parse(url.as_str().unwrap_or_default(), ware.packtype(), &base);
             let wrong = |error| self.root_error(format!("`rootfs`: {error}"), url);
             sources.push(parsed.map_err(wrong)?);
@@ -56,10 +60,12 @@ impl Site<'_> {
     }
 
     /// A directory or an archive, by a reference.
-    fn root_at(&self, rootfs: &Value) -> Result<Root, Box<Diagnostic>> {
+    fn root_at(&self, rootfs: &Written<'_>) -> Result<Root, Box<Diagnostic>> {
         let path = match special(rootfs) {
             Some(Special::File { path, .. } | Special::Pkg { path }) => path,
-            Some(Special::Module) => rootfs.get("path").and_then(Value::as_str).unwrap_or_default(),
+            Some(Special::Module) => {
+                rootfs.get("path").and_then(Written::as_str).unwrap_or_default()
+            }
             None => {
                 let message =
                     "`rootfs` is neither `wake.HOST`, `wake.EMPTY`, a file, a directory nor a ware";
@@ -77,7 +83,7 @@ impl Site<'_> {
         }
     }
 
-    fn owner(&self, key: &PkgKey, rootfs: &Value) -> Result<&PkgInstance, Box<Diagnostic>> {
+    fn owner(&self, key: &PkgKey, rootfs: &Written<'_>) -> Result<&PkgInstance, Box<Diagnostic>> {
         let owner = self.pinner.instances.get(key);
         owner.ok_or_else(|| self.root_error(format!("no package `{key}` in this build"), rootfs))
     }
@@ -88,7 +94,7 @@ impl Site<'_> {
         owner: &PkgInstance,
         below: &RelPath,
         path: &str,
-        rootfs: &Value,
+        rootfs: &Written<'_>,
     ) -> Result<Root, Box<Diagnostic>> {
         let chosen = owner.files_below(below);
         let of = |(file, _): &(RelPath, Seen)| owner.dir.join(file);
@@ -117,7 +123,7 @@ impl Site<'_> {
         id: &str,
         below: &RelPath,
         path: &str,
-        rootfs: &Value,
+        rootfs: &Written<'_>,
     ) -> Result<Root, Box<Diagnostic>> {
         let node = self.pinner.plan.by_id.get(id).copied();
         let done =
@@ -148,7 +154,7 @@ impl Site<'_> {
         host: &Path,
         blob: &BlobDigest,
         path: &str,
-        rootfs: &Value,
+        rootfs: &Written<'_>,
     ) -> Result<TreeDigest, Box<Diagnostic>> {
         let lead = format!("`rootfs` is `{path}`");
         self.pinner.archive_tree(host, blob).map_err(|error| {
@@ -161,7 +167,12 @@ impl Site<'_> {
         })
     }
 
-    fn not_imported(&self, lead: &str, error: &ImportError, value: &Value) -> Box<Diagnostic> {
+    fn not_imported(
+        &self,
+        lead: &str,
+        error: &ImportError,
+        value: &Written<'_>,
+    ) -> Box<Diagnostic> {
         let text = error.to_string();
         // What each warehouse said stands on a line of its own.
         let mut lines = text.lines().map(str::trim);
@@ -174,7 +185,7 @@ impl Site<'_> {
     }
 
     /// An error about `value`; what was written as a text is looked for among the literals of the sources.
-    fn root_error(&self, message: impl Into<String>, value: &Value) -> Box<Diagnostic> {
+    fn root_error(&self, message: impl Into<String>, value: &Written<'_>) -> Box<Diagnostic> {
         let mut diagnostic = self.error(message, value);
         let text = value.as_str().or_else(|| value.get("path")?.as_str());
         if let (None, Some(text)) = (&diagnostic.place, text) {
