@@ -26,25 +26,27 @@ pub(crate) struct PkgInstance {
     pub key: PkgKey,
     /// Its directory.
     pub dir: RelPath,
-    /// What its own functions see, as canonical JSON.
-    pub own: Arc<RawValue>,
+    /// What its inputs function gave, as canonical JSON.
+    inputs: Box<str>,
     /// Its name and version, as canonical JSON.
     pub info: Box<str>,
     /// The packages on the longest way down from it.
     pub depth: usize,
-    /// What functions of others see, as JSON text.
-    pub outside: Arc<str>,
+    /// What functions of others see, as JSON text, until it is put away.
+    outside: Option<Arc<str>>,
     /// What that is about.
     topic: Topic,
     /// Its files, sorted: what lies at each path that it names.
     pub files: Vec<(RelPath, Seen)>,
-    /// The packages that it names, and what functions are told of them.
+    /// Its packages by its own key for them.
+    deps: BTreeMap<String, PkgKey>,
+    /// The packages that it names, and what functions are told of them, until that is put away.
     pub pkgs: Vec<(PkgKey, Topic, Arc<str>)>,
     /// The files of its modules.
     pub modules: BTreeMap<String, RelPath>,
     /// What its evaluations traced.
     pub trace: Vec<String>,
-    /// What its evaluations read.
+    /// The files and directories that its evaluations read.
     pub reads: Vec<Read>,
 }
 
@@ -53,6 +55,58 @@ impl PkgInstance {
     pub(crate) fn file(&self, path: &RelPath) -> Option<&Seen> {
         let at = self.files.binary_search_by(|(file, _)| file.cmp(path)).ok()?;
         Some(&self.files[at].1)
+    }
+
+    /// What its own functions see, as canonical JSON.
+    pub(crate) fn own(&self) -> Arc<RawValue> {
+        let text = self.text("./", &|out| out.push_str(&self.inputs));
+        // A canonical text is JSON.
+        RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned()).into()
+    }
+
+    /// What functions of others see, as canonical JSON.
+    pub(crate) fn outside(&self) -> Arc<str> {
+        self.outside.clone().unwrap_or_else(|| self.make_outside())
+    }
+
+    /// Lets go of what only functions are told: made anew where someone asks for it still.
+    pub(crate) fn put_away(&mut self) {
+        self.outside = None;
+        self.pkgs = Vec::new();
+    }
+
+    fn make_outside(&self) -> Arc<str> {
+        let prefix = pkg_prefix(&self.key);
+        let inputs: Written<'_> = serde_json::from_str(&self.inputs).unwrap_or_default();
+        self.text(&prefix, &|out| push_outside(&inputs, &|_| &prefix, out)).into()
+    }
+
+    /// What functions see, its files below `prefix`.
+    fn text(&self, prefix: &str, push_inputs: &dyn Fn(&mut String)) -> String {
+        let paths = self.files.iter().map(|(path, _)| prefix.len() + path.as_str().len() + 3);
+        let size = 256 + paths.sum::<usize>() + self.inputs.len() + 48 * self.deps.len();
+        let mut out = String::with_capacity(size);
+        out.push_str("{\"files\":");
+        push_list(self.files.iter().map(|(path, _)| [prefix, path.as_str()]), &mut out);
+        out.push_str(",\"inputs\":");
+        push_inputs(&mut out);
+        out.push_str(",\"key\":");
+        push_text(self.key.as_str(), &mut out);
+        out.push_str(",\"modules\":");
+        push_list(self.modules.keys().map(|name| [name.as_str(), ""]), &mut out);
+        out.push_str(",\"pkgInfo\":");
+        out.push_str(&self.info);
+        out.push_str(",\"pkgs\":{");
+        for (index, (name, key)) in self.deps.iter().enumerate() {
+            if index > 0 {
+                out.push(',');
+            }
+            push_text(name, &mut out);
+            out.push(':');
+            push_text(key.as_str(), &mut out);
+        }
+        out.push_str("}}");
+        out
     }
 
     /// The file at `path`, or all files of the directory there.
@@ -136,86 +190,37 @@ fn instantiate_one(
     let pkg = &resolved.pkg;
     let files = look_at_files(resolved, evaluator)?;
     let decl = &pkg.decl;
-    let seen = SeenPkg { key, resolved, info: info(&decl.info) };
-    let mut own = seen.own(&Written::Fields(Vec::new()));
-    let mut trace = pkg.trace.clone();
-    let mut reads = pkg.reads.clone();
-    let mut outside = None;
-    if decl.has_inputs {
-        let answers = PkgAnswers { instances, epoch: evaluator.epoch };
-        let op = Op::Inputs { pkg: raw(own) };
-        let inputs = evaluator.evaluate(&pkg.dir, op, &answers).map_err(|d| vec![d])?;
-        let value = serde_json::from_str(inputs.value.get()).unwrap_or_default();
-        own = seen.own(&value);
-        outside = Some(seen.outside(&value));
-        trace.extend(inputs.trace);
-        reads.extend(inputs.reads);
-    }
-    let outside = outside.unwrap_or_else(|| seen.outside(&Written::Fields(Vec::new())));
-    let (text, outside) = (raw(own), outside.into());
-    let modules = decl.modules.clone();
-    Ok(PkgInstance {
+    let mut instance = PkgInstance {
         key: key.clone(),
         dir: pkg.dir.clone(),
-        own: text,
-        info: seen.info.into(),
+        inputs: "{}".into(),
+        info: info(&decl.info).into(),
         depth,
-        outside,
+        outside: None,
         topic: Topic::Pkg(key.to_string().into()),
         files,
+        deps: resolved.deps.clone(),
         pkgs: resolved.deps.values().filter_map(|key| told(key, instances)).collect(),
-        modules,
-        trace,
-        reads,
-    })
+        modules: decl.modules.clone(),
+        trace: pkg.trace.clone(),
+        reads: of_checkout(&pkg.reads).cloned().collect(),
+    };
+    if decl.has_inputs {
+        let answers = PkgAnswers { instances, epoch: evaluator.epoch };
+        let op = Op::Inputs { pkg: instance.own() };
+        let inputs = evaluator.evaluate(&pkg.dir, op, &answers).map_err(|d| vec![d])?;
+        let value: Written<'_> = serde_json::from_str(inputs.value.get()).unwrap_or_default();
+        instance.inputs = value.canonical().into();
+        instance.trace.extend(inputs.trace);
+        instance.reads.extend(of_checkout(&inputs.reads).cloned());
+    }
+    instance.outside = Some(instance.make_outside());
+    Ok(instance)
 }
 
-/// A package as functions see it.
-struct SeenPkg<'a> {
-    key: &'a PkgKey,
-    resolved: &'a ResolvedPkg,
-    info: String,
-}
-
-impl SeenPkg<'_> {
-    /// What its own functions see, as canonical JSON.
-    fn own(&self, inputs: &Written<'_>) -> String {
-        self.text("./", &|out| inputs.push_canonical(out))
-    }
-
-    /// What functions of others see, as canonical JSON.
-    fn outside(&self, inputs: &Written<'_>) -> String {
-        let prefix = pkg_prefix(self.key);
-        self.text(&prefix, &|out| push_outside(inputs, &|_| &prefix, out))
-    }
-
-    fn text(&self, prefix: &str, push_inputs: &dyn Fn(&mut String)) -> String {
-        let SeenPkg { key, resolved: ResolvedPkg { pkg, deps }, info } = self;
-        let decl = &pkg.decl;
-        let paths = decl.files.iter().map(|path| prefix.len() + path.as_str().len() + 3);
-        let mut out = String::with_capacity(256 + paths.sum::<usize>() + 48 * deps.len());
-        out.push_str("{\"files\":");
-        push_list(decl.files.iter().map(|path| [prefix, path.as_str()]), &mut out);
-        out.push_str(",\"inputs\":");
-        push_inputs(&mut out);
-        out.push_str(",\"key\":");
-        push_text(key.as_str(), &mut out);
-        out.push_str(",\"modules\":");
-        push_list(decl.modules.keys().map(|name| [name.as_str(), ""]), &mut out);
-        out.push_str(",\"pkgInfo\":");
-        out.push_str(info);
-        out.push_str(",\"pkgs\":{");
-        for (index, (name, key)) in deps.iter().enumerate() {
-            if index > 0 {
-                out.push(',');
-            }
-            push_text(name, &mut out);
-            out.push(':');
-            push_text(key.as_str(), &mut out);
-        }
-        out.push_str("}}");
-        out
-    }
+/// Those that name something of the checkout: what others hold follows from these.
+pub(crate) fn of_checkout(reads: &[Read]) -> impl Iterator<Item = &Read> {
+    reads.iter().filter(|read| matches!(read, Read::File { .. } | Read::List { .. }))
 }
 
 /// Writes texts, each of two parts, as a list.
@@ -238,14 +243,9 @@ fn info(info: &PkgInfo) -> String {
     serde_json::to_value(info).map(|value| wake_model::json::canonical(&value)).unwrap_or_default()
 }
 
-/// A text that is JSON, to be passed on without being read.
-fn raw(text: String) -> Arc<RawValue> {
-    RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned()).into()
-}
-
 fn told(key: &PkgKey, instances: &Instances) -> Option<(PkgKey, Topic, Arc<str>)> {
     let pkg = instances.get(key)?;
-    Some((pkg.key.clone(), pkg.topic.clone(), pkg.outside.clone()))
+    Some((pkg.key.clone(), pkg.topic.clone(), pkg.outside()))
 }
 
 fn look_at_files(
@@ -300,7 +300,7 @@ impl Answers for PkgAnswers<'_> {
     }
 
     fn pkg(&self, key: &str) -> Option<Arc<str>> {
-        self.instances.get(key).map(|instance| instance.outside.clone())
+        self.instances.get(key).map(PkgInstance::outside)
     }
 
     fn module(&self, id: &Value) -> Answer {

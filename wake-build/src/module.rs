@@ -13,6 +13,7 @@ use wake_model::json::push_text;
 use wake_model::{OutputDecl, OutputKind, PkgKey, RelPath, ValueDigest};
 
 use crate::instance::Instances;
+use crate::plan::Shelved;
 use crate::view::{Place, Special, module_prefix, pkg_prefix, push_outside, special};
 use crate::written::Written;
 
@@ -39,7 +40,7 @@ pub(crate) struct ModuleInstance {
     /// What others see of it.
     pub seen: Seen,
     /// All that its functions gave, until nobody will ask again: of many modules it is most of what they hold.
-    text: Mutex<Option<Arc<RawValue>>>,
+    text: Mutex<Option<Shelved>>,
 }
 
 /// What functions of other modules and their commands see of a module.
@@ -52,7 +53,7 @@ pub(crate) struct Seen {
 }
 
 /// All that the functions of a module gave, as a text.
-pub(crate) struct ModuleText(Arc<RawValue>);
+pub(crate) struct ModuleText(String);
 
 /// What the functions of a module gave that decides what is run.
 #[derive(Debug, Deserialize)]
@@ -108,6 +109,8 @@ struct ModuleJson<'a> {
     config: Written<'a>,
     #[serde(default, borrow)]
     pkg: Written<'a>,
+    #[serde(default, borrow)]
+    modules: Modules<'a>,
     #[serde(default, rename = "pkgFiles")]
     pkg_files: Option<Vec<String>>,
     #[serde(default, borrow)]
@@ -125,8 +128,10 @@ struct ModuleJson<'a> {
 pub(crate) struct Needed<'a> {
     /// The ids, as JSON text.
     #[serde(default, borrow)]
-    pub modules: BTreeMap<Cow<'a, str>, &'a RawValue>,
+    pub modules: Modules<'a>,
 }
+
+type Modules<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 /// A module that is not of the form that the evaluator promises: a fault of the program.
 #[derive(Debug, thiserror::Error)]
@@ -139,13 +144,24 @@ impl From<serde_json::Error> for ModuleError {
     }
 }
 
-/// What an evaluation gave for the key `own` of a package and a module of it; no instance if it waits for other modules.
-pub(crate) fn parse(
-    text: &Arc<RawValue>,
+/// What an evaluation gave for a module.
+pub(crate) struct Parsed<'a> {
+    /// Its declaration.
+    pub decl: ModuleDecl,
+    /// The modules that it needs.
+    pub needed: Needed<'a>,
+    /// The rest; none if it waits for other modules.
+    pub instance: Option<ModuleInstance>,
+}
+
+/// Reads what an evaluation gave for the module `module` of the package `own`; `shelved` is the same text, put aside.
+pub(crate) fn parse<'a>(
+    text: &'a RawValue,
+    shelved: &Shelved,
     own: &PkgKey,
     module: &str,
     instances: &Instances,
-) -> Result<(ModuleDecl, Option<ModuleInstance>), ModuleError> {
+) -> Result<Parsed<'a>, ModuleError> {
     let json: ModuleJson<'_> = serde_json::from_str(text.get())?;
     let pkg = match &json.pkg {
         Written::Null => None,
@@ -162,9 +178,9 @@ pub(crate) fn parse(
     let instance = is_complete.then(|| ModuleInstance {
         outputs: json.outputs.canonical().into(),
         seen: Seen::of(&decl.id, &json.inputs, &json.outputs, decl.pkg_files_owner(own), instances),
-        text: Mutex::new(Some(text.clone())),
+        text: Mutex::new(Some(shelved.clone())),
     });
-    Ok((decl, instance))
+    Ok(Parsed { decl, needed: Needed { modules: json.modules }, instance })
 }
 
 impl ModuleDecl {
@@ -180,11 +196,6 @@ impl ModuleDecl {
 }
 
 impl Needed<'_> {
-    /// Reads which modules a module needs.
-    pub(crate) fn of(text: &RawValue) -> Result<Needed<'_>, ModuleError> {
-        Ok(serde_json::from_str(text.get())?)
-    }
-
     /// The id of the module that it needs under a key.
     pub(crate) fn id(&self, key: &str) -> Option<Value> {
         serde_json::from_str(self.modules.get(key)?.get()).ok()
@@ -228,7 +239,8 @@ impl ModuleInstance {
     /// All that its functions gave, which is there until the step is done.
     pub(crate) fn text(&self) -> Result<ModuleText, ModuleError> {
         let text = self.text.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        text.map(ModuleText).ok_or_else(|| ModuleError("it is forgotten".to_owned()))
+        let text = text.ok_or_else(|| ModuleError("it is forgotten".to_owned()))?;
+        ModuleText::of(&text)
     }
 
     /// Forgets what decides what is run: the step is done.
@@ -238,9 +250,20 @@ impl ModuleInstance {
 }
 
 impl ModuleText {
+    /// Reads a text that was put aside.
+    pub(crate) fn of(text: &Shelved) -> Result<ModuleText, ModuleError> {
+        let text = text.read().map(ModuleText);
+        text.ok_or_else(|| ModuleError("its text cannot be read again".to_owned()))
+    }
+
+    /// Reads which modules it needs.
+    pub(crate) fn needed(&self) -> Result<Needed<'_>, ModuleError> {
+        Ok(serde_json::from_str(&self.0)?)
+    }
+
     /// Reads what decides what is run.
     pub(crate) fn parts(&self) -> Result<ModuleParts<'_>, ModuleError> {
-        Ok(serde_json::from_str(self.0.get())?)
+        Ok(serde_json::from_str(&self.0)?)
     }
 }
 

@@ -19,7 +19,7 @@ use crate::evaluate::{Evaluator, Tally};
 use crate::execute::store_failure;
 use crate::files::Files;
 use crate::history::History;
-use crate::instance::{Instances, instantiate};
+use crate::instance::{Instances, PkgInstance, instantiate};
 use crate::load::{LoadResult, load, load_as_found};
 use crate::pin::{Done, Pinner};
 use crate::plan::{Plan, Wanted, plan};
@@ -268,7 +268,7 @@ impl Checkout<'_> {
         let resolved = resolve(result.loaded, &roots, evaluator)?;
         drop(span);
         let span = profile.stage("instantiate");
-        let instances = instantiate(&resolved, evaluator)?;
+        let mut instances = instantiate(&resolved, evaluator)?;
         // The rest is in the instances, as far as anyone asks; of many packages it is much.
         let Resolved { by_dir, pkgs, .. } = resolved;
         rayon::spawn(move || drop(pkgs));
@@ -280,6 +280,7 @@ impl Checkout<'_> {
             wanted.extend(modules_of(target, &by_dir, &instances, config)?);
         }
         let plan = plan(&instances, wanted, evaluator)?;
+        instances.values_mut().for_each(PkgInstance::put_away);
         Ok(Planned { instances, plan, left_out, walked })
     }
 

@@ -195,12 +195,22 @@ impl serde::Serialize for RelPath {
 
 impl<'de> serde::Deserialize<'de> for RelPath {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.is_empty() {
-            Ok(RelPath::root())
-        } else {
-            text.parse().map_err(serde::de::Error::custom)
+        struct PathText;
+        impl serde::de::Visitor<'_> for PathText {
+            type Value = RelPath;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a relative path")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RelPath, E> {
+                match text {
+                    "" => Ok(RelPath::root()),
+                    text => text.parse().map_err(E::custom),
+                }
+            }
         }
+        deserializer.deserialize_str(PathText)
     }
 }
 

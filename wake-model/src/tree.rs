@@ -1,6 +1,6 @@
 //! Directories as content: what is in them, never when or whose.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +70,9 @@ impl Tree {
 /// exactly one manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    nodes: BTreeMap<RelPath, Node>,
+    /// Sorted by their paths, each there once: most have one node, and there is one for each result.
+    #[serde(with = "as_map")]
+    nodes: Box<[(RelPath, Node)]>,
 }
 
 /// What lies at one path of a tree.
@@ -106,37 +108,30 @@ pub struct ManifestConflict {
 impl Manifest {
     /// The manifest of these nodes; directories that turn out not to be empty are dropped.
     pub fn new(nodes: impl IntoIterator<Item = (RelPath, Node)>) -> Result<Self, ManifestConflict> {
-        let all: BTreeMap<RelPath, Node> = nodes.into_iter().collect();
-        let mut parents = std::collections::BTreeSet::new();
-        for path in all.keys() {
-            let mut at = path.parent();
-            while let Some(parent) = at {
-                at = parent.parent();
-                if !parents.insert(parent) {
-                    break;
-                }
-            }
+        let all = sorted(nodes.into_iter().collect());
+        let mut parents = BTreeSet::new();
+        for (path, _) in &all {
+            // Where one directory above is known, all above that are.
+            let _ = path.ancestors().skip(1).find(|dir| !parents.insert(*dir));
         }
-        let mut nodes = BTreeMap::new();
-        for (path, node) in all {
-            match (parents.contains(&path), &node) {
+        let is_parent: Vec<bool> =
+            all.iter().map(|(path, _)| parents.contains(path.as_str())).collect();
+        let mut nodes = Vec::with_capacity(all.len());
+        for ((path, node), is_parent) in all.into_iter().zip(is_parent) {
+            match (is_parent, &node) {
                 (true, Node::Dir) => {}
                 (true, _) => return Err(ManifestConflict { path }),
-                (false, _) => {
-                    nodes.insert(path, node);
-                }
+                // The root is always a directory, so an empty one needs no node.
+                (false, Node::Dir) if path.is_root() => {}
+                (false, _) => nodes.push((path, node)),
             }
         }
-        // The root is always a directory, so an empty one needs no node.
-        if let Some(Node::Dir) = nodes.get(&RelPath::root()) {
-            nodes.remove(&RelPath::root());
-        }
-        Ok(Manifest { nodes })
+        Ok(Manifest { nodes: nodes.into() })
     }
 
     /// Every node with its path, sorted by path.
     pub fn iter(&self) -> impl Iterator<Item = (&RelPath, &Node)> {
-        self.nodes.iter()
+        self.nodes.iter().map(|(path, node)| (path, node))
     }
 
     /// The number of nodes.
@@ -151,7 +146,8 @@ impl Manifest {
 
     /// The node at exactly this path; none for a directory that is not empty.
     pub fn get(&self, path: &RelPath) -> Option<&Node> {
-        self.nodes.get(path)
+        let at = self.nodes.binary_search_by(|(at, _)| at.cmp(path)).ok()?;
+        Some(&self.nodes[at].1)
     }
 
     /// The sum of the sizes of the files, in bytes.
@@ -160,20 +156,18 @@ impl Manifest {
             Node::File { size, .. } => *size,
             Node::Dir | Node::Link { .. } => 0,
         };
-        self.nodes.values().map(size).sum()
+        self.nodes.iter().map(|(_, node)| size(node)).sum()
     }
 
     /// The part at `path` and below, its paths relative to it; none if nothing lies there.
     pub fn subtree(&self, path: &RelPath) -> Option<Manifest> {
-        let below = |(at, node): (&RelPath, &Node)| at.strip(path).map(|rest| (rest, node.clone()));
-        let mut nodes: BTreeMap<_, _> = self.nodes.iter().filter_map(below).collect();
+        let below = |(at, node): &(RelPath, Node)| Some((at.strip(path)?, node.clone()));
+        let mut nodes: Vec<_> = self.nodes.iter().filter_map(below).collect();
         if nodes.is_empty() && !path.is_root() {
             return None;
         }
-        if let Some(Node::Dir) = nodes.get(&RelPath::root()) {
-            nodes.remove(&RelPath::root());
-        }
-        Some(Manifest { nodes })
+        nodes.retain(|(at, node)| !(at.is_root() && *node == Node::Dir));
+        Some(Manifest { nodes: nodes.into() })
     }
 
     /// The digest of the root directory.
@@ -185,7 +179,7 @@ impl Manifest {
     pub fn trees(&self) -> (TreeDigest, Vec<(RelPath, Tree)>) {
         let mut dirs: BTreeMap<RelPath, Tree> =
             BTreeMap::from([(RelPath::root(), Tree::default())]);
-        for (path, node) in &self.nodes {
+        for (path, node) in &*self.nodes {
             let entry = match node {
                 Node::File { blob, executable, size: _ } => {
                     Entry::File { blob: *blob, executable: *executable }
@@ -201,6 +195,58 @@ impl Manifest {
         }
         close_over_parents(&mut dirs);
         fold(dirs)
+    }
+}
+
+/// Sorted by path; of several nodes at one path the last counts.
+fn sorted(mut nodes: Vec<(RelPath, Node)>) -> Vec<(RelPath, Node)> {
+    if !nodes.is_sorted_by(|(left, _), (right, _)| left < right) {
+        nodes.reverse();
+        nodes.sort_by(|(left, _), (right, _)| left.cmp(right));
+        nodes.dedup_by(|(later, _), (earlier, _)| later == earlier);
+    }
+    nodes
+}
+
+mod as_map {
+    //! Nodes as a map from their paths.
+
+    use std::fmt;
+
+    use serde::de::{Deserializer, MapAccess, Visitor};
+    use serde::ser::Serializer;
+
+    use super::{Node, RelPath, sorted};
+
+    type Nodes = Box<[(RelPath, Node)]>;
+
+    pub(super) fn serialize<S: Serializer>(
+        nodes: &[(RelPath, Node)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(nodes.iter().map(|(path, node)| (path, node)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Nodes, D::Error> {
+        struct ByPath;
+        impl<'de> Visitor<'de> for ByPath {
+            type Value = Nodes;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("nodes by their paths")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Nodes, A::Error> {
+                let mut nodes = Vec::new();
+                while let Some(node) = map.next_entry()? {
+                    nodes.push(node);
+                }
+                Ok(sorted(nodes).into())
+            }
+        }
+        deserializer.deserialize_map(ByPath)
     }
 }
 

@@ -182,14 +182,6 @@ fn warning(mut diagnostic: Diagnostic) -> Diagnostic {
     diagnostic
 }
 
-/// The name that a step's module has in its package.
-pub(crate) fn module_of(step: &crate::plan::Step) -> &str {
-    match &step.op {
-        wake_eval::Op::Module { name, .. } => name,
-        _ => &step.decl.name,
-    }
-}
-
 fn executables(manifest: &Manifest) -> Vec<RelPath> {
     let executable = |(path, node): (&RelPath, &Node)| match node {
         Node::File { executable: true, .. } => Some(path.clone()),

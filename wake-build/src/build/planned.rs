@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use petgraph::graph::NodeIndex;
 
-use super::{BuildReport, BuildRequest, Built, Ending, Scene, executables, module_of, not_kept};
+use super::{BuildReport, BuildRequest, Built, Ending, Scene, executables, not_kept};
 use crate::diagnostic::Failure;
 use crate::evaluate::Evaluator;
 use crate::event::{Event, Reporter};
@@ -147,7 +147,7 @@ impl Session {
                 continue;
             };
             let dir = instances.get(&step.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
-            let name = link_name(&dir, module_of(step)).to_string_lossy().into_owned();
+            let name = link_name(&dir, step.module()).to_string_lossy().into_owned();
             links.push((name, self.store.tree_place(&done.tree)));
             found.push((node, done));
         }

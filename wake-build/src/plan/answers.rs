@@ -109,7 +109,7 @@ impl<M: Modules> Answers for PlanAnswers<'_, M> {
     }
 
     fn pkg(&self, key: &str) -> Option<Arc<str>> {
-        self.instances.get(key).map(|instance| instance.outside.clone())
+        self.instances.get(key).map(PkgInstance::outside)
     }
 
     fn module(&self, id: &Value) -> Answer {

@@ -6,12 +6,14 @@
 //! | `search` | applies the functions of all that the targets reach |
 //! | `answers` | what these functions are told about other modules |
 //! | `order` | dependencies first; cycles |
+//! | `shelf` | holds what functions gave until a step is pinned |
 //! | `promises` | applies again what had to wait for others |
 
 mod answers;
 mod order;
 mod promises;
 mod search;
+mod shelf;
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -19,13 +21,14 @@ use std::sync::{Arc, OnceLock};
 
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde_json::Value;
-use wake_eval::{Op, Read};
+use wake_eval::Read;
 use wake_model::PkgKey;
 
 use self::answers::Ready;
 use self::order::order;
 use self::promises::keep_promises;
 use self::search::{Found, search};
+pub(crate) use self::shelf::Shelved;
 pub(crate) use self::wanted::Wanted;
 use crate::diagnostic::Failure;
 use crate::evaluate::Evaluator;
@@ -38,6 +41,8 @@ use crate::target::module_label;
 pub(crate) struct Step {
     /// Its package.
     pub pkg: PkgKey,
+    /// Its name in the package and its configuration as they were asked for.
+    wanted: Wanted,
     /// What its functions said.
     pub decl: ModuleDecl,
     /// Its inputs, files and exec, every promise kept.
@@ -46,19 +51,17 @@ pub(crate) struct Step {
     pub label: String,
     /// Whether a target names it.
     pub requested: bool,
-    /// What its evaluation read.
+    /// The files and directories that its evaluation read.
     pub reads: Vec<Read>,
     /// What its evaluation traced.
     pub trace: Vec<String>,
-    /// The application that made it, for finding places.
-    pub op: Op,
 }
 
 /// The graph of steps: an edge leads from a step to one that it needs.
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// The steps and, on each edge, the key that the dependent knows the other under.
-    pub graph: DiGraph<Step, String>,
+    pub graph: DiGraph<Box<Step>, String>,
     /// The steps, dependencies first.
     pub order: Vec<NodeIndex>,
     /// The step of each module by its name in paths.
@@ -75,6 +78,13 @@ pub(crate) fn plan(
     let requested: BTreeSet<String> = targets.iter().map(Wanted::identity).collect();
     let found = search(instances, targets, evaluator)?;
     assemble(instances, found, &requested, evaluator)
+}
+
+impl Step {
+    /// The name that its module has in its package.
+    pub(crate) fn module(&self) -> &str {
+        &self.wanted.module
+    }
 }
 
 impl Plan {
@@ -103,7 +113,7 @@ impl Plan {
         let ready = Ready { index: &self.answers, texts: &texts };
         let pkg = instances.get(&step.pkg)?;
         let answers = evaluator.answers(instances, &ready, pkg);
-        evaluator.locate(&pkg.dir, &step.op, value, &answers)
+        evaluator.locate(&pkg.dir, &step.wanted.op(pkg)?, value, &answers)
     }
 }
 
@@ -111,11 +121,12 @@ impl Plan {
 /// is one step, called by the shorter name.
 fn assemble(
     instances: &Instances,
-    found: BTreeMap<String, Found>,
+    found: BTreeMap<String, Box<Found>>,
     requested: &BTreeSet<String>,
     evaluator: &Evaluator,
 ) -> Result<Plan, Failure> {
-    let mut graph: DiGraph<Found, String> = DiGraph::with_capacity(found.len(), found.len() * 2);
+    let mut graph: DiGraph<Box<Found>, String> =
+        DiGraph::with_capacity(found.len(), found.len() * 2);
     let mut answers: HashMap<String, NodeIndex> = HashMap::with_capacity(found.len());
     let mut by_id: BTreeMap<Arc<str>, NodeIndex> = BTreeMap::new();
     let mut named: BTreeSet<NodeIndex> = BTreeSet::new();
@@ -140,14 +151,14 @@ fn assemble(
     let order = order(&graph, instances, evaluator)?;
     keep_promises(&mut graph, &order, instances, &answers, evaluator)?;
     let graph = graph.filter_map_owned(
-        |node, module| step(module, instances, named.contains(&node)),
+        |node, module| step(*module, instances, named.contains(&node)).map(Box::new),
         |_, key| Some(key),
     );
     Ok(Plan { graph, order, by_id, answers })
 }
 
 fn step(module: Found, instances: &Instances, requested: bool) -> Option<Step> {
-    let Found { wanted, op, decl, value: _, needs: _, finished, reads, trace } = module;
+    let Found { wanted, decl, finished, reads, trace, .. } = module;
     let instance = finished?;
     let dir = instances.get(&wanted.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
     let mut label = module_label(&dir, &wanted.module);
@@ -156,5 +167,6 @@ fn step(module: Found, instances: &Instances, requested: bool) -> Option<Step> {
     if !plain {
         label.push_str(&format!("@{}", decl.config_digest().0.short(8)));
     }
-    Some(Step { pkg: wanted.pkg, decl, instance, label, requested, reads, trace, op })
+    let pkg = wanted.pkg.clone();
+    Some(Step { pkg, wanted, decl, instance, label, requested, reads, trace })
 }

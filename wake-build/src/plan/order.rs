@@ -10,12 +10,11 @@ use crate::cycle::{self, Link, way_around};
 use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::Evaluator;
 use crate::instance::Instances;
-use crate::module::Needed;
 use crate::target::module_label;
 
 /// Dependencies first; a cycle is an error that shows the way around and where each edge was written.
 pub(super) fn order(
-    graph: &DiGraph<Found, String>,
+    graph: &DiGraph<Box<Found>, String>,
     instances: &Instances,
     evaluator: &Evaluator,
 ) -> Result<Vec<NodeIndex>, Failure> {
@@ -33,7 +32,7 @@ pub(super) fn order(
 }
 
 fn cycle_error(
-    graph: &DiGraph<Found, String>,
+    graph: &DiGraph<Box<Found>, String>,
     component: &[NodeIndex],
     instances: &Instances,
     evaluator: &Evaluator,
@@ -48,12 +47,7 @@ fn cycle_error(
         let dir = pkg.map(|pkg| pkg.dir.clone()).unwrap_or_default();
         let place = pkg.and_then(|pkg| {
             let answers = evaluator.answers(instances, &NothingYet, pkg);
-            evaluator.locate(
-                &pkg.dir,
-                &module.op,
-                &Needed::of(&module.value).ok()?.id(&key)?,
-                &answers,
-            )
+            evaluator.locate(&pkg.dir, &module.wanted.op(pkg)?, &module.needed(&key)?, &answers)
         });
         Link { label: module_label(&dir, &module.wanted.module), key, place }
     };
@@ -62,7 +56,10 @@ fn cycle_error(
 }
 
 /// The modules by the longest chain below them: those of one level do not need each other.
-pub(super) fn levels(graph: &DiGraph<Found, String>, order: &[NodeIndex]) -> Vec<Vec<NodeIndex>> {
+pub(super) fn levels(
+    graph: &DiGraph<Box<Found>, String>,
+    order: &[NodeIndex],
+) -> Vec<Vec<NodeIndex>> {
     let mut depth = vec![0usize; graph.node_count()];
     let mut levels: Vec<Vec<NodeIndex>> = Vec::new();
     for &node in order {

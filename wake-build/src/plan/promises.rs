@@ -11,16 +11,17 @@ use super::Wanted;
 use super::answers::Ready;
 use super::order::levels;
 use super::search::{Found, find_module};
+use super::shelf::Shelf;
 use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::{Evaluator, Remembered};
-use crate::instance::Instances;
+use crate::instance::{Instances, of_checkout};
 use crate::module::{ModuleInstance, parse};
 use crate::target::module_label;
 
 /// Applies again the functions of those modules that compute with values of others which were not
 /// complete when they were applied first, these others first.
 pub(super) fn keep_promises(
-    graph: &mut DiGraph<Found, String>,
+    graph: &mut DiGraph<Box<Found>, String>,
     order: &[NodeIndex],
     instances: &Instances,
     index: &HashMap<String, NodeIndex>,
@@ -29,17 +30,18 @@ pub(super) fn keep_promises(
     if graph.node_weights().all(|module| module.finished.is_some()) {
         return Ok(());
     }
-    let complete = |module: &Found| match &module.finished {
+    let complete = |module: &Box<Found>| match &module.finished {
         Some(finished) => OnceLock::from(finished.seen.text.clone()),
         None => OnceLock::new(),
     };
     let texts: Vec<OnceLock<Arc<str>>> = graph.node_weights().map(complete).collect();
+    let shelf = Shelf::of(evaluator.files);
     for level in levels(graph, order) {
         let ready = Ready { index, texts: &texts };
         let finished: Vec<(NodeIndex, Result<_, Box<Diagnostic>>)> = level
             .par_iter()
             .filter(|&&node| graph[node].finished.is_none())
-            .map(|&node| (node, finish(&graph[node], instances, &ready, evaluator)))
+            .map(|&node| (node, finish(&graph[node], instances, &ready, &shelf, evaluator)))
             .collect();
         let mut errors = Vec::new();
         for (node, finished) in finished {
@@ -65,12 +67,12 @@ fn finish(
     module: &Found,
     instances: &Instances,
     ready: &Ready,
+    shelf: &Arc<Shelf>,
     evaluator: &Evaluator,
 ) -> Result<(ModuleInstance, Vec<Read>, Vec<String>), Box<Diagnostic>> {
-    let (pkg, _) = find_module(instances, &module.wanted)?;
+    let (pkg, op) = find_module(instances, &module.wanted)?;
     let answers = evaluator.answers(instances, ready, pkg);
-    let Remembered { value, reads, trace } =
-        evaluator.evaluate(&pkg.dir, module.op.clone(), &answers)?;
+    let Remembered { value, reads, trace } = evaluator.evaluate(&pkg.dir, op, &answers)?;
     let unfinished = || {
         let label = module_label(&pkg.dir, &module.wanted.module);
         Box::new(Diagnostic::error(
@@ -79,6 +81,8 @@ fn finish(
         ))
     };
     let Wanted { pkg: key, module, .. } = &module.wanted;
-    let (_, instance) = parse(&value.into(), key, module, instances).map_err(|_| unfinished())?;
+    let parsed = parse(&value, &shelf.put(value.get()), key, module, instances);
+    let instance = parsed.map_err(|_| unfinished())?.instance;
+    let reads = of_checkout(&reads).cloned().collect();
     Ok((instance.ok_or_else(unfinished)?, reads, trace))
 }

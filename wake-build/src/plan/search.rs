@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use rayon::Scope;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use wake_eval::{Op, Read};
-use wake_model::{RelPath, json};
 
 use super::Wanted;
 use super::answers::{NothingYet, Seen, SoFar};
+use super::shelf::{Shelf, Shelved};
 use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::{Evaluator, Remembered};
-use crate::instance::{Instances, PkgInstance};
-use crate::module::{ModuleDecl, ModuleInstance, Needed, parse};
+use crate::instance::{Instances, PkgInstance, of_checkout};
+use crate::module::{ModuleDecl, ModuleInstance, ModuleText, Parsed, parse};
 use crate::target::module_label;
 
 /// More configured modules than this are taken for a recursion without end.
@@ -30,9 +31,10 @@ pub(super) fn search(
     instances: &Instances,
     targets: Vec<Wanted>,
     evaluator: &Evaluator,
-) -> Result<BTreeMap<String, Found>, Failure> {
+) -> Result<BTreeMap<String, Box<Found>>, Failure> {
+    let shelf = Shelf::of(evaluator.files);
     let planner =
-        Planner { instances, evaluator, state: Mutex::default(), seen: RwLock::default() };
+        Planner { instances, evaluator, shelf, state: Mutex::default(), seen: RwLock::default() };
     // Modules mostly need modules of the packages below: from the bottom up, these are already there.
     for targets in by_depth(instances, targets) {
         rayon::scope(|scope| {
@@ -63,6 +65,8 @@ fn by_depth(instances: &Instances, targets: Vec<Wanted>) -> Vec<Vec<Wanted>> {
 struct Planner<'a> {
     instances: &'a Instances,
     evaluator: &'a Evaluator<'a>,
+    /// Where what functions gave is put aside.
+    shelf: Arc<Shelf>,
     state: Mutex<State>,
     /// What others see of the modules that are complete.
     seen: RwLock<Seen>,
@@ -71,17 +75,16 @@ struct Planner<'a> {
 #[derive(Default)]
 struct State {
     asked: HashSet<String>,
-    found: BTreeMap<String, Found>,
+    found: BTreeMap<String, Box<Found>>,
     failed: BTreeMap<String, Diagnostic>,
 }
 
 /// A module whose functions have been applied once.
 pub(super) struct Found {
     pub(super) wanted: Wanted,
-    pub(super) op: Op,
     pub(super) decl: ModuleDecl,
     /// What the functions gave when they were applied first.
-    pub(super) value: Arc<RawValue>,
+    text: Shelved,
     /// The modules that it needs: identities, by its own key for them.
     pub(super) needs: Vec<(String, String)>,
     /// The same with every promise kept.
@@ -91,12 +94,9 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// The modules that it needs, by its own key for them.
-    fn needed(&self) -> Vec<(String, Wanted)> {
-        let needed = Needed::of(&self.value).map(|needed| needed.modules).unwrap_or_default();
-        let wanted =
-            |(key, id): (Cow<'_, str>, &RawValue)| Some((key.into_owned(), Wanted::of_text(id)?));
-        needed.into_iter().filter_map(wanted).collect()
+    /// The id of the module that it needs under a key.
+    pub(super) fn needed(&self, key: &str) -> Option<Value> {
+        ModuleText::of(&self.text).ok()?.needed().ok()?.id(key)
     }
 }
 
@@ -114,15 +114,14 @@ impl Planner<'_> {
             }
         }
         scope.spawn(move |scope| match self.apply(wanted) {
-            Ok(mut found) => {
-                let needs = found.needed();
+            Ok((mut found, needs)) => {
                 let named = |(key, wanted): &(String, Wanted)| (key.clone(), wanted.identity());
                 found.needs = needs.iter().map(named).collect();
                 if let Some(finished) = &found.finished {
                     let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
                     seen.insert(&found.wanted, &finished.seen.text);
                 }
-                self.state().found.insert(identity.clone(), found);
+                self.state().found.insert(identity.clone(), Box::new(found));
                 for (key, wanted) in needs {
                     if !self.ask(wanted, depth + 1, scope) {
                         self.stop_endless(&identity, &key);
@@ -142,9 +141,10 @@ impl Planner<'_> {
         let (label, place) = match self.instances.get(&found.wanted.pkg) {
             Some(pkg) => {
                 let answers = self.evaluator.answers(self.instances, &NothingYet, pkg);
-                let id = Needed::of(&found.value).ok().and_then(|needed| needed.id(key));
-                let place =
-                    id.and_then(|id| self.evaluator.locate(&pkg.dir, &found.op, &id, &answers));
+                let place = found.needed(key).and_then(|id| {
+                    let op = found.wanted.op(pkg)?;
+                    self.evaluator.locate(&pkg.dir, &op, &id, &answers)
+                });
                 (module_label(&pkg.dir, &found.wanted.module), place)
             }
             None => (found.wanted.module, None),
@@ -156,25 +156,24 @@ impl Planner<'_> {
         self.state().failed.insert(ENDLESS.to_owned(), diagnostic);
     }
 
-    fn apply(&self, wanted: Wanted) -> Result<Found, Box<Diagnostic>> {
-        let (pkg, file) = find_module(self.instances, &wanted)?;
-        let op = Op::Module {
-            file: file.clone(),
-            name: wanted.module.clone(),
-            pkg: pkg.own.clone(),
-            config: wanted.config.as_ref().map(json::text),
-        };
+    /// Applies the functions of a module; tells what they gave, and the modules that it needs by its own key for them.
+    fn apply(&self, wanted: Wanted) -> Result<(Found, Vec<(String, Wanted)>), Box<Diagnostic>> {
+        let (pkg, op) = find_module(self.instances, &wanted)?;
         let so_far = SoFar { seen: &self.seen };
         let answers = self.evaluator.answers(self.instances, &so_far, pkg);
-        let result = self.evaluator.evaluate(&pkg.dir, op.clone(), &answers)?;
-        let Remembered { value, reads, trace } = result;
-        let value = Arc::from(value);
-        let (decl, finished) =
-            parse(&value, &wanted.pkg, &wanted.module, self.instances).map_err(|e| {
-                let label = module_label(&pkg.dir, &wanted.module);
-                Diagnostic::error(Class::Internal, format!("{label}: {e}"))
-            })?;
-        Ok(Found { wanted, op, decl, value, needs: Vec::new(), finished, reads, trace })
+        let Remembered { value, reads, trace } = self.evaluator.evaluate(&pkg.dir, op, &answers)?;
+        let text = self.shelf.put(value.get());
+        let parsed = parse(&value, &text, &wanted.pkg, &wanted.module, self.instances);
+        let Parsed { decl, needed, instance } = parsed.map_err(|e| {
+            let label = module_label(&pkg.dir, &wanted.module);
+            Diagnostic::error(Class::Internal, format!("{label}: {e}"))
+        })?;
+        let reads = of_checkout(&reads).cloned().collect();
+        let named =
+            |(key, id): (Cow<'_, str>, &RawValue)| Some((key.into_owned(), Wanted::of_text(id)?));
+        let needed = needed.modules.into_iter().filter_map(named).collect();
+        let (finished, needs) = (instance, Vec::new());
+        Ok((Found { wanted, decl, text, needs, finished, reads, trace }, needed))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -182,17 +181,17 @@ impl Planner<'_> {
     }
 }
 
-/// The package of a module and the file that says what it is.
+/// The package of a module and the application that makes it.
 pub(super) fn find_module<'a>(
     instances: &'a Instances,
     wanted: &Wanted,
-) -> Result<(&'a PkgInstance, &'a RelPath), Box<Diagnostic>> {
+) -> Result<(&'a PkgInstance, Op), Box<Diagnostic>> {
     let Some(pkg) = instances.get(&wanted.pkg) else {
         let message = format!("no package `{}` in this build", wanted.pkg);
         return Err(Box::new(Diagnostic::error(Class::Evaluation, message)));
     };
-    match pkg.modules.get(&wanted.module) {
-        Some(file) => Ok((pkg, file)),
+    match wanted.op(pkg) {
+        Some(op) => Ok((pkg, op)),
         None => {
             let label = crate::target::label(&pkg.dir);
             let message = format!("{label} has no module `{}`", wanted.module);

@@ -3,7 +3,10 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use wake_eval::Op;
 use wake_model::{PkgKey, json};
+
+use crate::instance::PkgInstance;
 
 /// Which module is wanted, with which configuration.
 #[derive(Clone, Debug)]
@@ -21,6 +24,16 @@ impl Wanted {
     pub(super) fn identity(&self) -> String {
         let config = self.config.as_ref().map(json::canonical).unwrap_or_default();
         format!("{}@{}@{config}", self.pkg, self.module)
+    }
+
+    /// The application that makes it, if the package `pkg`, which is its own, has such a module.
+    pub(super) fn op(&self, pkg: &PkgInstance) -> Option<Op> {
+        Some(Op::Module {
+            file: pkg.modules.get(&self.module)?.clone(),
+            name: self.module.clone(),
+            pkg: pkg.own(),
+            config: self.config.as_ref().map(json::text),
+        })
     }
 
     /// Reads a module id in the text of a module.

@@ -1,0 +1,127 @@
+//! Texts that are put aside until someone needs them: in a file without a name, because all of them together are large.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use wake_model::RelPath;
+
+use crate::files::Files;
+use crate::workspace::STATE_DIR;
+
+/// So many bytes are held before they are written.
+const HELD: usize = 256 << 10;
+
+/// Where texts are put aside.
+#[derive(Debug)]
+pub(crate) struct Shelf {
+    /// Where the file is to lie.
+    dir: PathBuf,
+    /// Made when there is enough to write.
+    file: OnceLock<File>,
+    held: Mutex<Held>,
+}
+
+/// What is not in the file.
+#[derive(Debug, Default)]
+struct Held {
+    /// How many bytes the file has.
+    start: u64,
+    bytes: Vec<u8>,
+    /// Whether the file could not be written: then everything else stays here.
+    is_stuck: bool,
+}
+
+/// A text that was put aside.
+#[derive(Clone, Debug)]
+pub(crate) struct Shelved {
+    shelf: Arc<Shelf>,
+    at: u64,
+    length: usize,
+}
+
+impl Shelf {
+    /// An empty one, whose file lies with the state of the checkout.
+    pub(super) fn of(files: &Files<'_>) -> Arc<Shelf> {
+        Shelf::new(files.absolute(&RelPath::root()).join(STATE_DIR).join("state"))
+    }
+
+    fn new(dir: PathBuf) -> Arc<Shelf> {
+        Arc::new(Shelf { dir, file: OnceLock::new(), held: Mutex::default() })
+    }
+
+    /// Puts a text aside.
+    pub(super) fn put(self: &Arc<Shelf>, text: &str) -> Shelved {
+        let mut held = self.held();
+        let at = held.start + held.bytes.len() as u64;
+        held.bytes.extend_from_slice(text.as_bytes());
+        if held.bytes.len() >= HELD && !held.is_stuck {
+            match self.write(&held) {
+                Some(()) => {
+                    held.start += held.bytes.len() as u64;
+                    held.bytes.clear();
+                }
+                None => held.is_stuck = true,
+            }
+        }
+        Shelved { shelf: self.clone(), at, length: text.len() }
+    }
+
+    fn write(&self, held: &Held) -> Option<()> {
+        if self.file.get().is_none() {
+            // Who puts texts aside holds the lock, so nobody was faster.
+            let _ = self.file.set(crate::state::nameless(&self.dir).ok()?);
+        }
+        self.file.get()?.write_all_at(&held.bytes, held.start).ok()
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shelved {
+    /// The text; none if the file cannot be read.
+    pub(crate) fn read(&self) -> Option<String> {
+        let mut bytes = Vec::new();
+        let held = self.shelf.held();
+        match self.at.checked_sub(held.start) {
+            Some(from) => {
+                let from = usize::try_from(from).ok()?;
+                bytes.extend_from_slice(held.bytes.get(from..from + self.length)?);
+            }
+            None => {
+                drop(held);
+                bytes.resize(self.length, 0);
+                self.shelf.file.get()?.read_exact_at(&mut bytes, self.at).ok()?;
+            }
+        }
+        String::from_utf8(bytes).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn texts_are_what_they_were_wherever_they_lie() {
+        let scene = tempfile::tempdir().unwrap();
+        let not_a_dir = scene.path().join("file");
+        std::fs::write(&not_a_dir, "").unwrap();
+        for dir in [scene.path().to_owned(), not_a_dir] {
+            let shelf = Shelf::new(dir);
+            let texts: Vec<String> =
+                (0..200).map(|number| format!("é{number}").repeat(number * 7)).collect();
+            let put: Vec<Shelved> = texts.iter().map(|text| shelf.put(text)).collect();
+            assert!(texts.iter().map(String::len).sum::<usize>() > 2 * HELD);
+            for (shelved, text) in put.iter().zip(&texts) {
+                assert_eq!(shelved.read().as_ref(), Some(text));
+            }
+        }
+        // The file has no name.
+        assert_eq!(std::fs::read_dir(scene.path()).unwrap().count(), 1);
+    }
+}
