@@ -51,9 +51,9 @@ fn a_store_from_a_newer_version() {
     project.build(&[]);
     let format = project.store().join("format");
     let text = fs::read_to_string(&format).unwrap();
-    fs::write(&format, text.replace('1', "2")).unwrap();
+    fs::write(&format, text.replace('2', "3")).unwrap();
     project.wake(["build"]).run().code(10).says(expect![[r#"
-        error: `[STORE]` has store format 2; this wake knows format 1
+        error: `[STORE]` has store format 3; this wake knows format 2
          help: use that newer wake, or another store: `--store DIR`
         [TIME] FAILED 1 error in [TIME]
     "#]]);

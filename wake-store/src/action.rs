@@ -10,9 +10,8 @@ use wake_model::{ActionDigest, LogRef, RunRecord, TreeDigest};
 use crate::corruption::{Corruption, Damage, Lookup};
 use crate::error::{At, StoreError, optional};
 use crate::open::Store;
-use crate::publish::{Durability, publish_file};
+use crate::packs::PackedRecord;
 use crate::record_file::ActionFile;
-use crate::removal::remove_file;
 use crate::stamps::{Freshness, Stamps};
 
 /// Logs up to this many bytes lie in the record itself.
@@ -91,7 +90,7 @@ impl StoredAction {
 impl Store {
     /// Remembers what came of an action; replaces what was remembered of it before.
     ///
-    /// One file; two more for logs of more than 4 KiB. A reader sees all of it or none.
+    /// One write; a file for each log of more than 4 KiB. A reader sees all of it or none.
     pub fn put_action(&self, entry: ActionEntry<'_>) -> Result<(), StoreError> {
         let ActionEntry { digest, action, record, tree, stamps, logs } = entry;
         let keep = |log: &Option<LogRef>, bytes: &[u8]| match log {
@@ -112,23 +111,21 @@ impl Store {
 
     /// What came of an action, if its outputs are still what they were.
     ///
-    /// Reads one file, about 10 µs, and compares each output with its stamp, about 1 µs; outputs that a
+    /// Reads one record, about 3 µs, and compares each output with its stamp, about 1 µs; outputs that a
     /// power cut or someone else may have touched are hashed. Outputs that are wrong are put aside.
     pub fn action(&self, digest: &ActionDigest) -> Result<Lookup<StoredAction>, StoreError> {
-        let path = self.layout().action(digest);
-        let Some((bytes, used)) = read_with_time(&path)? else { return Ok(Lookup::Miss) };
-        let Ok(mut file) = ActionFile::decode(&bytes, &digest.0) else {
-            remove_file(&path)?;
-            return Ok(Lookup::Corrupt(Corruption { path, damage: Damage::Record, kept: None }));
+        let Some(packed) = self.packs().find(&digest.0)? else { return Ok(Lookup::Miss) };
+        let Ok(mut file) = ActionFile::decode(packed.bytes(), &digest.0) else {
+            return self.forget_damaged(digest, &packed).map(Lookup::Corrupt);
         };
         let tree = self.layout().tree(&file.tree);
         match file.stamps.compare(&tree, &file.record.outputs)? {
             Freshness::Untouched => {
-                note_use(&path, used);
+                packed.note_use();
                 return Ok(Lookup::Hit(StoredAction { file }));
             }
             Freshness::Absent => {
-                remove_file(&path)?;
+                self.packs().forget(&digest.0)?;
                 return Ok(Lookup::Miss);
             }
             Freshness::Doubtful => {}
@@ -141,13 +138,10 @@ impl Store {
                 let _ = self.write_action(digest, &file);
                 Ok(Lookup::Hit(StoredAction { file }))
             }
-            Ok(_) => {
-                remove_file(&path)?;
-                Ok(Lookup::Corrupt(Corruption { path, damage: Damage::Record, kept: None }))
-            }
+            Ok(_) => self.forget_damaged(digest, &packed).map(Lookup::Corrupt),
             Err(damage) => {
                 let corruption = self.quarantine(&tree, damage)?;
-                remove_file(&path)?;
+                self.packs().forget(&digest.0)?;
                 Ok(Lookup::Corrupt(corruption))
             }
         }
@@ -155,10 +149,9 @@ impl Store {
 
     /// What is remembered of an action, whatever became of its outputs; for those who explain.
     pub fn action_record(&self, digest: &ActionDigest) -> Result<Option<StoredAction>, StoreError> {
-        let Some((bytes, _)) = read_with_time(&self.layout().action(digest))? else {
-            return Ok(None);
-        };
-        Ok(ActionFile::decode(&bytes, &digest.0).ok().map(|file| StoredAction { file }))
+        let Some(packed) = self.packs().find(&digest.0)? else { return Ok(None) };
+        let file = ActionFile::decode(packed.bytes(), &digest.0).ok();
+        Ok(file.map(|file| StoredAction { file }))
     }
 
     /// What a command wrote to one of its streams; none if it wrote nothing, or if it is gone.
@@ -180,9 +173,18 @@ impl Store {
         digest: &ActionDigest,
         file: &ActionFile,
     ) -> Result<(), StoreError> {
-        let bytes = file.encode(&digest.0);
-        let place = self.layout().action(digest);
-        publish_file(&*self.session()?, &place, &bytes, Durability::Noticed)
+        self.packs().put(&*self.session()?, &digest.0, &file.encode(&digest.0))
+    }
+
+    /// Removes the record of an action that is not what it should be.
+    pub(crate) fn forget_damaged(
+        &self,
+        digest: &ActionDigest,
+        packed: &PackedRecord,
+    ) -> Result<Corruption, StoreError> {
+        self.packs().forget(&digest.0)?;
+        let path = packed.place().path().to_owned();
+        Ok(Corruption { path, damage: Damage::PackedRecord(*digest), kept: None })
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use wake_model::ActionDigest;
+
 /// What came of looking something up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -41,6 +43,8 @@ pub struct Corruption {
 pub enum Damage {
     /// A record is cut short, altered, or lies under the name of another.
     Record,
+    /// A pack holds a record of this action that is cut short or altered.
+    PackedRecord(ActionDigest),
     /// A tree's content does not have the digest it is named after.
     Content,
     /// A tree holds what no tree may hold, such as a device.
@@ -61,6 +65,9 @@ impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Damage::Record => f.write_str("is damaged"),
+            Damage::PackedRecord(action) => {
+                write!(f, "holds a damaged record of action {}", action.0.short(12))
+            }
             Damage::Content => f.write_str("is not what its name says"),
             Damage::Foreign(what) => write!(f, "holds {what}"),
         }

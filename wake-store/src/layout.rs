@@ -2,10 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use wake_model::{ActionDigest, BlobDigest, Digest, TreeDigest};
+use wake_model::{BlobDigest, Digest, TreeDigest};
 
 /// The content of the file `format` in a store of this version.
-pub(crate) const FORMAT: &str = "wake-store 1\n";
+pub(crate) const FORMAT: &str = "wake-store 2\n";
+/// The same of the version before, which kept each action's record in a file of its own: all else is alike, and
+/// without a record an action is run again.
+pub(crate) const FORMER_FORMAT: &str = "wake-store 1\n";
 
 /// The places in one store.
 #[derive(Clone, Debug)]
@@ -87,10 +90,6 @@ impl Layout {
     /// The manifest and stamps of a tree that no action made.
     pub(crate) fn manifest(&self, digest: &TreeDigest) -> PathBuf {
         self.sharded("manifest", &digest.0)
-    }
-
-    pub(crate) fn action(&self, digest: &ActionDigest) -> PathBuf {
-        self.sharded("action", &digest.0)
     }
 
     pub(crate) fn blob(&self, digest: &BlobDigest) -> PathBuf {

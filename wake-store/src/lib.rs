@@ -10,8 +10,8 @@
 //! | `open`, `layout`, `lease`, `session` | the directory itself: format, places, who may delete, scratch space |
 //! | `listing`, `measure`, `stamps` | a tree as it lies on disk: what is there, its digest, whether it is untouched |
 //! | `adopt`, `tree_builder`, `tree`, `blob` | putting and getting content |
-//! | `framing`, `record_file`, `action` | the action cache |
-//! | `memo` | small values by digest |
+//! | `framing`, `record_file`, `action`, `packs` | the action cache |
+//! | `memo`, `sorted_index` | small values by digest |
 //! | `runs` | records of what belongs to no checkout |
 //! | `states` | what other checkouts may begin from |
 //! | `roots`, `gc`, `verify`, `usage` | keeping house |
@@ -30,6 +30,7 @@ mod listing;
 mod measure;
 pub mod memo;
 mod open;
+mod packs;
 #[cfg(test)]
 mod power_cut;
 mod publish;
@@ -38,6 +39,7 @@ mod removal;
 mod roots;
 mod runs;
 mod session;
+mod sorted_index;
 mod stamps;
 mod states;
 mod tree;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{At, StoreError, optional};
-use crate::layout::{FORMAT, Layout};
+use crate::layout::{FORMAT, FORMER_FORMAT, Layout};
 use crate::lease::Lease;
 use crate::memo::Memo;
+use crate::packs::Packs;
 use crate::removal::make_dir_all;
 use crate::session::{Scratch, Session, unique};
 
@@ -22,13 +23,14 @@ pub struct Store {
     lease: Lease,
     session: Mutex<Option<Arc<Session>>>,
     memo: Memo,
+    packs: Packs,
 }
 
 /// A directory could not be opened as a store.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A later wake has written it.
-    #[error("`{path}` has store format {found}; this wake knows format 1")]
+    #[error("`{path}` has store format {found}; this wake knows format 2")]
     NewerFormat {
         /// The store.
         path: PathBuf,
@@ -94,7 +96,8 @@ impl Store {
         check_format(&layout)?;
         let lease = Lease::shared(&layout)?;
         let memo = Memo::new(layout.memo());
-        Ok(Store { layout, lease, session: Mutex::new(None), memo })
+        let packs = Packs::new(layout.actions());
+        Ok(Store { layout, lease, session: Mutex::new(None), memo, packs })
     }
 
     /// Where it lies, absolute and without links.
@@ -132,6 +135,10 @@ impl Store {
         &self.layout
     }
 
+    pub(crate) fn packs(&self) -> &Packs {
+        &self.packs
+    }
+
     pub(crate) fn lease(&self) -> &Lease {
         &self.lease
     }
@@ -158,11 +165,14 @@ fn check_format(layout: &Layout) -> Result<(), OpenError> {
     if text == FORMAT.as_bytes() {
         return Ok(());
     }
+    if text == FORMER_FORMAT.as_bytes() {
+        return write_format(layout);
+    }
     let number = std::str::from_utf8(&text)
         .ok()
         .and_then(|text| text.strip_prefix("wake-store ")?.strip_suffix('\n')?.parse::<u32>().ok());
     match number {
-        Some(found) if found > 1 => {
+        Some(found) if found > 2 => {
             Err(OpenError::NewerFormat { path: layout.root().to_owned(), found })
         }
         _ => Err(OpenError::UnknownFormat { path }),
@@ -187,7 +197,11 @@ fn make_format(layout: &Layout) -> Result<(), OpenError> {
             };
         }
     }
-    let new = root.join(format!("format.new-{}", unique()));
+    write_format(layout)
+}
+
+fn write_format(layout: &Layout) -> Result<(), OpenError> {
+    let new = layout.root().join(format!("format.new-{}", unique()));
     let written = fs::File::create_new(&new).and_then(|mut file| {
         io::Write::write_all(&mut file, FORMAT.as_bytes())?;
         // Once in a store's life: without it, a power cut could leave an empty file, which nobody trusts.

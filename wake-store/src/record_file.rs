@@ -1,7 +1,7 @@
-//! The files that say what is known about an action or a tree.
+//! The records that say what is known about an action or a tree.
 //!
-//! `magic, body, check`: the check is BLAKE3 over magic and body, keyed with the digest that the file is named
-//! after, so that a torn, altered or misplaced file is noticed. Source: `spec/store-layout.md`, records.
+//! `magic, body, check`: the check is BLAKE3 over magic and body, keyed with the digest that the record is named
+//! after, so that a torn, altered or misplaced one is noticed. Source: `spec/store-layout.md`, records.
 
 use wake_model::{
     BlobDigest, Digest, LogRef, Manifest, Node, Outcome, RelPath, RunRecord, SandboxLevel,
@@ -15,7 +15,7 @@ const ACTION_MAGIC: &[u8; 8] = b"wakeact1";
 const TREE_MAGIC: &[u8; 8] = b"waketre1";
 const CHECK_LEN: usize = 32;
 
-/// The content of one action's file.
+/// The content of one action's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ActionFile {
     pub(crate) tree: TreeDigest,
@@ -82,6 +82,11 @@ impl TreeFile {
         r.end()?;
         Ok(file)
     }
+}
+
+/// Whether these are the bytes of an action's record, whole and under its own name.
+pub(crate) fn is_action_record(bytes: &[u8], key: &Digest) -> bool {
+    unseal(bytes, key, ACTION_MAGIC).is_ok()
 }
 
 fn seal(mut w: Writer, key: &Digest) -> Vec<u8> {

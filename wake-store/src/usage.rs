@@ -11,6 +11,7 @@ use wake_model::Digest;
 use crate::error::{At, StoreError, optional};
 use crate::memo::segment_paths;
 use crate::open::Store;
+use crate::packs::is_pack;
 
 /// The kinds of things that a store keeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,12 +65,17 @@ impl Store {
         let layout = self.layout();
         let of = |paths: Vec<PathBuf>| usage_of(&paths);
         let paths = |dir: &Path| Ok::<_, StoreError>(without_digests(shards(dir)?));
-        let mut records = paths(&layout.actions())?;
-        records.extend(paths(&layout.manifests())?);
+        let packs: Vec<PathBuf> =
+            children(&layout.actions())?.into_iter().filter(|path| is_pack(path)).collect();
+        let (packed, _) = self.packs().all()?;
+        let mut records = usage_of(&packs)?;
+        let manifests = of(paths(&layout.manifests())?)?;
+        records.count = packed.len() + manifests.count;
+        records.bytes += manifests.bytes;
         Ok(BTreeMap::from([
             (Kind::Tree, of(paths(&layout.trees())?)?),
             (Kind::Blob, of(paths(&layout.blobs())?)?),
-            (Kind::Action, of(records)?),
+            (Kind::Action, records),
             (Kind::Memo, of(segment_paths(&layout.memo())?)?),
             (Kind::Ware, of(ware_paths(&layout.wares())?)?),
             (Kind::State, of(children(&layout.states())?)?),

@@ -1,6 +1,7 @@
 //! Looking at everything in the store, to find what is wrong before it is needed.
 
 use std::fs;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use wake_model::{ActionDigest, BlobDigest, TreeDigest};
@@ -10,6 +11,7 @@ use crate::error::{At, StoreError, optional};
 use crate::measure::measure_file;
 use crate::memo::{segment_is_sound, segment_paths};
 use crate::open::Store;
+use crate::packs::{Pack, PackPlace};
 use crate::record_file::{ActionFile, TreeFile};
 use crate::removal::remove_file;
 use crate::usage::shards;
@@ -57,12 +59,14 @@ impl Store {
     ) -> Result<VerifyReport, StoreError> {
         let layout = self.layout();
         let trees = shards(&layout.trees())?;
-        let actions = shards(&layout.actions())?;
+        let (actions, _) = self.packs().all()?;
+        let packs = self.packs().known();
         let manifests = shards(&layout.manifests())?;
         let blobs = shards(&layout.blobs())?;
         let segments = segment_paths(&layout.memo())?;
         let hashed = if options.contents == Contents::Hash { trees.len() } else { 0 };
-        let all = hashed + actions.len() + manifests.len() + blobs.len() + segments.len();
+        let records = actions.len() + packs.len() + manifests.len();
+        let all = hashed + records + blobs.len() + segments.len();
         let count = std::sync::atomic::AtomicUsize::new(0);
         let tick = || looked(1 + count.fetch_add(1, std::sync::atomic::Ordering::Relaxed), all);
         let mut report = VerifyReport {
@@ -86,8 +90,9 @@ impl Store {
         }
         let manifest = |(digest, _)| ticked(self.verify_manifest(&TreeDigest(digest)));
         check(manifests.into_par_iter().map(manifest).collect())?;
-        let action = |(digest, _)| ticked(self.verify_action(&ActionDigest(digest)));
+        let action = |place: PackPlace| ticked(self.verify_action(&ActionDigest(*place.key())));
         check(actions.into_par_iter().map(action).collect())?;
+        check(packs.iter().map(|pack| ticked(self.verify_pack(pack))).collect())?;
         let blob = |(digest, _)| ticked(self.verify_blob(&BlobDigest(digest)));
         check(blobs.into_par_iter().map(blob).collect())?;
         let segment = |path| ticked(verify_segment(path));
@@ -116,10 +121,9 @@ impl Store {
     }
 
     fn verify_action(&self, digest: &ActionDigest) -> Result<Option<Corruption>, StoreError> {
-        let path = self.layout().action(digest);
-        let Some(bytes) = optional(fs::read(&path).at(&path))? else { return Ok(None) };
+        let Some(packed) = self.packs().find(&digest.0)? else { return Ok(None) };
         // A record whose check holds can still lie about the action: only its maker's fault does that.
-        let lies = ActionFile::decode(&bytes, &digest.0).is_ok_and(|file| {
+        let lies = ActionFile::decode(packed.bytes(), &digest.0).is_ok_and(|file| {
             file.tree != file.record.outputs.digest()
                 || wake_model::encode::digest_bytes(
                     wake_model::encode::Domain::Action,
@@ -127,10 +131,19 @@ impl Store {
                 ) != digest.0
         });
         if lies {
-            remove_file(&path)?;
-            return Ok(Some(Corruption { path, damage: Damage::Record, kept: None }));
+            return self.forget_damaged(digest, &packed).map(Some);
         }
         Ok(corruption(self.action(digest)?))
+    }
+
+    /// Looks at the index of a pack; where that is wrong, its records are put into another one.
+    fn verify_pack(&self, pack: &Arc<Pack>) -> Result<Option<Corruption>, StoreError> {
+        if pack.index_is_sound() {
+            return Ok(None);
+        }
+        self.packs().write_anew(&*self.session()?, std::slice::from_ref(pack))?;
+        let path = pack.path().to_owned();
+        Ok(Some(Corruption { path, damage: Damage::Record, kept: None }))
     }
 
     fn verify_blob(&self, digest: &BlobDigest) -> Result<Option<Corruption>, StoreError> {

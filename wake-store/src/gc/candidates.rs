@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use rayon::prelude::*;
-use wake_model::{BlobDigest, Digest, LogRef, TreeDigest};
+use wake_model::{BlobDigest, LogRef, TreeDigest};
 
-use crate::action::read_with_time;
 use crate::error::{At, StoreError, optional};
 use crate::layout::Layout;
 use crate::memo::segment_paths;
+use crate::packs::PackPlace;
 use crate::record_file::ActionFile;
 use crate::roots::Roots;
 use crate::usage::{Kind, children, disk_usage, shards, ware_paths};
@@ -27,8 +27,17 @@ pub(super) struct Candidate {
     pub(super) used: SystemTime,
     /// Whether a checkout shows it.
     pub(super) rooted: bool,
-    /// The files that speak of it, which go first.
-    pub(super) records: Vec<PathBuf>,
+    /// What speaks of it, which goes first.
+    pub(super) records: Vec<Record>,
+}
+
+/// What speaks of something else.
+#[derive(Debug)]
+pub(super) enum Record {
+    /// A file.
+    File(PathBuf),
+    /// A record in a pack.
+    Packed(PackPlace),
 }
 
 /// What the action records say about other things.
@@ -37,18 +46,22 @@ struct Mentions {
     trees: HashMap<TreeDigest, Mention>,
     blobs: HashMap<BlobDigest, Mention>,
     /// Records that cannot be read.
-    damaged: Vec<PathBuf>,
+    damaged: Vec<PackPlace>,
 }
 
 struct Mention {
-    records: Vec<PathBuf>,
+    records: Vec<PackPlace>,
     used: SystemTime,
     rooted: bool,
 }
 
 /// Looks at the whole store; changes nothing.
-pub(super) fn candidates(layout: &Layout, roots: &Roots) -> Result<Vec<Candidate>, StoreError> {
-    let mut mentions = mentions(layout, roots)?;
+pub(super) fn candidates(
+    layout: &Layout,
+    records: Vec<PackPlace>,
+    roots: &Roots,
+) -> Result<Vec<Candidate>, StoreError> {
+    let mut mentions = mentions(records, roots)?;
     let mut found = trees(layout, roots, &mut mentions)?;
     found.extend(blobs(layout, &mentions)?);
     for path in segment_paths(&layout.memo())? {
@@ -62,26 +75,33 @@ pub(super) fn candidates(layout: &Layout, roots: &Roots) -> Result<Vec<Candidate
     }
     // What is left is spoken of by records and not there.
     let orphans = mentions.trees.into_values().flat_map(|mention| mention.records);
-    for path in orphans.chain(mentions.damaged) {
-        found.extend(
-            plain(Kind::Action, path)?
-                .map(|record| Candidate { used: SystemTime::UNIX_EPOCH, ..record }),
-        );
-    }
+    found.extend(orphans.chain(mentions.damaged).map(orphan));
     Ok(found)
 }
 
-fn mentions(layout: &Layout, roots: &Roots) -> Result<Mentions, StoreError> {
-    let read = |(digest, path): (Digest, PathBuf)| {
-        let Some((bytes, used)) = read_with_time(&path)? else { return Ok(None) };
-        Ok(Some((path, used, ActionFile::decode(&bytes, &digest).ok())))
+/// A record that is of no use; its path is that of the pack that it lies in.
+fn orphan(place: PackPlace) -> Candidate {
+    Candidate {
+        kind: Kind::Action,
+        path: place.path().to_owned(),
+        bytes: place.size(),
+        used: SystemTime::UNIX_EPOCH,
+        rooted: false,
+        records: vec![Record::Packed(place)],
+    }
+}
+
+fn mentions(records: Vec<PackPlace>, roots: &Roots) -> Result<Mentions, StoreError> {
+    let read = |place: PackPlace| {
+        let Some(packed) = place.read()? else { return Ok(None) };
+        let file = ActionFile::decode(packed.bytes(), place.key()).ok();
+        Ok(Some((place, packed.used(), file)))
     };
-    let files: Result<Vec<_>, StoreError> =
-        shards(&layout.actions())?.into_par_iter().map(read).collect();
+    let files: Result<Vec<_>, StoreError> = records.into_par_iter().map(read).collect();
     let mut mentions = Mentions::default();
-    for (path, used, file) in files?.into_iter().flatten() {
+    for (place, used, file) in files?.into_iter().flatten() {
         let Some(file) = file else {
-            mentions.damaged.push(path);
+            mentions.damaged.push(place);
             continue;
         };
         let rooted = roots.trees.contains(&file.tree);
@@ -89,7 +109,7 @@ fn mentions(layout: &Layout, roots: &Roots) -> Result<Mentions, StoreError> {
         {
             mention(&mut mentions.blobs, *blob, None, used, rooted);
         }
-        mention(&mut mentions.trees, file.tree, Some(path), used, rooted);
+        mention(&mut mentions.trees, file.tree, Some(place), used, rooted);
     }
     Ok(mentions)
 }
@@ -97,7 +117,7 @@ fn mentions(layout: &Layout, roots: &Roots) -> Result<Mentions, StoreError> {
 fn mention<K: std::hash::Hash + Eq>(
     mentions: &mut HashMap<K, Mention>,
     key: K,
-    record: Option<PathBuf>,
+    record: Option<PackPlace>,
     used: SystemTime,
     rooted: bool,
 ) {
@@ -122,11 +142,12 @@ fn trees(
         let digest = TreeDigest(digest);
         let mention = mentions.trees.remove(&digest);
         let mut used = mention.as_ref().map_or(SystemTime::UNIX_EPOCH, |mention| mention.used);
-        let mut records = mention.map_or_else(Vec::new, |mention| mention.records);
+        let records = mention.map_or_else(Vec::new, |mention| mention.records);
+        let mut records: Vec<Record> = records.into_iter().map(Record::Packed).collect();
         let manifest = layout.manifest(&digest);
         if let Some(metadata) = optional(fs::metadata(&manifest).at(&manifest))? {
             used = used.max(metadata.modified().at(&manifest)?);
-            records.push(manifest);
+            records.push(Record::File(manifest));
         }
         if records.is_empty() {
             used = last;
@@ -158,7 +179,7 @@ fn ware(path: PathBuf) -> Result<Option<Candidate>, StoreError> {
         && let Some(metadata) = optional(fs::metadata(&seal).at(&seal))?
     {
         ware.used = metadata.modified().at(&seal)?;
-        ware.records.push(seal);
+        ware.records.push(Record::File(seal));
     }
     Ok(Some(ware))
 }

@@ -4,7 +4,8 @@
 //! moments; the bytes are removed after others have been let in again. Where nothing can be moved because the disk
 //! is full, it is removed in its place. A record goes before the tree it speaks of, so being killed at any
 //! point leaves trees that nobody remembers and litter that the next process sweeps, never a record of something
-//! that is half gone.
+//! that is half gone. In a pack a record goes by a mark in its place; packs of which little is left are written
+//! anew afterwards, if there is room.
 
 mod candidates;
 
@@ -13,12 +14,13 @@ use std::time::{Duration, SystemTime};
 
 use crate::error::StoreError;
 use crate::open::Store;
+use crate::packs::{Fill, PackPlace};
 use crate::publish::rename_into;
 use crate::removal::{remove_file, remove_tree};
 use crate::roots::Roots;
 use crate::session::{Scratch, sweep};
-use crate::usage::Kind;
-use candidates::{Candidate, candidates};
+use crate::usage::{Kind, children};
+use candidates::{Candidate, Record, candidates};
 
 /// What a collection may delete.
 ///
@@ -101,6 +103,9 @@ impl Store {
         // Dropping the trash removes the bytes; others are in again by now.
         let (report, trash) = collected?;
         drop(trash);
+        if options.mode == GcMode::Delete {
+            self.tidy_packs()?;
+        }
         Ok(report)
     }
 
@@ -110,7 +115,8 @@ impl Store {
         progress: &mut dyn FnMut(GcEvent<'_>),
     ) -> Result<(GcReport, Option<Scratch>), StoreError> {
         let roots = Roots::collect(self.layout())?;
-        let all = candidates(self.layout(), &roots)?;
+        let (records, outdated) = self.packs().all()?;
+        let all = candidates(self.layout(), records, &roots)?;
         let bytes = all.iter().map(|candidate| candidate.bytes).sum();
         progress(GcEvent::Scanned { objects: all.len(), bytes });
         let (doomed, kept) = choose(all, options, SystemTime::now());
@@ -126,7 +132,11 @@ impl Store {
             remove_tree(&self.layout().quarantine())?;
             sweep(&self.layout().tmp())?;
             roots.forget_stale()?;
+            // Where there is no room for its index, it is left without.
+            let _ = self.packs().seal();
+            outdated.iter().try_for_each(forget)?;
             trash = self.scratch().ok();
+            self.discard_all_but_packs(trash.as_ref())?;
         }
         for candidate in &doomed {
             if options.mode == GcMode::Delete {
@@ -138,6 +148,38 @@ impl Store {
             progress(GcEvent::Deleted { kind: *kind, path, bytes: *bytes });
         }
         Ok((report, trash))
+    }
+
+    /// What lies beside the packs goes: records of the format before this one, which had a file each, and files in
+    /// which a power cut left nothing.
+    fn discard_all_but_packs(&self, trash: Option<&Scratch>) -> Result<(), StoreError> {
+        let packs = self.packs().known();
+        let mut all = children(&self.layout().actions())?;
+        all.retain(|path| packs.iter().all(|pack| pack.path() != path));
+        for (number, path) in all.iter().enumerate() {
+            let aside = trash.map(|trash| trash.path().join(format!("stray-{number}")));
+            match aside.map(|aside| rename_into(path, &aside)) {
+                Some(Ok(())) => {}
+                _ => remove_tree(path)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes packs of which nothing is left; of which little is left, those are written anew.
+    fn tidy_packs(&self) -> Result<(), StoreError> {
+        let mut sparse = Vec::new();
+        for pack in self.packs().known() {
+            match pack.fill()? {
+                Fill::InUse | Fill::Full => {}
+                Fill::Empty => remove_file(pack.path())?,
+                Fill::Sparse => sparse.push(pack),
+            }
+        }
+        let Ok(session) = self.session() else { return Ok(()) };
+        // Without room they stay as they are.
+        let _ = self.packs().write_anew(&session, &sparse);
+        Ok(())
     }
 }
 
@@ -167,6 +209,11 @@ fn choose(
     (doomed, kept)
 }
 
+/// Marks a record as gone; where not even that can be written, its pack goes as a whole.
+fn forget(place: &PackPlace) -> Result<(), StoreError> {
+    place.forget().or_else(|_| remove_file(place.path()))
+}
+
 /// Moves a thing and the records of it aside: unlinking can cost a millisecond a file, moving does not.
 fn discard(
     candidate: &Candidate,
@@ -175,10 +222,21 @@ fn discard(
 ) -> Result<(), StoreError> {
     let aside = |name: String| trash.map(|trash| trash.path().join(name));
     for (index, record) in candidate.records.iter().enumerate() {
+        let record = match record {
+            Record::File(path) => path,
+            Record::Packed(place) => {
+                forget(place)?;
+                continue;
+            }
+        };
         let moved = aside(format!("{number}-{index}")).map(|aside| rename_into(record, &aside));
         if !matches!(moved, Some(Ok(()))) {
             remove_file(record)?;
         }
+    }
+    if candidate.kind == Kind::Action {
+        // The record itself was all, and its path is that of a pack with others.
+        return Ok(());
     }
     // An ordinary user moves a directory only if it is writable.
     let _ = rustix::fs::chmod(&candidate.path, rustix::fs::Mode::RWXU);

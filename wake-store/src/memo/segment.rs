@@ -1,37 +1,27 @@
 //! One immutable file of sorted entries. Source: `spec/store-layout.md`, memo segments.
-//!
-//! Read with `pread` and not mapped: a file that someone cuts short gives an error then, not a signal.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use wake_model::Digest;
 
 use crate::error::StoreError;
 use crate::publish::{Durability, publish_with};
 use crate::session::Session;
+use crate::sorted_index::{ENTRY, SortedIndex};
 
 const MAGIC: &[u8; 8] = b"wakemem1";
 const HEADER: usize = 24;
-const ENTRY: usize = 64;
-/// Entries read around the place where a key should be.
-const WINDOW: u64 = 256;
-/// After this many looks the whole index is read.
-const LOOKS_BEFORE_INDEX: u32 = 16;
 
 /// An open segment.
 #[derive(Debug)]
 pub(super) struct Segment {
     path: PathBuf,
     file: File,
-    count: u64,
     len: u64,
-    index: OnceLock<Vec<u8>>,
-    looks: AtomicU32,
+    index: SortedIndex,
 }
 
 /// Where the value of a key lies, and what it must hash to.
@@ -56,10 +46,8 @@ impl Segment {
         whole.then(|| Segment {
             path: path.to_owned(),
             file,
-            count,
             len,
-            index: OnceLock::new(),
-            looks: AtomicU32::new(0),
+            index: SortedIndex::new(HEADER as u64, count),
         })
     }
 
@@ -73,13 +61,13 @@ impl Segment {
 
     /// The value of a key, if it is here and its check holds.
     pub(super) fn get(&self, key: &Digest) -> Option<Vec<u8>> {
-        let slot = self.find(key)?;
-        self.value(&slot)
+        let slot = self.index.find(&self.file, key)?;
+        self.value(&Slot::decode(&slot)?)
     }
 
     /// Every entry, by key.
     pub(super) fn slots(&self) -> Option<Vec<Slot>> {
-        let index = self.whole_index()?;
+        let index = self.index.whole(&self.file)?;
         index.chunks_exact(ENTRY).map(Slot::decode).collect()
     }
 
@@ -99,44 +87,6 @@ impl Segment {
         slots.is_sorted_by(|a, b| a.key < b.key)
             && slots.iter().all(|slot| self.value(slot).is_some())
     }
-
-    fn find(&self, key: &Digest) -> Option<Slot> {
-        let few = self.looks.fetch_add(1, Ordering::Relaxed) < LOOKS_BEFORE_INDEX;
-        if few && self.index.get().is_none() {
-            let (start, window) = self.window(key)?;
-            let at_start = start == 0;
-            let at_end = start + (window.len() / ENTRY) as u64 == self.count;
-            let from = window.get(..32)?;
-            let to = window.get(window.len() - ENTRY..)?.get(..32)?;
-            let key = key.as_bytes().as_slice();
-            if (at_start || from <= key) && (at_end || key <= to) {
-                return search(&window, key);
-            }
-        }
-        search(self.whole_index()?, key.as_bytes())
-    }
-
-    /// The entries around the place where `key` should be: keys are hashes, so they lie evenly.
-    fn window(&self, key: &Digest) -> Option<(u64, Vec<u8>)> {
-        let [a, b, c, d, e, f, g, h, ..] = *key.as_bytes();
-        let head = u128::from(u64::from_be_bytes([a, b, c, d, e, f, g, h]));
-        let guess = ((head * u128::from(self.count)) >> 64) as u64;
-        let start = guess.saturating_sub(WINDOW / 2).min(self.count.saturating_sub(WINDOW));
-        let count = WINDOW.min(self.count - start);
-        let mut window = vec![0; count as usize * ENTRY];
-        self.file.read_exact_at(&mut window, HEADER as u64 + start * ENTRY as u64).ok()?;
-        Some((start, window))
-    }
-
-    fn whole_index(&self) -> Option<&[u8]> {
-        if self.index.get().is_none() {
-            let mut index = vec![0; usize::try_from(self.count).ok()?.checked_mul(ENTRY)?];
-            self.file.read_exact_at(&mut index, HEADER as u64).ok()?;
-            // Another thread may have been faster: both read the same.
-            let _ = self.index.set(index);
-        }
-        self.index.get().map(Vec::as_slice)
-    }
 }
 
 impl Slot {
@@ -152,20 +102,6 @@ impl Slot {
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
-}
-
-fn search(index: &[u8], key: &[u8]) -> Option<Slot> {
-    let (mut low, mut high) = (0, index.len() / ENTRY);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let entry = &index[middle * ENTRY..(middle + 1) * ENTRY];
-        match entry[..32].cmp(key) {
-            std::cmp::Ordering::Less => low = middle + 1,
-            std::cmp::Ordering::Greater => high = middle,
-            std::cmp::Ordering::Equal => return Slot::decode(entry),
-        }
-    }
-    None
 }
 
 /// Covers the key too, so that a value under a wrong key does not check.

@@ -12,7 +12,7 @@ use wake_store::ware::{
 };
 use wake_store::{GcEvent, GcMode, GcOptions, GcReport, Kind, Store};
 
-use crate::world::{World, path, put_with_log, snapshot};
+use crate::world::{World, packed_in, packs, path, put_with_log, snapshot};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -29,7 +29,7 @@ fn set_age(file: &Path, age: Duration) {
 fn aged(world: &World, number: u64, days: u32) -> (ActionDigest, TreeDigest) {
     let bytes = vec![number as u8; 64 << 10];
     let (digest, tree) = world.put(number, &[("f", &bytes)]);
-    set_age(&world.place("action", &digest), DAY * days);
+    world.packed(&digest).set_age(DAY * days);
     (digest, tree)
 }
 
@@ -58,7 +58,8 @@ fn without_bounds_everything_goes_but_what_checkouts_show() {
     assert_eq!((report.deleted, report.kept, report.rooted), (1, 2, 2));
     assert!(is_there(&world, &kept) && is_there(&world, &deep) && !is_there(&world, &gone));
     assert!(!world.place("tree", &gone_tree).exists());
-    assert!(!world.place("action", &gone).exists());
+    let left = packed_in(world.store.root());
+    assert!(left.iter().all(|packed| packed.key != *gone.0.as_bytes()));
 }
 
 #[test]
@@ -74,6 +75,43 @@ fn a_dry_run_says_the_same_and_changes_nothing() {
     let real = gc(&world, GcOptions::default());
     assert_eq!(dry, real);
     assert_eq!(real.deleted, 2);
+}
+
+#[test]
+fn a_pack_of_which_little_is_left_becomes_a_small_one() {
+    let world = World::new();
+    let kept = aged(&world, 0, 0).0;
+    world.packed(&kept).set_age(DAY / 2);
+    let gone: Vec<ActionDigest> = (1..10).map(|number| aged(&world, number, 40).0).collect();
+    let size = || -> u64 {
+        packs(world.store.root()).iter().map(|pack| pack.metadata().unwrap().len()).sum()
+    };
+    let before = size();
+    gc(&world, GcOptions { older_than: Some(DAY * 30), ..GcOptions::default() });
+    assert!(size() * 5 < before, "{} of {before}", size());
+    // In this process, which has the former pack open, and in another.
+    for store in [&world.store, &Store::open(world.store.root()).unwrap()] {
+        assert!(store.action(&kept).unwrap().hit().is_some());
+        assert!(gone.iter().all(|gone| store.action(gone).unwrap() == wake_store::Lookup::Miss));
+    }
+    // Its last use is kept.
+    gc(&world, GcOptions { older_than: Some(DAY / 3), ..GcOptions::default() });
+    assert!(!is_there(&world, &kept));
+    assert_eq!(packs(world.store.root()), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn a_record_whose_tree_is_gone_is_collected_alone() {
+    let world = World::new();
+    let (kept, tree) = world.put(1, &[("f", b"kept")]);
+    let (orphan, gone) = world.put(2, &[("f", b"gone")]);
+    checkout(&world, "one", &world.place("tree", &tree));
+    crate::world::unlock(&world.place("tree", &gone));
+    fs::remove_dir_all(world.place("tree", &gone)).unwrap();
+    let report = gc(&world, GcOptions::default());
+    assert_eq!((report.deleted, report.kept), (1, 1));
+    assert!(is_there(&world, &kept));
+    assert!(world.store.action_record(&orphan).unwrap().is_none());
 }
 
 #[test]
@@ -109,7 +147,7 @@ fn an_output_shared_by_two_actions_is_as_young_as_the_younger() {
     let (old, tree) = world.put(1, &[("f", b"same")]);
     let (young, same) = world.put(2, &[("f", b"same")]);
     assert_eq!(tree, same);
-    set_age(&world.place("action", &old), DAY * 400);
+    world.packed(&old).set_age(DAY * 400);
     gc(&world, GcOptions { older_than: Some(DAY * 30), ..GcOptions::default() });
     assert!(is_there(&world, &old) && is_there(&world, &young));
 }

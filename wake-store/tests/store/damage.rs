@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use wake_store::{Damage, Lookup, Store};
 
-use crate::world::{World, adopt, path, put, snapshot, unlock};
+use crate::world::{World, adopt, packs, path, put, snapshot, unlock};
 
 const FILES: &[(&str, &[u8])] = &[("a", b"first"), ("d/b*", b"other"), ("l@", b"a"), ("e/", b"")];
 
@@ -192,27 +192,111 @@ fn c10_writing_through_a_result_link_does_not_reach_the_next_build() {
     assert!(matches!(world.lookup(&digest), Lookup::Corrupt(_)));
 }
 
+/// Alters a byte of a pack.
+fn flip(pack: &Path, at: usize) {
+    let mut bytes = fs::read(pack).unwrap();
+    bytes[at] ^= 1 << (at % 8);
+    fs::write(pack, &bytes).unwrap();
+}
+
 #[test]
 fn c6_each_altered_byte_of_a_record_is_noticed() {
-    let world = World::new();
-    let (digest, _) = world.put(1, FILES);
-    let file = world.place("action", &digest);
-    let bytes = fs::read(&file).unwrap();
-    let good = world.lookup(&digest);
-    for at in 0..bytes.len() {
-        let mut altered = bytes.clone();
-        altered[at] ^= 1 << (at % 8);
-        fs::write(&file, &altered).unwrap();
+    let (size, header) = {
+        let world = World::new();
+        let packed = world.packed(&world.put(1, FILES).0);
+        (packed.record.end, packed.header)
+    };
+    // What comes before the record says where it lies and how long it is; the last eight bytes are its last use.
+    for at in (header..header + 64).chain(header + 72..size) {
+        let world = World::new();
+        let (digest, tree) = world.put(1, FILES);
+        let pack = world.packed(&digest).pack;
+        flip(&pack, at);
         let Lookup::Corrupt(corruption) = world.lookup(&digest) else { panic!("byte {at}") };
-        assert_eq!((&corruption.path, corruption.damage), (&file, Damage::Record));
+        let expected = format!(
+            "`{}` holds a damaged record of action {}",
+            pack.display(),
+            &digest.to_string()[..12]
+        );
+        assert_eq!(corruption.to_string(), expected);
         assert_eq!(world.lookup(&digest), Lookup::Miss);
+        let other = Store::open(world.store.root()).unwrap();
+        assert_eq!(other.action(&digest).unwrap(), Lookup::Miss);
+        assert_eq!(put(&other, 1, FILES).1, tree);
+        assert_eq!(world.lookup(&digest).hit().unwrap().tree(), tree);
     }
-    for length in 0..bytes.len() {
-        fs::write(&file, &bytes[..length]).unwrap();
-        assert!(matches!(world.lookup(&digest), Lookup::Corrupt(_)), "length {length}");
+}
+
+#[test]
+fn c6_no_altered_byte_of_a_finished_pack_makes_a_lookup_wrong() {
+    let world = World::new();
+    let actions = [world.put(1, &[("f", b"1")]), world.put(2, &[("f", b"2")])];
+    let damaged: Vec<_> = actions.iter().map(|(digest, _)| world.packed(digest)).collect();
+    let World { dir, store } = world;
+    let root = store.root().to_owned();
+    drop(store);
+    let pack = &damaged[0].pack;
+    let good = fs::read(pack).unwrap();
+    let mut seen = [0; 3];
+    for at in 0..good.len() {
+        flip(pack, at);
+        let store = Store::open(&root).unwrap();
+        for ((digest, tree), packed) in std::iter::zip(&actions, &damaged) {
+            match store.action(digest).unwrap() {
+                Lookup::Hit(found) => {
+                    seen[0] += 1;
+                    assert_eq!(found.tree(), *tree, "byte {at}");
+                    assert!(!packed.record.contains(&at), "byte {at}");
+                }
+                Lookup::Miss => seen[1] += 1,
+                Lookup::Corrupt(corruption) => {
+                    seen[2] += 1;
+                    assert_eq!(corruption.damage, Damage::PackedRecord(*digest), "byte {at}");
+                    assert!((packed.header..packed.record.end).contains(&at), "byte {at}");
+                }
+            }
+        }
+        drop(store);
+        if at % 11 != 0 {
+            fs::write(pack, &good).unwrap();
+            continue;
+        }
+        // After everything in the store has been looked at, nothing is wrong.
+        fs::write(pack, &good).unwrap();
+        flip(pack, at);
+        let store = Store::open(&root).unwrap();
+        store.verify(&Default::default(), &|_, _| {}).unwrap();
+        let again = store.verify(&Default::default(), &|_, _| {}).unwrap();
+        assert_eq!(again.corrupt, [], "byte {at}");
+        drop(store);
+        for other in packs(&root).iter().filter(|other| *other != pack) {
+            fs::remove_file(other).unwrap();
+        }
+        fs::write(pack, &good).unwrap();
     }
-    fs::write(&file, &bytes).unwrap();
-    assert_eq!(world.lookup(&digest), good);
+    assert!(seen.iter().all(|count| *count > 0), "{seen:?}");
+    drop(dir);
+}
+
+#[test]
+fn c1_verify_finds_a_damaged_index_and_keeps_the_records() {
+    let world = World::new();
+    let (digest, tree) = world.put(1, FILES);
+    let packed = world.packed(&digest);
+    let World { dir, store } = world;
+    let root = store.root().to_owned();
+    drop(store);
+    // The index has one entry, which begins behind the only record.
+    flip(&packed.pack, packed.record.end);
+    let store = Store::open(&root).unwrap();
+    assert_eq!(store.action(&digest).unwrap(), Lookup::Miss);
+    let report = store.verify(&Default::default(), &|_, _| {}).unwrap();
+    let said: Vec<String> = report.corrupt.iter().map(ToString::to_string).collect();
+    assert_eq!(said, [format!("`{}` is damaged", packed.pack.display())]);
+    assert_eq!(store.action(&digest).unwrap().hit().unwrap().tree(), tree);
+    let again = store.verify(&Default::default(), &|_, _| {}).unwrap();
+    assert_eq!((again.actions, again.corrupt.len()), (1, 0));
+    drop(dir);
 }
 
 #[test]
@@ -220,7 +304,11 @@ fn c6_the_record_of_another_action_is_not_believed() {
     let world = World::new();
     let (one, _) = world.put(1, &[("f", b"1")]);
     let (two, _) = world.put(2, &[("f", b"2")]);
-    fs::copy(world.place("action", &one), world.place("action", &two)).unwrap();
+    let (from, to) = (world.packed(&one), world.packed(&two));
+    let mut bytes = fs::read(&from.pack).unwrap();
+    assert_eq!(from.record.len(), to.record.len());
+    bytes.copy_within(from.record, to.record.start);
+    fs::write(&from.pack, &bytes).unwrap();
     assert!(matches!(world.lookup(&two), Lookup::Corrupt(_)));
     assert!(world.lookup(&one).hit().is_some());
 }

@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-use wake_store::{GcOptions, Store, StoreError};
+use wake_store::{ActionEntry, GcOptions, Logs, Lookup, Store, StoreError};
 
-use crate::world::{action, fill, put, told};
+use crate::world::{action, adopt, fill, put, record, told};
 
 const DIR: &str = "WAKE_TEST_DIR";
 
@@ -27,12 +27,31 @@ fn on_a_small_disk() {
     for number in 0..20 {
         put(&store, number, &[("f", &vec![number as u8; 20 << 10])]);
     }
+    let kept = adopt(&store, &[("f", b"of many")]);
     fill_up(dir);
 
     let error = store.put_blob(&vec![7; 100 << 10]).unwrap_err();
     assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
     assert!(error.to_string().ends_with("`: no space left"), "{error}");
-    for number in 0..20 {
+    // Records fit until the last page is used; the one that does not leaves nothing.
+    let (manifest, adopted) = kept;
+    let full = (20..).find_map(|number| {
+        let action = action(number);
+        let (encoded, record) = (action.encode(), record(manifest.clone(), &[b'x'; 1000]));
+        let entry = ActionEntry {
+            digest: action.digest(),
+            action: &encoded,
+            record: &record,
+            tree: adopted.tree,
+            stamps: &adopted.stamps,
+            logs: Logs { stdout: &[b'x'; 1000], stderr: b"" },
+        };
+        Some((number, store.put_action(entry).err()?))
+    });
+    let (number, error) = full.unwrap();
+    assert!(matches!(error, StoreError::DiskFull { .. }), "{error}");
+    assert_eq!(store.action(&action(number).digest()).unwrap(), Lookup::Miss);
+    for number in 0..number {
         assert!(store.action(&action(number).digest()).unwrap().hit().is_some(), "{number}");
     }
     drop(store);

@@ -10,5 +10,6 @@ mod disk_full;
 mod format;
 mod memo;
 mod ordinary_user;
+mod packs;
 mod processes;
 mod world;

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
+use std::time::{Duration, SystemTime};
 
 use tempfile::TempDir;
 use wake_model::{
@@ -34,11 +35,73 @@ impl World {
         self.store.action(digest).unwrap()
     }
 
+    /// Where the record of an action lies.
+    pub(crate) fn packed(&self, digest: &ActionDigest) -> Packed {
+        let mut all = packed_in(self.store.root()).into_iter();
+        all.find(|packed| packed.key == *digest.0.as_bytes()).unwrap()
+    }
+
     /// The only path below the store's `kind` whose name is `digest`.
     pub(crate) fn place(&self, kind: &str, digest: &impl ToString) -> PathBuf {
         let hex = digest.to_string();
         self.store.root().join(kind).join(&hex[..2]).join(hex)
     }
+}
+
+/// A record in a pack, found by following the specification.
+#[derive(Clone, Debug)]
+pub(crate) struct Packed {
+    pub(crate) pack: PathBuf,
+    pub(crate) key: [u8; 32],
+    /// Where its header begins.
+    pub(crate) header: usize,
+    /// Its own bytes.
+    pub(crate) record: std::ops::Range<usize>,
+}
+
+impl Packed {
+    /// Its last use, in nanoseconds since 1970.
+    pub(crate) fn used(&self) -> u64 {
+        u64_at(&fs::read(&self.pack).unwrap(), self.header + 64)
+    }
+
+    pub(crate) fn set_age(&self, age: Duration) {
+        let then = SystemTime::now() - age;
+        let nanos = then.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos() as u64;
+        let pack = fs::OpenOptions::new().write(true).open(&self.pack).unwrap();
+        pack.write_all_at(&nanos.to_le_bytes(), self.header as u64 + 64).unwrap();
+    }
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
+}
+
+/// The packs of a store.
+pub(crate) fn packs(store: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(store.join("action")) else { return Vec::new() };
+    let mut packs: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    packs.sort();
+    packs
+}
+
+/// Every record that lies in the packs of a store and has not been removed.
+pub(crate) fn packed_in(store: &Path) -> Vec<Packed> {
+    let mut found = Vec::new();
+    for pack in packs(store) {
+        let bytes = fs::read(&pack).unwrap();
+        let mut header = 40;
+        while header + 72 <= bytes.len() && u64_at(&bytes, header + 32) == header as u64 {
+            let record = header + 72..header + 72 + u64_at(&bytes, header + 40) as usize;
+            let key = bytes[header..header + 32].try_into().unwrap();
+            let next = record.end;
+            if u64_at(&bytes, header + 64) != 0 {
+                found.push(Packed { pack: pack.clone(), key, header, record });
+            }
+            header = next;
+        }
+    }
+    found
 }
 
 pub(crate) fn path(text: &str) -> RelPath {

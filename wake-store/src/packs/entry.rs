@@ -1,0 +1,123 @@
+//! The bytes of a pack. Source: `spec/store-layout.md`, packs.
+
+use std::io;
+
+use wake_model::Digest;
+
+use crate::sorted_index::ENTRY;
+
+const MAGIC: &[u8; 8] = b"wakepck1";
+const INDEX_MAGIC: &[u8; 8] = b"wakeidx1";
+/// The magic and the salt.
+pub(super) const HEAD: usize = 40;
+/// What comes before a record: its slot, and its last use.
+pub(super) const HEADER: usize = ENTRY + 8;
+/// The end of a finished pack.
+pub(super) const TRAILER: usize = 32;
+
+/// What the checks of one pack are keyed with: records hold what commands wrote, and no command knows this, so
+/// nothing that it writes can pass for a part of a pack wherever a pack is torn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Salt([u8; 32]);
+
+/// Where the record of a key lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Slot {
+    pub(crate) key: Digest,
+    /// Where its header begins.
+    pub(super) offset: u64,
+    /// The record's bytes.
+    pub(super) len: u64,
+    /// When it was put, in nanoseconds since 1970; the latest record of a key counts.
+    pub(super) written: u64,
+}
+
+impl Salt {
+    pub(super) fn random() -> io::Result<Self> {
+        let mut bytes = [0; 32];
+        let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+        if filled == bytes.len() { Ok(Salt(bytes)) } else { Err(io::ErrorKind::Other.into()) }
+    }
+
+    pub(super) fn head(&self) -> [u8; HEAD] {
+        let mut head = [0; HEAD];
+        head[..8].copy_from_slice(MAGIC);
+        head[8..].copy_from_slice(&self.0);
+        head
+    }
+
+    /// None if a pack does not begin so.
+    pub(super) fn of_head(head: &[u8; HEAD]) -> Option<Self> {
+        let (magic, salt) = head.split_first_chunk()?;
+        (magic == MAGIC).then(|| Some(Salt(salt.try_into().ok()?)))?
+    }
+
+    fn check(&self, bytes: &[u8]) -> [u8; 8] {
+        let hash = blake3::keyed_hash(&self.0, bytes);
+        let mut check = [0; 8];
+        check.copy_from_slice(&hash.as_bytes()[..8]);
+        check
+    }
+
+    /// The end of a pack whose index of `count` entries begins at `at`.
+    pub(super) fn trailer(&self, at: u64, count: u64) -> [u8; TRAILER] {
+        let mut trailer = [0; TRAILER];
+        trailer[..8].copy_from_slice(INDEX_MAGIC);
+        trailer[8..16].copy_from_slice(&at.to_le_bytes());
+        trailer[16..24].copy_from_slice(&count.to_le_bytes());
+        let check = self.check(&trailer[..24]);
+        trailer[24..].copy_from_slice(&check);
+        trailer
+    }
+
+    /// Where the index of a pack of `len` bytes begins that ends so, and how many entries it has.
+    pub(super) fn index_of(&self, trailer: &[u8; TRAILER], len: u64) -> Option<(u64, u64)> {
+        let (at, count) = (u64_at(trailer, 8)?, u64_at(trailer, 16)?);
+        let end = count.checked_mul(ENTRY as u64)?.checked_add(at)?.checked_add(TRAILER as u64)?;
+        (*trailer == self.trailer(at, count) && end == len).then_some((at, count))
+    }
+}
+
+impl Slot {
+    pub(super) fn encode(&self, salt: &Salt) -> [u8; ENTRY] {
+        let Slot { key, offset, len, written } = self;
+        let mut bytes = [0; ENTRY];
+        bytes[..32].copy_from_slice(key.as_bytes());
+        for (at, number) in [(32, offset), (40, len), (48, written)] {
+            bytes[at..at + 8].copy_from_slice(&number.to_le_bytes());
+        }
+        let check = salt.check(&bytes[..56]);
+        bytes[56..].copy_from_slice(&check);
+        bytes
+    }
+
+    /// None if the bytes are not those of a slot of this pack.
+    pub(super) fn decode(bytes: &[u8], salt: &Salt) -> Option<Self> {
+        let slot = Slot {
+            key: Digest::from_bytes(bytes.get(..32)?.try_into().ok()?),
+            offset: u64_at(bytes, 32)?,
+            len: u64_at(bytes, 40)?,
+            written: u64_at(bytes, 48)?,
+        };
+        (bytes.get(56..64)? == salt.check(&bytes[..56])).then_some(slot)
+    }
+
+    /// Where the last use of the record is kept.
+    pub(super) fn used_at(&self) -> u64 {
+        self.offset + ENTRY as u64
+    }
+
+    /// The bytes of header and record.
+    pub(super) fn size(&self) -> u64 {
+        self.len.saturating_add(HEADER as u64)
+    }
+
+    /// Where the next one begins.
+    pub(super) fn end(&self) -> u64 {
+        self.offset.saturating_add(self.size())
+    }
+}
+
+pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+}

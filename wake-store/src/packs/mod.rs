@@ -1,0 +1,296 @@
+//! The records of actions, many in one file.
+//!
+//! A process appends what it puts to a *pack* of its own, which costs one write and no inode. Others read it while
+//! it grows. Whoever begins a pack first makes one of many small ones. A record that is removed, and the day of
+//! its last use, are noted in its place, so that collecting garbage takes no room.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `entry` | the bytes |
+//! | `pack` | one file: appending, finding, its index |
+//! | `merge` | making one pack of several |
+
+mod entry;
+mod merge;
+mod pack;
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::{Stat, stat};
+use wake_model::Digest;
+
+pub(crate) use self::entry::Slot;
+pub(crate) use self::pack::{Fill, Pack};
+use crate::error::{At, StoreError, optional};
+use crate::session::{Session, unique};
+use crate::usage::children;
+
+/// Uses are noted at most this often.
+const USE_NOTED_EVERY: Duration = Duration::from_secs(24 * 3600);
+/// A directory that was changed so short a time ago may change again without another time.
+const CLOCK_TICK: Duration = Duration::from_millis(20);
+
+/// The packs of one store.
+#[derive(Debug)]
+pub(crate) struct Packs {
+    dir: PathBuf,
+    known: RwLock<Known>,
+    /// The one that this process appends to.
+    own: Mutex<Option<Arc<Pack>>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    packs: Vec<Arc<Pack>>,
+    /// The directory's modification time when it was last listed, if nothing can have happened since that
+    /// would not show in it.
+    listed: Option<(i64, u64)>,
+}
+
+/// A record that has been found; whether it is whole is for its reader to say.
+#[derive(Debug)]
+pub(crate) struct PackedRecord {
+    place: PackPlace,
+    raw: pack::Raw,
+}
+
+/// Where a record lies.
+#[derive(Clone, Debug)]
+pub(crate) struct PackPlace {
+    pack: Arc<Pack>,
+    slot: Slot,
+}
+
+impl PackedRecord {
+    /// Its bytes; none if what lies there is not a whole record.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.raw.record()
+    }
+
+    pub(crate) fn place(&self) -> &PackPlace {
+        &self.place
+    }
+
+    /// Its last use, as exact as a day.
+    pub(crate) fn used(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_nanos(self.raw.used)
+    }
+
+    /// Notes that it has been used now, unless that was noted lately.
+    pub(crate) fn note_use(&self) {
+        let now = SystemTime::now();
+        if now.duration_since(self.used()).is_ok_and(|age| age < USE_NOTED_EVERY) {
+            return;
+        }
+        let PackPlace { pack, slot } = &self.place;
+        // A use that is not noted makes an early collection likelier, nothing worse.
+        let _ = pack.note_use(slot, now_nanos());
+    }
+}
+
+impl PackPlace {
+    /// The pack that it lies in.
+    pub(crate) fn path(&self) -> &Path {
+        self.pack.path()
+    }
+
+    pub(crate) fn key(&self) -> &Digest {
+        &self.slot.key
+    }
+
+    /// The bytes that it takes.
+    pub(crate) fn size(&self) -> u64 {
+        self.slot.size()
+    }
+
+    pub(crate) fn read(&self) -> Result<Option<PackedRecord>, StoreError> {
+        let raw = self.pack.read(&self.slot)?;
+        Ok(raw.map(|raw| PackedRecord { place: self.clone(), raw }))
+    }
+
+    /// Makes the record be there no longer; takes no room.
+    pub(crate) fn forget(&self) -> Result<(), StoreError> {
+        self.pack.forget(&self.slot)
+    }
+}
+
+impl Packs {
+    pub(crate) fn new(dir: PathBuf) -> Self {
+        Packs { dir, known: RwLock::default(), own: Mutex::default() }
+    }
+
+    /// The latest record of a key, from whatever process.
+    ///
+    /// One read once a few keys have been asked for; a key that is nowhere costs a look at the directory and at
+    /// each pack that another process may still write.
+    pub(crate) fn find(&self, key: &Digest) -> Result<Option<PackedRecord>, StoreError> {
+        match self.newest(key).map_or(Ok(None), |place| place.read())? {
+            None if self.look_again()? => self.newest(key).map_or(Ok(None), |place| place.read()),
+            found => Ok(found),
+        }
+    }
+
+    /// Puts a record; replaces what there was of this key.
+    pub(crate) fn put(
+        &self,
+        session: &Session,
+        key: &Digest,
+        record: &[u8],
+    ) -> Result<(), StoreError> {
+        loop {
+            let pack = self.own(session)?;
+            // The latest counts, also after the clock was set back.
+            let before = self.newest(key).map_or(0, |place| place.slot.written);
+            if pack.append(key, record, now_nanos().max(before.saturating_add(1)))? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Removes what there is of a key in the packs that are known.
+    pub(crate) fn forget(&self, key: &Digest) -> Result<(), StoreError> {
+        let known = self.known();
+        for pack in known {
+            let Some(slot) = pack.slot(key) else { continue };
+            pack.forget(&slot)?;
+            if pack.is_cut_short(&slot)? {
+                // What is left of it is found anew.
+                let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+                known.packs.retain(|known| !Arc::ptr_eq(known, &pack));
+                known.listed = None;
+            }
+        }
+        Ok(())
+    }
+
+    /// The latest record of each key, as far as it has not been removed, and what else lies in the packs: older
+    /// records and those that have been removed.
+    pub(crate) fn all(&self) -> Result<(Vec<PackPlace>, Vec<PackPlace>), StoreError> {
+        self.look_again()?;
+        let mut newest: HashMap<Digest, PackPlace> = HashMap::new();
+        let mut rest = Vec::new();
+        for pack in self.known() {
+            for slot in pack.slots() {
+                let place = PackPlace { pack: Arc::clone(&pack), slot };
+                let older = match newest.get(&slot.key) {
+                    Some(known) if known.slot.written >= slot.written => Some(place),
+                    _ => newest.insert(slot.key, place),
+                };
+                rest.extend(older);
+            }
+        }
+        let mut live: Vec<PackPlace> = newest.into_values().collect();
+        live.sort_unstable_by_key(|place| place.slot.key);
+        let (live, forgotten) = live.into_iter().partition(|place| place.pack.holds(&place.slot));
+        rest.extend::<Vec<_>>(forgotten);
+        Ok((live, rest))
+    }
+
+    /// The packs that are known.
+    pub(crate) fn known(&self) -> Vec<Arc<Pack>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).packs.clone()
+    }
+
+    /// Ends the pack of this process, so that others find its records quickly; the next record begins another.
+    pub(crate) fn seal(&self) -> Result<(), StoreError> {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner).take();
+        own.map_or(Ok(()), |pack| pack.seal())
+    }
+
+    fn newest(&self, key: &Digest) -> Option<PackPlace> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let found = known.packs.iter().filter_map(|pack| Some((pack, pack.slot(key)?)));
+        let (pack, slot) = found.max_by_key(|(_, slot)| slot.written)?;
+        Some(PackPlace { pack: Arc::clone(pack), slot })
+    }
+
+    /// The pack that this process appends to.
+    fn own(&self, session: &Session) -> Result<Arc<Pack>, StoreError> {
+        let mut own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pack) = &*own {
+            return Ok(Arc::clone(pack));
+        }
+        self.look_again()?;
+        // More packs than need be are slower, nothing worse; there may be no room.
+        let _ = self.keep_few(session);
+        let pack = Arc::new(Pack::begin(session, &self.new_place())?);
+        self.known.write().unwrap_or_else(PoisonError::into_inner).packs.push(Arc::clone(&pack));
+        *own = Some(Arc::clone(&pack));
+        Ok(pack)
+    }
+
+    fn new_place(&self) -> PathBuf {
+        self.dir.join(format!("{}.pack", unique()))
+    }
+
+    /// Sees the packs that have come and what has been appended; says whether there may be anything new.
+    fn look_again(&self) -> Result<bool, StoreError> {
+        let Some(now) = optional(stat(&self.dir).at(&self.dir))? else { return Ok(false) };
+        let mut news = false;
+        if self.known.read().unwrap_or_else(PoisonError::into_inner).listed != Some(time_of(&now)) {
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            news = self.list(&mut known)?;
+            known.listed = is_past(&now).then(|| time_of(&now));
+        }
+        for pack in self.known() {
+            news |= pack.catch_up()?;
+        }
+        Ok(news)
+    }
+
+    fn list(&self, known: &mut Known) -> Result<bool, StoreError> {
+        let mut news = false;
+        let mut listed = Vec::new();
+        for path in children(&self.dir)?.into_iter().filter(|path| is_pack(path)) {
+            match known.packs.iter().find(|pack| pack.path() == path) {
+                Some(pack) => listed.push(Arc::clone(pack)),
+                None => match Pack::open(&path)? {
+                    Some(pack) => {
+                        news = true;
+                        listed.push(Arc::new(pack));
+                    }
+                    // Another process has just made one of it and others: that one is not in this list.
+                    None if path.symlink_metadata().is_err() => return self.list(known),
+                    None => {}
+                },
+            }
+        }
+        let still_ours =
+            |pack: &&Arc<Pack>| pack.is_ours() && !listed.iter().any(|p| Arc::ptr_eq(p, pack));
+        let unlisted: Vec<_> = known.packs.iter().filter(still_ours).cloned().collect();
+        listed.extend(unlisted);
+        known.packs = listed;
+        Ok(news)
+    }
+}
+
+impl Drop for Packs {
+    fn drop(&mut self) {
+        // Without an index the pack is walked through, and the next process that writes gives it one.
+        let _ = self.seal();
+    }
+}
+
+/// Whether a path is that of a pack.
+pub(crate) fn is_pack(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "pack")
+}
+
+fn time_of(stat: &Stat) -> (i64, u64) {
+    (stat.st_mtime, stat.st_mtime_nsec)
+}
+
+/// Whether whatever happens from now on gives the directory another time.
+fn is_past(stat: &Stat) -> bool {
+    let (seconds, nanos) = time_of(stat);
+    let changed = u128::from(seconds.unsigned_abs()) * 1_000_000_000 + u128::from(nanos);
+    u128::from(now_nanos()) > changed + CLOCK_TICK.as_nanos()
+}
+
+fn now_nanos() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
