@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::digest::{BlobDigest, TreeDigest};
-use crate::encode::{Domain, digest_of};
+use crate::encode::{Domain, Encoder, digest_of};
 use crate::path::RelPath;
 
 /// One directory: its entries by name.
@@ -39,29 +39,33 @@ impl Tree {
             e.list(entries.len());
             for (name, entry) in entries {
                 match entry {
-                    Entry::File { blob, executable } => {
-                        e.list(4);
-                        e.text("file");
-                        e.text(name);
-                        e.digest(&blob.0);
-                        e.bool(*executable);
-                    }
+                    Entry::File { blob, executable } => put_file(e, name, blob, *executable),
                     Entry::Dir(tree) => {
                         e.list(3);
                         e.text("dir");
                         e.text(name);
                         e.digest(&tree.0);
                     }
-                    Entry::Link(target) => {
-                        e.list(3);
-                        e.text("link");
-                        e.text(name);
-                        e.text(target);
-                    }
+                    Entry::Link(target) => put_link(e, name, target),
                 }
             }
         }))
     }
+}
+
+fn put_file(e: &mut Encoder<'_, Vec<u8>>, name: &str, blob: &BlobDigest, executable: bool) {
+    e.list(4);
+    e.text("file");
+    e.text(name);
+    e.digest(&blob.0);
+    e.bool(executable);
+}
+
+fn put_link(e: &mut Encoder<'_, Vec<u8>>, name: &str, target: &str) {
+    e.list(3);
+    e.text("link");
+    e.text(name);
+    e.text(target);
 }
 
 /// A whole directory tree as a flat list of paths.
@@ -172,7 +176,29 @@ impl Manifest {
 
     /// The digest of the root directory.
     pub fn digest(&self) -> TreeDigest {
-        self.trees().0
+        self.digest_if_flat().unwrap_or_else(|| self.trees().0)
+    }
+
+    /// That of [`Manifest::trees`] where there are no directories, as of most outputs; nothing is copied for it.
+    fn digest_if_flat(&self) -> Option<TreeDigest> {
+        let in_root = |(path, node): &(RelPath, Node)| {
+            !matches!(node, Node::Dir) && !path.is_root() && !path.as_str().contains('/')
+        };
+        if !self.nodes.iter().all(in_root) {
+            return None;
+        }
+        Some(TreeDigest(digest_of(Domain::Tree, |e| {
+            e.list(self.nodes.len());
+            for (path, node) in &*self.nodes {
+                match node {
+                    Node::File { blob, executable, size: _ } => {
+                        put_file(e, path.as_str(), blob, *executable);
+                    }
+                    Node::Link { target } => put_link(e, path.as_str(), target),
+                    Node::Dir => {}
+                }
+            }
+        })))
     }
 
     /// The digest of the root directory, with every directory of the tree by its path.
@@ -310,6 +336,20 @@ mod tests {
         let outer =
             Tree { entries: BTreeMap::from([("a".to_owned(), Entry::Dir(middle.digest()))]) };
         assert_eq!(manifest(&[("a/b/c", file(b"x"))]).digest(), outer.digest());
+    }
+
+    #[test]
+    fn a_flat_manifest_has_the_digest_of_its_tree() {
+        let link = Node::Link { target: "a".into() };
+        let tool = Node::File { blob: BlobDigest::of(b"x"), size: 1, executable: true };
+        let nodes = [("a", file(b"1")), ("a-b", tool), ("b.c", link), ("z", file(b""))];
+        for count in 0..=nodes.len() {
+            let flat = manifest(&nodes[..count]);
+            assert!(flat.digest_if_flat().is_some());
+            assert_eq!(flat.digest(), flat.trees().0);
+        }
+        assert_eq!(manifest(&[("a", Node::Dir)]).digest_if_flat(), None);
+        assert_eq!(manifest(&[("a/b", file(b""))]).digest_if_flat(), None);
     }
 
     #[test]
