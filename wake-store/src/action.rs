@@ -11,7 +11,7 @@ use crate::corruption::{Corruption, Damage, Lookup};
 use crate::error::{At, StoreError, optional};
 use crate::open::Store;
 use crate::packs::PackedRecord;
-use crate::record_file::ActionFile;
+use crate::record_file::{ActionFile, ActionParts};
 use crate::stamps::{Freshness, Stamps};
 
 /// Logs up to this many bytes lie in the record itself.
@@ -93,20 +93,28 @@ impl Store {
     /// One write; a file for each log of more than 4 KiB. A reader sees all of it or none.
     pub fn put_action(&self, entry: ActionEntry<'_>) -> Result<(), StoreError> {
         let ActionEntry { digest, action, record, tree, stamps, logs } = entry;
-        let keep = |log: &Option<LogRef>, bytes: &[u8]| match log {
+        let file = ActionParts {
+            tree: &tree,
+            record,
+            action,
+            stamps,
+            stdout: self.inline(record.stdout.as_ref(), logs.stdout)?,
+            stderr: self.inline(record.stderr.as_ref(), logs.stderr)?,
+        };
+        self.write_action(&digest, file)
+    }
+
+    /// The bytes of a log that lie in the record itself; long ones are put beside it.
+    fn inline<'a>(
+        &self,
+        log: Option<&LogRef>,
+        bytes: &'a [u8],
+    ) -> Result<Option<&'a [u8]>, StoreError> {
+        match log {
             Some(_) if bytes.len() > INLINE_LOG => self.put_blob(bytes).map(|_| None),
-            Some(_) => Ok(Some(bytes.to_vec())),
+            Some(_) => Ok(Some(bytes)),
             None => Ok(None),
-        };
-        let file = ActionFile {
-            tree,
-            record: record.clone(),
-            action: action.to_vec(),
-            stamps: stamps.clone(),
-            stdout: keep(&record.stdout, logs.stdout)?,
-            stderr: keep(&record.stderr, logs.stderr)?,
-        };
-        self.write_action(&digest, &file)
+        }
     }
 
     /// What came of an action, if its outputs are still what they were.
@@ -135,7 +143,7 @@ impl Store {
             Ok((manifest, stamps)) if manifest == file.record.outputs => {
                 file.stamps = stamps;
                 // The outputs are right whether or not there is room to say so.
-                let _ = self.write_action(digest, &file);
+                let _ = self.write_action(digest, file.parts());
                 Ok(Lookup::Hit(StoredAction { file }))
             }
             Ok(_) => self.forget_damaged(digest, &packed).map(Lookup::Corrupt),
@@ -171,7 +179,7 @@ impl Store {
     pub(crate) fn write_action(
         &self,
         digest: &ActionDigest,
-        file: &ActionFile,
+        file: ActionParts<'_>,
     ) -> Result<(), StoreError> {
         self.packs().put(&*self.session()?, &digest.0, &file.encode(&digest.0))
     }

@@ -145,7 +145,7 @@ fn check(listing: &Listing, manifest: &Manifest) -> Result<(), AdoptError> {
             (_, None) => return Err(differs(listing, found, "is not in the manifest")),
             (_, Some(_)) => return Err(differs(listing, found, "is not what the manifest says")),
         }
-        parents.extend(found.path.parent());
+        parents.extend(found.path.parent().filter(|parent| !parent.is_root()));
     }
     if matched == manifest.len() {
         return Ok(());

@@ -1,5 +1,7 @@
 //! Where everything lies below the root of the store. Source: `spec/store-layout.md`.
 
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 use wake_model::{BlobDigest, Digest, TreeDigest};
@@ -9,6 +11,8 @@ pub(crate) const FORMAT: &str = "wake-store 2\n";
 /// The same of the version before, which kept each action's record in a file of its own: all else is alike, and
 /// without a record an action is run again.
 pub(crate) const FORMER_FORMAT: &str = "wake-store 1\n";
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// The places in one store.
 #[derive(Clone, Debug)]
@@ -98,12 +102,32 @@ impl Layout {
 
     /// `<root>/<kind>/ab/ab01…`: built in one allocation, because warm builds do little else.
     fn sharded(&self, kind: &str, digest: &Digest) -> PathBuf {
-        let hex = blake3::Hash::from_bytes(*digest.as_bytes()).to_hex();
-        let mut path = PathBuf::with_capacity(self.root.as_os_str().len() + kind.len() + 70);
-        path.push(&self.root);
-        path.push(kind);
-        path.push(&hex[..2]);
-        path.push(&hex[..]);
-        path
+        let mut hex = [0; 64];
+        for (at, byte) in digest.as_bytes().iter().enumerate() {
+            hex[2 * at] = HEX[usize::from(byte >> 4)];
+            hex[2 * at + 1] = HEX[usize::from(byte & 15)];
+        }
+        let root = self.root.as_os_str().as_bytes();
+        let mut path = Vec::with_capacity(root.len() + kind.len() + 70);
+        for part in [root, b"/", kind.as_bytes(), b"/", &hex[..2], b"/", &hex] {
+            path.extend_from_slice(part);
+        }
+        OsString::from_vec(path).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_those_of_the_specification() {
+        let digest = Digest::from_bytes(std::array::from_fn(|at| 0xf0 - 7 * at as u8));
+        let hex = digest.to_string();
+        for root in ["/store", "/"] {
+            let layout = Layout::new(root.into());
+            let expected = Path::new(root).join("tree").join(&hex[..2]).join(&hex);
+            assert_eq!(layout.tree(&TreeDigest(digest)), expected);
+        }
     }
 }

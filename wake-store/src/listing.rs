@@ -3,8 +3,8 @@
 use std::ffi::CStr;
 use std::path::{Path, PathBuf};
 
-use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, open, openat, statat};
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat, fstat, open, openat, statat};
 use wake_model::RelPath;
 
 use crate::corruption::Damage;
@@ -61,45 +61,51 @@ impl ListError {
 pub(crate) const DIR_FLAGS: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
+/// Room for the names of one call, of which a directory of outputs needs no second one.
+const DIR_BUFFER: usize = 4096;
+
 impl Listing {
     /// Lists `path` without following a link; costs about 2 µs an entry and 5 µs a directory.
     pub(crate) fn read(path: &Path) -> Result<Self, ListError> {
         let dir = open(path, DIR_FLAGS, Mode::empty()).at(path)?;
         let root = fstat(&dir).at(path)?;
         let mut entries = Vec::new();
-        let mut open_dirs = vec![RelPath::root()];
+        let mut buffer = Vec::with_capacity(DIR_BUFFER);
+        list_one(path, &RelPath::root(), &dir, &mut buffer, &mut entries)?;
+        let mut open_dirs = dirs_among(&entries);
         while let Some(at) = open_dirs.pop() {
             let first = entries.len();
-            let here = if at.is_root() { "." } else { at.as_str() };
-            let fd = openat(&dir, here, DIR_FLAGS, Mode::empty()).below(path, at.as_str())?;
-            list_one(path, &at, fd, &mut entries)?;
-            let dirs = entries[first..].iter().filter(|found| found.kind == Kind::Dir);
-            open_dirs.extend(dirs.map(|found| found.path.clone()));
+            let fd =
+                openat(&dir, at.as_str(), DIR_FLAGS, Mode::empty()).below(path, at.as_str())?;
+            list_one(path, &at, &fd, &mut buffer, &mut entries)?;
+            open_dirs.extend(dirs_among(&entries[first..]));
         }
         entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
         Ok(Listing { path: path.to_owned(), dir, root, entries })
     }
 }
 
+fn dirs_among(entries: &[Found]) -> Vec<RelPath> {
+    let dirs = entries.iter().filter(|found| found.kind == Kind::Dir);
+    dirs.map(|found| found.path.clone()).collect()
+}
+
 fn list_one(
     root: &Path,
     at: &RelPath,
-    fd: OwnedFd,
+    dir: &OwnedFd,
+    buffer: &mut Vec<u8>,
     entries: &mut Vec<Found>,
 ) -> Result<(), ListError> {
-    let mut dir = Dir::new(fd).below(root, at.as_str())?;
-    let mut names = Vec::new();
-    while let Some(entry) = dir.read() {
+    let mut names = RawDir::new(dir, buffer.spare_capacity_mut());
+    while let Some(entry) = names.next() {
         let entry = entry.below(root, at.as_str())?;
-        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
-            names.push(entry.file_name().to_owned());
+        let name = entry.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
         }
-    }
-    let fd = dir.fd().below(root, at.as_str())?;
-    for name in names {
-        let path = child(root, at, &name)?;
-        let stat =
-            statat(fd.as_fd(), &name, AtFlags::SYMLINK_NOFOLLOW).below(root, path.as_str())?;
+        let path = child(root, at, name)?;
+        let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).below(root, path.as_str())?;
         let kind = kind_of(&stat).ok_or_else(|| ListError::Foreign {
             path: root.to_owned(),
             what: format!("`{path}`, which is neither file, directory nor link"),

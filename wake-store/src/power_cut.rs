@@ -75,7 +75,7 @@ fn restamp(store: &Store, digest: &ActionDigest, boot: Option<[u8; 16]>, settled
     let mut file = file_of(store, digest);
     let listing = Listing::read(&store.layout().tree(&file.tree)).unwrap();
     file.stamps = Stamps { boot, settled, ..Stamps::of(&listing) };
-    store.write_action(digest, &file).unwrap();
+    store.write_action(digest, file.parts()).unwrap();
 }
 
 /// Changes bytes without changing anything that a stamp sees once it is taken anew.

@@ -28,6 +28,17 @@ pub(crate) struct ActionFile {
     pub(crate) stderr: Option<Vec<u8>>,
 }
 
+/// The same, of things that are others'.
+#[derive(Clone, Copy)]
+pub(crate) struct ActionParts<'a> {
+    pub(crate) tree: &'a TreeDigest,
+    pub(crate) record: &'a RunRecord,
+    pub(crate) action: &'a [u8],
+    pub(crate) stamps: &'a Stamps,
+    pub(crate) stdout: Option<&'a [u8]>,
+    pub(crate) stderr: Option<&'a [u8]>,
+}
+
 /// The content of the file of a tree that no action made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TreeFile {
@@ -35,10 +46,10 @@ pub(crate) struct TreeFile {
     pub(crate) stamps: Stamps,
 }
 
-impl ActionFile {
+impl ActionParts<'_> {
     pub(crate) fn encode(&self, key: &Digest) -> Vec<u8> {
-        let ActionFile { tree, record, action, stamps, stdout, stderr } = self;
-        let logs = [stdout, stderr].into_iter().flatten().map(Vec::len).sum::<usize>();
+        let ActionParts { tree, record, action, stamps, stdout, stderr } = self;
+        let logs = [stdout, stderr].into_iter().flatten().map(|log| log.len()).sum::<usize>();
         let mut w = Writer::with_capacity(512 + action.len() + logs + record.outputs.len() * 80);
         w.raw(ACTION_MAGIC);
         w.digest(&tree.0);
@@ -49,6 +60,14 @@ impl ActionFile {
             put_option(&mut w, log.as_ref(), |w, log| w.bytes(log));
         }
         seal(w, key)
+    }
+}
+
+impl ActionFile {
+    pub(crate) fn parts(&self) -> ActionParts<'_> {
+        let ActionFile { tree, record, action, stamps, stdout, stderr } = self;
+        let (stdout, stderr) = (stdout.as_deref(), stderr.as_deref());
+        ActionParts { tree, record, action, stamps, stdout, stderr }
     }
 
     pub(crate) fn decode(bytes: &[u8], key: &Digest) -> Result<Self, Malformed> {

@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::{Stat, stat};
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags, fstat, open};
 use wake_model::Digest;
 
 pub(crate) use self::entry::Slot;
@@ -45,9 +46,19 @@ pub(crate) struct Packs {
 #[derive(Debug, Default)]
 struct Known {
     packs: Vec<Arc<Pack>>,
+    /// The directory that was listed last.
+    dir: Option<OwnedFd>,
     /// The directory's modification time when it was last listed, if nothing can have happened since that
     /// would not show in it.
     listed: Option<(i64, u64)>,
+}
+
+impl Known {
+    /// The modification time of the directory; none if it is not there any more.
+    fn dir_time(&self) -> Option<(i64, u64)> {
+        let stat = fstat(self.dir.as_ref()?).ok()?;
+        (stat.st_nlink > 0).then_some((stat.st_mtime, stat.st_mtime_nsec))
+    }
 }
 
 /// A record that has been found; whether it is whole is for its reader to say.
@@ -228,14 +239,23 @@ impl Packs {
 
     /// Sees the packs that have come and what has been appended; says whether there may be anything new.
     fn look_again(&self) -> Result<bool, StoreError> {
-        let Some(now) = optional(stat(&self.dir).at(&self.dir))? else { return Ok(false) };
         let mut news = false;
-        if self.known.read().unwrap_or_else(PoisonError::into_inner).listed != Some(time_of(&now)) {
-            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            news = self.list(&mut known)?;
-            known.listed = is_past(&now).then(|| time_of(&now));
+        {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            if known.listed.is_some() && known.listed == known.dir_time() {
+                for pack in &known.packs {
+                    news |= pack.catch_up()?;
+                }
+                return Ok(news);
+            }
         }
-        for pack in self.known() {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        known.dir = optional(open(&self.dir, flags, Mode::empty()).at(&self.dir))?;
+        let Some(time) = known.dir_time() else { return Ok(false) };
+        news = self.list(&mut known)?;
+        known.listed = is_past(time).then_some(time);
+        for pack in &known.packs {
             news |= pack.catch_up()?;
         }
         Ok(news)
@@ -279,13 +299,8 @@ pub(crate) fn is_pack(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "pack")
 }
 
-fn time_of(stat: &Stat) -> (i64, u64) {
-    (stat.st_mtime, stat.st_mtime_nsec)
-}
-
-/// Whether whatever happens from now on gives the directory another time.
-fn is_past(stat: &Stat) -> bool {
-    let (seconds, nanos) = time_of(stat);
+/// Whether whatever happens from now on gives the directory another time than this.
+fn is_past((seconds, nanos): (i64, u64)) -> bool {
     let changed = u128::from(seconds.unsigned_abs()) * 1_000_000_000 + u128::from(nanos);
     u128::from(now_nanos()) > changed + CLOCK_TICK.as_nanos()
 }
