@@ -30,8 +30,6 @@ pub(crate) struct PkgInstance {
     inputs: Box<str>,
     /// Its name and version, as canonical JSON.
     pub info: Box<str>,
-    /// The packages on the longest way down from it.
-    pub depth: usize,
     /// What functions of others see, as JSON text, until it is put away.
     outside: Option<Arc<str>>,
     /// What that is about.
@@ -141,11 +139,11 @@ pub(crate) fn instantiate(
     evaluator: &Evaluator,
 ) -> Result<Instances, Failure> {
     let mut instances = Instances::new();
-    for (depth, level) in levels(resolved).into_iter().enumerate() {
+    for level in levels(resolved) {
         let results: Vec<_> = level
             .par_iter()
             .filter_map(|key| Some((*key, resolved.pkgs.get(*key)?)))
-            .map(|(key, pkg)| instantiate_one(key, pkg, depth, &instances, evaluator))
+            .map(|(key, pkg)| instantiate_one(key, pkg, &instances, evaluator))
             .collect();
         let mut errors = Vec::new();
         for result in results {
@@ -183,7 +181,6 @@ fn levels(resolved: &Resolved) -> Vec<Vec<&PkgKey>> {
 fn instantiate_one(
     key: &PkgKey,
     resolved: &ResolvedPkg,
-    depth: usize,
     instances: &Instances,
     evaluator: &Evaluator,
 ) -> Result<PkgInstance, Vec<Diagnostic>> {
@@ -195,7 +192,6 @@ fn instantiate_one(
         dir: pkg.dir.clone(),
         inputs: "{}".into(),
         info: info(&decl.info).into(),
-        depth,
         outside: None,
         topic: Topic::Pkg(key.to_string().into()),
         files,

@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Mutex;
 
-use rayon::Scope;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use wake_eval::{NoAnswers, Op, Read};
 use wake_model::{PkgSource, RelPath};
 
 use crate::diagnostic::{Class, Diagnostic};
-use crate::evaluate::{Evaluator, Remembered};
+use crate::evaluate::{Evaluator, Lanes, Question, Remembered, Work};
 use crate::package::PackageDecl;
 use crate::target::label;
 use crate::workspace::{PKG_FILE, Workspace};
@@ -63,8 +62,6 @@ struct Loader<'a> {
 #[derive(Default)]
 struct State {
     asked: HashSet<RelPath>,
-    /// Nobody wants the result any more.
-    stopped: bool,
     result: LoadResult,
 }
 
@@ -117,15 +114,16 @@ pub(crate) fn load_as_found<T: Send, E: Send>(
     find: impl FnOnce(&mut dyn FnMut(&RelPath)) -> Result<(T, Vec<RelPath>), E> + Send,
 ) -> Result<(T, LoadResult), E> {
     let loader = Loader { workspace, evaluator, state: Mutex::default() };
+    let lanes = Lanes::new(&loader, evaluator);
     let found = rayon::scope(|scope| {
-        let found = find(&mut |dir| loader.ask(dir.clone(), scope));
+        let found = find(&mut |dir| lanes.put(loader.new_one(dir), scope));
         match found {
             Ok((found, dirs)) => {
-                dirs.into_iter().for_each(|dir| loader.ask(dir, scope));
+                dirs.iter().for_each(|dir| lanes.put(loader.new_one(dir), scope));
                 Ok(found)
             }
             Err(error) => {
-                loader.state().stopped = true;
+                lanes.close();
                 Err(error)
             }
         }
@@ -135,34 +133,54 @@ pub(crate) fn load_as_found<T: Send, E: Send>(
     Ok((found, result))
 }
 
-impl<'a> Loader<'a> {
-    fn ask<'s>(&'s self, dir: RelPath, scope: &Scope<'s>) {
-        if !self.state().asked.insert(dir.clone()) {
-            return;
-        }
-        scope.spawn(move |scope| match self.load_wanted(&dir) {
-            None => {}
-            Some(Ok(pkg)) => {
-                let reached: Vec<_> = pkg.local.values().cloned().collect();
-                self.state().result.loaded.insert(dir, pkg);
-                for dir in reached {
-                    self.ask(dir, scope);
-                }
+impl<'w> Work<'w> for Loader<'w> {
+    type Piece = RelPath;
+    type Answers = NoAnswers;
+
+    fn question(&'w self, dir: &RelPath) -> Result<Question<NoAnswers>, Box<Diagnostic>> {
+        Ok(Question { pkg: dir.clone(), op: Op::Pkg, answers: NoAnswers })
+    }
+
+    fn answered(
+        &'w self,
+        dir: RelPath,
+        result: Result<(Op, Remembered), Box<Diagnostic>>,
+    ) -> Vec<RelPath> {
+        let loaded = match result {
+            Ok((_, remembered)) => self.take(&dir, remembered),
+            Err(diagnostic) => Err(vec![*diagnostic]),
+        };
+        match loaded {
+            Ok(pkg) => {
+                let mut state = self.state();
+                let State { asked, result } = &mut *state;
+                let new: Vec<RelPath> = pkg
+                    .local
+                    .values()
+                    .filter(|dir| !asked.contains(*dir) && asked.insert((*dir).clone()))
+                    .cloned()
+                    .collect();
+                result.loaded.insert(dir, pkg);
+                new
             }
-            Some(Err(diagnostics)) => {
+            Err(diagnostics) => {
                 self.state().result.failed.insert(dir, diagnostics);
+                Vec::new()
             }
-        });
+        }
+    }
+}
+
+impl Loader<'_> {
+    /// The directory, unless it was asked for before.
+    fn new_one(&self, dir: &RelPath) -> Option<RelPath> {
+        let mut state = self.state();
+        let is_new = !state.asked.contains(dir) && state.asked.insert(dir.clone());
+        is_new.then(|| dir.clone())
     }
 
-    fn load_wanted(&self, dir: &RelPath) -> Option<Result<LoadedPkg, Vec<Diagnostic>>> {
-        let stopped = self.state().stopped;
-        (!stopped).then(|| self.load_one(dir))
-    }
-
-    fn load_one(&self, dir: &RelPath) -> Result<LoadedPkg, Vec<Diagnostic>> {
-        let Remembered { value, reads, trace } =
-            self.evaluator.evaluate(dir, Op::Pkg, &NoAnswers).map_err(|d| vec![d])?;
+    fn take(&self, dir: &RelPath, remembered: Remembered) -> Result<LoadedPkg, Vec<Diagnostic>> {
+        let Remembered { value, reads, trace } = remembered;
         let decl = PackageDecl::parse(&value).map_err(|e| {
             vec![Diagnostic::error(Class::Internal, format!("{}: {e}", label(dir)))]
         })?;

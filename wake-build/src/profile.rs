@@ -220,6 +220,11 @@ impl Open<'_> {
         }
     }
 
+    /// Tells nothing of it.
+    pub(crate) fn forget(mut self) {
+        self.0 = None;
+    }
+
     /// The same for what is shown as text.
     pub(crate) fn note_text<V: Display>(&mut self, name: &'static str, value: V) {
         self.note(name, || value.to_string());

@@ -30,6 +30,24 @@ pub trait Answers: Sync {
     fn module(&self, id: &Value) -> Answer;
 }
 
+impl<A: Answers + ?Sized> Answers for &A {
+    fn epoch(&self) -> Option<u64> {
+        (**self).epoch()
+    }
+
+    fn likely(&self) -> Vec<(Topic, Arc<str>)> {
+        (**self).likely()
+    }
+
+    fn pkg(&self, key: &str) -> Option<Arc<str>> {
+        (**self).pkg(key)
+    }
+
+    fn module(&self, id: &Value) -> Answer {
+        (**self).module(id)
+    }
+}
+
 /// What an answer is about.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Topic {

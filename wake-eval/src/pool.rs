@@ -1,6 +1,7 @@
 //! Worker processes.
 
 mod known;
+mod line;
 mod spawner;
 mod worker;
 
@@ -12,6 +13,8 @@ use std::time::Instant;
 use crate::{Answers, EvalError, Evaluated, Kind, Limits, Request};
 use spawner::Spawner;
 use worker::Worker;
+
+pub use line::{Line, Served};
 
 /// How to start a worker: a program that calls [`crate::serve`].
 #[derive(Debug, Clone)]
@@ -66,22 +69,32 @@ impl Pool {
         request: &Request,
         answers: &dyn Answers,
     ) -> (Result<Evaluated, EvalError>, Option<Service>) {
-        let mut worker = match self.worker(request) {
-            Ok(worker) => worker,
-            Err(error) => return (Err(error), None),
-        };
-        let service = Service { process: worker.process(), began: Instant::now() };
-        let outcome = worker.evaluate(request, answers, &self.limits);
-        if worker.is_fit(&self.limits) {
-            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        let mut line = self.line();
+        line.put(request.clone(), answers, ());
+        match line.wait() {
+            Some(Served { outcome, service, .. }) => (outcome, service),
+            None => (
+                Err(EvalError::bare(&request.pkg, Kind::Crash, "nothing was asked".to_owned())),
+                None,
+            ),
         }
-        (outcome, Some(service))
+    }
+
+    /// A line of requests for one worker, which it takes with the first of them and gives back at the end.
+    pub fn line<A: Answers, T>(&self) -> Line<'_, A, T> {
+        Line::new(self)
     }
 
     /// Ends the workers that are idle, to give back their memory; the next call starts one again.
     pub fn rest(&self) {
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         drop(idle);
+    }
+
+    fn keep(&self, worker: Worker) {
+        if worker.is_fit(&self.limits) {
+            self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
+        }
     }
 
     fn worker(&self, request: &Request) -> Result<Worker, EvalError> {

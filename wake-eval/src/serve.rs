@@ -1,6 +1,8 @@
 //! The worker's side of the pipe.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
@@ -57,12 +59,11 @@ fn work(
     receiver: Receiver,
     limits: &Limits,
 ) -> ExitCode {
-    let pipe = Rc::new(Pipe { receiver: RefCell::new(receiver) });
+    let pipe = Rc::new(Pipe { receiver: RefCell::new(receiver), waiting: RefCell::default() });
     let told = Rc::new(Told::default());
     loop {
-        let frame = pipe.receiver.borrow_mut().frame(stdio::stdin());
-        let request = match frame {
-            Ok(Some((Tag::Request, content))) => {
+        let request = match pipe.request() {
+            Ok(Some(content)) => {
                 request::decode(&content).and_then(|request::Parts { epoch, told: new, json }| {
                     told.begin(epoch);
                     told.listen(new);
@@ -70,7 +71,7 @@ fn work(
                 })
             }
             Ok(None) => return ExitCode::SUCCESS,
-            Ok(Some(_)) | Err(_) => return ExitCode::FAILURE,
+            Err(_) => return ExitCode::FAILURE,
         };
         let Some(request) = request else { return ExitCode::FAILURE };
         let (outcome, tag) = answer(&request, sources, &pipe, &told, limits);
@@ -139,15 +140,41 @@ pub(crate) fn size(bytes: u64) -> String {
 /// Asks the parent; ends the process if that has gone.
 struct Pipe {
     receiver: RefCell<Receiver>,
+    /// Requests that came before the replies to questions of the one before them.
+    waiting: RefCell<VecDeque<Vec<u8>>>,
 }
 
 impl Pipe {
+    /// The next request; none at the end.
+    fn request(&self) -> io::Result<Option<Vec<u8>>> {
+        if let Some(request) = self.waiting.borrow_mut().pop_front() {
+            return Ok(Some(request));
+        }
+        match self.receiver.borrow_mut().frame(stdio::stdin())? {
+            Some((Tag::Request, content)) => Ok(Some(content)),
+            Some(_) => Err(io::Error::other("the parent speaks out of turn")),
+            None => Ok(None),
+        }
+    }
+
+    /// The replies to a question; none at the end.
+    fn replies(&self) -> io::Result<Option<Replies>> {
+        loop {
+            match self.receiver.borrow_mut().frame(stdio::stdin())? {
+                Some((Tag::Replies, content)) => return Ok(Some(Replies::new(content))),
+                Some((Tag::Request, content)) => self.waiting.borrow_mut().push_back(content),
+                Some(_) => return Err(io::Error::other("the parent speaks out of turn")),
+                None => return Ok(None),
+            }
+        }
+    }
+
     fn ask<S: AsRef<str>>(&self, tag: Tag, questions: &[S]) -> Replies {
         let sent = send(stdio::stdout(), tag, &Questions::join(questions));
-        match sent.and_then(|()| self.receiver.borrow_mut().frame(stdio::stdin())) {
-            Ok(Some((Tag::Replies, content))) => Replies::new(content),
+        match sent.and_then(|()| self.replies()) {
+            Ok(Some(replies)) => replies,
             // There is nobody left whom an outcome would reach.
-            Ok(_) | Err(_) => std::process::abort(),
+            Ok(None) | Err(_) => std::process::abort(),
         }
     }
 }

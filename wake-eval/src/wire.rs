@@ -129,12 +129,8 @@ impl Iterator for Replies {
 
 /// Writes one frame, in one system call where the pipe takes it.
 pub(crate) fn send(pipe: impl AsFd, tag: Tag, content: &[u8]) -> io::Result<()> {
-    let length = u32::try_from(content.len())
-        .map_err(|_| io::Error::other("a frame is larger than 4 GiB"))?;
     let mut frame = Vec::with_capacity(HEADER + content.len());
-    frame.extend_from_slice(&length.to_le_bytes());
-    frame.push(tag as u8);
-    frame.extend_from_slice(content);
+    put(&mut frame, tag, content)?;
     let mut rest = frame.as_slice();
     while !rest.is_empty() {
         match rustix::io::write(&pipe, rest) {
@@ -146,10 +142,58 @@ pub(crate) fn send(pipe: impl AsFd, tag: Tag, content: &[u8]) -> io::Result<()> 
     Ok(())
 }
 
+/// Appends one frame to what is to be written.
+fn put(frames: &mut Vec<u8>, tag: Tag, content: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(content.len())
+        .map_err(|_| io::Error::other("a frame is larger than 4 GiB"))?;
+    frames.extend_from_slice(&length.to_le_bytes());
+    frames.push(tag as u8);
+    frames.extend_from_slice(content);
+    Ok(())
+}
+
+/// Frames for a pipe that does not block.
+#[derive(Debug, Default)]
+pub(crate) struct Sender {
+    frames: Vec<u8>,
+    written: usize,
+}
+
+impl Sender {
+    /// Appends a frame to what [`Sender::flush`] writes.
+    pub(crate) fn put(&mut self, tag: Tag, content: &[u8]) -> io::Result<()> {
+        put(&mut self.frames, tag, content)
+    }
+
+    /// Whether everything has been written.
+    pub(crate) fn is_done(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Writes as much as the pipe takes now. If nobody reads any more, the rest is dropped: the other pipe will say so.
+    pub(crate) fn flush(&mut self, pipe: impl AsFd) -> io::Result<()> {
+        while self.written < self.frames.len() {
+            match rustix::io::write(&pipe, &self.frames[self.written..]) {
+                Ok(written) => self.written += written,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return Ok(()),
+                Err(Errno::PIPE) => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        self.frames.clear();
+        self.written = 0;
+        Ok(())
+    }
+}
+
 /// Puts together frames from what a pipe gives.
 #[derive(Debug, Default)]
 pub(crate) struct Receiver {
+    /// Room, of which a part is filled and not taken yet.
     bytes: Vec<u8>,
+    start: usize,
+    end: usize,
 }
 
 /// What one reading of a pipe brought.
@@ -157,31 +201,30 @@ pub(crate) struct Receiver {
 pub(crate) enum Received {
     /// A whole frame.
     Frame(Tag, Vec<u8>),
-    /// Part of one.
+    /// Part of one, or nothing yet from a pipe that does not block.
     Part,
     /// The other end is closed.
     End,
 }
 
 impl Receiver {
-    /// Gives a frame that is already here, else reads once, which blocks if the pipe is empty.
+    /// Gives a frame that is already here, else reads once, which blocks if the pipe is empty and does so.
     pub(crate) fn step(&mut self, pipe: impl AsFd) -> io::Result<Received> {
         if let Some((tag, content)) = self.take()? {
             return Ok(Received::Frame(tag, content));
         }
-        let have = self.bytes.len();
-        let want = self.missing().max(ROOM);
-        self.bytes.resize(have + want, 0);
+        self.make_room();
         let read = loop {
-            match rustix::io::read(&pipe, &mut self.bytes[have..]) {
+            match rustix::io::read(&pipe, &mut self.bytes[self.end..]) {
                 Err(Errno::INTR) => {}
-                other => break other,
+                Err(Errno::AGAIN) => return Ok(Received::Part),
+                other => break other?,
             }
         };
-        self.bytes.truncate(have + read.unwrap_or(0));
-        if read? == 0 {
+        if read == 0 {
             return Ok(Received::End);
         }
+        self.end += read;
         Ok(self.take()?.map_or(Received::Part, |(tag, content)| Received::Frame(tag, content)))
     }
 
@@ -196,23 +239,34 @@ impl Receiver {
         }
     }
 
+    fn here(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
     fn length(&self) -> Option<usize> {
-        let length = self.bytes.first_chunk::<4>()?;
+        let length = self.here().first_chunk::<4>()?;
         Some(u32::from_le_bytes(*length) as usize)
     }
 
-    fn missing(&self) -> usize {
-        self.length().map_or(0, |length| (HEADER + length).saturating_sub(self.bytes.len()))
+    /// Moves what is here to the front, and makes room for the rest of its frame.
+    fn make_room(&mut self) {
+        self.bytes.copy_within(self.start..self.end, 0);
+        (self.start, self.end) = (0, self.end - self.start);
+        let whole = self.length().map_or(0, |length| HEADER + length);
+        let want = whole.max(self.end + ROOM);
+        if self.bytes.len() < want || self.bytes.len() > want.saturating_mul(4) {
+            self.bytes.resize(want, 0);
+            self.bytes.shrink_to(want);
+        }
     }
 
     fn take(&mut self) -> io::Result<Option<(Tag, Vec<u8>)>> {
-        let Some(end) = self.length().map(|length| HEADER + length) else { return Ok(None) };
-        if self.bytes.len() < end {
-            return Ok(None);
-        }
-        let tag = Tag::of(self.bytes[4]).ok_or_else(|| io::Error::other("a frame is malformed"))?;
-        let rest = self.bytes.split_off(end);
-        let content = std::mem::replace(&mut self.bytes, rest).split_off(HEADER);
+        let Some(length) = self.length() else { return Ok(None) };
+        let here = self.here();
+        let Some(content) = here.get(HEADER..HEADER + length) else { return Ok(None) };
+        let tag = Tag::of(here[4]).ok_or_else(|| io::Error::other("a frame is malformed"))?;
+        let content = content.to_vec();
+        self.start += HEADER + length;
         Ok(Some((tag, content)))
     }
 }
@@ -259,6 +313,33 @@ mod tests {
         );
         content.truncate(4);
         assert_eq!(Replies::new(content).count(), 1, "what is cut short is no answer");
+    }
+
+    #[test]
+    fn what_a_pipe_does_not_take_at_once_is_sent_later() {
+        let (read, write) = rustix::pipe::pipe().unwrap();
+        rustix::fs::fcntl_setfl(&write, rustix::fs::OFlags::NONBLOCK).unwrap();
+        let content: Vec<Vec<u8>> = (0..9).map(|number| vec![number; 50_000]).collect();
+        let mut sender = Sender::default();
+        content.iter().for_each(|content| sender.put(Tag::Request, content).unwrap());
+        let mut receiver = Receiver::default();
+        let mut received = Vec::new();
+        let mut stops = 0;
+        while received.len() < content.len() {
+            sender.flush(&write).unwrap();
+            stops += usize::from(!sender.is_done());
+            match receiver.step(&read).unwrap() {
+                Received::Frame(Tag::Request, content) => received.push(content),
+                Received::Part => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(received, content);
+        assert!(sender.is_done() && stops > 0);
+        drop(read);
+        sender.put(Tag::Request, b"{}").unwrap();
+        sender.flush(&write).unwrap();
+        assert!(sender.is_done(), "what nobody will read is not kept");
     }
 
     #[test]

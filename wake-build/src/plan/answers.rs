@@ -52,11 +52,6 @@ impl Modules for NothingYet {
     }
 }
 
-/// What is complete while others are still being found.
-pub(super) struct SoFar<'a> {
-    pub(super) seen: &'a RwLock<Seen>,
-}
-
 /// What others see of the modules that are complete.
 #[derive(Default)]
 pub(super) struct Seen {
@@ -81,15 +76,16 @@ impl Seen {
     }
 }
 
-impl Modules for SoFar<'_> {
+/// What is complete while others are still being found.
+impl Modules for RwLock<Seen> {
     fn module(&self, id: &Value) -> Answer {
         let Some(wanted) = Wanted::of_id(id) else { return Answer::Unknown };
-        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.read().unwrap_or_else(PoisonError::into_inner);
         seen.texts.get(&wanted.identity()).cloned().map_or(Answer::Pending, Answer::Ready)
     }
 
     fn plain(&self, pkg: &PkgKey, likely: &mut Vec<(Topic, Arc<str>)>) {
-        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        let seen = self.read().unwrap_or_else(PoisonError::into_inner);
         likely.extend(seen.plain.get(pkg).into_iter().flatten().cloned());
     }
 }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `wanted` | names configured modules |
 //! | `search` | applies the functions of all that the targets reach |
+//! | `turns` | which targets come before which |
 //! | `answers` | what these functions are told about other modules |
 //! | `order` | dependencies first; cycles |
 //! | `shelf` | holds what functions gave until a step is pinned |
@@ -14,6 +15,7 @@ mod order;
 mod promises;
 mod search;
 mod shelf;
+mod turns;
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

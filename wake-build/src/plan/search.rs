@@ -4,16 +4,16 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use rayon::Scope;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use wake_eval::{Op, Read};
 
 use super::Wanted;
-use super::answers::{NothingYet, Seen, SoFar};
+use super::answers::{NothingYet, PlanAnswers, Seen};
 use super::shelf::{Shelf, Shelved};
+use super::turns::Turns;
 use crate::diagnostic::{Class, Diagnostic, Failure};
-use crate::evaluate::{Evaluator, Remembered};
+use crate::evaluate::{Evaluator, Lanes, Question, Remembered, Work};
 use crate::instance::{Instances, PkgInstance, of_checkout};
 use crate::module::{ModuleDecl, ModuleInstance, ModuleText, Parsed, parse};
 use crate::target::module_label;
@@ -33,33 +33,18 @@ pub(super) fn search(
     evaluator: &Evaluator,
 ) -> Result<BTreeMap<String, Box<Found>>, Failure> {
     let shelf = Shelf::of(evaluator.files);
-    let planner =
-        Planner { instances, evaluator, shelf, state: Mutex::default(), seen: RwLock::default() };
-    // Modules mostly need modules of the packages below: from the bottom up, these are already there.
-    for targets in by_depth(instances, targets) {
-        rayon::scope(|scope| {
-            for wanted in targets {
-                // The first module of a chain is not yet too many.
-                let _ = planner.ask(wanted, 0, scope);
-            }
-        });
-        evaluator.put_away();
-    }
+    let (turns, first) = Turns::new(instances, targets);
+    let state = Mutex::new(State { turns, ..State::default() });
+    let planner = Planner { instances, evaluator, shelf, state, seen: RwLock::default() };
+    let first = planner.state().targets(first);
+    let lanes = Lanes::new(&planner, evaluator);
+    rayon::scope(|scope| lanes.put(first, scope));
     let State { found, failed, .. } =
         planner.state.into_inner().unwrap_or_else(PoisonError::into_inner);
     if !failed.is_empty() {
         return Err(Failure { diagnostics: failed.into_values().collect() });
     }
     Ok(found)
-}
-
-fn by_depth(instances: &Instances, targets: Vec<Wanted>) -> Vec<Vec<Wanted>> {
-    let mut levels: BTreeMap<usize, Vec<Wanted>> = BTreeMap::new();
-    for wanted in targets {
-        let depth = instances.get(&wanted.pkg).map_or(0, |pkg| pkg.depth);
-        levels.entry(depth).or_default().push(wanted);
-    }
-    levels.into_values().collect()
 }
 
 struct Planner<'a> {
@@ -75,6 +60,7 @@ struct Planner<'a> {
 #[derive(Default)]
 struct State {
     asked: HashSet<String>,
+    turns: Turns,
     found: BTreeMap<String, Box<Found>>,
     failed: BTreeMap<String, Diagnostic>,
 }
@@ -100,39 +86,130 @@ impl Found {
     }
 }
 
-impl Planner<'_> {
-    /// Asks for a module, unless that has been done; false if there are too many of them by now.
-    fn ask<'s>(&'s self, wanted: Wanted, depth: usize, scope: &Scope<'s>) -> bool {
-        let identity = wanted.identity();
-        {
-            let mut state = self.state();
-            if state.failed.contains_key(ENDLESS) || !state.asked.insert(identity.clone()) {
-                return true;
-            }
-            if depth > LONGEST_CHAIN || state.asked.len() > MOST_STEPS {
-                return false;
+/// A module whose functions are to be applied.
+struct Piece {
+    wanted: Wanted,
+    identity: String,
+    /// How many modules led to it.
+    depth: usize,
+    /// Whether others wait for it because a target names it.
+    is_target: bool,
+}
+
+impl State {
+    /// Those of some targets that nobody asked for, and of those whose turn comes with the others.
+    fn targets(&mut self, targets: Vec<Wanted>) -> Vec<Piece> {
+        let mut open = targets;
+        let mut pieces = Vec::with_capacity(open.len());
+        while let Some(wanted) = open.pop() {
+            let identity = wanted.identity();
+            if self.asked.insert(identity.clone()) {
+                pieces.push(Piece { wanted, identity, depth: 0, is_target: true });
+            } else {
+                open.extend(self.turns.done(&wanted.pkg));
             }
         }
-        scope.spawn(move |scope| match self.apply(wanted) {
-            Ok((mut found, needs)) => {
-                let named = |(key, wanted): &(String, Wanted)| (key.clone(), wanted.identity());
-                found.needs = needs.iter().map(named).collect();
+        pieces.reverse();
+        pieces
+    }
+}
+
+impl<'w> Work<'w> for Planner<'w> {
+    type Piece = Piece;
+    type Answers = PlanAnswers<'w, RwLock<Seen>>;
+
+    fn question(&'w self, piece: &Piece) -> Result<Question<Self::Answers>, Box<Diagnostic>> {
+        let Piece { wanted, .. } = piece;
+        let (pkg, op) = find_module(self.instances, wanted)?;
+        let answers = self.evaluator.answers(self.instances, &self.seen, pkg);
+        Ok(Question { pkg: pkg.dir.clone(), op, answers })
+    }
+
+    fn answered(
+        &'w self,
+        piece: Piece,
+        result: Result<(Op, Remembered), Box<Diagnostic>>,
+    ) -> Vec<Piece> {
+        let Piece { wanted, identity, depth, is_target } = piece;
+        let pkg = is_target.then(|| wanted.pkg.clone());
+        let found = result.and_then(|(_, remembered)| self.found(wanted, remembered));
+        let mut pieces = match found {
+            Ok((found, needs)) => {
                 if let Some(finished) = &found.finished {
                     let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
                     seen.insert(&found.wanted, &finished.seen.text);
                 }
                 self.state().found.insert(identity.clone(), Box::new(found));
-                for (key, wanted) in needs {
-                    if !self.ask(wanted, depth + 1, scope) {
-                        self.stop_endless(&identity, &key);
-                    }
-                }
+                self.needed(&identity, needs, depth + 1)
             }
             Err(diagnostic) => {
                 self.state().failed.insert(identity, *diagnostic);
+                Vec::new()
             }
-        });
-        true
+        };
+        self.evaluator.put_away();
+        if let Some(pkg) = pkg {
+            let mut state = self.state();
+            let next = state.turns.done(&pkg);
+            if !next.is_empty() {
+                pieces.extend(state.targets(next));
+            }
+        }
+        pieces
+    }
+}
+
+/// A module that is needed, under which key and by which identity.
+type Need = (String, Wanted, String);
+
+impl Planner<'_> {
+    /// Reads what the functions of a module gave, and which modules it needs.
+    fn found(
+        &self,
+        wanted: Wanted,
+        remembered: Remembered,
+    ) -> Result<(Found, Vec<Need>), Box<Diagnostic>> {
+        let Remembered { value, reads, trace } = remembered;
+        let text = self.shelf.put(value.get());
+        let parsed = parse(&value, &text, &wanted.pkg, &wanted.module, self.instances);
+        let Parsed { decl, needed, instance } = parsed.map_err(|e| {
+            let pkg = self.instances.get(&wanted.pkg);
+            let dir = pkg.map(|pkg| pkg.dir.clone()).unwrap_or_default();
+            let label = module_label(&dir, &wanted.module);
+            Diagnostic::error(Class::Internal, format!("{label}: {e}"))
+        })?;
+        let reads = of_checkout(&reads).cloned().collect();
+        let need = |(key, id): (Cow<'_, str>, &RawValue)| {
+            let wanted = Wanted::of_text(id)?;
+            let identity = wanted.identity();
+            Some((key.into_owned(), wanted, identity))
+        };
+        let all: Vec<Need> = needed.modules.into_iter().filter_map(need).collect();
+        let needs = all.iter().map(|(key, _, identity)| (key.clone(), identity.clone())).collect();
+        Ok((Found { wanted, decl, text, needs, finished: instance, reads, trace }, all))
+    }
+
+    /// The modules that the module `identity` needs and nobody asked for, unless there are too many by now.
+    fn needed(&self, identity: &str, needs: Vec<Need>, depth: usize) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        let mut endless = Vec::new();
+        let mut state = self.state();
+        for (key, wanted, identity) in needs {
+            if state.asked.contains(&identity) || state.failed.contains_key(ENDLESS) {
+                continue;
+            }
+            state.asked.insert(identity.clone());
+            if depth > LONGEST_CHAIN || state.asked.len() > MOST_STEPS {
+                endless.push(key);
+            } else {
+                pieces.push(Piece { wanted, identity, depth, is_target: false });
+            }
+        }
+        drop(state);
+        for key in endless {
+            self.stop_endless(identity, &key);
+        }
+        pieces
     }
 
     /// Ends the search at the module that would need one too many under `key`.
@@ -154,26 +231,6 @@ impl Planner<'_> {
             .at(place)
             .help("a module must not need itself with an ever different config");
         self.state().failed.insert(ENDLESS.to_owned(), diagnostic);
-    }
-
-    /// Applies the functions of a module; tells what they gave, and the modules that it needs by its own key for them.
-    fn apply(&self, wanted: Wanted) -> Result<(Found, Vec<(String, Wanted)>), Box<Diagnostic>> {
-        let (pkg, op) = find_module(self.instances, &wanted)?;
-        let so_far = SoFar { seen: &self.seen };
-        let answers = self.evaluator.answers(self.instances, &so_far, pkg);
-        let Remembered { value, reads, trace } = self.evaluator.evaluate(&pkg.dir, op, &answers)?;
-        let text = self.shelf.put(value.get());
-        let parsed = parse(&value, &text, &wanted.pkg, &wanted.module, self.instances);
-        let Parsed { decl, needed, instance } = parsed.map_err(|e| {
-            let label = module_label(&pkg.dir, &wanted.module);
-            Diagnostic::error(Class::Internal, format!("{label}: {e}"))
-        })?;
-        let reads = of_checkout(&reads).cloned().collect();
-        let named =
-            |(key, id): (Cow<'_, str>, &RawValue)| Some((key.into_owned(), Wanted::of_text(id)?));
-        let needed = needed.modules.into_iter().filter_map(named).collect();
-        let (finished, needs) = (instance, Vec::new());
-        Ok((Found { wanted, decl, text, needs, finished, reads, trace }, needed))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

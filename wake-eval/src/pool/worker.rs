@@ -7,19 +7,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
 
 use super::known::Known;
 use crate::serve::size;
-use crate::wire::{Questions, Received, Receiver, Replies, Tag, outcome, request, send};
+use crate::wire::{Questions, Received, Receiver, Replies, Sender, Tag, outcome, request};
 use crate::{Answer, Answers, EvalError, Evaluated, Kind, Limit, Limits, Request, Topic};
 
-/// A process that waits for a request, or computes one.
+/// A process that waits for requests, or computes one; their outcomes come in the order of the requests.
 #[derive(Debug)]
 pub(super) struct Worker {
     child: Child,
     stdin: ChildStdin,
     stdout: ChildStdout,
     stderr: ChildStderr,
+    sender: Sender,
+    receiver: Receiver,
     known: Known,
     served: u32,
     leaving: bool,
@@ -40,10 +43,14 @@ impl Worker {
         else {
             return Err(io::Error::other("the process has no pipes"));
         };
-        let content = serde_json::to_vec(limits)?;
-        send(&stdin, Tag::Limits, &content)?;
-        let known = Known::default();
-        Ok(Worker { child, stdin, stdout, stderr, known, served: 0, leaving: false })
+        // Both sides may be about to write: whoever waited here until the other reads might do so for ever.
+        fcntl_setfl(&stdin, OFlags::NONBLOCK)?;
+        fcntl_setfl(&stdout, OFlags::NONBLOCK)?;
+        let mut sender = Sender::default();
+        sender.put(Tag::Limits, &serde_json::to_vec(limits)?)?;
+        let (receiver, known) = (Receiver::default(), Known::default());
+        let (served, leaving) = (0, false);
+        Ok(Worker { child, stdin, stdout, stderr, sender, receiver, known, served, leaving })
     }
 
     /// The number of its process.
@@ -60,14 +67,36 @@ impl Worker {
         !self.leaving && self.served < limits.requests
     }
 
-    pub(super) fn evaluate(
+    /// Whether it serves no other request, because it has ended or is about to.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    /// Puts a request behind those that it has; [`Worker::outcome`] sends it.
+    pub(super) fn put(&mut self, request: &Request, answers: &dyn Answers) -> io::Result<()> {
+        let content = serde_json::to_vec(request)?;
+        let told = self.known.begin(answers);
+        let content = request::encode(answers.epoch(), &told, &content)?;
+        self.sender.put(Tag::Request, &content)?;
+        self.served += 1;
+        Ok(())
+    }
+
+    /// Sends as much of what it was given as it takes now.
+    pub(super) fn send(&mut self) {
+        // Who waits for the outcome learns what is wrong.
+        let _ = self.sender.flush(&self.stdin);
+    }
+
+    /// The outcome of the first request that it has, at which it began to work at `began`.
+    pub(super) fn outcome(
         &mut self,
         request: &Request,
         answers: &dyn Answers,
         limits: &Limits,
+        began: Instant,
     ) -> Result<Evaluated, EvalError> {
-        self.served += 1;
-        let broken = match self.converse(request, answers, limits) {
+        let broken = match self.converse(answers, limits, began) {
             Ok(outcome) => return outcome,
             Err(broken) => broken,
         };
@@ -88,20 +117,14 @@ impl Worker {
 
     fn converse(
         &mut self,
-        request: &Request,
         answers: &dyn Answers,
         limits: &Limits,
+        began: Instant,
     ) -> Result<Result<Evaluated, EvalError>, Broken> {
-        let content = serde_json::to_vec(request).map_err(|error| Broken::Pipe(error.into()))?;
-        let started = Instant::now();
-        let told = self.known.begin(answers);
-        let content = request::encode(answers.epoch(), &told, &content).map_err(Broken::Pipe)?;
-        self.say(Tag::Request, &content)?;
-        let mut receiver = Receiver::default();
         loop {
-            self.wait(limits.deadline.saturating_sub(started.elapsed()))?;
-            match receiver.step(&self.stdout).map_err(Broken::Pipe)? {
-                Received::Part => {}
+            self.sender.flush(&self.stdin).map_err(Broken::Pipe)?;
+            match self.receiver.step(&self.stdout).map_err(Broken::Pipe)? {
+                Received::Part => self.wait(limits.deadline.saturating_sub(began.elapsed()))?,
                 Received::End => return Err(Broken::Died),
                 Received::Frame(Tag::AskPkgs, keys) => self.reply(&keys, Topic::Pkg, |key| {
                     Ok(answers.pkg(key).map_or(Answer::Unknown, Answer::Ready))
@@ -135,24 +158,19 @@ impl Worker {
                 self.known.note(topic(question.into()), text);
             }
         }
-        self.say(Tag::Replies, &content)
+        self.sender.put(Tag::Replies, &content).map_err(Broken::Pipe)
     }
 
-    fn say(&self, tag: Tag, content: &[u8]) -> Result<(), Broken> {
-        send(&self.stdin, tag, content).map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => Broken::Died,
-            _ => Broken::Pipe(error),
-        })
-    }
-
-    /// Waits until there is something to read.
+    /// Waits until there is something to read, or room for what is to be sent.
     fn wait(&self, time: Duration) -> Result<(), Broken> {
         let timeout = Timespec {
             tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(time.subsec_nanos()),
         };
-        let mut fds = [PollFd::new(&self.stdout, PollFlags::IN)];
-        match poll(&mut fds, Some(&timeout)) {
+        let mut fds =
+            [PollFd::new(&self.stdout, PollFlags::IN), PollFd::new(&self.stdin, PollFlags::OUT)];
+        let count = if self.sender.is_done() { 1 } else { 2 };
+        match poll(&mut fds[..count], Some(&timeout)) {
             Ok(0) => Err(Broken::TooLate),
             Ok(_) => Ok(()),
             // The next turn waits for the time that is left then.

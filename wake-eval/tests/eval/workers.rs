@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
-use wake_eval::{Answer, Answers, Kind, Limits, NoAnswers, Op, Pool, Request, WorkerCommand};
+use wake_eval::{
+    Answer, Answers, EvalError, Evaluated, Kind, Limits, NoAnswers, Op, Pool, Request,
+    WorkerCommand,
+};
 
 use crate::{pool_with, trial, value};
 
@@ -18,6 +21,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("workers/keep what they were told for an epoch", told),
         trial("workers/die with their parent", die_with_parent),
         trial("workers/that cannot start are an error", cannot_start),
+        trial("workers/serve a line in its order", line_in_order),
+        trial("workers/that end take one request of a line with them", line_outlives),
+        trial("workers/have the whole time for each request of a line", line_deadlines),
+        trial("workers/of a line answer while more is sent than pipes hold", line_floods),
         trial("workers/that are no workers are an error", no_worker),
     ]
 }
@@ -142,6 +149,68 @@ fn no_worker() -> Result<(), Failed> {
     } else {
         Err(message.into())
     }
+}
+
+/// What came of some requests that are put in a line together: texts of values, and kinds of errors.
+fn line_of(limits: Limits, requests: &[Request], answers: &dyn Answers) -> Vec<(usize, String)> {
+    let pool = pool_with(limits);
+    let mut line = pool.line();
+    for (number, request) in requests.iter().enumerate() {
+        line.put(request.clone(), answers, number);
+    }
+    line.send();
+    let told = |outcome: Result<Evaluated, EvalError>| match outcome {
+        Ok(evaluated) => evaluated.value.get().to_owned(),
+        Err(error) => error.message,
+    };
+    std::iter::from_fn(|| line.wait()).map(|served| (served.tag, told(served.outcome))).collect()
+}
+
+fn same(found: &[(usize, String)], expected: &[&str]) -> Result<(), Failed> {
+    let expected: Vec<(usize, String)> =
+        expected.iter().map(|text| (*text).to_owned()).enumerate().collect();
+    if found == expected { Ok(()) } else { Err(format!("it gave {found:?}").into()) }
+}
+
+fn line_in_order() -> Result<(), Failed> {
+    // A question is asked when the next requests are already on their way; and each worker serves two.
+    let requests =
+        [request("1"), module_request(), request("nothing"), module_request(), request("5")];
+    let limits = Limits { requests: 2, ..Limits::default() };
+    let found = line_of(limits, &requests, &Counting(None, AtomicUsize::new(0)));
+    let unknown = "undefined variable `nothing`";
+    same(&found, &["1", r#"{"n":0}"#, unknown, r#"{"n":1}"#, "5"])
+}
+
+fn line_outlives() -> Result<(), Failed> {
+    let endless = "local f(n) = {a: n, b: f(n+1).b}; f(0).b";
+    let requests = [request("1"), request(endless), request("3"), request(endless), request("5")];
+    let limits = Limits { stack: 8 << 20, ..Limits::default() };
+    let found = line_of(limits, &requests, &NoAnswers);
+    let deep = "evaluating `//a` recurses deeper than its stack of 8 MiB";
+    same(&found, &["1", deep, "3", deep, "5"])
+}
+
+fn line_deadlines() -> Result<(), Failed> {
+    let endless = "local fib(n) = if n < 2 then n else fib(n-1) + fib(n-2); fib(80)";
+    let requests = [request(endless), request(endless), request("3")];
+    let limits = Limits { deadline: Duration::from_secs(1), ..Limits::default() };
+    let found = line_of(limits, &requests, &NoAnswers);
+    let late = "evaluating `//a` takes longer than 1 s";
+    same(&found, &[late, late, "3"])
+}
+
+fn line_floods() -> Result<(), Failed> {
+    // Neither side reads before it has written, and a pipe holds 64 KiB.
+    let text = "x".repeat(200_000);
+    let requests: Vec<Request> = (0..8).map(|_| request(&format!("'{text}'"))).collect();
+    let found = line_of(Limits::default(), &requests, &NoAnswers);
+    let quoted = format!("\"{text}\"");
+    if found.len() == 8 && found.iter().all(|(_, value)| *value == quoted) {
+        return Ok(());
+    }
+    let lengths: Vec<usize> = found.iter().map(|(_, value)| value.len()).collect();
+    Err(format!("it gave texts of {lengths:?} bytes").into())
 }
 
 /// What a process does that a test starts to kill it: evaluates something that does not end.

@@ -5,16 +5,21 @@
 //! those names hold now, it holds the result. So going back to an older state of the sources finds
 //! the older result, and a changed comment changes nothing further on.
 
+mod lanes;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use wake_eval::{Answer, Answers, EvalError, Evaluated, Kind, Op, Pool, Read, Request};
+use wake_eval::{
+    Answer, Answers, EvalError, Evaluated, Kind, Line, Op, Pool, Read, Request, Served,
+};
 use wake_model::encode::{Domain, Encoder, digest_bytes};
 use wake_model::{BlobDigest, Digest, RelPath};
 use wake_store::Store;
 
+pub(crate) use self::lanes::{Lanes, Question, Work};
 use crate::diagnostic::{Class, Diagnostic, Place};
 use crate::files::{Files, Seen};
 use crate::profile::{Profile, SpanKind};
@@ -57,6 +62,13 @@ pub(crate) struct Tally {
     pub cached: AtomicUsize,
 }
 
+/// An application that is not remembered yet.
+struct Asked {
+    pkg: RelPath,
+    key: Digest,
+    shapes: Vec<Vec<Name>>,
+}
+
 /// At most so many different sets of names are kept for one application.
 const SHAPES: usize = 4;
 
@@ -70,9 +82,21 @@ impl Evaluator<'_> {
         op: Op,
         answers: &dyn Answers,
     ) -> Result<Remembered, Diagnostic> {
+        let asked = match self.look_up(pkg, &op, answers) {
+            Ok(known) => return Ok(known),
+            Err(asked) => asked,
+        };
+        let mut line = self.pool.line();
+        line.put(self.request(pkg, op), answers, (asked, ()));
+        let not_asked = || Diagnostic::error(Class::Internal, "nothing was asked".to_owned());
+        self.serve(&mut line).map_or_else(|| Err(not_asked()), |((), _, result)| result)
+    }
+
+    /// What is remembered of an application; else what it is to be remembered under.
+    fn look_up(&self, pkg: &RelPath, op: &Op, answers: &dyn Answers) -> Result<Remembered, Asked> {
         self.tally.all.fetch_add(1, Ordering::Relaxed);
-        let mut span = self.profile.begin(SpanKind::Evaluation, || title(&op, pkg));
-        let key = self.key_of(&op, pkg);
+        let mut span = self.profile.begin(SpanKind::Evaluation, || title(op, pkg));
+        let key = self.key_of(op, pkg);
         let shapes = self.shapes(&key);
         if let Some(known) = shapes.iter().find_map(|names| self.recall(&key, names, pkg, answers))
         {
@@ -80,17 +104,35 @@ impl Evaluator<'_> {
             span.note("remembered", || true);
             return Ok(known);
         }
-        let request = Request { pkg: label(pkg), root: self.files.absolute(pkg), op };
-        let (evaluated, service) = self.pool.evaluate_watched(&request, answers);
+        // Its time is told when the evaluator has it.
+        span.forget();
+        Err(Asked { pkg: pkg.clone(), key, shapes })
+    }
+
+    fn request(&self, pkg: &RelPath, op: Op) -> Request {
+        Request { pkg: label(pkg), root: self.files.absolute(pkg), op }
+    }
+
+    /// Waits for the first of a line and remembers what came of it; none if nothing was asked.
+    fn serve<A: Answers, T>(
+        &self,
+        line: &mut Line<'_, A, (Asked, T)>,
+    ) -> Option<(T, Op, Result<Remembered, Diagnostic>)> {
+        let first = || line.first().map(|(request, (asked, _))| title(&request.op, &asked.pkg));
+        let mut span = self.profile.begin(SpanKind::Evaluation, || first().unwrap_or_default());
+        let Served { request, tag: (asked, tag), outcome, service, .. } = line.wait()?;
+        let Asked { pkg, key, shapes } = asked;
         if let Some(service) = service {
-            let title = || title(&request.op, pkg);
+            let title = || title(&request.op, &pkg);
             self.profile.evaluator(service.process, service.began, title);
         }
         span.note("remembered", || false);
-        let evaluated = evaluated.map_err(|e| diagnose(pkg, &e))?;
-        self.remember(&key, shapes, &evaluated);
-        let Evaluated { value, reads, trace } = evaluated;
-        Ok(Remembered { value, reads, trace })
+        let result = outcome.map_err(|error| diagnose(&pkg, &error)).map(|evaluated| {
+            self.remember(&key, shapes, &evaluated);
+            let Evaluated { value, reads, trace } = evaluated;
+            Remembered { value, reads, trace }
+        });
+        Some((tag, request.op, result))
     }
 
     /// Writes what is remembered to the store if it has become much. What cannot be written now is told at the end.

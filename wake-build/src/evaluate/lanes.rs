@@ -1,0 +1,148 @@
+//! Many evaluations, spread over the threads so that no evaluator waits for wake and wake for no evaluator.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rayon::Scope;
+use wake_eval::{Answers, Op};
+use wake_model::RelPath;
+
+use super::{Evaluator, Remembered};
+use crate::diagnostic::Diagnostic;
+
+/// Requests that an evaluator has before it, at most: while it is at one, what came of others is looked at here.
+const AHEAD: usize = 8;
+
+/// Something that is done piece by piece, each of which needs one evaluation and may bring further pieces.
+pub(crate) trait Work<'w>: Sync + Sized + 'w {
+    /// What there is to do.
+    type Piece: Send + 'w;
+    /// Who answers what its evaluation asks.
+    type Answers: Answers + 'w;
+
+    /// What is to be evaluated for a piece, once its turn has come.
+    fn question(&'w self, piece: &Self::Piece) -> Result<Question<Self::Answers>, Box<Diagnostic>>;
+
+    /// Takes what came of a piece and gives those that it brings.
+    fn answered(
+        &'w self,
+        piece: Self::Piece,
+        result: Result<(Op, Remembered), Box<Diagnostic>>,
+    ) -> Vec<Self::Piece>;
+}
+
+/// One application of a function.
+pub(crate) struct Question<A> {
+    /// The package.
+    pub(crate) pkg: RelPath,
+    /// What is applied.
+    pub(crate) op: Op,
+    /// Who answers what it asks.
+    pub(crate) answers: A,
+}
+
+/// Lanes on which pieces of work are done, each a thread with an evaluator: as many as there are threads, begun when
+/// there is something to do for one more.
+pub(crate) struct Lanes<'w, W: Work<'w>> {
+    work: &'w W,
+    evaluator: &'w Evaluator<'w>,
+    queue: Mutex<Queue<W::Piece>>,
+}
+
+struct Queue<P> {
+    pieces: VecDeque<P>,
+    /// Lanes at work.
+    lanes: usize,
+    /// Nobody wants what is left.
+    is_closed: bool,
+}
+
+impl<'w, W: Work<'w>> Lanes<'w, W> {
+    /// No lane is at work yet.
+    pub(crate) fn new(work: &'w W, evaluator: &'w Evaluator<'w>) -> Self {
+        let queue = Queue { pieces: VecDeque::new(), lanes: 0, is_closed: false };
+        Lanes { work, evaluator, queue: Mutex::new(queue) }
+    }
+
+    /// Adds pieces, which are done before `scope` ends.
+    pub(crate) fn put<'s>(&'s self, pieces: impl IntoIterator<Item = W::Piece>, scope: &Scope<'s>) {
+        let mut queue = self.queue();
+        if queue.is_closed {
+            return;
+        }
+        queue.pieces.extend(pieces);
+        let free = rayon::current_num_threads().saturating_sub(queue.lanes);
+        let new = free.min(queue.pieces.len());
+        queue.lanes += new;
+        drop(queue);
+        for _ in 0..new {
+            scope.spawn(|scope| self.work(scope));
+        }
+    }
+
+    /// Drops the pieces that nobody is at.
+    pub(crate) fn close(&self) {
+        let mut queue = self.queue();
+        queue.is_closed = true;
+        queue.pieces.clear();
+    }
+
+    /// Works on one lane until nothing is left to begin.
+    fn work<'s>(&'s self, scope: &Scope<'s>) {
+        let mut line = self.evaluator.pool.line();
+        loop {
+            if line.len() <= AHEAD / 2 {
+                for piece in self.take(AHEAD - line.len()) {
+                    self.begin(piece, &mut line, scope);
+                }
+                line.send();
+            }
+            if let Some((piece, op, result)) = self.evaluator.serve(&mut line) {
+                let result = result.map(|remembered| (op, remembered)).map_err(Box::new);
+                self.put(self.work.answered(piece, result), scope);
+            } else if self.leave() {
+                return;
+            }
+        }
+    }
+
+    fn begin<'s>(
+        &'s self,
+        piece: W::Piece,
+        line: &mut wake_eval::Line<'_, W::Answers, (super::Asked, W::Piece)>,
+        scope: &Scope<'s>,
+    ) {
+        let result = match self.work.question(&piece) {
+            Ok(Question { pkg, op, answers }) => {
+                match self.evaluator.look_up(&pkg, &op, &answers) {
+                    Ok(remembered) => Ok((op, remembered)),
+                    Err(asked) => {
+                        line.put(self.evaluator.request(&pkg, op), answers, (asked, piece));
+                        return;
+                    }
+                }
+            }
+            Err(diagnostic) => Err(diagnostic),
+        };
+        self.put(self.work.answered(piece, result), scope);
+    }
+
+    /// Takes pieces, so many that there is as much left for each of the others.
+    fn take(&self, most: usize) -> Vec<W::Piece> {
+        let mut queue = self.queue();
+        let share = queue.pieces.len().div_ceil(rayon::current_num_threads().max(1));
+        queue.pieces.drain(..share.min(most)).collect()
+    }
+
+    /// Whether there is nothing left for this lane, which is not at work then any more.
+    fn leave(&self) -> bool {
+        let mut queue = self.queue();
+        let leaves = queue.pieces.is_empty();
+        queue.lanes -= usize::from(leaves);
+        leaves
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue<W::Piece>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

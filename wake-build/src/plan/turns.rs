@@ -1,0 +1,148 @@
+//! Which targets come before which.
+
+use std::collections::HashMap;
+
+use wake_model::PkgKey;
+
+use super::Wanted;
+use crate::instance::Instances;
+
+/// The turns of targets: those of a package come after those of the packages that it names.
+///
+/// Modules mostly need modules of these packages. Once they are complete, what needs them can be told all about them,
+/// and need not be asked a second time.
+#[derive(Default)]
+pub(super) struct Turns {
+    numbers: HashMap<PkgKey, usize>,
+    pkgs: Vec<Turn>,
+}
+
+/// The turn of one package.
+#[derive(Default)]
+struct Turn {
+    /// Packages that it names of which a target is not done.
+    before: usize,
+    /// Its targets that are not done.
+    open: usize,
+    /// Its targets, until its turn has come.
+    targets: Vec<Wanted>,
+    /// The packages that name it.
+    after: Vec<usize>,
+}
+
+impl Turns {
+    /// The turns of these targets, and those that come first.
+    pub(super) fn new(instances: &Instances, targets: Vec<Wanted>) -> (Turns, Vec<Wanted>) {
+        if targets.len() <= 1 {
+            return (Turns::default(), targets);
+        }
+        let named = instances.values().map(|pkg| pkg.pkgs.iter().map(|(key, ..)| key));
+        Turns::of(instances.keys().zip(named), targets)
+    }
+
+    fn of<'a, N: Iterator<Item = &'a PkgKey>>(
+        pkgs: impl Iterator<Item = (&'a PkgKey, N)> + Clone,
+        targets: Vec<Wanted>,
+    ) -> (Turns, Vec<Wanted>) {
+        let numbers: HashMap<PkgKey, usize> =
+            pkgs.clone().enumerate().map(|(number, (key, _))| (key.clone(), number)).collect();
+        let mut turns = Turns { pkgs: Vec::new(), numbers };
+        turns.pkgs.resize_with(turns.numbers.len(), Turn::default);
+        for (number, (_, named)) in pkgs.enumerate() {
+            for named in named.filter_map(|key| turns.numbers.get(key)) {
+                turns.pkgs[*named].after.push(number);
+                turns.pkgs[number].before += 1;
+            }
+        }
+        let mut first = Vec::new();
+        for wanted in targets {
+            match turns.numbers.get(&wanted.pkg) {
+                Some(&number) => {
+                    turns.pkgs[number].open += 1;
+                    turns.pkgs[number].targets.push(wanted);
+                }
+                None => first.push(wanted),
+            }
+        }
+        let free = (0..turns.pkgs.len()).filter(|&number| turns.pkgs[number].before == 0).collect();
+        turns.begin(free, &mut first);
+        (turns, first)
+    }
+
+    /// The targets whose turn has come now that a target of `pkg` is done.
+    pub(super) fn done(&mut self, pkg: &PkgKey) -> Vec<Wanted> {
+        let mut next = Vec::new();
+        let Some(&number) = self.numbers.get(pkg) else { return next };
+        let turn = &mut self.pkgs[number];
+        turn.open = turn.open.saturating_sub(1);
+        if turn.open == 0 {
+            let free = self.release(number);
+            self.begin(free, &mut next);
+        }
+        next
+    }
+
+    /// Begins packages; where one has no target, those after it too.
+    fn begin(&mut self, mut free: Vec<usize>, begun: &mut Vec<Wanted>) {
+        // The first is taken last from a stack.
+        free.reverse();
+        while let Some(number) = free.pop() {
+            begun.append(&mut self.pkgs[number].targets);
+            if self.pkgs[number].open == 0 {
+                free.extend(self.release(number));
+            }
+        }
+    }
+
+    /// The packages for which this one was the last that they waited for.
+    fn release(&mut self, number: usize) -> Vec<usize> {
+        let mut after = std::mem::take(&mut self.pkgs[number].after);
+        after.retain(|&after| {
+            let turn = &mut self.pkgs[after];
+            turn.before -= 1;
+            turn.before == 0
+        });
+        after
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn key(name: &str) -> PkgKey {
+        format!("@{name}@1.0.0").parse().unwrap()
+    }
+
+    fn wanted(name: &str) -> Wanted {
+        let (pkg, module) = name.split_once(':').unwrap();
+        Wanted { pkg: key(pkg), module: module.to_owned(), config: None }
+    }
+
+    fn names(targets: &[Wanted]) -> Vec<String> {
+        targets.iter().map(|target| format!("{}:{}", target.pkg, target.module)).collect()
+    }
+
+    #[test]
+    fn targets_come_after_those_of_the_packages_that_theirs_names() {
+        // `web` reaches `core` through `glue`, which nobody wants anything of.
+        let pkgs = [
+            (key("core"), vec![]),
+            (key("glue"), vec![key("core")]),
+            (key("alone"), vec![]),
+            (key("web"), vec![key("glue"), key("alone")]),
+        ];
+        let targets = ["web:a", "core:a", "core:b", "alone:a", "elsewhere:a"].map(wanted).to_vec();
+        let pkgs = pkgs.iter().map(|(key, named)| (key, named.iter()));
+        let (mut turns, mut first) = Turns::of(pkgs, targets);
+        first.sort_by(|a, b| a.pkg.cmp(&b.pkg));
+        let expected = ["@alone@1.0.0:a", "@core@1.0.0:a", "@core@1.0.0:b", "@elsewhere@1.0.0:a"];
+        assert_eq!(names(&first), expected);
+        assert!(turns.done(&key("core")).is_empty());
+        assert!(turns.done(&key("alone")).is_empty());
+        assert!(turns.done(&key("elsewhere")).is_empty());
+        assert_eq!(names(&turns.done(&key("core"))), ["@web@1.0.0:a"]);
+        assert!(turns.done(&key("web")).is_empty());
+    }
+}

@@ -1,0 +1,159 @@
+//! Several requests on their way through one worker.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::Instant;
+
+use super::worker::Worker;
+use super::{Pool, Service};
+use crate::{Answers, EvalError, Evaluated, Kind, Request};
+
+/// Requests that one worker of a pool serves in the order in which they are put, so that it need not wait for whoever
+/// takes the outcomes.
+///
+/// A worker that ends takes only the request with it that it was at: those behind it go to another one.
+#[derive(Debug)]
+pub struct Line<'p, A, T> {
+    pool: &'p Pool,
+    worker: Option<Worker>,
+    waiting: VecDeque<Waiting<A, T>>,
+    /// How many of those the worker has.
+    given: usize,
+    /// When the worker came to the first of them.
+    began: Instant,
+}
+
+/// A request without an outcome.
+#[derive(Debug)]
+struct Waiting<A, T> {
+    request: Request,
+    answers: A,
+    tag: T,
+}
+
+/// A request with its outcome.
+#[derive(Debug)]
+pub struct Served<A, T> {
+    /// What was asked.
+    pub request: Request,
+    /// Who answered its questions.
+    pub answers: A,
+    /// What was put along with it.
+    pub tag: T,
+    /// What came of it.
+    pub outcome: Result<Evaluated, EvalError>,
+    /// Who was at work; none if no worker could be started.
+    pub service: Option<Service>,
+}
+
+impl<'p, A: Answers, T> Line<'p, A, T> {
+    pub(super) fn new(pool: &'p Pool) -> Self {
+        let (worker, waiting) = (None, VecDeque::new());
+        Line { pool, worker, waiting, given: 0, began: Instant::now() }
+    }
+
+    /// Puts a request last. Its `answers` are asked on this thread, while one waits for an outcome.
+    pub fn put(&mut self, request: Request, answers: A, tag: T) {
+        if self.waiting.is_empty() {
+            self.began = Instant::now();
+        }
+        self.waiting.push_back(Waiting { request, answers, tag });
+    }
+
+    /// Has the worker begin with what was put, as far as that is possible without waiting for it.
+    pub fn send(&mut self) {
+        if self.worker.is_some() || self.take_worker().is_ok() {
+            // What cannot be given to it is an error when its turn comes.
+            let _ = self.give();
+        }
+    }
+
+    /// How many requests have no outcome yet.
+    pub fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether every request has its outcome.
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// The first request that has no outcome, and what was put along with it.
+    pub fn first(&self) -> Option<(&Request, &T)> {
+        self.waiting.front().map(|waiting| (&waiting.request, &waiting.tag))
+    }
+
+    /// Waits for the outcome of the first request, or until its deadline has passed; none if there is no request.
+    pub fn wait(&mut self) -> Option<Served<A, T>> {
+        if self.waiting.is_empty() {
+            return None;
+        }
+        let (outcome, service) = self.outcome();
+        let Waiting { request, answers, tag } = self.waiting.pop_front()?;
+        Some(Served { request, answers, tag, outcome, service })
+    }
+
+    fn outcome(&mut self) -> (Result<Evaluated, EvalError>, Option<Service>) {
+        if self.given == 0 {
+            self.began = Instant::now();
+            let fit = |worker: &Worker| worker.is_fit(&self.pool.limits);
+            if !self.worker.as_ref().is_some_and(fit)
+                && let Err(error) = self.take_worker()
+            {
+                return (Err(error), None);
+            }
+        }
+        let given = self.give();
+        let (Some(worker), Some(first)) = (&mut self.worker, self.waiting.front()) else {
+            let error = EvalError::bare("", Kind::Crash, "there is no evaluator".to_owned());
+            return (Err(error), None);
+        };
+        if let Err(error) = given
+            && self.given == 0
+        {
+            let pkg = &first.request.pkg;
+            let message = format!("cannot ask the evaluator of `{pkg}`: {error}");
+            return (Err(EvalError::bare(pkg, Kind::Crash, message)), None);
+        }
+        let service = Service { process: worker.process(), began: self.began };
+        let limits = &self.pool.limits;
+        let outcome = worker.outcome(&first.request, &first.answers, limits, self.began);
+        self.given = self.given.saturating_sub(1);
+        if worker.is_leaving() {
+            self.worker = None;
+            self.given = 0;
+        }
+        self.began = Instant::now();
+        (outcome, Some(service))
+    }
+
+    fn take_worker(&mut self) -> Result<(), EvalError> {
+        let Some(first) = self.waiting.front() else { return Ok(()) };
+        self.worker = None;
+        self.worker = Some(self.pool.worker(&first.request)?);
+        Ok(())
+    }
+
+    /// Gives the worker as many requests as it may serve.
+    fn give(&mut self) -> io::Result<()> {
+        let Some(worker) = &mut self.worker else { return Ok(()) };
+        for waiting in self.waiting.iter().skip(self.given) {
+            if !worker.is_fit(&self.pool.limits) {
+                break;
+            }
+            worker.put(&waiting.request, &waiting.answers)?;
+            self.given += 1;
+        }
+        worker.send();
+        Ok(())
+    }
+}
+
+impl<A, T> Drop for Line<'_, A, T> {
+    fn drop(&mut self) {
+        // One that is still at work ends with it.
+        if let Some(worker) = self.worker.take().filter(|_| self.given == 0) {
+            self.pool.keep(worker);
+        }
+    }
+}
