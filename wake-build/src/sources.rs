@@ -1,7 +1,6 @@
 //! The files of one package on disk, as an evaluation may see them.
 
 use std::ffi::CStr;
-use std::io::Read;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -70,10 +69,8 @@ impl Sources for DirSources {
             FileType::Directory => return Err(fail("is a directory".to_owned())),
             _ => return Err(fail("is neither a file nor a directory".to_owned())),
         }
-        let mut bytes = Vec::with_capacity(usize::try_from(stat.st_size).unwrap_or(0));
-        std::fs::File::from(file)
-            .read_to_end(&mut bytes)
-            .map_err(|e| fail(format!("cannot be read: {e}")))?;
+        let size = usize::try_from(stat.st_size).unwrap_or(0);
+        let bytes = whole(&file, size).map_err(|e| fail(format!("cannot be read: {e}")))?;
         Ok(Some(bytes))
     }
 
@@ -100,6 +97,26 @@ impl Sources for DirSources {
         }
         Ok(Some(found))
     }
+}
+
+/// The bytes of a file that had this size a moment ago: the standard library would ask for it again, and where the file
+/// is read from.
+fn whole(file: &OwnedFd, size: usize) -> Result<Vec<u8>, Errno> {
+    let mut bytes = vec![0; size + 1];
+    let mut filled = 0;
+    loop {
+        match rustix::io::read(file, &mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+        if filled == bytes.len() {
+            bytes.resize(2 * filled, 0);
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
 }
 
 /// What the entry `name` of `dir` is, of which the directory says that it is a `kind`.

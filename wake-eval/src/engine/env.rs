@@ -14,10 +14,10 @@ use wake_model::{BlobDigest, RelPath};
 use super::World;
 use super::api::{ExecDecl, ModuleDecl, PkgDecl, PkgInfo, PkgRequest};
 use super::import::PKG_FILE;
+use super::instance::Instance;
 use super::note::{Nature, Note};
 use super::resolve::Written;
 use super::told::KnownModule;
-use super::view::Instance;
 use crate::Limits;
 use crate::error::Limit;
 use crate::outcome::{Read, list_digest};
@@ -229,7 +229,8 @@ impl Inner {
     /// The instance of another package, asked for once.
     pub(crate) fn instance(&self, key: &str) -> Result<Rc<Instance>> {
         let own = self.own.borrow();
-        let others = own.iter().flat_map(|own| own.pkgs.values().map(String::as_str));
+        let others = own.iter().filter_map(|own| own.pkgs().ok());
+        let others = others.flat_map(|pkgs| pkgs.values().map(String::as_str));
         let known = self.world.told.pkg(&*self.world.ask, key, others)?;
         let digest = known.as_ref().map(|known| known.digest);
         self.record(Read::Pkg { key: key.to_owned(), digest });

@@ -7,6 +7,7 @@ mod env;
 mod fault;
 mod globs;
 mod import;
+mod instance;
 mod lazy;
 mod narrow;
 mod note;

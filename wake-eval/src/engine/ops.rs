@@ -18,8 +18,9 @@ use super::api::{self, PkgDecl};
 use super::convert::{Promises, kind, to_json};
 use super::env::{Env, Phase};
 use super::import::PKG_FILE;
+use super::instance::Instance;
 use super::note::{Note, Origin, refuse};
-use super::view::{self, Instance};
+use super::view;
 use crate::Op;
 
 /// Applies what `op` names and gives its result as JSON.
@@ -79,9 +80,9 @@ fn parsed(json: &RawValue) -> Result<Value> {
 }
 
 fn own(env: &Env, json: &RawValue) -> Result<Rc<Instance>> {
-    let instance: Instance = serde_json::from_str(json.get())
+    let instance = Instance::parse(json.get())
         .map_err(|error| Note::new(format!("the package's own instance is malformed: {error}")))?;
-    let instance = Rc::new(instance.sorted());
+    let instance = Rc::new(instance);
     env.own.replace(Some(instance.clone()));
     Ok(instance)
 }

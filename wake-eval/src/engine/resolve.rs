@@ -11,9 +11,9 @@ use wake_model::{Reflike, RelPath};
 
 use super::convert::json_kind;
 use super::env::{Env, Phase};
+use super::instance::{Held, Instance};
 use super::note::{Nature, Note, Origin, amend};
 use super::promise;
-use super::view::{Held, Instance};
 use crate::sources::{EntryKind, ListEntry};
 
 /// A reference as it was written: one text, or a list of parts.
@@ -160,16 +160,16 @@ fn own_file(env: &Env, path: &RelPath) -> Result<Named> {
         return Ok(Named::Now(file_object(&dotted)));
     }
     let own = env.own()?;
-    match own.holds(&dotted) {
+    match own.holds(&dotted)? {
         Some(Held::File) => Ok(Named::Now(file_object(&dotted))),
         Some(Held::Dir) => Ok(Named::Now(file_object(&format!("{dotted}/")))),
         None if env.phase.get() == Phase::ModuleBody => Ok(Named::Later),
-        None => Err(no_file(&own, &dotted, "the package's `files`").into()),
+        None => Err(no_file(own.files()?, &dotted, "the package's `files`").into()),
     }
 }
 
-fn no_file(instance: &Instance, path: &str, what: &str) -> Note {
-    let near = nearest(path, instance.files.iter().map(String::as_str)).map(str::to_owned);
+fn no_file(files: &[String], path: &str, what: &str) -> Note {
+    let near = nearest(path, files.iter().map(String::as_str)).map(str::to_owned);
     Note::new(format!("`{path}` is not in {what}")).suggest(near.as_deref())
 }
 
@@ -190,21 +190,22 @@ fn input(env: &Env, keys: &[String]) -> Result<Named> {
     if let Some(inputs) = env.module_inputs.borrow().as_ref().filter(|inputs| has(inputs)) {
         return walk(inputs, keys, "inputs").map(Named::Now);
     }
-    if env.phase.get() == Phase::ModuleBody && !has(&own.inputs) {
+    if env.phase.get() == Phase::ModuleBody && !has(own.inputs()?) {
         return Ok(Named::Later);
     }
-    walk(&own.inputs, keys, "inputs").map(Named::Now)
+    walk(own.inputs()?, keys, "inputs").map(Named::Now)
 }
 
 fn dependency(env: &Env, from: &Instance, key: &str, onward: Option<&Reflike>) -> Result<Value> {
-    let Some(id) = from.pkgs.get(key) else {
-        return Err(absent("pkgs", key, from.pkgs.keys().map(String::as_str)).into());
+    let pkgs = from.pkgs()?;
+    let Some(id) = pkgs.get(key) else {
+        return Err(absent("pkgs", key, pkgs.keys().map(String::as_str)).into());
     };
     let instance = env.instance(id)?;
     match onward {
-        None => Ok(instance.reference()),
+        None => instance.reference(),
         Some(Reflike::File(path)) => outside_file(&instance, key, path),
-        Some(Reflike::Input(keys)) => walk(&instance.inputs, keys, &format!("pkgs.{key}.inputs")),
+        Some(Reflike::Input(keys)) => walk(instance.inputs()?, keys, &format!("pkgs.{key}.inputs")),
         Some(Reflike::Pkg(next, onward)) => dependency(env, &instance, next, onward.as_deref()),
         Some(Reflike::Output(_)) => {
             Err(Note::new(format!("`pkgs.{key}` is a package, and packages have no outputs: modules have")).into())
@@ -217,13 +218,13 @@ fn dependency(env: &Env, from: &Instance, key: &str, onward: Option<&Reflike>) -
 
 fn outside_file(instance: &Instance, key: &str, path: &RelPath) -> Result<Value> {
     let full = format!("{}/{path}", instance.outside());
-    match instance.holds(&full) {
+    match instance.holds(&full)? {
         Some(Held::File) => Ok(file_object(&full)),
         Some(Held::Dir) => Ok(file_object(&format!("{}/", full.trim_end_matches('/')))),
         None => {
             let prefix = format!("{}/", instance.outside());
             let short: Vec<String> = instance
-                .files
+                .files()?
                 .iter()
                 .filter_map(|file| file.strip_prefix(&prefix))
                 .map(|file| format!("./{file}"))

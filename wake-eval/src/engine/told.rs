@@ -11,8 +11,8 @@ use wake_model::BlobDigest;
 
 use super::Ask;
 use super::env::ModuleId;
+use super::instance::Instance;
 use super::note::Note;
-use super::view::Instance;
 use crate::wire::request::KEPT;
 use crate::{Answer, Topic};
 
@@ -117,9 +117,9 @@ impl Told {
     }
 
     fn keep_pkg(&self, key: &str, text: &str) -> Result<Known<Instance>> {
-        let instance: Instance = serde_json::from_str(text)
+        let instance = Instance::parse(text)
             .map_err(|error| Note::new(format!("the instance of `{key}` is malformed: {error}")))?;
-        let known = Known::of(instance.sorted(), text);
+        let known = Known::of(instance, text);
         self.pkgs.borrow_mut().insert(key.to_owned(), known.clone());
         Ok(known)
     }

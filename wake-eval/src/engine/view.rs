@@ -1,77 +1,16 @@
 //! Packages and modules as functions see them.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::{ObjValueBuilder, Result, Thunk, Val};
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::api::module_function;
 use super::convert::from_json;
 use super::env::Env;
+use super::instance::Instance;
 use super::lazy::{self, Fields, Shown};
-
-/// A package with its inputs: its own, or another's as seen from outside.
-#[derive(Debug, Deserialize)]
-pub(crate) struct Instance {
-    pub(crate) key: String,
-    #[serde(rename = "pkgInfo")]
-    pub(crate) pkg_info: Value,
-    #[serde(default)]
-    pub(crate) files: Vec<String>,
-    #[serde(default)]
-    pub(crate) inputs: Value,
-    #[serde(default)]
-    pub(crate) pkgs: BTreeMap<String, String>,
-    #[serde(default)]
-    pub(crate) modules: Vec<String>,
-}
-
-impl Instance {
-    /// With its files sorted, which looking for them relies on.
-    pub(crate) fn sorted(mut self) -> Self {
-        if !self.files.is_sorted() {
-            self.files.sort_unstable();
-        }
-        self
-    }
-
-    /// Whether `path` is one of the files, or a directory above some of them.
-    pub(crate) fn holds(&self, path: &str) -> Option<Held> {
-        if self.files.binary_search_by(|file| file.as_str().cmp(path)).is_ok() {
-            return Some(Held::File);
-        }
-        let dir = if path.ends_with('/') { path.to_owned() } else { format!("{path}/") };
-        let next = self.files.partition_point(|file| file.as_str() < dir.as_str());
-        self.files.get(next).is_some_and(|file| file.starts_with(&dir)).then_some(Held::Dir)
-    }
-
-    /// Where the package's files stand when another one looks at them.
-    pub(crate) fn outside(&self) -> String {
-        format!("./.wake/pkgs/{}", self.key)
-    }
-
-    /// What a reference to the package itself gives.
-    pub(crate) fn reference(&self) -> Value {
-        let field = |name: &str| self.pkg_info.get(name).cloned().unwrap_or(Value::Null);
-        serde_json::json!({
-            "type": "pkg",
-            "name": field("name"),
-            "version": field("version"),
-            "namespace": field("namespace"),
-            "path": self.outside(),
-        })
-    }
-}
-
-/// How a package holds a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Held {
-    File,
-    Dir,
-}
 
 /// The `pkg` argument: everything in it is made only when it is looked at.
 pub(crate) fn pkg(env: &Env, instance: &Rc<Instance>) -> Val {
@@ -118,11 +57,13 @@ impl Fields for Pkg {
         let Pkg { env, instance } = self;
         let (env, instance) = (env.clone(), instance.clone());
         Ok(Some(match name {
-            "files" => Val::Arr(instance.files.iter().map(|file| Val::string(&**file)).collect()),
-            "inputs" => from_json(&instance.inputs),
+            "files" => {
+                Val::Arr(instance.files()?.iter().map(|file| Val::string(&**file)).collect())
+            }
+            "inputs" => from_json(instance.inputs()?),
             "key" => Val::string(&*instance.key),
             "modules" => Val::Obj(lazy::object(Modules { env, instance })),
-            "pkgInfo" => from_json(&instance.pkg_info),
+            "pkgInfo" => from_json(&instance.pkg_info()?),
             "pkgs" => Val::Obj(lazy::object(Pkgs { env, instance })),
             _ => return Ok(None),
         }))
@@ -137,15 +78,16 @@ struct Pkgs {
 
 impl Fields for Pkgs {
     fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
-        self.instance.pkgs.keys().try_for_each(|key| each(key, Shown::Yes))
+        let keys = self.instance.pkgs().into_iter().flat_map(|pkgs| pkgs.keys());
+        keys.into_iter().try_for_each(|key| each(key, Shown::Yes))
     }
 
     fn shown(&self, name: &str) -> Option<Shown> {
-        self.instance.pkgs.contains_key(name).then_some(Shown::Yes)
+        self.instance.pkgs().is_ok_and(|pkgs| pkgs.contains_key(name)).then_some(Shown::Yes)
     }
 
     fn value(&self, name: &str) -> Result<Option<Val>> {
-        let Some(key) = self.instance.pkgs.get(name) else { return Ok(None) };
+        let Some(key) = self.instance.pkgs()?.get(name) else { return Ok(None) };
         let instance = self.env.instance(key)?;
         Ok(Some(pkg(&self.env, &instance)))
     }
@@ -159,16 +101,18 @@ struct Modules {
 
 impl Fields for Modules {
     fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
-        self.instance.modules.iter().try_for_each(|name| each(name, Shown::Yes))
+        let names = self.instance.modules().into_iter().flatten();
+        names.into_iter().try_for_each(|name| each(name, Shown::Yes))
     }
 
     fn shown(&self, name: &str) -> Option<Shown> {
-        self.instance.modules.iter().any(|module| module == name).then_some(Shown::Yes)
+        let names = self.instance.modules();
+        names.is_ok_and(|names| names.iter().any(|module| module == name)).then_some(Shown::Yes)
     }
 
     fn value(&self, name: &str) -> Result<Option<Val>> {
-        let function = || Val::Func(module_function(&self.env, &self.instance.key, name));
-        Ok(self.shown(name).map(|_| function()))
+        let has = self.instance.modules()?.iter().any(|module| module == name);
+        Ok(has.then(|| Val::Func(module_function(&self.env, &self.instance.key, name))))
     }
 }
 

@@ -122,7 +122,7 @@ fn other_pkg(call: &Call<'_>) -> Result<Value> {
             if *key == *own.key {
                 return Ok(Value::Null);
             }
-            return Ok(call.env.instance(&key)?.reference());
+            return call.env.instance(&key)?.reference();
         }
         if is_tagged(object, "pkg")? {
             return call.json_of("pkg", Promises::Refuse, &value);
@@ -195,7 +195,7 @@ fn pkg_files(call: &Call<'_>) -> Result<Value> {
         let patterns = Patterns::parse(std::slice::from_ref(text)).map_err(at)?;
         let before = chosen.len();
         chosen.extend(
-            own.files
+            own.files()?
                 .iter()
                 .filter(|file| patterns.matches(file.trim_start_matches("./")))
                 .cloned(),

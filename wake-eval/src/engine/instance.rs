@@ -1,0 +1,196 @@
+//! Instances of packages, as they are told to an evaluation.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use jrsonnet_evaluator::Result;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::note::Note;
+
+/// A package with its inputs: its own, or another's as seen from outside.
+///
+/// Its text is kept, and a part of it read when somebody looks there: of most packages that is how their modules are
+/// called. What is read takes eight times its text.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) key: String,
+    text: Box<str>,
+    pkg_info: Range<usize>,
+    files: Part<Vec<String>>,
+    inputs: Part<Value>,
+    pkgs: Part<BTreeMap<String, String>>,
+    modules: Part<Vec<String>>,
+}
+
+/// A part of the text, and what it says once it has been read.
+#[derive(Debug)]
+struct Part<T> {
+    place: Range<usize>,
+    read: OnceCell<T>,
+}
+
+/// The parts of a text.
+#[derive(Deserialize)]
+struct Parts<'a> {
+    key: String,
+    #[serde(borrow, rename = "pkgInfo")]
+    pkg_info: &'a RawValue,
+    #[serde(borrow, default)]
+    files: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    inputs: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    pkgs: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    modules: Option<&'a RawValue>,
+}
+
+/// How a package holds a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
+    File,
+    Dir,
+}
+
+impl Instance {
+    /// Finds the parts of a text.
+    pub(crate) fn parse(text: &str) -> serde_json::Result<Instance> {
+        let Parts { key, pkg_info, files, inputs, pkgs, modules } = serde_json::from_str(text)?;
+        Ok(Instance {
+            key,
+            pkg_info: place(text, Some(pkg_info)),
+            files: Part::new(place(text, files)),
+            inputs: Part::new(place(text, inputs)),
+            pkgs: Part::new(place(text, pkgs)),
+            modules: Part::new(place(text, modules)),
+            text: text.into(),
+        })
+    }
+
+    /// Its name, namespace and version.
+    pub(crate) fn pkg_info(&self) -> Result<Value> {
+        read(&self.key, &self.text[self.pkg_info.clone()])
+    }
+
+    /// Its files, sorted.
+    pub(crate) fn files(&self) -> Result<&Vec<String>> {
+        let sorted = |mut files: Vec<String>| {
+            if !files.is_sorted() {
+                files.sort_unstable();
+            }
+            files
+        };
+        self.files.get(self, sorted)
+    }
+
+    /// Its inputs; null if it has none.
+    pub(crate) fn inputs(&self) -> Result<&Value> {
+        self.inputs.get(self, |inputs| inputs)
+    }
+
+    /// The keys of its packages, by its own keys for them.
+    pub(crate) fn pkgs(&self) -> Result<&BTreeMap<String, String>> {
+        self.pkgs.get(self, |pkgs| pkgs)
+    }
+
+    /// The names of its modules.
+    pub(crate) fn modules(&self) -> Result<&Vec<String>> {
+        self.modules.get(self, |modules| modules)
+    }
+
+    /// Whether `path` is one of the files, or a directory above some of them.
+    pub(crate) fn holds(&self, path: &str) -> Result<Option<Held>> {
+        let files = self.files()?;
+        if files.binary_search_by(|file| file.as_str().cmp(path)).is_ok() {
+            return Ok(Some(Held::File));
+        }
+        let dir = if path.ends_with('/') { path.to_owned() } else { format!("{path}/") };
+        let next = files.partition_point(|file| file.as_str() < dir.as_str());
+        Ok(files.get(next).is_some_and(|file| file.starts_with(&dir)).then_some(Held::Dir))
+    }
+
+    /// Where the package's files stand when another one looks at them.
+    pub(crate) fn outside(&self) -> String {
+        format!("./.wake/pkgs/{}", self.key)
+    }
+
+    /// What a reference to the package itself gives.
+    pub(crate) fn reference(&self) -> Result<Value> {
+        let info = self.pkg_info()?;
+        let field = |name: &str| info.get(name).cloned().unwrap_or(Value::Null);
+        Ok(serde_json::json!({
+            "type": "pkg",
+            "name": field("name"),
+            "version": field("version"),
+            "namespace": field("namespace"),
+            "path": self.outside(),
+        }))
+    }
+}
+
+impl<T: DeserializeOwned + Default> Part<T> {
+    fn new(place: Range<usize>) -> Self {
+        Part { place, read: OnceCell::new() }
+    }
+
+    /// What it says, put in order when it is read; the default where there is no such part.
+    fn get(&self, instance: &Instance, order: impl FnOnce(T) -> T) -> Result<&T> {
+        if let Some(read) = self.read.get() {
+            return Ok(read);
+        }
+        let value = match &instance.text[self.place.clone()] {
+            "" => T::default(),
+            text => order(read(&instance.key, text)?),
+        };
+        Ok(self.read.get_or_init(|| value))
+    }
+}
+
+fn read<T: DeserializeOwned>(key: &str, text: &str) -> Result<T> {
+    serde_json::from_str(text)
+        .map_err(|error| Note::new(format!("the instance of `{key}` is malformed: {error}")).into())
+}
+
+/// Where a part lies in the text that it was found in.
+fn place(text: &str, part: Option<&RawValue>) -> Range<usize> {
+    let Some(part) = part else { return 0..0 };
+    let start = part.get().as_ptr().addr() - text.as_ptr().addr();
+    start..start + part.get().len()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn each_part_is_what_the_text_says_there() {
+        let text = r#" {"modules": ["b", "a"], "key": "@a@1.0.0", "files": ["./z", "./d/x", "./d/y"],
+            "pkgInfo": {"name": "a\n", "version": "1.0.0", "namespace": null}, "pkgs": {"é": "@b@1.0.0"}} "#;
+        let instance = Instance::parse(text).unwrap();
+        assert_eq!(instance.key, "@a@1.0.0");
+        assert_eq!(instance.modules().unwrap(), &["b", "a"]);
+        assert_eq!(instance.files().unwrap(), &["./d/x", "./d/y", "./z"]);
+        assert_eq!(instance.pkgs().unwrap()["é"], "@b@1.0.0");
+        assert_eq!(instance.inputs().unwrap(), &Value::Null);
+        assert_eq!(instance.pkg_info().unwrap()["name"], "a\n");
+        assert_eq!(instance.holds("./d").unwrap(), Some(Held::Dir));
+        assert_eq!(instance.holds("./d/x").unwrap(), Some(Held::File));
+        assert_eq!(instance.holds("./d/").unwrap(), Some(Held::Dir));
+        assert_eq!(instance.holds("./e").unwrap(), None);
+    }
+
+    #[test]
+    fn what_is_not_of_its_form_is_an_error_where_somebody_looks() {
+        assert!(Instance::parse("{}").is_err());
+        assert!(Instance::parse(r#"{"key": "@a@1.0.0", "pkgInfo": {}"#).is_err());
+        let text = r#"{"key": "@a@1.0.0", "pkgInfo": {}, "files": [1], "modules": ["a"]}"#;
+        let instance = Instance::parse(text).unwrap();
+        assert!(instance.modules().is_ok() && instance.files().is_err());
+    }
+}
