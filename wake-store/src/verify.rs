@@ -14,6 +14,7 @@ use crate::open::Store;
 use crate::packs::{Pack, PackPlace};
 use crate::record_file::{ActionFile, TreeFile};
 use crate::removal::remove_file;
+use crate::session::Session;
 use crate::usage::shards;
 
 /// How thoroughly to look.
@@ -136,13 +137,16 @@ impl Store {
         Ok(corruption(self.action(digest)?))
     }
 
-    /// Looks at the index of a pack; where that is wrong, its records are put into another one.
+    /// Looks at the index of a pack; where that is wrong, its records are put into another one, or go where there is
+    /// no room.
     fn verify_pack(&self, pack: &Arc<Pack>) -> Result<Option<Corruption>, StoreError> {
         if pack.index_is_sound() {
             return Ok(None);
         }
-        self.packs().write_anew(&*self.session()?, std::slice::from_ref(pack))?;
+        let anew =
+            |session: Arc<Session>| self.packs().write_anew(&session, std::slice::from_ref(pack));
         let path = pack.path().to_owned();
+        self.session().and_then(anew).or_else(|_| remove_file(&path))?;
         Ok(Some(Corruption { path, damage: Damage::Record, kept: None }))
     }
 

@@ -325,10 +325,14 @@ impl Pack {
             return Ok(false);
         }
         self.catch_up()?;
-        let mut chain = lock(chain);
-        chain.state = State::Ours;
-        drop(chain);
-        self.seal()?;
+        if index_of(&self.file, &self.salt, self.len()?).is_some() {
+            // Its own process, or another one that found it, has been faster.
+            lock(chain).state = State::Sealed;
+            flock(&self.file, FlockOperation::Unlock).at(&self.path)?;
+        } else {
+            lock(chain).state = State::Ours;
+            self.seal()?;
+        }
         Ok(true)
     }
 
