@@ -101,7 +101,7 @@ fn machine_does_not_show(bed: &Bed) {
     );
     let expected = "wake\n1000\n1000\n1000\n/work\n0022\nUTC\nwake\nhome\nnot a tty\nno terminal\n\
         fd\nfull\nnull\nptmx\npts\nrandom\nshm\nstderr\nstdin\nstdout\ntty\nurandom\nzero\n\
-        0\n2 1 2 2 0\n";
+        0\n2 1 2 1 0\n";
     assert_eq!(said, expected);
 }
 
