@@ -30,11 +30,12 @@ pub(super) fn keep_promises(
     if graph.node_weights().all(|module| module.finished.is_some()) {
         return Ok(());
     }
-    let complete = |module: &Box<Found>| match &module.finished {
+    let complete = |module: &Found| match &module.finished {
         Some(finished) => OnceLock::from(finished.seen.text.clone()),
         None => OnceLock::new(),
     };
-    let texts: Vec<OnceLock<Arc<str>>> = graph.node_weights().map(complete).collect();
+    let texts: Vec<OnceLock<Arc<str>>> =
+        graph.node_weights().map(|module| complete(module)).collect();
     let shelf = Shelf::of(evaluator.files);
     for level in levels(graph, order) {
         let ready = Ready { index, texts: &texts };
