@@ -1,6 +1,6 @@
 //! Instantiating packages: their files looked at, their inputs computed, dependencies first.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -13,7 +13,9 @@ use wake_model::{PkgInfo, PkgKey, RelPath};
 use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::Evaluator;
 use crate::files::{Seen, link_inside};
-use crate::resolve::{Resolved, ResolvedPkg};
+use crate::load::LoadedPkg;
+use crate::named::Named;
+use crate::resolve::ResolvedPkg;
 use crate::source_text::find_literal;
 use crate::target::label;
 use crate::view::{pkg_prefix, push_outside};
@@ -37,11 +39,11 @@ pub(crate) struct PkgInstance {
     /// Its files, sorted: what lies at each path that it names.
     pub files: Vec<(RelPath, Seen)>,
     /// Its packages by its own key for them.
-    deps: BTreeMap<String, PkgKey>,
+    deps: Named<PkgKey>,
     /// The packages that it names, and what functions are told of them, until that is put away.
     pub pkgs: Vec<(PkgKey, Topic, Arc<str>)>,
     /// The files of its modules.
-    pub modules: BTreeMap<String, RelPath>,
+    pub modules: Named<RelPath>,
     /// What its evaluations traced.
     pub trace: Vec<String>,
     /// The files and directories that its evaluations read.
@@ -133,16 +135,18 @@ fn below<'f, T>(files: &'f [(RelPath, T)], path: &RelPath) -> &'f [(RelPath, T)]
 /// Every package of a build, instantiated.
 pub(crate) type Instances = BTreeMap<PkgKey, PkgInstance>;
 
-/// Instantiates every package; those that do not need each other in parallel.
+/// Instantiates the packages in `pkgs`; those that do not need each other in parallel. `order` has each after what it needs.
 pub(crate) fn instantiate(
-    resolved: &Resolved,
+    order: &[PkgKey],
+    mut pkgs: BTreeMap<PkgKey, ResolvedPkg>,
     evaluator: &Evaluator,
 ) -> Result<Instances, Failure> {
     let mut instances = Instances::new();
-    for level in levels(resolved) {
+    for level in levels(order, &pkgs) {
+        // What was declared is let go of on the way: of many packages it is much.
+        let level: Vec<_> = level.into_iter().filter_map(|key| pkgs.remove_entry(&key)).collect();
         let results: Vec<_> = level
-            .par_iter()
-            .filter_map(|key| Some((*key, resolved.pkgs.get(*key)?)))
+            .into_par_iter()
             .map(|(key, pkg)| instantiate_one(key, pkg, &instances, evaluator))
             .collect();
         let mut errors = Vec::new();
@@ -162,61 +166,62 @@ pub(crate) fn instantiate(
 }
 
 /// The keys in groups, each needing only groups before it.
-fn levels(resolved: &Resolved) -> Vec<Vec<&PkgKey>> {
-    let mut depth: BTreeMap<&PkgKey, usize> = BTreeMap::new();
-    let mut levels: Vec<Vec<&PkgKey>> = Vec::new();
-    for key in &resolved.order {
-        let Some(pkg) = resolved.pkgs.get(key) else { continue };
+fn levels(order: &[PkgKey], pkgs: &BTreeMap<PkgKey, ResolvedPkg>) -> Vec<Vec<PkgKey>> {
+    let mut depth: HashMap<&PkgKey, usize> = HashMap::with_capacity(pkgs.len());
+    let mut levels: Vec<Vec<PkgKey>> = Vec::new();
+    for key in order {
+        let Some(pkg) = pkgs.get(key) else { continue };
         let below = pkg.deps.values().filter_map(|dep| depth.get(dep)).max();
         let level = below.map_or(0, |deepest| deepest + 1);
         depth.insert(key, level);
         if levels.len() <= level {
             levels.resize_with(level + 1, Vec::new);
         }
-        levels[level].push(key);
+        levels[level].push(key.clone());
     }
     levels
 }
 
 fn instantiate_one(
-    key: &PkgKey,
-    resolved: &ResolvedPkg,
+    key: PkgKey,
+    resolved: ResolvedPkg,
     instances: &Instances,
     evaluator: &Evaluator,
 ) -> Result<PkgInstance, Vec<Diagnostic>> {
-    let pkg = &resolved.pkg;
-    let files = look_at_files(resolved, evaluator)?;
-    let decl = &pkg.decl;
+    let files = look_at_files(&resolved, evaluator)?;
+    let ResolvedPkg { pkg: LoadedPkg { dir, decl, reads, trace, .. }, deps } = resolved;
     let mut instance = PkgInstance {
-        key: key.clone(),
-        dir: pkg.dir.clone(),
+        dir,
         inputs: "{}".into(),
         info: info(&decl.info).into(),
         outside: None,
         topic: Topic::Pkg(key.to_string().into()),
+        key,
         files,
-        deps: resolved.deps.clone(),
-        pkgs: resolved.deps.values().filter_map(|key| told(key, instances)).collect(),
-        modules: decl.modules.clone(),
-        trace: pkg.trace.clone(),
-        reads: of_checkout(&pkg.reads).cloned().collect(),
+        pkgs: deps.values().filter_map(|key| told(key, instances)).collect(),
+        deps,
+        modules: decl.modules,
+        trace,
+        reads: of_checkout(reads),
     };
     if decl.has_inputs {
         let answers = PkgAnswers { instances, epoch: evaluator.epoch };
         let op = Op::Inputs { pkg: instance.own() };
-        let inputs = evaluator.evaluate(&pkg.dir, op, &answers).map_err(|d| vec![d])?;
+        let inputs = evaluator.evaluate(&instance.dir, op, &answers).map_err(|d| vec![d])?;
         let value: Written<'_> = serde_json::from_str(inputs.value.get()).unwrap_or_default();
         instance.inputs = value.canonical().into();
         instance.trace.extend(inputs.trace);
-        instance.reads.extend(of_checkout(&inputs.reads).cloned());
+        instance.reads.extend(of_checkout(inputs.reads));
     }
     instance.outside = Some(instance.make_outside());
     Ok(instance)
 }
 
 /// Those that name something of the checkout: what others hold follows from these.
-pub(crate) fn of_checkout(reads: &[Read]) -> impl Iterator<Item = &Read> {
-    reads.iter().filter(|read| matches!(read, Read::File { .. } | Read::List { .. }))
+pub(crate) fn of_checkout(mut reads: Vec<Read>) -> Vec<Read> {
+    reads.retain(|read| matches!(read, Read::File { .. } | Read::List { .. }));
+    reads.shrink_to_fit();
+    reads
 }
 
 /// Writes texts, each of two parts, as a list.

@@ -161,7 +161,7 @@ impl Supply<'_> {
                 match self.files.take(blob) {
                     Some(bytes) => Source::Bytes { bytes, executable },
                     None => Source::File {
-                        host: self.files.absolute_below(&file.dir, &file.below),
+                        host: self.files.absolute_below(file.dir.as_str(), file.below.as_str()),
                         blob: *blob,
                         executable,
                         seal: self.seal(file),

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `workspace`, `settings`, `target` | finds the checkout and what is to be built |
 //! | `sources`, `files`, `evaluate` | looks at files and applies functions, remembering both |
-//! | `load`, `package`, `resolve`, `instance` | from package files to packages with their inputs |
+//! | `load`, `package`, `resolve`, `instance`, `named` | from package files to packages with their inputs |
 //! | `module`, `plan` | from packages to the graph of configured modules |
 //! | `pin`, `view`, `written` | from a module whose needs are done to one action |
 //! | `job`, `execute`, `schedule`, `reason` | runs actions, or remembers what came of them |
@@ -35,6 +35,7 @@ mod job;
 mod links;
 mod load;
 mod module;
+mod named;
 mod package;
 mod pin;
 mod plan;

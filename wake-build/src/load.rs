@@ -11,6 +11,7 @@ use wake_model::{PkgSource, RelPath};
 
 use crate::diagnostic::{Class, Diagnostic};
 use crate::evaluate::{Evaluator, Lanes, Question, Remembered, Work};
+use crate::named::Named;
 use crate::package::PackageDecl;
 use crate::target::label;
 use crate::workspace::{PKG_FILE, Workspace};
@@ -29,7 +30,7 @@ pub(crate) struct LoadedPkg {
     /// What `std.trace` said.
     pub trace: Vec<String>,
     /// Where its local packages lie, by its own key for them.
-    pub local: BTreeMap<String, RelPath>,
+    pub local: Named<RelPath>,
 }
 
 impl LoadedPkg {
@@ -184,14 +185,12 @@ impl Loader<'_> {
         let decl = PackageDecl::parse(&value).map_err(|e| {
             vec![Diagnostic::error(Class::Internal, format!("{}: {e}", label(dir)))]
         })?;
-        let mut local = BTreeMap::new();
+        let mut local = Vec::with_capacity(decl.pkgs.len());
         let mut wrong = Vec::new();
-        for (key, get) in &decl.pkgs {
+        for (key, get) in decl.pkgs.iter() {
             let PkgSource::Local(path) = &get.from else { continue };
             match self.local_dir(dir, path) {
-                Ok(found) => {
-                    local.insert(key.clone(), found);
-                }
+                Ok(found) => local.push((key.clone(), found)),
                 Err(message) => {
                     let get = declared_pkg(&value, key);
                     let place = self.evaluator.locate(dir, &Op::Pkg, &get, &NoAnswers);
@@ -201,6 +200,7 @@ impl Loader<'_> {
             }
         }
         if wrong.is_empty() {
+            let local = local.into_iter().collect();
             Ok(LoadedPkg { dir: dir.clone(), decl, raw: value, reads, trace, local })
         } else {
             Err(wrong)

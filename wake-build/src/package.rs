@@ -8,6 +8,8 @@ use serde_json::value::RawValue;
 use wake_model::package::PkgRequest;
 use wake_model::{GetPkg, GlobalRule, Permission, PkgInfo, PkgSource, RelPath};
 
+use crate::named::Named;
+
 /// The declaration of a package.
 #[derive(Clone, Debug)]
 pub(crate) struct PackageDecl {
@@ -16,9 +18,9 @@ pub(crate) struct PackageDecl {
     /// The files it names.
     pub files: Vec<RelPath>,
     /// Its packages, by the key it knows them under.
-    pub pkgs: BTreeMap<String, GetPkg>,
+    pub pkgs: Named<GetPkg>,
     /// The files of its modules.
-    pub modules: BTreeMap<String, RelPath>,
+    pub modules: Named<RelPath>,
     /// Whether it has inputs to compute.
     pub has_inputs: bool,
 }
@@ -57,7 +59,7 @@ impl PackageDecl {
         let mut files = decl.files.iter().map(path).collect::<Result<Vec<_>, _>>()?;
         files.sort();
         files.dedup();
-        let modules = decl.modules.iter().map(|(name, file)| Ok((name.clone(), path(file)?)));
+        let modules = decl.modules.into_iter().map(|(name, file)| Ok((name, path(&file)?)));
         let pkgs = decl.pkgs.into_iter().map(|(key, get)| Ok((key, get_pkg(get)?)));
         Ok(PackageDecl {
             info: decl.pkg_info,

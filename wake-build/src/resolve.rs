@@ -13,6 +13,7 @@ use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::Evaluator;
 use crate::files::Files;
 use crate::load::{Loaded, LoadedPkg};
+use crate::named::Named;
 use crate::target::label;
 
 /// The packages of a build with every requirement met: no cycle, one package under each key.
@@ -32,7 +33,7 @@ pub(crate) struct ResolvedPkg {
     /// The package.
     pub pkg: LoadedPkg,
     /// Its packages by its own key for them.
-    pub deps: BTreeMap<String, PkgKey>,
+    pub deps: Named<PkgKey>,
 }
 
 /// Meets every requirement of `loaded`; `roots` are the packages that nobody had to get.

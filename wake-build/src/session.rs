@@ -268,10 +268,9 @@ impl Checkout<'_> {
         let resolved = resolve(result.loaded, &roots, evaluator)?;
         drop(span);
         let span = profile.stage("instantiate");
-        let mut instances = instantiate(&resolved, evaluator)?;
-        // The rest is in the instances, as far as anyone asks; of many packages it is much.
-        let Resolved { by_dir, pkgs, .. } = resolved;
-        rayon::spawn(move || drop(pkgs));
+        let Resolved { by_dir, pkgs, order } = resolved;
+        let mut instances = instantiate(&order, pkgs, evaluator)?;
+        drop(order);
         evaluator.put_away();
         drop(span);
         let _span = profile.stage("plan modules");

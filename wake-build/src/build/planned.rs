@@ -88,7 +88,10 @@ impl Session {
         let labelled = keys
             .into_iter()
             .map(|(step, key, ms)| (graph[NodeIndex::new(step)].label.clone(), key, ms));
-        Ok(InBuild { report, keys: labelled.collect(), snapshot })
+        let keys = labelled.collect();
+        // Nobody waits for that; the program mostly ends before it is done.
+        self.threads.spawn(move || drop(planned));
+        Ok(InBuild { report, keys, snapshot })
     }
 
     /// Takes a snapshot, so that the next build of this request need not plan. Without one it will.

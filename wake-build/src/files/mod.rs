@@ -174,13 +174,13 @@ impl<'a> Files<'a> {
         if path.is_root() { self.root.clone() } else { self.root.join(path.as_str()) }
     }
 
-    /// The absolute path of `below` in the directory `dir`.
-    pub(crate) fn absolute_below(&self, dir: &RelPath, below: &RelPath) -> PathBuf {
-        let length = self.root.as_os_str().len() + dir.as_str().len() + below.as_str().len();
+    /// The absolute path of `below` in the directory `dir`, both of them texts of paths.
+    pub(crate) fn absolute_below(&self, dir: &str, below: &str) -> PathBuf {
+        let length = self.root.as_os_str().len() + dir.len() + below.len();
         let mut path = PathBuf::with_capacity(length + 2);
         path.push(&self.root);
-        for part in [dir, below].into_iter().filter(|part| !part.is_root()) {
-            path.push(part.as_str());
+        for part in [dir, below].into_iter().filter(|part| !part.is_empty()) {
+            path.push(part);
         }
         path
     }

@@ -81,6 +81,13 @@ impl Layout {
         Some((placed, RelPath::parse(below).unwrap_or_default()))
     }
 
+    /// Whether the file `path` of the package at `dir` lies at the same path here; `path` may be any text.
+    pub(super) fn has_file_of(&self, dir: &RelPath, path: &str) -> bool {
+        let source = self.placed.get(path).map(|placed| &placed.source);
+        matches!(source, Some(PlacedSource::Checkout(file))
+            if file.dir == *dir && file.below.as_str() == path)
+    }
+
     /// What lies at exactly this path.
     pub(super) fn get(&self, path: &RelPath) -> Option<&Placed> {
         self.placed.get(path)

@@ -1,7 +1,7 @@
 //! Placing what a module refers to: files of its own, of other packages, outputs of other modules.
 
 use std::collections::BTreeMap;
-use std::sync::{OnceLock, PoisonError};
+use std::sync::PoisonError;
 
 use wake_model::{InputNode, Manifest, Node, RelPath, TreeDigest};
 
@@ -51,6 +51,10 @@ impl Site<'_> {
         must: bool,
         layout: &mut Layout,
     ) -> Result<(), Box<Diagnostic>> {
+        // Most of what is referred to are files of the module's own, which lie there already.
+        if path.strip_prefix("./").is_some_and(|own| layout.has_file_of(&self.pkg.dir, own)) {
+            return Ok(());
+        }
         match Place::parse(path) {
             Some(Place::Own(own)) => self.bring_own(&own, path, value, must, layout),
             Some(Place::Pkg(key, below)) => {
@@ -174,22 +178,20 @@ impl Site<'_> {
         value: &Written<'_>,
         layout: &mut Layout,
     ) -> Result<(), Box<Diagnostic>> {
-        let node = self.pinner.plan.by_id.get(id).copied().unwrap_or_default();
-        let known = self.pinner.plan.by_id.contains_key(id);
-        let Some(done) =
-            self.pinner.done.get(node.index()).filter(|_| known).and_then(OnceLock::get)
-        else {
+        let node = self.pinner.plan.by_id.get(id).copied();
+        let done = node.and_then(|node| Some((node, self.pinner.done.get(node.index())?.get()?)));
+        let Some((node, done)) = done else {
             let message =
                 format!("`{path}` belongs to a module that is not among this one's `modules`");
             return Err(self.error(message, value));
         };
-        let base = RelPath::parse(&format!(".wake/modules/{id}")).unwrap_or_default();
         let Some(placed) = placed_output(done, node.index(), below) else {
             return Err(
                 self.error(format!("`{path}` is not among the outputs of its module"), value)
             );
         };
-        self.put(base.join(below), placed, layout)
+        // It was read as one of these, so it is a path.
+        self.put(RelPath::parse(path).unwrap_or_default(), placed, layout)
     }
 }
 

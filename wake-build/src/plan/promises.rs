@@ -84,6 +84,6 @@ fn finish(
     let Wanted { pkg: key, module, .. } = &module.wanted;
     let parsed = parse(&value, &shelf.put(value.get()), key, module, instances);
     let instance = parsed.map_err(|_| unfinished())?.instance;
-    let reads = of_checkout(&reads).cloned().collect();
+    let reads = of_checkout(reads);
     Ok((instance.ok_or_else(unfinished)?, reads, trace))
 }

@@ -178,7 +178,7 @@ impl Planner<'_> {
             let label = module_label(&dir, &wanted.module);
             Diagnostic::error(Class::Internal, format!("{label}: {e}"))
         })?;
-        let reads = of_checkout(&reads).cloned().collect();
+        let reads = of_checkout(reads);
         let need = |(key, id): (Cow<'_, str>, &RawValue)| {
             let wanted = Wanted::of_text(id)?;
             let identity = wanted.identity();

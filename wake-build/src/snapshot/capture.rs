@@ -215,17 +215,19 @@ fn put_checkout<'a>(
     sources: &Sources,
     draft: &mut Draft,
 ) -> Option<HashMap<&'a str, u32>> {
-    let mut by_dir: BTreeMap<RelPath, Vec<(&'a RelPath, &Known)>> = BTreeMap::new();
+    let mut by_dir: BTreeMap<&str, Vec<(&'a RelPath, &Known)>> = BTreeMap::new();
     for &(path, looked) in known {
-        if let Some(dir) = path.parent() {
+        if let Some(dir) = path.ancestors().nth(1) {
             by_dir.entry(dir).or_default().push((path, looked));
         }
     }
     for dir in sources.lists.keys().chain(&capture.planned.walked) {
-        by_dir.entry(dir.clone()).or_default();
+        by_dir.entry(dir.as_str()).or_default();
     }
-    let walked: HashSet<&RelPath> = capture.planned.walked.iter().collect();
-    let pkgs: HashSet<&RelPath> = capture.planned.instances.values().map(|pkg| &pkg.dir).collect();
+    let walked: HashSet<&str> = capture.planned.walked.iter().map(RelPath::as_str).collect();
+    let pkgs: HashSet<&str> =
+        capture.planned.instances.values().map(|pkg| pkg.dir.as_str()).collect();
+    draft.expect_files(known.len());
     let by_dir: Vec<_> = by_dir.into_iter().collect();
     let records: Option<Vec<DirRecord>> = by_dir
         .par_iter()
@@ -243,7 +245,7 @@ fn put_checkout<'a>(
             let is_source = sources.files.contains(path);
             draft.put_file(path.file_name()?, file_record(looked, is_source))?;
         }
-        draft.put_dir(dir.as_str(), record)?;
+        draft.put_dir(dir, record)?;
     }
     Some(index)
 }
@@ -264,14 +266,14 @@ fn file_record(known: &Known, is_source: bool) -> FileRecord {
 /// build began: else a change in between could have been missed.
 fn dir_record(
     capture: &Capture,
-    dir: &RelPath,
+    dir: &str,
     files: &[(&RelPath, &Known)],
     sources: &Sources,
     walked: bool,
 ) -> Option<DirRecord> {
     let (expected, mut walk) = (sources.lists.get(dir).copied(), None);
     let is_listed = expected.is_some() || walked;
-    let path = capture.files.absolute(dir);
+    let path = capture.files.absolute_below(dir, "");
     let opened = match is_listed {
         true => open_unnoted(CWD, &path, OFlags::DIRECTORY | OFlags::NOFOLLOW),
         false => openat(CWD, &path, DIR_PATH | OFlags::NOFOLLOW, Mode::empty()),

@@ -107,6 +107,11 @@ impl Draft {
         u32::try_from(self.files.len() / FileRecord::SIZE).ok()
     }
 
+    /// Makes room for so many files.
+    pub(super) fn expect_files(&mut self, count: usize) {
+        self.files.reserve_exact(count * FileRecord::SIZE);
+    }
+
     /// Puts a file called `name` of the directory that is put next.
     pub(super) fn put_file(&mut self, name: &str, record: FileRecord) -> Option<()> {
         let name = self.text(name)?;
