@@ -24,7 +24,8 @@ pub(crate) const USE_NOTED_EVERY: Duration = Duration::from_secs(24 * 3600);
 pub struct ActionEntry<'a> {
     /// The action's name.
     pub digest: ActionDigest,
-    /// The action's canonical bytes, kept for those who ask why another one differs.
+    /// The action's canonical bytes, kept for those who ask why another one differs; what has another digest
+    /// than `digest` is not found again.
     pub action: &'a [u8],
     /// What came of it; its logs' digests and sizes must be those of `logs`.
     pub record: &'a RunRecord,

@@ -1,8 +1,10 @@
 //! The records that say what is known about an action or a tree.
 //!
 //! `magic, body, check`: the check is BLAKE3 over magic and body, keyed with the digest that the record is named
-//! after, so that a torn, altered or misplaced one is noticed. Source: `spec/store-layout.md`, records.
+//! after, so that a torn, altered or misplaced one is noticed. Behind the check of an action's record comes the action,
+//! whose digest is that very key. Source: `spec/store-layout.md`, records.
 
+use wake_model::encode::{Domain, digest_bytes};
 use wake_model::{
     BlobDigest, Digest, LogRef, Manifest, Node, Outcome, RelPath, RunRecord, SandboxLevel,
     TreeDigest, Usage,
@@ -11,7 +13,7 @@ use wake_model::{
 use crate::framing::{Malformed, Reader, Writer};
 use crate::stamps::{Stamp, Stamps};
 
-const ACTION_MAGIC: &[u8; 8] = b"wakeact1";
+const ACTION_MAGIC: &[u8; 8] = b"wakeact2";
 const TREE_MAGIC: &[u8; 8] = b"waketre1";
 const CHECK_LEN: usize = 32;
 
@@ -52,14 +54,17 @@ impl ActionParts<'_> {
         let logs = [stdout, stderr].into_iter().flatten().map(|log| log.len()).sum::<usize>();
         let mut w = Writer::with_capacity(512 + action.len() + logs + record.outputs.len() * 80);
         w.raw(ACTION_MAGIC);
+        w.raw(&(action.len() as u64).to_le_bytes());
         w.digest(&tree.0);
         put_record(&mut w, record);
-        w.bytes(action);
         put_stamps(&mut w, stamps);
         for log in [stdout, stderr] {
             put_option(&mut w, log.as_ref(), |w, log| w.bytes(log));
         }
-        seal(w, key)
+        let mut bytes = seal(w, key);
+        // Most of the record: its own digest is the key, so that nothing has to be hashed for it here.
+        bytes.extend_from_slice(action);
+        bytes
     }
 }
 
@@ -71,11 +76,11 @@ impl ActionFile {
     }
 
     pub(crate) fn decode(bytes: &[u8], key: &Digest) -> Result<Self, Malformed> {
-        let mut r = unseal(bytes, key, ACTION_MAGIC)?;
+        let (mut r, action) = unseal_action(bytes, key)?;
         let file = ActionFile {
             tree: TreeDigest(r.digest()?),
             record: get_record(&mut r)?,
-            action: r.bytes()?.to_vec(),
+            action: action.to_vec(),
             stamps: get_stamps(&mut r)?,
             stdout: get_option(&mut r, |r| r.bytes().map(<[u8]>::to_vec))?,
             stderr: get_option(&mut r, |r| r.bytes().map(<[u8]>::to_vec))?,
@@ -105,7 +110,21 @@ impl TreeFile {
 
 /// Whether these are the bytes of an action's record, whole and under its own name.
 pub(crate) fn is_action_record(bytes: &[u8], key: &Digest) -> bool {
-    unseal(bytes, key, ACTION_MAGIC).is_ok()
+    unseal_action(bytes, key).is_ok()
+}
+
+/// What is sealed of an action's record, and the action.
+fn unseal_action<'a>(bytes: &'a [u8], key: &Digest) -> Result<(Reader<'a>, &'a [u8]), Malformed> {
+    let len =
+        u64::from_le_bytes(*bytes.get(8..).and_then(|rest| rest.first_chunk()).ok_or(Malformed)?);
+    let sealed = usize::try_from(len).ok().and_then(|len| bytes.len().checked_sub(len));
+    let (sealed, action) = bytes.split_at(sealed.ok_or(Malformed)?);
+    let mut reader = unseal(sealed, key, ACTION_MAGIC)?;
+    if digest_bytes(Domain::Action, action) != *key {
+        return Err(Malformed);
+    }
+    reader.raw(8)?;
+    Ok((reader, action))
 }
 
 fn seal(mut w: Writer, key: &Digest) -> Vec<u8> {

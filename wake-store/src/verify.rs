@@ -123,14 +123,9 @@ impl Store {
 
     fn verify_action(&self, digest: &ActionDigest) -> Result<Option<Corruption>, StoreError> {
         let Some(packed) = self.packs().find(&digest.0)? else { return Ok(None) };
-        // A record whose check holds can still lie about the action: only its maker's fault does that.
-        let lies = ActionFile::decode(packed.bytes(), &digest.0).is_ok_and(|file| {
-            file.tree != file.record.outputs.digest()
-                || wake_model::encode::digest_bytes(
-                    wake_model::encode::Domain::Action,
-                    &file.action,
-                ) != digest.0
-        });
+        // A record whose check holds can still lie about the outputs: only its maker's fault does that.
+        let lies = ActionFile::decode(packed.bytes(), &digest.0)
+            .is_ok_and(|file| file.tree != file.record.outputs.digest());
         if lies {
             return self.forget_damaged(digest, &packed).map(Some);
         }

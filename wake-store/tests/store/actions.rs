@@ -147,3 +147,19 @@ fn a_record_may_have_no_outputs() {
     world.store.put_action(entry).unwrap();
     assert!(world.lookup(&action.digest()).hit().is_some());
 }
+
+#[test]
+fn c6_an_action_that_was_put_under_the_name_of_another_is_not_believed() {
+    let world = World::new();
+    let (manifest, adopted) = adopt(&world.store, &[("f", b"x")]);
+    let entry = ActionEntry {
+        digest: action(2).digest(),
+        action: &action(1).encode(),
+        record: &record(manifest, b""),
+        tree: adopted.tree,
+        stamps: &adopted.stamps,
+        logs: Logs::default(),
+    };
+    world.store.put_action(entry).unwrap();
+    assert!(matches!(world.lookup(&action(2).digest()), Lookup::Corrupt(_)));
+}
