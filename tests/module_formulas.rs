@@ -10,8 +10,8 @@ use std::process::Command;
 
 use serde_json::Value;
 use wake_tests::{
-    Expect, Finished, Project, binary, copy_tree, example, expect, has_busybox, is_root, project,
-    skip,
+    Expect, Finished, Project, copy_of_binary, copy_tree, example, expect, has_busybox, is_root,
+    project, skip,
 };
 
 /// Prints the formula of a module that is built, and packs its inputs into `warehouse`.
@@ -140,9 +140,7 @@ fn whoever_runs_it_gets_the_same() {
     project.build(&[]);
     let mine = print(&project, "//:concordance", "f.json");
     let record = replay(&project, "f.json");
-    let wake = project.base().join("wake");
-    fs::copy(binary(), &wake).unwrap();
-    fs::set_permissions(&wake, fs::Permissions::from_mode(0o755)).unwrap();
+    let wake = copy_of_binary(project.base());
     let mut chown = Command::new("chown");
     assert!(chown.args(["-R", "65534:65534"]).arg(project.base()).status().unwrap().success());
     let theirs = |args: &[&str]| {

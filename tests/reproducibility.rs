@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use wake_tests::{Project, binary, example, has_busybox, is_root, read_tree, skip};
+use wake_tests::{Project, copy_of_binary, example, has_busybox, is_root, read_tree, skip};
 
 type Example = (&'static str, &'static [&'static str]);
 
@@ -72,9 +70,7 @@ fn by_another_user() {
         let (here, there) = (example(name), example(name));
         let one = here.build(targets);
         give_away(&there);
-        let program = there.base().join("wake");
-        fs::copy(binary(), &program).unwrap();
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let program = copy_of_binary(there.base());
         let other = there
             .json_build(targets)
             .program(program)

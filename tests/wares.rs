@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use wake_tests::{Project, binary, expect, fixtures, is_root, project};
+use wake_tests::{Project, copy_of_binary, expect, fixtures, is_root, project};
 
 /// A tree with something of each kind, and an empty warehouse.
 fn bed() -> Project {
@@ -348,9 +348,7 @@ fn a_tree_whose_top_may_not_be_written_to_is_unpacked_by_an_ordinary_user() {
     set("tree", 0o555);
     let ware = id(&project, "ware pack tree tree --target file://./ours.tgz");
     // Where the other user may write, and find the program.
-    let program = project.base().join("wake");
-    fs::copy(binary(), &program).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = copy_of_binary(project.base());
     for dir in [project.root(), project.base()] {
         fs::set_permissions(dir, fs::Permissions::from_mode(0o777)).unwrap();
     }

@@ -29,7 +29,7 @@ pub use busybox::has_busybox;
 pub use events::Build;
 pub use finished::Finished;
 pub use marker::Marker;
-pub use program::{Wake, binary};
+pub use program::{Wake, binary, copy_of_binary};
 pub use project::{Project, ProjectBuilder, project};
 pub use requirement::{fixtures, has_program, is_root, skip};
 pub use terminal::AtTerminal;

@@ -22,6 +22,18 @@ pub fn binary() -> PathBuf {
     beside
 }
 
+/// The program under test, copied into `dir` for another user to run.
+///
+/// Another process writes the copy: a file that this one has open for writing could not be executed as long as a process
+/// that another test has just forked still holds it.
+#[track_caller]
+pub fn copy_of_binary(dir: &Path) -> PathBuf {
+    let copy = dir.join("wake");
+    let mut install = Command::new("install");
+    assert!(install.args(["-m", "755"]).args([binary(), copy.clone()]).status().unwrap().success());
+    copy
+}
+
 /// One call of the program.
 pub struct Wake {
     /// What goes in front of the program's own name: `setpriv …`.
