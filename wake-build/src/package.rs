@@ -30,9 +30,9 @@ pub(crate) struct PackageDecl {
 struct DeclJson {
     #[serde(rename = "pkgInfo")]
     pkg_info: PkgInfo,
-    files: Vec<String>,
+    files: Vec<RelPath>,
     pkgs: BTreeMap<String, GetPkgJson>,
-    modules: BTreeMap<String, String>,
+    modules: BTreeMap<String, RelPath>,
     has_inputs: bool,
 }
 
@@ -55,17 +55,17 @@ impl PackageDecl {
     pub(crate) fn parse(text: &RawValue) -> Result<PackageDecl, DeclError> {
         let decl: DeclJson =
             serde_json::from_str(text.get()).map_err(|e| DeclError(e.to_string()))?;
-        let path = |text: &String| text.parse::<RelPath>().map_err(|e| DeclError(e.to_string()));
-        let mut files = decl.files.iter().map(path).collect::<Result<Vec<_>, _>>()?;
-        files.sort();
+        let mut files = decl.files;
+        if !files.is_sorted() {
+            files.sort();
+        }
         files.dedup();
-        let modules = decl.modules.into_iter().map(|(name, file)| Ok((name, path(&file)?)));
         let pkgs = decl.pkgs.into_iter().map(|(key, get)| Ok((key, get_pkg(get)?)));
         Ok(PackageDecl {
             info: decl.pkg_info,
             files,
-            pkgs: pkgs.collect::<Result<_, _>>()?,
-            modules: modules.collect::<Result<_, DeclError>>()?,
+            pkgs: pkgs.collect::<Result<_, DeclError>>()?,
+            modules: decl.modules.into_iter().collect(),
             has_inputs: decl.has_inputs,
         })
     }
@@ -73,13 +73,13 @@ impl PackageDecl {
 
 fn get_pkg(json: GetPkgJson) -> Result<GetPkg, DeclError> {
     let GetPkgJson { pkg_info, from, global, permissions } = json;
-    let from = match &from {
+    let from = match from {
         Value::Null => PkgSource::Registry,
-        Value::String(path) => PkgSource::Local(path.clone()),
-        Value::Object(fields) if fields.get("type") == Some(&Value::from("global")) => {
+        Value::String(path) => PkgSource::Local(path),
+        Value::Object(ref fields) if fields.get("type") == Some(&Value::from("global")) => {
             PkgSource::Global
         }
-        _ => PkgSource::Retriever(from),
+        exec => PkgSource::Retriever(exec),
     };
     let global = match &global {
         Value::Null | Value::Bool(false) => None,

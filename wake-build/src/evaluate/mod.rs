@@ -7,6 +7,7 @@
 
 mod lanes;
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
@@ -66,7 +67,7 @@ pub(crate) struct Tally {
 struct Asked {
     pkg: RelPath,
     key: Digest,
-    shapes: Vec<Vec<Name>>,
+    shapes: Vec<Shape<'static>>,
 }
 
 /// At most so many different sets of names are kept for one application.
@@ -174,7 +175,7 @@ impl Evaluator<'_> {
         application_key(&op.unwrap_or_default())
     }
 
-    fn shapes(&self, key: &Digest) -> Vec<Vec<Name>> {
+    fn shapes(&self, key: &Digest) -> Vec<Shape<'static>> {
         self.store
             .memo()
             .get(key)
@@ -185,7 +186,7 @@ impl Evaluator<'_> {
     fn recall(
         &self,
         key: &Digest,
-        names: &[Name],
+        names: &[Name<'_>],
         pkg: &RelPath,
         answers: &dyn Answers,
     ) -> Option<Remembered> {
@@ -195,9 +196,10 @@ impl Evaluator<'_> {
         Some(Remembered { value, reads: now, trace })
     }
 
-    fn remember(&self, key: &Digest, mut shapes: Vec<Vec<Name>>, evaluated: &Evaluated) {
+    fn remember(&self, key: &Digest, shapes: Vec<Shape<'static>>, evaluated: &Evaluated) {
         let Evaluated { value, reads, trace } = evaluated;
-        let names: Vec<Name> = reads.iter().map(Name::of).collect();
+        let mut shapes: Vec<Shape<'_>> = shapes;
+        let names: Shape<'_> = reads.iter().map(Name::of).collect();
         if shapes.first() != Some(&names) {
             shapes.retain(|shape| *shape != names);
             shapes.insert(0, names);
@@ -213,20 +215,24 @@ impl Evaluator<'_> {
     }
 
     /// What the thing of this name holds now.
-    fn read(&self, name: &Name, pkg: &RelPath, answers: &dyn Answers) -> Read {
+    fn read(&self, name: &Name<'_>, pkg: &RelPath, answers: &dyn Answers) -> Read {
         match name {
-            Name::File(path) => Read::File { path: path.clone(), digest: self.file(pkg, path) },
+            Name::File(path) => {
+                Read::File { path: path.as_ref().clone(), digest: self.file(pkg, path) }
+            }
             Name::List(dir) => {
-                Read::List { path: dir.clone(), digest: self.files.listing(pkg, dir) }
+                Read::List { path: dir.as_ref().clone(), digest: self.files.listing(pkg, dir) }
             }
             Name::Pkg(key) => {
                 let text = answers.pkg(key);
                 Read::Pkg {
-                    key: key.clone(),
+                    key: key.as_ref().to_owned(),
                     digest: text.map(|text| BlobDigest::of(text.as_bytes())),
                 }
             }
-            Name::Module(id) => Read::Module { id: id.clone(), digest: module_digest(id, answers) },
+            Name::Module(id) => {
+                Read::Module { id: id.as_ref().to_owned(), digest: module_digest(id, answers) }
+            }
         }
     }
 
@@ -250,24 +256,27 @@ fn module_digest(id: &str, answers: &dyn Answers) -> Option<BlobDigest> {
 
 /// What a read looked at, without what it saw.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum Name {
+enum Name<'a> {
     #[serde(rename = "f")]
-    File(RelPath),
+    File(Cow<'a, RelPath>),
     #[serde(rename = "l")]
-    List(RelPath),
+    List(Cow<'a, RelPath>),
     #[serde(rename = "p")]
-    Pkg(String),
+    Pkg(Cow<'a, str>),
     #[serde(rename = "m")]
-    Module(String),
+    Module(Cow<'a, str>),
 }
 
-impl Name {
-    fn of(read: &Read) -> Name {
+/// The names of everything that an evaluation read.
+type Shape<'a> = Vec<Name<'a>>;
+
+impl Name<'_> {
+    fn of(read: &Read) -> Name<'_> {
         match read {
-            Read::File { path, .. } => Name::File(path.clone()),
-            Read::List { path, .. } => Name::List(path.clone()),
-            Read::Pkg { key, .. } => Name::Pkg(key.clone()),
-            Read::Module { id, .. } => Name::Module(id.clone()),
+            Read::File { path, .. } => Name::File(Cow::Borrowed(path)),
+            Read::List { path, .. } => Name::List(Cow::Borrowed(path)),
+            Read::Pkg { key, .. } => Name::Pkg(Cow::Borrowed(key)),
+            Read::Module { id, .. } => Name::Module(Cow::Borrowed(id)),
         }
     }
 }
