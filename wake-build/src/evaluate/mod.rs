@@ -138,7 +138,7 @@ impl Evaluator<'_> {
 
     /// Writes what is remembered to the store if it has become much. What cannot be written now is told at the end.
     pub(crate) fn put_away(&self) {
-        const MUCH: usize = 8 << 20;
+        const MUCH: usize = 4 << 20;
         if self.store.memo().pending_bytes() > MUCH {
             let _ = self.store.flush_memo();
         }

@@ -12,7 +12,7 @@ use super::lock;
 const LARGEST: usize = 16 << 10;
 
 /// So much is kept at once, in bytes.
-const MOST: usize = 12 << 20;
+const MOST: usize = 8 << 20;
 
 /// Contents by digest, each until it is taken, as far as there is room.
 pub(super) struct Contents {
