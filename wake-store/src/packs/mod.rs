@@ -138,10 +138,12 @@ impl Packs {
     /// One read once a few keys have been asked for; a key that is nowhere costs a look at the directory and at
     /// each pack that another process may still write.
     pub(crate) fn find(&self, key: &Digest) -> Result<Option<PackedRecord>, StoreError> {
-        match self.newest(key).map_or(Ok(None), |place| place.read())? {
-            None if self.look_again()? => self.newest(key).map_or(Ok(None), |place| place.read()),
-            found => Ok(found),
+        if let Some(found) = self.newest(key).map_or(Ok(None), |place| place.read())? {
+            return Ok(Some(found));
         }
+        // Whether this look finds anything new says nothing: another thread may have found it just before.
+        self.look_again()?;
+        self.newest(key).map_or(Ok(None), |place| place.read())
     }
 
     /// Puts a record; replaces what there was of this key.

@@ -63,6 +63,29 @@ fn a_record_is_seen_by_others_as_soon_as_it_is_put_and_after_the_end_of_its_proc
 }
 
 #[test]
+fn threads_that_ask_at_once_all_find_what_one_of_them_sees_first() {
+    const THREADS: u64 = 8;
+    let world = World::new();
+    for number in 0..THREADS {
+        put_numbered(&world.store, number);
+    }
+    for round in 0..200 {
+        let store = Store::open(world.store.root()).unwrap();
+        let together = std::sync::Barrier::new(THREADS as usize);
+        let find = &|number| {
+            together.wait();
+            has(&store, number)
+        };
+        let found: Vec<bool> = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..THREADS).map(|number| scope.spawn(move || find(number))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(found, [true; THREADS as usize], "round {round}");
+    }
+}
+
+#[test]
 fn a_record_that_one_process_removed_and_another_put_again_is_found() {
     let world = World::new();
     let (digest, tree) = world.put(1, &[("f", b"x")]);
