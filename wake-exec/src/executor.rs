@@ -221,7 +221,10 @@ impl Worker {
             self.kill();
             return Err(SandboxError::Cancelled);
         };
-        wire::send(&self.socket, &Order::Go).map_err(worker_failed)?;
+        // One that ended while it got ready says more by how it ended than by its socket.
+        if wire::send(&self.socket, &Order::Go).is_err() {
+            return Err(self.last_words());
+        }
         let mut stopping = None;
         loop {
             if self.wait(cancel, &mut stopping)? == Waited::Cancelled {
