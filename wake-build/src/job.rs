@@ -123,6 +123,7 @@ impl Supply<'_> {
             Command::Collect { .. } => wake_exec::Command::default(),
         };
         let mut job = Job::module(command, into.to_owned());
+        let work = job.work.clone().unwrap_or_default();
         job.identity = Identity { uid: user.uid, gid: user.gid, hostname: user.hostname.clone() };
         job.root = match (root, &pinned.root) {
             (RootFs::Tree(_), Some(made)) => {
@@ -132,11 +133,11 @@ impl Supply<'_> {
             (RootFs::Host(_), _) => Root::Host,
             (RootFs::Empty | RootFs::Tree(_), _) => Root::Empty,
         };
-        // Both are sorted by path, and in one of them these are whole.
-        let inputs = pinned.action.inputs.keys().zip(pinned.layout.iter());
-        job.inputs = inputs
-            .map(|(path, (_, placed))| Input {
-                path: path.clone(),
+        job.inputs = pinned
+            .layout
+            .iter()
+            .map(|(path, placed)| Input {
+                path: work.join(path),
                 source: self.source(&placed.node, &placed.source),
             })
             .collect();
