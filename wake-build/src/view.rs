@@ -108,23 +108,14 @@ pub(crate) fn push_outside<'p>(
         }),
         _ => None,
     };
-    let (Some((path, own)), Written::Fields(fields)) = (own, value) else {
-        return value.push_with(out, &mut |inner, out| push_outside(inner, prefix, out));
-    };
-    let slash = if path.ends_with('/') { "/" } else { "" };
-    out.push('{');
-    for (index, (name, field)) in fields.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        push_text(name, out);
-        out.push(':');
-        match &**name {
-            "path" => push_text(&format!("{}{own}{slash}", prefix(&own)), out),
-            _ => push_outside(field, prefix, out),
-        }
-    }
-    out.push('}');
+    let moved = own.map(|(path, own)| {
+        let slash = if path.ends_with('/') { "/" } else { "" };
+        format!("{}{own}{slash}", prefix(&own))
+    });
+    value.push_with(out, &mut |name, inner, out| match (&moved, name) {
+        (Some(moved), Some("path")) => push_text(moved, out),
+        _ => push_outside(inner, prefix, out),
+    });
 }
 
 #[cfg(test)]

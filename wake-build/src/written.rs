@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
-use wake_model::json::{push_number, push_text};
+use wake_model::json::{push_list, push_number, push_object, push_text};
 
 /// A value in a text that lives for `'a`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -64,14 +64,15 @@ impl<'a> Written<'a> {
 
     /// Writes the canonical text.
     pub(crate) fn push_canonical(&self, out: &mut String) {
-        self.push_with(out, &mut |inner, out| inner.push_canonical(out));
+        self.push_with(out, &mut |_, inner, out| inner.push_canonical(out));
     }
 
-    /// Writes the canonical text with `each` writing what is directly inside.
+    /// Writes the canonical text with `each` writing what is directly inside: the name, if it is a field, is
+    /// written already.
     pub(crate) fn push_with(
         &self,
         out: &mut String,
-        each: &mut dyn FnMut(&Written<'a>, &mut String),
+        each: &mut dyn FnMut(Option<&str>, &Written<'a>, &mut String),
     ) {
         match self {
             Written::Null => out.push_str("null"),
@@ -80,26 +81,11 @@ impl<'a> Written<'a> {
             Written::Number(number) => push_number(number, out),
             Written::Text(text) => push_text(text, out),
             Written::List(items) => {
-                out.push('[');
-                for (index, item) in items.iter().enumerate() {
-                    if index > 0 {
-                        out.push(',');
-                    }
-                    each(item, out);
-                }
-                out.push(']');
+                push_list(items, out, |item, out| each(None, item, out));
             }
             Written::Fields(fields) => {
-                out.push('{');
-                for (index, (name, field)) in fields.iter().enumerate() {
-                    if index > 0 {
-                        out.push(',');
-                    }
-                    push_text(name, out);
-                    out.push(':');
-                    each(field, out);
-                }
-                out.push('}');
+                let fields = fields.iter().map(|(name, field)| (&**name, field));
+                push_object(fields, out, |name, field, out| each(Some(name), field, out));
             }
         }
     }

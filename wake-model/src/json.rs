@@ -38,36 +38,54 @@ fn write(value: &Value, out: &mut String) {
         Value::Bool(false) => out.push_str("false"),
         Value::Number(number) => push_number(number, out),
         Value::String(text) => push_text(text, out),
-        Value::Array(items) => write_list(items, out),
+        Value::Array(items) => push_list(items, out, write),
         Value::Object(fields) => write_object(fields, out),
     }
 }
 
-fn write_list(items: &[Value], out: &mut String) {
+/// Writes a list as a canonical text has it, `item` writing each one.
+pub fn push_list<T>(
+    items: impl IntoIterator<Item = T>,
+    out: &mut String,
+    mut item: impl FnMut(T, &mut String),
+) {
     out.push('[');
-    for (index, item) in items.iter().enumerate() {
+    for (index, each) in items.into_iter().enumerate() {
         if index > 0 {
             out.push(',');
         }
-        write(item, out);
+        item(each, out);
     }
     out.push(']');
+}
+
+/// Writes an object as a canonical text has it, `field` writing the value of each name.
+///
+/// Promises nothing about order: a canonical text has names sorted by their bytes, and the caller has to
+/// bring them so.
+pub fn push_object<'a, T>(
+    fields: impl IntoIterator<Item = (&'a str, T)>,
+    out: &mut String,
+    mut field: impl FnMut(&'a str, T, &mut String),
+) {
+    out.push('{');
+    for (index, (name, value)) in fields.into_iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        push_text(name, out);
+        out.push(':');
+        field(name, value, out);
+    }
+    out.push('}');
 }
 
 fn write_object(fields: &serde_json::Map<String, Value>, out: &mut String) {
     let mut sorted: Vec<_> = fields.iter().collect();
     // A map that keeps insertion order may have been chosen elsewhere in the program.
     sorted.sort_unstable_by_key(|(key, _)| key.as_bytes());
-    out.push('{');
-    for (index, (key, value)) in sorted.into_iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        push_text(key, out);
-        out.push(':');
-        write(value, out);
-    }
-    out.push('}');
+    let sorted = sorted.into_iter().map(|(key, value)| (key.as_str(), value));
+    push_object(sorted, out, |_, value, out| write(value, out));
 }
 
 /// Integers up to here are all doubles.

@@ -90,7 +90,7 @@ pub(super) fn with_paths(value: &Written<'_>) -> String {
 fn push_with_paths(value: &Written<'_>, out: &mut String) {
     match special(value) {
         Some(Special::File { path, .. }) => push_text(path.trim_end_matches('/'), out),
-        _ => value.push_with(out, &mut push_with_paths),
+        _ => value.push_with(out, &mut |_, inner, out| push_with_paths(inner, out)),
     }
 }
 
