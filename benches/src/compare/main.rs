@@ -37,7 +37,7 @@ use clap::Parser;
 use crate::fault::{At, Fault};
 use crate::place::Place;
 use crate::repository::{Repository, Shape};
-use crate::session::Session;
+use crate::session::{Findings, Session};
 use crate::tool::{Bazel, Ninja, Nix, Root, Tool, Wake};
 
 /// Measures wake beside other build tools on the same synthetic repository
@@ -140,12 +140,14 @@ fn compare_in(base: &Path, arguments: &Arguments) -> Result<(), Fault> {
     if arguments.only_generate {
         return Ok(());
     }
-    let findings = session.run();
+    let mut findings = Findings::default();
+    let result = session.run(&mut findings);
     for tool in &tools {
         tool.finish();
     }
-    let section = report::section(&repository, &tools, arguments.rounds, &findings?);
+    let section = report::section(&repository, &tools, arguments.rounds, &findings);
     print!("{section}");
+    result?;
     match &arguments.record {
         Some(path) => report::record(path, &section),
         None => Ok(()),
@@ -178,7 +180,7 @@ fn tools(base: &Path, arguments: &Arguments) -> Result<Vec<Box<dyn Tool>>, Fault
     ];
     for other in &arguments.with {
         tools.push(match other {
-            Other::Bazel => Box::new(Bazel::new(place("bazel")?, jobs)),
+            Other::Bazel => Box::new(Bazel::new(place("bazel")?, jobs)?),
             Other::Nix => Box::new(Nix::new(place("nix")?, jobs)),
         });
     }

@@ -1,4 +1,4 @@
-//! Directories of one tool, and the trash that old ones are moved to.
+//! Directories of one tool, and what becomes of old ones.
 
 use std::cell::Cell;
 use std::fs;
@@ -9,13 +9,15 @@ use crate::repository::Repository;
 
 /// Where one tool works.
 ///
-/// Nothing is deleted while measurements go on: ext4 makes new files several times dearer for minutes after many were removed,
-/// so that a build right after a removal would measure the removal.
+/// Nothing is deleted from a disk while measurements go on: ext4 makes new files several times dearer for minutes after many were
+/// removed, so that a build right after a removal would measure the removal. In memory it is the other way round: what is kept
+/// takes room, and removing it leaves nothing behind.
 #[derive(Debug)]
 pub(crate) struct Place {
     dir: PathBuf,
     combine: PathBuf,
     thrown: Cell<usize>,
+    in_memory: bool,
 }
 
 impl Place {
@@ -23,7 +25,9 @@ impl Place {
     pub(crate) fn new(base: &Path, name: &str, combine: &Path) -> Result<Self, Fault> {
         let dir = base.join(name);
         fs::create_dir_all(dir.join("trash")).at(&dir)?;
-        Ok(Place { dir, combine: combine.to_owned(), thrown: Cell::new(0) })
+        let in_memory =
+            rustix::fs::statfs(&dir).map_err(std::io::Error::from).at(&dir)?.f_type == TMPFS_MAGIC;
+        Ok(Place { dir, combine: combine.to_owned(), thrown: Cell::new(0), in_memory })
     }
 
     /// The checkout.
@@ -55,10 +59,13 @@ impl Place {
         repository.write_sources(&checkout)
     }
 
-    /// Moves `path` to the trash, if it is there.
+    /// Gets `path` out of the way, if it is there: into the trash, or away altogether where that is in memory.
     pub(crate) fn throw_away(&self, path: &Path) -> Result<(), Fault> {
         if path.symlink_metadata().is_err() {
             return Ok(());
+        }
+        if self.in_memory {
+            return remove(path).at(path);
         }
         let trash = self.dir.join("trash");
         // Also what an earlier comparison in the same directory threw away keeps its place.
@@ -66,5 +73,15 @@ impl Place {
         let number = (self.thrown.get()..).find(free).unwrap_or_default();
         self.thrown.set(number + 1);
         fs::rename(path, trash.join(number.to_string())).at(path)
+    }
+}
+
+/// As the kernel tells a file system in memory. Source: `tmpfs(5)`, `statfs(2)`.
+const TMPFS_MAGIC: rustix::fs::FsWord = 0x0102_1994;
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    match fs::symlink_metadata(path)?.is_dir() {
+        true => fs::remove_dir_all(path),
+        false => fs::remove_file(path),
     }
 }

@@ -58,8 +58,9 @@ impl<'a> Session<'a> {
     }
 
     /// Measures every scenario, round by round and within a round tool by tool, in turns which comes first.
-    pub(crate) fn run(&self) -> Result<Findings, Fault> {
-        let mut findings = Findings::default();
+    ///
+    /// What was found out before an error is in `findings`, scenario by scenario.
+    pub(crate) fn run(&self, findings: &mut Findings) -> Result<(), Fault> {
         for (row, scenario) in Scenario::ALL.into_iter().enumerate() {
             // What an edit or a new file leaves to do for later builds is not part of the next scenario.
             if scenario == Scenario::Noop {
@@ -74,7 +75,7 @@ impl<'a> Session<'a> {
                     series.samples.push(sample);
                     series.ran = ran;
                 }
-                self.walk(scenario, &mut findings)?;
+                self.walk(scenario, findings)?;
             }
             for column in 0..self.tools.len() {
                 let turn = Turn { scenario, column, edit: edit(row, self.rounds) };
@@ -87,7 +88,7 @@ impl<'a> Session<'a> {
             self.compare_outputs()?;
             eprintln!("measured: {}", scenario.title());
         }
-        Ok(findings)
+        Ok(())
     }
 
     fn settle(&self) -> Result<(), Fault> {

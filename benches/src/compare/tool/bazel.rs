@@ -20,12 +20,20 @@ pub(crate) struct Bazel {
     place: Place,
     store: PathBuf,
     jobs: usize,
+    /// Where its sandboxes are made, if a file system in memory is there; Bazel itself leaves them behind.
+    sandboxes: Option<PathBuf>,
 }
 
 impl Bazel {
-    pub(crate) fn new(place: Place, jobs: usize) -> Self {
+    pub(crate) fn new(place: Place, jobs: usize) -> Result<Self, Fault> {
         let store = place.store();
-        Bazel { place, store, jobs }
+        let sandboxes = Path::new(MEMORY)
+            .is_dir()
+            .then(|| Path::new(MEMORY).join(format!("wake-compare-{}", std::process::id())));
+        if let Some(dir) = &sandboxes {
+            fs::create_dir_all(dir).at(dir)?;
+        }
+        Ok(Bazel { place, store, jobs, sandboxes })
     }
 
     fn command(&self) -> Command {
@@ -86,8 +94,8 @@ impl Tool for Bazel {
         command.arg(format!("--jobs={}", self.jobs));
         command.arg(format!("--disk_cache={}", self.disk_cache().display()));
         // In memory they cost least, and their removal does not make the file system slow for the tool that comes next.
-        if Path::new(MEMORY).is_dir() {
-            command.arg(format!("--sandbox_base={MEMORY}"));
+        if let Some(dir) = &self.sandboxes {
+            command.arg(format!("--sandbox_base={}", dir.display()));
         }
         command.arg("//...");
         command
@@ -131,6 +139,15 @@ impl Tool for Bazel {
     fn finish(&self) {
         // Where no server runs there is nothing to shut down, and nobody to tell.
         let _ = self.command().arg("shutdown").output();
+    }
+}
+
+impl Drop for Bazel {
+    fn drop(&mut self) {
+        if let Some(dir) = &self.sandboxes {
+            // What cannot be removed is memory that is gone until the machine starts anew, and no reason to lose the table.
+            let _ = fs::remove_dir_all(dir);
+        }
     }
 }
 
