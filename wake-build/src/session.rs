@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use serde_json::Value;
 use wake_eval::{Limits, Pool};
-use wake_exec::{CancelToken, Executor, ExecutorOptions, HostIdentity};
+use wake_exec::{CancelToken, Executor, ExecutorOptions, HostIdentity, Scheduling};
 use wake_model::{HostDigest, PkgSource, RelPath, SandboxLevel};
 use wake_store::{OpenError, Store};
 
@@ -94,8 +94,11 @@ impl Session {
         let store = open_store(&configured.unwrap_or_else(|| options.store.clone()))?;
         let processors = || std::thread::available_parallelism().map_or(1, Into::into);
         let jobs = options.jobs.or(workspace.settings.jobs).unwrap_or_else(processors);
+        // Evaluators are started by these threads, and are treated like them.
+        let scheduling = Scheduling::of_thread().map(|own| own.as_batch());
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(jobs)
+            .start_handler(move |_| scheduling.iter().for_each(Scheduling::apply))
             .thread_name(|index| format!("wake-{index}"))
             .build()
             .map_err(|e| {

@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -17,6 +18,7 @@ use crate::cancel::CancelToken;
 use crate::error::SandboxError;
 use crate::finished::Finished;
 use crate::job::{Job, Stream};
+use crate::scheduling::Scheduling;
 use crate::wire::{self, Class, Order, Reply};
 
 /// How a worker process is started: a program whose `main` ends in [`crate::serve`].
@@ -48,6 +50,8 @@ impl Default for ExecutorOptions {
 pub struct Executor {
     command: WorkerCommand,
     options: ExecutorOptions,
+    /// That of commands, whatever that of the threads is that ask for them.
+    scheduling: Option<Scheduling>,
     idle: Mutex<HashMap<Class, Vec<Worker>>>,
     /// Workers that have been killed and may not be gone yet.
     leaving: Mutex<Vec<Worker>>,
@@ -57,9 +61,10 @@ pub struct Executor {
 const CANCEL_GRACE: Duration = Duration::from_millis(80);
 
 impl Executor {
-    /// An executor without workers yet.
+    /// An executor without workers yet. Commands are scheduled as the calling thread is.
     pub fn new(command: WorkerCommand, options: ExecutorOptions) -> Self {
-        Executor { command, options, idle: Mutex::default(), leaving: Mutex::default() }
+        let scheduling = Scheduling::of_thread();
+        Executor { command, options, scheduling, idle: Mutex::default(), leaving: Mutex::default() }
     }
 
     /// Runs `job` and waits for it. A command that ran and failed is [`Ok`].
@@ -123,7 +128,7 @@ impl Executor {
     pub fn warm(&self, job: &Job, count: usize) -> Result<(), SandboxError> {
         let class = Class::of(job);
         for _ in 0..count {
-            let worker = Worker::start(&self.command, &class)?;
+            let worker = self.start(&class)?;
             self.give_back(class.clone(), worker);
         }
         Ok(())
@@ -141,13 +146,17 @@ impl Executor {
 
     fn worker(&self, class: &Class) -> Result<Worker, SandboxError> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        match idle.get_mut(class).and_then(Vec::pop) {
+        match idle.get_mut(class).and_then(take_own) {
             Some(worker) => Ok(worker),
             None => {
                 drop(idle);
-                Worker::start(&self.command, class)
+                self.start(class)
             }
         }
+    }
+
+    fn start(&self, class: &Class) -> Result<Worker, SandboxError> {
+        Worker::start(&self.command, class, &self.scheduling)
     }
 
     fn give_back(&self, class: Class, worker: Worker) {
@@ -156,6 +165,15 @@ impl Executor {
         if workers.len() < self.options.idle {
             workers.push(worker);
         }
+    }
+}
+
+/// Takes a worker that this thread started, which is on its processors; else the last one that somebody had.
+fn take_own(workers: &mut Vec<Worker>) -> Option<Worker> {
+    let thread = std::thread::current().id();
+    match workers.iter().rposition(|worker| worker.started_by == thread) {
+        Some(own) => Some(workers.remove(own)),
+        None => workers.pop(),
     }
 }
 
@@ -174,11 +192,16 @@ struct Worker {
     child: Child,
     /// The process that holds the namespaces.
     inner: Option<OwnedFd>,
+    started_by: ThreadId,
     dead: bool,
 }
 
 impl Worker {
-    fn start(command: &WorkerCommand, class: &Class) -> Result<Self, SandboxError> {
+    fn start(
+        command: &WorkerCommand,
+        class: &Class,
+        scheduling: &Option<Scheduling>,
+    ) -> Result<Self, SandboxError> {
         let not_started = |source: io::Error| SandboxError::WorkerNotStarted {
             program: command.program.clone(),
             source,
@@ -195,8 +218,9 @@ impl Worker {
             .process_group(0)
             .spawn()
             .map_err(not_started)?;
-        let mut worker = Worker { socket, child, inner: None, dead: false };
-        wire::send(&worker.socket, &Order::Become(class)).map_err(worker_failed)?;
+        let started_by = std::thread::current().id();
+        let mut worker = Worker { socket, child, inner: None, started_by, dead: false };
+        wire::send(&worker.socket, &Order::Become(class, scheduling)).map_err(worker_failed)?;
         match wire::receive(&worker.socket).map_err(worker_failed)? {
             Some(Reply::Ready(Ok(pid))) => {
                 worker.inner =

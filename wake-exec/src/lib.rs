@@ -17,6 +17,7 @@ mod finished;
 mod host;
 mod job;
 mod probe;
+mod scheduling;
 mod wire;
 mod worker;
 
@@ -34,4 +35,5 @@ pub use job::{
     Root, Scratch, Seal, Source, Stream, TakeOutputs,
 };
 pub use probe::{Finding, probe};
+pub use scheduling::Scheduling;
 pub use worker::serve;

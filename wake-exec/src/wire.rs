@@ -13,6 +13,7 @@ use wake_model::SandboxLevel;
 use crate::error::SandboxError;
 use crate::finished::Finished;
 use crate::job::{Identity, Job, Network, Stream};
+use crate::scheduling::Scheduling;
 
 /// What a worker is for life; jobs that need another one go to another worker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,7 +43,7 @@ impl Class {
 /// [`Request`] as the executor has it in hand: encoded alike, variant by variant.
 #[derive(Serialize)]
 pub(crate) enum Order<'a> {
-    Become(&'a Class),
+    Become(&'a Class, &'a Option<Scheduling>),
     Run(&'a Job),
     Go,
     Cancel,
@@ -51,8 +52,8 @@ pub(crate) enum Order<'a> {
 /// From the executor.
 #[derive(Deserialize)]
 pub(crate) enum Request {
-    /// First and once.
-    Become(Class),
+    /// First and once, with how commands are to be scheduled, where that is known.
+    Become(Class, Option<Scheduling>),
     /// Get ready to run this; answered by [`Reply::Done`].
     Run(Box<Job>),
     /// Its command may start. Follows every [`Request::Run`], also one that has failed by then.

@@ -17,6 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::unbounded;
+use wake_exec::Scheduling;
 use wake_model::ActionDigest;
 
 use self::busy::Busy;
@@ -129,6 +130,7 @@ impl<'a> Schedule<'a> {
     pub(crate) fn run(&self, reporter: &mut dyn Reporter) -> Outcome {
         let (sender, receiver) = unbounded();
         let (next, steps) = unbounded();
+        let scheduling = Scheduling::of_thread().map(|own| own.as_batch());
         std::thread::scope(|scope| {
             let mut threads = 0;
             let start = |step: usize, ready: Instant| {
@@ -136,7 +138,9 @@ impl<'a> Schedule<'a> {
                 if threads < self.in_hand() {
                     let (sender, steps) = (sender.clone(), steps.clone());
                     let name = format!("step-{threads}");
+                    let own = scheduling.as_ref().map(|all| self.dealt_out(all, threads));
                     let work = move || {
+                        own.iter().for_each(Scheduling::apply);
                         steps.iter().for_each(|(step, ready)| self.perform(step, ready, &sender));
                     };
                     let started = std::thread::Builder::new().name(name).spawn_scoped(scope, work);
@@ -159,6 +163,12 @@ impl<'a> Schedule<'a> {
     /// How many are given out at once: some wait in line, so that no thread has to wait for the next.
     fn given_out(&self) -> usize {
         3 * self.rules.jobs
+    }
+
+    /// How one of the threads that perform steps is scheduled, and its worker: kept to one processor, unless there are
+    /// fewer commands at once than processors, so that the kernel is to choose among those that are free.
+    fn dealt_out(&self, all: &Scheduling, number: usize) -> Scheduling {
+        if all.processors() <= self.rules.jobs { all.on_one(number) } else { all.clone() }
     }
 
     /// Notes that the command of `step` begins.

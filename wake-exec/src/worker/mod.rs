@@ -31,6 +31,7 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
+use crate::scheduling::Scheduling;
 use crate::wire::{self, Class, Reply, Request, SandboxLevelKey};
 
 pub(crate) use confine::confine;
@@ -45,7 +46,7 @@ pub fn serve() -> ExitCode {
         Err(_) => return ExitCode::from(2),
     };
     match wire::receive(&socket) {
-        Ok(Some(Request::Become(class))) => become_worker(&class, socket),
+        Ok(Some(Request::Become(class, scheduling))) => become_worker(&class, scheduling, socket),
         _ => ExitCode::from(2),
     }
 }
@@ -61,7 +62,7 @@ fn control_socket() -> rustix::io::Result<UnixStream> {
     Ok(UnixStream::from(socket))
 }
 
-fn become_worker(class: &Class, socket: UnixStream) -> ExitCode {
+fn become_worker(class: &Class, scheduling: Option<Scheduling>, socket: UnixStream) -> ExitCode {
     let (result, role) = match class.level {
         SandboxLevelKey::Weak => {
             let pid = i32::try_from(std::process::id()).unwrap_or_default();
@@ -87,12 +88,16 @@ fn become_worker(class: &Class, socket: UnixStream) -> ExitCode {
         return ExitCode::from(2);
     }
     let confine::Role::Worker(confined) = role else { return ExitCode::from(2) };
-    answer(socket, class, confined)
+    answer(socket, confined, scheduling)
 }
 
 /// Answers requests until the executor is gone.
-fn answer(socket: UnixStream, class: &Class, confined: Option<confine::Confined>) -> ExitCode {
-    let mut runner = match run::Runner::new(class, confined) {
+fn answer(
+    socket: UnixStream,
+    confined: Option<confine::Confined>,
+    scheduling: Option<Scheduling>,
+) -> ExitCode {
+    let mut runner = match run::Runner::new(confined, scheduling) {
         Ok(runner) => runner,
         Err(_) => return ExitCode::from(2),
     };
@@ -109,7 +114,7 @@ fn answer(socket: UnixStream, class: &Class, confined: Option<confine::Confined>
             }
             // Of a job that was over before it heard of them.
             Ok(Some(Request::Go | Request::Cancel)) => {}
-            Ok(Some(Request::Become(_))) | Err(_) => return ExitCode::from(2),
+            Ok(Some(Request::Become(..))) | Err(_) => return ExitCode::from(2),
             Ok(None) => return ExitCode::SUCCESS,
         }
     }

@@ -17,7 +17,7 @@ use super::owners::Owners;
 use super::place::{Place, STRAIGHT};
 use super::populate::{self, Pending, Reach};
 use super::scratch::{self, OwnDirectory, Work};
-use super::spawn::{self, Launch, Stack, Walls};
+use super::spawn::{Launch, Starter, Walls};
 use super::standing::{Stand, Standing};
 use super::supervise::{Ended, Streams, Watch};
 use super::traces::Traces;
@@ -26,7 +26,8 @@ use super::watcher::Watcher;
 use super::{memory, reap, weak};
 use crate::finished::{Finished, OutputFault, Timings};
 use crate::job::{Access, Job, Root, Scratch, Source, TakeOutputs};
-use crate::wire::{self, Class, Failure, Request};
+use crate::scheduling::Scheduling;
+use crate::wire::{self, Failure, Request};
 
 /// Runs jobs, one after another.
 pub(crate) struct Runner {
@@ -34,7 +35,7 @@ pub(crate) struct Runner {
     traces: Option<Traces>,
     standing: Standing,
     watcher: Watcher,
-    stack: Stack,
+    starter: Starter,
     pub(crate) buffer: Vec<u8>,
     /// Standard input of commands that get none.
     nothing: OwnedFd,
@@ -43,7 +44,7 @@ pub(crate) struct Runner {
 /// What runs of either kind have in common.
 pub(crate) struct Tools<'a> {
     pub(crate) control: &'a UnixStream,
-    pub(crate) stack: &'a mut Stack,
+    pub(crate) starter: &'a mut Starter,
     pub(crate) buffer: &'a mut [u8],
     pub(crate) nothing: &'a OwnedFd,
 }
@@ -52,7 +53,11 @@ pub(crate) struct Tools<'a> {
 const BUFFER: usize = 128 << 10;
 
 impl Runner {
-    pub(crate) fn new(_class: &Class, confined: Option<Confined>) -> Result<Self, Failure> {
+    /// `scheduling` is that of commands, if it is known.
+    pub(crate) fn new(
+        confined: Option<Confined>,
+        scheduling: Option<Scheduling>,
+    ) -> Result<Self, Failure> {
         let nothing = rustix::fs::openat(
             CWD,
             "/dev/null",
@@ -65,7 +70,7 @@ impl Runner {
             confined,
             standing: Standing::default(),
             watcher: Watcher::default(),
-            stack: Stack::new(),
+            starter: Starter::new(scheduling),
             buffer: vec![0; BUFFER],
             nothing,
         })
@@ -76,7 +81,7 @@ impl Runner {
         if self.confined.is_none() {
             let mut tools = Tools {
                 control,
-                stack: &mut self.stack,
+                starter: &mut self.starter,
                 buffer: &mut self.buffer,
                 nothing: &self.nothing,
             };
@@ -136,7 +141,7 @@ impl Runner {
         let proc = &confined.proc;
         let mut tools = Tools {
             control,
-            stack: &mut self.stack,
+            starter: &mut self.starter,
             buffer: &mut self.buffer,
             nothing: &self.nothing,
         };
@@ -296,7 +301,7 @@ impl Tools<'_> {
             walls,
         };
         let started = Instant::now();
-        let running = spawn::start(&launch, self.stack)?;
+        let running = self.starter.start(&launch)?;
         let streams = Streams { stdout, stderr, ends: [to_stdout, to_stderr] };
         let (control, limits, logs) = (self.control, &job.limits, job.logs);
         let watch = Watch { running, control, limits, logs, started, memory, clear };

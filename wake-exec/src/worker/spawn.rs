@@ -14,6 +14,7 @@ use super::confine::Owner;
 use super::kernel::{self, Wait, adopt, reap_one};
 use super::view::{PAST, SHOWN};
 use crate::job::{Command, Limits};
+use crate::scheduling::{Native, Scheduling};
 use crate::wire::Failure;
 
 /// Where a command is started.
@@ -46,17 +47,12 @@ pub(crate) struct Running {
     pub(crate) pidfd: OwnedFd,
 }
 
-/// A stack for the child's few calls.
-pub(crate) struct Stack(Vec<u128>);
-
-impl Stack {
-    pub(crate) fn new() -> Self {
-        Stack(vec![0; 4096])
-    }
-
-    fn top(&mut self) -> *mut c_void {
-        self.0.as_mut_ptr_range().end.cast()
-    }
+/// Starts commands, one after another.
+pub(crate) struct Starter {
+    /// For the few calls of a child.
+    stack: Vec<u128>,
+    /// How commands are scheduled, where that is not as the worker is.
+    scheduling: Option<Native>,
 }
 
 /// Everything the child needs, as plain numbers and pointers.
@@ -67,6 +63,7 @@ struct Prepared {
     cwd: *const c_char,
     stdio: [RawFd; 3],
     limits: [(c_int, libc::rlimit); 3],
+    scheduling: Option<Native>,
     walls: Option<PreparedWalls>,
     failed: Option<(&'static CStr, c_int)>,
 }
@@ -80,59 +77,69 @@ struct PreparedWalls {
     owner: Option<Owner>,
 }
 
-/// Starts a command.
-pub(crate) fn start(launch: &Launch<'_>, stack: &mut Stack) -> Result<Running, Failure> {
-    let command = launch.command;
-    let program = c_string(&command.program)?;
-    let cwd = c_string(&command.cwd)?;
-    let args = std::iter::once(&command.program).chain(&command.args);
-    let args = args.map(|arg| c_string(arg)).collect::<Result<Vec<_>, _>>()?;
-    let env = command.env.iter().map(|(name, value)| c_string(&format!("{name}={value}")));
-    let env = env.collect::<Result<Vec<_>, _>>()?;
-    let (argv, envp) = (pointers(&args), pointers(&env));
-    let attachments: Vec<(*const c_char, RawFd)> = launch
-        .walls
-        .iter()
-        .flat_map(|walls| walls.attachments)
-        .map(|(at, mount)| (at.as_ptr(), mount.as_raw_fd()))
-        .collect();
-    let past = launch.walls.iter().flat_map(|walls| walls.past);
-    let past: Vec<*const c_char> = past.map(|at| at.as_ptr()).collect();
-    let mut prepared = Prepared {
-        program: program.as_ptr(),
-        argv: argv.as_ptr(),
-        envp: envp.as_ptr(),
-        cwd: cwd.as_ptr(),
-        stdio: launch.stdio.map(|fd| fd.as_raw_fd()),
-        limits: limits(launch.limits),
-        walls: launch.walls.as_ref().map(|walls| PreparedWalls {
-            view: walls.view.as_raw_fd(),
-            past: past.as_ptr(),
-            past_count: past.len(),
-            attachments: attachments.as_ptr(),
-            attachment_count: attachments.len(),
-            owner: walls.owner,
-        }),
-        failed: None,
-    };
-    let mut pidfd: c_int = -1;
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
-    // SAFETY: CLONE_VFORK suspends this process until the child has executed its program or ended, so the
-    // borrowed memory outlives the child's use of it; the child runs on a stack of its own and makes system
-    // calls only. The worker has one thread.
-    let pid = unsafe {
-        libc::clone(child, stack.top(), flags, (&raw mut prepared).cast(), &raw mut pidfd)
-    };
-    if pid < 0 {
-        let error = std::io::Error::last_os_error();
-        return Err(Failure::step("start", &command.program, error));
+impl Starter {
+    /// Commands are to be scheduled as `wanted` says, if that is known.
+    pub(crate) fn new(wanted: Option<Scheduling>) -> Self {
+        let own = Scheduling::of_thread();
+        let other = wanted.filter(|wanted| own.as_ref() != Some(wanted));
+        Starter { stack: vec![0; 4096], scheduling: other.map(|wanted| wanted.native()) }
     }
-    let pidfd = adopt(pidfd);
-    match prepared.failed {
-        None => Ok(Running { pid, pidfd }),
-        Some((step, errno)) => {
-            let _ = reap_one(pid, Wait::Block);
-            Err(not_started(command, step, errno))
+
+    /// Starts a command.
+    pub(crate) fn start(&mut self, launch: &Launch<'_>) -> Result<Running, Failure> {
+        let command = launch.command;
+        let program = c_string(&command.program)?;
+        let cwd = c_string(&command.cwd)?;
+        let args = std::iter::once(&command.program).chain(&command.args);
+        let args = args.map(|arg| c_string(arg)).collect::<Result<Vec<_>, _>>()?;
+        let env = command.env.iter().map(|(name, value)| c_string(&format!("{name}={value}")));
+        let env = env.collect::<Result<Vec<_>, _>>()?;
+        let (argv, envp) = (pointers(&args), pointers(&env));
+        let attachments: Vec<(*const c_char, RawFd)> = launch
+            .walls
+            .iter()
+            .flat_map(|walls| walls.attachments)
+            .map(|(at, mount)| (at.as_ptr(), mount.as_raw_fd()))
+            .collect();
+        let past = launch.walls.iter().flat_map(|walls| walls.past);
+        let past: Vec<*const c_char> = past.map(|at| at.as_ptr()).collect();
+        let mut prepared = Prepared {
+            program: program.as_ptr(),
+            argv: argv.as_ptr(),
+            envp: envp.as_ptr(),
+            cwd: cwd.as_ptr(),
+            stdio: launch.stdio.map(|fd| fd.as_raw_fd()),
+            limits: limits(launch.limits),
+            scheduling: self.scheduling,
+            walls: launch.walls.as_ref().map(|walls| PreparedWalls {
+                view: walls.view.as_raw_fd(),
+                past: past.as_ptr(),
+                past_count: past.len(),
+                attachments: attachments.as_ptr(),
+                attachment_count: attachments.len(),
+                owner: walls.owner,
+            }),
+            failed: None,
+        };
+        let top = self.stack.as_mut_ptr_range().end.cast::<c_void>();
+        let mut pidfd: c_int = -1;
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+        // SAFETY: CLONE_VFORK suspends this process until the child has executed its program or ended, so the
+        // borrowed memory outlives the child's use of it; the child runs on a stack of its own and makes system
+        // calls only. The worker has one thread.
+        let pid =
+            unsafe { libc::clone(child, top, flags, (&raw mut prepared).cast(), &raw mut pidfd) };
+        if pid < 0 {
+            let error = std::io::Error::last_os_error();
+            return Err(Failure::step("start", &command.program, error));
+        }
+        let pidfd = adopt(pidfd);
+        match prepared.failed {
+            None => Ok(Running { pid, pidfd }),
+            Some((step, errno)) => {
+                let _ = reap_one(pid, Wait::Block);
+                Err(not_started(command, step, errno))
+            }
         }
     }
 }
@@ -260,6 +267,16 @@ unsafe fn become_command(prepared: &Prepared) -> (&'static CStr, c_int) {
         c"confine",
         libc::syscall(libc::SYS_close_range, 3 as c_long, c_long::from(u32::MAX), 0 as c_long)
     );
+    if let Some(Native { processors, policy }) = &prepared.scheduling {
+        let (size, set) = (size_of_val(processors) as c_long, std::ptr::from_ref(processors));
+        let no_priority = libc::sched_param { sched_priority: 0 };
+        let (policy, parameters) = (c_long::from(*policy), &raw const no_priority);
+        // Where it cannot be had any more, that of the worker does as well.
+        // SAFETY: reads so many bytes.
+        unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0 as c_long, size, set) };
+        // SAFETY: reads one structure.
+        unsafe { libc::syscall(libc::SYS_sched_setscheduler, 0 as c_long, policy, parameters) };
+    }
     // SAFETY: takes a number.
     unsafe { libc::syscall(libc::SYS_umask, 0o022 as c_long) };
     for (resource, limit) in &prepared.limits {

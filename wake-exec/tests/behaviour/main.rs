@@ -8,6 +8,7 @@ mod bed;
 mod endings;
 mod inputs;
 mod roots;
+mod scheduling;
 mod weak;
 
 fn main() -> std::process::ExitCode {
@@ -16,6 +17,7 @@ fn main() -> std::process::ExitCode {
         trials.extend(endings::trials());
         trials.extend(inputs::trials());
         trials.extend(roots::trials());
+        trials.extend(scheduling::trials());
         trials.extend(weak::trials());
         trials
     })
