@@ -83,7 +83,7 @@ impl RelPath {
 
     /// The last component; none for the root.
     pub fn file_name(&self) -> Option<&str> {
-        self.components().next_back()
+        self.0.rsplit('/').next().filter(|name| !name.is_empty())
     }
 
     /// The directory that holds this; none for the root.

@@ -44,10 +44,14 @@ pub(crate) fn capture(capture: &Capture, place: &Path, key: &Digest) -> Option<(
     let (sources, meta) = (sources(capture)?, postcard::to_stdvec(&capture.meta).ok()?);
     capture.files.with_known(|known| {
         let mut draft = Draft::new(meta);
-        let index = put_checkout(capture, known, &sources, &mut draft)?;
-        drop(sources);
-        put_steps(&capture.steps, steps(capture, &index)?, &mut draft)?;
-        drop(index);
+        let dirs = by_dir(capture, known, &sources);
+        let (put, notes) = rayon::join(
+            || put_checkout(capture, &dirs, &sources, &mut draft),
+            || steps(capture, &numbered(&dirs)?),
+        );
+        put?;
+        drop(dirs);
+        put_steps(&capture.steps, notes?, &mut draft)?;
         draft.write(place, key, &Body::Spooled(capture.steps.file())).ok()
     })
 }
@@ -208,28 +212,49 @@ fn add_file(
     }
 }
 
-/// Puts directories and files; gives the number of each file by its path.
-fn put_checkout<'a>(
-    capture: &Capture,
-    known: &[(&'a RelPath, &Known)],
-    sources: &Sources,
-    draft: &mut Draft,
-) -> Option<HashMap<&'a str, u32>> {
-    let mut by_dir: BTreeMap<&str, Vec<(&'a RelPath, &Known)>> = BTreeMap::new();
-    for &(path, looked) in known {
-        if let Some(dir) = path.ancestors().nth(1) {
-            by_dir.entry(dir).or_default().push((path, looked));
+/// A directory with what is known in it, by name.
+type Dir<'d, 'k> = (&'d str, Vec<(&'k RelPath, &'k Known)>);
+
+/// The directories that something was looked for in, sorted: files have their numbers in this order.
+fn by_dir<'d, 'k: 'd>(
+    capture: &Capture<'d>,
+    known: &[(&'k RelPath, &'k Known)],
+    sources: &'d Sources,
+) -> Vec<Dir<'d, 'k>> {
+    let dir_of = |path: &'k RelPath| path.ancestors().nth(1);
+    let mut dirs: BTreeMap<&str, Vec<_>> = BTreeMap::new();
+    for files in known.chunk_by(|(one, _), (next, _)| dir_of(one) == dir_of(next)) {
+        if let Some(dir) = dir_of(files[0].0) {
+            dirs.entry(dir).or_default().extend_from_slice(files);
         }
     }
     for dir in sources.lists.keys().chain(&capture.planned.walked) {
-        by_dir.entry(dir.as_str()).or_default();
+        dirs.entry(dir.as_str()).or_default();
     }
+    dirs.into_iter().collect()
+}
+
+/// The number of each file by its path.
+fn numbered<'k>(dirs: &[Dir<'_, 'k>]) -> Option<HashMap<&'k str, u32>> {
+    let files = || dirs.iter().flat_map(|(_, files)| files);
+    let mut index = HashMap::with_capacity(files().count());
+    for (number, (path, _)) in files().enumerate() {
+        index.insert(path.as_str(), u32::try_from(number).ok()?);
+    }
+    Some(index)
+}
+
+/// Puts directories and files.
+fn put_checkout(
+    capture: &Capture,
+    dirs: &[Dir],
+    sources: &Sources,
+    draft: &mut Draft,
+) -> Option<()> {
     let walked: HashSet<&str> = capture.planned.walked.iter().map(RelPath::as_str).collect();
     let pkgs: HashSet<&str> =
         capture.planned.instances.values().map(|pkg| pkg.dir.as_str()).collect();
-    draft.expect_files(known.len());
-    let by_dir: Vec<_> = by_dir.into_iter().collect();
-    let records: Option<Vec<DirRecord>> = by_dir
+    let records: Option<Vec<DirRecord>> = dirs
         .par_iter()
         .with_min_len(16)
         .map(|(dir, files)| {
@@ -238,16 +263,15 @@ fn put_checkout<'a>(
             Some(DirRecord { files: (0, count), border: !pkgs.contains(dir), ..record })
         })
         .collect();
-    let mut index = HashMap::with_capacity(known.len());
-    for ((dir, files), record) in by_dir.iter().zip(records?) {
+    draft.expect_files(dirs.iter().map(|(_, files)| files.len()).sum());
+    for ((dir, files), record) in dirs.iter().zip(records?) {
         for &(path, looked) in files {
-            index.insert(path.as_str(), draft.file_count()?);
             let is_source = sources.files.contains(path);
             draft.put_file(path.file_name()?, file_record(looked, is_source))?;
         }
         draft.put_dir(dir, record)?;
     }
-    Some(index)
+    Some(())
 }
 
 fn file_record(known: &Known, is_source: bool) -> FileRecord {
