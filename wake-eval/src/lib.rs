@@ -21,6 +21,7 @@ mod outcome;
 mod pool;
 mod render;
 mod request;
+mod resident;
 mod serve;
 mod sources;
 mod wire;

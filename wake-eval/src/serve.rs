@@ -13,6 +13,7 @@ use rustix::process::{Resource, Rlimit, Signal};
 use rustix::stdio;
 
 use crate::engine::{self, Ask, Outcome, Told};
+use crate::resident::Resident;
 use crate::wire::{Questions, Receiver, Replies, Tag, outcome, request, send};
 use crate::{Answer, EvalError, Kind, Limit, Limits, Request, Sources};
 
@@ -61,6 +62,7 @@ fn work(
 ) -> ExitCode {
     let pipe = Rc::new(Pipe { receiver: RefCell::new(receiver), waiting: RefCell::default() });
     let told = Rc::new(Told::default());
+    let resident = Resident::of_this_process();
     loop {
         let request = match pipe.request() {
             Ok(Some(content)) => {
@@ -74,7 +76,10 @@ fn work(
             Err(_) => return ExitCode::FAILURE,
         };
         let Some(request) = request else { return ExitCode::FAILURE };
-        let (outcome, tag) = answer(&request, sources, &pipe, &told, limits);
+        let (outcome, mut tag) = answer(&request, sources, &pipe, &told, limits);
+        if resident.bytes().is_some_and(|bytes| bytes > FAT) {
+            tag = Tag::Last;
+        }
         let Ok(content) = outcome::encode(&outcome) else { return ExitCode::FAILURE };
         if send(stdio::stdout(), tag, &content).is_err() || tag == Tag::Last {
             return ExitCode::SUCCESS;
@@ -93,22 +98,10 @@ fn answer(
     let ask: Rc<dyn Ask> = pipe.clone();
     let run = || engine::evaluate(request, sources, ask, told, limits);
     match std::panic::catch_unwind(AssertUnwindSafe(run)) {
-        Ok(outcome) => (outcome, if is_fat() { Tag::Last } else { Tag::Done }),
+        Ok(outcome) => (outcome, Tag::Done),
         // What a panic leaves behind in the engine is not worth finding out.
         Err(payload) => (Err(panicked(request, limits, payload.as_ref())), Tag::Last),
     }
-}
-
-fn is_fat() -> bool {
-    let mut usage = std::mem::MaybeUninit::<libc::rusage>::uninit();
-    // SAFETY: `getrusage` writes a whole `rusage` behind the pointer when it returns 0, and it is read only then.
-    let kilobytes = unsafe {
-        if libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr()) != 0 {
-            return false;
-        }
-        usage.assume_init().ru_maxrss
-    };
-    u64::try_from(kilobytes).is_ok_and(|kilobytes| kilobytes << 10 > FAT)
 }
 
 fn panicked(request: &Request, limits: &Limits, payload: &(dyn std::any::Any + Send)) -> EvalError {

@@ -18,6 +18,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("workers/answer at the same time", at_the_same_time),
         trial("workers/are replaced after their requests", replaced),
+        trial("workers/of a large process serve as long as others", large_parent),
         trial("workers/keep what they were told for an epoch", told),
         trial("workers/die with their parent", die_with_parent),
         trial("workers/that cannot start are an error", cannot_start),
@@ -122,6 +123,19 @@ fn replaced() -> Result<(), Failed> {
         }
     }
     Ok(())
+}
+
+fn large_parent() -> Result<(), Failed> {
+    // More than a worker may hold, and the kernel counts it as held by what this process starts.
+    let held = vec![1u8; 256 << 20];
+    let pool = pool_with(Limits::default());
+    let process = || {
+        let (outcome, service) = pool.evaluate_watched(&request("1"), &NoAnswers);
+        outcome.map(|_| service.map(|service| service.process))
+    };
+    let (first, second) = (process()?, process()?);
+    drop(std::hint::black_box(held));
+    if first == second { Ok(()) } else { Err(format!("{first:?}, then {second:?}").into()) }
 }
 
 fn broken(program: &str) -> Result<String, Failed> {

@@ -1,0 +1,49 @@
+//! How much memory a worker holds.
+
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Mode, OFlags};
+
+/// The memory that this process holds at a time.
+///
+/// Not the most that it ever held, which `getrusage(2)` tells: the kernel counts from what the process held that started this
+/// one, and of a large build that is much.
+pub(crate) struct Resident {
+    /// None where the system does not tell.
+    statm: Option<OwnedFd>,
+}
+
+impl Resident {
+    pub(crate) fn of_this_process() -> Resident {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        Resident { statm: rustix::fs::open("/proc/self/statm", flags, Mode::empty()).ok() }
+    }
+
+    /// Bytes. Source: `proc_pid_statm(5)`, the second number.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        let mut buffer = [0; 128];
+        let length = rustix::io::pread(self.statm.as_ref()?, &mut buffer, 0).ok()?;
+        let text = std::str::from_utf8(&buffer[..length]).ok()?;
+        let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
+        Some(pages * rustix::param::page_size() as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn memory_counts_for_as_long_as_it_is_held() {
+        const SIZE: usize = 256 << 20;
+        let resident = Resident::of_this_process();
+        let before = resident.bytes().unwrap();
+        let held = vec![1u8; SIZE];
+        let (during, last) = (resident.bytes().unwrap(), std::hint::black_box(&held)[SIZE - 1]);
+        drop(held);
+        let after = resident.bytes().unwrap();
+        let half = SIZE as u64 / 2;
+        assert!(last == 1 && during > before + half && after + half < during);
+    }
+}
