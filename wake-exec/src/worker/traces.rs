@@ -79,13 +79,12 @@ fn open(proc: impl AsFd, path: &str) -> Result<Option<OwnedFd>, Errno> {
 
 /// Whether no connection lingers: the kernel keeps closed ones for a minute.
 fn is_quiet(sockets: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(sockets);
-    let tcp = text.lines().find(|line| line.starts_with("TCP:")).unwrap_or_default();
-    let words: Vec<&str> = tcp.split_whitespace().collect();
-    let none = |name: &str| {
-        words.iter().position(|word| *word == name).and_then(|at| words.get(at + 1)) == Some(&"0")
+    let tcp = sockets.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"TCP:"));
+    let mut words = tcp.unwrap_or_default().split(|byte| *byte == b' ');
+    let mut none = |name: &[u8]| {
+        words.by_ref().any(|word| word == name) && words.next() == Some(b"0".as_slice())
     };
-    none("orphan") && none("tw")
+    none(b"orphan") && none(b"tw")
 }
 
 fn read(place: impl AsFd, buffer: &mut [u8]) -> Result<&[u8], Errno> {
@@ -95,5 +94,26 @@ fn read(place: impl AsFd, buffer: &mut [u8]) -> Result<&[u8], Errno> {
             Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_that_linger_are_seen() {
+        let told = |tcp: &str| {
+            format!("sockets: used 1\nTCP: {tcp}\nUDP: inuse 0 mem 0\nUDPLITE: inuse 0\n")
+        };
+        for quiet in ["inuse 0 orphan 0 tw 0 alloc 3 mem 1", "orphan 0 tw 0"] {
+            assert!(is_quiet(told(quiet).as_bytes()), "{quiet}");
+        }
+        let others =
+            ["inuse 0 orphan 1 tw 0", "inuse 0 orphan 0 tw 10 alloc 0", "orphan 0", "tw 0", ""];
+        for lingering in others {
+            assert!(!is_quiet(told(lingering).as_bytes()), "{lingering}");
+        }
+        assert!(!is_quiet(b""));
     }
 }
