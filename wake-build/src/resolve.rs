@@ -49,7 +49,9 @@ pub(crate) fn resolve(
 
 /// Looks at the files of all packages, which is wanted next. What is wrong with one is found again then.
 fn look_ahead(loaded: &Loaded, files: &Files) {
-    loaded.par_iter().for_each(|(dir, pkg)| {
+    let pkgs: Vec<(&RelPath, &LoadedPkg)> = loaded.iter().collect();
+    // Small pieces: there is nothing else to do while somebody is at the last of them.
+    pkgs.par_iter().with_max_len(16).for_each(|(dir, pkg)| {
         for path in &pkg.decl.files {
             let _ = files.fetch(&dir.join(path));
         }
