@@ -45,8 +45,11 @@ impl History {
     /// What a snapshot says of its steps, for a checkout that began with one and has no history of its own.
     pub(crate) fn of(snapshot: &Snapshot) -> History {
         let mut history = History::default();
-        for record in (0..snapshot.steps()).filter_map(|step| snapshot.step(step)) {
-            history.note(record.label, record.result.key, record.result.dur_ms);
+        let mut buffer = Vec::new();
+        for step in 0..snapshot.steps() {
+            if let Some(record) = snapshot.step(step, &mut buffer) {
+                history.note(record.label, record.result.key, record.result.dur_ms);
+            }
         }
         history
     }

@@ -11,6 +11,7 @@
 //! | `pin`, `view`, `written` | from a module whose needs are done to one action |
 //! | `job`, `execute`, `schedule`, `reason` | runs actions, or remembers what came of them |
 //! | `links`, `history`, `run_log`, `state` | what stays behind in the checkout |
+//! | `shelf` | what is put aside meanwhile |
 //! | `snapshot` | what the last build looked at and what came of it, for the next one to start from |
 //! | `event`, `diagnostic`, `profile` | what is told meanwhile: what happens, what is wrong, where the time goes |
 //! | `session`, `build`, `explain` | what a front asks for |
@@ -46,6 +47,7 @@ pub mod run_log;
 mod schedule;
 mod session;
 mod settings;
+mod shelf;
 mod snapshot;
 mod source_text;
 mod sources;

@@ -13,7 +13,7 @@ use wake_model::json::push_text;
 use wake_model::{OutputDecl, OutputKind, PkgKey, RelPath, ValueDigest};
 
 use crate::instance::Instances;
-use crate::plan::Shelved;
+use crate::shelf::Shelved;
 use crate::view::{Place, Special, module_prefix, pkg_prefix, push_outside, special};
 use crate::written::Written;
 
@@ -252,7 +252,7 @@ impl ModuleInstance {
 impl ModuleText {
     /// Reads a text that was put aside.
     pub(crate) fn of(text: &Shelved) -> Result<ModuleText, ModuleError> {
-        let text = text.read().map(ModuleText);
+        let text = text.text().map(ModuleText);
         text.ok_or_else(|| ModuleError("its text cannot be read again".to_owned()))
     }
 

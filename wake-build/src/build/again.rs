@@ -67,8 +67,8 @@ impl Session {
         drop(span);
         let Verdict::Holds(differences) = verdict else { return None };
         let span = snapshot_span("find what changes reach");
-        let reached =
-            || Replay::new(snapshot, &differences, &self.store, host, self.options.sandbox);
+        let (sandbox, spare) = (self.options.sandbox, self.state_dir().join("state"));
+        let reached = || Replay::new(snapshot, &differences, &self.store, host, sandbox, spare);
         let replay = self.threads.install(reached)?;
         drop(span);
         let span = snapshot_span("verify results");
@@ -103,10 +103,10 @@ impl Session {
         let patched = !(differences.is_empty() && links.is_empty());
         if patched && ending.classes.is_empty() && !cancel.is_cancelled() {
             let _span = snapshot_span("save snapshot");
-            let patch = replay.patch(differences, links);
+            let changes = replay.changes(differences, links);
             // Without it the next build looks at the same files again.
             let place = place(&self.state_dir(), &scene.key);
-            let _ = patch.map(|patch| snapshot.keep(&place, patch));
+            let _ = changes.map(|changes| snapshot.keep(&place, changes));
         }
         Some(BuildReport { built, ..BuildReport::default() })
     }
@@ -127,10 +127,10 @@ impl Session {
         }
         let mut history = History::default();
         for (step, record) in replay.steps() {
-            history.note(record.label, record.key, record.dur_ms);
+            history.note(&record.label, record.key, record.dur_ms);
             reporter.event(&Event::Announced {
                 id: step,
-                label: record.label.to_owned(),
+                label: record.label.to_string(),
                 needs: replay.needs(step),
                 requested: record.link.is_some(),
                 usual_ms: Some(record.dur_ms),

@@ -7,14 +7,12 @@
 //! | `turns` | which targets come before which |
 //! | `answers` | what these functions are told about other modules |
 //! | `order` | dependencies first; cycles |
-//! | `shelf` | holds what functions gave until a step is pinned |
 //! | `promises` | applies again what had to wait for others |
 
 mod answers;
 mod order;
 mod promises;
 mod search;
-mod shelf;
 mod turns;
 mod wanted;
 
@@ -30,7 +28,6 @@ use self::answers::Ready;
 use self::order::order;
 use self::promises::keep_promises;
 use self::search::{Found, search};
-pub(crate) use self::shelf::Shelved;
 pub(crate) use self::wanted::Wanted;
 use crate::diagnostic::Failure;
 use crate::evaluate::Evaluator;

@@ -11,11 +11,11 @@ use super::Wanted;
 use super::answers::Ready;
 use super::order::levels;
 use super::search::{Found, find_module};
-use super::shelf::Shelf;
 use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::{Evaluator, Remembered};
 use crate::instance::{Instances, of_checkout};
 use crate::module::{ModuleInstance, parse};
+use crate::shelf::Shelf;
 use crate::target::module_label;
 
 /// Applies again the functions of those modules that compute with values of others which were not
@@ -82,7 +82,7 @@ fn finish(
         ))
     };
     let Wanted { pkg: key, module, .. } = &module.wanted;
-    let parsed = parse(&value, &shelf.put(value.get()), key, module, instances);
+    let parsed = parse(&value, &shelf.put(value.get().as_bytes()), key, module, instances);
     let instance = parsed.map_err(|_| unfinished())?.instance;
     let reads = of_checkout(reads);
     Ok((instance.ok_or_else(unfinished)?, reads, trace))

@@ -10,12 +10,12 @@ use wake_eval::{Op, Read};
 
 use super::Wanted;
 use super::answers::{NothingYet, PlanAnswers, Seen};
-use super::shelf::{Shelf, Shelved};
 use super::turns::Turns;
 use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::{Evaluator, Lanes, Question, Remembered, Work};
 use crate::instance::{Instances, PkgInstance, of_checkout};
 use crate::module::{ModuleDecl, ModuleInstance, ModuleText, Parsed, parse};
+use crate::shelf::{Shelf, Shelved};
 use crate::target::module_label;
 
 /// More configured modules than this are taken for a recursion without end.
@@ -170,7 +170,7 @@ impl Planner<'_> {
         remembered: Remembered,
     ) -> Result<(Found, Vec<Need>), Box<Diagnostic>> {
         let Remembered { value, reads, trace } = remembered;
-        let text = self.shelf.put(value.get());
+        let text = self.shelf.put(value.get().as_bytes());
         let parsed = parse(&value, &text, &wanted.pkg, &wanted.module, self.instances);
         let Parsed { decl, needed, instance } = parsed.map_err(|e| {
             let pkg = self.instances.get(&wanted.pkg);

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::signature::Packed;
 use super::table::FileRecord;
 use crate::files::Signature;
+use crate::shelf::Shelved;
 
 const HEAD: &[u8; 16] = b"wake delta 2\n\n\n\n";
 /// Length and hash.
@@ -51,9 +52,16 @@ pub(super) struct Overlay {
     files: BTreeMap<u32, FileRecord>,
     file_proofs: BTreeMap<u32, Packed>,
     dir_proofs: BTreeMap<u32, Packed>,
-    steps: BTreeMap<u32, Vec<u8>>,
+    steps: BTreeMap<u32, StepBytes>,
     results: BTreeMap<u32, PatchedResult>,
     links: BTreeMap<u32, Packed>,
+}
+
+/// The bytes of the record of a step.
+#[derive(Debug)]
+enum StepBytes {
+    Read(Vec<u8>),
+    Shelved(Shelved),
 }
 
 /// The file of frames, as far as it was read.
@@ -107,20 +115,30 @@ impl Overlay {
         self.files.extend(files);
         self.file_proofs.extend(file_proofs);
         self.dir_proofs.extend(dir_proofs);
-        self.steps.extend(steps);
+        self.steps.extend(steps.into_iter().map(|(step, bytes)| (step, StepBytes::Read(bytes))));
         // A link to another tree is another link.
         self.links.extend(results.iter().map(|(number, _)| (*number, Packed::NONE)));
         self.results.extend(results);
         self.links.extend(links);
     }
 
-    /// All that is no mere proof.
-    pub(super) fn content(&self) -> Patch {
+    /// Lays records of steps over the others.
+    pub(super) fn put_steps(&mut self, steps: Vec<(u32, Shelved)>) {
+        let steps = steps.into_iter();
+        self.steps.extend(steps.map(|(step, record)| (step, StepBytes::Shelved(record))));
+    }
+
+    /// All that is no mere proof; none if something that was put aside cannot be read.
+    pub(super) fn content(&self) -> Option<Patch> {
         fn all<T: Clone>(map: &BTreeMap<u32, T>) -> Vec<(u32, T)> {
             map.iter().map(|(number, value)| (*number, value.clone())).collect()
         }
-        let (files, steps, results) = (all(&self.files), all(&self.steps), all(&self.results));
-        Patch { files, steps, results, ..Patch::default() }
+        let (files, results) = (all(&self.files), all(&self.results));
+        let mut steps = Vec::with_capacity(self.steps.len());
+        for (number, bytes) in &self.steps {
+            steps.push((*number, bytes.read(&mut Vec::new())?.to_vec()));
+        }
+        Some(Patch { files, steps, results, ..Patch::default() })
     }
 
     pub(super) fn file(&self, number: usize) -> Option<&FileRecord> {
@@ -135,8 +153,14 @@ impl Overlay {
         at(&self.dir_proofs, number)
     }
 
-    pub(super) fn step(&self, number: usize) -> Option<&[u8]> {
-        at(&self.steps, number).map(Vec::as_slice)
+    /// The bytes of the record of a step, put into `buffer` if they do not lie here.
+    pub(super) fn step<'b>(&'b self, number: usize, buffer: &'b mut Vec<u8>) -> Option<&'b [u8]> {
+        at(&self.steps, number)?.read(buffer)
+    }
+
+    /// Whether there is a record of a step.
+    pub(super) fn has_step(&self, number: usize) -> bool {
+        at(&self.steps, number).is_some()
     }
 
     pub(super) fn result(&self, number: usize) -> Option<&PatchedResult> {
@@ -150,6 +174,22 @@ impl Overlay {
 
 fn at<T>(map: &BTreeMap<u32, T>, number: usize) -> Option<&T> {
     map.get(&u32::try_from(number).ok()?)
+}
+
+impl StepBytes {
+    fn len(&self) -> usize {
+        match self {
+            StepBytes::Read(bytes) => bytes.len(),
+            StepBytes::Shelved(record) => record.len(),
+        }
+    }
+
+    fn read<'b>(&'b self, buffer: &'b mut Vec<u8>) -> Option<&'b [u8]> {
+        match self {
+            StepBytes::Read(bytes) => Some(bytes),
+            StepBytes::Shelved(record) => record.read(buffer),
+        }
+    }
 }
 
 impl Delta {

@@ -56,8 +56,8 @@ struct Step {
 pub(super) enum Body<'a> {
     /// In a file.
     Spooled(&'a File),
-    /// In pieces.
-    Pieces(&'a [&'a [u8]]),
+    /// Those of a snapshot.
+    Of(&'a Snapshot),
 }
 
 impl Draft {
@@ -66,10 +66,12 @@ impl Draft {
         Draft { meta, ..Draft::default() }
     }
 
-    /// What `snapshot` holds with all its patches, and its records of steps; none if one is damaged.
-    pub(super) fn of(snapshot: &Snapshot) -> Option<(Draft, Vec<&[u8]>)> {
-        let (mut pieces, mut at) = (Vec::new(), 0);
+    /// What `snapshot` holds with all its patches, but for its records of steps; none if one of them is damaged.
+    pub(super) fn of(snapshot: &Snapshot) -> Option<Draft> {
+        let (mut buffer, mut at) = (Vec::new(), 0);
         let mut draft = Draft::new(snapshot.meta_bytes().to_vec());
+        draft.expect_files(snapshot.files());
+        draft.expect_dirs(snapshot.dirs());
         for number in 0..snapshot.dirs() {
             let dir = snapshot.dir(number)?;
             let first = dir.files.0 as usize;
@@ -83,17 +85,16 @@ impl Draft {
         (0..users.len()).filter_map(|number| users.get(number)).for_each(|u| draft.put_user(u));
         for step in 0..snapshot.steps() {
             let result = snapshot.result_of(step).and_then(|number| snapshot.result(number));
-            let bytes = snapshot.step_bytes(step)?;
+            let bytes = snapshot.step_bytes(step, &mut buffer)?;
             let place = Place { at, length: bytes.len() as u64, checksum: checksum_of(bytes) };
             draft.put_step(place, snapshot.needs(step)?);
-            pieces.push(bytes);
             at += place.length;
             if let Some(result) = result {
                 let files = (0..result.len()).map(|number| result.file(number));
                 draft.put_result(result.link, result.target, result.proof, files)?;
             }
         }
-        Some((draft, pieces))
+        Some(draft)
     }
 
     fn text(&mut self, text: &str) -> Option<(u32, u32)> {
@@ -110,6 +111,11 @@ impl Draft {
     /// Makes room for so many files.
     pub(super) fn expect_files(&mut self, count: usize) {
         self.files.reserve_exact(count * FileRecord::SIZE);
+    }
+
+    /// Makes room for so many directories.
+    pub(super) fn expect_dirs(&mut self, count: usize) {
+        self.dirs.reserve_exact(count * DirRecord::SIZE);
     }
 
     /// Puts a file called `name` of the directory that is put next.
@@ -171,8 +177,12 @@ impl Draft {
             let mut out = BufWriter::with_capacity(256 << 10, &mut *file);
             out.write_all(&head)?;
             sections.iter().try_for_each(|section| out.write_all(section))?;
-            if let Body::Pieces(pieces) = body {
-                pieces.iter().try_for_each(|piece| out.write_all(piece))?;
+            if let Body::Of(snapshot) = body {
+                let mut buffer = Vec::new();
+                for step in 0..snapshot.steps() {
+                    let bytes = snapshot.step_bytes(step, &mut buffer);
+                    out.write_all(bytes.ok_or(io::ErrorKind::InvalidData)?)?;
+                }
             }
             out.flush()?;
             drop(out);

@@ -1,10 +1,11 @@
-//! A snapshot as it is read: mapped tables, and over them what builds changed since.
+//! A snapshot as it is read: mapped tables, records of steps, and over them what builds changed since.
 
 use std::cmp::Ordering;
 use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapOptions};
 use serde::{Deserialize, Serialize};
 use wake_model::encode::{Domain, Encoder, digest_bytes};
 use wake_model::{BlobDigest, Digest, RelPath, json};
@@ -41,11 +42,15 @@ pub(crate) struct Meta {
     pub(crate) saved_ms: u64,
 }
 
-/// A snapshot, mapped.
+/// A snapshot: its tables mapped, its records of steps where they lie.
 pub(crate) struct Snapshot {
     pub(super) place: PathBuf,
     pub(super) key: Digest,
-    pub(super) bytes: Mmap,
+    file: File,
+    /// Bytes of the file.
+    pub(super) size: u64,
+    /// All of it up to the records of steps.
+    bytes: Mmap,
     ends: [usize; SECTIONS + 1],
     pub(super) checksum: [u8; 32],
     proofs: Option<Proofs>,
@@ -132,11 +137,14 @@ impl Snapshot {
 
     fn map(place: PathBuf) -> Option<Snapshot> {
         let file = File::open(&place).ok()?;
+        let size = file.metadata().ok()?.len();
+        let mut fixed = [0; FIXED];
+        file.read_exact_at(&mut fixed, 0).ok()?;
+        let (key, ends) = head(&fixed, usize::try_from(size).ok()?)?;
         // SAFETY: wake replaces these files by renaming and never changes one in place, so the mapped
         // bytes stay as they are. The directory is wake's own; who cuts a file short there while a build
         // runs can end that build, nothing more.
-        let bytes = unsafe { Mmap::map(&file) }.ok()?;
-        let (key, ends) = head(&bytes)?;
+        let bytes = unsafe { MmapOptions::new().len(ends[SECTIONS]).map(&file) }.ok()?;
         let covered = bytes.get(48..*ends.last()?)?;
         let checksum = blake3::Hasher::new().update_rayon(covered).finalize();
         (bytes.get(16..48)? == checksum.as_bytes()).then_some(())?;
@@ -152,7 +160,7 @@ impl Snapshot {
         let state = proofs.as_ref().and_then(Proofs::state).unwrap_or(checksum);
         let mut overlay = Overlay::default();
         let delta = Delta::read(&place, state, |patch| overlay.put(patch));
-        Some(Snapshot { place, key, bytes, ends, checksum, proofs, overlay, delta })
+        Some(Snapshot { place, key, file, size, bytes, ends, checksum, proofs, overlay, delta })
     }
 
     /// Where it lies.
@@ -325,20 +333,32 @@ impl Snapshot {
         self.section(Section::Meta)
     }
 
-    /// The bytes of the record of a step, checked.
-    pub(crate) fn step_bytes(&self, step: usize) -> Option<&[u8]> {
-        if let Some(bytes) = self.overlay.step(step) {
-            return Some(bytes);
+    /// The bytes of the record of a step, checked; put into `buffer` if they do not lie in memory.
+    ///
+    /// All records together are larger than everything else, so none stays in memory because it was read once.
+    pub(super) fn step_bytes<'b>(
+        &'b self,
+        step: usize,
+        buffer: &'b mut Vec<u8>,
+    ) -> Option<&'b [u8]> {
+        if self.overlay.has_step(step) {
+            return self.overlay.step(step, buffer);
         }
         let StepPlace { at, length, checksum, .. } = self.place_of(step)?;
-        let start = self.ends[SECTIONS].checked_add(usize::try_from(at).ok()?)?;
-        let bytes = self.bytes.get(start..start.checked_add(usize::try_from(length).ok()?)?)?;
-        (checksum_of(bytes) == checksum).then_some(bytes)
+        let start = (self.ends[SECTIONS] as u64).checked_add(at)?;
+        (start.checked_add(length)? <= self.size).then_some(())?;
+        buffer.resize(usize::try_from(length).ok()?, 0);
+        self.file.read_exact_at(buffer, start).ok()?;
+        (checksum_of(buffer) == checksum).then_some(buffer)
     }
 
-    /// The record of a step.
-    pub(crate) fn step(&self, step: usize) -> Option<StepRecord<'_>> {
-        StepRecord::decode(self.step_bytes(step)?)
+    /// The record of a step; `buffer` is where its bytes go.
+    pub(crate) fn step<'b>(
+        &'b self,
+        step: usize,
+        buffer: &'b mut Vec<u8>,
+    ) -> Option<StepRecord<'b>> {
+        StepRecord::decode(self.step_bytes(step, buffer)?)
     }
 }
 
@@ -366,9 +386,9 @@ impl<'a> ResultView<'a> {
     }
 }
 
-/// The request of a snapshot, and where each section ends.
-fn head(bytes: &[u8]) -> Option<(Digest, [usize; SECTIONS + 1])> {
-    let rest = bytes.strip_prefix(HEAD)?.get(32..)?;
+/// The request of a snapshot of `size` bytes that begins with these, and where each section ends.
+fn head(fixed: &[u8; FIXED], size: usize) -> Option<(Digest, [usize; SECTIONS + 1])> {
+    let rest = fixed.strip_prefix(HEAD)?.get(32..)?;
     let (key, mut rest) = rest.split_first_chunk()?;
     let mut ends = [0; SECTIONS + 1];
     let mut last = FIXED;
@@ -376,7 +396,7 @@ fn head(bytes: &[u8]) -> Option<(Digest, [usize; SECTIONS + 1])> {
         let (number, tail) = rest.split_first_chunk()?;
         rest = tail;
         *end = usize::try_from(u64::from_le_bytes(*number)).ok()?;
-        if *end < last || *end > bytes.len() {
+        if *end < last || *end > size {
             return None;
         }
         last = *end;

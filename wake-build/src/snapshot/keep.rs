@@ -10,28 +10,41 @@ use super::draft::{Body, Draft, forget_beside};
 use super::file::Snapshot;
 use super::proofs::Table;
 use super::signature::Packed;
+use crate::shelf::Shelved;
+
+/// What a build changed of a snapshot.
+pub(crate) struct Changes {
+    /// All but the records of steps.
+    pub(crate) patch: Patch,
+    /// The records of steps, by number: of many steps they are much.
+    pub(crate) steps: Vec<(u32, Shelved)>,
+}
 
 impl Snapshot {
     /// Keeps what has changed so that the next build finds it at `place`: in a frame beside the snapshot; once such frames
     /// have become many, or if the snapshot lies elsewhere, as proofs beside it; and where that is not all, in a new one.
-    pub(crate) fn keep(&mut self, place: &Path, patch: Patch) -> io::Result<()> {
+    pub(crate) fn keep(&mut self, place: &Path, changes: Changes) -> io::Result<()> {
+        let damaged = || io::Error::from(io::ErrorKind::InvalidData);
         // Reading the frames must stay cheap beside reading the tables.
-        let bearable = (self.bytes.len() as u64 / 16).max(64 << 10);
-        if self.place == place && self.delta.length() + patch.size() <= bearable {
+        let bearable = (self.size / 16).max(64 << 10);
+        if self.place == place && self.delta.length() + changes.size() <= bearable {
+            let patch = changes.into_patch().ok_or_else(damaged)?;
             return self.delta.append(&self.delta.frame(&patch));
         }
+        let Changes { patch, steps } = changes;
         let (content, proofs) = patch.split();
         self.overlay.put(content);
+        self.overlay.put_steps(steps);
         // Where all has changed, even a copy of it is too much.
         if self.overlay.size_of_content() <= bearable
-            && self.keep_proofs(place, self.overlay.content(), &proofs).is_ok()
+            && let Some(content) = self.overlay.content()
+            && self.keep_proofs(place, content, &proofs).is_ok()
         {
             return Ok(());
         }
         self.overlay.put(proofs);
-        let damaged = || io::Error::from(io::ErrorKind::InvalidData);
-        let (draft, pieces) = Draft::of(self).ok_or_else(damaged)?;
-        draft.write(place, &self.key, &Body::Pieces(&pieces))
+        let draft = Draft::of(self).ok_or_else(damaged)?;
+        draft.write(place, &self.key, &Body::Of(self))
     }
 
     /// Leaves the snapshot itself as it is.
@@ -63,6 +76,24 @@ impl Snapshot {
             files: (0..self.files()).map(|file| read(self.file_proof(file))).collect(),
             links: (0..self.results()).map(link).collect(),
         }
+    }
+}
+
+impl Changes {
+    /// Roughly, the bytes that they take.
+    fn size(&self) -> u64 {
+        self.patch.size() + self.steps.iter().map(|(_, record)| record.len() as u64).sum::<u64>()
+    }
+
+    /// All of them; none if a record cannot be read.
+    fn into_patch(self) -> Option<Patch> {
+        let Changes { mut patch, steps } = self;
+        for (step, record) in steps {
+            let mut bytes = Vec::new();
+            record.read(&mut bytes)?;
+            patch.steps.push((step, bytes));
+        }
+        Some(patch)
     }
 }
 

@@ -1,7 +1,9 @@
 //! Building again from a snapshot whose plan holds: only what a changed file reaches.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rayon::prelude::*;
 use wake_model::action::{Command, Invocation};
@@ -11,6 +13,7 @@ use wake_store::{Lookup, Store};
 use super::capture::result_at;
 use super::delta::{Patch, PatchedResult};
 use super::file::Snapshot;
+use super::keep::Changes;
 use super::signature::Packed;
 use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
 use super::table::{FileKind, FileRecord};
@@ -22,6 +25,7 @@ use crate::pin::{
     placed_output, root_in,
 };
 use crate::schedule::{Kept, Steps};
+use crate::shelf::{Shelf, Shelved};
 
 /// The steps that changed files reach, with what is known of all others.
 pub(crate) struct Replay<'a> {
@@ -30,85 +34,78 @@ pub(crate) struct Replay<'a> {
     changed: HashMap<RelPath, Seen>,
     store: &'a Store,
     /// The steps that are looked at again, by number.
-    records: BTreeMap<usize, Reached<'a>>,
+    records: BTreeMap<usize, Reached>,
     /// Results of steps that are not looked at again but are needed.
     others: HashMap<usize, Done>,
     order: Vec<usize>,
     done: HashMap<usize, OnceLock<Done>>,
     fresh: Mutex<BTreeMap<usize, Fresh>>,
+    /// Where records of steps go: of many steps they are much.
+    shelf: Arc<Shelf>,
     host: Option<HostDigest>,
     sandbox: SandboxLevel,
 }
 
 /// A step that is looked at again.
-pub(crate) struct Reached<'a> {
+///
+/// Its record is read again when it is pinned: of many steps they are much.
+pub(crate) struct Reached {
     /// How it is called.
-    pub(crate) label: &'a str,
+    pub(crate) label: Box<str>,
     /// Its link, if a target names it.
-    pub(crate) link: Option<&'a str>,
+    pub(crate) link: Option<Box<str>>,
     /// The key that it had.
     pub(crate) key: ActionDigest,
     /// How long it took.
     pub(crate) dur_ms: u64,
-    outputs: &'a str,
-    needs: Vec<usize>,
-    /// What it was, until it is done: of many steps this is much.
-    before: Mutex<Option<StepResult<'a>>>,
+    outputs: Box<str>,
+    needs: Box<[usize]>,
 }
 
-impl<'a> From<StepRecord<'a>> for Reached<'a> {
-    fn from(record: StepRecord<'a>) -> Reached<'a> {
+impl From<StepRecord<'_>> for Reached {
+    fn from(record: StepRecord<'_>) -> Reached {
         let StepRecord { label, link, outputs, needs, result } = record;
         let StepResult { key, dur_ms, .. } = result;
-        let (needs, before) = (needs.into_owned(), Mutex::new(Some(result)));
-        Reached { label, link, key, dur_ms, outputs, needs, before }
+        let needs = needs.into_owned().into();
+        let (label, link, outputs) = (label.into(), link.map(Box::from), outputs.into());
+        Reached { label, link, key, dur_ms, outputs, needs }
     }
 }
 
 /// What became of a step, as a snapshot keeps it.
 struct Fresh {
-    record: Vec<u8>,
+    record: Shelved,
     /// None if there is a link to it and it is not there.
     result: Option<Option<PatchedResult>>,
 }
 
 impl<'a> Replay<'a> {
     /// What `differences` reach. None if that cannot be said from the snapshot alone, or if a result
-    /// that is needed is no longer in the store as it was.
+    /// that is needed is no longer in the store as it was. What is much meanwhile goes into a file in `spare`.
     pub(crate) fn new(
         snapshot: &'a Snapshot,
         differences: &Differences,
         store: &'a Store,
         host: Option<HostDigest>,
         sandbox: SandboxLevel,
+        spare: PathBuf,
     ) -> Option<Replay<'a>> {
         let changed: HashMap<RelPath, Seen> =
             differences.changed.iter().map(|file| (file.path.clone(), file.seen.clone())).collect();
         let order = reached(snapshot, &differences.changed)?;
-        let records: Option<BTreeMap<usize, StepRecord<'a>>> = order
+        let records: Option<BTreeMap<usize, Reached>> = order
             .par_iter()
             .with_min_len(16)
-            .map(|&step| Some((step, snapshot.step(step)?)))
+            .map_init(Vec::new, |buffer, &step| {
+                let record = snapshot.step(step, buffer)?;
+                can_be_pinned(&record.result, &changed, store)?;
+                Some((step, record.into()))
+            })
             .collect();
         let records = records?;
-        for record in records.values() {
-            let whole = |input: &InputRecord| match input {
-                InputRecord::PkgTree { files, .. } => {
-                    files.iter().any(|file| changed.contains_key(file))
-                }
-                _ => false,
-            };
-            // A tree that has to be put together anew is the business of a full build.
-            if record.result.inputs.iter().any(|(_, input)| whole(input))
-                || is_unpacked_anew(&record.result.root, &changed)
-            {
-                return None;
-            }
-        }
         let others = needed(snapshot, &records, store)?;
-        let records = records.into_iter().map(|(step, record)| (step, record.into())).collect();
         let done = order.iter().map(|&step| (step, OnceLock::new())).collect();
-        let fresh = Mutex::default();
+        let (fresh, shelf) = (Mutex::default(), Shelf::new(spare));
         Some(Replay {
             snapshot,
             store,
@@ -118,13 +115,14 @@ impl<'a> Replay<'a> {
             order,
             done,
             fresh,
+            shelf,
             host,
             sandbox,
         })
     }
 
     /// The steps that are looked at again.
-    pub(crate) fn steps(&self) -> impl Iterator<Item = (usize, &Reached<'a>)> {
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (usize, &Reached)> {
         self.order.iter().filter_map(|step| Some((*step, self.records.get(step)?)))
     }
 
@@ -134,39 +132,40 @@ impl<'a> Replay<'a> {
         step: usize,
         tell: impl FnOnce(&StepRecord<'_>) -> Option<T>,
     ) -> Option<T> {
-        let fresh = lock(&self.fresh);
-        match fresh.get(&step) {
-            Some(fresh) => tell(&StepRecord::decode(&fresh.record)?),
-            None => tell(&self.snapshot.step(step)?),
+        let mut buffer = Vec::new();
+        match lock(&self.fresh).get(&step) {
+            Some(fresh) => tell(&StepRecord::decode(fresh.record.read(&mut buffer)?)?),
+            None => tell(&self.snapshot.step(step, &mut buffer)?),
         }
     }
 
     /// The link of a step and the tree that it is to lead to, as far as there are any.
-    pub(crate) fn link_of(&self, step: usize) -> (Option<&'a str>, Option<TreeDigest>) {
-        let link = self.records.get(&step).and_then(|record| record.link);
+    pub(crate) fn link_of(&self, step: usize) -> (Option<&str>, Option<TreeDigest>) {
+        let link = self.records.get(&step).and_then(|record| record.link.as_deref());
         let tree = self.done.get(&step).and_then(OnceLock::get).map(|done| done.tree);
         (link, tree)
     }
 
     /// What is different from the snapshot now; `links` are proofs for links, by the numbers of their results. None if a result
     /// is not there.
-    pub(crate) fn patch(
+    pub(crate) fn changes(
         self,
         differences: Differences,
         links: Vec<(u32, Packed)>,
-    ) -> Option<Patch> {
+    ) -> Option<Changes> {
         let Differences { changed, files: file_proofs, dirs: dir_proofs } = differences;
         let files = changed.iter().map(|file| Some((file.number, record_of(self.snapshot, file)?)));
         let files = files.collect::<Option<_>>()?;
         let mut patch = Patch { files, file_proofs, dir_proofs, links, ..Patch::default() };
+        let mut steps = Vec::new();
         let fresh = self.fresh.into_inner().unwrap_or_else(PoisonError::into_inner);
         for (step, Fresh { record, result }) in fresh {
             if let (Some(number), Some(result)) = (self.snapshot.result_of(step), result) {
                 patch.results.push((u32::try_from(number).ok()?, result?));
             }
-            patch.steps.push((u32::try_from(step).ok()?, record));
+            steps.push((u32::try_from(step).ok()?, record));
         }
-        Some(patch)
+        Some(Changes { patch, steps })
     }
 }
 
@@ -244,6 +243,28 @@ fn partition(length: usize, before: impl Fn(usize) -> bool) -> usize {
     low
 }
 
+/// None if a step cannot be pinned anew from its record alone: a tree that has to be put together again is the business of
+/// a full build, and one that is taken as it was must still be in the store.
+fn can_be_pinned(
+    result: &StepResult<'_>,
+    changed: &HashMap<RelPath, Seen>,
+    store: &Store,
+) -> Option<()> {
+    let is_there = |tree| matches!(store.tree(tree), Ok(Lookup::Hit(_)));
+    for (_, input) in &result.inputs {
+        if let InputRecord::PkgTree { files, tree } = input {
+            let is_changed = files.iter().any(|file| changed.contains_key(file));
+            (!is_changed && is_there(tree)).then_some(())?;
+        }
+    }
+    if let RootRecord::Made(made) = &result.root
+        && result.root.is_of_no_step()
+    {
+        is_there(&made.tree).then_some(())?;
+    }
+    (!is_unpacked_anew(&result.root, changed)).then_some(())
+}
+
 /// Whether a root file system has to be put together anew, from files or an output that may be different now.
 fn is_unpacked_anew(root: &RootRecord, changed: &HashMap<RelPath, Seen>) -> bool {
     let RootRecord::Made(made) = root else { return false };
@@ -257,26 +278,17 @@ fn is_unpacked_anew(root: &RootRecord, changed: &HashMap<RelPath, Seen>) -> bool
 /// What the steps need of others: their results, which must still be in the store.
 fn needed(
     snapshot: &Snapshot,
-    records: &BTreeMap<usize, StepRecord<'_>>,
+    records: &BTreeMap<usize, Reached>,
     store: &Store,
 ) -> Option<HashMap<usize, Done>> {
     let mut others = HashMap::new();
+    let mut buffer = Vec::new();
     for record in records.values() {
-        for (_, input) in &record.result.inputs {
-            if let InputRecord::PkgTree { tree, .. } = input {
-                matches!(store.tree(tree), Ok(Lookup::Hit(_))).then_some(())?;
-            }
-        }
-        if let RootRecord::Made(made) = &record.result.root
-            && record.result.root.is_of_no_step()
-        {
-            matches!(store.tree(&made.tree), Ok(Lookup::Hit(_))).then_some(())?;
-        }
-        for &need in record.needs.iter() {
+        for &need in &record.needs {
             if records.contains_key(&need) || others.contains_key(&need) {
                 continue;
             }
-            let StepResult { key, tree, manifest, .. } = snapshot.step(need)?.result;
+            let StepResult { key, tree, manifest, .. } = snapshot.step(need, &mut buffer)?.result;
             matches!(store.action(&key), Ok(Lookup::Hit(_))).then_some(())?;
             others.insert(need, Done { tree, manifest: manifest.into_owned() });
         }
@@ -293,8 +305,8 @@ impl Replay<'_> {
     }
 
     fn try_pin(&self, step: usize) -> Option<Pinned> {
-        let before = lock(&self.records.get(&step)?.before);
-        let record = before.as_ref()?;
+        let mut buffer = Vec::new();
+        let record = self.snapshot.step(step, &mut buffer)?.result;
         let mut layout = Layout::default();
         for (path, input) in &record.inputs {
             layout.place(RelPath::parse(path).ok()?, self.placed(input)?).ok()?;
@@ -378,13 +390,12 @@ impl Steps for Replay<'_> {
     }
 
     fn needs(&self, step: usize) -> Vec<usize> {
-        let needs =
-            self.records.get(&step).map(|record| record.needs.as_slice()).unwrap_or_default();
+        let needs = self.records.get(&step).map(|record| &*record.needs).unwrap_or_default();
         needs.iter().copied().filter(|need| self.records.contains_key(need)).collect()
     }
 
     fn label(&self, step: usize) -> &str {
-        self.records.get(&step).map(|record| record.label).unwrap_or_default()
+        self.records.get(&step).map(|record| &*record.label).unwrap_or_default()
     }
 
     fn is_requested(&self, step: usize) -> bool {
@@ -411,14 +422,13 @@ impl Steps for Replay<'_> {
 
     fn done(&self, step: usize, kept: Kept<'_>) {
         if let Some(record) = self.records.get(&step) {
-            let Reached { label, link, outputs, needs, before, .. } = record;
-            *lock(before) = None;
-            let needs = needs.as_slice().into();
+            let Reached { label, link, outputs, needs, .. } = record;
+            let (link, needs) = (link.as_deref(), Cow::Borrowed(&**needs));
             let result = StepResult::of(&kept);
-            let record = StepRecord { label, link: *link, outputs, needs, result };
+            let record = StepRecord { label, link, outputs, needs, result };
             let place = || self.store.tree_place(&kept.done.tree);
             let result = link.map(|_| result_at(&place(), &kept.done.manifest));
-            let fresh = Fresh { record: record.encode(), result };
+            let fresh = Fresh { record: self.shelf.put(&record.encode()), result };
             lock(&self.fresh).insert(step, fresh);
         }
         if let Some(slot) = self.done.get(&step) {

@@ -1,4 +1,4 @@
-//! Texts that are put aside until someone needs them: in a file without a name, because all of them together are large.
+//! Pieces that are put aside until someone needs them: in a file without a name, because all of them together are large.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -13,7 +13,7 @@ use crate::workspace::STATE_DIR;
 /// So many bytes are held before they are written.
 const HELD: usize = 256 << 10;
 
-/// Where texts are put aside.
+/// Where pieces are put aside.
 #[derive(Debug)]
 pub(crate) struct Shelf {
     /// Where the file is to lie.
@@ -33,7 +33,7 @@ struct Held {
     is_stuck: bool,
 }
 
-/// A text that was put aside.
+/// A piece that was put aside.
 #[derive(Clone, Debug)]
 pub(crate) struct Shelved {
     shelf: Arc<Shelf>,
@@ -43,19 +43,20 @@ pub(crate) struct Shelved {
 
 impl Shelf {
     /// An empty one, whose file lies with the state of the checkout.
-    pub(super) fn of(files: &Files<'_>) -> Arc<Shelf> {
+    pub(crate) fn of(files: &Files<'_>) -> Arc<Shelf> {
         Shelf::new(files.absolute(&RelPath::root()).join(STATE_DIR).join("state"))
     }
 
-    fn new(dir: PathBuf) -> Arc<Shelf> {
+    /// An empty one, whose file lies in `dir`.
+    pub(crate) fn new(dir: PathBuf) -> Arc<Shelf> {
         Arc::new(Shelf { dir, file: OnceLock::new(), held: Mutex::default() })
     }
 
-    /// Puts a text aside.
-    pub(super) fn put(self: &Arc<Shelf>, text: &str) -> Shelved {
+    /// Puts a piece aside.
+    pub(crate) fn put(self: &Arc<Shelf>, piece: &[u8]) -> Shelved {
         let mut held = self.held();
         let at = held.start + held.bytes.len() as u64;
-        held.bytes.extend_from_slice(text.as_bytes());
+        held.bytes.extend_from_slice(piece);
         if held.bytes.len() >= HELD && !held.is_stuck {
             match self.write(&held) {
                 Some(()) => {
@@ -65,12 +66,12 @@ impl Shelf {
                 None => held.is_stuck = true,
             }
         }
-        Shelved { shelf: self.clone(), at, length: text.len() }
+        Shelved { shelf: self.clone(), at, length: piece.len() }
     }
 
     fn write(&self, held: &Held) -> Option<()> {
         if self.file.get().is_none() {
-            // Who puts texts aside holds the lock, so nobody was faster.
+            // Who puts pieces aside holds the lock, so nobody was faster.
             let _ = self.file.set(crate::state::nameless(&self.dir).ok()?);
         }
         self.file.get()?.write_all_at(&held.bytes, held.start).ok()
@@ -82,9 +83,14 @@ impl Shelf {
 }
 
 impl Shelved {
-    /// The text; none if the file cannot be read.
-    pub(crate) fn read(&self) -> Option<String> {
-        let mut bytes = Vec::new();
+    /// The number of its bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Its bytes, put into `bytes`; none if the file cannot be read.
+    pub(crate) fn read<'b>(&self, bytes: &'b mut Vec<u8>) -> Option<&'b [u8]> {
+        bytes.clear();
         let held = self.shelf.held();
         match self.at.checked_sub(held.start) {
             Some(from) => {
@@ -94,9 +100,16 @@ impl Shelved {
             None => {
                 drop(held);
                 bytes.resize(self.length, 0);
-                self.shelf.file.get()?.read_exact_at(&mut bytes, self.at).ok()?;
+                self.shelf.file.get()?.read_exact_at(bytes, self.at).ok()?;
             }
         }
+        Some(bytes)
+    }
+
+    /// The text that it is; none if the file cannot be read.
+    pub(crate) fn text(&self) -> Option<String> {
+        let mut bytes = Vec::new();
+        self.read(&mut bytes)?;
         String::from_utf8(bytes).ok()
     }
 }
@@ -107,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn texts_are_what_they_were_wherever_they_lie() {
+    fn pieces_are_what_they_were_wherever_they_lie() {
         let scene = tempfile::tempdir().unwrap();
         let not_a_dir = scene.path().join("file");
         std::fs::write(&not_a_dir, "").unwrap();
@@ -115,10 +128,11 @@ mod tests {
             let shelf = Shelf::new(dir);
             let texts: Vec<String> =
                 (0..200).map(|number| format!("é{number}").repeat(number * 7)).collect();
-            let put: Vec<Shelved> = texts.iter().map(|text| shelf.put(text)).collect();
+            let put: Vec<Shelved> = texts.iter().map(|text| shelf.put(text.as_bytes())).collect();
             assert!(texts.iter().map(String::len).sum::<usize>() > 2 * HELD);
             for (shelved, text) in put.iter().zip(&texts) {
-                assert_eq!(shelved.read().as_ref(), Some(text));
+                assert_eq!(shelved.text().as_ref(), Some(text));
+                assert_eq!(shelved.len(), text.len());
             }
         }
         // The file has no name.
