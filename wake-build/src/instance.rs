@@ -32,16 +32,14 @@ pub(crate) struct PkgInstance {
     inputs: Box<str>,
     /// Its name and version, as canonical JSON.
     pub info: Box<str>,
-    /// What functions of others see, as JSON text, until it is put away.
-    outside: Option<Arc<str>>,
-    /// What that is about.
-    topic: Topic,
-    /// Its files, sorted: what lies at each path that it names.
-    pub files: Vec<(RelPath, Seen)>,
+    /// What functions of others are told, until it is put away.
+    told: Option<Arc<Told>>,
+    /// The files that it names, sorted: all of them were looked at.
+    pub files: Box<[RelPath]>,
     /// Its packages by its own key for them.
     deps: Named<PkgKey>,
-    /// The packages that it names, and what functions are told of them, until that is put away.
-    pub pkgs: Vec<(PkgKey, Topic, Arc<str>)>,
+    /// What its functions are told of the packages that it names, until that is put away.
+    pub pkgs: Box<[Arc<Told>]>,
     /// The files of its modules.
     pub modules: Named<RelPath>,
     /// What its evaluations traced.
@@ -50,11 +48,21 @@ pub(crate) struct PkgInstance {
     pub reads: Vec<Read>,
 }
 
+/// What functions of others are told of a package.
+#[derive(Debug)]
+pub(crate) struct Told {
+    /// The package's key.
+    pub key: PkgKey,
+    /// The same as a topic.
+    pub topic: Topic,
+    /// JSON text.
+    pub text: Arc<str>,
+}
+
 impl PkgInstance {
-    /// What lies at `path`, if the package names it.
-    pub(crate) fn file(&self, path: &RelPath) -> Option<&Seen> {
-        let at = self.files.binary_search_by(|(file, _)| file.cmp(path)).ok()?;
-        Some(&self.files[at].1)
+    /// Whether the package names a file.
+    pub(crate) fn names(&self, path: &RelPath) -> bool {
+        self.files.binary_search(path).is_ok()
     }
 
     /// What its own functions see, as canonical JSON.
@@ -66,13 +74,14 @@ impl PkgInstance {
 
     /// What functions of others see, as canonical JSON.
     pub(crate) fn outside(&self) -> Arc<str> {
-        self.outside.clone().unwrap_or_else(|| self.make_outside())
+        let told = self.told.as_ref().map(|told| told.text.clone());
+        told.unwrap_or_else(|| self.make_outside())
     }
 
     /// Lets go of what only functions are told: made anew where someone asks for it still.
     pub(crate) fn put_away(&mut self) {
-        self.outside = None;
-        self.pkgs = Vec::new();
+        self.told = None;
+        self.pkgs = Box::default();
     }
 
     fn make_outside(&self) -> Arc<str> {
@@ -83,11 +92,11 @@ impl PkgInstance {
 
     /// What functions see, its files below `prefix`.
     fn text(&self, prefix: &str, push_inputs: &dyn Fn(&mut String)) -> String {
-        let paths = self.files.iter().map(|(path, _)| prefix.len() + path.as_str().len() + 3);
+        let paths = self.files.iter().map(|path| prefix.len() + path.as_str().len() + 3);
         let size = 256 + paths.sum::<usize>() + self.inputs.len() + 48 * self.deps.len();
         let mut out = String::with_capacity(size);
         out.push_str("{\"files\":");
-        push_list(self.files.iter().map(|(path, _)| [prefix, path.as_str()]), &mut out);
+        push_list(self.files.iter().map(|path| [prefix, path.as_str()]), &mut out);
         out.push_str(",\"inputs\":");
         push_inputs(&mut out);
         out.push_str(",\"key\":");
@@ -110,30 +119,30 @@ impl PkgInstance {
     }
 
     /// The file at `path`, or all files of the directory there.
-    pub(crate) fn files_below(&self, path: &RelPath) -> &[(RelPath, Seen)] {
+    pub(crate) fn files_below(&self, path: &RelPath) -> &[RelPath] {
         below(&self.files, path)
     }
 }
 
 /// Those of the sorted `files` that are `path` or lie in it.
-fn below<'f, T>(files: &'f [(RelPath, T)], path: &RelPath) -> &'f [(RelPath, T)] {
+fn below<'f>(files: &'f [RelPath], path: &RelPath) -> &'f [RelPath] {
     if path.is_root() {
         return files;
     }
-    if let Ok(at) = files.binary_search_by(|(file, _)| file.cmp(path)) {
+    if let Ok(at) = files.binary_search(path) {
         return &files[at..=at];
     }
     // Names that only begin alike may be sorted between a directory's name and what is in it.
-    let is_before = |(file, _): &(RelPath, T)| {
+    let is_before = |file: &RelPath| {
         let (file, dir) = (file.as_str(), path.as_str());
         file < dir || (file.starts_with(dir) && file.as_bytes().get(dir.len()) < Some(&b'/'))
     };
     let rest = &files[files.partition_point(is_before)..];
-    &rest[..rest.partition_point(|(file, _)| file.starts_with(path))]
+    &rest[..rest.partition_point(|file| file.starts_with(path))]
 }
 
 /// Every package of a build, instantiated.
-pub(crate) type Instances = BTreeMap<PkgKey, PkgInstance>;
+pub(crate) type Instances = BTreeMap<PkgKey, Box<PkgInstance>>;
 
 /// Instantiates the packages in `pkgs`; those that do not need each other in parallel. `order` has each after what it needs.
 pub(crate) fn instantiate(
@@ -153,7 +162,7 @@ pub(crate) fn instantiate(
         for result in results {
             match result {
                 Ok(instance) => {
-                    instances.insert(instance.key.clone(), instance);
+                    instances.insert(instance.key.clone(), Box::new(instance));
                 }
                 Err(diagnostics) => errors.extend(diagnostics),
             }
@@ -194,8 +203,7 @@ fn instantiate_one(
         dir,
         inputs: "{}".into(),
         info: info(&decl.info).into(),
-        outside: None,
-        topic: Topic::Pkg(key.to_string().into()),
+        told: None,
         key,
         files,
         pkgs: deps.values().filter_map(|key| told(key, instances)).collect(),
@@ -213,7 +221,8 @@ fn instantiate_one(
         instance.trace.extend(inputs.trace);
         instance.reads.extend(of_checkout(inputs.reads));
     }
-    instance.outside = Some(instance.make_outside());
+    let (key, topic) = (instance.key.clone(), Topic::Pkg(instance.key.as_str().into()));
+    instance.told = Some(Arc::new(Told { key, topic, text: instance.make_outside() }));
     Ok(instance)
 }
 
@@ -244,15 +253,14 @@ fn info(info: &PkgInfo) -> String {
     serde_json::to_value(info).map(|value| wake_model::json::canonical(&value)).unwrap_or_default()
 }
 
-fn told(key: &PkgKey, instances: &Instances) -> Option<(PkgKey, Topic, Arc<str>)> {
-    let pkg = instances.get(key)?;
-    Some((pkg.key.clone(), pkg.topic.clone(), pkg.outside()))
+fn told(key: &PkgKey, instances: &Instances) -> Option<Arc<Told>> {
+    instances.get(key)?.told.clone()
 }
 
 fn look_at_files(
     pkg: &ResolvedPkg,
     evaluator: &Evaluator,
-) -> Result<Vec<(RelPath, Seen)>, Vec<Diagnostic>> {
+) -> Result<Box<[RelPath]>, Vec<Diagnostic>> {
     let dir = &pkg.pkg.dir;
     let mut files = Vec::with_capacity(pkg.pkg.decl.files.len());
     let mut errors = Vec::new();
@@ -270,11 +278,11 @@ fn look_at_files(
                 let what = format!("is a link that leaves the package, to `{target}`");
                 errors.push(at_fault(pkg, path, &what, evaluator));
             }
-            Ok(seen) => files.push((path.clone(), seen)),
+            Ok(Seen::File { .. } | Seen::Link(_)) => files.push(path.clone()),
             Err(error) => errors.push(Diagnostic::error(Class::Environment, error.to_string())),
         }
     }
-    if errors.is_empty() { Ok(files) } else { Err(errors) }
+    if errors.is_empty() { Ok(files.into()) } else { Err(errors) }
 }
 
 fn at_fault(pkg: &ResolvedPkg, path: &RelPath, what: &str, evaluator: &Evaluator) -> Diagnostic {
@@ -301,7 +309,7 @@ impl Answers for PkgAnswers<'_> {
     }
 
     fn pkg(&self, key: &str) -> Option<Arc<str>> {
-        self.instances.get(key).map(PkgInstance::outside)
+        self.instances.get(key).map(|pkg| pkg.outside())
     }
 
     fn module(&self, id: &Value) -> Answer {
@@ -317,12 +325,12 @@ mod tests {
     #[test]
     fn files_of_a_directory_are_told_from_those_whose_names_begin_alike() {
         let texts = ["a", "a!", "b-c", "b.c/x", "b/a", "b/c/d", "b/e", "b0", "c/d"];
-        let files: Vec<(RelPath, ())> = texts.iter().map(|f| (f.parse().unwrap(), ())).collect();
+        let files: Vec<RelPath> = texts.iter().map(|file| file.parse().unwrap()).collect();
         assert!(files.is_sorted());
         for path in ["a", "b", "b/c", "b.c", "b0", "c", "d", "0", ".", "b/c/d", "b/c/d/e", "b/"] {
             let path: RelPath = path.parse().unwrap();
             let expected: Vec<_> =
-                files.iter().filter(|(file, ())| file.starts_with(&path)).cloned().collect();
+                files.iter().filter(|file| file.starts_with(&path)).cloned().collect();
             assert_eq!(below(&files, &path), expected, "{path}");
         }
     }

@@ -213,8 +213,7 @@ impl Seen {
         instances: &Instances,
     ) -> Seen {
         let (module, pkg) = (module_prefix(id), pkg_prefix(owner));
-        let named =
-            |path: &RelPath| instances.get(owner).is_some_and(|pkg| pkg.file(path).is_some());
+        let named = |path: &RelPath| instances.get(owner).is_some_and(|pkg| pkg.names(path));
         let of_input = |path: &RelPath| if named(path) { pkg.as_str() } else { module.as_str() };
         let mut text = String::from("{\"id\":");
         push_text(id, &mut text);

@@ -19,7 +19,7 @@ use crate::evaluate::{Evaluator, Tally};
 use crate::execute::store_failure;
 use crate::files::Files;
 use crate::history::History;
-use crate::instance::{Instances, PkgInstance, instantiate};
+use crate::instance::{Instances, instantiate};
 use crate::load::{LoadResult, load, load_as_found};
 use crate::pin::{Done, Pinner};
 use crate::plan::{Plan, Wanted, plan};
@@ -282,7 +282,7 @@ impl Checkout<'_> {
             wanted.extend(modules_of(target, &by_dir, &instances, config)?);
         }
         let plan = plan(&instances, wanted, evaluator)?;
-        instances.values_mut().for_each(PkgInstance::put_away);
+        instances.values_mut().for_each(|pkg| pkg.put_away());
         Ok(Planned { instances, plan, left_out, walked })
     }
 

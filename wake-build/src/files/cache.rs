@@ -32,12 +32,13 @@ pub(super) fn write(path: &Path, files: &Files) -> std::io::Result<()> {
     let mut body = Vec::new();
     let mut is_new = false;
     for shard in &files.shards {
-        for (path, known) in lock(shard).iter() {
+        for entry in lock(shard).iter() {
+            let (path, known) = (entry.path().as_str(), entry.known());
             if let (Some(signature), Seen::File { blob, .. }, true) =
-                (&known.signature, &known.seen, known.settled)
+                (known.signature(), known.seen(), known.settled())
             {
-                is_new |= files.old.get(path.as_str()) != Some(&(*signature, *blob));
-                encode(&mut body, path.as_str(), signature, blob);
+                is_new |= files.old.get(path) != Some(&(signature, blob));
+                encode(&mut body, path, &signature, &blob);
             }
         }
     }
@@ -46,7 +47,7 @@ pub(super) fn write(path: &Path, files: &Files) -> std::io::Result<()> {
     }
     for (path, (signature, blob)) in &files.old {
         let seen = RelPath::parse(path)
-            .is_ok_and(|path| lock(&files.shards[shard_of(&path)]).contains_key(&path));
+            .is_ok_and(|path| lock(&files.shards[shard_of(&path)]).contains(&path));
         if !seen {
             encode(&mut body, path, signature, blob);
         }

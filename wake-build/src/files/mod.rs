@@ -7,17 +7,19 @@
 //! | file | does |
 //! |---|---|
 //! | `signature` | what `stat` says, and when that is enough |
+//! | `known` | what is kept of each path |
 //! | `reading` | opening and hashing what may change meanwhile |
 //! | `cache` | the file that remembers digests |
 //! | `contents` | bytes of small files, for commands that are to see them soon |
 
 mod cache;
 mod contents;
+mod known;
 mod reading;
 mod signature;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -30,6 +32,8 @@ use wake_model::path::resolve_link;
 use wake_model::{BlobDigest, RelPath};
 
 use self::contents::Contents;
+use self::known::Entry;
+pub(crate) use self::known::Known;
 pub use self::reading::file_digest;
 pub(crate) use self::reading::{hash_file, open_unnoted};
 use self::reading::{hash_telling, open_file};
@@ -77,21 +81,9 @@ pub(crate) struct Files<'a> {
     dir: Option<OwnedFd>,
     old: HashMap<Box<str>, (Signature, BlobDigest)>,
     snapshot: Option<&'a Snapshot>,
-    /// What is known lies outside the tables, of which about half is empty.
-    shards: [Mutex<HashMap<RelPath, Box<Known>>>; SHARDS],
+    shards: [Mutex<HashSet<Entry>>; SHARDS],
     contents: Contents,
     profile: Profile,
-}
-
-/// What is known of one path that was looked at.
-#[derive(Clone, Debug)]
-pub(crate) struct Known {
-    /// What lay there.
-    pub(crate) seen: Seen,
-    /// What `stat` said of it; of a regular file, when its bytes were hashed.
-    pub(crate) signature: Option<Signature>,
-    /// Whether equal signatures will mean equal content; else it is read again next time.
-    pub(crate) settled: bool,
 }
 
 const SHARDS: usize = 16;
@@ -100,7 +92,7 @@ impl<'a> Files<'a> {
     /// The files below `root`, with what the file at `cache` and a snapshot remember of them.
     pub(crate) fn open(root: &Path, cache: &Path, snapshot: Option<&'a Snapshot>) -> Files<'a> {
         let old = cache::read(cache).unwrap_or_default();
-        let shards = std::array::from_fn(|_| Mutex::new(HashMap::new()));
+        let shards = std::array::from_fn(|_| Mutex::new(HashSet::new()));
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(root, flags, Mode::empty()).ok();
         Files {
@@ -146,20 +138,21 @@ impl<'a> Files<'a> {
         read: impl FnOnce(BlobDigest, Vec<u8>),
     ) -> Result<Seen, FileError> {
         let shard = &self.shards[shard_of(path)];
-        if let Some(known) = lock(shard).get(path) {
-            return Ok(known.seen.clone());
+        if let Some(entry) = lock(shard).get(path) {
+            return Ok(entry.known().seen());
         }
         let known =
             self.examine(path, read).map_err(|source| FileError { path: path.clone(), source })?;
-        let seen = known.seen.clone();
-        lock(shard).insert(path.clone(), Box::new(known));
+        let seen = known.seen();
+        lock(shard).replace(Entry::new(path.clone(), known));
         Ok(seen)
     }
 
     /// What `stat` said of a file when its bytes were hashed, if from now on it tells a change.
     pub(crate) fn signature(&self, path: &RelPath) -> Option<Signature> {
         let shard = lock(&self.shards[shard_of(path)]);
-        shard.get(path).filter(|known| known.settled).and_then(|known| known.signature)
+        let known = shard.get(path).map(Entry::known);
+        known.filter(|known| known.settled()).and_then(Known::signature)
     }
 
     /// The digest of the names and kinds in a directory of the package at `pkg`; none if it is absent.
@@ -190,7 +183,7 @@ impl<'a> Files<'a> {
         let shards: Vec<_> = self.shards.iter().map(lock).collect();
         let mut known: Vec<(&RelPath, &Known)> = shards
             .iter()
-            .flat_map(|shard| shard.iter().map(|(path, known)| (path, known.as_ref())))
+            .flat_map(|shard| shard.iter().map(|entry| (entry.path(), entry.known())))
             .collect();
         known.par_sort_unstable_by_key(|(path, _)| *path);
         use_known(&known)
@@ -199,8 +192,8 @@ impl<'a> Files<'a> {
     /// Takes over what someone else has just seen at `path`.
     pub(crate) fn prime(&self, path: RelPath, seen: Seen, signature: Signature, settled: bool) {
         let shard = &self.shards[shard_of(&path)];
-        let known = Known { seen, signature: Some(signature), settled };
-        lock(shard).insert(path, Box::new(known));
+        let known = Known::new(seen, Some(signature), settled);
+        lock(shard).replace(Entry::new(path, known));
     }
 
     /// Writes what was learnt to `cache`, keeping what was not looked at.
@@ -229,13 +222,13 @@ impl<'a> Files<'a> {
         if remembered.is_none() {
             match open_file(dir, &*place) {
                 Ok(Some((file, signature))) => return self.hash(path, file, signature, now, read),
-                Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Known::ABSENT),
+                Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Known::absent()),
                 Ok(None) | Err(_) => {}
             }
         }
         let stat = match rustix::fs::statat(dir, &*place, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Known::ABSENT),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Known::absent()),
             Err(error) => return Err(error.into()),
         };
         let seen = match FileType::from_raw_mode(stat.st_mode) {
@@ -254,7 +247,7 @@ impl<'a> Files<'a> {
             _ => Seen::Other,
         };
         let signature = Signature::of(&stat);
-        Ok(Known { seen, signature: Some(signature), settled: signature.is_settled(now) })
+        Ok(Known::new(seen, Some(signature), signature.is_settled(now)))
     }
 
     /// Hashes the file that was opened at `path` after the clock said `now`.
@@ -274,12 +267,13 @@ impl<'a> Files<'a> {
 }
 
 impl Known {
-    const ABSENT: Known = Known { seen: Seen::Absent, signature: None, settled: false };
+    fn absent() -> Known {
+        Known::new(Seen::Absent, None, false)
+    }
 
     fn file(signature: Signature, blob: BlobDigest, size: u64, settled: bool) -> Known {
-        let executable = signature.mode & 0o100 != 0;
-        let seen = Seen::File { blob, size, executable };
-        Known { seen, signature: Some(signature), settled }
+        let seen = Seen::File { blob, size, executable: signature.is_executable() };
+        Known::new(seen, Some(signature), settled)
     }
 }
 

@@ -34,6 +34,14 @@ impl Signature {
         }
     }
 
+    /// The number of bytes that one is written in.
+    pub(crate) const SIZE: usize = 44;
+
+    /// Whether the owner may execute the file.
+    pub(crate) fn is_executable(&self) -> bool {
+        self.mode & 0o100 != 0
+    }
+
     /// Whether a file of this signature, looked at when the clock said `now`, can no longer change unseen.
     ///
     /// A file system that keeps whole seconds only is given two of them.
@@ -43,6 +51,36 @@ impl Signature {
         let latest = i128::from(self.mtime.max(self.ctime));
         let coarse = self.ctime % 1_000_000_000 == 0;
         latest + if coarse { COARSE } else { TICK } < now
+    }
+}
+
+impl From<Signature> for [u8; Signature::SIZE] {
+    fn from(signature: Signature) -> [u8; Signature::SIZE] {
+        let Signature { inode: (device, inode), size, mode, mtime, ctime } = signature;
+        let mut bytes = [0; Signature::SIZE];
+        bytes[..8].copy_from_slice(&device.to_le_bytes());
+        bytes[8..16].copy_from_slice(&inode.to_le_bytes());
+        bytes[16..24].copy_from_slice(&size.to_le_bytes());
+        bytes[24..28].copy_from_slice(&mode.to_le_bytes());
+        bytes[28..36].copy_from_slice(&mtime.to_le_bytes());
+        bytes[36..].copy_from_slice(&ctime.to_le_bytes());
+        bytes
+    }
+}
+
+impl From<[u8; Signature::SIZE]> for Signature {
+    fn from(bytes: [u8; Signature::SIZE]) -> Signature {
+        fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+            std::array::from_fn(|byte| bytes[at + byte])
+        }
+        let number = |at| u64::from_le_bytes(part(&bytes, at));
+        Signature {
+            inode: (number(0), number(8)),
+            size: number(16),
+            mode: u32::from_le_bytes(part(&bytes, 24)),
+            mtime: i64::from_le_bytes(part(&bytes, 28)),
+            ctime: i64::from_le_bytes(part(&bytes, 36)),
+        }
     }
 }
 

@@ -129,7 +129,7 @@ impl Pinner<'_> {
 
     fn pkg(&self, step: &Step) -> Result<&PkgInstance, Box<Diagnostic>> {
         let key = step.decl.pkg_files_owner(&step.pkg);
-        self.instances.get(key).ok_or_else(|| {
+        self.instances.get(key).map(|pkg| &**pkg).ok_or_else(|| {
             let message = format!("{}: no package `{key}` in this build", step.label);
             Box::new(Diagnostic::error(Class::Evaluation, message))
         })

@@ -5,7 +5,7 @@ use wake_model::{InputNode, RelPath};
 
 use super::layout::LayoutConflict;
 use super::{CheckoutFile, Layout, Placed, PlacedSource, Site, text};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Class, Diagnostic};
 use crate::files::Seen;
 use crate::instance::PkgInstance;
 use crate::view::{Place, Special, special};
@@ -15,8 +15,8 @@ impl Site<'_> {
     /// The package's files, or those that `pkgFiles` names.
     pub(super) fn place_own_files(&self, layout: &mut Layout) -> Result<(), Box<Diagnostic>> {
         let Some(patterns) = &self.step.decl.pkg_files else {
-            for (path, seen) in &self.pkg.files {
-                self.place_seen(self.pkg, path, path.clone(), seen, layout)?;
+            for path in &self.pkg.files {
+                self.place_file_of(self.pkg, path, path.clone(), layout)?;
             }
             return Ok(());
         };
@@ -27,20 +27,19 @@ impl Site<'_> {
                     format!("`{pattern}` in `pkgFiles` matches none of the package's files");
                 return Err(self.error(message, &Written::from(pattern.as_str())));
             }
-            for (path, seen) in chosen {
-                self.place_seen(self.pkg, path, path.clone(), seen, layout)?;
+            for path in chosen {
+                self.place_file_of(self.pkg, path, path.clone(), layout)?;
             }
         }
         Ok(())
     }
 
     /// A path, a directory or a glob.
-    fn matching(&self, pattern: &str) -> Result<Vec<(&RelPath, &Seen)>, Box<Diagnostic>> {
-        let all = || self.pkg.files.iter().map(|(path, seen)| (path, seen));
+    fn matching(&self, pattern: &str) -> Result<Vec<&RelPath>, Box<Diagnostic>> {
         if let Ok(path) = RelPath::parse(pattern) {
             let below = self.pkg.files_below(&path);
             if !below.is_empty() {
-                return Ok(below.iter().map(|(path, seen)| (path, seen)).collect());
+                return Ok(below.iter().collect());
             }
         }
         let glob =
@@ -52,33 +51,42 @@ impl Site<'_> {
             )
         })?;
         let matcher = glob.compile_matcher();
-        Ok(all().filter(|(file, _)| matcher.is_match(file.as_str())).collect())
+        Ok(self.pkg.files.iter().filter(|file| matcher.is_match(file.as_str())).collect())
+    }
+
+    /// What lies at a path that `owner` names.
+    pub(super) fn seen(
+        &self,
+        owner: &PkgInstance,
+        path: &RelPath,
+    ) -> Result<Seen, Box<Diagnostic>> {
+        // It was looked at when the package was instantiated, and is not looked at again.
+        let seen = self.pinner.evaluator.files.look(&owner.dir.join(path));
+        seen.map_err(|e| Box::new(Diagnostic::error(Class::Environment, e.to_string())))
     }
 
     /// Puts one file of `owner` at `at`.
-    pub(super) fn place_seen(
+    pub(super) fn place_file_of(
         &self,
         owner: &PkgInstance,
         path: &RelPath,
         at: RelPath,
-        seen: &Seen,
         layout: &mut Layout,
     ) -> Result<(), Box<Diagnostic>> {
-        let placed = match seen {
+        let placed = match self.seen(owner, path)? {
             Seen::File { blob, size, executable } => {
-                let node = InputNode::File { blob: *blob, executable: *executable };
+                let node = InputNode::File { blob, executable };
                 // Most files are referred to once more where they lie already.
                 if layout.get(&at).is_some_and(|there| there.node == node) {
                     return Ok(());
                 }
                 let (dir, below) = (owner.dir.clone(), path.clone());
-                let source = PlacedSource::Checkout(CheckoutFile { dir, below, size: *size });
+                let source = PlacedSource::Checkout(CheckoutFile { dir, below, size });
                 Placed { node, source }
             }
-            Seen::Link(target) => Placed {
-                node: InputNode::Link { target: target.clone() },
-                source: PlacedSource::Nothing,
-            },
+            Seen::Link(target) => {
+                Placed { node: InputNode::Link { target }, source: PlacedSource::Nothing }
+            }
             Seen::Absent | Seen::Dir | Seen::Other => return Ok(()),
         };
         self.put(at, placed, layout)

@@ -79,9 +79,9 @@ impl Site<'_> {
         layout: &mut Layout,
     ) -> Result<(), Box<Diagnostic>> {
         let mut found = layout.covering(own).is_some();
-        for (file, seen) in self.pkg.files_below(own) {
+        for file in self.pkg.files_below(own) {
             found = true;
-            self.place_seen(self.pkg, file, file.clone(), seen, layout)?;
+            self.place_file_of(self.pkg, file, file.clone(), layout)?;
         }
         if must && !found {
             let message = format!(
@@ -109,13 +109,13 @@ impl Site<'_> {
             return Err(self.error(message, value));
         }
         if chosen.len() < WHOLE_FROM {
-            for (file, seen) in chosen {
-                self.place_seen(owner, file, base.join(file), seen, layout)?;
+            for file in chosen {
+                self.place_file_of(owner, file, base.join(file), layout)?;
             }
             return Ok(());
         }
         let tree = self.pkg_tree(owner, below, chosen)?;
-        let of = chosen.iter().map(|(file, _)| owner.dir.join(file)).collect();
+        let of = chosen.iter().map(|file| owner.dir.join(file)).collect();
         let placed = Placed {
             node: InputNode::Tree(tree),
             source: PlacedSource::Store(tree, RelPath::root(), Origin::Files(of)),
@@ -128,7 +128,7 @@ impl Site<'_> {
         &self,
         owner: &PkgInstance,
         below: &RelPath,
-        files: &[(RelPath, Seen)],
+        files: &[RelPath],
     ) -> Result<TreeDigest, Box<Diagnostic>> {
         let slot = (owner.key.to_string(), below.clone());
         let mut trees = self.pinner.pkg_trees.lock().unwrap_or_else(PoisonError::into_inner);
@@ -137,13 +137,11 @@ impl Site<'_> {
         }
         let failed = |error: String| Box::new(Diagnostic::error(Class::Environment, error));
         let mut nodes = BTreeMap::new();
-        for (path, seen) in files {
+        for path in files {
             let Some(at) = path.strip(below) else { continue };
-            let node = match seen {
-                Seen::File { blob, size, executable } => {
-                    Node::File { blob: *blob, size: *size, executable: *executable }
-                }
-                Seen::Link(target) => Node::Link { target: target.clone() },
+            let node = match self.seen(owner, path)? {
+                Seen::File { blob, size, executable } => Node::File { blob, size, executable },
+                Seen::Link(target) => Node::Link { target },
                 Seen::Absent | Seen::Dir | Seen::Other => continue,
             };
             nodes.insert(at, node);

@@ -56,18 +56,19 @@ impl Modules for NothingYet {
 #[derive(Default)]
 pub(super) struct Seen {
     /// By identity.
-    texts: HashMap<String, Arc<str>>,
+    texts: HashMap<Arc<str>, Arc<str>>,
     /// Of some of those in their default configuration, by package, what is told before anyone asks.
     plain: HashMap<PkgKey, Vec<(Topic, Arc<str>)>>,
 }
 
 impl Seen {
-    pub(super) fn insert(&mut self, wanted: &Wanted, text: &Arc<str>) {
-        self.texts.insert(wanted.identity(), text.clone());
+    pub(super) fn insert(&mut self, identity: &Arc<str>, wanted: &Wanted, text: &Arc<str>) {
+        self.texts.insert(identity.clone(), text.clone());
         if wanted.config.is_some() {
             return;
         }
-        let plain = self.plain.entry(wanted.pkg.clone()).or_default();
+        // Mostly there is one.
+        let plain = self.plain.entry(wanted.pkg.clone()).or_insert_with(|| Vec::with_capacity(1));
         if plain.len() < MODULES {
             let id = json!({"type": "module", "pkg": wanted.pkg, "module": wanted.module});
             let id = wake_model::json::canonical(&id);
@@ -81,7 +82,7 @@ impl Modules for RwLock<Seen> {
     fn module(&self, id: &Value) -> Answer {
         let Some(wanted) = Wanted::of_id(id) else { return Answer::Unknown };
         let seen = self.read().unwrap_or_else(PoisonError::into_inner);
-        seen.texts.get(&wanted.identity()).cloned().map_or(Answer::Pending, Answer::Ready)
+        seen.texts.get(&*wanted.identity()).cloned().map_or(Answer::Pending, Answer::Ready)
     }
 
     fn plain(&self, pkg: &PkgKey, likely: &mut Vec<(Topic, Arc<str>)>) {
@@ -97,15 +98,15 @@ impl<M: Modules> Answers for PlanAnswers<'_, M> {
 
     fn likely(&self) -> Vec<(Topic, Arc<str>)> {
         let mut likely = Vec::with_capacity(2 * self.asking.pkgs.len());
-        for (key, topic, text) in &self.asking.pkgs {
-            likely.push((topic.clone(), text.clone()));
-            self.modules.plain(key, &mut likely);
+        for told in &self.asking.pkgs {
+            likely.push((told.topic.clone(), told.text.clone()));
+            self.modules.plain(&told.key, &mut likely);
         }
         likely
     }
 
     fn pkg(&self, key: &str) -> Option<Arc<str>> {
-        self.instances.get(key).map(PkgInstance::outside)
+        self.instances.get(key).map(|pkg| pkg.outside())
     }
 
     fn module(&self, id: &Value) -> Answer {
@@ -115,13 +116,13 @@ impl<M: Modules> Answers for PlanAnswers<'_, M> {
 
 /// Instances of modules as they come about, for evaluations of those that need them.
 pub(super) struct Ready<'a> {
-    pub(super) index: &'a HashMap<String, NodeIndex>,
+    pub(super) index: &'a HashMap<Arc<str>, NodeIndex>,
     pub(super) texts: &'a [OnceLock<Arc<str>>],
 }
 
 impl Modules for Ready<'_> {
     fn module(&self, id: &Value) -> Answer {
-        let Some(node) = Wanted::of_id(id).and_then(|wanted| self.index.get(&wanted.identity()))
+        let Some(node) = Wanted::of_id(id).and_then(|wanted| self.index.get(&*wanted.identity()))
         else {
             return Answer::Unknown;
         };

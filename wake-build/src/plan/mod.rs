@@ -65,7 +65,7 @@ pub(crate) struct Plan {
     pub order: Vec<NodeIndex>,
     /// The step of each module by its name in paths.
     pub by_id: BTreeMap<Arc<str>, NodeIndex>,
-    answers: HashMap<String, NodeIndex>,
+    answers: HashMap<Arc<str>, NodeIndex>,
 }
 
 /// Plans everything that `targets` reach.
@@ -74,7 +74,7 @@ pub(crate) fn plan(
     targets: Vec<Wanted>,
     evaluator: &Evaluator,
 ) -> Result<Plan, Failure> {
-    let requested: BTreeSet<String> = targets.iter().map(Wanted::identity).collect();
+    let requested: BTreeSet<Arc<str>> = targets.iter().map(Wanted::identity).collect();
     let found = search(instances, targets, evaluator)?;
     assemble(instances, found, &requested, evaluator)
 }
@@ -120,13 +120,13 @@ impl Plan {
 /// is one step, called by the shorter name.
 fn assemble(
     instances: &Instances,
-    found: BTreeMap<String, Box<Found>>,
-    requested: &BTreeSet<String>,
+    found: BTreeMap<Arc<str>, Box<Found>>,
+    requested: &BTreeSet<Arc<str>>,
     evaluator: &Evaluator,
 ) -> Result<Plan, Failure> {
     let mut graph: DiGraph<Box<Found>, String> =
         DiGraph::with_capacity(found.len(), found.len() * 2);
-    let mut answers: HashMap<String, NodeIndex> = HashMap::with_capacity(found.len());
+    let mut answers: HashMap<Arc<str>, NodeIndex> = HashMap::with_capacity(found.len());
     let mut by_id: BTreeMap<Arc<str>, NodeIndex> = BTreeMap::new();
     let mut named: BTreeSet<NodeIndex> = BTreeSet::new();
     // In this order a module without a configuration comes before the same one with a configuration.
@@ -141,7 +141,7 @@ fn assemble(
     for from in graph.node_indices() {
         for (key, identity) in &graph[from].needs {
             let to = answers.get(identity).copied();
-            edges.extend(to.map(|to| (from, to, key.clone())));
+            edges.extend(to.map(|to| (from, to, key.to_string())));
         }
     }
     for (from, to, key) in edges {

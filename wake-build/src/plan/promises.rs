@@ -24,7 +24,7 @@ pub(super) fn keep_promises(
     graph: &mut DiGraph<Box<Found>, String>,
     order: &[NodeIndex],
     instances: &Instances,
-    index: &HashMap<String, NodeIndex>,
+    index: &HashMap<Arc<str>, NodeIndex>,
     evaluator: &Evaluator,
 ) -> Result<(), Failure> {
     if graph.node_weights().all(|module| module.finished.is_some()) {

@@ -31,7 +31,7 @@ pub(super) fn search(
     instances: &Instances,
     targets: Vec<Wanted>,
     evaluator: &Evaluator,
-) -> Result<BTreeMap<String, Box<Found>>, Failure> {
+) -> Result<BTreeMap<Arc<str>, Box<Found>>, Failure> {
     let shelf = Shelf::of(evaluator.files);
     let (turns, first) = Turns::new(instances, targets);
     let state = Mutex::new(State { turns, ..State::default() });
@@ -59,10 +59,10 @@ struct Planner<'a> {
 
 #[derive(Default)]
 struct State {
-    asked: HashSet<String>,
+    asked: HashSet<Arc<str>>,
     turns: Turns,
-    found: BTreeMap<String, Box<Found>>,
-    failed: BTreeMap<String, Diagnostic>,
+    found: BTreeMap<Arc<str>, Box<Found>>,
+    failed: BTreeMap<Arc<str>, Diagnostic>,
 }
 
 /// A module whose functions have been applied once.
@@ -72,7 +72,7 @@ pub(super) struct Found {
     /// What the functions gave when they were applied first.
     text: Shelved,
     /// The modules that it needs: identities, by its own key for them.
-    pub(super) needs: Vec<(String, String)>,
+    pub(super) needs: Box<[(Box<str>, Arc<str>)]>,
     /// The same with every promise kept.
     pub(super) finished: Option<ModuleInstance>,
     pub(super) reads: Vec<Read>,
@@ -89,7 +89,7 @@ impl Found {
 /// A module whose functions are to be applied.
 struct Piece {
     wanted: Wanted,
-    identity: String,
+    identity: Arc<str>,
     /// How many modules led to it.
     depth: usize,
     /// Whether others wait for it because a target names it.
@@ -111,6 +111,15 @@ impl State {
         }
         pieces.reverse();
         pieces
+    }
+
+    /// Has equal identities be one text: most modules are needed by several.
+    fn share(&self, needs: &mut [Need]) {
+        for (_, _, identity) in needs {
+            if let Some(same) = self.asked.get(identity) {
+                identity.clone_from(same);
+            }
+        }
     }
 }
 
@@ -137,7 +146,7 @@ impl<'w> Work<'w> for Planner<'w> {
             Ok((found, needs)) => {
                 if let Some(finished) = &found.finished {
                     let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
-                    seen.insert(&found.wanted, &finished.seen.text);
+                    seen.insert(&identity, &found.wanted, &finished.seen.text);
                 }
                 self.state().found.insert(identity.clone(), Box::new(found));
                 self.needed(&identity, needs, depth + 1)
@@ -160,7 +169,7 @@ impl<'w> Work<'w> for Planner<'w> {
 }
 
 /// A module that is needed, under which key and by which identity.
-type Need = (String, Wanted, String);
+type Need = (Box<str>, Wanted, Arc<str>);
 
 impl Planner<'_> {
     /// Reads what the functions of a module gave, and which modules it needs.
@@ -182,15 +191,16 @@ impl Planner<'_> {
         let need = |(key, id): (Cow<'_, str>, &RawValue)| {
             let wanted = Wanted::of_text(id)?;
             let identity = wanted.identity();
-            Some((key.into_owned(), wanted, identity))
+            Some((Box::from(&*key), wanted, identity))
         };
-        let all: Vec<Need> = needed.modules.into_iter().filter_map(need).collect();
+        let mut all: Vec<Need> = needed.modules.into_iter().filter_map(need).collect();
+        self.state().share(&mut all);
         let needs = all.iter().map(|(key, _, identity)| (key.clone(), identity.clone())).collect();
         Ok((Found { wanted, decl, text, needs, finished: instance, reads, trace }, all))
     }
 
     /// The modules that the module `identity` needs and nobody asked for, unless there are too many by now.
-    fn needed(&self, identity: &str, needs: Vec<Need>, depth: usize) -> Vec<Piece> {
+    fn needed(&self, identity: &Arc<str>, needs: Vec<Need>, depth: usize) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut endless = Vec::new();
         let mut state = self.state();
@@ -213,7 +223,7 @@ impl Planner<'_> {
     }
 
     /// Ends the search at the module that would need one too many under `key`.
-    fn stop_endless(&self, identity: &str, key: &str) {
+    fn stop_endless(&self, identity: &Arc<str>, key: &str) {
         let Some(found) = self.state().found.remove(identity) else { return };
         let (label, place) = match self.instances.get(&found.wanted.pkg) {
             Some(pkg) => {
@@ -230,7 +240,7 @@ impl Planner<'_> {
         let diagnostic = Diagnostic::error(Class::Evaluation, message)
             .at(place)
             .help("a module must not need itself with an ever different config");
-        self.state().failed.insert(ENDLESS.to_owned(), diagnostic);
+        self.state().failed.insert(ENDLESS.into(), diagnostic);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -36,7 +36,7 @@ impl Turns {
         if targets.len() <= 1 {
             return (Turns::default(), targets);
         }
-        let named = instances.values().map(|pkg| pkg.pkgs.iter().map(|(key, ..)| key));
+        let named = instances.values().map(|pkg| pkg.pkgs.iter().map(|told| &told.key));
         Turns::of(instances.keys().zip(named), targets)
     }
 
@@ -58,8 +58,11 @@ impl Turns {
         for wanted in targets {
             match turns.numbers.get(&wanted.pkg) {
                 Some(&number) => {
-                    turns.pkgs[number].open += 1;
-                    turns.pkgs[number].targets.push(wanted);
+                    let turn = &mut turns.pkgs[number];
+                    turn.open += 1;
+                    // Mostly it is the only one.
+                    turn.targets.reserve_exact(1);
+                    turn.targets.push(wanted);
                 }
                 None => first.push(wanted),
             }
@@ -87,7 +90,7 @@ impl Turns {
         // The first is taken last from a stack.
         free.reverse();
         while let Some(number) = free.pop() {
-            begun.append(&mut self.pkgs[number].targets);
+            begun.extend(std::mem::take(&mut self.pkgs[number].targets));
             if self.pkgs[number].open == 0 {
                 free.extend(self.release(number));
             }

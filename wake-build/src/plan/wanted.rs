@@ -1,5 +1,7 @@
 //! Names of configured modules, as targets and functions give them.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -21,9 +23,9 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     /// One text for each module and configuration.
-    pub(super) fn identity(&self) -> String {
+    pub(super) fn identity(&self) -> Arc<str> {
         let config = self.config.as_ref().map(json::canonical).unwrap_or_default();
-        format!("{}@{}@{config}", self.pkg, self.module)
+        format!("{}@{}@{config}", self.pkg, self.module).into()
     }
 
     /// The application that makes it, if the package `pkg`, which is its own, has such a module.

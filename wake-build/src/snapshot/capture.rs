@@ -254,6 +254,7 @@ fn put_checkout(
     let walked: HashSet<&str> = capture.planned.walked.iter().map(RelPath::as_str).collect();
     let pkgs: HashSet<&str> =
         capture.planned.instances.values().map(|pkg| pkg.dir.as_str()).collect();
+    draft.expect_dirs(dirs.len());
     let records: Option<Vec<DirRecord>> = dirs
         .par_iter()
         .with_min_len(16)
@@ -276,14 +277,14 @@ fn put_checkout(
 
 fn file_record(known: &Known, is_source: bool) -> FileRecord {
     let none = BlobDigest(Digest::from_bytes([0; 32]));
-    let (kind, blob) = match &known.seen {
+    let (kind, blob) = match known.seen() {
         Seen::Absent => (FileKind::Absent, none),
-        Seen::File { blob, executable, .. } => (FileKind::File { executable: *executable }, *blob),
+        Seen::File { blob, executable, .. } => (FileKind::File { executable }, blob),
         Seen::Link(text) => (FileKind::Other, BlobDigest::of(text.as_bytes())),
         Seen::Dir | Seen::Other => (FileKind::Other, none),
     };
-    let signature = known.signature.unwrap_or_default();
-    FileRecord { name: (0, 0), kind, is_source, settled: known.settled, signature, blob }
+    let signature = known.signature().unwrap_or_default();
+    FileRecord { name: (0, 0), kind, is_source, settled: known.settled(), signature, blob }
 }
 
 /// What is known of a directory. Its signature counts only if nothing has changed in it since the
@@ -309,7 +310,7 @@ fn dir_record(
         // A mode that has changed since is a change of the file, which the next look notices.
         let mode = |name: &str| {
             let at = files.binary_search_by_key(&Some(name), |(path, _)| path.file_name());
-            files[at.ok()?].1.signature.map(|signature| signature.mode)
+            files[at.ok()?].1.signature().map(|signature| signature.mode)
         };
         (expected.is_none() || listing.digest(mode) == expected).then_some(())?;
         if walked {

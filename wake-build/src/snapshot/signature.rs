@@ -13,7 +13,7 @@ pub(crate) struct Packed([u8; Packed::SIZE]);
 
 impl Packed {
     /// Their number.
-    pub(super) const SIZE: usize = 44;
+    pub(super) const SIZE: usize = Signature::SIZE;
     /// The signature of nothing: no file has it.
     pub(super) const NONE: Packed = Packed([0; Packed::SIZE]);
 
@@ -45,31 +45,13 @@ impl Packed {
 
 impl From<Signature> for Packed {
     fn from(signature: Signature) -> Packed {
-        let Signature { inode: (device, inode), size, mode, mtime, ctime } = signature;
-        let mut bytes = [0; Packed::SIZE];
-        bytes[..8].copy_from_slice(&device.to_le_bytes());
-        bytes[8..16].copy_from_slice(&inode.to_le_bytes());
-        bytes[16..24].copy_from_slice(&size.to_le_bytes());
-        bytes[24..28].copy_from_slice(&mode.to_le_bytes());
-        bytes[28..36].copy_from_slice(&mtime.to_le_bytes());
-        bytes[36..].copy_from_slice(&ctime.to_le_bytes());
-        Packed(bytes)
+        Packed(signature.into())
     }
 }
 
 impl From<Packed> for Signature {
     fn from(packed: Packed) -> Signature {
-        fn part<const N: usize>(packed: &Packed, at: usize) -> [u8; N] {
-            std::array::from_fn(|byte| packed.0[at + byte])
-        }
-        let number = |at| u64::from_le_bytes(part(&packed, at));
-        Signature {
-            inode: (number(0), number(8)),
-            size: number(16),
-            mode: u32::from_le_bytes(part(&packed, 24)),
-            mtime: i64::from_le_bytes(part(&packed, 28)),
-            ctime: i64::from_le_bytes(part(&packed, 36)),
-        }
+        packed.0.into()
     }
 }
 

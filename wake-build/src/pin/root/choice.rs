@@ -85,6 +85,7 @@ impl Site<'_> {
 
     fn owner(&self, key: &PkgKey, rootfs: &Written<'_>) -> Result<&PkgInstance, Box<Diagnostic>> {
         let owner = self.pinner.instances.get(key);
+        let owner = owner.map(|pkg| &**pkg);
         owner.ok_or_else(|| self.root_error(format!("no package `{key}` in this build"), rootfs))
     }
 
@@ -97,17 +98,17 @@ impl Site<'_> {
         rootfs: &Written<'_>,
     ) -> Result<Root, Box<Diagnostic>> {
         let chosen = owner.files_below(below);
-        let of = |(file, _): &(RelPath, Seen)| owner.dir.join(file);
+        let of = |file: &RelPath| owner.dir.join(file);
         let origin = RootOrigin::Files(chosen.iter().map(of).collect());
         match chosen.first() {
-            Some((file, Seen::File { blob, .. })) if file == below => {
+            Some(file) if file == below => {
+                let Seen::File { blob, .. } = self.seen(owner, file)? else {
+                    let message = format!("`rootfs` is `{path}`, neither a file nor a directory");
+                    return Err(self.root_error(message, rootfs));
+                };
                 let host = self.pinner.evaluator.files.absolute(&owner.dir.join(file));
-                let tree = self.archive(&host, blob, path, rootfs)?;
+                let tree = self.archive(&host, &blob, path, rootfs)?;
                 Ok(Root::of_tree(tree, origin))
-            }
-            Some((file, _)) if file == below => {
-                let message = format!("`rootfs` is `{path}`, neither a file nor a directory");
-                Err(self.root_error(message, rootfs))
             }
             Some(_) => Ok(Root::of_tree(self.pkg_tree(owner, below, chosen)?, origin)),
             None => {
