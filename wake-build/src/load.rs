@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
-use serde_json::value::RawValue;
 use wake_eval::{NoAnswers, Op, Read};
 use wake_model::{PkgSource, RelPath};
 
@@ -13,6 +12,7 @@ use crate::diagnostic::{Class, Diagnostic};
 use crate::evaluate::{Evaluator, Lanes, Question, Remembered, Work};
 use crate::named::Named;
 use crate::package::PackageDecl;
+use crate::shelf::{Shelf, Shelved};
 use crate::target::label;
 use crate::workspace::{PKG_FILE, Workspace};
 
@@ -23,8 +23,8 @@ pub(crate) struct LoadedPkg {
     pub dir: RelPath,
     /// What it declares.
     pub decl: PackageDecl,
-    /// The declaration as it came from the evaluation, for finding places in the source.
-    raw: Box<RawValue>,
+    /// The declaration as it came from the evaluation, for finding places in the source of what is wrong.
+    raw: Shelved,
     /// What the evaluation read.
     pub reads: Vec<Read>,
     /// What `std.trace` said.
@@ -36,18 +36,19 @@ pub(crate) struct LoadedPkg {
 impl LoadedPkg {
     /// What it declares under `key` of `pkgs`, as it came from the evaluation.
     pub(crate) fn declared_pkg(&self, key: &str) -> Value {
-        declared_pkg(&self.raw, key)
+        declared_pkg(&self.raw.text().unwrap_or_default(), key)
     }
 
     /// How it calls itself, as it came from the evaluation.
     pub(crate) fn declared_info(&self) -> Value {
-        let mut decl: Value = serde_json::from_str(self.raw.get()).unwrap_or_default();
+        let raw = self.raw.text().unwrap_or_default();
+        let mut decl: Value = serde_json::from_str(&raw).unwrap_or_default();
         decl["pkgInfo"].take()
     }
 }
 
-fn declared_pkg(raw: &RawValue, key: &str) -> Value {
-    let mut decl: Value = serde_json::from_str(raw.get()).unwrap_or_default();
+fn declared_pkg(raw: &str, key: &str) -> Value {
+    let mut decl: Value = serde_json::from_str(raw).unwrap_or_default();
     decl["pkgs"][key].take()
 }
 
@@ -57,6 +58,8 @@ pub(crate) type Loaded = BTreeMap<RelPath, LoadedPkg>;
 struct Loader<'a> {
     workspace: &'a Workspace,
     evaluator: &'a Evaluator<'a>,
+    /// Where declarations are put aside.
+    shelf: Arc<Shelf>,
     state: Mutex<State>,
 }
 
@@ -114,7 +117,8 @@ pub(crate) fn load_as_found<T: Send, E: Send>(
     evaluator: &Evaluator,
     find: impl FnOnce(&mut dyn FnMut(&RelPath)) -> Result<(T, Vec<RelPath>), E> + Send,
 ) -> Result<(T, LoadResult), E> {
-    let loader = Loader { workspace, evaluator, state: Mutex::default() };
+    let shelf = Shelf::of(evaluator.files);
+    let loader = Loader { workspace, evaluator, shelf, state: Mutex::default() };
     let lanes = Lanes::new(&loader, evaluator);
     let found = rayon::scope(|scope| {
         let found = find(&mut |dir| lanes.put(loader.new_one(dir), scope));
@@ -192,7 +196,7 @@ impl Loader<'_> {
             match self.local_dir(dir, path) {
                 Ok(found) => local.push((key.clone(), found)),
                 Err(message) => {
-                    let get = declared_pkg(&value, key);
+                    let get = declared_pkg(value.get(), key);
                     let place = self.evaluator.locate(dir, &Op::Pkg, &get, &NoAnswers);
                     let message = format!("package `{key}`: {message}");
                     wrong.push(Diagnostic::error(Class::Resolution, message).at(place));
@@ -201,7 +205,8 @@ impl Loader<'_> {
         }
         if wrong.is_empty() {
             let local = local.into_iter().collect();
-            Ok(LoadedPkg { dir: dir.clone(), decl, raw: value, reads, trace, local })
+            let raw = self.shelf.put(value.get().as_bytes());
+            Ok(LoadedPkg { dir: dir.clone(), decl, raw, reads, trace, local })
         } else {
             Err(wrong)
         }
