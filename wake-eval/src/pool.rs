@@ -16,6 +16,9 @@ use worker::Worker;
 
 pub use line::{Line, Served};
 
+/// What helps where the system will not give a process what it needs.
+const RAISE_LIMITS: &str = "raise the limits that `ulimit -a` shows";
+
 /// How to start a worker: a program that calls [`crate::serve`].
 #[derive(Debug, Clone)]
 pub struct WorkerCommand {
@@ -106,11 +109,14 @@ impl Pool {
         }
         let crash = |error: std::io::Error| {
             let program = self.spawner.program().display();
-            EvalError::bare(
-                &request.pkg,
-                Kind::Crash,
-                format!("cannot start an evaluator `{program}`: {error}"),
-            )
+            let message = format!("cannot start an evaluator `{program}`: {error}");
+            let crash = EvalError::bare(&request.pkg, Kind::Crash, message);
+            match error.raw_os_error() {
+                Some(libc::EMFILE | libc::ENFILE | libc::EAGAIN | libc::ENOMEM) => {
+                    crash.with_hint(RAISE_LIMITS)
+                }
+                _ => crash,
+            }
         };
         let child = self.spawner.spawn().map_err(crash)?;
         Worker::greet(child, &self.limits).map_err(crash)

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, Write};
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
@@ -32,12 +32,18 @@ pub fn serve(sources: impl Fn(&Path) -> Box<dyn Sources> + Send + 'static) -> Ex
     confine(&limits);
     std::panic::set_hook(Box::new(|_| {}));
     let thread = std::thread::Builder::new().name("eval".to_owned()).stack_size(limits.stack);
-    match thread.spawn(move || work(&sources, receiver, &limits)).map(std::thread::JoinHandle::join)
-    {
-        Ok(Ok(code)) => code,
-        Ok(Err(_)) | Err(_) => ExitCode::FAILURE,
+    match thread.spawn(move || work(&sources, receiver, &limits)) {
+        Ok(thread) => thread.join().unwrap_or(ExitCode::FAILURE),
+        Err(error) => {
+            // The parent reads this. Where it does not, nobody would learn of an error here either.
+            let _ = writeln!(io::stderr(), "{NO_THREAD}: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
+
+/// What a worker says that may not have its thread.
+pub(crate) const NO_THREAD: &str = "no thread can be started for it";
 
 /// Bytes of address space for what is neither the stack nor the user's: the program, allocator arenas.
 const OVERHEAD: u64 = 256 << 20;

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 
+use super::RAISE_LIMITS;
 use super::known::Known;
-use crate::serve::size;
+use crate::serve::{NO_THREAD, size};
 use crate::wire::{Questions, Received, Receiver, Replies, Sender, Tag, outcome, request};
 use crate::{Answer, Answers, EvalError, Evaluated, Kind, Limit, Limits, Request, Topic};
 
@@ -206,7 +207,8 @@ impl Worker {
         if let Some(line) = said.lines().last() {
             message = format!("{message}: {line}");
         }
-        EvalError::bare(pkg, Kind::Crash, message)
+        let crash = EvalError::bare(pkg, Kind::Crash, message);
+        if said.contains(NO_THREAD) { crash.with_hint(RAISE_LIMITS) } else { crash }
     }
 }
 

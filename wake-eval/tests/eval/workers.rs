@@ -27,6 +27,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("workers/have the whole time for each request of a line", line_deadlines),
         trial("workers/of a line answer while more is sent than pipes hold", line_floods),
         trial("workers/that are no workers are an error", no_worker),
+        trial("workers/that may not have a thread say so", no_thread),
     ]
 }
 
@@ -163,6 +164,22 @@ fn no_worker() -> Result<(), Failed> {
     } else {
         Err(message.into())
     }
+}
+
+fn no_thread() -> Result<(), Failed> {
+    // Less address space than a stack takes that is as large as this.
+    let limits = Limits { stack: 1 << 46, memory: 1 << 20, ..Limits::default() };
+    let error = match pool_with(limits).evaluate(&request("1"), &NoAnswers) {
+        Err(error) => error,
+        Ok(evaluated) => return Err(format!("it gave {}", value(&evaluated)).into()),
+    };
+    let expected = "the evaluator of `//a` ended unexpectedly (exit status: 1): \
+        no thread can be started for it: ";
+    let hints = ["raise the limits that `ulimit -a` shows"];
+    if error.message.starts_with(expected) && error.hints == hints {
+        return Ok(());
+    }
+    Err(format!("{}, {:?}", error.message, error.hints).into())
 }
 
 /// What came of some requests that are put in a line together: texts of values, and kinds of errors.
