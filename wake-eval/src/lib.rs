@@ -29,7 +29,7 @@ mod wire;
 pub use answers::{Answer, Answers, NoAnswers, Topic};
 pub use error::{EvalError, Frame, Kind, Limit, Place};
 pub use limits::Limits;
-pub use outcome::{Evaluated, Read, list_digest};
+pub use outcome::{Evaluated, Read, digest_of_listing, list_digest};
 pub use pool::{Line, Pool, Served, Service, WorkerCommand};
 pub use request::{Op, Request};
 pub use serve::serve;

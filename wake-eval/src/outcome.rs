@@ -57,18 +57,25 @@ pub enum Read {
 /// BLAKE3 of the entries sorted by name, each as one letter (`f`ile, e`x`ecutable, `d`irectory, `l`ink, `o`ther), the
 /// name, and a NUL.
 pub fn list_digest(entries: &[ListEntry]) -> BlobDigest {
-    let mut sorted: Vec<&ListEntry> = entries.iter().collect();
-    sorted.sort_unstable_by(|left, right| left.name.cmp(&right.name));
-    let mut text = Vec::new();
-    for entry in sorted {
-        text.push(match entry.kind {
+    digest_of_listing(entries.iter().map(|entry| (entry.name.as_str(), entry.kind)))
+}
+
+/// [`list_digest`] of entries that nobody owns.
+pub fn digest_of_listing<'a>(
+    entries: impl IntoIterator<Item = (&'a str, EntryKind)>,
+) -> BlobDigest {
+    let mut sorted: Vec<(&str, EntryKind)> = entries.into_iter().collect();
+    sorted.sort_unstable_by_key(|(name, _)| *name);
+    let mut text = Vec::with_capacity(sorted.iter().map(|(name, _)| name.len() + 2).sum());
+    for (name, kind) in sorted {
+        text.push(match kind {
             EntryKind::File { executable: false } => b'f',
             EntryKind::File { executable: true } => b'x',
             EntryKind::Dir => b'd',
             EntryKind::Link => b'l',
             EntryKind::Other => b'o',
         });
-        text.extend_from_slice(entry.name.as_bytes());
+        text.extend_from_slice(name.as_bytes());
         text.push(0);
     }
     BlobDigest::of(&text)

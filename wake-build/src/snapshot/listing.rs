@@ -1,11 +1,12 @@
 //! What a directory holds, as functions and the walk for packages see it.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{AtFlags, FileType, RawDir, statat};
 use rustix::io::Errno;
-use wake_eval::{EntryKind, ListEntry};
+use wake_eval::EntryKind;
 use wake_model::BlobDigest;
 
 use crate::workspace::{PKG_FILE, is_hidden};
@@ -13,29 +14,37 @@ use crate::workspace::{PKG_FILE, is_hidden};
 /// The entries of a directory.
 pub(super) struct Listing<'a> {
     dir: &'a OwnedFd,
-    /// Names and kinds, in no order.
-    entries: Vec<(Vec<u8>, FileType)>,
+    /// The names, one behind the other.
+    names: Vec<u8>,
+    /// Where each name lies among them, and kinds, in no order.
+    entries: Vec<(Range<usize>, FileType)>,
 }
 
 impl<'a> Listing<'a> {
     /// Reads a directory that was opened for that, from where it was read to; none if it cannot be read.
     pub(super) fn read(dir: &'a OwnedFd) -> Option<Listing<'a>> {
-        let mut entries = Vec::new();
+        let (mut names, mut entries) = (Vec::with_capacity(256), Vec::with_capacity(16));
         let mut buffer = [MaybeUninit::uninit(); 8 << 10];
         let mut found = RawDir::new(dir, &mut buffer);
         while let Some(entry) = found.next() {
             let entry = entry.ok()?;
             let name = entry.file_name().to_bytes();
             if name != b"." && name != b".." {
-                entries.push((name.to_vec(), entry.file_type()));
+                let start = names.len();
+                names.extend_from_slice(name);
+                entries.push((start..names.len(), entry.file_type()));
             }
         }
-        Some(Listing { dir, entries })
+        Some(Listing { dir, names, entries })
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (&[u8], FileType)> {
+        self.entries.iter().map(|(name, kind)| (&self.names[name.clone()], *kind))
     }
 
     /// The digest of what `dir()` sees; `mode` knows the modes of some files. None where `dir()` would fail.
     pub(super) fn digest(&self, mode: impl Fn(&str) -> Option<u32>) -> Option<BlobDigest> {
-        let entry = |(name, kind): &(Vec<u8>, FileType)| {
+        let entry = |(name, kind)| {
             let name = std::str::from_utf8(name).ok()?;
             let kind = match kind {
                 FileType::Directory => EntryKind::Dir,
@@ -43,10 +52,10 @@ impl<'a> Listing<'a> {
                 FileType::RegularFile | FileType::Unknown => self.kind(name, mode(name))?,
                 _ => EntryKind::Other,
             };
-            Some(ListEntry { name: name.to_owned(), kind })
+            Some((name, kind))
         };
-        let entries: Option<Vec<ListEntry>> = self.entries.iter().map(entry).collect();
-        Some(wake_eval::list_digest(&entries?))
+        let entries: Option<Vec<(&str, EntryKind)>> = self.entries().map(entry).collect();
+        Some(wake_eval::digest_of_listing(entries?))
     }
 
     fn kind(&self, name: &str, mode: Option<u32>) -> Option<EntryKind> {
@@ -69,13 +78,13 @@ impl<'a> Listing<'a> {
     /// The digest of what a walk for packages sees: subdirectories, and whether a package file lies there.
     pub(super) fn subdirectories(&self) -> Option<BlobDigest> {
         let mut names: Vec<&[u8]> = Vec::new();
-        for (name, kind) in &self.entries {
+        for (name, kind) in self.entries() {
             let is_dir = match kind {
                 FileType::Unknown => {
-                    let stat = statat(self.dir, name.as_slice(), AtFlags::SYMLINK_NOFOLLOW).ok()?;
+                    let stat = statat(self.dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
                     FileType::from_raw_mode(stat.st_mode) == FileType::Directory
                 }
-                kind => *kind == FileType::Directory,
+                kind => kind == FileType::Directory,
             };
             let is_walked = is_dir && !is_hidden(as_os_str(name));
             if is_walked || name == PKG_FILE.as_bytes() {
