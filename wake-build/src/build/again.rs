@@ -94,19 +94,30 @@ impl Session {
         let looked_at = replay.steps().count();
         ending.counts.hit = total - looked_at;
         ending.saved_ms = meta.saved_ms;
-        self.link_all(&out, &broken, reporter, ending);
         if looked_at > 0 {
+            self.link_all(&out, &broken, reporter, ending);
+            broken.clear();
             self.perform_again(&replay, snapshot, &differences, scene, reporter, ending);
         }
         let built =
             if request.results { again_built(self, snapshot, &replay, &out) } else { Vec::new() };
         let patched = !(differences.is_empty() && links.is_empty());
-        if patched && ending.classes.is_empty() && !cancel.is_cancelled() {
+        let is_kept = patched && ending.classes.is_empty() && !cancel.is_cancelled();
+        let changes = if is_kept { replay.changes(differences, links) } else { None };
+        let keep = || {
             let _span = snapshot_span("save snapshot");
-            let changes = replay.changes(differences, links);
-            // Without it the next build looks at the same files again.
             let place = place(&self.state_dir(), &scene.key);
-            let _ = changes.map(|changes| snapshot.keep(&place, changes));
+            // Without it the next build looks at the same files again.
+            let _ = changes.map(|changes| self.threads.install(|| snapshot.keep(&place, changes)));
+        };
+        if broken.is_empty() {
+            keep();
+        } else {
+            // What is kept says nothing of these links: those that cannot be made are broken for the next build as well.
+            std::thread::scope(|scope| {
+                scope.spawn(keep);
+                self.link_all(&out, &broken, reporter, ending);
+            });
         }
         Some(BuildReport { built, ..BuildReport::default() })
     }

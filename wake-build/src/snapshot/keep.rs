@@ -5,10 +5,12 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
+use rayon::prelude::*;
+
 use super::delta::{Delta, Patch};
 use super::draft::{Body, Draft, forget_beside};
 use super::file::Snapshot;
-use super::proofs::Table;
+use super::proofs::{Proof, Table};
 use super::signature::Packed;
 use crate::shelf::Shelved;
 
@@ -22,7 +24,8 @@ pub(crate) struct Changes {
 
 impl Snapshot {
     /// Keeps what has changed so that the next build finds it at `place`: in a frame beside the snapshot; once such frames
-    /// have become many, or if the snapshot lies elsewhere, as proofs beside it; and where that is not all, in a new one.
+    /// have become many, or if the snapshot lies elsewhere, as proofs beside it; and where that is not all, in a new one. Uses
+    /// the threads of the current pool.
     pub(crate) fn keep(&mut self, place: &Path, changes: Changes) -> io::Result<()> {
         let damaged = || io::Error::from(io::ErrorKind::InvalidData);
         // Reading the frames must stay cheap beside reading the tables.
@@ -69,12 +72,12 @@ impl Snapshot {
 
     /// What is proof now.
     fn proof_table(&self) -> Table {
-        let read = |proof: Option<&[u8]>| proof.map_or(Packed::NONE, Packed::read);
+        let bytes = |proof: Option<&[u8]>| proof.map_or(Packed::NONE, Packed::read).to_bytes();
         let link = |number| self.result(number).map_or(Packed::NONE, |result| result.proof);
         Table {
-            dirs: (0..self.dirs()).map(|dir| read(self.dir_proof(dir))).collect(),
-            files: (0..self.files()).map(|file| read(self.file_proof(file))).collect(),
-            links: (0..self.results()).map(link).collect(),
+            dirs: each(self.dirs(), |dir| bytes(self.dir_proof(dir))),
+            files: each(self.files(), |file| bytes(self.file_proof(file))),
+            links: each(self.results(), |number| link(number).to_bytes()),
         }
     }
 }
@@ -97,17 +100,23 @@ impl Changes {
     }
 }
 
-fn put(table: &mut [Packed], proofs: &[(u32, Packed)]) {
+fn each(count: usize, proof: impl Fn(usize) -> Proof + Send + Sync) -> Vec<Proof> {
+    (0..count).into_par_iter().with_min_len(1 << 12).map(proof).collect()
+}
+
+fn put(table: &mut [Proof], proofs: &[(u32, Packed)]) {
     for (number, proof) in proofs {
         if let Some(slot) = table.get_mut(*number as usize) {
-            *slot = *proof;
+            *slot = proof.to_bytes();
         }
     }
 }
 
-fn take(table: &mut [Packed], number: u32) -> Packed {
+fn take(table: &mut [Proof], number: u32) -> Packed {
     let slot = table.get_mut(number as usize);
-    slot.map_or(Packed::NONE, |slot| std::mem::replace(slot, Packed::NONE))
+    slot.map_or(Packed::NONE, |slot| {
+        Packed::read(&std::mem::replace(slot, Packed::NONE.to_bytes()))
+    })
 }
 
 /// Gives the snapshot at `from`, which nobody changes in place, a second name.

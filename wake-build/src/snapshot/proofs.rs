@@ -18,10 +18,13 @@ const FIXED: usize = 16 + 32 + 32;
 /// The proofs for each directory, file and link to a result, by number.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Table {
-    pub(super) dirs: Vec<Packed>,
-    pub(super) files: Vec<Packed>,
-    pub(super) links: Vec<Packed>,
+    pub(super) dirs: Vec<Proof>,
+    pub(super) files: Vec<Proof>,
+    pub(super) links: Vec<Proof>,
 }
+
+/// The bytes of a [`Packed`].
+pub(super) type Proof = [u8; Packed::SIZE];
 
 /// The file of proofs, mapped.
 #[derive(Debug)]
@@ -79,13 +82,13 @@ impl Table {
     /// to continue.
     pub(super) fn write(&self, snapshot: &Path, base: &[u8; 32]) -> io::Result<[u8; 32]> {
         let Table { dirs, files, links } = self;
-        let mut covered = base.to_vec();
-        covered.reserve((dirs.len() + files.len() + links.len()) * Packed::SIZE);
-        for proof in dirs.iter().chain(files).chain(links) {
-            covered.extend_from_slice(proof.as_bytes());
+        let [dirs, files, links] = [dirs, files, links].map(|proofs| proofs.as_flattened());
+        let mut hasher = blake3::Hasher::new();
+        for part in [base, dirs, files, links] {
+            hasher.update_rayon(part);
         }
-        let checksum = blake3::Hasher::new().update_rayon(&covered).finalize();
-        let parts = [HEAD.as_slice(), checksum.as_bytes(), &covered];
+        let checksum = hasher.finalize();
+        let parts = [HEAD.as_slice(), checksum.as_bytes(), base.as_slice(), dirs, files, links];
         crate::state::replace_in_parts(&place(snapshot), &parts)?;
         Ok(*checksum.as_bytes())
     }
@@ -113,7 +116,7 @@ mod tests {
 
     fn table() -> Table {
         let [dirs, files, links] = [vec![1, 2], vec![3, 4, 5], vec![6]]
-            .map(|sizes: Vec<u64>| sizes.into_iter().map(proof).collect());
+            .map(|sizes: Vec<u64>| sizes.into_iter().map(|size| proof(size).to_bytes()).collect());
         Table { dirs, files, links }
     }
 
