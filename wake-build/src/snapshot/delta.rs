@@ -315,6 +315,23 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_was_put_aside_stands_for_an_older_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let shelf = crate::shelf::Shelf::new(dir.path().to_owned());
+        let mut overlay = Overlay::default();
+        overlay.put(patch(1));
+        overlay.put(patch(2));
+        overlay.put_steps(vec![(2, shelf.put(b"newer"))]);
+        let step = |number| overlay.step(number, &mut Vec::new()).map(<[u8]>::to_vec);
+        assert_eq!(step(1), Some(vec![1; 40]));
+        assert_eq!(step(2), Some(b"newer".to_vec()));
+        assert_eq!((step(3), overlay.has_step(3)), (None, false));
+        let steps = vec![(1, vec![1; 40]), (2, b"newer".to_vec())];
+        assert_eq!(overlay.content(), Some(Patch { steps, ..Patch::default() }));
+        assert_eq!(overlay.size_of_content(), 45);
+    }
+
+    #[test]
     fn frames_come_back_in_their_order() {
         let (_dir, snapshot) = scene();
         assert!(read(&snapshot, BASE).1.is_empty());

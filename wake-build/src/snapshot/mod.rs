@@ -1,6 +1,6 @@
 //! The state of the last build of one request: everything it looked at and what came of it.
 //!
-//! One file for each request, mapped and read in place, so that a build with nothing to do is a walk over
+//! One file for each request, its tables mapped and read in place, so that a build with nothing to do is a walk over
 //! `stat` and little else; and beside it what a few builds changed since, and what signatures prove in this
 //! checkout where that is not where it was taken. None is trusted: a file that is
 //! cut short, altered, of another version or of another request is ignored, and a build without it
