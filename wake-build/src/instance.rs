@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use wake_eval::{Answer, Answers, NoAnswers, Op, Read, Topic};
-use wake_model::json::push_text;
+use wake_model::json::{push_list, push_object, push_text};
 use wake_model::{PkgInfo, PkgKey, RelPath};
 
 use crate::diagnostic::{Class, Diagnostic, Failure};
@@ -96,25 +96,25 @@ impl PkgInstance {
         let size = 256 + paths.sum::<usize>() + self.inputs.len() + 48 * self.deps.len();
         let mut out = String::with_capacity(size);
         out.push_str("{\"files\":");
-        push_list(self.files.iter().map(|path| [prefix, path.as_str()]), &mut out);
+        let mut whole = String::with_capacity(prefix.len() + 64);
+        push_list(self.files.iter(), &mut out, |path, out| {
+            whole.clear();
+            whole.push_str(prefix);
+            whole.push_str(path.as_str());
+            push_text(&whole, out);
+        });
         out.push_str(",\"inputs\":");
         push_inputs(&mut out);
         out.push_str(",\"key\":");
         push_text(self.key.as_str(), &mut out);
         out.push_str(",\"modules\":");
-        push_list(self.modules.keys().map(|name| [name.as_str(), ""]), &mut out);
+        push_list(self.modules.keys(), &mut out, |name, out| push_text(name, out));
         out.push_str(",\"pkgInfo\":");
         out.push_str(&self.info);
-        out.push_str(",\"pkgs\":{");
-        for (index, (name, key)) in self.deps.iter().enumerate() {
-            if index > 0 {
-                out.push(',');
-            }
-            push_text(name, &mut out);
-            out.push(':');
-            push_text(key.as_str(), &mut out);
-        }
-        out.push_str("}}");
+        out.push_str(",\"pkgs\":");
+        let pkgs = self.deps.iter().map(|(name, key)| (name.as_str(), key.as_str()));
+        push_object(pkgs, &mut out, |_, key, out| push_text(key, out));
+        out.push('}');
         out
     }
 
@@ -231,21 +231,6 @@ pub(crate) fn of_checkout(mut reads: Vec<Read>) -> Vec<Read> {
     reads.retain(|read| matches!(read, Read::File { .. } | Read::List { .. }));
     reads.shrink_to_fit();
     reads
-}
-
-/// Writes texts, each of two parts, as a list.
-fn push_list<'t>(texts: impl Iterator<Item = [&'t str; 2]>, out: &mut String) {
-    let mut text = String::new();
-    out.push('[');
-    for (index, parts) in texts.enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        text.clear();
-        text.extend(parts);
-        push_text(&text, out);
-    }
-    out.push(']');
 }
 
 /// The canonical JSON of a package's name and version.

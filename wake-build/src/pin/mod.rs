@@ -16,7 +16,7 @@ use petgraph::visit::EdgeRef;
 use serde::{Deserialize, Serialize};
 use wake_exec::{DEFAULT_ENV, HOSTNAME, WORK_DIR, WORK_PATH};
 use wake_model::action::{Command, Invocation, User};
-use wake_model::json::push_text;
+use wake_model::json::{push_object, push_text};
 use wake_model::{
     Action, Digest, HostDigest, Manifest, OutputDecl, RelPath, RootFs, SandboxLevel, TreeDigest,
 };
@@ -317,16 +317,9 @@ impl Site<'_> {
         out.push_str(&decl.config);
         out.push_str(",\"inputs\":");
         inputs.push_canonical(&mut out);
-        out.push_str(",\"modules\":{");
-        for (index, (key, seen)) in modules.into_iter().enumerate() {
-            if index > 0 {
-                out.push(',');
-            }
-            push_text(key, &mut out);
-            out.push(':');
-            seen.push_for_commands(&mut out);
-        }
-        out.push_str("},\"name\":");
+        out.push_str(",\"modules\":");
+        push_object(modules, &mut out, |_, seen, out| seen.push_for_commands(out));
+        out.push_str(",\"name\":");
         push_text(&decl.name, &mut out);
         out.push_str(",\"outputs\":");
         out.push_str(&instance.outputs);
