@@ -58,9 +58,11 @@ impl Session {
         let compare = || self.threads.install(|| verify(snapshot, origin, root, profile));
         let verdict = match origin {
             Origin::Here => compare(),
-            // All links are to be made: what that waits for at the disk happens while files are read.
+            // All links are to be made: what that waits for at the disk happens while files are read. Where no thread is to be
+            // had, it happens when they are made.
             Origin::Elsewhere => std::thread::scope(|scope| {
-                scope.spawn(|| self.store.register_root(&out));
+                let register = || self.store.register_root(&out);
+                let _ = std::thread::Builder::new().spawn_scoped(scope, register);
                 compare()
             }),
         };
@@ -108,14 +110,14 @@ impl Session {
             let _span = snapshot_span("save snapshot");
             let place = place(&self.state_dir(), &scene.key);
             // Without it the next build looks at the same files again.
-            let _ = changes.map(|changes| self.threads.install(|| snapshot.keep(&place, changes)));
+            let _ = changes.map(|changes| snapshot.keep(&place, changes));
         };
         if broken.is_empty() {
-            keep();
+            self.threads.install(keep);
         } else {
             // What is kept says nothing of these links: those that cannot be made are broken for the next build as well.
-            std::thread::scope(|scope| {
-                scope.spawn(keep);
+            self.threads.in_place_scope(|scope| {
+                scope.spawn(|_| keep());
                 self.link_all(&out, &broken, reporter, ending);
             });
         }

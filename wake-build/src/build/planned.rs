@@ -59,17 +59,18 @@ impl Session {
             Rules { jobs: self.jobs, keep_going: request.keep_going, rebuild: request.rebuild };
         let schedule = Schedule::new(&steps, &runner, &checkout.history, rules, started);
         let span = self.profile().stage("run steps");
-        let (outcome, flushed) = std::thread::scope(|scope| {
+        let mut flushed = Ok(());
+        let outcome = self.threads.in_place_scope(|scope| {
             // What was evaluated is put away while commands run, and nobody evaluates any more.
-            let flushing = scope.spawn(|| {
+            scope.spawn(|_| {
                 self.pool.rest();
-                self.store.flush_memo()
+                flushed = self.store.flush_memo();
             });
-            (schedule.run(reporter), flushing.join())
+            schedule.run(reporter)
         });
         drop(span);
         self.executor.rest();
-        if let Ok(Err(error)) = flushed {
+        if let Err(error) = flushed {
             reporter.event(&Event::Diagnostic(Box::new(not_kept("evaluations", &error))));
         }
         let Outcome { counts, classes, keys, saved_ms } = outcome;
