@@ -99,7 +99,7 @@ fn a_source_edited_while_its_step_runs_does_not_poison_the_cache() {
     project.edit("PKG.libsonnet", "['./step.sh']", "['./step.sh', './data']");
 
     let mut child = project.json_build(&[]).spawn();
-    wait_for_start(child.stdout.take().unwrap());
+    drop(wait_for_start(child.stdout.take().unwrap()));
     project.write("data", "two\n");
     child.wait().unwrap();
 
@@ -111,11 +111,74 @@ fn a_source_edited_while_its_step_runs_does_not_poison_the_cache() {
     assert_eq!(project.result_text("//:slow", "out.txt"), "one\none\n");
 }
 
+/// `late` reads its source once `early` is done, which takes a moment.
+fn waiting() -> Project {
+    project()
+        .pkg(
+            "files=['./data', './early.sh', './late.sh'],\n    \
+             modules={ early: './early.libsonnet', late: './late.libsonnet' }",
+        )
+        .file("data", "one\n")
+        .script("early.sh", "#!/bin/sh\nsleep 2; echo > out.txt\n")
+        .script("late.sh", "#!/bin/sh\ncat data > out.txt || echo none > out.txt\n")
+        .module(
+            "early.libsonnet",
+            "early",
+            "pkgFiles=['./early.sh'], outputs=function(wake, pkg) { out: './out.txt' },\n    \
+             exec=wake.exec('./early.sh')",
+        )
+        .module(
+            "late.libsonnet",
+            "late",
+            "modules={ early: pkg.modules.early() }, pkgFiles=['./late.sh', './data'],\n    \
+             outputs=function(wake, pkg) { out: './out.txt' },\n    \
+             exec=wake.exec('./late.sh', args=[wake.ref('modules.early.output.out')])",
+        )
+        .build()
+}
+
+#[test]
+fn a_source_edited_before_its_step_begins_is_built_as_one_of_its_texts() {
+    let project = waiting();
+    let mut child = project.json_build(&[":late"]).spawn();
+    drop(wait_for_start(child.stdout.take().unwrap()));
+    project.write("data", "two\n");
+    assert!(child.wait().unwrap().success());
+    let text = project.result_text("//:late", "out.txt");
+    assert!(["one\n", "two\n"].contains(&text.as_str()), "{text}");
+
+    project.build(&[":late"]);
+    assert_eq!(project.result_text("//:late", "out.txt"), "two\n");
+    project.write("data", "one\n");
+    project.build(&[":late"]);
+    assert_eq!(project.result_text("//:late", "out.txt"), "one\n");
+}
+
+#[test]
+fn a_source_removed_before_its_step_begins_is_not_left_out() {
+    let project = waiting();
+    let mut child = project.json_build(&[":late"]).spawn();
+    let events = wait_for_start(child.stdout.take().unwrap());
+    fs::remove_file(project.path("data")).unwrap();
+    if child.wait().unwrap().success() {
+        // It came too late.
+        assert_eq!(project.result_text("//:late", "out.txt"), "one\n");
+    } else {
+        let rest = events.join().unwrap().concat();
+        assert!(rest.contains("`data` changed while it was in use"), "{rest}");
+    }
+    let failed = project.wake(["build", ":late"]).run().code(5);
+    failed.mentions("there is no file `./data` in the package");
+    project.write("data", "two\n");
+    project.build(&[":late"]);
+    assert_eq!(project.result_text("//:late", "out.txt"), "two\n");
+}
+
 /// Reads events until an action has started, and goes on reading beside so that the pipe never fills.
-fn wait_for_start(stdout: std::process::ChildStdout) {
+fn wait_for_start(stdout: std::process::ChildStdout) -> std::thread::JoinHandle<Vec<String>> {
     use std::io::BufRead;
     let mut lines = std::io::BufReader::new(stdout).lines();
     let started = lines.by_ref().map_while(Result::ok).any(|line| line.contains("action.started"));
     assert!(started, "no action started");
-    std::thread::spawn(move || lines.for_each(drop));
+    std::thread::spawn(move || lines.map_while(Result::ok).collect())
 }

@@ -250,20 +250,20 @@ fn look_at_files(
     let mut files = Vec::with_capacity(pkg.pkg.decl.files.len());
     let mut errors = Vec::new();
     for path in &pkg.pkg.decl.files {
-        match evaluator.files.fetch(&dir.join(path)) {
-            Ok(Seen::Absent) => errors.push(at_fault(pkg, path, "does not exist", evaluator)),
-            Ok(Seen::Dir) => errors.push(
+        match evaluator.files.glance(&dir.join(path)) {
+            Ok(Some(Seen::Absent)) => errors.push(at_fault(pkg, path, "does not exist", evaluator)),
+            Ok(Some(Seen::Dir)) => errors.push(
                 at_fault(pkg, path, "is a directory", evaluator)
                     .help(format!("take what is in it: `wake.dir('{}')`", path.dotted())),
             ),
-            Ok(Seen::Other) => {
+            Ok(Some(Seen::Other)) => {
                 errors.push(at_fault(pkg, path, "is a device, a socket or a pipe", evaluator));
             }
-            Ok(Seen::Link(target)) if link_inside(path, &target).is_none() => {
+            Ok(Some(Seen::Link(target))) if link_inside(path, &target).is_none() => {
                 let what = format!("is a link that leaves the package, to `{target}`");
                 errors.push(at_fault(pkg, path, &what, evaluator));
             }
-            Ok(Seen::File { .. } | Seen::Link(_)) => files.push(path.clone()),
+            Ok(None | Some(Seen::File { .. } | Seen::Link(_))) => files.push(path.clone()),
             Err(error) => errors.push(Diagnostic::error(Class::Environment, error.to_string())),
         }
     }

@@ -159,8 +159,8 @@ impl Supply<'_> {
         match (node, source) {
             (InputNode::File { blob, executable }, PlacedSource::Checkout(file)) => {
                 let executable = *executable;
-                match self.files.take(blob) {
-                    Some(bytes) => Source::Bytes { bytes, executable },
+                match &file.bytes {
+                    Some(bytes) => Source::Bytes { bytes: bytes.clone(), executable },
                     None => Source::File {
                         host: self.files.absolute_below(file.dir.as_str(), file.below.as_str()),
                         blob: *blob,

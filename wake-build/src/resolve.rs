@@ -47,13 +47,21 @@ pub(crate) fn resolve(
     Ok(assemble(loaded, met?))
 }
 
+/// A package with more files than these has many.
+const MANY: usize = 256;
+
 /// Looks at the files of all packages, which is wanted next. What is wrong with one is found again then.
+///
+/// Small files are read later, by the steps that give their bytes to commands; what only other packages want of one with
+/// many files is one step's work there, and everybody's here.
 fn look_ahead(loaded: &Loaded, files: &Files) {
     let pkgs: Vec<(&RelPath, &LoadedPkg)> = loaded.iter().collect();
     // Small pieces: there is nothing else to do while somebody is at the last of them.
     pkgs.par_iter().with_max_len(16).for_each(|(dir, pkg)| {
+        let many = pkg.decl.files.len() > MANY;
         for path in &pkg.decl.files {
-            let _ = files.fetch(&dir.join(path));
+            let path = dir.join(path);
+            let _ = if many { files.look(&path).map(Some) } else { files.glance(&path) };
         }
     });
 }

@@ -33,7 +33,7 @@ pub(super) fn write(path: &Path, files: &Files) -> std::io::Result<()> {
     let mut is_new = false;
     for shard in &files.shards {
         for entry in lock(shard).iter() {
-            let (path, known) = (entry.path().as_str(), entry.known());
+            let (path, Some(known)) = (entry.path().as_str(), entry.known()) else { continue };
             if let (Some(signature), Seen::File { blob, .. }, true) =
                 (known.signature(), known.seen(), known.settled())
             {

@@ -77,19 +77,25 @@ impl Known {
 
 /// A path with what is known of it: found by the path, and apart from the table, of which about half is empty.
 #[derive(Debug)]
-pub(super) struct Entry(Box<(RelPath, Known)>);
+pub(super) struct Entry(Box<(RelPath, Option<Known>)>);
 
 impl Entry {
     pub(super) fn new(path: RelPath, known: Known) -> Entry {
-        Entry(Box::new((path, known)))
+        Entry(Box::new((path, Some(known))))
+    }
+
+    /// A small file that is still to be read.
+    pub(super) fn unread(path: RelPath) -> Entry {
+        Entry(Box::new((path, None)))
     }
 
     pub(super) fn path(&self) -> &RelPath {
         &self.0.0
     }
 
-    pub(super) fn known(&self) -> &Known {
-        &self.0.1
+    /// None of a file that is still to be read.
+    pub(super) fn known(&self) -> Option<&Known> {
+        self.0.1.as_ref()
     }
 }
 
@@ -150,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_file_takes_no_more_than_its_path_its_digest_and_its_signature() {
-        assert!(size_of::<(RelPath, Known)>() <= 96);
+        assert!(size_of::<(RelPath, Option<Known>)>() <= 96);
     }
 
     #[test]
@@ -162,7 +168,7 @@ mod tests {
         let entries = std::collections::HashSet::from(entries);
         let size = |text| {
             let entry: Option<&Entry> = entries.get(&path(text));
-            entry.and_then(|entry| entry.known().signature()).map(|signature| signature.size)
+            entry.and_then(|entry| entry.known()?.signature()).map(|signature| signature.size)
         };
         assert_eq!((size("a/b"), size("a/c"), size("a")), (Some(1), Some(2), None));
     }

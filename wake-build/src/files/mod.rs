@@ -10,10 +10,8 @@
 //! | `known` | what is kept of each path |
 //! | `reading` | opening and hashing what may change meanwhile |
 //! | `cache` | the file that remembers digests |
-//! | `contents` | bytes of small files, for commands that are to see them soon |
 
 mod cache;
-mod contents;
 mod known;
 mod reading;
 mod signature;
@@ -24,14 +22,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-use rayon::slice::ParallelSliceMut;
+use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use wake_eval::Sources;
 use wake_model::path::resolve_link;
 use wake_model::{BlobDigest, RelPath};
 
-use self::contents::Contents;
 use self::known::Entry;
 pub(crate) use self::known::Known;
 pub use self::reading::file_digest;
@@ -82,11 +79,13 @@ pub(crate) struct Files<'a> {
     old: HashMap<Box<str>, (Signature, BlobDigest)>,
     snapshot: Option<&'a Snapshot>,
     shards: [Mutex<HashSet<Entry>>; SHARDS],
-    contents: Contents,
     profile: Profile,
 }
 
 const SHARDS: usize = 16;
+
+/// A file of up to so many bytes is worth more than another look at it, once it has been read.
+const SMALL: u64 = 16 << 10;
 
 impl<'a> Files<'a> {
     /// The files below `root`, with what the file at `cache` and a snapshot remember of them.
@@ -95,15 +94,7 @@ impl<'a> Files<'a> {
         let shards = std::array::from_fn(|_| Mutex::new(HashSet::new()));
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(root, flags, Mode::empty()).ok();
-        Files {
-            root: root.to_owned(),
-            dir,
-            old,
-            snapshot,
-            shards,
-            contents: Contents::default(),
-            profile: Profile::default(),
-        }
+        Files { root: root.to_owned(), dir, old, snapshot, shards, profile: Profile::default() }
     }
 
     /// The same, saying where the time goes.
@@ -119,27 +110,56 @@ impl<'a> Files<'a> {
 
     /// What lies at `path`, relative to the workspace's root; reads the bytes only where it must.
     pub(crate) fn look(&self, path: &RelPath) -> Result<Seen, FileError> {
-        self.look_telling(path, |_, _| {})
+        self.look_telling(path, drop)
     }
 
-    /// The same of a file that a command may want to see: if it is small and had to be read, its bytes are kept for it.
-    pub(crate) fn fetch(&self, path: &RelPath) -> Result<Seen, FileError> {
-        self.look_telling(path, |blob, bytes| self.contents.keep(blob, bytes))
+    /// The same, with the bytes of a small file that had to be read for it: whoever asked wants them next.
+    pub(crate) fn fetch(&self, path: &RelPath) -> Result<(Seen, Option<Vec<u8>>), FileError> {
+        let mut whole = None;
+        let seen = self.look_telling(path, |bytes| {
+            whole = (bytes.len() as u64 <= SMALL).then_some(bytes);
+        })?;
+        Ok((seen, whole))
     }
 
-    /// The bytes of a file that was fetched, once.
-    pub(crate) fn take(&self, blob: &BlobDigest) -> Option<Vec<u8>> {
-        self.contents.take(blob)
-    }
-
-    fn look_telling(
-        &self,
-        path: &RelPath,
-        read: impl FnOnce(BlobDigest, Vec<u8>),
-    ) -> Result<Seen, FileError> {
+    /// The same as [`Files::look`], but none for a small file that would have to be read: that is left to whoever wants
+    /// its bytes.
+    pub(crate) fn glance(&self, path: &RelPath) -> Result<Option<Seen>, FileError> {
         let shard = &self.shards[shard_of(path)];
         if let Some(entry) = lock(shard).get(path) {
-            return Ok(entry.known().seen());
+            return Ok(entry.known().map(Known::seen));
+        }
+        if self.remembered(path).is_none() && self.is_small_file(path) {
+            lock(shard).insert(Entry::unread(path.clone()));
+            return Ok(None);
+        }
+        self.look(path).map(Some)
+    }
+
+    fn is_small_file(&self, path: &RelPath) -> bool {
+        let (dir, place) = self.place(path);
+        rustix::fs::statat(dir, &*place, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
+            let signature = Signature::of(&stat);
+            FileType::from_raw_mode(signature.mode) == FileType::RegularFile
+                && signature.size <= SMALL
+        })
+    }
+
+    /// Looks at what was only glanced at so far, and that nobody wanted.
+    pub(crate) fn look_at_rest(&self) -> Result<(), FileError> {
+        let unread = |shard: &Mutex<HashSet<Entry>>| {
+            let shard = lock(shard);
+            let unread = shard.iter().filter(|entry| entry.known().is_none());
+            unread.map(|entry| entry.path().clone()).collect::<Vec<_>>()
+        };
+        let rest: Vec<RelPath> = self.shards.iter().flat_map(unread).collect();
+        rest.par_iter().try_for_each(|path| self.look(path).map(drop))
+    }
+
+    fn look_telling(&self, path: &RelPath, read: impl FnOnce(Vec<u8>)) -> Result<Seen, FileError> {
+        let shard = &self.shards[shard_of(path)];
+        if let Some(known) = lock(shard).get(path).and_then(Entry::known) {
+            return Ok(known.seen());
         }
         let known =
             self.examine(path, read).map_err(|source| FileError { path: path.clone(), source })?;
@@ -151,7 +171,7 @@ impl<'a> Files<'a> {
     /// What `stat` said of a file when its bytes were hashed, if from now on it tells a change.
     pub(crate) fn signature(&self, path: &RelPath) -> Option<Signature> {
         let shard = lock(&self.shards[shard_of(path)]);
-        let known = shard.get(path).map(Entry::known);
+        let known = shard.get(path).and_then(Entry::known);
         known.filter(|known| known.settled()).and_then(Known::signature)
     }
 
@@ -183,7 +203,7 @@ impl<'a> Files<'a> {
         let shards: Vec<_> = self.shards.iter().map(lock).collect();
         let mut known: Vec<(&RelPath, &Known)> = shards
             .iter()
-            .flat_map(|shard| shard.iter().map(|entry| (entry.path(), entry.known())))
+            .flat_map(|shard| shard.iter().filter_map(|entry| Some((entry.path(), entry.known()?))))
             .collect();
         known.par_sort_unstable_by_key(|(path, _)| *path);
         use_known(&known)
@@ -210,11 +230,7 @@ impl<'a> Files<'a> {
         }
     }
 
-    fn examine(
-        &self,
-        path: &RelPath,
-        read: impl FnOnce(BlobDigest, Vec<u8>),
-    ) -> std::io::Result<Known> {
+    fn examine(&self, path: &RelPath, read: impl FnOnce(Vec<u8>)) -> std::io::Result<Known> {
         let (dir, place) = self.place(path);
         let now = now();
         let remembered = self.remembered(path);
@@ -257,7 +273,7 @@ impl<'a> Files<'a> {
         file: OwnedFd,
         signature: Signature,
         now: i128,
-        read: impl FnOnce(BlobDigest, Vec<u8>),
+        read: impl FnOnce(Vec<u8>),
     ) -> std::io::Result<Known> {
         let mut span = self.profile.begin(SpanKind::Hashing, || format!("hash {path}"));
         let (blob, size) = hash_telling(file, &signature, read)?;
@@ -296,4 +312,72 @@ fn shard_of(path: &RelPath) -> usize {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+
+    use super::*;
+
+    fn path(text: &str) -> RelPath {
+        RelPath::parse(text).unwrap()
+    }
+
+    fn file(bytes: &[u8]) -> Seen {
+        Seen::File { blob: BlobDigest::of(bytes), size: bytes.len() as u64, executable: false }
+    }
+
+    #[test]
+    fn small_files_are_read_once_by_whoever_wants_their_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("small"), "a").unwrap();
+        let files = Files::open(dir.path(), Path::new(""), None);
+        assert_eq!(files.glance(&path("small")).unwrap(), None);
+        files.with_known(|known| assert!(known.is_empty(), "nothing is known of it yet"));
+        // What counts is what is there when it is read.
+        fs::write(dir.path().join("small"), "bc").unwrap();
+        assert_eq!(files.fetch(&path("small")).unwrap(), (file(b"bc"), Some(b"bc".to_vec())));
+        fs::write(dir.path().join("small"), "def").unwrap();
+        assert_eq!(files.fetch(&path("small")).unwrap(), (file(b"bc"), None));
+        assert_eq!(files.glance(&path("small")).unwrap(), Some(file(b"bc")));
+    }
+
+    #[test]
+    fn what_is_no_small_file_is_looked_at_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let large = vec![7; SMALL as usize + 1];
+        fs::write(dir.path().join("large"), &large).unwrap();
+        std::os::unix::fs::symlink("large", dir.path().join("link")).unwrap();
+        fs::create_dir(dir.path().join("dir")).unwrap();
+        let files = Files::open(dir.path(), Path::new(""), None);
+        let cases = [
+            ("large", file(&large)),
+            ("link", Seen::Link("large".to_owned())),
+            ("dir", Seen::Dir),
+            ("absent", Seen::Absent),
+        ];
+        for (name, seen) in cases {
+            assert_eq!(files.glance(&path(name)).unwrap(), Some(seen.clone()), "{name}");
+            assert_eq!(files.fetch(&path(name)).unwrap(), (seen, None), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_wanted_is_read_in_the_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = ["a", "b", "c"];
+        let files = Files::open(dir.path(), Path::new(""), None);
+        for name in names {
+            fs::write(dir.path().join(name), name).unwrap();
+            assert_eq!(files.glance(&path(name)).unwrap(), None);
+        }
+        assert_eq!(files.look(&path("b")).unwrap(), file(b"b"));
+        files.look_at_rest().unwrap();
+        files.with_known(|known| {
+            let seen: Vec<_> = known.iter().map(|(_, known)| known.seen()).collect();
+            assert_eq!(seen, names.map(|name| file(name.as_bytes())));
+        });
+    }
 }

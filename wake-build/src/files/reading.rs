@@ -70,14 +70,14 @@ pub(super) fn hash_open(
     file: OwnedFd,
     signature: &Signature,
 ) -> std::io::Result<(BlobDigest, u64)> {
-    hash_telling(file, signature, |_, _| {})
+    hash_telling(file, signature, drop)
 }
 
-/// The same; `whole` is given digest and bytes of a file that was read in one piece.
+/// The same; `whole` is given the bytes of a file that was read in one piece.
 pub(super) fn hash_telling(
     file: OwnedFd,
     signature: &Signature,
-    whole: impl FnOnce(BlobDigest, Vec<u8>),
+    whole: impl FnOnce(Vec<u8>),
 ) -> std::io::Result<(BlobDigest, u64)> {
     let mut file = File::from(file);
     if signature.size >= PIECEWISE_FROM {
@@ -89,7 +89,7 @@ pub(super) fn hash_telling(
     let mut bytes = Vec::with_capacity(usize::try_from(signature.size).unwrap_or(0));
     file.take(signature.size).read_to_end(&mut bytes)?;
     let (blob, size) = (BlobDigest::of(&bytes), bytes.len() as u64);
-    whole(blob, bytes);
+    whole(bytes);
     Ok((blob, size))
 }
 

@@ -11,7 +11,12 @@ pub(crate) struct Layout {
     placed: BTreeMap<RelPath, Placed>,
     /// Whether one of them is a whole directory.
     has_trees: bool,
+    /// Bytes of files of the checkout that are held.
+    held: usize,
 }
+
+/// So many bytes of files of the checkout are held: what is more is read again by who needs it.
+const MOST_HELD: usize = 1 << 20;
 
 /// One thing at one path.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +49,17 @@ pub(crate) struct CheckoutFile {
     pub below: RelPath,
     /// Bytes.
     pub size: u64,
+    /// The bytes themselves, where they were just read.
+    pub bytes: Option<Vec<u8>>,
+}
+
+impl Placed {
+    /// Lets go of the bytes of a file of the checkout if they are more than `room`; says how many there are now.
+    fn hold(&mut self, room: usize) -> usize {
+        let PlacedSource::Checkout(CheckoutFile { bytes, .. }) = &mut self.source else { return 0 };
+        *bytes = bytes.take().filter(|bytes| bytes.len() <= room);
+        bytes.as_ref().map_or(0, Vec::len)
+    }
 }
 
 impl CheckoutFile {
@@ -97,7 +113,11 @@ impl Layout {
     ///
     /// A whole directory takes the place of what was put below it before, and what would come to lie
     /// below it later is part of it already: all of these come from the same tree.
-    pub(crate) fn place(&mut self, path: RelPath, placed: Placed) -> Result<(), LayoutConflict> {
+    pub(crate) fn place(
+        &mut self,
+        path: RelPath,
+        mut placed: Placed,
+    ) -> Result<(), LayoutConflict> {
         if self.has_trees && self.below_a_tree(&path) {
             return Ok(());
         }
@@ -111,7 +131,10 @@ impl Layout {
                 self.placed.retain(|at, _| *at == path || !at.starts_with(&path));
                 self.has_trees = true;
             }
-            Entry::Vacant(free) => _ = free.insert(placed),
+            Entry::Vacant(free) => {
+                self.held += placed.hold(MOST_HELD - self.held);
+                free.insert(placed);
+            }
         }
         Ok(())
     }

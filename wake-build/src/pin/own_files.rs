@@ -6,7 +6,7 @@ use wake_model::{InputNode, RelPath};
 use super::layout::LayoutConflict;
 use super::{CheckoutFile, Layout, Placed, PlacedSource, Site, text};
 use crate::diagnostic::{Class, Diagnostic};
-use crate::files::Seen;
+use crate::files::{Seen, link_inside};
 use crate::instance::PkgInstance;
 use crate::view::{Place, Special, special};
 use crate::written::Written;
@@ -54,15 +54,31 @@ impl Site<'_> {
         Ok(self.pkg.files.iter().filter(|file| matcher.is_match(file.as_str())).collect())
     }
 
-    /// What lies at a path that `owner` names.
+    /// What lies at a path that `owner` names: a file, or a link inside the package.
     pub(super) fn seen(
         &self,
         owner: &PkgInstance,
         path: &RelPath,
     ) -> Result<Seen, Box<Diagnostic>> {
-        // It was looked at when the package was instantiated, and is not looked at again.
-        let seen = self.pinner.evaluator.files.look(&owner.dir.join(path));
-        seen.map_err(|e| Box::new(Diagnostic::error(Class::Environment, e.to_string())))
+        self.fetched(owner, path).map(|(seen, _)| seen)
+    }
+
+    /// The same, with the bytes of a file that had to be read.
+    fn fetched(
+        &self,
+        owner: &PkgInstance,
+        path: &RelPath,
+    ) -> Result<(Seen, Option<Vec<u8>>), Box<Diagnostic>> {
+        let at = owner.dir.join(path);
+        let fetched = self.pinner.evaluator.files.fetch(&at);
+        let fetched = fetched.map_err(|e| Diagnostic::error(Class::Environment, e.to_string()))?;
+        // Most were only glanced at when the package was instantiated.
+        let is_as_before = match &fetched.0 {
+            Seen::File { .. } => true,
+            Seen::Link(target) => link_inside(path, target).is_some(),
+            Seen::Absent | Seen::Dir | Seen::Other => false,
+        };
+        if is_as_before { Ok(fetched) } else { Err(edited(&self.step.label, &at)) }
     }
 
     /// Puts one file of `owner` at `at`.
@@ -73,21 +89,21 @@ impl Site<'_> {
         at: RelPath,
         layout: &mut Layout,
     ) -> Result<(), Box<Diagnostic>> {
-        let placed = match self.seen(owner, path)? {
-            Seen::File { blob, size, executable } => {
+        let placed = match self.fetched(owner, path)? {
+            (Seen::File { blob, size, executable }, bytes) => {
                 let node = InputNode::File { blob, executable };
                 // Most files are referred to once more where they lie already.
                 if layout.get(&at).is_some_and(|there| there.node == node) {
                     return Ok(());
                 }
                 let (dir, below) = (owner.dir.clone(), path.clone());
-                let source = PlacedSource::Checkout(CheckoutFile { dir, below, size });
+                let source = PlacedSource::Checkout(CheckoutFile { dir, below, size, bytes });
                 Placed { node, source }
             }
-            Seen::Link(target) => {
+            (Seen::Link(target), _) => {
                 Placed { node: InputNode::Link { target }, source: PlacedSource::Nothing }
             }
-            Seen::Absent | Seen::Dir | Seen::Other => return Ok(()),
+            (Seen::Absent | Seen::Dir | Seen::Other, _) => return Ok(()),
         };
         self.put(at, placed, layout)
     }
@@ -159,6 +175,13 @@ impl Site<'_> {
         let placed = Placed { node: InputNode::Link { target }, source: PlacedSource::Nothing };
         self.put(at, placed, layout)
     }
+}
+
+/// A file that is not any more what it was when its package was instantiated.
+fn edited(label: &str, path: &RelPath) -> Box<Diagnostic> {
+    let message = format!("{label}: `{path}` changed while it was in use");
+    let help = "a file was edited during the build: run it again";
+    Box::new(Diagnostic::error(Class::Action, message).help(help))
 }
 
 /// The text of a link at `at` that leads to `target`, both as seen from the working directory.

@@ -41,6 +41,7 @@ pub(crate) struct Capture<'a> {
 /// Writes a snapshot to `place`, on the threads of the current pool. None is written if something was not, when it
 /// was looked at last, what a function saw: then someone edited during the build.
 pub(crate) fn capture(capture: &Capture, place: &Path, key: &Digest) -> Option<()> {
+    capture.files.look_at_rest().ok()?;
     let (sources, meta) = (sources(capture)?, postcard::to_stdvec(&capture.meta).ok()?);
     capture.files.with_known(|known| {
         let mut draft = Draft::new(meta);

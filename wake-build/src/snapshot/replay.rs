@@ -337,7 +337,7 @@ impl Replay<'_> {
                     None => (*blob, *size, *executable),
                 };
                 let (dir, below) = (RelPath::root(), RelPath::parse(path).ok()?);
-                let source = PlacedSource::Checkout(CheckoutFile { dir, below, size });
+                let source = PlacedSource::Checkout(CheckoutFile { dir, below, size, bytes: None });
                 Placed { node: InputNode::File { blob, executable }, source }
             }
             InputRecord::Bytes { bytes, executable } => Placed {

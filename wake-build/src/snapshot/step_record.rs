@@ -145,7 +145,7 @@ impl<'a> StepResult<'a> {
 fn input(placed: &Placed) -> InputRecord<'_> {
     match (&placed.node, &placed.source) {
         (InputNode::File { blob, executable }, PlacedSource::Checkout(file)) => {
-            let CheckoutFile { dir, below, size } = file;
+            let CheckoutFile { dir, below, size, bytes: _ } = file;
             InputRecord::Checkout {
                 path: CheckoutPath { dir: dir.as_str(), below: below.as_str() },
                 blob: *blob,
