@@ -12,7 +12,7 @@ use wake_model::{PkgInfo, PkgKey, RelPath};
 
 use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::Evaluator;
-use crate::files::{Seen, link_inside};
+use crate::files::{Seen, can_be_named};
 use crate::load::LoadedPkg;
 use crate::named::Named;
 use crate::resolve::ResolvedPkg;
@@ -197,15 +197,17 @@ fn instantiate_one(
     instances: &Instances,
     evaluator: &Evaluator,
 ) -> Result<PkgInstance, Vec<Diagnostic>> {
-    let files = look_at_files(&resolved, evaluator)?;
-    let ResolvedPkg { pkg: LoadedPkg { dir, decl, reads, trace, .. }, deps } = resolved;
+    if !resolved.sound {
+        check_files(&resolved, evaluator)?;
+    }
+    let ResolvedPkg { pkg: LoadedPkg { dir, decl, reads, trace, .. }, deps, .. } = resolved;
     let mut instance = PkgInstance {
         dir,
         inputs: "{}".into(),
         info: info(&decl.info).into(),
         told: None,
         key,
-        files,
+        files: decl.files.into(),
         pkgs: deps.values().filter_map(|key| told(key, instances)).collect(),
         deps,
         modules: decl.modules,
@@ -242,32 +244,25 @@ fn told(key: &PkgKey, instances: &Instances) -> Option<Arc<Told>> {
     instances.get(key)?.told.clone()
 }
 
-fn look_at_files(
-    pkg: &ResolvedPkg,
-    evaluator: &Evaluator,
-) -> Result<Box<[RelPath]>, Vec<Diagnostic>> {
+/// Says what is wrong with the files of a package.
+fn check_files(pkg: &ResolvedPkg, evaluator: &Evaluator) -> Result<(), Vec<Diagnostic>> {
     let dir = &pkg.pkg.dir;
-    let mut files = Vec::with_capacity(pkg.pkg.decl.files.len());
     let mut errors = Vec::new();
     for path in &pkg.pkg.decl.files {
-        match evaluator.files.glance(&dir.join(path)) {
-            Ok(Some(Seen::Absent)) => errors.push(at_fault(pkg, path, "does not exist", evaluator)),
-            Ok(Some(Seen::Dir)) => errors.push(
-                at_fault(pkg, path, "is a directory", evaluator)
-                    .help(format!("take what is in it: `wake.dir('{}')`", path.dotted())),
-            ),
-            Ok(Some(Seen::Other)) => {
-                errors.push(at_fault(pkg, path, "is a device, a socket or a pipe", evaluator));
-            }
-            Ok(Some(Seen::Link(target))) if link_inside(path, &target).is_none() => {
+        errors.push(match evaluator.files.glance(&dir.join(path)) {
+            Ok(seen) if can_be_named(path, seen.as_ref()) => continue,
+            Ok(Some(Seen::Absent)) => at_fault(pkg, path, "does not exist", evaluator),
+            Ok(Some(Seen::Dir)) => at_fault(pkg, path, "is a directory", evaluator)
+                .help(format!("take what is in it: `wake.dir('{}')`", path.dotted())),
+            Ok(Some(Seen::Link(target))) => {
                 let what = format!("is a link that leaves the package, to `{target}`");
-                errors.push(at_fault(pkg, path, &what, evaluator));
+                at_fault(pkg, path, &what, evaluator)
             }
-            Ok(None | Some(Seen::File { .. } | Seen::Link(_))) => files.push(path.clone()),
-            Err(error) => errors.push(Diagnostic::error(Class::Environment, error.to_string())),
-        }
+            Ok(_) => at_fault(pkg, path, "is a device, a socket or a pipe", evaluator),
+            Err(error) => Diagnostic::error(Class::Environment, error.to_string()),
+        });
     }
-    if errors.is_empty() { Ok(files.into()) } else { Err(errors) }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
 fn at_fault(pkg: &ResolvedPkg, path: &RelPath, what: &str, evaluator: &Evaluator) -> Diagnostic {

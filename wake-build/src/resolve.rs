@@ -11,7 +11,7 @@ use wake_model::{GetPkg, Name, Permission, PkgKey, PkgSource, RelPath};
 use crate::cycle::{self, Link, way_around};
 use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::Evaluator;
-use crate::files::Files;
+use crate::files::{Files, can_be_named};
 use crate::load::{Loaded, LoadedPkg};
 use crate::named::Named;
 use crate::target::label;
@@ -34,6 +34,8 @@ pub(crate) struct ResolvedPkg {
     pub pkg: LoadedPkg,
     /// Its packages by its own key for them.
     pub deps: Named<PkgKey>,
+    /// Whether all its files are known to be there, and what a package can have.
+    pub sound: bool,
 }
 
 /// Meets every requirement of `loaded`; `roots` are the packages that nobody had to get.
@@ -43,27 +45,32 @@ pub(crate) fn resolve(
     evaluator: &Evaluator,
 ) -> Result<Resolved, Failure> {
     let resolver = Resolver { loaded: &loaded, evaluator };
-    let (met, ()) = rayon::join(|| resolver.meet(roots), || look_ahead(&loaded, evaluator.files));
-    Ok(assemble(loaded, met?))
+    let (met, sound) =
+        rayon::join(|| resolver.meet(roots), || look_ahead(&loaded, evaluator.files));
+    Ok(assemble(loaded, sound, met?))
 }
 
 /// A package with more files than these has many.
 const MANY: usize = 256;
 
-/// Looks at the files of all packages, which is wanted next. What is wrong with one is found again then.
+/// Looks at the files of all packages, which is wanted next; says of each package whether all is well with them.
 ///
-/// Small files are read later, by the steps that give their bytes to commands; what only other packages want of one with
-/// many files is one step's work there, and everybody's here.
-fn look_ahead(loaded: &Loaded, files: &Files) {
+/// Small files are read later, by the steps that give their bytes to commands; but what one step may want of a package
+/// with many files is better read here, where everybody has something to do.
+fn look_ahead(loaded: &Loaded, files: &Files) -> Vec<bool> {
     let pkgs: Vec<(&RelPath, &LoadedPkg)> = loaded.iter().collect();
-    // Small pieces: there is nothing else to do while somebody is at the last of them.
-    pkgs.par_iter().with_max_len(16).for_each(|(dir, pkg)| {
+    files.expect(pkgs.iter().map(|(_, pkg)| pkg.decl.files.len()).sum());
+    let is_sound = |(dir, pkg): &(&RelPath, &LoadedPkg)| {
         let many = pkg.decl.files.len() > MANY;
-        for path in &pkg.decl.files {
-            let path = dir.join(path);
-            let _ = if many { files.look(&path).map(Some) } else { files.glance(&path) };
-        }
-    });
+        let can_be_named = |path: &RelPath| {
+            let at = dir.join(path);
+            let seen = if many { files.look(&at).map(Some) } else { files.glance(&at) };
+            seen.is_ok_and(|seen| can_be_named(path, seen.as_ref()))
+        };
+        pkg.decl.files.iter().all(can_be_named)
+    };
+    // Small pieces: there is nothing else to do while somebody is at the last of them.
+    pkgs.par_iter().with_max_len(16).map(is_sound).collect()
 }
 
 /// What is known once every requirement is met.
@@ -390,16 +397,18 @@ fn graph_of(deps: &DepsByDir) -> (DiGraph<(), ()>, Vec<&RelPath>) {
     (graph, nodes)
 }
 
-fn assemble(loaded: Loaded, met: Met) -> Resolved {
+/// `sound` says of each package of `loaded` whether all is well with its files.
+fn assemble(loaded: Loaded, sound: Vec<bool>, met: Met) -> Resolved {
     let Met { by_dir, deps, order } = met;
     let key_of = |dir: &RelPath| by_dir.get(dir).cloned();
     let keyed = |dir: &RelPath| {
         let wanted = deps.get(dir).into_iter().flatten();
         wanted.filter_map(|(key, to)| Some((key.clone(), key_of(to)?))).collect()
     };
-    let pkgs = loaded
-        .into_iter()
-        .filter_map(|(dir, pkg)| Some((key_of(&dir)?, ResolvedPkg { deps: keyed(&dir), pkg })))
-        .collect();
+    let resolved = |((dir, pkg), sound)| {
+        let deps = keyed(&dir);
+        Some((key_of(&dir)?, ResolvedPkg { pkg, deps, sound }))
+    };
+    let pkgs = loaded.into_iter().zip(sound).filter_map(resolved).collect();
     Resolved { pkgs, order, by_dir }
 }

@@ -136,7 +136,7 @@ impl Session {
         let Scene { request, cancel, started, .. } = *scene;
         let files = Files::open(&self.workspace.root, Path::new(""), None).profiled(self.profile());
         for file in &differences.changed {
-            files.prime(file.path.clone(), file.seen.clone(), file.signature, file.settled);
+            files.prime(&file.path, file.seen.clone(), file.signature, file.settled);
         }
         let mut history = History::default();
         for (step, record) in replay.steps() {

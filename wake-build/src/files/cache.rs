@@ -5,7 +5,7 @@ use std::path::Path;
 
 use wake_model::{BlobDigest, RelPath};
 
-use super::{Files, Seen, Signature, lock, shard_of};
+use super::{Files, Seen, Signature};
 
 const HEAD: &[u8] = b"wake files 1\n";
 const FIXED: usize = 8 * 3 + 4 + 16 * 2 + 32 + 4;
@@ -31,15 +31,13 @@ pub(super) fn read(path: &Path) -> Option<HashMap<Box<str>, (Signature, BlobDige
 pub(super) fn write(path: &Path, files: &Files) -> std::io::Result<()> {
     let mut body = Vec::new();
     let mut is_new = false;
-    for shard in &files.shards {
-        for entry in lock(shard).iter() {
-            let (path, Some(known)) = (entry.path().as_str(), entry.known()) else { continue };
-            if let (Some(signature), Seen::File { blob, .. }, true) =
-                (known.signature(), known.seen(), known.settled())
-            {
-                is_new |= files.old.get(path) != Some(&(signature, blob));
-                encode(&mut body, path, &signature, &blob);
-            }
+    for entry in files.table.all().iter() {
+        let (path, Some(known)) = (entry.path().as_str(), entry.known()) else { continue };
+        if let (Some(signature), Seen::File { blob, .. }, true) =
+            (known.signature(), known.seen(), known.settled())
+        {
+            is_new |= files.old.get(path) != Some(&(signature, blob));
+            encode(&mut body, path, &signature, &blob);
         }
     }
     if !is_new {
@@ -47,7 +45,7 @@ pub(super) fn write(path: &Path, files: &Files) -> std::io::Result<()> {
     }
     for (path, (signature, blob)) in &files.old {
         let seen = RelPath::parse(path)
-            .is_ok_and(|path| lock(&files.shards[shard_of(&path)]).contains(&path));
+            .is_ok_and(|path| files.table.at(&path).with(|entry| entry.is_some()));
         if !seen {
             encode(&mut body, path, signature, blob);
         }

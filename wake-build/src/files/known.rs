@@ -1,8 +1,5 @@
 //! What is known of one path, in few bytes: there are as many of these as files.
 
-use std::borrow::Borrow;
-use std::hash::{Hash, Hasher};
-
 use wake_model::{BlobDigest, RelPath};
 
 use super::{Seen, Signature};
@@ -80,13 +77,9 @@ impl Known {
 pub(super) struct Entry(Box<(RelPath, Option<Known>)>);
 
 impl Entry {
-    pub(super) fn new(path: RelPath, known: Known) -> Entry {
-        Entry(Box::new((path, Some(known))))
-    }
-
-    /// A small file that is still to be read.
-    pub(super) fn unread(path: RelPath) -> Entry {
-        Entry(Box::new((path, None)))
+    /// None: a small file that is still to be read.
+    pub(super) fn new(path: RelPath, known: Option<Known>) -> Entry {
+        Entry(Box::new((path, known)))
     }
 
     pub(super) fn path(&self) -> &RelPath {
@@ -97,25 +90,9 @@ impl Entry {
     pub(super) fn known(&self) -> Option<&Known> {
         self.0.1.as_ref()
     }
-}
 
-impl PartialEq for Entry {
-    fn eq(&self, other: &Entry) -> bool {
-        self.path() == other.path()
-    }
-}
-
-impl Eq for Entry {}
-
-impl Hash for Entry {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.path().hash(state);
-    }
-}
-
-impl Borrow<RelPath> for Entry {
-    fn borrow(&self) -> &RelPath {
-        self.path()
+    pub(super) fn set(&mut self, known: Option<Known>) {
+        self.0.1 = known;
     }
 }
 
@@ -157,19 +134,5 @@ mod tests {
     #[test]
     fn a_file_takes_no_more_than_its_path_its_digest_and_its_signature() {
         assert!(size_of::<(RelPath, Option<Known>)>() <= 96);
-    }
-
-    #[test]
-    fn entries_are_found_by_their_paths() {
-        let path = |text: &str| RelPath::parse(text).unwrap();
-        let known = |size| Known::new(Seen::Dir, Some(signature(size, 0o040_755)), true);
-        let entries =
-            [("a/b", 1), ("a/c", 2)].map(|(text, size)| Entry::new(path(text), known(size)));
-        let entries = std::collections::HashSet::from(entries);
-        let size = |text| {
-            let entry: Option<&Entry> = entries.get(&path(text));
-            entry.and_then(|entry| entry.known()?.signature()).map(|signature| signature.size)
-        };
-        assert_eq!((size("a/b"), size("a/c"), size("a")), (Some(1), Some(2), None));
     }
 }

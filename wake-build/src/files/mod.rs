@@ -7,7 +7,7 @@
 //! | file | does |
 //! |---|---|
 //! | `signature` | what `stat` says, and when that is enough |
-//! | `known` | what is kept of each path |
+//! | `known`, `table` | what is kept of each path |
 //! | `reading` | opening and hashing what may change meanwhile |
 //! | `cache` | the file that remembers digests |
 
@@ -15,12 +15,12 @@ mod cache;
 mod known;
 mod reading;
 mod signature;
+mod table;
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
@@ -29,12 +29,12 @@ use wake_eval::Sources;
 use wake_model::path::resolve_link;
 use wake_model::{BlobDigest, RelPath};
 
-use self::known::Entry;
 pub(crate) use self::known::Known;
 pub use self::reading::file_digest;
 pub(crate) use self::reading::{hash_file, open_unnoted};
 use self::reading::{hash_telling, open_file};
 pub(crate) use self::signature::{Signature, now};
+use self::table::Table;
 use crate::profile::{Profile, SpanKind};
 use crate::snapshot::Snapshot;
 use crate::sources::DirSources;
@@ -78,11 +78,9 @@ pub(crate) struct Files<'a> {
     dir: Option<OwnedFd>,
     old: HashMap<Box<str>, (Signature, BlobDigest)>,
     snapshot: Option<&'a Snapshot>,
-    shards: [Mutex<HashSet<Entry>>; SHARDS],
+    table: Table,
     profile: Profile,
 }
-
-const SHARDS: usize = 16;
 
 /// A file of up to so many bytes is worth more than another look at it, once it has been read.
 const SMALL: u64 = 16 << 10;
@@ -91,10 +89,10 @@ impl<'a> Files<'a> {
     /// The files below `root`, with what the file at `cache` and a snapshot remember of them.
     pub(crate) fn open(root: &Path, cache: &Path, snapshot: Option<&'a Snapshot>) -> Files<'a> {
         let old = cache::read(cache).unwrap_or_default();
-        let shards = std::array::from_fn(|_| Mutex::new(HashSet::new()));
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(root, flags, Mode::empty()).ok();
-        Files { root: root.to_owned(), dir, old, snapshot, shards, profile: Profile::default() }
+        let (table, profile) = (Table::default(), Profile::default());
+        Files { root: root.to_owned(), dir, old, snapshot, table, profile }
     }
 
     /// The same, saying where the time goes.
@@ -125,15 +123,29 @@ impl<'a> Files<'a> {
     /// The same as [`Files::look`], but none for a small file that would have to be read: that is left to whoever wants
     /// its bytes.
     pub(crate) fn glance(&self, path: &RelPath) -> Result<Option<Seen>, FileError> {
-        let shard = &self.shards[shard_of(path)];
-        if let Some(entry) = lock(shard).get(path) {
-            return Ok(entry.known().map(Known::seen));
+        let at = self.table.at(path);
+        if let Some(found) = at.with(|entry| Some(entry?.known().map(Known::seen))) {
+            return Ok(found);
         }
         if self.remembered(path).is_none() && self.is_small_file(path) {
-            lock(shard).insert(Entry::unread(path.clone()));
+            at.put(None);
             return Ok(None);
         }
         self.look(path).map(Some)
+    }
+
+    /// Says that about so many more files are going to be looked at.
+    pub(crate) fn expect(&self, more: usize) {
+        self.table.expect(more);
+    }
+
+    /// Looks at what was only glanced at so far, and that nobody wanted.
+    pub(crate) fn look_at_rest(&self) -> Result<(), FileError> {
+        let all = self.table.all();
+        let rest = all.iter().filter(|entry| entry.known().is_none());
+        let rest: Vec<RelPath> = rest.map(|entry| entry.path().clone()).collect();
+        drop(all);
+        rest.par_iter().try_for_each(|path| self.look(path).map(drop))
     }
 
     fn is_small_file(&self, path: &RelPath) -> bool {
@@ -145,34 +157,24 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// Looks at what was only glanced at so far, and that nobody wanted.
-    pub(crate) fn look_at_rest(&self) -> Result<(), FileError> {
-        let unread = |shard: &Mutex<HashSet<Entry>>| {
-            let shard = lock(shard);
-            let unread = shard.iter().filter(|entry| entry.known().is_none());
-            unread.map(|entry| entry.path().clone()).collect::<Vec<_>>()
-        };
-        let rest: Vec<RelPath> = self.shards.iter().flat_map(unread).collect();
-        rest.par_iter().try_for_each(|path| self.look(path).map(drop))
-    }
-
     fn look_telling(&self, path: &RelPath, read: impl FnOnce(Vec<u8>)) -> Result<Seen, FileError> {
-        let shard = &self.shards[shard_of(path)];
-        if let Some(known) = lock(shard).get(path).and_then(Entry::known) {
-            return Ok(known.seen());
+        let at = self.table.at(path);
+        if let Some(seen) = at.with(|entry| Some(entry?.known()?.seen())) {
+            return Ok(seen);
         }
         let known =
             self.examine(path, read).map_err(|source| FileError { path: path.clone(), source })?;
         let seen = known.seen();
-        lock(shard).replace(Entry::new(path.clone(), known));
+        at.put(Some(known));
         Ok(seen)
     }
 
     /// What `stat` said of a file when its bytes were hashed, if from now on it tells a change.
     pub(crate) fn signature(&self, path: &RelPath) -> Option<Signature> {
-        let shard = lock(&self.shards[shard_of(path)]);
-        let known = shard.get(path).and_then(Entry::known);
-        known.filter(|known| known.settled()).and_then(Known::signature)
+        self.table.at(path).with(|entry| {
+            let known = entry?.known()?;
+            if known.settled() { known.signature() } else { None }
+        })
     }
 
     /// The digest of the names and kinds in a directory of the package at `pkg`; none if it is absent.
@@ -200,20 +202,16 @@ impl<'a> Files<'a> {
 
     /// Calls `use_known` with everything that was looked at, sorted by path; nothing can be looked at meanwhile.
     pub(crate) fn with_known<T>(&self, use_known: impl FnOnce(&[(&RelPath, &Known)]) -> T) -> T {
-        let shards: Vec<_> = self.shards.iter().map(lock).collect();
-        let mut known: Vec<(&RelPath, &Known)> = shards
-            .iter()
-            .flat_map(|shard| shard.iter().filter_map(|entry| Some((entry.path(), entry.known()?))))
-            .collect();
+        let all = self.table.all();
+        let known = all.iter().filter_map(|entry| Some((entry.path(), entry.known()?)));
+        let mut known: Vec<(&RelPath, &Known)> = known.collect();
         known.par_sort_unstable_by_key(|(path, _)| *path);
         use_known(&known)
     }
 
     /// Takes over what someone else has just seen at `path`.
-    pub(crate) fn prime(&self, path: RelPath, seen: Seen, signature: Signature, settled: bool) {
-        let shard = &self.shards[shard_of(&path)];
-        let known = Known::new(seen, Some(signature), settled);
-        lock(shard).replace(Entry::new(path, known));
+    pub(crate) fn prime(&self, path: &RelPath, seen: Seen, signature: Signature, settled: bool) {
+        self.table.at(path).put(Some(Known::new(seen, Some(signature), settled)));
     }
 
     /// Writes what was learnt to `cache`, keeping what was not looked at.
@@ -298,20 +296,20 @@ pub(crate) fn link_inside(path: &RelPath, target: &str) -> Option<RelPath> {
     resolve_link(&path.parent().unwrap_or_default(), target)
 }
 
+/// Whether a package can name what lies at `path` of it; none is a small file.
+pub(crate) fn can_be_named(path: &RelPath, seen: Option<&Seen>) -> bool {
+    match seen {
+        None | Some(Seen::File { .. }) => true,
+        Some(Seen::Link(target)) => link_inside(path, target).is_some(),
+        Some(Seen::Absent | Seen::Dir | Seen::Other) => false,
+    }
+}
+
 fn link_text(path: &Path) -> std::io::Result<String> {
     let target = std::fs::read_link(path)?;
     target.into_os_string().into_string().map_err(|_| {
         std::io::Error::new(std::io::ErrorKind::InvalidData, "the link's text is not valid UTF-8")
     })
-}
-
-fn shard_of(path: &RelPath) -> usize {
-    path.as_str().bytes().fold(0usize, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()))
-        % SHARDS
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use wake_model::{InputNode, RelPath};
 use super::layout::LayoutConflict;
 use super::{CheckoutFile, Layout, Placed, PlacedSource, Site, text};
 use crate::diagnostic::{Class, Diagnostic};
-use crate::files::{Seen, link_inside};
+use crate::files::{Seen, can_be_named};
 use crate::instance::PkgInstance;
 use crate::view::{Place, Special, special};
 use crate::written::Written;
@@ -73,12 +73,11 @@ impl Site<'_> {
         let fetched = self.pinner.evaluator.files.fetch(&at);
         let fetched = fetched.map_err(|e| Diagnostic::error(Class::Environment, e.to_string()))?;
         // Most were only glanced at when the package was instantiated.
-        let is_as_before = match &fetched.0 {
-            Seen::File { .. } => true,
-            Seen::Link(target) => link_inside(path, target).is_some(),
-            Seen::Absent | Seen::Dir | Seen::Other => false,
-        };
-        if is_as_before { Ok(fetched) } else { Err(edited(&self.step.label, &at)) }
+        if can_be_named(path, Some(&fetched.0)) {
+            Ok(fetched)
+        } else {
+            Err(edited(&self.step.label, &at))
+        }
     }
 
     /// Puts one file of `owner` at `at`.
