@@ -262,6 +262,17 @@ pub(crate) fn reap_orphans(but: libc::pid_t) -> Result<(), Errno> {
     }
 }
 
+/// Whether this process has a child, be it alive or dead.
+pub(crate) fn has_child() -> bool {
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    // SAFETY: all-zero is a valid `siginfo_t`, which the kernel overwrites.
+    let result = unsafe {
+        let mut info: libc::siginfo_t = std::mem::zeroed();
+        libc::waitid(libc::P_ALL, 0, &raw mut info, flags)
+    };
+    result == 0 || last_errno() != Errno::CHILD
+}
+
 /// Kills every process that this one may signal in its process namespace, but itself.
 pub(crate) fn kill_all() {
     // SAFETY: takes numbers only. That there is nobody to kill is what is hoped for.

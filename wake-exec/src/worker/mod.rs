@@ -22,6 +22,7 @@ mod seccomp;
 mod spawn;
 mod standing;
 mod supervise;
+mod sysv;
 mod traces;
 mod view;
 mod watcher;

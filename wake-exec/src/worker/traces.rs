@@ -6,20 +6,17 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::confine::Confined;
-use super::kernel;
+use super::{kernel, sysv};
 use crate::job::Network;
 
 /// The places where traces show, open for as long as the namespaces last that they show.
 pub(crate) struct Traces {
-    /// Message queues, semaphores and shared memory of System V: one heading line where there are none.
-    ipc: Vec<OwnedFd>,
     /// How many sockets there are.
     sockets: Option<OwnedFd>,
     /// The last process number given out; some kernels do not have the setting.
     last_pid: Option<OwnedFd>,
 }
 
-const IPC: [&str; 3] = ["sysvipc/msg", "sysvipc/sem", "sysvipc/shm"];
 const SOCKETS: &str = "self/net/sockstat";
 
 impl Traces {
@@ -27,23 +24,17 @@ impl Traces {
         let flags = OFlags::WRONLY | OFlags::CLOEXEC;
         let last_pid =
             rustix::fs::openat(&confined.proc, "sys/kernel/ns_last_pid", flags, Mode::empty()).ok();
-        let ipc = open_ipc(&confined.proc)?;
         let sockets = match confined.network {
             Network::None => open(&confined.proc, SOCKETS)?,
             Network::Host => None,
         };
-        Ok(Traces { ipc, sockets, last_pid })
+        Ok(Traces { sockets, last_pid })
     }
 
     /// Gives the next command namespaces without a trace of the last one, which must be dead.
     pub(crate) fn remove(&mut self, confined: &Confined, buffer: &mut [u8]) -> Result<(), Errno> {
-        for place in &self.ipc {
-            let read = read(place, buffer)?;
-            if read.iter().filter(|byte| **byte == b'\n').count() > 1 {
-                kernel::unshare(libc::CLONE_NEWIPC)?;
-                self.ipc = open_ipc(&confined.proc)?;
-                break;
-            }
+        if sysv::holds_anything()? {
+            kernel::unshare(libc::CLONE_NEWIPC)?;
         }
         if let Some(sockets) = &self.sockets
             && !is_quiet(read(sockets, buffer)?)
@@ -58,14 +49,6 @@ impl Traces {
         }
         Ok(())
     }
-}
-
-fn open_ipc(proc: impl AsFd) -> Result<Vec<OwnedFd>, Errno> {
-    let mut open_ones = Vec::with_capacity(IPC.len());
-    for path in IPC {
-        open_ones.extend(open(&proc, path)?);
-    }
-    Ok(open_ones)
 }
 
 /// None on a kernel without the facility, which has no traces of it.
