@@ -216,8 +216,7 @@ impl Loader<'_> {
         if path.starts_with('/') {
             return Err(format!("`{path}` is absolute: a local path is relative to the package"));
         }
-        let joined = if from.is_root() { path.to_owned() } else { format!("{from}/{path}") };
-        let dir = RelPath::parse(&joined).map_err(|_| format!("`{path}` leaves the workspace"))?;
+        let dir = from.resolve(path).map_err(|_| format!("`{path}` leaves the workspace"))?;
         // What has been asked for was found to be a package before.
         if self.state().asked.contains(&dir) || self.workspace.is_pkg(&dir) {
             Ok(dir)

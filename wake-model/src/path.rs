@@ -37,28 +37,41 @@ impl RelPath {
 
     /// Normalises what a user wrote: `./a//b/` is `a/b`, `a/../b` is `b`, `.` is the root.
     pub fn parse(text: &str) -> Result<Self, PathError> {
+        // Nearly all are written like this.
+        let written = text.strip_prefix("./").unwrap_or(text);
+        if is_normal(written) {
+            return Ok(RelPath(written.into()));
+        }
         if text.is_empty() {
             return Err(PathError::Empty);
         }
+        RelPath::root().resolve(text)
+    }
+
+    /// What `text` leads to from this directory: `../b` is the `b` beside it.
+    pub fn resolve(&self, text: &str) -> Result<RelPath, PathError> {
         if text.contains('\0') {
             return Err(PathError::Nul(text.to_owned()));
         }
         if text.starts_with('/') {
             return Err(PathError::Absolute(text.to_owned()));
         }
-        if !text.split('/').any(|part| matches!(part, "" | "." | "..")) {
-            return Ok(RelPath(text.into()));
-        }
-        let mut parts: Vec<&str> = Vec::new();
+        let mut path = String::with_capacity(self.0.len() + 1 + text.len());
+        path.push_str(&self.0);
         for part in text.split('/') {
             match part {
                 "" | "." => {}
-                ".." if parts.pop().is_none() => return Err(PathError::Climbs(text.to_owned())),
-                ".." => {}
-                name => parts.push(name),
+                ".." if path.is_empty() => return Err(PathError::Climbs(text.to_owned())),
+                ".." => path.truncate(path.rfind('/').unwrap_or(0)),
+                name => {
+                    if !path.is_empty() {
+                        path.push('/');
+                    }
+                    path.push_str(name);
+                }
             }
         }
-        Ok(RelPath(parts.join("/").into()))
+        Ok(RelPath(path.into()))
     }
 
     /// The text without a leading `./`; empty for the root.
@@ -83,17 +96,22 @@ impl RelPath {
 
     /// The last component; none for the root.
     pub fn file_name(&self) -> Option<&str> {
-        self.0.rsplit('/').next().filter(|name| !name.is_empty())
+        self.dir_and_name().map(|(_, name)| name)
     }
 
     /// The directory that holds this; none for the root.
     pub fn parent(&self) -> Option<RelPath> {
+        self.dir_and_name().map(|(dir, _)| RelPath(dir.into()))
+    }
+
+    /// The directory that holds this, as text, and the last component; none for the root.
+    pub fn dir_and_name(&self) -> Option<(&str, &str)> {
         if self.is_root() {
             return None;
         }
-        Some(match self.0.rfind('/') {
-            Some(slash) => RelPath(self.0[..slash].into()),
-            None => RelPath::root(),
+        Some(match self.0.bytes().rposition(|byte| byte == b'/') {
+            Some(slash) => (&self.0[..slash], &self.0[slash + 1..]),
+            None => ("", &self.0),
         })
     }
 
@@ -119,8 +137,7 @@ impl RelPath {
 
     /// One more component; `name` must be one, not a path.
     pub fn child(&self, name: &str) -> Result<RelPath, PathError> {
-        let component = RelPath::parse(name)?;
-        Ok(if self.is_root() { component } else { self.join(&component) })
+        RelPath::parse(name).map(|component| self.join(&component))
     }
 
     /// What remains below `base`; none where this does not lie in it. A path lies in itself.
@@ -151,8 +168,23 @@ pub fn resolve_link(from: &RelPath, target: &str) -> Option<RelPath> {
     if target.is_empty() || target.starts_with('/') || target.contains('\0') {
         return None;
     }
-    let joined = if from.is_root() { target.to_owned() } else { format!("{from}/{target}") };
-    RelPath::parse(&joined).ok()
+    from.resolve(target).ok()
+}
+
+/// Whether a text is that of a path below some directory as it stands.
+fn is_normal(text: &str) -> bool {
+    let text = text.as_bytes();
+    let is_name = |part: &[u8]| !matches!(part, b"" | b"." | b"..");
+    let mut start = 0;
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'/' if !is_name(&text[start..at]) => return false,
+            b'/' => start = at + 1,
+            b'\0' => return false,
+            _ => {}
+        }
+    }
+    is_name(&text[start..])
 }
 
 impl FromStr for RelPath {
@@ -238,6 +270,26 @@ mod tests {
         assert!(matches!(RelPath::parse("/a"), Err(PathError::Absolute(_))));
         assert!(matches!(RelPath::parse("a\0"), Err(PathError::Nul(_))));
         assert!(matches!(RelPath::parse(""), Err(PathError::Empty)));
+    }
+
+    #[test]
+    fn what_is_written_in_a_directory_leads_on_from_there() {
+        assert_eq!(path("a/b").resolve("../c/./d/"), Ok(path("a/c/d")));
+        assert_eq!(path("a/b").resolve("../.."), Ok(RelPath::root()));
+        assert_eq!(RelPath::root().resolve("b"), Ok(path("b")));
+        assert_eq!(path("a").resolve(""), Ok(path("a")));
+        assert!(matches!(path("a").resolve("../../b"), Err(PathError::Climbs(_))));
+        assert!(matches!(path("a").resolve("/b"), Err(PathError::Absolute(_))));
+        assert!(matches!(path("a").resolve("b\0"), Err(PathError::Nul(_))));
+    }
+
+    #[test]
+    fn a_path_is_its_directory_and_its_name() {
+        assert_eq!(path("a/b/c").dir_and_name(), Some(("a/b", "c")));
+        assert_eq!(path("c").dir_and_name(), Some(("", "c")));
+        assert_eq!(RelPath::root().dir_and_name(), None);
+        assert_eq!(path("a/b/c").parent(), Some(path("a/b")));
+        assert_eq!(path("c").parent(), Some(RelPath::root()));
     }
 
     #[test]

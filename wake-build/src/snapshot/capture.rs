@@ -222,7 +222,7 @@ fn by_dir<'d, 'k: 'd>(
     known: &[(&'k RelPath, &'k Known)],
     sources: &'d Sources,
 ) -> Vec<Dir<'d, 'k>> {
-    let dir_of = |path: &'k RelPath| path.ancestors().nth(1);
+    let dir_of = |path: &'k RelPath| path.dir_and_name().map(|(dir, _)| dir);
     let mut dirs: BTreeMap<&str, Vec<_>> = BTreeMap::new();
     for files in known.chunk_by(|(one, _), (next, _)| dir_of(one) == dir_of(next)) {
         if let Some(dir) = dir_of(files[0].0) {
