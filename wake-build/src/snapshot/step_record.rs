@@ -1,7 +1,6 @@
 //! One step as a later build needs it: enough to pin it anew without evaluating anything.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wake_model::action::Command;
@@ -108,8 +107,9 @@ impl StepRecord<'_> {
     /// The bytes of the record.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let bytes = Vec::with_capacity(1024 + 128 * self.result.inputs.len());
-        // Only types that cannot be written as a sequence of bytes fail, and these can.
-        postcard::to_extend(self, bytes).unwrap_or_default()
+        // Only types that cannot be written as a sequence of bytes fail, and these can. What is only extended would
+        // take them byte by byte.
+        postcard::to_io(self, bytes).unwrap_or_default()
     }
 
     /// Reads a record; none if the bytes are not one.
@@ -179,20 +179,11 @@ impl<'a> CheckoutPath<'a> {
     }
 }
 
-impl fmt::Display for CheckoutPath<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.dir {
-            "" => f.write_str(self.below),
-            dir => write!(f, "{dir}/{}", self.below),
-        }
-    }
-}
-
 impl Serialize for CheckoutPath<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.whole() {
             Some(text) => serializer.serialize_str(text),
-            None => serializer.collect_str(self),
+            None => serializer.serialize_str(&[self.dir, "/", self.below].concat()),
         }
     }
 }
