@@ -1,5 +1,10 @@
 //! Things by their names: made once, looked at often, and many of them with few in each.
 
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+
 /// Things sorted by their names, each name there once.
 #[derive(Clone, Debug)]
 pub(crate) struct Named<T>(Box<[(String, T)]>);
@@ -47,6 +52,37 @@ impl<T> FromIterator<(String, T)> for Named<T> {
             things.dedup_by(|(later, _), (earlier, _)| later == earlier);
         }
         Named(things.into())
+    }
+}
+
+impl<T> IntoIterator for Named<T> {
+    type Item = (String, T);
+    type IntoIter = std::vec::IntoIter<(String, T)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_vec().into_iter()
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Named<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Named<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("things by their names")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Named<T>, A::Error> {
+                let mut things = Vec::new();
+                while let Some(thing) = map.next_entry()? {
+                    things.push(thing);
+                }
+                Ok(things.into_iter().collect())
+            }
+        }
+        deserializer.deserialize_map(Fields(PhantomData))
     }
 }
 

@@ -1,7 +1,5 @@
 //! What a `PKG.libsonnet` said, typed.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -31,8 +29,8 @@ struct DeclJson {
     #[serde(rename = "pkgInfo")]
     pkg_info: PkgInfo,
     files: Vec<RelPath>,
-    pkgs: BTreeMap<String, GetPkgJson>,
-    modules: BTreeMap<String, RelPath>,
+    pkgs: Named<GetPkgJson>,
+    modules: Named<RelPath>,
     has_inputs: bool,
 }
 
@@ -65,7 +63,7 @@ impl PackageDecl {
             info: decl.pkg_info,
             files,
             pkgs: pkgs.collect::<Result<_, DeclError>>()?,
-            modules: decl.modules.into_iter().collect(),
+            modules: decl.modules,
             has_inputs: decl.has_inputs,
         })
     }

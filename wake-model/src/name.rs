@@ -38,25 +38,31 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
 
-impl FromStr for Name {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn check(text: &str) -> Result<(), NameError> {
         if text.is_empty() {
             return Err(NameError::Empty);
         }
         if text.len() > Name::MAX {
             return Err(NameError::TooLong(text.to_owned()));
         }
-        let fits = |(at, c): (usize, char)| {
-            c.is_ascii_lowercase() || c.is_ascii_digit() || (at > 0 && (c == '_' || c == '-'))
+        let fits = |(at, byte): (usize, u8)| {
+            byte.is_ascii_lowercase() || byte.is_ascii_digit() || (at > 0 && b"_-".contains(&byte))
         };
-        match text.char_indices().find(|&pair| !fits(pair)) {
-            Some((_, character)) => Err(NameError::Character { name: text.to_owned(), character }),
-            None => Ok(Name(text.into())),
+        // All that fit are of one byte.
+        let wrong = text.bytes().enumerate().position(|pair| !fits(pair));
+        match wrong.and_then(|at| text[at..].chars().next()) {
+            Some(character) => Err(NameError::Character { name: text.to_owned(), character }),
+            None => Ok(()),
         }
+    }
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Name::check(text).map(|()| Name(text.into()))
     }
 }
 
@@ -147,10 +153,9 @@ impl FromStr for PkgKey {
         let parse = || {
             let (namespace, rest) = text.split_once('@')?;
             let (name, version) = rest.split_once('@')?;
-            let namespace_fits = namespace.is_empty() || namespace.parse::<Name>().is_ok();
-            let fits = namespace_fits
-                && name.parse::<Name>().is_ok()
-                && version.parse::<Version>().is_ok();
+            let namespace_fits = namespace.is_empty() || Name::check(namespace).is_ok();
+            let fits =
+                namespace_fits && Name::check(name).is_ok() && version.parse::<Version>().is_ok();
             fits.then(|| PkgKey(text.into()))
         };
         parse().ok_or_else(|| PkgKeyError(text.to_owned()))
@@ -160,6 +165,21 @@ impl FromStr for PkgKey {
 impl Borrow<str> for PkgKey {
     fn borrow(&self) -> &str {
         &self.0
+    }
+}
+
+/// Reads what is written as a text, without a copy of that.
+struct Written<T>(std::marker::PhantomData<T>);
+
+impl<T: FromStr<Err: fmt::Display>> serde::de::Visitor<'_> for Written<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
     }
 }
 
@@ -185,7 +205,7 @@ macro_rules! as_text {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                deserializer.deserialize_str(Written(std::marker::PhantomData))
             }
         }
     )*};
