@@ -28,15 +28,25 @@ impl Digest {
 
     /// Sixty-four lower-case hexadecimal digits.
     pub fn to_hex(&self) -> String {
-        blake3::Hash::from_bytes(self.0).to_hex().to_string()
+        hex(&self.0)
     }
 
     /// The first `digits` hexadecimal digits, for names that people read.
     pub fn short(&self, digits: usize) -> String {
-        let mut hex = self.to_hex();
+        let mut hex = hex(&self.0[..digits.div_ceil(2).min(Digest::LEN)]);
         hex.truncate(digits);
         hex
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = vec![0; 2 * bytes.len()];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+    }
+    // All of these are ASCII.
+    String::from_utf8(text).unwrap_or_default()
 }
 
 impl From<blake3::Hash> for Digest {
@@ -159,6 +169,9 @@ mod tests {
         let hex = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";
         assert_eq!(digest.to_string(), hex);
         assert_eq!(hex.parse(), Ok(digest));
+        for digits in [0, 1, 7, 12, 64, 65] {
+            assert_eq!(digest.0.short(digits), hex[..digits.min(64)]);
+        }
     }
 
     #[test]
