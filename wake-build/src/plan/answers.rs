@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use petgraph::graph::NodeIndex;
-use serde_json::{Value, json};
+use serde_json::Value;
 use wake_eval::{Answer, Answers, Topic};
 use wake_model::PkgKey;
+use wake_model::json::{push_object, push_text};
 
 use super::Wanted;
 use crate::evaluate::Evaluator;
@@ -70,11 +71,17 @@ impl Seen {
         // Mostly there is one.
         let plain = self.plain.entry(wanted.pkg.clone()).or_insert_with(|| Vec::with_capacity(1));
         if plain.len() < MODULES {
-            let id = json!({"type": "module", "pkg": wanted.pkg, "module": wanted.module});
-            let id = wake_model::json::canonical(&id);
-            plain.push((Topic::Module(id.into()), text.clone()));
+            plain.push((Topic::Module(plain_id(wanted).into()), text.clone()));
         }
     }
+}
+
+/// The canonical text of the id of a module in its default configuration.
+fn plain_id(wanted: &Wanted) -> String {
+    let fields = [("module", &*wanted.module), ("pkg", wanted.pkg.as_str()), ("type", "module")];
+    let mut id = String::with_capacity(64 + wanted.module.len() + wanted.pkg.as_str().len());
+    push_object(fields, &mut id, |_, text, id| push_text(text, id));
+    id
 }
 
 /// What is complete while others are still being found.
