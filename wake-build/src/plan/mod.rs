@@ -64,7 +64,7 @@ pub(crate) struct Plan {
     /// The steps, dependencies first.
     pub order: Vec<NodeIndex>,
     /// The step of each module by its name in paths.
-    pub by_id: BTreeMap<Arc<str>, NodeIndex>,
+    pub by_id: HashMap<Arc<str>, NodeIndex>,
     answers: HashMap<Arc<str>, NodeIndex>,
 }
 
@@ -127,7 +127,7 @@ fn assemble(
     let mut graph: DiGraph<Box<Found>, String> =
         DiGraph::with_capacity(found.len(), found.len() * 2);
     let mut answers: HashMap<Arc<str>, NodeIndex> = HashMap::with_capacity(found.len());
-    let mut by_id: BTreeMap<Arc<str>, NodeIndex> = BTreeMap::new();
+    let mut by_id: HashMap<Arc<str>, NodeIndex> = HashMap::with_capacity(found.len());
     let mut named: BTreeSet<NodeIndex> = BTreeSet::new();
     // In this order a module without a configuration comes before the same one with a configuration.
     for (identity, module) in found {
