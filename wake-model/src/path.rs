@@ -131,7 +131,11 @@ impl RelPath {
         match (self.is_root(), below.is_root()) {
             (true, _) => below.clone(),
             (_, true) => self.clone(),
-            _ => RelPath([&*self.0, "/", &*below.0].concat().into()),
+            _ => {
+                let mut text = String::with_capacity(self.0.len() + 1 + below.0.len());
+                [&*self.0, "/", &*below.0].into_iter().for_each(|part| text.push_str(part));
+                RelPath(text.into())
+            }
         }
     }
 
