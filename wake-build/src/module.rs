@@ -172,7 +172,7 @@ pub(crate) fn parse<'a>(
     };
     let config = json.config.canonical().into_boxed_str();
     let digest = digest_bytes(Domain::Value, config.as_bytes());
-    let id = format!("{own}@{module}@{}", digest.short(16)).into();
+    let id = [own.as_str(), "@", module, "@", &digest.short(16)].concat().into();
     let decl = ModuleDecl { id, name: json.name, config, pkg, pkg_files: json.pkg_files };
     let is_complete = json.pending.is_none() && json.files.is_some();
     let instance = is_complete.then(|| ModuleInstance {

@@ -44,12 +44,12 @@ impl<'a> Pattern<'a> {
 
 /// What a package is called: `//libs/zlib`.
 pub(crate) fn label(pkg: &RelPath) -> String {
-    format!("//{pkg}")
+    ["//", pkg.as_str()].concat()
 }
 
 /// What a module is called: `//libs/zlib:lib`.
 pub(crate) fn module_label(pkg: &RelPath, module: &str) -> String {
-    format!("//{pkg}:{module}")
+    ["//", pkg.as_str(), ":", module].concat()
 }
 
 /// The packages that were asked for, and the directories that were walked to find them.

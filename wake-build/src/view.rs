@@ -46,12 +46,12 @@ impl Place {
 
 /// The directory of a package, as other packages see it: ends in `/`.
 pub(crate) fn pkg_prefix(key: &PkgKey) -> String {
-    format!("{PKGS_DIR}{key}/")
+    [PKGS_DIR, key.as_str(), "/"].concat()
 }
 
 /// The directory of a module, as other modules see it: ends in `/`.
 pub(crate) fn module_prefix(id: &str) -> String {
-    format!("{MODULES_DIR}{id}/")
+    [MODULES_DIR, id, "/"].concat()
 }
 
 /// What a value stands for where it is one of the objects that wake gives a meaning.

@@ -25,7 +25,7 @@ impl Wanted {
     /// One text for each module and configuration.
     pub(super) fn identity(&self) -> Arc<str> {
         let config = self.config.as_ref().map(json::canonical).unwrap_or_default();
-        format!("{}@{}@{config}", self.pkg, self.module).into()
+        [self.pkg.as_str(), "@", &self.module, "@", &config].concat().into()
     }
 
     /// The application that makes it, if the package `pkg`, which is its own, has such a module.
