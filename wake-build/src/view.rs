@@ -78,16 +78,20 @@ pub(crate) enum Special<'a> {
 /// Tells the objects that mean something to wake from all others.
 pub(crate) fn special<'v>(value: &'v Written<'v>) -> Option<Special<'v>> {
     let Written::Fields(fields) = value else { return None };
+    // Most are file objects, whose fields are these, sorted as all are.
+    if let [
+        (dump_name, Written::Bool(dump)),
+        (from_name, from),
+        (path_name, Written::Text(path)),
+        (type_name, Written::Text(kind)),
+    ] = fields.as_slice()
+        && [dump_name, from_name, path_name, type_name, kind]
+            == ["dump", "from", "path", "type", "file"]
+    {
+        return Some(Special::File { path, from, dump: *dump });
+    }
     let text = |name: &str| value.get(name).and_then(Written::as_str);
     match text("type")? {
-        "file" if fields.len() == 4 => Some(Special::File {
-            path: text("path")?,
-            from: value.get("from")?,
-            dump: match value.get("dump")? {
-                Written::Bool(dump) => *dump,
-                _ => return None,
-            },
-        }),
         "pkg" => Some(Special::Pkg { path: text("path")? }),
         "module" if value.get("module").is_some() => Some(Special::Module),
         _ => None,
