@@ -1,6 +1,7 @@
 //! Taking a snapshot of a build that succeeded.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -256,11 +257,16 @@ fn put_checkout(
     let pkgs: HashSet<&str> =
         capture.planned.instances.values().map(|pkg| pkg.dir.as_str()).collect();
     draft.expect_dirs(dirs.len());
+    // Short ways from an open directory: there are many.
+    let root = capture.files.absolute(&RelPath::root());
+    let root = openat(CWD, &root, DIR_PATH, Mode::empty()).ok()?;
     let records: Option<Vec<DirRecord>> = dirs
         .par_iter()
         .with_min_len(16)
         .map(|(dir, files)| {
-            let record = dir_record(capture, dir, files, sources, walked.contains(dir))?;
+            let seen =
+                DirSeen { list: sources.lists.get(*dir).copied(), walked: walked.contains(dir) };
+            let record = dir_record(capture.began, &root, dir, files, seen)?;
             let count = u32::try_from(files.len()).ok()?;
             Some(DirRecord { files: (0, count), border: !pkgs.contains(dir), ..record })
         })
@@ -269,7 +275,7 @@ fn put_checkout(
     for ((dir, files), record) in dirs.iter().zip(records?) {
         for &(path, looked) in files {
             let is_source = sources.files.contains(path);
-            draft.put_file(path.file_name()?, file_record(looked, is_source))?;
+            draft.put_file(name_in(dir, path), file_record(looked, is_source))?;
         }
         draft.put_dir(dir, record)?;
     }
@@ -288,21 +294,30 @@ fn file_record(known: &Known, is_source: bool) -> FileRecord {
     FileRecord { name: (0, 0), kind, is_source, settled: known.settled(), signature, blob }
 }
 
-/// What is known of a directory. Its signature counts only if nothing has changed in it since the
-/// build began: else a change in between could have been missed.
+/// What was seen of a directory.
+#[derive(Clone, Copy)]
+struct DirSeen {
+    /// The digest of its listing, if a function saw that.
+    list: Option<BlobDigest>,
+    /// Whether packages were looked for in it.
+    walked: bool,
+}
+
+/// What is known of the directory `dir` below `root`. Its signature counts only if nothing has changed in it since the
+/// build `began`: else a change in between could have been missed.
 fn dir_record(
-    capture: &Capture,
+    began: i128,
+    root: &OwnedFd,
     dir: &str,
     files: &[(&RelPath, &Known)],
-    sources: &Sources,
-    walked: bool,
+    seen: DirSeen,
 ) -> Option<DirRecord> {
-    let (expected, mut walk) = (sources.lists.get(dir).copied(), None);
-    let is_listed = expected.is_some() || walked;
-    let path = capture.files.absolute_below(dir, "");
+    let mut walk = None;
+    let is_listed = seen.list.is_some() || seen.walked;
+    let place = if dir.is_empty() { "." } else { dir };
     let opened = match is_listed {
-        true => open_unnoted(CWD, &path, OFlags::DIRECTORY | OFlags::NOFOLLOW),
-        false => openat(CWD, &path, DIR_PATH | OFlags::NOFOLLOW, Mode::empty()),
+        true => open_unnoted(root, place, OFlags::DIRECTORY | OFlags::NOFOLLOW),
+        false => openat(root, place, DIR_PATH | OFlags::NOFOLLOW, Mode::empty()),
     };
     let opened = opened.ok();
     let signature = opened.as_ref().and_then(|dir| fstat(dir).ok().map(|s| Signature::of(&s)));
@@ -310,21 +325,27 @@ fn dir_record(
         let listing = Listing::read(opened.as_ref()?)?;
         // A mode that has changed since is a change of the file, which the next look notices.
         let mode = |name: &str| {
-            let at = files.binary_search_by_key(&Some(name), |(path, _)| path.file_name());
+            let at = files.binary_search_by_key(&name, |(path, _)| name_in(dir, path));
             files[at.ok()?].1.signature().map(|signature| signature.mode)
         };
-        (expected.is_none() || listing.digest(mode) == expected).then_some(())?;
-        if walked {
+        (seen.list.is_none() || listing.digest(mode) == seen.list).then_some(())?;
+        if seen.walked {
             walk = Some(listing.subdirectories()?);
         }
     }
     Some(DirRecord {
         path: (0, 0),
         files: (0, 0),
-        settled: signature.is_some_and(|signature| signature.is_settled(capture.began)),
+        settled: signature.is_some_and(|signature| signature.is_settled(began)),
         signature: signature.unwrap_or_default(),
-        list: expected,
+        list: seen.list,
         walk,
         border: false,
     })
+}
+
+/// The name of what lies at `path`, directly in the directory `dir`.
+fn name_in<'p>(dir: &str, path: &'p RelPath) -> &'p str {
+    let start = if dir.is_empty() { 0 } else { dir.len() + 1 };
+    path.as_str().get(start..).unwrap_or_default()
 }
