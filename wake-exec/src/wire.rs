@@ -122,7 +122,7 @@ impl From<Failure> for SandboxError {
 
 /// Sends one value.
 pub(crate) fn send<T: Serialize>(socket: &UnixStream, value: &T) -> io::Result<()> {
-    let mut frame = postcard::to_extend(value, vec![0; 4]).map_err(io::Error::other)?;
+    let mut frame = postcard::to_io(value, vec![0; 4]).map_err(io::Error::other)?;
     let length = u32::try_from(frame.len() - 4).map_err(io::Error::other)?;
     frame[..4].copy_from_slice(&length.to_le_bytes());
     let mut to: &UnixStream = socket;
