@@ -117,7 +117,7 @@ impl Walk<'_> {
             Val::Num(number) => self.env.spend(0).and_then(|()| self.number(number.get())),
             Val::Str(text) => {
                 self.env.spend(text.len())?;
-                Ok(Value::String(text.clone().into_flat().to_string()))
+                Ok(Value::String(text.into_flat().as_str().to_owned()))
             }
             Val::Arr(items) => self.list(items),
             Val::Obj(object) => self.object(object),
@@ -167,7 +167,7 @@ impl Walk<'_> {
             let Some(value) = object.get(name.clone())? else { continue };
             self.env.spend(name.len())?;
             self.keys.push(Key::Field(name.clone()));
-            map.insert(name.to_string(), self.value(&value)?);
+            map.insert(name.as_str().to_owned(), self.value(&value)?);
             self.keys.pop();
         }
         Ok(Value::Object(map))

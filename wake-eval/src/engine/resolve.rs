@@ -36,12 +36,12 @@ impl Written {
     /// The reference that `value` is, if it has the form of one: a text, or a list that starts as a reference does.
     pub(crate) fn of(value: &Val) -> Result<Option<Written>> {
         match value {
-            Val::Str(text) => Ok(Some(Written::Text(text.clone().into_flat().to_string()))),
+            Val::Str(text) => Ok(Some(Written::Text(text.into_flat().as_str().to_owned()))),
             Val::Arr(items) => {
                 let mut parts = Vec::new();
                 for item in items.iter() {
                     let Val::Str(part) = item? else { return Ok(None) };
-                    parts.push(part.into_flat().to_string());
+                    parts.push(part.into_flat().as_str().to_owned());
                 }
                 let starts = parts.first().is_some_and(|head| HEADS.contains(&head.as_str()))
                     || (parts.len() == 1 && parts[0].starts_with("./"));
@@ -188,12 +188,12 @@ fn input(env: &Env, keys: &[String]) -> Result<Named> {
     let own = env.own()?;
     let has = |value: &Value| keys.first().is_some_and(|key| value.get(key).is_some());
     if let Some(inputs) = env.module_inputs.borrow().as_ref().filter(|inputs| has(inputs)) {
-        return walk(inputs, keys, "inputs").map(Named::Now);
+        return walk(inputs, keys, format_args!("inputs")).map(Named::Now);
     }
     if env.phase.get() == Phase::ModuleBody && !has(own.inputs()?) {
         return Ok(Named::Later);
     }
-    walk(own.inputs()?, keys, "inputs").map(Named::Now)
+    walk(own.inputs()?, keys, format_args!("inputs")).map(Named::Now)
 }
 
 fn dependency(env: &Env, from: &Instance, key: &str, onward: Option<&Reflike>) -> Result<Value> {
@@ -205,7 +205,9 @@ fn dependency(env: &Env, from: &Instance, key: &str, onward: Option<&Reflike>) -
     match onward {
         None => instance.reference(),
         Some(Reflike::File(path)) => outside_file(&instance, key, path),
-        Some(Reflike::Input(keys)) => walk(instance.inputs()?, keys, &format!("pkgs.{key}.inputs")),
+        Some(Reflike::Input(keys)) => {
+            walk(instance.inputs()?, keys, format_args!("pkgs.{key}.inputs"))
+        },
         Some(Reflike::Pkg(next, onward)) => dependency(env, &instance, next, onward.as_deref()),
         Some(Reflike::Output(_)) => {
             Err(Note::new(format!("`pkgs.{key}` is a package, and packages have no outputs: modules have")).into())
@@ -255,7 +257,8 @@ fn module(env: &Env, key: &str, onward: Option<&Reflike>) -> Result<Named> {
     };
     let instance = env.module(id)?;
     let part = |name: &str, keys: &[String]| {
-        walk(instance.get(name).unwrap_or(&Value::Null), keys, &format!("modules.{key}.{name}"))
+        let value = instance.get(name).unwrap_or(&Value::Null);
+        walk(value, keys, format_args!("modules.{key}.{name}"))
     };
     match onward {
         None => Ok(Named::Now(module_reference(&id.value, &instance))),
@@ -278,30 +281,32 @@ fn module_reference(id: &Value, instance: &Value) -> Value {
 }
 
 /// Follows `keys` into objects and lists, or says where the way ends and what there is.
-fn walk(value: &Value, keys: &[String], start: &str) -> Result<Value> {
+fn walk(value: &Value, keys: &[String], start: fmt::Arguments<'_>) -> Result<Value> {
     let mut here = value;
-    let mut at = start.to_owned();
-    for key in keys {
+    for (passed, key) in keys.iter().enumerate() {
         let next = match here {
-            Value::Object(fields) => {
-                fields.get(key).ok_or_else(|| absent(&at, key, fields.keys().map(String::as_str)))
-            }
-            Value::Array(items) => {
-                key.parse::<usize>().ok().and_then(|index| items.get(index)).ok_or_else(|| {
-                    Note::new(format!(
-                        "`{at}` is a list of {} without an element `{key}`",
-                        items.len()
-                    ))
-                })
-            }
-            other => {
-                Err(Note::new(format!("`{at}` is {}, which holds no `{key}`", json_kind(other))))
-            }
+            Value::Object(fields) => fields.get(key),
+            Value::Array(items) => key.parse::<usize>().ok().and_then(|index| items.get(index)),
+            _ => None,
         };
-        here = next?;
-        at = format!("{at}.{key}");
+        let Some(next) = next else {
+            let at = keys[..passed].iter().fold(start.to_string(), |at, key| format!("{at}.{key}"));
+            return Err(dead_end(here, &at, key).into());
+        };
+        here = next;
     }
     Ok(here.clone())
+}
+
+/// The error of a way that ends at `at`, where `here` stands and a `key` was to follow.
+fn dead_end(here: &Value, at: &str, key: &str) -> Note {
+    match here {
+        Value::Object(fields) => absent(at, key, fields.keys().map(String::as_str)),
+        Value::Array(items) => {
+            Note::new(format!("`{at}` is a list of {} without an element `{key}`", items.len()))
+        }
+        other => Note::new(format!("`{at}` is {}, which holds no `{key}`", json_kind(other))),
+    }
 }
 
 fn absent<'a>(place: &str, key: &str, there: impl Iterator<Item = &'a str>) -> Note {

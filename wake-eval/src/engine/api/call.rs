@@ -28,6 +28,13 @@ pub(crate) struct Spec {
     pub(crate) run: fn(&Call<'_>) -> Result<Val>,
 }
 
+impl Spec {
+    /// Its name without `wake.`.
+    pub(crate) fn short(&self) -> &'static str {
+        self.name.strip_prefix("wake.").unwrap_or(self.name)
+    }
+}
+
 /// A parameter of a builtin.
 pub(crate) struct Param {
     pub(crate) name: &'static str,
@@ -75,7 +82,7 @@ impl Call<'_> {
     pub(crate) fn text(&self, name: &str) -> Result<Option<String>> {
         match self.get(name)? {
             None => Ok(None),
-            Some(Val::Str(text)) => Ok(Some(text.into_flat().to_string())),
+            Some(Val::Str(text)) => Ok(Some(text.into_flat().as_str().to_owned())),
             Some(other) => Err(self.expected(name, "a string", &other).into()),
         }
     }
@@ -153,7 +160,8 @@ impl Call<'_> {
         self.resolve(name, written)
     }
 
-    fn resolve(&self, name: &str, written: Written) -> Result<Val> {
+    /// What `written` in the argument `name` stands for.
+    pub(crate) fn resolve(&self, name: &str, written: Written) -> Result<Val> {
         if matches!(self.env.hunt(), Some(Hunt::Reference(hunted)) if *hunted == written) {
             refuse!(Note::new("found").nature(Nature::Found).argument(name));
         }
@@ -180,7 +188,7 @@ impl Call<'_> {
     }
 
     pub(crate) fn short_name(&self) -> &'static str {
-        self.spec.name.trim_start_matches("wake.")
+        self.spec.short()
     }
 
     /// Refuses keys of `object`, which came with the argument `name`, that are not among `known`.
@@ -224,7 +232,7 @@ fn add_texts(
 ) -> Result<()> {
     match value {
         Val::Str(text) => {
-            texts.push(text.clone().into_flat().to_string());
+            texts.push(text.into_flat().as_str().to_owned());
             Ok(())
         }
         Val::Arr(items) => items.iter().enumerate().try_for_each(|(index, item)| {

@@ -1,5 +1,6 @@
 //! `file`, `ref` and `dir`: naming files.
 
+use jrsonnet_evaluator::val::ArrValue;
 use jrsonnet_evaluator::{ObjValueBuilder, Result, Val};
 use wake_model::RelPath;
 
@@ -89,23 +90,23 @@ fn reference(call: &Call<'_>) -> Result<Val> {
     let Some(value) = call.get("from")? else {
         refuse!(call.expected("from", "a reference", &Val::Null));
     };
-    // A list of parts that does not start as a reference is the reader's clearest error.
-    if let Val::Arr(items) = &value
-        && Written::of(&value)?.is_none()
-    {
-        let head = items
-            .get(0)?
-            .map(|head| to_json(call.env, format_args!("the reference"), Promises::Skip, &head))
-            .transpose()?;
-        let head = head.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
-        refuse!(
-            Note::new(format!(
-                "`{head}` starts no reference: expected `./`, `input`, `output`, `pkg` or `module`"
-            ))
-            .argument("from")
-        );
+    let Val::Arr(items) = &value else { return call.reference("from", &value) };
+    match Written::of(&value)? {
+        Some(written) => call.resolve("from", written),
+        // That it does not start as a reference is the reader's clearest error.
+        None => Err(starts_none(call, items)?.into()),
     }
-    call.reference("from", &value)
+}
+
+/// The error of a list of parts that is no reference.
+fn starts_none(call: &Call<'_>, parts: &ArrValue) -> Result<Note> {
+    let head = parts
+        .get(0)?
+        .map(|head| to_json(call.env, format_args!("the reference"), Promises::Skip, &head))
+        .transpose()?;
+    let head = head.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
+    let expected = "expected `./`, `input`, `output`, `pkg` or `module`";
+    Ok(Note::new(format!("`{head}` starts no reference: {expected}")).argument("from"))
 }
 
 fn dir(call: &Call<'_>) -> Result<Val> {

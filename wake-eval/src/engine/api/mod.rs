@@ -57,7 +57,7 @@ impl Fields for Wake {
     }
 
     fn value(&self, name: &str) -> Result<Option<Val>> {
-        if let Some(spec) = members().find(|spec| short(spec) == name) {
+        if let Some(spec) = members().find(|spec| spec.short() == name) {
             return Ok(Some(Val::Func(call::native(&self.env, spec, String::new()))));
         }
         let constant = CONSTANTS.into_iter().find(|(constant, _)| *constant == name);
@@ -73,10 +73,6 @@ fn members() -> impl Iterator<Item = &'static Spec> {
     CALLS.into_iter().filter(|spec| spec.member)
 }
 
-fn short(spec: &Spec) -> &'static str {
-    spec.name.trim_start_matches("wake.")
-}
-
 /// The parameters of the builtin that the engine calls `name` in its frames.
 pub(crate) fn spec(name: &str) -> Option<&'static Spec> {
     CALLS.into_iter().find(|spec| spec.name == name)
@@ -84,5 +80,5 @@ pub(crate) fn spec(name: &str) -> Option<&'static Spec> {
 
 /// The names that the object has, for suggestions.
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    members().map(short).chain(CONSTANTS.map(|(name, _)| name))
+    members().map(Spec::short).chain(CONSTANTS.map(|(name, _)| name))
 }

@@ -66,7 +66,7 @@ pub(crate) static MODULE_ID: Spec = Spec {
 
 /// The function that gives the id of the module `name` of the package `key`, given a config.
 pub(crate) fn module_function(env: &Env, key: &str, name: &str) -> FuncVal {
-    native(env, &MODULE_ID, format!("{key} {name}"))
+    native(env, &MODULE_ID, [key, " ", name].concat())
 }
 
 fn module_id(call: &Call<'_>) -> Result<Val> {
@@ -152,13 +152,13 @@ fn dependencies(call: &Call<'_>) -> Result<BTreeMap<String, Rc<ModuleId>>> {
             _ => None,
         };
         if let Some(id) = known {
-            modules.insert(key.to_string(), id);
+            modules.insert(key.as_str().to_owned(), id);
             continue;
         }
         match &value {
             Val::Obj(id) if is_tagged(id, "module")? => {
                 let id = call.json_of("modules", Promises::Refuse, &value)?;
-                modules.insert(key.to_string(), Rc::new(ModuleId::new(id)));
+                modules.insert(key.as_str().to_owned(), Rc::new(ModuleId::new(id)));
             }
             Val::Func(_) => refuse!(fault("a function").label("call it with the module's config")),
             other => refuse!(fault(kind(other))),

@@ -187,7 +187,7 @@ fn written_info(call: &Call<'_>, object: &ObjValue) -> Result<PkgInfo> {
     let text = |key: &str| -> Result<Option<String>> {
         match object.get(key.into())? {
             None | Some(Val::Null) => Ok(None),
-            Some(Val::Str(text)) => Ok(Some(text.into_flat().to_string())),
+            Some(Val::Str(text)) => Ok(Some(text.into_flat().as_str().to_owned())),
             Some(other) => Err(call
                 .fault("pkgInfo", format!("must have a string as `{key}`, not {}", kind(&other)))
                 .key(key)
@@ -242,7 +242,7 @@ fn source(call: &Call<'_>) -> Result<Value> {
             if text.contains('\0') {
                 refuse!(call.fault("from", "holds a NUL character"));
             }
-            Ok(Value::String(text.to_string()))
+            Ok(Value::String(text.as_str().to_owned()))
         }
         Some(Val::Obj(object)) => {
             if let Some(exec) = call.env.execs.borrow().get(&object) {
@@ -402,7 +402,7 @@ fn pkgs(call: &Call<'_>) -> Result<BTreeMap<String, Rc<PkgRequest>>> {
                 .key(key.as_str())
             );
         };
-        pkgs.insert(key.to_string(), request);
+        pkgs.insert(key.as_str().to_owned(), request);
     }
     Ok(pkgs)
 }
@@ -424,7 +424,7 @@ fn modules(call: &Call<'_>) -> Result<BTreeMap<String, String>> {
             );
         };
         let path = own_file(call, "modules", &path.clone().into_flat(), &name)?;
-        modules.insert(name.to_string(), path.dotted());
+        modules.insert(name.as_str().to_owned(), path.dotted());
     }
     Ok(modules)
 }
