@@ -10,7 +10,7 @@ use serde_json::{Map, Number, Value};
 use super::env::Env;
 use super::note::{Note, refuse};
 use super::promise;
-use super::resolve::{self, Written};
+use super::resolve::{self, Reference};
 use crate::error::Limit;
 
 /// Values inside values that can be kept: readers of JSON, ours among them, stop at 128, and a result is wrapped.
@@ -45,7 +45,7 @@ pub(crate) fn to_json(
 pub(crate) struct Noted {
     /// With null in these places.
     pub(crate) json: Value,
-    promises: Vec<(Vec<Key>, Rc<Written>)>,
+    promises: Vec<(Vec<Key>, Rc<Reference>)>,
 }
 
 impl Noted {
@@ -57,15 +57,15 @@ impl Noted {
     }
 
     /// The JSON with `keep` of each promise in its place.
-    pub(crate) fn kept(&self, keep: impl Fn(&Written) -> Result<Value>) -> Result<Value> {
+    pub(crate) fn kept(&self, keep: impl Fn(&Reference) -> Result<Value>) -> Result<Value> {
         let mut json = self.json.clone();
-        for (keys, written) in &self.promises {
+        for (keys, reference) in &self.promises {
             let place = keys.iter().try_fold(&mut json, |place, key| match key {
                 Key::Field(name) => place.get_mut(name.as_str()),
                 Key::Index(index) => place.get_mut(index),
             });
             if let Some(place) = place {
-                *place = keep(written)?;
+                *place = keep(reference)?;
             }
         }
         Ok(json)
@@ -73,8 +73,8 @@ impl Noted {
 }
 
 /// What stands in JSON for a promise that someone else resolves.
-pub(crate) fn promise_json(written: &Written) -> Value {
-    serde_json::json!({"type": "ref", "from": written.to_json()})
+pub(crate) fn promise_json(reference: &Reference) -> Value {
+    serde_json::json!({"type": "ref", "from": reference.written.to_json()})
 }
 
 struct Walk<'a> {
@@ -82,7 +82,7 @@ struct Walk<'a> {
     what: fmt::Arguments<'a>,
     promises: Promises,
     keys: Vec<Key>,
-    noted: Vec<(Vec<Key>, Rc<Written>)>,
+    noted: Vec<(Vec<Key>, Rc<Reference>)>,
 }
 
 /// A step from a value to one inside it.
@@ -173,24 +173,24 @@ impl Walk<'_> {
         Ok(Value::Object(map))
     }
 
-    fn promise(&mut self, written: &Rc<Written>) -> Result<Value> {
+    fn promise(&mut self, reference: &Rc<Reference>) -> Result<Value> {
         match self.promises {
             Promises::Refuse => {
                 refuse!(
                     Note::new(format!(
-                        "`{written}` is not known yet: {} cannot hold a promise",
-                        self.what
+                        "`{}` is not known yet: {} cannot hold a promise",
+                        reference.written, self.what
                     ))
                     .hint(promise::MOVE)
                     .keys(self.keys.iter().map(Key::to_string))
                 );
             }
             Promises::Skip => {
-                self.noted.push((self.keys.clone(), written.clone()));
+                self.noted.push((self.keys.clone(), reference.clone()));
                 Ok(Value::Null)
             }
-            Promises::Keep => Ok(promise_json(written)),
-            Promises::Fill => resolve::fill(self.env, written),
+            Promises::Keep => Ok(promise_json(reference)),
+            Promises::Fill => resolve::fill(self.env, reference),
         }
     }
 }

@@ -16,7 +16,7 @@ use super::api::{ExecDecl, ModuleDecl, PkgDecl, PkgInfo, PkgRequest};
 use super::import::PKG_FILE;
 use super::instance::Instance;
 use super::note::{Nature, Note};
-use super::resolve::Written;
+use super::resolve::{Reference, Written};
 use super::told::KnownModule;
 use crate::Limits;
 use crate::error::Limit;
@@ -54,7 +54,7 @@ pub(crate) struct Inner {
     pub(crate) created: RefCell<BTreeSet<String>>,
     /// The `wake` object, once something has asked for it.
     pub(crate) wake: RefCell<Option<ObjValue>>,
-    pub(crate) promises: RefCell<FxHashMap<ObjValue, Rc<Written>>>,
+    pub(crate) promises: RefCell<FxHashMap<ObjValue, Rc<Reference>>>,
     /// What `pkgInfo` gave.
     pub(crate) infos: RefCell<FxHashMap<ObjValue, Rc<PkgInfo>>>,
     pub(crate) pkgs: RefCell<FxHashMap<ObjValue, Rc<PkgDecl>>>,

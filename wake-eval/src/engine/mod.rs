@@ -68,6 +68,7 @@ pub(crate) fn evaluate(
     told: &Rc<Told>,
     limits: &Limits,
 ) -> Result<Outcome, EvalError> {
+    api::hold_words();
     let world = World { sources, ask, told: told.clone(), limits: limits.clone() };
     let result = match &request.op {
         Op::Locate { op, value } => locate(op, value, &world),

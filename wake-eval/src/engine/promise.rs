@@ -12,23 +12,24 @@ use jrsonnet_gcmodule::trace_acyclic;
 
 use super::env::Env;
 use super::note::{Note, Origin};
-use super::resolve::Written;
+use super::resolve::Reference;
 
 /// What to do instead of computing with a promise.
 pub(crate) const MOVE: &str = "move the expression into `inputs`, `files` or `exec=function(wake, module) ...`, which run when it is known";
 
 /// A promise as a value: it may be handed on, and any look inside is an error.
-pub(crate) fn value(env: &Env, written: Written) -> Val {
+pub(crate) fn value(env: &Env, reference: Reference) -> Val {
+    let reference = Rc::new(reference);
     let mut builder = ObjValueBuilder::new();
-    builder.extend_with_core(Opaque { written: written.clone() });
+    builder.extend_with_core(Opaque { reference: reference.clone() });
     let object = builder.build();
-    env.promises.borrow_mut().insert(object.clone(), Rc::new(written));
+    env.promises.borrow_mut().insert(object.clone(), reference);
     Val::Obj(object)
 }
 
 #[derive(Debug)]
 struct Opaque {
-    written: Written,
+    reference: Rc<Reference>,
 }
 
 trace_acyclic!(Opaque);
@@ -37,10 +38,10 @@ impl Opaque {
     fn refuse(&self) -> Note {
         Note::new(format!(
             "`{}` is not known yet: it is a promise, and nothing can be computed with it",
-            self.written
+            self.reference.written
         ))
         .hint(MOVE)
-        .origin(Origin::Reference(self.written.clone()))
+        .origin(Origin::Reference(self.reference.written.clone()))
     }
 }
 

@@ -24,6 +24,13 @@ pub(crate) enum Written {
     List(Vec<String>),
 }
 
+/// A reference, and where it leads.
+#[derive(Debug)]
+pub(crate) struct Reference {
+    pub(crate) written: Written,
+    reflike: Reflike,
+}
+
 /// What a reference names.
 pub(crate) enum Named {
     /// This value.
@@ -51,11 +58,17 @@ impl Written {
         }
     }
 
-    pub(crate) fn parse(&self) -> std::result::Result<Reflike, ReflikeError> {
+    fn parse(&self) -> std::result::Result<Reflike, ReflikeError> {
         match self {
             Written::Text(text) => text.parse(),
             Written::List(parts) => Reflike::from_parts(parts),
         }
+    }
+
+    /// A note that says of this what keeps it from being resolved.
+    fn unresolved(&self, note: Note) -> Note {
+        let message = format!("cannot resolve `{self}`: {}", note.message);
+        Note { message, ..note }.origin(Origin::Reference(self.clone()))
     }
 
     pub(crate) fn to_json(&self) -> Value {
@@ -75,24 +88,30 @@ impl fmt::Display for Written {
     }
 }
 
-/// Finds what `written` names.
-pub(crate) fn resolve(env: &Env, written: &Written) -> Result<Named> {
-    let origin = |note: Note| {
-        let message = format!("cannot resolve `{written}`: {}", note.message);
-        Note { message, ..note }.origin(Origin::Reference(written.clone()))
-    };
-    let reflike = written.parse().map_err(|error| origin(malformed(&error)))?;
-    named(env, &reflike).map_err(|error| {
+impl Reference {
+    /// Reads what was written.
+    pub(crate) fn parse(written: Written) -> Result<Reference> {
+        match written.parse() {
+            Ok(reflike) => Ok(Reference { written, reflike }),
+            Err(error) => Err(written.unresolved(malformed(&error)).into()),
+        }
+    }
+}
+
+/// Finds what `reference` names.
+pub(crate) fn resolve(env: &Env, reference: &Reference) -> Result<Named> {
+    named(env, &reference.reflike).map_err(|error| {
         amend(error, |note| match note.nature {
-            Nature::User => origin(note),
+            Nature::User => reference.written.unresolved(note),
             _ => note,
         })
     })
 }
 
 /// Finds what a promise named, now that everything exists.
-pub(crate) fn fill(env: &Env, written: &Written) -> Result<Value> {
-    match resolve(env, written)? {
+pub(crate) fn fill(env: &Env, reference: &Reference) -> Result<Value> {
+    let written = &reference.written;
+    match resolve(env, reference)? {
         Named::Now(value) => Ok(value),
         Named::Later => Err(Note::new(format!("`{written}` is not known yet"))
             .hint(promise::MOVE)

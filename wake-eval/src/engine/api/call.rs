@@ -2,12 +2,12 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 use jrsonnet_evaluator::function::builtin::Builtin;
 use jrsonnet_evaluator::function::{
     CallLocation, FuncVal, FunctionSignature, ParamDefault, ParamName, ParamParse,
 };
+use jrsonnet_evaluator::rustc_hash::FxHashMap;
 use jrsonnet_evaluator::{ObjValue, Result, Thunk, Val};
 use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
@@ -17,7 +17,7 @@ use super::super::convert::{self, Promises, kind};
 use super::super::env::{Env, Hunt};
 use super::super::note::{Nature, Note, Spot, amend, refuse};
 use super::super::promise;
-use super::super::resolve::{self, Named, Written};
+use super::super::resolve::{self, Named, Reference, Written};
 
 /// A builtin: its name in errors, its parameters, what it does.
 pub(crate) struct Spec {
@@ -165,11 +165,11 @@ impl Call<'_> {
         if matches!(self.env.hunt(), Some(Hunt::Reference(hunted)) if *hunted == written) {
             refuse!(Note::new("found").nature(Nature::Found).argument(name));
         }
-        let named = resolve::resolve(self.env, &written)
-            .map_err(|error| amend(error, |note| note.argument(name)))?;
-        Ok(match named {
+        let at = |error| amend(error, |note| note.argument(name));
+        let reference = Reference::parse(written).map_err(at)?;
+        Ok(match resolve::resolve(self.env, &reference).map_err(at)? {
             Named::Now(value) => convert::from_json(&value),
-            Named::Later => promise::value(self.env, written),
+            Named::Later => promise::value(self.env, reference),
         })
     }
 
@@ -331,7 +331,7 @@ impl Builtin for Native {
 }
 
 thread_local! {
-    static SIGNATURES: RefCell<HashMap<&'static str, FunctionSignature>> = RefCell::default();
+    static SIGNATURES: RefCell<FxHashMap<&'static str, FunctionSignature>> = RefCell::default();
 }
 
 fn signature(spec: &'static Spec) -> FunctionSignature {

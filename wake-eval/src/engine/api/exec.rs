@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::super::convert::{Noted, Promises, json_kind, json_number, kind, promise_json};
 use super::super::env::Env;
 use super::super::note::{Note, amend, refuse};
-use super::super::resolve::{self, Written};
+use super::super::resolve::{self, Reference};
 use super::{Call, Param, Spec};
 
 /// What `wake.exec` was given: values that may still hold promises.
@@ -199,17 +199,17 @@ fn is_size(text: &str) -> bool {
 impl ExecDecl {
     /// The declaration as JSON, now that what it was promised is there.
     pub(crate) fn filled(&self, env: &Env) -> Result<Value> {
-        self.json(|written| resolve::fill(env, written)).map(Value::Object)
+        self.json(|reference| resolve::fill(env, reference)).map(Value::Object)
     }
 
     /// The declaration of a retriever: references stay as they were written.
     pub(crate) fn kept(&self) -> Result<Value> {
-        let mut fields = self.json(|written| Ok(promise_json(written)))?;
+        let mut fields = self.json(|reference| Ok(promise_json(reference)))?;
         fields.insert("type".to_owned(), Value::String("exec".to_owned()));
         Ok(Value::Object(fields))
     }
 
-    fn json(&self, keep: impl Fn(&Written) -> Result<Value>) -> Result<Map<String, Value>> {
+    fn json(&self, keep: impl Fn(&Reference) -> Result<Value>) -> Result<Map<String, Value>> {
         let part = |argument: &str, noted: &Noted| {
             noted.kept(&keep).map_err(|error| amend(error, |note| note.argument(argument)))
         };

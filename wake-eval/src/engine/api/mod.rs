@@ -8,7 +8,7 @@ mod pkg;
 
 use std::ops::ControlFlow;
 
-use jrsonnet_evaluator::{ObjValueBuilder, Result, Val};
+use jrsonnet_evaluator::{IStr, ObjValueBuilder, Result, Val};
 
 use super::env::Env;
 use super::lazy::{self, Fields, Shown};
@@ -32,6 +32,26 @@ static CALLS: [&Spec; 9] = [
 
 /// The constants of the object, and what each says that it is.
 const CONSTANTS: [(&str, &str); 3] = [("GLOBAL", "global"), ("HOST", "host"), ("EMPTY", "empty")];
+
+/// Words that most package files and their values hold, beside the names of the interface.
+const WORDS: [&str; 15] = [
+    "config", "dump", "empty", "exec", "file", "from", "host", "inputs", "key", "outputs", "path",
+    "std", "thisFile", "type", "wake",
+];
+
+thread_local! {
+    /// The words of the interface: the engine makes a text anew that nobody holds any more.
+    static HELD: Vec<IStr> = {
+        let params = CALLS.into_iter().flat_map(|spec| spec.params).map(|param| param.name);
+        let calls = CALLS.into_iter().map(|spec| spec.name);
+        names().chain(calls).chain(params).chain(WORDS).map(IStr::from).collect()
+    };
+}
+
+/// Keeps the words of the interface known to the engine from one evaluation to the next.
+pub(crate) fn hold_words() {
+    HELD.with(|_| ());
+}
 
 /// The object that functions receive as `wake`; one for each evaluation.
 pub(crate) fn wake(env: &Env) -> Val {

@@ -183,7 +183,7 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&Located>) -> Fault {
         // The engine does not say where an operator stands; a promise that is the only one must be the operand.
         let mut written = promises.values();
         if let (Some(only), None) = (written.next(), written.next()) {
-            fault.place = text::written(env, only);
+            fault.place = text::written(env, &only.written);
         }
         fault
             .hints

@@ -15,7 +15,7 @@ use super::super::default::{plain_default, yielding};
 use super::super::env::{Env, Phase};
 use super::super::fault::OVERLAY;
 use super::super::note::{Nature, Note, Origin, amend, refuse};
-use super::super::resolve::{self, Written, file_object};
+use super::super::resolve::{self, Reference, Written, file_object};
 use super::super::view;
 use super::{call2, call3, from_call, function_of, map_of, not_declared, text_of};
 
@@ -204,7 +204,9 @@ impl Instantiation<'_> {
     /// Adds the files that `value` names: a file, a reference, or a list of these.
     fn collect(&self, value: &Val, files: &mut Vec<Value>) -> Result<()> {
         if let Some(written) = Written::of(value)? {
-            let named = resolve::fill(self.env, &written)?;
+            let reference = Reference::parse(written)?;
+            let named = resolve::fill(self.env, &reference)?;
+            let Reference { written, .. } = reference;
             return push_files(&named, &format!("`{written}`"), files)
                 .map_err(|error| amend(error, |note| note.origin(Origin::Reference(written))));
         }
