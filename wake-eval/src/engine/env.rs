@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::rustc_hash::{FxHashMap, FxHashSet};
-use jrsonnet_evaluator::{ObjValue, Result};
+use jrsonnet_evaluator::{IStr, ObjValue, Result};
 use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
 use wake_model::{BlobDigest, RelPath};
@@ -60,6 +60,8 @@ pub(crate) struct Inner {
     pub(crate) pkgs: RefCell<FxHashMap<ObjValue, Rc<PkgDecl>>>,
     pub(crate) module_decls: RefCell<FxHashMap<ObjValue, Rc<ModuleDecl>>>,
     pub(crate) requests: RefCell<FxHashMap<ObjValue, Rc<PkgRequest>>>,
+    /// Files of the package that a search found, as it wrote them.
+    pub(crate) found: RefCell<FxHashSet<IStr>>,
     /// Directories that are no other package, nor below one.
     pub(crate) inside: RefCell<FxHashSet<RelPath>>,
     pub(crate) execs: RefCell<FxHashMap<ObjValue, Rc<ExecDecl>>>,
@@ -139,6 +141,7 @@ impl Env {
             pkgs: RefCell::default(),
             module_decls: RefCell::default(),
             requests: RefCell::default(),
+            found: RefCell::default(),
             inside: RefCell::default(),
             execs: RefCell::default(),
             ids: RefCell::default(),

@@ -1,7 +1,7 @@
 //! Choosing files of the package by glob.
 
 use globset::{GlobBuilder, GlobMatcher};
-use jrsonnet_evaluator::Result;
+use jrsonnet_evaluator::{IStr, Result};
 use wake_model::RelPath;
 use wake_model::nearest::nearest;
 
@@ -33,7 +33,7 @@ const NEVER: [&str; 2] = [".git", ".wake"];
 
 impl Patterns {
     /// Parses patterns as a user wrote them; the note points at the one at fault.
-    pub(crate) fn parse(texts: &[String]) -> std::result::Result<Patterns, Note> {
+    pub(crate) fn parse(texts: &[IStr]) -> std::result::Result<Patterns, Note> {
         texts
             .iter()
             .map(|text| Pattern::parse(text).map_err(|note| note.key(text.as_str())))
@@ -91,7 +91,7 @@ fn parsed(text: &str) -> std::result::Result<RelPath, Note> {
 }
 
 /// The files that `include` matches and `exclude` does not, as `./path`, sorted by their bytes.
-pub(crate) fn list(env: &Env, include: &Patterns, exclude: &Patterns) -> Result<Vec<String>> {
+pub(crate) fn list(env: &Env, include: &Patterns, exclude: &Patterns) -> Result<Vec<IStr>> {
     let mut found = Vec::new();
     for pattern in &include.0 {
         let before = found.len();
@@ -101,10 +101,10 @@ pub(crate) fn list(env: &Env, include: &Patterns, exclude: &Patterns) -> Result<
             refuse!(at(nothing(env, pattern)));
         }
     }
-    found.retain(|path| !exclude.matches(path));
+    found.retain(|path| !exclude.matches(&path[2..]));
     found.sort_unstable();
     found.dedup();
-    Ok(found.into_iter().map(|path| format!("./{path}")).collect())
+    Ok(found)
 }
 
 fn nothing(env: &Env, pattern: &Pattern) -> Note {
@@ -120,7 +120,7 @@ fn nothing(env: &Env, pattern: &Pattern) -> Note {
     }
 }
 
-fn expand(env: &Env, pattern: &Pattern, found: &mut Vec<String>) -> Result<()> {
+fn expand(env: &Env, pattern: &Pattern, found: &mut Vec<IStr>) -> Result<()> {
     match resolve::entry(env, &pattern.start)? {
         None => Ok(()),
         Some(EntryKind::Dir) => {
@@ -129,7 +129,7 @@ fn expand(env: &Env, pattern: &Pattern, found: &mut Vec<String>) -> Result<()> {
         }
         Some(EntryKind::File { .. } | EntryKind::Link) => {
             if pattern.matches(pattern.start.as_str()) {
-                found.push(pattern.start.as_str().to_owned());
+                found.push(pattern.start.dotted().into());
             }
             Ok(())
         }
@@ -167,17 +167,28 @@ fn is_pkg(env: &Env, dir: &RelPath) -> Result<bool> {
     Ok(entries.is_some_and(|entries| resolve::find(&entries, PKG_FILE).is_some()))
 }
 
-fn below(env: &Env, pattern: &Pattern, dir: &RelPath, found: &mut Vec<String>) -> Result<()> {
+fn below(env: &Env, pattern: &Pattern, dir: &RelPath, found: &mut Vec<IStr>) -> Result<()> {
     let Some(entries) = env.list(dir)? else { return Ok(()) };
+    let mut dotted = dir.dotted();
+    if !dir.is_root() {
+        dotted.push('/');
+    }
+    let above = dotted.len();
     for entry in entries.iter() {
-        let path = dir.child(&entry.name).map_err(|error| Note::new(error.to_string()))?;
         match entry.kind {
             EntryKind::File { .. } | EntryKind::Link => {
-                if pattern.matches(path.as_str()) {
-                    found.push(path.as_str().to_owned());
+                dotted.truncate(above);
+                dotted.push_str(&entry.name);
+                if pattern.matches(&dotted[2..]) {
+                    let file = IStr::from(&*dotted);
+                    if !NEVER.contains(&entry.name.as_str()) {
+                        env.found.borrow_mut().insert(file.clone());
+                    }
+                    found.push(file);
                 }
             }
             EntryKind::Dir => {
+                let path = dir.child(&entry.name).map_err(|error| Note::new(error.to_string()))?;
                 let deep = pattern.depth.is_none_or(|depth| path.components().count() < depth);
                 if deep && !NEVER.contains(&entry.name.as_str()) && !is_pkg(env, &path)? {
                     below(env, pattern, &path, found)?;

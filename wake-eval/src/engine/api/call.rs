@@ -8,7 +8,7 @@ use jrsonnet_evaluator::function::{
     CallLocation, FuncVal, FunctionSignature, ParamDefault, ParamName, ParamParse,
 };
 use jrsonnet_evaluator::rustc_hash::FxHashMap;
-use jrsonnet_evaluator::{ObjValue, Result, Thunk, Val};
+use jrsonnet_evaluator::{IStr, ObjValue, Result, Thunk, Val};
 use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
 use wake_model::nearest::nearest;
@@ -217,7 +217,7 @@ pub(crate) fn text_list(
     argument: &str,
     expected: &str,
     value: &Val,
-) -> Result<Vec<String>> {
+) -> Result<Vec<IStr>> {
     let mut texts = Vec::new();
     add_texts(call, argument, expected, value, &mut texts)?;
     Ok(texts)
@@ -228,11 +228,11 @@ fn add_texts(
     argument: &str,
     expected: &str,
     value: &Val,
-    texts: &mut Vec<String>,
+    texts: &mut Vec<IStr>,
 ) -> Result<()> {
     match value {
         Val::Str(text) => {
-            texts.push(text.into_flat().as_str().to_owned());
+            texts.push(text.into_flat());
             Ok(())
         }
         Val::Arr(items) => items.iter().enumerate().try_for_each(|(index, item)| {

@@ -4,7 +4,7 @@ use jrsonnet_evaluator::val::ArrValue;
 use jrsonnet_evaluator::{ObjValueBuilder, Result, Val};
 use wake_model::RelPath;
 
-use super::super::convert::{Promises, from_json, to_json};
+use super::super::convert::{Promises, to_json};
 use super::super::env::Phase;
 use super::super::globs::{self, Patterns};
 use super::super::note::{Note, amend, refuse};
@@ -114,7 +114,7 @@ fn dir(call: &Call<'_>) -> Result<Val> {
     let exclude = patterns(call, "exclude")?;
     let files = globs::list(call.env, &include, &exclude)
         .map_err(|error| amend(error, |note| note.argument("include")))?;
-    Ok(from_json(&serde_json::json!(files)))
+    Ok(Val::Arr(files.into_iter().map(Val::string).collect()))
 }
 
 fn patterns(call: &Call<'_>, argument: &str) -> Result<Patterns> {

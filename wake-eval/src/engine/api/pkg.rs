@@ -1,12 +1,11 @@
 //! `pkgInfo`, `getPkg` and `pkg`: what a package is, and which others it needs.
 
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::function::FuncVal;
-use jrsonnet_evaluator::{ObjValue, Result, Val};
-use serde::Serialize;
+use jrsonnet_evaluator::{IStr, ObjValue, Result, Val};
+use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use wake_model::nearest::nearest;
 use wake_model::{Name, RelPath, Requirement, Version};
@@ -31,13 +30,16 @@ pub(crate) struct PkgDecl {
 /// The declaration of a package as it is told to the one who asked for it.
 #[derive(Serialize)]
 pub(crate) struct Declared {
-    files: Vec<String>,
+    #[serde(serialize_with = "texts")]
+    files: Vec<IStr>,
     has_inputs: bool,
     metadata: Value,
-    modules: BTreeMap<String, String>,
+    #[serde(serialize_with = "fields")]
+    modules: Vec<(IStr, String)>,
     #[serde(rename = "pkgInfo")]
     pkg_info: Rc<PkgInfo>,
-    pkgs: BTreeMap<String, Rc<PkgRequest>>,
+    #[serde(serialize_with = "fields")]
+    pkgs: Vec<(IStr, Rc<PkgRequest>)>,
 }
 
 /// What `wake.getPkg` was given, checked.
@@ -45,7 +47,8 @@ pub(crate) struct Declared {
 pub(crate) struct PkgRequest {
     from: Value,
     global: Value,
-    permissions: Vec<String>,
+    #[serde(serialize_with = "texts")]
+    permissions: Vec<IStr>,
     #[serde(rename = "pkgInfo")]
     pkg_info: Rc<PkgInfo>,
 }
@@ -56,6 +59,20 @@ pub(crate) struct PkgInfo {
     name: String,
     namespace: Option<String>,
     version: String,
+    /// Whether the version is known to be a requirement.
+    #[serde(skip)]
+    is_requirement: bool,
+}
+
+fn texts<S: Serializer>(texts: &[IStr], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_seq(texts.iter().map(IStr::as_str))
+}
+
+fn fields<S: Serializer, T: Serialize>(
+    fields: &[(IStr, T)],
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_map(fields.iter().map(|(name, value)| (name.as_str(), value)))
 }
 
 /// Declares an object that shows what it says as JSON.
@@ -123,7 +140,8 @@ fn pkg_info(call: &Call<'_>) -> Result<Val> {
     name.parse::<Name>().map_err(|error| Note::new(error.to_string()).argument("name"))?;
     let version = call.required_text("version")?;
     // Most are requirements, which a version may look like too.
-    if let Err(error) = version.parse::<Requirement>()
+    let requirement = version.parse::<Requirement>();
+    if let Err(error) = &requirement
         && version.parse::<Version>().is_err()
     {
         refuse!(Note::new(error.to_string()).argument("version"));
@@ -134,7 +152,8 @@ fn pkg_info(call: &Call<'_>) -> Result<Val> {
             .parse::<Name>()
             .map_err(|error| Note::new(error.to_string()).argument("namespace"))?;
     }
-    let info = Rc::new(PkgInfo { name, namespace, version });
+    let is_requirement = requirement.is_ok();
+    let info = Rc::new(PkgInfo { name, namespace, version, is_requirement });
     let object = lazy::object(info.clone());
     call.env.infos.borrow_mut().insert(object.clone(), info);
     Ok(Val::Obj(object))
@@ -162,6 +181,7 @@ fn check_info(call: &Call<'_>, versions: Versions) -> Result<Rc<PkgInfo>> {
     let version = &info.version;
     let checked = match versions {
         Versions::Exact => version.parse::<Version>().map(drop),
+        Versions::Required if info.is_requirement => Ok(()),
         Versions::Required => version.parse::<Requirement>().map(drop),
     };
     checked.map_err(|error| {
@@ -202,7 +222,7 @@ fn written_info(call: &Call<'_>, object: &ObjValue) -> Result<PkgInfo> {
     if let Some(namespace) = &namespace {
         namespace.parse::<Name>().map_err(|error| info_fault(namespace, error.to_string()))?;
     }
-    Ok(PkgInfo { name, namespace, version })
+    Ok(PkgInfo { name, namespace, version, is_requirement: false })
 }
 
 fn get_pkg(call: &Call<'_>) -> Result<Val> {
@@ -280,7 +300,7 @@ fn global(call: &Call<'_>) -> Result<Value> {
     }
 }
 
-fn permissions(call: &Call<'_>, argument: &str) -> Result<Vec<String>> {
+fn permissions(call: &Call<'_>, argument: &str) -> Result<Vec<IStr>> {
     const KNOWN: [&str; 2] = ["defineGlobal", "network"];
     let Some(value) = call.get(argument)? else { return Ok(Vec::new()) };
     let given = text_list(call, argument, "a list of strings", &value)?;
@@ -315,7 +335,7 @@ fn pkg(call: &Call<'_>) -> Result<Val> {
     Ok(Val::Obj(object))
 }
 
-fn files(call: &Call<'_>) -> Result<Vec<String>> {
+fn files(call: &Call<'_>) -> Result<Vec<IStr>> {
     let Some(value) = call.get("files")? else { return Ok(Vec::new()) };
     if matches!(value, Val::Str(_)) {
         return Err(call.expected("files", "a list of paths", &value).into());
@@ -323,7 +343,12 @@ fn files(call: &Call<'_>) -> Result<Vec<String>> {
     let texts = text_list(call, "files", "a list of paths", &value)?;
     let mut files = Vec::with_capacity(texts.len());
     for text in texts {
-        files.push(own_file(call, "files", &text, &text)?.dotted());
+        let found = call.env.found.borrow().contains(&text);
+        files.push(if found {
+            text
+        } else {
+            own_file(call, "files", &text, &text)?.dotted().into()
+        });
     }
     files.sort_unstable();
     files.dedup();
@@ -384,8 +409,8 @@ fn border(call: &Call<'_>, path: &RelPath) -> Result<Option<RelPath>> {
     Ok(None)
 }
 
-fn pkgs(call: &Call<'_>) -> Result<BTreeMap<String, Rc<PkgRequest>>> {
-    let mut pkgs = BTreeMap::new();
+fn pkgs(call: &Call<'_>) -> Result<Vec<(IStr, Rc<PkgRequest>)>> {
+    let mut pkgs = Vec::new();
     let Some(object) = call.object("pkgs")? else { return Ok(pkgs) };
     for key in object.fields() {
         let value = object.get(key.clone())?.unwrap_or(Val::Null);
@@ -402,13 +427,13 @@ fn pkgs(call: &Call<'_>) -> Result<BTreeMap<String, Rc<PkgRequest>>> {
                 .key(key.as_str())
             );
         };
-        pkgs.insert(key.as_str().to_owned(), request);
+        pkgs.push((key, request));
     }
     Ok(pkgs)
 }
 
-fn modules(call: &Call<'_>) -> Result<BTreeMap<String, String>> {
-    let mut modules = BTreeMap::new();
+fn modules(call: &Call<'_>) -> Result<Vec<(IStr, String)>> {
+    let mut modules = Vec::new();
     let Some(object) = call.object("modules")? else { return Ok(modules) };
     for name in object.fields() {
         check_module_name(&name)
@@ -424,7 +449,7 @@ fn modules(call: &Call<'_>) -> Result<BTreeMap<String, String>> {
             );
         };
         let path = own_file(call, "modules", &path.clone().into_flat(), &name)?;
-        modules.insert(name.as_str().to_owned(), path.dotted());
+        modules.push((name, path.dotted()));
     }
     Ok(modules)
 }
