@@ -42,6 +42,7 @@ pub(crate) fn to_json(
 }
 
 /// JSON with places where something is promised.
+#[derive(Clone)]
 pub(crate) struct Noted {
     /// With null in these places.
     pub(crate) json: Value,
@@ -57,9 +58,9 @@ impl Noted {
     }
 
     /// The JSON with `keep` of each promise in its place.
-    pub(crate) fn kept(&self, keep: impl Fn(&Reference) -> Result<Value>) -> Result<Value> {
-        let mut json = self.json.clone();
-        for (keys, reference) in &self.promises {
+    pub(crate) fn kept(self, keep: impl Fn(&Reference) -> Result<Value>) -> Result<Value> {
+        let Noted { mut json, promises } = self;
+        for (keys, reference) in &promises {
             let place = keys.iter().try_fold(&mut json, |place, key| match key {
                 Key::Field(name) => place.get_mut(name.as_str()),
                 Key::Index(index) => place.get_mut(index),

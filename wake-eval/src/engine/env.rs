@@ -15,6 +15,7 @@ use super::World;
 use super::api::{ExecDecl, ModuleDecl, PkgDecl, PkgInfo, PkgRequest};
 use super::import::PKG_FILE;
 use super::instance::Instance;
+use super::module_id::ModuleId;
 use super::note::{Nature, Note};
 use super::resolve::{Reference, Written};
 use super::told::KnownModule;
@@ -47,7 +48,7 @@ pub(crate) struct Inner {
     /// The package that the code belongs to, once it has an instance.
     pub(crate) own: RefCell<Option<Rc<Instance>>>,
     /// The dependencies of the module at hand, by key.
-    pub(crate) modules: RefCell<BTreeMap<String, Rc<ModuleId>>>,
+    pub(crate) modules: RefCell<Rc<BTreeMap<String, Rc<ModuleId>>>>,
     /// The inputs of the module at hand, once they are known.
     pub(crate) module_inputs: RefCell<Option<Value>>,
     /// The paths that the module's `files` create, once they are known.
@@ -58,7 +59,7 @@ pub(crate) struct Inner {
     /// What `pkgInfo` gave.
     pub(crate) infos: RefCell<FxHashMap<ObjValue, Rc<PkgInfo>>>,
     pub(crate) pkgs: RefCell<FxHashMap<ObjValue, Rc<PkgDecl>>>,
-    pub(crate) module_decls: RefCell<FxHashMap<ObjValue, Rc<ModuleDecl>>>,
+    pub(crate) module_decls: RefCell<FxHashMap<ObjValue, ModuleDecl>>,
     pub(crate) requests: RefCell<FxHashMap<ObjValue, Rc<PkgRequest>>>,
     /// Files of the package that a search found, as it wrote them.
     pub(crate) found: RefCell<FxHashSet<IStr>>,
@@ -67,20 +68,6 @@ pub(crate) struct Inner {
     pub(crate) execs: RefCell<FxHashMap<ObjValue, Rc<ExecDecl>>>,
     /// What `pkg.modules` gave.
     pub(crate) ids: RefCell<FxHashMap<ObjValue, Rc<ModuleId>>>,
-}
-
-/// The id of a module, as a value and as canonical JSON.
-#[derive(Debug, Clone)]
-pub(crate) struct ModuleId {
-    pub(crate) value: Value,
-    pub(crate) text: String,
-}
-
-impl ModuleId {
-    pub(crate) fn new(value: Value) -> Self {
-        let text = wake_model::json::canonical(&value);
-        ModuleId { value, text }
-    }
 }
 
 /// Which function is being evaluated: it decides what a reference may name.
@@ -245,19 +232,19 @@ impl Inner {
 
     /// The instance of a module; pending is an error that carries the id.
     pub(crate) fn module(&self, id: &ModuleId) -> Result<Rc<Value>> {
-        let known = self.world.told.module(&*self.world.ask, &id.text, &self.modules.borrow())?;
+        let known = self.world.told.module(&*self.world.ask, id.text(), &self.modules.borrow())?;
         let digest = match &known {
             KnownModule::Ready(known) => Some(known.digest),
             KnownModule::Pending | KnownModule::Unknown => None,
         };
-        self.record(Read::Module { id: id.text.clone(), digest });
+        self.record(Read::Module { id: id.text().to_owned(), digest });
         match known {
             KnownModule::Ready(known) => Ok(known.value),
             KnownModule::Pending => Err(Note::new("a dependency is not built yet")
-                .nature(Nature::Pending(id.value.clone()))
+                .nature(Nature::Pending(id.value().clone()))
                 .into()),
             KnownModule::Unknown => {
-                Err(Note::new(format!("there is no module {}", id.text)).into())
+                Err(Note::new(format!("there is no module {}", id.text())).into())
             }
         }
     }

@@ -2,11 +2,12 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::ops::Range;
+use std::fmt;
+use std::ops::{Deref, Range};
 
-use jrsonnet_evaluator::Result;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use jrsonnet_evaluator::{IStr, Result};
+use serde::de::{self, DeserializeOwned, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -21,7 +22,7 @@ pub(crate) struct Instance {
     pub(crate) key: String,
     text: Box<str>,
     pkg_info: Range<usize>,
-    files: Part<Vec<String>>,
+    files: Part<Vec<Text>>,
     inputs: Part<Value>,
     pkgs: Part<BTreeMap<String, String>>,
     modules: Part<Vec<String>>,
@@ -49,6 +50,10 @@ struct Parts<'a> {
     #[serde(borrow, default)]
     modules: Option<&'a RawValue>,
 }
+
+/// A text that the engine holds, so that it is a value at once.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Text(IStr);
 
 /// How a package holds a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,14 +83,14 @@ impl Instance {
     }
 
     /// Its files, sorted.
-    pub(crate) fn files(&self) -> Result<&Vec<String>> {
-        let sorted = |mut files: Vec<String>| {
+    pub(crate) fn files(&self) -> Result<&[Text]> {
+        let sorted = |mut files: Vec<Text>| {
             if !files.is_sorted() {
                 files.sort_unstable();
             }
             files
         };
-        self.files.get(self, sorted)
+        self.files.get(self, sorted).map(Vec::as_slice)
     }
 
     /// Its inputs; null if it has none.
@@ -106,11 +111,11 @@ impl Instance {
     /// Whether `path` is one of the files, or a directory above some of them.
     pub(crate) fn holds(&self, path: &str) -> Result<Option<Held>> {
         let files = self.files()?;
-        if files.binary_search_by(|file| file.as_str().cmp(path)).is_ok() {
+        if files.binary_search_by(|file| (**file).cmp(path)).is_ok() {
             return Ok(Some(Held::File));
         }
         let dir = if path.ends_with('/') { path.to_owned() } else { format!("{path}/") };
-        let next = files.partition_point(|file| file.as_str() < dir.as_str());
+        let next = files.partition_point(|file| **file < *dir);
         Ok(files.get(next).is_some_and(|file| file.starts_with(&dir)).then_some(Held::Dir))
     }
 
@@ -130,6 +135,38 @@ impl Instance {
             "namespace": field("namespace"),
             "path": self.outside(),
         }))
+    }
+}
+
+impl Text {
+    pub(crate) fn istr(&self) -> IStr {
+        self.0.clone()
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Characters;
+        impl Visitor<'_> for Characters {
+            type Value = Text;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> std::result::Result<Text, E> {
+                Ok(Text(text.into()))
+            }
+        }
+        deserializer.deserialize_str(Characters)
     }
 }
 
@@ -175,7 +212,8 @@ mod tests {
         let instance = Instance::parse(text).unwrap();
         assert_eq!(instance.key, "@a@1.0.0");
         assert_eq!(instance.modules().unwrap(), &["b", "a"]);
-        assert_eq!(instance.files().unwrap(), &["./d/x", "./d/y", "./z"]);
+        let files: Vec<&str> = instance.files().unwrap().iter().map(|file| &**file).collect();
+        assert_eq!(files, ["./d/x", "./d/y", "./z"]);
         assert_eq!(instance.pkgs().unwrap()["é"], "@b@1.0.0");
         assert_eq!(instance.inputs().unwrap(), &Value::Null);
         assert_eq!(instance.pkg_info().unwrap()["name"], "a\n");

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::ops::ControlFlow;
-use std::rc::Rc;
 
 use jrsonnet_evaluator::ordering::{FieldIndex, SuperDepth};
 use jrsonnet_evaluator::{
@@ -10,9 +9,6 @@ use jrsonnet_evaluator::{
     ObjValueBuilder, ObjectCore, Result, SupThis, Val, Visibility,
 };
 use jrsonnet_gcmodule::Trace;
-
-use super::convert::from_json;
-use super::env::ModuleId;
 
 /// The fields of an object. What holds them may refer to nothing that refers back to the object.
 pub(crate) trait Fields: 'static {
@@ -100,20 +96,5 @@ impl<F: Fields> ObjectCore for Core<F> {
 
     fn run_assertions_core(&self, _this: SupThis) -> Result<()> {
         Ok(())
-    }
-}
-
-impl Fields for Rc<ModuleId> {
-    fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
-        let mut names = self.value.as_object().into_iter().flatten();
-        names.try_for_each(|(name, _)| each(name, Shown::Yes))
-    }
-
-    fn shown(&self, name: &str) -> Option<Shown> {
-        self.value.get(name).map(|_| Shown::Yes)
-    }
-
-    fn value(&self, name: &str) -> Result<Option<Val>> {
-        Ok(self.value.get(name).map(from_json))
     }
 }

@@ -9,6 +9,7 @@ mod globs;
 mod import;
 mod instance;
 mod lazy;
+mod module_id;
 mod narrow;
 mod note;
 mod ops;

@@ -11,7 +11,7 @@ use wake_model::{Reflike, RelPath};
 
 use super::convert::json_kind;
 use super::env::{Env, Phase};
-use super::instance::{Held, Instance};
+use super::instance::{Held, Instance, Text};
 use super::note::{Nature, Note, Origin, amend};
 use super::promise;
 use crate::sources::{EntryKind, ListEntry};
@@ -187,8 +187,8 @@ fn own_file(env: &Env, path: &RelPath) -> Result<Named> {
     }
 }
 
-fn no_file(files: &[String], path: &str, what: &str) -> Note {
-    let near = nearest(path, files.iter().map(String::as_str)).map(str::to_owned);
+fn no_file(files: &[Text], path: &str, what: &str) -> Note {
+    let near = nearest(path, files.iter().map(|file| &**file)).map(str::to_owned);
     Note::new(format!("`{path}` is not in {what}")).suggest(near.as_deref())
 }
 
@@ -247,7 +247,7 @@ fn outside_file(instance: &Instance, key: &str, path: &RelPath) -> Result<Value>
             let short: Vec<String> = instance
                 .files()?
                 .iter()
-                .filter_map(|file| file.strip_prefix(&prefix))
+                .filter_map(|file| file.strip_prefix(prefix.as_str()))
                 .map(|file| format!("./{file}"))
                 .collect();
             let dotted = path.dotted();
@@ -280,7 +280,7 @@ fn module(env: &Env, key: &str, onward: Option<&Reflike>) -> Result<Named> {
         walk(value, keys, format_args!("modules.{key}.{name}"))
     };
     match onward {
-        None => Ok(Named::Now(module_reference(&id.value, &instance))),
+        None => Ok(Named::Now(module_reference(id.value(), &instance))),
         Some(Reflike::Input(keys)) => part("inputs", keys).map(Named::Now),
         Some(Reflike::Output(keys)) => part("outputs", keys).map(Named::Now),
         Some(Reflike::File(_) | Reflike::Pkg(..) | Reflike::Module(..)) => {

@@ -10,8 +10,8 @@ use serde_json::Value;
 use wake_model::BlobDigest;
 
 use super::Ask;
-use super::env::ModuleId;
 use super::instance::Instance;
+use super::module_id::ModuleId;
 use super::note::Note;
 use crate::wire::request::KEPT;
 use crate::{Answer, Topic};
@@ -138,7 +138,7 @@ impl Told {
             return self.keep_module(id, &text).map(KnownModule::Ready);
         }
         let mut wanted = vec![id];
-        let others = others.values().map(|other| other.text.as_str());
+        let others = others.values().map(|other| other.text());
         wanted.extend(others.filter(|other| *other != id && !self.has_module(other)));
         let mut found = KnownModule::Unknown;
         for (at, (id, answer)) in wanted.iter().zip(ask.modules(&wanted)).enumerate() {

@@ -58,7 +58,7 @@ impl Fields for Pkg {
         let (env, instance) = (env.clone(), instance.clone());
         Ok(Some(match name {
             "files" => {
-                Val::Arr(instance.files()?.iter().map(|file| Val::string(&**file)).collect())
+                Val::Arr(instance.files()?.iter().map(|file| Val::string(file.istr())).collect())
             }
             "inputs" => from_json(instance.inputs()?),
             "key" => Val::string(&*instance.key),

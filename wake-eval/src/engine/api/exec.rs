@@ -13,6 +13,7 @@ use super::super::resolve::{self, Reference};
 use super::{Call, Param, Spec};
 
 /// What `wake.exec` was given: values that may still hold promises.
+#[derive(Clone)]
 pub(crate) struct ExecDecl {
     program: Noted,
     config: Noted,
@@ -198,28 +199,28 @@ fn is_size(text: &str) -> bool {
 
 impl ExecDecl {
     /// The declaration as JSON, now that what it was promised is there.
-    pub(crate) fn filled(&self, env: &Env) -> Result<Value> {
+    pub(crate) fn filled(self, env: &Env) -> Result<Value> {
         self.json(|reference| resolve::fill(env, reference)).map(Value::Object)
     }
 
     /// The declaration of a retriever: references stay as they were written.
     pub(crate) fn kept(&self) -> Result<Value> {
-        let mut fields = self.json(|reference| Ok(promise_json(reference)))?;
+        let mut fields = self.clone().json(|reference| Ok(promise_json(reference)))?;
         fields.insert("type".to_owned(), Value::String("exec".to_owned()));
         Ok(Value::Object(fields))
     }
 
-    fn json(&self, keep: impl Fn(&Reference) -> Result<Value>) -> Result<Map<String, Value>> {
-        let part = |argument: &str, noted: &Noted| {
+    fn json(self, keep: impl Fn(&Reference) -> Result<Value>) -> Result<Map<String, Value>> {
+        let part = |argument: &str, noted: Noted| {
             noted.kept(&keep).map_err(|error| amend(error, |note| note.argument(argument)))
         };
-        let program = part("ref", &self.program)?;
+        let program = part("ref", self.program)?;
         check_program(&program)?;
-        let args = part("args", &self.args)?;
-        let variables = part("env", &self.env)?;
-        let rootfs = part("rootfs", &self.rootfs)?;
+        let args = part("args", self.args)?;
+        let variables = part("env", self.env)?;
+        let rootfs = part("rootfs", self.rootfs)?;
         check_rootfs(&rootfs)?;
-        let config = part("config", &self.config)?;
+        let config = part("config", self.config)?;
         check_args(&args)?;
         let args = if args.is_null() { Value::Array(Vec::new()) } else { args };
         let fields = [
@@ -228,9 +229,9 @@ impl ExecDecl {
             ("env", checked_env(variables)?),
             ("network", Value::Bool(self.network)),
             ("ref", program),
-            ("resources", self.resources.clone()),
+            ("resources", self.resources),
             ("rootfs", rootfs),
-            ("timeout", self.timeout.clone()),
+            ("timeout", self.timeout),
         ];
         Ok(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }

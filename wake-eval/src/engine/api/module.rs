@@ -8,9 +8,10 @@ use jrsonnet_evaluator::{ObjValueBuilder, Result, Val};
 use serde_json::{Value, json};
 
 use super::super::convert::{Promises, kind};
-use super::super::env::{Env, ModuleId, Phase};
+use super::super::env::{Env, Phase};
 use super::super::globs::Patterns;
 use super::super::lazy;
+use super::super::module_id::ModuleId;
 use super::super::note::{Note, refuse};
 use super::call::{is_tagged, native};
 use super::pkg::check_module_name;
@@ -21,7 +22,7 @@ pub(crate) struct ModuleDecl {
     pub(crate) name: String,
     pub(crate) pkg: Value,
     pub(crate) pkg_files: Value,
-    pub(crate) modules: BTreeMap<String, Rc<ModuleId>>,
+    pub(crate) modules: Rc<BTreeMap<String, Rc<ModuleId>>>,
     pub(crate) files: Option<FuncVal>,
     pub(crate) inputs: Option<FuncVal>,
     pub(crate) outputs: Option<FuncVal>,
@@ -71,14 +72,12 @@ pub(crate) fn module_function(env: &Env, key: &str, name: &str) -> FuncVal {
 
 fn module_id(call: &Call<'_>) -> Result<Val> {
     let (pkg, module) = call.made_for.split_once(' ').unwrap_or_default();
-    let mut id = json!({"type": "module", "pkg": pkg, "module": module});
-    if call.given("config") {
+    let id = Rc::new(if call.given("config") {
         let config = call.json("config")?;
-        if let Some(fields) = id.as_object_mut() {
-            fields.insert("config".to_owned(), config);
-        }
-    }
-    let id = Rc::new(ModuleId::new(id));
+        ModuleId::new(json!({"type": "module", "pkg": pkg, "module": module, "config": config}))
+    } else {
+        ModuleId::plain(pkg, module)
+    });
     let object = lazy::object(id.clone());
     call.env.ids.borrow_mut().insert(object.clone(), id);
     Ok(Val::Obj(object))
@@ -97,7 +96,7 @@ fn module(call: &Call<'_>) -> Result<Val> {
     let decl = ModuleDecl {
         name,
         pkg: other_pkg(call)?,
-        modules: dependencies(call)?,
+        modules: Rc::new(dependencies(call)?),
         files: call.function("files", &takes)?,
         inputs: call.function("inputs", &takes)?,
         outputs: call.function("outputs", &["wake", "pkg"])?,
@@ -109,7 +108,7 @@ fn module(call: &Call<'_>) -> Result<Val> {
     builder.field("type").value("moduleDeclaration");
     builder.field("name").value(decl.name.as_str());
     let object = builder.build();
-    call.env.module_decls.borrow_mut().insert(object.clone(), Rc::new(decl));
+    call.env.module_decls.borrow_mut().insert(object.clone(), decl);
     Ok(Val::Obj(object))
 }
 
@@ -198,7 +197,7 @@ fn pkg_files(call: &Call<'_>) -> Result<Value> {
             own.files()?
                 .iter()
                 .filter(|file| patterns.matches(file.trim_start_matches("./")))
-                .cloned(),
+                .map(|file| &**file),
         );
         if chosen.len() == before {
             refuse!(at(Note::new(format!("`{text}` matches none of the package's `files`"))));

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use jrsonnet_evaluator::function::FuncVal;
 use jrsonnet_evaluator::{Error, Result, State, Thunk, Val};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use wake_model::RelPath;
 
@@ -14,6 +14,7 @@ use super::super::convert::{Promises, from_json, json_kind, kind, to_json};
 use super::super::default::{plain_default, yielding};
 use super::super::env::{Env, Phase};
 use super::super::fault::OVERLAY;
+use super::super::module_id::ModuleId;
 use super::super::note::{Nature, Note, Origin, amend, refuse};
 use super::super::resolve::{self, Reference, Written, file_object};
 use super::super::view;
@@ -41,7 +42,7 @@ pub(crate) fn module(
         _ => call3(&function, api::wake(env), pkg.clone(), from_json(&config))?,
     };
     let declared = match &result {
-        Val::Obj(object) => env.module_decls.borrow().get(object).cloned(),
+        Val::Obj(object) => env.module_decls.borrow_mut().remove(object),
         _ => None,
     };
     let Some(declared) = declared else {
@@ -102,7 +103,7 @@ fn computed_default(
 struct Instantiation<'a> {
     env: &'a Env,
     pkg: Val,
-    declared: Rc<ModuleDecl>,
+    declared: ModuleDecl,
     config: Value,
 }
 
@@ -111,7 +112,8 @@ struct Instantiation<'a> {
 struct Told<'a> {
     config: &'a Value,
     metadata: &'a Value,
-    modules: BTreeMap<&'a str, &'a Value>,
+    #[serde(serialize_with = "ids")]
+    modules: &'a BTreeMap<String, Rc<ModuleId>>,
     name: &'a str,
     outputs: Value,
     pkg: &'a Value,
@@ -127,19 +129,26 @@ struct Told<'a> {
     pending: Option<Vec<Value>>,
 }
 
+fn ids<S: Serializer>(
+    modules: &BTreeMap<String, Rc<ModuleId>>,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_map(modules.iter().map(|(key, id)| (key, id.json())))
+}
+
 impl Instantiation<'_> {
-    fn json(&self) -> Result<String> {
-        let declared = &self.declared;
+    fn json(mut self) -> Result<String> {
+        let exec = std::mem::replace(&mut self.declared.exec, Exec::None);
         let outputs = self.outputs()?;
         let mut pending = Vec::new();
         let inputs = settle(self.inputs(), &mut pending)?;
         let files = settle(self.files(inputs.as_ref()), &mut pending)?;
-        let exec = settle(self.exec(inputs.as_ref(), files.as_deref()), &mut pending)?;
-        let needs = declared.modules.iter().map(|(key, id)| (key.as_str(), &id.value));
+        let exec = settle(self.exec(exec, inputs.as_ref(), files.as_deref()), &mut pending)?;
+        let declared = &self.declared;
         let mut told = Told {
             config: &self.config,
             metadata: &declared.metadata,
-            modules: needs.collect(),
+            modules: &declared.modules,
             name: &declared.name,
             outputs,
             pkg: &declared.pkg,
@@ -219,17 +228,17 @@ impl Instantiation<'_> {
         }
     }
 
-    fn exec(&self, inputs: Option<&Value>, files: Option<&[Value]>) -> Result<Value> {
+    fn exec(&self, exec: Exec, inputs: Option<&Value>, files: Option<&[Value]>) -> Result<Value> {
         if inputs.is_none() || files.is_none() {
             // What the command refers to may be among what is not there yet: the body is asked again later.
             return Ok(Value::Null);
         }
         self.env.phase.set(Phase::ModuleExec);
-        let json = match &self.declared.exec {
+        let exec = match exec {
             Exec::None => return Ok(Value::Null),
-            Exec::Declared(exec) => exec.filled(self.env),
+            Exec::Declared(exec) => exec,
             Exec::Computed(function) => {
-                let result = call2(function, api::wake(self.env), self.argument(known(inputs)))?;
+                let result = call2(&function, api::wake(self.env), self.argument(known(inputs)))?;
                 let declared = match &result {
                     Val::Obj(object) => self.env.execs.borrow().get(object).cloned(),
                     _ => None,
@@ -241,9 +250,12 @@ impl Instantiation<'_> {
                     ));
                     return Err(from_call(note.into(), "wake.module", "exec"));
                 };
-                exec.filled(self.env)
+                exec
             }
         };
+        // Nobody else asks for it any more.
+        self.env.execs.take();
+        let json = Rc::unwrap_or_clone(exec).filled(self.env);
         json.map_err(|error| from_call(error, "wake.exec", "ref"))
     }
 

@@ -1,0 +1,84 @@
+//! Ids of modules.
+
+use std::cell::OnceCell;
+use std::ops::ControlFlow;
+use std::rc::Rc;
+
+use jrsonnet_evaluator::{Result, Val};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use wake_model::json;
+
+use super::convert::from_json;
+use super::lazy::{Fields, Shown};
+
+/// The id of a module, as canonical JSON; read only where somebody looks inside.
+#[derive(Debug)]
+pub(crate) struct ModuleId {
+    json: Box<RawValue>,
+    value: OnceCell<Value>,
+}
+
+impl ModuleId {
+    /// The id that `value` is.
+    pub(crate) fn new(value: Value) -> Self {
+        ModuleId { json: raw(json::canonical(&value)), value: value.into() }
+    }
+
+    /// The id of the module `name` of the package `key` without a config.
+    pub(crate) fn plain(key: &str, name: &str) -> Self {
+        let fields = [("module", name), ("pkg", key), ("type", "module")];
+        let mut text = String::with_capacity(48 + key.len() + name.len());
+        json::push_object(fields, &mut text, |_, value, text| json::push_text(value, text));
+        ModuleId { json: raw(text), value: OnceCell::new() }
+    }
+
+    /// The id as canonical JSON.
+    pub(crate) fn text(&self) -> &str {
+        self.json.get()
+    }
+
+    /// The same, to be passed on without being read.
+    pub(crate) fn json(&self) -> &RawValue {
+        &self.json
+    }
+
+    /// The id as a value.
+    pub(crate) fn value(&self) -> &Value {
+        // A canonical text is JSON.
+        self.value.get_or_init(|| serde_json::from_str(self.text()).unwrap_or_default())
+    }
+}
+
+fn raw(canonical: String) -> Box<RawValue> {
+    RawValue::from_string(canonical).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+impl Fields for Rc<ModuleId> {
+    fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
+        let mut names = ModuleId::value(self).as_object().into_iter().flatten();
+        names.try_for_each(|(name, _)| each(name, Shown::Yes))
+    }
+
+    fn shown(&self, name: &str) -> Option<Shown> {
+        ModuleId::value(self).get(name).map(|_| Shown::Yes)
+    }
+
+    fn value(&self, name: &str) -> Result<Option<Val>> {
+        Ok(ModuleId::value(self).get(name).map(from_json))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_id_is_the_one_that_its_value_makes() {
+        let value = serde_json::json!({"type": "module", "pkg": "é@\"a\"@1.0.0", "module": "b\n"});
+        let plain = ModuleId::plain("é@\"a\"@1.0.0", "b\n");
+        assert_eq!(plain.text(), json::canonical(&value));
+        assert_eq!(plain.value(), &value);
+        assert_eq!(plain.text(), ModuleId::new(value).text());
+    }
+}
