@@ -14,8 +14,9 @@ use rustix::stdio;
 
 use crate::engine::{self, Ask, Outcome, Told};
 use crate::resident::Resident;
+use crate::wire::request::Parts;
 use crate::wire::{Questions, Receiver, Replies, Tag, outcome, request, send};
-use crate::{Answer, EvalError, Kind, Limit, Limits, Request, Sources};
+use crate::{Answer, EvalError, Kind, Limit, Limits, Sources};
 
 /// Answers requests on standard input until it ends; the whole life of a worker process.
 ///
@@ -70,18 +71,14 @@ fn work(
     let told = Rc::new(Told::default());
     let resident = Resident::of_this_process();
     loop {
-        let request = match pipe.request() {
-            Ok(Some(content)) => {
-                request::decode(&content).and_then(|request::Parts { epoch, told: new, json }| {
-                    told.begin(epoch);
-                    told.listen(new);
-                    serde_json::from_slice::<Request>(json).ok()
-                })
-            }
+        let content = match pipe.request() {
+            Ok(Some(content)) => content,
             Ok(None) => return ExitCode::SUCCESS,
             Err(_) => return ExitCode::FAILURE,
         };
-        let Some(request) = request else { return ExitCode::FAILURE };
+        let Some(mut request) = request::decode(&content) else { return ExitCode::FAILURE };
+        told.begin(request.epoch);
+        told.listen(std::mem::take(&mut request.told));
         let (outcome, mut tag) = answer(&request, sources, &pipe, &told, limits);
         if resident.bytes().is_some_and(|bytes| bytes > FAT) {
             tag = Tag::Last;
@@ -94,13 +91,13 @@ fn work(
 }
 
 fn answer(
-    request: &Request,
+    request: &Parts<'_>,
     sources: &impl Fn(&Path) -> Box<dyn Sources>,
     pipe: &Rc<Pipe>,
     told: &Rc<Told>,
     limits: &Limits,
 ) -> (Result<Outcome, EvalError>, Tag) {
-    let sources: Rc<dyn Sources> = Rc::from(sources(&request.root));
+    let sources: Rc<dyn Sources> = Rc::from(sources(request.root));
     let ask: Rc<dyn Ask> = pipe.clone();
     let run = || engine::evaluate(request, sources, ask, told, limits);
     match std::panic::catch_unwind(AssertUnwindSafe(run)) {
@@ -110,7 +107,11 @@ fn answer(
     }
 }
 
-fn panicked(request: &Request, limits: &Limits, payload: &(dyn std::any::Any + Send)) -> EvalError {
+fn panicked(
+    request: &Parts<'_>,
+    limits: &Limits,
+    payload: &(dyn std::any::Any + Send),
+) -> EvalError {
     let text = payload
         .downcast_ref::<String>()
         .map(String::as_str)
@@ -123,9 +124,9 @@ fn panicked(request: &Request, limits: &Limits, payload: &(dyn std::any::Any + S
             request.pkg,
             size(limits.memory)
         );
-        return EvalError::bare(&request.pkg, Kind::Limit(Limit::Memory), message);
+        return EvalError::bare(request.pkg, Kind::Limit(Limit::Memory), message);
     }
-    EvalError::bare(&request.pkg, Kind::Crash, format!("the evaluator panicked: {text}"))
+    EvalError::bare(request.pkg, Kind::Crash, format!("the evaluator panicked: {text}"))
 }
 
 pub(crate) fn size(bytes: u64) -> String {

@@ -30,7 +30,8 @@ use jrsonnet_gcmodule::Acyclic;
 use jrsonnet_stdlib::{ContextInitializer, TracePrinter};
 use serde_json::Value;
 
-use crate::{Answer, EvalError, Limits, Op, Place, Read, Request, Sources};
+use crate::wire::request::{Parts, Task};
+use crate::{Answer, EvalError, Limits, Place, Read, Sources};
 use env::{Env, Hunt};
 pub(crate) use told::Told;
 
@@ -63,7 +64,7 @@ thread_local! {
 ///
 /// Must not be called again from within `sources` or `ask`: the engine's state belongs to the thread.
 pub(crate) fn evaluate(
-    request: &Request,
+    request: &Parts<'_>,
     sources: Rc<dyn Sources>,
     ask: Rc<dyn Ask>,
     told: &Rc<Told>,
@@ -71,9 +72,9 @@ pub(crate) fn evaluate(
 ) -> Result<Outcome, EvalError> {
     api::hold_words();
     let world = World { sources, ask, told: told.clone(), limits: limits.clone() };
-    let result = match &request.op {
-        Op::Locate { op, value } => locate(op, value, &world),
-        op => evaluate_op(request, op, &world),
+    let result = match &request.task {
+        Task::Locate { task, value } => locate(task, value, &world),
+        task => evaluate_task(request.pkg, task, &world),
     };
     RUNS.with(|runs| {
         runs.set(runs.get() + 1);
@@ -97,9 +98,9 @@ pub(crate) struct World {
     pub(crate) limits: Limits,
 }
 
-fn evaluate_op(request: &Request, op: &Op, world: &World) -> Result<Outcome, EvalError> {
+fn evaluate_task(pkg: &str, task: &Task<'_>, world: &World) -> Result<Outcome, EvalError> {
     let env = Env::new(world.clone(), None);
-    let outcome = run(&env, op);
+    let outcome = run(&env, task);
 
     let trace = text::locate_traces(&env, TRACE.take());
     let result = match outcome {
@@ -107,26 +108,28 @@ fn evaluate_op(request: &Request, op: &Op, world: &World) -> Result<Outcome, Eva
         Err(error) => {
             let mut fault = fault::explain(&env, &error);
             if let Some(hunt) = fault.hunt.take() {
-                fault.place = hunt_for(op, hunt, world).or(fault.place);
+                fault.place = hunt_for(task, hunt, world).or(fault.place);
             }
-            Err(fault.into_error(&request.pkg, env.take_reads(), trace))
+            Err(fault.into_error(pkg, env.take_reads(), trace))
         }
     };
     env.clear();
     result
 }
 
-fn locate(op: &Op, value: &Value, world: &World) -> Result<Outcome, EvalError> {
-    let place = hunt_for(op, Hunt::Value(value.clone()), world);
+fn locate(task: &Task<'_>, value: &str, world: &World) -> Result<Outcome, EvalError> {
+    // What is no JSON is built nowhere.
+    let value = serde_json::from_str::<Value>(value).ok();
+    let place = value.and_then(|value| hunt_for(task, Hunt::Value(value), world));
     let text = serde_json::to_string(&place).unwrap_or_else(|_| "null".to_owned());
     Ok(Outcome { text, reads: Vec::new(), trace: Vec::new() })
 }
 
-/// Evaluates `op` once more and stops where it builds what is hunted: the engine does not tell builtins where they
+/// Evaluates `task` once more and stops where it builds what is hunted: the engine does not tell builtins where they
 /// are called from, but the frames of an error do.
-fn hunt_for(op: &Op, hunt: Hunt, world: &World) -> Option<Place> {
+fn hunt_for(task: &Task<'_>, hunt: Hunt, world: &World) -> Option<Place> {
     let env = Env::new(world.clone(), Some(hunt));
-    let outcome = run(&env, op);
+    let outcome = run(&env, task);
     TRACE.take();
     let place = outcome.err().and_then(|error| {
         let fault = fault::explain(&env, &error);
@@ -136,14 +139,14 @@ fn hunt_for(op: &Op, hunt: Hunt, world: &World) -> Option<Place> {
     place
 }
 
-fn run(env: &Env, op: &Op) -> jrsonnet_evaluator::Result<String> {
+fn run(env: &Env, task: &Task<'_>) -> jrsonnet_evaluator::Result<String> {
     let standard = STD.with(Clone::clone);
     let mut builder = State::builder();
     builder.import_resolver(import::PkgImports::new(env.clone())).context_initializer(standard);
     let state = builder.build();
     let _entered = state.enter();
     let _depth = jrsonnet_evaluator::stack::limit_stack_depth(env.limits().depth);
-    ops::apply(env, &state, op)
+    ops::apply(env, &state, task)
 }
 
 fn standard_library() -> ContextInitializer {

@@ -11,7 +11,6 @@ use jrsonnet_evaluator::{
 use jrsonnet_gcmodule::trace_acyclic;
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 use wake_model::RelPath;
 
 use super::api::{self, PkgDecl};
@@ -21,20 +20,20 @@ use super::import::PKG_FILE;
 use super::instance::Instance;
 use super::note::{Note, Origin, refuse};
 use super::view;
-use crate::Op;
+use crate::wire::request::Task;
 
-/// Applies what `op` names and gives its result as JSON.
-pub(crate) fn apply(env: &Env, state: &State, op: &Op) -> Result<String> {
-    match op {
-        Op::Pkg => text_of(&pkg(env, state)?.declared),
-        Op::Inputs { pkg } => text_of(&inputs(env, state, pkg)?),
-        Op::Module { file, name, pkg, config } => {
+/// Does `task` and gives its result as JSON.
+pub(crate) fn apply(env: &Env, state: &State, task: &Task<'_>) -> Result<String> {
+    match task {
+        Task::Pkg => text_of(&pkg(env, state)?.declared),
+        Task::Inputs { pkg } => text_of(&inputs(env, state, pkg)?),
+        Task::Module { file, name, pkg, config } => {
             own(env, pkg)?;
-            let config = config.as_deref().map(parsed).transpose()?;
+            let config = config.map(parsed).transpose()?;
             module::module(env, state, file, name, config.as_ref())
         }
-        Op::Expr { code, label } => expression(env, state, code, label),
-        Op::Locate { .. } => {
+        Task::Expr { code, label } => expression(env, state, code, label),
+        Task::Locate { .. } => {
             refuse!(Note::new("a place can only be asked for one function application"))
         }
     }
@@ -55,7 +54,7 @@ fn pkg(env: &Env, state: &State) -> Result<Rc<PkgDecl>> {
     })
 }
 
-fn inputs(env: &Env, state: &State, own_json: &RawValue) -> Result<Value> {
+fn inputs(env: &Env, state: &State, own_json: &str) -> Result<Value> {
     let declared = pkg(env, state)?;
     let own = own(env, own_json)?;
     let Some(function) = &declared.inputs else { return Ok(Value::Object(serde_json::Map::new())) };
@@ -74,13 +73,13 @@ fn text_of(value: &impl Serialize) -> Result<String> {
         .map_err(|error| Note::new(format!("the result is no JSON: {error}")).into())
 }
 
-fn parsed(json: &RawValue) -> Result<Value> {
-    serde_json::from_str(json.get())
+fn parsed(json: &str) -> Result<Value> {
+    serde_json::from_str(json)
         .map_err(|error| Note::new(format!("the config is malformed: {error}")).into())
 }
 
-fn own(env: &Env, json: &RawValue) -> Result<Rc<Instance>> {
-    let instance = Instance::parse(json.get())
+fn own(env: &Env, json: &str) -> Result<Rc<Instance>> {
+    let instance = Instance::parse(json)
         .map_err(|error| Note::new(format!("the package's own instance is malformed: {error}")))?;
     let instance = Rc::new(instance);
     env.own.replace(Some(instance.clone()));

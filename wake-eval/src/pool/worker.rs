@@ -75,9 +75,8 @@ impl Worker {
 
     /// Puts a request behind those that it has; [`Worker::outcome`] sends it.
     pub(super) fn put(&mut self, request: &Request, answers: &dyn Answers) -> io::Result<()> {
-        let content = serde_json::to_vec(request)?;
         let told = self.known.begin(answers);
-        let content = request::encode(answers.epoch(), &told, &content)?;
+        let content = request::encode(answers.epoch(), &told, request)?;
         self.sender.put(Tag::Request, &content)?;
         self.served += 1;
         Ok(())

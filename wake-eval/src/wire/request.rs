@@ -1,9 +1,14 @@
 //! A request as the bytes of a frame.
 
+use std::borrow::Cow;
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::Topic;
+use serde::{Deserialize, Serialize};
+use wake_model::RelPath;
+
+use crate::{Op, Request, Topic};
 
 /// Bytes of text about others that a worker keeps; beyond it everything is forgotten and told again.
 ///
@@ -11,39 +16,74 @@ use crate::Topic;
 /// once more.
 pub(crate) const KEPT: usize = 2 << 20;
 
-/// What comes with a request, and the request itself.
-#[derive(Debug, PartialEq)]
+/// A request, and what comes with it.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Parts<'a> {
     /// Within an epoch the answers to questions stay the same; none: they may change.
     pub(crate) epoch: Option<u64>,
     /// What is told before anyone asks.
+    #[serde(borrow)]
     pub(crate) told: Vec<(Topic, &'a str)>,
-    /// The request as JSON.
-    pub(crate) json: &'a [u8],
+    /// How the package is called in errors.
+    pub(crate) pkg: &'a str,
+    /// Where the sources are.
+    pub(crate) root: &'a Path,
+    /// Which function to apply.
+    pub(crate) task: Task<'a>,
 }
 
-/// The bytes: epoch and what is told in the encoding of the `postcard` crate, then JSON.
+/// An [`Op`] whose JSON is text, so that it is read once, and only where somebody looks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Task<'a> {
+    Pkg,
+    Inputs { pkg: &'a str },
+    Module { config: Option<&'a str>, file: Cow<'a, RelPath>, name: &'a str, pkg: &'a str },
+    Expr { code: &'a str, label: &'a str },
+    Locate { task: Box<Task<'a>>, value: Cow<'a, str> },
+}
+
+impl<'a> Task<'a> {
+    fn of(op: &'a Op) -> Self {
+        match op {
+            Op::Pkg => Task::Pkg,
+            Op::Inputs { pkg } => Task::Inputs { pkg: pkg.get() },
+            Op::Module { config, file, name, pkg } => Task::Module {
+                config: config.as_ref().map(|config| config.get()),
+                file: Cow::Borrowed(file),
+                name,
+                pkg: pkg.get(),
+            },
+            Op::Expr { code, label } => Task::Expr { code, label },
+            Op::Locate { op, value } => {
+                let value = wake_model::json::canonical(value);
+                Task::Locate { task: Box::new(Task::of(op)), value: value.into() }
+            }
+        }
+    }
+}
+
+/// The bytes, in the encoding of the `postcard` crate.
 pub(crate) fn encode(
     epoch: Option<u64>,
     told: &[(Topic, Arc<str>)],
-    json: &[u8],
+    request: &Request,
 ) -> io::Result<Vec<u8>> {
-    let texts: usize = told.iter().map(|(_, text)| text.len() + 96).sum();
-    let content = Vec::with_capacity(16 + texts + json.len());
-    let mut content = postcard::to_extend(&(epoch, told), content).map_err(io::Error::other)?;
-    content.extend_from_slice(json);
-    Ok(content)
+    let Request { pkg, root, op } = request;
+    let told = told.iter().map(|(topic, text)| (topic.clone(), &**text)).collect();
+    let parts = Parts { epoch, told, pkg, root, task: Task::of(op) };
+    postcard::to_extend(&parts, Vec::with_capacity(4 << 10)).map_err(io::Error::other)
 }
 
 /// Takes them apart; none if they are malformed.
 pub(crate) fn decode(content: &[u8]) -> Option<Parts<'_>> {
-    let ((epoch, told), json) = postcard::take_from_bytes(content).ok()?;
-    Some(Parts { epoch, told, json })
+    postcard::from_bytes(content).ok()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -51,9 +91,24 @@ mod tests {
         let told = [(Topic::Pkg("@a@1.0.0".into()), "{}"), (Topic::Module("{}".into()), "é")];
         let texts: Vec<_> =
             told.iter().map(|(topic, text)| (topic.clone(), Arc::from(*text))).collect();
+        let (config, pkg) = (json!({"b": 1.5}), json!({"key": "@b@1.0.0"}));
+        let [config, pkg] = [config, pkg].map(|value| wake_model::json::text(&value));
+        let file: RelPath = "d/m.libsonnet".parse().unwrap();
+        let name = "m".to_owned();
+        let op = Op::Module { config: Some(config), file: file.clone(), name, pkg };
+        let op = Op::Locate { op: Box::new(op), value: json!([null, "é"]) };
+        let request = Request { pkg: "//b".to_owned(), root: "/b".into(), op };
+        let task = Task::Module {
+            config: Some(r#"{"b":1.5}"#),
+            file: Cow::Owned(file),
+            name: "m",
+            pkg: r#"{"key":"@b@1.0.0"}"#,
+        };
+        let task = Task::Locate { task: Box::new(task), value: r#"[null,"é"]"#.into() };
         for epoch in [None, Some(u64::MAX)] {
-            let content = encode(epoch, &texts, b"{}").unwrap();
-            let parts = Parts { epoch, told: told.to_vec(), json: b"{}" };
+            let content = encode(epoch, &texts, &request).unwrap();
+            let (told, task) = (told.to_vec(), task.clone());
+            let parts = Parts { epoch, told, pkg: "//b", root: Path::new("/b"), task };
             assert_eq!(decode(&content), Some(parts));
         }
         assert_eq!(decode(&[]), None);

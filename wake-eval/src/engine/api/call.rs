@@ -111,20 +111,20 @@ impl Call<'_> {
 
     /// A function of at most the parameters `takes`.
     pub(crate) fn function(&self, name: &str, takes: &[&str]) -> Result<Option<FuncVal>> {
-        let signature = takes.join(", ");
+        let signature = || takes.join(", ");
         match self.get(name)? {
             None => Ok(None),
             Some(Val::Func(function)) => {
                 check_takes(&function, takes).map_err(|note| {
-                    note.argument(name).label(format!("`function({signature})` is expected"))
+                    note.argument(name).label(format!("`function({})` is expected", signature()))
                 })?;
                 Ok(Some(function))
             }
             Some(other) => {
-                let expected = format!("a function({signature})");
+                let expected = format!("a function({})", signature());
                 Err(self
                     .expected(name, &expected, &other)
-                    .hint(format!("write `{name}=function({signature}) ...`"))
+                    .hint(format!("write `{name}=function({}) ...`", signature()))
                     .into())
             }
         }
