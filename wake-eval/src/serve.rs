@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::stdio;
@@ -52,6 +53,12 @@ const OVERHEAD: u64 = 256 << 20;
 /// Bytes of memory from which on a worker ends after its request, so that one glutton does not stay fat.
 const FAT: u64 = 96 << 20;
 
+/// Requests between two looks at the memory: each costs more than a hundredth of most requests.
+const LOOK_EVERY: u32 = 8;
+
+/// A request that took longer may have taken much memory: filling what is too much takes at least ten times this.
+const LONG: Duration = Duration::from_micros(500);
+
 fn confine(limits: &Limits) {
     let set = |resource, bytes| {
         let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
@@ -70,6 +77,7 @@ fn work(
     let pipe = Rc::new(Pipe { receiver: RefCell::new(receiver), waiting: RefCell::default() });
     let told = Rc::new(Told::default());
     let resident = Resident::of_this_process();
+    let mut served = 0_u32;
     loop {
         let content = match pipe.request() {
             Ok(Some(content)) => content,
@@ -79,8 +87,11 @@ fn work(
         let Some(mut request) = request::decode(&content) else { return ExitCode::FAILURE };
         told.begin(request.epoch);
         told.listen(std::mem::take(&mut request.told));
+        let began = Instant::now();
         let (outcome, mut tag) = answer(&request, sources, &pipe, &told, limits);
-        if resident.bytes().is_some_and(|bytes| bytes > FAT) {
+        served += 1;
+        let looks = served.is_multiple_of(LOOK_EVERY) || began.elapsed() > LONG;
+        if looks && resident.bytes().is_some_and(|bytes| bytes > FAT) {
             tag = Tag::Last;
         }
         let Ok(content) = outcome::encode(&outcome) else { return ExitCode::FAILURE };
