@@ -15,19 +15,16 @@ mod note;
 mod ops;
 mod promise;
 mod resolve;
+mod standard;
 mod text;
 mod told;
 mod view;
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use jrsonnet_evaluator::function::CallLocation;
-use jrsonnet_evaluator::trace::PathResolver;
-use jrsonnet_evaluator::{IStr, State};
-use jrsonnet_gcmodule::Acyclic;
-use jrsonnet_stdlib::{ContextInitializer, TracePrinter};
+use jrsonnet_evaluator::State;
 use serde_json::Value;
 
 use crate::wire::request::{Parts, Task};
@@ -55,8 +52,6 @@ pub(crate) struct Outcome {
 const COLLECT_EVERY: u32 = 64;
 
 thread_local! {
-    static STD: ContextInitializer = standard_library();
-    static TRACE: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
     static RUNS: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -102,7 +97,7 @@ fn evaluate_task(pkg: &str, task: &Task<'_>, world: &World) -> Result<Outcome, E
     let env = Env::new(world.clone(), None);
     let outcome = run(&env, task);
 
-    let trace = text::locate_traces(&env, TRACE.take());
+    let trace = text::locate_traces(&env, standard::take_trace());
     let result = match outcome {
         Ok(text) => Ok(Outcome { text, reads: env.take_reads(), trace }),
         Err(error) => {
@@ -130,7 +125,7 @@ fn locate(task: &Task<'_>, value: &str, world: &World) -> Result<Outcome, EvalEr
 fn hunt_for(task: &Task<'_>, hunt: Hunt, world: &World) -> Option<Place> {
     let env = Env::new(world.clone(), Some(hunt));
     let outcome = run(&env, task);
-    TRACE.take();
+    standard::take_trace();
     let place = outcome.err().and_then(|error| {
         let fault = fault::explain(&env, &error);
         fault.found.then_some(fault.place).flatten()
@@ -140,27 +135,12 @@ fn hunt_for(task: &Task<'_>, hunt: Hunt, world: &World) -> Option<Place> {
 }
 
 fn run(env: &Env, task: &Task<'_>) -> jrsonnet_evaluator::Result<String> {
-    let standard = STD.with(Clone::clone);
     let mut builder = State::builder();
-    builder.import_resolver(import::PkgImports::new(env.clone())).context_initializer(standard);
+    builder
+        .import_resolver(import::PkgImports::new(env.clone()))
+        .context_initializer(standard::Standard);
     let state = builder.build();
     let _entered = state.enter();
     let _depth = jrsonnet_evaluator::stack::limit_stack_depth(env.limits().depth);
     ops::apply(env, &state, task)
-}
-
-fn standard_library() -> ContextInitializer {
-    let standard = ContextInitializer::new(PathResolver::FileName);
-    standard.settings_mut().trace_printer = Rc::new(Recorder);
-    standard
-}
-
-/// Keeps what `std.trace` says for the caller: a worker has no terminal.
-#[derive(Acyclic)]
-struct Recorder;
-
-impl TracePrinter for Recorder {
-    fn print_trace(&self, _call: CallLocation<'_>, text: IStr) {
-        TRACE.with_borrow_mut(|lines| lines.push(text.to_string()));
-    }
 }
