@@ -16,6 +16,9 @@ use crate::error::Limit;
 /// Values inside values that can be kept: readers of JSON, ours among them, stop at 128, and a result is wrapped.
 const DEPTH: usize = 100;
 
+/// Room is made for so many elements of a list at once: it may say that it is longer than memory is large.
+const FEW: u32 = 64;
+
 /// What to do with a promise inside a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Promises {
@@ -147,7 +150,7 @@ impl Walk<'_> {
 
     fn list(&mut self, items: &ArrValue) -> Result<Value> {
         self.env.spend(0)?;
-        let mut list = Vec::new();
+        let mut list = Vec::with_capacity(items.len().min(FEW) as usize);
         for (index, item) in items.iter().enumerate() {
             self.keys.push(Key::Index(index));
             list.push(self.value(&item?)?);

@@ -113,7 +113,7 @@ impl Env {
             text_bytes: Cell::new(world.limits.text_bytes),
             world,
             hunt,
-            reads: RefCell::default(),
+            reads: RefCell::new(Vec::with_capacity(16)),
             listings: RefCell::default(),
             texts: RefCell::default(),
             overlays: RefCell::default(),

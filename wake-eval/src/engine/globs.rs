@@ -174,6 +174,7 @@ fn below(env: &Env, pattern: &Pattern, dir: &RelPath, found: &mut Vec<IStr>) -> 
         dotted.push('/');
     }
     let above = dotted.len();
+    found.reserve(entries.len());
     for entry in entries.iter() {
         match entry.kind {
             EntryKind::File { .. } | EntryKind::Link => {

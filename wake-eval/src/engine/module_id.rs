@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::{Result, Val};
+use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use wake_model::json;
 
 use super::convert::from_json;
@@ -19,18 +20,27 @@ pub(crate) struct ModuleId {
     value: OnceCell<Value>,
 }
 
+/// The fields of an id without a config, in the order and the form that canonical JSON has.
+#[derive(Serialize)]
+struct Plain<'a> {
+    module: &'a str,
+    pkg: &'a str,
+    r#type: &'static str,
+}
+
 impl ModuleId {
     /// The id that `value` is.
     pub(crate) fn new(value: Value) -> Self {
-        ModuleId { json: raw(json::canonical(&value)), value: value.into() }
+        let json = RawValue::from_string(json::canonical(&value));
+        let json = json.unwrap_or_else(|_| RawValue::NULL.to_owned());
+        ModuleId { json, value: value.into() }
     }
 
     /// The id of the module `name` of the package `key` without a config.
     pub(crate) fn plain(key: &str, name: &str) -> Self {
-        let fields = [("module", name), ("pkg", key), ("type", "module")];
-        let mut text = String::with_capacity(48 + key.len() + name.len());
-        json::push_object(fields, &mut text, |_, value, text| json::push_text(value, text));
-        ModuleId { json: raw(text), value: OnceCell::new() }
+        let json = to_raw_value(&Plain { module: name, pkg: key, r#type: "module" });
+        let json = json.unwrap_or_else(|_| RawValue::NULL.to_owned());
+        ModuleId { json, value: OnceCell::new() }
     }
 
     /// The id as canonical JSON.
@@ -48,10 +58,6 @@ impl ModuleId {
         // A canonical text is JSON.
         self.value.get_or_init(|| serde_json::from_str(self.text()).unwrap_or_default())
     }
-}
-
-fn raw(canonical: String) -> Box<RawValue> {
-    RawValue::from_string(canonical).unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
 impl Fields for Rc<ModuleId> {
@@ -75,8 +81,8 @@ mod tests {
 
     #[test]
     fn a_plain_id_is_the_one_that_its_value_makes() {
-        let value = serde_json::json!({"type": "module", "pkg": "é@\"a\"@1.0.0", "module": "b\n"});
-        let plain = ModuleId::plain("é@\"a\"@1.0.0", "b\n");
+        let value = serde_json::json!({"type": "module", "pkg": "é@\"a\"\u{1}\u{7f}@1.0.0", "module": "b\n"});
+        let plain = ModuleId::plain("é@\"a\"\u{1}\u{7f}@1.0.0", "b\n");
         assert_eq!(plain.text(), json::canonical(&value));
         assert_eq!(plain.value(), &value);
         assert_eq!(plain.text(), ModuleId::new(value).text());

@@ -45,7 +45,7 @@ impl Written {
         match value {
             Val::Str(text) => Ok(Some(Written::Text(text.into_flat().as_str().to_owned()))),
             Val::Arr(items) => {
-                let mut parts = Vec::new();
+                let mut parts = Vec::with_capacity(items.len().min(8) as usize);
                 for item in items.iter() {
                     let Val::Str(part) = item? else { return Ok(None) };
                     parts.push(part.into_flat().as_str().to_owned());

@@ -79,15 +79,15 @@ impl Call<'_> {
         index.is_some_and(|index| self.args.get(index).is_some_and(Option::is_some))
     }
 
-    pub(crate) fn text(&self, name: &str) -> Result<Option<String>> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<IStr>> {
         match self.get(name)? {
             None => Ok(None),
-            Some(Val::Str(text)) => Ok(Some(text.into_flat().as_str().to_owned())),
+            Some(Val::Str(text)) => Ok(Some(text.into_flat())),
             Some(other) => Err(self.expected(name, "a string", &other).into()),
         }
     }
 
-    pub(crate) fn required_text(&self, name: &str) -> Result<String> {
+    pub(crate) fn required_text(&self, name: &str) -> Result<IStr> {
         self.text(name)?.ok_or_else(|| self.expected(name, "a string", &Val::Null).into())
     }
 
@@ -235,10 +235,13 @@ fn add_texts(
             texts.push(text.into_flat());
             Ok(())
         }
-        Val::Arr(items) => items.iter().enumerate().try_for_each(|(index, item)| {
-            add_texts(call, argument, expected, &item?, texts)
-                .map_err(|error| amend(error, |note| note.outer_key(index.to_string())))
-        }),
+        Val::Arr(items) => {
+            texts.reserve(items.len().min(64) as usize);
+            items.iter().enumerate().try_for_each(|(index, item)| {
+                add_texts(call, argument, expected, &item?, texts)
+                    .map_err(|error| amend(error, |note| note.outer_key(index.to_string())))
+            })
+        }
         other => Err(call.expected(argument, expected, other).into()),
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::function::FuncVal;
-use jrsonnet_evaluator::{ObjValueBuilder, Result, Val};
+use jrsonnet_evaluator::{IStr, ObjValueBuilder, Result, Val};
 use serde_json::{Value, json};
 
 use super::super::convert::{Promises, kind};
@@ -19,7 +19,7 @@ use super::{Call, ExecDecl, Param, Spec, text_list};
 
 /// What `wake.module` was given, checked.
 pub(crate) struct ModuleDecl {
-    pub(crate) name: String,
+    pub(crate) name: IStr,
     pub(crate) pkg: Value,
     pub(crate) pkg_files: Value,
     pub(crate) modules: Rc<BTreeMap<String, Rc<ModuleId>>>,
@@ -106,7 +106,7 @@ fn module(call: &Call<'_>) -> Result<Val> {
     };
     let mut builder = ObjValueBuilder::with_capacity(2);
     builder.field("type").value("moduleDeclaration");
-    builder.field("name").value(decl.name.as_str());
+    builder.field("name").value(decl.name.clone());
     let object = builder.build();
     call.env.module_decls.borrow_mut().insert(object.clone(), decl);
     Ok(Val::Obj(object))

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use jrsonnet_evaluator::function::FuncVal;
 use jrsonnet_evaluator::{IStr, ObjValue, Result, Val};
+use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use wake_model::nearest::nearest;
@@ -54,14 +55,23 @@ pub(crate) struct PkgRequest {
 }
 
 /// How a package is called.
-#[derive(Serialize)]
 pub(crate) struct PkgInfo {
-    name: String,
-    namespace: Option<String>,
-    version: String,
+    name: IStr,
+    namespace: Option<IStr>,
+    version: IStr,
     /// Whether the version is known to be a requirement.
-    #[serde(skip)]
     is_requirement: bool,
+}
+
+impl Serialize for PkgInfo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let PkgInfo { name, namespace, version, is_requirement: _ } = self;
+        let mut fields = serializer.serialize_struct("PkgInfo", 3)?;
+        fields.serialize_field("name", name.as_str())?;
+        fields.serialize_field("namespace", &namespace.as_deref())?;
+        fields.serialize_field("version", version.as_str())?;
+        fields.end()
+    }
 }
 
 fn texts<S: Serializer>(texts: &[IStr], serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -204,17 +214,17 @@ fn info_fault(value: &str, message: String) -> Note {
 /// A `pkgInfo` that was written as an object.
 fn written_info(call: &Call<'_>, object: &ObjValue) -> Result<PkgInfo> {
     call.check_keys("pkgInfo", object, &["name", "version", "namespace"])?;
-    let text = |key: &str| -> Result<Option<String>> {
+    let text = |key: &str| -> Result<Option<IStr>> {
         match object.get(key.into())? {
             None | Some(Val::Null) => Ok(None),
-            Some(Val::Str(text)) => Ok(Some(text.into_flat().as_str().to_owned())),
+            Some(Val::Str(text)) => Ok(Some(text.into_flat())),
             Some(other) => Err(call
                 .fault("pkgInfo", format!("must have a string as `{key}`, not {}", kind(&other)))
                 .key(key)
                 .into()),
         }
     };
-    let required = |key: &str| -> Result<String> {
+    let required = |key: &str| -> Result<IStr> {
         text(key)?.ok_or_else(|| call.fault("pkgInfo", format!("has no `{key}`")).into())
     };
     let (name, version, namespace) = (required("name")?, required("version")?, text("namespace")?);
