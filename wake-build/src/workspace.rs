@@ -1,9 +1,10 @@
 //! Where a build stands: the workspace's root, its settings, its member packages.
 
+use std::cmp::Ordering;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSetBuilder};
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::diagnostic::{Class, Diagnostic};
 use crate::settings::Settings;
@@ -93,7 +94,7 @@ impl Workspace {
     ) -> Result<Walk, Diagnostic> {
         let patterns = self.member_patterns()?;
         let start = self.absolute(below);
-        let walk = WalkDir::new(&start).sort_by_file_name().into_iter();
+        let walk = WalkDir::new(&start).sort_by(files_first).into_iter();
         let mut members = Vec::new();
         let mut dirs = Vec::new();
         for entry in walk.filter_entry(|e| !(e.file_type().is_dir() && is_hidden(e.file_name()))) {
@@ -144,6 +145,14 @@ pub(crate) struct Walk {
     pub(crate) members: Vec<RelPath>,
     /// Every directory that was looked into.
     pub(crate) dirs: Vec<RelPath>,
+}
+
+/// Only directories in the order of their names: of files, a walk looks for one.
+fn files_first(one: &DirEntry, other: &DirEntry) -> Ordering {
+    match (one.file_type().is_dir(), other.file_type().is_dir()) {
+        (true, true) => one.file_name().cmp(other.file_name()),
+        (one, other) => one.cmp(&other),
+    }
 }
 
 /// Whether a walk passes a directory of this name by.

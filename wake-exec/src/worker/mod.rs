@@ -19,6 +19,7 @@ mod reap;
 mod run;
 mod scratch;
 mod seccomp;
+mod shared;
 mod spawn;
 mod standing;
 mod supervise;

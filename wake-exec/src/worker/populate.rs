@@ -13,6 +13,7 @@ use wake_model::BlobDigest;
 use super::kernel;
 use super::mounts::{self, Writable};
 use super::place::{Place, fix_time};
+use super::shared::Shared;
 use crate::job::{Access, FileSignature, Seal, Source};
 use crate::wire::Failure;
 
@@ -26,6 +27,14 @@ pub(crate) enum Reach {
     Mounts,
     /// As a symbolic link, where there are no mounts.
     Links,
+}
+
+/// What files are copied with.
+pub(crate) struct Copying<'a> {
+    /// Large pieces are read into it.
+    pub(crate) buffer: &'a mut [u8],
+    /// What was copied for earlier jobs.
+    pub(crate) shared: &'a mut Shared,
 }
 
 /// What is left to be done when the files are in place.
@@ -45,15 +54,12 @@ pub(crate) fn put(
     path: &str,
     source: &Source,
     reach: Reach,
-    buffer: &mut [u8],
+    copying: &mut Copying<'_>,
     pending: &mut Pending,
 ) -> Result<(), Failure> {
     let made = |errno: Errno| Failure::step("create", format!("/{path}"), errno);
     match source {
-        Source::Bytes { bytes, executable } => {
-            let file = place.file(path, mode(*executable)).map_err(made)?;
-            kernel::write_all(&file, bytes).and_then(|()| fix_time(&file)).map_err(made)
-        }
+        Source::Bytes { bytes, executable } => make(place, path, *executable, bytes).map_err(made),
         Source::Link { target } => place.link(path, target.as_bytes()).map_err(made),
         Source::Dir => place.directory(path).map_err(made),
         Source::Mount { host, access } => {
@@ -62,9 +68,15 @@ pub(crate) fn put(
         }
         Source::File { host, blob, executable, seal } => {
             let file = HostFile { host, blob, executable: *executable, seal: *seal };
-            file.put(place, path, reach, buffer, pending)
+            file.put(place, path, reach, copying, pending)
         }
     }
+}
+
+/// Makes a file of bytes that are at hand.
+fn make(place: &mut Place<'_>, path: &str, executable: bool, bytes: &[u8]) -> Result<(), Errno> {
+    let file = place.file(path, mode(executable))?;
+    kernel::write_all(&file, bytes).and_then(|()| fix_time(&file))
 }
 
 /// The mode of an input file.
@@ -135,9 +147,15 @@ impl HostFile<'_> {
         place: &mut Place<'_>,
         path: &str,
         reach: Reach,
-        buffer: &mut [u8],
+        copying: &mut Copying<'_>,
         pending: &mut Pending,
     ) -> Result<(), Failure> {
+        if self.seal == Seal::Digest
+            && let Some(bytes) = copying.shared.get(self.blob)
+        {
+            let made = |errno: Errno| Failure::step("create", format!("/{path}"), errno);
+            return make(place, path, self.executable, bytes).map_err(made);
+        }
         // What is no regular file (any more) is a change like any other, and a pipe must not block.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let file = match rustix::fs::open(self.host, flags, Mode::empty()) {
@@ -153,12 +171,12 @@ impl HostFile<'_> {
         if self.seal != Seal::Store && !is_settled(&signature) {
             // A copy that is hashed while it is made cannot be of anything else.
             let hashed = HostFile { seal: Seal::Digest, ..*self };
-            return hashed.copy(&file, signature, place, path, buffer, pending);
+            return hashed.copy(&file, signature, place, path, copying, pending);
         }
         if reach == Reach::Mounts && metadata.len() >= MOUNTED_FROM && self.mountable(&metadata) {
-            return self.mount(&file, signature, place, path, buffer, pending);
+            return self.mount(&file, signature, place, path, copying.buffer, pending);
         }
-        self.copy(&file, signature, place, path, buffer, pending)
+        self.copy(&file, signature, place, path, copying, pending)
     }
 
     fn changed(&self, pending: &mut Pending) -> Result<(), Failure> {
@@ -213,14 +231,16 @@ impl HostFile<'_> {
         signature: FileSignature,
         place: &mut Place<'_>,
         path: &str,
-        buffer: &mut [u8],
+        copying: &mut Copying<'_>,
         pending: &mut Pending,
     ) -> Result<(), Failure> {
         let made = |errno: Errno| Failure::step("create", format!("/{path}"), errno);
         let copy = place.file(path, mode(self.executable)).map_err(made)?;
         let mut hasher = blake3::Hasher::new();
         let hashed = self.seal == Seal::Digest;
-        self.read(file, signature.size, buffer, |bytes| {
+        let (mut pieces, mut length) = (0, 0);
+        self.read(file, signature.size, copying.buffer, |bytes| {
+            (pieces, length) = (pieces + 1, bytes.len());
             if hashed {
                 hasher.update(bytes);
             }
@@ -234,7 +254,14 @@ impl HostFile<'_> {
                 file.metadata().is_ok_and(|now| FileSignature::from(&now) == signature)
             }
         };
-        if same { Ok(()) } else { self.changed(pending) }
+        if !same {
+            return self.changed(pending);
+        }
+        // What came in one piece is still in the buffer.
+        if hashed && pieces == 1 {
+            copying.shared.keep(*self.blob, &copying.buffer[..length]);
+        }
+        Ok(())
     }
 
     /// Reads the file as far as it went when it was opened: what is more by now is a change, and no part of

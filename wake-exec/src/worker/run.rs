@@ -15,8 +15,9 @@ use super::confine::Confined;
 use super::kernel;
 use super::owners::Owners;
 use super::place::{Place, STRAIGHT};
-use super::populate::{self, Pending, Reach};
+use super::populate::{self, Copying, Pending, Reach};
 use super::scratch::{self, OwnDirectory, Work};
+use super::shared::Shared;
 use super::spawn::{Launch, Starter, Walls};
 use super::standing::{Stand, Standing};
 use super::supervise::{Ended, Streams, Watch};
@@ -37,6 +38,7 @@ pub(crate) struct Runner {
     watcher: Watcher,
     starter: Starter,
     pub(crate) buffer: Vec<u8>,
+    shared: Shared,
     /// Standard input of commands that get none.
     nothing: OwnedFd,
 }
@@ -72,6 +74,7 @@ impl Runner {
             watcher: Watcher::default(),
             starter: Starter::new(scheduling),
             buffer: vec![0; BUFFER],
+            shared: Shared::default(),
             nothing,
         })
     }
@@ -85,7 +88,7 @@ impl Runner {
                 buffer: &mut self.buffer,
                 nothing: &self.nothing,
             };
-            return weak::run(job, &mut tools);
+            return weak::run(job, &mut tools, &mut self.shared);
         }
         self.run_confined(job, control)
     }
@@ -113,7 +116,8 @@ impl Runner {
             None => Stand::new(build_view(confined, job)?),
         };
         let mut pending = Pending::default();
-        let work = work_directory(confined, job, &mut self.buffer, &mut pending)?;
+        let mut copying = Copying { buffer: &mut self.buffer, shared: &mut self.shared };
+        let work = work_directory(confined, job, &mut copying, &mut pending)?;
         if !pending.changed.is_empty() {
             return Err(Failure::Changed { paths: pending.changed });
         }
@@ -193,7 +197,7 @@ fn build_view(confined: &Confined, job: &Job) -> Result<View, Failure> {
 fn work_directory(
     confined: &Confined,
     job: &Job,
-    buffer: &mut [u8],
+    copying: &mut Copying<'_>,
     pending: &mut Pending,
 ) -> Result<Option<Work>, Failure> {
     let Some(at) = &job.work else { return Ok(None) };
@@ -207,7 +211,7 @@ fn work_directory(
                 path.as_str(),
                 &input.source,
                 Reach::Mounts,
-                buffer,
+                copying,
                 pending,
             )?;
         }

@@ -14,9 +14,10 @@ use wake_model::RelPath;
 
 use super::kernel::{self, Wait};
 use super::place::Place;
-use super::populate::{self, Pending, Reach};
+use super::populate::{self, Copying, Pending, Reach};
 use super::run::{Base, Tools, finished};
 use super::scratch::{self, OwnDirectory};
+use super::shared::Shared;
 use crate::defaults::{DEFAULT_ENV, HOME};
 use crate::finished::Finished;
 use crate::job::{Command, Job, Root, Scratch};
@@ -33,7 +34,11 @@ pub(crate) fn prepare() -> Result<(), Failure> {
 }
 
 /// Runs `job` in a directory of its own.
-pub(crate) fn run(job: &Job, tools: &mut Tools<'_>) -> Result<Finished, Failure> {
+pub(crate) fn run(
+    job: &Job,
+    tools: &mut Tools<'_>,
+    shared: &mut Shared,
+) -> Result<Finished, Failure> {
     let start = Instant::now();
     if job.root != Root::Host {
         return Err(Failure::bad_job("/", "can only be the host's in the weak sandbox"));
@@ -49,7 +54,8 @@ pub(crate) fn run(job: &Job, tools: &mut Tools<'_>) -> Result<Finished, Failure>
     for name in ["tmp", "tmp/home"] {
         own.part(name, None)?;
     }
-    let pending = populate_work(job, at, &work, tools.buffer)?;
+    let mut copying = Copying { buffer: tools.buffer, shared };
+    let pending = populate_work(job, at, &work, &mut copying)?;
     let command = translated(job, at, own.path());
     let setup = start.elapsed();
     let start = tools.turn()?;
@@ -76,7 +82,7 @@ fn populate_work(
     job: &Job,
     at: &RelPath,
     work: &Path,
-    buffer: &mut [u8],
+    copying: &mut Copying<'_>,
 ) -> Result<Pending, Failure> {
     let root: OwnedFd = scratch::open(work)?;
     let mut place = Place::new(root.as_fd(), None);
@@ -87,7 +93,7 @@ fn populate_work(
             return Err(Failure::bad_job(input.path.as_str(), reason));
         };
         let reach = Reach::Links;
-        populate::put(&mut place, path.as_str(), &input.source, reach, buffer, &mut pending)?;
+        populate::put(&mut place, path.as_str(), &input.source, reach, copying, &mut pending)?;
     }
     if pending.changed.is_empty() {
         Ok(pending)

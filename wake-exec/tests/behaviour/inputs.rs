@@ -15,6 +15,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("inputs_of_every_kind", inputs_of_every_kind),
         trial("a_file_with_other_bytes_stops_the_job", other_bytes_stop_the_job),
         trial("a_file_with_another_signature_stops_the_job", other_signature_stops_the_job),
+        trial("digests_decide_what_jobs_in_turn_see", digests_decide_what_jobs_in_turn_see),
         trial("a_file_that_is_gone_stops_the_job", absent_files_stop_the_job),
         trial("a_mounted_file_that_changes_voids_the_result", changes_void_the_result),
         trial("a_mounted_file_that_is_replaced_voids_the_result", replacement_voids_the_result),
@@ -88,6 +89,22 @@ fn other_signature_stops_the_job(bed: &Bed) {
     let nanos = u64::try_from(signature.mtime_ns).unwrap();
     written.set_modified(SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos)).unwrap();
     assert!(matches!(bed.run(&job).unwrap_err(), SandboxError::Changed { .. }));
+}
+
+fn digests_decide_what_jobs_in_turn_see(bed: &Bed) {
+    let host = bed.file("data", "one");
+    let of = |content: &[u8]| with(bed.sh("cat data"), "data", file(&host, content, Seal::Digest));
+    assert_eq!(bed.output_of(&of(b"one")), "one");
+    std::fs::write(&host, "two").unwrap();
+    // The same worker has copied these bytes before, wherever they are now.
+    assert_eq!(bed.output_of(&of(b"one")), "one");
+    assert_eq!(bed.output_of(&of(b"two")), "two");
+    assert!(matches!(bed.run(&of(b"three")).unwrap_err(), SandboxError::Changed { .. }));
+    // A command that writes to its copy changes nobody else's.
+    let script = "chmod 600 data; echo mine > data; cat data";
+    let spoils = with(bed.sh(script), "data", file(&host, b"two", Seal::Digest));
+    assert_eq!(bed.output_of(&spoils), "mine\n");
+    assert_eq!(bed.output_of(&of(b"two")), "two");
 }
 
 fn absent_files_stop_the_job(bed: &Bed) {
