@@ -146,6 +146,9 @@ impl Session {
             remembered = *snapshot;
         }
         self.save(&checkout, remembered, reporter);
+        // Nobody waits for that; the program mostly ends before it is done.
+        let known = checkout.files.into_known();
+        self.threads.spawn(move || drop(known));
         result.map(|done| done.report)
     }
 

@@ -209,6 +209,11 @@ impl<'a> Files<'a> {
         use_known(&known)
     }
 
+    /// What is known of the files, for whoever has the time to let go of it: it is much where there are many.
+    pub(crate) fn into_known(self) -> impl Send + use<> {
+        self.table
+    }
+
     /// Takes over what someone else has just seen at `path`.
     pub(crate) fn prime(&self, path: &RelPath, seen: Seen, signature: Signature, settled: bool) {
         self.table.at(path).put(Some(Known::new(seen, Some(signature), settled)));
