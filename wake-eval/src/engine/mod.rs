@@ -19,6 +19,7 @@ mod standard;
 mod text;
 mod told;
 mod view;
+mod write;
 
 use std::cell::Cell;
 use std::rc::Rc;

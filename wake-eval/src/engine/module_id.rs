@@ -5,58 +5,49 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::{Result, Val};
-use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::{RawValue, to_raw_value};
 use wake_model::json;
 
 use super::convert::from_json;
 use super::lazy::{Fields, Shown};
+use super::write::{self, Json};
 
 /// The id of a module, as canonical JSON; read only where somebody looks inside.
 #[derive(Debug)]
 pub(crate) struct ModuleId {
-    json: Box<RawValue>,
+    text: String,
     value: OnceCell<Value>,
-}
-
-/// The fields of an id without a config, in the order and the form that canonical JSON has.
-#[derive(Serialize)]
-struct Plain<'a> {
-    module: &'a str,
-    pkg: &'a str,
-    r#type: &'static str,
 }
 
 impl ModuleId {
     /// The id that `value` is.
     pub(crate) fn new(value: Value) -> Self {
-        let json = RawValue::from_string(json::canonical(&value));
-        let json = json.unwrap_or_else(|_| RawValue::NULL.to_owned());
-        ModuleId { json, value: value.into() }
+        ModuleId { text: json::canonical(&value), value: value.into() }
     }
 
     /// The id of the module `name` of the package `key` without a config.
     pub(crate) fn plain(key: &str, name: &str) -> Self {
-        let json = to_raw_value(&Plain { module: name, pkg: key, r#type: "module" });
-        let json = json.unwrap_or_else(|_| RawValue::NULL.to_owned());
-        ModuleId { json, value: OnceCell::new() }
+        let mut text = String::with_capacity(48 + key.len() + name.len());
+        // In the order of canonical JSON.
+        write::object(&[("module", &name), ("pkg", &key), ("type", &"module")], &mut text);
+        ModuleId { text, value: OnceCell::new() }
     }
 
     /// The id as canonical JSON.
     pub(crate) fn text(&self) -> &str {
-        self.json.get()
-    }
-
-    /// The same, to be passed on without being read.
-    pub(crate) fn json(&self) -> &RawValue {
-        &self.json
+        &self.text
     }
 
     /// The id as a value.
     pub(crate) fn value(&self) -> &Value {
         // A canonical text is JSON.
         self.value.get_or_init(|| serde_json::from_str(self.text()).unwrap_or_default())
+    }
+}
+
+impl Json for ModuleId {
+    fn write(&self, out: &mut String) {
+        out.push_str(self.text());
     }
 }
 

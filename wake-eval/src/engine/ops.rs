@@ -9,7 +9,6 @@ use jrsonnet_evaluator::{
     ContextInitializer, InitialContextBuilder, Result, Source, State, Thunk, Val,
 };
 use jrsonnet_gcmodule::trace_acyclic;
-use serde::Serialize;
 use serde_json::Value;
 use wake_model::RelPath;
 
@@ -20,13 +19,14 @@ use super::import::PKG_FILE;
 use super::instance::Instance;
 use super::note::{Note, Origin, refuse};
 use super::view;
+use super::write::text_of;
 use crate::wire::request::Task;
 
 /// Does `task` and gives its result as JSON.
 pub(crate) fn apply(env: &Env, state: &State, task: &Task<'_>) -> Result<String> {
     match task {
-        Task::Pkg => text_of(&pkg(env, state)?.declared),
-        Task::Inputs { pkg } => text_of(&inputs(env, state, pkg)?),
+        Task::Pkg => Ok(text_of(&pkg(env, state)?.declared)),
+        Task::Inputs { pkg } => Ok(text_of(&inputs(env, state, pkg)?)),
         Task::Module { file, name, pkg, config } => {
             own(env, pkg)?;
             let config = config.map(parsed).transpose()?;
@@ -64,15 +64,6 @@ fn inputs(env: &Env, state: &State, own_json: &str) -> Result<Value> {
         .map_err(|error| from_call(error, "wake.pkg", "inputs"))
 }
 
-fn text_of(value: &impl Serialize) -> Result<String> {
-    // Most results fit: a text that grows is copied each time.
-    let mut text = Vec::with_capacity(8 << 10);
-    let written = serde_json::to_writer(&mut text, value).map_err(|error| error.to_string());
-    written
-        .and_then(|()| String::from_utf8(text).map_err(|error| error.to_string()))
-        .map_err(|error| Note::new(format!("the result is no JSON: {error}")).into())
-}
-
 fn parsed(json: &str) -> Result<Value> {
     serde_json::from_str(json)
         .map_err(|error| Note::new(format!("the config is malformed: {error}")).into())
@@ -90,7 +81,7 @@ fn expression(env: &Env, state: &State, code: &str, label: &str) -> Result<Strin
     env.check_source(label, code.len())?;
     env.texts.borrow_mut().insert(label.to_owned(), code.into());
     let value = state.evaluate_snippet_with(label, code, &WithWake { env: env.clone() })?;
-    text_of(&to_json(env, format_args!("the result"), Promises::Keep, &value)?)
+    Ok(text_of(&to_json(env, format_args!("the result"), Promises::Keep, &value)?))
 }
 
 /// Binds `wake` for an expression that is no function.

@@ -5,8 +5,6 @@ use std::rc::Rc;
 
 use jrsonnet_evaluator::function::FuncVal;
 use jrsonnet_evaluator::{IStr, ObjValue, Result, Val};
-use serde::ser::SerializeStruct;
-use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use wake_model::nearest::nearest;
 use wake_model::{Name, RelPath, Requirement, Version};
@@ -17,6 +15,7 @@ use super::super::import::PKG_FILE;
 use super::super::lazy::{self, Fields, Shown};
 use super::super::note::{Note, amend, refuse};
 use super::super::resolve;
+use super::super::write::{self, Json, text_of};
 use super::call::is_tagged;
 use super::{Call, Param, Spec, text_list};
 use crate::sources::EntryKind;
@@ -29,28 +28,20 @@ pub(crate) struct PkgDecl {
 }
 
 /// The declaration of a package as it is told to the one who asked for it.
-#[derive(Serialize)]
 pub(crate) struct Declared {
-    #[serde(serialize_with = "texts")]
     files: Vec<IStr>,
     has_inputs: bool,
     metadata: Value,
-    #[serde(serialize_with = "fields")]
     modules: Vec<(IStr, String)>,
-    #[serde(rename = "pkgInfo")]
     pkg_info: Rc<PkgInfo>,
-    #[serde(serialize_with = "fields")]
     pkgs: Vec<(IStr, Rc<PkgRequest>)>,
 }
 
 /// What `wake.getPkg` was given, checked.
-#[derive(Serialize)]
 pub(crate) struct PkgRequest {
     from: Value,
     global: Value,
-    #[serde(serialize_with = "texts")]
     permissions: Vec<IStr>,
-    #[serde(rename = "pkgInfo")]
     pkg_info: Rc<PkgInfo>,
 }
 
@@ -63,26 +54,41 @@ pub(crate) struct PkgInfo {
     is_requirement: bool,
 }
 
-impl Serialize for PkgInfo {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let PkgInfo { name, namespace, version, is_requirement: _ } = self;
-        let mut fields = serializer.serialize_struct("PkgInfo", 3)?;
-        fields.serialize_field("name", name.as_str())?;
-        fields.serialize_field("namespace", &namespace.as_deref())?;
-        fields.serialize_field("version", version.as_str())?;
-        fields.end()
+impl Json for Declared {
+    fn write(&self, out: &mut String) {
+        let Declared { files, has_inputs, metadata, modules, pkg_info, pkgs } = self;
+        let fields: [(&str, &dyn Json); 6] = [
+            ("files", files),
+            ("has_inputs", has_inputs),
+            ("metadata", metadata),
+            ("modules", modules),
+            ("pkgInfo", pkg_info),
+            ("pkgs", pkgs),
+        ];
+        write::object(&fields, out);
     }
 }
 
-fn texts<S: Serializer>(texts: &[IStr], serializer: S) -> std::result::Result<S::Ok, S::Error> {
-    serializer.collect_seq(texts.iter().map(IStr::as_str))
+impl Json for PkgRequest {
+    fn write(&self, out: &mut String) {
+        let PkgRequest { from, global, permissions, pkg_info } = self;
+        let fields: [(&str, &dyn Json); 4] = [
+            ("from", from),
+            ("global", global),
+            ("permissions", permissions),
+            ("pkgInfo", pkg_info),
+        ];
+        write::object(&fields, out);
+    }
 }
 
-fn fields<S: Serializer, T: Serialize>(
-    fields: &[(IStr, T)],
-    serializer: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    serializer.collect_map(fields.iter().map(|(name, value)| (name.as_str(), value)))
+impl Json for PkgInfo {
+    fn write(&self, out: &mut String) {
+        let PkgInfo { name, namespace, version, is_requirement: _ } = self;
+        let fields: [(&str, &dyn Json); 3] =
+            [("name", name), ("namespace", namespace), ("version", version)];
+        write::object(&fields, out);
+    }
 }
 
 /// Declares an object that shows what it says as JSON.
@@ -98,7 +104,7 @@ macro_rules! shown_as_json {
             }
 
             fn value(&self, name: &str) -> Result<Option<Val>> {
-                let json = serde_json::to_value(&**self).unwrap_or_default();
+                let json: Value = serde_json::from_str(&text_of(self)).unwrap_or_default();
                 Ok(json.get(name).map(from_json))
             }
         }

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::function::FuncVal;
-use jrsonnet_evaluator::{Error, Result, State, Thunk, Val};
-use serde::{Serialize, Serializer};
+use jrsonnet_evaluator::{Error, IStr, Result, State, Thunk, Val};
 use serde_json::{Map, Value};
 use wake_model::RelPath;
 
@@ -18,7 +17,8 @@ use super::super::module_id::ModuleId;
 use super::super::note::{Nature, Note, Origin, amend, refuse};
 use super::super::resolve::{self, Reference, Written, file_object};
 use super::super::view;
-use super::{call2, call3, from_call, function_of, map_of, not_declared, text_of};
+use super::super::write::{self, Json, text_of};
+use super::{call2, call3, from_call, function_of, map_of, not_declared};
 
 const FORM: &str = "function(wake, pkg, config) wake.module(...)";
 
@@ -108,32 +108,39 @@ struct Instantiation<'a> {
 }
 
 /// A module as it is told to the one who asked for it: complete, or waiting for others.
-#[derive(Serialize)]
 struct Told<'a> {
     config: &'a Value,
     metadata: &'a Value,
-    #[serde(serialize_with = "ids")]
     modules: &'a BTreeMap<String, Rc<ModuleId>>,
-    name: &'a str,
+    name: &'a IStr,
     outputs: Value,
     pkg: &'a Value,
-    #[serde(rename = "pkgFiles")]
     pkg_files: &'a Value,
-    #[serde(skip_serializing_if = "Option::is_none")]
     exec: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     files: Option<Vec<Value>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     inputs: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pending: Option<Vec<Value>>,
 }
 
-fn ids<S: Serializer>(
-    modules: &BTreeMap<String, Rc<ModuleId>>,
-    serializer: S,
-) -> std::result::Result<S::Ok, S::Error> {
-    serializer.collect_map(modules.iter().map(|(key, id)| (key, id.json())))
+impl Json for Told<'_> {
+    fn write(&self, out: &mut String) {
+        let Told { config, metadata, modules, name, outputs, pkg, pkg_files, .. } = self;
+        let mut fields: Vec<(&str, &dyn Json)> = vec![
+            ("config", *config),
+            ("metadata", *metadata),
+            ("modules", *modules),
+            ("name", *name),
+            ("outputs", outputs),
+            ("pkg", *pkg),
+            ("pkgFiles", *pkg_files),
+        ];
+        let Told { exec, files, inputs, pending, .. } = self;
+        fields.extend(exec.iter().map(|exec| ("exec", exec as &dyn Json)));
+        fields.extend(files.iter().map(|files| ("files", files as &dyn Json)));
+        fields.extend(inputs.iter().map(|inputs| ("inputs", inputs as &dyn Json)));
+        fields.extend(pending.iter().map(|pending| ("pending", pending as &dyn Json)));
+        write::object(&fields, out);
+    }
 }
 
 impl Instantiation<'_> {
@@ -168,7 +175,7 @@ impl Instantiation<'_> {
                 told.pending = Some(pending);
             }
         }
-        text_of(&told)
+        Ok(text_of(&told))
     }
 
     fn outputs(&self) -> Result<Value> {
