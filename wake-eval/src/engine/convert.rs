@@ -52,6 +52,12 @@ pub(crate) struct Noted {
     promises: Vec<(Vec<Key>, Rc<Reference>)>,
 }
 
+impl From<Value> for Noted {
+    fn from(json: Value) -> Self {
+        Noted { json, promises: Vec::new() }
+    }
+}
+
 impl Noted {
     /// Turns a value into JSON, forcing all of it, as [`to_json`] does.
     pub(crate) fn of(env: &Env, what: fmt::Arguments<'_>, value: &Val) -> Result<Noted> {

@@ -2,12 +2,12 @@
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::Path;
 
 use jrsonnet_evaluator::error::ErrorKind;
+use jrsonnet_evaluator::rustc_hash::FxHashMap;
 use jrsonnet_evaluator::{AsPathLike, ImportResolver, ResolvePath, Result, SourcePath};
 use jrsonnet_gcmodule::{Acyclic, trace_acyclic};
 use jrsonnet_ir::SourcePathT;
@@ -24,7 +24,7 @@ pub(crate) const PKG_FILE: &str = "PKG.libsonnet";
 pub(crate) struct PkgImports {
     env: Env,
     /// How each file was written where it was imported last, so that an error can point there.
-    written: RefCell<HashMap<String, String>>,
+    written: RefCell<FxHashMap<String, String>>,
 }
 
 trace_acyclic!(PkgImports);

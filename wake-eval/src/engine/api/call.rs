@@ -31,7 +31,7 @@ pub(crate) struct Spec {
 impl Spec {
     /// Its name without `wake.`.
     pub(crate) fn short(&self) -> &'static str {
-        self.name.strip_prefix("wake.").unwrap_or(self.name)
+        if self.member { &self.name["wake.".len()..] } else { self.name }
     }
 }
 
@@ -48,6 +48,24 @@ impl Param {
 
     pub(crate) const fn optional(name: &'static str) -> Self {
         Param { name, required: false }
+    }
+}
+
+/// What a reference stands for.
+pub(crate) enum Target {
+    /// Something that is known.
+    Json(Value),
+    /// A promise, or what needed no reference.
+    Val(Val),
+}
+
+impl Target {
+    /// As a value of the engine.
+    pub(crate) fn into_val(self) -> Val {
+        match self {
+            Target::Json(json) => convert::from_json(&json),
+            Target::Val(value) => value,
+        }
     }
 }
 
@@ -146,10 +164,15 @@ impl Call<'_> {
 
     /// What a reference in the argument `name` stands for: a value, or a promise of one.
     pub(crate) fn reference(&self, name: &str, value: &Val) -> Result<Val> {
+        self.target(name, value).map(Target::into_val)
+    }
+
+    /// The same, as JSON where it is that already.
+    pub(crate) fn target(&self, name: &str, value: &Val) -> Result<Target> {
         if let Val::Obj(object) = value
             && (self.env.promises.borrow().contains_key(object) || is_tagged(object, "file")?)
         {
-            return Ok(value.clone());
+            return Ok(Target::Val(value.clone()));
         }
         let Some(written) = Written::of(value)? else {
             return Err(self
@@ -161,15 +184,15 @@ impl Call<'_> {
     }
 
     /// What `written` in the argument `name` stands for.
-    pub(crate) fn resolve(&self, name: &str, written: Written) -> Result<Val> {
+    pub(crate) fn resolve(&self, name: &str, written: Written) -> Result<Target> {
         if matches!(self.env.hunt(), Some(Hunt::Reference(hunted)) if *hunted == written) {
             refuse!(Note::new("found").nature(Nature::Found).argument(name));
         }
         let at = |error| amend(error, |note| note.argument(name));
         let reference = Reference::parse(written).map_err(at)?;
         Ok(match resolve::resolve(self.env, &reference).map_err(at)? {
-            Named::Now(value) => convert::from_json(&value),
-            Named::Later => promise::value(self.env, reference),
+            Named::Now(value) => Target::Json(value),
+            Named::Later => Target::Val(promise::value(self.env, reference)),
         })
     }
 

@@ -10,7 +10,7 @@ use super::super::convert::{Noted, Promises, json_kind, json_number, kind, promi
 use super::super::env::Env;
 use super::super::note::{Note, amend, refuse};
 use super::super::resolve::{self, Reference};
-use super::{Call, Param, Spec};
+use super::{Call, Param, Spec, Target};
 
 /// What `wake.exec` was given: values that may still hold promises.
 #[derive(Clone)]
@@ -48,7 +48,7 @@ fn exec(call: &Call<'_>) -> Result<Val> {
     let Some(program) = call.get("ref")? else {
         refuse!(call.expected("ref", "a reference to a file", &Val::Null));
     };
-    let program = call.reference("ref", &program)?;
+    let program = call.target("ref", &program)?;
     let config = call.get("config")?.unwrap_or(Val::Null);
     let args = call.get("args")?.unwrap_or(Val::Null);
     let env = call.get("env")?.unwrap_or(Val::Null);
@@ -60,7 +60,10 @@ fn exec(call: &Call<'_>) -> Result<Val> {
         Noted::of(call.env, format_args!("`{argument}` of exec()"), value)
             .map_err(|error| amend(error, |note| note.argument(argument)))
     };
-    let program = noted("ref", &program)?;
+    let program = match program {
+        Target::Json(json) => Noted::from(json),
+        Target::Val(value) => noted("ref", &value)?,
+    };
     check_program(&program.json)?;
     let args = noted("args", &args)?;
     let env = noted("env", &env)?;

@@ -9,7 +9,7 @@ use super::super::env::Phase;
 use super::super::globs::{self, Patterns};
 use super::super::note::{Note, amend, refuse};
 use super::super::resolve::Written;
-use super::{Call, Param, Spec, text_list};
+use super::{Call, Param, Spec, Target, text_list};
 
 pub(crate) static FILE: Spec = Spec {
     name: "wake.file",
@@ -92,7 +92,7 @@ fn reference(call: &Call<'_>) -> Result<Val> {
     };
     let Val::Arr(items) = &value else { return call.reference("from", &value) };
     match Written::of(&value)? {
-        Some(written) => call.resolve("from", written),
+        Some(written) => call.resolve("from", written).map(Target::into_val),
         // That it does not start as a reference is the reader's clearest error.
         None => Err(starts_none(call, items)?.into()),
     }

@@ -12,7 +12,7 @@ use jrsonnet_evaluator::{IStr, ObjValueBuilder, Result, Val};
 
 use super::env::Env;
 use super::lazy::{self, Fields, Shown};
-pub(crate) use call::{Call, Param, Spec, check_takes, text_list};
+pub(crate) use call::{Call, Param, Spec, Target, check_takes, text_list};
 pub(crate) use exec::ExecDecl;
 pub(crate) use module::{Exec, ModuleDecl, module_function};
 pub(crate) use pkg::{PkgDecl, PkgInfo, PkgRequest};
