@@ -175,6 +175,7 @@ fn below(env: &Env, pattern: &Pattern, dir: &RelPath, found: &mut Vec<IStr>) -> 
     }
     let above = dotted.len();
     found.reserve(entries.len());
+    env.found.borrow_mut().reserve(entries.len());
     for entry in entries.iter() {
         match entry.kind {
             EntryKind::File { .. } | EntryKind::Link => {

@@ -22,9 +22,16 @@ pub(crate) fn text_of(value: &impl Json) -> String {
     text
 }
 
-/// Appends an object with these fields in their order.
-pub(crate) fn object(fields: &[(&str, &dyn Json)], out: &mut String) {
-    push_object(fields.iter().copied(), out, |_, value, out| value.write(out));
+/// Appends an object with these fields in their order, whose names need no escapes.
+pub(crate) fn object(fields: &[(&'static str, &dyn Json)], out: &mut String) {
+    out.push('{');
+    for (index, (name, value)) in fields.iter().enumerate() {
+        out.push_str(if index == 0 { "\"" } else { ",\"" });
+        out.push_str(name);
+        out.push_str("\":");
+        value.write(out);
+    }
+    out.push('}');
 }
 
 impl Json for str {

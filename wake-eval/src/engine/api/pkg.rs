@@ -57,7 +57,7 @@ pub(crate) struct PkgInfo {
 impl Json for Declared {
     fn write(&self, out: &mut String) {
         let Declared { files, has_inputs, metadata, modules, pkg_info, pkgs } = self;
-        let fields: [(&str, &dyn Json); 6] = [
+        let fields: [(&'static str, &dyn Json); 6] = [
             ("files", files),
             ("has_inputs", has_inputs),
             ("metadata", metadata),
@@ -72,7 +72,7 @@ impl Json for Declared {
 impl Json for PkgRequest {
     fn write(&self, out: &mut String) {
         let PkgRequest { from, global, permissions, pkg_info } = self;
-        let fields: [(&str, &dyn Json); 4] = [
+        let fields: [(&'static str, &dyn Json); 4] = [
             ("from", from),
             ("global", global),
             ("permissions", permissions),
@@ -85,7 +85,7 @@ impl Json for PkgRequest {
 impl Json for PkgInfo {
     fn write(&self, out: &mut String) {
         let PkgInfo { name, namespace, version, is_requirement: _ } = self;
-        let fields: [(&str, &dyn Json); 3] =
+        let fields: [(&'static str, &dyn Json); 3] =
             [("name", name), ("namespace", namespace), ("version", version)];
         write::object(&fields, out);
     }

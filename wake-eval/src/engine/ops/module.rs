@@ -125,7 +125,7 @@ struct Told<'a> {
 impl Json for Told<'_> {
     fn write(&self, out: &mut String) {
         let Told { config, metadata, modules, name, outputs, pkg, pkg_files, .. } = self;
-        let mut fields: Vec<(&str, &dyn Json)> = vec![
+        let mut fields: Vec<(&'static str, &dyn Json)> = vec![
             ("config", *config),
             ("metadata", *metadata),
             ("modules", *modules),
