@@ -5,6 +5,7 @@ mod exec;
 mod file;
 mod module;
 mod pkg;
+mod pkg_info;
 
 use std::ops::ControlFlow;
 
@@ -15,11 +16,12 @@ use super::lazy::{self, Fields, Shown};
 pub(crate) use call::{Call, Param, Spec, Target, check_takes, text_list};
 pub(crate) use exec::ExecDecl;
 pub(crate) use module::{Exec, ModuleDecl, module_function};
-pub(crate) use pkg::{PkgDecl, PkgInfo, PkgRequest};
+pub(crate) use pkg::{PkgDecl, PkgRequest};
+pub(crate) use pkg_info::PkgInfo;
 
 /// Every call of the object.
 static CALLS: [&Spec; 9] = [
-    &pkg::PKG_INFO,
+    &pkg_info::PKG_INFO,
     &pkg::GET_PKG,
     &pkg::PKG,
     &module::MODULE,

@@ -1,13 +1,13 @@
-//! `pkgInfo`, `getPkg` and `pkg`: what a package is, and which others it needs.
+//! `getPkg` and `pkg`: what a package is, and which others it needs.
 
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::function::FuncVal;
-use jrsonnet_evaluator::{IStr, ObjValue, Result, Val};
+use jrsonnet_evaluator::{IStr, Result, Val};
 use serde_json::{Value, json};
 use wake_model::nearest::nearest;
-use wake_model::{Name, RelPath, Requirement, Version};
+use wake_model::{Name, RelPath};
 
 use super::super::convert::{from_json, kind};
 use super::super::env::Phase;
@@ -17,6 +17,7 @@ use super::super::note::{Note, amend, refuse};
 use super::super::resolve;
 use super::super::write::{self, Json, text_of};
 use super::call::is_tagged;
+use super::pkg_info::{PkgInfo, Versions, check_info};
 use super::{Call, Param, Spec, text_list};
 use crate::sources::EntryKind;
 
@@ -45,49 +46,35 @@ pub(crate) struct PkgRequest {
     pkg_info: Rc<PkgInfo>,
 }
 
-/// How a package is called.
-pub(crate) struct PkgInfo {
-    name: IStr,
-    namespace: Option<IStr>,
-    version: IStr,
-    /// Whether the version is known to be a requirement.
-    is_requirement: bool,
-}
-
 impl Json for Declared {
     fn write(&self, out: &mut String) {
         let Declared { files, has_inputs, metadata, modules, pkg_info, pkgs } = self;
-        let fields: [(&'static str, &dyn Json); 6] = [
-            ("files", files),
-            ("has_inputs", has_inputs),
-            ("metadata", metadata),
-            ("modules", modules),
-            ("pkgInfo", pkg_info),
-            ("pkgs", pkgs),
-        ];
-        write::object(&fields, out);
+        write::object(
+            &[
+                ("files", files),
+                ("has_inputs", has_inputs),
+                ("metadata", metadata),
+                ("modules", modules),
+                ("pkgInfo", pkg_info),
+                ("pkgs", pkgs),
+            ],
+            out,
+        );
     }
 }
 
 impl Json for PkgRequest {
     fn write(&self, out: &mut String) {
         let PkgRequest { from, global, permissions, pkg_info } = self;
-        let fields: [(&'static str, &dyn Json); 4] = [
-            ("from", from),
-            ("global", global),
-            ("permissions", permissions),
-            ("pkgInfo", pkg_info),
-        ];
-        write::object(&fields, out);
-    }
-}
-
-impl Json for PkgInfo {
-    fn write(&self, out: &mut String) {
-        let PkgInfo { name, namespace, version, is_requirement: _ } = self;
-        let fields: [(&'static str, &dyn Json); 3] =
-            [("name", name), ("namespace", namespace), ("version", version)];
-        write::object(&fields, out);
+        write::object(
+            &[
+                ("from", from),
+                ("global", global),
+                ("permissions", permissions),
+                ("pkgInfo", pkg_info),
+            ],
+            out,
+        );
     }
 }
 
@@ -117,13 +104,6 @@ shown_as_json! {
     PkgInfo: "name" "namespace" "version";
 }
 
-pub(crate) static PKG_INFO: Spec = Spec {
-    name: "wake.pkgInfo",
-    params: &[Param::required("name"), Param::required("version"), Param::optional("namespace")],
-    member: true,
-    run: pkg_info,
-};
-
 pub(crate) static GET_PKG: Spec = Spec {
     name: "wake.getPkg",
     params: &[
@@ -150,96 +130,6 @@ pub(crate) static PKG: Spec = Spec {
     member: true,
     run: pkg,
 };
-
-fn pkg_info(call: &Call<'_>) -> Result<Val> {
-    let name = call.required_text("name")?;
-    name.parse::<Name>().map_err(|error| Note::new(error.to_string()).argument("name"))?;
-    let version = call.required_text("version")?;
-    // Most are requirements, which a version may look like too.
-    let requirement = version.parse::<Requirement>();
-    if let Err(error) = &requirement
-        && version.parse::<Version>().is_err()
-    {
-        refuse!(Note::new(error.to_string()).argument("version"));
-    }
-    let namespace = call.text("namespace")?;
-    if let Some(namespace) = &namespace {
-        namespace
-            .parse::<Name>()
-            .map_err(|error| Note::new(error.to_string()).argument("namespace"))?;
-    }
-    let is_requirement = requirement.is_ok();
-    let info = Rc::new(PkgInfo { name, namespace, version, is_requirement });
-    let object = lazy::object(info.clone());
-    call.env.infos.borrow_mut().insert(object.clone(), info);
-    Ok(Val::Obj(object))
-}
-
-/// Whether a `pkgInfo` says which version something is, or which versions will do.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Versions {
-    Exact,
-    Required,
-}
-
-fn check_info(call: &Call<'_>, versions: Versions) -> Result<Rc<PkgInfo>> {
-    let Some(object) = call.object("pkgInfo")? else {
-        refuse!(
-            call.expected("pkgInfo", "an object", &Val::Null)
-                .hint("use wake.pkgInfo(name, version)")
-        );
-    };
-    let known = call.env.infos.borrow().get(&object).cloned();
-    let info = match known {
-        Some(info) => info,
-        None => Rc::new(written_info(call, &object)?),
-    };
-    let version = &info.version;
-    let checked = match versions {
-        Versions::Exact => version.parse::<Version>().map(drop),
-        Versions::Required if info.is_requirement => Ok(()),
-        Versions::Required => version.parse::<Requirement>().map(drop),
-    };
-    checked.map_err(|error| {
-        let note = info_fault(version, error.to_string());
-        match versions {
-            Versions::Exact => {
-                note.hint("a package has an exact version with three numbers, as 1.2.3")
-            }
-            Versions::Required => note.hint("a requirement is written as ^1.2, >=1, <3 or *"),
-        }
-    })?;
-    Ok(info)
-}
-
-/// The value is what stands in the source, be it as an argument of pkgInfo() or in an object.
-fn info_fault(value: &str, message: String) -> Note {
-    Note::new(message).argument("pkgInfo").key(value)
-}
-
-/// A `pkgInfo` that was written as an object.
-fn written_info(call: &Call<'_>, object: &ObjValue) -> Result<PkgInfo> {
-    call.check_keys("pkgInfo", object, &["name", "version", "namespace"])?;
-    let text = |key: &str| -> Result<Option<IStr>> {
-        match object.get(key.into())? {
-            None | Some(Val::Null) => Ok(None),
-            Some(Val::Str(text)) => Ok(Some(text.into_flat())),
-            Some(other) => Err(call
-                .fault("pkgInfo", format!("must have a string as `{key}`, not {}", kind(&other)))
-                .key(key)
-                .into()),
-        }
-    };
-    let required = |key: &str| -> Result<IStr> {
-        text(key)?.ok_or_else(|| call.fault("pkgInfo", format!("has no `{key}`")).into())
-    };
-    let (name, version, namespace) = (required("name")?, required("version")?, text("namespace")?);
-    name.parse::<Name>().map_err(|error| info_fault(&name, error.to_string()))?;
-    if let Some(namespace) = &namespace {
-        namespace.parse::<Name>().map_err(|error| info_fault(namespace, error.to_string()))?;
-    }
-    Ok(PkgInfo { name, namespace, version, is_requirement: false })
-}
 
 fn get_pkg(call: &Call<'_>) -> Result<Val> {
     let pkg_info = check_info(call, Versions::Required)?;
