@@ -81,7 +81,7 @@ impl RelPath {
 
     /// The text with a leading `./`, as users write it.
     pub fn dotted(&self) -> String {
-        format!("./{}", self.0)
+        ["./", &*self.0].concat()
     }
 
     /// Whether this is the directory itself.
