@@ -220,9 +220,7 @@ impl Steps for PlannedSteps<'_> {
 
     fn done(&self, step: usize, kept: Kept<'_>) {
         let node = &self.pinner.plan.graph[NodeIndex::new(step)];
-        let dir =
-            self.pinner.instances.get(&node.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
-        let link = crate::links::link_name(&dir, node.module());
+        let link = crate::links::link_name(&node.dir, node.module());
         let link = node.requested.then(|| link.to_string_lossy());
         let record = StepRecord {
             label: &node.label,

@@ -22,7 +22,7 @@ use std::sync::{Arc, OnceLock};
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde_json::Value;
 use wake_eval::Read;
-use wake_model::PkgKey;
+use wake_model::{PkgKey, RelPath};
 
 use self::answers::Ready;
 use self::order::order;
@@ -40,6 +40,8 @@ use crate::target::module_label;
 pub(crate) struct Step {
     /// Its package.
     pub pkg: PkgKey,
+    /// The directory of its package.
+    pub dir: RelPath,
     /// Its name in the package and its configuration as they were asked for.
     wanted: Wanted,
     /// What its functions said.
@@ -167,5 +169,5 @@ fn step(module: Found, instances: &Instances, requested: bool) -> Option<Step> {
         label.push_str(&format!("@{}", decl.config_digest().0.short(8)));
     }
     let pkg = wanted.pkg.clone();
-    Some(Step { pkg, wanted, decl, instance, label, requested, reads, trace })
+    Some(Step { pkg, dir, wanted, decl, instance, label, requested, reads, trace })
 }

@@ -157,7 +157,7 @@ fn sources(capture: &Capture) -> Option<Sources> {
     let mut reads: Vec<(&RelPath, &[Read])> =
         instances.values().map(|instance| (&instance.dir, instance.reads.as_slice())).collect();
     for step in plan.graph.node_weights() {
-        reads.push((&instances.get(&step.pkg)?.dir, &step.reads));
+        reads.push((&step.dir, &step.reads));
     }
     let parts: Option<Vec<Sources>> = reads
         .par_iter()
