@@ -71,9 +71,7 @@ impl From<Signature> for [u8; Signature::SIZE] {
 impl From<[u8; Signature::SIZE]> for Signature {
     fn from(bytes: [u8; Signature::SIZE]) -> Signature {
         fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-            let mut part = [0; N];
-            part.copy_from_slice(&bytes[at..at + N]);
-            part
+            bytes[at..].first_chunk().copied().unwrap_or([0; N])
         }
         let number = |at| u64::from_le_bytes(part(&bytes, at));
         Signature {
