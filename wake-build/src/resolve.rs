@@ -103,7 +103,7 @@ impl Resolver<'_> {
         self.check_requests(&mut errors);
         let by_dir = self.keys(&mut errors);
         let globals = self.globals(roots, &mut errors);
-        let deps = self.deps(&by_dir, &globals, &mut errors);
+        let deps = self.deps(&globals, &mut errors);
         if errors.is_empty() {
             order = self.order(&deps, &mut errors);
         }
@@ -199,7 +199,8 @@ impl Resolver<'_> {
         let held = self.permissions(roots, errors);
         let mut globals: BTreeMap<GlobalName, Global> = BTreeMap::new();
         for (pkg, key, get) in self.gets() {
-            let (Some(rule), Some(dir)) = (get.global, pkg.local.get(key)) else { continue };
+            let Some(rule) = get.global else { continue };
+            let Some(dir) = pkg.local.get(key) else { continue };
             if !held.get(&pkg.dir).is_some_and(|held| held.contains(&Permission::DefineGlobal)) {
                 let message = format!(
                     "{} defines the global package `{key}` without permission",
@@ -247,7 +248,7 @@ impl Resolver<'_> {
         let mut changed = true;
         while changed {
             changed = false;
-            for (pkg, key, get) in self.gets() {
+            for (pkg, key, get) in self.gets().filter(|(_, _, get)| !get.permissions.is_empty()) {
                 let Some(dir) = pkg.local.get(key) else { continue };
                 for permission in &get.permissions {
                     let grants = held.get(&pkg.dir).is_some_and(|held| held.contains(permission));
@@ -276,31 +277,28 @@ impl Resolver<'_> {
 
     fn deps(
         &self,
-        by_dir: &BTreeMap<RelPath, PkgKey>,
         globals: &BTreeMap<GlobalName, Global>,
         errors: &mut Vec<Diagnostic>,
     ) -> DepsByDir {
-        let mut all = DepsByDir::new();
-        for dir in by_dir.keys() {
-            all.insert(dir.clone(), BTreeMap::new());
-        }
-        for (pkg, key, get) in self.gets() {
-            let found = match &get.from {
-                PkgSource::Local(_) => pkg.local.get(key).cloned(),
-                PkgSource::Global => match self.global(pkg, key, get, globals) {
-                    Ok(dir) => Some(dir),
-                    Err(error) => {
-                        errors.push(*error);
-                        None
-                    }
-                },
-                PkgSource::Registry | PkgSource::Retriever(_) => None,
-            };
-            if let (Some(found), Some(deps)) = (found, all.get_mut(&pkg.dir)) {
-                deps.insert(key.clone(), found);
+        let mut deps_of = |pkg: &LoadedPkg| {
+            let mut deps = BTreeMap::new();
+            for (key, get) in pkg.decl.pkgs.iter() {
+                let found = match &get.from {
+                    PkgSource::Local(_) => pkg.local.get(key).cloned(),
+                    PkgSource::Global => match self.global(pkg, key, get, globals) {
+                        Ok(dir) => Some(dir),
+                        Err(error) => {
+                            errors.push(*error);
+                            None
+                        }
+                    },
+                    PkgSource::Registry | PkgSource::Retriever(_) => None,
+                };
+                deps.extend(found.map(|found| (key.clone(), found)));
             }
-        }
-        all
+            deps
+        };
+        self.loaded.iter().map(|(dir, pkg)| (dir.clone(), deps_of(pkg))).collect()
     }
 
     fn global(
@@ -387,11 +385,9 @@ fn graph_of(deps: &DepsByDir) -> (DiGraph<(), ()>, Vec<&RelPath>) {
     for _ in &nodes {
         graph.add_node(());
     }
-    for (dir, wanted) in deps {
-        for target in wanted.values() {
-            if let (Some(&from), Some(&to)) = (index.get(dir), index.get(target)) {
-                graph.update_edge(from, to, ());
-            }
+    for (at, wanted) in deps.values().enumerate() {
+        for to in wanted.values().filter_map(|target| index.get(target)) {
+            graph.update_edge(NodeIndex::new(at), *to, ());
         }
     }
     (graph, nodes)
