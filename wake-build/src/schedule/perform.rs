@@ -134,7 +134,10 @@ fn shell_line(pinned: &Pinned) -> String {
 }
 
 fn push_quoted(word: &str, line: &mut String) {
-    let plain = |c: u8| c.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&c);
+    let plain = |c: u8| {
+        c.is_ascii_alphanumeric()
+            || matches!(c, b'-' | b'_' | b'.' | b'/' | b'=' | b':' | b',' | b'+' | b'@' | b'%')
+    };
     if !word.is_empty() && word.bytes().all(plain) {
         line.push_str(word);
     } else {

@@ -27,7 +27,7 @@ pub(crate) fn encode(outcome: &Result<Outcome, EvalError>) -> io::Result<Vec<u8>
     content.push(RESULT);
     content.extend_from_slice(&length.to_le_bytes());
     content.extend_from_slice(text.as_bytes());
-    postcard::to_extend(&(reads, trace), content).map_err(io::Error::other)
+    postcard::to_io(&(reads, trace), content).map_err(io::Error::other)
 }
 
 /// The outcome that was encoded.

@@ -71,7 +71,7 @@ pub(crate) fn encode(
     let Request { pkg, root, op } = request;
     let told = told.iter().map(|(topic, text)| (topic.clone(), &**text)).collect();
     let parts = Parts { epoch, told, pkg, root, task: Task::of(op) };
-    postcard::to_extend(&parts, Vec::with_capacity(4 << 10)).map_err(io::Error::other)
+    postcard::to_io(&parts, Vec::with_capacity(4 << 10)).map_err(io::Error::other)
 }
 
 /// Takes them apart; none if they are malformed.
