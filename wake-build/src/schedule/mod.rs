@@ -146,6 +146,10 @@ impl<'a> Schedule<'a> {
                     let started = std::thread::Builder::new().name(name).spawn_scoped(scope, work);
                     threads += usize::from(started.is_ok());
                 }
+                if threads == 0 {
+                    // There are no others: one step after the other, by the thread that is there.
+                    return self.perform(step, ready, &sender);
+                }
                 let _ = next.send((step, ready));
             };
             let outcome = Progress::new(self, reporter).drive(&receiver, start);
