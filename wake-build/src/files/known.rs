@@ -77,9 +77,9 @@ impl Known {
 pub(super) struct Entry(Box<(RelPath, Option<Known>)>);
 
 impl Entry {
-    /// None: a small file that is still to be read.
-    pub(super) fn new(path: RelPath, known: Option<Known>) -> Entry {
-        Entry(Box::new((path, known)))
+    /// One of which nothing is known yet.
+    pub(super) fn unread(path: RelPath) -> Entry {
+        Entry(Box::new((path, None)))
     }
 
     pub(super) fn path(&self) -> &RelPath {
@@ -91,8 +91,8 @@ impl Entry {
         self.0.1.as_ref()
     }
 
-    pub(super) fn set(&mut self, known: Option<Known>) {
-        self.0.1 = known;
+    pub(super) fn set(&mut self, known: Known) {
+        self.0.1 = Some(known);
     }
 }
 

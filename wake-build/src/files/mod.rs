@@ -108,16 +108,16 @@ impl<'a> Files<'a> {
 
     /// What lies at `path`, relative to the workspace's root; reads the bytes only where it must.
     pub(crate) fn look(&self, path: &RelPath) -> Result<Seen, FileError> {
-        self.look_telling(path, drop)
+        self.look_telling(path, drop).map(|(seen, _)| seen)
     }
 
     /// The same, with the bytes of a small file that had to be read for it: whoever asked wants them next.
     pub(crate) fn fetch(&self, path: &RelPath) -> Result<(Seen, Option<Vec<u8>>), FileError> {
         let mut whole = None;
-        let seen = self.look_telling(path, |bytes| {
+        let (seen, is_first) = self.look_telling(path, |bytes| {
             whole = (bytes.len() as u64 <= SMALL).then_some(bytes);
         })?;
-        Ok((seen, whole))
+        Ok((seen, whole.filter(|_| is_first)))
     }
 
     /// The same as [`Files::look`], but none for a small file that would have to be read: that is left to whoever wants
@@ -128,7 +128,7 @@ impl<'a> Files<'a> {
             return Ok(found);
         }
         if self.remembered(path).is_none() && self.is_small_file(path) {
-            at.put(None);
+            at.glanced_at();
             return Ok(None);
         }
         self.look(path).map(Some)
@@ -157,16 +157,23 @@ impl<'a> Files<'a> {
         })
     }
 
-    fn look_telling(&self, path: &RelPath, read: impl FnOnce(Vec<u8>)) -> Result<Seen, FileError> {
+    /// What lies at `path`, and whether nobody knew that before `read` was told the bytes.
+    fn look_telling(
+        &self,
+        path: &RelPath,
+        read: impl FnOnce(Vec<u8>),
+    ) -> Result<(Seen, bool), FileError> {
         let at = self.table.at(path);
         if let Some(seen) = at.with(|entry| Some(entry?.known()?.seen())) {
-            return Ok(seen);
+            return Ok((seen, false));
         }
         let known =
             self.examine(path, read).map_err(|source| FileError { path: path.clone(), source })?;
         let seen = known.seen();
-        at.put(Some(known));
-        Ok(seen)
+        Ok(match at.keep(known) {
+            Some(before) => (before, false),
+            None => (seen, true),
+        })
     }
 
     /// What `stat` said of a file when its bytes were hashed, if from now on it tells a change.
@@ -216,7 +223,7 @@ impl<'a> Files<'a> {
 
     /// Takes over what someone else has just seen at `path`.
     pub(crate) fn prime(&self, path: &RelPath, seen: Seen, signature: Signature, settled: bool) {
-        self.table.at(path).put(Some(Known::new(seen, Some(signature), settled)));
+        self.table.at(path).keep(Known::new(seen, Some(signature), settled));
     }
 
     /// Writes what was learnt to `cache`, keeping what was not looked at.

@@ -3,9 +3,10 @@
 use std::hash::BuildHasher;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::{DefaultHashBuilder, HashTable, hash_table};
 use wake_model::RelPath;
 
+use super::Seen;
 use super::known::{Entry, Known};
 
 /// Entries by path.
@@ -58,16 +59,35 @@ impl At<'_, '_> {
         look(lock(self.shard()).find(self.hash, |entry| entry.path() == self.path))
     }
 
-    /// Notes what is known of the path from now on; none: it is still to be read.
-    pub(super) fn put(&self, known: Option<Known>) {
-        let mut shard = lock(self.shard());
-        match shard.find_mut(self.hash, |entry| entry.path() == self.path) {
-            Some(entry) => entry.set(known),
-            None => {
-                let entry = Entry::new(self.path.clone(), known);
-                shard.insert_unique(self.hash, entry, |entry| self.table.hash(entry.path()));
+    /// Notes that the path is still to be read, unless something is known of it already.
+    pub(super) fn glanced_at(&self) {
+        self.entry(|_| ());
+    }
+
+    /// Notes what is known of the path from now on; gives what was known of it before, and stays so.
+    ///
+    /// Two may read a file at once while it is edited: what follows from it must follow from one of its texts.
+    pub(super) fn keep(&self, known: Known) -> Option<Seen> {
+        self.entry(|entry| {
+            let before = entry.known().map(Known::seen);
+            if before.is_none() {
+                entry.set(known);
             }
-        }
+            before
+        })
+    }
+
+    /// Calls `change` with the entry, which is made if there is none.
+    fn entry<T>(&self, change: impl FnOnce(&mut Entry) -> T) -> T {
+        let mut shard = lock(self.shard());
+        let is_it = |entry: &Entry| entry.path() == self.path;
+        let hash = |entry: &Entry| self.table.hash(entry.path());
+        change(match shard.entry(self.hash, is_it, hash) {
+            hash_table::Entry::Occupied(there) => there.into_mut(),
+            hash_table::Entry::Vacant(free) => {
+                free.insert(Entry::unread(self.path.clone())).into_mut()
+            }
+        })
     }
 
     fn shard(&self) -> &Shard {
@@ -95,34 +115,47 @@ fn lock(shard: &Shard) -> MutexGuard<'_, HashTable<Entry>> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::Seen;
     use super::*;
 
-    fn path(text: &str) -> RelPath {
-        RelPath::parse(text).unwrap()
+    fn path(text: impl ToString) -> RelPath {
+        RelPath::parse(&text.to_string()).unwrap()
+    }
+
+    fn link(text: &str) -> Known {
+        Known::new(Seen::Link(text.to_owned()), None, true)
+    }
+
+    /// None if there is no entry, none in it if that is still to be read.
+    fn seen(table: &Table, text: &str) -> Option<Option<Seen>> {
+        table.at(&path(text)).with(|entry| entry.map(|entry| entry.known().map(Known::seen)))
     }
 
     #[test]
-    fn what_is_put_last_is_found_under_its_path_alone() {
+    fn what_is_kept_is_found_under_its_path_alone() {
         let table = Table::default();
-        let link = |text: String| Some(Known::new(Seen::Link(text), None, true));
-        let seen = |text: &str| {
-            table.at(&path(text)).with(|entry| entry.map(|entry| entry.known().map(Known::seen)))
-        };
         table.expect(100);
         for number in 0..1000 {
-            table.at(&path(&format!("dir/{number}"))).put(None);
+            table.at(&path(number)).glanced_at();
         }
-        assert_eq!(seen("dir/7"), Some(None));
+        assert_eq!(seen(&table, "7"), Some(None));
         for number in 0..1000 {
-            table.at(&path(&format!("dir/{number}"))).put(link(number.to_string()));
+            assert_eq!(table.at(&path(number)).keep(link(&number.to_string())), None);
         }
-        assert_eq!(seen("dir/7"), Some(Some(Seen::Link("7".to_owned()))));
-        assert_eq!(seen("dir/1000"), None);
-        assert_eq!(seen("dir"), None);
+        assert_eq!(seen(&table, "7"), Some(Some(Seen::Link("7".to_owned()))));
+        assert_eq!(seen(&table, "1000"), None);
         let mut paths: Vec<_> = table.all().iter().map(|entry| entry.path().clone()).collect();
         paths.sort_unstable();
         paths.dedup();
         assert_eq!(paths.len(), 1000);
+    }
+
+    #[test]
+    fn what_is_known_first_stays() {
+        let (table, first) = (Table::default(), Seen::Link("first".to_owned()));
+        let path = path("a/b");
+        assert_eq!(table.at(&path).keep(link("first")), None);
+        assert_eq!(table.at(&path).keep(link("second")), Some(first.clone()));
+        table.at(&path).glanced_at();
+        assert_eq!(seen(&table, "a/b"), Some(Some(first)));
     }
 }

@@ -1,15 +1,29 @@
 //! Placing what belongs to the module itself: its package's files and its own.
 
 use globset::GlobBuilder;
-use wake_model::{InputNode, RelPath};
+use wake_model::{BlobDigest, InputNode, RelPath};
 
 use super::layout::LayoutConflict;
 use super::{CheckoutFile, Layout, Placed, PlacedSource, Site, text};
 use crate::diagnostic::{Class, Diagnostic};
-use crate::files::{Seen, can_be_named};
+use crate::files::{Seen, link_inside};
 use crate::instance::PkgInstance;
 use crate::view::{Place, Special, special};
 use crate::written::Written;
+
+/// What a package names.
+pub(super) enum Named {
+    /// A regular file.
+    File {
+        blob: BlobDigest,
+        size: u64,
+        executable: bool,
+        /// Its bytes, if they were just read.
+        bytes: Option<Vec<u8>>,
+    },
+    /// A symbolic link that leads to something in the package, by its text.
+    Link(String),
+}
 
 impl Site<'_> {
     /// The package's files, or those that `pkgFiles` names.
@@ -54,29 +68,24 @@ impl Site<'_> {
         Ok(self.pkg.files.iter().filter(|file| matcher.is_match(file.as_str())).collect())
     }
 
-    /// What lies at a path that `owner` names: a file, or a link inside the package.
-    pub(super) fn seen(
+    /// What lies at a path that `owner` names.
+    pub(super) fn named(
         &self,
         owner: &PkgInstance,
         path: &RelPath,
-    ) -> Result<Seen, Box<Diagnostic>> {
-        self.fetched(owner, path).map(|(seen, _)| seen)
-    }
-
-    /// The same, with the bytes of a file that had to be read.
-    fn fetched(
-        &self,
-        owner: &PkgInstance,
-        path: &RelPath,
-    ) -> Result<(Seen, Option<Vec<u8>>), Box<Diagnostic>> {
+    ) -> Result<Named, Box<Diagnostic>> {
         let at = owner.dir.join(path);
         let fetched = self.pinner.evaluator.files.fetch(&at);
         let fetched = fetched.map_err(|e| Diagnostic::error(Class::Environment, e.to_string()))?;
-        // Most were only glanced at when the package was instantiated.
-        if can_be_named(path, Some(&fetched.0)) {
-            Ok(fetched)
-        } else {
-            Err(edited(&self.step.label, &at))
+        match fetched {
+            (Seen::File { blob, size, executable }, bytes) => {
+                Ok(Named::File { blob, size, executable, bytes })
+            }
+            (Seen::Link(target), _) if link_inside(path, &target).is_some() => {
+                Ok(Named::Link(target))
+            }
+            // Most were only glanced at when the package was instantiated.
+            _ => Err(edited(&self.step.label, &at)),
         }
     }
 
@@ -88,8 +97,8 @@ impl Site<'_> {
         at: RelPath,
         layout: &mut Layout,
     ) -> Result<(), Box<Diagnostic>> {
-        let placed = match self.fetched(owner, path)? {
-            (Seen::File { blob, size, executable }, bytes) => {
+        let placed = match self.named(owner, path)? {
+            Named::File { blob, size, executable, bytes } => {
                 let node = InputNode::File { blob, executable };
                 // Most files are referred to once more where they lie already.
                 if layout.get(&at).is_some_and(|there| there.node == node) {
@@ -99,10 +108,9 @@ impl Site<'_> {
                 let source = PlacedSource::Checkout(CheckoutFile { dir, below, size, bytes });
                 Placed { node, source }
             }
-            (Seen::Link(target), _) => {
+            Named::Link(target) => {
                 Placed { node: InputNode::Link { target }, source: PlacedSource::Nothing }
             }
-            (Seen::Absent | Seen::Dir | Seen::Other, _) => return Ok(()),
         };
         self.put(at, placed, layout)
     }

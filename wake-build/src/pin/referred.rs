@@ -5,9 +5,9 @@ use std::sync::PoisonError;
 
 use wake_model::{InputNode, Manifest, Node, RelPath, TreeDigest};
 
+use super::own_files::Named;
 use super::{Done, Layout, Origin, Placed, PlacedSource, Site};
 use crate::diagnostic::{Class, Diagnostic};
-use crate::files::Seen;
 use crate::instance::PkgInstance;
 use crate::view::{Place, Special, special};
 use crate::written::Written;
@@ -139,10 +139,11 @@ impl Site<'_> {
         let mut nodes = BTreeMap::new();
         for path in files {
             let Some(at) = path.strip(below) else { continue };
-            let node = match self.seen(owner, path)? {
-                Seen::File { blob, size, executable } => Node::File { blob, size, executable },
-                Seen::Link(target) => Node::Link { target },
-                Seen::Absent | Seen::Dir | Seen::Other => continue,
+            let node = match self.named(owner, path)? {
+                Named::File { blob, size, executable, bytes: _ } => {
+                    Node::File { blob, size, executable }
+                }
+                Named::Link(target) => Node::Link { target },
             };
             nodes.insert(at, node);
         }

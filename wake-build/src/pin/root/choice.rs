@@ -8,9 +8,9 @@ use wake_store::ware::{WareId, Warehouse};
 use super::import::ImportError;
 use super::{Root, RootOrigin, root_in};
 use crate::diagnostic::{Class, Diagnostic};
-use crate::files::Seen;
 use crate::instance::PkgInstance;
 use crate::pin::Site;
+use crate::pin::own_files::Named;
 use crate::source_text::find_first;
 use crate::view::{Place, Special, special};
 use crate::written::Written;
@@ -102,7 +102,7 @@ impl Site<'_> {
         let origin = RootOrigin::Files(chosen.iter().map(of).collect());
         match chosen.first() {
             Some(file) if file == below => {
-                let Seen::File { blob, .. } = self.seen(owner, file)? else {
+                let Named::File { blob, .. } = self.named(owner, file)? else {
                     let message = format!("`rootfs` is `{path}`, neither a file nor a directory");
                     return Err(self.root_error(message, rootfs));
                 };
