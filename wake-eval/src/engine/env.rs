@@ -9,11 +9,11 @@ use jrsonnet_evaluator::rustc_hash::{FxHashMap, FxHashSet};
 use jrsonnet_evaluator::{IStr, ObjValue, Result};
 use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
+use wake_model::package::PKG_FILE;
 use wake_model::{BlobDigest, RelPath};
 
 use super::World;
 use super::api::{ExecDecl, ModuleDecl, PkgDecl, PkgInfo, PkgRequest};
-use super::import::PKG_FILE;
 use super::instance::Instance;
 use super::module_id::ModuleId;
 use super::note::{Nature, Note};

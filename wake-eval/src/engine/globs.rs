@@ -3,10 +3,10 @@
 use globset::{GlobBuilder, GlobMatcher};
 use jrsonnet_evaluator::{IStr, Result};
 use wake_model::RelPath;
+use wake_model::package::PKG_FILE;
 use wake_model::nearest::nearest;
 
 use super::env::Env;
-use super::import::PKG_FILE;
 use super::note::{Note, amend, refuse};
 use super::resolve;
 use crate::sources::EntryKind;

@@ -17,9 +17,6 @@ use super::env::Env;
 use super::note::{Note, Origin, amend, refuse};
 use super::resolve::Written;
 
-/// The file that makes a directory a package.
-pub(crate) const PKG_FILE: &str = "PKG.libsonnet";
-
 /// Resolves and loads imports through the environment, which records them.
 pub(crate) struct PkgImports {
     env: Env,

@@ -11,11 +11,11 @@ use jrsonnet_evaluator::{
 use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
 use wake_model::RelPath;
+use wake_model::package::PKG_FILE;
 
 use super::api::{self, PkgDecl};
 use super::convert::{Promises, kind, to_json};
 use super::env::{Env, Phase};
-use super::import::PKG_FILE;
 use super::instance::Instance;
 use super::note::{Note, Origin, refuse};
 use super::view;

@@ -7,11 +7,11 @@ use jrsonnet_evaluator::function::FuncVal;
 use jrsonnet_evaluator::{IStr, Result, Val};
 use serde_json::{Value, json};
 use wake_model::nearest::nearest;
+use wake_model::package::PKG_FILE;
 use wake_model::{Name, RelPath};
 
 use super::super::convert::{from_json, kind};
 use super::super::env::Phase;
-use super::super::import::PKG_FILE;
 use super::super::lazy::{self, Fields, Shown};
 use super::super::note::{Note, amend, refuse};
 use super::super::resolve;
