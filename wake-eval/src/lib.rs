@@ -14,17 +14,16 @@
 )]
 
 mod answers;
-mod engine;
-mod error;
+mod sources;
 mod limits;
 mod outcome;
-mod pool;
-mod render;
+mod error;
 mod request;
+mod wire;
+mod engine;
 mod resident;
 mod serve;
-mod sources;
-mod wire;
+mod pool;
 
 pub use answers::{Answer, Answers, NoAnswers, Topic};
 pub use error::{EvalError, Frame, Kind, Limit, Place};

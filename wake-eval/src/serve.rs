@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::stdio;
 
-use crate::engine::{self, Ask, Outcome, Told};
+use crate::engine::{self, Ask, Told};
+use crate::outcome::EvaluatedText;
 use crate::resident::Resident;
 use crate::wire::request::Parts;
 use crate::wire::{Questions, Receiver, Replies, Tag, outcome, request, send};
@@ -107,7 +108,7 @@ fn answer(
     pipe: &Rc<Pipe>,
     told: &Rc<Told>,
     limits: &Limits,
-) -> (Result<Outcome, EvalError>, Tag) {
+) -> (Result<EvaluatedText, EvalError>, Tag) {
     let sources: Rc<dyn Sources> = Rc::from(sources(request.root));
     let ask: Rc<dyn Ask> = pipe.clone();
     let run = || engine::evaluate(request, sources, ask, told, limits);

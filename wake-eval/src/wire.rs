@@ -1,7 +1,7 @@
 //! Frames on the pipes between the pool and a worker: a length, a tag, bytes.
 
-pub(crate) mod outcome;
 pub(crate) mod request;
+pub(crate) mod outcome;
 
 use std::io;
 use std::os::fd::AsFd;

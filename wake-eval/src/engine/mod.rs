@@ -28,8 +28,9 @@ use std::sync::Arc;
 use jrsonnet_evaluator::State;
 use serde_json::Value;
 
+use crate::outcome::EvaluatedText;
 use crate::wire::request::{Parts, Task};
-use crate::{Answer, EvalError, Limits, Place, Read, Sources};
+use crate::{Answer, EvalError, Limits, Place, Sources};
 use env::{Env, Hunt};
 pub(crate) use told::Told;
 
@@ -39,14 +40,6 @@ pub(crate) trait Ask {
     fn pkgs(&self, keys: &[&str]) -> Vec<Option<Arc<str>>>;
     /// What is known about modules, in the order of their ids.
     fn modules(&self, ids: &[&str]) -> Vec<Answer>;
-}
-
-/// What an evaluation yields: the result as JSON text, what it read and what it traced.
-#[derive(Debug, Clone)]
-pub(crate) struct Outcome {
-    pub(crate) text: String,
-    pub(crate) reads: Vec<Read>,
-    pub(crate) trace: Vec<String>,
 }
 
 /// Evaluations between two collections of cyclic garbage: each costs some 60 µs, each cycle some 18 KiB.
@@ -65,7 +58,7 @@ pub(crate) fn evaluate(
     ask: Rc<dyn Ask>,
     told: &Rc<Told>,
     limits: &Limits,
-) -> Result<Outcome, EvalError> {
+) -> Result<EvaluatedText, EvalError> {
     api::hold_words();
     let world = World { sources, ask, told: told.clone(), limits: limits.clone() };
     let result = match &request.task {
@@ -94,13 +87,13 @@ pub(crate) struct World {
     pub(crate) limits: Limits,
 }
 
-fn evaluate_task(pkg: &str, task: &Task<'_>, world: &World) -> Result<Outcome, EvalError> {
+fn evaluate_task(pkg: &str, task: &Task<'_>, world: &World) -> Result<EvaluatedText, EvalError> {
     let env = Env::new(world.clone(), None);
     let outcome = run(&env, task);
 
     let trace = text::locate_traces(&env, standard::take_trace());
     let result = match outcome {
-        Ok(text) => Ok(Outcome { text, reads: env.take_reads(), trace }),
+        Ok(text) => Ok(EvaluatedText { text, reads: env.take_reads(), trace }),
         Err(error) => {
             let mut fault = fault::explain(&env, &error);
             if let Some(hunt) = fault.hunt.take() {
@@ -113,12 +106,12 @@ fn evaluate_task(pkg: &str, task: &Task<'_>, world: &World) -> Result<Outcome, E
     result
 }
 
-fn locate(task: &Task<'_>, value: &str, world: &World) -> Result<Outcome, EvalError> {
+fn locate(task: &Task<'_>, value: &str, world: &World) -> Result<EvaluatedText, EvalError> {
     // What is no JSON is built nowhere.
     let value = serde_json::from_str::<Value>(value).ok();
     let place = value.and_then(|value| hunt_for(task, Hunt::Value(value), world));
     let text = serde_json::to_string(&place).unwrap_or_else(|_| "null".to_owned());
-    Ok(Outcome { text, reads: Vec::new(), trace: Vec::new() })
+    Ok(EvaluatedText { text, reads: Vec::new(), trace: Vec::new() })
 }
 
 /// Evaluates `task` once more and stops where it builds what is hunted: the engine does not tell builtins where they
