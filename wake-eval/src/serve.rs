@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::stdio;
 
-use crate::engine::{self, Ask, Told};
+use crate::engine::{self, Ask, KnownAnswers};
 use crate::outcome::EvaluatedText;
 use crate::resident::Resident;
 use crate::wire::request::Parts;
@@ -76,7 +76,7 @@ fn work(
     limits: &Limits,
 ) -> ExitCode {
     let pipe = Rc::new(Pipe { receiver: RefCell::new(receiver), waiting: RefCell::default() });
-    let told = Rc::new(Told::default());
+    let told = Rc::new(KnownAnswers::default());
     let resident = Resident::of_this_process();
     let mut served = 0_u32;
     loop {
@@ -106,7 +106,7 @@ fn answer(
     request: &Parts<'_>,
     sources: &impl Fn(&Path) -> Box<dyn Sources>,
     pipe: &Rc<Pipe>,
-    told: &Rc<Told>,
+    told: &Rc<KnownAnswers>,
     limits: &Limits,
 ) -> (Result<EvaluatedText, EvalError>, Tag) {
     let sources: Rc<dyn Sources> = Rc::from(sources(request.root));

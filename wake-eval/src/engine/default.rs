@@ -6,8 +6,11 @@ use jrsonnet_ir::{UnaryOpType, Visibility};
 use jrsonnet_lexer::{Lexeme, SyntaxKind};
 use serde_json::{Map, Value};
 
-use super::convert::json_number;
+use super::json::json_number;
 use super::text;
+
+/// What the name of a text ends with that stands for part of the file of that name.
+pub(crate) const OVERLAY: &str = "#default";
 
 /// The default of the parameter at `index` where it is written out as a plain value, without evaluating anything.
 pub(crate) fn plain_default(function: &FuncVal, index: usize) -> Option<Value> {

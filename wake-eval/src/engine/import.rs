@@ -15,7 +15,7 @@ use wake_model::RelPath;
 
 use super::env::Env;
 use super::note::{Note, Origin, amend, refuse};
-use super::resolve::Written;
+use super::reference::WrittenReference;
 
 /// Resolves and loads imports through the environment, which records them.
 pub(crate) struct PkgImports {
@@ -46,7 +46,7 @@ impl ImportResolver for PkgImports {
                 Ok(SourcePath::new(PkgFile(name)))
             }
             Err(reason) => Err(Note::new(format!("cannot import `{written}`: {reason}"))
-                .origin(Origin::Reference(Written::Text(written)))
+                .origin(Origin::Reference(WrittenReference::Text(written)))
                 .into()),
         }
     }
@@ -59,13 +59,13 @@ impl ImportResolver for PkgImports {
         let path: RelPath =
             name.parse().map_err(|error| Note::new(format!("cannot import: {error}")))?;
         let written = self.written.borrow().get(&name).cloned().unwrap_or_default();
-        let at = |note: Note| note.origin(Origin::Reference(Written::Text(written)));
-        let bytes = match self.env.read(&path) {
+        let at = |note: Note| note.origin(Origin::Reference(WrittenReference::Text(written)));
+        let bytes = match self.env.world.read(&path) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => refuse!(at(Note::new(format!("there is no file `{name}` to import")))),
             Err(error) => return Err(amend(error, at)),
         };
-        self.env.check_source(&name, bytes.len())?;
+        self.env.budget.check_source(&name, bytes.len())?;
         // What is not text can only be meant for `importbin`; the engine refuses it elsewhere.
         if let Ok(text) = std::str::from_utf8(&bytes) {
             self.env.texts.borrow_mut().insert(name, text.into());

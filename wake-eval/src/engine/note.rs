@@ -5,7 +5,7 @@ use jrsonnet_evaluator::error::ErrorKind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::resolve::Written;
+use super::reference::WrittenReference;
 use crate::error::Limit;
 
 /// Marks a run-time error of the engine whose text is a note: no text that a user writes by accident starts so.
@@ -55,12 +55,17 @@ pub(crate) enum Origin {
     /// The call of this builtin.
     Call(String),
     /// The call that was given this reference, or the text where it is written.
-    Reference(Written),
+    Reference(WrittenReference),
 }
 
 impl Note {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Note { message: message.into(), ..Note::default() }
+    }
+
+    /// A note that a limit was exceeded.
+    pub(crate) fn too_much(limit: Limit, message: String) -> Self {
+        Note::new(message).nature(Nature::Limit(limit))
     }
 
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {

@@ -13,11 +13,13 @@ use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
 use wake_model::nearest::nearest;
 
-use super::super::convert::{self, Promises, kind};
-use super::super::env::{Env, Hunt};
-use super::super::note::{Nature, Note, Spot, amend, refuse};
-use super::super::promise;
-use super::super::resolve::{self, Named, Reference, Written};
+use crate::engine::env::{Env, Hunt};
+use crate::engine::json::{from_json, kind};
+use crate::engine::note::{Nature, Note, Spot, amend, refuse};
+use crate::engine::promise;
+use crate::engine::reference::WrittenReference;
+use crate::engine::resolve::{self, Referent};
+use crate::engine::to_json::{Promises, to_json};
 
 /// A builtin: its name in errors, its parameters, what it does.
 pub(crate) struct Spec {
@@ -51,20 +53,20 @@ impl Param {
     }
 }
 
-/// What a reference stands for.
-pub(crate) enum Target {
+/// What an argument that is a reference stands for.
+pub(crate) enum ReferenceValue {
     /// Something that is known.
     Json(Value),
     /// A promise, or what needed no reference.
     Val(Val),
 }
 
-impl Target {
+impl ReferenceValue {
     /// As a value of the engine.
     pub(crate) fn into_val(self) -> Val {
         match self {
-            Target::Json(json) => convert::from_json(&json),
-            Target::Val(value) => value,
+            ReferenceValue::Json(json) => from_json(&json),
+            ReferenceValue::Val(value) => value,
         }
     }
 }
@@ -158,23 +160,23 @@ impl Call<'_> {
 
     /// Turns `value`, which came with the argument `name`, into JSON.
     pub(crate) fn json_of(&self, name: &str, promises: Promises, value: &Val) -> Result<Value> {
-        convert::to_json(self.env, format_args!("`{name}`"), promises, value)
+        to_json(self.env, format_args!("`{name}`"), promises, value)
             .map_err(|error| amend(error, |note| note.argument(name)))
     }
 
     /// What a reference in the argument `name` stands for: a value, or a promise of one.
     pub(crate) fn reference(&self, name: &str, value: &Val) -> Result<Val> {
-        self.target(name, value).map(Target::into_val)
+        self.target(name, value).map(ReferenceValue::into_val)
     }
 
     /// The same, as JSON where it is that already.
-    pub(crate) fn target(&self, name: &str, value: &Val) -> Result<Target> {
+    pub(crate) fn target(&self, name: &str, value: &Val) -> Result<ReferenceValue> {
         if let Val::Obj(object) = value
             && (self.env.promises.borrow().contains_key(object) || is_tagged(object, "file")?)
         {
-            return Ok(Target::Val(value.clone()));
+            return Ok(ReferenceValue::Val(value.clone()));
         }
-        let Some(written) = Written::of(value)? else {
+        let Some(written) = WrittenReference::of(value)? else {
             return Err(self
                 .expected(name, "a reference", value)
                 .hint("a reference is './path', 'input.key', 'pkg.key', 'module.key.output.key', or the same as a list")
@@ -184,15 +186,15 @@ impl Call<'_> {
     }
 
     /// What `written` in the argument `name` stands for.
-    pub(crate) fn resolve(&self, name: &str, written: Written) -> Result<Target> {
+    pub(crate) fn resolve(&self, name: &str, written: WrittenReference) -> Result<ReferenceValue> {
         if matches!(self.env.hunt(), Some(Hunt::Reference(hunted)) if *hunted == written) {
             refuse!(Note::new("found").nature(Nature::Found).argument(name));
         }
         let at = |error| amend(error, |note| note.argument(name));
-        let reference = Reference::parse(written).map_err(at)?;
+        let reference = resolve::parse(written).map_err(at)?;
         Ok(match resolve::resolve(self.env, &reference).map_err(at)? {
-            Named::Now(value) => Target::Json(value),
-            Named::Later => Target::Val(promise::value(self.env, reference)),
+            Referent::Now(value) => ReferenceValue::Json(value),
+            Referent::Later => ReferenceValue::Val(promise::value(self.env, reference)),
         })
     }
 
@@ -344,7 +346,7 @@ impl Builtin for Native {
         }
         let value = (self.spec.run)(&call)?;
         if let Some(Hunt::Value(hunted)) = self.env.hunt()
-            && matches!(convert::to_json(&self.env, format_args!("the value"), Promises::Keep, &value), Ok(json) if json == *hunted)
+            && matches!(to_json(&self.env, format_args!("the value"), Promises::Keep, &value), Ok(json) if json == *hunted)
         {
             refuse!(Note::new("found").nature(Nature::Found));
         }

@@ -1,16 +1,16 @@
 //! From the engine's errors to ours: whose fault, where, and what to do.
 
+mod narrow;
 mod frames;
 
 use jrsonnet_evaluator::Error;
 use jrsonnet_evaluator::error::ErrorKind;
 use wake_model::nearest::nearest;
 
-use self::frames::{Located, frames, located, shorten, shown_call};
+use self::frames::{SourceFrame, frames, located, shorten, shown_call};
 use crate::engine::api;
 use crate::engine::env::{Env, Hunt};
 use crate::engine::import;
-use crate::engine::narrow;
 use crate::engine::note::{Nature, Note, Origin};
 use crate::engine::promise;
 use crate::engine::text;
@@ -39,7 +39,7 @@ pub(crate) fn explain(env: &Env, error: &Error) -> Fault {
         None => of_engine(env, error, located.first()),
     };
     if fault.place.is_none() && fault.hunt.is_none() {
-        fault.place = located.first().map(Located::place);
+        fault.place = located.first().map(SourceFrame::place);
     }
     fault.frames = frames(&located, fault.place.as_ref());
     if let Some(place) = &mut fault.place {
@@ -82,10 +82,7 @@ impl Fault {
     }
 }
 
-/// What the name of a text ends with that stands for part of the file of that name.
-pub(crate) const OVERLAY: &str = "#default";
-
-fn of_note(env: &Env, note: Note, innermost: Option<&Located>) -> Fault {
+fn of_note(env: &Env, note: Note, innermost: Option<&SourceFrame>) -> Fault {
     let Note { message, label, hints, nature, spot, origin } = note;
     let mut fault = Fault { label, hints, ..Fault::user(message) };
     match nature {
@@ -122,12 +119,12 @@ fn of_note(env: &Env, note: Note, innermost: Option<&Located>) -> Fault {
     fault
 }
 
-fn of_engine(env: &Env, error: &Error, innermost: Option<&Located>) -> Fault {
+fn of_engine(env: &Env, error: &Error, innermost: Option<&SourceFrame>) -> Fault {
     let mut fault = Fault::user(String::new());
     match error.error() {
         ErrorKind::ImportSyntaxError { error, .. } => {
             fault.message = format!("syntax error: {}", error.message);
-            fault.place = Some(Located::of(&error.location, "").place_of_token());
+            fault.place = Some(SourceFrame::of(&error.location, "").place_of_token());
         }
         ErrorKind::StaticAnalysisError(diagnostics) => {
             let first = diagnostics
@@ -142,7 +139,7 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&Located>) -> Fault {
                 };
                 fault.label = label;
                 fault.place =
-                    first.span.as_ref().map(|span| Located::of(span, "").place_of_token());
+                    first.span.as_ref().map(|span| SourceFrame::of(span, "").place_of_token());
             }
         }
         ErrorKind::UnknownFunctionParameter(name) => unknown_argument(&mut fault, name, innermost),
@@ -150,13 +147,15 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&Located>) -> Fault {
             fault.message = format!("argument `{name}` is given twice");
         }
         ErrorKind::TooManyArgsFunctionHas(count, _) => {
-            let name =
-                innermost.and_then(Located::called).map_or("the function".to_owned(), shown_call);
+            let name = innermost
+                .and_then(SourceFrame::called)
+                .map_or("the function".to_owned(), shown_call);
             fault.message = format!("too many arguments: {name} takes {count}");
         }
         ErrorKind::FunctionParameterNotBoundInCall(param, _) => {
-            let name =
-                innermost.and_then(Located::called).map_or("the function".to_owned(), shown_call);
+            let name = innermost
+                .and_then(SourceFrame::called)
+                .map_or("the function".to_owned(), shown_call);
             fault.message = format!("argument `{param}` of {name} is missing");
         }
         ErrorKind::NoSuchField(name, similar) => {
@@ -170,7 +169,7 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&Located>) -> Fault {
         ErrorKind::AssertionFailed(text) => fault.message = format!("assertion failed: {text}"),
         ErrorKind::StackOverflow => {
             fault.kind = Kind::Limit(Limit::Depth);
-            fault.message = format!("calls nest more than {} deep", env.limits().depth);
+            fault.message = format!("calls nest more than {} deep", env.budget.limits.depth);
         }
         ErrorKind::InfiniteRecursionDetected => {
             fault.message =
@@ -192,7 +191,7 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&Located>) -> Fault {
     fault
 }
 
-fn unknown_argument(fault: &mut Fault, name: &str, innermost: Option<&Located>) {
+fn unknown_argument(fault: &mut Fault, name: &str, innermost: Option<&SourceFrame>) {
     let Some(frame) = innermost else {
         fault.message = format!("unknown argument `{name}`");
         return;

@@ -8,17 +8,18 @@ use jrsonnet_evaluator::{Error, IStr, Result, State, Thunk, Val};
 use serde_json::{Map, Value};
 use wake_model::RelPath;
 
-use super::super::api::{self, Exec, ModuleDecl};
-use super::super::convert::{Promises, from_json, json_kind, kind, to_json};
-use super::super::default::{plain_default, yielding};
-use super::super::env::{Env, Phase};
-use super::super::fault::OVERLAY;
-use super::super::module_id::ModuleId;
-use super::super::note::{Nature, Note, Origin, amend, refuse};
-use super::super::resolve::{self, Reference, Written, file_object};
-use super::super::view;
-use super::super::write::{self, Json, text_of};
 use super::{call2, call3, from_call, function_of, map_of, not_declared};
+use crate::engine::api::{self, ExecDecl, ModuleDecl, ModuleExec};
+use crate::engine::default::{OVERLAY, plain_default, yielding};
+use crate::engine::env::{Env, Phase};
+use crate::engine::json::write::{self, Json, text_of};
+use crate::engine::json::{from_json, json_kind, kind};
+use crate::engine::module_id::ModuleId;
+use crate::engine::note::{Nature, Note, Origin, amend, refuse};
+use crate::engine::reference::{Reference, WrittenReference};
+use crate::engine::resolve::{self, file_object};
+use crate::engine::to_json::{Promises, to_json};
+use crate::engine::view;
 
 const FORM: &str = "function(wake, pkg, config) wake.module(...)";
 
@@ -41,12 +42,8 @@ pub(crate) fn module(
         0..=2 => call2(&function, api::wake(env), pkg.clone())?,
         _ => call3(&function, api::wake(env), pkg.clone(), from_json(&config))?,
     };
-    let declared = match &result {
-        Val::Obj(object) => env.module_decls.borrow_mut().remove(object),
-        _ => None,
-    };
-    let Some(declared) = declared else {
-        let changed = !env.module_decls.borrow().is_empty();
+    let Some(declared) = env.declarations.take::<ModuleDecl>(&result) else {
+        let changed = env.declarations.has::<ModuleDecl>();
         refuse!(not_declared(file.as_str(), "wake.module", changed, &result));
     };
     env.modules.replace(declared.modules.clone());
@@ -108,7 +105,7 @@ struct Instantiation<'a> {
 }
 
 /// A module as it is told to the one who asked for it: complete, or waiting for others.
-struct Told<'a> {
+struct ModuleResult<'a> {
     config: &'a Value,
     metadata: &'a Value,
     modules: &'a BTreeMap<String, Rc<ModuleId>>,
@@ -122,9 +119,9 @@ struct Told<'a> {
     pending: Option<Vec<Value>>,
 }
 
-impl Json for Told<'_> {
+impl Json for ModuleResult<'_> {
     fn write(&self, out: &mut String) {
-        let Told { config, metadata, modules, name, outputs, pkg, pkg_files, .. } = self;
+        let ModuleResult { config, metadata, modules, name, outputs, pkg, pkg_files, .. } = self;
         let mut fields: Vec<(&'static str, &dyn Json)> = vec![
             ("config", *config),
             ("metadata", *metadata),
@@ -134,7 +131,7 @@ impl Json for Told<'_> {
             ("pkg", *pkg),
             ("pkgFiles", *pkg_files),
         ];
-        let Told { exec, files, inputs, pending, .. } = self;
+        let ModuleResult { exec, files, inputs, pending, .. } = self;
         fields.extend(exec.iter().map(|exec| ("exec", exec as &dyn Json)));
         fields.extend(files.iter().map(|files| ("files", files as &dyn Json)));
         fields.extend(inputs.iter().map(|inputs| ("inputs", inputs as &dyn Json)));
@@ -145,14 +142,14 @@ impl Json for Told<'_> {
 
 impl Instantiation<'_> {
     fn json(mut self) -> Result<String> {
-        let exec = std::mem::replace(&mut self.declared.exec, Exec::None);
+        let exec = std::mem::replace(&mut self.declared.exec, ModuleExec::None);
         let outputs = self.outputs()?;
         let mut pending = Vec::new();
         let inputs = settle(self.inputs(), &mut pending)?;
         let files = settle(self.files(inputs.as_ref()), &mut pending)?;
         let exec = settle(self.exec(exec, inputs.as_ref(), files.as_deref()), &mut pending)?;
         let declared = &self.declared;
-        let mut told = Told {
+        let mut told = ModuleResult {
             config: &self.config,
             metadata: &declared.metadata,
             modules: &declared.modules,
@@ -219,8 +216,8 @@ impl Instantiation<'_> {
 
     /// Adds the files that `value` names: a file, a reference, or a list of these.
     fn collect(&self, value: &Val, files: &mut Vec<Value>) -> Result<()> {
-        if let Some(written) = Written::of(value)? {
-            let reference = Reference::parse(written)?;
+        if let Some(written) = WrittenReference::of(value)? {
+            let reference = resolve::parse(written)?;
             let named = resolve::fill(self.env, &reference)?;
             let Reference { written, .. } = reference;
             return push_files(&named, &format!("`{written}`"), files)
@@ -235,22 +232,23 @@ impl Instantiation<'_> {
         }
     }
 
-    fn exec(&self, exec: Exec, inputs: Option<&Value>, files: Option<&[Value]>) -> Result<Value> {
+    fn exec(
+        &self,
+        exec: ModuleExec,
+        inputs: Option<&Value>,
+        files: Option<&[Value]>,
+    ) -> Result<Value> {
         if inputs.is_none() || files.is_none() {
             // What the command refers to may be among what is not there yet: the body is asked again later.
             return Ok(Value::Null);
         }
         self.env.phase.set(Phase::ModuleExec);
         let exec = match exec {
-            Exec::None => return Ok(Value::Null),
-            Exec::Declared(exec) => exec,
-            Exec::Computed(function) => {
+            ModuleExec::None => return Ok(Value::Null),
+            ModuleExec::Declared(exec) => exec,
+            ModuleExec::Computed(function) => {
                 let result = call2(&function, api::wake(self.env), self.argument(known(inputs)))?;
-                let declared = match &result {
-                    Val::Obj(object) => self.env.execs.borrow().get(object).cloned(),
-                    _ => None,
-                };
-                let Some(exec) = declared else {
+                let Some(exec) = self.env.declarations.of::<ExecDecl>(&result) else {
                     let note = Note::new(format!(
                         "the function `exec` must return wake.exec(...), not {}",
                         kind(&result)
@@ -261,7 +259,7 @@ impl Instantiation<'_> {
             }
         };
         // Nobody else asks for it any more.
-        self.env.execs.take();
+        self.env.declarations.clear();
         let json = Rc::unwrap_or_clone(exec).filled(self.env);
         json.map_err(|error| from_call(error, "wake.exec", "ref"))
     }

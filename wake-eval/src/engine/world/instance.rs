@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::note::Note;
+use crate::engine::note::Note;
 
 /// A package with its inputs: its own, or another's as seen from outside.
 ///
@@ -37,7 +37,7 @@ struct Part<T> {
 
 /// The parts of a text.
 #[derive(Deserialize)]
-struct Parts<'a> {
+struct InstanceParts<'a> {
     key: String,
     #[serde(borrow, rename = "pkgInfo")]
     pkg_info: &'a RawValue,
@@ -55,9 +55,9 @@ struct Parts<'a> {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Text(IStr);
 
-/// How a package holds a path.
+/// What a path of a package is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Held {
+pub(crate) enum PathKind {
     File,
     Dir,
 }
@@ -65,7 +65,8 @@ pub(crate) enum Held {
 impl Instance {
     /// Finds the parts of a text.
     pub(crate) fn parse(text: &str) -> serde_json::Result<Instance> {
-        let Parts { key, pkg_info, files, inputs, pkgs, modules } = serde_json::from_str(text)?;
+        let InstanceParts { key, pkg_info, files, inputs, pkgs, modules } =
+            serde_json::from_str(text)?;
         Ok(Instance {
             key,
             pkg_info: place(text, Some(pkg_info)),
@@ -109,14 +110,14 @@ impl Instance {
     }
 
     /// Whether `path` is one of the files, or a directory above some of them.
-    pub(crate) fn holds(&self, path: &str) -> Result<Option<Held>> {
+    pub(crate) fn holds(&self, path: &str) -> Result<Option<PathKind>> {
         let files = self.files()?;
         if files.binary_search_by(|file| (**file).cmp(path)).is_ok() {
-            return Ok(Some(Held::File));
+            return Ok(Some(PathKind::File));
         }
         let dir = if path.ends_with('/') { path.to_owned() } else { format!("{path}/") };
         let next = files.partition_point(|file| **file < *dir);
-        Ok(files.get(next).is_some_and(|file| file.starts_with(&dir)).then_some(Held::Dir))
+        Ok(files.get(next).is_some_and(|file| file.starts_with(&dir)).then_some(PathKind::Dir))
     }
 
     /// Where the package's files stand when another one looks at them.
@@ -217,9 +218,9 @@ mod tests {
         assert_eq!(instance.pkgs().unwrap()["é"], "@b@1.0.0");
         assert_eq!(instance.inputs().unwrap(), &Value::Null);
         assert_eq!(instance.pkg_info().unwrap()["name"], "a\n");
-        assert_eq!(instance.holds("./d").unwrap(), Some(Held::Dir));
-        assert_eq!(instance.holds("./d/x").unwrap(), Some(Held::File));
-        assert_eq!(instance.holds("./d/").unwrap(), Some(Held::Dir));
+        assert_eq!(instance.holds("./d").unwrap(), Some(PathKind::Dir));
+        assert_eq!(instance.holds("./d/x").unwrap(), Some(PathKind::File));
+        assert_eq!(instance.holds("./d/").unwrap(), Some(PathKind::Dir));
         assert_eq!(instance.holds("./e").unwrap(), None);
     }
 
