@@ -145,7 +145,7 @@ impl Inner {
         let modules = self.modules.borrow();
         let others = modules.values().map(|other| other.text());
         match self.world.module(id.text(), others)? {
-            ModuleAnswer::Ready(answer) => Ok(answer.value),
+            ModuleAnswer::Ready(value, _) => Ok(value),
             ModuleAnswer::Pending => Err(Note::new("a dependency is not built yet")
                 .nature(Nature::Pending(id.value().clone()))
                 .into()),

@@ -48,9 +48,7 @@ impl Patterns {
 
 impl Pattern {
     fn parse(text: &str) -> std::result::Result<Pattern, Note> {
-        let path: RelPath = text
-            .parse()
-            .map_err(|error: wake_model::path::PathError| Note::new(error.to_string()))?;
+        let path: RelPath = text.parse()?;
         let special = |component: &str| component.contains(['*', '?', '[', '{', '\\']);
         if !special(path.as_str()) {
             let kind = PatternKind::Path(path.clone());
@@ -58,7 +56,7 @@ impl Pattern {
         }
         let plain: Vec<&str> =
             path.components().take_while(|component| !special(component)).collect();
-        let start = if plain.is_empty() { RelPath::root() } else { parsed(&plain.join("/"))? };
+        let start = if plain.is_empty() { RelPath::root() } else { plain.join("/").parse()? };
         // Alternatives may hold slashes, so that only `**` and braces leave the depth open.
         let open = path.as_str().contains("**") || path.as_str().contains('{');
         let depth = (!open).then(|| path.components().count());
@@ -83,10 +81,6 @@ impl Pattern {
             PatternKind::Glob(glob) => glob.is_match(path),
         }
     }
-}
-
-fn parsed(text: &str) -> std::result::Result<RelPath, Note> {
-    text.parse().map_err(|error: wake_model::path::PathError| Note::new(error.to_string()))
 }
 
 /// The files that `include` matches and `exclude` does not, as `./path`, sorted by their bytes.
@@ -144,7 +138,7 @@ fn expand(world: &World, pattern: &Pattern, found: &mut Vec<IStr>) -> Result<()>
 fn refuse_border(world: &World, pattern: &Pattern) -> Result<()> {
     let mut dir = RelPath::root();
     for component in pattern.start.components() {
-        dir = dir.child(component).map_err(|error| Note::new(error.to_string()))?;
+        dir = dir.child(component).map_err(Note::from)?;
         if NEVER.contains(&component) {
             refuse!(Note::new(format!(
                 "`{}` lies in `{component}`, which is never part of a package",
@@ -184,7 +178,7 @@ fn below(world: &World, pattern: &Pattern, dir: &RelPath, found: &mut Vec<IStr>)
                 }
             }
             EntryKind::Dir => {
-                let path = dir.child(&entry.name).map_err(|error| Note::new(error.to_string()))?;
+                let path = dir.child(&entry.name).map_err(Note::from)?;
                 let deep = pattern.depth.is_none_or(|depth| path.components().count() < depth);
                 if deep && !NEVER.contains(&entry.name.as_str()) && !world.is_pkg(&path)? {
                     below(world, pattern, &path, found)?;

@@ -6,7 +6,6 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::Path;
 
-use jrsonnet_evaluator::error::ErrorKind;
 use jrsonnet_evaluator::rustc_hash::FxHashMap;
 use jrsonnet_evaluator::{AsPathLike, ImportResolver, ResolvePath, Result, SourcePath};
 use jrsonnet_gcmodule::{Acyclic, trace_acyclic};
@@ -126,13 +125,5 @@ impl SourcePathT for PkgFile {
 
     fn dyn_debug(&self, fmt: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, fmt)
-    }
-}
-
-/// Whether `error` says that a loaded file is not UTF-8.
-pub(crate) fn not_text(error: &ErrorKind) -> Option<String> {
-    match error {
-        ErrorKind::ImportBadFileUtf8(path) => Some(format!("`{path}` is not valid UTF-8")),
-        _ => None,
     }
 }

@@ -82,7 +82,8 @@ fn evaluate_task(
         Err(error) => {
             let mut fault = fault::explain(&env, &error);
             if let Some(hunt) = fault.hunt.take() {
-                fault.place = hunt_for(task, hunt, env.world.afresh(), limits).or(fault.place);
+                let place = hunt_for(task, hunt, env.world.afresh(), limits);
+                fault.error.place = place.or(fault.error.place);
             }
             Err(fault.into_error(pkg, env.world.take_reads(), trace))
         }
@@ -112,7 +113,7 @@ fn hunt_for(task: &Task<'_>, hunt: Hunt, world: World, limits: &Limits) -> Optio
     standard::take_trace();
     let place = outcome.err().and_then(|error| {
         let fault = fault::explain(&env, &error);
-        fault.found.then_some(fault.place).flatten()
+        fault.error.place.filter(|_| fault.found)
     });
     env.clear();
     place

@@ -9,7 +9,7 @@ use serde_json::Value;
 use wake_model::json;
 
 use super::json::from_json;
-use super::json::write::{self, Json};
+use super::json::write::{Json, Object};
 use super::lazy::Fields;
 
 /// The id of a module, as canonical JSON; read only where somebody looks inside.
@@ -29,7 +29,7 @@ impl ModuleId {
     pub(crate) fn plain(key: &str, name: &str) -> Self {
         let mut text = String::with_capacity(48 + key.len() + name.len());
         // In the order of canonical JSON.
-        write::object(&[("module", &name), ("pkg", &key), ("type", &"module")], &mut text);
+        Object(&[("module", &name), ("pkg", &key), ("type", &"module")]).write(&mut text);
         ModuleId { text, value: OnceCell::new() }
     }
 

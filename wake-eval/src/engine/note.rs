@@ -4,6 +4,7 @@ use jrsonnet_evaluator::Error;
 use jrsonnet_evaluator::error::ErrorKind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use wake_model::path::PathError;
 
 use super::reference::WrittenReference;
 use crate::error::Limit;
@@ -68,6 +69,11 @@ impl Note {
         Note::new(message).nature(Nature::Limit(limit))
     }
 
+    /// The end of a hunt.
+    pub(crate) fn found() -> Self {
+        Note::new("found").nature(Nature::Found)
+    }
+
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
         self.label = Some(label.into());
         self
@@ -125,15 +131,18 @@ impl Note {
 
     /// The note in `error`, if wake raised it.
     pub(crate) fn of(error: &Error) -> Option<Note> {
-        match error.error() {
-            ErrorKind::RuntimeError(text) | ErrorKind::AssertionFailed(text) => {
-                serde_json::from_str(text.strip_prefix(MARK)?).ok()
-            }
-            ErrorKind::ImportCallbackError(text) => {
-                serde_json::from_str(text.strip_prefix(MARK)?).ok()
-            }
-            _ => None,
-        }
+        let text: &str = match error.error() {
+            ErrorKind::RuntimeError(text) | ErrorKind::AssertionFailed(text) => text,
+            ErrorKind::ImportCallbackError(text) => text,
+            _ => return None,
+        };
+        serde_json::from_str(text.strip_prefix(MARK)?).ok()
+    }
+}
+
+impl From<PathError> for Note {
+    fn from(error: PathError) -> Self {
+        Note::new(error.to_string())
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn apply(env: &Env, state: &State, task: &Task<'_>) -> Result<String>
 }
 
 fn pkg(env: &Env, state: &State) -> Result<Rc<PkgDecl>> {
-    let file = RelPath::parse(PKG_FILE).map_err(|error| Note::new(error.to_string()))?;
+    let file = RelPath::parse(PKG_FILE).map_err(Note::from)?;
     env.phase.set(Phase::Pkg);
     let function = function_of(env, state, &file, &["wake"], "function(wake) wake.pkg(...)")?;
     let result = call1(&function, api::wake(env))?;

@@ -71,6 +71,16 @@ pub(crate) fn string<'t>(token: &Lexeme<'t>) -> Option<&'t str> {
     }
 }
 
+/// Whether a token is an opening bracket of any kind.
+pub(crate) fn opens(token: &Lexeme<'_>) -> bool {
+    matches!(token.kind, SyntaxKind::L_PAREN | SyntaxKind::L_BRACE | SyntaxKind::L_BRACK)
+}
+
+/// Whether a token is a closing bracket of any kind.
+pub(crate) fn closes(token: &Lexeme<'_>) -> bool {
+    matches!(token.kind, SyntaxKind::R_PAREN | SyntaxKind::R_BRACE | SyntaxKind::R_BRACK)
+}
+
 /// The first token of a file.
 pub(crate) fn start_of(env: &Env, file: &str) -> Option<Place> {
     let texts = env.texts.borrow();

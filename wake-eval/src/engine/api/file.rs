@@ -58,9 +58,7 @@ fn file(call: &Call<'_>) -> Result<Val> {
 
 fn path(call: &Call<'_>) -> Result<String> {
     let text = call.required_text("path")?;
-    let path: RelPath = text.parse().map_err(|error: wake_model::path::PathError| {
-        Note::new(error.to_string()).argument("path")
-    })?;
+    let path = RelPath::parse(&text).map_err(|error| Note::from(error).argument("path"))?;
     if path.is_root() {
         refuse!(call.fault("path", "must name a file, not the whole package"));
     }

@@ -15,7 +15,7 @@ use super::exec::ExecDecl;
 use super::pkg_info::{PkgInfoDecl, Versions, check_info};
 use crate::EntryKind;
 use crate::engine::env::Phase;
-use crate::engine::json::write::{self, Json, text_of};
+use crate::engine::json::write::{Json, Object, text_of};
 use crate::engine::json::{from_json, kind};
 use crate::engine::lazy::{self, Fields};
 use crate::engine::note::{Note, amend, refuse};
@@ -48,32 +48,28 @@ pub(crate) struct GetPkgDecl {
 impl Json for PkgData {
     fn write(&self, out: &mut String) {
         let PkgData { files, has_inputs, metadata, modules, pkg_info, pkgs } = self;
-        write::object(
-            &[
-                ("files", files),
-                ("has_inputs", has_inputs),
-                ("metadata", metadata),
-                ("modules", modules),
-                ("pkgInfo", pkg_info),
-                ("pkgs", pkgs),
-            ],
-            out,
-        );
+        Object(&[
+            ("files", files),
+            ("has_inputs", has_inputs),
+            ("metadata", metadata),
+            ("modules", modules),
+            ("pkgInfo", pkg_info),
+            ("pkgs", pkgs),
+        ])
+        .write(out);
     }
 }
 
 impl Json for GetPkgDecl {
     fn write(&self, out: &mut String) {
         let GetPkgDecl { from, global, permissions, pkg_info } = self;
-        write::object(
-            &[
-                ("from", from),
-                ("global", global),
-                ("permissions", permissions),
-                ("pkgInfo", pkg_info),
-            ],
-            out,
-        );
+        Object(&[
+            ("from", from),
+            ("global", global),
+            ("permissions", permissions),
+            ("pkgInfo", pkg_info),
+        ])
+        .write(out);
     }
 }
 
@@ -260,9 +256,7 @@ fn files(call: &Call<'_>) -> Result<Vec<IStr>> {
 /// A path to an existing file of the package, where `key` is what stands for it in the argument's source.
 fn own_file(call: &Call<'_>, argument: &str, text: &str, key: &str) -> Result<RelPath> {
     let at = |note: Note| note.argument(argument).key(key);
-    let path: RelPath = text
-        .parse()
-        .map_err(|error: wake_model::path::PathError| at(Note::new(error.to_string())))?;
+    let path = RelPath::parse(text).map_err(|error| at(error.into()))?;
     if path.components().next() == Some(".wake") {
         refuse!(at(Note::new(format!("`{text}` lies in `.wake`, where wake keeps its own files"))));
     }

@@ -7,7 +7,7 @@ use wake_model::{Name, Requirement, Version};
 
 use super::call::{Call, Param, Spec};
 use crate::engine::json::kind;
-use crate::engine::json::write::{self, Json};
+use crate::engine::json::write::{Json, Object};
 use crate::engine::lazy;
 use crate::engine::note::{Note, refuse};
 
@@ -30,7 +30,7 @@ pub(crate) static PKG_INFO: Spec = Spec {
 impl Json for PkgInfoDecl {
     fn write(&self, out: &mut String) {
         let PkgInfoDecl { name, namespace, version, is_requirement: _ } = self;
-        write::object(&[("name", name), ("namespace", namespace), ("version", version)], out);
+        Object(&[("name", name), ("namespace", namespace), ("version", version)]).write(out);
     }
 }
 

@@ -4,7 +4,7 @@ use jrsonnet_lexer::{Lexeme, SyntaxKind};
 
 use crate::engine::api::Param;
 use crate::engine::note::Spot;
-use crate::engine::text::{Stretch, stretch, string, tokens};
+use crate::engine::text::{Stretch, closes, opens, stretch, string, tokens};
 
 /// The stretch of `text` that `spot` names, inside the parenthesised arguments that `args` spans.
 ///
@@ -49,14 +49,6 @@ pub(super) fn callee(text: &str, args: Stretch) -> Stretch {
     let named = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
     let start = before.trim_end_matches(named).len();
     if start < before.len() { Stretch { start, end: before.len() } } else { args }
-}
-
-fn opens(token: &Lexeme<'_>) -> bool {
-    matches!(token.kind, SyntaxKind::L_PAREN | SyntaxKind::L_BRACE | SyntaxKind::L_BRACK)
-}
-
-fn closes(token: &Lexeme<'_>) -> bool {
-    matches!(token.kind, SyntaxKind::R_PAREN | SyntaxKind::R_BRACE | SyntaxKind::R_BRACK)
 }
 
 /// The parts between commas, of tokens that start and end with a bracket.

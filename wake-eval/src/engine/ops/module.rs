@@ -1,10 +1,9 @@
 //! A module function, and the functions of the module that it declares.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::function::FuncVal;
-use jrsonnet_evaluator::{Error, IStr, Result, State, Thunk, Val};
+use jrsonnet_evaluator::{Error, Result, State, Thunk, Val};
 use serde_json::{Map, Value};
 use wake_model::RelPath;
 
@@ -12,9 +11,8 @@ use super::{call2, call3, from_call, function_of, map_of, not_declared};
 use crate::engine::api::{self, ExecDecl, ModuleDecl, ModuleExec};
 use crate::engine::default::{OVERLAY, plain_default, yielding};
 use crate::engine::env::{Env, Phase};
-use crate::engine::json::write::{self, Json, text_of};
+use crate::engine::json::write::{Json, Object, text_of};
 use crate::engine::json::{from_json, json_kind, kind};
-use crate::engine::module_id::ModuleId;
 use crate::engine::note::{Nature, Note, Origin, amend, refuse};
 use crate::engine::reference::{Reference, WrittenReference};
 use crate::engine::resolve::{self, file_object};
@@ -104,43 +102,8 @@ struct Instantiation<'a> {
     config: Value,
 }
 
-/// A module as it is told to the one who asked for it: complete, or waiting for others.
-struct ModuleResult<'a> {
-    config: &'a Value,
-    metadata: &'a Value,
-    modules: &'a BTreeMap<String, Rc<ModuleId>>,
-    name: &'a IStr,
-    outputs: Value,
-    pkg: &'a Value,
-    pkg_files: &'a Value,
-    exec: Option<Value>,
-    files: Option<Vec<Value>>,
-    inputs: Option<Value>,
-    pending: Option<Vec<Value>>,
-}
-
-impl Json for ModuleResult<'_> {
-    fn write(&self, out: &mut String) {
-        let ModuleResult { config, metadata, modules, name, outputs, pkg, pkg_files, .. } = self;
-        let mut fields: Vec<(&'static str, &dyn Json)> = vec![
-            ("config", *config),
-            ("metadata", *metadata),
-            ("modules", *modules),
-            ("name", *name),
-            ("outputs", outputs),
-            ("pkg", *pkg),
-            ("pkgFiles", *pkg_files),
-        ];
-        let ModuleResult { exec, files, inputs, pending, .. } = self;
-        fields.extend(exec.iter().map(|exec| ("exec", exec as &dyn Json)));
-        fields.extend(files.iter().map(|files| ("files", files as &dyn Json)));
-        fields.extend(inputs.iter().map(|inputs| ("inputs", inputs as &dyn Json)));
-        fields.extend(pending.iter().map(|pending| ("pending", pending as &dyn Json)));
-        write::object(&fields, out);
-    }
-}
-
 impl Instantiation<'_> {
+    /// What is told to the one who asked: the module complete, or what it waits for.
     fn json(mut self) -> Result<String> {
         let exec = std::mem::replace(&mut self.declared.exec, ModuleExec::None);
         let outputs = self.outputs()?;
@@ -148,31 +111,25 @@ impl Instantiation<'_> {
         let inputs = settle(self.inputs(), &mut pending)?;
         let files = settle(self.files(inputs.as_ref()), &mut pending)?;
         let exec = settle(self.exec(exec, inputs.as_ref(), files.as_deref()), &mut pending)?;
+        pending.sort_by_cached_key(wake_model::json::canonical);
+        pending.dedup();
         let declared = &self.declared;
-        let mut told = ModuleResult {
-            config: &self.config,
-            metadata: &declared.metadata,
-            modules: &declared.modules,
-            name: &declared.name,
-            outputs,
-            pkg: &declared.pkg,
-            pkg_files: &declared.pkg_files,
-            exec: None,
-            files: None,
-            inputs: None,
-            pending: None,
-        };
-        match (inputs, files, exec) {
+        let mut fields: Vec<(&'static str, &dyn Json)> = vec![
+            ("config", &self.config),
+            ("metadata", &declared.metadata),
+            ("modules", &declared.modules),
+            ("name", &declared.name),
+            ("outputs", &outputs),
+            ("pkg", &declared.pkg),
+            ("pkgFiles", &declared.pkg_files),
+        ];
+        match (&inputs, &files, &exec) {
             (Some(inputs), Some(files), Some(exec)) if pending.is_empty() => {
-                (told.inputs, told.files, told.exec) = (Some(inputs), Some(files), Some(exec));
+                fields.extend([("exec", exec as &dyn Json), ("files", files), ("inputs", inputs)]);
             }
-            _ => {
-                pending.sort_by_cached_key(wake_model::json::canonical);
-                pending.dedup();
-                told.pending = Some(pending);
-            }
+            _ => fields.push(("pending", &pending)),
         }
-        Ok(text_of(&told))
+        Ok(text_of(&Object(&fields)))
     }
 
     fn outputs(&self) -> Result<Value> {
@@ -332,8 +289,7 @@ fn is_path(value: &Value) -> bool {
 }
 
 fn output_path(text: &str) -> std::result::Result<String, Note> {
-    let path: RelPath =
-        text.parse().map_err(|error: wake_model::path::PathError| Note::new(error.to_string()))?;
+    let path: RelPath = text.parse()?;
     if path.components().next() == Some(".wake") {
         return Err(Note::new(format!("`{text}` lies in `.wake`, where wake keeps its own files")));
     }

@@ -28,29 +28,12 @@ pub(crate) struct KnownAnswers {
     unread: RefCell<FxHashMap<Topic, String>>,
 }
 
-/// What an answer says, with the digest of its text.
-pub(crate) struct ParsedAnswer<T> {
-    /// What it says.
-    pub(crate) value: Rc<T>,
-    /// Of the text.
-    pub(crate) digest: BlobDigest,
-}
-
-impl<T> ParsedAnswer<T> {
-    fn of(value: T, text: &str) -> Self {
-        ParsedAnswer { value: Rc::new(value), digest: BlobDigest::of(text.as_bytes()) }
-    }
-}
-
-impl<T> Clone for ParsedAnswer<T> {
-    fn clone(&self) -> Self {
-        ParsedAnswer { value: self.value.clone(), digest: self.digest }
-    }
-}
+/// What an answer says, and the digest of its text.
+type ParsedAnswer<T> = (Rc<T>, BlobDigest);
 
 /// What is known about a module.
 pub(crate) enum ModuleAnswer {
-    Ready(ParsedAnswer<Value>),
+    Ready(Rc<Value>, BlobDigest),
     Pending,
     Unknown,
 }
@@ -76,11 +59,6 @@ impl KnownAnswers {
         }
     }
 
-    /// What was told about `topic` and not read yet.
-    fn unread(&self, topic: Topic) -> Option<String> {
-        self.unread.borrow_mut().remove(&topic)
-    }
-
     /// The package `key`; none if there is no such package. What is asked for along with it, `others`,
     /// is likely to be asked for next.
     pub(crate) fn pkg<'a>(
@@ -92,7 +70,7 @@ impl KnownAnswers {
         if let Some(known) = self.pkgs.borrow().get(key) {
             return Ok(Some(known.clone()));
         }
-        if let Some(text) = self.unread(Topic::Pkg(key.into())) {
+        if let Some(text) = self.unread.borrow_mut().remove(&Topic::Pkg(key.into())) {
             return self.keep_pkg(key, &text).map(Some);
         }
         let mut wanted = vec![key];
@@ -117,7 +95,7 @@ impl KnownAnswers {
     fn keep_pkg(&self, key: &str, text: &str) -> Result<ParsedAnswer<Instance>> {
         let instance = Instance::parse(text)
             .map_err(|error| Note::new(format!("the instance of `{key}` is malformed: {error}")))?;
-        let known = ParsedAnswer::of(instance, text);
+        let known = (Rc::new(instance), BlobDigest::of(text.as_bytes()));
         self.pkgs.borrow_mut().insert(key.to_owned(), known.clone());
         Ok(known)
     }
@@ -129,11 +107,11 @@ impl KnownAnswers {
         id: &'a str,
         others: impl Iterator<Item = &'a str>,
     ) -> Result<ModuleAnswer> {
-        if let Some(known) = self.modules.borrow().get(id) {
-            return Ok(ModuleAnswer::Ready(known.clone()));
+        if let Some((value, digest)) = self.modules.borrow().get(id) {
+            return Ok(ModuleAnswer::Ready(value.clone(), *digest));
         }
-        if let Some(text) = self.unread(Topic::Module(id.into())) {
-            return self.keep_module(id, &text).map(ModuleAnswer::Ready);
+        if let Some(text) = self.unread.borrow_mut().remove(&Topic::Module(id.into())) {
+            return self.keep_module(id, &text);
         }
         let mut wanted = vec![id];
         wanted.extend(others.filter(|other| *other != id && !self.has_module(other)));
@@ -142,7 +120,7 @@ impl KnownAnswers {
             let known = match answer {
                 Answer::Ready(text) => {
                     self.bytes.set(self.bytes.get() + text.len());
-                    ModuleAnswer::Ready(self.keep_module(id, &text)?)
+                    self.keep_module(id, &text)?
                 }
                 Answer::Pending => ModuleAnswer::Pending,
                 Answer::Unknown => ModuleAnswer::Unknown,
@@ -159,12 +137,12 @@ impl KnownAnswers {
             || self.unread.borrow().contains_key(&Topic::Module(id.into()))
     }
 
-    fn keep_module(&self, id: &str, text: &str) -> Result<ParsedAnswer<Value>> {
-        let value: Value = serde_json::from_str(text).map_err(|error| {
+    fn keep_module(&self, id: &str, text: &str) -> Result<ModuleAnswer> {
+        let value: Rc<Value> = serde_json::from_str(text).map(Rc::new).map_err(|error| {
             Note::new(format!("the instance of a module is malformed: {error}"))
         })?;
-        let known = ParsedAnswer::of(value, text);
-        self.modules.borrow_mut().insert(id.to_owned(), known.clone());
-        Ok(known)
+        let digest = BlobDigest::of(text.as_bytes());
+        self.modules.borrow_mut().insert(id.to_owned(), (value.clone(), digest));
+        Ok(ModuleAnswer::Ready(value, digest))
     }
 }

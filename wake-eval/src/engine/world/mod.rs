@@ -139,7 +139,7 @@ impl World {
         }
         let mut dir = RelPath::root();
         for component in above.components() {
-            dir = dir.child(component).map_err(|error| Note::new(error.to_string()))?;
+            dir = dir.child(component).map_err(Note::from)?;
             let Some(entries) = self.list(&dir)? else { return Ok(None) };
             if find(&entries, PKG_FILE).is_some() {
                 return Ok(Some(dir));
@@ -157,9 +157,9 @@ impl World {
         others: impl Iterator<Item = &'a str>,
     ) -> Result<Option<Rc<Instance>>> {
         let answer = self.known.pkg(&*self.ask, key, others)?;
-        let digest = answer.as_ref().map(|answer| answer.digest);
+        let (instance, digest) = answer.unzip();
         self.record(Read::Pkg { key: key.to_owned(), digest });
-        Ok(answer.map(|answer| answer.value))
+        Ok(instance)
     }
 
     /// What is known about the module `id`, recorded; asked for along with `others`.
@@ -170,7 +170,7 @@ impl World {
     ) -> Result<ModuleAnswer> {
         let answer = self.known.module(&*self.ask, id, others)?;
         let digest = match &answer {
-            ModuleAnswer::Ready(answer) => Some(answer.digest),
+            ModuleAnswer::Ready(_, digest) => Some(*digest),
             ModuleAnswer::Pending | ModuleAnswer::Unknown => None,
         };
         self.record(Read::Module { id: id.to_owned(), digest });
