@@ -16,7 +16,7 @@ use rustix::stdio;
 use crate::engine::{self, Ask, KnownAnswers};
 use crate::outcome::EvaluatedText;
 use crate::resident::Resident;
-use crate::wire::request::Parts;
+use crate::wire::request::RequestParts;
 use crate::wire::{Questions, Receiver, Replies, Tag, outcome, request, send};
 use crate::{Answer, EvalError, Kind, Limit, Limits, Sources};
 
@@ -103,7 +103,7 @@ fn work(
 }
 
 fn answer(
-    request: &Parts<'_>,
+    request: &RequestParts<'_>,
     sources: &impl Fn(&Path) -> Box<dyn Sources>,
     pipe: &Rc<Pipe>,
     told: &Rc<KnownAnswers>,
@@ -120,7 +120,7 @@ fn answer(
 }
 
 fn panicked(
-    request: &Parts<'_>,
+    request: &RequestParts<'_>,
     limits: &Limits,
     payload: &(dyn std::any::Any + Send),
 ) -> EvalError {

@@ -1,4 +1,14 @@
 //! The language engine: the only part that knows jrsonnet.
+//!
+//! | rooms, in order | what they are |
+//! |---|---|
+//! | `standard`, `lazy`, `json` | the language's library; objects made as they are looked at; plain values as JSON |
+//! | `reference`, `note`, `module_id`, `declarations` | what is written and declared; what is wrong with it |
+//! | `budget`, `world`, `env` | what one evaluation may use, what it can ask, what it remembers |
+//! | `import`, `text`, `default` | source files, and finding something in them |
+//! | `promise`, `resolve`, `to_json`, `globs` | what references and globs name; values as JSON, with what is promised |
+//! | `api`, `view` | what functions receive: `wake`, and packages and modules as they see them |
+//! | `ops`, `fault` | what a request asks for, and why there is no result |
 
 mod standard;
 mod lazy;
@@ -29,7 +39,7 @@ use jrsonnet_evaluator::State;
 use serde_json::Value;
 
 use crate::outcome::EvaluatedText;
-use crate::wire::request::{Parts, Task};
+use crate::wire::request::{RequestParts, Task};
 use crate::{EvalError, Limits, Place, Sources};
 use env::{Env, Hunt};
 use world::World;
@@ -46,7 +56,7 @@ thread_local! {
 ///
 /// Must not be called again from within `sources` or `ask`: the engine's state belongs to the thread.
 pub(crate) fn evaluate(
-    request: &Parts<'_>,
+    request: &RequestParts<'_>,
     sources: Rc<dyn Sources>,
     ask: Rc<dyn Ask>,
     known: &Rc<KnownAnswers>,

@@ -22,15 +22,15 @@ pub(crate) struct Instance {
     pub(crate) key: String,
     text: Box<str>,
     pkg_info: Range<usize>,
-    files: Part<Vec<Text>>,
-    inputs: Part<Value>,
-    pkgs: Part<BTreeMap<String, String>>,
-    modules: Part<Vec<String>>,
+    files: LazyPart<Vec<Text>>,
+    inputs: LazyPart<Value>,
+    pkgs: LazyPart<BTreeMap<String, String>>,
+    modules: LazyPart<Vec<String>>,
 }
 
 /// A part of the text, and what it says once it has been read.
 #[derive(Debug)]
-struct Part<T> {
+struct LazyPart<T> {
     place: Range<usize>,
     read: OnceCell<T>,
 }
@@ -70,10 +70,10 @@ impl Instance {
         Ok(Instance {
             key,
             pkg_info: place(text, Some(pkg_info)),
-            files: Part::new(place(text, files)),
-            inputs: Part::new(place(text, inputs)),
-            pkgs: Part::new(place(text, pkgs)),
-            modules: Part::new(place(text, modules)),
+            files: LazyPart::new(place(text, files)),
+            inputs: LazyPart::new(place(text, inputs)),
+            pkgs: LazyPart::new(place(text, pkgs)),
+            modules: LazyPart::new(place(text, modules)),
             text: text.into(),
         })
     }
@@ -171,9 +171,9 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-impl<T: DeserializeOwned + Default> Part<T> {
+impl<T: DeserializeOwned + Default> LazyPart<T> {
     fn new(place: Range<usize>) -> Self {
-        Part { place, read: OnceCell::new() }
+        LazyPart { place, read: OnceCell::new() }
     }
 
     /// What it says, put in order when it is read; the default where there is no such part.
