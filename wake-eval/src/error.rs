@@ -1,12 +1,14 @@
 //! What went wrong, and where.
 
+mod render;
+
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Read;
 
 /// An evaluation that did not end in a value.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
-#[error("{}", crate::render::plain(self))]
+#[error("{}", render::plain(self))]
 pub struct EvalError {
     /// How the package is called: `//libs/zlib`.
     pub pkg: String,

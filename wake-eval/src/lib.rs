@@ -5,6 +5,17 @@
 //! check whether it still holds. Evaluation happens in worker processes of a [`Pool`]: whatever a user writes, the
 //! worst it can do is to end one worker, which is reported as an [`EvalError`] that names the package.
 //!
+//! Its rooms, each of which knows only those before it; the same holds within each of them:
+//!
+//! | rooms | what they are |
+//! |---|---|
+//! | `answers`, `sources` | whom an evaluation may ask: about other packages and modules, for the files of its own |
+//! | `limits`, `outcome`, `error` | how much it may use, what it yields, what went wrong |
+//! | `request`, `wire` | what is asked of a worker, and how both ends of the pipe say it |
+//! | `engine` | the language |
+//! | `resident`, `serve` | the worker: how much memory it holds, the loop that it lives in |
+//! | `pool` | the processes, as their parent sees them |
+//!
 //! This crate opens no file itself. A worker is given [`Sources`] by whoever calls [`serve`], and asks the parent's
 //! [`Answers`] for what other packages and modules look like.
 
@@ -14,17 +25,16 @@
 )]
 
 mod answers;
-mod engine;
-mod error;
+mod sources;
 mod limits;
 mod outcome;
-mod pool;
-mod render;
+mod error;
 mod request;
+mod wire;
+mod engine;
 mod resident;
 mod serve;
-mod sources;
-mod wire;
+mod pool;
 
 pub use answers::{Answer, Answers, NoAnswers, Topic};
 pub use error::{EvalError, Frame, Kind, Limit, Place};

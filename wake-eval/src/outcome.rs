@@ -17,6 +17,14 @@ pub struct Evaluated {
     pub trace: Vec<String>,
 }
 
+/// An [`Evaluated`] whose value nobody has read again: how it leaves the engine, and the worker.
+#[derive(Debug, Clone)]
+pub(crate) struct EvaluatedText {
+    pub(crate) text: String,
+    pub(crate) reads: Vec<Read>,
+    pub(crate) trace: Vec<String>,
+}
+
 /// One thing an evaluation looked at, with the digest of what it saw.
 ///
 /// No digest means that the thing was absent. Seeing the same digests again, the evaluation would yield the same.

@@ -1,9 +1,9 @@
 //! Worker processes.
 
-mod known;
-mod line;
 mod spawner;
+mod known;
 mod worker;
+mod line;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::stdio;
 
-use crate::engine::{self, Ask, Outcome, Told};
+use crate::engine::{self, Ask, KnownAnswers};
+use crate::outcome::EvaluatedText;
 use crate::resident::Resident;
-use crate::wire::request::Parts;
+use crate::wire::request::RequestParts;
 use crate::wire::{Questions, Receiver, Replies, Tag, outcome, request, send};
 use crate::{Answer, EvalError, Kind, Limit, Limits, Sources};
 
@@ -75,7 +76,7 @@ fn work(
     limits: &Limits,
 ) -> ExitCode {
     let pipe = Rc::new(Pipe { receiver: RefCell::new(receiver), waiting: RefCell::default() });
-    let told = Rc::new(Told::default());
+    let told = Rc::new(KnownAnswers::default());
     let resident = Resident::of_this_process();
     let mut served = 0_u32;
     loop {
@@ -102,12 +103,12 @@ fn work(
 }
 
 fn answer(
-    request: &Parts<'_>,
+    request: &RequestParts<'_>,
     sources: &impl Fn(&Path) -> Box<dyn Sources>,
     pipe: &Rc<Pipe>,
-    told: &Rc<Told>,
+    told: &Rc<KnownAnswers>,
     limits: &Limits,
-) -> (Result<Outcome, EvalError>, Tag) {
+) -> (Result<EvaluatedText, EvalError>, Tag) {
     let sources: Rc<dyn Sources> = Rc::from(sources(request.root));
     let ask: Rc<dyn Ask> = pipe.clone();
     let run = || engine::evaluate(request, sources, ask, told, limits);
@@ -119,7 +120,7 @@ fn answer(
 }
 
 fn panicked(
-    request: &Parts<'_>,
+    request: &RequestParts<'_>,
     limits: &Limits,
     payload: &(dyn std::any::Any + Send),
 ) -> EvalError {

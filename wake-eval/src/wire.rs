@@ -1,7 +1,7 @@
 //! Frames on the pipes between the pool and a worker: a length, a tag, bytes.
 
-pub(crate) mod outcome;
 pub(crate) mod request;
+pub(crate) mod outcome;
 
 use std::io;
 use std::os::fd::AsFd;
@@ -33,15 +33,8 @@ pub(crate) enum Tag {
 
 impl Tag {
     fn of(byte: u8) -> Option<Tag> {
-        const ALL: [Tag; 7] = [
-            Tag::Limits,
-            Tag::Request,
-            Tag::Replies,
-            Tag::AskPkgs,
-            Tag::AskModules,
-            Tag::Done,
-            Tag::Last,
-        ];
+        use Tag::*;
+        const ALL: [Tag; 7] = [Limits, Request, Replies, AskPkgs, AskModules, Done, Last];
         ALL.get(byte as usize).copied()
     }
 }
@@ -198,7 +191,7 @@ pub(crate) struct Receiver {
 
 /// What one reading of a pipe brought.
 #[derive(Debug)]
-pub(crate) enum Received {
+pub(crate) enum Arrival {
     /// A whole frame.
     Frame(Tag, Vec<u8>),
     /// Part of one, or nothing yet from a pipe that does not block.
@@ -209,32 +202,32 @@ pub(crate) enum Received {
 
 impl Receiver {
     /// Gives a frame that is already here, else reads once, which blocks if the pipe is empty and does so.
-    pub(crate) fn step(&mut self, pipe: impl AsFd) -> io::Result<Received> {
+    pub(crate) fn step(&mut self, pipe: impl AsFd) -> io::Result<Arrival> {
         if let Some((tag, content)) = self.take()? {
-            return Ok(Received::Frame(tag, content));
+            return Ok(Arrival::Frame(tag, content));
         }
         self.make_room();
         let read = loop {
             match rustix::io::read(&pipe, &mut self.bytes[self.end..]) {
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return Ok(Received::Part),
+                Err(Errno::AGAIN) => return Ok(Arrival::Part),
                 other => break other?,
             }
         };
         if read == 0 {
-            return Ok(Received::End);
+            return Ok(Arrival::End);
         }
         self.end += read;
-        Ok(self.take()?.map_or(Received::Part, |(tag, content)| Received::Frame(tag, content)))
+        Ok(self.take()?.map_or(Arrival::Part, |(tag, content)| Arrival::Frame(tag, content)))
     }
 
     /// Reads until a frame is complete; none at the end.
     pub(crate) fn frame(&mut self, pipe: impl AsFd) -> io::Result<Option<(Tag, Vec<u8>)>> {
         loop {
             match self.step(&pipe)? {
-                Received::Frame(tag, content) => return Ok(Some((tag, content))),
-                Received::Part => {}
-                Received::End => return Ok(None),
+                Arrival::Frame(tag, content) => return Ok(Some((tag, content))),
+                Arrival::Part => {}
+                Arrival::End => return Ok(None),
             }
         }
     }
@@ -329,8 +322,8 @@ mod tests {
             sender.flush(&write).unwrap();
             stops += usize::from(!sender.is_done());
             match receiver.step(&read).unwrap() {
-                Received::Frame(Tag::Request, content) => received.push(content),
-                Received::Part => {}
+                Arrival::Frame(Tag::Request, content) => received.push(content),
+                Arrival::Part => {}
                 other => panic!("{other:?}"),
             }
         }

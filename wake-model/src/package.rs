@@ -6,6 +6,9 @@ use crate::digest::{PkgDigest, TreeDigest};
 use crate::encode::{Domain, digest_of};
 use crate::name::{Name, PkgKey, Requirement, Version};
 
+/// The file that makes a directory a package.
+pub const PKG_FILE: &str = "PKG.libsonnet";
+
 /// Who a package is: name, exact version, and namespace where it has one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

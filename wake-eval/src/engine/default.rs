@@ -6,8 +6,11 @@ use jrsonnet_ir::{UnaryOpType, Visibility};
 use jrsonnet_lexer::{Lexeme, SyntaxKind};
 use serde_json::{Map, Value};
 
-use super::convert::json_number;
-use super::text;
+use super::json::json_number;
+use super::text::{closes, opens, stretch, tokens};
+
+/// What the name of a text ends with that stands for part of the file of that name.
+pub(crate) const OVERLAY: &str = "#default";
 
 /// The default of the parameter at `index` where it is written out as a plain value, without evaluating anything.
 pub(crate) fn plain_default(function: &FuncVal, index: usize) -> Option<Value> {
@@ -19,7 +22,7 @@ pub(crate) fn plain_default(function: &FuncVal, index: usize) -> Option<Value> {
 /// The text of a file whose last expression is a function, with the body of that function replaced by its parameter
 /// `name`: called without that argument, it yields the default.
 pub(crate) fn yielding(text: &str, name: &str) -> Option<String> {
-    let tokens = text::tokens(text);
+    let tokens = tokens(text);
     let mut depth = 0_usize;
     let mut body = None;
     for (at, token) in tokens.iter().enumerate() {
@@ -27,13 +30,7 @@ pub(crate) fn yielding(text: &str, name: &str) -> Option<String> {
         if starts && token.text == "function" {
             body = params_end(&tokens[at + 1..], name).or(body);
         }
-        match token.kind {
-            SyntaxKind::L_PAREN | SyntaxKind::L_BRACE | SyntaxKind::L_BRACK => depth += 1,
-            SyntaxKind::R_PAREN | SyntaxKind::R_BRACE | SyntaxKind::R_BRACK => {
-                depth = depth.saturating_sub(1)
-            }
-            _ => {}
-        }
+        depth = (depth + usize::from(opens(token))).saturating_sub(closes(token).into());
     }
     Some(format!("{} {name}", &text[..body?]))
 }
@@ -44,15 +41,9 @@ fn params_end(tokens: &[Lexeme<'_>], name: &str) -> Option<usize> {
     let mut named = false;
     for token in tokens {
         named |= depth == 1 && token.text == name;
-        match token.kind {
-            SyntaxKind::L_PAREN | SyntaxKind::L_BRACE | SyntaxKind::L_BRACK => depth += 1,
-            SyntaxKind::R_PAREN | SyntaxKind::R_BRACE | SyntaxKind::R_BRACK => {
-                depth = depth.checked_sub(1)?
-            }
-            _ => {}
-        }
+        depth = (depth + usize::from(opens(token))).checked_sub(closes(token).into())?;
         if depth == 0 {
-            return named.then_some(text::stretch(token).end);
+            return named.then_some(stretch(token).end);
         }
     }
     None

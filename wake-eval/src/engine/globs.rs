@@ -4,12 +4,11 @@ use globset::{GlobBuilder, GlobMatcher};
 use jrsonnet_evaluator::{IStr, Result};
 use wake_model::RelPath;
 use wake_model::nearest::nearest;
+use wake_model::package::PKG_FILE;
 
-use super::env::Env;
-use super::import::PKG_FILE;
 use super::note::{Note, amend, refuse};
-use super::resolve;
-use crate::sources::EntryKind;
+use super::world::World;
+use crate::EntryKind;
 
 /// Globs and paths; a path of a directory means everything below it.
 pub(crate) struct Patterns(Vec<Pattern>);
@@ -49,9 +48,7 @@ impl Patterns {
 
 impl Pattern {
     fn parse(text: &str) -> std::result::Result<Pattern, Note> {
-        let path: RelPath = text
-            .parse()
-            .map_err(|error: wake_model::path::PathError| Note::new(error.to_string()))?;
+        let path: RelPath = text.parse()?;
         let special = |component: &str| component.contains(['*', '?', '[', '{', '\\']);
         if !special(path.as_str()) {
             let kind = PatternKind::Path(path.clone());
@@ -59,7 +56,7 @@ impl Pattern {
         }
         let plain: Vec<&str> =
             path.components().take_while(|component| !special(component)).collect();
-        let start = if plain.is_empty() { RelPath::root() } else { parsed(&plain.join("/"))? };
+        let start = if plain.is_empty() { RelPath::root() } else { plain.join("/").parse()? };
         // Alternatives may hold slashes, so that only `**` and braces leave the depth open.
         let open = path.as_str().contains("**") || path.as_str().contains('{');
         let depth = (!open).then(|| path.components().count());
@@ -86,19 +83,15 @@ impl Pattern {
     }
 }
 
-fn parsed(text: &str) -> std::result::Result<RelPath, Note> {
-    text.parse().map_err(|error: wake_model::path::PathError| Note::new(error.to_string()))
-}
-
 /// The files that `include` matches and `exclude` does not, as `./path`, sorted by their bytes.
-pub(crate) fn list(env: &Env, include: &Patterns, exclude: &Patterns) -> Result<Vec<IStr>> {
+pub(crate) fn list(world: &World, include: &Patterns, exclude: &Patterns) -> Result<Vec<IStr>> {
     let mut found = Vec::new();
     for pattern in &include.0 {
         let before = found.len();
         let at = |note: Note| note.key(pattern.text.as_str());
-        expand(env, pattern, &mut found).map_err(|error| amend(error, at))?;
+        expand(world, pattern, &mut found).map_err(|error| amend(error, at))?;
         if found.len() == before {
-            refuse!(at(nothing(env, pattern)));
+            refuse!(at(nothing(world, pattern)));
         }
     }
     found.retain(|path| !exclude.matches(&path[2..]));
@@ -107,12 +100,12 @@ pub(crate) fn list(env: &Env, include: &Patterns, exclude: &Patterns) -> Result<
     Ok(found)
 }
 
-fn nothing(env: &Env, pattern: &Pattern) -> Note {
+fn nothing(world: &World, pattern: &Pattern) -> Note {
     let note = Note::new(format!("`{}` matches no file of the package", pattern.text));
     let (Some(parent), Some(name)) = (pattern.start.parent(), pattern.start.file_name()) else {
         return note;
     };
-    match env.list(&parent) {
+    match world.list(&parent) {
         Ok(Some(entries)) if !entries.iter().any(|entry| entry.name == name) => {
             note.suggest(nearest(name, entries.iter().map(|entry| entry.name.as_str())))
         }
@@ -120,12 +113,12 @@ fn nothing(env: &Env, pattern: &Pattern) -> Note {
     }
 }
 
-fn expand(env: &Env, pattern: &Pattern, found: &mut Vec<IStr>) -> Result<()> {
-    match resolve::entry(env, &pattern.start)? {
+fn expand(world: &World, pattern: &Pattern, found: &mut Vec<IStr>) -> Result<()> {
+    match world.entry(&pattern.start)? {
         None => Ok(()),
         Some(EntryKind::Dir) => {
-            refuse_border(env, pattern)?;
-            below(env, pattern, &pattern.start, found)
+            refuse_border(world, pattern)?;
+            below(world, pattern, &pattern.start, found)
         }
         Some(EntryKind::File { .. } | EntryKind::Link) => {
             if pattern.matches(pattern.start.as_str()) {
@@ -142,17 +135,17 @@ fn expand(env: &Env, pattern: &Pattern, found: &mut Vec<IStr>) -> Result<()> {
 }
 
 /// Another package may not be entered by naming a directory inside it either.
-fn refuse_border(env: &Env, pattern: &Pattern) -> Result<()> {
+fn refuse_border(world: &World, pattern: &Pattern) -> Result<()> {
     let mut dir = RelPath::root();
     for component in pattern.start.components() {
-        dir = dir.child(component).map_err(|error| Note::new(error.to_string()))?;
+        dir = dir.child(component).map_err(Note::from)?;
         if NEVER.contains(&component) {
             refuse!(Note::new(format!(
                 "`{}` lies in `{component}`, which is never part of a package",
                 pattern.text
             )));
         }
-        if is_pkg(env, &dir)? {
+        if world.is_pkg(&dir)? {
             refuse!(Note::new(format!(
                 "`{}` belongs to another package: `{dir}` holds a {PKG_FILE}",
                 pattern.text
@@ -162,20 +155,15 @@ fn refuse_border(env: &Env, pattern: &Pattern) -> Result<()> {
     Ok(())
 }
 
-fn is_pkg(env: &Env, dir: &RelPath) -> Result<bool> {
-    let entries = env.list(dir)?;
-    Ok(entries.is_some_and(|entries| resolve::find(&entries, PKG_FILE).is_some()))
-}
-
-fn below(env: &Env, pattern: &Pattern, dir: &RelPath, found: &mut Vec<IStr>) -> Result<()> {
-    let Some(entries) = env.list(dir)? else { return Ok(()) };
+fn below(world: &World, pattern: &Pattern, dir: &RelPath, found: &mut Vec<IStr>) -> Result<()> {
+    let Some(entries) = world.list(dir)? else { return Ok(()) };
     let mut dotted = dir.dotted();
     if !dir.is_root() {
         dotted.push('/');
     }
     let above = dotted.len();
     found.reserve(entries.len());
-    env.found.borrow_mut().reserve(entries.len());
+    world.found.borrow_mut().reserve(entries.len());
     for entry in entries.iter() {
         match entry.kind {
             EntryKind::File { .. } | EntryKind::Link => {
@@ -184,16 +172,16 @@ fn below(env: &Env, pattern: &Pattern, dir: &RelPath, found: &mut Vec<IStr>) -> 
                 if pattern.matches(&dotted[2..]) {
                     let file = IStr::from(&*dotted);
                     if !NEVER.contains(&entry.name.as_str()) {
-                        env.found.borrow_mut().insert(file.clone());
+                        world.found.borrow_mut().insert(file.clone());
                     }
                     found.push(file);
                 }
             }
             EntryKind::Dir => {
-                let path = dir.child(&entry.name).map_err(|error| Note::new(error.to_string()))?;
+                let path = dir.child(&entry.name).map_err(Note::from)?;
                 let deep = pattern.depth.is_none_or(|depth| path.components().count() < depth);
-                if deep && !NEVER.contains(&entry.name.as_str()) && !is_pkg(env, &path)? {
-                    below(env, pattern, &path, found)?;
+                if deep && !NEVER.contains(&entry.name.as_str()) && !world.is_pkg(&path)? {
+                    below(world, pattern, &path, found)?;
                 }
             }
             // Nothing that a build could use, and nothing that someone named.

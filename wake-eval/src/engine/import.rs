@@ -6,7 +6,6 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::Path;
 
-use jrsonnet_evaluator::error::ErrorKind;
 use jrsonnet_evaluator::rustc_hash::FxHashMap;
 use jrsonnet_evaluator::{AsPathLike, ImportResolver, ResolvePath, Result, SourcePath};
 use jrsonnet_gcmodule::{Acyclic, trace_acyclic};
@@ -15,10 +14,7 @@ use wake_model::RelPath;
 
 use super::env::Env;
 use super::note::{Note, Origin, amend, refuse};
-use super::resolve::Written;
-
-/// The file that makes a directory a package.
-pub(crate) const PKG_FILE: &str = "PKG.libsonnet";
+use super::reference::WrittenReference;
 
 /// Resolves and loads imports through the environment, which records them.
 pub(crate) struct PkgImports {
@@ -49,7 +45,7 @@ impl ImportResolver for PkgImports {
                 Ok(SourcePath::new(PkgFile(name)))
             }
             Err(reason) => Err(Note::new(format!("cannot import `{written}`: {reason}"))
-                .origin(Origin::Reference(Written::Text(written)))
+                .origin(Origin::Reference(WrittenReference::Text(written)))
                 .into()),
         }
     }
@@ -62,13 +58,13 @@ impl ImportResolver for PkgImports {
         let path: RelPath =
             name.parse().map_err(|error| Note::new(format!("cannot import: {error}")))?;
         let written = self.written.borrow().get(&name).cloned().unwrap_or_default();
-        let at = |note: Note| note.origin(Origin::Reference(Written::Text(written)));
-        let bytes = match self.env.read(&path) {
+        let at = |note: Note| note.origin(Origin::Reference(WrittenReference::Text(written)));
+        let bytes = match self.env.world.read(&path) {
             Ok(Some(bytes)) => bytes,
             Ok(None) => refuse!(at(Note::new(format!("there is no file `{name}` to import")))),
             Err(error) => return Err(amend(error, at)),
         };
-        self.env.check_source(&name, bytes.len())?;
+        self.env.budget.check_source(&name, bytes.len())?;
         // What is not text can only be meant for `importbin`; the engine refuses it elsewhere.
         if let Ok(text) = std::str::from_utf8(&bytes) {
             self.env.texts.borrow_mut().insert(name, text.into());
@@ -129,13 +125,5 @@ impl SourcePathT for PkgFile {
 
     fn dyn_debug(&self, fmt: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, fmt)
-    }
-}
-
-/// Whether `error` says that a loaded file is not UTF-8.
-pub(crate) fn not_text(error: &ErrorKind) -> Option<String> {
-    match error {
-        ErrorKind::ImportBadFileUtf8(path) => Some(format!("`{path}` is not valid UTF-8")),
-        _ => None,
     }
 }

@@ -13,29 +13,13 @@ use jrsonnet_gcmodule::Trace;
 /// The fields of an object. What holds them may refer to nothing that refers back to the object.
 pub(crate) trait Fields: 'static {
     /// Calls `each` with the name of each field and whether it is shown, until that breaks.
-    fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()>;
+    fn each(&self, each: &mut dyn FnMut(&str, Visibility) -> ControlFlow<()>) -> ControlFlow<()>;
 
     /// Whether the field `name` is shown; none if there is none.
-    fn shown(&self, name: &str) -> Option<Shown>;
+    fn shown(&self, name: &str) -> Option<Visibility>;
 
     /// The field `name`; asked for once, none if there is none.
     fn value(&self, name: &str) -> Result<Option<Val>>;
-}
-
-/// Whether a field is among those that are listed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shown {
-    Yes,
-    No,
-}
-
-impl From<Shown> for Visibility {
-    fn from(shown: Shown) -> Self {
-        match shown {
-            Shown::Yes => Visibility::Normal,
-            Shown::No => Visibility::Hidden,
-        }
-    }
 }
 
 /// An object with these fields.
@@ -70,7 +54,7 @@ impl<F: Fields> ObjectCore for Core<F> {
         let flow = self.0.each(&mut |name, shown| {
             let at = index;
             index = index.next();
-            handler(*depth, at, name.into(), EnumFields::Normal(shown.into()))
+            handler(*depth, at, name.into(), EnumFields::Normal(shown))
         });
         flow == ControlFlow::Continue(())
     }
@@ -91,7 +75,7 @@ impl<F: Fields> ObjectCore for Core<F> {
 
     fn field_visibility_core(&self, field: IStr) -> FieldVisibility {
         let shown = self.0.shown(&field);
-        shown.map_or(FieldVisibility::NotFound, |shown| FieldVisibility::Found(shown.into()))
+        shown.map_or(FieldVisibility::NotFound, FieldVisibility::Found)
     }
 
     fn run_assertions_core(&self, _this: SupThis) -> Result<()> {

@@ -1,53 +1,49 @@
 //! The language engine: the only part that knows jrsonnet.
+//!
+//! | rooms, in order | what they are |
+//! |---|---|
+//! | `standard`, `lazy`, `json` | the language's library; objects made as they are looked at; plain values as JSON |
+//! | `reference`, `note`, `module_id`, `declarations` | what is written and declared; what is wrong with it |
+//! | `budget`, `world`, `env` | what one evaluation may use, what it can ask, what it remembers |
+//! | `import`, `text`, `default` | source files, and finding something in them |
+//! | `promise`, `resolve`, `to_json`, `globs` | what references and globs name; values as JSON, with what is promised |
+//! | `api`, `view` | what functions receive: `wake`, and packages and modules as they see them |
+//! | `ops`, `fault` | what a request asks for, and why there is no result |
 
-mod api;
-mod convert;
-mod default;
-mod env;
-mod fault;
-mod globs;
-mod import;
-mod instance;
+mod standard;
 mod lazy;
-mod module_id;
-mod narrow;
+mod json;
+mod reference;
 mod note;
-mod ops;
+mod module_id;
+mod declarations;
+mod budget;
+mod world;
+mod env;
+mod import;
+mod text;
+mod default;
 mod promise;
 mod resolve;
-mod standard;
-mod text;
-mod told;
+mod to_json;
+mod globs;
+mod api;
 mod view;
-mod write;
+mod ops;
+mod fault;
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use jrsonnet_evaluator::State;
 use serde_json::Value;
 
-use crate::wire::request::{Parts, Task};
-use crate::{Answer, EvalError, Limits, Place, Read, Sources};
+use crate::outcome::EvaluatedText;
+use crate::wire::request::{RequestParts, Task};
+use crate::{EvalError, Limits, Place, Sources};
 use env::{Env, Hunt};
-pub(crate) use told::Told;
-
-/// What an evaluation asks about others; the parent's [`crate::Answers`] at the other end of a pipe.
-pub(crate) trait Ask {
-    /// The JSON texts of the instances of packages, in the order of their keys.
-    fn pkgs(&self, keys: &[&str]) -> Vec<Option<Arc<str>>>;
-    /// What is known about modules, in the order of their ids.
-    fn modules(&self, ids: &[&str]) -> Vec<Answer>;
-}
-
-/// What an evaluation yields: the result as JSON text, what it read and what it traced.
-#[derive(Debug, Clone)]
-pub(crate) struct Outcome {
-    pub(crate) text: String,
-    pub(crate) reads: Vec<Read>,
-    pub(crate) trace: Vec<String>,
-}
+use world::World;
+pub(crate) use world::{Ask, KnownAnswers};
 
 /// Evaluations between two collections of cyclic garbage: each costs some 60 µs, each cycle some 18 KiB.
 const COLLECT_EVERY: u32 = 64;
@@ -60,17 +56,17 @@ thread_local! {
 ///
 /// Must not be called again from within `sources` or `ask`: the engine's state belongs to the thread.
 pub(crate) fn evaluate(
-    request: &Parts<'_>,
+    request: &RequestParts<'_>,
     sources: Rc<dyn Sources>,
     ask: Rc<dyn Ask>,
-    told: &Rc<Told>,
+    known: &Rc<KnownAnswers>,
     limits: &Limits,
-) -> Result<Outcome, EvalError> {
+) -> Result<EvaluatedText, EvalError> {
     api::hold_words();
-    let world = World { sources, ask, told: told.clone(), limits: limits.clone() };
+    let world = World::new(sources, ask, known.clone());
     let result = match &request.task {
-        Task::Locate { task, value } => locate(task, value, &world),
-        task => evaluate_task(request.pkg, task, &world),
+        Task::Locate { task, value } => locate(task, value, world, limits),
+        task => evaluate_task(request.pkg, task, world, limits),
     };
     RUNS.with(|runs| {
         runs.set(runs.get() + 1);
@@ -81,55 +77,53 @@ pub(crate) fn evaluate(
     result
 }
 
-/// What lies around an evaluation.
-#[derive(Clone)]
-pub(crate) struct World {
-    /// The files of the package.
-    pub(crate) sources: Rc<dyn Sources>,
-    /// Who knows about others.
-    pub(crate) ask: Rc<dyn Ask>,
-    /// What has been said about others.
-    pub(crate) told: Rc<Told>,
-    /// How much may be used.
-    pub(crate) limits: Limits,
-}
-
-fn evaluate_task(pkg: &str, task: &Task<'_>, world: &World) -> Result<Outcome, EvalError> {
-    let env = Env::new(world.clone(), None);
+fn evaluate_task(
+    pkg: &str,
+    task: &Task<'_>,
+    world: World,
+    limits: &Limits,
+) -> Result<EvaluatedText, EvalError> {
+    let env = Env::new(world, limits, None);
     let outcome = run(&env, task);
 
     let trace = text::locate_traces(&env, standard::take_trace());
     let result = match outcome {
-        Ok(text) => Ok(Outcome { text, reads: env.take_reads(), trace }),
+        Ok(text) => Ok(EvaluatedText { text, reads: env.world.take_reads(), trace }),
         Err(error) => {
             let mut fault = fault::explain(&env, &error);
             if let Some(hunt) = fault.hunt.take() {
-                fault.place = hunt_for(task, hunt, world).or(fault.place);
+                let place = hunt_for(task, hunt, env.world.afresh(), limits);
+                fault.error.place = place.or(fault.error.place);
             }
-            Err(fault.into_error(pkg, env.take_reads(), trace))
+            Err(fault.into_error(pkg, env.world.take_reads(), trace))
         }
     };
     env.clear();
     result
 }
 
-fn locate(task: &Task<'_>, value: &str, world: &World) -> Result<Outcome, EvalError> {
+fn locate(
+    task: &Task<'_>,
+    value: &str,
+    world: World,
+    limits: &Limits,
+) -> Result<EvaluatedText, EvalError> {
     // What is no JSON is built nowhere.
     let value = serde_json::from_str::<Value>(value).ok();
-    let place = value.and_then(|value| hunt_for(task, Hunt::Value(value), world));
+    let place = value.and_then(|value| hunt_for(task, Hunt::Value(value), world, limits));
     let text = serde_json::to_string(&place).unwrap_or_else(|_| "null".to_owned());
-    Ok(Outcome { text, reads: Vec::new(), trace: Vec::new() })
+    Ok(EvaluatedText { text, reads: Vec::new(), trace: Vec::new() })
 }
 
 /// Evaluates `task` once more and stops where it builds what is hunted: the engine does not tell builtins where they
 /// are called from, but the frames of an error do.
-fn hunt_for(task: &Task<'_>, hunt: Hunt, world: &World) -> Option<Place> {
-    let env = Env::new(world.clone(), Some(hunt));
+fn hunt_for(task: &Task<'_>, hunt: Hunt, world: World, limits: &Limits) -> Option<Place> {
+    let env = Env::new(world, limits, Some(hunt));
     let outcome = run(&env, task);
     standard::take_trace();
     let place = outcome.err().and_then(|error| {
         let fault = fault::explain(&env, &error);
-        fault.found.then_some(fault.place).flatten()
+        fault.error.place.filter(|_| fault.found)
     });
     env.clear();
     place
@@ -142,6 +136,6 @@ fn run(env: &Env, task: &Task<'_>) -> jrsonnet_evaluator::Result<String> {
         .context_initializer(standard::Standard);
     let state = builder.build();
     let _entered = state.enter();
-    let _depth = jrsonnet_evaluator::stack::limit_stack_depth(env.limits().depth);
+    let _depth = jrsonnet_evaluator::stack::limit_stack_depth(env.budget.limits.depth);
     ops::apply(env, &state, task)
 }

@@ -4,13 +4,13 @@ use std::cell::OnceCell;
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use jrsonnet_evaluator::{Result, Val};
+use jrsonnet_evaluator::{Result, Val, Visibility};
 use serde_json::Value;
 use wake_model::json;
 
-use super::convert::from_json;
-use super::lazy::{Fields, Shown};
-use super::write::{self, Json};
+use super::json::from_json;
+use super::json::write::{Json, Object};
+use super::lazy::Fields;
 
 /// The id of a module, as canonical JSON; read only where somebody looks inside.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl ModuleId {
     pub(crate) fn plain(key: &str, name: &str) -> Self {
         let mut text = String::with_capacity(48 + key.len() + name.len());
         // In the order of canonical JSON.
-        write::object(&[("module", &name), ("pkg", &key), ("type", &"module")], &mut text);
+        Object(&[("module", &name), ("pkg", &key), ("type", &"module")]).write(&mut text);
         ModuleId { text, value: OnceCell::new() }
     }
 
@@ -52,13 +52,13 @@ impl Json for ModuleId {
 }
 
 impl Fields for Rc<ModuleId> {
-    fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
+    fn each(&self, each: &mut dyn FnMut(&str, Visibility) -> ControlFlow<()>) -> ControlFlow<()> {
         let mut names = ModuleId::value(self).as_object().into_iter().flatten();
-        names.try_for_each(|(name, _)| each(name, Shown::Yes))
+        names.try_for_each(|(name, _)| each(name, Visibility::Normal))
     }
 
-    fn shown(&self, name: &str) -> Option<Shown> {
-        ModuleId::value(self).get(name).map(|_| Shown::Yes)
+    fn shown(&self, name: &str) -> Option<Visibility> {
+        ModuleId::value(self).get(name).map(|_| Visibility::Normal)
     }
 
     fn value(&self, name: &str) -> Result<Option<Val>> {

@@ -4,8 +4,9 @@ use jrsonnet_evaluator::Error;
 use jrsonnet_evaluator::error::ErrorKind;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use wake_model::path::PathError;
 
-use super::resolve::Written;
+use super::reference::WrittenReference;
 use crate::error::Limit;
 
 /// Marks a run-time error of the engine whose text is a note: no text that a user writes by accident starts so.
@@ -55,12 +56,22 @@ pub(crate) enum Origin {
     /// The call of this builtin.
     Call(String),
     /// The call that was given this reference, or the text where it is written.
-    Reference(Written),
+    Reference(WrittenReference),
 }
 
 impl Note {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Note { message: message.into(), ..Note::default() }
+    }
+
+    /// A note that a limit was exceeded.
+    pub(crate) fn too_much(limit: Limit, message: String) -> Self {
+        Note::new(message).nature(Nature::Limit(limit))
+    }
+
+    /// The end of a hunt.
+    pub(crate) fn found() -> Self {
+        Note::new("found").nature(Nature::Found)
     }
 
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
@@ -120,15 +131,18 @@ impl Note {
 
     /// The note in `error`, if wake raised it.
     pub(crate) fn of(error: &Error) -> Option<Note> {
-        match error.error() {
-            ErrorKind::RuntimeError(text) | ErrorKind::AssertionFailed(text) => {
-                serde_json::from_str(text.strip_prefix(MARK)?).ok()
-            }
-            ErrorKind::ImportCallbackError(text) => {
-                serde_json::from_str(text.strip_prefix(MARK)?).ok()
-            }
-            _ => None,
-        }
+        let text: &str = match error.error() {
+            ErrorKind::RuntimeError(text) | ErrorKind::AssertionFailed(text) => text,
+            ErrorKind::ImportCallbackError(text) => text,
+            _ => return None,
+        };
+        serde_json::from_str(text.strip_prefix(MARK)?).ok()
+    }
+}
+
+impl From<PathError> for Note {
+    fn from(error: PathError) -> Self {
+        Note::new(error.to_string())
     }
 }
 

@@ -11,21 +11,22 @@ use jrsonnet_evaluator::{
 use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
 use wake_model::RelPath;
+use wake_model::package::PKG_FILE;
 
 use super::api::{self, PkgDecl};
-use super::convert::{Promises, kind, to_json};
 use super::env::{Env, Phase};
-use super::import::PKG_FILE;
-use super::instance::Instance;
+use super::json::kind;
+use super::json::write::text_of;
 use super::note::{Note, Origin, refuse};
+use super::to_json::{Promises, to_json};
 use super::view;
-use super::write::text_of;
+use super::world::Instance;
 use crate::wire::request::Task;
 
 /// Does `task` and gives its result as JSON.
 pub(crate) fn apply(env: &Env, state: &State, task: &Task<'_>) -> Result<String> {
     match task {
-        Task::Pkg => Ok(text_of(&pkg(env, state)?.declared)),
+        Task::Pkg => Ok(text_of(&pkg(env, state)?.data)),
         Task::Inputs { pkg } => Ok(text_of(&inputs(env, state, pkg)?)),
         Task::Module { file, name, pkg, config } => {
             own(env, pkg)?;
@@ -40,16 +41,12 @@ pub(crate) fn apply(env: &Env, state: &State, task: &Task<'_>) -> Result<String>
 }
 
 fn pkg(env: &Env, state: &State) -> Result<Rc<PkgDecl>> {
-    let file = RelPath::parse(PKG_FILE).map_err(|error| Note::new(error.to_string()))?;
+    let file = RelPath::parse(PKG_FILE).map_err(Note::from)?;
     env.phase.set(Phase::Pkg);
     let function = function_of(env, state, &file, &["wake"], "function(wake) wake.pkg(...)")?;
     let result = call1(&function, api::wake(env))?;
-    let declared = match &result {
-        Val::Obj(object) => env.pkgs.borrow().get(object).cloned(),
-        _ => None,
-    };
-    declared.ok_or_else(|| {
-        let changed = !env.pkgs.borrow().is_empty();
+    env.declarations.of(&result).ok_or_else(|| {
+        let changed = env.declarations.has::<PkgDecl>();
         not_declared(PKG_FILE, "wake.pkg", changed, &result).into()
     })
 }
@@ -78,7 +75,7 @@ fn own(env: &Env, json: &str) -> Result<Rc<Instance>> {
 }
 
 fn expression(env: &Env, state: &State, code: &str, label: &str) -> Result<String> {
-    env.check_source(label, code.len())?;
+    env.budget.check_source(label, code.len())?;
     env.texts.borrow_mut().insert(label.to_owned(), code.into());
     let value = state.evaluate_snippet_with(label, code, &WithWake { env: env.clone() })?;
     Ok(text_of(&to_json(env, format_args!("the result"), Promises::Keep, &value)?))
@@ -110,7 +107,7 @@ fn function_of(
     form: &str,
 ) -> Result<FuncVal> {
     let at = |note: Note| note.origin(Origin::File(file.as_str().to_owned()));
-    let value = state.import(file.as_str()).map_err(|error| match env.is_absent(file) {
+    let value = state.import(file.as_str()).map_err(|error| match env.world.is_absent(file) {
         true => Note::new(format!("there is no file `{file}`")).into(),
         false => error,
     })?;

@@ -12,7 +12,7 @@ use jrsonnet_gcmodule::trace_acyclic;
 
 use super::env::Env;
 use super::note::{Note, Origin};
-use super::resolve::Reference;
+use super::reference::Reference;
 
 /// What to do instead of computing with a promise.
 pub(crate) const MOVE: &str = "move the expression into `inputs`, `files` or `exec=function(wake, module) ...`, which run when it is known";

@@ -1,108 +1,42 @@
-//! References: what they name, from where the asking code stands.
+//! What references name, from where the asking code stands.
 
 use std::fmt;
 
-use jrsonnet_evaluator::{Result, Val};
-use serde::{Deserialize, Serialize};
+use jrsonnet_evaluator::Result;
 use serde_json::Value;
 use wake_model::nearest::nearest;
 use wake_model::reflike::{HEADS, ReflikeError};
 use wake_model::{Reflike, RelPath};
 
-use super::convert::json_kind;
 use super::env::{Env, Phase};
-use super::instance::{Held, Instance, Text};
+use super::json::json_kind;
 use super::note::{Nature, Note, Origin, amend};
 use super::promise;
-use crate::sources::{EntryKind, ListEntry};
-
-/// A reference as it was written: one text, or a list of parts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Written {
-    Text(String),
-    List(Vec<String>),
-}
-
-/// A reference, and where it leads.
-#[derive(Debug)]
-pub(crate) struct Reference {
-    pub(crate) written: Written,
-    reflike: Reflike,
-}
+use super::reference::{Reference, WrittenReference};
+use super::world::{Instance, PathKind, Text};
+use crate::EntryKind;
 
 /// What a reference names.
-pub(crate) enum Named {
+pub(crate) enum Referent {
     /// This value.
     Now(Value),
     /// Something that does not exist yet.
     Later,
 }
 
-impl Written {
-    /// The reference that `value` is, if it has the form of one: a text, or a list that starts as a reference does.
-    pub(crate) fn of(value: &Val) -> Result<Option<Written>> {
-        match value {
-            Val::Str(text) => Ok(Some(Written::Text(text.into_flat().as_str().to_owned()))),
-            Val::Arr(items) => {
-                let mut parts = Vec::with_capacity(items.len().min(8) as usize);
-                for item in items.iter() {
-                    let Val::Str(part) = item? else { return Ok(None) };
-                    parts.push(part.into_flat().as_str().to_owned());
-                }
-                let starts = parts.first().is_some_and(|head| HEADS.contains(&head.as_str()))
-                    || (parts.len() == 1 && parts[0].starts_with("./"));
-                Ok(starts.then_some(Written::List(parts)))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    fn parse(&self) -> std::result::Result<Reflike, ReflikeError> {
-        match self {
-            Written::Text(text) => text.parse(),
-            Written::List(parts) => Reflike::from_parts(parts),
-        }
-    }
-
-    /// A note that says of this what keeps it from being resolved.
-    fn unresolved(&self, note: Note) -> Note {
-        let message = format!("cannot resolve `{self}`: {}", note.message);
-        Note { message, ..note }.origin(Origin::Reference(self.clone()))
-    }
-
-    pub(crate) fn to_json(&self) -> Value {
-        serde_json::to_value(self).unwrap_or(Value::Null)
-    }
-}
-
-impl fmt::Display for Written {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Written::Text(text) => f.write_str(text),
-            Written::List(parts) => {
-                let quoted: Vec<String> = parts.iter().map(|part| format!("'{part}'")).collect();
-                write!(f, "[{}]", quoted.join(", "))
-            }
-        }
-    }
-}
-
-impl Reference {
-    /// Reads what was written.
-    pub(crate) fn parse(written: Written) -> Result<Reference> {
-        match written.parse() {
-            Ok(reflike) => Ok(Reference { written, reflike }),
-            Err(error) => Err(written.unresolved(malformed(&error)).into()),
-        }
+/// Reads what was written.
+pub(crate) fn parse(written: WrittenReference) -> Result<Reference> {
+    match written.parse() {
+        Ok(reflike) => Ok(Reference { written, reflike }),
+        Err(error) => Err(unresolved(&written, malformed(&error)).into()),
     }
 }
 
 /// Finds what `reference` names.
-pub(crate) fn resolve(env: &Env, reference: &Reference) -> Result<Named> {
+pub(crate) fn resolve(env: &Env, reference: &Reference) -> Result<Referent> {
     named(env, &reference.reflike).map_err(|error| {
         amend(error, |note| match note.nature {
-            Nature::User => reference.written.unresolved(note),
+            Nature::User => unresolved(&reference.written, note),
             _ => note,
         })
     })
@@ -112,8 +46,8 @@ pub(crate) fn resolve(env: &Env, reference: &Reference) -> Result<Named> {
 pub(crate) fn fill(env: &Env, reference: &Reference) -> Result<Value> {
     let written = &reference.written;
     match resolve(env, reference)? {
-        Named::Now(value) => Ok(value),
-        Named::Later => Err(Note::new(format!("`{written}` is not known yet"))
+        Referent::Now(value) => Ok(value),
+        Referent::Later => Err(Note::new(format!("`{written}` is not known yet"))
             .hint(promise::MOVE)
             .origin(Origin::Reference(written.clone()))
             .into()),
@@ -125,21 +59,10 @@ pub(crate) fn file_object(path: &str) -> Value {
     serde_json::json!({"type": "file", "path": path, "from": null, "dump": false})
 }
 
-/// What stands at `path` in the package's directory, found by listing the directory above it.
-pub(crate) fn entry(env: &Env, path: &RelPath) -> Result<Option<EntryKind>> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return Ok(Some(EntryKind::Dir));
-    };
-    let entries = env.list(&parent)?;
-    Ok(entries.and_then(|entries| find(&entries, name).map(|entry| entry.kind)))
-}
-
-/// The entry called `name` of a sorted listing.
-pub(crate) fn find<'a>(entries: &'a [ListEntry], name: &str) -> Option<&'a ListEntry> {
-    entries
-        .binary_search_by(|entry| entry.name.as_str().cmp(name))
-        .ok()
-        .map(|index| &entries[index])
+/// A note that says of a reference what keeps it from being resolved.
+fn unresolved(written: &WrittenReference, note: Note) -> Note {
+    let message = format!("cannot resolve `{written}`: {}", note.message);
+    Note { message, ..note }.origin(Origin::Reference(written.clone()))
 }
 
 fn malformed(error: &ReflikeError) -> Note {
@@ -150,39 +73,39 @@ fn malformed(error: &ReflikeError) -> Note {
     }
 }
 
-fn named(env: &Env, reflike: &Reflike) -> Result<Named> {
+fn named(env: &Env, reflike: &Reflike) -> Result<Referent> {
     match reflike {
         Reflike::File(path) => own_file(env, path),
         Reflike::Input(keys) => input(env, keys),
         Reflike::Output(_) => {
             Err(Note::new("the outputs of a module do not exist before it has run").into())
         }
-        Reflike::Pkg(..) if env.phase.get() == Phase::Pkg => Ok(Named::Later),
+        Reflike::Pkg(..) if env.phase.get() == Phase::Pkg => Ok(Referent::Later),
         Reflike::Pkg(key, onward) => {
             let own = env.own()?;
-            dependency(env, &own, key, onward.as_deref()).map(Named::Now)
+            dependency(env, &own, key, onward.as_deref()).map(Referent::Now)
         }
         Reflike::Module(key, onward) => module(env, key, onward.as_deref()),
     }
 }
 
-fn own_file(env: &Env, path: &RelPath) -> Result<Named> {
+fn own_file(env: &Env, path: &RelPath) -> Result<Referent> {
     let dotted = path.dotted();
     if env.own.borrow().is_none() {
-        return match entry(env, path)? {
-            Some(EntryKind::Dir) => Ok(Named::Now(file_object(&format!("{dotted}/")))),
-            Some(_) => Ok(Named::Now(file_object(&dotted))),
+        return match env.world.entry(path)? {
+            Some(EntryKind::Dir) => Ok(Referent::Now(file_object(&format!("{dotted}/")))),
+            Some(_) => Ok(Referent::Now(file_object(&dotted))),
             None => Err(Note::new("there is no such file").into()),
         };
     }
     if env.created.borrow().contains(&dotted) {
-        return Ok(Named::Now(file_object(&dotted)));
+        return Ok(Referent::Now(file_object(&dotted)));
     }
     let own = env.own()?;
     match own.holds(&dotted)? {
-        Some(Held::File) => Ok(Named::Now(file_object(&dotted))),
-        Some(Held::Dir) => Ok(Named::Now(file_object(&format!("{dotted}/")))),
-        None if env.phase.get() == Phase::ModuleBody => Ok(Named::Later),
+        Some(PathKind::File) => Ok(Referent::Now(file_object(&dotted))),
+        Some(PathKind::Dir) => Ok(Referent::Now(file_object(&format!("{dotted}/")))),
+        None if env.phase.get() == Phase::ModuleBody => Ok(Referent::Later),
         None => Err(no_file(own.files()?, &dotted, "the package's `files`").into()),
     }
 }
@@ -192,7 +115,7 @@ fn no_file(files: &[Text], path: &str, what: &str) -> Note {
     Note::new(format!("`{path}` is not in {what}")).suggest(near.as_deref())
 }
 
-fn input(env: &Env, keys: &[String]) -> Result<Named> {
+fn input(env: &Env, keys: &[String]) -> Result<Referent> {
     match env.phase.get() {
         Phase::Pkg => {
             return Err(Note::new("the inputs are not known while `PKG.libsonnet` is read")
@@ -207,12 +130,12 @@ fn input(env: &Env, keys: &[String]) -> Result<Named> {
     let own = env.own()?;
     let has = |value: &Value| keys.first().is_some_and(|key| value.get(key).is_some());
     if let Some(inputs) = env.module_inputs.borrow().as_ref().filter(|inputs| has(inputs)) {
-        return walk(inputs, keys, format_args!("inputs")).map(Named::Now);
+        return walk(inputs, keys, format_args!("inputs")).map(Referent::Now);
     }
     if env.phase.get() == Phase::ModuleBody && !has(own.inputs()?) {
-        return Ok(Named::Later);
+        return Ok(Referent::Later);
     }
-    walk(own.inputs()?, keys, format_args!("inputs")).map(Named::Now)
+    walk(own.inputs()?, keys, format_args!("inputs")).map(Referent::Now)
 }
 
 fn dependency(env: &Env, from: &Instance, key: &str, onward: Option<&Reflike>) -> Result<Value> {
@@ -240,8 +163,8 @@ fn dependency(env: &Env, from: &Instance, key: &str, onward: Option<&Reflike>) -
 fn outside_file(instance: &Instance, key: &str, path: &RelPath) -> Result<Value> {
     let full = format!("{}/{path}", instance.outside());
     match instance.holds(&full)? {
-        Some(Held::File) => Ok(file_object(&full)),
-        Some(Held::Dir) => Ok(file_object(&format!("{}/", full.trim_end_matches('/')))),
+        Some(PathKind::File) => Ok(file_object(&full)),
+        Some(PathKind::Dir) => Ok(file_object(&format!("{}/", full.trim_end_matches('/')))),
         None => {
             let prefix = format!("{}/", instance.outside());
             let short: Vec<String> = instance
@@ -259,7 +182,7 @@ fn outside_file(instance: &Instance, key: &str, path: &RelPath) -> Result<Value>
     }
 }
 
-fn module(env: &Env, key: &str, onward: Option<&Reflike>) -> Result<Named> {
+fn module(env: &Env, key: &str, onward: Option<&Reflike>) -> Result<Referent> {
     match env.phase.get() {
         Phase::Pkg | Phase::PkgInputs => {
             return Err(Note::new(
@@ -267,7 +190,7 @@ fn module(env: &Env, key: &str, onward: Option<&Reflike>) -> Result<Named> {
             )
             .into());
         }
-        Phase::ModuleBody => return Ok(Named::Later),
+        Phase::ModuleBody => return Ok(Referent::Later),
         Phase::ModuleInputs | Phase::ModuleFiles | Phase::ModuleExec => {}
     }
     let modules = env.modules.borrow();
@@ -280,9 +203,9 @@ fn module(env: &Env, key: &str, onward: Option<&Reflike>) -> Result<Named> {
         walk(value, keys, format_args!("modules.{key}.{name}"))
     };
     match onward {
-        None => Ok(Named::Now(module_reference(id.value(), &instance))),
-        Some(Reflike::Input(keys)) => part("inputs", keys).map(Named::Now),
-        Some(Reflike::Output(keys)) => part("outputs", keys).map(Named::Now),
+        None => Ok(Referent::Now(module_reference(id.value(), &instance))),
+        Some(Reflike::Input(keys)) => part("inputs", keys).map(Referent::Now),
+        Some(Reflike::Output(keys)) => part("outputs", keys).map(Referent::Now),
         Some(Reflike::File(_) | Reflike::Pkg(..) | Reflike::Module(..)) => {
             Err(Note::new(format!("`modules.{key}` offers `inputs` and `outputs`")).into())
         }

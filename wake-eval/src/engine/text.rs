@@ -3,7 +3,7 @@
 use jrsonnet_lexer::{Lexeme, Lexer, SyntaxKind};
 
 use super::env::Env;
-use super::resolve::Written;
+use super::reference::WrittenReference;
 use crate::error::Place;
 
 /// A stretch of a source text in bytes.
@@ -71,6 +71,16 @@ pub(crate) fn string<'t>(token: &Lexeme<'t>) -> Option<&'t str> {
     }
 }
 
+/// Whether a token is an opening bracket of any kind.
+pub(crate) fn opens(token: &Lexeme<'_>) -> bool {
+    matches!(token.kind, SyntaxKind::L_PAREN | SyntaxKind::L_BRACE | SyntaxKind::L_BRACK)
+}
+
+/// Whether a token is a closing bracket of any kind.
+pub(crate) fn closes(token: &Lexeme<'_>) -> bool {
+    matches!(token.kind, SyntaxKind::R_PAREN | SyntaxKind::R_BRACE | SyntaxKind::R_BRACK)
+}
+
 /// The first token of a file.
 pub(crate) fn start_of(env: &Env, file: &str) -> Option<Place> {
     let texts = env.texts.borrow();
@@ -80,12 +90,12 @@ pub(crate) fn start_of(env: &Env, file: &str) -> Option<Place> {
 }
 
 /// Where a reference is written, if it is written out at exactly one place.
-pub(crate) fn written(env: &Env, written: &Written) -> Option<Place> {
+pub(crate) fn written(env: &Env, written: &WrittenReference) -> Option<Place> {
     match written {
-        Written::Text(text) => only(env, |tokens, at| {
+        WrittenReference::Text(text) => only(env, |tokens, at| {
             (string(&tokens[at]) == Some(text)).then(|| stretch(&tokens[at]))
         }),
-        Written::List(parts) => only(env, |tokens, at| {
+        WrittenReference::List(parts) => only(env, |tokens, at| {
             let mut last = at;
             for (index, part) in parts.iter().enumerate() {
                 let token = tokens.get(at + 2 * index)?;

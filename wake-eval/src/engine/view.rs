@@ -3,14 +3,14 @@
 use std::ops::ControlFlow;
 use std::rc::Rc;
 
-use jrsonnet_evaluator::{ObjValueBuilder, Result, Thunk, Val};
+use jrsonnet_evaluator::{ObjValueBuilder, Result, Thunk, Val, Visibility};
 use serde_json::Value;
 
 use super::api::module_function;
-use super::convert::from_json;
 use super::env::Env;
-use super::instance::Instance;
-use super::lazy::{self, Fields, Shown};
+use super::json::from_json;
+use super::lazy::{self, Fields};
+use super::world::Instance;
 
 /// The `pkg` argument: everything in it is made only when it is looked at.
 pub(crate) fn pkg(env: &Env, instance: &Rc<Instance>) -> Val {
@@ -34,22 +34,22 @@ struct Pkg {
 }
 
 impl Pkg {
-    const FIELDS: [(&str, Shown); 6] = [
-        ("files", Shown::Yes),
-        ("inputs", Shown::Yes),
-        ("key", Shown::No),
-        ("modules", Shown::Yes),
-        ("pkgInfo", Shown::Yes),
-        ("pkgs", Shown::Yes),
+    const FIELDS: [(&str, Visibility); 6] = [
+        ("files", Visibility::Normal),
+        ("inputs", Visibility::Normal),
+        ("key", Visibility::Hidden),
+        ("modules", Visibility::Normal),
+        ("pkgInfo", Visibility::Normal),
+        ("pkgs", Visibility::Normal),
     ];
 }
 
 impl Fields for Pkg {
-    fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
+    fn each(&self, each: &mut dyn FnMut(&str, Visibility) -> ControlFlow<()>) -> ControlFlow<()> {
         Self::FIELDS.into_iter().try_for_each(|(name, shown)| each(name, shown))
     }
 
-    fn shown(&self, name: &str) -> Option<Shown> {
+    fn shown(&self, name: &str) -> Option<Visibility> {
         Self::FIELDS.into_iter().find(|(field, _)| *field == name).map(|(_, shown)| shown)
     }
 
@@ -77,13 +77,13 @@ struct Pkgs {
 }
 
 impl Fields for Pkgs {
-    fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
+    fn each(&self, each: &mut dyn FnMut(&str, Visibility) -> ControlFlow<()>) -> ControlFlow<()> {
         let keys = self.instance.pkgs().into_iter().flat_map(|pkgs| pkgs.keys());
-        keys.into_iter().try_for_each(|key| each(key, Shown::Yes))
+        keys.into_iter().try_for_each(|key| each(key, Visibility::Normal))
     }
 
-    fn shown(&self, name: &str) -> Option<Shown> {
-        self.instance.pkgs().is_ok_and(|pkgs| pkgs.contains_key(name)).then_some(Shown::Yes)
+    fn shown(&self, name: &str) -> Option<Visibility> {
+        self.instance.pkgs().is_ok_and(|pkgs| pkgs.contains_key(name)).then_some(Visibility::Normal)
     }
 
     fn value(&self, name: &str) -> Result<Option<Val>> {
@@ -100,14 +100,16 @@ struct Modules {
 }
 
 impl Fields for Modules {
-    fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
+    fn each(&self, each: &mut dyn FnMut(&str, Visibility) -> ControlFlow<()>) -> ControlFlow<()> {
         let names = self.instance.modules().into_iter().flatten();
-        names.into_iter().try_for_each(|name| each(name, Shown::Yes))
+        names.into_iter().try_for_each(|name| each(name, Visibility::Normal))
     }
 
-    fn shown(&self, name: &str) -> Option<Shown> {
+    fn shown(&self, name: &str) -> Option<Visibility> {
         let names = self.instance.modules();
-        names.is_ok_and(|names| names.iter().any(|module| module == name)).then_some(Shown::Yes)
+        names
+            .is_ok_and(|names| names.iter().any(|module| module == name))
+            .then_some(Visibility::Normal)
     }
 
     fn value(&self, name: &str) -> Result<Option<Val>> {
@@ -122,12 +124,12 @@ struct Dependencies {
 }
 
 impl Fields for Dependencies {
-    fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
-        self.env.modules.borrow().keys().try_for_each(|key| each(key, Shown::Yes))
+    fn each(&self, each: &mut dyn FnMut(&str, Visibility) -> ControlFlow<()>) -> ControlFlow<()> {
+        self.env.modules.borrow().keys().try_for_each(|key| each(key, Visibility::Normal))
     }
 
-    fn shown(&self, name: &str) -> Option<Shown> {
-        self.env.modules.borrow().contains_key(name).then_some(Shown::Yes)
+    fn shown(&self, name: &str) -> Option<Visibility> {
+        self.env.modules.borrow().contains_key(name).then_some(Visibility::Normal)
     }
 
     fn value(&self, name: &str) -> Result<Option<Val>> {

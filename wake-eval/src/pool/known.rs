@@ -11,13 +11,13 @@ const LONG: usize = 16 << 10;
 
 /// What a worker knows about others.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct KnownTopics {
     epoch: Option<u64>,
     topics: HashSet<Topic>,
     bytes: usize,
 }
 
-impl Known {
+impl KnownTopics {
     /// Begins a request: forgets what the worker forgets, and gives what is to be told with it.
     pub(super) fn begin(&mut self, answers: &dyn Answers) -> Vec<(Topic, Arc<str>)> {
         let epoch = answers.epoch();

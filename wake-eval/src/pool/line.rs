@@ -16,7 +16,7 @@ use crate::{Answers, EvalError, Evaluated, Kind, Request};
 pub struct Line<'p, A, T> {
     pool: &'p Pool,
     worker: Option<Worker>,
-    waiting: VecDeque<Waiting<A, T>>,
+    waiting: VecDeque<QueuedRequest<A, T>>,
     /// How many of those the worker has.
     given: usize,
     /// When the worker came to the first of them.
@@ -25,7 +25,7 @@ pub struct Line<'p, A, T> {
 
 /// A request without an outcome.
 #[derive(Debug)]
-struct Waiting<A, T> {
+struct QueuedRequest<A, T> {
     request: Request,
     answers: A,
     tag: T,
@@ -57,7 +57,7 @@ impl<'p, A: Answers, T> Line<'p, A, T> {
         if self.waiting.is_empty() {
             self.began = Instant::now();
         }
-        self.waiting.push_back(Waiting { request, answers, tag });
+        self.waiting.push_back(QueuedRequest { request, answers, tag });
     }
 
     /// Has the worker begin with what was put, as far as that is possible without waiting for it.
@@ -89,7 +89,7 @@ impl<'p, A: Answers, T> Line<'p, A, T> {
             return None;
         }
         let (outcome, service) = self.outcome();
-        let Waiting { request, answers, tag } = self.waiting.pop_front()?;
+        let QueuedRequest { request, answers, tag } = self.waiting.pop_front()?;
         Some(Served { request, answers, tag, outcome, service })
     }
 

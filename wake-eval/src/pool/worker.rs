@@ -10,9 +10,9 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 
 use super::RAISE_LIMITS;
-use super::known::Known;
+use super::known::KnownTopics;
 use crate::serve::{NO_THREAD, size};
-use crate::wire::{Questions, Received, Receiver, Replies, Sender, Tag, outcome, request};
+use crate::wire::{Arrival, Questions, Receiver, Replies, Sender, Tag, outcome, request};
 use crate::{Answer, Answers, EvalError, Evaluated, Kind, Limit, Limits, Request, Topic};
 
 /// A process that waits for requests, or computes one; their outcomes come in the order of the requests.
@@ -24,13 +24,13 @@ pub(super) struct Worker {
     stderr: ChildStderr,
     sender: Sender,
     receiver: Receiver,
-    known: Known,
+    known: KnownTopics,
     served: u32,
     leaving: bool,
 }
 
 /// How a conversation ended without an outcome.
-enum Broken {
+enum Breakdown {
     TooLate,
     Died,
     Pipe(io::Error),
@@ -49,7 +49,7 @@ impl Worker {
         fcntl_setfl(&stdout, OFlags::NONBLOCK)?;
         let mut sender = Sender::default();
         sender.put(Tag::Limits, &serde_json::to_vec(limits)?)?;
-        let (receiver, known) = (Receiver::default(), Known::default());
+        let (receiver, known) = (Receiver::default(), KnownTopics::default());
         let (served, leaving) = (0, false);
         Ok(Worker { child, stdin, stdout, stderr, sender, receiver, known, served, leaving })
     }
@@ -102,13 +102,13 @@ impl Worker {
         };
         self.leaving = true;
         Err(match broken {
-            Broken::TooLate => {
+            Breakdown::TooLate => {
                 let seconds = limits.deadline.as_secs_f64();
                 let message = format!("evaluating `{}` takes longer than {seconds} s", request.pkg);
                 EvalError::bare(&request.pkg, Kind::Limit(Limit::Time), message)
             }
-            Broken::Died => self.post_mortem(request, limits),
-            Broken::Pipe(error) => {
+            Breakdown::Died => self.post_mortem(request, limits),
+            Breakdown::Pipe(error) => {
                 let message = format!("lost the evaluator of `{}`: {error}", request.pkg);
                 EvalError::bare(&request.pkg, Kind::Crash, message)
             }
@@ -120,25 +120,25 @@ impl Worker {
         answers: &dyn Answers,
         limits: &Limits,
         began: Instant,
-    ) -> Result<Result<Evaluated, EvalError>, Broken> {
+    ) -> Result<Result<Evaluated, EvalError>, Breakdown> {
         loop {
-            self.sender.flush(&self.stdin).map_err(Broken::Pipe)?;
-            match self.receiver.step(&self.stdout).map_err(Broken::Pipe)? {
-                Received::Part => self.wait(limits.deadline.saturating_sub(began.elapsed()))?,
-                Received::End => return Err(Broken::Died),
-                Received::Frame(Tag::AskPkgs, keys) => self.reply(&keys, Topic::Pkg, |key| {
+            self.sender.flush(&self.stdin).map_err(Breakdown::Pipe)?;
+            match self.receiver.step(&self.stdout).map_err(Breakdown::Pipe)? {
+                Arrival::Part => self.wait(limits.deadline.saturating_sub(began.elapsed()))?,
+                Arrival::End => return Err(Breakdown::Died),
+                Arrival::Frame(Tag::AskPkgs, keys) => self.reply(&keys, Topic::Pkg, |key| {
                     Ok(answers.pkg(key).map_or(Answer::Unknown, Answer::Ready))
                 })?,
-                Received::Frame(Tag::AskModules, ids) => {
+                Arrival::Frame(Tag::AskModules, ids) => {
                     let answer = |id: &str| Ok(answers.module(&serde_json::from_str(id)?));
                     self.reply(&ids, Topic::Module, answer)?;
                 }
-                Received::Frame(tag @ (Tag::Done | Tag::Last), content) => {
+                Arrival::Frame(tag @ (Tag::Done | Tag::Last), content) => {
                     self.leaving = tag == Tag::Last;
-                    return outcome::decode(&content).map_err(Broken::Pipe);
+                    return outcome::decode(&content).map_err(Breakdown::Pipe);
                 }
-                Received::Frame(..) => {
-                    return Err(Broken::Pipe(io::Error::other("it speaks out of turn")));
+                Arrival::Frame(..) => {
+                    return Err(Breakdown::Pipe(io::Error::other("it speaks out of turn")));
                 }
             }
         }
@@ -149,20 +149,20 @@ impl Worker {
         questions: &[u8],
         topic: impl Fn(Arc<str>) -> Topic,
         answer: impl Fn(&str) -> io::Result<Answer>,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), Breakdown> {
         let mut content = Vec::new();
-        for question in Questions::split(questions).map_err(Broken::Pipe)? {
-            let answer = answer(question).map_err(Broken::Pipe)?;
-            Replies::put(&answer, &mut content).map_err(Broken::Pipe)?;
+        for question in Questions::split(questions).map_err(Breakdown::Pipe)? {
+            let answer = answer(question).map_err(Breakdown::Pipe)?;
+            Replies::put(&answer, &mut content).map_err(Breakdown::Pipe)?;
             if let Answer::Ready(text) = &answer {
                 self.known.note(topic(question.into()), text);
             }
         }
-        self.sender.put(Tag::Replies, &content).map_err(Broken::Pipe)
+        self.sender.put(Tag::Replies, &content).map_err(Breakdown::Pipe)
     }
 
     /// Waits until there is something to read, or room for what is to be sent.
-    fn wait(&self, time: Duration) -> Result<(), Broken> {
+    fn wait(&self, time: Duration) -> Result<(), Breakdown> {
         let timeout = Timespec {
             tv_sec: i64::try_from(time.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(time.subsec_nanos()),
@@ -171,11 +171,11 @@ impl Worker {
             [PollFd::new(&self.stdout, PollFlags::IN), PollFd::new(&self.stdin, PollFlags::OUT)];
         let count = if self.sender.is_done() { 1 } else { 2 };
         match poll(&mut fds[..count], Some(&timeout)) {
-            Ok(0) => Err(Broken::TooLate),
+            Ok(0) => Err(Breakdown::TooLate),
             Ok(_) => Ok(()),
             // The next turn waits for the time that is left then.
             Err(rustix::io::Errno::INTR) if !time.is_zero() => self.wait(time),
-            Err(error) => Err(Broken::Pipe(error.into())),
+            Err(error) => Err(Breakdown::Pipe(error.into())),
         }
     }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use serde_json::value::RawValue;
 
-use crate::engine::Outcome;
+use crate::outcome::EvaluatedText;
 use crate::{EvalError, Evaluated, Read};
 
 /// What a frame says first: whether there is a result, or what went wrong.
@@ -12,8 +12,8 @@ const RESULT: u8 = 0;
 const ERROR: u8 = 1;
 
 /// The bytes of an outcome: of a result, four bytes of length and its text, then what it read and traced; of an error, JSON.
-pub(crate) fn encode(outcome: &Result<Outcome, EvalError>) -> io::Result<Vec<u8>> {
-    let Outcome { text, reads, trace } = match outcome {
+pub(crate) fn encode(outcome: &Result<EvaluatedText, EvalError>) -> io::Result<Vec<u8>> {
+    let EvaluatedText { text, reads, trace } = match outcome {
         Ok(evaluated) => evaluated,
         Err(error) => {
             let mut content = vec![ERROR];
@@ -67,7 +67,7 @@ mod tests {
             Read::Module { id: "{}".to_owned(), digest: None },
         ];
         let text = r#"{"a":[1.5,"é"]}"#.to_owned();
-        let sent = Outcome { text, reads, trace: vec!["one".to_owned(), String::new()] };
+        let sent = EvaluatedText { text, reads, trace: vec!["one".to_owned(), String::new()] };
         let content = encode(&Ok(sent.clone())).unwrap();
         let got = decode(&content).unwrap().unwrap();
         assert_eq!(got.value.get(), sent.text);

@@ -18,7 +18,7 @@ pub(crate) const KEPT: usize = 2 << 20;
 
 /// A request, and what comes with it.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Parts<'a> {
+pub(crate) struct RequestParts<'a> {
     /// Within an epoch the answers to questions stay the same; none: they may change.
     pub(crate) epoch: Option<u64>,
     /// What is told before anyone asks.
@@ -70,12 +70,12 @@ pub(crate) fn encode(
 ) -> io::Result<Vec<u8>> {
     let Request { pkg, root, op } = request;
     let told = told.iter().map(|(topic, text)| (topic.clone(), &**text)).collect();
-    let parts = Parts { epoch, told, pkg, root, task: Task::of(op) };
+    let parts = RequestParts { epoch, told, pkg, root, task: Task::of(op) };
     postcard::to_io(&parts, Vec::with_capacity(4 << 10)).map_err(io::Error::other)
 }
 
 /// Takes them apart; none if they are malformed.
-pub(crate) fn decode(content: &[u8]) -> Option<Parts<'_>> {
+pub(crate) fn decode(content: &[u8]) -> Option<RequestParts<'_>> {
     postcard::from_bytes(content).ok()
 }
 
@@ -108,7 +108,7 @@ mod tests {
         for epoch in [None, Some(u64::MAX)] {
             let content = encode(epoch, &texts, &request).unwrap();
             let (told, task) = (told.to_vec(), task.clone());
-            let parts = Parts { epoch, told, pkg: "//b", root: Path::new("/b"), task };
+            let parts = RequestParts { epoch, told, pkg: "//b", root: Path::new("/b"), task };
             assert_eq!(decode(&content), Some(parts));
         }
         assert_eq!(decode(&[]), None);

@@ -13,11 +13,13 @@ use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
 use wake_model::nearest::nearest;
 
-use super::super::convert::{self, Promises, kind};
-use super::super::env::{Env, Hunt};
-use super::super::note::{Nature, Note, Spot, amend, refuse};
-use super::super::promise;
-use super::super::resolve::{self, Named, Reference, Written};
+use crate::engine::env::{Env, Hunt};
+use crate::engine::json::{from_json, kind};
+use crate::engine::note::{Note, amend, refuse};
+use crate::engine::promise;
+use crate::engine::reference::WrittenReference;
+use crate::engine::resolve::{self, Referent};
+use crate::engine::to_json::{Promises, to_json};
 
 /// A builtin: its name in errors, its parameters, what it does.
 pub(crate) struct Spec {
@@ -51,20 +53,20 @@ impl Param {
     }
 }
 
-/// What a reference stands for.
-pub(crate) enum Target {
+/// What an argument that is a reference stands for.
+pub(crate) enum ReferenceValue {
     /// Something that is known.
     Json(Value),
     /// A promise, or what needed no reference.
     Val(Val),
 }
 
-impl Target {
+impl ReferenceValue {
     /// As a value of the engine.
     pub(crate) fn into_val(self) -> Val {
         match self {
-            Target::Json(json) => convert::from_json(&json),
-            Target::Val(value) => value,
+            ReferenceValue::Json(json) => from_json(&json),
+            ReferenceValue::Val(value) => value,
         }
     }
 }
@@ -81,20 +83,18 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// An argument; null and absent are the same.
     pub(crate) fn get(&self, name: &str) -> Result<Option<Val>> {
-        let index = self.spec.params.iter().position(|param| param.name == name);
-        let Some(thunk) = index.and_then(|index| self.args.get(index)?.as_ref()) else {
-            return Ok(None);
-        };
-        match thunk.evaluate()? {
-            Val::Null => Ok(None),
-            value => Ok(Some(value)),
-        }
+        let value = self.argument(name).map(Thunk::evaluate).transpose()?;
+        Ok(value.filter(|value| !matches!(value, Val::Null)))
     }
 
     /// Whether an argument was given, be it null.
     pub(crate) fn given(&self, name: &str) -> bool {
-        let index = self.spec.params.iter().position(|param| param.name == name);
-        index.is_some_and(|index| self.args.get(index).is_some_and(Option::is_some))
+        self.argument(name).is_some()
+    }
+
+    fn argument(&self, name: &str) -> Option<&Thunk<Val>> {
+        let index = self.spec.params.iter().position(|param| param.name == name)?;
+        self.args.get(index)?.as_ref()
     }
 
     pub(crate) fn text(&self, name: &str) -> Result<Option<IStr>> {
@@ -158,23 +158,23 @@ impl Call<'_> {
 
     /// Turns `value`, which came with the argument `name`, into JSON.
     pub(crate) fn json_of(&self, name: &str, promises: Promises, value: &Val) -> Result<Value> {
-        convert::to_json(self.env, format_args!("`{name}`"), promises, value)
+        to_json(self.env, format_args!("`{name}`"), promises, value)
             .map_err(|error| amend(error, |note| note.argument(name)))
     }
 
     /// What a reference in the argument `name` stands for: a value, or a promise of one.
     pub(crate) fn reference(&self, name: &str, value: &Val) -> Result<Val> {
-        self.target(name, value).map(Target::into_val)
+        self.target(name, value).map(ReferenceValue::into_val)
     }
 
     /// The same, as JSON where it is that already.
-    pub(crate) fn target(&self, name: &str, value: &Val) -> Result<Target> {
+    pub(crate) fn target(&self, name: &str, value: &Val) -> Result<ReferenceValue> {
         if let Val::Obj(object) = value
             && (self.env.promises.borrow().contains_key(object) || is_tagged(object, "file")?)
         {
-            return Ok(Target::Val(value.clone()));
+            return Ok(ReferenceValue::Val(value.clone()));
         }
-        let Some(written) = Written::of(value)? else {
+        let Some(written) = WrittenReference::of(value)? else {
             return Err(self
                 .expected(name, "a reference", value)
                 .hint("a reference is './path', 'input.key', 'pkg.key', 'module.key.output.key', or the same as a list")
@@ -184,15 +184,15 @@ impl Call<'_> {
     }
 
     /// What `written` in the argument `name` stands for.
-    pub(crate) fn resolve(&self, name: &str, written: Written) -> Result<Target> {
+    pub(crate) fn resolve(&self, name: &str, written: WrittenReference) -> Result<ReferenceValue> {
         if matches!(self.env.hunt(), Some(Hunt::Reference(hunted)) if *hunted == written) {
-            refuse!(Note::new("found").nature(Nature::Found).argument(name));
+            refuse!(Note::found().argument(name));
         }
         let at = |error| amend(error, |note| note.argument(name));
-        let reference = Reference::parse(written).map_err(at)?;
+        let reference = resolve::parse(written).map_err(at)?;
         Ok(match resolve::resolve(self.env, &reference).map_err(at)? {
-            Named::Now(value) => Target::Json(value),
-            Named::Later => Target::Val(promise::value(self.env, reference)),
+            Referent::Now(value) => ReferenceValue::Json(value),
+            Referent::Later => ReferenceValue::Val(promise::value(self.env, reference)),
         })
     }
 
@@ -207,11 +207,7 @@ impl Call<'_> {
 
     /// An error about the argument `name`, whose message goes on after its name.
     pub(crate) fn fault(&self, name: &str, message: impl std::fmt::Display) -> Note {
-        Note::new(format!("`{name}` of {}() {message}", self.short_name())).argument(name)
-    }
-
-    pub(crate) fn short_name(&self) -> &'static str {
-        self.spec.short()
+        Note::new(format!("`{name}` of {}() {message}", self.spec.short())).argument(name)
     }
 
     /// Refuses keys of `object`, which came with the argument `name`, that are not among `known`.
@@ -221,7 +217,7 @@ impl Call<'_> {
                 refuse!(
                     Note::new(format!(
                         "unknown key `{key}` in `{name}` of {}()",
-                        self.short_name()
+                        self.spec.short()
                     ))
                     .argument(name)
                     .key(key.as_str())
@@ -303,22 +299,15 @@ pub(crate) fn check_takes(function: &FuncVal, given: &[&str]) -> std::result::Re
 
 /// A builtin as a value of the engine.
 pub(crate) fn native(env: &Env, spec: &'static Spec, made_for: String) -> FuncVal {
-    FuncVal::builtin(Native {
-        env: env.clone(),
-        spec,
-        made_for,
-        signature: Shared(signature(spec)),
-    })
+    FuncVal::builtin(Native { env: env.clone(), spec, made_for, signature: signature(spec) })
 }
 
 struct Native {
     env: Env,
     spec: &'static Spec,
     made_for: String,
-    signature: Shared,
+    signature: FunctionSignature,
 }
-
-struct Shared(FunctionSignature);
 
 trace_acyclic!(Native);
 
@@ -328,7 +317,7 @@ impl Builtin for Native {
     }
 
     fn params(&self) -> FunctionSignature {
-        self.signature.0.clone()
+        self.signature.clone()
     }
 
     fn call(&self, _location: CallLocation<'_>, args: &[Option<Thunk<Val>>]) -> Result<Val> {
@@ -336,17 +325,13 @@ impl Builtin for Native {
         if let Some(Hunt::Call(name, spot)) = self.env.hunt()
             && name == self.spec.name
         {
-            let Spot { argument, keys, at_key } = spot.clone();
-            refuse!(Note {
-                spot: Spot { argument, keys, at_key },
-                ..Note::new("found").nature(Nature::Found)
-            });
+            refuse!(Note { spot: spot.clone(), ..Note::found() });
         }
         let value = (self.spec.run)(&call)?;
         if let Some(Hunt::Value(hunted)) = self.env.hunt()
-            && matches!(convert::to_json(&self.env, format_args!("the value"), Promises::Keep, &value), Ok(json) if json == *hunted)
+            && matches!(to_json(&self.env, format_args!("the value"), Promises::Keep, &value), Ok(json) if json == *hunted)
         {
-            refuse!(Note::new("found").nature(Nature::Found));
+            refuse!(Note::found());
         }
         Ok(value)
     }

@@ -6,20 +6,22 @@ use jrsonnet_evaluator::val::ArrValue;
 use jrsonnet_evaluator::{ObjValue, ObjValueBuilder, Result, Val};
 use serde_json::{Map, Value, json};
 
-use super::super::convert::{Noted, Promises, json_kind, json_number, kind, promise_json};
-use super::super::env::Env;
-use super::super::note::{Note, amend, refuse};
-use super::super::resolve::{self, Reference};
-use super::{Call, Param, Spec, Target};
+use super::call::{Call, Param, ReferenceValue, Spec};
+use crate::engine::env::Env;
+use crate::engine::json::{json_kind, json_number, kind};
+use crate::engine::note::{Note, amend, refuse};
+use crate::engine::reference::Reference;
+use crate::engine::resolve;
+use crate::engine::to_json::{Promises, Template, promise_json};
 
 /// What `wake.exec` was given: values that may still hold promises.
 #[derive(Clone)]
 pub(crate) struct ExecDecl {
-    program: Noted,
-    config: Noted,
-    args: Noted,
-    env: Noted,
-    rootfs: Noted,
+    program: Template,
+    config: Template,
+    args: Template,
+    env: Template,
+    rootfs: Template,
     network: bool,
     timeout: Value,
     resources: Value,
@@ -56,28 +58,26 @@ fn exec(call: &Call<'_>) -> Result<Val> {
     let network = call.flag("network")?;
     let timeout = timeout(call)?;
     let resources = resources(call)?;
-    let noted = |argument: &str, value: &Val| {
-        Noted::of(call.env, format_args!("`{argument}` of exec()"), value)
+    let template = |argument: &str, value: &Val| {
+        Template::of(call.env, format_args!("`{argument}` of exec()"), value)
             .map_err(|error| amend(error, |note| note.argument(argument)))
     };
     let program = match program {
-        Target::Json(json) => Noted::from(json),
-        Target::Val(value) => noted("ref", &value)?,
+        ReferenceValue::Json(json) => Template::from(json),
+        ReferenceValue::Val(value) => template("ref", &value)?,
     };
     check_program(&program.json)?;
-    let args = noted("args", &args)?;
-    let env = noted("env", &env)?;
-    let rootfs = noted("rootfs", &rootfs)?;
+    let args = template("args", &args)?;
+    let env = template("env", &env)?;
+    let rootfs = template("rootfs", &rootfs)?;
     check_rootfs(&rootfs.json)?;
-    let config = noted("config", &config)?;
+    let config = template("config", &config)?;
     check_args(&args.json)?;
     checked_env(env.json.clone())?;
     let decl = ExecDecl { program, config, args, env, rootfs, network, timeout, resources };
     let mut builder = ObjValueBuilder::with_capacity(1);
     builder.field("type").value("exec");
-    let object = builder.build();
-    call.env.execs.borrow_mut().insert(object.clone(), Rc::new(decl));
-    Ok(Val::Obj(object))
+    Ok(call.env.declarations.keep(builder.build(), Rc::new(decl)))
 }
 
 fn rootfs(call: &Call<'_>) -> Result<Val> {
@@ -213,9 +213,9 @@ impl ExecDecl {
         Ok(Value::Object(fields))
     }
 
-    fn json(self, keep: impl Fn(&Reference) -> Result<Value>) -> Result<Map<String, Value>> {
-        let part = |argument: &str, noted: Noted| {
-            noted.kept(&keep).map_err(|error| amend(error, |note| note.argument(argument)))
+    fn json(self, fill: impl Fn(&Reference) -> Result<Value>) -> Result<Map<String, Value>> {
+        let part = |argument: &str, template: Template| {
+            template.filled(&fill).map_err(|error| amend(error, |note| note.argument(argument)))
         };
         let program = part("ref", self.program)?;
         check_program(&program)?;

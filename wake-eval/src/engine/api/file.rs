@@ -4,12 +4,13 @@ use jrsonnet_evaluator::val::ArrValue;
 use jrsonnet_evaluator::{ObjValueBuilder, Result, Val};
 use wake_model::RelPath;
 
-use super::super::convert::{Promises, to_json};
-use super::super::env::Phase;
-use super::super::globs::{self, Patterns};
-use super::super::note::{Note, amend, refuse};
-use super::super::resolve::Written;
-use super::{Call, Param, Spec, Target, text_list};
+use super::call::{Call, Param, ReferenceValue, Spec, text_list};
+use crate::engine::env::Phase;
+use crate::engine::globs::{self, Patterns};
+use crate::engine::json::json_kind;
+use crate::engine::note::{Note, amend, refuse};
+use crate::engine::reference::WrittenReference;
+use crate::engine::to_json::{Promises, to_json};
 
 pub(crate) static FILE: Spec = Spec {
     name: "wake.file",
@@ -57,9 +58,7 @@ fn file(call: &Call<'_>) -> Result<Val> {
 
 fn path(call: &Call<'_>) -> Result<String> {
     let text = call.required_text("path")?;
-    let path: RelPath = text.parse().map_err(|error: wake_model::path::PathError| {
-        Note::new(error.to_string()).argument("path")
-    })?;
+    let path = RelPath::parse(&text).map_err(|error| Note::from(error).argument("path"))?;
     if path.is_root() {
         refuse!(call.fault("path", "must name a file, not the whole package"));
     }
@@ -76,11 +75,8 @@ fn linked(call: &Call<'_>, value: &Val) -> Result<Val> {
     let json = to_json(call.env, format_args!("`from` of file()"), Promises::Skip, &target)?;
     if !json.is_null() && json.get("type").and_then(serde_json::Value::as_str) != Some("file") {
         refuse!(
-            call.fault(
-                "from",
-                format!("must name a file, not {}", super::super::convert::json_kind(&json))
-            )
-            .hint("with dump=true, any value is written as JSON")
+            call.fault("from", format!("must name a file, not {}", json_kind(&json)))
+                .hint("with dump=true, any value is written as JSON")
         );
     }
     Ok(target)
@@ -91,8 +87,8 @@ fn reference(call: &Call<'_>) -> Result<Val> {
         refuse!(call.expected("from", "a reference", &Val::Null));
     };
     let Val::Arr(items) = &value else { return call.reference("from", &value) };
-    match Written::of(&value)? {
-        Some(written) => call.resolve("from", written).map(Target::into_val),
+    match WrittenReference::of(&value)? {
+        Some(written) => call.resolve("from", written).map(ReferenceValue::into_val),
         // That it does not start as a reference is the reader's clearest error.
         None => Err(starts_none(call, items)?.into()),
     }
@@ -112,7 +108,7 @@ fn starts_none(call: &Call<'_>, parts: &ArrValue) -> Result<Note> {
 fn dir(call: &Call<'_>) -> Result<Val> {
     let include = patterns(call, "include")?;
     let exclude = patterns(call, "exclude")?;
-    let files = globs::list(call.env, &include, &exclude)
+    let files = globs::list(&call.env.world, &include, &exclude)
         .map_err(|error| amend(error, |note| note.argument("include")))?;
     Ok(Val::Arr(files.into_iter().map(Val::string).collect()))
 }

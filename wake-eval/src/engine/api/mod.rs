@@ -1,23 +1,23 @@
 //! The `wake` object: one file per family of calls.
 
 mod call;
-mod exec;
 mod file;
-mod module;
-mod pkg;
 mod pkg_info;
+mod exec;
+mod pkg;
+mod module;
 
 use std::ops::ControlFlow;
 
-use jrsonnet_evaluator::{IStr, ObjValueBuilder, Result, Val};
+use jrsonnet_evaluator::{IStr, ObjValueBuilder, Result, Val, Visibility};
 
 use super::env::Env;
-use super::lazy::{self, Fields, Shown};
-pub(crate) use call::{Call, Param, Spec, Target, check_takes, text_list};
+use super::lazy::{self, Fields};
+use call::Spec;
+pub(crate) use call::{Param, check_takes};
 pub(crate) use exec::ExecDecl;
-pub(crate) use module::{Exec, ModuleDecl, module_function};
-pub(crate) use pkg::{PkgDecl, PkgRequest};
-pub(crate) use pkg_info::PkgInfo;
+pub(crate) use module::{ModuleDecl, ModuleExec, module_function};
+pub(crate) use pkg::PkgDecl;
 
 /// Every call of the object.
 static CALLS: [&Spec; 9] = [
@@ -70,12 +70,12 @@ struct Wake {
 }
 
 impl Fields for Wake {
-    fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
-        names().try_for_each(|name| each(name, Shown::No))
+    fn each(&self, each: &mut dyn FnMut(&str, Visibility) -> ControlFlow<()>) -> ControlFlow<()> {
+        names().try_for_each(|name| each(name, Visibility::Hidden))
     }
 
-    fn shown(&self, name: &str) -> Option<Shown> {
-        names().any(|member| member == name).then_some(Shown::No)
+    fn shown(&self, name: &str) -> Option<Visibility> {
+        names().any(|member| member == name).then_some(Visibility::Hidden)
     }
 
     fn value(&self, name: &str) -> Result<Option<Val>> {

@@ -7,15 +7,16 @@ use jrsonnet_evaluator::function::FuncVal;
 use jrsonnet_evaluator::{IStr, ObjValueBuilder, Result, Val};
 use serde_json::{Value, json};
 
-use super::super::convert::{Promises, kind};
-use super::super::env::{Env, Phase};
-use super::super::globs::Patterns;
-use super::super::lazy;
-use super::super::module_id::ModuleId;
-use super::super::note::{Note, refuse};
-use super::call::{is_tagged, native};
+use super::call::{Call, Param, Spec, is_tagged, native, text_list};
+use super::exec::ExecDecl;
 use super::pkg::check_module_name;
-use super::{Call, ExecDecl, Param, Spec, text_list};
+use crate::engine::env::{Env, Phase};
+use crate::engine::globs::Patterns;
+use crate::engine::json::kind;
+use crate::engine::lazy;
+use crate::engine::module_id::ModuleId;
+use crate::engine::note::{Note, refuse};
+use crate::engine::to_json::Promises;
 
 /// What `wake.module` was given, checked.
 pub(crate) struct ModuleDecl {
@@ -26,12 +27,12 @@ pub(crate) struct ModuleDecl {
     pub(crate) files: Option<FuncVal>,
     pub(crate) inputs: Option<FuncVal>,
     pub(crate) outputs: Option<FuncVal>,
-    pub(crate) exec: Exec,
+    pub(crate) exec: ModuleExec,
     pub(crate) metadata: Value,
 }
 
 /// How a module is executed.
-pub(crate) enum Exec {
+pub(crate) enum ModuleExec {
     /// Not at all: it collects files.
     None,
     /// As declared in the body, promises and all.
@@ -78,9 +79,7 @@ fn module_id(call: &Call<'_>) -> Result<Val> {
     } else {
         ModuleId::plain(pkg, module)
     });
-    let object = lazy::object(id.clone());
-    call.env.ids.borrow_mut().insert(object.clone(), id);
-    Ok(Val::Obj(object))
+    Ok(call.env.declarations.keep(lazy::object(id.clone()), id))
 }
 
 fn module(call: &Call<'_>) -> Result<Val> {
@@ -107,9 +106,7 @@ fn module(call: &Call<'_>) -> Result<Val> {
     let mut builder = ObjValueBuilder::with_capacity(2);
     builder.field("type").value("moduleDeclaration");
     builder.field("name").value(decl.name.clone());
-    let object = builder.build();
-    call.env.module_decls.borrow_mut().insert(object.clone(), decl);
-    Ok(Val::Obj(object))
+    Ok(call.env.declarations.keep(builder.build(), Rc::new(decl)))
 }
 
 fn other_pkg(call: &Call<'_>) -> Result<Value> {
@@ -146,11 +143,7 @@ fn dependencies(call: &Call<'_>) -> Result<BTreeMap<String, Rc<ModuleId>>> {
                 .key(key.as_str())
                 .hint("call a module function: pkg.modules.core({}), pkg.pkgs.zlib.modules.lib({})")
         };
-        let known = match &value {
-            Val::Obj(object) => call.env.ids.borrow().get(object).cloned(),
-            _ => None,
-        };
-        if let Some(id) = known {
+        if let Some(id) = call.env.declarations.of(&value) {
             modules.insert(key.as_str().to_owned(), id);
             continue;
         }
@@ -166,14 +159,14 @@ fn dependencies(call: &Call<'_>) -> Result<BTreeMap<String, Rc<ModuleId>>> {
     Ok(modules)
 }
 
-fn exec(call: &Call<'_>) -> Result<Exec> {
+fn exec(call: &Call<'_>) -> Result<ModuleExec> {
     match call.get("exec")? {
-        None => Ok(Exec::None),
-        Some(Val::Func(_)) => {
-            Ok(call.function("exec", &["wake", "module"])?.map_or(Exec::None, Exec::Computed))
-        }
-        Some(Val::Obj(object)) => match call.env.execs.borrow().get(&object) {
-            Some(decl) => Ok(Exec::Declared(decl.clone())),
+        None => Ok(ModuleExec::None),
+        Some(Val::Func(_)) => Ok(call
+            .function("exec", &["wake", "module"])?
+            .map_or(ModuleExec::None, ModuleExec::Computed)),
+        Some(Val::Obj(object)) => match call.env.declarations.get(&object) {
+            Some(decl) => Ok(ModuleExec::Declared(decl)),
             None => Err(exec_type(call, &Val::Obj(object)).into()),
         },
         Some(other) => Err(exec_type(call, &other).into()),

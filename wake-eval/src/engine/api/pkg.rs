@@ -4,77 +4,72 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::function::FuncVal;
-use jrsonnet_evaluator::{IStr, Result, Val};
+use jrsonnet_evaluator::{IStr, Result, Val, Visibility};
 use serde_json::{Value, json};
 use wake_model::nearest::nearest;
+use wake_model::package::PKG_FILE;
 use wake_model::{Name, RelPath};
 
-use super::super::convert::{from_json, kind};
-use super::super::env::Phase;
-use super::super::import::PKG_FILE;
-use super::super::lazy::{self, Fields, Shown};
-use super::super::note::{Note, amend, refuse};
-use super::super::resolve;
-use super::super::write::{self, Json, text_of};
-use super::call::is_tagged;
-use super::pkg_info::{PkgInfo, Versions, check_info};
-use super::{Call, Param, Spec, text_list};
-use crate::sources::EntryKind;
+use super::call::{Call, Param, Spec, is_tagged, text_list};
+use super::exec::ExecDecl;
+use super::pkg_info::{PkgInfoDecl, Versions, check_info};
+use crate::EntryKind;
+use crate::engine::env::Phase;
+use crate::engine::json::write::{Json, Object, text_of};
+use crate::engine::json::{from_json, kind};
+use crate::engine::lazy::{self, Fields};
+use crate::engine::note::{Note, amend, refuse};
 
 /// What `wake.pkg` was given, checked.
 pub(crate) struct PkgDecl {
     /// All but the function.
-    pub(crate) declared: Rc<Declared>,
+    pub(crate) data: Rc<PkgData>,
     pub(crate) inputs: Option<FuncVal>,
 }
 
-/// The declaration of a package as it is told to the one who asked for it.
-pub(crate) struct Declared {
+/// A declared package as it is told to the one who asked for it.
+pub(crate) struct PkgData {
     files: Vec<IStr>,
     has_inputs: bool,
     metadata: Value,
     modules: Vec<(IStr, String)>,
-    pkg_info: Rc<PkgInfo>,
-    pkgs: Vec<(IStr, Rc<PkgRequest>)>,
+    pkg_info: Rc<PkgInfoDecl>,
+    pkgs: Vec<(IStr, Rc<GetPkgDecl>)>,
 }
 
 /// What `wake.getPkg` was given, checked.
-pub(crate) struct PkgRequest {
+pub(crate) struct GetPkgDecl {
     from: Value,
     global: Value,
     permissions: Vec<IStr>,
-    pkg_info: Rc<PkgInfo>,
+    pkg_info: Rc<PkgInfoDecl>,
 }
 
-impl Json for Declared {
+impl Json for PkgData {
     fn write(&self, out: &mut String) {
-        let Declared { files, has_inputs, metadata, modules, pkg_info, pkgs } = self;
-        write::object(
-            &[
-                ("files", files),
-                ("has_inputs", has_inputs),
-                ("metadata", metadata),
-                ("modules", modules),
-                ("pkgInfo", pkg_info),
-                ("pkgs", pkgs),
-            ],
-            out,
-        );
+        let PkgData { files, has_inputs, metadata, modules, pkg_info, pkgs } = self;
+        Object(&[
+            ("files", files),
+            ("has_inputs", has_inputs),
+            ("metadata", metadata),
+            ("modules", modules),
+            ("pkgInfo", pkg_info),
+            ("pkgs", pkgs),
+        ])
+        .write(out);
     }
 }
 
-impl Json for PkgRequest {
+impl Json for GetPkgDecl {
     fn write(&self, out: &mut String) {
-        let PkgRequest { from, global, permissions, pkg_info } = self;
-        write::object(
-            &[
-                ("from", from),
-                ("global", global),
-                ("permissions", permissions),
-                ("pkgInfo", pkg_info),
-            ],
-            out,
-        );
+        let GetPkgDecl { from, global, permissions, pkg_info } = self;
+        Object(&[
+            ("from", from),
+            ("global", global),
+            ("permissions", permissions),
+            ("pkgInfo", pkg_info),
+        ])
+        .write(out);
     }
 }
 
@@ -82,12 +77,12 @@ impl Json for PkgRequest {
 macro_rules! shown_as_json {
     ($($type:ty: $($name:literal)*;)*) => {$(
         impl Fields for Rc<$type> {
-            fn each(&self, each: &mut dyn FnMut(&str, Shown) -> ControlFlow<()>) -> ControlFlow<()> {
-                [$($name),*].into_iter().try_for_each(|name| each(name, Shown::Yes))
+            fn each(&self, each: &mut dyn FnMut(&str, Visibility) -> ControlFlow<()>) -> ControlFlow<()> {
+                [$($name),*].into_iter().try_for_each(|name| each(name, Visibility::Normal))
             }
 
-            fn shown(&self, name: &str) -> Option<Shown> {
-                [$($name),*].contains(&name).then_some(Shown::Yes)
+            fn shown(&self, name: &str) -> Option<Visibility> {
+                [$($name),*].contains(&name).then_some(Visibility::Normal)
             }
 
             fn value(&self, name: &str) -> Result<Option<Val>> {
@@ -99,9 +94,9 @@ macro_rules! shown_as_json {
 }
 
 shown_as_json! {
-    Declared: "files" "has_inputs" "metadata" "modules" "pkgInfo" "pkgs";
-    PkgRequest: "from" "global" "permissions" "pkgInfo";
-    PkgInfo: "name" "namespace" "version";
+    PkgData: "files" "has_inputs" "metadata" "modules" "pkgInfo" "pkgs";
+    GetPkgDecl: "from" "global" "permissions" "pkgInfo";
+    PkgInfoDecl: "name" "namespace" "version";
 }
 
 pub(crate) static GET_PKG: Spec = Spec {
@@ -139,10 +134,8 @@ fn get_pkg(call: &Call<'_>) -> Result<Val> {
         given if given.is_empty() => permissions(call, "permisions")?,
         given => given,
     };
-    let request = Rc::new(PkgRequest { from, global, permissions, pkg_info });
-    let object = lazy::object(request.clone());
-    call.env.requests.borrow_mut().insert(object.clone(), request);
-    Ok(Val::Obj(object))
+    let request = Rc::new(GetPkgDecl { from, global, permissions, pkg_info });
+    Ok(call.env.declarations.keep(lazy::object(request.clone()), request))
 }
 
 fn source(call: &Call<'_>) -> Result<Value> {
@@ -171,7 +164,7 @@ fn source(call: &Call<'_>) -> Result<Value> {
             Ok(Value::String(text.as_str().to_owned()))
         }
         Some(Val::Obj(object)) => {
-            if let Some(exec) = call.env.execs.borrow().get(&object) {
+            if let Some(exec) = call.env.declarations.get::<ExecDecl>(&object) {
                 return exec.kept();
             }
             if is_tagged(&object, "global")? {
@@ -235,10 +228,9 @@ fn pkg(call: &Call<'_>) -> Result<Val> {
     let modules = modules(call)?;
     let metadata = call.json("metadata")?;
     let has_inputs = inputs.is_some();
-    let declared = Rc::new(Declared { files, has_inputs, metadata, modules, pkg_info, pkgs });
-    let object = lazy::object(declared.clone());
-    call.env.pkgs.borrow_mut().insert(object.clone(), Rc::new(PkgDecl { declared, inputs }));
-    Ok(Val::Obj(object))
+    let data = Rc::new(PkgData { files, has_inputs, metadata, modules, pkg_info, pkgs });
+    let object = lazy::object(data.clone());
+    Ok(call.env.declarations.keep(object, Rc::new(PkgDecl { data, inputs })))
 }
 
 fn files(call: &Call<'_>) -> Result<Vec<IStr>> {
@@ -249,7 +241,7 @@ fn files(call: &Call<'_>) -> Result<Vec<IStr>> {
     let texts = text_list(call, "files", "a list of paths", &value)?;
     let mut files = Vec::with_capacity(texts.len());
     for text in texts {
-        let found = call.env.found.borrow().contains(&text);
+        let found = call.env.world.found.borrow().contains(&text);
         files.push(if found {
             text
         } else {
@@ -264,13 +256,11 @@ fn files(call: &Call<'_>) -> Result<Vec<IStr>> {
 /// A path to an existing file of the package, where `key` is what stands for it in the argument's source.
 fn own_file(call: &Call<'_>, argument: &str, text: &str, key: &str) -> Result<RelPath> {
     let at = |note: Note| note.argument(argument).key(key);
-    let path: RelPath = text
-        .parse()
-        .map_err(|error: wake_model::path::PathError| at(Note::new(error.to_string())))?;
+    let path = RelPath::parse(text).map_err(|error| at(error.into()))?;
     if path.components().next() == Some(".wake") {
         refuse!(at(Note::new(format!("`{text}` lies in `.wake`, where wake keeps its own files"))));
     }
-    if let Some(border) = border(call, &path)? {
+    if let Some(border) = call.env.world.border(&path)? {
         refuse!(
             at(Note::new(format!(
                 "`{text}` belongs to another package: `{border}` holds a {PKG_FILE}"
@@ -278,7 +268,7 @@ fn own_file(call: &Call<'_>, argument: &str, text: &str, key: &str) -> Result<Re
             .hint("name that package in `pkgs` and refer to its file as 'pkg.key./path'")
         );
     }
-    match resolve::entry(call.env, &path).map_err(|error| amend(error, at))? {
+    match call.env.world.entry(&path).map_err(|error| amend(error, at))? {
         Some(EntryKind::File { .. } | EntryKind::Link) => Ok(path),
         Some(EntryKind::Dir) => Err(at(Note::new(format!("`{text}` is a directory")))
             .hint(format!("wake.dir('{}') lists the files below it", path.dotted()))
@@ -293,38 +283,16 @@ fn own_file(call: &Call<'_>, argument: &str, text: &str, key: &str) -> Result<Re
 fn missing(call: &Call<'_>, path: &RelPath, text: &str) -> Note {
     let note = Note::new(format!("there is no file `{text}` in the package"));
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return note };
-    let Ok(Some(entries)) = call.env.list(&parent) else { return note };
+    let Ok(Some(entries)) = call.env.world.list(&parent) else { return note };
     note.suggest(nearest(name, entries.iter().map(|entry| entry.name.as_str())))
 }
 
-/// The first directory on the way to `path` that is another package.
-fn border(call: &Call<'_>, path: &RelPath) -> Result<Option<RelPath>> {
-    let Some(above) = path.parent().filter(|above| !above.is_root()) else { return Ok(None) };
-    if call.env.inside.borrow().contains(&above) {
-        return Ok(None);
-    }
-    let mut dir = RelPath::root();
-    for component in above.components() {
-        dir = dir.child(component).map_err(|error| Note::new(error.to_string()))?;
-        let Some(entries) = call.env.list(&dir)? else { return Ok(None) };
-        if resolve::find(&entries, PKG_FILE).is_some() {
-            return Ok(Some(dir));
-        }
-    }
-    call.env.inside.borrow_mut().insert(above);
-    Ok(None)
-}
-
-fn pkgs(call: &Call<'_>) -> Result<Vec<(IStr, Rc<PkgRequest>)>> {
+fn pkgs(call: &Call<'_>) -> Result<Vec<(IStr, Rc<GetPkgDecl>)>> {
     let mut pkgs = Vec::new();
     let Some(object) = call.object("pkgs")? else { return Ok(pkgs) };
     for key in object.fields() {
         let value = object.get(key.clone())?.unwrap_or(Val::Null);
-        let request = match &value {
-            Val::Obj(object) => call.env.requests.borrow().get(object).cloned(),
-            _ => None,
-        };
-        let Some(request) = request else {
+        let Some(request) = call.env.declarations.of(&value) else {
             refuse!(
                 call.fault(
                     "pkgs",

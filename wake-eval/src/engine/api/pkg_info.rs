@@ -5,14 +5,14 @@ use std::rc::Rc;
 use jrsonnet_evaluator::{IStr, ObjValue, Result, Val};
 use wake_model::{Name, Requirement, Version};
 
-use super::super::convert::kind;
-use super::super::lazy;
-use super::super::note::{Note, refuse};
-use super::super::write::{self, Json};
-use super::{Call, Param, Spec};
+use super::call::{Call, Param, Spec};
+use crate::engine::json::kind;
+use crate::engine::json::write::{Json, Object};
+use crate::engine::lazy;
+use crate::engine::note::{Note, refuse};
 
-/// How a package is called.
-pub(crate) struct PkgInfo {
+/// What `wake.pkgInfo` was given, checked: how a package is called.
+pub(crate) struct PkgInfoDecl {
     name: IStr,
     namespace: Option<IStr>,
     version: IStr,
@@ -27,10 +27,10 @@ pub(crate) static PKG_INFO: Spec = Spec {
     run: pkg_info,
 };
 
-impl Json for PkgInfo {
+impl Json for PkgInfoDecl {
     fn write(&self, out: &mut String) {
-        let PkgInfo { name, namespace, version, is_requirement: _ } = self;
-        write::object(&[("name", name), ("namespace", namespace), ("version", version)], out);
+        let PkgInfoDecl { name, namespace, version, is_requirement: _ } = self;
+        Object(&[("name", name), ("namespace", namespace), ("version", version)]).write(out);
     }
 }
 
@@ -52,10 +52,8 @@ fn pkg_info(call: &Call<'_>) -> Result<Val> {
             .map_err(|error| Note::new(error.to_string()).argument("namespace"))?;
     }
     let is_requirement = requirement.is_ok();
-    let info = Rc::new(PkgInfo { name, namespace, version, is_requirement });
-    let object = lazy::object(info.clone());
-    call.env.infos.borrow_mut().insert(object.clone(), info);
-    Ok(Val::Obj(object))
+    let info = Rc::new(PkgInfoDecl { name, namespace, version, is_requirement });
+    Ok(call.env.declarations.keep(lazy::object(info.clone()), info))
 }
 
 /// Whether a `pkgInfo` says which version something is, or which versions will do.
@@ -66,15 +64,14 @@ pub(crate) enum Versions {
 }
 
 /// The `pkgInfo` that a call was given, checked.
-pub(crate) fn check_info(call: &Call<'_>, versions: Versions) -> Result<Rc<PkgInfo>> {
+pub(crate) fn check_info(call: &Call<'_>, versions: Versions) -> Result<Rc<PkgInfoDecl>> {
     let Some(object) = call.object("pkgInfo")? else {
         refuse!(
             call.expected("pkgInfo", "an object", &Val::Null)
                 .hint("use wake.pkgInfo(name, version)")
         );
     };
-    let known = call.env.infos.borrow().get(&object).cloned();
-    let info = match known {
+    let info = match call.env.declarations.get::<PkgInfoDecl>(&object) {
         Some(info) => info,
         None => Rc::new(written_info(call, &object)?),
     };
@@ -102,7 +99,7 @@ fn info_fault(value: &str, message: String) -> Note {
 }
 
 /// A `pkgInfo` that was written as an object.
-fn written_info(call: &Call<'_>, object: &ObjValue) -> Result<PkgInfo> {
+fn written_info(call: &Call<'_>, object: &ObjValue) -> Result<PkgInfoDecl> {
     call.check_keys("pkgInfo", object, &["name", "version", "namespace"])?;
     let text = |key: &str| -> Result<Option<IStr>> {
         match object.get(key.into())? {
@@ -122,5 +119,5 @@ fn written_info(call: &Call<'_>, object: &ObjValue) -> Result<PkgInfo> {
     if let Some(namespace) = &namespace {
         namespace.parse::<Name>().map_err(|error| info_fault(namespace, error.to_string()))?;
     }
-    Ok(PkgInfo { name, namespace, version, is_requirement: false })
+    Ok(PkgInfoDecl { name, namespace, version, is_requirement: false })
 }

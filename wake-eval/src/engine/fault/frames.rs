@@ -2,8 +2,8 @@
 
 use jrsonnet_evaluator::{Error, Span};
 
-use super::OVERLAY;
-use crate::engine::narrow;
+use super::narrow;
+use crate::engine::default::OVERLAY;
 use crate::engine::text::{self, Stretch};
 use crate::error::{Frame, Place};
 
@@ -11,18 +11,18 @@ use crate::error::{Frame, Place};
 const FRAMES: usize = 8;
 
 /// A frame of the engine whose text is known.
-pub(super) struct Located {
+pub(super) struct SourceFrame {
     file: String,
     pub(super) text: String,
     pub(super) stretch: Stretch,
     desc: String,
 }
 
-impl Located {
+impl SourceFrame {
     /// What `span` covers; `desc` is what the engine says of it.
     pub(super) fn of(span: &Span, desc: &str) -> Self {
         let file = span.0.source_path().to_string();
-        Located {
+        SourceFrame {
             file: file.trim_start_matches("virtual:").trim_end_matches(OVERLAY).to_owned(),
             text: span.0.code().to_owned(),
             stretch: Stretch { start: span.1 as usize, end: span.2 as usize },
@@ -57,15 +57,15 @@ impl Located {
 }
 
 /// The frames of an error, innermost first.
-pub(super) fn located(error: &Error) -> Vec<Located> {
+pub(super) fn located(error: &Error) -> Vec<SourceFrame> {
     let frames = error.trace().0.iter();
     frames
-        .filter_map(|frame| frame.location.as_ref().map(|span| Located::of(span, &frame.desc)))
+        .filter_map(|frame| frame.location.as_ref().map(|span| SourceFrame::of(span, &frame.desc)))
         .collect()
 }
 
 /// The frames that say something new, beside the place that is shown.
-pub(super) fn frames(located: &[Located], shown: Option<&Place>) -> Vec<Frame> {
+pub(super) fn frames(located: &[SourceFrame], shown: Option<&Place>) -> Vec<Frame> {
     let mut frames: Vec<Frame> = Vec::new();
     for frame in located {
         let mut place = frame.place();
@@ -82,7 +82,7 @@ pub(super) fn frames(located: &[Located], shown: Option<&Place>) -> Vec<Frame> {
     frames
 }
 
-fn describe(frame: &Located) -> String {
+fn describe(frame: &SourceFrame) -> String {
     if let Some(name) = frame.called() {
         return format!("{} is called", shown_call(name));
     }

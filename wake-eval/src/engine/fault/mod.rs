@@ -1,30 +1,26 @@
 //! From the engine's errors to ours: whose fault, where, and what to do.
 
+mod narrow;
 mod frames;
 
 use jrsonnet_evaluator::Error;
+use jrsonnet_evaluator::analyze::Diagnostic;
 use jrsonnet_evaluator::error::ErrorKind;
 use wake_model::nearest::nearest;
 
-use self::frames::{Located, frames, located, shorten, shown_call};
+use self::frames::{SourceFrame, frames, located, shorten, shown_call};
 use crate::engine::api;
 use crate::engine::env::{Env, Hunt};
-use crate::engine::import;
-use crate::engine::narrow;
 use crate::engine::note::{Nature, Note, Origin};
 use crate::engine::promise;
 use crate::engine::text;
-use crate::error::{EvalError, Frame, Kind, Limit, Place};
+use crate::error::{EvalError, Kind, Limit};
 use crate::outcome::Read;
 
 /// An error in our terms, perhaps without a place yet.
 pub(crate) struct Fault {
-    pub(crate) kind: Kind,
-    pub(crate) message: String,
-    pub(crate) place: Option<Place>,
-    pub(crate) label: Option<String>,
-    pub(crate) frames: Vec<Frame>,
-    pub(crate) hints: Vec<String>,
+    /// Without what the evaluation had seen.
+    pub(crate) error: EvalError,
     /// What to look for in a second run, where no call of the user's was on the stack.
     pub(crate) hunt: Option<Hunt>,
     /// Whether this is the end of a hunt.
@@ -36,83 +32,62 @@ pub(crate) fn explain(env: &Env, error: &Error) -> Fault {
     let located = located(error);
     let mut fault = match Note::of(error) {
         Some(note) => of_note(env, note, located.first()),
-        None => of_engine(env, error, located.first()),
+        None => Fault::of(of_engine(env, error, located.first())),
     };
-    if fault.place.is_none() && fault.hunt.is_none() {
-        fault.place = located.first().map(Located::place);
+    let shown = &mut fault.error;
+    if shown.place.is_none() && fault.hunt.is_none() {
+        shown.place = located.first().map(SourceFrame::place);
     }
-    fault.frames = frames(&located, fault.place.as_ref());
-    if let Some(place) = &mut fault.place {
+    shown.frames = frames(&located, shown.place.as_ref());
+    if let Some(place) = &mut shown.place {
         shorten(place);
     }
     fault
 }
 
 impl Fault {
-    /// Completes the error with what the evaluation had seen.
-    pub(crate) fn into_error(self, pkg: &str, reads: Vec<Read>, trace: Vec<String>) -> EvalError {
-        let message = match self.kind {
-            Kind::Limit(_) => format!("{}, evaluating `{pkg}`", self.message),
-            Kind::User | Kind::Crash => self.message,
-        };
-        EvalError {
-            pkg: pkg.to_owned(),
-            kind: self.kind,
-            message,
-            place: self.place,
-            label: self.label,
-            frames: self.frames,
-            hints: self.hints,
-            reads,
-            trace,
-        }
+    fn of(error: EvalError) -> Fault {
+        Fault { error, hunt: None, found: false }
     }
 
-    fn user(message: impl Into<String>) -> Self {
-        Fault {
-            kind: Kind::User,
-            message: message.into(),
-            place: None,
-            label: None,
-            frames: Vec::new(),
-            hints: Vec::new(),
-            hunt: None,
-            found: false,
-        }
+    /// Completes the error with what the evaluation had seen.
+    pub(crate) fn into_error(self, pkg: &str, reads: Vec<Read>, trace: Vec<String>) -> EvalError {
+        let message = match self.error.kind {
+            Kind::Limit(_) => format!("{}, evaluating `{pkg}`", self.error.message),
+            Kind::User | Kind::Crash => self.error.message,
+        };
+        EvalError { pkg: pkg.to_owned(), message, reads, trace, ..self.error }
     }
 }
 
-/// What the name of a text ends with that stands for part of the file of that name.
-pub(crate) const OVERLAY: &str = "#default";
-
-fn of_note(env: &Env, note: Note, innermost: Option<&Located>) -> Fault {
+fn of_note(env: &Env, note: Note, innermost: Option<&SourceFrame>) -> Fault {
     let Note { message, label, hints, nature, spot, origin } = note;
-    let mut fault = Fault { label, hints, ..Fault::user(message) };
-    match nature {
-        Nature::User | Nature::Pending(_) => {}
-        Nature::Limit(limit) => fault.kind = Kind::Limit(limit),
-        Nature::Found => fault.found = true,
-    }
+    let kind = match nature {
+        Nature::Limit(limit) => Kind::Limit(limit),
+        Nature::User | Nature::Pending(_) | Nature::Found => Kind::User,
+    };
+    let error = EvalError { label, hints, ..EvalError::bare("", kind, message) };
+    let mut fault = Fault { found: matches!(nature, Nature::Found), ..Fault::of(error) };
     // What a reference or an import names is not at fault, but where it is written.
     if spot.argument.is_none()
         && let Origin::Reference(written) = &origin
     {
-        fault.place = text::written(env, written);
-        if fault.place.is_some() {
+        fault.error.place = text::written(env, written);
+        if fault.error.place.is_some() {
             return fault;
         }
     }
     let in_call = innermost.and_then(|frame| Some((frame, api::spec(frame.called()?)?)));
     if let Some((frame, spec)) = in_call {
         let spot = narrow::narrow(&frame.text, frame.stretch, spec.params, &spot);
-        fault.place = Some(spot.map_or_else(|| frame.place(), |stretch| frame.at(stretch)));
+        fault.error.place = Some(spot.map_or_else(|| frame.place(), |stretch| frame.at(stretch)));
         return fault;
     }
     match origin {
-        Origin::File(file) => fault.place = text::start_of(env, &file),
+        Origin::File(file) => fault.error.place = text::start_of(env, &file),
         Origin::Reference(written) => {
-            fault.place = text::written(env, &written);
-            if fault.place.is_none() && env.hunt().is_none() {
+            fault.error.place = text::written(env, &written);
+            if fault.error.place.is_none() && env.hunt().is_none() {
                 fault.hunt = Some(Hunt::Reference(written));
             }
         }
@@ -122,105 +97,100 @@ fn of_note(env: &Env, note: Note, innermost: Option<&Located>) -> Fault {
     fault
 }
 
-fn of_engine(env: &Env, error: &Error, innermost: Option<&Located>) -> Fault {
-    let mut fault = Fault::user(String::new());
-    match error.error() {
+fn of_engine(env: &Env, error: &Error, innermost: Option<&SourceFrame>) -> EvalError {
+    let mut fault = EvalError::bare("", Kind::User, String::new());
+    let called = innermost.and_then(SourceFrame::called);
+    let call = || called.map_or("the function".to_owned(), shown_call);
+    fault.message = match error.error() {
         ErrorKind::ImportSyntaxError { error, .. } => {
-            fault.message = format!("syntax error: {}", error.message);
-            fault.place = Some(Located::of(&error.location, "").place_of_token());
+            fault.place = Some(SourceFrame::of(&error.location, "").place_of_token());
+            format!("syntax error: {}", error.message)
         }
-        ErrorKind::StaticAnalysisError(diagnostics) => {
-            let first = diagnostics
-                .iter()
-                .find(|diagnostic| diagnostic.span.is_some())
-                .or(diagnostics.first());
-            if let Some(first) = first {
-                let (message, label) = split_suggestion(&first.message);
-                fault.message = match message.strip_prefix("undefined local: ") {
-                    Some(name) => format!("undefined variable `{name}`"),
-                    None => message,
-                };
-                fault.label = label;
-                fault.place =
-                    first.span.as_ref().map(|span| Located::of(span, "").place_of_token());
-            }
-        }
+        ErrorKind::StaticAnalysisError(diagnostics) => of_analysis(&mut fault, diagnostics),
         ErrorKind::UnknownFunctionParameter(name) => unknown_argument(&mut fault, name, innermost),
-        ErrorKind::BindingParameterASecondTime(name) => {
-            fault.message = format!("argument `{name}` is given twice");
-        }
+        ErrorKind::BindingParameterASecondTime(name) => format!("argument `{name}` is given twice"),
         ErrorKind::TooManyArgsFunctionHas(count, _) => {
-            let name =
-                innermost.and_then(Located::called).map_or("the function".to_owned(), shown_call);
-            fault.message = format!("too many arguments: {name} takes {count}");
+            format!("too many arguments: {} takes {count}", call())
         }
         ErrorKind::FunctionParameterNotBoundInCall(param, _) => {
-            let name =
-                innermost.and_then(Located::called).map_or("the function".to_owned(), shown_call);
-            fault.message = format!("argument `{param}` of {name} is missing");
+            format!("argument `{param}` of {} is missing", call())
         }
         ErrorKind::NoSuchField(name, similar) => {
-            no_such_field(env, &mut fault, name, similar.first().map(|n| n.as_str()))
+            no_such_field(env, &mut fault, name, similar.first().map(|name| name.as_str()))
         }
         ErrorKind::DuplicateFieldName(name) => {
-            fault.message = format!("an object has two fields `{name}`");
             fault.place = text::second_field(env, name);
+            format!("an object has two fields `{name}`")
         }
-        ErrorKind::RuntimeError(text) => fault.message = text.to_string(),
-        ErrorKind::AssertionFailed(text) => fault.message = format!("assertion failed: {text}"),
+        ErrorKind::RuntimeError(text) => text.to_string(),
+        ErrorKind::AssertionFailed(text) => format!("assertion failed: {text}"),
         ErrorKind::StackOverflow => {
             fault.kind = Kind::Limit(Limit::Depth);
-            fault.message = format!("calls nest more than {} deep", env.limits().depth);
+            format!("calls nest more than {} deep", env.budget.limits.depth)
         }
         ErrorKind::InfiniteRecursionDetected => {
-            fault.message =
-                "infinite recursion: computing this value needs the value itself".to_owned();
+            "infinite recursion: computing this value needs the value itself".to_owned()
         }
-        other => fault.message = import::not_text(other).unwrap_or_else(|| other.to_string()),
-    }
-    let promises = env.promises.borrow();
-    if !promises.is_empty() && computes(error.error()) {
-        // The engine does not say where an operator stands; a promise that is the only one must be the operand.
-        let mut written = promises.values();
-        if let (Some(only), None) = (written.next(), written.next()) {
-            fault.place = text::written(env, &only.written);
-        }
-        fault
-            .hints
-            .push(format!("a reference to what is not built yet is a promise: {}", promise::MOVE));
+        ErrorKind::ImportBadFileUtf8(path) => format!("`{path}` is not valid UTF-8"),
+        other => other.to_string(),
+    };
+    if computes(error.error()) {
+        blame_promises(env, &mut fault);
     }
     fault
 }
 
-fn unknown_argument(fault: &mut Fault, name: &str, innermost: Option<&Located>) {
-    let Some(frame) = innermost else {
-        fault.message = format!("unknown argument `{name}`");
-        return;
-    };
-    fault.place =
-        narrow::argument_name(&frame.text, frame.stretch, name).map(|stretch| frame.at(stretch));
+/// Where there are promises, computing with one may be what went wrong.
+fn blame_promises(env: &Env, fault: &mut EvalError) {
+    let promises = env.promises.borrow();
+    let mut promised = promises.values();
+    let Some(first) = promised.next() else { return };
+    if promised.next().is_none() {
+        // The engine does not say where an operator stands; a promise that is the only one must be the operand.
+        fault.place = text::written(env, &first.written);
+    }
+    let hint = format!("a reference to what is not built yet is a promise: {}", promise::MOVE);
+    fault.hints.push(hint);
+}
+
+/// The first that the engine's analysis of a file finds, which has a place if any of them has.
+fn of_analysis(fault: &mut EvalError, diagnostics: &[Diagnostic]) -> String {
+    let placed = diagnostics.iter().find(|diagnostic| diagnostic.span.is_some());
+    let Some(first) = placed.or(diagnostics.first()) else { return String::new() };
+    let (message, label) = split_suggestion(&first.message);
+    fault.label = label;
+    fault.place = first.span.as_ref().map(|span| SourceFrame::of(span, "").place_of_token());
+    match message.strip_prefix("undefined local: ") {
+        Some(name) => format!("undefined variable `{name}`"),
+        None => message,
+    }
+}
+
+fn unknown_argument(fault: &mut EvalError, name: &str, innermost: Option<&SourceFrame>) -> String {
+    let Some(frame) = innermost else { return format!("unknown argument `{name}`") };
+    let place = narrow::argument_name(&frame.text, frame.stretch, name);
+    fault.place = place.map(|stretch| frame.at(stretch));
     let called = frame.called().unwrap_or_default();
-    fault.message = format!("unknown argument `{name}` of {}", shown_call(called));
     if let Some(spec) = api::spec(called) {
         // A spelling that is only tolerated is never suggested.
         let names = spec.params.iter().map(|param| param.name).filter(|name| *name != "permisions");
         let names: Vec<&str> = names.collect();
-        fault.label =
-            nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+        let near = nearest(name, names.iter().copied());
+        fault.label = near.map(|near| format!("did you mean `{near}`?"));
         fault.hints.push(format!("the arguments are {}", names.join(", ")));
     }
+    format!("unknown argument `{name}` of {}", shown_call(called))
 }
 
-fn no_such_field(env: &Env, fault: &mut Fault, name: &str, similar: Option<&str>) {
-    fault.message = format!("there is no field `{name}`");
-    let place = text::lookup(env, name);
-    let on_wake = place.as_ref().is_some_and(|place| {
+fn no_such_field(env: &Env, fault: &mut EvalError, name: &str, similar: Option<&str>) -> String {
+    fault.place = text::lookup(env, name);
+    let on_wake = fault.place.as_ref().is_some_and(|place| {
         let before: String = place.source_line.chars().take(place.column as usize - 1).collect();
         before.ends_with("wake.")
     });
     let near = if on_wake { nearest(name, api::names()) } else { None };
     fault.label = near.or(similar).map(|near| format!("did you mean `{near}`?"));
-    fault.place = place;
+    format!("there is no field `{name}`")
 }
 
 /// Whether the error is one that computing with a promise would give.

@@ -1,24 +1,23 @@
 //! A module function, and the functions of the module that it declares.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::function::FuncVal;
-use jrsonnet_evaluator::{Error, IStr, Result, State, Thunk, Val};
+use jrsonnet_evaluator::{Error, Result, State, Thunk, Val};
 use serde_json::{Map, Value};
 use wake_model::RelPath;
 
-use super::super::api::{self, Exec, ModuleDecl};
-use super::super::convert::{Promises, from_json, json_kind, kind, to_json};
-use super::super::default::{plain_default, yielding};
-use super::super::env::{Env, Phase};
-use super::super::fault::OVERLAY;
-use super::super::module_id::ModuleId;
-use super::super::note::{Nature, Note, Origin, amend, refuse};
-use super::super::resolve::{self, Reference, Written, file_object};
-use super::super::view;
-use super::super::write::{self, Json, text_of};
 use super::{call2, call3, from_call, function_of, map_of, not_declared};
+use crate::engine::api::{self, ExecDecl, ModuleDecl, ModuleExec};
+use crate::engine::default::{OVERLAY, plain_default, yielding};
+use crate::engine::env::{Env, Phase};
+use crate::engine::json::write::{Json, Object, text_of};
+use crate::engine::json::{from_json, json_kind, kind};
+use crate::engine::note::{Nature, Note, Origin, amend, refuse};
+use crate::engine::reference::{Reference, WrittenReference};
+use crate::engine::resolve::{self, file_object};
+use crate::engine::to_json::{Promises, to_json};
+use crate::engine::view;
 
 const FORM: &str = "function(wake, pkg, config) wake.module(...)";
 
@@ -41,12 +40,8 @@ pub(crate) fn module(
         0..=2 => call2(&function, api::wake(env), pkg.clone())?,
         _ => call3(&function, api::wake(env), pkg.clone(), from_json(&config))?,
     };
-    let declared = match &result {
-        Val::Obj(object) => env.module_decls.borrow_mut().remove(object),
-        _ => None,
-    };
-    let Some(declared) = declared else {
-        let changed = !env.module_decls.borrow().is_empty();
+    let Some(declared) = env.declarations.take::<ModuleDecl>(&result) else {
+        let changed = env.declarations.has::<ModuleDecl>();
         refuse!(not_declared(file.as_str(), "wake.module", changed, &result));
     };
     env.modules.replace(declared.modules.clone());
@@ -107,75 +102,34 @@ struct Instantiation<'a> {
     config: Value,
 }
 
-/// A module as it is told to the one who asked for it: complete, or waiting for others.
-struct Told<'a> {
-    config: &'a Value,
-    metadata: &'a Value,
-    modules: &'a BTreeMap<String, Rc<ModuleId>>,
-    name: &'a IStr,
-    outputs: Value,
-    pkg: &'a Value,
-    pkg_files: &'a Value,
-    exec: Option<Value>,
-    files: Option<Vec<Value>>,
-    inputs: Option<Value>,
-    pending: Option<Vec<Value>>,
-}
-
-impl Json for Told<'_> {
-    fn write(&self, out: &mut String) {
-        let Told { config, metadata, modules, name, outputs, pkg, pkg_files, .. } = self;
-        let mut fields: Vec<(&'static str, &dyn Json)> = vec![
-            ("config", *config),
-            ("metadata", *metadata),
-            ("modules", *modules),
-            ("name", *name),
-            ("outputs", outputs),
-            ("pkg", *pkg),
-            ("pkgFiles", *pkg_files),
-        ];
-        let Told { exec, files, inputs, pending, .. } = self;
-        fields.extend(exec.iter().map(|exec| ("exec", exec as &dyn Json)));
-        fields.extend(files.iter().map(|files| ("files", files as &dyn Json)));
-        fields.extend(inputs.iter().map(|inputs| ("inputs", inputs as &dyn Json)));
-        fields.extend(pending.iter().map(|pending| ("pending", pending as &dyn Json)));
-        write::object(&fields, out);
-    }
-}
-
 impl Instantiation<'_> {
+    /// What is told to the one who asked: the module complete, or what it waits for.
     fn json(mut self) -> Result<String> {
-        let exec = std::mem::replace(&mut self.declared.exec, Exec::None);
+        let exec = std::mem::replace(&mut self.declared.exec, ModuleExec::None);
         let outputs = self.outputs()?;
         let mut pending = Vec::new();
         let inputs = settle(self.inputs(), &mut pending)?;
         let files = settle(self.files(inputs.as_ref()), &mut pending)?;
         let exec = settle(self.exec(exec, inputs.as_ref(), files.as_deref()), &mut pending)?;
+        pending.sort_by_cached_key(wake_model::json::canonical);
+        pending.dedup();
         let declared = &self.declared;
-        let mut told = Told {
-            config: &self.config,
-            metadata: &declared.metadata,
-            modules: &declared.modules,
-            name: &declared.name,
-            outputs,
-            pkg: &declared.pkg,
-            pkg_files: &declared.pkg_files,
-            exec: None,
-            files: None,
-            inputs: None,
-            pending: None,
-        };
-        match (inputs, files, exec) {
+        let mut fields: Vec<(&'static str, &dyn Json)> = vec![
+            ("config", &self.config),
+            ("metadata", &declared.metadata),
+            ("modules", &declared.modules),
+            ("name", &declared.name),
+            ("outputs", &outputs),
+            ("pkg", &declared.pkg),
+            ("pkgFiles", &declared.pkg_files),
+        ];
+        match (&inputs, &files, &exec) {
             (Some(inputs), Some(files), Some(exec)) if pending.is_empty() => {
-                (told.inputs, told.files, told.exec) = (Some(inputs), Some(files), Some(exec));
+                fields.extend([("exec", exec as &dyn Json), ("files", files), ("inputs", inputs)]);
             }
-            _ => {
-                pending.sort_by_cached_key(wake_model::json::canonical);
-                pending.dedup();
-                told.pending = Some(pending);
-            }
+            _ => fields.push(("pending", &pending)),
         }
-        Ok(text_of(&told))
+        Ok(text_of(&Object(&fields)))
     }
 
     fn outputs(&self) -> Result<Value> {
@@ -219,8 +173,8 @@ impl Instantiation<'_> {
 
     /// Adds the files that `value` names: a file, a reference, or a list of these.
     fn collect(&self, value: &Val, files: &mut Vec<Value>) -> Result<()> {
-        if let Some(written) = Written::of(value)? {
-            let reference = Reference::parse(written)?;
+        if let Some(written) = WrittenReference::of(value)? {
+            let reference = resolve::parse(written)?;
             let named = resolve::fill(self.env, &reference)?;
             let Reference { written, .. } = reference;
             return push_files(&named, &format!("`{written}`"), files)
@@ -235,22 +189,23 @@ impl Instantiation<'_> {
         }
     }
 
-    fn exec(&self, exec: Exec, inputs: Option<&Value>, files: Option<&[Value]>) -> Result<Value> {
+    fn exec(
+        &self,
+        exec: ModuleExec,
+        inputs: Option<&Value>,
+        files: Option<&[Value]>,
+    ) -> Result<Value> {
         if inputs.is_none() || files.is_none() {
             // What the command refers to may be among what is not there yet: the body is asked again later.
             return Ok(Value::Null);
         }
         self.env.phase.set(Phase::ModuleExec);
         let exec = match exec {
-            Exec::None => return Ok(Value::Null),
-            Exec::Declared(exec) => exec,
-            Exec::Computed(function) => {
+            ModuleExec::None => return Ok(Value::Null),
+            ModuleExec::Declared(exec) => exec,
+            ModuleExec::Computed(function) => {
                 let result = call2(&function, api::wake(self.env), self.argument(known(inputs)))?;
-                let declared = match &result {
-                    Val::Obj(object) => self.env.execs.borrow().get(object).cloned(),
-                    _ => None,
-                };
-                let Some(exec) = declared else {
+                let Some(exec) = self.env.declarations.of::<ExecDecl>(&result) else {
                     let note = Note::new(format!(
                         "the function `exec` must return wake.exec(...), not {}",
                         kind(&result)
@@ -261,7 +216,7 @@ impl Instantiation<'_> {
             }
         };
         // Nobody else asks for it any more.
-        self.env.execs.take();
+        self.env.declarations.clear();
         let json = Rc::unwrap_or_clone(exec).filled(self.env);
         json.map_err(|error| from_call(error, "wake.exec", "ref"))
     }
@@ -334,8 +289,7 @@ fn is_path(value: &Value) -> bool {
 }
 
 fn output_path(text: &str) -> std::result::Result<String, Note> {
-    let path: RelPath =
-        text.parse().map_err(|error: wake_model::path::PathError| Note::new(error.to_string()))?;
+    let path: RelPath = text.parse()?;
     if path.components().next() == Some(".wake") {
         return Err(Note::new(format!("`{text}` lies in `.wake`, where wake keeps its own files")));
     }

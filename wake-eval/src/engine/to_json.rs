@@ -1,17 +1,19 @@
-//! Values of the engine to JSON and back.
+//! Values of the engine to JSON: all of them is computed, and what is promised in them is dealt with.
 
 use std::fmt;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::val::ArrValue;
-use jrsonnet_evaluator::{IStr, NumValue, ObjValue, ObjValueBuilder, Result, Val};
-use serde_json::{Map, Number, Value};
+use jrsonnet_evaluator::{IStr, ObjValue, Result, Val};
+use serde_json::{Map, Value};
 
 use super::env::Env;
+use super::json::json_number;
 use super::note::{Note, refuse};
 use super::promise;
-use super::resolve::{self, Reference};
-use crate::error::Limit;
+use super::reference::Reference;
+use super::resolve;
+use crate::Limit;
 
 /// Values inside values that can be kept: readers of JSON, ours among them, stop at 128, and a result is wrapped.
 const DEPTH: usize = 100;
@@ -41,41 +43,41 @@ pub(crate) fn to_json(
     promises: Promises,
     value: &Val,
 ) -> Result<Value> {
-    Walk { env, what, promises, keys: Vec::new(), noted: Vec::new() }.value(value)
+    Walk { env, what, promises, keys: Vec::new(), holes: Vec::new() }.value(value)
 }
 
-/// JSON with places where something is promised.
+/// JSON with holes where something is promised.
 #[derive(Clone)]
-pub(crate) struct Noted {
-    /// With null in these places.
+pub(crate) struct Template {
+    /// With null in the holes.
     pub(crate) json: Value,
-    promises: Vec<(Vec<Key>, Rc<Reference>)>,
+    holes: Vec<(Vec<Key>, Rc<Reference>)>,
 }
 
-impl From<Value> for Noted {
+impl From<Value> for Template {
     fn from(json: Value) -> Self {
-        Noted { json, promises: Vec::new() }
+        Template { json, holes: Vec::new() }
     }
 }
 
-impl Noted {
+impl Template {
     /// Turns a value into JSON, forcing all of it, as [`to_json`] does.
-    pub(crate) fn of(env: &Env, what: fmt::Arguments<'_>, value: &Val) -> Result<Noted> {
-        let (promises, keys, noted) = (Promises::Skip, Vec::new(), Vec::new());
-        let mut walk = Walk { env, what, promises, keys, noted };
-        Ok(Noted { json: walk.value(value)?, promises: walk.noted })
+    pub(crate) fn of(env: &Env, what: fmt::Arguments<'_>, value: &Val) -> Result<Template> {
+        let (promises, keys, holes) = (Promises::Skip, Vec::new(), Vec::new());
+        let mut walk = Walk { env, what, promises, keys, holes };
+        Ok(Template { json: walk.value(value)?, holes: walk.holes })
     }
 
-    /// The JSON with `keep` of each promise in its place.
-    pub(crate) fn kept(self, keep: impl Fn(&Reference) -> Result<Value>) -> Result<Value> {
-        let Noted { mut json, promises } = self;
-        for (keys, reference) in &promises {
+    /// The JSON with `fill` of each promise in its hole.
+    pub(crate) fn filled(self, fill: impl Fn(&Reference) -> Result<Value>) -> Result<Value> {
+        let Template { mut json, holes } = self;
+        for (keys, reference) in &holes {
             let place = keys.iter().try_fold(&mut json, |place, key| match key {
                 Key::Field(name) => place.get_mut(name.as_str()),
                 Key::Index(index) => place.get_mut(index),
             });
             if let Some(place) = place {
-                *place = keep(reference)?;
+                *place = fill(reference)?;
             }
         }
         Ok(json)
@@ -92,7 +94,7 @@ struct Walk<'a> {
     what: fmt::Arguments<'a>,
     promises: Promises,
     keys: Vec<Key>,
-    noted: Vec<(Vec<Key>, Rc<Reference>)>,
+    holes: Vec<(Vec<Key>, Rc<Reference>)>,
 }
 
 /// A step from a value to one inside it.
@@ -119,14 +121,14 @@ impl Walk<'_> {
     fn value(&mut self, value: &Val) -> Result<Value> {
         if self.keys.len() > DEPTH {
             let message = format!("{} nests values more than {DEPTH} deep", self.what);
-            return Err(self.env.too_much(Limit::Depth, message));
+            return Err(Note::too_much(Limit::Depth, message).into());
         }
         match value {
-            Val::Null => self.env.spend(0).map(|()| Value::Null),
-            Val::Bool(flag) => self.env.spend(0).map(|()| Value::Bool(*flag)),
-            Val::Num(number) => self.env.spend(0).and_then(|()| self.number(number.get())),
+            Val::Null => self.env.budget.spend(0).map(|()| Value::Null),
+            Val::Bool(flag) => self.env.budget.spend(0).map(|()| Value::Bool(*flag)),
+            Val::Num(number) => self.env.budget.spend(0).and_then(|()| self.number(number.get())),
             Val::Str(text) => {
-                self.env.spend(text.len())?;
+                self.env.budget.spend(text.len())?;
                 Ok(Value::String(text.into_flat().as_str().to_owned()))
             }
             Val::Arr(items) => self.list(items),
@@ -155,7 +157,7 @@ impl Walk<'_> {
     }
 
     fn list(&mut self, items: &ArrValue) -> Result<Value> {
-        self.env.spend(0)?;
+        self.env.budget.spend(0)?;
         let mut list = Vec::with_capacity(items.len().min(FEW) as usize);
         for (index, item) in items.iter().enumerate() {
             self.keys.push(Key::Index(index));
@@ -166,7 +168,7 @@ impl Walk<'_> {
     }
 
     fn object(&mut self, object: &ObjValue) -> Result<Value> {
-        self.env.spend(0)?;
+        self.env.budget.spend(0)?;
         let promise = self.env.promises.borrow().get(object).cloned();
         if let Some(promise) = promise {
             return self.promise(&promise);
@@ -175,7 +177,7 @@ impl Walk<'_> {
         let mut map = Map::new();
         for name in object.fields() {
             let Some(value) = object.get(name.clone())? else { continue };
-            self.env.spend(name.len())?;
+            self.env.budget.spend(name.len())?;
             self.keys.push(Key::Field(name.clone()));
             map.insert(name.as_str().to_owned(), self.value(&value)?);
             self.keys.pop();
@@ -196,65 +198,11 @@ impl Walk<'_> {
                 );
             }
             Promises::Skip => {
-                self.noted.push((self.keys.clone(), reference.clone()));
+                self.holes.push((self.keys.clone(), reference.clone()));
                 Ok(Value::Null)
             }
             Promises::Keep => Ok(promise_json(reference)),
             Promises::Fill => resolve::fill(self.env, reference),
         }
-    }
-}
-
-/// A number as JSON, without a fraction where it has none and is exact; none if it is not finite.
-pub(crate) fn json_number(number: f64) -> Option<Value> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if number.fract() == 0.0 && number.abs() <= EXACT {
-        return Some(Value::Number(Number::from(number as i64)));
-    }
-    Number::from_f64(number).map(Value::Number)
-}
-
-/// Turns JSON into a value.
-pub(crate) fn from_json(value: &Value) -> Val {
-    match value {
-        Value::Null => Val::Null,
-        Value::Bool(flag) => Val::Bool(*flag),
-        Value::Number(number) => {
-            number.as_f64().and_then(NumValue::new).map_or(Val::Null, Val::Num)
-        }
-        Value::String(text) => Val::string(text.as_str()),
-        Value::Array(items) => Val::Arr(items.iter().map(from_json).collect()),
-        Value::Object(fields) => {
-            let mut builder = ObjValueBuilder::with_capacity(fields.len());
-            for (name, value) in fields {
-                builder.field(name.as_str()).value(from_json(value));
-            }
-            Val::Obj(builder.build())
-        }
-    }
-}
-
-/// The kind of a value, with its article: `a string`.
-pub(crate) fn kind(value: &Val) -> &'static str {
-    match value {
-        Val::Null => "null",
-        Val::Bool(_) => "a boolean",
-        Val::Num(_) => "a number",
-        Val::Str(_) => "a string",
-        Val::Arr(_) => "a list",
-        Val::Obj(_) => "an object",
-        Val::Func(_) => "a function",
-    }
-}
-
-/// The kind of a JSON value, with its article.
-pub(crate) fn json_kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }

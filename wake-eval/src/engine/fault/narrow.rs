@@ -2,15 +2,15 @@
 
 use jrsonnet_lexer::{Lexeme, SyntaxKind};
 
-use super::api::Param;
-use super::note::Spot;
-use super::text::{Stretch, stretch, string, tokens};
+use crate::engine::api::Param;
+use crate::engine::note::Spot;
+use crate::engine::text::{Stretch, closes, opens, stretch, string, tokens};
 
 /// The stretch of `text` that `spot` names, inside the parenthesised arguments that `args` spans.
 ///
 /// What is not written there (a default, a value that comes from a variable) leaves the next larger thing that is;
 /// none if not even the argument is written there.
-pub(crate) fn narrow(text: &str, args: Stretch, params: &[Param], spot: &Spot) -> Option<Stretch> {
+pub(super) fn narrow(text: &str, args: Stretch, params: &[Param], spot: &Spot) -> Option<Stretch> {
     let argument = spot.argument.as_deref()?;
     let inside = text.get(args.start..args.end)?;
     let tokens = tokens(inside);
@@ -31,7 +31,7 @@ pub(crate) fn narrow(text: &str, args: Stretch, params: &[Param], spot: &Spot) -
 }
 
 /// The name of the named argument `name`, inside the parenthesised arguments that `args` spans.
-pub(crate) fn argument_name(text: &str, args: Stretch, name: &str) -> Option<Stretch> {
+pub(super) fn argument_name(text: &str, args: Stretch, name: &str) -> Option<Stretch> {
     let inside = text.get(args.start..args.end)?;
     let tokens = tokens(inside);
     let found = split(&tokens).into_iter().find_map(|range| match &tokens[range] {
@@ -44,19 +44,11 @@ pub(crate) fn argument_name(text: &str, args: Stretch, name: &str) -> Option<Str
 }
 
 /// The name before the parenthesis of a call: `wake.pkg`; the call's own stretch if there is none.
-pub(crate) fn callee(text: &str, args: Stretch) -> Stretch {
+pub(super) fn callee(text: &str, args: Stretch) -> Stretch {
     let before = &text[..args.start.min(text.len())];
     let named = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
     let start = before.trim_end_matches(named).len();
     if start < before.len() { Stretch { start, end: before.len() } } else { args }
-}
-
-fn opens(token: &Lexeme<'_>) -> bool {
-    matches!(token.kind, SyntaxKind::L_PAREN | SyntaxKind::L_BRACE | SyntaxKind::L_BRACK)
-}
-
-fn closes(token: &Lexeme<'_>) -> bool {
-    matches!(token.kind, SyntaxKind::R_PAREN | SyntaxKind::R_BRACE | SyntaxKind::R_BRACK)
 }
 
 /// The parts between commas, of tokens that start and end with a bracket.
@@ -87,13 +79,13 @@ fn inside_value(value: &[Lexeme<'_>], keys: &[String], at_key: bool) -> Stretch 
     for (index, key) in keys.iter().enumerate() {
         let last = index + 1 == keys.len();
         match find(here, key) {
-            Some(Found::Field { name, value }) => {
+            Some(KeyMatch::Field { name, value }) => {
                 if last && at_key {
                     return stretch(&here[name]);
                 }
                 here = &here[value];
             }
-            Some(Found::Text(at)) => return stretch(&here[at]),
+            Some(KeyMatch::Text(at)) => return stretch(&here[at]),
             None => break,
         }
     }
@@ -109,13 +101,14 @@ fn whole(tokens: &[Lexeme<'_>]) -> Stretch {
     }
 }
 
-enum Found {
+/// What stands for a key in a source: a field of that name, or a string.
+enum KeyMatch {
     Field { name: usize, value: std::ops::Range<usize> },
     Text(usize),
 }
 
 /// Finds a field called `key`, a string that is `key`, or the element of a written list that it counts.
-fn find(tokens: &[Lexeme<'_>], key: &str) -> Option<Found> {
+fn find(tokens: &[Lexeme<'_>], key: &str) -> Option<KeyMatch> {
     for (at, token) in tokens.iter().enumerate() {
         let named =
             (token.kind == SyntaxKind::IDENT && token.text == key) || string(token) == Some(key);
@@ -131,10 +124,10 @@ fn find(tokens: &[Lexeme<'_>], key: &str) -> Option<Found> {
             while tokens.get(after).is_some_and(|token| token.kind == SyntaxKind::COLON) {
                 after += 1;
             }
-            return Some(Found::Field { name: at, value: after..value_end(tokens, after) });
+            return Some(KeyMatch::Field { name: at, value: after..value_end(tokens, after) });
         }
         if token.kind != SyntaxKind::IDENT {
-            return Some(Found::Text(at));
+            return Some(KeyMatch::Text(at));
         }
     }
     let index: usize = key.parse().ok()?;
@@ -142,7 +135,7 @@ fn find(tokens: &[Lexeme<'_>], key: &str) -> Option<Found> {
         return None;
     }
     let range = split(tokens).into_iter().nth(index)?;
-    Some(Found::Field { name: range.start, value: range })
+    Some(KeyMatch::Field { name: range.start, value: range })
 }
 
 fn value_end(tokens: &[Lexeme<'_>], start: usize) -> usize {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::error::{EvalError, Place};
+use super::{EvalError, Place};
 
 /// The error as several plain lines, without an end of line at the end.
 ///

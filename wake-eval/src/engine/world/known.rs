@@ -1,7 +1,6 @@
 //! What the parent has told about other packages and modules, kept from one evaluation to the next.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::Result;
@@ -11,8 +10,7 @@ use wake_model::BlobDigest;
 
 use super::Ask;
 use super::instance::Instance;
-use super::module_id::ModuleId;
-use super::note::Note;
+use crate::engine::note::Note;
 use crate::wire::request::KEPT;
 use crate::{Answer, Topic};
 
@@ -21,43 +19,26 @@ use crate::{Answer, Topic};
 /// All of it is of one epoch, within which the parent gives the same answers; what was pending or
 /// absent is asked for again.
 #[derive(Default)]
-pub(crate) struct Told {
+pub(crate) struct KnownAnswers {
     epoch: Cell<Option<u64>>,
     bytes: Cell<usize>,
-    pkgs: RefCell<FxHashMap<String, Known<Instance>>>,
-    modules: RefCell<FxHashMap<String, Known<Value>>>,
+    pkgs: RefCell<FxHashMap<String, ParsedAnswer<Instance>>>,
+    modules: RefCell<FxHashMap<String, ParsedAnswer<Value>>>,
     /// What nobody has asked for yet.
     unread: RefCell<FxHashMap<Topic, String>>,
 }
 
-/// Something told, with the digest of its text.
-pub(crate) struct Known<T> {
-    /// What it says.
-    pub(crate) value: Rc<T>,
-    /// Of the text.
-    pub(crate) digest: BlobDigest,
-}
-
-impl<T> Known<T> {
-    fn of(value: T, text: &str) -> Self {
-        Known { value: Rc::new(value), digest: BlobDigest::of(text.as_bytes()) }
-    }
-}
-
-impl<T> Clone for Known<T> {
-    fn clone(&self) -> Self {
-        Known { value: self.value.clone(), digest: self.digest }
-    }
-}
+/// What an answer says, and the digest of its text.
+type ParsedAnswer<T> = (Rc<T>, BlobDigest);
 
 /// What is known about a module.
-pub(crate) enum KnownModule {
-    Ready(Known<Value>),
+pub(crate) enum ModuleAnswer {
+    Ready(Rc<Value>, BlobDigest),
     Pending,
     Unknown,
 }
 
-impl Told {
+impl KnownAnswers {
     /// Forgets what does not belong to `epoch`; without one, everything.
     pub(crate) fn begin(&self, epoch: Option<u64>) {
         if epoch.is_none() || epoch != self.epoch.get() || self.bytes.get() > KEPT {
@@ -78,11 +59,6 @@ impl Told {
         }
     }
 
-    /// What was told about `topic` and not read yet.
-    fn unread(&self, topic: Topic) -> Option<String> {
-        self.unread.borrow_mut().remove(&topic)
-    }
-
     /// The package `key`; none if there is no such package. What is asked for along with it, `others`,
     /// is likely to be asked for next.
     pub(crate) fn pkg<'a>(
@@ -90,11 +66,11 @@ impl Told {
         ask: &dyn Ask,
         key: &'a str,
         others: impl Iterator<Item = &'a str>,
-    ) -> Result<Option<Known<Instance>>> {
+    ) -> Result<Option<ParsedAnswer<Instance>>> {
         if let Some(known) = self.pkgs.borrow().get(key) {
             return Ok(Some(known.clone()));
         }
-        if let Some(text) = self.unread(Topic::Pkg(key.into())) {
+        if let Some(text) = self.unread.borrow_mut().remove(&Topic::Pkg(key.into())) {
             return self.keep_pkg(key, &text).map(Some);
         }
         let mut wanted = vec![key];
@@ -116,39 +92,38 @@ impl Told {
             || self.unread.borrow().contains_key(&Topic::Pkg(key.into()))
     }
 
-    fn keep_pkg(&self, key: &str, text: &str) -> Result<Known<Instance>> {
+    fn keep_pkg(&self, key: &str, text: &str) -> Result<ParsedAnswer<Instance>> {
         let instance = Instance::parse(text)
             .map_err(|error| Note::new(format!("the instance of `{key}` is malformed: {error}")))?;
-        let known = Known::of(instance, text);
+        let known = (Rc::new(instance), BlobDigest::of(text.as_bytes()));
         self.pkgs.borrow_mut().insert(key.to_owned(), known.clone());
         Ok(known)
     }
 
     /// The module whose id is `id`, asked for along with `others`.
-    pub(crate) fn module(
+    pub(crate) fn module<'a>(
         &self,
         ask: &dyn Ask,
-        id: &str,
-        others: &BTreeMap<String, Rc<ModuleId>>,
-    ) -> Result<KnownModule> {
-        if let Some(known) = self.modules.borrow().get(id) {
-            return Ok(KnownModule::Ready(known.clone()));
+        id: &'a str,
+        others: impl Iterator<Item = &'a str>,
+    ) -> Result<ModuleAnswer> {
+        if let Some((value, digest)) = self.modules.borrow().get(id) {
+            return Ok(ModuleAnswer::Ready(value.clone(), *digest));
         }
-        if let Some(text) = self.unread(Topic::Module(id.into())) {
-            return self.keep_module(id, &text).map(KnownModule::Ready);
+        if let Some(text) = self.unread.borrow_mut().remove(&Topic::Module(id.into())) {
+            return self.keep_module(id, &text);
         }
         let mut wanted = vec![id];
-        let others = others.values().map(|other| other.text());
         wanted.extend(others.filter(|other| *other != id && !self.has_module(other)));
-        let mut found = KnownModule::Unknown;
+        let mut found = ModuleAnswer::Unknown;
         for (at, (id, answer)) in wanted.iter().zip(ask.modules(&wanted)).enumerate() {
             let known = match answer {
                 Answer::Ready(text) => {
                     self.bytes.set(self.bytes.get() + text.len());
-                    KnownModule::Ready(self.keep_module(id, &text)?)
+                    self.keep_module(id, &text)?
                 }
-                Answer::Pending => KnownModule::Pending,
-                Answer::Unknown => KnownModule::Unknown,
+                Answer::Pending => ModuleAnswer::Pending,
+                Answer::Unknown => ModuleAnswer::Unknown,
             };
             if at == 0 {
                 found = known;
@@ -162,12 +137,12 @@ impl Told {
             || self.unread.borrow().contains_key(&Topic::Module(id.into()))
     }
 
-    fn keep_module(&self, id: &str, text: &str) -> Result<Known<Value>> {
-        let value: Value = serde_json::from_str(text).map_err(|error| {
+    fn keep_module(&self, id: &str, text: &str) -> Result<ModuleAnswer> {
+        let value: Rc<Value> = serde_json::from_str(text).map(Rc::new).map_err(|error| {
             Note::new(format!("the instance of a module is malformed: {error}"))
         })?;
-        let known = Known::of(value, text);
-        self.modules.borrow_mut().insert(id.to_owned(), known.clone());
-        Ok(known)
+        let digest = BlobDigest::of(text.as_bytes());
+        self.modules.borrow_mut().insert(id.to_owned(), (value.clone(), digest));
+        Ok(ModuleAnswer::Ready(value, digest))
     }
 }

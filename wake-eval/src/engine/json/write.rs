@@ -22,16 +22,20 @@ pub(crate) fn text_of(value: &impl Json) -> String {
     text
 }
 
-/// Appends an object with these fields in their order, whose names need no escapes.
-pub(crate) fn object(fields: &[(&'static str, &dyn Json)], out: &mut String) {
-    out.push('{');
-    for (index, (name, value)) in fields.iter().enumerate() {
-        out.push_str(if index == 0 { "\"" } else { ",\"" });
-        out.push_str(name);
-        out.push_str("\":");
-        value.write(out);
+/// An object with these fields in their order, whose names need no escapes.
+pub(crate) struct Object<'a>(pub(crate) &'a [(&'static str, &'a dyn Json)]);
+
+impl Json for Object<'_> {
+    fn write(&self, out: &mut String) {
+        out.push('{');
+        for (index, (name, value)) in self.0.iter().enumerate() {
+            out.push_str(if index == 0 { "\"" } else { ",\"" });
+            out.push_str(name);
+            out.push_str("\":");
+            value.write(out);
+        }
+        out.push('}');
     }
-    out.push('}');
 }
 
 impl Json for str {

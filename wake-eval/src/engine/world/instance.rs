@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::note::Note;
+use crate::engine::note::Note;
 
 /// A package with its inputs: its own, or another's as seen from outside.
 ///
@@ -22,22 +22,22 @@ pub(crate) struct Instance {
     pub(crate) key: String,
     text: Box<str>,
     pkg_info: Range<usize>,
-    files: Part<Vec<Text>>,
-    inputs: Part<Value>,
-    pkgs: Part<BTreeMap<String, String>>,
-    modules: Part<Vec<String>>,
+    files: LazyPart<Vec<Text>>,
+    inputs: LazyPart<Value>,
+    pkgs: LazyPart<BTreeMap<String, String>>,
+    modules: LazyPart<Vec<String>>,
 }
 
 /// A part of the text, and what it says once it has been read.
 #[derive(Debug)]
-struct Part<T> {
+struct LazyPart<T> {
     place: Range<usize>,
     read: OnceCell<T>,
 }
 
 /// The parts of a text.
 #[derive(Deserialize)]
-struct Parts<'a> {
+struct InstanceParts<'a> {
     key: String,
     #[serde(borrow, rename = "pkgInfo")]
     pkg_info: &'a RawValue,
@@ -55,9 +55,9 @@ struct Parts<'a> {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Text(IStr);
 
-/// How a package holds a path.
+/// What a path of a package is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Held {
+pub(crate) enum PathKind {
     File,
     Dir,
 }
@@ -65,14 +65,15 @@ pub(crate) enum Held {
 impl Instance {
     /// Finds the parts of a text.
     pub(crate) fn parse(text: &str) -> serde_json::Result<Instance> {
-        let Parts { key, pkg_info, files, inputs, pkgs, modules } = serde_json::from_str(text)?;
+        let InstanceParts { key, pkg_info, files, inputs, pkgs, modules } =
+            serde_json::from_str(text)?;
         Ok(Instance {
             key,
             pkg_info: place(text, Some(pkg_info)),
-            files: Part::new(place(text, files)),
-            inputs: Part::new(place(text, inputs)),
-            pkgs: Part::new(place(text, pkgs)),
-            modules: Part::new(place(text, modules)),
+            files: LazyPart::new(place(text, files)),
+            inputs: LazyPart::new(place(text, inputs)),
+            pkgs: LazyPart::new(place(text, pkgs)),
+            modules: LazyPart::new(place(text, modules)),
             text: text.into(),
         })
     }
@@ -109,14 +110,14 @@ impl Instance {
     }
 
     /// Whether `path` is one of the files, or a directory above some of them.
-    pub(crate) fn holds(&self, path: &str) -> Result<Option<Held>> {
+    pub(crate) fn holds(&self, path: &str) -> Result<Option<PathKind>> {
         let files = self.files()?;
         if files.binary_search_by(|file| (**file).cmp(path)).is_ok() {
-            return Ok(Some(Held::File));
+            return Ok(Some(PathKind::File));
         }
         let dir = if path.ends_with('/') { path.to_owned() } else { format!("{path}/") };
         let next = files.partition_point(|file| **file < *dir);
-        Ok(files.get(next).is_some_and(|file| file.starts_with(&dir)).then_some(Held::Dir))
+        Ok(files.get(next).is_some_and(|file| file.starts_with(&dir)).then_some(PathKind::Dir))
     }
 
     /// Where the package's files stand when another one looks at them.
@@ -170,9 +171,9 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-impl<T: DeserializeOwned + Default> Part<T> {
+impl<T: DeserializeOwned + Default> LazyPart<T> {
     fn new(place: Range<usize>) -> Self {
-        Part { place, read: OnceCell::new() }
+        LazyPart { place, read: OnceCell::new() }
     }
 
     /// What it says, put in order when it is read; the default where there is no such part.
@@ -217,9 +218,9 @@ mod tests {
         assert_eq!(instance.pkgs().unwrap()["é"], "@b@1.0.0");
         assert_eq!(instance.inputs().unwrap(), &Value::Null);
         assert_eq!(instance.pkg_info().unwrap()["name"], "a\n");
-        assert_eq!(instance.holds("./d").unwrap(), Some(Held::Dir));
-        assert_eq!(instance.holds("./d/x").unwrap(), Some(Held::File));
-        assert_eq!(instance.holds("./d/").unwrap(), Some(Held::Dir));
+        assert_eq!(instance.holds("./d").unwrap(), Some(PathKind::Dir));
+        assert_eq!(instance.holds("./d/x").unwrap(), Some(PathKind::File));
+        assert_eq!(instance.holds("./d/").unwrap(), Some(PathKind::Dir));
         assert_eq!(instance.holds("./e").unwrap(), None);
     }
 
