@@ -13,15 +13,15 @@
 
 #![allow(clippy::unwrap_used)]
 
-mod busybox;
-mod events;
-mod excerpt;
-mod finished;
 mod marker;
+mod excerpt;
+mod redact;
+mod events;
+mod finished;
 mod program;
 mod project;
-mod redact;
 mod requirement;
+mod busybox;
 mod terminal;
 mod workspace_copy;
 

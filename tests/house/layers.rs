@@ -1,0 +1,106 @@
+//! Which crates a crate may depend on.
+
+use crate::workspace::Package;
+
+/// Crates that stand side by side, and what each of them may depend on in the workspace. None knows another of its own layer.
+struct Layer {
+    crates: &'static [&'static str],
+    may_use: &'static [&'static str],
+}
+
+/// The crates from the bottom up. A new one gets its place here.
+const LAYERS: &[Layer] = &[
+    Layer { crates: &["wake-model"], may_use: &[] },
+    Layer { crates: &["wake-eval", "wake-exec", "wake-store"], may_use: &["wake-model"] },
+    Layer { crates: &["wake-steps"], may_use: &["wake-model", "wake-exec", "wake-store"] },
+    // The fronts: each reads documents of its own kind, and has never heard of another.
+    Layer {
+        crates: &["wake-build"],
+        may_use: &["wake-model", "wake-eval", "wake-exec", "wake-store", "wake-steps"],
+    },
+    Layer {
+        crates: &["wake-formula"],
+        may_use: &["wake-model", "wake-exec", "wake-store", "wake-steps"],
+    },
+    Layer {
+        crates: &["wake-cli"],
+        may_use: &[
+            "wake-model",
+            "wake-eval",
+            "wake-exec",
+            "wake-store",
+            "wake-steps",
+            "wake-build",
+            "wake-formula",
+        ],
+    },
+    // Runs the program as a user does, and knows no type of it.
+    Layer { crates: &["wake-tests"], may_use: &[] },
+    // Measures parts of the others by themselves.
+    Layer { crates: &["wake-benches"], may_use: &["wake-model", "wake-eval"] },
+];
+
+/// What is wrong with the dependencies of the crates on each other.
+pub(crate) fn faults(packages: &[Package]) -> Vec<String> {
+    packages.iter().flat_map(|package| faults_of(package, packages)).collect()
+}
+
+fn faults_of(package: &Package, packages: &[Package]) -> Vec<String> {
+    let (name, manifest) = (&package.name, package.manifest());
+    let is_here = |layer: &&Layer| layer.crates.contains(&name.as_str());
+    let Some(layer) = LAYERS.iter().find(is_here) else {
+        return vec![format!(
+            "{manifest}: `{name}` has no place yet: add it to `LAYERS` in {}",
+            file!()
+        )];
+    };
+    let ours = packages.iter().filter(|other| package.depends_on.contains(&other.name));
+    ours.filter(|other| !layer.may_use.contains(&other.name.as_str()))
+        .map(|other| {
+            let may_use = match layer.may_use {
+                [] => "no other crate of the workspace".to_owned(),
+                some => format!("only {}", some.join(", ")),
+            };
+            format!("{manifest}: `{name}` depends on `{}`, but may use {may_use}", other.name)
+        })
+        .collect()
+}
+
+#[test]
+fn a_crate_depends_only_on_what_its_layer_may_use() {
+    let manifest = |name: &str, dependencies: &str| {
+        format!(
+            "[package]\nname = \"{name}\"\n{dependencies}\n[dev-dependencies]\nwake-cli = {{}}\n"
+        )
+    };
+    let sources = std::collections::BTreeMap::from([
+        (
+            "Cargo.toml",
+            "[workspace]\nmembers = [\"m\", \"e\", \"b\", \"f\", \"n\", \"c\"]".to_owned(),
+        ),
+        ("m/Cargo.toml", manifest("wake-model", "[dependencies]\nserde = \"1\"")),
+        ("e/Cargo.toml", manifest("wake-eval", "[dependencies]\nwake-model.workspace = true")),
+        ("b/Cargo.toml", manifest("wake-build", "[dependencies]\nwake-eval = { path = \"../e\" }")),
+        (
+            "f/Cargo.toml",
+            manifest("wake-formula", "[dependencies]\nbuild = { package = \"wake-build\" }"),
+        ),
+        ("n/Cargo.toml", manifest("wake-new", "")),
+        ("c/Cargo.toml", manifest("wake-cli", "[target.'cfg(unix)'.dependencies]\nwake-new = {}")),
+    ]);
+    let sources: std::collections::BTreeMap<_, _> =
+        sources.iter().map(|(&path, text)| (path, text.as_str())).collect();
+    let packages = crate::workspace::packages(&sources).unwrap();
+    let front = "wake-model, wake-exec, wake-store, wake-steps";
+    let cli = "wake-model, wake-eval, wake-exec, wake-store, wake-steps, wake-build, wake-formula";
+    assert_eq!(
+        faults(&packages),
+        [
+            format!(
+                "f/Cargo.toml: `wake-formula` depends on `wake-build`, but may use only {front}"
+            ),
+            format!("n/Cargo.toml: `wake-new` has no place yet: add it to `LAYERS` in {}", file!()),
+            format!("c/Cargo.toml: `wake-cli` depends on `wake-new`, but may use only {cli}"),
+        ]
+    );
+}

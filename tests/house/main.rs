@@ -1,0 +1,80 @@
+//! The order of the house: no room imports a later one, no crate a crate above it.
+//!
+//! The order in which `lib.rs`, `main.rs` or the file of a folder declares its modules is the order of the rooms. What stands
+//! in a room may import rooms declared before it, what is inside of it, and what the files of the folders around it define
+//! themselves. A name that is merely imported again on the way counts as an import of the module that defines it.
+//! What is compiled for tests only is free of this.
+//!
+//! `WAKE_HOUSE_ROOT=/path` looks at another checkout.
+
+#![allow(clippy::unwrap_used)]
+
+mod sources;
+
+mod module;
+mod test_only;
+mod tokens;
+mod use_tree;
+
+mod mention;
+mod read;
+mod resolve;
+
+mod arrow;
+mod order;
+mod verdict;
+
+mod workspace;
+
+mod described;
+mod layers;
+mod small_crates;
+
+use module::{Crate, ROOT};
+use sources::{Checkout, Sources};
+use verdict::verdict;
+
+fn crates(checkout: &Checkout) -> Vec<Crate> {
+    let packages = workspace::packages(checkout).unwrap();
+    packages.iter().flat_map(|package| package.crates(checkout).unwrap()).collect()
+}
+
+#[test]
+fn no_room_imports_a_later_one() {
+    let mut said = String::new();
+    for of in crates(&Checkout::here()) {
+        let verdict = verdict(&of);
+        if let count @ 1.. = verdict.complaints.len() {
+            let (complaints, advice) = (verdict.complaints.join("\n"), verdict.advice.join("\n"));
+            said += &format!("\n{}: {count}\n{complaints}\n{advice}\n", of.name);
+        }
+    }
+    assert!(
+        said.is_empty(),
+        "rooms import later ones: move what is imported into a room before both, or declare the rooms in another order\n{said}"
+    );
+}
+
+#[test]
+fn no_crate_depends_on_one_that_it_has_never_heard_of() {
+    let packages = workspace::packages(&Checkout::here()).unwrap();
+    let faults = layers::faults(&packages);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+/// With `--nocapture` it shows the rooms of each crate, in the form that `ARCHITECTURE.md` lists them in.
+#[test]
+#[allow(clippy::print_stdout)]
+fn the_rooms_are_as_described() {
+    let checkout = Checkout::here();
+    let mut rooms = Vec::new();
+    for of in crates(&checkout) {
+        let names = of.modules[ROOT].rooms.iter().map(|&id| of.modules[id].name().to_owned());
+        let names: Vec<_> = names.collect();
+        println!("{}: {}", of.name, names.join(" "));
+        rooms.push((of.name, names));
+    }
+    assert!(rooms.iter().any(|(_, names)| names.len() > 1), "no rooms were found: {rooms:?}");
+    let faults = described::faults(&checkout.text("ARCHITECTURE.md").unwrap_or_default(), &rooms);
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}

@@ -1,0 +1,35 @@
+//! The files of a checkout.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Gives the text of a file of a checkout, by its path from the root; `None` where no such file can be read.
+pub(crate) trait Sources {
+    fn text(&self, path: &str) -> Option<String>;
+}
+
+/// A checkout on disk.
+pub(crate) struct Checkout {
+    root: PathBuf,
+}
+
+impl Checkout {
+    /// The checkout that `WAKE_HOUSE_ROOT` names, else the one that these tests belong to.
+    pub(crate) fn here() -> Self {
+        let named = std::env::var_os("WAKE_HOUSE_ROOT").map(PathBuf::from);
+        let own = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+        Self { root: named.unwrap_or_else(own) }
+    }
+}
+
+impl Sources for Checkout {
+    fn text(&self, path: &str) -> Option<String> {
+        std::fs::read_to_string(self.root.join(path)).ok()
+    }
+}
+
+impl Sources for BTreeMap<&str, &str> {
+    fn text(&self, path: &str) -> Option<String> {
+        self.get(path).map(|&text| text.to_owned())
+    }
+}
