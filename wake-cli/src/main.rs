@@ -2,12 +2,15 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `args`, `environment`, `settings`, `selection` | what was typed and set, then what it means |
+//! | `args`, `environment` | what was typed and set |
+//! | `terminal`, `manner` | escaping, colours, widths, words for numbers; how much is said |
+//! | `settings`, `selection` | what all of it means |
+//! | `exit`, `print`, `signals`, `crash` | how it stops, and what is left on standard output |
+//! | `report` | what is said while a build goes on |
 //! | `session` | the one doorway to the build |
 //! | `command` | a file for each command |
-//! | `report` | what is said while a build goes on |
-//! | `terminal` | escaping, colours, widths, words for numbers |
-//! | `signals`, `crash`, `exit`, `print` | how it stops, and what is left on standard output |
+//!
+//! They stand in the order in which they are declared, and none knows a later one.
 
 #![expect(
     clippy::result_large_err,
@@ -15,17 +18,18 @@
 )]
 
 mod args;
-mod command;
-mod crash;
 mod environment;
+mod terminal;
+mod manner;
+mod settings;
+mod selection;
 mod exit;
 mod print;
-mod report;
-mod selection;
-mod session;
-mod settings;
 mod signals;
-mod terminal;
+mod crash;
+mod report;
+mod session;
+mod command;
 
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
@@ -36,9 +40,8 @@ use wake_build::diagnostic::Failure;
 use crate::args::{Cli, Command};
 use crate::environment::Environment;
 use crate::exit::{Outcome, Stop};
-use crate::report::diagnostic::Detail;
+use crate::manner::{Detail, Manner, Verbosity};
 use crate::report::witness::Witness;
-use crate::report::{Manner, Verbosity};
 use crate::settings::{Format, Process, Settings};
 use crate::terminal::style::Style;
 

@@ -8,8 +8,7 @@ use wake_model::SandboxLevel;
 
 use crate::args::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
 use crate::environment::{Ci, Environment};
-use crate::report::diagnostic::Detail;
-use crate::report::{Manner, Verbosity};
+use crate::manner::{Detail, Manner, Verbosity};
 use crate::terminal::style::Style;
 
 /// How the program behaves, whatever the command.

@@ -1,9 +1,9 @@
 //! What was typed, exactly. What it means is decided in [`crate::settings`].
 
-mod commands;
 mod global;
-mod layer1;
 mod quantity;
+mod commands;
+mod layer1;
 
 use clap::{Parser, Subcommand};
 

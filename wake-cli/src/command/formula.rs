@@ -14,7 +14,7 @@ use wake_store::ware::Meter;
 use crate::args::{FormulaCommand, FormulaFormat};
 use crate::command::ware::Fault;
 use crate::exit::{Exit, Outcome, Stop};
-use crate::report::Verbosity;
+use crate::manner::Verbosity;
 use crate::report::relay::Relay;
 use crate::report::transfer::Transfer;
 use crate::settings::Settings;

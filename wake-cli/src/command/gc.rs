@@ -7,7 +7,7 @@ use wake_build::store::{GcEvent, GcMode, GcOptions, GcReport, Store};
 
 use crate::args::GcArgs;
 use crate::exit::{Exit, Outcome};
-use crate::report::Verbosity;
+use crate::manner::Verbosity;
 use crate::session::store_fault;
 use crate::settings::Settings;
 use crate::terminal::escape;

@@ -13,7 +13,7 @@ use wake_store::ware::{
 
 use crate::args::{Placer, WareCommand};
 use crate::exit::{Exit, Outcome, Stop};
-use crate::report::Verbosity;
+use crate::manner::Verbosity;
 use crate::report::transfer::Transfer;
 use crate::session;
 use crate::settings::Settings;

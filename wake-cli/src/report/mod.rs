@@ -1,61 +1,34 @@
 //! What is said while a build goes on: one reporter for each kind of reader.
 
-pub(crate) mod annotation;
 pub(crate) mod clock;
-pub(crate) mod diagnostic;
+pub(crate) mod screen;
 pub(crate) mod excerpt;
-pub(crate) mod json;
+pub(crate) mod diagnostic;
+pub(crate) mod annotation;
+pub(crate) mod tally;
+pub(crate) mod summary;
+pub(crate) mod relay;
+pub(crate) mod transfer;
 pub(crate) mod live;
+pub(crate) mod verbs;
 pub(crate) mod plain;
+pub(crate) mod json;
 pub(crate) mod profile;
+pub(crate) mod witness;
+
 #[cfg(test)]
 pub(crate) mod recorded;
-pub(crate) mod relay;
 #[cfg(test)]
 mod schema_test;
-pub(crate) mod screen;
-pub(crate) mod summary;
-pub(crate) mod tally;
-pub(crate) mod transfer;
-pub(crate) mod verbs;
-pub(crate) mod witness;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use wake_build::event::Reporter;
 
-use crate::report::diagnostic::Detail;
 use crate::report::json::Json;
 use crate::report::plain::Plain;
 use crate::report::verbs::{Bar, Verbs};
 use crate::settings::{Format, Progress, Settings};
-use crate::terminal::style::Style;
-
-/// How much is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Verbosity {
-    /// Only what is wrong.
-    Quiet,
-    /// What changed.
-    Normal,
-    /// What ran, and why.
-    Verbose,
-    /// What was remembered, too.
-    Everything,
-}
-
-/// How people are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Manner {
-    /// Colours and characters.
-    pub(crate) style: Style,
-    /// How much is said about a failure.
-    pub(crate) detail: Detail,
-    /// How much is said at all.
-    pub(crate) verbosity: Verbosity,
-    /// Workflow commands of GitHub Actions are written.
-    pub(crate) annotations: bool,
-}
 
 /// The reporter that the settings ask for.
 pub(crate) fn reporter(settings: &Settings) -> Box<dyn Reporter> {

@@ -6,12 +6,13 @@ use std::time::Duration;
 use wake_build::diagnostic::Level;
 use wake_build::event::{ActionFinished, Event, Reporter, Status};
 
+use crate::manner::{Detail, Manner, Verbosity};
 use crate::report::clock::Clock;
-use crate::report::diagnostic::{self, Detail};
+use crate::report::diagnostic;
 use crate::report::summary::{Ending, Verdict, list};
 use crate::report::tally::Tally;
 use crate::report::verbs::how;
-use crate::report::{Manner, Verbosity, annotation, excerpt};
+use crate::report::{annotation, excerpt};
 use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::terminal::words;

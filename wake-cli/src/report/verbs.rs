@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use wake_build::event::{ActionFinished, Event, Reporter, Status};
 
+use crate::manner::{Detail, Manner, Verbosity};
 use crate::report::clock::Clock;
-use crate::report::diagnostic::{self, Detail};
+use crate::report::diagnostic;
 use crate::report::screen::{Screen, Size};
 use crate::report::summary::{Ending, Verdict};
 use crate::report::tally::Tally;
-use crate::report::{Manner, Verbosity, excerpt, live};
+use crate::report::{excerpt, live};
 use crate::signals;
 use crate::terminal::escape;
 use crate::terminal::style::{Role, VERB_COLUMNS};

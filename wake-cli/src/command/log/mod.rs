@@ -1,9 +1,9 @@
 //! `wake log`: past builds, from the events that they left in `.wake/runs`.
 
+mod past;
+mod output;
 mod critical;
 mod formulas;
-mod output;
-mod past;
 mod records;
 
 use std::io::Write;
@@ -17,9 +17,10 @@ use wake_build::{Session, run_log};
 use crate::args::LogArgs;
 use crate::command::log::past::Past;
 use crate::exit::{Exit, Outcome};
+use crate::manner::Verbosity;
 use crate::print;
+use crate::report::clock;
 use crate::report::plain::Plain;
-use crate::report::{Verbosity, clock};
 use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;

@@ -1,7 +1,7 @@
 //! `wake log --records`: the record of every command that ran, of modules built here and of formulas.
 
-mod ids;
 mod module_run;
+mod ids;
 
 use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
