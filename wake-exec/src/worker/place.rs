@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 
-use super::confine::Owner;
+use super::owners::Owner;
 use crate::defaults::SOURCE_DATE_EPOCH;
 
 /// Stay below the start, and let no link decide where.
