@@ -13,13 +13,14 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use crate::error::StoreError;
+use crate::listing::children;
 use crate::open::Store;
 use crate::packs::{Fill, PackPlace};
 use crate::publish::rename_into;
 use crate::removal::{remove_file, remove_tree};
 use crate::roots::Roots;
 use crate::session::{Scratch, sweep};
-use crate::usage::{Kind, children};
+use crate::usage::Kind;
 use candidates::{Candidate, Record, candidates};
 
 /// What a collection may delete.

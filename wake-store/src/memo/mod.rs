@@ -4,8 +4,8 @@
 //! through from the newest to the oldest and merged when there are many. Nothing here is trusted further than
 //! its check: a damaged or vanished segment, or entry, is as good as absent.
 
-mod merge;
 mod segment;
+mod merge;
 
 use std::collections::HashMap;
 use std::fs;

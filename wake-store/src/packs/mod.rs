@@ -11,8 +11,8 @@
 //! | `merge` | making one pack of several |
 
 mod entry;
-mod merge;
 mod pack;
+mod merge;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -26,8 +26,8 @@ use wake_model::Digest;
 pub(crate) use self::entry::Slot;
 pub(crate) use self::pack::{Fill, Pack};
 use crate::error::{At, StoreError, optional};
+use crate::listing::children;
 use crate::session::{Session, unique};
-use crate::usage::children;
 
 /// Uses are noted at most this often.
 const USE_NOTED_EVERY: Duration = Duration::from_secs(24 * 3600);

@@ -2,8 +2,8 @@
 //!
 //! Nothing is checked out, so hooks, filters and attributes have no say; all objects are verified when they are fetched.
 
-mod objects;
 mod program;
+mod objects;
 mod repository;
 
 use self::repository::Repository;

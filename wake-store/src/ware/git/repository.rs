@@ -5,8 +5,7 @@ use super::objects::Objects;
 use super::program::{git, run};
 use crate::ware::archive::{Content, ExtractError, NoContent};
 use crate::ware::entry_path::EntryPath;
-use crate::ware::filters::DEFAULT_TIME;
-use crate::ware::node::{Meta, Node, Timestamp};
+use crate::ware::node::{DEFAULT_TIME, Meta, Node, Timestamp};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
@@ -97,7 +96,7 @@ impl Repository {
             commit: commit.to_owned(),
             problem: problem.to_owned(),
         };
-        let mut objects = Objects::open(self)?;
+        let mut objects = Objects::open(self.git())?;
         let mut modules = Vec::new();
         if base.is_root() {
             take(EntryPath::root(), described(Node::Dir, 0o755), &mut NoContent)?;
@@ -163,7 +162,7 @@ impl Repository {
     }
 
     /// The program, told of this repository.
-    pub(super) fn git(&self) -> Command {
+    fn git(&self) -> Command {
         let mut command = git();
         command.arg("--git-dir").arg(&self.dir);
         command
