@@ -1,7 +1,12 @@
-//! What the environment says, read once.
+//! What the surroundings of the process say: the environment, read once, and the little else that is asked.
+#![expect(clippy::disallowed_methods, reason = "all others are told from here")]
 
+use std::env::ArgsOs;
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::path::PathBuf;
+
+use wake_build::diagnostic::{Class, Diagnostic};
 
 /// Every variable that wake honours, as it was found.
 ///
@@ -26,6 +31,8 @@ pub(crate) struct Environment {
     pub(crate) dumb: bool,
     /// `COLUMNS`, for output whose terminal cannot be asked.
     pub(crate) columns: Option<usize>,
+    /// `TMPDIR`: where the report of a crash is written.
+    pub(crate) temporary: Option<PathBuf>,
     /// `PATH`, in which `wake doctor` looks for other programs of this name.
     pub(crate) path: Option<OsString>,
 }
@@ -70,9 +77,50 @@ impl Environment {
             utf8: locale.is_some_and(|locale| is_utf8(&locale)),
             dumb: text("TERM").is_some_and(|term| term == "dumb"),
             columns: text("COLUMNS").and_then(|columns| columns.parse().ok()),
+            temporary: set("TMPDIR").map(PathBuf::from),
             path: set("PATH"),
         }
     }
+}
+
+/// What of the process is neither argument nor environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    /// The directory it was started in.
+    pub(crate) cwd: PathBuf,
+    /// Standard error is a terminal.
+    pub(crate) terminal: bool,
+    /// Processors that it may use.
+    pub(crate) processors: usize,
+    /// What was typed.
+    pub(crate) argv: Vec<String>,
+}
+
+impl Process {
+    /// Asks the system about this process.
+    pub(crate) fn this() -> Result<Self, Diagnostic> {
+        let cwd = std::env::current_dir().map_err(|source| {
+            Diagnostic::error(
+                Class::Environment,
+                format!("the current directory cannot be found: {source}"),
+            )
+        })?;
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let argv = arguments().map(|arg| arg.to_string_lossy().into_owned()).collect();
+        Ok(Process { cwd, terminal: std::io::stderr().is_terminal(), processors, argv })
+    }
+}
+
+/// What was typed, the program's name first.
+pub(crate) fn arguments() -> ArgsOs {
+    std::env::args_os()
+}
+
+/// This program, to be started as a worker.
+pub(crate) fn program() -> Result<PathBuf, Diagnostic> {
+    std::env::current_exe().map_err(|source| {
+        Diagnostic::error(Class::Environment, format!("cannot find the program itself: {source}"))
+    })
 }
 
 fn is_utf8(locale: &str) -> bool {

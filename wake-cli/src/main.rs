@@ -19,6 +19,7 @@
 
 mod args;
 mod environment;
+mod clock;
 mod terminal;
 mod manner;
 mod settings;
@@ -38,11 +39,11 @@ use clap::Parser;
 use wake_build::diagnostic::Failure;
 
 use crate::args::{Cli, Command};
-use crate::environment::Environment;
+use crate::environment::{Environment, Process};
 use crate::exit::{Outcome, Stop};
 use crate::manner::{Detail, Manner, Verbosity};
 use crate::report::witness::Witness;
-use crate::settings::{Format, Process, Settings};
+use crate::settings::{Format, Settings};
 use crate::terminal::style::Style;
 
 /// Builds make and drop small things on many threads at once, evaluators by the million.
@@ -51,7 +52,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     // Workers are started by the hundred and know no flags; nothing may come before them.
-    match std::env::args_os().nth(1) {
+    match environment::arguments().nth(1) {
         Some(first) if first == session::EVALUATION_WORKER => wake_build::evaluation_worker(),
         Some(first) if first == session::SANDBOX_WORKER => wake_build::sandbox_worker(),
         _ => front(),
@@ -61,8 +62,8 @@ fn main() -> ExitCode {
 /// The program as people and scripts start it.
 fn front() -> ExitCode {
     let cli = Cli::parse();
-    crash::install();
     let environment = Environment::read();
+    crash::install(environment.temporary.clone());
     let settings =
         Process::this().and_then(|process| Settings::new(&cli.global, &environment, &process));
     let settings = match settings {

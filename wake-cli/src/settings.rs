@@ -1,13 +1,12 @@
 //! What the command line and the environment mean together.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use wake_build::diagnostic::{Class, Diagnostic};
 use wake_model::SandboxLevel;
 
 use crate::args::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
-use crate::environment::{Ci, Environment};
+use crate::environment::{Ci, Environment, Process};
 use crate::manner::{Detail, Manner, Verbosity};
 use crate::terminal::style::Style;
 
@@ -58,34 +57,6 @@ pub(crate) enum Progress {
     Plain,
     /// Not at all.
     None,
-}
-
-/// What of the process is neither argument nor environment.
-#[derive(Clone, Debug)]
-pub(crate) struct Process {
-    /// The directory it was started in.
-    pub(crate) cwd: PathBuf,
-    /// Standard error is a terminal.
-    pub(crate) terminal: bool,
-    /// Processors that it may use.
-    pub(crate) processors: usize,
-    /// What was typed.
-    pub(crate) argv: Vec<String>,
-}
-
-impl Process {
-    /// Asks the system about this process.
-    pub(crate) fn this() -> Result<Self, Diagnostic> {
-        let cwd = std::env::current_dir().map_err(|source| {
-            Diagnostic::error(
-                Class::Environment,
-                format!("the current directory cannot be found: {source}"),
-            )
-        })?;
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let argv = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
-        Ok(Process { cwd, terminal: std::io::stderr().is_terminal(), processors, argv })
-    }
 }
 
 impl Settings {

@@ -9,6 +9,7 @@
 //!  Executor ── Job ──▶ worker: populate ─▶ spawn ─▶ supervise ─▶ reap ─▶ collect ── Finished ──▶ Executor
 //! ```
 
+mod clock;
 mod defaults;
 mod job;
 mod host;

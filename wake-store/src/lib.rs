@@ -19,6 +19,7 @@
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
 
+mod clock;
 mod error;
 mod corruption;
 mod layout;

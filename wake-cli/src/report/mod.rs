@@ -1,6 +1,5 @@
 //! What is said while a build goes on: one reporter for each kind of reader.
 
-pub(crate) mod clock;
 pub(crate) mod screen;
 pub(crate) mod excerpt;
 pub(crate) mod diagnostic;
@@ -21,10 +20,11 @@ pub(crate) mod recorded;
 #[cfg(test)]
 mod schema_test;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use wake_build::event::Reporter;
 
+use crate::clock;
 use crate::report::json::Json;
 use crate::report::plain::Plain;
 use crate::report::verbs::{Bar, Verbs};
@@ -35,7 +35,7 @@ pub(crate) fn reporter(settings: &Settings) -> Box<dyn Reporter> {
     let clock = clock::starting_now();
     let out = std::io::stderr();
     match (settings.format, settings.progress) {
-        (Format::Json, _) => Box::new(Json::new(std::io::stdout(), Box::new(unix_ms))),
+        (Format::Json, _) => Box::new(Json::new(std::io::stdout(), Box::new(clock::unix_ms))),
         (_, Progress::Plain) => Box::new(Plain::new(out, settings.manner, clock)),
         (_, Progress::None) => Box::new(Verbs::new(out, settings.manner, clock, None)),
         (_, Progress::Bar) => {
@@ -45,8 +45,4 @@ pub(crate) fn reporter(settings: &Settings) -> Box<dyn Reporter> {
             Box::new(Verbs::new(out, settings.manner, clock, Some(bar)))
         }
     }
-}
-
-fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

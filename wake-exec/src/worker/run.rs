@@ -3,7 +3,6 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
 
 use rustix::fs::{CWD, Mode, OFlags};
 use wake_model::RelPath;
@@ -22,6 +21,7 @@ use super::traces::Traces;
 use super::view::{Item, Layers, Plan, SHOWN, View};
 use super::watcher::Watcher;
 use super::{memory, reap, weak};
+use crate::clock;
 use crate::finished::Finished;
 use crate::job::{Access, Job, Scratch, Source};
 use crate::scheduling::Scheduling;
@@ -94,7 +94,7 @@ impl Runner {
     }
 
     fn run_confined(&mut self, job: &Job, control: &UnixStream) -> Result<Finished, Failure> {
-        let start = Instant::now();
+        let start = clock::instant();
         let Some(confined) = &self.confined else {
             return Err(Failure::bad_job("", "needs a confined worker"));
         };

@@ -13,6 +13,7 @@ use super::kernel;
 use super::place::STRAIGHT;
 use super::spawn::{Launch, Starter, Walls};
 use super::supervise::{Ended, Streams, Watch};
+use crate::clock;
 use crate::finished::{Finished, OutputFault, Timings};
 use crate::job::{Command, Job, TakeOutputs};
 use crate::wire::{self, Failure, Request};
@@ -37,7 +38,7 @@ impl Tools<'_> {
     /// Waits until the command may start; gives the time when it may.
     pub(crate) fn turn(&self) -> Result<Instant, Failure> {
         match wire::receive(self.control) {
-            Ok(Some(Request::Go)) => Ok(Instant::now()),
+            Ok(Some(Request::Go)) => Ok(clock::instant()),
             Ok(_) | Err(_) => Err(Failure::Cancelled),
         }
     }
@@ -65,7 +66,7 @@ impl Tools<'_> {
             stdio: [stdin.as_fd(), to_stdout.as_fd(), to_stderr.as_fd()],
             walls,
         };
-        let started = Instant::now();
+        let started = clock::instant();
         let running = self.starter.start(&launch)?;
         let streams = Streams { stdout, stderr, ends: [to_stdout, to_stderr] };
         let (control, limits, logs) = (self.control, &job.limits, job.logs);

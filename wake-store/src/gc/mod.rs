@@ -12,6 +12,7 @@ mod candidates;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::clock;
 use crate::error::StoreError;
 use crate::listing::children;
 use crate::open::Store;
@@ -120,7 +121,7 @@ impl Store {
         let all = candidates(self.layout(), records, &roots)?;
         let bytes = all.iter().map(|candidate| candidate.bytes).sum();
         progress(GcEvent::Scanned { objects: all.len(), bytes });
-        let (doomed, kept) = choose(all, options, SystemTime::now());
+        let (doomed, kept) = choose(all, options, clock::now());
         let mut report = GcReport {
             kept: kept.len(),
             kept_bytes: kept.iter().map(|candidate| candidate.bytes).sum(),

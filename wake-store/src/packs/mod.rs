@@ -25,6 +25,7 @@ use wake_model::Digest;
 
 pub(crate) use self::entry::Slot;
 pub(crate) use self::pack::{Fill, Pack};
+use crate::clock;
 use crate::error::{At, StoreError, optional};
 use crate::listing::children;
 use crate::session::{Session, unique};
@@ -92,7 +93,7 @@ impl PackedRecord {
 
     /// Notes that it has been used now, unless that was noted lately.
     pub(crate) fn note_use(&self) {
-        let now = SystemTime::now();
+        let now = clock::now();
         if now.duration_since(self.used()).is_ok_and(|age| age < USE_NOTED_EVERY) {
             return;
         }
@@ -308,6 +309,5 @@ fn is_past((seconds, nanos): (i64, u64)) -> bool {
 }
 
 fn now_nanos() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    u64::try_from(clock::since_1970().as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,5 @@
 //! The `git` program, kept from running anything.
+#![expect(clippy::disallowed_methods, reason = "the one program that wares need")]
 
 use super::GitError;
 use std::process::{Command, Stdio};
