@@ -1,4 +1,5 @@
 //! Carrying out a formula: inputs from warehouses, one command in the sandbox, outputs packed.
+#![expect(clippy::disallowed_methods, reason = "a record says when it was made")]
 
 pub(crate) mod assembly;
 mod check;
