@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use wake_build::diagnostic::{Class, Diagnostic};
+use wake_store::ware::Route;
 
 /// Every variable that wake honours, as it was found.
 ///
@@ -31,10 +32,11 @@ pub(crate) struct Environment {
     pub(crate) dumb: bool,
     /// `COLUMNS`, for output whose terminal cannot be asked.
     pub(crate) columns: Option<usize>,
+    /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` in small letters, else in capitals; `PATH`, `HOME` and
+    /// `SSH_AUTH_SOCK`, for `git`. In `PATH` also `wake doctor` looks for other programs of this name.
+    pub(crate) route: Route,
     /// `TMPDIR`: where the report of a crash is written.
     pub(crate) temporary: Option<PathBuf>,
-    /// `PATH`, in which `wake doctor` looks for other programs of this name.
-    pub(crate) path: Option<OsString>,
 }
 
 /// Where unattended builds run.
@@ -59,6 +61,7 @@ impl Environment {
     fn from(look_up: impl Fn(&str) -> Option<OsString>) -> Self {
         let set = |name: &str| look_up(name).filter(|value| !value.is_empty());
         let text = |name: &str| set(name).and_then(|value| value.into_string().ok());
+        let proxy = |name: &str| text(&name.to_ascii_lowercase()).or_else(|| text(name));
         let locale = text("LC_ALL").or_else(|| text("LC_CTYPE")).or_else(|| text("LANG"));
         Environment {
             store: set("WAKE_STORE").map(PathBuf::from),
@@ -77,8 +80,16 @@ impl Environment {
             utf8: locale.is_some_and(|locale| is_utf8(&locale)),
             dumb: text("TERM").is_some_and(|term| term == "dumb"),
             columns: text("COLUMNS").and_then(|columns| columns.parse().ok()),
+            route: Route {
+                http_proxy: proxy("HTTP_PROXY"),
+                https_proxy: proxy("HTTPS_PROXY"),
+                all_proxy: proxy("ALL_PROXY"),
+                no_proxy: proxy("NO_PROXY"),
+                search_path: set("PATH"),
+                home: set("HOME"),
+                ssh_agent: set("SSH_AUTH_SOCK"),
+            },
             temporary: set("TMPDIR").map(PathBuf::from),
-            path: set("PATH"),
         }
     }
 }
@@ -160,6 +171,22 @@ mod tests {
         assert!(with(&[("LANG", "C.utf8")]).utf8);
         assert!(!with(&[("LANG", "de_DE.UTF-8"), ("LC_ALL", "C")]).utf8);
         assert!(!with(&[]).utf8);
+    }
+
+    #[test]
+    fn reports_of_crashes_go_where_temporary_files_do() {
+        assert_eq!(with(&[("TMPDIR", "/t")]).temporary, Some(PathBuf::from("/t")));
+        assert_eq!(with(&[]).temporary, None);
+    }
+
+    #[test]
+    fn proxies_are_written_small_or_in_capitals() {
+        let both = with(&[("http_proxy", "small:1"), ("HTTP_PROXY", "LARGE:1")]).route;
+        assert_eq!(both.http_proxy.as_deref(), Some("small:1"));
+        let large = with(&[("HTTPS_PROXY", "s:1"), ("ALL_PROXY", "a:1"), ("NO_PROXY", "*")]).route;
+        let found = [large.https_proxy, large.all_proxy, large.no_proxy];
+        assert_eq!(found.map(Option::unwrap_or_default), ["s:1", "a:1", "*"]);
+        assert_eq!(large.http_proxy, None);
     }
 
     #[test]

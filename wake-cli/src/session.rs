@@ -35,6 +35,7 @@ fn open_profiled(settings: &Settings, profile: Profile) -> Result<Session, Failu
         store_is_explicit,
         jobs: settings.jobs,
         sandbox: settings.sandbox,
+        route: settings.route.clone(),
         argv: settings.argv.clone(),
         workers: Workers {
             program,
@@ -100,7 +101,8 @@ pub(crate) fn store(settings: &Settings) -> Result<Store, Failure> {
             .ok()
             .and_then(|workspace| workspace.settings.store),
     };
-    Ok(wake_build::open_store(&configured.unwrap_or(store))?)
+    let store = wake_build::open_store(&configured.unwrap_or(store))?;
+    Ok(store.reaching_by(settings.route.clone()))
 }
 
 /// A fault of the disk below the store.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use wake_build::diagnostic::{Class, Diagnostic};
 use wake_model::SandboxLevel;
+use wake_store::ware::Route;
 
 use crate::args::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
 use crate::environment::{Ci, Environment, Process};
@@ -25,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) processors: usize,
     /// What was typed.
     pub(crate) argv: Vec<String>,
+    /// How other machines are reached.
+    pub(crate) route: Route,
     /// How strictly commands are kept to what they declare.
     pub(crate) sandbox: SandboxLevel,
     /// Who reads.
@@ -79,6 +82,7 @@ impl Settings {
             jobs: global.jobs.map(usize::from),
             processors: process.processors,
             argv: process.argv.clone(),
+            route: environment.route.clone(),
             sandbox: match global.sandbox {
                 SandboxHow::Strict => SandboxLevel::Strict,
                 SandboxHow::Weak => SandboxLevel::Weak,
@@ -176,6 +180,7 @@ pub(crate) fn for_tests(cwd: &std::path::Path) -> Settings {
         jobs: None,
         processors: 1,
         argv: Vec::new(),
+        route: Route::default(),
         sandbox: SandboxLevel::Strict,
         format: Format::Human,
         progress: Progress::None,

@@ -11,11 +11,11 @@
 //! | `listing`, `measure`, `stamps` | a tree as it lies on disk: what is there, its digest, whether it is untouched |
 //! | `framing`, `record_file`, `sorted_index` | the forms of small files |
 //! | `memo`, `packs` | small values by digest; records of actions |
+//! | `ware` | content named by other systems |
 //! | `open` | the store, with all of the above in hand |
 //! | `adopt`, `tree_builder`, `action`, `tree`, `blob` | putting and getting content and actions |
 //! | `runs`, `states` | records of what belongs to no checkout; what other checkouts may begin from |
 //! | `roots`, `usage`, `verify`, `gc` | keeping house |
-//! | `ware` | content named by other systems |
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
 
@@ -35,6 +35,7 @@ mod record_file;
 mod sorted_index;
 pub mod memo;
 mod packs;
+pub mod ware;
 mod open;
 mod adopt;
 mod tree_builder;
@@ -46,7 +47,6 @@ mod states;
 mod roots;
 mod usage;
 pub mod verify;
-pub mod ware;
 pub mod gc;
 #[cfg(test)]
 mod power_cut;

@@ -200,7 +200,7 @@ fn disk_clock(scratch: &Path) -> Check {
 /// Other programs of this name, which shells may start instead.
 fn other_wakes(environment: &Environment) -> Option<Check> {
     let own = environment::program().ok().and_then(|path| path.canonicalize().ok());
-    let found = named_wake(environment.path.as_deref()?);
+    let found = named_wake(environment.route.search_path.as_deref()?);
     let foreign: Vec<String> = found
         .iter()
         .filter(|path| path.canonicalize().ok() != own)

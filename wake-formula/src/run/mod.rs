@@ -113,7 +113,7 @@ impl Run<'_> {
     fn targets(&self, task: &Task) -> Result<Vec<Option<Warehouse>>, RunError> {
         let target = |wanted: &Wanted| {
             let parse = |url: &String| {
-                Warehouse::parse(url, wanted.packtype, self.base)
+                Warehouse::parse(url, wanted.packtype, self.base, self.store.route())
                     .map_err(|source| RunError::Address { path: wanted.path.to_string(), source })
             };
             wanted.save.as_ref().map(parse).transpose()

@@ -18,6 +18,7 @@ mod bucket;
 mod archive;
 mod disk;
 mod extraction;
+mod route;
 mod warehouse;
 mod git;
 mod pack;
@@ -45,6 +46,7 @@ pub use meter::Meter;
 pub use node::{DEFAULT_TIME, MAX_OWNER, Meta, Node, Timestamp};
 pub use pack::{PackError, pack, pack_metered};
 pub use policy::{Links, Names, Policy};
+pub use route::Route;
 pub use unpack::{
     Placement, Unpack, UnpackError, Unpacked, list, mirror, mirror_metered, scan, scan_metered,
 };
