@@ -30,6 +30,44 @@ fn id(project: &Project, line: &str) -> String {
 }
 
 #[test]
+fn the_proxy_that_the_environment_names_is_asked() {
+    let root = format!(
+        "rootfs={{ ware: 'tar:{}', warehouses: ['http://wares.invalid/x'] }}",
+        "7".repeat(64)
+    );
+    let project = project().step_with("m", "true", &root).build();
+    let (proxy, asked) = refusing_proxy();
+    for line in ["ware scan tar --source http://wares.invalid/x", "build //:m"] {
+        let by = |name: &str| project.wake(line.split(' ')).env(name, &proxy);
+        for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
+            assert_ne!(by(name).run().code, 0, "{line}");
+            assert_eq!(asked.try_recv().as_deref(), Ok("wares.invalid:80"), "{line}, {name}");
+        }
+        by("HTTPS_PROXY").run();
+        by("HTTP_PROXY").env("NO_PROXY", "invalid").run();
+        assert!(asked.try_recv().is_err(), "{line}");
+    }
+}
+
+/// A proxy that refuses everything, and what it is asked for.
+fn refusing_proxy() -> (String, std::sync::mpsc::Receiver<String>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (tell, asked) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = BufReader::new(stream.try_clone().unwrap()).lines();
+            let first = request.next().unwrap().unwrap();
+            while request.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+            tell.send(first.split(' ').nth(1).unwrap().to_owned()).unwrap();
+            stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").unwrap();
+        }
+    });
+    (url, asked)
+}
+
+#[test]
 fn a_tree_comes_back_from_a_warehouse_as_it_was() {
     let project = bed();
     for packtype in ["tar", "tree"] {

@@ -120,8 +120,8 @@ mod tests {
 
     #[test]
     fn it_comes_back_as_it_was_written() {
-        let dir = std::env::temp_dir().join(format!("wake-history-{}", std::process::id()));
-        let path = dir.join("history");
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("history");
         let mut history = History::default();
         history.note("//a b:c", key(1), 5);
         history.note("//a b:c", key(2), 7);
@@ -140,6 +140,5 @@ mod tests {
         assert_eq!(History::read(&path).unwrap().get("//a b:c").unwrap().dur_ms, 9_999);
         std::fs::write(&path, "something else").unwrap();
         assert!(History::read(&path).is_none());
-        std::fs::remove_dir_all(dir).unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! Where the time of a build went: spans of time on tracks, for those who want to see them drawn.
 //!
 //! Unless somebody asked, nothing is recorded and a span costs a look at an [`Option`].
+#![expect(clippy::disallowed_methods, reason = "a profile is made of times")]
 
 use std::collections::HashMap;
 use std::fmt::Display;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use wake_eval::{Limits, Pool};
 use wake_exec::{CancelToken, Executor, ExecutorOptions, HostIdentity, Scheduling};
 use wake_model::{HostDigest, PkgSource, RelPath, SandboxLevel};
+use wake_store::ware::Route;
 use wake_store::{OpenError, Store};
 
 use crate::diagnostic::{Class, Diagnostic, Failure};
@@ -43,6 +44,8 @@ pub struct Options {
     pub jobs: Option<usize>,
     /// How strictly commands are kept to what is declared.
     pub sandbox: SandboxLevel,
+    /// How other machines are reached.
+    pub route: Route,
     /// What was typed, for the log.
     pub argv: Vec<String>,
     /// The program to start as a worker, and the arguments that make it evaluate or run commands.
@@ -92,6 +95,7 @@ impl Session {
         let workspace = Workspace::discover(&options.cwd)?;
         let configured = workspace.settings.store.clone().filter(|_| !options.store_is_explicit);
         let store = open_store(&configured.unwrap_or_else(|| options.store.clone()))?;
+        let store = store.reaching_by(options.route.clone());
         let processors = || std::thread::available_parallelism().map_or(1, Into::into);
         let jobs = options.jobs.or(workspace.settings.jobs).unwrap_or_else(processors);
         // Evaluators are started by these threads, and are treated like them.

@@ -5,17 +5,21 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::panic::PanicHookInfo;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use wake_build::diagnostic::Class;
 
 use crate::terminal::escape;
+use crate::{clock, environment};
 
 /// From now on a panic of any thread writes a report, says where it is, and ends the program.
-pub(crate) fn install() {
-    std::panic::set_hook(Box::new(|info| {
+///
+/// The report is written to `directory`, or where none is named to `/tmp`.
+#[expect(clippy::disallowed_methods, reason = "after a panic nothing may go on")]
+pub(crate) fn install(directory: Option<PathBuf>) {
+    let directory = directory.unwrap_or_else(|| "/tmp".into());
+    std::panic::set_hook(Box::new(move |info| {
         let report = report(info, &Backtrace::force_capture());
-        let words = match write(&std::env::temp_dir(), &report) {
+        let words = match write(&directory, &report) {
             Ok(path) => told(&path),
             Err(_) => {
                 format!("error: wake met a fault of its own. This is what is known:\n{report}")
@@ -36,7 +40,7 @@ fn told(path: &Path) -> String {
 }
 
 fn report(info: &PanicHookInfo<'_>, backtrace: &Backtrace) -> String {
-    let arguments: Vec<_> = std::env::args_os().collect();
+    let arguments: Vec<_> = environment::arguments().collect();
     let thread = std::thread::current();
     format!(
         "wake {} on {} {}\narguments: {arguments:?}\nthread: {}\n{info}\n\n{backtrace}\n",
@@ -49,7 +53,7 @@ fn report(info: &PanicHookInfo<'_>, backtrace: &Backtrace) -> String {
 
 /// Writes a new file; never through a link that someone else has put there.
 fn write(directory: &Path, report: &str) -> io::Result<PathBuf> {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let seconds = clock::unix_ms() / 1000;
     let path = directory.join(format!("wake-crash-{seconds}-{}.txt", std::process::id()));
     let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
     file.write_all(report.as_bytes())?;

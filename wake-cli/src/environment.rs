@@ -1,7 +1,13 @@
-//! What the environment says, read once.
+//! What the surroundings of the process say: the environment, read once, and the little else that is asked.
+#![expect(clippy::disallowed_methods, reason = "all others are told from here")]
 
+use std::env::ArgsOs;
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::path::PathBuf;
+
+use wake_build::diagnostic::{Class, Diagnostic};
+use wake_store::ware::Route;
 
 /// Every variable that wake honours, as it was found.
 ///
@@ -26,8 +32,11 @@ pub(crate) struct Environment {
     pub(crate) dumb: bool,
     /// `COLUMNS`, for output whose terminal cannot be asked.
     pub(crate) columns: Option<usize>,
-    /// `PATH`, in which `wake doctor` looks for other programs of this name.
-    pub(crate) path: Option<OsString>,
+    /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` in small letters, else in capitals; `PATH`, `HOME` and
+    /// `SSH_AUTH_SOCK`, for `git`. In `PATH` also `wake doctor` looks for other programs of this name.
+    pub(crate) route: Route,
+    /// `TMPDIR`: where the report of a crash is written.
+    pub(crate) temporary: Option<PathBuf>,
 }
 
 /// Where unattended builds run.
@@ -52,6 +61,7 @@ impl Environment {
     fn from(look_up: impl Fn(&str) -> Option<OsString>) -> Self {
         let set = |name: &str| look_up(name).filter(|value| !value.is_empty());
         let text = |name: &str| set(name).and_then(|value| value.into_string().ok());
+        let proxy = |name: &str| text(&name.to_ascii_lowercase()).or_else(|| text(name));
         let locale = text("LC_ALL").or_else(|| text("LC_CTYPE")).or_else(|| text("LANG"));
         Environment {
             store: set("WAKE_STORE").map(PathBuf::from),
@@ -70,9 +80,58 @@ impl Environment {
             utf8: locale.is_some_and(|locale| is_utf8(&locale)),
             dumb: text("TERM").is_some_and(|term| term == "dumb"),
             columns: text("COLUMNS").and_then(|columns| columns.parse().ok()),
-            path: set("PATH"),
+            route: Route {
+                http_proxy: proxy("HTTP_PROXY"),
+                https_proxy: proxy("HTTPS_PROXY"),
+                all_proxy: proxy("ALL_PROXY"),
+                no_proxy: proxy("NO_PROXY"),
+                search_path: set("PATH"),
+                home: set("HOME"),
+                ssh_agent: set("SSH_AUTH_SOCK"),
+            },
+            temporary: set("TMPDIR").map(PathBuf::from),
         }
     }
+}
+
+/// What of the process is neither argument nor environment.
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    /// The directory it was started in.
+    pub(crate) cwd: PathBuf,
+    /// Standard error is a terminal.
+    pub(crate) terminal: bool,
+    /// Processors that it may use.
+    pub(crate) processors: usize,
+    /// What was typed.
+    pub(crate) argv: Vec<String>,
+}
+
+impl Process {
+    /// Asks the system about this process.
+    pub(crate) fn this() -> Result<Self, Diagnostic> {
+        let cwd = std::env::current_dir().map_err(|source| {
+            Diagnostic::error(
+                Class::Environment,
+                format!("the current directory cannot be found: {source}"),
+            )
+        })?;
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let argv = arguments().map(|arg| arg.to_string_lossy().into_owned()).collect();
+        Ok(Process { cwd, terminal: std::io::stderr().is_terminal(), processors, argv })
+    }
+}
+
+/// What was typed, the program's name first.
+pub(crate) fn arguments() -> ArgsOs {
+    std::env::args_os()
+}
+
+/// This program, to be started as a worker.
+pub(crate) fn program() -> Result<PathBuf, Diagnostic> {
+    std::env::current_exe().map_err(|source| {
+        Diagnostic::error(Class::Environment, format!("cannot find the program itself: {source}"))
+    })
 }
 
 fn is_utf8(locale: &str) -> bool {
@@ -112,6 +171,22 @@ mod tests {
         assert!(with(&[("LANG", "C.utf8")]).utf8);
         assert!(!with(&[("LANG", "de_DE.UTF-8"), ("LC_ALL", "C")]).utf8);
         assert!(!with(&[]).utf8);
+    }
+
+    #[test]
+    fn reports_of_crashes_go_where_temporary_files_do() {
+        assert_eq!(with(&[("TMPDIR", "/t")]).temporary, Some(PathBuf::from("/t")));
+        assert_eq!(with(&[]).temporary, None);
+    }
+
+    #[test]
+    fn proxies_are_written_small_or_in_capitals() {
+        let both = with(&[("http_proxy", "small:1"), ("HTTP_PROXY", "LARGE:1")]).route;
+        assert_eq!(both.http_proxy.as_deref(), Some("small:1"));
+        let large = with(&[("HTTPS_PROXY", "s:1"), ("ALL_PROXY", "a:1"), ("NO_PROXY", "*")]).route;
+        let found = [large.https_proxy, large.all_proxy, large.no_proxy];
+        assert_eq!(found.map(Option::unwrap_or_default), ["s:1", "a:1", "*"]);
+        assert_eq!(large.http_proxy, None);
     }
 
     #[test]

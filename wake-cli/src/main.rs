@@ -2,12 +2,15 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `args`, `environment`, `settings`, `selection` | what was typed and set, then what it means |
+//! | `args`, `environment` | what was typed and set |
+//! | `terminal`, `manner` | escaping, colours, widths, words for numbers; how much is said |
+//! | `settings`, `selection` | what all of it means |
+//! | `exit`, `print`, `signals`, `crash` | how it stops, and what is left on standard output |
+//! | `report` | what is said while a build goes on |
 //! | `session` | the one doorway to the build |
 //! | `command` | a file for each command |
-//! | `report` | what is said while a build goes on |
-//! | `terminal` | escaping, colours, widths, words for numbers |
-//! | `signals`, `crash`, `exit`, `print` | how it stops, and what is left on standard output |
+//!
+//! They stand in the order in which they are declared, and none knows a later one.
 
 #![expect(
     clippy::result_large_err,
@@ -15,17 +18,19 @@
 )]
 
 mod args;
-mod command;
-mod crash;
 mod environment;
+mod clock;
+mod terminal;
+mod manner;
+mod settings;
+mod selection;
 mod exit;
 mod print;
-mod report;
-mod selection;
-mod session;
-mod settings;
 mod signals;
-mod terminal;
+mod crash;
+mod report;
+mod session;
+mod command;
 
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
@@ -34,12 +39,11 @@ use clap::Parser;
 use wake_build::diagnostic::Failure;
 
 use crate::args::{Cli, Command};
-use crate::environment::Environment;
+use crate::environment::{Environment, Process};
 use crate::exit::{Outcome, Stop};
-use crate::report::diagnostic::Detail;
+use crate::manner::{Detail, Manner, Verbosity};
 use crate::report::witness::Witness;
-use crate::report::{Manner, Verbosity};
-use crate::settings::{Format, Process, Settings};
+use crate::settings::{Format, Settings};
 use crate::terminal::style::Style;
 
 /// Builds make and drop small things on many threads at once, evaluators by the million.
@@ -48,7 +52,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     // Workers are started by the hundred and know no flags; nothing may come before them.
-    match std::env::args_os().nth(1) {
+    match environment::arguments().nth(1) {
         Some(first) if first == session::EVALUATION_WORKER => wake_build::evaluation_worker(),
         Some(first) if first == session::SANDBOX_WORKER => wake_build::sandbox_worker(),
         _ => front(),
@@ -58,8 +62,8 @@ fn main() -> ExitCode {
 /// The program as people and scripts start it.
 fn front() -> ExitCode {
     let cli = Cli::parse();
-    crash::install();
     let environment = Environment::read();
+    crash::install(environment.temporary.clone());
     let settings =
         Process::this().and_then(|process| Settings::new(&cli.global, &environment, &process));
     let settings = match settings {

@@ -1,6 +1,6 @@
 //! The one doorway to the build: settings in, a session out.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use wake_build::diagnostic::{Class, Diagnostic, Failure};
@@ -9,6 +9,7 @@ use wake_build::store::{Store, StoreError};
 use wake_build::{BuildReport, BuildRequest, Cancel, Options, Session, Workers};
 use wake_exec::{Executor, ExecutorOptions, Finding, SandboxError, WorkerCommand};
 
+use crate::environment;
 use crate::report;
 use crate::report::profile::ProfileFile;
 use crate::report::witness::Witness;
@@ -26,7 +27,7 @@ pub(crate) fn open(settings: &Settings) -> Result<Session, Failure> {
 }
 
 fn open_profiled(settings: &Settings, profile: Profile) -> Result<Session, Failure> {
-    let program = program()?;
+    let program = environment::program()?;
     let (store, store_is_explicit) = settings.store()?;
     Session::open(Options {
         cwd: settings.cwd.clone(),
@@ -34,6 +35,7 @@ fn open_profiled(settings: &Settings, profile: Profile) -> Result<Session, Failu
         store_is_explicit,
         jobs: settings.jobs,
         sandbox: settings.sandbox,
+        route: settings.route.clone(),
         argv: settings.argv.clone(),
         workers: Workers {
             program,
@@ -41,12 +43,6 @@ fn open_profiled(settings: &Settings, profile: Profile) -> Result<Session, Failu
             sandbox: SANDBOX_WORKER.to_owned(),
         },
         profile,
-    })
-}
-
-fn program() -> Result<PathBuf, Diagnostic> {
-    std::env::current_exe().map_err(|source| {
-        Diagnostic::error(Class::Environment, format!("cannot find the program itself: {source}"))
     })
 }
 
@@ -105,7 +101,8 @@ pub(crate) fn store(settings: &Settings) -> Result<Store, Failure> {
             .ok()
             .and_then(|workspace| workspace.settings.store),
     };
-    Ok(wake_build::open_store(&configured.unwrap_or(store))?)
+    let store = wake_build::open_store(&configured.unwrap_or(store))?;
+    Ok(store.reaching_by(settings.route.clone()))
 }
 
 /// A fault of the disk below the store.
@@ -115,7 +112,8 @@ pub(crate) fn store_fault(error: StoreError) -> Diagnostic {
 
 /// What runs single commands, outside any build.
 pub(crate) fn executor() -> Result<Executor, Diagnostic> {
-    let worker = WorkerCommand { program: program()?, args: vec![SANDBOX_WORKER.to_owned()] };
+    let worker =
+        WorkerCommand { program: environment::program()?, args: vec![SANDBOX_WORKER.to_owned()] };
     Ok(Executor::new(worker, ExecutorOptions::default()))
 }
 

@@ -1,15 +1,14 @@
 //! What the command line and the environment mean together.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use wake_build::diagnostic::{Class, Diagnostic};
 use wake_model::SandboxLevel;
+use wake_store::ware::Route;
 
 use crate::args::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
-use crate::environment::{Ci, Environment};
-use crate::report::diagnostic::Detail;
-use crate::report::{Manner, Verbosity};
+use crate::environment::{Ci, Environment, Process};
+use crate::manner::{Detail, Manner, Verbosity};
 use crate::terminal::style::Style;
 
 /// How the program behaves, whatever the command.
@@ -27,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) processors: usize,
     /// What was typed.
     pub(crate) argv: Vec<String>,
+    /// How other machines are reached.
+    pub(crate) route: Route,
     /// How strictly commands are kept to what they declare.
     pub(crate) sandbox: SandboxLevel,
     /// Who reads.
@@ -61,34 +62,6 @@ pub(crate) enum Progress {
     None,
 }
 
-/// What of the process is neither argument nor environment.
-#[derive(Clone, Debug)]
-pub(crate) struct Process {
-    /// The directory it was started in.
-    pub(crate) cwd: PathBuf,
-    /// Standard error is a terminal.
-    pub(crate) terminal: bool,
-    /// Processors that it may use.
-    pub(crate) processors: usize,
-    /// What was typed.
-    pub(crate) argv: Vec<String>,
-}
-
-impl Process {
-    /// Asks the system about this process.
-    pub(crate) fn this() -> Result<Self, Diagnostic> {
-        let cwd = std::env::current_dir().map_err(|source| {
-            Diagnostic::error(
-                Class::Environment,
-                format!("the current directory cannot be found: {source}"),
-            )
-        })?;
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        let argv = std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect();
-        Ok(Process { cwd, terminal: std::io::stderr().is_terminal(), processors, argv })
-    }
-}
-
 impl Settings {
     /// Flags before variables before what the terminal suggests.
     pub(crate) fn new(
@@ -109,6 +82,7 @@ impl Settings {
             jobs: global.jobs.map(usize::from),
             processors: process.processors,
             argv: process.argv.clone(),
+            route: environment.route.clone(),
             sandbox: match global.sandbox {
                 SandboxHow::Strict => SandboxLevel::Strict,
                 SandboxHow::Weak => SandboxLevel::Weak,
@@ -206,6 +180,7 @@ pub(crate) fn for_tests(cwd: &std::path::Path) -> Settings {
         jobs: None,
         processors: 1,
         argv: Vec::new(),
+        route: Route::default(),
         sandbox: SandboxLevel::Strict,
         format: Format::Human,
         progress: Progress::None,

@@ -3,7 +3,7 @@
 //! `cargo bench -p wake-eval --bench evaluate [-- PACKAGES]` prints processor time, of this process and of the
 //! workers. The engine alone gets a `wake` that is written in Jsonnet and hands its arguments back, and only yields
 //! text; the pool checks arguments, looks for files, records reads and yields a value.
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,4 +1,8 @@
 //! The worker's side of the pipe.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an evaluator measures its requests, and ends with its parent"
+)]
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -3,7 +3,7 @@
 //! Runs an empty program bare and in the sandbox, on one thread and on two, and prints the wall time per
 //! command of each and the difference.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stdout)]
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -15,6 +15,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::cancel::CancelToken;
+use crate::clock;
 use crate::error::SandboxError;
 use crate::finished::Finished;
 use crate::job::{Job, Stream};
@@ -108,7 +109,7 @@ impl Executor {
         if cancel.is_cancelled() {
             return Err(SandboxError::Cancelled);
         }
-        let asked = Instant::now();
+        let asked = clock::instant();
         let class = Class::of(job);
         let mut worker = self.worker(&class)?;
         let wait = asked.elapsed();
@@ -197,6 +198,7 @@ struct Worker {
 }
 
 impl Worker {
+    #[expect(clippy::disallowed_methods, reason = "a worker is this program again")]
     fn start(
         command: &WorkerCommand,
         class: &Class,
@@ -274,7 +276,7 @@ impl Worker {
             let mut fds = vec![PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN)];
             let mut left = None;
             match stopping {
-                Some(until) => left = Some(until.saturating_duration_since(Instant::now())),
+                Some(until) => left = Some(until.saturating_duration_since(clock::instant())),
                 None => fds.push(PollFd::from_borrowed_fd(cancel.fd(), PollFlags::IN)),
             }
             let left = left.map(|left| Timespec {
@@ -291,9 +293,9 @@ impl Worker {
                 // Also while a command goes on writing.
                 None if ready[1] => {
                     wire::send(&self.socket, &Order::Cancel).map_err(worker_failed)?;
-                    *stopping = Some(Instant::now() + CANCEL_GRACE);
+                    *stopping = Some(clock::instant() + CANCEL_GRACE);
                 }
-                Some(until) if !ready[0] && Instant::now() >= *until => {
+                Some(until) if !ready[0] && clock::instant() >= *until => {
                     self.kill();
                     return Ok(Waited::Cancelled);
                 }

@@ -9,17 +9,18 @@
 //!  Executor ── Job ──▶ worker: populate ─▶ spawn ─▶ supervise ─▶ reap ─▶ collect ── Finished ──▶ Executor
 //! ```
 
-mod cancel;
+mod clock;
 mod defaults;
-mod error;
-mod executor;
-mod finished;
-mod host;
 mod job;
-mod probe;
+mod host;
+mod cancel;
 mod scheduling;
+mod error;
+mod finished;
 mod wire;
 mod worker;
+mod executor;
+mod probe;
 
 pub use cancel::CancelToken;
 pub use defaults::{

@@ -1,7 +1,7 @@
 //! Published formula ids and documents.
 //!
 //! The inputs are fixtures outside this repository: `WAKE_FIXTURES`, else `../shared/fixtures` beside the checkout.
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 use serde_json::{Value, json};
 use std::fs;

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use wake_model::{ActionDigest, LogRef, RunRecord, TreeDigest};
 
+use crate::clock;
 use crate::corruption::{Corruption, Damage, Lookup};
 use crate::error::{At, StoreError, optional};
 use crate::open::Store;
@@ -209,7 +210,7 @@ pub(crate) fn read_with_time(path: &Path) -> Result<Option<(Vec<u8>, SystemTime)
 
 /// Sets the modification time of a record, which is its last use, unless that was set lately.
 pub(crate) fn note_use(path: &Path, last: SystemTime) {
-    let now = SystemTime::now();
+    let now = clock::now();
     if now.duration_since(last).is_ok_and(|age| age < USE_NOTED_EVERY) {
         return;
     }

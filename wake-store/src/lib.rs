@@ -7,46 +7,49 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `open`, `layout`, `lease`, `session` | the directory itself: format, places, who may delete, scratch space |
+//! | `layout`, `session`, `publish`, `lease` | the directory itself: places, scratch space, how a file gets its name, who may delete |
 //! | `listing`, `measure`, `stamps` | a tree as it lies on disk: what is there, its digest, whether it is untouched |
-//! | `adopt`, `tree_builder`, `tree`, `blob` | putting and getting content |
-//! | `framing`, `record_file`, `action`, `packs` | the action cache |
-//! | `memo`, `sorted_index` | small values by digest |
-//! | `runs` | records of what belongs to no checkout |
-//! | `states` | what other checkouts may begin from |
-//! | `roots`, `gc`, `verify`, `usage` | keeping house |
+//! | `framing`, `record_file`, `sorted_index` | the forms of small files |
+//! | `memo`, `packs` | small values by digest; records of actions |
 //! | `ware` | content named by other systems |
+//! | `open` | the store, with all of the above in hand |
+//! | `adopt`, `tree_builder`, `action`, `tree`, `blob` | putting and getting content and actions |
+//! | `runs`, `states` | records of what belongs to no checkout; what other checkouts may begin from |
+//! | `roots`, `usage`, `verify`, `gc` | keeping house |
+//!
+//! They stand in the order in which they are declared, and none knows a later one.
 
-mod action;
-mod adopt;
-mod blob;
-mod corruption;
+mod clock;
 mod error;
-mod framing;
-pub mod gc;
+mod corruption;
 mod layout;
+mod removal;
+mod session;
+mod publish;
 mod lease;
 mod listing;
 mod measure;
-pub mod memo;
-mod open;
-mod packs;
-#[cfg(test)]
-mod power_cut;
-mod publish;
-mod record_file;
-mod removal;
-mod roots;
-mod runs;
-mod session;
-mod sorted_index;
 mod stamps;
-mod states;
-mod tree;
+mod framing;
+mod record_file;
+mod sorted_index;
+pub mod memo;
+mod packs;
+pub mod ware;
+mod open;
+mod adopt;
 mod tree_builder;
+mod action;
+mod tree;
+mod blob;
+mod runs;
+mod states;
+mod roots;
 mod usage;
 pub mod verify;
-pub mod ware;
+pub mod gc;
+#[cfg(test)]
+mod power_cut;
 
 pub use action::{ActionEntry, Log, Logs, StoredAction};
 pub use adopt::{AdoptError, Adopted};

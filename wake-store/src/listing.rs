@@ -1,6 +1,7 @@
 //! What lies in a directory tree on disk, without reading any file.
 
 use std::ffi::CStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use rustix::fd::OwnedFd;
@@ -8,7 +9,7 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat, fstat, open, ope
 use wake_model::RelPath;
 
 use crate::corruption::Damage;
-use crate::error::{At, StoreError};
+use crate::error::{At, StoreError, optional};
 
 /// The modification time of everything in a tree, in seconds since 1970: 1980-01-02, which zip archives
 /// can hold in every time zone.
@@ -141,4 +142,16 @@ pub(crate) fn mode_of(stat: &Stat) -> u32 {
 /// Whether the modification time is the one that everything in a tree has.
 pub(crate) fn has_tree_mtime(stat: &Stat) -> bool {
     stat.st_mtime == TREE_MTIME && stat.st_mtime_nsec == 0
+}
+
+/// What lies in a directory, sorted; nothing if there is no such directory.
+pub(crate) fn children(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return Ok(Vec::new()),
+        entries => optional(entries.at(dir))?,
+    };
+    let paths = entries.into_iter().flatten().map(|entry| Ok(entry.at(dir)?.path()));
+    let mut paths = paths.collect::<Result<Vec<_>, StoreError>>()?;
+    paths.sort_unstable();
+    Ok(paths)
 }

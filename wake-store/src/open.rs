@@ -12,6 +12,7 @@ use crate::memo::Memo;
 use crate::packs::Packs;
 use crate::removal::make_dir_all;
 use crate::session::{Scratch, Session, unique};
+use crate::ware::Route;
 
 /// An open store: any number of threads and processes may have it open at once.
 ///
@@ -24,6 +25,7 @@ pub struct Store {
     session: Mutex<Option<Arc<Session>>>,
     memo: Memo,
     packs: Packs,
+    route: Route,
 }
 
 /// A directory could not be opened as a store.
@@ -97,7 +99,18 @@ impl Store {
         let lease = Lease::shared(&layout)?;
         let memo = Memo::new(layout.memo());
         let packs = Packs::new(layout.actions());
-        Ok(Store { layout, lease, session: Mutex::new(None), memo, packs })
+        let (session, route) = (Mutex::new(None), Route::default());
+        Ok(Store { layout, lease, session, memo, packs, route })
+    }
+
+    /// The same store, for which what lies on other machines is fetched by `route`.
+    pub fn reaching_by(self, route: Route) -> Store {
+        Store { route, ..self }
+    }
+
+    /// How what lies on other machines is fetched for it.
+    pub fn route(&self) -> &Route {
+        &self.route
     }
 
     /// Where it lies, absolute and without links.

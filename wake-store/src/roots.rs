@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use wake_model::TreeDigest;
 
+use crate::clock;
 use crate::error::{At, StoreError, optional};
 use crate::layout::Layout;
 use crate::open::Store;
@@ -88,7 +89,7 @@ impl Roots {
     }
 
     fn miss(&mut self, registration: PathBuf, links: PathBuf) -> Result<(), StoreError> {
-        let age = SystemTime::now().duration_since(modified(&registration)?).unwrap_or_default();
+        let age = clock::now().duration_since(modified(&registration)?).unwrap_or_default();
         if age > FORGOTTEN_AFTER {
             self.stale.push(registration);
         }

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{At, StoreError, optional};
+use crate::listing::children;
 use crate::open::Store;
 use crate::publish::{Durability, publish_file};
 use crate::removal::remove_file;
-use crate::usage::children;
 
 /// So many are kept.
 const KEPT: usize = 1000;

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{FlockOperation, flock};
 
+use crate::clock;
 use crate::error::{At, StoreError, optional};
 use crate::layout::Layout;
 use crate::removal::{make_dir_all, remove_tree};
@@ -81,9 +82,7 @@ pub(crate) fn unique() -> String {
     let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
     if filled != Ok(bytes.len()) {
         // Names must only differ, and what collides is noticed: the clock will do.
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let nanos = now.map(|since| since.as_nanos()).unwrap_or_default();
-        bytes = (nanos as u64).to_le_bytes();
+        bytes = (clock::since_1970().as_nanos() as u64).to_le_bytes();
     }
     format!("{:016x}", u64::from_le_bytes(bytes))
 }

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::error::{At, StoreError};
+use crate::listing::children;
 use crate::open::Store;
 use crate::publish::rename_into;
 use crate::removal::remove_file;
-use crate::usage::children;
 
 /// So many are kept, and so many bytes of them beside the newest.
 const KEPT: usize = 32;

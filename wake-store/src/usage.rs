@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use wake_model::Digest;
 
 use crate::error::{At, StoreError, optional};
+use crate::listing::children;
 use crate::memo::segment_paths;
 use crate::open::Store;
 use crate::packs::is_pack;
@@ -131,16 +132,4 @@ pub(crate) fn ware_paths(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
         level = below?.concat();
     }
     Ok(level)
-}
-
-/// What lies in a directory, sorted; nothing if there is no such directory.
-pub(crate) fn children(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotADirectory => return Ok(Vec::new()),
-        entries => optional(entries.at(dir))?,
-    };
-    let paths = entries.into_iter().flatten().map(|entry| Ok(entry.at(dir)?.path()));
-    let mut paths = paths.collect::<Result<Vec<_>, StoreError>>()?;
-    paths.sort_unstable();
-    Ok(paths)
 }

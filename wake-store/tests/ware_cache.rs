@@ -1,6 +1,6 @@
 //! Unpacked wares in the cache: what somebody has altered is noticed and unpacked anew.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,13 +1,13 @@
 //! Git wares: a commit is unpacked by its objects, and nothing in the repository is obeyed (N12).
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use wake_store::ware::{
-    Category, PackFilters, PackType, Placement, Policy, Unpack, UnpackFilters, WareId, Warehouse,
-    pack,
+    Category, PackFilters, PackType, Placement, Policy, Route, Unpack, UnpackFilters, WareId,
+    Warehouse, pack,
 };
 
 fn git(dir: &Path, arguments: &[&str]) -> String {
@@ -35,8 +35,8 @@ fn commit(dir: &Path) -> WareId {
 }
 
 fn unpack(ware: &WareId, from: &Path, to: &Path) -> Result<(), wake_store::ware::UnpackError> {
-    let sources =
-        [Warehouse::parse(from.to_str().unwrap(), PackType::Git, Path::new("/")).unwrap()];
+    let (address, route) = (from.to_str().unwrap(), Route::default());
+    let sources = [Warehouse::parse(address, PackType::Git, Path::new("/"), &route).unwrap()];
     let filters = UnpackFilters::LOW_PRIV;
     let unpack = Unpack { ware, sources: &sources, filters, cache: None, policy: Policy::WARE };
     unpack.place_at(to, Placement::Direct).map(|unpacked| assert_eq!(&unpacked.ware, ware))

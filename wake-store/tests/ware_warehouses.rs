@@ -6,8 +6,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use wake_store::ware::{
-    Category, Meter, PackFilters, PackType, Placement, Policy, Unpack, UnpackError, UnpackFilters,
-    WareId, Warehouse, mirror_metered, pack, pack_metered,
+    Category, Meter, PackFilters, PackType, Placement, Policy, Route, Unpack, UnpackError,
+    UnpackFilters, WareId, Warehouse, mirror_metered, pack, pack_metered,
 };
 
 /// A server on this machine that gives each request's path to `answer`; it ends with the process.
@@ -46,7 +46,17 @@ fn ware(temp: &Path) -> (WareId, Vec<u8>) {
 }
 
 fn unpack(ware: &WareId, sources: &[String], to: &Path) -> Result<(), UnpackError> {
-    let parse = |text: &String| Warehouse::parse(text, PackType::Tar, Path::new("/")).unwrap();
+    unpack_by(&Route::default(), ware, sources, to)
+}
+
+fn unpack_by(
+    route: &Route,
+    ware: &WareId,
+    sources: &[String],
+    to: &Path,
+) -> Result<(), UnpackError> {
+    let parse =
+        |text: &String| Warehouse::parse(text, PackType::Tar, Path::new("/"), route).unwrap();
     let sources: Vec<Warehouse> = sources.iter().map(parse).collect();
     let filters = UnpackFilters::LOW_PRIV;
     Unpack { ware, sources: &sources, filters, cache: None, policy: Policy::WARE }
@@ -91,6 +101,29 @@ fn unreachable_is_not_the_same_as_absent() {
         format!("no warehouse is available for `{ware}`: none was named")
     );
     assert!(!out.exists());
+}
+
+#[test]
+fn a_proxy_is_asked_where_one_is_named_and_only_there() {
+    let temp = tempfile::tempdir().unwrap();
+    let (ware, bytes) = ware(temp.path());
+    let serving = serve(move |_| response("200 OK", &bytes));
+    let (tell, asked) = std::sync::mpsc::channel();
+    let proxy = serve(move |host| {
+        tell.send(host.to_owned()).unwrap();
+        response("403 Forbidden", b"")
+    });
+    let (out, sources) = (temp.path().join("out"), [format!("http://{serving}/x")]);
+    let mut route = Route { http_proxy: Some(format!("http://{proxy}")), ..Route::default() };
+    let error = unpack_by(&route, &ware, &sources, &out).unwrap_err();
+    assert_eq!(error.category(), Category::WarehouseUnavailable, "{error}");
+    assert_eq!(asked.recv().unwrap(), serving);
+    route.no_proxy = Some("127.0.0.1".to_owned());
+    unpack_by(&route, &ware, &sources, &out).unwrap();
+    route = Route { http_proxy: Some("nonsense://x".to_owned()), ..Route::default() };
+    let error = unpack_by(&route, &ware, &sources, &out).unwrap_err();
+    assert_eq!(error.category(), Category::WarehouseUnavailable, "{error}");
+    assert!(error.to_string().contains("its proxy"), "{error}");
 }
 
 #[test]

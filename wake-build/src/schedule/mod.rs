@@ -7,6 +7,7 @@
 //! |---|---|
 //! | `progress`, `told` | the one thread: which step is next, what the reporter is told |
 //! | `perform`, `busy` | the others: one step; no key twice at a time |
+#![expect(clippy::disallowed_methods, reason = "how long things take is told and remembered")]
 
 mod busy;
 mod perform;

@@ -1,4 +1,8 @@
 //! Keeping what a build changed of a snapshot, at the least cost.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the last use of a snapshot decides only which ones go"
+)]
 
 use std::fs::File;
 use std::io;

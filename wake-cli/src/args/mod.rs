@@ -1,9 +1,9 @@
 //! What was typed, exactly. What it means is decided in [`crate::settings`].
 
-mod commands;
 mod global;
-mod layer1;
 mod quantity;
+mod commands;
+mod layer1;
 
 use clap::{Parser, Subcommand};
 
@@ -57,7 +57,8 @@ Exit codes:
 Environment:
   WAKE_STORE      directory of the store, as --store
   WAKE_PROGRESS   auto, bar, plain or none, as --progress
-  NO_COLOR, CLICOLOR_FORCE, CI, GITHUB_ACTIONS as elsewhere";
+  HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, NO_COLOR, CLICOLOR_FORCE, CI, GITHUB_ACTIONS as
+  elsewhere";
 
 /// The commands, in the order of a day's work.
 #[derive(Debug, Subcommand)]

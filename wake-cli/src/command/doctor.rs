@@ -3,13 +3,13 @@
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use serde::Serialize;
 use wake_build::diagnostic::{Class, Failure};
 
 use crate::args::DoctorArgs;
-use crate::environment::Environment;
+use crate::clock;
+use crate::environment::{self, Environment};
 use crate::exit::{Exit, Outcome};
 use crate::print;
 use crate::session;
@@ -90,7 +90,7 @@ fn write(check: &Check, settings: &Settings, out: &mut impl Write) -> std::io::R
 }
 
 fn version() -> Check {
-    let program = std::env::current_exe().unwrap_or_default();
+    let program = environment::program().unwrap_or_default();
     Check::new(
         "program",
         State::Ok,
@@ -131,7 +131,7 @@ fn store(settings: &Settings) -> Vec<Check> {
     let mut checks = vec![Check::new("store", State::Ok, store.root().display().to_string())];
     checks.push(space(store.root()));
     checks.push(match store.scratch() {
-        Ok(scratch) => clock(scratch.path()),
+        Ok(scratch) => disk_clock(scratch.path()),
         Err(error) => Check::new("store", State::Failed, error.to_string()),
     });
     checks
@@ -177,10 +177,10 @@ fn file_system(kind: i64) -> &'static str {
 }
 
 /// Compares this machine's clock with that of the disk: a network disk may have one of its own.
-fn clock(scratch: &Path) -> Check {
+fn disk_clock(scratch: &Path) -> Check {
     let path = scratch.join("clock");
     let stamped = std::fs::write(&path, "").and_then(|()| path.metadata()?.modified());
-    let now = SystemTime::now();
+    let now = clock::now();
     let Ok(stamped) = stamped else {
         return Check::new(
             "clock",
@@ -199,8 +199,8 @@ fn clock(scratch: &Path) -> Check {
 
 /// Other programs of this name, which shells may start instead.
 fn other_wakes(environment: &Environment) -> Option<Check> {
-    let own = std::env::current_exe().ok().and_then(|path| path.canonicalize().ok());
-    let found = named_wake(environment.path.as_deref()?);
+    let own = environment::program().ok().and_then(|path| path.canonicalize().ok());
+    let found = named_wake(environment.route.search_path.as_deref()?);
     let foreign: Vec<String> = found
         .iter()
         .filter(|path| path.canonicalize().ok() != own)
@@ -253,8 +253,8 @@ mod tests {
     #[test]
     fn a_fresh_file_agrees_with_the_clock() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(clock(dir.path()).state, State::Ok);
-        assert_eq!(clock(&dir.path().join("gone")).state, State::Warning);
+        assert_eq!(disk_clock(dir.path()).state, State::Ok);
+        assert_eq!(disk_clock(&dir.path().join("gone")).state, State::Warning);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 use wake_build::Cancel;
@@ -12,9 +11,10 @@ use wake_formula::{Document, DocumentError, Ran, Run, RunError, RunRecord, Said}
 use wake_store::ware::Meter;
 
 use crate::args::{FormulaCommand, FormulaFormat};
+use crate::clock;
 use crate::command::ware::Fault;
 use crate::exit::{Exit, Outcome, Stop};
-use crate::report::Verbosity;
+use crate::manner::Verbosity;
 use crate::report::relay::Relay;
 use crate::report::transfer::Transfer;
 use crate::settings::Settings;
@@ -326,5 +326,5 @@ fn log_event(level: u8, text: &str) -> serde_json::Value {
 }
 
 fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+    clock::unix_ms() / 1000
 }

@@ -7,7 +7,7 @@ use wake_build::store::{GcEvent, GcMode, GcOptions, GcReport, Store};
 
 use crate::args::GcArgs;
 use crate::exit::{Exit, Outcome};
-use crate::report::Verbosity;
+use crate::manner::Verbosity;
 use crate::session::store_fault;
 use crate::settings::Settings;
 use crate::terminal::escape;
@@ -100,7 +100,7 @@ mod tests {
         let store = Store::open(root.path()).unwrap();
         let (new, old) = (store.put_blob(b"new").unwrap(), store.put_blob(b"old").unwrap());
         let place = root.path().join(format!("blob/{}/{old}", &old.to_string()[..2]));
-        let long_ago = std::time::SystemTime::now() - DEFAULT_AGE - Duration::from_secs(60);
+        let long_ago = crate::clock::now() - DEFAULT_AGE - Duration::from_secs(60);
         let times = std::fs::FileTimes::new().set_modified(long_ago).set_accessed(long_ago);
         std::fs::File::open(place).unwrap().set_times(times).unwrap();
         let settings = crate::settings::for_tests(root.path());

@@ -1,17 +1,17 @@
 //! One file for each command: what was asked, to what is printed.
 
 pub(crate) mod build;
-pub(crate) mod completions;
-pub(crate) mod doctor;
-pub(crate) mod eval;
-pub(crate) mod formula;
-pub(crate) mod gc;
+pub(crate) mod run;
+pub(crate) mod plan;
+pub(crate) mod why;
 pub(crate) mod graph;
-pub(crate) mod init;
 pub(crate) mod log;
 pub(crate) mod ls;
-pub(crate) mod plan;
-pub(crate) mod run;
+pub(crate) mod eval;
+pub(crate) mod init;
+pub(crate) mod gc;
 pub(crate) mod store;
 pub(crate) mod ware;
-pub(crate) mod why;
+pub(crate) mod formula;
+pub(crate) mod doctor;
+pub(crate) mod completions;

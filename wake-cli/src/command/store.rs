@@ -9,7 +9,7 @@ use wake_model::{Digest, Node, RelPath, TreeDigest};
 
 use crate::args::StoreCommand;
 use crate::exit::{Exit, Outcome, Stop};
-use crate::report::Verbosity;
+use crate::manner::Verbosity;
 use crate::session::store_fault;
 use crate::settings::Settings;
 use crate::terminal::escape;

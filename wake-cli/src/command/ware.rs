@@ -13,7 +13,7 @@ use wake_store::ware::{
 
 use crate::args::{Placer, WareCommand};
 use crate::exit::{Exit, Outcome, Stop};
-use crate::report::Verbosity;
+use crate::manner::Verbosity;
 use crate::report::transfer::Transfer;
 use crate::session;
 use crate::settings::Settings;
@@ -40,7 +40,8 @@ pub(crate) fn run(
             let packtype = parse::<PackType>(packtype)?;
             let filters =
                 filters_or(filters.as_deref(), PackFilters::CONSERVATIVE, PackFilters::apply)?;
-            let target = target.as_deref().map(|url| warehouse(url, packtype, cwd)).transpose()?;
+            let target =
+                target.as_deref().map(|url| warehouse(url, packtype, settings)).transpose()?;
             progress(settings, say, "Packing", &path.display().to_string())?;
             let _transfer = Transfer::show(settings, "Packing", &meter);
             pack_metered(&cwd.join(path), packtype, filters, target.as_ref(), &meter)
@@ -58,7 +59,7 @@ pub(crate) fn run(
             let ware = parse::<WareId>(ware)?;
             let filters =
                 filters_or(filters.as_deref(), UnpackFilters::LOW_PRIV, UnpackFilters::apply)?;
-            let sources = warehouses(sources, ware.packtype(), cwd)?;
+            let sources = warehouses(sources, ware.packtype(), settings)?;
             progress(settings, say, "Unpacking", &ware.to_string())?;
             let asked = Asked { ware: &ware, sources: &sources, filters, placer: *placer };
             unpack(&asked, &cwd.join(path), &meter, settings, say)?
@@ -67,7 +68,7 @@ pub(crate) fn run(
             let packtype = parse::<PackType>(packtype)?;
             let filters =
                 filters_or(filters.as_deref(), UnpackFilters::CONSERVATIVE, UnpackFilters::apply)?;
-            let source = warehouse(source, packtype, cwd)?;
+            let source = warehouse(source, packtype, settings)?;
             progress(settings, say, "Scanning", &source.to_string())?;
             let _transfer = Transfer::show(settings, "Scanning", &meter);
             scan_metered(packtype, &source, filters, Policy::WARE, &meter)
@@ -75,8 +76,8 @@ pub(crate) fn run(
         }
         WareCommand::Mirror { ware, target, sources } => {
             let ware = parse::<WareId>(ware)?;
-            let target = warehouse(target, ware.packtype(), cwd)?;
-            let sources = warehouses(sources, ware.packtype(), cwd)?;
+            let target = warehouse(target, ware.packtype(), settings)?;
+            let sources = warehouses(sources, ware.packtype(), settings)?;
             progress(settings, say, "Mirroring", &ware.to_string())?;
             let _transfer = Transfer::show(settings, "Mirroring", &meter);
             mirror_metered(&ware, &target, &sources, Policy::WARE, &meter)
@@ -85,7 +86,7 @@ pub(crate) fn run(
         }
         WareCommand::Ls { packtype, source } => {
             let packtype = parse::<PackType>(packtype)?;
-            let source = warehouse(source, packtype, cwd)?;
+            let source = warehouse(source, packtype, settings)?;
             return match list(packtype, &source, Policy::WARE) {
                 Ok((_, nodes)) => {
                     for (path, meta) in &nodes {
@@ -228,10 +229,15 @@ where
     }
 }
 
-fn warehouse(url: &str, packtype: PackType, cwd: &Path) -> Result<Warehouse, Stop> {
-    Warehouse::parse(url, packtype, cwd).map_err(|error| usage(&error))
+fn warehouse(url: &str, packtype: PackType, settings: &Settings) -> Result<Warehouse, Stop> {
+    let parsed = Warehouse::parse(url, packtype, &settings.cwd, &settings.route);
+    parsed.map_err(|error| usage(&error))
 }
 
-fn warehouses(urls: &[String], packtype: PackType, cwd: &Path) -> Result<Vec<Warehouse>, Stop> {
-    urls.iter().map(|url| warehouse(url, packtype, cwd)).collect()
+fn warehouses(
+    urls: &[String],
+    packtype: PackType,
+    settings: &Settings,
+) -> Result<Vec<Warehouse>, Stop> {
+    urls.iter().map(|url| warehouse(url, packtype, settings)).collect()
 }

@@ -4,18 +4,10 @@ use std::fmt::Write;
 
 use wake_build::diagnostic::{Diagnostic, Level, Place};
 
+use crate::manner::Detail;
 use crate::terminal::escape;
 use crate::terminal::style::{Role, Style};
 use crate::terminal::width;
-
-/// How much is said about each thing that is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Detail {
-    /// The message with its place, source line, notes and help.
-    Full,
-    /// One line, `file:line:column: error: message`.
-    Short,
-}
 
 /// `diagnostic` as text that ends in a line break.
 pub(crate) fn render(diagnostic: &Diagnostic, detail: Detail, style: Style) -> String {

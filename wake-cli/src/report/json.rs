@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use wake_build::event::{Event, Reporter, Status};
 use wake_build::run_log::Lines;
 
+use crate::clock;
+
 /// Milliseconds since 1970.
 pub(crate) type UnixClock = Box<dyn Fn() -> u64>;
 
@@ -25,7 +27,7 @@ pub(crate) struct Json<W> {
 impl<W: Write> Json<W> {
     /// A reporter that writes to `out`.
     pub(crate) fn new(out: W, clock: UnixClock) -> Self {
-        let (buffer, flushed, lines) = (Vec::new(), Instant::now(), Lines::default());
+        let (buffer, flushed, lines) = (Vec::new(), clock::instant(), Lines::default());
         Json { out, buffer, flushed, clock, lines }
     }
 
@@ -33,7 +35,7 @@ impl<W: Write> Json<W> {
         // A build does not fail because the reader has gone; what came of it is in the run's log.
         let _ = self.out.write_all(&self.buffer).and_then(|()| self.out.flush());
         self.buffer.clear();
-        self.flushed = Instant::now();
+        self.flushed = clock::instant();
     }
 }
 

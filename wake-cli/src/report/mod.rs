@@ -1,68 +1,41 @@
 //! What is said while a build goes on: one reporter for each kind of reader.
 
-pub(crate) mod annotation;
-pub(crate) mod clock;
-pub(crate) mod diagnostic;
-pub(crate) mod excerpt;
-pub(crate) mod json;
-pub(crate) mod live;
-pub(crate) mod plain;
-pub(crate) mod profile;
-#[cfg(test)]
-pub(crate) mod recorded;
-pub(crate) mod relay;
-#[cfg(test)]
-mod schema_test;
 pub(crate) mod screen;
-pub(crate) mod summary;
+pub(crate) mod excerpt;
+pub(crate) mod diagnostic;
+pub(crate) mod annotation;
 pub(crate) mod tally;
+pub(crate) mod summary;
+pub(crate) mod relay;
 pub(crate) mod transfer;
+pub(crate) mod live;
 pub(crate) mod verbs;
+pub(crate) mod plain;
+pub(crate) mod json;
+pub(crate) mod profile;
 pub(crate) mod witness;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+#[cfg(test)]
+pub(crate) mod recorded;
+#[cfg(test)]
+mod schema_test;
+
+use std::time::Duration;
 
 use wake_build::event::Reporter;
 
-use crate::report::diagnostic::Detail;
+use crate::clock;
 use crate::report::json::Json;
 use crate::report::plain::Plain;
 use crate::report::verbs::{Bar, Verbs};
 use crate::settings::{Format, Progress, Settings};
-use crate::terminal::style::Style;
-
-/// How much is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Verbosity {
-    /// Only what is wrong.
-    Quiet,
-    /// What changed.
-    Normal,
-    /// What ran, and why.
-    Verbose,
-    /// What was remembered, too.
-    Everything,
-}
-
-/// How people are told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Manner {
-    /// Colours and characters.
-    pub(crate) style: Style,
-    /// How much is said about a failure.
-    pub(crate) detail: Detail,
-    /// How much is said at all.
-    pub(crate) verbosity: Verbosity,
-    /// Workflow commands of GitHub Actions are written.
-    pub(crate) annotations: bool,
-}
 
 /// The reporter that the settings ask for.
 pub(crate) fn reporter(settings: &Settings) -> Box<dyn Reporter> {
     let clock = clock::starting_now();
     let out = std::io::stderr();
     match (settings.format, settings.progress) {
-        (Format::Json, _) => Box::new(Json::new(std::io::stdout(), Box::new(unix_ms))),
+        (Format::Json, _) => Box::new(Json::new(std::io::stdout(), Box::new(clock::unix_ms))),
         (_, Progress::Plain) => Box::new(Plain::new(out, settings.manner, clock)),
         (_, Progress::None) => Box::new(Verbs::new(out, settings.manner, clock, None)),
         (_, Progress::Bar) => {
@@ -72,8 +45,4 @@ pub(crate) fn reporter(settings: &Settings) -> Box<dyn Reporter> {
             Box::new(Verbs::new(out, settings.manner, clock, Some(bar)))
         }
     }
-}
-
-fn unix_ms() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

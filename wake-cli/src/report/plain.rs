@@ -6,12 +6,13 @@ use std::time::Duration;
 use wake_build::diagnostic::Level;
 use wake_build::event::{ActionFinished, Event, Reporter, Status};
 
-use crate::report::clock::Clock;
-use crate::report::diagnostic::{self, Detail};
+use crate::clock::Clock;
+use crate::manner::{Detail, Manner, Verbosity};
+use crate::report::diagnostic;
 use crate::report::summary::{Ending, Verdict, list};
 use crate::report::tally::Tally;
 use crate::report::verbs::how;
-use crate::report::{Manner, Verbosity, annotation, excerpt};
+use crate::report::{annotation, excerpt};
 use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::terminal::words;
@@ -220,7 +221,7 @@ impl<W: Write> Reporter for Plain<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::clock::fixed;
+    use crate::clock::fixed;
     use crate::report::recorded;
     use crate::terminal::style::Style;
     use wake_build::event::Status;

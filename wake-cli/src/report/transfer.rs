@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wake_store::ware::Meter;
 
+use crate::clock;
 use crate::report::screen::{self, Screen, fit};
 use crate::settings::{Progress, Settings};
 use crate::terminal::style::{Role, Style, VERB_COLUMNS};
@@ -57,7 +58,7 @@ fn draw(
     style: Style,
     room: Option<usize>,
 ) {
-    let began = Instant::now();
+    let began = clock::instant();
     let mut screen = Screen::new(std::io::stderr());
     let mut stopped = stop.0.lock().unwrap_or_else(PoisonError::into_inner);
     while !*stopped {

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use wake_build::event::{ActionFinished, Event, Reporter, Status};
 
-use crate::report::clock::Clock;
-use crate::report::diagnostic::{self, Detail};
+use crate::clock::Clock;
+use crate::manner::{Detail, Manner, Verbosity};
+use crate::report::diagnostic;
 use crate::report::screen::{Screen, Size};
 use crate::report::summary::{Ending, Verdict};
 use crate::report::tally::Tally;
-use crate::report::{Manner, Verbosity, excerpt, live};
+use crate::report::{excerpt, live};
 use crate::signals;
 use crate::terminal::escape;
 use crate::terminal::style::{Role, VERB_COLUMNS};
@@ -232,7 +233,7 @@ impl<W: Write> Reporter for Verbs<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::clock::fixed;
+    use crate::clock::fixed;
     use crate::report::recorded;
     use crate::terminal::style::Style;
 

@@ -6,6 +6,7 @@ use wake_build::diagnostic::{Diagnostic, Failure};
 use wake_build::event::{Counts, Event, Reporter};
 use wake_build::profile::Profile;
 
+use crate::clock;
 use crate::report::profile::ProfileFile;
 use crate::signals;
 
@@ -24,7 +25,7 @@ pub(crate) struct Witness {
 impl Witness {
     /// A witness in front of `inner`.
     pub(crate) fn new(inner: Box<dyn Reporter>) -> Self {
-        Witness { inner, start: Instant::now(), told: Vec::new(), ended: false, profile: None }
+        Witness { inner, start: clock::instant(), told: Vec::new(), ended: false, profile: None }
     }
 
     /// Writes `profile` to `file` just before the end is told, however the build ends.

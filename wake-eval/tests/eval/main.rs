@@ -2,7 +2,7 @@
 //!
 //! Started with `__eval`, this program is such a worker; its package is one case file, so that no test needs a
 //! directory of its own.
-#![allow(clippy::unwrap_used, clippy::result_large_err, missing_docs)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::result_large_err, missing_docs)]
 
 mod archive;
 mod case;

@@ -11,10 +11,9 @@ use rustix::io::Errno;
 
 use super::confine::Confined;
 use super::place::Place;
-use super::run::keeps_tmp;
 use super::scratch;
 use super::watcher::{Watch, Watcher};
-use crate::job::Job;
+use crate::job::{Access, Job, Root};
 use crate::wire::Failure;
 
 // Where in a mount namespace they belong, below its root directory.
@@ -74,6 +73,11 @@ impl Beside {
     pub(crate) fn mounts(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.tmp.iter().chain([&self.shm]).map(AsFd::as_fd)
     }
+}
+
+/// Whether `/tmp` is part of a root directory that the command writes to as it likes, and its outputs may lie there.
+pub(crate) fn keeps_tmp(job: &Job) -> bool {
+    job.work.is_none() && matches!(job.root, Root::Dir { access: Access::Layered, .. })
 }
 
 fn limits(job: &Job) -> (u64, u64) {

@@ -8,7 +8,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, mount_change};
 
 use super::kernel::{self, Fork};
-use super::owners::{Overseer, Owners};
+use super::owners::{Overseer, Owner, Owners};
 use super::{mounts, seccomp};
 use crate::job::Network;
 use crate::wire::{Class, Failure};
@@ -35,13 +35,6 @@ pub(crate) struct Confined {
     pub(crate) owner: Option<Owner>,
     /// Whether it has a network namespace of its own.
     pub(crate) network: Network,
-}
-
-/// A user and a group, as numbers inside.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Owner {
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
 }
 
 /// The mount namespace in which the host's paths mean what they mean to the executor.

@@ -4,30 +4,31 @@
 //! command is what makes commands cheap, and loses nothing: after each command it kills whatever is
 //! left in the namespace and waits until it is alone, and the kernel lets no fork slip past that kill.
 
-mod beside;
-mod collect;
-mod confine;
-mod furnish;
 mod kernel;
-mod logs;
-mod memory;
-mod mounts;
 mod owners;
-mod place;
-mod populate;
-mod reap;
-mod run;
-mod scratch;
+mod mounts;
 mod seccomp;
+mod confine;
+mod place;
 mod shared;
-mod spawn;
-mod standing;
-mod supervise;
+mod populate;
+mod scratch;
+mod view;
+mod furnish;
 mod sysv;
 mod traces;
-mod view;
 mod watcher;
+mod spawn;
+mod logs;
+mod supervise;
+mod memory;
+mod reap;
+mod collect;
+mod tools;
+mod beside;
+mod standing;
 mod weak;
+mod run;
 
 use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;

@@ -10,9 +10,8 @@ use rustix::mount::{
     fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
 
-use super::confine::Owner;
 use super::kernel::set_mount;
-use super::owners::Owners;
+use super::owners::{Owner, Owners};
 
 /// Whether something mounted may be written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

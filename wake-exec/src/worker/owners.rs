@@ -11,6 +11,13 @@ use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open}
 
 use super::kernel;
 
+/// A user and a group, as numbers inside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Owner {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
 /// The worker's end.
 pub(crate) struct Owners {
     pub(crate) ask: OwnedFd,

@@ -4,7 +4,6 @@ use std::fs::{self, File};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -14,6 +13,7 @@ use super::kernel;
 use super::mounts::{self, Writable};
 use super::place::{Place, fix_time};
 use super::shared::Shared;
+use crate::clock;
 use crate::job::{Access, FileSignature, Seal, Source};
 use crate::wire::Failure;
 
@@ -293,9 +293,8 @@ impl HostFile<'_> {
 /// clock look like one.
 fn is_settled(signature: &FileSignature) -> bool {
     const COARSEST_TICK_NS: i128 = 2_000_000_000;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let last = signature.mtime_ns.max(signature.ctime_ns);
-    last + COARSEST_TICK_NS < i128::try_from(now.as_nanos()).unwrap_or(0)
+    last + COARSEST_TICK_NS < i128::try_from(clock::since_1970().as_nanos()).unwrap_or(0)
 }
 
 /// Those of `watched` that are not any more what they were.

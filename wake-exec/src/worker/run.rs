@@ -3,32 +3,29 @@
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, Mode, OFlags};
-use rustix::pipe::{PipeFlags, pipe_with};
-use wake_model::{Manifest, Outcome, RelPath};
+use wake_model::RelPath;
 
-use super::beside::Beside;
-use super::collect::{Collection, Held, collect};
+use super::beside::{Beside, keeps_tmp};
 use super::confine::Confined;
-use super::kernel;
 use super::owners::Owners;
-use super::place::{Place, STRAIGHT};
+use super::place::Place;
 use super::populate::{self, Copying, Pending, Reach};
 use super::scratch::{self, OwnDirectory, Work};
 use super::shared::Shared;
-use super::spawn::{Launch, Starter, Walls};
-use super::standing::{Stand, Standing};
-use super::supervise::{Ended, Streams, Watch};
+use super::spawn::{Starter, Walls};
+use super::standing::{Stand, Standing, outside_work};
+use super::tools::{Base, Tools, finished};
 use super::traces::Traces;
 use super::view::{Item, Layers, Plan, SHOWN, View};
 use super::watcher::Watcher;
 use super::{memory, reap, weak};
-use crate::finished::{Finished, OutputFault, Timings};
-use crate::job::{Access, Job, Root, Scratch, Source, TakeOutputs};
+use crate::clock;
+use crate::finished::Finished;
+use crate::job::{Access, Job, Scratch, Source};
 use crate::scheduling::Scheduling;
-use crate::wire::{self, Failure, Request};
+use crate::wire::Failure;
 
 /// Runs jobs, one after another.
 pub(crate) struct Runner {
@@ -41,14 +38,6 @@ pub(crate) struct Runner {
     shared: Shared,
     /// Standard input of commands that get none.
     nothing: OwnedFd,
-}
-
-/// What runs of either kind have in common.
-pub(crate) struct Tools<'a> {
-    pub(crate) control: &'a UnixStream,
-    pub(crate) starter: &'a mut Starter,
-    pub(crate) buffer: &'a mut [u8],
-    pub(crate) nothing: &'a OwnedFd,
 }
 
 /// How large pieces are read in.
@@ -105,7 +94,7 @@ impl Runner {
     }
 
     fn run_confined(&mut self, job: &Job, control: &UnixStream) -> Result<Finished, Failure> {
-        let start = Instant::now();
+        let start = clock::instant();
         let Some(confined) = &self.confined else {
             return Err(Failure::bad_job("", "needs a confined worker"));
         };
@@ -226,18 +215,6 @@ fn traced(errno: rustix::io::Errno) -> Failure {
 /// Where the work directory holds what other packages and modules made.
 const FOREIGN: &str = ".wake";
 
-/// Whether `/tmp` is part of a root directory that the command writes to as it likes, and its outputs may lie there.
-pub(crate) fn keeps_tmp(job: &Job) -> bool {
-    job.work.is_none() && matches!(job.root, Root::Dir { access: Access::Layered, .. })
-}
-
-/// The inputs that do not lie in the work directory.
-pub(crate) fn outside_work(job: &Job) -> Vec<(&RelPath, &Source)> {
-    let inside = |path: &RelPath| job.work.as_ref().is_some_and(|work| path.starts_with(work));
-    let inputs = job.inputs.iter().filter(|input| !inside(&input.path));
-    inputs.map(|input| (&input.path, &input.source)).collect()
-}
-
 /// An input outside the work directory as part of the root directory.
 fn item(path: &RelPath, source: &Source, owners: &Owners) -> Result<Item, Failure> {
     use super::mounts::{self, Writable};
@@ -264,112 +241,8 @@ fn item(path: &RelPath, source: &Source, owners: &Owners) -> Result<Item, Failur
     }
 }
 
-/// Where outputs are looked for.
-pub(crate) enum Base<'a> {
-    /// In the work directory.
-    Work(BorrowedFd<'a>),
-    /// Anywhere below the root directory.
-    Root(BorrowedFd<'a>),
-}
-
-impl Tools<'_> {
-    /// Waits until the command may start; gives the time when it may.
-    pub(crate) fn turn(&self) -> Result<Instant, Failure> {
-        match wire::receive(self.control) {
-            Ok(Some(Request::Go)) => Ok(Instant::now()),
-            Ok(_) | Err(_) => Err(Failure::Cancelled),
-        }
-    }
-
-    /// Starts the command and stays with it until nothing of it is left.
-    pub(crate) fn command(
-        &mut self,
-        job: &Job,
-        command: &crate::job::Command,
-        walls: Option<Walls<'_>>,
-        memory: &dyn Fn() -> u64,
-        clear: &dyn Fn() -> Result<(), rustix::io::Errno>,
-    ) -> Result<Ended, Failure> {
-        let piped = |errno| Failure::step("create", "pipe", errno);
-        let (stdout, to_stdout) = pipe_with(PipeFlags::CLOEXEC).map_err(piped)?;
-        let (stderr, to_stderr) = pipe_with(PipeFlags::CLOEXEC).map_err(piped)?;
-        let given = match command.stdin.is_empty() {
-            true => None,
-            false => Some(kernel::memory_file(c"stdin", &command.stdin).map_err(piped)?),
-        };
-        let stdin = given.as_ref().unwrap_or(self.nothing);
-        let launch = Launch {
-            command,
-            limits: &job.limits,
-            stdio: [stdin.as_fd(), to_stdout.as_fd(), to_stderr.as_fd()],
-            walls,
-        };
-        let started = Instant::now();
-        let running = self.starter.start(&launch)?;
-        let streams = Streams { stdout, stderr, ends: [to_stdout, to_stderr] };
-        let (control, limits, logs) = (self.control, &job.limits, job.logs);
-        let watch = Watch { running, control, limits, logs, started, memory, clear };
-        watch.until_gone(streams, self.buffer)
-    }
-
-    /// Takes the outputs, where they are to be taken.
-    pub(crate) fn collect(
-        &mut self,
-        job: &Job,
-        ended: &Ended,
-        base: &Base<'_>,
-    ) -> Result<Result<Manifest, Vec<OutputFault>>, Failure> {
-        let wanted = match job.outputs.take {
-            TakeOutputs::OnSuccess => ended.outcome.is_success(),
-            TakeOutputs::Always => {
-                matches!(ended.outcome, Outcome::Exited(_) | Outcome::Signaled(_))
-            }
-        };
-        if !wanted || job.outputs.declared.is_empty() {
-            return Ok(Ok(Manifest::default()));
-        }
-        let opened = self.base(job, base)?;
-        let collection =
-            Collection { outputs: &job.outputs, base: opened.as_fd(), limit: job.limits.disk };
-        collect(&collection, self.buffer)
-    }
-
-    fn base<'b>(&self, job: &Job, base: &Base<'b>) -> Result<Held<'b>, Failure> {
-        let wanted = &job.outputs.base;
-        let (from, path) = match (base, &job.work) {
-            (Base::Work(fd), Some(work)) => {
-                let below = wanted.strip(work).ok_or_else(|| {
-                    Failure::bad_job(wanted.as_str(), "is not in the work directory")
-                })?;
-                (*fd, below)
-            }
-            (Base::Work(fd) | Base::Root(fd), _) => (*fd, wanted.clone()),
-        };
-        if path.is_root() {
-            return Ok(Held::Lent(from));
-        }
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::openat2(from, path.as_str(), flags, Mode::empty(), STRAIGHT)
-            .map(Held::Opened)
-            .map_err(|errno| Failure::step("open", wanted.as_str(), errno))
-    }
-}
-
-/// Puts together what came of it.
-pub(crate) fn finished(
-    ended: Ended,
-    outputs: Result<Manifest, Vec<OutputFault>>,
-    setup: Duration,
-    run: Duration,
-    collect: Duration,
-) -> Finished {
-    let Ended { outcome, stdout, stderr, usage } = ended;
-    let timings = Timings { wait: Duration::ZERO, setup, run, collect };
-    Finished { outcome, stdout, stderr, usage, timings, outputs }
-}
-
 /// A path below the root directory as the mount namespace has it.
-pub(crate) fn absolute(base: &str, path: &str) -> Result<CString, Failure> {
+fn absolute(base: &str, path: &str) -> Result<CString, Failure> {
     let mut text = SHOWN.to_bytes().to_vec();
     for part in [base, path].into_iter().filter(|part| !part.is_empty()) {
         text.push(b'/');

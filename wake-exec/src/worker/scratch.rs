@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, Dir, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
-use super::confine::Owner;
 use super::mounts::{self, Memory, Writable};
+use super::owners::Owner;
 use crate::job::{Job, Limits, Scratch};
 use crate::wire::Failure;
 

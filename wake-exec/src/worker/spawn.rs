@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 
 use rustix::io::Errno;
 
-use super::confine::Owner;
 use super::kernel::{self, Wait, adopt, reap_one};
+use super::owners::Owner;
 use super::view::{PAST, SHOWN};
 use crate::job::{Command, Limits};
 use crate::scheduling::{Native, Scheduling};

@@ -6,9 +6,8 @@ use std::ffi::CString;
 use wake_model::RelPath;
 
 use super::beside::Beside;
-use super::run::outside_work;
 use super::view::View;
-use crate::job::{Job, Root, Scratch};
+use crate::job::{Job, Root, Scratch, Source};
 
 /// What a standing root directory depends on.
 type Kind = (Root, Option<RelPath>);
@@ -96,6 +95,13 @@ impl Standing {
     pub(crate) fn tidy(&mut self) {
         self.spent.clear();
     }
+}
+
+/// The inputs that do not lie in the work directory.
+pub(crate) fn outside_work(job: &Job) -> Vec<(&RelPath, &Source)> {
+    let inside = |path: &RelPath| job.work.as_ref().is_some_and(|work| path.starts_with(work));
+    let inputs = job.inputs.iter().filter(|input| !inside(&input.path));
+    inputs.map(|input| (&input.path, &input.source)).collect()
 }
 
 fn kind(job: &Job) -> Kind {

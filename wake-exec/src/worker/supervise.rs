@@ -11,6 +11,7 @@ use wake_model::{Outcome, Usage};
 use super::kernel::{self, Wait, Waited};
 use super::logs::Capture;
 use super::spawn::Running;
+use crate::clock;
 use crate::finished::Log;
 use crate::job::{Limits, Logs, Stream};
 use crate::wire::{self, Failure, Reply};
@@ -129,7 +130,7 @@ impl Watch<'_> {
             if ready[1] {
                 return Ok(End::Cancelled);
             }
-            let now = Instant::now();
+            let now = clock::instant();
             if self.deadline().is_some_and(|deadline| now >= deadline) {
                 return Ok(End::TimedOut);
             }
@@ -150,7 +151,7 @@ impl Watch<'_> {
 
     /// Until something has to be looked at even if nothing happens.
     fn pause(&self, next_memory: Option<Instant>) -> Timespec {
-        let now = Instant::now();
+        let now = clock::instant();
         let until = [self.deadline(), next_memory]
             .into_iter()
             .flatten()

@@ -6,7 +6,6 @@
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 use rustix::fs::Mode;
 use rustix::io::Errno;
@@ -15,9 +14,10 @@ use wake_model::RelPath;
 use super::kernel::{self, Wait};
 use super::place::Place;
 use super::populate::{self, Copying, Pending, Reach};
-use super::run::{Base, Tools, finished};
 use super::scratch::{self, OwnDirectory};
 use super::shared::Shared;
+use super::tools::{Base, Tools, finished};
+use crate::clock;
 use crate::defaults::{DEFAULT_ENV, HOME};
 use crate::finished::Finished;
 use crate::job::{Command, Job, Root, Scratch};
@@ -39,7 +39,7 @@ pub(crate) fn run(
     tools: &mut Tools<'_>,
     shared: &mut Shared,
 ) -> Result<Finished, Failure> {
-    let start = Instant::now();
+    let start = clock::instant();
     if job.root != Root::Host {
         return Err(Failure::bad_job("/", "can only be the host's in the weak sandbox"));
     }

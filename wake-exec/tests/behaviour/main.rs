@@ -1,6 +1,6 @@
 //! What a job is promised: inputs as declared, outputs as created, every ending told apart.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stderr)]
 
 #[path = "../bed/mod.rs"]
 mod bed;

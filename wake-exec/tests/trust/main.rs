@@ -2,7 +2,7 @@
 //!
 //! As root every one is tried a second time as an ordinary user.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stderr)]
 
 #[path = "../bed/mod.rs"]
 mod bed;

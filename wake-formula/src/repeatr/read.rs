@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
-use wake_store::ware::{AbsPath, PackFilters, PackType, WareId, Warehouse};
+use wake_store::ware::{AbsPath, PackFilters, PackType, Route, WareId, Warehouse};
 
 type Read<T> = Result<T, DocumentError>;
 
@@ -233,7 +233,7 @@ fn context(source: &Source<'_>, json: &Json, formula: &Formula) -> Read<Context>
 }
 
 fn check_address(source: &Source<'_>, at: usize, url: &str, packtype: PackType) -> Read<()> {
-    Warehouse::parse(url, packtype, Path::new("/"))
+    Warehouse::parse(url, packtype, Path::new("/"), &Route::default())
         .map(|_| ())
         .map_err(|error| source.error(at, error.to_string()))
 }

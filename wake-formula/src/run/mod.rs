@@ -1,4 +1,5 @@
 //! Carrying out a formula: inputs from warehouses, one command in the sandbox, outputs packed.
+#![expect(clippy::disallowed_methods, reason = "a record says when it was made")]
 
 pub(crate) mod assembly;
 mod check;
@@ -112,7 +113,7 @@ impl Run<'_> {
     fn targets(&self, task: &Task) -> Result<Vec<Option<Warehouse>>, RunError> {
         let target = |wanted: &Wanted| {
             let parse = |url: &String| {
-                Warehouse::parse(url, wanted.packtype, self.base)
+                Warehouse::parse(url, wanted.packtype, self.base, self.store.route())
                     .map_err(|source| RunError::Address { path: wanted.path.to_string(), source })
             };
             wanted.save.as_ref().map(parse).transpose()

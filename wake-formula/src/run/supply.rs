@@ -56,7 +56,7 @@ impl Run<'_> {
         tell: &Tell<'_>,
     ) -> Result<Placed, RunError> {
         let parse = |url: &String| {
-            Warehouse::parse(url, ware.packtype(), self.base)
+            Warehouse::parse(url, ware.packtype(), self.base, self.store.route())
                 .map_err(|source| RunError::Address { path: path.to_string(), source })
         };
         let sources = urls.iter().map(parse).collect::<Result<Vec<_>, _>>()?;

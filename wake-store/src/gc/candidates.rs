@@ -11,11 +11,12 @@ use wake_model::{BlobDigest, LogRef, TreeDigest};
 
 use crate::error::{At, StoreError, optional};
 use crate::layout::Layout;
+use crate::listing::children;
 use crate::memo::segment_paths;
 use crate::packs::PackPlace;
 use crate::record_file::ActionFile;
 use crate::roots::Roots;
-use crate::usage::{Kind, children, disk_usage, shards, ware_paths};
+use crate::usage::{Kind, disk_usage, shards, ware_paths};
 use crate::ware::seal_of;
 
 /// Something that goes or stays as a whole.

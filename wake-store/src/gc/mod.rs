@@ -12,14 +12,16 @@ mod candidates;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::clock;
 use crate::error::StoreError;
+use crate::listing::children;
 use crate::open::Store;
 use crate::packs::{Fill, PackPlace};
 use crate::publish::rename_into;
 use crate::removal::{remove_file, remove_tree};
 use crate::roots::Roots;
 use crate::session::{Scratch, sweep};
-use crate::usage::{Kind, children};
+use crate::usage::Kind;
 use candidates::{Candidate, Record, candidates};
 
 /// What a collection may delete.
@@ -119,7 +121,7 @@ impl Store {
         let all = candidates(self.layout(), records, &roots)?;
         let bytes = all.iter().map(|candidate| candidate.bytes).sum();
         progress(GcEvent::Scanned { objects: all.len(), bytes });
-        let (doomed, kept) = choose(all, options, SystemTime::now());
+        let (doomed, kept) = choose(all, options, clock::now());
         let mut report = GcReport {
             kept: kept.len(),
             kept_bytes: kept.iter().map(|candidate| candidate.bytes).sum(),

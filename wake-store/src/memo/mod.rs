@@ -4,17 +4,17 @@
 //! through from the newest to the oldest and merged when there are many. Nothing here is trusted further than
 //! its check: a damaged or vanished segment, or entry, is as good as absent.
 
-mod merge;
 mod segment;
+mod merge;
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use wake_model::Digest;
 
+use crate::clock;
 use crate::error::{At, StoreError, optional};
 use crate::session::{Session, unique};
 use segment::{Segment, write_segment};
@@ -89,7 +89,7 @@ impl Memo {
         pending.sort_unstable_by_key(|(key, _)| *key);
         // Those who ask meanwhile miss, which costs time and nothing else.
         let session = session()?;
-        let place = self.dir.join(segment_name(now_nanos()));
+        let place = self.dir.join(segment_name(clock::since_1970().as_nanos()));
         write_segment(&session, &place, pending.iter().map(|(key, value)| (*key, &**value)))?;
         lock(&self.flushed).extend(Segment::open(&place));
         merge::merge_if_many(&self.dir, &session)
@@ -103,10 +103,6 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 /// Sorts by age; two processes never choose the same one.
 fn segment_name(nanos: u128) -> String {
     format!("{nanos:032x}-{}.seg", unique())
-}
-
-fn now_nanos() -> u128 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map(|since| since.as_nanos()).unwrap_or_default()
 }
 
 /// The paths of all segments, newest first.

@@ -11,8 +11,8 @@
 //! | `merge` | making one pack of several |
 
 mod entry;
-mod merge;
 mod pack;
+mod merge;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -25,9 +25,10 @@ use wake_model::Digest;
 
 pub(crate) use self::entry::Slot;
 pub(crate) use self::pack::{Fill, Pack};
+use crate::clock;
 use crate::error::{At, StoreError, optional};
+use crate::listing::children;
 use crate::session::{Session, unique};
-use crate::usage::children;
 
 /// Uses are noted at most this often.
 const USE_NOTED_EVERY: Duration = Duration::from_secs(24 * 3600);
@@ -92,7 +93,7 @@ impl PackedRecord {
 
     /// Notes that it has been used now, unless that was noted lately.
     pub(crate) fn note_use(&self) {
-        let now = SystemTime::now();
+        let now = clock::now();
         if now.duration_since(self.used()).is_ok_and(|age| age < USE_NOTED_EVERY) {
             return;
         }
@@ -308,6 +309,5 @@ fn is_past((seconds, nanos): (i64, u64)) -> bool {
 }
 
 fn now_nanos() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+    u64::try_from(clock::since_1970().as_nanos()).unwrap_or(u64::MAX)
 }

@@ -2,7 +2,7 @@
 
 use super::guid::new_guid;
 use super::id::WareId;
-use super::relocation::rename_new;
+use super::relocation::{remove_tree, rename_new};
 use super::seal::{Seal, note_use};
 use super::warehouse::shard;
 use std::fs::{self, File};
@@ -164,27 +164,4 @@ impl Drop for Stage {
     fn drop(&mut self) {
         let _ = remove_tree(&self.path);
     }
-}
-
-/// Removes a tree, also one whose directories do not allow it.
-pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            allow_removal(path)?;
-            fs::remove_dir_all(path)
-        }
-        result => result,
-    }
-}
-
-fn allow_removal(dir: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            allow_removal(&entry.path())?;
-        }
-    }
-    Ok(())
 }

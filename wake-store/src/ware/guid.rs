@@ -1,7 +1,7 @@
 //! Names for what happens once: runs and unfinished files.
 
+use crate::clock;
 use std::sync::Mutex;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghkmnopqrstvwxyz";
 
@@ -10,8 +10,7 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghkmnopqrstvwxyz";
 /// Guids of one process differ even within a millisecond: there the random part counts on from the last one.
 pub fn new_guid() -> String {
     static LAST: Mutex<(u64, [u8; 16])> = Mutex::new((0, [0; 16]));
-    let now =
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let now = clock::since_1970().as_millis() as u64;
     let mut last = LAST.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     if last.0 == now {
         increment(&mut last.1);
@@ -48,8 +47,7 @@ fn random_digits() -> [u8; 16] {
     let mut bytes = [0u8; 16];
     if rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty()).is_err() {
         // Without an entropy source the process and the clock still tell guids apart.
-        let seed = u128::from(std::process::id()) << 64
-            | SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let seed = u128::from(std::process::id()) << 64 | clock::since_1970().as_nanos();
         bytes = seed.to_le_bytes();
     }
     bytes.map(|byte| byte % 32)

@@ -3,28 +3,29 @@
 //! This is the Timeless Stack's layer 0. `pack` and `unpack` are the two ways through the door; `scan`, `list` and `mirror`
 //! look at what is packed. `spec/wares.md` has the formats. Nothing here reads the environment or the working directory.
 
-mod abs_path;
-mod archive;
-mod bucket;
-mod cache;
 mod category;
-pub mod cbor;
-mod disk;
-mod entry_path;
-mod extraction;
-mod filters;
-mod git;
-mod guid;
 mod hash;
+pub mod cbor;
+mod guid;
+mod abs_path;
+mod entry_path;
 mod id;
 mod meter;
 mod node;
-mod pack;
 mod policy;
+mod filters;
+mod bucket;
+mod archive;
+mod disk;
+mod extraction;
+mod route;
+mod warehouse;
+mod git;
+mod pack;
 mod relocation;
 mod seal;
+mod cache;
 mod unpack;
-mod warehouse;
 
 pub use abs_path::{AbsPath, ParseAbsPathError};
 pub use archive::ExtractError;
@@ -34,17 +35,18 @@ pub use category::Category;
 pub use disk::Ownership;
 pub use entry_path::{EntryPath, EntryPathError};
 pub use filters::{
-    DEFAULT_TIME, Direction, FilterRejection, Filters, Mtime, Owner, Pack, PackFilters,
-    ParseFiltersError, Special, UnpackFilters,
+    Direction, FilterRejection, Filters, Mtime, Owner, Pack, PackFilters, ParseFiltersError,
+    Special, UnpackFilters,
 };
 pub use git::GitError;
 pub use guid::new_guid;
 pub use hash::{Sha384Digest, Sha384Stream, base58};
 pub use id::{PackType, ParseWareIdError, WareId};
 pub use meter::Meter;
-pub use node::{MAX_OWNER, Meta, Node, Timestamp};
+pub use node::{DEFAULT_TIME, MAX_OWNER, Meta, Node, Timestamp};
 pub use pack::{PackError, pack, pack_metered};
 pub use policy::{Links, Names, Policy};
+pub use route::Route;
 pub use unpack::{
     Placement, Unpack, UnpackError, Unpacked, list, mirror, mirror_metered, scan, scan_metered,
 };

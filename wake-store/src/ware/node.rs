@@ -4,6 +4,9 @@ use super::cbor::Cbor;
 use super::hash::Sha384Digest;
 use std::collections::BTreeMap;
 
+/// The moment that stands for "no time": 2010-01-01T00:00:00Z, in seconds since 1970.
+pub const DEFAULT_TIME: i64 = 1_262_304_000;
+
 /// What a node is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
@@ -93,7 +96,7 @@ impl Meta {
             perms: 0o755,
             uid: 0,
             gid: 0,
-            mtime: Timestamp { seconds: super::filters::DEFAULT_TIME, nanos: 0 },
+            mtime: Timestamp { seconds: DEFAULT_TIME, nanos: 0 },
             xattrs: BTreeMap::new(),
         }
     }

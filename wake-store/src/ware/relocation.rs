@@ -1,6 +1,5 @@
-//! Moving a finished tree to its place, by one rename.
+//! Moving a finished tree to its place, by one rename, and removing what is in the way.
 
-use super::cache::remove_tree;
 use super::guid::new_guid;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -47,6 +46,28 @@ fn bring_near(from: &Path, to: &Path) -> io::Result<PathBuf> {
     fs::rename(from, &near)?;
     fs::set_permissions(&near, fs::Permissions::from_mode(mode))?;
     Ok(near)
+}
+
+/// Removes a tree, also one whose directories do not allow it.
+pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            allow_removal(path)?;
+            fs::remove_dir_all(path)
+        }
+        result => result,
+    }
+}
+
+fn allow_removal(dir: &Path) -> io::Result<()> {
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            allow_removal(&entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

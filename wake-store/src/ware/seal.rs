@@ -9,12 +9,13 @@
 use super::filters::PackFilters;
 use super::id::{PackType, WareId};
 use super::pack::pack;
+use crate::clock;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 const HEAD: &str = "wake ware seal 1";
 /// How exactly the last use is noted.
@@ -79,7 +80,7 @@ impl Seal {
 
 /// Notes at `seal` that its ware is used now.
 pub(crate) fn note_use(seal: &Path) {
-    let now = SystemTime::now();
+    let now = clock::now();
     let is_old = |used| now.duration_since(used).is_ok_and(|age| age > DAY);
     if fs::metadata(seal).and_then(|meta| meta.modified()).is_ok_and(is_old) {
         // Only the order of garbage collection depends on it.

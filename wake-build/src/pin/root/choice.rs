@@ -48,7 +48,8 @@ impl Site<'_> {
             _ => &[],
         };
         for url in urls {
-            let parsed = Warehouse::parse(url.as_str().unwrap_or_default(), ware.packtype(), &base);
+            let (text, route) = (url.as_str().unwrap_or_default(), self.pinner.store.route());
+            let parsed = Warehouse::parse(text, ware.packtype(), &base, route);
             let wrong = |error| self.root_error(format!("`rootfs`: {error}"), url);
             sources.push(parsed.map_err(wrong)?);
         }

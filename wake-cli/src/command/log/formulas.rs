@@ -1,7 +1,7 @@
 //! `wake log --formulas`: the records of formulas, which belong to the store and to no checkout.
 
 use std::io::Write;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
 use wake_build::diagnostic::{Class, Diagnostic};
@@ -9,6 +9,7 @@ use wake_build::store::Store;
 use wake_formula::RunRecord;
 
 use crate::args::LogArgs;
+use crate::clock;
 use crate::exit::{Exit, Outcome};
 use crate::print;
 use crate::session::{self, store_fault};
@@ -77,7 +78,7 @@ fn all(
 
 fn line(record: &RunRecord, style: Style) -> String {
     let began = UNIX_EPOCH + Duration::from_secs(record.time.unsigned_abs());
-    let ago = words::ago(SystemTime::now().duration_since(began).unwrap_or_default());
+    let ago = words::ago(clock::since(began));
     let (role, word) = match record.exit_code {
         0 => (Role::Good, "ok".to_owned()),
         code => (Role::Bad, format!("failed {code}")),

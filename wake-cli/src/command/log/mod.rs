@@ -1,13 +1,13 @@
 //! `wake log`: past builds, from the events that they left in `.wake/runs`.
 
+mod past;
+mod output;
 mod critical;
 mod formulas;
-mod output;
-mod past;
 mod records;
 
 use std::io::Write;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use wake_build::diagnostic::{Class, Diagnostic};
@@ -15,11 +15,12 @@ use wake_build::event::{ActionFinished, Event, Reporter, Status};
 use wake_build::{Session, run_log};
 
 use crate::args::LogArgs;
+use crate::clock;
 use crate::command::log::past::Past;
 use crate::exit::{Exit, Outcome};
+use crate::manner::Verbosity;
 use crate::print;
 use crate::report::plain::Plain;
-use crate::report::{Verbosity, clock};
 use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;
@@ -102,7 +103,7 @@ fn short_name<'a>(run: &'a str, runs: &[Past]) -> &'a str {
 }
 
 fn line(name: &str, past: &Past, style: Style) -> String {
-    let age = SystemTime::now().duration_since(past.ended).unwrap_or(Duration::ZERO);
+    let age = clock::since(past.ended);
     let (role, word, what) = match past.end() {
         None => (Role::Caution, "cut short", String::new()),
         Some(end) => {

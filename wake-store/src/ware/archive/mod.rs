@@ -3,9 +3,9 @@
 //! Readers hand each entry to a [`Visit`]; they check form, visitors check meaning. What is not well-formed is an
 //! error that names the place, never skipped.
 
-mod compression;
-mod content;
 mod error;
+mod content;
+mod compression;
 mod pax;
 mod tar_header;
 mod tar_reader;

@@ -11,13 +11,11 @@ pub(crate) use rules::{Passage, Rules};
 pub use syntax::ParseFiltersError;
 pub(crate) use syntax::days_since_1970;
 
+use super::node::DEFAULT_TIME;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
-
-/// The moment that stands for "no time": 2010-01-01T00:00:00Z, in seconds since 1970.
-pub const DEFAULT_TIME: i64 = 1_262_304_000;
 
 /// The way from a file system to a ware.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,9 @@
 //! What a filter does to one node.
 
 use super::{Direction, Filters, Mtime, Owner, Special};
+use crate::clock;
 use crate::ware::node::{Meta, Node, Timestamp};
 use std::fmt::Display;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A filter made ready to be applied: nothing unset, `mine` and `now` replaced by numbers.
 #[derive(Clone, Copy, Debug)]
@@ -33,9 +33,7 @@ impl Rules {
             Some(Owner::Mine) => Some(mine),
             Some(Owner::Id(id)) => Some(id),
         };
-        let now = || {
-            SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
-        };
+        let now = || clock::since_1970().as_secs() as i64;
         Self {
             uid: owner(filters.uid, rustix::process::geteuid().as_raw()),
             gid: owner(filters.gid, rustix::process::getegid().as_raw()),

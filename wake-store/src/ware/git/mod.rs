@@ -2,8 +2,8 @@
 //!
 //! Nothing is checked out, so hooks, filters and attributes have no say; all objects are verified when they are fetched.
 
-mod objects;
 mod program;
+mod objects;
 mod repository;
 
 use self::repository::Repository;
@@ -11,6 +11,7 @@ use super::archive::{Content, ExtractError, Visit};
 use super::category::Category;
 use super::entry_path::EntryPath;
 use super::node::Meta;
+use super::route::Route;
 use super::warehouse::Warehouse;
 use std::io;
 use std::path::Path;
@@ -76,7 +77,9 @@ pub(super) fn read_commit(
     visitor: &mut dyn Visit,
 ) -> Result<(), GitError> {
     let urls: Vec<String> = sources.iter().map(Warehouse::to_string).collect();
-    let (repository, url) = Repository::fetch(commit, &urls, scratch.join("git"))?;
+    let direct = Route::default();
+    let route = sources.iter().find_map(Warehouse::route).unwrap_or(&direct);
+    let (repository, url) = Repository::fetch(commit, &urls, route, scratch.join("git"))?;
     let visit = &mut |path: EntryPath, meta: Meta, content: &mut dyn Content| {
         visitor.entry(path, meta, content)
     };
@@ -97,8 +100,8 @@ pub(super) fn read_commit(
                 address.escape_debug()
             ),
         })?;
-        let (module, _) =
-            Repository::fetch(commit, &[address], scratch.join(format!("git-{number}")))?;
+        let dir = scratch.join(format!("git-{number}"));
+        let (module, _) = Repository::fetch(commit, &[address], route, dir)?;
         module.read_tree(commit, path, visit)?;
     }
     Ok(())

@@ -1,10 +1,9 @@
 //! Blobs, read through one long-lived process.
 
 use super::GitError;
-use super::repository::Repository;
 use crate::ware::archive::{Content, ExtractError};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// A running `git cat-file --batch`.
 pub(super) struct Objects {
@@ -14,10 +13,9 @@ pub(super) struct Objects {
 }
 
 impl Objects {
-    /// Starts the process.
-    pub(super) fn open(repository: &Repository) -> Result<Self, GitError> {
-        let mut child = repository
-            .git()
+    /// Starts the process by `git`, which knows its repository.
+    pub(super) fn open(mut git: Command) -> Result<Self, GitError> {
+        let mut child = git
             .args(["cat-file", "--batch"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

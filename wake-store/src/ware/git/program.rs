@@ -1,18 +1,28 @@
 //! The `git` program, kept from running anything.
+#![expect(clippy::disallowed_methods, reason = "the one program that wares need")]
 
 use super::GitError;
+use crate::ware::route::Route;
+use std::ffi::OsStr;
 use std::process::{Command, Stdio};
 
-/// Git with everything shut off that a repository or a user's settings could make it run.
-pub(super) fn git() -> Command {
+/// Where programs usually are.
+const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+/// Git with everything shut off that a repository, a user's settings or the environment could make it run.
+pub(super) fn git(route: &Route) -> Command {
     let mut command = Command::new("git");
+    // Without a home it would ask the list of users for one.
     command
-        .env_remove("GIT_DIR")
-        .env_remove("GIT_WORK_TREE")
-        .env_remove("GIT_INDEX_FILE")
-        .env_remove("GIT_OBJECT_DIRECTORY")
-        .env_remove("GIT_ALTERNATE_OBJECT_DIRECTORIES")
-        .env_remove("GIT_CONFIG_PARAMETERS")
+        .env_clear()
+        .env("PATH", route.search_path.as_deref().unwrap_or(OsStr::new(SEARCH_PATH)))
+        .env("HOME", route.home.as_deref().unwrap_or(OsStr::new("/dev/null")))
+        .envs(route.ssh_agent.iter().map(|socket| ("SSH_AUTH_SOCK", socket)))
+        .envs(route.http_proxy.iter().map(|proxy| ("http_proxy", proxy)))
+        .envs(route.https_proxy.iter().map(|proxy| ("https_proxy", proxy)))
+        .envs(route.all_proxy.iter().map(|proxy| ("all_proxy", proxy)))
+        .envs(route.no_proxy.iter().map(|hosts| ("no_proxy", hosts)))
+        .env("GIT_ATTR_NOSYSTEM", "1")
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_TERMINAL_PROMPT", "0")
@@ -37,4 +47,63 @@ pub(super) fn run(command: &mut Command) -> Result<Result<Vec<u8>, String>, GitE
     let last = || said.lines().rfind(|line| !line.trim().is_empty());
     let problem = fatal.or_else(last).unwrap_or("git failed");
     Ok(Err(problem.escape_debug().to_string().replace("\\'", "'")))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn git_has_no_variable_that_is_not_named_here() {
+        let temp = tempfile::tempdir().unwrap();
+        let program = temp.path().join("git");
+        std::fs::write(&program, "#!/bin/sh\n/bin/cat /proc/$$/environ\nexit 0\n").unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let search_path = temp.path().to_str().unwrap();
+        let own = [
+            ("GIT_ATTR_NOSYSTEM", "1"),
+            ("GIT_CONFIG_GLOBAL", "/dev/null"),
+            ("GIT_CONFIG_NOSYSTEM", "1"),
+            ("GIT_NO_REPLACE_OBJECTS", "1"),
+            ("GIT_TERMINAL_PROMPT", "0"),
+            ("HOME", "/dev/null"),
+            ("LC_ALL", "C"),
+            ("PATH", search_path),
+        ];
+        let bare = Route { search_path: Some(search_path.into()), ..Route::default() };
+        assert_eq!(seen(&bare), owned(&own));
+        let full = Route {
+            http_proxy: Some("h".into()),
+            https_proxy: Some("s".into()),
+            all_proxy: Some("a".into()),
+            no_proxy: Some("n".into()),
+            home: Some("/home".into()),
+            ssh_agent: Some("/agent".into()),
+            ..bare
+        };
+        let more = [
+            ("http_proxy", "h"),
+            ("https_proxy", "s"),
+            ("all_proxy", "a"),
+            ("no_proxy", "n"),
+            ("HOME", "/home"),
+            ("SSH_AUTH_SOCK", "/agent"),
+        ];
+        assert_eq!(seen(&full), owned(&[own.as_slice(), &more].concat()));
+    }
+
+    fn seen(route: &Route) -> BTreeMap<String, String> {
+        let environ = String::from_utf8(run(&mut git(route)).unwrap().unwrap()).unwrap();
+        let pairs: Vec<_> =
+            environ.split_terminator('\0').filter_map(|line| line.split_once('=')).collect();
+        owned(&pairs)
+    }
+
+    /// The last of each name.
+    fn owned(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
 }

@@ -5,30 +5,32 @@ use super::objects::Objects;
 use super::program::{git, run};
 use crate::ware::archive::{Content, ExtractError, NoContent};
 use crate::ware::entry_path::EntryPath;
-use crate::ware::filters::DEFAULT_TIME;
-use crate::ware::node::{Meta, Node, Timestamp};
+use crate::ware::node::{DEFAULT_TIME, Meta, Node, Timestamp};
+use crate::ware::route::Route;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
 /// Where the objects are.
-pub(super) struct Repository {
+pub(super) struct Repository<'a> {
     dir: PathBuf,
+    route: &'a Route,
 }
 
 /// Takes one entry of a tree.
 pub(super) type Take<'a> =
     dyn FnMut(EntryPath, Meta, &mut dyn Content) -> Result<(), ExtractError> + 'a;
 
-impl Repository {
+impl<'a> Repository<'a> {
     /// Fetches `commit` from the first of `urls` that has it into a new bare repository.
     pub(super) fn fetch(
         commit: &str,
         urls: &[String],
+        route: &'a Route,
         dir: PathBuf,
     ) -> Result<(Self, String), GitError> {
-        let repository = Self { dir };
-        let mut init = git();
+        let repository = Self { dir, route };
+        let mut init = git(route);
         init.args(["init", "--quiet", "--bare", "--template="]).arg(&repository.dir);
         let made = run(&mut init)?;
         if let Err(problem) = made {
@@ -97,7 +99,7 @@ impl Repository {
             commit: commit.to_owned(),
             problem: problem.to_owned(),
         };
-        let mut objects = Objects::open(self)?;
+        let mut objects = Objects::open(self.git())?;
         let mut modules = Vec::new();
         if base.is_root() {
             take(EntryPath::root(), described(Node::Dir, 0o755), &mut NoContent)?;
@@ -163,8 +165,8 @@ impl Repository {
     }
 
     /// The program, told of this repository.
-    pub(super) fn git(&self) -> Command {
-        let mut command = git();
+    fn git(&self) -> Command {
+        let mut command = git(self.route);
         command.arg("--git-dir").arg(&self.dir);
         command
     }

@@ -1,7 +1,7 @@
 //! Packs a tree on disk: its id, and if asked the archive that has it.
 
-mod archive;
 mod error;
+mod archive;
 
 use self::archive::Archive;
 pub use self::error::PackError;

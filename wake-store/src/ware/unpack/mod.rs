@@ -1,14 +1,14 @@
 //! Fetches, verifies, unpacks, scans and mirrors wares.
 
 mod error;
-mod look;
 mod packed;
+mod look;
 
 pub use self::error::UnpackError;
 pub use self::look::{list, mirror, mirror_metered, scan, scan_metered};
 use self::packed::{Watched, coverage, read_packed, verify};
 use super::archive::ExtractError;
-use super::cache::{CacheError, Cached, Stage, WareCache, remove_tree};
+use super::cache::{CacheError, Cached, Stage, WareCache};
 use super::disk::{Ownership, TreeWriter, read_tree};
 use super::extraction::{Extracted, Extraction};
 use super::filters::{Rules, UnpackFilters};
@@ -17,7 +17,7 @@ use super::id::{PackType, WareId};
 use super::meter::Meter;
 use super::node::Coverage;
 use super::policy::Policy;
-use super::relocation::exchange;
+use super::relocation::{exchange, remove_tree};
 use super::warehouse::{Warehouse, open_first};
 use std::path::{Path, PathBuf};
 

@@ -1,4 +1,5 @@
 use crate::ware::id::PackType;
+use crate::ware::route::Route;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -10,18 +11,24 @@ pub enum Warehouse {
     /// `ca+file://DIR`: wares by their hashes.
     CaFile(PathBuf),
     /// `http(s)://URL`: one packed ware, read only.
-    Http(String),
+    Http(String, Route),
     /// `ca+http(s)://URL`: wares by their hashes, read only. Held without the `ca+`.
-    CaHttp(String),
+    CaHttp(String, Route),
     /// A git repository, by URL or path, for `git` wares alone.
-    Git(String),
+    Git(String, Route),
 }
 
 impl Warehouse {
-    /// Reads an address for wares of `packtype`. Relative paths such as `file://./x` start at `base`.
-    pub fn parse(text: &str, packtype: PackType, base: &Path) -> Result<Self, ParseWarehouseError> {
+    /// Reads an address for wares of `packtype`, on other machines reached by `route`. Relative paths such as
+    /// `file://./x` start at `base`.
+    pub fn parse(
+        text: &str,
+        packtype: PackType,
+        base: &Path,
+        route: &Route,
+    ) -> Result<Self, ParseWarehouseError> {
         if packtype == PackType::Git {
-            return git(text, base);
+            return Ok(Warehouse::Git(git(text, base)?, route.clone()));
         }
         let (scheme, rest) = text
             .split_once("://")
@@ -32,8 +39,10 @@ impl Warehouse {
         match scheme {
             "file" => Ok(Warehouse::File(place(base, rest))),
             "ca+file" => Ok(Warehouse::CaFile(place(base, rest))),
-            "http" | "https" => Ok(Warehouse::Http(text.to_owned())),
-            "ca+http" | "ca+https" => Ok(Warehouse::CaHttp(text["ca+".len()..].to_owned())),
+            "http" | "https" => Ok(Warehouse::Http(text.to_owned(), route.clone())),
+            "ca+http" | "ca+https" => {
+                Ok(Warehouse::CaHttp(text["ca+".len()..].to_owned(), route.clone()))
+            }
             _ => Err(ParseWarehouseError::UnknownScheme {
                 address: text.to_owned(),
                 scheme: scheme.to_owned(),
@@ -48,7 +57,7 @@ fn place(base: &Path, path: &str) -> PathBuf {
 }
 
 /// Git takes many forms of addresses; those that it would take for an option or that run a program are refused.
-fn git(text: &str, base: &Path) -> Result<Warehouse, ParseWarehouseError> {
+fn git(text: &str, base: &Path) -> Result<String, ParseWarehouseError> {
     if text.is_empty()
         || text.starts_with('-')
         || text.contains("::")
@@ -57,13 +66,13 @@ fn git(text: &str, base: &Path) -> Result<Warehouse, ParseWarehouseError> {
         return Err(ParseWarehouseError::Git { address: text.escape_debug().to_string() });
     }
     if let Some(path) = text.strip_prefix("file://") {
-        return Ok(Warehouse::Git(base.join(path).display().to_string()));
+        return Ok(base.join(path).display().to_string());
     }
     let scp_like = text.split('/').next().is_some_and(|head| head.contains(':'));
     if text.contains("://") || scp_like {
-        return Ok(Warehouse::Git(text.to_owned()));
+        return Ok(text.to_owned());
     }
-    Ok(Warehouse::Git(base.join(text).display().to_string()))
+    Ok(base.join(text).display().to_string())
 }
 
 impl fmt::Display for Warehouse {
@@ -71,8 +80,8 @@ impl fmt::Display for Warehouse {
         match self {
             Warehouse::File(path) => write!(f, "file://{}", path.display()),
             Warehouse::CaFile(path) => write!(f, "ca+file://{}", path.display()),
-            Warehouse::Http(url) | Warehouse::Git(url) => f.write_str(url),
-            Warehouse::CaHttp(url) => write!(f, "ca+{url}"),
+            Warehouse::Http(url, _) | Warehouse::Git(url, _) => f.write_str(url),
+            Warehouse::CaHttp(url, _) => write!(f, "ca+{url}"),
         }
     }
 }
@@ -117,25 +126,28 @@ pub enum ParseWarehouseError {
 mod tests {
     use super::*;
 
+    fn parse(text: &str, packtype: PackType) -> Result<Warehouse, ParseWarehouseError> {
+        Warehouse::parse(text, packtype, Path::new("/cwd"), &Route::default())
+    }
+
     #[test]
     fn prints_as_it_was_read() {
         for text in ["file:///a/b", "ca+file:///w", "https://h/x.tgz", "ca+https://h/w/"] {
-            let warehouse = Warehouse::parse(text, PackType::Tar, Path::new("/cwd")).unwrap();
+            let warehouse = parse(text, PackType::Tar).unwrap();
             assert_eq!(warehouse.to_string(), text);
         }
     }
 
     #[test]
     fn relative_paths_start_at_the_base() {
-        let warehouse =
-            Warehouse::parse("ca+file://./wares/", PackType::Tar, Path::new("/cwd")).unwrap();
+        let warehouse = parse("ca+file://./wares/", PackType::Tar).unwrap();
         assert_eq!(warehouse, Warehouse::CaFile("/cwd/./wares/".into()));
     }
 
     #[test]
     fn n12_addresses_that_git_would_obey_are_refused() {
         for text in ["--upload-pack=x", "ext::sh -c x", "fd::17", ""] {
-            assert!(Warehouse::parse(text, PackType::Git, Path::new("/")).is_err(), "{text}");
+            assert!(parse(text, PackType::Git).is_err(), "{text}");
         }
     }
 }

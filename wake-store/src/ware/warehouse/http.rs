@@ -3,18 +3,22 @@
 use super::{Packed, Warehouse, WarehouseError};
 use crate::ware::id::WareId;
 use crate::ware::policy::Policy;
+use crate::ware::route::Route;
 use std::time::Duration;
 
 /// Begins to download `url`. The whole download may take an hour, each step before its first byte 30 seconds.
 pub(super) fn get(
     warehouse: &Warehouse,
     url: &str,
+    route: &Route,
     ware: &WareId,
 ) -> Result<Packed, WarehouseError> {
     let address = warehouse.to_string();
     let unavailable =
         |problem: String| WarehouseError::Unavailable { address: address.clone(), problem };
-    let response = agent(url.starts_with("https:"))
+    let proxy = route.proxy(url).map(ureq::Proxy::new).transpose();
+    let proxy = proxy.map_err(|error| unavailable(format!("its proxy: {error}")))?;
+    let response = agent(url.starts_with("https:"), proxy)
         .get(url)
         .header("accept-encoding", "identity")
         .call()
@@ -40,11 +44,13 @@ pub(super) fn get(
     Ok(Packed { bytes: Box::new(bytes), size, address })
 }
 
-/// An `https` address never leads to an unencrypted one, also not by a redirect.
-fn agent(https_only: bool) -> ureq::Agent {
+/// An `https` address never leads to an unencrypted one, also not by a redirect. Where it leads, its proxy goes along.
+fn agent(https_only: bool, proxy: Option<ureq::Proxy>) -> ureq::Agent {
     let step = Some(Duration::from_secs(30));
     ureq::Agent::config_builder()
         .https_only(https_only)
+        // Also none must be said: a builder takes what it finds in the environment.
+        .proxy(proxy)
         .http_status_as_error(false)
         .max_redirects(5)
         .timeout_connect(step)

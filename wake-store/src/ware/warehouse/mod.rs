@@ -9,6 +9,7 @@ pub(crate) use upload::Upload;
 
 use super::category::Category;
 use super::id::WareId;
+use super::route::Route;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -129,8 +130,19 @@ impl Warehouse {
     pub fn holds(&self, ware: &WareId) -> bool {
         match self {
             Warehouse::CaFile(dir) => shard(dir, ware.hash()).is_file(),
-            Warehouse::File(_) | Warehouse::Http(_) | Warehouse::CaHttp(_) | Warehouse::Git(_) => {
-                false
+            Warehouse::File(_)
+            | Warehouse::Http(..)
+            | Warehouse::CaHttp(..)
+            | Warehouse::Git(..) => false,
+        }
+    }
+
+    /// How it is reached, if it is on another machine.
+    pub(super) fn route(&self) -> Option<&Route> {
+        match self {
+            Warehouse::File(_) | Warehouse::CaFile(_) => None,
+            Warehouse::Http(_, route) | Warehouse::CaHttp(_, route) | Warehouse::Git(_, route) => {
+                Some(route)
             }
         }
     }
@@ -145,12 +157,13 @@ impl Warehouse {
         match self {
             Warehouse::File(path) => self.open_file(path, path.parent(), ware),
             Warehouse::CaFile(base) => self.open_file(&shard(base, ware.hash()), Some(base), ware),
-            Warehouse::Http(url) => http::get(self, url, ware),
-            Warehouse::CaHttp(base) => {
+            Warehouse::Http(url, route) => http::get(self, url, route, ware),
+            Warehouse::CaHttp(base, route) => {
                 let path = shard(Path::new(""), ware.hash());
-                http::get(self, &format!("{}/{}", base.trim_end_matches('/'), path.display()), ware)
+                let url = format!("{}/{}", base.trim_end_matches('/'), path.display());
+                http::get(self, &url, route, ware)
             }
-            Warehouse::Git(_) => Err(WarehouseError::Failed {
+            Warehouse::Git(..) => Err(WarehouseError::Failed {
                 address: self.to_string(),
                 problem: format!("a git repository cannot hold a `{}` ware", ware.packtype()),
             }),

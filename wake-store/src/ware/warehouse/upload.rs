@@ -29,7 +29,7 @@ impl Upload {
                 let dir = path.parent().map(PathBuf::from).unwrap_or_default();
                 (dir, format!(".tmp.upload.{}.{}", name.to_string_lossy(), new_guid()))
             }
-            Warehouse::Http(_) | Warehouse::CaHttp(_) | Warehouse::Git(_) => {
+            Warehouse::Http(..) | Warehouse::CaHttp(..) | Warehouse::Git(..) => {
                 let problem = "only `file://` and `ca+file://` can be written".to_owned();
                 return Err(WarehouseError::Unwritable { address, problem });
             }
@@ -58,7 +58,7 @@ impl Upload {
         let place = match &self.target {
             Warehouse::CaFile(base) => shard(base, ware.hash()),
             Warehouse::File(path) => path.clone(),
-            Warehouse::Http(_) | Warehouse::CaHttp(_) | Warehouse::Git(_) => return Ok(()),
+            Warehouse::Http(..) | Warehouse::CaHttp(..) | Warehouse::Git(..) => return Ok(()),
         };
         if let (Warehouse::CaFile(_), Some(dir)) = (&self.target, place.parent()) {
             fs::create_dir_all(dir)?;

@@ -1,10 +1,10 @@
 //! `wake log --records`: the record of every command that ran, of modules built here and of formulas.
 
-mod ids;
 mod module_run;
+mod ids;
 
 use std::io::Write;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
 use wake_build::diagnostic::{Class, Diagnostic};
@@ -14,6 +14,7 @@ use wake_formula::RunRecord;
 use super::output::Wanted;
 use super::past::Past;
 use crate::args::LogArgs;
+use crate::clock;
 use crate::exit::{Exit, Outcome};
 use crate::print;
 use crate::session::{self, store_fault};
@@ -173,7 +174,7 @@ impl Record {
 
     fn line(&self, style: Style) -> String {
         let began = UNIX_EPOCH + Duration::from_millis(self.began_ms());
-        let ago = words::ago(SystemTime::now().duration_since(began).unwrap_or_default());
+        let ago = words::ago(clock::since(began));
         let (role, word) = match self.exit_code() {
             0 => (Role::Good, "ok".to_owned()),
             code => (Role::Bad, format!("failed {code}")),

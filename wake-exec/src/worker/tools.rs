@@ -1,0 +1,131 @@
+//! What runs of either kind have in common: a command from its turn until its outputs are taken.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::pipe::{PipeFlags, pipe_with};
+use wake_model::{Manifest, Outcome};
+
+use super::collect::{Collection, Held, collect};
+use super::kernel;
+use super::place::STRAIGHT;
+use super::spawn::{Launch, Starter, Walls};
+use super::supervise::{Ended, Streams, Watch};
+use crate::clock;
+use crate::finished::{Finished, OutputFault, Timings};
+use crate::job::{Command, Job, TakeOutputs};
+use crate::wire::{self, Failure, Request};
+
+/// What a run works with.
+pub(crate) struct Tools<'a> {
+    pub(crate) control: &'a UnixStream,
+    pub(crate) starter: &'a mut Starter,
+    pub(crate) buffer: &'a mut [u8],
+    pub(crate) nothing: &'a OwnedFd,
+}
+
+/// Where outputs are looked for.
+pub(crate) enum Base<'a> {
+    /// In the work directory.
+    Work(BorrowedFd<'a>),
+    /// Anywhere below the root directory.
+    Root(BorrowedFd<'a>),
+}
+
+impl Tools<'_> {
+    /// Waits until the command may start; gives the time when it may.
+    pub(crate) fn turn(&self) -> Result<Instant, Failure> {
+        match wire::receive(self.control) {
+            Ok(Some(Request::Go)) => Ok(clock::instant()),
+            Ok(_) | Err(_) => Err(Failure::Cancelled),
+        }
+    }
+
+    /// Starts the command and stays with it until nothing of it is left.
+    pub(crate) fn command(
+        &mut self,
+        job: &Job,
+        command: &Command,
+        walls: Option<Walls<'_>>,
+        memory: &dyn Fn() -> u64,
+        clear: &dyn Fn() -> Result<(), rustix::io::Errno>,
+    ) -> Result<Ended, Failure> {
+        let piped = |errno| Failure::step("create", "pipe", errno);
+        let (stdout, to_stdout) = pipe_with(PipeFlags::CLOEXEC).map_err(piped)?;
+        let (stderr, to_stderr) = pipe_with(PipeFlags::CLOEXEC).map_err(piped)?;
+        let given = match command.stdin.is_empty() {
+            true => None,
+            false => Some(kernel::memory_file(c"stdin", &command.stdin).map_err(piped)?),
+        };
+        let stdin = given.as_ref().unwrap_or(self.nothing);
+        let launch = Launch {
+            command,
+            limits: &job.limits,
+            stdio: [stdin.as_fd(), to_stdout.as_fd(), to_stderr.as_fd()],
+            walls,
+        };
+        let started = clock::instant();
+        let running = self.starter.start(&launch)?;
+        let streams = Streams { stdout, stderr, ends: [to_stdout, to_stderr] };
+        let (control, limits, logs) = (self.control, &job.limits, job.logs);
+        let watch = Watch { running, control, limits, logs, started, memory, clear };
+        watch.until_gone(streams, self.buffer)
+    }
+
+    /// Takes the outputs, where they are to be taken.
+    pub(crate) fn collect(
+        &mut self,
+        job: &Job,
+        ended: &Ended,
+        base: &Base<'_>,
+    ) -> Result<Result<Manifest, Vec<OutputFault>>, Failure> {
+        let wanted = match job.outputs.take {
+            TakeOutputs::OnSuccess => ended.outcome.is_success(),
+            TakeOutputs::Always => {
+                matches!(ended.outcome, Outcome::Exited(_) | Outcome::Signaled(_))
+            }
+        };
+        if !wanted || job.outputs.declared.is_empty() {
+            return Ok(Ok(Manifest::default()));
+        }
+        let opened = self.base(job, base)?;
+        let collection =
+            Collection { outputs: &job.outputs, base: opened.as_fd(), limit: job.limits.disk };
+        collect(&collection, self.buffer)
+    }
+
+    fn base<'b>(&self, job: &Job, base: &Base<'b>) -> Result<Held<'b>, Failure> {
+        let wanted = &job.outputs.base;
+        let (from, path) = match (base, &job.work) {
+            (Base::Work(fd), Some(work)) => {
+                let below = wanted.strip(work).ok_or_else(|| {
+                    Failure::bad_job(wanted.as_str(), "is not in the work directory")
+                })?;
+                (*fd, below)
+            }
+            (Base::Work(fd) | Base::Root(fd), _) => (*fd, wanted.clone()),
+        };
+        if path.is_root() {
+            return Ok(Held::Lent(from));
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::openat2(from, path.as_str(), flags, Mode::empty(), STRAIGHT)
+            .map(Held::Opened)
+            .map_err(|errno| Failure::step("open", wanted.as_str(), errno))
+    }
+}
+
+/// Puts together what came of it.
+pub(crate) fn finished(
+    ended: Ended,
+    outputs: Result<Manifest, Vec<OutputFault>>,
+    setup: Duration,
+    run: Duration,
+    collect: Duration,
+) -> Finished {
+    let Ended { outcome, stdout, stderr, usage } = ended;
+    let timings = Timings { wait: Duration::ZERO, setup, run, collect };
+    Finished { outcome, stdout, stderr, usage, timings, outputs }
+}

@@ -1,0 +1,90 @@
+//! How other machines are reached, as whoever starts wake decides.
+
+use std::ffi::OsString;
+
+/// How other machines are reached. The default is directly, by what lies in the usual places.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Route {
+    /// The proxy for `http` addresses.
+    pub http_proxy: Option<String>,
+    /// The proxy for `https` addresses.
+    pub https_proxy: Option<String>,
+    /// The proxy for all that have none by their scheme.
+    pub all_proxy: Option<String>,
+    /// Who is reached without a proxy: hosts, each with all below it, between commas, or `*`.
+    pub no_proxy: Option<String>,
+    /// Where `git` and what it starts are looked for.
+    pub search_path: Option<OsString>,
+    /// Where `git` finds a person's passwords, in `.netrc`.
+    pub home: Option<OsString>,
+    /// The socket of the agent that has a person's keys for `ssh`.
+    pub ssh_agent: Option<OsString>,
+}
+
+impl Route {
+    /// The proxy by which `url` is reached, if there is one.
+    pub(super) fn proxy(&self, url: &str) -> Option<&str> {
+        let (scheme, rest) = url.split_once("://")?;
+        let own = if scheme == "https" { &self.https_proxy } else { &self.http_proxy };
+        let proxy = own.as_ref().or(self.all_proxy.as_ref())?;
+        (!self.goes_directly(host(rest))).then_some(proxy)
+    }
+
+    /// Source: curl(1), `NO_PROXY`, which `git` follows as well.
+    fn goes_directly(&self, host: &str) -> bool {
+        let mut names = self.no_proxy.as_deref().unwrap_or_default().split([',', ' ']);
+        names.any(|name| {
+            let name = name.trim_start_matches("*.").trim_start_matches('.').to_ascii_lowercase();
+            let host = host.to_ascii_lowercase();
+            let above = host.strip_suffix(&name).is_some_and(|below| below.ends_with('.'));
+            name == "*" || !name.is_empty() && (name == host || above)
+        })
+    }
+}
+
+/// The host of an address behind its scheme, without user and port.
+fn host(rest: &str) -> &str {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split(':').next().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_scheme_has_its_proxy_and_some_hosts_have_none() {
+        let text = |text: &str| Some(text.to_owned());
+        let route = Route {
+            http_proxy: text("h:1"),
+            https_proxy: text("s:2"),
+            no_proxy: text("localhost, .Inner.example,*.wide.example,::1"),
+            ..Route::default()
+        };
+        for (url, proxy) in [
+            ("http://a/x", Some("h:1")),
+            ("https://a:443/x", Some("s:2")),
+            ("https://localhost.example/", Some("s:2")),
+            ("http://localhost:80/", None),
+            ("https://u:p@inner.example/", None),
+            ("https://deep.INNER.example/", None),
+            ("https://notinner.example/", Some("s:2")),
+            ("http://a.wide.example?x@b", None),
+            ("http://[::1]:8/", None),
+        ] {
+            assert_eq!(route.proxy(url), proxy, "{url}");
+        }
+        let all = Route { all_proxy: text("all:3"), ..Route::default() };
+        assert_eq!(
+            (all.proxy("http://a/"), all.proxy("https://a/")),
+            (Some("all:3"), Some("all:3"))
+        );
+        let none = Route { no_proxy: text("*"), ..all };
+        assert_eq!(none.proxy("http://a/"), None);
+        assert_eq!(Route::default().proxy("http://a/"), None);
+    }
+}
