@@ -290,24 +290,35 @@ def action(case):
     else:
         field("collect", None, text(case["command"]["collect"]["cwd"]))
     root = case["root"]
-    field("rootfs", None, text(root) if root == "empty" else named(*next(iter(root.items()))))
+    if root == "empty":
+        field("rootfs", None, text(root))
+    elif "ware" in root:
+        field("rootfs", None, text("ware " + root["ware"]))
+    else:
+        field("rootfs", None, named(*next(iter(root.items()))))
+    field("work", None, text("/" + case["work"]))
     for path in by_bytes(case["inputs"]):
         node = case["inputs"][path]
         if node == "dir":
             field("inputs", path, text("dir"))
-        elif "link" in node:
-            field("inputs", path, text("link " + node["link"]))
+        elif "link" in node or "ware" in node:
+            field("inputs", path, text(" ".join(next(iter(node.items())))))
+        elif "mount" in node:
+            field("inputs", path, text(f"mount {node['mount']['access']} {node['mount']['host']}"))
         else:
             field("inputs", path, named(*next(iter(node.items()))))
+    for path in by_bytes(case["own"]):
+        field("own", path, text("dir"))
     for output in case["outputs"]:
-        field("outputs", output["path"], text(output["kind"]))
+        kind = output.get("kind") or f"ware {output['packtype']} {output['filters']}"
+        field("outputs", output["path"], text(kind))
     for name in ("uid", "gid"):
         field("user", name, {"uint": case["user"][name]})
     field("user", "hostname", text(case["user"]["hostname"]))
-    field("network", None, text("yes" if case["network"] else "no"))
+    field("network", None, text(case["network"]))
     field("sandbox", None, text(case["sandbox"]))
     field("platform", None, text(case["platform"]))
-    return sealed({"list": fields}, "wake action v1")
+    return sealed({"list": fields}, "wake action v2")
 
 
 def host(case):

@@ -1,6 +1,6 @@
 //! Cycles: things that need each other, shown with the way around.
 
-use crate::diagnostic::{Class, Diagnostic, Place};
+use wake_steps::diagnostic::{Class, Diagnostic, Place};
 
 /// One thing on the way around; it needs the next one, the last one the first.
 pub(crate) struct Link {

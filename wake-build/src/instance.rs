@@ -8,9 +8,9 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use wake_eval::{Answer, Answers, NoAnswers, Op, Read, Topic};
 use wake_model::json::{push_list, push_object, push_text};
+use wake_model::place::pkg_prefix;
 use wake_model::{PkgInfo, PkgKey, RelPath};
 
-use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::Evaluator;
 use crate::files::{Seen, can_be_named};
 use crate::load::LoadedPkg;
@@ -18,8 +18,9 @@ use crate::named::Named;
 use crate::resolve::ResolvedPkg;
 use crate::source_text::find_literal;
 use crate::target::label;
-use crate::view::{pkg_prefix, push_outside};
+use crate::view::push_outside;
 use crate::written::Written;
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
 /// A package that modules can be made from.
 #[derive(Debug)]

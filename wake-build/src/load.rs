@@ -6,15 +6,16 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use wake_eval::{NoAnswers, Op, Read};
+use wake_model::place::PKG_FILE;
 use wake_model::{PkgSource, RelPath};
 
-use crate::diagnostic::{Class, Diagnostic};
 use crate::evaluate::{Evaluator, Lanes, Question, Remembered, Work};
 use crate::named::Named;
 use crate::package::PackageDecl;
 use crate::shelf::{Shelf, Shelved};
 use crate::target::label;
-use crate::workspace::{PKG_FILE, Workspace};
+use crate::workspace::Workspace;
+use wake_steps::diagnostic::{Class, Diagnostic};
 
 /// A package whose file has been evaluated.
 #[derive(Debug)]

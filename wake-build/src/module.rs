@@ -10,11 +10,12 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use wake_model::encode::{Domain, digest_bytes};
 use wake_model::json::push_text;
+use wake_model::place::{LocalPath, module_prefix, pkg_prefix};
 use wake_model::{OutputDecl, OutputKind, PkgKey, RelPath, ValueDigest};
 
 use crate::instance::Instances;
 use crate::shelf::Shelved;
-use crate::view::{Place, Special, module_prefix, pkg_prefix, push_outside, special};
+use crate::view::{Special, push_outside, special};
 use crate::written::Written;
 
 /// The declaration of a module with its configuration.
@@ -286,7 +287,7 @@ impl ModuleParts<'_> {
 
 fn declared_path(value: &Written<'_>) -> Option<OutputDecl> {
     let Some(Special::File { path, .. }) = special(value) else { return None };
-    let Some(Place::Own(own)) = Place::parse(path) else { return None };
+    let Some(LocalPath::Own(own)) = LocalPath::parse(path) else { return None };
     let kind = if path.ends_with('/') { OutputKind::Dir } else { OutputKind::Any };
     Some(OutputDecl { path: own, kind })
 }

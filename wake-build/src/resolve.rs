@@ -9,12 +9,12 @@ use wake_eval::{NoAnswers, Op};
 use wake_model::{GetPkg, Name, Permission, PkgKey, PkgSource, RelPath};
 
 use crate::cycle::{self, Link, way_around};
-use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::Evaluator;
 use crate::files::{Files, can_be_named};
 use crate::load::{Loaded, LoadedPkg};
 use crate::named::Named;
 use crate::target::label;
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
 /// The packages of a build with every requirement met: no cycle, one package under each key.
 #[derive(Debug)]

@@ -2,29 +2,25 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock};
-use std::time::Instant;
 
 use serde_json::Value;
 use wake_eval::{Limits, Pool};
-use wake_exec::{CancelToken, Executor, ExecutorOptions, HostIdentity, Scheduling};
-use wake_model::{HostDigest, PkgSource, RelPath, SandboxLevel};
+use wake_model::{PkgSource, RelPath, SandboxLevel};
+use wake_steps::diagnostic::{Diagnostic, Failure};
+use wake_steps::history::History;
+use wake_steps::profile::Profile;
+use wake_steps::{Machine, MachineOptions};
+use wake_store::Store;
 use wake_store::ware::Route;
-use wake_store::{OpenError, Store};
 
-use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::{Evaluator, Tally};
-use crate::execute::store_failure;
-use crate::files::Files;
-use crate::history::History;
+use crate::files::{FileMemory, Files};
 use crate::instance::{Instances, instantiate};
 use crate::load::{LoadResult, load, load_as_found};
-use crate::pin::{Done, Pinner};
-use crate::plan::{Plan, Wanted, plan};
-use crate::profile::Profile;
+use crate::plan::{Planned, Wanted, plan};
 use crate::resolve::{Resolved, resolve};
 use crate::snapshot::Snapshot;
 use crate::sources::DirSources;
@@ -61,7 +57,7 @@ pub struct Workers {
     pub program: PathBuf,
     /// The argument after which it calls [`evaluation_worker`].
     pub evaluate: String,
-    /// The argument after which it calls [`sandbox_worker`].
+    /// The argument after which it calls [`wake_exec::serve`].
     pub sandbox: String,
 }
 
@@ -70,22 +66,14 @@ pub fn evaluation_worker() -> ExitCode {
     wake_eval::serve(|root| Box::new(DirSources::new(root)))
 }
 
-/// The whole life of a process that runs commands for another.
-pub fn sandbox_worker() -> ExitCode {
-    wake_exec::serve()
-}
-
 /// A checkout with what is needed to build in it.
 pub struct Session {
     /// The checkout.
     pub workspace: Workspace,
-    pub(crate) store: Store,
+    pub(crate) machine: Machine,
     pub(crate) pool: Pool,
-    pub(crate) executor: Executor,
-    pub(crate) threads: rayon::ThreadPool,
-    pub(crate) options: Options,
-    pub(crate) jobs: usize,
-    host: OnceLock<HostDigest>,
+    /// What was typed, for the log.
+    pub(crate) argv: Vec<String>,
 }
 
 impl Session {
@@ -94,53 +82,29 @@ impl Session {
         let span = options.profile.stage("open");
         let workspace = Workspace::discover(&options.cwd)?;
         let configured = workspace.settings.store.clone().filter(|_| !options.store_is_explicit);
-        let store = open_store(&configured.unwrap_or_else(|| options.store.clone()))?;
-        let store = store.reaching_by(options.route.clone());
-        let processors = || std::thread::available_parallelism().map_or(1, Into::into);
-        let jobs = options.jobs.or(workspace.settings.jobs).unwrap_or_else(processors);
-        // Evaluators are started by these threads, and are treated like them.
-        let scheduling = Scheduling::of_thread().map(|own| own.as_batch());
-        let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(jobs)
-            .start_handler(move |_| scheduling.iter().for_each(Scheduling::apply))
-            .thread_name(|index| format!("wake-{index}"))
-            .build()
-            .map_err(|e| {
-                Diagnostic::error(Class::Environment, format!("cannot start threads: {e}"))
-            })?;
         let Workers { program, evaluate, sandbox } = &options.workers;
         let evaluation = wake_eval::WorkerCommand {
             program: program.clone(),
             args: vec![OsString::from(evaluate)],
         };
-        let running =
+        let worker =
             wake_exec::WorkerCommand { program: program.clone(), args: vec![sandbox.clone()] };
+        let machine = Machine::open(MachineOptions {
+            store: configured.unwrap_or_else(|| options.store.clone()),
+            jobs: options.jobs.or(workspace.settings.jobs),
+            sandbox: options.sandbox,
+            worker,
+            route: options.route.clone(),
+            profile: options.profile.clone(),
+        })?;
         drop(span);
-        Ok(Session {
-            pool: Pool::new(evaluation, Limits::default()),
-            executor: Executor::new(running, ExecutorOptions::default()),
-            workspace,
-            store,
-            threads,
-            jobs,
-            options,
-            host: OnceLock::new(),
-        })
+        let (pool, argv) = (Pool::new(evaluation, Limits::default()), options.argv);
+        Ok(Session { workspace, machine, pool, argv })
     }
 
     /// The store.
     pub fn store(&self) -> &Store {
-        &self.store
-    }
-
-    /// How strictly commands are kept to what is declared.
-    pub(crate) fn sandbox(&self) -> SandboxLevel {
-        self.options.sandbox
-    }
-
-    /// The sandbox, for those who want to know what it can do.
-    pub fn executor(&self) -> &Executor {
-        &self.executor
+        self.machine.store()
     }
 
     /// Where logs and caches of this checkout lie.
@@ -158,55 +122,22 @@ impl Session {
 
     /// Where the time goes.
     pub(crate) fn profile(&self) -> &Profile {
-        &self.options.profile
+        self.machine.profile()
     }
 
     /// The checkout as it is now; `snapshot` says what is known of its files.
     pub(crate) fn look<'a>(&'a self, snapshot: Option<&'a Snapshot>) -> Checkout<'a> {
         let _span = self.profile().stage("read state");
-        let files = Files::open(&self.workspace.root, &self.files_file(), snapshot);
+        let memory = snapshot.map(|snapshot| snapshot as &dyn FileMemory);
+        let files = Files::open(&self.workspace.root, &self.files_file(), memory);
         Checkout {
             session: self,
             files: files.profiled(self.profile()),
             history: History::read(&self.history_file())
-                .or_else(|| snapshot.map(History::of))
+                .or_else(|| snapshot.map(Snapshot::history))
                 .unwrap_or_default(),
         }
     }
-
-    /// The identity of this machine, if something has asked for it.
-    pub(crate) fn known_host(&self) -> Option<HostDigest> {
-        self.host.get().copied()
-    }
-
-    pub(crate) fn host(&self) -> Result<HostDigest, Diagnostic> {
-        if let Some(host) = self.host.get() {
-            return Ok(*host);
-        }
-        let identity = HostIdentity::read()
-            .map_err(|e| Diagnostic::error(Class::Environment, e.to_string()))?;
-        Ok(*self.host.get_or_init(|| identity.digest))
-    }
-}
-
-/// Opens the store at `path`, telling a person what stands in the way.
-pub fn open_store(path: &Path) -> Result<Store, Diagnostic> {
-    Store::open(path).map_err(|error| {
-        let diagnostic = Diagnostic::error(Class::Environment, error.to_string());
-        match &error {
-            OpenError::NewerFormat { .. } => {
-                diagnostic.help("use that newer wake, or another store: `--store DIR`")
-            }
-            OpenError::UnknownFormat { .. }
-            | OpenError::NotAStore { .. }
-            | OpenError::NotADirectory { .. } => {
-                diagnostic.help("name another directory: `--store DIR`")
-            }
-            OpenError::NotWritable { .. } => diagnostic
-                .help("make it writable for you, or name another: `--store DIR` or `WAKE_STORE`"),
-            OpenError::Store(error) => store_failure(error),
-        }
-    })
 }
 
 /// The evaluators that there have been.
@@ -219,22 +150,12 @@ pub(crate) struct Checkout<'a> {
     pub(crate) history: History,
 }
 
-/// Everything up to a plan.
-pub(crate) struct Planned {
-    pub(crate) instances: Instances,
-    pub(crate) plan: Plan,
-    /// Errors of targets that were left out because others may go on without them.
-    pub(crate) left_out: Vec<Diagnostic>,
-    /// The directories that were walked to find the targets.
-    pub(crate) walked: Vec<RelPath>,
-}
-
 impl Checkout<'_> {
     pub(crate) fn evaluator(&self) -> Evaluator<'_> {
-        let Session { pool, store, options, .. } = self.session;
+        let Session { pool, machine, .. } = self.session;
         let epoch = EPOCHS.fetch_add(1, Ordering::Relaxed);
-        let tally = Tally::default();
-        Evaluator { pool, store, files: &self.files, epoch, tally, profile: &options.profile }
+        let (store, profile, tally) = (machine.store(), machine.profile(), Tally::default());
+        Evaluator { pool, store, files: &self.files, epoch, tally, profile }
     }
 
     /// Loads, resolves, instantiates and plans what `texts` name.
@@ -245,7 +166,10 @@ impl Checkout<'_> {
         config: Option<&Value>,
         keep_going: bool,
     ) -> Result<Planned, Failure> {
-        self.session.threads.install(|| self.plan_here(evaluator, texts, config, keep_going))
+        self.session
+            .machine
+            .threads()
+            .install(|| self.plan_here(evaluator, texts, config, keep_going))
     }
 
     fn plan_here(
@@ -364,42 +288,3 @@ fn modules_of(
         None => Ok(pkg.modules.keys().map(wanted).collect()),
     }
 }
-
-/// What a pinner needs beside the plan, made once for a plan.
-pub(crate) struct Pins {
-    pub(crate) done: Vec<OnceLock<Done>>,
-}
-
-impl Pins {
-    pub(crate) fn for_plan(plan: &Plan) -> Pins {
-        Pins { done: (0..plan.graph.node_count()).map(|_| OnceLock::new()).collect() }
-    }
-
-    pub(crate) fn pinner<'a>(
-        &'a self,
-        planned: &'a Planned,
-        evaluator: &'a Evaluator<'a>,
-        session: &'a Session,
-        host: &'a (dyn Fn() -> Result<HostDigest, Diagnostic> + Sync),
-    ) -> Pinner<'a> {
-        Pinner {
-            plan: &planned.plan,
-            instances: &planned.instances,
-            evaluator,
-            store: &session.store,
-            done: &self.done,
-            host,
-            sandbox: session.options.sandbox,
-            pkg_trees: Mutex::default(),
-            roots: Mutex::default(),
-        }
-    }
-}
-
-/// The time since `started`, in milliseconds.
-pub(crate) fn elapsed_ms(started: Instant) -> u64 {
-    u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Cancels builds from another thread or a signal handler.
-pub type Cancel = CancelToken;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::diagnostic::{Class, Diagnostic, Place};
+use wake_steps::diagnostic::{Class, Diagnostic, Place};
 
 /// The settings of a workspace.
 #[derive(Clone, Debug, Default, PartialEq)]

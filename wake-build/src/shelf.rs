@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use wake_model::RelPath;
 
 use crate::files::Files;
-use crate::workspace::STATE_DIR;
+use wake_model::place::WAKE_DIR;
 
 /// So many bytes are held before they are written.
 const HELD: usize = 256 << 10;
@@ -44,7 +44,7 @@ pub(crate) struct Shelved {
 impl Shelf {
     /// An empty one, whose file lies with the state of the checkout.
     pub(crate) fn of(files: &Files<'_>) -> Arc<Shelf> {
-        Shelf::new(files.absolute(&RelPath::root()).join(STATE_DIR).join("state"))
+        Shelf::new(files.absolute(&RelPath::root()).join(WAKE_DIR).join("state"))
     }
 
     /// An empty one, whose file lies in `dir`.
@@ -72,7 +72,7 @@ impl Shelf {
     fn write(&self, held: &Held) -> Option<()> {
         if self.file.get().is_none() {
             // Who puts pieces aside holds the lock, so nobody was faster.
-            let _ = self.file.set(crate::state::nameless(&self.dir).ok()?);
+            let _ = self.file.set(wake_steps::state_file::nameless(&self.dir).ok()?);
         }
         self.file.get()?.write_all_at(&held.bytes, held.start).ok()
     }

@@ -3,9 +3,9 @@
 use wake_eval::{Read, Sources};
 use wake_model::RelPath;
 
-use crate::diagnostic::Place;
 use crate::files::Files;
 use crate::sources::DirSources;
+use wake_steps::diagnostic::Place;
 
 /// Where the first string literal that names `path` (with or without `./`) stands in the Jsonnet
 /// files among `reads` of the package at `pkg`; none if no literal does.

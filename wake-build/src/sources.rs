@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use wake_eval::{EntryKind, ListEntry, SourceError, Sources};
 use wake_model::RelPath;
 
-use crate::workspace::PKG_FILE;
+use wake_model::place::PKG_FILE;
 
 /// Reads below one directory and never beside it, whatever links say.
 pub(crate) struct DirSources {

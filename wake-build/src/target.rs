@@ -3,8 +3,8 @@
 use wake_model::nearest::nearest;
 use wake_model::{RelPath, path::PathError};
 
-use crate::diagnostic::{Class, Diagnostic};
 use crate::workspace::{Walk, Workspace};
+use wake_steps::diagnostic::{Class, Diagnostic};
 
 /// One package of a target, with the module that was named, if one was.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -3,56 +3,11 @@
 //! Inside, one's own files are `./x`. Outside, they lie below `./.wake/pkgs/<package>/` or
 //! `./.wake/modules/<module>/`, the same place for whoever looks; such paths stay as they are.
 
+use wake_model::RelPath;
 use wake_model::json::push_text;
-use wake_model::{PkgKey, RelPath};
+use wake_model::place::LocalPath;
 
 use crate::written::Written;
-
-/// Where the things of other packages lie, as a command sees it from its working directory.
-pub(crate) const PKGS_DIR: &str = "./.wake/pkgs/";
-/// Where the outputs of other modules lie.
-pub(crate) const MODULES_DIR: &str = "./.wake/modules/";
-
-/// What a path in a value names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// Something of one's own.
-    Own(RelPath),
-    /// Something of a package.
-    Pkg(PkgKey, RelPath),
-    /// Something of a module, by its name in paths.
-    Module(String, RelPath),
-}
-
-impl Place {
-    /// Reads a path as it stands in a file object; none if it is no path of a package.
-    pub(crate) fn parse(path: &str) -> Option<Place> {
-        let split = |rest: &str| -> Option<(String, RelPath)> {
-            let (name, below) = rest.split_once('/').unwrap_or((rest, ""));
-            let below = if below.is_empty() { RelPath::root() } else { below.parse().ok()? };
-            (!name.is_empty()).then(|| (name.to_owned(), below))
-        };
-        if let Some(rest) = path.strip_prefix(PKGS_DIR) {
-            let (key, below) = split(rest)?;
-            return Some(Place::Pkg(key.parse().ok()?, below));
-        }
-        if let Some(rest) = path.strip_prefix(MODULES_DIR) {
-            let (id, below) = split(rest)?;
-            return Some(Place::Module(id, below));
-        }
-        path.parse().ok().map(Place::Own)
-    }
-}
-
-/// The directory of a package, as other packages see it: ends in `/`.
-pub(crate) fn pkg_prefix(key: &PkgKey) -> String {
-    [PKGS_DIR, key.as_str(), "/"].concat()
-}
-
-/// The directory of a module, as other modules see it: ends in `/`.
-pub(crate) fn module_prefix(id: &str) -> String {
-    [MODULES_DIR, id, "/"].concat()
-}
 
 /// What a value stands for where it is one of the objects that wake gives a meaning.
 #[derive(Clone, Debug, PartialEq)]
@@ -106,9 +61,9 @@ pub(crate) fn push_outside<'p>(
     out: &mut String,
 ) {
     let own = match special(value) {
-        Some(Special::File { path, .. }) => Place::parse(path).and_then(|place| match place {
-            Place::Own(own) => Some((path, own)),
-            Place::Pkg(..) | Place::Module(..) => None,
+        Some(Special::File { path, .. }) => LocalPath::parse(path).and_then(|place| match place {
+            LocalPath::Own(own) => Some((path, own)),
+            LocalPath::Pkg(..) | LocalPath::Module(..) => None,
         }),
         _ => None,
     };
@@ -127,6 +82,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use serde_json::json;
+    use wake_model::PkgKey;
+    use wake_model::place::pkg_prefix;
 
     #[test]
     fn own_paths_move_and_others_stay() {
@@ -145,19 +102,5 @@ mod tests {
         assert_eq!(seen[1]["path"], "./.wake/pkgs/acme@p@1.0.0/d/");
         assert_eq!(seen[2], value[2]);
         assert_eq!(seen[3], value[3]);
-    }
-
-    #[test]
-    fn places() {
-        let own = Place::parse("./src/a.c").unwrap();
-        assert_eq!(own, Place::Own("src/a.c".parse().unwrap()));
-        let whole = Place::parse("./.wake/pkgs/@z@1.0.0/").unwrap();
-        assert_eq!(whole, Place::Pkg("@z@1.0.0".parse().unwrap(), RelPath::root()));
-        let output = Place::parse("./.wake/modules/@z@1.0.0@lib@0123/lib/libz.a").unwrap();
-        assert_eq!(
-            output,
-            Place::Module("@z@1.0.0@lib@0123".into(), "lib/libz.a".parse().unwrap())
-        );
-        assert_eq!(Place::parse("/etc/passwd"), None);
     }
 }

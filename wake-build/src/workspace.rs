@@ -6,16 +6,13 @@ use std::path::{Path, PathBuf};
 use globset::{GlobBuilder, GlobSetBuilder};
 use walkdir::{DirEntry, WalkDir};
 
-use crate::diagnostic::{Class, Diagnostic};
 use crate::settings::Settings;
 use wake_model::RelPath;
+use wake_model::place::{PKG_FILE, WAKE_DIR};
+use wake_steps::diagnostic::{Class, Diagnostic};
 
-/// The file that makes a directory a package.
-pub const PKG_FILE: &str = "PKG.libsonnet";
 /// The file that marks the root of a workspace.
 pub const WORKSPACE_FILE: &str = "wake.toml";
-/// The directory below the root that holds everything wake writes into a checkout.
-pub const STATE_DIR: &str = ".wake";
 
 /// A checkout that wake builds in.
 #[derive(Clone, Debug)]
@@ -54,7 +51,7 @@ impl Workspace {
 
     /// Where wake keeps what it writes into the checkout.
     pub fn state_dir(&self) -> PathBuf {
-        self.root.join(STATE_DIR)
+        self.root.join(WAKE_DIR)
     }
 
     /// Whether `dir` is a package.
@@ -157,7 +154,7 @@ fn files_first(one: &DirEntry, other: &DirEntry) -> Ordering {
 
 /// Whether a walk passes a directory of this name by.
 pub(crate) fn is_hidden(name: &std::ffi::OsStr) -> bool {
-    name == ".git" || name == STATE_DIR
+    name == ".git" || name == WAKE_DIR
 }
 
 fn no_package(dir: &Path) -> Diagnostic {

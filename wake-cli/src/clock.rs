@@ -19,6 +19,11 @@ pub(crate) fn since(then: SystemTime) -> Duration {
 }
 
 /// Milliseconds since 1970.
+pub(crate) fn unix_s() -> u64 {
+    unix_ms() / 1000
+}
+
+/// Milliseconds since the beginning of 1970.
 pub(crate) fn unix_ms() -> u64 {
     since(UNIX_EPOCH).as_millis() as u64
 }

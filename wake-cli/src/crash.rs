@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::panic::PanicHookInfo;
 use std::path::{Path, PathBuf};
 
-use wake_build::diagnostic::Class;
+use wake_steps::diagnostic::Class;
 
 use crate::terminal::escape;
 use crate::{clock, environment};

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
-use wake_build::diagnostic::{Class, Diagnostic};
+use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::ware::Route;
 
 /// Every variable that wake honours, as it was found.

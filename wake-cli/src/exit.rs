@@ -3,7 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
-use wake_build::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
 /// What a command comes to.
 #[derive(Debug)]

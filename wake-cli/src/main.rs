@@ -7,7 +7,7 @@
 //! | `settings`, `selection` | what all of it means |
 //! | `exit`, `print`, `signals`, `crash` | how it stops, and what is left on standard output |
 //! | `report` | what is said while a build goes on |
-//! | `session` | the one doorway to the build |
+//! | `session`, `formulas` | the doorways to what is built |
 //! | `command` | a file for each command |
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
@@ -30,13 +30,14 @@ mod signals;
 mod crash;
 mod report;
 mod session;
+mod formulas;
 mod command;
 
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use wake_build::diagnostic::Failure;
+use wake_steps::diagnostic::Failure;
 
 use crate::args::{Cli, Command};
 use crate::environment::{Environment, Process};
@@ -54,7 +55,7 @@ fn main() -> ExitCode {
     // Workers are started by the hundred and know no flags; nothing may come before them.
     match environment::arguments().nth(1) {
         Some(first) if first == session::EVALUATION_WORKER => wake_build::evaluation_worker(),
-        Some(first) if first == session::SANDBOX_WORKER => wake_build::sandbox_worker(),
+        Some(first) if first == session::SANDBOX_WORKER => wake_exec::serve(),
         _ => front(),
     }
 }

@@ -1,7 +1,7 @@
 //! The configuration that the command line gives its targets.
 
 use serde_json::{Map, Value};
-use wake_build::diagnostic::{Class, Diagnostic};
+use wake_steps::diagnostic::{Class, Diagnostic};
 
 use crate::args::ConfigArgs;
 

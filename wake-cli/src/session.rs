@@ -1,13 +1,14 @@
 //! The one doorway to the build: settings in, a session out.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wake_build::diagnostic::{Class, Diagnostic, Failure};
-use wake_build::profile::Profile;
-use wake_build::store::{Store, StoreError};
-use wake_build::{BuildReport, BuildRequest, Cancel, Options, Session, Workers};
+use wake_build::{BuildReport, BuildRequest, Options, Session, Workers};
 use wake_exec::{Executor, ExecutorOptions, Finding, SandboxError, WorkerCommand};
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::profile::Profile;
+use wake_steps::{Cancel, Machine, MachineOptions, open_store};
+use wake_store::{Store, StoreError};
 
 use crate::environment;
 use crate::report;
@@ -55,7 +56,8 @@ pub(crate) fn build(
     profile: Option<&Path>,
 ) -> BuildReport {
     let mut witness = Witness::new(report::reporter(settings));
-    match record(settings, profile, &mut witness).and_then(|profile| start(settings, profile)) {
+    let session = |profile| Ok((open_profiled(settings, profile)?, cancel()?));
+    match record(settings, profile, &mut witness).and_then(session) {
         Ok((session, cancel)) => {
             let report = session.build(request, &cancel, &mut witness);
             BuildReport { exit: signals::exit_code(report.exit), ..report }
@@ -68,7 +70,7 @@ pub(crate) fn build(
 }
 
 /// The profile of a build, which `witness` will write where that was asked for.
-fn record(
+pub(crate) fn record(
     settings: &Settings,
     path: Option<&Path>,
     witness: &mut Witness,
@@ -80,20 +82,23 @@ fn record(
     Ok(profile)
 }
 
-fn start(settings: &Settings, profile: Profile) -> Result<(Session, Arc<Cancel>), Failure> {
-    let session = open_profiled(settings, profile)?;
-    let cancel = Cancel::new().map(Arc::new).map_err(|source| {
+/// Fires at Ctrl-C.
+pub(crate) fn cancel() -> Result<Arc<Cancel>, Diagnostic> {
+    let failed = |source| {
         Diagnostic::error(Class::Environment, format!("cannot prepare for Ctrl-C: {source}"))
-    })?;
+    };
+    let cancel = Cancel::new().map(Arc::new).map_err(failed)?;
     let stop = Arc::clone(&cancel);
-    signals::listen(move || stop.cancel()).map_err(|source| {
-        Diagnostic::error(Class::Environment, format!("cannot listen for signals: {source}"))
-    })?;
-    Ok((session, cancel))
+    signals::listen(move || stop.cancel()).map_err(failed)?;
+    Ok(cancel)
 }
 
 /// The store that a build here would use; outside any workspace, the person's own.
 pub(crate) fn store(settings: &Settings) -> Result<Store, Failure> {
+    Ok(open_store(&store_dir(settings)?)?.reaching_by(settings.route.clone()))
+}
+
+fn store_dir(settings: &Settings) -> Result<PathBuf, Failure> {
     let (store, explicit) = settings.store()?;
     let configured = match explicit {
         true => None,
@@ -101,8 +106,23 @@ pub(crate) fn store(settings: &Settings) -> Result<Store, Failure> {
             .ok()
             .and_then(|workspace| workspace.settings.store),
     };
-    let store = wake_build::open_store(&configured.unwrap_or(store))?;
-    Ok(store.reaching_by(settings.route.clone()))
+    Ok(configured.unwrap_or(store))
+}
+
+/// This machine, for what needs no workspace.
+pub(crate) fn machine(settings: &Settings, profile: Profile) -> Result<Machine, Failure> {
+    Ok(Machine::open(MachineOptions {
+        store: store_dir(settings)?,
+        jobs: settings.jobs,
+        sandbox: settings.sandbox,
+        worker: worker()?,
+        route: settings.route.clone(),
+        profile,
+    })?)
+}
+
+fn worker() -> Result<WorkerCommand, Diagnostic> {
+    Ok(WorkerCommand { program: environment::program()?, args: vec![SANDBOX_WORKER.to_owned()] })
 }
 
 /// A fault of the disk below the store.
@@ -111,10 +131,8 @@ pub(crate) fn store_fault(error: StoreError) -> Diagnostic {
 }
 
 /// What runs single commands, outside any build.
-pub(crate) fn executor() -> Result<Executor, Diagnostic> {
-    let worker =
-        WorkerCommand { program: environment::program()?, args: vec![SANDBOX_WORKER.to_owned()] };
-    Ok(Executor::new(worker, ExecutorOptions::default()))
+fn executor() -> Result<Executor, Diagnostic> {
+    Ok(Executor::new(worker()?, ExecutorOptions::default()))
 }
 
 /// Tries each kind of sandbox on this machine.

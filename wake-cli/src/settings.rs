@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use wake_build::diagnostic::{Class, Diagnostic};
 use wake_model::SandboxLevel;
+use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::ware::Route;
 
 use crate::args::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};

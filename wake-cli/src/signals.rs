@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use signal_hook::consts::{SIGCONT, SIGINT, SIGTERM, SIGTSTP};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
-use wake_build::diagnostic::Class;
+use wake_steps::diagnostic::Class;
 
 /// The program was stopped by Ctrl-Z and goes on.
 static RESUMED: AtomicBool = AtomicBool::new(false);

@@ -72,34 +72,15 @@ impl Executor {
     ///
     /// When `cancel` fires, every process of the command is dead before this returns.
     pub fn run(&self, job: &Job, cancel: &CancelToken) -> Result<Finished, SandboxError> {
-        self.run_telling(job, cancel, &mut |_, _| {})
+        self.run_in_turn(job, cancel, || Some(()), &mut |_, _| {})
     }
 
     /// The same of a command that has to wait: everything is got ready for it, then `turn` is called, and the command starts
     /// when that returns, or never if it returns nothing. What it returns is dropped when the command and its outputs are
-    /// done with.
-    pub fn run_in_turn<T>(
-        &self,
-        job: &Job,
-        cancel: &CancelToken,
-        turn: impl FnOnce() -> Option<T>,
-    ) -> Result<Finished, SandboxError> {
-        self.run_fully(job, cancel, turn, &mut |_, _| {})
-    }
-
-    /// The same; `wrote` hears what the command writes, if the job's logs are told at once.
+    /// done with. `wrote` hears what the command writes, if the job's logs are told at once.
     ///
     /// The command waits for `wrote` as it would for a slow reader.
-    pub fn run_telling(
-        &self,
-        job: &Job,
-        cancel: &CancelToken,
-        wrote: &mut dyn FnMut(Stream, &[u8]),
-    ) -> Result<Finished, SandboxError> {
-        self.run_fully(job, cancel, || Some(()), wrote)
-    }
-
-    fn run_fully<T>(
+    pub fn run_in_turn<T>(
         &self,
         job: &Job,
         cancel: &CancelToken,

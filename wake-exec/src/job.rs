@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wake_model::{BlobDigest, OutputDecl, RelPath, SandboxLevel};
+pub use wake_model::{MountAccess as Access, Network};
 
 use crate::defaults::{BUILDER_GID, BUILDER_UID, HOSTNAME, WORK_PATH};
 
@@ -104,17 +105,6 @@ pub enum Root {
         /// What the command may do with it.
         access: Access,
     },
-}
-
-/// What a command may do with a directory of the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Access {
-    /// Read it.
-    ReadOnly,
-    /// Read it, and write to a private layer on top that is dropped afterwards.
-    Layered,
-    /// Write to the host's own directory; the result is not hermetic.
-    ReadWrite,
 }
 
 /// Something at one path.
@@ -237,15 +227,6 @@ pub enum TakeOutputs {
     OnSuccess,
     /// Whatever it returned, as formulas want it; a path that does not exist is then simply absent.
     Always,
-}
-
-/// What a command may reach beyond its file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Network {
-    /// A loopback device of its own.
-    None,
-    /// What the host reaches, with the host's name service and certificates.
-    Host,
 }
 
 /// Where a work directory lies.

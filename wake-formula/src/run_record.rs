@@ -1,7 +1,7 @@
 //! What came of a formula.
 
+use crate::error::DocumentError;
 use crate::json::{Fields, Print, Source, pretty};
-use crate::{DocumentError, FormulaId};
 use std::collections::BTreeMap;
 use wake_store::ware::cbor::{Cbor, Item, KeyOrder};
 use wake_store::ware::{Sha384Digest, WareId};
@@ -35,19 +35,6 @@ pub enum Dialect {
 }
 
 impl RunRecord {
-    /// A record of a run that starts now; the caller fills in how it ends.
-    pub fn start(formula_id: &FormulaId, time: i64) -> Self {
-        Self {
-            guid: wake_store::ware::new_guid(),
-            time,
-            formula_id: formula_id.to_string(),
-            exit_code: -1,
-            results: BTreeMap::new(),
-            hostname: None,
-            metadata: BTreeMap::new(),
-        }
-    }
-
     /// The record as JSON, indented by four spaces, without a newline at the end.
     pub fn to_json(&self, dialect: Dialect) -> String {
         let Self { guid, time, formula_id, exit_code, results, hostname, metadata } = self;

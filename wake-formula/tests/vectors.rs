@@ -16,8 +16,15 @@ const SEED: &str = r#"{
 
 fn published_record() -> RunRecord {
     let id = Document::parse(SEED, "seed").unwrap().id();
-    let mut record = RunRecord::start(&id, 1_544_875_520);
-    record.exit_code = 0;
+    let mut record = RunRecord {
+        guid: "cyrw3c3f-00000000-00000000".to_owned(),
+        time: 1_544_875_520,
+        formula_id: id.to_string(),
+        exit_code: 0,
+        results: Default::default(),
+        hostname: None,
+        metadata: Default::default(),
+    };
     let out = "tar:729LuUdChuu7traKQHNVAoWD9AjmrdCY4QUquhU6sPeRktVKrHo4k4cSaiQ523Nn4D";
     record.results.insert("/task/out".to_owned(), out.parse().unwrap());
     record

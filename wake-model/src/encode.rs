@@ -54,7 +54,7 @@ impl Domain {
         match self {
             Domain::Tree => "wake tree v1",
             Domain::Pkg => "wake pkg v1",
-            Domain::Action => "wake action v1",
+            Domain::Action => "wake action v2",
             Domain::Value => "wake value v1",
             Domain::Host => "wake host v1",
             Domain::Evaluation => "wake evaluation v1",

@@ -12,13 +12,15 @@ pub mod name;
 pub mod nearest;
 pub mod package;
 pub mod path;
+pub mod place;
 pub mod record;
 pub mod reflike;
 pub mod tree;
+pub mod ware;
 
 pub use action::{
-    Action, Command, Field, FieldValue, InputNode, Invocation, OutputDecl, OutputKind, RootFs,
-    SandboxLevel, User,
+    Action, Command, Field, FieldValue, InputNode, Invocation, MountAccess, Network, OutputDecl,
+    OutputKind, Outputs, RootFs, SandboxLevel, User, WareDecl,
 };
 pub use decode::DecodeError;
 pub use digest::{
@@ -30,3 +32,4 @@ pub use path::RelPath;
 pub use record::{LogRef, Outcome, RunRecord, Usage};
 pub use reflike::Reflike;
 pub use tree::{Entry, Manifest, Node, Tree};
+pub use ware::{PackType, WareId};

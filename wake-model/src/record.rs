@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::SandboxLevel;
 use crate::digest::BlobDigest;
 use crate::tree::Manifest;
+use crate::ware::WareId;
 
 /// How a command ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +84,9 @@ pub struct RunRecord {
     pub outcome: Outcome,
     /// What it left behind; empty unless it succeeded.
     pub outputs: Manifest,
+    /// What outputs are that are kept as packed wares, in the order of the action; the packed bytes are files among
+    /// [`RunRecord::outputs`] that are named by these ids, but for wares of nothing.
+    pub wares: Vec<WareId>,
     /// Its standard output, where it wrote any.
     pub stdout: Option<LogRef>,
     /// Its standard error, where it wrote any.

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use wake_model::{BlobDigest, Digest, TreeDigest};
 
 /// The content of the file `format` in a store of this version.
-pub(crate) const FORMAT: &str = "wake-store 2\n";
-/// The same of the version before, which kept each action's record in a file of its own: all else is alike, and
-/// without a record an action is run again.
-pub(crate) const FORMER_FORMAT: &str = "wake-store 1\n";
+pub(crate) const FORMAT: &str = "wake-store 3\n";
+/// The same of the versions before, whose records of actions are of another form: all else is alike, and without a
+/// record an action is run again.
+pub(crate) const FORMER_FORMATS: [&str; 2] = ["wake-store 1\n", "wake-store 2\n"];
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
@@ -67,8 +67,8 @@ impl Layout {
         self.root.join("roots")
     }
 
-    pub(crate) fn runs(&self) -> PathBuf {
-        self.root.join("runs")
+    pub(crate) fn outside(&self) -> PathBuf {
+        self.root.join("outside")
     }
 
     pub(crate) fn states(&self) -> PathBuf {

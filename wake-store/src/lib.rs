@@ -42,7 +42,6 @@ mod tree_builder;
 mod action;
 mod tree;
 mod blob;
-mod runs;
 mod states;
 mod roots;
 mod usage;

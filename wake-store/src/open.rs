@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{At, StoreError, optional};
-use crate::layout::{FORMAT, FORMER_FORMAT, Layout};
+use crate::layout::{FORMAT, FORMER_FORMATS, Layout};
 use crate::lease::Lease;
 use crate::memo::Memo;
 use crate::packs::Packs;
@@ -32,7 +32,7 @@ pub struct Store {
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// A later wake has written it.
-    #[error("`{path}` has store format {found}; this wake knows format 2")]
+    #[error("`{path}` has store format {found}; this wake knows format 3")]
     NewerFormat {
         /// The store.
         path: PathBuf,
@@ -144,6 +144,11 @@ impl Store {
         self.layout.wares()
     }
 
+    /// Where the state of what is run outside any workspace is kept; may not exist yet.
+    pub fn outside_dir(&self) -> PathBuf {
+        self.layout.outside()
+    }
+
     pub(crate) fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -178,18 +183,25 @@ fn check_format(layout: &Layout) -> Result<(), OpenError> {
     if text == FORMAT.as_bytes() {
         return Ok(());
     }
-    if text == FORMER_FORMAT.as_bytes() {
-        return write_format(layout);
+    if FORMER_FORMATS.iter().any(|former| text == former.as_bytes()) {
+        return take_over(layout);
     }
     let number = std::str::from_utf8(&text)
         .ok()
         .and_then(|text| text.strip_prefix("wake-store ")?.strip_suffix('\n')?.parse::<u32>().ok());
     match number {
-        Some(found) if found > 2 => {
+        Some(found) if found > 3 => {
             Err(OpenError::NewerFormat { path: layout.root().to_owned(), found })
         }
         _ => Err(OpenError::UnknownFormat { path }),
     }
+}
+
+/// Makes a store of an earlier format one of this: records of actions go, so that their actions run once more.
+fn take_over(layout: &Layout) -> Result<(), OpenError> {
+    let records = layout.actions();
+    optional(fs::remove_dir_all(&records).at(&records))?;
+    write_format(layout)
 }
 
 /// Marks an empty directory as a store. Two processes may do it at once: both write the same.

@@ -34,10 +34,12 @@ fn store_with(bytes: &[u8]) -> (tempfile::TempDir, Store, ActionDigest) {
     let action = Action {
         command: Command::Collect { cwd: "/work".into() },
         root: RootFs::Empty,
+        work: wake_model::RelPath::parse("work").unwrap(),
         inputs: BTreeMap::new(),
-        outputs: Vec::new(),
+        own_dirs: Default::default(),
+        outputs: wake_model::Outputs::Tree(Vec::new()),
         user: User { uid: 0, gid: 0, hostname: "wake".into() },
-        network: false,
+        network: wake_model::Network::None,
         sandbox: SandboxLevel::Strict,
         platform: "x86_64-linux".into(),
     };
@@ -46,6 +48,7 @@ fn store_with(bytes: &[u8]) -> (tempfile::TempDir, Store, ActionDigest) {
         started_ms: 0,
         outcome: Outcome::Exited(0),
         outputs,
+        wares: Default::default(),
         stdout: None,
         stderr: None,
         usage: Usage::default(),

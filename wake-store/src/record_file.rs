@@ -7,13 +7,13 @@
 use wake_model::encode::{Domain, digest_bytes};
 use wake_model::{
     BlobDigest, Digest, LogRef, Manifest, Node, Outcome, RelPath, RunRecord, SandboxLevel,
-    TreeDigest, Usage,
+    TreeDigest, Usage, WareId,
 };
 
 use crate::framing::{Malformed, Reader, Writer};
 use crate::stamps::{Stamp, Stamps};
 
-const ACTION_MAGIC: &[u8; 8] = b"wakeact2";
+const ACTION_MAGIC: &[u8; 8] = b"wakeact3";
 const TREE_MAGIC: &[u8; 8] = b"waketre1";
 const CHECK_LEN: usize = 32;
 
@@ -163,11 +163,16 @@ fn get_option<'a, T>(
 
 fn put_record(w: &mut Writer, record: &RunRecord) {
     // No `..`: what a record says is either kept here or lost, and that is to be decided.
-    let RunRecord { guid, started_ms, outcome, outputs, stdout, stderr, usage, sandbox } = record;
+    let RunRecord { guid, started_ms, outcome, outputs, wares, stdout, stderr, usage, sandbox } =
+        record;
     w.text(guid);
     w.uint(*started_ms);
     put_outcome(w, outcome);
     put_manifest(w, outputs);
+    w.uint(wares.len() as u64);
+    for ware in wares {
+        w.text(&ware.to_string());
+    }
     for log in [stdout, stderr] {
         put_option(w, log.as_ref(), |w, LogRef { blob, size, dropped }| {
             w.digest(&blob.0);
@@ -194,6 +199,7 @@ fn get_record(r: &mut Reader<'_>) -> Result<RunRecord, Malformed> {
         started_ms: r.uint()?,
         outcome: get_outcome(r)?,
         outputs: get_manifest(r)?,
+        wares: get_wares(r)?,
         stdout: get_option(r, get_log)?,
         stderr: get_option(r, get_log)?,
         usage: Usage {
@@ -208,6 +214,11 @@ fn get_record(r: &mut Reader<'_>) -> Result<RunRecord, Malformed> {
             _ => return Err(Malformed),
         },
     })
+}
+
+fn get_wares(r: &mut Reader<'_>) -> Result<Vec<WareId>, Malformed> {
+    let count = r.count()?;
+    (0..count).map(|_| r.text()?.parse().map_err(|_| Malformed)).collect()
 }
 
 fn put_outcome(w: &mut Writer, outcome: &Outcome) {

@@ -5,13 +5,15 @@ use std::path::Path;
 
 use wake_model::Digest;
 
-use super::{BuildReport, Built, Ending, Scene, executables};
-use crate::event::{Event, Reporter};
+use wake_steps::event::{Event, Reporter};
+use wake_steps::history::History;
+use wake_steps::profile::SpanKind;
+use wake_steps::run::announce;
+use wake_steps::{Ending, Rules, Steps, Undertaking};
+
+use super::{BuildReport, Built, Scene, executables};
 use crate::files::Files;
-use crate::history::History;
 use crate::links::OUT_DIR;
-use crate::profile::SpanKind;
-use crate::schedule::{Outcome, Rules, Schedule, Steps};
 use crate::session::Session;
 use crate::snapshot::{
     CheckedLink, Differences, Origin, Replay, Snapshot, StepRecord, Verdict, check_results, place,
@@ -23,11 +25,11 @@ impl Session {
     pub(super) fn snapshot(&self, key: &Digest) -> Option<Snapshot> {
         let of_others = || {
             let name = shared_name(key, &self.workspace.root);
-            Snapshot::open(self.store.state(&name), key)
+            Snapshot::open(self.store().state(&name), key)
         };
         let _span = self.profile().begin(SpanKind::Snapshot, || "load snapshot".to_owned());
         let own = || Snapshot::open(place(&self.state_dir(), key), key);
-        self.threads.install(|| own().or_else(of_others))
+        self.machine.threads().install(|| own().or_else(of_others))
     }
 
     /// Builds from the snapshot of the last build of the same request, if that can be relied on.
@@ -44,10 +46,9 @@ impl Session {
         let meta = snapshot.meta()?;
         // Where the system does not name its boots, a power cut could have passed unseen.
         (meta.boot.is_some() && meta.boot == wake_store::current_boot()).then_some(())?;
-        let host = match &meta.host {
-            Some(host) => Some(self.host().ok().filter(|now| now.to_string() == *host)?),
-            None => None,
-        };
+        if let Some(host) = &meta.host {
+            self.machine.host().ok().filter(|now| now.to_string() == *host)?;
+        }
         let root = &self.workspace.root;
         let span = snapshot_span("verify snapshot");
         let out = root.join(OUT_DIR);
@@ -55,13 +56,13 @@ impl Session {
             true => Origin::Here,
             false => Origin::Elsewhere,
         };
-        let compare = || self.threads.install(|| verify(snapshot, origin, root, profile));
+        let compare = || self.machine.threads().install(|| verify(snapshot, origin, root, profile));
         let verdict = match origin {
             Origin::Here => compare(),
             // All links are to be made: what that waits for at the disk happens while files are read. Where no thread is to be
             // had, it happens when they are made.
             Origin::Elsewhere => std::thread::scope(|scope| {
-                let register = || self.store.register_root(&out);
+                let register = || self.store().register_root(&out);
                 let _ = std::thread::Builder::new().spawn_scoped(scope, register);
                 compare()
             }),
@@ -69,17 +70,17 @@ impl Session {
         drop(span);
         let Verdict::Holds(differences) = verdict else { return None };
         let span = snapshot_span("find what changes reach");
-        let (sandbox, spare) = (self.options.sandbox, self.state_dir().join("state"));
-        let reached = || Replay::new(snapshot, &differences, &self.store, host, sandbox, spare);
-        let replay = self.threads.install(reached)?;
+        let spare = self.state_dir().join("state");
+        let reached = || Replay::new(snapshot, &differences, self.store(), spare);
+        let replay = self.machine.threads().install(reached)?;
         drop(span);
         let span = snapshot_span("verify results");
         // A result that is to be made again need not be what it was.
         let made_again: HashSet<usize> =
-            replay.order().iter().filter_map(|&step| snapshot.result_of(step)).collect();
+            replay.order().iter().filter_map(|step| snapshot.result_of(step.0)).collect();
         let check = || check_results(snapshot, &out, &made_again);
         let (mut broken, mut links) = (Vec::new(), Vec::new());
-        for checked in self.threads.install(check)? {
+        for checked in self.machine.threads().install(check)? {
             match checked {
                 CheckedLink::Broken { link, target } => broken.push((link, target)),
                 CheckedLink::Read { number, proof } => {
@@ -113,10 +114,10 @@ impl Session {
             let _ = changes.map(|changes| snapshot.keep(&place, changes));
         };
         if broken.is_empty() {
-            self.threads.install(keep);
+            self.machine.threads().install(keep);
         } else {
             // What is kept says nothing of these links: those that cannot be made are broken for the next build as well.
-            self.threads.in_place_scope(|scope| {
+            self.machine.threads().in_place_scope(|scope| {
                 scope.spawn(|_| keep());
                 self.link_all(&out, &broken, reporter, ending);
             });
@@ -139,22 +140,24 @@ impl Session {
             files.prime(&file.path, file.seen.clone(), file.signature, file.settled);
         }
         let mut history = History::default();
-        for (step, record) in replay.steps() {
+        for (_, record) in replay.steps() {
             history.note(&record.label, record.key, record.dur_ms);
-            reporter.event(&Event::Announced {
-                id: step,
-                label: record.label.to_string(),
-                needs: replay.needs(step),
-                requested: record.link.is_some(),
-                usual_ms: Some(record.dur_ms),
-            });
         }
-        let runner = self.runner(&files, cancel);
-        let rules = Rules { jobs: self.jobs, keep_going: request.keep_going, rebuild: false };
-        let schedule = Schedule::new(replay, &runner, &history, rules, started);
+        announce(replay, &history, reporter);
+        let results = replay.results();
+        let rules = Rules { keep_going: request.keep_going, rebuild: false };
+        let (results, sources, history_of) = (&results, &files, &history);
+        let work = Undertaking {
+            steps: replay,
+            results,
+            sources,
+            history: history_of,
+            rules,
+            cancel,
+            started,
+        };
         let span = self.profile().stage("run steps");
-        let Outcome { counts, classes, keys, saved_ms } = schedule.run(reporter);
-        self.executor.rest();
+        let Ending { counts, classes, keys, saved_ms } = self.machine.perform(&work, reporter);
         drop(span);
         ending.counts.add(&counts);
         ending.classes.extend(classes);
@@ -162,18 +165,18 @@ impl Session {
             ending.saved_ms.saturating_sub(replay.steps().map(|(_, r)| r.dur_ms).sum()) + saved_ms;
         let (mut noted, mut links) = (Vec::new(), Vec::new());
         for (step, key, dur_ms) in keys {
-            let label = Steps::label(replay, step);
+            let label = replay.label(step);
             history.note(label, key, dur_ms);
             noted.extend(history.get(label).map(|past| (label.to_owned(), *past)));
-            if let (Some(link), Some(tree)) = replay.link_of(step) {
-                links.push((link.to_owned(), self.store.tree_place(&tree)));
+            if let (Some(link), Some(done)) = (replay.link_of(step), results.get(step)) {
+                links.push((link.to_owned(), self.store().tree_place(&done.tree)));
             }
         }
         self.link_all(&self.workspace.root.join(OUT_DIR), &links, reporter, ending);
         // Only explanations and estimates are lost with it.
         let file = self.history_file();
         if History::append(&file, &noted).is_err() {
-            let mut all = History::of(snapshot);
+            let mut all = snapshot.history();
             noted.iter().for_each(|(label, past)| all.note(label, past.last, past.dur_ms));
             let _ = all.write(&file);
         }
@@ -186,7 +189,7 @@ fn again_built(session: &Session, snapshot: &Snapshot, replay: &Replay, out: &Pa
         Some(Built {
             label: record.label.to_owned(),
             link: Some(out.join(record.link?)),
-            tree: session.store.tree_place(&record.result.tree),
+            tree: session.store().tree_place(&record.result.tree),
             digest: record.result.tree,
             outputs: serde_json::from_str(record.outputs).unwrap_or_default(),
             executables: executables(&record.result.manifest),

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::{Ending, warning};
-use crate::diagnostic::{Class, Diagnostic};
-use crate::event::{Event, Reporter};
-use crate::execute::store_failure;
+use super::warning;
 use crate::links::Linker;
 use crate::session::Session;
+use wake_steps::Ending;
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::error::store_failure;
+use wake_steps::event::{Event, Reporter};
 
 impl Session {
     /// Makes links below `out` lead to trees, and says which could not be made, by their numbers.
@@ -27,7 +28,7 @@ impl Session {
         self.register_links(out, reporter);
         // Where this fails, each link says so.
         let _ = std::fs::create_dir_all(out);
-        let failed: Vec<_> = self.threads.install(|| {
+        let failed: Vec<_> = self.machine.threads().install(|| {
             let make =
                 |linker: &mut Linker, (number, (name, target)): (usize, &(String, PathBuf))| {
                     Some((number, linker.link(Path::new(name), target).err()?))
@@ -47,7 +48,7 @@ impl Session {
 
     /// Lets garbage collection know that links will be made below `out`.
     fn register_links(&self, out: &Path, reporter: &mut dyn Reporter) {
-        if let Err(error) = self.store.register_root(out) {
+        if let Err(error) = self.store().register_root(out) {
             reporter.event(&Event::Diagnostic(Box::new(warning(store_failure(&error)))));
         }
     }

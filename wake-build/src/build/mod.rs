@@ -1,44 +1,31 @@
 //! Building: from targets to links, told as events.
 #![expect(clippy::disallowed_methods, reason = "how long things take is told and remembered")]
 
-mod again;
+mod request;
 mod linking;
+mod module_steps;
 mod planned;
+mod again;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde_json::Value;
-use wake_exec::CancelToken;
 use wake_model::{Digest, Manifest, Node, RelPath, TreeDigest};
-use wake_store::ware::new_guid;
+use wake_steps::diagnostic::{Class, Diagnostic, Failure, Level};
+use wake_steps::event::{Counts, Reporter};
+use wake_steps::run::{Run, RunEnd};
+use wake_steps::{Cancel, Ending, clock, state_file};
 
-use planned::InBuild;
+pub(crate) use self::module_steps::ModuleSteps;
+use self::planned::InBuild;
+pub use self::request::BuildRequest;
+use self::request::request_key;
+use crate::session::Session;
+use crate::snapshot::Snapshot;
 
-use crate::diagnostic::{Class, Diagnostic, Failure, Level};
-use crate::event::{Counts, EVENT_VERSION, Event, Reporter};
-use crate::execute::{Runner, Slots};
-use crate::files::Files;
-use crate::run_log::Logged;
-use crate::session::{Session, elapsed_ms};
-use crate::snapshot::{Snapshot, request_key};
-
-/// What is asked of a build.
-#[derive(Clone, Debug, Default)]
-pub struct BuildRequest {
-    /// The targets as typed; none: the package around the person.
-    pub targets: Vec<String>,
-    /// The configuration of the modules that the targets name.
-    pub config: Option<Value>,
-    /// Whether steps go on after one has failed.
-    pub keep_going: bool,
-    /// Whether the modules that the targets name run although they are remembered.
-    pub rebuild: bool,
-    /// Whether results are linked into the checkout.
-    pub link: bool,
-    /// Whether the report lists the results.
-    pub results: bool,
-}
+/// So many logs of builds are kept in a checkout.
+const KEPT_LOGS: usize = 50;
 
 /// What came of a build.
 #[derive(Clone, Debug, Default)]
@@ -73,55 +60,34 @@ impl Session {
     pub fn build(
         &self,
         request: &BuildRequest,
-        cancel: &CancelToken,
+        cancel: &Cancel,
         reporter: &mut dyn Reporter,
     ) -> BuildReport {
-        let started = Instant::now();
-        let run = new_guid();
+        let started = clock::now();
         ignore_state_dir(&self.state_dir());
-        let mut reporter = Logged::start(reporter, &self.state_dir(), &run);
-        reporter.event(&Event::Started {
-            v: EVENT_VERSION,
-            run,
-            wake: env!("CARGO_PKG_VERSION").to_owned(),
-            argv: self.options.argv.clone(),
-            root: self.workspace.root.display().to_string(),
-            sandbox: self.options.sandbox.as_str().to_owned(),
-            jobs: self.jobs,
-        });
-        let mut ending = Ending::default();
-        let span = self.profile().stage("build");
-        let report = match self.try_build(request, cancel, started, &mut reporter, &mut ending) {
-            Ok(report) => report,
-            Err(failure) => {
-                for diagnostic in failure.diagnostics {
-                    ending.classes.push(diagnostic.class);
-                    reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
-                }
-                BuildReport::default()
-            }
+        let run = Run {
+            state_dir: &self.state_dir(),
+            kept_logs: KEPT_LOGS,
+            argv: &self.argv,
+            root: &self.workspace.root,
+            tells_host: false,
+            cancel,
+            started,
         };
-        drop(span);
-        if cancel.is_cancelled() {
-            ending.classes = vec![Class::Interrupted];
-        }
-        ending.classes.sort_unstable();
-        ending.classes.dedup();
-        let exit = ending.classes.first().map_or(0, |class| class.exit_code());
-        reporter.event(&Event::Finished {
-            exit,
-            classes: ending.classes.iter().map(|class| class.exit_code()).collect(),
-            counts: ending.counts,
-            wall_ms: elapsed_ms(started),
-            saved_ms: ending.saved_ms,
+        let span = self.profile().stage("build");
+        let (end, report) = self.machine.run(&run, reporter, |reporter, ending| {
+            let result = self.try_build(request, cancel, started, reporter, ending);
+            drop(span);
+            result
         });
-        BuildReport { exit, counts: ending.counts, ..report }
+        let RunEnd { exit, counts } = end;
+        BuildReport { exit, counts, ..report.unwrap_or_default() }
     }
 
     fn try_build(
         &self,
         request: &BuildRequest,
-        cancel: &CancelToken,
+        cancel: &Cancel,
         started: Instant,
         reporter: &mut dyn Reporter,
         ending: &mut Ending,
@@ -149,31 +115,18 @@ impl Session {
         self.save(&checkout, remembered, reporter);
         // Nobody waits for that; the program mostly ends before it is done.
         let known = checkout.files.into_known();
-        self.threads.spawn(move || drop(known));
+        self.machine.threads().spawn(move || drop(known));
         result.map(|done| done.report)
-    }
-
-    fn runner<'a>(&'a self, files: &'a Files, cancel: &'a CancelToken) -> Runner<'a> {
-        let slots = Slots::new(self.jobs);
-        let (store, executor, profile) = (&self.store, &self.executor, self.profile());
-        Runner { store, executor, files, cancel, slots, profile }
     }
 }
 
 /// What a build is made of beside its checkout.
 struct Scene<'a> {
     request: &'a BuildRequest,
-    cancel: &'a CancelToken,
+    cancel: &'a Cancel,
     started: Instant,
     began: i128,
     key: Digest,
-}
-
-#[derive(Default)]
-struct Ending {
-    classes: Vec<Class>,
-    counts: Counts,
-    saved_ms: u64,
 }
 
 fn not_kept(what: &str, error: &dyn std::error::Error) -> Diagnostic {
@@ -199,6 +152,6 @@ fn ignore_state_dir(state_dir: &Path) {
     let ignore = state_dir.join(".gitignore");
     if !ignore.exists() {
         // Only a convenience: a checkout that cannot be written will be reported by what must be.
-        let _ = crate::state::replace(&ignore, b"*\n");
+        let _ = state_file::replace(&ignore, b"*\n");
     }
 }

@@ -5,18 +5,20 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use petgraph::graph::NodeIndex;
+use wake_steps::diagnostic::Failure;
+use wake_steps::event::{Event, Reporter};
+use wake_steps::profile::SpanKind;
+use wake_steps::run::announce;
+use wake_steps::{Ending, Results, Rules, StepId, Undertaking, clock};
 
-use super::{BuildReport, BuildRequest, Built, Ending, Scene, executables, not_kept};
-use crate::diagnostic::Failure;
+use super::module_steps::ModuleSteps;
+use super::{BuildReport, BuildRequest, Built, Scene, executables, not_kept};
 use crate::evaluate::Evaluator;
-use crate::event::{Event, Reporter};
 use crate::links::{OUT_DIR, link_name};
-use crate::pin::PlannedSteps;
-use crate::plan::Plan;
-use crate::profile::SpanKind;
-use crate::schedule::{Outcome, Rules, Schedule};
-use crate::session::{Checkout, Pins, Planned, Session, elapsed_ms};
-use crate::snapshot::{Capture, Meta, Records, capture, place, shared_name};
+use crate::lower::{Lowering, step_id};
+use crate::plan::{Plan, Planned};
+use crate::session::{Checkout, Session};
+use crate::snapshot::{Capture, Meta, Records, Spool, capture, place, shared_name};
 
 /// What came of a build from the sources on.
 pub(super) struct InBuild {
@@ -49,49 +51,55 @@ impl Session {
             request.keep_going,
         )?;
         drop(span);
-        announce(&planned, checkout, &evaluator, started, reporter, ending);
-        let pins = Pins::for_plan(&planned.plan);
-        let host = || self.host();
-        let pinner = pins.pinner(&planned, &evaluator, self, &host);
-        let runner = self.runner(&checkout.files, cancel);
-        let steps = PlannedSteps::new(&pinner, &self.state_dir().join("state"));
-        let rules =
-            Rules { jobs: self.jobs, keep_going: request.keep_going, rebuild: request.rebuild };
-        let schedule = Schedule::new(&steps, &runner, &checkout.history, rules, started);
+        tell_planned(&planned, &evaluator, started, reporter, ending);
+        let results = Results::new(planned.plan.graph.node_count());
+        let lowering = Lowering::new(&planned.plan, &planned.instances, &evaluator, self.store());
+        let records = Spool::new(&self.state_dir().join("state"), planned.plan.graph.node_count());
+        let steps = ModuleSteps::new(&lowering, Some(records));
+        announce(&steps, &checkout.history, reporter);
+        let rules = Rules { keep_going: request.keep_going, rebuild: request.rebuild };
+        let work = Undertaking {
+            steps: &steps,
+            results: &results,
+            sources: &checkout.files,
+            history: &checkout.history,
+            rules,
+            cancel,
+            started,
+        };
         let span = self.profile().stage("run steps");
         let mut flushed = Ok(());
-        let outcome = self.threads.in_place_scope(|scope| {
+        let outcome = self.machine.threads().in_place_scope(|scope| {
             // What was evaluated is put away while commands run, and nobody evaluates any more.
             scope.spawn(|_| {
                 self.pool.rest();
-                flushed = self.store.flush_memo();
+                flushed = self.store().flush_memo();
             });
-            schedule.run(reporter)
+            self.machine.perform(&work, reporter)
         });
         drop(span);
-        self.executor.rest();
         if let Err(error) = flushed {
             reporter.event(&Event::Diagnostic(Box::new(not_kept("evaluations", &error))));
         }
-        let Outcome { counts, classes, keys, saved_ms } = outcome;
+        let Ending { counts, classes, keys, saved_ms } = outcome;
         ending.counts = counts;
         ending.classes.extend(classes);
         ending.saved_ms = saved_ms;
-        let built = self.built(&planned, &pins, request, reporter, ending);
+        let built = self.built(&planned, &results, request, reporter, ending);
         let report = BuildReport { built, ..BuildReport::default() };
         let mut snapshot = None;
         if ending.classes.is_empty() && !cancel.is_cancelled() && request.link {
             let saved_ms = keys.iter().map(|(_, _, ms)| ms).sum();
             snapshot =
-                self.remember(checkout, &planned, &pins, steps.into_records(), saved_ms, scene);
+                self.remember(checkout, &planned, &results, steps.into_records(), saved_ms, scene);
         }
         let graph = &planned.plan.graph;
         let labelled = keys
             .into_iter()
-            .map(|(step, key, ms)| (graph[NodeIndex::new(step)].label.clone(), key, ms));
+            .map(|(step, key, ms)| (graph[NodeIndex::new(step.0)].label.clone(), key, ms));
         let keys = labelled.collect();
         // Nobody waits for that; the program mostly ends before it is done.
-        self.threads.spawn(move || drop(planned));
+        self.machine.threads().spawn(move || drop(planned));
         Ok(InBuild { report, keys, snapshot })
     }
 
@@ -100,34 +108,34 @@ impl Session {
         &self,
         checkout: &Checkout,
         planned: &Planned,
-        pins: &Pins,
+        results: &Results,
         records: Option<Records>,
         saved_ms: u64,
         scene: &Scene,
     ) -> Option<Taken> {
         let steps = records?;
-        let lies = |(step, done): (usize, &std::sync::OnceLock<crate::pin::Done>)| {
-            Some((step, self.store.tree_place(&done.get()?.tree)))
+        let lies = |(step, done): (StepId, &wake_steps::Done)| {
+            (step.0, self.store().tree_place(&done.tree))
         };
         let mut trace = Vec::new();
         each_trace(planned, &mut |label, text| trace.push((label.to_owned(), text.to_owned())));
         let meta = Meta {
             pkgs: planned.instances.len(),
             trace,
-            host: self.known_host().map(|host| host.to_string()),
+            host: self.machine.known_host().map(|host| host.to_string()),
             boot: wake_store::current_boot(),
             saved_ms,
         };
-        let trees = pins.done.iter().enumerate().filter_map(lies).collect();
+        let trees = results.iter().map(lies).collect();
         let (files, began) = (&checkout.files, scene.began);
         let out = self.workspace.root.join(OUT_DIR);
         let _span = self.profile().begin(SpanKind::Snapshot, || "save snapshot".to_owned());
         let taken = Capture { files, planned, steps, trees, out, meta, began };
         let place = place(&self.state_dir(), &scene.key);
-        self.threads.install(|| capture(&taken, &place, &scene.key))?;
+        self.machine.threads().install(|| capture(&taken, &place, &scene.key))?;
         let name = shared_name(&scene.key, &self.workspace.root);
         // Only other checkouts do without it.
-        let _ = self.store.keep_state(&name, &place);
+        let _ = self.store().keep_state(&name, &place);
         Some(Taken)
     }
 
@@ -135,7 +143,7 @@ impl Session {
     pub(super) fn built(
         &self,
         planned: &Planned,
-        pins: &Pins,
+        results: &Results,
         request: &BuildRequest,
         reporter: &mut dyn Reporter,
         ending: &mut Ending,
@@ -147,12 +155,12 @@ impl Session {
         let mut links = Vec::new();
         for node in plan.graph.node_indices() {
             let step = &plan.graph[node];
-            let Some(done) = pins.done[node.index()].get().filter(|_| step.requested) else {
+            let Some(done) = results.get(step_id(node)).filter(|_| step.requested) else {
                 continue;
             };
             let dir = instances.get(&step.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
             let name = link_name(&dir, step.module()).to_string_lossy().into_owned();
-            links.push((name, self.store.tree_place(&done.tree)));
+            links.push((name, self.store().tree_place(&done.tree)));
             found.push((node, done));
         }
         let mut unlinked = HashSet::new();
@@ -200,7 +208,7 @@ impl Session {
         if let Err(error) = checkout.history.write(&self.history_file()) {
             warnings.push(not_kept("the history of this checkout", &error));
         }
-        if let Err(error) = self.store.flush_memo() {
+        if let Err(error) = self.store().flush_memo() {
             warnings.push(not_kept("evaluations", &error));
         }
         for diagnostic in warnings {
@@ -209,9 +217,8 @@ impl Session {
     }
 }
 
-fn announce(
+fn tell_planned(
     planned: &Planned,
-    checkout: &Checkout,
     evaluator: &Evaluator,
     started: Instant,
     reporter: &mut dyn Reporter,
@@ -227,19 +234,9 @@ fn announce(
         modules: plan.graph.node_count(),
         evaluations: evaluator.tally.all.load(Ordering::Relaxed),
         cached: evaluator.tally.cached.load(Ordering::Relaxed),
-        t_ms: elapsed_ms(started),
+        t_ms: clock::ms_since(started),
     });
     trace(planned, reporter);
-    for &node in &plan.order {
-        let step = &plan.graph[node];
-        reporter.event(&Event::Announced {
-            id: node.index(),
-            label: step.label.clone(),
-            needs: plan.needs(node),
-            requested: step.requested,
-            usual_ms: checkout.history.get(&step.label).map(|past| past.dur_ms),
-        });
-    }
 }
 
 fn trace(planned: &Planned, reporter: &mut dyn Reporter) {

@@ -8,7 +8,7 @@ use wake_eval::{Answers, Op};
 use wake_model::RelPath;
 
 use super::{Evaluator, Remembered};
-use crate::diagnostic::Diagnostic;
+use wake_steps::diagnostic::Diagnostic;
 
 /// Requests that an evaluator has before it, at most: while it is at one, what came of others is looked at here.
 const AHEAD: usize = 8;

@@ -21,11 +21,11 @@ use wake_model::{BlobDigest, Digest, RelPath};
 use wake_store::Store;
 
 pub(crate) use self::lanes::{Lanes, Question, Work};
-use crate::diagnostic::{Class, Diagnostic, Place};
 use crate::files::{Files, Seen};
-use crate::profile::{Profile, SpanKind};
 use crate::target::label;
-use crate::workspace::PKG_FILE;
+use wake_model::place::PKG_FILE;
+use wake_steps::diagnostic::{Class, Diagnostic, Place};
+use wake_steps::profile::{Profile, SpanKind};
 
 /// A result with what it depends on.
 #[derive(Clone, Debug)]

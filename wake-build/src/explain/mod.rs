@@ -1,58 +1,25 @@
 //! Explaining without running: what would run, why, and how the modules hang together.
-//!
-//! | file | does |
-//! |---|---|
-//! | `view` | a plan that is looked at, with what is remembered of its steps |
-//! | `why`, `root_change` | why a step ran, or would |
 
-mod root_change;
 mod view;
-mod why;
+mod job;
 
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
 use serde_json::Value;
 use wake_eval::{NoAnswers, Op};
 use wake_model::RelPath;
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::error::store_failure;
+use wake_steps::explain::{Outlook, PlannedStep, Why};
+use wake_steps::{Cancel, Results};
 
-pub(crate) use self::view::View;
-pub use self::why::{Why, WhyChange};
-use crate::diagnostic::Failure;
-use crate::execute::store_failure;
-use crate::session::{Checkout, Pins, Session};
+pub use self::job::StepJob;
+use self::view::View;
+use crate::build::ModuleSteps;
+use crate::lower::{Lowering, step_id};
+use crate::session::{Checkout, Session};
 use crate::snapshot::Snapshot;
 use crate::target::label;
-
-/// One step of a plan that was not carried out.
-#[derive(Clone, Debug, Serialize)]
-pub struct PlannedStep {
-    /// Its number in the plan.
-    pub id: usize,
-    /// How it is called.
-    pub label: String,
-    /// What would become of it.
-    pub state: PlannedState,
-    /// Why.
-    pub reason: String,
-    /// The key of the action cache, where that is known.
-    pub key: Option<String>,
-    /// The steps it needs.
-    pub needs: Vec<usize>,
-    /// Milliseconds that it took last time.
-    pub usual_ms: Option<u64>,
-}
-
-/// What would become of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PlannedState {
-    /// Its result is known.
-    Hit,
-    /// It would run.
-    Run,
-    /// Something that it needs would run: if that yields what it did before, this is a hit.
-    Unknown,
-}
 
 /// The modules that targets reach.
 #[derive(Clone, Debug, Serialize)]
@@ -114,24 +81,14 @@ impl Session {
         targets: &[String],
         config: Option<&Value>,
     ) -> Result<Vec<PlannedStep>, Failure> {
-        self.with_plan(targets, config, |view| {
-            let mut steps = Vec::new();
-            for &node in &view.planned.plan.order {
-                steps.push(view.planned_step(node)?);
-            }
-            Ok(steps)
-        })
+        self.with_plan(targets, config, |view| view.outlook.plan())
     }
 
     /// Why each module that `targets` name ran last time, or would run now.
     pub fn why(&self, targets: &[String], config: Option<&Value>) -> Result<Vec<Why>, Failure> {
         self.with_plan(targets, config, |view| {
-            for &node in &view.planned.plan.order {
-                view.planned_step(node)?;
-            }
-            let graph = &view.planned.plan.graph;
-            let requested = graph.node_indices().filter(|&node| graph[node].requested);
-            requested.map(|node| view.why(node)).collect()
+            view.outlook.plan()?;
+            view.requested().into_iter().map(|node| view.outlook.why(step_id(node))).collect()
         })
     }
 
@@ -139,7 +96,7 @@ impl Session {
     pub fn graph(&self, targets: &[String], config: Option<&Value>) -> Result<Graph, Failure> {
         self.with_plan(targets, config, |view| {
             use petgraph::visit::EdgeRef;
-            let graph = &view.planned.plan.graph;
+            let graph = &view.plan.graph;
             let node = |at: NodeIndex| GraphNode {
                 id: at.index(),
                 label: graph[at].label.clone(),
@@ -162,8 +119,10 @@ impl Session {
         let evaluator = checkout.evaluator();
         let found = crate::target::find(&self.workspace, targets, &mut |_| {})?;
         let dirs: Vec<RelPath> = found.targets.into_iter().map(|target| target.pkg).collect();
-        let mut result =
-            self.threads.install(|| crate::load::load(&self.workspace, &evaluator, &dirs));
+        let mut result = self
+            .machine
+            .threads()
+            .install(|| crate::load::load(&self.workspace, &evaluator, &dirs));
         let errors = result.errors();
         if !errors.is_empty() {
             return Err(Failure { diagnostics: errors });
@@ -198,7 +157,7 @@ impl Session {
     }
 
     /// Plans `targets`, and looks at that.
-    pub(crate) fn with_plan<T>(
+    fn with_plan<T>(
         &self,
         targets: &[String],
         config: Option<&Value>,
@@ -208,16 +167,13 @@ impl Session {
         let checkout = self.look(snapshot.as_ref());
         let evaluator = checkout.evaluator();
         let planned = checkout.plan(&evaluator, targets, config, false)?;
-        let pins = Pins::for_plan(&planned.plan);
-        let host = || self.host();
-        let pinner = pins.pinner(&planned, &evaluator, self, &host);
-        let view = View {
-            checkout: &checkout,
-            evaluator: &evaluator,
-            planned: &planned,
-            pins: &pins,
-            pinner: &pinner,
-        };
+        let plan = &planned.plan;
+        let results = Results::new(plan.graph.node_count());
+        let lowering = Lowering::new(plan, &planned.instances, &evaluator, self.store());
+        let steps = ModuleSteps::new(&lowering, None);
+        let cancel = Cancel::new().map_err(|error| environment(&error))?;
+        let outlook = Outlook::new(&self.machine, &steps, &results, &checkout.history, &cancel);
+        let view = View { checkout: &checkout, plan, results: &results, outlook };
         let result = look(&view)?;
         self.keep_evaluations(&checkout)?;
         Ok(result)
@@ -226,6 +182,10 @@ impl Session {
     fn keep_evaluations(&self, checkout: &Checkout) -> Result<(), Failure> {
         // Digests that could not be kept are computed again next time.
         let _ = checkout.files.save(&self.files_file());
-        self.store.flush_memo().map_err(|error| store_failure(&error).into())
+        self.store().flush_memo().map_err(|error| store_failure(&error).into())
     }
+}
+
+fn environment(error: &std::io::Error) -> Failure {
+    Diagnostic::error(Class::Environment, error.to_string()).into()
 }

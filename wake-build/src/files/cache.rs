@@ -51,7 +51,7 @@ pub(super) fn write(path: &Path, files: &Files) -> std::io::Result<()> {
         }
     }
     let checksum = blake3::hash(&body);
-    crate::state::replace_in_parts(path, &[HEAD, checksum.as_bytes(), &body])
+    wake_steps::state_file::replace_in_parts(path, &[HEAD, checksum.as_bytes(), &body])
 }
 
 fn encode(body: &mut Vec<u8>, path: &str, signature: &Signature, blob: &BlobDigest) {

@@ -26,8 +26,11 @@ use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use wake_eval::Sources;
+use wake_exec::FileSignature;
 use wake_model::path::resolve_link;
 use wake_model::{BlobDigest, RelPath};
+use wake_steps::profile::{Profile, SpanKind};
+use wake_steps::{SourceFile, SourceFiles};
 
 pub(crate) use self::known::Known;
 pub use self::reading::file_digest;
@@ -35,8 +38,6 @@ pub(crate) use self::reading::{hash_file, open_unnoted};
 use self::reading::{hash_telling, open_file};
 pub(crate) use self::signature::{Signature, now};
 use self::table::Table;
-use crate::profile::{Profile, SpanKind};
-use crate::snapshot::Snapshot;
 use crate::sources::DirSources;
 
 /// What lies at one path of the checkout.
@@ -77,22 +78,29 @@ pub(crate) struct Files<'a> {
     /// The root opened, so that the way to it is not gone for each file; none if that failed.
     dir: Option<OwnedFd>,
     old: HashMap<Box<str>, (Signature, BlobDigest)>,
-    snapshot: Option<&'a Snapshot>,
+    /// What else is remembered of files.
+    memory: Option<&'a dyn FileMemory>,
     table: Table,
     profile: Profile,
+}
+
+/// What an earlier build remembers of files.
+pub(crate) trait FileMemory: Sync {
+    /// The signature of a file and its bytes, if that signature is proof of them.
+    fn settled_file(&self, path: &RelPath) -> Option<(Signature, BlobDigest)>;
 }
 
 /// A file of up to so many bytes is worth more than another look at it, once it has been read.
 const SMALL: u64 = 16 << 10;
 
 impl<'a> Files<'a> {
-    /// The files below `root`, with what the file at `cache` and a snapshot remember of them.
-    pub(crate) fn open(root: &Path, cache: &Path, snapshot: Option<&'a Snapshot>) -> Files<'a> {
+    /// The files below `root`, with what the file at `cache` and `memory` remember of them.
+    pub(crate) fn open(root: &Path, cache: &Path, memory: Option<&'a dyn FileMemory>) -> Files<'a> {
         let old = cache::read(cache).unwrap_or_default();
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::open(root, flags, Mode::empty()).ok();
         let (table, profile) = (Table::default(), Profile::default());
-        Files { root: root.to_owned(), dir, old, snapshot, table, profile }
+        Files { root: root.to_owned(), dir, old, memory, table, profile }
     }
 
     /// The same, saying where the time goes.
@@ -102,8 +110,8 @@ impl<'a> Files<'a> {
 
     /// What is remembered of a file whose signature was proof of its bytes.
     fn remembered(&self, path: &RelPath) -> Option<(Signature, BlobDigest)> {
-        let from_snapshot = || self.snapshot?.settled_file(path);
-        self.old.get(path.as_str()).copied().or_else(from_snapshot)
+        let from_memory = || self.memory?.settled_file(path);
+        self.old.get(path.as_str()).copied().or_else(from_memory)
     }
 
     /// What lies at `path`, relative to the workspace's root; reads the bytes only where it must.
@@ -149,7 +157,7 @@ impl<'a> Files<'a> {
     }
 
     fn is_small_file(&self, path: &RelPath) -> bool {
-        let (dir, place) = self.place(path);
+        let (dir, place) = self.from_dir(path);
         rustix::fs::statat(dir, &*place, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
             let signature = Signature::of(&stat);
             FileType::from_raw_mode(signature.mode) == FileType::RegularFile
@@ -177,7 +185,7 @@ impl<'a> Files<'a> {
     }
 
     /// What `stat` said of a file when its bytes were hashed, if from now on it tells a change.
-    pub(crate) fn signature(&self, path: &RelPath) -> Option<Signature> {
+    fn settled_signature(&self, path: &RelPath) -> Option<Signature> {
         self.table.at(path).with(|entry| {
             let known = entry?.known()?;
             if known.settled() { known.signature() } else { None }
@@ -194,17 +202,6 @@ impl<'a> Files<'a> {
     /// The absolute path of `path`.
     pub(crate) fn absolute(&self, path: &RelPath) -> PathBuf {
         if path.is_root() { self.root.clone() } else { self.root.join(path.as_str()) }
-    }
-
-    /// The absolute path of `below` in the directory `dir`, both of them texts of paths.
-    pub(crate) fn absolute_below(&self, dir: &str, below: &str) -> PathBuf {
-        let length = self.root.as_os_str().len() + dir.len() + below.len();
-        let mut path = PathBuf::with_capacity(length + 2);
-        path.push(&self.root);
-        for part in [dir, below].into_iter().filter(|part| !part.is_empty()) {
-            path.push(part);
-        }
-        path
     }
 
     /// Calls `use_known` with everything that was looked at, sorted by path; nothing can be looked at meanwhile.
@@ -232,7 +229,7 @@ impl<'a> Files<'a> {
     }
 
     /// A directory, and `path` as seen from there.
-    fn place<'p>(&'p self, path: &'p RelPath) -> (BorrowedFd<'p>, Cow<'p, Path>) {
+    fn from_dir<'p>(&'p self, path: &'p RelPath) -> (BorrowedFd<'p>, Cow<'p, Path>) {
         match &self.dir {
             Some(dir) if path.is_root() => (dir.as_fd(), Path::new(".").into()),
             Some(dir) => (dir.as_fd(), Path::new(path.as_str()).into()),
@@ -241,7 +238,7 @@ impl<'a> Files<'a> {
     }
 
     fn examine(&self, path: &RelPath, read: impl FnOnce(Vec<u8>)) -> std::io::Result<Known> {
-        let (dir, place) = self.place(path);
+        let (dir, place) = self.from_dir(path);
         let now = now();
         let remembered = self.remembered(path);
         // With nothing to compare a file with, it is read in any case; what cannot be opened is asked what it is.
@@ -289,6 +286,30 @@ impl<'a> Files<'a> {
         let (blob, size) = hash_telling(file, &signature, read)?;
         span.note("bytes", || size);
         Ok(Known::file(signature, blob, size, signature.is_settled(now)))
+    }
+}
+
+/// Steps name files of the checkout by their paths from its root.
+impl SourceFiles for Files<'_> {
+    fn place(&self, dir: &RelPath, below: &RelPath) -> PathBuf {
+        let length = self.root.as_os_str().len() + dir.as_str().len() + below.as_str().len();
+        let mut path = PathBuf::with_capacity(length + 2);
+        path.push(&self.root);
+        for part in [dir, below].into_iter().filter(|part| !part.is_root()) {
+            path.push(part.as_str());
+        }
+        path
+    }
+
+    fn signature(&self, file: &SourceFile) -> Option<FileSignature> {
+        let known = self.settled_signature(&file.path())?;
+        Some(FileSignature {
+            dev: known.inode.0,
+            ino: known.inode.1,
+            size: known.size,
+            mtime_ns: known.mtime.into(),
+            ctime_ns: known.ctime.into(),
+        })
     }
 }
 

@@ -29,15 +29,15 @@ use self::order::order;
 use self::promises::keep_promises;
 use self::search::{Found, search};
 pub(crate) use self::wanted::Wanted;
-use crate::diagnostic::Failure;
 use crate::evaluate::Evaluator;
 use crate::instance::Instances;
 use crate::module::{ModuleDecl, ModuleInstance};
 use crate::target::module_label;
+use wake_steps::diagnostic::{Diagnostic, Failure};
 
 /// A module with its configuration: one step of a build.
 #[derive(Debug)]
-pub(crate) struct Step {
+pub(crate) struct ModuleStep {
     /// Its package.
     pub pkg: PkgKey,
     /// The directory of its package.
@@ -62,12 +62,24 @@ pub(crate) struct Step {
 #[derive(Debug)]
 pub(crate) struct Plan {
     /// The steps and, on each edge, the key that the dependent knows the other under.
-    pub graph: DiGraph<Box<Step>, String>,
+    pub graph: DiGraph<Box<ModuleStep>, String>,
     /// The steps, dependencies first.
     pub order: Vec<NodeIndex>,
     /// The step of each module by its name in paths.
     pub by_id: HashMap<Arc<str>, NodeIndex>,
     answers: HashMap<Arc<str>, NodeIndex>,
+}
+
+/// Everything up to a plan.
+pub(crate) struct Planned {
+    /// The packages.
+    pub(crate) instances: Instances,
+    /// The modules.
+    pub(crate) plan: Plan,
+    /// Errors of targets that were left out because others may go on without them.
+    pub(crate) left_out: Vec<Diagnostic>,
+    /// The directories that were walked to find the targets.
+    pub(crate) walked: Vec<RelPath>,
 }
 
 /// Plans everything that `targets` reach.
@@ -81,7 +93,7 @@ pub(crate) fn plan(
     assemble(instances, found, &requested, evaluator)
 }
 
-impl Step {
+impl ModuleStep {
     /// The name that its module has in its package.
     pub(crate) fn module(&self) -> &str {
         &self.wanted.module
@@ -104,7 +116,7 @@ impl Plan {
         value: &Value,
         instances: &Instances,
         evaluator: &Evaluator,
-    ) -> Option<crate::diagnostic::Place> {
+    ) -> Option<wake_steps::diagnostic::Place> {
         let step = &self.graph[node];
         let texts: Vec<OnceLock<Arc<str>>> = self
             .graph
@@ -158,7 +170,7 @@ fn assemble(
     Ok(Plan { graph, order, by_id, answers })
 }
 
-fn step(module: Found, instances: &Instances, requested: bool) -> Option<Step> {
+fn step(module: Found, instances: &Instances, requested: bool) -> Option<ModuleStep> {
     let Found { wanted, decl, finished, reads, trace, .. } = module;
     let instance = finished?;
     let dir = instances.get(&wanted.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
@@ -169,5 +181,5 @@ fn step(module: Found, instances: &Instances, requested: bool) -> Option<Step> {
         label.push_str(&format!("@{}", decl.config_digest().0.short(8)));
     }
     let pkg = wanted.pkg.clone();
-    Some(Step { pkg, dir, wanted, decl, instance, label, requested, reads, trace })
+    Some(ModuleStep { pkg, dir, wanted, decl, instance, label, requested, reads, trace })
 }

@@ -7,10 +7,10 @@ use petgraph::visit::EdgeRef;
 use super::answers::NothingYet;
 use super::search::Found;
 use crate::cycle::{self, Link, way_around};
-use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::Evaluator;
 use crate::instance::Instances;
 use crate::target::module_label;
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
 /// Dependencies first; a cycle is an error that shows the way around and where each edge was written.
 pub(super) fn order(

@@ -11,12 +11,12 @@ use super::Wanted;
 use super::answers::Ready;
 use super::order::levels;
 use super::search::{Found, find_module};
-use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::{Evaluator, Remembered};
 use crate::instance::{Instances, of_checkout};
 use crate::module::{ModuleInstance, parse};
 use crate::shelf::Shelf;
 use crate::target::module_label;
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
 /// Applies again the functions of those modules that compute with values of others which were not
 /// complete when they were applied first, these others first.

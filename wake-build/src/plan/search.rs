@@ -11,12 +11,12 @@ use wake_eval::{Op, Read};
 use super::Wanted;
 use super::answers::{NothingYet, PlanAnswers, Seen};
 use super::turns::Turns;
-use crate::diagnostic::{Class, Diagnostic, Failure};
 use crate::evaluate::{Evaluator, Lanes, Question, Remembered, Work};
 use crate::instance::{Instances, PkgInstance, of_checkout};
 use crate::module::{ModuleDecl, ModuleInstance, ModuleText, Parsed, parse};
 use crate::shelf::{Shelf, Shelved};
 use crate::target::module_label;
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
 /// More configured modules than this are taken for a recursion without end.
 const MOST_STEPS: usize = 1_000_000;

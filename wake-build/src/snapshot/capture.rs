@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, statat};
 use wake_eval::Read;
 use wake_model::{BlobDigest, Digest, Manifest, RelPath};
+use wake_steps::step::TreeOrigin;
 
 use super::delta::PatchedResult;
 use super::draft::{Body, Draft};
@@ -19,8 +20,7 @@ use super::spool::Records;
 use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
 use super::table::{DirRecord, FileKind, FileRecord, UserRecord};
 use crate::files::{Files, Known, Seen, Signature, link_inside, open_unnoted};
-use crate::pin::RootOrigin;
-use crate::session::Planned;
+use crate::plan::Planned;
 
 const DIR_PATH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
@@ -100,7 +100,8 @@ fn steps(capture: &Capture, index: &HashMap<&str, u32>) -> Option<Vec<StepNote>>
         };
         let proof = made.as_ref().and_then(read).unwrap_or(Packed::NONE);
         let files = numbers(&result, index)?;
-        Some(StepNote { needs: needs.into_owned(), files, result: made, proof })
+        let needs = needs.iter().map(|need| need.0).collect();
+        Some(StepNote { needs, files, result: made, proof })
     };
     let count = capture.steps.places().len();
     (0..count).into_par_iter().with_min_len(16).map_init(Vec::new, note).collect()
@@ -110,16 +111,18 @@ fn steps(capture: &Capture, index: &HashMap<&str, u32>) -> Option<Vec<StepNote>>
 fn numbers(result: &StepResult, index: &HashMap<&str, u32>) -> Option<Vec<u32>> {
     let mut numbers = Vec::with_capacity(result.inputs.len());
     let mut add = |path: &str| index.get(path).map(|number| numbers.push(*number));
-    if let RootRecord::Made(made) = &result.root
-        && let RootOrigin::Files(files) = &made.origin
+    if let RootRecord::Tree { origin, .. } = &result.root
+        && let TreeOrigin::Files { files, .. } = &**origin
     {
         files.iter().try_for_each(|path| add(path.as_str()))?;
     }
     for (_, input) in &result.inputs {
         match input {
             InputRecord::Checkout { path, .. } => add(path.whole()?)?,
-            InputRecord::PkgTree { files, .. } => {
-                files.iter().try_for_each(|path| add(path.as_str()))?;
+            InputRecord::Tree { origin, .. } => {
+                if let TreeOrigin::Files { files, .. } = &**origin {
+                    files.iter().try_for_each(|path| add(path.as_str()))?;
+                }
             }
             _ => {}
         }

@@ -240,7 +240,7 @@ impl Delta {
     pub(super) fn append(&self, frame: &[u8]) -> io::Result<()> {
         if self.valid.is_empty() || self.is_spoiled {
             let before = if self.valid.is_empty() { HEAD.as_slice() } else { &self.valid };
-            return crate::state::replace(&self.place, &[before, frame].concat());
+            return wake_steps::state_file::replace(&self.place, &[before, frame].concat());
         }
         // One write: what others append meanwhile comes before it or after it, and then does not count.
         OpenOptions::new().append(true).open(&self.place)?.write_all(frame)

@@ -14,7 +14,7 @@ use super::table::{
 };
 use super::{delta, proofs};
 
-pub(super) const HEAD: &[u8; 16] = b"wake snapshot 6\n";
+pub(super) const HEAD: &[u8; 16] = b"wake snapshot 7\n";
 pub(super) const SECTIONS: usize = 9;
 /// Head, checksum, request, where each section ends, where the records of steps start.
 pub(super) const FIXED: usize = 16 + 32 + 32 + 8 * (SECTIONS + 1);
@@ -173,7 +173,7 @@ impl Draft {
         let (places, edges) = self.connections().ok_or_else(too_many)?;
         let sections = self.sections(&places, &edges);
         let head = head(&sections, key);
-        crate::state::replace_by(place, |file| {
+        wake_steps::state_file::replace_by(place, |file| {
             let mut out = BufWriter::with_capacity(256 << 10, &mut *file);
             out.write_all(&head)?;
             sections.iter().try_for_each(|section| out.write_all(section))?;

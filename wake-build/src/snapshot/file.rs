@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use memmap2::{Mmap, MmapOptions};
 use serde::{Deserialize, Serialize};
-use wake_model::encode::{Domain, Encoder, digest_bytes};
-use wake_model::{BlobDigest, Digest, RelPath, json};
+use wake_model::place::PKG_FILE;
+use wake_model::{BlobDigest, Digest, RelPath};
 
 use super::delta::{Delta, Overlay};
 use super::draft::{FIXED, HEAD, SECTIONS, Section, checksum_of, newest_first};
@@ -19,10 +19,8 @@ use super::table::{
     DirRecord, Edge, FileKind, FileRecord, Record, ResultFile, ResultRecord, StepPlace, Table,
     UserRecord,
 };
-use crate::build::BuildRequest;
-use crate::files::Signature;
-use crate::session::Session;
-use crate::workspace::{PKG_FILE, WORKSPACE_FILE};
+use crate::files::{FileMemory, Signature};
+use crate::workspace::WORKSPACE_FILE;
 
 /// Where snapshots lie in the directory of a checkout's state.
 const STATE: &str = "state";
@@ -74,33 +72,6 @@ pub(crate) struct ResultView<'a> {
 enum ResultFiles<'a> {
     Written(&'a Snapshot, (u32, u32)),
     Patched(&'a [(String, Signature)]),
-}
-
-/// What tells one request from another: everything that decides what is built, and where it is kept; not where
-/// the checkout lies.
-pub(crate) fn request_key(session: &Session, request: &BuildRequest) -> Digest {
-    let mut bytes = Vec::new();
-    let mut e = Encoder::new(&mut bytes);
-    let workspace = &session.workspace;
-    e.list(11);
-    e.text(env!("CARGO_PKG_VERSION"));
-    e.text(wake_eval::ENGINE);
-    e.uint(wake_eval::API_VERSION.into());
-    e.text(workspace.here.as_str());
-    e.text(&session.store().root().to_string_lossy());
-    e.text(&format!("{:?}", workspace.settings.members));
-    e.list(request.targets.len());
-    for target in &request.targets {
-        e.text(target);
-    }
-    match &request.config {
-        Some(config) => e.text(&json::canonical(config)),
-        None => e.none(),
-    }
-    e.text(session.sandbox().as_str());
-    e.text(&crate::pin::platform());
-    e.bool(request.link);
-    digest_bytes(Domain::Evaluation, &bytes)
 }
 
 /// The name under which checkouts of one repository share the snapshot of a request: of the same top-level entries, with
@@ -172,24 +143,6 @@ impl Snapshot {
         let index = section as usize;
         let start = if index == 0 { FIXED } else { self.ends[index - 1] };
         self.bytes.get(start..self.ends[index]).unwrap_or_default()
-    }
-
-    /// The file at a path, if there was one and its signature was proof of its bytes.
-    pub(crate) fn settled_file(&self, path: &RelPath) -> Option<(Signature, BlobDigest)> {
-        let parent = path.parent()?;
-        let dir = self.find(self.dirs(), |number| {
-            let dir = self.dir(number)?;
-            Some(self.text(dir.path)?.cmp(parent.as_str()))
-        })?;
-        let (first, count) = self.dir(dir)?.files;
-        let name = path.file_name()?;
-        let of_dir = |number| first as usize + number;
-        let number = self.find(count as usize, |number| {
-            Some(self.text(self.file(of_dir(number))?.name)?.cmp(name))
-        })?;
-        let file = self.file(of_dir(number))?;
-        let is_file = matches!(file.kind, FileKind::File { .. });
-        (is_file && file.settled).then_some((file.signature, file.blob))
     }
 
     /// The number below `count` that `compare` finds equal, where it sorts them.
@@ -402,4 +355,23 @@ fn head(fixed: &[u8; FIXED], size: usize) -> Option<(Digest, [usize; SECTIONS + 
         last = *end;
     }
     Some((Digest::from_bytes(*key), ends))
+}
+
+impl FileMemory for Snapshot {
+    fn settled_file(&self, path: &RelPath) -> Option<(Signature, BlobDigest)> {
+        let parent = path.parent()?;
+        let dir = self.find(self.dirs(), |number| {
+            let dir = self.dir(number)?;
+            Some(self.text(dir.path)?.cmp(parent.as_str()))
+        })?;
+        let (first, count) = self.dir(dir)?.files;
+        let name = path.file_name()?;
+        let of_dir = |number| first as usize + number;
+        let number = self.find(count as usize, |number| {
+            Some(self.text(self.file(of_dir(number))?.name)?.cmp(name))
+        })?;
+        let file = self.file(of_dir(number))?;
+        let is_file = matches!(file.kind, FileKind::File { .. });
+        (is_file && file.settled).then_some((file.signature, file.blob))
+    }
 }

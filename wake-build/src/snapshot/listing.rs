@@ -9,7 +9,9 @@ use rustix::io::Errno;
 use wake_eval::EntryKind;
 use wake_model::BlobDigest;
 
-use crate::workspace::{PKG_FILE, is_hidden};
+use wake_model::place::PKG_FILE;
+
+use crate::workspace::is_hidden;
 
 /// The entries of a directory.
 pub(super) struct Listing<'a> {

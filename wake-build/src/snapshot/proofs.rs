@@ -89,7 +89,7 @@ impl Table {
         }
         let checksum = hasher.finalize();
         let parts = [HEAD.as_slice(), checksum.as_bytes(), base.as_slice(), dirs, files, links];
-        crate::state::replace_in_parts(&place(snapshot), &parts)?;
+        wake_steps::state_file::replace_in_parts(&place(snapshot), &parts)?;
         Ok(*checksum.as_bytes())
     }
 }

@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
-use wake_model::action::{Command, Invocation};
-use wake_model::{ActionDigest, HostDigest, InputNode, RelPath, RootFs, SandboxLevel, TreeDigest};
+use wake_model::{ActionDigest, RelPath};
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::history::History;
+use wake_steps::step::TreeOrigin;
+use wake_steps::{Done, Ground, Kept, Results, Step, StepId, Steps};
 use wake_store::{Lookup, Store};
 
 use super::capture::result_at;
@@ -18,13 +21,7 @@ use super::signature::Packed;
 use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
 use super::table::{FileKind, FileRecord};
 use super::verify::{Changed, Differences};
-use crate::diagnostic::{Class, Diagnostic};
 use crate::files::Seen;
-use crate::pin::{
-    CheckoutFile, Done, Layout, Origin, Pinned, Placed, PlacedSource, Root, RootOrigin, action,
-    placed_output, root_in,
-};
-use crate::schedule::{Kept, Steps};
 use crate::shelf::{Shelf, Shelved};
 
 /// The steps that changed files reach, with what is known of all others.
@@ -37,13 +34,10 @@ pub(crate) struct Replay<'a> {
     records: BTreeMap<usize, Reached>,
     /// Results of steps that are not looked at again but are needed.
     others: HashMap<usize, Done>,
-    order: Vec<usize>,
-    done: HashMap<usize, OnceLock<Done>>,
+    order: Vec<StepId>,
     fresh: Mutex<BTreeMap<usize, Fresh>>,
     /// Where records of steps go: of many steps they are much.
     shelf: Arc<Shelf>,
-    host: Option<HostDigest>,
-    sandbox: SandboxLevel,
 }
 
 /// A step that is looked at again.
@@ -59,7 +53,7 @@ pub(crate) struct Reached {
     /// How long it took.
     pub(crate) dur_ms: u64,
     outputs: Box<str>,
-    needs: Box<[usize]>,
+    needs: Box<[StepId]>,
 }
 
 impl From<StepRecord<'_>> for Reached {
@@ -86,8 +80,6 @@ impl<'a> Replay<'a> {
         snapshot: &'a Snapshot,
         differences: &Differences,
         store: &'a Store,
-        host: Option<HostDigest>,
-        sandbox: SandboxLevel,
         spare: PathBuf,
     ) -> Option<Replay<'a>> {
         let changed: HashMap<RelPath, Seen> =
@@ -104,26 +96,23 @@ impl<'a> Replay<'a> {
             .collect();
         let records = records?;
         let others = needed(snapshot, &records, store)?;
-        let done = order.iter().map(|&step| (step, OnceLock::new())).collect();
         let (fresh, shelf) = (Mutex::default(), Shelf::new(spare));
-        Some(Replay {
-            snapshot,
-            store,
-            changed,
-            records,
-            others,
-            order,
-            done,
-            fresh,
-            shelf,
-            host,
-            sandbox,
-        })
+        let order = order.into_iter().map(StepId).collect();
+        Some(Replay { snapshot, store, changed, records, others, order, fresh, shelf })
+    }
+
+    /// What is known of the results of steps before any of these is performed.
+    pub(crate) fn results(&self) -> Results {
+        let results = Results::new(self.snapshot.steps());
+        for (step, done) in &self.others {
+            results.put(StepId(*step), done.clone());
+        }
+        results
     }
 
     /// The steps that are looked at again.
-    pub(crate) fn steps(&self) -> impl Iterator<Item = (usize, &Reached)> {
-        self.order.iter().filter_map(|step| Some((*step, self.records.get(step)?)))
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (StepId, &Reached)> {
+        self.order.iter().filter_map(|step| Some((*step, self.records.get(&step.0)?)))
     }
 
     /// Gives `tell` the record of a step as it is now.
@@ -139,11 +128,9 @@ impl<'a> Replay<'a> {
         }
     }
 
-    /// The link of a step and the tree that it is to lead to, as far as there are any.
-    pub(crate) fn link_of(&self, step: usize) -> (Option<&str>, Option<TreeDigest>) {
-        let link = self.records.get(&step).and_then(|record| record.link.as_deref());
-        let tree = self.done.get(&step).and_then(OnceLock::get).map(|done| done.tree);
-        (link, tree)
+    /// The link of a step, if there is to be one.
+    pub(crate) fn link_of(&self, step: StepId) -> Option<&str> {
+        self.records.get(&step.0)?.link.as_deref()
     }
 
     /// What is different from the snapshot now; `links` are proofs for links, by the numbers of their results. None if a result
@@ -252,26 +239,22 @@ fn can_be_pinned(
 ) -> Option<()> {
     let is_there = |tree| matches!(store.tree(tree), Ok(Lookup::Hit(_)));
     for (_, input) in &result.inputs {
-        if let InputRecord::PkgTree { files, tree } = input {
-            let is_changed = files.iter().any(|file| changed.contains_key(file));
-            (!is_changed && is_there(tree)).then_some(())?;
+        if let InputRecord::Tree { tree, origin } = input {
+            (!is_made_anew(origin, changed) && is_there(tree)).then_some(())?;
         }
     }
-    if let RootRecord::Made(made) = &result.root
-        && result.root.is_of_no_step()
-    {
-        is_there(&made.tree).then_some(())?;
+    if let RootRecord::Tree { tree, origin } = &result.root {
+        (!is_made_anew(origin, changed) && is_there(tree)).then_some(())?;
     }
-    (!is_unpacked_anew(&result.root, changed)).then_some(())
+    Some(())
 }
 
-/// Whether a root file system has to be put together anew, from files or an output that may be different now.
-fn is_unpacked_anew(root: &RootRecord, changed: &HashMap<RelPath, Seen>) -> bool {
-    let RootRecord::Made(made) = root else { return false };
-    match &made.origin {
-        RootOrigin::Files(files) => files.iter().any(|file| changed.contains_key(file)),
-        RootOrigin::Archive => true,
-        RootOrigin::Step(_) | RootOrigin::Ware => false,
+/// Whether a tree has to be put together anew, from files or an output that may be different now.
+fn is_made_anew(origin: &TreeOrigin, changed: &HashMap<RelPath, Seen>) -> bool {
+    match origin {
+        TreeOrigin::Files { files, .. } => files.iter().any(|file| changed.contains_key(file)),
+        TreeOrigin::Archive(_) => true,
+        TreeOrigin::Ware => false,
     }
 }
 
@@ -284,7 +267,7 @@ fn needed(
     let mut others = HashMap::new();
     let mut buffer = Vec::new();
     for record in records.values() {
-        for &need in &record.needs {
+        for &StepId(need) in &record.needs {
             if records.contains_key(&need) || others.contains_key(&need) {
                 continue;
             }
@@ -296,144 +279,63 @@ fn needed(
     Some(others)
 }
 
-impl Replay<'_> {
-    fn result(&self, step: usize) -> Option<&Done> {
-        match self.done.get(&step) {
-            Some(done) => done.get(),
-            None => self.others.get(&step),
-        }
-    }
-
-    fn try_pin(&self, step: usize) -> Option<Pinned> {
-        let mut buffer = Vec::new();
-        let record = self.snapshot.step(step, &mut buffer)?.result;
-        let mut layout = Layout::default();
-        for (path, input) in &record.inputs {
-            layout.place(RelPath::parse(path).ok()?, self.placed(input)?).ok()?;
-        }
-        let root = match &record.root {
-            RootRecord::Host => Root { fs: RootFs::Host(self.host?), made: None },
-            RootRecord::Empty => Root { fs: RootFs::Empty, made: None },
-            RootRecord::Made(made) => match &made.origin {
-                &RootOrigin::Step(step) => root_in(self.result(step)?, step, &made.below)?,
-                RootOrigin::Ware | RootOrigin::Files(_) | RootOrigin::Archive => {
-                    Root::of_tree(made.tree, made.origin.clone())
-                }
-            },
-        };
-        let command = record.command.to_command();
-        let declared = record.declared.to_vec();
-        let action = action(command, root.fs, record.network, self.sandbox, &layout, &declared);
-        Some(Pinned { action, layout, declared, root: root.made, limits: record.limits })
-    }
-
-    fn placed(&self, input: &InputRecord) -> Option<Placed> {
-        Some(match input {
-            InputRecord::Checkout { path, blob, size, executable } => {
-                let path = path.whole()?;
-                let (blob, size, executable) = match self.changed.get(path) {
-                    Some(Seen::File { blob, size, executable }) => (*blob, *size, *executable),
-                    Some(_) => return None,
-                    None => (*blob, *size, *executable),
-                };
-                let (dir, below) = (RelPath::root(), RelPath::parse(path).ok()?);
-                let source = PlacedSource::Checkout(CheckoutFile { dir, below, size, bytes: None });
-                Placed { node: InputNode::File { blob, executable }, source }
-            }
-            InputRecord::Bytes { bytes, executable } => Placed {
-                node: InputNode::File {
-                    blob: wake_model::BlobDigest::of(bytes),
-                    executable: *executable,
-                },
-                source: PlacedSource::Bytes(bytes.to_vec()),
-            },
-            InputRecord::Output { step, below } => {
-                let below = path_of(below)?;
-                placed_output(self.result(*step)?, *step, &below)?
-            }
-            InputRecord::PkgTree { tree, files } => Placed {
-                node: InputNode::Tree(*tree),
-                source: PlacedSource::Store(*tree, RelPath::root(), Origin::Files(files.to_vec())),
-            },
-            InputRecord::Link { target } => Placed {
-                node: InputNode::Link { target: (*target).to_owned() },
-                source: PlacedSource::Nothing,
-            },
-            InputRecord::Dir => Placed { node: InputNode::Dir, source: PlacedSource::Nothing },
-        })
-    }
-}
-
-/// A path as a record has it, where the root is an empty text.
-fn path_of(text: &str) -> Option<RelPath> {
-    if text.is_empty() { Some(RelPath::root()) } else { RelPath::parse(text).ok() }
-}
-
-/// The program, if it is an output of another step that may not be executed. All else was seen to when the
-/// step was planned.
-fn unexecutable_output(pinned: &Pinned) -> Option<String> {
-    let Command::Run(Invocation { program, .. }) = &pinned.action.command else { return None };
-    let (placed, below) = pinned.layout.covering(&RelPath::parse(program).ok()?)?;
-    match placed.node {
-        InputNode::File { executable: false, .. } if below.is_root() => Some(program.clone()),
-        _ => None,
-    }
-}
-
 impl Steps for Replay<'_> {
-    fn order(&self) -> &[usize] {
+    fn order(&self) -> &[StepId] {
         &self.order
     }
 
-    fn bound(&self) -> usize {
-        self.snapshot.steps()
+    fn needs(&self, step: StepId) -> Vec<StepId> {
+        let needs = self.records.get(&step.0).map(|record| &*record.needs).unwrap_or_default();
+        needs.iter().copied().filter(|need| self.records.contains_key(&need.0)).collect()
     }
 
-    fn needs(&self, step: usize) -> Vec<usize> {
-        let needs = self.records.get(&step).map(|record| &*record.needs).unwrap_or_default();
-        needs.iter().copied().filter(|need| self.records.contains_key(need)).collect()
+    fn label(&self, step: StepId) -> &str {
+        self.records.get(&step.0).map(|record| &*record.label).unwrap_or_default()
     }
 
-    fn label(&self, step: usize) -> &str {
-        self.records.get(&step).map(|record| &*record.label).unwrap_or_default()
+    fn is_requested(&self, step: StepId) -> bool {
+        self.records.get(&step.0).is_some_and(|record| record.link.is_some())
     }
 
-    fn is_requested(&self, step: usize) -> bool {
-        self.records.get(&step).is_some_and(|record| record.link.is_some())
-    }
-
-    fn pin(&self, step: usize) -> Result<Pinned, Box<Diagnostic>> {
-        let error = |message: String, help: &str| {
-            let message = format!("{}: {message}", self.label(step));
-            Box::new(Diagnostic::error(Class::Evaluation, message).help(help))
+    fn step(&self, step: StepId, _ground: &Ground<'_>) -> Result<Step, Box<Diagnostic>> {
+        let now = |path: &str| {
+            self.changed.get(path).map(|seen| match seen {
+                Seen::File { blob, size, executable } => Some((*blob, *size, *executable)),
+                _ => None,
+            })
         };
-        let pinned = self.try_pin(step).ok_or_else(|| {
-            // An output of another kind is the only way here: planning anew says what is wrong.
-            error("an input is of another kind than before".to_owned(), "run the build again")
-        })?;
-        match unexecutable_output(&pinned) {
-            Some(program) => {
-                let help = "the module that makes it must set its executable bit";
-                Err(error(format!("`{program}` is not executable"), help))
-            }
-            None => Ok(pinned),
-        }
+        let mut buffer = Vec::new();
+        let record = self.snapshot.step(step.0, &mut buffer);
+        record.and_then(|record| record.result.to_step(now)).ok_or_else(|| {
+            let message = format!("{}: an input is of another kind than before", self.label(step));
+            Box::new(Diagnostic::error(Class::Evaluation, message).help("run the build again"))
+        })
     }
 
-    fn done(&self, step: usize, kept: Kept<'_>) {
-        if let Some(record) = self.records.get(&step) {
-            let Reached { label, link, outputs, needs, .. } = record;
-            let (link, needs) = (link.as_deref(), Cow::Borrowed(&**needs));
-            let result = StepResult::of(&kept);
-            let record = StepRecord { label, link, outputs, needs, result };
-            let place = || self.store.tree_place(&kept.done.tree);
-            let result = link.map(|_| result_at(&place(), &kept.done.manifest));
-            let fresh = Fresh { record: self.shelf.put(&record.encode()), result };
-            lock(&self.fresh).insert(step, fresh);
+    fn done(&self, step: StepId, kept: &Kept<'_>) {
+        let Some(record) = self.records.get(&step.0) else { return };
+        let Reached { label, link, outputs, needs, .. } = record;
+        let (link, needs) = (link.as_deref(), Cow::Borrowed(&**needs));
+        // What a module becomes can be written down.
+        let Some(result) = StepResult::of(kept) else { return };
+        let record = StepRecord { label, link, outputs, needs, result };
+        let place = || self.store.tree_place(&kept.done.tree);
+        let result = link.map(|_| result_at(&place(), &kept.done.manifest));
+        let fresh = Fresh { record: self.shelf.put(&record.encode()), result };
+        lock(&self.fresh).insert(step.0, fresh);
+    }
+}
+
+impl Snapshot {
+    /// What it says of its steps, for a checkout that began with it and has no history of its own.
+    pub(crate) fn history(&self) -> History {
+        let mut history = History::default();
+        let mut buffer = Vec::new();
+        for step in 0..self.steps() {
+            if let Some(record) = self.step(step, &mut buffer) {
+                history.note(record.label, record.result.key, record.result.dur_ms);
+            }
         }
-        if let Some(slot) = self.done.get(&step) {
-            // The scheduler performs a step once.
-            let _ = slot.set(kept.done);
-        }
+        history
     }
 }

@@ -6,6 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use wake_steps::StepId;
+
 use super::draft::checksum_of;
 use super::step_record::StepRecord;
 
@@ -41,7 +43,7 @@ pub(crate) struct Records {
 impl Spool {
     /// For so many steps; the file lies in `dir`.
     pub(crate) fn new(dir: &Path, steps: usize) -> Spool {
-        let file = crate::state::nameless(dir).ok();
+        let file = wake_steps::state_file::nameless(dir).ok();
         let buffered = |file| BufWriter::with_capacity(BUFFER, file);
         let writing = file.map(|file| Writing { file: buffered(file), end: 0 });
         let places = (0..steps).map(|_| OnceLock::new()).collect();
@@ -49,7 +51,7 @@ impl Spool {
     }
 
     /// Takes the record of a step.
-    pub(crate) fn put(&self, step: usize, record: &StepRecord<'_>) {
+    pub(crate) fn put(&self, StepId(step): StepId, record: &StepRecord<'_>) {
         let bytes = record.encode();
         let checksum = checksum_of(&bytes);
         let mut slot = self.writing.lock().unwrap_or_else(PoisonError::into_inner);

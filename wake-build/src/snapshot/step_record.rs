@@ -5,14 +5,12 @@ use std::borrow::Cow;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use wake_model::action::Command;
 use wake_model::{
-    ActionDigest, BlobDigest, InputNode, Invocation, Manifest, OutputDecl, RelPath, RootFs,
-    TreeDigest,
+    ActionDigest, BlobDigest, Invocation, Manifest, Network, OutputDecl, RelPath, TreeDigest,
 };
+use wake_steps::step::{Root, Terms, TreeOrigin};
+use wake_steps::{Done, Input, Inputs, Kept, SourceFile, Step, StepId};
 
-use crate::pin::{
-    CheckoutFile, Done, ExecLimits, MadeRoot, Origin, Placed, PlacedSource, RootOrigin,
-};
-use crate::schedule::Kept;
+use crate::lower::module_step;
 
 /// A step and what came of it; its texts are those of who writes it, or of the bytes that it was read from.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,7 +22,7 @@ pub(crate) struct StepRecord<'a> {
     /// What its outputs function gave, as JSON text.
     pub(crate) outputs: &'a str,
     /// The steps it needs.
-    pub(crate) needs: Cow<'a, [usize]>,
+    pub(crate) needs: Cow<'a, [StepId]>,
     /// What is different once an input has changed.
     #[serde(borrow)]
     pub(crate) result: StepResult<'a>,
@@ -39,12 +37,13 @@ pub(crate) struct StepResult<'a> {
     pub(crate) dur_ms: u64,
     #[serde(borrow)]
     pub(crate) command: CommandRecord<'a>,
+    #[serde(borrow)]
     pub(crate) root: RootRecord<'a>,
-    pub(crate) network: bool,
+    pub(crate) network: Network,
     #[serde(borrow)]
     pub(crate) inputs: Vec<(&'a str, InputRecord<'a>)>,
     pub(crate) declared: Cow<'a, [OutputDecl]>,
-    pub(crate) limits: ExecLimits,
+    pub(crate) terms: Terms,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -67,7 +66,16 @@ pub(crate) enum CommandRecord<'a> {
 pub(crate) enum RootRecord<'a> {
     Host,
     Empty,
-    Made(Cow<'a, MadeRoot>),
+    /// A tree of the store.
+    Tree {
+        tree: TreeDigest,
+        origin: Cow<'a, TreeOrigin>,
+    },
+    /// A directory that a step left.
+    Output {
+        step: StepId,
+        below: &'a str,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -87,9 +95,9 @@ pub(crate) enum InputRecord<'a> {
         executable: bool,
     },
     /// Something of the outputs of a step.
-    Output { step: usize, below: &'a str },
+    Output { step: StepId, below: &'a str },
     /// A directory of a package that lies in the store as a whole.
-    PkgTree { tree: TreeDigest, files: Cow<'a, [RelPath]> },
+    Tree { tree: TreeDigest, origin: Cow<'a, TreeOrigin> },
     /// A symbolic link.
     Link { target: &'a str },
     /// An empty directory.
@@ -119,52 +127,107 @@ impl StepRecord<'_> {
 }
 
 impl<'a> StepResult<'a> {
-    /// What came of a step.
-    pub(crate) fn of(kept: &'a Kept<'_>) -> StepResult<'a> {
-        let Kept { pinned, key, done: Done { tree, manifest }, dur_ms } = kept;
-        let inputs = pinned.layout.iter().map(|(path, placed)| (path.as_str(), input(placed)));
-        StepResult {
+    /// What came of a step; none if it is none that a module becomes.
+    pub(crate) fn of(kept: &'a Kept<'_>) -> Option<StepResult<'a>> {
+        let Kept { pinned, key, done: Done { tree, manifest }, .. } = kept;
+        let inputs = pinned.inputs.iter();
+        let inputs = inputs.map(|(path, input)| Some((path.as_str(), InputRecord::of(input)?)));
+        Some(StepResult {
             key: *key,
             tree: *tree,
             manifest: Cow::Borrowed(manifest),
-            dur_ms: *dur_ms,
+            dur_ms: kept.dur_ms(),
             command: CommandRecord::of(&pinned.action.command),
-            root: match (&pinned.action.root, &pinned.root) {
-                (RootFs::Host(_), _) => RootRecord::Host,
-                (RootFs::Tree(_), Some(made)) => RootRecord::Made(Cow::Borrowed(made)),
-                (RootFs::Tree(_) | RootFs::Empty, _) => RootRecord::Empty,
-            },
+            root: RootRecord::of(&pinned.root)?,
             network: pinned.action.network,
-            inputs: inputs.collect(),
-            declared: Cow::Borrowed(&pinned.declared),
-            limits: pinned.limits,
+            inputs: inputs.collect::<Option<_>>()?,
+            declared: Cow::Owned(pinned.declared()),
+            terms: pinned.terms,
+        })
+    }
+
+    /// The step itself, files as `now` says that they are; none if the record is not one of a step.
+    pub(crate) fn to_step(
+        &self,
+        now: impl Fn(&str) -> Option<Option<(BlobDigest, u64, bool)>>,
+    ) -> Option<Step> {
+        let mut inputs = Inputs::default();
+        for (path, input) in &self.inputs {
+            inputs.place(RelPath::parse(path).ok()?, input.to_input(&now)?).ok()?;
         }
+        let root = match &self.root {
+            RootRecord::Host => Root::Host,
+            RootRecord::Empty => Root::Empty,
+            RootRecord::Tree { tree, origin } => {
+                Root::Tree { tree: *tree, origin: origin.clone().into_owned() }
+            }
+            RootRecord::Output { step, below } => {
+                Root::Output { step: *step, below: path_of(below)? }
+            }
+        };
+        let (command, declared) = (self.command.to_command(), self.declared.to_vec());
+        Some(module_step(command, root, self.network, self.terms, inputs, declared))
     }
 }
 
-fn input(placed: &Placed) -> InputRecord<'_> {
-    match (&placed.node, &placed.source) {
-        (InputNode::File { blob, executable }, PlacedSource::Checkout(file)) => {
-            let CheckoutFile { dir, below, size, bytes: _ } = file;
-            InputRecord::Checkout {
-                path: CheckoutPath { dir: dir.as_str(), below: below.as_str() },
-                blob: *blob,
-                size: *size,
-                executable: *executable,
+impl InputRecord<'_> {
+    fn of(input: &Input) -> Option<InputRecord<'_>> {
+        Some(match input {
+            Input::File(SourceFile { dir, below, blob, size, executable, bytes: _ }) => {
+                InputRecord::Checkout {
+                    path: CheckoutPath { dir: dir.as_str(), below: below.as_str() },
+                    blob: *blob,
+                    size: *size,
+                    executable: *executable,
+                }
             }
-        }
-        (_, PlacedSource::Store(_, below, Origin::Step(step))) => {
-            InputRecord::Output { step: *step, below: below.as_str() }
-        }
-        (_, PlacedSource::Store(tree, _, Origin::Files(files))) => {
-            InputRecord::PkgTree { tree: *tree, files: Cow::Borrowed(files) }
-        }
-        (InputNode::File { executable, .. }, PlacedSource::Bytes(bytes)) => {
-            InputRecord::Bytes { bytes, executable: *executable }
-        }
-        (InputNode::Link { target }, _) => InputRecord::Link { target },
-        _ => InputRecord::Dir,
+            Input::Bytes { bytes, executable } => {
+                InputRecord::Bytes { bytes, executable: *executable }
+            }
+            Input::Output { step, below } => {
+                InputRecord::Output { step: *step, below: below.as_str() }
+            }
+            Input::Tree { tree, origin } => {
+                InputRecord::Tree { tree: *tree, origin: Cow::Borrowed(origin) }
+            }
+            Input::Link { target } => InputRecord::Link { target },
+            Input::Dir => InputRecord::Dir,
+            Input::Ware(_) | Input::Mount { .. } => return None,
+        })
     }
+
+    fn to_input(
+        &self,
+        now: &impl Fn(&str) -> Option<Option<(BlobDigest, u64, bool)>>,
+    ) -> Option<Input> {
+        Some(match self {
+            InputRecord::Checkout { path, blob, size, executable } => {
+                let path = path.whole()?;
+                let (blob, size, executable) = match now(path) {
+                    Some(file) => file?,
+                    None => (*blob, *size, *executable),
+                };
+                let (dir, below) = (RelPath::root(), RelPath::parse(path).ok()?);
+                Input::File(SourceFile { dir, below, blob, size, executable, bytes: None })
+            }
+            InputRecord::Bytes { bytes, executable } => {
+                Input::Bytes { bytes: bytes.to_vec(), executable: *executable }
+            }
+            InputRecord::Output { step, below } => {
+                Input::Output { step: *step, below: path_of(below)? }
+            }
+            InputRecord::Tree { tree, origin } => {
+                Input::Tree { tree: *tree, origin: origin.clone().into_owned() }
+            }
+            InputRecord::Link { target } => Input::Link { target: (*target).to_owned() },
+            InputRecord::Dir => Input::Dir,
+        })
+    }
+}
+
+/// A path as a record has it, where the root is an empty text.
+fn path_of(text: &str) -> Option<RelPath> {
+    if text.is_empty() { Some(RelPath::root()) } else { RelPath::parse(text).ok() }
 }
 
 /// As one piece; by default they would be written one by one, to the same effect.
@@ -195,12 +258,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for CheckoutPath<'a> {
 }
 
 impl RootRecord<'_> {
-    /// Whether it is a tree that no step made.
-    pub(crate) fn is_of_no_step(&self) -> bool {
-        match self {
-            RootRecord::Made(made) => !matches!(made.origin, RootOrigin::Step(_)),
-            RootRecord::Host | RootRecord::Empty => false,
-        }
+    fn of(root: &Root) -> Option<RootRecord<'_>> {
+        Some(match root {
+            Root::Host => RootRecord::Host,
+            Root::Empty => RootRecord::Empty,
+            Root::Tree { tree, origin } => {
+                RootRecord::Tree { tree: *tree, origin: Cow::Borrowed(origin) }
+            }
+            Root::Output { step, below } => {
+                RootRecord::Output { step: *step, below: below.as_str() }
+            }
+            Root::Ware(_) | Root::Mount { .. } => return None,
+        })
     }
 }
 

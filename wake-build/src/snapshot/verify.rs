@@ -15,8 +15,8 @@ use super::listing::Listing;
 use super::signature::Packed;
 use super::table::{DirRecord, FileKind};
 use crate::files::{Seen, Signature, hash_file, now, open_unnoted};
-use crate::profile::{Profile, SpanKind};
-use crate::workspace::PKG_FILE;
+use wake_model::place::PKG_FILE;
+use wake_steps::profile::{Profile, SpanKind};
 
 /// So many directories, neighbours in their order, are looked at from one directory above them all. Opening each of them
 /// costs more than the longer ways to their files.

@@ -7,16 +7,16 @@ use clap::{Subcommand, ValueEnum};
 /// `wake formula`
 #[derive(Debug, Subcommand)]
 pub(crate) enum FormulaCommand {
-    /// Run a formula and print its run record; what its command writes goes to standard error
+    /// Run formulas and print their run records; what their commands write goes to standard error
     #[command(after_help = FORMULA_CODES)]
     Run {
-        /// The document
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-        /// Run it although it succeeded before
+        /// The documents; several run at once
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+        /// Run them although they succeeded before
         #[arg(long)]
         rerun: bool,
-        /// Give it the network if it asks for it; nothing then says that it does the same again
+        /// Give them the network if they ask for it; nothing then says that they do the same again
         #[arg(long)]
         allow_network: bool,
         /// A record, or events with a record, one JSON object a line

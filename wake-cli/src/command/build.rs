@@ -1,15 +1,18 @@
 //! `wake build`
 
 use std::io::Write;
+use std::path::PathBuf;
 
-use wake_build::diagnostic::{Class, Diagnostic};
 use wake_build::{BuildRequest, Built};
+use wake_steps::Rules;
+use wake_steps::diagnostic::{Class, Diagnostic};
 
 use crate::args::BuildArgs;
 use crate::exit::{Exit, Outcome};
+use crate::report::{self, witness::Witness};
 use crate::selection;
-use crate::session;
 use crate::settings::{Format, Settings};
+use crate::{formulas, session, signals};
 
 /// Builds, tells as it goes, and prints the paths of the results if they were asked for.
 pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
@@ -18,6 +21,11 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
         return Err(Diagnostic::error(Class::Usage, message)
             .help("the events of `linked` name the results")
             .into());
+    }
+    let files = formulas::among(&args.selection.targets, settings)?;
+    if !files.is_empty() {
+        let rules = Rules { keep_going: args.keep_going, rebuild: args.rebuild };
+        return build_formulas(&files, rules, args, settings);
     }
     let request = BuildRequest {
         targets: args.selection.targets.clone(),
@@ -34,6 +42,22 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
         }
     }
     Ok(Exit::Code(report.exit))
+}
+
+/// The same of formulas, whose outputs stay in the store.
+fn build_formulas(
+    files: &[PathBuf],
+    rules: Rules,
+    args: &BuildArgs,
+    settings: &Settings,
+) -> Outcome {
+    let mut witness = Witness::new(report::reporter(settings));
+    let profile = session::record(settings, args.profile.file.as_deref(), &mut witness)?;
+    let machine = session::machine(settings, profile)?;
+    let formulas = formulas::of_files(files, &machine, settings)?;
+    let cancel = session::cancel()?;
+    let end = formulas::perform(&formulas, &machine, rules, settings, &cancel, &mut witness);
+    Ok(Exit::Code(signals::exit_code(end.exit)))
 }
 
 /// Where a person finds it: the link, which outlives the next build, else its place in the store.

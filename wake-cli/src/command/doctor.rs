@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use wake_build::diagnostic::{Class, Failure};
+use wake_steps::diagnostic::{Class, Failure};
 
 use crate::args::DoctorArgs;
 use crate::clock;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use wake_build::diagnostic::{Class, Diagnostic};
+use wake_steps::diagnostic::{Class, Diagnostic};
 
 use crate::args::EvalArgs;
 use crate::exit::{Exit, Outcome};

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use wake_build::store::{GcEvent, GcMode, GcOptions, GcReport, Store};
+use wake_store::{GcEvent, GcMode, GcOptions, GcReport, Store};
 
 use crate::args::GcArgs;
 use crate::exit::{Exit, Outcome};

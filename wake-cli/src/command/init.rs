@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use wake_build::diagnostic::{Class, Diagnostic};
 use wake_model::Name;
+use wake_steps::diagnostic::{Class, Diagnostic};
 
 use crate::args::InitArgs;
 use crate::exit::{Exit, Outcome};

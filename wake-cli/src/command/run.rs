@@ -7,9 +7,9 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use wake_build::diagnostic::{Class, Diagnostic};
 use wake_build::{BuildRequest, Built};
 use wake_model::nearest::nearest;
+use wake_steps::diagnostic::{Class, Diagnostic};
 
 use crate::args::RunArgs;
 use crate::exit::{Exit, Outcome};

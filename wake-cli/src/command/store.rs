@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use serde_json::json;
-use wake_build::diagnostic::{Class, Diagnostic};
-use wake_build::store::{Contents, Lookup, Store, VerifyOptions, VerifyReport};
 use wake_model::{Digest, Node, RelPath, TreeDigest};
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_store::{Contents, Lookup, Store, VerifyOptions, VerifyReport};
 
 use crate::args::StoreCommand;
 use crate::exit::{Exit, Outcome, Stop};
@@ -153,9 +153,9 @@ fn absent(what: &str) -> Stop {
     Diagnostic::error(Class::Nothing, format!("`{what}` is not in the store")).into()
 }
 
-fn browse_fault(error: wake_build::store::BrowseError) -> Stop {
+fn browse_fault(error: wake_store::BrowseError) -> Stop {
     match error {
-        wake_build::store::BrowseError::Store(error) => store_fault(error).into(),
+        wake_store::BrowseError::Store(error) => store_fault(error).into(),
         error => Diagnostic::error(Class::Nothing, error.to_string()).into(),
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use wake_build::diagnostic::{Class, Diagnostic};
+use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::ware::{
     Cached, Category, Meter, Node, Ownership, PackFilters, PackType, Placement, Policy, Unpack,
     UnpackFilters, WareCache, WareId, Warehouse, list, mirror_metered, pack_metered, scan_metered,

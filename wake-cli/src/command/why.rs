@@ -2,22 +2,34 @@
 
 use std::io::{self, Write};
 
-use wake_build::{Why, WhyChange};
+use wake_steps::Steps as _;
+use wake_steps::explain::{Why, WhyChange};
+use wake_steps::profile::Profile;
 
 use crate::args::WhyArgs;
 use crate::exit::{Exit, Outcome};
 use crate::print;
 use crate::selection;
-use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::{Role, Style};
+use crate::{formulas, session};
 
 /// Prints why the modules of a target ran last, or would run now.
 pub(crate) fn run(args: &WhyArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let config = selection::config(&args.config)?;
     let targets = [args.target.clone()];
-    let answers = session::open(settings)?.why(&targets, config.as_ref())?;
+    let answers = match formulas::among(&targets, settings)?.as_slice() {
+        [] => session::open(settings)?.why(&targets, config.as_ref())?,
+        files => {
+            let machine = session::machine(settings, Profile::default())?;
+            let formulas = formulas::of_files(files, &machine, settings)?;
+            let all = formulas.order().to_vec();
+            formulas::look_at(&formulas, &machine, |outlook| {
+                all.into_iter().map(|step| outlook.why(step)).collect::<Result<Vec<_>, _>>()
+            })?
+        }
+    };
     if args.json {
         return print::json(&answers, out);
     }

@@ -4,7 +4,7 @@
 //! stream, and from the start of any line once blanks are taken away. Output of commands is
 //! therefore never printed there without a character before it that is not blank.
 
-use wake_build::diagnostic::{Diagnostic, Level};
+use wake_steps::diagnostic::{Diagnostic, Level};
 
 use crate::terminal::escape;
 
@@ -38,7 +38,7 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wake_build::diagnostic::{Class, Place};
+    use wake_steps::diagnostic::{Class, Place};
 
     #[test]
     fn places_and_lines_are_encoded() {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use wake_build::diagnostic::{Diagnostic, Level, Place};
+use wake_steps::diagnostic::{Diagnostic, Level, Place};
 
 use crate::manner::Detail;
 use crate::terminal::escape;
@@ -138,7 +138,7 @@ fn digits(number: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use wake_build::diagnostic::Class;
+    use wake_steps::diagnostic::Class;
 
     const PLAIN: Style = Style { color: false, unicode: true };
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use wake_build::event::ActionFinished;
+use wake_steps::event::ActionFinished;
 
 use crate::terminal::escape;
 
@@ -71,7 +71,7 @@ fn looks_like_error(line: &str) -> bool {
 mod tests {
     use super::*;
     use crate::report::recorded::action;
-    use wake_build::event::Status;
+    use wake_steps::event::Status;
 
     fn numbered(count: usize, error_at: Option<usize>) -> Vec<Cow<'static, str>> {
         (0..count)

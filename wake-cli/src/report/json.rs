@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use wake_build::event::{Event, Reporter, Status};
-use wake_build::run_log::Lines;
+use wake_steps::event::{Event, Reporter, Status};
+use wake_steps::run_log::Lines;
 
 use crate::clock;
 

@@ -103,7 +103,7 @@ fn running_line(running: &Running, now: Duration, label_room: usize, style: Styl
 mod tests {
     use super::*;
     use crate::report::recorded::{announced, finished, started};
-    use wake_build::event::{Event, Status};
+    use wake_steps::event::{Event, Status};
 
     const PLAIN: Style = Style { color: false, unicode: true };
 

@@ -22,7 +22,7 @@ mod schema_test;
 
 use std::time::Duration;
 
-use wake_build::event::Reporter;
+use wake_steps::event::Reporter;
 
 use crate::clock;
 use crate::report::json::Json;

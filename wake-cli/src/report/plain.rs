@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
-use wake_build::diagnostic::Level;
-use wake_build::event::{ActionFinished, Event, Reporter, Status};
+use wake_steps::diagnostic::Level;
+use wake_steps::event::{ActionFinished, Event, Reporter, Status};
 
 use crate::clock::Clock;
 use crate::manner::{Detail, Manner, Verbosity};
@@ -224,7 +224,7 @@ mod tests {
     use crate::clock::fixed;
     use crate::report::recorded;
     use crate::terminal::style::Style;
-    use wake_build::event::Status;
+    use wake_steps::event::Status;
 
     fn shown(events: &[Event], annotations: bool, color: bool) -> String {
         let style = Style { color, unicode: false };

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use wake_build::diagnostic::{Class, Diagnostic, Level};
-use wake_build::profile::{Load, Recorded, Span, Track};
+use wake_steps::diagnostic::{Class, Diagnostic, Level};
+use wake_steps::profile::{Load, Recorded, Span, Track};
 
 /// A file that a profile will be written to.
 #[derive(Debug)]
@@ -190,7 +190,7 @@ fn micros(ns: u64) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use wake_build::profile::SpanKind;
+    use wake_steps::profile::SpanKind;
 
     fn some() -> Recorded {
         let span = |track, name: &str, from_ns, took_ns, notes| Span {

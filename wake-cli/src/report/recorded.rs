@@ -1,12 +1,19 @@
 //! A build as it was once recorded, for the tests of everything that shows one.
 
-use wake_build::diagnostic::{Class, Diagnostic, Place};
-use wake_build::event::{ActionFinished, Counts, EVENT_VERSION, Event, Execution, Status};
+use wake_steps::diagnostic::{Class, Diagnostic, Place};
+use wake_steps::event::{ActionFinished, Counts, EVENT_VERSION, Event, Execution, Status};
 
 /// A step that needs `needs`.
 pub(crate) fn announced(id: usize, label: &str, needs: &[usize]) -> Event {
     let needs = needs.to_vec();
-    Event::Announced { id, label: label.into(), needs, requested: false, usual_ms: None }
+    Event::Announced {
+        id,
+        label: label.into(),
+        needs,
+        requested: false,
+        usual_ms: None,
+        identity: None,
+    }
 }
 
 /// Its command begins.
@@ -48,6 +55,8 @@ pub(crate) fn action(id: usize, label: &str, status: Status, t_ms: u64) -> Actio
             wall_us: 1_200_345,
             user_us: 1_000_000,
             host: Some(KEY.into()),
+            wares: Default::default(),
+            hermetic: true,
         }),
         ready_ms: (status != Status::Skipped).then_some(t_ms.saturating_sub(1_210)),
         start_ms: key.then_some(t_ms.saturating_sub(1_200)),
@@ -65,6 +74,7 @@ pub(crate) fn begun(sandbox: &str) -> Event {
         root: "/w".into(),
         sandbox: sandbox.into(),
         jobs: 2,
+        host: None,
     }
 }
 

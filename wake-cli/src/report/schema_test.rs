@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use serde_json::{Value, json};
-use wake_build::event::{Event, Reporter, Status};
+use wake_steps::event::{Event, Reporter, Status};
 
 use crate::report::json::Json;
 use crate::report::recorded;

@@ -1,6 +1,6 @@
 //! The last sentence of a build.
 
-use wake_build::event::{Counts, Event};
+use wake_steps::event::{Counts, Event};
 
 use crate::terminal::escape;
 use crate::terminal::words;

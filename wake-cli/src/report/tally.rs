@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use wake_build::event::{Counts, Event, Status};
+use wake_steps::event::{Counts, Event, Status};
 
 /// The steps of a build with what is known of each.
 #[derive(Debug, Default)]
@@ -255,7 +255,14 @@ mod tests {
 
     fn usual(id: usize, label: &str, needs: &[usize], ms: Option<u64>) -> Event {
         let needs = needs.to_vec();
-        Event::Announced { id, label: label.into(), needs, requested: false, usual_ms: ms }
+        Event::Announced {
+            id,
+            label: label.into(),
+            needs,
+            requested: false,
+            usual_ms: ms,
+            identity: None,
+        }
     }
 
     /// A tally that was told how many commands run at once.
@@ -264,7 +271,7 @@ mod tests {
             unreachable!("it begins")
         };
         let mut tally = Tally::default();
-        tally.event(&Event::Started { v, run, wake, argv, root, sandbox, jobs });
+        tally.event(&Event::Started { v, run, wake, argv, root, sandbox, jobs, host: None });
         events.iter().for_each(|event| tally.event(event));
         tally
     }

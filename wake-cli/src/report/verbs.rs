@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use wake_build::event::{ActionFinished, Event, Reporter, Status};
+use wake_steps::event::{ActionFinished, Event, Reporter, Status};
 
 use crate::clock::Clock;
 use crate::manner::{Detail, Manner, Verbosity};
@@ -207,7 +207,7 @@ impl<W: Write> Reporter for Verbs<W> {
             Event::ActionFinished(finished) => self.finished(finished),
             Event::Diagnostic(diagnostic) => {
                 self.errors +=
-                    usize::from(diagnostic.level == wake_build::diagnostic::Level::Error);
+                    usize::from(diagnostic.level == wake_steps::diagnostic::Level::Error);
                 let Manner { detail, style, .. } = self.manner;
                 self.say(&diagnostic::render(diagnostic, detail, style));
             }

@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use wake_build::diagnostic::{Diagnostic, Failure};
-use wake_build::event::{Counts, Event, Reporter};
-use wake_build::profile::Profile;
+use wake_steps::diagnostic::{Diagnostic, Failure};
+use wake_steps::event::{Counts, Event, Reporter};
+use wake_steps::profile::Profile;
 
 use crate::clock;
 use crate::report::profile::ProfileFile;
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use std::cell::RefCell;
     use std::rc::Rc;
-    use wake_build::diagnostic::Class;
+    use wake_steps::diagnostic::Class;
 
     struct Notes(Rc<RefCell<Vec<Event>>>);
 

@@ -154,9 +154,10 @@ fn what_is_written_is_told_at_once(bed: &Bed) {
     let mut job = bed.sh("echo one; echo two >&2; head -c 300000 /dev/zero");
     job.logs = Logs::AtOnce;
     let mut told = [Vec::new(), Vec::new()];
-    let finished = bed.executor.run_telling(&job, &bed.cancel, &mut |stream, bytes| {
-        told[usize::from(stream == Stream::Stderr)].extend_from_slice(bytes);
-    });
+    let finished =
+        bed.executor.run_in_turn(&job, &bed.cancel, || Some(()), &mut |stream, bytes| {
+            told[usize::from(stream == Stream::Stderr)].extend_from_slice(bytes);
+        });
     let finished = finished.unwrap();
     assert_eq!(told, [finished.stdout.to_bytes(), finished.stderr.to_bytes()]);
     assert_eq!((told[0].len(), &*told[1]), (300_004, &b"two\n"[..]));
@@ -165,6 +166,7 @@ fn what_is_written_is_told_at_once(bed: &Bed) {
 fn a_command_that_never_stops_writing_can_be_cancelled(bed: &Bed) {
     let mut job = bed.sh("while :; do echo more; done");
     job.logs = Logs::AtOnce;
-    let result = bed.executor.run_telling(&job, &bed.cancel, &mut |_, _| bed.cancel.cancel());
+    let result =
+        bed.executor.run_in_turn(&job, &bed.cancel, || Some(()), &mut |_, _| bed.cancel.cancel());
     assert!(matches!(result, Err(SandboxError::Cancelled)), "{result:?}");
 }

@@ -19,8 +19,8 @@ use wake_exec::{Job, Network, Root, Source};
 use wake_model::RelPath;
 use wake_store::ware::{AbsPath, PackFilters, PackType};
 
+use crate::assembly::{Assembly, Part, Standing};
 use crate::repeatr::{Action, Context, Cradle, Document, Formula, Input, Output, UserInfo};
-use crate::run::assembly::{Assembly, Found, Part};
 use host::Piece;
 use packing::{Owned, Packing};
 use staging::{Directories, Staging};
@@ -202,7 +202,7 @@ fn has_shell(root: &Root) -> bool {
         Root::Empty => return false,
         Root::Dir { host, .. } => assembly.add(AbsPath::root(), Part::Host(host.clone())),
     }
-    matches!(assembly.find("/bin/sh"), Found::File)
+    matches!(assembly.find("/bin/sh"), Standing::File)
 }
 
 fn rooted(path: &RelPath) -> Result<AbsPath, FromJobError> {

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::{Action, Command, InputNode, Invocation, OutputDecl, OutputKind, RootFs, User};
+use super::{
+    Action, Command, InputNode, Invocation, MountAccess, OutputDecl, OutputKind, Outputs, RootFs,
+    User, WareDecl,
+};
 use crate::decode::{DecodeError, Decoder, Token};
 use crate::digest::{ActionDigest, Digest};
 use crate::encode::{Domain, Encoder, Sink, digest_bytes, recount};
@@ -113,29 +116,44 @@ impl Action {
     /// The one walk that hashes and explains: group, key and value of each part.
     fn walk(&self, each: &mut dyn FnMut(&str, Option<&str>, Part<'_>)) {
         // No `..`: a new field does not compile until someone decides whether it is identity.
-        let Action { command, root, inputs, outputs, user, network, sandbox, platform } = self;
+        let Action {
+            command,
+            root,
+            work,
+            inputs,
+            own_dirs,
+            outputs,
+            user,
+            network,
+            sandbox,
+            platform,
+        } = self;
         walk_command(command, each);
+        let ware;
         let root = match root {
             RootFs::Host(host) => Part::Digest("host", &host.0),
             RootFs::Empty => Part::Text("empty"),
             RootFs::Tree(tree) => Part::Digest("tree", &tree.0),
+            RootFs::Ware(id) => {
+                ware = id.to_string();
+                Part::Prefixed(WARE, &ware)
+            }
+            RootFs::Mount { host, access } => Part::Prefixed(mounted(*access), host),
         };
         each("rootfs", None, root);
+        each("work", None, Part::Prefixed("/", work.as_str()));
         for (path, node) in inputs {
-            each("inputs", Some(path.as_str()), Part::of_input(node));
+            walk_input(path.as_str(), node, each);
         }
-        for OutputDecl { path, kind } in outputs {
-            let kind = match kind {
-                OutputKind::Any => "any",
-                OutputKind::Dir => "dir",
-            };
-            each("outputs", Some(path.as_str()), Part::Text(kind));
+        for path in own_dirs {
+            each("own", Some(path.as_str()), Part::Text("dir"));
         }
+        walk_outputs(outputs, each);
         let User { uid, gid, hostname } = user;
         each("user", Some("uid"), Part::Uint(u64::from(*uid)));
         each("user", Some("gid"), Part::Uint(u64::from(*gid)));
         each("user", Some("hostname"), Part::Text(hostname));
-        each("network", None, Part::Text(if *network { "yes" } else { "no" }));
+        each("network", None, Part::Text(network.as_str()));
         each("sandbox", None, Part::Text(sandbox.as_str()));
         each("platform", None, Part::Text(platform));
     }
@@ -162,33 +180,64 @@ fn walk_command(command: &Command, each: &mut dyn FnMut(&str, Option<&str>, Part
     }
 }
 
+fn walk_input(path: &str, node: &InputNode, each: &mut dyn FnMut(&str, Option<&str>, Part<'_>)) {
+    let mut part = |part: Part<'_>| each("inputs", Some(path), part);
+    match node {
+        InputNode::File { blob, executable: false } => part(Part::Digest("file", &blob.0)),
+        InputNode::File { blob, executable: true } => part(Part::Digest("executable", &blob.0)),
+        InputNode::Tree(tree) => part(Part::Digest("tree", &tree.0)),
+        InputNode::Link { target } => part(Part::Prefixed("link ", target)),
+        InputNode::Dir => part(Part::Text("dir")),
+        InputNode::Ware(ware) => part(Part::Prefixed(WARE, &ware.to_string())),
+        InputNode::Mount { host, access } => part(Part::Prefixed(mounted(*access), host)),
+    }
+}
+
+fn mounted(access: MountAccess) -> &'static str {
+    match access {
+        MountAccess::ReadOnly => "mount ro ",
+        MountAccess::Layered => "mount overlay ",
+        MountAccess::ReadWrite => "mount rw ",
+    }
+}
+
+fn walk_outputs(outputs: &Outputs, each: &mut dyn FnMut(&str, Option<&str>, Part<'_>)) {
+    match outputs {
+        Outputs::Tree(outputs) => {
+            for OutputDecl { path, kind } in outputs {
+                let kind = match kind {
+                    OutputKind::Any => "any",
+                    OutputKind::Dir => "dir",
+                };
+                each("outputs", Some(path.as_str()), Part::Text(kind));
+            }
+        }
+        Outputs::Wares(outputs) => {
+            for WareDecl { path, packtype, filters } in outputs {
+                let packed = format!("{packtype} {filters}");
+                each("outputs", Some(path.as_str()), Part::Prefixed(WARE, &packed));
+            }
+        }
+    }
+}
+
 /// The value of a part, borrowed.
 #[derive(Clone, Copy)]
 enum Part<'a> {
     Text(&'a str),
-    /// The text `link ` and this.
-    LinkTo(&'a str),
+    /// Two texts, one after the other.
+    Prefixed(&'static str, &'a str),
     Uint(u64),
     Digest(&'static str, &'a Digest),
 }
 
-const LINK: &str = "link ";
+const WARE: &str = "ware ";
 
-impl<'a> Part<'a> {
-    fn of_input(node: &'a InputNode) -> Part<'a> {
-        match node {
-            InputNode::File { blob, executable: false } => Part::Digest("file", &blob.0),
-            InputNode::File { blob, executable: true } => Part::Digest("executable", &blob.0),
-            InputNode::Tree(tree) => Part::Digest("tree", &tree.0),
-            InputNode::Link { target } => Part::LinkTo(target),
-            InputNode::Dir => Part::Text("dir"),
-        }
-    }
-
+impl Part<'_> {
     fn encode<S: Sink>(self, encoder: &mut Encoder<'_, S>) {
         match self {
             Part::Text(text) => encoder.text(text),
-            Part::LinkTo(target) => encoder.text(&format!("{LINK}{target}")),
+            Part::Prefixed(lead, text) => encoder.text(&[lead, text].concat()),
             Part::Uint(number) => encoder.uint(number),
             Part::Digest(kind, digest) => {
                 encoder.list(2);
@@ -201,7 +250,7 @@ impl<'a> Part<'a> {
     fn to_owned(self) -> FieldValue {
         match self {
             Part::Text(text) => FieldValue::Text(text.to_owned()),
-            Part::LinkTo(target) => FieldValue::Text(format!("{LINK}{target}")),
+            Part::Prefixed(lead, text) => FieldValue::Text([lead, text].concat()),
             Part::Uint(number) => FieldValue::Uint(number),
             Part::Digest(kind, digest) => FieldValue::Digest(kind.to_owned(), *digest),
         }
@@ -265,11 +314,25 @@ impl std::fmt::Display for FieldValue {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::action::SandboxLevel;
+    use crate::action::{Network, SandboxLevel};
     use crate::digest::{BlobDigest, HostDigest, TreeDigest};
+    use crate::path::RelPath;
+    use crate::ware::PackType;
+
+    fn out(kind: OutputKind) -> OutputDecl {
+        OutputDecl { path: "work/out".parse().unwrap(), kind }
+    }
+
+    fn ware(packtype: PackType, filters: &str) -> WareDecl {
+        WareDecl { path: "work/out".parse().unwrap(), packtype, filters: filters.to_owned() }
+    }
+
+    fn mount(access: MountAccess) -> InputNode {
+        InputNode::Mount { host: "/data".into(), access }
+    }
 
     pub(crate) fn sample() -> Action {
         Action {
@@ -281,13 +344,15 @@ mod tests {
                 cwd: "/work".into(),
             }),
             root: RootFs::Empty,
+            work: "work".parse().unwrap(),
             inputs: BTreeMap::from([(
                 "work/tool".parse().unwrap(),
                 InputNode::File { blob: BlobDigest::of(b"tool"), executable: true },
             )]),
-            outputs: vec![OutputDecl { path: "work/out".parse().unwrap(), kind: OutputKind::Any }],
+            own_dirs: BTreeSet::new(),
+            outputs: Outputs::Tree(vec![out(OutputKind::Any)]),
             user: User { uid: 1000, gid: 1000, hostname: "wake".into() },
-            network: false,
+            network: Network::None,
             sandbox: SandboxLevel::Strict,
             platform: "x86_64-linux".into(),
         }
@@ -317,13 +382,25 @@ mod tests {
                     InputNode::File { blob: BlobDigest::of(b"tool"), executable: false };
             },
             |a| *a.inputs.values_mut().next().unwrap() = InputNode::Link { target: "x".into() },
+            |a| *a.inputs.values_mut().next().unwrap() = InputNode::Ware("tree:x".parse().unwrap()),
+            |a| *a.inputs.values_mut().next().unwrap() = mount(MountAccess::ReadOnly),
+            |a| *a.inputs.values_mut().next().unwrap() = mount(MountAccess::Layered),
+            |a| *a.inputs.values_mut().next().unwrap() = mount(MountAccess::ReadWrite),
+            |a| a.root = RootFs::Ware("tree:x".parse().unwrap()),
+            |a| a.root = RootFs::Mount { host: "/data".into(), access: MountAccess::ReadOnly },
+            |a| a.work = RelPath::root(),
+            |a| a.own_dirs = BTreeSet::from(["work".parse().unwrap()]),
+            |a| a.own_dirs = BTreeSet::from(["work".parse().unwrap(), "tmp".parse().unwrap()]),
             |a| a.inputs = BTreeMap::new(),
-            |a| a.outputs[0].kind = OutputKind::Dir,
-            |a| a.outputs.clear(),
+            |a| a.outputs = Outputs::Tree(vec![out(OutputKind::Dir)]),
+            |a| a.outputs = Outputs::Tree(vec![]),
+            |a| a.outputs = Outputs::Wares(vec![ware(PackType::Tar, "")]),
+            |a| a.outputs = Outputs::Wares(vec![ware(PackType::Tree, "")]),
+            |a| a.outputs = Outputs::Wares(vec![ware(PackType::Tar, "uid=7")]),
             |a| a.user.uid = 0,
             |a| a.user.gid = 0,
             |a| a.user.hostname = "h".into(),
-            |a| a.network = true,
+            |a| a.network = Network::Host,
             |a| a.sandbox = SandboxLevel::Weak,
             |a| a.platform = "aarch64-linux".into(),
         ]

@@ -2,13 +2,14 @@
 
 mod field;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 pub use self::field::{Field, FieldValue};
 use crate::digest::{BlobDigest, HostDigest, TreeDigest};
 use crate::path::RelPath;
+use crate::ware::{PackType, WareId};
 
 /// Everything a command can see, and therefore everything that can change what it yields.
 ///
@@ -19,14 +20,19 @@ pub struct Action {
     pub command: Command,
     /// The file system below the inputs.
     pub root: RootFs,
+    /// Where the command may write: a directory made for it, or the root `/` itself, which then is the command's
+    /// own copy.
+    pub work: RelPath,
     /// What lies where, on top of the root.
     pub inputs: BTreeMap<RelPath, InputNode>,
+    /// Directories that belong to the command whatever the inputs say; made where nothing lies.
+    pub own_dirs: BTreeSet<RelPath>,
     /// What the command must leave behind.
-    pub outputs: Vec<OutputDecl>,
+    pub outputs: Outputs,
     /// Who the command is.
     pub user: User,
-    /// Whether it may reach the network.
-    pub network: bool,
+    /// What it may reach beyond its file system.
+    pub network: Network,
     /// How strictly it is kept to what is declared.
     pub sandbox: SandboxLevel,
     /// The machine's kind, such as `x86_64-linux`.
@@ -71,8 +77,28 @@ pub struct User {
     pub hostname: String,
 }
 
+/// What a command may reach beyond its file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Network {
+    /// A loopback device of its own.
+    None,
+    /// What the host reaches, with the host's name service and certificates.
+    Host,
+}
+
+impl Network {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Network::None => "none",
+            Network::Host => "host",
+        }
+    }
+}
+
 /// The file system that lies under the inputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RootFs {
     /// The machine's own system directories, read only.
     Host(HostDigest),
@@ -80,6 +106,15 @@ pub enum RootFs {
     Empty,
     /// A directory tree.
     Tree(TreeDigest),
+    /// An unpacked ware, by the `tree` id of everything that was received: owners, modes, times and links included.
+    Ware(WareId),
+    /// A directory of the machine as it lies, as [`InputNode::Mount`].
+    Mount {
+        /// Where it lies on the machine.
+        host: String,
+        /// What the command may do with it.
+        access: MountAccess,
+    },
 }
 
 /// What lies at one path of an action's inputs.
@@ -101,6 +136,58 @@ pub enum InputNode {
     Tree(TreeDigest),
     /// A directory with nothing in it.
     Dir,
+    /// An unpacked ware, named as in [`RootFs::Ware`].
+    Ware(WareId),
+    /// A file or directory of the machine as it lies: the action then says less than the command sees, and what comes
+    /// of it is not remembered.
+    Mount {
+        /// Where it lies on the machine.
+        host: String,
+        /// What the command may do with it.
+        access: MountAccess,
+    },
+}
+
+/// What a command may do with a mount.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum MountAccess {
+    /// Read it.
+    ReadOnly,
+    /// Read it, and write to a private layer on top that is dropped afterwards.
+    Layered,
+    /// Write to it.
+    ReadWrite,
+}
+
+/// What a command must leave behind, and in which form it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outputs {
+    /// The paths become one tree of content, executable bits and links, if the command succeeds.
+    Tree(Vec<OutputDecl>),
+    /// Each path becomes a packed ware, in which owners, modes, times and links of any kind survive, however the command
+    /// ends. A path that does not exist gives the ware of nothing.
+    Wares(Vec<WareDecl>),
+}
+
+impl Outputs {
+    /// The paths, in the order of the declarations.
+    pub fn paths(&self) -> Vec<&RelPath> {
+        match self {
+            Outputs::Tree(outputs) => outputs.iter().map(|output| &output.path).collect(),
+            Outputs::Wares(outputs) => outputs.iter().map(|output| &output.path).collect(),
+        }
+    }
+}
+
+/// A path that is kept as a packed ware.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct WareDecl {
+    /// Where.
+    pub path: RelPath,
+    /// How it is packed.
+    pub packtype: PackType,
+    /// What happens to owners, modes and times on the way, as canonical text.
+    pub filters: String,
 }
 
 /// A path that a command must create.

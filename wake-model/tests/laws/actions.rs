@@ -1,10 +1,10 @@
 //! Actions: two have one key only if they are one, and a stored one can be explained.
 
-use proptest::collection::{btree_map, vec};
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use wake_model::{
-    Action, Command, HostDigest, InputNode, Invocation, OutputDecl, OutputKind, RootFs,
-    SandboxLevel, User,
+    Action, Command, HostDigest, InputNode, Invocation, MountAccess, Network, OutputDecl,
+    OutputKind, Outputs, PackType, RootFs, SandboxLevel, User, WareDecl, WareId,
 };
 
 use crate::things::{blob, digest, path, short_text, tree_digest};
@@ -41,9 +41,11 @@ proptest! {
             changed.digest() == base
         };
         prop_assert_eq!(with(&|a| a.command = right.command.clone()), left.command == right.command);
-        prop_assert_eq!(with(&|a| a.root = right.root), left.root == right.root);
+        prop_assert_eq!(with(&|a| a.root = right.root.clone()), left.root == right.root);
+        prop_assert_eq!(with(&|a| a.work = right.work.clone()), left.work == right.work);
+        prop_assert_eq!(with(&|a| a.own_dirs = right.own_dirs.clone()), left.own_dirs == right.own_dirs);
         prop_assert_eq!(with(&|a| a.inputs = right.inputs.clone()), left.inputs == right.inputs);
-        prop_assert_eq!(with(&|a| a.outputs = right.outputs.clone()), left.outputs == right.outputs);
+        prop_assert_eq!(with(&|a| a.outputs = right.outputs.clone()), left.outputs == right.outputs || (left.outputs.paths().is_empty() && right.outputs.paths().is_empty()));
         prop_assert_eq!(with(&|a| a.user = right.user.clone()), left.user == right.user);
         prop_assert_eq!(with(&|a| a.network = right.network), left.network == right.network);
         prop_assert_eq!(with(&|a| a.sandbox = right.sandbox), left.sandbox == right.sandbox);
@@ -64,27 +66,43 @@ proptest! {
 
 fn action() -> impl Strategy<Value = Action> {
     let inputs = btree_map(path(), input(), 0..4);
-    let outputs =
-        btree_map(path(), prop_oneof![Just(OutputKind::Any), Just(OutputKind::Dir)], 0..3);
+    let places = (path(), btree_set(path(), 0..3), outputs());
+    let network = prop_oneof![Just(Network::None), Just(Network::Host)];
     let sandbox = prop_oneof![Just(SandboxLevel::Strict), Just(SandboxLevel::Weak)];
     let user = (0..2u32, 0..2u32, short_text());
-    (command(), root(), inputs, outputs, user, any::<bool>(), sandbox, short_text()).prop_map(
-        |(command, root, inputs, outputs, (uid, gid, hostname), network, sandbox, platform)| {
+    (command(), root(), inputs, places, user, network, sandbox, short_text()).prop_map(
+        |(command, root, inputs, places, (uid, gid, hostname), network, sandbox, platform)| {
+            let (work, own_dirs, outputs) = places;
+            let user = User { uid, gid, hostname };
             Action {
                 command,
                 root,
+                work,
                 inputs,
-                outputs: outputs
-                    .into_iter()
-                    .map(|(path, kind)| OutputDecl { path, kind })
-                    .collect(),
-                user: User { uid, gid, hostname },
+                own_dirs,
+                outputs,
+                user,
                 network,
                 sandbox,
                 platform,
             }
         },
     )
+}
+
+fn outputs() -> impl Strategy<Value = Outputs> {
+    let kind = prop_oneof![Just(OutputKind::Any), Just(OutputKind::Dir)];
+    let packed = (prop_oneof![Just(PackType::Tar), Just(PackType::Tree)], short_text());
+    prop_oneof![
+        btree_map(path(), kind, 0..3).prop_map(|outputs| {
+            let decl = |(path, kind)| OutputDecl { path, kind };
+            Outputs::Tree(outputs.into_iter().map(decl).collect())
+        }),
+        btree_map(path(), packed, 0..3).prop_map(|outputs| {
+            let decl = |(path, (packtype, filters))| WareDecl { path, packtype, filters };
+            Outputs::Wares(outputs.into_iter().map(decl).collect())
+        }),
+    ]
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -102,6 +120,7 @@ fn root() -> impl Strategy<Value = RootFs> {
         Just(RootFs::Empty),
         digest().prop_map(|digest| RootFs::Host(HostDigest(digest))),
         tree_digest().prop_map(RootFs::Tree),
+        ware().prop_map(RootFs::Ware),
     ]
 }
 
@@ -111,5 +130,16 @@ fn input() -> impl Strategy<Value = InputNode> {
         short_text().prop_map(|target| InputNode::Link { target }),
         tree_digest().prop_map(InputNode::Tree),
         Just(InputNode::Dir),
+        ware().prop_map(InputNode::Ware),
+        (short_text(), access()).prop_map(|(host, access)| InputNode::Mount { host, access }),
     ]
+}
+
+fn ware() -> impl Strategy<Value = WareId> {
+    "tree:[xyz]{1,2}".prop_map(|id| id.parse().unwrap())
+}
+
+fn access() -> impl Strategy<Value = MountAccess> {
+    let all = [MountAccess::ReadOnly, MountAccess::Layered, MountAccess::ReadWrite];
+    prop_oneof![Just(all[0]), Just(all[1]), Just(all[2])]
 }

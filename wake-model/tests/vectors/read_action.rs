@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use wake_model::{
-    Action, BlobDigest, Command, HostDigest, InputNode, Invocation, OutputDecl, OutputKind,
-    RelPath, RootFs, SandboxLevel, TreeDigest, User,
+    Action, BlobDigest, Command, HostDigest, InputNode, Invocation, MountAccess, Network,
+    OutputDecl, OutputKind, Outputs, RelPath, RootFs, SandboxLevel, TreeDigest, User, WareDecl,
 };
 
 use crate::file::{Case, digest, text};
@@ -13,23 +13,30 @@ use crate::file::{Case, digest, text};
 /// The action of one vector.
 pub(crate) fn action(case: &Case) -> Action {
     let inputs = case["inputs"].as_object().unwrap().iter();
-    let outputs = case["outputs"].as_array().unwrap().iter();
+    let own = case["own"].as_array().unwrap().iter();
     let user = &case["user"];
     let number = |name: &str| u32::try_from(user[name].as_u64().unwrap()).unwrap();
     Action {
         command: command(&case["command"]),
         root: root(&case["root"]),
+        work: place(&case["work"]),
         inputs: inputs.map(|(path, node)| (path.parse().unwrap(), input(node))).collect(),
-        outputs: outputs.map(output).collect(),
+        own_dirs: own.map(place).collect(),
+        outputs: outputs(case["outputs"].as_array().unwrap()),
         user: User {
             uid: number("uid"),
             gid: number("gid"),
             hostname: text(&user["hostname"]).to_owned(),
         },
-        network: case["network"].as_bool().unwrap(),
+        network: serde_json::from_value::<Network>(case["network"].clone()).unwrap(),
         sandbox: serde_json::from_value::<SandboxLevel>(case["sandbox"].clone()).unwrap(),
         platform: text(&case["platform"]).to_owned(),
     }
+}
+
+/// A path, which is empty for the root.
+fn place(path: &Value) -> RelPath {
+    if path == "" { RelPath::root() } else { text(path).parse().unwrap() }
 }
 
 fn command(command: &Value) -> Command {
@@ -50,6 +57,9 @@ fn command(command: &Value) -> Command {
 }
 
 fn root(root: &Value) -> RootFs {
+    if let Some(ware) = root.get("ware") {
+        return RootFs::Ware(text(ware).parse().unwrap());
+    }
     match (root.as_str(), root.get("host"), root.get("tree")) {
         (Some("empty"), _, _) => RootFs::Empty,
         (None, Some(host), None) => RootFs::Host(HostDigest(digest(host))),
@@ -68,7 +78,32 @@ fn input(node: &Value) -> InputNode {
         "executable" => InputNode::File { blob: BlobDigest(digest(content)), executable: true },
         "tree" => InputNode::Tree(TreeDigest(digest(content))),
         "link" => InputNode::Link { target: text(content).to_owned() },
+        "ware" => InputNode::Ware(text(content).parse().unwrap()),
+        "mount" => InputNode::Mount {
+            host: text(&content["host"]).to_owned(),
+            access: match text(&content["access"]) {
+                "ro" => MountAccess::ReadOnly,
+                "overlay" => MountAccess::Layered,
+                "rw" => MountAccess::ReadWrite,
+                other => panic!("no access: {other}"),
+            },
+        },
         other => panic!("no input: {other}"),
+    }
+}
+
+fn outputs(outputs: &[Value]) -> Outputs {
+    match outputs.first().is_some_and(|output| output.get("packtype").is_some()) {
+        true => Outputs::Wares(outputs.iter().map(ware).collect()),
+        false => Outputs::Tree(outputs.iter().map(output).collect()),
+    }
+}
+
+fn ware(output: &Value) -> WareDecl {
+    WareDecl {
+        path: text(&output["path"]).parse().unwrap(),
+        packtype: text(&output["packtype"]).parse().unwrap(),
+        filters: text(&output["filters"]).to_owned(),
     }
 }
 

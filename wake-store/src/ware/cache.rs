@@ -1,13 +1,13 @@
 //! Unpacked wares, kept by their ids.
 
 use super::guid::new_guid;
-use super::id::WareId;
 use super::relocation::{remove_tree, rename_new};
 use super::seal::{Seal, note_use};
 use super::warehouse::shard;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use wake_model::ware::WareId;
 
 /// A directory of unpacked wares: `ROOT/<packtype>/fileset/aaa/bbb/HASH`, each with a seal beside `fileset`.
 ///
@@ -45,6 +45,11 @@ impl WareCache {
         (self.state(ware) == Cached::Untouched).then(|| self.place(ware))
     }
 
+    /// The `tree` id of everything that was received as `ware`, if it lies in the cache.
+    pub(crate) fn received(&self, ware: &WareId) -> Option<WareId> {
+        Some(Seal::read(&seal_of(&self.place(ware))?)?.received())
+    }
+
     /// Looks at every node of `ware` in the cache, and notes that it is used: one `lstat` a node, and its bytes if any of
     /// these differs.
     pub fn state(&self, ware: &WareId) -> Cached {
@@ -78,12 +83,14 @@ impl WareCache {
     }
 
     /// Moves the tree of `stage` to the place of `ware`, seals it and gives that place. If another process was faster, its
-    /// tree stays; one that was altered goes. `tree`: the id of all that the stage holds, where that is known.
+    /// tree stays; one that was altered goes. `tree`: the id of all that the stage holds, where that is known; `received`: that of
+    /// all that came.
     pub(crate) fn commit(
         &self,
         stage: &Stage,
         ware: &WareId,
         tree: Option<WareId>,
+        received: WareId,
     ) -> Result<PathBuf, CacheError> {
         let place = self.place(ware);
         let failed = |source| CacheError { path: place.clone(), source };
@@ -101,7 +108,7 @@ impl WareCache {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
-        let sealed = Seal::of(&stage.root(), tree).and_then(|new| new.write(&seal));
+        let sealed = Seal::of(&stage.root(), tree, received).and_then(|new| new.write(&seal));
         sealed.and_then(|()| rename_new(&stage.root(), &place)).map_err(failed)?;
         Ok(place)
     }

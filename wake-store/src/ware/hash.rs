@@ -36,11 +36,6 @@ pub fn base58(bytes: &[u8]) -> String {
     bs58::encode(bytes).into_string()
 }
 
-/// Whether `text` is written in the alphabet of [`base58`]; the empty text is.
-pub(crate) fn is_base58(text: &str) -> bool {
-    bs58::decode(text).into_vec().is_ok()
-}
-
 /// Streams content to its digest.
 #[derive(Clone, Default)]
 pub struct Sha384Stream(Sha384);

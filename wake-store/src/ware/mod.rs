@@ -9,7 +9,6 @@ pub mod cbor;
 mod guid;
 mod abs_path;
 mod entry_path;
-mod id;
 mod meter;
 mod node;
 mod policy;
@@ -41,7 +40,6 @@ pub use filters::{
 pub use git::GitError;
 pub use guid::new_guid;
 pub use hash::{Sha384Digest, Sha384Stream, base58};
-pub use id::{PackType, ParseWareIdError, WareId};
 pub use meter::Meter;
 pub use node::{DEFAULT_TIME, MAX_OWNER, Meta, Node, Timestamp};
 pub use pack::{PackError, pack, pack_metered};
@@ -50,4 +48,5 @@ pub use route::Route;
 pub use unpack::{
     Placement, Unpack, UnpackError, Unpacked, list, mirror, mirror_metered, scan, scan_metered,
 };
+pub use wake_model::ware::{PackType, ParseWareIdError, WareId};
 pub use warehouse::{ParseWarehouseError, Warehouse, WarehouseError};

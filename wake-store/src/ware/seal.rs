@@ -7,7 +7,6 @@
 //! ware declares.
 
 use super::filters::PackFilters;
-use super::id::{PackType, WareId};
 use super::pack::pack;
 use crate::clock;
 use std::fs::{self, File, Metadata};
@@ -16,8 +15,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use wake_model::ware::{PackType, WareId};
 
-const HEAD: &str = "wake ware seal 1";
+const HEAD: &str = "wake ware seal 2";
 /// How exactly the last use is noted.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -27,12 +27,19 @@ pub(crate) struct Seal {
     stamps: blake3::Hash,
     /// The `tree` id of what lies on the disk; none where that is not known without reading it.
     tree: Option<WareId>,
+    /// The `tree` id of everything that was received.
+    received: WareId,
 }
 
 impl Seal {
     /// Seals the tree at `root`, which is known to be right.
-    pub(crate) fn of(root: &Path, tree: Option<WareId>) -> io::Result<Seal> {
-        Ok(Seal { stamps: stamps(root)?, tree })
+    pub(crate) fn of(root: &Path, tree: Option<WareId>, received: WareId) -> io::Result<Seal> {
+        Ok(Seal { stamps: stamps(root)?, tree, received })
+    }
+
+    /// The `tree` id of everything that was received, whatever this disk can hold of it.
+    pub(crate) fn received(self) -> WareId {
+        self.received
     }
 
     /// Reads a seal; none if the file is not one.
@@ -47,18 +54,19 @@ impl Seal {
             "-" => None,
             id => Some(id.parse().ok()?),
         };
-        Some(Seal { stamps, tree })
+        let received = lines.next()?.parse().ok()?;
+        Some(Seal { stamps, tree, received })
     }
 
     /// Writes the seal in one step.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
-        let Seal { stamps, tree } = self;
+        let Seal { stamps, tree, received } = self;
         let tree = tree.as_ref().map_or("-".to_owned(), WareId::to_string);
         let new = path.with_extension(format!("new-{}", super::guid::new_guid()));
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir)?;
         }
-        fs::write(&new, format!("{HEAD}\n{}\n{tree}\n", stamps.to_hex()))?;
+        fs::write(&new, format!("{HEAD}\n{}\n{tree}\n{received}\n", stamps.to_hex()))?;
         fs::rename(&new, path)
     }
 
@@ -74,7 +82,8 @@ impl Seal {
         let found = pack(root, PackType::Tree, PackFilters::LOSSLESS, None).ok()?;
         // Whoever writes while the bytes are read moves the stamps.
         let still = stamps(root).ok()? == before;
-        (found == tree && still).then_some(Seal { stamps: before, tree: Some(tree) })
+        let received = self.received.clone();
+        (found == tree && still).then_some(Seal { stamps: before, tree: Some(tree), received })
     }
 }
 

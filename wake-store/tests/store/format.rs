@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use wake_store::{GcOptions, Lookup, OpenError, Store};
+use wake_store::{Lookup, OpenError, Store};
 
 use crate::world::{World, action, path, put, snapshot};
 
@@ -30,7 +30,7 @@ fn c5_an_empty_or_absent_directory_becomes_a_store() {
     let dir = tempfile::tempdir().unwrap();
     for place in [dir.path().to_owned(), dir.path().join("not/yet/there")] {
         drop(Store::open(&place).unwrap());
-        assert_eq!(fs::read(place.join("format")).unwrap(), b"wake-store 2\n");
+        assert_eq!(fs::read(place.join("format")).unwrap(), b"wake-store 3\n");
         drop(Store::open(&place).unwrap());
         fs::remove_dir_all(&place).unwrap();
         fs::create_dir_all(&place).unwrap();
@@ -39,49 +39,54 @@ fn c5_an_empty_or_absent_directory_becomes_a_store() {
 
 #[test]
 fn c5_a_store_from_a_newer_wake_is_left_alone() {
-    let (dir, opened) = open_with(Some(b"wake-store 3\n"), &["lock"]);
+    let (dir, opened) = open_with(Some(b"wake-store 4\n"), &["lock"]);
     let error = opened.unwrap_err();
-    assert!(matches!(error, OpenError::NewerFormat { found: 3, .. }));
+    assert!(matches!(error, OpenError::NewerFormat { found: 4, .. }));
     let expected = format!(
-        "`{}` has store format 3; this wake knows format 2",
+        "`{}` has store format 4; this wake knows format 3",
         dir.path().canonicalize().unwrap().display()
     );
     assert_eq!(error.to_string(), expected);
 }
 
-/// Of all that format 1 keeps, only the records of actions are no longer read: their actions run again.
+/// Of all that earlier formats keep, only the records of actions are no longer read: their actions run again.
 #[test]
-fn f11_a_store_of_format_1_becomes_one_of_format_2() {
+fn f11_a_store_of_an_earlier_format_becomes_one_of_this() {
+    for (format, record) in [("wake-store 1\n", "wakeact1"), ("wake-store 2\n", "wakepck1")] {
+        an_earlier_store_becomes_one_of_this(format, record);
+    }
+}
+
+fn an_earlier_store_becomes_one_of_this(format: &str, record: &str) {
     let world = World::new();
     let mut builder = world.store.build_tree().unwrap();
     builder.add_bytes(&path("a"), b"x", false).unwrap();
     let tree = builder.finish().unwrap();
     let root = world.store.root().to_owned();
     drop(world.store);
-    fs::write(root.join("format"), "wake-store 1\n").unwrap();
+    fs::write(root.join("format"), format).unwrap();
     let digest = action(1).digest();
     let former = root.join("action").join(&digest.to_string()[..2]).join(digest.to_string());
     fs::create_dir_all(former.parent().unwrap()).unwrap();
-    fs::write(&former, "wakeact1").unwrap();
+    fs::write(&former, record).unwrap();
 
     let store = Store::open(&root).unwrap();
-    assert_eq!(fs::read(root.join("format")).unwrap(), b"wake-store 2\n");
+    assert_eq!(fs::read(root.join("format")).unwrap(), b"wake-store 3\n");
+    assert!(!former.exists());
     assert_eq!(store.action(&digest).unwrap(), Lookup::Miss);
     assert!(store.tree(&tree).unwrap().hit().is_some());
     put(&store, 1, &[("a", b"x")]);
     assert!(store.action(&digest).unwrap().hit().is_some());
-    store.gc(&GcOptions { max_size: Some(u64::MAX), ..GcOptions::default() }, &mut |_| {}).unwrap();
-    assert!(!former.exists() && store.action(&digest).unwrap().hit().is_some());
 }
 
 #[test]
 fn c5_a_format_file_that_says_nothing_known_is_left_alone() {
     let texts: [&[u8]; 8] = [
         b"",
-        b"wake-store 2",
+        b"wake-store 3",
         b"wake-store 0\n",
         b"wake-store -1\n",
-        b"wake-store 2\n\n",
+        b"wake-store 3\n\n",
         b"wake-store 99999999999\n",
         b"\xff\xfe",
         b"something else",

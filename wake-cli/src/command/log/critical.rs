@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::Write;
 
 use serde::Serialize;
-use wake_build::event::{ActionFinished, Event, Status};
+use wake_steps::event::{ActionFinished, Event, Status};
 
 use crate::command::log::past::Past;
 use crate::exit::{Exit, Outcome};
@@ -225,7 +225,7 @@ fn links(ids: &[usize], ended: &HashMap<usize, Ended>) -> Vec<Link> {
 mod tests {
     use super::*;
     use crate::report::recorded::{action, announced, begun};
-    use wake_build::event::Counts;
+    use wake_steps::event::Counts;
 
     const PLAIN: Style = Style { color: false, unicode: true };
 

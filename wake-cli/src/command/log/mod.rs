@@ -2,6 +2,7 @@
 
 mod past;
 mod output;
+mod formula_run;
 mod critical;
 mod formulas;
 mod records;
@@ -10,9 +11,10 @@ use std::io::Write;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
-use wake_build::diagnostic::{Class, Diagnostic};
-use wake_build::event::{ActionFinished, Event, Reporter, Status};
-use wake_build::{Session, run_log};
+use wake_build::Session;
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::event::{ActionFinished, Event, Reporter, Status};
+use wake_steps::run_log;
 
 use crate::args::LogArgs;
 use crate::clock;

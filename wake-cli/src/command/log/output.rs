@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use wake_build::diagnostic::{Class, Diagnostic, Failure};
-use wake_build::event::ActionFinished;
-use wake_build::store::{Log, Store};
-use wake_build::{Session, run_log};
+use wake_build::Session;
 use wake_model::RelPath;
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::event::ActionFinished;
+use wake_steps::run_log;
+use wake_store::{Log, Store};
 
 use crate::command::log::past::Past;
 use crate::command::log::{find, has_output};

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::SystemTime;
 
-use wake_build::diagnostic::{Class, Diagnostic};
-use wake_build::event::{ActionFinished, Counts, Event, Status};
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::event::{ActionFinished, Counts, Event, Status};
 
 /// A past build.
 pub(super) struct Past {

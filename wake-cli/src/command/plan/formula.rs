@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use wake_build::diagnostic::{Class, Diagnostic};
 use wake_formula::{Document, FromJobError, Writing};
+use wake_steps::diagnostic::{Class, Diagnostic};
 
 use crate::args::PlanArgs;
 use crate::exit::{Exit, Outcome};

@@ -6,19 +6,21 @@ pub(crate) use formula::not_written;
 
 use std::io::Write;
 
-use wake_build::diagnostic::{Class, Diagnostic};
-use wake_build::{PlannedState, PlannedStep};
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::explain::{PlannedState, PlannedStep};
+
+use wake_steps::profile::Profile;
 
 use crate::args::{PlanArgs, PlanFormat};
 use crate::exit::{Exit, Outcome};
 use crate::print;
 use crate::selection;
-use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::terminal::width::{columns, pad};
 use crate::terminal::words;
+use crate::{formulas, session};
 
 /// Prints what a build would do with each step, and why.
 pub(crate) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
@@ -30,8 +32,15 @@ pub(crate) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) ->
         return Err(Diagnostic::error(Class::Usage, message).into());
     }
     let config = selection::config(&args.selection.config)?;
-    let session = session::open(settings)?;
-    let mut steps = session.plan(&args.selection.targets, config.as_ref())?;
+    let files = formulas::among(&args.selection.targets, settings)?;
+    let mut steps = match files.as_slice() {
+        [] => session::open(settings)?.plan(&args.selection.targets, config.as_ref())?,
+        files => {
+            let machine = session::machine(settings, Profile::default())?;
+            let formulas = formulas::of_files(files, &machine, settings)?;
+            formulas::look_at(&formulas, &machine, |outlook| outlook.plan())?
+        }
+    };
     let totals = totals(&steps);
     if args.changed_only {
         steps.retain(|step| step.state != PlannedState::Hit);

@@ -3,12 +3,12 @@
 use super::PackError;
 use crate::ware::archive::TarWriter;
 use crate::ware::entry_path::EntryPath;
-use crate::ware::id::WareId;
 use crate::ware::node::Meta;
 use crate::ware::warehouse::{Upload, Warehouse, WarehouseError};
 use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use std::io::{self, BufWriter, Write};
+use wake_model::ware::WareId;
 
 /// A gzipped tar archive.
 pub(super) struct Archive {

@@ -3,10 +3,10 @@
 use super::MAX_DEPTH;
 use crate::ware::category::Category;
 use crate::ware::filters::FilterRejection;
-use crate::ware::id::PackType;
 use crate::ware::warehouse::WarehouseError;
 use std::io;
 use std::path::PathBuf;
+use wake_model::ware::PackType;
 
 /// Why a tree cannot be packed.
 #[derive(Debug, thiserror::Error)]

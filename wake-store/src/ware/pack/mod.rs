@@ -9,7 +9,6 @@ use super::disk::{Child, ChildKind, list_dir, meta_of, read_link};
 use super::entry_path::EntryPath;
 use super::filters::{PackFilters, Passage, Rules};
 use super::hash::{Sha384Digest, Sha384Stream};
-use super::id::{PackType, WareId};
 use super::meter::Meter;
 use super::node::{Body, Coverage, Meta, Node, node_hash};
 use super::warehouse::Warehouse;
@@ -19,6 +18,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
+use wake_model::ware::{PackType, WareId};
 
 /// Most directories above a node.
 const MAX_DEPTH: usize = 256;

@@ -4,10 +4,10 @@ use crate::ware::archive::ExtractError;
 use crate::ware::cache::CacheError;
 use crate::ware::category::Category;
 use crate::ware::git::GitError;
-use crate::ware::id::{PackType, WareId};
 use crate::ware::warehouse::WarehouseError;
 use std::io;
 use std::path::PathBuf;
+use wake_model::ware::{PackType, WareId};
 
 /// Why a ware was not unpacked, scanned or mirrored.
 #[derive(Debug, thiserror::Error)]

@@ -6,11 +6,11 @@ use crate::ware::bucket::Bucket;
 use crate::ware::entry_path::EntryPath;
 use crate::ware::extraction::Extraction;
 use crate::ware::filters::{Rules, UnpackFilters};
-use crate::ware::id::{PackType, WareId};
 use crate::ware::meter::Meter;
 use crate::ware::node::Meta;
 use crate::ware::policy::Policy;
 use crate::ware::warehouse::{Upload, Warehouse, open_first};
+use wake_model::ware::{PackType, WareId};
 
 /// Computes the id of the packed ware in `source`, without unpacking it. What `filters` reject is refused.
 pub fn scan(

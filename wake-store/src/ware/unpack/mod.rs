@@ -13,13 +13,13 @@ use super::disk::{Ownership, TreeWriter, read_tree};
 use super::extraction::{Extracted, Extraction};
 use super::filters::{Rules, UnpackFilters};
 use super::git::read_commit;
-use super::id::{PackType, WareId};
 use super::meter::Meter;
 use super::node::Coverage;
 use super::policy::Policy;
 use super::relocation::{exchange, remove_tree};
 use super::warehouse::{Warehouse, open_first};
 use std::path::{Path, PathBuf};
+use wake_model::ware::{PackType, WareId};
 
 /// How an unpacked tree comes to its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,12 +58,16 @@ pub struct Unpacked {
     pub ownership: Ownership,
     /// How the cache had it before.
     pub cached: Cached,
+    /// The `tree` id of everything that came, after filters: it leaves out nothing that a command sees.
+    pub received: WareId,
 }
 
 /// A tree in a stage.
 struct Landed {
     /// Its id after filters.
     ware: WareId,
+    /// The id of everything that came, after filters.
+    received: WareId,
     ownership: Ownership,
     /// The id of everything in it, if that is what lies on the disk.
     tree: Option<WareId>,
@@ -95,10 +99,10 @@ impl Unpack<'_> {
             }
             (Placement::Copy, None) | (Placement::Direct, _) => {
                 let stage = beside(destination)?;
-                let Landed { ware, ownership, .. } = self.unpack(&stage, meter)?;
+                let Landed { ware, received, ownership, .. } = self.unpack(&stage, meter)?;
                 put(&stage, destination)?;
                 let path = destination.to_owned();
-                Ok(Unpacked { ware, path, ownership, cached: Cached::Absent })
+                Ok(Unpacked { ware, path, ownership, cached: Cached::Absent, received })
             }
         }
     }
@@ -115,14 +119,17 @@ impl Unpack<'_> {
             true => Cached::Absent,
             false => cache.state(self.ware),
         };
-        if cached == Cached::Untouched {
+        if cached == Cached::Untouched
+            && let Some(received) = cache.received(self.ware)
+        {
             let (ware, path) = (self.ware.clone(), cache.place(self.ware));
-            return Ok(Unpacked { ware, path, ownership: Ownership::Kept, cached });
+            return Ok(Unpacked { ware, path, ownership: Ownership::Kept, cached, received });
         }
         let stage = cache.stage()?;
-        let Landed { ware, ownership, tree } = self.unpack(&stage, meter).map_err(in_cache)?;
-        let path = cache.commit(&stage, &ware, tree)?;
-        Ok(Unpacked { ware, path, ownership, cached })
+        let Landed { ware, received, ownership, tree } =
+            self.unpack(&stage, meter).map_err(in_cache)?;
+        let path = cache.commit(&stage, &ware, tree, received.clone())?;
+        Ok(Unpacked { ware, path, ownership, cached, received })
     }
 
     /// Unpacks to `stage` and compares the hash.
@@ -151,8 +158,9 @@ impl Unpack<'_> {
 fn landed(ware: WareId, extracted: &Extracted, rules: &Rules) -> Landed {
     let ownership = extracted.ownership;
     let as_declared = ownership == Ownership::Kept && !rules.alter();
-    let whole = || WareId::new(PackType::Tree, &extracted.bucket.root_hash(Coverage::EveryNode));
-    Landed { ware, ownership, tree: as_declared.then(whole) }
+    let whole = extracted.bucket.root_hash(Coverage::EveryNode);
+    let received = WareId::new(PackType::Tree, whole);
+    Landed { ware, ownership, tree: as_declared.then(|| received.clone()), received }
 }
 
 /// What cannot be written into the cache is the cache's problem, not that of a path that somebody named.

@@ -3,13 +3,13 @@
 use super::UnpackError;
 use crate::ware::archive::{Content, ExtractError, Stream, Visit, read_tar, read_zip};
 use crate::ware::entry_path::EntryPath;
-use crate::ware::id::{PackType, WareId};
 use crate::ware::meter::{Meter, Metered};
 use crate::ware::node::{Coverage, Meta};
 use crate::ware::policy::Policy;
 use crate::ware::warehouse::{Packed, Upload, WarehouseError};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
+use wake_model::ware::{PackType, WareId};
 
 /// Which nodes the hash of a pack type counts.
 pub(super) fn coverage(packtype: PackType) -> Coverage {

@@ -1,7 +1,7 @@
-use crate::ware::id::PackType;
 use crate::ware::route::Route;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use wake_model::ware::PackType;
 
 /// The address of a warehouse.
 #[derive(Clone, Debug, PartialEq, Eq)]

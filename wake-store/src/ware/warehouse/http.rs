@@ -1,10 +1,10 @@
 //! Reads wares over HTTP. Every ware is verified by its hash afterwards, so what a server says is only a claim.
 
 use super::{Packed, Warehouse, WarehouseError};
-use crate::ware::id::WareId;
 use crate::ware::policy::Policy;
 use crate::ware::route::Route;
 use std::time::Duration;
+use wake_model::ware::WareId;
 
 /// Begins to download `url`. The whole download may take an hour, each step before its first byte 30 seconds.
 pub(super) fn get(

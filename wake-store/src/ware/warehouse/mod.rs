@@ -8,11 +8,11 @@ pub use address::{ParseWarehouseError, Warehouse};
 pub(crate) use upload::Upload;
 
 use super::category::Category;
-use super::id::WareId;
 use super::route::Route;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use wake_model::ware::WareId;
 
 /// Why a warehouse did not give or take a ware.
 #[derive(Debug, thiserror::Error)]

@@ -2,10 +2,10 @@
 
 use super::{Warehouse, WarehouseError, shard};
 use crate::ware::guid::new_guid;
-use crate::ware::id::WareId;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
+use wake_model::ware::WareId;
 
 /// A ware on its way into a warehouse. Until [`Upload::commit`] it lies beside its place under a temporary name, which
 /// is removed when the upload is given up.

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use wake_build::diagnostic::{Class, Diagnostic, Failure};
-use wake_build::store::Lookup;
 use wake_build::{Session, StepJob};
 use wake_formula::{Document, Made, RunRecord, Writing, made};
 use wake_model::{ActionDigest, TreeDigest};
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_store::Lookup;
 
 use super::module_run::ModuleRun;
 use crate::command::plan;

@@ -7,17 +7,19 @@ use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
-use wake_build::diagnostic::{Class, Diagnostic};
-use wake_build::{Session, run_log};
-use wake_formula::RunRecord;
+use wake_build::Session;
+use wake_formula::Dialect;
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::run_log;
 
+use super::formula_run::FormulaRun;
 use super::output::Wanted;
 use super::past::Past;
 use crate::args::LogArgs;
 use crate::clock;
 use crate::exit::{Exit, Outcome};
 use crate::print;
-use crate::session::{self, store_fault};
+use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::{Role, Style};
@@ -27,8 +29,7 @@ use module_run::ModuleRun;
 /// One run of a command.
 enum Record {
     Module(Box<ModuleRun>),
-    /// The text that the store keeps, and what it says.
-    Formula(String, Box<RunRecord>),
+    Formula(Box<FormulaRun>),
 }
 
 /// Lists the records, or prints the one that is asked for.
@@ -67,14 +68,10 @@ fn all(session: &Session) -> Result<Vec<Record>, Diagnostic> {
         let Ok(past) = Past::read(run, &path) else { continue };
         records.extend(ModuleRun::all_in(&past).into_iter().map(Box::new).map(Record::Module));
     }
-    let store = session.store();
-    for guid in store.runs().map_err(store_fault)? {
-        let text = store.run(&guid).map_err(store_fault)?;
-        let parsed = text.and_then(|text| Some((RunRecord::parse(&text, "record").ok()?, text)));
-        records.extend(parsed.map(|(record, text)| Record::Formula(text, Box::new(record))));
-    }
-    // Formulas say only the second; within it guids sort by time.
-    records.sort_by(|a, b| (a.began_ms() / 1000, a.guid()).cmp(&(b.began_ms() / 1000, b.guid())));
+    let formulas = FormulaRun::all(session.store());
+    records.extend(formulas.into_iter().map(Box::new).map(Record::Formula));
+    // Within a millisecond guids sort by time.
+    records.sort_by(|a, b| (a.began_ms(), a.guid()).cmp(&(b.began_ms(), b.guid())));
     Ok(records)
 }
 
@@ -116,9 +113,9 @@ fn find(records: Vec<Record>, asked: &str, session: &Session) -> Result<Record, 
 
 fn one(record: &Record, ids: bool, session: &Session, out: &mut impl Write) -> Outcome {
     match record {
-        Record::Formula(text, _) => writeln!(out, "{text}")?,
+        Record::Formula(run) => writeln!(out, "{}", run.record.to_json(Dialect::Repeatr))?,
         Record::Module(run) if ids => {
-            let text = ids::complete(run, session)?.to_json(wake_formula::Dialect::Repeatr);
+            let text = ids::complete(run, session)?.to_json(Dialect::Repeatr);
             writeln!(out, "{text}")?;
         }
         Record::Module(run) => return print::json(&run.brief(), out),
@@ -130,45 +127,42 @@ impl Record {
     fn guid(&self) -> &str {
         match self {
             Record::Module(run) => &run.execution.guid,
-            Record::Formula(_, record) => &record.guid,
+            Record::Formula(run) => &run.record.guid,
         }
     }
 
     fn began_ms(&self) -> u64 {
         match self {
             Record::Module(run) => run.execution.began_ms,
-            Record::Formula(_, record) => record.time.unsigned_abs().saturating_mul(1000),
+            Record::Formula(run) => run.began_ms,
         }
     }
 
     fn label(&self) -> Option<&str> {
         match self {
             Record::Module(run) => Some(&run.finished.label),
-            Record::Formula(..) => None,
+            Record::Formula(run) => Some(&run.label),
         }
     }
 
     fn exit_code(&self) -> i32 {
         match self {
             Record::Module(run) => run.exit_code(),
-            Record::Formula(_, record) => record.exit_code,
+            Record::Formula(run) => run.record.exit_code,
         }
     }
 
     fn wall_ms(&self) -> u64 {
         match self {
             Record::Module(run) => run.finished.dur_ms,
-            Record::Formula(_, record) => {
-                let wall = record.metadata.get("wake.wall_us").and_then(|us| us.parse().ok());
-                wall.unwrap_or(0_u64) / 1000
-            }
+            Record::Formula(run) => run.wall_ms,
         }
     }
 
     fn json(&self) -> Value {
         match self {
             Record::Module(run) => serde_json::to_value(run.brief()).unwrap_or_default(),
-            Record::Formula(text, _) => serde_json::from_str(text).unwrap_or_default(),
+            Record::Formula(run) => run.json(),
         }
     }
 
@@ -183,7 +177,7 @@ impl Record {
         let wall = words::span_ms(self.wall_ms());
         let what = match self {
             Record::Module(run) => escape::line(&run.finished.label).into_owned(),
-            Record::Formula(_, record) => format!("formula {}", escape::line(&record.formula_id)),
+            Record::Formula(run) => format!("formula {}", escape::line(&run.record.formula_id)),
         };
         format!("{}  {ago:<12}  {word}  {wall:>7}  {what}", escape::line(self.guid()))
     }

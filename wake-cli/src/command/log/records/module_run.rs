@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use wake_build::event::{ActionFinished, Event, Execution};
+use wake_steps::event::{ActionFinished, Event, Execution};
 
 use crate::command::log::past::Past;
 

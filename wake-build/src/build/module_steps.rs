@@ -1,0 +1,79 @@
+//! The modules of a plan as steps.
+
+use petgraph::graph::NodeIndex;
+use wake_steps::diagnostic::Diagnostic;
+use wake_steps::reason::Change;
+use wake_steps::{Ground, Kept, Step, StepId, Steps};
+
+use crate::links::link_name;
+use crate::lower::{Lowering, step_id};
+use crate::plan::ModuleStep;
+use crate::snapshot::{Records, Spool, StepRecord, StepResult};
+
+/// The modules of a plan as steps.
+pub(crate) struct ModuleSteps<'a> {
+    lowering: &'a Lowering<'a>,
+    order: Vec<StepId>,
+    /// What a later build needs to know of each step, once it is done; none if there is to be none.
+    records: Option<Spool>,
+}
+
+impl<'a> ModuleSteps<'a> {
+    /// All modules of the plan; what a later build needs to know of them goes to `records`.
+    pub(crate) fn new(lowering: &'a Lowering<'a>, records: Option<Spool>) -> Self {
+        let order = lowering.plan.order.iter().copied().map(step_id).collect();
+        ModuleSteps { lowering, order, records }
+    }
+
+    /// What was kept of the steps, if all are done.
+    pub(crate) fn into_records(self) -> Option<Records> {
+        self.records?.finish()
+    }
+
+    fn module(&self, step: StepId) -> &ModuleStep {
+        &self.lowering.plan.graph[NodeIndex::new(step.0)]
+    }
+}
+
+impl Steps for ModuleSteps<'_> {
+    fn order(&self) -> &[StepId] {
+        &self.order
+    }
+
+    fn needs(&self, step: StepId) -> Vec<StepId> {
+        self.lowering.plan.needs(NodeIndex::new(step.0)).into_iter().map(StepId).collect()
+    }
+
+    fn label(&self, step: StepId) -> &str {
+        &self.module(step).label
+    }
+
+    fn is_requested(&self, step: StepId) -> bool {
+        self.module(step).requested
+    }
+
+    fn step(&self, step: StepId, ground: &Ground<'_>) -> Result<Step, Box<Diagnostic>> {
+        self.lowering.step(NodeIndex::new(step.0), ground)
+    }
+
+    fn done(&self, step: StepId, kept: &Kept<'_>) {
+        let module = self.module(step);
+        let link = link_name(&module.dir, module.module());
+        let link = module.requested.then(|| link.to_string_lossy());
+        if let (Some(records), Some(result)) = (&self.records, StepResult::of(kept)) {
+            let record = StepRecord {
+                label: &module.label,
+                link: link.as_deref(),
+                outputs: &module.instance.outputs,
+                needs: self.needs(step).into(),
+                result,
+            };
+            records.put(step, &record);
+        }
+        module.instance.forget();
+    }
+
+    fn place_of(&self, step: StepId, change: &Change) -> Option<String> {
+        self.lowering.place_of(NodeIndex::new(step.0), change)
+    }
+}

@@ -1,0 +1,52 @@
+//! What is asked of a build, and what tells one such request from another.
+
+use serde_json::Value;
+use wake_model::encode::{Domain, Encoder, digest_bytes};
+use wake_model::{Digest, json};
+use wake_steps::pin::platform;
+
+use crate::session::Session;
+
+/// What is asked of a build.
+#[derive(Clone, Debug, Default)]
+pub struct BuildRequest {
+    /// The targets as typed; none: the package around the person.
+    pub targets: Vec<String>,
+    /// The configuration of the modules that the targets name.
+    pub config: Option<Value>,
+    /// Whether steps go on after one has failed.
+    pub keep_going: bool,
+    /// Whether the modules that the targets name run although they are remembered.
+    pub rebuild: bool,
+    /// Whether results are linked into the checkout.
+    pub link: bool,
+    /// Whether the report lists the results.
+    pub results: bool,
+}
+
+/// What tells one request from another: everything that decides what is built, and where it is kept; not where
+/// the checkout lies.
+pub(super) fn request_key(session: &Session, request: &BuildRequest) -> Digest {
+    let mut bytes = Vec::new();
+    let mut e = Encoder::new(&mut bytes);
+    let workspace = &session.workspace;
+    e.list(11);
+    e.text(env!("CARGO_PKG_VERSION"));
+    e.text(wake_eval::ENGINE);
+    e.uint(wake_eval::API_VERSION.into());
+    e.text(workspace.here.as_str());
+    e.text(&session.store().root().to_string_lossy());
+    e.text(&format!("{:?}", workspace.settings.members));
+    e.list(request.targets.len());
+    for target in &request.targets {
+        e.text(target);
+    }
+    match &request.config {
+        Some(config) => e.text(&json::canonical(config)),
+        None => e.none(),
+    }
+    e.text(session.machine.sandbox().as_str());
+    e.text(&platform());
+    e.bool(request.link);
+    digest_bytes(Domain::Evaluation, &bytes)
+}

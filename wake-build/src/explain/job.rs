@@ -1,0 +1,83 @@
+//! The job of one module, for who wants to write it down.
+
+use std::path::{Path, PathBuf};
+
+use petgraph::graph::NodeIndex;
+use serde_json::Value;
+use wake_exec::Job;
+use wake_model::ActionDigest;
+use wake_model::action::Command;
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::here;
+
+use super::view::View;
+use crate::session::Session;
+
+/// One step of a plan with everything that its command needs on this machine.
+#[derive(Clone, Debug)]
+pub struct StepJob {
+    /// How it is called.
+    pub label: String,
+    /// The key of the action cache.
+    pub key: ActionDigest,
+    /// What the sandbox would be asked for; its outputs have no place yet.
+    pub job: Job,
+    /// Where the outputs of an earlier run lie, if that is remembered.
+    pub outputs: Option<PathBuf>,
+}
+
+impl Session {
+    /// The job of the one module that `target` names; what it needs must have been built.
+    pub fn job_of(&self, target: &str, config: Option<&Value>) -> Result<StepJob, Failure> {
+        self.with_plan(&[target.to_owned()], config, |view| {
+            let requested = view.requested();
+            let &[node] = requested.as_slice() else {
+                return Err(not_one(target, &view.labels(&requested)).into());
+            };
+            view.outlook.plan()?;
+            self.job_at(view, node)
+        })
+    }
+
+    /// The job that has this key, among all modules of the workspace as it is now; none if none has.
+    pub fn job_with_key(&self, key: &ActionDigest) -> Result<Option<StepJob>, Failure> {
+        self.with_plan(&["//...".to_owned()], None, |view| {
+            view.outlook.plan()?;
+            for node in view.known() {
+                if view.pin(node)?.action.digest() == *key {
+                    return self.job_at(view, node).map(Some);
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    fn job_at(&self, view: &View<'_>, node: NodeIndex) -> Result<StepJob, Failure> {
+        let label = view.label(node).to_owned();
+        if let Some(need) = view.waits_for(node) {
+            let message = format!("{label} needs {need}, which is not built as it is now");
+            let help = format!("build what it needs: `wake build {label}`");
+            return Err(Diagnostic::error(Class::Action, message).help(help).into());
+        }
+        let pinned = view.pin(node)?;
+        if let Command::Collect { .. } = pinned.action.command {
+            let message = format!("{label} runs no command: it only collects files");
+            return Err(Diagnostic::error(Class::Usage, message).into());
+        }
+        Ok(StepJob {
+            key: pinned.action.digest(),
+            job: here::job(&pinned, self.store(), view.files(), Path::new(""), None),
+            outputs: view.result(node).map(|tree| self.store().tree_place(&tree)),
+            label,
+        })
+    }
+}
+
+fn not_one(target: &str, labels: &[&str]) -> Diagnostic {
+    let message = match labels {
+        [] => format!("`{target}` names no module"),
+        _ => format!("`{target}` names {} modules, and one is wanted", labels.len()),
+    };
+    let diagnostic = Diagnostic::error(Class::Usage, message);
+    if labels.is_empty() { diagnostic } else { diagnostic.help(labels.join(", ")) }
+}

@@ -1,0 +1,216 @@
+//! Lowering: a module whose functions have said everything becomes a step, which knows no package any more.
+
+mod text;
+mod own_files;
+mod referred;
+mod program;
+mod root;
+mod written_at;
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use petgraph::graph::NodeIndex;
+use petgraph::visit::EdgeRef;
+use wake_exec::{BUILDER_GID, BUILDER_UID, DEFAULT_ENV, HOSTNAME, WORK_DIR, WORK_PATH};
+use wake_model::action::{Command, Invocation, User};
+use wake_model::json::{push_object, push_text};
+use wake_model::place::{is_foreign, module_json};
+use wake_model::{Digest, Network, OutputDecl, Outputs, RelPath, TreeDigest};
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::step::{Root, Terms};
+use wake_steps::{Ground, Inputs, Step, StepId};
+use wake_store::Store;
+
+use crate::evaluate::Evaluator;
+use crate::instance::{Instances, PkgInstance};
+use crate::module::{Exec, ModuleError, Seen};
+use crate::plan::{ModuleStep, Plan};
+use crate::written::Written;
+
+/// What lowering needs to know of the build.
+pub(crate) struct Lowering<'a> {
+    /// The modules.
+    pub plan: &'a Plan,
+    /// The packages.
+    pub instances: &'a Instances,
+    /// For files, and for places in messages.
+    pub evaluator: &'a Evaluator<'a>,
+    /// Where trees lie.
+    pub store: &'a Store,
+    /// Directories of packages that have been put into the store for this build.
+    pub pkg_trees: Mutex<BTreeMap<(String, RelPath), TreeDigest>>,
+    /// Trees of wares and archives that were looked up for this build, by their keys in the memo.
+    pub roots: Mutex<BTreeMap<Digest, TreeDigest>>,
+}
+
+impl<'a> Lowering<'a> {
+    /// Lowers modules of `plan`.
+    pub(crate) fn new(
+        plan: &'a Plan,
+        instances: &'a Instances,
+        evaluator: &'a Evaluator<'a>,
+        store: &'a Store,
+    ) -> Lowering<'a> {
+        let (pkg_trees, roots) = (Mutex::default(), Mutex::default());
+        Lowering { plan, instances, evaluator, store, pkg_trees, roots }
+    }
+
+    /// The step of the module `node`, where all that it needs is done.
+    pub(crate) fn step(
+        &self,
+        node: NodeIndex,
+        ground: &Ground<'_>,
+    ) -> Result<Step, Box<Diagnostic>> {
+        let module = &self.plan.graph[node];
+        let pkg = self.pkg(module)?;
+        let unexpected = |error: ModuleError| {
+            Diagnostic::error(Class::Internal, format!("{}: {error}", module.label))
+        };
+        let text = module.instance.text().map_err(unexpected)?;
+        let parts = text.parts().map_err(unexpected)?;
+        let mut inputs = Inputs::default();
+        let site = Site { lowering: self, ground, node, module, pkg };
+        site.place_own_files(&mut inputs)?;
+        site.place_module_files(&parts.files, &mut inputs)?;
+        site.bring_referred(&parts.inputs, &mut inputs)?;
+        let declared = parts.declared();
+        site.check_declared(&declared)?;
+        let (command, root, network, terms) = match &parts.exec {
+            Some(exec) => site.command(exec, &mut inputs)?,
+            None => {
+                let command = Command::Collect { cwd: WORK_DIR.to_owned() };
+                (command, Root::Empty, Network::None, Terms::default())
+            }
+        };
+        if parts.exec.is_some() {
+            inputs.place_bytes(&module_json(), site.module_json(&parts.inputs).into_bytes());
+        }
+        Ok(module_step(command, root, network, terms, inputs, declared))
+    }
+
+    fn pkg(&self, module: &ModuleStep) -> Result<&PkgInstance, Box<Diagnostic>> {
+        let key = module.decl.pkg_files_owner(&module.pkg);
+        self.instances.get(key).map(|pkg| &**pkg).ok_or_else(|| {
+            let message = format!("{}: no package `{key}` in this build", module.label);
+            Box::new(Diagnostic::error(Class::Evaluation, message))
+        })
+    }
+}
+
+/// The step of a module: fixed user, fixed place, everything below the working directory.
+pub(crate) fn module_step(
+    command: Command,
+    root: Root,
+    network: Network,
+    terms: Terms,
+    inputs: Inputs,
+    declared: Vec<OutputDecl>,
+) -> Step {
+    Step {
+        command,
+        root,
+        work: RelPath::parse(WORK_PATH).unwrap_or_default(),
+        inputs,
+        own_dirs: Vec::new(),
+        outputs: Outputs::Tree(declared),
+        user: User { uid: BUILDER_UID, gid: BUILDER_GID, hostname: HOSTNAME.to_owned() },
+        network,
+        terms,
+    }
+}
+
+/// One module where it is being lowered.
+struct Site<'a> {
+    lowering: &'a Lowering<'a>,
+    ground: &'a Ground<'a>,
+    node: NodeIndex,
+    module: &'a ModuleStep,
+    pkg: &'a PkgInstance,
+}
+
+type CommandParts = (Command, Root, Network, Terms);
+
+impl Site<'_> {
+    /// An error about `value`, at the place where it was written.
+    fn error(&self, message: impl Into<String>, value: &Written<'_>) -> Box<Diagnostic> {
+        let Lowering { plan, instances, evaluator, .. } = self.lowering;
+        let place = plan.locate(self.node, &value.to_value(), instances, evaluator);
+        let message = format!("{}: {}", self.module.label, message.into());
+        Box::new(Diagnostic::error(Class::Evaluation, message).at(place))
+    }
+
+    /// Outputs may not lie where inputs of others are put.
+    fn check_declared(&self, declared: &[OutputDecl]) -> Result<(), Box<Diagnostic>> {
+        let reserved = |decl: &&OutputDecl| is_foreign(&decl.path);
+        match declared.iter().find(reserved) {
+            Some(decl) => Err(self.error(
+                format!("output `{}` lies in `.wake`, which belongs to wake", decl.path.dotted()),
+                &Written::Null,
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn command(
+        &self,
+        exec: &Exec<'_>,
+        inputs: &mut Inputs,
+    ) -> Result<CommandParts, Box<Diagnostic>> {
+        let program = self.program(&exec.program, inputs)?;
+        self.bring_referred(&exec.config, inputs)?;
+        let mut args = Vec::with_capacity(exec.args.len());
+        for arg in &exec.args {
+            self.bring_referred(arg, inputs)?;
+            args.push(text::argument(arg).map_err(|problem| self.error(problem, arg))?);
+        }
+        let mut env: BTreeMap<String, String> = DEFAULT_ENV
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        for (name, value) in &exec.env {
+            self.bring_referred(value, inputs)?;
+            let text = text::variable(name, value).map_err(|problem| self.error(problem, value))?;
+            env.insert(name.to_string(), text);
+        }
+        let stdin = text::stdin(&exec.config);
+        let root = self.root(&exec.rootfs)?;
+        let terms = text::terms(exec).map_err(|problem| self.error(problem, &exec.program))?;
+        let network = if exec.network { Network::Host } else { Network::None };
+        let invocation = Invocation { program, args, env, stdin, cwd: WORK_DIR.to_owned() };
+        Ok((Command::Run(invocation), root, network, terms))
+    }
+
+    /// What the command is told of its module: canonical JSON, values and paths, no digests of content.
+    fn module_json(&self, inputs: &Written<'_>) -> String {
+        let ModuleStep { decl, instance, .. } = self.module;
+        let graph = &self.lowering.plan.graph;
+        let mut modules: Vec<(&str, &Seen)> = graph
+            .edges(self.node)
+            .map(|edge| (edge.weight().as_str(), &graph[edge.target()].instance.seen))
+            .collect();
+        modules.sort_unstable_by_key(|(key, _)| *key);
+        let size: usize = modules.iter().map(|(key, seen)| key.len() + seen.text.len() + 8).sum();
+        let fixed = 128 + decl.config.len() + instance.outputs.len() + self.pkg.info.len();
+        let mut out = String::with_capacity(size + fixed);
+        out.push_str("{\"config\":");
+        out.push_str(&decl.config);
+        out.push_str(",\"inputs\":");
+        inputs.push_canonical(&mut out);
+        out.push_str(",\"modules\":");
+        push_object(modules, &mut out, |_, seen, out| seen.push_for_commands(out));
+        out.push_str(",\"name\":");
+        push_text(&decl.name, &mut out);
+        out.push_str(",\"outputs\":");
+        out.push_str(&instance.outputs);
+        out.push_str(",\"pkg\":{\"pkgInfo\":");
+        out.push_str(&self.pkg.info);
+        out.push_str("}}\n");
+        out
+    }
+}
+
+/// The step of a module by its place in the plan.
+pub(crate) fn step_id(node: NodeIndex) -> StepId {
+    StepId(node.index())
+}

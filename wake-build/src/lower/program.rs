@@ -1,0 +1,85 @@
+//! The program of an exec.
+
+use wake_model::place::LocalPath;
+use wake_model::{Manifest, Node, RelPath};
+use wake_steps::diagnostic::Diagnostic;
+use wake_steps::{Input, Inputs};
+
+use super::Site;
+use crate::view::{Special, special};
+use crate::written::Written;
+
+/// Links in the way to a program; more are taken for a circle.
+const MOST_LINKS: usize = 40;
+
+impl Site<'_> {
+    /// The path of the program, which must be there and executable.
+    pub(super) fn program(
+        &self,
+        program: &Written<'_>,
+        inputs: &mut Inputs,
+    ) -> Result<String, Box<Diagnostic>> {
+        let Some(Special::File { path, .. }) = special(program) else {
+            return Err(self.error("`ref` of the exec does not resolve to a file", program));
+        };
+        self.bring(path, program, true, inputs)?;
+        let at = RelPath::parse(path).map_err(|e| self.error(e.to_string(), program))?;
+        match self.is_executable(&at, inputs) {
+            Some(true) => Ok(at.dotted()),
+            Some(false) => {
+                let error = self.error(format!("`{path}` is not executable"), program);
+                Err(Box::new(match LocalPath::parse(path) {
+                    Some(LocalPath::Own(_)) => error.help(format!("`chmod +x {path}`")),
+                    _ => error.help("the module that makes it must set its executable bit"),
+                }))
+            }
+            None => Err(self.error(format!("`{path}` is not a file"), program)),
+        }
+    }
+
+    /// Whether the file at `at` is executable; none if there is no file.
+    fn is_executable(&self, at: &RelPath, inputs: &Inputs) -> Option<bool> {
+        let mut at = at.clone();
+        for _ in 0..MOST_LINKS {
+            let (input, below) = inputs.covering(&at)?;
+            let target = match input {
+                Input::File(file) if below.is_root() => return Some(file.executable),
+                Input::Bytes { executable, .. } if below.is_root() => return Some(*executable),
+                Input::Link { target } => target,
+                Input::Output { step, below: base } => {
+                    let manifest = &self.ground.results.get(*step)?.manifest;
+                    match manifest.get(base) {
+                        Some(Node::Link { target }) => target,
+                        _ => return executable_in(manifest, &base.join(&below)),
+                    }
+                }
+                Input::Tree { tree, .. } => {
+                    let manifest = self.lowering.store.manifest(tree).ok()??;
+                    return executable_in(&manifest, &below);
+                }
+                _ => return None,
+            };
+            let base = at_of(&at, &below)?.parent()?;
+            at = wake_model::path::resolve_link(&base, target)?.join(&below);
+        }
+        None
+    }
+}
+
+fn executable_in(manifest: &Manifest, at: &RelPath) -> Option<bool> {
+    match manifest.get(at)? {
+        Node::File { executable, .. } => Some(*executable),
+        // A link inside a tree: the kernel follows it when the program is started.
+        Node::Link { .. } => Some(true),
+        Node::Dir => None,
+    }
+}
+
+/// The path of what covers `at`, `below` being the way from there to `at`.
+fn at_of(at: &RelPath, below: &RelPath) -> Option<RelPath> {
+    let mut here = at.clone();
+    for _ in below.components() {
+        here = here.parent()?;
+    }
+    Some(here)
+}

@@ -1,0 +1,213 @@
+//! Placing what a module refers to: files of its own, of other packages, outputs of other modules.
+
+use std::collections::BTreeMap;
+use std::sync::PoisonError;
+
+use wake_model::place::{LocalPath, pkg_prefix};
+use wake_model::{Manifest, Node, RelPath, TreeDigest};
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::step::TreeOrigin;
+use wake_steps::{Done, Input, Inputs, StepId};
+
+use super::own_files::Named;
+use super::{Site, step_id};
+use crate::instance::PkgInstance;
+use crate::view::{Special, special};
+use crate::written::Written;
+
+/// From so many files on, a directory of another package is put into the store and mounted whole.
+const WHOLE_FROM: usize = 16;
+
+impl Site<'_> {
+    /// Everything that a value refers to anywhere inside.
+    pub(super) fn bring_referred(
+        &self,
+        value: &Written<'_>,
+        inputs: &mut Inputs,
+    ) -> Result<(), Box<Diagnostic>> {
+        match special(value) {
+            Some(Special::File { path, .. }) => return self.bring(path, value, false, inputs),
+            Some(Special::Pkg { path }) => return self.bring(path, value, true, inputs),
+            Some(Special::Module) => {
+                if let Some(path) = value.get("path").and_then(Written::as_str) {
+                    return self.bring(path, value, true, inputs);
+                }
+            }
+            None => {}
+        }
+        match value {
+            Written::List(items) => {
+                items.iter().try_for_each(|item| self.bring_referred(item, inputs))
+            }
+            Written::Fields(fields) => {
+                fields.iter().try_for_each(|(_, field)| self.bring_referred(field, inputs))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What lies at `path`, put there. `must`: it is an error if nothing of one's own lies there.
+    pub(super) fn bring(
+        &self,
+        path: &str,
+        value: &Written<'_>,
+        must: bool,
+        inputs: &mut Inputs,
+    ) -> Result<(), Box<Diagnostic>> {
+        // Most of what is referred to are files of the module's own, which lie there already.
+        if path.strip_prefix("./").is_some_and(|own| self.is_own_file(own, inputs)) {
+            return Ok(());
+        }
+        match LocalPath::parse(path) {
+            Some(LocalPath::Own(own)) => self.bring_own(&own, path, value, must, inputs),
+            Some(LocalPath::Pkg(key, below)) => {
+                let Some(owner) = self.lowering.instances.get(&key) else {
+                    return Err(self.error(format!("no package `{key}` in this build"), value));
+                };
+                self.bring_of_pkg(owner, &below, path, value, inputs)
+            }
+            Some(LocalPath::Module(id, below)) => {
+                self.bring_of_module(&id, &below, path, value, inputs)
+            }
+            None => Err(self.error(format!("`{path}` is not a path inside the package"), value)),
+        }
+    }
+
+    /// Whether the file `path` of the package lies at the same path among the inputs; `path` may be any text.
+    fn is_own_file(&self, path: &str, inputs: &Inputs) -> bool {
+        matches!(inputs.get(path), Some(Input::File(file))
+            if file.dir == self.pkg.dir && file.below.as_str() == path)
+    }
+
+    fn bring_own(
+        &self,
+        own: &RelPath,
+        path: &str,
+        value: &Written<'_>,
+        must: bool,
+        inputs: &mut Inputs,
+    ) -> Result<(), Box<Diagnostic>> {
+        let mut found = inputs.covering(own).is_some();
+        for file in self.pkg.files_below(own) {
+            found = true;
+            self.place_file_of(self.pkg, file, file.clone(), inputs)?;
+        }
+        if must && !found {
+            let message = format!(
+                "`{path}` is not among the files of {}",
+                crate::target::label(&self.pkg.dir)
+            );
+            return Err(self.error(message, value));
+        }
+        Ok(())
+    }
+
+    fn bring_of_pkg(
+        &self,
+        owner: &PkgInstance,
+        below: &RelPath,
+        path: &str,
+        value: &Written<'_>,
+        inputs: &mut Inputs,
+    ) -> Result<(), Box<Diagnostic>> {
+        let base = RelPath::parse(&pkg_prefix(&owner.key)).unwrap_or_default();
+        let chosen = owner.files_below(below);
+        if chosen.is_empty() {
+            let message =
+                format!("`{path}`: {} names no such file", crate::target::label(&owner.dir));
+            return Err(self.error(message, value));
+        }
+        if chosen.len() < WHOLE_FROM {
+            for file in chosen {
+                self.place_file_of(owner, file, base.join(file), inputs)?;
+            }
+            return Ok(());
+        }
+        let tree = self.pkg_tree(owner, below, chosen)?;
+        let input = Input::Tree { tree, origin: origin_of(owner, below, chosen) };
+        let placed = inputs.place_whole(base.join(below), input);
+        placed.map_err(|conflict| self.conflict(&conflict))
+    }
+
+    /// The tree of the files of `owner` below a path, put into the store where it is not there yet.
+    pub(super) fn pkg_tree(
+        &self,
+        owner: &PkgInstance,
+        below: &RelPath,
+        files: &[RelPath],
+    ) -> Result<TreeDigest, Box<Diagnostic>> {
+        let slot = (owner.key.to_string(), below.clone());
+        let mut trees = self.lowering.pkg_trees.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tree) = trees.get(&slot) {
+            return Ok(*tree);
+        }
+        let failed = |error: String| Box::new(Diagnostic::error(Class::Environment, error));
+        let mut nodes = BTreeMap::new();
+        for path in files {
+            let Some(at) = path.strip(below) else { continue };
+            let node = match self.named(owner, path)? {
+                Named::File { blob, size, executable, bytes: _ } => {
+                    Node::File { blob, size, executable }
+                }
+                Named::Link(target) => Node::Link { target },
+            };
+            nodes.insert(at, node);
+        }
+        let manifest = Manifest::new(nodes.clone()).map_err(|e| failed(e.to_string()))?;
+        let digest = manifest.digest();
+        let store = self.lowering.store;
+        if store.tree(&digest).map_err(|e| failed(e.to_string()))?.hit().is_none() {
+            let mut builder = store.build_tree().map_err(|e| failed(e.to_string()))?;
+            for (at, node) in &nodes {
+                let host = self.lowering.evaluator.files.absolute(&owner.dir.join(below).join(at));
+                let added = match node {
+                    Node::File { blob, executable, .. } => {
+                        builder.add_file(at, &host, blob, *executable)
+                    }
+                    Node::Link { target } => builder.add_link(at, target),
+                    Node::Dir => builder.add_dir(at),
+                };
+                added.map_err(|e| failed(e.to_string()))?;
+            }
+            builder.finish().map_err(|e| failed(e.to_string()))?;
+        }
+        trees.insert(slot, digest);
+        Ok(digest)
+    }
+
+    fn bring_of_module(
+        &self,
+        id: &str,
+        below: &RelPath,
+        path: &str,
+        value: &Written<'_>,
+        inputs: &mut Inputs,
+    ) -> Result<(), Box<Diagnostic>> {
+        let Some((step, done)) = self.module_done(id) else {
+            let message =
+                format!("`{path}` belongs to a module that is not among this one's `modules`");
+            return Err(self.error(message, value));
+        };
+        if !done.has(below) {
+            return Err(
+                self.error(format!("`{path}` is not among the outputs of its module"), value)
+            );
+        }
+        // It was read as one of these, so it is a path.
+        let at = RelPath::parse(path).unwrap_or_default();
+        let placed = inputs.place_whole(at, Input::Output { step, below: below.clone() });
+        placed.map_err(|conflict| self.conflict(&conflict))
+    }
+
+    /// The step of the module with this id and what it left, if it is done.
+    pub(super) fn module_done(&self, id: &str) -> Option<(StepId, &Done)> {
+        let step = step_id(*self.lowering.plan.by_id.get(id)?);
+        Some((step, self.ground.results.get(step)?))
+    }
+}
+
+/// What a tree of files of a package is put together from.
+pub(super) fn origin_of(owner: &PkgInstance, below: &RelPath, files: &[RelPath]) -> TreeOrigin {
+    let files = files.iter().map(|file| owner.dir.join(file)).collect();
+    TreeOrigin::Files { base: owner.dir.join(below), files }
+}

@@ -1,0 +1,200 @@
+//! What `rootfs` names.
+
+use std::path::Path;
+
+use wake_model::place::LocalPath;
+use wake_model::{BlobDigest, Node, PkgKey, RelPath, TreeDigest, WareId};
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::step::{Fetch, Root, TreeOrigin};
+use wake_store::ware::Warehouse;
+
+use super::import::ImportError;
+use crate::instance::PkgInstance;
+use crate::lower::Site;
+use crate::lower::own_files::Named;
+use crate::lower::referred::origin_of;
+use crate::source_text::find_first;
+use crate::view::{Special, special};
+use crate::written::Written;
+
+impl Site<'_> {
+    /// The root file system that `rootfs` names, fetched and unpacked where it has to be.
+    pub(in crate::lower) fn root(&self, rootfs: &Written<'_>) -> Result<Root, Box<Diagnostic>> {
+        match rootfs {
+            Written::Null => Ok(Root::Host),
+            Written::Text(name) if name == "host" => Ok(Root::Host),
+            Written::Text(name) if name == "empty" => Ok(Root::Empty),
+            other => match other.get("type").and_then(Written::as_str) {
+                Some("ware") => self.root_of_ware(other),
+                _ => self.root_at(other),
+            },
+        }
+    }
+
+    fn root_of_ware(&self, rootfs: &Written<'_>) -> Result<Root, Box<Diagnostic>> {
+        let id = rootfs.get("ware").unwrap_or(&Written::Null);
+        let ware: WareId = id
+            .as_str()
+            .unwrap_or_default()
+            .parse()
+            .map_err(|error| self.root_error(format!("`rootfs`: {error}"), id))
+            .map_err(|error| {
+                Box::new(error.help("`wake ware pack` and `wake ware scan` print ids"))
+            })?;
+        let base = self.lowering.evaluator.files.absolute(&self.pkg.dir);
+        let mut from = Vec::new();
+        let urls = match rootfs.get("warehouses") {
+            Some(Written::List(urls)) => urls.as_slice(),
+            _ => &[],
+        };
+        for url in urls {
+            let (text, route) = (url.as_str().unwrap_or_default(), self.lowering.store.route());
+            let parsed = Warehouse::parse(text, ware.packtype(), &base, route);
+            let wrong = |error| self.root_error(format!("`rootfs`: {error}"), url);
+            from.push(parsed.map_err(wrong)?);
+        }
+        let tree = self
+            .ware_tree(&Fetch { ware, from })
+            .map_err(|error| self.not_imported("`rootfs`", &error, id))?;
+        Ok(Root::Tree { tree, origin: TreeOrigin::Ware })
+    }
+
+    /// A directory or an archive, by a reference.
+    fn root_at(&self, rootfs: &Written<'_>) -> Result<Root, Box<Diagnostic>> {
+        let path = match special(rootfs) {
+            Some(Special::File { path, .. } | Special::Pkg { path }) => path,
+            Some(Special::Module) => {
+                rootfs.get("path").and_then(Written::as_str).unwrap_or_default()
+            }
+            None => {
+                let message =
+                    "`rootfs` is neither `wake.HOST`, `wake.EMPTY`, a file, a directory nor a ware";
+                return Err(self.root_error(message, rootfs));
+            }
+        };
+        match LocalPath::parse(path) {
+            Some(LocalPath::Own(below)) => self.root_of_files(self.pkg, &below, path, rootfs),
+            Some(LocalPath::Pkg(key, below)) => {
+                self.root_of_files(self.owner(&key, rootfs)?, &below, path, rootfs)
+            }
+            Some(LocalPath::Module(id, below)) => self.root_of_module(&id, &below, path, rootfs),
+            None => Err(self
+                .root_error(format!("`rootfs` is `{path}`, no path inside the package"), rootfs)),
+        }
+    }
+
+    fn owner(&self, key: &PkgKey, rootfs: &Written<'_>) -> Result<&PkgInstance, Box<Diagnostic>> {
+        let owner = self.lowering.instances.get(key);
+        let owner = owner.map(|pkg| &**pkg);
+        owner.ok_or_else(|| self.root_error(format!("no package `{key}` in this build"), rootfs))
+    }
+
+    /// An archive or a directory among the files of `owner`.
+    fn root_of_files(
+        &self,
+        owner: &PkgInstance,
+        below: &RelPath,
+        path: &str,
+        rootfs: &Written<'_>,
+    ) -> Result<Root, Box<Diagnostic>> {
+        let chosen = owner.files_below(below);
+        let origin = origin_of(owner, below, chosen);
+        match chosen.first() {
+            Some(file) if file == below => {
+                let Named::File { blob, .. } = self.named(owner, file)? else {
+                    let message = format!("`rootfs` is `{path}`, neither a file nor a directory");
+                    return Err(self.root_error(message, rootfs));
+                };
+                let host = self.lowering.evaluator.files.absolute(&owner.dir.join(file));
+                let tree = self.archive(&host, &blob, path, rootfs)?;
+                Ok(Root::Tree { tree, origin })
+            }
+            Some(_) => {
+                let tree = self.pkg_tree(owner, below, chosen)?;
+                Ok(Root::Tree { tree, origin })
+            }
+            None => {
+                let owner = crate::target::label(&owner.dir);
+                let message = format!("`rootfs` is `{path}`, not among the files of {owner}");
+                Err(self.root_error(message, rootfs))
+            }
+        }
+    }
+
+    fn root_of_module(
+        &self,
+        id: &str,
+        below: &RelPath,
+        path: &str,
+        rootfs: &Written<'_>,
+    ) -> Result<Root, Box<Diagnostic>> {
+        let Some((step, done)) = self.module_done(id) else {
+            let message =
+                format!("`{path}` belongs to a module that is not among this one's `modules`");
+            return Err(self.root_error(message, rootfs));
+        };
+        if done.dir(below).is_some() {
+            return Ok(Root::Output { step, below: below.clone() });
+        }
+        match done.manifest.get(below) {
+            Some(Node::File { blob, .. }) => {
+                let host = self.lowering.store.tree_place(&done.tree).join(below.as_str());
+                let tree = self.archive(&host, blob, path, rootfs)?;
+                Ok(Root::Tree { tree, origin: TreeOrigin::Archive(step) })
+            }
+            _ => {
+                let message = format!("`rootfs` is `{path}`, neither a directory nor a file");
+                Err(self.root_error(message, rootfs))
+            }
+        }
+    }
+
+    fn archive(
+        &self,
+        host: &Path,
+        blob: &BlobDigest,
+        path: &str,
+        rootfs: &Written<'_>,
+    ) -> Result<TreeDigest, Box<Diagnostic>> {
+        let lead = format!("`rootfs` is `{path}`");
+        self.archive_tree(host, blob).map_err(|error| {
+            let mut diagnostic = self.not_imported(&lead, &error, rootfs);
+            // The file is what it was looked at as; to take it for an archive is the mistake.
+            if diagnostic.class == Class::Integrity {
+                diagnostic.class = Class::Evaluation;
+            }
+            diagnostic
+        })
+    }
+
+    fn not_imported(
+        &self,
+        lead: &str,
+        error: &ImportError,
+        value: &Written<'_>,
+    ) -> Box<Diagnostic> {
+        let text = error.to_string();
+        // What each warehouse said stands on a line of its own.
+        let mut lines = text.lines().map(str::trim);
+        let first = lines.next().unwrap_or_default();
+        let mut diagnostic = self.root_error(format!("{lead}: {first}"), value);
+        diagnostic.class = error.class();
+        diagnostic.notes.extend(lines.map(str::to_owned));
+        diagnostic.help.extend(error.help().map(str::to_owned));
+        diagnostic
+    }
+
+    /// An error about `value`; what was written as a text is looked for among the literals of the sources.
+    fn root_error(&self, message: impl Into<String>, value: &Written<'_>) -> Box<Diagnostic> {
+        let mut diagnostic = self.error(message, value);
+        let text = value.as_str().or_else(|| value.get("path")?.as_str());
+        if let (None, Some(text)) = (&diagnostic.place, text) {
+            let quoted = [format!("'{text}'"), format!("\"{text}\"")];
+            let files = self.lowering.evaluator.files;
+            let written = |dir: &RelPath| find_first(files, dir, &self.module.reads, &quoted);
+            let own = self.lowering.instances.get(&self.module.pkg);
+            diagnostic.place = own.and_then(|own| written(&own.dir));
+        }
+        diagnostic
+    }
+}

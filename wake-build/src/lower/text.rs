@@ -1,0 +1,220 @@
+//! Values as a command receives them: arguments, variables, standard input.
+
+use wake_model::json::push_text;
+use wake_steps::step::Terms;
+
+use crate::module::Exec;
+use crate::view::{Special, special};
+use crate::written::Written;
+
+/// The most bytes that the value of a variable may have.
+const LONGEST_VARIABLE: usize = 4096;
+
+/// The text of an argument.
+pub(super) fn argument(value: &Written<'_>) -> Result<String, String> {
+    scalar(value)
+        .ok_or_else(|| format!("an argument is {}: expected a string, number or file", kind(value)))
+}
+
+/// The text of a variable.
+pub(super) fn variable(name: &str, value: &Written<'_>) -> Result<String, String> {
+    if name.is_empty() || name.contains(['=', '\0']) {
+        return Err(format!("`{name}` cannot be the name of a variable"));
+    }
+    let text = match value {
+        Written::List(items) => list(name, items)?,
+        one => scalar(one).ok_or_else(|| {
+            format!(
+                "variable `{name}` is {}: expected a string, number, file or list of these",
+                kind(one)
+            )
+        })?,
+    };
+    if text.len() > LONGEST_VARIABLE {
+        let size = text.len();
+        return Err(format!(
+            "variable `{name}` is {size} bytes long: at most {LONGEST_VARIABLE} fit, pass it in `config` instead"
+        ));
+    }
+    if text.contains('\0') {
+        return Err(format!("variable `{name}` holds a NUL character"));
+    }
+    Ok(text)
+}
+
+/// Joined with `:` if every element is a path, else with one space.
+fn list(name: &str, items: &[Written<'_>]) -> Result<String, String> {
+    let mut texts = Vec::with_capacity(items.len());
+    for item in items {
+        let text = scalar(item);
+        texts.push(
+            text.ok_or_else(|| format!("variable `{name}` has an element that is {}", kind(item)))?,
+        );
+    }
+    let is_path = |text: &String| text.starts_with("./") || text.starts_with('/');
+    let separator = if !texts.is_empty() && texts.iter().all(is_path) { ":" } else { " " };
+    Ok(texts.join(separator))
+}
+
+fn scalar(value: &Written<'_>) -> Option<String> {
+    match value {
+        Written::Text(text) => Some(text.to_string()),
+        Written::Number(_) => Some(value.canonical()),
+        object => local_path(object),
+    }
+}
+
+fn local_path(value: &Written<'_>) -> Option<String> {
+    match special(value)? {
+        Special::File { path, .. } => Some(path.trim_end_matches('/').to_owned()),
+        Special::Pkg { path } => Some(path.trim_end_matches('/').to_owned()),
+        Special::Module => {
+            value.get("path").and_then(Written::as_str).map(|p| p.trim_end_matches('/').to_owned())
+        }
+    }
+}
+
+/// One line of canonical JSON with file objects as local paths; nothing for null.
+pub(super) fn stdin(config: &Written<'_>) -> String {
+    if config.is_null() { String::new() } else { with_paths(config) }
+}
+
+/// One line of canonical JSON with file objects as local paths.
+pub(super) fn with_paths(value: &Written<'_>) -> String {
+    let mut text = String::new();
+    push_with_paths(value, &mut text);
+    text.push('\n');
+    text
+}
+
+fn push_with_paths(value: &Written<'_>, out: &mut String) {
+    match special(value) {
+        Some(Special::File { path, .. }) => push_text(path.trim_end_matches('/'), out),
+        _ => value.push_with(out, &mut |_, inner, out| push_with_paths(inner, out)),
+    }
+}
+
+/// How an exec is to be run.
+pub(super) fn terms(exec: &Exec<'_>) -> Result<Terms, String> {
+    let mut terms = Terms { timeout: exec.timeout, ..Terms::default() };
+    if exec.timeout.is_some_and(|seconds| !seconds.is_finite() || seconds <= 0.0) {
+        return Err("`timeout` must be a number of seconds above 0".to_owned());
+    }
+    let Written::Fields(resources) = &exec.resources else {
+        return if exec.resources.is_null() {
+            Ok(terms)
+        } else {
+            Err("`resources` must be an object".to_owned())
+        };
+    };
+    for (name, value) in resources {
+        match (&**name, value) {
+            ("cpus", value) => terms.cpus = Some(cpus(value)?),
+            ("memory", value) => terms.memory = Some(bytes(value)?),
+            ("scratch", Written::Text(place)) if place == "disk" => terms.on_disk = true,
+            ("scratch", Written::Text(place)) if place == "memory" => terms.on_disk = false,
+            ("scratch", _) => {
+                return Err("`resources.scratch` is `'memory'` or `'disk'`".to_owned());
+            }
+            (other, _) => {
+                let known = "`cpus`, `memory` and `scratch`";
+                return Err(format!("`resources` has no `{other}`: it has {known}"));
+            }
+        }
+    }
+    Ok(terms)
+}
+
+fn cpus(value: &Written<'_>) -> Result<u32, String> {
+    let whole = whole_number(value).and_then(|number| u32::try_from(number).ok());
+    whole.filter(|&number| number > 0).ok_or_else(|| {
+        format!("`resources.cpus` is {}: expected a whole number from 1", value.to_value())
+    })
+}
+
+/// A size: a number of bytes, or a text with a unit, `'512 MiB'`.
+fn bytes(value: &Written<'_>) -> Result<u64, String> {
+    let wrong = || {
+        let value = value.to_value();
+        format!("`resources.memory` is {value}: expected bytes or a text such as '512MiB'")
+    };
+    if let Some(number) = whole_number(value) {
+        return Ok(number);
+    }
+    let text = value.as_str().ok_or_else(wrong)?.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let unit: u64 = match text[digits..].trim() {
+        "" | "B" => 1,
+        "KiB" | "K" => 1 << 10,
+        "MiB" | "M" => 1 << 20,
+        "GiB" | "G" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(unit).ok_or_else(wrong)
+}
+
+fn whole_number(value: &Written<'_>) -> Option<u64> {
+    match value {
+        Written::Number(number) => number.as_u64(),
+        _ => None,
+    }
+}
+
+fn kind(value: &Written<'_>) -> &'static str {
+    match value {
+        Written::Null => "null",
+        Written::Bool(_) => "true or false",
+        Written::Number(_) => "a number",
+        Written::Text(_) => "a string",
+        Written::List(_) => "a list",
+        Written::Fields(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::{Value, json};
+
+    /// Gives `tell` a value as it is read from a text.
+    fn of<T>(value: &Value, tell: impl FnOnce(&Written<'_>) -> T) -> T {
+        tell(&serde_json::from_str(&value.to_string()).unwrap())
+    }
+
+    fn file(path: &str) -> Value {
+        json!({"type": "file", "path": path, "from": null, "dump": false})
+    }
+
+    #[test]
+    fn variables() {
+        let text = |value: Value| of(&value, |value| variable("V", value));
+        assert_eq!(text(json!(3)), Ok("3".into()));
+        assert_eq!(text(json!("-O2")), Ok("-O2".into()));
+        assert_eq!(text(file("./bin/x")), Ok("./bin/x".into()));
+        assert_eq!(text(json!(["-a", "-b"])), Ok("-a -b".into()));
+        assert_eq!(text(json!([file("./a"), "/b"])), Ok("./a:/b".into()));
+        assert_eq!(text(json!([])), Ok(String::new()));
+        assert!(text(json!({"a": 1})).is_err());
+        assert!(text(json!(true)).is_err());
+        assert!(text(json!("x".repeat(4096))).is_ok());
+        assert!(text(json!("x".repeat(4097))).is_err_and(|e| e.contains("`V` is 4097 bytes")));
+        assert!(variable("A=B", &Written::from("")).is_err());
+    }
+
+    #[test]
+    fn standard_input_is_one_line_or_nothing() {
+        assert_eq!(stdin(&Written::Null), "");
+        let config = json!({"b": file("./x"), "a": 1.0});
+        assert_eq!(of(&config, stdin), "{\"a\":1,\"b\":\"./x\"}\n");
+    }
+
+    #[test]
+    fn sizes() {
+        assert_eq!(of(&json!("512MiB"), bytes), Ok(512 << 20));
+        assert_eq!(of(&json!("2 GiB"), bytes), Ok(2 << 30));
+        assert_eq!(of(&json!(17), bytes), Ok(17));
+        assert!(of(&json!("lots"), bytes).is_err());
+    }
+}

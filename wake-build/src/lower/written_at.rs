@@ -1,0 +1,76 @@
+//! Where in what a person wrote a part of a step stands.
+
+use petgraph::graph::NodeIndex;
+use serde_json::Value;
+use wake_model::action::FieldValue;
+use wake_steps::diagnostic::Place;
+use wake_steps::reason::Change;
+
+use super::Lowering;
+use crate::source_text::find_first;
+
+impl Lowering<'_> {
+    /// Where the new text of a field stands in what the step's evaluation read.
+    pub(crate) fn place_of(&self, node: NodeIndex, change: &Change) -> Option<String> {
+        let text = match change.new.as_ref()? {
+            FieldValue::Text(text) => text.trim_end(),
+            _ => return None,
+        };
+        let module = &self.plan.graph[node];
+        let dir = &self.instances.get(&module.pkg)?.dir;
+        let wanted = texts_to_find(text, change);
+        let Place { file, line, column, .. } =
+            find_first(self.evaluator.files, dir, &module.reads, &wanted)
+                .or_else(|| find_first(self.evaluator.files, dir, &pkg_reads(), &wanted))?;
+        Some(format!("{file}:{line}:{column}"))
+    }
+}
+
+/// A literal of the text itself; for JSON on standard input, of each scalar that differs.
+fn texts_to_find(text: &str, change: &Change) -> Vec<String> {
+    let mut wanted = vec![format!("'{text}'"), format!("\"{text}\"")];
+    let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
+    if change.group == "stdin" {
+        let old = match &change.old {
+            Some(FieldValue::Text(old)) => parse(old),
+            _ => None,
+        };
+        if let Some(new) = parse(text) {
+            differing(old.as_ref(), &new, &mut wanted);
+        }
+    }
+    wanted
+}
+
+/// The package file, which every step depends on.
+fn pkg_reads() -> Vec<wake_eval::Read> {
+    let path = wake_model::place::PKG_FILE.parse().unwrap_or_default();
+    let digest = Some(wake_model::BlobDigest::of(b""));
+    vec![wake_eval::Read::File { path, digest }]
+}
+
+fn differing(old: Option<&Value>, new: &Value, wanted: &mut Vec<String>) {
+    match new {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let before = old.and_then(|old| old.get(key));
+                if before != Some(value) {
+                    differing(before, value, wanted);
+                    if let Value::Number(_) | Value::Bool(_) = value {
+                        wanted.push(format!("{key}: {value}"));
+                    }
+                }
+            }
+        }
+        Value::Array(items) => {
+            for (at, value) in items.iter().enumerate() {
+                let before = old.and_then(|old| old.get(at));
+                if before != Some(value) {
+                    differing(before, value, wanted);
+                }
+            }
+        }
+        Value::String(text) => wanted.extend([format!("'{text}'"), format!("\"{text}\"")]),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}

@@ -1,0 +1,161 @@
+//! Formulas as what is built, planned and explained: read, and handed to this machine as steps.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use wake_formula::{Document, DocumentError, Formulas, RunError};
+use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
+use wake_steps::event::Reporter;
+use wake_steps::explain::Outlook;
+use wake_steps::history::History;
+use wake_steps::run::{Run, RunEnd, announce};
+use wake_steps::{Cancel, Machine, Results, Rules, Undertaking, clock};
+
+use crate::exit::Stop;
+use crate::settings::Settings;
+
+/// So many logs of runs of formulas are kept.
+const KEPT_LOGS: usize = 1000;
+
+/// The documents among targets, if these are all documents: a target that is a file is one.
+pub(crate) fn among(targets: &[String], settings: &Settings) -> Result<Vec<PathBuf>, Diagnostic> {
+    let is_file = |target: &&String| settings.cwd.join(target).is_file();
+    let files: Vec<PathBuf> = targets.iter().filter(is_file).map(PathBuf::from).collect();
+    if !files.is_empty() && files.len() < targets.len() {
+        let message = "formulas and packages cannot be asked for at once";
+        return Err(Diagnostic::error(Class::Usage, message)
+            .note(format!("`{}` is a file, and so a formula", files[0].display())));
+    }
+    Ok(files)
+}
+
+/// Reads the document in a file.
+pub(crate) fn read(
+    file: &Path,
+    settings: &Settings,
+) -> Result<Result<Document, DocumentError>, Stop> {
+    let path = settings.cwd.join(file);
+    let text = fs::read_to_string(&path).map_err(|source| {
+        Diagnostic::error(Class::Usage, format!("`{}` cannot be read: {source}", file.display()))
+    })?;
+    Ok(Document::parse(&text, &file.display().to_string()))
+}
+
+/// What is wrong with a document, at its place.
+pub(crate) fn malformed(error: &DocumentError) -> Diagnostic {
+    let DocumentError { file, line, column, source_line, message, hint } = error;
+    let place = Place {
+        file: file.clone(),
+        line: *line,
+        column: *column,
+        end_column: column + 1,
+        source_line: source_line.clone(),
+        label: None,
+    };
+    let mut diagnostic = Diagnostic::error(Class::Evaluation, message.clone()).at(Some(place));
+    diagnostic.help.extend(hint.clone());
+    diagnostic
+}
+
+/// Adds the document of a file to those that are carried out.
+///
+/// Relative addresses start where the programs that the documents were written for have it: repeatr where it is called,
+/// warpforge where the document lies.
+pub(crate) fn add(
+    formulas: &mut Formulas<'_>,
+    document: &Document,
+    file: &Path,
+    settings: &Settings,
+) -> Result<(), RunError> {
+    let path = settings.cwd.join(file);
+    let base = match document {
+        Document::Repeatr(_) => settings.cwd.clone(),
+        Document::Warpforge(_) => path.parent().map_or_else(PathBuf::new, Path::to_owned),
+    };
+    let label = file.display().to_string();
+    // One text for each file, whichever way a person names it.
+    let past_name = path.canonicalize().unwrap_or(path).display().to_string();
+    formulas.add(document, label, past_name, &base)
+}
+
+/// All formulas in files, for who wants to know what would become of them.
+pub(crate) fn of_files<'a>(
+    files: &[PathBuf],
+    machine: &'a Machine,
+    settings: &Settings,
+) -> Result<Formulas<'a>, Stop> {
+    let mut formulas = Formulas::new(machine.store(), false);
+    for file in files {
+        let document = read(file, settings)?.map_err(|error| malformed(&error))?;
+        add(&mut formulas, &document, file, settings).map_err(|error| {
+            let mut diagnostic =
+                Diagnostic::error(Class::Evaluation, format!("{}: {error}", file.display()));
+            diagnostic.help.extend(error.help());
+            diagnostic
+        })?;
+    }
+    Ok(formulas)
+}
+
+/// Carries formulas out, telling `reporter` of each; they are logged and remembered with the store, which is where
+/// what belongs to no workspace is.
+pub(crate) fn perform(
+    formulas: &Formulas<'_>,
+    machine: &Machine,
+    rules: Rules,
+    settings: &Settings,
+    cancel: &Cancel,
+    reporter: &mut dyn Reporter,
+) -> RunEnd {
+    let started = clock::now();
+    let run = Run {
+        state_dir: &machine.store().outside_dir(),
+        kept_logs: KEPT_LOGS,
+        argv: &settings.argv,
+        root: &settings.cwd,
+        tells_host: true,
+        cancel,
+        started,
+    };
+    let mut history = history(machine);
+    let (end, _) = machine.run(&run, reporter, |reporter, ending| {
+        announce(formulas, &history, reporter);
+        let results = Results::new(wake_steps::Steps::order(formulas).len());
+        let work = Undertaking {
+            steps: formulas,
+            results: &results,
+            sources: &PathBuf::from("/"),
+            history: &history,
+            rules,
+            cancel,
+            started,
+        };
+        *ending = machine.perform(&work, reporter);
+        history.note_all(formulas, ending);
+        // Only explanations and estimates are lost with it.
+        let _ = history.write(&history_file(machine));
+        Ok::<(), Failure>(())
+    });
+    end
+}
+
+/// Looks at formulas without carrying them out.
+pub(crate) fn look_at<T>(
+    formulas: &Formulas<'_>,
+    machine: &Machine,
+    look: impl FnOnce(&Outlook<'_>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let results = Results::new(wake_steps::Steps::order(formulas).len());
+    let history = history(machine);
+    let cancel =
+        Cancel::new().map_err(|error| Diagnostic::error(Class::Environment, error.to_string()))?;
+    look(&Outlook::new(machine, formulas, &results, &history, &cancel))
+}
+
+fn history(machine: &Machine) -> History {
+    History::read(&history_file(machine)).unwrap_or_default()
+}
+
+fn history_file(machine: &Machine) -> PathBuf {
+    machine.store().outside_dir().join("state/history")
+}

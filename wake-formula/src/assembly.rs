@@ -1,0 +1,168 @@
+//! The tree that a command is to see, before it is mounted: which part lies where on this machine.
+
+use std::collections::VecDeque;
+use std::fs::{self, Metadata};
+use std::path::{Path, PathBuf};
+
+use wake_store::ware::AbsPath;
+
+/// Parts of a tree, each hiding what others have at its place.
+#[derive(Default)]
+pub(crate) struct Assembly {
+    parts: Vec<(AbsPath, Part)>,
+}
+
+/// What one part is made of.
+pub(crate) enum Part {
+    /// What lies here on this machine.
+    Host(PathBuf),
+    /// A file that does not exist yet.
+    File,
+    /// An empty directory that does not exist yet.
+    Dir,
+}
+
+/// What stands at a path.
+pub(crate) enum Standing {
+    Nothing,
+    Dir,
+    File,
+    Other,
+}
+
+/// Links that are followed on one way, as in the kernel.
+const MOST_LINKS: usize = 40;
+
+impl Assembly {
+    /// Adds a part; parts come in the order of their paths.
+    pub(crate) fn add(&mut self, at: AbsPath, part: Part) {
+        self.parts.push((at, part));
+    }
+
+    /// What stands at `path`, every link on the way followed inside the tree.
+    pub(crate) fn find(&self, path: &str) -> Standing {
+        let mut here = AbsPath::root();
+        let mut open: VecDeque<String> = steps(path).collect();
+        let mut links = 0;
+        while let Some(step) = open.pop_front() {
+            if step == ".." {
+                here = here.parent().unwrap_or_else(AbsPath::root);
+                continue;
+            }
+            let next = here.child(&step);
+            match self.link(&next) {
+                Some(target) if links < MOST_LINKS => {
+                    links += 1;
+                    if target.is_absolute() {
+                        here = AbsPath::root();
+                    }
+                    for step in
+                        steps(&target.to_string_lossy()).collect::<Vec<_>>().into_iter().rev()
+                    {
+                        open.push_front(step);
+                    }
+                }
+                Some(_) => return Standing::Nothing,
+                None => here = next,
+            }
+        }
+        self.stands(&here)
+    }
+
+    /// Whether a part holds `path` or something below it.
+    pub(crate) fn brings(&self, path: &AbsPath) -> bool {
+        let held = matches!(self.place(path), Some(PartAt::Host(..) | PartAt::File));
+        let is_given =
+            |(at, part): &(AbsPath, Part)| at.starts_with(path) && !matches!(part, Part::Dir);
+        held || self.parts.iter().any(is_given)
+    }
+
+    fn link(&self, path: &AbsPath) -> Option<PathBuf> {
+        match self.place(path)? {
+            PartAt::Host(host, metadata) if metadata.is_symlink() => fs::read_link(host).ok(),
+            _ => None,
+        }
+    }
+
+    fn stands(&self, path: &AbsPath) -> Standing {
+        match self.place(path) {
+            Some(PartAt::Host(_, metadata)) if metadata.is_dir() => Standing::Dir,
+            Some(PartAt::Host(_, metadata)) if metadata.is_file() => Standing::File,
+            Some(PartAt::Host(..)) => Standing::Other,
+            Some(PartAt::File) => Standing::File,
+            Some(PartAt::Dir) => Standing::Dir,
+            // A directory on the way to a part is made.
+            None if self.parts.iter().any(|(at, _)| at.starts_with(path)) => Standing::Dir,
+            None => Standing::Nothing,
+        }
+    }
+
+    fn place(&self, path: &AbsPath) -> Option<PartAt> {
+        let (at, part) = self.parts.iter().rev().find(|(at, _)| path.starts_with(at))?;
+        match part {
+            Part::Host(host) => {
+                let below = Path::new(path.as_str()).strip_prefix(at.as_str()).ok()?;
+                let host =
+                    if below.as_os_str().is_empty() { host.clone() } else { host.join(below) };
+                let metadata = fs::symlink_metadata(&host).ok()?;
+                Some(PartAt::Host(host, metadata))
+            }
+            Part::File => (path == at).then_some(PartAt::File),
+            Part::Dir => (path == at).then_some(PartAt::Dir),
+        }
+    }
+}
+
+enum PartAt {
+    Host(PathBuf, Metadata),
+    File,
+    Dir,
+}
+
+fn steps(path: &str) -> impl Iterator<Item = String> {
+    path.split('/').filter(|step| !step.is_empty() && *step != ".").map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn links_lead_inside_the_tree_and_across_its_parts() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, ware) = (dir.path().join("root"), dir.path().join("ware"));
+        fs::create_dir_all(root.join("bin")).unwrap();
+        fs::create_dir_all(ware.join("sub")).unwrap();
+        fs::write(root.join("bin/busybox"), "").unwrap();
+        fs::write(ware.join("sub/f"), "").unwrap();
+        symlink("busybox", root.join("bin/sh")).unwrap();
+        symlink("/bin/sh", root.join("bin/ash")).unwrap();
+        symlink("/opt/ware/sub", root.join("across")).unwrap();
+        symlink("../../../../../bin", root.join("up")).unwrap();
+        symlink("loop", root.join("loop")).unwrap();
+        let mut assembly = Assembly::default();
+        let path = |text: &str| text.parse::<AbsPath>().unwrap();
+        assembly.add(path("/"), Part::Host(root));
+        assembly.add(path("/lit"), Part::File);
+        assembly.add(path("/opt/ware"), Part::Host(ware));
+        assembly.add(path("/task"), Part::Dir);
+        for file in ["/bin/sh", "/bin/ash", "/across/f", "/up/sh", "/opt/ware/sub/f", "/lit"] {
+            assert!(matches!(assembly.find(file), Standing::File), "{file}");
+        }
+        for dir in ["/", "/bin", "/opt", "/opt/ware", "/task", "/across"] {
+            assert!(matches!(assembly.find(dir), Standing::Dir), "{dir}");
+        }
+        for brought in ["/bin", "/bin/busybox", "/opt", "/opt/ware/sub", "/lit", "/"] {
+            assert!(assembly.brings(&path(brought)), "{brought}");
+        }
+        for own in ["/task", "/task/x", "/bin/etc", "/opt/other"] {
+            assert!(!assembly.brings(&path(own)), "{own}");
+        }
+        for nothing in ["/loop", "/etc", "/bin/etc", "/lit/x", "/task/x", "/opt/other"] {
+            assert!(matches!(assembly.find(nothing), Standing::Nothing), "{nothing}");
+        }
+    }
+}

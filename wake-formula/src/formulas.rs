@@ -1,0 +1,241 @@
+//! Formulas as steps: several are performed together, each by itself.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use wake_model::{RunRecord as StepRecord, WareId};
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::{Done, Failed, Ground, Kept, Step, StepId, Steps};
+use wake_store::Store;
+use wake_store::ware::{Policy as ArchivePolicy, Route, Warehouse, mirror};
+
+use crate::repeatr::Policy;
+use crate::run_error::RunError;
+use crate::run_record::{Dialect, RunRecord};
+use crate::task::{PackedOutput, Task};
+use crate::{Document, check, lower};
+
+/// Formulas that are to be carried out.
+pub struct Formulas<'a> {
+    store: &'a Store,
+    /// Whether formulas that ask for the network get it.
+    network: bool,
+    all: Vec<Formula>,
+    order: Vec<StepId>,
+}
+
+struct Formula {
+    label: String,
+    past_name: String,
+    task: Task,
+    /// The warehouse of each output that is to be saved, in the outputs' order.
+    targets: Vec<Option<Warehouse>>,
+    result: Mutex<Option<Result<Ran, RunError>>>,
+}
+
+/// A formula that was carried out, now or before.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// What came of it.
+    pub record: RunRecord,
+    /// The spelling of the formula, in which the record is to be printed.
+    pub dialect: Dialect,
+    /// Whether it was remembered; then it did not run and wrote nothing.
+    pub remembered: bool,
+}
+
+impl<'a> Formulas<'a> {
+    /// None yet; packed outputs lie in `store`, and formulas that ask for the network get it if `network` says so.
+    pub fn new(store: &'a Store, network: bool) -> Formulas<'a> {
+        Formulas { store, network, all: Vec::new(), order: Vec::new() }
+    }
+
+    /// Adds one, called `label` by people and `past_name` by history; relative addresses and mounts start at `base`.
+    ///
+    /// What can be said against it without its wares is said now.
+    pub fn add(
+        &mut self,
+        document: &Document,
+        label: String,
+        past_name: String,
+        base: &Path,
+    ) -> Result<(), RunError> {
+        let task = Task::of(document, base)?;
+        if task.network && !self.network {
+            return Err(RunError::Network);
+        }
+        check::places(&task)?;
+        let targets = targets(&task, self.store.route())?;
+        let result = Mutex::default();
+        self.order.push(StepId(self.all.len()));
+        self.all.push(Formula { label, past_name, task, targets, result });
+        Ok(())
+    }
+
+    /// The program of a formula with its arguments.
+    pub fn command(&self, step: StepId) -> &[String] {
+        &self.all[step.0].task.exec
+    }
+
+    /// Those that ask for more rights than any command gets.
+    pub fn grants_nothing(&self) -> impl Iterator<Item = (&str, Policy)> {
+        self.all.iter().filter_map(|formula| Some((&*formula.label, formula.task.policy?)))
+    }
+
+    /// What came of each, in the order in which they were added; none of those that nobody came to.
+    pub fn into_results(self) -> impl Iterator<Item = (String, Option<Result<Ran, RunError>>)> {
+        self.all.into_iter().map(|formula| {
+            let result = formula.result.into_inner().unwrap_or_else(PoisonError::into_inner);
+            (formula.label, result)
+        })
+    }
+
+    fn formula(&self, step: StepId) -> &Formula {
+        &self.all[step.0]
+    }
+
+    /// The record of a run, after its outputs have been saved where the context wants them.
+    fn ran(
+        &self,
+        formula: &Formula,
+        record: &StepRecord,
+        packed: &Done,
+        remembered: bool,
+    ) -> Result<Ran, RunError> {
+        let Formula { task, targets, .. } = formula;
+        for ((output, target), ware) in task.outputs.values().zip(targets).zip(&record.wares) {
+            if let Some(target) = target {
+                self.save(output, target, ware, packed)?;
+            }
+        }
+        let names = task.outputs.keys().cloned();
+        let record = RunRecord {
+            guid: record.guid.clone(),
+            time: i64::try_from(record.started_ms / 1000).unwrap_or(i64::MAX),
+            formula_id: task.id.to_string(),
+            exit_code: record.outcome.exit_code(),
+            results: names.zip(record.wares.iter().cloned()).collect(),
+            hostname: None,
+            metadata: Default::default(),
+        };
+        Ok(Ran { record, dialect: task.dialect, remembered })
+    }
+
+    fn save(
+        &self,
+        output: &PackedOutput,
+        target: &Warehouse,
+        ware: &WareId,
+        packed: &Done,
+    ) -> Result<(), RunError> {
+        if ware.is_nothing() || target.holds(ware) {
+            return Ok(());
+        }
+        let source = Warehouse::File(self.store.tree_place(&packed.tree).join(ware.to_string()));
+        mirror(ware, target, &[source], ArchivePolicy::WARE)
+            .map_err(|source| RunError::Save { path: output.path.to_string(), source })
+    }
+}
+
+fn targets(task: &Task, route: &Route) -> Result<Vec<Option<Warehouse>>, RunError> {
+    let target = |output: &PackedOutput| {
+        let parse = |url: &String| {
+            Warehouse::parse(url, output.packtype, &task.base, route)
+                .map_err(|source| RunError::Address { path: output.path.to_string(), source })
+        };
+        output.save.as_ref().map(parse).transpose()
+    };
+    task.outputs.values().map(target).collect()
+}
+
+impl Formula {
+    /// Notes why it cannot be carried out, and says so.
+    fn refuses(&self, error: RunError) -> Box<Diagnostic> {
+        let diagnostic = diagnostic(&self.label, &error);
+        self.ends(Err(error));
+        Box::new(diagnostic)
+    }
+
+    fn ends(&self, result: Result<Ran, RunError>) {
+        let mut slot = self.result.lock().unwrap_or_else(PoisonError::into_inner);
+        // Why a step could not be made is known better than that it could not.
+        slot.get_or_insert(result);
+    }
+}
+
+impl Steps for Formulas<'_> {
+    fn order(&self) -> &[StepId] {
+        &self.order
+    }
+
+    fn needs(&self, _step: StepId) -> Vec<StepId> {
+        Vec::new()
+    }
+
+    fn label(&self, step: StepId) -> &str {
+        &self.formula(step).label
+    }
+
+    fn is_requested(&self, _step: StepId) -> bool {
+        true
+    }
+
+    fn step(&self, step: StepId, ground: &Ground<'_>) -> Result<Step, Box<Diagnostic>> {
+        let formula = self.formula(step);
+        lower::step(&formula.task, ground).map_err(|error| formula.refuses(error))
+    }
+
+    fn before_run(&self, step: StepId) -> Result<(), Box<Diagnostic>> {
+        let formula = self.formula(step);
+        for (output, target) in formula.task.outputs.values().zip(&formula.targets) {
+            target.as_ref().map_or(Ok(()), Warehouse::check_writable).map_err(|source| {
+                let path = output.path.to_string();
+                formula.refuses(RunError::Output { path, source: source.into() })
+            })?;
+        }
+        Ok(())
+    }
+
+    fn past_name(&self, step: StepId) -> &str {
+        &self.formula(step).past_name
+    }
+
+    fn identity(&self, step: StepId) -> Option<String> {
+        Some(self.formula(step).task.id.to_string())
+    }
+
+    fn output_name(&self, step: StepId, number: usize) -> Option<String> {
+        self.formula(step).task.outputs.keys().nth(number).cloned()
+    }
+
+    fn done(&self, step: StepId, kept: &Kept<'_>) {
+        let formula = self.formula(step);
+        formula.ends(self.ran(formula, kept.record, kept.done, kept.remembered));
+    }
+
+    fn failed(&self, step: StepId, failure: Failed<'_>) {
+        let formula = self.formula(step);
+        formula.ends(match failure {
+            Failed::Command { record, packed: Some(packed), .. } => {
+                self.ran(formula, record, packed, false)
+            }
+            Failed::Command { faults, .. } => Err(RunError::Left { message: faults.join("\n") }),
+            Failed::Error(error) => Err(error.into()),
+        });
+    }
+}
+
+/// What a person is told of a formula that cannot be carried out.
+pub(crate) fn diagnostic(label: &str, error: &RunError) -> Diagnostic {
+    let class = match error {
+        RunError::Input { source, .. } => wake_steps::error::ware_class(source),
+        RunError::Network | RunError::Address { .. } => Class::Usage,
+        RunError::Assembly { .. } | RunError::Job { .. } => Class::Evaluation,
+        RunError::Left { .. } | RunError::Output { .. } => Class::Action,
+        RunError::Cancelled => Class::Interrupted,
+        RunError::Save { .. } | RunError::Sandbox(_) | RunError::Store(_) => Class::Environment,
+    };
+    let mut diagnostic = Diagnostic::error(class, format!("{label}: {error}"));
+    diagnostic.help.extend(error.help());
+    diagnostic
+}

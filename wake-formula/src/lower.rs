@@ -1,0 +1,178 @@
+//! A formula as a step, checked against what its inputs hold.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+use wake_model::action::{Command, Invocation};
+use wake_model::{MountAccess as Access, Network, Outputs, RelPath, WareDecl};
+use wake_steps::step::{Fetch, Root, Terms};
+use wake_steps::{Ground, Input, Inputs, Step};
+use wake_store::ware::{AbsPath, Warehouse};
+
+use crate::assembly::{Assembly, Part, Standing};
+use crate::check;
+use crate::run_error::RunError;
+use crate::task::{PackedOutput, Supply, Task};
+
+/// An input as it lies on this machine.
+struct Placed<'t> {
+    path: &'t AbsPath,
+    input: Input,
+    /// Where it lies, and what the command may do with it; none of a text.
+    host: Option<(PathBuf, Access)>,
+}
+
+/// The step that carries out a formula; its wares are fetched, because what they hold is checked.
+pub(crate) fn step(task: &Task, ground: &Ground<'_>) -> Result<Step, RunError> {
+    let inputs: Vec<(&AbsPath, &Supply)> = task.inputs.iter().collect();
+    let placed: Result<Vec<Placed<'_>>, RunError> =
+        inputs.par_iter().map(|(path, supply)| place(path, supply, task, ground)).collect();
+    let placed = placed?;
+    let mut root = Root::Empty;
+    let mut inputs = Inputs::default();
+    let mut assembly = Assembly::default();
+    for Placed { path, input, host } in &placed {
+        check::way(path, &assembly).map_err(RunError::assembly)?;
+        let part = host.as_ref().map_or(Part::File, |(host, _)| Part::Host(host.clone()));
+        assembly.add((*path).clone(), part);
+        match (path.as_str(), input) {
+            ("/", input) => root = as_root(input, host.as_ref())?,
+            (_, input) => inputs
+                .place(relative(path)?, input.clone())
+                .map_err(|conflict| RunError::assembly(conflict.to_string()))?,
+        }
+    }
+    let mut own_dirs = Vec::new();
+    for path in own_directories(task, &placed) {
+        check::way(&path, &assembly).map_err(RunError::job)?;
+        match assembly.find(path.as_str()) {
+            Standing::Dir => {}
+            Standing::Nothing => assembly.add(path.clone(), Part::Dir),
+            Standing::File | Standing::Other => {
+                let message = format!("`{path}` is to be a directory, and is none in the inputs");
+                return Err(RunError::job(message));
+            }
+        }
+        own_dirs.push(relative(&path)?);
+    }
+    let command = command(task)?;
+    check::command(task, &assembly)?;
+    check::owners(task, &assembly)?;
+    let outputs: Result<_, RunError> = task.outputs.values().map(output).collect();
+    Ok(Step {
+        command,
+        root,
+        work: RelPath::root(),
+        inputs,
+        own_dirs,
+        outputs: Outputs::Wares(outputs?),
+        user: task.user.clone(),
+        network: if task.network { Network::Host } else { Network::None },
+        terms: Terms { live: true, ..Terms::default() },
+    })
+}
+
+fn place<'t>(
+    path: &'t AbsPath,
+    supply: &Supply,
+    task: &Task,
+    ground: &Ground<'_>,
+) -> Result<Placed<'t>, RunError> {
+    match supply {
+        Supply::Text(text) => {
+            let input = Input::Bytes { bytes: text.clone().into_bytes(), executable: false };
+            Ok(Placed { path, input, host: None })
+        }
+        Supply::Mount(host, access) => {
+            let host = fs::canonicalize(host).map_err(|error| {
+                RunError::assembly(format!(
+                    "input `{path}` is a mount of `{}`, which cannot be used: {error}",
+                    host.display()
+                ))
+            })?;
+            let input = Input::Mount { host: host.clone(), access: *access };
+            Ok(Placed { path, input, host: Some((host, *access)) })
+        }
+        Supply::Ware(ware, urls) => {
+            let parse = |url: &String| {
+                Warehouse::parse(url, ware.packtype(), &task.base, ground.wares.route())
+                    .map_err(|source| RunError::Address { path: path.to_string(), source })
+            };
+            let from = urls.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+            let fetch = Fetch { ware: ware.clone(), from };
+            let unpacked = ground
+                .wares
+                .get(&fetch, ground.tell)
+                .map_err(|source| RunError::Input { path: path.to_string(), source })?;
+            let host = Some((unpacked.path, Access::Layered));
+            Ok(Placed { path, input: Input::Ware(fetch), host })
+        }
+    }
+}
+
+/// What stands at `/`.
+fn as_root(input: &Input, host: Option<&(PathBuf, Access)>) -> Result<Root, RunError> {
+    let no_directory = || RunError::assembly("input `/` is no directory");
+    if !host.is_some_and(|(host, _)| host.is_dir()) {
+        return Err(no_directory());
+    }
+    match input {
+        Input::Ware(fetch) => Ok(Root::Ware(fetch.clone())),
+        Input::Mount { host, access } => Ok(Root::Mount { host: host.clone(), access: *access }),
+        _ => Err(no_directory()),
+    }
+}
+
+fn command(task: &Task) -> Result<Command, RunError> {
+    let (program, args) =
+        task.exec.split_first().ok_or_else(|| RunError::job("`exec` names no program"))?;
+    if !program.starts_with('/') {
+        return Err(RunError::job(format!(
+            "`{program}` is no absolute path: a formula's program is not searched for in `PATH`"
+        )));
+    }
+    Ok(Command::Run(Invocation {
+        program: program.clone(),
+        args: args.to_vec(),
+        env: task.env.clone(),
+        stdin: String::new(),
+        cwd: task.cwd.to_string(),
+    }))
+}
+
+fn output(output: &PackedOutput) -> Result<WareDecl, RunError> {
+    let PackedOutput { path, packtype, filters, save: _ } = output;
+    let (path, packtype) = (relative(path)?, *packtype);
+    Ok(WareDecl { path, packtype, filters: filters.to_string() })
+}
+
+/// The directories that the command is given: those of the cradle, and the top of each ware whose owner it is.
+fn own_directories(task: &Task, placed: &[Placed<'_>]) -> Vec<AbsPath> {
+    let owned = placed.iter().filter_map(|Placed { path, host, .. }| match host {
+        Some((host, Access::Layered)) => {
+            let metadata = fs::symlink_metadata(host).ok()?;
+            let its = metadata.is_dir() && metadata.uid() == task.user.uid;
+            its.then(|| (*path).clone())
+        }
+        _ => None,
+    });
+    let layered = |path: &AbsPath| {
+        let part = placed.iter().rev().find(|part| path.starts_with(part.path));
+        part.is_none_or(|part| matches!(part.host, Some((_, Access::Layered))))
+    };
+    let prepared = task.prepared.iter().filter(|path| layered(path)).cloned();
+    let mut own: Vec<AbsPath> = owned.chain(prepared).collect();
+    own.sort();
+    own.dedup();
+    own
+}
+
+fn relative(path: &AbsPath) -> Result<RelPath, RunError> {
+    let text = path.as_str().trim_start_matches('/');
+    if text.is_empty() {
+        return Ok(RelPath::root());
+    }
+    text.parse().map_err(|error| RunError::assembly(format!("`{path}`: {error}")))
+}

@@ -1,0 +1,134 @@
+//! Why a formula could not be carried out.
+
+use wake_exec::SandboxError;
+use wake_steps::error::StepError;
+use wake_store::StoreError;
+use wake_store::ware::{PackError, ParseWarehouseError, UnpackError};
+
+/// A formula that gave no record. One whose command failed gave one.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The inputs do not fit together.
+    #[error("{message}")]
+    Assembly {
+        /// What does not fit.
+        message: String,
+    },
+    /// What is to be run cannot be.
+    #[error("{message}")]
+    Job {
+        /// What is wrong.
+        message: String,
+    },
+    /// The formula asks for the network and the user has not allowed it.
+    #[error("the formula asks for the network")]
+    Network,
+    /// The address of a warehouse cannot be read.
+    #[error("`{path}`: {source}")]
+    Address {
+        /// The input or output.
+        path: String,
+        /// What is wrong with it.
+        source: ParseWarehouseError,
+    },
+    /// An input could not be had.
+    #[error("input `{path}`: {source}")]
+    Input {
+        /// Where it should stand.
+        path: String,
+        /// What happened.
+        source: UnpackError,
+    },
+    /// An output could not be packed.
+    #[error("output `{path}`: {source}")]
+    Output {
+        /// Where it was made.
+        path: String,
+        /// What happened.
+        source: PackError,
+    },
+    /// An output could not be saved to its warehouse.
+    #[error("output `{path}`: {source}")]
+    Save {
+        /// Where it was made.
+        path: String,
+        /// What happened.
+        source: UnpackError,
+    },
+    /// The command left something that cannot be kept.
+    #[error("{message}")]
+    Left {
+        /// What, a line each.
+        message: String,
+    },
+    /// It was stopped.
+    #[error("cancelled")]
+    Cancelled,
+    /// The sandbox failed.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl RunError {
+    pub(crate) fn assembly(message: impl Into<String>) -> Self {
+        RunError::Assembly { message: message.into() }
+    }
+
+    pub(crate) fn job(message: impl Into<String>) -> Self {
+        RunError::Job { message: message.into() }
+    }
+
+    /// The published category and its exit code.
+    pub fn category(&self) -> (&'static str, u8) {
+        let ware = |category: wake_store::ware::Category| (category.name(), category.exit_code());
+        match self {
+            RunError::Assembly { .. } => ("rio-assembly-invalid", 10),
+            RunError::Job { .. } => ("repeatr-job-invalid", 40),
+            RunError::Network => ("repeatr-usage-error", 1),
+            RunError::Address { .. } => ("rio-usage-error", 1),
+            RunError::Input { source, .. } => ware(source.category()),
+            RunError::Output { source, .. } => ware(source.category()),
+            RunError::Save { source, .. } => ware(source.category()),
+            RunError::Cancelled => ("rio-cancelled", 8),
+            RunError::Left { .. } => ("rio-pack-invalid", 11),
+            RunError::Sandbox(SandboxError::NotStarted { .. }) => ("repeatr-job-invalid", 40),
+            RunError::Sandbox(_) => ("repeatr-executor-problem", 42),
+            RunError::Store(_) => ("repeatr-local-cache-problem", 41),
+        }
+    }
+
+    /// One thing to do about it.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            RunError::Network => Some("allow it: `--allow-network`".to_owned()),
+            RunError::Input { source: UnpackError::HashMismatch { .. }, .. } => Some(
+                "the warehouse has something else under this id: fetch it from another one"
+                    .to_owned(),
+            ),
+            RunError::Input { source: UnpackError::Warehouse(_), path } => Some(format!(
+                "name a warehouse that has it, in the context's `fetchUrls` for `{path}`"
+            )),
+            RunError::Sandbox(SandboxError::Unavailable { hint, .. }) => Some(hint.0.clone()),
+            _ => None,
+        }
+    }
+}
+
+impl From<StepError> for RunError {
+    fn from(error: StepError) -> Self {
+        match error {
+            StepError::Cancelled => RunError::Cancelled,
+            StepError::Ware { path, source } => RunError::Input { path, source },
+            StepError::Output { path, source } => RunError::Output { path, source },
+            StepError::Sandbox(error) => RunError::Sandbox(error),
+            StepError::Store(error) => RunError::Store(error),
+            error @ StepError::RootNoDirectory => {
+                RunError::assembly(format!("input `/` is no directory: {error}"))
+            }
+            error => RunError::job(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Stopping what goes on.
+
+use std::io;
+use std::sync::Arc;
+
+use wake_exec::CancelToken;
+use wake_store::ware::Meter;
+
+/// Stops a build from another thread or a signal handler: commands are killed, and nothing more is fetched.
+#[derive(Debug)]
+pub struct Cancel {
+    token: CancelToken,
+    meter: Arc<Meter>,
+}
+
+impl Cancel {
+    /// One that has not fired.
+    pub fn new() -> io::Result<Cancel> {
+        Ok(Cancel { token: CancelToken::new()?, meter: Arc::default() })
+    }
+
+    /// Fires.
+    pub fn cancel(&self) {
+        self.meter.stop();
+        self.token.cancel();
+    }
+
+    /// Whether it has fired.
+    pub fn is_cancelled(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    /// What commands are stopped by.
+    pub fn token(&self) -> &CancelToken {
+        &self.token
+    }
+
+    /// Counts what is fetched.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+}

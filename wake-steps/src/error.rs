@@ -1,0 +1,158 @@
+//! Why a step could not be performed, and what a person is told of it.
+
+use std::io::ErrorKind;
+
+use wake_exec::SandboxError;
+use wake_store::ware::{Category, PackError, UnpackError};
+use wake_store::{BuildTreeError, Store, StoreError};
+
+use crate::diagnostic::{Class, Diagnostic};
+
+/// A step that came to no end, good or bad.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    /// The build is being stopped.
+    #[error("the build was stopped")]
+    Cancelled,
+    /// Whoever made the step says that it cannot be.
+    #[error("{}", .0.message)]
+    Refused(Box<Diagnostic>),
+    /// A step that it needs left nothing at a path of its outputs.
+    #[error("`{path}` is not among the outputs of a step that it needs")]
+    NoOutput {
+        /// Where it should lie.
+        path: String,
+    },
+    /// Its program may not be executed.
+    #[error("`{program}` is not executable")]
+    NotExecutable {
+        /// The program.
+        program: String,
+    },
+    /// A ware could not be had.
+    #[error("`{path}`: {source}")]
+    Ware {
+        /// Where it should lie.
+        path: String,
+        /// What happened.
+        source: UnpackError,
+    },
+    /// What its root file system is to be is no directory.
+    #[error("its root file system is no directory")]
+    RootNoDirectory,
+    /// An output could not be packed.
+    #[error("output `{path}`: {source}")]
+    Output {
+        /// Where it was made.
+        path: String,
+        /// What happened.
+        source: PackError,
+    },
+    /// The sandbox did not run its command.
+    #[error(transparent)]
+    Sandbox(SandboxError),
+    /// Its outputs could not be put together.
+    #[error(transparent)]
+    Build(BuildTreeError),
+    /// The store holds something else than it should, or the engine brought something else than it said.
+    #[error("{0}")]
+    Integrity(String),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<SandboxError> for StepError {
+    fn from(error: SandboxError) -> Self {
+        match error {
+            SandboxError::Cancelled => StepError::Cancelled,
+            error => StepError::Sandbox(error),
+        }
+    }
+}
+
+impl From<BuildTreeError> for StepError {
+    fn from(error: BuildTreeError) -> Self {
+        match error {
+            BuildTreeError::Store(error) => StepError::Store(error),
+            error => StepError::Build(error),
+        }
+    }
+}
+
+const MAKES_ROOM: &str = "`wake gc --max-size SIZE` makes room";
+
+/// What a person is told when the store fails.
+pub fn store_failure(error: &StoreError) -> Diagnostic {
+    let diagnostic = Diagnostic::error(Class::Environment, error.to_string());
+    match error {
+        StoreError::DiskFull { .. } => diagnostic.help(MAKES_ROOM),
+        StoreError::Io { .. } => diagnostic,
+    }
+}
+
+/// Who is at fault where a ware cannot be had, which decides the exit code.
+pub fn ware_class(error: &UnpackError) -> Class {
+    match error.category() {
+        Category::WareCorrupt | Category::HashMismatch => Class::Integrity,
+        Category::Usage | Category::FilterRejection => Class::Evaluation,
+        Category::Cancelled => Class::Interrupted,
+        _ => Class::Environment,
+    }
+}
+
+impl StepError {
+    /// What a person is told of the step called `label`.
+    pub fn diagnostic(&self, label: &str, store: &Store) -> Diagnostic {
+        let of = |class| Diagnostic::error(class, format!("{label}: {self}"));
+        match self {
+            StepError::Cancelled => of(Class::Interrupted),
+            StepError::Refused(diagnostic) => (**diagnostic).clone(),
+            StepError::NoOutput { .. } => of(Class::Evaluation)
+                .help("an input is another thing than before: run the build again"),
+            StepError::NotExecutable { .. } => {
+                of(Class::Evaluation).help("the module that makes it must set its executable bit")
+            }
+            StepError::RootNoDirectory => of(Class::Evaluation),
+            StepError::Ware { source, .. } => of(ware_class(source)),
+            StepError::Output { .. } | StepError::Build(_) => of(Class::Action),
+            StepError::Integrity(_) => Diagnostic::error(Class::Integrity, self.to_string()),
+            StepError::Store(error) => store_failure(error),
+            StepError::Sandbox(error) => sandbox_failure(error, &of, store),
+        }
+    }
+}
+
+/// What a person is told when the sandbox did not run a command.
+fn sandbox_failure(
+    error: &SandboxError,
+    of: &dyn Fn(Class) -> Diagnostic,
+    store: &Store,
+) -> Diagnostic {
+    match error {
+        SandboxError::Cancelled => of(Class::Interrupted),
+        SandboxError::Unavailable { hint, .. } => of(Class::Environment)
+            .help(hint.0.clone())
+            .help("`--sandbox=weak` runs commands without isolation; its results are kept apart"),
+        SandboxError::Changed { .. } => {
+            of(Class::Action).help("a file was edited during the build: run it again")
+        }
+        SandboxError::NotStarted { .. } => {
+            of(Class::Action).help("does its `#!` line name a program that the sandbox has?")
+        }
+        // Outputs are named relative to the working directory; they are copied into the store.
+        SandboxError::Step { source, path, .. }
+            if source.kind() == ErrorKind::StorageFull
+                && (path.is_relative() || path.starts_with(store.root())) =>
+        {
+            let mut full = of(Class::Environment);
+            let (label, _) = full.message.split_once(": ").unwrap_or_default();
+            full.message =
+                format!("{label}: no space left in the store `{}`", store.root().display());
+            full.help(MAKES_ROOM)
+        }
+        SandboxError::Step { .. } | SandboxError::WorkerNotStarted { .. } => of(Class::Environment),
+        SandboxError::BadJob { .. } => of(Class::Evaluation),
+        SandboxError::Worker(_) => of(Class::Internal),
+    }
+}

@@ -1,0 +1,327 @@
+//! Explaining without running: what would run, why, and where a difference comes from.
+
+use serde::Serialize;
+use wake_model::action::FieldValue;
+use wake_model::{ActionDigest, Digest, RelPath, TreeDigest};
+use wake_store::Lookup;
+
+use crate::cancel::Cancel;
+use crate::diagnostic::Failure;
+use crate::error::{StepError, store_failure};
+use crate::history::History;
+use crate::machine::Machine;
+use crate::pin::{Pinned, Pinning, pin};
+use crate::reason::{Change, Reason, changes, fields_of, reason};
+use crate::results::{Done, Results};
+use crate::step::{Input, Root, StepId, TreeOrigin};
+use crate::steps::{Ground, Steps};
+use crate::wares::Wares;
+
+/// Steps that are looked at, not performed.
+pub struct Outlook<'a> {
+    machine: &'a Machine,
+    steps: &'a dyn Steps,
+    results: &'a Results,
+    history: &'a History,
+    wares: Wares<'a>,
+}
+
+/// One step that was not performed.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlannedStep {
+    /// Its number.
+    pub id: usize,
+    /// How it is called.
+    pub label: String,
+    /// What would become of it.
+    pub state: PlannedState,
+    /// Why.
+    pub reason: String,
+    /// The key of the action cache, where that is known.
+    pub key: Option<String>,
+    /// The steps it needs.
+    pub needs: Vec<usize>,
+    /// Milliseconds that it took last time.
+    pub usual_ms: Option<u64>,
+}
+
+/// What would become of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlannedState {
+    /// Its result is known.
+    Hit,
+    /// It would run.
+    Run,
+    /// Something that it needs would run: if that yields what it did before, this is a hit.
+    Unknown,
+}
+
+/// Why a step ran, or would.
+#[derive(Clone, Debug, Serialize)]
+pub struct Why {
+    /// How it is called.
+    pub label: String,
+    /// What it comes to, in one sentence.
+    pub summary: String,
+    /// The fields that differ, the first of them first.
+    pub changes: Vec<WhyChange>,
+    /// How many fields are the same.
+    pub unchanged: usize,
+}
+
+/// One field that differs.
+#[derive(Clone, Debug, Serialize)]
+pub struct WhyChange {
+    /// Its name, `env.CFLAGS`, `inputs.src/a.c`.
+    pub field: String,
+    /// What it was.
+    pub old: Option<String>,
+    /// What it is.
+    pub new: Option<String>,
+    /// The file that it is, or where in the source its value stands.
+    pub place: Option<String>,
+    /// Why the step that it comes from ran.
+    pub because: Option<Box<Why>>,
+}
+
+/// Where a part of a step comes from.
+#[derive(Default)]
+struct Cause {
+    /// The file that makes the difference, or where its value stands.
+    place: Option<String>,
+    /// Why the step that made it ran.
+    because: Option<Box<Why>>,
+}
+
+impl<'a> Outlook<'a> {
+    /// Looks up what is remembered of every step, dependencies first, as far as it is.
+    pub fn new(
+        machine: &'a Machine,
+        steps: &'a dyn Steps,
+        results: &'a Results,
+        history: &'a History,
+        cancel: &'a Cancel,
+    ) -> Outlook<'a> {
+        let wares = Wares::new(machine.store(), cancel.meter());
+        Outlook { machine, steps, results, history, wares }
+    }
+
+    /// What would become of each step, dependencies first.
+    pub fn plan(&self) -> Result<Vec<PlannedStep>, Failure> {
+        self.steps.order().iter().map(|&step| self.planned(step)).collect()
+    }
+
+    /// The first step that `step` needs and that is not remembered; asked of those that it needs before.
+    pub fn waits_for(&self, step: StepId) -> Option<StepId> {
+        self.steps.needs(step).into_iter().find(|&need| self.results.get(need).is_none())
+    }
+
+    /// The action of a step whose needs are all remembered.
+    pub fn pin(&self, step: StepId) -> Result<Pinned, Failure> {
+        self.try_pin(step).map_err(|error| self.failure(step, &error))
+    }
+
+    fn try_pin(&self, step: StepId) -> Result<Pinned, StepError> {
+        let (results, wares, tell) =
+            (self.results, &self.wares, &|_: crate::wares::WareNews<'_>| {});
+        let made = self.steps.step(step, &Ground { results, wares, tell });
+        let host = || self.machine.host();
+        let sandbox = self.machine.sandbox();
+        let pinning = Pinning { results, wares, host: &host, sandbox, tell };
+        pin(made.map_err(StepError::Refused)?, &pinning)
+    }
+
+    fn failure(&self, step: StepId, error: &StepError) -> Failure {
+        error.diagnostic(self.steps.label(step), self.machine.store()).into()
+    }
+
+    /// What would become of a step; those that it needs must have been asked before.
+    pub fn planned(&self, step: StepId) -> Result<PlannedStep, Failure> {
+        let (state, reason, key) = match self.waits_for(step) {
+            Some(need) => {
+                let waits = format!("waits for {}", self.steps.label(need));
+                (PlannedState::Unknown, waits, None)
+            }
+            None => self.key_state(step)?,
+        };
+        Ok(PlannedStep {
+            id: step.0,
+            label: self.steps.label(step).to_owned(),
+            state,
+            reason,
+            key: key.map(|key| key.to_string()),
+            needs: self.steps.needs(step).into_iter().map(|need| need.0).collect(),
+            usual_ms: self.history.get(self.steps.past_name(step)).map(|past| past.dur_ms),
+        })
+    }
+
+    fn key_state(
+        &self,
+        step: StepId,
+    ) -> Result<(PlannedState, String, Option<ActionDigest>), Failure> {
+        let pinned = self.pin(step)?;
+        let (bytes, key) = pinned.action.encode_with_digest();
+        if !pinned.is_hermetic() {
+            return Ok((PlannedState::Run, Reason::NotRemembered.to_string(), Some(key)));
+        }
+        let store = self.machine.store();
+        let found = store.action(&key).map_err(|error| Failure::from(store_failure(&error)))?;
+        Ok(match found {
+            Lookup::Hit(stored) => {
+                let tree = stored.tree();
+                self.results.put(step, Done { tree, manifest: stored.into_record().outputs });
+                (PlannedState::Hit, Reason::Remembered.to_string(), Some(key))
+            }
+            Lookup::Miss | Lookup::Corrupt(_) => {
+                let past = self.history.get(self.steps.past_name(step));
+                (PlannedState::Run, reason(store, past, &key, &bytes).to_string(), Some(key))
+            }
+        })
+    }
+
+    /// Why a step ran last, or would run now.
+    pub fn why(&self, step: StepId) -> Result<Why, Failure> {
+        let label = self.steps.label(step).to_owned();
+        if let Some(need) = self.waits_for(step) {
+            let inner = self.why(need)?;
+            let change = WhyChange {
+                field: format!("modules of {}", inner.label),
+                old: None,
+                new: None,
+                place: None,
+                because: Some(Box::new(inner)),
+            };
+            let summary = format!("{label} would be looked at after what it needs has run");
+            return Ok(Why { label, summary, changes: vec![change], unchanged: 0 });
+        }
+        let nothing = |summary: String| {
+            Ok(Why { label: label.clone(), summary, changes: Vec::new(), unchanged: 0 })
+        };
+        let Some(past) = self.history.get(self.steps.past_name(step)) else {
+            return nothing(format!("{label}: {}", Reason::New));
+        };
+        let pinned = self.pin(step)?;
+        let key = pinned.action.digest();
+        let (old_key, tense) = match past.last == key {
+            true if past.before == past.last => {
+                return nothing(format!(
+                    "{label} has had the same key since it was first built here"
+                ));
+            }
+            true => (past.before, "ran last"),
+            false => (past.last, "would run"),
+        };
+        let Some(old) = fields_of(self.machine.store(), &old_key) else {
+            return nothing(format!("{label} {tense}: {}", Reason::Incomparable));
+        };
+        let new = pinned.action.fields();
+        let found = changes(&old, &new);
+        let added = found.iter().filter(|change| change.new.is_some()).count();
+        let unchanged = new.len().saturating_sub(added);
+        let explained = found.iter().map(|change| self.explain(step, &pinned, change));
+        let changes = explained.collect::<Result<_, _>>()?;
+        let summary = match found.first() {
+            Some(first) => format!("{label} {tense} because of: {first}"),
+            None => format!("{label} {tense}; no field differs"),
+        };
+        Ok(Why { label, summary, changes, unchanged })
+    }
+
+    fn explain(
+        &self,
+        step: StepId,
+        pinned: &Pinned,
+        change: &Change,
+    ) -> Result<WhyChange, Failure> {
+        let path = change.key.as_deref().and_then(|key| RelPath::parse(key).ok());
+        let below = path.and_then(|path| path.strip(&pinned.action.work));
+        let Cause { place, because } = match (change.group.as_str(), &below) {
+            ("inputs", Some(below)) => self.cause_of_input(step, pinned, below, change)?,
+            ("rootfs", _) => self.cause_of_root(step, pinned, change)?,
+            _ => Cause { place: self.steps.place_of(step, change), because: None },
+        };
+        let field = match (&change.key, below) {
+            (_, Some(below)) if !below.is_root() => format!("{}.{below}", change.group),
+            (Some(key), _) => format!("{}.{key}", change.group),
+            (None, _) => change.group.clone(),
+        };
+        let text = |value: &Option<FieldValue>| value.as_ref().map(ToString::to_string);
+        Ok(WhyChange { field, old: text(&change.old), new: text(&change.new), place, because })
+    }
+
+    /// Where an input comes from, as the step says.
+    fn cause_of_input(
+        &self,
+        step: StepId,
+        pinned: &Pinned,
+        path: &RelPath,
+        change: &Change,
+    ) -> Result<Cause, Failure> {
+        match pinned.inputs.get(path.as_str()) {
+            Some(Input::Output { step: made, .. }) => self.cause_of_step(step, *made),
+            Some(Input::File(file)) => {
+                Ok(Cause { place: Some(file.path().to_string()), because: None })
+            }
+            Some(Input::Tree { origin, .. }) => self.cause_of_tree(step, origin, change),
+            _ => Ok(Cause::default()),
+        }
+    }
+
+    /// What made a tree another one.
+    fn cause_of_tree(
+        &self,
+        step: StepId,
+        origin: &TreeOrigin,
+        change: &Change,
+    ) -> Result<Cause, Failure> {
+        match origin {
+            TreeOrigin::Archive(made) => self.cause_of_step(step, *made),
+            TreeOrigin::Ware => Ok(Cause::default()),
+            TreeOrigin::Files { base, files } => {
+                let is_archive = files.first() == Some(base);
+                let differing = self.first_difference(change).filter(|_| !is_archive);
+                let place = base.join(&differing.unwrap_or_default());
+                Ok(Cause { place: Some(place.to_string()), because: None })
+            }
+        }
+    }
+
+    /// What made the root file system of a step another one.
+    fn cause_of_root(
+        &self,
+        step: StepId,
+        pinned: &Pinned,
+        change: &Change,
+    ) -> Result<Cause, Failure> {
+        match &pinned.root {
+            Root::Output { step: made, .. } => self.cause_of_step(step, *made),
+            Root::Tree { origin, .. } => self.cause_of_tree(step, origin, change),
+            _ => Ok(Cause::default()),
+        }
+    }
+
+    fn cause_of_step(&self, step: StepId, made: StepId) -> Result<Cause, Failure> {
+        let because = (made != step).then(|| self.why(made)).transpose()?.map(Box::new);
+        Ok(Cause { place: None, because })
+    }
+
+    /// The first path at which the two trees differ, if the store has both.
+    fn first_difference(&self, change: &Change) -> Option<RelPath> {
+        let manifest = |value: &Option<FieldValue>| {
+            let tree = TreeDigest(tree_of(value.as_ref()?)?);
+            self.machine.store().manifest(&tree).ok()?
+        };
+        let (old, new) = (manifest(&change.old)?, manifest(&change.new)?);
+        let changed = new.iter().find(|(path, node)| old.get(path) != Some(*node));
+        let gone = || old.iter().find(|(path, _)| new.get(path).is_none());
+        changed.or_else(gone).map(|(path, _)| path.clone())
+    }
+}
+
+fn tree_of(value: &FieldValue) -> Option<Digest> {
+    match value {
+        FieldValue::Digest(kind, digest) if kind == "tree" => Some(*digest),
+        FieldValue::Digest(..) | FieldValue::Text(_) | FieldValue::Uint(_) => None,
+    }
+}

@@ -1,0 +1,190 @@
+//! A pinned step as the job that the sandbox is given.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use wake_exec::{
+    Access, Fidelity, Identity, Job, Limits, Logs, Root, Scratch, Seal, Source, TakeOutputs,
+};
+use wake_model::action::Command;
+use wake_model::{InputNode, OutputDecl, OutputKind, Outputs, RelPath, RootFs};
+use wake_store::{Store, StoreError};
+
+use crate::pin::{Located, Pinned};
+use crate::step::{Input, Root as StepRoot, SourceFile, SourceFiles};
+
+/// Files from this size on are mounted instead of copied.
+const MOUNT_FROM: u64 = 1 << 20;
+/// Where an empty root directory is made in a scratch directory.
+const EMPTY_ROOT: &str = "root";
+
+/// The job of `pinned`, whose outputs go to `into`; `scratch` is a directory for what it needs on disk.
+pub fn job(
+    pinned: &Pinned,
+    store: &Store,
+    sources: &dyn SourceFiles,
+    into: &Path,
+    scratch: Option<&Path>,
+) -> Job {
+    let action = &pinned.action;
+    let mut job = Job::module(command(&action.command), into.to_owned());
+    job.identity = Identity {
+        uid: action.user.uid,
+        gid: action.user.gid,
+        hostname: action.user.hostname.clone(),
+    };
+    job.root = root(pinned, store, scratch);
+    job.work = (!action.work.is_root()).then(|| action.work.clone());
+    job.inputs = pinned
+        .parts()
+        .map(|(path, input, node, located)| wake_exec::Input {
+            path: action.work.join(path),
+            source: source(input, node, located, pinned, store, sources),
+        })
+        .collect();
+    let own = action.own_dirs.iter().cloned();
+    job.inputs.extend(own.map(|path| wake_exec::Input { path, source: Source::Dir }));
+    job.outputs.base = action.work.clone();
+    set_outputs(&mut job, pinned);
+    job.network = action.network;
+    job.level = action.sandbox;
+    if let (true, Some(scratch)) = (pinned.terms.on_disk, scratch) {
+        job.scratch = Scratch::Disk(scratch.to_owned());
+    }
+    job.limits = Limits {
+        wall: pinned.terms.timeout.map(Duration::from_secs_f64),
+        memory: pinned.terms.memory,
+        ..Limits::default()
+    };
+    job.logs = if pinned.terms.live { Logs::AtOnce } else { Logs::AtEnd };
+    job
+}
+
+fn command(command: &Command) -> wake_exec::Command {
+    match command {
+        Command::Run(run) => wake_exec::Command {
+            program: run.program.clone(),
+            args: run.args.clone(),
+            env: run.env.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
+            stdin: run.stdin.clone().into_bytes(),
+            cwd: run.cwd.clone(),
+        },
+        Command::Collect { .. } => wake_exec::Command::default(),
+    }
+}
+
+/// Whether the command gets a root of its own in which nothing lies.
+pub(super) fn has_empty_copy(pinned: &Pinned) -> bool {
+    pinned.action.root == RootFs::Empty && pinned.action.work.is_root()
+}
+
+/// Makes the directory that such a root is.
+pub(super) fn make_empty_root(job: &Job, scratch: Option<&Path>) -> Result<(), StoreError> {
+    let empty = scratch.map(|scratch| scratch.join(EMPTY_ROOT));
+    match (&job.root, empty) {
+        (Root::Dir { host, .. }, Some(empty)) if *host == empty => {
+            fs::create_dir(&empty).map_err(|source| StoreError::Io { path: empty, source })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn root(pinned: &Pinned, store: &Store, scratch: Option<&Path>) -> Root {
+    let access = match &pinned.action.root {
+        RootFs::Mount { access, .. } => *access,
+        _ if pinned.action.work.is_root() => Access::Layered,
+        _ => Access::ReadOnly,
+    };
+    match (&pinned.action.root, &pinned.root_located) {
+        (RootFs::Host(_), _) => Root::Host,
+        (_, Located::At(host)) => Root::Dir { host: host.clone(), access },
+        (_, Located::In(tree)) => {
+            let place = store.tree_place(tree);
+            let host = match &pinned.root {
+                StepRoot::Output { below, .. } => place.join(below.as_str()),
+                _ => place,
+            };
+            Root::Dir { host, access }
+        }
+        (_, Located::AsNamed) => match scratch {
+            Some(scratch) if has_empty_copy(pinned) => {
+                Root::Dir { host: scratch.join(EMPTY_ROOT), access }
+            }
+            _ => Root::Empty,
+        },
+    }
+}
+
+fn set_outputs(job: &mut Job, pinned: &Pinned) {
+    match &pinned.action.outputs {
+        Outputs::Tree(_) => job.outputs.declared = pinned.declared(),
+        Outputs::Wares(wares) => {
+            let below = |path: &RelPath| path.strip(&pinned.action.work).unwrap_or_default();
+            let any = |path| OutputDecl { path: below(path), kind: OutputKind::Any };
+            job.outputs.declared = wares.iter().map(|ware| any(&ware.path)).collect();
+            job.outputs.take = TakeOutputs::Always;
+            job.outputs.fidelity = Fidelity::Attributes;
+        }
+    }
+}
+
+fn source(
+    input: &Input,
+    node: &InputNode,
+    located: &Located,
+    pinned: &Pinned,
+    store: &Store,
+    sources: &dyn SourceFiles,
+) -> Source {
+    match (node, input, located) {
+        (InputNode::File { blob, executable }, Input::File(file), _) => match &file.bytes {
+            Some(bytes) => Source::Bytes { bytes: bytes.clone(), executable: *executable },
+            None => Source::File {
+                host: sources.place(&file.dir, &file.below),
+                blob: *blob,
+                executable: *executable,
+                seal: seal(file, sources),
+            },
+        },
+        (InputNode::File { executable, .. }, Input::Bytes { bytes, .. }, _) => {
+            Source::Bytes { bytes: bytes.clone(), executable: *executable }
+        }
+        (InputNode::File { blob, executable }, Input::Output { below, .. }, Located::In(tree)) => {
+            Source::File {
+                host: store.tree_place(tree).join(below.as_str()),
+                blob: *blob,
+                executable: *executable,
+                seal: Seal::Store,
+            }
+        }
+        (InputNode::Tree(_), Input::Output { below, .. }, Located::In(tree)) => {
+            let place = store.tree_place(tree);
+            let host = if below.is_root() { place } else { place.join(below.as_str()) };
+            Source::Mount { host, access: Access::ReadOnly }
+        }
+        (InputNode::Tree(tree), _, _) => {
+            Source::Mount { host: store.tree_place(tree), access: Access::ReadOnly }
+        }
+        (InputNode::Ware(_), _, Located::At(host)) => {
+            // A single file has no directory in which a layer could stand.
+            let layered = pinned.action.work.is_root() && host.is_dir();
+            let access = if layered { Access::Layered } else { Access::ReadOnly };
+            Source::Mount { host: host.clone(), access }
+        }
+        (InputNode::Mount { .. }, Input::Mount { host, access }, _) => {
+            let layered = *access == Access::Layered && !host.is_dir();
+            let access = if layered { Access::ReadOnly } else { *access };
+            Source::Mount { host: host.clone(), access }
+        }
+        (InputNode::Link { target }, _, _) => Source::Link { target: target.clone() },
+        _ => Source::Dir,
+    }
+}
+
+/// Small files are hashed while they are copied; large ones must keep the signature they had.
+fn seal(file: &SourceFile, sources: &dyn SourceFiles) -> Seal {
+    let is_large = file.size >= MOUNT_FROM;
+    let signature = is_large.then(|| sources.signature(file)).flatten();
+    signature.map_or(Seal::Digest, Seal::Signature)
+}

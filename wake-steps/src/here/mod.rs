@@ -1,0 +1,117 @@
+//! This machine as an engine: actions run in its own sandbox, and what they leave is taken over into its store.
+//!
+//! | file | does |
+//! |---|---|
+//! | `job` | a pinned step as the job that the sandbox is given |
+//! | `packed` | outputs that are kept as packed wares |
+
+mod job;
+mod packed;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use wake_exec::{Executor, Finished, Timings};
+use wake_model::{Manifest, Outputs, TreeDigest};
+use wake_store::{AdoptError, Adopted, Store, StoreError};
+
+pub use self::job::job;
+use crate::clock;
+use crate::engine::{Engine, Left, Order, Performance, Whereabouts};
+use crate::error::StepError;
+use crate::profile::{Profile, SpanKind};
+
+/// Runs actions on this machine.
+pub struct Here {
+    store: Arc<Store>,
+    executor: Executor,
+}
+
+impl Here {
+    /// Runs commands by `executor`; takes what they leave into `store`.
+    pub fn new(store: Arc<Store>, executor: Executor) -> Here {
+        Here { store, executor }
+    }
+}
+
+impl Engine for Here {
+    fn perform(&self, order: Order<'_, '_>) -> Result<Performance, StepError> {
+        let Order { pinned, sources, cancel, profile, turn, wrote } = order;
+        // No directory is made for them: the file system finds new inodes the slower the more were just freed.
+        let place = self.store.place()?;
+        let needs_scratch = pinned.terms.on_disk || job::has_empty_copy(pinned);
+        let scratch = needs_scratch.then(|| self.store.scratch()).transpose()?;
+        let scratch = scratch.as_ref().map(|scratch| scratch.path());
+        let job = job(pinned, &self.store, sources, place.path(), scratch);
+        job::make_empty_root(&job, scratch)?;
+        let asked = clock::now();
+        let (mut began, mut began_ms) = (asked, 0);
+        let turn = || {
+            let slot = turn()?;
+            (began, began_ms) = (clock::now(), clock::unix_ms());
+            Some(slot)
+        };
+        let result = self.executor.run_in_turn(&job, cancel.token(), turn, wrote);
+        let timings = result.as_ref().ok().map(|finished| &finished.timings);
+        tell_phases(profile, asked, began, timings);
+        let Finished { outcome, stdout, stderr, usage, timings, outputs } = result?;
+        let _span = profile.begin(SpanKind::Step, || "keep".to_owned());
+        let left = match outputs {
+            Err(faults) => Err(faults.iter().map(ToString::to_string).collect()),
+            Ok(manifest) => match &pinned.action.outputs {
+                Outputs::Wares(wares) => Ok(Some(self.pack(pinned, wares, &job, cancel)?)),
+                Outputs::Tree(_) if outcome.is_success() => {
+                    let adopted = self.adopt(place.path(), &manifest)?;
+                    place.taken();
+                    let (wares, tree) = (Vec::new(), adopted.tree);
+                    Ok(Some(Left { tree, manifest, wares, bytes: Whereabouts::Here(adopted) }))
+                }
+                Outputs::Tree(_) => Ok(None),
+            },
+        };
+        let overhead = timings.setup + timings.collect;
+        let (stdout, stderr) = (stdout.to_bytes(), stderr.to_bytes());
+        Ok(Performance { began_ms, outcome, usage, stdout, stderr, overhead, left })
+    }
+
+    fn bring(&self, tree: &TreeDigest, _manifest: &Manifest) -> Result<Adopted, StepError> {
+        // Nothing that it performs lies elsewhere.
+        Err(StepError::Integrity(format!("tree {} is not in the store", tree.0.short(12))))
+    }
+
+    fn rest(&self) {
+        self.executor.rest();
+    }
+}
+
+impl Here {
+    fn adopt(&self, dir: &Path, manifest: &Manifest) -> Result<Adopted, StepError> {
+        if manifest.is_empty() {
+            // Where nothing was declared, nothing was taken, and nothing was made.
+            let failed = |source| StoreError::Io { path: dir.to_owned(), source };
+            fs::create_dir_all(dir).map_err(failed)?;
+        }
+        self.store.adopt_tree(dir, manifest).map_err(|error| match error {
+            AdoptError::Store(error) => StepError::Store(error),
+            other @ AdoptError::NotAsDeclared { .. } => StepError::Integrity(other.to_string()),
+        })
+    }
+}
+
+/// Where the time of a job went that was asked for at `asked`, whose turn came at `began`, and that has just ended;
+/// nothing is known of the parts of one that was stopped.
+fn tell_phases(profile: &Profile, asked: Instant, began: Instant, timings: Option<&Timings>) {
+    let ended = clock::now();
+    let Some(Timings { wait, setup, run, collect: _ }) = timings else {
+        return profile.part_of_step("run", began, ended);
+    };
+    let ready = (asked + *wait + *setup).min(ended);
+    let running = ready.max(began);
+    let collecting = (running + *run).min(ended);
+    profile.part_of_step("set-up", asked, ready);
+    profile.part_of_step("queue", ready, running);
+    profile.part_of_step("run", running, collecting);
+    profile.part_of_step("collect", collecting, ended);
+}

@@ -1,0 +1,132 @@
+//! What the last builds of this checkout did: the last key of each step, and how long it took.
+//!
+//! A cache of explanations and estimates; nothing that is built depends on it.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+
+use wake_model::ActionDigest;
+
+use crate::state_file;
+
+/// What is known of one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Past {
+    /// The key it had last.
+    pub last: ActionDigest,
+    /// The key it had before that; the same if there was none.
+    pub before: ActionDigest,
+    /// Milliseconds that its command took last.
+    pub dur_ms: u64,
+}
+
+/// The past of every step, by label.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    steps: BTreeMap<String, Past>,
+}
+
+const HEAD: &str = "wake history 2";
+/// Bytes below which nobody minds lines that no longer count.
+const LONG: u64 = 1 << 20;
+
+impl History {
+    /// Reads the file at `path`; none if there is no such file. What cannot be read counts as forgotten.
+    pub fn read(path: &Path) -> Option<History> {
+        let text = std::fs::read_to_string(path).ok()?;
+        let mut lines = text.lines();
+        if lines.next() != Some(HEAD) {
+            return None;
+        }
+        Some(History { steps: lines.filter_map(parse).collect() })
+    }
+
+    /// Adds to the file at `path`, which must be there, what a few steps did; `before` is the key that each had last.
+    ///
+    /// Of several lines for one step the last counts, until [`History::write`] leaves one. It is called here each time
+    /// that the file has grown to another power of two, from [`LONG`] on, so that editing data alone ends, too.
+    pub fn append(path: &Path, steps: &[(String, Past)]) -> std::io::Result<()> {
+        let text: String = steps.iter().map(|(label, past)| line(label, past)).collect();
+        let mut file = std::fs::OpenOptions::new().append(true).open(path)?;
+        let before = file.metadata()?.len();
+        file.write_all(text.as_bytes())?;
+        let after = before + text.len() as u64;
+        if after >= LONG && before.leading_zeros() != after.leading_zeros() {
+            // What cannot be read is forgotten in any case.
+            History::read(path).unwrap_or_default().write(path)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the file at `path`.
+    pub fn write(&self, path: &Path) -> std::io::Result<()> {
+        let mut text = format!("{HEAD}\n");
+        for (label, past) in &self.steps {
+            text.push_str(&line(label, past));
+        }
+        state_file::replace(path, text.as_bytes())
+    }
+
+    /// What is known of the step called `label`.
+    pub fn get(&self, label: &str) -> Option<&Past> {
+        self.steps.get(label)
+    }
+
+    /// Notes the key that a step has now and how long its command took.
+    pub fn note(&mut self, label: &str, key: ActionDigest, dur_ms: u64) {
+        let before = match self.steps.get(label) {
+            Some(past) if past.last == key => past.before,
+            Some(past) => past.last,
+            None => key,
+        };
+        self.steps.insert(label.to_owned(), Past { last: key, before, dur_ms });
+    }
+}
+
+fn line(label: &str, Past { last, before, dur_ms }: &Past) -> String {
+    format!("{last} {before} {dur_ms} {label}\n")
+}
+
+fn parse(line: &str) -> Option<(String, Past)> {
+    let mut parts = line.splitn(4, ' ');
+    let last = parts.next()?.parse().ok()?;
+    let before = parts.next()?.parse().ok()?;
+    let dur_ms = parts.next()?.parse().ok()?;
+    Some((parts.next()?.to_owned(), Past { last, before, dur_ms }))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use wake_model::Digest;
+
+    fn key(byte: u8) -> ActionDigest {
+        ActionDigest(Digest::from_bytes([byte; 32]))
+    }
+
+    #[test]
+    fn it_comes_back_as_it_was_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("history");
+        let mut history = History::default();
+        history.note("//a b:c", key(1), 5);
+        history.note("//a b:c", key(2), 7);
+        history.note("//a b:c", key(2), 9);
+        history.write(&path).unwrap();
+        let past = *History::read(&path).unwrap().get("//a b:c").unwrap();
+        assert_eq!(past, Past { last: key(2), before: key(1), dur_ms: 9 });
+        let newer = Past { last: key(3), before: key(2), dur_ms: 4 };
+        History::append(&path, &[("//a b:c".to_owned(), newer)]).unwrap();
+        assert_eq!(*History::read(&path).unwrap().get("//a b:c").unwrap(), newer);
+        for number in 0..10_000u32 {
+            let past = Past { dur_ms: number.into(), ..newer };
+            History::append(&path, &[("//a b:c".to_owned(), past)]).unwrap();
+            assert!(std::fs::metadata(&path).unwrap().len() < LONG);
+        }
+        assert_eq!(History::read(&path).unwrap().get("//a b:c").unwrap().dur_ms, 9_999);
+        std::fs::write(&path, "something else").unwrap();
+        assert!(History::read(&path).is_none());
+    }
+}

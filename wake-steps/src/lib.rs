@@ -1,0 +1,57 @@
+//! Performs a graph of steps, each remembered by its action.
+//!
+//! A step is one command with what it is to see and to leave. Who has documents of some kind, a workspace of packages or a
+//! formula, makes [`Steps`](steps::Steps) of them; here they are pinned, looked up, run, kept, told of and explained, all in
+//! one way. Nothing here knows Jsonnet, packages, workspaces or documents.
+//!
+//! The rooms, in their order; none knows a later one:
+//!
+//! | room | does |
+//! |---|---|
+//! | `clock`, `cancel` | when, and no longer |
+//! | `diagnostic`, `event`, `profile` | what is told: what is wrong, what happens, where the time goes |
+//! | `state_file`, `run_log`, `history` | what stays: files that are caches, the log of a run, what steps did before |
+//! | `step`, `wares`, `results` | what is to be done, and what there is for it |
+//! | `error` | why a step could not be performed |
+//! | `pin` | a step whose needs are done becomes an action |
+//! | `reason` | why an action ran |
+//! | `slots`, `engine`, `here`, `collect` | performing an action: in turn, anywhere, on this machine, or by taking what lies there |
+//! | `machine` | a store, an engine, threads |
+//! | `steps`, `schedule`, `run` | many steps, each in its time, and all that is told of that |
+//! | `explain` | the same without performing anything |
+
+#![expect(
+    clippy::result_large_err,
+    reason = "a diagnostic is made once in a failing build and read by a person"
+)]
+
+pub mod clock;
+mod cancel;
+pub mod diagnostic;
+pub mod event;
+pub mod profile;
+pub mod state_file;
+pub mod run_log;
+pub mod history;
+pub mod step;
+pub mod wares;
+pub mod results;
+pub mod error;
+pub mod pin;
+pub mod reason;
+pub mod slots;
+pub mod engine;
+pub mod here;
+pub mod collect;
+pub mod machine;
+pub mod steps;
+pub mod schedule;
+pub mod run;
+pub mod explain;
+
+pub use cancel::Cancel;
+pub use machine::{Machine, MachineOptions, open_store};
+pub use results::{Done, Results};
+pub use schedule::{Ending, Rules, Undertaking};
+pub use step::{Input, Inputs, SourceFile, SourceFiles, Step, StepId};
+pub use steps::{Failed, Ground, Kept, Steps};

@@ -1,0 +1,143 @@
+//! A machine: where bytes lie, what performs actions, how many at once. No workspace is needed for one.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use wake_exec::{Executor, ExecutorOptions, HostIdentity, Scheduling, WorkerCommand};
+use wake_model::{HostDigest, SandboxLevel};
+use wake_store::ware::Route;
+use wake_store::{OpenError, Store};
+
+use crate::diagnostic::{Class, Diagnostic};
+use crate::engine::Engine;
+use crate::error::store_failure;
+use crate::here::Here;
+use crate::profile::Profile;
+
+/// What is chosen of a machine.
+#[derive(Clone, Debug)]
+pub struct MachineOptions {
+    /// Where its store is.
+    pub store: PathBuf,
+    /// How many commands run at once; none: one for each processor.
+    pub jobs: Option<usize>,
+    /// How strictly commands are kept to what is declared.
+    pub sandbox: SandboxLevel,
+    /// How a process is started that runs commands for this one.
+    pub worker: WorkerCommand,
+    /// How other machines are reached.
+    pub route: Route,
+    /// Where the time goes, for those who want to know.
+    pub profile: Profile,
+}
+
+/// A store, an engine, threads.
+pub struct Machine {
+    store: Arc<Store>,
+    engine: Box<dyn Engine>,
+    threads: rayon::ThreadPool,
+    jobs: usize,
+    sandbox: SandboxLevel,
+    profile: Profile,
+    host: OnceLock<HostDigest>,
+}
+
+impl Machine {
+    /// This machine with its own sandbox.
+    pub fn open(options: MachineOptions) -> Result<Machine, Diagnostic> {
+        let MachineOptions { store, jobs, sandbox, worker, route, profile } = options;
+        let store = Arc::new(open_store(&store)?.reaching_by(route));
+        let executor = Executor::new(worker, ExecutorOptions::default());
+        let engine = Here::new(store.clone(), executor);
+        Machine::with_engine(store, Box::new(engine), jobs, sandbox, profile)
+    }
+
+    /// This machine where actions are performed by `engine`.
+    pub fn with_engine(
+        store: Arc<Store>,
+        engine: Box<dyn Engine>,
+        jobs: Option<usize>,
+        sandbox: SandboxLevel,
+        profile: Profile,
+    ) -> Result<Machine, Diagnostic> {
+        let processors = || std::thread::available_parallelism().map_or(1, Into::into);
+        let jobs = jobs.unwrap_or_else(processors);
+        // What these threads start is treated like them.
+        let scheduling = Scheduling::of_thread().map(|own| own.as_batch());
+        let threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(jobs)
+            .start_handler(move |_| scheduling.iter().for_each(Scheduling::apply))
+            .thread_name(|index| format!("wake-{index}"))
+            .build();
+        let threads = threads.map_err(|error| {
+            Diagnostic::error(Class::Environment, format!("cannot start threads: {error}"))
+        })?;
+        let host = OnceLock::new();
+        Ok(Machine { store, engine, threads, jobs, sandbox, profile, host })
+    }
+
+    /// Where bytes lie.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// What performs actions.
+    pub fn engine(&self) -> &dyn Engine {
+        &*self.engine
+    }
+
+    /// Threads for work that is no command.
+    pub fn threads(&self) -> &rayon::ThreadPool {
+        &self.threads
+    }
+
+    /// How many commands run at once.
+    pub fn jobs(&self) -> usize {
+        self.jobs
+    }
+
+    /// How strictly commands are kept to what is declared.
+    pub fn sandbox(&self) -> SandboxLevel {
+        self.sandbox
+    }
+
+    /// Where the time goes.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// The identity of this machine, if something has asked for it.
+    pub fn known_host(&self) -> Option<HostDigest> {
+        self.host.get().copied()
+    }
+
+    /// The identity of this machine.
+    pub fn host(&self) -> Result<HostDigest, Diagnostic> {
+        if let Some(host) = self.host.get() {
+            return Ok(*host);
+        }
+        let identity = HostIdentity::read()
+            .map_err(|e| Diagnostic::error(Class::Environment, e.to_string()))?;
+        Ok(*self.host.get_or_init(|| identity.digest))
+    }
+}
+
+/// Opens the store at `path`, telling a person what stands in the way.
+pub fn open_store(path: &Path) -> Result<Store, Diagnostic> {
+    Store::open(path).map_err(|error| {
+        let diagnostic = Diagnostic::error(Class::Environment, error.to_string());
+        match &error {
+            OpenError::NewerFormat { .. } => {
+                diagnostic.help("use that newer wake, or another store: `--store DIR`")
+            }
+            OpenError::UnknownFormat { .. }
+            | OpenError::NotAStore { .. }
+            | OpenError::NotADirectory { .. } => {
+                diagnostic.help("name another directory: `--store DIR`")
+            }
+            OpenError::NotWritable { .. } => diagnostic
+                .help("make it writable for you, or name another: `--store DIR` or `WAKE_STORE`"),
+            OpenError::Store(error) => store_failure(error),
+        }
+    })
+}

@@ -1,0 +1,230 @@
+//! Pinning: a step whose needs are all done becomes one action with every input a digest.
+//!
+//! This is the only way to an [`Action`], whoever made the step.
+
+use std::path::PathBuf;
+
+use wake_model::action::Command;
+use wake_model::{
+    Action, HostDigest, InputNode, Node, OutputDecl, Outputs, RelPath, RootFs, SandboxLevel,
+    TreeDigest, WareDecl,
+};
+
+use crate::diagnostic::Diagnostic;
+use crate::error::StepError;
+use crate::results::Results;
+use crate::step::{Fetch, Input, Inputs, Root, Step, StepId, Terms};
+use crate::wares::{Unpacked, WareNews, Wares};
+
+/// What pinning reads.
+pub struct Pinning<'a> {
+    /// What became of other steps.
+    pub results: &'a Results,
+    /// Where wares are had.
+    pub wares: &'a Wares<'a>,
+    /// The identity of this machine, read when the first step asks for it.
+    pub host: &'a (dyn Fn() -> Result<HostDigest, Diagnostic> + Sync),
+    /// How strictly commands are kept to what is declared.
+    pub sandbox: SandboxLevel,
+    /// Hears what happens to wares meanwhile.
+    pub tell: &'a (dyn Fn(WareNews<'_>) + Sync),
+}
+
+/// An action with where what it names is to be had.
+#[derive(Clone, Debug)]
+pub struct Pinned {
+    /// The action.
+    pub action: Action,
+    /// The inputs as the step has them, in the order of the action's.
+    pub inputs: Inputs,
+    /// Where each of them lies, in their order.
+    pub located: Vec<Located>,
+    /// The root file system as the step has it.
+    pub root: Root,
+    /// Where that lies.
+    pub root_located: Located,
+    /// How the command is to be run.
+    pub terms: Terms,
+}
+
+/// Where an input lies that a step names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Located {
+    /// Where the step says.
+    AsNamed,
+    /// In this tree of the store, at the path that the step says.
+    In(TreeDigest),
+    /// At this place of the machine.
+    At(PathBuf),
+}
+
+impl Pinned {
+    /// The inputs with what the action calls them and where they lie; paths from the action's `work`.
+    pub fn parts(&self) -> impl Iterator<Item = (&RelPath, &Input, &InputNode, &Located)> {
+        let named = self.inputs.iter().zip(self.action.inputs.values()).zip(&self.located);
+        named.map(|(((path, input), node), located)| (path, input, node, located))
+    }
+
+    /// Whether what comes of it may be the answer next time: the action says all that its command sees.
+    pub fn is_hermetic(&self) -> bool {
+        let is_mount = |node: &InputNode| matches!(node, InputNode::Mount { .. });
+        !matches!(self.action.root, RootFs::Mount { .. })
+            && !self.action.inputs.values().any(is_mount)
+    }
+
+    /// The paths of the outputs as they were declared, from the action's `work`.
+    pub fn declared(&self) -> Vec<OutputDecl> {
+        let Outputs::Tree(outputs) = &self.action.outputs else { return Vec::new() };
+        let below = |path: &RelPath| path.strip(&self.action.work).unwrap_or_default();
+        let decl = |decl: &OutputDecl| OutputDecl { path: below(&decl.path), kind: decl.kind };
+        outputs.iter().map(decl).collect()
+    }
+}
+
+/// Pins a step, all of whose needs are done.
+pub fn pin(step: Step, pinning: &Pinning<'_>) -> Result<Pinned, StepError> {
+    let Step { command, root, work, inputs, own_dirs, outputs, user, network, terms } = step;
+    let (root_fs, root_located) = pinning.root(&root)?;
+    let mut located = Vec::with_capacity(inputs.iter().len());
+    let mut nodes = Vec::with_capacity(inputs.iter().len());
+    for (path, input) in inputs.iter() {
+        let (node, lies) = pinning.input(path, input)?;
+        nodes.push((work.join(path), node));
+        located.push(lies);
+    }
+    let action = Action {
+        command,
+        root: root_fs,
+        // They are sorted, and stay so below one directory.
+        inputs: nodes.into_iter().collect(),
+        own_dirs: own_dirs.iter().map(|dir| work.join(dir)).collect(),
+        outputs: from_root(outputs, &work),
+        work,
+        user,
+        network,
+        sandbox: pinning.sandbox,
+        platform: platform(),
+    };
+    let pinned = Pinned { action, inputs, located, root, root_located, terms };
+    match unexecutable_program(&pinned) {
+        Some(program) => Err(StepError::NotExecutable { program }),
+        None => Ok(pinned),
+    }
+}
+
+/// The machine's kind, such as `x86_64-linux`.
+pub fn platform() -> String {
+    format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS)
+}
+
+fn from_root(outputs: Outputs, work: &RelPath) -> Outputs {
+    match outputs {
+        Outputs::Tree(outputs) => {
+            let decl = |decl: OutputDecl| OutputDecl { path: work.join(&decl.path), ..decl };
+            Outputs::Tree(outputs.into_iter().map(decl).collect())
+        }
+        Outputs::Wares(outputs) => {
+            let decl = |decl: WareDecl| WareDecl { path: work.join(&decl.path), ..decl };
+            Outputs::Wares(outputs.into_iter().map(decl).collect())
+        }
+    }
+}
+
+/// The program, if it is a file among the inputs that may not be executed.
+fn unexecutable_program(pinned: &Pinned) -> Option<String> {
+    let Command::Run(run) = &pinned.action.command else { return None };
+    let path = match run.program.strip_prefix('/') {
+        Some(path) => RelPath::parse(path).ok()?,
+        None => RelPath::parse(run.cwd.trim_start_matches('/'))
+            .unwrap_or_default()
+            .join(&RelPath::parse(&run.program).ok()?),
+    };
+    match pinned.action.inputs.get(&path)? {
+        InputNode::File { executable: false, .. } => Some(run.program.clone()),
+        _ => None,
+    }
+}
+
+impl Pinning<'_> {
+    fn root(&self, root: &Root) -> Result<(RootFs, Located), StepError> {
+        Ok(match root {
+            Root::Host => {
+                let host = (self.host)().map_err(|error| StepError::Refused(Box::new(error)))?;
+                (RootFs::Host(host), Located::AsNamed)
+            }
+            Root::Empty => (RootFs::Empty, Located::AsNamed),
+            Root::Tree { tree, .. } => (RootFs::Tree(*tree), Located::In(*tree)),
+            Root::Output { step, below } => {
+                let done = self.results.get(*step);
+                let part = done.and_then(|done| Some((done.dir(below)?, done.tree)));
+                let (part, tree) = part.ok_or(StepError::RootNoDirectory)?;
+                (RootFs::Tree(part), Located::In(tree))
+            }
+            Root::Ware(fetch) => {
+                let Unpacked { path, received } = self.unpacked("/", fetch)?;
+                if !path.is_dir() {
+                    return Err(StepError::RootNoDirectory);
+                }
+                (RootFs::Ware(received), Located::At(path))
+            }
+            Root::Mount { host, access } => {
+                if !host.is_dir() {
+                    return Err(StepError::RootNoDirectory);
+                }
+                let name = host.to_string_lossy().into_owned();
+                (RootFs::Mount { host: name, access: *access }, Located::At(host.clone()))
+            }
+        })
+    }
+
+    fn input(&self, path: &RelPath, input: &Input) -> Result<(InputNode, Located), StepError> {
+        let as_named = |node| (node, Located::AsNamed);
+        Ok(match input {
+            Input::File(file) => {
+                as_named(InputNode::File { blob: file.blob, executable: file.executable })
+            }
+            Input::Bytes { bytes, executable } => {
+                let blob = wake_model::BlobDigest::of(bytes);
+                as_named(InputNode::File { blob, executable: *executable })
+            }
+            Input::Output { step, below } => return self.output(path, *step, below),
+            Input::Tree { tree, .. } => as_named(InputNode::Tree(*tree)),
+            Input::Ware(fetch) => {
+                let place = format!("/{path}");
+                let Unpacked { path, received } = self.unpacked(&place, fetch)?;
+                (InputNode::Ware(received), Located::At(path))
+            }
+            Input::Mount { host, access } => {
+                let host = host.to_string_lossy().into_owned();
+                as_named(InputNode::Mount { host, access: *access })
+            }
+            Input::Link { target } => as_named(InputNode::Link { target: target.clone() }),
+            Input::Dir => as_named(InputNode::Dir),
+        })
+    }
+
+    /// What a step left at a path of its outputs.
+    fn output(
+        &self,
+        path: &RelPath,
+        step: StepId,
+        below: &RelPath,
+    ) -> Result<(InputNode, Located), StepError> {
+        let missing = || StepError::NoOutput { path: path.dotted() };
+        let done = self.results.get(step).ok_or_else(missing)?;
+        let node = match done.manifest.get(below) {
+            Some(Node::File { blob, executable, .. }) => {
+                InputNode::File { blob: *blob, executable: *executable }
+            }
+            Some(Node::Link { target }) => InputNode::Link { target: target.clone() },
+            Some(Node::Dir) => InputNode::Dir,
+            None => InputNode::Tree(done.dir(below).ok_or_else(missing)?),
+        };
+        Ok((node, Located::In(done.tree)))
+    }
+
+    fn unpacked(&self, path: &str, fetch: &Fetch) -> Result<Unpacked, StepError> {
+        let failed = |source| StepError::Ware { path: path.to_owned(), source };
+        self.wares.get(fetch, self.tell).map_err(failed)
+    }
+}

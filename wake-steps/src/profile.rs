@@ -1,0 +1,276 @@
+//! Where the time of a build went: spans of time on tracks, for those who want to see them drawn.
+//!
+//! Unless somebody asked, nothing is recorded and a span costs a look at an [`Option`].
+#![expect(clippy::disallowed_methods, reason = "a profile is made of times")]
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::ThreadId;
+use std::time::Instant;
+
+use serde_json::Value;
+
+/// Takes spans from every thread, if it records at all; clones share what is recorded.
+#[derive(Clone, Debug, Default)]
+pub struct Profile(Option<Arc<Recorder>>);
+
+/// Everything that was recorded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Recorded {
+    /// Threads of wake and processes that work for it, in the order of their first span.
+    pub tracks: Vec<Track>,
+    /// In the order of their ends; those of one track lie within each other or apart.
+    pub spans: Vec<Span>,
+    /// How many steps were in hand, whenever that changed.
+    pub loads: Vec<Load>,
+}
+
+/// Where spans are drawn in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Track {
+    /// A thread of wake, by its name.
+    Thread(String),
+    /// A process that evaluates, by its number.
+    Evaluator(u32),
+}
+
+/// Something that took time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Span {
+    /// Its place in [`Recorded::tracks`].
+    pub track: usize,
+    /// What kind of work it was.
+    pub kind: SpanKind,
+    /// What was done, and to what.
+    pub name: String,
+    /// Nanoseconds since the recording began.
+    pub from_ns: u64,
+    /// Nanoseconds that it took.
+    pub took_ns: u64,
+    /// What else is known of it.
+    pub notes: Vec<(&'static str, Value)>,
+}
+
+/// Kinds of work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpanKind {
+    /// A stage of the build as a whole.
+    Stage,
+    /// A function of a package was applied, or its result remembered.
+    Evaluation,
+    /// A file of the checkout was read.
+    Hashing,
+    /// The snapshot was read, compared or written.
+    Snapshot,
+    /// A step was performed; inside it, what that consisted of.
+    Step,
+}
+
+impl SpanKind {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SpanKind::Stage => "stage",
+            SpanKind::Evaluation => "evaluation",
+            SpanKind::Hashing => "hashing",
+            SpanKind::Snapshot => "snapshot",
+            SpanKind::Step => "step",
+        }
+    }
+}
+
+/// How many steps there were at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Nanoseconds since the recording began.
+    pub at_ns: u64,
+    /// Steps that had all that they need and waited for a thread.
+    pub ready: usize,
+    /// Steps that a thread was at work on.
+    pub in_hand: usize,
+}
+
+#[derive(Debug)]
+struct Recorder {
+    began: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    recorded: Recorded,
+    threads: HashMap<ThreadId, usize>,
+    evaluators: HashMap<u32, usize>,
+}
+
+impl Profile {
+    /// A profile that records, from now on.
+    pub fn recording() -> Profile {
+        let (began, state) = (Instant::now(), Mutex::default());
+        Profile(Some(Arc::new(Recorder { began, state })))
+    }
+
+    /// What was recorded since it was taken last; nothing if it does not record.
+    pub fn take(&self) -> Recorded {
+        let Some(recorder) = &self.0 else { return Recorded::default() };
+        std::mem::take(&mut *recorder.lock()).recorded
+    }
+
+    /// Begins a span on the track of this thread, which ends when the value is dropped.
+    pub fn begin(&self, kind: SpanKind, name: impl FnOnce() -> String) -> Open<'_> {
+        Open(self.0.as_deref().map(|recorder| Begun {
+            recorder,
+            kind,
+            name: name(),
+            from: Instant::now(),
+            notes: Vec::new(),
+        }))
+    }
+
+    /// A stage of the build, on the track of this thread.
+    pub fn stage(&self, name: &str) -> Open<'_> {
+        self.begin(SpanKind::Stage, || name.to_owned())
+    }
+
+    /// A part of a step that is over, on the track of this thread.
+    pub fn part_of_step(&self, name: &str, from: Instant, to: Instant) {
+        if let Some(recorder) = self.0.as_deref() {
+            let track = recorder.lock().thread();
+            recorder.put(track, SpanKind::Step, name.to_owned(), (from, to), Vec::new());
+        }
+    }
+
+    /// An evaluation that the evaluator with this process number has just ended.
+    pub fn evaluator(&self, process: u32, from: Instant, name: impl FnOnce() -> String) {
+        if let Some(recorder) = self.0.as_deref() {
+            let track = recorder.lock().evaluator(process);
+            let until = (from, Instant::now());
+            recorder.put(track, SpanKind::Evaluation, name(), until, Vec::new());
+        }
+    }
+
+    /// Notes how many steps are ready and in hand.
+    pub fn load(&self, ready: usize, in_hand: usize) {
+        if let Some(recorder) = self.0.as_deref() {
+            let at_ns = recorder.ns(Instant::now());
+            recorder.lock().recorded.loads.push(Load { at_ns, ready, in_hand });
+        }
+    }
+}
+
+impl Recorder {
+    fn put(
+        &self,
+        track: usize,
+        kind: SpanKind,
+        name: String,
+        (from, to): (Instant, Instant),
+        notes: Vec<(&'static str, Value)>,
+    ) {
+        let from_ns = self.ns(from);
+        let took_ns = self.ns(to).saturating_sub(from_ns);
+        self.lock().recorded.spans.push(Span { track, kind, name, from_ns, took_ns, notes });
+    }
+
+    fn ns(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.began).as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn thread(&mut self) -> usize {
+        let State { recorded: Recorded { tracks, .. }, threads, .. } = self;
+        let thread = std::thread::current();
+        *threads.entry(thread.id()).or_insert_with(|| {
+            tracks.push(Track::Thread(thread.name().unwrap_or("unnamed").to_owned()));
+            tracks.len() - 1
+        })
+    }
+
+    fn evaluator(&mut self, process: u32) -> usize {
+        let State { recorded: Recorded { tracks, .. }, evaluators, .. } = self;
+        *evaluators.entry(process).or_insert_with(|| {
+            tracks.push(Track::Evaluator(process));
+            tracks.len() - 1
+        })
+    }
+}
+
+/// A span that goes on until this is dropped.
+#[must_use = "a span ends when it is dropped"]
+pub struct Open<'a>(Option<Begun<'a>>);
+
+struct Begun<'a> {
+    recorder: &'a Recorder,
+    kind: SpanKind,
+    name: String,
+    from: Instant,
+    notes: Vec<(&'static str, Value)>,
+}
+
+impl Open<'_> {
+    /// Notes something that is known only now.
+    pub fn note<V: Into<Value>>(&mut self, name: &'static str, value: impl FnOnce() -> V) {
+        if let Some(begun) = &mut self.0 {
+            begun.notes.push((name, value().into()));
+        }
+    }
+
+    /// Tells nothing of it.
+    pub fn forget(mut self) {
+        self.0 = None;
+    }
+
+    /// The same for what is shown as text.
+    pub fn note_text<V: Display>(&mut self, name: &'static str, value: V) {
+        self.note(name, || value.to_string());
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if let Some(Begun { recorder, kind, name, from, notes }) = self.0.take() {
+            let track = recorder.lock().thread();
+            recorder.put(track, kind, name, (from, Instant::now()), notes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_of_a_thread_lie_within_each_other() {
+        let profile = Profile::recording();
+        {
+            let _outer = profile.stage("outer");
+            let mut inner = profile.begin(SpanKind::Hashing, || "inner".into());
+            inner.note("bytes", || 7);
+        }
+        profile.evaluator(12, Instant::now(), || "elsewhere".into());
+        let Recorded { tracks, spans, .. } = profile.take();
+        assert!(matches!(&tracks[..], [Track::Thread(_), Track::Evaluator(12)]), "{tracks:?}");
+        let names: Vec<_> = spans.iter().map(|span| (span.track, span.name.as_str())).collect();
+        assert_eq!(names, [(0, "inner"), (0, "outer"), (1, "elsewhere")]);
+        let (inner, outer) = (&spans[0], &spans[1]);
+        assert!(outer.from_ns <= inner.from_ns);
+        assert!(inner.from_ns + inner.took_ns <= outer.from_ns + outer.took_ns);
+        assert_eq!(inner.notes, [("bytes", Value::from(7))]);
+    }
+
+    #[test]
+    fn nothing_is_recorded_unasked() {
+        let profile = Profile::default();
+        let mut span = profile.begin(SpanKind::Stage, || unreachable!("names cost time"));
+        span.note("cost", || -> Value { unreachable!("and so do notes") });
+        drop(span);
+        profile.load(1, 1);
+        assert_eq!(profile.take(), Recorded::default());
+    }
+}

@@ -1,0 +1,116 @@
+//! One use of a machine from its first event to its last: told, logged, remembered as history.
+
+use std::path::Path;
+use std::time::Instant;
+
+use wake_store::ware::new_guid;
+
+use crate::cancel::Cancel;
+use crate::clock;
+use crate::diagnostic::{Class, Failure};
+use crate::event::{Counts, EVENT_VERSION, Event, Reporter};
+use crate::history::History;
+use crate::machine::Machine;
+use crate::run_log::Logged;
+use crate::schedule::Ending;
+use crate::step::StepId;
+use crate::steps::Steps;
+
+/// What is told of a run before anything happens, and where its log lies.
+pub struct Run<'a> {
+    /// The directory of the state that the run belongs to; its log is put below.
+    pub state_dir: &'a Path,
+    /// So many logs are kept there.
+    pub kept_logs: usize,
+    /// What was typed.
+    pub argv: &'a [String],
+    /// The directory that it is about.
+    pub root: &'a Path,
+    /// Whether the identity of the machine is told: reading it takes a moment.
+    pub tells_host: bool,
+    /// Stops it.
+    pub cancel: &'a Cancel,
+    /// When it began.
+    pub started: Instant,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RunEnd {
+    /// The exit code of the program.
+    pub exit: u8,
+    /// What became of the steps.
+    pub counts: Counts,
+}
+
+impl Machine {
+    /// Has `work` do what a run is for, between the events that every run begins and ends with.
+    pub fn run<T>(
+        &self,
+        run: &Run<'_>,
+        reporter: &mut dyn Reporter,
+        work: impl FnOnce(&mut dyn Reporter, &mut Ending) -> Result<T, Failure>,
+    ) -> (RunEnd, Option<T>) {
+        let name = new_guid();
+        let mut reporter = Logged::start(reporter, run.state_dir, &name, run.kept_logs);
+        reporter.event(&Event::Started {
+            v: EVENT_VERSION,
+            run: name,
+            wake: env!("CARGO_PKG_VERSION").to_owned(),
+            argv: run.argv.to_vec(),
+            root: run.root.display().to_string(),
+            sandbox: self.sandbox().as_str().to_owned(),
+            jobs: self.jobs(),
+            host: run.tells_host.then(|| self.host().ok()).flatten().map(|host| host.to_string()),
+        });
+        let mut ending = Ending::default();
+        let done = match work(&mut reporter, &mut ending) {
+            Ok(done) => Some(done),
+            Err(failure) => {
+                for diagnostic in failure.diagnostics {
+                    ending.classes.push(diagnostic.class);
+                    reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
+                }
+                None
+            }
+        };
+        let Ending { counts, mut classes, saved_ms, .. } = ending;
+        if run.cancel.is_cancelled() {
+            classes = vec![Class::Interrupted];
+        }
+        classes.sort_unstable();
+        classes.dedup();
+        let exit = classes.first().map_or(0, |class| class.exit_code());
+        reporter.event(&Event::Finished {
+            exit,
+            classes: classes.iter().map(|class| class.exit_code()).collect(),
+            counts,
+            wall_ms: clock::ms_since(run.started),
+            saved_ms,
+        });
+        (RunEnd { exit, counts }, done)
+    }
+}
+
+/// Announces every step, with how long each took last.
+pub fn announce(steps: &dyn Steps, history: &History, reporter: &mut dyn Reporter) {
+    for &step in steps.order() {
+        reporter.event(&Event::Announced {
+            id: step.0,
+            label: steps.label(step).to_owned(),
+            needs: steps.needs(step).into_iter().map(|StepId(need)| need).collect(),
+            requested: steps.is_requested(step),
+            usual_ms: history.get(steps.past_name(step)).map(|past| past.dur_ms),
+            identity: steps.identity(step),
+        });
+    }
+}
+
+impl History {
+    /// Notes what steps did.
+    pub fn note_all(&mut self, steps: &dyn Steps, ending: &Ending) {
+        for (step, key, dur_ms) in &ending.keys {
+            self.note(steps.past_name(*step), *key, *dur_ms);
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The log of a run: its events as JSON lines in `.wake/runs`.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::clock::unix_ms;
+use crate::event::{Event, Reporter};
+
+/// Where the logs of a checkout lie, relative to its state directory.
+const RUNS_DIR: &str = "runs";
+/// One line of a run's log and of the JSON stream, described in `spec/events.md`.
+#[derive(Serialize)]
+struct Line<'a> {
+    seq: u64,
+    t: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<&'a str>,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
+/// Writes the events of one run as lines.
+#[derive(Debug, Default)]
+pub struct Lines {
+    seq: u64,
+    run: Option<String>,
+}
+
+impl Lines {
+    /// Writes the next event, which happened `unix_ms` milliseconds after the beginning of 1970.
+    pub fn write(
+        &mut self,
+        event: &Event,
+        unix_ms: u64,
+        out: &mut impl Write,
+    ) -> std::io::Result<()> {
+        let run = match event {
+            // The event itself names the run.
+            Event::Started { run, .. } => {
+                self.run = Some(run.clone());
+                None
+            }
+            _ => self.run.as_deref(),
+        };
+        let line = Line { seq: self.seq, t: unix_ms as f64 / 1000.0, run, event };
+        self.seq += 1;
+        serde_json::to_writer(&mut *out, &line)?;
+        out.write_all(b"\n")
+    }
+}
+
+/// Passes events on and writes each to the run's log.
+pub struct Logged<'a> {
+    inner: &'a mut dyn Reporter,
+    log: Option<BufWriter<File>>,
+    lines: Lines,
+}
+
+impl<'a> Logged<'a> {
+    /// Starts the log of the run called `run`, and forgets the oldest where there are more than `kept`; a log that cannot be
+    /// written is done without.
+    pub fn start(
+        inner: &'a mut dyn Reporter,
+        state_dir: &Path,
+        run: &str,
+        kept: usize,
+    ) -> Logged<'a> {
+        let dir = state_dir.join(RUNS_DIR);
+        let create = || {
+            std::fs::create_dir_all(&dir)?;
+            File::create(dir.join(format!("{run}.jsonl")))
+        };
+        let log = create().ok().map(BufWriter::new);
+        forget_oldest(&dir, kept);
+        Logged { inner, log, lines: Lines::default() }
+    }
+}
+
+impl Reporter for Logged<'_> {
+    fn event(&mut self, event: &Event) {
+        if let Event::ActionOutput { .. } = event {
+            return self.inner.event(event);
+        }
+        if let Some(log) = &mut self.log {
+            // The build goes on without its log, as on a full disk.
+            if self.lines.write(event, unix_ms(), log).is_err() {
+                self.log = None;
+            }
+        }
+        self.inner.event(event);
+    }
+
+    fn tick(&mut self) {
+        self.inner.tick();
+    }
+}
+
+/// The logs of a checkout, oldest first: the name of each run and where it lies.
+pub fn list(state_dir: &Path) -> Vec<(String, PathBuf)> {
+    let entries = std::fs::read_dir(state_dir.join(RUNS_DIR)).into_iter().flatten().flatten();
+    let mut runs: Vec<_> = entries
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let run = name.strip_suffix(".jsonl")?.to_owned();
+            let time = entry.metadata().ok()?.modified().ok()?;
+            Some((time, run, entry.path()))
+        })
+        .collect();
+    runs.sort();
+    runs.into_iter().map(|(_, run, path)| (run, path)).collect()
+}
+
+fn forget_oldest(dir: &Path, kept: usize) {
+    let Some(state_dir) = dir.parent() else { return };
+    let runs = list(state_dir);
+    for (_, path) in runs.iter().take(runs.len().saturating_sub(kept)) {
+        // Another process may have been faster.
+        let _ = std::fs::remove_file(path);
+    }
+}

@@ -1,0 +1,377 @@
+//! Performing one step: make it, pin it, look its key up, else run it and keep what comes of it.
+
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use wake_model::action::Command;
+use wake_model::{
+    ActionDigest, BlobDigest, LogRef, Manifest, Network, RootFs, RunRecord, TreeDigest,
+};
+use wake_store::ware::new_guid;
+use wake_store::{ActionEntry, Adopted, Corruption, Logs, Lookup};
+
+use super::{Message, Schedule};
+use crate::clock::micros;
+use crate::collect::collect;
+use crate::diagnostic::{Class, Diagnostic, Level};
+use crate::engine::{Left, Order, Performance, Whereabouts};
+use crate::error::StepError;
+use crate::event::{Event, Execution, Status};
+use crate::pin::{Pinned, Pinning, pin};
+use crate::profile::{Open, SpanKind};
+use crate::reason::{Reason, reason};
+use crate::results::Done;
+use crate::step::StepId;
+use crate::steps::{Failed, Ground, Kept};
+use crate::wares::WareNews;
+
+/// What came of one step.
+pub(super) enum Performed {
+    Hit { key: ActionDigest, record: RunRecord, command: String, tree: TreeDigest },
+    Ran { key: ActionDigest, why: Reason, ran: Ran, command: String },
+    Failed(Box<Diagnostic>),
+    Cancelled,
+}
+
+/// An action that was run.
+#[derive(Debug)]
+pub(super) struct Ran {
+    /// What came of it.
+    pub(super) record: RunRecord,
+    /// What a log keeps of the command; none if there was none.
+    pub(super) execution: Option<Box<Execution>>,
+    /// The tree of its outputs; none unless it succeeded.
+    pub(super) tree: Option<TreeDigest>,
+    /// What it wrote to standard output.
+    pub(super) stdout: Vec<u8>,
+    /// What it wrote to standard error.
+    pub(super) stderr: Vec<u8>,
+    /// What is wrong with the outputs of a command that succeeded, a line each.
+    pub(super) faults: Vec<String>,
+    /// Time around the command.
+    pub(super) overhead: Duration,
+}
+
+/// What an action is remembered by.
+struct Key<'a> {
+    digest: ActionDigest,
+    /// Its canonical bytes.
+    action: &'a [u8],
+}
+
+impl Schedule<'_> {
+    /// Performs a step that has been ready since `ready`, and sends what came of it.
+    pub(super) fn perform(&self, step: StepId, ready: Instant, sender: &Sender<Message>) {
+        let label = self.work.steps.label(step);
+        let mut span = self.span(label);
+        span.note("waited_us", || micros(ready.elapsed()));
+        let result =
+            self.try_perform(step, sender).unwrap_or_else(|error| self.failed(step, error));
+        result.describe(&mut span);
+        drop(span);
+        // The receiver outlives the scope in which this runs.
+        let _ = sender.send(Message::Ended { step, result: Box::new(result) });
+    }
+
+    /// Tells whoever handed the step over why it came to no end.
+    fn failed(&self, step: StepId, error: StepError) -> Performed {
+        let steps = self.work.steps;
+        let is_stopped = matches!(error, StepError::Cancelled) || self.work.cancel.is_cancelled();
+        let diagnostic = error.diagnostic(steps.label(step), self.machine.store());
+        steps.failed(step, Failed::Error(error));
+        if is_stopped { Performed::Cancelled } else { Performed::Failed(Box::new(diagnostic)) }
+    }
+
+    fn try_perform(&self, step: StepId, sender: &Sender<Message>) -> Result<Performed, StepError> {
+        if self.work.cancel.is_cancelled() {
+            return Err(StepError::Cancelled);
+        }
+        let store = self.machine.store();
+        let pinned = self.pin(step, sender)?;
+        let (action, digest) = pinned.action.encode_with_digest();
+        let command = shell_line(&pinned);
+        let past = self.work.history.get(self.work.steps.past_name(step));
+        let span = self.span("look up");
+        // Two steps with one key: the second finds what the first has made.
+        let _turn = self.busy.wait_for(digest);
+        let force = self.work.rules.rebuild && self.work.steps.is_requested(step);
+        let found = match pinned.is_hermetic() {
+            true => store.action(&digest)?,
+            false => Lookup::Miss,
+        };
+        drop(span);
+        match found {
+            Lookup::Hit(stored) if !force => {
+                let tree = stored.tree();
+                let record = stored.into_record();
+                let done = Done { tree, manifest: record.outputs.clone() };
+                self.keep(step, &pinned, digest, &record, done, true);
+                return Ok(Performed::Hit { key: digest, record, command, tree });
+            }
+            Lookup::Hit(_) | Lookup::Miss => {}
+            Lookup::Corrupt(corruption) => self.warn(step, &corruption, sender),
+        }
+        let why = match () {
+            () if force => Reason::Asked,
+            () if !pinned.is_hermetic() => Reason::NotRemembered,
+            () => reason(store, past, &digest, &action),
+        };
+        self.work.steps.before_run(step).map_err(StepError::Refused)?;
+        let ran = self.run_action(step, &pinned, &Key { digest, action: &action }, sender)?;
+        Ok(Performed::Ran { key: digest, why, ran, command })
+    }
+
+    fn pin(&self, step: StepId, sender: &Sender<Message>) -> Result<Pinned, StepError> {
+        let _span = self.span("pin");
+        let tell = |news: WareNews<'_>| {
+            let event = match news {
+                WareNews::Altered(ware) => Event::WareAltered { id: step.0, ware: ware.clone() },
+                WareNews::Unpacking(ware) => {
+                    Event::WareUnpacking { id: step.0, ware: ware.clone() }
+                }
+            };
+            let _ = sender.send(Message::Said(event));
+        };
+        let (results, wares) = (self.work.results, &self.wares);
+        let ground = Ground { results, wares, tell: &tell };
+        let made = self.work.steps.step(step, &ground).map_err(StepError::Refused)?;
+        let host = || self.machine.host();
+        let sandbox = self.machine.sandbox();
+        pin(made, &Pinning { results, wares, host: &host, sandbox, tell: &tell })
+    }
+
+    /// Runs an action, and keeps what comes of it, unless it fails.
+    fn run_action(
+        &self,
+        step: StepId,
+        pinned: &Pinned,
+        key: &Key<'_>,
+        sender: &Sender<Message>,
+    ) -> Result<Ran, StepError> {
+        let Performance { began_ms, outcome, usage, stdout, stderr, overhead, left } =
+            self.performance(step, pinned, key.digest, sender)?;
+        let mut record = RunRecord {
+            guid: new_guid(),
+            started_ms: began_ms,
+            outcome,
+            outputs: Manifest::default(),
+            wares: Default::default(),
+            stdout: log_ref(&stdout),
+            stderr: log_ref(&stderr),
+            usage,
+            sandbox: pinned.action.sandbox,
+        };
+        let is_command = matches!(pinned.action.command, Command::Run(_));
+        let execution = |record: &RunRecord| self.execution(step, pinned, record);
+        let (mut tree, mut faults, mut packed) = (None, Vec::new(), None);
+        match left {
+            Ok(None) => {}
+            Err(found) => faults = found,
+            Ok(Some(left)) => {
+                record.wares.clone_from(&left.wares);
+                let done = Done { tree: left.tree, manifest: left.manifest.clone() };
+                if record.outcome.is_success() {
+                    record.outputs = left.manifest.clone();
+                    let logs = Logs { stdout: &stdout, stderr: &stderr };
+                    self.remember(step, pinned, key, &record, left, logs, sender)?;
+                    tree = Some(done.tree);
+                    self.keep(step, pinned, key.digest, &record, done, false);
+                } else {
+                    packed = Some(done);
+                }
+            }
+        }
+        if tree.is_none() {
+            self.keep_logs_of_failure(&[&stdout, &stderr])?;
+            let (faults, packed) = (&*faults, packed.as_ref());
+            let failed = Failed::Command { pinned, record: &record, packed, faults };
+            self.work.steps.failed(step, failed);
+        }
+        let execution = is_command.then(|| Box::new(execution(&record)));
+        Ok(Ran { record, execution, tree, stdout, stderr, faults, overhead })
+    }
+
+    fn performance(
+        &self,
+        step: StepId,
+        pinned: &Pinned,
+        key: ActionDigest,
+        sender: &Sender<Message>,
+    ) -> Result<Performance, StepError> {
+        if let Command::Collect { .. } = pinned.action.command {
+            self.begins(step, key);
+            let _span = self.span("gather");
+            return collect(pinned, self.machine.store(), self.work.sources);
+        }
+        let places = pinned.terms.cpus.map_or(1, |cpus| cpus as usize);
+        self.machine.engine().perform(Order {
+            pinned,
+            sources: self.work.sources,
+            cancel: self.work.cancel,
+            profile: self.machine.profile(),
+            turn: &mut || {
+                let slot = self.slots.take(places)?;
+                self.begins(step, key);
+                Some(slot)
+            },
+            wrote: &mut |stream, bytes| {
+                let event = Event::ActionOutput {
+                    id: step.0,
+                    stream: stream.into(),
+                    bytes: bytes.to_vec(),
+                };
+                let _ = sender.send(Message::Said(event));
+            },
+        })
+    }
+
+    /// Keeps what a step left for those who need it, and for who handed it over.
+    fn keep(
+        &self,
+        step: StepId,
+        pinned: &Pinned,
+        key: ActionDigest,
+        record: &RunRecord,
+        done: Done,
+        remembered: bool,
+    ) {
+        self.work.steps.done(step, &Kept { pinned, key, done: &done, record, remembered });
+        self.work.results.put(step, done);
+    }
+
+    /// Makes the run the answer to the next one, if its bytes are here and what it saw is all in its key.
+    #[expect(clippy::too_many_arguments, reason = "all of one run, taken apart by who needs it")]
+    fn remember(
+        &self,
+        step: StepId,
+        pinned: &Pinned,
+        key: &Key<'_>,
+        record: &RunRecord,
+        left: Left,
+        logs: Logs<'_>,
+        sender: &Sender<Message>,
+    ) -> Result<(), StepError> {
+        let Adopted { tree, stamps, replaced } = match left.bytes {
+            Whereabouts::Here(adopted) => adopted,
+            // What nobody here reads may stay where it is.
+            Whereabouts::Away if !self.work.steps.is_requested(step) => return Ok(()),
+            Whereabouts::Away => self.machine.engine().bring(&left.tree, &left.manifest)?,
+        };
+        if let Some(corruption) = &replaced {
+            self.warn(step, corruption, sender);
+        }
+        if pinned.is_hermetic() {
+            let (digest, action) = (key.digest, key.action);
+            let entry = ActionEntry { digest, action, record, tree, stamps: &stamps, logs };
+            self.machine.store().put_action(entry)?;
+        }
+        Ok(())
+    }
+
+    /// The logs of a failed command are kept beside the store's records, for `wake log`.
+    fn keep_logs_of_failure(&self, logs: &[&[u8]]) -> Result<(), StepError> {
+        for log in logs.iter().filter(|log| !log.is_empty()) {
+            self.machine.store().put_blob(log)?;
+        }
+        Ok(())
+    }
+
+    fn warn(&self, step: StepId, corruption: &Corruption, sender: &Sender<Message>) {
+        let label = self.work.steps.label(step);
+        let warning = Event::Diagnostic(Box::new(corruption_warning(label, corruption)));
+        let _ = sender.send(Message::Said(warning));
+    }
+
+    /// What a log keeps of a command beside what its step says.
+    fn execution(&self, step: StepId, pinned: &Pinned, record: &RunRecord) -> Execution {
+        let host = match &pinned.action.root {
+            RootFs::Host(host) => Some(host.to_string()),
+            _ => None,
+        };
+        let paths = pinned.action.outputs.paths();
+        let name = |number: usize| {
+            let path = || paths.get(number).map_or_else(String::new, |path| format!("/{path}"));
+            self.work.steps.output_name(step, number).unwrap_or_else(path)
+        };
+        let wares = record.wares.iter().enumerate();
+        Execution {
+            guid: record.guid.clone(),
+            began_ms: record.started_ms,
+            wall_us: record.usage.wall_us,
+            user_us: record.usage.user_us,
+            host,
+            wares: wares.map(|(number, ware)| (name(number), ware.clone())).collect(),
+            hermetic: pinned.is_hermetic() && pinned.action.network == Network::None,
+        }
+    }
+
+    fn span(&self, name: &str) -> Open<'_> {
+        self.machine.profile().begin(SpanKind::Step, || name.to_owned())
+    }
+}
+
+impl Performed {
+    /// Notes beside its time what came of the step.
+    fn describe(&self, span: &mut Open<'_>) {
+        let status = match self {
+            Performed::Hit { .. } => Status::Hit,
+            Performed::Ran { ran: Ran { tree: Some(_), .. }, .. } => Status::Ran,
+            Performed::Ran { .. } | Performed::Failed(_) => Status::Failed,
+            Performed::Cancelled => Status::Aborted,
+        };
+        span.note_text("status", status);
+        match self {
+            Performed::Hit { key, .. } => {
+                span.note_text("key", key);
+                span.note_text("why", Reason::Remembered);
+            }
+            Performed::Ran { key, why, ran, .. } => {
+                span.note_text("key", key);
+                span.note_text("why", why);
+                span.note_text("outcome", &ran.record.outcome);
+            }
+            Performed::Failed(_) | Performed::Cancelled => {}
+        }
+    }
+}
+
+fn log_ref(bytes: &[u8]) -> Option<LogRef> {
+    let size = bytes.len() as u64;
+    (size > 0).then(|| LogRef { blob: BlobDigest::of(bytes), size, dropped: 0 })
+}
+
+fn corruption_warning(label: &str, corruption: &wake_store::Corruption) -> Diagnostic {
+    let mut diagnostic =
+        Diagnostic::error(Class::Integrity, format!("{label}: in the store, {corruption}"))
+            .help("it is built again; `wake store verify` looks at everything else");
+    diagnostic.level = Level::Warning;
+    diagnostic
+}
+
+/// The command as a person would type it.
+fn shell_line(pinned: &Pinned) -> String {
+    let mut line = String::new();
+    if let Command::Run(run) = &pinned.action.command {
+        line.reserve(run.args.iter().map(|arg| arg.len() + 1).sum::<usize>() + run.program.len());
+        push_quoted(&run.program, &mut line);
+        for arg in &run.args {
+            line.push(' ');
+            push_quoted(arg, &mut line);
+        }
+    }
+    line
+}
+
+fn push_quoted(word: &str, line: &mut String) {
+    let plain = |c: u8| {
+        c.is_ascii_alphanumeric()
+            || matches!(c, b'-' | b'_' | b'.' | b'/' | b'=' | b':' | b',' | b'+' | b'@' | b'%')
+    };
+    if !word.is_empty() && word.bytes().all(plain) {
+        line.push_str(word);
+    } else {
+        line.push('\'');
+        line.push_str(&word.replace('\'', "'\\''"));
+        line.push('\'');
+    }
+}

@@ -1,0 +1,296 @@
+//! The state of every step, owned by the scheduler's thread.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use wake_model::ActionDigest;
+
+use super::events::{describe, finished, tail};
+use super::perform::{Performed, Ran};
+use super::{Begun, Ending, Message, Schedule};
+use crate::clock::{micros, ms_between, now};
+use crate::diagnostic::Class;
+use crate::event::{ActionFinished, Counts, Event, Reporter, Status};
+use crate::reason::Reason;
+use crate::step::StepId;
+
+/// Every step with how far it is.
+pub(super) struct Progress<'s, 'a, 'r> {
+    schedule: &'s Schedule<'a>,
+    reporter: &'r mut dyn Reporter,
+    states: Vec<State>,
+    /// Who needs a step.
+    dependents: Vec<Vec<StepId>>,
+    /// Milliseconds from the start of a step to the end of the plan, as far as is known.
+    urgency: Vec<u64>,
+    ready: BinaryHeap<(u64, Reverse<StepId>)>,
+    /// When each step had all that it needs, and when its command began or it was looked up.
+    times: Vec<Times>,
+    running: usize,
+    stopped: bool,
+    ending: Ending,
+}
+
+/// When a step got how far.
+#[derive(Clone, Copy, Default)]
+struct Times {
+    ready: Option<Instant>,
+    begun: Option<Instant>,
+}
+
+/// How long a step is taken to last of which nothing is known.
+const UNKNOWN_MS: u64 = 100;
+/// How often the reporter's clock is turned while nothing happens.
+const TICK: Duration = Duration::from_millis(100);
+
+impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
+    /// No step has begun.
+    pub(super) fn new(schedule: &'s Schedule<'a>, reporter: &'r mut dyn Reporter) -> Self {
+        let steps = schedule.work.steps;
+        let bound = steps.order().iter().map(|step| step.0 + 1).max().unwrap_or(0);
+        let needs: Vec<(StepId, Vec<StepId>)> =
+            steps.order().iter().map(|&step| (step, steps.needs(step))).collect();
+        let mut dependents: Vec<Vec<StepId>> = vec![Vec::new(); bound];
+        for (step, needs) in &needs {
+            for need in needs {
+                dependents[need.0].push(*step);
+            }
+        }
+        let mut urgency = vec![0u64; bound];
+        for (step, needs) in needs.iter().rev() {
+            let past = schedule.work.history.get(steps.past_name(*step));
+            urgency[step.0] += past.map_or(UNKNOWN_MS, |past| past.dur_ms).max(1);
+            for need in needs {
+                urgency[need.0] = urgency[need.0].max(urgency[step.0]);
+            }
+        }
+        let counts = Counts { total: needs.len(), ..Counts::default() };
+        let ending = Ending { counts, ..Ending::default() };
+        let mut progress = Progress {
+            schedule,
+            reporter,
+            states: vec![State::Done; bound],
+            dependents,
+            urgency,
+            ready: BinaryHeap::new(),
+            times: vec![Times::default(); bound],
+            running: 0,
+            stopped: false,
+            ending,
+        };
+        for (step, needs) in needs {
+            progress.states[step.0] = State::Waiting { needs: needs.len() };
+            if needs.is_empty() {
+                progress.make_ready(step);
+            }
+        }
+        progress
+    }
+
+    /// Hands steps to `start` as they become ready, until nothing is left to do or to wait for.
+    pub(super) fn drive(
+        mut self,
+        receiver: &Receiver<Message>,
+        mut start: impl FnMut(StepId, Instant),
+    ) -> Ending {
+        loop {
+            self.stopped |= self.schedule.work.cancel.is_cancelled();
+            if self.stopped {
+                self.schedule.slots.close();
+            }
+            while !self.stopped && self.running < self.schedule.given_out() {
+                let Some((_, Reverse(step))) = self.ready.pop() else { break };
+                self.states[step.0] = State::Running;
+                self.running += 1;
+                let now = now();
+                self.times[step.0].begun = Some(now);
+                start(step, self.times[step.0].ready.unwrap_or(now));
+            }
+            self.schedule.machine.profile().load(self.ready.len(), self.running);
+            if self.running == 0 {
+                break;
+            }
+            let received = receiver.recv_timeout(TICK);
+            self.tell_begun();
+            match received {
+                Ok(message) => self.take(message),
+                Err(RecvTimeoutError::Timeout) => self.reporter.tick(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.close();
+        self.ending
+    }
+
+    fn make_ready(&mut self, step: StepId) {
+        self.states[step.0] = State::Ready;
+        self.times[step.0].ready = Some(now());
+        self.ready.push((self.urgency[step.0], Reverse(step)));
+    }
+
+    /// Tells of the steps that have begun since the last time.
+    fn tell_begun(&mut self) {
+        let begun = std::mem::take(&mut *self.schedule.begun());
+        for Begun { step, key, at } in begun {
+            self.times[step.0].begun = Some(at);
+            let (label, t_ms) = (self.label(step), self.ms_of(at));
+            let event = Event::ActionStarted { id: step.0, label, key: key.to_string(), t_ms };
+            self.reporter.event(&event);
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Said(event) => self.reporter.event(&event),
+            Message::Ended { step, result } => {
+                self.running -= 1;
+                self.finish(step, *result);
+            }
+        }
+    }
+
+    fn finish(&mut self, step: StepId, result: Performed) {
+        match result {
+            Performed::Hit { key, record, command, tree } => {
+                let why = Reason::Remembered.to_string();
+                let mut event = self.finished(step, Status::Hit, &why);
+                describe(&mut event, &key, &record, command);
+                event.outputs = Some(tree.to_string());
+                self.ending.counts.hit += 1;
+                self.ending.saved_ms += record.usage.wall_us / 1000;
+                self.ending.keys.push((step, key, record.usage.wall_us / 1000));
+                self.reporter.event(&Event::ActionFinished(Box::new(event)));
+                self.done(step);
+            }
+            Performed::Ran { key, why, ran, command } => {
+                self.finish_run(step, key, &why, ran, command)
+            }
+            Performed::Failed(diagnostic) => {
+                self.ending.classes.push(diagnostic.class);
+                let event = self.finished(step, Status::Failed, &diagnostic.message);
+                self.reporter.event(&Event::Diagnostic(diagnostic));
+                self.reporter.event(&Event::ActionFinished(Box::new(event)));
+                self.failed(step);
+            }
+            Performed::Cancelled => {
+                let event = self.finished(step, Status::Aborted, "the build was stopped");
+                self.reporter.event(&Event::ActionFinished(Box::new(event)));
+                self.states[step.0] = State::Skipped;
+                self.ending.counts.aborted += 1;
+                self.stopped = true;
+            }
+        }
+    }
+
+    fn finish_run(
+        &mut self,
+        step: StepId,
+        key: ActionDigest,
+        why: &Reason,
+        ran: Ran,
+        command: String,
+    ) {
+        let status = if ran.tree.is_some() { Status::Ran } else { Status::Failed };
+        let mut event = self.finished(step, status, &why.to_string());
+        describe(&mut event, &key, &ran.record, command);
+        event.execution = ran.execution.map(|execution| *execution);
+        event.sandbox_us = micros(ran.overhead);
+        event.stdout_tail = tail(&ran.stdout);
+        event.stderr_tail = tail(&ran.stderr);
+        event.outputs = ran.tree.map(|tree| tree.to_string());
+        event.faults = ran.faults;
+        self.reporter.event(&Event::ActionFinished(Box::new(event)));
+        match ran.tree {
+            Some(_) => {
+                self.ending.counts.ran += 1;
+                self.ending.keys.push((step, key, ran.record.usage.wall_us / 1000));
+                self.done(step);
+            }
+            None => {
+                let timed_out = ran.record.outcome == wake_model::Outcome::TimedOut;
+                self.ending.classes.push(if timed_out { Class::Timeout } else { Class::Action });
+                self.failed(step);
+            }
+        }
+    }
+
+    fn done(&mut self, step: StepId) {
+        self.states[step.0] = State::Done;
+        for next in self.dependents(step) {
+            if let State::Waiting { needs } = self.states[next.0] {
+                if needs <= 1 {
+                    self.make_ready(next);
+                } else {
+                    self.states[next.0] = State::Waiting { needs: needs - 1 };
+                }
+            }
+        }
+    }
+
+    fn failed(&mut self, step: StepId) {
+        self.states[step.0] = State::Failed;
+        self.ending.counts.failed += 1;
+        if !self.schedule.work.rules.keep_going {
+            self.stopped = true;
+        }
+        let because = format!("{} failed", self.label(step));
+        let mut reached = self.dependents(step);
+        while let Some(next) = reached.pop() {
+            if !matches!(self.states[next.0], State::Waiting { .. }) {
+                continue;
+            }
+            self.states[next.0] = State::Skipped;
+            self.ending.counts.skipped += 1;
+            let event = self.finished(next, Status::Skipped, &because);
+            self.reporter.event(&Event::ActionFinished(Box::new(event)));
+            reached.extend(self.dependents(next));
+        }
+    }
+
+    /// Every step that was announced is closed, also those that were never tried.
+    fn close(&mut self) {
+        for &step in self.schedule.work.steps.order() {
+            if matches!(self.states[step.0], State::Waiting { .. } | State::Ready) {
+                self.ending.counts.aborted += 1;
+                let event = self.finished(step, Status::Aborted, "the build was stopped");
+                self.reporter.event(&Event::ActionFinished(Box::new(event)));
+            }
+        }
+    }
+
+    fn dependents(&self, step: StepId) -> Vec<StepId> {
+        self.dependents[step.0].clone()
+    }
+
+    fn label(&self, step: StepId) -> String {
+        self.schedule.work.steps.label(step).to_owned()
+    }
+
+    /// The event of a step to which nothing more happens, with what is known of each.
+    fn finished(&self, step: StepId, status: Status, why: &str) -> ActionFinished {
+        let Times { ready, begun } = self.times[step.0];
+        ActionFinished {
+            ready_ms: ready.map(|ready| self.ms_of(ready)),
+            start_ms: begun.map(|begun| self.ms_of(begun)),
+            t_ms: self.ms_of(now()),
+            ..finished(step.0, self.label(step), status, why)
+        }
+    }
+
+    /// Milliseconds from the start of the build to `moment`.
+    fn ms_of(&self, moment: Instant) -> u64 {
+        ms_between(self.schedule.work.started, moment)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting { needs: usize },
+    Ready,
+    Running,
+    Done,
+    Failed,
+    Skipped,
+}

@@ -1,0 +1,182 @@
+//! How many commands run at once.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Rights to run a command, so that steps can be got ready and put away while others run.
+///
+/// They are given out in the order in which they are asked for: who wants many places is not passed by those who want few.
+pub struct Slots {
+    all: usize,
+    state: Mutex<State>,
+}
+
+struct State {
+    free: usize,
+    line: VecDeque<Asked>,
+    closed: bool,
+}
+
+/// Somebody who waits.
+struct Asked {
+    count: usize,
+    turn: Arc<Turn>,
+}
+
+/// Says that a turn has come, to the one who waits for it.
+#[derive(Default)]
+struct Turn {
+    come: Mutex<Option<Granted>>,
+    changed: Condvar,
+}
+
+/// Whether there will be a place.
+#[derive(Clone, Copy)]
+enum Granted {
+    Yes,
+    No,
+}
+
+/// The right to run one command, given back when it is dropped.
+pub struct Slot<'a> {
+    slots: &'a Slots,
+    /// How many places it takes.
+    count: usize,
+}
+
+impl Slots {
+    /// As many as this.
+    pub fn new(count: usize) -> Slots {
+        let all = count.max(1);
+        let state = State { free: all, line: VecDeque::new(), closed: false };
+        Slots { all, state: Mutex::new(state) }
+    }
+
+    /// Gives no more of them out, also to those who wait: the build is over.
+    pub fn close(&self) {
+        let mut state = lock(&self.state);
+        state.closed = true;
+        state.line.drain(..).for_each(|asked| asked.turn.comes(Granted::No));
+    }
+
+    /// Waits for as many places, or all there are if these are fewer; none if no more are given out.
+    pub fn take(&self, places: usize) -> Option<Slot<'_>> {
+        let count = places.clamp(1, self.all);
+        let mut state = lock(&self.state);
+        if state.closed {
+            return None;
+        }
+        let slot = || Slot { slots: self, count };
+        if state.line.is_empty() && state.free >= count {
+            state.free -= count;
+            return Some(slot());
+        }
+        let turn = Arc::<Turn>::default();
+        state.line.push_back(Asked { count, turn: turn.clone() });
+        drop(state);
+        match turn.wait() {
+            Granted::Yes => Some(slot()),
+            Granted::No => None,
+        }
+    }
+}
+
+impl State {
+    /// Gives what is free to those whose turn it is.
+    fn serve(&mut self) {
+        while self.line.front().is_some_and(|first| first.count <= self.free)
+            && let Some(first) = self.line.pop_front()
+        {
+            self.free -= first.count;
+            first.turn.comes(Granted::Yes);
+        }
+    }
+}
+
+impl Turn {
+    fn comes(&self, granted: Granted) {
+        *lock(&self.come) = Some(granted);
+        self.changed.notify_one();
+    }
+
+    fn wait(&self) -> Granted {
+        let mut come = lock(&self.come);
+        loop {
+            if let Some(granted) = *come {
+                return granted;
+            }
+            come = self.changed.wait(come).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        let mut state = lock(&self.slots.state);
+        state.free += self.count;
+        state.serve();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    fn waiting(slots: &Slots) -> usize {
+        lock(&slots.state).line.len()
+    }
+
+    #[test]
+    fn places_are_given_in_the_order_in_which_they_are_asked_for() {
+        let slots = Slots::new(2);
+        let (first, second) = (slots.take(1).unwrap(), slots.take(1).unwrap());
+        let (sender, given) = channel();
+        std::thread::scope(|scope| {
+            // One who wants all there is, and more, then two who would fit in before.
+            for (number, places) in [5, 1, 1].into_iter().enumerate() {
+                let (sender, slots) = (sender.clone(), &slots);
+                scope.spawn(move || {
+                    let slot = slots.take(places);
+                    sender.send((number, slot.as_ref().map(|slot| slot.count))).unwrap();
+                    slot
+                });
+                while waiting(slots) <= number {
+                    std::thread::yield_now();
+                }
+            }
+            drop(first);
+            assert_eq!(waiting(&slots), 3, "nobody passes the one who wants two");
+            assert!(given.try_recv().is_err());
+            drop(second);
+        });
+        drop(sender);
+        let mut given: Vec<_> = given.iter().collect();
+        assert_eq!(given.remove(0), (0, Some(2)));
+        given.sort_unstable();
+        assert_eq!(given, [(1, Some(1)), (2, Some(1))]);
+        assert_eq!(lock(&slots.state).free, 2, "all came back");
+    }
+
+    #[test]
+    fn nobody_waits_for_what_is_closed() {
+        let slots = Slots::new(1);
+        let held = slots.take(1);
+        std::thread::scope(|scope| {
+            let waits = scope.spawn(|| slots.take(1).is_none());
+            while waiting(&slots) == 0 {
+                std::thread::yield_now();
+            }
+            slots.close();
+            assert!(waits.join().unwrap());
+        });
+        drop(held);
+        assert!(slots.take(1).is_none());
+    }
+}

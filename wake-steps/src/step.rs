@@ -1,0 +1,371 @@
+//! A step: one command with what it is to see and to leave, of which some is not there yet.
+//!
+//! Whoever has documents of some kind makes steps of them. Everything in a step is known by its content, or is what
+//! another step leaves, or a ware that can be fetched; [`pin`](crate::pin::pin) makes it an action.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use wake_exec::FileSignature;
+use wake_model::action::{Command, User};
+use wake_model::{BlobDigest, MountAccess, Network, Outputs, RelPath, TreeDigest, WareId};
+use wake_store::ware::Warehouse;
+
+/// The number of a step among those that are performed together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct StepId(pub usize);
+
+/// One command that can be pinned as soon as what it needs is done.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// What is done.
+    pub command: Command,
+    /// The file system below the inputs.
+    pub root: Root,
+    /// A directory that is made for the command to write to, which is also where paths of inputs and outputs start; or
+    /// the root `/` itself, which then is the command's own copy.
+    pub work: RelPath,
+    /// What lies where.
+    pub inputs: Inputs,
+    /// Directories, from [`Step::work`], that belong to the command whatever the inputs say.
+    pub own_dirs: Vec<RelPath>,
+    /// What the command must leave behind; paths from [`Step::work`].
+    pub outputs: Outputs,
+    /// Who the command is.
+    pub user: User,
+    /// What it may reach beyond its file system.
+    pub network: Network,
+    /// How it is to be run; no part of its key.
+    pub terms: Terms,
+}
+
+/// How much a command may take and how it is treated: never part of a key, because it can only turn a success into a
+/// failure, and failures are not remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Terms {
+    /// Seconds from start to end.
+    pub timeout: Option<f64>,
+    /// Places among the commands that run at once; none: one.
+    pub cpus: Option<u32>,
+    /// Bytes of memory.
+    pub memory: Option<u64>,
+    /// Whether its files lie on disk instead of in memory.
+    pub on_disk: bool,
+    /// Whether what it writes is told as it is written.
+    pub live: bool,
+}
+
+/// The file system that lies under the inputs.
+#[derive(Clone, Debug)]
+pub enum Root {
+    /// The machine's own system directories, read only.
+    Host,
+    /// Nothing.
+    Empty,
+    /// A tree of the store.
+    Tree {
+        /// The tree.
+        tree: TreeDigest,
+        /// What it was put together from.
+        origin: TreeOrigin,
+    },
+    /// A directory that another step leaves.
+    Output {
+        /// The step.
+        step: StepId,
+        /// The directory among its outputs.
+        below: RelPath,
+    },
+    /// An unpacked ware.
+    Ware(Fetch),
+    /// A directory of the machine as it lies: what comes of the step is not remembered.
+    Mount {
+        /// Where it lies, absolute.
+        host: PathBuf,
+        /// What the command may do with it.
+        access: MountAccess,
+    },
+}
+
+/// A ware, and where it may be.
+#[derive(Clone, Debug)]
+pub struct Fetch {
+    /// The ware.
+    pub ware: WareId,
+    /// Warehouses that may have it, tried in this order.
+    pub from: Vec<Warehouse>,
+}
+
+/// What a tree of the store was put together from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum TreeOrigin {
+    /// Files, named as [`SourceFile::path`].
+    Files {
+        /// The directory that is the tree's root, or the archive that was unpacked.
+        base: RelPath,
+        /// The files at it and below it.
+        files: Vec<RelPath>,
+    },
+    /// A ware with an id that says what is in it.
+    Ware,
+    /// An archive that a step left.
+    Archive(StepId),
+}
+
+/// One thing at one path.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A regular file that lies where it was written.
+    File(SourceFile),
+    /// A regular file, given by its bytes.
+    Bytes {
+        /// Its content.
+        bytes: Vec<u8>,
+        /// Whether it may be executed.
+        executable: bool,
+    },
+    /// What another step leaves.
+    Output {
+        /// The step.
+        step: StepId,
+        /// The path among its outputs.
+        below: RelPath,
+    },
+    /// A tree of the store.
+    Tree {
+        /// The tree.
+        tree: TreeDigest,
+        /// What it was put together from.
+        origin: TreeOrigin,
+    },
+    /// An unpacked ware.
+    Ware(Fetch),
+    /// A file or directory of the machine as it lies: what comes of the step is not remembered.
+    Mount {
+        /// Where it lies, absolute.
+        host: PathBuf,
+        /// What the command may do with it.
+        access: MountAccess,
+    },
+    /// A symbolic link, by its text.
+    Link {
+        /// Where it points.
+        target: String,
+    },
+    /// An empty directory.
+    Dir,
+}
+
+/// A file that somebody wrote, with what it held when it was looked at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceFile {
+    /// A directory, from where the [`SourceFiles`] lie.
+    pub dir: RelPath,
+    /// The file's path from there.
+    pub below: RelPath,
+    /// Its content.
+    pub blob: BlobDigest,
+    /// Bytes.
+    pub size: u64,
+    /// Whether it may be executed.
+    pub executable: bool,
+    /// The bytes themselves, where they were just read.
+    pub bytes: Option<Vec<u8>>,
+}
+
+impl SourceFile {
+    /// Its path from where the [`SourceFiles`] lie.
+    pub fn path(&self) -> RelPath {
+        self.dir.join(&self.below)
+    }
+}
+
+/// Where the files lie that steps name.
+pub trait SourceFiles: Sync {
+    /// The place of `below` in the directory `dir`, absolute.
+    fn place(&self, dir: &RelPath, below: &RelPath) -> PathBuf;
+
+    /// What the kernel said of a file when it was hashed, if from now on that tells a change.
+    fn signature(&self, _file: &SourceFile) -> Option<FileSignature> {
+        None
+    }
+}
+
+/// Files below one directory.
+impl SourceFiles for PathBuf {
+    fn place(&self, dir: &RelPath, below: &RelPath) -> PathBuf {
+        self.join(dir.join(below).as_str())
+    }
+}
+
+/// What lies where below a directory.
+#[derive(Clone, Debug, Default)]
+pub struct Inputs {
+    placed: BTreeMap<RelPath, Input>,
+    /// The paths at which something lies that is whole.
+    whole: BTreeSet<RelPath>,
+    /// Bytes of files that are held.
+    held: usize,
+}
+
+/// So many bytes of files are held: what is more is read again by who needs it.
+const MOST_HELD: usize = 1 << 20;
+
+/// Two different things would lie at one path.
+#[derive(Debug, thiserror::Error)]
+#[error("two different things would lie at `{}`", .0.dotted())]
+pub struct Conflict(pub RelPath);
+
+impl Inputs {
+    /// Everything, sorted by path.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&RelPath, &Input)> {
+        self.placed.iter()
+    }
+
+    /// What lies at exactly this path, which may be any text.
+    pub fn get(&self, path: &str) -> Option<&Input> {
+        self.placed.get(path)
+    }
+
+    /// What lies at `path` or is placed above it, and the way on inside that.
+    pub fn covering(&self, path: &RelPath) -> Option<(&Input, RelPath)> {
+        let (here, input) =
+            path.ancestors().find_map(|here| Some((here, self.placed.get(here)?)))?;
+        let below = path.as_str()[here.len()..].trim_start_matches('/');
+        Some((input, RelPath::parse(below).unwrap_or_default()))
+    }
+
+    /// Puts something at `path`; the same thing twice is fine.
+    pub fn place(&mut self, path: RelPath, mut input: Input) -> Result<(), Conflict> {
+        if !self.whole.is_empty() && self.lies_in_a_whole(&path) {
+            return Ok(());
+        }
+        match self.placed.entry(path) {
+            Entry::Occupied(there) if there.get().is_same(&input) => Ok(()),
+            Entry::Occupied(there) => Err(Conflict(there.key().clone())),
+            Entry::Vacant(free) => {
+                self.held += input.hold(MOST_HELD - self.held);
+                free.insert(input);
+                Ok(())
+            }
+        }
+    }
+
+    /// The same of something that has in it whatever else is put below its path, before or later: that is passed over.
+    pub fn place_whole(&mut self, path: RelPath, input: Input) -> Result<(), Conflict> {
+        let inside = self.lies_in_a_whole(&path);
+        self.place(path.clone(), input)?;
+        if !inside && !self.whole.contains(&path) {
+            self.placed.retain(|at, _| *at == path || !at.starts_with(&path));
+            self.whole.insert(path);
+        }
+        Ok(())
+    }
+
+    /// Puts bytes at `path`, whatever lies there.
+    pub fn place_bytes(&mut self, path: &RelPath, bytes: Vec<u8>) {
+        self.placed.insert(path.clone(), Input::Bytes { bytes, executable: false });
+    }
+
+    fn lies_in_a_whole(&self, path: &RelPath) -> bool {
+        path.ancestors().skip(1).any(|dir| self.whole.contains(dir))
+    }
+}
+
+impl Input {
+    /// Whether both are one thing.
+    fn is_same(&self, other: &Input) -> bool {
+        match (self, other) {
+            (Input::File(one), Input::File(other)) => {
+                (one.blob, one.executable) == (other.blob, other.executable)
+            }
+            (
+                Input::Bytes { bytes, executable },
+                Input::Bytes { bytes: other_bytes, executable: other_executable },
+            ) => bytes == other_bytes && executable == other_executable,
+            (
+                Input::Output { step, below },
+                Input::Output { step: other_step, below: other_below },
+            ) => step == other_step && below == other_below,
+            (Input::Tree { tree, .. }, Input::Tree { tree: other, .. }) => tree == other,
+            (Input::Ware(one), Input::Ware(other)) => one.ware == other.ware,
+            (Input::Link { target }, Input::Link { target: other }) => target == other,
+            (Input::Dir, Input::Dir) => true,
+            _ => false,
+        }
+    }
+
+    /// Lets go of the bytes of a file if they are more than `room`; says how many there are now.
+    fn hold(&mut self, room: usize) -> usize {
+        let Input::File(SourceFile { bytes, .. }) = self else { return 0 };
+        *bytes = bytes.take().filter(|bytes| bytes.len() <= room);
+        bytes.as_ref().map_or(0, Vec::len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn path(text: &str) -> RelPath {
+        text.parse().unwrap()
+    }
+
+    fn output(below: &str) -> Input {
+        let below = if below.is_empty() { RelPath::root() } else { path(below) };
+        Input::Output { step: StepId(3), below }
+    }
+
+    fn paths(inputs: &Inputs) -> Vec<&str> {
+        inputs.iter().map(|(path, _)| path.as_str()).collect()
+    }
+
+    #[test]
+    fn one_path_holds_one_thing() {
+        let mut inputs = Inputs::default();
+        let link = |target: &str| Input::Link { target: target.to_owned() };
+        inputs.place(path("a"), link("x")).unwrap();
+        inputs.place(path("a"), link("x")).unwrap();
+        let error = inputs.place(path("a"), link("y")).unwrap_err();
+        assert_eq!(error.to_string(), "two different things would lie at `./a`");
+        assert!(inputs.place(path("a"), Input::Dir).is_err());
+    }
+
+    #[test]
+    fn a_whole_has_in_it_what_is_put_below_it_before_and_later() {
+        let mut inputs = Inputs::default();
+        inputs.place(path("m/a/x"), output("a/x")).unwrap();
+        inputs.place(path("m/b"), output("b")).unwrap();
+        inputs.place_whole(path("m/a"), output("a")).unwrap();
+        inputs.place(path("m/a/y"), output("a/y")).unwrap();
+        inputs.place_whole(path("m/a/z"), output("a/z")).unwrap();
+        assert_eq!(paths(&inputs), ["m/a", "m/b"]);
+        inputs.place_whole(path("m"), output("")).unwrap();
+        inputs.place_whole(path("m"), output("")).unwrap();
+        assert_eq!(paths(&inputs), ["m"]);
+        let (_, below) = inputs.covering(&path("m/a/y")).unwrap();
+        assert_eq!(below, path("a/y"));
+        assert!(inputs.covering(&path("n")).is_none());
+    }
+
+    #[test]
+    fn no_more_bytes_are_held_than_there_is_room_for() {
+        let file = |bytes: usize| {
+            let (dir, below, blob) = (RelPath::root(), path("f"), BlobDigest::of(b""));
+            let bytes = Some(vec![0; bytes]);
+            Input::File(SourceFile { dir, below, blob, size: 0, executable: false, bytes })
+        };
+        let mut inputs = Inputs::default();
+        inputs.place(path("a"), file(MOST_HELD - 1)).unwrap();
+        inputs.place(path("b"), file(2)).unwrap();
+        inputs.place(path("c"), file(1)).unwrap();
+        let held = inputs.iter().map(|(_, input)| match input {
+            Input::File(file) => file.bytes.as_ref().map_or(0, Vec::len),
+            _ => 0,
+        });
+        assert_eq!(held.collect::<Vec<_>>(), [MOST_HELD - 1, 0, 1]);
+    }
+}

@@ -1,0 +1,110 @@
+//! What is to be performed, as whoever has the documents hands it over.
+
+use wake_model::{ActionDigest, RunRecord};
+
+use crate::diagnostic::Diagnostic;
+use crate::error::StepError;
+use crate::pin::Pinned;
+use crate::reason::Change;
+use crate::results::{Done, Results};
+use crate::step::{Step, StepId};
+use crate::wares::{WareNews, Wares};
+
+/// Steps by number, each with those that it needs.
+///
+/// Only their numbers and names need be known beforehand: a step itself is made when all that it needs is done.
+pub trait Steps: Sync {
+    /// The numbers of the steps, dependencies first; each is below the bound of the [`Results`] that go with them.
+    fn order(&self) -> &[StepId];
+
+    /// The steps among [`Steps::order`] that a step needs, each once.
+    fn needs(&self, step: StepId) -> Vec<StepId>;
+
+    /// What a person calls it.
+    fn label(&self, step: StepId) -> &str;
+
+    /// Whether a person asked for it.
+    fn is_requested(&self, step: StepId) -> bool;
+
+    /// The step itself; called where all that it needs is done.
+    fn step(&self, step: StepId, ground: &Ground<'_>) -> Result<Step, Box<Diagnostic>>;
+
+    /// Called where a step is not remembered, before it runs: what nobody could keep is not worth making.
+    fn before_run(&self, _step: StepId) -> Result<(), Box<Diagnostic>> {
+        Ok(())
+    }
+
+    /// What history knows it by: one text for each step that ever was.
+    fn past_name(&self, step: StepId) -> &str {
+        self.label(step)
+    }
+
+    /// What another system calls it.
+    fn identity(&self, _step: StepId) -> Option<String> {
+        None
+    }
+
+    /// Takes what a step left; called before any step that needs it is made.
+    fn done(&self, _step: StepId, _kept: &Kept<'_>) {}
+
+    /// Takes why a step left nothing.
+    fn failed(&self, _step: StepId, _failure: Failed<'_>) {}
+
+    /// What a person calls the output of this number that is kept as a packed ware.
+    fn output_name(&self, _step: StepId, _number: usize) -> Option<String> {
+        None
+    }
+
+    /// Where in what a person wrote a part of the step stands that differs, as `file:line:column`.
+    fn place_of(&self, _step: StepId, _change: &Change) -> Option<String> {
+        None
+    }
+}
+
+/// What a step is made on.
+pub struct Ground<'a> {
+    /// What other steps left.
+    pub results: &'a Results,
+    /// Where wares are had, for whoever must look into one.
+    pub wares: &'a Wares<'a>,
+    /// Hears what happens to wares meanwhile.
+    pub tell: &'a (dyn Fn(WareNews<'_>) + Sync),
+}
+
+/// What came of a step that is done.
+pub struct Kept<'a> {
+    /// The step's action.
+    pub pinned: &'a Pinned,
+    /// Its key.
+    pub key: ActionDigest,
+    /// What it left behind.
+    pub done: &'a Done,
+    /// The run that left it, now or before.
+    pub record: &'a RunRecord,
+    /// Whether it was remembered.
+    pub remembered: bool,
+}
+
+/// Why a step left nothing.
+pub enum Failed<'a> {
+    /// Its command ran and failed, or left something that cannot be kept.
+    Command {
+        /// The step's action.
+        pinned: &'a Pinned,
+        /// The run.
+        record: &'a RunRecord,
+        /// The tree of packed wares, which are kept however the command ends.
+        packed: Option<&'a Done>,
+        /// What is wrong with what it left, a line each.
+        faults: &'a [String],
+    },
+    /// It came to no end.
+    Error(StepError),
+}
+
+impl Kept<'_> {
+    /// How long its command took, in milliseconds.
+    pub fn dur_ms(&self) -> u64 {
+        self.record.usage.wall_us / 1000
+    }
+}

@@ -1,0 +1,92 @@
+//! Wares on this machine: fetched and unpacked once, whoever wants them.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wake_model::WareId;
+use wake_store::Store;
+use wake_store::ware::{
+    Cached, Meter, Policy, Route, Unpack, UnpackError, UnpackFilters, WareCache,
+};
+
+use crate::step::Fetch;
+
+/// Unpacked wares, each looked at once.
+pub struct Wares<'a> {
+    store: &'a Store,
+    meter: &'a Meter,
+    looked_at: Mutex<HashMap<WareId, Arc<Mutex<Option<Unpacked>>>>>,
+}
+
+/// A ware that lies unpacked on this machine.
+#[derive(Clone, Debug)]
+pub struct Unpacked {
+    /// Where.
+    pub path: PathBuf,
+    /// The `tree` id of all that was received.
+    pub received: WareId,
+}
+
+/// What happens while a ware is got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WareNews<'a> {
+    /// It was unpacked before and has been altered since: it is not used.
+    Altered(&'a WareId),
+    /// It is fetched and unpacked.
+    Unpacking(&'a WareId),
+}
+
+impl<'a> Wares<'a> {
+    /// Those in the cache of `store`; `meter` counts what is fetched.
+    pub fn new(store: &'a Store, meter: &'a Meter) -> Wares<'a> {
+        Wares { store, meter, looked_at: Mutex::default() }
+    }
+
+    /// How other machines are reached.
+    pub fn route(&self) -> &Route {
+        self.store.route()
+    }
+
+    /// Where a ware lies, which is fetched and unpacked unless it is here and untouched; `tell` hears of that.
+    ///
+    /// Whoever else wants it meanwhile waits.
+    pub fn get(&self, fetch: &Fetch, tell: &dyn Fn(WareNews<'_>)) -> Result<Unpacked, UnpackError> {
+        let slot = {
+            let mut all = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(all.entry(fetch.ware.clone()).or_default())
+        };
+        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(unpacked) = &*slot {
+            return Ok(unpacked.clone());
+        }
+        let unpacked = self.bring(fetch, tell)?;
+        *slot = Some(unpacked.clone());
+        Ok(unpacked)
+    }
+
+    fn bring(
+        &self,
+        Fetch { ware, from }: &Fetch,
+        tell: &dyn Fn(WareNews<'_>),
+    ) -> Result<Unpacked, UnpackError> {
+        let cache = WareCache::new(&self.store.ware_cache_dir());
+        match cache.state(ware) {
+            Cached::Untouched => {}
+            Cached::Altered => {
+                tell(WareNews::Altered(ware));
+                tell(WareNews::Unpacking(ware));
+            }
+            Cached::Absent => tell(WareNews::Unpacking(ware)),
+        }
+        let unpack = Unpack {
+            ware,
+            sources: from,
+            filters: UnpackFilters::LOSSLESS,
+            cache: Some(&cache),
+            policy: Policy::WARE,
+        };
+        let unpacked = unpack.into_cache_metered(self.meter)?;
+        Ok(Unpacked { path: unpacked.path, received: unpacked.received })
+    }
+}
