@@ -31,7 +31,7 @@ pub use finished::Finished;
 pub use marker::Marker;
 pub use program::{Wake, binary, copy_of_binary};
 pub use project::{Project, ProjectBuilder, project};
-pub use requirement::{fixtures, has_program, is_root, skip};
+pub use requirement::{fixtures, has_program, is_root, skip, skipped};
 pub use terminal::AtTerminal;
 pub use workspace_copy::{copy_tree, example, read_tree};
 

@@ -20,7 +20,7 @@ use crate::error::SandboxError;
 use crate::finished::Finished;
 use crate::job::{Job, Stream};
 use crate::scheduling::Scheduling;
-use crate::wire::{self, Class, Order, Reply};
+use crate::wire::{self, Reply, RequestRef, WorkerClass};
 
 /// How a worker process is started: a program whose `main` ends in [`crate::serve`].
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ pub struct Executor {
     options: ExecutorOptions,
     /// That of commands, whatever that of the threads is that ask for them.
     scheduling: Option<Scheduling>,
-    idle: Mutex<HashMap<Class, Vec<Worker>>>,
+    idle: Mutex<HashMap<WorkerClass, Vec<Worker>>>,
     /// Workers that have been killed and may not be gone yet.
     leaving: Mutex<Vec<Worker>>,
 }
@@ -91,7 +91,7 @@ impl Executor {
             return Err(SandboxError::Cancelled);
         }
         let asked = clock::instant();
-        let class = Class::of(job);
+        let class = WorkerClass::of(job);
         let mut worker = self.worker(&class)?;
         let wait = asked.elapsed();
         let result = worker.run(job, cancel, turn, wrote);
@@ -108,7 +108,7 @@ impl Executor {
 
     /// Starts workers for `job`'s kind until `count` are idle, so that first jobs do not wait for them.
     pub fn warm(&self, job: &Job, count: usize) -> Result<(), SandboxError> {
-        let class = Class::of(job);
+        let class = WorkerClass::of(job);
         for _ in 0..count {
             let worker = self.start(&class)?;
             self.give_back(class.clone(), worker);
@@ -126,7 +126,7 @@ impl Executor {
         }
     }
 
-    fn worker(&self, class: &Class) -> Result<Worker, SandboxError> {
+    fn worker(&self, class: &WorkerClass) -> Result<Worker, SandboxError> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         match idle.get_mut(class).and_then(take_own) {
             Some(worker) => Ok(worker),
@@ -137,11 +137,11 @@ impl Executor {
         }
     }
 
-    fn start(&self, class: &Class) -> Result<Worker, SandboxError> {
+    fn start(&self, class: &WorkerClass) -> Result<Worker, SandboxError> {
         Worker::start(&self.command, class, &self.scheduling)
     }
 
-    fn give_back(&self, class: Class, worker: Worker) {
+    fn give_back(&self, class: WorkerClass, worker: Worker) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let workers = idle.entry(class).or_default();
         if workers.len() < self.options.idle {
@@ -182,7 +182,7 @@ impl Worker {
     #[expect(clippy::disallowed_methods, reason = "a worker is this program again")]
     fn start(
         command: &WorkerCommand,
-        class: &Class,
+        class: &WorkerClass,
         scheduling: &Option<Scheduling>,
     ) -> Result<Self, SandboxError> {
         let not_started = |source: io::Error| SandboxError::WorkerNotStarted {
@@ -203,7 +203,8 @@ impl Worker {
             .map_err(not_started)?;
         let started_by = std::thread::current().id();
         let mut worker = Worker { socket, child, inner: None, started_by, dead: false };
-        wire::send(&worker.socket, &Order::Become(class, scheduling)).map_err(worker_failed)?;
+        wire::send(&worker.socket, &RequestRef::Become(class, scheduling))
+            .map_err(worker_failed)?;
         match wire::receive(&worker.socket).map_err(worker_failed)? {
             Some(Reply::Ready(Ok(pid))) => {
                 worker.inner =
@@ -223,18 +224,18 @@ impl Worker {
         turn: impl FnOnce() -> Option<T>,
         wrote: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<Finished, SandboxError> {
-        wire::send(&self.socket, &Order::Run(job)).map_err(worker_failed)?;
+        wire::send(&self.socket, &RequestRef::Run(job)).map_err(worker_failed)?;
         let Some(_turn) = turn() else {
             self.kill();
             return Err(SandboxError::Cancelled);
         };
         // One that ended while it got ready says more by how it ended than by its socket.
-        if wire::send(&self.socket, &Order::Go).is_err() {
+        if wire::send(&self.socket, &RequestRef::Go).is_err() {
             return Err(self.last_words());
         }
         let mut stopping = None;
         loop {
-            if self.wait(cancel, &mut stopping)? == Waited::Cancelled {
+            if self.wait(cancel, &mut stopping)? == WorkerAnswer::Cancelled {
                 return Err(SandboxError::Cancelled);
             }
             match wire::receive(&self.socket).map_err(worker_failed)? {
@@ -252,7 +253,7 @@ impl Worker {
         &mut self,
         cancel: &CancelToken,
         stopping: &mut Option<Instant>,
-    ) -> Result<Waited, SandboxError> {
+    ) -> Result<WorkerAnswer, SandboxError> {
         loop {
             let mut fds = vec![PollFd::from_borrowed_fd(self.socket.as_fd(), PollFlags::IN)];
             let mut left = None;
@@ -273,14 +274,14 @@ impl Worker {
             match stopping {
                 // Also while a command goes on writing.
                 None if ready[1] => {
-                    wire::send(&self.socket, &Order::Cancel).map_err(worker_failed)?;
+                    wire::send(&self.socket, &RequestRef::Cancel).map_err(worker_failed)?;
                     *stopping = Some(clock::instant() + CANCEL_GRACE);
                 }
                 Some(until) if !ready[0] && clock::instant() >= *until => {
                     self.kill();
-                    return Ok(Waited::Cancelled);
+                    return Ok(WorkerAnswer::Cancelled);
                 }
-                _ if ready[0] => return Ok(Waited::Answer),
+                _ if ready[0] => return Ok(WorkerAnswer::Answer),
                 _ => {}
             }
         }
@@ -318,7 +319,7 @@ impl Drop for Worker {
 }
 
 #[derive(PartialEq, Eq)]
-enum Waited {
+enum WorkerAnswer {
     Answer,
     Cancelled,
 }

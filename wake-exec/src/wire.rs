@@ -17,7 +17,7 @@ use crate::scheduling::Scheduling;
 
 /// What a worker is for life; jobs that need another one go to another worker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) struct Class {
+pub(crate) struct WorkerClass {
     pub(crate) level: SandboxLevelKey,
     pub(crate) identity: Identity,
     pub(crate) network: Network,
@@ -30,20 +30,20 @@ pub(crate) enum SandboxLevelKey {
     Weak,
 }
 
-impl Class {
+impl WorkerClass {
     pub(crate) fn of(job: &Job) -> Self {
         let level = match job.level {
             SandboxLevel::Strict => SandboxLevelKey::Strict,
             SandboxLevel::Weak => SandboxLevelKey::Weak,
         };
-        Class { level, identity: job.identity.clone(), network: job.network }
+        WorkerClass { level, identity: job.identity.clone(), network: job.network }
     }
 }
 
 /// [`Request`] as the executor has it in hand: encoded alike, variant by variant.
 #[derive(Serialize)]
-pub(crate) enum Order<'a> {
-    Become(&'a Class, &'a Option<Scheduling>),
+pub(crate) enum RequestRef<'a> {
+    Become(&'a WorkerClass, &'a Option<Scheduling>),
     Run(&'a Job),
     Go,
     Cancel,
@@ -53,7 +53,7 @@ pub(crate) enum Order<'a> {
 #[derive(Deserialize)]
 pub(crate) enum Request {
     /// First and once, with how commands are to be scheduled, where that is known.
-    Become(Class, Option<Scheduling>),
+    Become(WorkerClass, Option<Scheduling>),
     /// Get ready to run this; answered by [`Reply::Done`].
     Run(Box<Job>),
     /// Its command may start. Follows every [`Request::Run`], also one that has failed by then.
@@ -66,16 +66,16 @@ pub(crate) enum Request {
 #[derive(Serialize, Deserialize)]
 pub(crate) enum Reply {
     /// The answer to [`Request::Become`], with the worker's process number as the executor sees it.
-    Ready(Result<i32, Failure>),
+    Ready(Result<i32, JobError>),
     /// What the command has just written, where that is to be told at once.
     Wrote(Stream, #[serde(with = "crate::job::bytes")] Vec<u8>),
     /// The answer to [`Request::Run`].
-    Done(Box<Result<Finished, Failure>>),
+    Done(Box<Result<Finished, JobError>>),
 }
 
 /// A [`SandboxError`] as the worker meets it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) enum Failure {
+pub(crate) enum JobError {
     Unavailable { missing: String, errno: i32 },
     Changed { paths: Vec<PathBuf> },
     NotStarted { program: String, errno: i32 },
@@ -84,17 +84,17 @@ pub(crate) enum Failure {
     Cancelled,
 }
 
-impl Failure {
+impl JobError {
     pub(crate) fn step(step: &str, path: impl Into<PathBuf>, source: impl Into<io::Error>) -> Self {
-        Failure::Step { step: step.to_owned(), path: path.into(), errno: errno(source) }
+        JobError::Step { step: step.to_owned(), path: path.into(), errno: errno(source) }
     }
 
     pub(crate) fn unavailable(missing: &str, source: impl Into<io::Error>) -> Self {
-        Failure::Unavailable { missing: missing.to_owned(), errno: errno(source) }
+        JobError::Unavailable { missing: missing.to_owned(), errno: errno(source) }
     }
 
     pub(crate) fn bad_job(path: impl Into<String>, reason: &str) -> Self {
-        Failure::BadJob { path: path.into(), reason: reason.to_owned() }
+        JobError::BadJob { path: path.into(), reason: reason.to_owned() }
     }
 }
 
@@ -102,20 +102,20 @@ fn errno(source: impl Into<io::Error>) -> i32 {
     source.into().raw_os_error().unwrap_or(libc::EIO)
 }
 
-impl From<Failure> for SandboxError {
-    fn from(failure: Failure) -> Self {
+impl From<JobError> for SandboxError {
+    fn from(failure: JobError) -> Self {
         let os = io::Error::from_raw_os_error;
         match failure {
-            Failure::Unavailable { missing, errno } => {
+            JobError::Unavailable { missing, errno } => {
                 SandboxError::unavailable(&missing, os(errno))
             }
-            Failure::Changed { paths } => SandboxError::Changed { paths },
-            Failure::NotStarted { program, errno } => {
+            JobError::Changed { paths } => SandboxError::Changed { paths },
+            JobError::NotStarted { program, errno } => {
                 SandboxError::NotStarted { program, source: os(errno) }
             }
-            Failure::Step { step, path, errno } => SandboxError::step(&step, path, os(errno)),
-            Failure::BadJob { path, reason } => SandboxError::BadJob { path, reason },
-            Failure::Cancelled => SandboxError::Cancelled,
+            JobError::Step { step, path, errno } => SandboxError::step(&step, path, os(errno)),
+            JobError::BadJob { path, reason } => SandboxError::BadJob { path, reason },
+            JobError::Cancelled => SandboxError::Cancelled,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Runs the vectors of `spec/vectors/host.json`: the identity of a host, from the files that it has.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout)]
+#![allow(clippy::unwrap_used)]
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn hosts() {
     let here = |case: &&Value| case["arch"] == std::env::consts::ARCH;
     let cases: Vec<_> = content["cases"].as_array().unwrap().iter().filter(here).collect();
     if cases.is_empty() {
-        println!("skipped: no vector is for {}", std::env::consts::ARCH);
+        wake_tests::skipped("hosts", &format!("no vector is for {}", std::env::consts::ARCH));
     }
     for case in cases {
         let root = tempfile::tempdir().unwrap();

@@ -1,22 +1,13 @@
 //! Published formula ids and documents.
 //!
 //! The inputs are fixtures outside this repository: `WAKE_FIXTURES`, else `../shared/fixtures` beside the checkout.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs)]
 
 use serde_json::{Value, json};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use wake_formula::{Dialect, Document, RunRecord};
-
-fn fixtures() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
-    let dir = std::env::var_os("WAKE_FIXTURES").map_or(beside, PathBuf::from).join("timeless");
-    if !dir.is_dir() {
-        println!("skipped: no fixtures at `{}`", dir.display());
-        return None;
-    }
-    Some(dir)
-}
+use wake_tests::fixtures;
 
 fn cases(dir: &Path, kind: &str) -> Vec<Value> {
     let all: Vec<Value> =
@@ -42,7 +33,7 @@ fn assert_format_keeps_the_id(text: &str) {
 
 #[test]
 fn published_formula_ids() {
-    let Some(dir) = fixtures() else { return };
+    let Some(dir) = fixtures("published_formula_ids", "timeless") else { return };
     for case in cases(&dir, "formulaID") {
         let text = json!({ "formula": case["input"]["formula"] }).to_string();
         assert_eq!(id_of(&text), case["expected"].as_str().unwrap(), "{}", case["source"]);
@@ -52,7 +43,7 @@ fn published_formula_ids() {
 
 #[test]
 fn published_cids() {
-    let Some(dir) = fixtures() else { return };
+    let Some(dir) = fixtures("published_cids", "timeless") else { return };
     for case in cases(&dir, "warpforge CID") {
         let text = json!({ "formula": { "formula.v1": case["input"]["formula"] } }).to_string();
         assert_eq!(id_of(&text), case["expected"].as_str().unwrap(), "{}", case["source"]);
@@ -62,7 +53,7 @@ fn published_cids() {
 
 #[test]
 fn the_example_and_its_record() {
-    let Some(dir) = fixtures() else { return };
+    let Some(dir) = fixtures("the_example_and_its_record", "timeless") else { return };
     let formula = fs::read_to_string(dir.join("example1.formula")).unwrap();
     let text = fs::read_to_string(dir.join("example1.runrecord")).unwrap();
     let record = RunRecord::parse(&text, "example1.runrecord").unwrap();
@@ -72,7 +63,7 @@ fn the_example_and_its_record() {
 
 #[test]
 fn published_documents_are_read() {
-    let Some(dir) = fixtures() else { return };
+    let Some(dir) = fixtures("published_documents_are_read", "timeless") else { return };
     let mut read = 0;
     for entry in fs::read_dir(dir.join("repeatr")).unwrap() {
         let path = entry.unwrap().path();

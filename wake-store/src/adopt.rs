@@ -12,7 +12,9 @@ use wake_model::{Manifest, Node, TreeDigest};
 
 use crate::corruption::{Corruption, Damage};
 use crate::error::{At, StoreError};
-use crate::listing::{Found, Kind, ListError, Listing, TREE_MTIME, has_tree_mtime, mode_of};
+use crate::listing::{
+    EntryKind, ListError, ListedEntry, Listing, TREE_MTIME, has_tree_mtime, mode_of,
+};
 use crate::measure::{link_target, measure};
 use crate::open::Store;
 use crate::publish::rename_into;
@@ -132,12 +134,14 @@ fn check(listing: &Listing, manifest: &Manifest) -> Result<(), AdoptError> {
     // From the last to the first, so that whatever a directory holds comes before it.
     for found in listing.entries.iter().rev() {
         match (found.kind, manifest.get(&found.path)) {
-            (Kind::Dir, None) if parents.contains(&found.path) => {}
-            (Kind::Dir, Some(Node::Dir)) => matched += 1,
-            (Kind::File, Some(Node::File { size, .. })) if found.stat.st_size as u64 == *size => {
+            (EntryKind::Dir, None) if parents.contains(&found.path) => {}
+            (EntryKind::Dir, Some(Node::Dir)) => matched += 1,
+            (EntryKind::File, Some(Node::File { size, .. }))
+                if found.stat.st_size as u64 == *size =>
+            {
                 matched += 1;
             }
-            (Kind::Link, Some(Node::Link { target }))
+            (EntryKind::Link, Some(Node::Link { target }))
                 if link_target(listing, found)? == *target =>
             {
                 matched += 1;
@@ -157,7 +161,7 @@ fn check(listing: &Listing, manifest: &Manifest) -> Result<(), AdoptError> {
     Err(AdoptError::NotAsDeclared { path, problem: "is missing".to_owned() })
 }
 
-fn differs(listing: &Listing, found: &Found, problem: &str) -> AdoptError {
+fn differs(listing: &Listing, found: &ListedEntry, problem: &str) -> AdoptError {
     let path = listing.path.join(found.path.as_str());
     AdoptError::NotAsDeclared { path, problem: problem.to_owned() }
 }
@@ -167,8 +171,8 @@ fn finalise(listing: &mut Listing, manifest: &Manifest) -> Result<(), StoreError
     let Listing { path, dir, root, entries } = listing;
     for found in entries {
         let mode = match (found.kind, manifest.get(&found.path)) {
-            (Kind::File, Some(Node::File { executable, .. })) => Some(file_mode(*executable)),
-            (Kind::Dir, _) => Some(DIR_MODE),
+            (EntryKind::File, Some(Node::File { executable, .. })) => Some(file_mode(*executable)),
+            (EntryKind::Dir, _) => Some(DIR_MODE),
             _ => None,
         };
         if let Some(stat) =

@@ -21,19 +21,19 @@ pub(crate) struct Listing {
     pub(crate) dir: OwnedFd,
     pub(crate) root: Stat,
     /// Everything below the root, directories included; sorted by path.
-    pub(crate) entries: Vec<Found>,
+    pub(crate) entries: Vec<ListedEntry>,
 }
 
 /// One entry of a tree as it was found.
-pub(crate) struct Found {
+pub(crate) struct ListedEntry {
     pub(crate) path: RelPath,
-    pub(crate) kind: Kind,
+    pub(crate) kind: EntryKind,
     pub(crate) stat: Stat,
 }
 
 /// The kinds of entries that a tree may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum EntryKind {
     File,
     Dir,
     Link,
@@ -86,8 +86,8 @@ impl Listing {
     }
 }
 
-fn dirs_among(entries: &[Found]) -> Vec<RelPath> {
-    let dirs = entries.iter().filter(|found| found.kind == Kind::Dir);
+fn dirs_among(entries: &[ListedEntry]) -> Vec<RelPath> {
+    let dirs = entries.iter().filter(|found| found.kind == EntryKind::Dir);
     dirs.map(|found| found.path.clone()).collect()
 }
 
@@ -96,7 +96,7 @@ fn list_one(
     at: &RelPath,
     dir: &OwnedFd,
     buffer: &mut Vec<u8>,
-    entries: &mut Vec<Found>,
+    entries: &mut Vec<ListedEntry>,
 ) -> Result<(), ListError> {
     let mut names = RawDir::new(dir, buffer.spare_capacity_mut());
     while let Some(entry) = names.next() {
@@ -111,7 +111,7 @@ fn list_one(
             path: root.to_owned(),
             what: format!("`{path}`, which is neither file, directory nor link"),
         })?;
-        entries.push(Found { path, kind, stat });
+        entries.push(ListedEntry { path, kind, stat });
     }
     Ok(())
 }
@@ -125,11 +125,11 @@ fn child(root: &Path, at: &RelPath, name: &CStr) -> Result<RelPath, ListError> {
     at.child(name).map_err(|_| foreign())
 }
 
-fn kind_of(stat: &Stat) -> Option<Kind> {
+fn kind_of(stat: &Stat) -> Option<EntryKind> {
     match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Some(Kind::File),
-        FileType::Directory => Some(Kind::Dir),
-        FileType::Symlink => Some(Kind::Link),
+        FileType::RegularFile => Some(EntryKind::File),
+        FileType::Directory => Some(EntryKind::Dir),
+        FileType::Symlink => Some(EntryKind::Link),
         _ => None,
     }
 }

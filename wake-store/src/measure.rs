@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags, openat, readlinkat};
 use wake_model::{BlobDigest, Manifest, Node, RelPath};
 
 use crate::error::{At, StoreError};
-use crate::listing::{Found, Kind, ListError, Listing, mode_of};
+use crate::listing::{EntryKind, ListError, ListedEntry, Listing, mode_of};
 
 /// Trees with at least this many entries, or bytes, are hashed by all threads.
 const PARALLEL_ENTRIES: usize = 64;
@@ -33,11 +33,11 @@ pub(crate) fn measure(listing: &Listing) -> Result<Manifest, ListError> {
     })
 }
 
-fn node_of(listing: &Listing, found: &Found) -> Result<(RelPath, Node), StoreError> {
+fn node_of(listing: &Listing, found: &ListedEntry) -> Result<(RelPath, Node), StoreError> {
     let node = match found.kind {
-        Kind::Dir => Node::Dir,
-        Kind::Link => Node::Link { target: link_target(listing, found)? },
-        Kind::File => {
+        EntryKind::Dir => Node::Dir,
+        EntryKind::Link => Node::Link { target: link_target(listing, found)? },
+        EntryKind::File => {
             let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let file = openat(&listing.dir, found.path.as_str(), flags, Mode::empty())
                 .below(&listing.path, found.path.as_str())?;
@@ -51,7 +51,7 @@ fn node_of(listing: &Listing, found: &Found) -> Result<(RelPath, Node), StoreErr
 
 /// The text of a link; a text that is not UTF-8 is given with replacement characters, which no declared
 /// link has, so that it never equals one.
-pub(crate) fn link_target(listing: &Listing, found: &Found) -> Result<String, StoreError> {
+pub(crate) fn link_target(listing: &Listing, found: &ListedEntry) -> Result<String, StoreError> {
     let target = readlinkat(&listing.dir, found.path.as_str(), Vec::new())
         .below(&listing.path, found.path.as_str())?;
     Ok(match target.into_string() {

@@ -19,7 +19,7 @@ use rustix::fs::{AtFlags, Mode, Stat, fstat, open, statat};
 use wake_model::{Manifest, Node, RelPath};
 
 use crate::error::{At, StoreError, optional};
-use crate::listing::{DIR_FLAGS, Kind, Listing, has_tree_mtime, mode_of};
+use crate::listing::{DIR_FLAGS, EntryKind, Listing, has_tree_mtime, mode_of};
 
 /// Trees with at least this many nodes are compared by all threads.
 const PARALLEL_NODES: usize = 512;
@@ -63,7 +63,7 @@ impl Stamp {
 impl Stamps {
     /// The stamps of a listed tree whose bytes are known to be right.
     pub(crate) fn of(listing: &Listing) -> Self {
-        let nodes = listing.entries.iter().filter(|found| found.kind != Kind::Dir);
+        let nodes = listing.entries.iter().filter(|found| found.kind != EntryKind::Dir);
         let nodes = nodes.map(|found| Stamp::of(&found.stat)).collect();
         Stamps { boot: current_boot(), settled: false, nodes }
     }

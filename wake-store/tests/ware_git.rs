@@ -1,5 +1,5 @@
 //! Git wares: a commit is unpacked by its objects, and nothing in the repository is obeyed (N12).
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, missing_docs)]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

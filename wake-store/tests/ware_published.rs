@@ -1,26 +1,17 @@
 //! Published ids of tar wares, computed from their published inputs.
 //!
 //! The inputs are fixtures outside this repository: `WAKE_FIXTURES`, else `../shared/fixtures` beside the checkout.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stdout, missing_docs)]
+#![allow(clippy::unwrap_used, missing_docs)]
 
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use wake_store::ware::{
     Mtime, Owner, PackFilters, PackType, Placement, Policy, Unpack, UnpackFilters, WareCache,
     WareId, Warehouse, mirror, pack, scan,
 };
-
-fn fixtures() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
-    let dir = std::env::var_os("WAKE_FIXTURES").map_or(beside, PathBuf::from).join("timeless");
-    if !dir.is_dir() {
-        println!("skipped: no fixtures at `{}`", dir.display());
-        return None;
-    }
-    Some(dir)
-}
+use wake_tests::fixtures;
 
 fn cases(dir: &Path, kind: &str) -> Vec<Value> {
     let all: Vec<Value> =
@@ -70,7 +61,7 @@ fn build(case: &Value, root: &Path) {
 
 #[test]
 fn published_archives_have_their_ids() {
-    let Some(dir) = fixtures() else { return };
+    let Some(dir) = fixtures("published_archives_have_their_ids", "timeless") else { return };
     for case in cases(&dir, "tar scan") {
         let archive = Warehouse::File(dir.join(case["input"]["file"].as_str().unwrap()));
         let id = scan(PackType::Tar, &archive, UnpackFilters::LOSSLESS, Policy::WARE).unwrap();
@@ -80,7 +71,11 @@ fn published_archives_have_their_ids() {
 
 #[test]
 fn published_trees_have_their_ids_and_so_have_their_archives() {
-    let Some(dir) = fixtures() else { return };
+    let Some(dir) =
+        fixtures("published_trees_have_their_ids_and_so_have_their_archives", "timeless")
+    else {
+        return;
+    };
     for case in cases(&dir, "pack tree") {
         let temp = tempfile::tempdir().unwrap();
         let root = temp.path().join("tree");
@@ -103,7 +98,7 @@ fn published_trees_have_their_ids_and_so_have_their_archives() {
 
 #[test]
 fn a_published_single_file_has_its_id() {
-    let Some(dir) = fixtures() else { return };
+    let Some(dir) = fixtures("a_published_single_file_has_its_id", "timeless") else { return };
     for case in cases(&dir, "pack single file") {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("file");
@@ -129,7 +124,7 @@ fn a_published_single_file_has_its_id() {
 
 #[test]
 fn a_root_file_system_survives_the_journey() {
-    let Some(dir) = fixtures() else { return };
+    let Some(dir) = fixtures("a_root_file_system_survives_the_journey", "timeless") else { return };
     let case = cases(&dir, "tar scan")
         .into_iter()
         .find(|case| case["input"]["file"] == "busybash.tgz")

@@ -9,35 +9,35 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 
-use super::confine::Confined;
-use super::place::Place;
+use super::confine::Confinement;
+use super::place::DirWriter;
 use super::scratch;
-use super::watcher::{Watch, Watcher};
+use super::watcher::{InotifyWatch, Watcher};
 use crate::job::{Access, Job, Root};
-use crate::wire::Failure;
+use crate::wire::JobError;
 
 // Where in a mount namespace they belong, below its root directory.
 const TMP: &CStr = c"/shown/tmp";
 const SHM: &CStr = c"/shown/dev/shm";
 
 /// The two of them.
-pub(crate) struct Beside {
+pub(crate) struct MemoryDirs {
     /// None where `/tmp` is a part of the root directory.
     tmp: Option<OwnedFd>,
     shm: OwnedFd,
     /// Hears of whatever is done in them; none where that is not known.
-    watch: Option<Watch>,
+    watch: Option<InotifyWatch>,
     /// Bytes and files that each may hold.
     limits: (u64, u64),
 }
 
-impl Beside {
+impl MemoryDirs {
     /// New ones, attached nowhere yet.
     pub(crate) fn new(
-        confined: &Confined,
+        confined: &Confinement,
         job: &Job,
         watcher: &mut Watcher,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, JobError> {
         let tmp = match keeps_tmp(job) {
             true => None,
             false => Some(temporary_directory(confined, job)?),
@@ -47,13 +47,13 @@ impl Beside {
             let watch = watch(watcher, tmp.as_ref(), &shm);
             // The work of a worker does not depend on its directory, but a mount that it stood in would stay.
             rustix::process::fchdir(&confined.host.root)
-                .map_err(|errno| Failure::step("enter", "/", errno))?;
+                .map_err(|errno| JobError::step("enter", "/", errno))?;
             // The system may have none left to give.
             watch.ok()
         } else {
             None
         };
-        Ok(Beside { tmp, shm, watch, limits: limits(job) })
+        Ok(MemoryDirs { tmp, shm, watch, limits: limits(job) })
     }
 
     /// Whether they are what new ones for `job` would be. No process of an earlier command may be alive.
@@ -85,17 +85,21 @@ fn limits(job: &Job) -> (u64, u64) {
 }
 
 /// An empty `/tmp` with a home directory in it.
-fn temporary_directory(confined: &Confined, job: &Job) -> Result<OwnedFd, Failure> {
+fn temporary_directory(confined: &Confinement, job: &Job) -> Result<OwnedFd, JobError> {
     let tmp = scratch::memory(&job.limits, "1777", confined.owner)?;
-    Place::new(tmp.as_fd(), confined.owner)
+    DirWriter::new(tmp.as_fd(), confined.owner)
         .unreachable()
         .directory("home")
-        .map_err(|errno| Failure::step("create", "/tmp/home", errno))?;
+        .map_err(|errno| JobError::step("create", "/tmp/home", errno))?;
     Ok(tmp)
 }
 
 /// Watches every directory that there is, by way of the working directory: watches take no descriptors.
-fn watch(watcher: &mut Watcher, tmp: Option<&OwnedFd>, shm: &OwnedFd) -> Result<Watch, Errno> {
+fn watch(
+    watcher: &mut Watcher,
+    tmp: Option<&OwnedFd>,
+    shm: &OwnedFd,
+) -> Result<InotifyWatch, Errno> {
     let mut watch = watcher.watch_nothing()?;
     if let Some(tmp) = tmp {
         rustix::process::fchdir(tmp)?;

@@ -13,7 +13,7 @@ use super::kernel;
 use super::place::{STRAIGHT, fixed_times, input_time};
 use crate::finished::{Fault, OutputFault};
 use crate::job::{Fidelity, Outputs, TakeOutputs};
-use crate::wire::Failure;
+use crate::wire::JobError;
 
 /// How deep output directories may be nested; each level takes three open files and some stack.
 const DEPTH: usize = 200;
@@ -31,9 +31,9 @@ pub(crate) struct Collection<'a> {
 pub(crate) fn collect(
     collection: &Collection<'_>,
     buffer: &mut [u8],
-) -> Result<Result<Manifest, Vec<OutputFault>>, Failure> {
+) -> Result<Result<Manifest, Vec<OutputFault>>, JobError> {
     let into = &collection.outputs.into;
-    let made = |errno: Errno| Failure::step("create", into, errno);
+    let made = |errno: Errno| JobError::step("create", into, errno);
     rustix::fs::mkdirat(CWD, into, Mode::from_raw_mode(0o755)).map_err(made)?;
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let target = rustix::fs::openat(CWD, into, flags, Mode::empty()).map_err(made)?;
@@ -69,22 +69,22 @@ struct Taking<'a> {
 }
 
 /// A directory: somebody else's, or opened for this.
-pub(crate) enum Held<'a> {
+pub(crate) enum OutputDir<'a> {
     Lent(BorrowedFd<'a>),
     Opened(OwnedFd),
 }
 
-impl AsFd for Held<'_> {
+impl AsFd for OutputDir<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
-            Held::Lent(fd) => *fd,
-            Held::Opened(fd) => fd.as_fd(),
+            OutputDir::Lent(fd) => *fd,
+            OutputDir::Opened(fd) => fd.as_fd(),
         }
     }
 }
 
 impl<'a> Taking<'a> {
-    fn finish(self, into: &Path) -> Result<Result<Manifest, Vec<OutputFault>>, Failure> {
+    fn finish(self, into: &Path) -> Result<Result<Manifest, Vec<OutputFault>>, JobError> {
         if self.faults.is_empty() {
             match Manifest::new(self.nodes) {
                 Ok(manifest) => return Ok(Ok(manifest)),
@@ -102,33 +102,37 @@ impl<'a> Taking<'a> {
     }
 
     /// Takes one declared path; true where it is a directory.
-    fn declared(&mut self, decl: &OutputDecl) -> Result<bool, Failure> {
+    fn declared(&mut self, decl: &OutputDecl) -> Result<bool, JobError> {
         let Some(holder) = self.holder(decl)? else { return Ok(false) };
         let name = decl.path.file_name().unwrap_or(".").to_owned();
         let Some(stat) = self.stat(holder.as_fd(), &name, decl)? else { return Ok(false) };
         let target = self.target_of(&decl.path)?;
-        let node =
-            At { dir: holder.as_fd(), name: &name, target: target.as_fd(), path: &decl.path };
+        let node = OutputPlace {
+            dir: holder.as_fd(),
+            name: &name,
+            target: target.as_fd(),
+            path: &decl.path,
+        };
         self.node(&node, &stat)?;
         Ok(FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
     }
 
-    fn check_present(&mut self, decl: &OutputDecl) -> Result<(), Failure> {
+    fn check_present(&mut self, decl: &OutputDecl) -> Result<(), JobError> {
         let Some(holder) = self.holder(decl)? else { return Ok(()) };
         let name = decl.path.file_name().unwrap_or(".").to_owned();
         self.stat(holder.as_fd(), &name, decl).map(drop)
     }
 
     /// The directory that holds a declared path; none where there is none, which is noted.
-    fn holder(&mut self, decl: &OutputDecl) -> Result<Option<Held<'a>>, Failure> {
+    fn holder(&mut self, decl: &OutputDecl) -> Result<Option<OutputDir<'a>>, JobError> {
         let base = self.collection.base;
         let parent = decl.path.parent().unwrap_or_default();
         if parent.is_root() {
-            return Ok(Some(Held::Lent(base)));
+            return Ok(Some(OutputDir::Lent(base)));
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match rustix::fs::openat2(base, parent.as_str(), flags, Mode::empty(), STRAIGHT) {
-            Ok(holder) => Ok(Some(Held::Opened(holder))),
+            Ok(holder) => Ok(Some(OutputDir::Opened(holder))),
             Err(Errno::NOENT | Errno::NOTDIR) => {
                 self.missing(decl);
                 Ok(None)
@@ -137,7 +141,7 @@ impl<'a> Taking<'a> {
                 self.fault(&decl.path, Fault::BehindLink);
                 Ok(None)
             }
-            Err(errno) => Err(Failure::step("open", decl.path.as_str(), errno)),
+            Err(errno) => Err(JobError::step("open", decl.path.as_str(), errno)),
         }
     }
 
@@ -146,7 +150,7 @@ impl<'a> Taking<'a> {
         holder: BorrowedFd<'_>,
         name: &str,
         decl: &OutputDecl,
-    ) -> Result<Option<Stat>, Failure> {
+    ) -> Result<Option<Stat>, JobError> {
         match rustix::fs::statat(holder, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => {
                 let kind = FileType::from_raw_mode(stat.st_mode);
@@ -160,7 +164,7 @@ impl<'a> Taking<'a> {
                 self.missing(decl);
                 Ok(None)
             }
-            Err(errno) => Err(Failure::step("read", decl.path.as_str(), errno)),
+            Err(errno) => Err(JobError::step("read", decl.path.as_str(), errno)),
         }
     }
 
@@ -171,17 +175,17 @@ impl<'a> Taking<'a> {
     }
 
     /// The directory into which `path` is copied, made where it does not exist.
-    fn target_of(&self, path: &RelPath) -> Result<Held<'a>, Failure> {
-        let failed = |errno: Errno| Failure::step("create", path.as_str(), errno);
-        let mut at = Held::Lent(self.target);
+    fn target_of(&self, path: &RelPath) -> Result<OutputDir<'a>, JobError> {
+        let failed = |errno: Errno| JobError::step("create", path.as_str(), errno);
+        let mut at = OutputDir::Lent(self.target);
         let parent = path.parent().unwrap_or_default();
         for component in parent.components() {
-            at = Held::Opened(make_directory(at.as_fd(), component).map_err(failed)?);
+            at = OutputDir::Opened(make_directory(at.as_fd(), component).map_err(failed)?);
         }
         Ok(at)
     }
 
-    fn node(&mut self, at: &At<'_>, stat: &Stat) -> Result<(), Failure> {
+    fn node(&mut self, at: &OutputPlace<'_>, stat: &Stat) -> Result<(), JobError> {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => self.file(at, stat),
             FileType::Directory => self.directory(at, stat),
@@ -206,8 +210,8 @@ impl<'a> Taking<'a> {
         self.collection.outputs.fidelity == Fidelity::Attributes
     }
 
-    fn file(&mut self, at: &At<'_>, stat: &Stat) -> Result<(), Failure> {
-        let failed = |errno: Errno| Failure::step("copy", at.path.as_str(), errno);
+    fn file(&mut self, at: &OutputPlace<'_>, stat: &Stat) -> Result<(), JobError> {
+        let failed = |errno: Errno| JobError::step("copy", at.path.as_str(), errno);
         if stat.st_mode & 0o6000 != 0 && !self.exact() {
             self.fault(at.path, Fault::SetId);
             return Ok(());
@@ -234,12 +238,12 @@ impl<'a> Taking<'a> {
         Ok(())
     }
 
-    fn directory(&mut self, at: &At<'_>, stat: &Stat) -> Result<(), Failure> {
+    fn directory(&mut self, at: &OutputPlace<'_>, stat: &Stat) -> Result<(), JobError> {
         if at.path.components().count() > DEPTH {
             self.fault(at.path, Fault::TooDeep { limit: DEPTH });
             return Ok(());
         }
-        let failed = |errno: Errno| Failure::step("copy", at.path.as_str(), errno);
+        let failed = |errno: Errno| JobError::step("copy", at.path.as_str(), errno);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let from = rustix::fs::openat(at.dir, at.name, flags, Mode::empty()).map_err(failed)?;
         let target = make_directory(at.target, at.name).map_err(failed)?;
@@ -261,7 +265,8 @@ impl<'a> Taking<'a> {
             let path = at.path.child(&name).map_err(|_| failed(Errno::INVAL))?;
             let stat = rustix::fs::statat(&from, name.as_str(), AtFlags::SYMLINK_NOFOLLOW)
                 .map_err(failed)?;
-            let below = At { dir: from.as_fd(), name: &name, target: target.as_fd(), path: &path };
+            let below =
+                OutputPlace { dir: from.as_fd(), name: &name, target: target.as_fd(), path: &path };
             self.node(&below, &stat)?;
         }
         if self.exact() {
@@ -272,8 +277,8 @@ impl<'a> Taking<'a> {
         rustix::fs::futimens(&target, &fixed_times(time)).map_err(failed)
     }
 
-    fn link(&mut self, at: &At<'_>) -> Result<(), Failure> {
-        let failed = |errno: Errno| Failure::step("copy", at.path.as_str(), errno);
+    fn link(&mut self, at: &OutputPlace<'_>) -> Result<(), JobError> {
+        let failed = |errno: Errno| JobError::step("copy", at.path.as_str(), errno);
         let target = rustix::fs::readlinkat(at.dir, at.name, Vec::new()).map_err(failed)?;
         let target = match target.into_string() {
             Ok(target) => target,
@@ -310,7 +315,7 @@ impl<'a> Taking<'a> {
 }
 
 /// One name in one directory, and the directory it is copied into.
-struct At<'a> {
+struct OutputPlace<'a> {
     dir: BorrowedFd<'a>,
     name: &'a str,
     target: BorrowedFd<'a>,
@@ -318,8 +323,8 @@ struct At<'a> {
 }
 
 /// Makes a pipe like the one that was left; a manifest has no place for it.
-fn pipe(at: &At<'_>, stat: &Stat) -> Result<(), Failure> {
-    let failed = |errno: Errno| Failure::step("copy", at.path.as_str(), errno);
+fn pipe(at: &OutputPlace<'_>, stat: &Stat) -> Result<(), JobError> {
+    let failed = |errno: Errno| JobError::step("copy", at.path.as_str(), errno);
     let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
     rustix::fs::mknodat(at.target, at.name, FileType::Fifo, mode, 0).map_err(failed)?;
     rustix::fs::chmodat(at.target, at.name, mode, AtFlags::empty()).map_err(failed)?;
@@ -359,6 +364,6 @@ fn copy_hashing(
     }
 }
 
-fn discard(into: &Path) -> Result<(), Failure> {
-    std::fs::remove_dir_all(into).map_err(|error| Failure::step("remove", into, error))
+fn discard(into: &Path) -> Result<(), JobError> {
+    std::fs::remove_dir_all(into).map_err(|error| JobError::step("remove", into, error))
 }

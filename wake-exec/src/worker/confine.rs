@@ -11,18 +11,18 @@ use super::kernel::{self, Fork};
 use super::owners::{Overseer, Owner, Owners};
 use super::{mounts, seccomp};
 use crate::job::Network;
-use crate::wire::{Class, Failure};
+use crate::wire::{JobError, WorkerClass};
 
 /// What a process has become.
-pub(crate) enum Role {
+pub(crate) enum ForkRole {
     /// The process outside, which waits for the worker and says who owns what.
     Parent(Overseer),
     /// The worker; nothing is known of it where it is not confined.
-    Worker(Option<Confined>),
+    Worker(Option<Confinement>),
 }
 
 /// What a worker has in hand once it is inside.
-pub(crate) struct Confined {
+pub(crate) struct Confinement {
     /// Its own process number as the executor sees it.
     pub(crate) outer_pid: i32,
     /// Its copy of the host's mounts.
@@ -58,7 +58,7 @@ impl HostMounts {
 const NOBODY_OUTSIDE: u32 = 2_000_000_000;
 
 /// Forks into new namespaces. Both processes return.
-pub(crate) fn confine(class: &Class) -> Result<Role, Failure> {
+pub(crate) fn confine(class: &WorkerClass) -> Result<ForkRole, JobError> {
     let namespaces = kernel::NAMESPACES
         | match class.network {
             Network::None => libc::CLONE_NEWNET,
@@ -69,17 +69,17 @@ pub(crate) fn confine(class: &Class) -> Result<Role, Failure> {
         Ok(Fork::Parent(child)) => {
             drop((wait, ask));
             let mapped = map_users(child, class);
-            let note = Note { pid: child, mapped };
-            note.send(&go).map_err(|errno| Failure::step("write", "pipe", errno))?;
-            Ok(Role::Parent(Overseer { worker: child, asked, answers: go }))
+            let note = StartNote { pid: child, mapped };
+            note.send(&go).map_err(|errno| JobError::step("write", "pipe", errno))?;
+            Ok(ForkRole::Parent(Overseer { worker: child, asked, answers: go }))
         }
         Ok(Fork::Child) => {
             drop((go, asked));
-            let note = Note::receive(&wait)?;
-            note.mapped.map_err(|errno| Failure::unavailable("mapping user numbers", errno))?;
+            let note = StartNote::receive(&wait)?;
+            note.mapped.map_err(|errno| JobError::unavailable("mapping user numbers", errno))?;
             let owner = rustix::process::geteuid().as_raw() != class.identity.uid;
             inside(class, note.pid, owner, UserNs::Own, Owners { ask, answer: wait })
-                .map(|c| Role::Worker(Some(c)))
+                .map(|c| ForkRole::Worker(Some(c)))
         }
         Err(refused) => without_user_namespace(class, namespaces, refused),
     }
@@ -87,34 +87,34 @@ pub(crate) fn confine(class: &Class) -> Result<Role, Failure> {
 
 /// Root needs no user namespace; what it runs then has the command's numbers outside as well.
 fn without_user_namespace(
-    class: &Class,
+    class: &WorkerClass,
     namespaces: libc::c_int,
     refused: Errno,
-) -> Result<Role, Failure> {
+) -> Result<ForkRole, JobError> {
     if class.identity.uid == 0 || !rustix::process::geteuid().is_root() {
-        return Err(Failure::unavailable("user namespaces", refused));
+        return Err(JobError::unavailable("user namespaces", refused));
     }
     let ((wait, go), (asked, ask)) = (pipe()?, pipe()?);
     match kernel::fork_into(namespaces) {
         Ok(Fork::Parent(child)) => {
             drop((wait, ask));
-            let note = Note { pid: child, mapped: Ok(()) };
-            note.send(&go).map_err(|errno| Failure::step("write", "pipe", errno))?;
-            Ok(Role::Parent(Overseer { worker: child, asked, answers: go }))
+            let note = StartNote { pid: child, mapped: Ok(()) };
+            note.send(&go).map_err(|errno| JobError::step("write", "pipe", errno))?;
+            Ok(ForkRole::Parent(Overseer { worker: child, asked, answers: go }))
         }
         Ok(Fork::Child) => {
             drop((go, asked));
-            let note = Note::receive(&wait)?;
+            let note = StartNote::receive(&wait)?;
             inside(class, note.pid, true, UserNs::Hosts, Owners { ask, answer: wait })
-                .map(|c| Role::Worker(Some(c)))
+                .map(|c| ForkRole::Worker(Some(c)))
         }
-        Err(_) => Err(Failure::unavailable("user namespaces", refused)),
+        Err(_) => Err(JobError::unavailable("user namespaces", refused)),
     }
 }
 
-fn pipe() -> Result<(OwnedFd, OwnedFd), Failure> {
+fn pipe() -> Result<(OwnedFd, OwnedFd), JobError> {
     rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
-        .map_err(|errno| Failure::step("create", "pipe", errno))
+        .map_err(|errno| JobError::step("create", "pipe", errno))
 }
 
 #[derive(PartialEq, Eq)]
@@ -124,12 +124,12 @@ enum UserNs {
 }
 
 /// What the process outside tells the one inside before it goes on.
-struct Note {
+struct StartNote {
     pid: libc::pid_t,
     mapped: Result<(), Errno>,
 }
 
-impl Note {
+impl StartNote {
     fn send(&self, to: &OwnedFd) -> Result<(), Errno> {
         let errno = self.mapped.err().map_or(0, Errno::raw_os_error);
         let mut bytes = [0; 8];
@@ -138,12 +138,12 @@ impl Note {
         kernel::write_all(to, &bytes)
     }
 
-    fn receive(from: &OwnedFd) -> Result<Self, Failure> {
+    fn receive(from: &OwnedFd) -> Result<Self, JobError> {
         let mut bytes = [0; 8];
         match kernel::read_some(from, &mut bytes) {
             Ok(8) => {}
-            Ok(_) => return Err(Failure::step("read", "pipe", Errno::PIPE)),
-            Err(errno) => return Err(Failure::step("read", "pipe", errno)),
+            Ok(_) => return Err(JobError::step("read", "pipe", Errno::PIPE)),
+            Err(errno) => return Err(JobError::step("read", "pipe", errno)),
         }
         let word = |at: usize| {
             i32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
@@ -152,7 +152,7 @@ impl Note {
             0 => Ok(()),
             errno => Err(Errno::from_raw_os_error(errno)),
         };
-        Ok(Note { pid: word(0), mapped })
+        Ok(StartNote { pid: word(0), mapped })
     }
 }
 
@@ -160,7 +160,7 @@ impl Note {
 ///
 /// An ordinary user becomes the command's user. Root maps everybody, with the command's user and a user
 /// who owns nothing swapped, so that it can still read everybody's files.
-fn map_users(child: libc::pid_t, class: &Class) -> Result<(), Errno> {
+fn map_users(child: libc::pid_t, class: &WorkerClass) -> Result<(), Errno> {
     let (uid, gid) = (class.identity.uid, class.identity.gid);
     let write = |file: &str, text: String| {
         fs::write(format!("/proc/{child}/{file}"), text)
@@ -227,60 +227,61 @@ fn swap(a: u32, b: u32, count: u32) -> String {
 
 /// The rest of the way, inside.
 fn inside(
-    class: &Class,
+    class: &WorkerClass,
     outer_pid: i32,
     owner: bool,
     userns: UserNs,
     owners: Owners,
-) -> Result<Confined, Failure> {
+) -> Result<Confinement, JobError> {
     // Everything below dies with the process outside, and that with the executor.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
-        .map_err(|errno| Failure::step("watch", "parent process", errno))?;
+        .map_err(|errno| JobError::step("watch", "parent process", errno))?;
     kernel::default_signals();
     // No terminal can be reached from it, nor from what it starts.
-    rustix::process::setsid().map_err(|errno| Failure::step("start", "session", errno))?;
+    rustix::process::setsid().map_err(|errno| JobError::step("start", "session", errno))?;
     mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::DOWNSTREAM)
-        .map_err(|errno| Failure::unavailable("mount namespaces", errno))?;
+        .map_err(|errno| JobError::unavailable("mount namespaces", errno))?;
     rustix::system::sethostname(class.identity.hostname.as_bytes())
-        .map_err(|errno| Failure::step("set", "host name", errno))?;
+        .map_err(|errno| JobError::step("set", "host name", errno))?;
     if class.network == Network::None {
-        kernel::loopback_up().map_err(|errno| Failure::unavailable("network namespaces", errno))?;
+        kernel::loopback_up()
+            .map_err(|errno| JobError::unavailable("network namespaces", errno))?;
     }
-    let proc = mounts::proc().map_err(|errno| Failure::unavailable("mounting /proc", errno))?;
+    let proc = mounts::proc().map_err(|errno| JobError::unavailable("mounting /proc", errno))?;
     if userns == UserNs::Own {
         // A second lock behind the system call filter; some kernels do not have the setting.
         let _ = write_at(&proc, "sys/user/max_user_namespaces", b"0");
     }
     let host = HostMounts { ns: mount_namespace(&proc)?, root: open_root()? };
-    kernel::drop_bounding_set().map_err(|errno| Failure::step("drop", "capabilities", errno))?;
-    kernel::no_new_privileges().map_err(|errno| Failure::step("drop", "privileges", errno))?;
+    kernel::drop_bounding_set().map_err(|errno| JobError::step("drop", "capabilities", errno))?;
+    kernel::no_new_privileges().map_err(|errno| JobError::step("drop", "privileges", errno))?;
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
-        .map_err(|errno| Failure::step("hide", "worker process", errno))?;
+        .map_err(|errno| JobError::step("hide", "worker process", errno))?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
     let owner = owner.then_some(Owner { uid: class.identity.uid, gid: class.identity.gid });
     if owner.is_some() {
         rustix::thread::set_thread_groups(&[])
-            .map_err(|errno| Failure::step("drop", "groups", errno))?;
+            .map_err(|errno| JobError::step("drop", "groups", errno))?;
     }
     kernel::limit(libc::RLIMIT_CORE as libc::c_int, 0, 0)
         .and_then(|()| {
             kernel::limit(libc::RLIMIT_STACK as libc::c_int, 8 << 20, libc::RLIM_INFINITY)
         })
-        .map_err(|errno| Failure::step("limit", "worker process", errno))?;
-    seccomp::install().map_err(|errno| Failure::unavailable("system call filters", errno))?;
-    Ok(Confined { outer_pid, host, proc, owners, owner, network: class.network })
+        .map_err(|errno| JobError::step("limit", "worker process", errno))?;
+    seccomp::install().map_err(|errno| JobError::unavailable("system call filters", errno))?;
+    Ok(Confinement { outer_pid, host, proc, owners, owner, network: class.network })
 }
 
 /// This process's present mount namespace.
-pub(crate) fn mount_namespace(proc: impl AsFd) -> Result<OwnedFd, Failure> {
+pub(crate) fn mount_namespace(proc: impl AsFd) -> Result<OwnedFd, JobError> {
     rustix::fs::openat(proc, "self/ns/mnt", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|errno| Failure::step("open", "/proc/self/ns/mnt", errno))
+        .map_err(|errno| JobError::step("open", "/proc/self/ns/mnt", errno))
 }
 
 /// This process's present root directory.
-fn open_root() -> Result<OwnedFd, Failure> {
+fn open_root() -> Result<OwnedFd, JobError> {
     rustix::fs::openat(CWD, "/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|errno| Failure::step("open", "/", errno))
+        .map_err(|errno| JobError::step("open", "/", errno))
 }
 
 /// Writes a setting below `dir`.

@@ -211,7 +211,7 @@ pub(crate) fn read_some(file: impl AsFd, buffer: &mut [u8]) -> Result<usize, Err
 
 /// How one process ended, as `wait4` tells it.
 #[derive(Clone, Copy)]
-pub(crate) struct Waited {
+pub(crate) struct ReapedChild {
     /// The raw status.
     pub(crate) status: libc::c_int,
     /// What it and those it waited for used.
@@ -228,7 +228,7 @@ pub(crate) enum Wait {
 }
 
 /// Reaps one child; none where no child has ended, or none is left.
-pub(crate) fn reap_one(pid: libc::pid_t, wait: Wait) -> Result<Option<Waited>, Errno> {
+pub(crate) fn reap_one(pid: libc::pid_t, wait: Wait) -> Result<Option<ReapedChild>, Errno> {
     let flags = libc::__WALL | if wait == Wait::Poll { libc::WNOHANG } else { 0 };
     let mut status = 0;
     // SAFETY: all-zero is a valid `rusage`, which the kernel overwrites.
@@ -241,7 +241,7 @@ pub(crate) fn reap_one(pid: libc::pid_t, wait: Wait) -> Result<Option<Waited>, E
             Err(Errno::INTR) => continue,
             Err(Errno::CHILD) | Ok(0) => Ok(None),
             Err(errno) => Err(errno),
-            Ok(_) => Ok(Some(Waited { status, usage })),
+            Ok(_) => Ok(Some(ReapedChild { status, usage })),
         };
     }
 }

@@ -5,18 +5,18 @@ use std::collections::VecDeque;
 use crate::finished::Log;
 
 /// Keeps the first and the last bytes of a stream, in bounded memory.
-pub(crate) struct Capture {
+pub(crate) struct LogCapture {
     half: usize,
     head: Vec<u8>,
     tail: VecDeque<u8>,
     dropped: u64,
 }
 
-impl Capture {
+impl LogCapture {
     /// Keeps `limit` bytes.
     pub(crate) fn new(limit: u64) -> Self {
         let half = usize::try_from(limit / 2).unwrap_or(usize::MAX);
-        Capture { half, head: Vec::new(), tail: VecDeque::new(), dropped: 0 }
+        LogCapture { half, head: Vec::new(), tail: VecDeque::new(), dropped: 0 }
     }
 
     /// Takes the next bytes.
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     fn kept(limit: u64, pieces: &[&[u8]]) -> Log {
-        let mut capture = Capture::new(limit);
+        let mut capture = LogCapture::new(limit);
         pieces.iter().for_each(|piece| capture.push(piece));
         capture.finish()
     }

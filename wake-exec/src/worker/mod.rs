@@ -35,7 +35,7 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
 use crate::scheduling::Scheduling;
-use crate::wire::{self, Class, Reply, Request, SandboxLevelKey};
+use crate::wire::{self, Reply, Request, SandboxLevelKey, WorkerClass};
 
 pub(crate) use confine::confine;
 
@@ -65,39 +65,43 @@ fn control_socket() -> rustix::io::Result<UnixStream> {
     Ok(UnixStream::from(socket))
 }
 
-fn become_worker(class: &Class, scheduling: Option<Scheduling>, socket: UnixStream) -> ExitCode {
+fn become_worker(
+    class: &WorkerClass,
+    scheduling: Option<Scheduling>,
+    socket: UnixStream,
+) -> ExitCode {
     let (result, role) = match class.level {
         SandboxLevelKey::Weak => {
             let pid = i32::try_from(std::process::id()).unwrap_or_default();
-            (weak::prepare().map(|()| pid), confine::Role::Worker(None))
+            (weak::prepare().map(|()| pid), confine::ForkRole::Worker(None))
         }
         SandboxLevelKey::Strict => match confine(class) {
-            Ok(confine::Role::Parent(overseer)) => {
+            Ok(confine::ForkRole::Parent(overseer)) => {
                 // The worker speaks from here on; a second holder would hide its end from the executor.
                 drop(socket);
                 let worker = overseer.worker;
                 overseer.serve();
                 return reap::wait_for(worker);
             }
-            Ok(confine::Role::Worker(confined)) => {
+            Ok(confine::ForkRole::Worker(confined)) => {
                 let pid = confined.as_ref().map_or(0, |confined| confined.outer_pid);
-                (Ok(pid), confine::Role::Worker(confined))
+                (Ok(pid), confine::ForkRole::Worker(confined))
             }
-            Err(failure) => (Err(failure), confine::Role::Worker(None)),
+            Err(failure) => (Err(failure), confine::ForkRole::Worker(None)),
         },
     };
     let usable = result.is_ok();
     if wire::send(&socket, &Reply::Ready(result)).is_err() || !usable {
         return ExitCode::from(2);
     }
-    let confine::Role::Worker(confined) = role else { return ExitCode::from(2) };
+    let confine::ForkRole::Worker(confined) = role else { return ExitCode::from(2) };
     answer(socket, confined, scheduling)
 }
 
 /// Answers requests until the executor is gone.
 fn answer(
     socket: UnixStream,
-    confined: Option<confine::Confined>,
+    confined: Option<confine::Confinement>,
     scheduling: Option<Scheduling>,
 ) -> ExitCode {
     let mut runner = match run::Runner::new(confined, scheduling) {

@@ -14,7 +14,7 @@ pub(crate) const STRAIGHT: ResolveFlags =
     ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS).union(ResolveFlags::NO_MAGICLINKS);
 
 /// A directory in which things are made. Nobody else changes it meanwhile.
-pub(crate) struct Place<'a> {
+pub(crate) struct DirWriter<'a> {
     root: BorrowedFd<'a>,
     owner: Option<Owner>,
     /// Nothing new can be made afterwards at and below this path.
@@ -32,23 +32,23 @@ const MOST_OPEN: usize = 32;
 /// Walking so many directories costs less than a descriptor.
 const SHALLOW: usize = 8;
 
-impl<'a> Place<'a> {
+impl<'a> DirWriter<'a> {
     /// `root` as a place where everything made belongs to `owner`.
     pub(crate) fn new(root: BorrowedFd<'a>, owner: Option<Owner>) -> Self {
-        Place { root, owner, sealed: None, shallow: 0, made: HashSet::new(), open: Vec::new() }
+        DirWriter { root, owner, sealed: None, shallow: 0, made: HashSet::new(), open: Vec::new() }
     }
 
     /// The same, of a directory that nobody but this process can reach: no link can take the place of a directory that
     /// was made, so that most need not be opened.
     pub(crate) fn unreachable(self) -> Self {
-        Place { shallow: SHALLOW, ..self }
+        DirWriter { shallow: SHALLOW, ..self }
     }
 
     /// The same, where `sealed` and the directories below it give their owner no right to make anything new in them.
     ///
     /// Whoever makes them must be one whom rights do not concern.
     pub(crate) fn sealing(self, sealed: &'static str) -> Self {
-        Place { sealed: Some(sealed), ..self }
+        DirWriter { sealed: Some(sealed), ..self }
     }
 
     /// The directory itself.
@@ -195,12 +195,12 @@ mod tests {
         check(|place| place.unreachable());
     }
 
-    fn check(kind: for<'p> fn(Place<'p>) -> Place<'p>) {
+    fn check(kind: for<'p> fn(DirWriter<'p>) -> DirWriter<'p>) {
         let temporary = tempfile::tempdir().unwrap();
         let dir = temporary.path();
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         let root = rustix::fs::open(dir, flags, Mode::empty()).unwrap();
-        let mut place = kind(Place::new(root.as_fd(), None));
+        let mut place = kind(DirWriter::new(root.as_fd(), None));
         let deep = vec!["d"; 3 * MOST_OPEN].join("/");
         let deep_file = format!("{deep}/f");
         let files = ["a/b/c", "a/bb", "a/b/d", "x", "ab/c", "a/b/c2/e", deep_file.as_str(), "d/f"];

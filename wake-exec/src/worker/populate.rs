@@ -11,11 +11,11 @@ use wake_model::BlobDigest;
 
 use super::kernel;
 use super::mounts::{self, Writable};
-use super::place::{Place, fix_time};
-use super::shared::Shared;
+use super::place::{DirWriter, fix_time};
+use super::shared::SharedFiles;
 use crate::clock;
 use crate::job::{Access, FileSignature, Seal, Source};
-use crate::wire::Failure;
+use crate::wire::JobError;
 
 /// From this size on a file is mounted rather than copied, in bytes.
 const MOUNTED_FROM: u64 = 1 << 20;
@@ -30,16 +30,16 @@ pub(crate) enum Reach {
 }
 
 /// What files are copied with.
-pub(crate) struct Copying<'a> {
+pub(crate) struct CopyBuffers<'a> {
     /// Large pieces are read into it.
     pub(crate) buffer: &'a mut [u8],
     /// What was copied for earlier jobs.
-    pub(crate) shared: &'a mut Shared,
+    pub(crate) shared: &'a mut SharedFiles,
 }
 
 /// What is left to be done when the files are in place.
 #[derive(Default)]
-pub(crate) struct Pending {
+pub(crate) struct PendingWork {
     /// Mounts for paths below the place.
     pub(crate) mounts: Vec<(String, OwnedFd)>,
     /// Files of the host that must be as they are until the command is done.
@@ -50,14 +50,14 @@ pub(crate) struct Pending {
 
 /// Puts `source` at `path` below `place`.
 pub(crate) fn put(
-    place: &mut Place<'_>,
+    place: &mut DirWriter<'_>,
     path: &str,
     source: &Source,
     reach: Reach,
-    copying: &mut Copying<'_>,
-    pending: &mut Pending,
-) -> Result<(), Failure> {
-    let made = |errno: Errno| Failure::step("create", format!("/{path}"), errno);
+    copying: &mut CopyBuffers<'_>,
+    pending: &mut PendingWork,
+) -> Result<(), JobError> {
+    let made = |errno: Errno| JobError::step("create", format!("/{path}"), errno);
     match source {
         Source::Bytes { bytes, executable } => make(place, path, *executable, bytes).map_err(made),
         Source::Link { target } => place.link(path, target.as_bytes()).map_err(made),
@@ -74,7 +74,12 @@ pub(crate) fn put(
 }
 
 /// Makes a file of bytes that are at hand.
-fn make(place: &mut Place<'_>, path: &str, executable: bool, bytes: &[u8]) -> Result<(), Errno> {
+fn make(
+    place: &mut DirWriter<'_>,
+    path: &str,
+    executable: bool,
+    bytes: &[u8],
+) -> Result<(), Errno> {
     let file = place.file(path, mode(executable))?;
     kernel::write_all(&file, bytes).and_then(|()| fix_time(&file))
 }
@@ -93,11 +98,11 @@ struct Mountable<'a> {
 impl Mountable<'_> {
     fn put(
         &self,
-        place: &mut Place<'_>,
+        place: &mut DirWriter<'_>,
         reach: Reach,
-        pending: &mut Pending,
-    ) -> Result<(), Failure> {
-        let failed = |errno: Errno| Failure::step("mount", self.host, errno);
+        pending: &mut PendingWork,
+    ) -> Result<(), JobError> {
+        let failed = |errno: Errno| JobError::step("mount", self.host, errno);
         if reach == Reach::Links {
             return place.link(self.path, self.host.as_os_str().as_bytes()).map_err(failed);
         }
@@ -105,7 +110,7 @@ impl Mountable<'_> {
             Access::ReadOnly => Writable::No,
             Access::ReadWrite => Writable::Yes,
             Access::Layered => {
-                return Err(Failure::bad_job(
+                return Err(JobError::bad_job(
                     self.path,
                     "cannot be layered inside the work directory",
                 ));
@@ -121,7 +126,7 @@ impl Mountable<'_> {
 }
 
 /// Makes something of the right kind for a mount to lie on.
-fn mount_point(place: &mut Place<'_>, path: &str, directory: bool) -> Result<(), Failure> {
+fn mount_point(place: &mut DirWriter<'_>, path: &str, directory: bool) -> Result<(), JobError> {
     let made = if directory {
         place.directory(path)
     } else {
@@ -130,7 +135,7 @@ fn mount_point(place: &mut Place<'_>, path: &str, directory: bool) -> Result<(),
             Err(errno) => Err(errno),
         }
     };
-    made.map_err(|errno| Failure::step("create", format!("/{path}"), errno))
+    made.map_err(|errno| JobError::step("create", format!("/{path}"), errno))
 }
 
 /// A regular file that the job knows by digest.
@@ -144,16 +149,16 @@ struct HostFile<'a> {
 impl HostFile<'_> {
     fn put(
         &self,
-        place: &mut Place<'_>,
+        place: &mut DirWriter<'_>,
         path: &str,
         reach: Reach,
-        copying: &mut Copying<'_>,
-        pending: &mut Pending,
-    ) -> Result<(), Failure> {
+        copying: &mut CopyBuffers<'_>,
+        pending: &mut PendingWork,
+    ) -> Result<(), JobError> {
         if self.seal == Seal::Digest
             && let Some(bytes) = copying.shared.get(self.blob)
         {
-            let made = |errno: Errno| Failure::step("create", format!("/{path}"), errno);
+            let made = |errno: Errno| JobError::step("create", format!("/{path}"), errno);
             return make(place, path, self.executable, bytes).map_err(made);
         }
         // What is no regular file (any more) is a change like any other, and a pipe must not block.
@@ -161,9 +166,9 @@ impl HostFile<'_> {
         let file = match rustix::fs::open(self.host, flags, Mode::empty()) {
             Ok(file) => File::from(file),
             Err(Errno::NOENT | Errno::NOTDIR) => return self.changed(pending),
-            Err(errno) => return Err(Failure::step("open", self.host, errno)),
+            Err(errno) => return Err(JobError::step("open", self.host, errno)),
         };
-        let metadata = file.metadata().map_err(|error| Failure::step("read", self.host, error))?;
+        let metadata = file.metadata().map_err(|error| JobError::step("read", self.host, error))?;
         let signature = FileSignature::from(&metadata);
         if !metadata.is_file() || matches!(self.seal, Seal::Signature(was) if was != signature) {
             return self.changed(pending);
@@ -179,7 +184,7 @@ impl HostFile<'_> {
         self.copy(&file, signature, place, path, copying, pending)
     }
 
-    fn changed(&self, pending: &mut Pending) -> Result<(), Failure> {
+    fn changed(&self, pending: &mut PendingWork) -> Result<(), JobError> {
         pending.changed.push(self.host.to_owned());
         Ok(())
     }
@@ -195,11 +200,11 @@ impl HostFile<'_> {
         &self,
         file: &File,
         signature: FileSignature,
-        place: &mut Place<'_>,
+        place: &mut DirWriter<'_>,
         path: &str,
         buffer: &mut [u8],
-        pending: &mut Pending,
-    ) -> Result<(), Failure> {
+        pending: &mut PendingWork,
+    ) -> Result<(), JobError> {
         if self.seal == Seal::Digest {
             let mut hasher = blake3::Hasher::new();
             self.read(file, signature.size, buffer, |bytes| {
@@ -210,7 +215,7 @@ impl HostFile<'_> {
                 return self.changed(pending);
             }
         }
-        let failed = |errno: Errno| Failure::step("mount", self.host, errno);
+        let failed = |errno: Errno| JobError::step("mount", self.host, errno);
         let mount = mounts::host(self.host, Writable::No).map_err(failed)?;
         // Between the opening and the mounting the path may have come to mean another file.
         let stat = rustix::fs::fstat(&mount).map_err(failed)?;
@@ -229,12 +234,12 @@ impl HostFile<'_> {
         &self,
         file: &File,
         signature: FileSignature,
-        place: &mut Place<'_>,
+        place: &mut DirWriter<'_>,
         path: &str,
-        copying: &mut Copying<'_>,
-        pending: &mut Pending,
-    ) -> Result<(), Failure> {
-        let made = |errno: Errno| Failure::step("create", format!("/{path}"), errno);
+        copying: &mut CopyBuffers<'_>,
+        pending: &mut PendingWork,
+    ) -> Result<(), JobError> {
+        let made = |errno: Errno| JobError::step("create", format!("/{path}"), errno);
         let copy = place.file(path, mode(self.executable)).map_err(made)?;
         let mut hasher = blake3::Hasher::new();
         let hashed = self.seal == Seal::Digest;
@@ -271,8 +276,8 @@ impl HostFile<'_> {
         file: &File,
         size: u64,
         buffer: &mut [u8],
-        mut each: impl FnMut(&[u8]) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        mut each: impl FnMut(&[u8]) -> Result<(), JobError>,
+    ) -> Result<(), JobError> {
         let mut left = size;
         while left > 0 {
             let wanted = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
@@ -282,7 +287,7 @@ impl HostFile<'_> {
                     each(&buffer[..length])?;
                     left -= length as u64;
                 }
-                Err(errno) => return Err(Failure::step("read", self.host, errno)),
+                Err(errno) => return Err(JobError::step("read", self.host, errno)),
             }
         }
         Ok(())

@@ -4,12 +4,12 @@ use std::process::ExitCode;
 
 use rustix::io::Errno;
 
-use super::kernel::{self, Wait, Waited};
+use super::kernel::{self, ReapedChild, Wait};
 
 /// The life of the process outside: it ends when the worker has, with every process that was inside.
 pub(crate) fn wait_for(worker: libc::pid_t) -> ExitCode {
     match kernel::reap_one(worker, Wait::Block) {
-        Ok(Some(Waited { status: 0, .. })) => ExitCode::SUCCESS,
+        Ok(Some(ReapedChild { status: 0, .. })) => ExitCode::SUCCESS,
         _ => ExitCode::from(2),
     }
 }

@@ -7,35 +7,35 @@ use std::os::unix::net::UnixStream;
 use rustix::fs::{CWD, Mode, OFlags};
 use wake_model::RelPath;
 
-use super::beside::{Beside, keeps_tmp};
-use super::confine::Confined;
+use super::beside::{MemoryDirs, keeps_tmp};
+use super::confine::Confinement;
 use super::owners::Owners;
-use super::place::Place;
-use super::populate::{self, Copying, Pending, Reach};
-use super::scratch::{self, OwnDirectory, Work};
-use super::shared::Shared;
+use super::place::DirWriter;
+use super::populate::{self, CopyBuffers, PendingWork, Reach};
+use super::scratch::{self, OwnDirectory, WorkDir};
+use super::shared::SharedFiles;
 use super::spawn::{Starter, Walls};
-use super::standing::{Stand, Standing, outside_work};
-use super::tools::{Base, Tools, finished};
+use super::standing::{StandingRoot, StandingRoots, outside_work};
+use super::tools::{OutputRoot, Tools, finished};
 use super::traces::Traces;
-use super::view::{Item, Layers, Plan, SHOWN, View};
+use super::view::{Layers, RootItem, RootPlan, RootView, SHOWN};
 use super::watcher::Watcher;
 use super::{memory, reap, weak};
 use crate::clock;
 use crate::finished::Finished;
 use crate::job::{Access, Job, Scratch, Source};
 use crate::scheduling::Scheduling;
-use crate::wire::Failure;
+use crate::wire::JobError;
 
 /// Runs jobs, one after another.
 pub(crate) struct Runner {
-    confined: Option<Confined>,
+    confined: Option<Confinement>,
     traces: Option<Traces>,
-    standing: Standing,
+    standing: StandingRoots,
     watcher: Watcher,
     starter: Starter,
     pub(crate) buffer: Vec<u8>,
-    shared: Shared,
+    shared: SharedFiles,
     /// Standard input of commands that get none.
     nothing: OwnedFd,
 }
@@ -46,30 +46,30 @@ const BUFFER: usize = 128 << 10;
 impl Runner {
     /// `scheduling` is that of commands, if it is known.
     pub(crate) fn new(
-        confined: Option<Confined>,
+        confined: Option<Confinement>,
         scheduling: Option<Scheduling>,
-    ) -> Result<Self, Failure> {
+    ) -> Result<Self, JobError> {
         let nothing = rustix::fs::openat(
             CWD,
             "/dev/null",
             OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOCTTY,
             Mode::empty(),
         )
-        .map_err(|errno| Failure::step("open", "/dev/null", errno))?;
+        .map_err(|errno| JobError::step("open", "/dev/null", errno))?;
         Ok(Runner {
             traces: confined.as_ref().map(Traces::new).transpose().map_err(traced)?,
             confined,
-            standing: Standing::default(),
+            standing: StandingRoots::default(),
             watcher: Watcher::default(),
             starter: Starter::new(scheduling),
             buffer: vec![0; BUFFER],
-            shared: Shared::default(),
+            shared: SharedFiles::default(),
             nothing,
         })
     }
 
     /// Runs `job`; `control` may ask to stop it.
-    pub(crate) fn run(&mut self, job: &Job, control: &UnixStream) -> Result<Finished, Failure> {
+    pub(crate) fn run(&mut self, job: &Job, control: &UnixStream) -> Result<Finished, JobError> {
         if self.confined.is_none() {
             let mut tools = Tools {
                 control,
@@ -83,7 +83,7 @@ impl Runner {
     }
 
     /// Removes what the last command may have left, after its result has been sent.
-    pub(crate) fn tidy(&mut self) -> Result<(), Failure> {
+    pub(crate) fn tidy(&mut self) -> Result<(), JobError> {
         self.standing.tidy();
         match (&mut self.traces, &self.confined) {
             (Some(traces), Some(confined)) => {
@@ -93,39 +93,39 @@ impl Runner {
         }
     }
 
-    fn run_confined(&mut self, job: &Job, control: &UnixStream) -> Result<Finished, Failure> {
+    fn run_confined(&mut self, job: &Job, control: &UnixStream) -> Result<Finished, JobError> {
         let start = clock::instant();
         let Some(confined) = &self.confined else {
-            return Err(Failure::bad_job("", "needs a confined worker"));
+            return Err(JobError::bad_job("", "needs a confined worker"));
         };
         // Before what the command has for itself, so that its list of mounts has one order. Where anything goes wrong,
         // nobody knows what became of the root directory: it is not given back.
         let mut stand = match self.standing.take(job) {
             Some(stand) => stand,
-            None => Stand::new(build_view(confined, job)?),
+            None => StandingRoot::new(build_view(confined, job)?),
         };
-        let mut pending = Pending::default();
-        let mut copying = Copying { buffer: &mut self.buffer, shared: &mut self.shared };
+        let mut pending = PendingWork::default();
+        let mut copying = CopyBuffers { buffer: &mut self.buffer, shared: &mut self.shared };
         let work = work_directory(confined, job, &mut copying, &mut pending)?;
         if !pending.changed.is_empty() {
-            return Err(Failure::Changed { paths: pending.changed });
+            return Err(JobError::Changed { paths: pending.changed });
         }
         let fresh = match &stand.beside {
             Some(beside) if beside.are_as_new(job, &mut self.watcher) => None,
-            _ => Some(Beside::new(confined, job, &mut self.watcher)?),
+            _ => Some(MemoryDirs::new(confined, job, &mut self.watcher)?),
         };
         let base = job.work.as_ref().map_or("", RelPath::as_str);
         let mut own: Vec<(CString, BorrowedFd<'_>)> = Vec::with_capacity(3);
         if let Some(work) = &work {
             own.push((absolute(base, "")?, work.mount.as_fd()));
         }
-        own.extend(fresh.iter().flat_map(Beside::places));
+        own.extend(fresh.iter().flat_map(MemoryDirs::places));
         let places: Vec<CString> = own.iter().map(|(at, _)| at.clone()).collect();
         let past = stand.past(&places);
         let beside = fresh.as_ref().or(stand.beside.as_ref());
         let in_memory = work.iter().map(|work| work.mount.as_fd());
         let in_memory: Vec<BorrowedFd<'_>> =
-            in_memory.chain(beside.into_iter().flat_map(Beside::mounts)).collect();
+            in_memory.chain(beside.into_iter().flat_map(MemoryDirs::mounts)).collect();
         for (path, mount) in &pending.mounts {
             own.push((absolute(base, path)?, mount.as_fd()));
         }
@@ -144,12 +144,12 @@ impl Runner {
         let ended = tools.command(job, &job.command, Some(walls), &used, &reap::all_inside)?;
         let changed = populate::changed_since(&pending.watched);
         if !changed.is_empty() {
-            return Err(Failure::Changed { paths: changed });
+            return Err(JobError::Changed { paths: changed });
         }
         let run = start.elapsed();
         let root = match &work {
-            Some(work) => Base::Work(work.mount.as_fd()),
-            None => Base::Root(stand.view.root.as_fd()),
+            Some(work) => OutputRoot::Work(work.mount.as_fd()),
+            None => OutputRoot::Root(stand.view.root.as_fd()),
         };
         let outputs = tools.collect(job, &ended, &root)?;
         let collect = start.elapsed() - run;
@@ -162,19 +162,19 @@ impl Runner {
 }
 
 /// The root directory that `job` asks for.
-fn build_view(confined: &Confined, job: &Job) -> Result<View, Failure> {
-    let mut plan = Plan::new(confined, &job.root)?;
+fn build_view(confined: &Confinement, job: &Job) -> Result<RootView, JobError> {
+    let mut plan = RootPlan::new(confined, &job.root)?;
     if let Some(work) = &job.work {
-        plan.add(work.as_str(), Item::Directory);
+        plan.add(work.as_str(), RootItem::Directory);
     }
     if keeps_tmp(job) {
-        plan.add("tmp", Item::Shared);
+        plan.add("tmp", RootItem::Shared);
     }
     for (path, source) in outside_work(job) {
         plan.add(path.as_str(), item(path, source, &confined.owners)?);
     }
     let layers = match &job.scratch {
-        Scratch::Disk(parent) if !Standing::can_have(job) => {
+        Scratch::Disk(parent) if !StandingRoots::can_have(job) => {
             Layers::Disk(OwnDirectory::below(parent)?)
         }
         _ => Layers::Memory(&job.limits),
@@ -184,15 +184,16 @@ fn build_view(confined: &Confined, job: &Job) -> Result<View, Failure> {
 
 /// The work directory with the inputs that lie in it.
 fn work_directory(
-    confined: &Confined,
+    confined: &Confinement,
     job: &Job,
-    copying: &mut Copying<'_>,
-    pending: &mut Pending,
-) -> Result<Option<Work>, Failure> {
+    copying: &mut CopyBuffers<'_>,
+    pending: &mut PendingWork,
+) -> Result<Option<WorkDir>, JobError> {
     let Some(at) = &job.work else { return Ok(None) };
     let work = scratch::work(job, confined.owner)?;
     // What belongs to others is for reading: nothing new may appear beside it either.
-    let mut place = Place::new(work.mount.as_fd(), confined.owner).unreachable().sealing(FOREIGN);
+    let mut place =
+        DirWriter::new(work.mount.as_fd(), confined.owner).unreachable().sealing(FOREIGN);
     for input in &job.inputs {
         if let Some(path) = input.path.strip(at) {
             populate::put(
@@ -208,22 +209,22 @@ fn work_directory(
     Ok(Some(work))
 }
 
-fn traced(errno: rustix::io::Errno) -> Failure {
-    Failure::step("clean", "namespaces", errno)
+fn traced(errno: rustix::io::Errno) -> JobError {
+    JobError::step("clean", "namespaces", errno)
 }
 
 /// Where the work directory holds what other packages and modules made.
 const FOREIGN: &str = ".wake";
 
 /// An input outside the work directory as part of the root directory.
-fn item(path: &RelPath, source: &Source, owners: &Owners) -> Result<Item, Failure> {
+fn item(path: &RelPath, source: &Source, owners: &Owners) -> Result<RootItem, JobError> {
     use super::mounts::{self, Writable};
     match source {
         Source::Bytes { bytes, executable } => {
-            Ok(Item::File(bytes.clone(), populate::mode(*executable)))
+            Ok(RootItem::File(bytes.clone(), populate::mode(*executable)))
         }
-        Source::Link { target } => Ok(Item::Link(target.into())),
-        Source::Dir => Ok(Item::Own),
+        Source::Link { target } => Ok(RootItem::Link(target.into())),
+        Source::Dir => Ok(RootItem::Own),
         Source::Mount { host, access } => {
             let mount = match access {
                 Access::ReadOnly => mounts::host(host, Writable::No),
@@ -231,22 +232,26 @@ fn item(path: &RelPath, source: &Source, owners: &Owners) -> Result<Item, Failur
                 Access::ReadWrite => mounts::host(host, Writable::Yes),
                 Access::Layered => mounts::host_as_owned(host, owners),
             };
-            let mount = mount.map_err(|errno| Failure::step("mount", host, errno))?;
-            Ok(if *access == Access::Layered { Item::Layered(mount) } else { Item::Mount(mount) })
+            let mount = mount.map_err(|errno| JobError::step("mount", host, errno))?;
+            Ok(if *access == Access::Layered {
+                RootItem::Layered(mount)
+            } else {
+                RootItem::Mount(mount)
+            })
         }
         Source::File { .. } => {
             let reason = "is a single file outside the work directory, which can only be mounted";
-            Err(Failure::bad_job(path.as_str(), reason))
+            Err(JobError::bad_job(path.as_str(), reason))
         }
     }
 }
 
 /// A path below the root directory as the mount namespace has it.
-fn absolute(base: &str, path: &str) -> Result<CString, Failure> {
+fn absolute(base: &str, path: &str) -> Result<CString, JobError> {
     let mut text = SHOWN.to_bytes().to_vec();
     for part in [base, path].into_iter().filter(|part| !part.is_empty()) {
         text.push(b'/');
         text.extend_from_slice(part.as_bytes());
     }
-    CString::new(text).map_err(|_| Failure::bad_job(path, "holds a NUL character"))
+    CString::new(text).map_err(|_| JobError::bad_job(path, "holds a NUL character"))
 }

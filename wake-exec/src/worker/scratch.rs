@@ -12,31 +12,31 @@ use rustix::io::Errno;
 use super::mounts::{self, Memory, Writable};
 use super::owners::Owner;
 use crate::job::{Job, Limits, Scratch};
-use crate::wire::Failure;
+use crate::wire::JobError;
 
 /// A directory of the host that is removed when it is dropped.
 pub(crate) struct OwnDirectory(PathBuf);
 
 impl OwnDirectory {
     /// Makes `path`, which only its owner can enter.
-    pub(crate) fn new(path: PathBuf) -> Result<Self, Failure> {
+    pub(crate) fn new(path: PathBuf) -> Result<Self, JobError> {
         fs::DirBuilder::new()
             .mode(0o700)
             .create(&path)
-            .map_err(|error| Failure::step("create", &path, error))?;
+            .map_err(|error| JobError::step("create", &path, error))?;
         Ok(OwnDirectory(path))
     }
 
     /// A new one below `parent`.
-    pub(crate) fn below(parent: &Path) -> Result<Self, Failure> {
+    pub(crate) fn below(parent: &Path) -> Result<Self, JobError> {
         for count in 0.. {
             let path = parent.join(format!("work-{}-{count}", std::process::id()));
             match Self::new(path) {
-                Err(Failure::Step { errno: libc::EEXIST, .. }) => {}
+                Err(JobError::Step { errno: libc::EEXIST, .. }) => {}
                 other => return other,
             }
         }
-        Err(Failure::step("create", parent, Errno::EXIST))
+        Err(JobError::step("create", parent, Errno::EXIST))
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -44,9 +44,9 @@ impl OwnDirectory {
     }
 
     /// Makes a directory in it that belongs to `owner`, and opens it.
-    pub(crate) fn part(&self, name: &str, owner: Option<Owner>) -> Result<PathBuf, Failure> {
+    pub(crate) fn part(&self, name: &str, owner: Option<Owner>) -> Result<PathBuf, JobError> {
         let path = self.0.join(name);
-        fs::create_dir(&path).map_err(|error| Failure::step("create", &path, error))?;
+        fs::create_dir(&path).map_err(|error| JobError::step("create", &path, error))?;
         if let Some(Owner { uid, gid }) = owner {
             rustix::fs::chownat(
                 CWD,
@@ -55,7 +55,7 @@ impl OwnDirectory {
                 Some(Gid::from_raw(gid)),
                 AtFlags::empty(),
             )
-            .map_err(|errno| Failure::step("create", &path, errno))?;
+            .map_err(|errno| JobError::step("create", &path, errno))?;
         }
         Ok(path)
     }
@@ -113,22 +113,22 @@ fn names_in(dir: &OwnedFd) -> Result<Vec<CString>, Errno> {
 }
 
 /// A work directory, attached nowhere yet.
-pub(crate) struct Work {
+pub(crate) struct WorkDir {
     pub(crate) mount: OwnedFd,
     /// Removes what lies on the host.
     _host: Option<OwnDirectory>,
 }
 
 /// Makes the work directory that `job` asks for.
-pub(crate) fn work(job: &Job, owner: Option<Owner>) -> Result<Work, Failure> {
+pub(crate) fn work(job: &Job, owner: Option<Owner>) -> Result<WorkDir, JobError> {
     match &job.scratch {
-        Scratch::Memory => Ok(Work { mount: memory(&job.limits, "0755", owner)?, _host: None }),
+        Scratch::Memory => Ok(WorkDir { mount: memory(&job.limits, "0755", owner)?, _host: None }),
         Scratch::Disk(parent) => {
             let host = OwnDirectory::below(parent)?;
             let path = host.part("work", owner)?;
             let mount = mounts::host(&path, Writable::Yes)
-                .map_err(|errno| Failure::step("mount", &path, errno))?;
-            Ok(Work { mount, _host: Some(host) })
+                .map_err(|errno| JobError::step("mount", &path, errno))?;
+            Ok(WorkDir { mount, _host: Some(host) })
         }
     }
 }
@@ -138,14 +138,14 @@ pub(crate) fn memory(
     limits: &Limits,
     mode: &str,
     owner: Option<Owner>,
-) -> Result<OwnedFd, Failure> {
+) -> Result<OwnedFd, JobError> {
     let memory = Memory { mode, owner, bytes: Some(limits.disk), inodes: Some(limits.inodes) };
-    mounts::memory(&memory).map_err(|errno| Failure::unavailable("mounting tmpfs", errno))
+    mounts::memory(&memory).map_err(|errno| JobError::unavailable("mounting tmpfs", errno))
 }
 
 /// Opens a directory of the host.
-pub(crate) fn open(path: &Path) -> Result<OwnedFd, Failure> {
+pub(crate) fn open(path: &Path) -> Result<OwnedFd, JobError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::openat(CWD, path, flags, Mode::empty())
-        .map_err(|errno| Failure::step("open", path, errno))
+        .map_err(|errno| JobError::step("open", path, errno))
 }

@@ -12,12 +12,12 @@ const MOST: usize = 1 << 20;
 
 /// Contents by digest: a tool or a header is an input of many jobs, and need not be read and hashed for each.
 #[derive(Default)]
-pub(crate) struct Shared {
+pub(crate) struct SharedFiles {
     kept: HashMap<BlobDigest, Box<[u8]>>,
     held: usize,
 }
 
-impl Shared {
+impl SharedFiles {
     /// The bytes with this digest, if they are kept.
     pub(crate) fn get(&self, blob: &BlobDigest) -> Option<&[u8]> {
         self.kept.get(blob).map(|bytes| &**bytes)
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_never_grows_beyond_its_room() {
-        let mut shared = Shared::default();
+        let mut shared = SharedFiles::default();
         let most = MOST / LARGEST;
         let piece = |number: usize| vec![u8::try_from(number).unwrap_or(0); LARGEST];
         for number in 0..most {

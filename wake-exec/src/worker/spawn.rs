@@ -15,7 +15,7 @@ use super::owners::Owner;
 use super::view::{PAST, SHOWN};
 use crate::job::{Command, Limits};
 use crate::scheduling::{Native, Scheduling};
-use crate::wire::Failure;
+use crate::wire::JobError;
 
 /// Where a command is started.
 pub(crate) struct Launch<'a> {
@@ -86,7 +86,7 @@ impl Starter {
     }
 
     /// Starts a command.
-    pub(crate) fn start(&mut self, launch: &Launch<'_>) -> Result<Running, Failure> {
+    pub(crate) fn start(&mut self, launch: &Launch<'_>) -> Result<Running, JobError> {
         let command = launch.command;
         let program = c_string(&command.program)?;
         let cwd = c_string(&command.cwd)?;
@@ -131,7 +131,7 @@ impl Starter {
             unsafe { libc::clone(child, top, flags, (&raw mut prepared).cast(), &raw mut pidfd) };
         if pid < 0 {
             let error = std::io::Error::last_os_error();
-            return Err(Failure::step("start", &command.program, error));
+            return Err(JobError::step("start", &command.program, error));
         }
         let pidfd = adopt(pidfd);
         match prepared.failed {
@@ -144,17 +144,17 @@ impl Starter {
     }
 }
 
-fn not_started(command: &Command, step: &'static CStr, errno: c_int) -> Failure {
+fn not_started(command: &Command, step: &'static CStr, errno: c_int) -> JobError {
     if step == c"execute" {
-        return Failure::NotStarted { program: command.program.clone(), errno };
+        return JobError::NotStarted { program: command.program.clone(), errno };
     }
     let path = if step == c"enter" { &command.cwd } else { &command.program };
-    Failure::step(&step.to_string_lossy(), path, Errno::from_raw_os_error(errno))
+    JobError::step(&step.to_string_lossy(), path, Errno::from_raw_os_error(errno))
 }
 
-fn c_string(text: &str) -> Result<CString, Failure> {
+fn c_string(text: &str) -> Result<CString, JobError> {
     CString::new(text)
-        .map_err(|_| Failure::bad_job(text.replace('\0', "\\0"), "holds a NUL character"))
+        .map_err(|_| JobError::bad_job(text.replace('\0', "\\0"), "holds a NUL character"))
 }
 
 fn pointers(strings: &[CString]) -> Vec<*const c_char> {

@@ -5,26 +5,26 @@ use std::ffi::CString;
 
 use wake_model::RelPath;
 
-use super::beside::Beside;
-use super::view::View;
+use super::beside::MemoryDirs;
+use super::view::RootView;
 use crate::job::{Job, Root, Scratch, Source};
 
 /// What a standing root directory depends on.
-type Kind = (Root, Option<RelPath>);
+type RootKind = (Root, Option<RelPath>);
 
 /// The root directories that are ready for a next job.
 #[derive(Default)]
-pub(crate) struct Standing {
-    ready: HashMap<Kind, Stand>,
+pub(crate) struct StandingRoots {
+    ready: HashMap<RootKind, StandingRoot>,
     /// Those that have served; taking them down takes a moment.
-    spent: Vec<Stand>,
+    spent: Vec<StandingRoot>,
 }
 
 /// A root directory with what is left in it, which is gone with it.
-pub(crate) struct Stand {
-    pub(crate) view: View,
+pub(crate) struct StandingRoot {
+    pub(crate) view: RootView,
     /// What the last command had beside its work directory.
-    pub(crate) beside: Option<Beside>,
+    pub(crate) beside: Option<MemoryDirs>,
     /// The places where something lies that a command had for itself.
     taken: Vec<CString>,
     jobs: usize,
@@ -38,10 +38,10 @@ const JOBS: usize = 64;
 /// Or when what they have left behind comes to so many bytes.
 const HELD: u64 = 8 << 20;
 
-impl Stand {
+impl StandingRoot {
     /// One in which no command has run.
-    pub(crate) fn new(view: View) -> Self {
-        Stand { view, beside: None, taken: Vec::new(), jobs: 0, held: 0 }
+    pub(crate) fn new(view: RootView) -> Self {
+        StandingRoot { view, beside: None, taken: Vec::new(), jobs: 0, held: 0 }
     }
 
     /// Those of `places` where something of an earlier command lies.
@@ -51,7 +51,7 @@ impl Stand {
 
     /// Notes what the command that has just run was given: at which places, what of it may do for the next one, and how
     /// many bytes it leaves behind.
-    pub(crate) fn served(&mut self, places: Vec<CString>, beside: Option<Beside>, held: u64) {
+    pub(crate) fn served(&mut self, places: Vec<CString>, beside: Option<MemoryDirs>, held: u64) {
         let new: Vec<CString> =
             places.into_iter().filter(|place| !self.taken.contains(place)).collect();
         self.taken.extend(new);
@@ -65,7 +65,7 @@ impl Stand {
     }
 }
 
-impl Standing {
+impl StandingRoots {
     /// Whether a root directory for `job` serves other jobs as well: it shows nothing that belongs to one of them
     /// alone, and nothing in it has to be removed from the host when the job is done.
     pub(crate) fn can_have(job: &Job) -> bool {
@@ -75,12 +75,12 @@ impl Standing {
     }
 
     /// One for `job`, if one stands.
-    pub(crate) fn take(&mut self, job: &Job) -> Option<Stand> {
+    pub(crate) fn take(&mut self, job: &Job) -> Option<StandingRoot> {
         if Self::can_have(job) { self.ready.remove(&kind(job)) } else { None }
     }
 
     /// Keeps the one that `job` had, if other jobs can have it.
-    pub(crate) fn give_back(&mut self, job: &Job, stand: Stand) {
+    pub(crate) fn give_back(&mut self, job: &Job, stand: StandingRoot) {
         if !Self::can_have(job) {
             return;
         }
@@ -104,6 +104,6 @@ pub(crate) fn outside_work(job: &Job) -> Vec<(&RelPath, &Source)> {
     inputs.map(|input| (&input.path, &input.source)).collect()
 }
 
-fn kind(job: &Job) -> Kind {
+fn kind(job: &Job) -> RootKind {
     (job.root.clone(), job.work.clone())
 }

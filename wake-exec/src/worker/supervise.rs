@@ -8,16 +8,16 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use wake_model::{Outcome, Usage};
 
-use super::kernel::{self, Wait, Waited};
-use super::logs::Capture;
+use super::kernel::{self, ReapedChild, Wait};
+use super::logs::LogCapture;
 use super::spawn::Running;
 use crate::clock;
 use crate::finished::Log;
 use crate::job::{Limits, Logs, Stream};
-use crate::wire::{self, Failure, Reply};
+use crate::wire::{self, JobError, Reply};
 
 /// How a command ended, and what it wrote and used.
-pub(crate) struct Ended {
+pub(crate) struct CommandEnd {
     pub(crate) outcome: Outcome,
     pub(crate) stdout: Log,
     pub(crate) stderr: Log,
@@ -31,7 +31,7 @@ const MEMORY_TICK: Duration = Duration::from_millis(20);
 const ORPHAN_TICK: Duration = Duration::from_secs(1);
 
 /// A command under watch.
-pub(crate) struct Watch<'a> {
+pub(crate) struct Supervision<'a> {
     pub(crate) running: Running,
     pub(crate) control: &'a UnixStream,
     pub(crate) limits: &'a Limits,
@@ -52,28 +52,32 @@ pub(crate) struct Streams {
 }
 
 #[derive(Clone, Copy)]
-enum End {
-    Natural(Waited),
+enum EndCause {
+    Natural(ReapedChild),
     TimedOut,
     OutOfMemory,
     Cancelled,
 }
 
-impl Watch<'_> {
+impl Supervision<'_> {
     /// Returns when no process of the command is left.
-    pub(crate) fn until_gone(self, streams: Streams, buffer: &mut [u8]) -> Result<Ended, Failure> {
-        let failed = |errno: Errno| Failure::step("watch", "command", errno);
+    pub(crate) fn until_gone(
+        self,
+        streams: Streams,
+        buffer: &mut [u8],
+    ) -> Result<CommandEnd, JobError> {
+        let failed = |errno: Errno| JobError::step("watch", "command", errno);
         let tell = match self.logs {
             Logs::AtOnce => Some(self.control),
             Logs::AtEnd => None,
         };
         let log = self.limits.log;
-        let mut stdout = Output { capture: Capture::new(log), stream: Stream::Stdout, tell };
-        let mut stderr = Output { capture: Capture::new(log), stream: Stream::Stderr, tell };
+        let mut stdout = OutputPipe { capture: LogCapture::new(log), stream: Stream::Stdout, tell };
+        let mut stderr = OutputPipe { capture: LogCapture::new(log), stream: Stream::Stderr, tell };
         let end = self.until_end(&streams, &mut stdout, &mut stderr, buffer).map_err(failed)?;
         let ended = match end {
-            End::Natural(waited) => Some(waited),
-            End::TimedOut | End::OutOfMemory | End::Cancelled => {
+            EndCause::Natural(waited) => Some(waited),
+            EndCause::TimedOut | EndCause::OutOfMemory | EndCause::Cancelled => {
                 let _ = rustix::process::pidfd_send_signal(
                     &self.running.pidfd,
                     rustix::process::Signal::KILL,
@@ -89,20 +93,20 @@ impl Watch<'_> {
         drain(&from_stderr, &mut stderr, buffer).map_err(failed)?;
         let outcome = match end_of(end, ended.as_ref()) {
             Some(outcome) => outcome,
-            None => return Err(Failure::Cancelled),
+            None => return Err(JobError::Cancelled),
         };
         let usage = usage(wall, ended.as_ref());
         let (stdout, stderr) = (stdout.capture.finish(), stderr.capture.finish());
-        Ok(Ended { outcome, stdout, stderr, usage })
+        Ok(CommandEnd { outcome, stdout, stderr, usage })
     }
 
     fn until_end<'a>(
         &self,
         streams: &Streams,
-        stdout: &mut Output<'a>,
-        stderr: &mut Output<'a>,
+        stdout: &mut OutputPipe<'a>,
+        stderr: &mut OutputPipe<'a>,
         buffer: &mut [u8],
-    ) -> Result<End, Errno> {
+    ) -> Result<EndCause, Errno> {
         let mut streams = [(&streams.stdout, stdout), (&streams.stderr, stderr)];
         let mut next_memory = self.limits.memory.map(|_| self.started + MEMORY_TICK);
         loop {
@@ -124,21 +128,21 @@ impl Watch<'_> {
             if ready[0]
                 && let Some(waited) = kernel::reap_one(self.running.pid, Wait::Poll)?
             {
-                return Ok(End::Natural(waited));
+                return Ok(EndCause::Natural(waited));
             }
             // A word from the executor while a command runs means stop; so does its silence for ever.
             if ready[1] {
-                return Ok(End::Cancelled);
+                return Ok(EndCause::Cancelled);
             }
             let now = clock::instant();
             if self.deadline().is_some_and(|deadline| now >= deadline) {
-                return Ok(End::TimedOut);
+                return Ok(EndCause::TimedOut);
             }
             if let (Some(limit), Some(at)) = (self.limits.memory, next_memory)
                 && now >= at
             {
                 if (self.memory)() > limit {
-                    return Ok(End::OutOfMemory);
+                    return Ok(EndCause::OutOfMemory);
                 }
                 next_memory = Some(now + MEMORY_TICK);
             }
@@ -164,12 +168,12 @@ impl Watch<'_> {
     }
 }
 
-fn end_of(end: End, ended: Option<&Waited>) -> Option<Outcome> {
+fn end_of(end: EndCause, ended: Option<&ReapedChild>) -> Option<Outcome> {
     match end {
-        End::Natural(_) => ended.map(|waited| outcome(waited.status)),
-        End::TimedOut => Some(Outcome::TimedOut),
-        End::OutOfMemory => Some(Outcome::OutOfMemory),
-        End::Cancelled => None,
+        EndCause::Natural(_) => ended.map(|waited| outcome(waited.status)),
+        EndCause::TimedOut => Some(Outcome::TimedOut),
+        EndCause::OutOfMemory => Some(Outcome::OutOfMemory),
+        EndCause::Cancelled => None,
     }
 }
 
@@ -181,7 +185,7 @@ fn outcome(status: libc::c_int) -> Outcome {
     }
 }
 
-fn usage(wall: Duration, ended: Option<&Waited>) -> Usage {
+fn usage(wall: Duration, ended: Option<&ReapedChild>) -> Usage {
     let micros = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
     Usage {
         wall_us: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
@@ -192,14 +196,14 @@ fn usage(wall: Duration, ended: Option<&Waited>) -> Usage {
 }
 
 /// What becomes of an output stream.
-struct Output<'a> {
-    capture: Capture,
+struct OutputPipe<'a> {
+    capture: LogCapture,
     stream: Stream,
     /// Who hears of it at once.
     tell: Option<&'a UnixStream>,
 }
 
-impl Output<'_> {
+impl OutputPipe<'_> {
     fn push(&mut self, bytes: &[u8]) {
         self.capture.push(bytes);
         if let Some(socket) = self.tell {
@@ -210,7 +214,7 @@ impl Output<'_> {
 }
 
 /// Reads once what is there.
-fn take(stream: &OwnedFd, output: &mut Output<'_>, buffer: &mut [u8]) -> Result<(), Errno> {
+fn take(stream: &OwnedFd, output: &mut OutputPipe<'_>, buffer: &mut [u8]) -> Result<(), Errno> {
     match kernel::read_some(stream.as_fd(), buffer) {
         Ok(length) => {
             output.push(&buffer[..length]);
@@ -222,7 +226,7 @@ fn take(stream: &OwnedFd, output: &mut Output<'_>, buffer: &mut [u8]) -> Result<
 }
 
 /// Reads what is left; all who could write are gone.
-fn drain(stream: &OwnedFd, output: &mut Output<'_>, buffer: &mut [u8]) -> Result<(), Errno> {
+fn drain(stream: &OwnedFd, output: &mut OutputPipe<'_>, buffer: &mut [u8]) -> Result<(), Errno> {
     loop {
         match kernel::read_some(stream.as_fd(), buffer) {
             Ok(0) | Err(Errno::AGAIN) => return Ok(()),

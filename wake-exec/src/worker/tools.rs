@@ -8,15 +8,15 @@ use rustix::fs::{Mode, OFlags};
 use rustix::pipe::{PipeFlags, pipe_with};
 use wake_model::{Manifest, Outcome};
 
-use super::collect::{Collection, Held, collect};
+use super::collect::{Collection, OutputDir, collect};
 use super::kernel;
 use super::place::STRAIGHT;
 use super::spawn::{Launch, Starter, Walls};
-use super::supervise::{Ended, Streams, Watch};
+use super::supervise::{CommandEnd, Streams, Supervision};
 use crate::clock;
 use crate::finished::{Finished, OutputFault, Timings};
 use crate::job::{Command, Job, TakeOutputs};
-use crate::wire::{self, Failure, Request};
+use crate::wire::{self, JobError, Request};
 
 /// What a run works with.
 pub(crate) struct Tools<'a> {
@@ -27,7 +27,7 @@ pub(crate) struct Tools<'a> {
 }
 
 /// Where outputs are looked for.
-pub(crate) enum Base<'a> {
+pub(crate) enum OutputRoot<'a> {
     /// In the work directory.
     Work(BorrowedFd<'a>),
     /// Anywhere below the root directory.
@@ -36,10 +36,10 @@ pub(crate) enum Base<'a> {
 
 impl Tools<'_> {
     /// Waits until the command may start; gives the time when it may.
-    pub(crate) fn turn(&self) -> Result<Instant, Failure> {
+    pub(crate) fn turn(&self) -> Result<Instant, JobError> {
         match wire::receive(self.control) {
             Ok(Some(Request::Go)) => Ok(clock::instant()),
-            Ok(_) | Err(_) => Err(Failure::Cancelled),
+            Ok(_) | Err(_) => Err(JobError::Cancelled),
         }
     }
 
@@ -51,8 +51,8 @@ impl Tools<'_> {
         walls: Option<Walls<'_>>,
         memory: &dyn Fn() -> u64,
         clear: &dyn Fn() -> Result<(), rustix::io::Errno>,
-    ) -> Result<Ended, Failure> {
-        let piped = |errno| Failure::step("create", "pipe", errno);
+    ) -> Result<CommandEnd, JobError> {
+        let piped = |errno| JobError::step("create", "pipe", errno);
         let (stdout, to_stdout) = pipe_with(PipeFlags::CLOEXEC).map_err(piped)?;
         let (stderr, to_stderr) = pipe_with(PipeFlags::CLOEXEC).map_err(piped)?;
         let given = match command.stdin.is_empty() {
@@ -70,7 +70,7 @@ impl Tools<'_> {
         let running = self.starter.start(&launch)?;
         let streams = Streams { stdout, stderr, ends: [to_stdout, to_stderr] };
         let (control, limits, logs) = (self.control, &job.limits, job.logs);
-        let watch = Watch { running, control, limits, logs, started, memory, clear };
+        let watch = Supervision { running, control, limits, logs, started, memory, clear };
         watch.until_gone(streams, self.buffer)
     }
 
@@ -78,9 +78,9 @@ impl Tools<'_> {
     pub(crate) fn collect(
         &mut self,
         job: &Job,
-        ended: &Ended,
-        base: &Base<'_>,
-    ) -> Result<Result<Manifest, Vec<OutputFault>>, Failure> {
+        ended: &CommandEnd,
+        base: &OutputRoot<'_>,
+    ) -> Result<Result<Manifest, Vec<OutputFault>>, JobError> {
         let wanted = match job.outputs.take {
             TakeOutputs::OnSuccess => ended.outcome.is_success(),
             TakeOutputs::Always => {
@@ -96,36 +96,36 @@ impl Tools<'_> {
         collect(&collection, self.buffer)
     }
 
-    fn base<'b>(&self, job: &Job, base: &Base<'b>) -> Result<Held<'b>, Failure> {
+    fn base<'b>(&self, job: &Job, base: &OutputRoot<'b>) -> Result<OutputDir<'b>, JobError> {
         let wanted = &job.outputs.base;
         let (from, path) = match (base, &job.work) {
-            (Base::Work(fd), Some(work)) => {
+            (OutputRoot::Work(fd), Some(work)) => {
                 let below = wanted.strip(work).ok_or_else(|| {
-                    Failure::bad_job(wanted.as_str(), "is not in the work directory")
+                    JobError::bad_job(wanted.as_str(), "is not in the work directory")
                 })?;
                 (*fd, below)
             }
-            (Base::Work(fd) | Base::Root(fd), _) => (*fd, wanted.clone()),
+            (OutputRoot::Work(fd) | OutputRoot::Root(fd), _) => (*fd, wanted.clone()),
         };
         if path.is_root() {
-            return Ok(Held::Lent(from));
+            return Ok(OutputDir::Lent(from));
         }
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         rustix::fs::openat2(from, path.as_str(), flags, Mode::empty(), STRAIGHT)
-            .map(Held::Opened)
-            .map_err(|errno| Failure::step("open", wanted.as_str(), errno))
+            .map(OutputDir::Opened)
+            .map_err(|errno| JobError::step("open", wanted.as_str(), errno))
     }
 }
 
 /// Puts together what came of it.
 pub(crate) fn finished(
-    ended: Ended,
+    ended: CommandEnd,
     outputs: Result<Manifest, Vec<OutputFault>>,
     setup: Duration,
     run: Duration,
     collect: Duration,
 ) -> Finished {
-    let Ended { outcome, stdout, stderr, usage } = ended;
+    let CommandEnd { outcome, stdout, stderr, usage } = ended;
     let timings = Timings { wait: Duration::ZERO, setup, run, collect };
     Finished { outcome, stdout, stderr, usage, timings, outputs }
 }

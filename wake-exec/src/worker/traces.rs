@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-use super::confine::Confined;
+use super::confine::Confinement;
 use super::{kernel, sysv};
 use crate::job::Network;
 
@@ -20,7 +20,7 @@ pub(crate) struct Traces {
 const SOCKETS: &str = "self/net/sockstat";
 
 impl Traces {
-    pub(crate) fn new(confined: &Confined) -> Result<Self, Errno> {
+    pub(crate) fn new(confined: &Confinement) -> Result<Self, Errno> {
         let flags = OFlags::WRONLY | OFlags::CLOEXEC;
         let last_pid =
             rustix::fs::openat(&confined.proc, "sys/kernel/ns_last_pid", flags, Mode::empty()).ok();
@@ -32,7 +32,11 @@ impl Traces {
     }
 
     /// Gives the next command namespaces without a trace of the last one, which must be dead.
-    pub(crate) fn remove(&mut self, confined: &Confined, buffer: &mut [u8]) -> Result<(), Errno> {
+    pub(crate) fn remove(
+        &mut self,
+        confined: &Confinement,
+        buffer: &mut [u8],
+    ) -> Result<(), Errno> {
         if sysv::holds_anything()? {
             kernel::unshare(libc::CLONE_NEWIPC)?;
         }

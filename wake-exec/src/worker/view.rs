@@ -9,13 +9,13 @@ use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 
-use super::confine::{Confined, mount_namespace};
+use super::confine::{Confinement, mount_namespace};
 use super::kernel;
 use super::mounts::{self, Memory, Writable};
-use super::place::Place;
+use super::place::DirWriter;
 use super::scratch::{self, OwnDirectory};
 use crate::job::{Access, Limits, Root};
-use crate::wire::Failure;
+use crate::wire::JobError;
 
 /// A finished root directory.
 ///
@@ -23,7 +23,7 @@ use crate::wire::Failure;
 /// a copy would be cheap to make, but the kernel stops for a round of all processors when a mount goes away: what
 /// an earlier command had for itself is moved to [`PAST`] instead, which no path of a command reaches, and goes
 /// with the whole namespace.
-pub(crate) struct View {
+pub(crate) struct RootView {
     /// The mount namespace that has it.
     pub(crate) ns: OwnedFd,
     /// The directory itself.
@@ -47,14 +47,14 @@ pub(crate) enum Layers<'a> {
 }
 
 /// A root directory under construction.
-pub(crate) struct Plan {
+pub(crate) struct RootPlan {
     ground: Ground,
-    pub(crate) items: Vec<(String, Item, Need)>,
+    pub(crate) items: Vec<(String, RootItem, RootNeed)>,
 }
 
 /// Whether the root directory may do without an item.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Need {
+pub(crate) enum RootNeed {
     /// It may not.
     Must,
     /// It may, where its own files are in the way.
@@ -72,7 +72,7 @@ enum Ground {
 }
 
 /// Something at one path of the root directory.
-pub(crate) enum Item {
+pub(crate) enum RootItem {
     /// A directory; what is there already stays as it is.
     Directory,
     /// A directory that belongs to the command, whether or not it is there already.
@@ -89,11 +89,11 @@ pub(crate) enum Item {
     Layered(OwnedFd),
 }
 
-impl Plan {
+impl RootPlan {
     /// What `root` asks for, together with what every root directory has.
-    pub(crate) fn new(confined: &Confined, root: &Root) -> Result<Self, Failure> {
+    pub(crate) fn new(confined: &Confinement, root: &Root) -> Result<Self, JobError> {
         let mount = |host: &Path, writable| {
-            mounts::host(host, writable).map_err(|errno| Failure::step("mount", host, errno))
+            mounts::host(host, writable).map_err(|errno| JobError::step("mount", host, errno))
         };
         let ground = match root {
             Root::Host | Root::Empty | Root::Dir { access: Access::ReadOnly, .. } => Ground::Memory,
@@ -102,11 +102,11 @@ impl Plan {
             }
             Root::Dir { host, access: Access::Layered } => {
                 let lower = mounts::host_as_owned(host, &confined.owners)
-                    .map_err(|errno| Failure::step("mount", host, errno))?;
+                    .map_err(|errno| JobError::step("mount", host, errno))?;
                 Ground::Layered(lower)
             }
         };
-        let mut plan = Plan { ground, items: Vec::new() };
+        let mut plan = RootPlan { ground, items: Vec::new() };
         match root {
             Root::Host => plan.show_system()?,
             Root::Dir { host, access: Access::ReadOnly } => {
@@ -119,33 +119,37 @@ impl Plan {
     }
 
     /// Puts `item` at `path`.
-    pub(crate) fn add(&mut self, path: impl Into<String>, item: Item) {
-        self.items.push((path.into(), item, Need::Must));
+    pub(crate) fn add(&mut self, path: impl Into<String>, item: RootItem) {
+        self.items.push((path.into(), item, RootNeed::Must));
     }
 
     /// Builds it in a mount namespace of its own, and returns to the host's.
-    pub(crate) fn build(self, confined: &Confined, layers: Layers<'_>) -> Result<View, Failure> {
+    pub(crate) fn build(
+        self,
+        confined: &Confinement,
+        layers: Layers<'_>,
+    ) -> Result<RootView, JobError> {
         let (workshop, kept) = match layers {
             Layers::Memory(limits) => (scratch::memory(limits, "0755", None)?, None),
             Layers::Disk(dir) => {
                 let mount = mounts::host(dir.path(), Writable::Yes)
-                    .map_err(|errno| Failure::step("mount", dir.path(), errno))?;
+                    .map_err(|errno| JobError::step("mount", dir.path(), errno))?;
                 (mount, Some(dir))
             }
         };
         kernel::unshare(libc::CLONE_NEWNS)
-            .map_err(|errno| Failure::unavailable("mount namespaces", errno))?;
+            .map_err(|errno| JobError::unavailable("mount namespaces", errno))?;
         let assembled = self.assemble(confined, workshop);
-        confined.host.enter().map_err(|errno| Failure::step("enter", "/", errno))?;
-        assembled.map(|(ns, root)| View { ns, root, _layers: kept })
+        confined.host.enter().map_err(|errno| JobError::step("enter", "/", errno))?;
+        assembled.map(|(ns, root)| RootView { ns, root, _layers: kept })
     }
 
     /// The finished mount namespace and its root directory.
     fn assemble(
         self,
-        confined: &Confined,
+        confined: &Confinement,
         workshop: OwnedFd,
-    ) -> Result<(OwnedFd, OwnedFd), Failure> {
+    ) -> Result<(OwnedFd, OwnedFd), JobError> {
         let mut workshop = Workshop::open(workshop)?;
         let read_only = matches!(self.ground, Ground::Memory);
         let ground = match self.ground {
@@ -156,35 +160,35 @@ impl Plan {
         let mut items = Vec::with_capacity(self.items.len());
         for (path, item, need) in self.items {
             let item = match item {
-                Item::Layered(lower) => Item::Mount(workshop.layer(lower)?),
+                RootItem::Layered(lower) => RootItem::Mount(workshop.layer(lower)?),
                 other => other,
             };
             items.push((path, item, need));
         }
         outside_of(&ground)?;
-        let mut place = Place::new(ground.as_fd(), confined.owner);
+        let mut place = DirWriter::new(ground.as_fd(), confined.owner);
         for (path, item, need) in items {
             match put(&mut place, &path, item) {
-                Err(errno) if need == Need::Must => {
-                    return Err(Failure::step("create", format!("/{path}"), errno));
+                Err(errno) if need == RootNeed::Must => {
+                    return Err(JobError::step("create", format!("/{path}"), errno));
                 }
                 _ => {}
             }
         }
         if read_only {
             kernel::set_mount(place.root(), libc::MOUNT_ATTR_RDONLY, false)
-                .map_err(|errno| Failure::step("mount", "/", errno))?;
+                .map_err(|errno| JobError::step("mount", "/", errno))?;
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::openat(CWD, SHOWN, flags, Mode::empty())
-            .map_err(|errno| Failure::step("open", "/", errno))?;
+            .map_err(|errno| JobError::step("open", "/", errno))?;
         Ok((mount_namespace(&confined.proc)?, root))
     }
 }
 
 /// Makes `ground` a directory of an otherwise empty root directory of this mount namespace.
-fn outside_of(ground: &OwnedFd) -> Result<(), Failure> {
-    let failed = |errno: Errno| Failure::unavailable("changing the root directory", errno);
+fn outside_of(ground: &OwnedFd) -> Result<(), JobError> {
+    let failed = |errno: Errno| JobError::unavailable("changing the root directory", errno);
     let outside = memory_root()?;
     for name in [SHOWN, PAST] {
         let name = name.to_bytes().strip_prefix(b"/").unwrap_or_default();
@@ -202,17 +206,17 @@ struct Workshop {
 
 impl Workshop {
     /// Makes `mount` this namespace's root directory.
-    fn open(mount: OwnedFd) -> Result<Self, Failure> {
+    fn open(mount: OwnedFd) -> Result<Self, JobError> {
         pivot(&mount)?;
         Ok(Workshop { mount, count: 0 })
     }
 
     /// `lower` with a private layer on top.
-    fn layer(&mut self, lower: OwnedFd) -> Result<OwnedFd, Failure> {
+    fn layer(&mut self, lower: OwnedFd) -> Result<OwnedFd, JobError> {
         let base = format!("layer{}", self.count);
         self.count += 1;
-        let failed = |errno: Errno| Failure::unavailable("layered file systems", errno);
-        let mut place = Place::new(self.mount.as_fd(), None);
+        let failed = |errno: Errno| JobError::unavailable("layered file systems", errno);
+        let mut place = DirWriter::new(self.mount.as_fd(), None);
         for part in ["lower", "upper", "work"] {
             place.directory(&format!("{base}/{part}")).map_err(failed)?;
         }
@@ -234,14 +238,14 @@ impl Workshop {
     }
 }
 
-fn memory_root() -> Result<OwnedFd, Failure> {
+fn memory_root() -> Result<OwnedFd, JobError> {
     let memory = Memory { mode: "0755", owner: None, bytes: None, inodes: None };
-    mounts::memory(&memory).map_err(|errno| Failure::unavailable("mounting tmpfs", errno))
+    mounts::memory(&memory).map_err(|errno| JobError::unavailable("mounting tmpfs", errno))
 }
 
 /// Makes `root` the root directory of this mount namespace, and lets go of the old one.
-fn pivot(root: &OwnedFd) -> Result<(), Failure> {
-    let failed = |errno: Errno| Failure::unavailable("changing the root directory", errno);
+fn pivot(root: &OwnedFd) -> Result<(), JobError> {
+    let failed = |errno: Errno| JobError::unavailable("changing the root directory", errno);
     mounts::attach(root, CWD, "/").map_err(failed)?;
     rustix::process::fchdir(root).map_err(failed)?;
     // Old root onto new root, then away with the upper one: no directory is needed for the old one.
@@ -250,22 +254,22 @@ fn pivot(root: &OwnedFd) -> Result<(), Failure> {
     rustix::process::chdir("/").map_err(failed)
 }
 
-fn put(place: &mut Place<'_>, path: &str, item: Item) -> Result<(), Errno> {
+fn put(place: &mut DirWriter<'_>, path: &str, item: RootItem) -> Result<(), Errno> {
     let absent_or_kept = |made: Result<(), Errno>| match made {
         // A root directory that brings its own keeps it.
         Err(Errno::EXIST) => Ok(()),
         other => other,
     };
     match item {
-        Item::Directory => place.directory(path),
-        Item::Own => place.directory(path).and_then(|()| place.own(path)),
-        Item::Shared => place.directory(path).and_then(|()| place.share(path)),
-        Item::File(bytes, mode) => match place.file(path, mode) {
+        RootItem::Directory => place.directory(path),
+        RootItem::Own => place.directory(path).and_then(|()| place.own(path)),
+        RootItem::Shared => place.directory(path).and_then(|()| place.share(path)),
+        RootItem::File(bytes, mode) => match place.file(path, mode) {
             Ok(file) => kernel::write_all(&file, &bytes),
             Err(errno) => absent_or_kept(Err(errno)),
         },
-        Item::Link(target) => absent_or_kept(place.link(path, OsStr::as_bytes(&target))),
-        Item::Mount(mount) | Item::Layered(mount) => {
+        RootItem::Link(target) => absent_or_kept(place.link(path, OsStr::as_bytes(&target))),
+        RootItem::Mount(mount) | RootItem::Layered(mount) => {
             let stat = rustix::fs::fstat(&mount)?;
             if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
                 place.directory(path)?;

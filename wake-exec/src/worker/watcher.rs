@@ -25,7 +25,7 @@ pub(crate) struct Watcher {
 }
 
 /// Some directories that are watched.
-pub(crate) struct Watch {
+pub(crate) struct InotifyWatch {
     numbers: Vec<i32>,
     losses: u32,
 }
@@ -47,15 +47,15 @@ impl Watcher {
     }
 
     /// A watch of no directory yet.
-    pub(crate) fn watch_nothing(&mut self) -> Result<Watch, Errno> {
+    pub(crate) fn watch_nothing(&mut self) -> Result<InotifyWatch, Errno> {
         if self.queue.is_none() {
             self.queue = Some(inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?);
         }
-        Ok(Watch { numbers: Vec::with_capacity(3), losses: self.losses })
+        Ok(InotifyWatch { numbers: Vec::with_capacity(3), losses: self.losses })
     }
 
     /// Has `watch` hear of the directory at `path` as well.
-    pub(crate) fn add(&self, watch: &mut Watch, path: &str) -> Result<(), Errno> {
+    pub(crate) fn add(&self, watch: &mut InotifyWatch, path: &str) -> Result<(), Errno> {
         let queue = self.queue.as_ref().ok_or(Errno::BADF)?;
         // The first event says it all.
         let flags = WatchFlags::ALL_EVENTS | WatchFlags::ONESHOT;
@@ -64,7 +64,7 @@ impl Watcher {
     }
 
     /// Whether nothing has been done to any of the directories.
-    pub(crate) fn heard_nothing(&mut self, watch: &Watch) -> bool {
+    pub(crate) fn heard_nothing(&mut self, watch: &InotifyWatch) -> bool {
         self.read();
         let touched = watch.losses != self.losses
             || watch.numbers.iter().any(|number| self.touched.contains(number));

@@ -12,20 +12,20 @@ use rustix::io::Errno;
 use wake_model::RelPath;
 
 use super::kernel::{self, Wait};
-use super::place::Place;
-use super::populate::{self, Copying, Pending, Reach};
+use super::place::DirWriter;
+use super::populate::{self, CopyBuffers, PendingWork, Reach};
 use super::scratch::{self, OwnDirectory};
-use super::shared::Shared;
-use super::tools::{Base, Tools, finished};
+use super::shared::SharedFiles;
+use super::tools::{OutputRoot, Tools, finished};
 use crate::clock;
 use crate::defaults::{DEFAULT_ENV, HOME};
 use crate::finished::Finished;
 use crate::job::{Command, Job, Root, Scratch};
-use crate::wire::Failure;
+use crate::wire::JobError;
 
 /// Makes this process the one that inherits its orphans.
-pub(crate) fn prepare() -> Result<(), Failure> {
-    let failed = |errno| Failure::step("prepare", "worker process", errno);
+pub(crate) fn prepare() -> Result<(), JobError> {
+    let failed = |errno| JobError::step("prepare", "worker process", errno);
     let myself = rustix::process::getpid();
     rustix::process::set_child_subreaper(Some(myself)).map_err(failed)?;
     kernel::default_signals();
@@ -37,14 +37,14 @@ pub(crate) fn prepare() -> Result<(), Failure> {
 pub(crate) fn run(
     job: &Job,
     tools: &mut Tools<'_>,
-    shared: &mut Shared,
-) -> Result<Finished, Failure> {
+    shared: &mut SharedFiles,
+) -> Result<Finished, JobError> {
     let start = clock::instant();
     if job.root != Root::Host {
-        return Err(Failure::bad_job("/", "can only be the host's in the weak sandbox"));
+        return Err(JobError::bad_job("/", "can only be the host's in the weak sandbox"));
     }
     let Some(at) = &job.work else {
-        return Err(Failure::bad_job("/", "cannot be the work directory in the weak sandbox"));
+        return Err(JobError::bad_job("/", "cannot be the work directory in the weak sandbox"));
     };
     let own = match &job.scratch {
         Scratch::Disk(parent) => OwnDirectory::below(parent)?,
@@ -54,7 +54,7 @@ pub(crate) fn run(
     for name in ["tmp", "tmp/home"] {
         own.part(name, None)?;
     }
-    let mut copying = Copying { buffer: tools.buffer, shared };
+    let mut copying = CopyBuffers { buffer: tools.buffer, shared };
     let pending = populate_work(job, at, &work, &mut copying)?;
     let command = translated(job, at, own.path());
     let setup = start.elapsed();
@@ -62,11 +62,11 @@ pub(crate) fn run(
     let ended = tools.command(job, &command, None, &|| 0, &clear)?;
     let changed = populate::changed_since(&pending.watched);
     if !changed.is_empty() {
-        return Err(Failure::Changed { paths: changed });
+        return Err(JobError::Changed { paths: changed });
     }
     let run = start.elapsed();
     let opened = scratch::open(&work)?;
-    let base = Base::Work(opened.as_fd());
+    let base = OutputRoot::Work(opened.as_fd());
     let outputs = tools.collect(job, &ended, &base)?;
     let collect = start.elapsed() - run;
     Ok(finished(ended, outputs, setup, run, collect))
@@ -82,15 +82,15 @@ fn populate_work(
     job: &Job,
     at: &RelPath,
     work: &Path,
-    copying: &mut Copying<'_>,
-) -> Result<Pending, Failure> {
+    copying: &mut CopyBuffers<'_>,
+) -> Result<PendingWork, JobError> {
     let root: OwnedFd = scratch::open(work)?;
-    let mut place = Place::new(root.as_fd(), None);
-    let mut pending = Pending::default();
+    let mut place = DirWriter::new(root.as_fd(), None);
+    let mut pending = PendingWork::default();
     for input in &job.inputs {
         let Some(path) = input.path.strip(at) else {
             let reason = "must lie in the work directory in the weak sandbox";
-            return Err(Failure::bad_job(input.path.as_str(), reason));
+            return Err(JobError::bad_job(input.path.as_str(), reason));
         };
         let reach = Reach::Links;
         populate::put(&mut place, path.as_str(), &input.source, reach, copying, &mut pending)?;
@@ -98,7 +98,7 @@ fn populate_work(
     if pending.changed.is_empty() {
         Ok(pending)
     } else {
-        Err(Failure::Changed { paths: pending.changed })
+        Err(JobError::Changed { paths: pending.changed })
     }
 }
 

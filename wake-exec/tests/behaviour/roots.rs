@@ -172,8 +172,7 @@ fn owners_on_disk(bed: &Bed) {
     let Some(root) = root(bed) else { return };
     let is_root = crate::bed::is_root();
     if is_root && rustix::fs::statfs(&root).unwrap().f_type == libc::OVERLAYFS_SUPER_MAGIC {
-        eprintln!("SKIPPED a test: overlayfs cannot map owners");
-        return;
+        return wake_tests::skipped("owners_on_disk", "overlayfs cannot map owners");
     }
     for (uid, gid) in [(0, 0), (1000, 1000), (4711, 99)] {
         if is_root {
@@ -243,8 +242,7 @@ fn network(bed: &Bed) {
     let port = listener.local_addr().unwrap().port();
     let mut job = bed.sh(&format!("exec 3<>/dev/tcp/127.0.0.1/{port} && echo reached"));
     if !Path::new("/bin/bash").exists() {
-        eprintln!("SKIPPED a test: no /bin/bash");
-        return;
+        return wake_tests::skip("network", "there is no `/bin/bash`");
     }
     job.command.program = "/bin/bash".to_owned();
     assert_eq!(bed.run(&job).unwrap().outcome, Outcome::Exited(1));

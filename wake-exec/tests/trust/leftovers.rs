@@ -209,11 +209,15 @@ fn everything_dies_with_the_executor(bed: &Bed) {
     let job = own.sh(&format!("setsid sleep {sleep} & sleep {sleep}"));
     std::thread::scope(|scope| {
         let running = scope.spawn(|| own.run(&job));
-        while !is_running(&sleep) {
+        let pid = loop {
+            // Not looked for twice: while it becomes another program it has no command line.
+            if let Some(pid) = self::running(&sleep) {
+                break pid;
+            }
             assert!(!running.is_finished());
-        }
+        };
         // As if the whole program were killed: the worker's parent goes without a word.
-        kill_child_above(&sleep);
+        kill_child_above(pid);
         assert!(running.join().unwrap().is_err());
     });
     while is_running(&sleep) {
@@ -221,10 +225,9 @@ fn everything_dies_with_the_executor(bed: &Bed) {
     }
 }
 
-/// Kills the child of this process below which a command with `marker` runs.
-fn kill_child_above(marker: &str) {
+/// Kills the child of this process below which `pid` runs.
+fn kill_child_above(mut pid: u32) {
     let me = std::process::id();
-    let mut pid = running(marker).unwrap();
     loop {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         let after_name = stat.rsplit(')').next().unwrap();

@@ -55,7 +55,7 @@ fn as_ordinary_user() -> Result<(), Failed> {
         .output();
     match run {
         Err(_) => {
-            eprintln!("SKIPPED everything as an ordinary user: no `setpriv`");
+            wake_tests::skip("all_of_them_as_an_ordinary_user", "there is no `setpriv`");
             Ok(())
         }
         Ok(output) if output.status.success() => Ok(()),

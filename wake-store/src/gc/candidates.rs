@@ -29,12 +29,12 @@ pub(super) struct Candidate {
     /// Whether a checkout shows it.
     pub(super) rooted: bool,
     /// What speaks of it, which goes first.
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<UsedRecord>,
 }
 
 /// What speaks of something else.
 #[derive(Debug)]
-pub(super) enum Record {
+pub(super) enum UsedRecord {
     /// A file.
     File(PathBuf),
     /// A record in a pack.
@@ -88,7 +88,7 @@ fn orphan(place: PackPlace) -> Candidate {
         bytes: place.size(),
         used: SystemTime::UNIX_EPOCH,
         rooted: false,
-        records: vec![Record::Packed(place)],
+        records: vec![UsedRecord::Packed(place)],
     }
 }
 
@@ -144,11 +144,11 @@ fn trees(
         let mention = mentions.trees.remove(&digest);
         let mut used = mention.as_ref().map_or(SystemTime::UNIX_EPOCH, |mention| mention.used);
         let records = mention.map_or_else(Vec::new, |mention| mention.records);
-        let mut records: Vec<Record> = records.into_iter().map(Record::Packed).collect();
+        let mut records: Vec<UsedRecord> = records.into_iter().map(UsedRecord::Packed).collect();
         let manifest = layout.manifest(&digest);
         if let Some(metadata) = optional(fs::metadata(&manifest).at(&manifest))? {
             used = used.max(metadata.modified().at(&manifest)?);
-            records.push(Record::File(manifest));
+            records.push(UsedRecord::File(manifest));
         }
         if records.is_empty() {
             used = last;
@@ -180,7 +180,7 @@ fn ware(path: PathBuf) -> Result<Option<Candidate>, StoreError> {
         && let Some(metadata) = optional(fs::metadata(&seal).at(&seal))?
     {
         ware.used = metadata.modified().at(&seal)?;
-        ware.records.push(Record::File(seal));
+        ware.records.push(UsedRecord::File(seal));
     }
     Ok(Some(ware))
 }

@@ -22,7 +22,7 @@ use crate::removal::{remove_file, remove_tree};
 use crate::roots::Roots;
 use crate::session::{Scratch, sweep};
 use crate::usage::Kind;
-use candidates::{Candidate, Record, candidates};
+use candidates::{Candidate, UsedRecord, candidates};
 
 /// What a collection may delete.
 ///
@@ -225,8 +225,8 @@ fn discard(
     let aside = |name: String| trash.map(|trash| trash.path().join(name));
     for (index, record) in candidate.records.iter().enumerate() {
         let record = match record {
-            Record::File(path) => path,
-            Record::Packed(place) => {
+            UsedRecord::File(path) => path,
+            UsedRecord::Packed(place) => {
                 forget(place)?;
                 continue;
             }

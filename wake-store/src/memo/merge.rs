@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use wake_model::Digest;
 
-use super::segment::{Segment, Slot, write_segment};
+use super::segment::{MemoSlot, Segment, write_segment};
 use super::{segment_name, segment_paths};
 use crate::error::StoreError;
 use crate::removal::remove_file;
@@ -62,7 +62,7 @@ fn worth_merging(segments: &[Segment]) -> Vec<&Segment> {
 
 /// The sound entries of segments given newest first, each key once, by key.
 fn newest_entries(segments: &[&Segment]) -> Vec<(Digest, Vec<u8>)> {
-    let mut slots: Vec<(Slot, usize)> = Vec::new();
+    let mut slots: Vec<(MemoSlot, usize)> = Vec::new();
     for (age, segment) in segments.iter().enumerate() {
         slots.extend(segment.slots().unwrap_or_default().into_iter().map(|slot| (slot, age)));
     }

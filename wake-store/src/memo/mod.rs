@@ -26,13 +26,13 @@ pub struct Memo {
     /// The segments as they were at the first look.
     segments: OnceLock<Vec<Segment>>,
     /// What is to be written.
-    pending: Mutex<Pending>,
+    pending: Mutex<UnwrittenValues>,
     /// What this process has written.
     flushed: Mutex<Vec<Segment>>,
 }
 
 #[derive(Debug, Default)]
-struct Pending {
+struct UnwrittenValues {
     values: HashMap<Digest, Box<[u8]>>,
     bytes: usize,
 }

@@ -26,7 +26,7 @@ pub(super) struct Segment {
 
 /// Where the value of a key lies, and what it must hash to.
 #[derive(Clone, Copy)]
-pub(super) struct Slot {
+pub(super) struct MemoSlot {
     pub(super) key: Digest,
     offset: u64,
     pub(super) len: u64,
@@ -62,16 +62,16 @@ impl Segment {
     /// The value of a key, if it is here and its check holds.
     pub(super) fn get(&self, key: &Digest) -> Option<Vec<u8>> {
         let slot = self.index.find(&self.file, key)?;
-        self.value(&Slot::decode(&slot)?)
+        self.value(&MemoSlot::decode(&slot)?)
     }
 
     /// Every entry, by key.
-    pub(super) fn slots(&self) -> Option<Vec<Slot>> {
+    pub(super) fn slots(&self) -> Option<Vec<MemoSlot>> {
         let index = self.index.whole(&self.file)?;
-        index.chunks_exact(ENTRY).map(Slot::decode).collect()
+        index.chunks_exact(ENTRY).map(MemoSlot::decode).collect()
     }
 
-    pub(super) fn value(&self, slot: &Slot) -> Option<Vec<u8>> {
+    pub(super) fn value(&self, slot: &MemoSlot) -> Option<Vec<u8>> {
         let end = slot.offset.checked_add(slot.len)?;
         if end > self.len {
             return None;
@@ -89,9 +89,9 @@ impl Segment {
     }
 }
 
-impl Slot {
+impl MemoSlot {
     fn decode(bytes: &[u8]) -> Option<Self> {
-        Some(Slot {
+        Some(MemoSlot {
             key: Digest::from_bytes(bytes.get(..32)?.try_into().ok()?),
             offset: u64_at(bytes, 32)?,
             len: u64_at(bytes, 40)?,

@@ -39,13 +39,13 @@ const CLOCK_TICK: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub(crate) struct Packs {
     dir: PathBuf,
-    known: RwLock<Known>,
+    known: RwLock<KnownPacks>,
     /// The one that this process appends to.
     own: Mutex<Option<Arc<Pack>>>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct KnownPacks {
     packs: Vec<Arc<Pack>>,
     /// The directory that was listed last.
     dir: Option<OwnedFd>,
@@ -54,7 +54,7 @@ struct Known {
     listed: Option<(i64, u64)>,
 }
 
-impl Known {
+impl KnownPacks {
     /// The modification time of the directory; none if it is not there any more.
     fn dir_time(&self) -> Option<(i64, u64)> {
         let stat = fstat(self.dir.as_ref()?).ok()?;
@@ -264,7 +264,7 @@ impl Packs {
         Ok(news)
     }
 
-    fn list(&self, known: &mut Known) -> Result<bool, StoreError> {
+    fn list(&self, known: &mut KnownPacks) -> Result<bool, StoreError> {
         let mut news = false;
         let mut listed = Vec::new();
         for path in children(&self.dir)?.into_iter().filter(|path| is_pack(path)) {

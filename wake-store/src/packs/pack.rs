@@ -38,22 +38,22 @@ enum Slots {
     /// It had an index when it was opened.
     Sorted(SortedIndex),
     /// What was found by walking, or appended.
-    Chained(Mutex<Chain>),
+    Chained(Mutex<SlotChain>),
 }
 
 #[derive(Debug)]
-struct Chain {
+struct SlotChain {
     slots: HashMap<Digest, Slot>,
     /// Where the next record would begin.
     end: u64,
     /// The file's length when it was last walked through.
     walked: u64,
-    state: State,
+    state: PackState,
 }
 
 /// Who may append to a pack that had no index when it was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum PackState {
     /// This process, which has the lock.
     Ours,
     /// Another one, or nobody if that one is dead.
@@ -107,11 +107,11 @@ impl Pack {
         };
         let (file, salt) =
             new().inspect_err(|_: &io::Error| drop(std::fs::remove_file(&temporary))).at(place)?;
-        let chain = Chain {
+        let chain = SlotChain {
             slots: HashMap::new(),
             end: HEAD as u64,
             walked: HEAD as u64,
-            state: State::Ours,
+            state: PackState::Ours,
         };
         Ok(Pack { path: place.to_owned(), file, salt, slots: Slots::Chained(Mutex::new(chain)) })
     }
@@ -135,11 +135,11 @@ impl Pack {
         let len = file.metadata().at(path)?.len();
         let slots = match index_of(&file, &salt, len) {
             Some((at, count)) => Slots::Sorted(SortedIndex::new(at, count)),
-            None => Slots::Chained(Mutex::new(Chain {
+            None => Slots::Chained(Mutex::new(SlotChain {
                 slots: HashMap::new(),
                 end: HEAD as u64,
                 walked: HEAD as u64,
-                state: State::Theirs,
+                state: PackState::Theirs,
             })),
         };
         let pack = Pack { path: path.to_owned(), file, salt, slots };
@@ -155,7 +155,7 @@ impl Pack {
     pub(super) fn is_ours(&self) -> bool {
         match &self.slots {
             Slots::Sorted(_) => false,
-            Slots::Chained(chain) => lock(chain).state == State::Ours,
+            Slots::Chained(chain) => lock(chain).state == PackState::Ours,
         }
     }
 
@@ -278,7 +278,7 @@ impl Pack {
         // Held while the record is copied to the kernel: otherwise a process that is killed could leave a hole
         // before the record of another thread.
         let mut chain = lock(chain);
-        if chain.state != State::Ours {
+        if chain.state != PackState::Ours {
             return Ok(false);
         }
         let slot = Slot { key: *key, offset: chain.end, len: record.len() as u64, written: now };
@@ -296,7 +296,7 @@ impl Pack {
     pub(super) fn catch_up(&self) -> Result<bool, StoreError> {
         let Slots::Chained(chain) = &self.slots else { return Ok(false) };
         let mut chain = lock(chain);
-        if chain.state != State::Theirs {
+        if chain.state != PackState::Theirs {
             return Ok(false);
         }
         let len = self.len()?;
@@ -304,7 +304,7 @@ impl Pack {
             return Ok(false);
         }
         let before = chain.end;
-        let Chain { slots, end, walked, .. } = &mut *chain;
+        let SlotChain { slots, end, walked, .. } = &mut *chain;
         *end = walk(&self.file, &self.salt, before, len, |slot| {
             slots.insert(slot.key, slot);
         })
@@ -317,9 +317,9 @@ impl Pack {
     pub(super) fn finish_if_left(&self) -> Result<bool, StoreError> {
         let Slots::Chained(chain) = &self.slots else { return Ok(true) };
         match lock(chain).state {
-            State::Ours => return Ok(false),
-            State::Sealed => return Ok(true),
-            State::Theirs => {}
+            PackState::Ours => return Ok(false),
+            PackState::Sealed => return Ok(true),
+            PackState::Theirs => {}
         }
         if flock(&self.file, FlockOperation::NonBlockingLockExclusive).is_err() {
             return Ok(false);
@@ -327,10 +327,10 @@ impl Pack {
         self.catch_up()?;
         if index_of(&self.file, &self.salt, self.len()?).is_some() {
             // Its own process, or another one that found it, has been faster.
-            lock(chain).state = State::Sealed;
+            lock(chain).state = PackState::Sealed;
             flock(&self.file, FlockOperation::Unlock).at(&self.path)?;
         } else {
-            lock(chain).state = State::Ours;
+            lock(chain).state = PackState::Ours;
             self.seal()?;
         }
         Ok(true)
@@ -340,10 +340,10 @@ impl Pack {
     pub(super) fn seal(&self) -> Result<(), StoreError> {
         let Slots::Chained(chain) = &self.slots else { return Ok(()) };
         let mut chain = lock(chain);
-        if chain.state != State::Ours {
+        if chain.state != PackState::Ours {
             return Ok(());
         }
-        chain.state = State::Sealed;
+        chain.state = PackState::Sealed;
         let mut slots: Vec<Slot> = chain.slots.values().copied().collect();
         let bytes = index_bytes(&self.salt, &mut slots, chain.end);
         let written = self
@@ -357,7 +357,7 @@ impl Pack {
     }
 }
 
-fn lock(chain: &Mutex<Chain>) -> MutexGuard<'_, Chain> {
+fn lock(chain: &Mutex<SlotChain>) -> MutexGuard<'_, SlotChain> {
     chain.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -18,11 +18,11 @@ struct Slot {
     path: EntryPath,
     meta: Meta,
     content: Option<Sha384Digest>,
-    origin: Origin,
+    origin: NodeOrigin,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
+enum NodeOrigin {
     Declared,
     Conjured,
 }
@@ -38,7 +38,7 @@ pub(crate) enum Conflict {
 
 /// What adding a node did.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Added {
+pub(crate) struct AddedNode {
     /// Directories that no record declared so far, outermost first.
     pub(crate) conjured: Vec<EntryPath>,
     /// Whether the node's own directory was conjured before.
@@ -52,7 +52,7 @@ impl Bucket {
         path: &EntryPath,
         meta: Meta,
         content: Option<Sha384Digest>,
-    ) -> Result<Added, Conflict> {
+    ) -> Result<AddedNode, Conflict> {
         let conjured = self.conjure_parents(path)?;
         let (key, other_key) = keys(path, &meta);
         if self.nodes.contains_key(&other_key) {
@@ -60,12 +60,12 @@ impl Bucket {
         }
         let replaces_conjured = match self.nodes.get(&key) {
             None => false,
-            Some(slot) if slot.origin == Origin::Conjured && meta.is_dir() => true,
+            Some(slot) if slot.origin == NodeOrigin::Conjured && meta.is_dir() => true,
             Some(_) => return Err(Conflict::Duplicate),
         };
-        let slot = Slot { path: path.clone(), meta, content, origin: Origin::Declared };
+        let slot = Slot { path: path.clone(), meta, content, origin: NodeOrigin::Declared };
         self.nodes.insert(key, slot);
-        Ok(Added { conjured, replaces_conjured })
+        Ok(AddedNode { conjured, replaces_conjured })
     }
 
     /// Says what the file at `path`, added before, contains.
@@ -159,7 +159,8 @@ impl Bucket {
         missing.reverse();
         for dir in &missing {
             let meta = Meta::conjured();
-            let slot = Slot { path: dir.clone(), content: None, origin: Origin::Conjured, meta };
+            let slot =
+                Slot { path: dir.clone(), content: None, origin: NodeOrigin::Conjured, meta };
             self.nodes.insert(keys(dir, &slot.meta).0, slot);
         }
         Ok(missing)

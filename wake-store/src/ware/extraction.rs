@@ -24,7 +24,7 @@ pub(crate) struct Extraction {
 
 /// What an archive turned out to hold.
 #[derive(Debug)]
-pub(crate) struct Extracted {
+pub(crate) struct ExtractedTree {
     /// The root hash of what the archive declares.
     pub(crate) before: Sha384Digest,
     /// The root hash of what its filters made of it; also where this process may not give files away.
@@ -55,7 +55,7 @@ impl Extraction {
     }
 
     /// Ends the archive: gives directories their times and computes the hashes.
-    pub(crate) fn finish(mut self) -> Result<Extracted, ExtractError> {
+    pub(crate) fn finish(mut self) -> Result<ExtractedTree, ExtractError> {
         if self.bucket.iter().next().is_none() {
             self.take(EntryPath::root(), Meta::conjured(), &mut super::archive::NoContent)?;
         }
@@ -69,7 +69,7 @@ impl Extraction {
         } else {
             before
         };
-        Ok(Extracted { before, after, ownership, bucket: self.bucket })
+        Ok(ExtractedTree { before, after, ownership, bucket: self.bucket })
     }
 
     fn take(

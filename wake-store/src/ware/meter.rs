@@ -49,12 +49,12 @@ impl Meter {
 /// Why a reader whose [`Meter`] was stopped gives nothing more.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("cancelled")]
-pub(crate) struct Stopped;
+pub(crate) struct MeterStopped;
 
-impl Stopped {
+impl MeterStopped {
     /// Whether this is what an error comes from.
     pub(crate) fn caused(error: &io::Error) -> bool {
-        error.get_ref().is_some_and(|inner| inner.is::<Stopped>())
+        error.get_ref().is_some_and(|inner| inner.is::<MeterStopped>())
     }
 }
 
@@ -67,7 +67,7 @@ pub(crate) struct Metered<'a, R> {
 impl<R: Read> Read for Metered<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.meter.is_stopped() {
-            return Err(io::Error::other(Stopped));
+            return Err(io::Error::other(MeterStopped));
         }
         let n = self.source.read(buffer)?;
         self.meter.add(n);
@@ -96,7 +96,7 @@ mod tests {
         let mut source = Metered { source: &b"12345"[..], meter: &meter };
         meter.stop();
         let error = source.read(&mut [0; 2]).err();
-        assert!(error.is_some_and(|error| Stopped::caused(&error)));
+        assert!(error.is_some_and(|error| MeterStopped::caused(&error)));
         assert_eq!(meter.done(), 0);
     }
 

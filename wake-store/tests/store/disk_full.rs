@@ -90,8 +90,7 @@ fn f3_f4_a_full_disk_is_named_and_collection_works_on_it() {
         unshare.status()
     };
     if !in_namespace(mount).is_ok_and(|status| status.success()) {
-        println!("skipped: no mount namespace can be made here");
-        return;
+        return wake_tests::skipped("f3_f4_a_full_disk", "no mount namespace can be made here");
     }
     let script = format!(
         "{mount} && exec \"$WAKE_TEST_BINARY\" --exact disk_full::on_a_small_disk --ignored --nocapture"

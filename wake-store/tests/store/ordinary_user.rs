@@ -70,7 +70,7 @@ fn c9_c10_an_ordinary_user_has_a_store() {
     match process.status() {
         Ok(status) => assert!(status.success()),
         // The binary may lie where only root may look.
-        Err(error) => println!("skipped: cannot run this test as another user: {error}"),
+        Err(error) => wake_tests::skipped("c9_c10_an_ordinary_user", &error.to_string()),
     }
     // Left by another user with modes of its own: removed here, since only root or that user can.
     let _ = fs::set_permissions(place.join("locked"), fs::Permissions::from_mode(0o755));

@@ -67,8 +67,7 @@ fn archive(seed: u64) -> Vec<u8> {
 fn x15_we_agree_with_gnu_tar_or_refuse() {
     let version = Command::new("tar").arg("--version").output();
     if !version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("GNU tar")) {
-        println!("skipped: no GNU tar");
-        return;
+        return wake_tests::skip("x15_we_agree_with_gnu_tar", "there is no GNU tar");
     }
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("archive.tar");

@@ -71,8 +71,7 @@ fn a_zip_has_the_hash_of_the_same_tree_in_tar() {
         .current_dir(&tree)
         .status();
     if !made.is_ok_and(|status| status.success()) {
-        println!("skipped: no `zip`");
-        return;
+        return wake_tests::skip("a_zip_has_the_hash", "there is no `zip`");
     }
     // The archive has no entry for the root, so the tree gets what is conjured for it. Times are set alike on both sides.
     let same = "uid=7,gid=7,mtime=@1262304000";

@@ -26,7 +26,7 @@ impl<'a> Stream<'a> {
     pub(crate) fn open(source: impl Read + 'a, policy: Policy) -> Result<Self, ExtractError> {
         let raw = Arc::new(RawCount::default());
         let mut counted =
-            BufReader::with_capacity(65536, Counted { source, raw: Arc::clone(&raw) });
+            BufReader::with_capacity(65536, CountedReader { source, raw: Arc::clone(&raw) });
         let magic = peek(&mut counted).map_err(ExtractError::unread)?;
         let (format, plain): (_, Box<dyn Read + 'a>) = match magic.as_slice() {
             [0x1f, 0x8b, ..] => ("gzip", Box::new(flate2::bufread::MultiGzDecoder::new(counted))),
@@ -111,12 +111,12 @@ fn peek<R: Read>(reader: &mut BufReader<R>) -> io::Result<Vec<u8>> {
     Ok(first[..first.len().min(6)].to_vec())
 }
 
-struct Counted<R> {
+struct CountedReader<R> {
     source: R,
     raw: Arc<RawCount>,
 }
 
-impl<R: Read> Read for Counted<R> {
+impl<R: Read> Read for CountedReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         // The first read decides the format, so it must not be shorter than a magic number if more will come.
         let mut filled = 0;

@@ -1,7 +1,7 @@
 use crate::ware::category::Category;
 use crate::ware::entry_path::EntryPathError;
 use crate::ware::filters::FilterRejection;
-use crate::ware::meter::Stopped;
+use crate::ware::meter::MeterStopped;
 use std::io;
 use std::path::PathBuf;
 
@@ -133,7 +133,7 @@ pub enum ExtractError {
 impl ExtractError {
     /// What a failed read of the packed bytes means.
     pub(crate) fn unread(source: io::Error) -> Self {
-        if Stopped::caused(&source) { Self::Cancelled } else { Self::Source { source } }
+        if MeterStopped::caused(&source) { Self::Cancelled } else { Self::Source { source } }
     }
 
     /// The published category.

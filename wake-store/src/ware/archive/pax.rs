@@ -71,9 +71,9 @@ impl Pax {
 }
 
 /// A key and its value.
-type Record<'a> = (&'a [u8], &'a [u8]);
+type PaxRecord<'a> = (&'a [u8], &'a [u8]);
 
-fn split(mut records: &[u8]) -> Result<Vec<Record<'_>>, String> {
+fn split(mut records: &[u8]) -> Result<Vec<PaxRecord<'_>>, String> {
     let mut pairs = Vec::new();
     while !records.is_empty() {
         let (pair, rest) =
@@ -85,7 +85,7 @@ fn split(mut records: &[u8]) -> Result<Vec<Record<'_>>, String> {
 }
 
 /// The first record of `length key=value\n` and what follows; `length` counts the whole record.
-fn split_first(records: &[u8]) -> Option<(Record<'_>, &[u8])> {
+fn split_first(records: &[u8]) -> Option<(PaxRecord<'_>, &[u8])> {
     let space = records.iter().take(20).position(|byte| *byte == b' ')?;
     let length = usize::try_from(decimal(&records[..space])?).ok()?;
     if length > records.len() || length < space + 4 {

@@ -21,7 +21,7 @@ pub(super) struct Header {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Dialect {
+enum TarDialect {
     V7,
     Ustar,
     Gnu,
@@ -40,20 +40,20 @@ impl Header {
             return Err(malformed("the checksum is wrong"));
         }
         let dialect = match &block[257..265] {
-            b"ustar\x0000" => Dialect::Ustar,
-            b"ustar  \0" => Dialect::Gnu,
+            b"ustar\x0000" => TarDialect::Ustar,
+            b"ustar  \0" => TarDialect::Gnu,
             // Some writers leave the version out.
-            b"ustar\0\0\0" => Dialect::Ustar,
-            [0, 0, 0, 0, 0, 0, 0, 0] => Dialect::V7,
+            b"ustar\0\0\0" => TarDialect::Ustar,
+            [0, 0, 0, 0, 0, 0, 0, 0] => TarDialect::V7,
             _ => return Err(malformed("the format is unknown")),
         };
         let mut name = text(&block[0..100]).to_vec();
         let prefix = text(&block[345..500]);
-        if dialect == Dialect::Ustar && !prefix.is_empty() {
+        if dialect == TarDialect::Ustar && !prefix.is_empty() {
             name = [prefix, b"/", &name].concat();
         }
         let typeflag = block[156];
-        let is_device = dialect != Dialect::V7 && matches!(typeflag, b'3' | b'4');
+        let is_device = dialect != TarDialect::V7 && matches!(typeflag, b'3' | b'4');
         let device = |from, to, field| if is_device { number(from, to, field) } else { Ok(0) };
         Ok(Self {
             name,

@@ -26,7 +26,7 @@ pub(crate) fn read_tar(
             return expect_end(stream);
         }
         let header = Header::parse(&block, offset)?;
-        let place = Place { offset };
+        let place = EntryPlace { offset };
         match header.typeflag {
             b'x' => extensions.set_pax(read_extension(stream, &header, place)?, place)?,
             b'g' => Pax::check_global(&read_extension(stream, &header, place)?)
@@ -43,11 +43,11 @@ pub(crate) fn read_tar(
 }
 
 #[derive(Clone, Copy)]
-struct Place {
+struct EntryPlace {
     offset: u64,
 }
 
-impl Place {
+impl EntryPlace {
     fn malformed(self, problem: impl Into<String>) -> ExtractError {
         ExtractError::Malformed { offset: self.offset, problem: problem.into() }
     }
@@ -62,7 +62,7 @@ struct Extensions {
 }
 
 impl Extensions {
-    fn set_pax(&mut self, records: Vec<u8>, place: Place) -> Result<(), ExtractError> {
+    fn set_pax(&mut self, records: Vec<u8>, place: EntryPlace) -> Result<(), ExtractError> {
         let pax = Pax::parse(&records).map_err(|problem| place.malformed(problem))?;
         if self.pax.replace(pax).is_some() {
             return Err(place.malformed("a second extended header for one entry"));
@@ -73,13 +73,17 @@ impl Extensions {
     fn expect_none(&self, offset: u64) -> Result<(), ExtractError> {
         let Extensions { pax, long_name, long_link } = self;
         if pax.is_some() || long_name.is_some() || long_link.is_some() {
-            return Err(Place { offset }.malformed("an extended header without an entry"));
+            return Err(EntryPlace { offset }.malformed("an extended header without an entry"));
         }
         Ok(())
     }
 }
 
-fn set_once(slot: &mut Option<Vec<u8>>, value: Vec<u8>, place: Place) -> Result<(), ExtractError> {
+fn set_once(
+    slot: &mut Option<Vec<u8>>,
+    value: Vec<u8>,
+    place: EntryPlace,
+) -> Result<(), ExtractError> {
     let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
     if value[end..].iter().any(|byte| *byte != 0) {
         return Err(place.malformed("a long name holds a NUL byte"));
@@ -93,7 +97,7 @@ fn set_once(slot: &mut Option<Vec<u8>>, value: Vec<u8>, place: Place) -> Result<
 fn read_extension(
     stream: &mut Stream<'_>,
     header: &Header,
-    place: Place,
+    place: EntryPlace,
 ) -> Result<Vec<u8>, ExtractError> {
     if !(1..=MAX_EXTENSION).contains(&header.size) {
         return Err(place.malformed("an extended header of impossible size"));
@@ -108,7 +112,7 @@ fn read_entry(
     stream: &mut Stream<'_>,
     header: Header,
     extensions: Extensions,
-    place: Place,
+    place: EntryPlace,
     visitor: &mut dyn Visit,
 ) -> Result<(), ExtractError> {
     let (raw_path, meta) = describe(header, extensions, place)?;
@@ -119,7 +123,7 @@ fn read_entry(
     let Node::File { size } = meta.node else {
         return visitor.entry(path, meta, &mut NoContent);
     };
-    let mut content = Bounded { stream, left: size };
+    let mut content = BoundedReader { stream, left: size };
     visitor.entry(path, meta, &mut content)?;
     let mut rest = [0u8; 8192];
     while content.read(&mut rest)? > 0 {}
@@ -131,7 +135,7 @@ fn read_entry(
 fn describe(
     header: Header,
     extensions: Extensions,
-    place: Place,
+    place: EntryPlace,
 ) -> Result<(Vec<u8>, Meta), ExtractError> {
     let pax = extensions.pax.unwrap_or_default();
     let raw_path = choose(header.name, pax.path, extensions.long_name, place)?;
@@ -183,7 +187,7 @@ fn choose(
     short: Vec<u8>,
     pax: Option<Vec<u8>>,
     gnu: Option<Vec<u8>>,
-    place: Place,
+    place: EntryPlace,
 ) -> Result<Vec<u8>, ExtractError> {
     match (pax, gnu) {
         (Some(_), Some(_)) => {
@@ -194,7 +198,7 @@ fn choose(
     }
 }
 
-fn size(header: i64, pax: Option<i64>, place: Place) -> Result<u64, ExtractError> {
+fn size(header: i64, pax: Option<i64>, place: EntryPlace) -> Result<u64, ExtractError> {
     /// The greatest size that eleven octal digits can say; beyond it, writers put anything into the header.
     const OCTAL_MAX: i64 = 0o77_777_777_777;
     let size = match pax {
@@ -208,12 +212,12 @@ fn size(header: i64, pax: Option<i64>, place: Place) -> Result<u64, ExtractError
 }
 
 /// The content of one file of an archive.
-struct Bounded<'a, 's> {
+struct BoundedReader<'a, 's> {
     stream: &'a mut Stream<'s>,
     left: u64,
 }
 
-impl Content for Bounded<'_, '_> {
+impl Content for BoundedReader<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ExtractError> {
         let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         if most == 0 {

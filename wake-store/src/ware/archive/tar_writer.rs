@@ -27,10 +27,10 @@ impl<W: Write> TarWriter<W> {
             (_, true) => format!("{path}/"),
             (_, false) => path.to_string(),
         };
-        let fields = Fields::of(name, meta);
+        let fields = HeaderFields::of(name, meta);
         let records = fields.records();
         if !records.is_empty() {
-            let extension = Fields {
+            let extension = HeaderFields {
                 name: "pax".to_owned(),
                 link: String::new(),
                 size: records.len() as u64,
@@ -71,7 +71,7 @@ impl<W: Write> TarWriter<W> {
     }
 }
 
-struct Fields {
+struct HeaderFields {
     name: String,
     link: String,
     size: u64,
@@ -83,7 +83,7 @@ struct Fields {
     device: Option<(u32, u32)>,
 }
 
-impl Fields {
+impl HeaderFields {
     fn of(name: String, meta: &Meta) -> Self {
         let (typeflag, size, link, device) = match &meta.node {
             Node::File { size } => (b'0', *size, "", None),

@@ -11,16 +11,16 @@ use std::path::{Path, PathBuf};
 
 /// Hands every node at and below `root` to `visitor`, directories before what they hold.
 pub(crate) fn read_tree(root: &Path, visitor: &mut dyn Visit) -> Result<(), ExtractError> {
-    let mut walk = Walk { root, visitor };
+    let mut walk = DiskWalk { root, visitor };
     walk.node(CWD, root, EntryPath::root())
 }
 
-struct Walk<'a> {
+struct DiskWalk<'a> {
     root: &'a Path,
     visitor: &'a mut dyn Visit,
 }
 
-impl Walk<'_> {
+impl DiskWalk<'_> {
     fn node(
         &mut self,
         dir: BorrowedFd<'_>,
@@ -39,7 +39,7 @@ impl Walk<'_> {
         };
         match &mut meta.node {
             Node::File { .. } => {
-                let mut content = Open { file: open(OFlags::NONBLOCK)?, path: full };
+                let mut content = OpenFile { file: open(OFlags::NONBLOCK)?, path: full };
                 self.visitor.entry(path, meta, &mut content)
             }
             Node::Dir => self.dir(open(OFlags::DIRECTORY)?, full, path, meta),
@@ -68,12 +68,12 @@ impl Walk<'_> {
     }
 }
 
-struct Open {
+struct OpenFile {
     file: OwnedFd,
     path: PathBuf,
 }
 
-impl Content for Open {
+impl Content for OpenFile {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ExtractError> {
         rustix::io::retry_on_intr(|| rustix::io::read(&self.file, &mut *buffer))
             .map_err(|errno| ExtractError::Read { path: self.path.clone(), source: errno.into() })

@@ -18,7 +18,7 @@ pub(super) struct Repository<'a> {
 }
 
 /// Takes one entry of a tree.
-pub(super) type Take<'a> =
+pub(super) type TakeEntry<'a> =
     dyn FnMut(EntryPath, Meta, &mut dyn Content) -> Result<(), ExtractError> + 'a;
 
 impl<'a> Repository<'a> {
@@ -90,7 +90,7 @@ impl<'a> Repository<'a> {
         &self,
         commit: &str,
         base: &EntryPath,
-        take: &mut Take<'_>,
+        take: &mut TakeEntry<'_>,
     ) -> Result<Vec<(EntryPath, String)>, GitError> {
         let listing =
             run(self.git().args(["ls-tree", "-r", "-t", "-z", "--full-tree", commit]))?

@@ -58,7 +58,7 @@ pub fn pack_metered(
         Ok(_) => {}
     }
     let packer = Packer { rules: Rules::of(&filters), coverage, meter };
-    let root = Here { name: path, entry: EntryPath::root(), above: None };
+    let root = PackedDir { name: path, entry: EntryPath::root(), above: None };
     let Some(target) = target else {
         let hash = packer
             .node(CWD, path, &root, None)?
@@ -81,13 +81,13 @@ struct Packer<'a> {
 }
 
 /// The place of the node at hand. It is spelled out only when an error or an archive needs it.
-struct Here<'a> {
+struct PackedDir<'a> {
     name: &'a Path,
     entry: EntryPath,
-    above: Option<&'a Here<'a>>,
+    above: Option<&'a PackedDir<'a>>,
 }
 
-impl Here<'_> {
+impl PackedDir<'_> {
     fn full(&self) -> PathBuf {
         self.above.map_or_else(|| self.name.to_owned(), |above| above.full().join(self.name))
     }
@@ -107,7 +107,7 @@ impl Packer<'_> {
         &self,
         dir: BorrowedFd<'_>,
         name: &Path,
-        here: &Here<'_>,
+        here: &PackedDir<'_>,
         archive: Option<&mut Archive>,
     ) -> Result<Option<Sha384Digest>, PackError> {
         let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
@@ -130,9 +130,9 @@ impl Packer<'_> {
         dir: BorrowedFd<'_>,
         name: &Path,
         kind: ChildKind,
-        here: &Here<'_>,
+        here: &PackedDir<'_>,
         archive: Option<&mut Archive>,
-    ) -> Result<Option<Counted>, PackError> {
+    ) -> Result<Option<HashedNode>, PackError> {
         if self.meter.is_stopped() {
             return Err(PackError::Cancelled);
         }
@@ -144,7 +144,7 @@ impl Packer<'_> {
                     return Err(PackError::Changed { path: here.full() });
                 };
                 let content = hash_file(&file, size, &meta, here, archive, self.meter)?;
-                Ok(Some(Counted::always(node_hash(
+                Ok(Some(HashedNode::always(node_hash(
                     here.entry.name(),
                     &meta,
                     Body::Content(&content),
@@ -156,7 +156,7 @@ impl Packer<'_> {
                 }
                 let (file, mut meta) = self.open(dir, name, OFlags::DIRECTORY, here)?;
                 self.filter(&mut meta, here)?;
-                self.dir(&file, &meta, here, archive).map(|hash| Some(Counted::always(hash)))
+                self.dir(&file, &meta, here, archive).map(|hash| Some(HashedNode::always(hash)))
             }
             ChildKind::Socket => Err(PackError::Socket { path: here.full() }),
             ChildKind::Symlink | ChildKind::Fifo | ChildKind::Device => {
@@ -169,9 +169,9 @@ impl Packer<'_> {
         &self,
         dir: BorrowedFd<'_>,
         name: &Path,
-        here: &Here<'_>,
+        here: &PackedDir<'_>,
         archive: Option<&mut Archive>,
-    ) -> Result<Option<Counted>, PackError> {
+    ) -> Result<Option<HashedNode>, PackError> {
         let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|e| here.read_error(e))?;
         let mut meta =
@@ -186,19 +186,19 @@ impl Packer<'_> {
             archive.entry(&here.entry, &meta)?;
         }
         let hash = node_hash(here.entry.name(), &meta, Body::Nothing);
-        Ok(Some(Counted { hash, by: Coverage::EveryNode }))
+        Ok(Some(HashedNode { hash, by: Coverage::EveryNode }))
     }
 
     fn dir(
         &self,
         dir: &OwnedFd,
         meta: &Meta,
-        here: &Here<'_>,
+        here: &PackedDir<'_>,
         archive: Option<&mut Archive>,
     ) -> Result<Sha384Digest, PackError> {
         let children = list_dir(dir.as_fd()).map_err(|error| here.read_error(error))?;
         let one = |child: &Child, archive: Option<&mut Archive>| {
-            let below = Here {
+            let below = PackedDir {
                 name: Path::new(&child.name),
                 entry: here.entry.join(&child.name),
                 above: Some(here),
@@ -226,7 +226,7 @@ impl Packer<'_> {
         dir: BorrowedFd<'_>,
         name: &Path,
         flags: OFlags,
-        here: &Here<'_>,
+        here: &PackedDir<'_>,
     ) -> Result<(OwnedFd, Meta), PackError> {
         let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd =
@@ -236,18 +236,18 @@ impl Packer<'_> {
         Ok((fd, whole_seconds(meta)))
     }
 
-    fn filter(&self, meta: &mut Meta, here: &Here<'_>) -> Result<Passage, PackError> {
+    fn filter(&self, meta: &mut Meta, here: &PackedDir<'_>) -> Result<Passage, PackError> {
         Ok(self.rules.apply(&here.entry, meta)?)
     }
 }
 
 /// A node's hash, and for which ids its directory counts it.
-struct Counted {
+struct HashedNode {
     hash: Sha384Digest,
     by: Coverage,
 }
 
-impl Counted {
+impl HashedNode {
     fn always(hash: Sha384Digest) -> Self {
         Self { hash, by: Coverage::FilesAndDirs }
     }
@@ -268,7 +268,7 @@ fn hash_file(
     file: &OwnedFd,
     size: u64,
     meta: &Meta,
-    here: &Here<'_>,
+    here: &PackedDir<'_>,
     mut archive: Option<&mut Archive>,
     meter: &Meter,
 ) -> Result<Sha384Digest, PackError> {

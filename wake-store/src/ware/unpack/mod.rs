@@ -6,11 +6,11 @@ mod look;
 
 pub use self::error::UnpackError;
 pub use self::look::{list, mirror, mirror_metered, scan, scan_metered};
-use self::packed::{Watched, coverage, read_packed, verify};
+use self::packed::{MeteredVisit, coverage, read_packed, verify};
 use super::archive::ExtractError;
 use super::cache::{CacheError, Cached, Stage, WareCache};
 use super::disk::{Ownership, TreeWriter, read_tree};
-use super::extraction::{Extracted, Extraction};
+use super::extraction::{ExtractedTree, Extraction};
 use super::filters::{Rules, UnpackFilters};
 use super::git::read_commit;
 use super::meter::Meter;
@@ -63,7 +63,7 @@ pub struct Unpacked {
 }
 
 /// A tree in a stage.
-struct Landed {
+struct StagedTree {
     /// Its id after filters.
     ware: WareId,
     /// The id of everything that came, after filters.
@@ -99,7 +99,7 @@ impl Unpack<'_> {
             }
             (Placement::Copy, None) | (Placement::Direct, _) => {
                 let stage = beside(destination)?;
-                let Landed { ware, received, ownership, .. } = self.unpack(&stage, meter)?;
+                let StagedTree { ware, received, ownership, .. } = self.unpack(&stage, meter)?;
                 put(&stage, destination)?;
                 let path = destination.to_owned();
                 Ok(Unpacked { ware, path, ownership, cached: Cached::Absent, received })
@@ -126,20 +126,20 @@ impl Unpack<'_> {
             return Ok(Unpacked { ware, path, ownership: Ownership::Kept, cached, received });
         }
         let stage = cache.stage()?;
-        let Landed { ware, received, ownership, tree } =
+        let StagedTree { ware, received, ownership, tree } =
             self.unpack(&stage, meter).map_err(in_cache)?;
         let path = cache.commit(&stage, &ware, tree, received.clone())?;
         Ok(Unpacked { ware, path, ownership, cached, received })
     }
 
     /// Unpacks to `stage` and compares the hash.
-    fn unpack(&self, stage: &Stage, meter: &Meter) -> Result<Landed, UnpackError> {
+    fn unpack(&self, stage: &Stage, meter: &Meter) -> Result<StagedTree, UnpackError> {
         let writer = TreeWriter::new(stage.path())?;
         let packtype = self.ware.packtype();
         let rules = Rules::of(&self.filters);
         let mut extraction = Extraction::new(self.policy, rules, coverage(packtype), Some(writer));
         if packtype == PackType::Git {
-            let mut visitor = Watched { visitor: &mut extraction, meter };
+            let mut visitor = MeteredVisit { visitor: &mut extraction, meter };
             read_commit(self.ware.hash(), self.sources, stage.path(), &mut visitor)?;
             return Ok(landed(self.ware.clone(), &extraction.finish()?, &rules));
         }
@@ -155,12 +155,12 @@ impl Unpack<'_> {
 }
 
 /// Where owners could not be set or filters altered something, the disk does not hold what the archive declares.
-fn landed(ware: WareId, extracted: &Extracted, rules: &Rules) -> Landed {
+fn landed(ware: WareId, extracted: &ExtractedTree, rules: &Rules) -> StagedTree {
     let ownership = extracted.ownership;
     let as_declared = ownership == Ownership::Kept && !rules.alter();
     let whole = extracted.bucket.root_hash(Coverage::EveryNode);
     let received = WareId::new(PackType::Tree, whole);
-    Landed { ware, ownership, tree: as_declared.then(|| received.clone()), received }
+    StagedTree { ware, ownership, tree: as_declared.then(|| received.clone()), received }
 }
 
 /// What cannot be written into the cache is the cache's problem, not that of a path that somebody named.
@@ -184,7 +184,7 @@ fn copy_tree(
     let writer = TreeWriter::new(stage.path())?;
     let rules = Rules::of(&UnpackFilters::LOSSLESS);
     let mut extraction = Extraction::new(policy, rules, Coverage::EveryNode, Some(writer));
-    read_tree(from, &mut Watched { visitor: &mut extraction, meter })?;
+    read_tree(from, &mut MeteredVisit { visitor: &mut extraction, meter })?;
     extraction.finish()?;
     put(&stage, destination)
 }

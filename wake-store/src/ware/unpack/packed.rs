@@ -6,7 +6,7 @@ use crate::ware::entry_path::EntryPath;
 use crate::ware::meter::{Meter, Metered};
 use crate::ware::node::{Coverage, Meta};
 use crate::ware::policy::Policy;
-use crate::ware::warehouse::{Packed, Upload, WarehouseError};
+use crate::ware::warehouse::{PackedWare, Upload, WarehouseError};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use wake_model::ware::{PackType, WareId};
@@ -30,16 +30,16 @@ pub(super) fn verify(asked: &WareId, came: &WareId) -> Result<(), UnpackError> {
 /// Reads a packed ware from its first byte to its last, and writes what it reads to `copy`.
 pub(super) fn read_packed(
     packtype: PackType,
-    packed: Packed,
+    packed: PackedWare,
     copy: Option<&mut Upload>,
     policy: Policy,
     visitor: &mut dyn Visit,
     meter: &Meter,
 ) -> Result<(), UnpackError> {
-    let Packed { bytes, size, address } = packed;
+    let PackedWare { bytes, size, address } = packed;
     meter.expect(size);
     let source = Tee { source: Metered { source: bytes, meter }, copy };
-    let visitor = &mut Watched { visitor, meter };
+    let visitor = &mut MeteredVisit { visitor, meter };
     let read = match packtype {
         PackType::Zip => spool(source, policy).and_then(|file| read_zip(&file, policy, visitor)),
         _ => Stream::open(source, policy).and_then(|mut stream| read_tar(&mut stream, visitor)),
@@ -54,12 +54,12 @@ pub(super) fn read_packed(
 }
 
 /// Passes on what comes until it is to stop.
-pub(super) struct Watched<'a> {
+pub(super) struct MeteredVisit<'a> {
     pub(super) visitor: &'a mut dyn Visit,
     pub(super) meter: &'a Meter,
 }
 
-impl Visit for Watched<'_> {
+impl Visit for MeteredVisit<'_> {
     fn entry(
         &mut self,
         path: EntryPath,

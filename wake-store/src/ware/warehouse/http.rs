@@ -1,6 +1,6 @@
 //! Reads wares over HTTP. Every ware is verified by its hash afterwards, so what a server says is only a claim.
 
-use super::{Packed, Warehouse, WarehouseError};
+use super::{PackedWare, Warehouse, WarehouseError};
 use crate::ware::policy::Policy;
 use crate::ware::route::Route;
 use std::time::Duration;
@@ -12,7 +12,7 @@ pub(super) fn get(
     url: &str,
     route: &Route,
     ware: &WareId,
-) -> Result<Packed, WarehouseError> {
+) -> Result<PackedWare, WarehouseError> {
     let address = warehouse.to_string();
     let unavailable =
         |problem: String| WarehouseError::Unavailable { address: address.clone(), problem };
@@ -41,7 +41,7 @@ pub(super) fn get(
     let body = response.into_body();
     let size = body.content_length();
     let bytes = body.into_with_config().limit(Policy::WARE.max_bytes).reader();
-    Ok(Packed { bytes: Box::new(bytes), size, address })
+    Ok(PackedWare { bytes: Box::new(bytes), size, address })
 }
 
 /// An `https` address never leads to an unencrypted one, also not by a redirect. Where it leads, its proxy goes along.

@@ -91,7 +91,7 @@ fn tried(attempts: &[WarehouseError]) -> String {
 }
 
 /// The packed form of a ware, as a warehouse gives it.
-pub(crate) struct Packed {
+pub(crate) struct PackedWare {
     /// Its bytes, which nobody has verified.
     pub(crate) bytes: Box<dyn Read + Send>,
     /// Their number, where the warehouse says it.
@@ -105,7 +105,7 @@ pub(crate) struct Packed {
 pub(crate) fn open_first(
     ware: &WareId,
     warehouses: &[Warehouse],
-) -> Result<Packed, WarehouseError> {
+) -> Result<PackedWare, WarehouseError> {
     let mut attempts = Vec::new();
     for warehouse in warehouses {
         match warehouse.open(ware) {
@@ -153,7 +153,7 @@ impl Warehouse {
     }
 
     /// Opens the packed form of `ware`. Its bytes are not verified here.
-    pub(crate) fn open(&self, ware: &WareId) -> Result<Packed, WarehouseError> {
+    pub(crate) fn open(&self, ware: &WareId) -> Result<PackedWare, WarehouseError> {
         match self {
             Warehouse::File(path) => self.open_file(path, path.parent(), ware),
             Warehouse::CaFile(base) => self.open_file(&shard(base, ware.hash()), Some(base), ware),
@@ -175,12 +175,12 @@ impl Warehouse {
         path: &Path,
         base: Option<&Path>,
         ware: &WareId,
-    ) -> Result<Packed, WarehouseError> {
+    ) -> Result<PackedWare, WarehouseError> {
         let address = self.to_string();
         match File::open(path) {
             Ok(file) => match file.metadata() {
                 Ok(meta) if meta.is_file() => {
-                    Ok(Packed { bytes: Box::new(file), size: Some(meta.len()), address })
+                    Ok(PackedWare { bytes: Box::new(file), size: Some(meta.len()), address })
                 }
                 _ => Err(WarehouseError::Failed {
                     address,

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
 /// The content of one entry, its length and checksum verified at its end.
-pub(super) struct Unpacked<'a> {
+pub(super) struct ZipContent<'a> {
     pub(super) bytes: Box<dyn Read + 'a>,
     pub(super) left: u64,
     pub(super) crc: flate2::Crc,
@@ -15,7 +15,7 @@ pub(super) struct Unpacked<'a> {
     pub(super) place: u64,
 }
 
-impl Unpacked<'_> {
+impl ZipContent<'_> {
     /// All of it, as the target of a link.
     pub(super) fn text(&mut self, place: u64) -> Result<String, ExtractError> {
         let mut text = Vec::new();
@@ -37,7 +37,7 @@ impl Unpacked<'_> {
     }
 }
 
-impl Content for Unpacked<'_> {
+impl Content for ZipContent<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, ExtractError> {
         let n = loop {
             match self.bytes.read(buffer) {
@@ -59,13 +59,13 @@ impl Content for Unpacked<'_> {
 }
 
 /// A part of a file.
-pub(super) struct Section<'a> {
+pub(super) struct ZipSection<'a> {
     pub(super) file: &'a File,
     pub(super) at: u64,
     pub(super) left: u64,
 }
 
-impl Read for Section<'_> {
+impl Read for ZipSection<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let most = buffer.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
         let n = self.file.read_at(&mut buffer[..most], self.at)?;

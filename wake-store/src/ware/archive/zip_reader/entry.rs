@@ -6,7 +6,7 @@ use crate::ware::node::{MAX_OWNER, Meta, Node, Timestamp};
 use std::collections::BTreeMap;
 
 /// One entry, as the central directory has it.
-pub(super) struct Entry {
+pub(super) struct ZipEntry {
     pub(super) name: Vec<u8>,
     pub(super) made_by: u8,
     pub(super) flags: u16,
@@ -22,7 +22,7 @@ pub(super) struct Entry {
     pub(super) place: u64,
 }
 
-impl Entry {
+impl ZipEntry {
     /// Takes the sizes and the place from the zip64 extra field where the fixed fields say so.
     pub(super) fn widen(&mut self) -> Result<(), ExtractError> {
         let mut wide = extra_field(&self.extra, 0x0001).unwrap_or_default();

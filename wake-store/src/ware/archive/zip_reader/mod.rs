@@ -6,8 +6,8 @@
 mod content;
 mod entry;
 
-use self::content::{Section, Unpacked};
-use self::entry::Entry;
+use self::content::{ZipContent, ZipSection};
+use self::entry::ZipEntry;
 use super::{Content, ExtractError, NoContent, Visit};
 use crate::ware::entry_path::EntryPath;
 use crate::ware::node::Node;
@@ -58,14 +58,14 @@ struct Zip<'a> {
 }
 
 /// Where the central directory is.
-struct End {
+struct EndRecord {
     entries: u64,
     size: u64,
     start: u64,
 }
 
 impl Zip<'_> {
-    fn find_end(&self) -> Result<End, ExtractError> {
+    fn find_end(&self) -> Result<EndRecord, ExtractError> {
         let tail_length = self.length.min(22 + 65535);
         let tail_start = self.length - tail_length;
         let tail = self.read_at(tail_start, tail_length as usize)?;
@@ -86,7 +86,7 @@ impl Zip<'_> {
         {
             return Err(malformed(place, "the archive is split over several files"));
         }
-        let end = End {
+        let end = EndRecord {
             entries: u64::from(u16_at(record, 10)),
             size: u64::from(u32_at(record, 12)),
             start: u64::from(u32_at(record, 16)),
@@ -102,7 +102,7 @@ impl Zip<'_> {
         Ok(end)
     }
 
-    fn find_end64(&self, end_place: u64) -> Result<Option<End>, ExtractError> {
+    fn find_end64(&self, end_place: u64) -> Result<Option<EndRecord>, ExtractError> {
         let Some(locator_place) = end_place.checked_sub(20) else { return Ok(None) };
         let locator = self.read_at(locator_place, 20)?;
         if locator[..4] != LOCATOR64 {
@@ -113,7 +113,7 @@ impl Zip<'_> {
             return Err(malformed(locator_place, "the zip64 end is not where its locator says"));
         }
         let record = self.read_at(place, 56)?;
-        let end = End {
+        let end = EndRecord {
             entries: u64_at(&record, 32),
             size: u64_at(&record, 40),
             start: u64_at(&record, 48),
@@ -124,7 +124,7 @@ impl Zip<'_> {
         Ok(Some(end))
     }
 
-    fn central_entries(&self, end: &End) -> Result<Vec<Entry>, ExtractError> {
+    fn central_entries(&self, end: &EndRecord) -> Result<Vec<ZipEntry>, ExtractError> {
         if end.entries > self.policy.max_entries || end.entries > end.size / 46 {
             return Err(malformed(end.start, "the number of entries is impossible"));
         }
@@ -141,7 +141,7 @@ impl Zip<'_> {
         Ok(entries)
     }
 
-    fn central_entry(&self, place: u64) -> Result<(Entry, u64), ExtractError> {
+    fn central_entry(&self, place: u64) -> Result<(ZipEntry, u64), ExtractError> {
         let fixed = self.read_at(place, 46)?;
         if fixed[..4] != CENTRAL {
             return Err(malformed(place, "an entry of the central directory is missing"));
@@ -149,7 +149,7 @@ impl Zip<'_> {
         let lengths = [28, 30, 32].map(|at| usize::from(u16_at(&fixed, at)));
         let [name, extra, comment] = lengths;
         let variable = self.read_at(place + 46, name + extra)?;
-        let mut entry = Entry {
+        let mut entry = ZipEntry {
             name: variable[..name].to_vec(),
             made_by: fixed[5],
             flags: u16_at(&fixed, 8),
@@ -169,7 +169,7 @@ impl Zip<'_> {
     }
 
     /// Every local part must lie before the central directory, and none over another.
-    fn check_layout(&self, entries: &[Entry], end: &End) -> Result<(), ExtractError> {
+    fn check_layout(&self, entries: &[ZipEntry], end: &EndRecord) -> Result<(), ExtractError> {
         let mut free = 0;
         for entry in entries {
             if entry.local_offset < free {
@@ -185,7 +185,7 @@ impl Zip<'_> {
         Ok(())
     }
 
-    fn read_entry(&self, entry: Entry, visitor: &mut dyn Visit) -> Result<(), ExtractError> {
+    fn read_entry(&self, entry: ZipEntry, visitor: &mut dyn Visit) -> Result<(), ExtractError> {
         let data = self.check_local(&entry)?;
         let path = EntryPath::parse(&entry.name).map_err(|problem| ExtractError::Path {
             path: entry.name.escape_ascii().to_string(),
@@ -204,7 +204,7 @@ impl Zip<'_> {
     }
 
     /// Compares the local header with the central one; gives where the data starts.
-    fn check_local(&self, entry: &Entry) -> Result<u64, ExtractError> {
+    fn check_local(&self, entry: &ZipEntry) -> Result<u64, ExtractError> {
         let place = entry.local_offset;
         let fixed = self.read_at(place, 30)?;
         let (name, extra) = (usize::from(u16_at(&fixed, 26)), usize::from(u16_at(&fixed, 28)));
@@ -218,7 +218,7 @@ impl Zip<'_> {
         Ok(place + (30 + name + extra) as u64)
     }
 
-    fn content(&self, entry: &Entry, start: u64) -> Result<Unpacked<'_>, ExtractError> {
+    fn content(&self, entry: &ZipEntry, start: u64) -> Result<ZipContent<'_>, ExtractError> {
         if entry.flags & 0x2041 != 0 {
             return Err(malformed(entry.place, "an entry is encrypted"));
         }
@@ -230,7 +230,7 @@ impl Zip<'_> {
                 path: entry.name.escape_ascii().to_string(),
             });
         }
-        let raw = Section { file: self.file, at: start, left: entry.packed };
+        let raw = ZipSection { file: self.file, at: start, left: entry.packed };
         let bytes: Box<dyn Read> = match entry.method {
             0 if entry.packed == entry.size => Box::new(raw),
             8 => Box::new(DeflateDecoder::new(BufReader::with_capacity(65536, raw))),
@@ -242,7 +242,7 @@ impl Zip<'_> {
                 ));
             }
         };
-        Ok(Unpacked {
+        Ok(ZipContent {
             bytes,
             left: entry.size,
             crc: flate2::Crc::new(),
