@@ -105,7 +105,7 @@ fn why_before_any_build() {
     project.wake(["why", ":report"]).run().says(expect![[""]]).prints(expect![[r#"
         //:report would be looked at after what it needs has run
           waits for modules of //:count
-            because //:count was never built in this checkout
+            because //:count: never built here
     "#]]);
 }
 

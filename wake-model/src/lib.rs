@@ -3,20 +3,20 @@
 //! Nothing here does I/O, reads a clock or holds an absolute path. Every hashed thing is hashed by the
 //! one canonical encoding of [`encode`], described with test vectors in `spec/encoding.md`.
 
-pub mod action;
-pub mod decode;
 pub mod digest;
 pub mod encode;
+pub mod decode;
 pub mod json;
 pub mod name;
 pub mod nearest;
 pub mod package;
 pub mod path;
 pub mod place;
-pub mod record;
 pub mod reflike;
 pub mod tree;
 pub mod ware;
+pub mod action;
+pub mod record;
 
 pub use action::{
     Action, Command, Field, FieldValue, InputNode, Invocation, MountAccess, Network, OutputDecl,

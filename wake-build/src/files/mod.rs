@@ -11,10 +11,10 @@
 //! | `reading` | opening and hashing what may change meanwhile |
 //! | `cache` | the file that remembers digests |
 
+mod signature;
 mod cache;
 mod known;
 mod reading;
-mod signature;
 mod table;
 
 use std::borrow::Cow;

@@ -9,12 +9,12 @@
 //! | `order` | dependencies first; cycles |
 //! | `promises` | applies again what had to wait for others |
 
+mod wanted;
 mod answers;
+mod turns;
+mod search;
 mod order;
 mod promises;
-mod search;
-mod turns;
-mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};

@@ -1,7 +1,7 @@
 //! What a walk asks of each file and directory, answered where it lies, without taking records apart.
 
-use super::draft::Section;
 use super::file::Snapshot;
+use super::format::Section;
 use super::signature::Packed;
 use super::table::{Content, DirRecord, FileRecord};
 

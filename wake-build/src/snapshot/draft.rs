@@ -2,36 +2,18 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use wake_model::Digest;
 
 use super::file::Snapshot;
+use super::format::{FIXED, HEAD, SECTIONS, checksum_of, newest_first};
 use super::signature::Packed;
 use super::spool::Place;
 use super::table::{
     DirRecord, Edge, FileRecord, Record, ResultFile, ResultRecord, StepPlace, UserRecord,
 };
 use super::{delta, proofs};
-
-pub(super) const HEAD: &[u8; 16] = b"wake snapshot 7\n";
-pub(super) const SECTIONS: usize = 9;
-/// Head, checksum, request, where each section ends, where the records of steps start.
-pub(super) const FIXED: usize = 16 + 32 + 32 + 8 * (SECTIONS + 1);
-
-/// The sections in their order in the file.
-#[derive(Clone, Copy)]
-pub(super) enum Section {
-    Strings,
-    Dirs,
-    Files,
-    Users,
-    Places,
-    Edges,
-    Results,
-    ResultFiles,
-    Meta,
-}
 
 /// The contents of a snapshot, put one after the other.
 #[derive(Default)]
@@ -251,12 +233,6 @@ fn put_edges(steps: &[usize], edges: &mut Vec<u8>) -> Option<(u32, u32)> {
     Some((first, u32::try_from(steps.len()).ok()?))
 }
 
-/// The checksum of the record of a step.
-pub(super) fn checksum_of(bytes: &[u8]) -> u64 {
-    let hash = blake3::hash(bytes);
-    hash.as_bytes().first_chunk().map_or(0, |head| u64::from_le_bytes(*head))
-}
-
 /// Requests that are not made any more need no snapshot.
 fn forget_oldest(newest: &Path) {
     const KEPT: usize = 8;
@@ -272,18 +248,4 @@ fn forget_oldest(newest: &Path) {
 pub(super) fn forget_beside(snapshot: &Path) {
     let _ = std::fs::remove_file(proofs::place(snapshot));
     let _ = std::fs::remove_file(delta::place(snapshot));
-}
-
-/// The snapshots in a directory, newest first.
-pub(super) fn newest_first(dir: &Path) -> Vec<PathBuf> {
-    let is_one = |name: &str| name.starts_with("snapshot-") && !name.contains('.');
-    let mut found: Vec<_> = std::fs::read_dir(dir)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.file_name().to_str().is_some_and(is_one))
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
-    found.sort();
-    found.into_iter().rev().map(|(_, path)| path).collect()
 }

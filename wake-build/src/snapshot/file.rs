@@ -11,7 +11,7 @@ use wake_model::place::PKG_FILE;
 use wake_model::{BlobDigest, Digest, RelPath};
 
 use super::delta::{Delta, Overlay};
-use super::draft::{FIXED, HEAD, SECTIONS, Section, checksum_of, newest_first};
+use super::format::{FIXED, HEAD, SECTIONS, Section, checksum_of, newest_first};
 use super::proofs::Proofs;
 use super::signature::Packed;
 use super::step_record::StepRecord;

@@ -7,21 +7,22 @@
 //! does the same, slower. What it says of the checkout is compared with the checkout each time, by
 //! signature where that is proof, else by content.
 
-mod answers;
-mod capture;
-mod delta;
-mod draft;
-mod file;
-mod keep;
 mod listing;
-mod proofs;
-mod replay;
-mod results;
 mod signature;
-mod spool;
+mod proofs;
 mod step_record;
 mod table;
+mod format;
+mod delta;
+mod file;
+mod results;
 mod verify;
+mod spool;
+mod draft;
+mod answers;
+mod keep;
+mod capture;
+mod replay;
 
 pub(crate) use capture::{Capture, capture};
 pub(crate) use file::{Meta, Snapshot, place, shared_name};

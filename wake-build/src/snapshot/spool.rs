@@ -8,7 +8,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use wake_steps::StepId;
 
-use super::draft::checksum_of;
+use super::format::checksum_of;
 use super::step_record::StepRecord;
 
 /// How many bytes are written at once.

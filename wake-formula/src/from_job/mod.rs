@@ -5,9 +5,9 @@
 
 mod error;
 mod host;
-mod made;
 mod packing;
 mod staging;
+mod made;
 
 pub use error::FromJobError;
 pub use made::{Made, made};
