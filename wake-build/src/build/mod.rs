@@ -1,5 +1,4 @@
 //! Building: from targets to links, told as events.
-#![expect(clippy::disallowed_methods, reason = "how long things take is told and remembered")]
 
 mod request;
 mod linking;

@@ -157,7 +157,7 @@ impl<'a> Files<'a> {
     }
 
     fn is_small_file(&self, path: &RelPath) -> bool {
-        let (dir, place) = self.from_dir(path);
+        let (dir, place) = self.seen_from_dir(path);
         rustix::fs::statat(dir, &*place, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
             let signature = Signature::of(&stat);
             FileType::from_raw_mode(signature.mode) == FileType::RegularFile
@@ -229,7 +229,7 @@ impl<'a> Files<'a> {
     }
 
     /// A directory, and `path` as seen from there.
-    fn from_dir<'p>(&'p self, path: &'p RelPath) -> (BorrowedFd<'p>, Cow<'p, Path>) {
+    fn seen_from_dir<'p>(&'p self, path: &'p RelPath) -> (BorrowedFd<'p>, Cow<'p, Path>) {
         match &self.dir {
             Some(dir) if path.is_root() => (dir.as_fd(), Path::new(".").into()),
             Some(dir) => (dir.as_fd(), Path::new(path.as_str()).into()),
@@ -238,7 +238,7 @@ impl<'a> Files<'a> {
     }
 
     fn examine(&self, path: &RelPath, read: impl FnOnce(Vec<u8>)) -> std::io::Result<Known> {
-        let (dir, place) = self.from_dir(path);
+        let (dir, place) = self.seen_from_dir(path);
         let now = now();
         let remembered = self.remembered(path);
         // With nothing to compare a file with, it is read in any case; what cannot be opened is asked what it is.

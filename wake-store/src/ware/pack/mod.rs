@@ -63,13 +63,13 @@ pub fn pack_metered(
         let hash = packer
             .node(CWD, path, &root, None)?
             .ok_or_else(|| PackError::Dropped { path: path.to_owned() })?;
-        return Ok(WareId::new(packtype, &hash));
+        return Ok(WareId::new(packtype, hash));
     };
     let mut archive = Archive::begin(target)?;
     let hash = packer
         .node(CWD, path, &root, Some(&mut archive))?
         .ok_or_else(|| PackError::Dropped { path: path.to_owned() })?;
-    let ware = WareId::new(packtype, &hash);
+    let ware = WareId::new(packtype, hash);
     archive.commit(&ware)?;
     Ok(ware)
 }

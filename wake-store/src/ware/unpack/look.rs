@@ -58,7 +58,7 @@ fn scan_nodes(
     let mut extraction = Extraction::new(policy, Rules::of(&filters), coverage(packtype), None);
     read_packed(packtype, packed, None, policy, &mut extraction, meter)?;
     let extracted = extraction.finish()?;
-    Ok((WareId::new(packtype, &extracted.before), extracted.bucket))
+    Ok((WareId::new(packtype, extracted.before), extracted.bucket))
 }
 
 /// Copies the packed ware from the first of `sources` that has it to `target`, if its hash is right.
@@ -88,6 +88,6 @@ pub fn mirror_metered(
         Extraction::new(policy, Rules::of(&UnpackFilters::LOSSLESS), coverage(packtype), None);
     let packed = open_first(ware, sources)?;
     read_packed(packtype, packed, Some(&mut upload), policy, &mut extraction, meter)?;
-    verify(ware, &WareId::new(packtype, &extraction.finish()?.before))?;
+    verify(ware, &WareId::new(packtype, extraction.finish()?.before))?;
     Ok(upload.commit(ware)?)
 }

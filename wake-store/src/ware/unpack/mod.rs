@@ -149,8 +149,8 @@ impl Unpack<'_> {
         let packed = open_first(self.ware, self.sources)?;
         read_packed(packtype, packed, None, self.policy, &mut extraction, meter)?;
         let extracted = extraction.finish()?;
-        verify(self.ware, &WareId::new(packtype, &extracted.before))?;
-        Ok(landed(WareId::new(packtype, &extracted.after), &extracted, &rules))
+        verify(self.ware, &WareId::new(packtype, extracted.before))?;
+        Ok(landed(WareId::new(packtype, extracted.after), &extracted, &rules))
     }
 }
 
