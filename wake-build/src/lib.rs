@@ -50,4 +50,5 @@ pub use explain::{EvalResult, Graph, GraphEdge, GraphNode, Listed, StepJob};
 pub use files::file_digest;
 pub use session::{Options, Session, Workers, evaluation_worker};
 pub use settings::Settings;
+pub use target::{Scope, TargetPattern};
 pub use workspace::{WORKSPACE_FILE, Workspace};

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use wake_build::TargetPattern;
 use wake_formula::{Document, DocumentError, Formulas, RunError};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
 use wake_steps::event::Reporter;
@@ -18,9 +19,12 @@ use crate::settings::Settings;
 const KEPT_LOGS: usize = 1000;
 
 /// The documents among targets, if these are all documents: a target that is a file is one.
-pub(crate) fn among(targets: &[String], settings: &Settings) -> Result<Vec<PathBuf>, Diagnostic> {
-    let is_file = |target: &&String| settings.cwd.join(target).is_file();
-    let files: Vec<PathBuf> = targets.iter().filter(is_file).map(PathBuf::from).collect();
+pub(crate) fn among(
+    targets: &[TargetPattern],
+    settings: &Settings,
+) -> Result<Vec<PathBuf>, Diagnostic> {
+    let files = targets.iter().map(|target| PathBuf::from(target.as_str()));
+    let files: Vec<PathBuf> = files.filter(|file| settings.cwd.join(file).is_file()).collect();
     if !files.is_empty() && files.len() < targets.len() {
         let message = "formulas and packages cannot be asked for at once";
         return Err(Diagnostic::error(Class::Usage, message)

@@ -5,7 +5,6 @@ use wake_steps::diagnostic::Diagnostic;
 use wake_steps::reason::Change;
 use wake_steps::{Ground, Kept, Step, StepId, Steps};
 
-use crate::links::link_name;
 use crate::lower::{Lowering, step_id};
 use crate::plan::ModuleStep;
 use crate::snapshot::{Records, Spool, StepRecord, StepResult};
@@ -58,8 +57,7 @@ impl Steps for ModuleSteps<'_> {
 
     fn done(&self, step: StepId, kept: &Kept<'_>) {
         let module = self.module(step);
-        let link = link_name(&module.dir, module.module());
-        let link = module.requested.then(|| link.to_string_lossy());
+        let link = module.requested.then(|| module.link_name());
         if let (Some(records), Some(result)) = (&self.records, StepResult::of(kept)) {
             let record = StepRecord {
                 label: &module.label,

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use wake_build::TargetPattern;
+
 use crate::args::quantity;
 
 /// Which modules, with which configuration.
@@ -13,7 +15,7 @@ use crate::args::quantity;
 pub(crate) struct Selection {
     /// What to build [default: the package around you]
     #[arg(value_name = "TARGET")]
-    pub(crate) targets: Vec<String>,
+    pub(crate) targets: Vec<TargetPattern>,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
 }
@@ -108,7 +110,7 @@ pub(crate) enum PlanFormat {
 pub(crate) struct WhyArgs {
     /// What to explain
     #[arg(value_name = "TARGET", default_value = ".")]
-    pub(crate) target: String,
+    pub(crate) target: TargetPattern,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
     /// Print JSON
@@ -171,7 +173,7 @@ pub(crate) struct LogArgs {
 pub(crate) struct LsArgs {
     /// What to list [default: every package below you]
     #[arg(value_name = "TARGET")]
-    pub(crate) targets: Vec<String>,
+    pub(crate) targets: Vec<TargetPattern>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -122,7 +122,7 @@ mod tests {
             assert_eq!(cli.global.directory, Some(PathBuf::from("d")));
             assert_eq!((cli.global.verbose, cli.global.jobs), (1, Some(3)));
             let Command::Build(build) = cli.command else { panic!() };
-            assert_eq!(build.selection.targets, ["x:y"]);
+            assert_eq!(build.selection.targets, ["x:y".into()]);
         }
     }
 

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use wake_build::Session;
-use wake_model::RelPath;
+use wake_build::{Session, TargetPattern};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::event::ActionFinished;
 use wake_steps::run_log;
@@ -18,17 +17,17 @@ use crate::terminal::escape;
 
 /// Prints the output of the last action of each module that `target` names, in `run` or in any.
 pub(super) fn run(
-    target: &str,
+    target: &TargetPattern,
     run: Option<&str>,
     session: &Session,
     out: &mut impl Write,
 ) -> Outcome {
-    let wanted = Wanted::parse(target, &session.workspace.here)?;
+    let scope = target.scope(&session.workspace)?;
     let mut told = BTreeSet::new();
     let mut found = Vec::new();
     for past in runs(run, session)? {
         for finished in past.events.iter().rev().filter_map(has_output) {
-            if wanted.fits(&finished.label) && told.insert(finished.label.clone()) {
+            if scope.contains(&finished.label) && told.insert(finished.label.clone()) {
                 found.push(finished.clone());
             }
         }
@@ -37,7 +36,7 @@ pub(super) fn run(
         }
     }
     if found.is_empty() {
-        let message = format!("no build here ran `{target}`");
+        let message = format!("no build here ran `{}`", target.as_str());
         return Err(Diagnostic::error(Class::Nothing, message)
             .help("`wake log` lists the builds")
             .into());
@@ -92,63 +91,4 @@ fn recorded(
     let Some(key) = finished.key.as_ref().and_then(|key| key.parse().ok()) else { return Ok(None) };
     let Some(action) = store.action_record(&key).map_err(store_fault)? else { return Ok(None) };
     Ok(store.log(&action, log).map_err(store_fault)?)
-}
-
-/// The labels that a target means: one module with every configuration, or a package's modules.
-pub(super) struct Wanted {
-    label: String,
-    whole_pkg: bool,
-}
-
-impl Wanted {
-    pub(super) fn parse(target: &str, here: &RelPath) -> Result<Self, Diagnostic> {
-        let (path, module) = match target.rsplit_once(':') {
-            Some((path, module)) => (path, Some(module)),
-            None => (target, None),
-        };
-        let path = match path.strip_prefix("//") {
-            Some(path) => path.to_owned(),
-            None if here.is_root() => path.to_owned(),
-            None => format!("{here}/{path}"),
-        };
-        let pkg = match path.trim_end_matches('/') {
-            "" => RelPath::root(),
-            path => RelPath::parse(path).map_err(|error| {
-                Diagnostic::error(Class::Usage, format!("target `{target}`: {error}"))
-            })?,
-        };
-        let label = format!("//{pkg}:{}", module.unwrap_or_default());
-        Ok(Wanted { label, whole_pkg: module.is_none() })
-    }
-
-    pub(super) fn fits(&self, label: &str) -> bool {
-        // A configuration that is not the default stands after an `@`.
-        label
-            .strip_prefix(&self.label)
-            .is_some_and(|rest| self.whole_pkg || rest.is_empty() || rest.starts_with('@'))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn fits(target: &str, here: &str, label: &str) -> bool {
-        let here = if here.is_empty() { RelPath::root() } else { here.parse().unwrap() };
-        Wanted::parse(target, &here).unwrap().fits(label)
-    }
-
-    #[test]
-    fn targets_mean_labels() {
-        assert!(fits("//web:bundle", "", "//web:bundle"));
-        assert!(fits("//web:bundle", "libs", "//web:bundle@3f2a"));
-        assert!(!fits("//web:bundle", "", "//web:bundle2"));
-        assert!(fits(":m", "", "//:m"));
-        assert!(fits(":m", "web", "//web:m"));
-        assert!(fits("../lex", "web", "//lex:a"));
-        assert!(fits(".", "web", "//web:m"));
-        assert!(!fits("web", "", "//webs:m"));
-        assert!(Wanted::parse("../../x", &"web".parse().unwrap()).is_err());
-    }
 }
