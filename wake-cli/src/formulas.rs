@@ -12,6 +12,7 @@ use wake_steps::history::History;
 use wake_steps::run::{Run, RunEnd, announce};
 use wake_steps::{Cancel, Machine, Results, Rules, Undertaking, clock};
 
+use crate::args::ConfigArgs;
 use crate::exit::Stop;
 use crate::settings::Settings;
 
@@ -31,6 +32,15 @@ pub(crate) fn among(
             .note(format!("`{}` is a file, and so a formula", files[0].display())));
     }
     Ok(files)
+}
+
+/// Refuses a configuration: a document says all that there is to say.
+pub(crate) fn take_no_config(config: &ConfigArgs) -> Result<(), Diagnostic> {
+    if config.config.is_empty() && config.config_json.is_none() {
+        return Ok(());
+    }
+    let message = "a formula has no configuration";
+    Err(Diagnostic::error(Class::Usage, message).help("edit the document, or leave `--config` out"))
 }
 
 /// Reads the document in a file.

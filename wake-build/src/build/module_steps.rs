@@ -55,7 +55,7 @@ impl Steps for ModuleSteps<'_> {
         self.lowering.step(NodeIndex::new(step.0), ground)
     }
 
-    fn done(&self, step: StepId, kept: &Kept<'_>) {
+    fn done(&self, step: StepId, kept: &Kept<'_>) -> Result<(), Box<Diagnostic>> {
         let module = self.module(step);
         let link = module.requested.then(|| module.link_name());
         if let (Some(records), Some(result)) = (&self.records, StepResult::of(kept)) {
@@ -69,6 +69,7 @@ impl Steps for ModuleSteps<'_> {
             records.put(step, &record);
         }
         module.instance.forget();
+        Ok(())
     }
 
     fn place_of(&self, step: StepId, change: &Change) -> Option<String> {

@@ -312,17 +312,18 @@ impl Steps for Replay<'_> {
         })
     }
 
-    fn done(&self, step: StepId, kept: &Kept<'_>) {
-        let Some(record) = self.records.get(&step.0) else { return };
+    fn done(&self, step: StepId, kept: &Kept<'_>) -> Result<(), Box<Diagnostic>> {
+        let Some(record) = self.records.get(&step.0) else { return Ok(()) };
         let Reached { label, link, outputs, needs, .. } = record;
         let (link, needs) = (link.as_deref(), Cow::Borrowed(&**needs));
         // What a module becomes can be written down.
-        let Some(result) = StepResult::of(kept) else { return };
+        let Some(result) = StepResult::of(kept) else { return Ok(()) };
         let record = StepRecord { label, link, outputs, needs, result };
         let place = || self.store.tree_place(&kept.done.tree);
         let result = link.map(|_| result_at(&place(), &kept.done.manifest));
         let fresh = Fresh { record: self.shelf.put(&record.encode()), result };
         lock(&self.fresh).insert(step.0, fresh);
+        Ok(())
     }
 }
 

@@ -147,7 +147,7 @@ pub(crate) struct LogArgs {
     pub(crate) run: Option<String>,
     /// Print what the last action of TARGET wrote
     #[arg(short, long, value_name = "TARGET", conflicts_with_all = ["failed", "critical_path"])]
-    pub(crate) output: Option<String>,
+    pub(crate) output: Option<TargetPattern>,
     /// Show only failures; without RUN, those of the last build
     #[arg(long)]
     pub(crate) failed: bool,

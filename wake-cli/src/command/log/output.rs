@@ -1,9 +1,10 @@
-//! `wake log -o TARGET`: what the commands of a target wrote.
+//! `wake log -o TARGET`: what the commands of a target wrote, be it modules or a formula.
 
-use std::collections::BTreeSet;
 use std::io::Write;
+use std::path::Path;
+use std::slice;
 
-use wake_build::{Session, TargetPattern};
+use wake_build::TargetPattern;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::event::ActionFinished;
 use wake_steps::run_log;
@@ -12,43 +13,80 @@ use wake_store::{Log, Store};
 use crate::command::log::past::Past;
 use crate::command::log::{find, has_output};
 use crate::exit::{Exit, Outcome};
-use crate::session::store_fault;
+use crate::formulas;
+use crate::session::{self, store_fault};
+use crate::settings::Settings;
 use crate::terminal::escape;
 
 /// Prints the output of the last action of each module that `target` names, in `run` or in any.
 pub(super) fn run(
     target: &TargetPattern,
     run: Option<&str>,
-    session: &Session,
+    settings: &Settings,
     out: &mut impl Write,
 ) -> Outcome {
-    let scope = target.scope(&session.workspace)?;
-    let mut told = BTreeSet::new();
-    let mut found = Vec::new();
-    for past in runs(run, session)? {
+    let files = formulas::among(slice::from_ref(target), settings)?;
+    let Some(file) = files.first() else {
+        let session = session::open(settings)?;
+        let scope = target.scope(&session.workspace)?;
+        let found = last(run, &session.state_dir(), |_, step| scope.contains(&step.label))?;
+        return tell(target, found, session.store(), out);
+    };
+    let store = session::store(settings)?;
+    // As it is now; before it was edited it had another id.
+    let id = formulas::read(file, settings)?.ok().map(|document| document.id().to_string());
+    let found = last(run, &store.outside_dir(), |past, step| {
+        step.label == target.as_str() || (id.is_some() && past.identity(step.id) == id.as_deref())
+    })?;
+    tell(target, found, &store, out)
+}
+
+/// The last actions that are meant, one of each label: those of `run`, or of the last run that has any.
+fn last(
+    run: Option<&str>,
+    state_dir: &Path,
+    is_meant: impl Fn(&Past, &ActionFinished) -> bool,
+) -> Result<Vec<ActionFinished>, Diagnostic> {
+    let runs: Box<dyn Iterator<Item = Past>> = match run {
+        Some(_) => Box::new(std::iter::once(find(run, state_dir)?)),
+        None => {
+            let all = run_log::list(state_dir).into_iter().rev();
+            Box::new(all.filter_map(|(run, path)| Past::read(run, &path).ok()))
+        }
+    };
+    for past in runs {
+        let mut found: Vec<ActionFinished> = Vec::new();
         for finished in past.events.iter().rev().filter_map(has_output) {
-            if scope.contains(&finished.label) && told.insert(finished.label.clone()) {
+            let is_new = found.iter().all(|other| other.label != finished.label);
+            if is_new && is_meant(&past, finished) {
                 found.push(finished.clone());
             }
         }
         if !found.is_empty() {
-            break;
+            found.sort_by(|a, b| a.label.cmp(&b.label));
+            return Ok(found);
         }
     }
+    Ok(Vec::new())
+}
+
+fn tell(
+    target: &TargetPattern,
+    found: Vec<ActionFinished>,
+    store: &Store,
+    out: &mut impl Write,
+) -> Outcome {
     if found.is_empty() {
         let message = format!("no build here ran `{}`", target.as_str());
         return Err(Diagnostic::error(Class::Nothing, message)
-            .help("`wake log` lists the builds")
+            .help("`wake log` lists the builds, `wake log --formulas` the runs of formulas")
             .into());
     }
-    found.sort_by(|a, b| a.label.cmp(&b.label));
     for finished in &found {
         if found.len() > 1 {
             writeln!(out, "==> {} <==", escape::line(&finished.label))?;
         }
-        for text in
-            [stream(finished, Log::Stdout, session)?, stream(finished, Log::Stderr, session)?]
-        {
+        for text in [stream(finished, Log::Stdout, store)?, stream(finished, Log::Stderr, store)?] {
             for line in escape::lines(&text) {
                 writeln!(out, "{line}")?;
             }
@@ -57,22 +95,12 @@ pub(super) fn run(
     Ok(Exit::Success)
 }
 
-/// The runs to look in, the last first.
-fn runs(run: Option<&str>, session: &Session) -> Result<Vec<Past>, Diagnostic> {
-    if run.is_some() {
-        return Ok(vec![find(run, session)?]);
-    }
-    let all = run_log::list(&session.state_dir());
-    Ok(all.into_iter().rev().filter_map(|(run, path)| Past::read(run, &path).ok()).collect())
-}
-
 /// The whole stream from the store, or else the end of it that the log holds.
-fn stream(finished: &ActionFinished, log: Log, session: &Session) -> Result<String, Failure> {
+fn stream(finished: &ActionFinished, log: Log, store: &Store) -> Result<String, Failure> {
     let (digest, tail) = match log {
         Log::Stdout => (&finished.stdout, &finished.stdout_tail),
         Log::Stderr => (&finished.stderr, &finished.stderr_tail),
     };
-    let store = session.store();
     let mut bytes = None;
     if let Some(digest) = digest.as_ref().and_then(|digest| digest.parse().ok()) {
         bytes = store.blob(&digest).map_err(store_fault)?;
