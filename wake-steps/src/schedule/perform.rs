@@ -28,7 +28,7 @@ use crate::wares::WareNews;
 /// What came of one step.
 pub(super) enum Performed {
     Hit { key: ActionDigest, record: RunRecord, command: String, tree: TreeDigest },
-    Ran { key: ActionDigest, why: Reason, ran: Ran, command: String },
+    Ran { key: ActionDigest, why: Reason, ran: Box<Ran>, command: String },
     Failed(Box<Diagnostic>),
     Cancelled,
 }
@@ -118,7 +118,7 @@ impl Schedule<'_> {
         };
         self.work.steps.before_run(step).map_err(StepError::Refused)?;
         let ran = self.run_action(step, &pinned, &Key { digest, action: &action }, sender)?;
-        Ok(Performed::Ran { key: digest, why, ran, command })
+        Ok(Performed::Ran { key: digest, why, ran: Box::new(ran), command })
     }
 
     fn pin(&self, step: StepId, sender: &Sender<Message>) -> Result<Pinned, StepError> {
@@ -319,7 +319,7 @@ impl Performed {
     fn describe(&self, span: &mut Open<'_>) {
         let status = match self {
             Performed::Hit { .. } => Status::Hit,
-            Performed::Ran { ran: Ran { tree: Some(_), .. }, .. } => Status::Ran,
+            Performed::Ran { ran, .. } if ran.tree.is_some() => Status::Ran,
             Performed::Ran { .. } | Performed::Failed(_) => Status::Failed,
             Performed::Cancelled => Status::Aborted,
         };

@@ -1,6 +1,6 @@
 //! What a front gets for handing over steps: they are built, cached, explained and logged, here or by another engine.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used)]
 
 mod script;
 
@@ -207,10 +207,11 @@ impl Engine for Away {
     fn bring(&self, tree: &TreeDigest, manifest: &Manifest) -> Result<Adopted, StepError> {
         let place = self.near.place()?;
         wake_tests::copy_tree(&self.far.tree_place(tree), place.path());
-        let adopted = self.near.adopt_tree(place.path(), manifest).map_err(|error| match error {
-            AdoptError::Store(error) => StepError::Store(error),
-            other @ AdoptError::NotAsDeclared { .. } => StepError::Integrity(other.to_string()),
-        })?;
+        let adopted =
+            self.near.adopt_tree(place.path(), manifest).map_err(|error| match error {
+                AdoptError::Store(error) => StepError::Store(error),
+                other @ AdoptError::NotAsDeclared { .. } => StepError::Integrity(other.to_string()),
+            })?;
         place.taken();
         Ok(adopted)
     }
