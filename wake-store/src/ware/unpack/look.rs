@@ -55,7 +55,8 @@ fn scan_nodes(
         return Err(UnpackError::Unsupported { packtype, verb: "scanned" });
     }
     let packed = source.open(&WareId::nothing(packtype))?;
-    let mut extraction = Extraction::new(policy, Rules::of(&filters), coverage(packtype), None);
+    let rules = Rules::of(&filters);
+    let mut extraction = Extraction::new(policy, rules, coverage(packtype), None, meter);
     read_packed(packtype, packed, None, policy, &mut extraction, meter)?;
     let extracted = extraction.finish()?;
     Ok((WareId::new(packtype, extracted.before), extracted.bucket))
@@ -84,8 +85,8 @@ pub fn mirror_metered(
         return Err(UnpackError::Unsupported { packtype, verb: "mirrored" });
     }
     let mut upload = Upload::begin(target)?;
-    let mut extraction =
-        Extraction::new(policy, Rules::of(&UnpackFilters::LOSSLESS), coverage(packtype), None);
+    let rules = Rules::of(&UnpackFilters::LOSSLESS);
+    let mut extraction = Extraction::new(policy, rules, coverage(packtype), None, meter);
     let packed = open_first(ware, sources)?;
     read_packed(packtype, packed, Some(&mut upload), policy, &mut extraction, meter)?;
     verify(ware, &WareId::new(packtype, extraction.finish()?.before))?;
