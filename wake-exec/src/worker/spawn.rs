@@ -9,6 +9,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 
 use rustix::io::Errno;
+use rustix::process::Resource;
 
 use super::kernel::{self, Wait, adopt, reap_one};
 use super::owners::Owner;
@@ -165,7 +166,7 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
 fn limits(limits: &Limits) -> [(c_int, libc::rlimit); 3] {
     // Nothing changes those of the worker.
     static CEILINGS: OnceLock<[u64; 3]> = OnceLock::new();
-    let resources = [libc::RLIMIT_NOFILE, libc::RLIMIT_NPROC, libc::RLIMIT_FSIZE];
+    let resources = [Resource::Nofile, Resource::Nproc, Resource::Fsize];
     let [files, processes, size] = *CEILINGS.get_or_init(|| resources.map(kernel::hard_limit));
     let both = |resource: libc::__rlimit_resource_t, value: u64| {
         (resource as c_int, libc::rlimit { rlim_cur: value, rlim_max: value })
