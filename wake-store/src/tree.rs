@@ -52,15 +52,9 @@ pub enum BrowseError {
 }
 
 impl Store {
-    /// Where a tree lies, if something lies there; says nothing about whether it is right.
+    /// Where a tree lies or would lie; says nothing about whether it is right.
     ///
     /// For outputs, ask [`Store::action`]; for other trees, [`Store::tree`]: those compare.
-    pub fn tree_path(&self, digest: &TreeDigest) -> Option<PathBuf> {
-        let path = self.layout().tree(digest);
-        path.symlink_metadata().is_ok().then_some(path)
-    }
-
-    /// Where a tree lies or would lie.
     pub fn tree_place(&self, digest: &TreeDigest) -> PathBuf {
         self.layout().tree(digest)
     }

@@ -12,18 +12,9 @@ use crate::ware::policy::Policy;
 use crate::ware::warehouse::{Upload, Warehouse, open_first};
 use wake_model::ware::{PackType, WareId};
 
-/// Computes the id of the packed ware in `source`, without unpacking it. What `filters` reject is refused.
+/// Computes the id of the packed ware in `source`, without unpacking it. What `filters` reject is refused; `meter`
+/// counts what is read, and may stop it.
 pub fn scan(
-    packtype: PackType,
-    source: &Warehouse,
-    filters: UnpackFilters,
-    policy: Policy,
-) -> Result<WareId, UnpackError> {
-    scan_metered(packtype, source, filters, policy, &Meter::default())
-}
-
-/// The same; `meter` counts what is read, and may stop it.
-pub fn scan_metered(
     packtype: PackType,
     source: &Warehouse,
     filters: UnpackFilters,
@@ -62,18 +53,9 @@ fn scan_nodes(
     Ok((WareId::new(packtype, extracted.before), extracted.bucket))
 }
 
-/// Copies the packed ware from the first of `sources` that has it to `target`, if its hash is right.
+/// Copies the packed ware from the first of `sources` that has it to `target`, if its hash is right; `meter` counts what is read,
+/// and may stop it.
 pub fn mirror(
-    ware: &WareId,
-    target: &Warehouse,
-    sources: &[Warehouse],
-    policy: Policy,
-) -> Result<(), UnpackError> {
-    mirror_metered(ware, target, sources, policy, &Meter::default())
-}
-
-/// The same; `meter` counts what is read, and may stop it.
-pub fn mirror_metered(
     ware: &WareId,
     target: &Warehouse,
     sources: &[Warehouse],

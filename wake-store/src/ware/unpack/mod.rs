@@ -5,7 +5,7 @@ mod packed;
 mod look;
 
 pub use self::error::UnpackError;
-pub use self::look::{list, mirror, mirror_metered, scan, scan_metered};
+pub use self::look::{list, mirror, scan};
 use self::packed::{coverage, read_packed, verify};
 use super::archive::ExtractError;
 use super::cache::{CacheError, Cached, Stage, WareCache};
@@ -75,26 +75,18 @@ struct StagedTree {
 }
 
 impl Unpack<'_> {
-    /// Replaces whatever is at `destination` by the unpacked tree, in one step and only when its hash was right.
+    /// Replaces whatever is at `destination` by the unpacked tree, in one step and only when its hash was right;
+    /// `meter` counts what is read of the packed ware, and may stop it.
     pub fn place_at(
-        &self,
-        destination: &Path,
-        placement: Placement,
-    ) -> Result<Unpacked, UnpackError> {
-        self.place_at_metered(destination, placement, &Meter::default())
-    }
-
-    /// The same; `meter` counts what is read of the packed ware, and may stop it.
-    pub fn place_at_metered(
         &self,
         destination: &Path,
         placement: Placement,
         meter: &Meter,
     ) -> Result<Unpacked, UnpackError> {
         match (placement, self.cache) {
-            (Placement::None, _) => self.into_cache_metered(meter),
+            (Placement::None, _) => self.into_cache(meter),
             (Placement::Copy, Some(_)) => {
-                let cached = self.into_cache_metered(meter)?;
+                let cached = self.into_cache(meter)?;
                 copy_tree(&cached.path, destination, self.policy, meter)?;
                 Ok(Unpacked { path: destination.to_owned(), ..cached })
             }
@@ -108,13 +100,9 @@ impl Unpack<'_> {
         }
     }
 
-    /// Brings the ware into the cache and says where it is there. A ware that is there already is not fetched.
-    pub fn into_cache(&self) -> Result<Unpacked, UnpackError> {
-        self.into_cache_metered(&Meter::default())
-    }
-
-    /// The same; `meter` counts what is read of the packed ware, and may stop it.
-    pub fn into_cache_metered(&self, meter: &Meter) -> Result<Unpacked, UnpackError> {
+    /// Brings the ware into the cache and says where it is there. A ware that is there already is not fetched;
+    /// `meter` counts what is read of the packed ware, and may stop it.
+    pub fn into_cache(&self, meter: &Meter) -> Result<Unpacked, UnpackError> {
         let cache = self.cache.ok_or(UnpackError::NoCache)?;
         let cached = match Rules::of(&self.filters).alter() {
             true => Cached::Absent,
