@@ -39,7 +39,7 @@ impl Store {
         let links = std::path::absolute(links).at(links)?;
         let bytes = links.as_os_str().as_bytes();
         let name = blake3::hash(bytes).to_hex();
-        let place = self.layout().roots().join(&name[..32]);
+        let place = self.layout().roots.join(&name[..32]);
         if optional(fs::read(&place).at(&place))?.is_some_and(|present| present == bytes) {
             crate::action::note_use(&place, modified(&place)?);
             return Ok(());
@@ -103,7 +103,7 @@ fn modified(path: &Path) -> Result<SystemTime, StoreError> {
 /// Registration file and the directory it names.
 fn registrations(layout: &Layout) -> Result<Vec<(PathBuf, PathBuf)>, StoreError> {
     let mut found = Vec::new();
-    for registration in children(&layout.roots())? {
+    for registration in children(&layout.roots)? {
         let Some(bytes) = optional(fs::read(&registration).at(&registration))? else { continue };
         found.push((registration, std::ffi::OsString::from_vec(bytes).into()));
     }
@@ -112,7 +112,7 @@ fn registrations(layout: &Layout) -> Result<Vec<(PathBuf, PathBuf)>, StoreError>
 
 /// The tree that an absolute link points at or into.
 fn tree_of(layout: &Layout, target: &Path) -> Option<TreeDigest> {
-    let rest = target.strip_prefix(layout.trees()).ok()?;
+    let rest = target.strip_prefix(&layout.trees).ok()?;
     let Some(Component::Normal(name)) = rest.components().nth(1) else { return None };
     name.to_str()?.parse().ok()
 }

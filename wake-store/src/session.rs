@@ -28,11 +28,11 @@ pub(crate) struct Session {
 impl Session {
     /// Sweeps the directories of dead processes, then makes one's own.
     pub(crate) fn start(layout: &Layout) -> Result<Self, StoreError> {
-        let tmp = layout.tmp();
-        make_dir_all(&tmp)?;
-        sweep(&tmp)?;
+        let tmp = &layout.tmp;
+        make_dir_all(tmp)?;
+        sweep(tmp)?;
         loop {
-            if let Some(session) = Session::try_start(&tmp)? {
+            if let Some(session) = Session::try_start(tmp)? {
                 return Ok(session);
             }
         }

@@ -151,7 +151,7 @@ impl Store {
     /// Moves something that is wrong out of the way, keeping it for whoever wants to look.
     pub(crate) fn quarantine(&self, path: &Path, damage: Damage) -> Result<Corruption, StoreError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let kept = self.layout().quarantine().join(format!("{name}-{}", unique()));
+        let kept = self.layout().quarantine.join(format!("{name}-{}", unique()));
         // An ordinary user moves a directory only if it is writable.
         let _ = rustix::fs::chmod(path, rustix::fs::Mode::RWXU);
         let kept = optional(rename_into(path, &kept).at(path))?.map(|()| kept);

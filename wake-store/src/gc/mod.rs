@@ -131,8 +131,8 @@ impl Store {
         };
         let mut trash = None;
         if options.mode == GcMode::Delete {
-            remove_tree(&self.layout().quarantine())?;
-            sweep(&self.layout().tmp())?;
+            remove_tree(&self.layout().quarantine)?;
+            sweep(&self.layout().tmp)?;
             roots.forget_stale()?;
             // Where there is no room for its index, it is left without.
             let _ = self.packs().seal();
@@ -156,7 +156,7 @@ impl Store {
     /// which a power cut left nothing.
     fn discard_all_but_packs(&self, trash: Option<&Scratch>) -> Result<(), StoreError> {
         let packs = self.packs().known();
-        let mut all = children(&self.layout().actions())?;
+        let mut all = children(&self.layout().actions)?;
         all.retain(|path| packs.iter().all(|pack| pack.path() != path));
         for (number, path) in all.iter().enumerate() {
             move_aside(path, trash, &format!("stray-{number}"))?;

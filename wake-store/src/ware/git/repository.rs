@@ -154,14 +154,10 @@ impl<'a> Repository<'a> {
         let (mut paths, mut urls) = (BTreeMap::new(), BTreeMap::new());
         for pair in String::from_utf8_lossy(&listing).split('\0') {
             let Some((key, value)) = pair.split_once('\n') else { continue };
-            if let Some(name) =
-                key.strip_prefix("submodule.").and_then(|key| key.strip_suffix(".path"))
-            {
+            let Some(key) = key.strip_prefix("submodule.") else { continue };
+            if let Some(name) = key.strip_suffix(".path") {
                 paths.insert(name.to_owned(), value.to_owned());
-            }
-            if let Some(name) =
-                key.strip_prefix("submodule.").and_then(|key| key.strip_suffix(".url"))
-            {
+            } else if let Some(name) = key.strip_suffix(".url") {
                 urls.insert(name.to_owned(), value.to_owned());
             }
         }
