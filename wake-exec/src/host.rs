@@ -7,16 +7,12 @@ use std::path::{Path, PathBuf};
 use wake_model::encode::{Domain, digest_of};
 use wake_model::{BlobDigest, HostDigest};
 
-use crate::job::FileSignature;
-
 /// The identity of this machine's system directories: its operating system's release and what its
 /// package manager says is installed. Source: `spec/sandbox.md`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostIdentity {
     /// The identity as it enters keys.
     pub digest: HostDigest,
-    /// What it was computed from; while all have these signatures, so is the identity.
-    pub sources: Vec<(PathBuf, FileSignature)>,
 }
 
 /// The identity of the host could not be read.
@@ -57,18 +53,14 @@ impl HostIdentity {
     /// Reads it from a system that lies below `root`.
     pub fn read_below(root: &Path) -> Result<Self, HostIdentityError> {
         let mut parts = Vec::new();
-        let mut sources = Vec::new();
         let files = SOURCES.iter().map(|name| (name, fs::read as ReadSource));
         let listings = LISTINGS.iter().map(|name| (name, listing as ReadSource));
         for (name, read) in files.chain(listings) {
             let path = root.join(name);
-            let failed = |source| HostIdentityError { path: path.clone(), source };
             let bytes = match read(path.clone()) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                read => read.map_err(failed)?,
+                read => read.map_err(|source| HostIdentityError { path, source })?,
             };
-            let metadata = fs::metadata(&path).map_err(failed)?;
-            sources.push((path, FileSignature::from(&metadata)));
             parts.push((*name, BlobDigest::of(&bytes)));
         }
         let digest = digest_of(Domain::Host, |encoder| {
@@ -81,15 +73,7 @@ impl HostIdentity {
                 encoder.digest(&digest.0);
             }
         });
-        Ok(HostIdentity { digest: HostDigest(digest), sources })
-    }
-
-    /// Whether what it was computed from is as it was then. A source that has appeared since is not
-    /// noticed before the next [`HostIdentity::read`].
-    pub fn is_current(&self) -> bool {
-        self.sources.iter().all(|(path, signature)| {
-            fs::metadata(path).is_ok_and(|now| FileSignature::from(&now) == *signature)
-        })
+        Ok(HostIdentity { digest: HostDigest(digest) })
     }
 }
 

@@ -142,14 +142,12 @@ impl StartNote {
             Ok(_) => return Err(JobError::step("read", "pipe", Errno::PIPE)),
             Err(errno) => return Err(JobError::step("read", "pipe", errno)),
         }
-        let word = |at: usize| {
-            i32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
-        let mapped = match word(4) {
+        let [a, b, c, d, e, f, g, h] = bytes;
+        let mapped = match i32::from_ne_bytes([e, f, g, h]) {
             0 => Ok(()),
             errno => Err(Errno::from_raw_os_error(errno)),
         };
-        Ok(StartNote { pid: word(0), mapped })
+        Ok(StartNote { pid: i32::from_ne_bytes([a, b, c, d]), mapped })
     }
 }
 

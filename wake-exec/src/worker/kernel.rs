@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -252,10 +252,4 @@ pub(crate) fn has_child() -> bool {
 pub(crate) fn kill_all() {
     // SAFETY: takes numbers only. That there is nobody to kill is what is hoped for.
     unsafe { libc::kill(-1, libc::SIGKILL) };
-}
-
-/// Adopts a descriptor that a system call has just returned.
-pub(crate) fn adopt(fd: libc::c_int) -> OwnedFd {
-    // SAFETY: callers pass what the kernel has just opened for this process and nobody else owns.
-    unsafe { OwnedFd::from_raw_fd(fd) }
 }

@@ -5,13 +5,13 @@
 //! before: no allocation, no panic, no lock.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 
 use rustix::io::Errno;
 use rustix::process::Resource;
 
-use super::kernel::{self, Wait, adopt, reap_one};
+use super::kernel::{self, Wait, reap_one};
 use super::owners::Owner;
 use super::view::{PAST, SHOWN};
 use crate::job::{Command, Limits};
@@ -110,7 +110,8 @@ impl Starter {
             let error = std::io::Error::last_os_error();
             return Err(JobError::step("start", &command.program, error));
         }
-        let pidfd = adopt(pidfd);
+        // SAFETY: the kernel has just opened it for this process, and nobody else owns it.
+        let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
         match prepared.failed {
             None => Ok(Running { pid, pidfd }),
             Some((step, errno)) => {

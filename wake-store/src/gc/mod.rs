@@ -52,13 +52,6 @@ pub enum GcMode {
 pub enum GcEvent<'a> {
     /// Builds that use the store must end first; later ones wait.
     Waiting,
-    /// Everything has been looked at.
-    Scanned {
-        /// How many things there are.
-        objects: usize,
-        /// Their size on disk.
-        bytes: u64,
-    },
     /// Something has been, or would be, deleted.
     Deleted {
         /// What it is.
@@ -119,8 +112,6 @@ impl Store {
         let roots = Roots::collect(self.layout())?;
         let (records, outdated) = self.packs().all()?;
         let all = candidates(self.layout(), records, &roots)?;
-        let bytes = all.iter().map(|candidate| candidate.bytes).sum();
-        progress(GcEvent::Scanned { objects: all.len(), bytes });
         let (doomed, kept) = choose(all, options, clock::now());
         let mut report = GcReport {
             kept: kept.len(),

@@ -289,25 +289,24 @@ impl Pack {
         Ok(true)
     }
 
-    /// Sees what another process has appended since the last look; says whether there was anything.
-    pub(super) fn catch_up(&self) -> Result<bool, StoreError> {
-        let Slots::Chained(chain) = &self.slots else { return Ok(false) };
+    /// Sees what another process has appended since the last look.
+    pub(super) fn catch_up(&self) -> Result<(), StoreError> {
+        let Slots::Chained(chain) = &self.slots else { return Ok(()) };
         let mut chain = lock(chain);
         if chain.state != PackState::Theirs {
-            return Ok(false);
+            return Ok(());
         }
         let len = self.len()?;
         if len == chain.walked {
-            return Ok(false);
+            return Ok(());
         }
-        let before = chain.end;
         let SlotChain { slots, end, walked, .. } = &mut *chain;
-        *end = walk(&self.file, &self.salt, before, len, |slot| {
+        *end = walk(&self.file, &self.salt, *end, len, |slot| {
             slots.insert(slot.key, slot);
         })
         .at(&self.path)?;
         *walked = len;
-        Ok(*end != before)
+        Ok(())
     }
 
     /// Whether it has an index, so that it changes no more; gives one to what a dead process left.

@@ -65,16 +65,14 @@ pub(super) fn set<D: Direction>(
     key: &str,
     value: &str,
 ) -> Result<(), ParseFiltersError> {
-    if !KEYS.contains(&key) {
-        return Err(ParseFiltersError::UnknownKey { key: key.to_owned() });
-    }
     let repeated = match key {
         "uid" => filters.uid.replace(owner::<D>(key, value)?).is_some(),
         "gid" => filters.gid.replace(owner::<D>(key, value)?).is_some(),
         "mtime" => filters.mtime.replace(mtime::<D>(key, value)?).is_some(),
         "sticky" => filters.sticky.replace(special::<D>(key, value, false)?).is_some(),
         "setid" => filters.setid.replace(special::<D>(key, value, true)?).is_some(),
-        _ => filters.dev.replace(special::<D>(key, value, true)?).is_some(),
+        "dev" => filters.dev.replace(special::<D>(key, value, true)?).is_some(),
+        _ => return Err(ParseFiltersError::UnknownKey { key: key.to_owned() }),
     };
     if repeated {
         return Err(ParseFiltersError::Repeated { key: key.to_owned() });

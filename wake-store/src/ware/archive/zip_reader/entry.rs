@@ -25,7 +25,7 @@ pub(super) struct ZipEntry {
 
 impl ZipEntry {
     /// Takes the sizes and the place from the zip64 extra field where the fixed fields say so.
-    pub(super) fn widen(&mut self) -> Result<(), ExtractError> {
+    pub(super) fn widen(&mut self) {
         let mut wide = extra_field(&self.extra, 0x0001).unwrap_or_default();
         for field in [&mut self.size, &mut self.packed, &mut self.local_offset] {
             if *field == 0xffff_ffff && wide.len() >= 8 {
@@ -33,7 +33,6 @@ impl ZipEntry {
                 wide = &wide[8..];
             }
         }
-        Ok(())
     }
 
     /// What it describes, without its name.
