@@ -47,7 +47,7 @@ mod usage;
 pub mod verify;
 pub mod gc;
 #[cfg(test)]
-mod power_cut;
+mod power_cut_test;
 
 pub use action::{ActionEntry, Log, Logs, StoredAction};
 pub use adopt::{AdoptError, Adopted};
