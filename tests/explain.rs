@@ -104,7 +104,7 @@ fn why_before_any_build() {
     let project = two_steps();
     project.wake(["why", ":report"]).run().says(expect![[""]]).prints(expect![[r#"
         //:report would be looked at after what it needs has run
-          waits for modules of //:count
+          waits for outputs of //:count
             because //:count: never built here
     "#]]);
 }
