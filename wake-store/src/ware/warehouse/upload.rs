@@ -2,18 +2,18 @@
 
 use super::{Warehouse, WarehouseError, shard};
 use crate::ware::guid::new_guid;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use tempfile::NamedTempFile;
+use tempfile::TempPath;
 use wake_model::ware::WareId;
 
 /// A ware on its way into a warehouse. Until [`Upload::commit`] it lies beside its place under a temporary name, which
 /// is removed when the upload is given up.
 pub(crate) struct Upload {
     target: Warehouse,
-    file: NamedTempFile,
+    file: File,
+    temporary: TempPath,
 }
 
 impl Upload {
@@ -38,14 +38,11 @@ impl Upload {
         if !dir.is_dir() {
             return Err(unavailable(format!("`{}` is not a directory", dir.display())));
         }
-        // Others may read what lies in a warehouse, as far as the user's mask allows it.
-        let file = tempfile::Builder::new()
-            .prefix(&name)
-            .rand_bytes(0)
-            .permissions(Permissions::from_mode(0o666))
-            .tempfile_in(dir)
+        let path = dir.join(name);
+        let (file, temporary) = File::create_new(&path)
+            .and_then(|file| Ok((file, TempPath::try_from_path(path)?)))
             .map_err(|error| WarehouseError::Unwritable { address, problem: error.to_string() })?;
-        Ok(Self { target: target.clone(), file })
+        Ok(Self { target: target.clone(), file, temporary })
     }
 
     /// Puts what was written in its place, as `ware`. It is on disk before it can be found.
@@ -56,7 +53,7 @@ impl Upload {
     }
 
     fn place(self, ware: &WareId) -> io::Result<()> {
-        self.file.as_file().sync_all()?;
+        self.file.sync_all()?;
         let place = match &self.target {
             Warehouse::CaFile(base) => shard(base, ware.hash()),
             Warehouse::File(path) => path.clone(),
@@ -65,7 +62,7 @@ impl Upload {
         if let (Warehouse::CaFile(_), Some(dir)) = (&self.target, place.parent()) {
             fs::create_dir_all(dir)?;
         }
-        self.file.persist(&place)?;
+        self.temporary.persist(&place)?;
         match place.parent() {
             Some(dir) if !dir.as_os_str().is_empty() => File::open(dir)?.sync_all(),
             _ => Ok(()),
