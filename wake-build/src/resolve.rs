@@ -6,13 +6,12 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use rayon::prelude::*;
 use wake_eval::{NoAnswers, Op};
-use wake_model::{GetPkg, Name, Permission, PkgKey, PkgSource, RelPath};
+use wake_model::{GetPkg, Name, Named, Permission, PkgKey, PkgSource, RelPath};
 
 use crate::cycle::{self, Link, way_around};
 use crate::evaluate::Evaluator;
 use crate::files::{Files, can_be_named};
 use crate::load::{Loaded, LoadedPkg};
-use crate::named::Named;
 use crate::target::label;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 

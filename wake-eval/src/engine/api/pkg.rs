@@ -7,8 +7,8 @@ use jrsonnet_evaluator::function::FuncVal;
 use jrsonnet_evaluator::{IStr, Result, Val, Visibility};
 use serde_json::{Value, json};
 use wake_model::nearest::nearest;
-use wake_model::package::PKG_FILE;
-use wake_model::{Name, RelPath};
+use wake_model::place::PKG_FILE;
+use wake_model::{Name, Permission, RelPath};
 
 use super::call::{Call, Param, Spec, is_tagged, text_list};
 use super::exec::ExecDecl;
@@ -200,16 +200,16 @@ fn global(call: &Call<'_>) -> Result<Value> {
 }
 
 fn permissions(call: &Call<'_>, argument: &str) -> Result<Vec<IStr>> {
-    const KNOWN: [&str; 2] = ["defineGlobal", "network"];
+    let known = Permission::ALL.map(Permission::as_str);
     let Some(value) = call.get(argument)? else { return Ok(Vec::new()) };
     let given = text_list(call, argument, "a list of strings", &value)?;
     for permission in &given {
-        if !KNOWN.contains(&permission.as_str()) {
+        if !known.contains(&permission.as_str()) {
             refuse!(
                 Note::new(format!("there is no permission `{permission}`"))
                     .argument(argument)
                     .key(permission.as_str())
-                    .suggest(nearest(permission, KNOWN))
+                    .suggest(nearest(permission, known))
                     .hint("the permissions are `defineGlobal` and `network`")
             );
         }
