@@ -78,7 +78,7 @@ impl Writing<'_> {
         let mut staging = Staging::new(self.scratch.join("work"))?;
         for input in &job.inputs {
             let Some(below) = input.path.strip(&work) else {
-                return Err(FromJobError::Outside { path: input.path.dotted() });
+                return Err(FromJobError::Outside(input.path.dotted()));
             };
             match &input.source {
                 Source::File { host, blob, executable, .. } => {
@@ -210,11 +210,11 @@ fn rooted(path: &RelPath) -> Result<AbsPath, FromJobError> {
 }
 
 fn absolute(path: &str) -> Result<AbsPath, FromJobError> {
-    path.parse().map_err(|_| FromJobError::Path { path: path.to_owned() })
+    path.parse().map_err(|_| FromJobError::Path(path.to_owned()))
 }
 
 fn relative(path: &str) -> Result<RelPath, FromJobError> {
-    path.parse().map_err(|_| FromJobError::Path { path: path.to_owned() })
+    path.parse().map_err(|_| FromJobError::Path(path.to_owned()))
 }
 
 #[cfg(test)]
