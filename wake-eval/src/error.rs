@@ -1,14 +1,12 @@
 //! What went wrong, and where.
 
-mod render;
-
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Read;
 
 /// An evaluation that did not end in a value.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, thiserror::Error)]
-#[error("{}", render::plain(self))]
+#[error("{message}")]
 pub struct EvalError {
     /// How the package is called: `//libs/zlib`.
     pub pkg: String,

@@ -72,7 +72,11 @@ fn normalise(value: &mut Value) {
 
 fn fails(case: &Case) -> Result<(), Failed> {
     let Err(error) = case.run(pool()) else { return Err("it succeeded".into()) };
-    same("error", case.section("expect").unwrap_or_default().trim_end(), &error.to_string())?;
+    same(
+        "error",
+        case.section("expect").unwrap_or_default().trim_end(),
+        &crate::render::plain(&error),
+    )?;
     match error.kind {
         Kind::User => Ok(()),
         Kind::Limit(_) | Kind::Crash => {

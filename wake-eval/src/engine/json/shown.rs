@@ -34,10 +34,6 @@ impl<T: Json + 'static> Fields for Shown<T> {
         names.try_for_each(|(name, _)| each(name, Visibility::Normal))
     }
 
-    fn shown(&self, name: &str) -> Option<Visibility> {
-        self.json().get(name).map(|_| Visibility::Normal)
-    }
-
     fn value(&self, name: &str) -> Result<Option<Val>> {
         Ok(self.json().get(name).map(from_json))
     }
