@@ -82,3 +82,24 @@ fn a_config_must_be_a_pair() {
     project.wake(["build", "--config", "fast"]).run().code(2).mentions("`--config fast`");
     project.wake(["build", "--config-json", "{"]).run().code(2).mentions("JSON");
 }
+
+#[test]
+fn each_configuration_has_a_link_of_its_own() {
+    let project = echo("config={ level: 2 }");
+    project.build(&[]);
+    project.build(&["--config", "level=3"]);
+    let links: Vec<String> = std::fs::read_dir(project.path(".wake/out"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let configured: Vec<&String> = links.iter().filter(|name| name.starts_with("echo@")).collect();
+    assert_eq!((links.len(), configured.len()), (2, 1), "{links:?}");
+    let text = |link: &str| {
+        std::fs::read_to_string(project.path(".wake/out").join(link).join("out.txt")).unwrap()
+    };
+    assert_eq!(text("echo"), "{\"saw\":{\"level\":2}}\n");
+    assert_eq!(text(configured[0]), "{\"saw\":{\"level\":3}}\n");
+    // The link is called as the module is.
+    let listed = project.wake(["log", "-o", &format!("//:{}", configured[0])]).run().success();
+    assert_eq!(listed.stdout, "");
+}

@@ -76,7 +76,8 @@ fn why_follows_a_dependency_down_to_the_file() {
 fn why_names_the_value_and_its_place() {
     let project = two_steps();
     project.build(&[":report"]);
-    project.edit("report.libsonnet", "'words'", "'WORDS'");
+    // What only stands in a comment is not where the value comes from.
+    project.edit("report.libsonnet", "'words'", "/* 'WORDS' */ 'WORDS'");
     project.build(&[":report"]);
     let why = project.wake(["why", ":report"]).run().success();
     for part in ["words", "WORDS", "report.libsonnet:"] {
@@ -84,7 +85,7 @@ fn why_names_the_value_and_its_place() {
     }
     why.prints(expect![[r#"
         //:report ran last because of: changed args 0
-          changed args.0  "words" -> "WORDS"  at report.libsonnet:6:41
+          changed args.0  "words" -> "WORDS"  at report.libsonnet:6:55
           unchanged: [N] other fields
     "#]]);
 }
@@ -104,7 +105,7 @@ fn why_before_any_build() {
     let project = two_steps();
     project.wake(["why", ":report"]).run().says(expect![[""]]).prints(expect![[r#"
         //:report would be looked at after what it needs has run
-          waits for modules of //:count
+          waits for outputs of //:count
             because //:count: never built here
     "#]]);
 }

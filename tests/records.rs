@@ -111,7 +111,7 @@ fn ids_are_computed_when_asked_for() {
     // The formula's own run is listed beside those of the modules, and in the store alone.
     let all = records(&project);
     assert_eq!((all.len(), &all[2]["guid"]), (3, &ran["guid"]));
-    assert_eq!(fs::read_dir(project.store().join("runs")).unwrap().count(), 1);
+    assert_eq!(fs::read_dir(project.store().join("outside/runs")).unwrap().count(), 1);
 
     project.edit("texts/river.txt", "stones", "sand");
     let gone = project.wake(["log", "--records", "--ids", ":concordance"]).run().code(4);

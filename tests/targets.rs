@@ -85,6 +85,19 @@ fn results_are_linked_by_package_and_module() {
 }
 
 #[test]
+fn a_log_knows_the_package_around_a_person_as_a_build_does() {
+    let project = three();
+    project.write("libs/a/deep/note", "");
+    let deep = project.path("libs/a/deep");
+    project.wake(["build", ":one"]).cwd(&deep).run().success();
+    for target in [":one", ".", "../../a:one", "//libs/...:one"] {
+        project.wake(["log", "-o", target]).cwd(&deep).run().success();
+    }
+    project.wake(["log", "-o", ":two"]).cwd(&deep).run().code(4);
+    project.wake(["log", "--records", ":one"]).cwd(&deep).run().success();
+}
+
+#[test]
 fn only_members_belong_to_the_workspace() {
     let project = three();
     project.write("wake.toml", "[workspace]\nmembers = [\"libs/b\"]\n");

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod bed;
+mod build;
 mod events;
 mod outputs;
 mod published;

@@ -103,7 +103,7 @@ fn the_network_is_there_only_where_asked_and_allowed() {
         expect![[r#"
             error: the formula asks for the network
              = note: category repeatr-usage-error, exit code 1
-             help: allow it: `--allow-network`
+             help: `wake formula run --allow-network` allows it
         "#]],
     );
     bed.run(&document, &["--allow-network"]).success();

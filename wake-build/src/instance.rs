@@ -1,6 +1,6 @@
 //! Instantiating packages: their files looked at, their inputs computed, dependencies first.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -14,6 +14,7 @@ use wake_model::{Named, PkgInfo, PkgKey, RelPath};
 use crate::evaluate::Evaluator;
 use crate::files::{Seen, can_be_named};
 use crate::load::LoadedPkg;
+use crate::order::levels;
 use crate::resolve::ResolvedPkg;
 use crate::source_text::find_literal;
 use crate::target::label;
@@ -151,7 +152,9 @@ pub(crate) fn instantiate(
     evaluator: &Evaluator,
 ) -> Result<Instances, Failure> {
     let mut instances = Instances::new();
-    for level in levels(order, &pkgs) {
+    let needs = |key: &PkgKey| pkgs.get(key).into_iter().flat_map(|pkg| pkg.deps.values());
+    let levels = levels(order, needs).into_iter().map(|level| level.into_iter().cloned().collect());
+    for level in levels.collect::<Vec<Vec<PkgKey>>>() {
         // What was declared is let go of on the way: of many packages it is much.
         let level: Vec<_> = level.into_iter().filter_map(|key| pkgs.remove_entry(&key)).collect();
         let results: Vec<_> = level
@@ -172,23 +175,6 @@ pub(crate) fn instantiate(
         }
     }
     Ok(instances)
-}
-
-/// The keys in groups, each needing only groups before it.
-fn levels(order: &[PkgKey], pkgs: &BTreeMap<PkgKey, ResolvedPkg>) -> Vec<Vec<PkgKey>> {
-    let mut depth: HashMap<&PkgKey, usize> = HashMap::with_capacity(pkgs.len());
-    let mut levels: Vec<Vec<PkgKey>> = Vec::new();
-    for key in order {
-        let Some(pkg) = pkgs.get(key) else { continue };
-        let below = pkg.deps.values().filter_map(|dep| depth.get(dep)).max();
-        let level = below.map_or(0, |deepest| deepest + 1);
-        depth.insert(key, level);
-        if levels.len() <= level {
-            levels.resize_with(level + 1, Vec::new);
-        }
-        levels[level].push(key.clone());
-    }
-    levels
 }
 
 fn instantiate_one(

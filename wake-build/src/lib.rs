@@ -7,7 +7,7 @@
 //! | `settings`, `workspace`, `target` | finds the checkout and what is to be built |
 //! | `sources`, `files`, `source_text`, `shelf` | looks at files, remembers what they hold, and puts pieces aside |
 //! | `evaluate` | applies functions, remembering what came of it |
-//! | `load`, `cycle`, `resolve` | from package files to packages that fit together |
+//! | `load`, `order`, `resolve` | from package files to packages that fit together |
 //! | `written`, `view`, `instance` | packages with their inputs, as functions see them |
 //! | `module`, `plan` | from packages to the graph of configured modules |
 //! | `lower` | from a module to a step, which knows no package any more |
@@ -29,7 +29,7 @@ mod source_text;
 mod shelf;
 mod evaluate;
 mod load;
-mod cycle;
+mod order;
 mod resolve;
 mod written;
 mod view;
@@ -48,4 +48,5 @@ pub use explain::{EvalResult, Graph, GraphEdge, GraphNode, Listed, StepJob};
 pub use files::file_digest;
 pub use session::{Options, Session, Workers, evaluation_worker};
 pub use settings::Settings;
+pub use target::{Scope, TargetPattern};
 pub use workspace::{WORKSPACE_FILE, Workspace};

@@ -7,17 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, symlinkat};
 use rustix::io::Errno;
-use wake_model::RelPath;
 
 /// Where the links of a checkout lie, relative to its root.
 pub(crate) const OUT_DIR: &str = ".wake/out";
 
 static TEMPORARY: AtomicU64 = AtomicU64::new(0);
-
-/// The link of a module, relative to [`OUT_DIR`].
-pub(crate) fn link_name(pkg: &RelPath, module: &str) -> PathBuf {
-    Path::new(pkg.as_str()).join(module)
-}
 
 /// Makes links in one directory, faster where neighbours in their order follow each other.
 pub(crate) struct Linker<'a> {

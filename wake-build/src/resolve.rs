@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use petgraph::algo::tarjan_scc;
-use petgraph::graph::{DiGraph, NodeIndex};
 use rayon::prelude::*;
 use wake_eval::{NoAnswers, Op};
 use wake_model::{GetPkg, Name, Named, Permission, PkgKey, PkgSource, RelPath};
 
-use crate::cycle::{self, Link, way_around};
 use crate::evaluate::Evaluator;
 use crate::files::{Files, can_be_named};
 use crate::load::{Loaded, LoadedPkg};
+use crate::order::{Link, cycle_error, graph_of, sort, way_around};
 use crate::target::label;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
@@ -328,18 +326,13 @@ impl Resolver<'_> {
 
     /// Dependencies first; each cycle is an error.
     fn order<'d>(&self, deps: &'d DepsByDir, errors: &mut Vec<Diagnostic>) -> Vec<&'d RelPath> {
-        let (graph, nodes) = graph_of(deps);
-        let mut order = Vec::with_capacity(nodes.len());
-        for component in tarjan_scc(&graph) {
-            let members = component.iter().map(|&node| nodes[node.index()]);
-            let circular = component.len() > 1
-                || component.iter().any(|&node| graph.contains_edge(node, node));
-            if circular {
-                errors.push(self.cycle_error(&members.clone().collect::<Vec<_>>(), deps));
-            }
-            order.extend(members);
+        let graph = graph_of(deps.iter().map(|(dir, wanted)| (dir, wanted.values())));
+        let (order, cycles) = sort(&graph);
+        for members in cycles {
+            let members: Vec<&RelPath> = members.into_iter().map(|node| graph[node]).collect();
+            errors.push(self.cycle_error(&members, deps));
         }
-        order
+        order.into_iter().map(|node| graph[node]).collect()
     }
 
     fn cycle_error<'a>(&self, members: &[&'a RelPath], deps: &'a DepsByDir) -> Diagnostic {
@@ -355,7 +348,7 @@ impl Resolver<'_> {
             Link { label: label(dir), key, place }
         };
         let links = way_around(members, onward).into_iter().map(link).collect();
-        cycle::error(Class::Resolution, "packages", links)
+        cycle_error(Class::Resolution, "packages", links)
             .help("move what both need into a package of its own")
     }
 }
@@ -374,22 +367,6 @@ fn mismatch(key: &str, from: &str, get: &GetPkg, found: &LoadedPkg) -> String {
         full(&info.namespace, &info.name),
         info.version
     )
-}
-
-fn graph_of(deps: &DepsByDir) -> (DiGraph<(), ()>, Vec<&RelPath>) {
-    let nodes: Vec<&RelPath> = deps.keys().collect();
-    let index: BTreeMap<&RelPath, NodeIndex> =
-        nodes.iter().enumerate().map(|(at, dir)| (*dir, NodeIndex::new(at))).collect();
-    let mut graph = DiGraph::with_capacity(nodes.len(), nodes.len());
-    for _ in &nodes {
-        graph.add_node(());
-    }
-    for (at, wanted) in deps.values().enumerate() {
-        for to in wanted.values().filter_map(|target| index.get(target)) {
-            graph.update_edge(NodeIndex::new(at), *to, ());
-        }
-    }
-    (graph, nodes)
 }
 
 /// `sound` says of each package of `loaded` whether all is well with its files.

@@ -24,7 +24,7 @@ use crate::plan::{Planned, Wanted, plan};
 use crate::resolve::{Resolved, resolve};
 use crate::snapshot::Snapshot;
 use crate::sources::DirSources;
-use crate::target::{Found, Target, find};
+use crate::target::{Found, Target, TargetPattern, find};
 use crate::workspace::Workspace;
 
 /// What a person chose.
@@ -158,29 +158,30 @@ impl Checkout<'_> {
         Evaluator { pool, store, files: &self.files, epoch, tally, profile }
     }
 
-    /// Loads, resolves, instantiates and plans what `texts` name.
+    /// Loads, resolves, instantiates and plans what `patterns` name.
     pub(crate) fn plan(
         &self,
         evaluator: &Evaluator,
-        texts: &[String],
+        patterns: &[TargetPattern],
         config: Option<&Value>,
         keep_going: bool,
     ) -> Result<Planned, Failure> {
         self.session
             .machine
             .threads()
-            .install(|| self.plan_here(evaluator, texts, config, keep_going))
+            .install(|| self.plan_here(evaluator, patterns, config, keep_going))
     }
 
     fn plan_here(
         &self,
         evaluator: &Evaluator,
-        texts: &[String],
+        patterns: &[TargetPattern],
         config: Option<&Value>,
         keep_going: bool,
     ) -> Result<Planned, Failure> {
         let profile = self.session.profile();
-        let (Found { mut targets, walked }, mut result) = self.find_and_load(evaluator, texts)?;
+        let (Found { mut targets, walked }, mut result) =
+            self.find_and_load(evaluator, patterns)?;
         let left_out = result.errors();
         if !left_out.is_empty() {
             targets.retain(|target| result.is_whole(&target.pkg));
@@ -218,14 +219,14 @@ impl Checkout<'_> {
     fn find_and_load(
         &self,
         evaluator: &Evaluator,
-        texts: &[String],
+        patterns: &[TargetPattern],
     ) -> Result<(Found, LoadResult), Diagnostic> {
         let profile = self.session.profile();
         let workspace = &self.session.workspace;
         let span = profile.stage("load");
         let (found, result) = load_as_found(workspace, evaluator, |heard| {
             let _span = profile.stage("find targets");
-            let found = find(workspace, texts, heard)?;
+            let found = find(workspace, patterns, heard)?;
             let dirs = dirs_of(&found.targets);
             Ok::<_, Diagnostic>((found, dirs))
         })?;

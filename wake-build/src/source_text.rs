@@ -1,6 +1,6 @@
 //! Finding a text in the sources that an evaluation read, for messages about plain values.
 
-use wake_eval::{Read, Sources};
+use wake_eval::{Literal, Read, Sources};
 use wake_model::RelPath;
 
 use crate::files::Files;
@@ -15,18 +15,16 @@ pub(crate) fn find_literal(
     reads: &[Read],
     path: &str,
 ) -> Option<Place> {
-    let spellings = [path.to_owned(), format!("./{path}")];
-    let quoted: Vec<String> =
-        spellings.iter().flat_map(|text| [format!("'{text}'"), format!("\"{text}\"")]).collect();
-    find_first(files, pkg, reads, &quoted)
+    let spellings = [path.to_owned(), format!("./{path}")].map(Literal::Text);
+    find_first(files, pkg, reads, &spellings)
 }
 
-/// Where the first of `texts` stands in the Jsonnet files among `reads`.
+/// Where the first of `literals` stands in the Jsonnet files among `reads`.
 pub(crate) fn find_first(
     files: &Files,
     pkg: &RelPath,
     reads: &[Read],
-    texts: &[String],
+    literals: &[Literal],
 ) -> Option<Place> {
     let sources = DirSources::new(&files.absolute(pkg));
     let is_source = |path: &RelPath| {
@@ -38,35 +36,21 @@ pub(crate) fn find_first(
             return None;
         }
         let text = String::from_utf8(sources.read(path).ok()??).ok()?;
-        let file = pkg.join(path).to_string();
-        texts.iter().find_map(|wanted| find_in(&file, &text, wanted))
+        let found = literals.iter().find_map(|literal| literal.find(path.as_str(), &text))?;
+        Some(place(pkg, &found, None))
     })
 }
 
-fn find_in(file: &str, text: &str, wanted: &str) -> Option<Place> {
-    let (index, line, at) = text
-        .lines()
-        .enumerate()
-        .find_map(|(index, line)| Some((index, line, line.find(wanted)?)))?;
-    let column = line[..at].chars().count() + 1;
-    Some(Place {
-        file: file.to_owned(),
-        line: index + 1,
-        column,
-        end_column: column + wanted.chars().count(),
-        source_line: line.to_owned(),
-        label: None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    #[test]
-    fn columns_count_characters() {
-        let place = find_in("f", "a\néé: './x',\n", "'./x'").unwrap();
-        assert_eq!((place.line, place.column, place.end_column), (2, 5, 10));
+/// The place that an evaluation of the package at `pkg` named, as seen from the root of the workspace.
+pub(crate) fn place(pkg: &RelPath, found: &wake_eval::Place, label: Option<String>) -> Place {
+    let wake_eval::Place { file, line, column, end_column, source_line } = found;
+    let file = if pkg.is_root() { file.clone() } else { format!("{pkg}/{file}") };
+    Place {
+        file,
+        line: *line as usize,
+        column: *column as usize,
+        end_column: *end_column as usize,
+        source_line: source_line.clone(),
+        label,
     }
 }

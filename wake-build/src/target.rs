@@ -15,30 +15,89 @@ pub(crate) struct Target {
     pub module: Option<String>,
 }
 
-/// A target as written: `path`, `path:module`, `:module`, `//path`, `path/...`.
+/// What a person writes to name packages or modules: `path`, `path:module`, `:module`, `//path`, `path/...`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Pattern<'a> {
+pub struct TargetPattern {
+    text: String,
     rooted: bool,
-    path: &'a str,
+    path: String,
     recursive: bool,
-    module: Option<&'a str>,
+    module: Option<String>,
 }
 
-impl<'a> Pattern<'a> {
-    fn parse(text: &'a str) -> Pattern<'a> {
+impl From<&str> for TargetPattern {
+    fn from(text: &str) -> TargetPattern {
         let (rooted, rest) = match text.strip_prefix("//") {
             Some(rest) => (true, rest),
             None => (false, text),
         };
         let (path, module) = match rest.rsplit_once(':') {
-            Some((path, module)) => (path, Some(module)),
+            Some((path, module)) => (path, Some(module.to_owned())),
             None => (rest, None),
         };
         let (path, recursive) = match path.strip_suffix("...") {
             Some(above) if above.is_empty() || above.ends_with('/') => (above, true),
             _ => (path, false),
         };
-        Pattern { rooted, path, recursive, module }
+        TargetPattern { text: text.to_owned(), rooted, path: path.to_owned(), recursive, module }
+    }
+}
+
+impl TargetPattern {
+    /// The pattern as it was written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Which labels it means to a person in `workspace`, be their packages still there or not.
+    ///
+    /// Fails if it leaves the workspace, or means the package around a person who is in none.
+    pub fn scope(&self, workspace: &Workspace) -> Result<Scope, Diagnostic> {
+        let dir = self.directory(workspace)?;
+        Ok(Scope { dir, recursive: self.recursive, module: self.module.clone() })
+    }
+
+    /// The directory that it names: where it names none, that of the package around the person.
+    fn directory(&self, workspace: &Workspace) -> Result<RelPath, Diagnostic> {
+        let TargetPattern { text, rooted, path, recursive, module: _ } = self;
+        let base = if *rooted { RelPath::root() } else { workspace.here.clone() };
+        if matches!(path.as_str(), "" | ".") {
+            let inner = !*rooted && !*recursive;
+            return if inner { workspace.nearest_pkg(&base) } else { Ok(base) };
+        }
+        let joined = if base.is_root() { path.clone() } else { format!("{base}/{path}") };
+        RelPath::parse(&joined).map_err(|error| {
+            let message = match error {
+                PathError::Climbs(_) => format!("target `{text}` leaves the workspace"),
+                other => format!("target `{text}`: {other}"),
+            };
+            Diagnostic::error(Class::Usage, message)
+                .help("a target is `path`, `path:module`, `//path:module` or `//path/...`")
+        })
+    }
+}
+
+/// The labels that a pattern means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scope {
+    dir: RelPath,
+    recursive: bool,
+    module: Option<String>,
+}
+
+impl Scope {
+    /// Whether it is the label of a module that is meant; a module's name means each of its configurations.
+    pub fn contains(&self, label: &str) -> bool {
+        let Some((pkg, name)) = label.strip_prefix("//").and_then(|rest| rest.rsplit_once(':'))
+        else {
+            return false;
+        };
+        let is_pkg = match self.recursive {
+            true => pkg.parse().is_ok_and(|pkg: RelPath| pkg.strip(&self.dir).is_some()),
+            false => pkg == self.dir.as_str(),
+        };
+        let plain = name.split_once('@').map_or(name, |(plain, _)| plain);
+        is_pkg && self.module.as_deref().is_none_or(|module| module == name || module == plain)
     }
 }
 
@@ -61,21 +120,21 @@ pub(crate) struct Found {
     pub(crate) walked: Vec<RelPath>,
 }
 
-/// Finds the packages that `texts` name; none at all means the package around the user.
+/// Finds the packages that `patterns` name; none at all means the package around the user.
 ///
 /// `heard` is called as soon as a package is found where many are looked for.
 pub(crate) fn find(
     workspace: &Workspace,
-    texts: &[String],
+    patterns: &[TargetPattern],
     heard: &mut dyn FnMut(&RelPath),
 ) -> Result<Found, Diagnostic> {
-    if texts.is_empty() {
+    if patterns.is_empty() {
         let pkg = workspace.nearest_pkg(&workspace.here)?;
         return Ok(Found { targets: vec![Target { pkg, module: None }], walked: Vec::new() });
     }
     let mut found = Found::default();
-    for text in texts {
-        let targets = find_one(workspace, text, &mut found.walked, heard)?;
+    for pattern in patterns {
+        let targets = find_one(workspace, pattern, &mut found.walked, heard)?;
         found.targets.extend(targets);
     }
     found.targets.sort();
@@ -85,14 +144,13 @@ pub(crate) fn find(
 
 fn find_one(
     workspace: &Workspace,
-    text: &str,
+    pattern: &TargetPattern,
     walked: &mut Vec<RelPath>,
     heard: &mut dyn FnMut(&RelPath),
 ) -> Result<Vec<Target>, Diagnostic> {
-    let pattern = Pattern::parse(text);
-    let dir = directory(workspace, text, &pattern)?;
-    let module = pattern.module.map(str::to_owned);
-    if pattern.recursive {
+    let Scope { dir, recursive, module } = pattern.scope(workspace)?;
+    let text = pattern.as_str();
+    if recursive {
         let Walk { members, dirs } = workspace.walk(&dir, heard)?;
         walked.extend(dirs);
         if members.is_empty() {
@@ -100,34 +158,10 @@ fn find_one(
         }
         return Ok(members.into_iter().map(|pkg| Target { pkg, module: module.clone() }).collect());
     }
-    if pattern.path.is_empty() || pattern.path == "." {
-        let pkg = if pattern.rooted { dir } else { workspace.nearest_pkg(&dir)? };
-        if workspace.is_pkg(&pkg) {
-            return Ok(vec![Target { pkg, module }]);
-        }
-        return Err(not_a_pkg(workspace, text, &pkg));
-    }
     match workspace.is_pkg(&dir) {
         true => Ok(vec![Target { pkg: dir, module }]),
         false => Err(not_a_pkg(workspace, text, &dir)),
     }
-}
-
-fn directory(workspace: &Workspace, text: &str, pattern: &Pattern) -> Result<RelPath, Diagnostic> {
-    let base = if pattern.rooted { RelPath::root() } else { workspace.here.clone() };
-    if pattern.path.is_empty() {
-        return Ok(base);
-    }
-    let joined =
-        if base.is_root() { pattern.path.to_owned() } else { format!("{base}/{}", pattern.path) };
-    RelPath::parse(&joined).map_err(|error| {
-        let message = match error {
-            PathError::Climbs(_) => format!("target `{text}` leaves the workspace"),
-            other => format!("target `{text}`: {other}"),
-        };
-        Diagnostic::error(Class::Usage, message)
-            .help("a target is `path`, `path:module`, `//path:module` or `//path/...`")
-    })
 }
 
 fn not_a_pkg(workspace: &Workspace, text: &str, dir: &RelPath) -> Diagnostic {
@@ -148,10 +182,46 @@ fn not_a_pkg(workspace: &Workspace, text: &str, dir: &RelPath) -> Diagnostic {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     fn check(text: &str, rooted: bool, path: &str, recursive: bool, module: Option<&str>) {
-        assert_eq!(Pattern::parse(text), Pattern { rooted, path, recursive, module }, "{text}");
+        let (path, module) = (path.to_owned(), module.map(str::to_owned));
+        let expected = TargetPattern { text: text.to_owned(), rooted, path, recursive, module };
+        assert_eq!(TargetPattern::from(text), expected, "{text}");
+    }
+
+    fn means(text: &str, here: &str, label: &str) -> bool {
+        let root = tempfile::tempdir().unwrap();
+        for dir in ["", "web/deep", "libs", "lex"] {
+            std::fs::create_dir_all(root.path().join(dir)).unwrap();
+        }
+        for dir in ["", "web"] {
+            std::fs::write(root.path().join(dir).join(wake_model::place::PKG_FILE), "").unwrap();
+        }
+        let here = if here.is_empty() { RelPath::root() } else { here.parse().unwrap() };
+        let root = root.path().to_owned();
+        let workspace = Workspace { root, here, settings: Default::default() };
+        TargetPattern::from(text).scope(&workspace).unwrap().contains(label)
+    }
+
+    #[test]
+    fn patterns_mean_labels() {
+        assert!(means("//web:bundle", "", "//web:bundle"));
+        assert!(means("//web:bundle", "libs", "//web:bundle@3f2a91bc"));
+        assert!(means("//web:bundle@3f2a91bc", "libs", "//web:bundle@3f2a91bc"));
+        assert!(!means("//web:bundle@3f2a91bc", "libs", "//web:bundle"));
+        assert!(!means("//web:bundle", "", "//web:bundle2"));
+        assert!(means(":m", "", "//:m"));
+        assert!(means(":m", "web", "//web:m"));
+        assert!(means(":m", "web/deep", "//web:m"));
+        assert!(means(".", "web/deep", "//web:m"));
+        assert!(means("../lex", "web", "//lex:a"));
+        assert!(means(".", "web", "//web:m"));
+        assert!(means("...", "web", "//web/deep:m"));
+        assert!(means("//...:m", "web", "//libs/z:m@01234567"));
+        assert!(!means("//web/...", "", "//webs:m"));
+        assert!(!means("web", "", "//webs:m"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use wake_build::TargetPattern;
 use wake_formula::{Document, DocumentError, Formulas, RunError};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
 use wake_steps::event::Reporter;
@@ -11,6 +12,7 @@ use wake_steps::history::History;
 use wake_steps::run::{Run, RunEnd, announce};
 use wake_steps::{Cancel, Machine, Results, Rules, Undertaking, clock};
 
+use crate::args::ConfigArgs;
 use crate::exit::Stop;
 use crate::settings::Settings;
 
@@ -18,15 +20,27 @@ use crate::settings::Settings;
 const KEPT_LOGS: usize = 1000;
 
 /// The documents among targets, if these are all documents: a target that is a file is one.
-pub(crate) fn among(targets: &[String], settings: &Settings) -> Result<Vec<PathBuf>, Diagnostic> {
-    let is_file = |target: &&String| settings.cwd.join(target).is_file();
-    let files: Vec<PathBuf> = targets.iter().filter(is_file).map(PathBuf::from).collect();
+pub(crate) fn among(
+    targets: &[TargetPattern],
+    settings: &Settings,
+) -> Result<Vec<PathBuf>, Diagnostic> {
+    let files = targets.iter().map(|target| PathBuf::from(target.as_str()));
+    let files: Vec<PathBuf> = files.filter(|file| settings.cwd.join(file).is_file()).collect();
     if !files.is_empty() && files.len() < targets.len() {
         let message = "formulas and packages cannot be asked for at once";
         return Err(Diagnostic::error(Class::Usage, message)
             .note(format!("`{}` is a file, and so a formula", files[0].display())));
     }
     Ok(files)
+}
+
+/// Refuses a configuration: a document says all that there is to say.
+pub(crate) fn take_no_config(config: &ConfigArgs) -> Result<(), Diagnostic> {
+    if config.config.is_empty() && config.config_json.is_none() {
+        return Ok(());
+    }
+    let message = "a formula has no configuration";
+    Err(Diagnostic::error(Class::Usage, message).help("edit the document, or leave `--config` out"))
 }
 
 /// Reads the document in a file.

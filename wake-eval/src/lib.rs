@@ -37,6 +37,7 @@ mod serve;
 mod pool;
 
 pub use answers::{Answer, Answers, NoAnswers, Topic};
+pub use engine::Literal;
 pub use error::{EvalError, Frame, Kind, Limit, Place};
 pub use limits::Limits;
 pub use outcome::{Evaluated, Read, digest_of_listing, list_digest};

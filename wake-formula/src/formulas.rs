@@ -1,6 +1,6 @@
 //! Formulas as steps: several are performed together, each by itself.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use wake_model::{RunRecord as StepRecord, WareId};
@@ -42,6 +42,16 @@ pub struct Ran {
     pub dialect: Dialect,
     /// Whether it was remembered; then it did not run and wrote nothing.
     pub remembered: bool,
+    /// The directory in which its packed outputs lie.
+    outputs: PathBuf,
+}
+
+impl Ran {
+    /// Where its outputs lie, packed, in the order of their names; none of those that are nothing.
+    pub fn packed(&self) -> impl Iterator<Item = PathBuf> {
+        let wares = self.record.results.values().filter(|ware| !ware.is_nothing());
+        wares.map(|ware| self.outputs.join(ware.to_string()))
+    }
 }
 
 impl<'a> Formulas<'a> {
@@ -118,7 +128,8 @@ impl<'a> Formulas<'a> {
             hostname: None,
             metadata: Default::default(),
         };
-        Ok(Ran { record, dialect: task.dialect, remembered })
+        let outputs = self.store.tree_place(&packed.tree);
+        Ok(Ran { record, dialect: task.dialect, remembered, outputs })
     }
 
     fn save(
@@ -208,9 +219,13 @@ impl Steps for Formulas<'_> {
         self.formula(step).task.outputs.keys().nth(number).cloned()
     }
 
-    fn done(&self, step: StepId, kept: &Kept<'_>) {
+    fn done(&self, step: StepId, kept: &Kept<'_>) -> Result<(), Box<Diagnostic>> {
         let formula = self.formula(step);
-        formula.ends(self.ran(formula, kept.record, kept.done, kept.remembered));
+        match self.ran(formula, kept.record, kept.done, kept.remembered) {
+            Ok(ran) => formula.ends(Ok(ran)),
+            Err(error) => return Err(formula.refuses(error)),
+        }
+        Ok(())
     }
 
     fn failed(&self, step: StepId, failure: Failed<'_>) {

@@ -94,7 +94,7 @@ impl RunError {
     /// One thing to do about it.
     pub fn help(&self) -> Option<String> {
         match self {
-            RunError::Network => Some("allow it: `--allow-network`".to_owned()),
+            RunError::Network => Some("`wake formula run --allow-network` allows it".to_owned()),
             RunError::Input { source: UnpackError::HashMismatch { .. }, .. } => Some(
                 "the warehouse has something else under this id: fetch it from another one"
                     .to_owned(),

@@ -1,4 +1,4 @@
-//! What the things of wake are: digests, paths, trees, packages, steps, actions, records.
+//! What the things of wake are: digests, paths, trees, packages, actions, records.
 //!
 //! Nothing here does I/O, reads a clock or holds an absolute path. Every hashed thing is hashed by the
 //! one canonical encoding of [`encode`], described with test vectors in `spec/encoding.md`.

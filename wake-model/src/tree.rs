@@ -152,6 +152,11 @@ impl Manifest {
         self.nodes.get(path)
     }
 
+    /// Whether something lies at `path`, or in a directory there.
+    pub fn contains(&self, path: &RelPath) -> bool {
+        path.is_root() || self.nodes.iter().any(|(at, _)| at.starts_with(path))
+    }
+
     /// The part at `path` and below, its paths relative to it; none if nothing lies there.
     pub fn subtree(&self, path: &RelPath) -> Option<Manifest> {
         let below = |(at, node): (&RelPath, &Node)| Some((at.strip(path)?, node.clone()));
@@ -333,5 +338,7 @@ mod tests {
         let (_, inner) = trees.iter().find(|(at, _)| at.as_str() == "a/b").unwrap();
         assert_eq!(whole.subtree(&path("a/b")).unwrap().digest(), inner.digest());
         assert!(whole.subtree(&path("nope")).is_none());
+        let has = ["a/b", "a/b/c", "z", "a", "nope", "a/b/cc"].map(|at| whole.contains(&path(at)));
+        assert_eq!(has, [true, true, true, true, false, false]);
     }
 }

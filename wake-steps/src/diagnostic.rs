@@ -13,7 +13,7 @@ pub struct Diagnostic {
     pub message: String,
     /// Where, if it has a place in a file that a person wrote.
     pub place: Option<Place>,
-    /// Further places on the way to it, innermost first: `module() called from …`.
+    /// Further places on the way to it, innermost first.
     pub notes: Vec<String>,
     /// What to do about it, one line each.
     pub help: Vec<String>,
@@ -39,9 +39,9 @@ pub enum Class {
     Usage = 2,
     /// Nothing matched.
     Nothing = 4,
-    /// A package file is at fault.
+    /// What a person wrote is at fault: no step can be made of it.
     Evaluation = 5,
-    /// Packages do not fit together.
+    /// Documents that are each well do not fit together.
     Resolution = 6,
     /// Bytes are not what they should be.
     Integrity = 7,
@@ -65,7 +65,7 @@ impl Class {
 /// A place in a file: line and columns count from 1, columns in characters.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Place {
-    /// The file, relative to the workspace's root.
+    /// The file, as a person would name it.
     pub file: String,
     /// The line.
     pub line: usize,

@@ -111,7 +111,7 @@ impl StepError {
             StepError::NoOutput { .. } => of(Class::Evaluation)
                 .help("an input is another thing than before: run the build again"),
             StepError::NotExecutable { .. } => {
-                of(Class::Evaluation).help("the module that makes it must set its executable bit")
+                of(Class::Evaluation).help("whatever makes it must set its executable bit")
             }
             StepError::RootNoDirectory => of(Class::Evaluation),
             StepError::Ware { source, .. } => of(ware_class(source)),

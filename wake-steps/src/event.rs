@@ -29,7 +29,7 @@ pub enum Event {
         wake: String,
         /// What was typed.
         argv: Vec<String>,
-        /// The workspace's root directory.
+        /// The directory that it is about.
         root: String,
         /// How strictly commands are kept to what is declared.
         sandbox: String,
@@ -40,7 +40,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host: Option<String>,
     },
-    /// Package and module functions were evaluated.
+    /// Functions of packages and modules were evaluated; told by the front that has such.
     #[serde(rename = "evaluated")]
     Evaluated {
         /// Packages loaded.
@@ -54,7 +54,7 @@ pub enum Event {
         /// Milliseconds since the start.
         t_ms: u64,
     },
-    /// A module that a target reaches will be looked at; every one of these is followed by an
+    /// A step will be looked at; every one of these is followed by an
     /// `action.finished` of the same id.
     #[serde(rename = "target.announced")]
     Announced {
@@ -121,17 +121,17 @@ pub enum Event {
     /// A line that `std.trace` gave, also when its evaluation was remembered.
     #[serde(rename = "trace")]
     Trace {
-        /// The package or module.
+        /// What was evaluated.
         label: String,
         /// The text.
         text: String,
     },
-    /// Something was linked into the workspace.
+    /// A result was linked to where a person finds it.
     #[serde(rename = "linked")]
     Linked {
         /// The step.
         id: usize,
-        /// The link, relative to the workspace's root.
+        /// The link, relative to the directory that the run is about.
         path: String,
     },
     /// The build ended; always last.

@@ -186,7 +186,7 @@ impl<'a> Outlook<'a> {
         if let Some(need) = self.waits_for(step) {
             let inner = self.why(need)?;
             let change = WhyChange {
-                field: format!("modules of {}", inner.label),
+                field: format!("outputs of {}", inner.label),
                 old: None,
                 new: None,
                 place: None,

@@ -1,4 +1,4 @@
-//! What the last builds of this checkout did: the last key of each step, and how long it took.
+//! What steps did when they last ran: the last key of each, and how long it took.
 //!
 //! A cache of explanations and estimates; nothing that is built depends on it.
 

@@ -2,7 +2,8 @@
 //!
 //! A step is one command with what it is to see and to leave. Who has documents of some kind, a workspace of packages or a
 //! formula, makes [`Steps`](steps::Steps) of them; here they are pinned, looked up, run, kept, told of and explained, all in
-//! one way. Nothing here knows Jsonnet, packages, workspaces or documents.
+//! one way. Nothing here knows Jsonnet, packages, workspaces or documents; the
+//! kinds of event that only one front has to tell stand with the others, because they are one stream.
 //!
 //! The rooms, in their order; none knows a later one:
 //!

@@ -57,9 +57,9 @@ pub struct Span {
 pub enum SpanKind {
     /// A stage of the build as a whole.
     Stage,
-    /// A function of a package was applied, or its result remembered.
+    /// A function was applied, or its result remembered.
     Evaluation,
-    /// A file of the checkout was read.
+    /// A source file was read.
     Hashing,
     /// The snapshot was read, compared or written.
     Snapshot,

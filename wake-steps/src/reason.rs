@@ -13,7 +13,7 @@ pub enum Reason {
     Remembered,
     /// A person asked for it to run.
     Asked,
-    /// Nothing is known of it in this checkout.
+    /// Nothing is known of it where its history is kept.
     New,
     /// Its key is what it was, but its result is gone.
     Gone,

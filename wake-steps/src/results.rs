@@ -46,7 +46,7 @@ impl Results {
 impl Done {
     /// Whether something lies at `below`.
     pub fn has(&self, below: &RelPath) -> bool {
-        self.manifest.get(below).is_some() || self.manifest.subtree(below).is_some()
+        self.manifest.contains(below)
     }
 
     /// The tree of the directory at `below`; none if there is no directory with something in it.

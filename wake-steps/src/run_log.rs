@@ -1,4 +1,4 @@
-//! The log of a run: its events as JSON lines in `.wake/runs`.
+//! The log of a run: its events as JSON lines, a file for each run below a state directory.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -9,8 +9,9 @@ use serde::Serialize;
 use crate::clock::unix_ms;
 use crate::event::{Event, Reporter};
 
-/// Where the logs of a checkout lie, relative to its state directory.
+/// Where the logs lie, relative to the state directory.
 const RUNS_DIR: &str = "runs";
+
 /// One line of a run's log and of the JSON stream, described in `spec/events.md`.
 #[derive(Serialize)]
 struct Line<'a> {
@@ -85,8 +86,11 @@ impl Reporter for Logged<'_> {
             return self.inner.event(event);
         }
         if let Some(log) = &mut self.log {
+            let written = self.lines.write(event, unix_ms(), log);
+            // A command that has run is on record whatever becomes of this process.
+            let written = if is_run(event) { written.and_then(|()| log.flush()) } else { written };
             // The build goes on without its log, as on a full disk.
-            if self.lines.write(event, unix_ms(), log).is_err() {
+            if written.is_err() {
                 self.log = None;
             }
         }
@@ -98,7 +102,12 @@ impl Reporter for Logged<'_> {
     }
 }
 
-/// The logs of a checkout, oldest first: the name of each run and where it lies.
+/// Whether a command has run.
+fn is_run(event: &Event) -> bool {
+    matches!(event, Event::ActionFinished(finished) if finished.execution.is_some())
+}
+
+/// The logs below a state directory, oldest first: the name of each run and where it lies.
 pub fn list(state_dir: &Path) -> Vec<(String, PathBuf)> {
     let entries = std::fs::read_dir(state_dir.join(RUNS_DIR)).into_iter().flatten().flatten();
     let mut runs: Vec<_> = entries

@@ -1,4 +1,4 @@
-//! Files that wake keeps in a checkout, below `.wake`: all of them caches, safe to delete at any time.
+//! Files below a state directory: all of them caches, safe to delete at any time.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

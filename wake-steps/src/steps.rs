@@ -44,8 +44,10 @@ pub trait Steps: Sync {
         None
     }
 
-    /// Takes what a step left; called before any step that needs it is made.
-    fn done(&self, _step: StepId, _kept: &Kept<'_>) {}
+    /// Takes what a step left; called before any step that needs it is made. The step fails where it cannot be taken.
+    fn done(&self, _step: StepId, _kept: &Kept<'_>) -> Result<(), Box<Diagnostic>> {
+        Ok(())
+    }
 
     /// Takes why a step left nothing.
     fn failed(&self, _step: StepId, _failure: Failed<'_>) {}

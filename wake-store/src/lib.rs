@@ -14,7 +14,7 @@
 //! | `ware` | content named by other systems |
 //! | `open` | the store, with all of the above in hand |
 //! | `adopt`, `tree_builder`, `action`, `tree`, `blob` | putting and getting content and actions |
-//! | `runs`, `states` | records of what belongs to no checkout; what other checkouts may begin from |
+//! | `states` | what other checkouts may begin from |
 //! | `roots`, `usage`, `verify`, `gc` | keeping house |
 //!
 //! They stand in the order in which they are declared, and none knows a later one.

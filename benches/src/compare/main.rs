@@ -71,6 +71,9 @@ struct Arguments {
     /// What wake's commands see beside their inputs
     #[arg(long, value_name = "ROOT", default_value = "empty")]
     root: Root,
+    /// An earlier wake to measure beside, in the same run
+    #[arg(long, value_name = "PROGRAM")]
+    before: Option<PathBuf>,
     /// Other tools beside ninja
     #[arg(long, value_name = "TOOLS", value_delimiter = ',')]
     with: Vec<Other>,
@@ -178,6 +181,11 @@ fn tools(base: &Path, arguments: &Arguments) -> Result<Vec<Box<dyn Tool>>, Fault
         Box::new(Wake::new(program, place("wake")?, arguments.root, jobs)),
         Box::new(Ninja::new(place("ninja")?, jobs)),
     ];
+    if let Some(before) = &arguments.before {
+        let program = fs::canonicalize(before).at(before)?;
+        let earlier = Wake::new(program, place("wake-before")?, arguments.root, jobs);
+        tools.push(Box::new(earlier.named("wake before")));
+    }
     for other in &arguments.with {
         tools.push(match other {
             Other::Bazel => Box::new(Bazel::new(place("bazel")?, jobs)?),

@@ -146,7 +146,27 @@ fn beside(tool: &str, column: usize, findings: &Findings) -> String {
         Some(format!("{} {:.3}", scenario.title(), paired(wake, other)))
     };
     let ratios: Vec<String> = Scenario::ALL.into_iter().enumerate().filter_map(ratio).collect();
-    format!("wake's time in parts of {tool}'s: {}.", ratios.join("; "))
+    let time = format!("wake's time in parts of {tool}'s: {}.", ratios.join("; "));
+    match tool {
+        "wake before" => format!("{time}\n{}", beside_itself(column, findings)),
+        _ => time,
+    }
+}
+
+/// wake's processor time and memory as parts of those of an earlier wake.
+fn beside_itself(column: usize, findings: &Findings) -> String {
+    let both = |row: usize| {
+        Some((findings.series.get(&(row, WAKE))?, findings.series.get(&(row, column))?))
+    };
+    let told = |(row, scenario): (usize, Scenario)| {
+        let (now, before) = both(row)?;
+        let pairs = now.samples.iter().zip(&before.samples);
+        let cpu = median(&sorted(pairs.map(|(now, old)| seconds(now.cpu) / seconds(old.cpu))));
+        let memory = now.peak as f64 / before.peak as f64;
+        Some(format!("{} {cpu:.3} and {memory:.3}", scenario.title()))
+    };
+    let told: Vec<String> = Scenario::ALL.into_iter().enumerate().filter_map(told).collect();
+    format!("Its processor time and peak memory in parts of those before: {}.", told.join("; "))
 }
 
 fn paired(left: &Series, right: &Series) -> f64 {
@@ -177,7 +197,7 @@ fn arguments() -> String {
     let mut shown = vec![];
     let mut typed = std::env::args().skip(1);
     while let Some(argument) = typed.next() {
-        if ["--wake", "--record", "--dir"].contains(&argument.as_str()) {
+        if ["--wake", "--before", "--record", "--dir"].contains(&argument.as_str()) {
             typed.next();
         } else {
             shown.push(argument);

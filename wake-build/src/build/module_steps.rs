@@ -5,7 +5,6 @@ use wake_steps::diagnostic::Diagnostic;
 use wake_steps::reason::Change;
 use wake_steps::{Ground, Kept, Step, StepId, Steps};
 
-use crate::links::link_name;
 use crate::lower::{Lowering, step_id};
 use crate::plan::ModuleStep;
 use crate::snapshot::{Records, Spool, StepRecord, StepResult};
@@ -56,10 +55,9 @@ impl Steps for ModuleSteps<'_> {
         self.lowering.step(NodeIndex::new(step.0), ground)
     }
 
-    fn done(&self, step: StepId, kept: &Kept<'_>) {
+    fn done(&self, step: StepId, kept: &Kept<'_>) -> Result<(), Box<Diagnostic>> {
         let module = self.module(step);
-        let link = link_name(&module.dir, module.module());
-        let link = module.requested.then(|| link.to_string_lossy());
+        let link = module.requested.then(|| module.link_name());
         if let (Some(records), Some(result)) = (&self.records, StepResult::of(kept)) {
             let record = StepRecord {
                 label: &module.label,
@@ -71,6 +69,7 @@ impl Steps for ModuleSteps<'_> {
             records.put(step, &record);
         }
         module.instance.forget();
+        Ok(())
     }
 
     fn place_of(&self, step: StepId, change: &Change) -> Option<String> {

@@ -14,7 +14,7 @@ use wake_steps::{Ending, Results, Rules, StepId, Undertaking, clock};
 use super::module_steps::ModuleSteps;
 use super::{BuildReport, BuildRequest, Built, Scene, executables, not_kept};
 use crate::evaluate::Evaluator;
-use crate::links::{OUT_DIR, link_name};
+use crate::links::OUT_DIR;
 use crate::lower::{Lowering, step_id};
 use crate::plan::{Plan, Planned};
 use crate::session::{Checkout, Session};
@@ -149,7 +149,7 @@ impl Session {
         ending: &mut Ending,
     ) -> Vec<Built> {
         let _span = self.profile().stage("link");
-        let Planned { plan, instances, .. } = planned;
+        let Planned { plan, .. } = planned;
         let out = self.workspace.root.join(OUT_DIR);
         let mut found = Vec::new();
         let mut links = Vec::new();
@@ -158,8 +158,7 @@ impl Session {
             let Some(done) = results.get(step_id(node)).filter(|_| step.requested) else {
                 continue;
             };
-            let dir = instances.get(&step.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
-            let name = link_name(&dir, step.module()).to_string_lossy().into_owned();
+            let name = step.link_name();
             links.push((name, self.store().tree_place(&done.tree)));
             found.push((node, done));
         }

@@ -6,12 +6,13 @@ use wake_model::{Digest, json};
 use wake_steps::pin::platform;
 
 use crate::session::Session;
+use crate::target::TargetPattern;
 
 /// What is asked of a build.
 #[derive(Clone, Debug, Default)]
 pub struct BuildRequest {
-    /// The targets as typed; none: the package around the person.
-    pub targets: Vec<String>,
+    /// The targets; none: the package around the person.
+    pub targets: Vec<TargetPattern>,
     /// The configuration of the modules that the targets name.
     pub config: Option<Value>,
     /// Whether steps go on after one has failed.
@@ -39,7 +40,7 @@ pub(super) fn request_key(session: &Session, request: &BuildRequest) -> Digest {
     e.text(&format!("{:?}", workspace.settings.members));
     e.list(request.targets.len());
     for target in &request.targets {
-        e.text(target);
+        e.text(target.as_str());
     }
     match &request.config {
         Some(config) => e.text(&json::canonical(config)),

@@ -22,6 +22,7 @@ use wake_store::Store;
 
 pub(crate) use self::lanes::{Lanes, Question, Work};
 use crate::files::{Files, Seen};
+use crate::source_text::place;
 use crate::target::label;
 use wake_model::place::PKG_FILE;
 use wake_steps::diagnostic::{Class, Diagnostic, Place};
@@ -362,17 +363,4 @@ fn diagnose(pkg: &RelPath, error: &EvalError) -> Diagnostic {
         .collect();
     diagnostic.help.clone_from(&error.hints);
     diagnostic
-}
-
-fn place(pkg: &RelPath, found: &wake_eval::Place, label: Option<String>) -> Place {
-    let wake_eval::Place { file, line, column, end_column, source_line } = found;
-    let file = if pkg.is_root() { file.clone() } else { format!("{pkg}/{file}") };
-    Place {
-        file,
-        line: *line as usize,
-        column: *column as usize,
-        end_column: *end_column as usize,
-        source_line: source_line.clone(),
-        label,
-    }
 }

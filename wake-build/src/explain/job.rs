@@ -12,6 +12,7 @@ use wake_steps::here;
 
 use super::view::View;
 use crate::session::Session;
+use crate::target::TargetPattern;
 
 /// One step of a plan with everything that its command needs on this machine.
 #[derive(Clone, Debug)]
@@ -28,11 +29,15 @@ pub struct StepJob {
 
 impl Session {
     /// The job of the one module that `target` names; what it needs must have been built.
-    pub fn job_of(&self, target: &str, config: Option<&Value>) -> Result<StepJob, Failure> {
-        self.with_plan(&[target.to_owned()], config, |view| {
+    pub fn job_of(
+        &self,
+        target: &TargetPattern,
+        config: Option<&Value>,
+    ) -> Result<StepJob, Failure> {
+        self.with_plan(std::slice::from_ref(target), config, |view| {
             let requested = view.requested();
             let &[node] = requested.as_slice() else {
-                return Err(not_one(target, &view.labels(&requested)).into());
+                return Err(not_one(target.as_str(), &view.labels(&requested)).into());
             };
             view.outlook.plan()?;
             self.job_at(view, node)
@@ -41,7 +46,7 @@ impl Session {
 
     /// The job that has this key, among all modules of the workspace as it is now; none if none has.
     pub fn job_with_key(&self, key: &ActionDigest) -> Result<Option<StepJob>, Failure> {
-        self.with_plan(&["//...".to_owned()], None, |view| {
+        self.with_plan(&["//...".into()], None, |view| {
             view.outlook.plan()?;
             for node in view.known() {
                 if view.pin(node)?.action.digest() == *key {

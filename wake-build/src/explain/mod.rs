@@ -19,7 +19,7 @@ use crate::build::ModuleSteps;
 use crate::lower::{Lowering, step_id};
 use crate::session::{Checkout, Session};
 use crate::snapshot::Snapshot;
-use crate::target::label;
+use crate::target::{TargetPattern, label};
 
 /// The modules that targets reach.
 #[derive(Clone, Debug, Serialize)]
@@ -78,14 +78,18 @@ impl Session {
     /// What a build of `targets` would do.
     pub fn plan(
         &self,
-        targets: &[String],
+        targets: &[TargetPattern],
         config: Option<&Value>,
     ) -> Result<Vec<PlannedStep>, Failure> {
         self.with_plan(targets, config, |view| view.outlook.plan())
     }
 
     /// Why each module that `targets` name ran last time, or would run now.
-    pub fn why(&self, targets: &[String], config: Option<&Value>) -> Result<Vec<Why>, Failure> {
+    pub fn why(
+        &self,
+        targets: &[TargetPattern],
+        config: Option<&Value>,
+    ) -> Result<Vec<Why>, Failure> {
         self.with_plan(targets, config, |view| {
             view.outlook.plan()?;
             view.requested().into_iter().map(|node| view.outlook.why(step_id(node))).collect()
@@ -93,7 +97,11 @@ impl Session {
     }
 
     /// The modules that `targets` reach, and who needs whom.
-    pub fn graph(&self, targets: &[String], config: Option<&Value>) -> Result<Graph, Failure> {
+    pub fn graph(
+        &self,
+        targets: &[TargetPattern],
+        config: Option<&Value>,
+    ) -> Result<Graph, Failure> {
         self.with_plan(targets, config, |view| {
             use petgraph::visit::EdgeRef;
             let graph = &view.plan.graph;
@@ -113,7 +121,7 @@ impl Session {
     }
 
     /// The packages that `targets` name, loaded but not planned.
-    pub fn ls(&self, targets: &[String]) -> Result<Vec<Listed>, Failure> {
+    pub fn ls(&self, targets: &[TargetPattern]) -> Result<Vec<Listed>, Failure> {
         let snapshot = Snapshot::newest(&self.state_dir());
         let checkout = self.look(snapshot.as_ref());
         let evaluator = checkout.evaluator();
@@ -159,7 +167,7 @@ impl Session {
     /// Plans `targets`, and looks at that.
     fn with_plan<T>(
         &self,
-        targets: &[String],
+        targets: &[TargetPattern],
         config: Option<&Value>,
         look: impl FnOnce(&View) -> Result<T, Failure>,
     ) -> Result<T, Failure> {

@@ -2,6 +2,7 @@
 
 use petgraph::graph::NodeIndex;
 use serde_json::Value;
+use wake_eval::Literal;
 use wake_model::action::FieldValue;
 use wake_steps::diagnostic::Place;
 use wake_steps::reason::Change;
@@ -18,7 +19,7 @@ impl Lowering<'_> {
         };
         let module = &self.plan.graph[node];
         let dir = &self.instances.get(&module.pkg)?.dir;
-        let wanted = texts_to_find(text, change);
+        let wanted = literals_to_find(text, change);
         let Place { file, line, column, .. } =
             find_first(self.evaluator.files, dir, &module.reads, &wanted)
                 .or_else(|| find_first(self.evaluator.files, dir, &pkg_reads(), &wanted))?;
@@ -27,8 +28,8 @@ impl Lowering<'_> {
 }
 
 /// A literal of the text itself; for JSON on standard input, of each scalar that differs.
-fn texts_to_find(text: &str, change: &Change) -> Vec<String> {
-    let mut wanted = vec![format!("'{text}'"), format!("\"{text}\"")];
+fn literals_to_find(text: &str, change: &Change) -> Vec<Literal> {
+    let mut wanted = vec![Literal::Text(text.to_owned())];
     let parse = |text: &str| serde_json::from_str::<Value>(text).ok();
     if change.group == "stdin" {
         let old = match &change.old {
@@ -49,7 +50,7 @@ fn pkg_reads() -> Vec<wake_eval::Read> {
     vec![wake_eval::Read::File { path, digest }]
 }
 
-fn differing(old: Option<&Value>, new: &Value, wanted: &mut Vec<String>) {
+fn differing(old: Option<&Value>, new: &Value, wanted: &mut Vec<Literal>) {
     match new {
         Value::Object(fields) => {
             for (key, value) in fields {
@@ -57,7 +58,8 @@ fn differing(old: Option<&Value>, new: &Value, wanted: &mut Vec<String>) {
                 if before != Some(value) {
                     differing(before, value, wanted);
                     if let Value::Number(_) | Value::Bool(_) = value {
-                        wanted.push(format!("{key}: {value}"));
+                        let (name, value) = (key.clone(), value.to_string());
+                        wanted.push(Literal::Field { name, value });
                     }
                 }
             }
@@ -70,7 +72,7 @@ fn differing(old: Option<&Value>, new: &Value, wanted: &mut Vec<String>) {
                 }
             }
         }
-        Value::String(text) => wanted.extend([format!("'{text}'"), format!("\"{text}\"")]),
+        Value::String(text) => wanted.push(Literal::Text(text.clone())),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }

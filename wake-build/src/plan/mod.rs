@@ -94,9 +94,13 @@ pub(crate) fn plan(
 }
 
 impl ModuleStep {
-    /// The name that its module has in its package.
-    pub(crate) fn module(&self) -> &str {
-        &self.wanted.module
+    /// Its result link below `.wake/out`: as its label, so that configurations of one module do not share one.
+    pub(crate) fn link_name(&self) -> String {
+        let name = self.label.rsplit_once(':').map_or(self.label.as_str(), |(_, name)| name);
+        match self.dir.is_root() {
+            true => name.to_owned(),
+            false => [self.dir.as_str(), "/", name].concat(),
+        }
     }
 }
 

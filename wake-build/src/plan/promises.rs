@@ -9,11 +9,11 @@ use wake_eval::Read;
 
 use super::Wanted;
 use super::answers::Ready;
-use super::order::levels;
 use super::search::{Found, find_module};
 use crate::evaluate::{Evaluator, Remembered};
 use crate::instance::{Instances, of_checkout};
 use crate::module::{ModuleInstance, parse};
+use crate::order::levels;
 use crate::shelf::Shelf;
 use crate::target::module_label;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
@@ -37,7 +37,7 @@ pub(super) fn keep_promises(
     let texts: Vec<OnceLock<Arc<str>>> =
         graph.node_weights().map(|module| complete(module)).collect();
     let shelf = Shelf::of(evaluator.files);
-    for level in levels(graph, order) {
+    for level in levels(order.iter().copied(), |node| graph.neighbors(node)) {
         let ready = Ready { index, texts: &texts };
         let finished: Vec<(NodeIndex, Result<_, Box<Diagnostic>>)> = level
             .par_iter()

@@ -22,6 +22,7 @@ use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
 use super::table::{FileKind, FileRecord};
 use super::verify::{Changed, Differences};
 use crate::files::Seen;
+use crate::order::{graph_of, sort};
 use crate::shelf::{Shelf, Shelved};
 
 /// The steps that changed files reach, with what is known of all others.
@@ -191,34 +192,8 @@ fn reached(snapshot: &Snapshot, changed: &[Changed]) -> Option<Vec<usize>> {
         .iter()
         .map(|&step| Some((step, snapshot.needs(step)?)))
         .collect::<Option<BTreeMap<_, _>>>()?;
-    Some(sorted(&needs))
-}
-
-/// The steps of `needs`, each after those of them that it needs.
-fn sorted(needs: &BTreeMap<usize, Vec<usize>>) -> Vec<usize> {
-    let mut order = Vec::with_capacity(needs.len());
-    let mut placed = BTreeSet::new();
-    for &start in needs.keys() {
-        let mut stack = vec![(start, 0)];
-        while let Some((step, at)) = stack.pop() {
-            if placed.contains(&step) {
-                continue;
-            }
-            let of_step = needs.get(&step).map(Vec::as_slice).unwrap_or_default();
-            let is_open = |need: &usize| needs.contains_key(need) && !placed.contains(need);
-            match of_step.iter().skip(at).position(is_open) {
-                Some(offset) => {
-                    stack.push((step, at + offset + 1));
-                    stack.push((of_step[at + offset], 0));
-                }
-                None => {
-                    placed.insert(step);
-                    order.push(step);
-                }
-            }
-        }
-    }
-    order
+    let graph = graph_of(needs.iter().map(|(step, needs)| (*step, needs.iter().copied())));
+    Some(sort(&graph).0.into_iter().map(|node| graph[node]).collect())
 }
 
 fn partition(length: usize, before: impl Fn(usize) -> bool) -> usize {
@@ -312,17 +287,18 @@ impl Steps for Replay<'_> {
         })
     }
 
-    fn done(&self, step: StepId, kept: &Kept<'_>) {
-        let Some(record) = self.records.get(&step.0) else { return };
+    fn done(&self, step: StepId, kept: &Kept<'_>) -> Result<(), Box<Diagnostic>> {
+        let Some(record) = self.records.get(&step.0) else { return Ok(()) };
         let Reached { label, link, outputs, needs, .. } = record;
         let (link, needs) = (link.as_deref(), Cow::Borrowed(&**needs));
         // What a module becomes can be written down.
-        let Some(result) = StepResult::of(kept) else { return };
+        let Some(result) = StepResult::of(kept) else { return Ok(()) };
         let record = StepRecord { label, link, outputs, needs, result };
         let place = || self.store.tree_place(&kept.done.tree);
         let result = link.map(|_| result_at(&place(), &kept.done.manifest));
         let fresh = Fresh { record: self.shelf.put(&record.encode()), result };
         lock(&self.fresh).insert(step.0, fresh);
+        Ok(())
     }
 }
 

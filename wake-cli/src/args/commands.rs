@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use wake_build::TargetPattern;
+
 use crate::args::quantity;
 
 /// Which modules, with which configuration.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Selection {
-    /// What to build [default: the package around you]
+    /// The targets [default: the package around you]
     #[arg(value_name = "TARGET")]
-    pub(crate) targets: Vec<String>,
+    pub(crate) targets: Vec<TargetPattern>,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
 }
@@ -21,10 +23,10 @@ pub(crate) struct Selection {
 /// The configuration of the targets.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ConfigArgs {
-    /// Configure the targets; VALUE is JSON, or else a string
+    /// Set one key of the targets' config; VALUE is JSON if it parses as JSON, else a string
     #[arg(long = "config", value_name = "KEY=VALUE")]
     pub(crate) config: Vec<String>,
-    /// Configure the targets with a whole JSON object
+    /// Set the whole config of the targets, a JSON object
     #[arg(long, value_name = "JSON")]
     pub(crate) config_json: Option<String>,
 }
@@ -34,13 +36,13 @@ pub(crate) struct ConfigArgs {
 pub(crate) struct BuildArgs {
     #[command(flatten)]
     pub(crate) selection: Selection,
-    /// Go on with what does not depend on a failure
+    /// After a failure, continue with everything that does not depend on it
     #[arg(short, long)]
     pub(crate) keep_going: bool,
-    /// Leave `.wake/out` as it is
+    /// Do not update the links in `.wake/out`
     #[arg(long)]
     pub(crate) no_link: bool,
-    /// Run the commands of the targets again, whatever is remembered
+    /// Run the commands of the targets again even if their results are cached
     #[arg(long)]
     pub(crate) rebuild: bool,
     /// Print the paths of the results on standard output
@@ -53,7 +55,7 @@ pub(crate) struct BuildArgs {
 /// For the commands that build.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ProfileArgs {
-    /// Write where the time went to FILE, a trace for the viewers of Perfetto and Chrome
+    /// Write a trace of where the time went to FILE, for the viewers of Perfetto and Chrome
     #[arg(long = "profile", value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
 }
@@ -61,7 +63,7 @@ pub(crate) struct ProfileArgs {
 /// `wake run`
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
-    /// What to run: its output `bin`, else its only executable one; `TARGET#KEY` names another
+    /// The target to run: its output `bin`, else its only executable output; `TARGET#KEY` names another
     #[arg(value_name = "TARGET", default_value = ".")]
     pub(crate) target: String,
     #[command(flatten)]
@@ -78,16 +80,16 @@ pub(crate) struct RunArgs {
 pub(crate) struct PlanArgs {
     #[command(flatten)]
     pub(crate) selection: Selection,
-    /// Leave out what is remembered
+    /// Leave out cache hits
     #[arg(long)]
     pub(crate) changed_only: bool,
     /// Print JSON
     #[arg(long, conflicts_with = "format")]
     pub(crate) json: bool,
-    /// What is printed
+    /// What to print
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: PlanFormat,
-    /// Where the inputs of a formula are packed; made if it is not there [default: .wake/warehouse]
+    /// Where to pack the inputs of a formula; created if missing [default: .wake/warehouse]
     #[arg(long, value_name = "DIR")]
     pub(crate) warehouse: Option<PathBuf>,
 }
@@ -95,20 +97,20 @@ pub(crate) struct PlanArgs {
 /// `wake plan --format`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum PlanFormat {
-    /// Each step with what would become of it
+    /// Each step and what would happen to it
     Text,
-    /// The same as JSON
+    /// The same, as JSON
     Json,
-    /// The one module that TARGET names as a formula, for `wake formula run`; what it needs must have been built
+    /// The one module that TARGET names, as a formula for `wake formula run`; what it needs must have been built
     Formula,
 }
 
 /// `wake why`
 #[derive(Args, Debug)]
 pub(crate) struct WhyArgs {
-    /// What to explain
+    /// The target to explain
     #[arg(value_name = "TARGET", default_value = ".")]
-    pub(crate) target: String,
+    pub(crate) target: TargetPattern,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
     /// Print JSON
@@ -121,7 +123,7 @@ pub(crate) struct WhyArgs {
 pub(crate) struct GraphArgs {
     #[command(flatten)]
     pub(crate) selection: Selection,
-    /// The language of the picture
+    /// The format of the graph
     #[arg(long, value_name = "FORMAT", default_value = "dot")]
     pub(crate) format: GraphFormat,
 }
@@ -131,34 +133,34 @@ pub(crate) struct GraphArgs {
 pub(crate) enum GraphFormat {
     /// Graphviz
     Dot,
-    /// Mermaid, as Markdown files show it
+    /// Mermaid, as shown in Markdown files
     Mermaid,
-    /// Nodes and edges
+    /// Nodes and edges, as JSON
     Json,
 }
 
 /// `wake log`
 #[derive(Args, Debug)]
 pub(crate) struct LogArgs {
-    /// The build: its name, or the first letters of it [default: list all]
+    /// A build, by its name or the first letters of it [default: list all]
     #[arg(value_name = "RUN")]
     pub(crate) run: Option<String>,
     /// Print what the last action of TARGET wrote
     #[arg(short, long, value_name = "TARGET", conflicts_with_all = ["failed", "critical_path"])]
-    pub(crate) output: Option<String>,
-    /// Show only what failed; without RUN, in the last build
+    pub(crate) output: Option<TargetPattern>,
+    /// Show only failures; without RUN, those of the last build
     #[arg(long)]
     pub(crate) failed: bool,
-    /// Show the chain of steps that bounded the build; without RUN, the last one
+    /// Show the chain of steps that bounded the build; without RUN, of the last build
     #[arg(long, conflicts_with = "failed")]
     pub(crate) critical_path: bool,
-    /// List the records of formulas instead, or print the one called RUN
+    /// List the run records of formulas instead, or print the one that RUN names
     #[arg(long, conflicts_with_all = ["failed", "output", "critical_path", "records"])]
     pub(crate) formulas: bool,
-    /// List the records of commands that ran, or print the one called RUN, or the last one of the module RUN
+    /// List the run records of commands, or print the one that RUN names, or the last one of the module RUN
     #[arg(long, conflicts_with_all = ["failed", "output", "critical_path"])]
     pub(crate) records: bool,
-    /// Compute the formulaID, the wares of the results and the id of a record
+    /// Add the formulaID, the wares of the results and the result id to the record
     #[arg(long, requires = "records")]
     pub(crate) ids: bool,
     /// Print JSON
@@ -169,9 +171,9 @@ pub(crate) struct LogArgs {
 /// `wake ls`
 #[derive(Args, Debug)]
 pub(crate) struct LsArgs {
-    /// What to list [default: every package below you]
+    /// The targets to list [default: every package below this directory]
     #[arg(value_name = "TARGET")]
-    pub(crate) targets: Vec<String>,
+    pub(crate) targets: Vec<TargetPattern>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -180,7 +182,7 @@ pub(crate) struct LsArgs {
 /// `wake eval`
 #[derive(Args, Debug)]
 pub(crate) struct EvalArgs {
-    /// The expression, in which `wake` is the library
+    /// The expression; `wake` in it is the library
     #[arg(value_name = "EXPR", required_unless_present = "file")]
     pub(crate) expression: Option<String>,
     /// Evaluate a file instead
@@ -191,7 +193,7 @@ pub(crate) struct EvalArgs {
 /// `wake init`
 #[derive(Args, Debug)]
 pub(crate) struct InitArgs {
-    /// Where; made if it is not there
+    /// The directory; created if missing
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
     /// The name of the package [default: the name of the directory]
@@ -202,13 +204,13 @@ pub(crate) struct InitArgs {
 /// `wake gc`
 #[derive(Args, Debug)]
 pub(crate) struct GcArgs {
-    /// Delete the longest unused until the store is this small, such as 20G
+    /// Delete the least recently used until the store is no larger than this, such as 20G
     #[arg(long, value_name = "SIZE", value_parser = quantity::size)]
     pub(crate) max_size: Option<u64>,
     /// Delete what has not been used for this long, such as 7d [default: 30d, unless --max-size is given]
     #[arg(long, value_name = "AGE", value_parser = quantity::age)]
     pub(crate) older_than: Option<Duration>,
-    /// Say what would be deleted, and delete nothing
+    /// Show what would be deleted without deleting it
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -216,13 +218,13 @@ pub(crate) struct GcArgs {
 /// `wake store`
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreCommand {
-    /// Compare everything with its name; what is wrong is put aside
+    /// Check all content against its digest; what does not match is quarantined
     Verify {
-        /// Believe files that look untouched
+        /// Trust files whose metadata is unchanged
         #[arg(long)]
         quick: bool,
     },
-    /// Print where a tree lies
+    /// Print where a tree is
     Path {
         /// The tree
         #[arg(value_name = "DIGEST")]
@@ -240,7 +242,7 @@ pub(crate) enum StoreCommand {
         #[arg(value_name = "DIGEST[/PATH]")]
         place: String,
     },
-    /// Show what each kind of thing takes
+    /// Show how much space each kind of content takes
     Du {
         /// Print JSON
         #[arg(long)]

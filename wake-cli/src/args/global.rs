@@ -11,28 +11,28 @@ pub(crate) struct Global {
     /// Run as if started in DIR
     #[arg(short = 'C', long = "directory", global = true, value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
-    /// Say only what is wrong
+    /// Print only what is wrong
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Say what ran and why; twice: also what was remembered
+    /// Print what ran and why; twice: also cache hits
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
     /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: ColorWhen,
-    /// How to show what is going on [default: auto]
+    /// How to show progress [default: auto]
     #[arg(long, global = true, value_name = "HOW")]
     pub(crate) progress: Option<ProgressHow>,
-    /// Who reads: a person, a program (events, one JSON object a line), a short list of errors
+    /// Format of messages: for people, for programs (events, one JSON object a line), or one line for each error
     #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
     pub(crate) message_format: MessageFormat,
-    /// How many commands run at once [default: one for each processor]
+    /// How many commands to run at once [default: one for each processor]
     #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
     pub(crate) jobs: Option<u16>,
     /// Directory of the store [default: ~/.cache/wake/store]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
-    /// How strictly commands are kept to what they declare
+    /// How strictly commands are held to what they declare
     #[arg(long, global = true, value_name = "LEVEL", default_value = "strict")]
     pub(crate) sandbox: SandboxHow,
 }
@@ -51,20 +51,20 @@ pub(crate) enum ColorWhen {
 /// `--progress`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressHow {
-    /// A bar on a terminal, else plain
+    /// A bar on a terminal, plain lines elsewhere
     Auto,
     /// A live bar
     Bar,
-    /// Lines with the time, as logs want them
+    /// Lines with timestamps, for logs
     Plain,
-    /// Only what happened, not what is going on
+    /// No progress, only what has happened
     None,
 }
 
 /// `--message-format`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MessageFormat {
-    /// Whole messages with source lines
+    /// Full messages with source lines
     Human,
     /// Events on standard output
     Json,
@@ -75,8 +75,8 @@ pub(crate) enum MessageFormat {
 /// `--sandbox`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SandboxHow {
-    /// By the kernel: a command sees nothing else
+    /// Enforced by the kernel: a command sees nothing else
     Strict,
-    /// By convention only, where the kernel cannot; results are marked and never shared
+    /// By convention only, where the kernel cannot enforce it; results are marked and never shared
     Weak,
 }

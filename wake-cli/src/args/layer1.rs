@@ -10,16 +10,16 @@ pub(crate) enum FormulaCommand {
     /// Run formulas and print their run records; what their commands write goes to standard error
     #[command(after_help = FORMULA_CODES)]
     Run {
-        /// The documents; several run at once
+        /// Files of formulas; several run at once
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
-        /// Run them although they succeeded before
+        /// Run them again even if their results are cached
         #[arg(long)]
         rerun: bool,
-        /// Give them the network if they ask for it; nothing then says that they do the same again
+        /// Give the network to those that ask for it; nothing guarantees then that they do the same again
         #[arg(long)]
         allow_network: bool,
-        /// A record, or events with a record, one JSON object a line
+        /// Run records, or events with run records, one JSON object a line
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         format: FormulaFormat,
     },
@@ -29,13 +29,13 @@ pub(crate) enum FormulaCommand {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Say what is wrong with a formula, if anything is
+    /// Check a formula and say what is wrong with it
     Check {
         /// The document
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Print a formula in its one form
+    /// Print a formula in its canonical form
     Fmt {
         /// The document
         #[arg(value_name = "FILE")]
@@ -51,7 +51,7 @@ sandbox failed.";
 /// `wake formula run --format`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum FormulaFormat {
-    /// The record on standard output, all else on standard error
+    /// Run records on standard output, everything else on standard error
     Text,
     /// Events on standard output
     Json,
@@ -69,14 +69,14 @@ pub(crate) enum WareCommand {
         /// The tree
         #[arg(value_name = "PATH")]
         path: PathBuf,
-        /// The warehouse that keeps it; without one it is only hashed
+        /// The warehouse to keep it in; without one it is only hashed
         #[arg(long, value_name = "URL")]
         target: Option<String>,
-        /// What becomes of owners, times and special files, as KEY=VALUE,KEY=VALUE
+        /// What happens to owners, times and special files, as KEY=VALUE,KEY=VALUE
         #[arg(long, value_name = "FILTERS")]
         filters: Option<String>,
     },
-    /// Fetch a ware, compare it with its id, and put it at PATH in place of what is there
+    /// Fetch a ware, verify it against its id and put it at PATH, replacing what is there
     Unpack {
         /// The ware
         #[arg(value_name = "WAREID")]
@@ -87,10 +87,10 @@ pub(crate) enum WareCommand {
         /// Warehouses, tried in this order
         #[arg(long = "source", value_name = "URL")]
         sources: Vec<String>,
-        /// What becomes of owners, times and special files, as KEY=VALUE,KEY=VALUE
+        /// What happens to owners, times and special files, as KEY=VALUE,KEY=VALUE
         #[arg(long, value_name = "FILTERS")]
         filters: Option<String>,
-        /// By way of the store, without it, or into the store alone
+        /// Through the store, past it, or into the store only
         #[arg(long, value_name = "HOW", default_value = "copy")]
         placer: Placer,
     },
@@ -99,14 +99,14 @@ pub(crate) enum WareCommand {
         /// `tar`, `tree` or `zip`
         #[arg(value_name = "TYPE")]
         packtype: String,
-        /// Where the packed ware lies
+        /// Where the packed ware is
         #[arg(long, value_name = "URL")]
         source: String,
-        /// What is refused, as KEY=VALUE,KEY=VALUE
+        /// What to refuse, as KEY=VALUE,KEY=VALUE
         #[arg(long, value_name = "FILTERS")]
         filters: Option<String>,
     },
-    /// Copy a packed ware to another warehouse, if its id is right
+    /// Copy a packed ware to another warehouse, if it matches its id
     Mirror {
         /// The ware
         #[arg(value_name = "WAREID")]
@@ -126,16 +126,16 @@ pub(crate) enum WareCommand {
         /// The tree
         #[arg(value_name = "PATH")]
         path: PathBuf,
-        /// What becomes of owners, times and special files, as KEY=VALUE,KEY=VALUE
+        /// What happens to owners, times and special files, as KEY=VALUE,KEY=VALUE
         #[arg(long, value_name = "FILTERS")]
         filters: Option<String>,
     },
-    /// List what a packed ware holds
+    /// List the contents of a packed ware
     Ls {
         /// `tar`, `tree` or `zip`
         #[arg(value_name = "TYPE")]
         packtype: String,
-        /// Where the packed ware lies
+        /// Where the packed ware is
         #[arg(long, value_name = "URL")]
         source: String,
     },

@@ -14,7 +14,7 @@ pub(crate) use commands::{
 pub(crate) use global::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
 pub(crate) use layer1::{FormulaCommand, FormulaFormat, Placer, WareCommand};
 
-/// Build what is declared, see only what is declared, remember everything.
+/// Build what is declared, from what is declared and nothing else, and cache every result.
 #[derive(Debug, Parser)]
 #[command(
     name = "wake",
@@ -63,38 +63,38 @@ Environment:
 /// The commands, in the order of a day's work.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Build targets and link the results into the workspace
+    /// Build targets and link their results into the workspace
     Build(BuildArgs),
-    /// Build a target and run what it yields
+    /// Build a target and run the result
     Run(RunArgs),
     /// Show what a build would run, and why, without running it
     Plan(PlanArgs),
-    /// Explain why a target ran, or was remembered
+    /// Explain why a target ran, or was a cache hit
     Why(WhyArgs),
     /// Print the graph of modules
     Graph(GraphArgs),
-    /// List past builds, or show one, or what an action wrote
+    /// List past builds, show one, or print what an action wrote
     Log(LogArgs),
     /// List packages and their modules
     Ls(LsArgs),
     /// Evaluate Jsonnet with the wake library
     Eval(EvalArgs),
-    /// Start a package that builds
+    /// Create a package that builds
     Init(InitArgs),
     /// Delete from the store what no checkout uses and nothing has used for 30 days
     Gc(GcArgs),
-    /// Look into the store
+    /// Inspect the store
     #[command(subcommand)]
     Store(StoreCommand),
-    /// Run, name, check or format a formula of the Timeless Stack
+    /// Run, identify, check or format formulas of the Timeless Stack
     #[command(subcommand)]
     Formula(FormulaCommand),
-    /// Pack, unpack and compare trees under ids that say what is in them
+    /// Pack, unpack and verify trees by ids of their content
     #[command(subcommand)]
     Ware(WareCommand),
     /// Check whether this machine can build
     Doctor(DoctorArgs),
-    /// Print a completion script for a shell
+    /// Print a shell completion script
     Completions(CompletionsArgs),
 }
 
@@ -122,7 +122,7 @@ mod tests {
             assert_eq!(cli.global.directory, Some(PathBuf::from("d")));
             assert_eq!((cli.global.verbose, cli.global.jobs), (1, Some(3)));
             let Command::Build(build) = cli.command else { panic!() };
-            assert_eq!(build.selection.targets, ["x:y"]);
+            assert_eq!(build.selection.targets, ["x:y".into()]);
         }
     }
 

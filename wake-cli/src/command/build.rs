@@ -24,8 +24,9 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
     }
     let files = formulas::among(&args.selection.targets, settings)?;
     if !files.is_empty() {
+        formulas::take_no_config(&args.selection.config)?;
         let rules = Rules { keep_going: args.keep_going, rebuild: args.rebuild };
-        return build_formulas(&files, rules, args, settings);
+        return build_formulas(&files, rules, args, settings, out);
     }
     let request = BuildRequest {
         targets: args.selection.targets.clone(),
@@ -50,6 +51,7 @@ fn build_formulas(
     rules: Rules,
     args: &BuildArgs,
     settings: &Settings,
+    out: &mut impl Write,
 ) -> Outcome {
     let mut witness = Witness::new(report::reporter(settings));
     let profile = session::record(settings, args.profile.file.as_deref(), &mut witness)?;
@@ -57,6 +59,14 @@ fn build_formulas(
     let formulas = formulas::of_files(files, &machine, settings)?;
     let cancel = session::cancel()?;
     let end = formulas::perform(&formulas, &machine, rules, settings, &cancel, &mut witness);
+    if args.print {
+        for (_, result) in formulas.into_results() {
+            let Some(Ok(ran)) = result else { continue };
+            for packed in ran.packed() {
+                writeln!(out, "{}", packed.display())?;
+            }
+        }
+    }
     Ok(Exit::Code(signals::exit_code(end.exit)))
 }
 

@@ -95,7 +95,8 @@ fn carry_out(
             Err(error) => return malformed(&error, settings, say),
         };
         if let Err(error) = formulas::add(&mut formulas, &document, file, settings) {
-            return told(Err(error), asked.format, settings, out, say);
+            let name = (files.len() > 1).then(|| file.display().to_string());
+            return told(Err(error), name.as_deref(), asked.format, settings, out, say);
         }
     }
     let cancel = session::cancel()?;
@@ -115,9 +116,10 @@ fn carry_out(
     }
     formulas::perform(&formulas, &machine, rules, settings, &cancel, &mut teller);
     let mut exit = Exit::Success;
-    for (_, result) in formulas.into_results() {
-        let told =
-            told(result.unwrap_or(Err(RunError::Cancelled)), asked.format, settings, out, say)?;
+    for (label, result) in formulas.into_results() {
+        let result = result.unwrap_or(Err(RunError::Cancelled));
+        let name = (files.len() > 1).then_some(label.as_str());
+        let told = told(result, name, asked.format, settings, out, say)?;
         if let Exit::Success = exit {
             exit = told;
         }
@@ -241,13 +243,14 @@ impl<O: Write, S: Write> Teller<'_, O, S> {
 
 fn told(
     result: Result<Ran, RunError>,
+    name: Option<&str>,
     format: FormulaFormat,
     settings: &Settings,
     out: &mut impl Write,
     say: &mut impl Write,
 ) -> Outcome {
     match format {
-        FormulaFormat::Json => told_as_events(&result, out),
+        FormulaFormat::Json => told_as_events(&result, name, out),
         FormulaFormat::Text => told_as_text(result, settings, out, say),
     }
 }
@@ -259,7 +262,7 @@ fn told_as_text(
     out: &mut impl Write,
     say: &mut impl Write,
 ) -> Outcome {
-    let Ran { record, dialect, remembered } = match result {
+    let Ran { record, dialect, remembered, .. } = match result {
         Ok(ran) => ran,
         Err(error) => {
             let (category, exit) = error.category();
@@ -281,8 +284,12 @@ fn told_as_text(
     Ok(Exit::Code(JOB_UNSUCCESSFUL))
 }
 
-/// repeatr's event lines, the last one with the result.
-fn told_as_events(result: &Result<Ran, RunError>, out: &mut impl Write) -> Outcome {
+/// repeatr's event lines, the last one with the result; one of several says of which formula.
+fn told_as_events(
+    result: &Result<Ran, RunError>,
+    name: Option<&str>,
+    out: &mut impl Write,
+) -> Outcome {
     let (record, error, exit) = match result {
         Ok(Ran { record, dialect, .. }) => {
             let text: Value = serde_json::from_str(&record.to_json(*dialect)).unwrap_or_default();
@@ -293,7 +300,11 @@ fn told_as_events(result: &Result<Ran, RunError>, out: &mut impl Write) -> Outco
             (None, Some(json!({"category": category, "message": error.to_string()})), exit)
         }
     };
-    writeln!(out, "{}", json!({"result": {"runRecord": record, "error": error}}))?;
+    let mut event = json!({"result": {"runRecord": record, "error": error}});
+    if let Some(name) = name {
+        event["formula"] = name.into();
+    }
+    writeln!(out, "{event}")?;
     Ok(if exit == 0 { Exit::Success } else { Exit::Code(exit) })
 }
 

@@ -12,7 +12,7 @@ use crate::terminal::style::Role;
 
 /// Prints each package and the modules that can be built from it.
 pub(crate) fn run(args: &LsArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
-    let here = ["...".to_owned()];
+    let here = ["...".into()];
     let targets = if args.targets.is_empty() { &here[..] } else { &args.targets };
     let packages = session::open(settings)?.ls(targets)?;
     if args.json {

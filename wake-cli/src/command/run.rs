@@ -32,7 +32,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, say: &mut impl io::Write)
         None => (args.target.as_str(), None),
     };
     let request = BuildRequest {
-        targets: vec![target.to_owned()],
+        targets: vec![target.into()],
         config: selection::config(&args.config)?,
         keep_going: false,
         rebuild: false,

@@ -22,6 +22,7 @@ pub(crate) fn run(args: &WhyArgs, settings: &Settings, out: &mut impl Write) -> 
     let answers = match formulas::among(&targets, settings)?.as_slice() {
         [] => session::open(settings)?.why(&targets, config.as_ref())?,
         files => {
+            formulas::take_no_config(&args.config)?;
             let machine = session::machine(settings, Profile::default())?;
             let formulas = formulas::of_files(files, &machine, settings)?;
             let all = formulas.order().to_vec();

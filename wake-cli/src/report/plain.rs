@@ -11,7 +11,7 @@ use crate::manner::{Detail, Manner, Verbosity};
 use crate::report::diagnostic;
 use crate::report::summary::{Ending, Verdict, list};
 use crate::report::tally::Tally;
-use crate::report::verbs::how;
+use crate::report::verbs::{altered, how};
 use crate::report::{annotation, excerpt};
 use crate::terminal::escape;
 use crate::terminal::style::Role;
@@ -185,8 +185,16 @@ impl<W: Write> Reporter for Plain<W> {
                     self.stamped(Duration::ZERO, text);
                 }
             }
+            // What belongs to no checkout is logged with the store.
+            Event::Announced { identity: Some(_), .. } => self.run.clear(),
             Event::Evaluated { .. } if self.manner.verbosity > Verbosity::Quiet => {
                 self.evaluated(event);
+            }
+            Event::WareUnpacking { ware, .. } if self.manner.verbosity >= Verbosity::Verbose => {
+                self.stamped((self.clock)(), &format!("unpacking {ware}"));
+            }
+            Event::WareAltered { ware, .. } => {
+                self.stamped((self.clock)(), &altered(ware));
             }
             Event::ActionStarted { .. } if self.held.is_some() => self.say(""),
             Event::ActionFinished(finished) => self.finished(finished),

@@ -1,7 +1,12 @@
 //! A build as it was once recorded, for the tests of everything that shows one.
 
+#![allow(clippy::unwrap_used)]
+
+use wake_model::WareId;
 use wake_steps::diagnostic::{Class, Diagnostic, Place};
-use wake_steps::event::{ActionFinished, Counts, EVENT_VERSION, Event, Execution, Status};
+use wake_steps::event::{
+    ActionFinished, Counts, EVENT_VERSION, Event, Execution, OutputStream, Status,
+};
 
 /// A step that needs `needs`.
 pub(crate) fn announced(id: usize, label: &str, needs: &[usize]) -> Event {
@@ -139,6 +144,42 @@ pub(crate) fn succeeding() -> Vec<Event> {
     ]
 }
 
+/// A formula whose root was altered in the store and is unpacked anew, and which leaves a ware.
+pub(crate) fn formula() -> Vec<Event> {
+    let (id, label) = (0, "formula.json");
+    let ware = || WAREID.parse::<WareId>().unwrap();
+    let mut begun = begun("strict");
+    if let Event::Started { host, .. } = &mut begun {
+        *host = Some(KEY.into());
+    }
+    let mut announced = announced(id, label, &[]);
+    if let Event::Announced { identity, .. } = &mut announced {
+        *identity = Some(FORMULA_ID.into());
+    }
+    let mut done = action(id, label, Status::Ran, 1_310);
+    if let Some(execution) = &mut done.execution {
+        execution.host = None;
+        execution.hermetic = false;
+        execution.wares.insert("/task/out".into(), ware());
+    }
+    vec![
+        begun,
+        announced,
+        Event::WareAltered { id, ware: ware() },
+        Event::WareUnpacking { id, ware: ware() },
+        started(id, label, 110),
+        Event::ActionOutput { id, stream: OutputStream::Stderr, bytes: b"half a li\xff".to_vec() },
+        Event::ActionFinished(Box::new(done)),
+        Event::Finished {
+            exit: 0,
+            classes: vec![],
+            counts: Counts { total: 1, ran: 1, ..Counts::default() },
+            wall_ms: 1_320,
+            saved_ms: 0,
+        },
+    ]
+}
+
 /// Everything remembered.
 pub(crate) fn remembered() -> Vec<Event> {
     vec![
@@ -159,4 +200,6 @@ pub(crate) fn remembered() -> Vec<Event> {
     ]
 }
 
+const WAREID: &str = "tar:6q7G4hWr283FpTa5Lf8heVqw9t97b5VoMU6AGszuBYAz9EzQdeHVFAou7c4W9vFcQ6";
+const FORMULA_ID: &str = "9mb9Nixx2M5FoxVJgQtYzn1QvtQdM1TZjZeC4QGSjUCXbHVdAD3v91JWPjZXGkTKD6";
 const KEY: &str = "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262";

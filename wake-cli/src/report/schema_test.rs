@@ -30,6 +30,7 @@ fn written(events: &[Event]) -> Vec<Value> {
 fn everything() -> Vec<Event> {
     let mut events = recorded::failing();
     events.extend(recorded::succeeding());
+    events.extend(recorded::formula());
     events.push(recorded::finished(9, "//a:b", Status::Aborted, 1));
     events
 }
@@ -58,6 +59,11 @@ fn every_field_is_in_the_schema_and_on_the_page() {
         for name in line.as_object().unwrap().keys() {
             let known = described.get(name).or_else(|| schema["properties"].get(name));
             assert!(known.is_some(), "`{name}` of {} is not in the schema", line["kind"]);
+            assert!(page.contains(&format!("`{name}`")), "`{name}` is not on the page");
+        }
+        for name in line["execution"].as_object().into_iter().flat_map(|object| object.keys()) {
+            let known = described["execution"]["properties"].get(name);
+            assert!(known.is_some(), "`{name}` of an execution is not in the schema");
             assert!(page.contains(&format!("`{name}`")), "`{name}` is not on the page");
         }
     }

@@ -185,6 +185,11 @@ pub(crate) fn how(finished: &ActionFinished) -> String {
     }
 }
 
+/// Said of a ware that somebody changed where it lay unpacked.
+pub(crate) fn altered(ware: &wake_model::WareId) -> String {
+    format!("{ware} was altered in the store: it is unpacked again")
+}
+
 impl<W: Write> Reporter for Verbs<W> {
     fn event(&mut self, event: &Event) {
         self.tally.event(event);
@@ -203,6 +208,12 @@ impl<W: Write> Reporter for Verbs<W> {
                 if self.manner.verbosity >= Verbosity::Everything {
                     self.verb(Role::Guide, "Running", &escape::line(label));
                 }
+            }
+            Event::WareUnpacking { ware, .. } if self.manner.verbosity >= Verbosity::Verbose => {
+                self.verb(Role::Good, "Unpacking", &ware.to_string());
+            }
+            Event::WareAltered { ware, .. } => {
+                self.verb(Role::Caution, "Warning", &altered(ware));
             }
             Event::ActionFinished(finished) => self.finished(finished),
             Event::Diagnostic(diagnostic) => {

@@ -22,6 +22,7 @@ mod world;
 mod env;
 mod import;
 mod text;
+mod literal;
 mod default;
 mod promise;
 mod resolve;
@@ -42,6 +43,7 @@ use crate::outcome::EvaluatedText;
 use crate::wire::request::{RequestParts, Task};
 use crate::{EvalError, Limits, Place, Sources};
 use env::{Env, Hunt};
+pub use literal::Literal;
 use world::World;
 pub(crate) use world::{Ask, KnownAnswers};
 

@@ -72,7 +72,7 @@ pub struct Ending {
     pub classes: Vec<Class>,
     /// The key and the duration of each step that is done.
     pub keys: Vec<(StepId, ActionDigest, u64)>,
-    /// Processor milliseconds that remembered results once cost.
+    /// Milliseconds that the commands of remembered results once took.
     pub saved_ms: u64,
 }
 

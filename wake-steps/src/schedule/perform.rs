@@ -28,7 +28,7 @@ use crate::wares::WareNews;
 /// What came of one step.
 pub(super) enum Performed {
     Hit { key: ActionDigest, record: RunRecord, command: String, tree: TreeDigest },
-    Ran { key: ActionDigest, why: Reason, ran: Ran, command: String },
+    Ran { key: ActionDigest, why: Reason, ran: Box<Ran>, command: String },
     Failed(Box<Diagnostic>),
     Cancelled,
 }
@@ -105,7 +105,7 @@ impl Schedule<'_> {
                 let tree = stored.tree();
                 let record = stored.into_record();
                 let done = Done { tree, manifest: record.outputs.clone() };
-                self.keep(step, &pinned, digest, &record, done, true);
+                self.keep(step, &pinned, digest, &record, done, true)?;
                 return Ok(Performed::Hit { key: digest, record, command, tree });
             }
             Lookup::Hit(_) | Lookup::Miss => {}
@@ -118,7 +118,7 @@ impl Schedule<'_> {
         };
         self.work.steps.before_run(step).map_err(StepError::Refused)?;
         let ran = self.run_action(step, &pinned, &Key { digest, action: &action }, sender)?;
-        Ok(Performed::Ran { key: digest, why, ran, command })
+        Ok(Performed::Ran { key: digest, why, ran: Box::new(ran), command })
     }
 
     fn pin(&self, step: StepId, sender: &Sender<Message>) -> Result<Pinned, StepError> {
@@ -175,7 +175,7 @@ impl Schedule<'_> {
                     let logs = Logs { stdout: &stdout, stderr: &stderr };
                     self.remember(step, pinned, key, &record, left, logs, sender)?;
                     tree = Some(done.tree);
-                    self.keep(step, pinned, key.digest, &record, done, false);
+                    self.keep(step, pinned, key.digest, &record, done, false)?;
                 } else {
                     packed = Some(done);
                 }
@@ -234,9 +234,11 @@ impl Schedule<'_> {
         record: &RunRecord,
         done: Done,
         remembered: bool,
-    ) {
-        self.work.steps.done(step, &Kept { pinned, key, done: &done, record, remembered });
+    ) -> Result<(), StepError> {
+        let kept = Kept { pinned, key, done: &done, record, remembered };
+        self.work.steps.done(step, &kept).map_err(StepError::Refused)?;
         self.work.results.put(step, done);
+        Ok(())
     }
 
     /// Makes the run the answer to the next one, if its bytes are here and what it saw is all in its key.
@@ -301,7 +303,9 @@ impl Schedule<'_> {
             user_us: record.usage.user_us,
             host,
             wares: wares.map(|(number, ware)| (name(number), ware.clone())).collect(),
-            hermetic: pinned.is_hermetic() && pinned.action.network == Network::None,
+            hermetic: pinned.is_hermetic()
+                && pinned.action.network == Network::None
+                && !matches!(pinned.action.root, RootFs::Host(_)),
         }
     }
 
@@ -315,7 +319,7 @@ impl Performed {
     fn describe(&self, span: &mut Open<'_>) {
         let status = match self {
             Performed::Hit { .. } => Status::Hit,
-            Performed::Ran { ran: Ran { tree: Some(_), .. }, .. } => Status::Ran,
+            Performed::Ran { ran, .. } if ran.tree.is_some() => Status::Ran,
             Performed::Ran { .. } | Performed::Failed(_) => Status::Failed,
             Performed::Cancelled => Status::Aborted,
         };

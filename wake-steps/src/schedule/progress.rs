@@ -165,7 +165,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
                 self.done(step);
             }
             Performed::Ran { key, why, ran, command } => {
-                self.finish_run(step, key, &why, ran, command)
+                self.finish_run(step, key, &why, *ran, command)
             }
             Performed::Failed(diagnostic) => {
                 self.ending.classes.push(diagnostic.class);

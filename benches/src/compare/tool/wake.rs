@@ -22,6 +22,7 @@ pub(crate) enum Root {
 
 /// wake from `program`.
 pub(crate) struct Wake {
+    name: &'static str,
     program: PathBuf,
     place: Place,
     store: PathBuf,
@@ -32,13 +33,18 @@ pub(crate) struct Wake {
 impl Wake {
     pub(crate) fn new(program: PathBuf, place: Place, root: Root, jobs: usize) -> Self {
         let store = place.store();
-        Wake { program, place, store, root, jobs }
+        Wake { name: "wake", program, place, store, root, jobs }
+    }
+
+    /// The same, called otherwise in the table.
+    pub(crate) fn named(self, name: &'static str) -> Self {
+        Wake { name, ..self }
     }
 }
 
 impl Tool for Wake {
     fn name(&self) -> &'static str {
-        "wake"
+        self.name
     }
 
     fn place(&self) -> &Place {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use wake_eval::Literal;
 use wake_model::place::LocalPath;
 use wake_model::{BlobDigest, Node, PkgKey, RelPath, TreeDigest, WareId};
 use wake_steps::diagnostic::{Class, Diagnostic};
@@ -189,9 +190,9 @@ impl Site<'_> {
         let mut diagnostic = self.error(message, value);
         let text = value.as_str().or_else(|| value.get("path")?.as_str());
         if let (None, Some(text)) = (&diagnostic.place, text) {
-            let quoted = [format!("'{text}'"), format!("\"{text}\"")];
+            let literal = [Literal::Text(text.to_owned())];
             let files = self.lowering.evaluator.files;
-            let written = |dir: &RelPath| find_first(files, dir, &self.module.reads, &quoted);
+            let written = |dir: &RelPath| find_first(files, dir, &self.module.reads, &literal);
             let own = self.lowering.instances.get(&self.module.pkg);
             diagnostic.place = own.and_then(|own| written(&own.dir));
         }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use wake_formula::{Dialect, RunRecord};
-use wake_model::SandboxLevel;
 use wake_steps::event::{ActionFinished, Event, Execution};
 use wake_steps::run_log;
 use wake_store::Store;
@@ -45,18 +44,22 @@ impl FormulaRun {
 
     fn all_in(past: &Past) -> Vec<FormulaRun> {
         let mut ids: BTreeMap<usize, &str> = BTreeMap::new();
-        let mut host = None;
+        let (mut host, mut level) = (None, "");
         let mut runs = Vec::new();
         for event in &past.events {
             match event {
-                Event::Started { host: machine, .. } => host.clone_from(machine),
+                Event::Started { host: machine, sandbox, .. } => {
+                    host.clone_from(machine);
+                    level = sandbox;
+                }
                 Event::Announced { id, identity: Some(identity), .. } => {
                     ids.insert(*id, identity);
                 }
                 Event::ActionFinished(finished) => {
                     let formula = ids.get(&finished.id).copied().unwrap_or_default();
                     let execution = finished.execution.as_ref();
-                    runs.extend(execution.map(|run| of(finished, run, formula, host.as_deref())));
+                    let seen = (level, host.as_deref());
+                    runs.extend(execution.map(|run| of(finished, run, formula, seen)));
                 }
                 _ => {}
             }
@@ -69,7 +72,7 @@ fn of(
     finished: &ActionFinished,
     execution: &Execution,
     formula: &str,
-    host: Option<&str>,
+    (sandbox, host): (&str, Option<&str>),
 ) -> FormulaRun {
     let sys_us = finished.cpu_us.saturating_sub(execution.user_us);
     // The digest of nothing, where nothing was written.
@@ -81,7 +84,7 @@ fn of(
         ("wake.user_us", Some(execution.user_us.to_string())),
         ("wake.sys_us", Some(sys_us.to_string())),
         ("wake.peak_bytes", Some(finished.rss_max.to_string())),
-        ("wake.sandbox", Some(SandboxLevel::Strict.as_str().to_owned())),
+        ("wake.sandbox", Some(sandbox.to_owned())),
         ("wake.hermetic", Some(if execution.hermetic { "yes" } else { "no" }.to_owned())),
         ("wake.host", host.map(str::to_owned)),
         ("wake.stdout", Some(log(&finished.stdout))),

@@ -8,6 +8,7 @@ mod formulas;
 mod records;
 
 use std::io::Write;
+use std::path::Path;
 use std::time::SystemTime;
 
 use serde_json::{Value, json};
@@ -37,17 +38,17 @@ pub(crate) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> 
     if args.records {
         return records::run(args, settings, out);
     }
-    let session = session::open(settings)?;
     if let Some(target) = &args.output {
-        return output::run(target, args.run.as_deref(), &session, out);
+        return output::run(target, args.run.as_deref(), settings, out);
     }
+    let session = session::open(settings)?;
     if args.critical_path {
-        let past = find(args.run.as_deref(), &session)?;
+        let past = find(args.run.as_deref(), &session.state_dir())?;
         return critical::run(&past, args.json, settings.manner.style, out);
     }
     let past = match (&args.run, args.failed) {
         (None, false) => return list(args.json, &session, settings, out),
-        (run, _) => find(run.as_deref(), &session)?,
+        (run, _) => find(run.as_deref(), &session.state_dir())?,
     };
     match (args.failed, args.json) {
         (true, true) => print::json(&past.failed().map(brief).collect::<Vec<_>>(), out),
@@ -61,8 +62,8 @@ pub(crate) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> 
 }
 
 /// The run whose name begins so, else the last.
-fn find(prefix: Option<&str>, session: &Session) -> Result<Past, Diagnostic> {
-    let runs = run_log::list(&session.state_dir());
+fn find(prefix: Option<&str>, state_dir: &Path) -> Result<Past, Diagnostic> {
+    let runs = run_log::list(state_dir);
     let fitting = runs.into_iter().rev().filter(|(run, _)| run.starts_with(prefix.unwrap_or("")));
     let mut fitting = fitting.peekable();
     match (fitting.next(), fitting.peek(), prefix) {

@@ -79,6 +79,14 @@ impl Past {
         })
     }
 
+    /// What another system calls the step of this number.
+    pub(super) fn identity(&self, step: usize) -> Option<&str> {
+        self.events.iter().find_map(|event| match event {
+            Event::Announced { id, identity, .. } if *id == step => identity.as_deref(),
+            _ => None,
+        })
+    }
+
     /// The actions that failed.
     pub(super) fn failed(&self) -> impl Iterator<Item = &ActionFinished> {
         self.events.iter().filter_map(|event| match event {

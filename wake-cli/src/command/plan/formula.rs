@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use wake_build::TargetPattern;
 use wake_formula::{Document, FromJobError, Writing};
 use wake_steps::diagnostic::{Class, Diagnostic};
 
@@ -20,7 +21,7 @@ const WAREHOUSE: &str = "warehouse";
 pub(super) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let config = selection::config(&args.selection.config)?;
     let target = match args.selection.targets.as_slice() {
-        [] => ".",
+        [] => &TargetPattern::from("."),
         [target] => target,
         [_, _, ..] => {
             let message = "a formula is one module: name one target";

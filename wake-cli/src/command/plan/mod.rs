@@ -36,6 +36,7 @@ pub(crate) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) ->
     let mut steps = match files.as_slice() {
         [] => session::open(settings)?.plan(&args.selection.targets, config.as_ref())?,
         files => {
+            formulas::take_no_config(&args.selection.config)?;
             let machine = session::machine(settings, Profile::default())?;
             let formulas = formulas::of_files(files, &machine, settings)?;
             formulas::look_at(&formulas, &machine, |outlook| outlook.plan())?

@@ -7,13 +7,12 @@ use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::Value;
-use wake_build::Session;
+use wake_build::{Session, TargetPattern};
 use wake_formula::Dialect;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::run_log;
 
 use super::formula_run::FormulaRun;
-use super::output::Wanted;
 use super::past::Past;
 use crate::args::LogArgs;
 use crate::clock;
@@ -80,10 +79,10 @@ fn find(records: Vec<Record>, asked: &str, session: &Session) -> Result<Record, 
     let is_target = asked == "." || asked.contains([':', '/']);
     let mut fitting: Vec<Record> = match is_target {
         true => {
-            let wanted = Wanted::parse(asked, &session.workspace.here)?;
+            let scope = TargetPattern::from(asked).scope(&session.workspace)?;
             records
                 .into_iter()
-                .filter(|record| record.label().is_some_and(|label| wanted.fits(label)))
+                .filter(|record| record.label().is_some_and(|label| scope.contains(label)))
                 .collect()
         }
         false => records.into_iter().filter(|record| record.guid().starts_with(asked)).collect(),

@@ -59,7 +59,9 @@ impl ModuleRun {
     /// What wake notes beside the fields that every record has.
     pub(super) fn remarks(&self) -> BTreeMap<String, String> {
         let ModuleRun { finished, execution, run, sandbox } = self;
-        let hermetic = if execution.host.is_none() { "yes" } else { "no" };
+        // Logs of earlier releases say only which host was seen.
+        let hermetic = execution.hermetic && execution.host.is_none();
+        let hermetic = if hermetic { "yes" } else { "no" };
         let sys_us = finished.cpu_us.saturating_sub(execution.user_us);
         let always = [
             ("wake.module", finished.label.clone()),

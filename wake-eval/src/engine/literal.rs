@@ -1,0 +1,64 @@
+//! Finding a literal in a source text, for messages about plain values.
+
+use jrsonnet_lexer::{Lexeme, SyntaxKind};
+
+use super::text::{Stretch, place, stretch, string, tokens};
+use crate::error::Place;
+
+/// A literal as it may stand in a source text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Literal {
+    /// A string without escapes, in quotes of either kind.
+    Text(String),
+    /// A field whose value is this number or boolean.
+    Field {
+        /// What it is called.
+        name: String,
+        /// The value, as it is written.
+        value: String,
+    },
+}
+
+impl Literal {
+    /// Where the literal stands first in `text`, which is called `file`; comments do not count.
+    pub fn find(&self, file: &str, text: &str) -> Option<Place> {
+        let tokens = tokens(text);
+        let found = match self {
+            Literal::Text(wanted) => {
+                stretch(tokens.iter().find(|token| string(token) == Some(wanted))?)
+            }
+            Literal::Field { name, value } => tokens.windows(3).find_map(|window| {
+                let [key, colon, literal] = window else { return None };
+                let is_field = colon.kind == SyntaxKind::COLON && key_name(key) == Some(name);
+                let (start, end) = (stretch(key).start, stretch(literal).end);
+                (is_field && literal.text == value).then_some(Stretch { start, end })
+            })?,
+        };
+        Some(place(file, text, found))
+    }
+}
+
+/// The name of a field, if a token can be one.
+fn key_name<'t>(token: &Lexeme<'t>) -> Option<&'t str> {
+    match token.kind {
+        SyntaxKind::IDENT => Some(token.text),
+        _ => string(token),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_stands_in_a_comment_is_no_literal() {
+        let text = "# 'x' or jobs: 4\n{ a: /* \"x\" */ 'é', b: \"x\", // jobs: 4\n  'jobs': 4 }\n";
+        let place = Literal::Text("x".to_owned()).find("f", text).unwrap();
+        assert_eq!((place.line, place.column, place.end_column), (2, 24, 27));
+        let jobs = Literal::Field { name: "jobs".to_owned(), value: "4".to_owned() };
+        let place = jobs.find("f", text).unwrap();
+        assert_eq!((place.line, place.column, place.end_column), (3, 3, 12));
+        assert!(Literal::Text("y".to_owned()).find("f", text).is_none());
+    }
+}
