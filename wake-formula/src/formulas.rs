@@ -234,7 +234,7 @@ impl Steps for Formulas<'_> {
             Failed::Command { record, packed: Some(packed), .. } => {
                 self.ran(formula, record, packed, false)
             }
-            Failed::Command { faults, .. } => Err(RunError::Left { message: faults.join("\n") }),
+            Failed::Command { faults, .. } => Err(RunError::Left(faults.join("\n"))),
             Failed::Error(error) => Err(error.into()),
         });
     }
