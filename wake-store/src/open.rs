@@ -26,6 +26,7 @@ pub struct Store {
     memo: Memo,
     packs: Packs,
     route: Route,
+    is_taken_over: bool,
 }
 
 /// A directory could not be opened as a store.
@@ -95,12 +96,12 @@ impl Store {
         let root = fs::canonicalize(root).at(root)?;
         let layout = Layout::new(root);
         rustix::fs::access(&layout.root, rustix::fs::Access::WRITE_OK).at(&layout.root)?;
-        check_format(&layout)?;
+        let is_taken_over = check_format(&layout)?;
         let lease = Lease::shared(&layout)?;
         let memo = Memo::new(layout.memo.clone());
         let packs = Packs::new(layout.actions.clone());
         let (session, route) = (Mutex::new(None), Route::default());
-        Ok(Store { layout, lease, session, memo, packs, route })
+        Ok(Store { layout, lease, session, memo, packs, route, is_taken_over })
     }
 
     /// The same store, for which what lies on other machines is fetched by `route`.
@@ -111,6 +112,11 @@ impl Store {
     /// How what lies on other machines is fetched for it.
     pub fn route(&self) -> &Route {
         &self.route
+    }
+
+    /// Whether it was of an earlier format until it was opened: then its records of actions are gone.
+    pub fn is_taken_over(&self) -> bool {
+        self.is_taken_over
     }
 
     /// Where it lies, absolute and without links.
@@ -177,14 +183,15 @@ fn nearest_existing(path: &Path) -> Option<&Path> {
     path.ancestors().find(|path| path.symlink_metadata().is_ok())
 }
 
-fn check_format(layout: &Layout) -> Result<(), OpenError> {
+/// Says whether the store was taken over from an earlier format.
+fn check_format(layout: &Layout) -> Result<bool, OpenError> {
     let path = &layout.format;
     let Some(text) = optional(fs::read(path).at(path))? else { return make_format(layout) };
     if text == FORMAT.as_bytes() {
-        return Ok(());
+        return Ok(false);
     }
     if FORMER_FORMATS.iter().any(|former| text == former.as_bytes()) {
-        return take_over(layout);
+        return take_over(layout).map(|()| true);
     }
     let number = std::str::from_utf8(&text)
         .ok()
@@ -205,7 +212,7 @@ fn take_over(layout: &Layout) -> Result<(), OpenError> {
 }
 
 /// Marks an empty directory as a store. Two processes may do it at once: both write the same.
-fn make_format(layout: &Layout) -> Result<(), OpenError> {
+fn make_format(layout: &Layout) -> Result<bool, OpenError> {
     let root = &layout.root;
     for entry in fs::read_dir(root).at(root)? {
         let name = entry.at(root)?.file_name();
@@ -222,7 +229,7 @@ fn make_format(layout: &Layout) -> Result<(), OpenError> {
             };
         }
     }
-    write_format(layout)
+    write_format(layout).map(|()| false)
 }
 
 fn write_format(layout: &Layout) -> Result<(), OpenError> {
