@@ -19,6 +19,8 @@ pub(crate) enum Exit {
 pub(crate) enum Stop {
     /// Something to tell.
     Failure(Failure),
+    /// Something to tell people, with an exit code that others publish for it.
+    Refusal(Diagnostic, u8),
     /// Nobody reads standard output any more; there is nothing to tell.
     NobodyReads,
 }

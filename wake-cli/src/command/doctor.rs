@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use wake_exec::SandboxError;
 use wake_steps::diagnostic::{Class, Failure};
 
 use crate::args::DoctorArgs;
@@ -111,12 +112,11 @@ fn sandboxes(settings: &Settings) -> Vec<Check> {
             Ok(detail) => Check::new(finding.name, State::Ok, detail),
             Err(error) => {
                 let state = if needed { State::Failed } else { State::Warning };
-                let hint = session::sandbox_hint(&error);
-                let check = Check::new(finding.name, state, error.to_string());
-                match hint {
-                    Some(hint) => check.help(hint),
-                    None => check,
-                }
+                let help = match &error {
+                    SandboxError::Unavailable { hint, .. } => Some(hint.0.clone()),
+                    _ => None,
+                };
+                Check { help, ..Check::new(finding.name, state, error.to_string()) }
             }
         });
     }
@@ -225,11 +225,8 @@ fn named_wake(path: &OsStr) -> Vec<PathBuf> {
 fn failed(name: &'static str, failure: &Failure) -> Check {
     let first = failure.diagnostics.first();
     let detail = first.map_or_else(String::new, |diagnostic| diagnostic.message.clone());
-    let check = Check::new(name, State::Failed, detail);
-    match first.and_then(|diagnostic| diagnostic.help.first()) {
-        Some(help) => check.help(help),
-        None => check,
-    }
+    let help = first.and_then(|diagnostic| diagnostic.help.first().cloned());
+    Check { help, ..Check::new(name, State::Failed, detail) }
 }
 
 #[cfg(test)]
@@ -259,7 +256,7 @@ mod tests {
 
     #[test]
     fn answers_line_up() {
-        let settings = crate::settings::for_tests(Path::new("/"));
+        let settings = crate::settings::tests::quiet(Path::new("/"));
         let mut out = Vec::new();
         let check = Check::new("disk", State::Warning, "3 B free on ext4")
             .help("`wake gc --max-size SIZE` makes room");

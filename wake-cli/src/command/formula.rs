@@ -1,11 +1,11 @@
 //! `wake formula`: documents of the Timeless Stack's layer 1.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wake_formula::{Formulas, Policy, Ran, RunError};
+use wake_formula::{Document, Formulas, Ran, RunError};
 use wake_steps::Rules;
 use wake_steps::event::{Event, Reporter};
 use wake_steps::profile::Profile;
@@ -13,9 +13,10 @@ use wake_store::ware::Meter;
 
 use crate::args::{FormulaCommand, FormulaFormat};
 use crate::clock;
-use crate::command::ware::Fault;
-use crate::exit::{Exit, Outcome};
+use crate::command::ware::refusal;
+use crate::exit::{Exit, Outcome, Stop};
 use crate::manner::Verbosity;
+use crate::report::diagnostic;
 use crate::report::relay::Relay;
 use crate::report::transfer::Transfer;
 use crate::settings::Settings;
@@ -44,10 +45,7 @@ pub(crate) fn run(
         | FormulaCommand::Check { file }
         | FormulaCommand::Fmt { file } => file,
     };
-    let document = match formulas::read(file, settings)? {
-        Ok(document) => document,
-        Err(error) => return malformed(&error, settings, say),
-    };
+    let document = read(file, settings)?;
     match command {
         FormulaCommand::Check { .. } => {
             if settings.manner.verbosity > Verbosity::Quiet {
@@ -69,15 +67,8 @@ struct Asked {
     format: FormulaFormat,
 }
 
-fn malformed(
-    error: &wake_formula::DocumentError,
-    settings: &Settings,
-    say: &mut impl Write,
-) -> Outcome {
-    let (diagnostic, manner) = (formulas::malformed(error), settings.manner);
-    let text = crate::report::diagnostic::render(&diagnostic, manner.detail, manner.style);
-    say.write_all(text.as_bytes())?;
-    Ok(Exit::Code(JOB_INVALID))
+fn read(file: &Path, settings: &Settings) -> Result<Document, Stop> {
+    formulas::read(file, settings)?.map_err(|wrong| Stop::Refusal(wrong, JOB_INVALID))
 }
 
 fn carry_out(
@@ -90,10 +81,7 @@ fn carry_out(
     let machine = session::machine(settings, Profile::default())?;
     let mut formulas = Formulas::new(machine.store(), asked.network);
     for file in files {
-        let document = match formulas::read(file, settings)? {
-            Ok(document) => document,
-            Err(error) => return malformed(&error, settings, say),
-        };
+        let document = read(file, settings)?;
         if let Err(error) = formulas::add(&mut formulas, &document, file, settings) {
             let name = (files.len() > 1).then(|| file.display().to_string());
             return told(Err(error), name.as_deref(), asked.format, settings, out, say);
@@ -112,7 +100,9 @@ fn carry_out(
         transfer: None,
     };
     for (_, policy) in formulas.grants_nothing() {
-        teller.grants_nothing(policy)?;
+        let policy = policy.as_str();
+        let rest = "is not granted: the command gets the rights of `routine`";
+        teller.note(WARN, &format!("policy `{policy}` {rest}"))?;
     }
     formulas::perform(&formulas, &machine, rules, settings, &cancel, &mut teller);
     let mut exit = Exit::Success;
@@ -152,16 +142,16 @@ impl<O: Write, S: Write> Teller<'_, O, S> {
     fn tell(&mut self, event: &Event) -> std::io::Result<()> {
         match event {
             Event::WareAltered { ware, .. } => {
-                self.note(&format!("{ware} was altered in the store"))
+                self.note(INFO, &format!("{ware} was altered in the store"))
             }
             Event::WareUnpacking { ware, .. } => {
-                self.note(&format!("unpacking {ware}"))?;
+                self.note(INFO, &format!("unpacking {ware}"))?;
                 self.transfer = Some(Transfer::show(self.settings, "Unpacking", &self.meter));
                 Ok(())
             }
             Event::ActionStarted { id, .. } => {
                 let words = self.formulas.command(wake_steps::StepId(*id)).join(" ");
-                self.note(&format!("running `{words}`"))
+                self.note(INFO, &format!("running `{words}`"))
             }
             Event::ActionOutput { id, stream, bytes } => {
                 self.transfer = None;
@@ -187,29 +177,20 @@ impl<O: Write, S: Write> Teller<'_, O, S> {
         }
     }
 
-    fn note(&mut self, text: &str) -> std::io::Result<()> {
+    fn note(&mut self, level: u8, text: &str) -> std::io::Result<()> {
         self.transfer = None;
         let manner = self.settings.manner;
+        let (role, verb) = match level {
+            INFO => (Role::Good, "Formula"),
+            _ => (Role::Caution, "Note"),
+        };
         match self.format {
-            FormulaFormat::Json => self.line(&log_event(INFO, text)),
-            FormulaFormat::Text if manner.verbosity == Verbosity::Quiet => Ok(()),
+            FormulaFormat::Json => self.line(
+                &json!({"log": {"t": clock::unix_s(), "lvl": level, "msg": text, "detail": []}}),
+            ),
+            FormulaFormat::Text if level == INFO && manner.verbosity == Verbosity::Quiet => Ok(()),
             FormulaFormat::Text => {
-                let line = manner.style.verb(Role::Good, "Formula", escape::line(text));
-                writeln!(self.say, "{line}")
-            }
-        }
-    }
-
-    fn grants_nothing(&mut self, policy: Policy) -> std::io::Result<()> {
-        let text = format!(
-            "policy `{}` is not granted: the command gets the rights of `routine`",
-            policy.as_str()
-        );
-        match self.format {
-            FormulaFormat::Json => self.line(&log_event(WARN, &text)),
-            FormulaFormat::Text => {
-                let style = self.settings.manner.style;
-                writeln!(self.say, "{}", style.verb(Role::Caution, "Note", text))
+                writeln!(self.say, "{}", manner.style.verb(role, verb, escape::line(text)))
             }
         }
     }
@@ -266,8 +247,11 @@ fn told_as_text(
         Ok(ran) => ran,
         Err(error) => {
             let (category, exit) = error.category();
-            let fault = Fault { message: error.to_string(), category, exit, help: error.help() };
-            return fault.tell(settings, say);
+            let mut refusal = refusal(&error, category, exit);
+            refusal.help.extend(error.help());
+            let (detail, style) = (settings.manner.detail, settings.manner.style);
+            say.write_all(diagnostic::render(&refusal, detail, style).as_bytes())?;
+            return Ok(Exit::Code(exit));
         }
     };
     let style = settings.manner.style;
@@ -311,7 +295,3 @@ fn told_as_events(
 /// Levels of events, as published.
 const INFO: u8 = 2;
 const WARN: u8 = 3;
-
-fn log_event(level: u8, text: &str) -> Value {
-    json!({"log": {"t": clock::unix_s(), "lvl": level, "msg": text, "detail": []}})
-}

@@ -136,7 +136,7 @@ mod tests {
 
     fn init(root: &Path, dir: &str, name: Option<&str>) -> Result<Exit, Stop> {
         let args = InitArgs { dir: dir.into(), name: name.map(str::to_owned) };
-        let settings = crate::settings::for_tests(root);
+        let settings = crate::settings::tests::quiet(root);
         run(&args, &settings, &mut Vec::new())
     }
 

@@ -7,7 +7,6 @@ use std::slice;
 use wake_build::TargetPattern;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::event::ActionFinished;
-use wake_steps::run_log;
 use wake_store::{Log, Store};
 
 use crate::command::log::past::Past;
@@ -49,10 +48,7 @@ fn last(
 ) -> Result<Vec<ActionFinished>, Diagnostic> {
     let runs: Box<dyn Iterator<Item = Past>> = match run {
         Some(_) => Box::new(std::iter::once(find(run, state_dir)?)),
-        None => {
-            let all = run_log::list(state_dir).into_iter().rev();
-            Box::new(all.filter_map(|(run, path)| Past::read(run, &path).ok()))
-        }
+        None => Box::new(Past::all(state_dir).rev()),
     };
     for past in runs {
         let mut found: Vec<ActionFinished> = Vec::new();
