@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use wake_exec::SandboxError;
+use wake_exec::{Finding, SandboxError};
 use wake_steps::diagnostic::{Class, Failure};
 
 use crate::args::DoctorArgs;
@@ -81,13 +81,11 @@ fn write(check: &Check, settings: &Settings, out: &mut impl Write) -> std::io::R
     };
     let word = style.paint(role, format_args!("{word:<7}"));
     writeln!(out, "{word}  {:<15}  {}", check.name, escape::line(&check.detail))?;
-    match &check.help {
-        Some(help) => {
-            let lead = style.paint(Role::Guide, "help:");
-            writeln!(out, "{:26}{lead} {}", "", escape::line(help))
-        }
-        None => Ok(()),
+    if let Some(help) = &check.help {
+        let lead = style.paint(Role::Guide, "help:");
+        writeln!(out, "{:26}{lead} {}", "", escape::line(help))?;
     }
+    Ok(())
 }
 
 fn version() -> Check {
@@ -105,22 +103,19 @@ fn sandboxes(settings: &Settings) -> Vec<Check> {
         Ok(findings) => findings,
         Err(failure) => return vec![failed("strict sandbox", &failure)],
     };
-    let mut checks = Vec::new();
-    for finding in findings {
-        let needed = finding.name.starts_with(settings.sandbox.as_str());
-        checks.push(match finding.result {
-            Ok(detail) => Check::new(finding.name, State::Ok, detail),
-            Err(error) => {
-                let state = if needed { State::Failed } else { State::Warning };
-                let help = match &error {
-                    SandboxError::Unavailable { hint, .. } => Some(hint.0.clone()),
-                    _ => None,
-                };
-                Check { help, ..Check::new(finding.name, state, error.to_string()) }
-            }
-        });
-    }
-    checks
+    let check = |finding: Finding| match finding.result {
+        Ok(detail) => Check::new(finding.name, State::Ok, detail),
+        Err(error) => {
+            let needed = finding.name.starts_with(settings.sandbox.as_str());
+            let state = if needed { State::Failed } else { State::Warning };
+            let help = match &error {
+                SandboxError::Unavailable { hint, .. } => Some(hint.0.clone()),
+                _ => None,
+            };
+            Check { help, ..Check::new(finding.name, state, error.to_string()) }
+        }
+    };
+    findings.into_iter().map(check).collect()
 }
 
 fn store(settings: &Settings) -> Vec<Check> {

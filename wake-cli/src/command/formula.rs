@@ -38,33 +38,25 @@ pub(crate) fn run(
 ) -> Outcome {
     let file = match command {
         FormulaCommand::Run { files, rerun, allow_network, format } => {
-            let asked = Asked { again: *rerun, network: *allow_network, format: *format };
-            return carry_out(files, &asked, settings, out, say);
+            let rules = Rules { keep_going: true, rebuild: *rerun };
+            return carry_out(files, rules, *allow_network, *format, settings, out, say);
         }
-        FormulaCommand::Id { file }
-        | FormulaCommand::Check { file }
-        | FormulaCommand::Fmt { file } => file,
+        FormulaCommand::Id(args) | FormulaCommand::Check(args) | FormulaCommand::Fmt(args) => {
+            &args.file
+        }
     };
     let document = read(file, settings)?;
     match command {
-        FormulaCommand::Check { .. } => {
+        FormulaCommand::Check(_) => {
             if settings.manner.verbosity > Verbosity::Quiet {
                 let text = format!("{} is {}", file.display(), document.id());
                 writeln!(say, "{}", settings.manner.style.verb(Role::Good, "Checked", text))?;
             }
         }
-        FormulaCommand::Fmt { .. } => out.write_all(document.format().as_bytes())?,
-        FormulaCommand::Id { .. } | FormulaCommand::Run { .. } => {
-            writeln!(out, "{}", document.id())?;
-        }
+        FormulaCommand::Fmt(_) => out.write_all(document.format().as_bytes())?,
+        FormulaCommand::Id(_) | FormulaCommand::Run { .. } => writeln!(out, "{}", document.id())?,
     }
     Ok(Exit::Success)
-}
-
-struct Asked {
-    again: bool,
-    network: bool,
-    format: FormulaFormat,
 }
 
 fn read(file: &Path, settings: &Settings) -> Result<Document, Stop> {
@@ -73,25 +65,26 @@ fn read(file: &Path, settings: &Settings) -> Result<Document, Stop> {
 
 fn carry_out(
     files: &[PathBuf],
-    asked: &Asked,
+    rules: Rules,
+    network: bool,
+    format: FormulaFormat,
     settings: &Settings,
     out: &mut impl Write,
     say: &mut impl Write,
 ) -> Outcome {
     let machine = session::machine(settings, Profile::default())?;
-    let mut formulas = Formulas::new(machine.store(), asked.network);
+    let mut formulas = Formulas::new(machine.store(), network);
     for file in files {
         let document = read(file, settings)?;
         if let Err(error) = formulas::add(&mut formulas, &document, file, settings) {
             let name = (files.len() > 1).then(|| file.display().to_string());
-            return told(Err(error), name.as_deref(), asked.format, settings, out, say);
+            return told(Err(error), name.as_deref(), format, settings, out, say);
         }
     }
     let cancel = session::cancel()?;
-    let rules = Rules { keep_going: true, rebuild: asked.again };
     let mut teller = Teller {
         formulas: &formulas,
-        format: asked.format,
+        format,
         settings,
         out: &mut *out,
         say: &mut *say,
@@ -109,7 +102,7 @@ fn carry_out(
     for (label, result) in formulas.into_results() {
         let result = result.unwrap_or(Err(RunError::Cancelled));
         let name = (files.len() > 1).then_some(label.as_str());
-        let told = told(result, name, asked.format, settings, out, say)?;
+        let told = told(result, name, format, settings, out, say)?;
         if let Exit::Success = exit {
             exit = told;
         }

@@ -48,10 +48,8 @@ pub(crate) fn run(
     let report = report.map_err(store_fault)?;
     for root in &report.missing_roots {
         let root = root.display().to_string();
-        let text = format!(
-            "{} is not there; it counts as a checkout for thirty days",
-            escape::line(&root)
-        );
+        let rest = "is not there; it counts as a checkout for thirty days";
+        let text = format!("{} {rest}", escape::line(&root));
         writeln!(say, "{}", style.verb(Role::Caution, "Missing", text))?;
     }
     if settings.manner.verbosity > Verbosity::Quiet {

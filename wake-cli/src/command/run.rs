@@ -67,17 +67,12 @@ fn execute(program: &Path, arguments: &[OsString]) -> (Diagnostic, u8) {
 /// The output that was named, else `bin`, else the only one that can be executed.
 fn program(built: &[Built], key: Option<&str>) -> Result<PathBuf, Diagnostic> {
     let all: Vec<(String, PathBuf)> = built.iter().flat_map(files).collect();
-    let wanted: Vec<&(String, PathBuf)> = match key {
-        Some(key) => all.iter().filter(|(name, _)| name == key).collect(),
-        None => {
-            let named: Vec<_> = all.iter().filter(|(name, _)| name == "bin").collect();
-            if named.is_empty() {
-                all.iter().filter(|(_, path)| runs(path)).collect()
-            } else {
-                named
-            }
-        }
+    let named = key.or_else(|| all.iter().any(|(name, _)| name == "bin").then_some("bin"));
+    let is_wanted = |(name, path): &&(String, PathBuf)| match named {
+        Some(named) => name == named,
+        None => runs(path),
     };
+    let wanted: Vec<&(String, PathBuf)> = all.iter().filter(is_wanted).collect();
     if let ([], None, [path]) = (wanted.as_slice(), key, &executables(built)[..]) {
         return Ok(path.clone());
     }

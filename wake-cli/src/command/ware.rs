@@ -104,16 +104,12 @@ fn unpack(
     say: &mut impl Write,
 ) -> Result<WareId, Stop> {
     // Held while the cache is used, so that nothing is collected from it.
-    let store = match placer {
-        Placer::Direct => None,
-        Placer::Copy | Placer::None => Some(session::store(settings)?),
+    let (placement, store) = match placer {
+        Placer::Copy => (Placement::Copy, Some(session::store(settings)?)),
+        Placer::Direct => (Placement::Direct, None),
+        Placer::None => (Placement::None, Some(session::store(settings)?)),
     };
     let cache = store.as_ref().map(|store| WareCache::new(&store.ware_cache_dir()));
-    let placement = match placer {
-        Placer::Copy => Placement::Copy,
-        Placer::Direct => Placement::Direct,
-        Placer::None => Placement::None,
-    };
     let asked = Unpack { cache: cache.as_ref(), ..asked };
     let transfer = Transfer::show(settings, "Unpacking", meter);
     let placed = asked.place_at_metered(path, placement, meter);

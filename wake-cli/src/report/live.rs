@@ -76,16 +76,12 @@ fn running_lines(tally: &Tally, now: Duration, size: Size, style: Style) -> Vec<
     if hidden > 0 && room > 0 {
         lines.push(format!("{hidden} more"));
     }
-    let last = lines.len();
+    let last = lines.len().saturating_sub(1);
+    for (at, line) in lines.iter_mut().enumerate() {
+        let branch = if at == last { style.glyph("└", "`-") } else { style.glyph("├", "|-") };
+        *line = style.paint(Role::Faint, fit(&format!("   {branch} {line}"), size.columns));
+    }
     lines
-        .into_iter()
-        .enumerate()
-        .map(|(at, line)| {
-            let branch =
-                if at + 1 == last { style.glyph("└", "`-") } else { style.glyph("├", "|-") };
-            style.paint(Role::Faint, fit(&format!("   {branch} {line}"), size.columns))
-        })
-        .collect()
 }
 
 fn running_line(running: &Running, now: Duration, label_room: usize, style: Style) -> String {

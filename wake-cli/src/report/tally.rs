@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use wake_steps::diagnostic::Level;
 use wake_steps::event::{Counts, Event, Status};
 
 /// The steps of a build with what is known of each.
@@ -22,6 +23,8 @@ pub(crate) struct Tally {
     pub(crate) counts: Counts,
     /// The labels of the failed steps, in the order of their failing.
     pub(crate) failed: Vec<String>,
+    /// Errors that were told.
+    pub(crate) errors: usize,
 }
 
 #[derive(Debug)]
@@ -86,6 +89,7 @@ impl Tally {
                     self.failed.push(finished.label.clone());
                 }
             }
+            Event::Diagnostic(diagnostic) if diagnostic.level == Level::Error => self.errors += 1,
             _ => {}
         }
     }
@@ -190,15 +194,11 @@ impl Tally {
         };
         *count += 1;
         for dependent in self.dependents.remove(&id).unwrap_or_default() {
-            self.need_done(dependent);
-        }
-    }
-
-    fn need_done(&mut self, id: usize) {
-        let Some(step) = self.steps.get_mut(&id) else { return };
-        step.open = step.open.saturating_sub(1);
-        if step.open == 0 && step.phase == Phase::Unknown {
-            step.phase = Phase::Ready;
+            let Some(step) = self.steps.get_mut(&dependent) else { continue };
+            step.open = step.open.saturating_sub(1);
+            if step.open == 0 && step.phase == Phase::Unknown {
+                step.phase = Phase::Ready;
+            }
         }
     }
 

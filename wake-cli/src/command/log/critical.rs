@@ -71,7 +71,7 @@ struct Chain {
 
 impl CriticalPath {
     fn of(past: &Past) -> CriticalPath {
-        let performed = past.events.iter().filter_map(Link::of);
+        let performed = past.ended().filter_map(Link::of);
         let ended: HashMap<usize, Link> = performed.map(|link| (link.id, link)).collect();
         let steps = links(&longest(past, &ended), &ended);
         let wall_ms = past.end().map(|end| end.wall_ms);
@@ -125,22 +125,21 @@ impl CriticalPath {
 }
 
 impl Link {
-    /// A step by itself, if the event says that one was performed.
-    fn of(event: &Event) -> Option<Link> {
-        let Event::ActionFinished(finished) = event else { return None };
-        let ActionFinished { id, label, status, ready_ms, start_ms, t_ms: end_ms, .. } =
-            &**finished;
-        if matches!(status, Status::Skipped | Status::Aborted) {
+    /// A step by itself, if it was performed.
+    fn of(finished: &ActionFinished) -> Option<Link> {
+        if matches!(finished.status, Status::Skipped | Status::Aborted) {
             return None;
         }
-        let start_ms = start_ms.unwrap_or(*end_ms).min(*end_ms);
+        let end_ms = finished.t_ms;
+        let start_ms = finished.start_ms.unwrap_or(end_ms).min(end_ms);
+        let ready_ms = finished.ready_ms.unwrap_or(start_ms);
         Some(Link {
-            id: *id,
-            label: label.clone(),
-            status: *status,
-            waited_ms: start_ms.saturating_sub(ready_ms.unwrap_or(start_ms)),
+            id: finished.id,
+            label: finished.label.clone(),
+            status: finished.status,
+            waited_ms: start_ms.saturating_sub(ready_ms),
             took_ms: end_ms - start_ms,
-            end_ms: *end_ms,
+            end_ms,
         })
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::{Value, json};
 use wake_build::Session;
 use wake_steps::diagnostic::{Class, Diagnostic};
-use wake_steps::event::{ActionFinished, Event, Reporter, Status};
+use wake_steps::event::{ActionFinished, Reporter};
 use wake_steps::run_log;
 
 use crate::args::LogArgs;
@@ -176,17 +176,4 @@ fn show(past: &Past, settings: &Settings, out: &mut impl Write) -> Outcome {
         }
     }
     Ok(Exit::Success)
-}
-
-/// Whether a step has something to say about its command.
-fn has_output(event: &Event) -> Option<&ActionFinished> {
-    match event {
-        Event::ActionFinished(finished)
-            if matches!(finished.status, Status::Ran | Status::Failed | Status::Hit)
-                && finished.key.is_some() =>
-        {
-            Some(finished)
-        }
-        _ => None,
-    }
 }

@@ -79,14 +79,17 @@ impl Past {
         })
     }
 
-    /// The actions that failed.
-    pub(super) fn failed(&self) -> impl Iterator<Item = &ActionFinished> {
+    /// The steps that came to an end, in that order.
+    pub(super) fn ended(&self) -> impl DoubleEndedIterator<Item = &ActionFinished> {
         self.events.iter().filter_map(|event| match event {
-            Event::ActionFinished(finished) if finished.status == Status::Failed => {
-                Some(&**finished)
-            }
+            Event::ActionFinished(finished) => Some(&**finished),
             _ => None,
         })
+    }
+
+    /// The actions that failed.
+    pub(super) fn failed(&self) -> impl Iterator<Item = &ActionFinished> {
+        self.ended().filter(|finished| finished.status == Status::Failed)
     }
 
     /// The steps whose command was running when the log ended.

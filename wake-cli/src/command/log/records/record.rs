@@ -33,10 +33,9 @@ impl Record {
             _ => None,
         };
         let formulas: HashMap<usize, &String> = past.events.iter().filter_map(identity).collect();
-        let of = |event: &Event| {
-            let Event::ActionFinished(finished) = event else { return None };
+        let of = |finished: &ActionFinished| {
             Some(Record {
-                finished: (**finished).clone(),
+                finished: finished.clone(),
                 execution: finished.execution.clone()?,
                 formula: formulas.get(&finished.id).copied().cloned(),
                 run: past.run.clone(),
@@ -44,7 +43,7 @@ impl Record {
                 host: start.host.map(str::to_owned),
             })
         };
-        past.events.iter().filter_map(of).collect()
+        past.ended().filter_map(of).collect()
     }
 
     /// How it ended, as shells give it.
@@ -94,7 +93,6 @@ impl Record {
             ("wake.stderr", log(&finished.stderr)),
             ("wake.faults", Some(finished.faults.join("\n")).filter(|faults| !faults.is_empty())),
         ];
-        let known = remarks.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-        known.collect()
+        remarks.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
     }
 }
