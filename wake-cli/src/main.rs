@@ -41,7 +41,7 @@ use wake_steps::diagnostic::Failure;
 
 use crate::args::{Cli, Command, MessageFormat};
 use crate::environment::{Environment, Process};
-use crate::exit::{Outcome, Stop};
+use crate::exit::{Exit, Outcome, Stop};
 use crate::manner::{Detail, Manner, Verbosity};
 use crate::report::witness::Witness;
 use crate::settings::Settings;
@@ -72,7 +72,7 @@ fn front() -> ExitCode {
         Err(diagnostic) => return complain(&diagnostic.into(), PLAIN),
     };
     match run(&cli.command, &settings, &environment) {
-        Ok(exit) => exit.code(),
+        Ok(Exit(code)) => ExitCode::from(code),
         Err(Stop::Failure(failure)) if settings.format == MessageFormat::Json => {
             Witness::new(report::reporter(&settings)).close(&failure);
             ExitCode::from(failure.class().exit_code())

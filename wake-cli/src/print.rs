@@ -11,13 +11,13 @@ use crate::exit::{Exit, Outcome};
 pub(crate) fn json(value: &impl Serialize, out: &mut impl Write) -> Outcome {
     serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::from)?;
     writeln!(out)?;
-    Ok(Exit::Success)
+    Ok(Exit::SUCCESS)
 }
 
 /// Prints `text`, which has its own line breaks.
 pub(crate) fn text(text: &str, out: &mut impl Write) -> Outcome {
     out.write_all(text.as_bytes())?;
-    Ok(Exit::Success)
+    Ok(Exit::SUCCESS)
 }
 
 /// Prints each as a line.
@@ -28,7 +28,7 @@ pub(crate) fn lines(
     for line in lines {
         writeln!(out, "{line}")?;
     }
-    Ok(Exit::Success)
+    Ok(Exit::SUCCESS)
 }
 
 /// Prints one line.

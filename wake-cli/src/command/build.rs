@@ -41,7 +41,7 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
     if args.print {
         print::lines(report.built.iter().map(|built| session::place(built).display()), out)?;
     }
-    Ok(Exit::Code(report.exit))
+    Ok(Exit(report.exit))
 }
 
 /// The same of formulas, whose outputs stay in the store.
@@ -64,5 +64,5 @@ fn build_formulas(
             print::lines(ran.packed().map(|packed| packed.display().to_string()), out)?;
         }
     }
-    Ok(Exit::Code(signals::exit_code(end.exit)))
+    Ok(Exit(signals::exit_code(end.exit)))
 }

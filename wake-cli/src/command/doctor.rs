@@ -31,7 +31,7 @@ pub(crate) fn run(
     checks.extend(store(settings));
     checks.extend(other_wakes(environment));
     let healthy = checks.iter().all(|check| check.state != State::Failed);
-    let exit = if healthy { Exit::Success } else { Exit::Code(Class::Environment.exit_code()) };
+    let exit = if healthy { Exit::SUCCESS } else { Exit(Class::Environment.exit_code()) };
     if args.json {
         print::json(&serde_json::json!({ "ok": healthy, "checks": checks }), out)?;
         return Ok(exit);

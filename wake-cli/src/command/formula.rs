@@ -56,7 +56,7 @@ pub(crate) fn run(
         FormulaCommand::Fmt(_) => out.write_all(document.format().as_bytes())?,
         FormulaCommand::Id(_) | FormulaCommand::Run { .. } => writeln!(out, "{}", document.id())?,
     }
-    Ok(Exit::Success)
+    Ok(Exit::SUCCESS)
 }
 
 fn read(file: &Path, settings: &Settings) -> Result<Document, Stop> {
@@ -98,12 +98,12 @@ fn carry_out(
         teller.note(WARN, &format!("policy `{policy}` {rest}"))?;
     }
     formulas::perform(&formulas, &machine, rules, settings, &cancel, &mut teller);
-    let mut exit = Exit::Success;
+    let mut exit = Exit::SUCCESS;
     for (label, result) in formulas.into_results() {
         let result = result.unwrap_or(Err(RunError::Cancelled));
         let name = (files.len() > 1).then_some(label.as_str());
         let told = told(result, name, format, settings, out, say)?;
-        if let Exit::Success = exit {
+        if exit.0 == 0 {
             exit = told;
         }
     }
@@ -244,7 +244,7 @@ fn told_as_text(
             refusal.help.extend(error.help());
             let (detail, style) = (settings.manner.detail, settings.manner.style);
             say.write_all(diagnostic::render(&refusal, detail, style).as_bytes())?;
-            return Ok(Exit::Code(exit));
+            return Ok(Exit(exit));
         }
     };
     let style = settings.manner.style;
@@ -254,11 +254,11 @@ fn told_as_text(
     }
     writeln!(out, "{}", record.to_json(dialect))?;
     if record.exit_code == 0 {
-        return Ok(Exit::Success);
+        return Ok(Exit::SUCCESS);
     }
     let text = format!("the command of the formula ended with exit code {}", record.exit_code);
     writeln!(say, "{}", style.verb(Role::Bad, "Failed", text))?;
-    Ok(Exit::Code(JOB_UNSUCCESSFUL))
+    Ok(Exit(JOB_UNSUCCESSFUL))
 }
 
 /// repeatr's event lines, the last one with the result; one of several says of which formula.
@@ -282,7 +282,7 @@ fn told_as_events(
         event["formula"] = name.into();
     }
     writeln!(out, "{event}")?;
-    Ok(if exit == 0 { Exit::Success } else { Exit::Code(exit) })
+    Ok(Exit(exit))
 }
 
 /// Levels of events, as published.

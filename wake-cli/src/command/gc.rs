@@ -55,7 +55,7 @@ pub(crate) fn run(
     if settings.manner.verbosity > Verbosity::Quiet {
         writeln!(say, "{}", style.verb(Role::Good, verb, summary(&report)))?;
     }
-    Ok(Exit::Success)
+    Ok(Exit::SUCCESS)
 }
 
 fn summary(report: &GcReport) -> String {

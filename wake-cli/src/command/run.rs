@@ -42,9 +42,9 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings) -> Outcome {
     match report.exit {
         0 => {}
         code if code == Class::Usage.exit_code() || code > 128 => {
-            return Ok(Exit::Code(code));
+            return Ok(Exit(code));
         }
-        _ => return Ok(Exit::Code(NOT_STARTED)),
+        _ => return Ok(Exit(NOT_STARTED)),
     }
     let program = program(&report.built, key).map_err(|why| Stop::Refusal(why, NOT_EXECUTABLE))?;
     let (why, exit) = execute(&program, &args.arguments);

@@ -54,11 +54,11 @@ fn verify(quick: bool, store: &Store, settings: &Settings, say: &mut impl Write)
         if settings.manner.verbosity > Verbosity::Quiet {
             writeln!(say, "{}", style.verb(Role::Good, "Verified", all))?;
         }
-        return Ok(Exit::Success);
+        return Ok(Exit::SUCCESS);
     }
     let wrong = format!("{} of {all} put aside; builds make them anew", corrupt.len());
     writeln!(say, "{}", style.verb(Role::Bad, "Error", wrong))?;
-    Ok(Exit::Code(Class::Integrity.exit_code()))
+    Ok(Exit(Class::Integrity.exit_code()))
 }
 
 fn path(tree: &str, store: &Store, out: &mut impl Write) -> Outcome {
@@ -96,7 +96,7 @@ fn cat(place: &str, store: &Store, out: &mut impl Write) -> Outcome {
     };
     // Bytes as they are: the person asked for them, and may send them anywhere.
     out.write_all(&bytes)?;
-    Ok(Exit::Success)
+    Ok(Exit::SUCCESS)
 }
 
 fn du(as_json: bool, store: &Store, out: &mut impl Write) -> Outcome {

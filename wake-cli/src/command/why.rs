@@ -31,7 +31,7 @@ pub(crate) fn run(args: &WhyArgs, settings: &Settings, out: &mut impl Write) -> 
     for why in &answers {
         tell(why, 0, settings.manner.style, out)?;
     }
-    Ok(Exit::Success)
+    Ok(Exit::SUCCESS)
 }
 
 /// One module's answer, then those of the modules that it comes from, each further in.

@@ -175,5 +175,5 @@ fn show(past: &Past, settings: &Settings, out: &mut impl Write) -> Outcome {
             writeln!(out, "not done: {}", escape::line(label))?;
         }
     }
-    Ok(Exit::Success)
+    Ok(Exit::SUCCESS)
 }

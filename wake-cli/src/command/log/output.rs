@@ -93,7 +93,7 @@ fn tell(
             }
         }
     }
-    Ok(Exit::Success)
+    Ok(Exit::SUCCESS)
 }
 
 /// The whole stream from the store, or else the end of it that the log holds.
