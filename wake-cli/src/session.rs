@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wake_build::{BuildReport, BuildRequest, Built, Options, Session, Workers};
-use wake_exec::{Executor, ExecutorOptions, Finding, WorkerCommand};
+use wake_exec::{Executor, Finding, WorkerCommand};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::profile::Profile;
 use wake_steps::{Cancel, Machine, MachineOptions, open_store};
@@ -137,5 +137,5 @@ pub(crate) fn store_fault(error: StoreError) -> Diagnostic {
 
 /// Tries each kind of sandbox on this machine.
 pub(crate) fn probe() -> Result<Vec<Finding>, Failure> {
-    Ok(wake_exec::probe(&Executor::new(worker()?, ExecutorOptions::default())))
+    Ok(wake_exec::probe(&Executor::new(worker()?)))
 }

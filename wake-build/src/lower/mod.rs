@@ -24,7 +24,7 @@ use wake_store::Store;
 
 use crate::evaluate::Evaluator;
 use crate::instance::{Instances, PkgInstance};
-use crate::module::{Exec, ModuleError, Seen};
+use crate::module::{Exec, ModuleError, Seen, declared_outputs};
 use crate::plan::{ModuleStep, Plan};
 use crate::written::Written;
 
@@ -72,9 +72,9 @@ impl<'a> Lowering<'a> {
         let mut inputs = Inputs::default();
         let site = Site { lowering: self, ground, node, module, pkg };
         site.place_own_files(&mut inputs)?;
-        site.place_module_files(&parts.files, &mut inputs)?;
+        site.place_module_files(parts.files.as_deref().unwrap_or_default(), &mut inputs)?;
         site.bring_referred(&parts.inputs, &mut inputs)?;
-        let declared = parts.declared();
+        let declared = declared_outputs(&parts.outputs);
         site.check_declared(&declared)?;
         let (command, root, network, terms) = match &parts.exec {
             Some(exec) => site.command(exec, &mut inputs)?,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::ware::{
     Cached, Category, Meter, Node, Ownership, PackFilters, PackType, Placement, Policy, Unpack,
-    UnpackFilters, WareCache, WareId, Warehouse, list, mirror_metered, pack_metered, scan_metered,
+    UnpackFilters, WareCache, WareId, Warehouse, list, mirror, pack_metered, scan,
 };
 
 use crate::args::{Placer, WareCommand};
@@ -70,7 +70,7 @@ pub(crate) fn run(
             let source = warehouse(source, packtype, settings)?;
             progress(settings, say, "Scanning", &source.to_string())?;
             let _transfer = Transfer::show(settings, "Scanning", meter);
-            scan_metered(packtype, &source, filters, Policy::WARE, meter)
+            scan(packtype, &source, filters, Policy::WARE, meter)
                 .map_err(|error| refused(&error, error.category()))?
         }
         WareCommand::Mirror { ware, target, sources } => {
@@ -79,7 +79,7 @@ pub(crate) fn run(
             let sources = warehouses(sources, ware.packtype(), settings)?;
             progress(settings, say, "Mirroring", &ware.to_string())?;
             let _transfer = Transfer::show(settings, "Mirroring", meter);
-            mirror_metered(&ware, &target, &sources, Policy::WARE, meter)
+            mirror(&ware, &target, &sources, Policy::WARE, meter)
                 .map(|()| ware)
                 .map_err(|error| refused(&error, error.category()))?
         }
@@ -112,7 +112,7 @@ fn unpack(
     let cache = store.as_ref().map(|store| WareCache::new(&store.ware_cache_dir()));
     let asked = Unpack { cache: cache.as_ref(), ..asked };
     let transfer = Transfer::show(settings, "Unpacking", meter);
-    let placed = asked.place_at_metered(path, placement, meter);
+    let placed = asked.place_at(path, placement, meter);
     drop(transfer);
     let unpacked = placed.map_err(|error| refused(&error, error.category()))?;
     let mut note = |what: &str| match settings.manner.verbosity {
