@@ -215,6 +215,7 @@ impl<O: Write, S: Write> Teller<'_, O, S> {
     }
 }
 
+/// What came of a formula: the record alone on standard output, everything else on standard error; or all as events.
 fn told(
     result: Result<Ran, RunError>,
     name: Option<&str>,
@@ -223,19 +224,9 @@ fn told(
     out: &mut impl Write,
     say: &mut impl Write,
 ) -> Outcome {
-    match format {
-        FormulaFormat::Json => told_as_events(&result, name, out),
-        FormulaFormat::Text => told_as_text(result, settings, out, say),
+    if format == FormulaFormat::Json {
+        return told_as_events(&result, name, out);
     }
-}
-
-/// The record alone on standard output, everything else on standard error.
-fn told_as_text(
-    result: Result<Ran, RunError>,
-    settings: &Settings,
-    out: &mut impl Write,
-    say: &mut impl Write,
-) -> Outcome {
     let Ran { record, dialect, remembered, .. } = match result {
         Ok(ran) => ran,
         Err(error) => {
