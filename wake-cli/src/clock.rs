@@ -18,7 +18,7 @@ pub(crate) fn since(then: SystemTime) -> Duration {
     now().duration_since(then).unwrap_or_default()
 }
 
-/// Milliseconds since 1970.
+/// Seconds since 1970.
 pub(crate) fn unix_s() -> u64 {
     unix_ms() / 1000
 }
@@ -37,13 +37,7 @@ pub(crate) fn starting_now() -> Clock {
     Box::new(move || start.elapsed())
 }
 
-/// A clock for what is over.
-pub(crate) fn standing_still() -> Clock {
-    Box::new(|| Duration::ZERO)
-}
-
-/// A clock that stands still at a moment.
-#[cfg(test)]
+/// A clock that stands still at a moment, for what is over.
 pub(crate) fn fixed(at: Duration) -> Clock {
     Box::new(move || at)
 }

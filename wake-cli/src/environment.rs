@@ -101,8 +101,6 @@ pub(crate) struct Process {
     pub(crate) cwd: PathBuf,
     /// Standard error is a terminal.
     pub(crate) terminal: bool,
-    /// Processors that it may use.
-    pub(crate) processors: usize,
     /// What was typed.
     pub(crate) argv: Vec<String>,
 }
@@ -116,9 +114,8 @@ impl Process {
                 format!("the current directory cannot be found: {source}"),
             )
         })?;
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let argv = arguments().map(|arg| arg.to_string_lossy().into_owned()).collect();
-        Ok(Process { cwd, terminal: std::io::stderr().is_terminal(), processors, argv })
+        Ok(Process { cwd, terminal: std::io::stderr().is_terminal(), argv })
     }
 }
 

@@ -1,17 +1,16 @@
 //! How the program ends.
 
 use std::io;
-use std::process::ExitCode;
 
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
-/// What a command comes to.
+/// What a command comes to: the code that shells see; what it means has been said.
 #[derive(Debug)]
-pub(crate) enum Exit {
+pub(crate) struct Exit(pub(crate) u8);
+
+impl Exit {
     /// All went well.
-    Success,
-    /// This code; what it means has been said.
-    Code(u8),
+    pub(crate) const SUCCESS: Exit = Exit(0);
 }
 
 /// Why a command stopped before its end.
@@ -19,6 +18,8 @@ pub(crate) enum Exit {
 pub(crate) enum Stop {
     /// Something to tell.
     Failure(Failure),
+    /// Something to tell people, with an exit code that others publish for it.
+    Refusal(Diagnostic, u8),
     /// Nobody reads standard output any more; there is nothing to tell.
     NobodyReads,
 }
@@ -28,16 +29,6 @@ pub(crate) type Outcome = Result<Exit, Stop>;
 
 /// 128 and the number of SIGPIPE: what a shell sees of a program that died of it.
 pub(crate) const NOBODY_READS: u8 = 141;
-
-impl Exit {
-    /// The code that shells see.
-    pub(crate) fn code(&self) -> ExitCode {
-        match self {
-            Exit::Success => ExitCode::SUCCESS,
-            Exit::Code(code) => ExitCode::from(*code),
-        }
-    }
-}
 
 impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {

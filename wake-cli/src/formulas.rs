@@ -9,11 +9,13 @@ use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
 use wake_steps::event::Reporter;
 use wake_steps::explain::Outlook;
 use wake_steps::history::History;
+use wake_steps::profile::Profile;
 use wake_steps::run::{Run, RunEnd, announce};
-use wake_steps::{Cancel, Machine, Results, Rules, Undertaking, clock};
+use wake_steps::{Cancel, Machine, Results, Rules, Steps, Undertaking, clock};
 
 use crate::args::ConfigArgs;
 use crate::exit::Stop;
+use crate::session;
 use crate::settings::Settings;
 
 /// So many logs of runs of formulas are kept.
@@ -43,31 +45,30 @@ pub(crate) fn take_no_config(config: &ConfigArgs) -> Result<(), Diagnostic> {
     Err(Diagnostic::error(Class::Usage, message).help("edit the document, or leave `--config` out"))
 }
 
-/// Reads the document in a file.
+/// Reads the document in a file, or says what is wrong with it.
 pub(crate) fn read(
     file: &Path,
     settings: &Settings,
-) -> Result<Result<Document, DocumentError>, Stop> {
+) -> Result<Result<Document, Diagnostic>, Diagnostic> {
     let path = settings.cwd.join(file);
     let text = fs::read_to_string(&path).map_err(|source| {
         Diagnostic::error(Class::Usage, format!("`{}` cannot be read: {source}", file.display()))
     })?;
-    Ok(Document::parse(&text, &file.display().to_string()))
+    Ok(Document::parse(&text, &file.display().to_string()).map_err(malformed))
 }
 
 /// What is wrong with a document, at its place.
-pub(crate) fn malformed(error: &DocumentError) -> Diagnostic {
-    let DocumentError { file, line, column, source_line, message, hint } = error;
+fn malformed(error: DocumentError) -> Diagnostic {
     let place = Place {
-        file: file.clone(),
-        line: *line,
-        column: *column,
-        end_column: column + 1,
-        source_line: source_line.clone(),
+        file: error.file,
+        line: error.line,
+        column: error.column,
+        end_column: error.column + 1,
+        source_line: error.source_line,
         label: None,
     };
-    let mut diagnostic = Diagnostic::error(Class::Evaluation, message.clone()).at(Some(place));
-    diagnostic.help.extend(hint.clone());
+    let mut diagnostic = Diagnostic::error(Class::Evaluation, error.message).at(Some(place));
+    diagnostic.help.extend(error.hint);
     diagnostic
 }
 
@@ -100,7 +101,7 @@ pub(crate) fn of_files<'a>(
 ) -> Result<Formulas<'a>, Stop> {
     let mut formulas = Formulas::new(machine.store(), false);
     for file in files {
-        let document = read(file, settings)?.map_err(|error| malformed(&error))?;
+        let document = read(file, settings)??;
         add(&mut formulas, &document, file, settings).map_err(|error| {
             let mut diagnostic =
                 Diagnostic::error(Class::Evaluation, format!("{}: {error}", file.display()));
@@ -134,7 +135,7 @@ pub(crate) fn perform(
     let mut history = history(machine);
     let (end, _) = machine.run(&run, reporter, |reporter, ending| {
         announce(formulas, &history, reporter);
-        let results = Results::new(wake_steps::Steps::order(formulas).len());
+        let results = Results::new(formulas.order().len());
         let work = Undertaking {
             steps: formulas,
             results: &results,
@@ -153,17 +154,26 @@ pub(crate) fn perform(
     end
 }
 
-/// Looks at formulas without carrying them out.
+/// What `look` finds of the formulas that `targets` are, carrying none out; nothing if they are packages.
 pub(crate) fn look_at<T>(
-    formulas: &Formulas<'_>,
-    machine: &Machine,
-    look: impl FnOnce(&Outlook<'_>) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let results = Results::new(wake_steps::Steps::order(formulas).len());
-    let history = history(machine);
+    targets: &[TargetPattern],
+    config: &ConfigArgs,
+    settings: &Settings,
+    look: impl FnOnce(&Formulas<'_>, &Outlook<'_>) -> Result<T, Failure>,
+) -> Result<Option<T>, Stop> {
+    let files = among(targets, settings)?;
+    if files.is_empty() {
+        return Ok(None);
+    }
+    take_no_config(config)?;
+    let machine = session::machine(settings, Profile::default())?;
+    let formulas = of_files(&files, &machine, settings)?;
+    let results = Results::new(formulas.order().len());
+    let history = history(&machine);
     let cancel =
         Cancel::new().map_err(|error| Diagnostic::error(Class::Environment, error.to_string()))?;
-    look(&Outlook::new(machine, formulas, &results, &history, &cancel))
+    let outlook = Outlook::new(&machine, &formulas, &results, &history, &cancel);
+    Ok(Some(look(&formulas, &outlook)?))
 }
 
 fn history(machine: &Machine) -> History {

@@ -39,12 +39,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use wake_steps::diagnostic::Failure;
 
-use crate::args::{Cli, Command};
+use crate::args::{Cli, Command, MessageFormat};
 use crate::environment::{Environment, Process};
-use crate::exit::{Outcome, Stop};
+use crate::exit::{Exit, Outcome, Stop};
 use crate::manner::{Detail, Manner, Verbosity};
 use crate::report::witness::Witness;
-use crate::settings::{Format, Settings};
+use crate::settings::Settings;
 use crate::terminal::style::Style;
 
 /// Builds make and drop small things on many threads at once, evaluators by the million.
@@ -72,12 +72,16 @@ fn front() -> ExitCode {
         Err(diagnostic) => return complain(&diagnostic.into(), PLAIN),
     };
     match run(&cli.command, &settings, &environment) {
-        Ok(exit) => exit.code(),
-        Err(Stop::Failure(failure)) if settings.format == Format::Json => {
+        Ok(Exit(code)) => ExitCode::from(code),
+        Err(Stop::Failure(failure)) if settings.format == MessageFormat::Json => {
             Witness::new(report::reporter(&settings)).close(&failure);
             ExitCode::from(failure.class().exit_code())
         }
         Err(Stop::Failure(failure)) => complain(&failure, settings.manner),
+        Err(Stop::Refusal(diagnostic, exit)) => {
+            complain(&diagnostic.into(), settings.manner);
+            ExitCode::from(exit)
+        }
         Err(Stop::NobodyReads) => ExitCode::from(exit::NOBODY_READS),
     }
 }
@@ -104,7 +108,7 @@ fn run(command: &Command, settings: &Settings, environment: &Environment) -> Out
     let mut say = std::io::stderr();
     let outcome = match command {
         Command::Build(args) => command::build::run(args, settings, &mut out),
-        Command::Run(args) => command::run::run(args, settings, &mut say),
+        Command::Run(args) => command::run::run(args, settings),
         Command::Plan(args) => command::plan::run(args, settings, &mut out),
         Command::Why(args) => command::why::run(args, settings, &mut out),
         Command::Graph(args) => command::graph::run(args, settings, &mut out),

@@ -1,5 +1,6 @@
 //! Results on standard output.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -10,5 +11,27 @@ use crate::exit::{Exit, Outcome};
 pub(crate) fn json(value: &impl Serialize, out: &mut impl Write) -> Outcome {
     serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::from)?;
     writeln!(out)?;
-    Ok(Exit::Success)
+    Ok(Exit::SUCCESS)
+}
+
+/// Prints `text`, which has its own line breaks.
+pub(crate) fn text(text: &str, out: &mut impl Write) -> Outcome {
+    out.write_all(text.as_bytes())?;
+    Ok(Exit::SUCCESS)
+}
+
+/// Prints each as a line.
+pub(crate) fn lines(
+    lines: impl IntoIterator<Item = impl Display>,
+    out: &mut impl Write,
+) -> Outcome {
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    Ok(Exit::SUCCESS)
+}
+
+/// Prints one line.
+pub(crate) fn line(line: impl Display, out: &mut impl Write) -> Outcome {
+    lines([line], out)
 }

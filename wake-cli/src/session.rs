@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wake_build::{BuildReport, BuildRequest, Options, Session, Workers};
-use wake_exec::{Executor, Finding, SandboxError, WorkerCommand};
+use wake_build::{BuildReport, BuildRequest, Built, Options, Session, Workers};
+use wake_exec::{Executor, Finding, WorkerCommand};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::profile::Profile;
 use wake_steps::{Cancel, Machine, MachineOptions, open_store};
@@ -69,6 +69,11 @@ pub(crate) fn build(
     }
 }
 
+/// Where a person finds it: the link, which outlives the next build and keeps it alive, else its place in the store.
+pub(crate) fn place(built: &Built) -> &Path {
+    built.link.as_deref().unwrap_or(&built.tree)
+}
+
 /// The profile of a build, which `witness` will write where that was asked for.
 pub(crate) fn record(
     settings: &Settings,
@@ -130,20 +135,7 @@ pub(crate) fn store_fault(error: StoreError) -> Diagnostic {
     Diagnostic::error(Class::Environment, error.to_string())
 }
 
-/// What runs single commands, outside any build.
-fn executor() -> Result<Executor, Diagnostic> {
-    Ok(Executor::new(worker()?))
-}
-
 /// Tries each kind of sandbox on this machine.
 pub(crate) fn probe() -> Result<Vec<Finding>, Failure> {
-    Ok(wake_exec::probe(&executor()?))
-}
-
-/// What a person can do about a sandbox that the machine does not allow.
-pub(crate) fn sandbox_hint(error: &SandboxError) -> Option<String> {
-    match error {
-        SandboxError::Unavailable { hint, .. } => Some(hint.0.clone()),
-        _ => None,
-    }
+    Ok(wake_exec::probe(&Executor::new(worker()?)))
 }

@@ -22,8 +22,6 @@ pub(crate) struct Settings {
     default_store: Option<PathBuf>,
     /// Commands that run at once at most, if a number was given.
     pub(crate) jobs: Option<usize>,
-    /// Processors that may be used.
-    pub(crate) processors: usize,
     /// What was typed.
     pub(crate) argv: Vec<String>,
     /// How other machines are reached.
@@ -31,7 +29,7 @@ pub(crate) struct Settings {
     /// How strictly commands are kept to what they declare.
     pub(crate) sandbox: SandboxLevel,
     /// Who reads.
-    pub(crate) format: Format,
+    pub(crate) format: MessageFormat,
     /// How what is going on is shown.
     pub(crate) progress: Progress,
     /// Standard error is a terminal.
@@ -40,15 +38,6 @@ pub(crate) struct Settings {
     pub(crate) manner: Manner,
     /// Width of a terminal that cannot be asked.
     pub(crate) columns: Option<usize>,
-}
-
-/// Who reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
-    /// A person, on standard error.
-    Human,
-    /// A program, on standard output.
-    Json,
 }
 
 /// How what is going on is shown.
@@ -80,17 +69,13 @@ impl Settings {
             named_store: global.store.as_ref().or(environment.store.as_ref()).map(absolute),
             default_store: environment.cache.as_ref().map(|cache| cache.join("wake/store")),
             jobs: global.jobs.map(usize::from),
-            processors: process.processors,
             argv: process.argv.clone(),
             route: environment.route.clone(),
             sandbox: match global.sandbox {
                 SandboxHow::Strict => SandboxLevel::Strict,
                 SandboxHow::Weak => SandboxLevel::Weak,
             },
-            format: match global.message_format {
-                MessageFormat::Json => Format::Json,
-                MessageFormat::Human | MessageFormat::Short => Format::Human,
-            },
+            format: global.message_format,
             progress: progress(global, environment, capable)?,
             terminal: process.terminal,
             manner: manner(global, environment, capable),
@@ -169,34 +154,8 @@ fn manner(global: &Global, environment: &Environment, capable: bool) -> Manner {
     }
 }
 
-/// Settings of a quiet corner: no flags, no environment, no terminal.
 #[cfg(test)]
-pub(crate) fn for_tests(cwd: &std::path::Path) -> Settings {
-    use crate::terminal::style::Style;
-    Settings {
-        cwd: cwd.to_owned(),
-        named_store: None,
-        default_store: None,
-        jobs: None,
-        processors: 1,
-        argv: Vec::new(),
-        route: Route::default(),
-        sandbox: SandboxLevel::Strict,
-        format: Format::Human,
-        progress: Progress::None,
-        manner: Manner {
-            style: Style { color: false, unicode: true },
-            detail: Detail::Full,
-            verbosity: Verbosity::Normal,
-            annotations: false,
-        },
-        terminal: false,
-        columns: None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::args::Cli;
@@ -204,8 +163,15 @@ mod tests {
 
     fn settings(line: &str, environment: &Environment, terminal: bool) -> Settings {
         let cli = Cli::try_parse_from(line.split(' ')).unwrap();
-        let process = Process { cwd: "/start".into(), terminal, processors: 2, argv: Vec::new() };
+        let process = Process { cwd: "/start".into(), terminal, argv: Vec::new() };
         Settings::new(&cli.global, environment, &process).unwrap()
+    }
+
+    /// Settings of a quiet corner: no flags, no terminal.
+    pub(crate) fn quiet(cwd: &std::path::Path) -> Settings {
+        let environment = Environment { utf8: true, ..Environment::default() };
+        let settings = settings("wake build --progress none", &environment, false);
+        Settings { cwd: cwd.to_owned(), ..settings }
     }
 
     #[test]
@@ -242,7 +208,7 @@ mod tests {
     fn a_wrong_variable_is_an_error_that_names_it() {
         let environment = Environment { progress: Some("loud".into()), ..Environment::default() };
         let cli = Cli::try_parse_from(["wake", "build"]).unwrap();
-        let process = Process { cwd: "/".into(), terminal: false, processors: 2, argv: Vec::new() };
+        let process = Process { cwd: "/".into(), terminal: false, argv: Vec::new() };
         let error = Settings::new(&cli.global, &environment, &process).unwrap_err();
         assert_eq!(error.class, Class::Usage);
         assert_eq!(error.message, "`WAKE_PROGRESS` is `loud`");
@@ -251,7 +217,7 @@ mod tests {
     #[test]
     fn a_directory_that_is_not_there_is_named() {
         let cli = Cli::try_parse_from(["wake", "-C", "/nowhere/at/all", "build"]).unwrap();
-        let process = Process { cwd: "/".into(), terminal: false, processors: 2, argv: Vec::new() };
+        let process = Process { cwd: "/".into(), terminal: false, argv: Vec::new() };
         let error = Settings::new(&cli.global, &Environment::default(), &process).unwrap_err();
         assert_eq!(error.message, "`/nowhere/at/all`: No such file or directory (os error 2)");
     }

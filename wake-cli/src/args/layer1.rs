@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// `wake formula`
 #[derive(Debug, Subcommand)]
@@ -24,23 +24,19 @@ pub(crate) enum FormulaCommand {
         format: FormulaFormat,
     },
     /// Print the id of a formula
-    Id {
-        /// The document
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
+    Id(DocumentArgs),
     /// Check a formula and say what is wrong with it
-    Check {
-        /// The document
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
+    Check(DocumentArgs),
     /// Print a formula in its canonical form
-    Fmt {
-        /// The document
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
+    Fmt(DocumentArgs),
+}
+
+/// What the commands take that only look at a formula.
+#[derive(Args, Debug)]
+pub(crate) struct DocumentArgs {
+    /// The document
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
 const FORMULA_CODES: &str = "\

@@ -3,20 +3,21 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use wake_build::{BuildRequest, Built};
+use wake_build::BuildRequest;
 use wake_steps::Rules;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
-use crate::args::BuildArgs;
+use crate::args::{BuildArgs, MessageFormat};
 use crate::exit::{Exit, Outcome};
+use crate::print;
 use crate::report::{self, witness::Witness};
 use crate::selection;
-use crate::settings::{Format, Settings};
+use crate::settings::Settings;
 use crate::{formulas, session, signals};
 
 /// Builds, tells as it goes, and prints the paths of the results if they were asked for.
 pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
-    if args.print && settings.format == Format::Json {
+    if args.print && settings.format == MessageFormat::Json {
         let message = "`--print` and `--message-format json` both write to standard output";
         return Err(Diagnostic::error(Class::Usage, message)
             .help("the events of `linked` name the results")
@@ -38,11 +39,9 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
     };
     let report = session::build(settings, &request, args.profile.file.as_deref());
     if args.print {
-        for built in &report.built {
-            writeln!(out, "{}", path(built).display())?;
-        }
+        print::lines(report.built.iter().map(|built| session::place(built).display()), out)?;
     }
-    Ok(Exit::Code(report.exit))
+    Ok(Exit(report.exit))
 }
 
 /// The same of formulas, whose outputs stay in the store.
@@ -62,15 +61,8 @@ fn build_formulas(
     if args.print {
         for (_, result) in formulas.into_results() {
             let Some(Ok(ran)) = result else { continue };
-            for packed in ran.packed() {
-                writeln!(out, "{}", packed.display())?;
-            }
+            print::lines(ran.packed().map(|packed| packed.display().to_string()), out)?;
         }
     }
-    Ok(Exit::Code(signals::exit_code(end.exit)))
-}
-
-/// Where a person finds it: the link, which outlives the next build, else its place in the store.
-fn path(built: &Built) -> &std::path::Path {
-    built.link.as_deref().unwrap_or(&built.tree)
+    Ok(Exit(signals::exit_code(end.exit)))
 }

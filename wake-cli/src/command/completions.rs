@@ -12,7 +12,7 @@ pub(crate) fn run(args: &CompletionsArgs, out: &mut impl Write) -> Outcome {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "wake", &mut script);
     out.write_all(&script)?;
-    Ok(Exit::Success)
+    Ok(Exit::SUCCESS)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use wake_exec::{Finding, SandboxError};
 use wake_steps::diagnostic::{Class, Failure};
 
 use crate::args::DoctorArgs;
@@ -30,7 +31,7 @@ pub(crate) fn run(
     checks.extend(store(settings));
     checks.extend(other_wakes(environment));
     let healthy = checks.iter().all(|check| check.state != State::Failed);
-    let exit = if healthy { Exit::Success } else { Exit::Code(Class::Environment.exit_code()) };
+    let exit = if healthy { Exit::SUCCESS } else { Exit(Class::Environment.exit_code()) };
     if args.json {
         print::json(&serde_json::json!({ "ok": healthy, "checks": checks }), out)?;
         return Ok(exit);
@@ -80,13 +81,11 @@ fn write(check: &Check, settings: &Settings, out: &mut impl Write) -> std::io::R
     };
     let word = style.paint(role, format_args!("{word:<7}"));
     writeln!(out, "{word}  {:<15}  {}", check.name, escape::line(&check.detail))?;
-    match &check.help {
-        Some(help) => {
-            let lead = style.paint(Role::Guide, "help:");
-            writeln!(out, "{:26}{lead} {}", "", escape::line(help))
-        }
-        None => Ok(()),
+    if let Some(help) = &check.help {
+        let lead = style.paint(Role::Guide, "help:");
+        writeln!(out, "{:26}{lead} {}", "", escape::line(help))?;
     }
+    Ok(())
 }
 
 fn version() -> Check {
@@ -104,23 +103,19 @@ fn sandboxes(settings: &Settings) -> Vec<Check> {
         Ok(findings) => findings,
         Err(failure) => return vec![failed("strict sandbox", &failure)],
     };
-    let mut checks = Vec::new();
-    for finding in findings {
-        let needed = finding.name.starts_with(settings.sandbox.as_str());
-        checks.push(match finding.result {
-            Ok(detail) => Check::new(finding.name, State::Ok, detail),
-            Err(error) => {
-                let state = if needed { State::Failed } else { State::Warning };
-                let hint = session::sandbox_hint(&error);
-                let check = Check::new(finding.name, state, error.to_string());
-                match hint {
-                    Some(hint) => check.help(hint),
-                    None => check,
-                }
-            }
-        });
-    }
-    checks
+    let check = |finding: Finding| match finding.result {
+        Ok(detail) => Check::new(finding.name, State::Ok, detail),
+        Err(error) => {
+            let needed = finding.name.starts_with(settings.sandbox.as_str());
+            let state = if needed { State::Failed } else { State::Warning };
+            let help = match &error {
+                SandboxError::Unavailable { hint, .. } => Some(hint.0.clone()),
+                _ => None,
+            };
+            Check { help, ..Check::new(finding.name, state, error.to_string()) }
+        }
+    };
+    findings.into_iter().map(check).collect()
 }
 
 fn store(settings: &Settings) -> Vec<Check> {
@@ -225,11 +220,8 @@ fn named_wake(path: &OsStr) -> Vec<PathBuf> {
 fn failed(name: &'static str, failure: &Failure) -> Check {
     let first = failure.diagnostics.first();
     let detail = first.map_or_else(String::new, |diagnostic| diagnostic.message.clone());
-    let check = Check::new(name, State::Failed, detail);
-    match first.and_then(|diagnostic| diagnostic.help.first()) {
-        Some(help) => check.help(help),
-        None => check,
-    }
+    let help = first.and_then(|diagnostic| diagnostic.help.first().cloned());
+    Check { help, ..Check::new(name, State::Failed, detail) }
 }
 
 #[cfg(test)]
@@ -259,7 +251,7 @@ mod tests {
 
     #[test]
     fn answers_line_up() {
-        let settings = crate::settings::for_tests(Path::new("/"));
+        let settings = crate::settings::tests::quiet(Path::new("/"));
         let mut out = Vec::new();
         let check = Check::new("disk", State::Warning, "3 B free on ext4")
             .help("`wake gc --max-size SIZE` makes room");

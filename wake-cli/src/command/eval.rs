@@ -29,7 +29,7 @@ pub(crate) fn run(
             (file.display().to_string(), text)
         }
         // The parser of the command line demands one of the two.
-        (None, None) => return Ok(Exit::Success),
+        (None, None) => return Ok(Exit::SUCCESS),
     };
     let result = session::open(settings)?.eval(&text, &name)?;
     for line in result.trace.iter().flat_map(|text| escape::lines(text)) {

@@ -1,11 +1,11 @@
 //! `wake formula`: documents of the Timeless Stack's layer 1.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wake_formula::{Formulas, Policy, Ran, RunError};
+use wake_formula::{Document, Formulas, Ran, RunError};
 use wake_steps::Rules;
 use wake_steps::event::{Event, Reporter};
 use wake_steps::profile::Profile;
@@ -13,9 +13,10 @@ use wake_store::ware::Meter;
 
 use crate::args::{FormulaCommand, FormulaFormat};
 use crate::clock;
-use crate::command::ware::Fault;
-use crate::exit::{Exit, Outcome};
+use crate::command::ware::refusal;
+use crate::exit::{Exit, Outcome, Stop};
 use crate::manner::Verbosity;
+use crate::report::diagnostic;
 use crate::report::relay::Relay;
 use crate::report::transfer::Transfer;
 use crate::settings::Settings;
@@ -37,73 +38,53 @@ pub(crate) fn run(
 ) -> Outcome {
     let file = match command {
         FormulaCommand::Run { files, rerun, allow_network, format } => {
-            let asked = Asked { again: *rerun, network: *allow_network, format: *format };
-            return carry_out(files, &asked, settings, out, say);
+            let rules = Rules { keep_going: true, rebuild: *rerun };
+            return carry_out(files, rules, *allow_network, *format, settings, out, say);
         }
-        FormulaCommand::Id { file }
-        | FormulaCommand::Check { file }
-        | FormulaCommand::Fmt { file } => file,
+        FormulaCommand::Id(args) | FormulaCommand::Check(args) | FormulaCommand::Fmt(args) => {
+            &args.file
+        }
     };
-    let document = match formulas::read(file, settings)? {
-        Ok(document) => document,
-        Err(error) => return malformed(&error, settings, say),
-    };
+    let document = read(file, settings)?;
     match command {
-        FormulaCommand::Check { .. } => {
+        FormulaCommand::Check(_) => {
             if settings.manner.verbosity > Verbosity::Quiet {
                 let text = format!("{} is {}", file.display(), document.id());
                 writeln!(say, "{}", settings.manner.style.verb(Role::Good, "Checked", text))?;
             }
         }
-        FormulaCommand::Fmt { .. } => out.write_all(document.format().as_bytes())?,
-        FormulaCommand::Id { .. } | FormulaCommand::Run { .. } => {
-            writeln!(out, "{}", document.id())?;
-        }
+        FormulaCommand::Fmt(_) => out.write_all(document.format().as_bytes())?,
+        FormulaCommand::Id(_) | FormulaCommand::Run { .. } => writeln!(out, "{}", document.id())?,
     }
-    Ok(Exit::Success)
+    Ok(Exit::SUCCESS)
 }
 
-struct Asked {
-    again: bool,
-    network: bool,
-    format: FormulaFormat,
-}
-
-fn malformed(
-    error: &wake_formula::DocumentError,
-    settings: &Settings,
-    say: &mut impl Write,
-) -> Outcome {
-    let (diagnostic, manner) = (formulas::malformed(error), settings.manner);
-    let text = crate::report::diagnostic::render(&diagnostic, manner.detail, manner.style);
-    say.write_all(text.as_bytes())?;
-    Ok(Exit::Code(JOB_INVALID))
+fn read(file: &Path, settings: &Settings) -> Result<Document, Stop> {
+    formulas::read(file, settings)?.map_err(|wrong| Stop::Refusal(wrong, JOB_INVALID))
 }
 
 fn carry_out(
     files: &[PathBuf],
-    asked: &Asked,
+    rules: Rules,
+    network: bool,
+    format: FormulaFormat,
     settings: &Settings,
     out: &mut impl Write,
     say: &mut impl Write,
 ) -> Outcome {
     let machine = session::machine(settings, Profile::default())?;
-    let mut formulas = Formulas::new(machine.store(), asked.network);
+    let mut formulas = Formulas::new(machine.store(), network);
     for file in files {
-        let document = match formulas::read(file, settings)? {
-            Ok(document) => document,
-            Err(error) => return malformed(&error, settings, say),
-        };
+        let document = read(file, settings)?;
         if let Err(error) = formulas::add(&mut formulas, &document, file, settings) {
             let name = (files.len() > 1).then(|| file.display().to_string());
-            return told(Err(error), name.as_deref(), asked.format, settings, out, say);
+            return told(Err(error), name.as_deref(), format, settings, out, say);
         }
     }
     let cancel = session::cancel()?;
-    let rules = Rules { keep_going: true, rebuild: asked.again };
     let mut teller = Teller {
         formulas: &formulas,
-        format: asked.format,
+        format,
         settings,
         out: &mut *out,
         say: &mut *say,
@@ -112,15 +93,17 @@ fn carry_out(
         transfer: None,
     };
     for (_, policy) in formulas.grants_nothing() {
-        teller.grants_nothing(policy)?;
+        let policy = policy.as_str();
+        let rest = "is not granted: the command gets the rights of `routine`";
+        teller.note(WARN, &format!("policy `{policy}` {rest}"))?;
     }
     formulas::perform(&formulas, &machine, rules, settings, &cancel, &mut teller);
-    let mut exit = Exit::Success;
+    let mut exit = Exit::SUCCESS;
     for (label, result) in formulas.into_results() {
         let result = result.unwrap_or(Err(RunError::Cancelled));
         let name = (files.len() > 1).then_some(label.as_str());
-        let told = told(result, name, asked.format, settings, out, say)?;
-        if let Exit::Success = exit {
+        let told = told(result, name, format, settings, out, say)?;
+        if exit.0 == 0 {
             exit = told;
         }
     }
@@ -152,16 +135,16 @@ impl<O: Write, S: Write> Teller<'_, O, S> {
     fn tell(&mut self, event: &Event) -> std::io::Result<()> {
         match event {
             Event::WareAltered { ware, .. } => {
-                self.note(&format!("{ware} was altered in the store"))
+                self.note(INFO, &format!("{ware} was altered in the store"))
             }
             Event::WareUnpacking { ware, .. } => {
-                self.note(&format!("unpacking {ware}"))?;
+                self.note(INFO, &format!("unpacking {ware}"))?;
                 self.transfer = Some(Transfer::show(self.settings, "Unpacking", &self.meter));
                 Ok(())
             }
             Event::ActionStarted { id, .. } => {
                 let words = self.formulas.command(wake_steps::StepId(*id)).join(" ");
-                self.note(&format!("running `{words}`"))
+                self.note(INFO, &format!("running `{words}`"))
             }
             Event::ActionOutput { id, stream, bytes } => {
                 self.transfer = None;
@@ -187,29 +170,20 @@ impl<O: Write, S: Write> Teller<'_, O, S> {
         }
     }
 
-    fn note(&mut self, text: &str) -> std::io::Result<()> {
+    fn note(&mut self, level: u8, text: &str) -> std::io::Result<()> {
         self.transfer = None;
         let manner = self.settings.manner;
+        let (role, verb) = match level {
+            INFO => (Role::Good, "Formula"),
+            _ => (Role::Caution, "Note"),
+        };
         match self.format {
-            FormulaFormat::Json => self.line(&log_event(INFO, text)),
-            FormulaFormat::Text if manner.verbosity == Verbosity::Quiet => Ok(()),
+            FormulaFormat::Json => self.line(
+                &json!({"log": {"t": clock::unix_s(), "lvl": level, "msg": text, "detail": []}}),
+            ),
+            FormulaFormat::Text if level == INFO && manner.verbosity == Verbosity::Quiet => Ok(()),
             FormulaFormat::Text => {
-                let line = manner.style.verb(Role::Good, "Formula", escape::line(text));
-                writeln!(self.say, "{line}")
-            }
-        }
-    }
-
-    fn grants_nothing(&mut self, policy: Policy) -> std::io::Result<()> {
-        let text = format!(
-            "policy `{}` is not granted: the command gets the rights of `routine`",
-            policy.as_str()
-        );
-        match self.format {
-            FormulaFormat::Json => self.line(&log_event(WARN, &text)),
-            FormulaFormat::Text => {
-                let style = self.settings.manner.style;
-                writeln!(self.say, "{}", style.verb(Role::Caution, "Note", text))
+                writeln!(self.say, "{}", manner.style.verb(role, verb, escape::line(text)))
             }
         }
     }
@@ -241,6 +215,7 @@ impl<O: Write, S: Write> Teller<'_, O, S> {
     }
 }
 
+/// What came of a formula: the record alone on standard output, everything else on standard error; or all as events.
 fn told(
     result: Result<Ran, RunError>,
     name: Option<&str>,
@@ -249,25 +224,18 @@ fn told(
     out: &mut impl Write,
     say: &mut impl Write,
 ) -> Outcome {
-    match format {
-        FormulaFormat::Json => told_as_events(&result, name, out),
-        FormulaFormat::Text => told_as_text(result, settings, out, say),
+    if format == FormulaFormat::Json {
+        return told_as_events(&result, name, out);
     }
-}
-
-/// The record alone on standard output, everything else on standard error.
-fn told_as_text(
-    result: Result<Ran, RunError>,
-    settings: &Settings,
-    out: &mut impl Write,
-    say: &mut impl Write,
-) -> Outcome {
     let Ran { record, dialect, remembered, .. } = match result {
         Ok(ran) => ran,
         Err(error) => {
             let (category, exit) = error.category();
-            let fault = Fault { message: error.to_string(), category, exit, help: error.help() };
-            return fault.tell(settings, say);
+            let mut refusal = refusal(&error, category, exit);
+            refusal.help.extend(error.help());
+            let (detail, style) = (settings.manner.detail, settings.manner.style);
+            say.write_all(diagnostic::render(&refusal, detail, style).as_bytes())?;
+            return Ok(Exit(exit));
         }
     };
     let style = settings.manner.style;
@@ -277,11 +245,11 @@ fn told_as_text(
     }
     writeln!(out, "{}", record.to_json(dialect))?;
     if record.exit_code == 0 {
-        return Ok(Exit::Success);
+        return Ok(Exit::SUCCESS);
     }
     let text = format!("the command of the formula ended with exit code {}", record.exit_code);
     writeln!(say, "{}", style.verb(Role::Bad, "Failed", text))?;
-    Ok(Exit::Code(JOB_UNSUCCESSFUL))
+    Ok(Exit(JOB_UNSUCCESSFUL))
 }
 
 /// repeatr's event lines, the last one with the result; one of several says of which formula.
@@ -305,13 +273,9 @@ fn told_as_events(
         event["formula"] = name.into();
     }
     writeln!(out, "{event}")?;
-    Ok(if exit == 0 { Exit::Success } else { Exit::Code(exit) })
+    Ok(Exit(exit))
 }
 
 /// Levels of events, as published.
 const INFO: u8 = 2;
 const WARN: u8 = 3;
-
-fn log_event(level: u8, text: &str) -> Value {
-    json!({"log": {"t": clock::unix_s(), "lvl": level, "msg": text, "detail": []}})
-}

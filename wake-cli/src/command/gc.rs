@@ -48,16 +48,14 @@ pub(crate) fn run(
     let report = report.map_err(store_fault)?;
     for root in &report.missing_roots {
         let root = root.display().to_string();
-        let text = format!(
-            "{} is not there; it counts as a checkout for thirty days",
-            escape::line(&root)
-        );
+        let rest = "is not there; it counts as a checkout for thirty days";
+        let text = format!("{} {rest}", escape::line(&root));
         writeln!(say, "{}", style.verb(Role::Caution, "Missing", text))?;
     }
     if settings.manner.verbosity > Verbosity::Quiet {
         writeln!(say, "{}", style.verb(Role::Good, verb, summary(&report)))?;
     }
-    Ok(Exit::Success)
+    Ok(Exit::SUCCESS)
 }
 
 fn summary(report: &GcReport) -> String {
@@ -80,7 +78,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let store = Store::open(root.path()).unwrap();
         let blob = store.put_blob(b"nobody needs this").unwrap();
-        let settings = crate::settings::for_tests(root.path());
+        let settings = crate::settings::tests::quiet(root.path());
         let mut say = Vec::new();
         let mut args = GcArgs { max_size: Some(0), older_than: None, dry_run: true };
         run(&args, &store, &settings, &mut say).unwrap();
@@ -103,7 +101,7 @@ mod tests {
         let long_ago = crate::clock::now() - DEFAULT_AGE - Duration::from_secs(60);
         let times = std::fs::FileTimes::new().set_modified(long_ago).set_accessed(long_ago);
         std::fs::File::open(place).unwrap().set_times(times).unwrap();
-        let settings = crate::settings::for_tests(root.path());
+        let settings = crate::settings::tests::quiet(root.path());
         let args = GcArgs { max_size: None, older_than: None, dry_run: false };
         run(&args, &store, &settings, &mut Vec::new()).unwrap();
         assert!(store.blob(&new).unwrap().is_some());

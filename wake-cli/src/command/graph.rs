@@ -6,7 +6,7 @@ use std::io::Write;
 use wake_build::Graph;
 
 use crate::args::{GraphArgs, GraphFormat};
-use crate::exit::{Exit, Outcome};
+use crate::exit::Outcome;
 use crate::print;
 use crate::selection;
 use crate::session;
@@ -22,8 +22,7 @@ pub(crate) fn run(args: &GraphArgs, settings: &Settings, out: &mut impl Write) -
         GraphFormat::Mermaid => mermaid(&graph),
         GraphFormat::Json => return print::json(&graph, out),
     };
-    out.write_all(text.as_bytes())?;
-    Ok(Exit::Success)
+    print::text(&text, out)
 }
 
 /// Source: the DOT language of Graphviz; quoted identifiers escape `"` and `\`.

@@ -3,13 +3,14 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use wake_model::Name;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
 use crate::args::InitArgs;
-use crate::exit::{Exit, Outcome};
+use crate::exit::Outcome;
+use crate::print;
 use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
@@ -20,8 +21,8 @@ pub(crate) fn run(args: &InitArgs, settings: &Settings, say: &mut impl Write) ->
     let name = name(args, &dir)?;
     let files = files(&name);
     fs::create_dir_all(&dir).map_err(|source| fault(&dir, &source))?;
-    let taken = files.iter().map(|file| dir.join(file.path)).find(taken);
-    if let Some(path) = taken {
+    let mut paths = files.iter().map(|file| dir.join(file.path));
+    if let Some(path) = paths.find(|path| fs::symlink_metadata(path).is_ok()) {
         return Err(already(&path).into());
     }
     for file in &files {
@@ -29,16 +30,13 @@ pub(crate) fn run(args: &InitArgs, settings: &Settings, say: &mut impl Write) ->
     }
     let style = settings.manner.style;
     let shown = escape::line(&args.dir.to_string_lossy()).into_owned();
-    let into = if shown == "." { String::new() } else { format!(" in {shown}") };
-    let hint =
-        if shown == "." { "`wake run`".to_owned() } else { format!("`wake -C {shown} run`") };
-    writeln!(say, "{}", style.verb(Role::Good, "Created", format_args!("package `{name}`{into}")))?;
-    writeln!(
-        say,
-        "{}",
-        style.verb(Role::Guide, "Next", format_args!("{hint} builds it and runs it"))
-    )?;
-    Ok(Exit::Success)
+    let (into, hint) = match shown.as_str() {
+        "." => (String::new(), "`wake run`".to_owned()),
+        shown => (format!(" in {shown}"), format!("`wake -C {shown} run`")),
+    };
+    let created = style.verb(Role::Good, "Created", format_args!("package `{name}`{into}"));
+    let next = style.verb(Role::Guide, "Next", format_args!("{hint} builds it and runs it"));
+    print::lines([created, next], say)
 }
 
 /// One file of the new package.
@@ -114,10 +112,6 @@ fn name(args: &InitArgs, dir: &Path) -> Result<Name, Diagnostic> {
     lower.trim_matches('-').parse().map_err(wrong)
 }
 
-fn taken(path: &PathBuf) -> bool {
-    fs::symlink_metadata(path).is_ok()
-}
-
 fn already(path: &Path) -> Diagnostic {
     Diagnostic::error(Class::Usage, format!("`{}` is there already", path.display()))
         .help("choose another directory: `wake init DIR`")
@@ -131,12 +125,12 @@ fn fault(path: &Path, source: &io::Error) -> Diagnostic {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::exit::Stop;
+    use crate::exit::{Exit, Stop};
     use std::os::unix::fs::PermissionsExt;
 
     fn init(root: &Path, dir: &str, name: Option<&str>) -> Result<Exit, Stop> {
         let args = InitArgs { dir: dir.into(), name: name.map(str::to_owned) };
-        let settings = crate::settings::for_tests(root);
+        let settings = crate::settings::tests::quiet(root);
         run(&args, &settings, &mut Vec::new())
     }
 

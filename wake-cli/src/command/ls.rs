@@ -27,5 +27,5 @@ pub(crate) fn run(args: &LsArgs, settings: &Settings, out: &mut impl Write) -> O
             writeln!(out, "  {}:{}", escape::line(&package.label), escape::line(module))?;
         }
     }
-    Ok(Exit::Success)
+    Ok(Exit::SUCCESS)
 }

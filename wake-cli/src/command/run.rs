@@ -12,8 +12,7 @@ use wake_model::nearest::nearest;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
 use crate::args::RunArgs;
-use crate::exit::{Exit, Outcome};
-use crate::report::diagnostic;
+use crate::exit::{Exit, Outcome, Stop};
 use crate::selection;
 use crate::session;
 use crate::settings::Settings;
@@ -26,7 +25,7 @@ const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
 /// Builds the target and becomes its program, so that signals and the exit code are its own.
-pub(crate) fn run(args: &RunArgs, settings: &Settings, say: &mut impl io::Write) -> Outcome {
+pub(crate) fn run(args: &RunArgs, settings: &Settings) -> Outcome {
     let (target, key) = match args.target.rsplit_once('#') {
         Some((target, key)) => (if target.is_empty() { "." } else { target }, Some(key)),
         None => (args.target.as_str(), None),
@@ -43,28 +42,18 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings, say: &mut impl io::Write)
     match report.exit {
         0 => {}
         code if code == Class::Usage.exit_code() || code > 128 => {
-            return Ok(Exit::Code(code));
+            return Ok(Exit(code));
         }
-        _ => return Ok(Exit::Code(NOT_STARTED)),
+        _ => return Ok(Exit(NOT_STARTED)),
     }
-    let refusal = match program(&report.built, key) {
-        Ok(program) => execute(&program, &args.arguments),
-        Err(refusal) => refusal,
-    };
-    let text = diagnostic::render(&refusal.why, settings.manner.detail, settings.manner.style);
-    say.write_all(text.as_bytes())?;
-    Ok(Exit::Code(refusal.exit))
-}
-
-/// Why nothing was run, with the exit code that says so.
-struct Refusal {
-    why: Diagnostic,
-    exit: u8,
+    let program = program(&report.built, key).map_err(|why| Stop::Refusal(why, NOT_EXECUTABLE))?;
+    let (why, exit) = execute(&program, &args.arguments);
+    Err(Stop::Refusal(why, exit))
 }
 
 /// Does not come back unless the program cannot be started.
 #[expect(clippy::disallowed_methods, reason = "the person asked for this program")]
-fn execute(program: &Path, arguments: &[OsString]) -> Refusal {
+fn execute(program: &Path, arguments: &[OsString]) -> (Diagnostic, u8) {
     let source = std::process::Command::new(program).args(arguments).exec();
     let exit = if source.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE };
     let mut why =
@@ -72,23 +61,18 @@ fn execute(program: &Path, arguments: &[OsString]) -> Refusal {
     if exit == NOT_FOUND {
         why = why.help("its interpreter or loader may be missing on this machine");
     }
-    Refusal { why, exit }
+    (why, exit)
 }
 
 /// The output that was named, else `bin`, else the only one that can be executed.
-fn program(built: &[Built], key: Option<&str>) -> Result<PathBuf, Refusal> {
+fn program(built: &[Built], key: Option<&str>) -> Result<PathBuf, Diagnostic> {
     let all: Vec<(String, PathBuf)> = built.iter().flat_map(files).collect();
-    let wanted: Vec<&(String, PathBuf)> = match key {
-        Some(key) => all.iter().filter(|(name, _)| name == key).collect(),
-        None => {
-            let named: Vec<_> = all.iter().filter(|(name, _)| name == "bin").collect();
-            if named.is_empty() {
-                all.iter().filter(|(_, path)| runs(path)).collect()
-            } else {
-                named
-            }
-        }
+    let named = key.or_else(|| all.iter().any(|(name, _)| name == "bin").then_some("bin"));
+    let is_wanted = |(name, path): &&(String, PathBuf)| match named {
+        Some(named) => name == named,
+        None => runs(path),
     };
+    let wanted: Vec<&(String, PathBuf)> = all.iter().filter(is_wanted).collect();
     if let ([], None, [path]) = (wanted.as_slice(), key, &executables(built)[..]) {
         return Ok(path.clone());
     }
@@ -96,50 +80,42 @@ fn program(built: &[Built], key: Option<&str>) -> Result<PathBuf, Refusal> {
         ([(_, path)], _) if runs(path) => Ok(path.clone()),
         ([(name, _)], _) => Err(refuse(format!("output `{name}` is not executable"), built, &all)),
         ([], Some(key)) => {
-            let mut refusal = refuse(format!("there is no output `{key}`"), built, &all);
-            if let Some(name) = nearest(key, all.iter().map(|(name, _)| name.as_str())) {
-                refusal.why = refusal.why.help(format!("did you mean `{name}`?"));
-            }
-            Err(refusal)
+            let refusal = refuse(format!("there is no output `{key}`"), built, &all);
+            Err(match nearest(key, all.iter().map(|(name, _)| name.as_str())) {
+                Some(name) => refusal.help(format!("did you mean `{name}`?")),
+                None => refusal,
+            })
         }
         ([], None) => Err(refuse("there is no executable output".to_owned(), built, &all)),
         (several, _) => {
             let names: Vec<_> = several.iter().map(|(name, _)| format!("`{name}`")).collect();
             let message = format!("more than one output can be run: {}", names.join(", "));
-            let mut refusal = refuse(message, built, &all);
-            refusal.why = refusal.why.help("name one with `TARGET#KEY`, or one module");
-            Err(refusal)
+            let refusal = refuse(message, built, &all);
+            Err(refusal.help("name one with `TARGET#KEY`, or one module"))
         }
     }
 }
 
-fn refuse(message: String, built: &[Built], all: &[(String, PathBuf)]) -> Refusal {
+fn refuse(message: String, built: &[Built], all: &[(String, PathBuf)]) -> Diagnostic {
     let labels: Vec<_> = built.iter().map(|built| built.label.as_str()).collect();
     let names: Vec<_> = all.iter().map(|(name, _)| format!("`{name}`")).collect();
     let outputs = if names.is_empty() { "no files".to_owned() } else { names.join(", ") };
-    let why = Diagnostic::error(Class::Usage, message)
-        .note(format!("{} yields {outputs}", labels.join(", ")));
-    Refusal { why, exit: NOT_EXECUTABLE }
+    Diagnostic::error(Class::Usage, message).note(format!("{} yields {outputs}", labels.join(", ")))
 }
 
 /// Every executable file of the results, as inside an output that is a directory.
 fn executables(built: &[Built]) -> Vec<PathBuf> {
     let of = |built: &Built| {
-        let base = base(built).to_owned();
+        let base = session::place(built).to_owned();
         built.executables.iter().map(move |path| base.join(path.as_str())).collect::<Vec<_>>()
     };
     built.iter().flat_map(of).collect()
 }
 
-/// Where a person finds it: the link, which keeps it alive while it runs.
-fn base(built: &Built) -> &Path {
-    built.link.as_deref().unwrap_or(&built.tree)
-}
-
 /// The outputs that are paths, by key, where they lie.
 fn files(built: &Built) -> Vec<(String, PathBuf)> {
     let Value::Object(outputs) = &built.outputs else { return Vec::new() };
-    let base = base(built);
+    let base = session::place(built);
     outputs
         .iter()
         .filter_map(|(key, value)| {
@@ -180,7 +156,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         match program(&[built(dir.path(), executable, outputs)], key) {
             Ok(path) => Ok(path.file_name().unwrap().to_str().unwrap().to_owned()),
-            Err(refusal) => Err(refusal.why.message),
+            Err(refusal) => Err(refusal.message),
         }
     }
 
@@ -205,7 +181,7 @@ mod tests {
     #[test]
     fn what_cannot_be_started_is_told_apart() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(execute(&dir.path().join("none"), &[]).exit, NOT_FOUND);
-        assert_eq!(execute(dir.path(), &[]).exit, NOT_EXECUTABLE);
+        assert_eq!(execute(&dir.path().join("none"), &[]).1, NOT_FOUND);
+        assert_eq!(execute(dir.path(), &[]).1, NOT_EXECUTABLE);
     }
 }

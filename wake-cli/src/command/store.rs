@@ -10,6 +10,7 @@ use wake_store::{Contents, Lookup, Store, VerifyOptions, VerifyReport};
 use crate::args::StoreCommand;
 use crate::exit::{Exit, Outcome, Stop};
 use crate::manner::Verbosity;
+use crate::print;
 use crate::session::store_fault;
 use crate::settings::Settings;
 use crate::terminal::escape;
@@ -53,41 +54,40 @@ fn verify(quick: bool, store: &Store, settings: &Settings, say: &mut impl Write)
         if settings.manner.verbosity > Verbosity::Quiet {
             writeln!(say, "{}", style.verb(Role::Good, "Verified", all))?;
         }
-        return Ok(Exit::Success);
+        return Ok(Exit::SUCCESS);
     }
     let wrong = format!("{} of {all} put aside; builds make them anew", corrupt.len());
     writeln!(say, "{}", style.verb(Role::Bad, "Error", wrong))?;
-    Ok(Exit::Code(Class::Integrity.exit_code()))
+    Ok(Exit(Class::Integrity.exit_code()))
 }
 
 fn path(tree: &str, store: &Store, out: &mut impl Write) -> Outcome {
     let digest = digest(tree)?;
     match store.tree(&TreeDigest(digest)).map_err(store_fault)? {
-        Lookup::Hit(tree) => writeln!(out, "{}", tree.path.display())?,
-        Lookup::Miss => return Err(absent(tree)),
+        Lookup::Hit(tree) => print::line(tree.path.display(), out),
+        Lookup::Miss => Err(absent(tree)),
         Lookup::Corrupt(corruption) => {
-            return Err(Diagnostic::error(Class::Integrity, corruption.to_string()).into());
+            Err(Diagnostic::error(Class::Integrity, corruption.to_string()).into())
         }
     }
-    Ok(Exit::Success)
 }
 
 fn ls(place: &str, store: &Store, out: &mut impl Write) -> Outcome {
-    let Place { digest, path } = Place::parse(place)?;
+    let (digest, path) = parse(place)?;
     let manifest = store.ls(&TreeDigest(digest), &path).map_err(browse_fault)?;
-    for (path, node) in manifest.iter() {
+    let line = |(path, node): (&RelPath, &Node)| {
         let path = escape::line(path.as_str());
         match node {
-            Node::Dir => writeln!(out, "{path}/")?,
-            Node::Link { target } => writeln!(out, "{path} -> {}", escape::line(target))?,
-            Node::File { .. } => writeln!(out, "{path}")?,
+            Node::Dir => format!("{path}/"),
+            Node::Link { target } => format!("{path} -> {}", escape::line(target)),
+            Node::File { .. } => path.into_owned(),
         }
-    }
-    Ok(Exit::Success)
+    };
+    print::lines(manifest.iter().map(line), out)
 }
 
 fn cat(place: &str, store: &Store, out: &mut impl Write) -> Outcome {
-    let Place { digest, path } = Place::parse(place)?;
+    let (digest, path) = parse(place)?;
     let bytes = if path.is_root() {
         let blob = store.blob(&wake_model::BlobDigest(digest)).map_err(store_fault)?;
         blob.ok_or_else(|| absent(place))?
@@ -96,7 +96,7 @@ fn cat(place: &str, store: &Store, out: &mut impl Write) -> Outcome {
     };
     // Bytes as they are: the person asked for them, and may send them anywhere.
     out.write_all(&bytes)?;
-    Ok(Exit::Success)
+    Ok(Exit::SUCCESS)
 }
 
 fn du(as_json: bool, store: &Store, out: &mut impl Write) -> Outcome {
@@ -109,8 +109,7 @@ fn du(as_json: bool, store: &Store, out: &mut impl Write) -> Outcome {
                 (kind.as_str().to_owned(), usage)
             })
             .collect();
-        writeln!(out, "{}", json!({ "store": store.root(), "kinds": kinds }))?;
-        return Ok(Exit::Success);
+        return print::line(json!({ "store": store.root(), "kinds": kinds }), out);
     }
     for (kind, usage) in &usage {
         let size = words::bytes(usage.bytes);
@@ -118,27 +117,19 @@ fn du(as_json: bool, store: &Store, out: &mut impl Write) -> Outcome {
     }
     let count: usize = usage.values().map(|usage| usage.count).sum();
     let bytes = words::bytes(usage.values().map(|usage| usage.bytes).sum());
-    writeln!(out, "{:<10}  {count:>8}  {bytes:>9}  {}", "all", store.root().display())?;
-    Ok(Exit::Success)
+    let root = store.root().display();
+    print::line(format_args!("{:<10}  {count:>8}  {bytes:>9}  {root}", "all"), out)
 }
 
 /// Something in the store: a digest, and where in its tree.
-#[derive(Debug)]
-struct Place {
-    digest: Digest,
-    path: RelPath,
-}
-
-impl Place {
-    fn parse(text: &str) -> Result<Self, Stop> {
-        let (head, rest) = text.split_once('/').unwrap_or((text, ""));
-        let path = match rest.trim_end_matches('/') {
-            "" => RelPath::root(),
-            rest => RelPath::parse(rest)
-                .map_err(|error| Diagnostic::error(Class::Usage, format!("`{text}`: {error}")))?,
-        };
-        Ok(Place { digest: digest(head)?, path })
-    }
+fn parse(text: &str) -> Result<(Digest, RelPath), Stop> {
+    let (head, rest) = text.split_once('/').unwrap_or((text, ""));
+    let path = match rest.trim_end_matches('/') {
+        "" => RelPath::root(),
+        rest => RelPath::parse(rest)
+            .map_err(|error| Diagnostic::error(Class::Usage, format!("`{text}`: {error}")))?,
+    };
+    Ok((digest(head)?, path))
 }
 
 fn digest(text: &str) -> Result<Digest, Stop> {

@@ -4,7 +4,6 @@ use std::io::{self, Write};
 
 use wake_steps::Steps as _;
 use wake_steps::explain::{Why, WhyChange};
-use wake_steps::profile::Profile;
 
 use crate::args::WhyArgs;
 use crate::exit::{Exit, Outcome};
@@ -19,17 +18,12 @@ use crate::{formulas, session};
 pub(crate) fn run(args: &WhyArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let config = selection::config(&args.config)?;
     let targets = [args.target.clone()];
-    let answers = match formulas::among(&targets, settings)?.as_slice() {
-        [] => session::open(settings)?.why(&targets, config.as_ref())?,
-        files => {
-            formulas::take_no_config(&args.config)?;
-            let machine = session::machine(settings, Profile::default())?;
-            let formulas = formulas::of_files(files, &machine, settings)?;
-            let all = formulas.order().to_vec();
-            formulas::look_at(&formulas, &machine, |outlook| {
-                all.into_iter().map(|step| outlook.why(step)).collect::<Result<Vec<_>, _>>()
-            })?
-        }
+    let seen = formulas::look_at(&targets, &args.config, settings, |formulas, outlook| {
+        formulas.order().iter().map(|&step| outlook.why(step)).collect::<Result<Vec<_>, _>>()
+    })?;
+    let answers = match seen {
+        Some(answers) => answers,
+        None => session::open(settings)?.why(&targets, config.as_ref())?,
     };
     if args.json {
         return print::json(&answers, out);
@@ -37,7 +31,7 @@ pub(crate) fn run(args: &WhyArgs, settings: &Settings, out: &mut impl Write) -> 
     for why in &answers {
         tell(why, 0, settings.manner.style, out)?;
     }
-    Ok(Exit::Success)
+    Ok(Exit::SUCCESS)
 }
 
 /// One module's answer, then those of the modules that it comes from, each further in.

@@ -8,9 +8,6 @@ use wake_steps::run_log::Lines;
 
 use crate::clock;
 
-/// Milliseconds since 1970.
-pub(crate) type UnixClock = Box<dyn Fn() -> u64>;
-
 /// How long a line may wait in the buffer, so that ten thousand remembered steps are not as many
 /// system calls.
 const LATEST: Duration = Duration::from_millis(50);
@@ -20,13 +17,14 @@ pub(crate) struct Json<W> {
     out: W,
     buffer: Vec<u8>,
     flushed: Instant,
-    clock: UnixClock,
+    /// Milliseconds since 1970.
+    clock: Box<dyn Fn() -> u64>,
     lines: Lines,
 }
 
 impl<W: Write> Json<W> {
     /// A reporter that writes to `out`.
-    pub(crate) fn new(out: W, clock: UnixClock) -> Self {
+    pub(crate) fn new(out: W, clock: Box<dyn Fn() -> u64>) -> Self {
         let (buffer, flushed, lines) = (Vec::new(), clock::instant(), Lines::default());
         Json { out, buffer, flushed, clock, lines }
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::report::screen::{Size, fit};
+use crate::report::screen::{Size, beside_verb, fit};
 use crate::report::tally::{Parts, Running, Tally};
 use crate::terminal::escape;
-use crate::terminal::style::{Role, Style, VERB_COLUMNS};
+use crate::terminal::style::{Role, Style};
 use crate::terminal::width::{columns, cut_middle, pad};
 use crate::terminal::words;
 
@@ -40,10 +40,7 @@ fn bar_line(tally: &Tally, now: Duration, room: usize, style: Style) -> String {
     if let Some(left) = estimate {
         facts += &format!("  eta ~{}", words::clock(left));
     }
-    // The verb, a blank, two brackets, a blank, and the last column of the terminal.
-    let left = room.saturating_sub(VERB_COLUMNS + columns(&facts) + 5);
-    let rest = if left < 10 { facts } else { format!("[{}] {facts}", bar(parts, left.min(30))) };
-    style.verb(Role::Guide, "Building", fit(&rest, room.saturating_sub(VERB_COLUMNS + 1)))
+    style.verb(Role::Guide, "Building", beside_verb(&facts, room, |room| Some(bar(parts, room))))
 }
 
 /// Done `=`, running `>`, ready `-`, unknown `.`; whatever is there takes at least one column.
@@ -79,16 +76,12 @@ fn running_lines(tally: &Tally, now: Duration, size: Size, style: Style) -> Vec<
     if hidden > 0 && room > 0 {
         lines.push(format!("{hidden} more"));
     }
-    let last = lines.len();
+    let last = lines.len().saturating_sub(1);
+    for (at, line) in lines.iter_mut().enumerate() {
+        let branch = if at == last { style.glyph("└", "`-") } else { style.glyph("├", "|-") };
+        *line = style.paint(Role::Faint, fit(&format!("   {branch} {line}"), size.columns));
+    }
     lines
-        .into_iter()
-        .enumerate()
-        .map(|(at, line)| {
-            let branch =
-                if at + 1 == last { style.glyph("└", "`-") } else { style.glyph("├", "|-") };
-            style.paint(Role::Faint, fit(&format!("   {branch} {line}"), size.columns))
-        })
-        .collect()
 }
 
 fn running_line(running: &Running, now: Duration, label_room: usize, style: Style) -> String {
@@ -103,6 +96,7 @@ fn running_line(running: &Running, now: Duration, label_room: usize, style: Styl
 mod tests {
     use super::*;
     use crate::report::recorded::{announced, finished, started};
+    use crate::terminal::style::VERB_COLUMNS;
     use wake_steps::event::{Event, Status};
 
     const PLAIN: Style = Style { color: false, unicode: true };

@@ -24,18 +24,21 @@ use std::time::Duration;
 
 use wake_steps::event::Reporter;
 
+use crate::args::MessageFormat;
 use crate::clock;
 use crate::report::json::Json;
 use crate::report::plain::Plain;
 use crate::report::verbs::{Bar, Verbs};
-use crate::settings::{Format, Progress, Settings};
+use crate::settings::{Progress, Settings};
 
 /// The reporter that the settings ask for.
 pub(crate) fn reporter(settings: &Settings) -> Box<dyn Reporter> {
     let clock = clock::starting_now();
     let out = std::io::stderr();
     match (settings.format, settings.progress) {
-        (Format::Json, _) => Box::new(Json::new(std::io::stdout(), Box::new(clock::unix_ms))),
+        (MessageFormat::Json, _) => {
+            Box::new(Json::new(std::io::stdout(), Box::new(clock::unix_ms)))
+        }
         (_, Progress::Plain) => Box::new(Plain::new(out, settings.manner, clock)),
         (_, Progress::None) => Box::new(Verbs::new(out, settings.manner, clock, None)),
         (_, Progress::Bar) => {

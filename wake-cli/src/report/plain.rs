@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::time::Duration;
 
-use wake_steps::diagnostic::Level;
 use wake_steps::event::{ActionFinished, Event, Reporter, Status};
 
 use crate::clock::Clock;
@@ -26,7 +25,6 @@ pub(crate) struct Plain<W> {
     manner: Manner,
     clock: Clock,
     tally: Tally,
-    errors: usize,
     run: String,
     spoke: Duration,
     held: Option<String>,
@@ -40,7 +38,6 @@ impl<W: Write> Plain<W> {
             manner,
             clock,
             tally: Tally::default(),
-            errors: 0,
             run: String::new(),
             spoke: Duration::ZERO,
             held: None,
@@ -120,7 +117,7 @@ impl<W: Write> Plain<W> {
 
     fn end(&mut self, event: &Event) {
         let failed = std::mem::take(&mut self.tally.failed);
-        let Some(ending) = Ending::of(event, &failed, self.errors) else { return };
+        let Some(ending) = Ending::of(event, &failed, self.tally.errors) else { return };
         self.held = None;
         let (role, word) = match ending.verdict() {
             Verdict::Finished if self.manner.verbosity == Verbosity::Quiet => return,
@@ -199,7 +196,6 @@ impl<W: Write> Reporter for Plain<W> {
             Event::ActionStarted { .. } if self.held.is_some() => self.say(""),
             Event::ActionFinished(finished) => self.finished(finished),
             Event::Diagnostic(diagnostic) => {
-                self.errors += usize::from(diagnostic.level == Level::Error);
                 let Manner { detail, style, annotations, .. } = self.manner;
                 let mut text = diagnostic::render(diagnostic, detail, style);
                 if annotations {

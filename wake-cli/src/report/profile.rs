@@ -7,8 +7,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use wake_steps::diagnostic::{Class, Diagnostic, Level};
 use wake_steps::profile::{Load, Recorded, Span, Track};
 
@@ -74,32 +73,14 @@ fn write_to(recorded: &Recorded, path: &Path) -> io::Result<()> {
     out.flush()
 }
 
-/// One event of the trace; times are microseconds.
-#[derive(Serialize)]
-struct TraceEvent<'a> {
-    name: &'a str,
-    ph: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cat: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ts: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dur: Option<f64>,
-    pid: u32,
-    tid: usize,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    args: Map<String, Value>,
-}
-
 fn write(recorded: &Recorded, out: &mut impl Write) -> io::Result<()> {
     let Recorded { tracks, spans, loads } = recorded;
     write!(out, "{{\"displayTimeUnit\":\"ms\",\"traceEvents\":[")?;
-    put(&named("process_name", 0, json!("wake")), out)?;
-    for (number, track) in tracks.iter().enumerate() {
-        for event in [
-            named("thread_name", number, json!(track_name(track))),
-            order("thread_sort_index", number, rank(track)),
-        ] {
+    put(&told("process_name", 0, json!({ "name": "wake" })), out)?;
+    for (number, (name, rank)) in tracks.iter().map(track).enumerate() {
+        let name = told("thread_name", number, json!({ "name": name }));
+        let order = told("thread_sort_index", number, json!({ "sort_index": rank }));
+        for event in [name, order] {
             out.write_all(b",")?;
             put(&event, out)?;
         }
@@ -112,7 +93,7 @@ fn write(recorded: &Recorded, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// One a line, so that a trace can be read with line tools, too.
-fn put(event: &TraceEvent, out: &mut impl Write) -> io::Result<()> {
+fn put(event: &Value, out: &mut impl Write) -> io::Result<()> {
     out.write_all(b"\n")?;
     Ok(serde_json::to_writer(out, event)?)
 }
@@ -120,66 +101,43 @@ fn put(event: &TraceEvent, out: &mut impl Write) -> io::Result<()> {
 const PROCESS: u32 = 1;
 
 /// What a viewer is told about a track.
-fn told<'a>(name: &'a str, track: usize, key: &str, value: Value) -> TraceEvent<'a> {
-    let args = Map::from_iter([(key.to_owned(), value)]);
-    let (ts, dur, cat) = (None, None, None);
-    TraceEvent { name, ph: "M", cat, ts, dur, pid: PROCESS, tid: track + 1, args }
+fn told(name: &str, track: usize, args: Value) -> Value {
+    json!({ "name": name, "ph": "M", "pid": PROCESS, "tid": track + 1, "args": args })
 }
 
-fn named(name: &str, track: usize, value: Value) -> TraceEvent<'_> {
-    told(name, track, "name", value)
-}
-
-fn order(name: &str, track: usize, value: usize) -> TraceEvent<'_> {
-    told(name, track, "sort_index", json!(value))
-}
-
-fn track_name(track: &Track) -> String {
+/// What a track is called, and its place: the main thread, then those that plan, those that evaluate for them, those
+/// that perform steps.
+fn track(track: &Track) -> (String, usize) {
     match track {
-        Track::Thread(name) => name.clone(),
-        Track::Evaluator(process) => format!("evaluator {process}"),
+        Track::Thread(name) if name == "main" => (name.clone(), 0),
+        Track::Thread(name) if name.starts_with("step-") => (name.clone(), 3),
+        Track::Thread(name) => (name.clone(), 1),
+        Track::Evaluator(process) => (format!("evaluator {process}"), 2),
     }
 }
 
-/// The main thread, then those that plan, those that evaluate for them, those that perform steps.
-fn rank(track: &Track) -> usize {
-    match track {
-        Track::Thread(name) if name == "main" => 0,
-        Track::Thread(name) if name.starts_with("step-") => 3,
-        Track::Thread(_) => 1,
-        Track::Evaluator(_) => 2,
-    }
-}
-
-fn span_event(span: &Span) -> TraceEvent<'_> {
+/// Times are microseconds.
+fn span_event(span: &Span) -> Value {
     let Span { track, kind, name, from_ns, took_ns, notes } = span;
-    TraceEvent {
-        name,
-        ph: "X",
-        cat: Some(kind.as_str()),
-        ts: Some(micros(*from_ns)),
-        dur: Some(micros(*took_ns)),
-        pid: PROCESS,
-        tid: track + 1,
-        args: notes.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect(),
+    let mut event = json!({
+        "name": name,
+        "ph": "X",
+        "cat": kind.as_str(),
+        "ts": micros(*from_ns),
+        "dur": micros(*took_ns),
+        "pid": PROCESS,
+        "tid": track + 1,
+    });
+    for (name, value) in notes {
+        event["args"][name] = value.clone();
     }
+    event
 }
 
-fn load_event(load: &Load) -> TraceEvent<'_> {
+fn load_event(load: &Load) -> Value {
     let Load { at_ns, ready, in_hand } = load;
-    TraceEvent {
-        name: "steps",
-        ph: "C",
-        cat: None,
-        ts: Some(micros(*at_ns)),
-        dur: None,
-        pid: PROCESS,
-        tid: 0,
-        args: Map::from_iter([
-            ("in hand".to_owned(), json!(in_hand)),
-            ("ready".to_owned(), json!(ready)),
-        ]),
-    }
+    let args = json!({ "in hand": in_hand, "ready": ready });
+    json!({ "name": "steps", "ph": "C", "ts": micros(*at_ns), "pid": PROCESS, "tid": 0, "args": args })
 }
 
 fn micros(ns: u64) -> f64 {

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use crate::terminal::style::VERB_COLUMNS;
 use crate::terminal::width;
 
 /// How large a terminal is.
@@ -79,6 +80,19 @@ pub(crate) fn of_stderr(columns: Option<usize>) -> Size {
 /// One column stays free: some terminals wrap when the last one is written.
 pub(crate) fn fit(line: &str, columns: usize) -> String {
     width::cut_end(line, columns.saturating_sub(1))
+}
+
+/// A bar and `facts` as they fit beside a verb, without the bar where it would be too short to tell anything.
+pub(crate) fn beside_verb(
+    facts: &str,
+    columns: usize,
+    bar: impl FnOnce(usize) -> Option<String>,
+) -> String {
+    // The verb, a blank, two brackets, a blank, and the last column of the terminal.
+    let left = columns.saturating_sub(VERB_COLUMNS + width::columns(facts) + 5);
+    let bar = if left < 10 { None } else { bar(left.min(30)) };
+    let text = bar.map_or_else(|| facts.to_owned(), |bar| format!("[{bar}] {facts}"));
+    fit(&text, columns.saturating_sub(VERB_COLUMNS + 1))
 }
 
 #[cfg(test)]

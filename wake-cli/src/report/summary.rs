@@ -52,36 +52,27 @@ impl<'a> Ending<'a> {
 
     /// The sentence after the word.
     pub(crate) fn sentence(&self) -> String {
+        let Counts { total, hit, ran, failed, .. } = self.counts;
+        let (actions, wall) = (words::count(total, "action"), words::span_ms(self.wall_ms));
         match self.verdict() {
-            Verdict::Finished => self.finished(),
-            Verdict::Failed => self.failed_sentence(),
-            Verdict::Interrupted => self.interrupted(),
+            Verdict::Finished => {
+                let how = match (hit, ran) {
+                    (_, 0) if total > 0 => ", all cached,".to_owned(),
+                    (0, _) => String::new(),
+                    (hit, ran) => format!(" ({hit} hit, {ran} ran)"),
+                };
+                format!("{actions}{how} in {wall}{}", self.saved())
+            }
+            Verdict::Failed if failed == 0 => {
+                let errors = words::count(self.errors.max(1), "error");
+                format!("{errors} in {wall}{}", self.rest(": "))
+            }
+            Verdict::Failed => {
+                let labels = list(self.failed, 5);
+                format!("{failed} of {actions} failed in {wall}: {labels}{}", self.rest("; "))
+            }
+            Verdict::Interrupted => format!("after {wall}{}", self.rest(": ")),
         }
-    }
-
-    fn finished(&self) -> String {
-        let Counts { total, hit, ran, .. } = self.counts;
-        let how = match (hit, ran) {
-            (_, 0) if total > 0 => ", all cached,".to_owned(),
-            (0, _) => String::new(),
-            (hit, ran) => format!(" ({hit} hit, {ran} ran)"),
-        };
-        format!("{}{how} in {}{}", words::count(total, "action"), self.wall(), self.saved())
-    }
-
-    fn failed_sentence(&self) -> String {
-        let Counts { total, failed, .. } = self.counts;
-        if failed == 0 {
-            let errors = words::count(self.errors.max(1), "error");
-            return format!("{errors} in {}{}", self.wall(), self.rest(": "));
-        }
-        let of = words::count(total, "action");
-        let labels = list(self.failed, 5);
-        format!("{failed} of {of} failed in {}: {labels}{}", self.wall(), self.rest("; "))
-    }
-
-    fn interrupted(&self) -> String {
-        format!("after {}{}", self.wall(), self.rest(": "))
     }
 
     /// What became of the others: `; 181 ok (96 hit, 85 ran), 2 skipped`.
@@ -97,10 +88,6 @@ impl<'a> Ending<'a> {
         let aborted = (aborted > 0).then(|| format!("{aborted} not done"));
         let parts: Vec<String> = [ok, skipped, aborted].into_iter().flatten().collect();
         if parts.is_empty() { String::new() } else { format!("{lead}{}", parts.join(", ")) }
-    }
-
-    fn wall(&self) -> String {
-        words::span_ms(self.wall_ms)
     }
 
     fn saved(&self) -> String {

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use wake_steps::diagnostic::Level;
 use wake_steps::event::{Counts, Event, Status};
 
 /// The steps of a build with what is known of each.
@@ -16,14 +17,14 @@ pub(crate) struct Tally {
     order: Vec<usize>,
     dependents: HashMap<usize, Vec<usize>>,
     running: BTreeMap<usize, Running>,
-    ready: usize,
-    usual: Usual,
     /// Made when an estimate is first asked for after a step was announced.
     outlook: OnceCell<Outlook>,
     /// What became of the steps so far; `total` is the steps announced.
     pub(crate) counts: Counts,
     /// The labels of the failed steps, in the order of their failing.
     pub(crate) failed: Vec<String>,
+    /// Errors that were told.
+    pub(crate) errors: usize,
 }
 
 #[derive(Debug)]
@@ -51,13 +52,6 @@ pub(crate) struct Running {
     pub(crate) since: Duration,
     /// How long it took last time.
     pub(crate) usual: Option<Duration>,
-}
-
-/// The known durations of the steps that have not started.
-#[derive(Debug, Default)]
-struct Usual {
-    known: usize,
-    sum_ms: u64,
 }
 
 /// What past durations say of the whole build.
@@ -95,6 +89,7 @@ impl Tally {
                     self.failed.push(finished.label.clone());
                 }
             }
+            Event::Diagnostic(diagnostic) if diagnostic.level == Level::Error => self.errors += 1,
             _ => {}
         }
     }
@@ -115,8 +110,8 @@ impl Tally {
     /// The steps by the part of the bar that they take.
     pub(crate) fn parts(&self) -> Parts {
         let (done, running) = (self.done(), self.running.len());
-        let unknown = self.counts.total.saturating_sub(done + running + self.ready);
-        Parts { done, running, ready: self.ready, unknown }
+        let count = |phase| self.steps.values().filter(|step| step.phase == phase).count();
+        Parts { done, running, ready: count(Phase::Ready), unknown: count(Phase::Unknown) }
     }
 
     /// How long the rest may take: all its work, shared by the commands that run at once, but no less
@@ -125,18 +120,21 @@ impl Tally {
     /// An upper guess: what turns out to be remembered costs nothing.
     pub(crate) fn estimate(&self, now: Duration) -> Option<Duration> {
         let Parts { running, ready, unknown, .. } = self.parts();
-        let waiting = ready + unknown;
-        if waiting + running == 0 {
+        if running + ready + unknown == 0 {
             return None;
         }
         let Outlook { mean_ms, way_ms } = self.outlook.get_or_init(|| self.look_ahead());
         let mean = Duration::from_millis((*mean_ms)?);
         let way = |id: &usize| Duration::from_millis(way_ms.get(id).copied().unwrap_or(0));
-        let strangers = waiting.saturating_sub(self.usual.known) as u32;
-        let mut work = Duration::from_millis(self.usual.sum_ms) + mean * strangers;
-        let is_ready = |(_, step): &(&usize, &Step)| step.phase == Phase::Ready;
-        let ready_ways = self.steps.iter().filter(is_ready).map(|(id, _)| way(id));
-        let mut longest = ready_ways.max().unwrap_or_default();
+        let (mut work, mut longest) = (Duration::ZERO, Duration::ZERO);
+        for (id, step) in &self.steps {
+            if matches!(step.phase, Phase::Ready | Phase::Unknown) {
+                work += step.usual_ms.map_or(mean, Duration::from_millis);
+            }
+            if step.phase == Phase::Ready {
+                longest = longest.max(way(id));
+            }
+        }
         for (id, running) in &self.running {
             let usual = running.usual.unwrap_or(mean);
             let left = usual.saturating_sub(now.saturating_sub(running.since));
@@ -172,9 +170,6 @@ impl Tally {
             self.dependents.entry(need).or_default().push(id);
         }
         let phase = if open.is_empty() { Phase::Ready } else { Phase::Unknown };
-        self.ready += usize::from(phase == Phase::Ready);
-        self.usual.known += usize::from(usual_ms.is_some());
-        self.usual.sum_ms += usual_ms.unwrap_or(0);
         self.counts.total += 1;
         self.order.push(id);
         self.outlook.take();
@@ -182,14 +177,13 @@ impl Tally {
     }
 
     fn start(&mut self, id: usize, label: &str, t_ms: u64) {
-        self.leave(id, Phase::Running);
-        let usual = self.steps.get(&id).and_then(|step| step.usual_ms).map(Duration::from_millis);
+        let usual = self.enter(id, Phase::Running).map(Duration::from_millis);
         let since = Duration::from_millis(t_ms);
         self.running.insert(id, Running { label: label.to_owned(), since, usual });
     }
 
     fn finish(&mut self, id: usize, status: Status) {
-        self.leave(id, Phase::Done);
+        self.enter(id, Phase::Done);
         self.running.remove(&id);
         let count = match status {
             Status::Hit => &mut self.counts.hit,
@@ -200,28 +194,19 @@ impl Tally {
         };
         *count += 1;
         for dependent in self.dependents.remove(&id).unwrap_or_default() {
-            self.need_done(dependent);
+            let Some(step) = self.steps.get_mut(&dependent) else { continue };
+            step.open = step.open.saturating_sub(1);
+            if step.open == 0 && step.phase == Phase::Unknown {
+                step.phase = Phase::Ready;
+            }
         }
     }
 
-    fn need_done(&mut self, id: usize) {
-        let Some(step) = self.steps.get_mut(&id) else { return };
-        step.open = step.open.saturating_sub(1);
-        if step.open == 0 && step.phase == Phase::Unknown {
-            step.phase = Phase::Ready;
-            self.ready += 1;
-        }
-    }
-
-    /// Takes a step out of the part of the bar that it was in.
-    fn leave(&mut self, id: usize, next: Phase) {
-        let Some(step) = self.steps.get_mut(&id) else { return };
-        if matches!(step.phase, Phase::Ready | Phase::Unknown) {
-            self.ready -= usize::from(step.phase == Phase::Ready);
-            self.usual.known -= usize::from(step.usual_ms.is_some());
-            self.usual.sum_ms -= step.usual_ms.unwrap_or(0);
-        }
-        step.phase = next;
+    /// Notes where a step is now, and says how long it usually takes.
+    fn enter(&mut self, id: usize, phase: Phase) -> Option<u64> {
+        let step = self.steps.get_mut(&id)?;
+        step.phase = phase;
+        step.usual_ms
     }
 }
 

@@ -1,16 +1,16 @@
 //! The line that shows how far a large ware has come.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use wake_store::ware::Meter;
 
 use crate::clock;
-use crate::report::screen::{self, Screen, fit};
+use crate::report::screen::{self, Screen, beside_verb};
 use crate::settings::{Progress, Settings};
-use crate::terminal::style::{Role, Style, VERB_COLUMNS};
-use crate::terminal::width::columns;
+use crate::terminal::style::{Role, Style};
 use crate::terminal::words;
 
 /// What takes no longer than this is not shown.
@@ -20,52 +20,42 @@ const FRAME: Duration = Duration::from_millis(100);
 
 /// A line at the bottom of the terminal, for as long as this lives; none where there is no terminal.
 pub(crate) struct Transfer {
-    stop: Arc<(Mutex<bool>, Condvar)>,
-    drawer: Option<JoinHandle<()>>,
+    /// Draws until the channel is closed.
+    drawer: Option<(Sender<()>, JoinHandle<()>)>,
 }
 
 impl Transfer {
     /// Begins to show what `meter` counts.
     pub(crate) fn show(settings: &Settings, verb: &'static str, meter: &Arc<Meter>) -> Transfer {
-        let stop = Arc::new((Mutex::new(false), Condvar::new()));
-        let mut transfer = Transfer { stop: Arc::clone(&stop), drawer: None };
-        if settings.progress == Progress::Bar {
-            let meter = Arc::clone(meter);
-            let (style, room) = (settings.manner.style, settings.columns);
-            let draw = move || draw(&stop, &meter, verb, style, room);
-            // Without a thread there is no line, and nothing else is different.
-            transfer.drawer = std::thread::Builder::new().spawn(draw).ok();
+        if settings.progress != Progress::Bar {
+            return Transfer { drawer: None };
         }
-        transfer
+        let meter = Arc::clone(meter);
+        let (style, room) = (settings.manner.style, settings.columns);
+        let (stop, stopped) = mpsc::channel();
+        let draw = move || draw(&stopped, &meter, verb, style, room);
+        // Without a thread there is no line, and nothing else is different.
+        let drawer = std::thread::Builder::new().spawn(draw).ok();
+        Transfer { drawer: drawer.map(|drawer| (stop, drawer)) }
     }
 }
 
 impl Drop for Transfer {
     fn drop(&mut self) {
-        *self.stop.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        self.stop.1.notify_all();
-        if let Some(drawer) = self.drawer.take() {
+        if let Some((stop, drawer)) = self.drawer.take() {
+            drop(stop);
             // It takes its line away before it ends.
             let _ = drawer.join();
         }
     }
 }
 
-fn draw(
-    stop: &(Mutex<bool>, Condvar),
-    meter: &Meter,
-    verb: &str,
-    style: Style,
-    room: Option<usize>,
-) {
+fn draw(stopped: &Receiver<()>, meter: &Meter, verb: &str, style: Style, room: Option<usize>) {
     let began = clock::instant();
     let mut screen = Screen::new(std::io::stderr());
-    let mut stopped = stop.0.lock().unwrap_or_else(PoisonError::into_inner);
-    while !*stopped {
-        let waited = stop.1.wait_timeout(stopped, FRAME);
-        stopped = waited.unwrap_or_else(PoisonError::into_inner).0;
+    while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(FRAME) {
         let elapsed = began.elapsed();
-        if !*stopped && elapsed >= WORTH_A_LINE {
+        if elapsed >= WORTH_A_LINE {
             let size = screen::of_stderr(room);
             let text = line(meter.done(), meter.total(), elapsed, size.columns);
             screen.live(vec![style.verb(Role::Guide, verb, text)]);
@@ -79,13 +69,7 @@ fn line(done: u64, total: Option<u64>, elapsed: Duration, room: usize) -> String
     let rate = (done as f64 / elapsed.as_secs_f64().max(0.001)) as u64;
     let of = total.map_or_else(String::new, |total| format!(" of {}", words::bytes(total)));
     let facts = format!("{}{of}  {}/s", words::bytes(done), words::bytes(rate));
-    // The verb, a blank, two brackets, a blank, and the last column of the terminal.
-    let left = room.saturating_sub(VERB_COLUMNS + columns(&facts) + 5);
-    let rest = match total {
-        Some(total) if left >= 10 => format!("[{}] {facts}", bar(done, total, left.min(30))),
-        _ => facts,
-    };
-    fit(&rest, room.saturating_sub(VERB_COLUMNS + 1))
+    beside_verb(&facts, room, |room| Some(bar(done, total?, room)))
 }
 
 fn bar(done: u64, total: u64, room: usize) -> String {

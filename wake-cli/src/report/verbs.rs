@@ -27,7 +27,6 @@ pub(crate) struct Verbs<W> {
     clock: Clock,
     bar: Option<Bar>,
     tally: Tally,
-    errors: usize,
     links: Vec<String>,
     /// Said only once something runs or fails, so that a build with nothing to do is one line.
     held: Option<String>,
@@ -50,7 +49,6 @@ impl<W: Write> Verbs<W> {
             clock,
             bar,
             tally: Tally::default(),
-            errors: 0,
             links: Vec::new(),
             held: None,
         }
@@ -148,7 +146,7 @@ impl<W: Write> Verbs<W> {
         self.bar = None;
         self.links();
         let failed = std::mem::take(&mut self.tally.failed);
-        let Some(ending) = Ending::of(event, &failed, self.errors) else { return };
+        let Some(ending) = Ending::of(event, &failed, self.tally.errors) else { return };
         self.held = None;
         let sentence = ending.sentence();
         match ending.verdict() {
@@ -217,8 +215,6 @@ impl<W: Write> Reporter for Verbs<W> {
             }
             Event::ActionFinished(finished) => self.finished(finished),
             Event::Diagnostic(diagnostic) => {
-                self.errors +=
-                    usize::from(diagnostic.level == wake_steps::diagnostic::Level::Error);
                 let Manner { detail, style, .. } = self.manner;
                 self.say(&diagnostic::render(diagnostic, detail, style));
             }

@@ -61,20 +61,18 @@ impl Reporter for Witness {
     fn event(&mut self, event: &Event) {
         match event {
             Event::Diagnostic(diagnostic) => self.told.push((**diagnostic).clone()),
-            Event::Finished { exit, classes, counts, wall_ms, saved_ms } => {
+            Event::Finished { .. } => {
                 self.ended = true;
                 let profile = self.profile.take();
                 if let Some(fault) = profile.and_then(|(file, spans)| file.write(&spans.take())) {
                     self.inner.event(&Event::Diagnostic(Box::new(fault)));
                 }
                 // Only the program knows which signal it was.
-                return self.inner.event(&Event::Finished {
-                    exit: signals::exit_code(*exit),
-                    classes: classes.clone(),
-                    counts: *counts,
-                    wall_ms: *wall_ms,
-                    saved_ms: *saved_ms,
-                });
+                let mut last = event.clone();
+                if let Event::Finished { exit, .. } = &mut last {
+                    *exit = signals::exit_code(*exit);
+                }
+                return self.inner.event(&last);
             }
             _ => {}
         }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use wake_steps::event::{ActionFinished, Event, Status};
 
 use crate::command::log::past::Past;
-use crate::exit::{Exit, Outcome};
+use crate::exit::Outcome;
 use crate::print;
 use crate::terminal::escape;
 use crate::terminal::style::{Role, Style};
@@ -21,8 +21,7 @@ pub(super) fn run(past: &Past, as_json: bool, style: Style, out: &mut impl Write
     if as_json {
         return print::json(&path, out);
     }
-    out.write_all(path.text(style).as_bytes())?;
-    Ok(Exit::Success)
+    print::text(&path.text(style), out)
 }
 
 /// The chain of steps, each of which needs the one before it, that took longest.
@@ -63,24 +62,6 @@ struct Link {
     end_ms: u64,
 }
 
-/// A step that came to an end, as the log tells it.
-struct Ended<'a> {
-    label: &'a str,
-    status: Status,
-    ready_ms: u64,
-    start_ms: u64,
-    end_ms: u64,
-}
-
-impl<'a> Ended<'a> {
-    fn of(finished: &'a ActionFinished) -> Self {
-        let end_ms = finished.t_ms;
-        let start_ms = finished.start_ms.unwrap_or(end_ms).min(end_ms);
-        let ready_ms = finished.ready_ms.unwrap_or(start_ms).min(start_ms);
-        Ended { label: &finished.label, status: finished.status, ready_ms, start_ms, end_ms }
-    }
-}
-
 /// The longest chain that ends in a step.
 #[derive(Clone, Copy)]
 struct Chain {
@@ -90,16 +71,8 @@ struct Chain {
 
 impl CriticalPath {
     fn of(past: &Past) -> CriticalPath {
-        let ended: HashMap<usize, Ended> = past
-            .events
-            .iter()
-            .filter_map(|event| match event {
-                Event::ActionFinished(finished) if was_performed(finished.status) => {
-                    Some((finished.id, Ended::of(finished)))
-                }
-                _ => None,
-            })
-            .collect();
+        let performed = past.ended().filter_map(Link::of);
+        let ended: HashMap<usize, Link> = performed.map(|link| (link.id, link)).collect();
         let steps = links(&longest(past, &ended), &ended);
         let wall_ms = past.end().map(|end| end.wall_ms);
         let end_ms = steps.last().map_or(0, |link| link.end_ms);
@@ -107,7 +80,7 @@ impl CriticalPath {
         let waited_ms = steps.iter().map(|link| link.waited_ms).sum();
         CriticalPath {
             run: past.run.clone(),
-            jobs: past.jobs(),
+            jobs: past.start().jobs,
             wall_ms,
             before_ms: end_ms.saturating_sub(total_ms + waited_ms),
             total_ms,
@@ -152,6 +125,24 @@ impl CriticalPath {
 }
 
 impl Link {
+    /// A step by itself, if it was performed.
+    fn of(finished: &ActionFinished) -> Option<Link> {
+        if matches!(finished.status, Status::Skipped | Status::Aborted) {
+            return None;
+        }
+        let end_ms = finished.t_ms;
+        let start_ms = finished.start_ms.unwrap_or(end_ms).min(end_ms);
+        let ready_ms = finished.ready_ms.unwrap_or(start_ms);
+        Some(Link {
+            id: finished.id,
+            label: finished.label.clone(),
+            status: finished.status,
+            waited_ms: start_ms.saturating_sub(ready_ms),
+            took_ms: end_ms - start_ms,
+            end_ms,
+        })
+    }
+
     /// What is worth saying beside its time.
     fn remark(&self) -> String {
         let how = match self.status {
@@ -167,15 +158,8 @@ impl Link {
 /// A shorter wait is not told.
 const WORTH_SAYING_MS: u64 = 10;
 
-fn was_performed(status: Status) -> bool {
-    match status {
-        Status::Ran | Status::Hit | Status::Failed => true,
-        Status::Skipped | Status::Aborted => false,
-    }
-}
-
 /// The steps of the chain that took longest; of equals the one that ended last, then the first announced.
-fn longest(past: &Past, ended: &HashMap<usize, Ended>) -> Vec<usize> {
+fn longest(past: &Past, ended: &HashMap<usize, Link>) -> Vec<usize> {
     let mut chains: HashMap<usize, Chain> = HashMap::new();
     let rank = |chains: &HashMap<usize, Chain>, id: usize| {
         let (chain, step) = (chains.get(&id)?, ended.get(&id)?);
@@ -191,7 +175,7 @@ fn longest(past: &Past, ended: &HashMap<usize, Ended>) -> Vec<usize> {
         let Event::Announced { id, needs, .. } = event else { continue };
         let Some(step) = ended.get(id).filter(|_| !chains.contains_key(id)) else { continue };
         let before = best(&chains, &mut needs.iter().copied());
-        let took_ms = step.end_ms - step.start_ms + before.map_or(0, |(_, chain)| chain.took_ms);
+        let took_ms = step.took_ms + before.map_or(0, |(_, chain)| chain.took_ms);
         chains.insert(*id, Chain { took_ms, before: before.map(|(id, _)| id) });
     }
     let mut ids = Vec::new();
@@ -204,19 +188,12 @@ fn longest(past: &Past, ended: &HashMap<usize, Ended>) -> Vec<usize> {
     ids
 }
 
-fn links(ids: &[usize], ended: &HashMap<usize, Ended>) -> Vec<Link> {
-    let mut links: Vec<Link> = Vec::new();
-    for (&id, step) in ids.iter().filter_map(|id| Some((id, ended.get(id)?))) {
-        let Ended { label, status, ready_ms, start_ms, end_ms } = *step;
-        let from_ms = links.last().map_or(ready_ms, |link| link.end_ms);
-        links.push(Link {
-            id,
-            label: label.to_owned(),
-            status,
-            waited_ms: start_ms.saturating_sub(from_ms),
-            took_ms: end_ms - start_ms,
-            end_ms,
-        });
+/// The steps of the chain, each waiting from the end of the one before it.
+fn links(ids: &[usize], ended: &HashMap<usize, Link>) -> Vec<Link> {
+    let mut links: Vec<Link> = ids.iter().filter_map(|id| ended.get(id).cloned()).collect();
+    for at in 1..links.len() {
+        let start_ms = links[at].end_ms - links[at].took_ms;
+        links[at].waited_ms = start_ms.saturating_sub(links[at - 1].end_ms);
     }
     links
 }
@@ -244,7 +221,8 @@ mod tests {
             wall_ms,
             saved_ms: 0,
         }));
-        Past::told("7f3a-b-c", events)
+        let (run, text) = ("7f3a-b-c".to_owned(), String::new());
+        Past { run, ended: std::time::SystemTime::UNIX_EPOCH, text, events }
     }
 
     /// `c` needs `a` and `b`, of which `b` took longer though `a` ended last; `d` kept nobody waiting.

@@ -2,19 +2,17 @@
 
 mod past;
 mod output;
-mod formula_run;
 mod critical;
-mod formulas;
 mod records;
 
 use std::io::Write;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use wake_build::Session;
 use wake_steps::diagnostic::{Class, Diagnostic};
-use wake_steps::event::{ActionFinished, Event, Reporter, Status};
+use wake_steps::event::{ActionFinished, Reporter};
 use wake_steps::run_log;
 
 use crate::args::LogArgs;
@@ -24,6 +22,7 @@ use crate::exit::{Exit, Outcome};
 use crate::manner::Verbosity;
 use crate::print;
 use crate::report::plain::Plain;
+use crate::report::summary::Verdict;
 use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;
@@ -33,7 +32,7 @@ use crate::terminal::words;
 /// Lists past builds, shows one, or prints what an action wrote.
 pub(crate) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     if args.formulas {
-        return formulas::run(args, settings, out);
+        return records::formulas(args, settings, out);
     }
     if args.records {
         return records::run(args, settings, out);
@@ -53,49 +52,47 @@ pub(crate) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> 
     match (args.failed, args.json) {
         (true, true) => print::json(&past.failed().map(brief).collect::<Vec<_>>(), out),
         (true, false) => failed(&past, settings.manner.style, out),
-        (false, true) => {
-            out.write_all(past.text.as_bytes())?;
-            Ok(Exit::Success)
-        }
+        (false, true) => print::text(&past.text, out),
         (false, false) => show(&past, settings, out),
     }
 }
 
 /// The run whose name begins so, else the last.
 fn find(prefix: Option<&str>, state_dir: &Path) -> Result<Past, Diagnostic> {
-    let runs = run_log::list(state_dir);
-    let fitting = runs.into_iter().rev().filter(|(run, _)| run.starts_with(prefix.unwrap_or("")));
-    let mut fitting = fitting.peekable();
-    match (fitting.next(), fitting.peek(), prefix) {
-        (Some((run, path)), _, None) | (Some((run, path)), None, Some(_)) => Past::read(run, &path),
-        (Some((run, path)), Some(_), Some(prefix)) if run == prefix => Past::read(run, &path),
-        (Some(_), Some(_), Some(prefix)) => {
-            let message = format!("more than one run begins with `{prefix}`");
-            Err(Diagnostic::error(Class::Usage, message).help("`wake log` lists them"))
+    let mut runs = run_log::list(state_dir);
+    let (run, path) = match prefix {
+        Some(prefix) => {
+            let exact = runs.iter().any(|(run, _)| run == prefix);
+            runs.retain(|(run, _)| run.starts_with(prefix) && (!exact || run == prefix));
+            only(runs, "run", prefix, "`wake log` lists them")?
         }
-        (None, _, Some(prefix)) => {
-            let message = format!("no run begins with `{prefix}`");
-            Err(Diagnostic::error(Class::Nothing, message).help("`wake log` lists them"))
+        None => runs.pop().ok_or_else(|| {
+            Diagnostic::error(Class::Nothing, "nothing was built here yet")
+                .help("`wake build` builds the package around you")
+        })?,
+    };
+    Past::read(run, &path)
+}
+
+/// The one `noun` that begins with `prefix`, where `fitting` are all that do.
+fn only<T>(mut fitting: Vec<T>, noun: &str, prefix: &str, help: &str) -> Result<T, Diagnostic> {
+    let (class, message) = match (fitting.pop(), fitting.pop()) {
+        (Some(found), None) => return Ok(found),
+        (Some(_), Some(_)) => {
+            (Class::Usage, format!("more than one {noun} begins with `{prefix}`"))
         }
-        (None, _, None) => Err(Diagnostic::error(Class::Nothing, "nothing was built here yet")
-            .help("`wake build` builds the package around you")),
-    }
+        (None, _) => (Class::Nothing, format!("no {noun} begins with `{prefix}`")),
+    };
+    Err(Diagnostic::error(class, message).help(help))
 }
 
 fn list(as_json: bool, session: &Session, settings: &Settings, out: &mut impl Write) -> Outcome {
-    let mut runs = Vec::new();
-    for (run, path) in run_log::list(&session.state_dir()) {
-        // Another process may just have dropped it as the oldest.
-        runs.extend(Past::read(run, &path).ok());
-    }
+    let runs: Vec<Past> = Past::all(&session.state_dir()).collect();
     if as_json {
         return print::json(&runs.iter().map(summary).collect::<Vec<_>>(), out);
     }
-    for past in &runs {
-        let name = short_name(&past.run, &runs);
-        writeln!(out, "{}", line(name, past, settings.manner.style))?;
-    }
-    Ok(Exit::Success)
+    let style = settings.manner.style;
+    print::lines(runs.iter().map(|past| line(short_name(&past.run, &runs), past, style)), out)
 }
 
 /// The part of a run's name that says when it began, unless another began in the same moment.
@@ -110,10 +107,10 @@ fn line(name: &str, past: &Past, style: Style) -> String {
     let (role, word, what) = match past.end() {
         None => (Role::Caution, "cut short", String::new()),
         Some(end) => {
-            let (role, word) = match end.exit {
-                0 => (Role::Good, "ok"),
-                129.. => (Role::Caution, "stopped"),
-                _ => (Role::Bad, "failed"),
+            let (role, word) = match end.verdict() {
+                Verdict::Finished => (Role::Good, "ok"),
+                Verdict::Interrupted => (Role::Caution, "stopped"),
+                Verdict::Failed => (Role::Bad, "failed"),
             };
             let counts = end.counts;
             let time = words::span_ms(end.wall_ms);
@@ -124,7 +121,7 @@ fn line(name: &str, past: &Past, style: Style) -> String {
             (role, word, what)
         }
     };
-    let typed = past.argv().get(1..).unwrap_or_default().join(" ");
+    let typed = past.start().argv.get(1..).unwrap_or_default().join(" ");
     let word = style.paint(role, format_args!("{word:<9}"));
     let ago = words::ago(age);
     format!("{name}  {ago:<12}  {word}  wake {}  {what}", escape::line(&typed))
@@ -135,7 +132,7 @@ fn summary(past: &Past) -> Value {
     let end = past.end();
     json!({
         "run": past.run,
-        "argv": past.argv(),
+        "argv": past.start().argv,
         "ended": ended.as_millis() as f64 / 1000.0,
         "exit": end.map(|end| end.exit),
         "counts": end.map(|end| end.counts),
@@ -144,17 +141,12 @@ fn summary(past: &Past) -> Value {
 }
 
 fn failed(past: &Past, style: Style, out: &mut impl Write) -> Outcome {
-    for finished in past.failed() {
-        let how = escape::line(finished.outcome.as_deref().unwrap_or(&finished.why)).into_owned();
-        let label = escape::line(&finished.label);
-        writeln!(
-            out,
-            "{}  {how}  {}",
-            style.paint(Role::Bad, label),
-            escape::line(&finished.command)
-        )?;
-    }
-    Ok(Exit::Success)
+    let line = |finished: &ActionFinished| {
+        let how = escape::line(finished.outcome.as_deref().unwrap_or(&finished.why));
+        let label = style.paint(Role::Bad, escape::line(&finished.label));
+        format!("{label}  {how}  {}", escape::line(&finished.command))
+    };
+    print::lines(past.failed().map(line), out)
 }
 
 fn brief(finished: &ActionFinished) -> Value {
@@ -174,7 +166,7 @@ fn show(past: &Past, settings: &Settings, out: &mut impl Write) -> Outcome {
     manner.annotations = false;
     manner.verbosity = manner.verbosity.max(Verbosity::Verbose);
     let mut text = Vec::new();
-    let mut plain = Plain::new(&mut text, manner, clock::standing_still());
+    let mut plain = Plain::new(&mut text, manner, clock::fixed(Duration::ZERO));
     past.events.iter().for_each(|event| plain.event(event));
     out.write_all(&text)?;
     if past.end().is_none() {
@@ -183,18 +175,5 @@ fn show(past: &Past, settings: &Settings, out: &mut impl Write) -> Outcome {
             writeln!(out, "not done: {}", escape::line(label))?;
         }
     }
-    Ok(Exit::Success)
-}
-
-/// Whether a step has something to say about its command.
-fn has_output(event: &Event) -> Option<&ActionFinished> {
-    match event {
-        Event::ActionFinished(finished)
-            if matches!(finished.status, Status::Ran | Status::Failed | Status::Hit)
-                && finished.key.is_some() =>
-        {
-            Some(finished)
-        }
-        _ => None,
-    }
+    Ok(Exit::SUCCESS)
 }

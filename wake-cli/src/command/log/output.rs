@@ -6,12 +6,11 @@ use std::slice;
 
 use wake_build::TargetPattern;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
-use wake_steps::event::ActionFinished;
-use wake_steps::run_log;
+use wake_steps::event::{ActionFinished, Status};
 use wake_store::{Log, Store};
 
+use crate::command::log::find;
 use crate::command::log::past::Past;
-use crate::command::log::{find, has_output};
 use crate::exit::{Exit, Outcome};
 use crate::formulas;
 use crate::session::{self, store_fault};
@@ -41,6 +40,11 @@ pub(super) fn run(
     tell(target, found, &store, out)
 }
 
+/// Whether a step has something to say about its command.
+fn has_output(finished: &ActionFinished) -> bool {
+    !matches!(finished.status, Status::Skipped | Status::Aborted) && finished.key.is_some()
+}
+
 /// The last actions that are meant, one of each label: those of `run`, or of the last run that has any.
 fn last(
     run: Option<&str>,
@@ -49,14 +53,11 @@ fn last(
 ) -> Result<Vec<ActionFinished>, Diagnostic> {
     let runs: Box<dyn Iterator<Item = Past>> = match run {
         Some(_) => Box::new(std::iter::once(find(run, state_dir)?)),
-        None => {
-            let all = run_log::list(state_dir).into_iter().rev();
-            Box::new(all.filter_map(|(run, path)| Past::read(run, &path).ok()))
-        }
+        None => Box::new(Past::all(state_dir).rev()),
     };
     for past in runs {
         let mut found: Vec<ActionFinished> = Vec::new();
-        for finished in past.events.iter().rev().filter_map(has_output) {
+        for finished in past.ended().rev().filter(|finished| has_output(finished)) {
             let is_new = found.iter().all(|other| other.label != finished.label);
             if is_new && is_meant(&past, finished) {
                 found.push(finished.clone());
@@ -92,7 +93,7 @@ fn tell(
             }
         }
     }
-    Ok(Exit::Success)
+    Ok(Exit::SUCCESS)
 }
 
 /// The whole stream from the store, or else the end of it that the log holds.
@@ -101,22 +102,17 @@ fn stream(finished: &ActionFinished, log: Log, store: &Store) -> Result<String, 
         Log::Stdout => (&finished.stdout, &finished.stdout_tail),
         Log::Stderr => (&finished.stderr, &finished.stderr_tail),
     };
-    let mut bytes = None;
-    if let Some(digest) = digest.as_ref().and_then(|digest| digest.parse().ok()) {
-        bytes = store.blob(&digest).map_err(store_fault)?;
-    }
-    if bytes.is_none() {
-        bytes = recorded(finished, log, store)?;
-    }
+    let written = match digest.as_ref().and_then(|digest| digest.parse().ok()) {
+        Some(digest) => store.blob(&digest).map_err(store_fault)?,
+        None => None,
+    };
+    let key = finished.key.as_ref().and_then(|key| key.parse().ok());
+    let bytes = match (written, key) {
+        (None, Some(key)) => match store.action_record(&key).map_err(store_fault)? {
+            Some(action) => store.log(&action, log).map_err(store_fault)?,
+            None => None,
+        },
+        (written, _) => written,
+    };
     Ok(bytes.map_or_else(|| tail.clone(), |bytes| String::from_utf8_lossy(&bytes).into_owned()))
-}
-
-fn recorded(
-    finished: &ActionFinished,
-    log: Log,
-    store: &Store,
-) -> Result<Option<Vec<u8>>, Failure> {
-    let Some(key) = finished.key.as_ref().and_then(|key| key.parse().ok()) else { return Ok(None) };
-    let Some(action) = store.action_record(&key).map_err(store_fault)? else { return Ok(None) };
-    Ok(store.log(&action, log).map_err(store_fault)?)
 }

@@ -5,7 +5,10 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use wake_steps::diagnostic::{Class, Diagnostic};
-use wake_steps::event::{ActionFinished, Counts, Event, Status};
+use wake_steps::event::{ActionFinished, Event, Status};
+use wake_steps::run_log;
+
+use crate::report::summary::Ending;
 
 /// A past build.
 pub(super) struct Past {
@@ -19,12 +22,17 @@ pub(super) struct Past {
     pub(super) events: Vec<Event>,
 }
 
-/// How it ended.
-#[derive(Clone, Copy)]
-pub(super) struct End {
-    pub(super) exit: u8,
-    pub(super) counts: Counts,
-    pub(super) wall_ms: u64,
+/// What is said of a build before it begins.
+#[derive(Default)]
+pub(super) struct Start<'a> {
+    /// What was typed.
+    pub(super) argv: &'a [String],
+    /// Commands that ran at once at most; 0 in a log of a wake that did not say it.
+    pub(super) jobs: usize,
+    /// How strictly commands were kept.
+    pub(super) sandbox: &'a str,
+    /// The machine, where that is told.
+    pub(super) host: Option<&'a str>,
 }
 
 impl Past {
@@ -41,42 +49,26 @@ impl Past {
         Ok(Past { run, ended, text, events })
     }
 
-    /// A build as a test tells it.
-    #[cfg(test)]
-    pub(super) fn told(run: &str, events: Vec<Event>) -> Past {
-        Past { run: run.to_owned(), ended: SystemTime::UNIX_EPOCH, text: String::new(), events }
+    /// The runs whose logs are below a state directory, the oldest first.
+    pub(super) fn all(state_dir: &Path) -> impl DoubleEndedIterator<Item = Past> + use<> {
+        // Another process may just have dropped one as the oldest.
+        run_log::list(state_dir).into_iter().filter_map(|(run, path)| Past::read(run, &path).ok())
     }
 
-    /// What was typed.
-    pub(super) fn argv(&self) -> &[String] {
-        self.events
-            .iter()
-            .find_map(|event| match event {
-                Event::Started { argv, .. } => Some(argv.as_slice()),
-                _ => None,
-            })
-            .unwrap_or_default()
-    }
-
-    /// How many commands ran at once at most; 0 in a log of a wake that did not say it.
-    pub(super) fn jobs(&self) -> usize {
-        self.events
-            .iter()
-            .find_map(|event| match event {
-                Event::Started { jobs, .. } => Some(*jobs),
-                _ => None,
-            })
-            .unwrap_or(0)
+    /// What its first event says.
+    pub(super) fn start(&self) -> Start<'_> {
+        let start = self.events.iter().find_map(|event| match event {
+            Event::Started { argv, jobs, sandbox, host, .. } => {
+                Some(Start { argv, jobs: *jobs, sandbox, host: host.as_deref() })
+            }
+            _ => None,
+        });
+        start.unwrap_or_default()
     }
 
     /// How it ended; none if it was cut short, or goes on.
-    pub(super) fn end(&self) -> Option<End> {
-        self.events.iter().rev().find_map(|event| match event {
-            Event::Finished { exit, counts, wall_ms, .. } => {
-                Some(End { exit: *exit, counts: *counts, wall_ms: *wall_ms })
-            }
-            _ => None,
-        })
+    pub(super) fn end(&self) -> Option<Ending<'_>> {
+        self.events.iter().rev().find_map(|event| Ending::of(event, &[], 0))
     }
 
     /// What another system calls the step of this number.
@@ -87,14 +79,17 @@ impl Past {
         })
     }
 
-    /// The actions that failed.
-    pub(super) fn failed(&self) -> impl Iterator<Item = &ActionFinished> {
+    /// The steps that came to an end, in that order.
+    pub(super) fn ended(&self) -> impl DoubleEndedIterator<Item = &ActionFinished> {
         self.events.iter().filter_map(|event| match event {
-            Event::ActionFinished(finished) if finished.status == Status::Failed => {
-                Some(&**finished)
-            }
+            Event::ActionFinished(finished) => Some(&**finished),
             _ => None,
         })
+    }
+
+    /// The actions that failed.
+    pub(super) fn failed(&self) -> impl Iterator<Item = &ActionFinished> {
+        self.ended().filter(|finished| finished.status == Status::Failed)
     }
 
     /// The steps whose command was running when the log ended.
@@ -137,7 +132,7 @@ mod tests {
         let events = recorded::failing();
         let past = written(&events, "");
         assert_eq!(past.events, events);
-        assert_eq!(past.argv(), ["wake", "build"]);
+        assert_eq!(past.start().argv, ["wake", "build"]);
         assert_eq!(past.end().map(|end| end.exit), Some(1));
         let failed: Vec<_> = past.failed().map(|finished| finished.label.as_str()).collect();
         assert_eq!(failed, ["//web:bundle"]);

@@ -7,7 +7,8 @@ use wake_formula::{Document, FromJobError, Writing};
 use wake_steps::diagnostic::{Class, Diagnostic};
 
 use crate::args::PlanArgs;
-use crate::exit::{Exit, Outcome};
+use crate::exit::Outcome;
+use crate::print;
 use crate::selection;
 use crate::session::{self, store_fault};
 use crate::settings::Settings;
@@ -37,8 +38,7 @@ pub(super) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) ->
     let scratch = session.store().scratch().map_err(store_fault)?;
     let writing = Writing { warehouse: Some(&warehouse), scratch: scratch.path() };
     let document = writing.document(&step.job).map_err(|error| not_written(&step.label, &error))?;
-    out.write_all(Document::Repeatr(document).format().as_bytes())?;
-    Ok(Exit::Success)
+    print::text(&Document::Repeatr(document).format(), out)
 }
 
 /// What a person is told when a module cannot be written as a formula.

@@ -9,10 +9,8 @@ use std::io::Write;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::explain::{PlannedState, PlannedStep};
 
-use wake_steps::profile::Profile;
-
 use crate::args::{PlanArgs, PlanFormat};
-use crate::exit::{Exit, Outcome};
+use crate::exit::Outcome;
 use crate::print;
 use crate::selection;
 use crate::settings::Settings;
@@ -32,15 +30,12 @@ pub(crate) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) ->
         return Err(Diagnostic::error(Class::Usage, message).into());
     }
     let config = selection::config(&args.selection.config)?;
-    let files = formulas::among(&args.selection.targets, settings)?;
-    let mut steps = match files.as_slice() {
-        [] => session::open(settings)?.plan(&args.selection.targets, config.as_ref())?,
-        files => {
-            formulas::take_no_config(&args.selection.config)?;
-            let machine = session::machine(settings, Profile::default())?;
-            let formulas = formulas::of_files(files, &machine, settings)?;
-            formulas::look_at(&formulas, &machine, |outlook| outlook.plan())?
-        }
+    let targets = &args.selection.targets;
+    let seen =
+        formulas::look_at(targets, &args.selection.config, settings, |_, outlook| outlook.plan())?;
+    let mut steps = match seen {
+        Some(steps) => steps,
+        None => session::open(settings)?.plan(targets, config.as_ref())?,
     };
     let totals = totals(&steps);
     if args.changed_only {
@@ -50,11 +45,8 @@ pub(crate) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) ->
         return print::json(&steps, out);
     }
     let room = steps.iter().map(|step| columns(&escape::line(&step.label))).max().unwrap_or(0);
-    for step in &steps {
-        writeln!(out, "{}", line(step, room, settings))?;
-    }
-    writeln!(out, "{totals}")?;
-    Ok(Exit::Success)
+    let lines = steps.iter().map(|step| line(step, room, settings));
+    print::lines(lines.chain([totals]), out)
 }
 
 fn line(step: &PlannedStep, room: usize, settings: &Settings) -> String {
@@ -102,7 +94,7 @@ mod tests {
             step("//web:bundle", PlannedState::Run, "changed inputs a.ts", Some(12_400)),
             step("//docs:site", PlannedState::Unknown, "waits for //web:bundle", None),
         ];
-        let settings = crate::settings::for_tests(std::path::Path::new("/"));
+        let settings = crate::settings::tests::quiet(std::path::Path::new("/"));
         let lines: Vec<String> = steps.iter().map(|step| line(step, 12, &settings)).collect();
         assert_eq!(
             lines,

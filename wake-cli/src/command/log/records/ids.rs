@@ -1,6 +1,5 @@
 //! The ids of a module's run in the Timeless Stack, SHA-384 over all that it saw and left.
 
-use std::collections::BTreeMap;
 use std::fs;
 
 use wake_build::{Session, StepJob};
@@ -9,32 +8,26 @@ use wake_model::{ActionDigest, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_store::Lookup;
 
-use super::module_run::ModuleRun;
+use super::record::Record;
 use crate::command::plan;
 use crate::session::store_fault;
 
 /// The record with the id of the formula that it is a run of, the wares of its outputs, and its own id.
-pub(super) fn complete(run: &ModuleRun, session: &Session) -> Result<RunRecord, Failure> {
+pub(super) fn complete(run: &Record, session: &Session) -> Result<RunRecord, Failure> {
     let label = &run.finished.label;
     let step = step(run, session)?;
     let scratch = session.store().scratch().map_err(store_fault)?;
     let writing = Writing { warehouse: None, scratch: scratch.path() };
     let document = writing.document(&step.job).map_err(|error| plan::not_written(label, &error))?;
-    let mut record = RunRecord {
-        guid: run.execution.guid.clone(),
-        time: run.time(),
-        formula_id: Document::Repeatr(document).id().to_string(),
-        exit_code: run.exit_code(),
-        results: results(run, &step, session)?,
-        hostname: None,
-        metadata: run.remarks(),
-    };
+    let mut record = run.record();
+    record.formula_id = Document::Repeatr(document).id().to_string();
+    record.results = results(run, &step, session)?;
     record.metadata.insert("wake.result".to_owned(), record.result_id());
     Ok(record)
 }
 
 /// The step as it is now, if that is what ran.
-fn step(run: &ModuleRun, session: &Session) -> Result<StepJob, Failure> {
+fn step(run: &Record, session: &Session) -> Result<StepJob, Failure> {
     let label = &run.finished.label;
     let key: Option<ActionDigest> = run.finished.key.as_ref().and_then(|key| key.parse().ok());
     let step = match key {
@@ -53,9 +46,9 @@ fn step(run: &ModuleRun, session: &Session) -> Result<StepJob, Failure> {
 }
 
 /// The wares of what it left; none of a run that failed, because nothing of that is kept.
-fn results(run: &ModuleRun, step: &StepJob, session: &Session) -> Result<Made, Failure> {
+fn results(run: &Record, step: &StepJob, session: &Session) -> Result<Made, Failure> {
     let tree: Option<TreeDigest> = run.finished.outputs.as_ref().and_then(|tree| tree.parse().ok());
-    let Some(tree) = tree else { return Ok(BTreeMap::new()) };
+    let Some(tree) = tree else { return Ok(Made::new()) };
     let store = session.store();
     let Lookup::Hit(_) = store.tree(&tree).map_err(store_fault)? else {
         let message = format!("what {} left is no longer in the store", run.finished.label);

@@ -1,183 +1,157 @@
 //! `wake log --records`: the record of every command that ran, of modules built here and of formulas.
+//!
+//! `wake log --formulas` has only those of formulas, which belong to the store and to no checkout.
 
-mod module_run;
+mod record;
 mod ids;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
+use serde::Serialize;
 use serde_json::Value;
 use wake_build::{Session, TargetPattern};
-use wake_formula::Dialect;
+use wake_formula::{Dialect, RunRecord};
 use wake_steps::diagnostic::{Class, Diagnostic};
-use wake_steps::run_log;
+use wake_store::Store;
 
-use super::formula_run::FormulaRun;
+use super::only;
 use super::past::Past;
 use crate::args::LogArgs;
 use crate::clock;
-use crate::exit::{Exit, Outcome};
+use crate::exit::Outcome;
 use crate::print;
 use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::{Role, Style};
 use crate::terminal::words;
-use module_run::ModuleRun;
+use record::Record;
 
-/// One run of a command.
-enum Record {
-    Module(Box<ModuleRun>),
-    Formula(Box<FormulaRun>),
-}
+/// What lists all records.
+const LISTS_ALL: &str = "`wake log --records` lists them";
 
 /// Lists the records, or prints the one that is asked for.
 pub(super) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let session = session::open(settings)?;
-    let records = all(&session)?;
+    let mut records = of_formulas(session.store());
+    records.extend(Past::all(&session.state_dir()).flat_map(|past| Record::all_in(&past)));
+    sort(&mut records);
     match &args.run {
-        Some(asked) => {
-            let record = find(records, asked, &session)?;
-            one(&record, args.ids, &session, out)
-        }
+        Some(asked) => match find(records, asked, &session)? {
+            record if record.formula.is_some() => whole(&record.record(), out),
+            record if args.ids => whole(&ids::complete(&record, &session)?, out),
+            record => print::json(&Brief::of(&record.record()), out),
+        },
         None if args.ids => {
             let message = "`--ids` is computed for one record at a time: name one";
-            Err(Diagnostic::error(Class::Usage, message)
-                .help("`wake log --records` lists them")
-                .into())
+            Err(Diagnostic::error(Class::Usage, message).help(LISTS_ALL).into())
         }
-        None if args.json => {
-            let shown: Vec<Value> = records.iter().map(Record::json).collect();
-            print::json(&shown, out)
-        }
-        None => {
-            for record in &records {
-                writeln!(out, "{}", record.line(settings.manner.style))?;
-            }
-            Ok(Exit::Success)
-        }
+        None => list(&records, args, out, |record| {
+            let wall = words::span_ms(record.finished.dur_ms);
+            let what = match &record.formula {
+                Some(id) => format!("formula {}", escape::line(id)),
+                None => escape::line(&record.finished.label).into_owned(),
+            };
+            line(record, settings.manner.style, &format!("{wall:>7}  {what}"))
+        }),
     }
 }
 
-/// Every record that is still there, the oldest first.
-fn all(session: &Session) -> Result<Vec<Record>, Diagnostic> {
-    let mut records = Vec::new();
-    for (run, path) in run_log::list(&session.state_dir()) {
-        // Another process may just have dropped it as the oldest.
-        let Ok(past) = Past::read(run, &path) else { continue };
-        records.extend(ModuleRun::all_in(&past).into_iter().map(Box::new).map(Record::Module));
-    }
-    let formulas = FormulaRun::all(session.store());
-    records.extend(formulas.into_iter().map(Box::new).map(Record::Formula));
+/// The same of formulas alone.
+pub(super) fn formulas(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
+    let mut records = of_formulas(&session::store(settings)?);
+    let Some(prefix) = &args.run else {
+        sort(&mut records);
+        return list(&records, args, out, |record| {
+            let id = escape::line(record.formula.as_deref().unwrap_or_default());
+            line(record, settings.manner.style, &id)
+        });
+    };
+    records.retain(|record| record.execution.guid.starts_with(prefix));
+    let record = only(records, "record", prefix, "`wake log --formulas` lists them")?;
+    whole(&record.record(), out)
+}
+
+fn of_formulas(store: &Store) -> Vec<Record> {
+    Past::all(&store.outside_dir()).flat_map(|past| Record::all_in(&past)).collect()
+}
+
+/// Puts the oldest first.
+fn sort(records: &mut [Record]) {
+    let rank = |record: &Record| (record.execution.began_ms, record.execution.guid.clone());
     // Within a millisecond guids sort by time.
-    records.sort_by(|a, b| (a.began_ms(), a.guid()).cmp(&(b.began_ms(), b.guid())));
-    Ok(records)
+    records.sort_by_cached_key(rank);
 }
 
 /// The record whose guid begins so, or the last one of the module that is meant.
-fn find(records: Vec<Record>, asked: &str, session: &Session) -> Result<Record, Diagnostic> {
-    let is_target = asked == "." || asked.contains([':', '/']);
-    let mut fitting: Vec<Record> = match is_target {
+fn find(mut records: Vec<Record>, asked: &str, session: &Session) -> Result<Record, Diagnostic> {
+    if asked != "." && !asked.contains([':', '/']) {
+        records.retain(|record| record.execution.guid.starts_with(asked));
+        return only(records, "record", asked, LISTS_ALL);
+    }
+    let scope = TargetPattern::from(asked).scope(&session.workspace)?;
+    records.retain(|record| scope.contains(&record.finished.label));
+    let (class, message) = match records.pop() {
+        Some(last) if records.iter().all(|it| it.finished.label == last.finished.label) => {
+            return Ok(last);
+        }
+        Some(_) => (Class::Usage, format!("`{asked}` names more than one module")),
+        None => (Class::Nothing, format!("no build here ran `{asked}`")),
+    };
+    Err(Diagnostic::error(class, message).help(LISTS_ALL))
+}
+
+fn whole(record: &RunRecord, out: &mut impl Write) -> Outcome {
+    print::line(record.to_json(Dialect::Repeatr), out)
+}
+
+fn list(
+    records: &[Record],
+    args: &LogArgs,
+    out: &mut impl Write,
+    line: impl Fn(&Record) -> String,
+) -> Outcome {
+    let json = |record: &Record| match &record.formula {
+        Some(_) => serde_json::from_str(&record.record().to_json(Dialect::Repeatr)),
+        None => serde_json::to_value(Brief::of(&record.record())),
+    };
+    match args.json {
         true => {
-            let scope = TargetPattern::from(asked).scope(&session.workspace)?;
-            records
-                .into_iter()
-                .filter(|record| record.label().is_some_and(|label| scope.contains(label)))
-                .collect()
+            let shown: Vec<Value> =
+                records.iter().map(|record| json(record).unwrap_or_default()).collect();
+            print::json(&shown, out)
         }
-        false => records.into_iter().filter(|record| record.guid().starts_with(asked)).collect(),
-    };
-    let Some(last) = fitting.pop() else {
-        let message = match is_target {
-            true => format!("no build here ran `{asked}`"),
-            false => format!("no record begins with `{asked}`"),
-        };
-        return Err(
-            Diagnostic::error(Class::Nothing, message).help("`wake log --records` lists them")
-        );
-    };
-    let other = fitting.iter().find(|other| !is_target || other.label() != last.label());
-    match other {
-        None => Ok(last),
-        Some(_) if is_target => {
-            let message = format!("`{asked}` names more than one module");
-            Err(Diagnostic::error(Class::Usage, message).help("`wake log --records` lists them"))
-        }
-        Some(_) => {
-            let message = format!("more than one record begins with `{asked}`");
-            Err(Diagnostic::error(Class::Usage, message).help("`wake log --records` lists them"))
-        }
+        false => print::lines(records.iter().map(line), out),
     }
 }
 
-fn one(record: &Record, ids: bool, session: &Session, out: &mut impl Write) -> Outcome {
-    match record {
-        Record::Formula(run) => writeln!(out, "{}", run.record.to_json(Dialect::Repeatr))?,
-        Record::Module(run) if ids => {
-            let text = ids::complete(run, session)?.to_json(Dialect::Repeatr);
-            writeln!(out, "{text}")?;
-        }
-        Record::Module(run) => return print::json(&run.brief(), out),
-    }
-    Ok(Exit::Success)
+/// What of a record is known without computing ids, in the order of a whole one.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Brief<'a> {
+    guid: &'a str,
+    time: i64,
+    exit_code: i32,
+    metadata: &'a BTreeMap<String, String>,
 }
 
-impl Record {
-    fn guid(&self) -> &str {
-        match self {
-            Record::Module(run) => &run.execution.guid,
-            Record::Formula(run) => &run.record.guid,
-        }
+impl Brief<'_> {
+    fn of(record: &RunRecord) -> Brief<'_> {
+        let RunRecord { guid, time, exit_code, metadata, .. } = record;
+        Brief { guid, time: *time, exit_code: *exit_code, metadata }
     }
+}
 
-    fn began_ms(&self) -> u64 {
-        match self {
-            Record::Module(run) => run.execution.began_ms,
-            Record::Formula(run) => run.began_ms,
-        }
-    }
-
-    fn label(&self) -> Option<&str> {
-        match self {
-            Record::Module(run) => Some(&run.finished.label),
-            Record::Formula(run) => Some(&run.label),
-        }
-    }
-
-    fn exit_code(&self) -> i32 {
-        match self {
-            Record::Module(run) => run.exit_code(),
-            Record::Formula(run) => run.record.exit_code,
-        }
-    }
-
-    fn wall_ms(&self) -> u64 {
-        match self {
-            Record::Module(run) => run.finished.dur_ms,
-            Record::Formula(run) => run.wall_ms,
-        }
-    }
-
-    fn json(&self) -> Value {
-        match self {
-            Record::Module(run) => serde_json::to_value(run.brief()).unwrap_or_default(),
-            Record::Formula(run) => run.json(),
-        }
-    }
-
-    fn line(&self, style: Style) -> String {
-        let began = UNIX_EPOCH + Duration::from_millis(self.began_ms());
-        let ago = words::ago(clock::since(began));
-        let (role, word) = match self.exit_code() {
-            0 => (Role::Good, "ok".to_owned()),
-            code => (Role::Bad, format!("failed {code}")),
-        };
-        let word = style.paint(role, format_args!("{word:<10}"));
-        let wall = words::span_ms(self.wall_ms());
-        let what = match self {
-            Record::Module(run) => escape::line(&run.finished.label).into_owned(),
-            Record::Formula(run) => format!("formula {}", escape::line(&run.record.formula_id)),
-        };
-        format!("{}  {ago:<12}  {word}  {wall:>7}  {what}", escape::line(self.guid()))
-    }
+/// Guid, age and end of a record, and what else is said of it.
+fn line(record: &Record, style: Style, rest: &str) -> String {
+    let began = UNIX_EPOCH + Duration::from_millis(record.execution.began_ms);
+    let ago = words::ago(clock::since(began));
+    let (role, word) = match record.exit_code() {
+        0 => (Role::Good, "ok".to_owned()),
+        code => (Role::Bad, format!("failed {code}")),
+    };
+    let word = style.paint(role, format_args!("{word:<10}"));
+    format!("{}  {ago:<12}  {word}  {rest}", escape::line(&record.execution.guid))
 }

@@ -1,0 +1,98 @@
+//! A command that ran, from the events of its run.
+
+use std::collections::{BTreeMap, HashMap};
+
+use wake_formula::RunRecord;
+use wake_model::BlobDigest;
+use wake_steps::event::{ActionFinished, Event, Execution};
+
+use crate::command::log::past::Past;
+
+/// One run of the command of a module or a formula.
+pub(super) struct Record {
+    /// What was said of it when it ended.
+    pub(super) finished: ActionFinished,
+    /// The same, about the run itself.
+    pub(super) execution: Execution,
+    /// The id of the formula; none of a module.
+    pub(super) formula: Option<String>,
+    /// The build that it was part of.
+    run: String,
+    /// How strictly commands were kept in it.
+    sandbox: String,
+    /// The machine, where that is told of the whole run.
+    host: Option<String>,
+}
+
+impl Record {
+    /// The commands that ran in what `past` tells, in the order in which they ended.
+    pub(super) fn all_in(past: &Past) -> Vec<Record> {
+        let start = past.start();
+        let identity = |event| match event {
+            &Event::Announced { id, identity: Some(ref identity), .. } => Some((id, identity)),
+            _ => None,
+        };
+        let formulas: HashMap<usize, &String> = past.events.iter().filter_map(identity).collect();
+        let of = |finished: &ActionFinished| {
+            Some(Record {
+                finished: finished.clone(),
+                execution: finished.execution.clone()?,
+                formula: formulas.get(&finished.id).copied().cloned(),
+                run: past.run.clone(),
+                sandbox: start.sandbox.to_owned(),
+                host: start.host.map(str::to_owned),
+            })
+        };
+        past.ended().filter_map(of).collect()
+    }
+
+    /// How it ended, as shells give it.
+    pub(super) fn exit_code(&self) -> i32 {
+        self.finished.exit.unwrap_or(-1)
+    }
+
+    /// The record, in which those of modules lack the ids that have to be computed.
+    pub(super) fn record(&self) -> RunRecord {
+        RunRecord {
+            guid: self.execution.guid.clone(),
+            time: i64::try_from(self.execution.began_ms / 1000).unwrap_or(i64::MAX),
+            formula_id: self.formula.clone().unwrap_or_default(),
+            exit_code: self.exit_code(),
+            results: self.execution.wares.clone(),
+            hostname: None,
+            metadata: self.remarks(),
+        }
+    }
+
+    /// What wake notes beside the fields that every record has.
+    fn remarks(&self) -> BTreeMap<String, String> {
+        let Record { finished, execution, formula, run, sandbox, host } = self;
+        // Logs of earlier releases say only which host was seen.
+        let hermetic = execution.hermetic && execution.host.is_none();
+        let hermetic = if hermetic { "yes" } else { "no" };
+        let sys_us = finished.cpu_us.saturating_sub(execution.user_us);
+        let of_module = |text: &String| formula.is_none().then(|| text.clone());
+        // Of a formula the digest of nothing, where nothing was written.
+        let log = |digest: &Option<String>| match digest {
+            None if formula.is_some() => Some(BlobDigest::of(b"").to_string()),
+            digest => digest.clone(),
+        };
+        let remarks = [
+            ("wake.module", of_module(&finished.label)),
+            ("wake.run", of_module(run)),
+            ("wake.key", finished.key.as_ref().and_then(of_module)),
+            ("wake.outputs", finished.outputs.as_ref().and_then(of_module)),
+            ("wake.wall_us", Some(execution.wall_us.to_string())),
+            ("wake.user_us", Some(execution.user_us.to_string())),
+            ("wake.sys_us", Some(sys_us.to_string())),
+            ("wake.peak_bytes", Some(finished.rss_max.to_string())),
+            ("wake.sandbox", Some(sandbox.clone())),
+            ("wake.hermetic", Some(hermetic.to_owned())),
+            ("wake.host", host.clone().or_else(|| execution.host.clone())),
+            ("wake.stdout", log(&finished.stdout)),
+            ("wake.stderr", log(&finished.stderr)),
+            ("wake.faults", Some(finished.faults.join("\n")).filter(|faults| !faults.is_empty())),
+        ];
+        remarks.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    }
+}
