@@ -17,12 +17,12 @@ use crate::diagnostic::{Class, Diagnostic, Level};
 use crate::engine::{Left, Order, Performance, Whereabouts};
 use crate::error::StepError;
 use crate::event::{Event, Execution, Status};
-use crate::pin::{Pinned, Pinning, pin};
+use crate::pin::{Ground, Pinned};
 use crate::profile::{Open, SpanKind};
 use crate::reason::{Reason, reason};
 use crate::results::Done;
 use crate::step::StepId;
-use crate::steps::{Failed, Ground, Kept};
+use crate::steps::{Failed, Kept, pinned};
 use crate::wares::WareNews;
 
 /// What came of one step.
@@ -134,10 +134,7 @@ impl Schedule<'_> {
         };
         let (results, wares) = (self.work.results, &self.wares);
         let ground = Ground { results, wares, tell: &tell };
-        let made = self.work.steps.step(step, &ground).map_err(StepError::Refused)?;
-        let host = || self.machine.host();
-        let sandbox = self.machine.sandbox();
-        pin(made, &Pinning { results, wares, host: &host, sandbox, tell: &tell })
+        pinned(self.work.steps, step, &ground, self.machine)
     }
 
     /// Runs an action, and keeps what comes of it, unless it fails.
@@ -323,7 +320,7 @@ impl Performed {
             Performed::Ran { .. } | Performed::Failed(_) => Status::Failed,
             Performed::Cancelled => Status::Aborted,
         };
-        span.note_text("status", status);
+        span.note("status", || serde_json::to_value(status).unwrap_or_default());
         match self {
             Performed::Hit { key, .. } => {
                 span.note_text("key", key);
