@@ -3,6 +3,7 @@
 use wake_model::{BlobDigest, RelPath};
 
 use super::{Seen, Signature};
+use crate::fixed::Fixed;
 
 /// What is known of one path that was looked at.
 #[derive(Clone, Debug)]

@@ -10,10 +10,9 @@ use super::file::Snapshot;
 use super::format::{FIXED, HEAD, SECTIONS, checksum_of, newest_first};
 use super::signature::Packed;
 use super::spool::Place;
-use super::table::{
-    DirRecord, Edge, FileRecord, Record, ResultFile, ResultRecord, StepPlace, UserRecord,
-};
+use super::table::{DirRecord, FileRecord, ResultFile, ResultRecord, StepPlace, UserRecord};
 use super::{delta, proofs};
+use crate::fixed::Fixed;
 
 /// The contents of a snapshot, put one after the other.
 #[derive(Default)]
@@ -226,9 +225,9 @@ fn head(sections: &[&[u8]; SECTIONS], key: &Digest) -> Vec<u8> {
 }
 
 fn put_edges(steps: &[usize], edges: &mut Vec<u8>) -> Option<(u32, u32)> {
-    let first = u32::try_from(edges.len() / Edge::SIZE).ok()?;
+    let first = u32::try_from(edges.len() / u32::SIZE).ok()?;
     for &step in steps {
-        Edge(u32::try_from(step).ok()?).put(edges);
+        u32::try_from(step).ok()?.put(edges);
     }
     Some((first, u32::try_from(steps.len()).ok()?))
 }

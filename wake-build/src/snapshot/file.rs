@@ -10,16 +10,16 @@ use serde::{Deserialize, Serialize};
 use wake_model::place::PKG_FILE;
 use wake_model::{BlobDigest, Digest, RelPath};
 
-use super::delta::{Delta, Overlay};
+use super::delta::{Delta, Overlay, at};
 use super::format::{FIXED, HEAD, SECTIONS, Section, checksum_of, newest_first};
 use super::proofs::Proofs;
 use super::signature::Packed;
 use super::step_record::StepRecord;
 use super::table::{
-    DirRecord, Edge, FileKind, FileRecord, Record, ResultFile, ResultRecord, StepPlace, Table,
-    UserRecord,
+    DirRecord, FileKind, FileRecord, ResultFile, ResultRecord, StepPlace, Table, UserRecord,
 };
 use crate::files::{FileMemory, Signature};
+use crate::fixed::Fixed;
 use crate::workspace::WORKSPACE_FILE;
 
 /// Where snapshots lie in the directory of a checkout's state.
@@ -51,7 +51,9 @@ pub(crate) struct Snapshot {
     bytes: Mmap,
     ends: [usize; SECTIONS + 1],
     pub(super) checksum: [u8; 32],
-    proofs: Option<Proofs>,
+    /// What replaces the proofs in the tables.
+    pub(super) proofs: Option<Proofs>,
+    /// What is different since the tables were written.
     pub(super) overlay: Overlay,
     pub(super) delta: Delta,
 }
@@ -170,17 +172,7 @@ impl Snapshot {
         strings.get(start as usize..start as usize + length as usize)
     }
 
-    /// What is different since the tables were written.
-    pub(super) fn overlay(&self) -> &Overlay {
-        &self.overlay
-    }
-
-    /// What replaces the proofs in the tables.
-    pub(super) fn proofs(&self) -> Option<&Proofs> {
-        self.proofs.as_ref()
-    }
-
-    pub(super) fn table<R: Record>(&self, section: Section) -> Table<'_, R> {
+    pub(super) fn table<R: Fixed>(&self, section: Section) -> Table<'_, R> {
         Table::new(self.section(section))
     }
 
@@ -205,7 +197,7 @@ impl Snapshot {
 
     /// A file.
     pub(crate) fn file(&self, number: usize) -> Option<FileRecord> {
-        let file = match self.overlay.file(number) {
+        let file = match at(&self.overlay.files, number) {
             Some(file) => file.clone(),
             None => self.table(Section::Files).get(number)?,
         };
@@ -227,9 +219,9 @@ impl Snapshot {
     }
 
     fn edges(&self, (first, count): (u32, u32)) -> Option<Vec<usize>> {
-        let table = self.table::<Edge>(Section::Edges);
+        let table = self.table::<u32>(Section::Edges);
         let numbers = first as usize..first.checked_add(count)? as usize;
-        numbers.map(|number| Some(table.get(number)?.0 as usize)).collect()
+        numbers.map(|number| Some(table.get(number)? as usize)).collect()
     }
 
     /// The steps that a step needs.
@@ -256,12 +248,12 @@ impl Snapshot {
     pub(crate) fn result(&self, number: usize) -> Option<ResultView<'_>> {
         let written: ResultRecord = self.table(Section::Results).get(number)?;
         let link = self.text(written.link)?;
-        let proof = match (self.overlay.link(number), &self.proofs) {
+        let proof = match (at(&self.overlay.links, number), &self.proofs) {
             (Some(proof), _) => *proof,
             (None, Some(proofs)) => Packed::read(proofs.link(number)),
             (None, None) => written.proof,
         };
-        Some(match self.overlay.result(number) {
+        Some(match at(&self.overlay.results, number) {
             Some(patched) => ResultView {
                 link,
                 proof,
@@ -294,8 +286,8 @@ impl Snapshot {
         step: usize,
         buffer: &'b mut Vec<u8>,
     ) -> Option<&'b [u8]> {
-        if self.overlay.has_step(step) {
-            return self.overlay.step(step, buffer);
+        if let Some(record) = at(&self.overlay.steps, step) {
+            return record.read(buffer);
         }
         let StepPlace { at, length, checksum, .. } = self.place_of(step)?;
         let start = (self.ends[SECTIONS] as u64).checked_add(at)?;

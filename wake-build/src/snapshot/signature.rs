@@ -4,6 +4,7 @@ use rustix::fs::{FileType, Stat};
 use serde::{Deserialize, Serialize};
 
 use crate::files::Signature;
+use crate::fixed::Fixed;
 
 /// The bytes of a signature; equal ones are equal signatures. Where one is kept as proof, [`Packed::NONE`] says that
 /// there is none.
