@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, symlinkat};
 use rustix::io::Errno;
 
+use crate::sources::DIR_PATH;
+
 /// Where the links of a checkout lie, relative to its root.
 pub(crate) const OUT_DIR: &str = ".wake/out";
 
@@ -59,8 +61,6 @@ impl<'a> Linker<'a> {
         symlinkat(target, opened, short.join(name.file_name()?)).ok()
     }
 }
-
-const DIR_PATH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Makes the link `name` in the directory `out` lead to `target`, like [`Linker::link`].
 fn link(out: &Path, name: &Path, target: &Path) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, statat};
+use rustix::fs::{AtFlags, CWD, Mode, fstat, openat, statat};
 use wake_eval::Read;
 use wake_model::{BlobDigest, Digest, Manifest, RelPath};
 use wake_steps::step::TreeOrigin;
@@ -13,16 +13,15 @@ use wake_steps::step::TreeOrigin;
 use super::delta::PatchedResult;
 use super::draft::{Body, Draft};
 use super::file::Meta;
-use super::listing::Listing;
+use super::listing::{Listing, open_dir};
 use super::results::read_link;
 use super::signature::{Packed, result_signature};
 use super::spool::Records;
 use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
 use super::table::{DirRecord, FileKind, FileRecord, UserRecord};
-use crate::files::{Files, Known, Seen, Signature, link_inside, open_unnoted};
+use crate::files::{Files, Known, Seen, Signature, link_inside};
 use crate::plan::Planned;
-
-const DIR_PATH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+use crate::sources::DIR_PATH;
 
 /// What a snapshot is taken of.
 pub(crate) struct Capture<'a> {
@@ -317,12 +316,7 @@ fn dir_record(
 ) -> Option<DirRecord> {
     let mut walk = None;
     let is_listed = seen.list.is_some() || seen.walked;
-    let place = if dir.is_empty() { "." } else { dir };
-    let opened = match is_listed {
-        true => open_unnoted(root, place, OFlags::DIRECTORY | OFlags::NOFOLLOW),
-        false => openat(root, place, DIR_PATH | OFlags::NOFOLLOW, Mode::empty()),
-    };
-    let opened = opened.ok();
+    let opened = open_dir(root, dir, is_listed);
     let signature = opened.as_ref().and_then(|dir| fstat(dir).ok().map(|s| Signature::of(&s)));
     if is_listed {
         let listing = Listing::read(opened.as_ref()?)?;

@@ -6,15 +6,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, Stat, fstat, openat, readlinkat, statat};
 use rustix::io::Errno;
 use wake_model::{BlobDigest, RelPath};
 
 use super::file::Snapshot;
-use super::listing::Listing;
+use super::listing::{Listing, name_of, open_dir};
 use super::signature::Packed;
 use super::table::{DirRecord, FileKind};
-use crate::files::{Seen, Signature, hash_file, now, open_unnoted};
+use crate::files::{Seen, Signature, hash_file, now};
+use crate::sources::DIR_PATH;
 use wake_model::place::PKG_FILE;
 use wake_steps::profile::{Profile, SpanKind};
 
@@ -99,8 +100,6 @@ impl Differences {
     }
 }
 
-const DIR_PATH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-
 /// Directories that follow each other in a snapshot.
 struct Group<'a> {
     snapshot: &'a Snapshot,
@@ -169,7 +168,8 @@ impl<'a> Group<'a> {
             Err(_) => return None,
         };
         let is_changed = !self.snapshot.proves_dir(number, &Packed::of(&stat));
-        let opened = if is_changed { Some(self.open(way, dir.is_listed())?) } else { None };
+        let open = || open_dir(&self.above, way, dir.is_listed());
+        let opened = if is_changed { Some(open()?) } else { None };
         let spot = match &opened {
             Some(opened) => {
                 let is_of_others = self.origin == Origin::Elsewhere;
@@ -196,15 +196,6 @@ impl<'a> Group<'a> {
             differences.dirs.push((u32::try_from(number).ok()?, proof));
         }
         Some(())
-    }
-
-    fn open(&self, way: &str, is_to_be_listed: bool) -> Option<OwnedFd> {
-        let (dir, name) = (&self.above, name_of(way));
-        let opened = match is_to_be_listed {
-            true => open_unnoted(dir, name, OFlags::DIRECTORY | OFlags::NOFOLLOW),
-            false => openat(dir, name, DIR_PATH | OFlags::NOFOLLOW, Mode::empty()),
-        };
-        opened.ok()
     }
 
     /// A directory that is not there: the plan holds if nothing was there.
@@ -325,11 +316,6 @@ impl Spot<'_> {
             path => format!("{path}/{name}").parse().ok(),
         }
     }
-}
-
-/// The way to a directory, as the system wants it.
-fn name_of(way: &str) -> &str {
-    if way.is_empty() { "." } else { way }
 }
 
 fn numbers((first, count): (u32, u32)) -> Option<Range<usize>> {
