@@ -45,14 +45,18 @@ impl<T> Named<T> {
 impl<T> FromIterator<(String, T)> for Named<T> {
     /// Of several things of one name the last one counts.
     fn from_iter<I: IntoIterator<Item = (String, T)>>(things: I) -> Named<T> {
-        let mut things: Vec<_> = things.into_iter().collect();
-        if !things.is_sorted_by(|(left, _), (right, _)| left < right) {
-            things.reverse();
-            things.sort_by(|(left, _), (right, _)| left.cmp(right));
-            things.dedup_by(|(later, _), (earlier, _)| later == earlier);
-        }
-        Named(things.into())
+        Named(sorted(things.into_iter().collect()).into())
     }
+}
+
+/// The same things sorted by their names; of several of one name the last one.
+pub(crate) fn sorted<K: Ord, T>(mut things: Vec<(K, T)>) -> Vec<(K, T)> {
+    if !things.is_sorted_by(|(left, _), (right, _)| left < right) {
+        things.reverse();
+        things.sort_by(|(left, _), (right, _)| left.cmp(right));
+        things.dedup_by(|(later, _), (earlier, _)| later == earlier);
+    }
+    things
 }
 
 impl<T> IntoIterator for Named<T> {

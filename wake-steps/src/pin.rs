@@ -147,6 +147,17 @@ fn unexecutable_program(pinned: &Pinned) -> Option<String> {
     }
 }
 
+/// What an input is that lies in a tree.
+pub(crate) fn input_node(node: &Node) -> InputNode {
+    match node {
+        Node::File { blob, executable, .. } => {
+            InputNode::File { blob: *blob, executable: *executable }
+        }
+        Node::Link { target } => InputNode::Link { target: target.clone() },
+        Node::Dir => InputNode::Dir,
+    }
+}
+
 impl Ground<'_> {
     fn root(
         &self,
@@ -219,11 +230,7 @@ impl Ground<'_> {
         let missing = || StepError::NoOutput { path: path.dotted() };
         let done = self.results.get(step).ok_or_else(missing)?;
         let node = match done.manifest.get(below) {
-            Some(Node::File { blob, executable, .. }) => {
-                InputNode::File { blob: *blob, executable: *executable }
-            }
-            Some(Node::Link { target }) => InputNode::Link { target: target.clone() },
-            Some(Node::Dir) => InputNode::Dir,
+            Some(node) => input_node(node),
             None => InputNode::Tree(done.dir(below).ok_or_else(missing)?),
         };
         Ok((node, Located::In(done.tree)))

@@ -152,7 +152,7 @@ impl<'a> Site<'a> {
         }
         let target = match special(from) {
             Some(Special::File { path, .. } | Special::Pkg { path }) => path,
-            Some(Special::Module) | None => {
+            Some(Special::Module { .. }) | None => {
                 let help = "a link needs a file: add `dump=true` to write the value itself as JSON";
                 let error =
                     self.error(format!("`{path}` is made from a value that is no file"), file);

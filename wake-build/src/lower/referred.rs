@@ -21,15 +21,10 @@ const WHOLE_FROM: usize = 16;
 impl<'a> Site<'a> {
     /// Everything that a value refers to anywhere inside.
     pub(super) fn bring_referred(&mut self, value: &Written<'_>) -> Lowered<()> {
-        match special(value) {
-            Some(Special::File { path, .. }) => return self.bring(path, value, false),
-            Some(Special::Pkg { path }) => return self.bring(path, value, true),
-            Some(Special::Module) => {
-                if let Some(path) = value.get("path").and_then(Written::as_str) {
-                    return self.bring(path, value, true);
-                }
-            }
-            None => {}
+        if let Some(found) = special(value)
+            && let Some(path) = found.path()
+        {
+            return self.bring(path, value, !matches!(found, Special::File { .. }));
         }
         match value {
             Written::List(items) => items.iter().try_for_each(|item| self.bring_referred(item)),

@@ -266,9 +266,8 @@ fn put_checkout(
         .par_iter()
         .with_min_len(16)
         .map(|(dir, files)| {
-            let seen =
-                DirSeen { list: sources.lists.get(*dir).copied(), walked: walked.contains(dir) };
-            let record = dir_record(capture.began, &root, dir, files, seen)?;
+            let (list, is_walked) = (sources.lists.get(*dir).copied(), walked.contains(dir));
+            let record = dir_record(capture.began, &root, dir, files, list, is_walked)?;
             let count = u32::try_from(files.len()).ok()?;
             Some(DirRecord { files: (0, count), border: !pkgs.contains(dir), ..record })
         })
@@ -296,26 +295,19 @@ fn file_record(known: &Known, is_source: bool) -> FileRecord {
     FileRecord { name: (0, 0), kind, is_source, settled: known.settled(), signature, blob }
 }
 
-/// What was seen of a directory.
-#[derive(Clone, Copy)]
-struct DirSeen {
-    /// The digest of its listing, if a function saw that.
-    list: Option<BlobDigest>,
-    /// Whether packages were looked for in it.
-    walked: bool,
-}
-
-/// What is known of the directory `dir` below `root`. Its signature counts only if nothing has changed in it since the
+/// What is known of the directory `dir` below `root`, of which functions saw the listing with the digest `list`, if any,
+/// and in which packages were looked for if it is walked. Its signature counts only if nothing has changed in it since the
 /// build `began`: else a change in between could have been missed.
 fn dir_record(
     began: i128,
     root: &OwnedFd,
     dir: &str,
     files: &[(&RelPath, &Known)],
-    seen: DirSeen,
+    list: Option<BlobDigest>,
+    is_walked: bool,
 ) -> Option<DirRecord> {
     let mut walk = None;
-    let is_listed = seen.list.is_some() || seen.walked;
+    let is_listed = list.is_some() || is_walked;
     let opened = open_dir(root, dir, is_listed);
     let signature = opened.as_ref().and_then(|dir| fstat(dir).ok().map(|s| Signature::of(&s)));
     if is_listed {
@@ -325,8 +317,8 @@ fn dir_record(
             let at = files.binary_search_by_key(&name, |(path, _)| name_in(dir, path));
             files[at.ok()?].1.signature().map(|signature| signature.mode)
         };
-        (seen.list.is_none() || listing.digest(mode) == seen.list).then_some(())?;
-        if seen.walked {
+        (list.is_none() || listing.digest(mode) == list).then_some(())?;
+        if is_walked {
             walk = Some(listing.subdirectories()?);
         }
     }
@@ -335,7 +327,7 @@ fn dir_record(
         files: (0, 0),
         settled: signature.is_some_and(|signature| signature.is_settled(began)),
         signature: signature.unwrap_or_default(),
-        list: seen.list,
+        list,
         walk,
         border: false,
     })

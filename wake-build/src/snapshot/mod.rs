@@ -30,4 +30,4 @@ pub(crate) use replay::Replay;
 pub(crate) use results::{CheckedLink, check_results};
 pub(crate) use spool::{Records, Spool};
 pub(crate) use step_record::{StepRecord, StepResult};
-pub(crate) use verify::{Differences, Origin, Verdict, verify};
+pub(crate) use verify::{Differences, Origin, verify};

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, Mode, openat, readlinkat, statat};
 
 use super::file::{ResultView, Snapshot};
-use super::signature::Packed;
+use super::signature::{Packed, result_signature};
 use crate::files::{Signature, now};
 use crate::sources::DIR_PATH;
 
@@ -59,7 +59,7 @@ fn is_untouched(result: &ResultView, dir: &OwnedFd, place: &str, path: &mut Stri
             path.push_str(file);
         }
         let stat = statat(dir, path.as_str(), AtFlags::SYMLINK_NOFOLLOW);
-        stat.is_ok_and(|stat| Packed::of_result(&stat) == signature)
+        stat.is_ok_and(|stat| Packed::from(result_signature(&stat)) == signature)
     })
 }
 

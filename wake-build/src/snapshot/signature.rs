@@ -23,11 +23,6 @@ impl Packed {
         Signature::of(stat).into()
     }
 
-    /// Those of what [`result_signature`] gives.
-    pub(super) fn of_result(stat: &Stat) -> Packed {
-        result_signature(stat).into()
-    }
-
     /// Those of a file that was looked at when the clock said `looked`, if they will tell a change.
     pub(super) fn proof(signature: Signature, looked: i128) -> Packed {
         if signature.is_settled(looked) { signature.into() } else { Packed::NONE }

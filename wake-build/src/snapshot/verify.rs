@@ -23,15 +23,6 @@ use wake_steps::profile::{Profile, SpanKind};
 /// costs more than the longer ways to their files.
 const GROUP: usize = 32;
 
-/// How the checkout compares with a snapshot.
-#[derive(Debug)]
-pub(crate) enum Verdict {
-    /// Functions would see something else, or something is of another kind: plan anew.
-    Stale,
-    /// The plan holds.
-    Holds(Differences),
-}
-
 /// What differs though the plan holds.
 #[derive(Debug, Default)]
 pub(crate) struct Differences {
@@ -63,14 +54,15 @@ pub(crate) enum Origin {
     Elsewhere,
 }
 
-/// Compares the checkout at `root` with `snapshot`, on the threads of the current pool.
+/// Compares the checkout at `root` with `snapshot`, on the threads of the current pool. None: functions would see something
+/// else, or something is of another kind, so that the plan does not hold.
 pub(crate) fn verify(
     snapshot: &Snapshot,
     origin: Origin,
     root: &Path,
     profile: &Profile,
-) -> Verdict {
-    let Ok(root) = rustix::fs::open(root, DIR_PATH, Mode::empty()) else { return Verdict::Stale };
+) -> Option<Differences> {
+    let root = rustix::fs::open(root, DIR_PATH, Mode::empty()).ok()?;
     let groups = snapshot.dirs().div_ceil(GROUP);
     let compared: Option<Vec<Differences>> = (0..groups)
         .into_par_iter()
@@ -78,12 +70,7 @@ pub(crate) fn verify(
         .map(|group| Group::new(snapshot, origin, &root, group * GROUP, profile)?.compare())
         .try_fold(Differences::default, |all, one| Some(all.and(one?)))
         .collect();
-    match compared {
-        Some(parts) => {
-            Verdict::Holds(parts.into_iter().fold(Differences::default(), Differences::and))
-        }
-        None => Verdict::Stale,
-    }
+    Some(compared?.into_iter().fold(Differences::default(), Differences::and))
 }
 
 impl Differences {

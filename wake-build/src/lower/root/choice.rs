@@ -15,7 +15,7 @@ use crate::lower::own_files::Named;
 use crate::lower::referred::origin_of;
 use crate::lower::{Lowered, Site};
 use crate::source_text::find_first;
-use crate::view::{Special, special};
+use crate::view::special;
 use crate::written::Written;
 
 impl Site<'_> {
@@ -62,17 +62,12 @@ impl Site<'_> {
 
     /// A directory or an archive, by a reference.
     fn root_at(&self, rootfs: &Written<'_>) -> Lowered<Root> {
-        let path = match special(rootfs) {
-            Some(Special::File { path, .. } | Special::Pkg { path }) => path,
-            Some(Special::Module) => {
-                rootfs.get("path").and_then(Written::as_str).unwrap_or_default()
-            }
-            None => {
-                let message =
-                    "`rootfs` is neither `wake.HOST`, `wake.EMPTY`, a file, a directory nor a ware";
-                return Err(self.root_error(message, rootfs));
-            }
+        let Some(found) = special(rootfs) else {
+            let message =
+                "`rootfs` is neither `wake.HOST`, `wake.EMPTY`, a file, a directory nor a ware";
+            return Err(self.root_error(message, rootfs));
         };
+        let path = found.path().unwrap_or_default();
         match LocalPath::parse(path) {
             Some(LocalPath::Own(below)) => self.root_of_files(self.pkg, &below, path, rootfs),
             Some(LocalPath::Pkg(key, below)) => {
