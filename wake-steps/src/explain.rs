@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use wake_model::action::FieldValue;
-use wake_model::{ActionDigest, Digest, RelPath, TreeDigest};
+use wake_model::{ActionDigest, RelPath, TreeDigest};
 use wake_store::Lookup;
 
 use crate::cancel::Cancel;
@@ -296,20 +296,15 @@ impl<'a> Outlook<'a> {
 
     /// The first path at which the two trees differ, if the store has both.
     fn first_difference(&self, change: &Change) -> Option<RelPath> {
-        let manifest = |value: &Option<FieldValue>| {
-            let tree = TreeDigest(tree_of(value.as_ref()?)?);
-            self.machine.store().manifest(&tree).ok()?
+        let manifest = |value: &Option<FieldValue>| match value.as_ref()? {
+            FieldValue::Digest(kind, tree) if kind == "tree" => {
+                self.machine.store().manifest(&TreeDigest(*tree)).ok()?
+            }
+            FieldValue::Digest(..) | FieldValue::Text(_) | FieldValue::Uint(_) => None,
         };
         let (old, new) = (manifest(&change.old)?, manifest(&change.new)?);
         let changed = new.iter().find(|(path, node)| old.get(path) != Some(*node));
         let gone = || old.iter().find(|(path, _)| new.get(path).is_none());
         changed.or_else(gone).map(|(path, _)| path.clone())
-    }
-}
-
-fn tree_of(value: &FieldValue) -> Option<Digest> {
-    match value {
-        FieldValue::Digest(kind, digest) if kind == "tree" => Some(*digest),
-        FieldValue::Digest(..) | FieldValue::Text(_) | FieldValue::Uint(_) => None,
     }
 }

@@ -183,14 +183,6 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// What `stat` said of a file when its bytes were hashed, if from now on it tells a change.
-    fn settled_signature(&self, path: &RelPath) -> Option<Signature> {
-        self.table.at(path).with(|entry| {
-            let known = entry?.known()?;
-            if known.settled() { known.signature() } else { None }
-        })
-    }
-
     /// The digest of the names and kinds in a directory of the package at `pkg`; none if it is absent.
     pub(crate) fn listing(&self, pkg: &RelPath, dir: &RelPath) -> Option<BlobDigest> {
         let sources = DirSources::new(&self.absolute(pkg));
@@ -301,7 +293,10 @@ impl SourceFiles for Files<'_> {
     }
 
     fn signature(&self, file: &SourceFile) -> Option<FileSignature> {
-        let known = self.settled_signature(&file.path())?;
+        let known = self.table.at(&file.path()).with(|entry| {
+            let known = entry?.known()?;
+            if known.settled() { known.signature() } else { None }
+        })?;
         Some(FileSignature {
             dev: known.inode.0,
             ino: known.inode.1,

@@ -258,7 +258,7 @@ fn put_checkout(
     let walked: HashSet<&str> = capture.planned.walked.iter().map(RelPath::as_str).collect();
     let pkgs: HashSet<&str> =
         capture.planned.instances.values().map(|pkg| pkg.dir.as_str()).collect();
-    draft.expect_dirs(dirs.len());
+    draft.expect(dirs.len(), dirs.iter().map(|(_, files)| files.len()).sum());
     // Short ways from an open directory: there are many.
     let root = capture.files.absolute(&RelPath::root());
     let root = openat(CWD, &root, DIR_PATH, Mode::empty()).ok()?;
@@ -272,7 +272,6 @@ fn put_checkout(
             Some(DirRecord { files: (0, count), border: !pkgs.contains(dir), ..record })
         })
         .collect();
-    draft.expect_files(dirs.iter().map(|(_, files)| files.len()).sum());
     for ((dir, files), record) in dirs.iter().zip(records?) {
         for &(path, looked) in files {
             let is_source = sources.files.contains(path);

@@ -51,8 +51,7 @@ impl Draft {
     pub(super) fn of(snapshot: &Snapshot) -> Option<Draft> {
         let (mut buffer, mut at) = (Vec::new(), 0);
         let mut draft = Draft::new(snapshot.meta_bytes().to_vec());
-        draft.expect_files(snapshot.files());
-        draft.expect_dirs(snapshot.dirs());
+        draft.expect(snapshot.dirs(), snapshot.files());
         for number in 0..snapshot.dirs() {
             let dir = snapshot.dir(number)?;
             let first = dir.files.0 as usize;
@@ -89,14 +88,10 @@ impl Draft {
         u32::try_from(self.files.len() / FileRecord::SIZE).ok()
     }
 
-    /// Makes room for so many files.
-    pub(super) fn expect_files(&mut self, count: usize) {
-        self.files.reserve_exact(count * FileRecord::SIZE);
-    }
-
-    /// Makes room for so many directories.
-    pub(super) fn expect_dirs(&mut self, count: usize) {
-        self.dirs.reserve_exact(count * DirRecord::SIZE);
+    /// Makes room for so many directories and files.
+    pub(super) fn expect(&mut self, dirs: usize, files: usize) {
+        self.dirs.reserve_exact(dirs * DirRecord::SIZE);
+        self.files.reserve_exact(files * FileRecord::SIZE);
     }
 
     /// Puts a file called `name` of the directory that is put next.

@@ -19,7 +19,6 @@ mod results;
 mod verify;
 mod spool;
 mod draft;
-mod answers;
 mod keep;
 mod capture;
 mod replay;

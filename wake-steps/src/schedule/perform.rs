@@ -178,7 +178,10 @@ impl Schedule<'_> {
             }
         }
         if tree.is_none() {
-            self.keep_logs_of_failure(&[&stdout, &stderr])?;
+            // The logs of a failed command are kept beside the store's records, for `wake log`.
+            for log in [&stdout, &stderr].into_iter().filter(|log| !log.is_empty()) {
+                self.machine.store().put_blob(log)?;
+            }
             let (faults, packed) = (&*faults, packed.as_ref());
             let failed = Failed::Command { pinned, record: &record, packed, faults };
             self.work.steps.failed(step, failed);
@@ -255,18 +258,13 @@ impl Schedule<'_> {
         Ok(())
     }
 
-    /// The logs of a failed command are kept beside the store's records, for `wake log`.
-    fn keep_logs_of_failure(&self, logs: &[&[u8]]) -> Result<(), StepError> {
-        for log in logs.iter().filter(|log| !log.is_empty()) {
-            self.machine.store().put_blob(log)?;
-        }
-        Ok(())
-    }
-
     fn warn(&self, attempt: &Attempt<'_>, corruption: &Corruption) {
         let label = self.work.steps.label(attempt.step);
-        let warning = Event::Diagnostic(Box::new(corruption_warning(label, corruption)));
-        let _ = attempt.sender.send(Message::Said(warning));
+        let message = format!("{label}: in the store, {corruption}");
+        let mut warning = Diagnostic::error(Class::Integrity, message)
+            .help("it is built again; `wake store verify` looks at everything else");
+        warning.level = Level::Warning;
+        let _ = attempt.sender.send(Message::Said(Event::Diagnostic(Box::new(warning))));
     }
 
     /// What a log keeps of a command beside what its step says.
@@ -308,7 +306,7 @@ impl Performed {
             Performed::Ran { .. } | Performed::Failed(_) => Status::Failed,
             Performed::Cancelled => Status::Aborted,
         };
-        span.note("status", || serde_json::to_value(status).unwrap_or_default());
+        span.note_text("status", status);
         match self {
             Performed::Hit { key, .. } => {
                 span.note_text("key", key);
@@ -327,14 +325,6 @@ impl Performed {
 fn log_ref(bytes: &[u8]) -> Option<LogRef> {
     let size = bytes.len() as u64;
     (size > 0).then(|| LogRef { blob: BlobDigest::of(bytes), size, dropped: 0 })
-}
-
-fn corruption_warning(label: &str, corruption: &wake_store::Corruption) -> Diagnostic {
-    let mut diagnostic =
-        Diagnostic::error(Class::Integrity, format!("{label}: in the store, {corruption}"))
-            .help("it is built again; `wake store verify` looks at everything else");
-    diagnostic.level = Level::Warning;
-    diagnostic
 }
 
 /// The command as a person would type it.
