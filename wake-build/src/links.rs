@@ -38,9 +38,9 @@ impl<'a> Linker<'a> {
     /// A link that is in the way of a package below it (or the other way round) makes room: the newer
     /// result wins.
     pub(crate) fn link(&mut self, name: &Path, target: &Path) -> io::Result<()> {
-        match self.link_in_new_dir(name, target) {
+        match self.link_in_new_dir(name, target).or_else(|| link_anew(self.out, name, target)) {
             Some(()) => Ok(()),
-            None => link(self.out, name, target),
+            None => replace(self.out, name, target),
         }
     }
 
@@ -59,14 +59,6 @@ impl<'a> Linker<'a> {
             self.made = Some(dir.to_owned());
         }
         symlinkat(target, opened, short.join(name.file_name()?)).ok()
-    }
-}
-
-/// Makes the link `name` in the directory `out` lead to `target`, like [`Linker::link`].
-fn link(out: &Path, name: &Path, target: &Path) -> io::Result<()> {
-    match link_anew(out, name, target) {
-        Some(()) => Ok(()),
-        None => replace(out, name, target),
     }
 }
 

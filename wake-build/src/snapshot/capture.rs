@@ -18,7 +18,7 @@ use super::results::read_link;
 use super::signature::{Packed, result_signature};
 use super::spool::Records;
 use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
-use super::table::{DirRecord, FileKind, FileRecord, UserRecord};
+use super::table::{DirRecord, FileKind, FileRecord, NO_DIGEST, UserRecord};
 use crate::files::{Files, Known, Seen, Signature, link_inside};
 use crate::plan::Planned;
 use crate::sources::DIR_PATH;
@@ -283,12 +283,11 @@ fn put_checkout(
 }
 
 fn file_record(known: &Known, is_source: bool) -> FileRecord {
-    let none = BlobDigest(Digest::from_bytes([0; 32]));
     let (kind, blob) = match known.seen() {
-        Seen::Absent => (FileKind::Absent, none),
+        Seen::Absent => (FileKind::Absent, NO_DIGEST),
         Seen::File { blob, executable, .. } => (FileKind::File { executable }, blob),
         Seen::Link(text) => (FileKind::Other, BlobDigest::of(text.as_bytes())),
-        Seen::Dir | Seen::Other => (FileKind::Other, none),
+        Seen::Dir | Seen::Other => (FileKind::Other, NO_DIGEST),
     };
     let signature = known.signature().unwrap_or_default();
     FileRecord { name: (0, 0), kind, is_source, settled: known.settled(), signature, blob }

@@ -33,11 +33,6 @@ impl Packed {
         bytes.try_into().map_or(Packed::NONE, Packed)
     }
 
-    /// The bytes, for themselves.
-    pub(super) const fn to_bytes(self) -> [u8; Packed::SIZE] {
-        self.0
-    }
-
     /// The bytes.
     pub(super) const fn as_bytes(&self) -> &[u8; Packed::SIZE] {
         &self.0

@@ -197,7 +197,8 @@ const SIGNATURE: usize = Packed::SIZE;
 const NOTHING: &[u8] = Packed::NONE.as_bytes();
 const DIR_SETTLED: u8 = 1;
 const FILE_SETTLED: u8 = 1 << 5;
-const NO_DIGEST: BlobDigest = BlobDigest(Digest::from_bytes([0; 32]));
+/// Stands where there is none.
+pub(super) const NO_DIGEST: BlobDigest = BlobDigest(Digest::from_bytes([0; 32]));
 
 impl Fixed for DirRecord {
     const SIZE: usize = 8 + 8 + SIGNATURE + 1 + 32 + 32;
