@@ -63,6 +63,17 @@ fn a_store_from_a_newer_version() {
 }
 
 #[test]
+fn a_store_from_an_earlier_version() {
+    let project = project().step("m", "touch out.txt").build();
+    project.build(&[]);
+    fs::write(project.store().join("format"), "wake-store 2\n").unwrap();
+    let build = project.wake(["build", "--rebuild"]).run().success();
+    build.mentions("warning: `").mentions("was written by an earlier wake");
+    let again = project.wake(["build"]).run().success();
+    assert!(!again.stderr.contains("earlier wake"), "{again}");
+}
+
+#[test]
 fn a_directory_that_holds_something_else() {
     let project = project().step("m", "touch out.txt").build();
     fs::create_dir(project.store()).unwrap();

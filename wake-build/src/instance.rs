@@ -9,12 +9,11 @@ use serde_json::value::RawValue;
 use wake_eval::{Answer, Answers, NoAnswers, Op, Read, Topic};
 use wake_model::json::{push_list, push_object, push_text};
 use wake_model::place::pkg_prefix;
-use wake_model::{PkgInfo, PkgKey, RelPath};
+use wake_model::{Named, PkgInfo, PkgKey, RelPath};
 
 use crate::evaluate::Evaluator;
 use crate::files::{Seen, can_be_named};
 use crate::load::LoadedPkg;
-use crate::named::Named;
 use crate::order::levels;
 use crate::resolve::ResolvedPkg;
 use crate::source_text::find_literal;

@@ -6,12 +6,11 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 use wake_eval::{NoAnswers, Op, Read};
+use wake_model::declared::PackageDecl;
 use wake_model::place::PKG_FILE;
-use wake_model::{PkgSource, RelPath};
+use wake_model::{Named, PkgSource, RelPath};
 
 use crate::evaluate::{Evaluator, Lanes, Question, Remembered, Work};
-use crate::named::Named;
-use crate::package::PackageDecl;
 use crate::shelf::{Shelf, Shelved};
 use crate::target::label;
 use crate::workspace::Workspace;
@@ -187,8 +186,10 @@ impl Loader<'_> {
 
     fn take(&self, dir: &RelPath, remembered: Remembered) -> Result<LoadedPkg, Vec<Diagnostic>> {
         let Remembered { value, reads, trace } = remembered;
-        let decl = PackageDecl::parse(&value).map_err(|e| {
-            vec![Diagnostic::error(Class::Internal, format!("{}: {e}", label(dir)))]
+        let decl: PackageDecl = serde_json::from_str(value.get()).map_err(|error| {
+            let message =
+                format!("{}: the declaration has an unexpected form: {error}", label(dir));
+            vec![Diagnostic::error(Class::Internal, message)]
         })?;
         let mut local = Vec::with_capacity(decl.pkgs.len());
         let mut wrong = Vec::new();

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use wake_model::declared::{self, Module};
 use wake_model::encode::{Domain, digest_bytes};
 use wake_model::json::push_text;
 use wake_model::place::{LocalPath, module_prefix, pkg_prefix};
@@ -56,82 +56,13 @@ pub(crate) struct Seen {
 /// All that the functions of a module gave, as a text.
 pub(crate) struct ModuleText(String);
 
-/// What the functions of a module gave that decides what is run.
-#[derive(Debug, Deserialize)]
-pub(crate) struct ModuleParts<'a> {
-    /// What the inputs function gave.
-    #[serde(default, borrow)]
-    pub inputs: Written<'a>,
-    /// The file objects beyond the package's files.
-    #[serde(default, borrow)]
-    pub files: Vec<Written<'a>>,
-    /// What is run; none: the outputs are taken from what lies there.
-    #[serde(default, borrow)]
-    pub exec: Option<Exec<'a>>,
-    /// What the outputs function gave.
-    #[serde(default, borrow)]
-    pub outputs: Written<'a>,
-}
+/// What the functions of a module gave that decides what is run, and what others see of it.
+pub(crate) type ModuleParts<'a> = Module<'a, IgnoredAny, Written<'a>, Written<'a>>;
 
-/// What is run, as the user wrote it.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Exec<'a> {
-    /// The file object of the program.
-    #[serde(rename = "ref", borrow)]
-    pub program: Written<'a>,
-    /// What it gets on standard input.
-    #[serde(default, borrow)]
-    pub config: Written<'a>,
-    /// Its arguments.
-    #[serde(default, borrow)]
-    pub args: Vec<Written<'a>>,
-    /// Its environment.
-    #[serde(default, borrow)]
-    pub env: BTreeMap<Cow<'a, str>, Written<'a>>,
-    /// The file system below.
-    #[serde(default, borrow)]
-    pub rootfs: Written<'a>,
-    /// Whether it may reach the network.
-    #[serde(default)]
-    pub network: bool,
-    /// Seconds.
-    #[serde(default)]
-    pub timeout: Option<f64>,
-    /// Hints and limits.
-    #[serde(default, borrow)]
-    pub resources: Written<'a>,
-}
+/// What is run.
+pub(crate) type Exec<'a> = declared::Exec<'a, Written<'a>>;
 
-#[derive(Deserialize)]
-struct ModuleJson<'a> {
-    name: Box<str>,
-    #[serde(default, borrow)]
-    config: Written<'a>,
-    #[serde(default, borrow)]
-    pkg: Written<'a>,
-    #[serde(default, borrow)]
-    modules: Modules<'a>,
-    #[serde(default, rename = "pkgFiles")]
-    pkg_files: Option<Vec<String>>,
-    #[serde(default, borrow)]
-    outputs: Written<'a>,
-    #[serde(default)]
-    pending: Option<IgnoredAny>,
-    #[serde(default, borrow)]
-    inputs: Written<'a>,
-    #[serde(default)]
-    files: Option<IgnoredAny>,
-}
-
-/// The modules that a module needs: module ids, by its own key for them.
-#[derive(Deserialize)]
-pub(crate) struct Needed<'a> {
-    /// The ids, as JSON text.
-    #[serde(default, borrow)]
-    pub modules: Modules<'a>,
-}
-
+/// The modules that a module needs: module ids as JSON text, by its own key for them.
 type Modules<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
 
 /// A module that is not of the form that the evaluator promises: a fault of the program.
@@ -150,7 +81,7 @@ pub(crate) struct Parsed<'a> {
     /// Its declaration.
     pub decl: ModuleDecl,
     /// The modules that it needs.
-    pub needed: Needed<'a>,
+    pub needed: Modules<'a>,
     /// The rest; none if it waits for other modules.
     pub instance: Option<ModuleInstance>,
 }
@@ -163,7 +94,7 @@ pub(crate) fn parse<'a>(
     module: &str,
     instances: &Instances,
 ) -> Result<Parsed<'a>, ModuleError> {
-    let json: ModuleJson<'_> = serde_json::from_str(text.get())?;
+    let json: Module<'_, Written<'_>, Written<'_>, IgnoredAny> = serde_json::from_str(text.get())?;
     let pkg = match &json.pkg {
         Written::Null => None,
         Written::Text(key) => {
@@ -174,14 +105,14 @@ pub(crate) fn parse<'a>(
     let config = json.config.canonical().into_boxed_str();
     let digest = digest_bytes(Domain::Value, config.as_bytes());
     let id = [own.as_str(), "@", module, "@", &digest.short(16)].concat().into();
-    let decl = ModuleDecl { id, name: json.name, config, pkg, pkg_files: json.pkg_files };
+    let decl = ModuleDecl { id, name: json.name.into(), config, pkg, pkg_files: json.pkg_files };
     let is_complete = json.pending.is_none() && json.files.is_some();
     let instance = is_complete.then(|| ModuleInstance {
         outputs: json.outputs.canonical().into(),
         seen: Seen::of(&decl.id, &json.inputs, &json.outputs, decl.pkg_files_owner(own), instances),
         text: Mutex::new(Some(shelved.clone())),
     });
-    Ok(Parsed { decl, needed: Needed { modules: json.modules }, instance })
+    Ok(Parsed { decl, needed: json.modules, instance })
 }
 
 impl ModuleDecl {
@@ -193,13 +124,6 @@ impl ModuleDecl {
     /// The digest of the configuration.
     pub(crate) fn config_digest(&self) -> ValueDigest {
         ValueDigest(digest_bytes(Domain::Value, self.config.as_bytes()))
-    }
-}
-
-impl Needed<'_> {
-    /// The id of the module that it needs under a key.
-    pub(crate) fn id(&self, key: &str) -> Option<Value> {
-        serde_json::from_str(self.modules.get(key)?.get()).ok()
     }
 }
 
@@ -256,9 +180,11 @@ impl ModuleText {
         text.ok_or_else(|| ModuleError("its text cannot be read again".to_owned()))
     }
 
-    /// Reads which modules it needs.
-    pub(crate) fn needed(&self) -> Result<Needed<'_>, ModuleError> {
-        Ok(serde_json::from_str(&self.0)?)
+    /// The id of the module that it needs under a key.
+    pub(crate) fn needed(&self, key: &str) -> Option<Value> {
+        let json: Module<'_, IgnoredAny, IgnoredAny, IgnoredAny> =
+            serde_json::from_str(&self.0).ok()?;
+        serde_json::from_str(json.modules.get(key)?.get()).ok()
     }
 
     /// Reads what decides what is run.
@@ -267,22 +193,20 @@ impl ModuleText {
     }
 }
 
-impl ModuleParts<'_> {
-    /// The paths that the command must create, relative to its working directory, sorted.
-    pub(crate) fn declared(&self) -> Vec<OutputDecl> {
-        let mut declared = Vec::new();
-        if let Written::Fields(outputs) = &self.outputs {
-            for (_, value) in outputs {
-                match value {
-                    Written::List(items) => declared.extend(items.iter().filter_map(declared_path)),
-                    one => declared.extend(declared_path(one)),
-                }
+/// The paths that a command with these outputs must create, relative to its working directory, sorted.
+pub(crate) fn declared_outputs(outputs: &Written<'_>) -> Vec<OutputDecl> {
+    let mut declared = Vec::new();
+    if let Written::Fields(outputs) = outputs {
+        for (_, value) in outputs {
+            match value {
+                Written::List(items) => declared.extend(items.iter().filter_map(declared_path)),
+                one => declared.extend(declared_path(one)),
             }
         }
-        declared.sort();
-        declared.dedup();
-        declared
     }
+    declared.sort();
+    declared.dedup();
+    declared
 }
 
 fn declared_path(value: &Written<'_>) -> Option<OutputDecl> {

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use wake_eval::{NoAnswers, Op};
-use wake_model::{GetPkg, Name, Permission, PkgKey, PkgSource, RelPath};
+use wake_model::{GetPkg, Name, Named, Permission, PkgKey, PkgSource, RelPath};
 
 use crate::evaluate::Evaluator;
 use crate::files::{Files, can_be_named};
 use crate::load::{Loaded, LoadedPkg};
-use crate::named::Named;
 use crate::order::{Link, cycle_error, graph_of, sort, way_around};
 use crate::target::label;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};

@@ -6,8 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 use wake_model::json::{push_list, push_number, push_object, push_text};
-
-use crate::named::sorted;
+use wake_model::sorted::sorted;
 
 /// A value in a text that lives for `'a`.
 #[derive(Clone, Debug, Default, PartialEq)]

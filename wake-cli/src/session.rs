@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wake_build::{BuildReport, BuildRequest, Options, Session, Workers};
-use wake_exec::{Executor, ExecutorOptions, Finding, SandboxError, WorkerCommand};
+use wake_exec::{Executor, Finding, SandboxError, WorkerCommand};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::profile::Profile;
 use wake_steps::{Cancel, Machine, MachineOptions, open_store};
@@ -132,7 +132,7 @@ pub(crate) fn store_fault(error: StoreError) -> Diagnostic {
 
 /// What runs single commands, outside any build.
 fn executor() -> Result<Executor, Diagnostic> {
-    Ok(Executor::new(worker()?, ExecutorOptions::default()))
+    Ok(Executor::new(worker()?))
 }
 
 /// Tries each kind of sandbox on this machine.

@@ -58,7 +58,7 @@ pub enum Topic {
 }
 
 /// What is known about a module.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Answer {
     /// It has been instantiated: its JSON text.
     Ready(Arc<str>),

@@ -1,14 +1,12 @@
 //! What went wrong, and where.
 
-mod render;
-
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Read;
 
 /// An evaluation that did not end in a value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
-#[error("{}", render::plain(self))]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
 pub struct EvalError {
     /// How the package is called: `//libs/zlib`.
     pub pkg: String,
@@ -31,10 +29,11 @@ pub struct EvalError {
 }
 
 /// Whose fault an error is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// What the user wrote; the same sources give the same error.
+    #[default]
     User,
     /// A limit was exceeded.
     Limit(Limit),
@@ -87,17 +86,7 @@ pub struct Frame {
 impl EvalError {
     /// An error without a place.
     pub(crate) fn bare(pkg: &str, kind: Kind, message: String) -> Self {
-        EvalError {
-            pkg: pkg.to_owned(),
-            kind,
-            message,
-            place: None,
-            label: None,
-            frames: Vec::new(),
-            hints: Vec::new(),
-            reads: Vec::new(),
-            trace: Vec::new(),
-        }
+        EvalError { pkg: pkg.to_owned(), kind, message, ..EvalError::default() }
     }
 
     pub(crate) fn with_hint(mut self, hint: &str) -> Self {

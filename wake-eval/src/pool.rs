@@ -63,24 +63,12 @@ impl Pool {
         request: &Request,
         answers: &dyn Answers,
     ) -> Result<Evaluated, EvalError> {
-        self.evaluate_watched(request, answers).0
-    }
-
-    /// The same, telling which worker was at work and since when; none if none could be started.
-    pub fn evaluate_watched(
-        &self,
-        request: &Request,
-        answers: &dyn Answers,
-    ) -> (Result<Evaluated, EvalError>, Option<Service>) {
         let mut line = self.line();
         line.put(request.clone(), answers, ());
-        match line.wait() {
-            Some(Served { outcome, service, .. }) => (outcome, service),
-            None => (
-                Err(EvalError::bare(&request.pkg, Kind::Crash, "nothing was asked".to_owned())),
-                None,
-            ),
-        }
+        line.wait().map_or_else(
+            || Err(EvalError::bare(&request.pkg, Kind::Crash, "nothing was asked".to_owned())),
+            |served| served.outcome,
+        )
     }
 
     /// A line of requests for one worker, which it takes with the first of them and gives back at the end.

@@ -21,7 +21,7 @@ use crate::engine::{self, Ask, KnownAnswers};
 use crate::outcome::EvaluatedText;
 use crate::resident::Resident;
 use crate::wire::request::RequestParts;
-use crate::wire::{Questions, Receiver, Replies, Tag, outcome, request, send};
+use crate::wire::{Receiver, Tag, decode, encode, outcome, send};
 use crate::{Answer, EvalError, Kind, Limit, Limits, Sources};
 
 /// Answers requests on standard input until it ends; the whole life of a worker process.
@@ -89,7 +89,9 @@ fn work(
             Ok(None) => return ExitCode::SUCCESS,
             Err(_) => return ExitCode::FAILURE,
         };
-        let Some(mut request) = request::decode(&content) else { return ExitCode::FAILURE };
+        let Ok(mut request) = decode::<RequestParts<'_>>(&content) else {
+            return ExitCode::FAILURE;
+        };
         told.begin(request.epoch);
         told.listen(std::mem::take(&mut request.told));
         let began = Instant::now();
@@ -174,10 +176,10 @@ impl Pipe {
     }
 
     /// The replies to a question; none at the end.
-    fn replies(&self) -> io::Result<Option<Replies>> {
+    fn replies(&self) -> io::Result<Option<Vec<Answer>>> {
         loop {
             match self.receiver.borrow_mut().frame(stdio::stdin())? {
-                Some((Tag::Replies, content)) => return Ok(Some(Replies::new(content))),
+                Some((Tag::Replies, content)) => return decode(&content).map(Some),
                 Some((Tag::Request, content)) => self.waiting.borrow_mut().push_back(content),
                 Some(_) => return Err(io::Error::other("the parent speaks out of turn")),
                 None => return Ok(None),
@@ -185,8 +187,9 @@ impl Pipe {
         }
     }
 
-    fn ask<S: AsRef<str>>(&self, tag: Tag, questions: &[S]) -> Replies {
-        let sent = send(stdio::stdout(), tag, &Questions::join(questions));
+    fn ask(&self, tag: Tag, questions: &[&str]) -> Vec<Answer> {
+        let sent =
+            encode(&questions, 1 << 10).and_then(|content| send(stdio::stdout(), tag, &content));
         match sent.and_then(|()| self.replies()) {
             Ok(Some(replies)) => replies,
             // There is nobody left whom an outcome would reach.
@@ -201,10 +204,10 @@ impl Ask for Pipe {
             Answer::Ready(text) => Some(text),
             Answer::Pending | Answer::Unknown => None,
         };
-        self.ask(Tag::AskPkgs, keys).map(known).collect()
+        self.ask(Tag::AskPkgs, keys).into_iter().map(known).collect()
     }
 
     fn modules(&self, ids: &[&str]) -> Vec<Answer> {
-        self.ask(Tag::AskModules, ids).collect()
+        self.ask(Tag::AskModules, ids)
     }
 }

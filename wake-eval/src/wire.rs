@@ -5,11 +5,9 @@ pub(crate) mod outcome;
 
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::Arc;
 
 use rustix::io::Errno;
-
-use crate::Answer;
+use serde::{Deserialize, Serialize};
 
 /// What a frame means. The first two go to the worker, as do the answers; the rest comes from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,11 +17,11 @@ pub(crate) enum Tag {
     Limits = 0,
     /// A [`request`].
     Request = 1,
-    /// The answers to the questions of one frame: [`Replies`].
+    /// The [`crate::Answer`]s to the questions of one frame, in their order.
     Replies = 2,
-    /// A question for the packages whose keys these are: [`Questions`].
+    /// A question for the packages whose keys these are.
     AskPkgs = 3,
-    /// A question for the modules whose ids, as canonical JSON, these are: [`Questions`].
+    /// A question for the modules whose ids, as canonical JSON, these are.
     AskModules = 4,
     /// The [`outcome`]; the worker waits for the next request.
     Done = 5,
@@ -45,79 +43,14 @@ const HEADER: usize = 5;
 /// Bytes that a reading makes room for at least: most frames come in one.
 const ROOM: usize = 12 << 10;
 
-/// Several questions in one frame: texts without an end of line, one a line.
-pub(crate) struct Questions;
-
-impl Questions {
-    /// Puts questions together.
-    pub(crate) fn join<S: AsRef<str>>(questions: &[S]) -> Vec<u8> {
-        let texts: Vec<&str> = questions.iter().map(AsRef::as_ref).collect();
-        texts.join("\n").into_bytes()
-    }
-
-    /// The questions in a frame.
-    pub(crate) fn split(content: &[u8]) -> io::Result<impl Iterator<Item = &str>> {
-        let text = std::str::from_utf8(content).map_err(io::Error::other)?;
-        Ok(text.split('\n'))
-    }
+/// The content of a frame, in the encoding of the `postcard` crate.
+pub(crate) fn encode(content: &impl Serialize, room: usize) -> io::Result<Vec<u8>> {
+    postcard::to_io(content, Vec::with_capacity(room)).map_err(io::Error::other)
 }
 
-/// The answers to the questions of one frame, in their order: for each a byte that says what is known, and of what is
-/// ready its length and its text.
-pub(crate) struct Replies {
-    content: Vec<u8>,
-    at: usize,
-}
-
-impl Replies {
-    const READY: u8 = 0;
-    const PENDING: u8 = 1;
-    const UNKNOWN: u8 = 2;
-
-    /// The answers in a frame.
-    pub(crate) fn new(content: Vec<u8>) -> Replies {
-        Replies { content, at: 0 }
-    }
-
-    /// Appends an answer to the content of a frame.
-    pub(crate) fn put(answer: &Answer, content: &mut Vec<u8>) -> io::Result<()> {
-        match answer {
-            Answer::Ready(text) => {
-                let length = u32::try_from(text.len())
-                    .map_err(|_| io::Error::other("an answer is larger than 4 GiB"))?;
-                content.push(Self::READY);
-                content.extend_from_slice(&length.to_le_bytes());
-                content.extend_from_slice(text.as_bytes());
-            }
-            Answer::Pending => content.push(Self::PENDING),
-            Answer::Unknown => content.push(Self::UNKNOWN),
-        }
-        Ok(())
-    }
-
-    fn text(&self, at: usize) -> Option<&str> {
-        let rest = self.content.get(at..)?;
-        let (length, rest) = rest.split_first_chunk()?;
-        std::str::from_utf8(rest.get(..u32::from_le_bytes(*length) as usize)?).ok()
-    }
-}
-
-impl Iterator for Replies {
-    type Item = Answer;
-
-    fn next(&mut self) -> Option<Answer> {
-        let kind = *self.content.get(self.at)?;
-        self.at += 1;
-        Some(match kind {
-            Self::READY => {
-                let text: Arc<str> = self.text(self.at)?.into();
-                self.at += 4 + text.len();
-                Answer::Ready(text)
-            }
-            Self::PENDING => Answer::Pending,
-            _ => Answer::Unknown,
-        })
-    }
+/// What the content of a frame says.
+pub(crate) fn decode<'a, T: Deserialize<'a>>(content: &'a [u8]) -> io::Result<T> {
+    postcard::from_bytes(content).map_err(io::Error::other)
 }
 
 /// Writes one frame, in one system call where the pipe takes it.
@@ -268,6 +201,7 @@ impl Receiver {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::Answer;
 
     #[test]
     fn a_frame_arrives_as_it_was_sent() {
@@ -292,20 +226,14 @@ mod tests {
     }
 
     #[test]
-    fn questions_and_replies_arrive_in_order() {
-        let questions = Questions::join(&["@a@1.0.0", "{\"b\":1}"]);
-        let told: Vec<&str> = Questions::split(&questions).unwrap().collect();
-        assert_eq!(told, ["@a@1.0.0", "{\"b\":1}"]);
-        let mut content = Vec::new();
-        for answer in [Answer::Pending, Answer::Ready("é".into()), Answer::Unknown] {
-            Replies::put(&answer, &mut content).unwrap();
-        }
-        let replies: Vec<Answer> = Replies::new(content.clone()).collect();
+    fn replies_arrive_in_order() {
+        let sent = vec![Answer::Pending, Answer::Ready("é".into()), Answer::Unknown];
+        let content = encode(&sent, 0).unwrap();
+        let replies: Vec<Answer> = decode(&content).unwrap();
         assert!(
             matches!(&replies[..], [Answer::Pending, Answer::Ready(text), Answer::Unknown] if &**text == "é")
         );
-        content.truncate(4);
-        assert_eq!(Replies::new(content).count(), 1, "what is cut short is no answer");
+        assert!(decode::<Vec<Answer>>(&content[..1]).is_err(), "what is cut short is no answer");
     }
 
     #[test]

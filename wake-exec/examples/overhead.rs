@@ -10,8 +10,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use wake_exec::{
-    CancelToken, Command, DEFAULT_ENV, Executor, ExecutorOptions, Input, Job, Source, WORK_DIR,
-    WorkerCommand,
+    CancelToken, Command, DEFAULT_ENV, Executor, Input, Job, Source, WORK_DIR, WorkerCommand,
 };
 use wake_model::{OutputDecl, OutputKind, RelPath};
 
@@ -60,7 +59,7 @@ fn measure(dir: &Path) {
                 args: vec![WORKER.to_owned()],
             };
             let before = cpu_time();
-            let executor = Executor::new(worker, ExecutorOptions::default());
+            let executor = Executor::new(worker);
             let cancel = CancelToken::new().unwrap();
             let job = job(dir, &program, load);
             let start = Instant::now();

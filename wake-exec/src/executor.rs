@@ -31,18 +31,8 @@ pub struct WorkerCommand {
     pub args: Vec<String>,
 }
 
-/// Settings of an executor.
-#[derive(Clone, Debug)]
-pub struct ExecutorOptions {
-    /// Idle workers that are kept of each kind.
-    pub idle: usize,
-}
-
-impl Default for ExecutorOptions {
-    fn default() -> Self {
-        ExecutorOptions { idle: 256 }
-    }
-}
+/// Idle workers that are kept of each kind.
+const IDLE: usize = 256;
 
 /// Runs jobs, as many at once as there are threads that ask.
 ///
@@ -50,7 +40,6 @@ impl Default for ExecutorOptions {
 #[derive(Debug)]
 pub struct Executor {
     command: WorkerCommand,
-    options: ExecutorOptions,
     /// That of commands, whatever that of the threads is that ask for them.
     scheduling: Option<Scheduling>,
     idle: Mutex<HashMap<WorkerClass, Vec<Worker>>>,
@@ -63,9 +52,9 @@ const CANCEL_GRACE: Duration = Duration::from_millis(80);
 
 impl Executor {
     /// An executor without workers yet. Commands are scheduled as the calling thread is.
-    pub fn new(command: WorkerCommand, options: ExecutorOptions) -> Self {
+    pub fn new(command: WorkerCommand) -> Self {
         let scheduling = Scheduling::of_thread();
-        Executor { command, options, scheduling, idle: Mutex::default(), leaving: Mutex::default() }
+        Executor { command, scheduling, idle: Mutex::default(), leaving: Mutex::default() }
     }
 
     /// Runs `job` and waits for it. A command that ran and failed is [`Ok`].
@@ -144,7 +133,7 @@ impl Executor {
     fn give_back(&self, class: WorkerClass, worker: Worker) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let workers = idle.entry(class).or_default();
-        if workers.len() < self.options.idle {
+        if workers.len() < IDLE {
             workers.push(worker);
         }
     }

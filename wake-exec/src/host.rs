@@ -7,16 +7,12 @@ use std::path::{Path, PathBuf};
 use wake_model::encode::{Domain, digest_of};
 use wake_model::{BlobDigest, HostDigest};
 
-use crate::job::FileSignature;
-
 /// The identity of this machine's system directories: its operating system's release and what its
 /// package manager says is installed. Source: `spec/sandbox.md`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostIdentity {
     /// The identity as it enters keys.
     pub digest: HostDigest,
-    /// What it was computed from; while all have these signatures, so is the identity.
-    pub sources: Vec<(PathBuf, FileSignature)>,
 }
 
 /// The identity of the host could not be read.
@@ -46,6 +42,8 @@ const SOURCES: &[&str] = &[
 /// Directories whose listing is the database: one entry for each package with its version.
 const LISTINGS: &[&str] = &["var/lib/pacman/local", "var/lib/dpkg/status.d"];
 
+type ReadSource = fn(PathBuf) -> io::Result<Vec<u8>>;
+
 impl HostIdentity {
     /// Reads it from this machine; about 1 ms for a few megabytes of package database.
     pub fn read() -> Result<Self, HostIdentityError> {
@@ -55,24 +53,15 @@ impl HostIdentity {
     /// Reads it from a system that lies below `root`.
     pub fn read_below(root: &Path) -> Result<Self, HostIdentityError> {
         let mut parts = Vec::new();
-        let mut sources = Vec::new();
-        for name in SOURCES {
+        let files = SOURCES.iter().map(|name| (name, fs::read as ReadSource));
+        let listings = LISTINGS.iter().map(|name| (name, listing as ReadSource));
+        for (name, read) in files.chain(listings) {
             let path = root.join(name);
-            if let Some(bytes) = present(fs::read(&path), &path)? {
-                let metadata = fs::metadata(&path)
-                    .map_err(|source| HostIdentityError { path: path.clone(), source })?;
-                sources.push((path, FileSignature::from(&metadata)));
-                parts.push((*name, BlobDigest::of(&bytes)));
-            }
-        }
-        for name in LISTINGS {
-            let path = root.join(name);
-            if let Some(names) = present(listing(&path), &path)? {
-                let metadata = fs::metadata(&path)
-                    .map_err(|source| HostIdentityError { path: path.clone(), source })?;
-                sources.push((path, FileSignature::from(&metadata)));
-                parts.push((*name, BlobDigest::of(names.join("\n").as_bytes())));
-            }
+            let bytes = match read(path.clone()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                read => read.map_err(|source| HostIdentityError { path, source })?,
+            };
+            parts.push((*name, BlobDigest::of(&bytes)));
         }
         let digest = digest_of(Domain::Host, |encoder| {
             encoder.list(2);
@@ -84,31 +73,15 @@ impl HostIdentity {
                 encoder.digest(&digest.0);
             }
         });
-        Ok(HostIdentity { digest: HostDigest(digest), sources })
-    }
-
-    /// Whether what it was computed from is as it was then. A source that has appeared since is not
-    /// noticed before the next [`HostIdentity::read`].
-    pub fn is_current(&self) -> bool {
-        self.sources.iter().all(|(path, signature)| {
-            fs::metadata(path).is_ok_and(|now| FileSignature::from(&now) == *signature)
-        })
+        Ok(HostIdentity { digest: HostDigest(digest) })
     }
 }
 
-fn listing(path: &Path) -> io::Result<Vec<String>> {
+fn listing(path: PathBuf) -> io::Result<Vec<u8>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(path)? {
         names.push(entry?.file_name().to_string_lossy().into_owned());
     }
     names.sort_unstable();
-    Ok(names)
-}
-
-fn present<T>(read: io::Result<T>, path: &Path) -> Result<Option<T>, HostIdentityError> {
-    match read {
-        Ok(value) => Ok(Some(value)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(HostIdentityError { path: path.to_owned(), source }),
-    }
+    Ok(names.join("\n").into_bytes())
 }

@@ -134,7 +134,7 @@ pub enum Source {
     /// A regular file given by its bytes.
     Bytes {
         /// Its content.
-        #[serde(with = "bytes")]
+        #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
         /// Whether it may be executed.
         executable: bool,
@@ -291,30 +291,5 @@ impl Job {
             limits: Limits::default(),
             logs: Logs::AtEnd,
         }
-    }
-}
-
-pub(crate) mod bytes {
-    //! Bytes as one piece; by default they would cross as a sequence of numbers.
-
-    use serde::de::{Deserializer, Error, Visitor};
-    use serde::ser::Serializer;
-
-    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_bytes(bytes)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
-        struct Bytes;
-        impl Visitor<'_> for Bytes {
-            type Value = Vec<u8>;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("bytes")
-            }
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
-                Ok(bytes.to_vec())
-            }
-        }
-        from.deserialize_byte_buf(Bytes)
     }
 }

@@ -28,7 +28,7 @@ pub use defaults::{
     SYSTEM_ETC, WORK_DIR, WORK_PATH,
 };
 pub use error::{Hint, SandboxError};
-pub use executor::{Executor, ExecutorOptions, WorkerCommand};
+pub use executor::{Executor, WorkerCommand};
 pub use finished::{Fault, Finished, Log, OutputFault, Timings};
 pub use host::{HostIdentity, HostIdentityError};
 pub use job::{

@@ -18,25 +18,14 @@ use crate::scheduling::Scheduling;
 /// What a worker is for life; jobs that need another one go to another worker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct WorkerClass {
-    pub(crate) level: SandboxLevelKey,
+    pub(crate) level: SandboxLevel,
     pub(crate) identity: Identity,
     pub(crate) network: Network,
 }
 
-/// The level as something that can be compared in a map.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) enum SandboxLevelKey {
-    Strict,
-    Weak,
-}
-
 impl WorkerClass {
     pub(crate) fn of(job: &Job) -> Self {
-        let level = match job.level {
-            SandboxLevel::Strict => SandboxLevelKey::Strict,
-            SandboxLevel::Weak => SandboxLevelKey::Weak,
-        };
-        WorkerClass { level, identity: job.identity.clone(), network: job.network }
+        WorkerClass { level: job.level, identity: job.identity.clone(), network: job.network }
     }
 }
 
@@ -68,7 +57,7 @@ pub(crate) enum Reply {
     /// The answer to [`Request::Become`], with the worker's process number as the executor sees it.
     Ready(Result<i32, JobError>),
     /// What the command has just written, where that is to be told at once.
-    Wrote(Stream, #[serde(with = "crate::job::bytes")] Vec<u8>),
+    Wrote(Stream, #[serde(with = "serde_bytes")] Vec<u8>),
     /// The answer to [`Request::Run`].
     Done(Box<Result<Finished, JobError>>),
 }

@@ -13,6 +13,7 @@ pub(crate) struct Assembly {
 }
 
 /// What one part is made of.
+#[derive(Clone)]
 pub(crate) enum Part {
     /// What lies here on this machine.
     Host(PathBuf),
@@ -71,7 +72,7 @@ impl Assembly {
 
     /// Whether a part holds `path` or something below it.
     pub(crate) fn brings(&self, path: &AbsPath) -> bool {
-        let held = matches!(self.place(path), Some(PartAt::Host(..) | PartAt::File));
+        let held = !matches!(self.place(path), None | Some((Part::Dir, _)));
         let is_given =
             |(at, part): &(AbsPath, Part)| at.starts_with(path) && !matches!(part, Part::Dir);
         held || self.parts.iter().any(is_given)
@@ -79,44 +80,33 @@ impl Assembly {
 
     fn link(&self, path: &AbsPath) -> Option<PathBuf> {
         match self.place(path)? {
-            PartAt::Host(host, metadata) if metadata.is_symlink() => fs::read_link(host).ok(),
+            (Part::Host(host), Some(metadata)) if metadata.is_symlink() => fs::read_link(host).ok(),
             _ => None,
         }
     }
 
     fn stands(&self, path: &AbsPath) -> Standing {
         match self.place(path) {
-            Some(PartAt::Host(_, metadata)) if metadata.is_dir() => Standing::Dir,
-            Some(PartAt::Host(_, metadata)) if metadata.is_file() => Standing::File,
-            Some(PartAt::Host(..)) => Standing::Other,
-            Some(PartAt::File) => Standing::File,
-            Some(PartAt::Dir) => Standing::Dir,
+            Some((Part::Dir, _)) => Standing::Dir,
+            Some((Part::File, _)) => Standing::File,
+            Some((_, Some(metadata))) if metadata.is_dir() => Standing::Dir,
+            Some((_, Some(metadata))) if metadata.is_file() => Standing::File,
+            Some(_) => Standing::Other,
             // A directory on the way to a part is made.
             None if self.parts.iter().any(|(at, _)| at.starts_with(path)) => Standing::Dir,
             None => Standing::Nothing,
         }
     }
 
-    fn place(&self, path: &AbsPath) -> Option<PartAt> {
+    /// What lies at exactly this path, and of what lies on this machine the metadata.
+    fn place(&self, path: &AbsPath) -> Option<(Part, Option<Metadata>)> {
         let (at, part) = self.parts.iter().rev().find(|(at, _)| path.starts_with(at))?;
-        match part {
-            Part::Host(host) => {
-                let below = Path::new(path.as_str()).strip_prefix(at.as_str()).ok()?;
-                let host =
-                    if below.as_os_str().is_empty() { host.clone() } else { host.join(below) };
-                let metadata = fs::symlink_metadata(&host).ok()?;
-                Some(PartAt::Host(host, metadata))
-            }
-            Part::File => (path == at).then_some(PartAt::File),
-            Part::Dir => (path == at).then_some(PartAt::Dir),
-        }
+        let Part::Host(host) = part else { return (path == at).then(|| (part.clone(), None)) };
+        let below = Path::new(path.as_str()).strip_prefix(at.as_str()).ok()?;
+        let host = if below.as_os_str().is_empty() { host.clone() } else { host.join(below) };
+        let metadata = fs::symlink_metadata(&host).ok()?;
+        Some((Part::Host(host), Some(metadata)))
     }
-}
-
-enum PartAt {
-    Host(PathBuf, Metadata),
-    File,
-    Dir,
 }
 
 fn steps(path: &str) -> impl Iterator<Item = String> {

@@ -37,8 +37,8 @@ impl Document {
     /// The document in its one canonical text, with a newline at the end; its formula keeps its id.
     pub fn format(&self) -> String {
         let value = match self {
-            Document::Repeatr(document) => document.to_json(),
-            Document::Warpforge(document) => document.to_json(),
+            Document::Repeatr(document) => document.written(),
+            Document::Warpforge(document) => document.written(),
         };
         crate::json::pretty(&value, "  ") + "\n"
     }

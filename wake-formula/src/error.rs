@@ -17,21 +17,7 @@ pub struct DocumentError {
     pub hint: Option<String>,
 }
 
-impl DocumentError {
-    /// The line with a caret below the place.
-    pub fn excerpt(&self) -> String {
-        // Tabs stay tabs below, so that the caret stands where the terminal puts the character.
-        let indent: String = self
-            .source_line
-            .chars()
-            .take(self.column - 1)
-            .map(|c| if c == '\t' { '\t' } else { ' ' })
-            .collect();
-        format!("{}\n{indent}^", self.source_line)
-    }
-}
-
-/// Prints `file:line:column: message` alone; excerpt and hint are the reporter's.
+/// Prints `file:line:column: message` alone; the line and the hint are the reporter's.
 impl fmt::Display for DocumentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)

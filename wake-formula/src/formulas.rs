@@ -7,7 +7,7 @@ use wake_model::{RunRecord as StepRecord, WareId};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::{Done, Failed, Ground, Kept, Step, StepId, Steps};
 use wake_store::Store;
-use wake_store::ware::{Policy as ArchivePolicy, Route, Warehouse, mirror};
+use wake_store::ware::{Meter, Policy as ArchivePolicy, Route, Warehouse, mirror};
 
 use crate::repeatr::Policy;
 use crate::run_error::RunError;
@@ -143,7 +143,7 @@ impl<'a> Formulas<'a> {
             return Ok(());
         }
         let source = Warehouse::File(self.store.tree_place(&packed.tree).join(ware.to_string()));
-        mirror(ware, target, &[source], ArchivePolicy::WARE)
+        mirror(ware, target, &[source], ArchivePolicy::WARE, &Meter::default())
             .map_err(|source| RunError::Save { path: output.path.to_string(), source })
     }
 }
@@ -234,7 +234,7 @@ impl Steps for Formulas<'_> {
             Failed::Command { record, packed: Some(packed), .. } => {
                 self.ran(formula, record, packed, false)
             }
-            Failed::Command { faults, .. } => Err(RunError::Left { message: faults.join("\n") }),
+            Failed::Command { faults, .. } => Err(RunError::Left(faults.join("\n"))),
             Failed::Error(error) => Err(error.into()),
         });
     }

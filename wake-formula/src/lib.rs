@@ -11,6 +11,7 @@
 mod error;
 mod json;
 mod id;
+mod mount;
 pub mod repeatr;
 pub mod warpforge;
 mod document;

@@ -9,17 +9,11 @@ use wake_store::ware::{PackError, ParseWarehouseError, UnpackError};
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The inputs do not fit together.
-    #[error("{message}")]
-    Assembly {
-        /// What does not fit.
-        message: String,
-    },
+    #[error("{0}")]
+    Assembly(String),
     /// What is to be run cannot be.
-    #[error("{message}")]
-    Job {
-        /// What is wrong.
-        message: String,
-    },
+    #[error("{0}")]
+    Job(String),
     /// The formula asks for the network and the user has not allowed it.
     #[error("the formula asks for the network")]
     Network,
@@ -55,12 +49,9 @@ pub enum RunError {
         /// What happened.
         source: UnpackError,
     },
-    /// The command left something that cannot be kept.
-    #[error("{message}")]
-    Left {
-        /// What, a line each.
-        message: String,
-    },
+    /// The command left something that cannot be kept: what, a line each.
+    #[error("{0}")]
+    Left(String),
     /// It was stopped.
     #[error("cancelled")]
     Cancelled,
@@ -74,11 +65,11 @@ pub enum RunError {
 
 impl RunError {
     pub(crate) fn assembly(message: impl Into<String>) -> Self {
-        RunError::Assembly { message: message.into() }
+        RunError::Assembly(message.into())
     }
 
     pub(crate) fn job(message: impl Into<String>) -> Self {
-        RunError::Job { message: message.into() }
+        RunError::Job(message.into())
     }
 
     /// The published category and its exit code.

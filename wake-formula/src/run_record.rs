@@ -1,10 +1,11 @@
 //! What came of a formula.
 
 use crate::error::DocumentError;
-use crate::json::{Fields, Print, Source, pretty};
+use crate::id::FormulaId;
+use crate::json::{Fields, Source, map, object, pretty, text};
 use std::collections::BTreeMap;
-use wake_store::ware::cbor::{Cbor, Item, KeyOrder};
-use wake_store::ware::{Sha384Digest, WareId};
+use wake_store::ware::WareId;
+use wake_store::ware::cbor::Item;
 
 /// The record of one run of a formula.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,20 +44,17 @@ impl RunRecord {
             Dialect::Warpforge => ("exitcode", "ware:"),
         };
         let results = results.iter().map(|(place, ware)| (place, format!("{prefix}{ware}")));
-        let mut fields = vec![
-            ("guid".to_owned(), Print::text(guid)),
-            ("time".to_owned(), Print::Int(*time)),
-            ("formulaID".to_owned(), Print::text(formula_id)),
-            (exit_key.to_owned(), Print::Int((*exit_code).into())),
-            ("results".to_owned(), Print::map(results)),
-        ];
-        if let Some(hostname) = hostname.as_ref().filter(|hostname| !hostname.is_empty()) {
-            fields.push(("hostname".to_owned(), Print::text(hostname)));
-        }
-        if !metadata.is_empty() {
-            fields.push(("metadata".to_owned(), Print::map(metadata)));
-        }
-        pretty(&Print::Object(fields), "    ")
+        let hostname = hostname.as_ref().filter(|hostname| !hostname.is_empty());
+        let record = object([
+            ("guid", Some(text(guid))),
+            ("time", Some(Item::Int(*time))),
+            ("formulaID", Some(text(formula_id))),
+            (exit_key, Some(Item::Int((*exit_code).into()))),
+            ("results", Some(map(results))),
+            ("hostname", hostname.map(text)),
+            ("metadata", (!metadata.is_empty()).then(|| map(metadata))),
+        ]);
+        pretty(&record, "    ")
     }
 
     /// Reads a record in either spelling; `file` is for messages.
@@ -70,29 +68,24 @@ impl RunRecord {
         let exit_code = i32::try_from(source.int(exit, "`exitCode`")?)
             .map_err(|_| source.error(exit.at, "`exitCode` is out of range"))?;
         let mut results = BTreeMap::new();
-        for member in source.object(fields.need("results")?, "`results`")? {
+        for member in fields.required("results", Source::object)? {
             let text = source.text(&member.value, "a result")?;
             let ware = text.strip_prefix("ware:").unwrap_or(text).parse();
             let ware = ware.map_err(|error| source.error(member.value.at, format!("{error}")))?;
             results.insert(member.key.clone(), ware);
         }
         let mut metadata = BTreeMap::new();
-        if let Some(json) = fields.take("metadata") {
-            for member in source.object(json, "`metadata`")? {
-                metadata
-                    .insert(member.key.clone(), source.text(&member.value, "a remark")?.to_owned());
-            }
+        for member in fields.optional("metadata", Source::object)?.unwrap_or_default() {
+            let remark = source.text(&member.value, "a remark")?;
+            metadata.insert(member.key.clone(), remark.to_owned());
         }
         let record = Self {
-            guid: source.text(fields.need("guid")?, "`guid`")?.to_owned(),
-            time: source.int(fields.need("time")?, "`time`")?,
-            formula_id: source.text(fields.need("formulaID")?, "`formulaID`")?.to_owned(),
+            guid: fields.required("guid", Source::text)?.to_owned(),
+            time: fields.required("time", Source::int)?,
+            formula_id: fields.required("formulaID", Source::text)?.to_owned(),
             exit_code,
             results,
-            hostname: fields
-                .take("hostname")
-                .map(|json| source.text(json, "`hostname`").map(str::to_owned))
-                .transpose()?,
+            hostname: fields.optional("hostname", Source::text)?.map(str::to_owned),
             metadata,
         };
         fields.finish()?;
@@ -105,15 +98,11 @@ impl RunRecord {
     pub fn result_id(&self) -> String {
         let Self { guid: _, time: _, formula_id, exit_code, results, hostname: _, metadata: _ } =
             self;
-        let results =
-            results.iter().map(|(place, ware)| (place.clone(), Item::Text(ware.to_string())));
-        let mut cbor = Cbor::new();
-        let item = Item::Map(vec![
-            ("formulaID".to_owned(), Item::Text(formula_id.clone())),
-            ("exitCode".to_owned(), Item::Int((*exit_code).into())),
-            ("results".to_owned(), Item::Map(results.collect())),
+        let outcome = object([
+            ("formulaID", Some(text(formula_id))),
+            ("exitCode", Some(Item::Int((*exit_code).into()))),
+            ("results", Some(map(results))),
         ]);
-        cbor.item(&item, KeyOrder::AsGiven);
-        Sha384Digest::of(cbor.as_bytes()).to_string()
+        FormulaId::of_cbor(&outcome).to_string()
     }
 }

@@ -10,7 +10,7 @@ use wake_store::ware::{AbsPath, PackFilters, PackType, WareId};
 
 use crate::repeatr::{self, Cradle, Policy};
 use crate::run_error::RunError;
-use crate::warpforge::{self, Action, Basis, MountMode, Port};
+use crate::warpforge::{self, Action, Basis, Port};
 use crate::{Dialect, Document, FormulaId};
 
 /// A formula ready to be carried out.
@@ -72,7 +72,7 @@ impl Task {
 
 fn of_repeatr(document: &repeatr::Document, base: &Path) -> Result<Task, RunError> {
     let cradled = document.formula.clone().cradle();
-    let repeatr::Formula { inputs, action, outputs } = cradled.formula();
+    let repeatr::Formula { inputs, action, outputs } = &cradled.formula;
     let context = &document.context;
     let supply = |(path, input): (&AbsPath, &repeatr::Input)| {
         let supply = match input {
@@ -80,13 +80,7 @@ fn of_repeatr(document: &repeatr::Document, base: &Path) -> Result<Task, RunErro
                 let urls = context.fetch_urls.get(path).cloned().unwrap_or_default();
                 Supply::Ware(ware.clone(), urls)
             }
-            repeatr::Input::Mount { access, host } => {
-                let access = match access {
-                    repeatr::Access::ReadOnly => Access::ReadOnly,
-                    repeatr::Access::ReadWrite => Access::ReadWrite,
-                };
-                Supply::Mount(base.join(host), access)
-            }
+            repeatr::Input::Mount { access, host } => Supply::Mount(base.join(host), *access),
         };
         (path.clone(), supply)
     };
@@ -101,7 +95,7 @@ fn of_repeatr(document: &repeatr::Document, base: &Path) -> Result<Task, RunErro
     };
     let home = action.userinfo.as_ref().and_then(|user| user.homedir.clone());
     let prepared = match action.cradle {
-        Cradle::Default => std::iter::once(cradled.cwd().clone()).chain(home).collect(),
+        Cradle::Default => std::iter::once(cradled.cwd.clone()).chain(home).collect(),
         Cradle::Disable => Vec::new(),
     };
     Ok(Task {
@@ -111,11 +105,11 @@ fn of_repeatr(document: &repeatr::Document, base: &Path) -> Result<Task, RunErro
         inputs: inputs.iter().flatten().map(supply).collect(),
         exec: action.exec.clone(),
         env: action.env.clone(),
-        cwd: cradled.cwd().clone(),
+        cwd: cradled.cwd.clone(),
         prepared,
         user: User {
-            uid: cradled.uid(),
-            gid: cradled.gid(),
+            uid: cradled.uid,
+            gid: cradled.gid,
             hostname: action.hostname.clone().unwrap_or_else(|| HOSTNAME.to_owned()),
         },
         network: false,
@@ -186,14 +180,7 @@ fn supply(basis: &Basis, document: &warpforge::Document, base: &Path) -> Supply 
             let urls = document.warehouses.get(ware).cloned().into_iter().collect();
             Supply::Ware(ware.clone(), urls)
         }
-        Basis::Mount { mode, host } => {
-            let access = match mode {
-                MountMode::ReadOnly => Access::ReadOnly,
-                MountMode::ReadWrite => Access::ReadWrite,
-                MountMode::Overlay => Access::Layered,
-            };
-            Supply::Mount(base.join(host), access)
-        }
+        Basis::Mount { mode, host } => Supply::Mount(base.join(host), *mode),
         Basis::Literal(text) => Supply::Text(text.clone()),
     }
 }

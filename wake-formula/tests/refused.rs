@@ -6,7 +6,9 @@ use wake_formula::Document;
 fn refusal(text: &str) -> String {
     let error = Document::parse(text, "f.json").unwrap_err();
     let hint = error.hint.as_ref().map_or(String::new(), |hint| format!("\nhint: {hint}"));
-    format!("{error}\n{}{hint}", error.excerpt())
+    let indent = error.source_line.chars().take(error.column - 1);
+    let indent: String = indent.map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+    format!("{error}\n{}\n{indent}^{hint}", error.source_line)
 }
 
 #[test]

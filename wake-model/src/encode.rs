@@ -61,9 +61,7 @@ impl Domain {
             Domain::Record => "wake record v1",
         }
     }
-}
 
-impl Domain {
     /// What BLAKE3 makes of the context string before it looks at the bytes; the same for all of a kind.
     fn context_key(self) -> &'static ContextKey {
         static KEYS: [OnceLock<ContextKey>; 7] = [const { OnceLock::new() }; 7];

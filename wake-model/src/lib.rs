@@ -13,6 +13,8 @@ pub mod package;
 pub mod path;
 pub mod place;
 pub mod reflike;
+pub mod sorted;
+pub mod declared;
 pub mod tree;
 pub mod ware;
 pub mod action;
@@ -31,5 +33,6 @@ pub use package::{GetPkg, GlobalRule, Permission, PkgIdentity, PkgInfo, PkgReque
 pub use path::RelPath;
 pub use record::{LogRef, Outcome, RunRecord, Usage};
 pub use reflike::Reflike;
+pub use sorted::{Named, SortedMap};
 pub use tree::{Entry, Manifest, Node, Tree};
 pub use ware::{PackType, WareId};

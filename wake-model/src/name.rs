@@ -5,6 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use serde::de::{Deserializer, Visitor};
+
 /// The name of a package or of a namespace: `[a-z0-9][a-z0-9_-]*`, at most 64 characters.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Box<str>);
@@ -75,22 +77,12 @@ pub struct Version(semver::Version);
 /// Why a text is not a version or not a requirement.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
-    /// It is not an exact version.
-    #[error("`{text}` is not a semantic version: {reason}")]
-    Version {
-        /// What was written.
-        text: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// It is not a requirement.
-    #[error("`{text}` is not a version requirement: {reason}")]
-    Requirement {
-        /// What was written.
-        text: String,
-        /// What is wrong with it.
-        reason: String,
-    },
+    /// The text is not an exact version, for this reason.
+    #[error("`{0}` is not a semantic version: {1}")]
+    Version(String, String),
+    /// The text is not a requirement, for this reason.
+    #[error("`{0}` is not a version requirement: {1}")]
+    Requirement(String, String),
 }
 
 impl FromStr for Version {
@@ -99,7 +91,7 @@ impl FromStr for Version {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         semver::Version::parse(text)
             .map(Version)
-            .map_err(|e| VersionError::Version { text: text.to_owned(), reason: e.to_string() })
+            .map_err(|error| VersionError::Version(text.to_owned(), error.to_string()))
     }
 }
 
@@ -120,7 +112,7 @@ impl FromStr for Requirement {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         semver::VersionReq::parse(text)
             .map(Requirement)
-            .map_err(|e| VersionError::Requirement { text: text.to_owned(), reason: e.to_string() })
+            .map_err(|error| VersionError::Requirement(text.to_owned(), error.to_string()))
     }
 }
 
@@ -168,19 +160,25 @@ impl Borrow<str> for PkgKey {
     }
 }
 
-/// Reads what is written as a text, without a copy of that.
-struct Written<T>(std::marker::PhantomData<T>);
+/// Reads what is written as a text, without a copy of that; `expected` names it in messages.
+pub(crate) fn read_text<'de, D: Deserializer<'de>, T, E: fmt::Display>(
+    deserializer: D,
+    expected: &str,
+    read: impl Fn(&str) -> Result<T, E>,
+) -> Result<T, D::Error> {
+    struct Written<'e, F>(&'e str, F);
+    impl<T, E: fmt::Display, F: Fn(&str) -> Result<T, E>> Visitor<'_> for Written<'_, F> {
+        type Value = T;
 
-impl<T: FromStr<Err: fmt::Display>> serde::de::Visitor<'_> for Written<T> {
-    type Value = T;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
+        fn visit_str<S: serde::de::Error>(self, text: &str) -> Result<T, S> {
+            (self.1)(text).map_err(S::custom)
+        }
     }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
-        text.parse().map_err(E::custom)
-    }
+    deserializer.deserialize_str(Written(expected, read))
 }
 
 macro_rules! as_text {
@@ -204,8 +202,8 @@ macro_rules! as_text {
         }
 
         impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_str(Written(std::marker::PhantomData))
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                read_text(deserializer, "a string", str::parse)
             }
         }
     )*};

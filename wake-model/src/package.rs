@@ -6,9 +6,6 @@ use crate::digest::{PkgDigest, TreeDigest};
 use crate::encode::{Domain, digest_of};
 use crate::name::{Name, PkgKey, Requirement, Version};
 
-/// The file that makes a directory a package.
-pub const PKG_FILE: &str = "PKG.libsonnet";
-
 /// Who a package is: name, exact version, and namespace where it has one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -52,40 +49,74 @@ impl PkgRequest {
 }
 
 /// One dependency of a package on another.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct GetPkg {
-    /// What is wanted.
-    pub request: PkgRequest,
     /// Where it is to be had.
     pub from: PkgSource,
     /// Whether it also enters the global namespace, and with which rank.
     pub global: Option<GlobalRule>,
     /// What it may do that packages may not do by themselves.
     pub permissions: Vec<Permission>,
+    /// What is wanted.
+    #[serde(rename = "pkgInfo")]
+    pub request: PkgRequest,
 }
 
 /// Where a package is to be had.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
 pub enum PkgSource {
-    /// A directory, written relative to the asking package; it may climb inside the workspace.
-    Local(String),
     /// The global namespace of the build.
     Global,
     /// The configured registries.
+    #[serde(untagged)]
     Registry,
+    /// A directory, written relative to the asking package; it may climb inside the workspace.
+    #[serde(untagged)]
+    Local(String),
     /// An exec of another package, which fetches it; the value is that exec as declared.
+    #[serde(untagged)]
     Retriever(serde_json::Value),
 }
 
 /// The rank of a package in the global namespace: the highest wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "WrittenRule", into = "WrittenRule")]
 pub struct GlobalRule {
     /// 0 for `global=true`, 1 to 100 for an override.
     pub rank: u8,
 }
 
+/// A rule as users write it.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum WrittenRule {
+    Plain(bool),
+    Ranked { r#override: u8 },
+}
+
+impl From<WrittenRule> for GlobalRule {
+    fn from(rule: WrittenRule) -> Self {
+        match rule {
+            WrittenRule::Plain(_) => GlobalRule { rank: 0 },
+            WrittenRule::Ranked { r#override: rank } => GlobalRule { rank },
+        }
+    }
+}
+
+impl From<GlobalRule> for WrittenRule {
+    fn from(rule: GlobalRule) -> Self {
+        match rule.rank {
+            0 => WrittenRule::Plain(true),
+            rank => WrittenRule::Ranked { r#override: rank },
+        }
+    }
+}
+
 /// What a package must be granted by whoever gets it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Permission {
     /// It may itself define global packages.
     DefineGlobal,

@@ -5,6 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use crate::name::read_text;
+
 /// A relative path whose components are non-empty and none of them `.` or `..`.
 ///
 /// The empty path names the directory itself. Written with `/`; ordered component by component as
@@ -231,22 +233,10 @@ impl serde::Serialize for RelPath {
 
 impl<'de> serde::Deserialize<'de> for RelPath {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct PathText;
-        impl serde::de::Visitor<'_> for PathText {
-            type Value = RelPath;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a relative path")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RelPath, E> {
-                match text {
-                    "" => Ok(RelPath::root()),
-                    text => text.parse().map_err(E::custom),
-                }
-            }
-        }
-        deserializer.deserialize_str(PathText)
+        read_text(deserializer, "a relative path", |text| match text {
+            "" => Ok(RelPath::root()),
+            text => text.parse(),
+        })
     }
 }
 

@@ -24,17 +24,11 @@ pub enum Reflike {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReflikeError {
     /// It starts with nothing that a reference starts with.
-    #[error("`{head}` starts no reference: expected `./`, `input`, `output`, `pkg` or `module`")]
-    Head {
-        /// The first part.
-        head: String,
-    },
+    #[error("`{0}` starts no reference: expected `./`, `input`, `output`, `pkg` or `module`")]
+    Head(String),
     /// It ends where a key should follow.
-    #[error("a key is missing after `{after}`")]
-    MissingKey {
-        /// What stands before the gap.
-        after: String,
-    },
+    #[error("a key is missing after `{0}`")]
+    MissingKey(String),
     /// Its file path is not one.
     #[error(transparent)]
     Path(#[from] PathError),
@@ -89,11 +83,11 @@ fn split(text: &str) -> Vec<&str> {
 
 fn parse(parts: &[&str]) -> Result<Reflike, ReflikeError> {
     let Some((&head, rest)) = parts.split_first() else {
-        return Err(ReflikeError::Head { head: String::new() });
+        return Err(ReflikeError::Head(String::new()));
     };
     let key = || match rest.split_first() {
         Some((key, onward)) if !key.is_empty() => Ok(((*key).to_owned(), onward)),
-        _ => Err(ReflikeError::MissingKey { after: head.to_owned() }),
+        _ => Err(ReflikeError::MissingKey(head.to_owned())),
     };
     let keys = || -> Result<Vec<String>, ReflikeError> {
         key()?;
@@ -114,7 +108,7 @@ fn parse(parts: &[&str]) -> Result<Reflike, ReflikeError> {
             Ok(Reflike::Module(name, onward(rest)?))
         }
         path if path.starts_with("./") && rest.is_empty() => Ok(Reflike::File(path.parse()?)),
-        other => Err(ReflikeError::Head { head: other.to_owned() }),
+        other => Err(ReflikeError::Head(other.to_owned())),
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::{BlobDigest, TreeDigest};
 use crate::encode::{Domain, Encoder, digest_of};
 use crate::path::RelPath;
+use crate::sorted::SortedMap;
 
 /// One directory: its entries by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -74,9 +75,8 @@ fn put_link(e: &mut Encoder<'_, Vec<u8>>, name: &str, target: &str) {
 /// exactly one manifest.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// Sorted by their paths, each there once: most have one node, and there is one for each result.
-    #[serde(with = "as_map")]
-    nodes: Box<[(RelPath, Node)]>,
+    /// By their paths: most have one node, and there is one for each result.
+    nodes: SortedMap<RelPath, Node>,
 }
 
 /// What lies at one path of a tree.
@@ -112,14 +112,13 @@ pub struct ManifestConflict {
 impl Manifest {
     /// The manifest of these nodes; directories that turn out not to be empty are dropped.
     pub fn new(nodes: impl IntoIterator<Item = (RelPath, Node)>) -> Result<Self, ManifestConflict> {
-        let all = sorted(nodes.into_iter().collect());
+        let all: SortedMap<RelPath, Node> = nodes.into_iter().collect();
         let mut parents = BTreeSet::new();
-        for (path, _) in &all {
+        for path in all.keys() {
             // Where one directory above is known, all above that are.
             let _ = path.ancestors().skip(1).find(|dir| !parents.insert(*dir));
         }
-        let is_parent: Vec<bool> =
-            all.iter().map(|(path, _)| parents.contains(path.as_str())).collect();
+        let is_parent: Vec<bool> = all.keys().map(|path| parents.contains(path.as_str())).collect();
         let mut nodes = Vec::with_capacity(all.len());
         for ((path, node), is_parent) in all.into_iter().zip(is_parent) {
             match (is_parent, &node) {
@@ -130,12 +129,12 @@ impl Manifest {
                 (false, _) => nodes.push((path, node)),
             }
         }
-        Ok(Manifest { nodes: nodes.into() })
+        Ok(Manifest { nodes: nodes.into_iter().collect() })
     }
 
     /// Every node with its path, sorted by path.
     pub fn iter(&self) -> impl Iterator<Item = (&RelPath, &Node)> {
-        self.nodes.iter().map(|(path, node)| (path, node))
+        self.nodes.iter()
     }
 
     /// The number of nodes.
@@ -150,17 +149,7 @@ impl Manifest {
 
     /// The node at exactly this path; none for a directory that is not empty.
     pub fn get(&self, path: &RelPath) -> Option<&Node> {
-        let at = self.nodes.binary_search_by(|(at, _)| at.cmp(path)).ok()?;
-        Some(&self.nodes[at].1)
-    }
-
-    /// The sum of the sizes of the files, in bytes.
-    pub fn total_size(&self) -> u64 {
-        let size = |node: &Node| match node {
-            Node::File { size, .. } => *size,
-            Node::Dir | Node::Link { .. } => 0,
-        };
-        self.nodes.iter().map(|(_, node)| size(node)).sum()
+        self.nodes.get(path)
     }
 
     /// Whether something lies at `path`, or in a directory there.
@@ -170,13 +159,13 @@ impl Manifest {
 
     /// The part at `path` and below, its paths relative to it; none if nothing lies there.
     pub fn subtree(&self, path: &RelPath) -> Option<Manifest> {
-        let below = |(at, node): &(RelPath, Node)| Some((at.strip(path)?, node.clone()));
+        let below = |(at, node): (&RelPath, &Node)| Some((at.strip(path)?, node.clone()));
         let mut nodes: Vec<_> = self.nodes.iter().filter_map(below).collect();
         if nodes.is_empty() && !path.is_root() {
             return None;
         }
         nodes.retain(|(at, node)| !(at.is_root() && *node == Node::Dir));
-        Some(Manifest { nodes: nodes.into() })
+        Some(Manifest { nodes: nodes.into_iter().collect() })
     }
 
     /// The digest of the root directory.
@@ -186,7 +175,7 @@ impl Manifest {
 
     /// That of [`Manifest::trees`] where there are no directories, as of most outputs; nothing is copied for it.
     fn digest_if_flat(&self) -> Option<TreeDigest> {
-        let in_root = |(path, node): &(RelPath, Node)| {
+        let in_root = |(path, node): (&RelPath, &Node)| {
             !matches!(node, Node::Dir) && !path.is_root() && !path.as_str().contains('/')
         };
         if !self.nodes.iter().all(in_root) {
@@ -194,7 +183,7 @@ impl Manifest {
         }
         Some(TreeDigest(digest_of(Domain::Tree, |e| {
             e.list(self.nodes.len());
-            for (path, node) in &*self.nodes {
+            for (path, node) in self.nodes.iter() {
                 match node {
                     Node::File { blob, executable, size: _ } => {
                         put_file(e, path.as_str(), blob, *executable);
@@ -210,7 +199,7 @@ impl Manifest {
     pub fn trees(&self) -> (TreeDigest, Vec<(RelPath, Tree)>) {
         let mut dirs: BTreeMap<RelPath, Tree> =
             BTreeMap::from([(RelPath::root(), Tree::default())]);
-        for (path, node) in &*self.nodes {
+        for (path, node) in self.nodes.iter() {
             let entry = match node {
                 Node::File { blob, executable, size: _ } => {
                     Entry::File { blob: *blob, executable: *executable }
@@ -226,58 +215,6 @@ impl Manifest {
         }
         close_over_parents(&mut dirs);
         fold(dirs)
-    }
-}
-
-/// Sorted by path; of several nodes at one path the last counts.
-fn sorted(mut nodes: Vec<(RelPath, Node)>) -> Vec<(RelPath, Node)> {
-    if !nodes.is_sorted_by(|(left, _), (right, _)| left < right) {
-        nodes.reverse();
-        nodes.sort_by(|(left, _), (right, _)| left.cmp(right));
-        nodes.dedup_by(|(later, _), (earlier, _)| later == earlier);
-    }
-    nodes
-}
-
-mod as_map {
-    //! Nodes as a map from their paths.
-
-    use std::fmt;
-
-    use serde::de::{Deserializer, MapAccess, Visitor};
-    use serde::ser::Serializer;
-
-    use super::{Node, RelPath, sorted};
-
-    type Nodes = Box<[(RelPath, Node)]>;
-
-    pub(super) fn serialize<S: Serializer>(
-        nodes: &[(RelPath, Node)],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(nodes.iter().map(|(path, node)| (path, node)))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Nodes, D::Error> {
-        struct ByPath;
-        impl<'de> Visitor<'de> for ByPath {
-            type Value = Nodes;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("nodes by their paths")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Nodes, A::Error> {
-                let mut nodes = Vec::new();
-                while let Some(node) = map.next_entry()? {
-                    nodes.push(node);
-                }
-                Ok(sorted(nodes).into())
-            }
-        }
-        deserializer.deserialize_map(ByPath)
     }
 }
 

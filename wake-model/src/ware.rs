@@ -42,13 +42,10 @@ impl FromStr for PackType {
     type Err = ParseWareIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "tar" => Ok(PackType::Tar),
-            "zip" => Ok(PackType::Zip),
-            "git" => Ok(PackType::Git),
-            "tree" => Ok(PackType::Tree),
-            _ => Err(ParseWareIdError::UnknownPackType { packtype: text.to_owned() }),
-        }
+        [PackType::Tar, PackType::Zip, PackType::Git, PackType::Tree]
+            .into_iter()
+            .find(|packtype| packtype.as_str() == text)
+            .ok_or_else(|| ParseWareIdError::UnknownPackType(text.to_owned()))
     }
 }
 
@@ -97,9 +94,8 @@ impl FromStr for WareId {
     type Err = ParseWareIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let (packtype, hash) = text
-            .split_once(':')
-            .ok_or_else(|| ParseWareIdError::NoColon { text: text.to_owned() })?;
+        let (packtype, hash) =
+            text.split_once(':').ok_or_else(|| ParseWareIdError::NoColon(text.to_owned()))?;
         let packtype: PackType = packtype.parse()?;
         if hash == "-" {
             return Ok(WareId::nothing(packtype));
@@ -141,17 +137,11 @@ fn is_base58(text: &str) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseWareIdError {
     /// There is no `packtype:`.
-    #[error("ware id `{text}` has no colon: expected `packtype:hash`")]
-    NoColon {
-        /// What was given.
-        text: String,
-    },
+    #[error("ware id `{0}` has no colon: expected `packtype:hash`")]
+    NoColon(String),
     /// The word before the colon is not a pack type.
-    #[error("pack type `{packtype}` is unknown: expected `tar`, `tree`, `zip` or `git`")]
-    UnknownPackType {
-        /// What was given.
-        packtype: String,
-    },
+    #[error("pack type `{0}` is unknown: expected `tar`, `tree`, `zip` or `git`")]
+    UnknownPackType(String),
     /// The part after the colon cannot be a hash of this pack type.
     #[error("`{hash}` is not the hash of a `{packtype}` ware")]
     Hash {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use wake_exec::{Executor, ExecutorOptions, HostIdentity, Scheduling, WorkerCommand};
+use wake_exec::{Executor, HostIdentity, Scheduling, WorkerCommand};
 use wake_model::{HostDigest, SandboxLevel};
 use wake_store::ware::Route;
 use wake_store::{OpenError, Store};
@@ -47,7 +47,7 @@ impl Machine {
     pub fn open(options: MachineOptions) -> Result<Machine, Diagnostic> {
         let MachineOptions { store, jobs, sandbox, worker, route, profile } = options;
         let store = Arc::new(open_store(&store)?.reaching_by(route));
-        let executor = Executor::new(worker, ExecutorOptions::default());
+        let executor = Executor::new(worker);
         let engine = Here::new(store.clone(), executor);
         Machine::with_engine(store, Box::new(engine), jobs, sandbox, profile)
     }

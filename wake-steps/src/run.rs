@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::Instant;
 
+use wake_store::Store;
 use wake_store::ware::new_guid;
 
 use crate::cancel::Cancel;
 use crate::clock;
-use crate::diagnostic::{Class, Failure};
+use crate::diagnostic::{Class, Diagnostic, Failure, Level};
 use crate::event::{Counts, EVENT_VERSION, Event, Reporter};
 use crate::history::History;
 use crate::machine::Machine;
@@ -63,6 +64,9 @@ impl Machine {
             jobs: self.jobs(),
             host: run.tells_host.then(|| self.host().ok()).flatten().map(|host| host.to_string()),
         });
+        if self.store().is_taken_over() {
+            reporter.event(&Event::Diagnostic(Box::new(taken_over(self.store()))));
+        }
         let mut ending = Ending::default();
         let done = match work(&mut reporter, &mut ending) {
             Ok(done) => Some(done),
@@ -90,6 +94,14 @@ impl Machine {
         });
         (RunEnd { exit, counts }, done)
     }
+}
+
+fn taken_over(store: &Store) -> Diagnostic {
+    let message = format!("`{}` was written by an earlier wake", store.root().display());
+    let mut diagnostic = Diagnostic::error(Class::Environment, message)
+        .note("its keys are others now, so everything is built once more");
+    diagnostic.level = Level::Warning;
+    diagnostic
 }
 
 /// Announces every step, with how long each took last.

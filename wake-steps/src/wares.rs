@@ -86,7 +86,7 @@ impl<'a> Wares<'a> {
             cache: Some(&cache),
             policy: Policy::WARE,
         };
-        let unpacked = unpack.into_cache_metered(self.meter)?;
+        let unpacked = unpack.into_cache(self.meter)?;
         Ok(Unpacked { path: unpacked.path, received: unpacked.received })
     }
 }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use wake_model::{BlobDigest, Digest, TreeDigest};
 
@@ -17,74 +17,44 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 /// The places in one store.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
-    root: PathBuf,
+    pub(crate) root: PathBuf,
+    pub(crate) format: PathBuf,
+    /// Held shared by every open store, alone by garbage collection.
+    pub(crate) lock: PathBuf,
+    /// The turnstile before [`Layout::lock`].
+    pub(crate) gate: PathBuf,
+    pub(crate) trees: PathBuf,
+    pub(crate) manifests: PathBuf,
+    pub(crate) actions: PathBuf,
+    pub(crate) blobs: PathBuf,
+    pub(crate) memo: PathBuf,
+    pub(crate) roots: PathBuf,
+    pub(crate) outside: PathBuf,
+    pub(crate) states: PathBuf,
+    pub(crate) tmp: PathBuf,
+    pub(crate) quarantine: PathBuf,
+    pub(crate) wares: PathBuf,
 }
 
 impl Layout {
     pub(crate) fn new(root: PathBuf) -> Self {
-        Layout { root }
-    }
-
-    pub(crate) fn root(&self) -> &Path {
-        &self.root
-    }
-
-    pub(crate) fn format(&self) -> PathBuf {
-        self.root.join("format")
-    }
-
-    /// Held shared by every open store, alone by garbage collection.
-    pub(crate) fn lock(&self) -> PathBuf {
-        self.root.join("lock")
-    }
-
-    /// The turnstile before [`Layout::lock`].
-    pub(crate) fn gate(&self) -> PathBuf {
-        self.root.join("gate")
-    }
-
-    pub(crate) fn trees(&self) -> PathBuf {
-        self.root.join("tree")
-    }
-
-    pub(crate) fn manifests(&self) -> PathBuf {
-        self.root.join("manifest")
-    }
-
-    pub(crate) fn actions(&self) -> PathBuf {
-        self.root.join("action")
-    }
-
-    pub(crate) fn blobs(&self) -> PathBuf {
-        self.root.join("blob")
-    }
-
-    pub(crate) fn memo(&self) -> PathBuf {
-        self.root.join("memo")
-    }
-
-    pub(crate) fn roots(&self) -> PathBuf {
-        self.root.join("roots")
-    }
-
-    pub(crate) fn outside(&self) -> PathBuf {
-        self.root.join("outside")
-    }
-
-    pub(crate) fn states(&self) -> PathBuf {
-        self.root.join("state")
-    }
-
-    pub(crate) fn tmp(&self) -> PathBuf {
-        self.root.join("tmp")
-    }
-
-    pub(crate) fn quarantine(&self) -> PathBuf {
-        self.root.join("quarantine")
-    }
-
-    pub(crate) fn wares(&self) -> PathBuf {
-        self.root.join("ware")
+        Layout {
+            format: root.join("format"),
+            lock: root.join("lock"),
+            gate: root.join("gate"),
+            trees: root.join("tree"),
+            manifests: root.join("manifest"),
+            actions: root.join("action"),
+            blobs: root.join("blob"),
+            memo: root.join("memo"),
+            roots: root.join("roots"),
+            outside: root.join("outside"),
+            states: root.join("state"),
+            tmp: root.join("tmp"),
+            quarantine: root.join("quarantine"),
+            wares: root.join("ware"),
+            root,
+        }
     }
 
     pub(crate) fn tree(&self, digest: &TreeDigest) -> PathBuf {
@@ -119,6 +89,7 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     #[test]
     fn places_are_those_of_the_specification() {

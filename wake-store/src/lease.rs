@@ -30,7 +30,7 @@ enum Mode {
 impl Lease {
     /// Takes part in the shared hold, waiting for a garbage collection that is under way.
     pub(crate) fn shared(layout: &Layout) -> Result<Self, StoreError> {
-        let lease = Lease { gate: lock_file(&layout.gate())?, lock: lock_file(&layout.lock())? };
+        let lease = Lease { gate: lock_file(&layout.gate)?, lock: lock_file(&layout.lock)? };
         lease.take(layout, Mode::Shared, &mut || {})?;
         Ok(lease)
     }
@@ -48,7 +48,7 @@ impl Lease {
 
     /// Lets others in again.
     pub(crate) fn make_shared(&self, layout: &Layout) -> Result<(), StoreError> {
-        lock(&self.lock, FlockOperation::LockShared).at(&layout.lock())
+        lock(&self.lock, FlockOperation::LockShared).at(&layout.lock)
     }
 
     fn take(
@@ -65,22 +65,22 @@ impl Lease {
         };
         if mode == Mode::Alone {
             // Two collectors that each kept a shared hold would wait for each other for ever.
-            lock(&self.lock, FlockOperation::Unlock).at(&layout.lock())?;
+            lock(&self.lock, FlockOperation::Unlock).at(&layout.lock)?;
         }
         let mut told = false;
-        for (file, path) in [(&self.gate, layout.gate()), (&self.lock, layout.lock())] {
+        for (file, path) in [(&self.gate, &layout.gate), (&self.lock, &layout.lock)] {
             match lock(file, now) {
                 Err(Errno::WOULDBLOCK) => {
                     if !told {
                         waiting();
                         told = true;
                     }
-                    lock(file, later).at(&path)?;
+                    lock(file, later).at(path)?;
                 }
-                other => other.at(&path)?,
+                other => other.at(path)?,
             }
         }
-        lock(&self.gate, FlockOperation::Unlock).at(&layout.gate())
+        lock(&self.gate, FlockOperation::Unlock).at(&layout.gate)
     }
 }
 

@@ -9,7 +9,7 @@
 //! |---|---|
 //! | `layout`, `session`, `publish`, `lease` | the directory itself: places, scratch space, how a file gets its name, who may delete |
 //! | `listing`, `measure`, `stamps` | a tree as it lies on disk: what is there, its digest, whether it is untouched |
-//! | `framing`, `record_file`, `sorted_index` | the forms of small files |
+//! | `record_file`, `sorted_index` | the forms of small files |
 //! | `memo`, `packs` | small values by digest; records of actions |
 //! | `ware` | content named by other systems |
 //! | `open` | the store, with all of the above in hand |
@@ -30,7 +30,6 @@ mod lease;
 mod listing;
 mod measure;
 mod stamps;
-mod framing;
 mod record_file;
 mod sorted_index;
 pub mod memo;
@@ -48,7 +47,7 @@ mod usage;
 pub mod verify;
 pub mod gc;
 #[cfg(test)]
-mod power_cut;
+mod power_cut_test;
 
 pub use action::{ActionEntry, Log, Logs, StoredAction};
 pub use adopt::{AdoptError, Adopted};

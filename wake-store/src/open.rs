@@ -26,6 +26,7 @@ pub struct Store {
     memo: Memo,
     packs: Packs,
     route: Route,
+    is_taken_over: bool,
 }
 
 /// A directory could not be opened as a store.
@@ -94,13 +95,13 @@ impl Store {
         })?;
         let root = fs::canonicalize(root).at(root)?;
         let layout = Layout::new(root);
-        rustix::fs::access(layout.root(), rustix::fs::Access::WRITE_OK).at(layout.root())?;
-        check_format(&layout)?;
+        rustix::fs::access(&layout.root, rustix::fs::Access::WRITE_OK).at(&layout.root)?;
+        let is_taken_over = check_format(&layout)?;
         let lease = Lease::shared(&layout)?;
-        let memo = Memo::new(layout.memo());
-        let packs = Packs::new(layout.actions());
+        let memo = Memo::new(layout.memo.clone());
+        let packs = Packs::new(layout.actions.clone());
         let (session, route) = (Mutex::new(None), Route::default());
-        Ok(Store { layout, lease, session, memo, packs, route })
+        Ok(Store { layout, lease, session, memo, packs, route, is_taken_over })
     }
 
     /// The same store, for which what lies on other machines is fetched by `route`.
@@ -113,9 +114,14 @@ impl Store {
         &self.route
     }
 
+    /// Whether it was of an earlier format until it was opened: then its records of actions are gone.
+    pub fn is_taken_over(&self) -> bool {
+        self.is_taken_over
+    }
+
     /// Where it lies, absolute and without links.
     pub fn root(&self) -> &Path {
-        self.layout.root()
+        &self.layout.root
     }
 
     /// A new directory of one's own on the store's file system.
@@ -141,12 +147,12 @@ impl Store {
 
     /// Where unpacked wares are kept; may not exist yet.
     pub fn ware_cache_dir(&self) -> PathBuf {
-        self.layout.wares()
+        self.layout.wares.clone()
     }
 
     /// Where the state of what is run outside any workspace is kept; may not exist yet.
     pub fn outside_dir(&self) -> PathBuf {
-        self.layout.outside()
+        self.layout.outside.clone()
     }
 
     pub(crate) fn layout(&self) -> &Layout {
@@ -177,36 +183,37 @@ fn nearest_existing(path: &Path) -> Option<&Path> {
     path.ancestors().find(|path| path.symlink_metadata().is_ok())
 }
 
-fn check_format(layout: &Layout) -> Result<(), OpenError> {
-    let path = layout.format();
-    let Some(text) = optional(fs::read(&path).at(&path))? else { return make_format(layout) };
+/// Says whether the store was taken over from an earlier format.
+fn check_format(layout: &Layout) -> Result<bool, OpenError> {
+    let path = &layout.format;
+    let Some(text) = optional(fs::read(path).at(path))? else { return make_format(layout) };
     if text == FORMAT.as_bytes() {
-        return Ok(());
+        return Ok(false);
     }
     if FORMER_FORMATS.iter().any(|former| text == former.as_bytes()) {
-        return take_over(layout);
+        return take_over(layout).map(|()| true);
     }
     let number = std::str::from_utf8(&text)
         .ok()
         .and_then(|text| text.strip_prefix("wake-store ")?.strip_suffix('\n')?.parse::<u32>().ok());
     match number {
         Some(found) if found > 3 => {
-            Err(OpenError::NewerFormat { path: layout.root().to_owned(), found })
+            Err(OpenError::NewerFormat { path: layout.root.clone(), found })
         }
-        _ => Err(OpenError::UnknownFormat { path }),
+        _ => Err(OpenError::UnknownFormat { path: path.clone() }),
     }
 }
 
 /// Makes a store of an earlier format one of this: records of actions go, so that their actions run once more.
 fn take_over(layout: &Layout) -> Result<(), OpenError> {
-    let records = layout.actions();
-    optional(fs::remove_dir_all(&records).at(&records))?;
+    let records = &layout.actions;
+    optional(fs::remove_dir_all(records).at(records))?;
     write_format(layout)
 }
 
 /// Marks an empty directory as a store. Two processes may do it at once: both write the same.
-fn make_format(layout: &Layout) -> Result<(), OpenError> {
-    let root = layout.root();
+fn make_format(layout: &Layout) -> Result<bool, OpenError> {
+    let root = &layout.root;
     for entry in fs::read_dir(root).at(root)? {
         let name = entry.at(root)?.file_name();
         let name = name.as_encoded_bytes();
@@ -215,26 +222,26 @@ fn make_format(layout: &Layout) -> Result<(), OpenError> {
         }
         if !name.starts_with(b"format.new-") {
             // Another process may have finished making the store since the format file was looked for.
-            let path = layout.format();
-            return match optional(path.symlink_metadata().at(&path))? {
+            let path = &layout.format;
+            return match optional(path.symlink_metadata().at(path))? {
                 Some(_) => check_format(layout),
                 None => Err(OpenError::NotAStore { path: root.to_owned() }),
             };
         }
     }
-    write_format(layout)
+    write_format(layout).map(|()| false)
 }
 
 fn write_format(layout: &Layout) -> Result<(), OpenError> {
-    let new = layout.root().join(format!("format.new-{}", unique()));
+    let new = layout.root.join(format!("format.new-{}", unique()));
     let written = fs::File::create_new(&new).and_then(|mut file| {
         io::Write::write_all(&mut file, FORMAT.as_bytes())?;
         // Once in a store's life: without it, a power cut could leave an empty file, which nobody trusts.
         file.sync_all()?;
-        fs::rename(&new, layout.format())
+        fs::rename(&new, &layout.format)
     });
     if written.is_err() {
         let _ = fs::remove_file(&new);
     }
-    Ok(written.at(&layout.format())?)
+    Ok(written.at(&layout.format)?)
 }

@@ -6,7 +6,6 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use crate::error::{At, StoreError};
-use crate::removal::make_dir_all;
 use crate::session::Session;
 
 /// Whether what is published must survive a power cut as soon as this returns.
@@ -66,10 +65,7 @@ pub(crate) fn rename_into(from: &Path, to: &Path) -> io::Result<()> {
     match fs::rename(from, to) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let Some(parent) = to.parent() else { return Err(error) };
-            make_dir_all(parent).map_err(|error| match error {
-                StoreError::Io { source, .. } => source,
-                StoreError::DiskFull { .. } => io::ErrorKind::StorageFull.into(),
-            })?;
+            fs::create_dir_all(parent)?;
             fs::rename(from, to)
         }
         other => other,

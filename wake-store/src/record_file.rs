@@ -2,20 +2,26 @@
 //!
 //! `magic, body, check`: the check is BLAKE3 over magic and body, keyed with the digest that the record is named
 //! after, so that a torn, altered or misplaced one is noticed. Behind the check of an action's record comes the action,
-//! whose digest is that very key. Source: `spec/store-layout.md`, records.
+//! whose digest is that very key. The body is what postcard makes of the forms below. Source: `spec/store-layout.md`,
+//! records.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 use wake_model::encode::{Domain, digest_bytes};
 use wake_model::{
     BlobDigest, Digest, LogRef, Manifest, Node, Outcome, RelPath, RunRecord, SandboxLevel,
     TreeDigest, Usage, WareId,
 };
 
-use crate::framing::{Malformed, Reader, Writer};
-use crate::stamps::{Stamp, Stamps};
+use crate::stamps::Stamps;
 
 const ACTION_MAGIC: &[u8; 8] = b"wakeact3";
 const TREE_MAGIC: &[u8; 8] = b"waketre1";
-const CHECK_LEN: usize = 32;
+
+/// The bytes do not follow their format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Malformed;
 
 /// The content of one action's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,20 +54,79 @@ pub(crate) struct TreeFile {
     pub(crate) stamps: Stamps,
 }
 
+#[derive(Serialize, Deserialize)]
+struct ActionForm<'a> {
+    /// How long the action is that comes behind the check.
+    #[serde(with = "postcard::fixint::le")]
+    action: u64,
+    tree: [u8; 32],
+    #[serde(borrow)]
+    record: RunForm<'a>,
+    stamps: Cow<'a, Stamps>,
+    #[serde(borrow, with = "serde_bytes")]
+    stdout: Option<&'a [u8]>,
+    #[serde(borrow, with = "serde_bytes")]
+    stderr: Option<&'a [u8]>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RunForm<'a> {
+    guid: &'a str,
+    started_ms: u64,
+    /// What it was, and the status or signal.
+    outcome: (u8, [u8; 4]),
+    #[serde(borrow)]
+    outputs: ManifestForm<'a>,
+    wares: Cow<'a, [WareId]>,
+    stdout: Option<LogForm>,
+    stderr: Option<LogForm>,
+    usage: Usage,
+    sandbox: SandboxLevel,
+}
+
+/// The blob, its size and how many bytes were dropped.
+type LogForm = ([u8; 32], u64, u64);
+
+type ManifestForm<'a> = Vec<(RelPath, NodeForm<'a>)>;
+
+#[derive(Serialize, Deserialize)]
+enum NodeForm<'a> {
+    File([u8; 32], u64),
+    Executable([u8; 32], u64),
+    Dir,
+    Link(&'a str),
+}
+
+impl<'a> NodeForm<'a> {
+    fn of(node: &'a Node) -> Self {
+        match node {
+            Node::File { blob, size, executable: false } => NodeForm::File(*blob.as_bytes(), *size),
+            Node::File { blob, size, .. } => NodeForm::Executable(*blob.as_bytes(), *size),
+            Node::Dir => NodeForm::Dir,
+            Node::Link { target } => NodeForm::Link(target),
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct TreeForm<'a> {
+    #[serde(borrow)]
+    manifest: ManifestForm<'a>,
+    stamps: Cow<'a, Stamps>,
+}
+
 impl ActionParts<'_> {
     pub(crate) fn encode(&self, key: &Digest) -> Vec<u8> {
-        let ActionParts { tree, record, action, stamps, stdout, stderr } = self;
-        let logs = [stdout, stderr].into_iter().flatten().map(|log| log.len()).sum::<usize>();
-        let mut w = Writer::with_capacity(512 + action.len() + logs + record.outputs.len() * 80);
-        w.raw(ACTION_MAGIC);
-        w.raw(&(action.len() as u64).to_le_bytes());
-        w.digest(&tree.0);
-        put_record(&mut w, record);
-        put_stamps(&mut w, stamps);
-        for log in [stdout, stderr] {
-            put_option(&mut w, log.as_ref(), |w, log| w.bytes(log));
-        }
-        let mut bytes = seal(w, key);
+        let ActionParts { tree, record, action, stamps, stdout, stderr } = *self;
+        let form = ActionForm {
+            action: action.len() as u64,
+            tree: *tree.as_bytes(),
+            record: RunForm::of(record),
+            stamps: Cow::Borrowed(stamps),
+            stdout,
+            stderr,
+        };
+        let mut bytes = seal(ACTION_MAGIC, &form, key);
         // Most of the record: its own digest is the key, so that nothing has to be hashed for it here.
         bytes.extend_from_slice(action);
         bytes
@@ -76,35 +141,29 @@ impl ActionFile {
     }
 
     pub(crate) fn decode(bytes: &[u8], key: &Digest) -> Result<Self, Malformed> {
-        let (mut r, action) = unseal_action(bytes, key)?;
-        let file = ActionFile {
-            tree: TreeDigest(r.digest()?),
-            record: get_record(&mut r)?,
+        let (body, action) = unseal_action(bytes, key)?;
+        let ActionForm { tree, record, stamps, stdout, stderr, .. } = read(body)?;
+        Ok(ActionFile {
+            tree: TreeDigest(Digest::from_bytes(tree)),
+            record: record.into_record()?,
             action: action.to_vec(),
-            stamps: get_stamps(&mut r)?,
-            stdout: get_option(&mut r, |r| r.bytes().map(<[u8]>::to_vec))?,
-            stderr: get_option(&mut r, |r| r.bytes().map(<[u8]>::to_vec))?,
-        };
-        r.end()?;
-        Ok(file)
+            stamps: stamps.into_owned(),
+            stdout: stdout.map(<[u8]>::to_vec),
+            stderr: stderr.map(<[u8]>::to_vec),
+        })
     }
 }
 
 impl TreeFile {
     pub(crate) fn encode(&self, key: &Digest) -> Vec<u8> {
         let TreeFile { manifest, stamps } = self;
-        let mut w = Writer::with_capacity(64 + manifest.len() * 80);
-        w.raw(TREE_MAGIC);
-        put_manifest(&mut w, manifest);
-        put_stamps(&mut w, stamps);
-        seal(w, key)
+        let form = TreeForm { manifest: form_of(manifest), stamps: Cow::Borrowed(stamps) };
+        seal(TREE_MAGIC, &form, key)
     }
 
     pub(crate) fn decode(bytes: &[u8], key: &Digest) -> Result<Self, Malformed> {
-        let mut r = unseal(bytes, key, TREE_MAGIC)?;
-        let file = TreeFile { manifest: get_manifest(&mut r)?, stamps: get_stamps(&mut r)? };
-        r.end()?;
-        Ok(file)
+        let TreeForm { manifest, stamps } = read(unseal(bytes, key, TREE_MAGIC)?)?;
+        Ok(TreeFile { manifest: manifest_of(manifest)?, stamps: stamps.into_owned() })
     }
 }
 
@@ -114,203 +173,120 @@ pub(crate) fn is_action_record(bytes: &[u8], key: &Digest) -> bool {
 }
 
 /// What is sealed of an action's record, and the action.
-fn unseal_action<'a>(bytes: &'a [u8], key: &Digest) -> Result<(Reader<'a>, &'a [u8]), Malformed> {
-    let len =
-        u64::from_le_bytes(*bytes.get(8..).and_then(|rest| rest.first_chunk()).ok_or(Malformed)?);
-    let sealed = usize::try_from(len).ok().and_then(|len| bytes.len().checked_sub(len));
+fn unseal_action<'a>(bytes: &'a [u8], key: &Digest) -> Result<(&'a [u8], &'a [u8]), Malformed> {
+    let len = bytes.get(ACTION_MAGIC.len()..).and_then(|rest| rest.first_chunk());
+    let len = usize::try_from(u64::from_le_bytes(*len.ok_or(Malformed)?)).ok();
+    let sealed = len.and_then(|len| bytes.len().checked_sub(len));
     let (sealed, action) = bytes.split_at(sealed.ok_or(Malformed)?);
-    let mut reader = unseal(sealed, key, ACTION_MAGIC)?;
+    let body = unseal(sealed, key, ACTION_MAGIC)?;
     if digest_bytes(Domain::Action, action) != *key {
         return Err(Malformed);
     }
-    reader.raw(8)?;
-    Ok((reader, action))
+    Ok((body, action))
 }
 
-fn seal(mut w: Writer, key: &Digest) -> Vec<u8> {
-    let check = blake3::keyed_hash(key.as_bytes(), w.written());
-    w.raw(check.as_bytes());
-    w.into_bytes()
+fn seal(magic: &[u8], form: &impl Serialize, key: &Digest) -> Vec<u8> {
+    // In memory there is room for every form; were there one without, its record would not be found again.
+    let mut bytes = Vec::with_capacity(1024);
+    bytes.extend_from_slice(magic);
+    let mut bytes = postcard::to_extend(form, bytes).unwrap_or_default();
+    let check = blake3::keyed_hash(key.as_bytes(), &bytes);
+    bytes.extend_from_slice(check.as_bytes());
+    bytes
 }
 
-fn unseal<'a>(bytes: &'a [u8], key: &Digest, magic: &[u8]) -> Result<Reader<'a>, Malformed> {
-    let body = bytes.len().checked_sub(CHECK_LEN).ok_or(Malformed)?;
-    let (body, check) = bytes.split_at(body);
-    if blake3::keyed_hash(key.as_bytes(), body).as_bytes() != check {
+/// What lies between magic and check, if these are right.
+fn unseal<'a>(bytes: &'a [u8], key: &Digest, magic: &[u8]) -> Result<&'a [u8], Malformed> {
+    let (sealed, check) = bytes.split_last_chunk().ok_or(Malformed)?;
+    if blake3::keyed_hash(key.as_bytes(), sealed).as_bytes() != check {
         return Err(Malformed);
     }
-    let mut reader = Reader::new(body);
-    if reader.raw(magic.len())? != magic { Err(Malformed) } else { Ok(reader) }
+    sealed.strip_prefix(magic).ok_or(Malformed)
 }
 
-fn put_option<T>(w: &mut Writer, value: Option<T>, put: impl FnOnce(&mut Writer, T)) {
-    w.byte(u8::from(value.is_some()));
-    if let Some(value) = value {
-        put(w, value);
-    }
-}
-
-fn get_option<'a, T>(
-    r: &mut Reader<'a>,
-    get: impl FnOnce(&mut Reader<'a>) -> Result<T, Malformed>,
-) -> Result<Option<T>, Malformed> {
-    match r.byte()? {
-        0 => Ok(None),
-        1 => get(r).map(Some),
+/// Reads a form that all of the bytes are.
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malformed> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((form, [])) => Ok(form),
         _ => Err(Malformed),
     }
 }
 
-fn put_record(w: &mut Writer, record: &RunRecord) {
-    // No `..`: what a record says is either kept here or lost, and that is to be decided.
-    let RunRecord { guid, started_ms, outcome, outputs, wares, stdout, stderr, usage, sandbox } =
-        record;
-    w.text(guid);
-    w.uint(*started_ms);
-    put_outcome(w, outcome);
-    put_manifest(w, outputs);
-    w.uint(wares.len() as u64);
-    for ware in wares {
-        w.text(&ware.to_string());
-    }
-    for log in [stdout, stderr] {
-        put_option(w, log.as_ref(), |w, LogRef { blob, size, dropped }| {
-            w.digest(&blob.0);
-            w.uint(*size);
-            w.uint(*dropped);
-        });
-    }
-    let Usage { wall_us, user_us, sys_us, peak_bytes } = usage;
-    for number in [wall_us, user_us, sys_us, peak_bytes] {
-        w.uint(*number);
-    }
-    w.byte(match sandbox {
-        SandboxLevel::Strict => 0,
-        SandboxLevel::Weak => 1,
-    });
-}
-
-fn get_record(r: &mut Reader<'_>) -> Result<RunRecord, Malformed> {
-    let get_log = |r: &mut Reader<'_>| {
-        Ok(LogRef { blob: BlobDigest(r.digest()?), size: r.uint()?, dropped: r.uint()? })
-    };
-    Ok(RunRecord {
-        guid: r.text()?.to_owned(),
-        started_ms: r.uint()?,
-        outcome: get_outcome(r)?,
-        outputs: get_manifest(r)?,
-        wares: get_wares(r)?,
-        stdout: get_option(r, get_log)?,
-        stderr: get_option(r, get_log)?,
-        usage: Usage {
-            wall_us: r.uint()?,
-            user_us: r.uint()?,
-            sys_us: r.uint()?,
-            peak_bytes: r.uint()?,
-        },
-        sandbox: match r.byte()? {
-            0 => SandboxLevel::Strict,
-            1 => SandboxLevel::Weak,
-            _ => return Err(Malformed),
-        },
-    })
-}
-
-fn get_wares(r: &mut Reader<'_>) -> Result<Vec<WareId>, Malformed> {
-    let count = r.count()?;
-    (0..count).map(|_| r.text()?.parse().map_err(|_| Malformed)).collect()
-}
-
-fn put_outcome(w: &mut Writer, outcome: &Outcome) {
-    let (tag, number) = match outcome {
-        Outcome::Exited(code) => (0, *code),
-        Outcome::Signaled(signal) => (1, *signal),
-        Outcome::TimedOut => (2, 0),
-        Outcome::OutOfMemory => (3, 0),
-    };
-    w.byte(tag);
-    w.raw(&number.to_le_bytes());
-}
-
-fn get_outcome(r: &mut Reader<'_>) -> Result<Outcome, Malformed> {
-    let tag = r.byte()?;
-    let number = i32::from_le_bytes(r.array()?);
-    match tag {
-        0 => Ok(Outcome::Exited(number)),
-        1 => Ok(Outcome::Signaled(number)),
-        2 => Ok(Outcome::TimedOut),
-        3 => Ok(Outcome::OutOfMemory),
-        _ => Err(Malformed),
-    }
-}
-
-fn put_manifest(w: &mut Writer, manifest: &Manifest) {
-    w.uint(manifest.len() as u64);
-    for (path, node) in manifest.iter() {
-        w.text(path.as_str());
-        match node {
-            Node::File { blob, size, executable } => {
-                w.byte(if *executable { 1 } else { 0 });
-                w.digest(&blob.0);
-                w.uint(*size);
-            }
-            Node::Dir => w.byte(2),
-            Node::Link { target } => {
-                w.byte(3);
-                w.text(target);
-            }
+impl<'a> RunForm<'a> {
+    fn of(record: &'a RunRecord) -> Self {
+        // No `..`: what a record says is either kept here or lost, and that is to be decided.
+        let RunRecord { guid, started_ms, outcome, outputs, wares, stdout, stderr, usage, sandbox } =
+            record;
+        let (tag, number) = match outcome {
+            Outcome::Exited(code) => (0, *code),
+            Outcome::Signaled(signal) => (1, *signal),
+            Outcome::TimedOut => (2, 0),
+            Outcome::OutOfMemory => (3, 0),
+        };
+        let log = |log: &LogRef| (*log.blob.as_bytes(), log.size, log.dropped);
+        RunForm {
+            guid,
+            started_ms: *started_ms,
+            outcome: (tag, number.to_le_bytes()),
+            outputs: form_of(outputs),
+            wares: Cow::Borrowed(wares),
+            stdout: stdout.as_ref().map(log),
+            stderr: stderr.as_ref().map(log),
+            usage: *usage,
+            sandbox: *sandbox,
         }
     }
-}
 
-fn get_manifest(r: &mut Reader<'_>) -> Result<Manifest, Malformed> {
-    let count = r.count()?;
-    let mut nodes = Vec::with_capacity(count);
-    for _ in 0..count {
-        let path = RelPath::parse(r.text()?).map_err(|_| Malformed)?;
-        let node = match r.byte()? {
-            tag @ (0 | 1) => {
-                Node::File { blob: BlobDigest(r.digest()?), size: r.uint()?, executable: tag == 1 }
-            }
-            2 => Node::Dir,
-            3 => Node::Link { target: r.text()?.to_owned() },
-            _ => return Err(Malformed),
-        };
-        nodes.push((path, node));
-    }
-    Manifest::new(nodes).map_err(|_| Malformed)
-}
-
-fn put_stamps(w: &mut Writer, stamps: &Stamps) {
-    let Stamps { boot, settled, nodes } = stamps;
-    put_option(w, boot.as_ref(), |w, boot| w.raw(boot));
-    w.byte(u8::from(*settled));
-    w.uint(nodes.len() as u64);
-    for Stamp { inode, changed_ns } in nodes {
-        w.uint(*inode);
-        w.raw(&changed_ns.to_le_bytes());
+    fn into_record(self) -> Result<RunRecord, Malformed> {
+        let (tag, number) = self.outcome;
+        let number = i32::from_le_bytes(number);
+        let log = |(blob, size, dropped)| LogRef { blob: blob_of(blob), size, dropped };
+        Ok(RunRecord {
+            guid: self.guid.to_owned(),
+            started_ms: self.started_ms,
+            outcome: match tag {
+                0 => Outcome::Exited(number),
+                1 => Outcome::Signaled(number),
+                2 => Outcome::TimedOut,
+                3 => Outcome::OutOfMemory,
+                _ => return Err(Malformed),
+            },
+            outputs: manifest_of(self.outputs)?,
+            wares: self.wares.into_owned(),
+            stdout: self.stdout.map(log),
+            stderr: self.stderr.map(log),
+            usage: self.usage,
+            sandbox: self.sandbox,
+        })
     }
 }
 
-fn get_stamps(r: &mut Reader<'_>) -> Result<Stamps, Malformed> {
-    let boot = get_option(r, Reader::array)?;
-    let settled = match r.byte()? {
-        0 => false,
-        1 => true,
-        _ => return Err(Malformed),
+fn blob_of(bytes: [u8; 32]) -> BlobDigest {
+    BlobDigest(Digest::from_bytes(bytes))
+}
+
+fn form_of(manifest: &Manifest) -> ManifestForm<'_> {
+    manifest.iter().map(|(path, node)| (path.clone(), NodeForm::of(node))).collect()
+}
+
+fn manifest_of(form: ManifestForm<'_>) -> Result<Manifest, Malformed> {
+    let node = |form| match form {
+        NodeForm::File(blob, size) => Node::File { blob: blob_of(blob), size, executable: false },
+        NodeForm::Executable(blob, size) => {
+            Node::File { blob: blob_of(blob), size, executable: true }
+        }
+        NodeForm::Dir => Node::Dir,
+        NodeForm::Link(target) => Node::Link { target: target.to_owned() },
     };
-    let count = r.count()?;
-    let mut nodes = Vec::with_capacity(count);
-    for _ in 0..count {
-        nodes.push(Stamp { inode: r.uint()?, changed_ns: i64::from_le_bytes(r.array()?) });
-    }
-    Ok(Stamps { boot, settled, nodes })
+    let nodes = form.into_iter().map(|(path, form)| (path, node(form)));
+    Manifest::new(nodes).map_err(|_| Malformed)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::stamps::Stamp;
 
     #[test]
     fn a_tree_record_has_the_bytes_that_the_specification_says() {

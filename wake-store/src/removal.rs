@@ -4,8 +4,10 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fchmod, openat, unlinkat};
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, chmodat, fchmod, openat, unlinkat};
 use rustix::io::Errno;
+use rustix::path::Arg;
 
 use crate::error::{At, StoreError};
 
@@ -18,38 +20,35 @@ pub(crate) fn make_dir_all(path: &Path) -> Result<(), StoreError> {
 ///
 /// Never follows a link. Directories are made writable first where that is needed.
 pub(crate) fn remove_tree(path: &Path) -> Result<(), StoreError> {
+    remove_whatever(path).at(path)
+}
+
+/// As [`remove_tree`], for those who say themselves what they removed.
+pub(crate) fn remove_whatever(path: &Path) -> io::Result<()> {
     match fs::remove_dir(path) {
-        Ok(()) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return remove_file(path),
-        Err(_) => {}
-    }
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(dir) => empty(dir).at(path)?,
-        Err(Errno::ACCESS) => {
-            rustix::fs::chmod(path, Mode::RWXU).at(path)?;
-            empty(rustix::fs::open(path, flags, Mode::empty()).at(path)?).at(path)?;
-        }
-        Err(Errno::NOENT) => return Ok(()),
-        Err(error) => return Err(error).at(path),
-    }
-    match fs::remove_dir(path) {
+        Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other.at(path),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            if_there(fs::remove_file(path))
+        }
+        Err(_) => Ok(remove_dir_at(CWD, path)?),
     }
 }
 
 /// Removes a file or link; what is not there is fine.
 pub(crate) fn remove_file(path: &Path) -> Result<(), StoreError> {
-    match fs::remove_file(path) {
+    if_there(fs::remove_file(path)).at(path)
+}
+
+fn if_there(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other.at(path),
+        other => other,
     }
 }
 
 /// Removes everything in a directory.
-fn empty(dir: rustix::fd::OwnedFd) -> rustix::io::Result<()> {
+fn empty(dir: OwnedFd) -> rustix::io::Result<()> {
     let mode = rustix::fs::fstat(&dir)?.st_mode;
     if mode & 0o700 != 0o700 {
         fchmod(&dir, Mode::RWXU)?;
@@ -72,19 +71,16 @@ fn empty(dir: rustix::fd::OwnedFd) -> rustix::io::Result<()> {
                 Err(error) => return Err(error),
             }
         }
-        remove_dir_at(dir, &name)?;
+        remove_dir_at(dir, name.as_c_str())?;
     }
     Ok(())
 }
 
-fn remove_dir_at(
-    parent: rustix::fd::BorrowedFd<'_>,
-    name: &std::ffi::CStr,
-) -> rustix::io::Result<()> {
+fn remove_dir_at(parent: BorrowedFd<'_>, name: impl Arg + Copy) -> rustix::io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let child = match openat(parent, name, flags, Mode::empty()) {
         Err(Errno::ACCESS) => {
-            rustix::fs::chmodat(parent, name, Mode::RWXU, AtFlags::empty())?;
+            chmodat(parent, name, Mode::RWXU, AtFlags::empty())?;
             openat(parent, name, flags, Mode::empty())?
         }
         Err(Errno::NOENT) => return Ok(()),

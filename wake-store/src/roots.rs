@@ -11,6 +11,7 @@ use wake_model::TreeDigest;
 use crate::clock;
 use crate::error::{At, StoreError, optional};
 use crate::layout::Layout;
+use crate::listing::children;
 use crate::open::Store;
 use crate::publish::{Durability, publish_file};
 use crate::removal::remove_file;
@@ -38,7 +39,7 @@ impl Store {
         let links = std::path::absolute(links).at(links)?;
         let bytes = links.as_os_str().as_bytes();
         let name = blake3::hash(bytes).to_hex();
-        let place = self.layout().roots().join(&name[..32]);
+        let place = self.layout().roots.join(&name[..32]);
         if optional(fs::read(&place).at(&place))?.is_some_and(|present| present == bytes) {
             crate::action::note_use(&place, modified(&place)?);
             return Ok(());
@@ -79,10 +80,7 @@ impl Roots {
                 let Some(target) = optional(fs::read_link(&path).at(&path))? else { continue };
                 self.trees.extend(tree_of(layout, &target));
             } else if metadata.is_dir() {
-                let Some(entries) = optional(fs::read_dir(&path).at(&path))? else { continue };
-                for entry in entries {
-                    open.push(entry.at(&path)?.path());
-                }
+                open.extend(children(&path)?);
             }
         }
         Ok(())
@@ -104,21 +102,17 @@ fn modified(path: &Path) -> Result<SystemTime, StoreError> {
 
 /// Registration file and the directory it names.
 fn registrations(layout: &Layout) -> Result<Vec<(PathBuf, PathBuf)>, StoreError> {
-    let dir = layout.roots();
-    let Some(entries) = optional(fs::read_dir(&dir).at(&dir))? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
-    for entry in entries {
-        let registration = entry.at(&dir)?.path();
+    for registration in children(&layout.roots)? {
         let Some(bytes) = optional(fs::read(&registration).at(&registration))? else { continue };
         found.push((registration, std::ffi::OsString::from_vec(bytes).into()));
     }
-    found.sort();
     Ok(found)
 }
 
 /// The tree that an absolute link points at or into.
 fn tree_of(layout: &Layout, target: &Path) -> Option<TreeDigest> {
-    let rest = target.strip_prefix(layout.trees()).ok()?;
+    let rest = target.strip_prefix(&layout.trees).ok()?;
     let Some(Component::Normal(name)) = rest.components().nth(1) else { return None };
     name.to_str()?.parse().ok()
 }

@@ -28,11 +28,11 @@ pub(crate) struct Session {
 impl Session {
     /// Sweeps the directories of dead processes, then makes one's own.
     pub(crate) fn start(layout: &Layout) -> Result<Self, StoreError> {
-        let tmp = layout.tmp();
-        make_dir_all(&tmp)?;
-        sweep(&tmp)?;
+        let tmp = &layout.tmp;
+        make_dir_all(tmp)?;
+        sweep(tmp)?;
         loop {
-            if let Some(session) = Session::try_start(&tmp)? {
+            if let Some(session) = Session::try_start(tmp)? {
                 return Ok(session);
             }
         }
@@ -61,19 +61,17 @@ impl Drop for Session {
     }
 }
 
-/// Removes what dead processes left; returns how many there were.
-pub(crate) fn sweep(tmp: &Path) -> Result<usize, StoreError> {
-    let mut swept = 0;
-    let Some(entries) = optional(fs::read_dir(tmp).at(tmp))? else { return Ok(0) };
+/// Removes what dead processes left.
+pub(crate) fn sweep(tmp: &Path) -> Result<(), StoreError> {
+    let Some(entries) = optional(fs::read_dir(tmp).at(tmp))? else { return Ok(()) };
     for entry in entries {
         let path = entry.at(tmp)?.path();
         let Some(dir) = optional(File::open(&path).at(&path))? else { continue };
         if flock(&dir, FlockOperation::NonBlockingLockExclusive).is_ok() {
             remove_tree(&path)?;
-            swept += 1;
         }
     }
-    Ok(swept)
+    Ok(())
 }
 
 /// Eight random bytes in hexadecimal.

@@ -3,11 +3,10 @@
 //! Entries have 64 bytes and begin with their key. Read with `pread` and not mapped: a file that someone cuts
 //! short gives an error then, not a signal. Source: `spec/store-layout.md`, memo segments and packs.
 
-use std::cmp::Ordering;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::sync::OnceLock;
-use std::sync::atomic::{self, AtomicU32};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use wake_model::Digest;
 
@@ -18,6 +17,11 @@ const KEY: usize = 32;
 const WINDOW: u64 = 256;
 /// After this many looks the whole index is read.
 const LOOKS_BEFORE_INDEX: u32 = 16;
+
+/// The number in the eight bytes from `at` on, if there are so many.
+pub(crate) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
+}
 
 /// The index of one file.
 #[derive(Debug)]
@@ -37,7 +41,7 @@ impl SortedIndex {
     /// The entry of a key; none as well where the file cannot be read.
     pub(crate) fn find(&self, file: &File, key: &Digest) -> Option<[u8; ENTRY]> {
         let key_bytes = key.as_bytes().as_slice();
-        let few = self.looks.fetch_add(1, atomic::Ordering::Relaxed) < LOOKS_BEFORE_INDEX;
+        let few = self.looks.fetch_add(1, Ordering::Relaxed) < LOOKS_BEFORE_INDEX;
         if few && self.whole.get().is_none() {
             let (start, window) = self.window(file, key)?;
             let at_start = start == 0;
@@ -76,15 +80,7 @@ impl SortedIndex {
 }
 
 fn search(index: &[u8], key: &[u8]) -> Option<[u8; ENTRY]> {
-    let (mut low, mut high) = (0, index.len() / ENTRY);
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let entry = index.get(middle * ENTRY..(middle + 1) * ENTRY)?;
-        match entry[..KEY].cmp(key) {
-            Ordering::Less => low = middle + 1,
-            Ordering::Greater => high = middle,
-            Ordering::Equal => return entry.try_into().ok(),
-        }
-    }
-    None
+    let (entries, _) = index.as_chunks::<ENTRY>();
+    let at = entries.binary_search_by(|entry| entry[..KEY].cmp(key)).ok()?;
+    Some(entries[at])
 }

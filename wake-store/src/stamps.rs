@@ -16,6 +16,7 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Mode, Stat, fstat, open, statat};
+use serde::{Deserialize, Serialize};
 use wake_model::{Manifest, Node, RelPath};
 
 use crate::error::{At, StoreError, optional};
@@ -25,7 +26,7 @@ use crate::listing::{DIR_FLAGS, EntryKind, Listing, has_tree_mtime, mode_of};
 const PARALLEL_NODES: usize = 512;
 
 /// What the kernel said about each file and link of a tree when it was known to be right.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamps {
     /// The boot in which the bytes were last known; none where the system does not name its boots.
     pub(crate) boot: Option<[u8; 16]>,
@@ -36,9 +37,10 @@ pub struct Stamps {
 }
 
 /// One file or link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stamp {
     pub(crate) inode: u64,
+    #[serde(with = "postcard::fixint::le")]
     pub(crate) changed_ns: i64,
 }
 

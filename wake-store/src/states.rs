@@ -29,12 +29,12 @@ impl Store {
         rename_into(&temporary, &place).at(&place)?;
         // Two names of one file: then renaming leaves both.
         remove_file(&temporary)?;
-        forget_oldest(&self.layout().states(), &place)
+        forget_oldest(&self.layout().states, &place)
     }
 
     /// Where the state called `name` lies; it need not be there, and is not checked.
     pub fn state(&self, name: &str) -> PathBuf {
-        self.layout().states().join(name)
+        self.layout().states.join(name)
     }
 }
 
@@ -77,12 +77,12 @@ mod tests {
             // The same once more, as when nothing has changed.
             store.keep_state(&format!("s{number}"), &from).unwrap();
         }
-        assert_eq!(children(&store.layout().states()).unwrap().len(), KEPT);
+        assert_eq!(children(&store.layout().states).unwrap().len(), KEPT);
         assert!(!store.state("s1").exists());
         assert_eq!(fs::read_to_string(store.state("s2")).unwrap(), "2");
         assert_eq!(fs::read_to_string(store.state(&format!("s{}", KEPT + 1))).unwrap(), "33");
         assert!(
-            children(&store.layout().tmp())
+            children(&store.layout().tmp)
                 .unwrap()
                 .iter()
                 .all(|session| { children(session).unwrap().is_empty() })

@@ -52,15 +52,9 @@ pub enum BrowseError {
 }
 
 impl Store {
-    /// Where a tree lies, if something lies there; says nothing about whether it is right.
+    /// Where a tree lies or would lie; says nothing about whether it is right.
     ///
     /// For outputs, ask [`Store::action`]; for other trees, [`Store::tree`]: those compare.
-    pub fn tree_path(&self, digest: &TreeDigest) -> Option<PathBuf> {
-        let path = self.layout().tree(digest);
-        path.symlink_metadata().is_ok().then_some(path)
-    }
-
-    /// Where a tree lies or would lie.
     pub fn tree_place(&self, digest: &TreeDigest) -> PathBuf {
         self.layout().tree(digest)
     }
@@ -157,7 +151,7 @@ impl Store {
     /// Moves something that is wrong out of the way, keeping it for whoever wants to look.
     pub(crate) fn quarantine(&self, path: &Path, damage: Damage) -> Result<Corruption, StoreError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let kept = self.layout().quarantine().join(format!("{name}-{}", unique()));
+        let kept = self.layout().quarantine.join(format!("{name}-{}", unique()));
         // An ordinary user moves a directory only if it is writable.
         let _ = rustix::fs::chmod(path, rustix::fs::Mode::RWXU);
         let kept = optional(rename_into(path, &kept).at(path))?.map(|()| kept);

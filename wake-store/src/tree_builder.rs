@@ -67,8 +67,20 @@ impl TreeBuilder<'_> {
         let mut source =
             OpenOptions::new().read(true).custom_flags(nofollow).open(host).at(host)?;
         let (place, mut target) = self.create(path, executable)?;
-        let (blob, size) = copy(&mut source, &mut target, &mut self.buffer)
-            .map_err(|(side, error)| StoreError::new(side.of(host, &place), error))?;
+        self.buffer.resize(CHUNK, 0);
+        let mut hasher = blake3::Hasher::new();
+        loop {
+            match source.read(&mut self.buffer) {
+                Ok(0) => break,
+                Ok(count) => {
+                    hasher.update(&self.buffer[..count]);
+                    target.write_all(&self.buffer[..count]).at(&place)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(StoreError::new(host, error).into()),
+            }
+        }
+        let (blob, size) = (BlobDigest(hasher.finalize().into()), hasher.count());
         if blob != *expected {
             return Err(BuildTreeError::Changed { path: host.to_owned() });
         }
@@ -157,42 +169,5 @@ fn taken<T>(result: io::Result<T>, path: &RelPath, place: &Path) -> Result<T, Bu
             Err(BuildTreeError::Conflict { path: path.clone() })
         }
         other => Ok(other.at(place)?),
-    }
-}
-
-/// Which end of a copy failed.
-enum Side {
-    Source,
-    Target,
-}
-
-impl Side {
-    fn of<'a>(&self, source: &'a Path, target: &'a Path) -> &'a Path {
-        match self {
-            Side::Source => source,
-            Side::Target => target,
-        }
-    }
-}
-
-fn copy(
-    source: &mut File,
-    target: &mut File,
-    buffer: &mut Vec<u8>,
-) -> Result<(BlobDigest, u64), (Side, io::Error)> {
-    buffer.resize(CHUNK, 0);
-    let mut hasher = blake3::Hasher::new();
-    let mut size = 0;
-    loop {
-        match source.read(buffer) {
-            Ok(0) => return Ok((BlobDigest(hasher.finalize().into()), size)),
-            Ok(count) => {
-                hasher.update(&buffer[..count]);
-                target.write_all(&buffer[..count]).map_err(|error| (Side::Target, error))?;
-                size += count as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err((Side::Source, error)),
-        }
     }
 }

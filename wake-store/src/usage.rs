@@ -65,23 +65,24 @@ impl Store {
     pub fn du(&self) -> Result<BTreeMap<Kind, Usage>, StoreError> {
         let layout = self.layout();
         let of = |paths: Vec<PathBuf>| usage_of(&paths);
-        let paths = |dir: &Path| Ok::<_, StoreError>(without_digests(shards(dir)?));
+        let paths =
+            |dir: &Path| shards(dir).map(|all| all.into_iter().map(|(_, path)| path).collect());
         let packs: Vec<PathBuf> =
-            children(&layout.actions())?.into_iter().filter(|path| is_pack(path)).collect();
+            children(&layout.actions)?.into_iter().filter(|path| is_pack(path)).collect();
         let (packed, _) = self.packs().all()?;
         let mut records = usage_of(&packs)?;
-        let manifests = of(paths(&layout.manifests())?)?;
+        let manifests = of(paths(&layout.manifests)?)?;
         records.count = packed.len() + manifests.count;
         records.bytes += manifests.bytes;
         Ok(BTreeMap::from([
-            (Kind::Tree, of(paths(&layout.trees())?)?),
-            (Kind::Blob, of(paths(&layout.blobs())?)?),
+            (Kind::Tree, of(paths(&layout.trees)?)?),
+            (Kind::Blob, of(paths(&layout.blobs)?)?),
             (Kind::Action, records),
-            (Kind::Memo, of(segment_paths(&layout.memo())?)?),
-            (Kind::Ware, of(ware_paths(&layout.wares())?)?),
-            (Kind::State, of(children(&layout.states())?)?),
-            (Kind::Quarantine, of(children(&layout.quarantine())?)?),
-            (Kind::Scratch, of(children(&layout.tmp())?)?),
+            (Kind::Memo, of(segment_paths(&layout.memo)?)?),
+            (Kind::Ware, of(ware_paths(&layout.wares)?)?),
+            (Kind::State, of(children(&layout.states)?)?),
+            (Kind::Quarantine, of(children(&layout.quarantine)?)?),
+            (Kind::Scratch, of(children(&layout.tmp)?)?),
         ]))
     }
 }
@@ -89,10 +90,6 @@ impl Store {
 fn usage_of(paths: &[PathBuf]) -> Result<Usage, StoreError> {
     let bytes = paths.par_iter().map(|path| disk_usage(path)).try_reduce(|| 0, |a, b| Ok(a + b))?;
     Ok(Usage { count: paths.len(), bytes })
-}
-
-fn without_digests(shards: Vec<(Digest, PathBuf)>) -> Vec<PathBuf> {
-    shards.into_iter().map(|(_, path)| path).collect()
 }
 
 /// The blocks that a file, or a directory with all it holds, occupies; 0 for what has just vanished.

@@ -59,12 +59,12 @@ impl Store {
         looked: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<VerifyReport, StoreError> {
         let layout = self.layout();
-        let trees = shards(&layout.trees())?;
+        let trees = shards(&layout.trees)?;
         let (actions, _) = self.packs().all()?;
         let packs = self.packs().known();
-        let manifests = shards(&layout.manifests())?;
-        let blobs = shards(&layout.blobs())?;
-        let segments = segment_paths(&layout.memo())?;
+        let manifests = shards(&layout.manifests)?;
+        let blobs = shards(&layout.blobs)?;
+        let segments = segment_paths(&layout.memo)?;
         let hashed = if options.contents == Contents::Hash { trees.len() } else { 0 };
         let records = actions.len() + packs.len() + manifests.len();
         let all = hashed + records + blobs.len() + segments.len();

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use wake_store::ware::{
-    Cached, PackFilters, PackType, Policy, Unpack, UnpackError, UnpackFilters, Unpacked, WareCache,
-    WareId, Warehouse, pack,
+    Cached, Meter, PackFilters, PackType, Policy, Unpack, UnpackError, UnpackFilters, Unpacked,
+    WareCache, WareId, Warehouse, pack,
 };
 
 /// A ware in a warehouse, and a cache.
@@ -38,7 +38,7 @@ impl Bed {
     fn unpack_from(&self, sources: &[Warehouse]) -> Result<Unpacked, UnpackError> {
         let (filters, policy) = (UnpackFilters::LOSSLESS, Policy::WARE);
         let cache = Some(&self.cache);
-        Unpack { ware: &self.ware, sources, filters, cache, policy }.into_cache()
+        Unpack { ware: &self.ware, sources, filters, cache, policy }.into_cache(&Meter::default())
     }
 
     fn unpack(&self) -> Unpacked {

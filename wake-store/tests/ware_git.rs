@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use wake_store::ware::{
-    Category, PackFilters, PackType, Placement, Policy, Route, Unpack, UnpackFilters, WareId,
-    Warehouse, pack,
+    Category, Meter, PackFilters, PackType, Placement, Policy, Route, Unpack, UnpackFilters,
+    WareId, Warehouse, pack,
 };
 
 fn git(dir: &Path, arguments: &[&str]) -> String {
@@ -39,7 +39,9 @@ fn unpack(ware: &WareId, from: &Path, to: &Path) -> Result<(), wake_store::ware:
     let sources = [Warehouse::parse(address, PackType::Git, Path::new("/"), &route).unwrap()];
     let filters = UnpackFilters::LOW_PRIV;
     let unpack = Unpack { ware, sources: &sources, filters, cache: None, policy: Policy::WARE };
-    unpack.place_at(to, Placement::Direct).map(|unpacked| assert_eq!(&unpacked.ware, ware))
+    unpack
+        .place_at(to, Placement::Direct, &Meter::default())
+        .map(|unpacked| assert_eq!(&unpacked.ware, ware))
 }
 
 #[test]

@@ -8,8 +8,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use wake_store::ware::{
-    Mtime, Owner, PackFilters, PackType, Placement, Policy, Unpack, UnpackFilters, WareCache,
-    WareId, Warehouse, mirror, pack, scan,
+    Meter, Mtime, Owner, PackFilters, PackType, Placement, Policy, Unpack, UnpackFilters,
+    WareCache, WareId, Warehouse, mirror, pack, scan,
 };
 use wake_tests::fixtures;
 
@@ -64,7 +64,9 @@ fn published_archives_have_their_ids() {
     let Some(dir) = fixtures("published_archives_have_their_ids", "timeless") else { return };
     for case in cases(&dir, "tar scan") {
         let archive = Warehouse::File(dir.join(case["input"]["file"].as_str().unwrap()));
-        let id = scan(PackType::Tar, &archive, UnpackFilters::LOSSLESS, Policy::WARE).unwrap();
+        let id =
+            scan(PackType::Tar, &archive, UnpackFilters::LOSSLESS, Policy::WARE, &Meter::default())
+                .unwrap();
         assert_eq!(id, tar_id(&case), "{}", case["source"]);
     }
 }
@@ -91,7 +93,9 @@ fn published_trees_have_their_ids_and_so_have_their_archives() {
 
         let archive = Warehouse::File(temp.path().join("tree.tgz"));
         assert_eq!(pack(&root, PackType::Tar, filters, Some(&archive)).unwrap(), tar_id(&case));
-        let scanned = scan(PackType::Tar, &archive, UnpackFilters::LOSSLESS, Policy::WARE).unwrap();
+        let scanned =
+            scan(PackType::Tar, &archive, UnpackFilters::LOSSLESS, Policy::WARE, &Meter::default())
+                .unwrap();
         assert_eq!(scanned, tar_id(&case));
     }
 }
@@ -117,7 +121,7 @@ fn a_published_single_file_has_its_id() {
             cache: None,
             policy: Policy::WARE,
         };
-        unpack.place_at(&copy, Placement::Direct).unwrap();
+        unpack.place_at(&copy, Placement::Direct, &Meter::default()).unwrap();
         assert_eq!(fs::read_to_string(copy).unwrap(), case["input"]["content"].as_str().unwrap());
     }
 }
@@ -134,17 +138,18 @@ fn a_root_file_system_survives_the_journey() {
     let shelf = Warehouse::CaFile(temp.path().join("shelf"));
     fs::create_dir(temp.path().join("shelf")).unwrap();
     let given = Warehouse::File(dir.join("busybash.tgz"));
-    mirror(&id, &shelf, &[given], Policy::WARE).unwrap();
+    mirror(&id, &shelf, &[given], Policy::WARE, &Meter::default()).unwrap();
     let hash = id.hash();
     assert!(temp.path().join("shelf").join(&hash[..3]).join(&hash[3..6]).join(hash).is_file());
 
     let cache = WareCache::new(&temp.path().join("cache"));
     let root = temp.path().join("root");
-    let unpack = |sources: &[Warehouse]| {
-        let filters = UnpackFilters::LOSSLESS;
-        Unpack { ware: &id, sources, filters, cache: Some(&cache), policy: Policy::WARE }
-            .place_at(&root, Placement::Copy)
-    };
+    let unpack =
+        |sources: &[Warehouse]| {
+            let filters = UnpackFilters::LOSSLESS;
+            Unpack { ware: &id, sources, filters, cache: Some(&cache), policy: Policy::WARE }
+                .place_at(&root, Placement::Copy, &Meter::default())
+        };
     let unpacked = unpack(&[shelf]).unwrap();
     assert_eq!(unpacked.ware, id);
     assert!(root.join("bin/busybox").is_file());

@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use wake_store::ware::{
-    Category, PackError, PackFilters, PackType, Placement, Policy, Unpack, UnpackFilters, WareId,
-    Warehouse, list, pack,
+    Category, Meter, PackError, PackFilters, PackType, Placement, Policy, Unpack, UnpackFilters,
+    WareId, Warehouse, list, pack,
 };
 
 fn chmod(path: &Path, mode: u32) {
@@ -105,10 +105,10 @@ fn a_tree_ware_survives_the_journey_with_every_node() {
         cache: None,
         policy: Policy::WARE,
     };
-    assert_eq!(unpack.place_at(&out, Placement::Direct).unwrap().ware, ware);
+    assert_eq!(unpack.place_at(&out, Placement::Direct, &Meter::default()).unwrap().ware, ware);
     assert_eq!(pack(&out, PackType::Tree, PackFilters::LOSSLESS, None).unwrap(), ware);
     // Over what is there, even if that is read only.
-    unpack.place_at(&out, Placement::Copy).unwrap();
+    unpack.place_at(&out, Placement::Copy, &Meter::default()).unwrap();
     chmod(&out.join("d"), 0o755);
     chmod(&dir.join("d"), 0o755);
 }
@@ -124,7 +124,10 @@ fn unpack_filters_change_the_id_that_comes_back_and_not_the_one_that_is_checked(
     let filters: UnpackFilters = "mtime=@7".parse().unwrap();
     let unpack =
         Unpack { ware: &ware, sources: &sources, filters, cache: None, policy: Policy::WARE };
-    let came = unpack.place_at(&temp.path().join("out"), Placement::Direct).unwrap().ware;
+    let came = unpack
+        .place_at(&temp.path().join("out"), Placement::Direct, &Meter::default())
+        .unwrap()
+        .ware;
     let expected: PackFilters = "mtime=@7".parse().unwrap();
     assert_eq!(
         came,
@@ -151,7 +154,7 @@ fn another_ware_than_asked_for_is_not_used() {
         cache: None,
         policy: Policy::WARE,
     };
-    let error = unpack.place_at(&out, Placement::Direct).unwrap_err();
+    let error = unpack.place_at(&out, Placement::Direct, &Meter::default()).unwrap_err();
     assert_eq!(error.category().exit_code(), 7);
     assert_eq!(
         error.to_string(),

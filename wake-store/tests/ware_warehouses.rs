@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use wake_store::ware::{
     Category, Meter, PackFilters, PackType, Placement, Policy, Route, Unpack, UnpackError,
-    UnpackFilters, WareId, Warehouse, mirror_metered, pack, pack_metered,
+    UnpackFilters, WareId, Warehouse, mirror, pack, pack_metered,
 };
 
 /// A server on this machine that gives each request's path to `answer`; it ends with the process.
@@ -60,7 +60,7 @@ fn unpack_by(
     let sources: Vec<Warehouse> = sources.iter().map(parse).collect();
     let filters = UnpackFilters::LOW_PRIV;
     Unpack { ware, sources: &sources, filters, cache: None, policy: Policy::WARE }
-        .place_at(to, Placement::Direct)
+        .place_at(to, Placement::Direct, &Meter::default())
         .map(|_| ())
 }
 
@@ -190,9 +190,9 @@ fn what_is_stopped_leaves_nothing() {
         policy: Policy::WARE,
     };
     let out = temp.path().join("out");
-    let unpacked = unpack.place_at_metered(&out, Placement::Direct, &meter).unwrap_err();
+    let unpacked = unpack.place_at(&out, Placement::Direct, &meter).unwrap_err();
     assert_eq!(unpacked.category(), Category::Cancelled, "{unpacked}");
-    let mirrored = mirror_metered(&ware, &target, &sources, Policy::WARE, &meter).unwrap_err();
+    let mirrored = mirror(&ware, &target, &sources, Policy::WARE, &meter).unwrap_err();
     assert_eq!(mirrored.category(), Category::Cancelled, "{mirrored}");
     let filters = PackFilters::FLATTEN;
     let packed = pack_metered(temp.path(), PackType::Tar, filters, Some(&target), &meter);

@@ -24,7 +24,7 @@ use wake_store::Store;
 
 use crate::evaluate::Evaluator;
 use crate::instance::{Instances, PkgInstance};
-use crate::module::{Exec, ModuleError, Seen};
+use crate::module::{Exec, ModuleError, Seen, declared_outputs};
 use crate::plan::{ModuleStep, Plan};
 use crate::written::Written;
 
@@ -68,9 +68,9 @@ impl<'a> Lowering<'a> {
         let inputs = Inputs::default();
         let mut site = Site { lowering: self, ground, node, module, pkg, inputs };
         site.place_own_files()?;
-        site.place_module_files(&parts.files)?;
+        site.place_module_files(parts.files.as_deref().unwrap_or_default())?;
         site.bring_referred(&parts.inputs)?;
-        let declared = parts.declared();
+        let declared = declared_outputs(&parts.outputs);
         site.check_declared(&declared)?;
         let (command, root, network, terms) = match &parts.exec {
             Some(exec) => site.command(exec)?,

@@ -82,7 +82,7 @@ pub(super) struct Found {
 impl Found {
     /// The id of the module that it needs under a key.
     pub(super) fn needed(&self, key: &str) -> Option<Value> {
-        ModuleText::of(&self.text).ok()?.needed().ok()?.id(key)
+        ModuleText::of(&self.text).ok()?.needed(key)
     }
 }
 
@@ -193,7 +193,7 @@ impl Planner<'_> {
             let identity = wanted.identity();
             Some((Box::from(&*key), wanted, identity))
         };
-        let mut all: Vec<Need> = needed.modules.into_iter().filter_map(need).collect();
+        let mut all: Vec<Need> = needed.into_iter().filter_map(need).collect();
         self.state().share(&mut all);
         let needs = all.iter().map(|(key, _, identity)| (key.clone(), identity.clone())).collect();
         Ok((Found { wanted, decl, text, needs, finished: instance, reads, trace }, all))

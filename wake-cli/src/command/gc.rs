@@ -40,7 +40,7 @@ pub(crate) fn run(
                 let what = format!("{} {} ({size})", kind.as_str(), escape::line(&path));
                 style.verb(Role::Faint, verb, what)
             }
-            GcEvent::Scanned { .. } | GcEvent::Deleted { .. } => return,
+            GcEvent::Deleted { .. } => return,
         };
         // Progress only; the result is told below.
         let _ = writeln!(say, "{line}");

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::ware::{
     Cached, Category, Meter, Node, Ownership, PackFilters, PackType, Placement, Policy, Unpack,
-    UnpackFilters, WareCache, WareId, Warehouse, list, mirror_metered, pack_metered, scan_metered,
+    UnpackFilters, WareCache, WareId, Warehouse, list, mirror, pack_metered, scan,
 };
 
 use crate::args::{Placer, WareCommand};
@@ -71,7 +71,7 @@ pub(crate) fn run(
             let source = warehouse(source, packtype, settings)?;
             progress(settings, say, "Scanning", &source.to_string())?;
             let _transfer = Transfer::show(settings, "Scanning", &meter);
-            scan_metered(packtype, &source, filters, Policy::WARE, &meter)
+            scan(packtype, &source, filters, Policy::WARE, &meter)
                 .map_err(|error| Fault::new(&error, error.category()))
         }
         WareCommand::Mirror { ware, target, sources } => {
@@ -80,7 +80,7 @@ pub(crate) fn run(
             let sources = warehouses(sources, ware.packtype(), settings)?;
             progress(settings, say, "Mirroring", &ware.to_string())?;
             let _transfer = Transfer::show(settings, "Mirroring", &meter);
-            mirror_metered(&ware, &target, &sources, Policy::WARE, &meter)
+            mirror(&ware, &target, &sources, Policy::WARE, &meter)
                 .map(|()| ware)
                 .map_err(|error| Fault::new(&error, error.category()))
         }
@@ -135,7 +135,7 @@ fn unpack(
     };
     let asked = Unpack { ware, sources, filters, cache: cache.as_ref(), policy: Policy::WARE };
     let transfer = Transfer::show(settings, "Unpacking", meter);
-    let placed = asked.place_at_metered(path, placement, meter);
+    let placed = asked.place_at(path, placement, meter);
     drop(transfer);
     Ok(match placed {
         Ok(unpacked) => {

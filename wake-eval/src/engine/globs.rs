@@ -4,7 +4,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use jrsonnet_evaluator::{IStr, Result};
 use wake_model::RelPath;
 use wake_model::nearest::nearest;
-use wake_model::package::PKG_FILE;
+use wake_model::place::PKG_FILE;
 
 use super::note::{Note, amend, refuse};
 use super::world::World;

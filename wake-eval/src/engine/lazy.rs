@@ -16,7 +16,14 @@ pub(crate) trait Fields: 'static {
     fn each(&self, each: &mut dyn FnMut(&str, Visibility) -> ControlFlow<()>) -> ControlFlow<()>;
 
     /// Whether the field `name` is shown; none if there is none.
-    fn shown(&self, name: &str) -> Option<Visibility>;
+    fn shown(&self, name: &str) -> Option<Visibility> {
+        let mut found = None;
+        let _ = self.each(&mut |field, shown| {
+            found = (field == name).then_some(shown);
+            if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        found
+    }
 
     /// The field `name`; asked for once, none if there is none.
     fn value(&self, name: &str) -> Result<Option<Val>>;

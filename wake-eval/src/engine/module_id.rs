@@ -1,16 +1,11 @@
 //! Ids of modules.
 
 use std::cell::OnceCell;
-use std::ops::ControlFlow;
-use std::rc::Rc;
 
-use jrsonnet_evaluator::{Result, Val, Visibility};
 use serde_json::Value;
 use wake_model::json;
 
-use super::json::from_json;
 use super::json::write::{Json, Object};
-use super::lazy::Fields;
 
 /// The id of a module, as canonical JSON; read only where somebody looks inside.
 #[derive(Debug)]
@@ -48,21 +43,6 @@ impl ModuleId {
 impl Json for ModuleId {
     fn write(&self, out: &mut String) {
         out.push_str(self.text());
-    }
-}
-
-impl Fields for Rc<ModuleId> {
-    fn each(&self, each: &mut dyn FnMut(&str, Visibility) -> ControlFlow<()>) -> ControlFlow<()> {
-        let mut names = ModuleId::value(self).as_object().into_iter().flatten();
-        names.try_for_each(|(name, _)| each(name, Visibility::Normal))
-    }
-
-    fn shown(&self, name: &str) -> Option<Visibility> {
-        ModuleId::value(self).get(name).map(|_| Visibility::Normal)
-    }
-
-    fn value(&self, name: &str) -> Result<Option<Val>> {
-        Ok(ModuleId::value(self).get(name).map(from_json))
     }
 }
 

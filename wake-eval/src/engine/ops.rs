@@ -11,7 +11,7 @@ use jrsonnet_evaluator::{
 use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
 use wake_model::RelPath;
-use wake_model::package::PKG_FILE;
+use wake_model::place::PKG_FILE;
 
 use super::api::{self, PkgDecl};
 use super::env::{Env, Phase};

@@ -4,7 +4,6 @@ use std::fmt;
 
 use jrsonnet_evaluator::{Result, Val};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use wake_model::Reflike;
 use wake_model::reflike::{HEADS, ReflikeError};
 
@@ -50,11 +49,6 @@ impl WrittenReference {
             WrittenReference::Text(text) => text.parse(),
             WrittenReference::List(parts) => Reflike::from_parts(parts),
         }
-    }
-
-    /// The reference as JSON, in the form in which it was written.
-    pub(crate) fn to_json(&self) -> Value {
-        serde_json::to_value(self).unwrap_or(Value::Null)
     }
 }
 

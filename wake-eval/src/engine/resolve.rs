@@ -68,8 +68,8 @@ fn unresolved(written: &WrittenReference, note: Note) -> Note {
 fn malformed(error: &ReflikeError) -> Note {
     let note = Note::new(error.to_string());
     match error {
-        ReflikeError::Head { head } => note.suggest(nearest(head, HEADS)),
-        ReflikeError::MissingKey { .. } | ReflikeError::Path(_) => note,
+        ReflikeError::Head(head) => note.suggest(nearest(head, HEADS)),
+        ReflikeError::MissingKey(_) | ReflikeError::Path(_) => note,
     }
 }
 

@@ -86,7 +86,7 @@ impl Template {
 
 /// What stands in JSON for a promise that someone else resolves.
 pub(crate) fn promise_json(reference: &Reference) -> Value {
-    serde_json::json!({"type": "ref", "from": reference.written.to_json()})
+    serde_json::json!({"type": "ref", "from": reference.written})
 }
 
 struct Walk<'a> {

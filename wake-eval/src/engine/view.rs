@@ -49,10 +49,6 @@ impl Fields for Pkg {
         Self::FIELDS.into_iter().try_for_each(|(name, shown)| each(name, shown))
     }
 
-    fn shown(&self, name: &str) -> Option<Visibility> {
-        Self::FIELDS.into_iter().find(|(field, _)| *field == name).map(|(_, shown)| shown)
-    }
-
     fn value(&self, name: &str) -> Result<Option<Val>> {
         let Pkg { env, instance } = self;
         let (env, instance) = (env.clone(), instance.clone());
@@ -103,13 +99,6 @@ impl Fields for Modules {
     fn each(&self, each: &mut dyn FnMut(&str, Visibility) -> ControlFlow<()>) -> ControlFlow<()> {
         let names = self.instance.modules().into_iter().flatten();
         names.into_iter().try_for_each(|name| each(name, Visibility::Normal))
-    }
-
-    fn shown(&self, name: &str) -> Option<Visibility> {
-        let names = self.instance.modules();
-        names
-            .is_ok_and(|names| names.iter().any(|module| module == name))
-            .then_some(Visibility::Normal)
     }
 
     fn value(&self, name: &str) -> Result<Option<Val>> {

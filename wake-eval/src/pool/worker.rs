@@ -12,7 +12,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use super::RAISE_LIMITS;
 use super::known::KnownTopics;
 use crate::serve::{NO_THREAD, size};
-use crate::wire::{Arrival, Questions, Receiver, Replies, Sender, Tag, outcome, request};
+use crate::wire::{Arrival, Receiver, Sender, Tag, decode, encode, outcome, request};
 use crate::{Answer, Answers, EvalError, Evaluated, Kind, Limit, Limits, Request, Topic};
 
 /// A process that waits for requests, or computes one; their outcomes come in the order of the requests.
@@ -150,14 +150,15 @@ impl Worker {
         topic: impl Fn(Arc<str>) -> Topic,
         answer: impl Fn(&str) -> io::Result<Answer>,
     ) -> Result<(), Breakdown> {
-        let mut content = Vec::new();
-        for question in Questions::split(questions).map_err(Breakdown::Pipe)? {
+        let mut replies = Vec::new();
+        for question in decode::<Vec<&str>>(questions).map_err(Breakdown::Pipe)? {
             let answer = answer(question).map_err(Breakdown::Pipe)?;
-            Replies::put(&answer, &mut content).map_err(Breakdown::Pipe)?;
             if let Answer::Ready(text) = &answer {
                 self.known.note(topic(question.into()), text);
             }
+            replies.push(answer);
         }
+        let content = encode(&replies, 8 << 10).map_err(Breakdown::Pipe)?;
         self.sender.put(Tag::Replies, &content).map_err(Breakdown::Pipe)
     }
 

@@ -1,5 +1,6 @@
 //! The outcome of a request as the bytes of a frame.
 
+use std::borrow::Cow;
 use std::io;
 
 use serde_json::value::RawValue;
@@ -7,44 +8,29 @@ use serde_json::value::RawValue;
 use crate::outcome::EvaluatedText;
 use crate::{EvalError, Evaluated, Read};
 
-/// What a frame says first: whether there is a result, or what went wrong.
-const RESULT: u8 = 0;
-const ERROR: u8 = 1;
+/// What a worker says: of a result its text, what was read for it and what it traced.
+type Said<'a> = Result<(&'a str, Cow<'a, [Read]>, Cow<'a, [String]>), Cow<'a, EvalError>>;
 
-/// The bytes of an outcome: of a result, four bytes of length and its text, then what it read and traced; of an error, JSON.
+/// The bytes of an outcome.
 pub(crate) fn encode(outcome: &Result<EvaluatedText, EvalError>) -> io::Result<Vec<u8>> {
-    let EvaluatedText { text, reads, trace } = match outcome {
-        Ok(evaluated) => evaluated,
-        Err(error) => {
-            let mut content = vec![ERROR];
-            serde_json::to_writer(&mut content, error)?;
-            return Ok(content);
-        }
+    let room =
+        outcome.as_ref().map_or(1 << 10, |said| 16 + said.text.len() + 96 * said.reads.len());
+    let said: Said<'_> = match outcome {
+        Ok(EvaluatedText { text, reads, trace }) => Ok((text, reads.into(), trace.into())),
+        Err(error) => Err(Cow::Borrowed(error)),
     };
-    let length =
-        u32::try_from(text.len()).map_err(|_| io::Error::other("a result is larger than 4 GiB"))?;
-    let mut content = Vec::with_capacity(5 + text.len() + 96 * reads.len());
-    content.push(RESULT);
-    content.extend_from_slice(&length.to_le_bytes());
-    content.extend_from_slice(text.as_bytes());
-    postcard::to_io(&(reads, trace), content).map_err(io::Error::other)
+    super::encode(&said, room)
 }
 
 /// The outcome that was encoded.
 pub(crate) fn decode(content: &[u8]) -> io::Result<Result<Evaluated, EvalError>> {
-    let malformed = || io::Error::other("an outcome is malformed");
-    let (&kind, rest) = content.split_first().ok_or_else(malformed)?;
-    if kind == ERROR {
-        return Ok(Err(serde_json::from_slice(rest)?));
-    }
-    let (length, rest) = rest.split_first_chunk().ok_or_else(malformed)?;
-    let length = u32::from_le_bytes(*length) as usize;
-    let (text, rest) = rest.split_at_checked(length).ok_or_else(malformed)?;
-    let text = std::str::from_utf8(text).map_err(io::Error::other)?;
-    let value = RawValue::from_string(text.to_owned())?;
-    let (reads, trace): (Vec<Read>, Vec<String>) =
-        postcard::from_bytes(rest).map_err(io::Error::other)?;
-    Ok(Ok(Evaluated { value, reads, trace }))
+    Ok(match super::decode::<Said<'_>>(content)? {
+        Ok((text, reads, trace)) => {
+            let value = RawValue::from_string(text.to_owned())?;
+            Ok(Evaluated { value, reads: reads.into_owned(), trace: trace.into_owned() })
+        }
+        Err(error) => Err(error.into_owned()),
+    })
 }
 
 #[cfg(test)]

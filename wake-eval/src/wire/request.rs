@@ -62,7 +62,7 @@ impl<'a> Task<'a> {
     }
 }
 
-/// The bytes, in the encoding of the `postcard` crate.
+/// The bytes.
 pub(crate) fn encode(
     epoch: Option<u64>,
     told: &[(Topic, Arc<str>)],
@@ -71,12 +71,7 @@ pub(crate) fn encode(
     let Request { pkg, root, op } = request;
     let told = told.iter().map(|(topic, text)| (topic.clone(), &**text)).collect();
     let parts = RequestParts { epoch, told, pkg, root, task: Task::of(op) };
-    postcard::to_io(&parts, Vec::with_capacity(4 << 10)).map_err(io::Error::other)
-}
-
-/// Takes them apart; none if they are malformed.
-pub(crate) fn decode(content: &[u8]) -> Option<RequestParts<'_>> {
-    postcard::from_bytes(content).ok()
+    super::encode(&parts, 4 << 10)
 }
 
 #[cfg(test)]
@@ -85,6 +80,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::wire::decode;
 
     #[test]
     fn a_request_arrives_with_what_is_told() {
@@ -109,8 +105,8 @@ mod tests {
             let content = encode(epoch, &texts, &request).unwrap();
             let (told, task) = (told.to_vec(), task.clone());
             let parts = RequestParts { epoch, told, pkg: "//b", root: Path::new("/b"), task };
-            assert_eq!(decode(&content), Some(parts));
+            assert_eq!(decode::<RequestParts<'_>>(&content).unwrap(), parts);
         }
-        assert_eq!(decode(&[]), None);
+        assert!(decode::<RequestParts<'_>>(&[]).is_err());
     }
 }

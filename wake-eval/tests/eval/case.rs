@@ -31,6 +31,10 @@ impl Case {
         pool.evaluate(&self.request, &self.answers)
     }
 
+    pub(crate) fn op(&self) -> &Op {
+        &self.request.op
+    }
+
     pub(crate) fn section(&self, name: &str) -> Option<&str> {
         self.archive.get(name)
     }

@@ -8,6 +8,7 @@ mod archive;
 mod case;
 mod golden;
 mod hostile;
+mod render;
 mod spec;
 mod workers;
 

@@ -94,8 +94,8 @@ fn check(index: usize, example: &Example) -> Result<(), Failed> {
     match example.kind.as_str() {
         "json" => shows(&serde_json::from_str(&example.expected)?, &crate::value(&outcome?)),
         "text" => match outcome {
-            Err(error) if error.to_string() == example.expected.trim_end() => Ok(()),
-            Err(error) => Err(format!("the error is\n{error}").into()),
+            Err(error) if crate::render::plain(&error) == example.expected.trim_end() => Ok(()),
+            Err(error) => Err(format!("the error is\n{}", crate::render::plain(&error)).into()),
             Ok(_) => Err("it succeeded".into()),
         },
         kind => Err(format!("a block of {kind} follows").into()),

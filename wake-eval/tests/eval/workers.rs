@@ -8,7 +8,7 @@ use std::time::Duration;
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 use wake_eval::{
-    Answer, Answers, EvalError, Evaluated, Kind, Limits, NoAnswers, Op, Pool, Request,
+    Answer, Answers, EvalError, Evaluated, Kind, Limits, NoAnswers, Op, Pool, Request, Served,
     WorkerCommand,
 };
 
@@ -131,7 +131,9 @@ fn large_parent() -> Result<(), Failed> {
     let held = vec![1u8; 256 << 20];
     let pool = pool_with(Limits::default());
     let process = || {
-        let (outcome, service) = pool.evaluate_watched(&request("1"), &NoAnswers);
+        let mut line = pool.line();
+        line.put(request("1"), NoAnswers, ());
+        let Served { outcome, service, .. } = line.wait().unwrap();
         outcome.map(|_| service.map(|service| service.process))
     };
     let (first, second) = (process()?, process()?);

@@ -186,24 +186,17 @@ impl<'a> Taking<'a> {
     }
 
     fn node(&mut self, at: &OutputPlace<'_>, stat: &Stat) -> Result<(), JobError> {
-        match FileType::from_raw_mode(stat.st_mode) {
-            FileType::RegularFile => self.file(at, stat),
-            FileType::Directory => self.directory(at, stat),
-            FileType::Symlink => self.link(at),
-            FileType::Fifo if self.exact() => pipe(at, stat),
-            FileType::Fifo => {
-                self.fault(at.path, Fault::Fifo);
-                Ok(())
-            }
-            FileType::Socket => {
-                self.fault(at.path, Fault::Socket);
-                Ok(())
-            }
-            _ => {
-                self.fault(at.path, Fault::Device);
-                Ok(())
-            }
-        }
+        let fault = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => return self.file(at, stat),
+            FileType::Directory => return self.directory(at, stat),
+            FileType::Symlink => return self.link(at),
+            FileType::Fifo if self.exact() => return pipe(at, stat),
+            FileType::Fifo => Fault::Fifo,
+            FileType::Socket => Fault::Socket,
+            _ => Fault::Device,
+        };
+        self.fault(at.path, fault);
+        Ok(())
     }
 
     fn exact(&self) -> bool {

@@ -6,11 +6,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, mount_change};
+use rustix::process::Resource;
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::kernel::{self, Fork};
 use super::owners::{Overseer, Owner, Owners};
 use super::{mounts, seccomp};
-use crate::job::Network;
+use crate::job::{Identity, Network};
 use crate::wire::{JobError, WorkerClass};
 
 /// What a process has become.
@@ -46,7 +48,7 @@ pub(crate) struct HostMounts {
 impl HostMounts {
     /// Goes back into it from another one.
     pub(crate) fn enter(&self) -> Result<(), Errno> {
-        kernel::enter_mounts(&self.ns)?;
+        move_into_link_name_space(self.ns.as_fd(), Some(LinkNameSpaceType::Mount))?;
         // The executor's root may be a directory of the namespace's root.
         rustix::process::fchdir(&self.root)?;
         rustix::process::chroot(".")
@@ -64,51 +66,46 @@ pub(crate) fn confine(class: &WorkerClass) -> Result<ForkRole, JobError> {
             Network::None => libc::CLONE_NEWNET,
             Network::Host => 0,
         };
-    let ((wait, go), (asked, ask)) = (pipe()?, pipe()?);
-    match kernel::fork_into(namespaces | libc::CLONE_NEWUSER) {
-        Ok(Fork::Parent(child)) => {
+    let pipes = [pipe()?, pipe()?];
+    let refused = match kernel::fork_into(namespaces | libc::CLONE_NEWUSER) {
+        Ok(fork) => return go_on(fork, pipes, class, UserNs::Own),
+        Err(errno) => errno,
+    };
+    // Root needs no user namespace; what it runs then has the command's numbers outside as well.
+    if class.identity.uid == 0 || !rustix::process::geteuid().is_root() {
+        return Err(JobError::unavailable("user namespaces", refused));
+    }
+    let fork = kernel::fork_into(namespaces);
+    let fork = fork.map_err(|_| JobError::unavailable("user namespaces", refused))?;
+    go_on(fork, pipes, class, UserNs::Hosts)
+}
+
+/// The first steps of either process after the fork.
+fn go_on(
+    fork: Fork,
+    pipes: [(OwnedFd, OwnedFd); 2],
+    class: &WorkerClass,
+    userns: UserNs,
+) -> Result<ForkRole, JobError> {
+    let [(wait, go), (asked, ask)] = pipes;
+    match fork {
+        Fork::Parent(child) => {
             drop((wait, ask));
-            let mapped = map_users(child, class);
+            let mapped = match userns {
+                UserNs::Own => map_users(child, class),
+                UserNs::Hosts => Ok(()),
+            };
             let note = StartNote { pid: child, mapped };
             note.send(&go).map_err(|errno| JobError::step("write", "pipe", errno))?;
             Ok(ForkRole::Parent(Overseer { worker: child, asked, answers: go }))
         }
-        Ok(Fork::Child) => {
+        Fork::Child => {
             drop((go, asked));
             let note = StartNote::receive(&wait)?;
             note.mapped.map_err(|errno| JobError::unavailable("mapping user numbers", errno))?;
-            let owner = rustix::process::geteuid().as_raw() != class.identity.uid;
-            inside(class, note.pid, owner, UserNs::Own, Owners { ask, answer: wait })
-                .map(|c| ForkRole::Worker(Some(c)))
+            inside(class, note.pid, userns, Owners { ask, answer: wait })
+                .map(|confined| ForkRole::Worker(Some(confined)))
         }
-        Err(refused) => without_user_namespace(class, namespaces, refused),
-    }
-}
-
-/// Root needs no user namespace; what it runs then has the command's numbers outside as well.
-fn without_user_namespace(
-    class: &WorkerClass,
-    namespaces: libc::c_int,
-    refused: Errno,
-) -> Result<ForkRole, JobError> {
-    if class.identity.uid == 0 || !rustix::process::geteuid().is_root() {
-        return Err(JobError::unavailable("user namespaces", refused));
-    }
-    let ((wait, go), (asked, ask)) = (pipe()?, pipe()?);
-    match kernel::fork_into(namespaces) {
-        Ok(Fork::Parent(child)) => {
-            drop((wait, ask));
-            let note = StartNote { pid: child, mapped: Ok(()) };
-            note.send(&go).map_err(|errno| JobError::step("write", "pipe", errno))?;
-            Ok(ForkRole::Parent(Overseer { worker: child, asked, answers: go }))
-        }
-        Ok(Fork::Child) => {
-            drop((go, asked));
-            let note = StartNote::receive(&wait)?;
-            inside(class, note.pid, true, UserNs::Hosts, Owners { ask, answer: wait })
-                .map(|c| ForkRole::Worker(Some(c)))
-        }
-        Err(_) => Err(JobError::unavailable("user namespaces", refused)),
     }
 }
 
@@ -145,14 +142,12 @@ impl StartNote {
             Ok(_) => return Err(JobError::step("read", "pipe", Errno::PIPE)),
             Err(errno) => return Err(JobError::step("read", "pipe", errno)),
         }
-        let word = |at: usize| {
-            i32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-        };
-        let mapped = match word(4) {
+        let [a, b, c, d, e, f, g, h] = bytes;
+        let mapped = match i32::from_ne_bytes([e, f, g, h]) {
             0 => Ok(()),
             errno => Err(Errno::from_raw_os_error(errno)),
         };
-        Ok(StartNote { pid: word(0), mapped })
+        Ok(StartNote { pid: i32::from_ne_bytes([a, b, c, d]), mapped })
     }
 }
 
@@ -168,15 +163,14 @@ fn map_users(child: libc::pid_t, class: &WorkerClass) -> Result<(), Errno> {
     };
     let euid = rustix::process::geteuid();
     let egid = rustix::process::getegid();
-    if let Ids::Many(users) = Ids::of_root("uid_map")?
-        && euid.is_root()
-    {
-        let Ids::Many(groups) = Ids::of_root("gid_map")? else { return Err(Errno::PERM) };
-        write("uid_map", swap(uid, NOBODY_OUTSIDE.min(users - 1), users))?;
-        return write("gid_map", swap(gid, NOBODY_OUTSIDE.min(groups - 1), groups));
-    }
-    if euid.is_root() && Ids::of_root("uid_map")? == Ids::RootAlone {
-        return Err(Errno::PERM);
+    match Ids::of_root("uid_map")? {
+        Ids::Many(users) if euid.is_root() => {
+            let Ids::Many(groups) = Ids::of_root("gid_map")? else { return Err(Errno::PERM) };
+            write("uid_map", swap(uid, NOBODY_OUTSIDE.min(users - 1), users))?;
+            return write("gid_map", swap(gid, NOBODY_OUTSIDE.min(groups - 1), groups));
+        }
+        Ids::RootAlone if euid.is_root() => return Err(Errno::PERM),
+        _ => {}
     }
     write("setgroups", "deny".to_owned())?;
     write("uid_map", format!("{uid} {} 1\n", euid.as_raw()))?;
@@ -184,7 +178,6 @@ fn map_users(child: libc::pid_t, class: &WorkerClass) -> Result<(), Errno> {
 }
 
 /// Which numbers, from 0 on, exist in this process's own user namespace.
-#[derive(PartialEq, Eq)]
 enum Ids {
     /// So many, 0 among them.
     Many(u32),
@@ -229,7 +222,6 @@ fn swap(a: u32, b: u32, count: u32) -> String {
 fn inside(
     class: &WorkerClass,
     outer_pid: i32,
-    owner: bool,
     userns: UserNs,
     owners: Owners,
 ) -> Result<Confinement, JobError> {
@@ -254,19 +246,20 @@ fn inside(
     }
     let host = HostMounts { ns: mount_namespace(&proc)?, root: open_root()? };
     kernel::drop_bounding_set().map_err(|errno| JobError::step("drop", "capabilities", errno))?;
-    kernel::no_new_privileges().map_err(|errno| JobError::step("drop", "privileges", errno))?;
+    rustix::thread::set_no_new_privs(true)
+        .map_err(|errno| JobError::step("drop", "privileges", errno))?;
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
         .map_err(|errno| JobError::step("hide", "worker process", errno))?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    let owner = owner.then_some(Owner { uid: class.identity.uid, gid: class.identity.gid });
+    let Identity { uid, gid, .. } = class.identity;
+    let other = rustix::process::geteuid().as_raw() != uid;
+    let owner = other.then_some(Owner { uid, gid });
     if owner.is_some() {
         rustix::thread::set_thread_groups(&[])
             .map_err(|errno| JobError::step("drop", "groups", errno))?;
     }
-    kernel::limit(libc::RLIMIT_CORE as libc::c_int, 0, 0)
-        .and_then(|()| {
-            kernel::limit(libc::RLIMIT_STACK as libc::c_int, 8 << 20, libc::RLIM_INFINITY)
-        })
+    kernel::limit(Resource::Core, 0, 0)
+        .and_then(|()| kernel::limit(Resource::Stack, 8 << 20, libc::RLIM_INFINITY))
         .map_err(|errno| JobError::step("limit", "worker process", errno))?;
     seccomp::install().map_err(|errno| JobError::unavailable("system call filters", errno))?;
     Ok(Confinement { outer_pid, host, proc, owners, owner, network: class.network })

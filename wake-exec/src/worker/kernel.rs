@@ -2,9 +2,11 @@
 
 use std::ffi::CStr;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 
 /// Namespaces of a worker, besides the user namespace.
 pub(crate) const NAMESPACES: libc::c_int =
@@ -45,13 +47,6 @@ pub(crate) fn fork_into(namespaces: libc::c_int) -> Result<Fork, Errno> {
 pub(crate) fn unshare(namespaces: libc::c_int) -> Result<(), Errno> {
     // SAFETY: changes which namespaces the process is in; no memory is involved.
     check(unsafe { libc::syscall(libc::SYS_unshare, namespaces) }).map(drop)
-}
-
-/// Moves this process into the mount namespace `ns`.
-pub(crate) fn enter_mounts(ns: impl AsFd) -> Result<(), Errno> {
-    let ns = ns.as_fd().as_raw_fd();
-    // SAFETY: changes which namespace the process is in; no memory is involved.
-    check(unsafe { libc::syscall(libc::SYS_setns, ns, libc::CLONE_NEWNS) }).map(drop)
 }
 
 /// Sets and clears attributes of a mount, and of those below it where `recursive`.
@@ -96,22 +91,15 @@ fn change_mount(
 ///
 /// The process itself keeps its own until it executes a program.
 pub(crate) fn drop_bounding_set() -> Result<(), Errno> {
-    for capability in 0..64 {
-        // SAFETY: takes numbers only.
-        let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0) };
-        match check(result.into()) {
+    for number in 0..64 {
+        let capability = CapabilitySet::from_bits_retain(1 << number);
+        match remove_capability_from_bounding_set(capability) {
             // The first number that the kernel does not know.
             Err(Errno::INVAL) => break,
             other => other?,
         };
     }
     Ok(())
-}
-
-/// Forbids what this process starts to gain rights by executing a program.
-pub(crate) fn no_new_privileges() -> Result<(), Errno> {
-    // SAFETY: takes numbers only.
-    check(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }.into()).map(drop)
 }
 
 /// Gives every signal its default effect and unblocks all, as commands expect to find them.
@@ -153,24 +141,16 @@ pub(crate) fn loopback_up() -> Result<(), Errno> {
 }
 
 /// The most that this process may have of a resource.
-pub(crate) fn hard_limit(resource: libc::__rlimit_resource_t) -> u64 {
-    let mut now = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the structure lives across the call.
-    unsafe { libc::getrlimit(resource, &raw mut now) };
-    now.rlim_max
+pub(crate) fn hard_limit(resource: Resource) -> u64 {
+    getrlimit(resource).maximum.unwrap_or(libc::RLIM_INFINITY)
 }
 
 /// Sets a limit of this process and all that it starts, or the nearest that it may have.
-pub(crate) fn limit(resource: libc::c_int, soft: u64, hard: u64) -> Result<(), Errno> {
-    // SAFETY: both structures live across the calls; `rlimit` is two numbers.
-    unsafe {
-        let mut now = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-        let null = std::ptr::null_mut::<libc::rlimit>();
-        check(libc::syscall(libc::SYS_prlimit64, 0usize, resource, null, &raw mut now))?;
-        let rlim_max = hard.min(now.rlim_max);
-        let new = libc::rlimit { rlim_cur: soft.min(rlim_max), rlim_max };
-        check(libc::syscall(libc::SYS_prlimit64, 0usize, resource, &raw const new, null)).map(drop)
-    }
+pub(crate) fn limit(resource: Resource, soft: u64, hard: u64) -> Result<(), Errno> {
+    let hard = hard.min(hard_limit(resource));
+    let finite = |limit: u64| (limit != libc::RLIM_INFINITY).then_some(limit);
+    let limits = Rlimit { current: finite(soft.min(hard)), maximum: finite(hard) };
+    setrlimit(resource, limits)
 }
 
 /// A file in memory with `bytes`, at its start and sealed against change.
@@ -201,12 +181,7 @@ pub(crate) fn write_all(file: impl AsFd, mut bytes: &[u8]) -> Result<(), Errno> 
 
 /// Reads into `buffer`; 0 at the end.
 pub(crate) fn read_some(file: impl AsFd, buffer: &mut [u8]) -> Result<usize, Errno> {
-    loop {
-        match rustix::io::read(&file, &mut *buffer) {
-            Err(Errno::INTR) => {}
-            other => return other,
-        }
-    }
+    rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut *buffer))
 }
 
 /// How one process ended, as `wait4` tells it.
@@ -277,10 +252,4 @@ pub(crate) fn has_child() -> bool {
 pub(crate) fn kill_all() {
     // SAFETY: takes numbers only. That there is nobody to kill is what is hoped for.
     unsafe { libc::kill(-1, libc::SIGKILL) };
-}
-
-/// Adopts a descriptor that a system call has just returned.
-pub(crate) fn adopt(fd: libc::c_int) -> OwnedFd {
-    // SAFETY: callers pass what the kernel has just opened for this process and nobody else owns.
-    unsafe { OwnedFd::from_raw_fd(fd) }
 }

@@ -34,8 +34,10 @@ use std::os::fd::{OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
+use wake_model::SandboxLevel;
+
 use crate::scheduling::Scheduling;
-use crate::wire::{self, Reply, Request, SandboxLevelKey, WorkerClass};
+use crate::wire::{self, Reply, Request, WorkerClass};
 
 pub(crate) use confine::confine;
 
@@ -71,11 +73,11 @@ fn become_worker(
     socket: UnixStream,
 ) -> ExitCode {
     let (result, role) = match class.level {
-        SandboxLevelKey::Weak => {
+        SandboxLevel::Weak => {
             let pid = i32::try_from(std::process::id()).unwrap_or_default();
             (weak::prepare().map(|()| pid), confine::ForkRole::Worker(None))
         }
-        SandboxLevelKey::Strict => match confine(class) {
+        SandboxLevel::Strict => match confine(class) {
             Ok(confine::ForkRole::Parent(overseer)) => {
                 // The worker speaks from here on; a second holder would hide its end from the executor.
                 drop(socket);

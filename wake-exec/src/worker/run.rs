@@ -11,12 +11,12 @@ use super::beside::{MemoryDirs, keeps_tmp};
 use super::confine::Confinement;
 use super::owners::Owners;
 use super::place::DirWriter;
-use super::populate::{self, CopyBuffers, PendingWork, Reach};
+use super::populate::{self, Filling, PendingWork, Reach, check_unchanged};
 use super::scratch::{self, OwnDirectory, WorkDir};
 use super::shared::SharedFiles;
 use super::spawn::{Starter, Walls};
 use super::standing::{StandingRoot, StandingRoots, outside_work};
-use super::tools::{OutputRoot, Tools, finished};
+use super::tools::{OutputRoot, Tools};
 use super::traces::Traces;
 use super::view::{Layers, RootItem, RootPlan, RootView, SHOWN};
 use super::watcher::Watcher;
@@ -104,12 +104,7 @@ impl Runner {
             Some(stand) => stand,
             None => StandingRoot::new(build_view(confined, job)?),
         };
-        let mut pending = PendingWork::default();
-        let mut copying = CopyBuffers { buffer: &mut self.buffer, shared: &mut self.shared };
-        let work = work_directory(confined, job, &mut copying, &mut pending)?;
-        if !pending.changed.is_empty() {
-            return Err(JobError::Changed { paths: pending.changed });
-        }
+        let (work, pending) = work_directory(confined, job, &mut self.buffer, &mut self.shared)?;
         let fresh = match &stand.beside {
             Some(beside) if beside.are_as_new(job, &mut self.watcher) => None,
             _ => Some(MemoryDirs::new(confined, job, &mut self.watcher)?),
@@ -142,22 +137,17 @@ impl Runner {
         let start = tools.turn()?;
         let used = || memory::used(proc, &in_memory);
         let ended = tools.command(job, &job.command, Some(walls), &used, &reap::all_inside)?;
-        let changed = populate::changed_since(&pending.watched);
-        if !changed.is_empty() {
-            return Err(JobError::Changed { paths: changed });
-        }
-        let run = start.elapsed();
+        check_unchanged(&pending.watched)?;
         let root = match &work {
             Some(work) => OutputRoot::Work(work.mount.as_fd()),
             None => OutputRoot::Root(stand.view.root.as_fd()),
         };
-        let outputs = tools.collect(job, &ended, &root)?;
-        let collect = start.elapsed() - run;
+        let finished = tools.finish(job, ended, &root, setup, start)?;
         let held = memory::in_files(&in_memory);
         drop((own, in_memory));
         stand.served(places, fresh, held);
         self.standing.give_back(job, stand);
-        Ok(finished(ended, outputs, setup, run, collect))
+        Ok(finished)
     }
 }
 
@@ -186,27 +176,21 @@ fn build_view(confined: &Confinement, job: &Job) -> Result<RootView, JobError> {
 fn work_directory(
     confined: &Confinement,
     job: &Job,
-    copying: &mut CopyBuffers<'_>,
-    pending: &mut PendingWork,
-) -> Result<Option<WorkDir>, JobError> {
-    let Some(at) = &job.work else { return Ok(None) };
+    buffer: &mut [u8],
+    shared: &mut SharedFiles,
+) -> Result<(Option<WorkDir>, PendingWork), JobError> {
+    let Some(at) = &job.work else { return Ok((None, PendingWork::default())) };
     let work = scratch::work(job, confined.owner)?;
     // What belongs to others is for reading: nothing new may appear beside it either.
-    let mut place =
-        DirWriter::new(work.mount.as_fd(), confined.owner).unreachable().sealing(FOREIGN);
+    let place = DirWriter::new(work.mount.as_fd(), confined.owner).unreachable().sealing(FOREIGN);
+    let mut filling = Filling::new(place, Reach::Mounts, buffer, shared);
     for input in &job.inputs {
         if let Some(path) = input.path.strip(at) {
-            populate::put(
-                &mut place,
-                path.as_str(),
-                &input.source,
-                Reach::Mounts,
-                copying,
-                pending,
-            )?;
+            filling.put(path.as_str(), &input.source)?;
         }
     }
-    Ok(Some(work))
+    let pending = filling.finish()?;
+    Ok((Some(work), pending))
 }
 
 fn traced(errno: rustix::io::Errno) -> JobError {

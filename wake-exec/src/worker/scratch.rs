@@ -48,14 +48,9 @@ impl OwnDirectory {
         let path = self.0.join(name);
         fs::create_dir(&path).map_err(|error| JobError::step("create", &path, error))?;
         if let Some(Owner { uid, gid }) = owner {
-            rustix::fs::chownat(
-                CWD,
-                &path,
-                Some(Uid::from_raw(uid)),
-                Some(Gid::from_raw(gid)),
-                AtFlags::empty(),
-            )
-            .map_err(|errno| JobError::step("create", &path, errno))?;
+            let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+            rustix::fs::chownat(CWD, &path, uid, gid, AtFlags::empty())
+                .map_err(|errno| JobError::step("create", &path, errno))?;
         }
         Ok(path)
     }

@@ -129,8 +129,7 @@ const fn argument(index: u32) -> u32 {
     16 + 8 * index
 }
 
-/// Puts the filter on this process and all that it starts; needs
-/// [`no_new_privileges`](super::kernel::no_new_privileges).
+/// Puts the filter on this process and all that it starts, which must have been denied new privileges.
 pub(crate) fn install() -> Result<(), Errno> {
     let mut code = program();
     let filter = libc::sock_fprog {

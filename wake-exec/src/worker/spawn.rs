@@ -5,12 +5,13 @@
 //! before: no allocation, no panic, no lock.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_long, c_void};
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::OnceLock;
 
 use rustix::io::Errno;
+use rustix::process::Resource;
 
-use super::kernel::{self, Wait, adopt, reap_one};
+use super::kernel::{self, Wait, reap_one};
 use super::owners::Owner;
 use super::view::{PAST, SHOWN};
 use crate::job::{Command, Limits};
@@ -55,8 +56,8 @@ pub(crate) struct Starter {
     scheduling: Option<Native>,
 }
 
-/// Everything the child needs, as plain numbers and pointers.
-struct Prepared {
+/// Everything the child needs, as plain numbers and pointers, and what it walks through.
+struct Prepared<'a> {
     program: *const c_char,
     argv: *const *const c_char,
     envp: *const *const c_char,
@@ -64,17 +65,8 @@ struct Prepared {
     stdio: [RawFd; 3],
     limits: [(c_int, libc::rlimit); 3],
     scheduling: Option<Native>,
-    walls: Option<PreparedWalls>,
+    walls: Option<&'a Walls<'a>>,
     failed: Option<(&'static CStr, c_int)>,
-}
-
-struct PreparedWalls {
-    view: RawFd,
-    past: *const *const c_char,
-    past_count: usize,
-    attachments: *const (*const c_char, RawFd),
-    attachment_count: usize,
-    owner: Option<Owner>,
 }
 
 impl Starter {
@@ -95,14 +87,6 @@ impl Starter {
         let env = command.env.iter().map(|(name, value)| c_string(&format!("{name}={value}")));
         let env = env.collect::<Result<Vec<_>, _>>()?;
         let (argv, envp) = (pointers(&args), pointers(&env));
-        let attachments: Vec<(*const c_char, RawFd)> = launch
-            .walls
-            .iter()
-            .flat_map(|walls| walls.attachments)
-            .map(|(at, mount)| (at.as_ptr(), mount.as_raw_fd()))
-            .collect();
-        let past = launch.walls.iter().flat_map(|walls| walls.past);
-        let past: Vec<*const c_char> = past.map(|at| at.as_ptr()).collect();
         let mut prepared = Prepared {
             program: program.as_ptr(),
             argv: argv.as_ptr(),
@@ -111,14 +95,7 @@ impl Starter {
             stdio: launch.stdio.map(|fd| fd.as_raw_fd()),
             limits: limits(launch.limits),
             scheduling: self.scheduling,
-            walls: launch.walls.as_ref().map(|walls| PreparedWalls {
-                view: walls.view.as_raw_fd(),
-                past: past.as_ptr(),
-                past_count: past.len(),
-                attachments: attachments.as_ptr(),
-                attachment_count: attachments.len(),
-                owner: walls.owner,
-            }),
+            walls: launch.walls.as_ref(),
             failed: None,
         };
         let top = self.stack.as_mut_ptr_range().end.cast::<c_void>();
@@ -133,7 +110,8 @@ impl Starter {
             let error = std::io::Error::last_os_error();
             return Err(JobError::step("start", &command.program, error));
         }
-        let pidfd = adopt(pidfd);
+        // SAFETY: the kernel has just opened it for this process, and nobody else owns it.
+        let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
         match prepared.failed {
             None => Ok(Running { pid, pidfd }),
             Some((step, errno)) => {
@@ -165,7 +143,7 @@ fn pointers(strings: &[CString]) -> Vec<*const c_char> {
 fn limits(limits: &Limits) -> [(c_int, libc::rlimit); 3] {
     // Nothing changes those of the worker.
     static CEILINGS: OnceLock<[u64; 3]> = OnceLock::new();
-    let resources = [libc::RLIMIT_NOFILE, libc::RLIMIT_NPROC, libc::RLIMIT_FSIZE];
+    let resources = [Resource::Nofile, Resource::Nproc, Resource::Fsize];
     let [files, processes, size] = *CEILINGS.get_or_init(|| resources.map(kernel::hard_limit));
     let both = |resource: libc::__rlimit_resource_t, value: u64| {
         (resource as c_int, libc::rlimit { rlim_cur: value, rlim_max: value })
@@ -191,7 +169,7 @@ const CAPABILITY_VERSION: u32 = 0x2008_0522;
 
 extern "C" fn child(prepared: *mut c_void) -> c_int {
     // SAFETY: the parent passes a `Prepared` that lives until this process executes its program or ends.
-    let prepared = unsafe { &mut *prepared.cast::<Prepared>() };
+    let prepared = unsafe { &mut *prepared.cast::<Prepared<'_>>() };
     // SAFETY: what the pointers name was prepared by the parent, which waits.
     let failed = unsafe { become_command(prepared) };
     prepared.failed = Some(failed);
@@ -201,7 +179,7 @@ extern "C" fn child(prepared: *mut c_void) -> c_int {
 }
 
 /// Goes all the way; returns only where a step failed, with its name and the kernel's error.
-unsafe fn become_command(prepared: &Prepared) -> (&'static CStr, c_int) {
+unsafe fn become_command(prepared: &Prepared<'_>) -> (&'static CStr, c_int) {
     macro_rules! step {
         ($name:expr, $call:expr) => {
             // SAFETY: a system call on prepared memory.
@@ -211,29 +189,22 @@ unsafe fn become_command(prepared: &Prepared) -> (&'static CStr, c_int) {
         };
     }
     if let Some(walls) = &prepared.walls {
-        step!(c"confine", libc::syscall(libc::SYS_setns, walls.view, libc::CLONE_NEWNS));
-        for index in 0..walls.past_count {
-            // SAFETY: the parent counted them.
-            let at = unsafe { *walls.past.add(index) };
-            let (here, past) = (libc::AT_FDCWD, PAST.as_ptr());
+        let view = walls.view.as_raw_fd();
+        step!(c"confine", libc::syscall(libc::SYS_setns, view, libc::CLONE_NEWNS));
+        let (here, past) = (libc::AT_FDCWD, PAST.as_ptr());
+        for at in walls.past {
+            let at = at.as_ptr();
             step!(
                 c"confine",
                 libc::syscall(libc::SYS_move_mount, here, at, here, past, 0 as c_long)
             );
         }
-        for index in 0..walls.attachment_count {
-            // SAFETY: the parent counted them.
-            let (at, mount) = unsafe { *walls.attachments.add(index) };
+        for (at, mount) in walls.attachments {
+            let (mount, nothing, at) = (mount.as_raw_fd(), c"".as_ptr(), at.as_ptr());
+            let flags = c_long::from(libc::MOVE_MOUNT_F_EMPTY_PATH);
             step!(
                 c"mount inputs of",
-                libc::syscall(
-                    libc::SYS_move_mount,
-                    mount,
-                    c"".as_ptr(),
-                    libc::AT_FDCWD,
-                    at,
-                    MOVE_MOUNT_F_EMPTY_PATH
-                )
+                libc::syscall(libc::SYS_move_mount, mount, nothing, here, at, flags)
             );
         }
         // What lies beside the root directory is out of reach of a process that cannot change its root again.
@@ -304,8 +275,6 @@ unsafe fn become_command(prepared: &Prepared) -> (&'static CStr, c_int) {
     step!(c"execute", libc::execve(prepared.program, prepared.argv, prepared.envp));
     (c"execute", libc::ENOEXEC)
 }
-
-const MOVE_MOUNT_F_EMPTY_PATH: c_long = 4;
 
 fn errno() -> c_int {
     // SAFETY: the C library's error number of the one thread that runs.

@@ -74,8 +74,27 @@ impl Tools<'_> {
         watch.until_gone(streams, self.buffer)
     }
 
+    /// Takes the outputs of a command that has ended, and puts together what came of it.
+    ///
+    /// `setup` is how long it took to get ready for it; it began to run at `start`.
+    pub(crate) fn finish(
+        &mut self,
+        job: &Job,
+        ended: CommandEnd,
+        base: &OutputRoot<'_>,
+        setup: Duration,
+        start: Instant,
+    ) -> Result<Finished, JobError> {
+        let run = start.elapsed();
+        let outputs = self.collect(job, &ended, base)?;
+        let collect = start.elapsed() - run;
+        let timings = Timings { wait: Duration::ZERO, setup, run, collect };
+        let CommandEnd { outcome, stdout, stderr, usage } = ended;
+        Ok(Finished { outcome, stdout, stderr, usage, timings, outputs })
+    }
+
     /// Takes the outputs, where they are to be taken.
-    pub(crate) fn collect(
+    fn collect(
         &mut self,
         job: &Job,
         ended: &CommandEnd,
@@ -115,17 +134,4 @@ impl Tools<'_> {
             .map(OutputDir::Opened)
             .map_err(|errno| JobError::step("open", wanted.as_str(), errno))
     }
-}
-
-/// Puts together what came of it.
-pub(crate) fn finished(
-    ended: CommandEnd,
-    outputs: Result<Manifest, Vec<OutputFault>>,
-    setup: Duration,
-    run: Duration,
-    collect: Duration,
-) -> Finished {
-    let CommandEnd { outcome, stdout, stderr, usage } = ended;
-    let timings = Timings { wait: Duration::ZERO, setup, run, collect };
-    Finished { outcome, stdout, stderr, usage, timings, outputs }
 }

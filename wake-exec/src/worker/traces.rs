@@ -75,13 +75,8 @@ fn is_quiet(sockets: &[u8]) -> bool {
 }
 
 fn read(place: impl AsFd, buffer: &mut [u8]) -> Result<&[u8], Errno> {
-    loop {
-        match rustix::io::pread(&place, &mut *buffer, 0) {
-            Ok(length) => return Ok(&buffer[..length]),
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
-        }
-    }
+    let length = rustix::io::retry_on_intr(|| rustix::io::pread(&place, &mut *buffer, 0))?;
+    Ok(&buffer[..length])
 }
 
 #[cfg(test)]

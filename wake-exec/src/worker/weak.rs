@@ -13,10 +13,10 @@ use wake_model::RelPath;
 
 use super::kernel::{self, Wait};
 use super::place::DirWriter;
-use super::populate::{self, CopyBuffers, PendingWork, Reach};
+use super::populate::{Filling, PendingWork, Reach, check_unchanged};
 use super::scratch::{self, OwnDirectory};
 use super::shared::SharedFiles;
-use super::tools::{OutputRoot, Tools, finished};
+use super::tools::{OutputRoot, Tools};
 use crate::clock;
 use crate::defaults::{DEFAULT_ENV, HOME};
 use crate::finished::Finished;
@@ -30,7 +30,7 @@ pub(crate) fn prepare() -> Result<(), JobError> {
     rustix::process::set_child_subreaper(Some(myself)).map_err(failed)?;
     kernel::default_signals();
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    kernel::no_new_privileges().map_err(failed)
+    rustix::thread::set_no_new_privs(true).map_err(failed)
 }
 
 /// Runs `job` in a directory of its own.
@@ -54,22 +54,14 @@ pub(crate) fn run(
     for name in ["tmp", "tmp/home"] {
         own.part(name, None)?;
     }
-    let mut copying = CopyBuffers { buffer: tools.buffer, shared };
-    let pending = populate_work(job, at, &work, &mut copying)?;
+    let pending = populate_work(job, at, &work, tools.buffer, shared)?;
     let command = translated(job, at, own.path());
     let setup = start.elapsed();
     let start = tools.turn()?;
     let ended = tools.command(job, &command, None, &|| 0, &clear)?;
-    let changed = populate::changed_since(&pending.watched);
-    if !changed.is_empty() {
-        return Err(JobError::Changed { paths: changed });
-    }
-    let run = start.elapsed();
+    check_unchanged(&pending.watched)?;
     let opened = scratch::open(&work)?;
-    let base = OutputRoot::Work(opened.as_fd());
-    let outputs = tools.collect(job, &ended, &base)?;
-    let collect = start.elapsed() - run;
-    Ok(finished(ended, outputs, setup, run, collect))
+    tools.finish(job, ended, &OutputRoot::Work(opened.as_fd()), setup, start)
 }
 
 fn beside(into: &Path) -> PathBuf {
@@ -82,24 +74,20 @@ fn populate_work(
     job: &Job,
     at: &RelPath,
     work: &Path,
-    copying: &mut CopyBuffers<'_>,
+    buffer: &mut [u8],
+    shared: &mut SharedFiles,
 ) -> Result<PendingWork, JobError> {
     let root: OwnedFd = scratch::open(work)?;
-    let mut place = DirWriter::new(root.as_fd(), None);
-    let mut pending = PendingWork::default();
+    let place = DirWriter::new(root.as_fd(), None);
+    let mut filling = Filling::new(place, Reach::Links, buffer, shared);
     for input in &job.inputs {
         let Some(path) = input.path.strip(at) else {
             let reason = "must lie in the work directory in the weak sandbox";
             return Err(JobError::bad_job(input.path.as_str(), reason));
         };
-        let reach = Reach::Links;
-        populate::put(&mut place, path.as_str(), &input.source, reach, copying, &mut pending)?;
+        filling.put(path.as_str(), &input.source)?;
     }
-    if pending.changed.is_empty() {
-        Ok(pending)
-    } else {
-        Err(JobError::Changed { paths: pending.changed })
-    }
+    filling.finish()
 }
 
 /// The command with the fixed places of the strict sandbox replaced by where they really are.

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use wake_exec::{
-    CancelToken, Command, DEFAULT_ENV, Executor, ExecutorOptions, Finished, Input, Job,
-    SandboxError, Source, WORK_DIR, WorkerCommand,
+    CancelToken, Command, DEFAULT_ENV, Executor, Finished, Input, Job, SandboxError, Source,
+    WORK_DIR, WorkerCommand,
 };
 use wake_model::{Outcome, OutputDecl, OutputKind, RelPath};
 
@@ -50,7 +50,7 @@ impl Bed {
         };
         Bed {
             dir: tempfile::tempdir().unwrap(),
-            executor: Executor::new(worker, ExecutorOptions::default()),
+            executor: Executor::new(worker),
             cancel: CancelToken::new().unwrap(),
             runs: AtomicUsize::new(0),
         }

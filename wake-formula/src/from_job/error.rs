@@ -15,23 +15,14 @@ pub enum FromJobError {
     )]
     NoShell,
     /// An input lies elsewhere than in the working directory.
-    #[error("input `{path}` lies outside the working directory")]
-    Outside {
-        /// Where.
-        path: String,
-    },
+    #[error("input `{0}` lies outside the working directory")]
+    Outside(String),
     /// A path cannot stand in a formula.
-    #[error("`{path}` is not a path of a formula")]
-    Path {
-        /// The path.
-        path: String,
-    },
+    #[error("`{0}` is not a path of a formula")]
+    Path(String),
     /// A file does not hold any more what it held when it was looked at.
-    #[error("`{}` changed while it was packed", path.display())]
-    Changed {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("`{}` changed while it was packed", .0.display())]
+    Changed(PathBuf),
     /// The disk failed.
     #[error("`{}`: {source}", path.display())]
     Io {

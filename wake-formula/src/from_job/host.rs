@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use wake_exec::{SYSTEM_DIRS, SYSTEM_ETC};
-use wake_model::RelPath;
+use wake_model::{MountAccess, RelPath};
 
 use super::{FromJobError, relative};
-use crate::repeatr::{Access, Input};
+use crate::repeatr::Input;
 
 /// One entry of the root directory, or of `/usr` or `/etc`.
 pub(crate) enum Piece {
@@ -44,7 +44,7 @@ fn add(path: &str, pieces: &mut Vec<(RelPath, Piece)>) -> Result<(), FromJobErro
         Piece::Link(target.to_string_lossy().into_owned())
     } else {
         let host = host.to_string_lossy().into_owned();
-        Piece::Mount(Input::Mount { access: Access::ReadOnly, host })
+        Piece::Mount(Input::Mount { access: MountAccess::ReadOnly, host })
     };
     pieces.push((relative(path)?, piece));
     Ok(())

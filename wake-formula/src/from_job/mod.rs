@@ -50,12 +50,13 @@ impl Writing<'_> {
             return Err(FromJobError::Network);
         }
         let packing = Packing::open(self.warehouse)?;
-        let mut inputs = BTreeMap::new();
-        self.own_files(job, &packing, &mut inputs)?;
-        self.root(job, &packing, &mut inputs)?;
-        let home = Staging::new(self.scratch.join("home"))?.finish(Directories::Closed)?;
-        inputs.insert(absolute(wake_exec::HOME)?, packing.ware(&home, Owned::ByCommand)?);
-        let exec = self.command(job, &packing, &mut inputs)?;
+        let mut draft = Draft { job, packing, scratch: self.scratch, inputs: BTreeMap::new() };
+        draft.own_files()?;
+        draft.root()?;
+        let home = draft.staging("home")?.finish(Directories::Closed)?;
+        draft.ware(absolute(wake_exec::HOME)?, &home, Owned::ByCommand)?;
+        let exec = draft.command()?;
+        let Draft { packing, inputs, .. } = draft;
         let urls = packing.urls();
         let wares = inputs.iter().filter(|(_, input)| matches!(input, Input::Ware(_)));
         let fetch_urls = wares.map(|(path, _)| (path.clone(), urls.clone())).collect();
@@ -66,19 +67,34 @@ impl Writing<'_> {
         };
         Ok(Document { formula, context: Context { fetch_urls, save_urls: BTreeMap::new() } })
     }
+}
+
+/// A formula in the making.
+struct Draft<'a> {
+    job: &'a Job,
+    packing: Packing,
+    scratch: &'a Path,
+    inputs: BTreeMap<AbsPath, Input>,
+}
+
+impl Draft<'_> {
+    fn staging(&self, name: &str) -> Result<Staging, FromJobError> {
+        Staging::new(self.scratch.join(name))
+    }
+
+    /// Packs the tree at `host` as the input at `path`.
+    fn ware(&mut self, path: AbsPath, host: &Path, owned: Owned) -> Result<(), FromJobError> {
+        self.inputs.insert(path, self.packing.ware(host, owned)?);
+        Ok(())
+    }
 
     /// Puts the command's own files together, and packs each directory that is mounted.
-    fn own_files(
-        &self,
-        job: &Job,
-        packing: &Packing,
-        inputs: &mut BTreeMap<AbsPath, Input>,
-    ) -> Result<(), FromJobError> {
-        let work = job.work.clone().unwrap_or_default();
-        let mut staging = Staging::new(self.scratch.join("work"))?;
-        for input in &job.inputs {
+    fn own_files(&mut self) -> Result<(), FromJobError> {
+        let work = self.job.work.clone().unwrap_or_default();
+        let mut staging = self.staging("work")?;
+        for input in &self.job.inputs {
             let Some(below) = input.path.strip(&work) else {
-                return Err(FromJobError::Outside { path: input.path.dotted() });
+                return Err(FromJobError::Outside(input.path.dotted()));
             };
             match &input.source {
                 Source::File { host, blob, executable, .. } => {
@@ -88,34 +104,25 @@ impl Writing<'_> {
                 Source::Link { target } => staging.link(&below, target)?,
                 Source::Dir => staging.dir(&below)?,
                 Source::Mount { host, .. } => {
-                    inputs.insert(rooted(&input.path)?, packing.ware(host, Owned::ByRoot)?);
+                    self.ware(rooted(&input.path)?, host, Owned::ByRoot)?;
                 }
             }
         }
         let tree = staging.finish(Directories::OpenBut(FOREIGN))?;
-        inputs.insert(rooted(&work)?, packing.ware(&tree, Owned::ByCommand)?);
-        Ok(())
+        self.ware(rooted(&work)?, &tree, Owned::ByCommand)
     }
 
-    fn root(
-        &self,
-        job: &Job,
-        packing: &Packing,
-        inputs: &mut BTreeMap<AbsPath, Input>,
-    ) -> Result<(), FromJobError> {
-        match &job.root {
+    fn root(&mut self) -> Result<(), FromJobError> {
+        match &self.job.root {
             Root::Empty => Ok(()),
-            Root::Dir { host, .. } => {
-                inputs.insert(AbsPath::root(), packing.ware(host, Owned::ByRoot)?);
-                Ok(())
-            }
+            Root::Dir { host, .. } => self.ware(AbsPath::root(), host, Owned::ByRoot),
             Root::Host => {
-                let mut staging = Staging::new(self.scratch.join("root"))?;
+                let mut staging = self.staging("root")?;
                 for (path, piece) in host::pieces()? {
                     match piece {
                         Piece::Link(target) => staging.link(&path, &target)?,
                         Piece::Mount(mount) => {
-                            inputs.insert(rooted(&path)?, mount);
+                            self.inputs.insert(rooted(&path)?, mount);
                         }
                     }
                 }
@@ -124,20 +131,14 @@ impl Writing<'_> {
                 // Where mounts need a directory that is not there, it belongs to the command.
                 staging.dir(&relative("etc")?)?;
                 let tree = staging.finish(Directories::Closed)?;
-                inputs.insert(AbsPath::root(), packing.ware(&tree, Owned::ByRoot)?);
-                Ok(())
+                self.ware(AbsPath::root(), &tree, Owned::ByRoot)
             }
         }
     }
 
     /// The program with its arguments, behind a shell where there is a standard input.
-    fn command(
-        &self,
-        job: &Job,
-        packing: &Packing,
-        inputs: &mut BTreeMap<AbsPath, Input>,
-    ) -> Result<Vec<String>, FromJobError> {
-        let command = &job.command;
+    fn command(&mut self) -> Result<Vec<String>, FromJobError> {
+        let command = &self.job.command;
         if command.stdin.is_empty() {
             let program = command.program.trim_start_matches("./");
             let program = match program.starts_with('/') {
@@ -146,13 +147,13 @@ impl Writing<'_> {
             };
             return Ok(std::iter::once(program).chain(command.args.iter().cloned()).collect());
         }
-        if !has_shell(&job.root) {
+        if !has_shell(&self.job.root) {
             return Err(FromJobError::NoShell);
         }
-        let mut staging = Staging::new(self.scratch.join("stdin"))?;
+        let mut staging = self.staging("stdin")?;
         staging.file(&relative("stdin")?, &command.stdin, false)?;
         let tree = staging.finish(Directories::Closed)?;
-        inputs.insert(absolute(STDIN_DIR)?, packing.ware(&tree, Owned::ByRoot)?);
+        self.ware(absolute(STDIN_DIR)?, &tree, Owned::ByRoot)?;
         let script = stdin_script(&command.env);
         let shell = ["/bin/sh", "-c", &script, "sh", &command.program];
         Ok(shell.map(str::to_owned).into_iter().chain(command.args.iter().cloned()).collect())
@@ -210,11 +211,11 @@ fn rooted(path: &RelPath) -> Result<AbsPath, FromJobError> {
 }
 
 fn absolute(path: &str) -> Result<AbsPath, FromJobError> {
-    path.parse().map_err(|_| FromJobError::Path { path: path.to_owned() })
+    path.parse().map_err(|_| FromJobError::Path(path.to_owned()))
 }
 
 fn relative(path: &str) -> Result<RelPath, FromJobError> {
-    path.parse().map_err(|_| FromJobError::Path { path: path.to_owned() })
+    path.parse().map_err(|_| FromJobError::Path(path.to_owned()))
 }
 
 #[cfg(test)]

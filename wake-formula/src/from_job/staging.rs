@@ -49,7 +49,7 @@ impl Staging {
         let hashed = File::open(&place).and_then(|copy| hasher.update_reader(copy).map(drop));
         hashed.map_err(FromJobError::at(&place))?;
         if BlobDigest(hasher.finalize().into()) != *blob {
-            return Err(FromJobError::Changed { path: host.to_owned() });
+            return Err(FromJobError::Changed(host.to_owned()));
         }
         set_mode(&place, mode(executable))
     }

@@ -4,8 +4,8 @@ mod parser;
 mod print;
 mod read;
 
-pub(crate) use print::{Print, pretty};
-pub(crate) use read::Fields;
+pub(crate) use print::{map, object, pretty, text, texts};
+pub(crate) use read::{Fields, Read};
 
 use crate::DocumentError;
 

@@ -1,45 +1,42 @@
-//! Prints JSON whose objects keep the order in which they were built.
+//! Documents as they are written and hashed: values whose objects keep the order in which they were built.
 
-/// A value to print.
-#[derive(Clone, Debug)]
-pub(crate) enum Print {
-    Bool(bool),
-    Int(i64),
-    Text(String),
-    Array(Vec<Print>),
-    Object(Vec<(String, Print)>),
+use wake_store::ware::cbor::Item;
+
+/// A text.
+pub(crate) fn text(text: impl ToString) -> Item {
+    Item::Text(text.to_string())
 }
 
-impl Print {
-    pub(crate) fn text(text: impl ToString) -> Self {
-        Print::Text(text.to_string())
-    }
-
-    pub(crate) fn texts<T: ToString>(texts: impl IntoIterator<Item = T>) -> Self {
-        Print::Array(texts.into_iter().map(Print::text).collect())
-    }
-
-    pub(crate) fn map<K: ToString, V: ToString>(pairs: impl IntoIterator<Item = (K, V)>) -> Self {
-        Print::Object(
-            pairs.into_iter().map(|(key, value)| (key.to_string(), Print::text(value))).collect(),
-        )
-    }
+/// A list of texts.
+pub(crate) fn texts<T: ToString>(texts: impl IntoIterator<Item = T>) -> Item {
+    Item::Array(texts.into_iter().map(text).collect())
 }
 
-/// Prints `value`, each level indented by one more `indent`. Lists of plain values stay on one line.
-pub(crate) fn pretty(value: &Print, indent: &str) -> String {
+/// An object whose values are texts.
+pub(crate) fn map<K: ToString, V: ToString>(pairs: impl IntoIterator<Item = (K, V)>) -> Item {
+    Item::Map(pairs.into_iter().map(|(key, value)| (key.to_string(), text(value))).collect())
+}
+
+/// An object with those of these fields that have a value.
+pub(crate) fn object<const N: usize>(fields: [(&str, Option<Item>); N]) -> Item {
+    Item::Map(fields.into_iter().filter_map(|(key, item)| Some((key.to_owned(), item?))).collect())
+}
+
+/// Prints `value` as JSON, each level indented by one more `indent`. Lists of plain values stay on one line.
+pub(crate) fn pretty(value: &Item, indent: &str) -> String {
     let mut text = String::new();
     put(&mut text, value, indent, 0);
     text
 }
 
-fn put(text: &mut String, value: &Print, indent: &str, level: usize) {
+fn put(text: &mut String, value: &Item, indent: &str, level: usize) {
     match value {
-        Print::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
-        Print::Int(value) => text.push_str(&value.to_string()),
-        Print::Text(value) => text.push_str(&quoted(value)),
-        Print::Object(pairs) if pairs.is_empty() => text.push_str("{}"),
-        Print::Object(pairs) => {
+        Item::Null => text.push_str("null"),
+        Item::Bool(value) => text.push_str(if *value { "true" } else { "false" }),
+        Item::Int(value) => text.push_str(&value.to_string()),
+        Item::Text(value) => text.push_str(&quoted(value)),
+        Item::Map(pairs) if pairs.is_empty() => text.push_str("{}"),
+        Item::Map(pairs) => {
             text.push('{');
             for (number, (key, value)) in pairs.iter().enumerate() {
                 separate(text, number, indent, level + 1);
@@ -50,7 +47,7 @@ fn put(text: &mut String, value: &Print, indent: &str, level: usize) {
             separate(text, 0, indent, level);
             text.push('}');
         }
-        Print::Array(items) => {
+        Item::Array(items) => {
             text.push('[');
             for (number, item) in items.iter().enumerate() {
                 if number > 0 {

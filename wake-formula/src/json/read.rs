@@ -1,27 +1,28 @@
+use std::str::FromStr;
+
+use wake_model::nearest::nearest;
+use wake_store::ware::{MAX_OWNER, PackType};
+
 use super::{Json, Member, Source, Value};
 use crate::DocumentError;
-use std::str::FromStr;
-use wake_model::nearest::nearest;
-use wake_store::ware::MAX_OWNER;
+
+/// What comes of reading.
+pub(crate) type Read<T> = Result<T, DocumentError>;
 
 /// The members of an object while they are read, so that none goes unread.
 pub(crate) struct Fields<'a> {
     source: &'a Source<'a>,
     members: Vec<&'a Member>,
     at: usize,
-    what: &'static str,
+    what: String,
     known: Vec<&'static str>,
 }
 
 impl<'a> Fields<'a> {
     /// Begins to read `json`, which must be an object; `what` names it in messages.
-    pub(crate) fn of(
-        source: &'a Source<'a>,
-        json: &'a Json,
-        what: &'static str,
-    ) -> Result<Self, DocumentError> {
+    pub(crate) fn of(source: &'a Source<'a>, json: &'a Json, what: &str) -> Read<Self> {
         let members = source.object(json, what)?.iter().collect();
-        Ok(Self { source, members, at: json.at, what, known: Vec::new() })
+        Ok(Self { source, members, at: json.at, what: what.to_owned(), known: Vec::new() })
     }
 
     /// Takes the member `key`; one that is null counts as absent.
@@ -37,7 +38,7 @@ impl<'a> Fields<'a> {
         &mut self,
         key: &'static str,
         other: &'static str,
-    ) -> Result<Option<&'a Json>, DocumentError> {
+    ) -> Read<Option<&'a Json>> {
         match (self.take(key), self.take(other)) {
             (Some(_), Some(second)) => Err(self
                 .source
@@ -47,13 +48,31 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes the member `key`, which must be there.
-    pub(crate) fn need(&mut self, key: &'static str) -> Result<&'a Json, DocumentError> {
-        let (at, what) = (self.at, self.what);
-        self.take(key).ok_or_else(|| self.source.error(at, format!("{what} has no `{key}`")))
+    pub(crate) fn need(&mut self, key: &'static str) -> Read<&'a Json> {
+        self.take(key)
+            .ok_or_else(|| self.source.error(self.at, format!("{} has no `{key}`", self.what)))
+    }
+
+    /// Reads the member `key`, which must be there; `read` is told what to call it in messages.
+    pub(crate) fn required<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&'a Source<'a>, &'a Json, &str) -> Read<T>,
+    ) -> Read<T> {
+        read(self.source, self.need(key)?, &format!("`{key}`"))
+    }
+
+    /// The same for a member that may be absent.
+    pub(crate) fn optional<T>(
+        &mut self,
+        key: &'static str,
+        read: impl FnOnce(&'a Source<'a>, &'a Json, &str) -> Read<T>,
+    ) -> Read<Option<T>> {
+        self.take(key).map(|json| read(self.source, json, &format!("`{key}`"))).transpose()
     }
 
     /// Ends the reading: what is left is unknown.
-    pub(crate) fn finish(self) -> Result<(), DocumentError> {
+    pub(crate) fn finish(self) -> Read<()> {
         let Some(member) = self.members.first() else { return Ok(()) };
         let message = format!("unknown field `{}` in {}", member.key, self.what);
         let hint = match nearest(&member.key, self.known.iter().copied()) {
@@ -65,18 +84,14 @@ impl<'a> Fields<'a> {
 }
 
 impl Source<'_> {
-    pub(crate) fn object<'a>(
-        &self,
-        json: &'a Json,
-        what: &str,
-    ) -> Result<&'a [Member], DocumentError> {
+    pub(crate) fn object<'a>(&self, json: &'a Json, what: &str) -> Read<&'a [Member]> {
         match &json.value {
             Value::Object(members) => Ok(members),
             _ => Err(self.mismatch(json, what, "an object")),
         }
     }
 
-    pub(crate) fn text<'a>(&self, json: &'a Json, what: &str) -> Result<&'a str, DocumentError> {
+    pub(crate) fn text<'a>(&self, json: &'a Json, what: &str) -> Read<&'a str> {
         match &json.value {
             Value::Text(text) => Ok(text),
             Value::Number(number) => {
@@ -88,7 +103,7 @@ impl Source<'_> {
         }
     }
 
-    pub(crate) fn bool(&self, json: &Json, what: &str) -> Result<bool, DocumentError> {
+    pub(crate) fn bool(&self, json: &Json, what: &str) -> Read<bool> {
         match json.value {
             Value::Bool(value) => Ok(value),
             _ => Err(self.mismatch(json, what, "true or false")),
@@ -96,7 +111,7 @@ impl Source<'_> {
     }
 
     /// A whole number that is not negative and fits 32 bits: an owner's number.
-    pub(crate) fn id(&self, json: &Json, what: &str) -> Result<u32, DocumentError> {
+    pub(crate) fn id(&self, json: &Json, what: &str) -> Read<u32> {
         match &json.value {
             Value::Number(text) => {
                 text.parse().ok().filter(|id| *id <= MAX_OWNER).ok_or_else(|| {
@@ -112,14 +127,14 @@ impl Source<'_> {
         }
     }
 
-    pub(crate) fn int(&self, json: &Json, what: &str) -> Result<i64, DocumentError> {
+    pub(crate) fn int(&self, json: &Json, what: &str) -> Read<i64> {
         match &json.value {
             Value::Number(text) if text.parse::<i64>().is_ok() => Ok(text.parse().unwrap_or(0)),
             _ => Err(self.mismatch(json, what, "a whole number")),
         }
     }
 
-    pub(crate) fn texts(&self, json: &Json, what: &str) -> Result<Vec<String>, DocumentError> {
+    pub(crate) fn texts(&self, json: &Json, what: &str) -> Read<Vec<String>> {
         match &json.value {
             Value::Array(items) => {
                 items.iter().map(|item| self.text(item, what).map(str::to_owned)).collect()
@@ -128,15 +143,27 @@ impl Source<'_> {
         }
     }
 
+    /// Reads how an output is to be packed.
+    pub(crate) fn packtype(&self, json: &Json, what: &str) -> Read<PackType> {
+        match self.parsed(json, what)? {
+            packtype @ (PackType::Tar | PackType::Tree) => Ok(packtype),
+            packtype => {
+                let message =
+                    format!("pack type `{packtype}` cannot be packed: expected `tar` or `tree`");
+                Err(self.error(json.at, message))
+            }
+        }
+    }
+
     /// Reads a program's name or arguments.
-    pub(crate) fn words(&self, json: &Json, what: &str) -> Result<Vec<String>, DocumentError> {
+    pub(crate) fn words(&self, json: &Json, what: &str) -> Read<Vec<String>> {
         let words = self.texts(json, what)?;
         words.iter().try_for_each(|word| self.without_nul(json, word))?;
         Ok(words)
     }
 
     /// Refuses what no program can be given.
-    pub(crate) fn without_nul(&self, json: &Json, text: &str) -> Result<(), DocumentError> {
+    pub(crate) fn without_nul(&self, json: &Json, text: &str) -> Read<()> {
         if text.contains('\0') {
             let message = format!("`{}` holds a NUL character", text.escape_debug());
             return Err(self.error(json.at, message));
@@ -145,7 +172,7 @@ impl Source<'_> {
     }
 
     /// Reads a string that has a form of its own.
-    pub(crate) fn parsed<T: FromStr>(&self, json: &Json, what: &str) -> Result<T, DocumentError>
+    pub(crate) fn parsed<T: FromStr>(&self, json: &Json, what: &str) -> Read<T>
     where
         T::Err: std::fmt::Display,
     {
@@ -155,7 +182,7 @@ impl Source<'_> {
     }
 
     /// Reads a key that has a form of its own.
-    pub(crate) fn parsed_key<T: FromStr>(&self, member: &Member) -> Result<T, DocumentError>
+    pub(crate) fn parsed_key<T: FromStr>(&self, member: &Member) -> Read<T>
     where
         T::Err: std::fmt::Display,
     {

@@ -1,12 +1,14 @@
 //! Formulas as repeatr has them.
 
-mod cradle;
 mod read;
 mod write;
+mod cradle;
 
 pub use cradle::Cradled;
 
 use std::collections::BTreeMap;
+
+use wake_model::MountAccess;
 use wake_store::ware::{AbsPath, PackFilters, PackType, WareId};
 
 /// A formula and where its wares come from and go to. Only the formula has an identity.
@@ -36,20 +38,11 @@ pub enum Input {
     Ware(WareId),
     /// A directory of the host: not hermetic.
     Mount {
-        /// Whether the action may write.
-        access: Access,
+        /// Whether the action may write; never [`MountAccess::Layered`].
+        access: MountAccess,
         /// The host's path, as written.
         host: String,
     },
-}
-
-/// What an action may do to a mount.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// `ro`.
-    ReadOnly,
-    /// `rw`.
-    ReadWrite,
 }
 
 /// What is executed and in which surroundings.

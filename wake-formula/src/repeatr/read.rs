@@ -1,15 +1,16 @@
 //! Reads formulas from JSON and refuses what can have no meaning.
 
-use super::{Access, Action, Context, Cradle, Document, Formula, Input, Output, Policy, UserInfo};
-use crate::DocumentError;
-use crate::json::{Fields, Json, Source};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
+
+use wake_model::MountAccess;
 use wake_store::ware::{AbsPath, PackFilters, PackType, Route, WareId, Warehouse};
 
-type Read<T> = Result<T, DocumentError>;
+use super::{Action, Context, Cradle, Document, Formula, Input, Output, Policy, UserInfo};
+use crate::json::{Fields, Json, Read, Source};
+use crate::mount;
 
 impl Document {
     /// Reads `{"formula": …, "context": …}`; the context may be absent.
@@ -76,13 +77,7 @@ fn inputs(source: &Source<'_>, json: &Json) -> Read<BTreeMap<AbsPath, Input>> {
 fn outputs(source: &Source<'_>, json: &Json) -> Read<BTreeMap<AbsPath, Output>> {
     by_path(source, json, "outputs", |_, json| {
         let mut fields = Fields::of(source, json, "an output")?;
-        let packtype_json = fields.need("packtype")?;
-        let packtype: PackType = source.parsed(packtype_json, "`packtype`")?;
-        if !matches!(packtype, PackType::Tar | PackType::Tree) {
-            let message =
-                format!("pack type `{packtype}` cannot be packed: expected `tar` or `tree`");
-            return Err(source.error(packtype_json.at, message));
-        }
+        let packtype = fields.required("packtype", Source::packtype)?;
         let filters = fields.take_either("filters", "filter")?;
         fields.finish()?;
         let filters =
@@ -105,26 +100,14 @@ fn pack_filters(source: &Source<'_>, json: &Json) -> Read<PackFilters> {
 fn action(source: &Source<'_>, json: &Json) -> Read<Action> {
     let mut fields = Fields::of(source, json, "the action")?;
     let action = Action {
-        exec: fields
-            .take("exec")
-            .map(|json| source.words(json, "`exec`"))
-            .transpose()?
-            .unwrap_or_default(),
-        noop: fields
-            .take("noop")
-            .map(|json| source.bool(json, "`noop`"))
-            .transpose()?
-            .unwrap_or(false),
-        policy: fields.take("policy").map(|json| policy(source, json)).transpose()?.flatten(),
-        cwd: fields.take("cwd").map(|json| source.parsed(json, "`cwd`")).transpose()?,
-        env: fields.take("env").map(|json| env(source, json)).transpose()?.unwrap_or_default(),
-        userinfo: fields.take("userinfo").map(|json| userinfo(source, json)).transpose()?,
-        cradle: fields
-            .take("cradle")
-            .map(|json| cradle(source, json))
-            .transpose()?
-            .unwrap_or_default(),
-        hostname: fields.take("hostname").map(|json| hostname(source, json)).transpose()?,
+        exec: fields.optional("exec", Source::words)?.unwrap_or_default(),
+        noop: fields.optional("noop", Source::bool)?.unwrap_or(false),
+        policy: fields.optional("policy", policy)?.flatten(),
+        cwd: fields.optional("cwd", Source::parsed)?,
+        env: fields.optional("env", env)?.unwrap_or_default(),
+        userinfo: fields.optional("userinfo", userinfo)?,
+        cradle: fields.optional("cradle", cradle)?.unwrap_or_default(),
+        hostname: fields.optional("hostname", hostname)?,
     };
     fields.finish()?;
     Ok(action)
@@ -133,43 +116,40 @@ fn action(source: &Source<'_>, json: &Json) -> Read<Action> {
 /// The most bytes that Linux takes for the name of a host.
 const LONGEST_HOSTNAME: usize = 64;
 
-fn hostname(source: &Source<'_>, json: &Json) -> Read<String> {
-    let name = source.text(json, "`hostname`")?;
+fn hostname(source: &Source<'_>, json: &Json, what: &str) -> Read<String> {
+    let name = source.text(json, what)?;
     if name.len() > LONGEST_HOSTNAME || name.contains('\0') {
-        let message =
-            format!("`hostname` takes at most {LONGEST_HOSTNAME} bytes, none of them NUL");
+        let message = format!("{what} takes at most {LONGEST_HOSTNAME} bytes, none of them NUL");
         return Err(source.error(json.at, message));
     }
     Ok(name.to_owned())
 }
 
-fn policy(source: &Source<'_>, json: &Json) -> Read<Option<Policy>> {
-    match source.text(json, "`policy`")? {
+fn policy(source: &Source<'_>, json: &Json, what: &str) -> Read<Option<Policy>> {
+    match source.text(json, what)? {
         "" => Ok(None),
         "routine" => Ok(Some(Policy::Routine)),
         "governor" => Ok(Some(Policy::Governor)),
         "sysad" => Ok(Some(Policy::Sysad)),
         other => Err(source.error(
             json.at,
-            format!("`policy` cannot be `{other}`: expected `routine`, `governor` or `sysad`"),
+            format!("{what} cannot be `{other}`: expected `routine`, `governor` or `sysad`"),
         )),
     }
 }
 
-fn cradle(source: &Source<'_>, json: &Json) -> Read<Cradle> {
-    match source.text(json, "`cradle`")? {
+fn cradle(source: &Source<'_>, json: &Json, what: &str) -> Read<Cradle> {
+    match source.text(json, what)? {
         "" => Ok(Cradle::Default),
         "disable" => Ok(Cradle::Disable),
-        other => Err(source.error(
-            json.at,
-            format!("`cradle` cannot be `{other}`: expected `disable` or nothing"),
-        )),
+        other => Err(source
+            .error(json.at, format!("{what} cannot be `{other}`: expected `disable` or nothing"))),
     }
 }
 
-fn env(source: &Source<'_>, json: &Json) -> Read<BTreeMap<String, String>> {
+fn env(source: &Source<'_>, json: &Json, what: &str) -> Read<BTreeMap<String, String>> {
     let mut env = BTreeMap::new();
-    for member in source.object(json, "`env`")? {
+    for member in source.object(json, what)? {
         let value = source.text(&member.value, &format!("`env.{}`", member.key))?;
         if member.key.is_empty() || member.key.contains(['=', '\0']) || value.contains('\0') {
             let message =
@@ -181,16 +161,13 @@ fn env(source: &Source<'_>, json: &Json) -> Read<BTreeMap<String, String>> {
     Ok(env)
 }
 
-fn userinfo(source: &Source<'_>, json: &Json) -> Read<UserInfo> {
-    let mut fields = Fields::of(source, json, "`userinfo`")?;
+fn userinfo<'a>(source: &'a Source<'a>, json: &'a Json, what: &str) -> Read<UserInfo> {
+    let mut fields = Fields::of(source, json, what)?;
     let userinfo = UserInfo {
-        uid: fields.take("uid").map(|json| source.id(json, "`uid`")).transpose()?,
-        gid: fields.take("gid").map(|json| source.id(json, "`gid`")).transpose()?,
-        username: fields
-            .take("username")
-            .map(|json| source.text(json, "`username`").map(str::to_owned))
-            .transpose()?,
-        homedir: fields.take("homedir").map(|json| source.parsed(json, "`homedir`")).transpose()?,
+        uid: fields.optional("uid", Source::id)?,
+        gid: fields.optional("gid", Source::id)?,
+        username: fields.optional("username", Source::text)?.map(str::to_owned),
+        homedir: fields.optional("homedir", Source::parsed)?,
     };
     fields.finish()?;
     Ok(userinfo)
@@ -246,9 +223,8 @@ impl FromStr for Input {
         let Some(mount) = text.strip_prefix("mount:") else {
             return text.parse::<WareId>().map(Input::Ware).map_err(|error| error.to_string());
         };
-        let (access, host) = match mount.split_once(':') {
-            Some(("ro", host)) => (Access::ReadOnly, host),
-            Some(("rw", host)) => (Access::ReadWrite, host),
+        let (access, host) = match mount::parse(mount) {
+            Some((access, host)) if access != MountAccess::Layered => (access, host),
             _ => {
                 return Err(format!(
                     "`{text}` is no mount: expected `mount:ro:/path` or `mount:rw:/path`"
@@ -264,8 +240,7 @@ impl fmt::Display for Input {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Input::Ware(ware) => ware.fmt(f),
-            Input::Mount { access: Access::ReadOnly, host } => write!(f, "mount:ro:{host}"),
-            Input::Mount { access: Access::ReadWrite, host } => write!(f, "mount:rw:{host}"),
+            Input::Mount { access, host } => mount::write(f, *access, host),
         }
     }
 }

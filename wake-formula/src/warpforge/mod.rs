@@ -1,13 +1,16 @@
 //! Formulas as warpforge has them: the capsules `formula.v1` and `context.v1`.
 
-mod identity;
 mod read;
 mod write;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+
+use wake_model::MountAccess;
 use wake_store::ware::{AbsPath, PackType, ParseAbsPathError, WareId};
+
+use crate::mount;
 
 /// A formula and where its wares come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,23 +59,12 @@ pub enum Basis {
     /// `mount:MODE:HOSTPATH`: not hermetic.
     Mount {
         /// What the action may do.
-        mode: MountMode,
+        mode: MountAccess,
         /// The host's path; relative ones start at the formula's directory.
         host: String,
     },
     /// `literal:TEXT`: the text itself.
     Literal(String),
-}
-
-/// What an action may do to a mount.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MountMode {
-    /// `ro`.
-    ReadOnly,
-    /// `rw`.
-    ReadWrite,
-    /// `overlay`: it may write, and what it wrote is dropped.
-    Overlay,
 }
 
 /// What is executed.
@@ -147,14 +139,7 @@ impl fmt::Display for Basis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Basis::Ware(ware) => write!(f, "ware:{ware}"),
-            Basis::Mount { mode, host } => {
-                let mode = match mode {
-                    MountMode::ReadOnly => "ro",
-                    MountMode::ReadWrite => "rw",
-                    MountMode::Overlay => "overlay",
-                };
-                write!(f, "mount:{mode}:{host}")
-            }
+            Basis::Mount { mode, host } => mount::write(f, *mode, host),
             Basis::Literal(text) => write!(f, "literal:{text}"),
         }
     }
@@ -170,16 +155,9 @@ impl FromStr for Basis {
             }
             Some(("literal", literal)) => Ok(Basis::Literal(literal.to_owned())),
             Some(("mount", mount)) => {
-                let (mode, host) = match mount.split_once(':') {
-                    Some(("ro", host)) => (MountMode::ReadOnly, host),
-                    Some(("rw", host)) => (MountMode::ReadWrite, host),
-                    Some(("overlay", host)) => (MountMode::Overlay, host),
-                    _ => {
-                        return Err(format!(
-                            "`{text}` is no mount: expected `mount:ro:`, `mount:rw:` or `mount:overlay:` and a path"
-                        ));
-                    }
-                };
+                let (mode, host) = mount::parse(mount).ok_or_else(|| {
+                    format!("`{text}` is no mount: expected `mount:ro:`, `mount:rw:` or `mount:overlay:` and a path")
+                })?;
                 Ok(Basis::Mount { mode, host: host.to_owned() })
             }
             _ => {

@@ -1,10 +1,11 @@
-use super::{Action, Basis, Document, Formula, Gather, Input, Port};
-use crate::DocumentError;
-use crate::json::{Fields, Json, Source, Value};
-use std::collections::BTreeMap;
-use wake_store::ware::{PackFilters, PackType, UnpackFilters, WareId};
+//! Reads formulas from JSON and refuses what can have no meaning.
 
-type Read<T> = Result<T, DocumentError>;
+use std::collections::BTreeMap;
+
+use wake_store::ware::{PackFilters, UnpackFilters, WareId};
+
+use super::{Action, Basis, Document, Formula, Gather, Input, Port};
+use crate::json::{Fields, Json, Read, Source, Value};
 
 impl Document {
     /// Reads `{"formula": {"formula.v1": …}, "context": {"context.v1": …}}`, or a `formula.v1` capsule alone.
@@ -14,11 +15,10 @@ impl Document {
         }
         let mut fields = Fields::of(source, root, "the document")?;
         let formula = capsule(source, fields.need("formula")?)?;
-        let warehouses = fields
-            .take("context")
-            .map(|json| context(source, json))
-            .transpose()?
-            .unwrap_or_default();
+        let warehouses = match fields.take("context") {
+            Some(json) => context(source, json)?,
+            None => BTreeMap::new(),
+        };
         fields.finish()?;
         Ok(Self { formula, warehouses })
     }
@@ -28,10 +28,10 @@ fn capsule(source: &Source<'_>, json: &Json) -> Read<Formula> {
     let mut capsule = Fields::of(source, json, "the formula's capsule")?;
     let mut fields = Fields::of(source, capsule.need("formula.v1")?, "the formula")?;
     capsule.finish()?;
-    let inputs = ports(source, fields.need("inputs")?)?;
+    let inputs = fields.required("inputs", ports)?;
     let action = action(source, fields.need("action")?)?;
     let mut outputs = BTreeMap::new();
-    for member in source.object(fields.need("outputs")?, "`outputs`")? {
+    for member in fields.required("outputs", Source::object)? {
         outputs.insert(member.key.clone(), gather(source, &member.value)?);
     }
     fields.finish()?;
@@ -43,19 +43,17 @@ fn context(source: &Source<'_>, json: &Json) -> Read<BTreeMap<WareId, String>> {
     let mut fields = Fields::of(source, capsule.need("context.v1")?, "the context")?;
     capsule.finish()?;
     let mut warehouses = BTreeMap::new();
-    if let Some(json) = fields.take("warehouses") {
-        for member in source.object(json, "`warehouses`")? {
-            let ware = source.parsed_key(member)?;
-            warehouses.insert(ware, source.text(&member.value, "a warehouse")?.to_owned());
-        }
+    for member in fields.optional("warehouses", Source::object)?.unwrap_or_default() {
+        let ware = source.parsed_key(member)?;
+        warehouses.insert(ware, source.text(&member.value, "a warehouse")?.to_owned());
     }
     fields.finish()?;
     Ok(warehouses)
 }
 
-fn ports(source: &Source<'_>, json: &Json) -> Read<BTreeMap<Port, Input>> {
+fn ports(source: &Source<'_>, json: &Json, what: &str) -> Read<BTreeMap<Port, Input>> {
     let mut inputs = BTreeMap::new();
-    for member in source.object(json, "`inputs`")? {
+    for member in source.object(json, what)? {
         let port: Port = source.parsed_key(member)?;
         let input = input(source, &member.value, &port)?;
         if inputs.insert(port, input).is_some() {
@@ -75,8 +73,9 @@ fn input(source: &Source<'_>, json: &Json, port: &Port) -> Read<Input> {
     }
     let mut fields = Fields::of(source, json, "an input")?;
     let basis = basis(source, fields.need("basis")?, port, "`basis`")?;
-    let filters =
-        fields.take("filters").map(|json| filters(source, json, Way::Unpack)).transpose()?;
+    let filters = fields.optional("filters", |source, json, what| {
+        filters(source, json, what, |pair| UnpackFilters::from_map(pair).map(drop))
+    })?;
     fields.finish()?;
     Ok(Input { basis, filters: Some(filters.unwrap_or_default()) })
 }
@@ -100,8 +99,8 @@ fn action(source: &Source<'_>, json: &Json) -> Read<Action> {
         }
         (None, Some(json), None) => {
             let mut fields = Fields::of(source, json, "`exec`")?;
-            let command = source.words(fields.need("command")?, "`command`")?;
-            let network = network(source, &mut fields)?;
+            let command = fields.required("command", Source::words)?;
+            let network = fields.optional("network", Source::bool)?;
             fields.finish()?;
             Ok(Action::Exec { command, network })
         }
@@ -110,8 +109,8 @@ fn action(source: &Source<'_>, json: &Json) -> Read<Action> {
             let json = fields.need("interpreter")?;
             let interpreter = source.text(json, "`interpreter`")?.to_owned();
             source.without_nul(json, &interpreter)?;
-            let contents = source.texts(fields.need("contents")?, "`contents`")?;
-            let network = network(source, &mut fields)?;
+            let contents = fields.required("contents", Source::texts)?;
+            let network = fields.optional("network", Source::bool)?;
             fields.finish()?;
             Ok(Action::Script { interpreter, contents, network })
         }
@@ -122,16 +121,13 @@ fn action(source: &Source<'_>, json: &Json) -> Read<Action> {
     }
 }
 
-fn network(source: &Source<'_>, fields: &mut Fields<'_>) -> Read<Option<bool>> {
-    fields.take("network").map(|json| source.bool(json, "`network`")).transpose()
-}
-
 fn gather(source: &Source<'_>, json: &Json) -> Read<Gather> {
     let mut fields = Fields::of(source, json, "an output")?;
-    let from: Port = source.parsed(fields.need("from")?, "`from`")?;
-    let packtype = fields.take("packtype").map(|json| packtype(source, json)).transpose()?;
-    let filters =
-        fields.take("filters").map(|json| filters(source, json, Way::Pack)).transpose()?;
+    let from: Port = fields.required("from", Source::parsed)?;
+    let packtype = fields.optional("packtype", Source::packtype)?;
+    let filters = fields.optional("filters", |source, json, what| {
+        filters(source, json, what, |pair| PackFilters::from_map(pair).map(drop))
+    })?;
     fields.finish()?;
     let is_path = matches!(from, Port::Path(_));
     if is_path != packtype.is_some() || (!is_path && filters.is_some()) {
@@ -145,33 +141,18 @@ fn gather(source: &Source<'_>, json: &Json) -> Read<Gather> {
     Ok(Gather { from, packtype, filters })
 }
 
-fn packtype(source: &Source<'_>, json: &Json) -> Read<PackType> {
-    match source.parsed(json, "`packtype`")? {
-        packtype @ (PackType::Tar | PackType::Tree) => Ok(packtype),
-        packtype => {
-            let message =
-                format!("pack type `{packtype}` cannot be packed: expected `tar` or `tree`");
-            Err(source.error(json.at, message))
-        }
-    }
-}
-
-enum Way {
-    Pack,
-    Unpack,
-}
-
 /// Filters stay as they are written, since they are hashed so; but they must mean something.
-fn filters(source: &Source<'_>, json: &Json, way: Way) -> Read<BTreeMap<String, String>> {
+fn filters<E: std::fmt::Display>(
+    source: &Source<'_>,
+    json: &Json,
+    what: &str,
+    check: impl Fn([(&str, &str); 1]) -> Result<(), E>,
+) -> Read<BTreeMap<String, String>> {
     let mut map = BTreeMap::new();
-    for member in source.object(json, "`filters`")? {
+    for member in source.object(json, what)? {
         let value = source.text(&member.value, &format!("filter `{}`", member.key))?;
-        let pair = [(member.key.as_str(), value)];
-        let meaning = match way {
-            Way::Pack => PackFilters::from_map(pair).map(|_| ()),
-            Way::Unpack => UnpackFilters::from_map(pair).map(|_| ()),
-        };
-        meaning.map_err(|error| source.error(member.key_at, error.to_string()))?;
+        check([(member.key.as_str(), value)])
+            .map_err(|error| source.error(member.key_at, error.to_string()))?;
         map.insert(member.key.clone(), value.to_owned());
     }
     Ok(map)

@@ -1,63 +1,72 @@
+//! Formulas as they are written, which is also as they are hashed.
+
+use wake_store::ware::cbor::Item;
+
 use super::{Action, Document, Formula, Gather, Input};
-use crate::json::Print;
+use crate::FormulaId;
+use crate::json::{map, object, text, texts};
 
 impl Document {
-    pub(crate) fn to_json(&self) -> Print {
-        let formula = Print::Object(vec![("formula.v1".to_owned(), formula(&self.formula))]);
-        let mut fields = vec![("formula".to_owned(), formula)];
-        if !self.warehouses.is_empty() {
-            let context =
-                Print::Object(vec![("warehouses".to_owned(), Print::map(&self.warehouses))]);
-            fields.push((
-                "context".to_owned(),
-                Print::Object(vec![("context.v1".to_owned(), context)]),
-            ));
-        }
-        Print::Object(fields)
+    pub(crate) fn written(&self) -> Item {
+        let context = (!self.warehouses.is_empty()).then(|| {
+            let context = object([("warehouses", Some(map(&self.warehouses)))]);
+            object([("context.v1", Some(context))])
+        });
+        let formula = object([("formula.v1", Some(self.formula.written()))]);
+        object([("formula", Some(formula)), ("context", context)])
     }
 }
 
-fn formula(formula: &Formula) -> Print {
-    let Formula { inputs, action: what, outputs } = formula;
-    let inputs = inputs.iter().map(|(port, one)| (port.to_string(), input(one)));
-    let outputs = outputs.iter().map(|(name, one)| (name.clone(), gather(one)));
-    Print::Object(vec![
-        ("inputs".to_owned(), Print::Object(inputs.collect())),
-        ("action".to_owned(), action(what)),
-        ("outputs".to_owned(), Print::Object(outputs.collect())),
-    ])
+impl Formula {
+    /// The identity: a CID over the DAG-CBOR of the formula in its written form.
+    pub fn id(&self) -> FormulaId {
+        FormulaId::of_dag_cbor(&self.written())
+    }
+
+    fn written(&self) -> Item {
+        let Formula { inputs, action: what, outputs } = self;
+        let inputs = inputs.iter().map(|(port, one)| (port.to_string(), input(one)));
+        let outputs = outputs.iter().map(|(name, one)| (name.clone(), gather(one)));
+        object([
+            ("inputs", Some(Item::Map(inputs.collect()))),
+            ("action", Some(action(what))),
+            ("outputs", Some(Item::Map(outputs.collect()))),
+        ])
+    }
 }
 
-fn input(input: &Input) -> Print {
+fn input(input: &Input) -> Item {
     let Input { basis, filters } = input;
     match filters {
-        None => Print::text(basis),
-        Some(filters) => Print::Object(vec![
-            ("basis".to_owned(), Print::text(basis)),
-            ("filters".to_owned(), Print::map(filters)),
-        ]),
+        None => text(basis),
+        Some(filters) => object([("basis", Some(text(basis))), ("filters", Some(map(filters)))]),
     }
 }
 
-fn action(action: &Action) -> Print {
-    let (name, mut fields, network) = match action {
-        Action::Echo => ("echo", Vec::new(), &None),
+fn action(action: &Action) -> Item {
+    let given = |network: &Option<bool>| network.map(Item::Bool);
+    match action {
+        Action::Echo => object([("echo", Some(object([])))]),
         Action::Exec { command, network } => {
-            ("exec", vec![("command".to_owned(), Print::texts(command))], network)
+            let fields = [("command", Some(texts(command))), ("network", given(network))];
+            object([("exec", Some(object(fields)))])
         }
         Action::Script { interpreter, contents, network } => {
-            let interpreter = ("interpreter".to_owned(), Print::text(interpreter));
-            ("script", vec![interpreter, ("contents".to_owned(), Print::texts(contents))], network)
+            let fields = [
+                ("interpreter", Some(text(interpreter))),
+                ("contents", Some(texts(contents))),
+                ("network", given(network)),
+            ];
+            object([("script", Some(object(fields)))])
         }
-    };
-    fields.extend(network.map(|network| ("network".to_owned(), Print::Bool(network))));
-    Print::Object(vec![(name.to_owned(), Print::Object(fields))])
+    }
 }
 
-fn gather(gather: &Gather) -> Print {
+fn gather(gather: &Gather) -> Item {
     let Gather { from, packtype, filters } = gather;
-    let mut fields = vec![("from".to_owned(), Print::text(from))];
-    fields.extend(packtype.map(|packtype| ("packtype".to_owned(), Print::text(packtype))));
-    fields.extend(filters.as_ref().map(|filters| ("filters".to_owned(), Print::map(filters))));
-    Print::Object(fields)
+    object([
+        ("from", Some(text(from))),
+        ("packtype", packtype.map(text)),
+        ("filters", filters.as_ref().map(map)),
+    ])
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use script::Script;
-use wake_exec::{Executor, ExecutorOptions, WorkerCommand};
+use wake_exec::{Executor, WorkerCommand};
 use wake_model::{Manifest, SandboxLevel, TreeDigest};
 use wake_steps::engine::{Engine, Order, Performance, Whereabouts};
 use wake_steps::error::StepError;
@@ -137,7 +137,7 @@ impl Bed {
 fn executor() -> Executor {
     let program = std::env::current_exe().unwrap();
     let worker = WorkerCommand { program, args: vec![WORKER.to_owned()] };
-    Executor::new(worker, ExecutorOptions::default())
+    Executor::new(worker)
 }
 
 fn built_cached_explained_and_logged() {

@@ -6,7 +6,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::fs;
-use wake_store::ware::{PackType, Placement, Policy, Unpack, UnpackFilters, Warehouse, list};
+use wake_store::ware::{Meter, PackType, Placement, Policy, Unpack, UnpackFilters, Warehouse, list};
 
 fuzz_target!(|input: &[u8]| {
     let Some((first, bytes)) = input.split_first() else { return };
@@ -20,7 +20,7 @@ fuzz_target!(|input: &[u8]| {
     let filters = UnpackFilters::LOW_PRIV;
     let unpack = Unpack { ware: &ware, sources: &sources, filters, cache: None, policy };
     // Filters and the file system may refuse what could be listed; a mismatch may not happen.
-    if let Err(error) = unpack.place_at(&temp.path().join("out"), Placement::Direct) {
+    if let Err(error) = unpack.place_at(&temp.path().join("out"), Placement::Direct, &Meter::default()) {
         assert!(!error.to_string().contains("hash mismatch"), "{error}");
     }
     assert_eq!(fs::read_to_string(temp.path().join("canary")).expect("the canary"), "alive");

@@ -65,13 +65,13 @@ pub(super) fn candidates(
     let mut mentions = mentions(records, roots)?;
     let mut found = trees(layout, roots, &mut mentions)?;
     found.extend(blobs(layout, &mentions)?);
-    for path in segment_paths(&layout.memo())? {
+    for path in segment_paths(&layout.memo)? {
         found.extend(plain(Kind::Memo, path)?);
     }
-    for path in ware_paths(&layout.wares())? {
+    for path in ware_paths(&layout.wares)? {
         found.extend(ware(path)?);
     }
-    for path in children(&layout.states())? {
+    for path in children(&layout.states)? {
         found.extend(plain(Kind::State, path)?);
     }
     // What is left is spoken of by records and not there.
@@ -133,7 +133,7 @@ fn trees(
     roots: &Roots,
     mentions: &mut Mentions,
 ) -> Result<Vec<Candidate>, StoreError> {
-    let dirs = shards(&layout.trees())?;
+    let dirs = shards(&layout.trees)?;
     let sizes: Result<Vec<_>, StoreError> = dirs
         .into_par_iter()
         .map(|(digest, path)| Ok((digest, size_and_use(&path)?, path)))
@@ -161,7 +161,7 @@ fn trees(
 
 fn blobs(layout: &Layout, mentions: &Mentions) -> Result<Vec<Candidate>, StoreError> {
     let mut found = Vec::new();
-    for (digest, path) in shards(&layout.blobs())? {
+    for (digest, path) in shards(&layout.blobs)? {
         let mention = mentions.blobs.get(&BlobDigest(digest));
         found.extend(plain(Kind::Blob, path)?.map(|blob| Candidate {
             used: mention.map_or(blob.used, |mention| mention.used.max(blob.used)),

@@ -52,13 +52,6 @@ pub enum GcMode {
 pub enum GcEvent<'a> {
     /// Builds that use the store must end first; later ones wait.
     Waiting,
-    /// Everything has been looked at.
-    Scanned {
-        /// How many things there are.
-        objects: usize,
-        /// Their size on disk.
-        bytes: u64,
-    },
     /// Something has been, or would be, deleted.
     Deleted {
         /// What it is.
@@ -119,8 +112,6 @@ impl Store {
         let roots = Roots::collect(self.layout())?;
         let (records, outdated) = self.packs().all()?;
         let all = candidates(self.layout(), records, &roots)?;
-        let bytes = all.iter().map(|candidate| candidate.bytes).sum();
-        progress(GcEvent::Scanned { objects: all.len(), bytes });
         let (doomed, kept) = choose(all, options, clock::now());
         let mut report = GcReport {
             kept: kept.len(),
@@ -131,8 +122,8 @@ impl Store {
         };
         let mut trash = None;
         if options.mode == GcMode::Delete {
-            remove_tree(&self.layout().quarantine())?;
-            sweep(&self.layout().tmp())?;
+            remove_tree(&self.layout().quarantine)?;
+            sweep(&self.layout().tmp)?;
             roots.forget_stale()?;
             // Where there is no room for its index, it is left without.
             let _ = self.packs().seal();
@@ -156,14 +147,10 @@ impl Store {
     /// which a power cut left nothing.
     fn discard_all_but_packs(&self, trash: Option<&Scratch>) -> Result<(), StoreError> {
         let packs = self.packs().known();
-        let mut all = children(&self.layout().actions())?;
+        let mut all = children(&self.layout().actions)?;
         all.retain(|path| packs.iter().all(|pack| pack.path() != path));
         for (number, path) in all.iter().enumerate() {
-            let aside = trash.map(|trash| trash.path().join(format!("stray-{number}")));
-            match aside.map(|aside| rename_into(path, &aside)) {
-                Some(Ok(())) => {}
-                _ => remove_tree(path)?,
-            }
+            move_aside(path, trash, &format!("stray-{number}"))?;
         }
         Ok(())
     }
@@ -222,18 +209,10 @@ fn discard(
     trash: Option<&Scratch>,
     number: usize,
 ) -> Result<(), StoreError> {
-    let aside = |name: String| trash.map(|trash| trash.path().join(name));
     for (index, record) in candidate.records.iter().enumerate() {
-        let record = match record {
-            UsedRecord::File(path) => path,
-            UsedRecord::Packed(place) => {
-                forget(place)?;
-                continue;
-            }
-        };
-        let moved = aside(format!("{number}-{index}")).map(|aside| rename_into(record, &aside));
-        if !matches!(moved, Some(Ok(()))) {
-            remove_file(record)?;
+        match record {
+            UsedRecord::File(path) => move_aside(path, trash, &format!("{number}-{index}"))?,
+            UsedRecord::Packed(place) => forget(place)?,
         }
     }
     if candidate.kind == Kind::Action {
@@ -242,8 +221,13 @@ fn discard(
     }
     // An ordinary user moves a directory only if it is writable.
     let _ = rustix::fs::chmod(&candidate.path, rustix::fs::Mode::RWXU);
-    match aside(number.to_string()).map(|aside| rename_into(&candidate.path, &aside)) {
+    move_aside(&candidate.path, trash, &number.to_string())
+}
+
+/// Moves something into the trash under `name`; where that cannot be, it is removed in its place.
+fn move_aside(path: &Path, trash: Option<&Scratch>, name: &str) -> Result<(), StoreError> {
+    match trash.map(|trash| rename_into(path, &trash.path().join(name))) {
         Some(Ok(())) => Ok(()),
-        _ => remove_tree(&candidate.path),
+        _ => remove_tree(path),
     }
 }

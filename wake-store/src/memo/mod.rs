@@ -8,14 +8,14 @@ mod segment;
 mod merge;
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use wake_model::Digest;
 
 use crate::clock;
-use crate::error::{At, StoreError, optional};
+use crate::error::StoreError;
+use crate::listing::children;
 use crate::session::{Session, unique};
 use segment::{Segment, write_segment};
 
@@ -107,15 +107,9 @@ fn segment_name(nanos: u128) -> String {
 
 /// The paths of all segments, newest first.
 pub(crate) fn segment_paths(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
-    let Some(entries) = optional(fs::read_dir(dir).at(dir))? else { return Ok(Vec::new()) };
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry.at(dir)?.path();
-        if path.extension().is_some_and(|extension| extension == "seg") {
-            paths.push(path);
-        }
-    }
-    paths.sort_unstable_by(|a, b| b.cmp(a));
+    let mut paths = children(dir)?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
+    paths.reverse();
     Ok(paths)
 }
 

@@ -10,7 +10,7 @@ use wake_model::Digest;
 use crate::error::StoreError;
 use crate::publish::{Durability, publish_with};
 use crate::session::Session;
-use crate::sorted_index::{ENTRY, SortedIndex};
+use crate::sorted_index::{ENTRY, SortedIndex, u64_at};
 
 const MAGIC: &[u8; 8] = b"wakemem1";
 const HEADER: usize = 24;
@@ -98,10 +98,6 @@ impl MemoSlot {
             check: bytes.get(48..64)?.try_into().ok()?,
         })
     }
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 
 /// Covers the key too, so that a value under a wrong key does not check.

@@ -4,7 +4,7 @@ use std::io;
 
 use wake_model::Digest;
 
-use crate::sorted_index::ENTRY;
+use crate::sorted_index::{ENTRY, u64_at};
 
 const MAGIC: &[u8; 8] = b"wakepck1";
 const INDEX_MAGIC: &[u8; 8] = b"wakeidx1";
@@ -116,8 +116,4 @@ impl Slot {
     pub(super) fn end(&self) -> u64 {
         self.offset.saturating_add(self.size())
     }
-}
-
-pub(super) fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }

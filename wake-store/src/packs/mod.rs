@@ -240,41 +240,30 @@ impl Packs {
         self.dir.join(format!("{}.pack", unique()))
     }
 
-    /// Sees the packs that have come and what has been appended; says whether there may be anything new.
-    fn look_again(&self) -> Result<bool, StoreError> {
-        let mut news = false;
+    /// Sees the packs that have come and what has been appended.
+    fn look_again(&self) -> Result<(), StoreError> {
         {
             let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
             if known.listed.is_some() && known.listed == known.dir_time() {
-                for pack in &known.packs {
-                    news |= pack.catch_up()?;
-                }
-                return Ok(news);
+                return known.packs.iter().try_for_each(|pack| pack.catch_up());
             }
         }
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         known.dir = optional(open(&self.dir, flags, Mode::empty()).at(&self.dir))?;
-        let Some(time) = known.dir_time() else { return Ok(false) };
-        news = self.list(&mut known)?;
+        let Some(time) = known.dir_time() else { return Ok(()) };
+        self.list(&mut known)?;
         known.listed = is_past(time).then_some(time);
-        for pack in &known.packs {
-            news |= pack.catch_up()?;
-        }
-        Ok(news)
+        known.packs.iter().try_for_each(|pack| pack.catch_up())
     }
 
-    fn list(&self, known: &mut KnownPacks) -> Result<bool, StoreError> {
-        let mut news = false;
+    fn list(&self, known: &mut KnownPacks) -> Result<(), StoreError> {
         let mut listed = Vec::new();
         for path in children(&self.dir)?.into_iter().filter(|path| is_pack(path)) {
             match known.packs.iter().find(|pack| pack.path() == path) {
                 Some(pack) => listed.push(Arc::clone(pack)),
                 None => match Pack::open(&path)? {
-                    Some(pack) => {
-                        news = true;
-                        listed.push(Arc::new(pack));
-                    }
+                    Some(pack) => listed.push(Arc::new(pack)),
                     // Another process has just made one of it and others: that one is not in this list.
                     None if path.symlink_metadata().is_err() => return self.list(known),
                     None => {}
@@ -286,7 +275,7 @@ impl Packs {
         let unlisted: Vec<_> = known.packs.iter().filter(still_ours).cloned().collect();
         listed.extend(unlisted);
         known.packs = listed;
-        Ok(news)
+        Ok(())
     }
 }
 

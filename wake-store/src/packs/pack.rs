@@ -13,11 +13,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::fs::{FlockOperation, flock};
 use wake_model::Digest;
 
-use super::entry::{HEAD, HEADER, Salt, Slot, TRAILER, u64_at};
+use super::entry::{HEAD, HEADER, Salt, Slot, TRAILER};
 use crate::error::{At, StoreError, optional};
 use crate::publish::rename_into;
 use crate::session::Session;
-use crate::sorted_index::{ENTRY, SortedIndex};
+use crate::sorted_index::{ENTRY, SortedIndex, u64_at};
 
 /// Bytes that are read at once while walking.
 const WINDOW: u64 = 256 << 10;
@@ -90,6 +90,14 @@ impl Raw {
     }
 }
 
+impl Slots {
+    /// None yet, of a pack without an index.
+    fn unsorted(state: PackState) -> Self {
+        let (slots, start) = (HashMap::new(), HEAD as u64);
+        Slots::Chained(Mutex::new(SlotChain { slots, end: start, walked: start, state }))
+    }
+}
+
 impl Pack {
     /// Begins a pack at `place`, for this process to append to.
     pub(super) fn begin(session: &Session, place: &Path) -> Result<Self, StoreError> {
@@ -107,13 +115,7 @@ impl Pack {
         };
         let (file, salt) =
             new().inspect_err(|_: &io::Error| drop(std::fs::remove_file(&temporary))).at(place)?;
-        let chain = SlotChain {
-            slots: HashMap::new(),
-            end: HEAD as u64,
-            walked: HEAD as u64,
-            state: PackState::Ours,
-        };
-        Ok(Pack { path: place.to_owned(), file, salt, slots: Slots::Chained(Mutex::new(chain)) })
+        Ok(Pack { path: place.to_owned(), file, salt, slots: Slots::unsorted(PackState::Ours) })
     }
 
     /// None if no pack lies there.
@@ -135,12 +137,7 @@ impl Pack {
         let len = file.metadata().at(path)?.len();
         let slots = match index_of(&file, &salt, len) {
             Some((at, count)) => Slots::Sorted(SortedIndex::new(at, count)),
-            None => Slots::Chained(Mutex::new(SlotChain {
-                slots: HashMap::new(),
-                end: HEAD as u64,
-                walked: HEAD as u64,
-                state: PackState::Theirs,
-            })),
+            None => Slots::unsorted(PackState::Theirs),
         };
         let pack = Pack { path: path.to_owned(), file, salt, slots };
         pack.catch_up()?;
@@ -292,25 +289,24 @@ impl Pack {
         Ok(true)
     }
 
-    /// Sees what another process has appended since the last look; says whether there was anything.
-    pub(super) fn catch_up(&self) -> Result<bool, StoreError> {
-        let Slots::Chained(chain) = &self.slots else { return Ok(false) };
+    /// Sees what another process has appended since the last look.
+    pub(super) fn catch_up(&self) -> Result<(), StoreError> {
+        let Slots::Chained(chain) = &self.slots else { return Ok(()) };
         let mut chain = lock(chain);
         if chain.state != PackState::Theirs {
-            return Ok(false);
+            return Ok(());
         }
         let len = self.len()?;
         if len == chain.walked {
-            return Ok(false);
+            return Ok(());
         }
-        let before = chain.end;
         let SlotChain { slots, end, walked, .. } = &mut *chain;
-        *end = walk(&self.file, &self.salt, before, len, |slot| {
+        *end = walk(&self.file, &self.salt, *end, len, |slot| {
             slots.insert(slot.key, slot);
         })
         .at(&self.path)?;
         *walked = len;
-        Ok(*end != before)
+        Ok(())
     }
 
     /// Whether it has an index, so that it changes no more; gives one to what a dead process left.

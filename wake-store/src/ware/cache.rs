@@ -1,9 +1,10 @@
 //! Unpacked wares, kept by their ids.
 
 use super::guid::new_guid;
-use super::relocation::{remove_tree, rename_new};
+use super::relocation::rename_new;
 use super::seal::{Seal, note_use};
 use super::warehouse::shard;
+use crate::removal::remove_whatever;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -169,6 +170,6 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        let _ = remove_tree(&self.path);
+        let _ = remove_whatever(&self.path);
     }
 }

@@ -19,11 +19,6 @@ impl Cbor {
         &self.bytes
     }
 
-    /// Forgets what was written and keeps the memory.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
-    }
-
     /// Appends an integer.
     pub fn int(&mut self, value: i64) {
         if value >= 0 {

@@ -1,17 +1,18 @@
 //! Takes the entries of an archive: checks what they mean, hashes them, and writes them if asked to.
 
-use super::archive::{Content, ExtractError, Visit, copy_hashed};
+use super::archive::{Content, ExtractError, NoContent, Visit, copy_hashed};
 use super::bucket::{Bucket, Conflict};
 use super::disk::{Ownership, TreeWriter};
 use super::entry_path::EntryPath;
 use super::filters::{Passage, Rules};
 use super::hash::Sha384Digest;
+use super::meter::Meter;
 use super::node::{Coverage, Meta, Node};
 use super::policy::{Names, Policy, folded};
 use std::collections::HashMap;
 
 /// The one visitor that every archive goes through.
-pub(crate) struct Extraction {
+pub(crate) struct Extraction<'a> {
     policy: Policy,
     rules: Rules,
     coverage: Coverage,
@@ -20,6 +21,7 @@ pub(crate) struct Extraction {
     /// For each path, folded: how it was first written.
     spellings: HashMap<String, String>,
     entries: u64,
+    meter: &'a Meter,
 }
 
 /// What an archive turned out to hold.
@@ -35,13 +37,14 @@ pub(crate) struct ExtractedTree {
     pub(crate) bucket: Bucket,
 }
 
-impl Extraction {
-    /// Prepares to take an archive of the given coverage, and to write it if there is a `writer`.
+impl<'a> Extraction<'a> {
+    /// Prepares to take an archive of the given coverage until `meter` is stopped, and to write it if there is a `writer`.
     pub(crate) fn new(
         policy: Policy,
         rules: Rules,
         coverage: Coverage,
         writer: Option<TreeWriter>,
+        meter: &'a Meter,
     ) -> Self {
         Self {
             policy,
@@ -51,13 +54,14 @@ impl Extraction {
             writer,
             spellings: HashMap::new(),
             entries: 0,
+            meter,
         }
     }
 
     /// Ends the archive: gives directories their times and computes the hashes.
     pub(crate) fn finish(mut self) -> Result<ExtractedTree, ExtractError> {
         if self.bucket.iter().next().is_none() {
-            self.take(EntryPath::root(), Meta::conjured(), &mut super::archive::NoContent)?;
+            self.entry(EntryPath::root(), Meta::conjured(), &mut NoContent)?;
         }
         let ownership = match self.writer {
             Some(writer) => writer.finish()?,
@@ -70,41 +74,6 @@ impl Extraction {
             before
         };
         Ok(ExtractedTree { before, after, ownership, bucket: self.bucket })
-    }
-
-    fn take(
-        &mut self,
-        path: EntryPath,
-        meta: Meta,
-        content: &mut dyn Content,
-    ) -> Result<(), ExtractError> {
-        self.check(&path, &meta)?;
-        let mut filtered = meta.clone();
-        let passage = self.rules.apply(&path, &mut filtered)?;
-        let added =
-            self.bucket.add(&path, meta, None).map_err(|conflict| explain(&path, conflict))?;
-        for dir in &added.conjured {
-            self.check_spelling(dir)?;
-            let mut meta = Meta::conjured();
-            self.rules.apply(dir, &mut meta)?;
-            if let Some(writer) = &mut self.writer {
-                writer.create(dir, &meta, &mut super::archive::NoContent)?;
-            }
-        }
-        let writer = self.writer.as_mut().filter(|_| passage == Passage::Through);
-        let digest = match (writer, &filtered.node) {
-            (Some(writer), Node::Dir) if added.replaces_conjured => {
-                writer.redeclare_dir(&path, &filtered);
-                None
-            }
-            (Some(writer), _) => writer.create(&path, &filtered, content)?,
-            (None, Node::File { .. }) => Some(copy_hashed(content, None)?),
-            (None, _) => None,
-        };
-        if let Some(digest) = digest {
-            self.bucket.set_content(&path, digest);
-        }
-        Ok(())
     }
 
     fn check(&mut self, path: &EntryPath, meta: &Meta) -> Result<(), ExtractError> {
@@ -160,14 +129,43 @@ impl Extraction {
     }
 }
 
-impl Visit for Extraction {
+impl Visit for Extraction<'_> {
     fn entry(
         &mut self,
         path: EntryPath,
         meta: Meta,
         content: &mut dyn Content,
     ) -> Result<(), ExtractError> {
-        self.take(path, meta, content)
+        if self.meter.is_stopped() {
+            return Err(ExtractError::Cancelled);
+        }
+        self.check(&path, &meta)?;
+        let mut filtered = meta.clone();
+        let passage = self.rules.apply(&path, &mut filtered)?;
+        let added =
+            self.bucket.add(&path, meta, None).map_err(|conflict| explain(&path, conflict))?;
+        for dir in &added.conjured {
+            self.check_spelling(dir)?;
+            let mut meta = Meta::conjured();
+            self.rules.apply(dir, &mut meta)?;
+            if let Some(writer) = &mut self.writer {
+                writer.create(dir, &meta, &mut NoContent)?;
+            }
+        }
+        let writer = self.writer.as_mut().filter(|_| passage == Passage::Through);
+        let digest = match (writer, &filtered.node) {
+            (Some(writer), Node::Dir) if added.replaces_conjured => {
+                writer.redeclare_dir(&path, &filtered);
+                None
+            }
+            (Some(writer), _) => writer.create(&path, &filtered, content)?,
+            (None, Node::File { .. }) => Some(copy_hashed(content, None)?),
+            (None, _) => None,
+        };
+        if let Some(digest) = digest {
+            self.bucket.set_content(&path, digest);
+        }
+        Ok(())
     }
 }
 

@@ -45,8 +45,6 @@ pub use node::{DEFAULT_TIME, MAX_OWNER, Meta, Node, Timestamp};
 pub use pack::{PackError, pack, pack_metered};
 pub use policy::{Links, Names, Policy};
 pub use route::Route;
-pub use unpack::{
-    Placement, Unpack, UnpackError, Unpacked, list, mirror, mirror_metered, scan, scan_metered,
-};
+pub use unpack::{Placement, Unpack, UnpackError, Unpacked, list, mirror, scan};
 pub use wake_model::ware::{PackType, ParseWareIdError, WareId};
 pub use warehouse::{ParseWarehouseError, Warehouse, WarehouseError};

@@ -1,6 +1,7 @@
-//! Moving a finished tree to its place, by one rename, and removing what is in the way.
+//! Moving a finished tree to its place, by one rename.
 
 use super::guid::new_guid;
+use crate::removal::remove_whatever;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use std::fs;
@@ -27,7 +28,7 @@ fn moved(from: &Path, to: &Path, flags: RenameFlags) -> io::Result<()> {
             let near = bring_near(from, to)?;
             let result = renameat_with(CWD, &near, CWD, to, flags);
             if result.is_err() || flags == RenameFlags::EXCHANGE {
-                remove_tree(&near)?;
+                remove_whatever(&near)?;
             }
             Ok(result?)
         }
@@ -46,28 +47,6 @@ fn bring_near(from: &Path, to: &Path) -> io::Result<PathBuf> {
     fs::rename(from, &near)?;
     fs::set_permissions(&near, fs::Permissions::from_mode(mode))?;
     Ok(near)
-}
-
-/// Removes a tree, also one whose directories do not allow it.
-pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            allow_removal(path)?;
-            fs::remove_dir_all(path)
-        }
-        result => result,
-    }
-}
-
-fn allow_removal(dir: &Path) -> io::Result<()> {
-    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(dir)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            allow_removal(&entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -99,7 +78,7 @@ mod tests {
         closed(&at("from/c"));
         assert!(rename_new(&at("from/c"), &at("to/a")).is_err());
         assert_eq!(mode(&at("to/a")), 0o555);
-        remove_tree(&at("to")).unwrap();
-        remove_tree(&at("from")).unwrap();
+        remove_whatever(&at("to")).unwrap();
+        remove_whatever(&at("from")).unwrap();
     }
 }

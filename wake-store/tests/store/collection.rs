@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use wake_model::{ActionDigest, TreeDigest};
 use wake_store::ware::{
-    PackFilters, PackType, Policy, Unpack, UnpackFilters, WareCache, Warehouse, pack,
+    Meter, PackFilters, PackType, Policy, Unpack, UnpackFilters, WareCache, Warehouse, pack,
 };
 use wake_store::{GcEvent, GcMode, GcOptions, GcReport, Kind, Store};
 
@@ -253,7 +253,7 @@ fn a_collection_waits_for_those_who_use_the_store() {
         heard.recv().unwrap();
         // The collector is waiting: what is looked up now stays until this store is closed.
         let found = builder.action(&digest).unwrap().hit().unwrap();
-        assert!(builder.tree_path(&found.tree()).is_some());
+        assert!(builder.tree_place(&found.tree()).exists());
         drop(builder);
         assert_eq!(collecting.join().unwrap().deleted, 1);
     });
@@ -286,7 +286,9 @@ fn an_unpacked_ware_goes_by_its_last_use() {
     let unpack = || {
         let (filters, cache) = (UnpackFilters::LOSSLESS, Some(&cache));
         let sources = std::slice::from_ref(&target);
-        Unpack { ware: &ware, sources, filters, cache, policy: Policy::WARE }.into_cache().unwrap()
+        Unpack { ware: &ware, sources, filters, cache, policy: Policy::WARE }
+            .into_cache(&Meter::default())
+            .unwrap()
     };
     let options = GcOptions { older_than: Some(DAY * 30), ..GcOptions::default() };
     let place = unpack().path;

@@ -25,7 +25,7 @@ fn an_adopted_tree_is_read_only_and_without_time() {
         &[("bin/tool*", b"#!"), ("bin/deep/x", b""), ("empty/", b""), ("link@", b"bin/tool")];
     let (manifest, adopted) = adopt(&world.store, files);
     assert_eq!(adopted.tree, manifest.digest());
-    let tree = world.store.tree_path(&adopted.tree).unwrap();
+    let tree = world.store.tree_place(&adopted.tree);
     for (at, (mode, _)) in snapshot(&tree) {
         let expected = match at.to_str().unwrap() {
             "bin" | "bin/tool" | "bin/deep" | "empty" => 0o555,
@@ -47,7 +47,7 @@ fn adopting_twice_keeps_the_first_and_removes_the_second() {
     let world = World::new();
     let files: &[(&str, &[u8])] = &[("a", b"1"), ("d/b*", b"2")];
     let (manifest, first) = adopt(&world.store, files);
-    let place = world.store.tree_path(&first.tree).unwrap();
+    let place = world.store.tree_place(&first.tree);
     let inode = place.metadata().unwrap().ino();
     let scratch = world.store.scratch().unwrap();
     fill(scratch.path(), files);
@@ -91,7 +91,7 @@ fn a_directory_that_is_not_as_declared_is_refused() {
         let error = world.store.adopt_tree(scratch.path(), &manifest).unwrap_err();
         let expected = format!("`{}` {problem}", scratch.path().join(at).display());
         assert_eq!(error.to_string(), expected);
-        assert_eq!(world.store.tree_path(&manifest.digest()), None);
+        assert!(!world.store.tree_place(&manifest.digest()).exists());
     }
 }
 
@@ -127,7 +127,7 @@ fn c4_trees_that_look_alike_lie_in_different_places() {
     for files in variants {
         let (manifest, adopted) = adopt(&world.store, files);
         assert_eq!(world.store.manifest(&adopted.tree).unwrap(), Some(manifest));
-        places.push(world.store.tree_path(&adopted.tree).unwrap());
+        places.push(world.store.tree_place(&adopted.tree));
     }
     places.sort();
     places.dedup();

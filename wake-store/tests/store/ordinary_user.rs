@@ -22,7 +22,7 @@ fn as_nobody() {
     let files: &[(&str, &[u8])] = &[("a", b"1"), ("d/b*", b"2"), ("e/", b"")];
     let (digest, tree) = put(&store, 1, files);
     put(&store, 2, files);
-    let file = store.tree_path(&tree).unwrap().join("a");
+    let file = store.tree_place(&tree).join("a");
     let refused = fs::write(&file, "x").unwrap_err();
     assert_eq!(refused.kind(), std::io::ErrorKind::PermissionDenied);
     let refused = fs::remove_file(&file).unwrap_err();

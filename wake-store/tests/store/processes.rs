@@ -34,7 +34,7 @@ fn put_numbered(store: &Store, number: u64) {
 fn is_right_or_absent(store: &Store, number: u64) -> bool {
     match store.action(&action(number).digest()).unwrap() {
         Lookup::Hit(found) => {
-            let tree = store.tree_path(&found.tree()).unwrap();
+            let tree = store.tree_place(&found.tree());
             for (name, bytes) in outputs(number) {
                 assert_eq!(std::fs::read(tree.join(name.trim_end_matches('*'))).unwrap(), bytes);
             }

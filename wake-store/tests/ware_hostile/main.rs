@@ -11,8 +11,8 @@ use std::fs;
 use std::path::Path;
 use tar_bytes::{Header, TarBytes};
 use wake_store::ware::{
-    Category, PackType, Placement, Policy, Unpack, UnpackError, UnpackFilters, WareId, Warehouse,
-    list, scan,
+    Category, Meter, PackType, Placement, Policy, Unpack, UnpackError, UnpackFilters, WareId,
+    Warehouse, list, scan,
 };
 
 /// What became of an archive that was listed and unpacked.
@@ -52,7 +52,8 @@ fn unpack_beside_canary(
     let sources = [source.clone()];
     let filters = UnpackFilters::LOW_PRIV;
     let unpack = Unpack { ware: &ware, sources: &sources, filters, cache: None, policy };
-    let result = unpack.place_at(&inner.join("out"), Placement::Direct).map(|_| ());
+    let result =
+        unpack.place_at(&inner.join("out"), Placement::Direct, &Meter::default()).map(|_| ());
     assert_eq!(fs::read_to_string(dir.join("canary")).unwrap(), "alive");
     assert_eq!(fs::read_to_string(inner.join("canary")).unwrap(), "alive");
     let mut left: Vec<_> =
@@ -271,7 +272,8 @@ fn x13_devices_pipes_and_setuid_bits() {
     let rejection = |tar: TarBytes| {
         fs::write(&file, tar.finish()).unwrap();
         let error =
-            scan(PackType::Tar, &source, UnpackFilters::LOW_PRIV, Policy::WARE).unwrap_err();
+            scan(PackType::Tar, &source, UnpackFilters::LOW_PRIV, Policy::WARE, &Meter::default())
+                .unwrap_err();
         assert_eq!(error.category(), Category::FilterRejection);
         error.to_string()
     };
@@ -291,7 +293,7 @@ fn x13_devices_pipes_and_setuid_bits() {
         TarBytes::new().raw(Header { typeflag: b'6', ..Header::file("p", 0) }.bytes()).finish(),
     )
     .unwrap();
-    scan(PackType::Tar, &source, UnpackFilters::LOW_PRIV, Policy::WARE).unwrap();
+    scan(PackType::Tar, &source, UnpackFilters::LOW_PRIV, Policy::WARE, &Meter::default()).unwrap();
 }
 
 #[test]
@@ -329,8 +331,14 @@ fn every_compression_gives_the_same_ware() {
     let file = temp.path().join("archive");
     let id = |bytes: &[u8]| {
         fs::write(&file, bytes).unwrap();
-        scan(PackType::Tar, &Warehouse::File(file.clone()), UnpackFilters::LOSSLESS, Policy::WARE)
-            .unwrap()
+        scan(
+            PackType::Tar,
+            &Warehouse::File(file.clone()),
+            UnpackFilters::LOSSLESS,
+            Policy::WARE,
+            &Meter::default(),
+        )
+        .unwrap()
     };
     let plain = id(&whole);
     // Concatenated members are one stream: tools that compress in parallel write them so.

@@ -3,7 +3,9 @@
 use super::refusal;
 use std::fs;
 use std::process::Command;
-use wake_store::ware::{PackFilters, PackType, Policy, UnpackFilters, Warehouse, pack, scan};
+use wake_store::ware::{
+    Meter, PackFilters, PackType, Policy, UnpackFilters, Warehouse, pack, scan,
+};
 
 struct Member<'a> {
     name: &'a str,
@@ -81,6 +83,7 @@ fn a_zip_has_the_hash_of_the_same_tree_in_tar() {
         &Warehouse::File(archive.clone()),
         UnpackFilters::LOSSLESS,
         Policy::WARE,
+        &Meter::default(),
     )
     .unwrap();
     let sources = [Warehouse::File(archive)];
@@ -91,7 +94,7 @@ fn a_zip_has_the_hash_of_the_same_tree_in_tar() {
         cache: None,
         policy: Policy::WARE,
     }
-    .place_at(&unpacked, wake_store::ware::Placement::Direct)
+    .place_at(&unpacked, wake_store::ware::Placement::Direct, &Meter::default())
     .unwrap();
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions(&tree, fs::Permissions::from_mode(0o755)).unwrap();

@@ -74,10 +74,6 @@ impl Fields for Wake {
         names().try_for_each(|name| each(name, Visibility::Hidden))
     }
 
-    fn shown(&self, name: &str) -> Option<Visibility> {
-        names().any(|member| member == name).then_some(Visibility::Hidden)
-    }
-
     fn value(&self, name: &str) -> Result<Option<Val>> {
         if let Some(spec) = members().find(|spec| spec.short() == name) {
             return Ok(Some(Val::Func(call::native(&self.env, spec, String::new()))));

@@ -12,8 +12,7 @@ use super::exec::ExecDecl;
 use super::pkg::check_module_name;
 use crate::engine::env::{Env, Phase};
 use crate::engine::globs::Patterns;
-use crate::engine::json::kind;
-use crate::engine::lazy;
+use crate::engine::json::{kind, shown};
 use crate::engine::module_id::ModuleId;
 use crate::engine::note::{Note, refuse};
 use crate::engine::to_json::Promises;
@@ -79,7 +78,7 @@ fn module_id(call: &Call<'_>) -> Result<Val> {
     } else {
         ModuleId::plain(pkg, module)
     });
-    Ok(call.env.declarations.keep(lazy::object(id.clone()), id))
+    Ok(call.env.declarations.keep(shown(id.clone()), id))
 }
 
 fn module(call: &Call<'_>) -> Result<Val> {

@@ -1,23 +1,21 @@
 //! `getPkg` and `pkg`: what a package is, and which others it needs.
 
-use std::ops::ControlFlow;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::function::FuncVal;
-use jrsonnet_evaluator::{IStr, Result, Val, Visibility};
+use jrsonnet_evaluator::{IStr, Result, Val};
 use serde_json::{Value, json};
 use wake_model::nearest::nearest;
-use wake_model::package::PKG_FILE;
-use wake_model::{Name, RelPath};
+use wake_model::place::PKG_FILE;
+use wake_model::{Name, Permission, RelPath};
 
 use super::call::{Call, Param, Spec, is_tagged, text_list};
 use super::exec::ExecDecl;
 use super::pkg_info::{PkgInfoDecl, Versions, check_info};
 use crate::EntryKind;
 use crate::engine::env::Phase;
-use crate::engine::json::write::{Json, Object, text_of};
-use crate::engine::json::{from_json, kind};
-use crate::engine::lazy::{self, Fields};
+use crate::engine::json::write::{Json, Object};
+use crate::engine::json::{kind, shown};
 use crate::engine::note::{Note, amend, refuse};
 
 /// What `wake.pkg` was given, checked.
@@ -73,32 +71,6 @@ impl Json for GetPkgDecl {
     }
 }
 
-/// Declares an object that shows what it says as JSON.
-macro_rules! shown_as_json {
-    ($($type:ty: $($name:literal)*;)*) => {$(
-        impl Fields for Rc<$type> {
-            fn each(&self, each: &mut dyn FnMut(&str, Visibility) -> ControlFlow<()>) -> ControlFlow<()> {
-                [$($name),*].into_iter().try_for_each(|name| each(name, Visibility::Normal))
-            }
-
-            fn shown(&self, name: &str) -> Option<Visibility> {
-                [$($name),*].contains(&name).then_some(Visibility::Normal)
-            }
-
-            fn value(&self, name: &str) -> Result<Option<Val>> {
-                let json: Value = serde_json::from_str(&text_of(self)).unwrap_or_default();
-                Ok(json.get(name).map(from_json))
-            }
-        }
-    )*};
-}
-
-shown_as_json! {
-    PkgData: "files" "has_inputs" "metadata" "modules" "pkgInfo" "pkgs";
-    GetPkgDecl: "from" "global" "permissions" "pkgInfo";
-    PkgInfoDecl: "name" "namespace" "version";
-}
-
 pub(crate) static GET_PKG: Spec = Spec {
     name: "wake.getPkg",
     params: &[
@@ -135,7 +107,7 @@ fn get_pkg(call: &Call<'_>) -> Result<Val> {
         given => given,
     };
     let request = Rc::new(GetPkgDecl { from, global, permissions, pkg_info });
-    Ok(call.env.declarations.keep(lazy::object(request.clone()), request))
+    Ok(call.env.declarations.keep(shown(request.clone()), request))
 }
 
 fn source(call: &Call<'_>) -> Result<Value> {
@@ -200,16 +172,16 @@ fn global(call: &Call<'_>) -> Result<Value> {
 }
 
 fn permissions(call: &Call<'_>, argument: &str) -> Result<Vec<IStr>> {
-    const KNOWN: [&str; 2] = ["defineGlobal", "network"];
+    let known = Permission::ALL.map(Permission::as_str);
     let Some(value) = call.get(argument)? else { return Ok(Vec::new()) };
     let given = text_list(call, argument, "a list of strings", &value)?;
     for permission in &given {
-        if !KNOWN.contains(&permission.as_str()) {
+        if !known.contains(&permission.as_str()) {
             refuse!(
                 Note::new(format!("there is no permission `{permission}`"))
                     .argument(argument)
                     .key(permission.as_str())
-                    .suggest(nearest(permission, KNOWN))
+                    .suggest(nearest(permission, known))
                     .hint("the permissions are `defineGlobal` and `network`")
             );
         }
@@ -229,7 +201,7 @@ fn pkg(call: &Call<'_>) -> Result<Val> {
     let metadata = call.json("metadata")?;
     let has_inputs = inputs.is_some();
     let data = Rc::new(PkgData { files, has_inputs, metadata, modules, pkg_info, pkgs });
-    let object = lazy::object(data.clone());
+    let object = shown(data.clone());
     Ok(call.env.declarations.keep(object, Rc::new(PkgDecl { data, inputs })))
 }
 

@@ -6,9 +6,8 @@ use jrsonnet_evaluator::{IStr, ObjValue, Result, Val};
 use wake_model::{Name, Requirement, Version};
 
 use super::call::{Call, Param, Spec};
-use crate::engine::json::kind;
 use crate::engine::json::write::{Json, Object};
-use crate::engine::lazy;
+use crate::engine::json::{kind, shown};
 use crate::engine::note::{Note, refuse};
 
 /// What `wake.pkgInfo` was given, checked: how a package is called.
@@ -53,7 +52,7 @@ fn pkg_info(call: &Call<'_>) -> Result<Val> {
     }
     let is_requirement = requirement.is_ok();
     let info = Rc::new(PkgInfoDecl { name, namespace, version, is_requirement });
-    Ok(call.env.declarations.keep(lazy::object(info.clone()), info))
+    Ok(call.env.declarations.keep(shown(info.clone()), info))
 }
 
 /// Whether a `pkgInfo` says which version something is, or which versions will do.

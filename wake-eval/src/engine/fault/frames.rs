@@ -48,12 +48,6 @@ impl SourceFrame {
     pub(super) fn called(&self) -> Option<&str> {
         self.desc.strip_prefix("function <")?.split_once('>').map(|(name, _)| name)
     }
-
-    /// Syntax errors may point at the end of the text, where no character is.
-    pub(super) fn place_of_token(&self) -> Place {
-        let Stretch { start, end } = self.stretch;
-        self.at(Stretch { start, end: end.max(start) })
-    }
 }
 
 /// The frames of an error, innermost first.

@@ -3,9 +3,9 @@
 mod narrow;
 mod frames;
 
-use jrsonnet_evaluator::Error;
 use jrsonnet_evaluator::analyze::Diagnostic;
 use jrsonnet_evaluator::error::ErrorKind;
+use jrsonnet_evaluator::{Error, Span};
 use wake_model::nearest::nearest;
 
 use self::frames::{SourceFrame, frames, located, shorten, shown_call};
@@ -14,7 +14,7 @@ use crate::engine::env::{Env, Hunt};
 use crate::engine::note::{Nature, Note, Origin};
 use crate::engine::promise;
 use crate::engine::text;
-use crate::error::{EvalError, Kind, Limit};
+use crate::error::{EvalError, Kind, Limit, Place};
 use crate::outcome::Read;
 
 /// An error in our terms, perhaps without a place yet.
@@ -103,7 +103,7 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&SourceFrame>) -> EvalE
     let call = || called.map_or("the function".to_owned(), shown_call);
     fault.message = match error.error() {
         ErrorKind::ImportSyntaxError { error, .. } => {
-            fault.place = Some(SourceFrame::of(&error.location, "").place_of_token());
+            fault.place = Some(place_of(&error.location));
             format!("syntax error: {}", error.message)
         }
         ErrorKind::StaticAnalysisError(diagnostics) => of_analysis(&mut fault, diagnostics),
@@ -159,7 +159,7 @@ fn of_analysis(fault: &mut EvalError, diagnostics: &[Diagnostic]) -> String {
     let Some(first) = placed.or(diagnostics.first()) else { return String::new() };
     let (message, label) = split_suggestion(&first.message);
     fault.label = label;
-    fault.place = first.span.as_ref().map(|span| SourceFrame::of(span, "").place_of_token());
+    fault.place = first.span.as_ref().map(place_of);
     match message.strip_prefix("undefined local: ") {
         Some(name) => format!("undefined variable `{name}`"),
         None => message,
@@ -206,6 +206,12 @@ fn computes(error: &ErrorKind) -> bool {
             | ErrorKind::ValueIndexMustBeTypeGot(..)
             | ErrorKind::InComprehensionCanOnlyIterateOverArray
     )
+}
+
+/// The place that a span covers; what is past the end of its text covers nothing.
+fn place_of(span: &Span) -> Place {
+    let frame = SourceFrame::of(span, "");
+    frame.at(frame.stretch)
 }
 
 /// The engine puts similar names on a second line of some messages.

@@ -1,6 +1,9 @@
 //! Values and their JSON, where nothing has to be computed for it.
 
 pub(crate) mod write;
+mod shown;
+
+pub(crate) use shown::shown;
 
 use jrsonnet_evaluator::{NumValue, ObjValueBuilder, Val};
 use serde_json::{Number, Value};

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use jrsonnet_evaluator::rustc_hash::{FxHashMap, FxHashSet};
 use jrsonnet_evaluator::{IStr, Result};
-use wake_model::package::PKG_FILE;
+use wake_model::place::PKG_FILE;
 use wake_model::{BlobDigest, RelPath};
 
 use super::note::Note;

@@ -66,17 +66,16 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// Fills `buffer`, and says whether it could: `false` when the stream had ended before its first byte.
-    pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> Result<bool, ExtractError> {
+    /// Fills `buffer`; it is an error if the stream ends before.
+    pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> Result<(), ExtractError> {
         let mut filled = 0;
         while filled < buffer.len() {
             match self.read(&mut buffer[filled..])? {
-                0 if filled == 0 => return Ok(false),
                 0 => return Err(ExtractError::Truncated { offset: self.offset }),
                 n => filled += n,
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     fn explain(&self, source: io::Error) -> ExtractError {

@@ -18,9 +18,7 @@ pub(crate) fn read_tar(
     loop {
         let offset = stream.offset();
         let mut block = [0u8; BLOCK];
-        if !stream.fill(&mut block)? {
-            return Err(ExtractError::Truncated { offset });
-        }
+        stream.fill(&mut block)?;
         if block.iter().all(|byte| *byte == 0) {
             extensions.expect_none(offset)?;
             return expect_end(stream);
@@ -103,7 +101,7 @@ fn read_extension(
         return Err(place.malformed("an extended header of impossible size"));
     }
     let mut value = vec![0; header.size as usize];
-    read_exact(stream, &mut value)?;
+    stream.fill(&mut value)?;
     skip_padding(stream, header.size as u64)?;
     Ok(value)
 }
@@ -233,27 +231,19 @@ impl Content for BoundedReader<'_, '_> {
     }
 }
 
-fn read_exact(stream: &mut Stream<'_>, buffer: &mut [u8]) -> Result<(), ExtractError> {
-    if stream.fill(buffer)? {
-        Ok(())
-    } else {
-        Err(ExtractError::Truncated { offset: stream.offset() })
-    }
-}
-
 fn skip_padding(stream: &mut Stream<'_>, size: u64) -> Result<(), ExtractError> {
     let padding = (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64;
     if padding == 0 {
         return Ok(());
     }
-    read_exact(stream, &mut [0u8; BLOCK][..padding as usize])
+    stream.fill(&mut [0u8; BLOCK][..padding as usize])
 }
 
 /// The end of an archive is two blocks of zeros, and after it only zeros up to the end of the stream.
 fn expect_end(stream: &mut Stream<'_>) -> Result<(), ExtractError> {
     let mut block = [0u8; BLOCK];
     let mut offset = stream.offset();
-    read_exact(stream, &mut block)?;
+    stream.fill(&mut block)?;
     let mut read = block.len();
     let mut rest = [0u8; 8192];
     rest[..read].copy_from_slice(&block);

@@ -32,14 +32,10 @@ impl<W: Write> TarWriter<W> {
         if !records.is_empty() {
             let extension = HeaderFields {
                 name: "pax".to_owned(),
-                link: String::new(),
                 size: records.len() as u64,
                 typeflag: b'x',
                 mode: 0o644,
-                uid: 0,
-                gid: 0,
-                mtime: 0,
-                device: None,
+                ..HeaderFields::default()
             };
             self.to.write_all(&extension.block())?;
             self.to.write_all(&records)?;
@@ -71,6 +67,7 @@ impl<W: Write> TarWriter<W> {
     }
 }
 
+#[derive(Default)]
 struct HeaderFields {
     name: String,
     link: String,
@@ -117,14 +114,11 @@ impl HeaderFields {
         if self.link.len() > 100 {
             put("linkpath", self.link.clone());
         }
-        if octal(self.size, 11).is_none() {
-            put("size", self.size.to_string());
-        }
-        if octal(u64::from(self.uid), 7).is_none() {
-            put("uid", self.uid.to_string());
-        }
-        if octal(u64::from(self.gid), 7).is_none() {
-            put("gid", self.gid.to_string());
+        let (uid, gid) = (u64::from(self.uid), u64::from(self.gid));
+        for (key, value, digits) in [("size", self.size, 11), ("uid", uid, 7), ("gid", gid, 7)] {
+            if octal(value, digits).is_none() {
+                put(key, value.to_string());
+            }
         }
         if self.octal_mtime().is_none() {
             put("mtime", self.mtime.to_string());

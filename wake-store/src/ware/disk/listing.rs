@@ -10,18 +10,8 @@ use std::io;
 #[derive(Debug)]
 pub(crate) struct Child {
     pub(crate) name: String,
-    pub(crate) kind: ChildKind,
-}
-
-/// What stands behind a name, as far as the order of hashing needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ChildKind {
-    File,
-    Dir,
-    Symlink,
-    Fifo,
-    Device,
-    Socket,
+    /// What stands behind the name.
+    pub(crate) kind: FileType,
 }
 
 /// The children of `dir` in the order in which they are hashed: bytewise, directories with a slash at the end.
@@ -42,9 +32,9 @@ pub(crate) fn list_dir(dir: BorrowedFd<'_>) -> io::Result<Vec<Child>> {
         let kind = match entry.file_type() {
             FileType::Unknown => {
                 let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
-                kind_of(FileType::from_raw_mode(stat.st_mode))
+                FileType::from_raw_mode(stat.st_mode)
             }
-            known => kind_of(known),
+            known => known,
         };
         children.push(Child { name: name.to_owned(), kind });
     }
@@ -53,24 +43,13 @@ pub(crate) fn list_dir(dir: BorrowedFd<'_>) -> io::Result<Vec<Child>> {
 }
 
 fn sort_key(child: &Child) -> impl Iterator<Item = &u8> {
-    let slash: &[u8] = if child.kind == ChildKind::Dir { b"/" } else { b"" };
+    let slash: &[u8] = if child.kind == FileType::Directory { b"/" } else { b"" };
     child.name.as_bytes().iter().chain(slash)
-}
-
-fn kind_of(kind: FileType) -> ChildKind {
-    match kind {
-        FileType::Directory => ChildKind::Dir,
-        FileType::Symlink => ChildKind::Symlink,
-        FileType::Fifo => ChildKind::Fifo,
-        FileType::CharacterDevice | FileType::BlockDevice => ChildKind::Device,
-        FileType::Socket => ChildKind::Socket,
-        FileType::RegularFile | FileType::Unknown => ChildKind::File,
-    }
 }
 
 /// The description of a node from its `stat`; none for a socket. A link's target is left empty.
 pub(crate) fn meta_of(stat: &Stat) -> Option<Meta> {
-    let (major, minor) = device_numbers(stat);
+    let (major, minor) = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
     let node = match FileType::from_raw_mode(stat.st_mode) {
         FileType::RegularFile => Node::File { size: stat.st_size as u64 },
         FileType::Directory => Node::Dir,
@@ -88,11 +67,6 @@ pub(crate) fn meta_of(stat: &Stat) -> Option<Meta> {
         mtime: Timestamp { seconds: stat.st_mtime, nanos: stat.st_mtime_nsec as u32 },
         xattrs: BTreeMap::new(),
     })
-}
-
-/// Major and minor number of the device that a node is.
-fn device_numbers(stat: &Stat) -> (u32, u32) {
-    (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev))
 }
 
 /// The text of the link `name`.

@@ -5,7 +5,7 @@ mod listing;
 mod reader;
 mod writer;
 
-pub(crate) use listing::{Child, ChildKind, list_dir, meta_of, read_link};
+pub(crate) use listing::{Child, list_dir, meta_of, read_link};
 pub(crate) use reader::read_tree;
 pub use writer::Ownership;
 pub(crate) use writer::{ROOT, TreeWriter};

@@ -9,7 +9,6 @@ mod syntax;
 pub use rules::FilterRejection;
 pub(crate) use rules::{Passage, Rules};
 pub use syntax::ParseFiltersError;
-pub(crate) use syntax::days_since_1970;
 
 use super::node::DEFAULT_TIME;
 use std::collections::BTreeMap;

@@ -2,6 +2,8 @@
 
 use super::{Direction, Filters, Mtime, Owner, Special};
 use crate::ware::node::MAX_OWNER;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// The keys in their canonical order.
 const KEYS: [&str; 6] = ["uid", "gid", "mtime", "sticky", "setid", "dev"];
@@ -63,16 +65,14 @@ pub(super) fn set<D: Direction>(
     key: &str,
     value: &str,
 ) -> Result<(), ParseFiltersError> {
-    if !KEYS.contains(&key) {
-        return Err(ParseFiltersError::UnknownKey { key: key.to_owned() });
-    }
     let repeated = match key {
         "uid" => filters.uid.replace(owner::<D>(key, value)?).is_some(),
         "gid" => filters.gid.replace(owner::<D>(key, value)?).is_some(),
         "mtime" => filters.mtime.replace(mtime::<D>(key, value)?).is_some(),
         "sticky" => filters.sticky.replace(special::<D>(key, value, false)?).is_some(),
         "setid" => filters.setid.replace(special::<D>(key, value, true)?).is_some(),
-        _ => filters.dev.replace(special::<D>(key, value, true)?).is_some(),
+        "dev" => filters.dev.replace(special::<D>(key, value, true)?).is_some(),
+        _ => return Err(ParseFiltersError::UnknownKey { key: key.to_owned() }),
     };
     if repeated {
         return Err(ParseFiltersError::Repeated { key: key.to_owned() });
@@ -173,63 +173,10 @@ fn wrong<D: Direction>(key: &str, value: &str, expected: String) -> ParseFilters
 
 /// Reads `2010-01-01T00:00:00Z` or the same with an offset; fractions of a second are dropped.
 fn rfc3339(text: &str) -> Option<i64> {
-    let bytes = text.as_bytes();
-    if !text.is_ascii() || bytes.len() < 20 || bytes[4] != b'-' || bytes[7] != b'-' {
-        return None;
-    }
-    if !matches!(bytes[10], b'T' | b't') || bytes[13] != b':' || bytes[16] != b':' {
-        return None;
-    }
-    let number = |from: usize, to: usize| text[from..to].parse::<u32>().ok().map(i64::from);
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    if !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {
-        return None;
-    }
-    if hour > 23 || minute > 59 || second > 59 {
-        return None;
-    }
-    let mut zone = &text[19..];
-    if let Some(fraction) = zone.strip_prefix('.') {
-        let digits = fraction.bytes().take_while(u8::is_ascii_digit).count();
-        if digits == 0 {
-            return None;
-        }
-        zone = &fraction[digits..];
-    }
-    Some(
-        days_since_1970(year, month, day) * 86400 + hour * 3600 + minute * 60 + second
-            - offset(zone)?,
-    )
-}
-
-fn offset(zone: &str) -> Option<i64> {
-    if zone.eq_ignore_ascii_case("z") {
-        return Some(0);
-    }
-    let sign = match zone.as_bytes() {
-        [b'+', _, _, b':', _, _] => 1,
-        [b'-', _, _, b':', _, _] => -1,
-        _ => return None,
-    };
-    let (hours, minutes) = (zone[1..3].parse::<u8>().ok()?, zone[4..6].parse::<u8>().ok()?);
-    (hours < 24 && minutes < 60)
-        .then_some(sign * (i64::from(hours) * 3600 + i64::from(minutes) * 60))
-}
-
-fn days_in(year: i64, month: i64) -> i64 {
-    match month {
-        4 | 6 | 9 | 11 => 30,
-        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
-        2 => 28,
-        _ => 31,
-    }
-}
-
-pub(crate) fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let leaps = |year: i64| year / 4 - year / 100 + year / 400;
-    let before_year = 365 * (year - 1970) + leaps(year - 1) - leaps(1969);
-    before_year + (1..month).map(|month| days_in(year, month)).sum::<i64>() + day - 1
+    // Other separators and leap seconds are RFC 3339 as well, but not the published syntax.
+    let published = matches!(text.get(10..11)?, "T" | "t") && text.get(17..19)? != "60";
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok().filter(|_| published)?;
+    Some(time.unix_timestamp())
 }
 
 #[cfg(test)]
@@ -300,5 +247,9 @@ mod tests {
         assert_eq!(rfc3339("1969-12-31T23:59:59Z"), Some(-1));
         assert_eq!(rfc3339("2001-02-29T00:00:00Z"), None);
         assert_eq!(rfc3339("2001-02-28 00:00:00Z"), None);
+        assert_eq!(rfc3339("2016-12-31T23:59:60Z"), None);
+        assert_eq!(rfc3339("2001-02-28t00:00:00.999999999999z"), Some(983_318_400));
+        assert_eq!(rfc3339("2001-02-28T00:00:00+24:00"), None);
+        assert_eq!(rfc3339("2001-02-28T00:00:00"), None);
     }
 }

@@ -7,10 +7,9 @@ mod objects;
 mod repository;
 
 use self::repository::Repository;
-use super::archive::{Content, ExtractError, Visit};
+use super::archive::{ExtractError, Visit};
 use super::category::Category;
 use super::entry_path::EntryPath;
-use super::node::Meta;
 use super::route::Route;
 use super::warehouse::Warehouse;
 use std::io;
@@ -80,10 +79,7 @@ pub(super) fn read_commit(
     let direct = Route::default();
     let route = sources.iter().find_map(Warehouse::route).unwrap_or(&direct);
     let (repository, url) = Repository::fetch(commit, &urls, route, scratch.join("git"))?;
-    let visit = &mut |path: EntryPath, meta: Meta, content: &mut dyn Content| {
-        visitor.entry(path, meta, content)
-    };
-    let modules = repository.read_tree(commit, &EntryPath::root(), visit)?;
+    let modules = repository.read_tree(commit, &EntryPath::root(), visitor)?;
     if modules.is_empty() {
         return Ok(());
     }
@@ -102,7 +98,7 @@ pub(super) fn read_commit(
         })?;
         let dir = scratch.join(format!("git-{number}"));
         let (module, _) = Repository::fetch(commit, &[address], route, dir)?;
-        module.read_tree(commit, path, visit)?;
+        module.read_tree(commit, path, visitor)?;
     }
     Ok(())
 }

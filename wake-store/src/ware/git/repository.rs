@@ -3,7 +3,7 @@
 use super::GitError;
 use super::objects::Objects;
 use super::program::{git, run};
-use crate::ware::archive::{Content, ExtractError, NoContent};
+use crate::ware::archive::{ExtractError, NoContent, Visit};
 use crate::ware::entry_path::EntryPath;
 use crate::ware::node::{DEFAULT_TIME, Meta, Node, Timestamp};
 use crate::ware::route::Route;
@@ -16,10 +16,6 @@ pub(super) struct Repository<'a> {
     dir: PathBuf,
     route: &'a Route,
 }
-
-/// Takes one entry of a tree.
-pub(super) type TakeEntry<'a> =
-    dyn FnMut(EntryPath, Meta, &mut dyn Content) -> Result<(), ExtractError> + 'a;
 
 impl<'a> Repository<'a> {
     /// Fetches `commit` from the first of `urls` that has it into a new bare repository.
@@ -85,12 +81,12 @@ impl<'a> Repository<'a> {
         run(command.args(arguments))
     }
 
-    /// Hands the tree of `commit` to `take` as if it stood at `base`; gives the submodules in it.
+    /// Hands the tree of `commit` to `visitor` as if it stood at `base`; gives the submodules in it.
     pub(super) fn read_tree(
         &self,
         commit: &str,
         base: &EntryPath,
-        take: &mut TakeEntry<'_>,
+        visitor: &mut dyn Visit,
     ) -> Result<Vec<(EntryPath, String)>, GitError> {
         let listing =
             run(self.git().args(["ls-tree", "-r", "-t", "-z", "--full-tree", commit]))?
@@ -102,7 +98,7 @@ impl<'a> Repository<'a> {
         let mut objects = Objects::open(self.git())?;
         let mut modules = Vec::new();
         if base.is_root() {
-            take(EntryPath::root(), described(Node::Dir, 0o755), &mut NoContent)?;
+            visitor.entry(EntryPath::root(), described(Node::Dir, 0o755), &mut NoContent)?;
         }
         for line in listing.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
             let tab = line
@@ -116,21 +112,29 @@ impl<'a> Repository<'a> {
                 return Err(malformed("a tree has an entry of unknown form"));
             };
             match mode {
-                "040000" => take(path, described(Node::Dir, 0o755), &mut NoContent)?,
+                "040000" => visitor.entry(path, described(Node::Dir, 0o755), &mut NoContent)?,
                 "160000" => {
-                    take(path.clone(), described(Node::Dir, 0o755), &mut NoContent)?;
+                    visitor.entry(path.clone(), described(Node::Dir, 0o755), &mut NoContent)?;
                     modules.push((path, object.to_owned()));
                 }
                 "120000" => {
                     let target = objects
                         .text(object)?
                         .ok_or_else(|| malformed("a link's target is not text"))?;
-                    take(path, described(Node::Symlink { target }, 0o777), &mut NoContent)?;
+                    visitor.entry(
+                        path,
+                        described(Node::Symlink { target }, 0o777),
+                        &mut NoContent,
+                    )?;
                 }
                 "100644" | "100664" | "100755" => {
                     let mut blob = objects.blob(object)?;
                     let perms = if mode == "100755" { 0o755 } else { 0o644 };
-                    take(path, described(Node::File { size: blob.left }, perms), &mut blob)?;
+                    visitor.entry(
+                        path,
+                        described(Node::File { size: blob.left }, perms),
+                        &mut blob,
+                    )?;
                     blob.finish()?;
                 }
                 _ => return Err(malformed("a tree has an entry of unknown mode")),
@@ -150,14 +154,10 @@ impl<'a> Repository<'a> {
         let (mut paths, mut urls) = (BTreeMap::new(), BTreeMap::new());
         for pair in String::from_utf8_lossy(&listing).split('\0') {
             let Some((key, value)) = pair.split_once('\n') else { continue };
-            if let Some(name) =
-                key.strip_prefix("submodule.").and_then(|key| key.strip_suffix(".path"))
-            {
+            let Some(key) = key.strip_prefix("submodule.") else { continue };
+            if let Some(name) = key.strip_suffix(".path") {
                 paths.insert(name.to_owned(), value.to_owned());
-            }
-            if let Some(name) =
-                key.strip_prefix("submodule.").and_then(|key| key.strip_suffix(".url"))
-            {
+            } else if let Some(name) = key.strip_suffix(".url") {
                 urls.insert(name.to_owned(), value.to_owned());
             }
         }

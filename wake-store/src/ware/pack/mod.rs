@@ -5,7 +5,7 @@ mod archive;
 
 use self::archive::Archive;
 pub use self::error::PackError;
-use super::disk::{Child, ChildKind, list_dir, meta_of, read_link};
+use super::disk::{Child, list_dir, meta_of, read_link};
 use super::entry_path::EntryPath;
 use super::filters::{PackFilters, Passage, Rules};
 use super::hash::{Sha384Digest, Sha384Stream};
@@ -14,7 +14,7 @@ use super::node::{Body, Coverage, Meta, Node, node_hash};
 use super::warehouse::Warehouse;
 use rayon::prelude::*;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -59,18 +59,14 @@ pub fn pack_metered(
     }
     let packer = Packer { rules: Rules::of(&filters), coverage, meter };
     let root = PackedDir { name: path, entry: EntryPath::root(), above: None };
-    let Some(target) = target else {
-        let hash = packer
-            .node(CWD, path, &root, None)?
-            .ok_or_else(|| PackError::Dropped { path: path.to_owned() })?;
-        return Ok(WareId::new(packtype, hash));
-    };
-    let mut archive = Archive::begin(target)?;
+    let mut archive = target.map(Archive::begin).transpose()?;
     let hash = packer
-        .node(CWD, path, &root, Some(&mut archive))?
+        .root(path, &root, archive.as_mut())?
         .ok_or_else(|| PackError::Dropped { path: path.to_owned() })?;
     let ware = WareId::new(packtype, hash);
-    archive.commit(&ware)?;
+    if let Some(archive) = archive {
+        archive.commit(&ware)?;
+    }
     Ok(ware)
 }
 
@@ -102,66 +98,49 @@ impl PackedDir<'_> {
 }
 
 impl Packer<'_> {
+    fn root(
+        &self,
+        path: &Path,
+        here: &PackedDir<'_>,
+        archive: Option<&mut Archive>,
+    ) -> Result<Option<Sha384Digest>, PackError> {
+        let stat = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|e| here.read_error(e))?;
+        self.node(CWD, path, FileType::from_raw_mode(stat.st_mode), here, archive)
+    }
+
     /// The hash of a node as its directory counts it; none when the directory leaves it out.
     fn node(
         &self,
         dir: BorrowedFd<'_>,
         name: &Path,
+        kind: FileType,
         here: &PackedDir<'_>,
         archive: Option<&mut Archive>,
     ) -> Result<Option<Sha384Digest>, PackError> {
-        let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|e| here.read_error(e))?;
-        let meta = meta_of(&stat).ok_or_else(|| PackError::Socket { path: here.full() })?;
-        let kind = match meta.node {
-            Node::File { .. } => ChildKind::File,
-            Node::Dir => ChildKind::Dir,
-            Node::Symlink { .. } => ChildKind::Symlink,
-            Node::Fifo => ChildKind::Fifo,
-            _ => ChildKind::Device,
-        };
-        let hash = self.child(dir, name, kind, here, archive)?;
-        // The root has no directory that could leave it out.
-        Ok(hash.map(|counted| counted.hash))
-    }
-
-    fn child(
-        &self,
-        dir: BorrowedFd<'_>,
-        name: &Path,
-        kind: ChildKind,
-        here: &PackedDir<'_>,
-        archive: Option<&mut Archive>,
-    ) -> Result<Option<HashedNode>, PackError> {
         if self.meter.is_stopped() {
             return Err(PackError::Cancelled);
         }
         match kind {
-            ChildKind::File => {
+            FileType::RegularFile => {
                 let (file, mut meta) = self.open(dir, name, OFlags::NONBLOCK, here)?;
                 self.filter(&mut meta, here)?;
                 let Node::File { size } = meta.node else {
                     return Err(PackError::Changed { path: here.full() });
                 };
                 let content = hash_file(&file, size, &meta, here, archive, self.meter)?;
-                Ok(Some(HashedNode::always(node_hash(
-                    here.entry.name(),
-                    &meta,
-                    Body::Content(&content),
-                ))))
+                Ok(Some(node_hash(here.entry.name(), &meta, Body::Content(&content))))
             }
-            ChildKind::Dir => {
+            FileType::Directory => {
                 if here.depth() > MAX_DEPTH {
                     return Err(PackError::Depth { path: here.full() });
                 }
                 let (file, mut meta) = self.open(dir, name, OFlags::DIRECTORY, here)?;
                 self.filter(&mut meta, here)?;
-                self.dir(&file, &meta, here, archive).map(|hash| Some(HashedNode::always(hash)))
+                self.dir(&file, &meta, here, archive).map(Some)
             }
-            ChildKind::Socket => Err(PackError::Socket { path: here.full() }),
-            ChildKind::Symlink | ChildKind::Fifo | ChildKind::Device => {
-                self.other(dir, name, here, archive)
-            }
+            FileType::Socket => Err(PackError::Socket { path: here.full() }),
+            _ => self.other(dir, name, here, archive),
         }
     }
 
@@ -171,7 +150,7 @@ impl Packer<'_> {
         name: &Path,
         here: &PackedDir<'_>,
         archive: Option<&mut Archive>,
-    ) -> Result<Option<HashedNode>, PackError> {
+    ) -> Result<Option<Sha384Digest>, PackError> {
         let stat = rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|e| here.read_error(e))?;
         let mut meta =
@@ -185,8 +164,9 @@ impl Packer<'_> {
         if let Some(archive) = archive {
             archive.entry(&here.entry, &meta)?;
         }
-        let hash = node_hash(here.entry.name(), &meta, Body::Nothing);
-        Ok(Some(HashedNode { hash, by: Coverage::EveryNode }))
+        // The root has no directory that could leave it out.
+        let counts = self.coverage == Coverage::EveryNode || here.above.is_none();
+        Ok(counts.then(|| node_hash(here.entry.name(), &meta, Body::Nothing)))
     }
 
     fn dir(
@@ -203,10 +183,7 @@ impl Packer<'_> {
                 entry: here.entry.join(&child.name),
                 above: Some(here),
             };
-            let counted = self.child(dir.as_fd(), below.name, child.kind, &below, archive)?;
-            Ok(counted
-                .filter(|counted| counted.counts_for(self.coverage))
-                .map(|counted| counted.hash))
+            self.node(dir.as_fd(), below.name, child.kind, &below, archive)
         };
         let hashes: Result<Vec<Option<Sha384Digest>>, PackError> = match archive {
             Some(archive) => {
@@ -238,22 +215,6 @@ impl Packer<'_> {
 
     fn filter(&self, meta: &mut Meta, here: &PackedDir<'_>) -> Result<Passage, PackError> {
         Ok(self.rules.apply(&here.entry, meta)?)
-    }
-}
-
-/// A node's hash, and for which ids its directory counts it.
-struct HashedNode {
-    hash: Sha384Digest,
-    by: Coverage,
-}
-
-impl HashedNode {
-    fn always(hash: Sha384Digest) -> Self {
-        Self { hash, by: Coverage::FilesAndDirs }
-    }
-
-    fn counts_for(&self, coverage: Coverage) -> bool {
-        self.by == Coverage::FilesAndDirs || coverage == Coverage::EveryNode
     }
 }
 

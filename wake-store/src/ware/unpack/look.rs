@@ -12,18 +12,9 @@ use crate::ware::policy::Policy;
 use crate::ware::warehouse::{Upload, Warehouse, open_first};
 use wake_model::ware::{PackType, WareId};
 
-/// Computes the id of the packed ware in `source`, without unpacking it. What `filters` reject is refused.
+/// Computes the id of the packed ware in `source`, without unpacking it. What `filters` reject is refused; `meter`
+/// counts what is read, and may stop it.
 pub fn scan(
-    packtype: PackType,
-    source: &Warehouse,
-    filters: UnpackFilters,
-    policy: Policy,
-) -> Result<WareId, UnpackError> {
-    scan_metered(packtype, source, filters, policy, &Meter::default())
-}
-
-/// The same; `meter` counts what is read, and may stop it.
-pub fn scan_metered(
     packtype: PackType,
     source: &Warehouse,
     filters: UnpackFilters,
@@ -55,24 +46,16 @@ fn scan_nodes(
         return Err(UnpackError::Unsupported { packtype, verb: "scanned" });
     }
     let packed = source.open(&WareId::nothing(packtype))?;
-    let mut extraction = Extraction::new(policy, Rules::of(&filters), coverage(packtype), None);
+    let rules = Rules::of(&filters);
+    let mut extraction = Extraction::new(policy, rules, coverage(packtype), None, meter);
     read_packed(packtype, packed, None, policy, &mut extraction, meter)?;
     let extracted = extraction.finish()?;
     Ok((WareId::new(packtype, extracted.before), extracted.bucket))
 }
 
-/// Copies the packed ware from the first of `sources` that has it to `target`, if its hash is right.
+/// Copies the packed ware from the first of `sources` that has it to `target`, if its hash is right; `meter` counts what is read,
+/// and may stop it.
 pub fn mirror(
-    ware: &WareId,
-    target: &Warehouse,
-    sources: &[Warehouse],
-    policy: Policy,
-) -> Result<(), UnpackError> {
-    mirror_metered(ware, target, sources, policy, &Meter::default())
-}
-
-/// The same; `meter` counts what is read, and may stop it.
-pub fn mirror_metered(
     ware: &WareId,
     target: &Warehouse,
     sources: &[Warehouse],
@@ -84,8 +67,8 @@ pub fn mirror_metered(
         return Err(UnpackError::Unsupported { packtype, verb: "mirrored" });
     }
     let mut upload = Upload::begin(target)?;
-    let mut extraction =
-        Extraction::new(policy, Rules::of(&UnpackFilters::LOSSLESS), coverage(packtype), None);
+    let rules = Rules::of(&UnpackFilters::LOSSLESS);
+    let mut extraction = Extraction::new(policy, rules, coverage(packtype), None, meter);
     let packed = open_first(ware, sources)?;
     read_packed(packtype, packed, Some(&mut upload), policy, &mut extraction, meter)?;
     verify(ware, &WareId::new(packtype, extraction.finish()?.before))?;

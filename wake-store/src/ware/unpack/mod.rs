@@ -5,8 +5,8 @@ mod packed;
 mod look;
 
 pub use self::error::UnpackError;
-pub use self::look::{list, mirror, mirror_metered, scan, scan_metered};
-use self::packed::{MeteredVisit, coverage, read_packed, verify};
+pub use self::look::{list, mirror, scan};
+use self::packed::{coverage, read_packed, verify};
 use super::archive::ExtractError;
 use super::cache::{CacheError, Cached, Stage, WareCache};
 use super::disk::{Ownership, TreeWriter, read_tree};
@@ -16,8 +16,9 @@ use super::git::read_commit;
 use super::meter::Meter;
 use super::node::Coverage;
 use super::policy::Policy;
-use super::relocation::{exchange, remove_tree};
+use super::relocation::exchange;
 use super::warehouse::{Warehouse, open_first};
+use crate::removal::remove_whatever;
 use std::path::{Path, PathBuf};
 use wake_model::ware::{PackType, WareId};
 
@@ -74,26 +75,18 @@ struct StagedTree {
 }
 
 impl Unpack<'_> {
-    /// Replaces whatever is at `destination` by the unpacked tree, in one step and only when its hash was right.
+    /// Replaces whatever is at `destination` by the unpacked tree, in one step and only when its hash was right;
+    /// `meter` counts what is read of the packed ware, and may stop it.
     pub fn place_at(
-        &self,
-        destination: &Path,
-        placement: Placement,
-    ) -> Result<Unpacked, UnpackError> {
-        self.place_at_metered(destination, placement, &Meter::default())
-    }
-
-    /// The same; `meter` counts what is read of the packed ware, and may stop it.
-    pub fn place_at_metered(
         &self,
         destination: &Path,
         placement: Placement,
         meter: &Meter,
     ) -> Result<Unpacked, UnpackError> {
         match (placement, self.cache) {
-            (Placement::None, _) => self.into_cache_metered(meter),
+            (Placement::None, _) => self.into_cache(meter),
             (Placement::Copy, Some(_)) => {
-                let cached = self.into_cache_metered(meter)?;
+                let cached = self.into_cache(meter)?;
                 copy_tree(&cached.path, destination, self.policy, meter)?;
                 Ok(Unpacked { path: destination.to_owned(), ..cached })
             }
@@ -107,13 +100,9 @@ impl Unpack<'_> {
         }
     }
 
-    /// Brings the ware into the cache and says where it is there. A ware that is there already is not fetched.
-    pub fn into_cache(&self) -> Result<Unpacked, UnpackError> {
-        self.into_cache_metered(&Meter::default())
-    }
-
-    /// The same; `meter` counts what is read of the packed ware, and may stop it.
-    pub fn into_cache_metered(&self, meter: &Meter) -> Result<Unpacked, UnpackError> {
+    /// Brings the ware into the cache and says where it is there. A ware that is there already is not fetched;
+    /// `meter` counts what is read of the packed ware, and may stop it.
+    pub fn into_cache(&self, meter: &Meter) -> Result<Unpacked, UnpackError> {
         let cache = self.cache.ok_or(UnpackError::NoCache)?;
         let cached = match Rules::of(&self.filters).alter() {
             true => Cached::Absent,
@@ -137,10 +126,10 @@ impl Unpack<'_> {
         let writer = TreeWriter::new(stage.path())?;
         let packtype = self.ware.packtype();
         let rules = Rules::of(&self.filters);
-        let mut extraction = Extraction::new(self.policy, rules, coverage(packtype), Some(writer));
+        let mut extraction =
+            Extraction::new(self.policy, rules, coverage(packtype), Some(writer), meter);
         if packtype == PackType::Git {
-            let mut visitor = MeteredVisit { visitor: &mut extraction, meter };
-            read_commit(self.ware.hash(), self.sources, stage.path(), &mut visitor)?;
+            read_commit(self.ware.hash(), self.sources, stage.path(), &mut extraction)?;
             return Ok(landed(self.ware.clone(), &extraction.finish()?, &rules));
         }
         if self.ware.is_nothing() {
@@ -183,8 +172,8 @@ fn copy_tree(
     let policy = Policy { max_entries: u64::MAX, max_bytes: u64::MAX, ..policy };
     let writer = TreeWriter::new(stage.path())?;
     let rules = Rules::of(&UnpackFilters::LOSSLESS);
-    let mut extraction = Extraction::new(policy, rules, Coverage::EveryNode, Some(writer));
-    read_tree(from, &mut MeteredVisit { visitor: &mut extraction, meter })?;
+    let mut extraction = Extraction::new(policy, rules, Coverage::EveryNode, Some(writer), meter);
+    read_tree(from, &mut extraction)?;
     extraction.finish()?;
     put(&stage, destination)
 }
@@ -205,5 +194,5 @@ fn put(stage: &Stage, destination: &Path) -> Result<(), UnpackError> {
     let failed = |source| UnpackError::Destination { path: destination.to_owned(), source };
     exchange(&stage.root(), destination).map_err(failed)?;
     // What was at the destination is now in the stage and goes with it.
-    remove_tree(stage.path()).map_err(failed)
+    remove_whatever(stage.path()).map_err(failed)
 }

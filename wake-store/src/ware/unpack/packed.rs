@@ -1,10 +1,9 @@
 //! The bytes of a packed ware, from where they come.
 
 use super::UnpackError;
-use crate::ware::archive::{Content, ExtractError, Stream, Visit, read_tar, read_zip};
-use crate::ware::entry_path::EntryPath;
+use crate::ware::archive::{ExtractError, Stream, Visit, read_tar, read_zip};
 use crate::ware::meter::{Meter, Metered};
-use crate::ware::node::{Coverage, Meta};
+use crate::ware::node::Coverage;
 use crate::ware::policy::Policy;
 use crate::ware::warehouse::{PackedWare, Upload, WarehouseError};
 use std::fs::File;
@@ -39,7 +38,6 @@ pub(super) fn read_packed(
     let PackedWare { bytes, size, address } = packed;
     meter.expect(size);
     let source = Tee { source: Metered { source: bytes, meter }, copy };
-    let visitor = &mut MeteredVisit { visitor, meter };
     let read = match packtype {
         PackType::Zip => spool(source, policy).and_then(|file| read_zip(&file, policy, visitor)),
         _ => Stream::open(source, policy).and_then(|mut stream| read_tar(&mut stream, visitor)),
@@ -51,26 +49,6 @@ pub(super) fn read_packed(
         }
         error => error.into(),
     })
-}
-
-/// Passes on what comes until it is to stop.
-pub(super) struct MeteredVisit<'a> {
-    pub(super) visitor: &'a mut dyn Visit,
-    pub(super) meter: &'a Meter,
-}
-
-impl Visit for MeteredVisit<'_> {
-    fn entry(
-        &mut self,
-        path: EntryPath,
-        meta: Meta,
-        content: &mut dyn Content,
-    ) -> Result<(), ExtractError> {
-        if self.meter.is_stopped() {
-            return Err(ExtractError::Cancelled);
-        }
-        self.visitor.entry(path, meta, content)
-    }
 }
 
 /// A zip archive is read from its end, so it is first brought to disk, under no name.

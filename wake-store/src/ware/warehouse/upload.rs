@@ -5,14 +5,15 @@ use crate::ware::guid::new_guid;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::PathBuf;
+use tempfile::TempPath;
 use wake_model::ware::WareId;
 
 /// A ware on its way into a warehouse. Until [`Upload::commit`] it lies beside its place under a temporary name, which
 /// is removed when the upload is given up.
 pub(crate) struct Upload {
     target: Warehouse,
-    temporary: PathBuf,
-    file: Option<File>,
+    file: File,
+    temporary: TempPath,
 }
 
 impl Upload {
@@ -37,24 +38,22 @@ impl Upload {
         if !dir.is_dir() {
             return Err(unavailable(format!("`{}` is not a directory", dir.display())));
         }
-        let temporary = dir.join(name);
-        let file = File::create_new(&temporary)
+        let path = dir.join(name);
+        let (file, temporary) = File::create_new(&path)
+            .and_then(|file| Ok((file, TempPath::try_from_path(path)?)))
             .map_err(|error| WarehouseError::Unwritable { address, problem: error.to_string() })?;
-        Ok(Self { target: target.clone(), temporary, file: Some(file) })
+        Ok(Self { target: target.clone(), file, temporary })
     }
 
     /// Puts what was written in its place, as `ware`. It is on disk before it can be found.
-    pub(crate) fn commit(mut self, ware: &WareId) -> Result<(), WarehouseError> {
-        self.place(ware).map_err(|error| WarehouseError::Unwritable {
-            address: self.target.to_string(),
-            problem: error.to_string(),
-        })
+    pub(crate) fn commit(self, ware: &WareId) -> Result<(), WarehouseError> {
+        let address = self.target.to_string();
+        self.place(ware)
+            .map_err(|error| WarehouseError::Unwritable { address, problem: error.to_string() })
     }
 
-    fn place(&mut self, ware: &WareId) -> io::Result<()> {
-        if let Some(file) = self.file.take() {
-            file.sync_all()?;
-        }
+    fn place(self, ware: &WareId) -> io::Result<()> {
+        self.file.sync_all()?;
         let place = match &self.target {
             Warehouse::CaFile(base) => shard(base, ware.hash()),
             Warehouse::File(path) => path.clone(),
@@ -63,7 +62,7 @@ impl Upload {
         if let (Warehouse::CaFile(_), Some(dir)) = (&self.target, place.parent()) {
             fs::create_dir_all(dir)?;
         }
-        fs::rename(&self.temporary, &place)?;
+        self.temporary.persist(&place)?;
         match place.parent() {
             Some(dir) if !dir.as_os_str().is_empty() => File::open(dir)?.sync_all(),
             _ => Ok(()),
@@ -73,20 +72,10 @@ impl Upload {
 
 impl Write for Upload {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.file {
-            Some(file) => file.write(bytes),
-            None => Err(io::Error::other("the upload is over")),
-        }
+        self.file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-impl Drop for Upload {
-    fn drop(&mut self) {
-        // After a commit the name is gone; before, nobody else knows it.
-        let _ = fs::remove_file(&self.temporary);
     }
 }

@@ -4,6 +4,7 @@ use super::{malformed, u16_at, u32_at, u64_at};
 use crate::ware::archive::ExtractError;
 use crate::ware::node::{MAX_OWNER, Meta, Node, Timestamp};
 use std::collections::BTreeMap;
+use time::{Date, Month};
 
 /// One entry, as the central directory has it.
 pub(super) struct ZipEntry {
@@ -24,7 +25,7 @@ pub(super) struct ZipEntry {
 
 impl ZipEntry {
     /// Takes the sizes and the place from the zip64 extra field where the fixed fields say so.
-    pub(super) fn widen(&mut self) -> Result<(), ExtractError> {
+    pub(super) fn widen(&mut self) {
         let mut wide = extra_field(&self.extra, 0x0001).unwrap_or_default();
         for field in [&mut self.size, &mut self.packed, &mut self.local_offset] {
             if *field == 0xffff_ffff && wide.len() >= 8 {
@@ -32,7 +33,6 @@ impl ZipEntry {
                 wide = &wide[8..];
             }
         }
-        Ok(())
     }
 
     /// What it describes, without its name.
@@ -112,10 +112,12 @@ fn extra_field(mut extra: &[u8], wanted: u16) -> Option<&[u8]> {
 }
 
 fn dos_seconds(date: u16, time: u16) -> i64 {
-    let (year, month, day) =
-        (1980 + i64::from(date >> 9), i64::from(date >> 5 & 15), i64::from(date & 31));
+    let (year, month, day) = (1980 + i32::from(date >> 9), date >> 5 & 15, i64::from(date & 31));
     let (hour, minute, second) =
         (i64::from(time >> 11), i64::from(time >> 5 & 63), i64::from(time & 31) * 2);
-    let days = crate::ware::filters::days_since_1970(year, month.clamp(1, 12), day.max(1));
-    days * 86400 + hour * 3600 + minute * 60 + second
+    // What is too much for a month goes on into the next.
+    let first = Month::try_from(month.clamp(1, 12) as u8)
+        .and_then(|month| Date::from_calendar_date(year, month, 1))
+        .map_or(0, |first| first.midnight().assume_utc().unix_timestamp());
+    first + (day.max(1) - 1) * 86400 + hour * 3600 + minute * 60 + second
 }

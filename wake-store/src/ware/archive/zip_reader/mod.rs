@@ -164,7 +164,7 @@ impl Zip<'_> {
             extra: variable[name..].to_vec(),
             place,
         };
-        entry.widen()?;
+        entry.widen();
         Ok((entry, (46 + name + extra + comment) as u64))
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{EvalError, Place};
+use wake_eval::{EvalError, Place};
 
 /// The error as several plain lines, without an end of line at the end.
 ///

@@ -1,0 +1,94 @@
+//! What a `PKG.libsonnet` and the functions of a module give, as JSON: written by the evaluator, read by the build.
+//!
+//! `spec/jsonnet-api.md` says what each of it means. The fields stand in the order in which they are written.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::package::{GetPkg, PkgInfo};
+use crate::path::RelPath;
+use crate::sorted::Named;
+
+/// The declaration of a package.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackageDecl {
+    /// The files it names, sorted, each there once.
+    pub files: Vec<RelPath>,
+    /// Whether it has inputs to compute.
+    pub has_inputs: bool,
+    /// What is said of it for people and other programs.
+    pub metadata: Value,
+    /// The files of its modules.
+    pub modules: Named<RelPath>,
+    /// Who it is.
+    #[serde(rename = "pkgInfo")]
+    pub info: PkgInfo,
+    /// Its packages, by the key it knows them under.
+    pub pkgs: Named<GetPkg>,
+}
+
+/// The declaration of a module and, unless it waits for other modules, what its functions gave.
+///
+/// Each reader names what it reads the values as: `Own` those that make the module the one it is, `Seen` those that other
+/// modules see, `Run` those that decide what is run.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Module<'a, Own, Seen, Run> {
+    /// Its configuration, as given or as its default says.
+    pub config: Own,
+    /// What is said of it for people and other programs.
+    #[serde(borrow)]
+    pub metadata: &'a RawValue,
+    /// The ids of the modules that it needs, by its own key for them.
+    #[serde(borrow)]
+    pub modules: BTreeMap<Cow<'a, str>, &'a RawValue>,
+    /// Its name in its package.
+    #[serde(borrow)]
+    pub name: Cow<'a, str>,
+    /// What the outputs function gave.
+    pub outputs: Seen,
+    /// The package whose files the command sees, where that is not the module's own.
+    pub pkg: Own,
+    /// Which of the package's files the command sees; none: all.
+    pub pkg_files: Option<Vec<String>>,
+    /// What is run; none: the outputs are taken from what lies there.
+    #[serde(borrow)]
+    pub exec: Option<Exec<'a, Run>>,
+    /// The file objects beyond the package's files; none where it waits for other modules.
+    pub files: Option<Vec<Run>>,
+    /// What the inputs function gave.
+    #[serde(default)]
+    pub inputs: Seen,
+    /// The ids of the modules that it waits for; none if it is complete.
+    #[serde(borrow)]
+    pub pending: Option<&'a RawValue>,
+}
+
+/// What is run, as the user wrote it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exec<'a, T> {
+    /// Its arguments.
+    pub args: Vec<T>,
+    /// What it gets on standard input.
+    pub config: T,
+    /// Its environment.
+    #[serde(borrow)]
+    pub env: BTreeMap<Cow<'a, str>, T>,
+    /// Whether it may reach the network.
+    pub network: bool,
+    /// The file object of the program.
+    #[serde(rename = "ref")]
+    pub program: T,
+    /// Hints and limits.
+    pub resources: T,
+    /// The file system below.
+    pub rootfs: T,
+    /// Seconds.
+    pub timeout: Option<f64>,
+}
