@@ -5,7 +5,7 @@
 //! | room | does |
 //! |---|---|
 //! | `settings`, `workspace`, `target` | finds the checkout and what is to be built |
-//! | `sources`, `files`, `source_text`, `shelf` | looks at files, remembers what they hold, and puts pieces aside |
+//! | `sources`, `fixed`, `files`, `source_text`, `shelf` | looks at files, remembers what they hold, and puts pieces aside |
 //! | `evaluate` | applies functions, remembering what came of it |
 //! | `load`, `order`, `resolve` | from package files to packages that fit together |
 //! | `written`, `view`, `instance` | packages with their inputs, as functions see them |
@@ -24,6 +24,7 @@ mod settings;
 mod workspace;
 mod target;
 mod sources;
+mod fixed;
 mod files;
 mod source_text;
 mod shelf;

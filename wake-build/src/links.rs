@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, symlinkat};
 use rustix::io::Errno;
 
+use crate::sources::DIR_PATH;
+
 /// Where the links of a checkout lie, relative to its root.
 pub(crate) const OUT_DIR: &str = ".wake/out";
 
@@ -36,9 +38,9 @@ impl<'a> Linker<'a> {
     /// A link that is in the way of a package below it (or the other way round) makes room: the newer
     /// result wins.
     pub(crate) fn link(&mut self, name: &Path, target: &Path) -> io::Result<()> {
-        match self.link_in_new_dir(name, target) {
+        match self.link_in_new_dir(name, target).or_else(|| link_anew(self.out, name, target)) {
             Some(()) => Ok(()),
-            None => link(self.out, name, target),
+            None => replace(self.out, name, target),
         }
     }
 
@@ -57,16 +59,6 @@ impl<'a> Linker<'a> {
             self.made = Some(dir.to_owned());
         }
         symlinkat(target, opened, short.join(name.file_name()?)).ok()
-    }
-}
-
-const DIR_PATH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-
-/// Makes the link `name` in the directory `out` lead to `target`, like [`Linker::link`].
-fn link(out: &Path, name: &Path, target: &Path) -> io::Result<()> {
-    match link_anew(out, name, target) {
-        Some(()) => Ok(()),
-        None => replace(out, name, target),
     }
 }
 

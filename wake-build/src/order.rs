@@ -70,8 +70,7 @@ pub(crate) fn cycle_error(class: Class, things: &str, links: Vec<Link>) -> Diagn
     let mut diagnostic = Diagnostic::error(class, message);
     for (at, Link { label, key, place }) in links.into_iter().enumerate() {
         let to = &labels[(at + 1) % labels.len()];
-        let written = place.as_ref().map(|p| format!(" at {}:{}:{}", p.file, p.line, p.column));
-        let written = written.unwrap_or_default();
+        let written = place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default();
         diagnostic = diagnostic.note(format!("{label} needs {to} as `{key}`{written}"));
         if at == 0 {
             diagnostic = diagnostic.at(place);

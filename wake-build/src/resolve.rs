@@ -11,7 +11,7 @@ use crate::files::{Files, can_be_named};
 use crate::load::{Loaded, LoadedPkg};
 use crate::order::{Link, cycle_error, graph_of, sort, way_around};
 use crate::target::label;
-use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
 
 /// The packages of a build with every requirement met: no cycle, one package under each key.
 #[derive(Debug)]
@@ -119,15 +119,12 @@ impl Resolver<'_> {
 
     /// An error about the requirement `key` of `pkg`, at the place where it was written.
     fn error(&self, pkg: &LoadedPkg, key: &str, message: String) -> Diagnostic {
-        let place = self.evaluator.locate(&pkg.dir, &Op::Pkg, &pkg.declared_pkg(key), &NoAnswers);
-        Diagnostic::error(Class::Resolution, message).at(place)
+        Diagnostic::error(Class::Resolution, message).at(self.place_of(pkg, key))
     }
 
-    fn place_of(&self, pkg: &LoadedPkg, key: &str) -> String {
-        match self.evaluator.locate(&pkg.dir, &Op::Pkg, &pkg.declared_pkg(key), &NoAnswers) {
-            Some(place) => format!("{}:{}:{}", place.file, place.line, place.column),
-            None => label(&pkg.dir),
-        }
+    /// Where the requirement `key` of `pkg` was written.
+    fn place_of(&self, pkg: &LoadedPkg, key: &str) -> Option<Place> {
+        self.evaluator.locate(&pkg.dir, &Op::Pkg, &pkg.declared_pkg(key), &NoAnswers)
     }
 
     /// A package at a local path must be the one that was asked for.
@@ -181,8 +178,7 @@ impl Resolver<'_> {
         };
         let mut diagnostic = Diagnostic::error(Class::Resolution, message).at(called(pkg));
         if let Some(place) = self.loaded.get(other).and_then(called) {
-            let (file, line, column) = (place.file, place.line, place.column);
-            diagnostic = diagnostic.note(format!("{one} is called so at {file}:{line}:{column}"));
+            diagnostic = diagnostic.note(format!("{one} is called so at {place}"));
         }
         diagnostic.help("give one of them another name, namespace or version")
     }
@@ -226,7 +222,8 @@ impl Resolver<'_> {
 
     fn conflict(&self, pkg: &LoadedPkg, key: &str, name: &Name, old: &Global) -> Diagnostic {
         let (dir, old_key) = &old.by;
-        let other = self.loaded.get(dir).map(|pkg| self.place_of(pkg, old_key)).unwrap_or_default();
+        let written = self.loaded.get(dir).and_then(|pkg| self.place_of(pkg, old_key));
+        let other = written.map_or_else(|| label(dir), |place| place.to_string());
         let message =
             format!("the global package `{name}` is defined twice with override {}", old.rank);
         self.error(pkg, key, message)
@@ -341,10 +338,7 @@ impl Resolver<'_> {
             Some((key.clone(), to))
         };
         let link = |(dir, key): (&RelPath, String)| {
-            let pkg = self.loaded.get(dir);
-            let place = pkg.and_then(|pkg| {
-                self.evaluator.locate(dir, &Op::Pkg, &pkg.declared_pkg(&key), &NoAnswers)
-            });
+            let place = self.loaded.get(dir).and_then(|pkg| self.place_of(pkg, &key));
             Link { label: label(dir), key, place }
         };
         let links = way_around(members, onward).into_iter().map(link).collect();

@@ -166,53 +166,42 @@ impl Checkout<'_> {
         config: Option<&Value>,
         keep_going: bool,
     ) -> Result<Planned, Failure> {
-        self.session
-            .machine
-            .threads()
-            .install(|| self.plan_here(evaluator, patterns, config, keep_going))
-    }
-
-    fn plan_here(
-        &self,
-        evaluator: &Evaluator,
-        patterns: &[TargetPattern],
-        config: Option<&Value>,
-        keep_going: bool,
-    ) -> Result<Planned, Failure> {
-        let profile = self.session.profile();
-        let (Found { mut targets, walked }, mut result) =
-            self.find_and_load(evaluator, patterns)?;
-        let left_out = result.errors();
-        if !left_out.is_empty() {
-            targets.retain(|target| result.is_whole(&target.pkg));
-            if !keep_going || targets.is_empty() {
-                return Err(Failure { diagnostics: left_out });
+        self.session.machine.threads().install(|| {
+            let profile = self.session.profile();
+            let (Found { mut targets, walked }, mut result) =
+                self.find_and_load(evaluator, patterns)?;
+            let left_out = result.errors();
+            if !left_out.is_empty() {
+                targets.retain(|target| result.is_whole(&target.pkg));
+                if !keep_going || targets.is_empty() {
+                    return Err(Failure { diagnostics: left_out });
+                }
+                result = self.load(evaluator, &targets);
             }
-            result = self.load(evaluator, &targets);
-        }
-        let root = RelPath::root();
-        let roots: Vec<RelPath> = match result.loaded.contains_key(&root) {
-            true => vec![root],
-            false => targets.iter().map(|target| target.pkg.clone()).collect(),
-        };
-        let span = profile.stage("resolve");
-        evaluator.put_away();
-        let resolved = resolve(result.loaded, &roots, evaluator)?;
-        drop(span);
-        let span = profile.stage("instantiate");
-        let Resolved { by_dir, pkgs, order } = resolved;
-        let mut instances = instantiate(&order, pkgs, evaluator)?;
-        drop(order);
-        evaluator.put_away();
-        drop(span);
-        let _span = profile.stage("plan modules");
-        let mut wanted = Vec::new();
-        for target in &targets {
-            wanted.extend(modules_of(target, &by_dir, &instances, config)?);
-        }
-        let plan = plan(&instances, wanted, evaluator)?;
-        instances.values_mut().for_each(|pkg| pkg.put_away());
-        Ok(Planned { instances, plan, left_out, walked })
+            let root = RelPath::root();
+            let roots: Vec<RelPath> = match result.loaded.contains_key(&root) {
+                true => vec![root],
+                false => targets.iter().map(|target| target.pkg.clone()).collect(),
+            };
+            let span = profile.stage("resolve");
+            evaluator.put_away();
+            let resolved = resolve(result.loaded, &roots, evaluator)?;
+            drop(span);
+            let span = profile.stage("instantiate");
+            let Resolved { by_dir, pkgs, order } = resolved;
+            let mut instances = instantiate(&order, pkgs, evaluator)?;
+            drop(order);
+            evaluator.put_away();
+            drop(span);
+            let _span = profile.stage("plan modules");
+            let mut wanted = Vec::new();
+            for target in &targets {
+                wanted.extend(modules_of(target, &by_dir, &instances, config)?);
+            }
+            let plan = plan(&instances, wanted, evaluator)?;
+            instances.values_mut().for_each(|pkg| pkg.put_away());
+            Ok(Planned { instances, plan, left_out, walked })
+        })
     }
 
     /// Finds the targets and loads their packages meanwhile.

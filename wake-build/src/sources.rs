@@ -1,6 +1,5 @@
 //! The files of one package on disk, as an evaluation may see them.
 
-use std::ffi::CStr;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -12,6 +11,9 @@ use wake_model::RelPath;
 
 use wake_model::place::PKG_FILE;
 
+/// How a directory is opened from which others are looked for.
+pub(crate) const DIR_PATH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
 /// Reads below one directory and never beside it, whatever links say.
 pub(crate) struct DirSources {
     root: Result<OwnedFd, Errno>,
@@ -20,8 +22,7 @@ pub(crate) struct DirSources {
 impl DirSources {
     /// The files below `root`.
     pub(crate) fn new(root: &Path) -> DirSources {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        DirSources { root: rustix::fs::open(root, flags, Mode::empty()) }
+        DirSources { root: rustix::fs::open(root, DIR_PATH, Mode::empty()) }
     }
 
     fn open(&self, path: &RelPath, flags: OFlags) -> Result<Option<OwnedFd>, SourceError> {
@@ -91,7 +92,7 @@ impl Sources for DirSources {
             if name == "." || name == ".." {
                 continue;
             }
-            let kind = kind(&file, entry.file_name(), entry.file_type())
+            let kind = kind(&file, entry.file_name(), entry.file_type(), || None)
                 .map_err(|e| fail(format!("cannot be read: {e}")))?;
             found.push(ListEntry { name: name.to_owned(), kind });
         }
@@ -119,23 +120,29 @@ fn whole(file: &OwnedFd, size: usize) -> Result<Vec<u8>, Errno> {
     Ok(bytes)
 }
 
-/// What the entry `name` of `dir` is, of which the directory says that it is a `kind`.
-fn kind(dir: &OwnedFd, name: &CStr, kind: FileType) -> Result<EntryKind, Errno> {
+/// What the entry `name` of `dir` is, of which the directory says that it is a `kind`; its mode is asked for where `known`
+/// does not give it.
+pub(crate) fn kind(
+    dir: &OwnedFd,
+    name: impl rustix::path::Arg,
+    kind: FileType,
+    known: impl FnOnce() -> Option<u32>,
+) -> Result<EntryKind, Errno> {
     Ok(match kind {
         FileType::Directory => EntryKind::Dir,
         FileType::Symlink => EntryKind::Link,
         FileType::RegularFile | FileType::Unknown => {
-            match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => match FileType::from_raw_mode(stat.st_mode) {
-                    FileType::RegularFile => {
-                        EntryKind::File { executable: stat.st_mode & 0o100 != 0 }
-                    }
-                    FileType::Directory => EntryKind::Dir,
-                    FileType::Symlink => EntryKind::Link,
-                    _ => EntryKind::Other,
-                },
-                Err(Errno::NOENT) => EntryKind::Other,
+            let ask = || rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
+            let mode = match known().map_or_else(|| ask().map(|stat| stat.st_mode), Ok) {
+                Ok(mode) => mode,
+                Err(Errno::NOENT) => return Ok(EntryKind::Other),
                 Err(error) => return Err(error),
+            };
+            match FileType::from_raw_mode(mode) {
+                FileType::RegularFile => EntryKind::File { executable: mode & 0o100 != 0 },
+                FileType::Directory => EntryKind::Dir,
+                FileType::Symlink => EntryKind::Link,
+                _ => EntryKind::Other,
             }
         }
         _ => EntryKind::Other,

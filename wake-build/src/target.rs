@@ -165,14 +165,11 @@ fn find_one(
 }
 
 fn not_a_pkg(workspace: &Workspace, text: &str, dir: &RelPath) -> Diagnostic {
-    let diagnostic = if workspace.absolute(dir).is_dir() {
-        Diagnostic::error(
-            Class::Usage,
-            format!("target `{text}`: `{dir}` holds no `PKG.libsonnet`"),
-        )
-    } else {
-        Diagnostic::error(Class::Usage, format!("target `{text}`: no directory `{dir}`"))
+    let problem = match workspace.absolute(dir).is_dir() {
+        true => format!("`{dir}` holds no `PKG.libsonnet`"),
+        false => format!("no directory `{dir}`"),
     };
+    let diagnostic = Diagnostic::error(Class::Usage, format!("target `{text}`: {problem}"));
     let members = workspace.members(&RelPath::root()).unwrap_or_default();
     match nearest(dir.as_str(), members.iter().map(RelPath::as_str)) {
         Some(name) => diagnostic.help(format!("did you mean `//{name}`?")),

@@ -27,7 +27,20 @@ pub(crate) enum Special<'a> {
         path: &'a str,
     },
     /// A module.
-    Module,
+    Module {
+        /// Its directory, if it says that.
+        path: Option<&'a str>,
+    },
+}
+
+impl<'a> Special<'a> {
+    /// Where it lies, if it says that.
+    pub(crate) fn path(&self) -> Option<&'a str> {
+        match *self {
+            Special::File { path, .. } | Special::Pkg { path } => Some(path),
+            Special::Module { path } => path,
+        }
+    }
 }
 
 /// Tells the objects that mean something to wake from all others.
@@ -48,7 +61,7 @@ pub(crate) fn special<'v>(value: &'v Written<'v>) -> Option<Special<'v>> {
     let text = |name: &str| value.get(name).and_then(Written::as_str);
     match text("type")? {
         "pkg" => Some(Special::Pkg { path: text("path")? }),
-        "module" if value.get("module").is_some() => Some(Special::Module),
+        "module" if value.get("module").is_some() => Some(Special::Module { path: text("path") }),
         _ => None,
     }
 }

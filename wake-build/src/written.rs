@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Number, Value};
 use wake_model::json::{push_list, push_number, push_object, push_text};
+use wake_model::sorted::sorted;
 
 /// A value in a text that lives for `'a`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -154,13 +155,7 @@ impl<'de> Visitor<'de> for AnyValue {
         while let Some((Key(name), field)) = map.next_entry()? {
             fields.push((name, field));
         }
-        if !fields.is_sorted_by(|(left, _), (right, _)| left < right) {
-            // The last of one name counts, as elsewhere.
-            fields.reverse();
-            fields.sort_by(|(left, _), (right, _)| left.cmp(right));
-            fields.dedup_by(|(later, _), (earlier, _)| later == earlier);
-        }
-        Ok(Written::Fields(fields))
+        Ok(Written::Fields(sorted(fields)))
     }
 }
 

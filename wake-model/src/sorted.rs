@@ -61,14 +61,18 @@ impl<K, T> Default for SortedMap<K, T> {
 impl<K: Ord, T> FromIterator<(K, T)> for SortedMap<K, T> {
     /// Of several things of one key the last one counts.
     fn from_iter<I: IntoIterator<Item = (K, T)>>(things: I) -> Self {
-        let mut things: Vec<_> = things.into_iter().collect();
-        if !things.is_sorted_by(|(left, _), (right, _)| left < right) {
-            things.reverse();
-            things.sort_by(|(left, _), (right, _)| left.cmp(right));
-            things.dedup_by(|(later, _), (earlier, _)| later == earlier);
-        }
-        SortedMap(things.into())
+        SortedMap(sorted(things.into_iter().collect()).into())
     }
+}
+
+/// The same things sorted by their keys; of several of one key the last one.
+pub fn sorted<K: Ord, T>(mut things: Vec<(K, T)>) -> Vec<(K, T)> {
+    if !things.is_sorted_by(|(left, _), (right, _)| left < right) {
+        things.reverse();
+        things.sort_by(|(left, _), (right, _)| left.cmp(right));
+        things.dedup_by(|(later, _), (earlier, _)| later == earlier);
+    }
+    things
 }
 
 impl<K, T> IntoIterator for SortedMap<K, T> {

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use wake_model::path::resolve_link;
-use wake_model::{InputNode, Manifest, Node, Outcome, RelPath, TreeDigest, Usage};
+use wake_model::{InputNode, Manifest, Outcome, RelPath, TreeDigest, Usage};
 use wake_store::{Store, TreeBuilder};
 
 use crate::clock;
 use crate::engine::{Left, Performance, Whereabouts};
 use crate::error::StepError;
-use crate::pin::{Located, Pinned};
+use crate::pin::{Located, Pinned, input_node};
 use crate::step::{Input, SourceFiles};
 
 /// Takes the outputs of a step from its inputs.
@@ -104,16 +104,6 @@ fn followed<'p>(
 fn covering<'p>(pinned: &'p Pinned, place: &RelPath) -> Option<(Part<'p>, RelPath)> {
     let above = parts(pinned).filter_map(|(path, part)| Some((part, place.strip(path)?)));
     above.min_by_key(|(_, below)| below.as_str().len())
-}
-
-fn input_node(node: &Node) -> InputNode {
-    match node {
-        Node::File { blob, executable, .. } => {
-            InputNode::File { blob: *blob, executable: *executable }
-        }
-        Node::Link { target } => InputNode::Link { target: target.clone() },
-        Node::Dir => InputNode::Dir,
-    }
 }
 
 struct Collecting<'a> {

@@ -79,6 +79,12 @@ pub struct Place {
     pub label: Option<String>,
 }
 
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
 impl Diagnostic {
     /// An error without a place.
     pub fn error(class: Class, message: impl Into<String>) -> Self {

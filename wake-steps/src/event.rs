@@ -151,7 +151,7 @@ pub enum Event {
 }
 
 /// How a step ended.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ActionFinished {
     /// The step.
     pub id: usize,
@@ -257,8 +257,8 @@ mod lossy {
     }
 }
 
-/// How a step ended, in one word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// How a step ended, in one word; what became of one that was never tried, unless something else is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
     /// It ran and succeeded.
@@ -270,18 +270,13 @@ pub enum Status {
     /// A step that it needs failed.
     Skipped,
     /// The build was stopped before it.
+    #[default]
     Aborted,
 }
 
 impl std::fmt::Display for Status {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Status::Ran => "ran",
-            Status::Hit => "hit",
-            Status::Failed => "failed",
-            Status::Skipped => "skipped",
-            Status::Aborted => "aborted",
-        })
+        self.serialize(f)
     }
 }
 

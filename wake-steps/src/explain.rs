@@ -2,19 +2,19 @@
 
 use serde::Serialize;
 use wake_model::action::FieldValue;
-use wake_model::{ActionDigest, Digest, RelPath, TreeDigest};
+use wake_model::{ActionDigest, RelPath, TreeDigest};
 use wake_store::Lookup;
 
 use crate::cancel::Cancel;
 use crate::diagnostic::Failure;
-use crate::error::{StepError, store_failure};
+use crate::error::store_failure;
 use crate::history::History;
 use crate::machine::Machine;
-use crate::pin::{Pinned, Pinning, pin};
+use crate::pin::{Ground, Pinned};
 use crate::reason::{Change, Reason, changes, fields_of, reason};
 use crate::results::{Done, Results};
 use crate::step::{Input, Root, StepId, TreeOrigin};
-use crate::steps::{Ground, Steps};
+use crate::steps::{Steps, pinned};
 use crate::wares::Wares;
 
 /// Steps that are looked at, not performed.
@@ -119,21 +119,9 @@ impl<'a> Outlook<'a> {
 
     /// The action of a step whose needs are all remembered.
     pub fn pin(&self, step: StepId) -> Result<Pinned, Failure> {
-        self.try_pin(step).map_err(|error| self.failure(step, &error))
-    }
-
-    fn try_pin(&self, step: StepId) -> Result<Pinned, StepError> {
-        let (results, wares, tell) =
-            (self.results, &self.wares, &|_: crate::wares::WareNews<'_>| {});
-        let made = self.steps.step(step, &Ground { results, wares, tell });
-        let host = || self.machine.host();
-        let sandbox = self.machine.sandbox();
-        let pinning = Pinning { results, wares, host: &host, sandbox, tell };
-        pin(made.map_err(StepError::Refused)?, &pinning)
-    }
-
-    fn failure(&self, step: StepId, error: &StepError) -> Failure {
-        error.diagnostic(self.steps.label(step), self.machine.store()).into()
+        let ground = Ground { results: self.results, wares: &self.wares, tell: &|_| {} };
+        pinned(self.steps, step, &ground, self.machine)
+            .map_err(|error| error.diagnostic(self.steps.label(step), self.machine.store()).into())
     }
 
     /// What would become of a step; those that it needs must have been asked before.
@@ -308,20 +296,15 @@ impl<'a> Outlook<'a> {
 
     /// The first path at which the two trees differ, if the store has both.
     fn first_difference(&self, change: &Change) -> Option<RelPath> {
-        let manifest = |value: &Option<FieldValue>| {
-            let tree = TreeDigest(tree_of(value.as_ref()?)?);
-            self.machine.store().manifest(&tree).ok()?
+        let manifest = |value: &Option<FieldValue>| match value.as_ref()? {
+            FieldValue::Digest(kind, tree) if kind == "tree" => {
+                self.machine.store().manifest(&TreeDigest(*tree)).ok()?
+            }
+            FieldValue::Digest(..) | FieldValue::Text(_) | FieldValue::Uint(_) => None,
         };
         let (old, new) = (manifest(&change.old)?, manifest(&change.new)?);
         let changed = new.iter().find(|(path, node)| old.get(path) != Some(*node));
         let gone = || old.iter().find(|(path, _)| new.get(path).is_none());
         changed.or_else(gone).map(|(path, _)| path.clone())
-    }
-}
-
-fn tree_of(value: &FieldValue) -> Option<Digest> {
-    match value {
-        FieldValue::Digest(kind, digest) if kind == "tree" => Some(*digest),
-        FieldValue::Digest(..) | FieldValue::Text(_) | FieldValue::Uint(_) => None,
     }
 }

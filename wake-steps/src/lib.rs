@@ -52,7 +52,8 @@ pub mod explain;
 
 pub use cancel::Cancel;
 pub use machine::{Machine, MachineOptions, open_store};
+pub use pin::Ground;
 pub use results::{Done, Results};
 pub use schedule::{Ending, Rules, Undertaking};
 pub use step::{Input, Inputs, SourceFile, SourceFiles, Step, StepId};
-pub use steps::{Failed, Ground, Kept, Steps};
+pub use steps::{Failed, Kept, Steps};

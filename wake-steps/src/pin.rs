@@ -16,16 +16,12 @@ use crate::results::Results;
 use crate::step::{Fetch, Input, Inputs, Root, Step, StepId, Terms};
 use crate::wares::{Unpacked, WareNews, Wares};
 
-/// What pinning reads.
-pub struct Pinning<'a> {
-    /// What became of other steps.
+/// What a step is made on and pinned on.
+pub struct Ground<'a> {
+    /// What other steps left.
     pub results: &'a Results,
-    /// Where wares are had.
+    /// Where wares are had, for whoever must look into one.
     pub wares: &'a Wares<'a>,
-    /// The identity of this machine, read when the first step asks for it.
-    pub host: &'a (dyn Fn() -> Result<HostDigest, Diagnostic> + Sync),
-    /// How strictly commands are kept to what is declared.
-    pub sandbox: SandboxLevel,
     /// Hears what happens to wares meanwhile.
     pub tell: &'a (dyn Fn(WareNews<'_>) + Sync),
 }
@@ -81,14 +77,20 @@ impl Pinned {
     }
 }
 
-/// Pins a step, all of whose needs are done.
-pub fn pin(step: Step, pinning: &Pinning<'_>) -> Result<Pinned, StepError> {
+/// Pins a step, all of whose needs are done, for a sandbox that is so strict; `host` is the identity of this machine, read
+/// when the first step asks for it.
+pub fn pin(
+    step: Step,
+    ground: &Ground<'_>,
+    host: &dyn Fn() -> Result<HostDigest, Diagnostic>,
+    sandbox: SandboxLevel,
+) -> Result<Pinned, StepError> {
     let Step { command, root, work, inputs, own_dirs, outputs, user, network, terms } = step;
-    let (root_fs, root_located) = pinning.root(&root)?;
+    let (root_fs, root_located) = ground.root(&root, host)?;
     let mut located = Vec::with_capacity(inputs.iter().len());
     let mut nodes = Vec::with_capacity(inputs.iter().len());
     for (path, input) in inputs.iter() {
-        let (node, lies) = pinning.input(path, input)?;
+        let (node, lies) = ground.input(path, input)?;
         nodes.push((work.join(path), node));
         located.push(lies);
     }
@@ -102,7 +104,7 @@ pub fn pin(step: Step, pinning: &Pinning<'_>) -> Result<Pinned, StepError> {
         work,
         user,
         network,
-        sandbox: pinning.sandbox,
+        sandbox,
         platform: platform(),
     };
     let pinned = Pinned { action, inputs, located, root, root_located, terms };
@@ -145,11 +147,26 @@ fn unexecutable_program(pinned: &Pinned) -> Option<String> {
     }
 }
 
-impl Pinning<'_> {
-    fn root(&self, root: &Root) -> Result<(RootFs, Located), StepError> {
+/// What an input is that lies in a tree.
+pub(crate) fn input_node(node: &Node) -> InputNode {
+    match node {
+        Node::File { blob, executable, .. } => {
+            InputNode::File { blob: *blob, executable: *executable }
+        }
+        Node::Link { target } => InputNode::Link { target: target.clone() },
+        Node::Dir => InputNode::Dir,
+    }
+}
+
+impl Ground<'_> {
+    fn root(
+        &self,
+        root: &Root,
+        host: &dyn Fn() -> Result<HostDigest, Diagnostic>,
+    ) -> Result<(RootFs, Located), StepError> {
         Ok(match root {
             Root::Host => {
-                let host = (self.host)().map_err(|error| StepError::Refused(Box::new(error)))?;
+                let host = host().map_err(|error| StepError::Refused(Box::new(error)))?;
                 (RootFs::Host(host), Located::AsNamed)
             }
             Root::Empty => (RootFs::Empty, Located::AsNamed),
@@ -213,11 +230,7 @@ impl Pinning<'_> {
         let missing = || StepError::NoOutput { path: path.dotted() };
         let done = self.results.get(step).ok_or_else(missing)?;
         let node = match done.manifest.get(below) {
-            Some(Node::File { blob, executable, .. }) => {
-                InputNode::File { blob: *blob, executable: *executable }
-            }
-            Some(Node::Link { target }) => InputNode::Link { target: target.clone() },
-            Some(Node::Dir) => InputNode::Dir,
+            Some(node) => input_node(node),
             None => InputNode::Tree(done.dir(below).ok_or_else(missing)?),
         };
         Ok((node, Located::In(done.tree)))

@@ -1,7 +1,7 @@
 //! How many commands run at once.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Rights to run a command, so that steps can be got ready and put away while others run.
 ///
@@ -20,21 +20,8 @@ struct State {
 /// Somebody who waits.
 struct Asked {
     count: usize,
-    turn: Arc<Turn>,
-}
-
-/// Says that a turn has come, to the one who waits for it.
-#[derive(Default)]
-struct Turn {
-    come: Mutex<Option<Granted>>,
-    changed: Condvar,
-}
-
-/// Whether there will be a place.
-#[derive(Clone, Copy)]
-enum Granted {
-    Yes,
-    No,
+    /// Whether there is a place, once the turn has come.
+    turn: Arc<OnceLock<bool>>,
 }
 
 /// The right to run one command, given back when it is dropped.
@@ -56,7 +43,7 @@ impl Slots {
     pub fn close(&self) {
         let mut state = lock(&self.state);
         state.closed = true;
-        state.line.drain(..).for_each(|asked| asked.turn.comes(Granted::No));
+        state.line.drain(..).for_each(|asked| _ = asked.turn.set(false));
     }
 
     /// Waits for as many places, or all there are if these are fewer; none if no more are given out.
@@ -71,13 +58,10 @@ impl Slots {
             state.free -= count;
             return Some(slot());
         }
-        let turn = Arc::<Turn>::default();
+        let turn = Arc::<OnceLock<bool>>::default();
         state.line.push_back(Asked { count, turn: turn.clone() });
         drop(state);
-        match turn.wait() {
-            Granted::Yes => Some(slot()),
-            Granted::No => None,
-        }
+        turn.wait().then(slot)
     }
 }
 
@@ -88,24 +72,8 @@ impl State {
             && let Some(first) = self.line.pop_front()
         {
             self.free -= first.count;
-            first.turn.comes(Granted::Yes);
-        }
-    }
-}
-
-impl Turn {
-    fn comes(&self, granted: Granted) {
-        *lock(&self.come) = Some(granted);
-        self.changed.notify_one();
-    }
-
-    fn wait(&self) -> Granted {
-        let mut come = lock(&self.come);
-        loop {
-            if let Some(granted) = *come {
-                return granted;
-            }
-            come = self.changed.wait(come).unwrap_or_else(PoisonError::into_inner);
+            // Once out of the line, nobody else sets it.
+            let _ = first.turn.set(true);
         }
     }
 }

@@ -4,11 +4,11 @@ use wake_model::{ActionDigest, RunRecord};
 
 use crate::diagnostic::Diagnostic;
 use crate::error::StepError;
-use crate::pin::Pinned;
+use crate::machine::Machine;
+use crate::pin::{Ground, Pinned, pin};
 use crate::reason::Change;
-use crate::results::{Done, Results};
+use crate::results::Done;
 use crate::step::{Step, StepId};
-use crate::wares::{WareNews, Wares};
 
 /// Steps by number, each with those that it needs.
 ///
@@ -63,14 +63,15 @@ pub trait Steps: Sync {
     }
 }
 
-/// What a step is made on.
-pub struct Ground<'a> {
-    /// What other steps left.
-    pub results: &'a Results,
-    /// Where wares are had, for whoever must look into one.
-    pub wares: &'a Wares<'a>,
-    /// Hears what happens to wares meanwhile.
-    pub tell: &'a (dyn Fn(WareNews<'_>) + Sync),
+/// Has a step made and pinned on `machine`, where all that it needs is done.
+pub(crate) fn pinned(
+    steps: &dyn Steps,
+    step: StepId,
+    ground: &Ground<'_>,
+    machine: &Machine,
+) -> Result<Pinned, StepError> {
+    let made = steps.step(step, ground).map_err(StepError::Refused)?;
+    pin(made, ground, &|| machine.host(), machine.sandbox())
 }
 
 /// What came of a step that is done.

@@ -16,7 +16,7 @@ use crate::files::Files;
 use crate::links::OUT_DIR;
 use crate::session::Session;
 use crate::snapshot::{
-    CheckedLink, Differences, Origin, Replay, Snapshot, StepRecord, Verdict, check_results, place,
+    CheckedLink, Differences, Origin, Replay, Snapshot, StepRecord, check_results, place,
     shared_name, verify,
 };
 
@@ -57,7 +57,7 @@ impl Session {
             false => Origin::Elsewhere,
         };
         let compare = || self.machine.threads().install(|| verify(snapshot, origin, root, profile));
-        let verdict = match origin {
+        let compared = match origin {
             Origin::Here => compare(),
             // All links are to be made: what that waits for at the disk happens while files are read. Where no thread is to be
             // had, it happens when they are made.
@@ -68,7 +68,7 @@ impl Session {
             }),
         };
         drop(span);
-        let Verdict::Holds(differences) = verdict else { return None };
+        let differences = compared?;
         let span = snapshot_span("find what changes reach");
         let spare = self.state_dir().join("state");
         let reached = || Replay::new(snapshot, &differences, self.store(), spare);

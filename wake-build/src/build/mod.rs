@@ -104,14 +104,13 @@ impl Session {
         let snapshot = snapshot.or_else(|| Snapshot::newest(&self.state_dir()));
         let mut checkout = self.look(snapshot.as_ref());
         let result = self.build_in(&checkout, &scene, reporter, ending);
-        let mut remembered = None;
-        if let Ok(InBuild { keys, snapshot, .. }) = &result {
+        if let Ok(InBuild { keys, .. }) = &result {
             for (label, key, dur_ms) in keys {
                 checkout.history.note(label, *key, *dur_ms);
             }
-            remembered = *snapshot;
         }
-        self.save(&checkout, remembered, reporter);
+        let is_remembered = result.as_ref().is_ok_and(|done| done.is_remembered);
+        self.save(&checkout, is_remembered, reporter);
         // Nobody waits for that; the program mostly ends before it is done.
         let known = checkout.files.into_known();
         self.machine.threads().spawn(move || drop(known));

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use petgraph::graph::NodeIndex;
+use wake_model::ActionDigest;
 use wake_steps::diagnostic::Failure;
 use wake_steps::event::{Event, Reporter};
 use wake_steps::profile::SpanKind;
@@ -16,22 +17,18 @@ use super::{BuildReport, BuildRequest, Built, Scene, executables, not_kept};
 use crate::evaluate::Evaluator;
 use crate::links::OUT_DIR;
 use crate::lower::{Lowering, step_id};
-use crate::plan::{Plan, Planned};
+use crate::plan::Planned;
 use crate::session::{Checkout, Session};
 use crate::snapshot::{Capture, Meta, Records, Spool, capture, place, shared_name};
 
 /// What came of a build from the sources on.
 pub(super) struct InBuild {
     pub(super) report: BuildReport,
-    pub(super) keys: Vec<LabelledKey>,
-    pub(super) snapshot: Option<Taken>,
+    /// The label, the key and the duration of each step that is done.
+    pub(super) keys: Vec<(String, ActionDigest, u64)>,
+    /// Whether a snapshot was taken.
+    pub(super) is_remembered: bool,
 }
-
-/// Says that a snapshot was taken.
-#[derive(Clone, Copy)]
-pub(super) struct Taken;
-
-pub(super) type LabelledKey = (String, wake_model::ActionDigest, u64);
 
 impl Session {
     pub(super) fn build_in(
@@ -87,11 +84,15 @@ impl Session {
         ending.saved_ms = saved_ms;
         let built = self.built(&planned, &results, request, reporter, ending);
         let report = BuildReport { built, ..BuildReport::default() };
-        let mut snapshot = None;
-        if ending.classes.is_empty() && !cancel.is_cancelled() && request.link {
+        let mut is_remembered = false;
+        if ending.classes.is_empty()
+            && !cancel.is_cancelled()
+            && request.link
+            && let Some(records) = steps.into_records()
+        {
             let saved_ms = keys.iter().map(|(_, _, ms)| ms).sum();
-            snapshot =
-                self.remember(checkout, &planned, &results, steps.into_records(), saved_ms, scene);
+            let taken = self.remember(checkout, &planned, &results, records, saved_ms, scene);
+            is_remembered = taken.is_some();
         }
         let graph = &planned.plan.graph;
         let labelled = keys
@@ -100,7 +101,7 @@ impl Session {
         let keys = labelled.collect();
         // Nobody waits for that; the program mostly ends before it is done.
         self.machine.threads().spawn(move || drop(planned));
-        Ok(InBuild { report, keys, snapshot })
+        Ok(InBuild { report, keys, is_remembered })
     }
 
     /// Takes a snapshot, so that the next build of this request need not plan. Without one it will.
@@ -109,19 +110,16 @@ impl Session {
         checkout: &Checkout,
         planned: &Planned,
         results: &Results,
-        records: Option<Records>,
+        steps: Records,
         saved_ms: u64,
         scene: &Scene,
-    ) -> Option<Taken> {
-        let steps = records?;
+    ) -> Option<()> {
         let lies = |(step, done): (StepId, &wake_steps::Done)| {
             (step.0, self.store().tree_place(&done.tree))
         };
-        let mut trace = Vec::new();
-        each_trace(planned, &mut |label, text| trace.push((label.to_owned(), text.to_owned())));
         let meta = Meta {
             pkgs: planned.instances.len(),
-            trace,
+            trace: traces(planned),
             host: self.machine.known_host().map(|host| host.to_string()),
             boot: wake_store::current_boot(),
             saved_ms,
@@ -136,7 +134,7 @@ impl Session {
         let name = shared_name(&scene.key, &self.workspace.root);
         // Only other checkouts do without it.
         let _ = self.store().keep_state(&name, &place);
-        Some(Taken)
+        Some(())
     }
 
     /// Links the requested modules that are done into the checkout; gives them if the report is to list them.
@@ -194,14 +192,12 @@ impl Session {
     pub(super) fn save(
         &self,
         checkout: &Checkout,
-        snapshot: Option<Taken>,
+        is_remembered: bool,
         reporter: &mut dyn Reporter,
     ) {
         let _span = self.profile().stage("save");
         let mut warnings = Vec::new();
-        if snapshot.is_none()
-            && let Err(error) = checkout.files.save(&self.files_file())
-        {
+        if !is_remembered && let Err(error) = checkout.files.save(&self.files_file()) {
             warnings.push(not_kept("digests of files", &error));
         }
         if let Err(error) = checkout.history.write(&self.history_file()) {
@@ -235,23 +231,22 @@ fn tell_planned(
         cached: evaluator.tally.cached.load(Ordering::Relaxed),
         t_ms: clock::ms_since(started),
     });
-    trace(planned, reporter);
+    for (label, text) in traces(planned) {
+        reporter.event(&Event::Trace { label, text });
+    }
 }
 
-fn trace(planned: &Planned, reporter: &mut dyn Reporter) {
-    each_trace(planned, &mut |label, text| {
-        reporter.event(&Event::Trace { label: label.to_owned(), text: text.to_owned() });
-    });
-}
-
-fn each_trace(planned: &Planned, tell: &mut dyn FnMut(&str, &str)) {
+/// The lines of `std.trace`, with who said them.
+fn traces(planned: &Planned) -> Vec<(String, String)> {
     let Planned { instances, plan, .. } = planned;
+    let mut traces = Vec::new();
     for instance in instances.values() {
         let label = crate::target::label(&instance.dir);
-        instance.trace.iter().for_each(|text| tell(&label, text));
+        traces.extend(instance.trace.iter().map(|text| (label.clone(), text.clone())));
     }
-    let Plan { graph, order, .. } = plan;
-    for &node in order {
-        graph[node].trace.iter().for_each(|text| tell(&graph[node].label, text));
+    for &node in &plan.order {
+        let step = &plan.graph[node];
+        traces.extend(step.trace.iter().map(|text| (step.label.clone(), text.clone())));
     }
+    traces
 }

@@ -11,6 +11,7 @@ use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::here;
 
 use super::view::View;
+use crate::lower::step_id;
 use crate::session::Session;
 use crate::target::TargetPattern;
 
@@ -37,7 +38,8 @@ impl Session {
         self.with_plan(std::slice::from_ref(target), config, |view| {
             let requested = view.requested();
             let &[node] = requested.as_slice() else {
-                return Err(not_one(target.as_str(), &view.labels(&requested)).into());
+                let labels: Vec<_> = requested.iter().map(|&node| view.label(node)).collect();
+                return Err(not_one(target.as_str(), &labels).into());
             };
             view.outlook.plan()?;
             self.job_at(view, node)
@@ -48,8 +50,8 @@ impl Session {
     pub fn job_with_key(&self, key: &ActionDigest) -> Result<Option<StepJob>, Failure> {
         self.with_plan(&["//...".into()], None, |view| {
             view.outlook.plan()?;
-            for node in view.known() {
-                if view.pin(node)?.action.digest() == *key {
+            for &node in &view.plan.order {
+                if view.waits_for(node).is_none() && view.pin(node)?.action.digest() == *key {
                     return self.job_at(view, node).map(Some);
                 }
             }
@@ -69,10 +71,11 @@ impl Session {
             let message = format!("{label} runs no command: it only collects files");
             return Err(Diagnostic::error(Class::Usage, message).into());
         }
+        let done = view.results.get(step_id(node));
         Ok(StepJob {
             key: pinned.action.digest(),
-            job: here::job(&pinned, self.store(), view.files(), Path::new(""), None),
-            outputs: view.result(node).map(|tree| self.store().tree_place(&tree)),
+            job: here::job(&pinned, self.store(), &view.checkout.files, Path::new(""), None),
+            outputs: done.map(|done| self.store().tree_place(&done.tree)),
             label,
         })
     }

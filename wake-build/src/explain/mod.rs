@@ -179,7 +179,8 @@ impl Session {
         let results = Results::new(plan.graph.node_count());
         let lowering = Lowering::new(plan, &planned.instances, &evaluator, self.store());
         let steps = ModuleSteps::new(&lowering, None);
-        let cancel = Cancel::new().map_err(|error| environment(&error))?;
+        let cancel = Cancel::new()
+            .map_err(|error| Diagnostic::error(Class::Environment, error.to_string()))?;
         let outlook = Outlook::new(&self.machine, &steps, &results, &checkout.history, &cancel);
         let view = View { checkout: &checkout, plan, results: &results, outlook };
         let result = look(&view)?;
@@ -192,8 +193,4 @@ impl Session {
         let _ = checkout.files.save(&self.files_file());
         self.store().flush_memo().map_err(|error| store_failure(&error).into())
     }
-}
-
-fn environment(error: &std::io::Error) -> Failure {
-    Diagnostic::error(Class::Environment, error.to_string()).into()
 }

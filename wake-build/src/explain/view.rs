@@ -1,13 +1,11 @@
 //! A plan that is looked at: its modules, with what is remembered of them.
 
 use petgraph::graph::NodeIndex;
-use wake_model::TreeDigest;
 use wake_steps::Results;
 use wake_steps::diagnostic::Failure;
 use wake_steps::explain::Outlook;
 use wake_steps::pin::Pinned;
 
-use crate::files::Files;
 use crate::lower::step_id;
 use crate::plan::Plan;
 use crate::session::Checkout;
@@ -27,21 +25,10 @@ impl View<'_> {
         graph.node_indices().filter(|&node| graph[node].requested).collect()
     }
 
-    /// The modules whose needs are all remembered.
-    pub(super) fn known(&self) -> Vec<NodeIndex> {
-        let order = self.plan.order.iter();
-        order.copied().filter(|&node| self.waits_for(node).is_none()).collect()
-    }
-
     /// The first module that `node` needs and that is not remembered.
     pub(super) fn waits_for(&self, node: NodeIndex) -> Option<&str> {
         let need = self.outlook.waits_for(step_id(node))?;
         Some(self.label(NodeIndex::new(need.0)))
-    }
-
-    /// The tree that `node` is remembered to have left.
-    pub(super) fn result(&self, node: NodeIndex) -> Option<TreeDigest> {
-        self.results.get(step_id(node)).map(|done| done.tree)
     }
 
     /// The action of `node`, whose needs are all remembered.
@@ -52,15 +39,5 @@ impl View<'_> {
     /// How `node` is called.
     pub(super) fn label(&self, node: NodeIndex) -> &str {
         &self.plan.graph[node].label
-    }
-
-    /// How `nodes` are called.
-    pub(super) fn labels(&self, nodes: &[NodeIndex]) -> Vec<&str> {
-        nodes.iter().map(|&node| self.label(node)).collect()
-    }
-
-    /// The files of the checkout.
-    pub(super) fn files(&self) -> &Files<'_> {
-        &self.checkout.files
     }
 }

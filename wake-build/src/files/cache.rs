@@ -6,9 +6,9 @@ use std::path::Path;
 use wake_model::{BlobDigest, RelPath};
 
 use super::{Files, Seen, Signature};
+use crate::fixed::Fixed;
 
-const HEAD: &[u8] = b"wake files 1\n";
-const FIXED: usize = 8 * 3 + 4 + 16 * 2 + 32 + 4;
+const HEAD: &[u8] = b"wake files 2\n";
 
 pub(super) fn read(path: &Path) -> Option<HashMap<Box<str>, (Signature, BlobDigest)>> {
     let bytes = std::fs::read(path).ok()?;
@@ -19,9 +19,9 @@ pub(super) fn read(path: &Path) -> Option<HashMap<Box<str>, (Signature, BlobDige
     }
     let mut known = HashMap::with_capacity(body.len() / 120);
     while !body.is_empty() {
-        let (fixed, rest) = body.split_at_checked(FIXED)?;
-        let (signature, blob, length) = decode(fixed)?;
-        let (path, rest) = rest.split_at_checked(length)?;
+        let (signature, blob) = (Fixed::get(&mut body)?, Fixed::get(&mut body)?);
+        let length = u32::get(&mut body)?;
+        let (path, rest) = body.split_at_checked(length as usize)?;
         known.insert(std::str::from_utf8(path).ok()?.into(), (signature, blob));
         body = rest;
     }
@@ -55,35 +55,8 @@ pub(super) fn write(path: &Path, files: &Files) -> std::io::Result<()> {
 }
 
 fn encode(body: &mut Vec<u8>, path: &str, signature: &Signature, blob: &BlobDigest) {
-    let Signature { inode: (device, inode), size, mode, mtime, ctime } = signature;
-    body.extend_from_slice(&device.to_le_bytes());
-    body.extend_from_slice(&inode.to_le_bytes());
-    body.extend_from_slice(&size.to_le_bytes());
-    body.extend_from_slice(&mode.to_le_bytes());
-    body.extend_from_slice(&i128::from(*mtime).to_le_bytes());
-    body.extend_from_slice(&i128::from(*ctime).to_le_bytes());
-    body.extend_from_slice(blob.as_bytes());
-    let length = u32::try_from(path.len()).unwrap_or(u32::MAX);
-    body.extend_from_slice(&length.to_le_bytes());
+    signature.put(body);
+    blob.put(body);
+    u32::try_from(path.len()).unwrap_or(u32::MAX).put(body);
     body.extend_from_slice(path.as_bytes());
-}
-
-fn decode(fixed: &[u8]) -> Option<(Signature, BlobDigest, usize)> {
-    let mut rest = fixed;
-    let signature = Signature {
-        inode: (u64::from_le_bytes(take(&mut rest)?), u64::from_le_bytes(take(&mut rest)?)),
-        size: u64::from_le_bytes(take(&mut rest)?),
-        mode: u32::from_le_bytes(take(&mut rest)?),
-        mtime: i64::try_from(i128::from_le_bytes(take(&mut rest)?)).ok()?,
-        ctime: i64::try_from(i128::from_le_bytes(take(&mut rest)?)).ok()?,
-    };
-    let blob = BlobDigest(wake_model::Digest::from_bytes(take(&mut rest)?));
-    let length = u32::from_le_bytes(take(&mut rest)?);
-    Some((signature, blob, length as usize))
-}
-
-fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
-    let (head, tail) = rest.split_first_chunk::<N>()?;
-    *rest = tail;
-    Some(*head)
 }

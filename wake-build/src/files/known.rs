@@ -3,6 +3,7 @@
 use wake_model::{BlobDigest, RelPath};
 
 use super::{Seen, Signature};
+use crate::fixed::Fixed;
 
 /// What is known of one path that was looked at.
 #[derive(Clone, Debug)]
@@ -10,18 +11,15 @@ pub(crate) struct Known(Form);
 
 #[derive(Clone, Debug)]
 enum Form {
-    File(File),
+    /// A file that has as many bytes as `stat` said, as all have that nobody changes meanwhile.
+    ///
+    /// The signature is in bytes, which need not begin where a number must.
+    File {
+        blob: BlobDigest,
+        signature: [u8; Signature::SIZE],
+        settled: bool,
+    },
     Other(Box<Other>),
-}
-
-/// A file that has as many bytes as `stat` said, as all have that nobody changes meanwhile.
-///
-/// The signature is in bytes, which need not begin where a number must.
-#[derive(Clone, Debug)]
-struct File {
-    blob: BlobDigest,
-    signature: [u8; Signature::SIZE],
-    settled: bool,
 }
 
 /// Anything else.
@@ -38,7 +36,7 @@ impl Known {
         if let (Seen::File { blob, size, executable }, Some(signature)) = (&seen, signature)
             && (*size, *executable) == (signature.size, signature.is_executable())
         {
-            return Known(Form::File(File { blob: *blob, signature: signature.into(), settled }));
+            return Known(Form::File { blob: *blob, signature: signature.into(), settled });
         }
         Known(Form::Other(Box::new(Other { seen, signature, settled })))
     }
@@ -46,7 +44,7 @@ impl Known {
     /// What lay there.
     pub(crate) fn seen(&self) -> Seen {
         match &self.0 {
-            Form::File(File { blob, signature, .. }) => {
+            Form::File { blob, signature, .. } => {
                 let signature = Signature::from(*signature);
                 let (size, executable) = (signature.size, signature.is_executable());
                 Seen::File { blob: *blob, size, executable }
@@ -58,7 +56,7 @@ impl Known {
     /// What `stat` said of it; of a regular file, when its bytes were hashed.
     pub(crate) fn signature(&self) -> Option<Signature> {
         match &self.0 {
-            Form::File(File { signature, .. }) => Some((*signature).into()),
+            Form::File { signature, .. } => Some((*signature).into()),
             Form::Other(other) => other.signature,
         }
     }
@@ -66,7 +64,7 @@ impl Known {
     /// Whether equal signatures will mean equal content; else it is read again next time.
     pub(crate) fn settled(&self) -> bool {
         match &self.0 {
-            Form::File(file) => file.settled,
+            Form::File { settled, .. } => *settled,
             Form::Other(other) => other.settled,
         }
     }

@@ -23,7 +23,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, FileType, Mode};
 use rustix::io::Errno;
 use wake_eval::Sources;
 use wake_exec::FileSignature;
@@ -38,7 +38,7 @@ pub(crate) use self::reading::{hash_file, open_unnoted};
 use self::reading::{hash_telling, open_file};
 pub(crate) use self::signature::{Signature, now};
 use self::table::Table;
-use crate::sources::DirSources;
+use crate::sources::{DIR_PATH, DirSources};
 
 /// What lies at one path of the checkout.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,8 +97,7 @@ impl<'a> Files<'a> {
     /// The files below `root`, with what the file at `cache` and `memory` remember of them.
     pub(crate) fn open(root: &Path, cache: &Path, memory: Option<&'a dyn FileMemory>) -> Files<'a> {
         let old = cache::read(cache).unwrap_or_default();
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let dir = rustix::fs::open(root, flags, Mode::empty()).ok();
+        let dir = rustix::fs::open(root, DIR_PATH, Mode::empty()).ok();
         let (table, profile) = (Table::default(), Profile::default());
         Files { root: root.to_owned(), dir, old, memory, table, profile }
     }
@@ -181,14 +180,6 @@ impl<'a> Files<'a> {
         Ok(match at.keep(known) {
             Some(before) => (before, false),
             None => (seen, true),
-        })
-    }
-
-    /// What `stat` said of a file when its bytes were hashed, if from now on it tells a change.
-    fn settled_signature(&self, path: &RelPath) -> Option<Signature> {
-        self.table.at(path).with(|entry| {
-            let known = entry?.known()?;
-            if known.settled() { known.signature() } else { None }
         })
     }
 
@@ -302,7 +293,10 @@ impl SourceFiles for Files<'_> {
     }
 
     fn signature(&self, file: &SourceFile) -> Option<FileSignature> {
-        let known = self.settled_signature(&file.path())?;
+        let known = self.table.at(&file.path()).with(|entry| {
+            let known = entry?.known()?;
+            if known.settled() { known.signature() } else { None }
+        })?;
         Some(FileSignature {
             dev: known.inode.0,
             ino: known.inode.1,

@@ -3,19 +3,23 @@
 use rustix::fs::Stat;
 use serde::{Deserialize, Serialize};
 
-/// What `stat` says of a file; equal signatures of old files mean equal bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Signature {
-    /// Device and inode.
-    pub inode: (u64, u64),
-    /// Bytes.
-    pub size: u64,
-    /// Type and permissions.
-    pub mode: u32,
-    /// Last change of the bytes, in nanoseconds; [`i64::MAX`] for all times after the year 2262.
-    pub mtime: i64,
-    /// Last change of anything about it, in nanoseconds, likewise.
-    pub ctime: i64,
+use crate::fixed::{Fixed, fixed};
+
+fixed! {
+    /// What `stat` says of a file; equal signatures of old files mean equal bytes.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+    pub(crate) struct Signature {
+        /// Device and inode.
+        pub inode: (u64, u64),
+        /// Bytes.
+        pub size: u64,
+        /// Type and permissions.
+        pub mode: u32,
+        /// Last change of the bytes, in nanoseconds; [`i64::MAX`] for all times after the year 2262.
+        pub mtime: i64,
+        /// Last change of anything about it, in nanoseconds, likewise.
+        pub ctime: i64,
+    }
 }
 
 impl Signature {
@@ -33,9 +37,6 @@ impl Signature {
             ctime: nanoseconds(stat.st_ctime.into(), stat.st_ctime_nsec as i64),
         }
     }
-
-    /// The number of bytes that one is written in.
-    pub(crate) const SIZE: usize = 44;
 
     /// Whether the owner may execute the file.
     pub(crate) fn is_executable(&self) -> bool {
@@ -56,31 +57,16 @@ impl Signature {
 
 impl From<Signature> for [u8; Signature::SIZE] {
     fn from(signature: Signature) -> [u8; Signature::SIZE] {
-        let Signature { inode: (device, inode), size, mode, mtime, ctime } = signature;
         let mut bytes = [0; Signature::SIZE];
-        bytes[..8].copy_from_slice(&device.to_le_bytes());
-        bytes[8..16].copy_from_slice(&inode.to_le_bytes());
-        bytes[16..24].copy_from_slice(&size.to_le_bytes());
-        bytes[24..28].copy_from_slice(&mode.to_le_bytes());
-        bytes[28..36].copy_from_slice(&mtime.to_le_bytes());
-        bytes[36..].copy_from_slice(&ctime.to_le_bytes());
+        signature.put(&mut bytes.as_mut_slice());
         bytes
     }
 }
 
 impl From<[u8; Signature::SIZE]> for Signature {
     fn from(bytes: [u8; Signature::SIZE]) -> Signature {
-        fn part<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-            bytes[at..].first_chunk().copied().unwrap_or([0; N])
-        }
-        let number = |at| u64::from_le_bytes(part(&bytes, at));
-        Signature {
-            inode: (number(0), number(8)),
-            size: number(16),
-            mode: u32::from_le_bytes(part(&bytes, 24)),
-            mtime: i64::from_le_bytes(part(&bytes, 28)),
-            ctime: i64::from_le_bytes(part(&bytes, 36)),
-        }
+        // They are as many as are read.
+        Signature::get(&mut bytes.as_slice()).unwrap_or_default()
     }
 }
 

@@ -57,11 +57,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The step of the module `node`, where all that it needs is done.
-    pub(crate) fn step(
-        &self,
-        node: NodeIndex,
-        ground: &Ground<'_>,
-    ) -> Result<Step, Box<Diagnostic>> {
+    pub(crate) fn step(&self, node: NodeIndex, ground: &Ground<'_>) -> Lowered<Step> {
         let module = &self.plan.graph[node];
         let pkg = self.pkg(module)?;
         let unexpected = |error: ModuleError| {
@@ -69,27 +65,28 @@ impl<'a> Lowering<'a> {
         };
         let text = module.instance.text().map_err(unexpected)?;
         let parts = text.parts().map_err(unexpected)?;
-        let mut inputs = Inputs::default();
-        let site = Site { lowering: self, ground, node, module, pkg };
-        site.place_own_files(&mut inputs)?;
-        site.place_module_files(parts.files.as_deref().unwrap_or_default(), &mut inputs)?;
-        site.bring_referred(&parts.inputs, &mut inputs)?;
+        let inputs = Inputs::default();
+        let mut site = Site { lowering: self, ground, node, module, pkg, inputs };
+        site.place_own_files()?;
+        site.place_module_files(parts.files.as_deref().unwrap_or_default())?;
+        site.bring_referred(&parts.inputs)?;
         let declared = declared_outputs(&parts.outputs);
         site.check_declared(&declared)?;
         let (command, root, network, terms) = match &parts.exec {
-            Some(exec) => site.command(exec, &mut inputs)?,
+            Some(exec) => site.command(exec)?,
             None => {
                 let command = Command::Collect { cwd: WORK_DIR.to_owned() };
                 (command, Root::Empty, Network::None, Terms::default())
             }
         };
         if parts.exec.is_some() {
-            inputs.place_bytes(&module_json(), site.module_json(&parts.inputs).into_bytes());
+            let json = site.module_json(&parts.inputs).into_bytes();
+            site.inputs.place_bytes(&module_json(), json);
         }
-        Ok(module_step(command, root, network, terms, inputs, declared))
+        Ok(module_step(command, root, network, terms, site.inputs, declared))
     }
 
-    fn pkg(&self, module: &ModuleStep) -> Result<&PkgInstance, Box<Diagnostic>> {
+    fn pkg(&self, module: &ModuleStep) -> Lowered<&PkgInstance> {
         let key = module.decl.pkg_files_owner(&module.pkg);
         self.instances.get(key).map(|pkg| &**pkg).ok_or_else(|| {
             let message = format!("{}: no package `{key}` in this build", module.label);
@@ -127,9 +124,12 @@ struct Site<'a> {
     node: NodeIndex,
     module: &'a ModuleStep,
     pkg: &'a PkgInstance,
+    /// What lies where so far.
+    inputs: Inputs,
 }
 
-type CommandParts = (Command, Root, Network, Terms);
+/// What comes of a part of lowering, or what is wrong with what a person wrote.
+type Lowered<T> = Result<T, Box<Diagnostic>>;
 
 impl Site<'_> {
     /// An error about `value`, at the place where it was written.
@@ -141,7 +141,7 @@ impl Site<'_> {
     }
 
     /// Outputs may not lie where inputs of others are put.
-    fn check_declared(&self, declared: &[OutputDecl]) -> Result<(), Box<Diagnostic>> {
+    fn check_declared(&self, declared: &[OutputDecl]) -> Lowered<()> {
         let reserved = |decl: &&OutputDecl| is_foreign(&decl.path);
         match declared.iter().find(reserved) {
             Some(decl) => Err(self.error(
@@ -152,16 +152,12 @@ impl Site<'_> {
         }
     }
 
-    fn command(
-        &self,
-        exec: &Exec<'_>,
-        inputs: &mut Inputs,
-    ) -> Result<CommandParts, Box<Diagnostic>> {
-        let program = self.program(&exec.program, inputs)?;
-        self.bring_referred(&exec.config, inputs)?;
+    fn command(&mut self, exec: &Exec<'_>) -> Lowered<(Command, Root, Network, Terms)> {
+        let program = self.program(&exec.program)?;
+        self.bring_referred(&exec.config)?;
         let mut args = Vec::with_capacity(exec.args.len());
         for arg in &exec.args {
-            self.bring_referred(arg, inputs)?;
+            self.bring_referred(arg)?;
             args.push(text::argument(arg).map_err(|problem| self.error(problem, arg))?);
         }
         let mut env: BTreeMap<String, String> = DEFAULT_ENV
@@ -169,7 +165,7 @@ impl Site<'_> {
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
         for (name, value) in &exec.env {
-            self.bring_referred(value, inputs)?;
+            self.bring_referred(value)?;
             let text = text::variable(name, value).map_err(|problem| self.error(problem, value))?;
             env.insert(name.to_string(), text);
         }

@@ -5,9 +5,9 @@ use wake_model::place::{LocalPath, is_foreign};
 use wake_model::{BlobDigest, RelPath};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::step::Conflict;
-use wake_steps::{Input, Inputs, SourceFile};
+use wake_steps::{Input, SourceFile};
 
-use super::{Site, text};
+use super::{Lowered, Site, text};
 use crate::files::{Seen, link_inside};
 use crate::instance::PkgInstance;
 use crate::view::{Special, special};
@@ -27,12 +27,12 @@ pub(super) enum Named {
     Link(String),
 }
 
-impl Site<'_> {
+impl<'a> Site<'a> {
     /// The package's files, or those that `pkgFiles` names.
-    pub(super) fn place_own_files(&self, inputs: &mut Inputs) -> Result<(), Box<Diagnostic>> {
+    pub(super) fn place_own_files(&mut self) -> Lowered<()> {
         let Some(patterns) = &self.module.decl.pkg_files else {
             for path in &self.pkg.files {
-                self.place_file_of(self.pkg, path, path.clone(), inputs)?;
+                self.place_file_of(self.pkg, path, path.clone())?;
             }
             return Ok(());
         };
@@ -44,14 +44,14 @@ impl Site<'_> {
                 return Err(self.error(message, &Written::from(pattern.as_str())));
             }
             for path in chosen {
-                self.place_file_of(self.pkg, path, path.clone(), inputs)?;
+                self.place_file_of(self.pkg, path, path.clone())?;
             }
         }
         Ok(())
     }
 
     /// A path, a directory or a glob.
-    fn matching(&self, pattern: &str) -> Result<Vec<&RelPath>, Box<Diagnostic>> {
+    fn matching(&self, pattern: &str) -> Lowered<Vec<&'a RelPath>> {
         if let Ok(path) = RelPath::parse(pattern) {
             let below = self.pkg.files_below(&path);
             if !below.is_empty() {
@@ -71,11 +71,7 @@ impl Site<'_> {
     }
 
     /// What lies at a path that `owner` names.
-    pub(super) fn named(
-        &self,
-        owner: &PkgInstance,
-        path: &RelPath,
-    ) -> Result<Named, Box<Diagnostic>> {
+    pub(super) fn named(&self, owner: &PkgInstance, path: &RelPath) -> Lowered<Named> {
         let at = owner.dir.join(path);
         let fetched = self.lowering.evaluator.files.fetch(&at);
         let fetched = fetched.map_err(|e| Diagnostic::error(Class::Environment, e.to_string()))?;
@@ -93,12 +89,11 @@ impl Site<'_> {
 
     /// Puts one file of `owner` at `at`.
     pub(super) fn place_file_of(
-        &self,
+        &mut self,
         owner: &PkgInstance,
         path: &RelPath,
         at: RelPath,
-        inputs: &mut Inputs,
-    ) -> Result<(), Box<Diagnostic>> {
+    ) -> Lowered<()> {
         let input = match self.named(owner, path)? {
             Named::File { blob, size, executable, bytes } => {
                 let (dir, below) = (owner.dir.clone(), path.clone());
@@ -106,17 +101,12 @@ impl Site<'_> {
             }
             Named::Link(target) => Input::Link { target },
         };
-        self.put(at, input, inputs)
+        self.put(at, input)
     }
 
     /// Puts something at `at`, or says what lies there already.
-    pub(super) fn put(
-        &self,
-        at: RelPath,
-        input: Input,
-        inputs: &mut Inputs,
-    ) -> Result<(), Box<Diagnostic>> {
-        inputs.place(at, input).map_err(|conflict| self.conflict(&conflict))
+    pub(super) fn put(&mut self, at: RelPath, input: Input) -> Lowered<()> {
+        self.inputs.place(at, input).map_err(|conflict| self.conflict(&conflict))
     }
 
     /// Says that two things would lie at one path.
@@ -125,32 +115,27 @@ impl Site<'_> {
     }
 
     /// The file objects of the module's `files`: links, dumped values, things of others.
-    pub(super) fn place_module_files(
-        &self,
-        files: &[Written<'_>],
-        inputs: &mut Inputs,
-    ) -> Result<(), Box<Diagnostic>> {
+    pub(super) fn place_module_files(&mut self, files: &[Written<'_>]) -> Lowered<()> {
         for file in files {
             match special(file) {
                 Some(Special::File { path, from, dump }) => {
-                    self.place_file(file, path, from, dump, inputs)?
+                    self.place_file(file, path, from, dump)?
                 }
-                _ => self.bring_referred(file, inputs)?,
+                _ => self.bring_referred(file)?,
             }
         }
         Ok(())
     }
 
     fn place_file(
-        &self,
+        &mut self,
         file: &Written<'_>,
         path: &str,
         from: &Written<'_>,
         dump: bool,
-        inputs: &mut Inputs,
-    ) -> Result<(), Box<Diagnostic>> {
+    ) -> Lowered<()> {
         if !dump && from.is_null() {
-            return self.bring(path, file, true, inputs);
+            return self.bring(path, file, true);
         }
         let Some(LocalPath::Own(at)) = LocalPath::parse(path) else {
             return Err(self.error(format!("`{path}` is not a path of this module's own"), file));
@@ -161,22 +146,22 @@ impl Site<'_> {
             );
         }
         if dump {
-            self.bring_referred(from, inputs)?;
-            inputs.place_bytes(&at, text::with_paths(from).into_bytes());
+            self.bring_referred(from)?;
+            self.inputs.place_bytes(&at, text::with_paths(from).into_bytes());
             return Ok(());
         }
         let target = match special(from) {
             Some(Special::File { path, .. } | Special::Pkg { path }) => path,
-            Some(Special::Module) | None => {
+            Some(Special::Module { .. }) | None => {
                 let help = "a link needs a file: add `dump=true` to write the value itself as JSON";
                 let error =
                     self.error(format!("`{path}` is made from a value that is no file"), file);
                 return Err(Box::new(error.help(help)));
             }
         };
-        self.bring(target, from, true, inputs)?;
+        self.bring(target, from, true)?;
         let target = link_text(&at, target);
-        self.put(at, Input::Link { target }, inputs)
+        self.put(at, Input::Link { target })
     }
 }
 

@@ -2,10 +2,9 @@
 
 use wake_model::place::LocalPath;
 use wake_model::{Manifest, Node, RelPath};
-use wake_steps::diagnostic::Diagnostic;
-use wake_steps::{Input, Inputs};
+use wake_steps::Input;
 
-use super::Site;
+use super::{Lowered, Site};
 use crate::view::{Special, special};
 use crate::written::Written;
 
@@ -14,17 +13,13 @@ const MOST_LINKS: usize = 40;
 
 impl Site<'_> {
     /// The path of the program, which must be there and executable.
-    pub(super) fn program(
-        &self,
-        program: &Written<'_>,
-        inputs: &mut Inputs,
-    ) -> Result<String, Box<Diagnostic>> {
+    pub(super) fn program(&mut self, program: &Written<'_>) -> Lowered<String> {
         let Some(Special::File { path, .. }) = special(program) else {
             return Err(self.error("`ref` of the exec does not resolve to a file", program));
         };
-        self.bring(path, program, true, inputs)?;
+        self.bring(path, program, true)?;
         let at = RelPath::parse(path).map_err(|e| self.error(e.to_string(), program))?;
-        match self.is_executable(&at, inputs) {
+        match self.is_executable(&at) {
             Some(true) => Ok(at.dotted()),
             Some(false) => {
                 let error = self.error(format!("`{path}` is not executable"), program);
@@ -38,10 +33,10 @@ impl Site<'_> {
     }
 
     /// Whether the file at `at` is executable; none if there is no file.
-    fn is_executable(&self, at: &RelPath, inputs: &Inputs) -> Option<bool> {
+    fn is_executable(&self, at: &RelPath) -> Option<bool> {
         let mut at = at.clone();
         for _ in 0..MOST_LINKS {
-            let (input, below) = inputs.covering(&at)?;
+            let (input, below) = self.inputs.covering(&at)?;
             let target = match input {
                 Input::File(file) if below.is_root() => return Some(file.executable),
                 Input::Bytes { executable, .. } if below.is_root() => return Some(*executable),

@@ -7,10 +7,10 @@ use wake_model::place::{LocalPath, pkg_prefix};
 use wake_model::{Manifest, Node, RelPath, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::step::TreeOrigin;
-use wake_steps::{Done, Input, Inputs, StepId};
+use wake_steps::{Done, Input, StepId};
 
 use super::own_files::Named;
-use super::{Site, step_id};
+use super::{Lowered, Site, step_id};
 use crate::instance::PkgInstance;
 use crate::view::{Special, special};
 use crate::written::Written;
@@ -18,79 +18,59 @@ use crate::written::Written;
 /// From so many files on, a directory of another package is put into the store and mounted whole.
 const WHOLE_FROM: usize = 16;
 
-impl Site<'_> {
+impl<'a> Site<'a> {
     /// Everything that a value refers to anywhere inside.
-    pub(super) fn bring_referred(
-        &self,
-        value: &Written<'_>,
-        inputs: &mut Inputs,
-    ) -> Result<(), Box<Diagnostic>> {
-        match special(value) {
-            Some(Special::File { path, .. }) => return self.bring(path, value, false, inputs),
-            Some(Special::Pkg { path }) => return self.bring(path, value, true, inputs),
-            Some(Special::Module) => {
-                if let Some(path) = value.get("path").and_then(Written::as_str) {
-                    return self.bring(path, value, true, inputs);
-                }
-            }
-            None => {}
+    pub(super) fn bring_referred(&mut self, value: &Written<'_>) -> Lowered<()> {
+        if let Some(found) = special(value)
+            && let Some(path) = found.path()
+        {
+            return self.bring(path, value, !matches!(found, Special::File { .. }));
         }
         match value {
-            Written::List(items) => {
-                items.iter().try_for_each(|item| self.bring_referred(item, inputs))
-            }
+            Written::List(items) => items.iter().try_for_each(|item| self.bring_referred(item)),
             Written::Fields(fields) => {
-                fields.iter().try_for_each(|(_, field)| self.bring_referred(field, inputs))
+                fields.iter().try_for_each(|(_, field)| self.bring_referred(field))
             }
             _ => Ok(()),
         }
     }
 
     /// What lies at `path`, put there. `must`: it is an error if nothing of one's own lies there.
-    pub(super) fn bring(
-        &self,
-        path: &str,
-        value: &Written<'_>,
-        must: bool,
-        inputs: &mut Inputs,
-    ) -> Result<(), Box<Diagnostic>> {
+    pub(super) fn bring(&mut self, path: &str, value: &Written<'_>, must: bool) -> Lowered<()> {
         // Most of what is referred to are files of the module's own, which lie there already.
-        if path.strip_prefix("./").is_some_and(|own| self.is_own_file(own, inputs)) {
+        if path.strip_prefix("./").is_some_and(|own| self.is_own_file(own)) {
             return Ok(());
         }
         match LocalPath::parse(path) {
-            Some(LocalPath::Own(own)) => self.bring_own(&own, path, value, must, inputs),
+            Some(LocalPath::Own(own)) => self.bring_own(&own, path, value, must),
             Some(LocalPath::Pkg(key, below)) => {
                 let Some(owner) = self.lowering.instances.get(&key) else {
                     return Err(self.error(format!("no package `{key}` in this build"), value));
                 };
-                self.bring_of_pkg(owner, &below, path, value, inputs)
+                self.bring_of_pkg(owner, &below, path, value)
             }
-            Some(LocalPath::Module(id, below)) => {
-                self.bring_of_module(&id, &below, path, value, inputs)
-            }
+            Some(LocalPath::Module(id, below)) => self.bring_of_module(&id, &below, path, value),
             None => Err(self.error(format!("`{path}` is not a path inside the package"), value)),
         }
     }
 
     /// Whether the file `path` of the package lies at the same path among the inputs; `path` may be any text.
-    fn is_own_file(&self, path: &str, inputs: &Inputs) -> bool {
-        matches!(inputs.get(path), Some(Input::File(file))
+    fn is_own_file(&self, path: &str) -> bool {
+        matches!(self.inputs.get(path), Some(Input::File(file))
             if file.dir == self.pkg.dir && file.below.as_str() == path)
     }
 
     fn bring_own(
-        &self,
+        &mut self,
         own: &RelPath,
         path: &str,
         value: &Written<'_>,
         must: bool,
-        inputs: &mut Inputs,
-    ) -> Result<(), Box<Diagnostic>> {
-        let mut found = inputs.covering(own).is_some();
+    ) -> Lowered<()> {
+        let mut found = self.inputs.covering(own).is_some();
         for file in self.pkg.files_below(own) {
             found = true;
-            self.place_file_of(self.pkg, file, file.clone(), inputs)?;
+            self.place_file_of(self.pkg, file, file.clone())?;
         }
         if must && !found {
             let message = format!(
@@ -103,13 +83,12 @@ impl Site<'_> {
     }
 
     fn bring_of_pkg(
-        &self,
+        &mut self,
         owner: &PkgInstance,
         below: &RelPath,
         path: &str,
         value: &Written<'_>,
-        inputs: &mut Inputs,
-    ) -> Result<(), Box<Diagnostic>> {
+    ) -> Lowered<()> {
         let base = RelPath::parse(&pkg_prefix(&owner.key)).unwrap_or_default();
         let chosen = owner.files_below(below);
         if chosen.is_empty() {
@@ -119,13 +98,13 @@ impl Site<'_> {
         }
         if chosen.len() < WHOLE_FROM {
             for file in chosen {
-                self.place_file_of(owner, file, base.join(file), inputs)?;
+                self.place_file_of(owner, file, base.join(file))?;
             }
             return Ok(());
         }
         let tree = self.pkg_tree(owner, below, chosen)?;
         let input = Input::Tree { tree, origin: origin_of(owner, below, chosen) };
-        let placed = inputs.place_whole(base.join(below), input);
+        let placed = self.inputs.place_whole(base.join(below), input);
         placed.map_err(|conflict| self.conflict(&conflict))
     }
 
@@ -135,7 +114,7 @@ impl Site<'_> {
         owner: &PkgInstance,
         below: &RelPath,
         files: &[RelPath],
-    ) -> Result<TreeDigest, Box<Diagnostic>> {
+    ) -> Lowered<TreeDigest> {
         let slot = (owner.key.to_string(), below.clone());
         let mut trees = self.lowering.pkg_trees.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(tree) = trees.get(&slot) {
@@ -176,13 +155,12 @@ impl Site<'_> {
     }
 
     fn bring_of_module(
-        &self,
+        &mut self,
         id: &str,
         below: &RelPath,
         path: &str,
         value: &Written<'_>,
-        inputs: &mut Inputs,
-    ) -> Result<(), Box<Diagnostic>> {
+    ) -> Lowered<()> {
         let Some((step, done)) = self.module_done(id) else {
             let message =
                 format!("`{path}` belongs to a module that is not among this one's `modules`");
@@ -195,12 +173,12 @@ impl Site<'_> {
         }
         // It was read as one of these, so it is a path.
         let at = RelPath::parse(path).unwrap_or_default();
-        let placed = inputs.place_whole(at, Input::Output { step, below: below.clone() });
+        let placed = self.inputs.place_whole(at, Input::Output { step, below: below.clone() });
         placed.map_err(|conflict| self.conflict(&conflict))
     }
 
     /// The step of the module with this id and what it left, if it is done.
-    pub(super) fn module_done(&self, id: &str) -> Option<(StepId, &Done)> {
+    pub(super) fn module_done(&self, id: &str) -> Option<(StepId, &'a Done)> {
         let step = step_id(*self.lowering.plan.by_id.get(id)?);
         Some((step, self.ground.results.get(step)?))
     }

@@ -60,17 +60,7 @@ fn scalar(value: &Written<'_>) -> Option<String> {
     match value {
         Written::Text(text) => Some(text.to_string()),
         Written::Number(_) => Some(value.canonical()),
-        object => local_path(object),
-    }
-}
-
-fn local_path(value: &Written<'_>) -> Option<String> {
-    match special(value)? {
-        Special::File { path, .. } => Some(path.trim_end_matches('/').to_owned()),
-        Special::Pkg { path } => Some(path.trim_end_matches('/').to_owned()),
-        Special::Module => {
-            value.get("path").and_then(Written::as_str).map(|p| p.trim_end_matches('/').to_owned())
-        }
+        object => Some(special(object)?.path()?.trim_end_matches('/').to_owned()),
     }
 }
 

@@ -2,9 +2,8 @@
 
 use petgraph::graph::NodeIndex;
 use serde_json::Value;
-use wake_eval::Literal;
+use wake_eval::{Literal, Read};
 use wake_model::action::FieldValue;
-use wake_steps::diagnostic::Place;
 use wake_steps::reason::Change;
 
 use super::Lowering;
@@ -20,10 +19,8 @@ impl Lowering<'_> {
         let module = &self.plan.graph[node];
         let dir = &self.instances.get(&module.pkg)?.dir;
         let wanted = literals_to_find(text, change);
-        let Place { file, line, column, .. } =
-            find_first(self.evaluator.files, dir, &module.reads, &wanted)
-                .or_else(|| find_first(self.evaluator.files, dir, &pkg_reads(), &wanted))?;
-        Some(format!("{file}:{line}:{column}"))
+        let find = |reads: &[Read]| find_first(self.evaluator.files, dir, reads, &wanted);
+        find(&module.reads).or_else(|| find(&pkg_reads())).map(|place| place.to_string())
     }
 }
 
@@ -44,10 +41,10 @@ fn literals_to_find(text: &str, change: &Change) -> Vec<Literal> {
 }
 
 /// The package file, which every step depends on.
-fn pkg_reads() -> Vec<wake_eval::Read> {
+fn pkg_reads() -> Vec<Read> {
     let path = wake_model::place::PKG_FILE.parse().unwrap_or_default();
     let digest = Some(wake_model::BlobDigest::of(b""));
-    vec![wake_eval::Read::File { path, digest }]
+    vec![Read::File { path, digest }]
 }
 
 fn differing(old: Option<&Value>, new: &Value, wanted: &mut Vec<Literal>) {

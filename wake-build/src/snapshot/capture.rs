@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstat, openat, statat};
+use rustix::fs::{AtFlags, CWD, Mode, fstat, openat, statat};
 use wake_eval::Read;
 use wake_model::{BlobDigest, Digest, Manifest, RelPath};
 use wake_steps::step::TreeOrigin;
@@ -13,16 +13,15 @@ use wake_steps::step::TreeOrigin;
 use super::delta::PatchedResult;
 use super::draft::{Body, Draft};
 use super::file::Meta;
-use super::listing::Listing;
+use super::listing::{Listing, open_dir};
 use super::results::read_link;
 use super::signature::{Packed, result_signature};
 use super::spool::Records;
 use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
-use super::table::{DirRecord, FileKind, FileRecord, UserRecord};
-use crate::files::{Files, Known, Seen, Signature, link_inside, open_unnoted};
+use super::table::{DirRecord, FileKind, FileRecord, NO_DIGEST, UserRecord};
+use crate::files::{Files, Known, Seen, Signature, link_inside};
 use crate::plan::Planned;
-
-const DIR_PATH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+use crate::sources::DIR_PATH;
 
 /// What a snapshot is taken of.
 pub(crate) struct Capture<'a> {
@@ -259,7 +258,7 @@ fn put_checkout(
     let walked: HashSet<&str> = capture.planned.walked.iter().map(RelPath::as_str).collect();
     let pkgs: HashSet<&str> =
         capture.planned.instances.values().map(|pkg| pkg.dir.as_str()).collect();
-    draft.expect_dirs(dirs.len());
+    draft.expect(dirs.len(), dirs.iter().map(|(_, files)| files.len()).sum());
     // Short ways from an open directory: there are many.
     let root = capture.files.absolute(&RelPath::root());
     let root = openat(CWD, &root, DIR_PATH, Mode::empty()).ok()?;
@@ -267,14 +266,12 @@ fn put_checkout(
         .par_iter()
         .with_min_len(16)
         .map(|(dir, files)| {
-            let seen =
-                DirSeen { list: sources.lists.get(*dir).copied(), walked: walked.contains(dir) };
-            let record = dir_record(capture.began, &root, dir, files, seen)?;
+            let (list, is_walked) = (sources.lists.get(*dir).copied(), walked.contains(dir));
+            let record = dir_record(capture.began, &root, dir, files, list, is_walked)?;
             let count = u32::try_from(files.len()).ok()?;
             Some(DirRecord { files: (0, count), border: !pkgs.contains(dir), ..record })
         })
         .collect();
-    draft.expect_files(dirs.iter().map(|(_, files)| files.len()).sum());
     for ((dir, files), record) in dirs.iter().zip(records?) {
         for &(path, looked) in files {
             let is_source = sources.files.contains(path);
@@ -286,43 +283,30 @@ fn put_checkout(
 }
 
 fn file_record(known: &Known, is_source: bool) -> FileRecord {
-    let none = BlobDigest(Digest::from_bytes([0; 32]));
     let (kind, blob) = match known.seen() {
-        Seen::Absent => (FileKind::Absent, none),
+        Seen::Absent => (FileKind::Absent, NO_DIGEST),
         Seen::File { blob, executable, .. } => (FileKind::File { executable }, blob),
         Seen::Link(text) => (FileKind::Other, BlobDigest::of(text.as_bytes())),
-        Seen::Dir | Seen::Other => (FileKind::Other, none),
+        Seen::Dir | Seen::Other => (FileKind::Other, NO_DIGEST),
     };
     let signature = known.signature().unwrap_or_default();
     FileRecord { name: (0, 0), kind, is_source, settled: known.settled(), signature, blob }
 }
 
-/// What was seen of a directory.
-#[derive(Clone, Copy)]
-struct DirSeen {
-    /// The digest of its listing, if a function saw that.
-    list: Option<BlobDigest>,
-    /// Whether packages were looked for in it.
-    walked: bool,
-}
-
-/// What is known of the directory `dir` below `root`. Its signature counts only if nothing has changed in it since the
+/// What is known of the directory `dir` below `root`, of which functions saw the listing with the digest `list`, if any,
+/// and in which packages were looked for if it is walked. Its signature counts only if nothing has changed in it since the
 /// build `began`: else a change in between could have been missed.
 fn dir_record(
     began: i128,
     root: &OwnedFd,
     dir: &str,
     files: &[(&RelPath, &Known)],
-    seen: DirSeen,
+    list: Option<BlobDigest>,
+    is_walked: bool,
 ) -> Option<DirRecord> {
     let mut walk = None;
-    let is_listed = seen.list.is_some() || seen.walked;
-    let place = if dir.is_empty() { "." } else { dir };
-    let opened = match is_listed {
-        true => open_unnoted(root, place, OFlags::DIRECTORY | OFlags::NOFOLLOW),
-        false => openat(root, place, DIR_PATH | OFlags::NOFOLLOW, Mode::empty()),
-    };
-    let opened = opened.ok();
+    let is_listed = list.is_some() || is_walked;
+    let opened = open_dir(root, dir, is_listed);
     let signature = opened.as_ref().and_then(|dir| fstat(dir).ok().map(|s| Signature::of(&s)));
     if is_listed {
         let listing = Listing::read(opened.as_ref()?)?;
@@ -331,8 +315,8 @@ fn dir_record(
             let at = files.binary_search_by_key(&name, |(path, _)| name_in(dir, path));
             files[at.ok()?].1.signature().map(|signature| signature.mode)
         };
-        (seen.list.is_none() || listing.digest(mode) == seen.list).then_some(())?;
-        if seen.walked {
+        (list.is_none() || listing.digest(mode) == list).then_some(())?;
+        if is_walked {
             walk = Some(listing.subdirectories()?);
         }
     }
@@ -341,7 +325,7 @@ fn dir_record(
         files: (0, 0),
         settled: signature.is_some_and(|signature| signature.is_settled(began)),
         signature: signature.unwrap_or_default(),
-        list: seen.list,
+        list,
         walk,
         border: false,
     })

@@ -49,17 +49,17 @@ pub(crate) struct PatchedResult {
 /// Patches on top of each other.
 #[derive(Debug, Default)]
 pub(super) struct Overlay {
-    files: BTreeMap<u32, FileRecord>,
-    file_proofs: BTreeMap<u32, Packed>,
-    dir_proofs: BTreeMap<u32, Packed>,
-    steps: BTreeMap<u32, StepBytes>,
-    results: BTreeMap<u32, PatchedResult>,
-    links: BTreeMap<u32, Packed>,
+    pub(super) files: BTreeMap<u32, FileRecord>,
+    pub(super) file_proofs: BTreeMap<u32, Packed>,
+    pub(super) dir_proofs: BTreeMap<u32, Packed>,
+    pub(super) steps: BTreeMap<u32, StepBytes>,
+    pub(super) results: BTreeMap<u32, PatchedResult>,
+    pub(super) links: BTreeMap<u32, Packed>,
 }
 
 /// The bytes of the record of a step.
 #[derive(Debug)]
-enum StepBytes {
+pub(super) enum StepBytes {
     Read(Vec<u8>),
     Shelved(Shelved),
 }
@@ -140,39 +140,10 @@ impl Overlay {
         }
         Some(Patch { files, steps, results, ..Patch::default() })
     }
-
-    pub(super) fn file(&self, number: usize) -> Option<&FileRecord> {
-        at(&self.files, number)
-    }
-
-    pub(super) fn file_proof(&self, number: usize) -> Option<&Packed> {
-        at(&self.file_proofs, number)
-    }
-
-    pub(super) fn dir_proof(&self, number: usize) -> Option<&Packed> {
-        at(&self.dir_proofs, number)
-    }
-
-    /// The bytes of the record of a step, put into `buffer` if they do not lie here.
-    pub(super) fn step<'b>(&'b self, number: usize, buffer: &'b mut Vec<u8>) -> Option<&'b [u8]> {
-        at(&self.steps, number)?.read(buffer)
-    }
-
-    /// Whether there is a record of a step.
-    pub(super) fn has_step(&self, number: usize) -> bool {
-        at(&self.steps, number).is_some()
-    }
-
-    pub(super) fn result(&self, number: usize) -> Option<&PatchedResult> {
-        at(&self.results, number)
-    }
-
-    pub(super) fn link(&self, number: usize) -> Option<&Packed> {
-        at(&self.links, number)
-    }
 }
 
-fn at<T>(map: &BTreeMap<u32, T>, number: usize) -> Option<&T> {
+/// What lies over the thing of this number.
+pub(super) fn at<T>(map: &BTreeMap<u32, T>, number: usize) -> Option<&T> {
     map.get(&u32::try_from(number).ok()?)
 }
 
@@ -184,7 +155,8 @@ impl StepBytes {
         }
     }
 
-    fn read<'b>(&'b self, buffer: &'b mut Vec<u8>) -> Option<&'b [u8]> {
+    /// Itself, put into `buffer` if it does not lie here.
+    pub(super) fn read<'b>(&'b self, buffer: &'b mut Vec<u8>) -> Option<&'b [u8]> {
         match self {
             StepBytes::Read(bytes) => Some(bytes),
             StepBytes::Shelved(record) => record.read(buffer),
@@ -305,13 +277,13 @@ mod tests {
         let result = PatchedResult { target: "elsewhere".to_owned(), files: Vec::new() };
         let led_elsewhere = Patch { results: vec![(5, result)], ..Patch::default() };
         let mut overlay = Overlay::default();
-        assert_eq!(overlay.link(5), None);
+        assert_eq!(at(&overlay.links, 5), None);
         overlay.put(known.clone());
-        assert_eq!(overlay.link(5), Some(&proof));
+        assert_eq!(at(&overlay.links, 5), Some(&proof));
         overlay.put(led_elsewhere);
-        assert_eq!(overlay.link(5), Some(&Packed::NONE));
+        assert_eq!(at(&overlay.links, 5), Some(&Packed::NONE));
         overlay.put(known);
-        assert_eq!(overlay.link(5), Some(&proof));
+        assert_eq!(at(&overlay.links, 5), Some(&proof));
     }
 
     #[test]
@@ -322,10 +294,13 @@ mod tests {
         overlay.put(patch(1));
         overlay.put(patch(2));
         overlay.put_steps(vec![(2, shelf.put(b"newer"))]);
-        let step = |number| overlay.step(number, &mut Vec::new()).map(<[u8]>::to_vec);
+        let step = |number| {
+            let mut buffer = Vec::new();
+            at(&overlay.steps, number)?.read(&mut buffer).map(<[u8]>::to_vec)
+        };
         assert_eq!(step(1), Some(vec![1; 40]));
         assert_eq!(step(2), Some(b"newer".to_vec()));
-        assert_eq!((step(3), overlay.has_step(3)), (None, false));
+        assert_eq!(step(3), None);
         let steps = vec![(1, vec![1; 40]), (2, b"newer".to_vec())];
         assert_eq!(overlay.content(), Some(Patch { steps, ..Patch::default() }));
         assert_eq!(overlay.size_of_content(), 45);

@@ -10,10 +10,9 @@ use super::file::Snapshot;
 use super::format::{FIXED, HEAD, SECTIONS, checksum_of, newest_first};
 use super::signature::Packed;
 use super::spool::Place;
-use super::table::{
-    DirRecord, Edge, FileRecord, Record, ResultFile, ResultRecord, StepPlace, UserRecord,
-};
+use super::table::{DirRecord, FileRecord, ResultFile, ResultRecord, StepPlace, UserRecord};
 use super::{delta, proofs};
+use crate::fixed::Fixed;
 
 /// The contents of a snapshot, put one after the other.
 #[derive(Default)]
@@ -52,8 +51,7 @@ impl Draft {
     pub(super) fn of(snapshot: &Snapshot) -> Option<Draft> {
         let (mut buffer, mut at) = (Vec::new(), 0);
         let mut draft = Draft::new(snapshot.meta_bytes().to_vec());
-        draft.expect_files(snapshot.files());
-        draft.expect_dirs(snapshot.dirs());
+        draft.expect(snapshot.dirs(), snapshot.files());
         for number in 0..snapshot.dirs() {
             let dir = snapshot.dir(number)?;
             let first = dir.files.0 as usize;
@@ -90,14 +88,10 @@ impl Draft {
         u32::try_from(self.files.len() / FileRecord::SIZE).ok()
     }
 
-    /// Makes room for so many files.
-    pub(super) fn expect_files(&mut self, count: usize) {
-        self.files.reserve_exact(count * FileRecord::SIZE);
-    }
-
-    /// Makes room for so many directories.
-    pub(super) fn expect_dirs(&mut self, count: usize) {
-        self.dirs.reserve_exact(count * DirRecord::SIZE);
+    /// Makes room for so many directories and files.
+    pub(super) fn expect(&mut self, dirs: usize, files: usize) {
+        self.dirs.reserve_exact(dirs * DirRecord::SIZE);
+        self.files.reserve_exact(files * FileRecord::SIZE);
     }
 
     /// Puts a file called `name` of the directory that is put next.
@@ -226,9 +220,9 @@ fn head(sections: &[&[u8]; SECTIONS], key: &Digest) -> Vec<u8> {
 }
 
 fn put_edges(steps: &[usize], edges: &mut Vec<u8>) -> Option<(u32, u32)> {
-    let first = u32::try_from(edges.len() / Edge::SIZE).ok()?;
+    let first = u32::try_from(edges.len() / u32::SIZE).ok()?;
     for &step in steps {
-        Edge(u32::try_from(step).ok()?).put(edges);
+        u32::try_from(step).ok()?.put(edges);
     }
     Some((first, u32::try_from(steps.len()).ok()?))
 }

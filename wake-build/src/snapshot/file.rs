@@ -10,16 +10,17 @@ use serde::{Deserialize, Serialize};
 use wake_model::place::PKG_FILE;
 use wake_model::{BlobDigest, Digest, RelPath};
 
-use super::delta::{Delta, Overlay};
+use super::delta::{Delta, Overlay, at};
 use super::format::{FIXED, HEAD, SECTIONS, Section, checksum_of, newest_first};
 use super::proofs::Proofs;
 use super::signature::Packed;
 use super::step_record::StepRecord;
 use super::table::{
-    DirRecord, Edge, FileKind, FileRecord, Record, ResultFile, ResultRecord, StepPlace, Table,
+    Content, DirRecord, FileKind, FileRecord, ResultFile, ResultRecord, StepPlace, Table,
     UserRecord,
 };
 use crate::files::{FileMemory, Signature};
+use crate::fixed::Fixed;
 use crate::workspace::WORKSPACE_FILE;
 
 /// Where snapshots lie in the directory of a checkout's state.
@@ -51,7 +52,9 @@ pub(crate) struct Snapshot {
     bytes: Mmap,
     ends: [usize; SECTIONS + 1],
     pub(super) checksum: [u8; 32],
-    proofs: Option<Proofs>,
+    /// What replaces the proofs in the tables.
+    pub(super) proofs: Option<Proofs>,
+    /// What is different since the tables were written.
     pub(super) overlay: Overlay,
     pub(super) delta: Delta,
 }
@@ -170,17 +173,7 @@ impl Snapshot {
         strings.get(start as usize..start as usize + length as usize)
     }
 
-    /// What is different since the tables were written.
-    pub(super) fn overlay(&self) -> &Overlay {
-        &self.overlay
-    }
-
-    /// What replaces the proofs in the tables.
-    pub(super) fn proofs(&self) -> Option<&Proofs> {
-        self.proofs.as_ref()
-    }
-
-    pub(super) fn table<R: Record>(&self, section: Section) -> Table<'_, R> {
+    pub(super) fn table<R: Fixed>(&self, section: Section) -> Table<'_, R> {
         Table::new(self.section(section))
     }
 
@@ -205,7 +198,7 @@ impl Snapshot {
 
     /// A file.
     pub(crate) fn file(&self, number: usize) -> Option<FileRecord> {
-        let file = match self.overlay.file(number) {
+        let file = match at(&self.overlay.files, number) {
             Some(file) => file.clone(),
             None => self.table(Section::Files).get(number)?,
         };
@@ -227,9 +220,9 @@ impl Snapshot {
     }
 
     fn edges(&self, (first, count): (u32, u32)) -> Option<Vec<usize>> {
-        let table = self.table::<Edge>(Section::Edges);
+        let table = self.table::<u32>(Section::Edges);
         let numbers = first as usize..first.checked_add(count)? as usize;
-        numbers.map(|number| Some(table.get(number)?.0 as usize)).collect()
+        numbers.map(|number| Some(table.get(number)? as usize)).collect()
     }
 
     /// The steps that a step needs.
@@ -256,12 +249,12 @@ impl Snapshot {
     pub(crate) fn result(&self, number: usize) -> Option<ResultView<'_>> {
         let written: ResultRecord = self.table(Section::Results).get(number)?;
         let link = self.text(written.link)?;
-        let proof = match (self.overlay.link(number), &self.proofs) {
+        let proof = match (at(&self.overlay.links, number), &self.proofs) {
             (Some(proof), _) => *proof,
             (None, Some(proofs)) => Packed::read(proofs.link(number)),
             (None, None) => written.proof,
         };
-        Some(match self.overlay.result(number) {
+        Some(match at(&self.overlay.results, number) {
             Some(patched) => ResultView {
                 link,
                 proof,
@@ -294,8 +287,8 @@ impl Snapshot {
         step: usize,
         buffer: &'b mut Vec<u8>,
     ) -> Option<&'b [u8]> {
-        if self.overlay.has_step(step) {
-            return self.overlay.step(step, buffer);
+        if let Some(record) = at(&self.overlay.steps, step) {
+            return record.read(buffer);
         }
         let StepPlace { at, length, checksum, .. } = self.place_of(step)?;
         let start = (self.ends[SECTIONS] as u64).checked_add(at)?;
@@ -312,6 +305,57 @@ impl Snapshot {
         buffer: &'b mut Vec<u8>,
     ) -> Option<StepRecord<'b>> {
         StepRecord::decode(self.step_bytes(step, buffer)?)
+    }
+}
+
+/// What a walk asks of each file and directory, answered where it lies, without taking records apart.
+impl Snapshot {
+    /// The path of a directory.
+    pub(super) fn dir_path(&self, dir: usize) -> Option<&str> {
+        self.text(self.table::<DirRecord>(Section::Dirs).text(dir)?)
+    }
+
+    /// The name of a file in its directory.
+    pub(super) fn file_name(&self, file: usize) -> Option<&[u8]> {
+        self.bytes_at(self.table::<FileRecord>(Section::Files).text(file)?)
+    }
+
+    /// Whether this signature of a directory proves that the directory holds what it held.
+    pub(super) fn proves_dir(&self, dir: usize, now: &Packed) -> bool {
+        self.dir_proof(dir).is_some_and(|proof| proof == now.as_bytes())
+    }
+
+    /// Whether this signature of a file proves that the file is what it was.
+    pub(super) fn proves_file(&self, file: usize, now: &Packed) -> bool {
+        self.file_proof(file).is_some_and(|proof| proof == now.as_bytes())
+    }
+
+    /// What a file held.
+    pub(super) fn content(&self, file: usize) -> Option<Content> {
+        match at(&self.overlay.files, file) {
+            Some(FileRecord { kind, is_source, blob, .. }) => {
+                Some(Content { kind: *kind, is_source: *is_source, blob: *blob })
+            }
+            None => self.table::<FileRecord>(Section::Files).content(file),
+        }
+    }
+
+    /// The bytes of the signature of a directory that is proof; those of [`Packed::NONE`] say that there is none.
+    pub(super) fn dir_proof(&self, dir: usize) -> Option<&[u8]> {
+        match (at(&self.overlay.dir_proofs, dir), &self.proofs) {
+            (Some(proof), _) => Some(proof.as_bytes()),
+            (None, Some(proofs)) => Some(proofs.dir(dir)),
+            (None, None) => self.table::<DirRecord>(Section::Dirs).proof(dir),
+        }
+    }
+
+    /// The bytes of the signature of a file that is proof, like [`Snapshot::dir_proof`].
+    pub(super) fn file_proof(&self, file: usize) -> Option<&[u8]> {
+        match (at(&self.overlay.file_proofs, file), &self.proofs) {
+            (Some(proof), _) => Some(proof.as_bytes()),
+            (None, Some(proofs)) => Some(proofs.file(file)),
+            (None, None) => self.table::<FileRecord>(Section::Files).proof(file),
+        }
     }
 }
 

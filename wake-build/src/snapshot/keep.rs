@@ -76,12 +76,12 @@ impl Snapshot {
 
     /// What is proof now.
     fn proof_table(&self) -> Table {
-        let bytes = |proof: Option<&[u8]>| proof.map_or(Packed::NONE, Packed::read).to_bytes();
+        let bytes = |proof: Option<&[u8]>| *proof.map_or(Packed::NONE, Packed::read).as_bytes();
         let link = |number| self.result(number).map_or(Packed::NONE, |result| result.proof);
         Table {
             dirs: each(self.dirs(), |dir| bytes(self.dir_proof(dir))),
             files: each(self.files(), |file| bytes(self.file_proof(file))),
-            links: each(self.results(), |number| link(number).to_bytes()),
+            links: each(self.results(), |number| *link(number).as_bytes()),
         }
     }
 }
@@ -111,7 +111,7 @@ fn each(count: usize, proof: impl Fn(usize) -> Proof + Send + Sync) -> Vec<Proof
 fn put(table: &mut [Proof], proofs: &[(u32, Packed)]) {
     for (number, proof) in proofs {
         if let Some(slot) = table.get_mut(*number as usize) {
-            *slot = proof.to_bytes();
+            *slot = *proof.as_bytes();
         }
     }
 }
@@ -119,7 +119,7 @@ fn put(table: &mut [Proof], proofs: &[(u32, Packed)]) {
 fn take(table: &mut [Proof], number: u32) -> Packed {
     let slot = table.get_mut(number as usize);
     slot.map_or(Packed::NONE, |slot| {
-        Packed::read(&std::mem::replace(slot, Packed::NONE.to_bytes()))
+        Packed::read(&std::mem::replace(slot, *Packed::NONE.as_bytes()))
     })
 }
 

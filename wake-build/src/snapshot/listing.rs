@@ -4,13 +4,13 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, FileType, RawDir, statat};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, openat, statat};
 use wake_eval::EntryKind;
 use wake_model::BlobDigest;
-
 use wake_model::place::PKG_FILE;
 
+use crate::files::open_unnoted;
+use crate::sources::DIR_PATH;
 use crate::workspace::is_hidden;
 
 /// The entries of a directory.
@@ -48,33 +48,10 @@ impl<'a> Listing<'a> {
     pub(super) fn digest(&self, mode: impl Fn(&str) -> Option<u32>) -> Option<BlobDigest> {
         let entry = |(name, kind)| {
             let name = std::str::from_utf8(name).ok()?;
-            let kind = match kind {
-                FileType::Directory => EntryKind::Dir,
-                FileType::Symlink => EntryKind::Link,
-                FileType::RegularFile | FileType::Unknown => self.kind(name, mode(name))?,
-                _ => EntryKind::Other,
-            };
-            Some((name, kind))
+            Some((name, crate::sources::kind(self.dir, name, kind, || mode(name)).ok()?))
         };
         let entries: Option<Vec<(&str, EntryKind)>> = self.entries().map(entry).collect();
         Some(wake_eval::digest_of_listing(entries?))
-    }
-
-    fn kind(&self, name: &str, mode: Option<u32>) -> Option<EntryKind> {
-        let mode = match mode {
-            Some(mode) => mode,
-            None => match statat(self.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(stat) => stat.st_mode,
-                Err(Errno::NOENT) => return Some(EntryKind::Other),
-                Err(_) => return None,
-            },
-        };
-        Some(match FileType::from_raw_mode(mode) {
-            FileType::RegularFile => EntryKind::File { executable: mode & 0o100 != 0 },
-            FileType::Directory => EntryKind::Dir,
-            FileType::Symlink => EntryKind::Link,
-            _ => EntryKind::Other,
-        })
     }
 
     /// The digest of what a walk for packages sees: subdirectories, and whether a package file lies there.
@@ -101,6 +78,20 @@ impl<'a> Listing<'a> {
         }
         Some(BlobDigest::of(&text))
     }
+}
+
+/// Opens the directory at `way` below `dir` where no link leads there, to be listed or only to be looked into.
+pub(super) fn open_dir(dir: &OwnedFd, way: &str, is_to_be_listed: bool) -> Option<OwnedFd> {
+    let opened = match is_to_be_listed {
+        true => open_unnoted(dir, name_of(way), OFlags::DIRECTORY | OFlags::NOFOLLOW),
+        false => openat(dir, name_of(way), DIR_PATH | OFlags::NOFOLLOW, Mode::empty()),
+    };
+    opened.ok()
+}
+
+/// The way to a directory, as the system wants it.
+pub(super) fn name_of(way: &str) -> &str {
+    if way.is_empty() { "." } else { way }
 }
 
 fn as_os_str(name: &[u8]) -> &std::ffi::OsStr {

@@ -116,7 +116,7 @@ mod tests {
 
     fn table() -> Table {
         let [dirs, files, links] = [vec![1, 2], vec![3, 4, 5], vec![6]]
-            .map(|sizes: Vec<u64>| sizes.into_iter().map(|size| proof(size).to_bytes()).collect());
+            .map(|sizes: Vec<u64>| sizes.into_iter().map(|size| *proof(size).as_bytes()).collect());
         Table { dirs, files, links }
     }
 

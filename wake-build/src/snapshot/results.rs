@@ -5,11 +5,12 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, CWD, Mode, openat, readlinkat, statat};
 
 use super::file::{ResultView, Snapshot};
-use super::signature::Packed;
+use super::signature::{Packed, result_signature};
 use crate::files::{Signature, now};
+use crate::sources::DIR_PATH;
 
 /// What is to be done about the link to a result.
 pub(crate) enum CheckedLink {
@@ -26,8 +27,7 @@ pub(crate) fn check_results(
     out: &Path,
     made_again: &HashSet<usize>,
 ) -> Option<Vec<CheckedLink>> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let open = |dir| openat(CWD, dir, flags, Mode::empty()).ok();
+    let open = |dir| openat(CWD, dir, DIR_PATH, Mode::empty()).ok();
     // Short ways from open directories: there are many links.
     let out = open(out);
     // Two levels up from a tree lie all trees of its store.
@@ -59,7 +59,7 @@ fn is_untouched(result: &ResultView, dir: &OwnedFd, place: &str, path: &mut Stri
             path.push_str(file);
         }
         let stat = statat(dir, path.as_str(), AtFlags::SYMLINK_NOFOLLOW);
-        stat.is_ok_and(|stat| Packed::of_result(&stat) == signature)
+        stat.is_ok_and(|stat| Packed::from(result_signature(&stat)) == signature)
     })
 }
 
@@ -100,8 +100,7 @@ mod tests {
     #[test]
     fn a_link_is_proof_only_where_it_leads_to_its_result_and_is_not_new() {
         let scene = tempfile::tempdir().unwrap();
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let out = openat(CWD, scene.path(), flags, Mode::empty()).unwrap();
+        let out = openat(CWD, scene.path(), DIR_PATH, Mode::empty()).unwrap();
         assert_eq!(read_link(&out, "link", "there"), None);
         std::fs::write(scene.path().join("file"), "there").unwrap();
         assert_eq!(read_link(&out, "file", "there"), None);

@@ -4,6 +4,7 @@ use rustix::fs::{FileType, Stat};
 use serde::{Deserialize, Serialize};
 
 use crate::files::Signature;
+use crate::fixed::Fixed;
 
 /// The bytes of a signature; equal ones are equal signatures. Where one is kept as proof, [`Packed::NONE`] says that
 /// there is none.
@@ -22,11 +23,6 @@ impl Packed {
         Signature::of(stat).into()
     }
 
-    /// Those of what [`result_signature`] gives.
-    pub(super) fn of_result(stat: &Stat) -> Packed {
-        result_signature(stat).into()
-    }
-
     /// Those of a file that was looked at when the clock said `looked`, if they will tell a change.
     pub(super) fn proof(signature: Signature, looked: i128) -> Packed {
         if signature.is_settled(looked) { signature.into() } else { Packed::NONE }
@@ -35,11 +31,6 @@ impl Packed {
     /// Those that were written; [`Packed::NONE`] if they are not so many.
     pub(super) fn read(bytes: &[u8]) -> Packed {
         bytes.try_into().map_or(Packed::NONE, Packed)
-    }
-
-    /// The bytes, for themselves.
-    pub(super) const fn to_bytes(self) -> [u8; Packed::SIZE] {
-        self.0
     }
 
     /// The bytes.

@@ -1,10 +1,13 @@
 //! What a build looked at, as fixed records that are read in place.
 
+use std::io::Write;
+
 use serde::{Deserialize, Serialize};
 use wake_model::{BlobDigest, Digest};
 
 use super::signature::Packed;
 use crate::files::Signature;
+use crate::fixed::{Fixed, fixed};
 
 /// A list of records of one size in a run of bytes.
 #[derive(Clone, Copy, Debug)]
@@ -13,17 +16,7 @@ pub(crate) struct Table<'a, R> {
     record: std::marker::PhantomData<R>,
 }
 
-/// A record of fixed size.
-pub(crate) trait Record: Sized {
-    /// Its size in bytes.
-    const SIZE: usize;
-    /// Appends it.
-    fn put(&self, out: &mut Vec<u8>);
-    /// Reads it from exactly [`Record::SIZE`] bytes.
-    fn get(bytes: &mut &[u8]) -> Option<Self>;
-}
-
-impl<'a, R: Record> Table<'a, R> {
+impl<'a, R: Fixed> Table<'a, R> {
     /// The records in `bytes`.
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Table { bytes, record: std::marker::PhantomData }
@@ -39,6 +32,11 @@ impl<'a, R: Record> Table<'a, R> {
         R::get(&mut self.bytes(index)?)
     }
 
+    /// The place of the text that a record begins with.
+    pub(super) fn text(&self, index: usize) -> Option<(u32, u32)> {
+        Fixed::get(&mut self.bytes(index)?)
+    }
+
     /// Its bytes.
     fn bytes(&self, index: usize) -> Option<&'a [u8]> {
         let start = index.checked_mul(R::SIZE)?;
@@ -47,11 +45,6 @@ impl<'a, R: Record> Table<'a, R> {
 }
 
 impl<'a> Table<'a, DirRecord> {
-    /// The path of a directory.
-    pub(super) fn path(&self, index: usize) -> Option<(u32, u32)> {
-        Field::get(&mut self.bytes(index)?)
-    }
-
     /// The signature of a directory, if it is proof of the listing; else that of nothing.
     pub(super) fn proof(&self, index: usize) -> Option<&'a [u8]> {
         let bytes = self.bytes(index)?;
@@ -64,16 +57,11 @@ impl<'a> Table<'a, DirRecord> {
 }
 
 impl<'a> Table<'a, FileRecord> {
-    /// The name of a file.
-    pub(super) fn name(&self, index: usize) -> Option<(u32, u32)> {
-        Field::get(&mut self.bytes(index)?)
-    }
-
     /// What a file held.
     pub(super) fn content(&self, index: usize) -> Option<Content> {
         let bytes = &mut self.bytes(index)?.get(8..)?;
         let (kind, is_source, _) = file_flags(u8::get(bytes)?)?;
-        let blob = Field::get(&mut bytes.get(SIGNATURE..)?)?;
+        let blob = Fixed::get(&mut bytes.get(SIGNATURE..)?)?;
         Some(Content { kind, is_source, blob })
     }
 
@@ -153,108 +141,55 @@ pub(crate) enum FileKind {
     Other,
 }
 
-/// A step that has a file among its inputs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct UserRecord {
-    pub(crate) file: u32,
-    pub(crate) step: u32,
-}
-
-/// Where the record of a step lies, with a checksum of it, and how the step is connected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct StepPlace {
-    pub(crate) at: u64,
-    pub(crate) length: u64,
-    pub(crate) checksum: u64,
-    /// First edge and count: the steps it needs.
-    pub(crate) needs: (u32, u32),
-    /// First edge and count: the steps that need it.
-    pub(crate) dependents: (u32, u32),
-    /// The number of its result plus one; zero if no link leads to it.
-    pub(crate) result: u32,
-}
-
-/// A step that another needs, or that needs another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Edge(pub(crate) u32);
-
-/// A result link and where it leads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct ResultRecord {
-    pub(crate) link: (u32, u32),
-    pub(crate) target: (u32, u32),
-    pub(crate) files: (u32, u32),
-    /// The signature of the link, if it is proof of where the link leads.
-    pub(crate) proof: Packed,
-}
-
-/// A file of a result, by its path below the result's target.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct ResultFile {
-    pub(crate) path: (u32, u32),
-    pub(crate) signature: Packed,
-}
-
-trait Field: Sized {
-    fn put(&self, out: &mut Vec<u8>);
-    fn get(bytes: &mut &[u8]) -> Option<Self>;
-}
-
-macro_rules! numbers {
-    ($($number:ty),*) => {$(
-        impl Field for $number {
-            fn put(&self, out: &mut Vec<u8>) {
-                out.extend_from_slice(&self.to_le_bytes());
-            }
-            fn get(bytes: &mut &[u8]) -> Option<Self> {
-                let (head, tail) = bytes.split_first_chunk()?;
-                *bytes = tail;
-                Some(<$number>::from_le_bytes(*head))
-            }
-        }
-    )*};
-}
-
-numbers!(u8, u32, u64, i64);
-
-impl Field for (u32, u32) {
-    fn put(&self, out: &mut Vec<u8>) {
-        self.0.put(out);
-        self.1.put(out);
+fixed! {
+    /// A step that has a file among its inputs.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    pub(crate) struct UserRecord {
+        pub(crate) file: u32,
+        pub(crate) step: u32,
     }
+
+    /// Where the record of a step lies, with a checksum of it, and how the step is connected.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub(crate) struct StepPlace {
+        pub(crate) at: u64,
+        pub(crate) length: u64,
+        pub(crate) checksum: u64,
+        /// First edge and count: the steps it needs.
+        pub(crate) needs: (u32, u32),
+        /// First edge and count: the steps that need it.
+        pub(crate) dependents: (u32, u32),
+        /// The number of its result plus one; zero if no link leads to it.
+        pub(crate) result: u32,
+    }
+
+    /// A result link and where it leads.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct ResultRecord {
+        pub(crate) link: (u32, u32),
+        pub(crate) target: (u32, u32),
+        pub(crate) files: (u32, u32),
+        /// The signature of the link, if it is proof of where the link leads.
+        pub(crate) proof: Packed,
+    }
+
+    /// A file of a result, by its path below the result's target.
+    #[derive(Clone, Debug, PartialEq)]
+    pub(crate) struct ResultFile {
+        pub(crate) path: (u32, u32),
+        pub(crate) signature: Packed,
+    }
+}
+
+impl Fixed for Packed {
+    const SIZE: usize = SIGNATURE;
+
+    fn put(&self, out: &mut impl Write) {
+        self.as_bytes().put(out);
+    }
+
     fn get(bytes: &mut &[u8]) -> Option<Self> {
-        Some((u32::get(bytes)?, u32::get(bytes)?))
-    }
-}
-
-impl Field for BlobDigest {
-    fn put(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.as_bytes());
-    }
-    fn get(bytes: &mut &[u8]) -> Option<Self> {
-        let (head, tail) = bytes.split_first_chunk()?;
-        *bytes = tail;
-        Some(BlobDigest(Digest::from_bytes(*head)))
-    }
-}
-
-impl Field for Packed {
-    fn put(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.as_bytes());
-    }
-    fn get(bytes: &mut &[u8]) -> Option<Self> {
-        let (head, tail) = bytes.split_at_checked(SIGNATURE)?;
-        *bytes = tail;
-        Some(Packed::read(head))
-    }
-}
-
-impl Field for Signature {
-    fn put(&self, out: &mut Vec<u8>) {
-        Packed::from(*self).put(out);
-    }
-    fn get(bytes: &mut &[u8]) -> Option<Self> {
-        Packed::get(bytes).map(Signature::from)
+        <[u8; SIGNATURE]>::get(bytes).map(|bytes| Packed::read(&bytes))
     }
 }
 
@@ -262,12 +197,13 @@ const SIGNATURE: usize = Packed::SIZE;
 const NOTHING: &[u8] = Packed::NONE.as_bytes();
 const DIR_SETTLED: u8 = 1;
 const FILE_SETTLED: u8 = 1 << 5;
-const NO_DIGEST: BlobDigest = BlobDigest(Digest::from_bytes([0; 32]));
+/// Stands where there is none.
+pub(super) const NO_DIGEST: BlobDigest = BlobDigest(Digest::from_bytes([0; 32]));
 
-impl Record for DirRecord {
+impl Fixed for DirRecord {
     const SIZE: usize = 8 + 8 + SIGNATURE + 1 + 32 + 32;
 
-    fn put(&self, out: &mut Vec<u8>) {
+    fn put(&self, out: &mut impl Write) {
         let DirRecord { path, files, signature, settled, list, walk, border } = self;
         path.put(out);
         files.put(out);
@@ -282,7 +218,7 @@ impl Record for DirRecord {
     }
 
     fn get(bytes: &mut &[u8]) -> Option<Self> {
-        let (path, files, signature) = (Field::get(bytes)?, Field::get(bytes)?, Field::get(bytes)?);
+        let (path, files, signature) = (Fixed::get(bytes)?, Fixed::get(bytes)?, Fixed::get(bytes)?);
         let flags = u8::get(bytes)?;
         let (list, walk) = (BlobDigest::get(bytes)?, BlobDigest::get(bytes)?);
         Some(DirRecord {
@@ -297,10 +233,10 @@ impl Record for DirRecord {
     }
 }
 
-impl Record for FileRecord {
+impl Fixed for FileRecord {
     const SIZE: usize = 8 + 1 + SIGNATURE + 32;
 
-    fn put(&self, out: &mut Vec<u8>) {
+    fn put(&self, out: &mut impl Write) {
         let FileRecord { name, kind, is_source, settled, signature, blob } = self;
         name.put(out);
         let kind = match kind {
@@ -315,15 +251,15 @@ impl Record for FileRecord {
     }
 
     fn get(bytes: &mut &[u8]) -> Option<Self> {
-        let name = Field::get(bytes)?;
+        let name = Fixed::get(bytes)?;
         let (kind, is_source, settled) = file_flags(u8::get(bytes)?)?;
         Some(FileRecord {
             name,
             kind,
             is_source,
             settled,
-            signature: Field::get(bytes)?,
-            blob: Field::get(bytes)?,
+            signature: Fixed::get(bytes)?,
+            blob: Fixed::get(bytes)?,
         })
     }
 }
@@ -340,89 +276,6 @@ fn file_flags(flags: u8) -> Option<(FileKind, bool, bool)> {
     Some((kind, flags & 16 != 0, flags & FILE_SETTLED != 0))
 }
 
-impl Record for UserRecord {
-    const SIZE: usize = 8;
-
-    fn put(&self, out: &mut Vec<u8>) {
-        self.file.put(out);
-        self.step.put(out);
-    }
-
-    fn get(bytes: &mut &[u8]) -> Option<Self> {
-        Some(UserRecord { file: Field::get(bytes)?, step: Field::get(bytes)? })
-    }
-}
-
-impl Record for Edge {
-    const SIZE: usize = 4;
-
-    fn put(&self, out: &mut Vec<u8>) {
-        self.0.put(out);
-    }
-
-    fn get(bytes: &mut &[u8]) -> Option<Self> {
-        Some(Edge(Field::get(bytes)?))
-    }
-}
-
-impl Record for StepPlace {
-    const SIZE: usize = 44;
-
-    fn put(&self, out: &mut Vec<u8>) {
-        let StepPlace { at, length, checksum, needs, dependents, result } = self;
-        at.put(out);
-        length.put(out);
-        checksum.put(out);
-        needs.put(out);
-        dependents.put(out);
-        result.put(out);
-    }
-
-    fn get(bytes: &mut &[u8]) -> Option<Self> {
-        Some(StepPlace {
-            at: Field::get(bytes)?,
-            length: Field::get(bytes)?,
-            checksum: Field::get(bytes)?,
-            needs: Field::get(bytes)?,
-            dependents: Field::get(bytes)?,
-            result: Field::get(bytes)?,
-        })
-    }
-}
-
-impl Record for ResultRecord {
-    const SIZE: usize = 24 + SIGNATURE;
-
-    fn put(&self, out: &mut Vec<u8>) {
-        self.link.put(out);
-        self.target.put(out);
-        self.files.put(out);
-        self.proof.put(out);
-    }
-
-    fn get(bytes: &mut &[u8]) -> Option<Self> {
-        Some(ResultRecord {
-            link: Field::get(bytes)?,
-            target: Field::get(bytes)?,
-            files: Field::get(bytes)?,
-            proof: Field::get(bytes)?,
-        })
-    }
-}
-
-impl Record for ResultFile {
-    const SIZE: usize = 8 + SIGNATURE;
-
-    fn put(&self, out: &mut Vec<u8>) {
-        self.path.put(out);
-        self.signature.put(out);
-    }
-
-    fn get(bytes: &mut &[u8]) -> Option<Self> {
-        Some(ResultFile { path: Field::get(bytes)?, signature: Field::get(bytes)? })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -432,7 +285,7 @@ mod tests {
         Signature { inode: (1, 2), size: 3, mode: 0o100644, mtime: -4, ctime: 1 << 60 }
     }
 
-    fn check<R: Record + PartialEq + std::fmt::Debug>(record: R) {
+    fn check<R: Fixed + PartialEq + std::fmt::Debug>(record: R) {
         let mut bytes = Vec::new();
         record.put(&mut bytes);
         assert_eq!(bytes.len(), R::SIZE);
@@ -470,7 +323,7 @@ mod tests {
         check(UserRecord { file: 1, step: 2 });
         let (needs, dependents) = ((4, 5), (6, 7));
         check(StepPlace { at: 1 << 40, length: 2, checksum: 3, needs, dependents, result: 8 });
-        check(Edge(9));
+        check(9u32);
         for proof in [Packed::NONE, signature().into()] {
             check(ResultRecord { link: (1, 2), target: (3, 4), files: (5, 6), proof });
         }

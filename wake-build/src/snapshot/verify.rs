@@ -6,30 +6,22 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use rayon::prelude::*;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat};
+use rustix::fs::{AtFlags, FileType, Mode, Stat, fstat, openat, readlinkat, statat};
 use rustix::io::Errno;
 use wake_model::{BlobDigest, RelPath};
 
 use super::file::Snapshot;
-use super::listing::Listing;
+use super::listing::{Listing, name_of, open_dir};
 use super::signature::Packed;
 use super::table::{DirRecord, FileKind};
-use crate::files::{Seen, Signature, hash_file, now, open_unnoted};
+use crate::files::{Seen, Signature, hash_file, now};
+use crate::sources::DIR_PATH;
 use wake_model::place::PKG_FILE;
 use wake_steps::profile::{Profile, SpanKind};
 
 /// So many directories, neighbours in their order, are looked at from one directory above them all. Opening each of them
 /// costs more than the longer ways to their files.
 const GROUP: usize = 32;
-
-/// How the checkout compares with a snapshot.
-#[derive(Debug)]
-pub(crate) enum Verdict {
-    /// Functions would see something else, or something is of another kind: plan anew.
-    Stale,
-    /// The plan holds.
-    Holds(Differences),
-}
 
 /// What differs though the plan holds.
 #[derive(Debug, Default)]
@@ -62,14 +54,15 @@ pub(crate) enum Origin {
     Elsewhere,
 }
 
-/// Compares the checkout at `root` with `snapshot`, on the threads of the current pool.
+/// Compares the checkout at `root` with `snapshot`, on the threads of the current pool. None: functions would see something
+/// else, or something is of another kind, so that the plan does not hold.
 pub(crate) fn verify(
     snapshot: &Snapshot,
     origin: Origin,
     root: &Path,
     profile: &Profile,
-) -> Verdict {
-    let Ok(root) = rustix::fs::open(root, DIR_PATH, Mode::empty()) else { return Verdict::Stale };
+) -> Option<Differences> {
+    let root = rustix::fs::open(root, DIR_PATH, Mode::empty()).ok()?;
     let groups = snapshot.dirs().div_ceil(GROUP);
     let compared: Option<Vec<Differences>> = (0..groups)
         .into_par_iter()
@@ -77,12 +70,7 @@ pub(crate) fn verify(
         .map(|group| Group::new(snapshot, origin, &root, group * GROUP, profile)?.compare())
         .try_fold(Differences::default, |all, one| Some(all.and(one?)))
         .collect();
-    match compared {
-        Some(parts) => {
-            Verdict::Holds(parts.into_iter().fold(Differences::default(), Differences::and))
-        }
-        None => Verdict::Stale,
-    }
+    Some(compared?.into_iter().fold(Differences::default(), Differences::and))
 }
 
 impl Differences {
@@ -98,8 +86,6 @@ impl Differences {
         self
     }
 }
-
-const DIR_PATH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Directories that follow each other in a snapshot.
 struct Group<'a> {
@@ -169,7 +155,8 @@ impl<'a> Group<'a> {
             Err(_) => return None,
         };
         let is_changed = !self.snapshot.proves_dir(number, &Packed::of(&stat));
-        let opened = if is_changed { Some(self.open(way, dir.is_listed())?) } else { None };
+        let open = || open_dir(&self.above, way, dir.is_listed());
+        let opened = if is_changed { Some(open()?) } else { None };
         let spot = match &opened {
             Some(opened) => {
                 let is_of_others = self.origin == Origin::Elsewhere;
@@ -196,15 +183,6 @@ impl<'a> Group<'a> {
             differences.dirs.push((u32::try_from(number).ok()?, proof));
         }
         Some(())
-    }
-
-    fn open(&self, way: &str, is_to_be_listed: bool) -> Option<OwnedFd> {
-        let (dir, name) = (&self.above, name_of(way));
-        let opened = match is_to_be_listed {
-            true => open_unnoted(dir, name, OFlags::DIRECTORY | OFlags::NOFOLLOW),
-            false => openat(dir, name, DIR_PATH | OFlags::NOFOLLOW, Mode::empty()),
-        };
-        opened.ok()
     }
 
     /// A directory that is not there: the plan holds if nothing was there.
@@ -325,11 +303,6 @@ impl Spot<'_> {
             path => format!("{path}/{name}").parse().ok(),
         }
     }
-}
-
-/// The way to a directory, as the system wants it.
-fn name_of(way: &str) -> &str {
-    if way.is_empty() { "." } else { way }
 }
 
 fn numbers((first, count): (u32, u32)) -> Option<Range<usize>> {

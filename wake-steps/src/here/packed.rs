@@ -58,11 +58,10 @@ fn pack_one(
     into: &Path,
     cancel: &Cancel,
 ) -> Result<WareId, StepError> {
-    let path = || format!("/{}", output.path);
     let filters: PackFilters = output.filters.parse().unwrap_or(PackFilters::UNSET);
     let target = Warehouse::File(into.to_owned());
     pack_metered(from, output.packtype, owned(filters, user), Some(&target), cancel.meter())
-        .map_err(|source| StepError::Output { path: path(), source })
+        .map_err(|source| StepError::Output { path: format!("/{}", output.path), source })
 }
 
 /// The filters with owners that are to be kept as numbers: everything there was made by the command.

@@ -7,11 +7,10 @@
 //! |---|---|
 //! | `busy` | no key twice at a time |
 //! | `perform` | the threads that perform steps: one step |
-//! | `events`, `progress` | the one thread: what the reporter is told, which step is next |
+//! | `progress` | the one thread: what the reporter is told, which step is next |
 
 mod busy;
 mod perform;
-mod events;
 mod progress;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

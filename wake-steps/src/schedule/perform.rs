@@ -17,12 +17,12 @@ use crate::diagnostic::{Class, Diagnostic, Level};
 use crate::engine::{Left, Order, Performance, Whereabouts};
 use crate::error::StepError;
 use crate::event::{Event, Execution, Status};
-use crate::pin::{Pinned, Pinning, pin};
+use crate::pin::{Ground, Pinned};
 use crate::profile::{Open, SpanKind};
 use crate::reason::{Reason, reason};
 use crate::results::Done;
 use crate::step::StepId;
-use crate::steps::{Failed, Ground, Kept};
+use crate::steps::{Failed, Kept, pinned};
 use crate::wares::WareNews;
 
 /// What came of one step.
@@ -52,11 +52,14 @@ pub(super) struct Ran {
     pub(super) overhead: Duration,
 }
 
-/// What an action is remembered by.
-struct Key<'a> {
-    digest: ActionDigest,
-    /// Its canonical bytes.
+/// A step that has been pinned, on its way.
+struct Attempt<'a> {
+    step: StepId,
+    pinned: &'a Pinned,
+    key: ActionDigest,
+    /// The canonical bytes of the action, which its key is the digest of.
     action: &'a [u8],
+    sender: &'a Sender<Message>,
 }
 
 impl Schedule<'_> {
@@ -88,15 +91,16 @@ impl Schedule<'_> {
         }
         let store = self.machine.store();
         let pinned = self.pin(step, sender)?;
-        let (action, digest) = pinned.action.encode_with_digest();
+        let (action, key) = pinned.action.encode_with_digest();
+        let attempt = Attempt { step, pinned: &pinned, key, action: &action, sender };
         let command = shell_line(&pinned);
         let past = self.work.history.get(self.work.steps.past_name(step));
         let span = self.span("look up");
         // Two steps with one key: the second finds what the first has made.
-        let _turn = self.busy.wait_for(digest);
+        let _turn = self.busy.wait_for(key);
         let force = self.work.rules.rebuild && self.work.steps.is_requested(step);
         let found = match pinned.is_hermetic() {
-            true => store.action(&digest)?,
+            true => store.action(&key)?,
             false => Lookup::Miss,
         };
         drop(span);
@@ -105,20 +109,20 @@ impl Schedule<'_> {
                 let tree = stored.tree();
                 let record = stored.into_record();
                 let done = Done { tree, manifest: record.outputs.clone() };
-                self.keep(step, &pinned, digest, &record, done, true)?;
-                return Ok(Performed::Hit { key: digest, record, command, tree });
+                self.keep(&attempt, &record, done, true)?;
+                return Ok(Performed::Hit { key, record, command, tree });
             }
             Lookup::Hit(_) | Lookup::Miss => {}
-            Lookup::Corrupt(corruption) => self.warn(step, &corruption, sender),
+            Lookup::Corrupt(corruption) => self.warn(&attempt, &corruption),
         }
         let why = match () {
             () if force => Reason::Asked,
             () if !pinned.is_hermetic() => Reason::NotRemembered,
-            () => reason(store, past, &digest, &action),
+            () => reason(store, past, &key, &action),
         };
         self.work.steps.before_run(step).map_err(StepError::Refused)?;
-        let ran = self.run_action(step, &pinned, &Key { digest, action: &action }, sender)?;
-        Ok(Performed::Ran { key: digest, why, ran: Box::new(ran), command })
+        let ran = Box::new(self.run_action(&attempt)?);
+        Ok(Performed::Ran { key, why, ran, command })
     }
 
     fn pin(&self, step: StepId, sender: &Sender<Message>) -> Result<Pinned, StepError> {
@@ -134,22 +138,14 @@ impl Schedule<'_> {
         };
         let (results, wares) = (self.work.results, &self.wares);
         let ground = Ground { results, wares, tell: &tell };
-        let made = self.work.steps.step(step, &ground).map_err(StepError::Refused)?;
-        let host = || self.machine.host();
-        let sandbox = self.machine.sandbox();
-        pin(made, &Pinning { results, wares, host: &host, sandbox, tell: &tell })
+        pinned(self.work.steps, step, &ground, self.machine)
     }
 
     /// Runs an action, and keeps what comes of it, unless it fails.
-    fn run_action(
-        &self,
-        step: StepId,
-        pinned: &Pinned,
-        key: &Key<'_>,
-        sender: &Sender<Message>,
-    ) -> Result<Ran, StepError> {
+    fn run_action(&self, attempt: &Attempt<'_>) -> Result<Ran, StepError> {
+        let &Attempt { step, pinned, .. } = attempt;
         let Performance { began_ms, outcome, usage, stdout, stderr, overhead, left } =
-            self.performance(step, pinned, key.digest, sender)?;
+            self.performance(attempt)?;
         let mut record = RunRecord {
             guid: new_guid(),
             started_ms: began_ms,
@@ -173,16 +169,19 @@ impl Schedule<'_> {
                 if record.outcome.is_success() {
                     record.outputs = left.manifest.clone();
                     let logs = Logs { stdout: &stdout, stderr: &stderr };
-                    self.remember(step, pinned, key, &record, left, logs, sender)?;
+                    self.remember(attempt, &record, left, logs)?;
                     tree = Some(done.tree);
-                    self.keep(step, pinned, key.digest, &record, done, false)?;
+                    self.keep(attempt, &record, done, false)?;
                 } else {
                     packed = Some(done);
                 }
             }
         }
         if tree.is_none() {
-            self.keep_logs_of_failure(&[&stdout, &stderr])?;
+            // The logs of a failed command are kept beside the store's records, for `wake log`.
+            for log in [&stdout, &stderr].into_iter().filter(|log| !log.is_empty()) {
+                self.machine.store().put_blob(log)?;
+            }
             let (faults, packed) = (&*faults, packed.as_ref());
             let failed = Failed::Command { pinned, record: &record, packed, faults };
             self.work.steps.failed(step, failed);
@@ -191,13 +190,8 @@ impl Schedule<'_> {
         Ok(Ran { record, execution, tree, stdout, stderr, faults, overhead })
     }
 
-    fn performance(
-        &self,
-        step: StepId,
-        pinned: &Pinned,
-        key: ActionDigest,
-        sender: &Sender<Message>,
-    ) -> Result<Performance, StepError> {
+    fn performance(&self, attempt: &Attempt<'_>) -> Result<Performance, StepError> {
+        let &Attempt { step, pinned, key, action: _, sender } = attempt;
         if let Command::Collect { .. } = pinned.action.command {
             self.begins(step, key);
             let _span = self.span("gather");
@@ -228,9 +222,7 @@ impl Schedule<'_> {
     /// Keeps what a step left for those who need it, and for who handed it over.
     fn keep(
         &self,
-        step: StepId,
-        pinned: &Pinned,
-        key: ActionDigest,
+        &Attempt { step, pinned, key, .. }: &Attempt<'_>,
         record: &RunRecord,
         done: Done,
         remembered: bool,
@@ -242,46 +234,37 @@ impl Schedule<'_> {
     }
 
     /// Makes the run the answer to the next one, if its bytes are here and what it saw is all in its key.
-    #[expect(clippy::too_many_arguments, reason = "all of one run, taken apart by who needs it")]
     fn remember(
         &self,
-        step: StepId,
-        pinned: &Pinned,
-        key: &Key<'_>,
+        attempt: &Attempt<'_>,
         record: &RunRecord,
         left: Left,
         logs: Logs<'_>,
-        sender: &Sender<Message>,
     ) -> Result<(), StepError> {
         let Adopted { tree, stamps, replaced } = match left.bytes {
             Whereabouts::Here(adopted) => adopted,
             // What nobody here reads may stay where it is.
-            Whereabouts::Away if !self.work.steps.is_requested(step) => return Ok(()),
+            Whereabouts::Away if !self.work.steps.is_requested(attempt.step) => return Ok(()),
             Whereabouts::Away => self.machine.engine().bring(&left.tree, &left.manifest)?,
         };
         if let Some(corruption) = &replaced {
-            self.warn(step, corruption, sender);
+            self.warn(attempt, corruption);
         }
-        if pinned.is_hermetic() {
-            let (digest, action) = (key.digest, key.action);
+        if attempt.pinned.is_hermetic() {
+            let (digest, action) = (attempt.key, attempt.action);
             let entry = ActionEntry { digest, action, record, tree, stamps: &stamps, logs };
             self.machine.store().put_action(entry)?;
         }
         Ok(())
     }
 
-    /// The logs of a failed command are kept beside the store's records, for `wake log`.
-    fn keep_logs_of_failure(&self, logs: &[&[u8]]) -> Result<(), StepError> {
-        for log in logs.iter().filter(|log| !log.is_empty()) {
-            self.machine.store().put_blob(log)?;
-        }
-        Ok(())
-    }
-
-    fn warn(&self, step: StepId, corruption: &Corruption, sender: &Sender<Message>) {
-        let label = self.work.steps.label(step);
-        let warning = Event::Diagnostic(Box::new(corruption_warning(label, corruption)));
-        let _ = sender.send(Message::Said(warning));
+    fn warn(&self, attempt: &Attempt<'_>, corruption: &Corruption) {
+        let label = self.work.steps.label(attempt.step);
+        let message = format!("{label}: in the store, {corruption}");
+        let mut warning = Diagnostic::error(Class::Integrity, message)
+            .help("it is built again; `wake store verify` looks at everything else");
+        warning.level = Level::Warning;
+        let _ = attempt.sender.send(Message::Said(Event::Diagnostic(Box::new(warning))));
     }
 
     /// What a log keeps of a command beside what its step says.
@@ -342,14 +325,6 @@ impl Performed {
 fn log_ref(bytes: &[u8]) -> Option<LogRef> {
     let size = bytes.len() as u64;
     (size > 0).then(|| LogRef { blob: BlobDigest::of(bytes), size, dropped: 0 })
-}
-
-fn corruption_warning(label: &str, corruption: &wake_store::Corruption) -> Diagnostic {
-    let mut diagnostic =
-        Diagnostic::error(Class::Integrity, format!("{label}: in the store, {corruption}"))
-            .help("it is built again; `wake store verify` looks at everything else");
-    diagnostic.level = Level::Warning;
-    diagnostic
 }
 
 /// The command as a person would type it.

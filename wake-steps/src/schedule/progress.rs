@@ -5,9 +5,8 @@ use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use wake_model::ActionDigest;
+use wake_model::{ActionDigest, RunRecord};
 
-use super::events::{describe, finished, tail};
 use super::perform::{Performed, Ran};
 use super::{Begun, Ending, Message, Schedule};
 use crate::clock::{micros, ms_between, now};
@@ -274,8 +273,12 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         ActionFinished {
             ready_ms: ready.map(|ready| self.ms_of(ready)),
             start_ms: begun.map(|begun| self.ms_of(begun)),
+            id: step.0,
+            label: self.label(step),
+            status,
+            why: why.to_owned(),
             t_ms: self.ms_of(now()),
-            ..finished(step.0, self.label(step), status, why)
+            ..ActionFinished::default()
         }
     }
 
@@ -293,4 +296,24 @@ enum State {
     Done,
     Failed,
     Skipped,
+}
+
+/// Adds what the record of its command says.
+fn describe(event: &mut ActionFinished, key: &ActionDigest, record: &RunRecord, command: String) {
+    event.key = Some(key.to_string());
+    event.outcome = Some(record.outcome.to_string());
+    event.exit = Some(record.outcome.exit_code());
+    event.dur_ms = record.usage.wall_us / 1000;
+    event.cpu_us = record.usage.user_us + record.usage.sys_us;
+    event.rss_max = record.usage.peak_bytes;
+    event.stdout = record.stdout.as_ref().map(|log| log.blob.to_string());
+    event.stderr = record.stderr.as_ref().map(|log| log.blob.to_string());
+    event.command = command;
+}
+
+/// The last 4 KiB as text; what is not UTF-8 is replaced.
+fn tail(bytes: &[u8]) -> String {
+    const LONGEST: usize = 4096;
+    let start = bytes.len().saturating_sub(LONGEST);
+    String::from_utf8_lossy(&bytes[start..]).into_owned()
 }

@@ -11,16 +11,16 @@ use wake_store::ware::Warehouse;
 
 use super::import::ImportError;
 use crate::instance::PkgInstance;
-use crate::lower::Site;
 use crate::lower::own_files::Named;
 use crate::lower::referred::origin_of;
+use crate::lower::{Lowered, Site};
 use crate::source_text::find_first;
-use crate::view::{Special, special};
+use crate::view::special;
 use crate::written::Written;
 
 impl Site<'_> {
     /// The root file system that `rootfs` names, fetched and unpacked where it has to be.
-    pub(in crate::lower) fn root(&self, rootfs: &Written<'_>) -> Result<Root, Box<Diagnostic>> {
+    pub(in crate::lower) fn root(&self, rootfs: &Written<'_>) -> Lowered<Root> {
         match rootfs {
             Written::Null => Ok(Root::Host),
             Written::Text(name) if name == "host" => Ok(Root::Host),
@@ -32,7 +32,7 @@ impl Site<'_> {
         }
     }
 
-    fn root_of_ware(&self, rootfs: &Written<'_>) -> Result<Root, Box<Diagnostic>> {
+    fn root_of_ware(&self, rootfs: &Written<'_>) -> Lowered<Root> {
         let id = rootfs.get("ware").unwrap_or(&Written::Null);
         let ware: WareId = id
             .as_str()
@@ -61,18 +61,13 @@ impl Site<'_> {
     }
 
     /// A directory or an archive, by a reference.
-    fn root_at(&self, rootfs: &Written<'_>) -> Result<Root, Box<Diagnostic>> {
-        let path = match special(rootfs) {
-            Some(Special::File { path, .. } | Special::Pkg { path }) => path,
-            Some(Special::Module) => {
-                rootfs.get("path").and_then(Written::as_str).unwrap_or_default()
-            }
-            None => {
-                let message =
-                    "`rootfs` is neither `wake.HOST`, `wake.EMPTY`, a file, a directory nor a ware";
-                return Err(self.root_error(message, rootfs));
-            }
+    fn root_at(&self, rootfs: &Written<'_>) -> Lowered<Root> {
+        let Some(found) = special(rootfs) else {
+            let message =
+                "`rootfs` is neither `wake.HOST`, `wake.EMPTY`, a file, a directory nor a ware";
+            return Err(self.root_error(message, rootfs));
         };
+        let path = found.path().unwrap_or_default();
         match LocalPath::parse(path) {
             Some(LocalPath::Own(below)) => self.root_of_files(self.pkg, &below, path, rootfs),
             Some(LocalPath::Pkg(key, below)) => {
@@ -84,7 +79,7 @@ impl Site<'_> {
         }
     }
 
-    fn owner(&self, key: &PkgKey, rootfs: &Written<'_>) -> Result<&PkgInstance, Box<Diagnostic>> {
+    fn owner(&self, key: &PkgKey, rootfs: &Written<'_>) -> Lowered<&PkgInstance> {
         let owner = self.lowering.instances.get(key);
         let owner = owner.map(|pkg| &**pkg);
         owner.ok_or_else(|| self.root_error(format!("no package `{key}` in this build"), rootfs))
@@ -97,7 +92,7 @@ impl Site<'_> {
         below: &RelPath,
         path: &str,
         rootfs: &Written<'_>,
-    ) -> Result<Root, Box<Diagnostic>> {
+    ) -> Lowered<Root> {
         let chosen = owner.files_below(below);
         let origin = origin_of(owner, below, chosen);
         match chosen.first() {
@@ -128,7 +123,7 @@ impl Site<'_> {
         below: &RelPath,
         path: &str,
         rootfs: &Written<'_>,
-    ) -> Result<Root, Box<Diagnostic>> {
+    ) -> Lowered<Root> {
         let Some((step, done)) = self.module_done(id) else {
             let message =
                 format!("`{path}` belongs to a module that is not among this one's `modules`");
@@ -156,7 +151,7 @@ impl Site<'_> {
         blob: &BlobDigest,
         path: &str,
         rootfs: &Written<'_>,
-    ) -> Result<TreeDigest, Box<Diagnostic>> {
+    ) -> Lowered<TreeDigest> {
         let lead = format!("`rootfs` is `{path}`");
         self.archive_tree(host, blob).map_err(|error| {
             let mut diagnostic = self.not_imported(&lead, &error, rootfs);
