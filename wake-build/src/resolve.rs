@@ -257,7 +257,7 @@ impl Resolver<'_> {
         for (pkg, key, get) in self.gets() {
             for permission in &get.permissions {
                 if !held.get(&pkg.dir).is_some_and(|held| held.contains(permission)) {
-                    let name = permission.as_str();
+                    let name = permission.as_ref();
                     let message = format!(
                         "{} grants `{name}`, which it does not hold itself",
                         label(&pkg.dir)

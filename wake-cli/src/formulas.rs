@@ -93,21 +93,18 @@ pub(crate) fn add(
     formulas.add(document, label, past_name, &base)
 }
 
-/// All formulas in files, for who wants to know what would become of them.
+/// All formulas in files; those that ask for the network get it if `network` says so.
 pub(crate) fn of_files<'a>(
     files: &[PathBuf],
     machine: &'a Machine,
+    network: bool,
     settings: &Settings,
-) -> Result<Formulas<'a>, Stop> {
-    let mut formulas = Formulas::new(machine.store(), false);
+) -> Result<Formulas<'a>, Failure> {
+    let mut formulas = Formulas::new(machine.store(), network);
     for file in files {
         let document = read(file, settings)??;
-        add(&mut formulas, &document, file, settings).map_err(|error| {
-            let mut diagnostic =
-                Diagnostic::error(Class::Evaluation, format!("{}: {error}", file.display()));
-            diagnostic.help.extend(error.help());
-            diagnostic
-        })?;
+        add(&mut formulas, &document, file, settings)
+            .map_err(|error| error.diagnostic(&file.display().to_string()))?;
     }
     Ok(formulas)
 }
@@ -167,7 +164,8 @@ pub(crate) fn look_at<T>(
     }
     take_no_config(config)?;
     let machine = session::machine(settings, Profile::default())?;
-    let formulas = of_files(&files, &machine, settings)?;
+    // Nothing runs, so nothing reaches it.
+    let formulas = of_files(&files, &machine, true, settings)?;
     let results = Results::new(formulas.order().len());
     let history = history(&machine);
     let cancel =

@@ -52,6 +52,7 @@ pub enum Logs {
 
 /// Where a command writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Stream {
     /// Its standard output.
     Stdout,

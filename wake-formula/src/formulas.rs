@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use wake_model::{RunRecord as StepRecord, WareId};
-use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::diagnostic::Diagnostic;
 use wake_steps::{Done, Failed, Ground, Kept, Step, StepId, Steps};
 use wake_store::Store;
 use wake_store::ware::{Meter, Policy as ArchivePolicy, Route, Warehouse, mirror};
@@ -162,7 +162,7 @@ fn targets(task: &Task, route: &Route) -> Result<Vec<Option<Warehouse>>, RunErro
 impl Formula {
     /// Notes why it cannot be carried out, and says so.
     fn refuses(&self, error: RunError) -> Box<Diagnostic> {
-        let diagnostic = diagnostic(&self.label, &error);
+        let diagnostic = error.diagnostic(&self.label);
         self.ends(Err(error));
         Box::new(diagnostic)
     }
@@ -238,19 +238,4 @@ impl Steps for Formulas<'_> {
             Failed::Error(error) => Err(error.into()),
         });
     }
-}
-
-/// What a person is told of a formula that cannot be carried out.
-pub(crate) fn diagnostic(label: &str, error: &RunError) -> Diagnostic {
-    let class = match error {
-        RunError::Input { source, .. } => wake_steps::error::ware_class(source),
-        RunError::Network | RunError::Address { .. } => Class::Usage,
-        RunError::Assembly { .. } | RunError::Job { .. } => Class::Evaluation,
-        RunError::Left { .. } | RunError::Output { .. } => Class::Action,
-        RunError::Cancelled => Class::Interrupted,
-        RunError::Save { .. } | RunError::Sandbox(_) | RunError::Store(_) => Class::Environment,
-    };
-    let mut diagnostic = Diagnostic::error(class, format!("{label}: {error}"));
-    diagnostic.help.extend(error.help());
-    diagnostic
 }

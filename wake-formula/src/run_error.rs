@@ -1,7 +1,8 @@
 //! Why a formula could not be carried out.
 
 use wake_exec::SandboxError;
-use wake_steps::error::StepError;
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::error::{StepError, ware_class};
 use wake_store::StoreError;
 use wake_store::ware::{PackError, ParseWarehouseError, UnpackError};
 
@@ -70,6 +71,21 @@ impl RunError {
 
     pub(crate) fn job(message: impl Into<String>) -> Self {
         RunError::Job(message.into())
+    }
+
+    /// What a person is told of the formula called `label`, which it kept from being carried out.
+    pub fn diagnostic(&self, label: &str) -> Diagnostic {
+        let class = match self {
+            RunError::Input { source, .. } => ware_class(source),
+            RunError::Network | RunError::Address { .. } => Class::Usage,
+            RunError::Assembly { .. } | RunError::Job { .. } => Class::Evaluation,
+            RunError::Left { .. } | RunError::Output { .. } => Class::Action,
+            RunError::Cancelled => Class::Interrupted,
+            RunError::Save { .. } | RunError::Sandbox(_) | RunError::Store(_) => Class::Environment,
+        };
+        let mut diagnostic = Diagnostic::error(class, format!("{label}: {self}"));
+        diagnostic.help.extend(self.help());
+        diagnostic
     }
 
     /// The published category and its exit code.

@@ -1,6 +1,7 @@
 //! What someone declares in a `PKG.libsonnet`.
 
 use serde::{Deserialize, Serialize};
+use strum::AsRefStr;
 
 use crate::digest::{PkgDigest, TreeDigest};
 use crate::encode::{Domain, digest_of};
@@ -115,8 +116,11 @@ impl From<GlobalRule> for WrittenRule {
 }
 
 /// What a package must be granted by whoever gets it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, AsRefStr,
+)]
 #[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
 pub enum Permission {
     /// It may itself define global packages.
     DefineGlobal,
@@ -127,14 +131,6 @@ pub enum Permission {
 impl Permission {
     /// Every permission, in the order of their names.
     pub const ALL: [Permission; 2] = [Permission::DefineGlobal, Permission::Network];
-
-    /// The name that users write.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Permission::DefineGlobal => "defineGlobal",
-            Permission::Network => "network",
-        }
-    }
 }
 
 /// Everything that makes a package the one it is.

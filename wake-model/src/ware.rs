@@ -5,10 +5,27 @@ use std::str::FromStr;
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use strum::{AsRefStr, Display, EnumString};
 
 /// How a tree is packed, and by which rule its id is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumString,
+    AsRefStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+#[strum(parse_err_ty = ParseWareIdError, parse_err_fn = unknown_pack_type)]
 pub enum PackType {
     /// The Timeless `tar` ware. Its id leaves out links, devices and fifos; see `spec/wares.md`.
     Tar,
@@ -20,33 +37,8 @@ pub enum PackType {
     Tree,
 }
 
-impl PackType {
-    /// The word before the colon of a WareID.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            PackType::Tar => "tar",
-            PackType::Zip => "zip",
-            PackType::Git => "git",
-            PackType::Tree => "tree",
-        }
-    }
-}
-
-impl fmt::Display for PackType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl FromStr for PackType {
-    type Err = ParseWareIdError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        [PackType::Tar, PackType::Zip, PackType::Git, PackType::Tree]
-            .into_iter()
-            .find(|packtype| packtype.as_str() == text)
-            .ok_or_else(|| ParseWareIdError::UnknownPackType(text.to_owned()))
-    }
+fn unknown_pack_type(text: &str) -> ParseWareIdError {
+    ParseWareIdError::UnknownPackType(text.to_owned())
 }
 
 /// The identity of a tree that was packed by a pack type.

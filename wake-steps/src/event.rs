@@ -107,7 +107,7 @@ pub enum Event {
         /// The step.
         id: usize,
         /// Where it was written.
-        stream: OutputStream,
+        stream: Stream,
         /// What: any number of bytes, not whole lines. As JSON, text in which what is not UTF-8 is replaced.
         #[serde(rename = "text", with = "lossy")]
         bytes: Vec<u8>,
@@ -220,25 +220,6 @@ pub struct Execution {
     /// releases.
     #[serde(default = "yes")]
     pub hermetic: bool,
-}
-
-/// Where a command writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OutputStream {
-    /// Its standard output.
-    Stdout,
-    /// Its standard error.
-    Stderr,
-}
-
-impl From<Stream> for OutputStream {
-    fn from(stream: Stream) -> Self {
-        match stream {
-            Stream::Stdout => OutputStream::Stdout,
-            Stream::Stderr => OutputStream::Stderr,
-        }
-    }
 }
 
 fn yes() -> bool {

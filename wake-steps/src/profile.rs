@@ -10,6 +10,7 @@ use std::thread::ThreadId;
 use std::time::Instant;
 
 use serde_json::Value;
+use strum::AsRefStr;
 
 /// Takes spans from every thread, if it records at all; clones share what is recorded.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +54,8 @@ pub struct Span {
 }
 
 /// Kinds of work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AsRefStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum SpanKind {
     /// A stage of the build as a whole.
     Stage,
@@ -65,19 +67,6 @@ pub enum SpanKind {
     Snapshot,
     /// A step was performed; inside it, what that consisted of.
     Step,
-}
-
-impl SpanKind {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            SpanKind::Stage => "stage",
-            SpanKind::Evaluation => "evaluation",
-            SpanKind::Hashing => "hashing",
-            SpanKind::Snapshot => "snapshot",
-            SpanKind::Step => "step",
-        }
-    }
 }
 
 /// How many steps there were at a moment.

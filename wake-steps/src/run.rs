@@ -60,7 +60,7 @@ impl Machine {
             wake: env!("CARGO_PKG_VERSION").to_owned(),
             argv: run.argv.to_vec(),
             root: run.root.display().to_string(),
-            sandbox: self.sandbox().as_str().to_owned(),
+            sandbox: self.sandbox().as_ref().to_owned(),
             jobs: self.jobs(),
             host: run.tells_host.then(|| self.host().ok()).flatten().map(|host| host.to_string()),
         });

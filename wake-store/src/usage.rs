@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use strum::AsRefStr;
 use wake_model::Digest;
 
 use crate::error::{At, StoreError, optional};
@@ -15,7 +16,8 @@ use crate::open::Store;
 use crate::packs::is_pack;
 
 /// The kinds of things that a store keeps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, AsRefStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Kind {
     /// Directory trees.
     Tree,
@@ -33,22 +35,6 @@ pub enum Kind {
     Quarantine,
     /// Scratch space of living processes, and what dead ones left.
     Scratch,
-}
-
-impl Kind {
-    /// The name of the kind.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Kind::Tree => "tree",
-            Kind::Blob => "blob",
-            Kind::Action => "action",
-            Kind::Memo => "memo",
-            Kind::Ware => "ware",
-            Kind::State => "state",
-            Kind::Quarantine => "quarantine",
-            Kind::Scratch => "scratch",
-        }
-    }
 }
 
 /// How many there are of a kind and what they take.

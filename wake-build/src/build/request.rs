@@ -46,7 +46,7 @@ pub(super) fn request_key(session: &Session, request: &BuildRequest) -> Digest {
         Some(config) => e.text(&json::canonical(config)),
         None => e.none(),
     }
-    e.text(session.machine.sandbox().as_str());
+    e.text(session.machine.sandbox().as_ref());
     e.text(&platform());
     e.bool(request.link);
     digest_bytes(Domain::Evaluation, &bytes)

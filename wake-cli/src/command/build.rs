@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use wake_build::BuildRequest;
 use wake_steps::Rules;
-use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
 use crate::args::{BuildArgs, MessageFormat};
 use crate::exit::{Exit, Outcome};
@@ -53,16 +53,25 @@ fn build_formulas(
     out: &mut impl Write,
 ) -> Outcome {
     let mut witness = Witness::new(report::reporter(settings));
-    let profile = session::record(settings, args.profile.file.as_deref(), &mut witness)?;
-    let machine = session::machine(settings, profile)?;
-    let formulas = formulas::of_files(files, &machine, settings)?;
-    let cancel = session::cancel()?;
-    let end = formulas::perform(&formulas, &machine, rules, settings, &cancel, &mut witness);
-    if args.print {
-        for (_, result) in formulas.into_results() {
-            let Some(Ok(ran)) = result else { continue };
-            print::lines(ran.packed().map(|packed| packed.display().to_string()), out)?;
+    let mut carry_out = || -> Result<(u8, Vec<PathBuf>), Failure> {
+        let profile = session::record(settings, args.profile.file.as_deref(), &mut witness)?;
+        let machine = session::machine(settings, profile)?;
+        let formulas = formulas::of_files(files, &machine, false, settings)?;
+        let cancel = session::cancel()?;
+        let end = formulas::perform(&formulas, &machine, rules, settings, &cancel, &mut witness);
+        let done = formulas.into_results().filter_map(|(_, result)| result?.ok());
+        Ok((end.exit, done.flat_map(|ran| ran.packed().collect::<Vec<_>>()).collect()))
+    };
+    match carry_out() {
+        Ok((exit, packed)) => {
+            if args.print {
+                print::lines(packed.iter().map(|packed| packed.display()), out)?;
+            }
+            Ok(Exit(signals::exit_code(exit)))
+        }
+        Err(failure) => {
+            witness.close(&failure);
+            Ok(Exit(failure.class().exit_code()))
         }
     }
-    Ok(Exit(signals::exit_code(end.exit)))
 }

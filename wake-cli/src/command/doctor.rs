@@ -106,7 +106,7 @@ fn sandboxes(settings: &Settings) -> Vec<Check> {
     let check = |finding: Finding| match finding.result {
         Ok(detail) => Check::new(finding.name, State::Ok, detail),
         Err(error) => {
-            let needed = finding.name.starts_with(settings.sandbox.as_str());
+            let needed = finding.name.starts_with(settings.sandbox.as_ref());
             let state = if needed { State::Failed } else { State::Warning };
             let help = match &error {
                 SandboxError::Unavailable { hint, .. } => Some(hint.0.clone()),

@@ -93,7 +93,7 @@ fn carry_out(
         transfer: None,
     };
     for (_, policy) in formulas.grants_nothing() {
-        let policy = policy.as_str();
+        let policy = policy.as_ref();
         let rest = "is not granted: the command gets the rights of `routine`";
         teller.note(WARN, &format!("policy `{policy}` {rest}"))?;
     }

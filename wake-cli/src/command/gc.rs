@@ -37,7 +37,7 @@ pub(crate) fn run(
             GcEvent::Deleted { kind, path, bytes } if verbose => {
                 let path = path.display().to_string();
                 let size = words::bytes(bytes);
-                let what = format!("{} {} ({size})", kind.as_str(), escape::line(&path));
+                let what = format!("{} {} ({size})", kind.as_ref(), escape::line(&path));
                 style.verb(Role::Faint, verb, what)
             }
             GcEvent::Deleted { .. } => return,

@@ -106,14 +106,14 @@ fn du(as_json: bool, store: &Store, out: &mut impl Write) -> Outcome {
             .iter()
             .map(|(kind, usage)| {
                 let usage = json!({ "count": usage.count, "bytes": usage.bytes });
-                (kind.as_str().to_owned(), usage)
+                (kind.as_ref().to_owned(), usage)
             })
             .collect();
         return print::line(json!({ "store": store.root(), "kinds": kinds }), out);
     }
     for (kind, usage) in &usage {
         let size = words::bytes(usage.bytes);
-        writeln!(out, "{:<10}  {:>8}  {size:>9}", kind.as_str(), usage.count)?;
+        writeln!(out, "{:<10}  {:>8}  {size:>9}", kind.as_ref(), usage.count)?;
     }
     let count: usize = usage.values().map(|usage| usage.count).sum();
     let bytes = words::bytes(usage.values().map(|usage| usage.bytes).sum());

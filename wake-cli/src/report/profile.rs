@@ -122,7 +122,7 @@ fn span_event(span: &Span) -> Value {
     let mut event = json!({
         "name": name,
         "ph": "X",
-        "cat": kind.as_str(),
+        "cat": kind.as_ref(),
         "ts": micros(*from_ns),
         "dur": micros(*took_ns),
         "pid": PROCESS,

@@ -4,9 +4,7 @@
 
 use wake_model::WareId;
 use wake_steps::diagnostic::{Class, Diagnostic, Place};
-use wake_steps::event::{
-    ActionFinished, Counts, EVENT_VERSION, Event, Execution, OutputStream, Status,
-};
+use wake_steps::event::{ActionFinished, Counts, EVENT_VERSION, Event, Execution, Status};
 
 /// A step that needs `needs`.
 pub(crate) fn announced(id: usize, label: &str, needs: &[usize]) -> Event {
@@ -168,7 +166,11 @@ pub(crate) fn formula() -> Vec<Event> {
         Event::WareAltered { id, ware: ware() },
         Event::WareUnpacking { id, ware: ware() },
         started(id, label, 110),
-        Event::ActionOutput { id, stream: OutputStream::Stderr, bytes: b"half a li\xff".to_vec() },
+        Event::ActionOutput {
+            id,
+            stream: wake_exec::Stream::Stderr,
+            bytes: b"half a li\xff".to_vec(),
+        },
         Event::ActionFinished(Box::new(done)),
         Event::Finished {
             exit: 0,

@@ -1,6 +1,6 @@
 //! What a command writes, passed on while it runs.
 
-use wake_steps::event::OutputStream as Stream;
+use wake_exec::Stream;
 
 /// A line longer than this is passed on in pieces.
 const LONGEST: usize = 64 << 10;

@@ -17,6 +17,7 @@ use std::path::Path;
 
 use wake_exec::{Job, Network, Root, Source};
 use wake_model::RelPath;
+use wake_model::place::WAKE_DIR;
 use wake_store::ware::{AbsPath, PackFilters, PackType};
 
 use crate::assembly::{Assembly, Part, Standing};
@@ -24,9 +25,6 @@ use crate::repeatr::{Action, Context, Cradle, Document, Formula, Input, Output, 
 use host::Piece;
 use packing::{Owned, Packing};
 use staging::{Directories, Staging};
-
-/// Where the working directory holds what other packages and modules made, and what wake says of the module.
-const FOREIGN: &str = ".wake";
 
 /// Where the standard input of a command lies, which a formula cannot have.
 const STDIN_DIR: &str = "/.wake";
@@ -108,7 +106,7 @@ impl Draft<'_> {
                 }
             }
         }
-        let tree = staging.finish(Directories::OpenBut(FOREIGN))?;
+        let tree = staging.finish(Directories::OpenBut(WAKE_DIR))?;
         self.ware(rooted(&work)?, &tree, Owned::ByCommand)
     }
 

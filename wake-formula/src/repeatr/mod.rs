@@ -8,6 +8,7 @@ pub use cradle::Cradled;
 
 use std::collections::BTreeMap;
 
+use strum::AsRefStr;
 use wake_model::MountAccess;
 use wake_store::ware::{AbsPath, PackFilters, PackType, WareId};
 
@@ -80,7 +81,8 @@ pub struct UserInfo {
 }
 
 /// How much an action may do, from least to most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, AsRefStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum Policy {
     /// What ordinary programs need.
     Routine,
@@ -88,17 +90,6 @@ pub enum Policy {
     Governor,
     /// Almost everything.
     Sysad,
-}
-
-impl Policy {
-    /// The word in documents.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Policy::Routine => "routine",
-            Policy::Governor => "governor",
-            Policy::Sysad => "sysad",
-        }
-    }
 }
 
 /// Whether an action gets default surroundings.

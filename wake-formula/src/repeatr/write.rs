@@ -46,7 +46,7 @@ pub(super) fn action(action: &Action) -> Item {
     object([
         ("exec", (!exec.is_empty()).then(|| texts(exec))),
         ("noop", noop.then_some(Item::Bool(true))),
-        ("policy", policy.map(|policy| text(policy.as_str()))),
+        ("policy", policy.map(|policy| text(policy.as_ref()))),
         ("cwd", cwd.as_ref().map(text)),
         ("env", (!env.is_empty()).then(|| map(env))),
         ("userinfo", userinfo.as_ref().map(user)),

@@ -153,8 +153,8 @@ impl Action {
         each("user", Some("uid"), Part::Uint(u64::from(*uid)));
         each("user", Some("gid"), Part::Uint(u64::from(*gid)));
         each("user", Some("hostname"), Part::Text(hostname));
-        each("network", None, Part::Text(network.as_str()));
-        each("sandbox", None, Part::Text(sandbox.as_str()));
+        each("network", None, Part::Text(network.as_ref()));
+        each("sandbox", None, Part::Text(sandbox.as_ref()));
         each("platform", None, Part::Text(platform));
     }
 }

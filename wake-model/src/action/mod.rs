@@ -5,6 +5,7 @@ mod field;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use strum::AsRefStr;
 
 pub use self::field::{Field, FieldValue};
 use crate::digest::{BlobDigest, HostDigest, TreeDigest};
@@ -78,23 +79,14 @@ pub struct User {
 }
 
 /// What a command may reach beyond its file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, AsRefStr)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Network {
     /// A loopback device of its own.
     None,
     /// What the host reaches, with the host's name service and certificates.
     Host,
-}
-
-impl Network {
-    /// The word for it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Network::None => "none",
-            Network::Host => "host",
-        }
-    }
 }
 
 /// The file system that lies under the inputs.
@@ -209,21 +201,14 @@ pub enum OutputKind {
 }
 
 /// How strictly a command is kept to what is declared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, AsRefStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum SandboxLevel {
     /// By the kernel: it sees nothing else.
     Strict,
     /// By convention only; asked for by name and never shared.
     Weak,
-}
-
-impl SandboxLevel {
-    /// The name that users write.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            SandboxLevel::Strict => "strict",
-            SandboxLevel::Weak => "weak",
-        }
-    }
 }

@@ -209,11 +209,7 @@ impl Schedule<'_> {
                 Some(slot)
             },
             wrote: &mut |stream, bytes| {
-                let event = Event::ActionOutput {
-                    id: step.0,
-                    stream: stream.into(),
-                    bytes: bytes.to_vec(),
-                };
+                let event = Event::ActionOutput { id: step.0, stream, bytes: bytes.to_vec() };
                 let _ = sender.send(Message::Said(event));
             },
         })

@@ -38,7 +38,7 @@ impl WareCache {
 
     /// Where `ware` lies if it is in the cache.
     pub fn place(&self, ware: &WareId) -> PathBuf {
-        shard(&self.root.join(ware.packtype().as_str()).join("fileset"), ware.hash())
+        shard(&self.root.join(ware.packtype().as_ref()).join("fileset"), ware.hash())
     }
 
     /// The unpacked tree of `ware`, if it is in the cache as it was put there.

@@ -172,7 +172,7 @@ fn global(call: &Call<'_>) -> Result<Value> {
 }
 
 fn permissions(call: &Call<'_>, argument: &str) -> Result<Vec<IStr>> {
-    let known = Permission::ALL.map(Permission::as_str);
+    let known = Permission::ALL.each_ref().map(AsRef::as_ref);
     let Some(value) = call.get(argument)? else { return Ok(Vec::new()) };
     let given = text_list(call, argument, "a list of strings", &value)?;
     for permission in &given {
