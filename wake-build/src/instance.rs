@@ -9,17 +9,17 @@ use serde_json::value::RawValue;
 use wake_eval::{Answer, Answers, NoAnswers, Op, Read, Topic};
 use wake_model::json::{push_list, push_object, push_text};
 use wake_model::place::pkg_prefix;
-use wake_model::{Named, PkgInfo, PkgKey, RelPath};
+use wake_model::{NameMap, PkgInfo, PkgKey, RelPath};
 
 use crate::evaluate::Evaluator;
-use crate::files::{Seen, can_be_named};
+use crate::files::{FileState, can_be_named};
 use crate::load::LoadedPkg;
 use crate::order::levels;
 use crate::resolve::ResolvedPkg;
 use crate::source_text::find_literal;
 use crate::target::label;
 use crate::view::push_outside;
-use crate::written::Written;
+use crate::written::JsonValue;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
 /// A package that modules can be made from.
@@ -34,15 +34,15 @@ pub(crate) struct PkgInstance {
     /// Its name and version, as canonical JSON.
     pub info: Box<str>,
     /// What functions of others are told, until it is put away.
-    told: Option<Arc<Told>>,
+    told: Option<Arc<PackageView>>,
     /// The files that it names, sorted: all of them were looked at.
     pub files: Box<[RelPath]>,
     /// Its packages by its own key for them.
-    deps: Named<PkgKey>,
+    deps: NameMap<PkgKey>,
     /// What its functions are told of the packages that it names, until that is put away.
-    pub pkgs: Box<[Arc<Told>]>,
+    pub pkgs: Box<[Arc<PackageView>]>,
     /// The files of its modules.
-    pub modules: Named<RelPath>,
+    pub modules: NameMap<RelPath>,
     /// What its evaluations traced.
     pub trace: Vec<String>,
     /// The files and directories that its evaluations read.
@@ -51,7 +51,7 @@ pub(crate) struct PkgInstance {
 
 /// What functions of others are told of a package.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct PackageView {
     /// The package's key.
     pub key: PkgKey,
     /// The same as a topic.
@@ -87,7 +87,7 @@ impl PkgInstance {
 
     fn make_outside(&self) -> Arc<str> {
         let prefix = pkg_prefix(&self.key);
-        let inputs: Written<'_> = serde_json::from_str(&self.inputs).unwrap_or_default();
+        let inputs: JsonValue<'_> = serde_json::from_str(&self.inputs).unwrap_or_default();
         self.text(&prefix, &|out| push_outside(&inputs, &|_| &prefix, out)).into()
     }
 
@@ -204,13 +204,13 @@ fn instantiate_one(
         let answers = PkgAnswers { instances, epoch: evaluator.epoch };
         let op = Op::Inputs { pkg: instance.own() };
         let inputs = evaluator.evaluate(&instance.dir, op, &answers).map_err(|d| vec![d])?;
-        let value: Written<'_> = serde_json::from_str(inputs.value.get()).unwrap_or_default();
+        let value: JsonValue<'_> = serde_json::from_str(inputs.value.get()).unwrap_or_default();
         instance.inputs = value.canonical().into();
         instance.trace.extend(inputs.trace);
         instance.reads.extend(of_checkout(inputs.reads));
     }
     let (key, topic) = (instance.key.clone(), Topic::Pkg(instance.key.as_str().into()));
-    instance.told = Some(Arc::new(Told { key, topic, text: instance.make_outside() }));
+    instance.told = Some(Arc::new(PackageView { key, topic, text: instance.make_outside() }));
     Ok(instance)
 }
 
@@ -226,7 +226,7 @@ fn info(info: &PkgInfo) -> String {
     serde_json::to_value(info).map(|value| wake_model::json::canonical(&value)).unwrap_or_default()
 }
 
-fn told(key: &PkgKey, instances: &Instances) -> Option<Arc<Told>> {
+fn told(key: &PkgKey, instances: &Instances) -> Option<Arc<PackageView>> {
     instances.get(key)?.told.clone()
 }
 
@@ -237,10 +237,10 @@ fn check_files(pkg: &ResolvedPkg, evaluator: &Evaluator) -> Result<(), Vec<Diagn
     for path in &pkg.pkg.decl.files {
         errors.push(match evaluator.files.glance(&dir.join(path)) {
             Ok(seen) if can_be_named(path, seen.as_ref()) => continue,
-            Ok(Some(Seen::Absent)) => at_fault(pkg, path, "does not exist", evaluator),
-            Ok(Some(Seen::Dir)) => at_fault(pkg, path, "is a directory", evaluator)
+            Ok(Some(FileState::Absent)) => at_fault(pkg, path, "does not exist", evaluator),
+            Ok(Some(FileState::Dir)) => at_fault(pkg, path, "is a directory", evaluator)
                 .help(format!("take what is in it: `wake.dir('{}')`", path.dotted())),
-            Ok(Some(Seen::Link(target))) => {
+            Ok(Some(FileState::Link(target))) => {
                 let what = format!("is a link that leaves the package, to `{target}`");
                 at_fault(pkg, path, &what, evaluator)
             }

@@ -44,8 +44,8 @@ mod session;
 mod build;
 mod explain;
 
-pub use build::{BuildReport, BuildRequest, Built};
-pub use explain::{EvalResult, Graph, GraphEdge, GraphNode, Listed, StepJob};
+pub use build::{BuildReport, BuildRequest, BuiltModule};
+pub use explain::{EvalResult, Graph, GraphEdge, GraphNode, PackageListing, StepJob};
 pub use files::file_digest;
 pub use session::{Options, Session, Workers, evaluation_worker};
 pub use settings::Settings;

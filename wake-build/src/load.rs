@@ -8,10 +8,10 @@ use serde_json::Value;
 use wake_eval::{NoAnswers, Op, Read};
 use wake_model::declared::PackageDecl;
 use wake_model::place::PKG_FILE;
-use wake_model::{Named, PkgSource, RelPath};
+use wake_model::{NameMap, PkgSource, RelPath};
 
-use crate::evaluate::{Evaluator, Lanes, Question, Remembered, Work};
-use crate::shelf::{Shelf, Shelved};
+use crate::evaluate::{CachedEvaluation, Evaluator, Lanes, Question, Work};
+use crate::shelf::{Shelf, ShelfEntry};
 use crate::target::label;
 use crate::workspace::Workspace;
 use wake_steps::diagnostic::{Class, Diagnostic};
@@ -24,13 +24,13 @@ pub(crate) struct LoadedPkg {
     /// What it declares.
     pub decl: PackageDecl,
     /// The declaration as it came from the evaluation, for finding places in the source of what is wrong.
-    raw: Shelved,
+    raw: ShelfEntry,
     /// What the evaluation read.
     pub reads: Vec<Read>,
     /// What `std.trace` said.
     pub trace: Vec<String>,
     /// Where its local packages lie, by its own key for them.
-    pub local: Named<RelPath>,
+    pub local: NameMap<RelPath>,
 }
 
 impl LoadedPkg {
@@ -149,7 +149,7 @@ impl<'w> Work<'w> for Loader<'w> {
     fn answered(
         &'w self,
         dir: RelPath,
-        result: Result<(Op, Remembered), Box<Diagnostic>>,
+        result: Result<(Op, CachedEvaluation), Box<Diagnostic>>,
     ) -> Vec<RelPath> {
         let loaded = match result {
             Ok((_, remembered)) => self.take(&dir, remembered),
@@ -184,8 +184,12 @@ impl Loader<'_> {
         is_new.then(|| dir.clone())
     }
 
-    fn take(&self, dir: &RelPath, remembered: Remembered) -> Result<LoadedPkg, Vec<Diagnostic>> {
-        let Remembered { value, reads, trace } = remembered;
+    fn take(
+        &self,
+        dir: &RelPath,
+        remembered: CachedEvaluation,
+    ) -> Result<LoadedPkg, Vec<Diagnostic>> {
+        let CachedEvaluation { value, reads, trace } = remembered;
         let decl: PackageDecl = serde_json::from_str(value.get()).map_err(|error| {
             let message =
                 format!("{}: the declaration has an unexpected form: {error}", label(dir));

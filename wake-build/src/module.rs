@@ -14,9 +14,9 @@ use wake_model::place::{LocalPath, module_prefix, pkg_prefix};
 use wake_model::{OutputDecl, OutputKind, PkgKey, RelPath, ValueDigest};
 
 use crate::instance::Instances;
-use crate::shelf::Shelved;
+use crate::shelf::ShelfEntry;
 use crate::view::{Special, push_outside, special};
-use crate::written::Written;
+use crate::written::JsonValue;
 
 /// The declaration of a module with its configuration.
 #[derive(Clone, Debug)]
@@ -39,14 +39,14 @@ pub(crate) struct ModuleInstance {
     /// What the outputs function gave, as canonical JSON.
     pub outputs: Box<str>,
     /// What others see of it.
-    pub seen: Seen,
+    pub seen: ModuleView,
     /// All that its functions gave, until nobody will ask again: of many modules it is most of what they hold.
-    text: Mutex<Option<Shelved>>,
+    text: Mutex<Option<ShelfEntry>>,
 }
 
 /// What functions of other modules and their commands see of a module.
 #[derive(Clone, Debug)]
-pub(crate) struct Seen {
+pub(crate) struct ModuleView {
     /// As canonical JSON: its id, inputs and outputs.
     pub text: Arc<str>,
     /// Where the inputs begin.
@@ -57,10 +57,10 @@ pub(crate) struct Seen {
 pub(crate) struct ModuleText(String);
 
 /// What the functions of a module gave that decides what is run, and what others see of it.
-pub(crate) type ModuleParts<'a> = Module<'a, IgnoredAny, Written<'a>, Written<'a>>;
+pub(crate) type ModuleParts<'a> = Module<'a, IgnoredAny, JsonValue<'a>, JsonValue<'a>>;
 
 /// What is run.
-pub(crate) type Exec<'a> = declared::Exec<'a, Written<'a>>;
+pub(crate) type Exec<'a> = declared::Exec<'a, JsonValue<'a>>;
 
 /// The modules that a module needs: module ids as JSON text, by its own key for them.
 type Modules<'a> = BTreeMap<Cow<'a, str>, &'a RawValue>;
@@ -77,7 +77,7 @@ impl From<serde_json::Error> for ModuleError {
 }
 
 /// What an evaluation gave for a module.
-pub(crate) struct Parsed<'a> {
+pub(crate) struct ModuleAnswer<'a> {
     /// Its declaration.
     pub decl: ModuleDecl,
     /// The modules that it needs.
@@ -89,15 +89,16 @@ pub(crate) struct Parsed<'a> {
 /// Reads what an evaluation gave for the module `module` of the package `own`; `shelved` is the same text, put aside.
 pub(crate) fn parse<'a>(
     text: &'a RawValue,
-    shelved: &Shelved,
+    shelved: &ShelfEntry,
     own: &PkgKey,
     module: &str,
     instances: &Instances,
-) -> Result<Parsed<'a>, ModuleError> {
-    let json: Module<'_, Written<'_>, Written<'_>, IgnoredAny> = serde_json::from_str(text.get())?;
+) -> Result<ModuleAnswer<'a>, ModuleError> {
+    let json: Module<'_, JsonValue<'_>, JsonValue<'_>, IgnoredAny> =
+        serde_json::from_str(text.get())?;
     let pkg = match &json.pkg {
-        Written::Null => None,
-        Written::Text(key) => {
+        JsonValue::Null => None,
+        JsonValue::Text(key) => {
             Some(key.parse().map_err(|_| ModuleError(format!("package `{key}`")))?)
         }
         other => return Err(ModuleError(format!("package {}", other.to_value()))),
@@ -109,10 +110,16 @@ pub(crate) fn parse<'a>(
     let is_complete = json.pending.is_none() && json.files.is_some();
     let instance = is_complete.then(|| ModuleInstance {
         outputs: json.outputs.canonical().into(),
-        seen: Seen::of(&decl.id, &json.inputs, &json.outputs, decl.pkg_files_owner(own), instances),
+        seen: ModuleView::of(
+            &decl.id,
+            &json.inputs,
+            &json.outputs,
+            decl.pkg_files_owner(own),
+            instances,
+        ),
         text: Mutex::new(Some(shelved.clone())),
     });
-    Ok(Parsed { decl, needed: json.modules, instance })
+    Ok(ModuleAnswer { decl, needed: json.modules, instance })
 }
 
 impl ModuleDecl {
@@ -127,16 +134,16 @@ impl ModuleDecl {
     }
 }
 
-impl Seen {
+impl ModuleView {
     /// Paths in outputs lie in the module's directory; paths in inputs lie in the package's, where it
     /// names them, because that is where they come from. `owner` is the package of the module's files.
     fn of(
         id: &str,
-        inputs: &Written<'_>,
-        outputs: &Written<'_>,
+        inputs: &JsonValue<'_>,
+        outputs: &JsonValue<'_>,
         owner: &PkgKey,
         instances: &Instances,
-    ) -> Seen {
+    ) -> ModuleView {
         let (module, pkg) = (module_prefix(id), pkg_prefix(owner));
         let named = |path: &RelPath| instances.get(owner).is_some_and(|pkg| pkg.names(path));
         let of_input = |path: &RelPath| if named(path) { pkg.as_str() } else { module.as_str() };
@@ -149,7 +156,7 @@ impl Seen {
         text.push_str(",\"outputs\":");
         push_outside(outputs, &|_| &module, &mut text);
         text.push('}');
-        Seen { text: text.into(), inputs: at }
+        ModuleView { text: text.into(), inputs: at }
     }
 
     /// Writes what commands see: the canonical JSON of inputs and outputs.
@@ -175,7 +182,7 @@ impl ModuleInstance {
 
 impl ModuleText {
     /// Reads a text that was put aside.
-    pub(crate) fn of(text: &Shelved) -> Result<ModuleText, ModuleError> {
+    pub(crate) fn of(text: &ShelfEntry) -> Result<ModuleText, ModuleError> {
         let text = text.text().map(ModuleText);
         text.ok_or_else(|| ModuleError("its text cannot be read again".to_owned()))
     }
@@ -194,12 +201,12 @@ impl ModuleText {
 }
 
 /// The paths that a command with these outputs must create, relative to its working directory, sorted.
-pub(crate) fn declared_outputs(outputs: &Written<'_>) -> Vec<OutputDecl> {
+pub(crate) fn declared_outputs(outputs: &JsonValue<'_>) -> Vec<OutputDecl> {
     let mut declared = Vec::new();
-    if let Written::Fields(outputs) = outputs {
+    if let JsonValue::Fields(outputs) = outputs {
         for (_, value) in outputs {
             match value {
-                Written::List(items) => declared.extend(items.iter().filter_map(declared_path)),
+                JsonValue::List(items) => declared.extend(items.iter().filter_map(declared_path)),
                 one => declared.extend(declared_path(one)),
             }
         }
@@ -209,7 +216,7 @@ pub(crate) fn declared_outputs(outputs: &Written<'_>) -> Vec<OutputDecl> {
     declared
 }
 
-fn declared_path(value: &Written<'_>) -> Option<OutputDecl> {
+fn declared_path(value: &JsonValue<'_>) -> Option<OutputDecl> {
     let Some(Special::File { path, .. }) = special(value) else { return None };
     let Some(LocalPath::Own(own)) = LocalPath::parse(path) else { return None };
     let kind = if path.ends_with('/') { OutputKind::Dir } else { OutputKind::Any };

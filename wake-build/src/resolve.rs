@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use wake_eval::{NoAnswers, Op};
-use wake_model::{GetPkg, Name, Named, Permission, PkgKey, PkgSource, RelPath};
+use wake_model::{GetPkg, Name, NameMap, Permission, PkgKey, PkgSource, RelPath};
 
 use crate::evaluate::Evaluator;
 use crate::files::{Files, can_be_named};
@@ -15,7 +15,7 @@ use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
 
 /// The packages of a build with every requirement met: no cycle, one package under each key.
 #[derive(Debug)]
-pub(crate) struct Resolved {
+pub(crate) struct Resolution {
     /// Every package by its key.
     pub pkgs: BTreeMap<PkgKey, ResolvedPkg>,
     /// The keys, dependencies first.
@@ -30,7 +30,7 @@ pub(crate) struct ResolvedPkg {
     /// The package.
     pub pkg: LoadedPkg,
     /// Its packages by its own key for them.
-    pub deps: Named<PkgKey>,
+    pub deps: NameMap<PkgKey>,
     /// Whether all its files are known to be there, and what a package can have.
     pub sound: bool,
 }
@@ -40,7 +40,7 @@ pub(crate) fn resolve(
     loaded: Loaded,
     roots: &[RelPath],
     evaluator: &Evaluator,
-) -> Result<Resolved, Failure> {
+) -> Result<Resolution, Failure> {
     let resolver = Resolver { loaded: &loaded, evaluator };
     let (met, sound) =
         rayon::join(|| resolver.meet(roots), || look_ahead(&loaded, evaluator.files));
@@ -71,7 +71,7 @@ fn look_ahead(loaded: &Loaded, files: &Files) -> Vec<bool> {
 }
 
 /// What is known once every requirement is met.
-struct Met {
+struct Bindings {
     by_dir: BTreeMap<RelPath, PkgKey>,
     deps: DepsByDir,
     order: Vec<PkgKey>,
@@ -94,7 +94,7 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    fn meet(&self, roots: &[RelPath]) -> Result<Met, Failure> {
+    fn meet(&self, roots: &[RelPath]) -> Result<Bindings, Failure> {
         let mut errors = Vec::new();
         let mut order = Vec::new();
         self.check_requests(&mut errors);
@@ -108,7 +108,7 @@ impl Resolver<'_> {
             return Err(Failure { diagnostics: errors });
         }
         let order = order.into_iter().filter_map(|dir| by_dir.get(dir).cloned()).collect();
-        Ok(Met { by_dir, deps, order })
+        Ok(Bindings { by_dir, deps, order })
     }
 
     fn gets(&self) -> impl Iterator<Item = (&LoadedPkg, &String, &GetPkg)> {
@@ -364,8 +364,8 @@ fn mismatch(key: &str, from: &str, get: &GetPkg, found: &LoadedPkg) -> String {
 }
 
 /// `sound` says of each package of `loaded` whether all is well with its files.
-fn assemble(loaded: Loaded, sound: Vec<bool>, met: Met) -> Resolved {
-    let Met { by_dir, deps, order } = met;
+fn assemble(loaded: Loaded, sound: Vec<bool>, met: Bindings) -> Resolution {
+    let Bindings { by_dir, deps, order } = met;
     let key_of = |dir: &RelPath| by_dir.get(dir).cloned();
     let keyed = |dir: &RelPath| {
         let wanted = deps.get(dir).into_iter().flatten();
@@ -376,5 +376,5 @@ fn assemble(loaded: Loaded, sound: Vec<bool>, met: Met) -> Resolved {
         Some((key_of(&dir)?, ResolvedPkg { pkg, deps, sound }))
     };
     let pkgs = loaded.into_iter().zip(sound).filter_map(resolved).collect();
-    Resolved { pkgs, order, by_dir }
+    Resolution { pkgs, order, by_dir }
 }

@@ -16,15 +16,15 @@ use wake_steps::{Machine, MachineOptions};
 use wake_store::Store;
 use wake_store::ware::Route;
 
-use crate::evaluate::{Evaluator, Tally};
+use crate::evaluate::{EvaluationCounts, Evaluator};
 use crate::files::{FileMemory, Files};
 use crate::instance::{Instances, instantiate};
 use crate::load::{LoadResult, load, load_as_found};
-use crate::plan::{Planned, Wanted, plan};
-use crate::resolve::{Resolved, resolve};
+use crate::plan::{ModuleRequest, PlannedBuild, plan};
+use crate::resolve::{Resolution, resolve};
 use crate::snapshot::Snapshot;
 use crate::sources::DirSources;
-use crate::target::{Found, Target, TargetPattern, find};
+use crate::target::{Target, TargetPackages, TargetPattern, find};
 use crate::workspace::Workspace;
 
 /// What a person chose.
@@ -154,7 +154,8 @@ impl Checkout<'_> {
     pub(crate) fn evaluator(&self) -> Evaluator<'_> {
         let Session { pool, machine, .. } = self.session;
         let epoch = EPOCHS.fetch_add(1, Ordering::Relaxed);
-        let (store, profile, tally) = (machine.store(), machine.profile(), Tally::default());
+        let (store, profile, tally) =
+            (machine.store(), machine.profile(), EvaluationCounts::default());
         Evaluator { pool, store, files: &self.files, epoch, tally, profile }
     }
 
@@ -165,10 +166,10 @@ impl Checkout<'_> {
         patterns: &[TargetPattern],
         config: Option<&Value>,
         keep_going: bool,
-    ) -> Result<Planned, Failure> {
+    ) -> Result<PlannedBuild, Failure> {
         self.session.machine.threads().install(|| {
             let profile = self.session.profile();
-            let (Found { mut targets, walked }, mut result) =
+            let (TargetPackages { mut targets, walked }, mut result) =
                 self.find_and_load(evaluator, patterns)?;
             let left_out = result.errors();
             if !left_out.is_empty() {
@@ -188,7 +189,7 @@ impl Checkout<'_> {
             let resolved = resolve(result.loaded, &roots, evaluator)?;
             drop(span);
             let span = profile.stage("instantiate");
-            let Resolved { by_dir, pkgs, order } = resolved;
+            let Resolution { by_dir, pkgs, order } = resolved;
             let mut instances = instantiate(&order, pkgs, evaluator)?;
             drop(order);
             evaluator.put_away();
@@ -200,7 +201,7 @@ impl Checkout<'_> {
             }
             let plan = plan(&instances, wanted, evaluator)?;
             instances.values_mut().for_each(|pkg| pkg.put_away());
-            Ok(Planned { instances, plan, left_out, walked })
+            Ok(PlannedBuild { instances, plan, left_out, walked })
         })
     }
 
@@ -209,7 +210,7 @@ impl Checkout<'_> {
         &self,
         evaluator: &Evaluator,
         patterns: &[TargetPattern],
-    ) -> Result<(Found, LoadResult), Diagnostic> {
+    ) -> Result<(TargetPackages, LoadResult), Diagnostic> {
         let profile = self.session.profile();
         let workspace = &self.session.workspace;
         let span = profile.stage("load");
@@ -264,11 +265,11 @@ fn modules_of(
     by_dir: &BTreeMap<RelPath, wake_model::PkgKey>,
     instances: &Instances,
     config: Option<&Value>,
-) -> Result<Vec<Wanted>, Diagnostic> {
+) -> Result<Vec<ModuleRequest>, Diagnostic> {
     let Some(pkg) = by_dir.get(&target.pkg).and_then(|key| instances.get(key)) else {
         return Ok(Vec::new());
     };
-    let wanted = |module: &String| Wanted {
+    let wanted = |module: &String| ModuleRequest {
         pkg: pkg.key.clone(),
         module: module.clone(),
         config: config.cloned(),

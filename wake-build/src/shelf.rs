@@ -20,12 +20,12 @@ pub(crate) struct Shelf {
     dir: PathBuf,
     /// Made when there is enough to write.
     file: OnceLock<File>,
-    held: Mutex<Held>,
+    held: Mutex<ShelfBuffer>,
 }
 
 /// What is not in the file.
 #[derive(Debug, Default)]
-struct Held {
+struct ShelfBuffer {
     /// How many bytes the file has.
     start: u64,
     bytes: Vec<u8>,
@@ -35,7 +35,7 @@ struct Held {
 
 /// A piece that was put aside.
 #[derive(Clone, Debug)]
-pub(crate) struct Shelved {
+pub(crate) struct ShelfEntry {
     shelf: Arc<Shelf>,
     at: u64,
     length: usize,
@@ -53,7 +53,7 @@ impl Shelf {
     }
 
     /// Puts a piece aside.
-    pub(crate) fn put(self: &Arc<Shelf>, piece: &[u8]) -> Shelved {
+    pub(crate) fn put(self: &Arc<Shelf>, piece: &[u8]) -> ShelfEntry {
         let mut held = self.held();
         let at = held.start + held.bytes.len() as u64;
         held.bytes.extend_from_slice(piece);
@@ -66,10 +66,10 @@ impl Shelf {
                 None => held.is_stuck = true,
             }
         }
-        Shelved { shelf: self.clone(), at, length: piece.len() }
+        ShelfEntry { shelf: self.clone(), at, length: piece.len() }
     }
 
-    fn write(&self, held: &Held) -> Option<()> {
+    fn write(&self, held: &ShelfBuffer) -> Option<()> {
         if self.file.get().is_none() {
             // Who puts pieces aside holds the lock, so nobody was faster.
             let _ = self.file.set(wake_steps::state_file::nameless(&self.dir).ok()?);
@@ -77,12 +77,12 @@ impl Shelf {
         self.file.get()?.write_all_at(&held.bytes, held.start).ok()
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, ShelfBuffer> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Shelved {
+impl ShelfEntry {
     /// The number of its bytes.
     pub(crate) fn len(&self) -> usize {
         self.length
@@ -128,7 +128,8 @@ mod tests {
             let shelf = Shelf::new(dir);
             let texts: Vec<String> =
                 (0..200).map(|number| format!("é{number}").repeat(number * 7)).collect();
-            let put: Vec<Shelved> = texts.iter().map(|text| shelf.put(text.as_bytes())).collect();
+            let put: Vec<ShelfEntry> =
+                texts.iter().map(|text| shelf.put(text.as_bytes())).collect();
             assert!(texts.iter().map(String::len).sum::<usize>() > 2 * HELD);
             for (shelved, text) in put.iter().zip(&texts) {
                 assert_eq!(shelved.text().as_ref(), Some(text));

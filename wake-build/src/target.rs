@@ -113,7 +113,7 @@ pub(crate) fn module_label(pkg: &RelPath, module: &str) -> String {
 
 /// The packages that were asked for, and the directories that were walked to find them.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct TargetPackages {
     /// The packages, sorted.
     pub(crate) targets: Vec<Target>,
     /// Every directory that was looked into.
@@ -127,12 +127,15 @@ pub(crate) fn find(
     workspace: &Workspace,
     patterns: &[TargetPattern],
     heard: &mut dyn FnMut(&RelPath),
-) -> Result<Found, Diagnostic> {
+) -> Result<TargetPackages, Diagnostic> {
     if patterns.is_empty() {
         let pkg = workspace.nearest_pkg(&workspace.here)?;
-        return Ok(Found { targets: vec![Target { pkg, module: None }], walked: Vec::new() });
+        return Ok(TargetPackages {
+            targets: vec![Target { pkg, module: None }],
+            walked: Vec::new(),
+        });
     }
-    let mut found = Found::default();
+    let mut found = TargetPackages::default();
     for pattern in patterns {
         let targets = find_one(workspace, pattern, &mut found.walked, heard)?;
         found.targets.extend(targets);

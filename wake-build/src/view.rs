@@ -7,7 +7,7 @@ use wake_model::RelPath;
 use wake_model::json::push_text;
 use wake_model::place::LocalPath;
 
-use crate::written::Written;
+use crate::written::JsonValue;
 
 /// What a value stands for where it is one of the objects that wake gives a meaning.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,7 +17,7 @@ pub(crate) enum Special<'a> {
         /// As seen from where the value stands; a trailing `/` names a directory.
         path: &'a str,
         /// What it is made from, if it is made.
-        from: &'a Written<'a>,
+        from: &'a JsonValue<'a>,
         /// Whether `from` is to be written as JSON.
         dump: bool,
     },
@@ -44,21 +44,21 @@ impl<'a> Special<'a> {
 }
 
 /// Tells the objects that mean something to wake from all others.
-pub(crate) fn special<'v>(value: &'v Written<'v>) -> Option<Special<'v>> {
-    let Written::Fields(fields) = value else { return None };
+pub(crate) fn special<'v>(value: &'v JsonValue<'v>) -> Option<Special<'v>> {
+    let JsonValue::Fields(fields) = value else { return None };
     // Most are file objects, whose fields are these, sorted as all are.
     if let [
-        (dump_name, Written::Bool(dump)),
+        (dump_name, JsonValue::Bool(dump)),
         (from_name, from),
-        (path_name, Written::Text(path)),
-        (type_name, Written::Text(kind)),
+        (path_name, JsonValue::Text(path)),
+        (type_name, JsonValue::Text(kind)),
     ] = fields.as_slice()
         && [dump_name, from_name, path_name, type_name, kind]
             == ["dump", "from", "path", "type", "file"]
     {
         return Some(Special::File { path, from, dump: *dump });
     }
-    let text = |name: &str| value.get(name).and_then(Written::as_str);
+    let text = |name: &str| value.get(name).and_then(JsonValue::as_str);
     match text("type")? {
         "pkg" => Some(Special::Pkg { path: text("path")? }),
         "module" if value.get("module").is_some() => Some(Special::Module { path: text("path") }),
@@ -69,7 +69,7 @@ pub(crate) fn special<'v>(value: &'v Written<'v>) -> Option<Special<'v>> {
 /// Writes the canonical text of the value with every path of one's own put below the directory that `prefix` names,
 /// which ends in `/`.
 pub(crate) fn push_outside<'p>(
-    value: &Written<'_>,
+    value: &JsonValue<'_>,
     prefix: &dyn Fn(&RelPath) -> &'p str,
     out: &mut String,
 ) {

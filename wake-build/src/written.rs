@@ -10,21 +10,21 @@ use wake_model::sorted::sorted;
 
 /// A value in a text that lives for `'a`.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) enum Written<'a> {
+pub(crate) enum JsonValue<'a> {
     #[default]
     Null,
     Bool(bool),
     Number(Number),
     Text(Cow<'a, str>),
-    List(Vec<Written<'a>>),
+    List(Vec<JsonValue<'a>>),
     /// Sorted by their names, each there once.
-    Fields(Vec<(Cow<'a, str>, Written<'a>)>),
+    Fields(Vec<(Cow<'a, str>, JsonValue<'a>)>),
 }
 
-impl<'a> Written<'a> {
+impl<'a> JsonValue<'a> {
     /// The field of that name, if this is an object that has it.
-    pub(crate) fn get(&self, name: &str) -> Option<&Written<'a>> {
-        let Written::Fields(fields) = self else { return None };
+    pub(crate) fn get(&self, name: &str) -> Option<&JsonValue<'a>> {
+        let JsonValue::Fields(fields) = self else { return None };
         let at = fields.binary_search_by(|(key, _)| (**key).cmp(name)).ok()?;
         Some(&fields[at].1)
     }
@@ -32,25 +32,25 @@ impl<'a> Written<'a> {
     /// The text, if this is one.
     pub(crate) fn as_str(&self) -> Option<&str> {
         match self {
-            Written::Text(text) => Some(text),
+            JsonValue::Text(text) => Some(text),
             _ => None,
         }
     }
 
     /// Whether this is `null`.
     pub(crate) fn is_null(&self) -> bool {
-        *self == Written::Null
+        *self == JsonValue::Null
     }
 
     /// The same with everything copied.
     pub(crate) fn to_value(&self) -> Value {
         match self {
-            Written::Null => Value::Null,
-            Written::Bool(value) => Value::Bool(*value),
-            Written::Number(number) => Value::Number(number.clone()),
-            Written::Text(text) => Value::String(text.clone().into_owned()),
-            Written::List(items) => items.iter().map(Written::to_value).collect(),
-            Written::Fields(fields) => {
+            JsonValue::Null => Value::Null,
+            JsonValue::Bool(value) => Value::Bool(*value),
+            JsonValue::Number(number) => Value::Number(number.clone()),
+            JsonValue::Text(text) => Value::String(text.clone().into_owned()),
+            JsonValue::List(items) => items.iter().map(JsonValue::to_value).collect(),
+            JsonValue::Fields(fields) => {
                 fields.iter().map(|(name, field)| (name.to_string(), field.to_value())).collect()
             }
         }
@@ -73,18 +73,18 @@ impl<'a> Written<'a> {
     pub(crate) fn push_with(
         &self,
         out: &mut String,
-        each: &mut dyn FnMut(Option<&str>, &Written<'a>, &mut String),
+        each: &mut dyn FnMut(Option<&str>, &JsonValue<'a>, &mut String),
     ) {
         match self {
-            Written::Null => out.push_str("null"),
-            Written::Bool(true) => out.push_str("true"),
-            Written::Bool(false) => out.push_str("false"),
-            Written::Number(number) => push_number(number, out),
-            Written::Text(text) => push_text(text, out),
-            Written::List(items) => {
+            JsonValue::Null => out.push_str("null"),
+            JsonValue::Bool(true) => out.push_str("true"),
+            JsonValue::Bool(false) => out.push_str("false"),
+            JsonValue::Number(number) => push_number(number, out),
+            JsonValue::Text(text) => push_text(text, out),
+            JsonValue::List(items) => {
                 push_list(items, out, |item, out| each(None, item, out));
             }
-            Written::Fields(fields) => {
+            JsonValue::Fields(fields) => {
                 let fields = fields.iter().map(|(name, field)| (&**name, field));
                 push_object(fields, out, |name, field, out| each(Some(name), field, out));
             }
@@ -92,13 +92,13 @@ impl<'a> Written<'a> {
     }
 }
 
-impl<'a> From<&'a str> for Written<'a> {
-    fn from(text: &'a str) -> Written<'a> {
-        Written::Text(Cow::Borrowed(text))
+impl<'a> From<&'a str> for JsonValue<'a> {
+    fn from(text: &'a str) -> JsonValue<'a> {
+        JsonValue::Text(Cow::Borrowed(text))
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Written<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for JsonValue<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AnyValue)
     }
@@ -107,55 +107,55 @@ impl<'de: 'a, 'a> Deserialize<'de> for Written<'a> {
 struct AnyValue;
 
 impl<'de> Visitor<'de> for AnyValue {
-    type Value = Written<'de>;
+    type Value = JsonValue<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Written<'de>, E> {
-        Ok(Written::Null)
+    fn visit_unit<E>(self) -> Result<JsonValue<'de>, E> {
+        Ok(JsonValue::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Written<'de>, E> {
-        Ok(Written::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<JsonValue<'de>, E> {
+        Ok(JsonValue::Bool(value))
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Written<'de>, E> {
-        Ok(Written::Number(number.into()))
+    fn visit_u64<E>(self, number: u64) -> Result<JsonValue<'de>, E> {
+        Ok(JsonValue::Number(number.into()))
     }
 
-    fn visit_i64<E>(self, number: i64) -> Result<Written<'de>, E> {
-        Ok(Written::Number(number.into()))
+    fn visit_i64<E>(self, number: i64) -> Result<JsonValue<'de>, E> {
+        Ok(JsonValue::Number(number.into()))
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<Written<'de>, E> {
+    fn visit_f64<E>(self, number: f64) -> Result<JsonValue<'de>, E> {
         // JSON has no others.
-        Ok(Number::from_f64(number).map_or(Written::Null, Written::Number))
+        Ok(Number::from_f64(number).map_or(JsonValue::Null, JsonValue::Number))
     }
 
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Written<'de>, E> {
-        Ok(Written::Text(Cow::Borrowed(text)))
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<JsonValue<'de>, E> {
+        Ok(JsonValue::Text(Cow::Borrowed(text)))
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Written<'de>, E> {
-        Ok(Written::Text(Cow::Owned(text.to_owned())))
+    fn visit_str<E>(self, text: &str) -> Result<JsonValue<'de>, E> {
+        Ok(JsonValue::Text(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Written<'de>, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<JsonValue<'de>, A::Error> {
         let mut items = Vec::new();
         while let Some(item) = seq.next_element()? {
             items.push(item);
         }
-        Ok(Written::List(items))
+        Ok(JsonValue::List(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Written<'de>, A::Error> {
-        let mut fields: Vec<(Cow<'de, str>, Written<'de>)> = Vec::new();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<JsonValue<'de>, A::Error> {
+        let mut fields: Vec<(Cow<'de, str>, JsonValue<'de>)> = Vec::new();
         while let Some((Key(name), field)) = map.next_entry()? {
             fields.push((name, field));
         }
-        Ok(Written::Fields(sorted(fields)))
+        Ok(JsonValue::Fields(sorted(fields)))
     }
 }
 
@@ -193,19 +193,19 @@ mod tests {
     fn what_is_read_is_what_others_read() {
         let text = r#" {"b": [1, -2, 2.50, 1e300, true, false, null, "x\n\"é", ""], "a": {},
             "c": {"z": 1, "y": {"d": [], "c": [[]]}, "ü\t": 0}, "a\u0000": 1.0, "b2": "b2"} "#;
-        let (written, value): (Written<'_>, Value) =
+        let (written, value): (JsonValue<'_>, Value) =
             (serde_json::from_str(text).unwrap(), serde_json::from_str(text).unwrap());
         assert_eq!(written.to_value(), value);
         assert_eq!(written.canonical(), wake_model::json::canonical(&value));
         assert_eq!(written.get("b2").unwrap().as_str(), Some("b2"));
-        assert!(matches!(written.get("b2"), Some(Written::Text(Cow::Borrowed(_)))));
+        assert!(matches!(written.get("b2"), Some(JsonValue::Text(Cow::Borrowed(_)))));
         assert!(written.get("d").is_none() && written.get("b").unwrap().get("b").is_none());
     }
 
     #[test]
     fn of_a_name_that_is_there_twice_the_last_counts() {
         let text = r#"{"b": 1, "a": 2, "b": 3, "a": {"c": 4, "c": 5}}"#;
-        let (written, value): (Written<'_>, Value) =
+        let (written, value): (JsonValue<'_>, Value) =
             (serde_json::from_str(text).unwrap(), serde_json::from_str(text).unwrap());
         assert_eq!(written.to_value(), value);
         assert_eq!(written.canonical(), r#"{"a":{"c":5},"b":3}"#);

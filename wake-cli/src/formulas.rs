@@ -11,7 +11,7 @@ use wake_steps::explain::Outlook;
 use wake_steps::history::History;
 use wake_steps::profile::Profile;
 use wake_steps::run::{Run, RunEnd, announce};
-use wake_steps::{Cancel, Machine, Results, Rules, Steps, Undertaking, clock};
+use wake_steps::{Batch, Cancel, Machine, Results, SchedulePolicy, Steps, clock};
 
 use crate::args::ConfigArgs;
 use crate::exit::Stop;
@@ -114,7 +114,7 @@ pub(crate) fn of_files<'a>(
 pub(crate) fn perform(
     formulas: &Formulas<'_>,
     machine: &Machine,
-    rules: Rules,
+    rules: SchedulePolicy,
     settings: &Settings,
     cancel: &Cancel,
     reporter: &mut dyn Reporter,
@@ -133,7 +133,7 @@ pub(crate) fn perform(
     let (end, _) = machine.run(&run, reporter, |reporter, ending| {
         announce(formulas, &history, reporter);
         let results = Results::new(formulas.order().len());
-        let work = Undertaking {
+        let work = Batch {
             steps: formulas,
             results: &results,
             sources: &PathBuf::from("/"),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wake_build::{BuildReport, BuildRequest, Built, Options, Session, Workers};
+use wake_build::{BuildReport, BuildRequest, BuiltModule, Options, Session, Workers};
 use wake_exec::{Executor, Finding, WorkerCommand};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::profile::Profile;
@@ -70,7 +70,7 @@ pub(crate) fn build(
 }
 
 /// Where a person finds it: the link, which outlives the next build and keeps it alive, else its place in the store.
-pub(crate) fn place(built: &Built) -> &Path {
+pub(crate) fn place(built: &BuiltModule) -> &Path {
     built.link.as_deref().unwrap_or(&built.tree)
 }
 

@@ -41,7 +41,7 @@ pub use engine::Literal;
 pub use error::{EvalError, Frame, Kind, Limit, Place};
 pub use limits::Limits;
 pub use outcome::{Evaluated, Read, digest_of_listing, list_digest};
-pub use pool::{Line, Pool, Served, Service, WorkerCommand};
+pub use pool::{Line, Pool, Response, Service, WorkerCommand};
 pub use request::{Op, Request};
 pub use serve::serve;
 pub use sources::{EntryKind, ListEntry, SourceError, Sources};

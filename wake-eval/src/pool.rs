@@ -14,7 +14,7 @@ use crate::{Answers, EvalError, Evaluated, Kind, Limits, Request};
 use spawner::Spawner;
 use worker::Worker;
 
-pub use line::{Line, Served};
+pub use line::{Line, Response};
 
 /// What helps where the system will not give a process what it needs.
 const RAISE_LIMITS: &str = "raise the limits that `ulimit -a` shows";

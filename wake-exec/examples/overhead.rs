@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use wake_exec::{
-    CancelToken, Command, DEFAULT_ENV, Executor, Input, Job, Source, WORK_DIR, WorkerCommand,
+    CancelToken, Command, DEFAULT_ENV, Executor, Job, JobInput, Source, WORK_DIR, WorkerCommand,
 };
 use wake_model::{OutputDecl, OutputKind, RelPath};
 
@@ -154,20 +154,21 @@ fn job(dir: &Path, program: &Path, load: &Load) -> Job {
         executable,
         seal: wake_exec::Seal::Digest,
     };
-    job.inputs.push(Input {
+    job.inputs.push(JobInput {
         path: path("program"),
         source: Source::Mount { host: program.to_owned(), access: wake_exec::Access::ReadOnly },
     });
     for index in 0..load.files {
         let host = dir.join(format!("file{index}"));
         std::fs::write(&host, [b'x'; 1024]).unwrap();
-        job.inputs.push(Input { path: path(&format!("file{index}")), source: file(host, false) });
+        job.inputs
+            .push(JobInput { path: path(&format!("file{index}")), source: file(host, false) });
     }
     for index in 0..load.trees {
         let host = dir.join(format!("tree{index}"));
         std::fs::create_dir_all(&host).unwrap();
         let source = Source::Mount { host, access: wake_exec::Access::ReadOnly };
-        job.inputs.push(Input { path: path(&format!(".wake/modules/tree{index}")), source });
+        job.inputs.push(JobInput { path: path(&format!(".wake/modules/tree{index}")), source });
     }
     if load.outputs > 0 {
         let path = RelPath::parse("out").unwrap();

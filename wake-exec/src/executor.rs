@@ -17,7 +17,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use crate::cancel::CancelToken;
 use crate::clock;
 use crate::error::SandboxError;
-use crate::finished::Finished;
+use crate::finished::JobResult;
 use crate::job::{Job, Stream};
 use crate::scheduling::Scheduling;
 use crate::wire::{self, Reply, RequestRef, WorkerClass};
@@ -60,7 +60,7 @@ impl Executor {
     /// Runs `job` and waits for it. A command that ran and failed is [`Ok`].
     ///
     /// When `cancel` fires, every process of the command is dead before this returns.
-    pub fn run(&self, job: &Job, cancel: &CancelToken) -> Result<Finished, SandboxError> {
+    pub fn run(&self, job: &Job, cancel: &CancelToken) -> Result<JobResult, SandboxError> {
         self.run_in_turn(job, cancel, || Some(()), &mut |_, _| {})
     }
 
@@ -75,7 +75,7 @@ impl Executor {
         cancel: &CancelToken,
         turn: impl FnOnce() -> Option<T>,
         wrote: &mut dyn FnMut(Stream, &[u8]),
-    ) -> Result<Finished, SandboxError> {
+    ) -> Result<JobResult, SandboxError> {
         if cancel.is_cancelled() {
             return Err(SandboxError::Cancelled);
         }
@@ -212,7 +212,7 @@ impl Worker {
         cancel: &CancelToken,
         turn: impl FnOnce() -> Option<T>,
         wrote: &mut dyn FnMut(Stream, &[u8]),
-    ) -> Result<Finished, SandboxError> {
+    ) -> Result<JobResult, SandboxError> {
         wire::send(&self.socket, &RequestRef::Run(job)).map_err(worker_failed)?;
         let Some(_turn) = turn() else {
             self.kill();

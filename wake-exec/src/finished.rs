@@ -7,7 +7,7 @@ use wake_model::{Manifest, Outcome, RelPath, Usage};
 
 /// A command that ran to its end, good or bad.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Finished {
+pub struct JobResult {
     /// How it ended.
     pub outcome: Outcome,
     /// What it wrote to standard output.
@@ -73,12 +73,12 @@ pub struct OutputFault {
     /// Which path, relative to [`crate::Outputs::base`], written as UTF-8 as far as it is.
     pub path: String,
     /// What is wrong.
-    pub fault: Fault,
+    pub fault: OutputDefect,
 }
 
 /// What is wrong with an output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-pub enum Fault {
+pub enum OutputDefect {
     /// It was declared and does not exist.
     #[error("was declared as an output and does not exist")]
     Missing,
@@ -127,7 +127,7 @@ pub enum Fault {
 }
 
 impl OutputFault {
-    pub(crate) fn new(path: &RelPath, fault: Fault) -> Self {
+    pub(crate) fn new(path: &RelPath, fault: OutputDefect) -> Self {
         OutputFault { path: path.as_str().to_owned(), fault }
     }
 }

@@ -14,7 +14,7 @@ use crate::defaults::{BUILDER_GID, BUILDER_UID, HOSTNAME, WORK_PATH};
 ///
 /// Paths of inputs and outputs are relative to the root directory that the command sees, as in
 /// `wake_model::Action`. Building a module and running a formula are the same job with another
-/// [`Root`], another [`Identity`] and another [`Job::work`].
+/// [`JobRoot`], another [`Identity`] and another [`Job::work`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// What is run.
@@ -22,11 +22,11 @@ pub struct Job {
     /// Who the command sees itself as.
     pub identity: Identity,
     /// The file system below the inputs.
-    pub root: Root,
+    pub root: JobRoot,
     /// A fresh writable directory, usually `work`; none where the root itself is [`Access::Layered`].
     pub work: Option<RelPath>,
     /// What lies where, on top of the root; a later one lies on top of an earlier one.
-    pub inputs: Vec<Input>,
+    pub inputs: Vec<JobInput>,
     /// What is taken afterwards.
     pub outputs: Outputs,
     /// What the command may reach beyond its file system.
@@ -34,7 +34,7 @@ pub struct Job {
     /// How strictly it is kept to all this.
     pub level: SandboxLevel,
     /// Where its work directory lies.
-    pub scratch: Scratch,
+    pub scratch: WorkPlace,
     /// How much it may take.
     pub limits: Limits,
     /// When what it writes is told.
@@ -94,7 +94,7 @@ impl Default for Identity {
 
 /// The file system that lies under the inputs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Root {
+pub enum JobRoot {
     /// The machine's own system directories, read only.
     Host,
     /// Nothing but `/dev`, `/proc` and `/tmp`.
@@ -110,7 +110,7 @@ pub enum Root {
 
 /// Something at one path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Input {
+pub struct JobInput {
     /// Where, below the root directory; missing parents are made.
     pub path: RelPath,
     /// What.
@@ -232,7 +232,7 @@ pub enum TakeOutputs {
 
 /// Where a work directory lies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Scratch {
+pub enum WorkPlace {
     /// In memory.
     Memory,
     /// Below this directory of the host, absolute.
@@ -276,7 +276,7 @@ impl Job {
         Job {
             command,
             identity: Identity::default(),
-            root: Root::Host,
+            root: JobRoot::Host,
             work: Some(work.clone()),
             inputs: Vec::new(),
             outputs: Outputs {
@@ -288,7 +288,7 @@ impl Job {
             },
             network: Network::None,
             level: SandboxLevel::Strict,
-            scratch: Scratch::Memory,
+            scratch: WorkPlace::Memory,
             limits: Limits::default(),
             logs: Logs::AtEnd,
         }

@@ -29,11 +29,11 @@ pub use defaults::{
 };
 pub use error::{Hint, SandboxError};
 pub use executor::{Executor, WorkerCommand};
-pub use finished::{Fault, Finished, Log, OutputFault, Timings};
+pub use finished::{JobResult, Log, OutputDefect, OutputFault, Timings};
 pub use host::{HostIdentity, HostIdentityError};
 pub use job::{
-    Access, Command, Fidelity, FileSignature, Identity, Input, Job, Limits, Logs, Network, Outputs,
-    Root, Scratch, Seal, Source, Stream, TakeOutputs,
+    Access, Command, Fidelity, FileSignature, Identity, Job, JobInput, JobRoot, Limits, Logs,
+    Network, Outputs, Seal, Source, Stream, TakeOutputs, WorkPlace,
 };
 pub use probe::{Finding, probe};
 pub use scheduling::Scheduling;

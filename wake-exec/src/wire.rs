@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use wake_model::SandboxLevel;
 
 use crate::error::SandboxError;
-use crate::finished::Finished;
+use crate::finished::JobResult;
 use crate::job::{Identity, Job, Network, Stream};
 use crate::scheduling::Scheduling;
 
@@ -59,7 +59,7 @@ pub(crate) enum Reply {
     /// What the command has just written, where that is to be told at once.
     Wrote(Stream, #[serde(with = "serde_bytes")] Vec<u8>),
     /// The answer to [`Request::Run`].
-    Done(Box<Result<Finished, JobError>>),
+    Done(Box<Result<JobResult, JobError>>),
 }
 
 /// A [`SandboxError`] as the worker meets it.

@@ -5,13 +5,13 @@ use std::sync::{Mutex, PoisonError};
 
 use wake_model::{RunRecord as StepRecord, WareId};
 use wake_steps::diagnostic::Diagnostic;
-use wake_steps::{Done, Failed, Ground, Kept, Step, StepId, Steps};
+use wake_steps::{Step, StepContext, StepFailure, StepId, StepOutput, StepSuccess, Steps};
 use wake_store::Store;
-use wake_store::ware::{Meter, Policy as ArchivePolicy, Route, Warehouse, mirror};
+use wake_store::ware::{ArchivePolicy, Meter, Route, Warehouse, mirror};
 
 use crate::repeatr::Policy;
 use crate::run_error::RunError;
-use crate::run_record::{Dialect, RunRecord};
+use crate::run_record::{Dialect, FormulaRecord};
 use crate::task::{PackedOutput, Task};
 use crate::{Document, check, lower};
 
@@ -20,24 +20,24 @@ pub struct Formulas<'a> {
     store: &'a Store,
     /// Whether formulas that ask for the network get it.
     network: bool,
-    all: Vec<Formula>,
+    all: Vec<FormulaStep>,
     order: Vec<StepId>,
 }
 
-struct Formula {
+struct FormulaStep {
     label: String,
     past_name: String,
     task: Task,
     /// The warehouse of each output that is to be saved, in the outputs' order.
     targets: Vec<Option<Warehouse>>,
-    result: Mutex<Option<Result<Ran, RunError>>>,
+    result: Mutex<Option<Result<FormulaResult, RunError>>>,
 }
 
 /// A formula that was carried out, now or before.
 #[derive(Clone, Debug)]
-pub struct Ran {
+pub struct FormulaResult {
     /// What came of it.
-    pub record: RunRecord,
+    pub record: FormulaRecord,
     /// The spelling of the formula, in which the record is to be printed.
     pub dialect: Dialect,
     /// Whether it was remembered; then it did not run and wrote nothing.
@@ -46,7 +46,7 @@ pub struct Ran {
     outputs: PathBuf,
 }
 
-impl Ran {
+impl FormulaResult {
     /// Where its outputs lie, packed, in the order of their names; none of those that are nothing.
     pub fn packed(&self) -> impl Iterator<Item = PathBuf> {
         let wares = self.record.results.values().filter(|ware| !ware.is_nothing());
@@ -78,7 +78,7 @@ impl<'a> Formulas<'a> {
         let targets = targets(&task, self.store.route())?;
         let result = Mutex::default();
         self.order.push(StepId(self.all.len()));
-        self.all.push(Formula { label, past_name, task, targets, result });
+        self.all.push(FormulaStep { label, past_name, task, targets, result });
         Ok(())
     }
 
@@ -93,33 +93,35 @@ impl<'a> Formulas<'a> {
     }
 
     /// What came of each, in the order in which they were added; none of those that nobody came to.
-    pub fn into_results(self) -> impl Iterator<Item = (String, Option<Result<Ran, RunError>>)> {
+    pub fn into_results(
+        self,
+    ) -> impl Iterator<Item = (String, Option<Result<FormulaResult, RunError>>)> {
         self.all.into_iter().map(|formula| {
             let result = formula.result.into_inner().unwrap_or_else(PoisonError::into_inner);
             (formula.label, result)
         })
     }
 
-    fn formula(&self, step: StepId) -> &Formula {
+    fn formula(&self, step: StepId) -> &FormulaStep {
         &self.all[step.0]
     }
 
     /// The record of a run, after its outputs have been saved where the context wants them.
     fn ran(
         &self,
-        formula: &Formula,
+        formula: &FormulaStep,
         record: &StepRecord,
-        packed: &Done,
+        packed: &StepOutput,
         remembered: bool,
-    ) -> Result<Ran, RunError> {
-        let Formula { task, targets, .. } = formula;
+    ) -> Result<FormulaResult, RunError> {
+        let FormulaStep { task, targets, .. } = formula;
         for ((output, target), ware) in task.outputs.values().zip(targets).zip(&record.wares) {
             if let Some(target) = target {
                 self.save(output, target, ware, packed)?;
             }
         }
         let names = task.outputs.keys().cloned();
-        let record = RunRecord {
+        let record = FormulaRecord {
             guid: record.guid.clone(),
             time: i64::try_from(record.started_ms / 1000).unwrap_or(i64::MAX),
             formula_id: task.id.to_string(),
@@ -129,7 +131,7 @@ impl<'a> Formulas<'a> {
             metadata: Default::default(),
         };
         let outputs = self.store.tree_place(&packed.tree);
-        Ok(Ran { record, dialect: task.dialect, remembered, outputs })
+        Ok(FormulaResult { record, dialect: task.dialect, remembered, outputs })
     }
 
     fn save(
@@ -137,7 +139,7 @@ impl<'a> Formulas<'a> {
         output: &PackedOutput,
         target: &Warehouse,
         ware: &WareId,
-        packed: &Done,
+        packed: &StepOutput,
     ) -> Result<(), RunError> {
         if ware.is_nothing() || target.holds(ware) {
             return Ok(());
@@ -159,7 +161,7 @@ fn targets(task: &Task, route: &Route) -> Result<Vec<Option<Warehouse>>, RunErro
     task.outputs.values().map(target).collect()
 }
 
-impl Formula {
+impl FormulaStep {
     /// Notes why it cannot be carried out, and says so.
     fn refuses(&self, error: RunError) -> Box<Diagnostic> {
         let diagnostic = error.diagnostic(&self.label);
@@ -167,7 +169,7 @@ impl Formula {
         Box::new(diagnostic)
     }
 
-    fn ends(&self, result: Result<Ran, RunError>) {
+    fn ends(&self, result: Result<FormulaResult, RunError>) {
         let mut slot = self.result.lock().unwrap_or_else(PoisonError::into_inner);
         // Why a step could not be made is known better than that it could not.
         slot.get_or_insert(result);
@@ -191,7 +193,7 @@ impl Steps for Formulas<'_> {
         true
     }
 
-    fn step(&self, step: StepId, ground: &Ground<'_>) -> Result<Step, Box<Diagnostic>> {
+    fn step(&self, step: StepId, ground: &StepContext<'_>) -> Result<Step, Box<Diagnostic>> {
         let formula = self.formula(step);
         lower::step(&formula.task, ground).map_err(|error| formula.refuses(error))
     }
@@ -219,7 +221,7 @@ impl Steps for Formulas<'_> {
         self.formula(step).task.outputs.keys().nth(number).cloned()
     }
 
-    fn done(&self, step: StepId, kept: &Kept<'_>) -> Result<(), Box<Diagnostic>> {
+    fn done(&self, step: StepId, kept: &StepSuccess<'_>) -> Result<(), Box<Diagnostic>> {
         let formula = self.formula(step);
         match self.ran(formula, kept.record, kept.done, kept.remembered) {
             Ok(ran) => formula.ends(Ok(ran)),
@@ -228,14 +230,14 @@ impl Steps for Formulas<'_> {
         Ok(())
     }
 
-    fn failed(&self, step: StepId, failure: Failed<'_>) {
+    fn failed(&self, step: StepId, failure: StepFailure<'_>) {
         let formula = self.formula(step);
         formula.ends(match failure {
-            Failed::Command { record, packed: Some(packed), .. } => {
+            StepFailure::Command { record, packed: Some(packed), .. } => {
                 self.ran(formula, record, packed, false)
             }
-            Failed::Command { faults, .. } => Err(RunError::Left(faults.join("\n"))),
-            Failed::Error(error) => Err(error.into()),
+            StepFailure::Command { faults, .. } => Err(RunError::Left(faults.join("\n"))),
+            StepFailure::Error(error) => Err(error.into()),
         });
     }
 }

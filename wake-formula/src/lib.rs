@@ -26,9 +26,9 @@ mod from_job;
 
 pub use document::Document;
 pub use error::DocumentError;
-pub use formulas::{Formulas, Ran};
-pub use from_job::{FromJobError, Made, Writing, made};
+pub use formulas::{FormulaResult, Formulas};
+pub use from_job::{FromJobError, OutputWares, Writing, made};
 pub use id::FormulaId;
 pub use repeatr::Policy;
 pub use run_error::RunError;
-pub use run_record::{Dialect, RunRecord};
+pub use run_record::{Dialect, FormulaRecord};

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use wake_model::action::{Command, Invocation};
 use wake_model::{MountAccess as Access, Network, Outputs, RelPath, WareDecl};
 use wake_steps::step::{Fetch, Root, Terms};
-use wake_steps::{Ground, Input, Inputs, Step};
+use wake_steps::{Input, Inputs, Step, StepContext};
 use wake_store::ware::{AbsPath, Warehouse};
 
 use crate::assembly::{Assembly, Part, Standing};
@@ -17,7 +17,7 @@ use crate::run_error::RunError;
 use crate::task::{PackedOutput, Supply, Task};
 
 /// An input as it lies on this machine.
-struct Placed<'t> {
+struct PlacedInput<'t> {
     path: &'t AbsPath,
     input: Input,
     /// Where it lies, and what the command may do with it; none of a text.
@@ -25,15 +25,15 @@ struct Placed<'t> {
 }
 
 /// The step that carries out a formula; its wares are fetched, because what they hold is checked.
-pub(crate) fn step(task: &Task, ground: &Ground<'_>) -> Result<Step, RunError> {
+pub(crate) fn step(task: &Task, ground: &StepContext<'_>) -> Result<Step, RunError> {
     let inputs: Vec<(&AbsPath, &Supply)> = task.inputs.iter().collect();
-    let placed: Result<Vec<Placed<'_>>, RunError> =
+    let placed: Result<Vec<PlacedInput<'_>>, RunError> =
         inputs.par_iter().map(|(path, supply)| place(path, supply, task, ground)).collect();
     let placed = placed?;
     let mut root = Root::Empty;
     let mut inputs = Inputs::default();
     let mut assembly = Assembly::default();
-    for Placed { path, input, host } in &placed {
+    for PlacedInput { path, input, host } in &placed {
         check::way(path, &assembly).map_err(RunError::assembly)?;
         let part = host.as_ref().map_or(Part::File, |(host, _)| Part::Host(host.clone()));
         assembly.add((*path).clone(), part);
@@ -78,12 +78,12 @@ fn place<'t>(
     path: &'t AbsPath,
     supply: &Supply,
     task: &Task,
-    ground: &Ground<'_>,
-) -> Result<Placed<'t>, RunError> {
+    ground: &StepContext<'_>,
+) -> Result<PlacedInput<'t>, RunError> {
     match supply {
         Supply::Text(text) => {
             let input = Input::Bytes { bytes: text.clone().into_bytes(), executable: false };
-            Ok(Placed { path, input, host: None })
+            Ok(PlacedInput { path, input, host: None })
         }
         Supply::Mount(host, access) => {
             let host = fs::canonicalize(host).map_err(|error| {
@@ -93,7 +93,7 @@ fn place<'t>(
                 ))
             })?;
             let input = Input::Mount { host: host.clone(), access: *access };
-            Ok(Placed { path, input, host: Some((host, *access)) })
+            Ok(PlacedInput { path, input, host: Some((host, *access)) })
         }
         Supply::Ware(ware, urls) => {
             let parse = |url: &String| {
@@ -107,7 +107,7 @@ fn place<'t>(
                 .get(&fetch, ground.tell)
                 .map_err(|source| RunError::Input { path: path.to_string(), source })?;
             let host = Some((unpacked.path, Access::Layered));
-            Ok(Placed { path, input: Input::Ware(fetch), host })
+            Ok(PlacedInput { path, input: Input::Ware(fetch), host })
         }
     }
 }
@@ -149,8 +149,8 @@ fn output(output: &PackedOutput) -> Result<WareDecl, RunError> {
 }
 
 /// The directories that the command is given: those of the cradle, and the top of each ware whose owner it is.
-fn own_directories(task: &Task, placed: &[Placed<'_>]) -> Vec<AbsPath> {
-    let owned = placed.iter().filter_map(|Placed { path, host, .. }| match host {
+fn own_directories(task: &Task, placed: &[PlacedInput<'_>]) -> Vec<AbsPath> {
+    let owned = placed.iter().filter_map(|PlacedInput { path, host, .. }| match host {
         Some((host, Access::Layered)) => {
             let metadata = fs::symlink_metadata(host).ok()?;
             let its = metadata.is_dir() && metadata.uid() == task.user.uid;

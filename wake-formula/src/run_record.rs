@@ -9,7 +9,7 @@ use wake_store::ware::cbor::Item;
 
 /// The record of one run of a formula.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunRecord {
+pub struct FormulaRecord {
     /// Different for every run.
     pub guid: String,
     /// When the run started, in seconds since 1970.
@@ -35,7 +35,7 @@ pub enum Dialect {
     Warpforge,
 }
 
-impl RunRecord {
+impl FormulaRecord {
     /// The record as JSON, indented by four spaces, without a newline at the end.
     pub fn to_json(&self, dialect: Dialect) -> String {
         let Self { guid, time, formula_id, exit_code, results, hostname, metadata } = self;

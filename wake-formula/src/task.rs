@@ -186,10 +186,10 @@ fn supply(basis: &Basis, document: &warpforge::Document, base: &Path) -> Supply 
 }
 
 /// A program with its arguments, and the files that it reads beside the inputs.
-type Called = (Vec<String>, Vec<(AbsPath, String)>);
+type CommandLine = (Vec<String>, Vec<(AbsPath, String)>);
 
 /// The command of an action.
-fn command(action: &Action) -> Result<Called, RunError> {
+fn command(action: &Action) -> Result<CommandLine, RunError> {
     match action {
         Action::Echo => Err(RunError::job("an `echo` action runs nothing")),
         Action::Exec { command, .. } => Ok((command.clone(), Vec::new())),

@@ -6,7 +6,7 @@
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use wake_formula::{Dialect, Document, RunRecord};
+use wake_formula::{Dialect, Document, FormulaRecord};
 use wake_tests::fixtures;
 
 fn cases(dir: &Path, kind: &str) -> Vec<Value> {
@@ -56,7 +56,7 @@ fn the_example_and_its_record() {
     let Some(dir) = fixtures("the_example_and_its_record", "timeless") else { return };
     let formula = fs::read_to_string(dir.join("example1.formula")).unwrap();
     let text = fs::read_to_string(dir.join("example1.runrecord")).unwrap();
-    let record = RunRecord::parse(&text, "example1.runrecord").unwrap();
+    let record = FormulaRecord::parse(&text, "example1.runrecord").unwrap();
     assert_eq!(id_of(&formula), record.formula_id);
     assert_eq!(record.to_json(Dialect::Repeatr), text.trim_end());
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde_json::Value;
-use wake_formula::{Dialect, Document, RunRecord};
+use wake_formula::{Dialect, Document, FormulaRecord};
 
 const SEED: &str = r#"{
   "formula": {
@@ -14,9 +14,9 @@ const SEED: &str = r#"{
   }
 }"#;
 
-fn published_record() -> RunRecord {
+fn published_record() -> FormulaRecord {
     let id = Document::parse(SEED, "seed").unwrap().id();
-    let mut record = RunRecord {
+    let mut record = FormulaRecord {
         guid: "cyrw3c3f-00000000-00000000".to_owned(),
         time: 1_544_875_520,
         formula_id: id.to_string(),
@@ -59,7 +59,7 @@ fn records_are_printed_as_each_program_prints_them() {
                    \"tar:729LuUdChuu7traKQHNVAoWD9AjmrdCY4QUquhU6sPeRktVKrHo4k4cSaiQ523Nn4D\"\n    }\n}";
     assert_eq!(record.to_json(Dialect::Repeatr), repeatr);
     for dialect in [Dialect::Repeatr, Dialect::Warpforge] {
-        assert_eq!(RunRecord::parse(&record.to_json(dialect), "record").unwrap(), record);
+        assert_eq!(FormulaRecord::parse(&record.to_json(dialect), "record").unwrap(), record);
     }
 }
 
@@ -71,7 +71,7 @@ fn results_have_the_ids_that_a_second_implementation_gives_them() {
         let mut record = case["record"].clone();
         record["guid"] = "cyrw3c3f-6z6fkz2a-8cz5bvvv".into();
         record["time"] = 1_544_875_520.into();
-        let record = RunRecord::parse(&record.to_string(), "vector").unwrap();
+        let record = FormulaRecord::parse(&record.to_string(), "vector").unwrap();
         assert_eq!(record.result_id(), case["id"], "{}", case["name"]);
     }
 }

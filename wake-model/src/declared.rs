@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use crate::package::{GetPkg, PkgInfo};
 use crate::path::RelPath;
-use crate::sorted::Named;
+use crate::sorted::NameMap;
 
 /// The declaration of a package.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -24,12 +24,12 @@ pub struct PackageDecl {
     /// What is said of it for people and other programs.
     pub metadata: Value,
     /// The files of its modules.
-    pub modules: Named<RelPath>,
+    pub modules: NameMap<RelPath>,
     /// Who it is.
     #[serde(rename = "pkgInfo")]
     pub info: PkgInfo,
     /// Its packages, by the key it knows them under.
-    pub pkgs: Named<GetPkg>,
+    pub pkgs: NameMap<GetPkg>,
 }
 
 /// The declaration of a module and, unless it waits for other modules, what its functions gave.

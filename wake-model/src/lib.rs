@@ -33,6 +33,6 @@ pub use package::{GetPkg, GlobalRule, Permission, PkgIdentity, PkgInfo, PkgReque
 pub use path::RelPath;
 pub use record::{LogRef, Outcome, RunRecord, Usage};
 pub use reflike::Reflike;
-pub use sorted::{Named, SortedMap};
+pub use sorted::{NameMap, SortedMap};
 pub use tree::{Entry, Manifest, Node, Tree};
 pub use ware::{PackType, WareId};

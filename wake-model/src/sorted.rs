@@ -12,7 +12,7 @@ use serde::ser::{Serialize, Serializer};
 pub struct SortedMap<K, T>(Box<[(K, T)]>);
 
 /// Things by their names.
-pub type Named<T> = SortedMap<String, T>;
+pub type NameMap<T> = SortedMap<String, T>;
 
 impl<K: Ord, T> SortedMap<K, T> {
     /// The thing of that key.
@@ -122,7 +122,7 @@ mod tests {
     fn it_is_the_map_of_the_same_things() {
         for names in ["", "a", "ab", "ba", "aa", "cabbacab"] {
             let things = || names.chars().enumerate().map(|(at, name)| (name.to_string(), at));
-            let (named, map): (Named<usize>, BTreeMap<String, usize>) =
+            let (named, map): (NameMap<usize>, BTreeMap<String, usize>) =
                 (things().collect(), things().collect());
             assert!(named.iter().eq(map.iter()), "{names}");
             assert!(named.keys().eq(map.keys()) && named.values().eq(map.values()));

@@ -7,14 +7,14 @@ use wake_model::{InputNode, Manifest, Outcome, RelPath, TreeDigest, Usage};
 use wake_store::{Store, TreeBuilder};
 
 use crate::clock;
-use crate::engine::{Left, Performance, Whereabouts};
+use crate::engine::{KeptOutputs, Performance, Whereabouts};
 use crate::error::StepError;
-use crate::pin::{Located, Pinned, input_node};
+use crate::pin::{InputPlace, PinnedAction, input_node};
 use crate::step::{Input, SourceFiles};
 
 /// Takes the outputs of a step from its inputs.
 pub fn collect(
-    pinned: &Pinned,
+    pinned: &PinnedAction,
     store: &Store,
     sources: &dyn SourceFiles,
 ) -> Result<Performance, StepError> {
@@ -38,7 +38,7 @@ pub fn collect(
         let (manifest, adopted) = collecting.builder.finish_as_outputs()?;
         usage.wall_us = clock::micros(started.elapsed());
         let (wares, tree) = (Vec::new(), adopted.tree);
-        Ok(Some(Left { tree, manifest, wares, bytes: Whereabouts::Here(adopted) }))
+        Ok(Some(KeptOutputs { tree, manifest, wares, bytes: Whereabouts::Here(adopted) }))
     } else {
         Err(missing)
     };
@@ -61,13 +61,13 @@ enum Bytes<'p> {
     In(TreeDigest, RelPath),
 }
 
-fn parts(pinned: &Pinned) -> impl Iterator<Item = (&RelPath, Part<'_>)> {
+fn parts(pinned: &PinnedAction) -> impl Iterator<Item = (&RelPath, Part<'_>)> {
     pinned.parts().map(|(path, input, node, located)| (path, part(input, node, located)))
 }
 
-fn part<'p>(input: &'p Input, node: &InputNode, located: &Located) -> Part<'p> {
+fn part<'p>(input: &'p Input, node: &InputNode, located: &InputPlace) -> Part<'p> {
     let bytes = match (input, located) {
-        (Input::Output { below, .. }, Located::In(tree)) => Bytes::In(*tree, below.clone()),
+        (Input::Output { below, .. }, InputPlace::In(tree)) => Bytes::In(*tree, below.clone()),
         (Input::Tree { tree, .. }, _) => Bytes::In(*tree, RelPath::root()),
         _ => Bytes::Of(input),
     };
@@ -76,7 +76,7 @@ fn part<'p>(input: &'p Input, node: &InputNode, located: &Located) -> Part<'p> {
 
 /// What a link into things of others leads to, because those do not lie beside the result; anything else as it is.
 fn followed<'p>(
-    pinned: &'p Pinned,
+    pinned: &'p PinnedAction,
     store: &Store,
     path: &RelPath,
     here: Part<'p>,
@@ -101,7 +101,7 @@ fn followed<'p>(
 }
 
 /// What lies at `place` or is placed above it, and the way on inside that.
-fn covering<'p>(pinned: &'p Pinned, place: &RelPath) -> Option<(Part<'p>, RelPath)> {
+fn covering<'p>(pinned: &'p PinnedAction, place: &RelPath) -> Option<(Part<'p>, RelPath)> {
     let above = parts(pinned).filter_map(|(path, part)| Some((part, place.strip(path)?)));
     above.min_by_key(|(_, below)| below.as_str().len())
 }

@@ -11,7 +11,7 @@ use wake_store::Adopted;
 
 use crate::cancel::Cancel;
 use crate::error::StepError;
-use crate::pin::Pinned;
+use crate::pin::PinnedAction;
 use crate::profile::Profile;
 use crate::slots::Slot;
 use crate::step::SourceFiles;
@@ -20,8 +20,8 @@ use crate::step::SourceFiles;
 pub trait Engine: Send + Sync {
     /// Performs one. A command that ran and failed is [`Ok`].
     ///
-    /// When [`Order::cancel`] fires, nothing of the command is left before this returns.
-    fn perform(&self, order: Order<'_, '_>) -> Result<Performance, StepError>;
+    /// When [`EngineRequest::cancel`] fires, nothing of the command is left before this returns.
+    fn perform(&self, order: EngineRequest<'_, '_>) -> Result<Performance, StepError>;
 
     /// Brings the tree of a result whose bytes are [`Whereabouts::Away`] into this machine's store.
     fn bring(&self, tree: &TreeDigest, manifest: &Manifest) -> Result<Adopted, StepError>;
@@ -31,9 +31,9 @@ pub trait Engine: Send + Sync {
 }
 
 /// What an engine is asked for.
-pub struct Order<'o, 's> {
+pub struct EngineRequest<'o, 's> {
     /// The action.
-    pub pinned: &'o Pinned,
+    pub pinned: &'o PinnedAction,
     /// Where files lie that the action's step names.
     pub sources: &'o dyn SourceFiles,
     /// Fires when it is to stop.
@@ -62,12 +62,12 @@ pub struct Performance {
     /// Time around the command.
     pub overhead: Duration,
     /// What it left; or what is wrong with that, a line each.
-    pub left: Result<Option<Left>, Vec<String>>,
+    pub left: Result<Option<KeptOutputs>, Vec<String>>,
 }
 
 /// What a command left that is kept.
 #[derive(Debug)]
-pub struct Left {
+pub struct KeptOutputs {
     /// The tree of its outputs.
     pub tree: TreeDigest,
     /// What is in it.

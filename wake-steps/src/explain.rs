@@ -10,9 +10,9 @@ use crate::diagnostic::Failure;
 use crate::error::store_failure;
 use crate::history::History;
 use crate::machine::Machine;
-use crate::pin::{Ground, Pinned};
+use crate::pin::{PinnedAction, StepContext};
 use crate::reason::{Change, Reason, changes, fields_of, reason};
-use crate::results::{Done, Results};
+use crate::results::{Results, StepOutput};
 use crate::step::{Input, Root, StepId, TreeOrigin};
 use crate::steps::{Steps, pinned};
 use crate::wares::Wares;
@@ -118,8 +118,8 @@ impl<'a> Outlook<'a> {
     }
 
     /// The action of a step whose needs are all remembered.
-    pub fn pin(&self, step: StepId) -> Result<Pinned, Failure> {
-        let ground = Ground { results: self.results, wares: &self.wares, tell: &|_| {} };
+    pub fn pin(&self, step: StepId) -> Result<PinnedAction, Failure> {
+        let ground = StepContext { results: self.results, wares: &self.wares, tell: &|_| {} };
         pinned(self.steps, step, &ground, self.machine)
             .map_err(|error| error.diagnostic(self.steps.label(step), self.machine.store()).into())
     }
@@ -158,7 +158,7 @@ impl<'a> Outlook<'a> {
         Ok(match found {
             Lookup::Hit(stored) => {
                 let tree = stored.tree();
-                self.results.put(step, Done { tree, manifest: stored.into_record().outputs });
+                self.results.put(step, StepOutput { tree, manifest: stored.into_record().outputs });
                 (PlannedState::Hit, Reason::Remembered.to_string(), Some(key))
             }
             Lookup::Miss | Lookup::Corrupt(_) => {
@@ -219,7 +219,7 @@ impl<'a> Outlook<'a> {
     fn explain(
         &self,
         step: StepId,
-        pinned: &Pinned,
+        pinned: &PinnedAction,
         change: &Change,
     ) -> Result<WhyChange, Failure> {
         let path = change.key.as_deref().and_then(|key| RelPath::parse(key).ok());
@@ -242,7 +242,7 @@ impl<'a> Outlook<'a> {
     fn cause_of_input(
         &self,
         step: StepId,
-        pinned: &Pinned,
+        pinned: &PinnedAction,
         path: &RelPath,
         change: &Change,
     ) -> Result<Cause, Failure> {
@@ -279,7 +279,7 @@ impl<'a> Outlook<'a> {
     fn cause_of_root(
         &self,
         step: StepId,
-        pinned: &Pinned,
+        pinned: &PinnedAction,
         change: &Change,
     ) -> Result<Cause, Failure> {
         match &pinned.root {

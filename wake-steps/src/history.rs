@@ -12,7 +12,7 @@ use crate::state_file;
 
 /// What is known of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Past {
+pub struct LastRun {
     /// The key it had last.
     pub last: ActionDigest,
     /// The key it had before that; the same if there was none.
@@ -24,7 +24,7 @@ pub struct Past {
 /// The past of every step, by label.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    steps: BTreeMap<String, Past>,
+    steps: BTreeMap<String, LastRun>,
 }
 
 const HEAD: &str = "wake history 2";
@@ -46,7 +46,7 @@ impl History {
     ///
     /// Of several lines for one step the last counts, until [`History::write`] leaves one. It is called here each time
     /// that the file has grown to another power of two, from [`LONG`] on, so that editing data alone ends, too.
-    pub fn append(path: &Path, steps: &[(String, Past)]) -> std::io::Result<()> {
+    pub fn append(path: &Path, steps: &[(String, LastRun)]) -> std::io::Result<()> {
         let text: String = steps.iter().map(|(label, past)| line(label, past)).collect();
         let mut file = std::fs::OpenOptions::new().append(true).open(path)?;
         let before = file.metadata()?.len();
@@ -69,7 +69,7 @@ impl History {
     }
 
     /// What is known of the step called `label`.
-    pub fn get(&self, label: &str) -> Option<&Past> {
+    pub fn get(&self, label: &str) -> Option<&LastRun> {
         self.steps.get(label)
     }
 
@@ -80,20 +80,20 @@ impl History {
             Some(past) => past.last,
             None => key,
         };
-        self.steps.insert(label.to_owned(), Past { last: key, before, dur_ms });
+        self.steps.insert(label.to_owned(), LastRun { last: key, before, dur_ms });
     }
 }
 
-fn line(label: &str, Past { last, before, dur_ms }: &Past) -> String {
+fn line(label: &str, LastRun { last, before, dur_ms }: &LastRun) -> String {
     format!("{last} {before} {dur_ms} {label}\n")
 }
 
-fn parse(line: &str) -> Option<(String, Past)> {
+fn parse(line: &str) -> Option<(String, LastRun)> {
     let mut parts = line.splitn(4, ' ');
     let last = parts.next()?.parse().ok()?;
     let before = parts.next()?.parse().ok()?;
     let dur_ms = parts.next()?.parse().ok()?;
-    Some((parts.next()?.to_owned(), Past { last, before, dur_ms }))
+    Some((parts.next()?.to_owned(), LastRun { last, before, dur_ms }))
 }
 
 #[cfg(test)]
@@ -116,12 +116,12 @@ mod tests {
         history.note("//a b:c", key(2), 9);
         history.write(&path).unwrap();
         let past = *History::read(&path).unwrap().get("//a b:c").unwrap();
-        assert_eq!(past, Past { last: key(2), before: key(1), dur_ms: 9 });
-        let newer = Past { last: key(3), before: key(2), dur_ms: 4 };
+        assert_eq!(past, LastRun { last: key(2), before: key(1), dur_ms: 9 });
+        let newer = LastRun { last: key(3), before: key(2), dur_ms: 4 };
         History::append(&path, &[("//a b:c".to_owned(), newer)]).unwrap();
         assert_eq!(*History::read(&path).unwrap().get("//a b:c").unwrap(), newer);
         for number in 0..10_000u32 {
-            let past = Past { dur_ms: number.into(), ..newer };
+            let past = LastRun { dur_ms: number.into(), ..newer };
             History::append(&path, &[("//a b:c".to_owned(), past)]).unwrap();
             assert!(std::fs::metadata(&path).unwrap().len() < LONG);
         }

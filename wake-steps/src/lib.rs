@@ -52,8 +52,8 @@ pub mod explain;
 
 pub use cancel::Cancel;
 pub use machine::{Machine, MachineOptions, open_store};
-pub use pin::Ground;
-pub use results::{Done, Results};
-pub use schedule::{Ending, Rules, Undertaking};
+pub use pin::StepContext;
+pub use results::{Results, StepOutput};
+pub use schedule::{Batch, BatchResult, SchedulePolicy};
 pub use step::{Input, Inputs, SourceFile, SourceFiles, Step, StepId};
-pub use steps::{Failed, Kept, Steps};
+pub use steps::{StepFailure, StepSuccess, Steps};

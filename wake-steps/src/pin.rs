@@ -14,10 +14,10 @@ use crate::diagnostic::Diagnostic;
 use crate::error::StepError;
 use crate::results::Results;
 use crate::step::{Fetch, Input, Inputs, Root, Step, StepId, Terms};
-use crate::wares::{Unpacked, WareNews, Wares};
+use crate::wares::{LocalWare, WareNews, Wares};
 
 /// What a step is made on and pinned on.
-pub struct Ground<'a> {
+pub struct StepContext<'a> {
     /// What other steps left.
     pub results: &'a Results,
     /// Where wares are had, for whoever must look into one.
@@ -28,24 +28,24 @@ pub struct Ground<'a> {
 
 /// An action with where what it names is to be had.
 #[derive(Clone, Debug)]
-pub struct Pinned {
+pub struct PinnedAction {
     /// The action.
     pub action: Action,
     /// The inputs as the step has them, in the order of the action's.
     pub inputs: Inputs,
     /// Where each of them lies, in their order.
-    pub located: Vec<Located>,
+    pub located: Vec<InputPlace>,
     /// The root file system as the step has it.
     pub root: Root,
     /// Where that lies.
-    pub root_located: Located,
+    pub root_located: InputPlace,
     /// How the command is to be run.
     pub terms: Terms,
 }
 
 /// Where an input lies that a step names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Located {
+pub enum InputPlace {
     /// Where the step says.
     AsNamed,
     /// In this tree of the store, at the path that the step says.
@@ -54,9 +54,9 @@ pub enum Located {
     At(PathBuf),
 }
 
-impl Pinned {
+impl PinnedAction {
     /// The inputs with what the action calls them and where they lie; paths from the action's `work`.
-    pub fn parts(&self) -> impl Iterator<Item = (&RelPath, &Input, &InputNode, &Located)> {
+    pub fn parts(&self) -> impl Iterator<Item = (&RelPath, &Input, &InputNode, &InputPlace)> {
         let named = self.inputs.iter().zip(self.action.inputs.values()).zip(&self.located);
         named.map(|(((path, input), node), located)| (path, input, node, located))
     }
@@ -81,10 +81,10 @@ impl Pinned {
 /// when the first step asks for it.
 pub fn pin(
     step: Step,
-    ground: &Ground<'_>,
+    ground: &StepContext<'_>,
     host: &dyn Fn() -> Result<HostDigest, Diagnostic>,
     sandbox: SandboxLevel,
-) -> Result<Pinned, StepError> {
+) -> Result<PinnedAction, StepError> {
     let Step { command, root, work, inputs, own_dirs, outputs, user, network, terms } = step;
     let (root_fs, root_located) = ground.root(&root, host)?;
     let mut located = Vec::with_capacity(inputs.iter().len());
@@ -107,7 +107,7 @@ pub fn pin(
         sandbox,
         platform: platform(),
     };
-    let pinned = Pinned { action, inputs, located, root, root_located, terms };
+    let pinned = PinnedAction { action, inputs, located, root, root_located, terms };
     match unexecutable_program(&pinned) {
         Some(program) => Err(StepError::NotExecutable { program }),
         None => Ok(pinned),
@@ -133,7 +133,7 @@ fn from_root(outputs: Outputs, work: &RelPath) -> Outputs {
 }
 
 /// The program, if it is a file among the inputs that may not be executed.
-fn unexecutable_program(pinned: &Pinned) -> Option<String> {
+fn unexecutable_program(pinned: &PinnedAction) -> Option<String> {
     let Command::Run(run) = &pinned.action.command else { return None };
     let path = match run.program.strip_prefix('/') {
         Some(path) => RelPath::parse(path).ok()?,
@@ -158,44 +158,44 @@ pub(crate) fn input_node(node: &Node) -> InputNode {
     }
 }
 
-impl Ground<'_> {
+impl StepContext<'_> {
     fn root(
         &self,
         root: &Root,
         host: &dyn Fn() -> Result<HostDigest, Diagnostic>,
-    ) -> Result<(RootFs, Located), StepError> {
+    ) -> Result<(RootFs, InputPlace), StepError> {
         Ok(match root {
             Root::Host => {
                 let host = host().map_err(|error| StepError::Refused(Box::new(error)))?;
-                (RootFs::Host(host), Located::AsNamed)
+                (RootFs::Host(host), InputPlace::AsNamed)
             }
-            Root::Empty => (RootFs::Empty, Located::AsNamed),
-            Root::Tree { tree, .. } => (RootFs::Tree(*tree), Located::In(*tree)),
+            Root::Empty => (RootFs::Empty, InputPlace::AsNamed),
+            Root::Tree { tree, .. } => (RootFs::Tree(*tree), InputPlace::In(*tree)),
             Root::Output { step, below } => {
                 let done = self.results.get(*step);
                 let part = done.and_then(|done| Some((done.dir(below)?, done.tree)));
                 let (part, tree) = part.ok_or(StepError::RootNoDirectory)?;
-                (RootFs::Tree(part), Located::In(tree))
+                (RootFs::Tree(part), InputPlace::In(tree))
             }
             Root::Ware(fetch) => {
-                let Unpacked { path, received } = self.unpacked("/", fetch)?;
+                let LocalWare { path, received } = self.unpacked("/", fetch)?;
                 if !path.is_dir() {
                     return Err(StepError::RootNoDirectory);
                 }
-                (RootFs::Ware(received), Located::At(path))
+                (RootFs::Ware(received), InputPlace::At(path))
             }
             Root::Mount { host, access } => {
                 if !host.is_dir() {
                     return Err(StepError::RootNoDirectory);
                 }
                 let name = host.to_string_lossy().into_owned();
-                (RootFs::Mount { host: name, access: *access }, Located::At(host.clone()))
+                (RootFs::Mount { host: name, access: *access }, InputPlace::At(host.clone()))
             }
         })
     }
 
-    fn input(&self, path: &RelPath, input: &Input) -> Result<(InputNode, Located), StepError> {
-        let as_named = |node| (node, Located::AsNamed);
+    fn input(&self, path: &RelPath, input: &Input) -> Result<(InputNode, InputPlace), StepError> {
+        let as_named = |node| (node, InputPlace::AsNamed);
         Ok(match input {
             Input::File(file) => {
                 as_named(InputNode::File { blob: file.blob, executable: file.executable })
@@ -208,8 +208,8 @@ impl Ground<'_> {
             Input::Tree { tree, .. } => as_named(InputNode::Tree(*tree)),
             Input::Ware(fetch) => {
                 let place = format!("/{path}");
-                let Unpacked { path, received } = self.unpacked(&place, fetch)?;
-                (InputNode::Ware(received), Located::At(path))
+                let LocalWare { path, received } = self.unpacked(&place, fetch)?;
+                (InputNode::Ware(received), InputPlace::At(path))
             }
             Input::Mount { host, access } => {
                 let host = host.to_string_lossy().into_owned();
@@ -226,17 +226,17 @@ impl Ground<'_> {
         path: &RelPath,
         step: StepId,
         below: &RelPath,
-    ) -> Result<(InputNode, Located), StepError> {
+    ) -> Result<(InputNode, InputPlace), StepError> {
         let missing = || StepError::NoOutput { path: path.dotted() };
         let done = self.results.get(step).ok_or_else(missing)?;
         let node = match done.manifest.get(below) {
             Some(node) => input_node(node),
             None => InputNode::Tree(done.dir(below).ok_or_else(missing)?),
         };
-        Ok((node, Located::In(done.tree)))
+        Ok((node, InputPlace::In(done.tree)))
     }
 
-    fn unpacked(&self, path: &str, fetch: &Fetch) -> Result<Unpacked, StepError> {
+    fn unpacked(&self, path: &str, fetch: &Fetch) -> Result<LocalWare, StepError> {
         let failed = |source| StepError::Ware { path: path.to_owned(), source };
         self.wares.get(fetch, self.tell).map_err(failed)
     }

@@ -18,7 +18,7 @@ pub struct Profile(Option<Arc<Recorder>>);
 
 /// Everything that was recorded.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Recorded {
+pub struct Recording {
     /// Threads of wake and processes that work for it, in the order of their first span.
     pub tracks: Vec<Track>,
     /// In the order of their ends; those of one track lie within each other or apart.
@@ -39,7 +39,7 @@ pub enum Track {
 /// Something that took time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Span {
-    /// Its place in [`Recorded::tracks`].
+    /// Its place in [`Recording::tracks`].
     pub track: usize,
     /// What kind of work it was.
     pub kind: SpanKind,
@@ -88,7 +88,7 @@ struct Recorder {
 
 #[derive(Debug, Default)]
 struct State {
-    recorded: Recorded,
+    recorded: Recording,
     threads: HashMap<ThreadId, usize>,
     evaluators: HashMap<u32, usize>,
 }
@@ -101,14 +101,14 @@ impl Profile {
     }
 
     /// What was recorded since it was taken last; nothing if it does not record.
-    pub fn take(&self) -> Recorded {
-        let Some(recorder) = &self.0 else { return Recorded::default() };
+    pub fn take(&self) -> Recording {
+        let Some(recorder) = &self.0 else { return Recording::default() };
         std::mem::take(&mut *recorder.lock()).recorded
     }
 
     /// Begins a span on the track of this thread, which ends when the value is dropped.
-    pub fn begin(&self, kind: SpanKind, name: impl FnOnce() -> String) -> Open<'_> {
-        Open(self.0.as_deref().map(|recorder| Begun {
+    pub fn begin(&self, kind: SpanKind, name: impl FnOnce() -> String) -> OpenSpan<'_> {
+        OpenSpan(self.0.as_deref().map(|recorder| SpanStart {
             recorder,
             kind,
             name: name(),
@@ -118,7 +118,7 @@ impl Profile {
     }
 
     /// A stage of the build, on the track of this thread.
-    pub fn stage(&self, name: &str) -> Open<'_> {
+    pub fn stage(&self, name: &str) -> OpenSpan<'_> {
         self.begin(SpanKind::Stage, || name.to_owned())
     }
 
@@ -173,7 +173,7 @@ impl Recorder {
 
 impl State {
     fn thread(&mut self) -> usize {
-        let State { recorded: Recorded { tracks, .. }, threads, .. } = self;
+        let State { recorded: Recording { tracks, .. }, threads, .. } = self;
         let thread = std::thread::current();
         *threads.entry(thread.id()).or_insert_with(|| {
             tracks.push(Track::Thread(thread.name().unwrap_or("unnamed").to_owned()));
@@ -182,7 +182,7 @@ impl State {
     }
 
     fn evaluator(&mut self, process: u32) -> usize {
-        let State { recorded: Recorded { tracks, .. }, evaluators, .. } = self;
+        let State { recorded: Recording { tracks, .. }, evaluators, .. } = self;
         *evaluators.entry(process).or_insert_with(|| {
             tracks.push(Track::Evaluator(process));
             tracks.len() - 1
@@ -192,9 +192,9 @@ impl State {
 
 /// A span that goes on until this is dropped.
 #[must_use = "a span ends when it is dropped"]
-pub struct Open<'a>(Option<Begun<'a>>);
+pub struct OpenSpan<'a>(Option<SpanStart<'a>>);
 
-struct Begun<'a> {
+struct SpanStart<'a> {
     recorder: &'a Recorder,
     kind: SpanKind,
     name: String,
@@ -202,7 +202,7 @@ struct Begun<'a> {
     notes: Vec<(&'static str, Value)>,
 }
 
-impl Open<'_> {
+impl OpenSpan<'_> {
     /// Notes something that is known only now.
     pub fn note<V: Into<Value>>(&mut self, name: &'static str, value: impl FnOnce() -> V) {
         if let Some(begun) = &mut self.0 {
@@ -221,9 +221,9 @@ impl Open<'_> {
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for OpenSpan<'_> {
     fn drop(&mut self) {
-        if let Some(Begun { recorder, kind, name, from, notes }) = self.0.take() {
+        if let Some(SpanStart { recorder, kind, name, from, notes }) = self.0.take() {
             let track = recorder.lock().thread();
             recorder.put(track, kind, name, (from, Instant::now()), notes);
         }
@@ -243,7 +243,7 @@ mod tests {
             inner.note("bytes", || 7);
         }
         profile.evaluator(12, Instant::now(), || "elsewhere".into());
-        let Recorded { tracks, spans, .. } = profile.take();
+        let Recording { tracks, spans, .. } = profile.take();
         assert!(matches!(&tracks[..], [Track::Thread(_), Track::Evaluator(12)]), "{tracks:?}");
         let names: Vec<_> = spans.iter().map(|span| (span.track, span.name.as_str())).collect();
         assert_eq!(names, [(0, "inner"), (0, "outer"), (1, "elsewhere")]);
@@ -260,6 +260,6 @@ mod tests {
         span.note("cost", || -> Value { unreachable!("and so do notes") });
         drop(span);
         profile.load(1, 1);
-        assert_eq!(profile.take(), Recorded::default());
+        assert_eq!(profile.take(), Recording::default());
     }
 }

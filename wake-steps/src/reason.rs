@@ -4,7 +4,7 @@ use wake_model::action::{Field, FieldValue};
 use wake_model::{Action, ActionDigest};
 use wake_store::Store;
 
-use crate::history::Past;
+use crate::history::LastRun;
 
 /// Why a step ran, or why it did not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl std::fmt::Display for Change {
 }
 
 /// Why the step with this past runs now as the action with these canonical bytes, whose key is `key`.
-pub fn reason(store: &Store, past: Option<&Past>, key: &ActionDigest, action: &[u8]) -> Reason {
+pub fn reason(store: &Store, past: Option<&LastRun>, key: &ActionDigest, action: &[u8]) -> Reason {
     let Some(past) = past else { return Reason::New };
     if past.last == *key {
         return Reason::Gone;

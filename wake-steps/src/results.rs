@@ -8,7 +8,7 @@ use crate::step::StepId;
 
 /// What one step left behind.
 #[derive(Clone, Debug)]
-pub struct Done {
+pub struct StepOutput {
     /// The tree of its outputs.
     pub tree: TreeDigest,
     /// What is in it.
@@ -17,7 +17,7 @@ pub struct Done {
 
 /// What steps left behind, by their numbers.
 #[derive(Debug)]
-pub struct Results(Box<[OnceLock<Done>]>);
+pub struct Results(Box<[OnceLock<StepOutput>]>);
 
 impl Results {
     /// Of steps with numbers below `bound`, none of which is done.
@@ -26,24 +26,24 @@ impl Results {
     }
 
     /// What a step left, if it is done.
-    pub fn get(&self, step: StepId) -> Option<&Done> {
+    pub fn get(&self, step: StepId) -> Option<&StepOutput> {
         self.0.get(step.0)?.get()
     }
 
     /// Notes what a step left; what is noted first stays.
-    pub fn put(&self, step: StepId, done: Done) {
+    pub fn put(&self, step: StepId, done: StepOutput) {
         if let Some(slot) = self.0.get(step.0) {
             let _ = slot.set(done);
         }
     }
 
     /// The steps that are done, in the order of their numbers.
-    pub fn iter(&self) -> impl Iterator<Item = (StepId, &Done)> {
+    pub fn iter(&self) -> impl Iterator<Item = (StepId, &StepOutput)> {
         self.0.iter().enumerate().filter_map(|(step, done)| Some((StepId(step), done.get()?)))
     }
 }
 
-impl Done {
+impl StepOutput {
     /// Whether something lies at `below`.
     pub fn has(&self, below: &RelPath) -> bool {
         self.manifest.contains(below)

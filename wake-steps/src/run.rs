@@ -12,8 +12,8 @@ use crate::diagnostic::{Class, Diagnostic, Failure, Level};
 use crate::event::{Counts, EVENT_VERSION, Event, Reporter};
 use crate::history::History;
 use crate::machine::Machine;
-use crate::run_log::Logged;
-use crate::schedule::Ending;
+use crate::run_log::LogWriter;
+use crate::schedule::BatchResult;
 use crate::step::StepId;
 use crate::steps::Steps;
 
@@ -50,10 +50,10 @@ impl Machine {
         &self,
         run: &Run<'_>,
         reporter: &mut dyn Reporter,
-        work: impl FnOnce(&mut dyn Reporter, &mut Ending) -> Result<T, Failure>,
+        work: impl FnOnce(&mut dyn Reporter, &mut BatchResult) -> Result<T, Failure>,
     ) -> (RunEnd, Option<T>) {
         let name = new_guid();
-        let mut reporter = Logged::start(reporter, run.state_dir, &name, run.kept_logs);
+        let mut reporter = LogWriter::start(reporter, run.state_dir, &name, run.kept_logs);
         reporter.event(&Event::Started {
             v: EVENT_VERSION,
             run: name,
@@ -67,7 +67,7 @@ impl Machine {
         if self.store().is_taken_over() {
             reporter.event(&Event::Diagnostic(Box::new(taken_over(self.store()))));
         }
-        let mut ending = Ending::default();
+        let mut ending = BatchResult::default();
         let done = match work(&mut reporter, &mut ending) {
             Ok(done) => Some(done),
             Err(failure) => {
@@ -78,7 +78,7 @@ impl Machine {
                 None
             }
         };
-        let Ending { counts, mut classes, saved_ms, .. } = ending;
+        let BatchResult { counts, mut classes, saved_ms, .. } = ending;
         if run.cancel.is_cancelled() {
             classes = vec![Class::Interrupted];
         }
@@ -120,7 +120,7 @@ pub fn announce(steps: &dyn Steps, history: &History, reporter: &mut dyn Reporte
 
 impl History {
     /// Notes what steps did.
-    pub fn note_all(&mut self, steps: &dyn Steps, ending: &Ending) {
+    pub fn note_all(&mut self, steps: &dyn Steps, ending: &BatchResult) {
         for (step, key, dur_ms) in &ending.keys {
             self.note(steps.past_name(*step), *key, *dur_ms);
         }

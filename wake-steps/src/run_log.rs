@@ -54,13 +54,13 @@ impl Lines {
 }
 
 /// Passes events on and writes each to the run's log.
-pub struct Logged<'a> {
+pub struct LogWriter<'a> {
     inner: &'a mut dyn Reporter,
     log: Option<BufWriter<File>>,
     lines: Lines,
 }
 
-impl<'a> Logged<'a> {
+impl<'a> LogWriter<'a> {
     /// Starts the log of the run called `run`, and forgets the oldest where there are more than `kept`; a log that cannot be
     /// written is done without.
     pub fn start(
@@ -68,7 +68,7 @@ impl<'a> Logged<'a> {
         state_dir: &Path,
         run: &str,
         kept: usize,
-    ) -> Logged<'a> {
+    ) -> LogWriter<'a> {
         let dir = state_dir.join(RUNS_DIR);
         let create = || {
             std::fs::create_dir_all(&dir)?;
@@ -76,11 +76,11 @@ impl<'a> Logged<'a> {
         };
         let log = create().ok().map(BufWriter::new);
         forget_oldest(&dir, kept);
-        Logged { inner, log, lines: Lines::default() }
+        LogWriter { inner, log, lines: Lines::default() }
     }
 }
 
-impl Reporter for Logged<'_> {
+impl Reporter for LogWriter<'_> {
     fn event(&mut self, event: &Event) {
         if let Event::ActionOutput { .. } = event {
             return self.inner.event(event);

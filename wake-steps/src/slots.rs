@@ -13,12 +13,12 @@ pub struct Slots {
 
 struct State {
     free: usize,
-    line: VecDeque<Asked>,
+    line: VecDeque<SlotRequest>,
     closed: bool,
 }
 
 /// Somebody who waits.
-struct Asked {
+struct SlotRequest {
     count: usize,
     /// Whether there is a place, once the turn has come.
     turn: Arc<OnceLock<bool>>,
@@ -59,7 +59,7 @@ impl Slots {
             return Some(slot());
         }
         let turn = Arc::<OnceLock<bool>>::default();
-        state.line.push_back(Asked { count, turn: turn.clone() });
+        state.line.push_back(SlotRequest { count, turn: turn.clone() });
         drop(state);
         turn.wait().then(slot)
     }

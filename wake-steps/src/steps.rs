@@ -5,9 +5,9 @@ use wake_model::{ActionDigest, RunRecord};
 use crate::diagnostic::Diagnostic;
 use crate::error::StepError;
 use crate::machine::Machine;
-use crate::pin::{Ground, Pinned, pin};
+use crate::pin::{PinnedAction, StepContext, pin};
 use crate::reason::Change;
-use crate::results::Done;
+use crate::results::StepOutput;
 use crate::step::{Step, StepId};
 
 /// Steps by number, each with those that it needs.
@@ -27,7 +27,7 @@ pub trait Steps: Sync {
     fn is_requested(&self, step: StepId) -> bool;
 
     /// The step itself; called where all that it needs is done.
-    fn step(&self, step: StepId, ground: &Ground<'_>) -> Result<Step, Box<Diagnostic>>;
+    fn step(&self, step: StepId, ground: &StepContext<'_>) -> Result<Step, Box<Diagnostic>>;
 
     /// Called where a step is not remembered, before it runs: what nobody could keep is not worth making.
     fn before_run(&self, _step: StepId) -> Result<(), Box<Diagnostic>> {
@@ -45,12 +45,12 @@ pub trait Steps: Sync {
     }
 
     /// Takes what a step left; called before any step that needs it is made. The step fails where it cannot be taken.
-    fn done(&self, _step: StepId, _kept: &Kept<'_>) -> Result<(), Box<Diagnostic>> {
+    fn done(&self, _step: StepId, _kept: &StepSuccess<'_>) -> Result<(), Box<Diagnostic>> {
         Ok(())
     }
 
     /// Takes why a step left nothing.
-    fn failed(&self, _step: StepId, _failure: Failed<'_>) {}
+    fn failed(&self, _step: StepId, _failure: StepFailure<'_>) {}
 
     /// What a person calls the output of this number that is kept as a packed ware.
     fn output_name(&self, _step: StepId, _number: usize) -> Option<String> {
@@ -67,21 +67,21 @@ pub trait Steps: Sync {
 pub(crate) fn pinned(
     steps: &dyn Steps,
     step: StepId,
-    ground: &Ground<'_>,
+    ground: &StepContext<'_>,
     machine: &Machine,
-) -> Result<Pinned, StepError> {
+) -> Result<PinnedAction, StepError> {
     let made = steps.step(step, ground).map_err(StepError::Refused)?;
     pin(made, ground, &|| machine.host(), machine.sandbox())
 }
 
 /// What came of a step that is done.
-pub struct Kept<'a> {
+pub struct StepSuccess<'a> {
     /// The step's action.
-    pub pinned: &'a Pinned,
+    pub pinned: &'a PinnedAction,
     /// Its key.
     pub key: ActionDigest,
     /// What it left behind.
-    pub done: &'a Done,
+    pub done: &'a StepOutput,
     /// The run that left it, now or before.
     pub record: &'a RunRecord,
     /// Whether it was remembered.
@@ -89,15 +89,15 @@ pub struct Kept<'a> {
 }
 
 /// Why a step left nothing.
-pub enum Failed<'a> {
+pub enum StepFailure<'a> {
     /// Its command ran and failed, or left something that cannot be kept.
     Command {
         /// The step's action.
-        pinned: &'a Pinned,
+        pinned: &'a PinnedAction,
         /// The run.
         record: &'a RunRecord,
         /// The tree of packed wares, which are kept however the command ends.
-        packed: Option<&'a Done>,
+        packed: Option<&'a StepOutput>,
         /// What is wrong with what it left, a line each.
         faults: &'a [String],
     },
@@ -105,7 +105,7 @@ pub enum Failed<'a> {
     Error(StepError),
 }
 
-impl Kept<'_> {
+impl StepSuccess<'_> {
     /// How long its command took, in milliseconds.
     pub fn dur_ms(&self) -> u64 {
         self.record.usage.wall_us / 1000

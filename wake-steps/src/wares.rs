@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wake_model::WareId;
 use wake_store::Store;
 use wake_store::ware::{
-    Cached, Meter, Policy, Route, Unpack, UnpackError, UnpackFilters, WareCache,
+    ArchivePolicy, Cached, Meter, Route, Unpack, UnpackError, UnpackFilters, WareCache,
 };
 
 use crate::step::Fetch;
@@ -16,12 +16,12 @@ use crate::step::Fetch;
 pub struct Wares<'a> {
     store: &'a Store,
     meter: &'a Meter,
-    looked_at: Mutex<HashMap<WareId, Arc<Mutex<Option<Unpacked>>>>>,
+    looked_at: Mutex<HashMap<WareId, Arc<Mutex<Option<LocalWare>>>>>,
 }
 
 /// A ware that lies unpacked on this machine.
 #[derive(Clone, Debug)]
-pub struct Unpacked {
+pub struct LocalWare {
     /// Where.
     pub path: PathBuf,
     /// The `tree` id of all that was received.
@@ -51,7 +51,11 @@ impl<'a> Wares<'a> {
     /// Where a ware lies, which is fetched and unpacked unless it is here and untouched; `tell` hears of that.
     ///
     /// Whoever else wants it meanwhile waits.
-    pub fn get(&self, fetch: &Fetch, tell: &dyn Fn(WareNews<'_>)) -> Result<Unpacked, UnpackError> {
+    pub fn get(
+        &self,
+        fetch: &Fetch,
+        tell: &dyn Fn(WareNews<'_>),
+    ) -> Result<LocalWare, UnpackError> {
         let slot = {
             let mut all = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(all.entry(fetch.ware.clone()).or_default())
@@ -69,7 +73,7 @@ impl<'a> Wares<'a> {
         &self,
         Fetch { ware, from }: &Fetch,
         tell: &dyn Fn(WareNews<'_>),
-    ) -> Result<Unpacked, UnpackError> {
+    ) -> Result<LocalWare, UnpackError> {
         let cache = WareCache::new(&self.store.ware_cache_dir());
         match cache.state(ware) {
             Cached::Untouched => {}
@@ -84,9 +88,9 @@ impl<'a> Wares<'a> {
             sources: from,
             filters: UnpackFilters::LOSSLESS,
             cache: Some(&cache),
-            policy: Policy::WARE,
+            policy: ArchivePolicy::WARE,
         };
         let unpacked = unpack.into_cache(self.meter)?;
-        Ok(Unpacked { path: unpacked.path, received: unpacked.received })
+        Ok(LocalWare { path: unpacked.path, received: unpacked.received })
     }
 }

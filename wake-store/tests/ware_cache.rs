@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use wake_store::ware::{
-    Cached, Meter, PackFilters, PackType, Policy, Unpack, UnpackError, UnpackFilters, Unpacked,
-    WareCache, WareId, Warehouse, pack,
+    ArchivePolicy, Cached, Meter, PackFilters, PackType, Unpack, UnpackError, UnpackFilters,
+    UnpackReport, WareCache, WareId, Warehouse, pack,
 };
 
 /// A ware in a warehouse, and a cache.
@@ -35,13 +35,13 @@ impl Bed {
         Bed { dir, ware, cache }
     }
 
-    fn unpack_from(&self, sources: &[Warehouse]) -> Result<Unpacked, UnpackError> {
-        let (filters, policy) = (UnpackFilters::LOSSLESS, Policy::WARE);
+    fn unpack_from(&self, sources: &[Warehouse]) -> Result<UnpackReport, UnpackError> {
+        let (filters, policy) = (UnpackFilters::LOSSLESS, ArchivePolicy::WARE);
         let cache = Some(&self.cache);
         Unpack { ware: &self.ware, sources, filters, cache, policy }.into_cache(&Meter::default())
     }
 
-    fn unpack(&self) -> Unpacked {
+    fn unpack(&self) -> UnpackReport {
         self.unpack_from(&[Warehouse::CaFile(self.dir.path().join("warehouse"))]).unwrap()
     }
 

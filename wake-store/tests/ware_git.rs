@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use wake_store::ware::{
-    Category, Meter, PackFilters, PackType, Placement, Policy, Route, Unpack, UnpackFilters,
+    ArchivePolicy, Category, Meter, PackFilters, PackType, Placement, Route, Unpack, UnpackFilters,
     WareId, Warehouse, pack,
 };
 
@@ -38,7 +38,8 @@ fn unpack(ware: &WareId, from: &Path, to: &Path) -> Result<(), wake_store::ware:
     let (address, route) = (from.to_str().unwrap(), Route::default());
     let sources = [Warehouse::parse(address, PackType::Git, Path::new("/"), &route).unwrap()];
     let filters = UnpackFilters::LOW_PRIV;
-    let unpack = Unpack { ware, sources: &sources, filters, cache: None, policy: Policy::WARE };
+    let unpack =
+        Unpack { ware, sources: &sources, filters, cache: None, policy: ArchivePolicy::WARE };
     unpack
         .place_at(to, Placement::Direct, &Meter::default())
         .map(|unpacked| assert_eq!(&unpacked.ware, ware))

@@ -8,7 +8,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use wake_store::ware::{
-    Meter, Mtime, Owner, PackFilters, PackType, Placement, Policy, Unpack, UnpackFilters,
+    ArchivePolicy, Meter, Mtime, Owner, PackFilters, PackType, Placement, Unpack, UnpackFilters,
     WareCache, WareId, Warehouse, mirror, pack, scan,
 };
 use wake_tests::fixtures;
@@ -64,9 +64,14 @@ fn published_archives_have_their_ids() {
     let Some(dir) = fixtures("published_archives_have_their_ids", "timeless") else { return };
     for case in cases(&dir, "tar scan") {
         let archive = Warehouse::File(dir.join(case["input"]["file"].as_str().unwrap()));
-        let id =
-            scan(PackType::Tar, &archive, UnpackFilters::LOSSLESS, Policy::WARE, &Meter::default())
-                .unwrap();
+        let id = scan(
+            PackType::Tar,
+            &archive,
+            UnpackFilters::LOSSLESS,
+            ArchivePolicy::WARE,
+            &Meter::default(),
+        )
+        .unwrap();
         assert_eq!(id, tar_id(&case), "{}", case["source"]);
     }
 }
@@ -93,9 +98,14 @@ fn published_trees_have_their_ids_and_so_have_their_archives() {
 
         let archive = Warehouse::File(temp.path().join("tree.tgz"));
         assert_eq!(pack(&root, PackType::Tar, filters, Some(&archive)).unwrap(), tar_id(&case));
-        let scanned =
-            scan(PackType::Tar, &archive, UnpackFilters::LOSSLESS, Policy::WARE, &Meter::default())
-                .unwrap();
+        let scanned = scan(
+            PackType::Tar,
+            &archive,
+            UnpackFilters::LOSSLESS,
+            ArchivePolicy::WARE,
+            &Meter::default(),
+        )
+        .unwrap();
         assert_eq!(scanned, tar_id(&case));
     }
 }
@@ -119,7 +129,7 @@ fn a_published_single_file_has_its_id() {
             sources: &[archive],
             filters: UnpackFilters::LOW_PRIV,
             cache: None,
-            policy: Policy::WARE,
+            policy: ArchivePolicy::WARE,
         };
         unpack.place_at(&copy, Placement::Direct, &Meter::default()).unwrap();
         assert_eq!(fs::read_to_string(copy).unwrap(), case["input"]["content"].as_str().unwrap());
@@ -138,18 +148,17 @@ fn a_root_file_system_survives_the_journey() {
     let shelf = Warehouse::CaFile(temp.path().join("shelf"));
     fs::create_dir(temp.path().join("shelf")).unwrap();
     let given = Warehouse::File(dir.join("busybash.tgz"));
-    mirror(&id, &shelf, &[given], Policy::WARE, &Meter::default()).unwrap();
+    mirror(&id, &shelf, &[given], ArchivePolicy::WARE, &Meter::default()).unwrap();
     let hash = id.hash();
     assert!(temp.path().join("shelf").join(&hash[..3]).join(&hash[3..6]).join(hash).is_file());
 
     let cache = WareCache::new(&temp.path().join("cache"));
     let root = temp.path().join("root");
-    let unpack =
-        |sources: &[Warehouse]| {
-            let filters = UnpackFilters::LOSSLESS;
-            Unpack { ware: &id, sources, filters, cache: Some(&cache), policy: Policy::WARE }
-                .place_at(&root, Placement::Copy, &Meter::default())
-        };
+    let unpack = |sources: &[Warehouse]| {
+        let filters = UnpackFilters::LOSSLESS;
+        Unpack { ware: &id, sources, filters, cache: Some(&cache), policy: ArchivePolicy::WARE }
+            .place_at(&root, Placement::Copy, &Meter::default())
+    };
     let unpacked = unpack(&[shelf]).unwrap();
     assert_eq!(unpacked.ware, id);
     assert!(root.join("bin/busybox").is_file());

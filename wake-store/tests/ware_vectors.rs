@@ -5,8 +5,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use wake_store::ware::{
-    Category, Meter, PackError, PackFilters, PackType, Placement, Policy, Unpack, UnpackFilters,
-    WareId, Warehouse, list, pack,
+    ArchivePolicy, Category, Meter, PackError, PackFilters, PackType, Placement, Unpack,
+    UnpackFilters, WareId, Warehouse, list, pack,
 };
 
 fn chmod(path: &Path, mode: u32) {
@@ -103,7 +103,7 @@ fn a_tree_ware_survives_the_journey_with_every_node() {
         sources: &sources,
         filters: UnpackFilters::LOSSLESS,
         cache: None,
-        policy: Policy::WARE,
+        policy: ArchivePolicy::WARE,
     };
     assert_eq!(unpack.place_at(&out, Placement::Direct, &Meter::default()).unwrap().ware, ware);
     assert_eq!(pack(&out, PackType::Tree, PackFilters::LOSSLESS, None).unwrap(), ware);
@@ -122,8 +122,13 @@ fn unpack_filters_change_the_id_that_comes_back_and_not_the_one_that_is_checked(
     let ware = pack(&dir, PackType::Tar, PackFilters::FLATTEN, Some(&file)).unwrap();
     let sources = [file];
     let filters: UnpackFilters = "mtime=@7".parse().unwrap();
-    let unpack =
-        Unpack { ware: &ware, sources: &sources, filters, cache: None, policy: Policy::WARE };
+    let unpack = Unpack {
+        ware: &ware,
+        sources: &sources,
+        filters,
+        cache: None,
+        policy: ArchivePolicy::WARE,
+    };
     let came = unpack
         .place_at(&temp.path().join("out"), Placement::Direct, &Meter::default())
         .unwrap()
@@ -152,7 +157,7 @@ fn another_ware_than_asked_for_is_not_used() {
         sources: &sources,
         filters: UnpackFilters::LOW_PRIV,
         cache: None,
-        policy: Policy::WARE,
+        policy: ArchivePolicy::WARE,
     };
     let error = unpack.place_at(&out, Placement::Direct, &Meter::default()).unwrap_err();
     assert_eq!(error.category().exit_code(), 7);
@@ -203,7 +208,7 @@ fn listing_names_every_node_in_order() {
     tree(&dir, &[("a/", ""), ("a/f", "x"), ("a.d", ""), ("a-x/", "")]);
     let file = Warehouse::File(temp.path().join("w.tgz"));
     let ware = pack(&dir, PackType::Tar, PackFilters::FLATTEN, Some(&file)).unwrap();
-    let (id, nodes) = list(PackType::Tar, &file, Policy::WARE).unwrap();
+    let (id, nodes) = list(PackType::Tar, &file, ArchivePolicy::WARE).unwrap();
     assert_eq!(id, ware);
     let names: Vec<String> = nodes.iter().map(|(path, _)| path.to_string()).collect();
     assert_eq!(names, [".", "a-x", "a.d", "a", "a/f"]);

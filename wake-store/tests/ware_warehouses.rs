@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use wake_store::ware::{
-    Category, Meter, PackFilters, PackType, Placement, Policy, Route, Unpack, UnpackError,
+    ArchivePolicy, Category, Meter, PackFilters, PackType, Placement, Route, Unpack, UnpackError,
     UnpackFilters, WareId, Warehouse, mirror, pack, pack_metered,
 };
 
@@ -59,7 +59,7 @@ fn unpack_by(
         |text: &String| Warehouse::parse(text, PackType::Tar, Path::new("/"), route).unwrap();
     let sources: Vec<Warehouse> = sources.iter().map(parse).collect();
     let filters = UnpackFilters::LOW_PRIV;
-    Unpack { ware, sources: &sources, filters, cache: None, policy: Policy::WARE }
+    Unpack { ware, sources: &sources, filters, cache: None, policy: ArchivePolicy::WARE }
         .place_at(to, Placement::Direct, &Meter::default())
         .map(|_| ())
 }
@@ -187,12 +187,12 @@ fn what_is_stopped_leaves_nothing() {
         sources: &sources,
         filters: UnpackFilters::LOW_PRIV,
         cache: None,
-        policy: Policy::WARE,
+        policy: ArchivePolicy::WARE,
     };
     let out = temp.path().join("out");
     let unpacked = unpack.place_at(&out, Placement::Direct, &meter).unwrap_err();
     assert_eq!(unpacked.category(), Category::Cancelled, "{unpacked}");
-    let mirrored = mirror(&ware, &target, &sources, Policy::WARE, &meter).unwrap_err();
+    let mirrored = mirror(&ware, &target, &sources, ArchivePolicy::WARE, &meter).unwrap_err();
     assert_eq!(mirrored.category(), Category::Cancelled, "{mirrored}");
     let filters = PackFilters::FLATTEN;
     let packed = pack_metered(temp.path(), PackType::Tar, filters, Some(&target), &meter);

@@ -9,9 +9,9 @@ use wake_steps::event::{Event, Reporter};
 use wake_steps::history::History;
 use wake_steps::profile::SpanKind;
 use wake_steps::run::announce;
-use wake_steps::{Ending, Rules, Steps, Undertaking};
+use wake_steps::{Batch, BatchResult, SchedulePolicy, Steps};
 
-use super::{BuildReport, Built, Scene, executables};
+use super::{BuildReport, BuiltModule, Scene, executables};
 use crate::files::Files;
 use crate::links::OUT_DIR;
 use crate::session::Session;
@@ -38,7 +38,7 @@ impl Session {
         snapshot: &mut Snapshot,
         scene: &Scene,
         reporter: &mut dyn Reporter,
-        ending: &mut Ending,
+        ending: &mut BatchResult,
     ) -> Option<BuildReport> {
         let Scene { request, cancel, .. } = *scene;
         let profile = self.profile();
@@ -132,7 +132,7 @@ impl Session {
         differences: &Differences,
         scene: &Scene,
         reporter: &mut dyn Reporter,
-        ending: &mut Ending,
+        ending: &mut BatchResult,
     ) {
         let Scene { request, cancel, started, .. } = *scene;
         let files = Files::open(&self.workspace.root, Path::new(""), None).profiled(self.profile());
@@ -145,19 +145,12 @@ impl Session {
         }
         announce(replay, &history, reporter);
         let results = replay.results();
-        let rules = Rules { keep_going: request.keep_going, rebuild: false };
+        let rules = SchedulePolicy { keep_going: request.keep_going, rebuild: false };
         let (results, sources, history_of) = (&results, &files, &history);
-        let work = Undertaking {
-            steps: replay,
-            results,
-            sources,
-            history: history_of,
-            rules,
-            cancel,
-            started,
-        };
+        let work =
+            Batch { steps: replay, results, sources, history: history_of, rules, cancel, started };
         let span = self.profile().stage("run steps");
-        let Ending { counts, classes, keys, saved_ms } = self.machine.perform(&work, reporter);
+        let BatchResult { counts, classes, keys, saved_ms } = self.machine.perform(&work, reporter);
         drop(span);
         ending.counts.add(&counts);
         ending.classes.extend(classes);
@@ -184,9 +177,14 @@ impl Session {
 }
 
 /// The results of a build that was carried out from a snapshot.
-fn again_built(session: &Session, snapshot: &Snapshot, replay: &Replay, out: &Path) -> Vec<Built> {
+fn again_built(
+    session: &Session,
+    snapshot: &Snapshot,
+    replay: &Replay,
+    out: &Path,
+) -> Vec<BuiltModule> {
     let built = |record: &StepRecord<'_>| {
-        Some(Built {
+        Some(BuiltModule {
             label: record.label.to_owned(),
             link: Some(out.join(record.link?)),
             tree: session.store().tree_place(&record.result.tree),

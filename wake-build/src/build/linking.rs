@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::warning;
 use crate::links::Linker;
 use crate::session::Session;
-use wake_steps::Ending;
+use wake_steps::BatchResult;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::error::store_failure;
 use wake_steps::event::{Event, Reporter};
@@ -20,7 +20,7 @@ impl Session {
         out: &Path,
         links: &[(String, PathBuf)],
         reporter: &mut dyn Reporter,
-        ending: &mut Ending,
+        ending: &mut BatchResult,
     ) -> HashSet<usize> {
         if links.is_empty() {
             return HashSet::new();

@@ -14,7 +14,7 @@ use wake_model::{Digest, Manifest, Node, RelPath, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Level};
 use wake_steps::event::{Counts, Reporter};
 use wake_steps::run::{Run, RunEnd};
-use wake_steps::{Cancel, Ending, clock, state_file};
+use wake_steps::{BatchResult, Cancel, clock, state_file};
 
 pub(crate) use self::module_steps::ModuleSteps;
 use self::planned::InBuild;
@@ -32,14 +32,14 @@ pub struct BuildReport {
     /// The exit code of the program.
     pub exit: u8,
     /// The modules that the targets name and that are done.
-    pub built: Vec<Built>,
+    pub built: Vec<BuiltModule>,
     /// What became of the steps.
     pub counts: Counts,
 }
 
 /// A module that is done.
 #[derive(Clone, Debug)]
-pub struct Built {
+pub struct BuiltModule {
     /// How it is called.
     pub label: String,
     /// Its link, absolute; none if none was made.
@@ -89,7 +89,7 @@ impl Session {
         cancel: &Cancel,
         started: Instant,
         reporter: &mut dyn Reporter,
-        ending: &mut Ending,
+        ending: &mut BatchResult,
     ) -> Result<BuildReport, Failure> {
         let began = crate::files::now();
         let key = request_key(self, request);

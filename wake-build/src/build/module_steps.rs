@@ -3,7 +3,7 @@
 use petgraph::graph::NodeIndex;
 use wake_steps::diagnostic::Diagnostic;
 use wake_steps::reason::Change;
-use wake_steps::{Ground, Kept, Step, StepId, Steps};
+use wake_steps::{Step, StepContext, StepId, StepSuccess, Steps};
 
 use crate::lower::{Lowering, step_id};
 use crate::plan::ModuleStep;
@@ -51,11 +51,11 @@ impl Steps for ModuleSteps<'_> {
         self.module(step).requested
     }
 
-    fn step(&self, step: StepId, ground: &Ground<'_>) -> Result<Step, Box<Diagnostic>> {
+    fn step(&self, step: StepId, ground: &StepContext<'_>) -> Result<Step, Box<Diagnostic>> {
         self.lowering.step(NodeIndex::new(step.0), ground)
     }
 
-    fn done(&self, step: StepId, kept: &Kept<'_>) -> Result<(), Box<Diagnostic>> {
+    fn done(&self, step: StepId, kept: &StepSuccess<'_>) -> Result<(), Box<Diagnostic>> {
         let module = self.module(step);
         let link = module.requested.then(|| module.link_name());
         if let (Some(records), Some(result)) = (&self.records, StepResult::of(kept)) {

@@ -10,14 +10,14 @@ use wake_steps::diagnostic::Failure;
 use wake_steps::event::{Event, Reporter};
 use wake_steps::profile::SpanKind;
 use wake_steps::run::announce;
-use wake_steps::{Ending, Results, Rules, StepId, Undertaking, clock};
+use wake_steps::{Batch, BatchResult, Results, SchedulePolicy, StepId, clock};
 
 use super::module_steps::ModuleSteps;
-use super::{BuildReport, BuildRequest, Built, Scene, executables, not_kept};
+use super::{BuildReport, BuildRequest, BuiltModule, Scene, executables, not_kept};
 use crate::evaluate::Evaluator;
 use crate::links::OUT_DIR;
 use crate::lower::{Lowering, step_id};
-use crate::plan::Planned;
+use crate::plan::PlannedBuild;
 use crate::session::{Checkout, Session};
 use crate::snapshot::{Capture, Meta, Records, Spool, capture, place, shared_name};
 
@@ -36,7 +36,7 @@ impl Session {
         checkout: &Checkout,
         scene: &Scene,
         reporter: &mut dyn Reporter,
-        ending: &mut Ending,
+        ending: &mut BatchResult,
     ) -> Result<InBuild, Failure> {
         let Scene { request, cancel, started, .. } = *scene;
         let evaluator = checkout.evaluator();
@@ -54,8 +54,8 @@ impl Session {
         let records = Spool::new(&self.state_dir().join("state"), planned.plan.graph.node_count());
         let steps = ModuleSteps::new(&lowering, Some(records));
         announce(&steps, &checkout.history, reporter);
-        let rules = Rules { keep_going: request.keep_going, rebuild: request.rebuild };
-        let work = Undertaking {
+        let rules = SchedulePolicy { keep_going: request.keep_going, rebuild: request.rebuild };
+        let work = Batch {
             steps: &steps,
             results: &results,
             sources: &checkout.files,
@@ -78,7 +78,7 @@ impl Session {
         if let Err(error) = flushed {
             reporter.event(&Event::Diagnostic(Box::new(not_kept("evaluations", &error))));
         }
-        let Ending { counts, classes, keys, saved_ms } = outcome;
+        let BatchResult { counts, classes, keys, saved_ms } = outcome;
         ending.counts = counts;
         ending.classes.extend(classes);
         ending.saved_ms = saved_ms;
@@ -108,13 +108,13 @@ impl Session {
     pub(super) fn remember(
         &self,
         checkout: &Checkout,
-        planned: &Planned,
+        planned: &PlannedBuild,
         results: &Results,
         steps: Records,
         saved_ms: u64,
         scene: &Scene,
     ) -> Option<()> {
-        let lies = |(step, done): (StepId, &wake_steps::Done)| {
+        let lies = |(step, done): (StepId, &wake_steps::StepOutput)| {
             (step.0, self.store().tree_place(&done.tree))
         };
         let meta = Meta {
@@ -140,14 +140,14 @@ impl Session {
     /// Links the requested modules that are done into the checkout; gives them if the report is to list them.
     pub(super) fn built(
         &self,
-        planned: &Planned,
+        planned: &PlannedBuild,
         results: &Results,
         request: &BuildRequest,
         reporter: &mut dyn Reporter,
-        ending: &mut Ending,
-    ) -> Vec<Built> {
+        ending: &mut BatchResult,
+    ) -> Vec<BuiltModule> {
         let _span = self.profile().stage("link");
-        let Planned { plan, .. } = planned;
+        let PlannedBuild { plan, .. } = planned;
         let out = self.workspace.root.join(OUT_DIR);
         let mut found = Vec::new();
         let mut links = Vec::new();
@@ -173,7 +173,7 @@ impl Session {
             }
             if request.results {
                 let step = &plan.graph[node];
-                built.push(Built {
+                built.push(BuiltModule {
                     label: step.label.clone(),
                     link: is_linked.then(|| out.join(&name)),
                     tree,
@@ -213,13 +213,13 @@ impl Session {
 }
 
 fn tell_planned(
-    planned: &Planned,
+    planned: &PlannedBuild,
     evaluator: &Evaluator,
     started: Instant,
     reporter: &mut dyn Reporter,
-    ending: &mut Ending,
+    ending: &mut BatchResult,
 ) {
-    let Planned { instances, plan, left_out, walked: _ } = planned;
+    let PlannedBuild { instances, plan, left_out, walked: _ } = planned;
     for diagnostic in left_out {
         ending.classes.push(diagnostic.class);
         reporter.event(&Event::Diagnostic(Box::new(diagnostic.clone())));
@@ -237,8 +237,8 @@ fn tell_planned(
 }
 
 /// The lines of `std.trace`, with who said them.
-fn traces(planned: &Planned) -> Vec<(String, String)> {
-    let Planned { instances, plan, .. } = planned;
+fn traces(planned: &PlannedBuild) -> Vec<(String, String)> {
+    let PlannedBuild { instances, plan, .. } = planned;
     let mut traces = Vec::new();
     for instance in instances.values() {
         let label = crate::target::label(&instance.dir);

@@ -7,7 +7,7 @@ use rayon::Scope;
 use wake_eval::{Answers, Op};
 use wake_model::RelPath;
 
-use super::{Evaluator, Remembered};
+use super::{CachedEvaluation, Evaluator};
 use wake_steps::diagnostic::Diagnostic;
 
 /// Requests that an evaluator has before it, at most: while it is at one, what came of others is looked at here.
@@ -27,7 +27,7 @@ pub(crate) trait Work<'w>: Sync + Sized + 'w {
     fn answered(
         &'w self,
         piece: Self::Piece,
-        result: Result<(Op, Remembered), Box<Diagnostic>>,
+        result: Result<(Op, CachedEvaluation), Box<Diagnostic>>,
     ) -> Vec<Self::Piece>;
 }
 
@@ -109,7 +109,7 @@ impl<'w, W: Work<'w>> Lanes<'w, W> {
     fn begin<'s>(
         &'s self,
         piece: W::Piece,
-        line: &mut wake_eval::Line<'_, W::Answers, (super::Asked, W::Piece)>,
+        line: &mut wake_eval::Line<'_, W::Answers, (super::PendingEvaluation, W::Piece)>,
         scope: &Scope<'s>,
     ) {
         let result = match self.work.question(&piece) {

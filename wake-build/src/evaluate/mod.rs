@@ -14,14 +14,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use wake_eval::{
-    Answer, Answers, EvalError, Evaluated, Kind, Line, Op, Pool, Read, Request, Served,
+    Answer, Answers, EvalError, Evaluated, Kind, Line, Op, Pool, Read, Request, Response,
 };
 use wake_model::encode::{Domain, Encoder, digest_bytes};
 use wake_model::{BlobDigest, Digest, RelPath};
 use wake_store::Store;
 
 pub(crate) use self::lanes::{Lanes, Question, Work};
-use crate::files::{Files, Seen};
+use crate::files::{FileState, Files};
 use crate::source_text::place;
 use crate::target::label;
 use wake_model::place::PKG_FILE;
@@ -30,7 +30,7 @@ use wake_steps::profile::{Profile, SpanKind};
 
 /// A result with what it depends on.
 #[derive(Clone, Debug)]
-pub(crate) struct Remembered {
+pub(crate) struct CachedEvaluation {
     /// What the functions gave, as JSON text.
     pub value: Box<RawValue>,
     /// What they looked at.
@@ -50,14 +50,14 @@ pub(crate) struct Evaluator<'a> {
     /// Tells the answers of one plan from those of another.
     pub epoch: u64,
     /// How often something was applied or remembered.
-    pub tally: Tally,
+    pub tally: EvaluationCounts,
     /// Where the time goes.
     pub profile: &'a Profile,
 }
 
 /// How many evaluations there were.
 #[derive(Debug, Default)]
-pub(crate) struct Tally {
+pub(crate) struct EvaluationCounts {
     /// In all.
     pub all: AtomicUsize,
     /// Of those, remembered.
@@ -65,7 +65,7 @@ pub(crate) struct Tally {
 }
 
 /// An application that is not remembered yet.
-struct Asked {
+struct PendingEvaluation {
     pkg: RelPath,
     key: Digest,
     shapes: Vec<Shape<'static>>,
@@ -83,7 +83,7 @@ impl Evaluator<'_> {
         pkg: &RelPath,
         op: Op,
         answers: &dyn Answers,
-    ) -> Result<Remembered, Diagnostic> {
+    ) -> Result<CachedEvaluation, Diagnostic> {
         let asked = match self.look_up(pkg, &op, answers) {
             Ok(known) => return Ok(known),
             Err(asked) => asked,
@@ -95,7 +95,12 @@ impl Evaluator<'_> {
     }
 
     /// What is remembered of an application; else what it is to be remembered under.
-    fn look_up(&self, pkg: &RelPath, op: &Op, answers: &dyn Answers) -> Result<Remembered, Asked> {
+    fn look_up(
+        &self,
+        pkg: &RelPath,
+        op: &Op,
+        answers: &dyn Answers,
+    ) -> Result<CachedEvaluation, PendingEvaluation> {
         self.tally.all.fetch_add(1, Ordering::Relaxed);
         let mut span = self.profile.begin(SpanKind::Evaluation, || title(op, pkg));
         let key = self.key_of(op, pkg);
@@ -108,7 +113,7 @@ impl Evaluator<'_> {
         }
         // Its time is told when the evaluator has it.
         span.forget();
-        Err(Asked { pkg: pkg.clone(), key, shapes })
+        Err(PendingEvaluation { pkg: pkg.clone(), key, shapes })
     }
 
     fn request(&self, pkg: &RelPath, op: Op) -> Request {
@@ -118,12 +123,12 @@ impl Evaluator<'_> {
     /// Waits for the first of a line and remembers what came of it; none if nothing was asked.
     fn serve<A: Answers, T>(
         &self,
-        line: &mut Line<'_, A, (Asked, T)>,
-    ) -> Option<(T, Op, Result<Remembered, Diagnostic>)> {
+        line: &mut Line<'_, A, (PendingEvaluation, T)>,
+    ) -> Option<(T, Op, Result<CachedEvaluation, Diagnostic>)> {
         let first = || line.first().map(|(request, (asked, _))| title(&request.op, &asked.pkg));
         let mut span = self.profile.begin(SpanKind::Evaluation, || first().unwrap_or_default());
-        let Served { request, tag: (asked, tag), outcome, service, .. } = line.wait()?;
-        let Asked { pkg, key, shapes } = asked;
+        let Response { request, tag: (asked, tag), outcome, service, .. } = line.wait()?;
+        let PendingEvaluation { pkg, key, shapes } = asked;
         if let Some(service) = service {
             let title = || title(&request.op, &pkg);
             self.profile.evaluator(service.process, service.began, title);
@@ -132,7 +137,7 @@ impl Evaluator<'_> {
         let result = outcome.map_err(|error| diagnose(&pkg, &error)).map(|evaluated| {
             self.remember(&key, shapes, &evaluated);
             let Evaluated { value, reads, trace } = evaluated;
-            Remembered { value, reads, trace }
+            CachedEvaluation { value, reads, trace }
         });
         Some((tag, request.op, result))
     }
@@ -190,11 +195,11 @@ impl Evaluator<'_> {
         names: &[Name<'_>],
         pkg: &RelPath,
         answers: &dyn Answers,
-    ) -> Option<Remembered> {
+    ) -> Option<CachedEvaluation> {
         let now: Vec<Read> = names.iter().map(|name| self.read(name, pkg, answers)).collect();
         let bytes = self.store.memo().get(&result_key(key, &now))?;
         let Entry { value, trace } = serde_json::from_slice(&bytes).ok()?;
-        Some(Remembered { value, reads: now, trace })
+        Some(CachedEvaluation { value, reads: now, trace })
     }
 
     fn remember(&self, key: &Digest, shapes: Vec<Shape<'static>>, evaluated: &Evaluated) {
@@ -239,10 +244,12 @@ impl Evaluator<'_> {
 
     fn file(&self, pkg: &RelPath, path: &RelPath) -> Option<BlobDigest> {
         match self.files.look(&pkg.join(path)) {
-            Ok(Seen::File { blob, .. }) => Some(blob),
+            Ok(FileState::File { blob, .. }) => Some(blob),
             // A link is read through: what it leads to in the package is what was read.
-            Ok(Seen::Link(target)) => self.file(pkg, &crate::files::link_inside(path, &target)?),
-            Ok(Seen::Absent | Seen::Dir | Seen::Other) | Err(_) => None,
+            Ok(FileState::Link(target)) => {
+                self.file(pkg, &crate::files::link_inside(path, &target)?)
+            }
+            Ok(FileState::Absent | FileState::Dir | FileState::Other) | Err(_) => None,
         }
     }
 }

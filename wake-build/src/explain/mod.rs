@@ -54,7 +54,7 @@ pub struct GraphEdge {
 
 /// A package as `wake ls` lists it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Listed {
+pub struct PackageListing {
     /// How it is called.
     pub label: String,
     /// `namespace/name`, or the name alone.
@@ -121,7 +121,7 @@ impl Session {
     }
 
     /// The packages that `targets` name, loaded but not planned.
-    pub fn ls(&self, targets: &[TargetPattern]) -> Result<Vec<Listed>, Failure> {
+    pub fn ls(&self, targets: &[TargetPattern]) -> Result<Vec<PackageListing>, Failure> {
         let snapshot = Snapshot::newest(&self.state_dir());
         let checkout = self.look(snapshot.as_ref());
         let evaluator = checkout.evaluator();
@@ -141,7 +141,7 @@ impl Session {
                 Some(namespace) => format!("{namespace}/{}", info.name),
                 None => info.name.to_string(),
             };
-            Listed {
+            PackageListing {
                 label: label(&pkg.dir),
                 name,
                 version: info.version.to_string(),

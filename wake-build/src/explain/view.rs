@@ -4,7 +4,7 @@ use petgraph::graph::NodeIndex;
 use wake_steps::Results;
 use wake_steps::diagnostic::Failure;
 use wake_steps::explain::Outlook;
-use wake_steps::pin::Pinned;
+use wake_steps::pin::PinnedAction;
 
 use crate::lower::step_id;
 use crate::plan::Plan;
@@ -32,7 +32,7 @@ impl View<'_> {
     }
 
     /// The action of `node`, whose needs are all remembered.
-    pub(super) fn pin(&self, node: NodeIndex) -> Result<Pinned, Failure> {
+    pub(super) fn pin(&self, node: NodeIndex) -> Result<PinnedAction, Failure> {
         self.outlook.pin(step_id(node))
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use wake_model::{BlobDigest, RelPath};
 
-use super::{Files, Seen, Signature};
+use super::{FileState, Files, Signature};
 use crate::fixed::Fixed;
 
 const HEAD: &[u8] = b"wake files 2\n";
@@ -33,7 +33,7 @@ pub(super) fn write(path: &Path, files: &Files) -> std::io::Result<()> {
     let mut is_new = false;
     for entry in files.table.all().iter() {
         let (path, Some(known)) = (entry.path().as_str(), entry.known()) else { continue };
-        if let (Some(signature), Seen::File { blob, .. }, true) =
+        if let (Some(signature), FileState::File { blob, .. }, true) =
             (known.signature(), known.seen(), known.settled())
         {
             is_new |= files.old.get(path) != Some(&(signature, blob));

@@ -2,12 +2,12 @@
 
 use wake_model::{BlobDigest, RelPath};
 
-use super::{Seen, Signature};
+use super::{FileState, Signature};
 use crate::fixed::Fixed;
 
 /// What is known of one path that was looked at.
 #[derive(Clone, Debug)]
-pub(crate) struct Known(Form);
+pub(crate) struct FileInfo(Form);
 
 #[derive(Clone, Debug)]
 enum Form {
@@ -25,29 +25,29 @@ enum Form {
 /// Anything else.
 #[derive(Clone, Debug)]
 struct Other {
-    seen: Seen,
+    seen: FileState,
     signature: Option<Signature>,
     settled: bool,
 }
 
-impl Known {
+impl FileInfo {
     /// What lies there, what `stat` said of it, and whether equal signatures will mean equal content.
-    pub(super) fn new(seen: Seen, signature: Option<Signature>, settled: bool) -> Known {
-        if let (Seen::File { blob, size, executable }, Some(signature)) = (&seen, signature)
+    pub(super) fn new(seen: FileState, signature: Option<Signature>, settled: bool) -> FileInfo {
+        if let (FileState::File { blob, size, executable }, Some(signature)) = (&seen, signature)
             && (*size, *executable) == (signature.size, signature.is_executable())
         {
-            return Known(Form::File { blob: *blob, signature: signature.into(), settled });
+            return FileInfo(Form::File { blob: *blob, signature: signature.into(), settled });
         }
-        Known(Form::Other(Box::new(Other { seen, signature, settled })))
+        FileInfo(Form::Other(Box::new(Other { seen, signature, settled })))
     }
 
     /// What lay there.
-    pub(crate) fn seen(&self) -> Seen {
+    pub(crate) fn seen(&self) -> FileState {
         match &self.0 {
             Form::File { blob, signature, .. } => {
                 let signature = Signature::from(*signature);
                 let (size, executable) = (signature.size, signature.is_executable());
-                Seen::File { blob: *blob, size, executable }
+                FileState::File { blob: *blob, size, executable }
             }
             Form::Other(other) => other.seen.clone(),
         }
@@ -72,7 +72,7 @@ impl Known {
 
 /// A path with what is known of it: found by the path, and apart from the table, of which about half is empty.
 #[derive(Debug)]
-pub(super) struct Entry(Box<(RelPath, Option<Known>)>);
+pub(super) struct Entry(Box<(RelPath, Option<FileInfo>)>);
 
 impl Entry {
     /// One of which nothing is known yet.
@@ -85,11 +85,11 @@ impl Entry {
     }
 
     /// None of a file that is still to be read.
-    pub(super) fn known(&self) -> Option<&Known> {
+    pub(super) fn known(&self) -> Option<&FileInfo> {
         self.0.1.as_ref()
     }
 
-    pub(super) fn set(&mut self, known: Known) {
+    pub(super) fn set(&mut self, known: FileInfo) {
         self.0.1 = Some(known);
     }
 }
@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn what_is_known_comes_back_whatever_it_is() {
-        let file = |size, executable| Seen::File { blob: BlobDigest::of(b"a"), size, executable };
+        let file =
+            |size, executable| FileState::File { blob: BlobDigest::of(b"a"), size, executable };
         let cases = [
             (file(7, false), Some(signature(7, 0o100_644))),
             (file(7, true), Some(signature(7, 0o100_755))),
@@ -113,14 +114,14 @@ mod tests {
             (file(7, true), Some(signature(7, 0o100_644))),
             (file(7, false), Some(signature(8, 0o100_644))),
             (file(7, false), None),
-            (Seen::Absent, None),
-            (Seen::Link("a/b".to_owned()), Some(signature(3, 0o120_777))),
-            (Seen::Dir, Some(signature(0, 0o040_755))),
-            (Seen::Other, Some(signature(0, 0o010_600))),
+            (FileState::Absent, None),
+            (FileState::Link("a/b".to_owned()), Some(signature(3, 0o120_777))),
+            (FileState::Dir, Some(signature(0, 0o040_755))),
+            (FileState::Other, Some(signature(0, 0o010_600))),
         ];
         for (seen, signature) in cases {
             for settled in [false, true] {
-                let known = Known::new(seen.clone(), signature, settled);
+                let known = FileInfo::new(seen.clone(), signature, settled);
                 assert_eq!(
                     (known.seen(), known.signature(), known.settled()),
                     (seen.clone(), signature, settled)
@@ -131,6 +132,6 @@ mod tests {
 
     #[test]
     fn a_file_takes_no_more_than_its_path_its_digest_and_its_signature() {
-        assert!(size_of::<(RelPath, Option<Known>)>() <= 96);
+        assert!(size_of::<(RelPath, Option<FileInfo>)>() <= 96);
     }
 }

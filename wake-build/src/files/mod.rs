@@ -32,7 +32,7 @@ use wake_model::{BlobDigest, RelPath};
 use wake_steps::profile::{Profile, SpanKind};
 use wake_steps::{SourceFile, SourceFiles};
 
-pub(crate) use self::known::Known;
+pub(crate) use self::known::FileInfo;
 pub use self::reading::file_digest;
 pub(crate) use self::reading::{hash_file, open_unnoted};
 use self::reading::{hash_telling, open_file};
@@ -42,7 +42,7 @@ use crate::sources::{DIR_PATH, DirSources};
 
 /// What lies at one path of the checkout.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum FileState {
     /// Nothing.
     Absent,
     /// A regular file.
@@ -114,12 +114,12 @@ impl<'a> Files<'a> {
     }
 
     /// What lies at `path`, relative to the workspace's root; reads the bytes only where it must.
-    pub(crate) fn look(&self, path: &RelPath) -> Result<Seen, FileError> {
+    pub(crate) fn look(&self, path: &RelPath) -> Result<FileState, FileError> {
         self.look_telling(path, drop).map(|(seen, _)| seen)
     }
 
     /// The same, with the bytes of a small file that had to be read for it: whoever asked wants them next.
-    pub(crate) fn fetch(&self, path: &RelPath) -> Result<(Seen, Option<Vec<u8>>), FileError> {
+    pub(crate) fn fetch(&self, path: &RelPath) -> Result<(FileState, Option<Vec<u8>>), FileError> {
         let mut whole = None;
         let (seen, is_first) = self.look_telling(path, |bytes| {
             whole = (bytes.len() as u64 <= SMALL).then_some(bytes);
@@ -129,9 +129,9 @@ impl<'a> Files<'a> {
 
     /// The same as [`Files::look`], but none for a small file that would have to be read: that is left to whoever wants
     /// its bytes.
-    pub(crate) fn glance(&self, path: &RelPath) -> Result<Option<Seen>, FileError> {
+    pub(crate) fn glance(&self, path: &RelPath) -> Result<Option<FileState>, FileError> {
         let at = self.table.at(path);
-        if let Some(found) = at.with(|entry| Some(entry?.known().map(Known::seen))) {
+        if let Some(found) = at.with(|entry| Some(entry?.known().map(FileInfo::seen))) {
             return Ok(found);
         }
         if self.remembered(path).is_none() && self.is_small_file(path) {
@@ -169,7 +169,7 @@ impl<'a> Files<'a> {
         &self,
         path: &RelPath,
         read: impl FnOnce(Vec<u8>),
-    ) -> Result<(Seen, bool), FileError> {
+    ) -> Result<(FileState, bool), FileError> {
         let at = self.table.at(path);
         if let Some(seen) = at.with(|entry| Some(entry?.known()?.seen())) {
             return Ok((seen, false));
@@ -196,10 +196,10 @@ impl<'a> Files<'a> {
     }
 
     /// Calls `use_known` with everything that was looked at, sorted by path; nothing can be looked at meanwhile.
-    pub(crate) fn with_known<T>(&self, use_known: impl FnOnce(&[(&RelPath, &Known)]) -> T) -> T {
+    pub(crate) fn with_known<T>(&self, use_known: impl FnOnce(&[(&RelPath, &FileInfo)]) -> T) -> T {
         let all = self.table.all();
         let known = all.iter().filter_map(|entry| Some((entry.path(), entry.known()?)));
-        let mut known: Vec<(&RelPath, &Known)> = known.collect();
+        let mut known: Vec<(&RelPath, &FileInfo)> = known.collect();
         known.par_sort_unstable_by_key(|(path, _)| *path);
         use_known(&known)
     }
@@ -210,8 +210,14 @@ impl<'a> Files<'a> {
     }
 
     /// Takes over what someone else has just seen at `path`.
-    pub(crate) fn prime(&self, path: &RelPath, seen: Seen, signature: Signature, settled: bool) {
-        self.table.at(path).keep(Known::new(seen, Some(signature), settled));
+    pub(crate) fn prime(
+        &self,
+        path: &RelPath,
+        seen: FileState,
+        signature: Signature,
+        settled: bool,
+    ) {
+        self.table.at(path).keep(FileInfo::new(seen, Some(signature), settled));
     }
 
     /// Writes what was learnt to `cache`, keeping what was not looked at.
@@ -228,7 +234,7 @@ impl<'a> Files<'a> {
         }
     }
 
-    fn examine(&self, path: &RelPath, read: impl FnOnce(Vec<u8>)) -> std::io::Result<Known> {
+    fn examine(&self, path: &RelPath, read: impl FnOnce(Vec<u8>)) -> std::io::Result<FileInfo> {
         let (dir, place) = self.seen_from_dir(path);
         let now = now();
         let remembered = self.remembered(path);
@@ -236,13 +242,13 @@ impl<'a> Files<'a> {
         if remembered.is_none() {
             match open_file(dir, &*place) {
                 Ok(Some((file, signature))) => return self.hash(path, file, signature, now, read),
-                Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Known::absent()),
+                Err(Errno::NOENT | Errno::NOTDIR) => return Ok(FileInfo::absent()),
                 Ok(None) | Err(_) => {}
             }
         }
         let stat = match rustix::fs::statat(dir, &*place, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
-            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Known::absent()),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(FileInfo::absent()),
             Err(error) => return Err(error.into()),
         };
         let seen = match FileType::from_raw_mode(stat.st_mode) {
@@ -251,17 +257,17 @@ impl<'a> Files<'a> {
                 if let Some((old, blob)) = remembered
                     && old == signature
                 {
-                    return Ok(Known::file(signature, blob, signature.size, true));
+                    return Ok(FileInfo::file(signature, blob, signature.size, true));
                 }
                 let (file, signature) = open_file(dir, &*place)?.ok_or(Errno::AGAIN)?;
                 return self.hash(path, file, signature, now, read);
             }
-            FileType::Directory => Seen::Dir,
-            FileType::Symlink => Seen::Link(link_text(&self.absolute(path))?),
-            _ => Seen::Other,
+            FileType::Directory => FileState::Dir,
+            FileType::Symlink => FileState::Link(link_text(&self.absolute(path))?),
+            _ => FileState::Other,
         };
         let signature = Signature::of(&stat);
-        Ok(Known::new(seen, Some(signature), signature.is_settled(now)))
+        Ok(FileInfo::new(seen, Some(signature), signature.is_settled(now)))
     }
 
     /// Hashes the file that was opened at `path` after the clock said `now`.
@@ -272,11 +278,11 @@ impl<'a> Files<'a> {
         signature: Signature,
         now: i128,
         read: impl FnOnce(Vec<u8>),
-    ) -> std::io::Result<Known> {
+    ) -> std::io::Result<FileInfo> {
         let mut span = self.profile.begin(SpanKind::Hashing, || format!("hash {path}"));
         let (blob, size) = hash_telling(file, &signature, read)?;
         span.note("bytes", || size);
-        Ok(Known::file(signature, blob, size, signature.is_settled(now)))
+        Ok(FileInfo::file(signature, blob, size, signature.is_settled(now)))
     }
 }
 
@@ -307,14 +313,14 @@ impl SourceFiles for Files<'_> {
     }
 }
 
-impl Known {
-    fn absent() -> Known {
-        Known::new(Seen::Absent, None, false)
+impl FileInfo {
+    fn absent() -> FileInfo {
+        FileInfo::new(FileState::Absent, None, false)
     }
 
-    fn file(signature: Signature, blob: BlobDigest, size: u64, settled: bool) -> Known {
-        let seen = Seen::File { blob, size, executable: signature.is_executable() };
-        Known::new(seen, Some(signature), settled)
+    fn file(signature: Signature, blob: BlobDigest, size: u64, settled: bool) -> FileInfo {
+        let seen = FileState::File { blob, size, executable: signature.is_executable() };
+        FileInfo::new(seen, Some(signature), settled)
     }
 }
 
@@ -324,11 +330,11 @@ pub(crate) fn link_inside(path: &RelPath, target: &str) -> Option<RelPath> {
 }
 
 /// Whether a package can name what lies at `path` of it; none is a small file.
-pub(crate) fn can_be_named(path: &RelPath, seen: Option<&Seen>) -> bool {
+pub(crate) fn can_be_named(path: &RelPath, seen: Option<&FileState>) -> bool {
     match seen {
-        None | Some(Seen::File { .. }) => true,
-        Some(Seen::Link(target)) => link_inside(path, target).is_some(),
-        Some(Seen::Absent | Seen::Dir | Seen::Other) => false,
+        None | Some(FileState::File { .. }) => true,
+        Some(FileState::Link(target)) => link_inside(path, target).is_some(),
+        Some(FileState::Absent | FileState::Dir | FileState::Other) => false,
     }
 }
 
@@ -350,8 +356,8 @@ mod tests {
         RelPath::parse(text).unwrap()
     }
 
-    fn file(bytes: &[u8]) -> Seen {
-        Seen::File { blob: BlobDigest::of(bytes), size: bytes.len() as u64, executable: false }
+    fn file(bytes: &[u8]) -> FileState {
+        FileState::File { blob: BlobDigest::of(bytes), size: bytes.len() as u64, executable: false }
     }
 
     #[test]
@@ -379,9 +385,9 @@ mod tests {
         let files = Files::open(dir.path(), Path::new(""), None);
         let cases = [
             ("large", file(&large)),
-            ("link", Seen::Link("large".to_owned())),
-            ("dir", Seen::Dir),
-            ("absent", Seen::Absent),
+            ("link", FileState::Link("large".to_owned())),
+            ("dir", FileState::Dir),
+            ("absent", FileState::Absent),
         ];
         for (name, seen) in cases {
             assert_eq!(files.glance(&path(name)).unwrap(), Some(seen.clone()), "{name}");

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use hashbrown::{DefaultHashBuilder, HashTable, hash_table};
 use wake_model::RelPath;
 
-use super::Seen;
-use super::known::{Entry, Known};
+use super::FileState;
+use super::known::{Entry, FileInfo};
 
 /// Entries by path.
 #[derive(Default)]
@@ -67,9 +67,9 @@ impl At<'_, '_> {
     /// Notes what is known of the path from now on; gives what was known of it before, and stays so.
     ///
     /// Two may read a file at once while it is edited: what follows from it must follow from one of its texts.
-    pub(super) fn keep(&self, known: Known) -> Option<Seen> {
+    pub(super) fn keep(&self, known: FileInfo) -> Option<FileState> {
         self.entry(|entry| {
-            let before = entry.known().map(Known::seen);
+            let before = entry.known().map(FileInfo::seen);
             if before.is_none() {
                 entry.set(known);
             }
@@ -121,13 +121,13 @@ mod tests {
         RelPath::parse(&text.to_string()).unwrap()
     }
 
-    fn link(text: &str) -> Known {
-        Known::new(Seen::Link(text.to_owned()), None, true)
+    fn link(text: &str) -> FileInfo {
+        FileInfo::new(FileState::Link(text.to_owned()), None, true)
     }
 
     /// None if there is no entry, none in it if that is still to be read.
-    fn seen(table: &Table, text: &str) -> Option<Option<Seen>> {
-        table.at(&path(text)).with(|entry| entry.map(|entry| entry.known().map(Known::seen)))
+    fn seen(table: &Table, text: &str) -> Option<Option<FileState>> {
+        table.at(&path(text)).with(|entry| entry.map(|entry| entry.known().map(FileInfo::seen)))
     }
 
     #[test]
@@ -141,7 +141,7 @@ mod tests {
         for number in 0..1000 {
             assert_eq!(table.at(&path(number)).keep(link(&number.to_string())), None);
         }
-        assert_eq!(seen(&table, "7"), Some(Some(Seen::Link("7".to_owned()))));
+        assert_eq!(seen(&table, "7"), Some(Some(FileState::Link("7".to_owned()))));
         assert_eq!(seen(&table, "1000"), None);
         let mut paths: Vec<_> = table.all().iter().map(|entry| entry.path().clone()).collect();
         paths.sort_unstable();
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn what_is_known_first_stays() {
-        let (table, first) = (Table::default(), Seen::Link("first".to_owned()));
+        let (table, first) = (Table::default(), FileState::Link("first".to_owned()));
         let path = path("a/b");
         assert_eq!(table.at(&path).keep(link("first")), None);
         assert_eq!(table.at(&path).keep(link("second")), Some(first.clone()));

@@ -19,14 +19,14 @@ use wake_model::place::{is_foreign, module_json};
 use wake_model::{Digest, Network, OutputDecl, Outputs, RelPath, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::step::{Root, Terms};
-use wake_steps::{Ground, Inputs, Step, StepId};
+use wake_steps::{Inputs, Step, StepContext, StepId};
 use wake_store::Store;
 
 use crate::evaluate::Evaluator;
 use crate::instance::{Instances, PkgInstance};
-use crate::module::{Exec, ModuleError, Seen, declared_outputs};
+use crate::module::{Exec, ModuleError, ModuleView, declared_outputs};
 use crate::plan::{ModuleStep, Plan};
-use crate::written::Written;
+use crate::written::JsonValue;
 
 /// What lowering needs to know of the build.
 pub(crate) struct Lowering<'a> {
@@ -57,7 +57,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The step of the module `node`, where all that it needs is done.
-    pub(crate) fn step(&self, node: NodeIndex, ground: &Ground<'_>) -> Lowered<Step> {
+    pub(crate) fn step(&self, node: NodeIndex, ground: &StepContext<'_>) -> Lowered<Step> {
         let module = &self.plan.graph[node];
         let pkg = self.pkg(module)?;
         let unexpected = |error: ModuleError| {
@@ -120,7 +120,7 @@ pub(crate) fn module_step(
 /// One module where it is being lowered.
 struct Site<'a> {
     lowering: &'a Lowering<'a>,
-    ground: &'a Ground<'a>,
+    ground: &'a StepContext<'a>,
     node: NodeIndex,
     module: &'a ModuleStep,
     pkg: &'a PkgInstance,
@@ -133,7 +133,7 @@ type Lowered<T> = Result<T, Box<Diagnostic>>;
 
 impl Site<'_> {
     /// An error about `value`, at the place where it was written.
-    fn error(&self, message: impl Into<String>, value: &Written<'_>) -> Box<Diagnostic> {
+    fn error(&self, message: impl Into<String>, value: &JsonValue<'_>) -> Box<Diagnostic> {
         let Lowering { plan, instances, evaluator, .. } = self.lowering;
         let place = plan.locate(self.node, &value.to_value(), instances, evaluator);
         let message = format!("{}: {}", self.module.label, message.into());
@@ -146,7 +146,7 @@ impl Site<'_> {
         match declared.iter().find(reserved) {
             Some(decl) => Err(self.error(
                 format!("output `{}` lies in `.wake`, which belongs to wake", decl.path.dotted()),
-                &Written::Null,
+                &JsonValue::Null,
             )),
             None => Ok(()),
         }
@@ -178,10 +178,10 @@ impl Site<'_> {
     }
 
     /// What the command is told of its module: canonical JSON, values and paths, no digests of content.
-    fn module_json(&self, inputs: &Written<'_>) -> String {
+    fn module_json(&self, inputs: &JsonValue<'_>) -> String {
         let ModuleStep { decl, instance, .. } = self.module;
         let graph = &self.lowering.plan.graph;
-        let mut modules: Vec<(&str, &Seen)> = graph
+        let mut modules: Vec<(&str, &ModuleView)> = graph
             .edges(self.node)
             .map(|edge| (edge.weight().as_str(), &graph[edge.target()].instance.seen))
             .collect();

@@ -8,13 +8,13 @@ use wake_steps::step::Conflict;
 use wake_steps::{Input, SourceFile};
 
 use super::{Lowered, Site, text};
-use crate::files::{Seen, link_inside};
+use crate::files::{FileState, link_inside};
 use crate::instance::PkgInstance;
 use crate::view::{Special, special};
-use crate::written::Written;
+use crate::written::JsonValue;
 
 /// What a package names.
-pub(super) enum Named {
+pub(super) enum PackageEntry {
     /// A regular file.
     File {
         blob: BlobDigest,
@@ -41,7 +41,7 @@ impl<'a> Site<'a> {
             if chosen.is_empty() {
                 let message =
                     format!("`{pattern}` in `pkgFiles` matches none of the package's files");
-                return Err(self.error(message, &Written::from(pattern.as_str())));
+                return Err(self.error(message, &JsonValue::from(pattern.as_str())));
             }
             for path in chosen {
                 self.place_file_of(self.pkg, path, path.clone())?;
@@ -63,7 +63,7 @@ impl<'a> Site<'a> {
         let glob = glob.map_err(|e| {
             self.error(
                 format!("`{pattern}` in `pkgFiles` is not a glob: {}", e.kind()),
-                &Written::Null,
+                &JsonValue::Null,
             )
         })?;
         let matcher = glob.compile_matcher();
@@ -71,16 +71,16 @@ impl<'a> Site<'a> {
     }
 
     /// What lies at a path that `owner` names.
-    pub(super) fn named(&self, owner: &PkgInstance, path: &RelPath) -> Lowered<Named> {
+    pub(super) fn named(&self, owner: &PkgInstance, path: &RelPath) -> Lowered<PackageEntry> {
         let at = owner.dir.join(path);
         let fetched = self.lowering.evaluator.files.fetch(&at);
         let fetched = fetched.map_err(|e| Diagnostic::error(Class::Environment, e.to_string()))?;
         match fetched {
-            (Seen::File { blob, size, executable }, bytes) => {
-                Ok(Named::File { blob, size, executable, bytes })
+            (FileState::File { blob, size, executable }, bytes) => {
+                Ok(PackageEntry::File { blob, size, executable, bytes })
             }
-            (Seen::Link(target), _) if link_inside(path, &target).is_some() => {
-                Ok(Named::Link(target))
+            (FileState::Link(target), _) if link_inside(path, &target).is_some() => {
+                Ok(PackageEntry::Link(target))
             }
             // Most were only glanced at when the package was instantiated.
             _ => Err(edited(&self.module.label, &at)),
@@ -95,11 +95,11 @@ impl<'a> Site<'a> {
         at: RelPath,
     ) -> Lowered<()> {
         let input = match self.named(owner, path)? {
-            Named::File { blob, size, executable, bytes } => {
+            PackageEntry::File { blob, size, executable, bytes } => {
                 let (dir, below) = (owner.dir.clone(), path.clone());
                 Input::File(SourceFile { dir, below, blob, size, executable, bytes })
             }
-            Named::Link(target) => Input::Link { target },
+            PackageEntry::Link(target) => Input::Link { target },
         };
         self.put(at, input)
     }
@@ -111,11 +111,11 @@ impl<'a> Site<'a> {
 
     /// Says that two things would lie at one path.
     pub(super) fn conflict(&self, conflict: &Conflict) -> Box<Diagnostic> {
-        self.error(conflict.to_string(), &Written::Null)
+        self.error(conflict.to_string(), &JsonValue::Null)
     }
 
     /// The file objects of the module's `files`: links, dumped values, things of others.
-    pub(super) fn place_module_files(&mut self, files: &[Written<'_>]) -> Lowered<()> {
+    pub(super) fn place_module_files(&mut self, files: &[JsonValue<'_>]) -> Lowered<()> {
         for file in files {
             match special(file) {
                 Some(Special::File { path, from, dump }) => {
@@ -129,9 +129,9 @@ impl<'a> Site<'a> {
 
     fn place_file(
         &mut self,
-        file: &Written<'_>,
+        file: &JsonValue<'_>,
         path: &str,
-        from: &Written<'_>,
+        from: &JsonValue<'_>,
         dump: bool,
     ) -> Lowered<()> {
         if !dump && from.is_null() {

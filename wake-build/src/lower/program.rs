@@ -6,14 +6,14 @@ use wake_steps::Input;
 
 use super::{Lowered, Site};
 use crate::view::{Special, special};
-use crate::written::Written;
+use crate::written::JsonValue;
 
 /// Links in the way to a program; more are taken for a circle.
 const MOST_LINKS: usize = 40;
 
 impl Site<'_> {
     /// The path of the program, which must be there and executable.
-    pub(super) fn program(&mut self, program: &Written<'_>) -> Lowered<String> {
+    pub(super) fn program(&mut self, program: &JsonValue<'_>) -> Lowered<String> {
         let Some(Special::File { path, .. }) = special(program) else {
             return Err(self.error("`ref` of the exec does not resolve to a file", program));
         };

@@ -7,28 +7,28 @@ use wake_model::place::{LocalPath, pkg_prefix};
 use wake_model::{Manifest, Node, RelPath, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::step::TreeOrigin;
-use wake_steps::{Done, Input, StepId};
+use wake_steps::{Input, StepId, StepOutput};
 
-use super::own_files::Named;
+use super::own_files::PackageEntry;
 use super::{Lowered, Site, step_id};
 use crate::instance::PkgInstance;
 use crate::view::{Special, special};
-use crate::written::Written;
+use crate::written::JsonValue;
 
 /// From so many files on, a directory of another package is put into the store and mounted whole.
 const WHOLE_FROM: usize = 16;
 
 impl<'a> Site<'a> {
     /// Everything that a value refers to anywhere inside.
-    pub(super) fn bring_referred(&mut self, value: &Written<'_>) -> Lowered<()> {
+    pub(super) fn bring_referred(&mut self, value: &JsonValue<'_>) -> Lowered<()> {
         if let Some(found) = special(value)
             && let Some(path) = found.path()
         {
             return self.bring(path, value, !matches!(found, Special::File { .. }));
         }
         match value {
-            Written::List(items) => items.iter().try_for_each(|item| self.bring_referred(item)),
-            Written::Fields(fields) => {
+            JsonValue::List(items) => items.iter().try_for_each(|item| self.bring_referred(item)),
+            JsonValue::Fields(fields) => {
                 fields.iter().try_for_each(|(_, field)| self.bring_referred(field))
             }
             _ => Ok(()),
@@ -36,7 +36,7 @@ impl<'a> Site<'a> {
     }
 
     /// What lies at `path`, put there. `must`: it is an error if nothing of one's own lies there.
-    pub(super) fn bring(&mut self, path: &str, value: &Written<'_>, must: bool) -> Lowered<()> {
+    pub(super) fn bring(&mut self, path: &str, value: &JsonValue<'_>, must: bool) -> Lowered<()> {
         // Most of what is referred to are files of the module's own, which lie there already.
         if path.strip_prefix("./").is_some_and(|own| self.is_own_file(own)) {
             return Ok(());
@@ -64,7 +64,7 @@ impl<'a> Site<'a> {
         &mut self,
         own: &RelPath,
         path: &str,
-        value: &Written<'_>,
+        value: &JsonValue<'_>,
         must: bool,
     ) -> Lowered<()> {
         let mut found = self.inputs.covering(own).is_some();
@@ -87,7 +87,7 @@ impl<'a> Site<'a> {
         owner: &PkgInstance,
         below: &RelPath,
         path: &str,
-        value: &Written<'_>,
+        value: &JsonValue<'_>,
     ) -> Lowered<()> {
         let base = RelPath::parse(&pkg_prefix(&owner.key)).unwrap_or_default();
         let chosen = owner.files_below(below);
@@ -125,10 +125,10 @@ impl<'a> Site<'a> {
         for path in files {
             let Some(at) = path.strip(below) else { continue };
             let node = match self.named(owner, path)? {
-                Named::File { blob, size, executable, bytes: _ } => {
+                PackageEntry::File { blob, size, executable, bytes: _ } => {
                     Node::File { blob, size, executable }
                 }
-                Named::Link(target) => Node::Link { target },
+                PackageEntry::Link(target) => Node::Link { target },
             };
             nodes.insert(at, node);
         }
@@ -159,7 +159,7 @@ impl<'a> Site<'a> {
         id: &str,
         below: &RelPath,
         path: &str,
-        value: &Written<'_>,
+        value: &JsonValue<'_>,
     ) -> Lowered<()> {
         let Some((step, done)) = self.module_done(id) else {
             let message =
@@ -178,7 +178,7 @@ impl<'a> Site<'a> {
     }
 
     /// The step of the module with this id and what it left, if it is done.
-    pub(super) fn module_done(&self, id: &str) -> Option<(StepId, &'a Done)> {
+    pub(super) fn module_done(&self, id: &str) -> Option<(StepId, &'a StepOutput)> {
         let step = step_id(*self.lowering.plan.by_id.get(id)?);
         Some((step, self.ground.results.get(step)?))
     }

@@ -5,24 +5,24 @@ use wake_steps::step::Terms;
 
 use crate::module::Exec;
 use crate::view::{Special, special};
-use crate::written::Written;
+use crate::written::JsonValue;
 
 /// The most bytes that the value of a variable may have.
 const LONGEST_VARIABLE: usize = 4096;
 
 /// The text of an argument.
-pub(super) fn argument(value: &Written<'_>) -> Result<String, String> {
+pub(super) fn argument(value: &JsonValue<'_>) -> Result<String, String> {
     scalar(value)
         .ok_or_else(|| format!("an argument is {}: expected a string, number or file", kind(value)))
 }
 
 /// The text of a variable.
-pub(super) fn variable(name: &str, value: &Written<'_>) -> Result<String, String> {
+pub(super) fn variable(name: &str, value: &JsonValue<'_>) -> Result<String, String> {
     if name.is_empty() || name.contains(['=', '\0']) {
         return Err(format!("`{name}` cannot be the name of a variable"));
     }
     let text = match value {
-        Written::List(items) => list(name, items)?,
+        JsonValue::List(items) => list(name, items)?,
         one => scalar(one).ok_or_else(|| {
             format!(
                 "variable `{name}` is {}: expected a string, number, file or list of these",
@@ -43,7 +43,7 @@ pub(super) fn variable(name: &str, value: &Written<'_>) -> Result<String, String
 }
 
 /// Joined with `:` if every element is a path, else with one space.
-fn list(name: &str, items: &[Written<'_>]) -> Result<String, String> {
+fn list(name: &str, items: &[JsonValue<'_>]) -> Result<String, String> {
     let mut texts = Vec::with_capacity(items.len());
     for item in items {
         let text = scalar(item);
@@ -56,28 +56,28 @@ fn list(name: &str, items: &[Written<'_>]) -> Result<String, String> {
     Ok(texts.join(separator))
 }
 
-fn scalar(value: &Written<'_>) -> Option<String> {
+fn scalar(value: &JsonValue<'_>) -> Option<String> {
     match value {
-        Written::Text(text) => Some(text.to_string()),
-        Written::Number(_) => Some(value.canonical()),
+        JsonValue::Text(text) => Some(text.to_string()),
+        JsonValue::Number(_) => Some(value.canonical()),
         object => Some(special(object)?.path()?.trim_end_matches('/').to_owned()),
     }
 }
 
 /// One line of canonical JSON with file objects as local paths; nothing for null.
-pub(super) fn stdin(config: &Written<'_>) -> String {
+pub(super) fn stdin(config: &JsonValue<'_>) -> String {
     if config.is_null() { String::new() } else { with_paths(config) }
 }
 
 /// One line of canonical JSON with file objects as local paths.
-pub(super) fn with_paths(value: &Written<'_>) -> String {
+pub(super) fn with_paths(value: &JsonValue<'_>) -> String {
     let mut text = String::new();
     push_with_paths(value, &mut text);
     text.push('\n');
     text
 }
 
-fn push_with_paths(value: &Written<'_>, out: &mut String) {
+fn push_with_paths(value: &JsonValue<'_>, out: &mut String) {
     match special(value) {
         Some(Special::File { path, .. }) => push_text(path.trim_end_matches('/'), out),
         _ => value.push_with(out, &mut |_, inner, out| push_with_paths(inner, out)),
@@ -90,7 +90,7 @@ pub(super) fn terms(exec: &Exec<'_>) -> Result<Terms, String> {
     if exec.timeout.is_some_and(|seconds| !seconds.is_finite() || seconds <= 0.0) {
         return Err("`timeout` must be a number of seconds above 0".to_owned());
     }
-    let Written::Fields(resources) = &exec.resources else {
+    let JsonValue::Fields(resources) = &exec.resources else {
         return if exec.resources.is_null() {
             Ok(terms)
         } else {
@@ -101,8 +101,8 @@ pub(super) fn terms(exec: &Exec<'_>) -> Result<Terms, String> {
         match (&**name, value) {
             ("cpus", value) => terms.cpus = Some(cpus(value)?),
             ("memory", value) => terms.memory = Some(bytes(value)?),
-            ("scratch", Written::Text(place)) if place == "disk" => terms.on_disk = true,
-            ("scratch", Written::Text(place)) if place == "memory" => terms.on_disk = false,
+            ("scratch", JsonValue::Text(place)) if place == "disk" => terms.on_disk = true,
+            ("scratch", JsonValue::Text(place)) if place == "memory" => terms.on_disk = false,
             ("scratch", _) => {
                 return Err("`resources.scratch` is `'memory'` or `'disk'`".to_owned());
             }
@@ -115,7 +115,7 @@ pub(super) fn terms(exec: &Exec<'_>) -> Result<Terms, String> {
     Ok(terms)
 }
 
-fn cpus(value: &Written<'_>) -> Result<u32, String> {
+fn cpus(value: &JsonValue<'_>) -> Result<u32, String> {
     let whole = whole_number(value).and_then(|number| u32::try_from(number).ok());
     whole.filter(|&number| number > 0).ok_or_else(|| {
         format!("`resources.cpus` is {}: expected a whole number from 1", value.to_value())
@@ -123,7 +123,7 @@ fn cpus(value: &Written<'_>) -> Result<u32, String> {
 }
 
 /// A size: a number of bytes, or a text with a unit, `'512 MiB'`.
-fn bytes(value: &Written<'_>) -> Result<u64, String> {
+fn bytes(value: &JsonValue<'_>) -> Result<u64, String> {
     let wrong = || {
         let value = value.to_value();
         format!("`resources.memory` is {value}: expected bytes or a text such as '512MiB'")
@@ -144,21 +144,21 @@ fn bytes(value: &Written<'_>) -> Result<u64, String> {
     number.checked_mul(unit).ok_or_else(wrong)
 }
 
-fn whole_number(value: &Written<'_>) -> Option<u64> {
+fn whole_number(value: &JsonValue<'_>) -> Option<u64> {
     match value {
-        Written::Number(number) => number.as_u64(),
+        JsonValue::Number(number) => number.as_u64(),
         _ => None,
     }
 }
 
-fn kind(value: &Written<'_>) -> &'static str {
+fn kind(value: &JsonValue<'_>) -> &'static str {
     match value {
-        Written::Null => "null",
-        Written::Bool(_) => "true or false",
-        Written::Number(_) => "a number",
-        Written::Text(_) => "a string",
-        Written::List(_) => "a list",
-        Written::Fields(_) => "an object",
+        JsonValue::Null => "null",
+        JsonValue::Bool(_) => "true or false",
+        JsonValue::Number(_) => "a number",
+        JsonValue::Text(_) => "a string",
+        JsonValue::List(_) => "a list",
+        JsonValue::Fields(_) => "an object",
     }
 }
 
@@ -169,7 +169,7 @@ mod tests {
     use serde_json::{Value, json};
 
     /// Gives `tell` a value as it is read from a text.
-    fn of<T>(value: &Value, tell: impl FnOnce(&Written<'_>) -> T) -> T {
+    fn of<T>(value: &Value, tell: impl FnOnce(&JsonValue<'_>) -> T) -> T {
         tell(&serde_json::from_str(&value.to_string()).unwrap())
     }
 
@@ -190,12 +190,12 @@ mod tests {
         assert!(text(json!(true)).is_err());
         assert!(text(json!("x".repeat(4096))).is_ok());
         assert!(text(json!("x".repeat(4097))).is_err_and(|e| e.contains("`V` is 4097 bytes")));
-        assert!(variable("A=B", &Written::from("")).is_err());
+        assert!(variable("A=B", &JsonValue::from("")).is_err());
     }
 
     #[test]
     fn standard_input_is_one_line_or_nothing() {
-        assert_eq!(stdin(&Written::Null), "");
+        assert_eq!(stdin(&JsonValue::Null), "");
         let config = json!({"b": file("./x"), "a": 1.0});
         assert_eq!(of(&config, stdin), "{\"a\":1,\"b\":\"./x\"}\n");
     }

@@ -9,7 +9,7 @@ use wake_eval::{Answer, Answers, Topic};
 use wake_model::PkgKey;
 use wake_model::json::{push_object, push_text};
 
-use super::Wanted;
+use super::ModuleRequest;
 use crate::evaluate::Evaluator;
 use crate::instance::{Instances, PkgInstance};
 
@@ -49,21 +49,21 @@ pub(super) struct NothingYet;
 
 impl Modules for NothingYet {
     fn module(&self, id: &Value) -> Answer {
-        if Wanted::of_id(id).is_some() { Answer::Pending } else { Answer::Unknown }
+        if ModuleRequest::of_id(id).is_some() { Answer::Pending } else { Answer::Unknown }
     }
 }
 
 /// What others see of the modules that are complete.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(super) struct ModuleViews {
     /// By identity.
     texts: HashMap<Arc<str>, Arc<str>>,
     /// Of some of those in their default configuration, by package, what is told before anyone asks.
     plain: HashMap<PkgKey, Vec<(Topic, Arc<str>)>>,
 }
 
-impl Seen {
-    pub(super) fn insert(&mut self, identity: &Arc<str>, wanted: &Wanted, text: &Arc<str>) {
+impl ModuleViews {
+    pub(super) fn insert(&mut self, identity: &Arc<str>, wanted: &ModuleRequest, text: &Arc<str>) {
         self.texts.insert(identity.clone(), text.clone());
         if wanted.config.is_some() {
             return;
@@ -77,7 +77,7 @@ impl Seen {
 }
 
 /// The canonical text of the id of a module in its default configuration.
-fn plain_id(wanted: &Wanted) -> String {
+fn plain_id(wanted: &ModuleRequest) -> String {
     let fields = [("module", &*wanted.module), ("pkg", wanted.pkg.as_str()), ("type", "module")];
     let mut id = String::with_capacity(64 + wanted.module.len() + wanted.pkg.as_str().len());
     push_object(fields, &mut id, |_, text, id| push_text(text, id));
@@ -85,9 +85,9 @@ fn plain_id(wanted: &Wanted) -> String {
 }
 
 /// What is complete while others are still being found.
-impl Modules for RwLock<Seen> {
+impl Modules for RwLock<ModuleViews> {
     fn module(&self, id: &Value) -> Answer {
-        let Some(wanted) = Wanted::of_id(id) else { return Answer::Unknown };
+        let Some(wanted) = ModuleRequest::of_id(id) else { return Answer::Unknown };
         let seen = self.read().unwrap_or_else(PoisonError::into_inner);
         seen.texts.get(&*wanted.identity()).cloned().map_or(Answer::Pending, Answer::Ready)
     }
@@ -129,7 +129,8 @@ pub(super) struct Ready<'a> {
 
 impl Modules for Ready<'_> {
     fn module(&self, id: &Value) -> Answer {
-        let Some(node) = Wanted::of_id(id).and_then(|wanted| self.index.get(&*wanted.identity()))
+        let Some(node) =
+            ModuleRequest::of_id(id).and_then(|wanted| self.index.get(&*wanted.identity()))
         else {
             return Answer::Unknown;
         };

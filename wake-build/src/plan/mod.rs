@@ -27,8 +27,8 @@ use wake_model::{PkgKey, RelPath};
 use self::answers::Ready;
 use self::order::order;
 use self::promises::keep_promises;
-use self::search::{Found, search};
-pub(crate) use self::wanted::Wanted;
+use self::search::{DiscoveredModule, search};
+pub(crate) use self::wanted::ModuleRequest;
 use crate::evaluate::Evaluator;
 use crate::instance::Instances;
 use crate::module::{ModuleDecl, ModuleInstance};
@@ -43,7 +43,7 @@ pub(crate) struct ModuleStep {
     /// The directory of its package.
     pub dir: RelPath,
     /// Its name in the package and its configuration as they were asked for.
-    wanted: Wanted,
+    wanted: ModuleRequest,
     /// What its functions said.
     pub decl: ModuleDecl,
     /// Its inputs, files and exec, every promise kept.
@@ -71,7 +71,7 @@ pub(crate) struct Plan {
 }
 
 /// Everything up to a plan.
-pub(crate) struct Planned {
+pub(crate) struct PlannedBuild {
     /// The packages.
     pub(crate) instances: Instances,
     /// The modules.
@@ -85,10 +85,10 @@ pub(crate) struct Planned {
 /// Plans everything that `targets` reach.
 pub(crate) fn plan(
     instances: &Instances,
-    targets: Vec<Wanted>,
+    targets: Vec<ModuleRequest>,
     evaluator: &Evaluator,
 ) -> Result<Plan, Failure> {
-    let requested: BTreeSet<Arc<str>> = targets.iter().map(Wanted::identity).collect();
+    let requested: BTreeSet<Arc<str>> = targets.iter().map(ModuleRequest::identity).collect();
     let found = search(instances, targets, evaluator)?;
     assemble(instances, found, &requested, evaluator)
 }
@@ -138,11 +138,11 @@ impl Plan {
 /// is one step, called by the shorter name.
 fn assemble(
     instances: &Instances,
-    found: BTreeMap<Arc<str>, Box<Found>>,
+    found: BTreeMap<Arc<str>, Box<DiscoveredModule>>,
     requested: &BTreeSet<Arc<str>>,
     evaluator: &Evaluator,
 ) -> Result<Plan, Failure> {
-    let mut graph: DiGraph<Box<Found>, String> =
+    let mut graph: DiGraph<Box<DiscoveredModule>, String> =
         DiGraph::with_capacity(found.len(), found.len() * 2);
     let mut answers: HashMap<Arc<str>, NodeIndex> = HashMap::with_capacity(found.len());
     let mut by_id: HashMap<Arc<str>, NodeIndex> = HashMap::with_capacity(found.len());
@@ -174,8 +174,8 @@ fn assemble(
     Ok(Plan { graph, order, by_id, answers })
 }
 
-fn step(module: Found, instances: &Instances, requested: bool) -> Option<ModuleStep> {
-    let Found { wanted, decl, finished, reads, trace, .. } = module;
+fn step(module: DiscoveredModule, instances: &Instances, requested: bool) -> Option<ModuleStep> {
+    let DiscoveredModule { wanted, decl, finished, reads, trace, .. } = module;
     let instance = finished?;
     let dir = instances.get(&wanted.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
     let mut label = module_label(&dir, &wanted.module);

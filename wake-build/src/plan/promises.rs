@@ -7,10 +7,10 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use rayon::prelude::*;
 use wake_eval::Read;
 
-use super::Wanted;
+use super::ModuleRequest;
 use super::answers::Ready;
-use super::search::{Found, find_module};
-use crate::evaluate::{Evaluator, Remembered};
+use super::search::{DiscoveredModule, find_module};
+use crate::evaluate::{CachedEvaluation, Evaluator};
 use crate::instance::{Instances, of_checkout};
 use crate::module::{ModuleInstance, parse};
 use crate::order::levels;
@@ -21,7 +21,7 @@ use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 /// Applies again the functions of those modules that compute with values of others which were not
 /// complete when they were applied first, these others first.
 pub(super) fn keep_promises(
-    graph: &mut DiGraph<Box<Found>, String>,
+    graph: &mut DiGraph<Box<DiscoveredModule>, String>,
     order: &[NodeIndex],
     instances: &Instances,
     index: &HashMap<Arc<str>, NodeIndex>,
@@ -30,7 +30,7 @@ pub(super) fn keep_promises(
     if graph.node_weights().all(|module| module.finished.is_some()) {
         return Ok(());
     }
-    let complete = |module: &Found| match &module.finished {
+    let complete = |module: &DiscoveredModule| match &module.finished {
         Some(finished) => OnceLock::from(finished.seen.text.clone()),
         None => OnceLock::new(),
     };
@@ -65,7 +65,7 @@ pub(super) fn keep_promises(
 }
 
 fn finish(
-    module: &Found,
+    module: &DiscoveredModule,
     instances: &Instances,
     ready: &Ready,
     shelf: &Arc<Shelf>,
@@ -73,7 +73,7 @@ fn finish(
 ) -> Result<(ModuleInstance, Vec<Read>, Vec<String>), Box<Diagnostic>> {
     let (pkg, op) = find_module(instances, &module.wanted)?;
     let answers = evaluator.answers(instances, ready, pkg);
-    let Remembered { value, reads, trace } = evaluator.evaluate(&pkg.dir, op, &answers)?;
+    let CachedEvaluation { value, reads, trace } = evaluator.evaluate(&pkg.dir, op, &answers)?;
     let unfinished = || {
         let label = module_label(&pkg.dir, &module.wanted.module);
         Box::new(Diagnostic::error(
@@ -81,7 +81,7 @@ fn finish(
             format!("{label}: still waits for modules that are done"),
         ))
     };
-    let Wanted { pkg: key, module, .. } = &module.wanted;
+    let ModuleRequest { pkg: key, module, .. } = &module.wanted;
     let parsed = parse(&value, &shelf.put(value.get().as_bytes()), key, module, instances);
     let instance = parsed.map_err(|_| unfinished())?.instance;
     let reads = of_checkout(reads);

@@ -8,13 +8,13 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use wake_eval::{Op, Read};
 
-use super::Wanted;
-use super::answers::{NothingYet, PlanAnswers, Seen};
+use super::ModuleRequest;
+use super::answers::{ModuleViews, NothingYet, PlanAnswers};
 use super::turns::Turns;
-use crate::evaluate::{Evaluator, Lanes, Question, Remembered, Work};
+use crate::evaluate::{CachedEvaluation, Evaluator, Lanes, Question, Work};
 use crate::instance::{Instances, PkgInstance, of_checkout};
-use crate::module::{ModuleDecl, ModuleInstance, ModuleText, Parsed, parse};
-use crate::shelf::{Shelf, Shelved};
+use crate::module::{ModuleAnswer, ModuleDecl, ModuleInstance, ModuleText, parse};
+use crate::shelf::{Shelf, ShelfEntry};
 use crate::target::module_label;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
@@ -29,9 +29,9 @@ const ENDLESS: &str = "~";
 /// Applies the functions of all modules that `targets` reach once, as far as they get.
 pub(super) fn search(
     instances: &Instances,
-    targets: Vec<Wanted>,
+    targets: Vec<ModuleRequest>,
     evaluator: &Evaluator,
-) -> Result<BTreeMap<Arc<str>, Box<Found>>, Failure> {
+) -> Result<BTreeMap<Arc<str>, Box<DiscoveredModule>>, Failure> {
     let shelf = Shelf::of(evaluator.files);
     let (turns, first) = Turns::new(instances, targets);
     let state = Mutex::new(State { turns, ..State::default() });
@@ -54,23 +54,23 @@ struct Planner<'a> {
     shelf: Arc<Shelf>,
     state: Mutex<State>,
     /// What others see of the modules that are complete.
-    seen: RwLock<Seen>,
+    seen: RwLock<ModuleViews>,
 }
 
 #[derive(Default)]
 struct State {
     asked: HashSet<Arc<str>>,
     turns: Turns,
-    found: BTreeMap<Arc<str>, Box<Found>>,
+    found: BTreeMap<Arc<str>, Box<DiscoveredModule>>,
     failed: BTreeMap<Arc<str>, Diagnostic>,
 }
 
 /// A module whose functions have been applied once.
-pub(super) struct Found {
-    pub(super) wanted: Wanted,
+pub(super) struct DiscoveredModule {
+    pub(super) wanted: ModuleRequest,
     pub(super) decl: ModuleDecl,
     /// What the functions gave when they were applied first.
-    text: Shelved,
+    text: ShelfEntry,
     /// The modules that it needs: identities, by its own key for them.
     pub(super) needs: Box<[(Box<str>, Arc<str>)]>,
     /// The same with every promise kept.
@@ -79,7 +79,7 @@ pub(super) struct Found {
     pub(super) trace: Vec<String>,
 }
 
-impl Found {
+impl DiscoveredModule {
     /// The id of the module that it needs under a key.
     pub(super) fn needed(&self, key: &str) -> Option<Value> {
         ModuleText::of(&self.text).ok()?.needed(key)
@@ -88,7 +88,7 @@ impl Found {
 
 /// A module whose functions are to be applied.
 struct Piece {
-    wanted: Wanted,
+    wanted: ModuleRequest,
     identity: Arc<str>,
     /// How many modules led to it.
     depth: usize,
@@ -98,7 +98,7 @@ struct Piece {
 
 impl State {
     /// Those of some targets that nobody asked for, and of those whose turn comes with the others.
-    fn targets(&mut self, targets: Vec<Wanted>) -> Vec<Piece> {
+    fn targets(&mut self, targets: Vec<ModuleRequest>) -> Vec<Piece> {
         let mut open = targets;
         let mut pieces = Vec::with_capacity(open.len());
         while let Some(wanted) = open.pop() {
@@ -125,7 +125,7 @@ impl State {
 
 impl<'w> Work<'w> for Planner<'w> {
     type Piece = Piece;
-    type Answers = PlanAnswers<'w, RwLock<Seen>>;
+    type Answers = PlanAnswers<'w, RwLock<ModuleViews>>;
 
     fn question(&'w self, piece: &Piece) -> Result<Question<Self::Answers>, Box<Diagnostic>> {
         let Piece { wanted, .. } = piece;
@@ -137,7 +137,7 @@ impl<'w> Work<'w> for Planner<'w> {
     fn answered(
         &'w self,
         piece: Piece,
-        result: Result<(Op, Remembered), Box<Diagnostic>>,
+        result: Result<(Op, CachedEvaluation), Box<Diagnostic>>,
     ) -> Vec<Piece> {
         let Piece { wanted, identity, depth, is_target } = piece;
         let pkg = is_target.then(|| wanted.pkg.clone());
@@ -169,19 +169,19 @@ impl<'w> Work<'w> for Planner<'w> {
 }
 
 /// A module that is needed, under which key and by which identity.
-type Need = (Box<str>, Wanted, Arc<str>);
+type Need = (Box<str>, ModuleRequest, Arc<str>);
 
 impl Planner<'_> {
     /// Reads what the functions of a module gave, and which modules it needs.
     fn found(
         &self,
-        wanted: Wanted,
-        remembered: Remembered,
-    ) -> Result<(Found, Vec<Need>), Box<Diagnostic>> {
-        let Remembered { value, reads, trace } = remembered;
+        wanted: ModuleRequest,
+        remembered: CachedEvaluation,
+    ) -> Result<(DiscoveredModule, Vec<Need>), Box<Diagnostic>> {
+        let CachedEvaluation { value, reads, trace } = remembered;
         let text = self.shelf.put(value.get().as_bytes());
         let parsed = parse(&value, &text, &wanted.pkg, &wanted.module, self.instances);
-        let Parsed { decl, needed, instance } = parsed.map_err(|e| {
+        let ModuleAnswer { decl, needed, instance } = parsed.map_err(|e| {
             let pkg = self.instances.get(&wanted.pkg);
             let dir = pkg.map(|pkg| pkg.dir.clone()).unwrap_or_default();
             let label = module_label(&dir, &wanted.module);
@@ -189,14 +189,14 @@ impl Planner<'_> {
         })?;
         let reads = of_checkout(reads);
         let need = |(key, id): (Cow<'_, str>, &RawValue)| {
-            let wanted = Wanted::of_text(id)?;
+            let wanted = ModuleRequest::of_text(id)?;
             let identity = wanted.identity();
             Some((Box::from(&*key), wanted, identity))
         };
         let mut all: Vec<Need> = needed.into_iter().filter_map(need).collect();
         self.state().share(&mut all);
         let needs = all.iter().map(|(key, _, identity)| (key.clone(), identity.clone())).collect();
-        Ok((Found { wanted, decl, text, needs, finished: instance, reads, trace }, all))
+        Ok((DiscoveredModule { wanted, decl, text, needs, finished: instance, reads, trace }, all))
     }
 
     /// The modules that the module `identity` needs and nobody asked for, unless there are too many by now.
@@ -251,7 +251,7 @@ impl Planner<'_> {
 /// The package of a module and the application that makes it.
 pub(super) fn find_module<'a>(
     instances: &'a Instances,
-    wanted: &Wanted,
+    wanted: &ModuleRequest,
 ) -> Result<(&'a PkgInstance, Op), Box<Diagnostic>> {
     let Some(pkg) = instances.get(&wanted.pkg) else {
         let message = format!("no package `{}` in this build", wanted.pkg);

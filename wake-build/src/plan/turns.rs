@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use wake_model::PkgKey;
 
-use super::Wanted;
+use super::ModuleRequest;
 use crate::instance::Instances;
 
 /// The turns of targets: those of a package come after those of the packages that it names.
@@ -25,14 +25,17 @@ struct Turn {
     /// Its targets that are not done.
     open: usize,
     /// Its targets, until its turn has come.
-    targets: Vec<Wanted>,
+    targets: Vec<ModuleRequest>,
     /// The packages that name it.
     after: Vec<usize>,
 }
 
 impl Turns {
     /// The turns of these targets, and those that come first.
-    pub(super) fn new(instances: &Instances, targets: Vec<Wanted>) -> (Turns, Vec<Wanted>) {
+    pub(super) fn new(
+        instances: &Instances,
+        targets: Vec<ModuleRequest>,
+    ) -> (Turns, Vec<ModuleRequest>) {
         if targets.len() <= 1 {
             return (Turns::default(), targets);
         }
@@ -42,8 +45,8 @@ impl Turns {
 
     fn of<'a, N: Iterator<Item = &'a PkgKey>>(
         pkgs: impl Iterator<Item = (&'a PkgKey, N)> + Clone,
-        targets: Vec<Wanted>,
-    ) -> (Turns, Vec<Wanted>) {
+        targets: Vec<ModuleRequest>,
+    ) -> (Turns, Vec<ModuleRequest>) {
         let numbers: HashMap<PkgKey, usize> =
             pkgs.clone().enumerate().map(|(number, (key, _))| (key.clone(), number)).collect();
         let mut turns = Turns { pkgs: Vec::new(), numbers };
@@ -73,7 +76,7 @@ impl Turns {
     }
 
     /// The targets whose turn has come now that a target of `pkg` is done.
-    pub(super) fn done(&mut self, pkg: &PkgKey) -> Vec<Wanted> {
+    pub(super) fn done(&mut self, pkg: &PkgKey) -> Vec<ModuleRequest> {
         let mut next = Vec::new();
         let Some(&number) = self.numbers.get(pkg) else { return next };
         let turn = &mut self.pkgs[number];
@@ -86,7 +89,7 @@ impl Turns {
     }
 
     /// Begins packages; where one has no target, those after it too.
-    fn begin(&mut self, mut free: Vec<usize>, begun: &mut Vec<Wanted>) {
+    fn begin(&mut self, mut free: Vec<usize>, begun: &mut Vec<ModuleRequest>) {
         // The first is taken last from a stack.
         free.reverse();
         while let Some(number) = free.pop() {
@@ -118,12 +121,12 @@ mod tests {
         format!("@{name}@1.0.0").parse().unwrap()
     }
 
-    fn wanted(name: &str) -> Wanted {
+    fn wanted(name: &str) -> ModuleRequest {
         let (pkg, module) = name.split_once(':').unwrap();
-        Wanted { pkg: key(pkg), module: module.to_owned(), config: None }
+        ModuleRequest { pkg: key(pkg), module: module.to_owned(), config: None }
     }
 
-    fn names(targets: &[Wanted]) -> Vec<String> {
+    fn names(targets: &[ModuleRequest]) -> Vec<String> {
         targets.iter().map(|target| format!("{}:{}", target.pkg, target.module)).collect()
     }
 

@@ -12,7 +12,7 @@ use crate::instance::PkgInstance;
 
 /// Which module is wanted, with which configuration.
 #[derive(Clone, Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct ModuleRequest {
     /// Its package.
     pub pkg: PkgKey,
     /// Its name in the package.
@@ -21,7 +21,7 @@ pub(crate) struct Wanted {
     pub config: Option<Value>,
 }
 
-impl Wanted {
+impl ModuleRequest {
     /// One text for each module and configuration.
     pub(super) fn identity(&self) -> Arc<str> {
         let config = self.config.as_ref().map(json::canonical).unwrap_or_default();
@@ -39,7 +39,7 @@ impl Wanted {
     }
 
     /// Reads a module id in the text of a module.
-    pub(super) fn of_text(id: &RawValue) -> Option<Wanted> {
+    pub(super) fn of_text(id: &RawValue) -> Option<ModuleRequest> {
         #[derive(Deserialize)]
         struct Id {
             pkg: PkgKey,
@@ -52,12 +52,12 @@ impl Wanted {
             Value::deserialize(value).map(Some)
         }
         let Id { pkg, module, config } = serde_json::from_str(id.get()).ok()?;
-        Some(Wanted { pkg, module, config })
+        Some(ModuleRequest { pkg, module, config })
     }
 
     /// Reads a module id as functions return it.
-    pub(super) fn of_id(id: &Value) -> Option<Wanted> {
-        Some(Wanted {
+    pub(super) fn of_id(id: &Value) -> Option<ModuleRequest> {
+        Some(ModuleRequest {
             pkg: id.get("pkg")?.as_str()?.parse().ok()?,
             module: id.get("module")?.as_str()?.to_owned(),
             config: id.get("config").cloned(),

@@ -15,18 +15,18 @@ use super::draft::{Body, Draft};
 use super::file::Meta;
 use super::listing::{Listing, open_dir};
 use super::results::read_link;
-use super::signature::{Packed, result_signature};
+use super::signature::{PackedSignature, result_signature};
 use super::spool::Records;
 use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
 use super::table::{DirRecord, FileKind, FileRecord, NO_DIGEST, UserRecord};
-use crate::files::{Files, Known, Seen, Signature, link_inside};
-use crate::plan::Planned;
+use crate::files::{FileInfo, FileState, Files, Signature, link_inside};
+use crate::plan::PlannedBuild;
 use crate::sources::DIR_PATH;
 
 /// What a snapshot is taken of.
 pub(crate) struct Capture<'a> {
     pub(crate) files: &'a Files<'a>,
-    pub(crate) planned: &'a Planned,
+    pub(crate) planned: &'a PlannedBuild,
     /// The record of each step.
     pub(crate) steps: Records,
     /// Where the trees of the results lie, by step.
@@ -83,7 +83,7 @@ struct StepNote {
     /// Its link, and where that leads.
     result: Option<(String, PatchedResult)>,
     /// The signature of the link, if it will tell a change.
-    proof: Packed,
+    proof: PackedSignature,
 }
 
 fn steps(capture: &Capture, index: &HashMap<&str, u32>) -> Option<Vec<StepNote>> {
@@ -97,7 +97,7 @@ fn steps(capture: &Capture, index: &HashMap<&str, u32>) -> Option<Vec<StepNote>>
         let read = |(link, result): &(String, PatchedResult)| {
             read_link(out.as_ref()?, link, &result.target)
         };
-        let proof = made.as_ref().and_then(read).unwrap_or(Packed::NONE);
+        let proof = made.as_ref().and_then(read).unwrap_or(PackedSignature::NONE);
         let files = numbers(&result, index)?;
         let needs = needs.iter().map(|need| need.0).collect();
         Some(StepNote { needs, files, result: made, proof })
@@ -155,7 +155,7 @@ struct Sources {
 }
 
 fn sources(capture: &Capture) -> Option<Sources> {
-    let Planned { instances, plan, .. } = capture.planned;
+    let PlannedBuild { instances, plan, .. } = capture.planned;
     let mut reads: Vec<(&RelPath, &[Read])> =
         instances.values().map(|instance| (&instance.dir, instance.reads.as_slice())).collect();
     for step in plan.graph.node_weights() {
@@ -209,20 +209,20 @@ fn add_file(
     let seen = capture.files.look(&at).ok()?;
     sources.files.insert(at);
     match seen {
-        Seen::File { blob, .. } => Some(Some(blob)),
-        Seen::Absent => Some(None),
-        Seen::Link(target) => add_file(capture, dir, &link_inside(path, &target)?, sources),
-        Seen::Dir | Seen::Other => None,
+        FileState::File { blob, .. } => Some(Some(blob)),
+        FileState::Absent => Some(None),
+        FileState::Link(target) => add_file(capture, dir, &link_inside(path, &target)?, sources),
+        FileState::Dir | FileState::Other => None,
     }
 }
 
 /// A directory with what is known in it, by name.
-type Dir<'d, 'k> = (&'d str, Vec<(&'k RelPath, &'k Known)>);
+type Dir<'d, 'k> = (&'d str, Vec<(&'k RelPath, &'k FileInfo)>);
 
 /// The directories that something was looked for in, sorted: files have their numbers in this order.
 fn by_dir<'d, 'k: 'd>(
     capture: &Capture<'d>,
-    known: &[(&'k RelPath, &'k Known)],
+    known: &[(&'k RelPath, &'k FileInfo)],
     sources: &'d Sources,
 ) -> Vec<Dir<'d, 'k>> {
     let dir_of = |path: &'k RelPath| path.dir_and_name().map(|(dir, _)| dir);
@@ -282,12 +282,12 @@ fn put_checkout(
     Some(())
 }
 
-fn file_record(known: &Known, is_source: bool) -> FileRecord {
+fn file_record(known: &FileInfo, is_source: bool) -> FileRecord {
     let (kind, blob) = match known.seen() {
-        Seen::Absent => (FileKind::Absent, NO_DIGEST),
-        Seen::File { blob, executable, .. } => (FileKind::File { executable }, blob),
-        Seen::Link(text) => (FileKind::Other, BlobDigest::of(text.as_bytes())),
-        Seen::Dir | Seen::Other => (FileKind::Other, NO_DIGEST),
+        FileState::Absent => (FileKind::Absent, NO_DIGEST),
+        FileState::File { blob, executable, .. } => (FileKind::File { executable }, blob),
+        FileState::Link(text) => (FileKind::Other, BlobDigest::of(text.as_bytes())),
+        FileState::Dir | FileState::Other => (FileKind::Other, NO_DIGEST),
     };
     let signature = known.signature().unwrap_or_default();
     FileRecord { name: (0, 0), kind, is_source, settled: known.settled(), signature, blob }
@@ -300,7 +300,7 @@ fn dir_record(
     began: i128,
     root: &OwnedFd,
     dir: &str,
-    files: &[(&RelPath, &Known)],
+    files: &[(&RelPath, &FileInfo)],
     list: Option<BlobDigest>,
     is_walked: bool,
 ) -> Option<DirRecord> {

@@ -12,10 +12,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::signature::Packed;
+use super::signature::PackedSignature;
 use super::table::FileRecord;
 use crate::files::Signature;
-use crate::shelf::Shelved;
+use crate::shelf::ShelfEntry;
 
 const HEAD: &[u8; 16] = b"wake delta 2\n\n\n\n";
 /// Length and hash.
@@ -27,14 +27,14 @@ pub(crate) struct Patch {
     /// Files of another content.
     pub(crate) files: Vec<(u32, FileRecord)>,
     /// What proves of other files that they are what they were.
-    pub(crate) file_proofs: Vec<(u32, Packed)>,
+    pub(crate) file_proofs: Vec<(u32, PackedSignature)>,
     /// The same of directories.
-    pub(crate) dir_proofs: Vec<(u32, Packed)>,
+    pub(crate) dir_proofs: Vec<(u32, PackedSignature)>,
     /// The bytes of records of steps.
     pub(crate) steps: Vec<(u32, Vec<u8>)>,
     pub(crate) results: Vec<(u32, PatchedResult)>,
     /// The same of links, by the numbers of their results.
-    pub(crate) links: Vec<(u32, Packed)>,
+    pub(crate) links: Vec<(u32, PackedSignature)>,
 }
 
 /// Where a result lies.
@@ -50,18 +50,18 @@ pub(crate) struct PatchedResult {
 #[derive(Debug, Default)]
 pub(super) struct Overlay {
     pub(super) files: BTreeMap<u32, FileRecord>,
-    pub(super) file_proofs: BTreeMap<u32, Packed>,
-    pub(super) dir_proofs: BTreeMap<u32, Packed>,
+    pub(super) file_proofs: BTreeMap<u32, PackedSignature>,
+    pub(super) dir_proofs: BTreeMap<u32, PackedSignature>,
     pub(super) steps: BTreeMap<u32, StepBytes>,
     pub(super) results: BTreeMap<u32, PatchedResult>,
-    pub(super) links: BTreeMap<u32, Packed>,
+    pub(super) links: BTreeMap<u32, PackedSignature>,
 }
 
 /// The bytes of the record of a step.
 #[derive(Debug)]
 pub(super) enum StepBytes {
     Read(Vec<u8>),
-    Shelved(Shelved),
+    Shelved(ShelfEntry),
 }
 
 /// The file of frames, as far as it was read.
@@ -117,13 +117,13 @@ impl Overlay {
         self.dir_proofs.extend(dir_proofs);
         self.steps.extend(steps.into_iter().map(|(step, bytes)| (step, StepBytes::Read(bytes))));
         // A link to another tree is another link.
-        self.links.extend(results.iter().map(|(number, _)| (*number, Packed::NONE)));
+        self.links.extend(results.iter().map(|(number, _)| (*number, PackedSignature::NONE)));
         self.results.extend(results);
         self.links.extend(links);
     }
 
     /// Lays records of steps over the others.
-    pub(super) fn put_steps(&mut self, steps: Vec<(u32, Shelved)>) {
+    pub(super) fn put_steps(&mut self, steps: Vec<(u32, ShelfEntry)>) {
         let steps = steps.into_iter();
         self.steps.extend(steps.map(|(step, record)| (step, StepBytes::Shelved(record))));
     }
@@ -272,7 +272,7 @@ mod tests {
 
     #[test]
     fn what_was_known_of_a_link_does_not_hold_for_the_link_to_another_result() {
-        let proof = Packed::from(Signature { size: 3, ..Signature::default() });
+        let proof = PackedSignature::from(Signature { size: 3, ..Signature::default() });
         let known = Patch { links: vec![(5, proof)], ..Patch::default() };
         let result = PatchedResult { target: "elsewhere".to_owned(), files: Vec::new() };
         let led_elsewhere = Patch { results: vec![(5, result)], ..Patch::default() };
@@ -281,7 +281,7 @@ mod tests {
         overlay.put(known.clone());
         assert_eq!(at(&overlay.links, 5), Some(&proof));
         overlay.put(led_elsewhere);
-        assert_eq!(at(&overlay.links, 5), Some(&Packed::NONE));
+        assert_eq!(at(&overlay.links, 5), Some(&PackedSignature::NONE));
         overlay.put(known);
         assert_eq!(at(&overlay.links, 5), Some(&proof));
     }

@@ -8,7 +8,7 @@ use wake_model::Digest;
 
 use super::file::Snapshot;
 use super::format::{FIXED, HEAD, SECTIONS, checksum_of, newest_first};
-use super::signature::Packed;
+use super::signature::PackedSignature;
 use super::spool::Place;
 use super::table::{DirRecord, FileRecord, ResultFile, ResultRecord, StepPlace, UserRecord};
 use super::{delta, proofs};
@@ -23,11 +23,11 @@ pub(super) struct Draft {
     users: Vec<u8>,
     results: Vec<u8>,
     result_files: Vec<u8>,
-    steps: Vec<Step>,
+    steps: Vec<DraftStep>,
     meta: Vec<u8>,
 }
 
-struct Step {
+struct DraftStep {
     place: Place,
     needs: Vec<usize>,
     result: u32,
@@ -117,7 +117,7 @@ impl Draft {
 
     /// Puts the next step; its record lies at `place` of the body.
     pub(super) fn put_step(&mut self, place: Place, needs: Vec<usize>) {
-        self.steps.push(Step { place, needs, result: 0 });
+        self.steps.push(DraftStep { place, needs, result: 0 });
     }
 
     /// Puts the result of the last step that was put.
@@ -125,8 +125,8 @@ impl Draft {
         &mut self,
         link: &str,
         target: &str,
-        proof: Packed,
-        files: impl Iterator<Item = Option<(&'f str, Packed)>>,
+        proof: PackedSignature,
+        files: impl Iterator<Item = Option<(&'f str, PackedSignature)>>,
     ) -> Option<()> {
         let first = u32::try_from(self.result_files.len() / ResultFile::SIZE).ok()?;
         let mut count = 0;

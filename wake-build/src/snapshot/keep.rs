@@ -15,15 +15,15 @@ use super::delta::{Delta, Patch};
 use super::draft::{Body, Draft, forget_beside};
 use super::file::Snapshot;
 use super::proofs::{Proof, Table};
-use super::signature::Packed;
-use crate::shelf::Shelved;
+use super::signature::PackedSignature;
+use crate::shelf::ShelfEntry;
 
 /// What a build changed of a snapshot.
 pub(crate) struct Changes {
     /// All but the records of steps.
     pub(crate) patch: Patch,
     /// The records of steps, by number: of many steps they are much.
-    pub(crate) steps: Vec<(u32, Shelved)>,
+    pub(crate) steps: Vec<(u32, ShelfEntry)>,
 }
 
 impl Snapshot {
@@ -76,8 +76,11 @@ impl Snapshot {
 
     /// What is proof now.
     fn proof_table(&self) -> Table {
-        let bytes = |proof: Option<&[u8]>| *proof.map_or(Packed::NONE, Packed::read).as_bytes();
-        let link = |number| self.result(number).map_or(Packed::NONE, |result| result.proof);
+        let bytes = |proof: Option<&[u8]>| {
+            *proof.map_or(PackedSignature::NONE, PackedSignature::read).as_bytes()
+        };
+        let link =
+            |number| self.result(number).map_or(PackedSignature::NONE, |result| result.proof);
         Table {
             dirs: each(self.dirs(), |dir| bytes(self.dir_proof(dir))),
             files: each(self.files(), |file| bytes(self.file_proof(file))),
@@ -108,7 +111,7 @@ fn each(count: usize, proof: impl Fn(usize) -> Proof + Send + Sync) -> Vec<Proof
     (0..count).into_par_iter().with_min_len(1 << 12).map(proof).collect()
 }
 
-fn put(table: &mut [Proof], proofs: &[(u32, Packed)]) {
+fn put(table: &mut [Proof], proofs: &[(u32, PackedSignature)]) {
     for (number, proof) in proofs {
         if let Some(slot) = table.get_mut(*number as usize) {
             *slot = *proof.as_bytes();
@@ -116,10 +119,10 @@ fn put(table: &mut [Proof], proofs: &[(u32, Packed)]) {
     }
 }
 
-fn take(table: &mut [Proof], number: u32) -> Packed {
+fn take(table: &mut [Proof], number: u32) -> PackedSignature {
     let slot = table.get_mut(number as usize);
-    slot.map_or(Packed::NONE, |slot| {
-        Packed::read(&std::mem::replace(slot, *Packed::NONE.as_bytes()))
+    slot.map_or(PackedSignature::NONE, |slot| {
+        PackedSignature::read(&std::mem::replace(slot, *PackedSignature::NONE.as_bytes()))
     })
 }
 

@@ -10,31 +10,31 @@ use wake_model::{ActionDigest, RelPath};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::history::History;
 use wake_steps::step::TreeOrigin;
-use wake_steps::{Done, Ground, Kept, Results, Step, StepId, Steps};
+use wake_steps::{Results, Step, StepContext, StepId, StepOutput, StepSuccess, Steps};
 use wake_store::{Lookup, Store};
 
 use super::capture::result_at;
 use super::delta::{Patch, PatchedResult};
 use super::file::Snapshot;
 use super::keep::Changes;
-use super::signature::Packed;
+use super::signature::PackedSignature;
 use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
 use super::table::{FileKind, FileRecord};
-use super::verify::{Changed, Differences};
-use crate::files::Seen;
+use super::verify::{ChangedFile, Differences};
+use crate::files::FileState;
 use crate::order::{graph_of, sort};
-use crate::shelf::{Shelf, Shelved};
+use crate::shelf::{Shelf, ShelfEntry};
 
 /// The steps that changed files reach, with what is known of all others.
 pub(crate) struct Replay<'a> {
     snapshot: &'a Snapshot,
     /// What changed files hold now.
-    changed: HashMap<RelPath, Seen>,
+    changed: HashMap<RelPath, FileState>,
     store: &'a Store,
     /// The steps that are looked at again, by number.
-    records: BTreeMap<usize, Reached>,
+    records: BTreeMap<usize, ReplayStep>,
     /// Results of steps that are not looked at again but are needed.
-    others: HashMap<usize, Done>,
+    others: HashMap<usize, StepOutput>,
     order: Vec<StepId>,
     fresh: Mutex<BTreeMap<usize, Fresh>>,
     /// Where records of steps go: of many steps they are much.
@@ -44,7 +44,7 @@ pub(crate) struct Replay<'a> {
 /// A step that is looked at again.
 ///
 /// Its record is read again when it is pinned: of many steps they are much.
-pub(crate) struct Reached {
+pub(crate) struct ReplayStep {
     /// How it is called.
     pub(crate) label: Box<str>,
     /// Its link, if a target names it.
@@ -57,19 +57,19 @@ pub(crate) struct Reached {
     needs: Box<[StepId]>,
 }
 
-impl From<StepRecord<'_>> for Reached {
-    fn from(record: StepRecord<'_>) -> Reached {
+impl From<StepRecord<'_>> for ReplayStep {
+    fn from(record: StepRecord<'_>) -> ReplayStep {
         let StepRecord { label, link, outputs, needs, result } = record;
         let StepResult { key, dur_ms, .. } = result;
         let needs = needs.into_owned().into();
         let (label, link, outputs) = (label.into(), link.map(Box::from), outputs.into());
-        Reached { label, link, key, dur_ms, outputs, needs }
+        ReplayStep { label, link, key, dur_ms, outputs, needs }
     }
 }
 
 /// What became of a step, as a snapshot keeps it.
 struct Fresh {
-    record: Shelved,
+    record: ShelfEntry,
     /// None if there is a link to it and it is not there.
     result: Option<Option<PatchedResult>>,
 }
@@ -83,10 +83,10 @@ impl<'a> Replay<'a> {
         store: &'a Store,
         spare: PathBuf,
     ) -> Option<Replay<'a>> {
-        let changed: HashMap<RelPath, Seen> =
+        let changed: HashMap<RelPath, FileState> =
             differences.changed.iter().map(|file| (file.path.clone(), file.seen.clone())).collect();
         let order = reached(snapshot, &differences.changed)?;
-        let records: Option<BTreeMap<usize, Reached>> = order
+        let records: Option<BTreeMap<usize, ReplayStep>> = order
             .par_iter()
             .with_min_len(16)
             .map_init(Vec::new, |buffer, &step| {
@@ -112,7 +112,7 @@ impl<'a> Replay<'a> {
     }
 
     /// The steps that are looked at again.
-    pub(crate) fn steps(&self) -> impl Iterator<Item = (StepId, &Reached)> {
+    pub(crate) fn steps(&self) -> impl Iterator<Item = (StepId, &ReplayStep)> {
         self.order.iter().filter_map(|step| Some((*step, self.records.get(&step.0)?)))
     }
 
@@ -139,7 +139,7 @@ impl<'a> Replay<'a> {
     pub(crate) fn changes(
         self,
         differences: Differences,
-        links: Vec<(u32, Packed)>,
+        links: Vec<(u32, PackedSignature)>,
     ) -> Option<Changes> {
         let Differences { changed, files: file_proofs, dirs: dir_proofs } = differences;
         let files = changed.iter().map(|file| Some((file.number, record_of(self.snapshot, file)?)));
@@ -162,16 +162,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// What a file is now.
-fn record_of(snapshot: &Snapshot, changed: &Changed) -> Option<FileRecord> {
-    let Changed { number, seen, signature, settled, path: _ } = changed;
+fn record_of(snapshot: &Snapshot, changed: &ChangedFile) -> Option<FileRecord> {
+    let ChangedFile { number, seen, signature, settled, path: _ } = changed;
     let old = snapshot.file(*number as usize)?;
-    let Seen::File { blob, executable, .. } = seen else { return None };
+    let FileState::File { blob, executable, .. } = seen else { return None };
     let kind = FileKind::File { executable: *executable };
     Some(FileRecord { kind, signature: *signature, settled: *settled, blob: *blob, ..old })
 }
 
 /// The steps that have a changed file among their inputs, and all that need these; dependencies first.
-fn reached(snapshot: &Snapshot, changed: &[Changed]) -> Option<Vec<usize>> {
+fn reached(snapshot: &Snapshot, changed: &[ChangedFile]) -> Option<Vec<usize>> {
     let users = snapshot.users();
     let mut open: Vec<usize> = Vec::new();
     for file in changed.iter().map(|file| file.number as usize) {
@@ -209,7 +209,7 @@ fn partition(length: usize, before: impl Fn(usize) -> bool) -> usize {
 /// a full build, and one that is taken as it was must still be in the store.
 fn can_be_pinned(
     result: &StepResult<'_>,
-    changed: &HashMap<RelPath, Seen>,
+    changed: &HashMap<RelPath, FileState>,
     store: &Store,
 ) -> Option<()> {
     let is_there = |tree| matches!(store.tree(tree), Ok(Lookup::Hit(_)));
@@ -225,7 +225,7 @@ fn can_be_pinned(
 }
 
 /// Whether a tree has to be put together anew, from files or an output that may be different now.
-fn is_made_anew(origin: &TreeOrigin, changed: &HashMap<RelPath, Seen>) -> bool {
+fn is_made_anew(origin: &TreeOrigin, changed: &HashMap<RelPath, FileState>) -> bool {
     match origin {
         TreeOrigin::Files { files, .. } => files.iter().any(|file| changed.contains_key(file)),
         TreeOrigin::Archive(_) => true,
@@ -236,9 +236,9 @@ fn is_made_anew(origin: &TreeOrigin, changed: &HashMap<RelPath, Seen>) -> bool {
 /// What the steps need of others: their results, which must still be in the store.
 fn needed(
     snapshot: &Snapshot,
-    records: &BTreeMap<usize, Reached>,
+    records: &BTreeMap<usize, ReplayStep>,
     store: &Store,
-) -> Option<HashMap<usize, Done>> {
+) -> Option<HashMap<usize, StepOutput>> {
     let mut others = HashMap::new();
     let mut buffer = Vec::new();
     for record in records.values() {
@@ -248,7 +248,7 @@ fn needed(
             }
             let StepResult { key, tree, manifest, .. } = snapshot.step(need, &mut buffer)?.result;
             matches!(store.action(&key), Ok(Lookup::Hit(_))).then_some(())?;
-            others.insert(need, Done { tree, manifest: manifest.into_owned() });
+            others.insert(need, StepOutput { tree, manifest: manifest.into_owned() });
         }
     }
     Some(others)
@@ -272,10 +272,10 @@ impl Steps for Replay<'_> {
         self.records.get(&step.0).is_some_and(|record| record.link.is_some())
     }
 
-    fn step(&self, step: StepId, _ground: &Ground<'_>) -> Result<Step, Box<Diagnostic>> {
+    fn step(&self, step: StepId, _ground: &StepContext<'_>) -> Result<Step, Box<Diagnostic>> {
         let now = |path: &str| {
             self.changed.get(path).map(|seen| match seen {
-                Seen::File { blob, size, executable } => Some((*blob, *size, *executable)),
+                FileState::File { blob, size, executable } => Some((*blob, *size, *executable)),
                 _ => None,
             })
         };
@@ -287,9 +287,9 @@ impl Steps for Replay<'_> {
         })
     }
 
-    fn done(&self, step: StepId, kept: &Kept<'_>) -> Result<(), Box<Diagnostic>> {
+    fn done(&self, step: StepId, kept: &StepSuccess<'_>) -> Result<(), Box<Diagnostic>> {
         let Some(record) = self.records.get(&step.0) else { return Ok(()) };
-        let Reached { label, link, outputs, needs, .. } = record;
+        let ReplayStep { label, link, outputs, needs, .. } = record;
         let (link, needs) = (link.as_deref(), Cow::Borrowed(&**needs));
         // What a module becomes can be written down.
         let Some(result) = StepResult::of(kept) else { return Ok(()) };

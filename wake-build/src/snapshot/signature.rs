@@ -6,47 +6,47 @@ use serde::{Deserialize, Serialize};
 use crate::files::Signature;
 use crate::fixed::Fixed;
 
-/// The bytes of a signature; equal ones are equal signatures. Where one is kept as proof, [`Packed::NONE`] says that
+/// The bytes of a signature; equal ones are equal signatures. Where one is kept as proof, [`PackedSignature::NONE`] says that
 /// there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "Signature", into = "Signature")]
-pub(crate) struct Packed([u8; Packed::SIZE]);
+pub(crate) struct PackedSignature([u8; PackedSignature::SIZE]);
 
-impl Packed {
+impl PackedSignature {
     /// Their number.
     pub(super) const SIZE: usize = Signature::SIZE;
     /// The signature of nothing: no file has it.
-    pub(super) const NONE: Packed = Packed([0; Packed::SIZE]);
+    pub(super) const NONE: PackedSignature = PackedSignature([0; PackedSignature::SIZE]);
 
     /// Those of the signature in a `stat` result.
-    pub(super) fn of(stat: &Stat) -> Packed {
+    pub(super) fn of(stat: &Stat) -> PackedSignature {
         Signature::of(stat).into()
     }
 
     /// Those of a file that was looked at when the clock said `looked`, if they will tell a change.
-    pub(super) fn proof(signature: Signature, looked: i128) -> Packed {
-        if signature.is_settled(looked) { signature.into() } else { Packed::NONE }
+    pub(super) fn proof(signature: Signature, looked: i128) -> PackedSignature {
+        if signature.is_settled(looked) { signature.into() } else { PackedSignature::NONE }
     }
 
-    /// Those that were written; [`Packed::NONE`] if they are not so many.
-    pub(super) fn read(bytes: &[u8]) -> Packed {
-        bytes.try_into().map_or(Packed::NONE, Packed)
+    /// Those that were written; [`PackedSignature::NONE`] if they are not so many.
+    pub(super) fn read(bytes: &[u8]) -> PackedSignature {
+        bytes.try_into().map_or(PackedSignature::NONE, PackedSignature)
     }
 
     /// The bytes.
-    pub(super) const fn as_bytes(&self) -> &[u8; Packed::SIZE] {
+    pub(super) const fn as_bytes(&self) -> &[u8; PackedSignature::SIZE] {
         &self.0
     }
 }
 
-impl From<Signature> for Packed {
-    fn from(signature: Signature) -> Packed {
-        Packed(signature.into())
+impl From<Signature> for PackedSignature {
+    fn from(signature: Signature) -> PackedSignature {
+        PackedSignature(signature.into())
     }
 }
 
-impl From<Packed> for Signature {
-    fn from(packed: Packed) -> Signature {
+impl From<PackedSignature> for Signature {
+    fn from(packed: PackedSignature) -> Signature {
         packed.0.into()
     }
 }

@@ -8,7 +8,7 @@ use wake_model::{
     ActionDigest, BlobDigest, Invocation, Manifest, Network, OutputDecl, RelPath, TreeDigest,
 };
 use wake_steps::step::{Root, Terms, TreeOrigin};
-use wake_steps::{Done, Input, Inputs, Kept, SourceFile, Step, StepId};
+use wake_steps::{Input, Inputs, SourceFile, Step, StepId, StepOutput, StepSuccess};
 
 use crate::lower::module_step;
 
@@ -128,8 +128,8 @@ impl StepRecord<'_> {
 
 impl<'a> StepResult<'a> {
     /// What came of a step; none if it is none that a module becomes.
-    pub(crate) fn of(kept: &'a Kept<'_>) -> Option<StepResult<'a>> {
-        let Kept { pinned, key, done: Done { tree, manifest }, .. } = kept;
+    pub(crate) fn of(kept: &'a StepSuccess<'_>) -> Option<StepResult<'a>> {
+        let StepSuccess { pinned, key, done: StepOutput { tree, manifest }, .. } = kept;
         let inputs = pinned.inputs.iter();
         let inputs = inputs.map(|(path, input)| Some((path.as_str(), InputRecord::of(input)?)));
         Some(StepResult {

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::{Deserialize, Serialize};
 use wake_model::{BlobDigest, Digest};
 
-use super::signature::Packed;
+use super::signature::PackedSignature;
 use crate::files::Signature;
 use crate::fixed::{Fixed, fixed};
 
@@ -109,14 +109,14 @@ pub(crate) struct FileRecord {
 
 impl FileRecord {
     /// What proves that it is as it says.
-    pub(super) fn proof(&self) -> Packed {
-        if self.settled { self.signature.into() } else { Packed::NONE }
+    pub(super) fn proof(&self) -> PackedSignature {
+        if self.settled { self.signature.into() } else { PackedSignature::NONE }
     }
 
     /// The same with another proof.
-    pub(super) fn proven(self, proof: Packed) -> FileRecord {
+    pub(super) fn proven(self, proof: PackedSignature) -> FileRecord {
         match proof {
-            Packed::NONE => FileRecord { settled: false, ..self },
+            PackedSignature::NONE => FileRecord { settled: false, ..self },
             proof => FileRecord { settled: true, signature: proof.into(), ..self },
         }
     }
@@ -170,18 +170,18 @@ fixed! {
         pub(crate) target: (u32, u32),
         pub(crate) files: (u32, u32),
         /// The signature of the link, if it is proof of where the link leads.
-        pub(crate) proof: Packed,
+        pub(crate) proof: PackedSignature,
     }
 
     /// A file of a result, by its path below the result's target.
     #[derive(Clone, Debug, PartialEq)]
     pub(crate) struct ResultFile {
         pub(crate) path: (u32, u32),
-        pub(crate) signature: Packed,
+        pub(crate) signature: PackedSignature,
     }
 }
 
-impl Fixed for Packed {
+impl Fixed for PackedSignature {
     const SIZE: usize = SIGNATURE;
 
     fn put(&self, out: &mut impl Write) {
@@ -189,12 +189,12 @@ impl Fixed for Packed {
     }
 
     fn get(bytes: &mut &[u8]) -> Option<Self> {
-        <[u8; SIGNATURE]>::get(bytes).map(|bytes| Packed::read(&bytes))
+        <[u8; SIGNATURE]>::get(bytes).map(|bytes| PackedSignature::read(&bytes))
     }
 }
 
-const SIGNATURE: usize = Packed::SIZE;
-const NOTHING: &[u8] = Packed::NONE.as_bytes();
+const SIGNATURE: usize = PackedSignature::SIZE;
+const NOTHING: &[u8] = PackedSignature::NONE.as_bytes();
 const DIR_SETTLED: u8 = 1;
 const FILE_SETTLED: u8 = 1 << 5;
 /// Stands where there is none.
@@ -324,7 +324,7 @@ mod tests {
         let (needs, dependents) = ((4, 5), (6, 7));
         check(StepPlace { at: 1 << 40, length: 2, checksum: 3, needs, dependents, result: 8 });
         check(9u32);
-        for proof in [Packed::NONE, signature().into()] {
+        for proof in [PackedSignature::NONE, signature().into()] {
             check(ResultRecord { link: (1, 2), target: (3, 4), files: (5, 6), proof });
         }
         check(ResultFile { path: (1, 2), signature: signature().into() });

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use wake_build::BuildRequest;
-use wake_steps::Rules;
+use wake_steps::SchedulePolicy;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
 use crate::args::{BuildArgs, MessageFormat};
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
     let files = formulas::among(&args.selection.targets, settings)?;
     if !files.is_empty() {
         formulas::take_no_config(&args.selection.config)?;
-        let rules = Rules { keep_going: args.keep_going, rebuild: args.rebuild };
+        let rules = SchedulePolicy { keep_going: args.keep_going, rebuild: args.rebuild };
         return build_formulas(&files, rules, args, settings, out);
     }
     let request = BuildRequest {
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
 /// The same of formulas, whose outputs stay in the store.
 fn build_formulas(
     files: &[PathBuf],
-    rules: Rules,
+    rules: SchedulePolicy,
     args: &BuildArgs,
     settings: &Settings,
     out: &mut impl Write,

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wake_formula::{Document, Formulas, Ran, RunError};
-use wake_steps::Rules;
+use wake_formula::{Document, FormulaResult, Formulas, RunError};
+use wake_steps::SchedulePolicy;
 use wake_steps::event::{Event, Reporter};
 use wake_steps::profile::Profile;
 use wake_store::ware::Meter;
@@ -38,7 +38,7 @@ pub(crate) fn run(
 ) -> Outcome {
     let file = match command {
         FormulaCommand::Run { files, rerun, allow_network, format } => {
-            let rules = Rules { keep_going: true, rebuild: *rerun };
+            let rules = SchedulePolicy { keep_going: true, rebuild: *rerun };
             return carry_out(files, rules, *allow_network, *format, settings, out, say);
         }
         FormulaCommand::Id(args) | FormulaCommand::Check(args) | FormulaCommand::Fmt(args) => {
@@ -65,7 +65,7 @@ fn read(file: &Path, settings: &Settings) -> Result<Document, Stop> {
 
 fn carry_out(
     files: &[PathBuf],
-    rules: Rules,
+    rules: SchedulePolicy,
     network: bool,
     format: FormulaFormat,
     settings: &Settings,
@@ -217,7 +217,7 @@ impl<O: Write, S: Write> Teller<'_, O, S> {
 
 /// What came of a formula: the record alone on standard output, everything else on standard error; or all as events.
 fn told(
-    result: Result<Ran, RunError>,
+    result: Result<FormulaResult, RunError>,
     name: Option<&str>,
     format: FormulaFormat,
     settings: &Settings,
@@ -227,7 +227,7 @@ fn told(
     if format == FormulaFormat::Json {
         return told_as_events(&result, name, out);
     }
-    let Ran { record, dialect, remembered, .. } = match result {
+    let FormulaResult { record, dialect, remembered, .. } = match result {
         Ok(ran) => ran,
         Err(error) => {
             let (category, exit) = error.category();
@@ -254,12 +254,12 @@ fn told(
 
 /// repeatr's event lines, the last one with the result; one of several says of which formula.
 fn told_as_events(
-    result: &Result<Ran, RunError>,
+    result: &Result<FormulaResult, RunError>,
     name: Option<&str>,
     out: &mut impl Write,
 ) -> Outcome {
     let (record, error, exit) = match result {
-        Ok(Ran { record, dialect, .. }) => {
+        Ok(FormulaResult { record, dialect, .. }) => {
             let text: Value = serde_json::from_str(&record.to_json(*dialect)).unwrap_or_default();
             (Some(text), None, if record.exit_code == 0 { 0 } else { JOB_UNSUCCESSFUL })
         }

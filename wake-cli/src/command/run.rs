@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use wake_build::{BuildRequest, Built};
+use wake_build::{BuildRequest, BuiltModule};
 use wake_model::nearest::nearest;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
@@ -65,7 +65,7 @@ fn execute(program: &Path, arguments: &[OsString]) -> (Diagnostic, u8) {
 }
 
 /// The output that was named, else `bin`, else the only one that can be executed.
-fn program(built: &[Built], key: Option<&str>) -> Result<PathBuf, Diagnostic> {
+fn program(built: &[BuiltModule], key: Option<&str>) -> Result<PathBuf, Diagnostic> {
     let all: Vec<(String, PathBuf)> = built.iter().flat_map(files).collect();
     let named = key.or_else(|| all.iter().any(|(name, _)| name == "bin").then_some("bin"));
     let is_wanted = |(name, path): &&(String, PathBuf)| match named {
@@ -96,7 +96,7 @@ fn program(built: &[Built], key: Option<&str>) -> Result<PathBuf, Diagnostic> {
     }
 }
 
-fn refuse(message: String, built: &[Built], all: &[(String, PathBuf)]) -> Diagnostic {
+fn refuse(message: String, built: &[BuiltModule], all: &[(String, PathBuf)]) -> Diagnostic {
     let labels: Vec<_> = built.iter().map(|built| built.label.as_str()).collect();
     let names: Vec<_> = all.iter().map(|(name, _)| format!("`{name}`")).collect();
     let outputs = if names.is_empty() { "no files".to_owned() } else { names.join(", ") };
@@ -104,8 +104,8 @@ fn refuse(message: String, built: &[Built], all: &[(String, PathBuf)]) -> Diagno
 }
 
 /// Every executable file of the results, as inside an output that is a directory.
-fn executables(built: &[Built]) -> Vec<PathBuf> {
-    let of = |built: &Built| {
+fn executables(built: &[BuiltModule]) -> Vec<PathBuf> {
+    let of = |built: &BuiltModule| {
         let base = session::place(built).to_owned();
         built.executables.iter().map(move |path| base.join(path.as_str())).collect::<Vec<_>>()
     };
@@ -113,7 +113,7 @@ fn executables(built: &[Built]) -> Vec<PathBuf> {
 }
 
 /// The outputs that are paths, by key, where they lie.
-fn files(built: &Built) -> Vec<(String, PathBuf)> {
+fn files(built: &BuiltModule) -> Vec<(String, PathBuf)> {
     let Value::Object(outputs) = &built.outputs else { return Vec::new() };
     let base = session::place(built);
     outputs
@@ -136,13 +136,13 @@ mod tests {
     use serde_json::json;
     use std::fs;
 
-    fn built(dir: &Path, executable: &[&str], outputs: Value) -> Built {
+    fn built(dir: &Path, executable: &[&str], outputs: Value) -> BuiltModule {
         for name in ["a", "b", "bin"] {
             fs::write(dir.join(name), "#!/bin/sh\n").unwrap();
             let mode = if executable.contains(&name) { 0o555 } else { 0o444 };
             fs::set_permissions(dir.join(name), fs::Permissions::from_mode(mode)).unwrap();
         }
-        Built {
+        BuiltModule {
             label: "//x:y".into(),
             link: None,
             tree: dir.to_owned(),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::ware::{
-    Cached, Category, Meter, Node, Ownership, PackFilters, PackType, Placement, Policy, Unpack,
-    UnpackFilters, WareCache, WareId, Warehouse, list, mirror, pack_metered, scan,
+    ArchivePolicy, Cached, Category, Meter, Node, Ownership, PackFilters, PackType, Placement,
+    Unpack, UnpackFilters, WareCache, WareId, Warehouse, list, mirror, pack_metered, scan,
 };
 
 use crate::args::{Placer, WareCommand};
@@ -59,7 +59,7 @@ pub(crate) fn run(
                 filters_or(filters.as_deref(), UnpackFilters::LOW_PRIV, UnpackFilters::apply)?;
             let sources = warehouses(sources, ware.packtype(), settings)?;
             progress(settings, say, "Unpacking", &ware.to_string())?;
-            let (ware, sources, policy) = (&ware, &sources[..], Policy::WARE);
+            let (ware, sources, policy) = (&ware, &sources[..], ArchivePolicy::WARE);
             let asked = Unpack { ware, sources, filters, cache: None, policy };
             unpack(asked, *placer, &cwd.join(path), meter, settings, say)?
         }
@@ -70,7 +70,7 @@ pub(crate) fn run(
             let source = warehouse(source, packtype, settings)?;
             progress(settings, say, "Scanning", &source.to_string())?;
             let _transfer = Transfer::show(settings, "Scanning", meter);
-            scan(packtype, &source, filters, Policy::WARE, meter)
+            scan(packtype, &source, filters, ArchivePolicy::WARE, meter)
                 .map_err(|error| refused(&error, error.category()))?
         }
         WareCommand::Mirror { ware, target, sources } => {
@@ -79,14 +79,14 @@ pub(crate) fn run(
             let sources = warehouses(sources, ware.packtype(), settings)?;
             progress(settings, say, "Mirroring", &ware.to_string())?;
             let _transfer = Transfer::show(settings, "Mirroring", meter);
-            mirror(&ware, &target, &sources, Policy::WARE, meter)
+            mirror(&ware, &target, &sources, ArchivePolicy::WARE, meter)
                 .map(|()| ware)
                 .map_err(|error| refused(&error, error.category()))?
         }
         WareCommand::Ls { packtype, source } => {
             let packtype = parse::<PackType>(packtype)?;
             let source = warehouse(source, packtype, settings)?;
-            let (_, nodes) = list(packtype, &source, Policy::WARE)
+            let (_, nodes) = list(packtype, &source, ArchivePolicy::WARE)
                 .map_err(|error| refused(&error, error.category()))?;
             let lines = nodes.iter().map(|(path, meta)| entry(path.as_str(), meta));
             return print::lines(lines, out);

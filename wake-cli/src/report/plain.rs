@@ -8,7 +8,7 @@ use wake_steps::event::{ActionFinished, Event, Reporter, Status};
 use crate::clock::Clock;
 use crate::manner::{Detail, Manner, Verbosity};
 use crate::report::diagnostic;
-use crate::report::summary::{Ending, Verdict, list};
+use crate::report::summary::{Summary, Verdict, list};
 use crate::report::tally::Tally;
 use crate::report::verbs::{altered, how};
 use crate::report::{annotation, excerpt};
@@ -117,7 +117,7 @@ impl<W: Write> Plain<W> {
 
     fn end(&mut self, event: &Event) {
         let failed = std::mem::take(&mut self.tally.failed);
-        let Some(ending) = Ending::of(event, &failed, self.tally.errors) else { return };
+        let Some(ending) = Summary::of(event, &failed, self.tally.errors) else { return };
         self.held = None;
         let (role, word) = match ending.verdict() {
             Verdict::Finished if self.manner.verbosity == Verbosity::Quiet => return,

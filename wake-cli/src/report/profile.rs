@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use wake_steps::diagnostic::{Class, Diagnostic, Level};
-use wake_steps::profile::{Load, Recorded, Span, Track};
+use wake_steps::profile::{Load, Recording, Span, Track};
 
 /// A file that a profile will be written to.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ impl ProfileFile {
     }
 
     /// Puts the whole trace in place at once; what a person is to be told if that fails.
-    pub(crate) fn write(&self, recorded: &Recorded) -> Option<Diagnostic> {
+    pub(crate) fn write(&self, recorded: &Recording) -> Option<Diagnostic> {
         let written = self.beside().and_then(|beside| {
             let made =
                 write_to(recorded, &beside).and_then(|()| std::fs::rename(&beside, &self.path));
@@ -67,14 +67,14 @@ impl ProfileFile {
     }
 }
 
-fn write_to(recorded: &Recorded, path: &Path) -> io::Result<()> {
+fn write_to(recorded: &Recording, path: &Path) -> io::Result<()> {
     let mut out = BufWriter::new(File::create(path)?);
     write(recorded, &mut out)?;
     out.flush()
 }
 
-fn write(recorded: &Recorded, out: &mut impl Write) -> io::Result<()> {
-    let Recorded { tracks, spans, loads } = recorded;
+fn write(recorded: &Recording, out: &mut impl Write) -> io::Result<()> {
+    let Recording { tracks, spans, loads } = recorded;
     write!(out, "{{\"displayTimeUnit\":\"ms\",\"traceEvents\":[")?;
     put(&told("process_name", 0, json!({ "name": "wake" })), out)?;
     for (number, (name, rank)) in tracks.iter().map(track).enumerate() {
@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use wake_steps::profile::SpanKind;
 
-    fn some() -> Recorded {
+    fn some() -> Recording {
         let span = |track, name: &str, from_ns, took_ns, notes| Span {
             track,
             kind: SpanKind::Hashing,
@@ -159,7 +159,7 @@ mod tests {
             took_ns,
             notes,
         };
-        Recorded {
+        Recording {
             tracks: vec![Track::Thread("main".into()), Track::Evaluator(77)],
             spans: vec![
                 span(0, "hash \"a\"\n", 1_500, 2_000, vec![("bytes", json!(12))]),
@@ -202,7 +202,7 @@ mod tests {
         let _: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
         let link = dir.path().join("link");
         std::os::unix::fs::symlink("trace.json", &link).unwrap();
-        assert!(ProfileFile::prepare(&link).unwrap().write(&Recorded::default()).is_none());
+        assert!(ProfileFile::prepare(&link).unwrap().write(&Recording::default()).is_none());
         assert!(link.is_symlink() && std::fs::read_dir(dir.path()).unwrap().count() == 2);
     }
 

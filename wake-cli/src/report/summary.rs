@@ -7,7 +7,7 @@ use crate::terminal::words;
 
 /// How a build ended, as its last event and the tally tell it.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Ending<'a> {
+pub(crate) struct Summary<'a> {
     /// The exit code of the program.
     pub(crate) exit: u8,
     /// What became of the steps.
@@ -33,11 +33,11 @@ pub(crate) enum Verdict {
     Interrupted,
 }
 
-impl<'a> Ending<'a> {
+impl<'a> Summary<'a> {
     /// What the last event of a build says; none of another event.
     pub(crate) fn of(event: &Event, failed: &'a [String], errors: usize) -> Option<Self> {
         let Event::Finished { exit, counts, wall_ms, saved_ms, .. } = *event else { return None };
-        Some(Ending { exit, counts, wall_ms, saved_ms, failed, errors })
+        Some(Summary { exit, counts, wall_ms, saved_ms, failed, errors })
     }
 
     /// How it ended in one word.
@@ -110,14 +110,14 @@ pub(crate) fn list(labels: &[String], most: usize) -> String {
 mod tests {
     use super::*;
 
-    fn ending(exit: u8, counts: Counts) -> Ending<'static> {
-        Ending { exit, counts, wall_ms: 101_000, saved_ms: 0, failed: &[], errors: 0 }
+    fn ending(exit: u8, counts: Counts) -> Summary<'static> {
+        Summary { exit, counts, wall_ms: 101_000, saved_ms: 0, failed: &[], errors: 0 }
     }
 
     #[test]
     fn a_build_that_did_nothing_says_what_it_saved() {
         let counts = Counts { total: 182, hit: 182, ..Counts::default() };
-        let ending = Ending { wall_ms: 40, saved_ms: 372_000, ..ending(0, counts) };
+        let ending = Summary { wall_ms: 40, saved_ms: 372_000, ..ending(0, counts) };
         assert_eq!(ending.sentence(), "182 actions, all cached, in 0.04s (saved ~6m12s)");
     }
 
@@ -135,7 +135,7 @@ mod tests {
         let counts =
             Counts { total: 184, hit: 96, ran: 85, failed: 1, skipped: 2, ..Counts::default() };
         let failed = ["//web:bundle".to_owned()];
-        let ending = Ending { failed: &failed, ..ending(1, counts) };
+        let ending = Summary { failed: &failed, ..ending(1, counts) };
         assert_eq!(
             ending.sentence(),
             "1 of 184 actions failed in 1m41s: //web:bundle; 181 ok (96 hit, 85 ran), 2 skipped"
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn errors_before_any_action() {
-        let ending = Ending { errors: 2, wall_ms: 30, ..ending(5, Counts::default()) };
+        let ending = Summary { errors: 2, wall_ms: 30, ..ending(5, Counts::default()) };
         assert_eq!(ending.sentence(), "2 errors in 0.03s");
     }
 
@@ -153,7 +153,7 @@ mod tests {
         let counts = Counts { total: 10, hit: 3, ran: 2, aborted: 5, ..Counts::default() };
         let ending = ending(130, counts);
         assert_eq!(ending.verdict(), Verdict::Interrupted);
-        assert_eq!(Ending { exit: 143, ..ending }.verdict(), Verdict::Interrupted);
+        assert_eq!(Summary { exit: 143, ..ending }.verdict(), Verdict::Interrupted);
         assert_eq!(ending.sentence(), "after 1m41s: 5 ok (3 hit, 2 ran), 5 not done");
     }
 

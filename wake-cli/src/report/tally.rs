@@ -12,13 +12,13 @@ use wake_steps::event::{Counts, Event, Status};
 pub(crate) struct Tally {
     /// Commands that run at once at most.
     jobs: usize,
-    steps: HashMap<usize, Step>,
+    steps: HashMap<usize, StepTally>,
     /// As announced: what a step needs comes before it.
     order: Vec<usize>,
     dependents: HashMap<usize, Vec<usize>>,
     running: BTreeMap<usize, Running>,
     /// Made when an estimate is first asked for after a step was announced.
-    outlook: OnceCell<Outlook>,
+    outlook: OnceCell<Estimate>,
     /// What became of the steps so far; `total` is the steps announced.
     pub(crate) counts: Counts,
     /// The labels of the failed steps, in the order of their failing.
@@ -28,7 +28,7 @@ pub(crate) struct Tally {
 }
 
 #[derive(Debug)]
-struct Step {
+struct StepTally {
     /// Needs that are not done.
     open: usize,
     usual_ms: Option<u64>,
@@ -56,7 +56,7 @@ pub(crate) struct Running {
 
 /// What past durations say of the whole build.
 #[derive(Debug)]
-struct Outlook {
+struct Estimate {
     /// What a step is taken to last of which nothing is known; none if that is most of them.
     mean_ms: Option<u64>,
     /// Milliseconds from the start of each step to the end of the build, however many may run at once.
@@ -123,7 +123,7 @@ impl Tally {
         if running + ready + unknown == 0 {
             return None;
         }
-        let Outlook { mean_ms, way_ms } = self.outlook.get_or_init(|| self.look_ahead());
+        let Estimate { mean_ms, way_ms } = self.outlook.get_or_init(|| self.look_ahead());
         let mean = Duration::from_millis((*mean_ms)?);
         let way = |id: &usize| Duration::from_millis(way_ms.get(id).copied().unwrap_or(0));
         let (mut work, mut longest) = (Duration::ZERO, Duration::ZERO);
@@ -144,7 +144,7 @@ impl Tally {
         Some((work / self.jobs.max(1) as u32).max(longest))
     }
 
-    fn look_ahead(&self) -> Outlook {
+    fn look_ahead(&self) -> Estimate {
         let known: Vec<u64> = self.steps.values().filter_map(|step| step.usual_ms).collect();
         let mean_ms = match known.len() * 2 >= self.steps.len() {
             true => known.iter().sum::<u64>().checked_div(known.len() as u64),
@@ -157,7 +157,7 @@ impl Tally {
             let own = self.steps.get(id).and_then(|step| step.usual_ms).or(mean_ms);
             way_ms.insert(*id, own.unwrap_or(0) + after.copied().unwrap_or(0));
         }
-        Outlook { mean_ms, way_ms }
+        Estimate { mean_ms, way_ms }
     }
 
     fn announce(&mut self, id: usize, needs: &[usize], usual_ms: Option<u64>) {
@@ -173,7 +173,7 @@ impl Tally {
         self.counts.total += 1;
         self.order.push(id);
         self.outlook.take();
-        self.steps.insert(id, Step { open: open.len(), usual_ms, phase });
+        self.steps.insert(id, StepTally { open: open.len(), usual_ms, phase });
     }
 
     fn start(&mut self, id: usize, label: &str, t_ms: u64) {

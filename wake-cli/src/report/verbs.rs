@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::manner::{Detail, Manner, Verbosity};
 use crate::report::diagnostic;
 use crate::report::screen::{Screen, Size};
-use crate::report::summary::{Ending, Verdict};
+use crate::report::summary::{Summary, Verdict};
 use crate::report::tally::Tally;
 use crate::report::{excerpt, live};
 use crate::signals;
@@ -146,7 +146,7 @@ impl<W: Write> Verbs<W> {
         self.bar = None;
         self.links();
         let failed = std::mem::take(&mut self.tally.failed);
-        let Some(ending) = Ending::of(event, &failed, self.tally.errors) else { return };
+        let Some(ending) = Summary::of(event, &failed, self.tally.errors) else { return };
         self.held = None;
         let sentence = ending.sentence();
         match ending.verdict() {

@@ -34,7 +34,7 @@ struct QueuedRequest<A, T> {
 
 /// A request with its outcome.
 #[derive(Debug)]
-pub struct Served<A, T> {
+pub struct Response<A, T> {
     /// What was asked.
     pub request: Request,
     /// Who answered its questions.
@@ -85,13 +85,13 @@ impl<'p, A: Answers, T> Line<'p, A, T> {
     }
 
     /// Waits for the outcome of the first request, or until its deadline has passed; none if there is no request.
-    pub fn wait(&mut self) -> Option<Served<A, T>> {
+    pub fn wait(&mut self) -> Option<Response<A, T>> {
         if self.waiting.is_empty() {
             return None;
         }
         let (outcome, service) = self.outcome();
         let QueuedRequest { request, answers, tag } = self.waiting.pop_front()?;
-        Some(Served { request, answers, tag, outcome, service })
+        Some(Response { request, answers, tag, outcome, service })
     }
 
     fn outcome(&mut self) -> (Result<Evaluated, EvalError>, Option<Service>) {

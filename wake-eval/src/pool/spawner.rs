@@ -17,10 +17,10 @@ use super::WorkerCommand;
 #[derive(Debug)]
 pub(super) struct Spawner {
     command: WorkerCommand,
-    orders: OnceLock<Mutex<Sender<Order>>>,
+    orders: OnceLock<Mutex<Sender<SpawnRequest>>>,
 }
 
-type Order = Sender<io::Result<Child>>;
+type SpawnRequest = Sender<io::Result<Child>>;
 
 impl Spawner {
     pub(super) fn new(command: WorkerCommand) -> Self {
@@ -40,8 +40,8 @@ impl Spawner {
         child.recv().map_err(|_| gone())?
     }
 
-    fn start(&self) -> Sender<Order> {
-        let (sender, orders): (_, Receiver<Order>) = channel();
+    fn start(&self) -> Sender<SpawnRequest> {
+        let (sender, orders): (_, Receiver<SpawnRequest>) = channel();
         let command = self.command.clone();
         // If there is no thread to be had, the channel is closed and the next order says so.
         let _ = std::thread::Builder::new().name("eval-spawner".to_owned()).spawn(move || {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use libtest_mimic::{Failed, Trial};
 use serde_json::Value;
 use wake_eval::{
-    Answer, Answers, EvalError, Evaluated, Kind, Limits, NoAnswers, Op, Pool, Request, Served,
+    Answer, Answers, EvalError, Evaluated, Kind, Limits, NoAnswers, Op, Pool, Request, Response,
     WorkerCommand,
 };
 
@@ -133,7 +133,7 @@ fn large_parent() -> Result<(), Failed> {
     let process = || {
         let mut line = pool.line();
         line.put(request("1"), NoAnswers, ());
-        let Served { outcome, service, .. } = line.wait().unwrap();
+        let Response { outcome, service, .. } = line.wait().unwrap();
         outcome.map(|_| service.map(|service| service.process))
     };
     let (first, second) = (process()?, process()?);

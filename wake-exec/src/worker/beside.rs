@@ -13,7 +13,7 @@ use super::confine::Confinement;
 use super::place::DirWriter;
 use super::scratch;
 use super::watcher::{InotifyWatch, Watcher};
-use crate::job::{Access, Job, Root};
+use crate::job::{Access, Job, JobRoot};
 use crate::wire::JobError;
 
 // Where in a mount namespace they belong, below its root directory.
@@ -77,7 +77,7 @@ impl MemoryDirs {
 
 /// Whether `/tmp` is part of a root directory that the command writes to as it likes, and its outputs may lie there.
 pub(crate) fn keeps_tmp(job: &Job) -> bool {
-    job.work.is_none() && matches!(job.root, Root::Dir { access: Access::Layered, .. })
+    job.work.is_none() && matches!(job.root, JobRoot::Dir { access: Access::Layered, .. })
 }
 
 fn limits(job: &Job) -> (u64, u64) {

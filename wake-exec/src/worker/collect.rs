@@ -11,7 +11,7 @@ use wake_model::{BlobDigest, Manifest, Node, OutputDecl, OutputKind, RelPath};
 
 use super::kernel;
 use super::place::{STRAIGHT, fixed_times, input_time};
-use crate::finished::{Fault, OutputFault};
+use crate::finished::{OutputDefect, OutputFault};
 use crate::job::{Fidelity, Outputs, TakeOutputs};
 use crate::wire::JobError;
 
@@ -89,7 +89,7 @@ impl<'a> Taking<'a> {
             match Manifest::new(self.nodes) {
                 Ok(manifest) => return Ok(Ok(manifest)),
                 Err(conflict) => {
-                    let fault = OutputFault::new(&conflict.path, Fault::Conflict);
+                    let fault = OutputFault::new(&conflict.path, OutputDefect::Conflict);
                     return discard(into).map(|()| Err(vec![fault]));
                 }
             }
@@ -97,7 +97,7 @@ impl<'a> Taking<'a> {
         discard(into).map(|()| Err(self.faults))
     }
 
-    fn fault(&mut self, path: &RelPath, fault: Fault) {
+    fn fault(&mut self, path: &RelPath, fault: OutputDefect) {
         self.faults.push(OutputFault::new(path, fault));
     }
 
@@ -138,7 +138,7 @@ impl<'a> Taking<'a> {
                 Ok(None)
             }
             Err(Errno::LOOP | Errno::XDEV) => {
-                self.fault(&decl.path, Fault::BehindLink);
+                self.fault(&decl.path, OutputDefect::BehindLink);
                 Ok(None)
             }
             Err(errno) => Err(JobError::step("open", decl.path.as_str(), errno)),
@@ -155,7 +155,7 @@ impl<'a> Taking<'a> {
             Ok(stat) => {
                 let kind = FileType::from_raw_mode(stat.st_mode);
                 if decl.kind == OutputKind::Dir && kind != FileType::Directory {
-                    self.fault(&decl.path, Fault::NotADirectory);
+                    self.fault(&decl.path, OutputDefect::NotADirectory);
                     return Ok(None);
                 }
                 Ok(Some(stat))
@@ -170,7 +170,7 @@ impl<'a> Taking<'a> {
 
     fn missing(&mut self, decl: &OutputDecl) {
         if self.collection.outputs.take == TakeOutputs::OnSuccess {
-            self.fault(&decl.path, Fault::Missing);
+            self.fault(&decl.path, OutputDefect::Missing);
         }
     }
 
@@ -191,9 +191,9 @@ impl<'a> Taking<'a> {
             FileType::Directory => return self.directory(at, stat),
             FileType::Symlink => return self.link(at),
             FileType::Fifo if self.exact() => return pipe(at, stat),
-            FileType::Fifo => Fault::Fifo,
-            FileType::Socket => Fault::Socket,
-            _ => Fault::Device,
+            FileType::Fifo => OutputDefect::Fifo,
+            FileType::Socket => OutputDefect::Socket,
+            _ => OutputDefect::Device,
         };
         self.fault(at.path, fault);
         Ok(())
@@ -206,13 +206,13 @@ impl<'a> Taking<'a> {
     fn file(&mut self, at: &OutputPlace<'_>, stat: &Stat) -> Result<(), JobError> {
         let failed = |errno: Errno| JobError::step("copy", at.path.as_str(), errno);
         if stat.st_mode & 0o6000 != 0 && !self.exact() {
-            self.fault(at.path, Fault::SetId);
+            self.fault(at.path, OutputDefect::SetId);
             return Ok(());
         }
         // Asked before it is read: a sparse file holds more than it takes.
         self.taken = self.taken.saturating_add(stat.st_size as u64);
         if self.taken > self.collection.limit {
-            self.fault(at.path, Fault::TooLarge { limit: self.collection.limit });
+            self.fault(at.path, OutputDefect::TooLarge { limit: self.collection.limit });
             return Ok(());
         }
         let executable = stat.st_mode & 0o111 != 0;
@@ -233,7 +233,7 @@ impl<'a> Taking<'a> {
 
     fn directory(&mut self, at: &OutputPlace<'_>, stat: &Stat) -> Result<(), JobError> {
         if at.path.components().count() > DEPTH {
-            self.fault(at.path, Fault::TooDeep { limit: DEPTH });
+            self.fault(at.path, OutputDefect::TooDeep { limit: DEPTH });
             return Ok(());
         }
         let failed = |errno: Errno| JobError::step("copy", at.path.as_str(), errno);
@@ -248,7 +248,7 @@ impl<'a> Taking<'a> {
                 Ok(name) => names.push(name.to_owned()),
                 Err(lossy) => {
                     let path = format!("{}/{lossy}", at.path);
-                    self.faults.push(OutputFault { path, fault: Fault::NameNotUtf8 });
+                    self.faults.push(OutputFault { path, fault: OutputDefect::NameNotUtf8 });
                 }
             }
         }
@@ -277,12 +277,12 @@ impl<'a> Taking<'a> {
             Ok(target) => target,
             Err(error) => {
                 let target = String::from_utf8_lossy(error.into_cstring().as_bytes()).into_owned();
-                self.fault(at.path, Fault::LinkLeaves { target });
+                self.fault(at.path, OutputDefect::LinkLeaves { target });
                 return Ok(());
             }
         };
         if !self.exact() && !self.stays(at.path, &target) {
-            self.fault(at.path, Fault::LinkLeaves { target });
+            self.fault(at.path, OutputDefect::LinkLeaves { target });
             return Ok(());
         }
         rustix::fs::symlinkat(target.as_str(), at.target, at.name).map_err(failed)?;

@@ -22,8 +22,8 @@ use super::view::{Layers, RootItem, RootPlan, RootView, SHOWN};
 use super::watcher::Watcher;
 use super::{memory, reap, weak};
 use crate::clock;
-use crate::finished::Finished;
-use crate::job::{Access, Job, Scratch, Source};
+use crate::finished::JobResult;
+use crate::job::{Access, Job, Source, WorkPlace};
 use crate::scheduling::Scheduling;
 use crate::wire::JobError;
 
@@ -69,7 +69,7 @@ impl Runner {
     }
 
     /// Runs `job`; `control` may ask to stop it.
-    pub(crate) fn run(&mut self, job: &Job, control: &UnixStream) -> Result<Finished, JobError> {
+    pub(crate) fn run(&mut self, job: &Job, control: &UnixStream) -> Result<JobResult, JobError> {
         if self.confined.is_none() {
             let mut tools = Tools {
                 control,
@@ -93,7 +93,7 @@ impl Runner {
         }
     }
 
-    fn run_confined(&mut self, job: &Job, control: &UnixStream) -> Result<Finished, JobError> {
+    fn run_confined(&mut self, job: &Job, control: &UnixStream) -> Result<JobResult, JobError> {
         let start = clock::instant();
         let Some(confined) = &self.confined else {
             return Err(JobError::bad_job("", "needs a confined worker"));
@@ -164,7 +164,7 @@ fn build_view(confined: &Confinement, job: &Job) -> Result<RootView, JobError> {
         plan.add(path.as_str(), item(path, source, &confined.owners)?);
     }
     let layers = match &job.scratch {
-        Scratch::Disk(parent) if !StandingRoots::can_have(job) => {
+        WorkPlace::Disk(parent) if !StandingRoots::can_have(job) => {
             Layers::Disk(OwnDirectory::below(parent)?)
         }
         _ => Layers::Memory(&job.limits),

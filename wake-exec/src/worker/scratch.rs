@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::mounts::{self, Memory, Writable};
 use super::owners::Owner;
-use crate::job::{Job, Limits, Scratch};
+use crate::job::{Job, Limits, WorkPlace};
 use crate::wire::JobError;
 
 /// A directory of the host that is removed when it is dropped.
@@ -117,8 +117,10 @@ pub(crate) struct WorkDir {
 /// Makes the work directory that `job` asks for.
 pub(crate) fn work(job: &Job, owner: Option<Owner>) -> Result<WorkDir, JobError> {
     match &job.scratch {
-        Scratch::Memory => Ok(WorkDir { mount: memory(&job.limits, "0755", owner)?, _host: None }),
-        Scratch::Disk(parent) => {
+        WorkPlace::Memory => {
+            Ok(WorkDir { mount: memory(&job.limits, "0755", owner)?, _host: None })
+        }
+        WorkPlace::Disk(parent) => {
             let host = OwnDirectory::below(parent)?;
             let path = host.part("work", owner)?;
             let mount = mounts::host(&path, Writable::Yes)

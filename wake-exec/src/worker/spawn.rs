@@ -57,7 +57,7 @@ pub(crate) struct Starter {
 }
 
 /// Everything the child needs, as plain numbers and pointers, and what it walks through.
-struct Prepared<'a> {
+struct SpawnPlan<'a> {
     program: *const c_char,
     argv: *const *const c_char,
     envp: *const *const c_char,
@@ -87,7 +87,7 @@ impl Starter {
         let env = command.env.iter().map(|(name, value)| c_string(&format!("{name}={value}")));
         let env = env.collect::<Result<Vec<_>, _>>()?;
         let (argv, envp) = (pointers(&args), pointers(&env));
-        let mut prepared = Prepared {
+        let mut prepared = SpawnPlan {
             program: program.as_ptr(),
             argv: argv.as_ptr(),
             envp: envp.as_ptr(),
@@ -168,8 +168,8 @@ struct CapabilityHeader {
 const CAPABILITY_VERSION: u32 = 0x2008_0522;
 
 extern "C" fn child(prepared: *mut c_void) -> c_int {
-    // SAFETY: the parent passes a `Prepared` that lives until this process executes its program or ends.
-    let prepared = unsafe { &mut *prepared.cast::<Prepared<'_>>() };
+    // SAFETY: the parent passes a `SpawnPlan` that lives until this process executes its program or ends.
+    let prepared = unsafe { &mut *prepared.cast::<SpawnPlan<'_>>() };
     // SAFETY: what the pointers name was prepared by the parent, which waits.
     let failed = unsafe { become_command(prepared) };
     prepared.failed = Some(failed);
@@ -179,7 +179,7 @@ extern "C" fn child(prepared: *mut c_void) -> c_int {
 }
 
 /// Goes all the way; returns only where a step failed, with its name and the kernel's error.
-unsafe fn become_command(prepared: &Prepared<'_>) -> (&'static CStr, c_int) {
+unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
     macro_rules! step {
         ($name:expr, $call:expr) => {
             // SAFETY: a system call on prepared memory.

@@ -7,10 +7,10 @@ use wake_model::RelPath;
 
 use super::beside::MemoryDirs;
 use super::view::RootView;
-use crate::job::{Job, Root, Scratch, Source};
+use crate::job::{Job, JobRoot, Source, WorkPlace};
 
 /// What a standing root directory depends on.
-type RootKind = (Root, Option<RelPath>);
+type RootKind = (JobRoot, Option<RelPath>);
 
 /// The root directories that are ready for a next job.
 #[derive(Default)]
@@ -69,8 +69,8 @@ impl StandingRoots {
     /// Whether a root directory for `job` serves other jobs as well: it shows nothing that belongs to one of them
     /// alone, and nothing in it has to be removed from the host when the job is done.
     pub(crate) fn can_have(job: &Job) -> bool {
-        matches!(job.root, Root::Host | Root::Empty)
-            && matches!(job.scratch, Scratch::Memory)
+        matches!(job.root, JobRoot::Host | JobRoot::Empty)
+            && matches!(job.scratch, WorkPlace::Memory)
             && outside_work(job).is_empty()
     }
 

@@ -14,7 +14,7 @@ use super::place::STRAIGHT;
 use super::spawn::{Launch, Starter, Walls};
 use super::supervise::{CommandEnd, Streams, Supervision};
 use crate::clock;
-use crate::finished::{Finished, OutputFault, Timings};
+use crate::finished::{JobResult, OutputFault, Timings};
 use crate::job::{Command, Job, TakeOutputs};
 use crate::wire::{self, JobError, Request};
 
@@ -84,13 +84,13 @@ impl Tools<'_> {
         base: &OutputRoot<'_>,
         setup: Duration,
         start: Instant,
-    ) -> Result<Finished, JobError> {
+    ) -> Result<JobResult, JobError> {
         let run = start.elapsed();
         let outputs = self.collect(job, &ended, base)?;
         let collect = start.elapsed() - run;
         let timings = Timings { wait: Duration::ZERO, setup, run, collect };
         let CommandEnd { outcome, stdout, stderr, usage } = ended;
-        Ok(Finished { outcome, stdout, stderr, usage, timings, outputs })
+        Ok(JobResult { outcome, stdout, stderr, usage, timings, outputs })
     }
 
     /// Takes the outputs, where they are to be taken.

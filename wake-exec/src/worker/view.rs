@@ -14,7 +14,7 @@ use super::kernel;
 use super::mounts::{self, Memory, Writable};
 use super::place::DirWriter;
 use super::scratch::{self, OwnDirectory};
-use crate::job::{Access, Limits, Root};
+use crate::job::{Access, JobRoot, Limits};
 use crate::wire::JobError;
 
 /// A finished root directory.
@@ -48,7 +48,7 @@ pub(crate) enum Layers<'a> {
 
 /// A root directory under construction.
 pub(crate) struct RootPlan {
-    ground: Ground,
+    ground: RootBase,
     pub(crate) items: Vec<(String, RootItem, RootNeed)>,
 }
 
@@ -62,7 +62,7 @@ pub(crate) enum RootNeed {
 }
 
 /// What the root directory itself is.
-enum Ground {
+enum RootBase {
     /// An empty file system in memory, read only once it is furnished.
     Memory,
     /// A directory of the host.
@@ -91,28 +91,30 @@ pub(crate) enum RootItem {
 
 impl RootPlan {
     /// What `root` asks for, together with what every root directory has.
-    pub(crate) fn new(confined: &Confinement, root: &Root) -> Result<Self, JobError> {
+    pub(crate) fn new(confined: &Confinement, root: &JobRoot) -> Result<Self, JobError> {
         let mount = |host: &Path, writable| {
             mounts::host(host, writable).map_err(|errno| JobError::step("mount", host, errno))
         };
         let ground = match root {
-            Root::Host | Root::Empty | Root::Dir { access: Access::ReadOnly, .. } => Ground::Memory,
-            Root::Dir { host, access: Access::ReadWrite } => {
-                Ground::Host(mount(host, Writable::Yes)?)
+            JobRoot::Host | JobRoot::Empty | JobRoot::Dir { access: Access::ReadOnly, .. } => {
+                RootBase::Memory
             }
-            Root::Dir { host, access: Access::Layered } => {
+            JobRoot::Dir { host, access: Access::ReadWrite } => {
+                RootBase::Host(mount(host, Writable::Yes)?)
+            }
+            JobRoot::Dir { host, access: Access::Layered } => {
                 let lower = mounts::host_as_owned(host, &confined.owners)
                     .map_err(|errno| JobError::step("mount", host, errno))?;
-                Ground::Layered(lower)
+                RootBase::Layered(lower)
             }
         };
         let mut plan = RootPlan { ground, items: Vec::new() };
         match root {
-            Root::Host => plan.show_system()?,
-            Root::Dir { host, access: Access::ReadOnly } => {
+            JobRoot::Host => plan.show_system()?,
+            JobRoot::Dir { host, access: Access::ReadOnly } => {
                 plan.show_entries(host, confined.network)?;
             }
-            Root::Empty | Root::Dir { .. } => {}
+            JobRoot::Empty | JobRoot::Dir { .. } => {}
         }
         plan.furnish(confined)?;
         Ok(plan)
@@ -151,11 +153,11 @@ impl RootPlan {
         workshop: OwnedFd,
     ) -> Result<(OwnedFd, OwnedFd), JobError> {
         let mut workshop = Workshop::open(workshop)?;
-        let read_only = matches!(self.ground, Ground::Memory);
+        let read_only = matches!(self.ground, RootBase::Memory);
         let ground = match self.ground {
-            Ground::Memory => memory_root()?,
-            Ground::Host(mount) => mount,
-            Ground::Layered(lower) => workshop.layer(lower)?,
+            RootBase::Memory => memory_root()?,
+            RootBase::Host(mount) => mount,
+            RootBase::Layered(lower) => workshop.layer(lower)?,
         };
         let mut items = Vec::with_capacity(self.items.len());
         for (path, item, need) in self.items {

@@ -19,8 +19,8 @@ use super::shared::SharedFiles;
 use super::tools::{OutputRoot, Tools};
 use crate::clock;
 use crate::defaults::{DEFAULT_ENV, HOME};
-use crate::finished::Finished;
-use crate::job::{Command, Job, Root, Scratch};
+use crate::finished::JobResult;
+use crate::job::{Command, Job, JobRoot, WorkPlace};
 use crate::wire::JobError;
 
 /// Makes this process the one that inherits its orphans.
@@ -38,17 +38,17 @@ pub(crate) fn run(
     job: &Job,
     tools: &mut Tools<'_>,
     shared: &mut SharedFiles,
-) -> Result<Finished, JobError> {
+) -> Result<JobResult, JobError> {
     let start = clock::instant();
-    if job.root != Root::Host {
+    if job.root != JobRoot::Host {
         return Err(JobError::bad_job("/", "can only be the host's in the weak sandbox"));
     }
     let Some(at) = &job.work else {
         return Err(JobError::bad_job("/", "cannot be the work directory in the weak sandbox"));
     };
     let own = match &job.scratch {
-        Scratch::Disk(parent) => OwnDirectory::below(parent)?,
-        Scratch::Memory => OwnDirectory::new(beside(&job.outputs.into))?,
+        WorkPlace::Disk(parent) => OwnDirectory::below(parent)?,
+        WorkPlace::Memory => OwnDirectory::new(beside(&job.outputs.into))?,
     };
     let work = own.part("work", None)?;
     for name in ["tmp", "tmp/home"] {

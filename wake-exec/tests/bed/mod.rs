@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use wake_exec::{
-    CancelToken, Command, DEFAULT_ENV, Executor, Finished, Input, Job, SandboxError, Source,
+    CancelToken, Command, DEFAULT_ENV, Executor, Job, JobInput, JobResult, SandboxError, Source,
     WORK_DIR, WorkerCommand,
 };
 use wake_model::{Outcome, OutputDecl, OutputKind, RelPath};
@@ -82,7 +82,7 @@ impl Bed {
         Job::module(command, self.path(&format!("out{run}")))
     }
 
-    pub(crate) fn run(&self, job: &Job) -> Result<Finished, SandboxError> {
+    pub(crate) fn run(&self, job: &Job) -> Result<JobResult, SandboxError> {
         self.executor.run(job, &self.cancel)
     }
 
@@ -100,7 +100,7 @@ impl Bed {
 }
 
 /// Everything a command wrote, for messages.
-pub(crate) fn text(finished: &Finished) -> String {
+pub(crate) fn text(finished: &JobResult) -> String {
     let streams = [&finished.stdout, &finished.stderr];
     streams.map(|log| String::from_utf8_lossy(&log.to_bytes()).into_owned()).concat()
 }
@@ -111,7 +111,7 @@ pub(crate) fn path(text: &str) -> RelPath {
 
 /// Adds an input to a job, at a path in the work directory.
 pub(crate) fn with(mut job: Job, at: &str, source: Source) -> Job {
-    job.inputs.push(Input { path: path(&format!("work/{at}")), source });
+    job.inputs.push(JobInput { path: path(&format!("work/{at}")), source });
     job
 }
 

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use libtest_mimic::Trial;
 use wake_exec::{
-    Access, Fidelity, HostIdentity, Identity, Input, Job, Network, Root, SandboxError, Source,
-    TakeOutputs,
+    Access, Fidelity, HostIdentity, Identity, Job, JobInput, JobRoot, Network, SandboxError,
+    Source, TakeOutputs,
 };
 use wake_model::{Outcome, RelPath};
 
@@ -81,10 +81,10 @@ fn tool(bed: &Bed, program: &str, args: &[&str]) -> Job {
 fn empty_root(bed: &Bed) {
     let Some(root) = root(bed) else { return };
     let mut job = tool(bed, "./tool", &["ls=/", "ls=/work"]);
-    job.root = Root::Empty;
+    job.root = JobRoot::Empty;
     let host = root.join("bin/tool");
     let source = Source::Mount { host, access: Access::ReadOnly };
-    job.inputs.push(Input { path: path("work/tool"), source });
+    job.inputs.push(JobInput { path: path("work/tool"), source });
     assert_eq!(bed.output_of(&job), "dev\nproc\ntmp\nwork\ntool\n");
 }
 
@@ -92,7 +92,7 @@ fn directory_root(bed: &Bed) {
     let Some(root) = root(bed) else { return };
     let args = ["ls=/", "write=/etc/new", "write=/new", "write=/work/out"];
     let mut job = declaring(tool(bed, "/bin/tool", &args), &["out"]);
-    job.root = Root::Dir { host: root.clone(), access: Access::ReadOnly };
+    job.root = JobRoot::Dir { host: root.clone(), access: Access::ReadOnly };
     let finished = bed.run(&job).unwrap();
     assert_eq!(
         text(&finished),
@@ -102,7 +102,7 @@ fn directory_root(bed: &Bed) {
     assert_eq!(finished.outputs.unwrap().len(), 1);
     assert_eq!(listing(&root), ["bin", "bin/tool", "data", "data/old", "etc", "etc/name"]);
     let mut job = tool(bed, "/bin/tool", &["ls=/etc"]);
-    job.root = Root::Dir { host: root, access: Access::ReadOnly };
+    job.root = JobRoot::Dir { host: root, access: Access::ReadOnly };
     assert_eq!(bed.output_of(&job), "name\n");
     job.network = Network::Host;
     let said = bed.output_of(&job);
@@ -114,12 +114,12 @@ fn directory_root(bed: &Bed) {
 /// A job as a formula has it: writable root, no work directory, outputs anywhere.
 fn formula(bed: &Bed, root: &Path, args: &[&str], outputs: &[&str]) -> Job {
     let mut job = declaring(tool(bed, "/bin/tool", args), outputs);
-    job.root = Root::Dir { host: root.to_owned(), access: Access::Layered };
+    job.root = JobRoot::Dir { host: root.to_owned(), access: Access::Layered };
     job.work = None;
     job.command.cwd = "/task".to_owned();
     job.outputs.base = RelPath::root();
     job.outputs.take = TakeOutputs::Always;
-    job.inputs.push(Input { path: path("task"), source: Source::Dir });
+    job.inputs.push(JobInput { path: path("task"), source: Source::Dir });
     job
 }
 
@@ -132,10 +132,10 @@ fn layered_root(bed: &Bed) {
     let ware = |access| Source::Mount { host: bed.path("ware"), access };
     job.identity.uid = 0;
     job.identity.gid = 0;
-    job.inputs.push(Input { path: path("ware"), source: ware(Access::Layered) });
-    job.inputs.push(Input { path: path("fixed"), source: ware(Access::ReadOnly) });
+    job.inputs.push(JobInput { path: path("ware"), source: ware(Access::Layered) });
+    job.inputs.push(JobInput { path: path("fixed"), source: ware(Access::ReadOnly) });
     let bytes = Source::Bytes { bytes: b"b".to_vec(), executable: true };
-    job.inputs.push(Input { path: path("fixed2/b"), source: bytes });
+    job.inputs.push(JobInput { path: path("fixed2/b"), source: bytes });
     // As root, who owns the directories, inside as well as outside: only then may it write to them.
     let ordinary = !crate::bed::is_root();
     let finished = match bed.run(&job) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use wake_exec::{Access, Job, Root, SandboxError, Scratch, Source};
+use wake_exec::{Access, Job, JobRoot, SandboxError, Source, WorkPlace};
 use wake_model::{Outcome, SandboxLevel};
 
 use crate::bed::{Bed, declaring, listing, trial, with};
@@ -31,7 +31,7 @@ fn own_directory(bed: &Bed) {
         "cat .wake/modules/tree/x b; echo out > out; ls -A $HOME; ls -A $TMPDIR; touch $TMPDIR/t";
     let job = with(with(bed.sh(script), ".wake/modules/tree", tree), "b", bytes);
     let mut job = weak(declaring(job, &["out"]));
-    for scratch in [Scratch::Memory, Scratch::Disk(bed.path("scratch"))] {
+    for scratch in [WorkPlace::Memory, WorkPlace::Disk(bed.path("scratch"))] {
         std::fs::create_dir_all(bed.path("scratch")).unwrap();
         job.scratch = scratch;
         let finished = bed.run(&job).unwrap();
@@ -71,7 +71,7 @@ fn kills_what_is_left(bed: &Bed) {
 
 fn refuses_the_impossible(bed: &Bed) {
     let mut job = weak(bed.sh(""));
-    job.root = Root::Empty;
+    job.root = JobRoot::Empty;
     let error = bed.run(&job).unwrap_err();
     assert_eq!(error.to_string(), "`/` can only be the host's in the weak sandbox");
     let mut job = weak(bed.sh(""));

@@ -1,7 +1,7 @@
 //! What a command can see and change: S1, S2, S6, S8, S12, S14.
 
 use libtest_mimic::Trial;
-use wake_exec::{Access, SandboxError, Scratch, Source};
+use wake_exec::{Access, SandboxError, Source, WorkPlace};
 use wake_model::Outcome;
 
 use crate::bed::{Bed, listing, text, trial, with};
@@ -180,7 +180,7 @@ fn cleaning_follows_no_link(bed: &Bed) {
             v = victim.display()
         );
         let mut job = bed.sh(&script);
-        job.scratch = Scratch::Disk(scratch.clone());
+        job.scratch = WorkPlace::Disk(scratch.clone());
         assert_eq!(bed.run(&job).unwrap().outcome, Outcome::Exited(round));
         assert_eq!(listing(&scratch), Vec::<String>::new());
     }
@@ -200,7 +200,7 @@ fn scratch_is_private_and_removed(bed: &Bed) {
     ];
     for ending in endings {
         let mut job = bed.sh(&format!("echo data > file; chmod 777 .; {ending}"));
-        job.scratch = Scratch::Disk(scratch.clone());
+        job.scratch = WorkPlace::Disk(scratch.clone());
         job.limits.wall = Some(std::time::Duration::from_millis(400));
         std::thread::scope(|scope| {
             let running = scope.spawn(|| bed.run(&job).unwrap());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use wake_exec::{Fault, SandboxError, Source};
+use wake_exec::{OutputDefect, SandboxError, Source};
 use wake_model::Outcome;
 
 use crate::bed::{Bed, declaring, text, trial, with};
@@ -55,7 +55,7 @@ fn deep_directories(bed: &Bed) {
     let job = declaring(bed.sh(script), &["out"]);
     let faults = bed.run(&job).unwrap().outputs.unwrap_err();
     assert_eq!(faults.len(), 1);
-    assert!(matches!(faults[0].fault, Fault::TooDeep { .. }), "{faults:?}");
+    assert!(matches!(faults[0].fault, OutputDefect::TooDeep { .. }), "{faults:?}");
     assert!(!job.outputs.into.exists());
     assert_eq!(bed.output("echo next"), "next\n");
 }

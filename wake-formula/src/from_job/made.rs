@@ -12,13 +12,13 @@ use super::staging::set_mode;
 use super::{FromJobError, rooted};
 
 /// Wares by the path of the output that they are packed from.
-pub type Made = BTreeMap<String, WareId>;
+pub type OutputWares = BTreeMap<String, WareId>;
 
 /// The wares of the outputs that `job` left in `tree`; `scratch` is an empty directory.
 ///
 /// A module's outputs keep nothing of a file's mode but whether it is executable. A formula's keep all of it, so these are the same as
 /// long as the command leaves the modes that files have by default, 0644 and 0755.
-pub fn made(job: &Job, tree: &Path, scratch: &Path) -> Result<Made, FromJobError> {
+pub fn made(job: &Job, tree: &Path, scratch: &Path) -> Result<OutputWares, FromJobError> {
     let mut made = BTreeMap::new();
     for (number, decl) in job.outputs.declared.iter().enumerate() {
         let copy = scratch.join(number.to_string());

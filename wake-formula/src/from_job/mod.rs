@@ -10,12 +10,12 @@ mod staging;
 mod made;
 
 pub use error::FromJobError;
-pub use made::{Made, made};
+pub use made::{OutputWares, made};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use wake_exec::{Job, Network, Root, Source};
+use wake_exec::{Job, JobRoot, Network, Source};
 use wake_model::RelPath;
 use wake_model::place::WAKE_DIR;
 use wake_store::ware::{AbsPath, PackFilters, PackType};
@@ -23,7 +23,7 @@ use wake_store::ware::{AbsPath, PackFilters, PackType};
 use crate::assembly::{Assembly, Part, Standing};
 use crate::repeatr::{Action, Context, Cradle, Document, Formula, Input, Output, UserInfo};
 use host::Piece;
-use packing::{Owned, Packing};
+use packing::{Packing, WareOwner};
 use staging::{Directories, Staging};
 
 /// Where the standard input of a command lies, which a formula cannot have.
@@ -52,7 +52,7 @@ impl Writing<'_> {
         draft.own_files()?;
         draft.root()?;
         let home = draft.staging("home")?.finish(Directories::Closed)?;
-        draft.ware(absolute(wake_exec::HOME)?, &home, Owned::ByCommand)?;
+        draft.ware(absolute(wake_exec::HOME)?, &home, WareOwner::ByCommand)?;
         let exec = draft.command()?;
         let Draft { packing, inputs, .. } = draft;
         let urls = packing.urls();
@@ -81,7 +81,7 @@ impl Draft<'_> {
     }
 
     /// Packs the tree at `host` as the input at `path`.
-    fn ware(&mut self, path: AbsPath, host: &Path, owned: Owned) -> Result<(), FromJobError> {
+    fn ware(&mut self, path: AbsPath, host: &Path, owned: WareOwner) -> Result<(), FromJobError> {
         self.inputs.insert(path, self.packing.ware(host, owned)?);
         Ok(())
     }
@@ -102,19 +102,19 @@ impl Draft<'_> {
                 Source::Link { target } => staging.link(&below, target)?,
                 Source::Dir => staging.dir(&below)?,
                 Source::Mount { host, .. } => {
-                    self.ware(rooted(&input.path)?, host, Owned::ByRoot)?;
+                    self.ware(rooted(&input.path)?, host, WareOwner::ByRoot)?;
                 }
             }
         }
         let tree = staging.finish(Directories::OpenBut(WAKE_DIR))?;
-        self.ware(rooted(&work)?, &tree, Owned::ByCommand)
+        self.ware(rooted(&work)?, &tree, WareOwner::ByCommand)
     }
 
     fn root(&mut self) -> Result<(), FromJobError> {
         match &self.job.root {
-            Root::Empty => Ok(()),
-            Root::Dir { host, .. } => self.ware(AbsPath::root(), host, Owned::ByRoot),
-            Root::Host => {
+            JobRoot::Empty => Ok(()),
+            JobRoot::Dir { host, .. } => self.ware(AbsPath::root(), host, WareOwner::ByRoot),
+            JobRoot::Host => {
                 let mut staging = self.staging("root")?;
                 for (path, piece) in host::pieces()? {
                     match piece {
@@ -129,7 +129,7 @@ impl Draft<'_> {
                 // Where mounts need a directory that is not there, it belongs to the command.
                 staging.dir(&relative("etc")?)?;
                 let tree = staging.finish(Directories::Closed)?;
-                self.ware(AbsPath::root(), &tree, Owned::ByRoot)
+                self.ware(AbsPath::root(), &tree, WareOwner::ByRoot)
             }
         }
     }
@@ -151,7 +151,7 @@ impl Draft<'_> {
         let mut staging = self.staging("stdin")?;
         staging.file(&relative("stdin")?, &command.stdin, false)?;
         let tree = staging.finish(Directories::Closed)?;
-        self.ware(absolute(STDIN_DIR)?, &tree, Owned::ByRoot)?;
+        self.ware(absolute(STDIN_DIR)?, &tree, WareOwner::ByRoot)?;
         let script = stdin_script(&command.env);
         let shell = ["/bin/sh", "-c", &script, "sh", &command.program];
         Ok(shell.map(str::to_owned).into_iter().chain(command.args.iter().cloned()).collect())
@@ -194,12 +194,12 @@ fn outputs(job: &Job) -> Result<BTreeMap<AbsPath, Output>, FromJobError> {
 }
 
 /// Whether there is a `/bin/sh`, links followed inside the root.
-fn has_shell(root: &Root) -> bool {
+fn has_shell(root: &JobRoot) -> bool {
     let mut assembly = Assembly::default();
     match root {
-        Root::Host => return Path::new("/bin/sh").is_file(),
-        Root::Empty => return false,
-        Root::Dir { host, .. } => assembly.add(AbsPath::root(), Part::Host(host.clone())),
+        JobRoot::Host => return Path::new("/bin/sh").is_file(),
+        JobRoot::Empty => return false,
+        JobRoot::Dir { host, .. } => assembly.add(AbsPath::root(), Part::Host(host.clone())),
     }
     matches!(assembly.find("/bin/sh"), Standing::File)
 }

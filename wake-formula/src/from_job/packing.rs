@@ -16,7 +16,7 @@ pub(crate) struct Packing {
 
 /// Whose files a ware declares.
 #[derive(Clone, Copy)]
-pub(crate) enum Owned {
+pub(crate) enum WareOwner {
     /// The command's own copies.
     ByCommand,
     /// User 0's.
@@ -43,7 +43,7 @@ impl Packing {
     }
 
     /// The tree at `path` as an input, packed unless the warehouse has it.
-    pub(crate) fn ware(&self, path: &Path, owned: Owned) -> Result<Input, FromJobError> {
+    pub(crate) fn ware(&self, path: &Path, owned: WareOwner) -> Result<Input, FromJobError> {
         // An id of `tar` says nothing about links, so that two inputs that differ in these would be one ware.
         let packtype = if has_links(path)? { PackType::Tree } else { PackType::Tar };
         let filters = filters(owned);
@@ -55,10 +55,10 @@ impl Packing {
     }
 }
 
-fn filters(owned: Owned) -> PackFilters {
+fn filters(owned: WareOwner) -> PackFilters {
     let (uid, gid) = match owned {
-        Owned::ByCommand => (BUILDER_UID, BUILDER_GID),
-        Owned::ByRoot => (0, 0),
+        WareOwner::ByCommand => (BUILDER_UID, BUILDER_GID),
+        WareOwner::ByRoot => (0, 0),
     };
     Filters {
         uid: Some(Owner::Id(uid)),

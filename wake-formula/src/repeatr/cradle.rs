@@ -11,7 +11,7 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// A formula with every default filled in: what is hashed and what is run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cradled {
+pub struct CompleteFormula {
     /// The formula.
     pub formula: Formula,
     /// The user number of the action.
@@ -24,7 +24,7 @@ pub struct Cradled {
 
 impl Formula {
     /// Fills in the defaults of the cradle.
-    pub fn cradle(mut self) -> Cradled {
+    pub fn cradle(mut self) -> CompleteFormula {
         let action = &mut self.action;
         let user = action.userinfo.get_or_insert_with(UserInfo::default);
         let uid = *user.uid.get_or_insert(1000);
@@ -44,11 +44,11 @@ impl Formula {
                 action.env.entry(name.to_owned()).or_insert_with(|| value.to_owned());
             }
         }
-        Cradled { formula: self, uid, gid, cwd }
+        CompleteFormula { formula: self, uid, gid, cwd }
     }
 }
 
-impl Cradled {
+impl CompleteFormula {
     /// The identity: base58 of SHA-384 over the CBOR of the formula with its defaults.
     pub fn id(&self) -> FormulaId {
         let Formula { inputs, action, outputs } = &self.formula;

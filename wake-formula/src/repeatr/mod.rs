@@ -4,7 +4,7 @@ mod read;
 mod write;
 mod cradle;
 
-pub use cradle::Cradled;
+pub use cradle::CompleteFormula;
 
 use std::collections::BTreeMap;
 

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use wake_exec::{
-    Access, Fidelity, Identity, Job, Limits, Logs, Root, Scratch, Seal, Source, TakeOutputs,
+    Access, Fidelity, Identity, Job, JobRoot, Limits, Logs, Seal, Source, TakeOutputs, WorkPlace,
 };
 use wake_model::action::Command;
 use wake_model::{InputNode, OutputDecl, OutputKind, Outputs, RelPath, RootFs};
 use wake_store::{Store, StoreError};
 
-use crate::pin::{Located, Pinned};
-use crate::step::{Input, Root as StepRoot, SourceFile, SourceFiles};
+use crate::pin::{InputPlace, PinnedAction};
+use crate::step::{Input, Root, SourceFile, SourceFiles};
 
 /// Files from this size on are mounted instead of copied.
 const MOUNT_FROM: u64 = 1 << 20;
@@ -21,7 +21,7 @@ const EMPTY_ROOT: &str = "root";
 
 /// The job of `pinned`, whose outputs go to `into`; `scratch` is a directory for what it needs on disk.
 pub fn job(
-    pinned: &Pinned,
+    pinned: &PinnedAction,
     store: &Store,
     sources: &dyn SourceFiles,
     into: &Path,
@@ -38,19 +38,19 @@ pub fn job(
     job.work = (!action.work.is_root()).then(|| action.work.clone());
     job.inputs = pinned
         .parts()
-        .map(|(path, input, node, located)| wake_exec::Input {
+        .map(|(path, input, node, located)| wake_exec::JobInput {
             path: action.work.join(path),
             source: source(input, node, located, pinned, store, sources),
         })
         .collect();
     let own = action.own_dirs.iter().cloned();
-    job.inputs.extend(own.map(|path| wake_exec::Input { path, source: Source::Dir }));
+    job.inputs.extend(own.map(|path| wake_exec::JobInput { path, source: Source::Dir }));
     job.outputs.base = action.work.clone();
     set_outputs(&mut job, pinned);
     job.network = action.network;
     job.level = action.sandbox;
     if let (true, Some(scratch)) = (pinned.terms.on_disk, scratch) {
-        job.scratch = Scratch::Disk(scratch.to_owned());
+        job.scratch = WorkPlace::Disk(scratch.to_owned());
     }
     job.limits = Limits {
         wall: pinned.terms.timeout.map(Duration::from_secs_f64),
@@ -75,7 +75,7 @@ fn command(command: &Command) -> wake_exec::Command {
 }
 
 /// Whether the command gets a root of its own in which nothing lies.
-pub(super) fn has_empty_copy(pinned: &Pinned) -> bool {
+pub(super) fn has_empty_copy(pinned: &PinnedAction) -> bool {
     pinned.action.root == RootFs::Empty && pinned.action.work.is_root()
 }
 
@@ -83,40 +83,40 @@ pub(super) fn has_empty_copy(pinned: &Pinned) -> bool {
 pub(super) fn make_empty_root(job: &Job, scratch: Option<&Path>) -> Result<(), StoreError> {
     let empty = scratch.map(|scratch| scratch.join(EMPTY_ROOT));
     match (&job.root, empty) {
-        (Root::Dir { host, .. }, Some(empty)) if *host == empty => {
+        (JobRoot::Dir { host, .. }, Some(empty)) if *host == empty => {
             fs::create_dir(&empty).map_err(|source| StoreError::Io { path: empty, source })
         }
         _ => Ok(()),
     }
 }
 
-fn root(pinned: &Pinned, store: &Store, scratch: Option<&Path>) -> Root {
+fn root(pinned: &PinnedAction, store: &Store, scratch: Option<&Path>) -> JobRoot {
     let access = match &pinned.action.root {
         RootFs::Mount { access, .. } => *access,
         _ if pinned.action.work.is_root() => Access::Layered,
         _ => Access::ReadOnly,
     };
     match (&pinned.action.root, &pinned.root_located) {
-        (RootFs::Host(_), _) => Root::Host,
-        (_, Located::At(host)) => Root::Dir { host: host.clone(), access },
-        (_, Located::In(tree)) => {
+        (RootFs::Host(_), _) => JobRoot::Host,
+        (_, InputPlace::At(host)) => JobRoot::Dir { host: host.clone(), access },
+        (_, InputPlace::In(tree)) => {
             let place = store.tree_place(tree);
             let host = match &pinned.root {
-                StepRoot::Output { below, .. } => place.join(below.as_str()),
+                Root::Output { below, .. } => place.join(below.as_str()),
                 _ => place,
             };
-            Root::Dir { host, access }
+            JobRoot::Dir { host, access }
         }
-        (_, Located::AsNamed) => match scratch {
+        (_, InputPlace::AsNamed) => match scratch {
             Some(scratch) if has_empty_copy(pinned) => {
-                Root::Dir { host: scratch.join(EMPTY_ROOT), access }
+                JobRoot::Dir { host: scratch.join(EMPTY_ROOT), access }
             }
-            _ => Root::Empty,
+            _ => JobRoot::Empty,
         },
     }
 }
 
-fn set_outputs(job: &mut Job, pinned: &Pinned) {
+fn set_outputs(job: &mut Job, pinned: &PinnedAction) {
     match &pinned.action.outputs {
         Outputs::Tree(_) => job.outputs.declared = pinned.declared(),
         Outputs::Wares(wares) => {
@@ -132,8 +132,8 @@ fn set_outputs(job: &mut Job, pinned: &Pinned) {
 fn source(
     input: &Input,
     node: &InputNode,
-    located: &Located,
-    pinned: &Pinned,
+    located: &InputPlace,
+    pinned: &PinnedAction,
     store: &Store,
     sources: &dyn SourceFiles,
 ) -> Source {
@@ -150,15 +150,17 @@ fn source(
         (InputNode::File { executable, .. }, Input::Bytes { bytes, .. }, _) => {
             Source::Bytes { bytes: bytes.clone(), executable: *executable }
         }
-        (InputNode::File { blob, executable }, Input::Output { below, .. }, Located::In(tree)) => {
-            Source::File {
-                host: store.tree_place(tree).join(below.as_str()),
-                blob: *blob,
-                executable: *executable,
-                seal: Seal::Store,
-            }
-        }
-        (InputNode::Tree(_), Input::Output { below, .. }, Located::In(tree)) => {
+        (
+            InputNode::File { blob, executable },
+            Input::Output { below, .. },
+            InputPlace::In(tree),
+        ) => Source::File {
+            host: store.tree_place(tree).join(below.as_str()),
+            blob: *blob,
+            executable: *executable,
+            seal: Seal::Store,
+        },
+        (InputNode::Tree(_), Input::Output { below, .. }, InputPlace::In(tree)) => {
             let place = store.tree_place(tree);
             let host = if below.is_root() { place } else { place.join(below.as_str()) };
             Source::Mount { host, access: Access::ReadOnly }
@@ -166,7 +168,7 @@ fn source(
         (InputNode::Tree(tree), _, _) => {
             Source::Mount { host: store.tree_place(tree), access: Access::ReadOnly }
         }
-        (InputNode::Ware(_), _, Located::At(host)) => {
+        (InputNode::Ware(_), _, InputPlace::At(host)) => {
             // A single file has no directory in which a layer could stand.
             let layered = pinned.action.work.is_root() && host.is_dir();
             let access = if layered { Access::Layered } else { Access::ReadOnly };

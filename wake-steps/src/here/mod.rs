@@ -13,13 +13,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use wake_exec::{Executor, Finished, Timings};
+use wake_exec::{Executor, JobResult, Timings};
 use wake_model::{Manifest, Outputs, TreeDigest};
 use wake_store::{AdoptError, Adopted, Store, StoreError};
 
 pub use self::job::job;
 use crate::clock;
-use crate::engine::{Engine, Left, Order, Performance, Whereabouts};
+use crate::engine::{Engine, EngineRequest, KeptOutputs, Performance, Whereabouts};
 use crate::error::StepError;
 use crate::profile::{Profile, SpanKind};
 
@@ -37,8 +37,8 @@ impl Here {
 }
 
 impl Engine for Here {
-    fn perform(&self, order: Order<'_, '_>) -> Result<Performance, StepError> {
-        let Order { pinned, sources, cancel, profile, turn, wrote } = order;
+    fn perform(&self, order: EngineRequest<'_, '_>) -> Result<Performance, StepError> {
+        let EngineRequest { pinned, sources, cancel, profile, turn, wrote } = order;
         // No directory is made for them: the file system finds new inodes the slower the more were just freed.
         let place = self.store.place()?;
         let needs_scratch = pinned.terms.on_disk || job::has_empty_copy(pinned);
@@ -56,7 +56,7 @@ impl Engine for Here {
         let result = self.executor.run_in_turn(&job, cancel.token(), turn, wrote);
         let timings = result.as_ref().ok().map(|finished| &finished.timings);
         tell_phases(profile, asked, began, timings);
-        let Finished { outcome, stdout, stderr, usage, timings, outputs } = result?;
+        let JobResult { outcome, stdout, stderr, usage, timings, outputs } = result?;
         let _span = profile.begin(SpanKind::Step, || "keep".to_owned());
         let left = match outputs {
             Err(faults) => Err(faults.iter().map(ToString::to_string).collect()),
@@ -66,7 +66,12 @@ impl Engine for Here {
                     let adopted = self.adopt(place.path(), &manifest)?;
                     place.taken();
                     let (wares, tree) = (Vec::new(), adopted.tree);
-                    Ok(Some(Left { tree, manifest, wares, bytes: Whereabouts::Here(adopted) }))
+                    Ok(Some(KeptOutputs {
+                        tree,
+                        manifest,
+                        wares,
+                        bytes: Whereabouts::Here(adopted),
+                    }))
                 }
                 Outputs::Tree(_) => Ok(None),
             },

@@ -13,19 +13,19 @@ use wake_store::ware::{Owner, PackFilters, Warehouse, pack_metered};
 
 use super::Here;
 use crate::cancel::Cancel;
-use crate::engine::{Left, Whereabouts};
+use crate::engine::{KeptOutputs, Whereabouts};
 use crate::error::StepError;
-use crate::pin::Pinned;
+use crate::pin::PinnedAction;
 
 impl Here {
     /// Packs what the job took; a path that does not exist gives the ware of nothing.
     pub(super) fn pack(
         &self,
-        pinned: &Pinned,
+        pinned: &PinnedAction,
         outputs: &[WareDecl],
         job: &Job,
         cancel: &Cancel,
-    ) -> Result<Left, StepError> {
+    ) -> Result<KeptOutputs, StepError> {
         let place = self.store.scratch()?;
         let dir = place.path().join("packed");
         let failed = |source| StoreError::Io { path: dir.clone(), source };
@@ -47,7 +47,7 @@ impl Here {
         let wares = wares?;
         let manifest = manifest_of(&dir, &wares).map_err(failed)?;
         let adopted = self.adopt(&dir, &manifest)?;
-        Ok(Left { tree: adopted.tree, manifest, wares, bytes: Whereabouts::Here(adopted) })
+        Ok(KeptOutputs { tree: adopted.tree, manifest, wares, bytes: Whereabouts::Here(adopted) })
     }
 }
 

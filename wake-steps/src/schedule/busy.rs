@@ -13,19 +13,19 @@ pub(super) struct Busy {
 }
 
 /// The right to perform a key, given back when it is dropped.
-pub(super) struct Turn<'a> {
+pub(super) struct KeyLock<'a> {
     busy: &'a Busy,
     key: ActionDigest,
 }
 
 impl Busy {
     /// Waits until nobody performs `key`.
-    pub(super) fn wait_for(&self, key: ActionDigest) -> Turn<'_> {
+    pub(super) fn wait_for(&self, key: ActionDigest) -> KeyLock<'_> {
         let mut keys = self.lock();
         while !keys.insert(key) {
             keys = self.freed.wait(keys).unwrap_or_else(PoisonError::into_inner);
         }
-        Turn { busy: self, key }
+        KeyLock { busy: self, key }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<ActionDigest>> {
@@ -33,7 +33,7 @@ impl Busy {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for KeyLock<'_> {
     fn drop(&mut self) {
         self.busy.lock().remove(&self.key);
         self.busy.freed.notify_all();

@@ -21,7 +21,7 @@ use wake_exec::Scheduling;
 use wake_model::ActionDigest;
 
 use self::busy::Busy;
-use self::perform::Performed;
+use self::perform::StepOutcome;
 use self::progress::Progress;
 use crate::cancel::Cancel;
 use crate::clock;
@@ -37,7 +37,7 @@ use crate::wares::Wares;
 
 /// How steps are gone about.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Rules {
+pub struct SchedulePolicy {
     /// Whether steps go on after one has failed.
     pub keep_going: bool,
     /// Whether steps that a person asked for run although they are remembered.
@@ -45,7 +45,7 @@ pub struct Rules {
 }
 
 /// Steps with all that they are performed with.
-pub struct Undertaking<'a> {
+pub struct Batch<'a> {
     /// What is to be performed.
     pub steps: &'a dyn Steps,
     /// What the steps leave, and what others left that they need.
@@ -55,7 +55,7 @@ pub struct Undertaking<'a> {
     /// Last keys and durations.
     pub history: &'a History,
     /// How to go about it.
-    pub rules: Rules,
+    pub rules: SchedulePolicy,
     /// Stops it.
     pub cancel: &'a Cancel,
     /// When everything began.
@@ -64,7 +64,7 @@ pub struct Undertaking<'a> {
 
 /// What became of steps.
 #[derive(Debug, Default)]
-pub struct Ending {
+pub struct BatchResult {
     /// The steps by what became of them.
     pub counts: Counts,
     /// Classes of failure.
@@ -77,18 +77,18 @@ pub struct Ending {
 
 /// An undertaking on a machine.
 struct Schedule<'a> {
-    work: &'a Undertaking<'a>,
+    work: &'a Batch<'a>,
     machine: &'a Machine,
     wares: Wares<'a>,
     slots: Slots,
     /// Keys of actions that are being performed.
     busy: Busy,
     /// Steps whose commands have begun, of which their owner is told when something wakes it.
-    begun: Mutex<Vec<Begun>>,
+    begun: Mutex<Vec<CommandStart>>,
 }
 
 /// A step whose command has begun.
-struct Begun {
+struct CommandStart {
     step: StepId,
     key: ActionDigest,
     at: Instant,
@@ -97,12 +97,12 @@ struct Begun {
 /// What a thread that performs steps tells the one that owns their state.
 enum Message {
     Said(Event),
-    Ended { step: StepId, result: Box<Performed> },
+    Ended { step: StepId, result: Box<StepOutcome> },
 }
 
 impl Machine {
     /// Performs every step, telling `reporter` of each.
-    pub fn perform(&self, work: &Undertaking<'_>, reporter: &mut dyn Reporter) -> Ending {
+    pub fn perform(&self, work: &Batch<'_>, reporter: &mut dyn Reporter) -> BatchResult {
         let schedule = Schedule {
             work,
             machine: self,
@@ -118,7 +118,7 @@ impl Machine {
 }
 
 impl<'a> Schedule<'a> {
-    fn run(&self, reporter: &mut dyn Reporter) -> Ending {
+    fn run(&self, reporter: &mut dyn Reporter) -> BatchResult {
         let (sender, receiver) = unbounded();
         let (next, steps) = unbounded();
         let scheduling = Scheduling::of_thread().map(|own| own.as_batch());
@@ -168,10 +168,10 @@ impl<'a> Schedule<'a> {
 
     /// Notes that the command of `step` begins.
     fn begins(&self, step: StepId, key: ActionDigest) {
-        self.begun().push(Begun { step, key, at: clock::now() });
+        self.begun().push(CommandStart { step, key, at: clock::now() });
     }
 
-    fn begun(&self) -> MutexGuard<'_, Vec<Begun>> {
+    fn begun(&self) -> MutexGuard<'_, Vec<CommandStart>> {
         self.begun.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,28 +14,28 @@ use super::{Message, Schedule};
 use crate::clock::micros;
 use crate::collect::collect;
 use crate::diagnostic::{Class, Diagnostic, Level};
-use crate::engine::{Left, Order, Performance, Whereabouts};
+use crate::engine::{EngineRequest, KeptOutputs, Performance, Whereabouts};
 use crate::error::StepError;
 use crate::event::{Event, Execution, Status};
-use crate::pin::{Ground, Pinned};
-use crate::profile::{Open, SpanKind};
+use crate::pin::{PinnedAction, StepContext};
+use crate::profile::{OpenSpan, SpanKind};
 use crate::reason::{Reason, reason};
-use crate::results::Done;
+use crate::results::StepOutput;
 use crate::step::StepId;
-use crate::steps::{Failed, Kept, pinned};
+use crate::steps::{StepFailure, StepSuccess, pinned};
 use crate::wares::WareNews;
 
 /// What came of one step.
-pub(super) enum Performed {
+pub(super) enum StepOutcome {
     Hit { key: ActionDigest, record: RunRecord, command: String, tree: TreeDigest },
-    Ran { key: ActionDigest, why: Reason, ran: Box<Ran>, command: String },
+    Ran { key: ActionDigest, why: Reason, ran: Box<ActionRun>, command: String },
     Failed(Box<Diagnostic>),
     Cancelled,
 }
 
 /// An action that was run.
 #[derive(Debug)]
-pub(super) struct Ran {
+pub(super) struct ActionRun {
     /// What came of it.
     pub(super) record: RunRecord,
     /// What a log keeps of the command; none if there was none.
@@ -55,7 +55,7 @@ pub(super) struct Ran {
 /// A step that has been pinned, on its way.
 struct Attempt<'a> {
     step: StepId,
-    pinned: &'a Pinned,
+    pinned: &'a PinnedAction,
     key: ActionDigest,
     /// The canonical bytes of the action, which its key is the digest of.
     action: &'a [u8],
@@ -77,15 +77,19 @@ impl Schedule<'_> {
     }
 
     /// Tells whoever handed the step over why it came to no end.
-    fn failed(&self, step: StepId, error: StepError) -> Performed {
+    fn failed(&self, step: StepId, error: StepError) -> StepOutcome {
         let steps = self.work.steps;
         let is_stopped = matches!(error, StepError::Cancelled) || self.work.cancel.is_cancelled();
         let diagnostic = error.diagnostic(steps.label(step), self.machine.store());
-        steps.failed(step, Failed::Error(error));
-        if is_stopped { Performed::Cancelled } else { Performed::Failed(Box::new(diagnostic)) }
+        steps.failed(step, StepFailure::Error(error));
+        if is_stopped { StepOutcome::Cancelled } else { StepOutcome::Failed(Box::new(diagnostic)) }
     }
 
-    fn try_perform(&self, step: StepId, sender: &Sender<Message>) -> Result<Performed, StepError> {
+    fn try_perform(
+        &self,
+        step: StepId,
+        sender: &Sender<Message>,
+    ) -> Result<StepOutcome, StepError> {
         if self.work.cancel.is_cancelled() {
             return Err(StepError::Cancelled);
         }
@@ -108,9 +112,9 @@ impl Schedule<'_> {
             Lookup::Hit(stored) if !force => {
                 let tree = stored.tree();
                 let record = stored.into_record();
-                let done = Done { tree, manifest: record.outputs.clone() };
+                let done = StepOutput { tree, manifest: record.outputs.clone() };
                 self.keep(&attempt, &record, done, true)?;
-                return Ok(Performed::Hit { key, record, command, tree });
+                return Ok(StepOutcome::Hit { key, record, command, tree });
             }
             Lookup::Hit(_) | Lookup::Miss => {}
             Lookup::Corrupt(corruption) => self.warn(&attempt, &corruption),
@@ -122,10 +126,10 @@ impl Schedule<'_> {
         };
         self.work.steps.before_run(step).map_err(StepError::Refused)?;
         let ran = Box::new(self.run_action(&attempt)?);
-        Ok(Performed::Ran { key, why, ran, command })
+        Ok(StepOutcome::Ran { key, why, ran, command })
     }
 
-    fn pin(&self, step: StepId, sender: &Sender<Message>) -> Result<Pinned, StepError> {
+    fn pin(&self, step: StepId, sender: &Sender<Message>) -> Result<PinnedAction, StepError> {
         let _span = self.span("pin");
         let tell = |news: WareNews<'_>| {
             let event = match news {
@@ -137,12 +141,12 @@ impl Schedule<'_> {
             let _ = sender.send(Message::Said(event));
         };
         let (results, wares) = (self.work.results, &self.wares);
-        let ground = Ground { results, wares, tell: &tell };
+        let ground = StepContext { results, wares, tell: &tell };
         pinned(self.work.steps, step, &ground, self.machine)
     }
 
     /// Runs an action, and keeps what comes of it, unless it fails.
-    fn run_action(&self, attempt: &Attempt<'_>) -> Result<Ran, StepError> {
+    fn run_action(&self, attempt: &Attempt<'_>) -> Result<ActionRun, StepError> {
         let &Attempt { step, pinned, .. } = attempt;
         let Performance { began_ms, outcome, usage, stdout, stderr, overhead, left } =
             self.performance(attempt)?;
@@ -165,7 +169,7 @@ impl Schedule<'_> {
             Err(found) => faults = found,
             Ok(Some(left)) => {
                 record.wares.clone_from(&left.wares);
-                let done = Done { tree: left.tree, manifest: left.manifest.clone() };
+                let done = StepOutput { tree: left.tree, manifest: left.manifest.clone() };
                 if record.outcome.is_success() {
                     record.outputs = left.manifest.clone();
                     let logs = Logs { stdout: &stdout, stderr: &stderr };
@@ -183,11 +187,11 @@ impl Schedule<'_> {
                 self.machine.store().put_blob(log)?;
             }
             let (faults, packed) = (&*faults, packed.as_ref());
-            let failed = Failed::Command { pinned, record: &record, packed, faults };
+            let failed = StepFailure::Command { pinned, record: &record, packed, faults };
             self.work.steps.failed(step, failed);
         }
         let execution = is_command.then(|| Box::new(execution(&record)));
-        Ok(Ran { record, execution, tree, stdout, stderr, faults, overhead })
+        Ok(ActionRun { record, execution, tree, stdout, stderr, faults, overhead })
     }
 
     fn performance(&self, attempt: &Attempt<'_>) -> Result<Performance, StepError> {
@@ -198,7 +202,7 @@ impl Schedule<'_> {
             return collect(pinned, self.machine.store(), self.work.sources);
         }
         let places = pinned.terms.cpus.map_or(1, |cpus| cpus as usize);
-        self.machine.engine().perform(Order {
+        self.machine.engine().perform(EngineRequest {
             pinned,
             sources: self.work.sources,
             cancel: self.work.cancel,
@@ -220,10 +224,10 @@ impl Schedule<'_> {
         &self,
         &Attempt { step, pinned, key, .. }: &Attempt<'_>,
         record: &RunRecord,
-        done: Done,
+        done: StepOutput,
         remembered: bool,
     ) -> Result<(), StepError> {
-        let kept = Kept { pinned, key, done: &done, record, remembered };
+        let kept = StepSuccess { pinned, key, done: &done, record, remembered };
         self.work.steps.done(step, &kept).map_err(StepError::Refused)?;
         self.work.results.put(step, done);
         Ok(())
@@ -234,7 +238,7 @@ impl Schedule<'_> {
         &self,
         attempt: &Attempt<'_>,
         record: &RunRecord,
-        left: Left,
+        left: KeptOutputs,
         logs: Logs<'_>,
     ) -> Result<(), StepError> {
         let Adopted { tree, stamps, replaced } = match left.bytes {
@@ -264,7 +268,7 @@ impl Schedule<'_> {
     }
 
     /// What a log keeps of a command beside what its step says.
-    fn execution(&self, step: StepId, pinned: &Pinned, record: &RunRecord) -> Execution {
+    fn execution(&self, step: StepId, pinned: &PinnedAction, record: &RunRecord) -> Execution {
         let host = match &pinned.action.root {
             RootFs::Host(host) => Some(host.to_string()),
             _ => None,
@@ -288,32 +292,32 @@ impl Schedule<'_> {
         }
     }
 
-    fn span(&self, name: &str) -> Open<'_> {
+    fn span(&self, name: &str) -> OpenSpan<'_> {
         self.machine.profile().begin(SpanKind::Step, || name.to_owned())
     }
 }
 
-impl Performed {
+impl StepOutcome {
     /// Notes beside its time what came of the step.
-    fn describe(&self, span: &mut Open<'_>) {
+    fn describe(&self, span: &mut OpenSpan<'_>) {
         let status = match self {
-            Performed::Hit { .. } => Status::Hit,
-            Performed::Ran { ran, .. } if ran.tree.is_some() => Status::Ran,
-            Performed::Ran { .. } | Performed::Failed(_) => Status::Failed,
-            Performed::Cancelled => Status::Aborted,
+            StepOutcome::Hit { .. } => Status::Hit,
+            StepOutcome::Ran { ran, .. } if ran.tree.is_some() => Status::Ran,
+            StepOutcome::Ran { .. } | StepOutcome::Failed(_) => Status::Failed,
+            StepOutcome::Cancelled => Status::Aborted,
         };
         span.note_text("status", status);
         match self {
-            Performed::Hit { key, .. } => {
+            StepOutcome::Hit { key, .. } => {
                 span.note_text("key", key);
                 span.note_text("why", Reason::Remembered);
             }
-            Performed::Ran { key, why, ran, .. } => {
+            StepOutcome::Ran { key, why, ran, .. } => {
                 span.note_text("key", key);
                 span.note_text("why", why);
                 span.note_text("outcome", &ran.record.outcome);
             }
-            Performed::Failed(_) | Performed::Cancelled => {}
+            StepOutcome::Failed(_) | StepOutcome::Cancelled => {}
         }
     }
 }
@@ -324,7 +328,7 @@ fn log_ref(bytes: &[u8]) -> Option<LogRef> {
 }
 
 /// The command as a person would type it.
-fn shell_line(pinned: &Pinned) -> String {
+fn shell_line(pinned: &PinnedAction) -> String {
     let mut line = String::new();
     if let Command::Run(run) = &pinned.action.command {
         line.reserve(run.args.iter().map(|arg| arg.len() + 1).sum::<usize>() + run.program.len());

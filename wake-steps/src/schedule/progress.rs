@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use wake_model::{ActionDigest, RunRecord};
 
-use super::perform::{Performed, Ran};
-use super::{Begun, Ending, Message, Schedule};
+use super::perform::{ActionRun, StepOutcome};
+use super::{BatchResult, CommandStart, Message, Schedule};
 use crate::clock::{micros, ms_between, now};
 use crate::diagnostic::Class;
 use crate::event::{ActionFinished, Counts, Event, Reporter, Status};
@@ -29,7 +29,7 @@ pub(super) struct Progress<'s, 'a, 'r> {
     times: Vec<Times>,
     running: usize,
     stopped: bool,
-    ending: Ending,
+    ending: BatchResult,
 }
 
 /// When a step got how far.
@@ -66,7 +66,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
             }
         }
         let counts = Counts { total: needs.len(), ..Counts::default() };
-        let ending = Ending { counts, ..Ending::default() };
+        let ending = BatchResult { counts, ..BatchResult::default() };
         let mut progress = Progress {
             schedule,
             reporter,
@@ -93,7 +93,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         mut self,
         receiver: &Receiver<Message>,
         mut start: impl FnMut(StepId, Instant),
-    ) -> Ending {
+    ) -> BatchResult {
         loop {
             self.stopped |= self.schedule.work.cancel.is_cancelled();
             if self.stopped {
@@ -132,7 +132,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
     /// Tells of the steps that have begun since the last time.
     fn tell_begun(&mut self) {
         let begun = std::mem::take(&mut *self.schedule.begun());
-        for Begun { step, key, at } in begun {
+        for CommandStart { step, key, at } in begun {
             self.times[step.0].begun = Some(at);
             let (label, t_ms) = (self.label(step), self.ms_of(at));
             let event = Event::ActionStarted { id: step.0, label, key: key.to_string(), t_ms };
@@ -150,9 +150,9 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         }
     }
 
-    fn finish(&mut self, step: StepId, result: Performed) {
+    fn finish(&mut self, step: StepId, result: StepOutcome) {
         match result {
-            Performed::Hit { key, record, command, tree } => {
+            StepOutcome::Hit { key, record, command, tree } => {
                 let why = Reason::Remembered.to_string();
                 let mut event = self.finished(step, Status::Hit, &why);
                 describe(&mut event, &key, &record, command);
@@ -163,17 +163,17 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
                 self.reporter.event(&Event::ActionFinished(Box::new(event)));
                 self.done(step);
             }
-            Performed::Ran { key, why, ran, command } => {
+            StepOutcome::Ran { key, why, ran, command } => {
                 self.finish_run(step, key, &why, *ran, command)
             }
-            Performed::Failed(diagnostic) => {
+            StepOutcome::Failed(diagnostic) => {
                 self.ending.classes.push(diagnostic.class);
                 let event = self.finished(step, Status::Failed, &diagnostic.message);
                 self.reporter.event(&Event::Diagnostic(diagnostic));
                 self.reporter.event(&Event::ActionFinished(Box::new(event)));
                 self.failed(step);
             }
-            Performed::Cancelled => {
+            StepOutcome::Cancelled => {
                 let event = self.finished(step, Status::Aborted, "the build was stopped");
                 self.reporter.event(&Event::ActionFinished(Box::new(event)));
                 self.states[step.0] = State::Skipped;
@@ -188,7 +188,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         step: StepId,
         key: ActionDigest,
         why: &Reason,
-        ran: Ran,
+        ran: ActionRun,
         command: String,
     ) {
         let status = if ran.tree.is_some() { Status::Ran } else { Status::Failed };

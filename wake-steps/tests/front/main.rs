@@ -12,7 +12,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use script::Script;
 use wake_exec::{Executor, WorkerCommand};
 use wake_model::{Manifest, SandboxLevel, TreeDigest};
-use wake_steps::engine::{Engine, Order, Performance, Whereabouts};
+use wake_steps::engine::{Engine, EngineRequest, Performance, Whereabouts};
 use wake_steps::error::StepError;
 use wake_steps::event::{ActionFinished, Counts, Event, Reporter, Status};
 use wake_steps::explain::{Outlook, PlannedState};
@@ -20,7 +20,7 @@ use wake_steps::here::Here;
 use wake_steps::history::History;
 use wake_steps::profile::Profile;
 use wake_steps::run::{Run, announce};
-use wake_steps::{Cancel, Machine, Results, Rules, Steps, Undertaking, clock, run_log};
+use wake_steps::{Batch, Cancel, Machine, Results, SchedulePolicy, Steps, clock, run_log};
 use wake_store::{AdoptError, Adopted, Lookup, Store};
 
 const WORKER: &str = "__sandbox";
@@ -97,12 +97,12 @@ impl Bed {
         let (end, _) = self.machine.run(&run, &mut heard, |reporter, ending| {
             announce(script, &history, reporter);
             let sources = state_dir.to_owned();
-            let work = Undertaking {
+            let work = Batch {
                 steps: script,
                 results: &results,
                 sources: &sources,
                 history: &history,
-                rules: Rules::default(),
+                rules: SchedulePolicy::default(),
                 cancel: &cancel,
                 started,
             };
@@ -196,7 +196,7 @@ struct Away {
 }
 
 impl Engine for Away {
-    fn perform(&self, order: Order<'_, '_>) -> Result<Performance, StepError> {
+    fn perform(&self, order: EngineRequest<'_, '_>) -> Result<Performance, StepError> {
         let mut performance = self.inner.perform(order)?;
         if let Ok(Some(left)) = &mut performance.left {
             left.bytes = Whereabouts::Away;

@@ -6,7 +6,7 @@ use wake_model::{Network, OutputDecl, OutputKind, Outputs, RelPath};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::reason::Change;
 use wake_steps::step::{Root, Terms};
-use wake_steps::{Ground, Input, Inputs, Step, StepId, Steps};
+use wake_steps::{Input, Inputs, Step, StepContext, StepId, Steps};
 
 /// A document, its lines as steps.
 pub(crate) struct Script {
@@ -42,7 +42,7 @@ impl Steps for Script {
         step.0 + 1 == self.order.len()
     }
 
-    fn step(&self, step: StepId, _ground: &Ground<'_>) -> Result<Step, Box<Diagnostic>> {
+    fn step(&self, step: StepId, _ground: &StepContext<'_>) -> Result<Step, Box<Diagnostic>> {
         let (name, command) = &self.lines[step.0];
         let path = |name: &str| -> Result<RelPath, Box<Diagnostic>> {
             let wrong = |error| Diagnostic::error(Class::Usage, format!("`{name}`: {error}"));

@@ -6,12 +6,12 @@
 
 use libfuzzer_sys::fuzz_target;
 use std::fs;
-use wake_store::ware::{Meter, PackType, Placement, Policy, Unpack, UnpackFilters, Warehouse, list};
+use wake_store::ware::{Meter, PackType, Placement, ArchivePolicy, Unpack, UnpackFilters, Warehouse, list};
 
 fuzz_target!(|input: &[u8]| {
     let Some((first, bytes)) = input.split_first() else { return };
     let packtype = [PackType::Tar, PackType::Tree, PackType::Zip][usize::from(first % 3)];
-    let policy = Policy { max_bytes: 1 << 20, max_entries: 1000, ..Policy::WARE };
+    let policy = ArchivePolicy { max_bytes: 1 << 20, max_entries: 1000, ..ArchivePolicy::WARE };
     let temp = tempfile::tempdir().expect("a directory");
     fs::write(temp.path().join("archive"), bytes).expect("a file");
     fs::write(temp.path().join("canary"), "alive").expect("a file");

@@ -8,12 +8,12 @@ use super::filters::{Passage, Rules};
 use super::hash::Sha384Digest;
 use super::meter::Meter;
 use super::node::{Coverage, Meta, Node};
-use super::policy::{Names, Policy, folded};
+use super::policy::{ArchivePolicy, Names, folded};
 use std::collections::HashMap;
 
 /// The one visitor that every archive goes through.
 pub(crate) struct Extraction<'a> {
-    policy: Policy,
+    policy: ArchivePolicy,
     rules: Rules,
     coverage: Coverage,
     bucket: Bucket,
@@ -40,7 +40,7 @@ pub(crate) struct ExtractedTree {
 impl<'a> Extraction<'a> {
     /// Prepares to take an archive of the given coverage until `meter` is stopped, and to write it if there is a `writer`.
     pub(crate) fn new(
-        policy: Policy,
+        policy: ArchivePolicy,
         rules: Rules,
         coverage: Coverage,
         writer: Option<TreeWriter>,

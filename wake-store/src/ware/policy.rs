@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization;
 
 /// The limits that an archive must keep. Everything beyond them is an error, never skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Policy {
+pub struct ArchivePolicy {
     /// Which file names are allowed.
     pub names: Names,
     /// Where symbolic links may point.
@@ -15,7 +15,7 @@ pub struct Policy {
     pub max_entries: u64,
     /// How many bytes after decompression, at most.
     pub max_bytes: u64,
-    /// How many bytes may come out for each byte that goes in, once [`Policy::RATIO_GRACE`] bytes came out.
+    /// How many bytes may come out for each byte that goes in, once [`ArchivePolicy::RATIO_GRACE`] bytes came out.
     pub max_ratio: u64,
     /// How many bytes a path has, at most.
     pub max_path: usize,
@@ -42,12 +42,12 @@ pub enum Links {
     Inside,
 }
 
-impl Policy {
+impl ArchivePolicy {
     /// Bytes that may come out of an archive before its ratio counts.
     pub const RATIO_GRACE: u64 = 64 << 20;
 
     /// For wares, which are often whole root file systems.
-    pub const WARE: Policy = Policy {
+    pub const WARE: ArchivePolicy = ArchivePolicy {
         names: Names::Unix,
         links: Links::Any,
         max_entries: 4_000_000,
@@ -58,7 +58,7 @@ impl Policy {
     };
 
     /// For packages from strangers.
-    pub const PACKAGE: Policy = Policy {
+    pub const PACKAGE: ArchivePolicy = ArchivePolicy {
         names: Names::Portable,
         links: Links::Inside,
         max_entries: 200_000,

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use wake_model::{ActionDigest, TreeDigest};
 use wake_store::ware::{
-    Meter, PackFilters, PackType, Policy, Unpack, UnpackFilters, WareCache, Warehouse, pack,
+    ArchivePolicy, Meter, PackFilters, PackType, Unpack, UnpackFilters, WareCache, Warehouse, pack,
 };
 use wake_store::{GcEvent, GcMode, GcOptions, GcReport, Kind, Store};
 
@@ -286,7 +286,7 @@ fn an_unpacked_ware_goes_by_its_last_use() {
     let unpack = || {
         let (filters, cache) = (UnpackFilters::LOSSLESS, Some(&cache));
         let sources = std::slice::from_ref(&target);
-        Unpack { ware: &ware, sources, filters, cache, policy: Policy::WARE }
+        Unpack { ware: &ware, sources, filters, cache, policy: ArchivePolicy::WARE }
             .into_cache(&Meter::default())
             .unwrap()
     };

@@ -11,12 +11,12 @@ use std::fs;
 use std::path::Path;
 use tar_bytes::{Header, TarBytes};
 use wake_store::ware::{
-    Category, Meter, PackType, Placement, Policy, Unpack, UnpackError, UnpackFilters, WareId,
-    Warehouse, list, scan,
+    ArchivePolicy, Category, Meter, PackType, Placement, Unpack, UnpackError, UnpackFilters,
+    WareId, Warehouse, list, scan,
 };
 
 /// What became of an archive that was listed and unpacked.
-fn refusal(packtype: PackType, archive: &[u8], policy: Policy) -> String {
+fn refusal(packtype: PackType, archive: &[u8], policy: ArchivePolicy) -> String {
     let temp = tempfile::tempdir().unwrap();
     let file = temp.path().join("archive");
     fs::write(&file, archive).unwrap();
@@ -29,11 +29,11 @@ fn refusal(packtype: PackType, archive: &[u8], policy: Policy) -> String {
 }
 
 fn refused_tar(tar: TarBytes) -> String {
-    refusal(PackType::Tar, &tar.finish(), Policy::WARE)
+    refusal(PackType::Tar, &tar.finish(), ArchivePolicy::WARE)
 }
 
 fn refused_package(tar: TarBytes) -> String {
-    refusal(PackType::Tar, &tar.finish(), Policy::PACKAGE)
+    refusal(PackType::Tar, &tar.finish(), ArchivePolicy::PACKAGE)
 }
 
 /// Unpacks to `dir/inner/out`; whatever happens, nothing else below `dir` may change.
@@ -41,7 +41,7 @@ fn unpack_beside_canary(
     dir: &Path,
     packtype: PackType,
     source: &Warehouse,
-    policy: Policy,
+    policy: ArchivePolicy,
 ) -> Result<(), UnpackError> {
     let inner = dir.join("inner");
     fs::create_dir(&inner).unwrap();
@@ -85,10 +85,10 @@ fn x1_what_other_systems_take_for_a_path_is_a_name_here_and_refused_in_packages(
         let file = temp.path().join("archive");
         fs::write(&file, TarBytes::new().file(name, b"").finish()).unwrap();
         let source = Warehouse::File(file);
-        let (_, nodes) = list(PackType::Tar, &source, Policy::WARE).unwrap();
+        let (_, nodes) = list(PackType::Tar, &source, ArchivePolicy::WARE).unwrap();
         assert_eq!(nodes.last().unwrap().0.as_str(), name);
-        let error =
-            unpack_beside_canary(temp.path(), PackType::Tar, &source, Policy::WARE).unwrap_err();
+        let error = unpack_beside_canary(temp.path(), PackType::Tar, &source, ArchivePolicy::WARE)
+            .unwrap_err();
         assert_eq!(error.category(), Category::HashMismatch);
     }
 }
@@ -146,7 +146,7 @@ fn x7_bombs() {
     tar.write_all(&[0; 1024]).unwrap();
     let bomb = tar.finish().unwrap();
     assert_eq!(
-        refusal(PackType::Tar, &bomb, Policy::WARE),
+        refusal(PackType::Tar, &bomb, ArchivePolicy::WARE),
         "the archive exceeds the limit of 4096 uncompressed bytes for each compressed one"
     );
 
@@ -154,13 +154,13 @@ fn x7_bombs() {
     for number in 0..50 {
         tar = tar.file(&format!("f{number}"), b"");
     }
-    let policy = Policy { max_entries: 49, ..Policy::WARE };
+    let policy = ArchivePolicy { max_entries: 49, ..ArchivePolicy::WARE };
     assert_eq!(
         refusal(PackType::Tar, &tar.finish(), policy),
         "the archive exceeds the limit of 49 entries at `f49`"
     );
 
-    let policy = Policy { max_bytes: 10_000, ..Policy::WARE };
+    let policy = ArchivePolicy { max_bytes: 10_000, ..ArchivePolicy::WARE };
     let tar = TarBytes::new().file("big", &[b'x'; 20_000]);
     assert_eq!(
         refusal(PackType::Tar, &tar.finish(), policy),
@@ -271,9 +271,14 @@ fn x13_devices_pipes_and_setuid_bits() {
     let source = Warehouse::File(file.clone());
     let rejection = |tar: TarBytes| {
         fs::write(&file, tar.finish()).unwrap();
-        let error =
-            scan(PackType::Tar, &source, UnpackFilters::LOW_PRIV, Policy::WARE, &Meter::default())
-                .unwrap_err();
+        let error = scan(
+            PackType::Tar,
+            &source,
+            UnpackFilters::LOW_PRIV,
+            ArchivePolicy::WARE,
+            &Meter::default(),
+        )
+        .unwrap_err();
         assert_eq!(error.category(), Category::FilterRejection);
         error.to_string()
     };
@@ -293,17 +298,18 @@ fn x13_devices_pipes_and_setuid_bits() {
         TarBytes::new().raw(Header { typeflag: b'6', ..Header::file("p", 0) }.bytes()).finish(),
     )
     .unwrap();
-    scan(PackType::Tar, &source, UnpackFilters::LOW_PRIV, Policy::WARE, &Meter::default()).unwrap();
+    scan(PackType::Tar, &source, UnpackFilters::LOW_PRIV, ArchivePolicy::WARE, &Meter::default())
+        .unwrap();
 }
 
 #[test]
 fn x14_ends() {
     let whole = TarBytes::new().file("f", &[b'x'; 700]).finish();
     for length in [1, 511, 512, 513, 1000, 1212, 1536, 1537, 2048, 2559] {
-        let refusal = refusal(PackType::Tar, &whole[..length], Policy::WARE);
+        let refusal = refusal(PackType::Tar, &whole[..length], ArchivePolicy::WARE);
         assert!(refusal.starts_with("the archive is truncated after"), "{length}: {refusal}");
     }
-    let with = |tail: &[u8]| refusal(PackType::Tar, &[&whole, tail].concat(), Policy::WARE);
+    let with = |tail: &[u8]| refusal(PackType::Tar, &[&whole, tail].concat(), ArchivePolicy::WARE);
     assert_eq!(with(b"x"), "something follows the end of the archive at byte 2560");
     assert_eq!(with(&whole), "something follows the end of the archive at byte 2560");
     let one_zero_block =
@@ -316,10 +322,11 @@ fn x14_compressed_ends() {
     let whole = TarBytes::new().file("f", &[b'x'; 700]).finish();
     for packed in tar_bytes::compressed(&whole) {
         for cut in [packed.len() / 2, packed.len() - 1] {
-            let message = refusal(PackType::Tar, &packed[..cut], Policy::WARE);
+            let message = refusal(PackType::Tar, &packed[..cut], ArchivePolicy::WARE);
             assert!(message.contains("truncated") || message.contains("corrupt"), "{message}");
         }
-        let message = refusal(PackType::Tar, &[&packed[..], b"garbage"].concat(), Policy::WARE);
+        let message =
+            refusal(PackType::Tar, &[&packed[..], b"garbage"].concat(), ArchivePolicy::WARE);
         assert!(message.contains("corrupt") || message.contains("truncated"), "{message}");
     }
 }
@@ -335,7 +342,7 @@ fn every_compression_gives_the_same_ware() {
             PackType::Tar,
             &Warehouse::File(file.clone()),
             UnpackFilters::LOSSLESS,
-            Policy::WARE,
+            ArchivePolicy::WARE,
             &Meter::default(),
         )
         .unwrap()

@@ -4,7 +4,7 @@ use super::refusal;
 use std::fs;
 use std::process::Command;
 use wake_store::ware::{
-    Meter, PackFilters, PackType, Policy, UnpackFilters, Warehouse, pack, scan,
+    ArchivePolicy, Meter, PackFilters, PackType, UnpackFilters, Warehouse, pack, scan,
 };
 
 struct Member<'a> {
@@ -55,7 +55,7 @@ fn file<'a>(name: &'a str, content: &'a [u8]) -> Member<'a> {
 }
 
 fn refused(archive: &[u8]) -> String {
-    refusal(PackType::Zip, archive, Policy::WARE)
+    refusal(PackType::Zip, archive, ArchivePolicy::WARE)
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn a_zip_has_the_hash_of_the_same_tree_in_tar() {
         PackType::Zip,
         &Warehouse::File(archive.clone()),
         UnpackFilters::LOSSLESS,
-        Policy::WARE,
+        ArchivePolicy::WARE,
         &Meter::default(),
     )
     .unwrap();
@@ -92,7 +92,7 @@ fn a_zip_has_the_hash_of_the_same_tree_in_tar() {
         sources: &sources,
         filters: same.parse().unwrap(),
         cache: None,
-        policy: Policy::WARE,
+        policy: ArchivePolicy::WARE,
     }
     .place_at(&unpacked, wake_store::ware::Placement::Direct, &Meter::default())
     .unwrap();

@@ -11,29 +11,29 @@ use wake_store::ware::Warehouse;
 
 use super::import::ImportError;
 use crate::instance::PkgInstance;
-use crate::lower::own_files::Named;
+use crate::lower::own_files::PackageEntry;
 use crate::lower::referred::origin_of;
 use crate::lower::{Lowered, Site};
 use crate::source_text::find_first;
 use crate::view::special;
-use crate::written::Written;
+use crate::written::JsonValue;
 
 impl Site<'_> {
     /// The root file system that `rootfs` names, fetched and unpacked where it has to be.
-    pub(in crate::lower) fn root(&self, rootfs: &Written<'_>) -> Lowered<Root> {
+    pub(in crate::lower) fn root(&self, rootfs: &JsonValue<'_>) -> Lowered<Root> {
         match rootfs {
-            Written::Null => Ok(Root::Host),
-            Written::Text(name) if name == "host" => Ok(Root::Host),
-            Written::Text(name) if name == "empty" => Ok(Root::Empty),
-            other => match other.get("type").and_then(Written::as_str) {
+            JsonValue::Null => Ok(Root::Host),
+            JsonValue::Text(name) if name == "host" => Ok(Root::Host),
+            JsonValue::Text(name) if name == "empty" => Ok(Root::Empty),
+            other => match other.get("type").and_then(JsonValue::as_str) {
                 Some("ware") => self.root_of_ware(other),
                 _ => self.root_at(other),
             },
         }
     }
 
-    fn root_of_ware(&self, rootfs: &Written<'_>) -> Lowered<Root> {
-        let id = rootfs.get("ware").unwrap_or(&Written::Null);
+    fn root_of_ware(&self, rootfs: &JsonValue<'_>) -> Lowered<Root> {
+        let id = rootfs.get("ware").unwrap_or(&JsonValue::Null);
         let ware: WareId = id
             .as_str()
             .unwrap_or_default()
@@ -45,7 +45,7 @@ impl Site<'_> {
         let base = self.lowering.evaluator.files.absolute(&self.pkg.dir);
         let mut from = Vec::new();
         let urls = match rootfs.get("warehouses") {
-            Some(Written::List(urls)) => urls.as_slice(),
+            Some(JsonValue::List(urls)) => urls.as_slice(),
             _ => &[],
         };
         for url in urls {
@@ -61,7 +61,7 @@ impl Site<'_> {
     }
 
     /// A directory or an archive, by a reference.
-    fn root_at(&self, rootfs: &Written<'_>) -> Lowered<Root> {
+    fn root_at(&self, rootfs: &JsonValue<'_>) -> Lowered<Root> {
         let Some(found) = special(rootfs) else {
             let message =
                 "`rootfs` is neither `wake.HOST`, `wake.EMPTY`, a file, a directory nor a ware";
@@ -79,7 +79,7 @@ impl Site<'_> {
         }
     }
 
-    fn owner(&self, key: &PkgKey, rootfs: &Written<'_>) -> Lowered<&PkgInstance> {
+    fn owner(&self, key: &PkgKey, rootfs: &JsonValue<'_>) -> Lowered<&PkgInstance> {
         let owner = self.lowering.instances.get(key);
         let owner = owner.map(|pkg| &**pkg);
         owner.ok_or_else(|| self.root_error(format!("no package `{key}` in this build"), rootfs))
@@ -91,13 +91,13 @@ impl Site<'_> {
         owner: &PkgInstance,
         below: &RelPath,
         path: &str,
-        rootfs: &Written<'_>,
+        rootfs: &JsonValue<'_>,
     ) -> Lowered<Root> {
         let chosen = owner.files_below(below);
         let origin = origin_of(owner, below, chosen);
         match chosen.first() {
             Some(file) if file == below => {
-                let Named::File { blob, .. } = self.named(owner, file)? else {
+                let PackageEntry::File { blob, .. } = self.named(owner, file)? else {
                     let message = format!("`rootfs` is `{path}`, neither a file nor a directory");
                     return Err(self.root_error(message, rootfs));
                 };
@@ -122,7 +122,7 @@ impl Site<'_> {
         id: &str,
         below: &RelPath,
         path: &str,
-        rootfs: &Written<'_>,
+        rootfs: &JsonValue<'_>,
     ) -> Lowered<Root> {
         let Some((step, done)) = self.module_done(id) else {
             let message =
@@ -150,7 +150,7 @@ impl Site<'_> {
         host: &Path,
         blob: &BlobDigest,
         path: &str,
-        rootfs: &Written<'_>,
+        rootfs: &JsonValue<'_>,
     ) -> Lowered<TreeDigest> {
         let lead = format!("`rootfs` is `{path}`");
         self.archive_tree(host, blob).map_err(|error| {
@@ -167,7 +167,7 @@ impl Site<'_> {
         &self,
         lead: &str,
         error: &ImportError,
-        value: &Written<'_>,
+        value: &JsonValue<'_>,
     ) -> Box<Diagnostic> {
         let text = error.to_string();
         // What each warehouse said stands on a line of its own.
@@ -181,7 +181,7 @@ impl Site<'_> {
     }
 
     /// An error about `value`; what was written as a text is looked for among the literals of the sources.
-    fn root_error(&self, message: impl Into<String>, value: &Written<'_>) -> Box<Diagnostic> {
+    fn root_error(&self, message: impl Into<String>, value: &JsonValue<'_>) -> Box<Diagnostic> {
         let mut diagnostic = self.error(message, value);
         let text = value.as_str().or_else(|| value.get("path")?.as_str());
         if let (None, Some(text)) = (&diagnostic.place, text) {

@@ -12,8 +12,8 @@ use wake_steps::error::ware_class;
 use wake_steps::step::Fetch;
 use wake_store::TreeBuilder;
 use wake_store::ware::{
-    Category, Meter, PackType, Placement, Policy, Unpack, UnpackError, UnpackFilters, Warehouse,
-    scan,
+    ArchivePolicy, Category, Meter, PackType, Placement, Unpack, UnpackError, UnpackFilters,
+    Warehouse, scan,
 };
 
 use crate::lower::Site;
@@ -88,9 +88,10 @@ impl Site<'_> {
             let packtype = if zip { PackType::Zip } else { PackType::Tar };
             let sources = [Warehouse::File(host.to_owned())];
             let filters = UnpackFilters::LOSSLESS;
-            let ware = &scan(packtype, &sources[0], filters, Policy::WARE, &Meter::default())?;
+            let ware =
+                &scan(packtype, &sources[0], filters, ArchivePolicy::WARE, &Meter::default())?;
             // The cache is not asked: a `tar` id leaves links out, and this archive's own are wanted.
-            let policy = Policy::WARE;
+            let policy = ArchivePolicy::WARE;
             let unpack = Unpack { ware, sources: &sources, filters, cache: None, policy };
             let scratch = self.lowering.store.scratch()?;
             let unpacked = unpack.place_at(

@@ -7,7 +7,7 @@ use std::io::Write;
 use serde::Serialize;
 use wake_steps::event::{ActionFinished, Event, Status};
 
-use crate::command::log::past::Past;
+use crate::command::log::past::PastRun;
 use crate::exit::Outcome;
 use crate::print;
 use crate::terminal::escape;
@@ -16,7 +16,7 @@ use crate::terminal::width::{columns, pad};
 use crate::terminal::words;
 
 /// Says which chain bounded the run, and how long each link of it took.
-pub(super) fn run(past: &Past, as_json: bool, style: Style, out: &mut impl Write) -> Outcome {
+pub(super) fn run(past: &PastRun, as_json: bool, style: Style, out: &mut impl Write) -> Outcome {
     let path = CriticalPath::of(past);
     if as_json {
         return print::json(&path, out);
@@ -70,7 +70,7 @@ struct Chain {
 }
 
 impl CriticalPath {
-    fn of(past: &Past) -> CriticalPath {
+    fn of(past: &PastRun) -> CriticalPath {
         let performed = past.ended().filter_map(Link::of);
         let ended: HashMap<usize, Link> = performed.map(|link| (link.id, link)).collect();
         let steps = links(&longest(past, &ended), &ended);
@@ -159,7 +159,7 @@ impl Link {
 const WORTH_SAYING_MS: u64 = 10;
 
 /// The steps of the chain that took longest; of equals the one that ended last, then the first announced.
-fn longest(past: &Past, ended: &HashMap<usize, Link>) -> Vec<usize> {
+fn longest(past: &PastRun, ended: &HashMap<usize, Link>) -> Vec<usize> {
     let mut chains: HashMap<usize, Chain> = HashMap::new();
     let rank = |chains: &HashMap<usize, Chain>, id: usize| {
         let (chain, step) = (chains.get(&id)?, ended.get(&id)?);
@@ -212,7 +212,7 @@ mod tests {
         Event::ActionFinished(Box::new(finished))
     }
 
-    fn past(mut events: Vec<Event>, wall_ms: Option<u64>) -> Past {
+    fn past(mut events: Vec<Event>, wall_ms: Option<u64>) -> PastRun {
         events.insert(0, begun("strict"));
         events.extend(wall_ms.map(|wall_ms| Event::Finished {
             exit: 0,
@@ -222,7 +222,7 @@ mod tests {
             saved_ms: 0,
         }));
         let (run, text) = ("7f3a-b-c".to_owned(), String::new());
-        Past { run, ended: std::time::SystemTime::UNIX_EPOCH, text, events }
+        PastRun { run, ended: std::time::SystemTime::UNIX_EPOCH, text, events }
     }
 
     /// `c` needs `a` and `b`, of which `b` took longer though `a` ended last; `d` kept nobody waiting.

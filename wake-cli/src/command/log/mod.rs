@@ -17,7 +17,7 @@ use wake_steps::run_log;
 
 use crate::args::LogArgs;
 use crate::clock;
-use crate::command::log::past::Past;
+use crate::command::log::past::PastRun;
 use crate::exit::{Exit, Outcome};
 use crate::manner::Verbosity;
 use crate::print;
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> 
 }
 
 /// The run whose name begins so, else the last.
-fn find(prefix: Option<&str>, state_dir: &Path) -> Result<Past, Diagnostic> {
+fn find(prefix: Option<&str>, state_dir: &Path) -> Result<PastRun, Diagnostic> {
     let mut runs = run_log::list(state_dir);
     let (run, path) = match prefix {
         Some(prefix) => {
@@ -71,7 +71,7 @@ fn find(prefix: Option<&str>, state_dir: &Path) -> Result<Past, Diagnostic> {
                 .help("`wake build` builds the package around you")
         })?,
     };
-    Past::read(run, &path)
+    PastRun::read(run, &path)
 }
 
 /// The one `noun` that begins with `prefix`, where `fitting` are all that do.
@@ -87,7 +87,7 @@ fn only<T>(mut fitting: Vec<T>, noun: &str, prefix: &str, help: &str) -> Result<
 }
 
 fn list(as_json: bool, session: &Session, settings: &Settings, out: &mut impl Write) -> Outcome {
-    let runs: Vec<Past> = Past::all(&session.state_dir()).collect();
+    let runs: Vec<PastRun> = PastRun::all(&session.state_dir()).collect();
     if as_json {
         return print::json(&runs.iter().map(summary).collect::<Vec<_>>(), out);
     }
@@ -96,13 +96,13 @@ fn list(as_json: bool, session: &Session, settings: &Settings, out: &mut impl Wr
 }
 
 /// The part of a run's name that says when it began, unless another began in the same moment.
-fn short_name<'a>(run: &'a str, runs: &[Past]) -> &'a str {
+fn short_name<'a>(run: &'a str, runs: &[PastRun]) -> &'a str {
     let short = run.split('-').next().unwrap_or(run);
     let alone = runs.iter().filter(|past| past.run.starts_with(short)).count() == 1;
     if alone { short } else { run }
 }
 
-fn line(name: &str, past: &Past, style: Style) -> String {
+fn line(name: &str, past: &PastRun, style: Style) -> String {
     let age = clock::since(past.ended);
     let (role, word, what) = match past.end() {
         None => (Role::Caution, "cut short", String::new()),
@@ -127,7 +127,7 @@ fn line(name: &str, past: &Past, style: Style) -> String {
     format!("{name}  {ago:<12}  {word}  wake {}  {what}", escape::line(&typed))
 }
 
-fn summary(past: &Past) -> Value {
+fn summary(past: &PastRun) -> Value {
     let ended = past.ended.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let end = past.end();
     json!({
@@ -140,7 +140,7 @@ fn summary(past: &Past) -> Value {
     })
 }
 
-fn failed(past: &Past, style: Style, out: &mut impl Write) -> Outcome {
+fn failed(past: &PastRun, style: Style, out: &mut impl Write) -> Outcome {
     let line = |finished: &ActionFinished| {
         let how = escape::line(finished.outcome.as_deref().unwrap_or(&finished.why));
         let label = style.paint(Role::Bad, escape::line(&finished.label));
@@ -161,7 +161,7 @@ fn brief(finished: &ActionFinished) -> Value {
 }
 
 /// The run as a log shows it, told again from its events.
-fn show(past: &Past, settings: &Settings, out: &mut impl Write) -> Outcome {
+fn show(past: &PastRun, settings: &Settings, out: &mut impl Write) -> Outcome {
     let mut manner = settings.manner;
     manner.annotations = false;
     manner.verbosity = manner.verbosity.max(Verbosity::Verbose);

@@ -10,7 +10,7 @@ use wake_steps::event::{ActionFinished, Status};
 use wake_store::{Log, Store};
 
 use crate::command::log::find;
-use crate::command::log::past::Past;
+use crate::command::log::past::PastRun;
 use crate::exit::{Exit, Outcome};
 use crate::formulas;
 use crate::session::{self, store_fault};
@@ -49,11 +49,11 @@ fn has_output(finished: &ActionFinished) -> bool {
 fn last(
     run: Option<&str>,
     state_dir: &Path,
-    is_meant: impl Fn(&Past, &ActionFinished) -> bool,
+    is_meant: impl Fn(&PastRun, &ActionFinished) -> bool,
 ) -> Result<Vec<ActionFinished>, Diagnostic> {
-    let runs: Box<dyn Iterator<Item = Past>> = match run {
+    let runs: Box<dyn Iterator<Item = PastRun>> = match run {
         Some(_) => Box::new(std::iter::once(find(run, state_dir)?)),
-        None => Box::new(Past::all(state_dir).rev()),
+        None => Box::new(PastRun::all(state_dir).rev()),
     };
     for past in runs {
         let mut found: Vec<ActionFinished> = Vec::new();

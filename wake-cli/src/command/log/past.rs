@@ -8,10 +8,10 @@ use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::event::{ActionFinished, Event, Status};
 use wake_steps::run_log;
 
-use crate::report::summary::Ending;
+use crate::report::summary::Summary;
 
 /// A past build.
-pub(super) struct Past {
+pub(super) struct PastRun {
     /// Its name.
     pub(super) run: String,
     /// When its last event was written.
@@ -35,7 +35,7 @@ pub(super) struct Start<'a> {
     pub(super) host: Option<&'a str>,
 }
 
-impl Past {
+impl PastRun {
     /// Reads the log of `run` at `path`.
     pub(super) fn read(run: String, path: &Path) -> Result<Self, Diagnostic> {
         let fault = |source: std::io::Error| {
@@ -46,13 +46,15 @@ impl Past {
         let text = String::from_utf8_lossy(&bytes).into_owned();
         // A power cut may leave half a line, a later wake events of kinds unknown here.
         let events = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        Ok(Past { run, ended, text, events })
+        Ok(PastRun { run, ended, text, events })
     }
 
     /// The runs whose logs are below a state directory, the oldest first.
-    pub(super) fn all(state_dir: &Path) -> impl DoubleEndedIterator<Item = Past> + use<> {
+    pub(super) fn all(state_dir: &Path) -> impl DoubleEndedIterator<Item = PastRun> + use<> {
         // Another process may just have dropped one as the oldest.
-        run_log::list(state_dir).into_iter().filter_map(|(run, path)| Past::read(run, &path).ok())
+        run_log::list(state_dir)
+            .into_iter()
+            .filter_map(|(run, path)| PastRun::read(run, &path).ok())
     }
 
     /// What its first event says.
@@ -67,8 +69,8 @@ impl Past {
     }
 
     /// How it ended; none if it was cut short, or goes on.
-    pub(super) fn end(&self) -> Option<Ending<'_>> {
-        self.events.iter().rev().find_map(|event| Ending::of(event, &[], 0))
+    pub(super) fn end(&self) -> Option<Summary<'_>> {
+        self.events.iter().rev().find_map(|event| Summary::of(event, &[], 0))
     }
 
     /// What another system calls the step of this number.
@@ -116,7 +118,7 @@ mod tests {
     use super::*;
     use crate::report::recorded;
 
-    fn written(events: &[Event], rest: &str) -> Past {
+    fn written(events: &[Event], rest: &str) -> PastRun {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("r.jsonl");
         let mut text = String::new();
@@ -124,7 +126,7 @@ mod tests {
             text += &format!("{}\n", serde_json::to_string(event).unwrap());
         }
         std::fs::write(&path, text + rest).unwrap();
-        Past::read("r".into(), &path).unwrap()
+        PastRun::read("r".into(), &path).unwrap()
     }
 
     #[test]

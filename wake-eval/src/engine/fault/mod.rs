@@ -18,7 +18,7 @@ use crate::error::{EvalError, Kind, Limit, Place};
 use crate::outcome::Read;
 
 /// An error in our terms, perhaps without a place yet.
-pub(crate) struct Fault {
+pub(crate) struct EvalFault {
     /// Without what the evaluation had seen.
     pub(crate) error: EvalError,
     /// What to look for in a second run, where no call of the user's was on the stack.
@@ -28,11 +28,11 @@ pub(crate) struct Fault {
 }
 
 /// Explains an error of the engine.
-pub(crate) fn explain(env: &Env, error: &Error) -> Fault {
+pub(crate) fn explain(env: &Env, error: &Error) -> EvalFault {
     let located = located(error);
     let mut fault = match Note::of(error) {
         Some(note) => of_note(env, note, located.first()),
-        None => Fault::of(of_engine(env, error, located.first())),
+        None => EvalFault::of(of_engine(env, error, located.first())),
     };
     let shown = &mut fault.error;
     if shown.place.is_none() && fault.hunt.is_none() {
@@ -45,9 +45,9 @@ pub(crate) fn explain(env: &Env, error: &Error) -> Fault {
     fault
 }
 
-impl Fault {
-    fn of(error: EvalError) -> Fault {
-        Fault { error, hunt: None, found: false }
+impl EvalFault {
+    fn of(error: EvalError) -> EvalFault {
+        EvalFault { error, hunt: None, found: false }
     }
 
     /// Completes the error with what the evaluation had seen.
@@ -60,14 +60,14 @@ impl Fault {
     }
 }
 
-fn of_note(env: &Env, note: Note, innermost: Option<&SourceFrame>) -> Fault {
+fn of_note(env: &Env, note: Note, innermost: Option<&SourceFrame>) -> EvalFault {
     let Note { message, label, hints, nature, spot, origin } = note;
     let kind = match nature {
         Nature::Limit(limit) => Kind::Limit(limit),
         Nature::User | Nature::Pending(_) | Nature::Found => Kind::User,
     };
     let error = EvalError { label, hints, ..EvalError::bare("", kind, message) };
-    let mut fault = Fault { found: matches!(nature, Nature::Found), ..Fault::of(error) };
+    let mut fault = EvalFault { found: matches!(nature, Nature::Found), ..EvalFault::of(error) };
     // What a reference or an import names is not at fault, but where it is written.
     if spot.argument.is_none()
         && let Origin::Reference(written) = &origin

@@ -1,7 +1,7 @@
 //! Undoes compression, recognised by its first bytes.
 
 use super::ExtractError;
-use crate::ware::policy::Policy;
+use crate::ware::policy::ArchivePolicy;
 use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -12,7 +12,7 @@ pub(crate) struct Stream<'a> {
     raw: Arc<RawCount>,
     format: &'static str,
     offset: u64,
-    policy: Policy,
+    policy: ArchivePolicy,
 }
 
 #[derive(Default)]
@@ -23,7 +23,10 @@ struct RawCount {
 
 impl<'a> Stream<'a> {
     /// Begins to read `source`: plain, gzip, bzip2, xz or zstd.
-    pub(crate) fn open(source: impl Read + 'a, policy: Policy) -> Result<Self, ExtractError> {
+    pub(crate) fn open(
+        source: impl Read + 'a,
+        policy: ArchivePolicy,
+    ) -> Result<Self, ExtractError> {
         let raw = Arc::new(RawCount::default());
         let mut counted =
             BufReader::with_capacity(65536, CountedReader { source, raw: Arc::clone(&raw) });
@@ -89,13 +92,13 @@ impl<'a> Stream<'a> {
     }
 
     fn check_limits(&self) -> Result<(), ExtractError> {
-        let Policy { max_bytes, max_ratio, .. } = self.policy;
+        let ArchivePolicy { max_bytes, max_ratio, .. } = self.policy;
         let limit = |of, most| ExtractError::Limit { of, most, path: ".".to_owned() };
         if self.offset > max_bytes {
             return Err(limit("uncompressed bytes", max_bytes));
         }
         let allowed = self.raw.bytes.load(Ordering::Relaxed).saturating_mul(max_ratio);
-        if self.offset > Policy::RATIO_GRACE && self.offset > allowed {
+        if self.offset > ArchivePolicy::RATIO_GRACE && self.offset > allowed {
             return Err(limit("uncompressed bytes for each compressed one", max_ratio));
         }
         Ok(())

@@ -8,7 +8,7 @@ use crate::ware::extraction::Extraction;
 use crate::ware::filters::{Rules, UnpackFilters};
 use crate::ware::meter::Meter;
 use crate::ware::node::Meta;
-use crate::ware::policy::Policy;
+use crate::ware::policy::ArchivePolicy;
 use crate::ware::warehouse::{Upload, Warehouse, open_first};
 use wake_model::ware::{PackType, WareId};
 
@@ -18,7 +18,7 @@ pub fn scan(
     packtype: PackType,
     source: &Warehouse,
     filters: UnpackFilters,
-    policy: Policy,
+    policy: ArchivePolicy,
     meter: &Meter,
 ) -> Result<WareId, UnpackError> {
     scan_nodes(packtype, source, filters, policy, meter).map(|(ware, _)| ware)
@@ -28,7 +28,7 @@ pub fn scan(
 pub fn list(
     packtype: PackType,
     source: &Warehouse,
-    policy: Policy,
+    policy: ArchivePolicy,
 ) -> Result<(WareId, Vec<(EntryPath, Meta)>), UnpackError> {
     let (ware, bucket) =
         scan_nodes(packtype, source, UnpackFilters::LOSSLESS, policy, &Meter::default())?;
@@ -39,7 +39,7 @@ fn scan_nodes(
     packtype: PackType,
     source: &Warehouse,
     filters: UnpackFilters,
-    policy: Policy,
+    policy: ArchivePolicy,
     meter: &Meter,
 ) -> Result<(WareId, Bucket), UnpackError> {
     if packtype == PackType::Git {
@@ -59,7 +59,7 @@ pub fn mirror(
     ware: &WareId,
     target: &Warehouse,
     sources: &[Warehouse],
-    policy: Policy,
+    policy: ArchivePolicy,
     meter: &Meter,
 ) -> Result<(), UnpackError> {
     let packtype = ware.packtype();

@@ -15,7 +15,7 @@ use super::filters::{Rules, UnpackFilters};
 use super::git::read_commit;
 use super::meter::Meter;
 use super::node::Coverage;
-use super::policy::Policy;
+use super::policy::ArchivePolicy;
 use super::relocation::exchange;
 use super::warehouse::{Warehouse, open_first};
 use crate::removal::remove_whatever;
@@ -45,12 +45,12 @@ pub struct Unpack<'a> {
     /// Unpacked wares of earlier times.
     pub cache: Option<&'a WareCache>,
     /// What the archive may hold.
-    pub policy: Policy,
+    pub policy: ArchivePolicy,
 }
 
 /// What unpacking gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unpacked {
+pub struct UnpackReport {
     /// The id of the tree after filters.
     pub ware: WareId,
     /// Where it is.
@@ -82,27 +82,27 @@ impl Unpack<'_> {
         destination: &Path,
         placement: Placement,
         meter: &Meter,
-    ) -> Result<Unpacked, UnpackError> {
+    ) -> Result<UnpackReport, UnpackError> {
         match (placement, self.cache) {
             (Placement::None, _) => self.into_cache(meter),
             (Placement::Copy, Some(_)) => {
                 let cached = self.into_cache(meter)?;
                 copy_tree(&cached.path, destination, self.policy, meter)?;
-                Ok(Unpacked { path: destination.to_owned(), ..cached })
+                Ok(UnpackReport { path: destination.to_owned(), ..cached })
             }
             (Placement::Copy, None) | (Placement::Direct, _) => {
                 let stage = beside(destination)?;
                 let StagedTree { ware, received, ownership, .. } = self.unpack(&stage, meter)?;
                 put(&stage, destination)?;
                 let path = destination.to_owned();
-                Ok(Unpacked { ware, path, ownership, cached: Cached::Absent, received })
+                Ok(UnpackReport { ware, path, ownership, cached: Cached::Absent, received })
             }
         }
     }
 
     /// Brings the ware into the cache and says where it is there. A ware that is there already is not fetched;
     /// `meter` counts what is read of the packed ware, and may stop it.
-    pub fn into_cache(&self, meter: &Meter) -> Result<Unpacked, UnpackError> {
+    pub fn into_cache(&self, meter: &Meter) -> Result<UnpackReport, UnpackError> {
         let cache = self.cache.ok_or(UnpackError::NoCache)?;
         let cached = match Rules::of(&self.filters).alter() {
             true => Cached::Absent,
@@ -112,13 +112,13 @@ impl Unpack<'_> {
             && let Some(received) = cache.received(self.ware)
         {
             let (ware, path) = (self.ware.clone(), cache.place(self.ware));
-            return Ok(Unpacked { ware, path, ownership: Ownership::Kept, cached, received });
+            return Ok(UnpackReport { ware, path, ownership: Ownership::Kept, cached, received });
         }
         let stage = cache.stage()?;
         let StagedTree { ware, received, ownership, tree } =
             self.unpack(&stage, meter).map_err(in_cache)?;
         let path = cache.commit(&stage, &ware, tree, received.clone())?;
-        Ok(Unpacked { ware, path, ownership, cached, received })
+        Ok(UnpackReport { ware, path, ownership, cached, received })
     }
 
     /// Unpacks to `stage` and compares the hash.
@@ -165,11 +165,11 @@ fn in_cache(error: UnpackError) -> UnpackError {
 fn copy_tree(
     from: &Path,
     destination: &Path,
-    policy: Policy,
+    policy: ArchivePolicy,
     meter: &Meter,
 ) -> Result<(), UnpackError> {
     let stage = beside(destination)?;
-    let policy = Policy { max_entries: u64::MAX, max_bytes: u64::MAX, ..policy };
+    let policy = ArchivePolicy { max_entries: u64::MAX, max_bytes: u64::MAX, ..policy };
     let writer = TreeWriter::new(stage.path())?;
     let rules = Rules::of(&UnpackFilters::LOSSLESS);
     let mut extraction = Extraction::new(policy, rules, Coverage::EveryNode, Some(writer), meter);

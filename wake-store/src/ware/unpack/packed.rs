@@ -4,7 +4,7 @@ use super::UnpackError;
 use crate::ware::archive::{ExtractError, Stream, Visit, read_tar, read_zip};
 use crate::ware::meter::{Meter, Metered};
 use crate::ware::node::Coverage;
-use crate::ware::policy::Policy;
+use crate::ware::policy::ArchivePolicy;
 use crate::ware::warehouse::{PackedWare, Upload, WarehouseError};
 use std::fs::File;
 use std::io::{self, Read, Seek, Write};
@@ -31,7 +31,7 @@ pub(super) fn read_packed(
     packtype: PackType,
     packed: PackedWare,
     copy: Option<&mut Upload>,
-    policy: Policy,
+    policy: ArchivePolicy,
     visitor: &mut dyn Visit,
     meter: &Meter,
 ) -> Result<(), UnpackError> {
@@ -52,7 +52,7 @@ pub(super) fn read_packed(
 }
 
 /// A zip archive is read from its end, so it is first brought to disk, under no name.
-fn spool(mut source: impl Read, policy: Policy) -> Result<File, ExtractError> {
+fn spool(mut source: impl Read, policy: ArchivePolicy) -> Result<File, ExtractError> {
     let failed = ExtractError::unread;
     let mut file = tempfile::tempfile_in("/var/tmp").map_err(failed)?;
     let copied =

@@ -1,7 +1,7 @@
 //! Reads wares over HTTP. Every ware is verified by its hash afterwards, so what a server says is only a claim.
 
 use super::{PackedWare, Warehouse, WarehouseError};
-use crate::ware::policy::Policy;
+use crate::ware::policy::ArchivePolicy;
 use crate::ware::route::Route;
 use std::time::Duration;
 use wake_model::ware::WareId;
@@ -40,7 +40,7 @@ pub(super) fn get(
     }
     let body = response.into_body();
     let size = body.content_length();
-    let bytes = body.into_with_config().limit(Policy::WARE.max_bytes).reader();
+    let bytes = body.into_with_config().limit(ArchivePolicy::WARE.max_bytes).reader();
     Ok(PackedWare { bytes: Box::new(bytes), size, address })
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use wake_build::{Session, StepJob};
-use wake_formula::{Document, Made, RunRecord, Writing, made};
+use wake_formula::{Document, FormulaRecord, OutputWares, Writing, made};
 use wake_model::{ActionDigest, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_store::Lookup;
@@ -13,7 +13,7 @@ use crate::command::plan;
 use crate::session::store_fault;
 
 /// The record with the id of the formula that it is a run of, the wares of its outputs, and its own id.
-pub(super) fn complete(run: &Record, session: &Session) -> Result<RunRecord, Failure> {
+pub(super) fn complete(run: &Record, session: &Session) -> Result<FormulaRecord, Failure> {
     let label = &run.finished.label;
     let step = step(run, session)?;
     let scratch = session.store().scratch().map_err(store_fault)?;
@@ -46,9 +46,9 @@ fn step(run: &Record, session: &Session) -> Result<StepJob, Failure> {
 }
 
 /// The wares of what it left; none of a run that failed, because nothing of that is kept.
-fn results(run: &Record, step: &StepJob, session: &Session) -> Result<Made, Failure> {
+fn results(run: &Record, step: &StepJob, session: &Session) -> Result<OutputWares, Failure> {
     let tree: Option<TreeDigest> = run.finished.outputs.as_ref().and_then(|tree| tree.parse().ok());
-    let Some(tree) = tree else { return Ok(Made::new()) };
+    let Some(tree) = tree else { return Ok(OutputWares::new()) };
     let store = session.store();
     let Lookup::Hit(_) = store.tree(&tree).map_err(store_fault)? else {
         let message = format!("what {} left is no longer in the store", run.finished.label);

@@ -12,12 +12,12 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::Serialize;
 use serde_json::Value;
 use wake_build::{Session, TargetPattern};
-use wake_formula::{Dialect, RunRecord};
+use wake_formula::{Dialect, FormulaRecord};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Store;
 
 use super::only;
-use super::past::Past;
+use super::past::PastRun;
 use crate::args::LogArgs;
 use crate::clock;
 use crate::exit::Outcome;
@@ -36,7 +36,7 @@ const LISTS_ALL: &str = "`wake log --records` lists them";
 pub(super) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let session = session::open(settings)?;
     let mut records = of_formulas(session.store());
-    records.extend(Past::all(&session.state_dir()).flat_map(|past| Record::all_in(&past)));
+    records.extend(PastRun::all(&session.state_dir()).flat_map(|past| Record::all_in(&past)));
     sort(&mut records);
     match &args.run {
         Some(asked) => match find(records, asked, &session)? {
@@ -75,7 +75,7 @@ pub(super) fn formulas(args: &LogArgs, settings: &Settings, out: &mut impl Write
 }
 
 fn of_formulas(store: &Store) -> Vec<Record> {
-    Past::all(&store.outside_dir()).flat_map(|past| Record::all_in(&past)).collect()
+    PastRun::all(&store.outside_dir()).flat_map(|past| Record::all_in(&past)).collect()
 }
 
 /// Puts the oldest first.
@@ -103,7 +103,7 @@ fn find(mut records: Vec<Record>, asked: &str, session: &Session) -> Result<Reco
     Err(Diagnostic::error(class, message).help(LISTS_ALL))
 }
 
-fn whole(record: &RunRecord, out: &mut impl Write) -> Outcome {
+fn whole(record: &FormulaRecord, out: &mut impl Write) -> Outcome {
     print::line(record.to_json(Dialect::Repeatr), out)
 }
 
@@ -138,8 +138,8 @@ struct Brief<'a> {
 }
 
 impl Brief<'_> {
-    fn of(record: &RunRecord) -> Brief<'_> {
-        let RunRecord { guid, time, exit_code, metadata, .. } = record;
+    fn of(record: &FormulaRecord) -> Brief<'_> {
+        let FormulaRecord { guid, time, exit_code, metadata, .. } = record;
         Brief { guid, time: *time, exit_code: *exit_code, metadata }
     }
 }

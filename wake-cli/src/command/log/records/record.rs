@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use wake_formula::RunRecord;
+use wake_formula::FormulaRecord;
 use wake_model::BlobDigest;
 use wake_steps::event::{ActionFinished, Event, Execution};
 
-use crate::command::log::past::Past;
+use crate::command::log::past::PastRun;
 
 /// One run of the command of a module or a formula.
 pub(super) struct Record {
@@ -26,7 +26,7 @@ pub(super) struct Record {
 
 impl Record {
     /// The commands that ran in what `past` tells, in the order in which they ended.
-    pub(super) fn all_in(past: &Past) -> Vec<Record> {
+    pub(super) fn all_in(past: &PastRun) -> Vec<Record> {
         let start = past.start();
         let identity = |event| match event {
             &Event::Announced { id, identity: Some(ref identity), .. } => Some((id, identity)),
@@ -52,8 +52,8 @@ impl Record {
     }
 
     /// The record, in which those of modules lack the ids that have to be computed.
-    pub(super) fn record(&self) -> RunRecord {
-        RunRecord {
+    pub(super) fn record(&self) -> FormulaRecord {
+        FormulaRecord {
             guid: self.execution.guid.clone(),
             time: i64::try_from(self.execution.began_ms / 1000).unwrap_or(i64::MAX),
             formula_id: self.formula.clone().unwrap_or_default(),

@@ -11,7 +11,7 @@ use self::entry::ZipEntry;
 use super::{Content, ExtractError, NoContent, Visit};
 use crate::ware::entry_path::EntryPath;
 use crate::ware::node::Node;
-use crate::ware::policy::Policy;
+use crate::ware::policy::ArchivePolicy;
 use flate2::read::DeflateDecoder;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -26,7 +26,7 @@ const LOCAL: [u8; 4] = *b"PK\x03\x04";
 /// Reads a whole archive and hands every entry to `visitor` in the order of their places in the file.
 pub(crate) fn read_zip(
     file: &File,
-    policy: Policy,
+    policy: ArchivePolicy,
     visitor: &mut dyn Visit,
 ) -> Result<(), ExtractError> {
     let length = file.metadata().map_err(|source| ExtractError::Source { source })?.len();
@@ -54,7 +54,7 @@ pub(crate) fn read_zip(
 struct Zip<'a> {
     file: &'a File,
     length: u64,
-    policy: Policy,
+    policy: ArchivePolicy,
 }
 
 /// Where the central directory is.
@@ -222,7 +222,7 @@ impl Zip<'_> {
         if entry.flags & 0x2041 != 0 {
             return Err(malformed(entry.place, "an entry is encrypted"));
         }
-        let grace = entry.size > Policy::RATIO_GRACE;
+        let grace = entry.size > ArchivePolicy::RATIO_GRACE;
         if grace && entry.size > entry.packed.saturating_mul(self.policy.max_ratio) {
             return Err(ExtractError::Limit {
                 of: "uncompressed bytes for each compressed one",
