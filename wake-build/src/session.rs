@@ -16,7 +16,7 @@ use wake_steps::{Machine, MachineOptions};
 use wake_store::Store;
 use wake_store::ware::Route;
 
-use crate::evaluate::{EvaluationCounts, Evaluator};
+use crate::evaluate::{EvalCounts, Evaluator};
 use crate::files::{FileMemory, Files};
 use crate::instance::{Instances, instantiate};
 use crate::load::{LoadResult, load, load_as_found};
@@ -154,8 +154,7 @@ impl Checkout<'_> {
     pub(crate) fn evaluator(&self) -> Evaluator<'_> {
         let Session { pool, machine, .. } = self.session;
         let epoch = EPOCHS.fetch_add(1, Ordering::Relaxed);
-        let (store, profile, tally) =
-            (machine.store(), machine.profile(), EvaluationCounts::default());
+        let (store, profile, tally) = (machine.store(), machine.profile(), EvalCounts::default());
         Evaluator { pool, store, files: &self.files, epoch, tally, profile }
     }
 

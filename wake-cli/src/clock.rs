@@ -1,12 +1,7 @@
-//! What time it is, and how long ago a build began: the one room that asks.
-#![expect(clippy::disallowed_methods, reason = "all others ask here")]
+//! The time of day, and how long ago a build began; moments come from `wake_steps::clock`.
+#![expect(clippy::disallowed_methods, reason = "all others ask here for the time of day")]
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// A moment to measure from.
-pub(crate) fn instant() -> Instant {
-    Instant::now()
-}
+use std::time::{Duration, SystemTime};
 
 /// The time of day.
 pub(crate) fn now() -> SystemTime {
@@ -18,22 +13,12 @@ pub(crate) fn since(then: SystemTime) -> Duration {
     now().duration_since(then).unwrap_or_default()
 }
 
-/// Seconds since 1970.
-pub(crate) fn unix_s() -> u64 {
-    unix_ms() / 1000
-}
-
-/// Milliseconds since the beginning of 1970.
-pub(crate) fn unix_ms() -> u64 {
-    since(UNIX_EPOCH).as_millis() as u64
-}
-
 /// Answers how long ago the build began.
 pub(crate) type Clock = Box<dyn Fn() -> Duration>;
 
 /// A clock that starts now.
 pub(crate) fn starting_now() -> Clock {
-    let start = instant();
+    let start = wake_steps::clock::now();
     Box::new(move || start.elapsed())
 }
 

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use wake_steps::diagnostic::Class;
 
+use crate::environment;
 use crate::terminal::escape;
-use crate::{clock, environment};
 
 /// From now on a panic of any thread writes a report, says where it is, and ends the program.
 ///
@@ -53,7 +53,7 @@ fn report(info: &PanicHookInfo<'_>, backtrace: &Backtrace) -> String {
 
 /// Writes a new file; never through a link that someone else has put there.
 fn write(directory: &Path, report: &str) -> io::Result<PathBuf> {
-    let seconds = clock::unix_ms() / 1000;
+    let seconds = wake_steps::clock::unix_ms() / 1000;
     let path = directory.join(format!("wake-crash-{seconds}-{}.txt", std::process::id()));
     let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
     file.write_all(report.as_bytes())?;

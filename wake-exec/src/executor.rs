@@ -95,16 +95,6 @@ impl Executor {
         })
     }
 
-    /// Starts workers for `job`'s kind until `count` are idle, so that first jobs do not wait for them.
-    pub fn warm(&self, job: &Job, count: usize) -> Result<(), SandboxError> {
-        let class = WorkerClass::of(job);
-        for _ in 0..count {
-            let worker = self.start(&class)?;
-            self.give_back(class.clone(), worker);
-        }
-        Ok(())
-    }
-
     /// Ends idle workers without waiting for them, which takes the kernel a while: for when no job is in sight.
     pub fn rest(&self) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);

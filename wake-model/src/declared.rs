@@ -32,6 +32,20 @@ pub struct PackageDecl {
     pub pkgs: NameMap<GetPkg>,
 }
 
+/// The bytes that a text such as `'512 MiB'` says; units are powers of two.
+pub fn memory_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit: u64 = match text[digits..].trim() {
+        "" | "B" => 1,
+        "KiB" | "K" => 1 << 10,
+        "MiB" | "M" => 1 << 20,
+        "GiB" | "G" => 1 << 30,
+        _ => return None,
+    };
+    text[..digits].parse::<u64>().ok()?.checked_mul(unit)
+}
+
 /// The declaration of a module and, unless it waits for other modules, what its functions gave.
 ///
 /// Each reader names what it reads the values as: `Own` those that make the module the one it is, `Seen` those that other

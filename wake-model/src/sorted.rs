@@ -1,69 +1,12 @@
 //! Maps that are made once, looked at often, and have few things in each though there are many of them.
 
-use std::borrow::Borrow;
-use std::fmt;
-use std::marker::PhantomData;
+use litemap::LiteMap;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde::ser::{Serialize, Serializer};
-
-/// Things sorted by their keys, each key there once.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SortedMap<K, T>(Box<[(K, T)]>);
+/// Things sorted by their keys, each key there once; of several things of one key the last one counts.
+pub type SortedMap<K, T> = LiteMap<K, T>;
 
 /// Things by their names.
 pub type NameMap<T> = SortedMap<String, T>;
-
-impl<K: Ord, T> SortedMap<K, T> {
-    /// The thing of that key.
-    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&T>
-    where
-        K: Borrow<Q>,
-    {
-        let at = self.0.binary_search_by(|(at, _)| at.borrow().cmp(key)).ok()?;
-        Some(&self.0[at].1)
-    }
-}
-
-impl<K, T> SortedMap<K, T> {
-    /// Every key with its thing.
-    pub fn iter(&self) -> impl Iterator<Item = (&K, &T)> {
-        self.0.iter().map(|(key, thing)| (key, thing))
-    }
-
-    /// The keys.
-    pub fn keys(&self) -> impl Iterator<Item = &K> {
-        self.0.iter().map(|(key, _)| key)
-    }
-
-    /// The things.
-    pub fn values(&self) -> impl Iterator<Item = &T> {
-        self.0.iter().map(|(_, thing)| thing)
-    }
-
-    /// How many there are.
-    pub fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl<K, T> Default for SortedMap<K, T> {
-    fn default() -> Self {
-        SortedMap(Box::default())
-    }
-}
-
-impl<K: Ord, T> FromIterator<(K, T)> for SortedMap<K, T> {
-    /// Of several things of one key the last one counts.
-    fn from_iter<I: IntoIterator<Item = (K, T)>>(things: I) -> Self {
-        SortedMap(sorted(things.into_iter().collect()).into())
-    }
-}
 
 /// The same things sorted by their keys; of several of one key the last one.
 pub fn sorted<K: Ord, T>(mut things: Vec<(K, T)>) -> Vec<(K, T)> {
@@ -73,43 +16,6 @@ pub fn sorted<K: Ord, T>(mut things: Vec<(K, T)>) -> Vec<(K, T)> {
         things.dedup_by(|(later, _), (earlier, _)| later == earlier);
     }
     things
-}
-
-impl<K, T> IntoIterator for SortedMap<K, T> {
-    type Item = (K, T);
-    type IntoIter = std::vec::IntoIter<(K, T)>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.into_vec().into_iter()
-    }
-}
-
-impl<K: Serialize, T: Serialize> Serialize for SortedMap<K, T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.iter())
-    }
-}
-
-impl<'de, K: Deserialize<'de> + Ord, T: Deserialize<'de>> Deserialize<'de> for SortedMap<K, T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Pairs<K, T>(PhantomData<(K, T)>);
-        impl<'de, K: Deserialize<'de> + Ord, T: Deserialize<'de>> Visitor<'de> for Pairs<K, T> {
-            type Value = SortedMap<K, T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("things by their names")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut things = Vec::new();
-                while let Some(thing) = map.next_entry()? {
-                    things.push(thing);
-                }
-                Ok(things.into_iter().collect())
-            }
-        }
-        deserializer.deserialize_map(Pairs(PhantomData))
-    }
 }
 
 #[cfg(test)]

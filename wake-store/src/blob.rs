@@ -1,13 +1,14 @@
 //! Bytes that stand alone: long logs and the like.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 
 use wake_model::BlobDigest;
 
 use crate::action::{note_use, read_with_time};
 use crate::error::{At, StoreError, optional};
 use crate::open::Store;
-use crate::publish::{Durability, publish_file};
+use crate::publish::{Durability, publish_file, rename_into};
 use crate::removal::remove_file;
 
 impl Store {
@@ -22,6 +23,19 @@ impl Store {
         Ok(digest)
     }
 
+    /// Keeps what `bytes` gives until its end, of which little is held in memory at a time; says how much it was.
+    pub fn put_blob_from(&self, bytes: &mut dyn Read) -> Result<(BlobDigest, u64), StoreError> {
+        let new = self.place()?;
+        let file = File::create_new(new.path()).at(new.path())?;
+        let mut hashed = Hashed { file, hasher: blake3::Hasher::new() };
+        let size = io::copy(bytes, &mut hashed).at(new.path())?;
+        let digest = BlobDigest(hashed.hasher.finalize().into());
+        let place = self.layout().blob(&digest);
+        rename_into(new.path(), &place).at(&place)?;
+        new.taken();
+        Ok((digest, size))
+    }
+
     /// Bytes by their digest; none if they are not there or, being wrong, have just been removed.
     pub fn blob(&self, digest: &BlobDigest) -> Result<Option<Vec<u8>>, StoreError> {
         let place = self.layout().blob(digest);
@@ -32,5 +46,49 @@ impl Store {
         }
         note_use(&place, used);
         Ok(Some(bytes))
+    }
+}
+
+/// A file with the hash of what was written to it.
+struct Hashed {
+    file: File,
+    hasher: blake3::Hasher,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_stream_is_kept_as_its_bytes_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        let bytes: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
+        let (digest, size) = store.put_blob_from(&mut &*bytes).unwrap();
+        assert_eq!((digest, size), (BlobDigest::of(&bytes), bytes.len() as u64));
+        assert_eq!(store.blob(&digest).unwrap().unwrap(), bytes);
+        assert_eq!(store.put_blob(&bytes).unwrap(), digest);
+        // What breaks off leaves nothing.
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::ConnectionReset.into())
+            }
+        }
+        store.put_blob_from(&mut b"begun".chain(Broken)).unwrap_err();
+        assert!(store.blob(&BlobDigest::of(b"begun")).unwrap().is_none());
     }
 }

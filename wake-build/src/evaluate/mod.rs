@@ -50,14 +50,14 @@ pub(crate) struct Evaluator<'a> {
     /// Tells the answers of one plan from those of another.
     pub epoch: u64,
     /// How often something was applied or remembered.
-    pub tally: EvaluationCounts,
+    pub tally: EvalCounts,
     /// Where the time goes.
     pub profile: &'a Profile,
 }
 
 /// How many evaluations there were.
 #[derive(Debug, Default)]
-pub(crate) struct EvaluationCounts {
+pub(crate) struct EvalCounts {
     /// In all.
     pub all: AtomicUsize,
     /// Of those, remembered.

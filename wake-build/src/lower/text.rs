@@ -1,5 +1,6 @@
 //! Values as a command receives them: arguments, variables, standard input.
 
+use wake_model::declared::memory_size;
 use wake_model::json::push_text;
 use wake_steps::step::Terms;
 
@@ -131,17 +132,7 @@ fn bytes(value: &JsonValue<'_>) -> Result<u64, String> {
     if let Some(number) = whole_number(value) {
         return Ok(number);
     }
-    let text = value.as_str().ok_or_else(wrong)?.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
-    let unit: u64 = match text[digits..].trim() {
-        "" | "B" => 1,
-        "KiB" | "K" => 1 << 10,
-        "MiB" | "M" => 1 << 20,
-        "GiB" | "G" => 1 << 30,
-        _ => return Err(wrong()),
-    };
-    number.checked_mul(unit).ok_or_else(wrong)
+    value.as_str().and_then(memory_size).ok_or_else(wrong)
 }
 
 fn whole_number(value: &JsonValue<'_>) -> Option<u64> {

@@ -27,7 +27,7 @@ use wake_model::{PkgKey, RelPath};
 use self::answers::Ready;
 use self::order::order;
 use self::promises::keep_promises;
-use self::search::{DiscoveredModule, search};
+use self::search::{FoundModule, search};
 pub(crate) use self::wanted::ModuleRequest;
 use crate::evaluate::Evaluator;
 use crate::instance::Instances;
@@ -138,11 +138,11 @@ impl Plan {
 /// is one step, called by the shorter name.
 fn assemble(
     instances: &Instances,
-    found: BTreeMap<Arc<str>, Box<DiscoveredModule>>,
+    found: BTreeMap<Arc<str>, Box<FoundModule>>,
     requested: &BTreeSet<Arc<str>>,
     evaluator: &Evaluator,
 ) -> Result<Plan, Failure> {
-    let mut graph: DiGraph<Box<DiscoveredModule>, String> =
+    let mut graph: DiGraph<Box<FoundModule>, String> =
         DiGraph::with_capacity(found.len(), found.len() * 2);
     let mut answers: HashMap<Arc<str>, NodeIndex> = HashMap::with_capacity(found.len());
     let mut by_id: HashMap<Arc<str>, NodeIndex> = HashMap::with_capacity(found.len());
@@ -174,8 +174,8 @@ fn assemble(
     Ok(Plan { graph, order, by_id, answers })
 }
 
-fn step(module: DiscoveredModule, instances: &Instances, requested: bool) -> Option<ModuleStep> {
-    let DiscoveredModule { wanted, decl, finished, reads, trace, .. } = module;
+fn step(module: FoundModule, instances: &Instances, requested: bool) -> Option<ModuleStep> {
+    let FoundModule { wanted, decl, finished, reads, trace, .. } = module;
     let instance = finished?;
     let dir = instances.get(&wanted.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
     let mut label = module_label(&dir, &wanted.module);

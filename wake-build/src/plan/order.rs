@@ -4,7 +4,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use super::answers::NothingYet;
-use super::search::DiscoveredModule;
+use super::search::FoundModule;
 use crate::evaluate::Evaluator;
 use crate::instance::Instances;
 use crate::order::{Link, cycle_error, sort, way_around};
@@ -13,7 +13,7 @@ use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
 /// Dependencies first; a cycle is an error that shows the way around and where each edge was written.
 pub(super) fn order(
-    graph: &DiGraph<Box<DiscoveredModule>, String>,
+    graph: &DiGraph<Box<FoundModule>, String>,
     instances: &Instances,
     evaluator: &Evaluator,
 ) -> Result<Vec<NodeIndex>, Failure> {
@@ -24,7 +24,7 @@ pub(super) fn order(
 }
 
 fn show_cycle(
-    graph: &DiGraph<Box<DiscoveredModule>, String>,
+    graph: &DiGraph<Box<FoundModule>, String>,
     component: &[NodeIndex],
     instances: &Instances,
     evaluator: &Evaluator,

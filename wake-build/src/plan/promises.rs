@@ -9,7 +9,7 @@ use wake_eval::Read;
 
 use super::ModuleRequest;
 use super::answers::Ready;
-use super::search::{DiscoveredModule, find_module};
+use super::search::{FoundModule, find_module};
 use crate::evaluate::{CachedEvaluation, Evaluator};
 use crate::instance::{Instances, of_checkout};
 use crate::module::{ModuleInstance, parse};
@@ -21,7 +21,7 @@ use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 /// Applies again the functions of those modules that compute with values of others which were not
 /// complete when they were applied first, these others first.
 pub(super) fn keep_promises(
-    graph: &mut DiGraph<Box<DiscoveredModule>, String>,
+    graph: &mut DiGraph<Box<FoundModule>, String>,
     order: &[NodeIndex],
     instances: &Instances,
     index: &HashMap<Arc<str>, NodeIndex>,
@@ -30,7 +30,7 @@ pub(super) fn keep_promises(
     if graph.node_weights().all(|module| module.finished.is_some()) {
         return Ok(());
     }
-    let complete = |module: &DiscoveredModule| match &module.finished {
+    let complete = |module: &FoundModule| match &module.finished {
         Some(finished) => OnceLock::from(finished.seen.text.clone()),
         None => OnceLock::new(),
     };
@@ -65,7 +65,7 @@ pub(super) fn keep_promises(
 }
 
 fn finish(
-    module: &DiscoveredModule,
+    module: &FoundModule,
     instances: &Instances,
     ready: &Ready,
     shelf: &Arc<Shelf>,

@@ -31,7 +31,7 @@ pub(super) fn search(
     instances: &Instances,
     targets: Vec<ModuleRequest>,
     evaluator: &Evaluator,
-) -> Result<BTreeMap<Arc<str>, Box<DiscoveredModule>>, Failure> {
+) -> Result<BTreeMap<Arc<str>, Box<FoundModule>>, Failure> {
     let shelf = Shelf::of(evaluator.files);
     let (turns, first) = Turns::new(instances, targets);
     let state = Mutex::new(State { turns, ..State::default() });
@@ -61,12 +61,12 @@ struct Planner<'a> {
 struct State {
     asked: HashSet<Arc<str>>,
     turns: Turns,
-    found: BTreeMap<Arc<str>, Box<DiscoveredModule>>,
+    found: BTreeMap<Arc<str>, Box<FoundModule>>,
     failed: BTreeMap<Arc<str>, Diagnostic>,
 }
 
 /// A module whose functions have been applied once.
-pub(super) struct DiscoveredModule {
+pub(super) struct FoundModule {
     pub(super) wanted: ModuleRequest,
     pub(super) decl: ModuleDecl,
     /// What the functions gave when they were applied first.
@@ -79,7 +79,7 @@ pub(super) struct DiscoveredModule {
     pub(super) trace: Vec<String>,
 }
 
-impl DiscoveredModule {
+impl FoundModule {
     /// The id of the module that it needs under a key.
     pub(super) fn needed(&self, key: &str) -> Option<Value> {
         ModuleText::of(&self.text).ok()?.needed(key)
@@ -177,7 +177,7 @@ impl Planner<'_> {
         &self,
         wanted: ModuleRequest,
         remembered: CachedEvaluation,
-    ) -> Result<(DiscoveredModule, Vec<Need>), Box<Diagnostic>> {
+    ) -> Result<(FoundModule, Vec<Need>), Box<Diagnostic>> {
         let CachedEvaluation { value, reads, trace } = remembered;
         let text = self.shelf.put(value.get().as_bytes());
         let parsed = parse(&value, &text, &wanted.pkg, &wanted.module, self.instances);
@@ -196,7 +196,7 @@ impl Planner<'_> {
         let mut all: Vec<Need> = needed.into_iter().filter_map(need).collect();
         self.state().share(&mut all);
         let needs = all.iter().map(|(key, _, identity)| (key.clone(), identity.clone())).collect();
-        Ok((DiscoveredModule { wanted, decl, text, needs, finished: instance, reads, trace }, all))
+        Ok((FoundModule { wanted, decl, text, needs, finished: instance, reads, trace }, all))
     }
 
     /// The modules that the module `identity` needs and nobody asked for, unless there are too many by now.

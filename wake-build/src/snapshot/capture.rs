@@ -15,7 +15,7 @@ use super::draft::{Body, Draft};
 use super::file::Meta;
 use super::listing::{Listing, open_dir};
 use super::results::read_link;
-use super::signature::{PackedSignature, result_signature};
+use super::signature::{Proof, result_signature};
 use super::spool::Records;
 use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
 use super::table::{DirRecord, FileKind, FileRecord, NO_DIGEST, UserRecord};
@@ -83,7 +83,7 @@ struct StepNote {
     /// Its link, and where that leads.
     result: Option<(String, PatchedResult)>,
     /// The signature of the link, if it will tell a change.
-    proof: PackedSignature,
+    proof: Proof,
 }
 
 fn steps(capture: &Capture, index: &HashMap<&str, u32>) -> Option<Vec<StepNote>> {
@@ -97,7 +97,7 @@ fn steps(capture: &Capture, index: &HashMap<&str, u32>) -> Option<Vec<StepNote>>
         let read = |(link, result): &(String, PatchedResult)| {
             read_link(out.as_ref()?, link, &result.target)
         };
-        let proof = made.as_ref().and_then(read).unwrap_or(PackedSignature::NONE);
+        let proof = made.as_ref().and_then(read).unwrap_or(Proof::NONE);
         let files = numbers(&result, index)?;
         let needs = needs.iter().map(|need| need.0).collect();
         Some(StepNote { needs, files, result: made, proof })

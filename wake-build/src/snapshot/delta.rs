@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::signature::PackedSignature;
+use super::signature::Proof;
 use super::table::FileRecord;
 use crate::files::Signature;
 use crate::shelf::ShelfEntry;
@@ -27,14 +27,14 @@ pub(crate) struct Patch {
     /// Files of another content.
     pub(crate) files: Vec<(u32, FileRecord)>,
     /// What proves of other files that they are what they were.
-    pub(crate) file_proofs: Vec<(u32, PackedSignature)>,
+    pub(crate) file_proofs: Vec<(u32, Proof)>,
     /// The same of directories.
-    pub(crate) dir_proofs: Vec<(u32, PackedSignature)>,
+    pub(crate) dir_proofs: Vec<(u32, Proof)>,
     /// The bytes of records of steps.
     pub(crate) steps: Vec<(u32, Vec<u8>)>,
     pub(crate) results: Vec<(u32, PatchedResult)>,
     /// The same of links, by the numbers of their results.
-    pub(crate) links: Vec<(u32, PackedSignature)>,
+    pub(crate) links: Vec<(u32, Proof)>,
 }
 
 /// Where a result lies.
@@ -50,11 +50,11 @@ pub(crate) struct PatchedResult {
 #[derive(Debug, Default)]
 pub(super) struct Overlay {
     pub(super) files: BTreeMap<u32, FileRecord>,
-    pub(super) file_proofs: BTreeMap<u32, PackedSignature>,
-    pub(super) dir_proofs: BTreeMap<u32, PackedSignature>,
+    pub(super) file_proofs: BTreeMap<u32, Proof>,
+    pub(super) dir_proofs: BTreeMap<u32, Proof>,
     pub(super) steps: BTreeMap<u32, StepBytes>,
     pub(super) results: BTreeMap<u32, PatchedResult>,
-    pub(super) links: BTreeMap<u32, PackedSignature>,
+    pub(super) links: BTreeMap<u32, Proof>,
 }
 
 /// The bytes of the record of a step.
@@ -117,7 +117,7 @@ impl Overlay {
         self.dir_proofs.extend(dir_proofs);
         self.steps.extend(steps.into_iter().map(|(step, bytes)| (step, StepBytes::Read(bytes))));
         // A link to another tree is another link.
-        self.links.extend(results.iter().map(|(number, _)| (*number, PackedSignature::NONE)));
+        self.links.extend(results.iter().map(|(number, _)| (*number, Proof::NONE)));
         self.results.extend(results);
         self.links.extend(links);
     }
@@ -172,6 +172,8 @@ impl Delta {
         let mut state = state;
         let mut end = 0;
         if let Some(mut rest) = bytes.strip_prefix(HEAD) {
+            // The first frame that does not continue the state ends what counts: it is torn, or comes from a build that had
+            // begun with an older state, and another was faster.
             while let Some((patch, after, tail)) = frame(&state, rest) {
                 tell(patch);
                 state = after;
@@ -272,7 +274,7 @@ mod tests {
 
     #[test]
     fn what_was_known_of_a_link_does_not_hold_for_the_link_to_another_result() {
-        let proof = PackedSignature::from(Signature { size: 3, ..Signature::default() });
+        let proof = Proof::from(Signature { size: 3, ..Signature::default() });
         let known = Patch { links: vec![(5, proof)], ..Patch::default() };
         let result = PatchedResult { target: "elsewhere".to_owned(), files: Vec::new() };
         let led_elsewhere = Patch { results: vec![(5, result)], ..Patch::default() };
@@ -281,7 +283,7 @@ mod tests {
         overlay.put(known.clone());
         assert_eq!(at(&overlay.links, 5), Some(&proof));
         overlay.put(led_elsewhere);
-        assert_eq!(at(&overlay.links, 5), Some(&PackedSignature::NONE));
+        assert_eq!(at(&overlay.links, 5), Some(&Proof::NONE));
         overlay.put(known);
         assert_eq!(at(&overlay.links, 5), Some(&proof));
     }

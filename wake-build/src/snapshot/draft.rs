@@ -8,7 +8,7 @@ use wake_model::Digest;
 
 use super::file::Snapshot;
 use super::format::{FIXED, HEAD, SECTIONS, checksum_of, newest_first};
-use super::signature::PackedSignature;
+use super::signature::Proof;
 use super::spool::Place;
 use super::table::{DirRecord, FileRecord, ResultFile, ResultRecord, StepPlace, UserRecord};
 use super::{delta, proofs};
@@ -125,8 +125,8 @@ impl Draft {
         &mut self,
         link: &str,
         target: &str,
-        proof: PackedSignature,
-        files: impl Iterator<Item = Option<(&'f str, PackedSignature)>>,
+        proof: Proof,
+        files: impl Iterator<Item = Option<(&'f str, Proof)>>,
     ) -> Option<()> {
         let first = u32::try_from(self.result_files.len() / ResultFile::SIZE).ok()?;
         let mut count = 0;

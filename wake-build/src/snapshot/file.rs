@@ -13,7 +13,7 @@ use wake_model::{BlobDigest, Digest, RelPath};
 use super::delta::{Delta, Overlay, at};
 use super::format::{FIXED, HEAD, SECTIONS, Section, checksum_of, newest_first};
 use super::proofs::Proofs;
-use super::signature::PackedSignature;
+use super::signature::Proof;
 use super::step_record::StepRecord;
 use super::table::{
     Content, DirRecord, FileKind, FileRecord, ResultFile, ResultRecord, StepPlace, Table,
@@ -67,7 +67,7 @@ pub(crate) struct ResultView<'a> {
     /// Where its tree lies.
     pub(crate) target: &'a str,
     /// The signature of the link, if it is proof of where that leads.
-    pub(super) proof: PackedSignature,
+    pub(super) proof: Proof,
     files: ResultFiles<'a>,
 }
 
@@ -185,8 +185,8 @@ impl Snapshot {
     /// A directory.
     pub(crate) fn dir(&self, number: usize) -> Option<DirRecord> {
         let dir: DirRecord = self.table(Section::Dirs).get(number)?;
-        Some(match PackedSignature::read(self.dir_proof(number)?) {
-            PackedSignature::NONE => DirRecord { settled: false, ..dir },
+        Some(match Proof::read(self.dir_proof(number)?) {
+            Proof::NONE => DirRecord { settled: false, ..dir },
             proof => DirRecord { settled: true, signature: proof.into(), ..dir },
         })
     }
@@ -202,7 +202,7 @@ impl Snapshot {
             Some(file) => file.clone(),
             None => self.table(Section::Files).get(number)?,
         };
-        Some(file.proven(PackedSignature::read(self.file_proof(number)?)))
+        Some(file.proven(Proof::read(self.file_proof(number)?)))
     }
 
     /// Who has which file among its inputs, sorted.
@@ -251,7 +251,7 @@ impl Snapshot {
         let link = self.text(written.link)?;
         let proof = match (at(&self.overlay.links, number), &self.proofs) {
             (Some(proof), _) => *proof,
-            (None, Some(proofs)) => PackedSignature::read(proofs.link(number)),
+            (None, Some(proofs)) => Proof::read(proofs.link(number)),
             (None, None) => written.proof,
         };
         Some(match at(&self.overlay.results, number) {
@@ -321,12 +321,12 @@ impl Snapshot {
     }
 
     /// Whether this signature of a directory proves that the directory holds what it held.
-    pub(super) fn proves_dir(&self, dir: usize, now: &PackedSignature) -> bool {
+    pub(super) fn proves_dir(&self, dir: usize, now: &Proof) -> bool {
         self.dir_proof(dir).is_some_and(|proof| proof == now.as_bytes())
     }
 
     /// Whether this signature of a file proves that the file is what it was.
-    pub(super) fn proves_file(&self, file: usize, now: &PackedSignature) -> bool {
+    pub(super) fn proves_file(&self, file: usize, now: &Proof) -> bool {
         self.file_proof(file).is_some_and(|proof| proof == now.as_bytes())
     }
 
@@ -340,7 +340,7 @@ impl Snapshot {
         }
     }
 
-    /// The bytes of the signature of a directory that is proof; those of [`PackedSignature::NONE`] say that there is none.
+    /// The bytes of the signature of a directory that is proof; those of [`Proof::NONE`] say that there is none.
     pub(super) fn dir_proof(&self, dir: usize) -> Option<&[u8]> {
         match (at(&self.overlay.dir_proofs, dir), &self.proofs) {
             (Some(proof), _) => Some(proof.as_bytes()),
@@ -369,7 +369,7 @@ impl<'a> ResultView<'a> {
     }
 
     /// A file of it, by its path below the target.
-    pub(crate) fn file(&self, number: usize) -> Option<(&'a str, PackedSignature)> {
+    pub(crate) fn file(&self, number: usize) -> Option<(&'a str, Proof)> {
         match self.files {
             ResultFiles::Written(snapshot, (first, _)) => {
                 let number = (first as usize).checked_add(number)?;

@@ -14,8 +14,8 @@ use rayon::prelude::*;
 use super::delta::{Delta, Patch};
 use super::draft::{Body, Draft, forget_beside};
 use super::file::Snapshot;
-use super::proofs::{Proof, Table};
-use super::signature::PackedSignature;
+use super::proofs::{ProofBytes, Table};
+use super::signature::Proof;
 use crate::shelf::ShelfEntry;
 
 /// What a build changed of a snapshot.
@@ -76,11 +76,8 @@ impl Snapshot {
 
     /// What is proof now.
     fn proof_table(&self) -> Table {
-        let bytes = |proof: Option<&[u8]>| {
-            *proof.map_or(PackedSignature::NONE, PackedSignature::read).as_bytes()
-        };
-        let link =
-            |number| self.result(number).map_or(PackedSignature::NONE, |result| result.proof);
+        let bytes = |proof: Option<&[u8]>| *proof.map_or(Proof::NONE, Proof::read).as_bytes();
+        let link = |number| self.result(number).map_or(Proof::NONE, |result| result.proof);
         Table {
             dirs: each(self.dirs(), |dir| bytes(self.dir_proof(dir))),
             files: each(self.files(), |file| bytes(self.file_proof(file))),
@@ -107,11 +104,11 @@ impl Changes {
     }
 }
 
-fn each(count: usize, proof: impl Fn(usize) -> Proof + Send + Sync) -> Vec<Proof> {
+fn each(count: usize, proof: impl Fn(usize) -> ProofBytes + Send + Sync) -> Vec<ProofBytes> {
     (0..count).into_par_iter().with_min_len(1 << 12).map(proof).collect()
 }
 
-fn put(table: &mut [Proof], proofs: &[(u32, PackedSignature)]) {
+fn put(table: &mut [ProofBytes], proofs: &[(u32, Proof)]) {
     for (number, proof) in proofs {
         if let Some(slot) = table.get_mut(*number as usize) {
             *slot = *proof.as_bytes();
@@ -119,11 +116,9 @@ fn put(table: &mut [Proof], proofs: &[(u32, PackedSignature)]) {
     }
 }
 
-fn take(table: &mut [Proof], number: u32) -> PackedSignature {
+fn take(table: &mut [ProofBytes], number: u32) -> Proof {
     let slot = table.get_mut(number as usize);
-    slot.map_or(PackedSignature::NONE, |slot| {
-        PackedSignature::read(&std::mem::replace(slot, *PackedSignature::NONE.as_bytes()))
-    })
+    slot.map_or(Proof::NONE, |slot| Proof::read(&std::mem::replace(slot, *Proof::NONE.as_bytes())))
 }
 
 /// Gives the snapshot at `from`, which nobody changes in place, a second name.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
-use super::signature::PackedSignature;
+use super::signature::Proof;
 
 const HEAD: &[u8; 16] = b"wake proofs 1\n\n\n";
 /// Head, checksum of what follows, checksum of the snapshot.
@@ -18,13 +18,13 @@ const FIXED: usize = 16 + 32 + 32;
 /// The proofs for each directory, file and link to a result, by number.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Table {
-    pub(super) dirs: Vec<Proof>,
-    pub(super) files: Vec<Proof>,
-    pub(super) links: Vec<Proof>,
+    pub(super) dirs: Vec<ProofBytes>,
+    pub(super) files: Vec<ProofBytes>,
+    pub(super) links: Vec<ProofBytes>,
 }
 
-/// The bytes of a [`PackedSignature`].
-pub(super) type Proof = [u8; PackedSignature::SIZE];
+/// The bytes of a [`Proof`].
+pub(super) type ProofBytes = [u8; Proof::SIZE];
 
 /// The file of proofs, mapped.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Proofs {
         // SAFETY: as of the snapshot itself: replaced by renaming, never changed in place.
         let bytes = unsafe { Mmap::map(&file) }.ok()?;
         let covered = bytes.strip_prefix(HEAD)?.get(32..)?;
-        let [dirs, files, links] = counts.map(|count| count * PackedSignature::SIZE);
+        let [dirs, files, links] = counts.map(|count| count * Proof::SIZE);
         (bytes.len() == FIXED + dirs + files + links).then_some(())?;
         covered.starts_with(base).then_some(())?;
         let checksum = blake3::Hasher::new().update_rayon(covered).finalize();
@@ -72,8 +72,8 @@ impl Proofs {
     }
 
     fn at(&self, start: usize, number: usize) -> &[u8] {
-        let start = start + number * PackedSignature::SIZE;
-        self.bytes.get(start..start + PackedSignature::SIZE).unwrap_or_default()
+        let start = start + number * Proof::SIZE;
+        self.bytes.get(start..start + Proof::SIZE).unwrap_or_default()
     }
 }
 
@@ -110,7 +110,7 @@ mod tests {
     const BASE: [u8; 32] = [7; 32];
     const COUNTS: [usize; 3] = [2, 3, 1];
 
-    fn proof(size: u64) -> PackedSignature {
+    fn proof(size: u64) -> Proof {
         Signature { size, mtime: -5, ctime: 1 << 60, ..Signature::default() }.into()
     }
 
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(proofs.state(), Some(state));
         let read = |number| {
             let (dir, file, link) = (proofs.dir(number), proofs.file(number), proofs.link(0));
-            (PackedSignature::read(dir), PackedSignature::read(file), PackedSignature::read(link))
+            (Proof::read(dir), Proof::read(file), Proof::read(link))
         };
         assert_eq!(read(0), (proof(1), proof(3), proof(6)));
         assert_eq!(read(1), (proof(2), proof(4), proof(6)));

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, Mode, openat, readlinkat, statat};
 
 use super::file::{ResultView, Snapshot};
-use super::signature::{PackedSignature, result_signature};
+use super::signature::{Proof, result_signature};
 use crate::files::{Signature, now};
 use crate::sources::DIR_PATH;
 
@@ -17,7 +17,7 @@ pub(crate) enum CheckedLink {
     /// It must be made anew.
     Broken { link: String, target: PathBuf },
     /// It was read and is right, which from now on its signature proves.
-    Read { number: usize, proof: PackedSignature },
+    Read { number: usize, proof: Proof },
 }
 
 /// What is to be done about the links below `out`; none if a result no longer lies where its link says, untouched.
@@ -59,7 +59,7 @@ fn is_untouched(result: &ResultView, dir: &OwnedFd, place: &str, path: &mut Stri
             path.push_str(file);
         }
         let stat = statat(dir, path.as_str(), AtFlags::SYMLINK_NOFOLLOW);
-        stat.is_ok_and(|stat| PackedSignature::from(result_signature(&stat)) == signature)
+        stat.is_ok_and(|stat| Proof::from(result_signature(&stat)) == signature)
     })
 }
 
@@ -70,11 +70,11 @@ fn check_link(result: &ResultView, out: Option<&OwnedFd>, number: usize) -> Opti
     let Some(out) = out else { return Some(broken()) };
     let Ok(stat) = statat(out, link, AtFlags::SYMLINK_NOFOLLOW) else { return Some(broken()) };
     // Where a link leads never changes: another one of that name has another signature.
-    if proof == PackedSignature::of(&stat) {
+    if proof == Proof::of(&stat) {
         return None;
     }
     match read_link(out, link, target) {
-        Some(PackedSignature::NONE) => None,
+        Some(Proof::NONE) => None,
         Some(proof) => Some(CheckedLink::Read { number, proof }),
         None => Some(broken()),
     }
@@ -82,12 +82,12 @@ fn check_link(result: &ResultView, out: Option<&OwnedFd>, number: usize) -> Opti
 
 /// Reads the link at `link` below `out`; none if it does not lead to `target`. Gives what will prove that it
 /// leads there, if something will.
-pub(super) fn read_link(out: &OwnedFd, link: &str, target: &str) -> Option<PackedSignature> {
+pub(super) fn read_link(out: &OwnedFd, link: &str, target: &str) -> Option<Proof> {
     let looked = now();
     let signature = Signature::of(&statat(out, link, AtFlags::SYMLINK_NOFOLLOW).ok()?);
     let there = readlinkat(out, link, Vec::new()).ok()?;
     let is_right = there.as_bytes() == target.as_bytes();
-    is_right.then(|| PackedSignature::proof(signature, looked))
+    is_right.then(|| Proof::proof(signature, looked))
 }
 
 #[cfg(test)]
@@ -111,12 +111,12 @@ mod tests {
             let begun = now();
             match read_link(&out, "link", "there").unwrap() {
                 // It may be replaced in the same moment of the file system's clock.
-                PackedSignature::NONE => assert!(begun < made + 3_000_000_000),
+                Proof::NONE => assert!(begun < made + 3_000_000_000),
                 proof => break proof,
             }
         };
         assert!(Signature::from(proof).is_settled(now()));
         let stat = statat(&out, "link", AtFlags::SYMLINK_NOFOLLOW).unwrap();
-        assert_eq!(proof, PackedSignature::of(&stat));
+        assert_eq!(proof, Proof::of(&stat));
     }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::{Deserialize, Serialize};
 use wake_model::{BlobDigest, Digest};
 
-use super::signature::PackedSignature;
+use super::signature::Proof;
 use crate::files::Signature;
 use crate::fixed::{Fixed, fixed};
 
@@ -109,14 +109,14 @@ pub(crate) struct FileRecord {
 
 impl FileRecord {
     /// What proves that it is as it says.
-    pub(super) fn proof(&self) -> PackedSignature {
-        if self.settled { self.signature.into() } else { PackedSignature::NONE }
+    pub(super) fn proof(&self) -> Proof {
+        if self.settled { self.signature.into() } else { Proof::NONE }
     }
 
     /// The same with another proof.
-    pub(super) fn proven(self, proof: PackedSignature) -> FileRecord {
+    pub(super) fn proven(self, proof: Proof) -> FileRecord {
         match proof {
-            PackedSignature::NONE => FileRecord { settled: false, ..self },
+            Proof::NONE => FileRecord { settled: false, ..self },
             proof => FileRecord { settled: true, signature: proof.into(), ..self },
         }
     }
@@ -170,18 +170,18 @@ fixed! {
         pub(crate) target: (u32, u32),
         pub(crate) files: (u32, u32),
         /// The signature of the link, if it is proof of where the link leads.
-        pub(crate) proof: PackedSignature,
+        pub(crate) proof: Proof,
     }
 
     /// A file of a result, by its path below the result's target.
     #[derive(Clone, Debug, PartialEq)]
     pub(crate) struct ResultFile {
         pub(crate) path: (u32, u32),
-        pub(crate) signature: PackedSignature,
+        pub(crate) signature: Proof,
     }
 }
 
-impl Fixed for PackedSignature {
+impl Fixed for Proof {
     const SIZE: usize = SIGNATURE;
 
     fn put(&self, out: &mut impl Write) {
@@ -189,12 +189,12 @@ impl Fixed for PackedSignature {
     }
 
     fn get(bytes: &mut &[u8]) -> Option<Self> {
-        <[u8; SIGNATURE]>::get(bytes).map(|bytes| PackedSignature::read(&bytes))
+        <[u8; SIGNATURE]>::get(bytes).map(|bytes| Proof::read(&bytes))
     }
 }
 
-const SIGNATURE: usize = PackedSignature::SIZE;
-const NOTHING: &[u8] = PackedSignature::NONE.as_bytes();
+const SIGNATURE: usize = Proof::SIZE;
+const NOTHING: &[u8] = Proof::NONE.as_bytes();
 const DIR_SETTLED: u8 = 1;
 const FILE_SETTLED: u8 = 1 << 5;
 /// Stands where there is none.
@@ -324,7 +324,7 @@ mod tests {
         let (needs, dependents) = ((4, 5), (6, 7));
         check(StepPlace { at: 1 << 40, length: 2, checksum: 3, needs, dependents, result: 8 });
         check(9u32);
-        for proof in [PackedSignature::NONE, signature().into()] {
+        for proof in [Proof::NONE, signature().into()] {
             check(ResultRecord { link: (1, 2), target: (3, 4), files: (5, 6), proof });
         }
         check(ResultFile { path: (1, 2), signature: signature().into() });

@@ -12,7 +12,7 @@ use wake_model::{BlobDigest, RelPath};
 
 use super::file::Snapshot;
 use super::listing::{Listing, name_of, open_dir};
-use super::signature::PackedSignature;
+use super::signature::Proof;
 use super::table::{DirRecord, FileKind};
 use crate::files::{FileState, Signature, hash_file, now};
 use crate::sources::DIR_PATH;
@@ -29,9 +29,9 @@ pub(crate) struct Differences {
     /// Files whose content is another.
     pub(crate) changed: Vec<ChangedFile>,
     /// What from now on proves of other files, by number, that they are what they were: they were read again.
-    pub(crate) files: Vec<(u32, PackedSignature)>,
+    pub(crate) files: Vec<(u32, Proof)>,
     /// The same of directories, which were listed again.
-    pub(crate) dirs: Vec<(u32, PackedSignature)>,
+    pub(crate) dirs: Vec<(u32, Proof)>,
 }
 
 /// A file of another content.
@@ -154,7 +154,7 @@ impl<'a> Group<'a> {
             Ok(_) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return self.without(&dir),
             Err(_) => return None,
         };
-        let is_changed = !self.snapshot.proves_dir(number, &PackedSignature::of(&stat));
+        let is_changed = !self.snapshot.proves_dir(number, &Proof::of(&stat));
         let open = || open_dir(&self.above, way, dir.is_listed());
         let opened = if is_changed { Some(open()?) } else { None };
         let spot = match &opened {
@@ -179,7 +179,7 @@ impl<'a> Group<'a> {
         }
         if let Some((opened, signature)) = changed {
             compare_listing(&dir, opened, &modes)?;
-            let proof = PackedSignature::proof(signature, self.looked);
+            let proof = Proof::proof(signature, self.looked);
             differences.dirs.push((u32::try_from(number).ok()?, proof));
         }
         Some(())
@@ -214,7 +214,7 @@ impl<'a> Group<'a> {
             }
             Err(_) => return None,
         };
-        if !self.snapshot.proves_file(number, &PackedSignature::of(&stat)) {
+        if !self.snapshot.proves_file(number, &Proof::of(&stat)) {
             self.compare_content(spot, number, name, &stat, differences)?;
         }
         Some(Some(stat.st_mode))
@@ -246,7 +246,7 @@ impl<'a> Group<'a> {
             FileKind::Other if is_as_before(FileType::Directory) => {}
             FileKind::Absent | FileKind::File { .. } | FileKind::Other => return None,
         }
-        let proof = PackedSignature::proof(Signature::of(stat), self.looked);
+        let proof = Proof::proof(Signature::of(stat), self.looked);
         differences.files.push((u32::try_from(number).ok()?, proof));
         Some(())
     }
@@ -273,7 +273,7 @@ impl<'a> Group<'a> {
         (is_file && before.kind == FileKind::File { executable }).then_some(())?;
         let number = u32::try_from(number).ok()?;
         if blob == before.blob {
-            differences.files.push((number, PackedSignature::proof(signature, self.looked)));
+            differences.files.push((number, Proof::proof(signature, self.looked)));
             return Some(mode);
         }
         (!before.is_source).then_some(())?;

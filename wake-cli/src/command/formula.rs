@@ -12,7 +12,6 @@ use wake_steps::profile::Profile;
 use wake_store::ware::Meter;
 
 use crate::args::{FormulaCommand, FormulaFormat};
-use crate::clock;
 use crate::command::ware::refusal;
 use crate::exit::{Exit, Outcome, Stop};
 use crate::manner::Verbosity;
@@ -179,7 +178,7 @@ impl<O: Write, S: Write> Teller<'_, O, S> {
         };
         match self.format {
             FormulaFormat::Json => self.line(
-                &json!({"log": {"t": clock::unix_s(), "lvl": level, "msg": text, "detail": []}}),
+                &json!({"log": {"t": wake_steps::clock::unix_ms() / 1000, "lvl": level, "msg": text, "detail": []}}),
             ),
             FormulaFormat::Text if level == INFO && manner.verbosity == Verbosity::Quiet => Ok(()),
             FormulaFormat::Text => {
@@ -195,7 +194,7 @@ impl<O: Write, S: Write> Teller<'_, O, S> {
             _ => Some(wake_steps::Steps::label(self.formulas, wake_steps::StepId(id))),
         };
         if self.format == FormulaFormat::Json {
-            let mut event = json!({"txt": {"t": clock::unix_s(), "msg": text}});
+            let mut event = json!({"txt": {"t": wake_steps::clock::unix_ms() / 1000, "msg": text}});
             if let Some(name) = name {
                 event["formula"] = name.into();
             }

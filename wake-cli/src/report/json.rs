@@ -6,8 +6,6 @@ use std::time::{Duration, Instant};
 use wake_steps::event::{Event, Reporter, Status};
 use wake_steps::run_log::Lines;
 
-use crate::clock;
-
 /// How long a line may wait in the buffer, so that ten thousand remembered steps are not as many
 /// system calls.
 const LATEST: Duration = Duration::from_millis(50);
@@ -25,7 +23,7 @@ pub(crate) struct Json<W> {
 impl<W: Write> Json<W> {
     /// A reporter that writes to `out`.
     pub(crate) fn new(out: W, clock: Box<dyn Fn() -> u64>) -> Self {
-        let (buffer, flushed, lines) = (Vec::new(), clock::instant(), Lines::default());
+        let (buffer, flushed, lines) = (Vec::new(), wake_steps::clock::now(), Lines::default());
         Json { out, buffer, flushed, clock, lines }
     }
 
@@ -33,7 +31,7 @@ impl<W: Write> Json<W> {
         // A build does not fail because the reader has gone; what came of it is in the run's log.
         let _ = self.out.write_all(&self.buffer).and_then(|()| self.out.flush());
         self.buffer.clear();
-        self.flushed = clock::instant();
+        self.flushed = wake_steps::clock::now();
     }
 }
 

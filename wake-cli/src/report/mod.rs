@@ -37,7 +37,7 @@ pub(crate) fn reporter(settings: &Settings) -> Box<dyn Reporter> {
     let out = std::io::stderr();
     match (settings.format, settings.progress) {
         (MessageFormat::Json, _) => {
-            Box::new(Json::new(std::io::stdout(), Box::new(clock::unix_ms)))
+            Box::new(Json::new(std::io::stdout(), Box::new(wake_steps::clock::unix_ms)))
         }
         (_, Progress::Plain) => Box::new(Plain::new(out, settings.manner, clock)),
         (_, Progress::None) => Box::new(Verbs::new(out, settings.manner, clock, None)),

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use wake_store::ware::Meter;
 
-use crate::clock;
 use crate::report::screen::{self, Screen, beside_verb};
 use crate::settings::{Progress, Settings};
 use crate::terminal::style::{Role, Style};
@@ -51,7 +50,7 @@ impl Drop for Transfer {
 }
 
 fn draw(stopped: &Receiver<()>, meter: &Meter, verb: &str, style: Style, room: Option<usize>) {
-    let began = clock::instant();
+    let began = wake_steps::clock::now();
     let mut screen = Screen::new(std::io::stderr());
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(FRAME) {
         let elapsed = began.elapsed();

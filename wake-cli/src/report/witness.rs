@@ -6,7 +6,6 @@ use wake_steps::diagnostic::{Diagnostic, Failure};
 use wake_steps::event::{Counts, Event, Reporter};
 use wake_steps::profile::Profile;
 
-use crate::clock;
 use crate::report::profile::ProfileFile;
 use crate::signals;
 
@@ -25,7 +24,13 @@ pub(crate) struct Witness {
 impl Witness {
     /// A witness in front of `inner`.
     pub(crate) fn new(inner: Box<dyn Reporter>) -> Self {
-        Witness { inner, start: clock::instant(), told: Vec::new(), ended: false, profile: None }
+        Witness {
+            inner,
+            start: wake_steps::clock::now(),
+            told: Vec::new(),
+            ended: false,
+            profile: None,
+        }
     }
 
     /// Writes `profile` to `file` just before the end is told, however the build ends.

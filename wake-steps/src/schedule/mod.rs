@@ -75,7 +75,7 @@ pub struct BatchResult {
     pub saved_ms: u64,
 }
 
-/// An undertaking on a machine.
+/// A batch on a machine.
 struct Schedule<'a> {
     work: &'a Batch<'a>,
     machine: &'a Machine,
@@ -163,11 +163,14 @@ impl<'a> Schedule<'a> {
     /// How one of the threads that perform steps is scheduled, and its worker: kept to one processor, unless there are
     /// fewer commands at once than processors, so that the kernel is to choose among those that are free.
     fn dealt_out(&self, all: &Scheduling, number: usize) -> Scheduling {
+        // Threads, workers and commands take many short turns, and the kernel seldom looks for an idle processor in between:
+        // left to it, one of two stood idle for a tenth of the time.
         if all.processors() <= self.machine.jobs() { all.on_one(number) } else { all.clone() }
     }
 
     /// Notes that the command of `step` begins.
     fn begins(&self, step: StepId, key: ActionDigest) {
+        // A message would wake the owner once more for each step; it is told with the next thing that wakes it.
         self.begun().push(CommandStart { step, key, at: clock::now() });
     }
 

@@ -173,6 +173,7 @@ impl Schedule<'_> {
                 if record.outcome.is_success() {
                     record.outputs = left.manifest.clone();
                     let logs = Logs { stdout: &stdout, stderr: &stderr };
+                    // Before anyone is told: who knows of a result finds it in the store, whatever becomes of this process.
                     self.remember(attempt, &record, left, logs)?;
                     tree = Some(done.tree);
                     self.keep(attempt, &record, done, false)?;

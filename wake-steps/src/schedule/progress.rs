@@ -57,6 +57,8 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
                 dependents[need.0].push(*step);
             }
         }
+        // What leads the longest chain begins first: begun late it would lengthen the build, however many processors are
+        // free by then. Backwards, so that all that need a step are known when its own time is added.
         let mut urgency = vec![0u64; bound];
         for (step, needs) in needs.iter().rev() {
             let past = schedule.work.history.get(steps.past_name(*step));
@@ -111,6 +113,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
             if self.running == 0 {
                 break;
             }
+            // Not only a message ends the wait: a stop must be noticed, and a bar drawn, while nothing happens.
             let received = receiver.recv_timeout(TICK);
             self.tell_begun();
             match received {

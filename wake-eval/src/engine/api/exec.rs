@@ -5,6 +5,7 @@ use std::rc::Rc;
 use jrsonnet_evaluator::val::ArrValue;
 use jrsonnet_evaluator::{ObjValue, ObjValueBuilder, Result, Val};
 use serde_json::{Map, Value, json};
+use wake_model::declared::memory_size;
 
 use super::call::{Call, Param, ReferenceValue, Spec};
 use crate::engine::env::Env;
@@ -183,21 +184,13 @@ fn unfit_resource(key: &str, value: &Value) -> Option<&'static str> {
     let whole = value.as_f64().is_some_and(|number| number >= 1.0 && number.fract() == 0.0);
     let (fits, expected) = match key {
         "memory" => {
-            (whole || value.as_str().is_some_and(is_size), "bytes or a text such as '512MiB'")
+            let sized = value.as_str().and_then(memory_size).is_some_and(|size| size > 0);
+            (whole || sized, "bytes or a text such as '512MiB'")
         }
         "scratch" => (matches!(value.as_str(), Some("memory" | "disk")), "'memory' or 'disk'"),
         _ => (whole, "a whole number from 1"),
     };
     (!fits).then_some(expected)
-}
-
-/// Whether a text is a number with a unit of bytes.
-fn is_size(text: &str) -> bool {
-    let text = text.trim();
-    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
-    let digits = &text[..text.len() - unit.len()];
-    let units = ["", "B", "K", "KiB", "M", "MiB", "G", "GiB"];
-    digits.parse::<u64>().is_ok_and(|number| number > 0) && units.contains(&unit.trim())
 }
 
 impl ExecDecl {
