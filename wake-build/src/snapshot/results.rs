@@ -87,7 +87,7 @@ pub(super) fn read_link(out: &OwnedFd, link: &str, target: &str) -> Option<Proof
     let signature = Signature::of(&statat(out, link, AtFlags::SYMLINK_NOFOLLOW).ok()?);
     let there = readlinkat(out, link, Vec::new()).ok()?;
     let is_right = there.as_bytes() == target.as_bytes();
-    is_right.then(|| Proof::proof(signature, looked))
+    is_right.then(|| Proof::if_settled(signature, looked))
 }
 
 #[cfg(test)]

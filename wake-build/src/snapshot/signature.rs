@@ -24,7 +24,7 @@ impl Proof {
     }
 
     /// Those of a file that was looked at when the clock said `looked`, if they will tell a change.
-    pub(super) fn proof(signature: Signature, looked: i128) -> Proof {
+    pub(super) fn if_settled(signature: Signature, looked: i128) -> Proof {
         if signature.is_settled(looked) { signature.into() } else { Proof::NONE }
     }
 

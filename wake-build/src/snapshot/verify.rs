@@ -179,7 +179,7 @@ impl<'a> Group<'a> {
         }
         if let Some((opened, signature)) = changed {
             compare_listing(&dir, opened, &modes)?;
-            let proof = Proof::proof(signature, self.looked);
+            let proof = Proof::if_settled(signature, self.looked);
             differences.dirs.push((u32::try_from(number).ok()?, proof));
         }
         Some(())
@@ -246,7 +246,7 @@ impl<'a> Group<'a> {
             FileKind::Other if is_as_before(FileType::Directory) => {}
             FileKind::Absent | FileKind::File { .. } | FileKind::Other => return None,
         }
-        let proof = Proof::proof(Signature::of(stat), self.looked);
+        let proof = Proof::if_settled(Signature::of(stat), self.looked);
         differences.files.push((u32::try_from(number).ok()?, proof));
         Some(())
     }
@@ -273,7 +273,7 @@ impl<'a> Group<'a> {
         (is_file && before.kind == FileKind::File { executable }).then_some(())?;
         let number = u32::try_from(number).ok()?;
         if blob == before.blob {
-            differences.files.push((number, Proof::proof(signature, self.looked)));
+            differences.files.push((number, Proof::if_settled(signature, self.looked)));
             return Some(mode);
         }
         (!before.is_source).then_some(())?;
