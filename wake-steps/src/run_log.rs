@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::clock::unix_ms;
+use crate::clock::{now, unix_ms};
 use crate::event::{Event, Reporter};
 
 /// Where the logs lie, relative to the state directory.
@@ -58,7 +59,11 @@ pub struct LogWriter<'a> {
     inner: &'a mut dyn Reporter,
     log: Option<BufWriter<File>>,
     lines: Lines,
+    flushed: Instant,
 }
+
+/// How long an event waits at most, while others come, for what a killed process takes with it.
+const LATEST: Duration = Duration::from_millis(20);
 
 impl<'a> LogWriter<'a> {
     /// Starts the log of the run called `run`, and forgets the oldest where there are more than `kept`; a log that cannot be
@@ -76,7 +81,14 @@ impl<'a> LogWriter<'a> {
         };
         let log = create().ok().map(BufWriter::new);
         forget_oldest(&dir, kept);
-        LogWriter { inner, log, lines: Lines::default() }
+        LogWriter { inner, log, lines: Lines::default(), flushed: now() }
+    }
+
+    fn flush(&mut self) {
+        self.flushed = now();
+        if self.log.as_mut().is_some_and(|log| log.flush().is_err()) {
+            self.log = None;
+        }
     }
 }
 
@@ -87,24 +99,20 @@ impl Reporter for LogWriter<'_> {
         }
         if let Some(log) = &mut self.log {
             let written = self.lines.write(event, unix_ms(), log);
-            // A command that has run is on record whatever becomes of this process.
-            let written = if is_run(event) { written.and_then(|()| log.flush()) } else { written };
             // The build goes on without its log, as on a full disk.
             if written.is_err() {
                 self.log = None;
+            } else if self.flushed.elapsed() >= LATEST {
+                self.flush();
             }
         }
         self.inner.event(event);
     }
 
     fn tick(&mut self) {
+        self.flush();
         self.inner.tick();
     }
-}
-
-/// Whether a command has run.
-fn is_run(event: &Event) -> bool {
-    matches!(event, Event::ActionFinished(finished) if finished.execution.is_some())
 }
 
 /// The logs below a state directory, oldest first: the name of each run and where it lies.
