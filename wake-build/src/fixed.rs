@@ -92,7 +92,7 @@ impl Fixed for BlobDigest {
     const SIZE: usize = 32;
 
     fn put(&self, out: &mut impl Write) {
-        self.as_bytes().put(out);
+        self.0.as_bytes().put(out);
     }
 
     fn get(bytes: &mut &[u8]) -> Option<Self> {

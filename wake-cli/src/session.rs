@@ -8,7 +8,7 @@ use wake_exec::{Executor, Finding, WorkerCommand};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::profile::Profile;
 use wake_steps::{Cancel, Machine, MachineOptions, open_store};
-use wake_store::{Store, StoreError};
+use wake_store::Store;
 
 use crate::environment;
 use crate::report;
@@ -62,10 +62,7 @@ pub(crate) fn build(
             let report = session.build(request, &cancel, &mut witness);
             BuildReport { exit: signals::exit_code(report.exit), ..report }
         }
-        Err(failure) => {
-            witness.close(&failure);
-            BuildReport { exit: failure.class().exit_code(), ..BuildReport::default() }
-        }
+        Err(failure) => BuildReport { exit: witness.close(&failure), ..BuildReport::default() },
     }
 }
 
@@ -128,11 +125,6 @@ pub(crate) fn machine(settings: &Settings, profile: Profile) -> Result<Machine, 
 
 fn worker() -> Result<WorkerCommand, Diagnostic> {
     Ok(WorkerCommand { program: environment::program()?, args: vec![SANDBOX_WORKER.to_owned()] })
-}
-
-/// A fault of the disk below the store.
-pub(crate) fn store_fault(error: StoreError) -> Diagnostic {
-    Diagnostic::error(Class::Environment, error.to_string())
 }
 
 /// Tries each kind of sandbox on this machine.

@@ -14,7 +14,7 @@ fn is_system(path: &AbsPath) -> bool {
 /// Inputs and directories where the sandbox has something of its own, and outputs at whose place it does not look.
 pub(crate) fn places(task: &Task) -> Result<(), RunError> {
     if let Some(path) = task.inputs.keys().find(|path| is_system(path)) {
-        return Err(RunError::assembly(format!(
+        return Err(RunError::Assembly(format!(
             "input `{path}` cannot stand there: `/dev` and `/proc` are the sandbox's own"
         )));
     }
@@ -22,19 +22,19 @@ pub(crate) fn places(task: &Task) -> Result<(), RunError> {
     for (mount, _) in mounts {
         let below = |path: &&AbsPath| *path != mount && path.starts_with(mount);
         if let Some(path) = task.inputs.keys().find(below) {
-            return Err(RunError::assembly(format!(
+            return Err(RunError::Assembly(format!(
                 "input `{path}` lies below `{mount}`, which is mounted from the host"
             )));
         }
     }
     if let Some(path) = task.prepared.iter().find(|path| is_system(path)) {
-        return Err(RunError::job(format!(
+        return Err(RunError::Job(format!(
             "`{path}` cannot be made: `/dev` and `/proc` are the sandbox's own"
         )));
     }
     for PackedOutput { path, .. } in task.outputs.values() {
         if path.as_str() == "/" || is_system(path) {
-            return Err(RunError::job(format!(
+            return Err(RunError::Job(format!(
                 "output `{path}` cannot be kept: name a directory that the command makes"
             )));
         }
@@ -56,16 +56,16 @@ pub(crate) fn way(path: &AbsPath, assembly: &Assembly) -> Result<(), String> {
 /// Whether there is a program where the command names it, in a directory that is there.
 pub(crate) fn command(task: &Task, assembly: &Assembly) -> Result<(), RunError> {
     if !matches!(assembly.find(task.cwd.as_str()), Standing::Dir) {
-        return Err(RunError::job(format!("cwd `{}` is no directory in the inputs", task.cwd)));
+        return Err(RunError::Job(format!("cwd `{}` is no directory in the inputs", task.cwd)));
     }
     let program = task.exec.first().map_or("", String::as_str);
     match assembly.find(program) {
         Standing::File => Ok(()),
         Standing::Nothing => {
-            Err(RunError::job(format!("`{program}` does not exist in the inputs")))
+            Err(RunError::Job(format!("`{program}` does not exist in the inputs")))
         }
         Standing::Dir | Standing::Other => {
-            Err(RunError::job(format!("`{program}` is no regular file in the inputs")))
+            Err(RunError::Job(format!("`{program}` is no regular file in the inputs")))
         }
     }
 }
@@ -77,7 +77,7 @@ pub(crate) fn owners(task: &Task, assembly: &Assembly) -> Result<(), RunError> {
         [wanted.filters.uid, wanted.filters.gid].contains(&Some(Owner::Pass))
     };
     match task.outputs.values().filter(keeps).find(|wanted| assembly.brings(&wanted.path)) {
-        Some(PackedOutput { path, .. }) => Err(RunError::job(format!(
+        Some(PackedOutput { path, .. }) => Err(RunError::Job(format!(
             "output `{path}` is to keep its owners, and an input brings some of it: give numbers for `uid` and `gid`"
         ))),
         None => Ok(()),

@@ -34,25 +34,25 @@ pub(crate) fn step(task: &Task, ground: &StepContext<'_>) -> Result<Step, RunErr
     let mut inputs = Inputs::default();
     let mut assembly = Assembly::default();
     for PlacedInput { path, input, host } in &placed {
-        check::way(path, &assembly).map_err(RunError::assembly)?;
+        check::way(path, &assembly).map_err(RunError::Assembly)?;
         let part = host.as_ref().map_or(Part::File, |(host, _)| Part::Host(host.clone()));
         assembly.add((*path).clone(), part);
         match (path.as_str(), input) {
             ("/", input) => root = as_root(input, host.as_ref())?,
             (_, input) => inputs
                 .place(relative(path)?, input.clone())
-                .map_err(|conflict| RunError::assembly(conflict.to_string()))?,
+                .map_err(|conflict| RunError::Assembly(conflict.to_string()))?,
         }
     }
     let mut own_dirs = Vec::new();
     for path in own_directories(task, &placed) {
-        check::way(&path, &assembly).map_err(RunError::job)?;
+        check::way(&path, &assembly).map_err(RunError::Job)?;
         match assembly.find(path.as_str()) {
             Standing::Dir => {}
             Standing::Nothing => assembly.add(path.clone(), Part::Dir),
             Standing::File | Standing::Other => {
                 let message = format!("`{path}` is to be a directory, and is none in the inputs");
-                return Err(RunError::job(message));
+                return Err(RunError::Job(message));
             }
         }
         own_dirs.push(relative(&path)?);
@@ -87,7 +87,7 @@ fn place<'t>(
         }
         Supply::Mount(host, access) => {
             let host = fs::canonicalize(host).map_err(|error| {
-                RunError::assembly(format!(
+                RunError::Assembly(format!(
                     "input `{path}` is a mount of `{}`, which cannot be used: {error}",
                     host.display()
                 ))
@@ -114,7 +114,7 @@ fn place<'t>(
 
 /// What stands at `/`.
 fn as_root(input: &Input, host: Option<&(PathBuf, Access)>) -> Result<Root, RunError> {
-    let no_directory = || RunError::assembly("input `/` is no directory");
+    let no_directory = || RunError::Assembly("input `/` is no directory".to_owned());
     if !host.is_some_and(|(host, _)| host.is_dir()) {
         return Err(no_directory());
     }
@@ -126,10 +126,12 @@ fn as_root(input: &Input, host: Option<&(PathBuf, Access)>) -> Result<Root, RunE
 }
 
 fn command(task: &Task) -> Result<Command, RunError> {
-    let (program, args) =
-        task.exec.split_first().ok_or_else(|| RunError::job("`exec` names no program"))?;
+    let (program, args) = task
+        .exec
+        .split_first()
+        .ok_or_else(|| RunError::Job("`exec` names no program".to_owned()))?;
     if !program.starts_with('/') {
-        return Err(RunError::job(format!(
+        return Err(RunError::Job(format!(
             "`{program}` is no absolute path: a formula's program is not searched for in `PATH`"
         )));
     }
@@ -174,5 +176,5 @@ fn relative(path: &AbsPath) -> Result<RelPath, RunError> {
     if text.is_empty() {
         return Ok(RelPath::root());
     }
-    text.parse().map_err(|error| RunError::assembly(format!("`{path}`: {error}")))
+    text.parse().map_err(|error| RunError::Assembly(format!("`{path}`: {error}")))
 }

@@ -65,14 +65,6 @@ pub enum RunError {
 }
 
 impl RunError {
-    pub(crate) fn assembly(message: impl Into<String>) -> Self {
-        RunError::Assembly(message.into())
-    }
-
-    pub(crate) fn job(message: impl Into<String>) -> Self {
-        RunError::Job(message.into())
-    }
-
     /// What a person is told of the formula called `label`, which it kept from being carried out.
     pub fn diagnostic(&self, label: &str) -> Diagnostic {
         let class = match self {
@@ -133,9 +125,9 @@ impl From<StepError> for RunError {
             StepError::Sandbox(error) => RunError::Sandbox(error),
             StepError::Store(error) => RunError::Store(error),
             error @ StepError::RootNoDirectory => {
-                RunError::assembly(format!("input `/` is no directory: {error}"))
+                RunError::Assembly(format!("input `/` is no directory: {error}"))
             }
-            error => RunError::job(error.to_string()),
+            error => RunError::Job(error.to_string()),
         }
     }
 }

@@ -131,7 +131,7 @@ fn of_warpforge(document: &warpforge::Document, base: &Path) -> Result<Task, Run
                 env.insert(name.clone(), text.clone());
             }
             (Port::Variable(name), basis) => {
-                return Err(RunError::assembly(format!(
+                return Err(RunError::Assembly(format!(
                     "input `${name}` is a variable, which can hold a literal and not `{basis}`"
                 )));
             }
@@ -147,7 +147,7 @@ fn of_warpforge(document: &warpforge::Document, base: &Path) -> Result<Task, Run
     let mut outputs = BTreeMap::new();
     for (name, gather) in &formula.outputs {
         let Port::Path(path) = &gather.from else {
-            return Err(RunError::job(format!(
+            return Err(RunError::Job(format!(
                 "output `{name}` is taken from a variable: only paths can be packed"
             )));
         };
@@ -191,11 +191,11 @@ type CommandLine = (Vec<String>, Vec<(AbsPath, String)>);
 /// The command of an action.
 fn command(action: &Action) -> Result<CommandLine, RunError> {
     match action {
-        Action::Echo => Err(RunError::job("an `echo` action runs nothing")),
+        Action::Echo => Err(RunError::Job("an `echo` action runs nothing".to_owned())),
         Action::Exec { command, .. } => Ok((command.clone(), Vec::new())),
         Action::Script { interpreter, contents, .. } => {
             let place = |name: String| -> Result<AbsPath, RunError> {
-                format!("{SCRIPT}/{name}").parse().map_err(|_| RunError::job("a script"))
+                format!("{SCRIPT}/{name}").parse().map_err(|_| RunError::Job("a script".to_owned()))
             };
             let mut files = Vec::new();
             let mut script = String::new();

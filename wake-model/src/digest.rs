@@ -28,26 +28,15 @@ impl Digest {
 
     /// Sixty-four lower-case hexadecimal digits.
     pub fn to_hex(&self) -> String {
-        hex(&self.0)
+        blake3::Hash::from_bytes(self.0).to_hex().to_string()
     }
 
     /// The first `digits` hexadecimal digits, for names that people read.
     pub fn short(&self, digits: usize) -> String {
-        let mut hex = hex(&self.0[..digits.div_ceil(2).min(Digest::LEN)]);
+        let mut hex = self.to_hex();
         hex.truncate(digits);
         hex
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = vec![0; 2 * bytes.len()];
-    for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 15)];
-    }
-    // All of these are ASCII.
-    String::from_utf8(text).unwrap_or_default()
 }
 
 impl From<blake3::Hash> for Digest {
@@ -86,13 +75,6 @@ macro_rules! digests {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(pub Digest);
-
-        impl $name {
-            /// The bytes.
-            pub const fn as_bytes(&self) -> &[u8; 32] {
-                self.0.as_bytes()
-            }
-        }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

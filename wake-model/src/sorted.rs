@@ -1,12 +1,71 @@
 //! Maps that are made once, looked at often, and have few things in each though there are many of them.
 
-use litemap::LiteMap;
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
 
-/// Things sorted by their keys, each key there once; of several things of one key the last one counts.
-pub type SortedMap<K, T> = LiteMap<K, T>;
+use serde::{Deserialize, Serialize, Serializer};
+
+/// Things sorted by their keys, each key there once.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(
+    from = "BTreeMap<K, T>",
+    bound(deserialize = "K: Deserialize<'de> + Ord, T: Deserialize<'de>")
+)]
+pub struct SortedMap<K, T>(Box<[(K, T)]>);
 
 /// Things by their names.
 pub type NameMap<T> = SortedMap<String, T>;
+
+impl<K: Ord, T> SortedMap<K, T> {
+    /// The thing of that key.
+    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&T>
+    where
+        K: Borrow<Q>,
+    {
+        let at = self.0.binary_search_by(|(at, _)| at.borrow().cmp(key)).ok()?;
+        Some(&self.0[at].1)
+    }
+}
+
+impl<K, T> SortedMap<K, T> {
+    /// Every key with its thing.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &T)> {
+        self.0.iter().map(|(key, thing)| (key, thing))
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.0.iter().map(|(key, _)| key)
+    }
+
+    /// The things.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.0.iter().map(|(_, thing)| thing)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<K, T> Default for SortedMap<K, T> {
+    fn default() -> Self {
+        SortedMap(Box::default())
+    }
+}
+
+impl<K: Ord, T> FromIterator<(K, T)> for SortedMap<K, T> {
+    /// Of several things of one key the last one counts.
+    fn from_iter<I: IntoIterator<Item = (K, T)>>(things: I) -> Self {
+        SortedMap(sorted(things.into_iter().collect()).into())
+    }
+}
 
 /// The same things sorted by their keys; of several of one key the last one.
 pub fn sorted<K: Ord, T>(mut things: Vec<(K, T)>) -> Vec<(K, T)> {
@@ -18,10 +77,29 @@ pub fn sorted<K: Ord, T>(mut things: Vec<(K, T)>) -> Vec<(K, T)> {
     things
 }
 
+impl<K, T> IntoIterator for SortedMap<K, T> {
+    type Item = (K, T);
+    type IntoIter = std::vec::IntoIter<(K, T)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_vec().into_iter()
+    }
+}
+
+impl<K: Serialize, T: Serialize> Serialize for SortedMap<K, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<K, T> From<BTreeMap<K, T>> for SortedMap<K, T> {
+    fn from(map: BTreeMap<K, T>) -> Self {
+        SortedMap(map.into_iter().collect())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     #[test]

@@ -1,5 +1,7 @@
 //! Why a step could not be performed, and what a person is told of it.
 
+use std::borrow::Borrow;
+
 use std::io::ErrorKind;
 
 use wake_exec::SandboxError;
@@ -83,7 +85,8 @@ impl From<BuildTreeError> for StepError {
 const MAKES_ROOM: &str = "`wake gc --max-size SIZE` makes room";
 
 /// What a person is told when the store fails.
-pub fn store_failure(error: &StoreError) -> Diagnostic {
+pub fn store_failure(error: impl Borrow<StoreError>) -> Diagnostic {
+    let error = error.borrow();
     let diagnostic = Diagnostic::error(Class::Environment, error.to_string());
     match error {
         StoreError::DiskFull { .. } => diagnostic.help(MAKES_ROOM),

@@ -3,11 +3,10 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use crate::clock::{now, unix_ms};
+use crate::clock::unix_ms;
 use crate::event::{Event, Reporter};
 
 /// Where the logs lie, relative to the state directory.
@@ -59,11 +58,7 @@ pub struct LogWriter<'a> {
     inner: &'a mut dyn Reporter,
     log: Option<BufWriter<File>>,
     lines: Lines,
-    flushed: Instant,
 }
-
-/// How long an event waits at most, while others come, for what a killed process takes with it.
-const LATEST: Duration = Duration::from_millis(20);
 
 impl<'a> LogWriter<'a> {
     /// Starts the log of the run called `run`, and forgets the oldest where there are more than `kept`; a log that cannot be
@@ -81,14 +76,7 @@ impl<'a> LogWriter<'a> {
         };
         let log = create().ok().map(BufWriter::new);
         forget_oldest(&dir, kept);
-        LogWriter { inner, log, lines: Lines::default(), flushed: now() }
-    }
-
-    fn flush(&mut self) {
-        self.flushed = now();
-        if self.log.as_mut().is_some_and(|log| log.flush().is_err()) {
-            self.log = None;
-        }
+        LogWriter { inner, log, lines: Lines::default() }
     }
 }
 
@@ -99,18 +87,18 @@ impl Reporter for LogWriter<'_> {
         }
         if let Some(log) = &mut self.log {
             let written = self.lines.write(event, unix_ms(), log);
+            // A command that has run is on record whatever becomes of this process.
+            let is_run = matches!(event, Event::ActionFinished(step) if step.execution.is_some());
+            let written = if is_run { written.and_then(|()| log.flush()) } else { written };
             // The build goes on without its log, as on a full disk.
             if written.is_err() {
                 self.log = None;
-            } else if self.flushed.elapsed() >= LATEST {
-                self.flush();
             }
         }
         self.inner.event(event);
     }
 
     fn tick(&mut self) {
-        self.flush();
         self.inner.tick();
     }
 }

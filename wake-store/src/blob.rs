@@ -1,12 +1,13 @@
 //! Bytes that stand alone: long logs and the like.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use wake_model::BlobDigest;
 
 use crate::action::{note_use, read_with_time};
 use crate::error::{At, StoreError, optional};
+use crate::measure::measure_file;
 use crate::open::Store;
 use crate::publish::{Durability, publish_file, rename_into};
 use crate::removal::remove_file;
@@ -26,10 +27,9 @@ impl Store {
     /// Keeps what `bytes` gives until its end, of which little is held in memory at a time; says how much it was.
     pub fn put_blob_from(&self, bytes: &mut dyn Read) -> Result<(BlobDigest, u64), StoreError> {
         let new = self.place()?;
-        let file = File::create_new(new.path()).at(new.path())?;
-        let mut hashed = Hashed { file, hasher: blake3::Hasher::new() };
-        let size = io::copy(bytes, &mut hashed).at(new.path())?;
-        let digest = BlobDigest(hashed.hasher.finalize().into());
+        let mut file = File::create_new(new.path()).at(new.path())?;
+        io::copy(bytes, &mut file).at(new.path())?;
+        let (digest, size) = measure_file(new.path())?;
         let place = self.layout().blob(&digest);
         rename_into(new.path(), &place).at(&place)?;
         new.taken();
@@ -46,24 +46,6 @@ impl Store {
         }
         note_use(&place, used);
         Ok(Some(bytes))
-    }
-}
-
-/// A file with the hash of what was written to it.
-struct Hashed {
-    file: File,
-    hasher: blake3::Hasher,
-}
-
-impl Write for Hashed {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.hasher.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
     }
 }
 

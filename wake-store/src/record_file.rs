@@ -100,8 +100,10 @@ enum NodeForm<'a> {
 impl<'a> NodeForm<'a> {
     fn of(node: &'a Node) -> Self {
         match node {
-            Node::File { blob, size, executable: false } => NodeForm::File(*blob.as_bytes(), *size),
-            Node::File { blob, size, .. } => NodeForm::Executable(*blob.as_bytes(), *size),
+            Node::File { blob, size, executable: false } => {
+                NodeForm::File(*blob.0.as_bytes(), *size)
+            }
+            Node::File { blob, size, .. } => NodeForm::Executable(*blob.0.as_bytes(), *size),
             Node::Dir => NodeForm::Dir,
             Node::Link { target } => NodeForm::Link(target),
         }
@@ -120,7 +122,7 @@ impl ActionParts<'_> {
         let ActionParts { tree, record, action, stamps, stdout, stderr } = *self;
         let form = ActionForm {
             action: action.len() as u64,
-            tree: *tree.as_bytes(),
+            tree: *tree.0.as_bytes(),
             record: RunForm::of(record),
             stamps: Cow::Borrowed(stamps),
             stdout,
@@ -223,7 +225,7 @@ impl<'a> RunForm<'a> {
             Outcome::TimedOut => (2, 0),
             Outcome::OutOfMemory => (3, 0),
         };
-        let log = |log: &LogRef| (*log.blob.as_bytes(), log.size, log.dropped);
+        let log = |log: &LogRef| (*log.blob.0.as_bytes(), log.size, log.dropped);
         RunForm {
             guid,
             started_ms: *started_ms,

@@ -69,9 +69,6 @@ fn build_formulas(
             }
             Ok(Exit(signals::exit_code(exit)))
         }
-        Err(failure) => {
-            witness.close(&failure);
-            Ok(Exit(failure.class().exit_code()))
-        }
+        Err(failure) => Ok(Exit(witness.close(&failure))),
     }
 }

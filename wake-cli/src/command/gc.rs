@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::time::Duration;
 
+use wake_steps::error::store_failure;
 use wake_store::{GcEvent, GcMode, GcOptions, GcReport, Store};
 
 use crate::args::GcArgs;
 use crate::exit::{Exit, Outcome};
 use crate::manner::Verbosity;
-use crate::session::store_fault;
 use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
@@ -45,7 +45,7 @@ pub(crate) fn run(
         // Progress only; the result is told below.
         let _ = writeln!(say, "{line}");
     });
-    let report = report.map_err(store_fault)?;
+    let report = report.map_err(store_failure)?;
     for root in &report.missing_roots {
         let root = root.display().to_string();
         let rest = "is not there; it counts as a checkout for thirty days";

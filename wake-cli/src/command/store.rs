@@ -5,13 +5,13 @@ use std::io::Write;
 use serde_json::json;
 use wake_model::{Digest, Node, RelPath, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::error::store_failure;
 use wake_store::{Contents, Lookup, Store, VerifyOptions, VerifyReport};
 
 use crate::args::StoreCommand;
 use crate::exit::{Exit, Outcome, Stop};
 use crate::manner::Verbosity;
 use crate::print;
-use crate::session::store_fault;
 use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
@@ -36,7 +36,7 @@ pub(crate) fn run(
 
 fn verify(quick: bool, store: &Store, settings: &Settings, say: &mut impl Write) -> Outcome {
     let contents = if quick { Contents::Stamps } else { Contents::Hash };
-    let report = store.verify(&VerifyOptions { contents }, &|_, _| {}).map_err(store_fault)?;
+    let report = store.verify(&VerifyOptions { contents }, &|_, _| {}).map_err(store_failure)?;
     let style = settings.manner.style;
     for corruption in &report.corrupt {
         let text = corruption.to_string();
@@ -63,7 +63,7 @@ fn verify(quick: bool, store: &Store, settings: &Settings, say: &mut impl Write)
 
 fn path(tree: &str, store: &Store, out: &mut impl Write) -> Outcome {
     let digest = digest(tree)?;
-    match store.tree(&TreeDigest(digest)).map_err(store_fault)? {
+    match store.tree(&TreeDigest(digest)).map_err(store_failure)? {
         Lookup::Hit(tree) => print::line(tree.path.display(), out),
         Lookup::Miss => Err(absent(tree)),
         Lookup::Corrupt(corruption) => {
@@ -89,7 +89,7 @@ fn ls(place: &str, store: &Store, out: &mut impl Write) -> Outcome {
 fn cat(place: &str, store: &Store, out: &mut impl Write) -> Outcome {
     let (digest, path) = parse(place)?;
     let bytes = if path.is_root() {
-        let blob = store.blob(&wake_model::BlobDigest(digest)).map_err(store_fault)?;
+        let blob = store.blob(&wake_model::BlobDigest(digest)).map_err(store_failure)?;
         blob.ok_or_else(|| absent(place))?
     } else {
         store.cat(&TreeDigest(digest), &path).map_err(browse_fault)?
@@ -100,7 +100,7 @@ fn cat(place: &str, store: &Store, out: &mut impl Write) -> Outcome {
 }
 
 fn du(as_json: bool, store: &Store, out: &mut impl Write) -> Outcome {
-    let usage = store.du().map_err(store_fault)?;
+    let usage = store.du().map_err(store_failure)?;
     if as_json {
         let kinds: serde_json::Map<String, serde_json::Value> = usage
             .iter()
@@ -146,7 +146,7 @@ fn absent(what: &str) -> Stop {
 
 fn browse_fault(error: wake_store::BrowseError) -> Stop {
     match error {
-        wake_store::BrowseError::Store(error) => store_fault(error).into(),
+        wake_store::BrowseError::Store(error) => store_failure(error).into(),
         error => Diagnostic::error(Class::Nothing, error.to_string()).into(),
     }
 }

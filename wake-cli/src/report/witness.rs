@@ -38,10 +38,11 @@ impl Witness {
         self.profile = Some((file, profile));
     }
 
-    /// Tells what of `failure` was not told, and ends the stream if it has no end yet.
-    pub(crate) fn close(&mut self, failure: &Failure) {
+    /// Tells what of `failure` was not told, and ends the stream if it has no end yet; gives the exit code.
+    pub(crate) fn close(&mut self, failure: &Failure) -> u8 {
+        let exit = failure.class().exit_code();
         if self.ended {
-            return;
+            return exit;
         }
         for diagnostic in &failure.diagnostics {
             if !self.told.contains(diagnostic) {
@@ -53,12 +54,13 @@ impl Witness {
         classes.sort_unstable();
         classes.dedup();
         self.event(&Event::Finished {
-            exit: failure.class().exit_code(),
+            exit,
             classes,
             counts: Counts::default(),
             wall_ms: self.start.elapsed().as_millis() as u64,
             saved_ms: 0,
         });
+        exit
     }
 }
 

@@ -175,7 +175,7 @@ impl<'a> Filling<'a> {
                 hasher.update(bytes);
                 Ok(())
             })?;
-            if hasher.finalize().as_bytes() != wanted.blob.as_bytes() {
+            if hasher.finalize().as_bytes() != wanted.blob.0.as_bytes() {
                 return self.changed(host);
             }
         }
@@ -215,7 +215,7 @@ impl<'a> Filling<'a> {
         fix_time(&copy).map_err(made)?;
         let same = match wanted.seal {
             Seal::Store => true,
-            Seal::Digest => hasher.finalize().as_bytes() == wanted.blob.as_bytes(),
+            Seal::Digest => hasher.finalize().as_bytes() == wanted.blob.0.as_bytes(),
             Seal::Signature(_) => {
                 file.metadata().is_ok_and(|now| FileSignature::from(&now) == signature)
             }

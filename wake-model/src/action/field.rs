@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    Action, Command, InputNode, Invocation, MountAccess, OutputDecl, OutputKind, Outputs, RootFs,
-    User, WareDecl,
+    Action, Command, InputNode, Invocation, MountAccess, OutputDecl, Outputs, RootFs, User,
+    WareDecl,
 };
 use crate::decode::{DecodeError, Decoder, Token};
 use crate::digest::{ActionDigest, Digest};
@@ -205,11 +205,7 @@ fn walk_outputs(outputs: &Outputs, each: &mut dyn FnMut(&str, Option<&str>, Part
     match outputs {
         Outputs::Tree(outputs) => {
             for OutputDecl { path, kind } in outputs {
-                let kind = match kind {
-                    OutputKind::Any => "any",
-                    OutputKind::Dir => "dir",
-                };
-                each("outputs", Some(path.as_str()), Part::Text(kind));
+                each("outputs", Some(path.as_str()), Part::Text(kind.as_ref()));
             }
         }
         Outputs::Wares(outputs) => {
@@ -317,7 +313,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::action::{Network, SandboxLevel};
+    use crate::action::{Network, OutputKind, SandboxLevel};
     use crate::digest::{BlobDigest, HostDigest, TreeDigest};
     use crate::path::RelPath;
     use crate::ware::PackType;

@@ -192,7 +192,8 @@ pub struct OutputDecl {
 }
 
 /// What a declared output must be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, AsRefStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum OutputKind {
     /// A file or a directory.
     Any,

@@ -6,6 +6,7 @@ use std::slice;
 
 use wake_build::TargetPattern;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::error::store_failure;
 use wake_steps::event::{ActionFinished, Status};
 use wake_store::{Log, Store};
 
@@ -13,7 +14,7 @@ use crate::command::log::find;
 use crate::command::log::past::PastRun;
 use crate::exit::{Exit, Outcome};
 use crate::formulas;
-use crate::session::{self, store_fault};
+use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;
 
@@ -103,13 +104,13 @@ fn stream(finished: &ActionFinished, log: Log, store: &Store) -> Result<String, 
         Log::Stderr => (&finished.stderr, &finished.stderr_tail),
     };
     let written = match digest.as_ref().and_then(|digest| digest.parse().ok()) {
-        Some(digest) => store.blob(&digest).map_err(store_fault)?,
+        Some(digest) => store.blob(&digest).map_err(store_failure)?,
         None => None,
     };
     let key = finished.key.as_ref().and_then(|key| key.parse().ok());
     let bytes = match (written, key) {
-        (None, Some(key)) => match store.action_record(&key).map_err(store_fault)? {
-            Some(action) => store.log(&action, log).map_err(store_fault)?,
+        (None, Some(key)) => match store.action_record(&key).map_err(store_failure)? {
+            Some(action) => store.log(&action, log).map_err(store_failure)?,
             None => None,
         },
         (written, _) => written,

@@ -5,12 +5,13 @@ use std::io::Write;
 use wake_build::TargetPattern;
 use wake_formula::{Document, FromJobError, Writing};
 use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::error::store_failure;
 
 use crate::args::PlanArgs;
 use crate::exit::Outcome;
 use crate::print;
 use crate::selection;
-use crate::session::{self, store_fault};
+use crate::session;
 use crate::settings::Settings;
 
 /// The directory of the default warehouse in a checkout's state.
@@ -35,7 +36,7 @@ pub(super) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) ->
         Some(dir) => settings.cwd.join(dir),
         None => session.state_dir().join(WAREHOUSE),
     };
-    let scratch = session.store().scratch().map_err(store_fault)?;
+    let scratch = session.store().scratch().map_err(store_failure)?;
     let writing = Writing { warehouse: Some(&warehouse), scratch: scratch.path() };
     let document = writing.document(&step.job).map_err(|error| not_written(&step.label, &error))?;
     print::text(&Document::Repeatr(document).format(), out)

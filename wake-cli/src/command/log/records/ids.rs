@@ -6,17 +6,17 @@ use wake_build::{Session, StepJob};
 use wake_formula::{Document, FormulaRecord, OutputWares, Writing, made};
 use wake_model::{ActionDigest, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::error::store_failure;
 use wake_store::Lookup;
 
 use super::record::Record;
 use crate::command::plan;
-use crate::session::store_fault;
 
 /// The record with the id of the formula that it is a run of, the wares of its outputs, and its own id.
 pub(super) fn complete(run: &Record, session: &Session) -> Result<FormulaRecord, Failure> {
     let label = &run.finished.label;
     let step = step(run, session)?;
-    let scratch = session.store().scratch().map_err(store_fault)?;
+    let scratch = session.store().scratch().map_err(store_failure)?;
     let writing = Writing { warehouse: None, scratch: scratch.path() };
     let document = writing.document(&step.job).map_err(|error| plan::not_written(label, &error))?;
     let mut record = run.record();
@@ -50,11 +50,11 @@ fn results(run: &Record, step: &StepJob, session: &Session) -> Result<OutputWare
     let tree: Option<TreeDigest> = run.finished.outputs.as_ref().and_then(|tree| tree.parse().ok());
     let Some(tree) = tree else { return Ok(OutputWares::new()) };
     let store = session.store();
-    let Lookup::Hit(_) = store.tree(&tree).map_err(store_fault)? else {
+    let Lookup::Hit(_) = store.tree(&tree).map_err(store_failure)? else {
         let message = format!("what {} left is no longer in the store", run.finished.label);
         return Err(Diagnostic::error(Class::Nothing, message).into());
     };
-    let scratch = store.scratch().map_err(store_fault)?;
+    let scratch = store.scratch().map_err(store_failure)?;
     let copies = scratch.path().join("outputs");
     fs::create_dir(&copies).map_err(|source| {
         Diagnostic::error(Class::Environment, format!("`{}`: {source}", copies.display()))
