@@ -15,9 +15,9 @@ use crate::evaluate::Evaluator;
 use crate::files::{FileState, can_be_named};
 use crate::load::LoadedPkg;
 use crate::order::levels;
+use crate::pkg_place::PkgPlace;
 use crate::resolve::ResolvedPkg;
 use crate::source_text::find_literal;
-use crate::target::label;
 use crate::view::push_outside;
 use crate::written::JsonValue;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
@@ -27,8 +27,8 @@ use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 pub(crate) struct PkgInstance {
     /// Its key.
     pub key: PkgKey,
-    /// Its directory.
-    pub dir: RelPath,
+    /// Where it lies.
+    pub place: PkgPlace,
     /// What its inputs function gave, as canonical JSON.
     inputs: Box<str>,
     /// Its name and version, as canonical JSON.
@@ -186,9 +186,9 @@ fn instantiate_one(
     if !resolved.sound {
         check_files(&resolved, evaluator)?;
     }
-    let ResolvedPkg { pkg: LoadedPkg { dir, decl, reads, trace, .. }, deps, .. } = resolved;
+    let ResolvedPkg { pkg: LoadedPkg { place, decl, reads, trace, .. }, deps, .. } = resolved;
     let mut instance = PkgInstance {
-        dir,
+        place,
         inputs: "{}".into(),
         info: info(&decl.info).into(),
         told: None,
@@ -203,7 +203,7 @@ fn instantiate_one(
     if decl.has_inputs {
         let answers = PkgAnswers { instances, epoch: evaluator.epoch };
         let op = Op::Inputs { pkg: instance.own() };
-        let inputs = evaluator.evaluate(&instance.dir, op, &answers).map_err(|d| vec![d])?;
+        let inputs = evaluator.evaluate(&instance.place, op, &answers).map_err(|d| vec![d])?;
         let value: JsonValue<'_> = serde_json::from_str(inputs.value.get()).unwrap_or_default();
         instance.inputs = value.canonical().into();
         instance.trace.extend(inputs.trace);
@@ -232,10 +232,9 @@ fn told(key: &PkgKey, instances: &Instances) -> Option<Arc<PackageView>> {
 
 /// Says what is wrong with the files of a package.
 fn check_files(pkg: &ResolvedPkg, evaluator: &Evaluator) -> Result<(), Vec<Diagnostic>> {
-    let dir = &pkg.pkg.dir;
     let mut errors = Vec::new();
     for path in &pkg.pkg.decl.files {
-        errors.push(match evaluator.files.glance(&dir.join(path)) {
+        errors.push(match evaluator.files.glance_in(&pkg.pkg.place, path) {
             Ok(seen) if can_be_named(path, seen.as_ref()) => continue,
             Ok(Some(FileState::Absent)) => at_fault(pkg, path, "does not exist", evaluator),
             Ok(Some(FileState::Dir)) => at_fault(pkg, path, "is a directory", evaluator)
@@ -252,13 +251,13 @@ fn check_files(pkg: &ResolvedPkg, evaluator: &Evaluator) -> Result<(), Vec<Diagn
 }
 
 fn at_fault(pkg: &ResolvedPkg, path: &RelPath, what: &str, evaluator: &Evaluator) -> Diagnostic {
-    let dir = &pkg.pkg.dir;
-    let place = find_literal(evaluator.files, dir, &pkg.pkg.reads, path.as_str());
+    let LoadedPkg { place, reads, .. } = &pkg.pkg;
+    let written = find_literal(evaluator.files, place, reads, path.as_str());
     Diagnostic::error(
         Class::Evaluation,
-        format!("file `{}` of {} {what}", path.dotted(), label(dir)),
+        format!("file `{}` of {} {what}", path.dotted(), place.label()),
     )
-    .at(place)
+    .at(written)
 }
 
 /// Answers for evaluations before anything is planned: packages, but no modules.

@@ -4,7 +4,7 @@
 //!
 //! | room | does |
 //! |---|---|
-//! | `settings`, `workspace`, `target` | finds the checkout and what is to be built |
+//! | `settings`, `workspace`, `pkg_place`, `target` | finds the checkout, where packages lie, and what is to be built |
 //! | `sources`, `fixed`, `files`, `source_text`, `shelf` | looks at files, remembers what they hold, and puts pieces aside |
 //! | `evaluate` | applies functions, remembering what came of it |
 //! | `load`, `order`, `resolve` | from package files to packages that fit together |
@@ -22,6 +22,7 @@
 
 mod settings;
 mod workspace;
+mod pkg_place;
 mod target;
 mod sources;
 mod fixed;

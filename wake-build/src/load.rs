@@ -11,16 +11,16 @@ use wake_model::place::PKG_FILE;
 use wake_model::{NameMap, PkgSource, RelPath};
 
 use crate::evaluate::{CachedEvaluation, Evaluator, Lanes, Question, Work};
+use crate::pkg_place::PkgPlace;
 use crate::shelf::{Shelf, ShelfEntry};
-use crate::target::label;
 use crate::workspace::Workspace;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
 /// A package whose file has been evaluated.
 #[derive(Debug)]
 pub(crate) struct LoadedPkg {
-    /// Its directory.
-    pub dir: RelPath,
+    /// Where it lies.
+    pub place: PkgPlace,
     /// What it declares.
     pub decl: PackageDecl,
     /// The declaration as it came from the evaluation, for finding places in the source of what is wrong.
@@ -30,7 +30,7 @@ pub(crate) struct LoadedPkg {
     /// What `std.trace` said.
     pub trace: Vec<String>,
     /// Where its local packages lie, by its own key for them.
-    pub local: NameMap<RelPath>,
+    pub local: NameMap<PkgPlace>,
 }
 
 impl LoadedPkg {
@@ -52,8 +52,8 @@ fn declared_pkg(raw: &str, key: &str) -> Value {
     decl["pkgs"][key].take()
 }
 
-/// Every loaded package by its directory.
-pub(crate) type Loaded = BTreeMap<RelPath, LoadedPkg>;
+/// Every loaded package by its place.
+pub(crate) type Loaded = BTreeMap<PkgPlace, LoadedPkg>;
 
 struct Loader<'a> {
     workspace: &'a Workspace,
@@ -65,27 +65,27 @@ struct Loader<'a> {
 
 #[derive(Default)]
 struct State {
-    asked: HashSet<RelPath>,
+    asked: HashSet<PkgPlace>,
     result: LoadResult,
 }
 
-/// What could be loaded, and what was wrong with the rest, by directory.
+/// What could be loaded, and what was wrong with the rest, by place.
 #[derive(Debug, Default)]
 pub(crate) struct LoadResult {
     /// The packages.
     pub loaded: Loaded,
     /// Errors of packages that are not among them.
-    pub failed: BTreeMap<RelPath, Vec<Diagnostic>>,
+    pub failed: BTreeMap<PkgPlace, Vec<Diagnostic>>,
 }
 
 impl LoadResult {
-    /// Whether everything that the package at `dir` reaches by local path was loaded.
-    pub(crate) fn is_whole(&self, dir: &RelPath) -> bool {
+    /// Whether everything that the package at `place` reaches by local path was loaded.
+    pub(crate) fn is_whole(&self, place: &PkgPlace) -> bool {
         let mut seen = std::collections::BTreeSet::new();
-        let mut open = vec![dir];
-        while let Some(dir) = open.pop() {
-            match self.loaded.get(dir) {
-                Some(pkg) if seen.insert(dir) => open.extend(pkg.local.values()),
+        let mut open = vec![place];
+        while let Some(place) = open.pop() {
+            match self.loaded.get(place) {
+                Some(pkg) if seen.insert(place) => open.extend(pkg.local.values()),
                 Some(_) => {}
                 None => return false,
             }
@@ -93,7 +93,7 @@ impl LoadResult {
         true
     }
 
-    /// Every error, by directory.
+    /// Every error, by place.
     pub(crate) fn errors(&mut self) -> Vec<Diagnostic> {
         std::mem::take(&mut self.failed).into_values().flatten().collect()
     }
@@ -139,37 +139,37 @@ pub(crate) fn load_as_found<T: Send, E: Send>(
 }
 
 impl<'w> Work<'w> for Loader<'w> {
-    type Piece = RelPath;
+    type Piece = PkgPlace;
     type Answers = NoAnswers;
 
-    fn question(&'w self, dir: &RelPath) -> Result<Question<NoAnswers>, Box<Diagnostic>> {
-        Ok(Question { pkg: dir.clone(), op: Op::Pkg, answers: NoAnswers })
+    fn question(&'w self, place: &PkgPlace) -> Result<Question<NoAnswers>, Box<Diagnostic>> {
+        Ok(Question { pkg: place.clone(), op: Op::Pkg, answers: NoAnswers })
     }
 
     fn answered(
         &'w self,
-        dir: RelPath,
+        place: PkgPlace,
         result: Result<(Op, CachedEvaluation), Box<Diagnostic>>,
-    ) -> Vec<RelPath> {
+    ) -> Vec<PkgPlace> {
         let loaded = match result {
-            Ok((_, remembered)) => self.take(&dir, remembered),
+            Ok((_, remembered)) => self.take(&place, remembered),
             Err(diagnostic) => Err(vec![*diagnostic]),
         };
         match loaded {
             Ok(pkg) => {
                 let mut state = self.state();
                 let State { asked, result } = &mut *state;
-                let new: Vec<RelPath> = pkg
+                let new: Vec<PkgPlace> = pkg
                     .local
                     .values()
-                    .filter(|dir| !asked.contains(*dir) && asked.insert((*dir).clone()))
+                    .filter(|place| !asked.contains(*place) && asked.insert((*place).clone()))
                     .cloned()
                     .collect();
-                result.loaded.insert(dir, pkg);
+                result.loaded.insert(place, pkg);
                 new
             }
             Err(diagnostics) => {
-                self.state().result.failed.insert(dir, diagnostics);
+                self.state().result.failed.insert(place, diagnostics);
                 Vec::new()
             }
         }
@@ -177,33 +177,32 @@ impl<'w> Work<'w> for Loader<'w> {
 }
 
 impl Loader<'_> {
-    /// The directory, unless it was asked for before.
-    fn new_one(&self, dir: &RelPath) -> Option<RelPath> {
-        let mut state = self.state();
-        let is_new = !state.asked.contains(dir) && state.asked.insert(dir.clone());
-        is_new.then(|| dir.clone())
+    /// The package in a directory of the checkout, unless it was asked for before.
+    fn new_one(&self, dir: &RelPath) -> Option<PkgPlace> {
+        let place = PkgPlace::Checkout(dir.clone());
+        self.state().asked.insert(place.clone()).then_some(place)
     }
 
     fn take(
         &self,
-        dir: &RelPath,
+        place: &PkgPlace,
         remembered: CachedEvaluation,
     ) -> Result<LoadedPkg, Vec<Diagnostic>> {
         let CachedEvaluation { value, reads, trace } = remembered;
         let decl: PackageDecl = serde_json::from_str(value.get()).map_err(|error| {
             let message =
-                format!("{}: the declaration has an unexpected form: {error}", label(dir));
+                format!("{}: the declaration has an unexpected form: {error}", place.label());
             vec![Diagnostic::error(Class::Internal, message)]
         })?;
         let mut local = Vec::with_capacity(decl.pkgs.len());
         let mut wrong = Vec::new();
         for (key, get) in decl.pkgs.iter() {
             let PkgSource::Local(path) = &get.from else { continue };
-            match self.local_dir(dir, path) {
+            match self.local_place(place, path) {
                 Ok(found) => local.push((key.clone(), found)),
                 Err(message) => {
                     let get = declared_pkg(value.get(), key);
-                    let place = self.evaluator.locate(dir, &Op::Pkg, &get, &NoAnswers);
+                    let place = self.evaluator.locate(place, &Op::Pkg, &get, &NoAnswers);
                     let message = format!("package `{key}`: {message}");
                     wrong.push(Diagnostic::error(Class::Resolution, message).at(place));
                 }
@@ -212,20 +211,22 @@ impl Loader<'_> {
         if wrong.is_empty() {
             let local = local.into_iter().collect();
             let raw = self.shelf.put(value.get().as_bytes());
-            Ok(LoadedPkg { dir: dir.clone(), decl, raw, reads, trace, local })
+            Ok(LoadedPkg { place: place.clone(), decl, raw, reads, trace, local })
         } else {
             Err(wrong)
         }
     }
 
-    fn local_dir(&self, from: &RelPath, path: &str) -> Result<RelPath, String> {
+    fn local_place(&self, from: &PkgPlace, path: &str) -> Result<PkgPlace, String> {
         if path.starts_with('/') {
             return Err(format!("`{path}` is absolute: a local path is relative to the package"));
         }
-        let dir = from.resolve(path).map_err(|_| format!("`{path}` leaves the workspace"))?;
+        let dir = from.dir().and_then(|dir| dir.resolve(path).ok());
+        let dir = dir.ok_or_else(|| format!("`{path}` leaves the workspace"))?;
+        let place = PkgPlace::Checkout(dir.clone());
         // What has been asked for was found to be a package before.
-        if self.state().asked.contains(&dir) || self.workspace.is_pkg(&dir) {
-            Ok(dir)
+        if self.state().asked.contains(&place) || self.workspace.is_pkg(&dir) {
+            Ok(place)
         } else if self.workspace.absolute(&dir).is_dir() {
             Err(format!("`{path}` holds no `{PKG_FILE}`"))
         } else {

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use wake_eval::{NoAnswers, Op};
-use wake_model::{GetPkg, Name, NameMap, Permission, PkgKey, PkgSource, RelPath};
+use wake_model::{GetPkg, Name, NameMap, Permission, PkgKey, PkgName, PkgSource, RelPath};
 
 use crate::evaluate::Evaluator;
 use crate::files::{Files, can_be_named};
 use crate::load::{Loaded, LoadedPkg};
 use crate::order::{Link, cycle_error, graph_of, sort, way_around};
-use crate::target::label;
+use crate::pkg_place::PkgPlace;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
 
 /// The packages of a build with every requirement met: no cycle, one package under each key.
@@ -20,8 +20,8 @@ pub(crate) struct Resolution {
     pub pkgs: BTreeMap<PkgKey, ResolvedPkg>,
     /// The keys, dependencies first.
     pub order: Vec<PkgKey>,
-    /// The key of the package in each directory.
-    pub by_dir: BTreeMap<RelPath, PkgKey>,
+    /// The key of the package at each place.
+    pub by_place: BTreeMap<PkgPlace, PkgKey>,
 }
 
 /// A package whose packages are known.
@@ -38,7 +38,7 @@ pub(crate) struct ResolvedPkg {
 /// Meets every requirement of `loaded`; `roots` are the packages that nobody had to get.
 pub(crate) fn resolve(
     loaded: Loaded,
-    roots: &[RelPath],
+    roots: &[PkgPlace],
     evaluator: &Evaluator,
 ) -> Result<Resolution, Failure> {
     let resolver = Resolver { loaded: &loaded, evaluator };
@@ -55,13 +55,15 @@ const MANY: usize = 256;
 /// Small files are read later, by the steps that give their bytes to commands; but what one step may want of a package
 /// with many files is better read here, where everybody has something to do.
 fn look_ahead(loaded: &Loaded, files: &Files) -> Vec<bool> {
-    let pkgs: Vec<(&RelPath, &LoadedPkg)> = loaded.iter().collect();
-    files.expect(pkgs.iter().map(|(_, pkg)| pkg.decl.files.len()).sum());
-    let is_sound = |(dir, pkg): &(&RelPath, &LoadedPkg)| {
-        let many = pkg.decl.files.len() > MANY;
+    let pkgs: Vec<&LoadedPkg> = loaded.values().collect();
+    files.expect(pkgs.iter().map(|pkg| pkg.decl.files.len()).sum());
+    let is_sound = |pkg: &&LoadedPkg| {
+        let (place, many) = (&pkg.place, pkg.decl.files.len() > MANY);
         let can_be_named = |path: &RelPath| {
-            let at = dir.join(path);
-            let seen = if many { files.look(&at).map(Some) } else { files.glance(&at) };
+            let seen = match many {
+                true => files.look_in(place, path).map(Some),
+                false => files.glance_in(place, path),
+            };
             seen.is_ok_and(|seen| can_be_named(path, seen.as_ref()))
         };
         pkg.decl.files.iter().all(can_be_named)
@@ -72,21 +74,19 @@ fn look_ahead(loaded: &Loaded, files: &Files) -> Vec<bool> {
 
 /// What is known once every requirement is met.
 struct Bindings {
-    by_dir: BTreeMap<RelPath, PkgKey>,
-    deps: DepsByDir,
+    by_place: BTreeMap<PkgPlace, PkgKey>,
+    deps: DepsByPlace,
     order: Vec<PkgKey>,
 }
 
-type DepsByDir = BTreeMap<RelPath, BTreeMap<String, RelPath>>;
+type DepsByPlace = BTreeMap<PkgPlace, BTreeMap<String, PkgPlace>>;
 
 /// Who entered a package in the global namespace, and which one it is.
 struct Global {
     rank: u8,
-    dir: RelPath,
-    by: (RelPath, String),
+    place: PkgPlace,
+    by: (PkgPlace, String),
 }
-
-type GlobalName = (Option<Name>, Name);
 
 struct Resolver<'a> {
     loaded: &'a Loaded,
@@ -94,11 +94,11 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    fn meet(&self, roots: &[RelPath]) -> Result<Bindings, Failure> {
+    fn meet(&self, roots: &[PkgPlace]) -> Result<Bindings, Failure> {
         let mut errors = Vec::new();
         let mut order = Vec::new();
         self.check_requests(&mut errors);
-        let by_dir = self.keys(&mut errors);
+        let by_place = self.keys(&mut errors);
         let globals = self.globals(roots, &mut errors);
         let deps = self.deps(&globals, &mut errors);
         if errors.is_empty() {
@@ -107,8 +107,8 @@ impl Resolver<'_> {
         if !errors.is_empty() {
             return Err(Failure { diagnostics: errors });
         }
-        let order = order.into_iter().filter_map(|dir| by_dir.get(dir).cloned()).collect();
-        Ok(Bindings { by_dir, deps, order })
+        let order = order.into_iter().filter_map(|place| by_place.get(place).cloned()).collect();
+        Ok(Bindings { by_place, deps, order })
     }
 
     fn gets(&self) -> impl Iterator<Item = (&LoadedPkg, &String, &GetPkg)> {
@@ -124,7 +124,7 @@ impl Resolver<'_> {
 
     /// Where the requirement `key` of `pkg` was written.
     fn place_of(&self, pkg: &LoadedPkg, key: &str) -> Option<Place> {
-        self.evaluator.locate(&pkg.dir, &Op::Pkg, &pkg.declared_pkg(key), &NoAnswers)
+        self.evaluator.locate(&pkg.place, &Op::Pkg, &pkg.declared_pkg(key), &NoAnswers)
     }
 
     /// A package at a local path must be the one that was asked for.
@@ -132,7 +132,7 @@ impl Resolver<'_> {
         for (pkg, key, get) in self.gets() {
             match &get.from {
                 PkgSource::Local(path) => {
-                    let Some(found) = pkg.local.get(key).and_then(|dir| self.loaded.get(dir)) else { continue };
+                    let Some(found) = pkg.local.get(key).and_then(|at| self.loaded.get(at)) else { continue };
                     if !get.request.matches(&found.decl.info) {
                         errors.push(self.error(pkg, key, mismatch(key, path, get, found)).help(format!(
                             "ask for what is there, `version: '^{}'`, or point `from` elsewhere",
@@ -154,27 +154,27 @@ impl Resolver<'_> {
     }
 
     /// The key of each package; two packages under one key are an error.
-    fn keys(&self, errors: &mut Vec<Diagnostic>) -> BTreeMap<RelPath, PkgKey> {
-        let mut owners: BTreeMap<PkgKey, &RelPath> = BTreeMap::new();
-        let mut by_dir = BTreeMap::new();
-        for (dir, pkg) in self.loaded {
+    fn keys(&self, errors: &mut Vec<Diagnostic>) -> BTreeMap<PkgPlace, PkgKey> {
+        let mut owners: BTreeMap<PkgKey, &PkgPlace> = BTreeMap::new();
+        let mut by_place = BTreeMap::new();
+        for (place, pkg) in self.loaded {
             let key = pkg.decl.info.key();
-            if let Some(other) = owners.insert(key.clone(), dir) {
+            if let Some(other) = owners.insert(key.clone(), place) {
                 errors.push(self.same_key(other, pkg));
             }
-            by_dir.insert(dir.clone(), key);
+            by_place.insert(place.clone(), key);
         }
-        by_dir
+        by_place
     }
 
     /// The package at `other` and `pkg` are called the same.
-    fn same_key(&self, other: &RelPath, pkg: &LoadedPkg) -> Diagnostic {
+    fn same_key(&self, other: &PkgPlace, pkg: &LoadedPkg) -> Diagnostic {
         let info = &pkg.decl.info;
-        let (one, two) = (label(other), label(&pkg.dir));
+        let (one, two) = (other.label(), pkg.place.label());
         let (name, version) = (&info.name, &info.version);
         let message = format!("two packages are called `{name}` {version}: {one} and {two}");
         let called = |pkg: &LoadedPkg| {
-            self.evaluator.locate(&pkg.dir, &Op::Pkg, &pkg.declared_info(), &NoAnswers)
+            self.evaluator.locate(&pkg.place, &Op::Pkg, &pkg.declared_info(), &NoAnswers)
         };
         let mut diagnostic = Diagnostic::error(Class::Resolution, message).at(called(pkg));
         if let Some(place) = self.loaded.get(other).and_then(called) {
@@ -186,30 +186,30 @@ impl Resolver<'_> {
     /// What the global namespace holds: the highest rank wins, and two of one rank are an error.
     fn globals(
         &self,
-        roots: &[RelPath],
+        roots: &[PkgPlace],
         errors: &mut Vec<Diagnostic>,
-    ) -> BTreeMap<GlobalName, Global> {
+    ) -> BTreeMap<PkgName, Global> {
         let held = self.permissions(roots, errors);
-        let mut globals: BTreeMap<GlobalName, Global> = BTreeMap::new();
+        let mut globals: BTreeMap<PkgName, Global> = BTreeMap::new();
         for (pkg, key, get) in self.gets() {
             let Some(rule) = get.global else { continue };
-            let Some(dir) = pkg.local.get(key) else { continue };
-            if !held.get(&pkg.dir).is_some_and(|held| held.contains(&Permission::DefineGlobal)) {
+            let Some(place) = pkg.local.get(key) else { continue };
+            if !held.get(&pkg.place).is_some_and(|held| held.contains(&Permission::DefineGlobal)) {
                 let message = format!(
                     "{} defines the global package `{key}` without permission",
-                    label(&pkg.dir)
+                    pkg.place.label()
                 );
                 errors.push(self.error(pkg, key, message).help(
                     "whoever gets that package must grant it: `permissions=['defineGlobal']`",
                 ));
                 continue;
             }
-            let name = (get.request.namespace.clone(), get.request.name.clone());
-            let new =
-                Global { rank: rule.rank, dir: dir.clone(), by: (pkg.dir.clone(), key.clone()) };
+            let name = get.request.pkg_name();
+            let by = (pkg.place.clone(), key.clone());
+            let new = Global { rank: rule.rank, place: place.clone(), by };
             match globals.get(&name) {
-                Some(old) if old.rank == new.rank && old.dir != new.dir => {
-                    errors.push(self.conflict(pkg, key, &name.1, old));
+                Some(old) if old.rank == new.rank && old.place != new.place => {
+                    errors.push(self.conflict(pkg, key, &name.name, old));
                 }
                 Some(old) if old.rank >= new.rank => {}
                 _ => {
@@ -221,9 +221,9 @@ impl Resolver<'_> {
     }
 
     fn conflict(&self, pkg: &LoadedPkg, key: &str, name: &Name, old: &Global) -> Diagnostic {
-        let (dir, old_key) = &old.by;
-        let written = self.loaded.get(dir).and_then(|pkg| self.place_of(pkg, old_key));
-        let other = written.map_or_else(|| label(dir), |place| place.to_string());
+        let (place, old_key) = &old.by;
+        let written = self.loaded.get(place).and_then(|pkg| self.place_of(pkg, old_key));
+        let other = written.map_or_else(|| place.label(), |place| place.to_string());
         let message =
             format!("the global package `{name}` is defined twice with override {}", old.rank);
         self.error(pkg, key, message)
@@ -234,19 +234,19 @@ impl Resolver<'_> {
     /// Who may do what: roots may do everything, others what was granted by one who may do it.
     fn permissions(
         &self,
-        roots: &[RelPath],
+        roots: &[PkgPlace],
         errors: &mut Vec<Diagnostic>,
-    ) -> BTreeMap<RelPath, Vec<Permission>> {
-        let mut held: BTreeMap<RelPath, Vec<Permission>> =
+    ) -> BTreeMap<PkgPlace, Vec<Permission>> {
+        let mut held: BTreeMap<PkgPlace, Vec<Permission>> =
             roots.iter().map(|root| (root.clone(), Permission::ALL.to_vec())).collect();
         let mut changed = true;
         while changed {
             changed = false;
             for (pkg, key, get) in self.gets().filter(|(_, _, get)| !get.permissions.is_empty()) {
-                let Some(dir) = pkg.local.get(key) else { continue };
+                let Some(place) = pkg.local.get(key) else { continue };
                 for permission in &get.permissions {
-                    let grants = held.get(&pkg.dir).is_some_and(|held| held.contains(permission));
-                    let receiver = held.entry(dir.clone()).or_default();
+                    let grants = held.get(&pkg.place).is_some_and(|held| held.contains(permission));
+                    let receiver = held.entry(place.clone()).or_default();
                     if grants && !receiver.contains(permission) {
                         receiver.push(*permission);
                         changed = true;
@@ -256,11 +256,11 @@ impl Resolver<'_> {
         }
         for (pkg, key, get) in self.gets() {
             for permission in &get.permissions {
-                if !held.get(&pkg.dir).is_some_and(|held| held.contains(permission)) {
+                if !held.get(&pkg.place).is_some_and(|held| held.contains(permission)) {
                     let name = permission.as_ref();
                     let message = format!(
                         "{} grants `{name}`, which it does not hold itself",
-                        label(&pkg.dir)
+                        pkg.place.label()
                     );
                     errors.push(self.error(pkg, key, message));
                 }
@@ -271,16 +271,16 @@ impl Resolver<'_> {
 
     fn deps(
         &self,
-        globals: &BTreeMap<GlobalName, Global>,
+        globals: &BTreeMap<PkgName, Global>,
         errors: &mut Vec<Diagnostic>,
-    ) -> DepsByDir {
+    ) -> DepsByPlace {
         let mut deps_of = |pkg: &LoadedPkg| {
             let mut deps = BTreeMap::new();
             for (key, get) in pkg.decl.pkgs.iter() {
                 let found = match &get.from {
                     PkgSource::Local(_) => pkg.local.get(key).cloned(),
                     PkgSource::Global => match self.global(pkg, key, get, globals) {
-                        Ok(dir) => Some(dir),
+                        Ok(place) => Some(place),
                         Err(error) => {
                             errors.push(*error);
                             None
@@ -292,7 +292,7 @@ impl Resolver<'_> {
             }
             deps
         };
-        self.loaded.iter().map(|(dir, pkg)| (dir.clone(), deps_of(pkg))).collect()
+        self.loaded.iter().map(|(place, pkg)| (place.clone(), deps_of(pkg))).collect()
     }
 
     fn global(
@@ -300,46 +300,46 @@ impl Resolver<'_> {
         pkg: &LoadedPkg,
         key: &str,
         get: &GetPkg,
-        globals: &BTreeMap<GlobalName, Global>,
-    ) -> Result<RelPath, Box<Diagnostic>> {
-        let name = (get.request.namespace.clone(), get.request.name.clone());
+        globals: &BTreeMap<PkgName, Global>,
+    ) -> Result<PkgPlace, Box<Diagnostic>> {
+        let name = get.request.pkg_name();
         let Some(global) = globals.get(&name) else {
-            let message = format!("no global package is called `{}`", name.1);
-            let names = globals.keys().map(|(_, name)| name.as_str());
-            let near = wake_model::nearest::nearest(name.1.as_str(), names);
+            let message = format!("no global package is called `{}`", name.name);
+            let names = globals.keys().map(|name| name.name.as_str());
+            let near = wake_model::nearest::nearest(name.name.as_str(), names);
             let help = match near {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => "the root package defines one with `getPkg(..., global=true)`".to_owned(),
             };
             return Err(Box::new(self.error(pkg, key, message).help(help)));
         };
-        match self.loaded.get(&global.dir) {
+        match self.loaded.get(&global.place) {
             Some(found) if !get.request.matches(&found.decl.info) => {
                 Err(Box::new(self.error(pkg, key, mismatch(key, "wake.GLOBAL", get, found))))
             }
-            _ => Ok(global.dir.clone()),
+            _ => Ok(global.place.clone()),
         }
     }
 
     /// Dependencies first; each cycle is an error.
-    fn order<'d>(&self, deps: &'d DepsByDir, errors: &mut Vec<Diagnostic>) -> Vec<&'d RelPath> {
-        let graph = graph_of(deps.iter().map(|(dir, wanted)| (dir, wanted.values())));
+    fn order<'d>(&self, deps: &'d DepsByPlace, errors: &mut Vec<Diagnostic>) -> Vec<&'d PkgPlace> {
+        let graph = graph_of(deps.iter().map(|(place, wanted)| (place, wanted.values())));
         let (order, cycles) = sort(&graph);
         for members in cycles {
-            let members: Vec<&RelPath> = members.into_iter().map(|node| graph[node]).collect();
+            let members: Vec<&PkgPlace> = members.into_iter().map(|node| graph[node]).collect();
             errors.push(self.cycle_error(&members, deps));
         }
         order.into_iter().map(|node| graph[node]).collect()
     }
 
-    fn cycle_error<'a>(&self, members: &[&'a RelPath], deps: &'a DepsByDir) -> Diagnostic {
-        let onward = |at: &&'a RelPath| {
+    fn cycle_error<'a>(&self, members: &[&'a PkgPlace], deps: &'a DepsByPlace) -> Diagnostic {
+        let onward = |at: &&'a PkgPlace| {
             let (key, to) = deps.get(*at)?.iter().find(|(_, to)| members.contains(to))?;
             Some((key.clone(), to))
         };
-        let link = |(dir, key): (&RelPath, String)| {
-            let place = self.loaded.get(dir).and_then(|pkg| self.place_of(pkg, &key));
-            Link { label: label(dir), key, place }
+        let link = |(at, key): (&PkgPlace, String)| {
+            let place = self.loaded.get(at).and_then(|pkg| self.place_of(pkg, &key));
+            Link { label: at.label(), key, place }
         };
         let links = way_around(members, onward).into_iter().map(link).collect();
         cycle_error(Class::Resolution, "packages", links)
@@ -350,31 +350,27 @@ impl Resolver<'_> {
 fn mismatch(key: &str, from: &str, get: &GetPkg, found: &LoadedPkg) -> String {
     let wanted = &get.request;
     let info = &found.decl.info;
-    let full = |namespace: &Option<Name>, name: &Name| match namespace {
-        Some(namespace) => format!("{namespace}/{name}"),
-        None => name.to_string(),
-    };
     format!(
         "package `{key}` asks for `{}` {}, but `{from}` is `{}` {}",
-        full(&wanted.namespace, &wanted.name),
+        wanted.pkg_name(),
         wanted.version,
-        full(&info.namespace, &info.name),
+        info.pkg_name(),
         info.version
     )
 }
 
 /// `sound` says of each package of `loaded` whether all is well with its files.
 fn assemble(loaded: Loaded, sound: Vec<bool>, met: Bindings) -> Resolution {
-    let Bindings { by_dir, deps, order } = met;
-    let key_of = |dir: &RelPath| by_dir.get(dir).cloned();
-    let keyed = |dir: &RelPath| {
-        let wanted = deps.get(dir).into_iter().flatten();
+    let Bindings { by_place, deps, order } = met;
+    let key_of = |place: &PkgPlace| by_place.get(place).cloned();
+    let keyed = |place: &PkgPlace| {
+        let wanted = deps.get(place).into_iter().flatten();
         wanted.filter_map(|(key, to)| Some((key.clone(), key_of(to)?))).collect()
     };
-    let resolved = |((dir, pkg), sound)| {
-        let deps = keyed(&dir);
-        Some((key_of(&dir)?, ResolvedPkg { pkg, deps, sound }))
+    let resolved = |((place, pkg), sound)| {
+        let deps = keyed(&place);
+        Some((key_of(&place)?, ResolvedPkg { pkg, deps, sound }))
     };
     let pkgs = loaded.into_iter().zip(sound).filter_map(resolved).collect();
-    Resolution { pkgs, order, by_dir }
+    Resolution { pkgs, order, by_place }
 }

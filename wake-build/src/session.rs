@@ -20,6 +20,7 @@ use crate::evaluate::{EvalCounts, Evaluator};
 use crate::files::{FileMemory, Files};
 use crate::instance::{Instances, instantiate};
 use crate::load::{LoadResult, load, load_as_found};
+use crate::pkg_place::PkgPlace;
 use crate::plan::{ModuleRequest, PlannedBuild, plan};
 use crate::resolve::{Resolution, resolve};
 use crate::snapshot::Snapshot;
@@ -172,23 +173,23 @@ impl Checkout<'_> {
                 self.find_and_load(evaluator, patterns)?;
             let left_out = result.errors();
             if !left_out.is_empty() {
-                targets.retain(|target| result.is_whole(&target.pkg));
+                targets.retain(|target| result.is_whole(&place_of(target)));
                 if !keep_going || targets.is_empty() {
                     return Err(Failure { diagnostics: left_out });
                 }
                 result = self.load(evaluator, &targets);
             }
-            let root = RelPath::root();
-            let roots: Vec<RelPath> = match result.loaded.contains_key(&root) {
+            let root = PkgPlace::Checkout(RelPath::root());
+            let roots: Vec<PkgPlace> = match result.loaded.contains_key(&root) {
                 true => vec![root],
-                false => targets.iter().map(|target| target.pkg.clone()).collect(),
+                false => targets.iter().map(place_of).collect(),
             };
             let span = profile.stage("resolve");
             evaluator.put_away();
             let resolved = resolve(result.loaded, &roots, evaluator)?;
             drop(span);
             let span = profile.stage("instantiate");
-            let Resolution { by_dir, pkgs, order } = resolved;
+            let Resolution { by_place, pkgs, order } = resolved;
             let mut instances = instantiate(&order, pkgs, evaluator)?;
             drop(order);
             evaluator.put_away();
@@ -196,7 +197,7 @@ impl Checkout<'_> {
             let _span = profile.stage("plan modules");
             let mut wanted = Vec::new();
             for target in &targets {
-                wanted.extend(modules_of(target, &by_dir, &instances, config)?);
+                wanted.extend(modules_of(target, &by_place, &instances, config)?);
             }
             let plan = plan(&instances, wanted, evaluator)?;
             instances.values_mut().for_each(|pkg| pkg.put_away());
@@ -244,12 +245,17 @@ impl Checkout<'_> {
         let takes_global = |get: &wake_model::GetPkg| get.from == PkgSource::Global;
         let open = result.loaded.values().any(|pkg| pkg.decl.pkgs.values().any(takes_global));
         let root = RelPath::root();
-        if !open || result.loaded.contains_key(&root) || !workspace.is_pkg(&root) {
+        let is_loaded = result.loaded.contains_key(&PkgPlace::Checkout(root.clone()));
+        if !open || is_loaded || !workspace.is_pkg(&root) {
             return result;
         }
         dirs.push(root);
         load(workspace, evaluator, &dirs)
     }
+}
+
+fn place_of(target: &Target) -> PkgPlace {
+    PkgPlace::Checkout(target.pkg.clone())
 }
 
 /// The directories of the targets' packages, each once.
@@ -261,11 +267,11 @@ fn dirs_of(targets: &[Target]) -> Vec<RelPath> {
 
 fn modules_of(
     target: &Target,
-    by_dir: &BTreeMap<RelPath, wake_model::PkgKey>,
+    by_place: &BTreeMap<PkgPlace, wake_model::PkgKey>,
     instances: &Instances,
     config: Option<&Value>,
 ) -> Result<Vec<ModuleRequest>, Diagnostic> {
-    let Some(pkg) = by_dir.get(&target.pkg).and_then(|key| instances.get(key)) else {
+    let Some(pkg) = by_place.get(&place_of(target)).and_then(|key| instances.get(key)) else {
         return Ok(Vec::new());
     };
     let wanted = |module: &String| ModuleRequest {

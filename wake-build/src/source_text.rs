@@ -4,6 +4,7 @@ use wake_eval::{Literal, Read, Sources};
 use wake_model::RelPath;
 
 use crate::files::Files;
+use crate::pkg_place::PkgPlace;
 use crate::sources::DirSources;
 use wake_steps::diagnostic::Place;
 
@@ -11,7 +12,7 @@ use wake_steps::diagnostic::Place;
 /// files among `reads` of the package at `pkg`; none if no literal does.
 pub(crate) fn find_literal(
     files: &Files,
-    pkg: &RelPath,
+    pkg: &PkgPlace,
     reads: &[Read],
     path: &str,
 ) -> Option<Place> {
@@ -22,11 +23,11 @@ pub(crate) fn find_literal(
 /// Where the first of `literals` stands in the Jsonnet files among `reads`.
 pub(crate) fn find_first(
     files: &Files,
-    pkg: &RelPath,
+    pkg: &PkgPlace,
     reads: &[Read],
     literals: &[Literal],
 ) -> Option<Place> {
-    let sources = DirSources::new(&files.absolute(pkg));
+    let sources = DirSources::new(&files.absolute_in(pkg, &RelPath::root()));
     let is_source = |path: &RelPath| {
         path.as_str().ends_with(".libsonnet") || path.as_str().ends_with(".jsonnet")
     };
@@ -42,11 +43,10 @@ pub(crate) fn find_first(
 }
 
 /// The place that an evaluation of the package at `pkg` named, as seen from the root of the workspace.
-pub(crate) fn place(pkg: &RelPath, found: &wake_eval::Place, label: Option<String>) -> Place {
+pub(crate) fn place(pkg: &PkgPlace, found: &wake_eval::Place, label: Option<String>) -> Place {
     let wake_eval::Place { file, line, column, end_column, source_line } = found;
-    let file = if pkg.is_root() { file.clone() } else { format!("{pkg}/{file}") };
     Place {
-        file,
+        file: pkg.file_label(file),
         line: *line as usize,
         column: *column as usize,
         end_column: *end_column as usize,

@@ -101,16 +101,6 @@ impl Scope {
     }
 }
 
-/// What a package is called: `//libs/zlib`.
-pub(crate) fn label(pkg: &RelPath) -> String {
-    ["//", pkg.as_str()].concat()
-}
-
-/// What a module is called: `//libs/zlib:lib`.
-pub(crate) fn module_label(pkg: &RelPath, module: &str) -> String {
-    ["//", pkg.as_str(), ":", module].concat()
-}
-
 /// The packages that were asked for, and the directories that were walked to find them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TargetPackages {

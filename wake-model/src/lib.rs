@@ -28,7 +28,7 @@ pub use decode::DecodeError;
 pub use digest::{
     ActionDigest, BlobDigest, Digest, HostDigest, PkgDigest, TreeDigest, ValueDigest,
 };
-pub use name::{Name, PkgKey, Requirement, Version};
+pub use name::{Name, PkgKey, PkgName, Requirement, Version};
 pub use package::{GetPkg, GlobalRule, Permission, PkgIdentity, PkgInfo, PkgRequest, PkgSource};
 pub use path::RelPath;
 pub use record::{LogRef, Outcome, RunRecord, Usage};

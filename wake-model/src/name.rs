@@ -68,6 +68,37 @@ impl FromStr for Name {
     }
 }
 
+/// A package of whatever version: `acme/zlib`, or `zlib` where it has no namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct PkgName {
+    /// Tells apart packages of the same name from different organisations.
+    pub namespace: Option<Name>,
+    /// The name.
+    pub name: Name,
+}
+
+impl fmt::Display for PkgName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{namespace}/{}", self.name),
+            None => self.name.fmt(f),
+        }
+    }
+}
+
+impl FromStr for PkgName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once('/') {
+            Some((namespace, name)) => {
+                Ok(PkgName { namespace: Some(namespace.parse()?), name: name.parse()? })
+            }
+            None => Ok(PkgName { namespace: None, name: text.parse()? }),
+        }
+    }
+}
+
 /// An exact semantic version.
 ///
 /// Source: Semantic Versioning 2.0.0.
@@ -135,6 +166,14 @@ impl PkgKey {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The same as a person writes it: `acme/zlib@1.3.1`, or `zlib@1.3.1`.
+    pub fn label(&self) -> String {
+        match self.0.split_once('@') {
+            Some(("", rest)) => rest.to_owned(),
+            _ => self.0.replacen('@', "/", 1),
+        }
     }
 }
 
@@ -228,6 +267,16 @@ mod tests {
     }
 
     #[test]
+    fn a_package_is_named_with_its_namespace() {
+        for text in ["acme/zlib", "zlib"] {
+            assert_eq!(text.parse::<PkgName>().unwrap().to_string(), text);
+        }
+        for text in ["", "/zlib", "acme/", "a/b/c", "Acme/zlib"] {
+            assert!(text.parse::<PkgName>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn requirements_follow_semver() {
         let requirement: Requirement = ">=1, <3".parse().unwrap();
         assert!(requirement.matches(&"2.9.9".parse().unwrap()));
@@ -240,6 +289,9 @@ mod tests {
         assert!("@zlib@1.3.1".parse::<PkgKey>().is_ok());
         assert!("acme@zlib@1.3.1-rc.1+b".parse::<PkgKey>().is_ok());
         assert!("zlib@1.3.1".parse::<PkgKey>().is_err());
+        let label = |key: &str| key.parse::<PkgKey>().unwrap().label();
+        assert_eq!(label("acme@zlib@1.3.1"), "acme/zlib@1.3.1");
+        assert_eq!(label("@zlib@1.3.1"), "zlib@1.3.1");
         assert!("@zlib@1.3".parse::<PkgKey>().is_err());
     }
 }

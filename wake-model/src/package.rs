@@ -5,7 +5,7 @@ use strum::AsRefStr;
 
 use crate::digest::{PkgDigest, TreeDigest};
 use crate::encode::{Domain, digest_of};
-use crate::name::{Name, PkgKey, Requirement, Version};
+use crate::name::{Name, PkgKey, PkgName, Requirement, Version};
 
 /// Who a package is: name, exact version, and namespace where it has one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -25,6 +25,11 @@ impl PkgInfo {
     pub fn key(&self) -> PkgKey {
         PkgKey::new(self.namespace.as_ref(), &self.name, &self.version)
     }
+
+    /// The package, whatever its version.
+    pub fn pkg_name(&self) -> PkgName {
+        PkgName { namespace: self.namespace.clone(), name: self.name.clone() }
+    }
 }
 
 /// Which package is wanted: a name and the versions that will do.
@@ -41,6 +46,11 @@ pub struct PkgRequest {
 }
 
 impl PkgRequest {
+    /// The package, whatever its version.
+    pub fn pkg_name(&self) -> PkgName {
+        PkgName { namespace: self.namespace.clone(), name: self.name.clone() }
+    }
+
     /// Whether `info` is what was asked for.
     pub fn matches(&self, info: &PkgInfo) -> bool {
         self.name == info.name

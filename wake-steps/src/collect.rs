@@ -116,7 +116,7 @@ impl Collecting<'_> {
     fn add(&mut self, path: &RelPath, part: &Part<'_>) -> Result<(), StepError> {
         match (&part.node, &part.bytes) {
             (InputNode::File { blob, executable }, Bytes::Of(Input::File(file))) => {
-                let host = self.sources.place(&file.dir, &file.below);
+                let host = file.place(self.sources, self.store);
                 self.builder.add_file(path, &host, blob, *executable)?;
             }
             (InputNode::File { blob, executable }, Bytes::In(tree, from)) => {

@@ -13,7 +13,7 @@ use crate::machine::Machine;
 use crate::pin::{PinnedAction, StepContext};
 use crate::reason::{Change, Reason, changes, fields_of, reason};
 use crate::results::{Results, StepOutput};
-use crate::step::{Input, Root, StepId, TreeOrigin};
+use crate::step::{Input, Root, SourceBase, SourceFile, StepId, TreeOrigin};
 use crate::steps::{Steps, pinned};
 use crate::wares::Wares;
 
@@ -248,8 +248,8 @@ impl<'a> Outlook<'a> {
     ) -> Result<Cause, Failure> {
         match pinned.inputs.get(path.as_str()) {
             Some(Input::Output { step: made, .. }) => self.cause_of_step(step, *made),
-            Some(Input::File(file)) => {
-                Ok(Cause { place: Some(file.path().to_string()), because: None })
+            Some(Input::File(SourceFile { base: SourceBase::Dir(dir), below, .. })) => {
+                Ok(Cause { place: Some(dir.join(below).to_string()), because: None })
             }
             Some(Input::Tree { origin, .. }) => self.cause_of_tree(step, origin, change),
             _ => Ok(Cause::default()),
@@ -265,7 +265,7 @@ impl<'a> Outlook<'a> {
     ) -> Result<Cause, Failure> {
         match origin {
             TreeOrigin::Archive(made) => self.cause_of_step(step, *made),
-            TreeOrigin::Ware => Ok(Cause::default()),
+            TreeOrigin::Named => Ok(Cause::default()),
             TreeOrigin::Files { base, files } => {
                 let is_archive = files.first() == Some(base);
                 let differing = self.first_difference(change).filter(|_| !is_archive);

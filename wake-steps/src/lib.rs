@@ -55,5 +55,5 @@ pub use machine::{Machine, MachineOptions, open_store};
 pub use pin::StepContext;
 pub use results::{Results, StepOutput};
 pub use schedule::{Batch, BatchResult, SchedulePolicy};
-pub use step::{Input, Inputs, SourceFile, SourceFiles, Step, StepId};
+pub use step::{Input, Inputs, SourceBase, SourceFile, SourceFiles, Step, StepId};
 pub use steps::{StepFailure, StepSuccess, Steps};

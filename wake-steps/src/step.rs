@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use wake_exec::FileSignature;
 use wake_model::action::{Command, User};
 use wake_model::{BlobDigest, MountAccess, Network, Outputs, RelPath, TreeDigest, WareId};
+use wake_store::Store;
 use wake_store::ware::Warehouse;
 
 /// The number of a step among those that are performed together.
@@ -101,15 +102,15 @@ pub struct Fetch {
 /// What a tree of the store was put together from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum TreeOrigin {
-    /// Files, named as [`SourceFile::path`].
+    /// Files that somebody wrote, by their paths from where the [`SourceFiles`] lie.
     Files {
         /// The directory that is the tree's root, or the archive that was unpacked.
         base: RelPath,
         /// The files at it and below it.
         files: Vec<RelPath>,
     },
-    /// A ware with an id that says what is in it.
-    Ware,
+    /// Something with a name that says what is in it, such as a ware.
+    Named,
     /// An archive that a step left.
     Archive(StepId),
 }
@@ -161,8 +162,8 @@ pub enum Input {
 /// A file that somebody wrote, with what it held when it was looked at.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceFile {
-    /// A directory, from where the [`SourceFiles`] lie.
-    pub dir: RelPath,
+    /// Where its path starts.
+    pub base: SourceBase,
     /// The file's path from there.
     pub below: RelPath,
     /// Its content.
@@ -175,10 +176,22 @@ pub struct SourceFile {
     pub bytes: Option<Vec<u8>>,
 }
 
+/// Where the path of a file starts that somebody wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceBase {
+    /// A directory, from where the [`SourceFiles`] lie: it may be edited at any time.
+    Dir(RelPath),
+    /// A tree of the store.
+    Tree(TreeDigest),
+}
+
 impl SourceFile {
-    /// Its path from where the [`SourceFiles`] lie.
-    pub fn path(&self) -> RelPath {
-        self.dir.join(&self.below)
+    /// Where it lies on this machine, absolute.
+    pub fn place(&self, sources: &dyn SourceFiles, store: &Store) -> PathBuf {
+        match &self.base {
+            SourceBase::Dir(dir) => sources.place(dir, &self.below),
+            SourceBase::Tree(tree) => store.tree_place(tree).join(self.below.as_str()),
+        }
     }
 }
 
@@ -187,8 +200,8 @@ pub trait SourceFiles: Sync {
     /// The place of `below` in the directory `dir`, absolute.
     fn place(&self, dir: &RelPath, below: &RelPath) -> PathBuf;
 
-    /// What the kernel said of a file when it was hashed, if from now on that tells a change.
-    fn signature(&self, _file: &SourceFile) -> Option<FileSignature> {
+    /// What the kernel said of `below` in the directory `dir` when it was hashed, if from now on that tells a change.
+    fn signature(&self, _dir: &RelPath, _below: &RelPath) -> Option<FileSignature> {
         None
     }
 }
@@ -354,9 +367,9 @@ mod tests {
     #[test]
     fn no_more_bytes_are_held_than_there_is_room_for() {
         let file = |bytes: usize| {
-            let (dir, below, blob) = (RelPath::root(), path("f"), BlobDigest::of(b""));
-            let bytes = Some(vec![0; bytes]);
-            Input::File(SourceFile { dir, below, blob, size: 0, executable: false, bytes })
+            let (base, below) = (SourceBase::Dir(RelPath::root()), path("f"));
+            let (blob, bytes) = (BlobDigest::of(b""), Some(vec![0; bytes]));
+            Input::File(SourceFile { base, below, blob, size: 0, executable: false, bytes })
         };
         let mut inputs = Inputs::default();
         inputs.place(path("a"), file(MOST_HELD - 1)).unwrap();

@@ -241,7 +241,7 @@ fn traces(planned: &PlannedBuild) -> Vec<(String, String)> {
     let PlannedBuild { instances, plan, .. } = planned;
     let mut traces = Vec::new();
     for instance in instances.values() {
-        let label = crate::target::label(&instance.dir);
+        let label = instance.place.label();
         traces.extend(instance.trace.iter().map(|text| (label.clone(), text.clone())));
     }
     for &node in &plan.order {

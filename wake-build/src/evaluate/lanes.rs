@@ -5,9 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::Scope;
 use wake_eval::{Answers, Op};
-use wake_model::RelPath;
 
 use super::{CachedEvaluation, Evaluator};
+use crate::pkg_place::PkgPlace;
 use wake_steps::diagnostic::Diagnostic;
 
 /// Requests that an evaluator has before it, at most: while it is at one, what came of others is looked at here.
@@ -34,7 +34,7 @@ pub(crate) trait Work<'w>: Sync + Sized + 'w {
 /// One application of a function.
 pub(crate) struct Question<A> {
     /// The package.
-    pub(crate) pkg: RelPath,
+    pub(crate) pkg: PkgPlace,
     /// What is applied.
     pub(crate) op: Op,
     /// Who answers what it asks.

@@ -22,8 +22,8 @@ use wake_store::Store;
 
 pub(crate) use self::lanes::{Lanes, Question, Work};
 use crate::files::{FileState, Files};
+use crate::pkg_place::PkgPlace;
 use crate::source_text::place;
-use crate::target::label;
 use wake_model::place::PKG_FILE;
 use wake_steps::diagnostic::{Class, Diagnostic, Place};
 use wake_steps::profile::{Profile, SpanKind};
@@ -66,7 +66,7 @@ pub(crate) struct EvalCounts {
 
 /// An application that is not remembered yet.
 struct PendingEvaluation {
-    pkg: RelPath,
+    pkg: PkgPlace,
     key: Digest,
     shapes: Vec<Shape<'static>>,
 }
@@ -80,7 +80,7 @@ impl Evaluator<'_> {
     /// Only values are remembered: an error is found again each time, with its places.
     pub(crate) fn evaluate(
         &self,
-        pkg: &RelPath,
+        pkg: &PkgPlace,
         op: Op,
         answers: &dyn Answers,
     ) -> Result<CachedEvaluation, Diagnostic> {
@@ -97,7 +97,7 @@ impl Evaluator<'_> {
     /// What is remembered of an application; else what it is to be remembered under.
     fn look_up(
         &self,
-        pkg: &RelPath,
+        pkg: &PkgPlace,
         op: &Op,
         answers: &dyn Answers,
     ) -> Result<CachedEvaluation, PendingEvaluation> {
@@ -116,8 +116,8 @@ impl Evaluator<'_> {
         Err(PendingEvaluation { pkg: pkg.clone(), key, shapes })
     }
 
-    fn request(&self, pkg: &RelPath, op: Op) -> Request {
-        Request { pkg: label(pkg), root: self.files.absolute(pkg), op }
+    fn request(&self, pkg: &PkgPlace, op: Op) -> Request {
+        Request { pkg: pkg.label(), root: self.files.absolute_in(pkg, &RelPath::root()), op }
     }
 
     /// Waits for the first of a line and remembers what came of it; none if nothing was asked.
@@ -153,14 +153,13 @@ impl Evaluator<'_> {
     /// Asks where `op` built `value`; none where that cannot be found out.
     pub(crate) fn locate(
         &self,
-        pkg: &RelPath,
+        pkg: &PkgPlace,
         op: &Op,
         value: &Value,
         answers: &dyn Answers,
     ) -> Option<Place> {
         let op = Op::Locate { op: Box::new(op.clone()), value: value.clone() };
-        let request = Request { pkg: label(pkg), root: self.files.absolute(pkg), op };
-        let found = self.pool.evaluate(&request, answers).ok()?;
+        let found = self.pool.evaluate(&self.request(pkg, op), answers).ok()?;
         let found: wake_eval::Place = serde_json::from_str(found.value.get()).ok()?;
         Some(place(pkg, &found, None))
     }
@@ -169,7 +168,7 @@ impl Evaluator<'_> {
     ///
     /// A package file takes no arguments that would tell one package from another, so its digest stands for them:
     /// else every package would be compared with what others read.
-    fn key_of(&self, op: &Op, pkg: &RelPath) -> Digest {
+    fn key_of(&self, op: &Op, pkg: &PkgPlace) -> Digest {
         let op = match op {
             Op::Pkg => {
                 let file = RelPath::parse(PKG_FILE).unwrap_or_default();
@@ -193,7 +192,7 @@ impl Evaluator<'_> {
         &self,
         key: &Digest,
         names: &[Name<'_>],
-        pkg: &RelPath,
+        pkg: &PkgPlace,
         answers: &dyn Answers,
     ) -> Option<CachedEvaluation> {
         let now: Vec<Read> = names.iter().map(|name| self.read(name, pkg, answers)).collect();
@@ -221,7 +220,7 @@ impl Evaluator<'_> {
     }
 
     /// What the thing of this name holds now.
-    fn read(&self, name: &Name<'_>, pkg: &RelPath, answers: &dyn Answers) -> Read {
+    fn read(&self, name: &Name<'_>, pkg: &PkgPlace, answers: &dyn Answers) -> Read {
         match name {
             Name::File(path) => {
                 Read::File { path: path.as_ref().clone(), digest: self.file(pkg, path) }
@@ -242,8 +241,8 @@ impl Evaluator<'_> {
         }
     }
 
-    fn file(&self, pkg: &RelPath, path: &RelPath) -> Option<BlobDigest> {
-        match self.files.look(&pkg.join(path)) {
+    fn file(&self, pkg: &PkgPlace, path: &RelPath) -> Option<BlobDigest> {
+        match self.files.look_in(pkg, path) {
             Ok(FileState::File { blob, .. }) => Some(blob),
             // A link is read through: what it leads to in the package is what was read.
             Ok(FileState::Link(target)) => {
@@ -302,8 +301,8 @@ struct EntryRef<'a> {
 }
 
 /// What is applied, as a person would say it.
-fn title(op: &Op, pkg: &RelPath) -> String {
-    let pkg = label(pkg);
+fn title(op: &Op, pkg: &PkgPlace) -> String {
+    let pkg = pkg.label();
     match op {
         Op::Pkg => format!("evaluate {pkg}"),
         Op::Inputs { .. } => format!("evaluate inputs of {pkg}"),
@@ -347,12 +346,12 @@ fn result_key(key: &Digest, reads: &[Read]) -> Digest {
 }
 
 /// The error as a person of the workspace sees it: paths from its root.
-fn diagnose(pkg: &RelPath, error: &EvalError) -> Diagnostic {
+fn diagnose(pkg: &PkgPlace, error: &EvalError) -> Diagnostic {
     let class = match error.kind {
         Kind::User | Kind::Limit(_) => Class::Evaluation,
         Kind::Crash => Class::Internal,
     };
-    let pkg_label = label(pkg);
+    let pkg_label = pkg.label();
     let names_pkg = error.place.is_some() || error.message.contains(&format!("`{pkg_label}`"));
     let in_pkg = |message: &str| match names_pkg {
         true => message.to_owned(),

@@ -17,9 +17,10 @@ pub use self::job::StepJob;
 use self::view::View;
 use crate::build::ModuleSteps;
 use crate::lower::{Lowering, step_id};
+use crate::pkg_place::PkgPlace;
 use crate::session::{Checkout, Session};
 use crate::snapshot::Snapshot;
-use crate::target::{TargetPattern, label};
+use crate::target::TargetPattern;
 
 /// The modules that targets reach.
 #[derive(Clone, Debug, Serialize)]
@@ -135,15 +136,12 @@ impl Session {
         if !errors.is_empty() {
             return Err(Failure { diagnostics: errors });
         }
-        let listed = dirs.iter().filter_map(|dir| result.loaded.get(dir)).map(|pkg| {
+        let places = dirs.into_iter().map(PkgPlace::Checkout);
+        let listed = places.filter_map(|place| result.loaded.get(&place)).map(|pkg| {
             let info = &pkg.decl.info;
-            let name = match &info.namespace {
-                Some(namespace) => format!("{namespace}/{}", info.name),
-                None => info.name.to_string(),
-            };
             PackageListing {
-                label: label(&pkg.dir),
-                name,
+                label: pkg.place.label(),
+                name: info.pkg_name().to_string(),
                 version: info.version.to_string(),
                 modules: pkg.decl.modules.keys().cloned().collect(),
             }
@@ -158,6 +156,7 @@ impl Session {
         let snapshot = Snapshot::newest(&self.state_dir());
         let checkout = self.look(snapshot.as_ref());
         let pkg = self.workspace.nearest_pkg(&self.workspace.here).unwrap_or_default();
+        let pkg = PkgPlace::Checkout(pkg);
         let op = Op::Expr { code: code.to_owned(), label: file_label.to_owned() };
         let evaluated = checkout.evaluator().evaluate(&pkg, op, &NoAnswers)?;
         let value = serde_json::from_str(evaluated.value.get()).unwrap_or_default();

@@ -10,12 +10,14 @@
 //! | `known`, `table` | what is kept of each path |
 //! | `reading` | opening and hashing what may change meanwhile |
 //! | `cache` | the file that remembers digests |
+//! | `stored` | what lies in a tree of the store |
 
 mod signature;
 mod cache;
 mod known;
 mod reading;
 mod table;
+mod stored;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -29,8 +31,8 @@ use wake_eval::Sources;
 use wake_exec::FileSignature;
 use wake_model::path::resolve_link;
 use wake_model::{BlobDigest, RelPath};
+use wake_steps::SourceFiles;
 use wake_steps::profile::{Profile, SpanKind};
-use wake_steps::{SourceFile, SourceFiles};
 
 pub(crate) use self::known::FileInfo;
 pub use self::reading::file_digest;
@@ -38,6 +40,7 @@ pub(crate) use self::reading::{hash_file, open_unnoted};
 use self::reading::{hash_telling, open_file};
 pub(crate) use self::signature::{Signature, now};
 use self::table::Table;
+use crate::pkg_place::PkgPlace;
 use crate::sources::{DIR_PATH, DirSources};
 
 /// What lies at one path of the checkout.
@@ -141,6 +144,42 @@ impl<'a> Files<'a> {
         self.look(path).map(Some)
     }
 
+    /// What lies at `path` of a package. In the store, its manifest says so: nothing is looked at.
+    pub(crate) fn look_in(&self, pkg: &PkgPlace, path: &RelPath) -> Result<FileState, FileError> {
+        self.in_package(pkg, path, |path| self.look(path), |seen| seen)
+    }
+
+    /// The same as [`Files::fetch`] of a package's file; the bytes of one in the store are not had.
+    pub(crate) fn fetch_in(
+        &self,
+        pkg: &PkgPlace,
+        path: &RelPath,
+    ) -> Result<(FileState, Option<Vec<u8>>), FileError> {
+        self.in_package(pkg, path, |path| self.fetch(path), |seen| (seen, None))
+    }
+
+    /// The same as [`Files::glance`] of a package's file.
+    pub(crate) fn glance_in(
+        &self,
+        pkg: &PkgPlace,
+        path: &RelPath,
+    ) -> Result<Option<FileState>, FileError> {
+        self.in_package(pkg, path, |path| self.glance(path), Some)
+    }
+
+    fn in_package<T>(
+        &self,
+        pkg: &PkgPlace,
+        path: &RelPath,
+        of_checkout: impl FnOnce(&RelPath) -> Result<T, FileError>,
+        of_store: impl FnOnce(FileState) -> T,
+    ) -> Result<T, FileError> {
+        match pkg {
+            PkgPlace::Checkout(dir) => of_checkout(&dir.join(path)),
+            PkgPlace::Store(pkg) => Ok(of_store(stored::look(&pkg.stored.manifest, path))),
+        }
+    }
+
     /// Says that about so many more files are going to be looked at.
     pub(crate) fn expect(&self, more: usize) {
         self.table.expect(more);
@@ -184,10 +223,21 @@ impl<'a> Files<'a> {
     }
 
     /// The digest of the names and kinds in a directory of the package at `pkg`; none if it is absent.
-    pub(crate) fn listing(&self, pkg: &RelPath, dir: &RelPath) -> Option<BlobDigest> {
-        let sources = DirSources::new(&self.absolute(pkg));
-        let entries = sources.list(dir).ok()??;
+    pub(crate) fn listing(&self, pkg: &PkgPlace, dir: &RelPath) -> Option<BlobDigest> {
+        let entries = match pkg {
+            PkgPlace::Checkout(pkg) => DirSources::new(&self.absolute(pkg)).list(dir).ok()??,
+            PkgPlace::Store(pkg) => stored::list(&pkg.stored.manifest, dir)?,
+        };
         Some(wake_eval::list_digest(&entries))
+    }
+
+    /// The absolute path of `path` of a package.
+    pub(crate) fn absolute_in(&self, pkg: &PkgPlace, path: &RelPath) -> PathBuf {
+        let (base, dir) = match pkg {
+            PkgPlace::Checkout(dir) => (&self.root, dir.as_str()),
+            PkgPlace::Store(pkg) => (&pkg.stored.path, ""),
+        };
+        place(base, dir, path.as_str())
     }
 
     /// The absolute path of `path`.
@@ -289,17 +339,11 @@ impl<'a> Files<'a> {
 /// Steps name files of the checkout by their paths from its root.
 impl SourceFiles for Files<'_> {
     fn place(&self, dir: &RelPath, below: &RelPath) -> PathBuf {
-        let length = self.root.as_os_str().len() + dir.as_str().len() + below.as_str().len();
-        let mut path = PathBuf::with_capacity(length + 2);
-        path.push(&self.root);
-        for part in [dir, below].into_iter().filter(|part| !part.is_root()) {
-            path.push(part.as_str());
-        }
-        path
+        place(&self.root, dir.as_str(), below.as_str())
     }
 
-    fn signature(&self, file: &SourceFile) -> Option<FileSignature> {
-        let known = self.table.at(&file.path()).with(|entry| {
+    fn signature(&self, dir: &RelPath, below: &RelPath) -> Option<FileSignature> {
+        let known = self.table.at(&dir.join(below)).with(|entry| {
             let known = entry?.known()?;
             if known.settled() { known.signature() } else { None }
         })?;
@@ -311,6 +355,16 @@ impl SourceFiles for Files<'_> {
             ctime_ns: known.ctime.into(),
         })
     }
+}
+
+/// A path of three parts, of which the last two may be empty.
+fn place(base: &Path, dir: &str, below: &str) -> PathBuf {
+    let mut path = PathBuf::with_capacity(base.as_os_str().len() + dir.len() + below.len() + 2);
+    path.push(base);
+    for part in [dir, below].into_iter().filter(|part| !part.is_empty()) {
+        path.push(part);
+    }
+    path
 }
 
 impl FileInfo {

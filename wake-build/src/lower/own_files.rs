@@ -72,8 +72,7 @@ impl<'a> Site<'a> {
 
     /// What lies at a path that `owner` names.
     pub(super) fn named(&self, owner: &PkgInstance, path: &RelPath) -> Lowered<PackageEntry> {
-        let at = owner.dir.join(path);
-        let fetched = self.lowering.evaluator.files.fetch(&at);
+        let fetched = self.lowering.evaluator.files.fetch_in(&owner.place, path);
         let fetched = fetched.map_err(|e| Diagnostic::error(Class::Environment, e.to_string()))?;
         match fetched {
             (FileState::File { blob, size, executable }, bytes) => {
@@ -83,7 +82,7 @@ impl<'a> Site<'a> {
                 Ok(PackageEntry::Link(target))
             }
             // Most were only glanced at when the package was instantiated.
-            _ => Err(edited(&self.module.label, &at)),
+            _ => Err(edited(&self.module.label, &owner.place.file_label(path.as_str()))),
         }
     }
 
@@ -96,8 +95,8 @@ impl<'a> Site<'a> {
     ) -> Lowered<()> {
         let input = match self.named(owner, path)? {
             PackageEntry::File { blob, size, executable, bytes } => {
-                let (dir, below) = (owner.dir.clone(), path.clone());
-                Input::File(SourceFile { dir, below, blob, size, executable, bytes })
+                let (base, below) = (owner.place.source_base(), path.clone());
+                Input::File(SourceFile { base, below, blob, size, executable, bytes })
             }
             PackageEntry::Link(target) => Input::Link { target },
         };
@@ -166,7 +165,7 @@ impl<'a> Site<'a> {
 }
 
 /// A file that is not any more what it was when its package was instantiated.
-fn edited(label: &str, path: &RelPath) -> Box<Diagnostic> {
+fn edited(label: &str, path: &str) -> Box<Diagnostic> {
     let message = format!("{label}: `{path}` changed while it was in use");
     let help = "a file was edited during the build: run it again";
     Box::new(Diagnostic::error(Class::Action, message).help(help))

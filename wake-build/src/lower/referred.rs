@@ -56,8 +56,7 @@ impl<'a> Site<'a> {
 
     /// Whether the file `path` of the package lies at the same path among the inputs; `path` may be any text.
     fn is_own_file(&self, path: &str) -> bool {
-        matches!(self.inputs.get(path), Some(Input::File(file))
-            if file.dir == self.pkg.dir && file.below.as_str() == path)
+        matches!(self.inputs.get(path), Some(Input::File(file)) if file.below.as_str() == path)
     }
 
     fn bring_own(
@@ -73,10 +72,8 @@ impl<'a> Site<'a> {
             self.place_file_of(self.pkg, file, file.clone())?;
         }
         if must && !found {
-            let message = format!(
-                "`{path}` is not among the files of {}",
-                crate::target::label(&self.pkg.dir)
-            );
+            let owner = self.pkg.place.label();
+            let message = format!("`{path}` is not among the files of {owner}");
             return Err(self.error(message, value));
         }
         Ok(())
@@ -92,8 +89,7 @@ impl<'a> Site<'a> {
         let base = RelPath::parse(&pkg_prefix(&owner.key)).unwrap_or_default();
         let chosen = owner.files_below(below);
         if chosen.is_empty() {
-            let message =
-                format!("`{path}`: {} names no such file", crate::target::label(&owner.dir));
+            let message = format!("`{path}`: {} names no such file", owner.place.label());
             return Err(self.error(message, value));
         }
         if chosen.len() < WHOLE_FROM {
@@ -138,7 +134,8 @@ impl<'a> Site<'a> {
         if store.tree(&digest).map_err(|e| failed(e.to_string()))?.hit().is_none() {
             let mut builder = store.build_tree().map_err(|e| failed(e.to_string()))?;
             for (at, node) in &nodes {
-                let host = self.lowering.evaluator.files.absolute(&owner.dir.join(below).join(at));
+                let files = self.lowering.evaluator.files;
+                let host = files.absolute_in(&owner.place, &below.join(at));
                 let added = match node {
                     Node::File { blob, executable, .. } => {
                         builder.add_file(at, &host, blob, *executable)
@@ -186,6 +183,7 @@ impl<'a> Site<'a> {
 
 /// What a tree of files of a package is put together from.
 pub(super) fn origin_of(owner: &PkgInstance, below: &RelPath, files: &[RelPath]) -> TreeOrigin {
-    let files = files.iter().map(|file| owner.dir.join(file)).collect();
-    TreeOrigin::Files { base: owner.dir.join(below), files }
+    let Some(dir) = owner.place.dir() else { return TreeOrigin::Named };
+    let files = files.iter().map(|file| dir.join(file)).collect();
+    TreeOrigin::Files { base: dir.join(below), files }
 }

@@ -17,9 +17,9 @@ impl Lowering<'_> {
             _ => return None,
         };
         let module = &self.plan.graph[node];
-        let dir = &self.instances.get(&module.pkg)?.dir;
+        let pkg = &self.instances.get(&module.pkg)?.place;
         let wanted = literals_to_find(text, change);
-        let find = |reads: &[Read]| find_first(self.evaluator.files, dir, reads, &wanted);
+        let find = |reads: &[Read]| find_first(self.evaluator.files, pkg, reads, &wanted);
         find(&module.reads).or_else(|| find(&pkg_reads())).map(|place| place.to_string())
     }
 }

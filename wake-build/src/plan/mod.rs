@@ -32,7 +32,7 @@ pub(crate) use self::wanted::ModuleRequest;
 use crate::evaluate::Evaluator;
 use crate::instance::Instances;
 use crate::module::{ModuleDecl, ModuleInstance};
-use crate::target::module_label;
+use crate::pkg_place::PkgPlace;
 use wake_steps::diagnostic::{Diagnostic, Failure};
 
 /// A module with its configuration: one step of a build.
@@ -40,8 +40,8 @@ use wake_steps::diagnostic::{Diagnostic, Failure};
 pub(crate) struct ModuleStep {
     /// Its package.
     pub pkg: PkgKey,
-    /// The directory of its package.
-    pub dir: RelPath,
+    /// Where its package lies.
+    pub place: PkgPlace,
     /// Its name in the package and its configuration as they were asked for.
     wanted: ModuleRequest,
     /// What its functions said.
@@ -97,10 +97,7 @@ impl ModuleStep {
     /// Its result link below `.wake/out`: as its label, so that configurations of one module do not share one.
     pub(crate) fn link_name(&self) -> String {
         let name = self.label.rsplit_once(':').map_or(self.label.as_str(), |(_, name)| name);
-        match self.dir.is_root() {
-            true => name.to_owned(),
-            false => [self.dir.as_str(), "/", name].concat(),
-        }
+        self.place.file_label(name)
     }
 }
 
@@ -130,7 +127,7 @@ impl Plan {
         let ready = Ready { index: &self.answers, texts: &texts };
         let pkg = instances.get(&step.pkg)?;
         let answers = evaluator.answers(instances, &ready, pkg);
-        evaluator.locate(&pkg.dir, &step.wanted.op(pkg)?, value, &answers)
+        evaluator.locate(&pkg.place, &step.wanted.op(pkg)?, value, &answers)
     }
 }
 
@@ -177,13 +174,13 @@ fn assemble(
 fn step(module: FoundModule, instances: &Instances, requested: bool) -> Option<ModuleStep> {
     let FoundModule { wanted, decl, finished, reads, trace, .. } = module;
     let instance = finished?;
-    let dir = instances.get(&wanted.pkg).map(|pkg| pkg.dir.clone()).unwrap_or_default();
-    let mut label = module_label(&dir, &wanted.module);
+    let place = instances.get(&wanted.pkg)?.place.clone();
+    let mut label = place.module_label(&wanted.module);
     let plain =
         wanted.config.is_none() || wanted.config == Some(Value::Object(serde_json::Map::new()));
     if !plain {
         label.push_str(&format!("@{}", decl.config_digest().0.short(8)));
     }
     let pkg = wanted.pkg.clone();
-    Some(ModuleStep { pkg, dir, wanted, decl, instance, label, requested, reads, trace })
+    Some(ModuleStep { pkg, place, wanted, decl, instance, label, requested, reads, trace })
 }

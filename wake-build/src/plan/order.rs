@@ -3,12 +3,12 @@
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
+use super::ModuleRequest;
 use super::answers::NothingYet;
 use super::search::FoundModule;
 use crate::evaluate::Evaluator;
 use crate::instance::Instances;
 use crate::order::{Link, cycle_error, sort, way_around};
-use crate::target::module_label;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
 /// Dependencies first; a cycle is an error that shows the way around and where each edge was written.
@@ -35,13 +35,14 @@ fn show_cycle(
     };
     let link = |(node, key): (NodeIndex, String)| {
         let module = &graph[node];
-        let pkg = instances.get(&module.wanted.pkg);
-        let dir = pkg.map(|pkg| pkg.dir.clone()).unwrap_or_default();
+        let ModuleRequest { pkg: owner, module: name, .. } = &module.wanted;
+        let pkg = instances.get(owner);
+        let label = pkg.map_or_else(|| name.clone(), |pkg| pkg.place.module_label(name));
         let place = pkg.and_then(|pkg| {
             let answers = evaluator.answers(instances, &NothingYet, pkg);
-            evaluator.locate(&pkg.dir, &module.wanted.op(pkg)?, &module.needed(&key)?, &answers)
+            evaluator.locate(&pkg.place, &module.wanted.op(pkg)?, &module.needed(&key)?, &answers)
         });
-        Link { label: module_label(&dir, &module.wanted.module), key, place }
+        Link { label, key, place }
     };
     let links = way_around(component, onward).into_iter().map(link).collect();
     cycle_error(Class::Evaluation, "modules", links).help("take one of these out of `modules`")

@@ -15,7 +15,6 @@ use crate::instance::{Instances, of_checkout};
 use crate::module::{ModuleInstance, parse};
 use crate::order::levels;
 use crate::shelf::Shelf;
-use crate::target::module_label;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
 /// Applies again the functions of those modules that compute with values of others which were not
@@ -73,9 +72,9 @@ fn finish(
 ) -> Result<(ModuleInstance, Vec<Read>, Vec<String>), Box<Diagnostic>> {
     let (pkg, op) = find_module(instances, &module.wanted)?;
     let answers = evaluator.answers(instances, ready, pkg);
-    let CachedEvaluation { value, reads, trace } = evaluator.evaluate(&pkg.dir, op, &answers)?;
+    let CachedEvaluation { value, reads, trace } = evaluator.evaluate(&pkg.place, op, &answers)?;
     let unfinished = || {
-        let label = module_label(&pkg.dir, &module.wanted.module);
+        let label = pkg.place.module_label(&module.wanted.module);
         Box::new(Diagnostic::error(
             Class::Internal,
             format!("{label}: still waits for modules that are done"),

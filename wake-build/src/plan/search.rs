@@ -15,7 +15,6 @@ use crate::evaluate::{CachedEvaluation, Evaluator, Lanes, Question, Work};
 use crate::instance::{Instances, PkgInstance, of_checkout};
 use crate::module::{ModuleAnswer, ModuleDecl, ModuleInstance, ModuleText, parse};
 use crate::shelf::{Shelf, ShelfEntry};
-use crate::target::module_label;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
 /// More configured modules than this are taken for a recursion without end.
@@ -131,7 +130,7 @@ impl<'w> Work<'w> for Planner<'w> {
         let Piece { wanted, .. } = piece;
         let (pkg, op) = find_module(self.instances, wanted)?;
         let answers = self.evaluator.answers(self.instances, &self.seen, pkg);
-        Ok(Question { pkg: pkg.dir.clone(), op, answers })
+        Ok(Question { pkg: pkg.place.clone(), op, answers })
     }
 
     fn answered(
@@ -182,10 +181,8 @@ impl Planner<'_> {
         let text = self.shelf.put(value.get().as_bytes());
         let parsed = parse(&value, &text, &wanted.pkg, &wanted.module, self.instances);
         let ModuleAnswer { decl, needed, instance } = parsed.map_err(|e| {
-            let pkg = self.instances.get(&wanted.pkg);
-            let dir = pkg.map(|pkg| pkg.dir.clone()).unwrap_or_default();
-            let label = module_label(&dir, &wanted.module);
-            Diagnostic::error(Class::Internal, format!("{label}: {e}"))
+            let ModuleRequest { pkg, module, .. } = &wanted;
+            Diagnostic::error(Class::Internal, format!("module `{module}` of `{pkg}`: {e}"))
         })?;
         let reads = of_checkout(reads);
         let need = |(key, id): (Cow<'_, str>, &RawValue)| {
@@ -230,9 +227,9 @@ impl Planner<'_> {
                 let answers = self.evaluator.answers(self.instances, &NothingYet, pkg);
                 let place = found.needed(key).and_then(|id| {
                     let op = found.wanted.op(pkg)?;
-                    self.evaluator.locate(&pkg.dir, &op, &id, &answers)
+                    self.evaluator.locate(&pkg.place, &op, &id, &answers)
                 });
-                (module_label(&pkg.dir, &found.wanted.module), place)
+                (pkg.place.module_label(&found.wanted.module), place)
             }
             None => (found.wanted.module, None),
         };
@@ -260,7 +257,7 @@ pub(super) fn find_module<'a>(
     match wanted.op(pkg) {
         Some(op) => Ok((pkg, op)),
         None => {
-            let label = crate::target::label(&pkg.dir);
+            let label = pkg.place.label();
             let message = format!("{label} has no module `{}`", wanted.module);
             let names = || pkg.modules.keys().map(String::as_str);
             let help = match wake_model::nearest::nearest(&wanted.module, names()) {

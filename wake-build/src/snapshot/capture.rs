@@ -20,6 +20,7 @@ use super::spool::Records;
 use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
 use super::table::{DirRecord, FileKind, FileRecord, NO_DIGEST, UserRecord};
 use crate::files::{FileInfo, FileState, Files, Signature, link_inside};
+use crate::pkg_place::PkgPlace;
 use crate::plan::PlannedBuild;
 use crate::sources::DIR_PATH;
 
@@ -154,13 +155,13 @@ struct Sources {
     lists: BTreeMap<RelPath, BlobDigest>,
 }
 
-fn sources(capture: &Capture) -> Option<Sources> {
+fn sources<'a>(capture: &Capture<'a>) -> Option<Sources> {
     let PlannedBuild { instances, plan, .. } = capture.planned;
-    let mut reads: Vec<(&RelPath, &[Read])> =
-        instances.values().map(|instance| (&instance.dir, instance.reads.as_slice())).collect();
-    for step in plan.graph.node_weights() {
-        reads.push((&step.dir, &step.reads));
-    }
+    let of_pkgs = instances.values().map(|pkg| (&pkg.place, &pkg.reads));
+    let of_steps = plan.graph.node_weights().map(|step| (&step.place, &step.reads));
+    // What lies in the store stays as it is.
+    let in_checkout = |(place, reads): (&'a PkgPlace, &'a Vec<Read>)| Some((place.dir()?, reads));
+    let reads: Vec<_> = of_pkgs.chain(of_steps).filter_map(in_checkout).collect();
     let parts: Option<Vec<Sources>> = reads
         .par_iter()
         .with_min_len(64)
@@ -256,8 +257,13 @@ fn put_checkout(
     draft: &mut Draft,
 ) -> Option<()> {
     let walked: HashSet<&str> = capture.planned.walked.iter().map(RelPath::as_str).collect();
-    let pkgs: HashSet<&str> =
-        capture.planned.instances.values().map(|pkg| pkg.dir.as_str()).collect();
+    let pkgs: HashSet<&str> = capture
+        .planned
+        .instances
+        .values()
+        .filter_map(|pkg| pkg.place.dir())
+        .map(RelPath::as_str)
+        .collect();
     draft.expect(dirs.len(), dirs.iter().map(|(_, files)| files.len()).sum());
     // Short ways from an open directory: there are many.
     let root = capture.files.absolute(&RelPath::root());

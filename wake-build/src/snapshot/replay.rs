@@ -216,8 +216,12 @@ fn can_be_pinned(
 ) -> Option<()> {
     let is_there = |tree| matches!(store.tree(tree), Ok(Lookup::Hit(_)));
     for (_, input) in &result.inputs {
-        if let InputRecord::Tree { tree, origin } = input {
-            (!is_made_anew(origin, changed) && is_there(tree)).then_some(())?;
+        match input {
+            InputRecord::Tree { tree, origin } => {
+                (!is_made_anew(origin, changed) && is_there(tree)).then_some(())?;
+            }
+            InputRecord::Stored { tree, .. } => is_there(tree).then_some(())?,
+            _ => {}
         }
     }
     if let RootRecord::Tree { tree, origin } = &result.root {
@@ -231,7 +235,7 @@ fn is_made_anew(origin: &TreeOrigin, changed: &HashMap<RelPath, FileState>) -> b
     match origin {
         TreeOrigin::Files { files, .. } => files.iter().any(|file| changed.contains_key(file)),
         TreeOrigin::Archive(_) => true,
-        TreeOrigin::Ware => false,
+        TreeOrigin::Named => false,
     }
 }
 

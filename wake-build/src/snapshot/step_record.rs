@@ -8,7 +8,7 @@ use wake_model::{
     ActionDigest, BlobDigest, Invocation, Manifest, Network, OutputDecl, RelPath, TreeDigest,
 };
 use wake_steps::step::{Root, Terms, TreeOrigin};
-use wake_steps::{Input, Inputs, SourceFile, Step, StepId, StepOutput, StepSuccess};
+use wake_steps::{Input, Inputs, SourceBase, SourceFile, Step, StepId, StepOutput, StepSuccess};
 
 use crate::lower::module_step;
 
@@ -102,6 +102,8 @@ pub(crate) enum InputRecord<'a> {
     Link { target: &'a str },
     /// An empty directory.
     Dir,
+    /// A file of a package that lies in the store.
+    Stored { tree: TreeDigest, path: &'a str, blob: BlobDigest, size: u64, executable: bool },
 }
 
 /// The path of a file of the checkout, written as one text: from the workspace's root to a directory, and on from there.
@@ -173,12 +175,16 @@ impl<'a> StepResult<'a> {
 impl InputRecord<'_> {
     fn of(input: &Input) -> Option<InputRecord<'_>> {
         Some(match input {
-            Input::File(SourceFile { dir, below, blob, size, executable, bytes: _ }) => {
-                InputRecord::Checkout {
-                    path: CheckoutPath { dir: dir.as_str(), below: below.as_str() },
-                    blob: *blob,
-                    size: *size,
-                    executable: *executable,
+            Input::File(SourceFile { base, below, blob, size, executable, bytes: _ }) => {
+                let (below, blob, size, executable) = (below.as_str(), *blob, *size, *executable);
+                match base {
+                    SourceBase::Dir(dir) => {
+                        let path = CheckoutPath { dir: dir.as_str(), below };
+                        InputRecord::Checkout { path, blob, size, executable }
+                    }
+                    SourceBase::Tree(tree) => {
+                        InputRecord::Stored { tree: *tree, path: below, blob, size, executable }
+                    }
                 }
             }
             Input::Bytes { bytes, executable } => {
@@ -207,8 +213,12 @@ impl InputRecord<'_> {
                     Some(file) => file?,
                     None => (*blob, *size, *executable),
                 };
-                let (dir, below) = (RelPath::root(), RelPath::parse(path).ok()?);
-                Input::File(SourceFile { dir, below, blob, size, executable, bytes: None })
+                let (base, below) = (SourceBase::Dir(RelPath::root()), RelPath::parse(path).ok()?);
+                Input::File(SourceFile { base, below, blob, size, executable, bytes: None })
+            }
+            &InputRecord::Stored { tree, path, blob, size, executable } => {
+                let (base, below) = (SourceBase::Tree(tree), RelPath::parse(path).ok()?);
+                Input::File(SourceFile { base, below, blob, size, executable, bytes: None })
             }
             InputRecord::Bytes { bytes, executable } => {
                 Input::Bytes { bytes: bytes.to_vec(), executable: *executable }

@@ -12,7 +12,7 @@ use wake_model::{InputNode, OutputDecl, OutputKind, Outputs, RelPath, RootFs};
 use wake_store::{Store, StoreError};
 
 use crate::pin::{InputPlace, PinnedAction};
-use crate::step::{Input, Root, SourceFile, SourceFiles};
+use crate::step::{Input, Root, SourceBase, SourceFile, SourceFiles};
 
 /// Files from this size on are mounted instead of copied.
 const MOUNT_FROM: u64 = 1 << 20;
@@ -141,7 +141,7 @@ fn source(
         (InputNode::File { blob, executable }, Input::File(file), _) => match &file.bytes {
             Some(bytes) => Source::Bytes { bytes: bytes.clone(), executable: *executable },
             None => Source::File {
-                host: sources.place(&file.dir, &file.below),
+                host: file.place(sources, store),
                 blob: *blob,
                 executable: *executable,
                 seal: seal(file, sources),
@@ -184,9 +184,10 @@ fn source(
     }
 }
 
-/// Small files are hashed while they are copied; large ones must keep the signature they had.
+/// What somebody may edit is hashed while it is copied, where it is small; else it must keep the signature it had.
 fn seal(file: &SourceFile, sources: &dyn SourceFiles) -> Seal {
+    let SourceBase::Dir(dir) = &file.base else { return Seal::Store };
     let is_large = file.size >= MOUNT_FROM;
-    let signature = is_large.then(|| sources.signature(file)).flatten();
+    let signature = is_large.then(|| sources.signature(dir, &file.below)).flatten();
     signature.map_or(Seal::Digest, Seal::Signature)
 }

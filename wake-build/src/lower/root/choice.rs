@@ -14,6 +14,7 @@ use crate::instance::PkgInstance;
 use crate::lower::own_files::PackageEntry;
 use crate::lower::referred::origin_of;
 use crate::lower::{Lowered, Site};
+use crate::pkg_place::PkgPlace;
 use crate::source_text::find_first;
 use crate::view::special;
 use crate::written::JsonValue;
@@ -42,7 +43,7 @@ impl Site<'_> {
             .map_err(|error| {
                 Box::new(error.help("`wake ware pack` and `wake ware scan` print ids"))
             })?;
-        let base = self.lowering.evaluator.files.absolute(&self.pkg.dir);
+        let base = self.lowering.evaluator.files.absolute_in(&self.pkg.place, &RelPath::root());
         let mut from = Vec::new();
         let urls = match rootfs.get("warehouses") {
             Some(JsonValue::List(urls)) => urls.as_slice(),
@@ -57,7 +58,7 @@ impl Site<'_> {
         let tree = self
             .ware_tree(&Fetch { ware, from })
             .map_err(|error| self.not_imported("`rootfs`", &error, id))?;
-        Ok(Root::Tree { tree, origin: TreeOrigin::Ware })
+        Ok(Root::Tree { tree, origin: TreeOrigin::Named })
     }
 
     /// A directory or an archive, by a reference.
@@ -101,7 +102,7 @@ impl Site<'_> {
                     let message = format!("`rootfs` is `{path}`, neither a file nor a directory");
                     return Err(self.root_error(message, rootfs));
                 };
-                let host = self.lowering.evaluator.files.absolute(&owner.dir.join(file));
+                let host = self.lowering.evaluator.files.absolute_in(&owner.place, file);
                 let tree = self.archive(&host, &blob, path, rootfs)?;
                 Ok(Root::Tree { tree, origin })
             }
@@ -110,7 +111,7 @@ impl Site<'_> {
                 Ok(Root::Tree { tree, origin })
             }
             None => {
-                let owner = crate::target::label(&owner.dir);
+                let owner = owner.place.label();
                 let message = format!("`rootfs` is `{path}`, not among the files of {owner}");
                 Err(self.root_error(message, rootfs))
             }
@@ -187,9 +188,9 @@ impl Site<'_> {
         if let (None, Some(text)) = (&diagnostic.place, text) {
             let literal = [Literal::Text(text.to_owned())];
             let files = self.lowering.evaluator.files;
-            let written = |dir: &RelPath| find_first(files, dir, &self.module.reads, &literal);
+            let written = |at: &PkgPlace| find_first(files, at, &self.module.reads, &literal);
             let own = self.lowering.instances.get(&self.module.pkg);
-            diagnostic.place = own.and_then(|own| written(&own.dir));
+            diagnostic.place = own.and_then(|own| written(&own.place));
         }
         diagnostic
     }
