@@ -456,3 +456,70 @@ fn what_does_not_depend_on_a_failure_goes_on_when_asked() {
     assert_eq!(run.skipped(), ["//:after"]);
     assert_eq!(run.ran(), ["//:good"]);
 }
+
+#[test]
+fn nothing_is_started_once_a_command_has_failed() {
+    let exec = "outputs=function(wake, pkg) { x: './x' }, exec=wake.exec('./%.sh')";
+    let files = "files=wake.dir('./*.sh'),\n    modules={ [m]: './%s.libsonnet' % m for m in ['a', 'b', 'c', 'd'] }";
+    let mut project = project().pkg(files).script("a.sh", "#!/bin/sh\nsleep 0.2\nexit 1\n");
+    for name in ["a", "b", "c", "d"] {
+        project =
+            project.module(&format!("{name}.libsonnet"), name, &exec.replace('%', name)).script(
+                &format!("{name}.sh"),
+                if name == "a" { "#!/bin/sh\nexit 1\n" } else { "#!/bin/sh\ntouch x\n" },
+            );
+    }
+    let project = project.build();
+    let run = project.json_build(&["-j1"]).run().code(1).events();
+    // Which of them is first is left open; those that were got ready meanwhile are not begun.
+    let times = |label: &str| {
+        let of = |kind: &'static str| run.of_kind(kind).find(|event| event["label"] == label);
+        let begun = of("action.started").map(|event| event["t_ms"].as_u64().unwrap());
+        (begun, of("action.finished").unwrap()["status"].as_str().unwrap().to_owned())
+    };
+    let (failed_at, status) = times("//:a");
+    assert_eq!(status, "failed");
+    for other in ["//:b", "//:c", "//:d"] {
+        let (begun, status) = times(other);
+        match status.as_str() {
+            "ran" => assert!(begun <= failed_at, "{other} began after the failure"),
+            other => assert_eq!(other, "aborted"),
+        }
+    }
+}
+
+/// A module whose script leaves `out.txt` and whose outputs are these.
+fn with_outputs(outputs: &str) -> Project {
+    let project = script("mkdir -p d; echo made >out.txt; cp out.txt d/one");
+    project.edit("step.libsonnet", "{ text: './out.txt' }", outputs);
+    project
+}
+
+#[test]
+fn an_output_without_dot_slash_that_the_command_makes() {
+    check(
+        with_outputs("{ text: 'out.txt', list: ['d/one'] }"),
+        1,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:m (exit 0, [TIME])  ./step.sh
+          | `d/one` was made by the command, and the output that names it is only a text: write `./d/one`
+          | `out.txt` was made by the command, and the output that names it is only a text: write `./out.txt`
+          log: wake log -o //:m
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+}
+
+#[test]
+fn texts_among_outputs_that_name_what_is_kept_or_was_there() {
+    for outputs in [
+        "{ text: './out.txt', name: 'out.txt' }",
+        "{ dir: './d/', main: 'd/one' }",
+        "{ file: './d/one', dir: 'd' }",
+        "{ script: 'step.sh', flags: ['-lm', '', '.', '/out.txt', '../out.txt'] }",
+    ] {
+        with_outputs(outputs).build(&[]);
+    }
+}

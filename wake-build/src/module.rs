@@ -202,18 +202,35 @@ impl ModuleText {
 
 /// The paths that a command with these outputs must create, relative to its working directory, sorted.
 pub(crate) fn declared_outputs(outputs: &JsonValue<'_>) -> Vec<OutputDecl> {
-    let mut declared = Vec::new();
+    each_output(outputs, declared_path)
+}
+
+/// What of these outputs is no path and would be one with `./` before it, sorted.
+pub(crate) fn output_texts(outputs: &JsonValue<'_>) -> Vec<RelPath> {
+    let text = |value: &JsonValue<'_>| match value {
+        JsonValue::Text(text) => RelPath::parse(text).ok().filter(|path| !path.is_root()),
+        _ => None,
+    };
+    each_output(outputs, text)
+}
+
+/// What `read` makes of each output, and of each element of one that is a list; sorted, each once.
+fn each_output<T: Ord>(
+    outputs: &JsonValue<'_>,
+    read: impl Fn(&JsonValue<'_>) -> Option<T>,
+) -> Vec<T> {
+    let mut found = Vec::new();
     if let JsonValue::Fields(outputs) = outputs {
         for (_, value) in outputs {
             match value {
-                JsonValue::List(items) => declared.extend(items.iter().filter_map(declared_path)),
-                one => declared.extend(declared_path(one)),
+                JsonValue::List(items) => found.extend(items.iter().filter_map(&read)),
+                one => found.extend(read(one)),
             }
         }
     }
-    declared.sort();
-    declared.dedup();
-    declared
+    found.sort();
+    found.dedup();
+    found
 }
 
 fn declared_path(value: &JsonValue<'_>) -> Option<OutputDecl> {

@@ -61,19 +61,20 @@ impl Executor {
     ///
     /// When `cancel` fires, every process of the command is dead before this returns.
     pub fn run(&self, job: &Job, cancel: &CancelToken) -> Result<JobResult, SandboxError> {
-        self.run_in_turn(job, cancel, || Some(()), &mut |_, _| {})
+        self.run_in_turn(job, cancel, || Some(|_| ()), &mut |_, _| {})
     }
 
     /// The same of a command that has to wait: everything is got ready for it, then `turn` is called, and the command starts
-    /// when that returns, or never if it returns nothing. What it returns is dropped when the command and its outputs are
-    /// done with. `wrote` hears what the command writes, if the job's logs are told at once.
+    /// when that returns, or never if it returns nothing. What it returns is told, when the command and its outputs are
+    /// done with, whether all is as it should be; it is dropped if it never comes to that. `wrote` hears what the command
+    /// writes, if the job's logs are told at once.
     ///
     /// The command waits for `wrote` as it would for a slow reader.
-    pub fn run_in_turn<T>(
+    pub fn run_in_turn<E: FnOnce(bool)>(
         &self,
         job: &Job,
         cancel: &CancelToken,
-        turn: impl FnOnce() -> Option<T>,
+        turn: impl FnOnce() -> Option<E>,
         wrote: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<JobResult, SandboxError> {
         if cancel.is_cancelled() {
@@ -196,15 +197,15 @@ impl Worker {
         }
     }
 
-    fn run<T>(
+    fn run<E: FnOnce(bool)>(
         &mut self,
         job: &Job,
         cancel: &CancelToken,
-        turn: impl FnOnce() -> Option<T>,
+        turn: impl FnOnce() -> Option<E>,
         wrote: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<JobResult, SandboxError> {
         wire::send(&self.socket, &RequestRef::Run(job)).map_err(worker_failed)?;
-        let Some(_turn) = turn() else {
+        let Some(ended) = turn() else {
             self.kill();
             return Err(SandboxError::Cancelled);
         };
@@ -219,7 +220,10 @@ impl Worker {
             }
             match wire::receive(&self.socket).map_err(worker_failed)? {
                 Some(Reply::Wrote(stream, bytes)) => wrote(stream, &bytes),
-                Some(Reply::Done(result)) => return (*result).map_err(SandboxError::from),
+                Some(Reply::Done(result)) => {
+                    ended(matches!(&*result, Ok(done) if done.is_success()));
+                    return (*result).map_err(SandboxError::from);
+                }
                 Some(Reply::Ready(_)) => return Err(out_of_turn()),
                 None => return Err(self.last_words()),
             }

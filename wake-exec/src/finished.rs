@@ -25,6 +25,13 @@ pub struct JobResult {
     pub outputs: Result<Manifest, Vec<OutputFault>>,
 }
 
+impl JobResult {
+    /// Whether the command returned 0 and left what it was to leave.
+    pub fn is_success(&self) -> bool {
+        self.outcome.is_success() && self.outputs.is_ok()
+    }
+}
+
 /// A stream as it was kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Log {
@@ -120,6 +127,14 @@ pub enum OutputDefect {
     TooDeep {
         /// The limit.
         limit: usize,
+    },
+    /// It was made, and an output that is a text reads the same.
+    #[error(
+        "was made by the command, and the output that names it is only a text: write `./{path}`"
+    )]
+    NamedAsText {
+        /// The path again.
+        path: String,
     },
     /// Two outputs contradict each other.
     #[error("is both a file and a directory")]

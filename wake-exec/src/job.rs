@@ -204,6 +204,9 @@ pub struct Outputs {
     pub base: RelPath,
     /// What the command must create, relative to `base`.
     pub declared: Vec<OutputDecl>,
+    /// Where nothing may lie afterwards, relative to `base`: the texts of outputs that are no paths, one of which may be meant
+    /// as one.
+    pub texts: Vec<RelPath>,
     /// An absent directory of the host that is made and filled; best on the store's own file system.
     pub into: PathBuf,
     /// After which endings.
@@ -282,6 +285,7 @@ impl Job {
             outputs: Outputs {
                 base: work,
                 declared: Vec::new(),
+                texts: Vec::new(),
                 into,
                 take: TakeOutputs::OnSuccess,
                 fidelity: Fidelity::Content,

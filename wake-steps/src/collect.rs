@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wake_model::path::resolve_link;
-use wake_model::{InputNode, Manifest, Outcome, RelPath, TreeDigest, Usage};
+use wake_model::{InputNode, Manifest, Node, Outcome, RelPath, TreeDigest, Usage};
 use wake_store::{Store, TreeBuilder};
 
 use crate::clock;
@@ -19,17 +19,19 @@ pub fn collect(
     sources: &dyn SourceFiles,
 ) -> Result<Performance, StepError> {
     let (started, began_ms) = (clock::now(), clock::unix_ms());
-    let mut collecting = Collecting { store, sources, builder: store.build_tree()? };
+    let declared: Vec<RelPath> = pinned.declared().into_iter().map(|decl| decl.path).collect();
+    let builder = store.build_tree()?;
+    let mut collecting =
+        Collecting { pinned, declared: &declared, store, sources, builder, depth: 0 };
     let mut missing = Vec::new();
-    for output in pinned.declared() {
+    for output in &declared {
         let mut found = false;
-        for (path, part) in parts(pinned).filter(|(path, _)| path.starts_with(&output.path)) {
+        for (path, part) in parts(pinned).filter(|(path, _)| path.starts_with(output)) {
             found = true;
-            let part = followed(pinned, store, path, part)?;
-            collecting.add(path, &part)?;
+            collecting.place(path, path, part, &mut Vec::new())?;
         }
         if !found {
-            let path = output.path.dotted();
+            let path = output.dotted();
             missing.push(format!("`{path}` was declared as an output and does not exist"));
         }
     }
@@ -74,30 +76,14 @@ fn part<'p>(input: &'p Input, node: &InputNode, located: &InputPlace) -> Part<'p
     Part { node: node.clone(), bytes }
 }
 
-/// What a link into things of others leads to, because those do not lie beside the result; anything else as it is.
-fn followed<'p>(
-    pinned: &'p PinnedAction,
-    store: &Store,
-    path: &RelPath,
-    here: Part<'p>,
-) -> Result<Part<'p>, StepError> {
-    let InputNode::Link { target } = &here.node else { return Ok(here) };
-    let place = resolve_link(&path.parent().unwrap_or_default(), target);
-    let foreign = place.filter(wake_model::place::is_foreign);
-    let Some((there, below)) = foreign.and_then(|place| covering(pinned, &place)) else {
-        return Ok(here);
-    };
-    let Bytes::In(tree, base) = &there.bytes else { return Ok(there) };
-    if below.is_root() {
-        return Ok(there);
-    }
-    let at = base.join(&below);
-    let manifest = store.manifest(tree)?.unwrap_or_default();
-    let node = match manifest.get(&at) {
-        Some(node) => input_node(node),
-        None => InputNode::Tree(manifest.subtree(&at).unwrap_or_default().digest()),
-    };
-    Ok(Part { node, bytes: Bytes::In(*tree, at) })
+/// Whether the link at `path`, which lies in `dir` or is it, leads to something in `dir` without a step above it.
+fn stays_in(dir: &RelPath, path: &RelPath, target: &str) -> bool {
+    let below = path.strip(dir).and_then(|below| below.parent());
+    below.is_some_and(|holder| resolve_link(&holder, target).is_some())
+}
+
+fn cycle(path: &RelPath) -> StepError {
+    StepError::LinkCycle { path: path.dotted() }
 }
 
 /// What lies at `place` or is placed above it, and the way on inside that.
@@ -106,13 +92,117 @@ fn covering<'p>(pinned: &'p PinnedAction, place: &RelPath) -> Option<(Part<'p>, 
     above.min_by_key(|(_, below)| below.as_str().len())
 }
 
+/// Links of which one leads to what the next lies in.
+const MOST_LINKS: usize = 8;
+
 struct Collecting<'a> {
+    pinned: &'a PinnedAction,
+    /// What will lie beside each other in the result.
+    declared: &'a [RelPath],
     store: &'a Store,
     sources: &'a dyn SourceFiles,
     builder: TreeBuilder<'a>,
+    /// Links of trees in which it is just now.
+    depth: usize,
 }
 
-impl Collecting<'_> {
+impl<'a> Collecting<'a> {
+    /// Puts at `to` what lies at `path`, and instead of a link that leads to what does not lie beside the result what it leads
+    /// to; `through` are the places of the links on the way.
+    fn place(
+        &mut self,
+        path: &RelPath,
+        to: &RelPath,
+        part: Part<'a>,
+        through: &mut Vec<RelPath>,
+    ) -> Result<(), StepError> {
+        let Some(place) = self.elsewhere(path, &part, through.last()) else {
+            return self.add(to, &part);
+        };
+        if through.len() >= MOST_LINKS || through.contains(&place) {
+            return Err(cycle(path));
+        }
+        let pinned = self.pinned;
+        if let Some((there, below)) = covering(pinned, &place) {
+            through.push(place.clone());
+            let there = self.below(there, &below)?;
+            self.place(&place, to, there, through)?;
+            through.pop();
+            return Ok(());
+        }
+        // A directory of which each file was placed.
+        let below = parts(pinned).filter_map(|(at, there)| Some((at, at.strip(&place)?, there)));
+        let below: Vec<_> = below.collect();
+        if below.is_empty() {
+            return self.add(to, &part);
+        }
+        through.push(place.clone());
+        for (at, name, there) in below {
+            self.place(at, &to.join(&name), there, through)?;
+        }
+        through.pop();
+        Ok(())
+    }
+
+    /// Where a link leads that would lead elsewhere, or nowhere, from the result; `copied` is the place that is being copied
+    /// to where a link led that led there.
+    fn elsewhere(
+        &self,
+        path: &RelPath,
+        part: &Part<'_>,
+        copied: Option<&RelPath>,
+    ) -> Option<RelPath> {
+        let InputNode::Link { target } = &part.node else { return None };
+        let place = resolve_link(&path.parent().unwrap_or_default(), target)?;
+        let stays = match copied {
+            None => self.declared.iter().any(|kept| place.starts_with(kept)),
+            Some(copied) => stays_in(copied, path, target),
+        };
+        (!stays).then_some(place)
+    }
+
+    /// What a link at `at` of a tree leads to there; itself if that is nothing.
+    fn followed(
+        &self,
+        tree: &TreeDigest,
+        at: &RelPath,
+        target: &str,
+    ) -> Result<Part<'a>, StepError> {
+        let manifest = self.manifest(tree)?;
+        let mut place = at.clone();
+        let mut node = Node::Link { target: target.to_owned() };
+        for _ in 0..MOST_LINKS {
+            let Node::Link { target } = &node else { break };
+            let Some(next) = resolve_link(&place.parent().unwrap_or_default(), target) else {
+                break;
+            };
+            match (manifest.get(&next), manifest.subtree(&next)) {
+                (Some(there), _) => node = there.clone(),
+                (None, Some(below)) => {
+                    let node = InputNode::Tree(below.digest());
+                    return Ok(Part { node, bytes: Bytes::In(*tree, next) });
+                }
+                (None, None) => break,
+            }
+            place = next;
+        }
+        Ok(Part { node: input_node(&node), bytes: Bytes::In(*tree, place) })
+    }
+
+    /// The part of something at a path in it.
+    fn below(&self, whole: Part<'a>, below: &RelPath) -> Result<Part<'a>, StepError> {
+        let (Bytes::In(tree, base), false) = (&whole.bytes, below.is_root()) else {
+            return Ok(whole);
+        };
+        let at = base.join(below);
+        let manifest = self.manifest(tree)?;
+        let node = match manifest.get(&at) {
+            Some(node) => input_node(node),
+            None => InputNode::Tree(manifest.subtree(&at).unwrap_or_default().digest()),
+        };
+        Ok(Part { node, bytes: Bytes::In(*tree, at) })
+    }
+
     fn add(&mut self, path: &RelPath, part: &Part<'_>) -> Result<(), StepError> {
         match (&part.node, &part.bytes) {
             (InputNode::File { blob, executable }, Bytes::Of(Input::File(file))) => {
@@ -128,8 +218,19 @@ impl Collecting<'_> {
             }
             (InputNode::Tree(_), Bytes::In(tree, from)) => {
                 for (below, node) in self.manifest(tree)?.subtree(from).unwrap_or_default().iter() {
-                    let bytes = Bytes::In(*tree, from.join(below));
-                    self.add(&path.join(below), &Part { node: input_node(node), bytes })?;
+                    let at = from.join(below);
+                    let part = match node {
+                        Node::Link { target } if !stays_in(from, &at, target) => {
+                            self.followed(tree, &at, target)?
+                        }
+                        _ => Part { node: input_node(node), bytes: Bytes::In(*tree, at) },
+                    };
+                    self.depth += 1;
+                    if self.depth > MOST_LINKS {
+                        return Err(cycle(from));
+                    }
+                    self.add(&path.join(below), &part)?;
+                    self.depth -= 1;
                 }
             }
             (InputNode::Link { target }, _) => self.builder.add_link(path, target)?,

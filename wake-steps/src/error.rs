@@ -39,6 +39,12 @@ pub enum StepError {
         /// What happened.
         source: UnpackError,
     },
+    /// A link that is to be followed leads back to itself.
+    #[error("the symbolic link `{path}` leads back to itself")]
+    LinkCycle {
+        /// The link, or what it lies in.
+        path: String,
+    },
     /// What its root file system is to be is no directory.
     #[error("its root file system is no directory")]
     RootNoDirectory,
@@ -116,7 +122,7 @@ impl StepError {
             StepError::NotExecutable { .. } => {
                 of(Class::Evaluation).help("whatever makes it must set its executable bit")
             }
-            StepError::RootNoDirectory => of(Class::Evaluation),
+            StepError::RootNoDirectory | StepError::LinkCycle { .. } => of(Class::Evaluation),
             StepError::Ware { source, .. } => of(ware_class(source)),
             StepError::Output { .. } | StepError::Build(_) => of(Class::Action),
             StepError::Integrity(_) => Diagnostic::error(Class::Integrity, self.to_string()),

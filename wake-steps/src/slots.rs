@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 /// They are given out in the order in which they are asked for: who wants many places is not passed by those who want few.
 pub struct Slots {
     all: usize,
+    /// Whether none is given out any more once a command has not succeeded.
+    stops_at_failure: bool,
     state: Mutex<State>,
 }
 
@@ -29,21 +31,35 @@ pub struct Slot<'a> {
     slots: &'a Slots,
     /// How many places it takes.
     count: usize,
+    /// Whether the command did what it was to do.
+    succeeded: bool,
+}
+
+impl Slot<'_> {
+    /// Gives it back after the command.
+    pub fn end(mut self, succeeded: bool) {
+        self.succeeded = succeeded;
+    }
 }
 
 impl Slots {
-    /// As many as this.
-    pub fn new(count: usize) -> Slots {
+    /// As many as this; none is given out any more after a failure if `stops_at_failure`.
+    pub fn new(count: usize, stops_at_failure: bool) -> Slots {
         let all = count.max(1);
         let state = State { free: all, line: VecDeque::new(), closed: false };
-        Slots { all, state: Mutex::new(state) }
+        Slots { all, stops_at_failure, state: Mutex::new(state) }
     }
 
     /// Gives no more of them out, also to those who wait: the build is over.
     pub fn close(&self) {
-        let mut state = lock(&self.state);
-        state.closed = true;
-        state.line.drain(..).for_each(|asked| _ = asked.turn.set(false));
+        lock(&self.state).close();
+    }
+
+    /// The same, if a failure is the end.
+    pub fn failed(&self) {
+        if self.stops_at_failure {
+            self.close();
+        }
     }
 
     /// Waits for as many places, or all there are if these are fewer; none if no more are given out.
@@ -53,7 +69,7 @@ impl Slots {
         if state.closed {
             return None;
         }
-        let slot = || Slot { slots: self, count };
+        let slot = || Slot { slots: self, count, succeeded: false };
         if state.line.is_empty() && state.free >= count {
             state.free -= count;
             return Some(slot());
@@ -66,6 +82,11 @@ impl Slots {
 }
 
 impl State {
+    fn close(&mut self) {
+        self.closed = true;
+        self.line.drain(..).for_each(|asked| _ = asked.turn.set(false));
+    }
+
     /// Gives what is free to those whose turn it is.
     fn serve(&mut self) {
         while self.line.front().is_some_and(|first| first.count <= self.free)
@@ -81,6 +102,10 @@ impl State {
 impl Drop for Slot<'_> {
     fn drop(&mut self) {
         let mut state = lock(&self.slots.state);
+        // Before the place is free: nobody in line may start what a failure was to stop.
+        if self.slots.stops_at_failure && !self.succeeded {
+            state.close();
+        }
         state.free += self.count;
         state.serve();
     }
@@ -103,7 +128,7 @@ mod tests {
 
     #[test]
     fn places_are_given_in_the_order_in_which_they_are_asked_for() {
-        let slots = Slots::new(2);
+        let slots = Slots::new(2, false);
         let (first, second) = (slots.take(1).unwrap(), slots.take(1).unwrap());
         let (sender, given) = channel();
         std::thread::scope(|scope| {
@@ -134,7 +159,7 @@ mod tests {
 
     #[test]
     fn nobody_waits_for_what_is_closed() {
-        let slots = Slots::new(1);
+        let slots = Slots::new(1, false);
         let held = slots.take(1);
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| slots.take(1).is_none());
@@ -146,5 +171,21 @@ mod tests {
         });
         drop(held);
         assert!(slots.take(1).is_none());
+    }
+
+    #[test]
+    fn a_failure_sends_away_who_waits_unless_all_goes_on() {
+        for (stops, succeeded) in [(true, false), (true, true), (false, false)] {
+            let slots = Slots::new(1, stops);
+            let held = slots.take(1).unwrap();
+            std::thread::scope(|scope| {
+                let waits = scope.spawn(|| slots.take(1).map(|slot| slot.end(true)).is_some());
+                while waiting(&slots) == 0 {
+                    std::thread::yield_now();
+                }
+                held.end(succeeded);
+                assert_eq!(waits.join().unwrap(), !stops || succeeded);
+            });
+        }
     }
 }

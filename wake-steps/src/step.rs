@@ -44,7 +44,7 @@ pub struct Step {
 
 /// How much a command may take and how it is treated: never part of a key, because it can only turn a success into a
 /// failure, and failures are not remembered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
     /// Seconds from start to end.
     pub timeout: Option<f64>,
@@ -56,6 +56,9 @@ pub struct Terms {
     pub on_disk: bool,
     /// Whether what it writes is told as it is written.
     pub live: bool,
+    /// Paths from [`Step::work`] at which it may leave nothing, because an output that is a mere text reads the same: the
+    /// path that was meant would be lost.
+    pub texts: Vec<RelPath>,
 }
 
 /// The file system that lies under the inputs.
@@ -248,6 +251,15 @@ impl Inputs {
             path.ancestors().find_map(|here| Some((here, self.placed.get(here)?)))?;
         let below = path.as_str()[here.len()..].trim_start_matches('/');
         Some((input, RelPath::parse(below).unwrap_or_default()))
+    }
+
+    /// Whether something lies at `path`, above it or below it.
+    pub fn reaches(&self, path: &RelPath) -> bool {
+        let mut from = self.placed.range(path.clone()..).map(|(at, _)| at);
+        from.by_ref()
+            .take_while(|at| at.as_str().starts_with(path.as_str()))
+            .any(|at| at.starts_with(path))
+            || self.covering(path).is_some()
     }
 
     /// Puts something at `path`; the same thing twice is fine.

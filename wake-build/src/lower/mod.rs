@@ -24,7 +24,7 @@ use wake_store::Store;
 
 use crate::evaluate::Evaluator;
 use crate::instance::{Instances, PkgInstance};
-use crate::module::{Exec, ModuleError, ModuleView, declared_outputs};
+use crate::module::{Exec, ModuleError, ModuleView, declared_outputs, output_texts};
 use crate::plan::{ModuleStep, Plan};
 use crate::written::JsonValue;
 
@@ -72,7 +72,7 @@ impl<'a> Lowering<'a> {
         site.bring_referred(&parts.inputs)?;
         let declared = declared_outputs(&parts.outputs);
         site.check_declared(&declared)?;
-        let (command, root, network, terms) = match &parts.exec {
+        let (command, root, network, mut terms) = match &parts.exec {
             Some(exec) => site.command(exec)?,
             None => {
                 let command = Command::Collect { cwd: WORK_DIR.to_owned() };
@@ -80,6 +80,7 @@ impl<'a> Lowering<'a> {
             }
         };
         if parts.exec.is_some() {
+            terms.texts = site.output_texts(&parts.outputs, &declared);
             let json = site.module_json(&parts.inputs).into_bytes();
             site.inputs.place_bytes(&module_json(), json);
         }
@@ -150,6 +151,17 @@ impl Site<'_> {
             )),
             None => Ok(()),
         }
+    }
+
+    /// The texts among outputs that would be paths if they began with `./`, save those at which something lies.
+    fn output_texts(&self, outputs: &JsonValue<'_>, declared: &[OutputDecl]) -> Vec<RelPath> {
+        let mut texts = output_texts(outputs);
+        texts.retain(|path| {
+            let is_kept =
+                |decl: &OutputDecl| decl.path.starts_with(path) || path.starts_with(&decl.path);
+            !declared.iter().any(is_kept) && !is_foreign(path) && !self.inputs.reaches(path)
+        });
+        texts
     }
 
     fn command(&mut self, exec: &Exec<'_>) -> Lowered<(Command, Root, Network, Terms)> {

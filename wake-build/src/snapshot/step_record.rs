@@ -144,7 +144,7 @@ impl<'a> StepResult<'a> {
             network: pinned.action.network,
             inputs: inputs.collect::<Option<_>>()?,
             declared: Cow::Owned(pinned.declared()),
-            terms: pinned.terms,
+            terms: pinned.terms.clone(),
         })
     }
 
@@ -168,7 +168,7 @@ impl<'a> StepResult<'a> {
             }
         };
         let (command, declared) = (self.command.to_command(), self.declared.to_vec());
-        Some(module_step(command, root, self.network, self.terms, inputs, declared))
+        Some(module_step(command, root, self.network, self.terms.clone(), inputs, declared))
     }
 }
 

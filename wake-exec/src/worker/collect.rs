@@ -56,6 +56,7 @@ pub(crate) fn collect(
             done = Some(&decl.path);
         }
     }
+    collection.outputs.texts.iter().for_each(|path| taking.check_absent(path));
     taking.finish(into)
 }
 
@@ -121,6 +122,14 @@ impl<'a> Taking<'a> {
         let Some(holder) = self.holder(decl)? else { return Ok(()) };
         let name = decl.path.file_name().unwrap_or(".").to_owned();
         self.stat(holder.as_fd(), &name, decl).map(drop)
+    }
+
+    fn check_absent(&mut self, path: &RelPath) {
+        let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let (base, mode) = (self.collection.base, Mode::empty());
+        if rustix::fs::openat2(base, path.as_str(), flags, mode, STRAIGHT).is_ok() {
+            self.fault(path, OutputDefect::NamedAsText { path: path.to_string() });
+        }
     }
 
     /// The directory that holds a declared path; none where there is none, which is noted.

@@ -106,7 +106,7 @@ impl Tools<'_> {
                 matches!(ended.outcome, Outcome::Exited(_) | Outcome::Signaled(_))
             }
         };
-        if !wanted || job.outputs.declared.is_empty() {
+        if !wanted || (job.outputs.declared.is_empty() && job.outputs.texts.is_empty()) {
             return Ok(Ok(Manifest::default()));
         }
         let opened = self.base(job, base)?;

@@ -155,7 +155,7 @@ fn what_is_written_is_told_at_once(bed: &Bed) {
     job.logs = Logs::AtOnce;
     let mut told = [Vec::new(), Vec::new()];
     let finished =
-        bed.executor.run_in_turn(&job, &bed.cancel, || Some(()), &mut |stream, bytes| {
+        bed.executor.run_in_turn(&job, &bed.cancel, || Some(|_| ()), &mut |stream, bytes| {
             told[usize::from(stream == Stream::Stderr)].extend_from_slice(bytes);
         });
     let finished = finished.unwrap();
@@ -166,7 +166,8 @@ fn what_is_written_is_told_at_once(bed: &Bed) {
 fn a_command_that_never_stops_writing_can_be_cancelled(bed: &Bed) {
     let mut job = bed.sh("while :; do echo more; done");
     job.logs = Logs::AtOnce;
-    let result =
-        bed.executor.run_in_turn(&job, &bed.cancel, || Some(()), &mut |_, _| bed.cancel.cancel());
+    let result = bed
+        .executor
+        .run_in_turn(&job, &bed.cancel, || Some(|_| ()), &mut |_, _| bed.cancel.cancel());
     assert!(matches!(result, Err(SandboxError::Cancelled)), "{result:?}");
 }

@@ -46,6 +46,7 @@ pub fn job(
     let own = action.own_dirs.iter().cloned();
     job.inputs.extend(own.map(|path| wake_exec::JobInput { path, source: Source::Dir }));
     job.outputs.base = action.work.clone();
+    job.outputs.texts.clone_from(&pinned.terms.texts);
     set_outputs(&mut job, pinned);
     job.network = action.network;
     job.level = action.sandbox;

@@ -51,7 +51,7 @@ impl Engine for Here {
         let turn = || {
             let slot = turn()?;
             (began, began_ms) = (clock::now(), clock::unix_ms());
-            Some(slot)
+            Some(move |succeeded| slot.end(succeeded))
         };
         let result = self.executor.run_in_turn(&job, cancel.token(), turn, wrote);
         let timings = result.as_ref().ok().map(|finished| &finished.timings);

@@ -107,7 +107,7 @@ impl Machine {
             work,
             machine: self,
             wares: Wares::new(self.store(), work.cancel.meter()),
-            slots: Slots::new(self.jobs()),
+            slots: Slots::new(self.jobs(), !work.rules.keep_going),
             busy: Busy::default(),
             begun: Mutex::default(),
         };

@@ -70,6 +70,10 @@ impl Schedule<'_> {
         span.note("waited_us", || micros(ready.elapsed()));
         let result =
             self.try_perform(step, sender).unwrap_or_else(|error| self.failed(step, error));
+        if result.is_failure() {
+            // What failed before its command could begin never had a slot.
+            self.slots.failed();
+        }
         result.describe(&mut span);
         drop(span);
         // The receiver outlives the scope in which this runs.
@@ -299,13 +303,21 @@ impl Schedule<'_> {
 }
 
 impl StepOutcome {
+    fn is_failure(&self) -> bool {
+        match self {
+            StepOutcome::Ran { ran, .. } => ran.tree.is_none(),
+            StepOutcome::Failed(_) => true,
+            StepOutcome::Hit { .. } | StepOutcome::Cancelled => false,
+        }
+    }
+
     /// Notes beside its time what came of the step.
     fn describe(&self, span: &mut OpenSpan<'_>) {
         let status = match self {
             StepOutcome::Hit { .. } => Status::Hit,
             StepOutcome::Ran { ran, .. } if ran.tree.is_some() => Status::Ran,
-            StepOutcome::Ran { .. } | StepOutcome::Failed(_) => Status::Failed,
-            StepOutcome::Cancelled => Status::Aborted,
+            _ if self.is_failure() => Status::Failed,
+            _ => Status::Aborted,
         };
         span.note_text("status", status);
         match self {

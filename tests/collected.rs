@@ -1,0 +1,121 @@
+//! Modules without a command: what their results are made of.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+
+use wake_tests::{Project, expect, project};
+
+/// A module `m` of a package with these files, which places what `files` says and leaves `outputs`.
+fn collected(pkg_files: &str, files: &str, outputs: &str) -> Project {
+    let project = project()
+        .pkg(&format!("files={pkg_files},\n    modules={{ m: './m.libsonnet' }}"))
+        .file("a.h", "a\n")
+        .file("src/b.h", "b\n")
+        .file("src/deep/c.h", "c\n")
+        .link("alias.h", "src/b.h")
+        .link("src/deep/up.h", "../b.h")
+        .link("src/deep/beside.h", "c.h")
+        .build();
+    project.write(
+        "m.libsonnet",
+        format!(
+            "function(wake, pkg)\n  wake.module('m', files=function(wake, module) [{files}], outputs=function(wake, pkg) {outputs})\n"
+        ),
+    );
+    project
+}
+
+const ALL: &str = "wake.dir(['*.h', 'src/**'])";
+
+/// What lies in the result of `m`: paths with the texts of files, and those of links.
+fn result(project: &Project) -> Vec<String> {
+    project.build(&[]);
+    let root = project.result("//:m", "").canonicalize().unwrap();
+    let mut found = Vec::new();
+    let mut dirs = vec![root.clone()];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(&root).unwrap().display().to_string();
+            let kind = path.symlink_metadata().unwrap().file_type();
+            if kind.is_dir() {
+                dirs.push(path);
+            } else if kind.is_symlink() {
+                found.push(format!("{name} -> {}", fs::read_link(path).unwrap().display()));
+            } else {
+                found.push(format!("{name}: {}", fs::read_to_string(path).unwrap().trim()));
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn own_files_stand_in_for_the_links_that_lead_to_them() {
+    let link = "wake.file('./include/a.h', from='./a.h')";
+    for outputs in ["{ h: './include/a.h' }", "{ dir: './include/' }"] {
+        assert_eq!(result(&collected(ALL, link, outputs)), ["include/a.h: a"]);
+    }
+}
+
+#[test]
+fn a_link_to_what_lies_beside_it_stays_one() {
+    let link = "wake.file('./include/a.h', from='./a.h')";
+    let both = collected(ALL, link, "{ h: './include/a.h', a: './a.h' }");
+    assert_eq!(result(&both), ["a.h: a", "include/a.h -> ../a.h"]);
+}
+
+#[test]
+fn links_of_the_package_are_followed_as_well() {
+    assert_eq!(result(&collected(ALL, "", "{ h: './alias.h' }")), ["alias.h: b"]);
+    let link = "wake.file('./include/x.h', from='./alias.h')";
+    assert_eq!(result(&collected(ALL, link, "{ h: './include/x.h' }")), ["include/x.h: b"]);
+}
+
+#[test]
+fn a_directory_of_own_files_is_taken_with_its_links_as_they_still_lead_somewhere() {
+    let link = "wake.file('./include', from='./src/deep/')";
+    let found = result(&collected(ALL, link, "{ dir: './include/' }"));
+    assert_eq!(found, ["include/beside.h -> c.h", "include/c.h: c", "include/up.h: b"]);
+}
+
+#[test]
+fn part_of_a_tree_of_another_module_keeps_no_link_that_leads_out_of_the_part() {
+    let project = project()
+        .pkg("files=['./make.sh'],\n    modules={ t: './t.libsonnet', m: './m.libsonnet' }")
+        .script(
+            "make.sh",
+            "#!/bin/sh\nmkdir -p out/lib out/real\necho so >out/real/z\nln -s ../real/z out/lib/z.1\nln -s z.1 out/lib/z\nln -s ../real out/lib/dir\n",
+        )
+        .module(
+            "t.libsonnet",
+            "t",
+            "outputs=function(wake, pkg) { out: './out/', lib: './out/lib/' }, exec=wake.exec('./make.sh')",
+        )
+        .module(
+            "m.libsonnet",
+            "m",
+            "modules={ t: pkg.modules.t() },\n    files=function(wake, module) [wake.file('./lib', from=wake.ref('modules.t.outputs.lib'))],\n    outputs=function(wake, pkg) { lib: './lib/' }",
+        )
+        .build();
+    assert_eq!(result(&project), ["lib/dir/z: so", "lib/z -> z.1", "lib/z.1: so"]);
+}
+
+#[test]
+fn a_link_that_leads_back_to_itself() {
+    let project = project()
+        .pkg("files=['./a', './b'],\n    modules={ m: './m.libsonnet' }")
+        .link("a", "b")
+        .link("b", "a")
+        .module("m.libsonnet", "m", "outputs=function(wake, pkg) { a: './a' }")
+        .build();
+    project.wake(["build"]).run().code(5).says(expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: the symbolic link `./a` leads back to itself
+        [TIME] FAIL //:m (no result)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]]);
+}
