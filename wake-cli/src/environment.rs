@@ -32,7 +32,7 @@ pub(crate) struct Environment {
     pub(crate) dumb: bool,
     /// `COLUMNS`, for output whose terminal cannot be asked.
     pub(crate) columns: Option<usize>,
-    /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` in small letters, else in capitals; `PATH`, `HOME` and
+    /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` in small letters, else in capitals; `SSL_CERT_FILE`; `PATH`, `HOME` and
     /// `SSH_AUTH_SOCK`, for `git`. In `PATH` also `wake doctor` looks for other programs of this name.
     pub(crate) route: Route,
     /// `TMPDIR`: where the report of a crash is written.
@@ -85,6 +85,7 @@ impl Environment {
                 https_proxy: proxy("HTTPS_PROXY"),
                 all_proxy: proxy("ALL_PROXY"),
                 no_proxy: proxy("NO_PROXY"),
+                authorities: set("SSL_CERT_FILE").map(PathBuf::from),
                 search_path: set("PATH"),
                 home: set("HOME"),
                 ssh_agent: set("SSH_AUTH_SOCK"),

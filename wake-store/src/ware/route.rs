@@ -1,6 +1,7 @@
 //! How other machines are reached, as whoever starts wake decides.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 /// How other machines are reached. The default is directly, by what lies in the usual places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Route {
     pub all_proxy: Option<String>,
     /// Who is reached without a proxy: hosts, each with all below it, between commas, or `*`.
     pub no_proxy: Option<String>,
+    /// A file of PEM certificates: who may vouch for servers, instead of whom the system trusts.
+    pub authorities: Option<PathBuf>,
     /// Where `git` and what it starts are looked for.
     pub search_path: Option<OsString>,
     /// Where `git` finds a person's passwords, in `.netrc`.

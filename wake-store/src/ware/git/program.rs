@@ -22,6 +22,7 @@ pub(super) fn git(route: &Route) -> Command {
         .envs(route.https_proxy.iter().map(|proxy| ("https_proxy", proxy)))
         .envs(route.all_proxy.iter().map(|proxy| ("all_proxy", proxy)))
         .envs(route.no_proxy.iter().map(|hosts| ("no_proxy", hosts)))
+        .envs(route.authorities.iter().map(|file| ("GIT_SSL_CAINFO", file)))
         .env("GIT_ATTR_NOSYSTEM", "1")
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
@@ -81,6 +82,7 @@ mod tests {
             all_proxy: Some("a".into()),
             no_proxy: Some("n".into()),
             home: Some("/home".into()),
+            authorities: Some("/ca.pem".into()),
             ssh_agent: Some("/agent".into()),
             ..bare
         };
@@ -90,6 +92,7 @@ mod tests {
             ("all_proxy", "a"),
             ("no_proxy", "n"),
             ("HOME", "/home"),
+            ("GIT_SSL_CAINFO", "/ca.pem"),
             ("SSH_AUTH_SOCK", "/agent"),
         ];
         assert_eq!(seen(&full), owned(&[own.as_slice(), &more].concat()));
