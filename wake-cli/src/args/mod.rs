@@ -57,8 +57,8 @@ Exit codes:
 Environment:
   WAKE_STORE      directory of the store, as --store
   WAKE_PROGRESS   auto, bar, plain or none, as --progress
-  HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, NO_COLOR, CLICOLOR_FORCE, CI, GITHUB_ACTIONS as
-  elsewhere";
+  HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, NO_COLOR, CLICOLOR_FORCE, CI,
+  GITHUB_ACTIONS as elsewhere";
 
 /// The commands, in the order of a day's work.
 #[derive(Debug, Subcommand)]
