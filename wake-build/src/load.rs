@@ -13,7 +13,7 @@ use wake_model::{NameMap, PkgSource, RelPath};
 use crate::evaluate::{CachedEvaluation, Evaluator, Lanes, Question, Work};
 use crate::pkg_place::PkgPlace;
 use crate::shelf::{Shelf, ShelfEntry};
-use crate::workspace::Workspace;
+use crate::workspace::{WORKSPACE_FILE, Workspace};
 use wake_steps::diagnostic::{Class, Diagnostic};
 
 /// A package whose file has been evaluated.
@@ -54,6 +54,12 @@ fn declared_pkg(raw: &str, key: &str) -> Value {
 
 /// Every loaded package by its place.
 pub(crate) type Loaded = BTreeMap<PkgPlace, LoadedPkg>;
+
+/// Why a local path is no package.
+struct LocalPathError {
+    message: String,
+    help: Option<String>,
+}
 
 struct Loader<'a> {
     workspace: &'a Workspace,
@@ -200,11 +206,12 @@ impl Loader<'_> {
             let PkgSource::Local(path) = &get.from else { continue };
             match self.local_place(place, path) {
                 Ok(found) => local.push((key.clone(), found)),
-                Err(message) => {
+                Err(LocalPathError { message, help }) => {
                     let get = declared_pkg(value.get(), key);
                     let place = self.evaluator.locate(place, &Op::Pkg, &get, &NoAnswers);
                     let message = format!("package `{key}`: {message}");
-                    wrong.push(Diagnostic::error(Class::Resolution, message).at(place));
+                    let diagnostic = Diagnostic::error(Class::Resolution, message).at(place);
+                    wrong.push(help.into_iter().fold(diagnostic, Diagnostic::help));
                 }
             }
         }
@@ -217,20 +224,28 @@ impl Loader<'_> {
         }
     }
 
-    fn local_place(&self, from: &PkgPlace, path: &str) -> Result<PkgPlace, String> {
+    fn local_place(&self, from: &PkgPlace, path: &str) -> Result<PkgPlace, LocalPathError> {
+        let error = |message: String| LocalPathError { message, help: None };
         if path.starts_with('/') {
-            return Err(format!("`{path}` is absolute: a local path is relative to the package"));
+            let message = format!("`{path}` is absolute: a local path is relative to the package");
+            return Err(error(message));
         }
         let dir = from.dir().and_then(|dir| dir.resolve(path).ok());
-        let dir = dir.ok_or_else(|| format!("`{path}` leaves the workspace"))?;
+        let dir = dir.ok_or_else(|| LocalPathError {
+            message: format!("`{path}` leaves the workspace"),
+            help: (!self.workspace.is_marked()).then(|| {
+                let root = self.workspace.root.display();
+                format!("the workspace is `{root}`; a `{WORKSPACE_FILE}` in a directory above makes that its root")
+            }),
+        })?;
         let place = PkgPlace::Checkout(dir.clone());
         // What has been asked for was found to be a package before.
         if self.state().asked.contains(&place) || self.workspace.is_pkg(&dir) {
             Ok(place)
         } else if self.workspace.absolute(&dir).is_dir() {
-            Err(format!("`{path}` holds no `{PKG_FILE}`"))
+            Err(error(format!("`{path}` holds no `{PKG_FILE}`")))
         } else {
-            Err(format!("there is no directory `{path}`"))
+            Err(error(format!("there is no directory `{path}`")))
         }
     }
 

@@ -1,5 +1,7 @@
 //! What a person asks to be built.
 
+use std::path::Path;
+
 use wake_model::nearest::nearest;
 use wake_model::{RelPath, path::PathError};
 
@@ -44,6 +46,13 @@ impl From<&str> for TargetPattern {
 }
 
 impl TargetPattern {
+    /// How the module is named that somebody may mean who writes only its name.
+    pub fn as_module(&self) -> Option<String> {
+        let is_name = !self.rooted && !self.recursive && self.module.is_none();
+        let is_name = is_name && !self.path.contains('/') && !self.path.starts_with('.');
+        is_name.then(|| format!(":{}", self.path))
+    }
+
     /// The pattern as it was written.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -60,6 +69,9 @@ impl TargetPattern {
     /// The directory that it names: where it names none, that of the package around the person.
     fn directory(&self, workspace: &Workspace) -> Result<RelPath, Diagnostic> {
         let TargetPattern { text, rooted, path, recursive, module: _ } = self;
+        if !rooted && path.starts_with('/') {
+            return below_root(workspace, text, Path::new(path));
+        }
         let base = if *rooted { RelPath::root() } else { workspace.here.clone() };
         if matches!(path.as_str(), "" | ".") {
             let inner = !*rooted && !*recursive;
@@ -75,6 +87,20 @@ impl TargetPattern {
                 .help("a target is `path`, `path:module`, `//path:module` or `//path/...`")
         })
     }
+}
+
+/// An absolute path, as seen from the root of the workspace.
+fn below_root(workspace: &Workspace, text: &str, path: &Path) -> Result<RelPath, Diagnostic> {
+    // The workspace is known with its links resolved.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let Ok(below) = path.strip_prefix(&workspace.root) else {
+        let message =
+            format!("target `{text}` lies outside the workspace `{}`", workspace.root.display());
+        return Err(Diagnostic::error(Class::Usage, message));
+    };
+    let below = below.to_str().filter(|below| !below.is_empty());
+    let parsed = below.map_or_else(|| Ok(RelPath::root()), RelPath::parse);
+    parsed.map_err(|error| Diagnostic::error(Class::Usage, format!("target `{text}`: {error}")))
 }
 
 /// The labels that a pattern means.
@@ -153,19 +179,25 @@ fn find_one(
     }
     match workspace.is_pkg(&dir) {
         true => Ok(vec![Target { pkg: dir, module }]),
-        false => Err(not_a_pkg(workspace, text, &dir)),
+        false => Err(not_a_pkg(workspace, pattern, &dir)),
     }
 }
 
-fn not_a_pkg(workspace: &Workspace, text: &str, dir: &RelPath) -> Diagnostic {
+fn not_a_pkg(workspace: &Workspace, pattern: &TargetPattern, dir: &RelPath) -> Diagnostic {
     let problem = match workspace.absolute(dir).is_dir() {
         true => format!("`{dir}` holds no `PKG.libsonnet`"),
         false => format!("no directory `{dir}`"),
     };
-    let diagnostic = Diagnostic::error(Class::Usage, format!("target `{text}`: {problem}"));
+    let message = format!("target `{}`: {problem}", pattern.as_str());
+    let diagnostic = Diagnostic::error(Class::Usage, message);
     let members = workspace.members(&RelPath::root()).unwrap_or_default();
     match nearest(dir.as_str(), members.iter().map(RelPath::as_str)) {
         Some(name) => diagnostic.help(format!("did you mean `//{name}`?")),
+        None if let Some(module) = pattern.as_module()
+            && workspace.nearest_pkg(&workspace.here).is_ok() =>
+        {
+            diagnostic.help(format!("a module of the package here is written `{module}`"))
+        }
         None => diagnostic.help("`wake ls //...` lists the packages"),
     }
 }

@@ -49,6 +49,11 @@ impl Workspace {
         if path.is_root() { self.root.clone() } else { self.root.join(path.as_str()) }
     }
 
+    /// Whether a `wake.toml` says where its root is.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.root.join(WORKSPACE_FILE).is_file()
+    }
+
     /// Where wake keeps what it writes into the checkout.
     pub fn state_dir(&self) -> PathBuf {
         self.root.join(WAKE_DIR)

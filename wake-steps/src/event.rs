@@ -187,6 +187,9 @@ pub struct ActionFinished {
     pub stderr_tail: String,
     /// What is wrong with the outputs of a command that itself succeeded, a line each.
     pub faults: Vec<String>,
+    /// What may help if it failed, a line each. Absent in logs of earlier releases.
+    #[serde(default)]
+    pub help: Vec<String>,
     /// The command, as a person would type it.
     pub command: String,
     /// What is left to say of a command that ran; none where none did. Absent in logs of earlier releases.

@@ -40,6 +40,7 @@ pub mod results;
 pub mod error;
 pub mod pin;
 pub mod reason;
+mod advice;
 pub mod slots;
 pub mod engine;
 pub mod here;

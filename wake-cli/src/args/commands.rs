@@ -171,7 +171,7 @@ pub(crate) struct LogArgs {
 /// `wake ls`
 #[derive(Args, Debug)]
 pub(crate) struct LsArgs {
-    /// The targets to list [default: every package below this directory]
+    /// The targets to list [default: every package below this directory, or else the one around it]
     #[arg(value_name = "TARGET")]
     pub(crate) targets: Vec<TargetPattern>,
     /// Print JSON

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use wake_steps::diagnostic::Class;
+
 use crate::args::LsArgs;
 use crate::exit::{Exit, Outcome};
 use crate::print;
@@ -12,9 +14,15 @@ use crate::terminal::style::Role;
 
 /// Prints each package and the modules that can be built from it.
 pub(crate) fn run(args: &LsArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
-    let here = ["...".into()];
-    let targets = if args.targets.is_empty() { &here[..] } else { &args.targets };
-    let packages = session::open(settings)?.ls(targets)?;
+    let session = session::open(settings)?;
+    let packages = match args.targets.as_slice() {
+        // Inside a package that has none below it, that one is meant, as by `wake build`.
+        [] => session.ls(&["...".into()]).or_else(|failure| match failure.class() {
+            Class::Nothing => session.ls(&[]),
+            _ => Err(failure),
+        })?,
+        targets => session.ls(targets)?,
+    };
     if args.json {
         return print::json(&packages, out);
     }

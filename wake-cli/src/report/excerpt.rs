@@ -12,6 +12,14 @@ const MOST_LINES: usize = 24;
 /// Lines that are kept at the end when a middle is left out.
 const LAST_LINES: usize = 8;
 
+/// What a command that succeeded wrote to standard error, escaped; nothing of blanks alone.
+pub(crate) fn warnings(finished: &ActionFinished) -> Vec<Cow<'_, str>> {
+    match finished.stderr_tail.trim().is_empty() {
+        true => Vec::new(),
+        false => choose(escape::lines(&finished.stderr_tail)),
+    }
+}
+
 /// The lines to show of a failed command, escaped, not indented.
 ///
 /// Standard error; where both streams hold something, the end of standard output above it.

@@ -2,6 +2,7 @@
 
 pub(crate) mod screen;
 pub(crate) mod excerpt;
+pub(crate) mod places;
 pub(crate) mod diagnostic;
 pub(crate) mod annotation;
 pub(crate) mod tally;

@@ -8,6 +8,7 @@ use wake_steps::event::{ActionFinished, Event, Reporter, Status};
 use crate::clock::Clock;
 use crate::manner::{Detail, Manner, Verbosity};
 use crate::report::diagnostic;
+use crate::report::places::Places;
 use crate::report::summary::{Summary, Verdict, list};
 use crate::report::tally::Tally;
 use crate::report::verbs::{altered, how};
@@ -28,6 +29,7 @@ pub(crate) struct Plain<W> {
     run: String,
     spoke: Duration,
     held: Option<String>,
+    places: Places,
 }
 
 impl<W: Write> Plain<W> {
@@ -41,6 +43,7 @@ impl<W: Write> Plain<W> {
             run: String::new(),
             spoke: Duration::ZERO,
             held: None,
+            places: Places::default(),
         }
     }
 
@@ -64,8 +67,11 @@ impl<W: Write> Plain<W> {
         let at = Duration::from_millis(finished.t_ms);
         match finished.status {
             Status::Failed => self.failed(finished, at),
-            Status::Ran if self.manner.verbosity >= Verbosity::Verbose => {
-                self.stamped(at, &format!("ran {label} {time}: {why}"));
+            Status::Ran => {
+                if self.manner.verbosity >= Verbosity::Verbose {
+                    self.stamped(at, &format!("ran {label} {time}: {why}"));
+                }
+                self.warned(finished, at);
             }
             Status::Skipped if self.manner.verbosity >= Verbosity::Verbose => {
                 self.stamped(at, &format!("skipped {label}: {why}"));
@@ -75,6 +81,18 @@ impl<W: Write> Plain<W> {
             }
             _ => {}
         }
+    }
+
+    fn warned(&mut self, finished: &ActionFinished, at: Duration) {
+        let lines = excerpt::warnings(finished);
+        let heard = self.tally.was_heard(finished.id);
+        if lines.is_empty() || heard || self.manner.verbosity == Verbosity::Quiet {
+            return;
+        }
+        let label = escape::line(&finished.label);
+        let mut text = format!("{} {label} wrote to standard error\n", stamp(at));
+        lines.iter().for_each(|line| text += &self.places.quoted(&finished.label, line));
+        self.say(&text);
     }
 
     fn failed(&mut self, finished: &ActionFinished, at: Duration) {
@@ -94,11 +112,10 @@ impl<W: Write> Plain<W> {
         }
         let faults = finished.faults.iter().map(|fault| escape::line(fault));
         for line in faults.chain(excerpt::of(finished)) {
-            // The older form of workflow commands is read anywhere in a line.
-            let line = line.replace("##[", "# #[");
-            text += &format!("  | {line}");
-            text.truncate(text.trim_end_matches(' ').len());
-            text.push('\n');
+            text += &self.places.quoted(&finished.label, &line);
+        }
+        for help in finished.help.iter().map(|help| escape::line(help)) {
+            text += &format!("  help: {help}\n");
         }
         if finished.outcome.is_some() {
             text += &format!("  log: wake log -o {label}\n");
@@ -174,7 +191,8 @@ impl<W: Write> Reporter for Plain<W> {
     fn event(&mut self, event: &Event) {
         self.tally.event(event);
         match event {
-            Event::Started { run, sandbox, .. } => {
+            Event::Started { run, sandbox, root, .. } => {
+                self.places = Places::below(root);
                 self.run = escape::line(run).into_owned();
                 if sandbox == "weak" {
                     let text =

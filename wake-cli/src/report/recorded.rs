@@ -51,6 +51,7 @@ pub(crate) fn action(id: usize, label: &str, status: Status, t_ms: u64) -> Actio
         stdout_tail: String::new(),
         stderr_tail: String::new(),
         faults: Vec::new(),
+        help: Vec::new(),
         command: "./build.sh".into(),
         execution: ran.then(|| Execution {
             guid: "n7ygmwq4-c88a35y1-c71xbye4".into(),

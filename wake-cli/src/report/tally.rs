@@ -1,7 +1,7 @@
 //! Where a build stands, kept from its events.
 
 use std::cell::OnceCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use wake_steps::diagnostic::Level;
@@ -17,6 +17,8 @@ pub(crate) struct Tally {
     order: Vec<usize>,
     dependents: HashMap<usize, Vec<usize>>,
     running: BTreeMap<usize, Running>,
+    /// Steps whose output was told as it was written.
+    heard: HashSet<usize>,
     /// Made when an estimate is first asked for after a step was announced.
     outlook: OnceCell<Estimate>,
     /// What became of the steps so far; `total` is the steps announced.
@@ -83,6 +85,7 @@ impl Tally {
             Event::Started { jobs, .. } => self.jobs = *jobs,
             Event::Announced { id, needs, usual_ms, .. } => self.announce(*id, needs, *usual_ms),
             Event::ActionStarted { id, label, t_ms, .. } => self.start(*id, label, *t_ms),
+            Event::ActionOutput { id, .. } => _ = self.heard.insert(*id),
             Event::ActionFinished(finished) => {
                 self.finish(finished.id, finished.status);
                 if finished.status == Status::Failed {
@@ -99,6 +102,11 @@ impl Tally {
         let mut running: Vec<_> = self.running.values().collect();
         running.sort_by_key(|running| running.since);
         running
+    }
+
+    /// Whether what the step wrote was told as it was written.
+    pub(crate) fn was_heard(&self, step: usize) -> bool {
+        self.heard.contains(&step)
     }
 
     /// Steps to which nothing more happens.

@@ -8,6 +8,7 @@ use wake_steps::event::{ActionFinished, Event, Reporter, Status};
 use crate::clock::Clock;
 use crate::manner::{Detail, Manner, Verbosity};
 use crate::report::diagnostic;
+use crate::report::places::Places;
 use crate::report::screen::{Screen, Size};
 use crate::report::summary::{Summary, Verdict};
 use crate::report::tally::Tally;
@@ -30,6 +31,7 @@ pub(crate) struct Verbs<W> {
     links: Vec<String>,
     /// Said only once something runs or fails, so that a build with nothing to do is one line.
     held: Option<String>,
+    places: Places,
 }
 
 /// What the live lines need to know.
@@ -51,6 +53,7 @@ impl<W: Write> Verbs<W> {
             tally: Tally::default(),
             links: Vec::new(),
             held: None,
+            places: Places::default(),
         }
     }
 
@@ -85,8 +88,11 @@ impl<W: Write> Verbs<W> {
         let because = escape::line(&finished.why);
         match finished.status {
             Status::Failed => self.failed(finished),
-            Status::Ran if self.manner.verbosity >= Verbosity::Verbose => {
-                self.verb(Role::Good, "Ran", &format!("{label} in {time}: {because}"));
+            Status::Ran => {
+                if self.manner.verbosity >= Verbosity::Verbose {
+                    self.verb(Role::Good, "Ran", &format!("{label} in {time}: {because}"));
+                }
+                self.warned(finished);
             }
             Status::Skipped if self.manner.verbosity >= Verbosity::Verbose => {
                 self.verb(Role::Caution, "Skipped", &format!("{label}: {because}"));
@@ -96,6 +102,23 @@ impl<W: Write> Verbs<W> {
             }
             _ => {}
         }
+    }
+
+    fn warned(&mut self, finished: &ActionFinished) {
+        let lines = excerpt::warnings(finished);
+        let heard = self.tally.was_heard(finished.id);
+        if lines.is_empty() || heard || self.manner.verbosity == Verbosity::Quiet {
+            return;
+        }
+        let style = self.manner.style;
+        let head = format!("by {}", style.paint(Role::Strong, escape::line(&finished.label)));
+        let mut text = format!("{}\n", style.verb(Role::Caution, "Warned", head));
+        let margin = " ".repeat(VERB_COLUMNS + 1);
+        for line in &lines {
+            let line = self.places.seen_from_root(&finished.label, line);
+            text += &format!("{margin}{}\n", line.trim_end());
+        }
+        self.say(&text);
     }
 
     /// The failed command with the part of its output that matters and the way to the rest.
@@ -118,7 +141,11 @@ impl<W: Write> Verbs<W> {
             text += &format!("{margin}{}\n", style.paint(Role::Strong, line));
         }
         for line in excerpt::of(finished) {
+            let line = self.places.seen_from_root(&finished.label, &line);
             text += &format!("{margin}{}\n", line.trim_end());
+        }
+        for help in finished.help.iter().map(|help| escape::line(help)) {
+            text += &format!("{margin}{} {help}\n", style.paint(Role::Guide, "help:"));
         }
         if finished.outcome.is_some() {
             let log = style.paint(Role::Guide, "log:");
@@ -191,6 +218,9 @@ pub(crate) fn altered(ware: &wake_model::WareId) -> String {
 impl<W: Write> Reporter for Verbs<W> {
     fn event(&mut self, event: &Event) {
         self.tally.event(event);
+        if let Event::Started { root, .. } = event {
+            self.places = Places::below(root);
+        }
         match event {
             Event::Started { sandbox, .. } if sandbox == "weak" => {
                 let rest = "the sandbox is weak: commands can see more than what is declared";

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::rustc_hash::FxHashMap;
-use jrsonnet_evaluator::{ObjValue, Result};
+use jrsonnet_evaluator::{IStr, ObjValue, Result};
 use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
 
@@ -39,6 +39,8 @@ pub(crate) struct Inner {
     pub(crate) phase: Cell<Phase>,
     /// The package that the code belongs to, once it has an instance.
     pub(crate) own: RefCell<Option<Rc<Instance>>>,
+    /// The name of the module at hand.
+    pub(crate) module: RefCell<Option<IStr>>,
     /// The dependencies of the module at hand, by key.
     pub(crate) modules: RefCell<Rc<BTreeMap<String, Rc<ModuleId>>>>,
     /// The inputs of the module at hand, once they are known.
@@ -99,6 +101,7 @@ impl Env {
             overlays: RefCell::default(),
             phase: Cell::new(Phase::Pkg),
             own: RefCell::default(),
+            module: RefCell::default(),
             modules: RefCell::default(),
             module_inputs: RefCell::default(),
             created: RefCell::default(),

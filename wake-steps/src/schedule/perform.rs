@@ -11,6 +11,7 @@ use wake_store::ware::new_guid;
 use wake_store::{ActionEntry, Adopted, Corruption, Logs, Lookup};
 
 use super::{Message, Schedule};
+use crate::advice::unseen_files;
 use crate::clock::micros;
 use crate::collect::collect;
 use crate::diagnostic::{Class, Diagnostic, Level};
@@ -48,6 +49,8 @@ pub(super) struct ActionRun {
     pub(super) stderr: Vec<u8>,
     /// What is wrong with the outputs of a command that succeeded, a line each.
     pub(super) faults: Vec<String>,
+    /// What may help if it failed, a line each.
+    pub(super) help: Vec<String>,
     /// Time around the command.
     pub(super) overhead: Duration,
 }
@@ -168,6 +171,7 @@ impl Schedule<'_> {
         let is_command = matches!(pinned.action.command, Command::Run(_));
         let execution = |record: &RunRecord| self.execution(step, pinned, record);
         let (mut tree, mut faults, mut packed) = (None, Vec::new(), None);
+        let mut help = Vec::new();
         match left {
             Ok(None) => {}
             Err(found) => faults = found,
@@ -191,12 +195,15 @@ impl Schedule<'_> {
             for log in [&stdout, &stderr].into_iter().filter(|log| !log.is_empty()) {
                 self.machine.store().put_blob(log)?;
             }
+            for log in [&stderr, &stdout] {
+                help.extend(unseen_files(pinned, self.work.sources, log));
+            }
             let (faults, packed) = (&*faults, packed.as_ref());
             let failed = StepFailure::Command { pinned, record: &record, packed, faults };
             self.work.steps.failed(step, failed);
         }
         let execution = is_command.then(|| Box::new(execution(&record)));
-        Ok(ActionRun { record, execution, tree, stdout, stderr, faults, overhead })
+        Ok(ActionRun { record, execution, tree, stdout, stderr, faults, help, overhead })
     }
 
     fn performance(&self, attempt: &Attempt<'_>) -> Result<Performance, StepError> {

@@ -203,6 +203,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         event.stderr_tail = tail(&ran.stderr);
         event.outputs = ran.tree.map(|tree| tree.to_string());
         event.faults = ran.faults;
+        event.help = ran.help;
         self.reporter.event(&Event::ActionFinished(Box::new(event)));
         match ran.tree {
             Some(_) => {

@@ -80,9 +80,14 @@ fn tell(
 ) -> Outcome {
     if found.is_empty() {
         let message = format!("no build here ran `{}`", target.as_str());
-        return Err(Diagnostic::error(Class::Nothing, message)
-            .help("`wake log` lists the builds, `wake log --formulas` the runs of formulas")
-            .into());
+        let diagnostic = Diagnostic::error(Class::Nothing, message);
+        let help = match target.as_module() {
+            Some(module) => format!("a module of the package here is written `{module}`"),
+            None => {
+                "`wake log` lists the builds, `wake log --formulas` the runs of formulas".into()
+            }
+        };
+        return Err(diagnostic.help(help).into());
     }
     for finished in &found {
         if found.len() > 1 {

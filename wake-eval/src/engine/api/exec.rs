@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use jrsonnet_evaluator::val::ArrValue;
-use jrsonnet_evaluator::{ObjValue, ObjValueBuilder, Result, Val};
+use jrsonnet_evaluator::{Error, ObjValue, ObjValueBuilder, Result, Val};
 use serde_json::{Map, Value, json};
 use wake_model::declared::memory_size;
 
@@ -51,7 +51,7 @@ fn exec(call: &Call<'_>) -> Result<Val> {
     let Some(program) = call.get("ref")? else {
         refuse!(call.expected("ref", "a reference to a file", &Val::Null));
     };
-    let program = call.target("ref", &program)?;
+    let program = call.target("ref", &program).map_err(|error| host_program(error, &program))?;
     let config = call.get("config")?.unwrap_or(Val::Null);
     let args = call.get("args")?.unwrap_or(Val::Null);
     let env = call.get("env")?.unwrap_or(Val::Null);
@@ -79,6 +79,20 @@ fn exec(call: &Call<'_>) -> Result<Val> {
     let mut builder = ObjValueBuilder::with_capacity(1);
     builder.field("type").value("exec");
     Ok(call.env.declarations.keep(builder.build(), Rc::new(decl)))
+}
+
+/// Says to who names a program of the host how one is run.
+fn host_program(error: Error, given: &Val) -> Error {
+    let Val::Str(name) = given else { return error };
+    let name = name.clone().into_flat();
+    if name.is_empty() || name.contains(['.', ' ']) {
+        return error;
+    }
+    amend(error, |note| {
+        note.hint(format!(
+            "a command is a file of the package or of what it needs: a script in `files`, './run.sh', may call `{name}`"
+        ))
+    })
 }
 
 fn rootfs(call: &Call<'_>) -> Result<Val> {

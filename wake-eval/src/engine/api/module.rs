@@ -90,6 +90,11 @@ fn module(call: &Call<'_>) -> Result<Val> {
     }
     let name = call.required_text("name")?;
     check_module_name(&name).map_err(|note| note.argument("name"))?;
+    if let Some(key) = call.env.module.borrow().as_ref().filter(|key| **key != name) {
+        refuse!(
+            call.fault("name", format!("is `{name}`, but the package calls this module `{key}`"))
+        );
+    }
     let takes = ["wake", "module"];
     let decl = ModuleDecl {
         name,

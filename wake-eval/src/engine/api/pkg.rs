@@ -248,6 +248,11 @@ fn own_file(call: &Call<'_>, argument: &str, text: &str, key: &str) -> Result<Re
         Some(EntryKind::Other) => {
             Err(at(Note::new(format!("`{text}` is neither a file nor a link"))).into())
         }
+        None if text.contains(['*', '?', '[', '{']) => {
+            Err(at(Note::new(format!("there is no file `{text}` in the package")))
+                .hint(format!("wake.dir('{text}') lists the files that a glob matches"))
+                .into())
+        }
         None => Err(missing(call, &path, text).argument(argument).key(key).into()),
     }
 }

@@ -188,7 +188,15 @@ fn no_such_field(env: &Env, fault: &mut EvalError, name: &str, similar: Option<&
         let before: String = place.source_line.chars().take(place.column as usize - 1).collect();
         before.ends_with("wake.")
     });
-    let near = if on_wake { nearest(name, api::names()) } else { None };
+    let near = match name {
+        // What other tools call it.
+        "glob" | "ls" | "files" if on_wake => {
+            fault.hints.push("wake.dir('*.txt') lists the files that a glob matches".to_owned());
+            Some("dir")
+        }
+        _ if on_wake => nearest(name, api::names()),
+        _ => None,
+    };
     fault.label = near.or(similar).map(|near| format!("did you mean `{near}`?"));
     format!("there is no field `{name}`")
 }

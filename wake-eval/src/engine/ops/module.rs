@@ -33,8 +33,10 @@ pub(crate) fn module(
     let function = function_of(env, state, file, &["wake", "pkg"], FORM).or_else(|error| {
         function_of(env, state, file, &["wake", "pkg", "config"], FORM).map_err(|_| error)
     })?;
+    check_names(&function, file)?;
     let own = env.own()?;
     let pkg = view::pkg(env, &own);
+    env.module.replace(Some(name.into()));
     let config = effective_config(env, state, &function, (file, name), config)?;
     let result = match function.params().len() {
         0..=2 => call2(&function, api::wake(env), pkg.clone())?,
@@ -46,6 +48,17 @@ pub(crate) fn module(
     };
     env.modules.replace(declared.modules.clone());
     Instantiation { env, pkg, declared, config }.json()
+}
+
+/// Refuses a function whose second parameter is plainly meant for something else than the package.
+fn check_names(function: &FuncVal, file: &RelPath) -> Result<()> {
+    let params = function.params();
+    let name = |at: usize| params.get(at).and_then(|param| param.name().as_str());
+    if name(1) == Some("config") {
+        let message = format!("`{file}` must return {FORM}: its second argument is the package");
+        refuse!(Note::new(message).origin(Origin::File(file.as_str().to_owned())));
+    }
+    Ok(())
 }
 
 /// The config that the function gets: what was asked for, else its own default, else `{}`.

@@ -1,0 +1,250 @@
+//! What somebody who begins gets wrong, and how wake leads on.
+
+#![allow(clippy::unwrap_used)]
+
+use wake_tests::{Expect, Project, expect, project};
+
+/// A module `hello` whose script reads a file of the package.
+fn greeter() -> Project {
+    project()
+        .pkg("files=['./greet.sh', './words.txt'],\n    modules={ hello: './hello.libsonnet' }")
+        .file(
+            "hello.libsonnet",
+            "function(wake, pkg, config={ name: 'world' })\n  wake.module(\n    name='hello',\n    outputs=function(wake, pkg) { text: './out.txt' },\n    exec=wake.exec('./greet.sh', args=[config.name]),\n  )\n",
+        )
+        .script("greet.sh", "#!/bin/sh\necho \"$(cat words.txt), $1\" >out.txt\n")
+        .file("words.txt", "Hello\n")
+        .build()
+}
+
+#[track_caller]
+fn fails(project: &Project, args: &[&str], code: i32, expected: Expect) {
+    project.wake(args).run().code(code).says(expected);
+}
+
+/// The greeter with a text of a file replaced by another.
+fn edited(file: &str, from: &str, to: &str) -> Project {
+    let project = greeter();
+    project.edit(file, from, to);
+    project
+}
+
+#[test]
+fn a_module_without_its_colon() {
+    let project = greeter();
+    fails(
+        &project,
+        &["build", "hello"],
+        2,
+        expect![[r#"
+        error: target `hello`: no directory `hello`
+         help: a module of the package here is written `:hello`
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    fails(
+        &project,
+        &["log", "-o", "hello"],
+        4,
+        expect![[r#"
+        error: no build here ran `hello`
+         help: a module of the package here is written `:hello`
+    "#]],
+    );
+}
+
+#[test]
+fn an_absolute_path_is_a_target() {
+    let project = greeter();
+    let target = format!("{}:hello", project.root().display());
+    assert_eq!(project.build(&[&target]).ran(), ["//:hello"]);
+    assert_eq!(project.build(&[&project.root().display().to_string()]).hit(), ["//:hello"]);
+    fails(
+        &project,
+        &["build", "/usr:hello"],
+        2,
+        expect![[r#"
+        error: target `/usr:hello` lies outside the workspace `[ROOT]`
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+}
+
+#[test]
+fn a_program_of_the_host_as_the_command() {
+    let project = edited("hello.libsonnet", "exec('./greet.sh', ", "exec('sh', ");
+    fails(
+        &project,
+        &["build"],
+        5,
+        expect![[r#"
+        error: cannot resolve `sh`: `sh` starts no reference: expected `./`, `input`, `output`, `pkg` or `module`
+         --> hello.libsonnet:5:20
+          |
+        5 |     exec=wake.exec('sh', args=[config.name]),
+          |                    ^^^^
+          = note: module() is called at hello.libsonnet:2:3
+          help: a command is a file of the package or of what it needs: a script in `files`, './run.sh', may call `sh`
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+}
+
+#[test]
+fn a_glob_among_files() {
+    let project = edited("PKG.libsonnet", "'./words.txt'", "'*.txt'");
+    fails(
+        &project,
+        &["build"],
+        5,
+        expect![[r#"
+        error: there is no file `*.txt` in the package
+         --> PKG.libsonnet:4:26
+          |
+        4 |     files=['./greet.sh', '*.txt'],
+          |                          ^^^^^^^
+          = note: pkg() is called at PKG.libsonnet:2:3
+          help: wake.dir('*.txt') lists the files that a glob matches
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    let project = edited("PKG.libsonnet", "'./words.txt'", "wake.glob('*.txt')");
+    fails(
+        &project,
+        &["build"],
+        5,
+        expect![[r#"
+        error: there is no field `glob`
+         --> PKG.libsonnet:4:31
+          |
+        4 |     files=['./greet.sh', wake.glob('*.txt')],
+          |                               ^^^^ did you mean `dir`?
+          = note: pkg() is called at PKG.libsonnet:2:3
+          help: wake.dir('*.txt') lists the files that a glob matches
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+}
+
+#[test]
+fn a_module_function_that_leaves_out_the_package() {
+    let project = edited("hello.libsonnet", "wake, pkg, config", "wake, config");
+    fails(
+        &project,
+        &["build"],
+        5,
+        expect![[r#"
+        error: `hello.libsonnet` must return function(wake, pkg, config) wake.module(...): its second argument is the package
+         --> hello.libsonnet:1:1
+          |
+        1 | function(wake, config={ name: 'world' })
+          | ^^^^^^^^
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+}
+
+#[test]
+fn a_module_that_is_called_otherwise_by_its_package() {
+    let project = edited("hello.libsonnet", "name='hello'", "name='helo'");
+    fails(
+        &project,
+        &["build"],
+        5,
+        expect![[r#"
+        error: `name` of module() is `helo`, but the package calls this module `hello`
+         --> hello.libsonnet:3:10
+          |
+        3 |     name='helo',
+          |          ^^^^^^
+          = note: module() is called at hello.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+}
+
+#[test]
+fn a_file_that_the_command_needs_and_nobody_declared() {
+    let project = edited("greet.sh", "cat words.txt", "cat words.txt ./data/more.txt");
+    project.write("data/more.txt", "more");
+    project.edit("greet.sh", "#!/bin/sh", "#!/bin/sh -e");
+    project.edit("greet.sh", "echo ", "cat data/more.txt; echo ");
+    fails(
+        &project,
+        &["build"],
+        1,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:hello (exit 1, [TIME])  ./greet.sh world
+          | cat: data/more.txt: No such file or directory
+          help: `./data/more.txt` exists and the command does not see it: add './data/more.txt' to `files`
+          log: wake log -o //:hello
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:hello, log .wake/runs/[RUN].jsonl
+        failed: //:hello
+    "#]],
+    );
+}
+
+#[test]
+fn a_dependency_beside_a_package_without_a_workspace() {
+    let get = "pkgs={ lib: wake.getPkg(wake.pkgInfo('lib', '*'), from='../lib') }";
+    let project = project().pkg_at("app", "app", get).pkg_at("lib", "lib", "").build();
+    let run = project.wake(["-C", "app", "build"]).run().code(6);
+    run.mentions("a `wake.toml` in a directory above makes that its root");
+    project.write("wake.toml", "");
+    project.wake(["-C", "app", "build"]).run().success();
+}
+
+#[test]
+fn what_a_command_warns_of_is_shown_when_it_ran() {
+    let project = edited("greet.sh", "echo ", "echo 'words.txt:1: warning: dull' >&2; echo ");
+    project.wake(["build"]).run().success().says(expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] //:hello wrote to standard error
+          | words.txt:1: warning: dull
+        [TIME] Finished 1 action in [TIME]
+    "#]]);
+    project.wake(["build"]).run().success().says(expect![[r#"
+        [TIME] Finished 1 action, all cached, in [TIME]
+    "#]]);
+    let quiet = edited("greet.sh", "echo ", "echo 'words.txt:1: warning: dull' >&2; echo ");
+    quiet.wake(["-q", "build"]).run().success().says(expect![[r#""#]]);
+}
+
+#[test]
+fn places_in_the_output_of_a_command_are_seen_from_the_root() {
+    let project = project()
+        .file("wake.toml", "")
+        .pkg_at("libs/x", "x", "files=['./p.sh', './src/a.c'], modules={ m: './m.libsonnet' }")
+        .module(
+            "libs/x/m.libsonnet",
+            "m",
+            "outputs=function(wake, pkg) { o: './a.o' }, exec=wake.exec('./p.sh')",
+        )
+        .script("libs/x/p.sh", "#!/bin/sh\necho 'src/a.c:3:1: error: wrong' >&2; exit 1\n")
+        .file("libs/x/src/a.c", "")
+        .build();
+    fails(
+        &project,
+        &["build", "//..."],
+        1,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //libs/x:m (exit 1, [TIME])  ./p.sh
+          | libs/x/src/a.c:3:1: error: wrong
+          log: wake log -o //libs/x:m
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //libs/x:m, log .wake/runs/[RUN].jsonl
+        failed: //libs/x:m
+    "#]],
+    );
+}
+
+#[test]
+fn a_directory_inside_a_package_lists_the_package() {
+    let project = greeter();
+    std::fs::create_dir(project.path("data")).unwrap();
+    project.wake(["-C", "data", "ls"]).run().success().prints(expect![[r#"
+        //  root@1.0.0
+          //:hello
+    "#]]);
+}
