@@ -7,7 +7,7 @@
 //! | `settings`, `workspace`, `pkg_place`, `target` | finds the checkout, where packages lie, and what is to be built |
 //! | `sources`, `fixed`, `files`, `source_text`, `shelf` | looks at files, remembers what they hold, and puts pieces aside |
 //! | `evaluate` | applies functions, remembering what came of it |
-//! | `load`, `order`, `resolve` | from package files to packages that fit together |
+//! | `locked`, `load`, `order`, `resolve` | from package files and `wake.lock` to packages that fit together |
 //! | `written`, `view`, `instance` | packages with their inputs, as functions see them |
 //! | `module`, `plan` | from packages to the graph of configured modules |
 //! | `lower` | from a module to a step, which knows no package any more |
@@ -30,6 +30,7 @@ mod files;
 mod source_text;
 mod shelf;
 mod evaluate;
+mod locked;
 mod load;
 mod order;
 mod resolve;

@@ -1,4 +1,4 @@
-//! Loading: every package that the targets reach by local path, each evaluated once.
+//! Loading: every package that the targets reach by local path or as a locked one, each evaluated once.
 
 use std::collections::{BTreeMap, HashSet};
 use std::convert::Infallible;
@@ -8,9 +8,10 @@ use serde_json::Value;
 use wake_eval::{NoAnswers, Op, Read};
 use wake_model::declared::PackageDecl;
 use wake_model::place::PKG_FILE;
-use wake_model::{NameMap, PkgSource, RelPath};
+use wake_model::{GetPkg, NameMap, PkgInfo, PkgSource, RelPath};
 
 use crate::evaluate::{CachedEvaluation, Evaluator, Lanes, Question, Work};
+use crate::locked::LockedPkgs;
 use crate::pkg_place::PkgPlace;
 use crate::shelf::{Shelf, ShelfEntry};
 use crate::workspace::{WORKSPACE_FILE, Workspace};
@@ -29,8 +30,8 @@ pub(crate) struct LoadedPkg {
     pub reads: Vec<Read>,
     /// What `std.trace` said.
     pub trace: Vec<String>,
-    /// Where its local packages lie, by its own key for them.
-    pub local: NameMap<PkgPlace>,
+    /// Where those of its packages lie that it has by path or from a registry, by its own key for them.
+    pub found: NameMap<PkgPlace>,
 }
 
 impl LoadedPkg {
@@ -55,15 +56,10 @@ fn declared_pkg(raw: &str, key: &str) -> Value {
 /// Every loaded package by its place.
 pub(crate) type Loaded = BTreeMap<PkgPlace, LoadedPkg>;
 
-/// Why a local path is no package.
-struct LocalPathError {
-    message: String,
-    help: Option<String>,
-}
-
 struct Loader<'a> {
     workspace: &'a Workspace,
     evaluator: &'a Evaluator<'a>,
+    locked: &'a LockedPkgs,
     /// Where declarations are put aside.
     shelf: Arc<Shelf>,
     state: Mutex<State>,
@@ -85,13 +81,13 @@ pub(crate) struct LoadResult {
 }
 
 impl LoadResult {
-    /// Whether everything that the package at `place` reaches by local path was loaded.
+    /// Whether everything that the package at `place` reaches was loaded.
     pub(crate) fn is_whole(&self, place: &PkgPlace) -> bool {
         let mut seen = std::collections::BTreeSet::new();
         let mut open = vec![place];
         while let Some(place) = open.pop() {
             match self.loaded.get(place) {
-                Some(pkg) if seen.insert(place) => open.extend(pkg.local.values()),
+                Some(pkg) if seen.insert(place) => open.extend(pkg.found.values()),
                 Some(_) => {}
                 None => return false,
             }
@@ -99,18 +95,29 @@ impl LoadResult {
         true
     }
 
-    /// Every error, by place.
+    /// Every error, by place; what is wrong with the lock is said once.
     pub(crate) fn errors(&mut self) -> Vec<Diagnostic> {
-        std::mem::take(&mut self.failed).into_values().flatten().collect()
+        let mut errors: Vec<Diagnostic> = Vec::new();
+        for error in std::mem::take(&mut self.failed).into_values().flatten() {
+            if !errors.contains(&error) {
+                errors.push(error);
+            }
+        }
+        errors
     }
 }
 
-/// Loads the packages at `dirs` and everything that they reach by local path, in parallel.
+/// Loads the packages at `dirs` and everything that they reach, in parallel.
 ///
 /// One package's error does not keep the others from being loaded.
-pub(crate) fn load(workspace: &Workspace, evaluator: &Evaluator, dirs: &[RelPath]) -> LoadResult {
+pub(crate) fn load(
+    workspace: &Workspace,
+    evaluator: &Evaluator,
+    locked: &LockedPkgs,
+    dirs: &[RelPath],
+) -> LoadResult {
     let find = |_: &mut dyn FnMut(&RelPath)| Ok::<_, Infallible>(((), dirs.to_vec()));
-    let Ok(((), result)) = load_as_found(workspace, evaluator, find);
+    let Ok(((), result)) = load_as_found(workspace, evaluator, locked, find);
     result
 }
 
@@ -121,10 +128,11 @@ pub(crate) fn load(workspace: &Workspace, evaluator: &Evaluator, dirs: &[RelPath
 pub(crate) fn load_as_found<T: Send, E: Send>(
     workspace: &Workspace,
     evaluator: &Evaluator,
+    locked: &LockedPkgs,
     find: impl FnOnce(&mut dyn FnMut(&RelPath)) -> Result<(T, Vec<RelPath>), E> + Send,
 ) -> Result<(T, LoadResult), E> {
     let shelf = Shelf::of(evaluator.files);
-    let loader = Loader { workspace, evaluator, shelf, state: Mutex::default() };
+    let loader = Loader { workspace, evaluator, locked, shelf, state: Mutex::default() };
     let lanes = Lanes::new(&loader, evaluator);
     let found = rayon::scope(|scope| {
         let found = find(&mut |dir| lanes.put(loader.new_one(dir), scope));
@@ -166,7 +174,7 @@ impl<'w> Work<'w> for Loader<'w> {
                 let mut state = self.state();
                 let State { asked, result } = &mut *state;
                 let new: Vec<PkgPlace> = pkg
-                    .local
+                    .found
                     .values()
                     .filter(|place| !asked.contains(*place) && asked.insert((*place).clone()))
                     .cloned()
@@ -200,52 +208,83 @@ impl Loader<'_> {
                 format!("{}: the declaration has an unexpected form: {error}", place.label());
             vec![Diagnostic::error(Class::Internal, message)]
         })?;
-        let mut local = Vec::with_capacity(decl.pkgs.len());
+        if let PkgPlace::Store(pkg) = place
+            && pkg.key != decl.info.key()
+        {
+            return Err(vec![self.mislabelled(place, &decl.info)]);
+        }
+        let mut found = Vec::with_capacity(decl.pkgs.len());
         let mut wrong = Vec::new();
         for (key, get) in decl.pkgs.iter() {
-            let PkgSource::Local(path) = &get.from else { continue };
-            match self.local_place(place, path) {
-                Ok(found) => local.push((key.clone(), found)),
-                Err(LocalPathError { message, help }) => {
+            match self.find(place, get) {
+                Ok(None) => {}
+                Ok(Some(place)) => found.push((key.clone(), place)),
+                // What is wrong with the lock is told at its place there.
+                Err(error) if error.place.is_some() => wrong.push(*error),
+                Err(mut error) => {
                     let get = declared_pkg(value.get(), key);
-                    let place = self.evaluator.locate(place, &Op::Pkg, &get, &NoAnswers);
-                    let message = format!("package `{key}`: {message}");
-                    let diagnostic = Diagnostic::error(Class::Resolution, message).at(place);
-                    wrong.push(help.into_iter().fold(diagnostic, Diagnostic::help));
+                    error.message = format!("package `{key}`: {}", error.message);
+                    wrong.push(error.at(self.evaluator.locate(place, &Op::Pkg, &get, &NoAnswers)));
                 }
             }
         }
         if wrong.is_empty() {
-            let local = local.into_iter().collect();
+            let found = found.into_iter().collect();
             let raw = self.shelf.put(value.get().as_bytes());
-            Ok(LoadedPkg { place: place.clone(), decl, raw, reads, trace, local })
+            Ok(LoadedPkg { place: place.clone(), decl, raw, reads, trace, found })
         } else {
             Err(wrong)
         }
     }
 
-    fn local_place(&self, from: &PkgPlace, path: &str) -> Result<PkgPlace, LocalPathError> {
-        let error = |message: String| LocalPathError { message, help: None };
+    /// Where the package lies that the one at `from` gets; none if that is found out later.
+    fn find(&self, from: &PkgPlace, get: &GetPkg) -> Result<Option<PkgPlace>, Box<Diagnostic>> {
+        let Evaluator { files, store, .. } = self.evaluator;
+        match (&get.from, from) {
+            (PkgSource::Local(path), PkgPlace::Checkout(dir)) => {
+                self.local_place(dir, path).map(Some)
+            }
+            // Where a published package lay beside another one is not where it lies now.
+            (PkgSource::Local(_), PkgPlace::Store(_)) | (PkgSource::Registry, _) => {
+                self.locked.find(&get.request, files, store).map(Some)
+            }
+            (PkgSource::Global | PkgSource::Retriever(_), _) => Ok(None),
+        }
+    }
+
+    /// Says that content is not of the package that it is locked as.
+    fn mislabelled(&self, place: &PkgPlace, info: &PkgInfo) -> Diagnostic {
+        let (locked, told) = (place.label(), info.key().label());
+        let message = format!("what is locked as {locked} calls itself {told}");
+        Diagnostic::error(Class::Resolution, message)
+            .at(self.locked.written_at(place))
+            .help(format!("the line is of {told}, or its digest is another one"))
+    }
+
+    fn local_place(&self, from: &RelPath, path: &str) -> Result<PkgPlace, Box<Diagnostic>> {
+        let wrong = |message: String| Diagnostic::error(Class::Resolution, message);
         if path.starts_with('/') {
             let message = format!("`{path}` is absolute: a local path is relative to the package");
-            return Err(error(message));
+            return Err(wrong(message).into());
         }
-        let dir = from.dir().and_then(|dir| dir.resolve(path).ok());
-        let dir = dir.ok_or_else(|| LocalPathError {
-            message: format!("`{path}` leaves the workspace"),
-            help: (!self.workspace.is_marked()).then(|| {
-                let root = self.workspace.root.display();
-                format!("the workspace is `{root}`; a `{WORKSPACE_FILE}` in a directory above makes that its root")
-            }),
+        let dir = from.resolve(path).map_err(|_| {
+            let leaves = wrong(format!("`{path}` leaves the workspace"));
+            if self.workspace.is_marked() {
+                return leaves;
+            }
+            let root = self.workspace.root.display();
+            leaves.help(format!(
+                "the workspace is `{root}`; a `{WORKSPACE_FILE}` in a directory above makes that its root"
+            ))
         })?;
         let place = PkgPlace::Checkout(dir.clone());
         // What has been asked for was found to be a package before.
         if self.state().asked.contains(&place) || self.workspace.is_pkg(&dir) {
             Ok(place)
         } else if self.workspace.absolute(&dir).is_dir() {
-            Err(error(format!("`{path}` holds no `{PKG_FILE}`")))
+            Err(wrong(format!("`{path}` holds no `{PKG_FILE}`")).into())
         } else {
-            Err(error(format!("there is no directory `{path}`")))
+            Err(wrong(format!("there is no directory `{path}`")).into())
         }
     }
 

@@ -14,7 +14,6 @@ pub(crate) enum PkgPlace {
     /// In this directory of the checkout.
     Checkout(RelPath),
     /// In the store, where they never change.
-    #[expect(dead_code, reason = "no package is fetched yet")]
     Store(Arc<StoredPkg>),
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 use wake_eval::{NoAnswers, Op};
-use wake_model::{GetPkg, Name, NameMap, Permission, PkgKey, PkgName, PkgSource, RelPath};
+use wake_model::{GetPkg, Name, NameMap, Permission, PkgInfo, PkgKey, PkgName, PkgSource, RelPath};
 
 use crate::evaluate::Evaluator;
 use crate::files::{Files, can_be_named};
@@ -98,6 +98,7 @@ impl Resolver<'_> {
         let mut errors = Vec::new();
         let mut order = Vec::new();
         self.check_requests(&mut errors);
+        self.check_ranges(&mut errors);
         let by_place = self.keys(&mut errors);
         let globals = self.globals(roots, &mut errors);
         let deps = self.deps(&globals, &mut errors);
@@ -131,8 +132,9 @@ impl Resolver<'_> {
     fn check_requests(&self, errors: &mut Vec<Diagnostic>) {
         for (pkg, key, get) in self.gets() {
             match &get.from {
+                // One that is locked was found by its version.
                 PkgSource::Local(path) => {
-                    let Some(found) = pkg.local.get(key).and_then(|at| self.loaded.get(at)) else { continue };
+                    let Some(found) = pkg.found.get(key).and_then(|at| self.loaded.get(at)) else { continue };
                     if !get.request.matches(&found.decl.info) {
                         errors.push(self.error(pkg, key, mismatch(key, path, get, found)).help(format!(
                             "ask for what is there, `version: '^{}'`, or point `from` elsewhere",
@@ -140,16 +142,36 @@ impl Resolver<'_> {
                         )));
                     }
                 }
-                PkgSource::Registry => errors.push(
-                    self.error(pkg, key, format!("package `{key}` has no `from`, and no registry is configured"))
-                        .help("name where it lies: `from='./path'` or `from=wake.GLOBAL`"),
-                ),
                 PkgSource::Retriever(_) => errors.push(
                     self.error(pkg, key, format!("package `{key}` is to be retrieved by an exec, which this version of wake does not do"))
                         .help("get it from a local path: `from='./path'`"),
                 ),
-                PkgSource::Global => {}
+                PkgSource::Global | PkgSource::Registry => {}
             }
+        }
+    }
+
+    /// Of a published package there is one version in each range of versions that can stand in for each other.
+    fn check_ranges(&self, errors: &mut Vec<Diagnostic>) {
+        let mut chosen: BTreeMap<(PkgName, String), &PkgInfo> = BTreeMap::new();
+        for pkg in self.loaded.values().filter(|pkg| pkg.place.dir().is_none()) {
+            let info = &pkg.decl.info;
+            let (name, range) = (info.pkg_name(), info.version.range());
+            let Some(other) = chosen.insert((name.clone(), range.clone()), info) else { continue };
+            let (one, two) = (&other.version, &info.version);
+            let message = format!("{name} {one} and {two} are both needed, and both are {range}");
+            let mut error = Diagnostic::error(Class::Resolution, message);
+            for (pkg, key, get) in self.gets() {
+                let found = pkg.found.get(key).and_then(|at| self.loaded.get(at));
+                if found.is_some_and(|found| [other, info].contains(&&found.decl.info)) {
+                    let version = &get.request.version;
+                    let place = self.place_of(pkg, key).map(|place| format!(" at {place}"));
+                    let place = place.unwrap_or_default();
+                    error = error.note(format!("{} needs {version}{place}", pkg.place.label()));
+                }
+            }
+            errors
+                .push(error.help(format!("lock one version that is {range} and will do for all")));
         }
     }
 
@@ -193,7 +215,7 @@ impl Resolver<'_> {
         let mut globals: BTreeMap<PkgName, Global> = BTreeMap::new();
         for (pkg, key, get) in self.gets() {
             let Some(rule) = get.global else { continue };
-            let Some(place) = pkg.local.get(key) else { continue };
+            let Some(place) = pkg.found.get(key) else { continue };
             if !held.get(&pkg.place).is_some_and(|held| held.contains(&Permission::DefineGlobal)) {
                 let message = format!(
                     "{} defines the global package `{key}` without permission",
@@ -243,7 +265,7 @@ impl Resolver<'_> {
         while changed {
             changed = false;
             for (pkg, key, get) in self.gets().filter(|(_, _, get)| !get.permissions.is_empty()) {
-                let Some(place) = pkg.local.get(key) else { continue };
+                let Some(place) = pkg.found.get(key) else { continue };
                 for permission in &get.permissions {
                     let grants = held.get(&pkg.place).is_some_and(|held| held.contains(permission));
                     let receiver = held.entry(place.clone()).or_default();
@@ -278,7 +300,7 @@ impl Resolver<'_> {
             let mut deps = BTreeMap::new();
             for (key, get) in pkg.decl.pkgs.iter() {
                 let found = match &get.from {
-                    PkgSource::Local(_) => pkg.local.get(key).cloned(),
+                    PkgSource::Local(_) | PkgSource::Registry => pkg.found.get(key).cloned(),
                     PkgSource::Global => match self.global(pkg, key, get, globals) {
                         Ok(place) => Some(place),
                         Err(error) => {
@@ -286,7 +308,7 @@ impl Resolver<'_> {
                             None
                         }
                     },
-                    PkgSource::Registry | PkgSource::Retriever(_) => None,
+                    PkgSource::Retriever(_) => None,
                 };
                 deps.extend(found.map(|found| (key.clone(), found)));
             }

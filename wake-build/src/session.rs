@@ -20,6 +20,7 @@ use crate::evaluate::{EvalCounts, Evaluator};
 use crate::files::{FileMemory, Files};
 use crate::instance::{Instances, instantiate};
 use crate::load::{LoadResult, load, load_as_found};
+use crate::locked::LockedPkgs;
 use crate::pkg_place::PkgPlace;
 use crate::plan::{ModuleRequest, PlannedBuild, plan};
 use crate::resolve::{Resolution, resolve};
@@ -134,6 +135,7 @@ impl Session {
         Checkout {
             session: self,
             files: files.profiled(self.profile()),
+            locked: LockedPkgs::default(),
             history: History::read(&self.history_file())
                 .or_else(|| snapshot.map(Snapshot::history))
                 .unwrap_or_default(),
@@ -148,6 +150,7 @@ static EPOCHS: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct Checkout<'a> {
     pub(crate) session: &'a Session,
     pub(crate) files: Files<'a>,
+    pub(crate) locked: LockedPkgs,
     pub(crate) history: History,
 }
 
@@ -214,7 +217,7 @@ impl Checkout<'_> {
         let profile = self.session.profile();
         let workspace = &self.session.workspace;
         let span = profile.stage("load");
-        let (found, result) = load_as_found(workspace, evaluator, |heard| {
+        let (found, result) = load_as_found(workspace, evaluator, &self.locked, |heard| {
             let _span = profile.stage("find targets");
             let found = find(workspace, patterns, heard)?;
             let dirs = dirs_of(&found.targets);
@@ -229,7 +232,7 @@ impl Checkout<'_> {
     fn load(&self, evaluator: &Evaluator, targets: &[Target]) -> LoadResult {
         let _span = self.session.profile().stage("load");
         let dirs = dirs_of(targets);
-        let result = load(&self.session.workspace, evaluator, &dirs);
+        let result = load(&self.session.workspace, evaluator, &self.locked, &dirs);
         self.with_globals(evaluator, dirs, result)
     }
 
@@ -250,7 +253,7 @@ impl Checkout<'_> {
             return result;
         }
         dirs.push(root);
-        load(workspace, evaluator, &dirs)
+        load(workspace, evaluator, &self.locked, &dirs)
     }
 }
 

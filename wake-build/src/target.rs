@@ -63,7 +63,8 @@ impl TargetPattern {
     /// Fails if it leaves the workspace, or means the package around a person who is in none.
     pub fn scope(&self, workspace: &Workspace) -> Result<Scope, Diagnostic> {
         let dir = self.directory(workspace)?;
-        Ok(Scope { dir, recursive: self.recursive, module: self.module.clone() })
+        let TargetPattern { text, recursive, module, .. } = self.clone();
+        Ok(Scope { text, dir, recursive, module })
     }
 
     /// The directory that it names: where it names none, that of the package around the person.
@@ -106,6 +107,7 @@ fn below_root(workspace: &Workspace, text: &str, path: &Path) -> Result<RelPath,
 /// The labels that a pattern means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
+    text: String,
     dir: RelPath,
     recursive: bool,
     module: Option<String>,
@@ -116,7 +118,9 @@ impl Scope {
     pub fn contains(&self, label: &str) -> bool {
         let Some((pkg, name)) = label.strip_prefix("//").and_then(|rest| rest.rsplit_once(':'))
         else {
-            return false;
+            // A package of the store lies in no directory: it is called by its label.
+            let rest = label.strip_prefix(&self.text);
+            return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'));
         };
         let is_pkg = match self.recursive {
             true => pkg.parse().is_ok_and(|pkg: RelPath| pkg.strip(&self.dir).is_some()),
@@ -167,7 +171,7 @@ fn find_one(
     walked: &mut Vec<RelPath>,
     heard: &mut dyn FnMut(&RelPath),
 ) -> Result<Vec<Target>, Diagnostic> {
-    let Scope { dir, recursive, module } = pattern.scope(workspace)?;
+    let Scope { dir, recursive, module, .. } = pattern.scope(workspace)?;
     let text = pattern.as_str();
     if recursive {
         let Walk { members, dirs } = workspace.walk(&dir, heard)?;
@@ -244,6 +248,10 @@ mod tests {
         assert!(means("//...:m", "web", "//libs/z:m@01234567"));
         assert!(!means("//web/...", "", "//webs:m"));
         assert!(!means("web", "", "//webs:m"));
+        assert!(means("acme/z@1.0.0:m", "web", "acme/z@1.0.0:m"));
+        assert!(means("acme/z@1.0.0:m", "", "acme/z@1.0.0:m@01234567"));
+        assert!(!means("acme/z@1.0.0:m", "", "acme/z@1.0.0:m2"));
+        assert!(!means("acme/z", "", "acme/z@1.0.0:m"));
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod json;
 pub mod name;
 pub mod nearest;
 pub mod package;
+pub mod lock;
 pub mod path;
 pub mod place;
 pub mod reflike;
@@ -28,6 +29,7 @@ pub use decode::DecodeError;
 pub use digest::{
     ActionDigest, BlobDigest, Digest, HostDigest, PkgDigest, TreeDigest, ValueDigest,
 };
+pub use lock::{LOCK_FILE, Lock, LockedPkg};
 pub use name::{Name, PkgKey, PkgName, Requirement, Version};
 pub use package::{GetPkg, GlobalRule, Permission, PkgIdentity, PkgInfo, PkgRequest, PkgSource};
 pub use path::RelPath;

@@ -105,6 +105,17 @@ impl FromStr for PkgName {
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version(semver::Version);
 
+impl Version {
+    /// The versions that can stand in for each other, one of which this is, as a requirement: `^1`, `^0.3`, `^0.0.7`.
+    pub fn range(&self) -> String {
+        match (self.0.major, self.0.minor, self.0.patch) {
+            (0, 0, patch) => format!("^0.0.{patch}"),
+            (0, minor, _) => format!("^0.{minor}"),
+            (major, _, _) => format!("^{major}"),
+        }
+    }
+}
+
 /// Why a text is not a version or not a requirement.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum VersionError {
@@ -282,6 +293,13 @@ mod tests {
         assert!(requirement.matches(&"2.9.9".parse().unwrap()));
         assert!(!requirement.matches(&"3.0.0".parse().unwrap()));
         assert!("1.2".parse::<Version>().is_err());
+    }
+
+    #[test]
+    fn versions_of_one_range_can_stand_in_for_each_other() {
+        let range = |version: &str| version.parse::<Version>().unwrap().range();
+        assert_eq!(["1.2.3", "1.0.0-rc.1+b"].map(range), ["^1", "^1"]);
+        assert_eq!(["0.3.1", "0.0.7"].map(range), ["^0.3", "^0.0.7"]);
     }
 
     #[test]

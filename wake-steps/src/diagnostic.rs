@@ -45,6 +45,8 @@ pub enum Class {
     Resolution = 6,
     /// Bytes are not what they should be.
     Integrity = 7,
+    /// What other machines have cannot be had.
+    Network = 9,
     /// The machine does not allow it: sandbox, disk, permissions.
     Environment = 10,
     /// An action ran out of time.

@@ -2,13 +2,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use wake_model::{BlobDigest, Manifest, Node, RelPath, TreeDigest};
 
 use crate::adopt::{AdoptError, Adopted};
 use crate::error::{At, StoreError};
+use crate::measure::measure_file;
 use crate::open::Store;
 use crate::session::Scratch;
 
@@ -37,6 +38,12 @@ pub enum BuildTreeError {
     Conflict {
         /// The path in the tree.
         path: RelPath,
+    },
+    /// A name or the text of a link is no text.
+    #[error("`{path}` has a name or a link that is not UTF-8")]
+    NotText {
+        /// The file or link.
+        path: PathBuf,
     },
     /// The finished directory is not what was put into it.
     #[error(transparent)]
@@ -117,6 +124,42 @@ impl TreeBuilder<'_> {
         taken(fs::create_dir_all(&place), path, &place)?;
         self.nodes.push((path.clone(), Node::Dir));
         Ok(())
+    }
+
+    /// Copies what lies in the directory `host`: files with their executable bits, links, directories.
+    ///
+    /// Gives the paths in the tree of what no tree holds and was left out: devices, pipes and sockets.
+    pub fn add_contents(
+        &mut self,
+        path: &RelPath,
+        host: &Path,
+    ) -> Result<Vec<RelPath>, BuildTreeError> {
+        let (mut left_out, mut is_empty) = (Vec::new(), true);
+        for entry in fs::read_dir(host).at(host)? {
+            let host = entry.at(host)?.path();
+            let not_text = || BuildTreeError::NotText { path: host.clone() };
+            let name = host.file_name().and_then(|name| name.to_str()).ok_or_else(not_text)?;
+            let below = path.child(name).map_err(|_| not_text())?;
+            let metadata = host.symlink_metadata().at(&host)?;
+            if metadata.is_dir() {
+                left_out.extend(self.add_contents(&below, &host)?);
+            } else if metadata.is_symlink() {
+                let target = fs::read_link(&host).at(&host)?;
+                self.add_link(&below, target.to_str().ok_or_else(not_text)?)?;
+            } else if metadata.is_file() {
+                let (blob, _) = measure_file(&host)?;
+                let executable = metadata.permissions().mode() & 0o111 != 0;
+                self.add_file(&below, &host, &blob, executable)?;
+            } else {
+                left_out.push(below);
+                continue;
+            }
+            is_empty = false;
+        }
+        if is_empty && !path.is_root() {
+            self.add_dir(path)?;
+        }
+        Ok(left_out)
     }
 
     /// Moves the tree into the store.

@@ -128,7 +128,8 @@ impl Session {
         let (files, began) = (&checkout.files, scene.began);
         let out = self.workspace.root.join(OUT_DIR);
         let _span = self.profile().begin(SpanKind::Snapshot, || "save snapshot".to_owned());
-        let taken = Capture { files, planned, steps, trees, out, meta, began };
+        let lock = checkout.locked.digest();
+        let taken = Capture { files, planned, lock, steps, trees, out, meta, began };
         let place = place(&self.state_dir(), &scene.key);
         self.machine.threads().install(|| capture(&taken, &place, &scene.key))?;
         let name = shared_name(&scene.key, &self.workspace.root);

@@ -131,7 +131,7 @@ impl Session {
         let mut result = self
             .machine
             .threads()
-            .install(|| crate::load::load(&self.workspace, &evaluator, &dirs));
+            .install(|| crate::load::load(&self.workspace, &evaluator, &checkout.locked, &dirs));
         let errors = result.errors();
         if !errors.is_empty() {
             return Err(Failure { diagnostics: errors });

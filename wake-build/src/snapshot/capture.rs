@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, Mode, fstat, openat, statat};
 use wake_eval::Read;
-use wake_model::{BlobDigest, Digest, Manifest, RelPath};
+use wake_model::{BlobDigest, Digest, LOCK_FILE, Manifest, RelPath};
 use wake_steps::step::TreeOrigin;
 
 use super::delta::PatchedResult;
@@ -28,6 +28,8 @@ use crate::sources::DIR_PATH;
 pub(crate) struct Capture<'a> {
     pub(crate) files: &'a Files<'a>,
     pub(crate) planned: &'a PlannedBuild,
+    /// The digest of `wake.lock`, if that was read.
+    pub(crate) lock: Option<BlobDigest>,
     /// The record of each step.
     pub(crate) steps: Records,
     /// Where the trees of the results lie, by step.
@@ -170,6 +172,10 @@ fn sources<'a>(capture: &Capture<'a>) -> Option<Sources> {
         })
         .collect();
     let mut all = Sources::default();
+    if let Some(lock) = capture.lock {
+        let path = RelPath::parse(LOCK_FILE).ok()?;
+        (add_file(capture, &RelPath::root(), &path, &mut all)? == Some(lock)).then_some(())?;
+    }
     for part in parts? {
         all.files.extend(part.files);
         all.lists.extend(part.lists);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use memmap2::{Mmap, MmapOptions};
 use serde::{Deserialize, Serialize};
 use wake_model::place::PKG_FILE;
-use wake_model::{BlobDigest, Digest, RelPath};
+use wake_model::{BlobDigest, Digest, LOCK_FILE, RelPath};
 
 use super::delta::{Delta, Overlay, at};
 use super::format::{FIXED, HEAD, SECTIONS, Section, checksum_of, newest_first};
@@ -78,7 +78,7 @@ enum ResultFiles<'a> {
 }
 
 /// The name under which checkouts of one repository share the snapshot of a request: of the same top-level entries, with
-/// the same root package.
+/// the same root package and the same lock.
 pub(crate) fn shared_name(key: &Digest, root: &Path) -> String {
     let read = |name: &str| std::fs::read(root.join(name)).unwrap_or_default();
     let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
@@ -87,7 +87,7 @@ pub(crate) fn shared_name(key: &Digest, root: &Path) -> String {
     names.sort();
     let mut hasher = blake3::Hasher::new();
     hasher.update(key.as_bytes());
-    for part in names.into_iter().chain([read(WORKSPACE_FILE), read(PKG_FILE)]) {
+    for part in names.into_iter().chain([WORKSPACE_FILE, PKG_FILE, LOCK_FILE].map(read)) {
         hasher.update(blake3::hash(&part).as_bytes());
     }
     Digest::from_bytes(hasher.finalize().into()).short(32)

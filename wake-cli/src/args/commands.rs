@@ -242,6 +242,12 @@ pub(crate) enum StoreCommand {
         #[arg(value_name = "DIGEST[/PATH]")]
         place: String,
     },
+    /// Put the content of a directory into the store, and print the digest of its tree
+    Import {
+        /// The directory
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
     /// Show how much space each kind of content takes
     Du {
         /// Print JSON

@@ -49,6 +49,7 @@ Exit codes:
     5  a package file is wrong
     6  packages do not fit together
     7  something in the store is not what it was
+    9  what another machine has cannot be had
    10  the machine does not allow it: sandbox, disk, permissions
    12  an action ran out of time
    70  a fault of wake itself; a report is written

@@ -1,12 +1,13 @@
 //! `wake store`
 
 use std::io::Write;
+use std::path::Path;
 
 use serde_json::json;
 use wake_model::{Digest, Node, RelPath, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::error::store_failure;
-use wake_store::{Contents, Lookup, Store, VerifyOptions, VerifyReport};
+use wake_store::{BuildTreeError, Contents, Lookup, Store, VerifyOptions, VerifyReport};
 
 use crate::args::StoreCommand;
 use crate::exit::{Exit, Outcome, Stop};
@@ -30,6 +31,7 @@ pub(crate) fn run(
         StoreCommand::Path { tree } => path(tree, store, out),
         StoreCommand::Ls { place } => ls(place, store, out),
         StoreCommand::Cat { place } => cat(place, store, out),
+        StoreCommand::Import { dir } => import(dir, store, out),
         StoreCommand::Du { json } => du(*json, store, out),
     }
 }
@@ -97,6 +99,22 @@ fn cat(place: &str, store: &Store, out: &mut impl Write) -> Outcome {
     // Bytes as they are: the person asked for them, and may send them anywhere.
     out.write_all(&bytes)?;
     Ok(Exit::SUCCESS)
+}
+
+fn import(dir: &Path, store: &Store, out: &mut impl Write) -> Outcome {
+    let fault = |error: BuildTreeError| match error {
+        BuildTreeError::Store(error) => store_failure(error),
+        error => Diagnostic::error(Class::Environment, error.to_string()),
+    };
+    let mut builder = store.build_tree().map_err(store_failure)?;
+    let left_out = builder.add_contents(&RelPath::root(), dir).map_err(fault)?;
+    if let Some(path) = left_out.first() {
+        let path = dir.join(path);
+        let message = format!("`{}` is a device, a pipe or a socket", path.display());
+        let help = "a tree holds files, links and directories";
+        return Err(Diagnostic::error(Class::Usage, message).help(help).into());
+    }
+    print::line(builder.finish().map_err(fault)?, out)
 }
 
 fn du(as_json: bool, store: &Store, out: &mut impl Write) -> Outcome {

@@ -1,8 +1,6 @@
 //! Wares and archives that become trees of the store, once for each id.
 
-use std::io;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::PoisonError;
 
 use wake_model::encode::{Domain, digest_of};
@@ -10,7 +8,7 @@ use wake_model::{BlobDigest, Digest, RelPath, TreeDigest};
 use wake_steps::diagnostic::Class;
 use wake_steps::error::ware_class;
 use wake_steps::step::Fetch;
-use wake_store::TreeBuilder;
+use wake_store::BuildTreeError;
 use wake_store::ware::{
     ArchivePolicy, Category, Meter, PackType, Placement, Unpack, UnpackError, UnpackFilters,
     Warehouse, scan,
@@ -23,14 +21,10 @@ use crate::lower::Site;
 pub(super) enum ImportError {
     #[error(transparent)]
     Unpack(#[from] UnpackError),
-    #[error("`{}` cannot be read: {source}", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    #[error("`{}` has a name or a link that is not UTF-8", path.display())]
-    Name { path: PathBuf },
     #[error("what is packed is a single file, and a root file system is a directory")]
     NoDirectory,
     #[error(transparent)]
-    Build(#[from] wake_store::BuildTreeError),
+    Build(#[from] BuildTreeError),
     #[error(transparent)]
     Store(#[from] wake_store::StoreError),
 }
@@ -40,10 +34,10 @@ impl ImportError {
     pub(super) fn class(&self) -> Class {
         match self {
             ImportError::Unpack(error) => ware_class(error),
-            ImportError::Name { .. } | ImportError::NoDirectory => Class::Evaluation,
-            ImportError::Read { .. } | ImportError::Build(_) | ImportError::Store(_) => {
-                Class::Environment
+            ImportError::Build(BuildTreeError::NotText { .. }) | ImportError::NoDirectory => {
+                Class::Evaluation
             }
+            ImportError::Build(_) | ImportError::Store(_) => Class::Environment,
         }
     }
 
@@ -109,7 +103,8 @@ impl Site<'_> {
             return Err(ImportError::NoDirectory);
         }
         let mut builder = self.lowering.store.build_tree()?;
-        add_directory(&mut builder, dir, &RelPath::root())?;
+        // Devices are no loss: `/dev` is the sandbox's own.
+        builder.add_contents(&RelPath::root(), dir)?;
         Ok(builder.finish()?)
     }
 
@@ -153,45 +148,4 @@ fn memo_key(kind: &str, name: &str) -> Digest {
         encoder.text(kind);
         encoder.text(name);
     })
-}
-
-/// Adds what lies in `dir`: files with their executable bit, links, directories. Devices, pipes and sockets are left
-/// out, because no tree holds them and `/dev` is the sandbox's own.
-fn add_directory(
-    builder: &mut TreeBuilder<'_>,
-    dir: &Path,
-    at: &RelPath,
-) -> Result<(), ImportError> {
-    let read = |path: &Path, source| ImportError::Read { path: path.to_owned(), source };
-    let mut empty = true;
-    for entry in std::fs::read_dir(dir).map_err(|error| read(dir, error))? {
-        let path = entry.map_err(|error| read(dir, error))?.path();
-        let not_text = || ImportError::Name { path: path.clone() };
-        let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(not_text)?;
-        let below = at.child(name).map_err(|_| not_text())?;
-        let metadata = path.symlink_metadata().map_err(|error| read(&path, error))?;
-        if metadata.is_dir() {
-            add_directory(builder, &path, &below)?;
-        } else if metadata.is_symlink() {
-            let target = std::fs::read_link(&path).map_err(|error| read(&path, error))?;
-            builder.add_link(&below, target.to_str().ok_or_else(not_text)?)?;
-        } else if metadata.is_file() {
-            let blob = blob_of(&path).map_err(|error| read(&path, error))?;
-            let executable = metadata.permissions().mode() & 0o111 != 0;
-            builder.add_file(&below, &path, &blob, executable)?;
-        } else {
-            continue;
-        }
-        empty = false;
-    }
-    if empty && !at.is_root() {
-        builder.add_dir(at)?;
-    }
-    Ok(())
-}
-
-fn blob_of(path: &Path) -> io::Result<BlobDigest> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(std::fs::File::open(path)?)?;
-    Ok(BlobDigest(hasher.finalize().into()))
 }

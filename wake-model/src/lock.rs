@@ -1,0 +1,282 @@
+//! `wake.lock`: which content each published package is that a workspace needs. Source: `spec/lock.md`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use crate::digest::{ParseDigestError, TreeDigest};
+use crate::name::{Name, NameError, PkgName, Version, VersionError};
+use crate::package::PkgRequest;
+
+/// The name of the file, which lies at the root of a workspace.
+pub const LOCK_FILE: &str = "wake.lock";
+
+/// The first line.
+const HEAD: &str = "wake-lock 1";
+
+/// Locked packages: a set, so that the union of two locks is a lock.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lock(BTreeSet<LockedPkg>);
+
+/// One version of a package, with its content.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LockedPkg {
+    /// The package.
+    pub name: PkgName,
+    /// Its version.
+    pub version: Version,
+    /// Where it was had from.
+    pub source: LockSource,
+    /// The tree of its files.
+    pub content: TreeDigest,
+}
+
+/// Where a locked package was had from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LockSource {
+    /// The registry of this name.
+    Registry(Name),
+    /// An exec of this package.
+    Retriever(PkgName),
+}
+
+/// A text that is not a lock.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{fault}")]
+pub struct LockError {
+    /// The line at fault, from 1.
+    pub line: usize,
+    /// The columns at fault, from 1, in characters; the end is the one after the last.
+    pub columns: Range<usize>,
+    /// What is wrong there.
+    pub fault: LockFault,
+}
+
+/// What is wrong with a line of a lock.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LockFault {
+    /// It does not begin as a lock does.
+    #[error("a lock begins with `{HEAD}`")]
+    Head,
+    /// It is of a version that is not known.
+    #[error("this lock is of version `{0}`, and this wake reads version 1")]
+    Format(String),
+    /// It does not have four words.
+    #[error(
+        "expected a package, its version, where it is from and its content, each after one space"
+    )]
+    Words,
+    /// The package has no name.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The version is none.
+    #[error(transparent)]
+    Version(#[from] VersionError),
+    /// It is not said where the package is from.
+    #[error("`{0}` is neither the name of a registry nor `via:` and a package")]
+    Source(String),
+    /// The content is not a digest.
+    #[error(transparent)]
+    Content(#[from] ParseDigestError),
+    /// Another line says something else of this version.
+    #[error("`{pkg}` has another content in line {line}")]
+    TwoContents {
+        /// The package and its version.
+        pkg: String,
+        /// The other line.
+        line: usize,
+    },
+    /// A conflict marker that belongs to no conflict.
+    #[error("this conflict marker belongs to no conflict")]
+    Marker,
+    /// A conflict without an end.
+    #[error("this conflict has no end")]
+    OpenConflict,
+}
+
+impl Lock {
+    /// Reads the text of a lock: lines in any order, of a conflict both sides.
+    pub fn parse(text: &str) -> Result<Lock, LockError> {
+        let mut lock = Lock::default();
+        let mut contents: BTreeMap<(PkgName, String), (TreeDigest, usize)> = BTreeMap::new();
+        let mut conflict: Option<Conflict> = None;
+        let (mut has_head, mut last) = (false, 0);
+        for (number, line) in text.lines().enumerate() {
+            last = number + 1;
+            let whole = |fault| LockError::of(last, 1..line.chars().count() + 1, fault);
+            if let Some(marker) = Marker::of(line) {
+                conflict = marker.after(conflict, last).ok_or_else(|| whole(LockFault::Marker))?;
+            } else if conflict.as_ref().is_some_and(|conflict| conflict.part == Part::Base) {
+                // What both sides began with is on neither.
+            } else if !has_head || line == HEAD {
+                has_head = true;
+                check_head(line).map_err(whole)?;
+            } else if !line.is_empty() {
+                let pkg = parse_line(line)
+                    .map_err(|(columns, fault)| LockError::of(last, columns, fault))?;
+                let version = pkg.version.to_string();
+                // Versions that differ in build metadata alone are one.
+                let release = version.split('+').next().unwrap_or_default().to_owned();
+                let key = (pkg.name.clone(), release);
+                let &mut (content, line) = contents.entry(key).or_insert((pkg.content, last));
+                if content != pkg.content {
+                    let pkg = format!("{} {version}", pkg.name);
+                    return Err(whole(LockFault::TwoContents { pkg, line }));
+                }
+                lock.0.insert(pkg);
+            }
+        }
+        match conflict {
+            Some(Conflict { line, length, .. }) => {
+                Err(LockError::of(line, 1..length + 1, LockFault::OpenConflict))
+            }
+            None if !has_head => Err(LockError::of(last.max(1), 1..1, LockFault::Head)),
+            None => Ok(lock),
+        }
+    }
+
+    /// The package that a requirement means: the highest version of a registry that will do.
+    pub fn find(&self, request: &PkgRequest) -> Option<&LockedPkg> {
+        let will_do = |pkg: &&LockedPkg| request.version.matches(&pkg.version);
+        self.of_registries(&request.pkg_name()).filter(will_do).max_by_key(|pkg| &pkg.version)
+    }
+
+    /// All that registries gave of one package, the lowest version first.
+    pub fn of_registries(&self, name: &PkgName) -> impl Iterator<Item = &LockedPkg> {
+        let of_registry = |pkg: &&LockedPkg| matches!(pkg.source, LockSource::Registry(_));
+        self.0.iter().filter(move |pkg| pkg.name == *name).filter(of_registry)
+    }
+}
+
+impl LockError {
+    fn of(line: usize, columns: Range<usize>, fault: LockFault) -> LockError {
+        LockError { line, columns, fault }
+    }
+}
+
+impl FromIterator<LockedPkg> for Lock {
+    fn from_iter<I: IntoIterator<Item = LockedPkg>>(pkgs: I) -> Lock {
+        Lock(pkgs.into_iter().collect())
+    }
+}
+
+/// As it is written: sorted by bytes.
+impl fmt::Display for Lock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: BTreeSet<String> = self.0.iter().map(LockedPkg::to_string).collect();
+        writeln!(f, "{HEAD}")?;
+        lines.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+impl fmt::Display for LockedPkg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LockedPkg { name, version, source, content } = self;
+        write!(f, "{name} {version} {source} {content}")
+    }
+}
+
+impl fmt::Display for LockSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LockSource::Registry(name) => name.fmt(f),
+            LockSource::Retriever(pkg) => write!(f, "via:{pkg}"),
+        }
+    }
+}
+
+impl FromStr for LockSource {
+    type Err = LockFault;
+
+    fn from_str(text: &str) -> Result<LockSource, LockFault> {
+        let source = match text.strip_prefix("via:") {
+            Some(pkg) => pkg.parse().map(LockSource::Retriever),
+            None => text.parse().map(LockSource::Registry),
+        };
+        source.map_err(|_| LockFault::Source(text.to_owned()))
+    }
+}
+
+fn check_head(line: &str) -> Result<(), LockFault> {
+    match line.strip_prefix("wake-lock ") {
+        _ if line == HEAD => Ok(()),
+        Some(version) => Err(LockFault::Format(version.to_owned())),
+        None => Err(LockFault::Head),
+    }
+}
+
+/// What a line says; else which of its columns are at fault.
+fn parse_line(line: &str) -> Result<LockedPkg, (Range<usize>, LockFault)> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let &[name, version, source, content] = words.as_slice() else {
+        return Err((1..line.chars().count() + 1, LockFault::Words));
+    };
+    let columns_of = |number: usize| {
+        let start = 1 + words[..number].iter().map(|word| word.chars().count() + 1).sum::<usize>();
+        start..start + words[number].chars().count()
+    };
+    Ok(LockedPkg {
+        name: name.parse().map_err(|fault: NameError| (columns_of(0), fault.into()))?,
+        version: version.parse().map_err(|fault: VersionError| (columns_of(1), fault.into()))?,
+        source: source.parse().map_err(|fault| (columns_of(2), fault))?,
+        content: content
+            .parse()
+            .map(TreeDigest)
+            .map_err(|fault: ParseDigestError| (columns_of(3), fault.into()))?,
+    })
+}
+
+/// A line that version control writes where two sides differ: so many of one character, and perhaps a text.
+#[derive(Clone, Copy)]
+struct Marker {
+    character: u8,
+    length: usize,
+}
+
+/// A place where two sides differ.
+#[derive(Clone, Copy)]
+struct Conflict {
+    line: usize,
+    length: usize,
+    part: Part,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Ours,
+    /// What both sides began with.
+    Base,
+    Theirs,
+}
+
+impl Marker {
+    /// The fewest characters of one.
+    const SHORTEST: usize = 7;
+
+    fn of(line: &str) -> Option<Marker> {
+        let character = *line.as_bytes().first().filter(|first| b"<|=>".contains(first))?;
+        let length = line.bytes().take_while(|byte| *byte == character).count();
+        let ends = matches!(line.as_bytes().get(length), None | Some(b' '));
+        (length >= Marker::SHORTEST && ends).then_some(Marker { character, length })
+    }
+
+    /// Where one is behind this marker in `line`; none if it does not belong there.
+    fn after(self, conflict: Option<Conflict>, line: usize) -> Option<Option<Conflict>> {
+        let Marker { character, length } = self;
+        let Some(conflict) = conflict else {
+            let begun = Conflict { line, length, part: Part::Ours };
+            return (character == b'<').then_some(Some(begun));
+        };
+        let part = match (character, conflict.part) {
+            // What both sides began with may have been a conflict itself, with longer markers.
+            (_, Part::Base) if length != conflict.length => Part::Base,
+            _ if length != conflict.length => return None,
+            (b'|', Part::Ours) => Part::Base,
+            (b'=', Part::Ours | Part::Base) => Part::Theirs,
+            (b'>', Part::Theirs) => return Some(None),
+            _ => return None,
+        };
+        Some(Some(Conflict { part, ..conflict }))
+    }
+}
