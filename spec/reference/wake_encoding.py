@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The canonical encoding of wake and every digest, written from `spec/encoding.md` alone.
+"""The canonical encoding of wake, every digest and the lock, written from `spec/encoding.md` and `spec/lock.md` alone.
 
     python3 spec/reference/wake_encoding.py check    recomputes every vector, and says what differs
     python3 spec/reference/wake_encoding.py write    fills in what the inputs of `spec/vectors/*.json` give
@@ -11,6 +11,7 @@ inputs into the JSON file and lets `write` compute the rest; the Rust tests then
 import hashlib
 import json
 import pathlib
+import re
 import struct
 import sys
 
@@ -364,6 +365,79 @@ def run_record(case):
     return {"encoded": data.hex(), "id": base58(hashlib.sha384(data).digest())}
 
 
+# --- `wake.lock`, written from `spec/lock.md`.
+
+NAME = r"[a-z0-9][a-z0-9_-]{0,63}"
+PACKAGE = rf"(?:{NAME}/)?{NAME}"
+NUMBER, WORD_OF_VERSION = r"(?:0|[1-9][0-9]*)", r"[0-9A-Za-z-]+"
+PRE = rf"(?:{NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
+VERSION = (rf"{NUMBER}\.{NUMBER}\.{NUMBER}(?:-{PRE}(?:\.{PRE})*)?"
+           rf"(?:\+{WORD_OF_VERSION}(?:\.{WORD_OF_VERSION})*)?")
+WORDS = (PACKAGE, VERSION, rf"(?:{NAME}|via:{PACKAGE})", r"[0-9a-f]{64}")
+
+
+class NoLock(Exception):
+    """At a line and a column."""
+
+
+def lock(case):
+    try:
+        return {"pkgs": sorted(locked(case["text"]), key=str.encode)}
+    except NoLock as fault:
+        return {"fault": list(fault.args)}
+
+
+def locked(content):
+    """The lines that name packages."""
+    lines = [line.removesuffix("\r") for line in content.split("\n")]
+    if lines[-1] == "":
+        lines.pop()
+    found, contents, has_head, conflict = set(), {}, False, None
+    for number, line in enumerate(lines, 1):
+        marker = re.match(r"(<{7,}|[|]{7,}|={7,}|>{7,})(?: |$)", line)
+        if marker:
+            conflict = behind(marker[1], conflict, number)
+        elif conflict and conflict["part"] == "|":
+            pass
+        elif not has_head or line == "wake-lock 1":
+            if line != "wake-lock 1":
+                raise NoLock(number, 1)
+            has_head = True
+        elif line:
+            words = line.split(" ")
+            if len(words) != 4:
+                raise NoLock(number, 1)
+            for at, (word, form) in enumerate(zip(words, WORDS)):
+                if not re.fullmatch(form, word):
+                    raise NoLock(number, 1 + sum(len(before) + 1 for before in words[:at]))
+            release = (words[0], words[1].split("+")[0])
+            if contents.setdefault(release, words[3]) != words[3]:
+                raise NoLock(number, 1)
+            found.add(line)
+    if conflict:
+        raise NoLock(conflict["line"], 1)
+    if not has_head:
+        raise NoLock(max(1, len(lines)), 1)
+    return found
+
+
+def behind(marker, conflict, number):
+    """The conflict that goes on behind a marker, if one does."""
+    if not conflict:
+        if marker[0] != "<":
+            raise NoLock(number, 1)
+        return {"line": number, "length": len(marker), "part": "<"}
+    if len(marker) != conflict["length"]:
+        if conflict["part"] != "|":
+            raise NoLock(number, 1)
+        return conflict
+    if marker[0] == ">" and conflict["part"] == "=":
+        return None
+    if (marker[0], conflict["part"]) in (("|", "<"), ("=", "<"), ("=", "|")):
+        return conflict | {"part": marker[0]}
+    raise NoLock(number, 1)
+
+
 # --- CBOR, RFC 7049, as far as it is needed here, and base58.
 
 def cbor(content):
@@ -391,7 +465,7 @@ def base58(data):
 
 KINDS = {"blob": blob, "value": value, "refused": refused, "json": json_value, "tree": tree, "pkg": pkg,
          "action": action, "host": host, "listing": listing, "evaluation": evaluation, "memo": memo,
-         "run_record": run_record}
+         "run_record": run_record, "lock": lock}
 
 
 def main(mode):

@@ -13,6 +13,9 @@ use crate::sources::DIR_PATH;
 /// Where the links of a checkout lie, relative to its root.
 pub(crate) const OUT_DIR: &str = ".wake/out";
 
+/// Where links to the packages lie that a checkout has in the store.
+pub(crate) const PKGS_DIR: &str = ".wake/pkgs";
+
 static TEMPORARY: AtomicU64 = AtomicU64::new(0);
 
 /// Makes links in one directory, faster where neighbours in their order follow each other.

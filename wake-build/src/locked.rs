@@ -39,7 +39,7 @@ impl LockedPkgs {
         let lock = read.map_err(Clone::clone)?;
         let locked = lock.lock.find(request).ok_or_else(|| lock.not_locked(request))?;
         let LockedPkg { name, version, content, .. } = locked;
-        let key = PkgKey::new(name.namespace.as_ref(), &name.name, version);
+        let key = locked.key();
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pkg) = opened.get(&key) {
             return Ok(PkgPlace::Store(pkg.clone()));
@@ -61,6 +61,12 @@ impl LockedPkgs {
     /// The digest of the lock, if it was read.
     pub(crate) fn digest(&self) -> Option<BlobDigest> {
         self.read.get()?.as_ref().ok().map(|lock| lock.digest)
+    }
+
+    /// Whether the lock, as it was read, has a package of this key.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        let lock = self.read.get().and_then(|read| read.as_ref().ok());
+        lock.is_some_and(|read| read.lock.iter().any(|pkg| pkg.key().as_str() == key))
     }
 
     /// Where the package at `place` stands in the lock.
@@ -112,15 +118,13 @@ impl LockText {
     fn not_locked(&self, request: &PkgRequest) -> Box<Diagnostic> {
         let (name, wanted) = (request.pkg_name(), &request.version);
         let message = format!("`{LOCK_FILE}` has no `{name}` that is {wanted}");
-        let mut versions: Vec<_> = self.lock.of_registries(&name).map(|pkg| &pkg.version).collect();
-        versions.reverse();
-        let versions: Vec<_> = versions.iter().map(ToString::to_string).collect();
-        let diagnostic = Diagnostic::error(Class::Resolution, message);
-        Box::new(match versions.as_slice() {
-            [] => {
-                diagnostic.help(format!("lock a version: a line `{name} VERSION REGISTRY DIGEST`"))
-            }
-            some => diagnostic.help(format!("ask for what is locked: {}", some.join(", "))),
+        let locked = self.lock.of_registries(&name).map(|pkg| pkg.version.to_string());
+        let locked: Vec<String> = locked.collect();
+        let help = format!("lock a version: add a line `{name} VERSION REGISTRY CONTENT`");
+        let diagnostic = Diagnostic::error(Class::Resolution, message).help(help);
+        Box::new(match locked.is_empty() {
+            true => diagnostic,
+            false => diagnostic.note(format!("locked are {}", locked.join(", "))),
         })
     }
 

@@ -119,7 +119,7 @@ impl Scope {
         let Some((pkg, name)) = label.strip_prefix("//").and_then(|rest| rest.rsplit_once(':'))
         else {
             // A package of the store lies in no directory: it is called by its label.
-            let rest = label.strip_prefix(&self.text);
+            let rest = label.strip_prefix(&self.text).filter(|_| self.module.is_some());
             return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'));
         };
         let is_pkg = match self.recursive {

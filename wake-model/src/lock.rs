@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use crate::digest::{ParseDigestError, TreeDigest};
-use crate::name::{Name, NameError, PkgName, Version, VersionError};
+use crate::name::{Name, NameError, PkgKey, PkgName, Version, VersionError};
 use crate::package::PkgRequest;
 
 /// The name of the file, which lies at the root of a workspace.
@@ -142,10 +142,22 @@ impl Lock {
         self.of_registries(&request.pkg_name()).filter(will_do).max_by_key(|pkg| &pkg.version)
     }
 
+    /// Everything in it.
+    pub fn iter(&self) -> impl Iterator<Item = &LockedPkg> {
+        self.0.iter()
+    }
+
     /// All that registries gave of one package, the lowest version first.
     pub fn of_registries(&self, name: &PkgName) -> impl Iterator<Item = &LockedPkg> {
         let of_registry = |pkg: &&LockedPkg| matches!(pkg.source, LockSource::Registry(_));
         self.0.iter().filter(move |pkg| pkg.name == *name).filter(of_registry)
+    }
+}
+
+impl LockedPkg {
+    /// What names it in a build.
+    pub fn key(&self) -> PkgKey {
+        PkgKey::new(self.name.namespace.as_ref(), &self.name.name, &self.version)
     }
 }
 
@@ -278,5 +290,47 @@ impl Marker {
             _ => return None,
         };
         Some(Some(Conflict { part, ..conflict }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn content(of: &str) -> String {
+        crate::digest::BlobDigest::of(of.as_bytes()).to_string()
+    }
+
+    #[test]
+    fn the_highest_version_of_a_registry_that_will_do_is_meant() {
+        let lines = [
+            ("acme/text", "1.9.0", "acme"),
+            ("acme/text", "1.10.0", "acme"),
+            ("acme/text", "1.11.0-rc.1", "acme"),
+            ("acme/text", "1.12.0", "via:acme/tool"),
+            ("acme/text", "2.0.0", "acme"),
+            ("text", "1.20.0", "main"),
+        ];
+        let line = |(pkg, version, source)| {
+            format!("{pkg} {version} {source} {}\n", content(&format!("{pkg} {version}")))
+        };
+        let lock = Lock::parse(&format!("{HEAD}\n{}", lines.map(line).concat())).unwrap();
+        let find = |namespace: Option<&str>, requirement: &str| {
+            let request = PkgRequest {
+                name: "text".parse().unwrap(),
+                version: requirement.parse().unwrap(),
+                namespace: namespace.map(|namespace| namespace.parse().unwrap()),
+            };
+            lock.find(&request).map(|pkg| pkg.version.to_string())
+        };
+        let of_acme = |requirement| find(Some("acme"), requirement);
+        assert_eq!(of_acme("^1").as_deref(), Some("1.10.0"));
+        assert_eq!(of_acme("<1.10").as_deref(), Some("1.9.0"));
+        assert_eq!(of_acme(">=1.11.0-rc.0, <1.11.0").as_deref(), Some("1.11.0-rc.1"));
+        assert_eq!(of_acme("*").as_deref(), Some("2.0.0"));
+        assert_eq!(of_acme("=1.12.0"), None);
+        assert_eq!(find(None, "^1").as_deref(), Some("1.20.0"));
+        assert_eq!(find(Some("other"), "*"), None);
     }
 }

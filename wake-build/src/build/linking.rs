@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::warning;
-use crate::links::Linker;
+use crate::links::{Linker, PKGS_DIR};
+use crate::locked::LockedPkgs;
+use crate::pkg_place::PkgPlace;
+use crate::plan::PlannedBuild;
 use crate::session::Session;
 use wake_steps::BatchResult;
 use wake_steps::diagnostic::{Class, Diagnostic};
@@ -44,6 +47,33 @@ impl Session {
             reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
         }
         failed.into_iter().map(|(number, _)| number).collect()
+    }
+
+    /// Makes links to the packages that lie in the store, so that garbage collection keeps them as long as they are locked.
+    pub(super) fn link_pkgs(
+        &self,
+        planned: &PlannedBuild,
+        locked: &LockedPkgs,
+        reporter: &mut dyn Reporter,
+        ending: &mut BatchResult,
+    ) {
+        let link = |pkg: &PkgPlace| match pkg {
+            PkgPlace::Store(pkg) => Some((pkg.key.to_string(), pkg.stored.path.clone())),
+            PkgPlace::Checkout(_) => None,
+        };
+        let places = planned.instances.values().map(|pkg| &pkg.place);
+        let links: Vec<(String, PathBuf)> = places.filter_map(link).collect();
+        if links.is_empty() {
+            return;
+        }
+        let dir = self.workspace.root.join(PKGS_DIR);
+        self.link_all(&dir, &links, reporter, ending);
+        for old in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
+            if !old.file_name().to_str().is_some_and(|key| locked.has(key)) {
+                // What stays keeps a tree that nobody needs.
+                let _ = std::fs::remove_file(old.path());
+            }
+        }
     }
 
     /// Lets garbage collection know that links will be made below `out`.

@@ -49,6 +49,9 @@ impl Session {
         )?;
         drop(span);
         tell_planned(&planned, &evaluator, started, reporter, ending);
+        if request.link {
+            self.link_pkgs(&planned, &checkout.locked, reporter, ending);
+        }
         let results = Results::new(planned.plan.graph.node_count());
         let lowering = Lowering::new(&planned.plan, &planned.instances, &evaluator, self.store());
         let records = Spool::new(&self.state_dir().join("state"), planned.plan.graph.node_count());

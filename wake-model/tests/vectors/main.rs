@@ -12,11 +12,11 @@ mod token_tree;
 use std::collections::BTreeMap;
 
 use file::{Case, cases, digest, hex, text};
-use serde_json::Value;
+use serde_json::{Value, json};
 use token_tree::TokenTree;
 use wake_model::encode::{Domain, digest_bytes, digest_of};
 use wake_model::{
-    Action, BlobDigest, Manifest, Node, PkgDigest, PkgIdentity, PkgInfo, RelPath, json,
+    Action, BlobDigest, Lock, Manifest, Node, PkgDigest, PkgIdentity, PkgInfo, RelPath, json,
 };
 
 /// The context strings that vectors may use: those of things that are hashed today.
@@ -32,6 +32,7 @@ fn every_file_of_vectors_is_run() {
         "host",
         "json",
         "listing",
+        "lock",
         "memo",
         "pkg",
         "refused",
@@ -51,6 +52,26 @@ fn keys_of_the_memo() {
             words.iter().for_each(|word| encoder.text(text(word)));
         });
         assert_eq!(key, digest(&case["digest"]), "{}", case.name());
+    }
+}
+
+#[test]
+fn locks() {
+    for case in cases("lock") {
+        let (name, read) = (case.name(), Lock::parse(text(&case["text"])));
+        match &read {
+            Ok(lock) => {
+                let written: Vec<Value> =
+                    lock.to_string().lines().skip(1).map(Value::from).collect();
+                assert_eq!(Value::from(written), case["pkgs"], "{name}");
+                assert_eq!(Lock::parse(&lock.to_string()), read, "{name}");
+                assert_eq!(Ok(lock.iter().cloned().collect()), read, "{name}");
+            }
+            Err(error) => {
+                let fault = json!([error.line, error.columns.start]);
+                assert_eq!(fault, case["fault"], "{name}: {error}");
+            }
+        }
     }
 }
 

@@ -1,0 +1,527 @@
+//! Packages that lie in the store and that `wake.lock` names.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use wake_tests::{Build, Project, ProjectBuilder, copy_tree, expect, project};
+
+/// A package beside the workspace, from where `lock` takes it: a module `made` that runs `script`, which leaves `out.txt`.
+fn published(project: &Project, name: &str, version: &str, pkgs: &str, script: &str) {
+    let dir = place(name, version);
+    project.write(
+        &format!("{dir}/PKG.libsonnet"),
+        format!(
+            "function(wake)\n  wake.pkg(\n    wake.pkgInfo('{name}', '{version}', namespace='acme'),\n    \
+             files=['./made.sh', './data'],\n    pkgs={{ {pkgs} }},\n    modules={{ made: './made.libsonnet' }}\n  )\n"
+        ),
+    );
+    project.write(
+        &format!("{dir}/made.libsonnet"),
+        "local words = import './words.libsonnet';\n\
+         function(wake, pkg, config={})\n  wake.module(\n    'made',\n    \
+         modules={ [key]: pkg.pkgs[key].modules.made({}) for key in std.objectFields(pkg.pkgs) },\n    \
+         outputs=function(wake, pkg) { text: './out.txt' },\n    \
+         exec=wake.exec('./made.sh', args=[words.first] + [\n      \
+         wake.ref(['modules', key, 'outputs', 'text']) for key in std.objectFields(pkg.pkgs)\n    ])\n  )\n",
+    );
+    project.write(&format!("{dir}/words.libsonnet"), "{ first: 'word' }\n");
+    project.write(&format!("{dir}/data"), format!("{name} {version}\n"));
+    project.write_script(&format!("{dir}/made.sh"), &format!("#!/bin/sh\nset -eu\n{script}\n"));
+}
+
+fn place(name: &str, version: &str) -> String {
+    format!("../published/{name}-{version}")
+}
+
+/// Puts the package into the store; gives its line.
+fn import(project: &Project, name: &str, version: &str) -> String {
+    let dir = project.path(&place(name, version));
+    let digest = project.wake(["store", "import"]).args([dir]).run().success().stdout;
+    format!("acme/{name} {version} acme {}", digest.trim())
+}
+
+fn lock(project: &Project, lines: &[&str]) {
+    project.write("wake.lock", format!("wake-lock 1\n{}\n", lines.join("\n")));
+}
+
+/// A requirement for a published package.
+fn get(name: &str, version: &str) -> String {
+    format!("wake.getPkg(wake.pkgInfo('{name}', '{version}', namespace='acme'))")
+}
+
+/// A workspace with a package `//app`, whose one module shows what the modules `made` of its packages left.
+fn app(pkgs: &str) -> ProjectBuilder {
+    project()
+        .file("wake.toml", "")
+        .pkg_at("app", "app", &format!("files=['./app.sh', './own'],\n    pkgs={{ {pkgs} }},\n    modules={{ app: './app.libsonnet' }}"))
+        .file("app/own", "own\n")
+        .script("app/app.sh", "#!/bin/sh\nset -eu\ncat own \"$@\" > out.txt\n")
+        .module(
+            "app/app.libsonnet",
+            "app",
+            "modules={ [key]: pkg.pkgs[key].modules.made({}) for key in std.objectFields(pkg.pkgs) },\n    \
+             outputs=function(wake, pkg) { text: './out.txt' },\n    \
+             exec=wake.exec('./app.sh', args=[wake.ref(['modules', key, 'outputs', 'text']) for key in std.objectFields(pkg.pkgs)])",
+        )
+}
+
+/// `//app`, which needs `acme/greet`, which was published with `acme/text` beside it; both are locked.
+fn chain() -> Project {
+    let project = app(&format!("greet: {}", get("greet", "^1"))).build();
+    let text = "text: wake.getPkg(wake.pkgInfo('text', '^2.0', namespace='acme'), from='../text')";
+    published(
+        &project,
+        "text",
+        "2.0.1",
+        "",
+        "cat data > out.txt; echo \"$1\" >> out.txt; echo said",
+    );
+    published(&project, "greet", "1.2.0", text, "cat data \"$2\" > out.txt");
+    lock(&project, &[&import(&project, "text", "2.0.1"), &import(&project, "greet", "1.2.0")]);
+    project
+}
+
+const MADE: &str = "own\ngreet 1.2.0\ntext 2.0.1\nword\n";
+
+fn is_at_once(build: &Build) -> bool {
+    build.of_kind("evaluated").count() == 0
+}
+
+#[test]
+fn a_package_of_the_store_is_built_with_what_it_needs() {
+    let project = chain();
+    let build = project.build(&["//app"]);
+    assert_eq!(build.ran(), ["//app:app", "acme/greet@1.2.0:made", "acme/text@2.0.1:made"]);
+    assert_eq!(project.result_text("//app:app", "out.txt"), MADE);
+    project.build_runs_nothing(&["//app"]);
+    // Only packages of the workspace have results there.
+    assert_eq!(fs::read_dir(project.path(".wake/out")).unwrap().count(), 1);
+}
+
+#[test]
+fn with_nothing_to_do_only_the_checkout_is_compared() {
+    let project = chain();
+    for attempt in 0.. {
+        if is_at_once(&project.build(&["//app"])) {
+            break;
+        }
+        assert!(attempt < 100, "no build comes from the snapshot alone");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    // What was published is not looked at any more.
+    fs::remove_dir_all(project.path("../published")).unwrap();
+    let bytes = fs::read(project.path("wake.lock")).unwrap();
+    fs::write(project.path("wake.lock"), &bytes).unwrap();
+    let build = project.build(&["//app"]);
+    assert!(is_at_once(&build), "a lock that was only written anew");
+    assert_eq!((build.count("total"), build.count("hit")), (3, 3));
+    // A file of the checkout that only a step reads costs that step, whose other inputs lie in the store.
+    project.write("app/own", "mine\n");
+    let build = project.build(&["//app"]);
+    assert!(is_at_once(&build));
+    assert_eq!(build.ran(), ["//app:app"]);
+    assert_eq!(project.result_text("//app:app", "out.txt"), MADE.replace("own", "mine"));
+}
+
+#[test]
+fn a_step_with_files_of_the_store_is_performed_again_without_planning() {
+    let project = app("").build();
+    published(&project, "text", "2.0.1", "", "cat data > out.txt");
+    lock(&project, &[&import(&project, "text", "2.0.1")]);
+    project.edit(
+        "app/PKG.libsonnet",
+        "pkgs={  }",
+        &format!("pkgs={{ text: {} }}", get("text", "*")),
+    );
+    project.edit("app/app.libsonnet", "modules={ [key]: pkg.pkgs[key].modules.made({}) for key in std.objectFields(pkg.pkgs) },\n", "");
+    project.edit(
+        "app/app.libsonnet",
+        "[wake.ref(['modules', key, 'outputs', 'text']) for key in std.objectFields(pkg.pkgs)]",
+        "[wake.ref('pkg.text./data')]",
+    );
+    project.build(&["//app"]);
+    assert_eq!(project.result_text("//app:app", "out.txt"), "own\ntext 2.0.1\n");
+    project.write("app/own", "mine\n");
+    let build = project.build(&["//app"]);
+    assert!(is_at_once(&build));
+    assert_eq!(build.ran(), ["//app:app"]);
+    assert_eq!(project.result_text("//app:app", "out.txt"), "mine\ntext 2.0.1\n");
+}
+
+#[test]
+fn where_a_package_lies_is_in_no_key() {
+    let project = app(&format!("text: {}", get("text", "^2"))).build();
+    published(&project, "text", "2.0.1", "", "cat data > out.txt");
+    lock(&project, &[&import(&project, "text", "2.0.1")]);
+    project.build(&["//app"]);
+    copy_tree(&project.path(&place("text", "2.0.1")), &project.path("text"));
+    project.edit("app/PKG.libsonnet", "namespace='acme'))", "namespace='acme'), from='../text')");
+    let build = project.build(&["//app"]);
+    assert_eq!(build.ran(), [] as [&str; 0]);
+    assert_eq!(build.hit(), ["//app:app", "//text:made"]);
+}
+
+#[test]
+fn two_majors_of_one_package_stand_side_by_side() {
+    let project = app(&format!("old: {}, new: {}", get("text", "^1"), get("text", "^2"))).build();
+    published(&project, "text", "1.4.0", "", "cat data > out.txt");
+    published(&project, "text", "2.0.1", "", "cat data > out.txt");
+    lock(&project, &[&import(&project, "text", "1.4.0"), &import(&project, "text", "2.0.1")]);
+    let build = project.build(&["//app"]);
+    assert_eq!(build.ran(), ["//app:app", "acme/text@1.4.0:made", "acme/text@2.0.1:made"]);
+    assert_eq!(project.result_text("//app:app", "out.txt"), "own\ntext 2.0.1\ntext 1.4.0\n");
+}
+
+#[test]
+fn a_requirement_means_the_highest_locked_version_that_will_do() {
+    let project = chain();
+    project.build(&["//app"]);
+    published(&project, "text", "2.1.0", "", "cat data > out.txt");
+    published(&project, "text", "3.0.0", "", "cat data > out.txt");
+    let lines = ["text-3.0.0", "greet-1.2.0", "text-2.0.1", "text-2.1.0"].map(|pkg| {
+        let (name, version) = pkg.split_once('-').unwrap();
+        import(&project, name, version)
+    });
+    lock(&project, &lines.each_ref().map(String::as_str));
+    let build = project.build(&["//app"]);
+    assert_eq!(build.ran(), ["//app:app", "acme/greet@1.2.0:made", "acme/text@2.1.0:made"]);
+    assert_eq!(project.result_text("//app:app", "out.txt"), "own\ngreet 1.2.0\ntext 2.1.0\n");
+    // In another order, with what nobody needs left out, it is the same lock.
+    lock(&project, &[&lines[3], &lines[1]]);
+    let build = project.build(&["//app"]);
+    assert_eq!(build.ran(), [] as [&str; 0]);
+    // Back again, everything is remembered.
+    lock(&project, &[&lines[2], &lines[1]]);
+    project.build_runs_nothing(&["//app"]);
+    assert_eq!(project.result_text("//app:app", "out.txt"), MADE);
+}
+
+#[test]
+fn a_conflict_in_the_lock_is_the_union_of_both_sides() {
+    let project = chain();
+    let lines = [import(&project, "text", "2.0.1"), import(&project, "greet", "1.2.0")];
+    project.write(
+        "wake.lock",
+        format!("wake-lock 1\n<<<<<<< HEAD\n{}\n=======\n{}\n>>>>>>> topic\n", lines[0], lines[1]),
+    );
+    project.build(&["//app"]);
+    assert_eq!(project.result_text("//app:app", "out.txt"), MADE);
+}
+
+#[test]
+fn commands_see_of_a_package_what_it_names() {
+    let project = app(&format!("text: {}", get("text", "^2"))).build();
+    published(
+        &project,
+        "text",
+        "2.0.1",
+        "",
+        "find . -type f -not -name module.json | sort > out.txt",
+    );
+    lock(&project, &[&import(&project, "text", "2.0.1")]);
+    project.build(&["//app"]);
+    assert_eq!(project.result_text("//app:app", "out.txt"), "own\n./data\n./made.sh\n");
+}
+
+#[test]
+fn a_large_directory_of_a_package_is_mounted_whole() {
+    let project = app(&format!("text: {}", get("text", "^2"))).build();
+    published(&project, "text", "2.0.1", "", "cat data > out.txt");
+    let dir = place("text", "2.0.1");
+    (0..20).for_each(|number| {
+        project.write(&format!("{dir}/many/{number:02}"), format!("{number}\n"))
+    });
+    project.edit(&format!("{dir}/PKG.libsonnet"), "'./data'", "'./data', wake.dir('./many/*')");
+    lock(&project, &[&import(&project, "text", "2.0.1")]);
+    project.edit("app/app.libsonnet", "args=[", "args=[wake.ref('pkg.text./many')] + [");
+    project.write_script("app/app.sh", "#!/bin/sh\nset -eu\nls \"$1\" | wc -l > out.txt\n");
+    project.build(&["//app"]);
+    assert_eq!(project.result_text("//app:app", "out.txt").trim(), "20");
+    project.write("app/own", "mine\n");
+    assert_eq!(project.build(&["//app"]).ran(), ["//app:app"]);
+}
+
+#[test]
+fn another_checkout_begins_from_the_same_lock() {
+    let (one, two) = (chain(), app("").build());
+    one.build(&["//app"]);
+    copy_tree(one.root(), two.root());
+    let build = two.json_build(&["//app"]).store(one.store()).run().success().events();
+    assert_eq!(build.ran(), [] as [&str; 0]);
+    assert_eq!(two.result_text("//app:app", "out.txt"), MADE);
+}
+
+#[test]
+fn steps_of_published_packages_are_explained_and_logged_by_their_labels() {
+    let project = chain();
+    project.build(&["//app"]);
+    project.wake(["log", "-o", "acme/text@2.0.1:made"]).run().success().prints(expect![[r#"
+        said
+    "#]]);
+    project.wake(["ls", "//..."]).run().success().prints(expect![[r#"
+        //app  app@1.0.0
+          //app:app
+    "#]]);
+    published(
+        &project,
+        "text",
+        "2.0.2",
+        "",
+        "cat data > out.txt; echo \"$1\" >> out.txt; echo said",
+    );
+    let lines = [import(&project, "greet", "1.2.0"), import(&project, "text", "2.0.2")];
+    lock(&project, &[&lines[0], &lines[1]]);
+    project.wake(["plan", "//app"]).run().success().prints(expect![[r#"
+        run     acme/text@2.0.2:made   never built here
+        unknown acme/greet@1.2.0:made  waits for acme/text@2.0.2:made (usual [TIME])
+        unknown //app:app              waits for acme/greet@1.2.0:made (usual [TIME])
+        3 steps: 0 remembered, 1 to run, 2 unknown
+    "#]]);
+    project.wake(["graph", "//app"]).run().success().prints(expect![[r#"
+        digraph wake {
+          rankdir=LR;
+          node [shape=box];
+          0 [label="//app:app", style=bold];
+          1 [label="acme/greet@1.2.0:made"];
+          2 [label="acme/text@2.0.2:made"];
+          0 -> 1 [label="greet"];
+          1 -> 2 [label="text"];
+        }
+    "#]]);
+    project.build(&["//app"]);
+    project.wake(["why", "//app:app"]).run().success().prints(expect![[r#"
+        //app:app ran last because of: changed inputs .wake/modules/acme@greet@1.2.0@made@2abfec6d860d545a/out.txt
+          changed inputs..wake/modules/acme@greet@1.2.0@made@2abfec6d860d545a/out.txt  file 0c3972f58ceb -> file 66691cca1f2e
+            because acme/greet@1.2.0:made ran last because of: changed args 1
+              changed args.1  "./.wake/modules/acme@text@2.0.1@made@2abfec6d860d545a/out.txt" -> "./.wake/modules/acme@text@2.0.2@made@2abfec6d860d545a/out.txt"
+              changed inputs..wake/module.json  file ab63265bc86a -> file 33bf6812ca7a
+              added inputs..wake/modules/acme@text@2.0.2@made@2abfec6d860d545a/out.txt  file 503d34bb7e99
+                because acme/text@2.0.2:made has had the same key since it was first built here
+              removed inputs..wake/modules/acme@text@2.0.1@made@2abfec6d860d545a/out.txt  file ad6379e47ba2
+              unchanged: [N] other fields
+          unchanged: [N] other fields
+    "#]]);
+}
+
+#[test]
+fn garbage_collection_keeps_what_is_locked() {
+    let project = chain();
+    project.build(&["//app"]);
+    let links = || {
+        let entries = fs::read_dir(project.path(".wake/pkgs")).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(links(), ["acme@greet@1.2.0", "acme@text@2.0.1"]);
+    let data = |version: &str| project.path(&format!(".wake/pkgs/acme@text@{version}/data"));
+    let old = fs::canonicalize(data("2.0.1")).unwrap();
+    project.wake(["gc", "--older-than", "0s"]).run().success();
+    assert!(old.exists());
+    published(&project, "text", "2.0.2", "", "cat data > out.txt");
+    let lines = [import(&project, "greet", "1.2.0"), import(&project, "text", "2.0.2")];
+    lock(&project, &[&lines[0], &lines[1]]);
+    project.build(&["//app"]);
+    assert_eq!(links(), ["acme@greet@1.2.0", "acme@text@2.0.2"]);
+    project.wake(["gc", "--older-than", "0s"]).run().success();
+    assert!(!old.exists() && data("2.0.2").exists());
+}
+
+#[test]
+fn what_is_locked_must_be_in_the_store() {
+    let project = app(&format!("text: {}", get("text", "^2"))).build();
+    published(&project, "text", "2.0.1", "", "cat data > out.txt");
+    lock(&project, &[&format!("acme/text 2.0.1 acme {}", "0".repeat(64))]);
+    project.wake(["build", "//app"]).run().code(9).says(expect![[r#"
+        error: package `text`: acme/text 2.0.1 is locked, and the store does not have it
+         --> app/PKG.libsonnet:5:18
+          |
+        5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2', namespace='acme')) },
+          |                  ^^^^^^^^^^^
+          = note: its content is [DIGEST], from the registry `acme`
+          help: `wake store import DIR` puts a directory with its files into the store
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+    lock(&project, &[&import(&project, "text", "2.0.1")]);
+    project.build(&["//app"]);
+}
+
+#[test]
+fn what_is_in_the_store_must_be_what_its_digest_says() {
+    let project = chain();
+    let tree = project.path(".wake/pkgs/acme@text@2.0.1");
+    project.build(&["//app"]);
+    let tree = fs::canonicalize(tree).unwrap();
+    fs::set_permissions(tree.join("data"), fs::Permissions::from_mode(0o644)).unwrap();
+    fs::write(tree.join("data"), "other\n").unwrap();
+    project.edit("app/PKG.libsonnet", "function(wake)", "// anew\nfunction(wake)");
+    project.wake(["build", "//app"]).run().code(7).mentions("acme/text 2.0.1 is not what it was");
+    project.wake(["build", "//app"]).run().code(9);
+    import(&project, "text", "2.0.1");
+    project.build_runs_nothing(&["//app"]);
+}
+
+#[test]
+fn a_requirement_without_a_lock() {
+    let project = app(&format!("text: {}", get("text", "^2"))).build();
+    project.wake(["build", "//app"]).run().code(6).says(expect![[r#"
+        error: package `text`: there is no `wake.lock` that says what it is
+         --> app/PKG.libsonnet:5:18
+          |
+        5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2', namespace='acme')) },
+          |                  ^^^^^^^^^^^
+          help: name where it lies: `from='./path'` or `from=wake.GLOBAL`
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
+fn a_requirement_that_no_line_meets() {
+    let project = chain();
+    lock(&project, &[&import(&project, "greet", "1.2.0")]);
+    project.wake(["build", "//app"]).run().code(6).says(expect![[r#"
+        error: package `text`: `wake.lock` has no `acme/text` that is ^2.0
+         --> acme/greet@1.2.0/PKG.libsonnet:5:18
+          |
+        5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2.0', namespace='acme'), from='../text') },
+          |                  ^^^^^^^^^^^
+          help: lock a version: add a line `acme/text VERSION REGISTRY CONTENT`
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+    published(&project, "text", "1.4.0", "", "cat data > out.txt");
+    let lines = [import(&project, "greet", "1.2.0"), import(&project, "text", "1.4.0")];
+    // What retrievers brought is not of a registry.
+    let retrieved = import(&project, "text", "2.0.1").replace(" acme ", " via:acme/tool ");
+    lock(&project, &[&lines[0], &lines[1], &retrieved]);
+    project.wake(["build", "//app"]).run().code(6).says(expect![[r#"
+        error: package `text`: `wake.lock` has no `acme/text` that is ^2.0
+         --> acme/greet@1.2.0/PKG.libsonnet:5:18
+          |
+        5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2.0', namespace='acme'), from='../text') },
+          |                  ^^^^^^^^^^^
+          = note: locked are 1.4.0
+          help: lock a version: add a line `acme/text VERSION REGISTRY CONTENT`
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
+fn a_lock_that_is_none() {
+    let project = chain();
+    project.write("wake.lock", "wake-lock 1\nacme/text 2.0 acme 12\n");
+    // Both packages ask for it, and it is said once.
+    copy_tree(&project.path("app"), &project.path("lib"));
+    project.write("lib/PKG.libsonnet", project.read("app/PKG.libsonnet").replace("'app'", "'lib'"));
+    project.wake(["build", "//..."]).run().code(6).says(expect![[r#"
+        error: `2.0` is not a semantic version: unexpected end of input while parsing minor version number
+         --> wake.lock:2:11
+          |
+        2 | acme/text 2.0 acme 12
+          |           ^^^
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
+fn content_that_calls_itself_otherwise() {
+    let project = chain();
+    let line = import(&project, "text", "2.0.1").replace("2.0.1", "2.0.7");
+    lock(&project, &[&import(&project, "greet", "1.2.0"), &line]);
+    project.wake(["build", "//app"]).run().code(6).says(expect![[r#"
+        error: what is locked as acme/text@2.0.7 calls itself acme/text@2.0.1
+         --> wake.lock:3:1
+          |
+        3 | acme/text 2.0.7 acme [DIGEST]
+          | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          help: the line is of acme/text@2.0.1, or its digest is another one
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
+fn two_versions_that_can_stand_in_for_each_other() {
+    let project =
+        app(&format!("old: {}, new: {}", get("text", "=2.0.1"), get("text", "^2"))).build();
+    published(&project, "text", "2.0.1", "", "cat data > out.txt");
+    published(&project, "text", "2.1.0", "", "cat data > out.txt");
+    lock(&project, &[&import(&project, "text", "2.0.1"), &import(&project, "text", "2.1.0")]);
+    project.wake(["build", "//app"]).run().code(6).says(expect![[r#"
+        error: acme/text 2.0.1 and 2.1.0 are both needed, and both are ^2
+         = note: //app needs ^2 at app/PKG.libsonnet:5:85
+         = note: //app needs =2.0.1 at app/PKG.libsonnet:5:17
+         help: lock one version that is ^2 and will do for all
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
+fn a_package_of_the_workspace_and_a_locked_one_under_one_key() {
+    let project = app(&format!("text: {}", get("text", "^2"))).build();
+    published(&project, "text", "2.0.1", "", "cat data > out.txt");
+    lock(&project, &[&import(&project, "text", "2.0.1")]);
+    copy_tree(&project.path(&place("text", "2.0.1")), &project.path("text"));
+    project.wake(["build", "//..."]).run().code(6).says(expect![[r#"
+        error: two packages are called `text` 2.0.1: //text and acme/text@2.0.1
+         --> acme/text@2.0.1/PKG.libsonnet:3:5
+          |
+        3 |     wake.pkgInfo('text', '2.0.1', namespace='acme'),
+          |     ^^^^^^^^^^^^
+          = note: //text is called so at text/PKG.libsonnet:3:5
+          help: give one of them another name, namespace or version
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
+fn an_error_in_a_package_of_the_store_names_its_file() {
+    let project = app(&format!("text: {}", get("text", "^2"))).build();
+    published(&project, "text", "2.0.1", "", "cat data > out.txt");
+    project
+        .write(&format!("{}/words.libsonnet", place("text", "2.0.1")), "{ first: error 'none' }\n");
+    lock(&project, &[&import(&project, "text", "2.0.1")]);
+    let failed = project.wake(["build", "//app"]).run().code(5);
+    failed.mentions("acme/text@2.0.1/words.libsonnet:1:10");
+}
+
+#[test]
+fn a_fetched_package_defines_globals_only_with_leave() {
+    let project = app(&format!("greet: {}", get("greet", "^1"))).build();
+    published(&project, "text", "2.0.1", "", "cat data > out.txt");
+    let text = "text: wake.getPkg(wake.pkgInfo('text', '^2', namespace='acme'), global=true)";
+    published(&project, "greet", "1.2.0", text, "cat data > out.txt");
+    lock(&project, &[&import(&project, "text", "2.0.1"), &import(&project, "greet", "1.2.0")]);
+    project.wake(["build", "//app"]).run().code(6).says(expect![[r#"
+        error: acme/greet@1.2.0 defines the global package `text` without permission
+         --> acme/greet@1.2.0/PKG.libsonnet:5:18
+          |
+        5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2', namespace='acme'), global=true) },
+          |                  ^^^^^^^^^^^
+          help: whoever gets that package must grant it: `permissions=['defineGlobal']`
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+    project.edit(
+        "app/PKG.libsonnet",
+        "namespace='acme')",
+        "namespace='acme'), permissions=['defineGlobal']",
+    );
+    project.build(&["//app"]);
+}
+
+#[test]
+fn what_no_tree_holds_is_not_imported() {
+    let project = app("").build();
+    project.write("../published/odd/file", "x");
+    let odd = project.path("../published/odd");
+    let socket = std::os::unix::net::UnixListener::bind(odd.join("socket")).unwrap();
+    let import = || project.wake(["store", "import"]).args([&odd]).run();
+    import().code(2).mentions("is a device, a pipe or a socket");
+    drop(socket);
+    fs::remove_file(odd.join("socket")).unwrap();
+    let first = import().success().stdout;
+    assert_eq!(import().success().stdout, first, "a tree that is there already");
+    fs::set_permissions(odd.join("file"), fs::Permissions::from_mode(0o755)).unwrap();
+    assert_ne!(import().success().stdout, first);
+}
