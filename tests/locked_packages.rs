@@ -4,8 +4,9 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
-use wake_tests::{Build, Project, ProjectBuilder, copy_tree, expect, project};
+use wake_tests::{Build, Project, ProjectBuilder, copy_tree, expect, has_busybox, project};
 
 /// A package beside the workspace, from where `lock` takes it: a module `made` that runs `script`, which leaves `out.txt`.
 fn published(project: &Project, name: &str, version: &str, pkgs: &str, script: &str) {
@@ -218,7 +219,7 @@ fn commands_see_of_a_package_what_it_names() {
         "text",
         "2.0.1",
         "",
-        "find . -type f -not -name module.json | sort > out.txt",
+        "find . -type f -not -name module.json -not -name out.txt | sort > out.txt",
     );
     lock(&project, &[&import(&project, "text", "2.0.1")]);
     project.build(&["//app"]);
@@ -524,4 +525,34 @@ fn what_no_tree_holds_is_not_imported() {
     assert_eq!(import().success().stdout, first, "a tree that is there already");
     fs::set_permissions(odd.join("file"), fs::Permissions::from_mode(0o755)).unwrap();
     assert_ne!(import().success().stdout, first);
+}
+
+#[test]
+fn a_directory_or_an_archive_of_a_package_is_a_root() {
+    if !has_busybox("a_directory_or_an_archive_of_a_package") {
+        return;
+    }
+    let project = app(&format!("base: {}", get("base", "^1"))).build();
+    published(&project, "base", "1.0.0", "", "cat data > out.txt");
+    let dir = place("base", "1.0.0");
+    project.busybox_root(&format!("{dir}/root"), &["sh", "cat"]);
+    project.write(&format!("{dir}/root/etc/name"), "inside\n");
+    let mut tar = Command::new("tar");
+    let packed =
+        tar.args(["-C", "root", "-czf", "root.tar.gz", "."]).current_dir(project.path(&dir));
+    assert!(packed.status().unwrap().success());
+    let names = "'./data', './root.tar.gz', wake.dir('./root')";
+    project.edit(&format!("{dir}/PKG.libsonnet"), "'./data'", names);
+    lock(&project, &[&import(&project, "base", "1.0.0")]);
+    project.write_script("app/app.sh", "#!/bin/sh\nset -eu\ncat own /etc/name > out.txt\n");
+    let args = "args=[wake.ref(['modules', key, 'outputs', 'text']) for key in std.objectFields(pkg.pkgs)]";
+    project.edit("app/app.libsonnet", args, "rootfs=wake.ref('pkg.base./root')");
+    assert_eq!(project.build(&["//app"]).ran(), ["//app:app", "acme/base@1.0.0:made"]);
+    assert_eq!(project.result_text("//app:app", "out.txt"), "own\ninside\n");
+    project.write("app/own", "mine\n");
+    assert_eq!(project.build(&["//app"]).ran(), ["//app:app"]);
+    assert_eq!(project.result_text("//app:app", "out.txt"), "mine\ninside\n");
+    project.edit("app/app.libsonnet", "./root'", "./root.tar.gz'");
+    // The archive unpacks to what the directory holds, so it is the same root.
+    project.build_runs_nothing(&["//app"]);
 }
