@@ -167,12 +167,6 @@ impl LockError {
     }
 }
 
-impl FromIterator<LockedPkg> for Lock {
-    fn from_iter<I: IntoIterator<Item = LockedPkg>>(pkgs: I) -> Lock {
-        Lock(pkgs.into_iter().collect())
-    }
-}
-
 /// As it is written: sorted by bytes.
 impl fmt::Display for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

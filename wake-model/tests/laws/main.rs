@@ -5,6 +5,7 @@
 
 mod actions;
 mod json;
+mod locks;
 mod names;
 mod pkgs;
 mod things;
