@@ -307,6 +307,16 @@ fn steps_of_published_packages_are_explained_and_logged_by_their_labels() {
 }
 
 #[test]
+fn a_package_of_the_store_is_no_target() {
+    let failed = chain().wake(["build", "acme/text@2.0.1:made"]).run().code(2);
+    failed.says(expect![[r#"
+        error: target `acme/text@2.0.1:made`: no directory `acme/text@2.0.1`
+         help: a package in the store is built with what needs it: name that as the target
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
 fn garbage_collection_keeps_what_is_locked() {
     let project = chain();
     project.build(&["//app"]);

@@ -194,6 +194,10 @@ fn not_a_pkg(workspace: &Workspace, pattern: &TargetPattern, dir: &RelPath) -> D
     };
     let message = format!("target `{}`: {problem}", pattern.as_str());
     let diagnostic = Diagnostic::error(Class::Usage, message);
+    if dir.file_name().is_some_and(|name| name.contains('@')) {
+        let help = "a package in the store is built with what needs it: name that as the target";
+        return diagnostic.help(help);
+    }
     let members = workspace.members(&RelPath::root()).unwrap_or_default();
     match nearest(dir.as_str(), members.iter().map(RelPath::as_str)) {
         Some(name) => diagnostic.help(format!("did you mean `//{name}`?")),
