@@ -158,7 +158,7 @@ fn unknown_argument_of_a_module() {
             4 |     outptus=1
               |     ^^^^^^^ did you mean `outputs`?
               = note: module() is called at m.libsonnet:2:3
-              help: the arguments are name, pkg, modules, files, inputs, outputs, exec, pkgFiles, metadata
+              help: the arguments are name, pkg, modules, files, inputs, outputs, exec, pkgFiles, metadata, label
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use wake_tests::{Project, project};
+use wake_tests::{Project, expect, project};
 
 /// A package whose module writes the config that its function saw.
 fn echo(parameter: &str) -> Project {
@@ -43,8 +43,34 @@ fn without_a_default_the_config_is_an_empty_object() {
 }
 
 #[test]
-fn what_is_given_replaces_the_default() {
-    check("config={ level: 2 }", &["--config", "opt=3"], r#"{"opt":3}"#);
+fn keys_replace_those_of_the_default() {
+    let default = "config={ level: 2, name: 'x' }";
+    check(default, &["--config", "level=3"], r#"{"level":3,"name":"x"}"#);
+    check(default, &["--config-json", r#"{"opt":3}"#], r#"{"opt":3}"#);
+    let computed = "config={ level: std.length([1, 2]), name: 'x' }";
+    check(computed, &["--config", "name=y"], r#"{"level":2,"name":"y"}"#);
+}
+
+#[test]
+fn a_key_that_the_default_lacks() {
+    let project = echo("config={ level: 2 }");
+    project.wake(["build", "--config", "levle=3"]).run().code(5).says(expect![[r#"
+        error: module `echo` has no config `levle`
+         --> echo.libsonnet:1:1
+          |
+        1 | function(wake, pkg, config={ level: 2 })
+          | ^^^^^^^^
+          help: did you mean `level`?
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+    echo("config=[1]").wake(["build", "--config", "a=3"]).run().code(5).says(expect![[r#"
+        error: the default config of module `echo` is a list, of which no keys can be set
+         --> echo.libsonnet:1:1
+          |
+        1 | function(wake, pkg, config=[1])
+          | ^^^^^^^^
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
 }
 
 #[test]
@@ -69,7 +95,7 @@ fn a_config_that_says_the_same_is_the_same_module() {
     project.build(&[]);
     project.build_runs_nothing(&["--config-json", r#"{"b": 2.0, "a": 1}"#]);
     let build = project.build(&["--config-json", r#"{"a": 1, "b": 3}"#]);
-    assert_eq!(build.ran(), ["//:echo"]);
+    assert_eq!(build.ran(), ["//:echo a=1 b=3"]);
     project.build_runs_nothing(&[]);
 }
 
@@ -103,7 +129,101 @@ fn each_configuration_has_a_link_of_its_own() {
     };
     assert_eq!(text("echo"), "{\"saw\":{\"level\":2}}\n");
     assert_eq!(text(configured[0]), "{\"saw\":{\"level\":3}}\n");
-    // The link is called as the module is.
-    let listed = project.wake(["log", "-o", &format!("//:{}", configured[0])]).run().success();
-    assert_eq!(listed.stdout, "");
+    // What links and labels say can be given back.
+    for name in [configured[0].as_str(), "echo level=3"] {
+        let label = format!("//:{name}");
+        let listed = project.wake(["log", "-o", &label]).run().success();
+        assert_eq!(listed.stdout, "");
+        project.build_runs_nothing(&[&label]);
+        let why = project.wake(["why", &label]).run().success();
+        assert!(why.stdout.contains("//:echo level=3"), "{}", why.stdout);
+    }
+}
+
+/// A module `all` that needs a module `unit` for each of these configurations.
+fn units(label: &str, configs: &str) -> Project {
+    project()
+        .pkg("files=['./keep.sh'], modules={ unit: './unit.libsonnet', all: './all.libsonnet' }")
+        .file(
+            "unit.libsonnet",
+            &format!(
+                "function(wake, pkg, config={{ src: 'none' }})\n  wake.module('unit', {label} outputs=function(wake, pkg) {{ o: './out.txt' }},\n    exec=wake.exec('./keep.sh', config=config))\n"
+            ),
+        )
+        .file(
+            "all.libsonnet",
+            &format!(
+                "function(wake, pkg)\n  local all = {configs};\n  wake.module('all', modules={{ ['u%d' % i]: pkg.modules.unit(all[i]) for i in std.range(0, std.length(all) - 1) }}, outputs=function(wake, pkg) {{}})\n"
+            ),
+        )
+        .script("keep.sh", "#!/bin/sh\ncat > out.txt\n")
+        .build()
+}
+
+/// Builds `all` and gives the labels of its units, each of which can be built, explained and looked up by that.
+fn labels(project: &Project) -> Vec<String> {
+    let built = project.build(&[":all"]);
+    let units = built.ran().into_iter().filter(|label| label.starts_with("//:unit"));
+    let units: Vec<String> = units.map(str::to_owned).collect();
+    for label in &units {
+        project.build_runs_nothing(&[label]);
+        let why = project.wake(["why", label]).run().success().stdout;
+        assert!(why.contains(label.split(" @").next().unwrap()), "{why}");
+        project.wake(["plan", label]).run().success();
+        project.wake(["log", "-o", label]).run().success();
+    }
+    units
+}
+
+#[test]
+fn steps_are_called_by_their_configuration() {
+    let project = units("", "[{ src: './a.c' }, { src: './b.c', opt: 2 }, { src: 'a b' }, {}]");
+    assert_eq!(
+        labels(&project),
+        ["//:unit opt=2 src=./b.c", "//:unit src=\"a b\"", "//:unit src=./a.c", "//:unit {}"]
+    );
+}
+
+#[test]
+fn a_long_configuration_is_cut() {
+    let project = units("", "[{ src: std.repeat('x', 200) }]");
+    let [label] = labels(&project).try_into().unwrap();
+    assert!(label.starts_with("//:unit src=xxx") && label.contains("x… @"), "{label}");
+}
+
+#[test]
+fn a_module_says_how_it_is_called() {
+    let project = units("label=config.src,", "[{ src: 'a.c' }, { src: 'b.c' }]");
+    assert_eq!(labels(&project), ["//:unit a.c", "//:unit b.c"]);
+}
+
+#[test]
+fn results_under_one_label_are_told_apart() {
+    let project = units("label='x',", "[{ src: 'a.c' }, { src: 'b.c' }]");
+    let labels = labels(&project);
+    assert!(labels.iter().all(|label| label.starts_with("//:unit x @")), "{labels:?}");
+    assert_ne!(labels[0], labels[1]);
+}
+
+#[test]
+fn a_label_that_no_module_has() {
+    let project = units("label=config.src,", "[{ src: 'a.c' }]");
+    project.wake(["build", "//:unit a.d"]).run().code(2).says(expect![[r#"
+        error: no module of the workspace needs `//:unit a.d`
+         help: did you mean `//:unit a.c`?
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+    project.wake(["build", "//:unit src=1", "--config", "x=1"]).run().code(2).says(expect![[r#"
+            error: a target that names its configuration takes no `--config`
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+        "#]]);
+    let long = units("label=std.repeat('x', 101),", "[{}]");
+    long.wake(["build", ":all"]).run().code(5).says(expect![[r#"
+        error: `label` of module() must be one line of at most 100 characters
+         --> unit.libsonnet:2:29
+          |
+        2 |   wake.module('unit', label=std.repeat('x', 101), outputs=function(wake, pkg) { o: './out.txt' },
+          |                             ^^^^^^^^^^^^^^^^^^^^
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
 }

@@ -47,6 +47,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         "modules": ["out"],
     });
     let module = Op::Module {
+        merge: false,
         config: None,
         file: "out.libsonnet".parse().unwrap(),
         name: "out".into(),

@@ -81,11 +81,6 @@ impl Build {
             .of_kind("action.finished")
             .filter(|event| event["status"] == status)
             .map(|event| event["label"].as_str().unwrap())
-            // `//ring:lib@01f40624` is one configuration of `//ring:lib`; in `acme/ring@1.0.0:lib` it is the version.
-            .map(|label| match label.strip_prefix("//").and_then(|rest| rest.find('@')) {
-                Some(at) => &label[..at + 2],
-                None => label,
-            })
             .collect();
         labels.sort_unstable();
         labels

@@ -23,6 +23,7 @@
 mod settings;
 mod workspace;
 mod pkg_place;
+mod config_text;
 mod target;
 mod sources;
 mod fixed;
@@ -51,5 +52,5 @@ pub use explain::{EvalResult, Graph, GraphEdge, GraphNode, PackageListing, StepJ
 pub use files::file_digest;
 pub use session::{Options, Session, Workers, evaluation_worker};
 pub use settings::Settings;
-pub use target::{Scope, TargetPattern};
+pub use target::{Scope, TargetConfig, TargetPattern};
 pub use workspace::{WORKSPACE_FILE, Workspace};

@@ -11,8 +11,9 @@ use wake_model::declared::{self, Module};
 use wake_model::encode::{Domain, digest_bytes};
 use wake_model::json::push_text;
 use wake_model::place::{LocalPath, module_prefix, pkg_prefix};
-use wake_model::{OutputDecl, OutputKind, PkgKey, RelPath, ValueDigest};
+use wake_model::{OutputDecl, OutputKind, PkgKey, RelPath};
 
+use crate::config_text;
 use crate::instance::Instances;
 use crate::shelf::ShelfEntry;
 use crate::view::{Special, push_outside, special};
@@ -25,6 +26,10 @@ pub(crate) struct ModuleDecl {
     pub(crate) id: Arc<str>,
     /// Its name in its package.
     pub name: Box<str>,
+    /// Whether its configuration is known to be the default.
+    pub is_default: bool,
+    /// What tells this configuration from others for people.
+    pub label: Option<Box<str>>,
     /// Its configuration, as given or as its default says, as canonical JSON.
     pub config: Box<str>,
     /// The package whose files the command sees, where that is not the module's own.
@@ -106,7 +111,16 @@ pub(crate) fn parse<'a>(
     let config = json.config.canonical().into_boxed_str();
     let digest = digest_bytes(Domain::Value, config.as_bytes());
     let id = [own.as_str(), "@", module, "@", &digest.short(16)].concat().into();
-    let decl = ModuleDecl { id, name: json.name.into(), config, pkg, pkg_files: json.pkg_files };
+    let (name, label) = (json.name.into(), json.label.map(Into::into));
+    let decl = ModuleDecl {
+        id,
+        name,
+        is_default: json.default,
+        label,
+        config,
+        pkg,
+        pkg_files: json.pkg_files,
+    };
     let is_complete = json.pending.is_none() && json.files.is_some();
     let instance = is_complete.then(|| ModuleInstance {
         outputs: json.outputs.canonical().into(),
@@ -128,9 +142,9 @@ impl ModuleDecl {
         self.pkg.as_ref().unwrap_or(own)
     }
 
-    /// The digest of the configuration.
-    pub(crate) fn config_digest(&self) -> ValueDigest {
-        ValueDigest(digest_bytes(Domain::Value, self.config.as_bytes()))
+    /// The first digits of the digest of the configuration.
+    pub(crate) fn config_digits(&self) -> String {
+        config_text::digits(&self.config)
     }
 }
 

@@ -6,27 +6,28 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::Value;
 use wake_eval::{Limits, Pool};
+use wake_model::nearest::nearest;
 use wake_model::{PkgSource, RelPath, SandboxLevel};
-use wake_steps::diagnostic::{Diagnostic, Failure};
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::history::History;
 use wake_steps::profile::Profile;
 use wake_steps::{Machine, MachineOptions};
 use wake_store::Store;
 use wake_store::ware::Route;
 
+use crate::config_text;
 use crate::evaluate::{EvalCounts, Evaluator};
 use crate::files::{FileMemory, Files};
 use crate::instance::{Instances, instantiate};
 use crate::load::{LoadResult, load, load_as_found};
 use crate::locked::LockedPkgs;
 use crate::pkg_place::PkgPlace;
-use crate::plan::{ModuleRequest, PlannedBuild, plan};
+use crate::plan::{ModuleRequest, ModuleStep, PlannedBuild, plan};
 use crate::resolve::{Resolution, resolve};
 use crate::snapshot::Snapshot;
 use crate::sources::DirSources;
-use crate::target::{Target, TargetPackages, TargetPattern, find};
+use crate::target::{Target, TargetConfig, TargetPackages, TargetPattern, find};
 use crate::workspace::Workspace;
 
 /// What a person chose.
@@ -167,7 +168,7 @@ impl Checkout<'_> {
         &self,
         evaluator: &Evaluator,
         patterns: &[TargetPattern],
-        config: Option<&Value>,
+        config: Option<&TargetConfig>,
         keep_going: bool,
     ) -> Result<PlannedBuild, Failure> {
         self.session.machine.threads().install(|| {
@@ -200,7 +201,17 @@ impl Checkout<'_> {
             let _span = profile.stage("plan modules");
             let mut wanted = Vec::new();
             for target in &targets {
-                wanted.extend(modules_of(target, &by_place, &instances, config)?);
+                let modules = modules_of(target, &by_place, &instances, config)?;
+                match (&target.configured, target.is_searched()) {
+                    (Some(text), true) => {
+                        let past = || self.remembered(text, target, &modules);
+                        wanted.push(match past() {
+                            Some(request) => request,
+                            None => searched(text, target, &modules, &instances, evaluator)?,
+                        });
+                    }
+                    _ => wanted.extend(modules),
+                }
             }
             let plan = plan(&instances, wanted, evaluator)?;
             instances.values_mut().for_each(|pkg| pkg.put_away());
@@ -220,12 +231,37 @@ impl Checkout<'_> {
         let (found, result) = load_as_found(workspace, evaluator, &self.locked, |heard| {
             let _span = profile.stage("find targets");
             let found = find(workspace, patterns, heard)?;
-            let dirs = dirs_of(&found.targets);
+            let dirs = self.dirs_to_load(&found.targets)?;
             Ok::<_, Diagnostic>((found, dirs))
         })?;
         drop(span);
-        let result = self.with_globals(evaluator, dirs_of(&found.targets), result);
+        let dirs = self.dirs_to_load(&found.targets)?;
+        let result = self.with_globals(evaluator, dirs, result);
         Ok((found, result))
+    }
+
+    /// The configuration that was built here before and is called by `text`, also by the digits of its link.
+    fn remembered(
+        &self,
+        text: &str,
+        target: &Target,
+        modules: &[ModuleRequest],
+    ) -> Option<ModuleRequest> {
+        let [asked] = modules else { return None };
+        let label = place_of(target).module_label(&asked.module);
+        let configured =
+            |past: &str| past.strip_prefix(&*label)?.strip_prefix(' ').map(str::to_owned);
+        let mut known = self.history.labels().filter_map(configured);
+        let config = config_text::read(&known.find(|own| config_text::is_same(text, own))?)?;
+        Some(ModuleRequest { config: Some(config), ..asked.clone() })
+    }
+
+    /// The directories of the targets' packages; of all packages where one of them has to be searched for.
+    fn dirs_to_load(&self, targets: &[Target]) -> Result<Vec<RelPath>, Diagnostic> {
+        match targets.iter().any(Target::is_searched) {
+            true => self.session.workspace.members(&RelPath::root()),
+            false => Ok(dirs_of(targets)),
+        }
     }
 
     /// Loads the targets' packages.
@@ -272,18 +308,63 @@ fn modules_of(
     target: &Target,
     by_place: &BTreeMap<PkgPlace, wake_model::PkgKey>,
     instances: &Instances,
-    config: Option<&Value>,
+    config: Option<&TargetConfig>,
 ) -> Result<Vec<ModuleRequest>, Diagnostic> {
     let Some(pkg) = by_place.get(&place_of(target)).and_then(|key| instances.get(key)) else {
         return Ok(Vec::new());
     };
+    let config = match &target.configured {
+        Some(_) if config.is_some() => {
+            let message = "a target that names its configuration takes no `--config`";
+            return Err(Diagnostic::error(Class::Usage, message));
+        }
+        Some(text) => config_text::read(text).map(TargetConfig::Whole),
+        None => config.cloned(),
+    };
+    let merge = matches!(config, Some(TargetConfig::Keys(_)));
+    let config = config.map(TargetConfig::into_value);
     let wanted = |module: &String| ModuleRequest {
         pkg: pkg.key.clone(),
         module: module.clone(),
-        config: config.cloned(),
+        config: config.clone(),
+        merge,
     };
     match &target.module {
         Some(module) => Ok(vec![wanted(module)]),
         None => Ok(pkg.modules.keys().map(wanted).collect()),
     }
+}
+
+/// The configuration of one of `modules` that a person means by `text`, where a module of the workspace leads to it.
+fn searched(
+    text: &str,
+    target: &Target,
+    modules: &[ModuleRequest],
+    instances: &Instances,
+    evaluator: &Evaluator,
+) -> Result<ModuleRequest, Failure> {
+    let all = instances.values().flat_map(|pkg| {
+        pkg.modules.keys().map(|module| ModuleRequest {
+            pkg: pkg.key.clone(),
+            module: module.clone(),
+            config: None,
+            merge: false,
+        })
+    });
+    let planned = plan(instances, all.collect(), evaluator)?;
+    let of_module = |step: &ModuleStep| modules.iter().any(|asked| step.is_of(asked));
+    let mut steps = planned.graph.node_weights().filter(|step| of_module(step));
+    if let Some(step) = steps.find(|step| step.is_configured(text)) {
+        return Ok(step.request());
+    }
+    let label = place_of(target).module_label(target.module.as_deref().unwrap_or_default());
+    let asked = format!("{label} {text}");
+    let message = format!("no module of the workspace needs `{asked}`");
+    let known = planned.graph.node_weights().filter(|step| of_module(step));
+    let near = nearest(&asked, known.map(|step| step.label.as_str()));
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`wake graph //...` shows every module with its configurations".to_owned(),
+    };
+    Err(Diagnostic::error(Class::Usage, message).help(help).into())
 }

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use serde_json::{Map, Value};
 use wake_model::nearest::nearest;
 use wake_model::{RelPath, path::PathError};
 
+use crate::config_text;
 use crate::workspace::{Walk, Workspace};
 use wake_steps::diagnostic::{Class, Diagnostic};
 
@@ -15,9 +17,19 @@ pub(crate) struct Target {
     pub pkg: RelPath,
     /// The module; none: all of the package.
     pub module: Option<String>,
+    /// Which configuration of it, as its label says.
+    pub configured: Option<String>,
 }
 
-/// What a person writes to name packages or modules: `path`, `path:module`, `:module`, `//path`, `path/...`.
+impl Target {
+    /// Whether only the labels of all modules tell which configuration is meant.
+    pub(crate) fn is_searched(&self) -> bool {
+        self.configured.as_deref().is_some_and(|text| config_text::read(text).is_none())
+    }
+}
+
+/// What a person writes to name packages or modules: `path`, `path:module`, `:module`, `//path`, `path/...`; and any label,
+/// also of a module with a configuration: `//path:module src=./a.c`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TargetPattern {
     text: String,
@@ -25,6 +37,7 @@ pub struct TargetPattern {
     path: String,
     recursive: bool,
     module: Option<String>,
+    configured: Option<String>,
 }
 
 impl From<&str> for TargetPattern {
@@ -33,7 +46,12 @@ impl From<&str> for TargetPattern {
             Some(rest) => (true, rest),
             None => (false, text),
         };
-        let (path, module) = match rest.rsplit_once(':') {
+        let space = rest.find(':').and_then(|colon| Some(colon + rest[colon..].find(' ')?));
+        let (rest, mut configured) = match space {
+            Some(space) => (&rest[..space], Some(rest[space + 1..].to_owned())),
+            None => (rest, None),
+        };
+        let (path, mut module) = match rest.rsplit_once(':') {
             Some((path, module)) => (path, Some(module.to_owned())),
             None => (rest, None),
         };
@@ -41,7 +59,13 @@ impl From<&str> for TargetPattern {
             Some(above) if above.is_empty() || above.ends_with('/') => (above, true),
             _ => (path, false),
         };
-        TargetPattern { text: text.to_owned(), rooted, path: path.to_owned(), recursive, module }
+        // As links to results are called.
+        if let Some((plain, digits)) = module.as_deref().and_then(|name| name.split_once('@')) {
+            configured = Some(format!("@{digits}"));
+            module = Some(plain.to_owned());
+        }
+        let (text, path) = (text.to_owned(), path.to_owned());
+        TargetPattern { text, rooted, path, recursive, module, configured }
     }
 }
 
@@ -63,13 +87,13 @@ impl TargetPattern {
     /// Fails if it leaves the workspace, or means the package around a person who is in none.
     pub fn scope(&self, workspace: &Workspace) -> Result<Scope, Diagnostic> {
         let dir = self.directory(workspace)?;
-        let TargetPattern { text, recursive, module, .. } = self.clone();
-        Ok(Scope { text, dir, recursive, module })
+        let TargetPattern { text, recursive, module, configured, .. } = self.clone();
+        Ok(Scope { text, dir, recursive, module, configured })
     }
 
     /// The directory that it names: where it names none, that of the package around the person.
     fn directory(&self, workspace: &Workspace) -> Result<RelPath, Diagnostic> {
-        let TargetPattern { text, rooted, path, recursive, module: _ } = self;
+        let TargetPattern { text, rooted, path, recursive, module: _, configured: _ } = self;
         if !rooted && path.starts_with('/') {
             return below_root(workspace, text, Path::new(path));
         }
@@ -104,6 +128,24 @@ fn below_root(workspace: &Workspace, text: &str, path: &Path) -> Result<RelPath,
     parsed.map_err(|error| Diagnostic::error(Class::Usage, format!("target `{text}`: {error}")))
 }
 
+/// The configuration that a person gives the modules of targets.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TargetConfig {
+    /// The whole of it.
+    Whole(Value),
+    /// Keys that replace those of the default.
+    Keys(Map<String, Value>),
+}
+
+impl TargetConfig {
+    pub(crate) fn into_value(self) -> Value {
+        match self {
+            TargetConfig::Whole(config) => config,
+            TargetConfig::Keys(keys) => Value::Object(keys),
+        }
+    }
+}
+
 /// The labels that a pattern means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
@@ -111,23 +153,27 @@ pub struct Scope {
     dir: RelPath,
     recursive: bool,
     module: Option<String>,
+    configured: Option<String>,
 }
 
 impl Scope {
     /// Whether it is the label of a module that is meant; a module's name means each of its configurations.
     pub fn contains(&self, label: &str) -> bool {
-        let Some((pkg, name)) = label.strip_prefix("//").and_then(|rest| rest.rsplit_once(':'))
-        else {
+        let read = TargetPattern::from(label);
+        let (true, pkg, Some(name)) = (read.rooted, read.path.as_str(), read.module) else {
             // A package of the store lies in no directory: it is called by its label.
             let rest = label.strip_prefix(&self.text).filter(|_| self.module.is_some());
-            return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('@'));
+            return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
         };
         let is_pkg = match self.recursive {
             true => pkg.parse().is_ok_and(|pkg: RelPath| pkg.strip(&self.dir).is_some()),
             false => pkg == self.dir.as_str(),
         };
-        let plain = name.split_once('@').map_or(name, |(plain, _)| plain);
-        is_pkg && self.module.as_deref().is_none_or(|module| module == name || module == plain)
+        is_pkg
+            && self.module.as_ref().is_none_or(|module| *module == name)
+            && self.configured.as_deref().is_none_or(|meant| {
+                read.configured.as_deref().is_some_and(|own| config_text::is_same(meant, own))
+            })
     }
 }
 
@@ -151,7 +197,7 @@ pub(crate) fn find(
     if patterns.is_empty() {
         let pkg = workspace.nearest_pkg(&workspace.here)?;
         return Ok(TargetPackages {
-            targets: vec![Target { pkg, module: None }],
+            targets: vec![Target { pkg, module: None, configured: None }],
             walked: Vec::new(),
         });
     }
@@ -171,7 +217,8 @@ fn find_one(
     walked: &mut Vec<RelPath>,
     heard: &mut dyn FnMut(&RelPath),
 ) -> Result<Vec<Target>, Diagnostic> {
-    let Scope { dir, recursive, module, .. } = pattern.scope(workspace)?;
+    let Scope { dir, recursive, module, configured, text: _ } = pattern.scope(workspace)?;
+    let target = |pkg| Target { pkg, module: module.clone(), configured: configured.clone() };
     let text = pattern.as_str();
     if recursive {
         let Walk { members, dirs } = workspace.walk(&dir, heard)?;
@@ -179,10 +226,10 @@ fn find_one(
         if members.is_empty() {
             return Err(Diagnostic::error(Class::Nothing, format!("`{text}` matches no package")));
         }
-        return Ok(members.into_iter().map(|pkg| Target { pkg, module: module.clone() }).collect());
+        return Ok(members.into_iter().map(target).collect());
     }
     match workspace.is_pkg(&dir) {
-        true => Ok(vec![Target { pkg: dir, module }]),
+        true => Ok(vec![target(dir)]),
         false => Err(not_a_pkg(workspace, pattern, &dir)),
     }
 }
@@ -217,7 +264,11 @@ mod tests {
 
     fn check(text: &str, rooted: bool, path: &str, recursive: bool, module: Option<&str>) {
         let (path, module) = (path.to_owned(), module.map(str::to_owned));
-        let expected = TargetPattern { text: text.to_owned(), rooted, path, recursive, module };
+        let text = text.to_owned();
+        let configured = None;
+        let expected =
+            TargetPattern { text: text.clone(), rooted, path, recursive, module, configured };
+        let text = text.as_str();
         assert_eq!(TargetPattern::from(text), expected, "{text}");
     }
 
@@ -238,9 +289,12 @@ mod tests {
     #[test]
     fn patterns_mean_labels() {
         assert!(means("//web:bundle", "", "//web:bundle"));
-        assert!(means("//web:bundle", "libs", "//web:bundle@3f2a91bc"));
-        assert!(means("//web:bundle@3f2a91bc", "libs", "//web:bundle@3f2a91bc"));
-        assert!(!means("//web:bundle@3f2a91bc", "libs", "//web:bundle"));
+        assert!(means("//web:bundle", "libs", "//web:bundle opt=2"));
+        assert!(means("//web:bundle opt=2", "libs", "//web:bundle opt=2"));
+        assert!(!means("//web:bundle opt=2", "libs", "//web:bundle"));
+        assert!(!means("//web:bundle opt=2", "libs", "//web:bundle opt=3"));
+        assert!(means("//web:bundle", "libs", "//web:bundle url=http://a:8/ b"));
+        assert!(means("//web:bundle@0a39a9a3", "libs", "//web:bundle k=v… @0a39a9a3"));
         assert!(!means("//web:bundle", "", "//web:bundle2"));
         assert!(means(":m", "", "//:m"));
         assert!(means(":m", "web", "//web:m"));
@@ -249,7 +303,7 @@ mod tests {
         assert!(means("../lex", "web", "//lex:a"));
         assert!(means(".", "web", "//web:m"));
         assert!(means("...", "web", "//web/deep:m"));
-        assert!(means("//...:m", "web", "//libs/z:m@01234567"));
+        assert!(means("//...:m", "web", "//libs/z:m x=1"));
         assert!(!means("//web/...", "", "//webs:m"));
         assert!(!means("web", "", "//webs:m"));
         assert!(means("acme/z@1.0.0:m", "web", "acme/z@1.0.0:m"));

@@ -1,25 +1,32 @@
 //! The configuration that the command line gives its targets.
 
 use serde_json::{Map, Value};
+use wake_build::TargetConfig;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
 use crate::args::ConfigArgs;
 
-/// The value of `--config-json` with the keys of each `--config` set in it; none if neither is there.
-pub(crate) fn config(args: &ConfigArgs) -> Result<Option<Value>, Diagnostic> {
-    let whole = args.config_json.as_deref().map(whole).transpose()?;
-    if args.config.is_empty() {
-        return Ok(whole);
-    }
-    let Value::Object(mut object) = whole.unwrap_or_else(|| Value::Object(Map::new())) else {
-        let message = "`--config` sets a key, but the value of `--config-json` is no object";
-        return Err(Diagnostic::error(Class::Usage, message));
-    };
+/// What `--config-json` says with the keys of each `--config` set in it; the latter alone are keys of the default. None if neither
+/// is there.
+pub(crate) fn config(args: &ConfigArgs) -> Result<Option<TargetConfig>, Diagnostic> {
+    let mut keys = Map::new();
     for text in &args.config {
         let (key, value) = pair(text)?;
-        object.insert(key, value);
+        keys.insert(key, value);
     }
-    Ok(Some(Value::Object(object)))
+    Ok(match args.config_json.as_deref().map(whole).transpose()? {
+        None if keys.is_empty() => None,
+        None => Some(TargetConfig::Keys(keys)),
+        Some(whole) if keys.is_empty() => Some(TargetConfig::Whole(whole)),
+        Some(Value::Object(mut object)) => {
+            object.extend(keys);
+            Some(TargetConfig::Whole(Value::Object(object)))
+        }
+        Some(_) => {
+            let message = "`--config` sets a key, but the value of `--config-json` is no object";
+            return Err(Diagnostic::error(Class::Usage, message));
+        }
+    })
 }
 
 fn whole(text: &str) -> Result<Value, Diagnostic> {
@@ -46,7 +53,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(pairs: &[&str], whole: Option<&str>) -> Result<Option<Value>, Diagnostic> {
+    fn read(pairs: &[&str], whole: Option<&str>) -> Result<Option<TargetConfig>, Diagnostic> {
         config(&ConfigArgs {
             config: pairs.iter().map(|&text| text.to_owned()).collect(),
             config_json: whole.map(str::to_owned),
@@ -59,19 +66,20 @@ mod tests {
         let expected = json!({
             "n": 3, "b": true, "s": "gcc", "q": "3", "o": { "a": [1] }, "e": "", "x": "a=b"
         });
-        assert_eq!(read(&pairs, None), Ok(Some(expected)));
+        let Value::Object(expected) = expected else { panic!("{expected}") };
+        assert_eq!(read(&pairs, None), Ok(Some(TargetConfig::Keys(expected))));
     }
 
     #[test]
     fn without_flags_the_module_decides() {
         assert_eq!(read(&[], None), Ok(None));
-        assert_eq!(read(&[], Some("[1]")), Ok(Some(json!([1]))));
+        assert_eq!(read(&[], Some("[1]")), Ok(Some(TargetConfig::Whole(json!([1])))));
     }
 
     #[test]
     fn single_keys_win_over_the_whole_and_the_last_over_the_first() {
         let found = read(&["a=2", "a=3"], Some(r#"{"a":1,"b":1}"#));
-        assert_eq!(found, Ok(Some(json!({ "a": 3, "b": 1 }))));
+        assert_eq!(found, Ok(Some(TargetConfig::Whole(json!({ "a": 3, "b": 1 })))));
     }
 
     #[test]

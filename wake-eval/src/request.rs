@@ -33,6 +33,9 @@ pub enum Op {
     Module {
         /// Canonical JSON; none: what the function declares as its default.
         config: Option<Arc<RawValue>>,
+        /// Whether `config` holds only keys that differ from the default.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        merge: bool,
         /// The file that holds the function.
         file: RelPath,
         /// The name of the module in its package.

@@ -55,6 +55,12 @@ pub fn memory_size(text: &str) -> Option<u64> {
 pub struct Module<'a, Own, Seen, Run> {
     /// Its configuration, as given or as its default says.
     pub config: Own,
+    /// Whether the module's default says the same, as far as that is known.
+    #[serde(default)]
+    pub default: bool,
+    /// What tells this configuration from others for people.
+    #[serde(borrow, default)]
+    pub label: Option<Cow<'a, str>>,
     /// What is said of it for people and other programs.
     #[serde(borrow)]
     pub metadata: &'a RawValue,

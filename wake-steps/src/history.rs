@@ -68,6 +68,11 @@ impl History {
         state_file::replace(path, text.as_bytes())
     }
 
+    /// The labels of all steps that are known.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.steps.keys().map(String::as_str)
+    }
+
     /// What is known of the step called `label`.
     pub fn get(&self, label: &str) -> Option<&LastRun> {
         self.steps.get(label)

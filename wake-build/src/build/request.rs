@@ -1,12 +1,11 @@
 //! What is asked of a build, and what tells one such request from another.
 
-use serde_json::Value;
 use wake_model::encode::{Domain, Encoder, digest_bytes};
 use wake_model::{Digest, json};
 use wake_steps::pin::platform;
 
 use crate::session::Session;
-use crate::target::TargetPattern;
+use crate::target::{TargetConfig, TargetPattern};
 
 /// What is asked of a build.
 #[derive(Clone, Debug, Default)]
@@ -14,7 +13,7 @@ pub struct BuildRequest {
     /// The targets; none: the package around the person.
     pub targets: Vec<TargetPattern>,
     /// The configuration of the modules that the targets name.
-    pub config: Option<Value>,
+    pub config: Option<TargetConfig>,
     /// Whether steps go on after one has failed.
     pub keep_going: bool,
     /// Whether the modules that the targets name run although they are remembered.
@@ -43,7 +42,14 @@ pub(super) fn request_key(session: &Session, request: &BuildRequest) -> Digest {
         e.text(target.as_str());
     }
     match &request.config {
-        Some(config) => e.text(&json::canonical(config)),
+        Some(TargetConfig::Whole(config)) => e.text(&json::canonical(config)),
+        Some(TargetConfig::Keys(keys)) => {
+            e.list(keys.len());
+            for (key, value) in keys {
+                e.text(key);
+                e.text(&json::canonical(value));
+            }
+        }
         None => e.none(),
     }
     e.text(session.machine.sandbox().as_ref());

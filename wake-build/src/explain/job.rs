@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use petgraph::graph::NodeIndex;
-use serde_json::Value;
 use wake_exec::Job;
 use wake_model::ActionDigest;
 use wake_model::action::Command;
@@ -13,7 +12,7 @@ use wake_steps::here;
 use super::view::View;
 use crate::lower::step_id;
 use crate::session::Session;
-use crate::target::TargetPattern;
+use crate::target::{TargetConfig, TargetPattern};
 
 /// One step of a plan with everything that its command needs on this machine.
 #[derive(Clone, Debug)]
@@ -33,7 +32,7 @@ impl Session {
     pub fn job_of(
         &self,
         target: &TargetPattern,
-        config: Option<&Value>,
+        config: Option<&TargetConfig>,
     ) -> Result<StepJob, Failure> {
         self.with_plan(std::slice::from_ref(target), config, |view| {
             let requested = view.requested();

@@ -20,7 +20,7 @@ use crate::lower::{Lowering, step_id};
 use crate::pkg_place::PkgPlace;
 use crate::session::{Checkout, Session};
 use crate::snapshot::Snapshot;
-use crate::target::TargetPattern;
+use crate::target::{TargetConfig, TargetPattern};
 
 /// The modules that targets reach.
 #[derive(Clone, Debug, Serialize)]
@@ -80,7 +80,7 @@ impl Session {
     pub fn plan(
         &self,
         targets: &[TargetPattern],
-        config: Option<&Value>,
+        config: Option<&TargetConfig>,
     ) -> Result<Vec<PlannedStep>, Failure> {
         self.with_plan(targets, config, |view| view.outlook.plan())
     }
@@ -89,7 +89,7 @@ impl Session {
     pub fn why(
         &self,
         targets: &[TargetPattern],
-        config: Option<&Value>,
+        config: Option<&TargetConfig>,
     ) -> Result<Vec<Why>, Failure> {
         self.with_plan(targets, config, |view| {
             view.outlook.plan()?;
@@ -101,7 +101,7 @@ impl Session {
     pub fn graph(
         &self,
         targets: &[TargetPattern],
-        config: Option<&Value>,
+        config: Option<&TargetConfig>,
     ) -> Result<Graph, Failure> {
         self.with_plan(targets, config, |view| {
             use petgraph::visit::EdgeRef;
@@ -167,7 +167,7 @@ impl Session {
     fn with_plan<T>(
         &self,
         targets: &[TargetPattern],
-        config: Option<&Value>,
+        config: Option<&TargetConfig>,
         look: impl FnOnce(&View) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let snapshot = Snapshot::newest(&self.state_dir());

@@ -29,6 +29,7 @@ use self::order::order;
 use self::promises::keep_promises;
 use self::search::{FoundModule, search};
 pub(crate) use self::wanted::ModuleRequest;
+use crate::config_text;
 use crate::evaluate::Evaluator;
 use crate::instance::Instances;
 use crate::module::{ModuleDecl, ModuleInstance};
@@ -48,7 +49,7 @@ pub(crate) struct ModuleStep {
     pub decl: ModuleDecl,
     /// Its inputs, files and exec, every promise kept.
     pub instance: ModuleInstance,
-    /// How it is called: `//web:bundle`, with a short digest of its configuration unless that is the default.
+    /// How it is called: `//web:bundle`, with its own label or its configuration unless that is the default.
     pub label: String,
     /// Whether a target names it.
     pub requested: bool,
@@ -94,10 +95,31 @@ pub(crate) fn plan(
 }
 
 impl ModuleStep {
-    /// Its result link below `.wake/out`: as its label, so that configurations of one module do not share one.
+    /// Its result link below `.wake/out`: configurations of one module do not share one.
     pub(crate) fn link_name(&self) -> String {
-        let name = self.label.rsplit_once(':').map_or(self.label.as_str(), |(_, name)| name);
-        self.place.file_label(name)
+        let module = &self.wanted.module;
+        match self.decl.is_default {
+            true => self.place.file_label(module),
+            false => self.place.file_label(&format!("{module}@{}", self.decl.config_digits())),
+        }
+    }
+
+    /// Whether it is the configuration that somebody means by `text`, as its label ends, or its link.
+    pub(crate) fn is_configured(&self, text: &str) -> bool {
+        match text.strip_prefix('@') {
+            Some(digits) => self.decl.config_digits() == digits,
+            None => self.label.split_once(' ').is_some_and(|(_, own)| own == text),
+        }
+    }
+
+    /// Whether it is a configuration of the module that is asked for.
+    pub(crate) fn is_of(&self, asked: &ModuleRequest) -> bool {
+        self.pkg == asked.pkg && self.wanted.module == asked.module
+    }
+
+    /// Asks for it once more.
+    pub(crate) fn request(&self) -> ModuleRequest {
+        self.wanted.clone()
     }
 }
 
@@ -164,11 +186,26 @@ fn assemble(
     }
     let order = order(&graph, instances, evaluator)?;
     keep_promises(&mut graph, &order, instances, &answers, evaluator)?;
-    let graph = graph.filter_map_owned(
+    let mut graph = graph.filter_map_owned(
         |node, module| step(*module, instances, named.contains(&node)).map(Box::new),
         |_, key| Some(key),
     );
+    tell_apart(&mut graph);
     Ok(Plan { graph, order, by_id, answers })
+}
+
+/// Adds the digits of its configuration to each label that several steps have.
+fn tell_apart(graph: &mut DiGraph<Box<ModuleStep>, String>) {
+    let mut count: HashMap<String, usize> = HashMap::new();
+    for step in graph.node_weights().filter(|step| step.decl.label.is_some()) {
+        *count.entry(step.label.clone()).or_default() += 1;
+    }
+    for step in graph.node_weights_mut() {
+        if count.get(&step.label).is_some_and(|count| *count > 1) {
+            let digits = step.decl.config_digits();
+            step.label.push_str(&format!(" @{digits}"));
+        }
+    }
 }
 
 fn step(module: FoundModule, instances: &Instances, requested: bool) -> Option<ModuleStep> {
@@ -176,10 +213,12 @@ fn step(module: FoundModule, instances: &Instances, requested: bool) -> Option<M
     let instance = finished?;
     let place = instances.get(&wanted.pkg)?.place.clone();
     let mut label = place.module_label(&wanted.module);
-    let plain =
-        wanted.config.is_none() || wanted.config == Some(Value::Object(serde_json::Map::new()));
-    if !plain {
-        label.push_str(&format!("@{}", decl.config_digest().0.short(8)));
+    if !decl.is_default {
+        label.push(' ');
+        match &decl.label {
+            Some(own) => label.push_str(own),
+            None => label.push_str(&config_text::write(&decl.config)),
+        }
     }
     let pkg = wanted.pkg.clone();
     Some(ModuleStep { pkg, place, wanted, decl, instance, label, requested, reads, trace })

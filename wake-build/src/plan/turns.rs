@@ -123,7 +123,7 @@ mod tests {
 
     fn wanted(name: &str) -> ModuleRequest {
         let (pkg, module) = name.split_once(':').unwrap();
-        ModuleRequest { pkg: key(pkg), module: module.to_owned(), config: None }
+        ModuleRequest { pkg: key(pkg), module: module.to_owned(), config: None, merge: false }
     }
 
     fn names(targets: &[ModuleRequest]) -> Vec<String> {

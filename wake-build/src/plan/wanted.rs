@@ -19,13 +19,16 @@ pub(crate) struct ModuleRequest {
     pub module: String,
     /// Its configuration; none: its default.
     pub config: Option<Value>,
+    /// Whether the configuration holds only keys that differ from the default.
+    pub merge: bool,
 }
 
 impl ModuleRequest {
     /// One text for each module and configuration.
     pub(super) fn identity(&self) -> Arc<str> {
         let config = self.config.as_ref().map(json::canonical).unwrap_or_default();
-        [self.pkg.as_str(), "@", &self.module, "@", &config].concat().into()
+        let merge = if self.merge { "+" } else { "" };
+        [self.pkg.as_str(), "@", &self.module, "@", merge, &config].concat().into()
     }
 
     /// The application that makes it, if the package `pkg`, which is its own, has such a module.
@@ -35,6 +38,7 @@ impl ModuleRequest {
             name: self.module.clone(),
             pkg: pkg.own(),
             config: self.config.as_ref().map(json::text),
+            merge: self.merge,
         })
     }
 
@@ -52,7 +56,7 @@ impl ModuleRequest {
             Value::deserialize(value).map(Some)
         }
         let Id { pkg, module, config } = serde_json::from_str(id.get()).ok()?;
-        Some(ModuleRequest { pkg, module, config })
+        Some(ModuleRequest { pkg, module, config, merge: false })
     }
 
     /// Reads a module id as functions return it.
@@ -61,6 +65,7 @@ impl ModuleRequest {
             pkg: id.get("pkg")?.as_str()?.parse().ok()?,
             module: id.get("module")?.as_str()?.to_owned(),
             config: id.get("config").cloned(),
+            merge: false,
         })
     }
 }

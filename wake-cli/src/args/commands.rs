@@ -23,10 +23,10 @@ pub(crate) struct Selection {
 /// The configuration of the targets.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct ConfigArgs {
-    /// Set one key of the targets' config; VALUE is JSON if it parses as JSON, else a string
+    /// Set one key of the targets' default config; VALUE is JSON if it parses as JSON, else a string
     #[arg(long = "config", value_name = "KEY=VALUE")]
     pub(crate) config: Vec<String>,
-    /// Set the whole config of the targets, a JSON object
+    /// Replace the whole config of the targets by a JSON object
     #[arg(long, value_name = "JSON")]
     pub(crate) config_json: Option<String>,
 }

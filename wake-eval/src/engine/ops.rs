@@ -28,10 +28,10 @@ pub(crate) fn apply(env: &Env, state: &State, task: &Task<'_>) -> Result<String>
     match task {
         Task::Pkg => Ok(text_of(&pkg(env, state)?.data)),
         Task::Inputs { pkg } => Ok(text_of(&inputs(env, state, pkg)?)),
-        Task::Module { file, name, pkg, config } => {
+        Task::Module { file, name, pkg, config, merge } => {
             own(env, pkg)?;
-            let config = config.map(parsed).transpose()?;
-            module::module(env, state, file, name, config.as_ref())
+            let config = module::ConfigRequest::of(config.map(parsed).transpose()?, *merge);
+            module::module(env, state, file, name, config)
         }
         Task::Expr { code, label } => expression(env, state, code, label),
         Task::Locate { .. } => {

@@ -36,10 +36,24 @@ pub(crate) struct RequestParts<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Task<'a> {
     Pkg,
-    Inputs { pkg: &'a str },
-    Module { config: Option<&'a str>, file: Cow<'a, RelPath>, name: &'a str, pkg: &'a str },
-    Expr { code: &'a str, label: &'a str },
-    Locate { task: Box<Task<'a>>, value: Cow<'a, str> },
+    Inputs {
+        pkg: &'a str,
+    },
+    Module {
+        config: Option<&'a str>,
+        merge: bool,
+        file: Cow<'a, RelPath>,
+        name: &'a str,
+        pkg: &'a str,
+    },
+    Expr {
+        code: &'a str,
+        label: &'a str,
+    },
+    Locate {
+        task: Box<Task<'a>>,
+        value: Cow<'a, str>,
+    },
 }
 
 impl<'a> Task<'a> {
@@ -47,8 +61,9 @@ impl<'a> Task<'a> {
         match op {
             Op::Pkg => Task::Pkg,
             Op::Inputs { pkg } => Task::Inputs { pkg: pkg.get() },
-            Op::Module { config, file, name, pkg } => Task::Module {
+            Op::Module { config, merge, file, name, pkg } => Task::Module {
                 config: config.as_ref().map(|config| config.get()),
+                merge: *merge,
                 file: Cow::Borrowed(file),
                 name,
                 pkg: pkg.get(),
@@ -91,11 +106,13 @@ mod tests {
         let [config, pkg] = [config, pkg].map(|value| wake_model::json::text(&value));
         let file: RelPath = "d/m.libsonnet".parse().unwrap();
         let name = "m".to_owned();
-        let op = Op::Module { config: Some(config), file: file.clone(), name, pkg };
+        let (config, merge) = (Some(config), true);
+        let op = Op::Module { config, merge, file: file.clone(), name, pkg };
         let op = Op::Locate { op: Box::new(op), value: json!([null, "é"]) };
         let request = Request { pkg: "//b".to_owned(), root: "/b".into(), op };
         let task = Task::Module {
             config: Some(r#"{"b":1.5}"#),
+            merge: true,
             file: Cow::Owned(file),
             name: "m",
             pkg: r#"{"key":"@b@1.0.0"}"#,

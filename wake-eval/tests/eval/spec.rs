@@ -110,6 +110,7 @@ fn op(example: &Example) -> Op {
         }
         "PKG.libsonnet" => Op::Pkg,
         file => Op::Module {
+            merge: false,
             file: file.parse().unwrap(),
             name: "core".to_owned(),
             pkg: wake_model::json::text(&own()),

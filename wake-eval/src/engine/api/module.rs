@@ -20,6 +20,7 @@ use crate::engine::to_json::Promises;
 /// What `wake.module` was given, checked.
 pub(crate) struct ModuleDecl {
     pub(crate) name: IStr,
+    pub(crate) label: Option<IStr>,
     pub(crate) pkg: Value,
     pub(crate) pkg_files: Value,
     pub(crate) modules: Rc<BTreeMap<String, Rc<ModuleId>>>,
@@ -52,6 +53,7 @@ pub(crate) static MODULE: Spec = Spec {
         Param::optional("exec"),
         Param::optional("pkgFiles"),
         Param::optional("metadata"),
+        Param::optional("label"),
     ],
     member: true,
     run: module,
@@ -98,6 +100,7 @@ fn module(call: &Call<'_>) -> Result<Val> {
     let takes = ["wake", "module"];
     let decl = ModuleDecl {
         name,
+        label: label(call)?,
         pkg: other_pkg(call)?,
         modules: Rc::new(dependencies(call)?),
         files: call.function("files", &takes)?,
@@ -111,6 +114,22 @@ fn module(call: &Call<'_>) -> Result<Val> {
     builder.field("type").value("moduleDeclaration");
     builder.field("name").value(decl.name.clone());
     Ok(call.env.declarations.keep(builder.build(), Rc::new(decl)))
+}
+
+/// The most characters of a label.
+const LONGEST_LABEL: usize = 100;
+
+fn label(call: &Call<'_>) -> Result<Option<IStr>> {
+    if !call.given("label") {
+        return Ok(None);
+    }
+    let text = call.required_text("label")?;
+    let is_line = !text.is_empty() && !text.contains(char::is_control);
+    if !is_line || text.trim().len() != text.len() || text.chars().count() > LONGEST_LABEL {
+        let rule = format!("must be one line of at most {LONGEST_LABEL} characters");
+        refuse!(call.fault("label", rule));
+    }
+    Ok(Some(text))
 }
 
 fn other_pkg(call: &Call<'_>) -> Result<Value> {

@@ -6,6 +6,7 @@ use jrsonnet_evaluator::function::FuncVal;
 use jrsonnet_evaluator::{Error, Result, State, Thunk, Val};
 use serde_json::{Map, Value};
 use wake_model::RelPath;
+use wake_model::nearest::nearest;
 
 use super::{call2, call3, from_call, function_of, map_of, not_declared};
 use crate::engine::api::{self, ExecDecl, ModuleDecl, ModuleExec};
@@ -27,7 +28,7 @@ pub(crate) fn module(
     state: &State,
     file: &RelPath,
     name: &str,
-    config: Option<&Value>,
+    config: ConfigRequest,
 ) -> Result<String> {
     env.phase.set(Phase::ModuleBody);
     let function = function_of(env, state, file, &["wake", "pkg"], FORM).or_else(|error| {
@@ -37,7 +38,8 @@ pub(crate) fn module(
     let own = env.own()?;
     let pkg = view::pkg(env, &own);
     env.module.replace(Some(name.into()));
-    let config = effective_config(env, state, &function, (file, name), config)?;
+    let asked = Asked { env, state, function: &function, file, name };
+    let (config, is_default) = asked.config(config)?;
     let result = match function.params().len() {
         0..=2 => call2(&function, api::wake(env), pkg.clone())?,
         _ => call3(&function, api::wake(env), pkg.clone(), from_json(&config))?,
@@ -47,7 +49,7 @@ pub(crate) fn module(
         refuse!(not_declared(file.as_str(), "wake.module", changed, &result));
     };
     env.modules.replace(declared.modules.clone());
-    Instantiation { env, pkg, declared, config }.json()
+    Instantiation { env, pkg, declared, config, is_default }.json()
 }
 
 /// Refuses a function whose second parameter is plainly meant for something else than the package.
@@ -61,35 +63,116 @@ fn check_names(function: &FuncVal, file: &RelPath) -> Result<()> {
     Ok(())
 }
 
-/// The config that the function gets: what was asked for, else its own default, else `{}`.
-fn effective_config(
-    env: &Env,
-    state: &State,
-    function: &FuncVal,
-    module: (&RelPath, &str),
-    config: Option<&Value>,
-) -> Result<Value> {
-    let (file, name) = module;
-    let empty = || Value::Object(Map::new());
-    let at = |note: Note| note.origin(Origin::File(file.as_str().to_owned()));
-    let params = function.params();
-    match (params.get(2), config) {
-        (None, Some(config)) if *config != empty() => Err(at(Note::new(format!("module `{name}` takes no config")))
-            .hint("declare it as function(wake, pkg, config) ...")
-            .into()),
-        (None, _) => Ok(empty()),
-        (Some(_), Some(config)) => Ok(config.clone()),
-        (Some(param), None) if !param.has_default() => Ok(empty()),
-        (Some(param), None) => match plain_default(function, 2) {
-            Some(config) => Ok(config),
-            None => match computed_default(env, state, file, param.name().as_str().unwrap_or_default())? {
-                Some(config) => Ok(config),
-                None => Err(at(Note::new(format!("cannot tell the default config of module `{name}`")))
-                    .hint("let the file end in the function itself, or write the default out as config={debug: false}")
-                    .into()),
-            },
-        },
+/// Which config is asked for.
+pub(crate) enum ConfigRequest {
+    /// What the function declares as its default, else `{}`.
+    Default,
+    /// This.
+    Given(Value),
+    /// The default with these keys in place of its own.
+    Changed(Map<String, Value>),
+}
+
+impl ConfigRequest {
+    /// What a request holds.
+    pub(crate) fn of(config: Option<Value>, merge: bool) -> ConfigRequest {
+        match (config, merge) {
+            (None, _) => ConfigRequest::Default,
+            (Some(Value::Object(keys)), true) => ConfigRequest::Changed(keys),
+            (Some(config), _) => ConfigRequest::Given(config),
+        }
     }
+}
+
+/// A module that was asked for, with its function.
+struct Asked<'a> {
+    env: &'a Env,
+    state: &'a State,
+    function: &'a FuncVal,
+    file: &'a RelPath,
+    name: &'a str,
+}
+
+impl Asked<'_> {
+    /// The config that the function gets, and whether that is known to be its default.
+    fn config(&self, asked: ConfigRequest) -> Result<(Value, bool)> {
+        let takes_one = self.function.params().len() > 2;
+        match asked {
+            ConfigRequest::Default => Ok((self.default()?, true)),
+            ConfigRequest::Given(config) if takes_one => {
+                let is_default = self.plain_default().is_some_and(|default| default == config);
+                Ok((config, is_default))
+            }
+            ConfigRequest::Given(config) if config == empty() => Ok((config, true)),
+            ConfigRequest::Changed(keys) if takes_one => self.changed(keys),
+            ConfigRequest::Given(_) | ConfigRequest::Changed(_) => {
+                let note = Note::new(format!("module `{}` takes no config", self.name));
+                Err(self.at(note).hint("declare it as function(wake, pkg, config) ...").into())
+            }
+        }
+    }
+
+    /// The default with other values for some of its keys.
+    fn changed(&self, keys: Map<String, Value>) -> Result<(Value, bool)> {
+        let default = self.default()?;
+        let Value::Object(mut config) = default else {
+            let note = Note::new(format!(
+                "the default config of module `{}` is {}, of which no keys can be set",
+                self.name,
+                json_kind(&default)
+            ));
+            return Err(self.at(note).into());
+        };
+        // An empty default says nothing about keys.
+        let has_keys = !config.is_empty();
+        for (key, value) in keys {
+            if has_keys && !config.contains_key(&key) {
+                let note = Note::new(format!("module `{}` has no config `{key}`", self.name));
+                let known: Vec<&str> = config.keys().map(String::as_str).collect();
+                let near = nearest(&key, known.iter().copied());
+                let help = match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("its default has the keys {}", known.join(", ")),
+                };
+                return Err(self.at(note).hint(help).into());
+            }
+            config.insert(key, value);
+        }
+        Ok((Value::Object(config), false))
+    }
+
+    fn default(&self) -> Result<Value> {
+        if let Some(default) = self.plain_default() {
+            return Ok(default);
+        }
+        let params = self.function.params();
+        let param = params.get(2).and_then(|param| param.name().as_str());
+        match computed_default(self.env, self.state, self.file, param.unwrap_or_default())? {
+            Some(config) => Ok(config),
+            None => {
+                let note =
+                    Note::new(format!("cannot tell the default config of module `{}`", self.name));
+                let hint = "let the file end in the function itself, or write the default out as config={debug: false}";
+                Err(self.at(note).hint(hint).into())
+            }
+        }
+    }
+
+    /// The default where no more than reading the function tells it.
+    fn plain_default(&self) -> Option<Value> {
+        match self.function.params().get(2) {
+            Some(param) if param.has_default() => plain_default(self.function, 2),
+            _ => Some(empty()),
+        }
+    }
+
+    fn at(&self, note: Note) -> Note {
+        note.origin(Origin::File(self.file.as_str().to_owned()))
+    }
+}
+
+fn empty() -> Value {
+    Value::Object(Map::new())
 }
 
 fn computed_default(
@@ -113,6 +196,8 @@ struct Instantiation<'a> {
     pkg: Val,
     declared: ModuleDecl,
     config: Value,
+    /// Whether the function's default says the same.
+    is_default: bool,
 }
 
 impl Instantiation<'_> {
@@ -136,6 +221,12 @@ impl Instantiation<'_> {
             ("pkg", &declared.pkg),
             ("pkgFiles", &declared.pkg_files),
         ];
+        if self.is_default {
+            fields.push(("default", &true));
+        }
+        if let Some(label) = &declared.label {
+            fields.push(("label", label));
+        }
         match (&inputs, &files, &exec) {
             (Some(inputs), Some(files), Some(exec)) if pending.is_empty() => {
                 fields.extend([("exec", exec as &dyn Json), ("files", files), ("inputs", inputs)]);
