@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::path::Path;
+use std::rc::Rc;
 
 use jrsonnet_evaluator::rustc_hash::FxHashMap;
 use jrsonnet_evaluator::{AsPathLike, ImportResolver, ResolvePath, Result, SourcePath};
@@ -12,9 +13,11 @@ use jrsonnet_gcmodule::{Acyclic, trace_acyclic};
 use jrsonnet_ir::SourcePathT;
 use wake_model::RelPath;
 
+use super::default::OVERLAY;
 use super::env::Env;
 use super::note::{Note, Origin, amend, refuse};
 use super::reference::WrittenReference;
+use crate::prepare::RAW;
 
 /// Resolves and loads imports through the environment, which records them.
 pub(crate) struct PkgImports {
@@ -37,12 +40,16 @@ impl ImportResolver for PkgImports {
             ResolvePath::Str(text) => text.to_owned(),
             ResolvePath::Path(path) => path.to_string_lossy().into_owned(),
         };
+        let (written, raw) = match written.strip_prefix(RAW) {
+            Some(path) => (path.to_owned(), true),
+            None => (written, false),
+        };
         let dir = from.downcast_ref::<PkgFile>().map_or("", PkgFile::dir);
         match below(dir, &written) {
             Ok(path) => {
                 let name = path.as_str().to_owned();
                 self.written.borrow_mut().insert(name.clone(), written);
-                Ok(SourcePath::new(PkgFile(name)))
+                Ok(SourcePath::new(PkgFile { name, raw }))
             }
             Err(reason) => Err(Note::new(format!("cannot import `{written}`: {reason}"))
                 .origin(Origin::Reference(WrittenReference::Text(written)))
@@ -52,8 +59,11 @@ impl ImportResolver for PkgImports {
 
     fn load_file_contents(&self, resolved: &SourcePath) -> Result<Vec<u8>> {
         let name = resolved.to_string();
-        if let Some(text) = self.env.overlays.borrow().get(&name) {
-            return Ok(text.clone().into_bytes());
+        let overlay = self.env.overlays.borrow().get(&name).cloned();
+        if let Some(text) = overlay {
+            let file = name.trim_end_matches(OVERLAY);
+            let prepared = self.env.prepare(&name, file, text.as_str().into())?;
+            return Ok(prepared.unwrap_or(text).into_bytes());
         }
         let path: RelPath =
             name.parse().map_err(|error| Note::new(format!("cannot import: {error}")))?;
@@ -64,12 +74,14 @@ impl ImportResolver for PkgImports {
             Ok(None) => refuse!(at(Note::new(format!("there is no file `{name}` to import")))),
             Err(error) => return Err(amend(error, at)),
         };
-        self.env.budget.check_source(&name, bytes.len())?;
-        // What is not text can only be meant for `importbin`; the engine refuses it elsewhere.
-        if let Ok(text) = std::str::from_utf8(&bytes) {
-            self.env.texts.borrow_mut().insert(name, text.into());
+        if resolved.downcast_ref::<PkgFile>().is_some_and(|file| file.raw) {
+            return Ok(bytes);
         }
-        Ok(bytes)
+        // The engine refuses what is no text.
+        let Ok(text) = std::str::from_utf8(&bytes) else { return Ok(bytes) };
+        let text: Rc<str> = text.into();
+        self.env.texts.borrow_mut().insert(name.clone(), text.clone());
+        Ok(self.env.prepare(&name, &name, text)?.map_or(bytes, String::into_bytes))
     }
 }
 
@@ -88,17 +100,21 @@ fn below(dir: &str, written: &str) -> std::result::Result<RelPath, String> {
 
 /// A file of the package, known by its path inside it, so that no absolute path reaches a result.
 #[derive(Acyclic, Hash, PartialEq, Eq, Debug)]
-pub(crate) struct PkgFile(pub(crate) String);
+pub(crate) struct PkgFile {
+    name: String,
+    /// Whether it is imported as it is: parsed, the same file is another one for the engine.
+    raw: bool,
+}
 
 impl PkgFile {
     fn dir(&self) -> &str {
-        self.0.rsplit_once('/').map_or("", |(dir, _)| dir)
+        self.name.rsplit_once('/').map_or("", |(dir, _)| dir)
     }
 }
 
 impl fmt::Display for PkgFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.name)
     }
 }
 

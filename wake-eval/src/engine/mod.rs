@@ -2,26 +2,29 @@
 //!
 //! | rooms, in order | what they are |
 //! |---|---|
-//! | `standard`, `lazy`, `json` | the language's library; objects made as they are looked at; plain values as JSON |
-//! | `reference`, `note`, `module_id`, `declarations` | what is written and declared; what is wrong with it |
-//! | `budget`, `world`, `env` | what one evaluation may use, what it can ask, what it remembers |
-//! | `import`, `text`, `default` | source files, and finding something in them |
+//! | `reference`, `note` | what names something; what is wrong |
+//! | `lazy`, `json`, `standard` | objects made as they are looked at; plain values as JSON; the language's library |
+//! | `module_id`, `declarations` | what is declared |
+//! | `budget`, `world`, `text`, `env` | what one evaluation may use, what it can ask, the texts it has, what it remembers |
+//! | `prepared`, `import`, `find`, `default` | what prepared texts call; source files, and finding something in them |
 //! | `promise`, `resolve`, `to_json`, `globs` | what references and globs name; values as JSON, with what is promised |
 //! | `api`, `view` | what functions receive: `wake`, and packages and modules as they see them |
 //! | `ops`, `fault` | what a request asks for, and why there is no result |
 
-mod standard;
-mod lazy;
-mod json;
 mod reference;
 mod note;
+mod lazy;
+mod json;
+mod standard;
 mod module_id;
 mod declarations;
 mod budget;
 mod world;
-mod env;
-mod import;
 mod text;
+mod env;
+mod prepared;
+mod import;
+mod find;
 mod literal;
 mod default;
 mod promise;
@@ -40,6 +43,7 @@ use jrsonnet_evaluator::State;
 use serde_json::Value;
 
 use crate::outcome::EvaluatedText;
+use crate::prepare::Mode;
 use crate::wire::request::{RequestParts, Task};
 use crate::{EvalError, Limits, Place, Sources};
 use env::{Env, Hunt};
@@ -85,10 +89,10 @@ fn evaluate_task(
     world: World,
     limits: &Limits,
 ) -> Result<EvaluatedText, EvalError> {
-    let env = Env::new(world, limits, None);
+    let env = Env::new(world, limits, None, Mode::Values);
     let outcome = run(&env, task);
 
-    let trace = text::locate_traces(&env, standard::take_trace());
+    let trace = find::locate_traces(&env, standard::take_trace());
     let result = match outcome {
         Ok(text) => Ok(EvaluatedText { text, reads: env.world.take_reads(), trace }),
         Err(error) => {
@@ -120,7 +124,7 @@ fn locate(
 /// Evaluates `task` once more and stops where it builds what is hunted: the engine does not tell builtins where they
 /// are called from, but the frames of an error do.
 fn hunt_for(task: &Task<'_>, hunt: Hunt, world: World, limits: &Limits) -> Option<Place> {
-    let env = Env::new(world, limits, Some(hunt));
+    let env = Env::new(world, limits, Some(hunt), Mode::Values);
     let outcome = run(&env, task);
     standard::take_trace();
     let place = outcome.err().and_then(|error| {
@@ -135,9 +139,17 @@ fn run(env: &Env, task: &Task<'_>) -> jrsonnet_evaluator::Result<String> {
     let mut builder = State::builder();
     builder
         .import_resolver(import::PkgImports::new(env.clone()))
-        .context_initializer(standard::Standard);
+        .context_initializer((standard::Standard, prepared::Functions::new(env.clone())));
     let state = builder.build();
     let _entered = state.enter();
     let _depth = jrsonnet_evaluator::stack::limit_stack_depth(env.budget.limits.depth);
     ops::apply(env, &state, task)
+}
+
+/// What a panic said.
+fn said(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("without a message")
+        .to_owned()
 }

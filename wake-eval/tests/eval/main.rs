@@ -8,6 +8,7 @@ mod archive;
 mod case;
 mod golden;
 mod hostile;
+mod programs;
 mod render;
 mod spec;
 mod workers;
@@ -24,6 +25,9 @@ fn main() -> ExitCode {
     }
     if std::env::args().nth(1).as_deref() == Some("__busy") {
         return workers::stay_busy();
+    }
+    if std::env::args().nth(1).as_deref() == Some("__programs") {
+        return programs::answer();
     }
     let arguments = Arguments::from_args();
     let mut trials = golden::trials();

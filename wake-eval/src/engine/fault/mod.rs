@@ -3,7 +3,7 @@
 mod narrow;
 mod frames;
 
-use jrsonnet_evaluator::analyze::Diagnostic;
+use jrsonnet_evaluator::analyze::{DiagLevel, Diagnostic};
 use jrsonnet_evaluator::error::ErrorKind;
 use jrsonnet_evaluator::{Error, Span};
 use wake_model::nearest::nearest;
@@ -11,9 +11,9 @@ use wake_model::nearest::nearest;
 use self::frames::{SourceFrame, frames, located, shorten, shown_call};
 use crate::engine::api;
 use crate::engine::env::{Env, Hunt};
+use crate::engine::find;
 use crate::engine::note::{Nature, Note, Origin};
 use crate::engine::promise;
-use crate::engine::text;
 use crate::error::{EvalError, Kind, Limit, Place};
 use crate::outcome::Read;
 
@@ -29,7 +29,7 @@ pub(crate) struct EvalFault {
 
 /// Explains an error of the engine.
 pub(crate) fn explain(env: &Env, error: &Error) -> EvalFault {
-    let located = located(error);
+    let located = located(env, error);
     let mut fault = match Note::of(error) {
         Some(note) => of_note(env, note, located.first()),
         None => EvalFault::of(of_engine(env, error, located.first())),
@@ -68,11 +68,15 @@ fn of_note(env: &Env, note: Note, innermost: Option<&SourceFrame>) -> EvalFault 
     };
     let error = EvalError { label, hints, ..EvalError::bare("", kind, message) };
     let mut fault = EvalFault { found: matches!(nature, Nature::Found), ..EvalFault::of(error) };
+    if let Origin::At(place) = origin {
+        fault.error.place = Some(place);
+        return fault;
+    }
     // What a reference or an import names is not at fault, but where it is written.
     if spot.argument.is_none()
         && let Origin::Reference(written) = &origin
     {
-        fault.error.place = text::written(env, written);
+        fault.error.place = find::written(env, written);
         if fault.error.place.is_some() {
             return fault;
         }
@@ -84,15 +88,15 @@ fn of_note(env: &Env, note: Note, innermost: Option<&SourceFrame>) -> EvalFault 
         return fault;
     }
     match origin {
-        Origin::File(file) => fault.error.place = text::start_of(env, &file),
+        Origin::File(file) => fault.error.place = find::start_of(env, &file),
         Origin::Reference(written) => {
-            fault.error.place = text::written(env, &written);
+            fault.error.place = find::written(env, &written);
             if fault.error.place.is_none() && env.hunt().is_none() {
                 fault.hunt = Some(Hunt::Reference(written));
             }
         }
         Origin::Call(name) if env.hunt().is_none() => fault.hunt = Some(Hunt::Call(name, spot)),
-        Origin::Call(_) | Origin::Unknown => {}
+        Origin::Call(_) | Origin::Unknown | Origin::At(_) => {}
     }
     fault
 }
@@ -103,10 +107,10 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&SourceFrame>) -> EvalE
     let call = || called.map_or("the function".to_owned(), shown_call);
     fault.message = match error.error() {
         ErrorKind::ImportSyntaxError { error, .. } => {
-            fault.place = Some(place_of(&error.location));
+            fault.place = Some(place_of(env, &error.location));
             format!("syntax error: {}", error.message)
         }
-        ErrorKind::StaticAnalysisError(diagnostics) => of_analysis(&mut fault, diagnostics),
+        ErrorKind::StaticAnalysisError(diagnostics) => of_analysis(env, &mut fault, diagnostics),
         ErrorKind::UnknownFunctionParameter(name) => unknown_argument(&mut fault, name, innermost),
         ErrorKind::BindingParameterASecondTime(name) => format!("argument `{name}` is given twice"),
         ErrorKind::TooManyArgsFunctionHas(count, _) => {
@@ -119,7 +123,7 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&SourceFrame>) -> EvalE
             no_such_field(env, &mut fault, name, similar.first().map(|name| name.as_str()))
         }
         ErrorKind::DuplicateFieldName(name) => {
-            fault.place = text::second_field(env, name);
+            fault.place = find::second_field(env, name);
             format!("an object has two fields `{name}`")
         }
         ErrorKind::RuntimeError(text) => text.to_string(),
@@ -147,19 +151,20 @@ fn blame_promises(env: &Env, fault: &mut EvalError) {
     let Some(first) = promised.next() else { return };
     if promised.next().is_none() {
         // The engine does not say where an operator stands; a promise that is the only one must be the operand.
-        fault.place = text::written(env, &first.written);
+        fault.place = find::written(env, &first.written);
     }
     let hint = format!("a reference to what is not built yet is a promise: {}", promise::MOVE);
     fault.hints.push(hint);
 }
 
-/// The first that the engine's analysis of a file finds, which has a place if any of them has.
-fn of_analysis(fault: &mut EvalError, diagnostics: &[Diagnostic]) -> String {
-    let placed = diagnostics.iter().find(|diagnostic| diagnostic.span.is_some());
-    let Some(first) = placed.or(diagnostics.first()) else { return String::new() };
+/// The first error that the engine's analysis of a file finds, which has a place if any of them has.
+fn of_analysis(env: &Env, fault: &mut EvalError, diagnostics: &[Diagnostic]) -> String {
+    let mut errors = diagnostics.iter().filter(|diagnostic| diagnostic.level == DiagLevel::Error);
+    let first = errors.clone().find(|diagnostic| diagnostic.span.is_some()).or(errors.next());
+    let Some(first) = first else { return String::new() };
     let (message, label) = split_suggestion(&first.message);
     fault.label = label;
-    fault.place = first.span.as_ref().map(place_of);
+    fault.place = first.span.as_ref().map(|span| place_of(env, span));
     match message.strip_prefix("undefined local: ") {
         Some(name) => format!("undefined variable `{name}`"),
         None => message,
@@ -183,7 +188,7 @@ fn unknown_argument(fault: &mut EvalError, name: &str, innermost: Option<&Source
 }
 
 fn no_such_field(env: &Env, fault: &mut EvalError, name: &str, similar: Option<&str>) -> String {
-    fault.place = text::lookup(env, name);
+    fault.place = find::lookup(env, name);
     let on_wake = fault.place.as_ref().is_some_and(|place| {
         let before: String = place.source_line.chars().take(place.column as usize - 1).collect();
         before.ends_with("wake.")
@@ -217,8 +222,8 @@ fn computes(error: &ErrorKind) -> bool {
 }
 
 /// The place that a span covers; what is past the end of its text covers nothing.
-fn place_of(span: &Span) -> Place {
-    let frame = SourceFrame::of(span, "");
+fn place_of(env: &Env, span: &Span) -> Place {
+    let frame = SourceFrame::of(env, span, "");
     frame.at(frame.stretch)
 }
 

@@ -1,4 +1,15 @@
-//! The standard library, which a file sees as `std`.
+//! The standard library, which a file sees as `std`, and the functions that stand for operators and comprehensions.
+//!
+//! Where the engine's own functions differ from those of the language, they are replaced here.
+
+mod number;
+mod function;
+mod equal;
+mod json_text;
+mod format;
+mod operators;
+mod comprehension;
+mod place;
 
 use std::any::Any;
 use std::cell::{OnceCell, RefCell};
@@ -14,7 +25,15 @@ use jrsonnet_evaluator::{
 use jrsonnet_gcmodule::{Acyclic, Cc, trace_acyclic};
 use jrsonnet_stdlib::{Settings, TracePrinter, stdlib_uncached};
 
+use crate::prepare::Call;
+
 thread_local! {
+    static CALLS: [(IStr, Val); Call::ALL.len()] = Call::ALL.map(|call| {
+        let function = operators::operator(call)
+            .or_else(|| comprehension::comprehension(call))
+            .unwrap_or_else(place::at);
+        (call.name().into(), Val::Func(function))
+    });
     static LIBRARY: ObjValue = library();
     static TRACE: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
@@ -31,6 +50,14 @@ impl ContextInitializer for Standard {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
+
+/// Binds a function that prepared texts call.
+pub(crate) fn bind(call: Call, builder: &mut InitialContextBuilder) {
+    CALLS.with(|calls| {
+        let (name, function) = &calls[call as usize];
+        builder.bind(name.clone(), Thunk::evaluated(function.clone()));
+    });
 }
 
 /// What `std.trace` has said since the last call.
