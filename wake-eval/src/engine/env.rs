@@ -161,6 +161,14 @@ impl Inner {
         self.hunt.as_ref()
     }
 
+    /// Calls inside calls. What says where it stands is a call itself.
+    pub(crate) fn depth(&self) -> usize {
+        match self.mode {
+            Mode::Values => self.budget.limits.depth,
+            Mode::Places => self.budget.limits.depth.saturating_mul(8),
+        }
+    }
+
     /// The package at hand; an error where there is none.
     pub(crate) fn own(&self) -> Result<Rc<Instance>> {
         let own: Ref<'_, _> = self.own.borrow();

@@ -37,6 +37,7 @@ mod ops;
 mod fault;
 
 use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::State;
@@ -45,7 +46,7 @@ use serde_json::Value;
 use crate::outcome::EvaluatedText;
 use crate::prepare::Mode;
 use crate::wire::request::{RequestParts, Task};
-use crate::{EvalError, Limits, Place, Sources};
+use crate::{EvalError, Kind, Limits, Place, Sources};
 use env::{Env, Hunt};
 pub use literal::Literal;
 use world::World;
@@ -100,12 +101,49 @@ fn evaluate_task(
             if let Some(hunt) = fault.hunt.take() {
                 let place = hunt_for(task, hunt, env.world.afresh(), limits);
                 fault.error.place = place.or(fault.error.place);
+            } else if fault.is_vague {
+                fault.sharpen(find_again(task, env.world.afresh(), limits));
             }
             Err(fault.into_error(pkg, env.world.take_reads(), trace))
         }
     };
     env.clear();
     result
+}
+
+/// Evaluates what has failed once more, with every expression saying where it stands.
+fn find_again(task: &Task<'_>, world: World, limits: &Limits) -> Option<fault::EvalFault> {
+    let env = Env::new(world, limits, None, Mode::Places);
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run(&env, task)));
+    standard::take_trace();
+    let fault = outcome.ok().and_then(|outcome| Some(fault::explain(&env, &outcome.err()?)));
+    env.clear();
+    fault
+}
+
+/// The error of a request at which [`evaluate`] panicked: with the place, and what had been read.
+pub(crate) fn panicked(
+    request: &RequestParts<'_>,
+    sources: Rc<dyn Sources>,
+    ask: Rc<dyn Ask>,
+    known: &Rc<KnownAnswers>,
+    limits: &Limits,
+    said: &str,
+) -> EvalError {
+    const SHOWN: usize = 200;
+    let world = World::new(sources, ask, known.clone());
+    let mut said: String = said.lines().next().unwrap_or_default().to_owned();
+    if let Some((cut, _)) = said.char_indices().nth(SHOWN) {
+        said.truncate(cut);
+        said.push('…');
+    }
+    let message = format!("the evaluator failed at this: {said}");
+    let bare = EvalError::bare(request.pkg, Kind::User, message);
+    let mut error = bare.with_hint("this is a fault of wake, which another expression may avoid");
+    if let Some(found) = find_again(&request.task, world, limits) {
+        (error.place, error.frames) = (found.error.place, found.error.frames);
+    }
+    error
 }
 
 fn locate(
@@ -142,12 +180,12 @@ fn run(env: &Env, task: &Task<'_>) -> jrsonnet_evaluator::Result<String> {
         .context_initializer((standard::Standard, prepared::Functions::new(env.clone())));
     let state = builder.build();
     let _entered = state.enter();
-    let _depth = jrsonnet_evaluator::stack::limit_stack_depth(env.budget.limits.depth);
+    let _depth = jrsonnet_evaluator::stack::limit_stack_depth(env.depth());
     ops::apply(env, &state, task)
 }
 
 /// What a panic said.
-fn said(payload: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn said(payload: &(dyn std::any::Any + Send)) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| payload.downcast_ref::<&str>().copied())
         .unwrap_or("without a message")

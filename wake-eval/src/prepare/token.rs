@@ -47,7 +47,7 @@ impl Token {
 ///
 /// What is no token is an error that says where. A text is at most 4 GiB long.
 pub(super) fn tokens(text: &str, edits: &mut Edits) -> Result<Vec<Token>, Refusal> {
-    let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, edits };
+    let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, prefixes_end: 0, edits };
     let mut tokens = Vec::with_capacity(text.len() / 4 + 1);
     loop {
         scanner.skip_space()?;
@@ -63,6 +63,8 @@ pub(super) fn tokens(text: &str, edits: &mut Edits) -> Result<Vec<Token>, Refusa
 struct Scanner<'t, 'e> {
     bytes: &'t [u8],
     at: usize,
+    /// Up to where each operator character is a prefix operator of its own, as far as that is known.
+    prefixes_end: usize,
     edits: &'e mut Edits,
 }
 
@@ -308,13 +310,14 @@ impl Scanner<'_, '_> {
     fn operator(&mut self) -> Kind {
         let start = self.at;
         self.at += 1;
-        while is_operator(self.peek(0)) {
+        while start >= self.prefixes_end && is_operator(self.peek(0)) {
             let rest = &self.bytes[self.at..];
             if rest.starts_with(b"//") || rest.starts_with(b"/*") || rest.starts_with(b"|||") {
                 break;
             }
             self.at += 1;
         }
+        self.prefixes_end = self.prefixes_end.max(self.at);
         while self.at > start + 1 && matches!(self.bytes[self.at - 1], b'+' | b'-' | b'~' | b'!') {
             self.at -= 1;
         }

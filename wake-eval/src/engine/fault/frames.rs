@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use jrsonnet_evaluator::error::ErrorKind;
 use jrsonnet_evaluator::{Error, Span};
 
 use super::narrow;
@@ -57,6 +58,21 @@ impl SourceFrame {
         } else {
             self.at(self.stretch)
         }
+    }
+
+    /// The place of an error in what it covers.
+    pub(super) fn place_of(&self, error: &ErrorKind) -> Place {
+        if self.is_ours()
+            && let ErrorKind::NoSuchField(name, _) = error
+            && let Some(covered) = self.text.get(self.stretch.start..self.stretch.end)
+        {
+            let before = covered.trim_end_matches([']', '\'', '"']).strip_suffix(name.as_str());
+            if let Some(before) = before {
+                let start = self.stretch.start + before.len();
+                return self.at(Stretch { start, end: start + name.len() });
+            }
+        }
+        self.place()
     }
 
     /// Whether this is no call of the user's, but an operator or a comprehension.

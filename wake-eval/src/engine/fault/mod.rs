@@ -6,6 +6,7 @@ mod frames;
 use jrsonnet_evaluator::analyze::{DiagLevel, Diagnostic};
 use jrsonnet_evaluator::error::ErrorKind;
 use jrsonnet_evaluator::{Error, Span};
+use jrsonnet_types::ValType;
 use wake_model::nearest::nearest;
 
 use self::frames::{SourceFrame, frames, located, shorten, shown_call};
@@ -25,6 +26,8 @@ pub(crate) struct EvalFault {
     pub(crate) hunt: Option<Hunt>,
     /// Whether this is the end of a hunt.
     pub(crate) found: bool,
+    /// Whether the place is only that of something around the fault.
+    pub(crate) is_vague: bool,
 }
 
 /// Explains an error of the engine.
@@ -36,7 +39,8 @@ pub(crate) fn explain(env: &Env, error: &Error) -> EvalFault {
     };
     let shown = &mut fault.error;
     if shown.place.is_none() && fault.hunt.is_none() {
-        shown.place = located.first().map(SourceFrame::place);
+        fault.is_vague = is_vague(error.error(), located.first());
+        shown.place = located.first().map(|frame| frame.place_of(error.error()));
     }
     shown.frames = frames(&located, shown.place.as_ref());
     if let Some(place) = &mut shown.place {
@@ -47,7 +51,17 @@ pub(crate) fn explain(env: &Env, error: &Error) -> EvalFault {
 
 impl EvalFault {
     fn of(error: EvalError) -> EvalFault {
-        EvalFault { error, hunt: None, found: false }
+        EvalFault { error, hunt: None, found: false, is_vague: false }
+    }
+
+    /// Takes the place of the same error that another evaluation found.
+    pub(crate) fn sharpen(&mut self, found: Option<EvalFault>) {
+        let Some(found) = found.filter(|found| found.error.message == self.error.message) else {
+            return;
+        };
+        if found.error.place.is_some() {
+            (self.error.place, self.error.frames) = (found.error.place, found.error.frames);
+        }
     }
 
     /// Completes the error with what the evaluation had seen.
@@ -127,6 +141,19 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&SourceFrame>) -> EvalE
             format!("an object has two fields `{name}`")
         }
         ErrorKind::RuntimeError(text) => text.to_string(),
+        // What the engine says where the assertion says nothing.
+        ErrorKind::AssertionFailed(text) if &**text == "null" => "an assertion failed".to_owned(),
+        ErrorKind::TypeMismatch(what, expected, found) => {
+            let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
+            format!("{what} must be {}, not {found}", expected.join(" or "))
+        }
+        ErrorKind::ValueIndexMustBeTypeGot(ValType::Obj, _, found) => {
+            format!("the name of a field must be string, not {found}")
+        }
+        ErrorKind::ValueIndexMustBeTypeGot(value @ (ValType::Arr | ValType::Str), _, found) => {
+            format!("the index of {value} must be number, not {found}")
+        }
+        ErrorKind::ValueIndexMustBeTypeGot(value, ..) => format!("{value} has no fields"),
         ErrorKind::AssertionFailed(text) => format!("assertion failed: {text}"),
         ErrorKind::StackOverflow => {
             fault.kind = Kind::Limit(Limit::Depth);
@@ -142,6 +169,18 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&SourceFrame>) -> EvalE
         blame_promises(env, &mut fault);
     }
     fault
+}
+
+/// Whether the engine says only what is around the place of an error, if that.
+fn is_vague(error: &ErrorKind, innermost: Option<&SourceFrame>) -> bool {
+    match error {
+        ErrorKind::RuntimeError(_) | ErrorKind::AssertionFailed(_) => innermost.is_none(),
+        ErrorKind::ImportSyntaxError { .. }
+        | ErrorKind::StaticAnalysisError(_)
+        | ErrorKind::UnknownFunctionParameter(_)
+        | ErrorKind::StackOverflow => false,
+        _ => !innermost.is_some_and(SourceFrame::is_ours),
+    }
 }
 
 /// Where there are promises, computing with one may be what went wrong.

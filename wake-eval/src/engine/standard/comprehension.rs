@@ -7,7 +7,7 @@ use jrsonnet_evaluator::function::{FuncVal, NativeFn};
 use jrsonnet_evaluator::val::{ArrValue, Thunk as thunk_of};
 use jrsonnet_evaluator::{Result, Thunk, Val};
 
-use super::function::{Arguments, Native, Unary, mapped};
+use super::function::{Arguments, Native, Unary, holds, mapped};
 use crate::engine::json::kind;
 use crate::engine::note::{Note, refuse};
 use crate::prepare::Call;
@@ -134,15 +134,5 @@ fn function(value: Val) -> Result<FuncVal> {
     match value {
         Val::Func(function) => Ok(function),
         other => Err(Note::new(format!("a function is expected, not {}", kind(&other))).into()),
-    }
-}
-
-fn holds(value: Val) -> Result<bool> {
-    match value {
-        Val::Bool(holds) => Ok(holds),
-        other => {
-            let found = kind(&other);
-            Err(Note::new(format!("a condition must be true or false, not {found}")).into())
-        }
     }
 }

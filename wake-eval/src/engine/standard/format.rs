@@ -92,15 +92,14 @@ impl Values {
         }
     }
 
-    fn named(&self, key: &str) -> Result<Val> {
+    /// A field of an object; of a list, the next value whatever the name.
+    fn named(&mut self, key: &str) -> Result<Val> {
         match self {
             Values::Object(object) => match object.get(key.into())? {
                 Some(value) => Ok(value),
                 None => Err(Note::new(format!("there is no field `{key}` to format")).into()),
             },
-            Values::List(..) => {
-                Err(Note::new(format!("`%({key})` needs an object to take `{key}` from")).into())
-            }
+            Values::List(..) => self.next(),
         }
     }
 

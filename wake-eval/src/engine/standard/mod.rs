@@ -3,19 +3,31 @@
 //! Where the engine's own functions differ from those of the language, they are replaced here.
 
 mod number;
+mod json_text;
 mod function;
 mod equal;
-mod json_text;
 mod format;
 mod operators;
 mod comprehension;
 mod place;
+mod numbers;
+mod lists;
+mod sets;
+mod objects;
+mod strings;
+mod ini;
+mod python;
+mod toml;
+mod xml;
+mod yaml;
+mod yaml_read;
+mod encoding;
 
 use std::any::Any;
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
-use jrsonnet_evaluator::function::CallLocation;
+use jrsonnet_evaluator::function::{CallLocation, NativeFn};
 use jrsonnet_evaluator::trace::PathResolver;
 use jrsonnet_evaluator::val::ThunkValue;
 use jrsonnet_evaluator::{
@@ -25,6 +37,8 @@ use jrsonnet_evaluator::{
 use jrsonnet_gcmodule::{Acyclic, Cc, trace_acyclic};
 use jrsonnet_stdlib::{Settings, TracePrinter, stdlib_uncached};
 
+use self::function::{Arguments, Native};
+use super::note::Note;
 use crate::prepare::Call;
 
 thread_local! {
@@ -89,22 +103,76 @@ fn seen_from(source: &Source) -> Val {
     Val::Obj(builder.build())
 }
 
+/// A function of the library: what the engine calls it, its parameters (those that end in `?` are optional), what it
+/// does.
+type Function = (&'static str, &'static [&'static str], fn(&Arguments<'_>) -> Result<Val>);
+
+/// What is replaced in the engine's library.
+const REPLACED: [&[Function]; 7] = [
+    numbers::FUNCTIONS,
+    lists::FUNCTIONS,
+    sets::FUNCTIONS,
+    objects::FUNCTIONS,
+    strings::FUNCTIONS,
+    encoding::FUNCTIONS,
+    FUNCTIONS,
+];
+
+const FUNCTIONS: &[Function] =
+    &[("builtin_base64", &["input"], base64), ("builtin_trace", &["str", "rest"], trace)];
+
 fn library() -> ObjValue {
+    let engines = engines_library();
+    let mut builder = ObjValueBuilder::new();
+    builder.with_super(engines);
+    for (name, params, run) in REPLACED.into_iter().flatten() {
+        let function = Native::function(name, params, *run);
+        let field = builder.field(name.trim_start_matches("builtin_"));
+        field.hide().value(Val::Func(function));
+    }
+    builder.build()
+}
+
+fn engines_library() -> ObjValue {
     let settings = Settings {
         ext_vars: Default::default(),
         ext_natives: Default::default(),
-        trace_printer: Rc::new(Recorder),
+        trace_printer: Rc::new(Silent),
         path_resolver: PathResolver::FileName,
     };
     stdlib_uncached(Cc::new(RefCell::new(settings)))
 }
 
-/// Keeps what `std.trace` says for the caller: a worker has no terminal.
-#[derive(Acyclic)]
-struct Recorder;
+thread_local! {
+    static BASE64: Option<Val> = engines_library().get("base64".into()).ok().flatten();
+}
 
-impl TracePrinter for Recorder {
-    fn print_trace(&self, _call: CallLocation<'_>, text: IStr) {
-        TRACE.with_borrow_mut(|lines| lines.push(text.as_str().to_owned()));
+/// The engine's own, which takes characters that are no bytes for their UTF-8.
+fn base64(args: &Arguments<'_>) -> Result<Val> {
+    let input = args.value(0)?;
+    if let Val::Str(text) = &input
+        && let Some(wide) = text.clone().into_flat().chars().find(|c| u32::from(*c) > 255)
+    {
+        let message = format!("std.base64() takes characters up to U+00FF, not `{wide}`");
+        return Err(Note::new(message).hint("std.encodeUTF8() makes bytes of a string").into());
     }
+    match BASE64.with(Clone::clone) {
+        Some(Val::Func(function)) => NativeFn::<(Val, Val)>::try_from(function)?.call(input),
+        _ => Err(Note::new("std.base64() is missing").into()),
+    }
+}
+
+/// Keeps what is said for the caller: a worker has no terminal.
+fn trace(args: &Arguments<'_>) -> Result<Val> {
+    let text = args.text(0)?;
+    TRACE.with_borrow_mut(|lines| lines.push(text.as_str().to_owned()));
+    args.value(1)
+}
+
+/// The engine's own `std.trace` is not there to be called.
+#[derive(Acyclic)]
+struct Silent;
+
+impl TracePrinter for Silent {
+    fn print_trace(&self, _call: CallLocation<'_>, _text: IStr) {}
 }

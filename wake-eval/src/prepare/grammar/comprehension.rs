@@ -71,21 +71,21 @@ impl Parser<'_> {
     /// Puts the beginning of a call for `open`, and what separates its arguments for the words between them.
     fn begin(&mut self, open: Token, call: Call, clauses: &[Clause]) {
         self.calls.insert(call);
-        let names = self.names(clauses);
+        let names = self.names(clauses, usize::MAX);
         let kinds = if call == Call::Comprehend { kinds(clauses) } else { String::new() };
         let opening = format!("{}({kinds}function({}) ", call.name(), names.join(", "));
         self.replace(open, opening);
         let first = if call == Call::Comprehend { ", [" } else { ", " };
-        self.separate(clauses, &names, first);
+        self.separate(clauses, first);
     }
 
     /// Makes each source and condition a function of the variables before it.
-    fn separate(&mut self, clauses: &[Clause], names: &[String], first: &str) {
+    fn separate(&mut self, clauses: &[Clause], first: &str) {
         let mut known = 0;
         for (index, clause) in clauses.iter().enumerate() {
             let text = match index {
                 0 => first.to_owned(),
-                _ => format!(", function({}) ", names[..known].join(", ")),
+                _ => format!(", function({}) ", self.names(clauses, known).join(", ")),
             };
             let (from, to) = clause.head;
             self.edits.replace(from.start as usize, to.end as usize, text);
@@ -93,11 +93,12 @@ impl Parser<'_> {
         }
     }
 
-    /// The variables of all clauses; those that a later one hides have names of their own.
-    fn names(&self, clauses: &[Clause]) -> Vec<String> {
+    /// The first `count` variables; those that a later one of them hides have names of their own.
+    fn names(&self, clauses: &[Clause], count: usize) -> Vec<String> {
         let variables: Vec<&str> = clauses
             .iter()
             .filter_map(|clause| clause.variable.map(|variable| self.written(variable)))
+            .take(count)
             .collect();
         let name = |(index, name): (usize, &&str)| {
             if variables[index + 1..].contains(name) {
@@ -164,7 +165,7 @@ impl Parser<'_> {
     /// Lets the engine go through one list whose elements hold the values of all variables, each still to be computed.
     fn box_elements(&mut self, bracket: Token, clauses: &[Clause], locals: &[Token]) {
         self.calls.insert(Call::Comprehend);
-        let names = self.names(clauses);
+        let names = self.names(clauses, usize::MAX);
         let own: Vec<&str> = locals.iter().map(|local| self.written(*local)).collect();
         let bind = |(index, name): (usize, &String)| format!("{name} = {ELEMENT}[{index}]");
         let all: Vec<String> = names.iter().enumerate().map(bind).collect();
@@ -182,7 +183,7 @@ impl Parser<'_> {
             names = names.join(", "),
         );
         self.edits.open(bracket.end, format!("local {}; ", all.join(", ")));
-        self.separate(clauses, &names, &first);
+        self.separate(clauses, &first);
         let end = clauses.last().map_or(bracket.end, |clause| clause.end);
         self.edits.close(end, "])");
     }
