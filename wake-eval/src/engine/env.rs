@@ -9,6 +9,7 @@ use jrsonnet_evaluator::rustc_hash::FxHashMap;
 use jrsonnet_evaluator::{IStr, ObjValue, Result};
 use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
+use wake_model::RelPath;
 
 use super::budget::Budget;
 use super::declarations::Declarations;
@@ -40,6 +41,10 @@ pub(crate) struct Inner {
     pub(crate) overlays: RefCell<FxHashMap<String, String>>,
     /// All texts that the engine was given, by the names that it knows them by.
     pub(crate) sources: RefCell<FxHashMap<String, Rc<SourceText>>>,
+    /// The directory of the expression, if that is what is evaluated.
+    pub(crate) expression_dir: RefCell<RelPath>,
+    /// Where imports are looked for that are not found beside the importing file.
+    pub(crate) library: RefCell<Vec<RelPath>>,
     /// What is being evaluated right now.
     pub(crate) phase: Cell<Phase>,
     /// The package that the code belongs to, once it has an instance.
@@ -116,6 +121,8 @@ impl Env {
             texts: RefCell::default(),
             overlays: RefCell::default(),
             sources: RefCell::default(),
+            expression_dir: RefCell::default(),
+            library: RefCell::default(),
             phase: Cell::new(Phase::Pkg),
             own: RefCell::default(),
             module: RefCell::default(),

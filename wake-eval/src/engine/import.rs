@@ -24,13 +24,42 @@ pub(crate) struct PkgImports {
     env: Env,
     /// How each file was written where it was imported last, so that an error can point there.
     written: RefCell<FxHashMap<String, String>>,
+    /// What was read last to see whether it is there.
+    found: RefCell<Option<(RelPath, Vec<u8>)>>,
 }
 
 trace_acyclic!(PkgImports);
 
 impl PkgImports {
     pub(crate) fn new(env: Env) -> Self {
-        PkgImports { env, written: RefCell::default() }
+        PkgImports { env, written: RefCell::default(), found: RefCell::default() }
+    }
+
+    fn not_there(&self, name: &str) -> Note {
+        let note = Note::new(format!("there is no file `{name}` to import"));
+        let library = self.env.library.borrow();
+        if library.is_empty() {
+            return note;
+        }
+        let dirs: Vec<String> = library.iter().map(|dir| format!("`{}`", dir.dotted())).collect();
+        note.hint(format!("it was looked for in {} as well", dirs.join(", ")))
+    }
+
+    /// The first of `beside` and the places of the library where something is there; `beside` if it is nowhere.
+    fn in_library(&self, beside: RelPath, written: &str) -> Result<RelPath> {
+        let library = self.env.library.borrow();
+        let is_relative = written.starts_with("./") || written.starts_with("../");
+        if library.is_empty() || is_relative {
+            return Ok(beside);
+        }
+        let in_library = library.iter().filter_map(|dir| below(dir.as_str(), written).ok());
+        for path in std::iter::once(beside.clone()).chain(in_library) {
+            if let Some(bytes) = self.env.world.read(&path)? {
+                self.found.replace(Some((path.clone(), bytes)));
+                return Ok(path);
+            }
+        }
+        Ok(beside)
     }
 }
 
@@ -44,9 +73,11 @@ impl ImportResolver for PkgImports {
             Some(path) => (path.to_owned(), true),
             None => (written, false),
         };
-        let dir = from.downcast_ref::<PkgFile>().map_or("", PkgFile::dir);
+        let expression_dir = self.env.expression_dir.borrow();
+        let dir = from.downcast_ref::<PkgFile>().map_or(expression_dir.as_str(), PkgFile::dir);
         match below(dir, &written) {
             Ok(path) => {
+                let path = self.in_library(path, &written)?;
                 let name = path.as_str().to_owned();
                 self.written.borrow_mut().insert(name.clone(), written);
                 Ok(SourcePath::new(PkgFile { name, raw }))
@@ -69,9 +100,13 @@ impl ImportResolver for PkgImports {
             name.parse().map_err(|error| Note::new(format!("cannot import: {error}")))?;
         let written = self.written.borrow().get(&name).cloned().unwrap_or_default();
         let at = |note: Note| note.origin(Origin::Reference(WrittenReference::Text(written)));
-        let bytes = match self.env.world.read(&path) {
+        let read = match self.found.take() {
+            Some((found, bytes)) if found == path => Ok(Some(bytes)),
+            _ => self.env.world.read(&path),
+        };
+        let bytes = match read {
             Ok(Some(bytes)) => bytes,
-            Ok(None) => refuse!(at(Note::new(format!("there is no file `{name}` to import")))),
+            Ok(None) => refuse!(at(self.not_there(&name))),
             Err(error) => return Err(amend(error, at)),
         };
         if resolved.downcast_ref::<PkgFile>().is_some_and(|file| file.raw) {

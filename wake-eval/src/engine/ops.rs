@@ -34,7 +34,11 @@ pub(crate) fn apply(env: &Env, state: &State, task: &Task<'_>) -> Result<String>
             let config = config.map(parsed).transpose()?;
             module::module(env, state, file, name, config.as_ref())
         }
-        Task::Expr { code, label } => expression(env, state, code, label),
+        Task::Expr { code, label, dir, library } => {
+            env.expression_dir.replace(dir.clone().into_owned());
+            env.library.replace(library.to_vec());
+            expression(env, state, code, label)
+        }
         Task::Locate { .. } => {
             refuse!(Note::new("a place can only be asked for one function application"))
         }
@@ -71,6 +75,7 @@ fn own(env: &Env, json: &str) -> Result<Rc<Instance>> {
     let instance = Instance::parse(json)
         .map_err(|error| Note::new(format!("the package's own instance is malformed: {error}")))?;
     let instance = Rc::new(instance);
+    env.library.replace(instance.imports.clone());
     env.own.replace(Some(instance.clone()));
     Ok(instance)
 }

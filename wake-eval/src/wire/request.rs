@@ -38,7 +38,7 @@ pub(crate) enum Task<'a> {
     Pkg,
     Inputs { pkg: &'a str },
     Module { config: Option<&'a str>, file: Cow<'a, RelPath>, name: &'a str, pkg: &'a str },
-    Expr { code: &'a str, label: &'a str },
+    Expr { code: &'a str, label: &'a str, dir: Cow<'a, RelPath>, library: Cow<'a, [RelPath]> },
     Locate { task: Box<Task<'a>>, value: Cow<'a, str> },
 }
 
@@ -53,7 +53,9 @@ impl<'a> Task<'a> {
                 name,
                 pkg: pkg.get(),
             },
-            Op::Expr { code, label } => Task::Expr { code, label },
+            Op::Expr { code, label, dir, library } => {
+                Task::Expr { code, label, dir: Cow::Borrowed(dir), library: Cow::Borrowed(library) }
+            }
             Op::Locate { op, value } => {
                 let value = wake_model::json::canonical(value);
                 Task::Locate { task: Box::new(Task::of(op)), value: value.into() }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
-use wake_eval::{EvalError, Kind, Limit, Limits, NoAnswers, Op, Pool, Request};
+use wake_eval::{EvalError, Kind, Limit, Limits, NoAnswers, Pool, Request};
 
 use crate::{pool_with, trial};
 
@@ -80,7 +80,7 @@ fn limits() -> Limits {
 }
 
 fn expression(pool: &Pool, code: &str) -> Result<serde_json::Value, EvalError> {
-    let op = Op::Expr { code: code.to_owned(), label: "expression".to_owned() };
+    let op = crate::expression(code);
     let request = Request { pkg: "//libs/hostile".to_owned(), root: "nowhere".into(), op };
     pool.evaluate(&request, &NoAnswers).map(|evaluated| crate::value(&evaluated))
 }
