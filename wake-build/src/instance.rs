@@ -43,6 +43,8 @@ pub(crate) struct PkgInstance {
     pub pkgs: Box<[Arc<PackageView>]>,
     /// The files of its modules.
     pub modules: NameMap<RelPath>,
+    /// Where its imports are looked for besides.
+    imports: Vec<RelPath>,
     /// What its evaluations traced.
     pub trace: Vec<String>,
     /// The files and directories that its evaluations read.
@@ -68,7 +70,7 @@ impl PkgInstance {
 
     /// What its own functions see, as canonical JSON.
     pub(crate) fn own(&self) -> Arc<RawValue> {
-        let text = self.text("./", &|out| out.push_str(&self.inputs));
+        let text = self.text("./", &self.imports, &|out| out.push_str(&self.inputs));
         // A canonical text is JSON.
         RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned()).into()
     }
@@ -88,11 +90,11 @@ impl PkgInstance {
     fn make_outside(&self) -> Arc<str> {
         let prefix = pkg_prefix(&self.key);
         let inputs: JsonValue<'_> = serde_json::from_str(&self.inputs).unwrap_or_default();
-        self.text(&prefix, &|out| push_outside(&inputs, &|_| &prefix, out)).into()
+        self.text(&prefix, &[], &|out| push_outside(&inputs, &|_| &prefix, out)).into()
     }
 
     /// What functions see, its files below `prefix`.
-    fn text(&self, prefix: &str, push_inputs: &dyn Fn(&mut String)) -> String {
+    fn text(&self, prefix: &str, imports: &[RelPath], push_inputs: &dyn Fn(&mut String)) -> String {
         let paths = self.files.iter().map(|path| prefix.len() + path.as_str().len() + 3);
         let size = 256 + paths.sum::<usize>() + self.inputs.len() + 48 * self.deps.len();
         let mut out = String::with_capacity(size);
@@ -104,6 +106,10 @@ impl PkgInstance {
             whole.push_str(path.as_str());
             push_text(&whole, out);
         });
+        if !imports.is_empty() {
+            out.push_str(",\"imports\":");
+            push_list(imports.iter(), &mut out, |path, out| push_text(&path.dotted(), out));
+        }
         out.push_str(",\"inputs\":");
         push_inputs(&mut out);
         out.push_str(",\"key\":");
@@ -197,6 +203,7 @@ fn instantiate_one(
         pkgs: deps.values().filter_map(|key| told(key, instances)).collect(),
         deps,
         modules: decl.modules,
+        imports: decl.imports,
         trace,
         reads: of_checkout(reads),
     };

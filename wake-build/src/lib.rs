@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `settings`, `workspace`, `pkg_place`, `target` | finds the checkout, where packages lie, and what is to be built |
 //! | `sources`, `fixed`, `files`, `source_text`, `shelf` | looks at files, remembers what they hold, and puts pieces aside |
-//! | `evaluate` | applies functions, remembering what came of it |
+//! | `evaluate`, `expression` | applies functions, remembering what came of it; evaluates what somebody typed |
 //! | `locked`, `load`, `order`, `resolve` | from package files and `wake.lock` to packages that fit together |
 //! | `written`, `view`, `instance` | packages with their inputs, as functions see them |
 //! | `module`, `plan` | from packages to the graph of configured modules |
@@ -22,6 +22,7 @@
 
 mod settings;
 mod workspace;
+mod workers;
 mod pkg_place;
 mod config_text;
 mod target;
@@ -31,6 +32,7 @@ mod files;
 mod source_text;
 mod shelf;
 mod evaluate;
+mod expression;
 mod locked;
 mod load;
 mod order;
@@ -48,9 +50,11 @@ mod build;
 mod explain;
 
 pub use build::{BuildReport, BuildRequest, BuiltModule};
-pub use explain::{EvalResult, Graph, GraphEdge, GraphNode, PackageListing, StepJob};
+pub use explain::{Graph, GraphEdge, GraphNode, PackageListing, StepJob};
+pub use expression::{EvalResult, Expression};
 pub use files::file_digest;
-pub use session::{Options, Session, Workers, evaluation_worker};
+pub use session::{Options, Session, evaluation_worker};
 pub use settings::Settings;
 pub use target::{Scope, TargetConfig, TargetPattern};
+pub use workers::Workers;
 pub use workspace::{WORKSPACE_FILE, Workspace};

@@ -28,6 +28,7 @@ use crate::resolve::{Resolution, resolve};
 use crate::snapshot::Snapshot;
 use crate::sources::DirSources;
 use crate::target::{Target, TargetConfig, TargetPackages, TargetPattern, find};
+use crate::workers::Workers;
 use crate::workspace::Workspace;
 
 /// What a person chose.
@@ -51,17 +52,6 @@ pub struct Options {
     pub workers: Workers,
     /// Where the time goes, for those who want to know.
     pub profile: Profile,
-}
-
-/// How worker processes are started.
-#[derive(Clone, Debug)]
-pub struct Workers {
-    /// The program, usually the running one itself.
-    pub program: PathBuf,
-    /// The argument after which it calls [`evaluation_worker`].
-    pub evaluate: String,
-    /// The argument after which it calls [`wake_exec::serve`].
-    pub sandbox: String,
 }
 
 /// The whole life of a process that evaluates for another.

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use wake_build::{BuildReport, BuildRequest, BuiltModule, Options, Session, Workers};
+use wake_build::{
+    BuildReport, BuildRequest, BuiltModule, EvalResult, Expression, Options, Session, Workers,
+};
 use wake_exec::{Executor, Finding, WorkerCommand};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::profile::Profile;
@@ -22,13 +24,24 @@ pub(crate) const EVALUATION_WORKER: &str = "__eval";
 /// The argument after which this program runs commands for another.
 pub(crate) const SANDBOX_WORKER: &str = "__sandbox";
 
+/// Evaluates an expression in the package around it, or without one where there is none.
+pub(crate) fn eval(settings: &Settings, expression: &Expression) -> Result<EvalResult, Failure> {
+    match wake_build::Workspace::discover(&expression.dir) {
+        Ok(_) => {
+            let mut settings = settings.clone();
+            settings.cwd.clone_from(&expression.dir);
+            open(&settings)?.eval(expression)
+        }
+        Err(_) => expression.evaluate(&workers()?),
+    }
+}
+
 /// Opens the workspace around the person.
 pub(crate) fn open(settings: &Settings) -> Result<Session, Failure> {
     open_profiled(settings, Profile::default())
 }
 
 fn open_profiled(settings: &Settings, profile: Profile) -> Result<Session, Failure> {
-    let program = environment::program()?;
     let (store, store_is_explicit) = settings.store()?;
     Session::open(Options {
         cwd: settings.cwd.clone(),
@@ -38,12 +51,16 @@ fn open_profiled(settings: &Settings, profile: Profile) -> Result<Session, Failu
         sandbox: settings.sandbox,
         route: settings.route.clone(),
         argv: settings.argv.clone(),
-        workers: Workers {
-            program,
-            evaluate: EVALUATION_WORKER.to_owned(),
-            sandbox: SANDBOX_WORKER.to_owned(),
-        },
+        workers: workers()?,
         profile,
+    })
+}
+
+fn workers() -> Result<Workers, Diagnostic> {
+    Ok(Workers {
+        program: environment::program()?,
+        evaluate: EVALUATION_WORKER.to_owned(),
+        sandbox: SANDBOX_WORKER.to_owned(),
     })
 }
 

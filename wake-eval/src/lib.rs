@@ -12,6 +12,7 @@
 //! | `answers`, `sources` | whom an evaluation may ask: about other packages and modules, for the files of its own |
 //! | `limits`, `outcome`, `error` | how much it may use, what it yields, what went wrong |
 //! | `request`, `wire` | what is asked of a worker, and how both ends of the pipe say it |
+//! | `prepare` | source texts as the engine is to see them |
 //! | `engine` | the language |
 //! | `resident`, `serve` | the worker: how much memory it holds, the loop that it lives in |
 //! | `pool` | the processes, as their parent sees them |
@@ -31,6 +32,7 @@ mod outcome;
 mod error;
 mod request;
 mod wire;
+mod prepare;
 mod engine;
 mod resident;
 mod serve;
@@ -46,8 +48,9 @@ pub use request::{Op, Request};
 pub use serve::serve;
 pub use sources::{EntryKind, ListEntry, SourceError, Sources};
 
-/// The language engine and its release; part of every memo key.
-pub const ENGINE: &str = "jrsonnet 0.5.0-pre98";
+/// The language engine and its release, with the version of what is done to texts before it sees them and of the
+/// functions that stand in for its own; part of every memo key.
+pub const ENGINE: &str = "jrsonnet 0.5.0-pre98, prepared 1";
 
 /// The version of the `wake` object that functions receive; part of every memo key.
 pub const API_VERSION: u32 = 1;

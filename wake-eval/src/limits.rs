@@ -17,8 +17,10 @@ pub struct Limits {
     pub text_bytes: usize,
     /// Calls inside calls.
     pub depth: usize,
-    /// Bytes of one source file.
+    /// Bytes of one source file that is parsed.
     pub source_bytes: usize,
+    /// Expressions inside expressions in a source file.
+    pub nesting: usize,
     /// Bytes of a worker's stack; only what is touched is ever used.
     pub stack: usize,
     /// Requests after which a worker is replaced by a fresh one.
@@ -32,8 +34,9 @@ impl Default for Limits {
             deadline: Duration::from_secs(30),
             nodes: 1_000_000,
             text_bytes: 64 << 20,
-            depth: 500,
-            source_bytes: 256 << 10,
+            depth: 10_000,
+            source_bytes: 16 << 20,
+            nesting: 50_000,
             stack: 512 << 20,
             requests: 10_000,
         }

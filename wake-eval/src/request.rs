@@ -47,8 +47,14 @@ pub enum Op {
     Expr {
         /// The Jsonnet text.
         code: String,
-        /// How the text is called in errors.
+        /// How the text is called in errors: a file is called by its path in the package.
         label: String,
+        /// The directory that its imports start from.
+        #[serde(default)]
+        dir: RelPath,
+        /// Where imports are looked for that are not found beside the importing file, in this order.
+        #[serde(default)]
+        library: Vec<RelPath>,
     },
     /// Where in the source the object `value` (a file, reference, module id, exec) was built by `op`.
     ///

@@ -117,34 +117,29 @@ fn answer(
 ) -> (Result<EvaluatedText, EvalError>, Tag) {
     let sources: Rc<dyn Sources> = Rc::from(sources(request.root));
     let ask: Rc<dyn Ask> = pipe.clone();
-    let run = || engine::evaluate(request, sources, ask, told, limits);
+    let run = || engine::evaluate(request, sources.clone(), ask.clone(), told, limits);
     match std::panic::catch_unwind(AssertUnwindSafe(run)) {
         Ok(outcome) => (outcome, Tag::Done),
         // What a panic leaves behind in the engine is not worth finding out.
-        Err(payload) => (Err(panicked(request, limits, payload.as_ref())), Tag::Last),
+        Err(payload) => {
+            let said = engine::said(payload.as_ref());
+            let error = out_of_memory(request, limits, &said)
+                .unwrap_or_else(|| engine::panicked(request, sources, ask, told, limits, &said));
+            (Err(error), Tag::Last)
+        }
     }
 }
 
-fn panicked(
-    request: &RequestParts<'_>,
-    limits: &Limits,
-    payload: &(dyn std::any::Any + Send),
-) -> EvalError {
-    let text = payload
-        .downcast_ref::<String>()
-        .map(String::as_str)
-        .or_else(|| payload.downcast_ref::<&str>().copied())
-        .unwrap_or("without a message");
+/// The error of an evaluation that panicked for want of memory.
+fn out_of_memory(request: &RequestParts<'_>, limits: &Limits, said: &str) -> Option<EvalError> {
     // The engine grows its stack in pieces and panics when there is no memory for the next one.
-    if text.contains("allocate memory") || text.contains("OutOfMemory") || text.contains("ENOMEM") {
-        let message = format!(
-            "evaluating `{}` needs more than {} of memory",
-            request.pkg,
-            size(limits.memory)
-        );
-        return EvalError::bare(request.pkg, Kind::Limit(Limit::Memory), message);
+    let causes = ["allocate memory", "OutOfMemory", "ENOMEM"];
+    if !causes.iter().any(|cause| said.contains(cause)) {
+        return None;
     }
-    EvalError::bare(request.pkg, Kind::Crash, format!("the evaluator panicked: {text}"))
+    let memory = size(limits.memory);
+    let message = format!("evaluating `{}` needs more than {memory} of memory", request.pkg);
+    Some(EvalError::bare(request.pkg, Kind::Limit(Limit::Memory), message))
 }
 
 pub(crate) fn size(bytes: u64) -> String {

@@ -21,6 +21,9 @@ pub struct PackageDecl {
     pub files: Vec<RelPath>,
     /// Whether it has inputs to compute.
     pub has_inputs: bool,
+    /// The directories in which imports are looked for that are not found beside the importing file, in this order.
+    #[serde(default)]
+    pub imports: Vec<RelPath>,
     /// What is said of it for people and other programs.
     pub metadata: Value,
     /// The files of its modules.

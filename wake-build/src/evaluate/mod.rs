@@ -134,7 +134,8 @@ impl Evaluator<'_> {
             self.profile.evaluator(service.process, service.began, title);
         }
         span.note("remembered", || false);
-        let result = outcome.map_err(|error| diagnose(&pkg, &error)).map(|evaluated| {
+        let failed = |error: EvalError| said_of(&request.op, &pkg, diagnose(&pkg, &error));
+        let result = outcome.map_err(failed).map(|evaluated| {
             self.remember(&key, shapes, &evaluated);
             let Evaluated { value, reads, trace } = evaluated;
             CachedEvaluation { value, reads, trace }
@@ -345,8 +346,27 @@ fn result_key(key: &Digest, reads: &[Read]) -> Digest {
     digest_bytes(Domain::Evaluation, &bytes)
 }
 
+/// Says for which module, and which configuration of it, an evaluation failed.
+fn said_of(op: &Op, pkg: &PkgPlace, diagnostic: Diagnostic) -> Diagnostic {
+    /// Characters of a configuration that are shown.
+    const SHOWN: usize = 200;
+    let Op::Module { config, name, .. } = op else { return diagnostic };
+    let module = pkg.module_label(name);
+    diagnostic.note(match config {
+        None => format!("this was evaluated for `{module}` with its default config"),
+        Some(config) => {
+            let mut config = config.get().to_owned();
+            if let Some((cut, _)) = config.char_indices().nth(SHOWN) {
+                config.truncate(cut);
+                config.push('…');
+            }
+            format!("this was evaluated for `{module}` with the config {config}")
+        }
+    })
+}
+
 /// The error as a person of the workspace sees it: paths from its root.
-fn diagnose(pkg: &PkgPlace, error: &EvalError) -> Diagnostic {
+pub(crate) fn diagnose(pkg: &PkgPlace, error: &EvalError) -> Diagnostic {
     let class = match error.kind {
         Kind::User | Kind::Limit(_) => Class::Evaluation,
         Kind::Crash => Class::Internal,

@@ -5,8 +5,7 @@ mod job;
 
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
-use serde_json::Value;
-use wake_eval::{NoAnswers, Op};
+use wake_eval::NoAnswers;
 use wake_model::RelPath;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::error::store_failure;
@@ -16,6 +15,7 @@ use wake_steps::{Cancel, Results};
 pub use self::job::StepJob;
 use self::view::View;
 use crate::build::ModuleSteps;
+use crate::expression::{EvalResult, Expression};
 use crate::lower::{Lowering, step_id};
 use crate::pkg_place::PkgPlace;
 use crate::session::{Checkout, Session};
@@ -64,15 +64,6 @@ pub struct PackageListing {
     pub version: String,
     /// Its modules.
     pub modules: Vec<String>,
-}
-
-/// A value with what `std.trace` said on the way.
-#[derive(Clone, Debug)]
-pub struct EvalResult {
-    /// The value.
-    pub value: Value,
-    /// The lines.
-    pub trace: Vec<String>,
 }
 
 impl Session {
@@ -151,13 +142,14 @@ impl Session {
         Ok(listed)
     }
 
-    /// Evaluates an expression as it would be in the package around the person.
-    pub fn eval(&self, code: &str, file_label: &str) -> Result<EvalResult, Failure> {
+    /// Evaluates an expression as it would be in the package around it.
+    pub fn eval(&self, expression: &Expression) -> Result<EvalResult, Failure> {
         let snapshot = Snapshot::newest(&self.state_dir());
         let checkout = self.look(snapshot.as_ref());
         let pkg = self.workspace.nearest_pkg(&self.workspace.here).unwrap_or_default();
+        let root = self.workspace.absolute(&pkg);
+        let op = expression.within(&root)?;
         let pkg = PkgPlace::Checkout(pkg);
-        let op = Op::Expr { code: code.to_owned(), label: file_label.to_owned() };
         let evaluated = checkout.evaluator().evaluate(&pkg, op, &NoAnswers)?;
         let value = serde_json::from_str(evaluated.value.get()).unwrap_or_default();
         Ok(EvalResult { value, trace: evaluated.trace })

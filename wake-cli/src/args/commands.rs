@@ -188,6 +188,24 @@ pub(crate) struct EvalArgs {
     /// Evaluate a file instead
     #[arg(short, long, value_name = "FILE", conflicts_with = "expression")]
     pub(crate) file: Option<PathBuf>,
+    /// Look for imports here too that are not beside the importing file; of several, in the last first
+    #[arg(short = 'J', long = "jpath", value_name = "DIR")]
+    pub(crate) library: Vec<PathBuf>,
+    /// Expect a string, and print it as it is
+    #[arg(short = 'S', long = "string")]
+    pub(crate) raw: bool,
+    /// Expect a list, and print its elements as a stream of YAML documents
+    #[arg(short = 'y', long, conflicts_with = "multi")]
+    pub(crate) yaml_stream: bool,
+    /// Expect an object, write each of its fields to a file of that name in DIR, and list the files
+    #[arg(short = 'm', long, value_name = "DIR")]
+    pub(crate) multi: Option<PathBuf>,
+    /// Write to FILE instead of standard output
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub(crate) output_file: Option<PathBuf>,
+    /// Create the directories of the files that are written
+    #[arg(short = 'c', long)]
+    pub(crate) create_output_dirs: bool,
 }
 
 /// `wake init`

@@ -1,7 +1,11 @@
 //! `wake eval`
 
+use std::fs;
 use std::io::Write;
+use std::path::{Component, Path, PathBuf};
 
+use serde_json::Value;
+use wake_build::Expression;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
 use crate::args::EvalArgs;
@@ -12,28 +16,137 @@ use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
 
-/// Prints what an expression comes to, as JSON.
+/// Prints what an expression comes to, as JSON, or writes it to files.
 pub(crate) fn run(
     args: &EvalArgs,
     settings: &Settings,
     out: &mut impl Write,
     say: &mut impl Write,
 ) -> Outcome {
-    let (name, text) = match (&args.expression, &args.file) {
-        (Some(expression), _) => ("<expression>".to_owned(), expression.clone()),
-        (None, Some(file)) => {
-            let path = settings.cwd.join(file);
-            let text = std::fs::read_to_string(&path).map_err(|source| {
-                Diagnostic::error(Class::Usage, format!("`{}`: {source}", file.display()))
-            })?;
-            (file.display().to_string(), text)
-        }
-        // The parser of the command line demands one of the two.
-        (None, None) => return Ok(Exit::SUCCESS),
-    };
-    let result = session::open(settings)?.eval(&text, &name)?;
+    let expression = expression(args, settings)?;
+    let result = session::eval(settings, &expression)?;
     for line in result.trace.iter().flat_map(|text| escape::lines(text)) {
         writeln!(say, "{}", settings.manner.style.verb(Role::Guide, "Trace", line))?;
     }
-    print::json(&result.value, out)
+    let output = args.output_file.as_ref().map(|file| settings.cwd.join(file));
+    let text = match &args.multi {
+        Some(dir) => several(&settings.cwd.join(dir), dir, &result.value, args)?,
+        None if args.yaml_stream => yaml_stream(&result.value)?,
+        None => manifest(&result.value, args)?,
+    };
+    match output {
+        Some(file) => {
+            write(&file, &text, args)?;
+            Ok(Exit::SUCCESS)
+        }
+        None => print::text(&text, out),
+    }
+}
+
+fn expression(args: &EvalArgs, settings: &Settings) -> Result<Expression, Diagnostic> {
+    let absolute = |path: &Path| {
+        let read = settings.cwd.join(path).canonicalize();
+        read.map_err(|source| refuse(format!("`{}`: {source}", path.display())))
+    };
+    // Of several, other engines look in the last one first.
+    let library = args.library.iter().rev().map(|dir| absolute(dir)).collect::<Result<_, _>>()?;
+    let Some(file) = &args.file else {
+        // The parser of the command line demands one of the two.
+        let code = args.expression.clone().unwrap_or_default();
+        return Ok(Expression { code, file: None, dir: absolute(Path::new("."))?, library });
+    };
+    let path = absolute(file)?;
+    let code = fs::read_to_string(&path)
+        .map_err(|source| refuse(format!("`{}`: {source}", file.display())))?;
+    let dir = path.parent().map_or_else(|| path.clone(), Path::to_owned);
+    Ok(Expression { code, file: Some(path), dir, library })
+}
+
+fn refuse(message: String) -> Diagnostic {
+    Diagnostic::error(Class::Usage, message)
+}
+
+/// One value as the text that is printed or written.
+fn manifest(value: &Value, args: &EvalArgs) -> Result<String, Diagnostic> {
+    match value {
+        Value::String(text) if args.raw => Ok(format!("{text}\n")),
+        other if args.raw => {
+            Err(refuse(format!("`--string` prints strings, and this is {}", kind(other))))
+        }
+        other => Ok(json(other)),
+    }
+}
+
+fn json(value: &Value) -> String {
+    // A value is JSON.
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+fn yaml_stream(value: &Value) -> Result<String, Diagnostic> {
+    let Value::Array(documents) = value else {
+        let message = format!("`--yaml-stream` prints lists, and this is {}", kind(value));
+        return Err(refuse(message));
+    };
+    // JSON is YAML.
+    let documents = documents.iter().map(|document| format!("---\n{}", json(document)));
+    let text: String = documents.collect();
+    Ok(if text.is_empty() { text } else { text + "...\n" })
+}
+
+/// Writes each field to a file; the lines that name the files, as a person wrote the directory.
+fn several(
+    dir: &Path,
+    written: &Path,
+    value: &Value,
+    args: &EvalArgs,
+) -> Result<String, Diagnostic> {
+    let Value::Object(fields) = value else {
+        let message =
+            format!("`--multi` writes the fields of objects, and this is {}", kind(value));
+        return Err(refuse(message));
+    };
+    let mut files: Vec<(PathBuf, String)> = Vec::new();
+    for (name, value) in fields {
+        let is_inside =
+            Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+        if name.is_empty() || !is_inside {
+            let message =
+                format!("a field is called `{name}`, which names no file in the directory");
+            return Err(refuse(message));
+        }
+        files.push((PathBuf::from(name), manifest(value, args)?));
+    }
+    let mut lines = String::new();
+    for (name, text) in files {
+        write(&dir.join(&name), &text, args)?;
+        lines.push_str(&format!("{}\n", written.join(&name).display()));
+    }
+    Ok(lines)
+}
+
+fn write(file: &Path, text: &str, args: &EvalArgs) -> Result<(), Diagnostic> {
+    let failed = |source: std::io::Error| {
+        let failure = refuse(format!("cannot write `{}`: {source}", file.display()));
+        match source.kind() {
+            std::io::ErrorKind::NotFound if !args.create_output_dirs => {
+                failure.help("`--create-output-dirs` creates the directories of what is written")
+            }
+            _ => failure,
+        }
+    };
+    if let Some(dir) = file.parent().filter(|_| args.create_output_dirs) {
+        fs::create_dir_all(dir).map_err(failed)?;
+    }
+    fs::write(file, text).map_err(failed)
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
 }

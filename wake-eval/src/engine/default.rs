@@ -3,11 +3,10 @@
 use jrsonnet_evaluator::analyze::{LExpr, LFieldName, LObjBody, LObjMembers};
 use jrsonnet_evaluator::function::FuncVal;
 use jrsonnet_ir::{UnaryOpType, Visibility};
-use jrsonnet_lexer::{Lexeme, SyntaxKind};
 use serde_json::{Map, Value};
 
 use super::json::json_number;
-use super::text::{closes, opens, stretch, tokens};
+use super::text::{Kind, Lexeme, closes, opens, stretch, tokens};
 
 /// What the name of a text ends with that stands for part of the file of that name.
 pub(crate) const OVERLAY: &str = "#default";
@@ -26,7 +25,7 @@ pub(crate) fn yielding(text: &str, name: &str) -> Option<String> {
     let mut depth = 0_usize;
     let mut body = None;
     for (at, token) in tokens.iter().enumerate() {
-        let starts = at == 0 || (depth == 0 && tokens[at - 1].kind == SyntaxKind::SEMI);
+        let starts = at == 0 || (depth == 0 && tokens[at - 1].kind == Kind::Semicolon);
         if starts && token.text == "function" {
             body = params_end(&tokens[at + 1..], name).or(body);
         }

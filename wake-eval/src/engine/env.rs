@@ -9,14 +9,17 @@ use jrsonnet_evaluator::rustc_hash::FxHashMap;
 use jrsonnet_evaluator::{IStr, ObjValue, Result};
 use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
+use wake_model::RelPath;
 
 use super::budget::Budget;
 use super::declarations::Declarations;
 use super::module_id::ModuleId;
-use super::note::{Nature, Note, Spot};
+use super::note::{Nature, Note, Origin, Spot};
 use super::reference::{Reference, WrittenReference};
+use super::text;
 use super::world::{Instance, ModuleAnswer, World};
-use crate::Limits;
+use crate::prepare::{Calls, Mode, Origins, RefusalKind, prepare};
+use crate::{Limit, Limits};
 
 /// The state of one evaluation, shared by everything that runs in it.
 #[derive(Clone)]
@@ -31,10 +34,17 @@ pub(crate) struct Inner {
     /// How much it may still use.
     pub(crate) budget: Budget,
     hunt: Option<Hunt>,
+    mode: Mode,
     /// The Jsonnet texts that were loaded, by file name.
     pub(crate) texts: RefCell<BTreeMap<String, Rc<str>>>,
     /// Texts that stand for files that nobody wrote, by name.
     pub(crate) overlays: RefCell<FxHashMap<String, String>>,
+    /// All texts that the engine was given, by the names that it knows them by.
+    pub(crate) sources: RefCell<FxHashMap<String, Rc<SourceText>>>,
+    /// The directory of the expression, if that is what is evaluated.
+    pub(crate) expression_dir: RefCell<RelPath>,
+    /// Where imports are looked for that are not found beside the importing file.
+    pub(crate) library: RefCell<Vec<RelPath>>,
     /// What is being evaluated right now.
     pub(crate) phase: Cell<Phase>,
     /// The package that the code belongs to, once it has an instance.
@@ -72,6 +82,16 @@ pub(crate) enum Phase {
     ModuleExec,
 }
 
+/// A text that the engine was given.
+pub(crate) struct SourceText {
+    /// As it was written.
+    pub(crate) text: Rc<str>,
+    /// The way back to that; none where the engine was given just that.
+    pub(crate) origins: Option<Origins>,
+    /// What it calls besides.
+    pub(crate) calls: Calls,
+}
+
 /// What to stop at when an evaluation is repeated to find a place.
 #[derive(Debug, Clone)]
 pub(crate) enum Hunt {
@@ -92,13 +112,17 @@ impl Deref for Env {
 }
 
 impl Env {
-    pub(crate) fn new(world: World, limits: &Limits, hunt: Option<Hunt>) -> Self {
+    pub(crate) fn new(world: World, limits: &Limits, hunt: Option<Hunt>, mode: Mode) -> Self {
         Env(Rc::new(Inner {
             world,
             budget: Budget::new(limits),
             hunt,
+            mode,
             texts: RefCell::default(),
             overlays: RefCell::default(),
+            sources: RefCell::default(),
+            expression_dir: RefCell::default(),
+            library: RefCell::default(),
             phase: Cell::new(Phase::Pkg),
             own: RefCell::default(),
             module: RefCell::default(),
@@ -121,8 +145,35 @@ impl Env {
 }
 
 impl Inner {
+    /// Makes of a text what the engine is to see, and remembers how to find its places again. The engine knows it as
+    /// `name`; to people it is the file `file`.
+    pub(crate) fn prepare(&self, name: &str, file: &str, text: Rc<str>) -> Result<Option<String>> {
+        let limits = &self.budget.limits;
+        self.budget.check_source(file, text.len())?;
+        let prepared = prepare(&text, self.mode, limits.nesting).map_err(|refusal| {
+            let place = text::place(file, &text, refusal.at);
+            let note = match refusal.kind {
+                RefusalKind::Syntax => Note::new(format!("syntax error: {}", refusal.message)),
+                RefusalKind::Nesting => Note::too_much(Limit::Depth, refusal.message),
+            };
+            note.origin(Origin::At(place))
+        })?;
+        let (changed, origins) = prepared.changed.unzip();
+        let source = SourceText { text, origins, calls: prepared.calls };
+        self.sources.borrow_mut().insert(name.to_owned(), Rc::new(source));
+        Ok(changed)
+    }
+
     pub(crate) fn hunt(&self) -> Option<&Hunt> {
         self.hunt.as_ref()
+    }
+
+    /// Calls inside calls. What says where it stands is a call itself.
+    pub(crate) fn depth(&self) -> usize {
+        match self.mode {
+            Mode::Values => self.budget.limits.depth,
+            Mode::Places => self.budget.limits.depth.saturating_mul(8),
+        }
     }
 
     /// The package at hand; an error where there is none.

@@ -1,8 +1,6 @@
 //! Finding a literal in a source text, for messages about plain values.
 
-use jrsonnet_lexer::{Lexeme, SyntaxKind};
-
-use super::text::{Stretch, place, stretch, string, tokens};
+use super::text::{Kind, Lexeme, Stretch, is_colon, place, stretch, string, tokens};
 use crate::error::Place;
 
 /// A literal as it may stand in a source text.
@@ -29,7 +27,7 @@ impl Literal {
             }
             Literal::Field { name, value } => tokens.windows(3).find_map(|window| {
                 let [key, colon, literal] = window else { return None };
-                let is_field = colon.kind == SyntaxKind::COLON && key_name(key) == Some(name);
+                let is_field = is_colon(colon) && key_name(key) == Some(name);
                 let (start, end) = (stretch(key).start, stretch(literal).end);
                 (is_field && literal.text == value).then_some(Stretch { start, end })
             })?,
@@ -41,7 +39,7 @@ impl Literal {
 /// The name of a field, if a token can be one.
 fn key_name<'t>(token: &Lexeme<'t>) -> Option<&'t str> {
     match token.kind {
-        SyntaxKind::IDENT => Some(token.text),
+        Kind::Name => Some(token.text),
         _ => string(token),
     }
 }

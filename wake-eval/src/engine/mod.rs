@@ -2,26 +2,29 @@
 //!
 //! | rooms, in order | what they are |
 //! |---|---|
-//! | `standard`, `lazy`, `json` | the language's library; objects made as they are looked at; plain values as JSON |
-//! | `reference`, `note`, `module_id`, `declarations` | what is written and declared; what is wrong with it |
-//! | `budget`, `world`, `env` | what one evaluation may use, what it can ask, what it remembers |
-//! | `import`, `text`, `default` | source files, and finding something in them |
+//! | `reference`, `note` | what names something; what is wrong |
+//! | `lazy`, `json`, `standard` | objects made as they are looked at; plain values as JSON; the language's library |
+//! | `module_id`, `declarations` | what is declared |
+//! | `budget`, `world`, `text`, `env` | what one evaluation may use, what it can ask, the texts it has, what it remembers |
+//! | `prepared`, `import`, `find`, `default` | what prepared texts call; source files, and finding something in them |
 //! | `promise`, `resolve`, `to_json`, `globs` | what references and globs name; values as JSON, with what is promised |
 //! | `api`, `view` | what functions receive: `wake`, and packages and modules as they see them |
 //! | `ops`, `fault` | what a request asks for, and why there is no result |
 
-mod standard;
-mod lazy;
-mod json;
 mod reference;
 mod note;
+mod lazy;
+mod json;
+mod standard;
 mod module_id;
 mod declarations;
 mod budget;
 mod world;
-mod env;
-mod import;
 mod text;
+mod env;
+mod prepared;
+mod import;
+mod find;
 mod literal;
 mod default;
 mod promise;
@@ -34,14 +37,16 @@ mod ops;
 mod fault;
 
 use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::State;
 use serde_json::Value;
 
 use crate::outcome::EvaluatedText;
+use crate::prepare::Mode;
 use crate::wire::request::{RequestParts, Task};
-use crate::{EvalError, Limits, Place, Sources};
+use crate::{EvalError, Kind, Limits, Place, Sources};
 use env::{Env, Hunt};
 pub use literal::Literal;
 use world::World;
@@ -85,10 +90,10 @@ fn evaluate_task(
     world: World,
     limits: &Limits,
 ) -> Result<EvaluatedText, EvalError> {
-    let env = Env::new(world, limits, None);
+    let env = Env::new(world, limits, None, Mode::Values);
     let outcome = run(&env, task);
 
-    let trace = text::locate_traces(&env, standard::take_trace());
+    let trace = find::locate_traces(&env, standard::take_trace());
     let result = match outcome {
         Ok(text) => Ok(EvaluatedText { text, reads: env.world.take_reads(), trace }),
         Err(error) => {
@@ -96,12 +101,49 @@ fn evaluate_task(
             if let Some(hunt) = fault.hunt.take() {
                 let place = hunt_for(task, hunt, env.world.afresh(), limits);
                 fault.error.place = place.or(fault.error.place);
+            } else if fault.is_vague {
+                fault.sharpen(find_again(task, env.world.afresh(), limits));
             }
             Err(fault.into_error(pkg, env.world.take_reads(), trace))
         }
     };
     env.clear();
     result
+}
+
+/// Evaluates what has failed once more, with every expression saying where it stands.
+fn find_again(task: &Task<'_>, world: World, limits: &Limits) -> Option<fault::EvalFault> {
+    let env = Env::new(world, limits, None, Mode::Places);
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| run(&env, task)));
+    standard::take_trace();
+    let fault = outcome.ok().and_then(|outcome| Some(fault::explain(&env, &outcome.err()?)));
+    env.clear();
+    fault
+}
+
+/// The error of a request at which [`evaluate`] panicked: with the place, and what had been read.
+pub(crate) fn panicked(
+    request: &RequestParts<'_>,
+    sources: Rc<dyn Sources>,
+    ask: Rc<dyn Ask>,
+    known: &Rc<KnownAnswers>,
+    limits: &Limits,
+    said: &str,
+) -> EvalError {
+    const SHOWN: usize = 200;
+    let world = World::new(sources, ask, known.clone());
+    let mut said: String = said.lines().next().unwrap_or_default().to_owned();
+    if let Some((cut, _)) = said.char_indices().nth(SHOWN) {
+        said.truncate(cut);
+        said.push('…');
+    }
+    let message = format!("the evaluator failed at this: {said}");
+    let bare = EvalError::bare(request.pkg, Kind::User, message);
+    let mut error = bare.with_hint("this is a fault of wake, which another expression may avoid");
+    if let Some(found) = find_again(&request.task, world, limits) {
+        (error.place, error.frames) = (found.error.place, found.error.frames);
+    }
+    error
 }
 
 fn locate(
@@ -120,7 +162,7 @@ fn locate(
 /// Evaluates `task` once more and stops where it builds what is hunted: the engine does not tell builtins where they
 /// are called from, but the frames of an error do.
 fn hunt_for(task: &Task<'_>, hunt: Hunt, world: World, limits: &Limits) -> Option<Place> {
-    let env = Env::new(world, limits, Some(hunt));
+    let env = Env::new(world, limits, Some(hunt), Mode::Values);
     let outcome = run(&env, task);
     standard::take_trace();
     let place = outcome.err().and_then(|error| {
@@ -135,9 +177,17 @@ fn run(env: &Env, task: &Task<'_>) -> jrsonnet_evaluator::Result<String> {
     let mut builder = State::builder();
     builder
         .import_resolver(import::PkgImports::new(env.clone()))
-        .context_initializer(standard::Standard);
+        .context_initializer((standard::Standard, prepared::Functions::new(env.clone())));
     let state = builder.build();
     let _entered = state.enter();
-    let _depth = jrsonnet_evaluator::stack::limit_stack_depth(env.budget.limits.depth);
+    let _depth = jrsonnet_evaluator::stack::limit_stack_depth(env.depth());
     ops::apply(env, &state, task)
+}
+
+/// What a panic said.
+pub(crate) fn said(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied())
+        .unwrap_or("without a message")
+        .to_owned()
 }

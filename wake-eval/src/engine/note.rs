@@ -7,7 +7,7 @@ use serde_json::Value;
 use wake_model::path::PathError;
 
 use super::reference::WrittenReference;
-use crate::error::Limit;
+use crate::error::{Limit, Place};
 
 /// Marks a run-time error of the engine whose text is a note: no text that a user writes by accident starts so.
 const MARK: &str = "\0wake ";
@@ -55,6 +55,8 @@ pub(crate) enum Origin {
     File(String),
     /// The call of this builtin.
     Call(String),
+    /// Just there.
+    At(Place),
     /// The call that was given this reference, or the text where it is written.
     Reference(WrittenReference),
 }

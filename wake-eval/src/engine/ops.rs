@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use jrsonnet_evaluator::function::{FuncVal, NativeFn};
 use jrsonnet_evaluator::{
-    ContextInitializer, InitialContextBuilder, Result, Source, State, Thunk, Val,
+    ContextInitializer, InitialContextBuilder, Result, Source, SourcePath, SourceVirtual, State,
+    Thunk, Val,
 };
 use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
@@ -33,7 +34,11 @@ pub(crate) fn apply(env: &Env, state: &State, task: &Task<'_>) -> Result<String>
             let config = module::ConfigRequest::of(config.map(parsed).transpose()?, *merge);
             module::module(env, state, file, name, config)
         }
-        Task::Expr { code, label } => expression(env, state, code, label),
+        Task::Expr { code, label, dir, library } => {
+            env.expression_dir.replace(dir.clone().into_owned());
+            env.library.replace(library.to_vec());
+            expression(env, state, code, label)
+        }
         Task::Locate { .. } => {
             refuse!(Note::new("a place can only be asked for one function application"))
         }
@@ -70,15 +75,23 @@ fn own(env: &Env, json: &str) -> Result<Rc<Instance>> {
     let instance = Instance::parse(json)
         .map_err(|error| Note::new(format!("the package's own instance is malformed: {error}")))?;
     let instance = Rc::new(instance);
+    env.library.replace(instance.imports.clone());
     env.own.replace(Some(instance.clone()));
     Ok(instance)
 }
 
 fn expression(env: &Env, state: &State, code: &str, label: &str) -> Result<String> {
-    env.budget.check_source(label, code.len())?;
-    env.texts.borrow_mut().insert(label.to_owned(), code.into());
+    let text: Rc<str> = code.into();
+    env.texts.borrow_mut().insert(label.to_owned(), text.clone());
+    let prepared = env.prepare(&virtual_name(label), label, text)?;
+    let code = prepared.as_deref().unwrap_or(code);
     let value = state.evaluate_snippet_with(label, code, &WithWake { env: env.clone() })?;
     Ok(text_of(&to_json(env, format_args!("the result"), Promises::Keep, &value)?))
+}
+
+/// What the engine calls a text that is no file.
+fn virtual_name(label: &str) -> String {
+    SourcePath::new(SourceVirtual(label.into())).to_string()
 }
 
 /// Binds `wake` for an expression that is no function.

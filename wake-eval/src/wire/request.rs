@@ -49,6 +49,8 @@ pub(crate) enum Task<'a> {
     Expr {
         code: &'a str,
         label: &'a str,
+        dir: Cow<'a, RelPath>,
+        library: Cow<'a, [RelPath]>,
     },
     Locate {
         task: Box<Task<'a>>,
@@ -68,7 +70,9 @@ impl<'a> Task<'a> {
                 name,
                 pkg: pkg.get(),
             },
-            Op::Expr { code, label } => Task::Expr { code, label },
+            Op::Expr { code, label, dir, library } => {
+                Task::Expr { code, label, dir: Cow::Borrowed(dir), library: Cow::Borrowed(library) }
+            }
             Op::Locate { op, value } => {
                 let value = wake_model::json::canonical(value);
                 Task::Locate { task: Box::new(Task::of(op)), value: value.into() }

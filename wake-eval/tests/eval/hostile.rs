@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libtest_mimic::{Failed, Trial};
-use wake_eval::{EvalError, Kind, Limit, Limits, NoAnswers, Op, Pool, Request};
+use wake_eval::{EvalError, Kind, Limit, Limits, NoAnswers, Pool, Request};
 
 use crate::{pool_with, trial};
 
@@ -11,7 +11,7 @@ use crate::{pool_with, trial};
 type Hostile = (&'static str, &'static str, &'static [(Limit, &'static str)]);
 
 const DEPTH: (Limit, &str) = (Limit::Depth, "recurses deeper than its stack of 16 MiB");
-const CALLS: (Limit, &str) = (Limit::Depth, "calls nest more than 500 deep");
+const CALLS: (Limit, &str) = (Limit::Depth, "calls nest more than 10000 deep");
 const VALUES: (Limit, &str) = (Limit::Depth, "nests values more than 100 deep");
 const MEMORY: (Limit, &str) = (Limit::Memory, "more than 192 MiB of memory");
 const TIME: (Limit, &str) = (Limit::Time, "takes longer than 3 s");
@@ -65,6 +65,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         .collect();
     trials.push(trial("hostile/many parentheses", parentheses));
     trials.push(trial("hostile/large source", large_source));
+    trials.push(trial("hostile/nested source", nesting));
     trials
 }
 
@@ -79,7 +80,7 @@ fn limits() -> Limits {
 }
 
 fn expression(pool: &Pool, code: &str) -> Result<serde_json::Value, EvalError> {
-    let op = Op::Expr { code: code.to_owned(), label: "expression".to_owned() };
+    let op = crate::expression(code);
     let request = Request { pkg: "//libs/hostile".to_owned(), root: "nowhere".into(), op };
     pool.evaluate(&request, &NoAnswers).map(|evaluated| crate::value(&evaluated))
 }
@@ -118,10 +119,52 @@ fn parentheses() -> Result<(), Failed> {
 
 fn large_source() -> Result<(), Failed> {
     let pool = pool_with(limits());
-    let code = format!("'{}'", "x".repeat(300 << 10));
+    let text = "x".repeat(4 << 20);
+    let found = expression(&pool, &format!("std.length('{text}')"))?;
+    if found != (4 << 20) {
+        return Err(format!("the text has {found} characters").into());
+    }
+    let code = format!("'{}'", text.repeat(4));
     let Err(error) = expression(&pool, &code) else { return Err("it ended well".into()) };
-    if error.kind != Kind::Limit(Limit::Source) || !error.message.contains("262144") {
+    if error.kind != Kind::Limit(Limit::Source) || !error.message.contains("16777216") {
         return Err(format!("it ended as {:?}: {error}", error.kind).into());
     }
     goes_on(&pool, &error)
+}
+
+/// Ways to nest: what opens a level, what stands in the middle, what closes a level.
+const NESTED: [(&str, &str, &str); 10] = [
+    ("(", "1", ")"),
+    ("-", "1", ""),
+    ("[", "1", "][0]"),
+    ("if true then ", "1", ""),
+    ("local x = 1; ", "1", ""),
+    ("(function() ", "1", ")"),
+    ("{ a: ", "1", " }"),
+    ("[x for x in ", "[]", "]"),
+    ("std.id(", "1", ")"),
+    ("", "1", " + y"),
+];
+
+fn nesting() -> Result<(), Failed> {
+    for (open, inside, close) in NESTED {
+        let code = |count: usize| {
+            let nested = format!("{}{inside}{}", open.repeat(count), close.repeat(count));
+            // Nothing but parsing is to take a deep stack.
+            format!("local y = 1; std.type(function() {nested})")
+        };
+        let pool = pool_with(Limits::default());
+        match expression(&pool, &code(24_000)) {
+            Ok(found) if found == "function" => {}
+            other => return Err(format!("`{open}{inside}{close}` gave {other:?}").into()),
+        }
+        let Err(error) = expression(&pool, &code(60_000)) else {
+            return Err(format!("60,000 of `{open}{inside}{close}` ended well").into());
+        };
+        let said = "expressions nest more than 50000 deep, evaluating `//libs/hostile`";
+        if error.message != said || error.place.is_none() {
+            return Err(format!("`{open}{inside}{close}` gave {error:?}").into());
+        }
+    }
+    Ok(())
 }

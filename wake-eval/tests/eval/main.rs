@@ -8,6 +8,7 @@ mod archive;
 mod case;
 mod golden;
 mod hostile;
+mod programs;
 mod render;
 mod spec;
 mod workers;
@@ -16,7 +17,8 @@ use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use wake_eval::{Limits, Pool, WorkerCommand};
+use wake_eval::{Limits, Op, Pool, WorkerCommand};
+use wake_model::RelPath;
 
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("__eval") {
@@ -24,6 +26,9 @@ fn main() -> ExitCode {
     }
     if std::env::args().nth(1).as_deref() == Some("__busy") {
         return workers::stay_busy();
+    }
+    if std::env::args().nth(1).as_deref() == Some("__programs") {
+        return programs::answer();
     }
     let arguments = Arguments::from_args();
     let mut trials = golden::trials();
@@ -48,6 +53,12 @@ pub(crate) fn pool() -> &'static Pool {
 /// The result of an evaluation.
 pub(crate) fn value(evaluated: &wake_eval::Evaluated) -> serde_json::Value {
     serde_json::from_str(evaluated.value.get()).unwrap()
+}
+
+/// The evaluation of an expression.
+pub(crate) fn expression(code: &str) -> Op {
+    let (dir, library) = (RelPath::root(), Vec::new());
+    Op::Expr { code: code.to_owned(), label: "expression".to_owned(), dir, library }
 }
 
 /// A test with a name.

@@ -104,7 +104,7 @@ fn check(index: usize, example: &Example) -> Result<(), Failed> {
 
 fn op(example: &Example) -> Op {
     match example.file.as_str() {
-        "expression" => Op::Expr { code: example.code.clone(), label: "expression".to_owned() },
+        "expression" => crate::expression(&example.code),
         "PKG.libsonnet" if example.code.contains("inputs=") => {
             Op::Inputs { pkg: wake_model::json::text(&own()) }
         }

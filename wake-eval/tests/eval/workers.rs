@@ -32,7 +32,7 @@ pub(crate) fn trials() -> Vec<Trial> {
 }
 
 fn request(code: &str) -> Request {
-    let op = Op::Expr { code: code.to_owned(), label: "expression".to_owned() };
+    let op = crate::expression(code);
     Request { pkg: "//a".to_owned(), root: "nowhere".into(), op }
 }
 

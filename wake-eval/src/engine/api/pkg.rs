@@ -29,6 +29,7 @@ pub(crate) struct PkgDecl {
 pub(crate) struct PkgData {
     files: Vec<IStr>,
     has_inputs: bool,
+    imports: Vec<String>,
     metadata: Value,
     modules: Vec<(IStr, String)>,
     pkg_info: Rc<PkgInfoDecl>,
@@ -45,10 +46,11 @@ pub(crate) struct GetPkgDecl {
 
 impl Json for PkgData {
     fn write(&self, out: &mut String) {
-        let PkgData { files, has_inputs, metadata, modules, pkg_info, pkgs } = self;
+        let PkgData { files, has_inputs, imports, metadata, modules, pkg_info, pkgs } = self;
         Object(&[
             ("files", files),
             ("has_inputs", has_inputs),
+            ("imports", imports),
             ("metadata", metadata),
             ("modules", modules),
             ("pkgInfo", pkg_info),
@@ -93,6 +95,7 @@ pub(crate) static PKG: Spec = Spec {
         Param::optional("pkgs"),
         Param::optional("modules"),
         Param::optional("metadata"),
+        Param::optional("imports"),
     ],
     member: true,
     run: pkg,
@@ -193,6 +196,10 @@ fn pkg(call: &Call<'_>) -> Result<Val> {
     if call.env.phase.get() != Phase::Pkg {
         refuse!(Note::new("pkg() defines a package, and stands only in `PKG.libsonnet`"));
     }
+    // Whatever else is said may need them.
+    let imports = imports(call)?;
+    call.env.library.replace(imports.clone());
+    let imports = imports.iter().map(RelPath::dotted).collect();
     let pkg_info = check_info(call, Versions::Exact)?;
     let files = files(call)?;
     let inputs = call.function("inputs", &["wake", "pkg"])?;
@@ -200,9 +207,29 @@ fn pkg(call: &Call<'_>) -> Result<Val> {
     let modules = modules(call)?;
     let metadata = call.json("metadata")?;
     let has_inputs = inputs.is_some();
-    let data = Rc::new(PkgData { files, has_inputs, metadata, modules, pkg_info, pkgs });
+    let data = Rc::new(PkgData { files, has_inputs, imports, metadata, modules, pkg_info, pkgs });
     let object = shown(data.clone());
     Ok(call.env.declarations.keep(object, Rc::new(PkgDecl { data, inputs })))
+}
+
+/// Directories of the package where imports are looked for.
+fn imports(call: &Call<'_>) -> Result<Vec<RelPath>> {
+    let Some(value) = call.get("imports")? else { return Ok(Vec::new()) };
+    let texts = text_list(call, "imports", "a list of directories", &value)?;
+    let dir = |text: &IStr| {
+        let at = |note: Note| note.argument("imports").key(text.as_str());
+        let path = RelPath::parse(text).map_err(|error| at(error.into()))?;
+        match call.env.world.entry(&path).map_err(|error| amend(error, at))? {
+            Some(EntryKind::Dir) => Ok(path),
+            Some(EntryKind::Link) => Err(at(Note::new(format!("`{text}` is a link"))).into()),
+            Some(_) => Err(at(Note::new(format!("`{text}` is no directory"))).into()),
+            None => {
+                let message = format!("there is no directory `{text}` in the package");
+                Err(at(Note::new(message)).into())
+            }
+        }
+    };
+    texts.iter().map(dir).collect()
 }
 
 fn files(call: &Call<'_>) -> Result<Vec<IStr>> {

@@ -1,11 +1,16 @@
 //! The calls around an error, as a person is shown them.
 
+use std::rc::Rc;
+
+use jrsonnet_evaluator::error::ErrorKind;
 use jrsonnet_evaluator::{Error, Span};
 
 use super::narrow;
 use crate::engine::default::OVERLAY;
+use crate::engine::env::Env;
 use crate::engine::text::{self, Stretch};
 use crate::error::{Frame, Place};
+use crate::prepare::RESERVED;
 
 /// Calls around an error that are shown.
 const FRAMES: usize = 8;
@@ -13,19 +18,27 @@ const FRAMES: usize = 8;
 /// A frame of the engine whose text is known.
 pub(super) struct SourceFrame {
     file: String,
-    pub(super) text: String,
+    pub(super) text: Rc<str>,
     pub(super) stretch: Stretch,
     desc: String,
 }
 
 impl SourceFrame {
     /// What `span` covers; `desc` is what the engine says of it.
-    pub(super) fn of(span: &Span, desc: &str) -> Self {
-        let file = span.0.source_path().to_string();
+    pub(super) fn of(env: &Env, span: &Span, desc: &str) -> Self {
+        let name = span.0.source_path().to_string();
+        let source = env.sources.borrow().get(&name).cloned();
+        let origins = source.as_deref().and_then(|source| source.origins.as_ref());
+        let origin = |offset: u32| match origins {
+            Some(origins) => origins.of(offset as usize),
+            None => offset as usize,
+        };
         SourceFrame {
-            file: file.trim_start_matches("virtual:").trim_end_matches(OVERLAY).to_owned(),
-            text: span.0.code().to_owned(),
-            stretch: Stretch { start: span.1 as usize, end: span.2 as usize },
+            file: name.trim_start_matches("virtual:").trim_end_matches(OVERLAY).to_owned(),
+            stretch: Stretch { start: origin(span.1), end: origin(span.2) },
+            text: source
+                .as_ref()
+                .map_or_else(|| span.0.code().into(), |source| source.text.clone()),
             desc: desc.to_owned(),
         }
     }
@@ -37,11 +50,34 @@ impl SourceFrame {
 
     /// The place of a call is the name that is called, not its arguments.
     pub(super) fn place(&self) -> Place {
+        if self.is_ours() {
+            return self.at(self.stretch);
+        }
         if self.text[self.stretch.start.min(self.text.len())..].starts_with('(') {
             self.at(narrow::callee(&self.text, self.stretch))
         } else {
             self.at(self.stretch)
         }
+    }
+
+    /// The place of an error in what it covers.
+    pub(super) fn place_of(&self, error: &ErrorKind) -> Place {
+        if self.is_ours()
+            && let ErrorKind::NoSuchField(name, _) = error
+            && let Some(covered) = self.text.get(self.stretch.start..self.stretch.end)
+        {
+            let before = covered.trim_end_matches([']', '\'', '"']).strip_suffix(name.as_str());
+            if let Some(before) = before {
+                let start = self.stretch.start + before.len();
+                return self.at(Stretch { start, end: start + name.len() });
+            }
+        }
+        self.place()
+    }
+
+    /// Whether this is no call of the user's, but an operator or a comprehension.
+    pub(super) fn is_ours(&self) -> bool {
+        self.called().is_some_and(|name| name.starts_with(RESERVED))
     }
 
     /// The function that is called here: `wake.pkg`.
@@ -51,17 +87,19 @@ impl SourceFrame {
 }
 
 /// The frames of an error, innermost first.
-pub(super) fn located(error: &Error) -> Vec<SourceFrame> {
+pub(super) fn located(env: &Env, error: &Error) -> Vec<SourceFrame> {
     let frames = error.trace().0.iter();
     frames
-        .filter_map(|frame| frame.location.as_ref().map(|span| SourceFrame::of(span, &frame.desc)))
+        .filter_map(|frame| {
+            frame.location.as_ref().map(|span| SourceFrame::of(env, span, &frame.desc))
+        })
         .collect()
 }
 
 /// The frames that say something new, beside the place that is shown.
 pub(super) fn frames(located: &[SourceFrame], shown: Option<&Place>) -> Vec<Frame> {
     let mut frames: Vec<Frame> = Vec::new();
-    for frame in located {
+    for frame in located.iter().filter(|frame| !frame.is_ours()) {
         let mut place = frame.place();
         shorten(&mut place);
         let same = |other: &Place| (&other.file, other.line) == (&place.file, place.line);

@@ -3,17 +3,18 @@
 mod narrow;
 mod frames;
 
-use jrsonnet_evaluator::analyze::Diagnostic;
+use jrsonnet_evaluator::analyze::{DiagLevel, Diagnostic};
 use jrsonnet_evaluator::error::ErrorKind;
 use jrsonnet_evaluator::{Error, Span};
+use jrsonnet_types::ValType;
 use wake_model::nearest::nearest;
 
 use self::frames::{SourceFrame, frames, located, shorten, shown_call};
 use crate::engine::api;
 use crate::engine::env::{Env, Hunt};
+use crate::engine::find;
 use crate::engine::note::{Nature, Note, Origin};
 use crate::engine::promise;
-use crate::engine::text;
 use crate::error::{EvalError, Kind, Limit, Place};
 use crate::outcome::Read;
 
@@ -25,18 +26,21 @@ pub(crate) struct EvalFault {
     pub(crate) hunt: Option<Hunt>,
     /// Whether this is the end of a hunt.
     pub(crate) found: bool,
+    /// Whether the place is only that of something around the fault.
+    pub(crate) is_vague: bool,
 }
 
 /// Explains an error of the engine.
 pub(crate) fn explain(env: &Env, error: &Error) -> EvalFault {
-    let located = located(error);
+    let located = located(env, error);
     let mut fault = match Note::of(error) {
         Some(note) => of_note(env, note, located.first()),
         None => EvalFault::of(of_engine(env, error, located.first())),
     };
     let shown = &mut fault.error;
     if shown.place.is_none() && fault.hunt.is_none() {
-        shown.place = located.first().map(SourceFrame::place);
+        fault.is_vague = is_vague(error.error(), located.first());
+        shown.place = located.first().map(|frame| frame.place_of(error.error()));
     }
     shown.frames = frames(&located, shown.place.as_ref());
     if let Some(place) = &mut shown.place {
@@ -47,7 +51,17 @@ pub(crate) fn explain(env: &Env, error: &Error) -> EvalFault {
 
 impl EvalFault {
     fn of(error: EvalError) -> EvalFault {
-        EvalFault { error, hunt: None, found: false }
+        EvalFault { error, hunt: None, found: false, is_vague: false }
+    }
+
+    /// Takes the place of the same error that another evaluation found.
+    pub(crate) fn sharpen(&mut self, found: Option<EvalFault>) {
+        let Some(found) = found.filter(|found| found.error.message == self.error.message) else {
+            return;
+        };
+        if found.error.place.is_some() {
+            (self.error.place, self.error.frames) = (found.error.place, found.error.frames);
+        }
     }
 
     /// Completes the error with what the evaluation had seen.
@@ -68,11 +82,15 @@ fn of_note(env: &Env, note: Note, innermost: Option<&SourceFrame>) -> EvalFault 
     };
     let error = EvalError { label, hints, ..EvalError::bare("", kind, message) };
     let mut fault = EvalFault { found: matches!(nature, Nature::Found), ..EvalFault::of(error) };
+    if let Origin::At(place) = origin {
+        fault.error.place = Some(place);
+        return fault;
+    }
     // What a reference or an import names is not at fault, but where it is written.
     if spot.argument.is_none()
         && let Origin::Reference(written) = &origin
     {
-        fault.error.place = text::written(env, written);
+        fault.error.place = find::written(env, written);
         if fault.error.place.is_some() {
             return fault;
         }
@@ -84,15 +102,15 @@ fn of_note(env: &Env, note: Note, innermost: Option<&SourceFrame>) -> EvalFault 
         return fault;
     }
     match origin {
-        Origin::File(file) => fault.error.place = text::start_of(env, &file),
+        Origin::File(file) => fault.error.place = find::start_of(env, &file),
         Origin::Reference(written) => {
-            fault.error.place = text::written(env, &written);
+            fault.error.place = find::written(env, &written);
             if fault.error.place.is_none() && env.hunt().is_none() {
                 fault.hunt = Some(Hunt::Reference(written));
             }
         }
         Origin::Call(name) if env.hunt().is_none() => fault.hunt = Some(Hunt::Call(name, spot)),
-        Origin::Call(_) | Origin::Unknown => {}
+        Origin::Call(_) | Origin::Unknown | Origin::At(_) => {}
     }
     fault
 }
@@ -103,10 +121,10 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&SourceFrame>) -> EvalE
     let call = || called.map_or("the function".to_owned(), shown_call);
     fault.message = match error.error() {
         ErrorKind::ImportSyntaxError { error, .. } => {
-            fault.place = Some(place_of(&error.location));
+            fault.place = Some(place_of(env, &error.location));
             format!("syntax error: {}", error.message)
         }
-        ErrorKind::StaticAnalysisError(diagnostics) => of_analysis(&mut fault, diagnostics),
+        ErrorKind::StaticAnalysisError(diagnostics) => of_analysis(env, &mut fault, diagnostics),
         ErrorKind::UnknownFunctionParameter(name) => unknown_argument(&mut fault, name, innermost),
         ErrorKind::BindingParameterASecondTime(name) => format!("argument `{name}` is given twice"),
         ErrorKind::TooManyArgsFunctionHas(count, _) => {
@@ -119,10 +137,23 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&SourceFrame>) -> EvalE
             no_such_field(env, &mut fault, name, similar.first().map(|name| name.as_str()))
         }
         ErrorKind::DuplicateFieldName(name) => {
-            fault.place = text::second_field(env, name);
+            fault.place = find::second_field(env, name);
             format!("an object has two fields `{name}`")
         }
         ErrorKind::RuntimeError(text) => text.to_string(),
+        // What the engine says where the assertion says nothing.
+        ErrorKind::AssertionFailed(text) if &**text == "null" => "an assertion failed".to_owned(),
+        ErrorKind::TypeMismatch(what, expected, found) => {
+            let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
+            format!("{what} must be {}, not {found}", expected.join(" or "))
+        }
+        ErrorKind::ValueIndexMustBeTypeGot(ValType::Obj, _, found) => {
+            format!("the name of a field must be string, not {found}")
+        }
+        ErrorKind::ValueIndexMustBeTypeGot(value @ (ValType::Arr | ValType::Str), _, found) => {
+            format!("the index of {value} must be number, not {found}")
+        }
+        ErrorKind::ValueIndexMustBeTypeGot(value, ..) => format!("{value} has no fields"),
         ErrorKind::AssertionFailed(text) => format!("assertion failed: {text}"),
         ErrorKind::StackOverflow => {
             fault.kind = Kind::Limit(Limit::Depth);
@@ -140,6 +171,18 @@ fn of_engine(env: &Env, error: &Error, innermost: Option<&SourceFrame>) -> EvalE
     fault
 }
 
+/// Whether the engine says only what is around the place of an error, if that.
+fn is_vague(error: &ErrorKind, innermost: Option<&SourceFrame>) -> bool {
+    match error {
+        ErrorKind::RuntimeError(_) | ErrorKind::AssertionFailed(_) => innermost.is_none(),
+        ErrorKind::ImportSyntaxError { .. }
+        | ErrorKind::StaticAnalysisError(_)
+        | ErrorKind::UnknownFunctionParameter(_)
+        | ErrorKind::StackOverflow => false,
+        _ => !innermost.is_some_and(SourceFrame::is_ours),
+    }
+}
+
 /// Where there are promises, computing with one may be what went wrong.
 fn blame_promises(env: &Env, fault: &mut EvalError) {
     let promises = env.promises.borrow();
@@ -147,19 +190,20 @@ fn blame_promises(env: &Env, fault: &mut EvalError) {
     let Some(first) = promised.next() else { return };
     if promised.next().is_none() {
         // The engine does not say where an operator stands; a promise that is the only one must be the operand.
-        fault.place = text::written(env, &first.written);
+        fault.place = find::written(env, &first.written);
     }
     let hint = format!("a reference to what is not built yet is a promise: {}", promise::MOVE);
     fault.hints.push(hint);
 }
 
-/// The first that the engine's analysis of a file finds, which has a place if any of them has.
-fn of_analysis(fault: &mut EvalError, diagnostics: &[Diagnostic]) -> String {
-    let placed = diagnostics.iter().find(|diagnostic| diagnostic.span.is_some());
-    let Some(first) = placed.or(diagnostics.first()) else { return String::new() };
+/// The first error that the engine's analysis of a file finds, which has a place if any of them has.
+fn of_analysis(env: &Env, fault: &mut EvalError, diagnostics: &[Diagnostic]) -> String {
+    let mut errors = diagnostics.iter().filter(|diagnostic| diagnostic.level == DiagLevel::Error);
+    let first = errors.clone().find(|diagnostic| diagnostic.span.is_some()).or(errors.next());
+    let Some(first) = first else { return String::new() };
     let (message, label) = split_suggestion(&first.message);
     fault.label = label;
-    fault.place = first.span.as_ref().map(place_of);
+    fault.place = first.span.as_ref().map(|span| place_of(env, span));
     match message.strip_prefix("undefined local: ") {
         Some(name) => format!("undefined variable `{name}`"),
         None => message,
@@ -183,7 +227,7 @@ fn unknown_argument(fault: &mut EvalError, name: &str, innermost: Option<&Source
 }
 
 fn no_such_field(env: &Env, fault: &mut EvalError, name: &str, similar: Option<&str>) -> String {
-    fault.place = text::lookup(env, name);
+    fault.place = find::lookup(env, name);
     let on_wake = fault.place.as_ref().is_some_and(|place| {
         let before: String = place.source_line.chars().take(place.column as usize - 1).collect();
         before.ends_with("wake.")
@@ -217,8 +261,8 @@ fn computes(error: &ErrorKind) -> bool {
 }
 
 /// The place that a span covers; what is past the end of its text covers nothing.
-fn place_of(span: &Span) -> Place {
-    let frame = SourceFrame::of(span, "");
+fn place_of(env: &Env, span: &Span) -> Place {
+    let frame = SourceFrame::of(env, span, "");
     frame.at(frame.stretch)
 }
 

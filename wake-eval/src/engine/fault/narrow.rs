@@ -1,10 +1,10 @@
 //! From a call to the argument, key or element in it that is at fault, by the tokens of the source.
 
-use jrsonnet_lexer::{Lexeme, SyntaxKind};
-
 use crate::engine::api::Param;
 use crate::engine::note::Spot;
-use crate::engine::text::{Stretch, closes, opens, stretch, string, tokens};
+use crate::engine::text::{
+    Kind, Lexeme, Stretch, closes, is_colon, opens, stretch, string, tokens,
+};
 
 /// The stretch of `text` that `spot` names, inside the parenthesised arguments that `args` spans.
 ///
@@ -18,9 +18,7 @@ pub(super) fn narrow(text: &str, args: Stretch, params: &[Param], spot: &Spot) -
     let value = arguments.iter().enumerate().find_map(|(index, range)| {
         let part = &tokens[range.clone()];
         match part {
-            [name, equals, ..]
-                if name.kind == SyntaxKind::IDENT && equals.kind == SyntaxKind::ASSIGN =>
-            {
+            [name, equals, ..] if name.kind == Kind::Name && equals.kind == Kind::Assign => {
                 (name.text == argument).then(|| &part[2..])
             }
             _ => params.get(index).filter(|param| param.name == argument).map(|_| part),
@@ -35,7 +33,7 @@ pub(super) fn argument_name(text: &str, args: Stretch, name: &str) -> Option<Str
     let inside = text.get(args.start..args.end)?;
     let tokens = tokens(inside);
     let found = split(&tokens).into_iter().find_map(|range| match &tokens[range] {
-        [first, equals, ..] if first.text == name && equals.kind == SyntaxKind::ASSIGN => {
+        [first, equals, ..] if first.text == name && equals.kind == Kind::Assign => {
             Some(stretch(first))
         }
         _ => None,
@@ -65,7 +63,7 @@ fn split(tokens: &[Lexeme<'_>]) -> Vec<std::ops::Range<usize>> {
                 parts.push(start..index);
                 break;
             }
-        } else if depth == 1 && token.kind == SyntaxKind::COMMA {
+        } else if depth == 1 && token.kind == Kind::Comma {
             parts.push(start..index);
             start = index + 1;
         }
@@ -110,28 +108,25 @@ enum KeyMatch {
 /// Finds a field called `key`, a string that is `key`, or the element of a written list that it counts.
 fn find(tokens: &[Lexeme<'_>], key: &str) -> Option<KeyMatch> {
     for (at, token) in tokens.iter().enumerate() {
-        let named =
-            (token.kind == SyntaxKind::IDENT && token.text == key) || string(token) == Some(key);
+        let named = (token.kind == Kind::Name && token.text == key) || string(token) == Some(key);
         if !named {
             continue;
         }
         let mut after = at + 1;
-        // `key+: value`, `key:: value`, `[key]: value`.
-        while tokens.get(after).is_some_and(|token| matches!(token.text, "+" | "]")) {
+        // `key: value`, `[key]: value`.
+        while tokens.get(after).is_some_and(|token| token.kind == Kind::RightBracket) {
             after += 1;
         }
-        if tokens.get(after).is_some_and(|token| token.kind == SyntaxKind::COLON) {
-            while tokens.get(after).is_some_and(|token| token.kind == SyntaxKind::COLON) {
-                after += 1;
-            }
+        if tokens.get(after).is_some_and(is_colon) {
+            after += 1;
             return Some(KeyMatch::Field { name: at, value: after..value_end(tokens, after) });
         }
-        if token.kind != SyntaxKind::IDENT {
+        if token.kind != Kind::Name {
             return Some(KeyMatch::Text(at));
         }
     }
     let index: usize = key.parse().ok()?;
-    if tokens.first()?.kind != SyntaxKind::L_BRACK {
+    if tokens.first()?.kind != Kind::LeftBracket {
         return None;
     }
     let range = split(tokens).into_iter().nth(index)?;
@@ -148,7 +143,7 @@ fn value_end(tokens: &[Lexeme<'_>], start: usize) -> usize {
                 return at;
             }
             depth -= 1;
-        } else if depth == 0 && token.kind == SyntaxKind::COMMA {
+        } else if depth == 0 && token.kind == Kind::Comma {
             return at;
         }
     }

@@ -10,6 +10,7 @@ use serde::de::{self, DeserializeOwned, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use wake_model::RelPath;
 
 use crate::engine::note::Note;
 
@@ -26,6 +27,8 @@ pub(crate) struct Instance {
     inputs: LazyPart<Value>,
     pkgs: LazyPart<BTreeMap<String, String>>,
     modules: LazyPart<Vec<String>>,
+    /// Where its imports are looked for besides; of others that is not told.
+    pub(crate) imports: Vec<RelPath>,
 }
 
 /// A part of the text, and what it says once it has been read.
@@ -49,6 +52,8 @@ struct InstanceParts<'a> {
     pkgs: Option<&'a RawValue>,
     #[serde(borrow, default)]
     modules: Option<&'a RawValue>,
+    #[serde(default)]
+    imports: Vec<RelPath>,
 }
 
 /// A text that the engine holds, so that it is a value at once.
@@ -65,7 +70,7 @@ pub(crate) enum PathKind {
 impl Instance {
     /// Finds the parts of a text.
     pub(crate) fn parse(text: &str) -> serde_json::Result<Instance> {
-        let InstanceParts { key, pkg_info, files, inputs, pkgs, modules } =
+        let InstanceParts { key, pkg_info, files, inputs, pkgs, modules, imports } =
             serde_json::from_str(text)?;
         Ok(Instance {
             key,
@@ -74,6 +79,7 @@ impl Instance {
             inputs: LazyPart::new(place(text, inputs)),
             pkgs: LazyPart::new(place(text, pkgs)),
             modules: LazyPart::new(place(text, modules)),
+            imports,
             text: text.into(),
         })
     }

@@ -1,0 +1,80 @@
+//! Expressions that are evaluated for themselves, in a package or without one.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use wake_eval::{Limits, NoAnswers, Op, Pool, Request};
+use wake_model::RelPath;
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+
+use crate::evaluate::diagnose;
+use crate::pkg_place::PkgPlace;
+use crate::workers::Workers;
+
+/// An expression, and where it stands. Paths are absolute, links resolved.
+#[derive(Clone, Debug)]
+pub struct Expression {
+    /// The Jsonnet text.
+    pub code: String,
+    /// The file that it is the text of, if it is one.
+    pub file: Option<PathBuf>,
+    /// The directory that its imports start from.
+    pub dir: PathBuf,
+    /// Where imports are looked for that are not found beside the importing file, in this order.
+    pub library: Vec<PathBuf>,
+}
+
+/// A value with what `std.trace` said on the way.
+#[derive(Clone, Debug)]
+pub struct EvalResult {
+    /// The value.
+    pub value: Value,
+    /// The lines.
+    pub trace: Vec<String>,
+}
+
+impl Expression {
+    /// The evaluation in the package whose directory is `root`.
+    pub(crate) fn within(&self, root: &Path) -> Result<Op, Diagnostic> {
+        let inside = |path: &Path| {
+            let relative = path.strip_prefix(root).ok().and_then(Path::to_str);
+            relative.and_then(|path| path.parse::<RelPath>().ok()).ok_or_else(|| {
+                let (path, root) = (path.display(), root.display());
+                Diagnostic::error(
+                    Class::Usage,
+                    format!("`{path}` lies outside the package `{root}`"),
+                )
+            })
+        };
+        let label = match &self.file {
+            Some(file) => inside(file)?.as_str().to_owned(),
+            None => "<expression>".to_owned(),
+        };
+        let library = self.library.iter().map(|dir| inside(dir)).collect::<Result<_, _>>()?;
+        Ok(Op::Expr { code: self.code.clone(), label, dir: inside(&self.dir)?, library })
+    }
+
+    /// Evaluates where there is no package: every file of the machine can be imported, and places are absolute paths.
+    pub fn evaluate(&self, workers: &Workers) -> Result<EvalResult, Failure> {
+        let root = Path::new("/");
+        let request =
+            Request { pkg: "//".to_owned(), root: root.to_owned(), op: self.within(root)? };
+        let command = wake_eval::WorkerCommand {
+            program: workers.program.clone(),
+            args: vec![OsString::from(&workers.evaluate)],
+        };
+        let pool = Pool::new(command, Limits::default());
+        let evaluated = pool.evaluate(&request, &NoAnswers).map_err(|mut error| {
+            let frames = error.frames.iter_mut().map(|frame| &mut frame.place);
+            for place in error.place.iter_mut().chain(frames) {
+                if !place.file.starts_with('<') {
+                    place.file.insert(0, '/');
+                }
+            }
+            diagnose(&PkgPlace::Checkout(RelPath::root()), &error)
+        })?;
+        let value = serde_json::from_str(evaluated.value.get()).unwrap_or_default();
+        Ok(EvalResult { value, trace: evaluated.trace })
+    }
+}

@@ -1,0 +1,14 @@
+//! How worker processes are started.
+
+use std::path::PathBuf;
+
+/// How worker processes are started.
+#[derive(Clone, Debug)]
+pub struct Workers {
+    /// The program, usually the running one itself.
+    pub program: PathBuf,
+    /// The argument after which it calls [`crate::evaluation_worker`].
+    pub evaluate: String,
+    /// The argument after which it calls [`wake_exec::serve`].
+    pub sandbox: String,
+}

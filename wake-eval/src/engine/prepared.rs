@@ -1,0 +1,38 @@
+//! The functions that prepared texts call beside the user's, bound in the files that do.
+
+use std::any::Any;
+
+use jrsonnet_evaluator::{ContextInitializer, InitialContextBuilder, Source};
+use jrsonnet_gcmodule::trace_acyclic;
+
+use super::env::Env;
+use super::standard;
+use crate::prepare::Call;
+
+/// Binds in each file what its text calls.
+pub(crate) struct Functions {
+    env: Env,
+}
+
+trace_acyclic!(Functions);
+
+impl Functions {
+    pub(crate) fn new(env: Env) -> Functions {
+        Functions { env }
+    }
+}
+
+impl ContextInitializer for Functions {
+    fn populate(&self, source: Source, builder: &mut InitialContextBuilder) {
+        let name = source.source_path().to_string();
+        let sources = self.env.sources.borrow();
+        let Some(source) = sources.get(&name) else { return };
+        for call in Call::ALL.into_iter().filter(|call| source.calls.has(*call)) {
+            standard::bind(call, builder);
+        }
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}

@@ -1,0 +1,406 @@
+//! `std.format` and the operator `%` on texts.
+//!
+//! Whole numbers and fractions are computed as the language's own library computes them; `%e` and `%g`, which it
+//! rounds wrongly, as the documentation says: like Python.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+use jrsonnet_evaluator::{ObjValue, Result, Val};
+
+use super::json_text::text_of;
+use crate::engine::json::kind;
+use crate::engine::note::{Note, refuse};
+
+/// Characters that a width or a precision may ask for.
+const WIDEST: usize = 16 << 20;
+
+/// One directive: `%[(key)][flags][width][.precision]conversion`.
+#[derive(Debug, Default)]
+struct Directive {
+    key: Option<String>,
+    alternate: bool,
+    zero: bool,
+    left: bool,
+    blank: bool,
+    plus: bool,
+    width: Count,
+    precision: Option<Count>,
+    conversion: char,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Count {
+    Number(usize),
+    /// `*`: it is the next value.
+    Argument,
+}
+
+impl Default for Count {
+    fn default() -> Count {
+        Count::Number(0)
+    }
+}
+
+/// `pattern` with the directives filled in from a list, an object, or one value.
+pub(crate) fn format(pattern: &str, values: &Val) -> Result<String> {
+    let values = match values {
+        Val::Arr(items) => Values::List(items.iter_lazy().collect(), 0),
+        Val::Obj(object) => Values::Object(object.clone()),
+        value => Values::List(vec![jrsonnet_evaluator::Thunk::evaluated(value.clone())], 0),
+    };
+    let mut values = values;
+    let mut out = String::with_capacity(pattern.len() + 16);
+    let mut rest = pattern;
+    while let Some(at) = rest.find('%') {
+        out.push_str(&rest[..at]);
+        let mut chars = rest[at + 1..].chars().peekable();
+        let directive = parse(&mut chars)?;
+        let left: usize = chars.map(char::len_utf8).sum();
+        rest = &rest[rest.len() - left..];
+        directive.write(&mut values, &mut out)?;
+    }
+    out.push_str(rest);
+    values.finish()?;
+    Ok(out)
+}
+
+enum Values {
+    /// With how many have been taken.
+    List(Vec<jrsonnet_evaluator::Thunk<Val>>, usize),
+    Object(ObjValue),
+}
+
+impl Values {
+    fn next(&mut self) -> Result<Val> {
+        match self {
+            Values::List(items, taken) => match items.get(*taken) {
+                Some(item) => {
+                    *taken += 1;
+                    item.evaluate()
+                }
+                None => Err(Note::new(format!(
+                    "there are too few values to format: only {} are given",
+                    items.len()
+                ))
+                .into()),
+            },
+            Values::Object(_) => Err(Note::new(
+                "an object is formatted by names: each directive needs one, as in `%(name)s`",
+            )
+            .into()),
+        }
+    }
+
+    /// A field of an object; of a list, the next value whatever the name.
+    fn named(&mut self, key: &str) -> Result<Val> {
+        match self {
+            Values::Object(object) => match object.get(key.into())? {
+                Some(value) => Ok(value),
+                None => Err(Note::new(format!("there is no field `{key}` to format")).into()),
+            },
+            Values::List(..) => self.next(),
+        }
+    }
+
+    fn finish(&self) -> Result<()> {
+        match self {
+            Values::List(items, taken) if *taken < items.len() => Err(Note::new(format!(
+                "there are too many values to format: {} are given, {taken} are used",
+                items.len()
+            ))
+            .into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn parse(chars: &mut Peekable<Chars<'_>>) -> Result<Directive> {
+    let mut directive = Directive::default();
+    if chars.next_if_eq(&'(').is_some() {
+        let mut key = String::new();
+        loop {
+            match chars.next() {
+                Some(')') => break,
+                Some(character) => key.push(character),
+                None => refuse!(Note::new("a format ends inside a name")),
+            }
+        }
+        directive.key = Some(key);
+    }
+    while let Some(flag) = chars.next_if(|c| matches!(c, '#' | '0' | '-' | ' ' | '+')) {
+        match flag {
+            '#' => directive.alternate = true,
+            '0' => directive.zero = true,
+            '-' => directive.left = true,
+            ' ' => directive.blank = true,
+            _ => directive.plus = true,
+        }
+    }
+    directive.width = count(chars)?;
+    if chars.next_if_eq(&'.').is_some() {
+        directive.precision = Some(count(chars)?);
+    }
+    // The length, which means nothing.
+    let _ = chars.next_if(|c| matches!(c, 'h' | 'l' | 'L'));
+    match chars.next() {
+        Some(c) if "diuoxXeEfFgGcs%".contains(c) => directive.conversion = c,
+        Some(c) => refuse!(Note::new(format!("`%{c}` is no directive of a format"))),
+        None => refuse!(Note::new("a format ends inside a directive")),
+    }
+    Ok(directive)
+}
+
+fn count(chars: &mut Peekable<Chars<'_>>) -> Result<Count> {
+    if chars.next_if_eq(&'*').is_some() {
+        return Ok(Count::Argument);
+    }
+    let mut number = 0_usize;
+    while let Some(digit) = chars.peek().and_then(|c| c.to_digit(10)) {
+        chars.next();
+        number = number.saturating_mul(10).saturating_add(digit as usize);
+        check_width(number)?;
+    }
+    Ok(Count::Number(number))
+}
+
+fn check_width(width: usize) -> Result<()> {
+    if width > WIDEST {
+        refuse!(Note::new(format!("a format asks for more than {WIDEST} characters")));
+    }
+    Ok(())
+}
+
+impl Directive {
+    fn write(&self, values: &mut Values, out: &mut String) -> Result<()> {
+        let width = self.resolve(self.width, values)?;
+        let precision = self.precision.map(|count| self.resolve(count, values)).transpose()?;
+        let text = if self.conversion == '%' {
+            "%".to_owned()
+        } else {
+            let value = match &self.key {
+                Some(key) => values.named(key)?,
+                None => values.next()?,
+            };
+            self.convert(&value, width, precision)?
+        };
+        let missing = width.saturating_sub(text.chars().count());
+        if self.left {
+            out.push_str(&text);
+        }
+        out.extend(std::iter::repeat_n(' ', missing));
+        if !self.left {
+            out.push_str(&text);
+        }
+        Ok(())
+    }
+
+    fn resolve(&self, count: Count, values: &mut Values) -> Result<usize> {
+        let Count::Argument = count else {
+            let Count::Number(number) = count else { return Ok(0) };
+            return Ok(number);
+        };
+        if matches!(values, Values::Object(_)) {
+            refuse!(Note::new("`*` cannot be used in a format of an object"));
+        }
+        match values.next()? {
+            Val::Num(number) if number.get() >= 0.0 && number.get().fract() == 0.0 => {
+                let width = number.get() as usize;
+                check_width(width)?;
+                Ok(width)
+            }
+            other => {
+                let found = text_of(&other)?;
+                Err(Note::new(format!("`*` in a format needs a whole number, not {found}")).into())
+            }
+        }
+    }
+
+    fn convert(&self, value: &Val, width: usize, precision: Option<usize>) -> Result<String> {
+        let zeros = if self.zero && !self.left { width } else { 0 };
+        let digits = precision.unwrap_or(0);
+        Ok(match self.conversion {
+            's' => text_of(value)?.as_str().to_owned(),
+            'c' => character(value)?,
+            'd' | 'i' | 'u' => {
+                let number = self.number(value)?;
+                self.integer(number <= -1.0, number.abs().floor(), zeros, digits, 10.0, "")
+            }
+            'o' => {
+                let number = self.number(value)?;
+                let prefix = if self.alternate { "0" } else { "" };
+                self.integer(number <= -1.0, number.abs().floor(), zeros, digits, 8.0, prefix)
+            }
+            'x' | 'X' => self.hexadecimal(self.number(value)?.floor(), zeros, digits),
+            'f' | 'F' => {
+                let precision = precision.unwrap_or(6);
+                self.decimal(self.number(value)?, zeros, precision)
+            }
+            'e' | 'E' => {
+                let number = self.number(value)?;
+                self.padded(
+                    number,
+                    scientific(number, precision.unwrap_or(6), self.alternate),
+                    zeros,
+                )
+            }
+            _ => {
+                let number = self.number(value)?;
+                self.padded(number, general(number, precision.unwrap_or(6), self.alternate), zeros)
+            }
+        })
+    }
+
+    fn number(&self, value: &Val) -> Result<f64> {
+        match value {
+            Val::Num(number) => Ok(number.get()),
+            other => {
+                let directive = self.conversion;
+                Err(Note::new(format!("`%{directive}` needs a number, not {}", kind(other))).into())
+            }
+        }
+    }
+
+    fn sign(&self, negative: bool) -> &'static str {
+        match negative {
+            true => "-",
+            false if self.plus => "+",
+            false if self.blank => " ",
+            false => "",
+        }
+    }
+
+    fn integer(
+        &self,
+        negative: bool,
+        magnitude: f64,
+        width: usize,
+        digits: usize,
+        radix: f64,
+        prefix: &str,
+    ) -> String {
+        let written = match magnitude == 0.0 {
+            true => "0".to_owned(),
+            false => format!("{prefix}{}", digits_of(magnitude, radix)),
+        };
+        let sign = self.sign(negative);
+        let wanted = width.saturating_sub(sign.len()).max(digits);
+        format!("{sign}{written:0>wanted$}")
+    }
+
+    fn hexadecimal(&self, number: f64, width: usize, digits: usize) -> String {
+        let magnitude = number.abs();
+        let written = if magnitude == 0.0 { "0".to_owned() } else { digits_of(magnitude, 16.0) };
+        let sign = self.sign(number < 0.0);
+        let prefix = if self.alternate { "0x" } else { "" };
+        let wanted = width.saturating_sub(sign.len() + prefix.len()).max(digits);
+        let text = format!("{sign}{prefix}{written:0>wanted$}");
+        if self.conversion == 'X' { text.to_uppercase() } else { text }
+    }
+
+    fn decimal(&self, number: f64, width: usize, precision: usize) -> String {
+        // What is computed here in doubles, and how, is what the language's library does.
+        let denominator = 10_f64.powi(i32::try_from(precision).unwrap_or(i32::MAX));
+        let numerator = number.abs() * denominator + 0.5;
+        if !numerator.is_finite() {
+            let text = format!("{:.precision$}", number.abs());
+            return self.padded(number, text, width);
+        }
+        let whole = (numerator / denominator).floor();
+        let fraction = numerator.floor() % denominator;
+        let point = usize::from(precision > 0 || self.alternate);
+        let room = width.saturating_sub(precision + point);
+        let mut text = self.integer(number < 0.0, whole, room, 0, 10.0, "");
+        if point > 0 {
+            text.push('.');
+        }
+        if precision > 0 {
+            let digits = if fraction == 0.0 { String::new() } else { digits_of(fraction, 10.0) };
+            text.push_str(&format!("{digits:0>precision$}"));
+        }
+        text
+    }
+
+    /// A number whose digits are `text`, with its sign and zeros before it.
+    fn padded(&self, number: f64, text: String, width: usize) -> String {
+        let sign = self.sign(number.is_sign_negative() && number != 0.0);
+        let wanted = width.saturating_sub(sign.len());
+        let text = if self.conversion.is_uppercase() { text.to_uppercase() } else { text };
+        format!("{sign}{text:0>wanted$}")
+    }
+}
+
+fn character(value: &Val) -> Result<String> {
+    match value {
+        Val::Num(number) => {
+            let point = number.get();
+            let exact = (0.0..=f64::from(u32::MAX)).contains(&point).then_some(point as u32);
+            match exact.and_then(char::from_u32) {
+                Some(character) => Ok(character.to_string()),
+                None => Err(Note::new(format!(
+                    "`%c` needs the number of a character, and {} is none",
+                    super::number::text(point)
+                ))
+                .into()),
+            }
+        }
+        Val::Str(text) => {
+            let text = text.into_flat();
+            match text.chars().count() {
+                1 => Ok(text.as_str().to_owned()),
+                count => Err(Note::new(format!("`%c` needs one character, not {count}")).into()),
+            }
+        }
+        other => {
+            Err(Note::new(format!("`%c` needs a number or a string, not {}", kind(other))).into())
+        }
+    }
+}
+
+/// The digits of a whole number above zero.
+fn digits_of(number: f64, radix: f64) -> String {
+    let mut digits = Vec::new();
+    let mut left = number;
+    while left > 0.0 {
+        let digit = (left % radix) as u32;
+        digits.push(char::from_digit(digit, 16).unwrap_or('0'));
+        left = (left / radix).floor();
+    }
+    digits.iter().rev().collect()
+}
+
+/// `%e`: one digit before the point, `precision` behind it.
+fn scientific(number: f64, precision: usize, point: bool) -> String {
+    let text = format!("{:.precision$e}", number.abs());
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let point = if point && precision == 0 { "." } else { "" };
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{mantissa}{point}e{sign}{:02}", exponent.unsigned_abs())
+}
+
+/// `%g`: `precision` digits in the shorter of both forms, without zeros at the end unless they are asked for.
+fn general(number: f64, precision: usize, keep_zeros: bool) -> String {
+    let precision = precision.max(1);
+    let rounded = format!("{:.*e}", precision - 1, number.abs());
+    let exponent: i32 =
+        rounded.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
+    let whole = i32::try_from(precision).unwrap_or(i32::MAX);
+    if exponent < -4 || exponent >= whole {
+        let text = scientific(number, precision - 1, keep_zeros);
+        let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, ""));
+        let mantissa = if keep_zeros { mantissa } else { trimmed(mantissa) };
+        return format!("{mantissa}e{exponent}");
+    }
+    let places = usize::try_from(whole - 1 - exponent).unwrap_or(0);
+    let text = format!("{:.places$}", number.abs());
+    match keep_zeros {
+        true if places == 0 => text + ".",
+        true => text,
+        false => trimmed(&text).to_owned(),
+    }
+}
+
+fn trimmed(digits: &str) -> &str {
+    if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
+}

@@ -1,0 +1,85 @@
+//! Functions of `std` on numbers.
+
+use jrsonnet_evaluator::{Result, Val};
+
+use super::function::Arguments;
+use crate::engine::note::{Note, refuse};
+
+/// Name, parameters and what is done.
+pub(super) const FUNCTIONS: &[super::Function] = &[
+    ("builtin_clamp", &["x", "minVal", "maxVal"], clamp),
+    ("builtin_exponent", &["x"], |args| number(f64::from(parts(args.number(0)?).1))),
+    ("builtin_isEven", &["x"], |args| Ok(Val::Bool(rounded(args.number(0)?) % 2.0 == 0.0))),
+    ("builtin_isOdd", &["x"], |args| Ok(Val::Bool(rounded(args.number(0)?) % 2.0 != 0.0))),
+    ("builtin_mantissa", &["x"], |args| number(parts(args.number(0)?).0)),
+    ("builtin_range", &["from", "to"], range),
+    ("builtin_sum", &["arr"], sum),
+];
+
+fn number(value: f64) -> Result<Val> {
+    Ok(Val::try_num(value)?)
+}
+
+fn clamp(args: &Arguments<'_>) -> Result<Val> {
+    let (value, least, most) = (args.number(0)?, args.number(1)?, args.number(2)?);
+    number(if value < least {
+        least
+    } else if value > most {
+        most
+    } else {
+        value
+    })
+}
+
+/// The nearest whole number, halves upwards.
+fn rounded(value: f64) -> f64 {
+    (value + 0.5).floor()
+}
+
+/// A number as a fraction from a half to one and a power of two, as C's `frexp`.
+fn parts(value: f64) -> (f64, i32) {
+    const FRACTION: u64 = (1 << 52) - 1;
+    const TWO_54: f64 = 18_014_398_509_481_984.0;
+    if value == 0.0 {
+        return (value, 0);
+    }
+    let bits = value.to_bits();
+    let exponent = ((bits >> 52) & 0x7ff) as i32;
+    if exponent == 0 {
+        // What has fewer bits than usual gets them.
+        let (fraction, exponent) = parts(value * TWO_54);
+        return (fraction, exponent - 54);
+    }
+    let fraction = f64::from_bits((bits & (FRACTION | 1 << 63)) | 1022 << 52);
+    (fraction, exponent - 1022)
+}
+
+fn range(args: &Arguments<'_>) -> Result<Val> {
+    use jrsonnet_evaluator::val::ArrValue;
+    let (from, to) = (args.number(0)?, args.number(1)?);
+    let whole = |value: f64| {
+        let fits = value.fract() == 0.0 && value.abs() <= f64::from(i32::MAX);
+        fits.then_some(value as i32)
+    };
+    let (Some(from), Some(to)) = (whole(from), whole(to)) else {
+        refuse!(Note::new("std.range() needs whole numbers of at most 31 bits"));
+    };
+    if to < from {
+        return Ok(Val::Arr(ArrValue::empty()));
+    }
+    if i64::from(to) - i64::from(from) >= i64::from(i32::MAX) {
+        refuse!(Note::new("the list would be too long"));
+    }
+    Ok(Val::Arr(ArrValue::range_inclusive(from, to)))
+}
+
+fn sum(args: &Arguments<'_>) -> Result<Val> {
+    let mut sum = 0.0;
+    for item in args.list(0)?.iter() {
+        match item? {
+            Val::Num(number) => sum += number.get(),
+            other => return args.expected(0, "a list of numbers", &other),
+        }
+    }
+    number(sum)
+}

@@ -1,0 +1,131 @@
+//! The operators that prepared texts call as functions, because the engine's own do otherwise.
+
+use jrsonnet_evaluator::error::ErrorKind;
+use jrsonnet_evaluator::function::FuncVal;
+use jrsonnet_evaluator::val::{ArrValue, StrValue};
+use jrsonnet_evaluator::{NumValue, Result, Val};
+use jrsonnet_ir::BinaryOpType;
+
+use super::equal::equal;
+use super::format::format;
+use super::function::{Arguments, Native};
+use super::json_text::text_of;
+use crate::engine::note::{Note, refuse};
+use crate::prepare::Call;
+
+/// The function behind a call of a prepared text; none if it is no operator.
+pub(super) fn operator(call: Call) -> Option<FuncVal> {
+    type Run = fn(&Arguments<'_>) -> Result<Val>;
+    let (params, run): (&[&'static str], Run) = match call {
+        Call::Add => (&["left", "right"], |args| add(&args.value(0)?, &args.value(1)?)),
+        Call::Sum => (&["terms"], sum),
+        Call::Equal => {
+            (&["left", "right"], |args| equal(&args.value(0)?, &args.value(1)?).map(Val::Bool))
+        }
+        Call::Differ => (&["left", "right"], |args| {
+            equal(&args.value(0)?, &args.value(1)?).map(|equal| Val::Bool(!equal))
+        }),
+        Call::Multiply => (&["left", "right"], multiply),
+        Call::Modulo => (&["left", "right"], |args| modulo(&args.value(0)?, &args.value(1)?)),
+        Call::ShiftLeft => {
+            (&["left", "right"], |args| shift(&args.value(0)?, BinaryOpType::Lhs, &args.value(1)?))
+        }
+        Call::ShiftRight => {
+            (&["left", "right"], |args| shift(&args.value(0)?, BinaryOpType::Rhs, &args.value(1)?))
+        }
+        Call::Extend => (&["is_above", "above", "value"], extend),
+        Call::Map | Call::Select | Call::Comprehend | Call::At => return None,
+    };
+    Some(Native::function(call.name(), params, run))
+}
+
+/// `left + right`.
+pub(super) fn add(left: &Val, right: &Val) -> Result<Val> {
+    Ok(match (left, right) {
+        (Val::Str(left), Val::Str(right)) => {
+            Val::Str(StrValue::concat(left.clone(), right.clone()))
+        }
+        (Val::Str(left), right) => Val::Str(StrValue::concat(left.clone(), text_of(right)?.into())),
+        (left, Val::Str(right)) => Val::Str(StrValue::concat(text_of(left)?.into(), right.clone())),
+        (Val::Num(left), Val::Num(right)) => Val::try_num(left.get() + right.get())?,
+        (Val::Obj(left), Val::Obj(right)) => Val::Obj(right.extend_from(left.clone())),
+        (Val::Arr(left), Val::Arr(right)) => {
+            match ArrValue::extended(left.clone(), right.clone()) {
+                Some(list) => Val::Arr(list),
+                None => refuse!(Note::new("the list is too long")),
+            }
+        }
+        _ => return Err(undefined(left, BinaryOpType::Add, right)),
+    })
+}
+
+fn sum(args: &Arguments<'_>) -> Result<Val> {
+    let Val::Arr(terms) = args.value(0)? else { refuse!(Note::new("there is nothing to add")) };
+    let mut terms = terms.iter();
+    let mut sum = terms.next().unwrap_or(Ok(Val::Null))?;
+    for term in terms {
+        sum = add(&sum, &term?)?;
+    }
+    Ok(sum)
+}
+
+fn multiply(args: &Arguments<'_>) -> Result<Val> {
+    match (args.value(0)?, args.value(1)?) {
+        (Val::Num(left), Val::Num(right)) => Ok(Val::try_num(left.get() * right.get())?),
+        (left, right) => Err(undefined(&left, BinaryOpType::Mul, &right)),
+    }
+}
+
+/// `left % right`.
+pub(super) fn modulo(left: &Val, right: &Val) -> Result<Val> {
+    match (left, right) {
+        (Val::Num(left), Val::Num(right)) => {
+            if right.get() == 0.0 {
+                return Err(ErrorKind::DivisionByZero.into());
+            }
+            Ok(Val::try_num(left.get() % right.get())?)
+        }
+        (Val::Str(pattern), values) => Ok(Val::string(format(&pattern.into_flat(), values)?)),
+        _ => Err(undefined(left, BinaryOpType::Mod, right)),
+    }
+}
+
+fn shift(left: &Val, operator: BinaryOpType, right: &Val) -> Result<Val> {
+    let (Val::Num(value), Val::Num(places)) = (left, right) else {
+        return Err(undefined(left, operator, right));
+    };
+    let (value, places) = (whole(*value)?, whole(*places)?);
+    if places < 0 {
+        refuse!(Note::new("a shift needs a number of places that is not negative"));
+    }
+    let places = (places % 64) as u32;
+    let shifted = match operator {
+        BinaryOpType::Rhs => value >> places,
+        _ => {
+            let shifted = value.wrapping_shl(places);
+            if shifted >> places != value {
+                refuse!(Note::new("the shifted number would have more than 64 bits"));
+            }
+            shifted
+        }
+    };
+    Ok(Val::try_num(shifted as f64)?)
+}
+
+/// A number that operators on bits can take.
+fn whole(number: NumValue) -> Result<i64> {
+    Ok(number.truncate_for_bitwise()?)
+}
+
+/// `name+: value` in an object above which there may be a `name`.
+fn extend(args: &Arguments<'_>) -> Result<Val> {
+    match args.value(0)? {
+        Val::Bool(true) => add(&args.value(1)?, &args.value(2)?),
+        _ => args.value(2),
+    }
+}
+
+fn undefined(left: &Val, operator: BinaryOpType, right: &Val) -> jrsonnet_evaluator::Error {
+    ErrorKind::BinaryOperatorDoesNotOperateOnValues(operator, left.value_type(), right.value_type())
+        .into()
+}

@@ -1,0 +1,153 @@
+//! Functions of `std` on sets: lists in order, each element once.
+
+use std::cmp::Ordering;
+
+use jrsonnet_evaluator::val::ArrValue;
+use jrsonnet_evaluator::{Result, Thunk, Val};
+
+use super::equal::equal;
+use super::function::{Arguments, Unary};
+
+/// Name, parameters and what is done.
+pub(super) const FUNCTIONS: &[super::Function] = &[
+    ("builtin_set", &["arr", "keyF?"], |args| {
+        let mut items = Keyed::of(args, 0, 1)?;
+        items.sort()?;
+        items.unique()
+    }),
+    ("builtin_setDiff", &["a", "b", "keyF?"], |args| merge(args, &[Ordering::Less])),
+    ("builtin_setInter", &["a", "b", "keyF?"], |args| merge(args, &[Ordering::Equal])),
+    ("builtin_setMember", &["x", "arr", "keyF?"], is_member),
+    ("builtin_setUnion", &["a", "b", "keyF?"], |args| {
+        args.list(0)?;
+        args.list(1)?;
+        merge(args, &[Ordering::Less, Ordering::Equal, Ordering::Greater])
+    }),
+    ("builtin_sort", &["arr", "keyF?"], |args| {
+        let mut items = Keyed::of(args, 0, 1)?;
+        items.sort()?;
+        Ok(items.list())
+    }),
+    ("builtin_uniq", &["arr", "keyF?"], |args| Keyed::of(args, 0, 1)?.unique()),
+];
+
+/// The elements of a list, each with what it is compared by.
+struct Keyed(Vec<(Thunk<Val>, Val)>);
+
+/// What the elements are compared by: themselves, or what a function makes of them.
+struct Key(Option<Unary>);
+
+impl Key {
+    fn of(args: &Arguments<'_>, index: usize) -> Result<Key> {
+        if args.lazy(index).is_none() {
+            return Ok(Key(None));
+        }
+        let function = args.function(index)?;
+        Ok(Key((!function.is_identity()).then(|| Unary::try_from(function)).transpose()?))
+    }
+
+    fn apply(&self, item: Thunk<Val>) -> Result<Val> {
+        match &self.0 {
+            Some(function) => function.call(item),
+            None => item.evaluate(),
+        }
+    }
+}
+
+impl Keyed {
+    fn of(args: &Arguments<'_>, list: usize, key: usize) -> Result<Keyed> {
+        Keyed::by(&args.elements(list)?, &Key::of(args, key)?)
+    }
+
+    fn by(list: &ArrValue, key: &Key) -> Result<Keyed> {
+        // What needs no order is not looked at.
+        let keyed = |item: Thunk<Val>| match list.len() {
+            1 if key.0.is_none() => Ok((item, Val::Null)),
+            _ => Ok((item.clone(), key.apply(item)?)),
+        };
+        list.iter_lazy().map(keyed).collect::<Result<_>>().map(Keyed)
+    }
+
+    fn sort(&mut self) -> Result<()> {
+        let mut failed = None;
+        self.0.sort_by(|(_, left), (_, right)| {
+            Val::try_cmp(left, right).unwrap_or_else(|error| {
+                failed.get_or_insert(error);
+                Ordering::Equal
+            })
+        });
+        failed.map_or(Ok(()), Err)
+    }
+
+    fn unique(self) -> Result<Val> {
+        let mut unique: Vec<(Thunk<Val>, Val)> = Vec::with_capacity(self.0.len());
+        for (item, key) in self.0 {
+            let again = match unique.last() {
+                Some((_, last)) => equal(last, &key)?,
+                None => false,
+            };
+            if !again {
+                unique.push((item, key));
+            }
+        }
+        Ok(Keyed(unique).list())
+    }
+
+    fn list(self) -> Val {
+        let items: Vec<Thunk<Val>> = self.0.into_iter().map(|(item, _)| item).collect();
+        Val::Arr(ArrValue::new(items))
+    }
+}
+
+fn is_member(args: &Arguments<'_>) -> Result<Val> {
+    let key = Key::of(args, 2)?;
+    let list = args.elements(1)?;
+    let wanted = match args.lazy(0) {
+        Some(wanted) => key.apply(wanted.clone())?,
+        None => Val::Null,
+    };
+    let (mut low, mut high) = (0, list.len());
+    while low < high {
+        let middle = u32::midpoint(low, high);
+        let Some(item) = list.get_lazy(middle) else { break };
+        match Val::try_cmp(&key.apply(item)?, &wanted)? {
+            Ordering::Less => low = middle + 1,
+            Ordering::Greater => high = middle,
+            Ordering::Equal => return Ok(Val::Bool(true)),
+        }
+    }
+    Ok(Val::Bool(false))
+}
+
+/// Goes through two sets at once, and keeps what compares as `kept`: less is only in the first, greater only in the
+/// second.
+fn merge(args: &Arguments<'_>, kept: &[Ordering]) -> Result<Val> {
+    let key = Key::of(args, 2)?;
+    let (left, right) = (args.elements(0)?, args.elements(1)?);
+    let mut lefts = left.iter_lazy();
+    let mut rights = right.iter_lazy();
+    let keyed = |item: Option<Thunk<Val>>| {
+        item.map(|item| key.apply(item.clone()).map(|key| (item, key))).transpose()
+    };
+    let (mut first, mut second) = (keyed(lefts.next())?, keyed(rights.next())?);
+    let mut found: Vec<Thunk<Val>> = Vec::new();
+    loop {
+        let order = match (&first, &second) {
+            (Some((_, left)), Some((_, right))) => Val::try_cmp(left, right)?,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => break,
+        };
+        if kept.contains(&order) {
+            let item = if order == Ordering::Greater { &second } else { &first };
+            found.extend(item.iter().map(|(item, _)| item.clone()));
+        }
+        if order != Ordering::Greater {
+            first = keyed(lefts.next())?;
+        }
+        if order != Ordering::Less {
+            second = keyed(rights.next())?;
+        }
+    }
+    Ok(Val::Arr(ArrValue::new(found)))
+}

@@ -1,0 +1,279 @@
+//! Expressions without operators between them.
+
+use super::{Expression, Form, Parsed, Parser};
+use crate::prepare::RAW;
+use crate::prepare::shape::Shape;
+use crate::prepare::token::{Kind, Token};
+
+impl Parser<'_> {
+    /// An expression with what looks into it, calls it or extends it.
+    pub(super) fn suffixed(&mut self) -> Parsed<Expression> {
+        let mut expression =
+            if self.kind() == Kind::Super { self.field_of_super()? } else { self.primary()? };
+        let mut count = 0;
+        loop {
+            let shape = match self.kind() {
+                Kind::Dot => {
+                    self.take();
+                    self.expect(Kind::Name, "identifier")?;
+                    Shape::Unknown
+                }
+                Kind::LeftBracket => {
+                    self.index()?;
+                    Shape::Unknown
+                }
+                Kind::LeftParen => {
+                    self.arguments()?;
+                    Shape::Unknown
+                }
+                Kind::LeftBrace => {
+                    self.object()?;
+                    Shape::Object
+                }
+                _ => return Ok(expression),
+            };
+            count += 1;
+            self.check_depth(count)?;
+            let end = self.end();
+            expression = Expression { shape, end, form: Form::Other, ..expression };
+            expression = self.locate(expression);
+        }
+    }
+
+    /// Takes `super`, where it means something.
+    pub(super) fn super_word(&mut self) -> Parsed<Token> {
+        let token = self.take();
+        if self.objects == 0 {
+            return self.refuse(token, "`super` is known only inside an object");
+        }
+        Ok(token)
+    }
+
+    fn field_of_super(&mut self) -> Parsed<Expression> {
+        let start = self.super_word()?.start;
+        match self.kind() {
+            Kind::Dot => {
+                self.take();
+                self.expect(Kind::Name, "identifier")?;
+            }
+            Kind::LeftBracket => {
+                self.take();
+                self.expression()?;
+                self.expect(Kind::RightBracket, "']'")?;
+            }
+            _ => return self.expected("'.' or '[' after `super`"),
+        }
+        let end = self.end();
+        Ok(self.locate(Expression { shape: Shape::Unknown, start, end, form: Form::Other }))
+    }
+
+    /// `[index]` or `[from:to:step]`.
+    fn index(&mut self) -> Parsed<()> {
+        self.take();
+        let mut colons = 0;
+        let mut after_value = false;
+        loop {
+            match self.kind() {
+                Kind::RightBracket if after_value || colons > 0 => break,
+                Kind::Colon if colons < 2 => colons += 1,
+                Kind::Colons2 if colons == 0 => colons += 2,
+                _ if after_value => return self.expected("']'"),
+                _ => {
+                    self.expression()?;
+                    after_value = true;
+                    continue;
+                }
+            }
+            self.take();
+            after_value = false;
+        }
+        self.take();
+        Ok(())
+    }
+
+    /// `(argument, name=argument)`, perhaps with `tailstrict`: then arguments that are only a variable are changed so
+    /// that the engine computes them before the call as well.
+    fn arguments(&mut self) -> Parsed<()> {
+        self.take();
+        let mut variables = Vec::new();
+        let mut named = false;
+        while self.kind() != Kind::RightParen {
+            let token = self.token();
+            if token.kind == Kind::Name && self.next_kind() == Kind::Assign {
+                self.take();
+                self.take();
+                named = true;
+            } else if named {
+                return self.refuse(token, "positional argument after named argument");
+            }
+            let argument = self.expression()?;
+            if argument.form == Form::Variable {
+                variables.push(argument.start);
+            }
+            if !self.takes(Kind::Comma) {
+                break;
+            }
+        }
+        self.expect(Kind::RightParen, "')'")?;
+        if self.takes(Kind::Tailstrict) {
+            for start in variables {
+                self.edits.open(start, "if true then ");
+            }
+        }
+        Ok(())
+    }
+
+    fn primary(&mut self) -> Parsed<Expression> {
+        let token = self.token();
+        let shape = match token.kind {
+            Kind::Name => {
+                self.take();
+                let (start, end) = (token.start, token.end);
+                return Ok(Expression { shape: Shape::Unknown, start, end, form: Form::Variable });
+            }
+            kind if kind.is_text() => {
+                self.take();
+                Shape::Text
+            }
+            Kind::Number => {
+                self.take();
+                Shape::of_number(self.written(token))
+            }
+            Kind::Null | Kind::True | Kind::False => {
+                self.take();
+                Shape::Plain
+            }
+            Kind::SelfWord | Kind::Dollar => {
+                self.take();
+                if self.objects == 0 {
+                    let message =
+                        format!("`{}` is known only inside an object", self.written(token));
+                    return self.refuse(token, message);
+                }
+                Shape::Object
+            }
+            Kind::LeftParen => return self.parenthesised(),
+            Kind::LeftBracket => return self.list(),
+            Kind::LeftBrace => return self.object(),
+            Kind::Local => self.local()?,
+            Kind::If => return self.conditional(),
+            Kind::Function => {
+                self.take();
+                self.parameters()?;
+                self.expression()?;
+                Shape::Unknown
+            }
+            Kind::Assert => {
+                self.assertion()?;
+                self.expect(Kind::Semicolon, "';'")?;
+                self.expression()?.shape
+            }
+            Kind::Error => {
+                self.take();
+                self.expression()?;
+                Shape::Unknown
+            }
+            Kind::Import | Kind::ImportStr | Kind::ImportBin => self.import()?,
+            _ => return self.expected("an expression"),
+        };
+        Ok(Expression { shape, start: token.start, end: self.end(), form: Form::Other })
+    }
+
+    fn parenthesised(&mut self) -> Parsed<Expression> {
+        let start = self.take().start;
+        let inside = self.expression()?;
+        let end = self.expect(Kind::RightParen, "')'")?.end;
+        let form = if inside.form == Form::Variable { Form::Variable } else { Form::Other };
+        Ok(Expression { shape: inside.shape, start, end, form })
+    }
+
+    fn local(&mut self) -> Parsed<Shape> {
+        self.take();
+        loop {
+            self.bind()?;
+            if !self.takes(Kind::Comma) {
+                break;
+            }
+        }
+        self.expect(Kind::Semicolon, "';'")?;
+        Ok(self.expression()?.shape)
+    }
+
+    /// `name = value` or `name(parameters) = value`; its name.
+    pub(super) fn bind(&mut self) -> Parsed<Token> {
+        let name = self.expect(Kind::Name, "identifier")?;
+        if self.kind() == Kind::LeftParen {
+            self.parameters()?;
+        }
+        self.expect(Kind::Assign, "'='")?;
+        self.expression()?;
+        Ok(name)
+    }
+
+    pub(super) fn parameters(&mut self) -> Parsed<()> {
+        self.expect(Kind::LeftParen, "'('")?;
+        while self.kind() != Kind::RightParen {
+            self.expect(Kind::Name, "identifier")?;
+            if self.takes(Kind::Assign) {
+                self.expression()?;
+            }
+            if !self.takes(Kind::Comma) {
+                break;
+            }
+        }
+        self.expect(Kind::RightParen, "')'")?;
+        Ok(())
+    }
+
+    fn conditional(&mut self) -> Parsed<Expression> {
+        let start = self.take().start;
+        self.expression()?;
+        self.expect(Kind::Then, "'then'")?;
+        let mut shape = self.expression()?.shape;
+        if self.takes(Kind::Else) {
+            shape = shape.or(self.expression()?.shape);
+        } else {
+            shape = Shape::Unknown;
+        }
+        let end = self.end();
+        Ok(self.locate(Expression { shape, start, end, form: Form::Other }))
+    }
+
+    /// `assert condition : message`.
+    pub(super) fn assertion(&mut self) -> Parsed<()> {
+        self.take();
+        self.expression()?;
+        if self.takes(Kind::Colon) {
+            self.expression()?;
+        }
+        Ok(())
+    }
+
+    /// An import, whose path must be written out. The engine does not tell whoever loads a file whether it is to be
+    /// parsed, so the path says it.
+    fn import(&mut self) -> Parsed<Shape> {
+        let word = self.take();
+        let path = self.token();
+        match path.kind {
+            Kind::Quoted | Kind::Verbatim => {}
+            Kind::Block => {
+                return self.refuse(path, "the path of an import cannot be a text block");
+            }
+            _ => {
+                return self
+                    .refuse(path, "the path of an import must be a string that is written out");
+            }
+        }
+        if word.kind != Kind::Import {
+            let quote = if path.kind == Kind::Quoted { 1 } else { 2 };
+            let inside = path.start as usize + quote;
+            self.edits.replace(inside, inside, RAW.to_string());
+        }
+        self.expression()?;
+        if self.end() != path.end {
+            let message = "the path of an import cannot be computed: put the import in parentheses";
+            return self.refuse(path, message);
+        }
+        Ok(if word.kind == Kind::ImportStr { Shape::Text } else { Shape::Unknown })
+    }
+}

@@ -1,0 +1,170 @@
+//! The grammar: what a text says, what is changed about it for the engine, and what is refused.
+
+mod expression;
+mod operator;
+mod object;
+mod comprehension;
+
+use std::borrow::Cow;
+
+use super::edits::Edits;
+use super::shape::Shape;
+use super::token::{Kind, Token};
+use super::{Call, Calls, Mode, Refusal, RefusalKind, Stretch};
+
+/// Goes through a whole text.
+pub(super) fn check(
+    text: &str,
+    tokens: Vec<Token>,
+    edits: Edits,
+    mode: Mode,
+    nesting: usize,
+) -> Result<(Edits, Calls), Refusal> {
+    let mut parser = Parser {
+        text,
+        tokens,
+        at: 0,
+        edits,
+        mode,
+        calls: Calls::default(),
+        depth: 0,
+        nesting,
+        objects: 0,
+    };
+    parser.expression()?;
+    if parser.kind() != Kind::End {
+        return parser.expected("end of file");
+    }
+    Ok((parser.edits, parser.calls))
+}
+
+type Parsed<T> = Result<T, Refusal>;
+
+/// An expression that was gone through.
+#[derive(Debug, Clone, Copy)]
+struct Expression {
+    shape: Shape,
+    start: u32,
+    end: u32,
+    form: Form,
+}
+
+/// What the expression is written as, as far as that matters around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// A variable, perhaps in parentheses.
+    Variable,
+    /// A prefix operator and its operand.
+    Prefixed,
+    Other,
+}
+
+struct Parser<'t> {
+    text: &'t str,
+    tokens: Vec<Token>,
+    at: usize,
+    edits: Edits,
+    mode: Mode,
+    calls: Calls,
+    /// Expressions around this one.
+    depth: usize,
+    nesting: usize,
+    /// Objects around this one, so that `self` means something.
+    objects: usize,
+}
+
+impl Parser<'_> {
+    fn token(&self) -> Token {
+        // The last token is the end, and nothing goes past it.
+        self.tokens[self.at]
+    }
+
+    fn kind(&self) -> Kind {
+        self.tokens[self.at].kind
+    }
+
+    fn next_kind(&self) -> Kind {
+        self.tokens.get(self.at + 1).map_or(Kind::End, |token| token.kind)
+    }
+
+    /// Where the last token that was taken ends.
+    fn end(&self) -> u32 {
+        self.tokens[self.at.saturating_sub(1)].end
+    }
+
+    fn written(&self, token: Token) -> &str {
+        &self.text[token.start as usize..token.end as usize]
+    }
+
+    fn take(&mut self) -> Token {
+        let token = self.token();
+        if token.kind != Kind::End {
+            self.at += 1;
+        }
+        token
+    }
+
+    fn takes(&mut self, kind: Kind) -> bool {
+        let there = self.kind() == kind;
+        if there {
+            self.at += 1;
+        }
+        there
+    }
+
+    fn expect(&mut self, kind: Kind, what: &str) -> Parsed<Token> {
+        if self.kind() == kind { Ok(self.take()) } else { self.expected(what) }
+    }
+
+    fn expected<T>(&self, what: &str) -> Parsed<T> {
+        let token = self.token();
+        let found = match token.kind {
+            Kind::End => "end of file".to_owned(),
+            Kind::Name => format!("identifier \"{}\"", self.written(token)),
+            Kind::Number => format!("number \"{}\"", self.written(token)),
+            kind if kind.is_text() => "a string".to_owned(),
+            _ => format!("'{}'", self.written(token)),
+        };
+        let at = if token.kind == Kind::End && self.at > 0 {
+            let end = self.end() as usize;
+            Stretch { start: end, end }
+        } else {
+            token.stretch()
+        };
+        Err(Refusal::syntax(format!("expected {what}, got {found}"), at))
+    }
+
+    fn refuse<T>(&self, token: Token, message: impl Into<String>) -> Parsed<T> {
+        Err(Refusal::syntax(message, token.stretch()))
+    }
+
+    /// Refuses what nests too deeply, with `more` levels that are to come.
+    fn check_depth(&self, more: usize) -> Parsed<()> {
+        if self.depth + more <= self.nesting {
+            return Ok(());
+        }
+        let message = format!("expressions nest more than {} deep", self.nesting);
+        Err(Refusal { kind: RefusalKind::Nesting, message, at: self.token().stretch() })
+    }
+
+    /// Puts a call around what stands between two offsets.
+    fn call(&mut self, call: Call, start: u32, end: u32) {
+        self.calls.insert(call);
+        self.edits.open(start, call.opening());
+        self.edits.close(end, ")");
+    }
+
+    /// Makes an expression that can fail say where it stands, if that is wanted.
+    fn locate(&mut self, expression: Expression) -> Expression {
+        if self.mode == Mode::Places {
+            self.call(Call::At, expression.start, expression.end);
+            return Expression { form: Form::Other, ..expression };
+        }
+        expression
+    }
+
+    /// Puts `text` for a token.
+    fn replace(&mut self, token: Token, text: impl Into<Cow<'static, str>>) {
+        self.edits.replace(token.start as usize, token.end as usize, text);
+    }
+}

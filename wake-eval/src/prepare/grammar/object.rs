@@ -1,0 +1,156 @@
+//! Objects.
+
+use super::{Expression, Form, Parsed, Parser};
+use crate::prepare::Call;
+use crate::prepare::shape::Shape;
+use crate::prepare::token::{Kind, Token};
+
+/// A field of an object.
+pub(super) struct Field {
+    /// Where the name starts.
+    pub(super) name: Token,
+    /// Of a name that is computed, the tokens between the brackets.
+    pub(super) computed: Option<std::ops::Range<usize>>,
+    /// The token between name and value.
+    colon: Token,
+    is_method: bool,
+}
+
+impl Parser<'_> {
+    /// `{ members }` or `{ [name]: value for ... }`.
+    pub(super) fn object(&mut self) -> Parsed<Expression> {
+        let start = self.take().start;
+        let mut fields = 0;
+        let mut first = None;
+        let mut locals = Vec::new();
+        let mut asserts = None;
+        while self.kind() != Kind::RightBrace {
+            match self.kind() {
+                Kind::For => break,
+                Kind::Local => {
+                    self.take();
+                    self.objects += 1;
+                    locals.push(self.bind()?);
+                    self.objects -= 1;
+                }
+                Kind::Assert => {
+                    asserts = Some(self.token());
+                    self.objects += 1;
+                    self.assertion()?;
+                    self.objects -= 1;
+                }
+                _ => {
+                    let field = self.field()?;
+                    fields += 1;
+                    first.get_or_insert(field);
+                }
+            }
+            if !self.takes(Kind::Comma) {
+                break;
+            }
+        }
+        if self.kind() == Kind::For {
+            return match (first, asserts) {
+                (Some(field), None) if fields == 1 => {
+                    self.check_comprehension_field(&field)?;
+                    self.object_comprehension(start, &field, &locals)
+                }
+                (_, Some(assert)) => {
+                    self.refuse(assert, "an object comprehension cannot have assertions")
+                }
+                _ => {
+                    let message = "an object comprehension has exactly one field";
+                    self.refuse(self.token(), message)
+                }
+            };
+        }
+        let end = self.expect(Kind::RightBrace, "',' or '}'")?.end;
+        let empty = fields == 0 && asserts.is_none();
+        let shape = if empty { Shape::EmptyObject } else { Shape::Object };
+        Ok(Expression { shape, start, end, form: Form::Other })
+    }
+
+    fn field(&mut self) -> Parsed<Field> {
+        let name = self.token();
+        let mut computed = None;
+        match name.kind {
+            Kind::Name => {
+                self.take();
+            }
+            kind if kind.is_text() => {
+                self.take();
+            }
+            Kind::LeftBracket => {
+                self.take();
+                let from = self.at;
+                self.expression()?;
+                computed = Some(from..self.at);
+                self.expect(Kind::RightBracket, "']'")?;
+            }
+            _ => return self.expected("a field"),
+        }
+        self.objects += 1;
+        let is_method = self.kind() == Kind::LeftParen;
+        if is_method {
+            self.parameters()?;
+        }
+        let colon = self.colon(is_method)?;
+        let value = self.expression()?;
+        self.objects -= 1;
+        if is_extension(colon.kind) && !value.shape.is_object() && value.shape != Shape::List {
+            self.extend(name, colon, value);
+        }
+        Ok(Field { name, computed, colon, is_method })
+    }
+
+    fn colon(&mut self, is_method: bool) -> Parsed<Token> {
+        let token = self.token();
+        match token.kind {
+            Kind::Colon | Kind::Colons2 | Kind::Colons3 => Ok(self.take()),
+            kind if is_extension(kind) && !is_method => Ok(self.take()),
+            kind if is_extension(kind) => self.refuse(token, "a method cannot extend a field"),
+            _ => self.expected("':'"),
+        }
+    }
+
+    /// Adds to a field as `+` adds, where the engine might do it otherwise.
+    fn extend(&mut self, name: Token, colon: Token, value: Expression) {
+        let written = self.written(name);
+        let key = match name.kind {
+            Kind::Name => format!("'{written}'"),
+            kind if kind.is_text() && !written.contains('\\') => written.to_owned(),
+            // What would have to be computed twice is left to the engine.
+            _ => return,
+        };
+        let plain = match colon.kind {
+            Kind::PlusColon => ":",
+            Kind::PlusColons2 => "::",
+            _ => ":::",
+        };
+        self.replace(colon, plain);
+        self.calls.insert(Call::Extend);
+        let opening = format!("{}({key} in super, super[{key}], ", Call::Extend.name());
+        self.edits.open(value.start, opening);
+        self.edits.close(value.end, ")");
+    }
+
+    fn check_comprehension_field(&self, field: &Field) -> Parsed<()> {
+        if field.computed.is_none() {
+            return self.refuse(
+                field.name,
+                "the name of a comprehension's field must be computed: `[name]`",
+            );
+        }
+        match field.colon.kind {
+            Kind::Colon | Kind::PlusColon if !field.is_method => Ok(()),
+            Kind::Colon | Kind::PlusColon => {
+                self.refuse(field.name, "a comprehension's field cannot be a method")
+            }
+            _ => self.refuse(field.colon, "a comprehension's field cannot be hidden"),
+        }
+    }
+}
+
+fn is_extension(kind: Kind) -> bool {
+    matches!(kind, Kind::PlusColon | Kind::PlusColons2 | Kind::PlusColons3)
+}

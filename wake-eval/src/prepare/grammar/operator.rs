@@ -1,0 +1,158 @@
+//! Operators, by how tightly they bind.
+
+use super::{Expression, Form, Parsed, Parser};
+use crate::prepare::edits::EditId;
+use crate::prepare::shape::{self, Shape};
+use crate::prepare::token::{Kind, Token};
+use crate::prepare::{Call, Mode};
+
+/// Prefix operators bind tighter than all others.
+const PRODUCT: u8 = 10;
+
+/// How tightly an operator binds; none if it stands between no operands.
+fn power(kind: Kind) -> Option<u8> {
+    Some(match kind {
+        Kind::Or => 1,
+        Kind::And => 2,
+        Kind::BitOr => 3,
+        Kind::Caret => 4,
+        Kind::BitAnd => 5,
+        Kind::Equal | Kind::NotEqual => 6,
+        Kind::Less | Kind::Greater | Kind::LessEqual | Kind::GreaterEqual | Kind::In => 7,
+        Kind::ShiftLeft | Kind::ShiftRight => 8,
+        Kind::Plus | Kind::Minus => 9,
+        Kind::Star | Kind::Slash | Kind::Percent => PRODUCT,
+        _ => return None,
+    })
+}
+
+/// A call that adds what stands before the next `+`.
+struct Sum {
+    open: EditId,
+    close: EditId,
+}
+
+impl Parser<'_> {
+    /// Any expression.
+    pub(super) fn expression(&mut self) -> Parsed<Expression> {
+        self.depth += 1;
+        self.check_depth(0)?;
+        let expression = self.operators(0)?;
+        self.depth -= 1;
+        Ok(expression)
+    }
+
+    /// Operands with operators between them that bind at least as tightly as `least`.
+    fn operators(&mut self, least: u8) -> Parsed<Expression> {
+        let mut left = self.operand()?;
+        let mut sum = None;
+        let mut count = 0;
+        loop {
+            let operator = self.token();
+            let Some(power) = power(operator.kind).filter(|power| *power >= least) else {
+                if operator.kind == Kind::NoOperator {
+                    let message = format!("`{}` is no operator", self.written(operator));
+                    return self.refuse(operator, message);
+                }
+                return Ok(left);
+            };
+            count += 1;
+            self.check_depth(count)?;
+            self.take();
+            if operator.kind == Kind::In && self.is_bare_super() {
+                let end = self.super_word()?.end;
+                let is_in = Expression { shape: Shape::Plain, end, form: Form::Other, ..left };
+                left = self.locate(is_in);
+                sum = None;
+                continue;
+            }
+            let right = self.operators(power + 1)?;
+            (left, sum) = self.binary(operator, left, right, sum);
+        }
+    }
+
+    /// `super`, with nothing behind it that would look into it.
+    fn is_bare_super(&self) -> bool {
+        self.kind() == Kind::Super && !matches!(self.next_kind(), Kind::Dot | Kind::LeftBracket)
+    }
+
+    fn operand(&mut self) -> Parsed<Expression> {
+        let operator = self.token();
+        if !matches!(operator.kind, Kind::Plus | Kind::Minus | Kind::Not | Kind::Tilde) {
+            return self.suffixed();
+        }
+        self.take();
+        self.depth += 1;
+        self.check_depth(0)?;
+        let operand = self.operand()?;
+        self.depth -= 1;
+        let shape = if operator.kind == Kind::Not { Shape::Plain } else { Shape::Number };
+        let form = Form::Prefixed;
+        Ok(self.locate(Expression { shape, start: operator.start, end: operand.end, form }))
+    }
+
+    fn binary(
+        &mut self,
+        operator: Token,
+        left: Expression,
+        right: Expression,
+        sum: Option<Sum>,
+    ) -> (Expression, Option<Sum>) {
+        let (start, end) = (left.start, right.end);
+        let rewritten = match operator.kind {
+            Kind::Plus if !shape::adds_rightly(left.shape, right.shape) => Some(Call::Add),
+            Kind::Star if !shape::multiplies_rightly(left.shape, right.shape) => {
+                Some(Call::Multiply)
+            }
+            Kind::Percent if !shape::divides(left.shape) => Some(Call::Modulo),
+            Kind::Equal if !shape::compares_rightly(left.shape, right.shape) => Some(Call::Equal),
+            Kind::NotEqual if !shape::compares_rightly(left.shape, right.shape) => {
+                Some(Call::Differ)
+            }
+            Kind::ShiftLeft => Some(Call::ShiftLeft),
+            Kind::ShiftRight => Some(Call::ShiftRight),
+            _ => None,
+        };
+        let shape = match operator.kind {
+            Kind::Plus => shape::sum(left.shape, right.shape),
+            Kind::Percent if left.shape == Shape::Text => Shape::Text,
+            Kind::Percent if left.shape == Shape::Unknown => Shape::Unknown,
+            Kind::Star | Kind::Slash | Kind::Percent | Kind::Minus => Shape::Number,
+            Kind::ShiftLeft | Kind::ShiftRight => Shape::Number,
+            Kind::BitAnd | Kind::BitOr | Kind::Caret => Shape::Number,
+            _ => Shape::Plain,
+        };
+        let whole = Expression { shape, start, end, form: Form::Other };
+        let mut longer = None;
+        match (rewritten, sum) {
+            (Some(Call::Add), Some(sum)) => longer = Some(self.lengthen(sum, operator, end)),
+            (Some(call), _) => {
+                self.calls.insert(call);
+                let open = self.edits.open(start, call.opening());
+                self.replace(operator, ",");
+                let close = self.edits.close(end, ")");
+                longer =
+                    (call == Call::Add && self.mode == Mode::Values).then_some(Sum { open, close });
+            }
+            (None, _) if power(operator.kind) == Some(PRODUCT) => {
+                for operand in [left, right] {
+                    if operand.form == Form::Prefixed {
+                        self.edits.open(operand.start, "(");
+                        self.edits.close(operand.end, ")");
+                    }
+                }
+            }
+            (None, _) => {}
+        }
+        (self.locate(whole), longer)
+    }
+
+    /// Makes a call that adds some operands add one more.
+    fn lengthen(&mut self, sum: Sum, operator: Token, end: u32) -> Sum {
+        self.calls.insert(Call::Sum);
+        self.edits.amend(sum.open, "__wake_sum([");
+        self.edits.amend(sum.close, "");
+        self.replace(operator, ",");
+        Sum { open: sum.open, close: self.edits.close(end, "])") }
+    }
+}

@@ -1,0 +1,28 @@
+//! Programs from standard input, one JSON string a line, each answered by a line: for comparing with other engines.
+
+use std::io::{BufRead, Write};
+use std::process::ExitCode;
+
+use wake_eval::{Limits, NoAnswers, Request};
+
+/// Answers each program with `{"value": ...}` or `{"error": message}`.
+pub(crate) fn answer() -> ExitCode {
+    let pool = crate::pool_with(Limits::default());
+    let mut out = std::io::stdout().lock();
+    for line in std::io::stdin().lock().lines().map_while(Result::ok) {
+        let code: String = serde_json::from_str(&line).unwrap();
+        let op = crate::expression(&code);
+        let request = Request { pkg: "//".to_owned(), root: "nowhere".into(), op };
+        let answer = match pool.evaluate(&request, &NoAnswers) {
+            Ok(evaluated) => serde_json::json!({ "value": crate::value(&evaluated) }),
+            Err(error) => serde_json::json!({
+                "error": error.message,
+                "kind": error.kind,
+                "line": error.place.as_ref().map(|place| place.line),
+                "column": error.place.as_ref().map(|place| place.column),
+            }),
+        };
+        writeln!(out, "{answer}").unwrap();
+    }
+    ExitCode::SUCCESS
+}
