@@ -27,7 +27,7 @@ fn syntax_error() {
     check_pkg(
         "function(wake)\n  wake.pkg(\n    wake.pkgInfo('a', '1.0.0'),\n    files=['./a.txt',\n  )\n",
         expect![[r#"
-            error: syntax error: unexpected ')'
+            error: syntax error: expected an expression, got ')'
              --> PKG.libsonnet:5:3
               |
             5 |   )
@@ -49,6 +49,7 @@ fn syntax_error_in_a_module_file() {
               |
             1 | function(wake pkg) 1
               |               ^^^
+              = note: this was evaluated for `//:m` with its default config
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -120,15 +121,15 @@ fn unknown_argument() {
     check_rest(
         "fils=['./a.txt']",
         expect![[r#"
-        error: unknown argument `fils` of pkg()
-         --> PKG.libsonnet:4:5
-          |
-        4 |     fils=['./a.txt']
-          |     ^^^^ did you mean `files`?
-          = note: pkg() is called at PKG.libsonnet:2:3
-          help: the arguments are pkgInfo, files, inputs, pkgs, modules, metadata
-        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]],
+            error: unknown argument `fils` of pkg()
+             --> PKG.libsonnet:4:5
+              |
+            4 |     fils=['./a.txt']
+              |     ^^^^ did you mean `files`?
+              = note: pkg() is called at PKG.libsonnet:2:3
+              help: the arguments are pkgInfo, files, inputs, pkgs, modules, metadata, imports
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }
 
@@ -158,6 +159,7 @@ fn unknown_argument_of_a_module() {
             4 |     outptus=1
               |     ^^^^^^^ did you mean `outputs`?
               = note: module() is called at m.libsonnet:2:3
+              = note: this was evaluated for `//:m` with its default config
               help: the arguments are name, pkg, modules, files, inputs, outputs, exec, pkgFiles, metadata, label
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
@@ -319,6 +321,7 @@ fn a_module_that_a_package_has_not() {
             4 |     modules={ lib: pkg.modules.libb() }
               |                                ^^^^ did you mean `lib`?
               = note: module() is called at m.libsonnet:2:3
+              = note: this was evaluated for `//:m` with its default config
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );

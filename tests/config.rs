@@ -60,6 +60,7 @@ fn a_key_that_the_default_lacks() {
           |
         1 | function(wake, pkg, config={ level: 2 })
           | ^^^^^^^^
+          = note: this was evaluated for `//:echo` with the config {"levle":3}
           help: did you mean `level`?
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
@@ -69,6 +70,7 @@ fn a_key_that_the_default_lacks() {
           |
         1 | function(wake, pkg, config=[1])
           | ^^^^^^^^
+          = note: this was evaluated for `//:echo` with the config {"a":3}
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -224,6 +226,7 @@ fn a_label_that_no_module_has() {
           |
         2 |   wake.module('unit', label=std.repeat('x', 101), outputs=function(wake, pkg) { o: './out.txt' },
           |                             ^^^^^^^^^^^^^^^^^^^^
+          = note: this was evaluated for `//:unit` with the config {}
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }

@@ -78,15 +78,16 @@ fn a_program_of_the_host_as_the_command() {
         &["build"],
         5,
         expect![[r#"
-        error: cannot resolve `sh`: `sh` starts no reference: expected `./`, `input`, `output`, `pkg` or `module`
-         --> hello.libsonnet:5:20
-          |
-        5 |     exec=wake.exec('sh', args=[config.name]),
-          |                    ^^^^
-          = note: module() is called at hello.libsonnet:2:3
-          help: a command is a file of the package or of what it needs: a script in `files`, './run.sh', may call `sh`
-        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]],
+            error: cannot resolve `sh`: `sh` starts no reference: expected `./`, `input`, `output`, `pkg` or `module`
+             --> hello.libsonnet:5:20
+              |
+            5 |     exec=wake.exec('sh', args=[config.name]),
+              |                    ^^^^
+              = note: module() is called at hello.libsonnet:2:3
+              = note: this was evaluated for `//:hello` with its default config
+              help: a command is a file of the package or of what it needs: a script in `files`, './run.sh', may call `sh`
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }
 
@@ -134,13 +135,14 @@ fn a_module_function_that_leaves_out_the_package() {
         &["build"],
         5,
         expect![[r#"
-        error: `hello.libsonnet` must return function(wake, pkg, config) wake.module(...): its second argument is the package
-         --> hello.libsonnet:1:1
-          |
-        1 | function(wake, config={ name: 'world' })
-          | ^^^^^^^^
-        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]],
+            error: `hello.libsonnet` must return function(wake, pkg, config) wake.module(...): its second argument is the package
+             --> hello.libsonnet:1:1
+              |
+            1 | function(wake, config={ name: 'world' })
+              | ^^^^^^^^
+              = note: this was evaluated for `//:hello` with its default config
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }
 
@@ -152,14 +154,15 @@ fn a_module_that_is_called_otherwise_by_its_package() {
         &["build"],
         5,
         expect![[r#"
-        error: `name` of module() is `helo`, but the package calls this module `hello`
-         --> hello.libsonnet:3:10
-          |
-        3 |     name='helo',
-          |          ^^^^^^
-          = note: module() is called at hello.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]],
+            error: `name` of module() is `helo`, but the package calls this module `hello`
+             --> hello.libsonnet:3:10
+              |
+            3 |     name='helo',
+              |          ^^^^^^
+              = note: module() is called at hello.libsonnet:2:3
+              = note: this was evaluated for `//:hello` with its default config
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }
 
