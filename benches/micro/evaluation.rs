@@ -54,7 +54,10 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         pkg: wake_model::json::text(&pkg),
     };
     let program = std::env::current_exe().unwrap();
-    let pool = Pool::new(WorkerCommand { program, args: vec![WORKER.into()] }, Limits::default());
+    let pool = Pool::new(
+        WorkerCommand { program, args: vec![WORKER.into()], readable: Vec::new() },
+        Limits::default(),
+    );
     let mut group = criterion.benchmark_group("evaluation");
     for (name, op) in [("a package", Op::Pkg), ("a module", module)] {
         let request = request(root, op);

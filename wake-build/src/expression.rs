@@ -39,7 +39,11 @@ impl Expression {
     pub(crate) fn within(&self, root: &Path) -> Result<Op, Diagnostic> {
         let inside = |path: &Path| {
             let relative = path.strip_prefix(root).ok().and_then(Path::to_str);
-            relative.and_then(|path| path.parse::<RelPath>().ok()).ok_or_else(|| {
+            let relative = relative.and_then(|path| match path {
+                "" => Some(RelPath::root()),
+                path => path.parse().ok(),
+            });
+            relative.ok_or_else(|| {
                 let (path, root) = (path.display(), root.display());
                 Diagnostic::error(
                     Class::Usage,
@@ -63,6 +67,7 @@ impl Expression {
         let command = wake_eval::WorkerCommand {
             program: workers.program.clone(),
             args: vec![OsString::from(&workers.evaluate)],
+            readable: vec![root.to_owned()],
         };
         let pool = Pool::new(command, Limits::default());
         let evaluated = pool.evaluate(&request, &NoAnswers).map_err(|mut error| {

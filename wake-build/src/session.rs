@@ -75,15 +75,17 @@ impl Session {
         let span = options.profile.stage("open");
         let workspace = Workspace::discover(&options.cwd)?;
         let configured = workspace.settings.store.clone().filter(|_| !options.store_is_explicit);
+        let store = configured.unwrap_or_else(|| options.store.clone());
         let Workers { program, evaluate, sandbox } = &options.workers;
         let evaluation = wake_eval::WorkerCommand {
             program: program.clone(),
             args: vec![OsString::from(evaluate)],
+            readable: vec![workspace.root.clone(), store.clone()],
         };
         let worker =
             wake_exec::WorkerCommand { program: program.clone(), args: vec![sandbox.clone()] };
         let machine = Machine::open(MachineOptions {
-            store: configured.unwrap_or_else(|| options.store.clone()),
+            store,
             jobs: options.jobs.or(workspace.settings.jobs),
             sandbox: options.sandbox,
             worker,

@@ -81,7 +81,10 @@ impl Sources for Generated {
 
 fn pooled(packages: u32) -> (Duration, Duration, i64) {
     let program = std::env::current_exe().unwrap();
-    let pool = Pool::new(WorkerCommand { program, args: vec!["__eval".into()] }, Limits::default());
+    let pool = Pool::new(
+        WorkerCommand { program, args: vec!["__eval".into()], readable: Vec::new() },
+        Limits::default(),
+    );
     let before = usage(libc::RUSAGE_SELF).0;
     for number in 0..packages {
         let request =

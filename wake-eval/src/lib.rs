@@ -14,7 +14,7 @@
 //! | `request`, `wire` | what is asked of a worker, and how both ends of the pipe say it |
 //! | `prepare` | source texts as the engine is to see them |
 //! | `engine` | the language |
-//! | `resident`, `serve` | the worker: how much memory it holds, the loop that it lives in |
+//! | `resident`, `confine`, `serve` | the worker: how much memory it holds, what it may do, the loop that it lives in |
 //! | `pool` | the processes, as their parent sees them |
 //!
 //! This crate opens no file itself. A worker is given [`Sources`] by whoever calls [`serve`], and asks the parent's
@@ -35,6 +35,7 @@ mod wire;
 mod prepare;
 mod engine;
 mod resident;
+mod confine;
 mod serve;
 mod pool;
 

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use crate::wire::Greeting;
 use crate::{Answers, EvalError, Evaluated, Kind, Limits, Request};
 use spawner::Spawner;
 use worker::Worker;
@@ -26,6 +27,8 @@ pub struct WorkerCommand {
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<OsString>,
+    /// The directories whose files it may read.
+    pub readable: Vec<PathBuf>,
 }
 
 /// Who evaluated a request.
@@ -107,6 +110,7 @@ impl Pool {
             }
         };
         let child = self.spawner.spawn().map_err(crash)?;
-        Worker::greet(child, &self.limits).map_err(crash)
+        let (limits, readable) = (self.limits.clone(), self.spawner.readable().to_vec());
+        Worker::greet(child, &Greeting { limits, readable }).map_err(crash)
     }
 }

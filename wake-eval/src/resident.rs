@@ -11,12 +11,15 @@ use rustix::fs::{Mode, OFlags};
 pub(crate) struct Resident {
     /// None where the system does not tell.
     statm: Option<OwnedFd>,
+    /// Asked for once: it is found in files that a worker may not read later.
+    page_size: u64,
 }
 
 impl Resident {
     pub(crate) fn of_this_process() -> Resident {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        Resident { statm: rustix::fs::open("/proc/self/statm", flags, Mode::empty()).ok() }
+        let statm = rustix::fs::open("/proc/self/statm", flags, Mode::empty()).ok();
+        Resident { statm, page_size: rustix::param::page_size() as u64 }
     }
 
     /// Bytes. Source: `proc_pid_statm(5)`, the second number.
@@ -25,7 +28,7 @@ impl Resident {
         let length = rustix::io::pread(self.statm.as_ref()?, &mut buffer, 0).ok()?;
         let text = std::str::from_utf8(&buffer[..length]).ok()?;
         let pages: u64 = text.split(' ').nth(1)?.parse().ok()?;
-        Some(pages * rustix::param::page_size() as u64)
+        Some(pages * self.page_size)
     }
 }
 

@@ -14,32 +14,39 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, Signal};
+use rustix::process::Signal;
 use rustix::stdio;
 
+use crate::confine::{confine, restrict_calls};
 use crate::engine::{self, Ask, KnownAnswers};
 use crate::outcome::EvaluatedText;
 use crate::resident::Resident;
 use crate::wire::request::RequestParts;
-use crate::wire::{Receiver, Tag, decode, encode, outcome, send};
+use crate::wire::{Greeting, Receiver, Tag, decode, encode, outcome, send};
 use crate::{Answer, EvalError, Kind, Limit, Limits, Sources};
 
 /// Answers requests on standard input until it ends; the whole life of a worker process.
 ///
-/// `sources` opens the files of a package, given [`crate::Request::root`]. The process gives itself a memory limit
-/// and dies with the one that started it. Nothing else may use standard input and output meanwhile.
+/// `sources` opens the files of a package, given [`crate::Request::root`]. The process gives itself a memory limit, keeps
+/// nothing but the right to read what [`crate::WorkerCommand::readable`] names and the system calls for that, and dies with
+/// the one that started it. Nothing else may use standard input and output meanwhile.
 pub fn serve(sources: impl Fn(&Path) -> Box<dyn Sources> + Send + 'static) -> ExitCode {
     // The pipe's end says the same to an idle worker; this reaches one that computes.
     let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     let mut receiver = Receiver::default();
-    let Ok(Some((Tag::Limits, content))) = receiver.frame(stdio::stdin()) else {
+    let Ok(Some((Tag::Greeting, content))) = receiver.frame(stdio::stdin()) else {
         return ExitCode::FAILURE;
     };
-    let Ok(limits) = serde_json::from_slice::<Limits>(&content) else { return ExitCode::FAILURE };
-    confine(&limits);
+    let Ok(greeting) = serde_json::from_slice::<Greeting>(&content) else {
+        return ExitCode::FAILURE;
+    };
+    let Greeting { limits, readable } = greeting;
+    // Its files are not among those that may be read then.
+    let resident = Resident::of_this_process();
+    confine(&limits, &readable);
     std::panic::set_hook(Box::new(|_| {}));
     let thread = std::thread::Builder::new().name("eval".to_owned()).stack_size(limits.stack);
-    match thread.spawn(move || work(&sources, receiver, &limits)) {
+    match thread.spawn(move || work(&sources, receiver, &resident, &limits)) {
         Ok(thread) => thread.join().unwrap_or(ExitCode::FAILURE),
         Err(error) => {
             // The parent reads this. Where it does not, nobody would learn of an error here either.
@@ -52,9 +59,6 @@ pub fn serve(sources: impl Fn(&Path) -> Box<dyn Sources> + Send + 'static) -> Ex
 /// What a worker says that may not have its thread.
 pub(crate) const NO_THREAD: &str = "no thread can be started for it";
 
-/// Bytes of address space for what is neither the stack nor the user's: the program, allocator arenas.
-const OVERHEAD: u64 = 256 << 20;
-
 /// Bytes of memory from which on a worker ends after its request, so that one glutton does not stay fat.
 const FAT: u64 = 96 << 20;
 
@@ -64,24 +68,15 @@ const LOOK_EVERY: u32 = 8;
 /// A request that took longer may have taken much memory: filling what is too much takes at least ten times this.
 const LONG: Duration = Duration::from_micros(500);
 
-fn confine(limits: &Limits) {
-    let set = |resource, bytes| {
-        let limit = Rlimit { current: Some(bytes), maximum: Some(bytes) };
-        // Without the limit, the deadline still holds.
-        let _ = rustix::process::setrlimit(resource, limit);
-    };
-    set(Resource::As, limits.memory.saturating_add(limits.stack as u64).saturating_add(OVERHEAD));
-    set(Resource::Core, 0);
-}
-
 fn work(
     sources: &impl Fn(&Path) -> Box<dyn Sources>,
     receiver: Receiver,
+    resident: &Resident,
     limits: &Limits,
 ) -> ExitCode {
+    restrict_calls();
     let pipe = Rc::new(Pipe { receiver: RefCell::new(receiver), waiting: RefCell::default() });
     let told = Rc::new(KnownAnswers::default());
-    let resident = Resident::of_this_process();
     let mut served = 0_u32;
     loop {
         let content = match pipe.request() {

@@ -5,16 +5,27 @@ pub(crate) mod outcome;
 
 use std::io;
 use std::os::fd::AsFd;
+use std::path::PathBuf;
 
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+
+use crate::Limits;
+
+/// What a worker is told before all else.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Greeting {
+    pub(crate) limits: Limits,
+    /// The directories whose files it may read.
+    pub(crate) readable: Vec<PathBuf>,
+}
 
 /// What a frame means. The first two go to the worker, as do the answers; the rest comes from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Tag {
-    /// The limits as JSON: the first frame of all.
-    Limits = 0,
+    /// A [`Greeting`] as JSON: the first frame of all.
+    Greeting = 0,
     /// A [`request`].
     Request = 1,
     /// The [`crate::Answer`]s to the questions of one frame, in their order.
@@ -32,7 +43,7 @@ pub(crate) enum Tag {
 impl Tag {
     fn of(byte: u8) -> Option<Tag> {
         use Tag::*;
-        const ALL: [Tag; 7] = [Limits, Request, Replies, AskPkgs, AskModules, Done, Last];
+        const ALL: [Tag; 7] = [Greeting, Request, Replies, AskPkgs, AskModules, Done, Last];
         ALL.get(byte as usize).copied()
     }
 }
@@ -218,10 +229,10 @@ mod tests {
     #[test]
     fn frames_that_arrive_together_are_kept_apart() {
         let (read, write) = rustix::pipe::pipe().unwrap();
-        send(&write, Tag::Limits, b"one").unwrap();
+        send(&write, Tag::Greeting, b"one").unwrap();
         send(&write, Tag::Request, b"two").unwrap();
         let mut receiver = Receiver::default();
-        assert_eq!(receiver.frame(&read).unwrap(), Some((Tag::Limits, b"one".to_vec())));
+        assert_eq!(receiver.frame(&read).unwrap(), Some((Tag::Greeting, b"one".to_vec())));
         assert_eq!(receiver.frame(&read).unwrap(), Some((Tag::Request, b"two".to_vec())));
     }
 

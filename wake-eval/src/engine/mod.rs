@@ -6,7 +6,7 @@
 //! | `lazy`, `json`, `standard` | objects made as they are looked at; plain values as JSON; the language's library |
 //! | `module_id`, `declarations` | what is declared |
 //! | `budget`, `world`, `text`, `env` | what one evaluation may use, what it can ask, the texts it has, what it remembers |
-//! | `prepared`, `import`, `find`, `default` | what prepared texts call; source files, and finding something in them |
+//! | `prepared`, `find`, `literal`, `default`, `import` | what prepared texts call; finding something in source files, and having them |
 //! | `promise`, `resolve`, `to_json`, `globs` | what references and globs name; values as JSON, with what is promised |
 //! | `api`, `view` | what functions receive: `wake`, and packages and modules as they see them |
 //! | `ops`, `fault` | what a request asks for, and why there is no result |
@@ -23,10 +23,10 @@ mod world;
 mod text;
 mod env;
 mod prepared;
-mod import;
 mod find;
 mod literal;
 mod default;
+mod import;
 mod promise;
 mod resolve;
 mod to_json;

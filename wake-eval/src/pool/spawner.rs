@@ -3,7 +3,7 @@
 
 use std::io;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -29,6 +29,10 @@ impl Spawner {
 
     pub(super) fn program(&self) -> &Path {
         &self.command.program
+    }
+
+    pub(super) fn readable(&self) -> &[PathBuf] {
+        &self.command.readable
     }
 
     /// Starts one process and waits until it is started.

@@ -12,7 +12,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use super::RAISE_LIMITS;
 use super::known::KnownTopics;
 use crate::serve::{NO_THREAD, size};
-use crate::wire::{Arrival, Receiver, Sender, Tag, decode, encode, outcome, request};
+use crate::wire::{Arrival, Greeting, Receiver, Sender, Tag, decode, encode, outcome, request};
 use crate::{Answer, Answers, EvalError, Evaluated, Kind, Limit, Limits, Request, Topic};
 
 /// A process that waits for requests, or computes one; their outcomes come in the order of the requests.
@@ -38,7 +38,7 @@ enum Breakdown {
 
 impl Worker {
     /// Takes over a process that was just started.
-    pub(super) fn greet(mut child: Child, limits: &Limits) -> io::Result<Worker> {
+    pub(super) fn greet(mut child: Child, greeting: &Greeting) -> io::Result<Worker> {
         let (Some(stdin), Some(stdout), Some(stderr)) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take())
         else {
@@ -48,7 +48,7 @@ impl Worker {
         fcntl_setfl(&stdin, OFlags::NONBLOCK)?;
         fcntl_setfl(&stdout, OFlags::NONBLOCK)?;
         let mut sender = Sender::default();
-        sender.put(Tag::Limits, &serde_json::to_vec(limits)?)?;
+        sender.put(Tag::Greeting, &serde_json::to_vec(greeting)?)?;
         let (receiver, known) = (Receiver::default(), KnownTopics::default());
         let (served, leaving) = (0, false);
         Ok(Worker { child, stdin, stdout, stderr, sender, receiver, known, served, leaving })

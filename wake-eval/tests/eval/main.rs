@@ -41,7 +41,9 @@ fn main() -> ExitCode {
 /// A pool whose workers are this program.
 pub(crate) fn pool_with(limits: Limits) -> Pool {
     let program = std::env::current_exe().unwrap();
-    Pool::new(WorkerCommand { program, args: vec!["__eval".into()] }, limits)
+    // The cases, and the specification.
+    let readable = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..")];
+    Pool::new(WorkerCommand { program, args: vec!["__eval".into()], readable }, limits)
 }
 
 /// The pool that all cases share which need no limits of their own.

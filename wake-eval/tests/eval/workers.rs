@@ -1,5 +1,6 @@
 //! The pool itself: who answers, who is reused, what happens when a worker is gone.
 
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
@@ -21,6 +22,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("workers/of a large process serve as long as others", large_parent),
         trial("workers/keep what they were told for an epoch", told),
         trial("workers/die with their parent", die_with_parent),
+        trial("workers/keep no privilege", confined),
+        trial("workers/read only where they may", unreadable),
         trial("workers/that cannot start are an error", cannot_start),
         trial("workers/serve a line in its order", line_in_order),
         trial("workers/that end take one request of a line with them", line_outlives),
@@ -142,7 +145,7 @@ fn large_parent() -> Result<(), Failed> {
 }
 
 fn broken(program: &str) -> Result<String, Failed> {
-    let command = WorkerCommand { program: program.into(), args: Vec::new() };
+    let command = WorkerCommand { program: program.into(), args: Vec::new(), readable: Vec::new() };
     let pool = Pool::new(command, Limits::default());
     match pool.evaluate(&request("1"), &NoAnswers) {
         Err(error) if error.kind == Kind::Crash => Ok(error.message.clone()),
@@ -252,6 +255,43 @@ pub(crate) fn stay_busy() -> ExitCode {
     let endless = "local fib(n) = if n < 2 then n else fib(n-1) + fib(n-2); fib(80)";
     let _ = pool.evaluate(&request(endless), &NoAnswers);
     ExitCode::SUCCESS
+}
+
+/// A file that is there, for a worker that may read nothing.
+fn unreadable() -> Result<(), Failed> {
+    // SAFETY: with this flag the call takes no pointer and only tells a number.
+    let version = unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0usize, 1u32)
+    };
+    if version < 1 {
+        println!("skipped: the kernel cannot restrict files");
+        return Ok(());
+    }
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/ok-pkg.txtar");
+    let request = Request { pkg: "//a".to_owned(), root: case, op: Op::Pkg };
+    let allowed = pool_with(Limits::default()).evaluate(&request, &NoAnswers);
+    let program = std::env::current_exe()?;
+    let command =
+        WorkerCommand { program, args: vec!["__eval".into()], readable: vec!["/usr".into()] };
+    match (allowed, Pool::new(command, Limits::default()).evaluate(&request, &NoAnswers)) {
+        (Ok(_), Err(error)) if error.message.contains("there is no file") => Ok(()),
+        other => Err(format!("it gave {other:?}").into()),
+    }
+}
+
+/// What the kernel says of a worker that computes.
+fn confined() -> Result<(), Failed> {
+    let mut parent = Command::new(std::env::current_exe()?).arg("__busy").spawn()?;
+    let worker = eventually(|| children(parent.id()).first().copied()).ok_or("no worker")?;
+    let expected =
+        ["CapEff:\t0000000000000000", "CapPrm:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"];
+    let found = eventually(|| {
+        let status = std::fs::read_to_string(format!("/proc/{worker}/status")).ok()?;
+        expected.iter().all(|line| status.contains(line)).then_some(())
+    });
+    parent.kill()?;
+    parent.wait()?;
+    found.ok_or_else(|| format!("worker {worker} is not confined").into())
 }
 
 fn die_with_parent() -> Result<(), Failed> {
