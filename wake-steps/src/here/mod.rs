@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `job` | a pinned step as the job that the sandbox is given |
 //! | `packed` | outputs that are kept as packed wares |
+//! | `script` | why a script could not be started |
 
 mod job;
 mod packed;
+mod script;
 
 use std::fs;
 use std::path::Path;
@@ -56,7 +58,8 @@ impl Engine for Here {
         let result = self.executor.run_in_turn(&job, cancel.token(), turn, wrote);
         let timings = result.as_ref().ok().map(|finished| &finished.timings);
         tell_phases(profile, asked, began, timings);
-        let JobResult { outcome, stdout, stderr, usage, timings, outputs } = result?;
+        let JobResult { outcome, stdout, stderr, usage, timings, outputs } =
+            result.map_err(|error| script::explained(error, pinned, sources))?;
         let _span = profile.begin(SpanKind::Step, || "keep".to_owned());
         let left = match outputs {
             Err(faults) => Err(faults.iter().map(ToString::to_string).collect()),
