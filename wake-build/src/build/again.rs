@@ -44,8 +44,7 @@ impl Session {
         let profile = self.profile();
         let snapshot_span = |name: &str| profile.begin(SpanKind::Snapshot, || name.to_owned());
         let meta = snapshot.meta()?;
-        // Where the system does not name its boots, a power cut could have passed unseen.
-        (meta.boot.is_some() && meta.boot == wake_store::current_boot()).then_some(())?;
+        meta.is_of_this_boot().then_some(())?;
         if let Some(host) = &meta.host {
             self.machine.host().ok().filter(|now| now.to_string() == *host)?;
         }
