@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 use wake_model::encode::{Domain, digest_of};
 use wake_model::{BlobDigest, HostDigest};
 
-/// The identity of this machine's system directories: its operating system's release and what its
-/// package manager says is installed. Source: `spec/sandbox.md`.
+use crate::etc::{EtcEntry, system_etc, walk_etc};
+
+/// The identity of this machine's system directories: its operating system's release, what its
+/// package manager says is installed, and all of `/etc` that commands see. Source: `spec/sandbox.md`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostIdentity {
     /// The identity as it enters keys.
@@ -45,7 +47,7 @@ const LISTINGS: &[&str] = &["var/lib/pacman/local", "var/lib/dpkg/status.d"];
 type ReadSource = fn(PathBuf) -> io::Result<Vec<u8>>;
 
 impl HostIdentity {
-    /// Reads it from this machine; about 1 ms for a few megabytes of package database.
+    /// Reads it from this machine; about 2 ms for a few megabytes of package database.
     pub fn read() -> Result<Self, HostIdentityError> {
         Self::read_below(Path::new("/"))
     }
@@ -63,8 +65,10 @@ impl HostIdentity {
             };
             parts.push((*name, BlobDigest::of(&bytes)));
         }
+        let etc = shown_etc(root)
+            .map_err(|source| HostIdentityError { path: root.join("etc"), source })?;
         let digest = digest_of(Domain::Host, |encoder| {
-            encoder.list(2);
+            encoder.list(3);
             encoder.text(std::env::consts::ARCH);
             encoder.list(parts.len());
             for (name, digest) in &parts {
@@ -72,9 +76,36 @@ impl HostIdentity {
                 encoder.text(name);
                 encoder.digest(&digest.0);
             }
+            encoder.list(etc.len());
+            for (path, shown) in &etc {
+                encoder.list(2);
+                encoder.text(path);
+                match shown {
+                    ShownEtc::File(blob) => encoder.digest(&blob.0),
+                    ShownEtc::Link(target) => encoder.text(target),
+                }
+            }
         });
         Ok(HostIdentity { digest: HostDigest(digest) })
     }
+}
+
+/// A file or link of `/etc`, as it enters the identity.
+enum ShownEtc {
+    File(BlobDigest),
+    Link(String),
+}
+
+/// What commands see of `/etc`, sorted by path.
+fn shown_etc(root: &Path) -> io::Result<Vec<(String, ShownEtc)>> {
+    let mut shown = Vec::new();
+    walk_etc(root, &system_etc(root)?, &mut |path, entry| match entry {
+        EtcEntry::File(bytes) => shown.push((path, ShownEtc::File(BlobDigest::of(&bytes)))),
+        EtcEntry::Link(target) => shown.push((path, ShownEtc::Link(target))),
+        EtcEntry::Dir => {}
+    })?;
+    shown.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(shown)
 }
 
 fn listing(path: PathBuf) -> io::Result<Vec<u8>> {

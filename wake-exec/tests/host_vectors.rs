@@ -29,6 +29,13 @@ fn hosts() {
                 put(&root.path().join(path).join(name.as_str().unwrap()), "");
             }
         }
+        for (path, shown) in case["etc"].as_object().unwrap() {
+            let place = root.path().join("etc").join(path);
+            match shown["link"].as_str() {
+                Some(target) => link(&place, target),
+                None => put(&place, shown["file"].as_str().unwrap()),
+            }
+        }
         let found = HostIdentity::read_below(root.path()).unwrap();
         assert_eq!(found.digest.to_string(), case["digest"], "{}", case["name"]);
     }
@@ -37,4 +44,9 @@ fn hosts() {
 fn put(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
+}
+
+fn link(path: &Path, target: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(target, path).unwrap();
 }

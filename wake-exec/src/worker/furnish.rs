@@ -8,21 +8,14 @@ use super::confine::Confinement;
 use super::kernel;
 use super::mounts::{self, Memory, Writable};
 use super::view::{RootItem, RootNeed, RootPlan};
-use crate::defaults::{SYSTEM_DIRS, SYSTEM_ETC};
-use crate::job::Network;
+use crate::defaults::{HOME, SYSTEM_DIRS, USER};
+use crate::etc::{EtcEntry, system_etc, walk_etc};
+use crate::job::{Identity, Network};
 use crate::wire::JobError;
 
 /// What else programs need of `/etc` that reach the network.
-const NETWORK_ETC: &[&str] = &[
-    "resolv.conf",
-    "hosts",
-    "nsswitch.conf",
-    "services",
-    "protocols",
-    "ssl",
-    "pki",
-    "ca-certificates",
-];
+const NETWORK_ETC: &[&str] =
+    &["hosts", "nsswitch.conf", "services", "protocols", "ssl", "pki", "ca-certificates"];
 
 /// What of these must be the host's, whatever a root directory brings.
 const NETWORK_OWN: &[&str] = &["resolv.conf", "hosts"];
@@ -30,7 +23,7 @@ const NETWORK_OWN: &[&str] = &["resolv.conf", "hosts"];
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
 
 impl RootPlan {
-    pub(crate) fn show_system(&mut self) -> Result<(), JobError> {
+    pub(crate) fn show_system(&mut self, confined: &Confinement) -> Result<(), JobError> {
         for name in SYSTEM_DIRS {
             self.show(name, &Path::new("/").join(name))?;
         }
@@ -43,7 +36,12 @@ impl RootPlan {
             self.add("usr/local", RootItem::Mount(nothing));
         }
         self.add("etc", RootItem::Directory);
-        self.copy_etc(SYSTEM_ETC)
+        let shown = system_etc(Path::new("/"));
+        self.copy_etc(&shown.map_err(|error| JobError::step("read", "/etc", error))?)?;
+        for (name, text) in fixed_etc(confined) {
+            self.add(format!("etc/{name}"), RootItem::File(text.into_bytes(), 0o644));
+        }
+        Ok(())
     }
 
     /// Every entry of `host` is mounted by itself, so that the mount points of the rest can lie beside them.
@@ -92,6 +90,10 @@ impl RootPlan {
             Network::Host => {
                 let own = self.items.len();
                 self.add("etc", RootItem::Directory);
+                // It is often a link to a place that a command does not see.
+                if let Ok(bytes) = fs::read("/etc/resolv.conf") {
+                    self.add("etc/resolv.conf", RootItem::File(bytes, 0o644));
+                }
                 self.copy_etc(NETWORK_ETC)?;
                 self.items[own..].iter_mut().for_each(|(_, _, need)| *need = RootNeed::IfRoom);
                 Ok(())
@@ -116,34 +118,45 @@ impl RootPlan {
         Ok(())
     }
 
-    fn copy_etc(&mut self, names: &[&str]) -> Result<(), JobError> {
-        names
-            .iter()
-            .try_for_each(|name| self.copy(&Path::new("/etc").join(name), &format!("etc/{name}")))
+    /// Copies what of `/etc` lies at `names`, directories with what they hold; nothing where nothing is.
+    fn copy_etc(&mut self, names: &[impl AsRef<str>]) -> Result<(), JobError> {
+        let mut add = |path: String, entry: EtcEntry| {
+            let item = match entry {
+                EtcEntry::File(bytes) => RootItem::File(bytes, 0o644),
+                EtcEntry::Link(target) => RootItem::Link(target.into()),
+                EtcEntry::Dir => RootItem::Directory,
+            };
+            self.add(format!("etc/{path}"), item);
+        };
+        walk_etc(Path::new("/"), names, &mut add)
+            .map_err(|error| JobError::step("copy", "/etc", error))
     }
+}
 
-    /// Copies `host` to `name`, directories with what they hold; nothing where nothing is.
-    fn copy(&mut self, host: &Path, name: &str) -> Result<(), JobError> {
-        let failed = |error: io::Error| JobError::step("copy", host, error);
-        let Ok(metadata) = fs::symlink_metadata(host) else { return Ok(()) };
-        // The resolver's file is often a link to a place that a command does not see.
-        if metadata.is_symlink() && !name.ends_with("resolv.conf") {
-            let target = fs::read_link(host).map_err(failed)?;
-            self.add(name, RootItem::Link(target.into()));
-        } else if metadata.is_dir() {
-            self.add(name, RootItem::Directory);
-            // What the user may not read, no command may: private keys lie among certificates.
-            let Ok(entries) = fs::read_dir(host) else { return Ok(()) };
-            for entry in entries {
-                let entry = entry.map_err(failed)?;
-                let Ok(child) = entry.file_name().into_string() else { continue };
-                self.copy(&entry.path(), &format!("{name}/{child}"))?;
-            }
-        } else if let Ok(bytes) = fs::read(host) {
-            self.add(name, RootItem::File(bytes, 0o644));
-        }
-        Ok(())
+/// Files of `/etc` that are the same on every machine: who the command is, and where `localhost` is.
+fn fixed_etc(confined: &Confinement) -> Vec<(&'static str, String)> {
+    let Identity { uid, gid, hostname } = &confined.identity;
+    let mut files = vec![
+        (
+            "passwd",
+            format!(
+                "root:x:0:0:root:/root:/bin/sh\n{USER}:x:{uid}:{gid}:{USER}:{HOME}:/bin/sh\n\
+                 nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
+            ),
+        ),
+        ("group", format!("root:x:0:\n{USER}:x:{gid}:\nnogroup:x:65534:\n")),
+    ];
+    if confined.network == Network::None {
+        let databases = ["passwd", "group", "shadow", "hosts", "networks", "services", "protocols"];
+        let files_only = databases.map(|database| format!("{database}: files\n"));
+        files.extend([
+            ("hosts", format!("127.0.0.1 localhost {hostname}\n::1 localhost {hostname}\n")),
+            ("nsswitch.conf", files_only.concat()),
+            // A name may have addresses of both families.
+            ("host.conf", "multi on\n".to_owned()),
+        ]);
     }
+    files
 }
 
 /// The names in a directory that are UTF-8, sorted.

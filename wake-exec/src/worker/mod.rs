@@ -8,6 +8,7 @@ mod kernel;
 mod owners;
 mod mounts;
 mod seccomp;
+mod uses;
 mod confine;
 mod place;
 mod shared;

@@ -22,6 +22,8 @@ pub(crate) struct DirWriter<'a> {
     /// So many directories deep things are made by their path from the top.
     shallow: usize,
     made: HashSet<String>,
+    /// Those of them that were not there before, and that nothing is mounted on.
+    new: HashSet<String>,
     /// The directory in which something was made last, below those that lead to it.
     open: Vec<(String, OwnedFd)>,
 }
@@ -35,7 +37,15 @@ const SHALLOW: usize = 8;
 impl<'a> DirWriter<'a> {
     /// `root` as a place where everything made belongs to `owner`.
     pub(crate) fn new(root: BorrowedFd<'a>, owner: Option<Owner>) -> Self {
-        DirWriter { root, owner, sealed: None, shallow: 0, made: HashSet::new(), open: Vec::new() }
+        DirWriter {
+            root,
+            owner,
+            sealed: None,
+            shallow: 0,
+            made: HashSet::new(),
+            new: HashSet::new(),
+            open: Vec::new(),
+        }
     }
 
     /// The same, of a directory that nobody but this process can reach: no link can take the place of a directory that
@@ -65,13 +75,21 @@ impl<'a> DirWriter<'a> {
         let sealed = self.sealed.is_some_and(|sealed| below(sealed, path).is_some());
         let mode = Mode::from_raw_mode(if sealed { 0o555 } else { 0o755 });
         match rustix::fs::mkdirat(self.here(), name, mode) {
-            Ok(()) => self.give(name)?,
+            Ok(()) => {
+                self.give(name)?;
+                self.new.insert(path.to_owned());
+            }
             // If it is one: a link is none.
             Err(Errno::EXIST) => self.go_to(path)?,
             Err(errno) => return Err(errno),
         }
         self.made.insert(path.to_owned());
         Ok(())
+    }
+
+    /// Says that something is going to be mounted on the directory `path`, whose times are its own.
+    pub(crate) fn cover(&mut self, path: &str) {
+        self.new.remove(path);
     }
 
     /// Makes the regular file `path`, which must not exist, and its parents; open for writing.
@@ -86,11 +104,23 @@ impl<'a> DirWriter<'a> {
         Ok(file)
     }
 
-    /// Makes the symbolic link `path`, which must not exist, and its parents.
+    /// Makes the symbolic link `path`, which must not exist, and its parents; it has the one time that inputs have.
     pub(crate) fn link(&mut self, path: &str, target: &[u8]) -> Result<(), Errno> {
         let name = self.beside(path)?;
         rustix::fs::symlinkat(target, self.here(), name)?;
-        self.give(name)
+        self.give(name)?;
+        let times = fixed_times(input_time());
+        rustix::fs::utimensat(self.here(), name, &times, AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    /// Gives the directory itself and all that were made in it the one time that inputs have: making things in them
+    /// changed it. Nothing may be made afterwards.
+    pub(crate) fn fix_times(self) -> Result<(), Errno> {
+        let times = fixed_times(input_time());
+        for path in &self.new {
+            rustix::fs::utimensat(self.root, path, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        rustix::fs::utimensat(self.root, ".", &times, AtFlags::empty())
     }
 
     /// Gives the directory `path` to the owner, who may do everything in it.

@@ -81,10 +81,11 @@ impl<'a> Filling<'a> {
 
     /// Ends it; an error if files of the host were not what the job says.
     pub(crate) fn finish(self) -> Result<PendingWork, JobError> {
-        if self.changed.is_empty() {
-            return Ok(self.pending);
+        if !self.changed.is_empty() {
+            return Err(JobError::Changed { paths: self.changed });
         }
-        Err(JobError::Changed { paths: self.changed })
+        self.place.fix_times().map_err(|errno| JobError::step("create", "/", errno))?;
+        Ok(self.pending)
     }
 
     fn mount_as_it_lies(

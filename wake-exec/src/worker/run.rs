@@ -16,6 +16,7 @@ use super::scratch::{self, OwnDirectory, WorkDir};
 use super::shared::SharedFiles;
 use super::spawn::{Starter, Walls};
 use super::standing::{StandingRoot, StandingRoots, outside_work};
+use super::supervise::Surroundings;
 use super::tools::{OutputRoot, Tools};
 use super::traces::Traces;
 use super::view::{Layers, RootItem, RootPlan, RootView, SHOWN};
@@ -57,7 +58,7 @@ impl Runner {
         )
         .map_err(|errno| JobError::step("open", "/dev/null", errno))?;
         Ok(Runner {
-            traces: confined.as_ref().map(Traces::new).transpose().map_err(traced)?,
+            traces: confined.as_ref().map(Traces::new),
             confined,
             standing: StandingRoots::default(),
             watcher: Watcher::default(),
@@ -85,10 +86,8 @@ impl Runner {
     /// Removes what the last command may have left, after its result has been sent.
     pub(crate) fn tidy(&mut self) -> Result<(), JobError> {
         self.standing.tidy();
-        match (&mut self.traces, &self.confined) {
-            (Some(traces), Some(confined)) => {
-                traces.remove(confined, &mut self.buffer).map_err(traced)
-            }
+        match (&self.traces, &self.confined) {
+            (Some(traces), Some(confined)) => traces.remove(confined).map_err(traced),
             _ => Ok(()),
         }
     }
@@ -136,7 +135,9 @@ impl Runner {
         let setup = start.elapsed();
         let start = tools.turn()?;
         let used = || memory::used(proc, &in_memory);
-        let ended = tools.command(job, &job.command, Some(walls), &used, &reap::all_inside)?;
+        let uses = Some(&confined.uses);
+        let around = Surroundings { memory: &used, clear: &reap::all_inside, uses };
+        let ended = tools.command(job, &job.command, Some(walls), around)?;
         check_unchanged(&pending.watched)?;
         let root = match &work {
             Some(work) => OutputRoot::Work(work.mount.as_fd()),

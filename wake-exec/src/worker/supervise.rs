@@ -11,6 +11,7 @@ use wake_model::{Outcome, Usage};
 use super::kernel::{self, ReapedChild, Wait};
 use super::logs::LogCapture;
 use super::spawn::Running;
+use super::uses::Uses;
 use crate::clock;
 use crate::finished::Log;
 use crate::job::{Limits, Logs, Stream};
@@ -37,10 +38,18 @@ pub(crate) struct Supervision<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) logs: Logs,
     pub(crate) started: Instant,
+    pub(crate) around: Surroundings<'a>,
+}
+
+/// What is done about what a command leaves its own process for.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
     /// What its processes and its files in memory hold, in bytes.
     pub(crate) memory: &'a dyn Fn() -> u64,
     /// Kills and reaps everything that is left.
     pub(crate) clear: &'a dyn Fn() -> Result<(), Errno>,
+    /// Who is to be told what it uses, where that can be.
+    pub(crate) uses: Option<&'a Uses>,
 }
 
 /// The command's output streams.
@@ -85,7 +94,7 @@ impl Supervision<'_> {
                 kernel::reap_one(self.running.pid, Wait::Block).map_err(failed)?
             }
         };
-        (self.clear)().map_err(failed)?;
+        (self.around.clear)().map_err(failed)?;
         let wall = self.started.elapsed();
         let Streams { stdout: from_stdout, stderr: from_stderr, ends } = streams;
         drop(ends);
@@ -110,10 +119,12 @@ impl Supervision<'_> {
         let mut streams = [(&streams.stdout, stdout), (&streams.stderr, stderr)];
         let mut next_memory = self.limits.memory.map(|_| self.started + MEMORY_TICK);
         loop {
-            let mut fds = Vec::with_capacity(4);
+            let mut fds = Vec::with_capacity(5);
             fds.push(PollFd::new(&self.running.pidfd, PollFlags::IN));
             fds.push(PollFd::new(self.control, PollFlags::IN));
             fds.extend(streams.iter().map(|(fd, _)| PollFd::new(*fd, PollFlags::IN)));
+            let questions = self.around.uses.and_then(Uses::questions);
+            fds.extend(questions.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
             match poll(&mut fds, Some(&self.pause(next_memory))) {
                 Err(Errno::INTR) => continue,
                 Ok(0) => kernel::reap_orphans(self.running.pid)?,
@@ -121,9 +132,12 @@ impl Supervision<'_> {
             };
             let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
             for ((fd, output), _) in
-                streams.iter_mut().zip(&ready[2..]).filter(|(_, ready)| **ready)
+                streams.iter_mut().zip(&ready[2..4]).filter(|(_, ready)| **ready)
             {
                 take(fd, output, buffer)?;
+            }
+            if let (Some(uses), Some(true)) = (self.around.uses, ready.get(4)) {
+                uses.answer()?;
             }
             if ready[0]
                 && let Some(waited) = kernel::reap_one(self.running.pid, Wait::Poll)?
@@ -141,7 +155,7 @@ impl Supervision<'_> {
             if let (Some(limit), Some(at)) = (self.limits.memory, next_memory)
                 && now >= at
             {
-                if (self.memory)() > limit {
+                if (self.around.memory)() > limit {
                     return Ok(EndCause::OutOfMemory);
                 }
                 next_memory = Some(now + MEMORY_TICK);

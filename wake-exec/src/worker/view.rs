@@ -12,7 +12,7 @@ use rustix::mount::{UnmountFlags, unmount};
 use super::confine::{Confinement, mount_namespace};
 use super::kernel;
 use super::mounts::{self, Memory, Writable};
-use super::place::DirWriter;
+use super::place::{DirWriter, fix_time};
 use super::scratch::{self, OwnDirectory};
 use crate::job::{Access, JobRoot, Limits};
 use crate::wire::JobError;
@@ -110,7 +110,7 @@ impl RootPlan {
         };
         let mut plan = RootPlan { ground, items: Vec::new() };
         match root {
-            JobRoot::Host => plan.show_system()?,
+            JobRoot::Host => plan.show_system(confined)?,
             JobRoot::Dir { host, access: Access::ReadOnly } => {
                 plan.show_entries(host, confined.network)?;
             }
@@ -178,7 +178,9 @@ impl RootPlan {
             }
         }
         if read_only {
-            kernel::set_mount(place.root(), libc::MOUNT_ATTR_RDONLY, false)
+            place
+                .fix_times()
+                .and_then(|()| kernel::set_mount(&ground, libc::MOUNT_ATTR_RDONLY, false))
                 .map_err(|errno| JobError::step("mount", "/", errno))?;
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -267,7 +269,7 @@ fn put(place: &mut DirWriter<'_>, path: &str, item: RootItem) -> Result<(), Errn
         RootItem::Own => place.directory(path).and_then(|()| place.own(path)),
         RootItem::Shared => place.directory(path).and_then(|()| place.share(path)),
         RootItem::File(bytes, mode) => match place.file(path, mode) {
-            Ok(file) => kernel::write_all(&file, &bytes),
+            Ok(file) => kernel::write_all(&file, &bytes).and_then(|()| fix_time(&file)),
             Err(errno) => absent_or_kept(Err(errno)),
         },
         RootItem::Link(target) => absent_or_kept(place.link(path, OsStr::as_bytes(&target))),
@@ -275,6 +277,7 @@ fn put(place: &mut DirWriter<'_>, path: &str, item: RootItem) -> Result<(), Errn
             let stat = rustix::fs::fstat(&mount)?;
             if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
                 place.directory(path)?;
+                place.cover(path);
             } else {
                 absent_or_kept(place.file(path, 0o644).map(drop))?;
             }

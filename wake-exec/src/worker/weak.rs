@@ -16,6 +16,7 @@ use super::place::DirWriter;
 use super::populate::{Filling, PendingWork, Reach, check_unchanged};
 use super::scratch::{self, OwnDirectory};
 use super::shared::SharedFiles;
+use super::supervise::Surroundings;
 use super::tools::{OutputRoot, Tools};
 use crate::clock;
 use crate::defaults::{DEFAULT_ENV, HOME};
@@ -58,7 +59,8 @@ pub(crate) fn run(
     let command = translated(job, at, own.path());
     let setup = start.elapsed();
     let start = tools.turn()?;
-    let ended = tools.command(job, &command, None, &|| 0, &clear)?;
+    let around = Surroundings { memory: &|| 0, clear: &clear, uses: None };
+    let ended = tools.command(job, &command, None, around)?;
     check_unchanged(&pending.watched)?;
     let opened = scratch::open(&work)?;
     tools.finish(job, ended, &OutputRoot::Work(opened.as_fd()), setup, start)

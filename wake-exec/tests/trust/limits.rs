@@ -16,6 +16,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("s19_processes_are_limited", processes_are_limited),
         trial("s19_memory_is_limited", memory_is_limited),
         trial("s19_memory_in_files_counts", memory_in_files_counts),
+        trial("s19_memory_without_a_name_counts", memory_without_a_name_counts),
+        trial("s19_memory_that_is_mapped_counts_once", mapped_memory_counts_once),
         trial("s19_disk_and_inodes_are_limited", disk_is_limited),
         trial("s19_a_sparse_output_is_refused_by_its_size", sparse_outputs_are_refused),
         trial("s19_logs_keep_both_ends", logs_keep_both_ends),
@@ -94,6 +96,51 @@ fn memory_in_files_counts(bed: &Bed) {
         job.limits.wall = Some(Duration::from_secs(60));
         assert_eq!(bed.run(&job).unwrap().outcome, Outcome::OutOfMemory, "{place}");
     }
+}
+
+/// Ways to hold memory that is resident in no process, 256 MiB and more if nothing stops them.
+const NAMELESS: &[&str] = &[
+    "f = os.memfd_create('x')\nfor _ in range(256): os.write(f, bytes(1 << 20))",
+    "for _ in range(32):\n    i = c.shmget(0, 8 << 20, 0o1600)\n    p = ctypes.c_void_p(c.shmat(i, None, 0))\n    \
+     ctypes.memset(p, 1, 8 << 20)\n    c.shmdt(p)",
+    "import fcntl\nkept = []\nfor _ in range(1500):\n    r, w = os.pipe()\n    kept += [r, w]\n    \
+     os.set_blocking(w, False)\n    os.write(w, bytes(1 << 16))",
+    "import socket\nkept = []\nfor _ in range(1500):\n    a, b = socket.socketpair()\n    kept += [a, b]\n    \
+     a.setblocking(False)\n    a.send(bytes(1 << 17))",
+];
+
+fn memory_without_a_name_counts(bed: &Bed) {
+    if !std::path::Path::new(crate::kernel::PYTHON).exists() {
+        return eprintln!("SKIPPED: no {}", crate::kernel::PYTHON);
+    }
+    for program in NAMELESS {
+        let mut job = bed.sh("");
+        crate::kernel::python_in(
+            &mut job,
+            &format!(
+                "import ctypes, os, time\nc = ctypes.CDLL(None); c.shmat.restype = ctypes.c_void_p\n\
+                 {program}\ntime.sleep(9)"
+            ),
+        );
+        job.limits.memory = Some(48 << 20);
+        job.limits.wall = Some(Duration::from_secs(60));
+        let finished = bed.run(&job).unwrap();
+        assert_eq!(finished.outcome, Outcome::OutOfMemory, "{program} {}", text(&finished));
+    }
+}
+
+fn mapped_memory_counts_once(bed: &Bed) {
+    if !std::path::Path::new(crate::kernel::PYTHON).exists() {
+        return eprintln!("SKIPPED: no {}", crate::kernel::PYTHON);
+    }
+    let mut job = bed.sh("");
+    crate::kernel::python_in(
+        &mut job,
+        "import mmap, os, time\nf = os.memfd_create('x')\nos.truncate(f, 64 << 20)\n\
+         m = mmap.mmap(f, 64 << 20)\nfor at in range(0, 64 << 20, 4096): m[at] = 1\ntime.sleep(0.2)",
+    );
+    job.limits.memory = Some(112 << 20);
+    bed.output_of(&job);
 }
 
 fn disk_is_limited(bed: &Bed) {
