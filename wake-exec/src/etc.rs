@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, RawMode};
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, RawMode, Stat};
 use rustix::io::Errno;
 
 /// What of `/etc` belongs to the installed system rather than to the machine, as far as programs of the system find it by a
@@ -50,7 +50,12 @@ pub(crate) enum EtcEntry {
     Link(String),
     /// A directory.
     Dir,
+    /// Something that is not shown.
+    Hidden,
 }
+
+/// Hears of what lies in `/etc`, by its path from there; with what `stat` says of it, but for links, which never change.
+pub(crate) type EtcVisitor<'a> = dyn FnMut(String, EtcEntry, Option<&Stat>) + 'a;
 
 /// The names in `/etc` below `root` that commands see, sorted.
 pub fn system_etc(root: &Path) -> io::Result<Vec<String>> {
@@ -72,11 +77,11 @@ fn is_shown(name: &str) -> bool {
 /// Tells `each` what lies in `/etc` below `root` at `names` and below them, directories before what they hold, by paths
 /// from `/etc`.
 ///
-/// What not everybody may read is passed over: private keys lie among certificates. So are devices and the like.
+/// What not everybody may read is hidden: private keys lie among certificates. So are devices and the like.
 pub(crate) fn walk_etc(
     root: &Path,
     names: &[impl AsRef<str>],
-    each: &mut dyn FnMut(String, EtcEntry),
+    each: &mut EtcVisitor<'_>,
 ) -> io::Result<()> {
     let Some(etc) = absent(open(CWD, &root.join("etc"), FileType::Directory))? else {
         return Ok(());
@@ -91,12 +96,12 @@ fn walk(
     dir: BorrowedFd<'_>,
     name: &str,
     path: String,
-    each: &mut dyn FnMut(String, EtcEntry),
+    each: &mut EtcVisitor<'_>,
 ) -> io::Result<()> {
     // Most are links.
     if let Some(target) = absent(rustix::fs::readlinkat(dir, name, Vec::new()))? {
         if let Ok(target) = target.into_string() {
-            each(path, EtcEntry::Link(target));
+            each(path, EtcEntry::Link(target), None);
         }
         return Ok(());
     }
@@ -107,16 +112,16 @@ fn walk(
         FileType::RegularFile if allows(0o004) && stat.st_size.unsigned_abs() <= LARGEST => {
             let mut bytes = Vec::with_capacity(usize::try_from(stat.st_size).unwrap_or(0));
             io::Read::read_to_end(&mut std::fs::File::from(file), &mut bytes)?;
-            each(path, EtcEntry::File(bytes));
+            each(path, EtcEntry::File(bytes), Some(&stat));
         }
         FileType::Directory if allows(0o005) => {
             let names = names_in(file.as_fd())?;
-            each(path.clone(), EtcEntry::Dir);
+            each(path.clone(), EtcEntry::Dir, Some(&stat));
             for name in names {
                 walk(file.as_fd(), &name, format!("{path}/{name}"), each)?;
             }
         }
-        _ => {}
+        _ => each(path, EtcEntry::Hidden, Some(&stat)),
     }
     Ok(())
 }
@@ -170,8 +175,9 @@ mod tests {
 
     fn found(root: &Path) -> Vec<String> {
         let mut found = Vec::new();
-        walk_etc(root, &system_etc(root).unwrap(), &mut |path, entry| {
+        walk_etc(root, &system_etc(root).unwrap(), &mut |path, entry, _| {
             found.push(match entry {
+                EtcEntry::Hidden => return,
                 EtcEntry::File(bytes) => format!("{path}={}", String::from_utf8(bytes).unwrap()),
                 EtcEntry::Link(target) => format!("{path}>{target}"),
                 EtcEntry::Dir => format!("{path}/"),

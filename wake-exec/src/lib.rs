@@ -32,10 +32,10 @@ pub use error::{Hint, SandboxError};
 pub use etc::system_etc;
 pub use executor::{Executor, WorkerCommand};
 pub use finished::{JobResult, Log, OutputDefect, OutputFault, Timings};
-pub use host::{HostIdentity, HostIdentityError};
+pub use host::{HostIdentity, HostIdentityError, HostProof};
 pub use job::{
-    Access, Command, Fidelity, FileSignature, Identity, Job, JobInput, JobRoot, Limits, Logs,
-    Network, Outputs, Seal, Source, Stream, TakeOutputs, WorkPlace,
+    Access, Command, Fidelity, Identity, Job, JobInput, JobRoot, Limits, Logs, Network, Outputs,
+    Seal, Source, Stream, TakeOutputs, WorkPlace,
 };
 pub use probe::{Finding, probe};
 pub use scheduling::Scheduling;

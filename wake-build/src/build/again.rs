@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use wake_exec::HostProof;
 use wake_model::Digest;
-
 use wake_steps::event::{Event, Reporter};
 use wake_steps::history::History;
 use wake_steps::profile::SpanKind;
@@ -46,7 +46,9 @@ impl Session {
         let meta = snapshot.meta()?;
         meta.is_of_this_boot().then_some(())?;
         if let Some(host) = &meta.host {
-            self.machine.host().ok().filter(|now| now.to_string() == *host)?;
+            let is_proven = host.proof.as_ref().is_some_and(HostProof::holds);
+            let is_same = || self.machine.host().is_ok_and(|now| now.to_string() == host.identity);
+            (is_proven || is_same()).then_some(())?;
         }
         let root = &self.workspace.root;
         let span = snapshot_span("verify snapshot");

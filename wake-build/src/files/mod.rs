@@ -26,11 +26,10 @@ use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, FileType, Mode};
 use rustix::io::Errno;
 use wake_eval::Sources;
-use wake_exec::FileSignature;
 use wake_model::path::resolve_link;
 use wake_model::{BlobDigest, RelPath};
+use wake_steps::SourceFiles;
 use wake_steps::profile::{Profile, SpanKind};
-use wake_steps::{SourceFile, SourceFiles};
 
 pub(crate) use self::known::FileInfo;
 pub use self::reading::file_digest;
@@ -296,20 +295,6 @@ impl SourceFiles for Files<'_> {
             path.push(part.as_str());
         }
         path
-    }
-
-    fn signature(&self, file: &SourceFile) -> Option<FileSignature> {
-        let known = self.table.at(&file.path()).with(|entry| {
-            let known = entry?.known()?;
-            if known.settled() { known.signature() } else { None }
-        })?;
-        Some(FileSignature {
-            dev: known.inode.0,
-            ino: known.inode.1,
-            size: known.size,
-            mtime_ns: known.mtime.into(),
-            ctime_ns: known.ctime.into(),
-        })
     }
 }
 

@@ -102,7 +102,9 @@ fn go_on(
             };
             let note = StartNote { pid: child, mapped };
             note.send(&go).map_err(|errno| JobError::step("write", "pipe", errno))?;
-            Ok(ForkRole::Parent(Overseer { worker: child, asked, answers: go }))
+            let Identity { uid, gid, .. } = class.identity;
+            let command = Owner { uid, gid };
+            Ok(ForkRole::Parent(Overseer { worker: child, command, asked, answers: go }))
         }
         Fork::Child => {
             drop((go, asked));

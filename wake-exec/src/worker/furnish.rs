@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use rustix::fs::Stat;
+
 use super::confine::Confinement;
 use super::kernel;
 use super::mounts::{self, Memory, Writable};
@@ -120,8 +122,9 @@ impl RootPlan {
 
     /// Copies what of `/etc` lies at `names`, directories with what they hold; nothing where nothing is.
     fn copy_etc(&mut self, names: &[impl AsRef<str>]) -> Result<(), JobError> {
-        let mut add = |path: String, entry: EtcEntry| {
+        let mut add = |path: String, entry: EtcEntry, _: Option<&Stat>| {
             let item = match entry {
+                EtcEntry::Hidden => return,
                 EtcEntry::File(bytes) => RootItem::File(bytes, 0o644),
                 EtcEntry::Link(target) => RootItem::Link(target.into()),
                 EtcEntry::Dir => RootItem::Directory,

@@ -115,6 +115,28 @@ pub(crate) fn layered(lower: &Path, upper: &Path, work: &Path) -> Result<OwnedFd
     fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, QUIET)
 }
 
+/// The directory `upper` through which those at `lower` show, which is written to by way of `work`.
+pub(crate) fn showing_through(lower: &[String], upper: &str, work: &str) -> Result<OwnedFd, Errno> {
+    /// The kernel takes no longer text.
+    const LONGEST: usize = 255;
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    let add = |path: &String| fsconfig_set_string(context.as_fd(), "lowerdir+", path.as_str());
+    // One by one since Linux 6.5.
+    match lower.iter().try_for_each(add) {
+        Err(Errno::INVAL) if lower.join(":").len() <= LONGEST => {
+            fsconfig_set_string(context.as_fd(), "lowerdir", lower.join(":"))?;
+        }
+        other => other?,
+    }
+    fsconfig_set_string(context.as_fd(), "upperdir", upper)?;
+    fsconfig_set_string(context.as_fd(), "workdir", work)?;
+    fsconfig_set_flag(context.as_fd(), "userxattr")?;
+    // What is written is of no use after a power cut, and is not waited for.
+    fsconfig_set_flag(context.as_fd(), "volatile")?;
+    fsconfig_create(context.as_fd())?;
+    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, QUIET)
+}
+
 /// Shows `mount` at `path` below `dir`.
 pub(crate) fn attach(
     mount: impl AsFd,

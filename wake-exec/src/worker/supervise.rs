@@ -1,5 +1,6 @@
 //! Watching a command until it ends or has to be ended.
 
+use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use wake_model::{Outcome, Usage};
 
+use super::disk::DiskMeter;
 use super::kernel::{self, ReapedChild, Wait};
 use super::logs::LogCapture;
 use super::spawn::Running;
@@ -50,6 +52,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) clear: &'a dyn Fn() -> Result<(), Errno>,
     /// Who is to be told what it uses, where that can be.
     pub(crate) uses: Option<&'a Uses>,
+    /// What adds up what it holds on disk, where that is to be done.
+    pub(crate) disk: Option<&'a RefCell<DiskMeter>>,
 }
 
 /// The command's output streams.
@@ -65,6 +69,7 @@ enum EndCause {
     Natural(ReapedChild),
     TimedOut,
     OutOfMemory,
+    OutOfDisk,
     Cancelled,
 }
 
@@ -86,7 +91,10 @@ impl Supervision<'_> {
         let end = self.until_end(&streams, &mut stdout, &mut stderr, buffer).map_err(failed)?;
         let ended = match end {
             EndCause::Natural(waited) => Some(waited),
-            EndCause::TimedOut | EndCause::OutOfMemory | EndCause::Cancelled => {
+            EndCause::TimedOut
+            | EndCause::OutOfMemory
+            | EndCause::OutOfDisk
+            | EndCause::Cancelled => {
                 let _ = rustix::process::pidfd_send_signal(
                     &self.running.pidfd,
                     rustix::process::Signal::KILL,
@@ -100,9 +108,15 @@ impl Supervision<'_> {
         drop(ends);
         drain(&from_stdout, &mut stdout, buffer).map_err(failed)?;
         drain(&from_stderr, &mut stderr, buffer).map_err(failed)?;
-        let outcome = match end_of(end, ended.as_ref()) {
-            Some(outcome) => outcome,
-            None => return Err(JobError::Cancelled),
+        let outcome = match end {
+            EndCause::Natural(waited) => outcome(waited.status),
+            EndCause::TimedOut => Outcome::TimedOut,
+            EndCause::OutOfMemory => Outcome::OutOfMemory,
+            EndCause::OutOfDisk => {
+                let Limits { disk, inodes, .. } = *self.limits;
+                return Err(JobError::OutOfDisk { bytes: disk, files: inodes });
+            }
+            EndCause::Cancelled => return Err(JobError::Cancelled),
         };
         let usage = usage(wall, ended.as_ref());
         let (stdout, stderr) = (stdout.capture.finish(), stderr.capture.finish());
@@ -160,6 +174,9 @@ impl Supervision<'_> {
                 }
                 next_memory = Some(now + MEMORY_TICK);
             }
+            if self.around.disk.is_some_and(|disk| disk.borrow_mut().is_exceeded()) {
+                return Ok(EndCause::OutOfDisk);
+            }
         }
     }
 
@@ -170,7 +187,8 @@ impl Supervision<'_> {
     /// Until something has to be looked at even if nothing happens.
     fn pause(&self, next_memory: Option<Instant>) -> Timespec {
         let now = clock::instant();
-        let until = [self.deadline(), next_memory]
+        let next_disk = self.around.disk.map(|disk| disk.borrow().next());
+        let until = [self.deadline(), next_memory, next_disk]
             .into_iter()
             .flatten()
             .map(|at| at.saturating_duration_since(now))
@@ -179,15 +197,6 @@ impl Supervision<'_> {
             tv_sec: until.as_secs().try_into().unwrap_or(1),
             tv_nsec: until.subsec_nanos().into(),
         }
-    }
-}
-
-fn end_of(end: EndCause, ended: Option<&ReapedChild>) -> Option<Outcome> {
-    match end {
-        EndCause::Natural(_) => ended.map(|waited| outcome(waited.status)),
-        EndCause::TimedOut => Some(Outcome::TimedOut),
-        EndCause::OutOfMemory => Some(Outcome::OutOfMemory),
-        EndCause::Cancelled => None,
     }
 }
 

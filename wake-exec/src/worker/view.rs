@@ -28,7 +28,9 @@ pub(crate) struct RootView {
     pub(crate) ns: OwnedFd,
     /// The directory itself.
     pub(crate) root: OwnedFd,
-    /// What was written to its layers, where that lies on the host.
+    /// What is written to its layers, where that lies on the host.
+    pub(crate) layers: Option<OwnedFd>,
+    /// Removes that.
     _layers: Option<OwnDirectory>,
 }
 
@@ -39,7 +41,7 @@ pub(crate) const SHOWN: &CStr = c"/shown";
 pub(crate) const PAST: &CStr = c"/past";
 
 /// Where what is written to layers is kept.
-pub(crate) enum Layers<'a> {
+pub(crate) enum RootLayers<'a> {
     /// In memory, within these limits.
     Memory(&'a Limits),
     /// In a directory of the host.
@@ -129,11 +131,15 @@ impl RootPlan {
     pub(crate) fn build(
         self,
         confined: &Confinement,
-        layers: Layers<'_>,
+        layers: RootLayers<'_>,
     ) -> Result<RootView, JobError> {
+        let opened = match &layers {
+            RootLayers::Memory(_) => None,
+            RootLayers::Disk(dir) => Some(scratch::open(dir.path())?),
+        };
         let (workshop, kept) = match layers {
-            Layers::Memory(limits) => (scratch::memory(limits, "0755", None)?, None),
-            Layers::Disk(dir) => {
+            RootLayers::Memory(limits) => (scratch::memory(limits, "0755", None)?, None),
+            RootLayers::Disk(dir) => {
                 let mount = mounts::host(dir.path(), Writable::Yes)
                     .map_err(|errno| JobError::step("mount", dir.path(), errno))?;
                 (mount, Some(dir))
@@ -143,7 +149,7 @@ impl RootPlan {
             .map_err(|errno| JobError::unavailable("mount namespaces", errno))?;
         let assembled = self.assemble(confined, workshop);
         confined.host.enter().map_err(|errno| JobError::step("enter", "/", errno))?;
-        assembled.map(|(ns, root)| RootView { ns, root, _layers: kept })
+        assembled.map(|(ns, root)| RootView { ns, root, layers: opened, _layers: kept })
     }
 
     /// The finished mount namespace and its root directory.

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use wake_exec::{OutputDefect, SandboxError, Source};
+use wake_exec::{OutputDefect, SandboxError, Source, WorkPlace};
 use wake_model::Outcome;
 
-use crate::bed::{Bed, declaring, text, trial, with};
+use crate::bed::{Bed, declaring, listing, text, trial, with};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -19,6 +19,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("s19_memory_without_a_name_counts", memory_without_a_name_counts),
         trial("s19_memory_that_is_mapped_counts_once", mapped_memory_counts_once),
         trial("s19_disk_and_inodes_are_limited", disk_is_limited),
+        trial("s19_disk_outside_memory_is_limited", disk_outside_memory_is_limited),
         trial("s19_a_sparse_output_is_refused_by_its_size", sparse_outputs_are_refused),
         trial("s19_logs_keep_both_ends", logs_keep_both_ends),
         trial("s19_time_is_limited", time_is_limited),
@@ -154,6 +155,30 @@ fn disk_is_limited(bed: &Bed) {
     let said = bed.output_of(&job);
     let full = said.contains("No space left on device");
     assert!(full && said.ends_with("few files\n"), "{said}");
+}
+
+fn disk_outside_memory_is_limited(bed: &Bed) {
+    let scratch = bed.path("scratch");
+    std::fs::create_dir(&scratch).unwrap();
+    let on_disk = |script: &str| {
+        let mut job = bed.sh(script);
+        job.scratch = WorkPlace::Disk(scratch.clone());
+        job.limits.disk = 4 << 20;
+        job.limits.inodes = 200;
+        job.limits.wall = Some(Duration::from_secs(60));
+        job
+    };
+    for script in [
+        "mkdir -p a/b; for f in a/1 a/b/2 3; do head -c 2M /dev/zero > $f; done; sleep 60",
+        "mkdir -m 0 d; mkdir e; chmod 0 e; mkdir f; cd f; seq 300 | xargs touch; sleep 60",
+    ] {
+        let error = bed.run(&on_disk(script)).unwrap_err();
+        assert!(matches!(error, SandboxError::OutOfDisk { .. }), "{script}: {error}");
+    }
+    let fits =
+        "head -c 3M /dev/zero > a; for i in $(seq 1000); do ln a a$i; done; rm a?*; sleep 1.5";
+    bed.output_of(&on_disk(fits));
+    assert_eq!(listing(&scratch), [] as [&str; 0]);
 }
 
 fn sparse_outputs_are_refused(bed: &Bed) {

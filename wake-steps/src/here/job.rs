@@ -12,10 +12,8 @@ use wake_model::{InputNode, OutputDecl, OutputKind, Outputs, RelPath, RootFs};
 use wake_store::{Store, StoreError};
 
 use crate::pin::{InputPlace, PinnedAction};
-use crate::step::{Input, Root, SourceFile, SourceFiles};
+use crate::step::{Input, Root, SourceFiles};
 
-/// Files from this size on are mounted instead of copied.
-const MOUNT_FROM: u64 = 1 << 20;
 /// Where an empty root directory is made in a scratch directory.
 const EMPTY_ROOT: &str = "root";
 
@@ -144,7 +142,7 @@ fn source(
                 host: sources.place(&file.dir, &file.below),
                 blob: *blob,
                 executable: *executable,
-                seal: seal(file, sources),
+                seal: Seal::Digest,
             },
         },
         (InputNode::File { executable, .. }, Input::Bytes { bytes, .. }, _) => {
@@ -182,11 +180,4 @@ fn source(
         (InputNode::Link { target }, _, _) => Source::Link { target: target.clone() },
         _ => Source::Dir,
     }
-}
-
-/// Small files are hashed while they are copied; large ones must keep the signature they had.
-fn seal(file: &SourceFile, sources: &dyn SourceFiles) -> Seal {
-    let is_large = file.size >= MOUNT_FROM;
-    let signature = is_large.then(|| sources.signature(file)).flatten();
-    signature.map_or(Seal::Digest, Seal::Signature)
 }

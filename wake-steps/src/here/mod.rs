@@ -3,10 +3,12 @@
 //! | file | does |
 //! |---|---|
 //! | `job` | a pinned step as the job that the sandbox is given |
+//! | `keep` | large sources, which are taken into the store |
 //! | `packed` | outputs that are kept as packed wares |
 //! | `script` | why a script could not be started |
 
 mod job;
+mod keep;
 mod packed;
 mod script;
 
@@ -20,6 +22,7 @@ use wake_model::{Manifest, Outputs, TreeDigest};
 use wake_store::{AdoptError, Adopted, Store, StoreError};
 
 pub use self::job::job;
+use self::keep::KeptSources;
 use crate::clock;
 use crate::engine::{Engine, EngineRequest, KeptOutputs, Performance, Whereabouts};
 use crate::error::StepError;
@@ -29,12 +32,13 @@ use crate::profile::{Profile, SpanKind};
 pub struct Here {
     store: Arc<Store>,
     executor: Executor,
+    kept: KeptSources,
 }
 
 impl Here {
     /// Runs commands by `executor`; takes what they leave into `store`.
     pub fn new(store: Arc<Store>, executor: Executor) -> Here {
-        Here { store, executor }
+        Here { store, executor, kept: KeptSources::default() }
     }
 }
 
@@ -46,7 +50,8 @@ impl Engine for Here {
         let needs_scratch = pinned.terms.on_disk || job::has_empty_copy(pinned);
         let scratch = needs_scratch.then(|| self.store.scratch()).transpose()?;
         let scratch = scratch.as_ref().map(|scratch| scratch.path());
-        let job = job(pinned, &self.store, sources, place.path(), scratch);
+        let mut job = job(pinned, &self.store, sources, place.path(), scratch);
+        self.kept.keep(&mut job, pinned, &self.store, sources)?;
         job::make_empty_root(&job, scratch)?;
         let asked = clock::now();
         let (mut began, mut began_ms) = (asked, 0);
