@@ -147,7 +147,7 @@ fn directories_and_links_have_one_time_as_files_do() {
         .link("src/link", "deep/er/a")
         .script(
             "step.sh",
-            "#!/bin/sh\nall=$(find / -xdev -printf '%T@ %p\\n'; find /work /tmp /dev/shm -printf '%T@ %p\\n')
+            "#!/bin/sh\nall=$(find / -xdev -printf '%T@ %p\\n'; find /etc /work /tmp /dev/shm -printf '%T@ %p\\n')
 echo \"$all\" | grep -v '^315619200.0000000000 ' > out.txt; true\n",
         )
         .build();

@@ -15,7 +15,7 @@ use crate::etc::{EtcEntry, system_etc, walk_etc};
 
 /// The identity of this machine's system directories: its operating system's release, what its
 /// package manager says is installed, and all of `/etc` that commands see. Source: `spec/sandbox.md`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostIdentity {
     /// The identity as it enters keys.
     pub digest: HostDigest,

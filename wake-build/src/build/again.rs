@@ -46,9 +46,10 @@ impl Session {
         let meta = snapshot.meta()?;
         meta.is_of_this_boot().then_some(())?;
         if let Some(host) = &meta.host {
-            let is_proven = host.proof.as_ref().is_some_and(HostProof::holds);
-            let is_same = || self.machine.host().is_ok_and(|now| now.to_string() == host.identity);
-            (is_proven || is_same()).then_some(())?;
+            if host.proof.as_ref().is_some_and(HostProof::holds) {
+                self.machine.assume_host(host.clone());
+            }
+            self.machine.host().ok().filter(|now| *now == host.digest)?;
         }
         let root = &self.workspace.root;
         let span = snapshot_span("verify snapshot");

@@ -19,7 +19,7 @@ use crate::links::OUT_DIR;
 use crate::lower::{Lowering, step_id};
 use crate::plan::PlannedBuild;
 use crate::session::{Checkout, Session};
-use crate::snapshot::{Capture, KnownHost, Meta, Records, Spool, capture, place, shared_name};
+use crate::snapshot::{Capture, Meta, Records, Spool, capture, place, shared_name};
 
 /// What came of a build from the sources on.
 pub(super) struct InBuild {
@@ -120,10 +120,7 @@ impl Session {
         let meta = Meta {
             pkgs: planned.instances.len(),
             trace: traces(planned),
-            host: self.machine.known_host().map(|host| KnownHost {
-                identity: host.digest.to_string(),
-                proof: host.proof.clone(),
-            }),
+            host: self.machine.known_host().cloned(),
             boot: wake_store::current_boot(),
             saved_ms,
         };

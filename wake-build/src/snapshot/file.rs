@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use memmap2::{Mmap, MmapOptions};
 use serde::{Deserialize, Serialize};
-use wake_exec::HostProof;
+use wake_exec::HostIdentity;
 use wake_model::place::PKG_FILE;
 use wake_model::{BlobDigest, Digest, RelPath};
 
@@ -35,7 +35,7 @@ pub(crate) struct Meta {
     /// Lines of `std.trace`, with who said them.
     pub(crate) trace: Vec<(String, String)>,
     /// The identity of the host, if a step saw its directories.
-    pub(crate) host: Option<KnownHost>,
+    pub(crate) host: Option<HostIdentity>,
     /// The boot in which sources and results were looked at: what a power cut took from them shows in another one.
     pub(crate) boot: Option<[u8; 16]>,
     /// Milliseconds that all steps once took.
@@ -97,13 +97,6 @@ pub(crate) fn shared_name(key: &Digest, root: &Path) -> String {
 /// Where the snapshot of a request lies.
 pub(crate) fn place(state_dir: &Path, key: &Digest) -> PathBuf {
     state_dir.join(format!("{STATE}/snapshot-{}", key.short(16)))
-}
-
-/// The identity of a host, and what shows that it is still the same.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct KnownHost {
-    pub(crate) identity: String,
-    pub(crate) proof: Option<HostProof>,
 }
 
 impl Meta {

@@ -24,7 +24,7 @@ mod capture;
 mod replay;
 
 pub(crate) use capture::{Capture, capture};
-pub(crate) use file::{KnownHost, Meta, Snapshot, place, shared_name};
+pub(crate) use file::{Meta, Snapshot, place, shared_name};
 pub(crate) use replay::Replay;
 pub(crate) use results::{CheckedLink, check_results};
 pub(crate) use spool::{Records, Spool};

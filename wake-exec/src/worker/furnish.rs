@@ -2,22 +2,19 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::Stat;
 
-use super::confine::Confinement;
+use super::etc_copy::{NETWORK_ETC, resolver};
 use super::kernel;
 use super::mounts::{self, Memory, Writable};
 use super::view::{RootItem, RootNeed, RootPlan};
-use crate::defaults::{HOME, SYSTEM_DIRS, USER};
-use crate::etc::{EtcEntry, system_etc, walk_etc};
-use crate::job::{Identity, Network};
+use crate::defaults::SYSTEM_DIRS;
+use crate::etc::{EtcEntry, walk_etc};
+use crate::job::Network;
 use crate::wire::JobError;
-
-/// What else programs need of `/etc` that reach the network.
-const NETWORK_ETC: &[&str] =
-    &["hosts", "nsswitch.conf", "services", "protocols", "ssl", "pki", "ca-certificates"];
 
 /// What of these must be the host's, whatever a root directory brings.
 const NETWORK_OWN: &[&str] = &["resolv.conf", "hosts"];
@@ -25,7 +22,8 @@ const NETWORK_OWN: &[&str] = &["resolv.conf", "hosts"];
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
 
 impl RootPlan {
-    pub(crate) fn show_system(&mut self, confined: &Confinement) -> Result<(), JobError> {
+    /// The host's system directories, with `etc` as its `/etc`.
+    pub(crate) fn show_system(&mut self, etc: OwnedFd) -> Result<(), JobError> {
         for name in SYSTEM_DIRS {
             self.show(name, &Path::new("/").join(name))?;
         }
@@ -37,12 +35,7 @@ impl RootPlan {
                 .map_err(|errno| JobError::step("mount", "/usr/local", errno))?;
             self.add("usr/local", RootItem::Mount(nothing));
         }
-        self.add("etc", RootItem::Directory);
-        let shown = system_etc(Path::new("/"));
-        self.copy_etc(&shown.map_err(|error| JobError::step("read", "/etc", error))?)?;
-        for (name, text) in fixed_etc(confined) {
-            self.add(format!("etc/{name}"), RootItem::File(text.into_bytes(), 0o644));
-        }
+        self.add("etc", RootItem::Mount(etc));
         Ok(())
     }
 
@@ -65,8 +58,8 @@ impl RootPlan {
         Ok(())
     }
 
-    /// What every root has: `/dev`, `/proc`, `/tmp`, and the network's files where there is one.
-    pub(crate) fn furnish(&mut self, confined: &Confinement) -> Result<(), JobError> {
+    /// What every root has: `/dev`, `/proc` and `/tmp`.
+    pub(crate) fn furnish(&mut self) -> Result<(), JobError> {
         let proc =
             mounts::proc().map_err(|errno| JobError::unavailable("mounting /proc", errno))?;
         self.add("proc", RootItem::Mount(proc));
@@ -88,20 +81,19 @@ impl RootPlan {
             self.add("dev/pts", RootItem::Mount(terminals));
             self.add("dev/ptmx", RootItem::Link("pts/ptmx".into()));
         }
-        match confined.network {
-            Network::Host => {
-                let own = self.items.len();
-                self.add("etc", RootItem::Directory);
-                // It is often a link to a place that a command does not see.
-                if let Ok(bytes) = fs::read("/etc/resolv.conf") {
-                    self.add("etc/resolv.conf", RootItem::File(bytes, 0o644));
-                }
-                self.copy_etc(NETWORK_ETC)?;
-                self.items[own..].iter_mut().for_each(|(_, _, need)| *need = RootNeed::IfRoom);
-                Ok(())
-            }
-            Network::None => Ok(()),
+        Ok(())
+    }
+
+    /// What programs need of `/etc` that reach the network, where the root directory does not bring its own.
+    pub(crate) fn show_network(&mut self) -> Result<(), JobError> {
+        let own = self.items.len();
+        self.add("etc", RootItem::Directory);
+        if let Some(bytes) = resolver() {
+            self.add("etc/resolv.conf", RootItem::File(bytes, 0o644));
         }
+        self.copy_etc(NETWORK_ETC)?;
+        self.items[own..].iter_mut().for_each(|(_, _, need)| *need = RootNeed::IfRoom);
+        Ok(())
     }
 
     /// Shows `host` at `name`: links as links, all else mounted read only; nothing where nothing is.
@@ -134,32 +126,6 @@ impl RootPlan {
         walk_etc(Path::new("/"), names, &mut add)
             .map_err(|error| JobError::step("copy", "/etc", error))
     }
-}
-
-/// Files of `/etc` that are the same on every machine: who the command is, and where `localhost` is.
-fn fixed_etc(confined: &Confinement) -> Vec<(&'static str, String)> {
-    let Identity { uid, gid, hostname } = &confined.identity;
-    let mut files = vec![
-        (
-            "passwd",
-            format!(
-                "root:x:0:0:root:/root:/bin/sh\n{USER}:x:{uid}:{gid}:{USER}:{HOME}:/bin/sh\n\
-                 nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
-            ),
-        ),
-        ("group", format!("root:x:0:\n{USER}:x:{gid}:\nnogroup:x:65534:\n")),
-    ];
-    if confined.network == Network::None {
-        let databases = ["passwd", "group", "shadow", "hosts", "networks", "services", "protocols"];
-        let files_only = databases.map(|database| format!("{database}: files\n"));
-        files.extend([
-            ("hosts", format!("127.0.0.1 localhost {hostname}\n::1 localhost {hostname}\n")),
-            ("nsswitch.conf", files_only.concat()),
-            // A name may have addresses of both families.
-            ("host.conf", "multi on\n".to_owned()),
-        ]);
-    }
-    files
 }
 
 /// The names in a directory that are UTF-8, sorted.

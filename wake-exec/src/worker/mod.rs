@@ -14,6 +14,7 @@ mod place;
 mod shared;
 mod populate;
 mod scratch;
+mod etc_copy;
 mod view;
 mod furnish;
 mod sysv;

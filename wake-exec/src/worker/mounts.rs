@@ -6,8 +6,9 @@ use std::path::Path;
 use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount,
+    open_tree, unmount,
 };
 
 use super::kernel::set_mount;
@@ -70,6 +71,20 @@ pub(crate) fn memory(memory: &Memory<'_>) -> Result<OwnedFd, Errno> {
     }
     fsconfig_create(context.as_fd())?;
     fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, QUIET)
+}
+
+/// What a file system in memory is like that is a root directory.
+pub(crate) const ROOT: Memory<'static> =
+    Memory { mode: "0755", owner: None, bytes: None, inodes: None };
+
+/// Makes `root` the root directory of this mount namespace, and lets go of the old one.
+pub(crate) fn pivot(root: &OwnedFd) -> Result<(), Errno> {
+    attach(root, CWD, "/")?;
+    rustix::process::fchdir(root)?;
+    // Old root onto new root, then away with the upper one: no directory is needed for the old one.
+    rustix::process::pivot_root(".", ".")?;
+    unmount(".", UnmountFlags::DETACH)?;
+    rustix::process::chdir("/")
 }
 
 /// What `path` of the host holds, other mounts below it included.

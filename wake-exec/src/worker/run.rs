@@ -11,6 +11,7 @@ use wake_model::RelPath;
 use super::beside::{MemoryDirs, keeps_tmp};
 use super::confine::Confinement;
 use super::disk::DiskMeter;
+use super::etc_copy::EtcCopy;
 use super::owners::Owners;
 use super::place::DirWriter;
 use super::populate::{self, Filling, PendingWork, Reach};
@@ -39,6 +40,8 @@ pub(crate) struct Runner {
     starter: Starter,
     pub(crate) buffer: Vec<u8>,
     shared: SharedFiles,
+    /// What commands see of `/etc` whose root directory is the host's.
+    etc: Option<EtcCopy>,
     /// Whether things of the store can show through work directories, as far as is known.
     can_layer: bool,
     /// Standard input of commands that get none.
@@ -69,6 +72,7 @@ impl Runner {
             starter: Starter::new(scheduling),
             buffer: vec![0; BUFFER],
             shared: SharedFiles::default(),
+            etc: None,
             can_layer: true,
             nothing,
         })
@@ -106,7 +110,7 @@ impl Runner {
         // nobody knows what became of the root directory: it is not given back.
         let mut stand = match self.standing.take(job) {
             Some(stand) => stand,
-            None => StandingRoot::new(build_view(confined, job)?),
+            None => StandingRoot::new(build_view(confined, job, &mut self.etc)?),
         };
         let work = work_directory(
             confined,
@@ -172,8 +176,12 @@ impl Runner {
 }
 
 /// The root directory that `job` asks for.
-fn build_view(confined: &Confinement, job: &Job) -> Result<RootView, JobError> {
-    let mut plan = RootPlan::new(confined, &job.root)?;
+fn build_view(
+    confined: &Confinement,
+    job: &Job,
+    etc: &mut Option<EtcCopy>,
+) -> Result<RootView, JobError> {
+    let mut plan = RootPlan::new(confined, &job.root, etc)?;
     if let Some(work) = &job.work {
         plan.add(work.as_str(), RootItem::Directory);
     }

@@ -7,14 +7,14 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
-use rustix::mount::{UnmountFlags, unmount};
 
 use super::confine::{Confinement, mount_namespace};
+use super::etc_copy::EtcCopy;
 use super::kernel;
-use super::mounts::{self, Memory, Writable};
+use super::mounts::{self, ROOT, Writable};
 use super::place::{DirWriter, fix_time};
 use super::scratch::{self, OwnDirectory};
-use crate::job::{Access, JobRoot, Limits};
+use crate::job::{Access, JobRoot, Limits, Network};
 use crate::wire::JobError;
 
 /// A finished root directory.
@@ -93,7 +93,13 @@ pub(crate) enum RootItem {
 
 impl RootPlan {
     /// What `root` asks for, together with what every root directory has.
-    pub(crate) fn new(confined: &Confinement, root: &JobRoot) -> Result<Self, JobError> {
+    ///
+    /// `etc` is made where it is needed and not there.
+    pub(crate) fn new(
+        confined: &Confinement,
+        root: &JobRoot,
+        etc: &mut Option<EtcCopy>,
+    ) -> Result<Self, JobError> {
         let mount = |host: &Path, writable| {
             mounts::host(host, writable).map_err(|errno| JobError::step("mount", host, errno))
         };
@@ -112,13 +118,22 @@ impl RootPlan {
         };
         let mut plan = RootPlan { ground, items: Vec::new() };
         match root {
-            JobRoot::Host => plan.show_system(confined)?,
+            JobRoot::Host => {
+                let etc = match etc {
+                    Some(etc) => etc,
+                    None => etc.insert(EtcCopy::new(confined)?),
+                };
+                plan.show_system(etc.mount(confined)?)?;
+            }
             JobRoot::Dir { host, access: Access::ReadOnly } => {
                 plan.show_entries(host, confined.network)?;
             }
             JobRoot::Empty | JobRoot::Dir { .. } => {}
         }
-        plan.furnish(confined)?;
+        plan.furnish()?;
+        if *root != JobRoot::Host && confined.network == Network::Host {
+            plan.show_network()?;
+        }
         Ok(plan)
     }
 
@@ -249,19 +264,11 @@ impl Workshop {
 }
 
 fn memory_root() -> Result<OwnedFd, JobError> {
-    let memory = Memory { mode: "0755", owner: None, bytes: None, inodes: None };
-    mounts::memory(&memory).map_err(|errno| JobError::unavailable("mounting tmpfs", errno))
+    mounts::memory(&ROOT).map_err(|errno| JobError::unavailable("mounting tmpfs", errno))
 }
 
-/// Makes `root` the root directory of this mount namespace, and lets go of the old one.
 fn pivot(root: &OwnedFd) -> Result<(), JobError> {
-    let failed = |errno: Errno| JobError::unavailable("changing the root directory", errno);
-    mounts::attach(root, CWD, "/").map_err(failed)?;
-    rustix::process::fchdir(root).map_err(failed)?;
-    // Old root onto new root, then away with the upper one: no directory is needed for the old one.
-    rustix::process::pivot_root(".", ".").map_err(failed)?;
-    unmount(".", UnmountFlags::DETACH).map_err(failed)?;
-    rustix::process::chdir("/").map_err(failed)
+    mounts::pivot(root).map_err(|errno| JobError::unavailable("changing the root directory", errno))
 }
 
 fn put(place: &mut DirWriter<'_>, path: &str, item: RootItem) -> Result<(), Errno> {
