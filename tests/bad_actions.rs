@@ -85,6 +85,44 @@ fn an_exec_ref_that_is_not_executable() {
 }
 
 #[test]
+fn a_script_with_the_line_ends_of_windows() {
+    let project = script("");
+    project.write("step.sh", "#!/bin/sh\r\ntouch out.txt\r\n");
+    check(
+        project,
+        1,
+        expect![[r#"
+            [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+            error: //:m: `./step.sh` could not be started: its `#!` line names `/bin/sh\r`, which is not there
+             help: its lines end as on Windows: write them with line feeds alone
+            [TIME] FAIL //:m (no result)
+            [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+            failed: //:m
+        "#]],
+    );
+}
+
+#[test]
+fn arguments_that_the_system_does_not_take() {
+    for args in
+        ["args=[std.repeat('x', 200000)]", "args=['%050d' % i for i in std.range(1, 60000)]"]
+    {
+        check(
+            exec(args),
+            1,
+            expect![[r#"
+                [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+                error: //:m: `./step.sh` could not be started: Argument list too long (os error 7)
+                 help: one argument or variable may have 128 KiB, all together 2 MiB: write what is longer to a file, and pass its name
+                [TIME] FAIL //:m (no result)
+                [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+                failed: //:m
+            "#]],
+        );
+    }
+}
+
+#[test]
 fn an_exec_ref_that_is_no_file() {
     let project = project()
         .pkg("inputs=function(wake, pkg) { tool: 'cc' }, modules={ m: './m.libsonnet' }")
@@ -118,8 +156,8 @@ fn an_interpreter_that_is_not_there() {
         1,
         expect![[r#"
             [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
-            error: //:m: `./step.sh` could not be started: No such file or directory (os error 2)
-             help: does its `#!` line name a program that the sandbox has?
+            error: //:m: `./step.sh` could not be started: its `#!` line names `/usr/bin/no-such-shell`, which is not there
+             help: name a program that the sandbox has, such as `/bin/sh`
             [TIME] FAIL //:m (no result)
             [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
             failed: //:m

@@ -51,11 +51,117 @@ fn the_machine_is_not_there() {
     project.write_script(
         "step.sh",
         &format!(
-            "#!/bin/sh\nfor path in /etc/passwd /etc/hostname {root} {store} /home /root /var /sys/kernel /dev/sda; do\n  \
+            "#!/bin/sh\nfor path in /etc/shadow /etc/hostname {root} {store} /home /root /var /sys/kernel /dev/sda; do\n  \
              test -e \"$path\" && echo \"$path\"\ndone > out.txt\ntrue\n"
         ),
     );
     assert_eq!(lines(&project), [] as [&str; 0]);
+}
+
+#[test]
+fn the_user_and_the_machine_itself_have_names() {
+    let script = "{ whoami; id -un; id -gn; getent hosts localhost; getent hosts wake; } > out.txt
+python3 -c 'import os, pwd, socket
+print(pwd.getpwuid(os.getuid()).pw_dir, os.path.expanduser(\"~\"))
+for family, *_, address in socket.getaddrinfo(\"localhost\", 80, type=socket.SOCK_STREAM):
+    print(address[0])' >> out.txt";
+    let localhost = "::1             localhost wake";
+    check(
+        script,
+        &["wake", "wake", "wake", localhost, localhost, "/tmp/home /tmp/home", "::1", "127.0.0.1"],
+    );
+}
+
+#[test]
+fn a_server_on_localhost_answers() {
+    let script = "python3 -c 'import socket, threading
+for family, host in [(socket.AF_INET, \"127.0.0.1\"), (socket.AF_INET6, \"::1\"), (socket.AF_INET, \"localhost\")]:
+    server = socket.socket(family)
+    server.bind((host, 0))
+    server.listen()
+    def answer():
+        connection, _ = server.accept()
+        connection.sendall(connection.recv(9).upper())
+        connection.close()
+    threading.Thread(target=answer).start()
+    client = socket.create_connection((host, server.getsockname()[1]), timeout=9)
+    client.sendall(b\"heard\")
+    print(client.recv(9).decode())' > out.txt";
+    check(script, &["HEARD"; 3]);
+}
+
+#[test]
+fn links_of_the_system_into_etc_lead_to_what_they_lead_to_outside() {
+    let inside = |target: &std::path::Path| {
+        let name = target.strip_prefix("/etc").ok()?.components().next()?;
+        let name = name.as_os_str().to_str()?;
+        let is_shown = ["alternatives", "ssl", "perl"].contains(&name)
+            || ["java-", "python"].iter().any(|start| name.starts_with(start));
+        is_shown.then_some(())
+    };
+    let mut links = Vec::new();
+    let mut dirs = vec![(std::path::PathBuf::from("/usr"), 0)];
+    while let Some((dir, depth)) = dirs.pop() {
+        for entry in std::fs::read_dir(dir).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let kind = entry.file_type().unwrap();
+            if kind.is_dir() && depth < 4 && !path.ends_with("share/doc") {
+                dirs.push((path, depth + 1));
+            } else if kind.is_symlink()
+                && inside(&std::fs::read_link(&path).unwrap()).is_some()
+                && std::fs::canonicalize(&path).is_ok_and(|end| !end.starts_with("/usr/local"))
+            {
+                links.push(path.to_str().unwrap().to_owned());
+            }
+        }
+    }
+    let script =
+        "while read -r path; do [ -e \"$path\" ] || echo \"$path\"; done < links > out.txt";
+    let project = project()
+        .pkg("files=['./step.sh', './links'], modules={ m: './step.libsonnet' }")
+        .module(
+            "step.libsonnet",
+            "m",
+            "outputs=function(wake, pkg) { text: './out.txt' }, exec=wake.exec('./step.sh')",
+        )
+        .script("step.sh", &format!("#!/bin/sh\n{script}\n"))
+        .file("links", &(links.join("\n") + "\n"))
+        .build();
+    assert!(!links.is_empty());
+    let private = |path: &&String| !path.ends_with("private");
+    let expected: Vec<&String> = links.iter().filter(|path| !private(path)).collect();
+    let missing = lines(&project);
+    assert!(missing.iter().all(|path| expected.contains(&path)), "{missing:?}");
+}
+
+#[test]
+fn directories_and_links_have_one_time_as_files_do() {
+    let project = project()
+        .pkg("files=wake.dir('./src') + ['./step.sh'], modules={ m: './step.libsonnet' }")
+        .module(
+            "step.libsonnet",
+            "m",
+            "outputs=function(wake, pkg) { text: './out.txt' }, exec=wake.exec('./step.sh')",
+        )
+        .file("src/deep/er/a", "a")
+        .link("src/link", "deep/er/a")
+        .script(
+            "step.sh",
+            "#!/bin/sh\nall=$(find / -xdev -printf '%T@ %p\\n'; find /etc /work /tmp /dev/shm -printf '%T@ %p\\n')
+echo \"$all\" | grep -v '^315619200.0000000000 ' > out.txt; true\n",
+        )
+        .build();
+    // What is the host's, as it lies there, has the host's times.
+    let host =
+        ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/dev/pts"];
+    let devices = ["null", "zero", "full", "random", "urandom", "tty"];
+    let lines = lines(&project);
+    let others = lines.iter().filter(|line| {
+        let (_, path) = line.split_once(' ').unwrap();
+        let device = path.strip_prefix("/dev/").unwrap_or_default();
+        !host.contains(&path) && !devices.contains(&device)
+    });
+    assert_eq!(others.collect::<Vec<_>>(), [] as [&String; 0]);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 /*
- * combine OUT FILE... -- DEPENDENCY...
+ * combine OUT INPUT...
  *
- * The command of every package in the synthetic repository: writes to OUT the bytes of each FILE and, for each
- * DEPENDENCY, one line with a digest of those of its lines that do not begin with `#`. So a changed note in a file
- * changes the output of its package, but not the outputs that are made from that.
+ * The command of every package in the synthetic repository: writes to OUT the bytes of each INPUT that is called
+ * `….txt` and, for each other one, a line with a digest of those of its lines that do not begin with `#`. So a changed
+ * note in a file changes the output of its package, but not the outputs that are made from that. `--` is passed over.
  *
  * Linux system calls and nothing else, linked statically: what is measured is the build tool, not the loader.
  */
@@ -78,6 +78,15 @@ static void copy(long out, const char *path)
     call(CLOSE, file, 0, 0, 0);
 }
 
+static int is_text(const char *path)
+{
+    long length = 0;
+    while (path[length])
+        length++;
+    const char *end = path + length - 4;
+    return length >= 4 && end[0] == '.' && end[1] == 't' && end[2] == 'x' && end[3] == 't';
+}
+
 /* FNV-1a: public parameters, http://www.isthe.com/chongo/tech/comp/fnv/ */
 static void digest(long out, const char *path)
 {
@@ -110,15 +119,14 @@ __attribute__((used)) void start(long *stack)
     long out = call(OPENAT, AT_FDCWD, (long)arguments[1], OPEN_OUT, 0666);
     if (out < 0)
         die(6);
-    int dependencies = 0;
     for (long at = 2; at < count; at++) {
         const char *argument = arguments[at];
         if (argument[0] == '-' && argument[1] == '-' && argument[2] == 0)
-            dependencies = 1;
-        else if (dependencies)
-            digest(out, argument);
-        else
+            continue;
+        if (is_text(argument))
             copy(out, argument);
+        else
+            digest(out, argument);
     }
     die(0);
 }

@@ -319,7 +319,7 @@ def action(case):
     field("network", None, text(case["network"]))
     field("sandbox", None, text(case["sandbox"]))
     field("platform", None, text(case["platform"]))
-    return sealed({"list": fields}, "wake action v2")
+    return sealed({"list": fields}, "wake action v3")
 
 
 def host(case):
@@ -332,7 +332,10 @@ def host(case):
     parts += [(path, "\n".join(by_bytes(case["listings"][path])))
               for path in listings if path in case["listings"]]
     parts = [many(text(path), digest(blake3(content.encode()).hex())) for path, content in parts]
-    return sealed(many(text(case["arch"]), {"list": parts}), "wake host v1")
+    etc = [many(text(path), text(shown["link"]) if "link" in shown else
+                digest(blake3(shown["file"].encode()).hex()))
+           for path, shown in sorted(case["etc"].items(), key=lambda item: item[0].encode())]
+    return sealed(many(text(case["arch"]), {"list": parts}, {"list": etc}), "wake host v2")
 
 
 def listing(case):

@@ -1,10 +1,11 @@
 //! What changes around a checkout: the host, the environment, the request.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use wake_tests::{Build, Project, has_program, is_root, skip};
 
-use crate::scene::{LABELS, TARGETS, assert_at_once, holds, settled};
+use crate::scene::{LABELS, TARGETS, assert_at_once, holds, settled, workspace};
 
 /// A build in a mount namespace of its own in which `/etc/os-release` says something else.
 fn build_on_another_host(project: &Project) -> Build {
@@ -28,6 +29,40 @@ fn another_host() {
     assert_at_once(&build_on_another_host(&project));
     // And back: all of it is remembered, but not by the last snapshot.
     holds(&project, &[]);
+}
+
+/// The files that a build hashes that believes itself in the boot `boot`.
+///
+/// A strict sandbox would not start, because part of `/proc` is hidden.
+fn hashed_in_boot(project: &Project, boot: &str) -> BTreeSet<String> {
+    let (id, profile) = (project.base().join("boot"), project.base().join("profile"));
+    fs::write(&id, format!("{boot}\n")).unwrap();
+    let script = "mount --bind \"$1\" /proc/sys/kernel/random/boot_id; shift; exec \"$0\" \"$@\"";
+    let words = ["unshare", "--mount", "--", "sh", "-euc", script];
+    let run = project.wake([id.as_os_str()]).args(["build", "--sandbox=weak", "--profile"]);
+    run.arg(&profile).args(TARGETS).wrapper(words).run().success();
+    let trace: serde_json::Value = serde_json::from_slice(&fs::read(profile).unwrap()).unwrap();
+    let names = trace["traceEvents"].as_array().unwrap().iter().filter_map(|e| e["name"].as_str());
+    names.filter_map(|name| name.strip_prefix("hash ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn another_boot_in_which_the_bytes_of_sources_may_be_gone() {
+    if !is_root() || !has_program("unshare") {
+        let missing = "needs root and `unshare` to show another boot";
+        return skip("another_boot_in_which_the_bytes_of_sources_may_be_gone", missing);
+    }
+    let project = workspace();
+    let [first, second] =
+        ["7a6b1c1e-0d2f-4a8e-9b53-3c2d1e0f4a5b", "0f4a5b7a-6b1c-4e0d-8f4a-8e9b533c2d1e"];
+    let all = hashed_in_boot(&project, first);
+    assert!(all.contains("data") && all.contains("lib/base"), "{all:?}");
+    // No change can go unseen any more.
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    hashed_in_boot(&project, first);
+    assert_eq!(hashed_in_boot(&project, first), BTreeSet::new());
+    assert_eq!(hashed_in_boot(&project, second), all);
+    assert_eq!(hashed_in_boot(&project, second), BTreeSet::new());
 }
 
 #[test]

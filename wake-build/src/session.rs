@@ -123,7 +123,9 @@ impl Session {
     /// The checkout as it is now; `snapshot` says what is known of its files.
     pub(crate) fn look<'a>(&'a self, snapshot: Option<&'a Snapshot>) -> Checkout<'a> {
         let _span = self.profile().stage("read state");
-        let memory = snapshot.map(|snapshot| snapshot as &dyn FileMemory);
+        let is_proof =
+            |snapshot: &&Snapshot| snapshot.meta().is_some_and(|meta| meta.is_of_this_boot());
+        let memory = snapshot.filter(is_proof).map(|snapshot| snapshot as &dyn FileMemory);
         let files = Files::open(&self.workspace.root, &self.files_file(), memory);
         Checkout {
             session: self,

@@ -15,6 +15,9 @@ pub const BUILDER_UID: u32 = 1000;
 /// The group number that commands see themselves as.
 pub const BUILDER_GID: u32 = 1000;
 
+/// What the user and the group of commands are called.
+pub(crate) const USER: &str = "wake";
+
 /// The host name that commands see.
 pub const HOSTNAME: &str = "wake";
 
@@ -35,6 +38,3 @@ pub const DEFAULT_ENV: &[(&str, &str)] = &[
 /// System directories of the host, whatever of them exists. `/usr/local` is shown empty, because
 /// the identity of the host does not cover it.
 pub const SYSTEM_DIRS: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
-
-/// What of `/etc` belongs to the installed system rather than to the machine.
-pub const SYSTEM_ETC: &[&str] = &["ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives"];

@@ -48,6 +48,14 @@ pub enum SandboxError {
         /// Why it cannot be.
         reason: String,
     },
+    /// It was killed because it held more on disk than it may.
+    #[error("more than {bytes} bytes or {files} files lay in its directories on disk")]
+    OutOfDisk {
+        /// How many bytes each may hold.
+        bytes: u64,
+        /// How many files.
+        files: u64,
+    },
     /// The caller cancelled it.
     #[error("cancelled")]
     Cancelled,

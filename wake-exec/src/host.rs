@@ -4,15 +4,38 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{CWD, Mode, OFlags, Stat};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 use wake_model::encode::{Domain, digest_of};
 use wake_model::{BlobDigest, HostDigest};
 
-/// The identity of this machine's system directories: its operating system's release and what its
-/// package manager says is installed. Source: `spec/sandbox.md`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+use crate::clock;
+use crate::etc::{EtcEntry, system_etc, walk_etc};
+
+/// The identity of this machine's system directories: its operating system's release, what its
+/// package manager says is installed, and all of `/etc` that commands see. Source: `spec/sandbox.md`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HostIdentity {
     /// The identity as it enters keys.
     pub digest: HostDigest,
+    /// What shows later that it is still this one; none where something was changed a moment ago.
+    pub proof: Option<HostProof>,
+}
+
+/// What `stat` said of all that an identity was read from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostProof {
+    seen: Vec<(String, Option<HostStamp>)>,
+}
+
+/// What `stat` says of a file or directory that cannot stay the same when that changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct HostStamp {
+    inode: (u64, u64),
+    size: u64,
+    /// In nanoseconds since 1970.
+    changed: (i64, i64),
 }
 
 /// The identity of the host could not be read.
@@ -42,38 +65,153 @@ const SOURCES: &[&str] = &[
 /// Directories whose listing is the database: one entry for each package with its version.
 const LISTINGS: &[&str] = &["var/lib/pacman/local", "var/lib/dpkg/status.d"];
 
-type ReadSource = fn(PathBuf) -> io::Result<Vec<u8>>;
+/// What of the host's system was read.
+#[derive(Default)]
+struct HostParts {
+    databases: Vec<(&'static str, BlobDigest)>,
+    etc: Vec<(String, ShownEtc)>,
+    seen: Vec<(String, Option<HostStamp>)>,
+}
+
+/// A file or link of `/etc`, as it enters the identity.
+enum ShownEtc {
+    File(BlobDigest),
+    Link(String),
+}
 
 impl HostIdentity {
-    /// Reads it from this machine; about 1 ms for a few megabytes of package database.
+    /// Reads it from this machine; some milliseconds for a few megabytes of package database.
     pub fn read() -> Result<Self, HostIdentityError> {
         Self::read_below(Path::new("/"))
     }
 
     /// Reads it from a system that lies below `root`.
     pub fn read_below(root: &Path) -> Result<Self, HostIdentityError> {
-        let mut parts = Vec::new();
-        let files = SOURCES.iter().map(|name| (name, fs::read as ReadSource));
-        let listings = LISTINGS.iter().map(|name| (name, listing as ReadSource));
-        for (name, read) in files.chain(listings) {
-            let path = root.join(name);
-            let bytes = match read(path.clone()) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                read => read.map_err(|source| HostIdentityError { path, source })?,
-            };
-            parts.push((*name, BlobDigest::of(&bytes)));
-        }
+        let now = clock::since_1970();
+        let parts = HostParts::read(root)?;
         let digest = digest_of(Domain::Host, |encoder| {
-            encoder.list(2);
+            encoder.list(3);
             encoder.text(std::env::consts::ARCH);
-            encoder.list(parts.len());
-            for (name, digest) in &parts {
+            encoder.list(parts.databases.len());
+            for (name, digest) in &parts.databases {
                 encoder.list(2);
                 encoder.text(name);
                 encoder.digest(&digest.0);
             }
+            encoder.list(parts.etc.len());
+            for (path, shown) in &parts.etc {
+                encoder.list(2);
+                encoder.text(path);
+                match shown {
+                    ShownEtc::File(blob) => encoder.digest(&blob.0),
+                    ShownEtc::Link(target) => encoder.text(target),
+                }
+            }
         });
-        Ok(HostIdentity { digest: HostDigest(digest) })
+        let is_proof =
+            parts.seen.iter().all(|(_, stamp)| stamp.is_none_or(|it| it.is_settled(now)));
+        let proof = is_proof.then_some(HostProof { seen: parts.seen });
+        Ok(HostIdentity { digest: HostDigest(digest), proof })
+    }
+}
+
+impl HostProof {
+    /// Whether this machine is still the one that it speaks of, in the same boot; costs a `stat` for each file.
+    pub fn holds(&self) -> bool {
+        self.holds_below(Path::new("/"))
+    }
+
+    /// The same of a system that lies below `root`.
+    pub fn holds_below(&self, root: &Path) -> bool {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let Ok(root) = rustix::fs::open(root, flags, Mode::empty()) else { return false };
+        self.seen.iter().all(|(path, stamp)| {
+            let now = rustix::fs::statat(&root, path.as_str(), rustix::fs::AtFlags::empty());
+            now.ok().as_ref().map(HostStamp::of) == *stamp
+        })
+    }
+}
+
+impl HostStamp {
+    fn of(stat: &Stat) -> Self {
+        let ns =
+            |seconds: i64, nanos: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanos);
+        HostStamp {
+            inode: (stat.st_dev, stat.st_ino),
+            size: stat.st_size.unsigned_abs(),
+            changed: (
+                ns(stat.st_mtime, stat.st_mtime_nsec as i64),
+                ns(stat.st_ctime, stat.st_ctime_nsec as i64),
+            ),
+        }
+    }
+
+    /// Whether a change after the clock said `now` shows, which has to be later than the last one by more than a tick of
+    /// the coarsest file system's clock.
+    fn is_settled(&self, now: std::time::Duration) -> bool {
+        const TICK: i128 = 2_000_000_000;
+        i128::from(self.changed.0.max(self.changed.1)) + TICK < now.as_nanos() as i128
+    }
+}
+
+impl HostParts {
+    fn read(root: &Path) -> Result<Self, HostIdentityError> {
+        let mut parts = HostParts::default();
+        for name in SOURCES {
+            parts.add(root, name, &fs::read)?;
+        }
+        for name in LISTINGS {
+            parts.add(root, name, &listing)?;
+        }
+        parts
+            .add_etc(root)
+            .map_err(|source| HostIdentityError { path: root.join("etc"), source })?;
+        Ok(parts)
+    }
+
+    fn add(
+        &mut self,
+        root: &Path,
+        name: &'static str,
+        read: &dyn Fn(PathBuf) -> io::Result<Vec<u8>>,
+    ) -> Result<(), HostIdentityError> {
+        let path = root.join(name);
+        // Before it is read: what comes in between is a change.
+        let stat =
+            match rustix::fs::stat(&path) {
+                Err(Errno::NOENT | Errno::NOTDIR) => None,
+                stat => Some(stat.map_err(|errno| HostIdentityError {
+                    path: path.clone(),
+                    source: errno.into(),
+                })?),
+            };
+        self.seen.push((name.to_owned(), stat.as_ref().map(HostStamp::of)));
+        match read(path.clone()) {
+            Ok(bytes) => self.databases.push((name, BlobDigest::of(&bytes))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(source) => return Err(HostIdentityError { path, source }),
+        }
+        Ok(())
+    }
+
+    /// Adds what commands see of `/etc`, sorted by path.
+    fn add_etc(&mut self, root: &Path) -> io::Result<()> {
+        let dir = rustix::fs::statat(CWD, root.join("etc"), rustix::fs::AtFlags::empty());
+        self.seen.push(("etc".to_owned(), dir.ok().as_ref().map(HostStamp::of)));
+        walk_etc(root, &system_etc(root)?, &mut |path, entry, stat| {
+            if let Some(stat) = stat {
+                self.seen.push((format!("etc/{path}"), Some(HostStamp::of(stat))));
+            }
+            match entry {
+                EtcEntry::File(bytes) => {
+                    self.etc.push((path, ShownEtc::File(BlobDigest::of(&bytes))));
+                }
+                EtcEntry::Link(target) => self.etc.push((path, ShownEtc::Link(target))),
+                EtcEntry::Dir | EtcEntry::Hidden => {}
+            }
+        })?;
+        self.etc.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(())
     }
 }
 

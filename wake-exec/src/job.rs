@@ -1,6 +1,5 @@
 //! What is asked of the sandbox: one command, what it may see, what it must leave behind.
 
-use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -120,8 +119,8 @@ pub struct JobInput {
 /// What lies at the path of an input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Source {
-    /// A regular file of the host. A small one is copied and belongs to the command, mode 0444 or 0555;
-    /// a large one is mounted read only.
+    /// A regular file of the host, mode 0444 or 0555. It is copied and belongs to the command, unless it lies below `.wake`
+    /// in the work directory, where nobody may write; a large one that lies in the store is mounted there.
     File {
         /// The file, absolute.
         host: PathBuf,
@@ -131,6 +130,16 @@ pub enum Source {
         executable: bool,
         /// What shows that it still has that content.
         seal: Seal,
+    },
+    /// A regular file of the store that belongs to the command as a copy would, and is not copied before it is changed.
+    Kept {
+        /// A directory of the store, absolute, that holds the file at the path that it has in the work directory, and
+        /// nothing that is no such input of the job.
+        tree: PathBuf,
+        /// Its content as the job's key has it.
+        blob: BlobDigest,
+        /// Whether it may be executed.
+        executable: bool,
     },
     /// A regular file given by its bytes.
     Bytes {
@@ -157,44 +166,13 @@ pub enum Source {
     },
 }
 
-/// What shows that a file of the host still has the content that its digest names.
+/// What shows that a file of the host has the content that its digest names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Seal {
     /// Nothing yet: it is hashed while it is copied, about 0.15 ms a MiB.
     Digest,
-    /// It had this signature when it was hashed, and must have it before and after the run.
-    Signature(FileSignature),
     /// It lies in the store, where nothing changes.
     Store,
-}
-
-/// What the kernel says about a file that cannot stay the same when its content changes, save by a
-/// clock that stands still.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct FileSignature {
-    /// The device that holds it.
-    pub dev: u64,
-    /// Its number there.
-    pub ino: u64,
-    /// Its length in bytes.
-    pub size: u64,
-    /// When its content changed, in nanoseconds since 1970.
-    pub mtime_ns: i128,
-    /// When its inode changed, in nanoseconds since 1970.
-    pub ctime_ns: i128,
-}
-
-impl From<&std::fs::Metadata> for FileSignature {
-    fn from(metadata: &std::fs::Metadata) -> Self {
-        let ns = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-        FileSignature {
-            dev: metadata.dev(),
-            ino: metadata.ino(),
-            size: metadata.size(),
-            mtime_ns: ns(metadata.mtime(), metadata.mtime_nsec()),
-            ctime_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
 }
 
 /// What is taken after the command, and where it is put.

@@ -12,6 +12,7 @@
 mod clock;
 mod defaults;
 mod job;
+mod etc;
 mod host;
 mod cancel;
 mod scheduling;
@@ -25,15 +26,16 @@ mod probe;
 pub use cancel::CancelToken;
 pub use defaults::{
     BUILDER_GID, BUILDER_UID, DEFAULT_ENV, HOME, HOSTNAME, SOURCE_DATE_EPOCH, SYSTEM_DIRS,
-    SYSTEM_ETC, WORK_DIR, WORK_PATH,
+    WORK_DIR, WORK_PATH,
 };
 pub use error::{Hint, SandboxError};
+pub use etc::system_etc;
 pub use executor::{Executor, WorkerCommand};
 pub use finished::{JobResult, Log, OutputDefect, OutputFault, Timings};
-pub use host::{HostIdentity, HostIdentityError};
+pub use host::{HostIdentity, HostIdentityError, HostProof};
 pub use job::{
-    Access, Command, Fidelity, FileSignature, Identity, Job, JobInput, JobRoot, Limits, Logs,
-    Network, Outputs, Seal, Source, Stream, TakeOutputs, WorkPlace,
+    Access, Command, Fidelity, Identity, Job, JobInput, JobRoot, Limits, Logs, Network, Outputs,
+    Seal, Source, Stream, TakeOutputs, WorkPlace,
 };
 pub use probe::{Finding, probe};
 pub use scheduling::Scheduling;

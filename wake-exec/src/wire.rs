@@ -70,6 +70,7 @@ pub(crate) enum JobError {
     NotStarted { program: String, errno: i32 },
     Step { step: String, path: PathBuf, errno: i32 },
     BadJob { path: String, reason: String },
+    OutOfDisk { bytes: u64, files: u64 },
     Cancelled,
 }
 
@@ -104,6 +105,7 @@ impl From<JobError> for SandboxError {
             }
             JobError::Step { step, path, errno } => SandboxError::step(&step, path, os(errno)),
             JobError::BadJob { path, reason } => SandboxError::BadJob { path, reason },
+            JobError::OutOfDisk { bytes, files } => SandboxError::OutOfDisk { bytes, files },
             JobError::Cancelled => SandboxError::Cancelled,
         }
     }

@@ -29,6 +29,13 @@ fn hosts() {
                 put(&root.path().join(path).join(name.as_str().unwrap()), "");
             }
         }
+        for (path, shown) in case["etc"].as_object().unwrap() {
+            let place = root.path().join("etc").join(path);
+            match shown["link"].as_str() {
+                Some(target) => link(&place, target),
+                None => put(&place, shown["file"].as_str().unwrap()),
+            }
+        }
         let found = HostIdentity::read_below(root.path()).unwrap();
         assert_eq!(found.digest.to_string(), case["digest"], "{}", case["name"]);
     }
@@ -37,4 +44,43 @@ fn hosts() {
 fn put(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
+}
+
+fn link(path: &Path, target: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(target, path).unwrap();
+}
+
+/// What becomes of a system that lies in a directory, by what it is called.
+const CHANGES: [(&str, fn(&Path)); 6] = [
+    ("an alternative", |root| {
+        fs::remove_file(root.join("etc/alternatives/cc")).unwrap();
+        link(&root.join("etc/alternatives/cc"), "/usr/bin/clang");
+    }),
+    ("the database", |root| put(&root.join("var/lib/dpkg/status"), "Package: libc7\n")),
+    ("another database", |root| put(&root.join("lib/apk/db/installed"), "")),
+    ("a file of as many bytes", |root| put(&root.join("etc/ssl/openssl.cnf"), "y")),
+    ("a new file", |root| put(&root.join("etc/ssl/new"), "")),
+    ("a new directory", |root| put(&root.join("etc/java-21/new"), "")),
+];
+
+#[test]
+fn what_proves_an_identity_holds_until_something_of_it_changes() {
+    let roots = CHANGES.map(|change| (tempfile::tempdir().unwrap(), change));
+    for (root, _) in &roots {
+        put(&root.path().join("var/lib/dpkg/status"), "Package: libc6\n");
+        put(&root.path().join("etc/ssl/openssl.cnf"), "x");
+        link(&root.path().join("etc/alternatives/cc"), "/usr/bin/gcc");
+        // What changed a moment ago could change once more unseen.
+        assert_eq!(HostIdentity::read_below(root.path()).unwrap().proof, None);
+    }
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    for (root, (name, change)) in &roots {
+        let before = HostIdentity::read_below(root.path()).unwrap();
+        let proof = before.proof.unwrap();
+        assert!(proof.holds_below(root.path()), "before {name}");
+        change(root.path());
+        assert!(!proof.holds_below(root.path()), "{name}");
+        assert_ne!(HostIdentity::read_below(root.path()).unwrap().digest, before.digest, "{name}");
+    }
 }

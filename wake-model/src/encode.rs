@@ -54,9 +54,9 @@ impl Domain {
         match self {
             Domain::Tree => "wake tree v1",
             Domain::Pkg => "wake pkg v1",
-            Domain::Action => "wake action v2",
+            Domain::Action => "wake action v3",
             Domain::Value => "wake value v1",
-            Domain::Host => "wake host v1",
+            Domain::Host => "wake host v2",
             Domain::Evaluation => "wake evaluation v1",
             Domain::Record => "wake record v1",
         }

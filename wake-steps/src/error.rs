@@ -1,8 +1,7 @@
 //! Why a step could not be performed, and what a person is told of it.
 
 use std::borrow::Borrow;
-
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 use wake_exec::SandboxError;
 use wake_store::ware::{Category, PackError, UnpackError};
@@ -30,6 +29,14 @@ pub enum StepError {
     NotExecutable {
         /// The program.
         program: String,
+    },
+    /// Its program is a script for a program that the sandbox does not have.
+    #[error("`{program}` could not be started: its `#!` line names `{}`, which is not there", interpreter.escape_default())]
+    Interpreter {
+        /// The script.
+        program: String,
+        /// What its first line names, white space at its end included.
+        interpreter: String,
     },
     /// A ware could not be had.
     #[error("`{path}`: {source}")]
@@ -122,12 +129,33 @@ impl StepError {
             StepError::NotExecutable { .. } => {
                 of(Class::Evaluation).help("whatever makes it must set its executable bit")
             }
+            StepError::Interpreter { interpreter, .. } if interpreter.ends_with('\r') => {
+                of(Class::Action)
+                    .help("its lines end as on Windows: write them with line feeds alone")
+            }
+            StepError::Interpreter { .. } => {
+                of(Class::Action).help("name a program that the sandbox has, such as `/bin/sh`")
+            }
             StepError::RootNoDirectory | StepError::LinkCycle { .. } => of(Class::Evaluation),
             StepError::Ware { source, .. } => of(ware_class(source)),
             StepError::Output { .. } | StepError::Build(_) => of(Class::Action),
             StepError::Integrity(_) => Diagnostic::error(Class::Integrity, self.to_string()),
             StepError::Store(error) => store_failure(error),
             StepError::Sandbox(error) => sandbox_failure(error, &of, store),
+        }
+    }
+}
+
+/// What a person can do about a program that the kernel does not start.
+fn not_started(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::ArgumentListTooLong => {
+            "one argument or variable may have 128 KiB, all together 2 MiB: write what is longer to a file, and pass its name"
+        }
+        ErrorKind::NotFound => "is it, or what it is run by, among what the sandbox has?",
+        ErrorKind::PermissionDenied => "whatever makes it must set its executable bit",
+        _ => {
+            "a script begins with a line such as `#!/bin/sh`; a program must be one of this machine's kind"
         }
     }
 }
@@ -146,9 +174,8 @@ fn sandbox_failure(
         SandboxError::Changed { .. } => {
             of(Class::Action).help("a file was edited during the build: run it again")
         }
-        SandboxError::NotStarted { .. } => {
-            of(Class::Action).help("does its `#!` line name a program that the sandbox has?")
-        }
+        SandboxError::OutOfDisk { .. } => of(Class::Action),
+        SandboxError::NotStarted { source, .. } => of(Class::Action).help(not_started(source)),
         // Outputs are named relative to the working directory; they are copied into the store.
         SandboxError::Step { source, path, .. }
             if source.kind() == ErrorKind::StorageFull

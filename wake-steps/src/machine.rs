@@ -39,7 +39,7 @@ pub struct Machine {
     jobs: usize,
     sandbox: SandboxLevel,
     profile: Profile,
-    host: OnceLock<HostDigest>,
+    host: OnceLock<HostIdentity>,
 }
 
 impl Machine {
@@ -107,18 +107,24 @@ impl Machine {
     }
 
     /// The identity of this machine, if something has asked for it.
-    pub fn known_host(&self) -> Option<HostDigest> {
-        self.host.get().copied()
+    pub fn known_host(&self) -> Option<&HostIdentity> {
+        self.host.get()
+    }
+
+    /// Says what the identity of this machine is, for whoever knows it without reading it.
+    pub fn assume_host(&self, host: HostIdentity) {
+        // If it has been read meanwhile, that counts.
+        let _ = self.host.set(host);
     }
 
     /// The identity of this machine.
     pub fn host(&self) -> Result<HostDigest, Diagnostic> {
         if let Some(host) = self.host.get() {
-            return Ok(*host);
+            return Ok(host.digest);
         }
         let identity = HostIdentity::read()
             .map_err(|e| Diagnostic::error(Class::Environment, e.to_string()))?;
-        Ok(*self.host.get_or_init(|| identity.digest))
+        Ok(self.host.get_or_init(|| identity).digest)
     }
 }
 

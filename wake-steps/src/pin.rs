@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use wake_model::action::Command;
+use wake_model::action::{Command, Invocation};
 use wake_model::{
     Action, HostDigest, InputNode, Node, OutputDecl, Outputs, RelPath, RootFs, SandboxLevel,
     TreeDigest, WareDecl,
@@ -66,6 +66,13 @@ impl PinnedAction {
         let is_mount = |node: &InputNode| matches!(node, InputNode::Mount { .. });
         !matches!(self.action.root, RootFs::Mount { .. })
             && !self.action.inputs.values().any(is_mount)
+    }
+
+    /// The program, if it is an input.
+    pub(crate) fn program(&self) -> Option<&Input> {
+        let Command::Run(run) = &self.action.command else { return None };
+        let path = program_path(run)?.strip(&self.action.work)?;
+        self.inputs.get(path.as_str())
     }
 
     /// The paths of the outputs as they were declared, from the action's `work`.
@@ -135,16 +142,20 @@ fn from_root(outputs: Outputs, work: &RelPath) -> Outputs {
 /// The program, if it is a file among the inputs that may not be executed.
 fn unexecutable_program(pinned: &PinnedAction) -> Option<String> {
     let Command::Run(run) = &pinned.action.command else { return None };
-    let path = match run.program.strip_prefix('/') {
+    match pinned.action.inputs.get(&program_path(run)?)? {
+        InputNode::File { executable: false, .. } => Some(run.program.clone()),
+        _ => None,
+    }
+}
+
+/// Where the program lies below the root directory.
+fn program_path(run: &Invocation) -> Option<RelPath> {
+    Some(match run.program.strip_prefix('/') {
         Some(path) => RelPath::parse(path).ok()?,
         None => RelPath::parse(run.cwd.trim_start_matches('/'))
             .unwrap_or_default()
             .join(&RelPath::parse(&run.program).ok()?),
-    };
-    match pinned.action.inputs.get(&path)? {
-        InputNode::File { executable: false, .. } => Some(run.program.clone()),
-        _ => None,
-    }
+    })
 }
 
 /// What an input is that lies in a tree.

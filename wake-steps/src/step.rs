@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use wake_exec::FileSignature;
 use wake_model::action::{Command, User};
 use wake_model::{BlobDigest, MountAccess, Network, Outputs, RelPath, TreeDigest, WareId};
 use wake_store::Store;
@@ -202,11 +201,6 @@ impl SourceFile {
 pub trait SourceFiles: Sync {
     /// The place of `below` in the directory `dir`, absolute.
     fn place(&self, dir: &RelPath, below: &RelPath) -> PathBuf;
-
-    /// What the kernel said of `below` in the directory `dir` when it was hashed, if from now on that tells a change.
-    fn signature(&self, _dir: &RelPath, _below: &RelPath) -> Option<FileSignature> {
-        None
-    }
 }
 
 /// Files below one directory.

@@ -5,6 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use wake_model::{BlobDigest, Manifest, Node, RelPath, TreeDigest};
 
 use crate::adopt::{AdoptError, Adopted};
@@ -70,29 +71,48 @@ impl TreeBuilder<'_> {
         expected: &BlobDigest,
         executable: bool,
     ) -> Result<(), BuildTreeError> {
-        let nofollow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
-        let mut source =
-            OpenOptions::new().read(true).custom_flags(nofollow).open(host).at(host)?;
-        let (place, mut target) = self.create(path, executable)?;
-        self.buffer.resize(CHUNK, 0);
-        let mut hasher = blake3::Hasher::new();
-        loop {
-            match source.read(&mut self.buffer) {
-                Ok(0) => break,
-                Ok(count) => {
-                    hasher.update(&self.buffer[..count]);
-                    target.write_all(&self.buffer[..count]).at(&place)?;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(StoreError::new(host, error).into()),
-            }
+        // What is no regular file any more is a change, and a pipe must not block.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let flags = flags.bits() as i32;
+        let mut source = OpenOptions::new().read(true).custom_flags(flags).open(host).at(host)?;
+        if !source.metadata().at(host)?.is_file() {
+            return Err(BuildTreeError::Changed { path: host.to_owned() });
         }
-        let (blob, size) = (BlobDigest(hasher.finalize().into()), hasher.count());
+        let (place, mut target) = self.create(path, executable)?;
+        // Where the file system lets files share their bytes until one of them is changed, nothing is copied.
+        let (blob, size) = if rustix::fs::ioctl_ficlone(&target, &source).is_ok() {
+            measure_file(&place)?
+        } else {
+            self.copy(&mut source, host, &mut target, &place)?
+        };
         if blob != *expected {
             return Err(BuildTreeError::Changed { path: host.to_owned() });
         }
         self.nodes.push((path.clone(), Node::File { blob, size, executable }));
         Ok(())
+    }
+
+    /// Copies `source`, which lies at `host`, to `target` at `place`; the digest and the number of the bytes written.
+    fn copy(
+        &mut self,
+        source: &mut File,
+        host: &Path,
+        target: &mut File,
+        place: &Path,
+    ) -> Result<(BlobDigest, u64), StoreError> {
+        self.buffer.resize(CHUNK, 0);
+        let mut hasher = blake3::Hasher::new();
+        loop {
+            match source.read(&mut self.buffer) {
+                Ok(0) => return Ok((BlobDigest(hasher.finalize().into()), hasher.count())),
+                Ok(count) => {
+                    hasher.update(&self.buffer[..count]);
+                    target.write_all(&self.buffer[..count]).at(place)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(StoreError::new(host, error)),
+            }
+        }
     }
 
     /// Writes a file.

@@ -194,7 +194,17 @@ mod tests {
 
     #[test]
     fn the_bare_evaluator_understands_the_package_files() {
-        let shape = Shape { packages: 4, layers: 2, files: 2, dependencies: 2, seed: 1 };
+        let (large, large_size, tool) = (0, 0, 0);
+        let shape = Shape {
+            packages: 4,
+            layers: 2,
+            files: 2,
+            dependencies: 2,
+            seed: 1,
+            large,
+            large_size,
+            tool,
+        };
         let repository = Repository::new(shape);
         let base = tempfile::tempdir().unwrap();
         let place = Place::new(base.path(), "wake", Path::new("combine")).unwrap();

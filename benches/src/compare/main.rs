@@ -62,6 +62,15 @@ struct Arguments {
     /// What the dependencies and bytes are drawn from
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// How large the program is that each package runs, in bytes; it is as small as can be without this
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    tool: u64,
+    /// Packages that have a large file as well, from the bottom up
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, conflicts_with = "with")]
+    large: usize,
+    /// How large that is, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 16 << 20)]
+    large_size: usize,
     /// How often each measurement is made; the table gives medians
     #[arg(short, long, default_value_t = 5)]
     rounds: usize,
@@ -132,7 +141,9 @@ fn compare(arguments: &Arguments) -> Result<(), Fault> {
 
 fn compare_in(base: &Path, arguments: &Arguments) -> Result<(), Fault> {
     let Arguments { packages, layers, files, dependencies, seed, .. } = *arguments;
-    let repository = Repository::new(Shape { packages, layers, files, dependencies, seed });
+    let Arguments { large, large_size, tool, .. } = *arguments;
+    let shape = Shape { packages, layers, files, dependencies, seed, large, large_size, tool };
+    let repository = Repository::new(shape);
     if arguments.evaluation {
         let table = evaluate(base, &repository, arguments)?;
         print!("{table}");
@@ -175,6 +186,10 @@ fn evaluate(base: &Path, repository: &Repository, arguments: &Arguments) -> Resu
 fn tools(base: &Path, arguments: &Arguments) -> Result<Vec<Box<dyn Tool>>, Fault> {
     let jobs = arguments.jobs;
     let combine = compile(base)?;
+    let size = fs::metadata(&combine).at(&combine)?.len();
+    // What stands behind a program is never read by it, and copied with it.
+    let padded = fs::File::options().write(true).open(&combine);
+    padded.and_then(|file| file.set_len(size.max(arguments.tool))).at(&combine)?;
     let place = |name: &str| Place::new(base, name, &combine);
     let program = fs::canonicalize(&arguments.wake).at(&arguments.wake)?;
     let mut tools: Vec<Box<dyn Tool>> = vec![

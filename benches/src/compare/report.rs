@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::fault::{At, Fault};
-use crate::repository::Repository;
+use crate::repository::{Repository, Shape};
 use crate::scenario::Scenario;
 use crate::session::{Findings, Series};
 use crate::tool::Tool;
@@ -64,11 +64,18 @@ pub(crate) fn record(path: &Path, section: &str) -> Result<(), Fault> {
 }
 
 fn heading(repository: &Repository, tools: &[Box<dyn Tool>]) -> String {
-    let (packages, files) = (repository.packages.len(), repository.shape.files);
+    let Shape { files, large, large_size, tool, .. } = repository.shape;
+    let mut what = format!("{} packages × {files} files", repository.packages.len());
+    if large > 0 {
+        let _ = write!(what, " and {large} of {} KiB", large_size >> 10);
+    }
+    if tool > 0 {
+        let _ = write!(what, ", a program of {} KiB", tool >> 10);
+    }
     let others: Vec<&str> = tools.iter().skip(NINJA + 1).map(|tool| tool.name()).collect();
     match others.is_empty() {
-        true => format!("## {packages} packages × {files} files"),
-        false => format!("## {packages} packages × {files} files, with {}", others.join(" and ")),
+        true => format!("## {what}"),
+        false => format!("## {what}, with {}", others.join(" and ")),
     }
 }
 

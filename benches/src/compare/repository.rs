@@ -19,6 +19,12 @@ pub(crate) struct Shape {
     pub(crate) dependencies: usize,
     /// What everything random is drawn from.
     pub(crate) seed: u64,
+    /// How many packages, from the bottom up, have a large file as well.
+    pub(crate) large: usize,
+    /// Its size in bytes.
+    pub(crate) large_size: usize,
+    /// The least size of the program that each package runs, in bytes.
+    pub(crate) tool: u64,
 }
 
 /// One package, by its place and by the numbers of the packages it depends on.
@@ -50,6 +56,9 @@ pub(crate) struct Edition {
 }
 
 const FILE_SIZE: usize = 1024;
+
+/// The name of the large file of a package that has one.
+pub(crate) const LARGE: &str = "large.bin";
 
 impl Package {
     /// `l1/p17`: its directory.
@@ -106,6 +115,11 @@ impl Repository {
         (0..self.shape.files).map(|number| format!("src/f{number}.txt"))
     }
 
+    /// Whether a package has a large file.
+    pub(crate) fn has_large(&self, package: &Package) -> bool {
+        package.layer * self.width() + package.index < self.shape.large
+    }
+
     /// Writes the files of all packages below `root`.
     pub(crate) fn write_sources(&self, root: &Path) -> Result<(), Fault> {
         for (number, package) in self.packages.iter().enumerate() {
@@ -114,6 +128,10 @@ impl Repository {
             for (file, name) in self.file_names().enumerate() {
                 let path = dir.join(name);
                 fs::write(&path, self.text(number, file, Edition::default())).at(&path)?;
+            }
+            if self.has_large(package) {
+                let path = dir.join(LARGE);
+                fs::write(&path, self.large(number)).at(&path)?;
             }
         }
         Ok(())
@@ -134,6 +152,20 @@ impl Repository {
     /// Where the file that gets edited lies.
     pub(crate) fn first_file(&self, root: &Path, package: &Package) -> PathBuf {
         root.join(package.path()).join("src/f0.txt")
+    }
+
+    /// The bytes of the large file of a package: lines, as those of all files.
+    fn large(&self, package: usize) -> Vec<u8> {
+        let mut random = Random(self.shape.seed ^ ((package as u64) << 40));
+        let mut bytes = Vec::with_capacity(self.shape.large_size + 64);
+        while bytes.len() < self.shape.large_size {
+            for _ in 0..7 {
+                bytes.extend_from_slice(&(random.next() | 0x8080_8080_8080_8080).to_le_bytes());
+            }
+            bytes.push(b'\n');
+        }
+        bytes.truncate(self.shape.large_size);
+        bytes
     }
 
     fn text(&self, package: usize, file: usize, edition: Edition) -> String {

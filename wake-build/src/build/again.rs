@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::path::Path;
 
+use wake_exec::HostProof;
 use wake_model::Digest;
-
 use wake_steps::event::{Event, Reporter};
 use wake_steps::history::History;
 use wake_steps::profile::SpanKind;
@@ -44,10 +44,12 @@ impl Session {
         let profile = self.profile();
         let snapshot_span = |name: &str| profile.begin(SpanKind::Snapshot, || name.to_owned());
         let meta = snapshot.meta()?;
-        // Where the system does not name its boots, a power cut could have passed unseen.
-        (meta.boot.is_some() && meta.boot == wake_store::current_boot()).then_some(())?;
+        meta.is_of_this_boot().then_some(())?;
         if let Some(host) = &meta.host {
-            self.machine.host().ok().filter(|now| now.to_string() == *host)?;
+            if host.proof.as_ref().is_some_and(HostProof::holds) {
+                self.machine.assume_host(host.clone());
+            }
+            self.machine.host().ok().filter(|now| *now == host.digest)?;
         }
         let root = &self.workspace.root;
         let span = snapshot_span("verify snapshot");

@@ -123,7 +123,7 @@ impl Session {
         let meta = Meta {
             pkgs: planned.instances.len(),
             trace: traces(planned),
-            host: self.machine.known_host().map(|host| host.to_string()),
+            host: self.machine.known_host().cloned(),
             boot: wake_store::current_boot(),
             saved_ms,
         };

@@ -1,22 +1,28 @@
-//! The file that remembers digests between builds: a head, a checksum, then fixed heads and paths.
+//! The file that remembers digests between builds: a head, a checksum, the boot, then fixed heads and paths.
+//!
+//! What `stat` says of a file may reach the disk when its bytes do not, so that digests count for the boot in which they
+//! were taken.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use wake_model::{BlobDigest, RelPath};
+use wake_store::current_boot;
 
 use super::{FileState, Files, Signature};
 use crate::fixed::Fixed;
 
-const HEAD: &[u8] = b"wake files 2\n";
+const HEAD: &[u8] = b"wake files 3\n";
 
 pub(super) fn read(path: &Path) -> Option<HashMap<Box<str>, (Signature, BlobDigest)>> {
+    let boot = current_boot()?;
     let bytes = std::fs::read(path).ok()?;
     let rest = bytes.strip_prefix(HEAD)?;
     let (checksum, mut body) = rest.split_at_checked(32)?;
     if blake3::hash(body).as_bytes() != checksum {
         return None;
     }
+    body = body.strip_prefix(&boot)?;
     let mut known = HashMap::with_capacity(body.len() / 120);
     while !body.is_empty() {
         let (signature, blob) = (Fixed::get(&mut body)?, Fixed::get(&mut body)?);
@@ -29,7 +35,9 @@ pub(super) fn read(path: &Path) -> Option<HashMap<Box<str>, (Signature, BlobDige
 }
 
 pub(super) fn write(path: &Path, files: &Files) -> std::io::Result<()> {
-    let mut body = Vec::new();
+    // Where the system does not name its boots, a power cut could pass unseen.
+    let Some(boot) = current_boot() else { return Ok(()) };
+    let mut body = boot.to_vec();
     let mut is_new = false;
     for entry in files.table.all().iter() {
         let (path, Some(known)) = (entry.path().as_str(), entry.known()) else { continue };
@@ -59,4 +67,28 @@ fn encode(body: &mut Vec<u8>, path: &str, signature: &Signature, blob: &BlobDige
     blob.put(body);
     u32::try_from(path.len()).unwrap_or(u32::MAX).put(body);
     body.extend_from_slice(path.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_was_written_in_another_boot_is_not_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = dir.path().join("files");
+        let (signature, blob) = (Signature::default(), BlobDigest::of(b"x"));
+        let mut body = current_boot().unwrap().to_vec();
+        encode(&mut body, "a/b", &signature, &blob);
+        let put = |body: &[u8]| {
+            std::fs::write(&place, [HEAD, blake3::hash(body).as_bytes(), body].concat()).unwrap();
+        };
+        put(&body);
+        let known = read(&place).unwrap();
+        assert_eq!(known.get("a/b"), Some(&(signature, blob)));
+        body[0] ^= 1;
+        put(&body);
+        assert_eq!(read(&place), None);
+    }
 }

@@ -28,7 +28,6 @@ use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, FileType, Mode};
 use rustix::io::Errno;
 use wake_eval::Sources;
-use wake_exec::FileSignature;
 use wake_model::path::resolve_link;
 use wake_model::{BlobDigest, RelPath};
 use wake_steps::SourceFiles;
@@ -340,20 +339,6 @@ impl<'a> Files<'a> {
 impl SourceFiles for Files<'_> {
     fn place(&self, dir: &RelPath, below: &RelPath) -> PathBuf {
         place(&self.root, dir.as_str(), below.as_str())
-    }
-
-    fn signature(&self, dir: &RelPath, below: &RelPath) -> Option<FileSignature> {
-        let known = self.table.at(&dir.join(below)).with(|entry| {
-            let known = entry?.known()?;
-            if known.settled() { known.signature() } else { None }
-        })?;
-        Some(FileSignature {
-            dev: known.inode.0,
-            ino: known.inode.1,
-            size: known.size,
-            mtime_ns: known.mtime.into(),
-            ctime_ns: known.ctime.into(),
-        })
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use memmap2::{Mmap, MmapOptions};
 use serde::{Deserialize, Serialize};
+use wake_exec::HostIdentity;
 use wake_model::place::PKG_FILE;
 use wake_model::{BlobDigest, Digest, LOCK_FILE, RelPath};
 
@@ -34,8 +35,8 @@ pub(crate) struct Meta {
     /// Lines of `std.trace`, with who said them.
     pub(crate) trace: Vec<(String, String)>,
     /// The identity of the host, if a step saw its directories.
-    pub(crate) host: Option<String>,
-    /// The boot in which results were looked at: what a power cut took from them shows in another one.
+    pub(crate) host: Option<HostIdentity>,
+    /// The boot in which sources and results were looked at: what a power cut took from them shows in another one.
     pub(crate) boot: Option<[u8; 16]>,
     /// Milliseconds that all steps once took.
     pub(crate) saved_ms: u64,
@@ -96,6 +97,15 @@ pub(crate) fn shared_name(key: &Digest, root: &Path) -> String {
 /// Where the snapshot of a request lies.
 pub(crate) fn place(state_dir: &Path, key: &Digest) -> PathBuf {
     state_dir.join(format!("{STATE}/snapshot-{}", key.short(16)))
+}
+
+impl Meta {
+    /// Whether what signatures prove was found in this boot.
+    ///
+    /// Where the system does not name its boots, a power cut could have passed unseen.
+    pub(crate) fn is_of_this_boot(&self) -> bool {
+        self.boot.is_some() && self.boot == wake_store::current_boot()
+    }
 }
 
 impl Snapshot {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-pub(super) const HEAD: &[u8; 16] = b"wake snapshot 8\n";
+pub(super) const HEAD: &[u8; 16] = b"wake snapshot 9\n";
 pub(super) const SECTIONS: usize = 9;
 /// Head, checksum, request, where each section ends, where the records of steps start.
 pub(super) const FIXED: usize = 16 + 32 + 32 + 8 * (SECTIONS + 1);

@@ -43,6 +43,9 @@ impl MemoryDirs {
             false => Some(temporary_directory(confined, job)?),
         };
         let shm = scratch::memory(&job.limits, "1777", confined.owner)?;
+        DirWriter::new(shm.as_fd(), None)
+            .fix_times()
+            .map_err(|errno| JobError::step("create", "/dev/shm", errno))?;
         let watch = if watcher.is_worth_it() {
             let watch = watch(watcher, tmp.as_ref(), &shm);
             // The work of a worker does not depend on its directory, but a mount that it stood in would stay.
@@ -87,9 +90,10 @@ fn limits(job: &Job) -> (u64, u64) {
 /// An empty `/tmp` with a home directory in it.
 fn temporary_directory(confined: &Confinement, job: &Job) -> Result<OwnedFd, JobError> {
     let tmp = scratch::memory(&job.limits, "1777", confined.owner)?;
-    DirWriter::new(tmp.as_fd(), confined.owner)
-        .unreachable()
+    let mut place = DirWriter::new(tmp.as_fd(), confined.owner).unreachable();
+    place
         .directory("home")
+        .and_then(|()| place.fix_times())
         .map_err(|errno| JobError::step("create", "/tmp/home", errno))?;
     Ok(tmp)
 }

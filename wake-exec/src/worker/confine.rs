@@ -11,6 +11,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::kernel::{self, Fork};
 use super::owners::{Overseer, Owner, Owners};
+use super::uses::Uses;
 use super::{mounts, seccomp};
 use crate::job::{Identity, Network};
 use crate::wire::{JobError, WorkerClass};
@@ -35,6 +36,10 @@ pub(crate) struct Confinement {
     pub(crate) owners: Owners,
     /// Who commands run as, where that is somebody else than the worker.
     pub(crate) owner: Option<Owner>,
+    /// What commands use that would show to the next one.
+    pub(crate) uses: Uses,
+    /// Who commands see themselves as.
+    pub(crate) identity: Identity,
     /// Whether it has a network namespace of its own.
     pub(crate) network: Network,
 }
@@ -97,7 +102,9 @@ fn go_on(
             };
             let note = StartNote { pid: child, mapped };
             note.send(&go).map_err(|errno| JobError::step("write", "pipe", errno))?;
-            Ok(ForkRole::Parent(Overseer { worker: child, asked, answers: go }))
+            let Identity { uid, gid, .. } = class.identity;
+            let command = Owner { uid, gid };
+            Ok(ForkRole::Parent(Overseer { worker: child, command, asked, answers: go }))
         }
         Fork::Child => {
             drop((go, asked));
@@ -251,7 +258,8 @@ fn inside(
     rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable)
         .map_err(|errno| JobError::step("hide", "worker process", errno))?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
-    let Identity { uid, gid, .. } = class.identity;
+    let identity = class.identity.clone();
+    let Identity { uid, gid, .. } = identity;
     let other = rustix::process::geteuid().as_raw() != uid;
     let owner = other.then_some(Owner { uid, gid });
     if owner.is_some() {
@@ -261,8 +269,11 @@ fn inside(
     kernel::limit(Resource::Core, 0, 0)
         .and_then(|()| kernel::limit(Resource::Stack, 8 << 20, libc::RLIM_INFINITY))
         .map_err(|errno| JobError::step("limit", "worker process", errno))?;
-    seccomp::install().map_err(|errno| JobError::unavailable("system call filters", errno))?;
-    Ok(Confinement { outer_pid, host, proc, owners, owner, network: class.network })
+    let listener =
+        seccomp::install().map_err(|errno| JobError::unavailable("system call filters", errno))?;
+    let uses = Uses::new(listener);
+    let network = class.network;
+    Ok(Confinement { outer_pid, host, proc, owners, owner, identity, network, uses })
 }
 
 /// This process's present mount namespace.

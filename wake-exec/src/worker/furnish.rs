@@ -2,27 +2,19 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use super::confine::Confinement;
+use rustix::fs::Stat;
+
+use super::etc_copy::{NETWORK_ETC, resolver};
 use super::kernel;
 use super::mounts::{self, Memory, Writable};
 use super::view::{RootItem, RootNeed, RootPlan};
-use crate::defaults::{SYSTEM_DIRS, SYSTEM_ETC};
+use crate::defaults::SYSTEM_DIRS;
+use crate::etc::{EtcEntry, walk_etc};
 use crate::job::Network;
 use crate::wire::JobError;
-
-/// What else programs need of `/etc` that reach the network.
-const NETWORK_ETC: &[&str] = &[
-    "resolv.conf",
-    "hosts",
-    "nsswitch.conf",
-    "services",
-    "protocols",
-    "ssl",
-    "pki",
-    "ca-certificates",
-];
 
 /// What of these must be the host's, whatever a root directory brings.
 const NETWORK_OWN: &[&str] = &["resolv.conf", "hosts"];
@@ -30,7 +22,8 @@ const NETWORK_OWN: &[&str] = &["resolv.conf", "hosts"];
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
 
 impl RootPlan {
-    pub(crate) fn show_system(&mut self) -> Result<(), JobError> {
+    /// The host's system directories, with `etc` as its `/etc`.
+    pub(crate) fn show_system(&mut self, etc: OwnedFd) -> Result<(), JobError> {
         for name in SYSTEM_DIRS {
             self.show(name, &Path::new("/").join(name))?;
         }
@@ -42,8 +35,8 @@ impl RootPlan {
                 .map_err(|errno| JobError::step("mount", "/usr/local", errno))?;
             self.add("usr/local", RootItem::Mount(nothing));
         }
-        self.add("etc", RootItem::Directory);
-        self.copy_etc(SYSTEM_ETC)
+        self.add("etc", RootItem::Mount(etc));
+        Ok(())
     }
 
     /// Every entry of `host` is mounted by itself, so that the mount points of the rest can lie beside them.
@@ -65,8 +58,8 @@ impl RootPlan {
         Ok(())
     }
 
-    /// What every root has: `/dev`, `/proc`, `/tmp`, and the network's files where there is one.
-    pub(crate) fn furnish(&mut self, confined: &Confinement) -> Result<(), JobError> {
+    /// What every root has: `/dev`, `/proc` and `/tmp`.
+    pub(crate) fn furnish(&mut self) -> Result<(), JobError> {
         let proc =
             mounts::proc().map_err(|errno| JobError::unavailable("mounting /proc", errno))?;
         self.add("proc", RootItem::Mount(proc));
@@ -88,16 +81,19 @@ impl RootPlan {
             self.add("dev/pts", RootItem::Mount(terminals));
             self.add("dev/ptmx", RootItem::Link("pts/ptmx".into()));
         }
-        match confined.network {
-            Network::Host => {
-                let own = self.items.len();
-                self.add("etc", RootItem::Directory);
-                self.copy_etc(NETWORK_ETC)?;
-                self.items[own..].iter_mut().for_each(|(_, _, need)| *need = RootNeed::IfRoom);
-                Ok(())
-            }
-            Network::None => Ok(()),
+        Ok(())
+    }
+
+    /// What programs need of `/etc` that reach the network, where the root directory does not bring its own.
+    pub(crate) fn show_network(&mut self) -> Result<(), JobError> {
+        let own = self.items.len();
+        self.add("etc", RootItem::Directory);
+        if let Some(bytes) = resolver() {
+            self.add("etc/resolv.conf", RootItem::File(bytes, 0o644));
         }
+        self.copy_etc(NETWORK_ETC)?;
+        self.items[own..].iter_mut().for_each(|(_, _, need)| *need = RootNeed::IfRoom);
+        Ok(())
     }
 
     /// Shows `host` at `name`: links as links, all else mounted read only; nothing where nothing is.
@@ -116,33 +112,19 @@ impl RootPlan {
         Ok(())
     }
 
-    fn copy_etc(&mut self, names: &[&str]) -> Result<(), JobError> {
-        names
-            .iter()
-            .try_for_each(|name| self.copy(&Path::new("/etc").join(name), &format!("etc/{name}")))
-    }
-
-    /// Copies `host` to `name`, directories with what they hold; nothing where nothing is.
-    fn copy(&mut self, host: &Path, name: &str) -> Result<(), JobError> {
-        let failed = |error: io::Error| JobError::step("copy", host, error);
-        let Ok(metadata) = fs::symlink_metadata(host) else { return Ok(()) };
-        // The resolver's file is often a link to a place that a command does not see.
-        if metadata.is_symlink() && !name.ends_with("resolv.conf") {
-            let target = fs::read_link(host).map_err(failed)?;
-            self.add(name, RootItem::Link(target.into()));
-        } else if metadata.is_dir() {
-            self.add(name, RootItem::Directory);
-            // What the user may not read, no command may: private keys lie among certificates.
-            let Ok(entries) = fs::read_dir(host) else { return Ok(()) };
-            for entry in entries {
-                let entry = entry.map_err(failed)?;
-                let Ok(child) = entry.file_name().into_string() else { continue };
-                self.copy(&entry.path(), &format!("{name}/{child}"))?;
-            }
-        } else if let Ok(bytes) = fs::read(host) {
-            self.add(name, RootItem::File(bytes, 0o644));
-        }
-        Ok(())
+    /// Copies what of `/etc` lies at `names`, directories with what they hold; nothing where nothing is.
+    fn copy_etc(&mut self, names: &[impl AsRef<str>]) -> Result<(), JobError> {
+        let mut add = |path: String, entry: EtcEntry, _: Option<&Stat>| {
+            let item = match entry {
+                EtcEntry::Hidden => return,
+                EtcEntry::File(bytes) => RootItem::File(bytes, 0o644),
+                EtcEntry::Link(target) => RootItem::Link(target.into()),
+                EtcEntry::Dir => RootItem::Directory,
+            };
+            self.add(format!("etc/{path}"), item);
+        };
+        walk_etc(Path::new("/"), names, &mut add)
+            .map_err(|error| JobError::step("copy", "/etc", error))
     }
 }
 

@@ -43,6 +43,12 @@ pub(crate) fn fork_into(namespaces: libc::c_int) -> Result<Fork, Errno> {
     })
 }
 
+/// Ends this process at once, running nothing that stands behind.
+pub(crate) fn exit() -> ! {
+    // SAFETY: ends the process.
+    unsafe { libc::_exit(0) }
+}
+
 /// Moves this process into new namespaces.
 pub(crate) fn unshare(namespaces: libc::c_int) -> Result<(), Errno> {
     // SAFETY: changes which namespaces the process is in; no memory is involved.
@@ -123,11 +129,12 @@ pub(crate) fn default_signals() {
 
 /// Switches the loopback device of this network namespace on.
 pub(crate) fn loopback_up() -> Result<(), Errno> {
+    // Of a type that no command can have: the system call filter asks about all others, and whom it asks is this process.
     let socket = rustix::net::socket_with(
         rustix::net::AddressFamily::INET,
-        rustix::net::SocketType::DGRAM,
+        rustix::net::SocketType::RAW,
         rustix::net::SocketFlags::CLOEXEC,
-        None,
+        Some(rustix::net::ipproto::RAW),
     )?;
     // SAFETY: all-zero is a valid `ifreq`; the kernel reads the name and the flags written here.
     unsafe {

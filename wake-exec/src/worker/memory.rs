@@ -1,17 +1,33 @@
 //! Adding up what a command holds in memory.
 
+use std::collections::{HashMap, HashSet};
+use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
 
-use rustix::fs::{Dir, Mode, OFlags, fstatfs};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, fstatfs};
+use rustix::io::Errno;
 
-use super::kernel;
+use super::{kernel, sysv};
 
-/// What all processes but this one and the given file systems hold, in bytes.
+/// What all processes but this one, the given file systems, files in memory without a name, segments of System V, pipes and
+/// sockets hold, in bytes.
 ///
 /// Memory that processes share counts once for each. What cannot be read counts as nothing: a process
 /// that ends meanwhile.
 pub(crate) fn used(proc: &OwnedFd, file_systems: &[BorrowedFd<'_>]) -> u64 {
-    in_files(file_systems) + resident(proc.as_fd())
+    let (proc, pids) = (proc.as_fd(), processes(proc.as_fd()));
+    let mut held = Held { segments: sysv::held(), ..Held::default() };
+    pids.iter().for_each(|pid| held.add(proc, *pid));
+    let nameless = held.nameless.values().sum::<u64>() + held.segments;
+    // What processes have mapped of these is resident in them already.
+    let counted = match nameless {
+        0 => 0,
+        _ => pids.iter().map(|pid| resident_in_files(proc, *pid)).sum(),
+    };
+    let pipes: u64 = held.pipes.values().sum();
+    let sockets = (held.sockets.len() as u64).saturating_sub(SOCKETS) * SOCKET;
+    in_files(file_systems) + held.resident + nameless.saturating_sub(counted) + pipes + sockets
 }
 
 /// What those of the given file systems hold that lie in memory, in bytes.
@@ -24,21 +40,117 @@ pub(crate) fn in_files(file_systems: &[BorrowedFd<'_>]) -> u64 {
         .sum()
 }
 
-/// What all processes that `proc` shows, but this one, hold resident, in bytes.
-fn resident(proc: BorrowedFd<'_>) -> u64 {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let opened = rustix::fs::openat(proc, ".", flags, Mode::empty());
-    let Ok(entries) = opened.and_then(Dir::new) else { return 0 };
-    let page = rustix::param::page_size() as u64;
-    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str().ok()?.parse().ok());
-    pids.filter(|pid: &u32| *pid != 1).map(|pid| resident_pages(proc, pid) * page).sum()
+/// What processes hold.
+#[derive(Default)]
+struct Held {
+    /// Resident in them, in bytes.
+    resident: u64,
+    /// Segments of System V, in bytes.
+    segments: u64,
+    /// Files in memory without a name, by inode, and their bytes.
+    nameless: HashMap<u64, u64>,
+    /// Pipes by device and inode, and their bytes.
+    pipes: HashMap<(u64, u64), u64>,
+    /// Sockets by inode.
+    sockets: HashSet<u64>,
 }
 
-fn resident_pages(proc: BorrowedFd<'_>, pid: u32) -> u64 {
+/// How many bytes a socket may be sent that nobody reads, as most systems have it.
+const SOCKET: u64 = 208 << 10;
+
+/// So many sockets are not counted: most programs have a few, and in these is little.
+const SOCKETS: u64 = 64;
+
+/// What a pipe with a name counts as, in bytes: looking into it could wake those who wait for a reader.
+const NAMED_PIPE: u64 = 64 << 10;
+
+impl Held {
+    /// Adds what one process holds.
+    fn add(&mut self, proc: BorrowedFd<'_>, pid: u32) {
+        let mut buffer = [0; 128];
+        let statm = read(proc, &format!("{pid}/statm"), &mut buffer);
+        let resident = statm.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok());
+        self.resident += resident.unwrap_or(0) * rustix::param::page_size() as u64;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat(proc, format!("{pid}/fd"), flags, Mode::empty());
+        let Ok((dir, entries)) = opened.and_then(|dir| Dir::read_from(&dir).map(|all| (dir, all)))
+        else {
+            return;
+        };
+        for descriptor in entries.flatten() {
+            self.add_descriptor(dir.as_fd(), descriptor.file_name());
+        }
+    }
+
+    fn add_descriptor(&mut self, dir: BorrowedFd<'_>, name: &CStr) {
+        let Ok(stat) = rustix::fs::statat(dir, name, AtFlags::empty()) else { return };
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile if Some(stat.st_dev) == Devices::own().nameless => {
+                self.nameless.insert(stat.st_ino, stat.st_blocks.unsigned_abs() * 512);
+            }
+            FileType::Fifo => {
+                let has_name = Some(stat.st_dev) != Devices::own().pipes;
+                let bytes = || if has_name { NAMED_PIPE } else { in_pipe(dir, name) };
+                self.pipes.entry((stat.st_dev, stat.st_ino)).or_insert_with(bytes);
+            }
+            FileType::Socket => _ = self.sockets.insert(stat.st_ino),
+            _ => {}
+        }
+    }
+}
+
+/// The bytes in a pipe.
+///
+/// That it has one more reader for a moment tells nobody anything: a writer whom nobody reads is told so a moment later.
+fn in_pipe(dir: BorrowedFd<'_>, name: &CStr) -> u64 {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = rustix::fs::openat(dir, name, flags, Mode::empty());
+    opened.and_then(|pipe| rustix::io::ioctl_fionread(pipe)).unwrap_or(0)
+}
+
+/// The numbers of all processes but this one that `proc` shows.
+fn processes(proc: BorrowedFd<'_>) -> Vec<u32> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = rustix::fs::openat(proc, ".", flags, Mode::empty());
+    let Ok(entries) = opened.and_then(Dir::new) else { return Vec::new() };
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str().ok()?.parse().ok());
+    pids.filter(|pid| *pid != 1).collect()
+}
+
+/// What is resident in a process of files in memory, in bytes.
+fn resident_in_files(proc: BorrowedFd<'_>, pid: u32) -> u64 {
+    let mut buffer = [0; 4096];
+    let status = read(proc, &format!("{pid}/status"), &mut buffer);
+    let line = status.lines().find_map(|line| line.strip_prefix("RssShmem:"));
+    let kilobytes = line.and_then(|line| line.trim().split(' ').next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) * 1024
+}
+
+/// The beginning of a file of `proc`; nothing if it is gone.
+fn read<'b>(proc: BorrowedFd<'_>, path: &str, buffer: &'b mut [u8]) -> &'b str {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let mut buffer = [0; 128];
-    let read = rustix::fs::openat(proc, format!("{pid}/statm"), flags, Mode::empty())
-        .and_then(|file| kernel::read_some(&file, &mut buffer));
-    let text = std::str::from_utf8(&buffer[..read.unwrap_or(0)]).unwrap_or_default();
-    text.split(' ').nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0)
+    let length = rustix::fs::openat(proc, path, flags, Mode::empty())
+        .and_then(|file| kernel::read_some(&file, buffer));
+    std::str::from_utf8(&buffer[..length.unwrap_or(0)]).unwrap_or_default()
+}
+
+/// What devices the kernel says that things without a name lie on.
+struct Devices {
+    nameless: Option<u64>,
+    pipes: Option<u64>,
+}
+
+impl Devices {
+    fn own() -> &'static Devices {
+        static OWN: OnceLock<Devices> = OnceLock::new();
+        OWN.get_or_init(|| {
+            let device =
+                |fd: Result<OwnedFd, Errno>| Some(rustix::fs::fstat(fd.ok()?).ok()?.st_dev);
+            let pipe = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
+            Devices {
+                nameless: device(kernel::memory_file(c"device", b"")),
+                pipes: device(pipe.map(|(read, _)| read)),
+            }
+        })
+    }
 }

@@ -6,8 +6,9 @@ use std::path::Path;
 use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create,
-    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+    fsconfig_create, fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount,
+    open_tree, unmount,
 };
 
 use super::kernel::set_mount;
@@ -72,6 +73,20 @@ pub(crate) fn memory(memory: &Memory<'_>) -> Result<OwnedFd, Errno> {
     fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, QUIET)
 }
 
+/// What a file system in memory is like that is a root directory.
+pub(crate) const ROOT: Memory<'static> =
+    Memory { mode: "0755", owner: None, bytes: None, inodes: None };
+
+/// Makes `root` the root directory of this mount namespace, and lets go of the old one.
+pub(crate) fn pivot(root: &OwnedFd) -> Result<(), Errno> {
+    attach(root, CWD, "/")?;
+    rustix::process::fchdir(root)?;
+    // Old root onto new root, then away with the upper one: no directory is needed for the old one.
+    rustix::process::pivot_root(".", ".")?;
+    unmount(".", UnmountFlags::DETACH)?;
+    rustix::process::chdir("/")
+}
+
 /// What `path` of the host holds, other mounts below it included.
 pub(crate) fn host(path: &Path, writable: Writable) -> Result<OwnedFd, Errno> {
     let mount = clone(path)?;
@@ -111,6 +126,28 @@ pub(crate) fn layered(lower: &Path, upper: &Path, work: &Path) -> Result<OwnedFd
     fsconfig_set_string(context.as_fd(), "upperdir", upper)?;
     fsconfig_set_string(context.as_fd(), "workdir", work)?;
     fsconfig_set_flag(context.as_fd(), "userxattr")?;
+    fsconfig_create(context.as_fd())?;
+    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, QUIET)
+}
+
+/// The directory `upper` through which those at `lower` show, which is written to by way of `work`.
+pub(crate) fn showing_through(lower: &[String], upper: &str, work: &str) -> Result<OwnedFd, Errno> {
+    /// The kernel takes no longer text.
+    const LONGEST: usize = 255;
+    let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    let add = |path: &String| fsconfig_set_string(context.as_fd(), "lowerdir+", path.as_str());
+    // One by one since Linux 6.5.
+    match lower.iter().try_for_each(add) {
+        Err(Errno::INVAL) if lower.join(":").len() <= LONGEST => {
+            fsconfig_set_string(context.as_fd(), "lowerdir", lower.join(":"))?;
+        }
+        other => other?,
+    }
+    fsconfig_set_string(context.as_fd(), "upperdir", upper)?;
+    fsconfig_set_string(context.as_fd(), "workdir", work)?;
+    fsconfig_set_flag(context.as_fd(), "userxattr")?;
+    // What is written is of no use after a power cut, and is not waited for.
+    fsconfig_set_flag(context.as_fd(), "volatile")?;
     fsconfig_create(context.as_fd())?;
     fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, QUIET)
 }

@@ -1,4 +1,4 @@
-//! Showing what lies on the host with the owners that it has there.
+//! Showing what lies on the host with the owners that it has there, or as the command's.
 //!
 //! Where the executor is root, the command's user is somebody else outside, so that what belongs to that number on disk
 //! would belong to a stranger inside. A mount can put this right, but only a process outside may say so: the one
@@ -7,7 +7,9 @@
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
+use rustix::process::{
+    Pid, PidfdFlags, PidfdGetfdFlags, getegid, geteuid, pidfd_getfd, pidfd_open,
+};
 
 use super::kernel;
 
@@ -29,18 +31,41 @@ impl Owners {
     ///
     /// It stays as it is where the kernel or the file system cannot do that, or the executor is not root.
     pub(crate) fn keep(&self, mount: &OwnedFd) -> Result<(), Errno> {
-        kernel::write_all(&self.ask, &mount.as_raw_fd().to_ne_bytes())?;
+        self.ask(mount, Shown::AsOnDisk).map(drop)
+    }
+
+    /// Makes what belongs to the executor in `mount`, which is attached nowhere yet, show as the command's; an error where
+    /// that cannot be.
+    pub(crate) fn give(&self, mount: &OwnedFd) -> Result<(), Errno> {
+        if self.ask(mount, Shown::AsTheCommands)? { Ok(()) } else { Err(Errno::OPNOTSUPP) }
+    }
+
+    fn ask(&self, mount: &OwnedFd, shown: Shown) -> Result<bool, Errno> {
+        let mut question = [shown as u8; 5];
+        question[1..].copy_from_slice(&mount.as_raw_fd().to_ne_bytes());
+        kernel::write_all(&self.ask, &question)?;
         let mut done = [0];
         match kernel::read_some(&self.answer, &mut done)? {
             0 => Err(Errno::PIPE),
-            _ => Ok(()),
+            _ => Ok(done == [1]),
         }
     }
+}
+
+/// Whose what a mount holds is to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// Whose it is on disk.
+    AsOnDisk,
+    /// What is the executor's, the command's.
+    AsTheCommands,
 }
 
 /// The end outside.
 pub(crate) struct Overseer {
     pub(crate) worker: libc::pid_t,
+    /// The command's numbers inside.
+    pub(crate) command: Owner,
     pub(crate) asked: OwnedFd,
     pub(crate) answers: OwnedFd,
 }
@@ -48,26 +73,83 @@ pub(crate) struct Overseer {
 impl Overseer {
     /// Does what the worker asks for until there is no worker.
     pub(crate) fn serve(self) {
-        let tools = self.tools();
-        let mut number = [0; 4];
-        while let Ok(4) = kernel::read_some(&self.asked, &mut number) {
-            if let Ok((worker, users)) = &tools {
-                let mount =
-                    pidfd_getfd(worker, i32::from_ne_bytes(number), PidfdGetfdFlags::empty());
-                // What cannot be done is left: files of that one number have another owner then.
-                let _ = mount.and_then(|mount| kernel::map_owners(&mount, users));
-            }
-            if kernel::write_all(&self.answers, &[1]).is_err() {
+        let worker = Pid::from_raw(self.worker)
+            .and_then(|worker| pidfd_open(worker, PidfdFlags::empty()).ok());
+        // Users on disk as they are inside; the executor as the command.
+        let mut users = [None, None];
+        let mut question = [0; 5];
+        while let Ok(5) = kernel::read_some(&self.asked, &mut question) {
+            let [shown, a, b, c, d] = question;
+            let users = &mut users[usize::from(shown != 0)];
+            let users = users.get_or_insert_with(|| match shown {
+                0 => self.users_inside(),
+                _ => self.executor_as_command(),
+            });
+            let done = match (&worker, users) {
+                (Some(worker), Ok(users)) => {
+                    let number = i32::from_ne_bytes([a, b, c, d]);
+                    pidfd_getfd(worker, number, PidfdGetfdFlags::empty())
+                        .and_then(|mount| kernel::map_owners(&mount, users))
+                        .is_ok()
+                }
+                // What cannot be done is left, and said.
+                _ => false,
+            };
+            if kernel::write_all(&self.answers, &[u8::from(done)]).is_err() {
                 return;
             }
         }
     }
 
-    /// The worker as a process to take descriptors from, and its user namespace.
-    fn tools(&self) -> Result<(OwnedFd, OwnedFd), Errno> {
-        let pid = Pid::from_raw(self.worker).ok_or(Errno::SRCH)?;
-        let users = std::fs::File::open(format!("/proc/{}/ns/user", self.worker))
-            .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))?;
-        Ok((pidfd_open(pid, PidfdFlags::empty())?, users.into()))
+    /// The worker's user namespace.
+    fn users_inside(&self) -> Result<OwnedFd, Errno> {
+        namespace_of(self.worker)
     }
+
+    /// A user namespace in which the executor's numbers stand for those that the command has outside.
+    fn executor_as_command(&self) -> Result<OwnedFd, Errno> {
+        let (uid, gid) = (geteuid().as_raw(), getegid().as_raw());
+        let outside = |map, inside| outside(self.worker, map, inside).ok_or(Errno::INVAL);
+        let users = format!("{uid} {} 1\n", outside("uid_map", self.command.uid)?);
+        let groups = format!("{gid} {} 1\n", outside("gid_map", self.command.gid)?);
+        let (wait, go) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        match kernel::fork_into(libc::CLONE_NEWUSER)? {
+            kernel::Fork::Child => {
+                // It is there so that the namespace is, until the other end is closed.
+                drop(go);
+                let _ = kernel::read_some(&wait, &mut [0]);
+                kernel::exit()
+            }
+            kernel::Fork::Parent(holder) => {
+                let write = |map: &str, text: &str| {
+                    std::fs::write(format!("/proc/{holder}/{map}"), text)
+                        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+                };
+                let made = write("uid_map", &users)
+                    .and_then(|()| write("gid_map", &groups))
+                    .and_then(|()| namespace_of(holder));
+                drop((wait, go));
+                kernel::reap_one(holder, kernel::Wait::Block)?;
+                made
+            }
+        }
+    }
+}
+
+/// The user namespace of a process.
+fn namespace_of(pid: libc::pid_t) -> Result<OwnedFd, Errno> {
+    std::fs::File::open(format!("/proc/{pid}/ns/user"))
+        .map(OwnedFd::from)
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+}
+
+/// What a number inside a process's user namespace is in this process's.
+fn outside(pid: libc::pid_t, map: &str, inside: u32) -> Option<u32> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/{map}")).ok()?;
+    text.lines().find_map(|line| {
+        let mut words = line.split_whitespace().map(|word| word.parse::<u32>().ok());
+        let (start, outside, count) = (words.next()??, words.next()??, words.next()??);
+        let offset = inside.checked_sub(start)?;
+        (offset < count).then_some(outside.checked_add(offset)?)
+    })
 }

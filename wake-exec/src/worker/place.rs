@@ -22,6 +22,8 @@ pub(crate) struct DirWriter<'a> {
     /// So many directories deep things are made by their path from the top.
     shallow: usize,
     made: HashSet<String>,
+    /// Those of them that were not there before, and that nothing is mounted on.
+    new: HashSet<String>,
     /// The directory in which something was made last, below those that lead to it.
     open: Vec<(String, OwnedFd)>,
 }
@@ -35,7 +37,15 @@ const SHALLOW: usize = 8;
 impl<'a> DirWriter<'a> {
     /// `root` as a place where everything made belongs to `owner`.
     pub(crate) fn new(root: BorrowedFd<'a>, owner: Option<Owner>) -> Self {
-        DirWriter { root, owner, sealed: None, shallow: 0, made: HashSet::new(), open: Vec::new() }
+        DirWriter {
+            root,
+            owner,
+            sealed: None,
+            shallow: 0,
+            made: HashSet::new(),
+            new: HashSet::new(),
+            open: Vec::new(),
+        }
     }
 
     /// The same, of a directory that nobody but this process can reach: no link can take the place of a directory that
@@ -44,7 +54,8 @@ impl<'a> DirWriter<'a> {
         DirWriter { shallow: SHALLOW, ..self }
     }
 
-    /// The same, where `sealed` and the directories below it give their owner no right to make anything new in them.
+    /// The same, where `sealed` and all below it stay this process's own, and the directories there give nobody the right to
+    /// make anything new in them.
     ///
     /// Whoever makes them must be one whom rights do not concern.
     pub(crate) fn sealing(self, sealed: &'static str) -> Self {
@@ -62,10 +73,12 @@ impl<'a> DirWriter<'a> {
             return Ok(());
         }
         let name = self.beside(path)?;
-        let sealed = self.sealed.is_some_and(|sealed| below(sealed, path).is_some());
-        let mode = Mode::from_raw_mode(if sealed { 0o555 } else { 0o755 });
+        let mode = Mode::from_raw_mode(if self.is_sealed(path) { 0o555 } else { 0o755 });
         match rustix::fs::mkdirat(self.here(), name, mode) {
-            Ok(()) => self.give(name)?,
+            Ok(()) => {
+                self.give(path, name)?;
+                self.new.insert(path.to_owned());
+            }
             // If it is one: a link is none.
             Err(Errno::EXIST) => self.go_to(path)?,
             Err(errno) => return Err(errno),
@@ -74,23 +87,40 @@ impl<'a> DirWriter<'a> {
         Ok(())
     }
 
+    /// Says that something is going to be mounted on the directory `path`, whose times are its own.
+    pub(crate) fn cover(&mut self, path: &str) {
+        self.new.remove(path);
+    }
+
     /// Makes the regular file `path`, which must not exist, and its parents; open for writing.
     pub(crate) fn file(&mut self, path: &str, mode: u32) -> Result<OwnedFd, Errno> {
         let name = self.beside(path)?;
         // A link in its place is something that exists.
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
         let file = rustix::fs::openat(self.here(), name, flags, Mode::from_raw_mode(mode))?;
-        if let Some(Owner { uid, gid }) = self.owner {
+        if let Some(Owner { uid, gid }) = self.owner_of(path) {
             rustix::fs::fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
         }
         Ok(file)
     }
 
-    /// Makes the symbolic link `path`, which must not exist, and its parents.
+    /// Makes the symbolic link `path`, which must not exist, and its parents; it has the one time that inputs have.
     pub(crate) fn link(&mut self, path: &str, target: &[u8]) -> Result<(), Errno> {
         let name = self.beside(path)?;
         rustix::fs::symlinkat(target, self.here(), name)?;
-        self.give(name)
+        self.give(path, name)?;
+        let times = fixed_times(input_time());
+        rustix::fs::utimensat(self.here(), name, &times, AtFlags::SYMLINK_NOFOLLOW)
+    }
+
+    /// Gives the directory itself and all that were made in it the one time that inputs have: making things in them
+    /// changed it. Nothing may be made afterwards.
+    pub(crate) fn fix_times(self) -> Result<(), Errno> {
+        let times = fixed_times(input_time());
+        for path in &self.new {
+            rustix::fs::utimensat(self.root, path, &times, AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        rustix::fs::utimensat(self.root, ".", &times, AtFlags::empty())
     }
 
     /// Gives the directory `path` to the owner, who may do everything in it.
@@ -111,6 +141,15 @@ impl<'a> DirWriter<'a> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let directory = rustix::fs::openat(self.here(), ".", flags, Mode::empty())?;
         rustix::fs::fchmod(&directory, Mode::from_raw_mode(0o1777))
+    }
+
+    /// Whether nothing new may be made at `path`.
+    pub(crate) fn is_sealed(&self, path: &str) -> bool {
+        self.sealed.is_some_and(|sealed| below(sealed, path).is_some())
+    }
+
+    fn owner_of(&self, path: &str) -> Option<Owner> {
+        self.owner.filter(|_| !self.is_sealed(path))
     }
 
     /// Goes to the directory of `path`, or near it, which is made if it does not exist; gives the way on from there.
@@ -153,8 +192,9 @@ impl<'a> DirWriter<'a> {
         Ok(())
     }
 
-    fn give(&self, name: &str) -> Result<(), Errno> {
-        let Some(Owner { uid, gid }) = self.owner else { return Ok(()) };
+    /// Gives what lies at `path`, `name` from here, to whom it is to belong.
+    fn give(&self, path: &str, name: &str) -> Result<(), Errno> {
+        let Some(Owner { uid, gid }) = self.owner_of(path) else { return Ok(()) };
         let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
         rustix::fs::chownat(self.here(), name, uid, gid, AtFlags::SYMLINK_NOFOLLOW)
     }

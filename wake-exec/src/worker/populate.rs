@@ -1,6 +1,6 @@
 //! Filling what a command sees with the inputs of its job.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -13,16 +13,17 @@ use super::kernel;
 use super::mounts::{self, Writable};
 use super::place::{DirWriter, fix_time};
 use super::shared::SharedFiles;
-use crate::clock;
-use crate::job::{Access, FileSignature, Seal, Source};
+use crate::job::{Access, Seal, Source};
 use crate::wire::JobError;
 
-/// From this size on a file is mounted rather than copied, in bytes.
-const MOUNTED_FROM: u64 = 1 << 20;
+/// From this size on a file of the store is mounted rather than copied, in bytes.
+const MOUNTED_FROM: u64 = 128 << 10;
 
 /// How what cannot be copied gets to its place.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
+    /// As a mount, or from below the work directory, which is a layer.
+    Layers,
     /// As a mount.
     Mounts,
     /// As a symbolic link, where there are no mounts.
@@ -34,8 +35,8 @@ pub(crate) enum Reach {
 pub(crate) struct PendingWork {
     /// Mounts for paths below the place.
     pub(crate) mounts: Vec<(String, OwnedFd)>,
-    /// Files of the host that must be as they are until the command is done.
-    pub(crate) watched: Vec<(PathBuf, FileSignature)>,
+    /// Directories of the store that are to show through the place.
+    pub(crate) below: Vec<PathBuf>,
 }
 
 /// A place that is being filled.
@@ -73,6 +74,15 @@ impl<'a> Filling<'a> {
             Source::Link { target } => self.place.link(path, target.as_bytes()).map_err(made),
             Source::Dir => self.place.directory(path).map_err(made),
             Source::Mount { host, access } => self.mount_as_it_lies(path, host, *access),
+            Source::Kept { tree, blob, executable } => {
+                let (host, seal) = (&tree.join(path), Seal::Store);
+                match self.reach {
+                    Reach::Layers => self.show(path, tree),
+                    Reach::Mounts | Reach::Links => {
+                        self.put_file(path, &HostFile { host, blob, executable: *executable, seal })
+                    }
+                }
+            }
             Source::File { host, blob, executable, seal } => {
                 self.put_file(path, &HostFile { host, blob, executable: *executable, seal: *seal })
             }
@@ -81,10 +91,11 @@ impl<'a> Filling<'a> {
 
     /// Ends it; an error if files of the host were not what the job says.
     pub(crate) fn finish(self) -> Result<PendingWork, JobError> {
-        if self.changed.is_empty() {
-            return Ok(self.pending);
+        if !self.changed.is_empty() {
+            return Err(JobError::Changed { paths: self.changed });
         }
-        Err(JobError::Changed { paths: self.changed })
+        self.place.fix_times().map_err(|errno| JobError::step("create", "/", errno))?;
+        Ok(self.pending)
     }
 
     fn mount_as_it_lies(
@@ -140,56 +151,33 @@ impl<'a> Filling<'a> {
             Err(errno) => return Err(JobError::step("open", host, errno)),
         };
         let metadata = file.metadata().map_err(|error| JobError::step("read", host, error))?;
-        let signature = FileSignature::from(&metadata);
-        if !metadata.is_file() || matches!(wanted.seal, Seal::Signature(was) if was != signature) {
+        if !metadata.is_file() {
             return self.changed(host);
         }
-        if wanted.seal != Seal::Store && !is_settled(&signature) {
-            // A copy that is hashed while it is made cannot be of anything else.
-            let hashed = HostFile { seal: Seal::Digest, ..*wanted };
-            return self.copy(path, &hashed, &file, signature);
+        let is_mounted = wanted.seal == Seal::Store
+            && self.reach != Reach::Links
+            && metadata.len() >= MOUNTED_FROM
+            && self.place.is_sealed(path);
+        if is_mounted {
+            return self.mount_as_it_lies(path, host, Access::ReadOnly);
         }
-        let mountable = self.reach == Reach::Mounts && wanted.is_mountable(&metadata);
-        if mountable && metadata.len() >= MOUNTED_FROM {
-            return self.mount(path, wanted, &file, signature);
+        self.copy(path, wanted, &file, metadata.len())
+    }
+
+    /// Leaves a file of `tree` to show through.
+    fn show(&mut self, path: &str, tree: &Path) -> Result<(), JobError> {
+        if !self.pending.below.iter().any(|below| below == tree) {
+            self.pending.below.push(tree.to_owned());
         }
-        self.copy(path, wanted, &file, signature)
+        // It is made here as well, so that it is like any other.
+        let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        self.place
+            .directory(parent)
+            .map_err(|errno| JobError::step("create", format!("/{path}"), errno))
     }
 
     fn changed(&mut self, host: &Path) -> Result<(), JobError> {
         self.changed.push(host.to_owned());
-        Ok(())
-    }
-
-    fn mount(
-        &mut self,
-        path: &str,
-        wanted: &HostFile<'_>,
-        file: &File,
-        signature: FileSignature,
-    ) -> Result<(), JobError> {
-        let host = wanted.host;
-        if wanted.seal == Seal::Digest {
-            let mut hasher = blake3::Hasher::new();
-            wanted.read(file, signature.size, self.buffer, |bytes| {
-                hasher.update(bytes);
-                Ok(())
-            })?;
-            if hasher.finalize().as_bytes() != wanted.blob.0.as_bytes() {
-                return self.changed(host);
-            }
-        }
-        let failed = |errno: Errno| JobError::step("mount", host, errno);
-        let mount = mounts::host(host, Writable::No).map_err(failed)?;
-        // Between the opening and the mounting the path may have come to mean another file.
-        let stat = rustix::fs::fstat(&mount).map_err(failed)?;
-        if (stat.st_dev, stat.st_ino) != (signature.dev, signature.ino) {
-            return self.changed(host);
-        }
-        self.add_mount(path, mount, FileType::RegularFile)?;
-        if wanted.seal != Seal::Store {
-            self.pending.watched.push((host.to_owned(), signature));
-        }
         Ok(())
     }
 
@@ -198,14 +186,14 @@ impl<'a> Filling<'a> {
         path: &str,
         wanted: &HostFile<'_>,
         file: &File,
-        signature: FileSignature,
+        size: u64,
     ) -> Result<(), JobError> {
         let made = |errno: Errno| JobError::step("create", format!("/{path}"), errno);
         let copy = self.place.file(path, mode(wanted.executable)).map_err(made)?;
         let mut hasher = blake3::Hasher::new();
         let hashed = wanted.seal == Seal::Digest;
         let (mut pieces, mut length) = (0, 0);
-        wanted.read(file, signature.size, self.buffer, |bytes| {
+        wanted.read(file, size, self.buffer, |bytes| {
             (pieces, length) = (pieces + 1, bytes.len());
             if hashed {
                 hasher.update(bytes);
@@ -213,14 +201,8 @@ impl<'a> Filling<'a> {
             kernel::write_all(&copy, bytes).map_err(made)
         })?;
         fix_time(&copy).map_err(made)?;
-        let same = match wanted.seal {
-            Seal::Store => true,
-            Seal::Digest => hasher.finalize().as_bytes() == wanted.blob.0.as_bytes(),
-            Seal::Signature(_) => {
-                file.metadata().is_ok_and(|now| FileSignature::from(&now) == signature)
-            }
-        };
-        if !same {
+        // A copy that is hashed while it is made cannot be of anything else.
+        if hashed && hasher.finalize().as_bytes() != wanted.blob.0.as_bytes() {
             return self.changed(wanted.host);
         }
         // What came in one piece is still in the buffer.
@@ -256,13 +238,6 @@ struct HostFile<'a> {
 }
 
 impl HostFile<'_> {
-    /// Whether a mount shows the mode that the job says, to a command that is nobody in particular.
-    fn is_mountable(&self, metadata: &fs::Metadata) -> bool {
-        use std::os::unix::fs::PermissionsExt as _;
-        let bits = metadata.permissions().mode();
-        bits & 0o004 != 0 && (bits & 0o001 != 0) == self.executable
-    }
-
     /// Reads the file as far as it went when it was opened: what is more by now is a change, and no part of
     /// what the job knows.
     fn read(
@@ -286,22 +261,4 @@ impl HostFile<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether a further change would show in the signature: two changes within one tick of a file system's
-/// clock look like one.
-fn is_settled(signature: &FileSignature) -> bool {
-    const COARSEST_TICK_NS: i128 = 2_000_000_000;
-    let last = signature.mtime_ns.max(signature.ctime_ns);
-    last + COARSEST_TICK_NS < i128::try_from(clock::since_1970().as_nanos()).unwrap_or(0)
-}
-
-/// An error if any of `watched` is not any more what it was.
-pub(crate) fn check_unchanged(watched: &[(PathBuf, FileSignature)]) -> Result<(), JobError> {
-    let differs = |(path, signature): &&(PathBuf, FileSignature)| {
-        !fs::metadata(path).is_ok_and(|now| FileSignature::from(&now) == *signature)
-    };
-    let paths: Vec<PathBuf> =
-        watched.iter().filter(differs).map(|(path, _)| path.clone()).collect();
-    if paths.is_empty() { Ok(()) } else { Err(JobError::Changed { paths }) }
 }

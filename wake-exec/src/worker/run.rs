@@ -1,5 +1,6 @@
 //! One job from beginning to end, inside its walls.
 
+use std::cell::RefCell;
 use std::ffi::CString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -9,21 +10,24 @@ use wake_model::RelPath;
 
 use super::beside::{MemoryDirs, keeps_tmp};
 use super::confine::Confinement;
+use super::disk::DiskMeter;
+use super::etc_copy::EtcCopy;
 use super::owners::Owners;
 use super::place::DirWriter;
-use super::populate::{self, Filling, PendingWork, Reach, check_unchanged};
-use super::scratch::{self, OwnDirectory, WorkDir};
+use super::populate::{self, Filling, PendingWork, Reach};
+use super::scratch::{self, OwnDirectory, WorkDir, WorkForm};
 use super::shared::SharedFiles;
-use super::spawn::{Starter, Walls};
+use super::spawn::{Attachment, Starter, Walls};
 use super::standing::{StandingRoot, StandingRoots, outside_work};
+use super::supervise::Surroundings;
 use super::tools::{OutputRoot, Tools};
 use super::traces::Traces;
-use super::view::{Layers, RootItem, RootPlan, RootView, SHOWN};
+use super::view::{RootItem, RootLayers, RootPlan, RootView, SHOWN};
 use super::watcher::Watcher;
 use super::{memory, reap, weak};
 use crate::clock;
 use crate::finished::JobResult;
-use crate::job::{Access, Job, Source, WorkPlace};
+use crate::job::{Access, Job, JobInput, Source, WorkPlace};
 use crate::scheduling::Scheduling;
 use crate::wire::JobError;
 
@@ -36,6 +40,10 @@ pub(crate) struct Runner {
     starter: Starter,
     pub(crate) buffer: Vec<u8>,
     shared: SharedFiles,
+    /// What commands see of `/etc` whose root directory is the host's.
+    etc: Option<EtcCopy>,
+    /// Whether things of the store can show through work directories, as far as is known.
+    can_layer: bool,
     /// Standard input of commands that get none.
     nothing: OwnedFd,
 }
@@ -57,13 +65,15 @@ impl Runner {
         )
         .map_err(|errno| JobError::step("open", "/dev/null", errno))?;
         Ok(Runner {
-            traces: confined.as_ref().map(Traces::new).transpose().map_err(traced)?,
+            traces: confined.as_ref().map(Traces::new),
             confined,
             standing: StandingRoots::default(),
             watcher: Watcher::default(),
             starter: Starter::new(scheduling),
             buffer: vec![0; BUFFER],
             shared: SharedFiles::default(),
+            etc: None,
+            can_layer: true,
             nothing,
         })
     }
@@ -85,10 +95,8 @@ impl Runner {
     /// Removes what the last command may have left, after its result has been sent.
     pub(crate) fn tidy(&mut self) -> Result<(), JobError> {
         self.standing.tidy();
-        match (&mut self.traces, &self.confined) {
-            (Some(traces), Some(confined)) => {
-                traces.remove(confined, &mut self.buffer).map_err(traced)
-            }
+        match (&self.traces, &self.confined) {
+            (Some(traces), Some(confined)) => traces.remove(confined).map_err(traced),
             _ => Ok(()),
         }
     }
@@ -102,27 +110,38 @@ impl Runner {
         // nobody knows what became of the root directory: it is not given back.
         let mut stand = match self.standing.take(job) {
             Some(stand) => stand,
-            None => StandingRoot::new(build_view(confined, job)?),
+            None => StandingRoot::new(build_view(confined, job, &mut self.etc)?),
         };
-        let (work, pending) = work_directory(confined, job, &mut self.buffer, &mut self.shared)?;
+        let work = work_directory(
+            confined,
+            job,
+            &mut stand,
+            &mut self.can_layer,
+            &mut self.buffer,
+            &mut self.shared,
+        )?;
         let fresh = match &stand.beside {
             Some(beside) if beside.are_as_new(job, &mut self.watcher) => None,
             _ => Some(MemoryDirs::new(confined, job, &mut self.watcher)?),
         };
         let base = job.work.as_ref().map_or("", RelPath::as_str);
-        let mut own: Vec<(CString, BorrowedFd<'_>)> = Vec::with_capacity(3);
-        if let Some(work) = &work {
-            own.push((absolute(base, "")?, work.mount.as_fd()));
+        let mut own: Vec<Attachment<'_>> = Vec::with_capacity(4);
+        if let Some(shown) = work.shown() {
+            own.push(Attachment::Mount(absolute(base, "")?, shown));
         }
-        own.extend(fresh.iter().flat_map(MemoryDirs::places));
-        let places: Vec<CString> = own.iter().map(|(at, _)| at.clone()).collect();
+        let beside = fresh.iter().flat_map(MemoryDirs::places);
+        own.extend(beside.map(|(at, mount)| Attachment::Mount(at, mount)));
+        let places: Vec<CString> = own.iter().map(|attachment| attachment.at().clone()).collect();
         let past = stand.past(&places);
         let beside = fresh.as_ref().or(stand.beside.as_ref());
-        let in_memory = work.iter().map(|work| work.mount.as_fd());
+        let in_memory = work.dir.iter().map(|dir| dir.mount.as_fd());
         let in_memory: Vec<BorrowedFd<'_>> =
             in_memory.chain(beside.into_iter().flat_map(MemoryDirs::mounts)).collect();
-        for (path, mount) in &pending.mounts {
-            own.push((absolute(base, path)?, mount.as_fd()));
+        if holds_foreign(job) {
+            own.push(Attachment::ReadOnly(absolute(base, FOREIGN)?));
+        }
+        for (path, mount) in &work.pending.mounts {
+            own.push(Attachment::Mount(absolute(base, path)?, mount.as_fd()));
         }
         let owner = confined.owner;
         let walls = Walls { view: &stand.view.ns, past: &past, attachments: &own, owner };
@@ -136,10 +155,15 @@ impl Runner {
         let setup = start.elapsed();
         let start = tools.turn()?;
         let used = || memory::used(proc, &in_memory);
-        let ended = tools.command(job, &job.command, Some(walls), &used, &reap::all_inside)?;
-        check_unchanged(&pending.watched)?;
-        let root = match &work {
-            Some(work) => OutputRoot::Work(work.mount.as_fd()),
+        let uses = Some(&confined.uses);
+        let disk = on_disk(job, &work, &stand);
+        let disk = disk.map(|roots| DiskMeter::new(&roots, &job.limits)).transpose()?;
+        let disk = disk.map(RefCell::new);
+        let disk = disk.as_ref();
+        let around = Surroundings { memory: &used, clear: &reap::all_inside, uses, disk };
+        let ended = tools.command(job, &job.command, Some(walls), around)?;
+        let root = match work.shown() {
+            Some(shown) => OutputRoot::Work(shown),
             None => OutputRoot::Root(stand.view.root.as_fd()),
         };
         let finished = tools.finish(job, ended, &root, setup, start)?;
@@ -152,8 +176,12 @@ impl Runner {
 }
 
 /// The root directory that `job` asks for.
-fn build_view(confined: &Confinement, job: &Job) -> Result<RootView, JobError> {
-    let mut plan = RootPlan::new(confined, &job.root)?;
+fn build_view(
+    confined: &Confinement,
+    job: &Job,
+    etc: &mut Option<EtcCopy>,
+) -> Result<RootView, JobError> {
+    let mut plan = RootPlan::new(confined, &job.root, etc)?;
     if let Some(work) = &job.work {
         plan.add(work.as_str(), RootItem::Directory);
     }
@@ -165,32 +193,85 @@ fn build_view(confined: &Confinement, job: &Job) -> Result<RootView, JobError> {
     }
     let layers = match &job.scratch {
         WorkPlace::Disk(parent) if !StandingRoots::can_have(job) => {
-            Layers::Disk(OwnDirectory::below(parent)?)
+            RootLayers::Disk(OwnDirectory::below(parent)?)
         }
-        _ => Layers::Memory(&job.limits),
+        _ => RootLayers::Memory(&job.limits),
     };
     plan.build(confined, layers)
 }
 
-/// The work directory with the inputs that lie in it.
+/// A work directory with the inputs that lie in it.
+#[derive(Default)]
+struct Work {
+    /// None where the root directory itself is written to.
+    dir: Option<WorkDir>,
+    /// What of it the command is shown, where other things show through it.
+    layered: Option<OwnedFd>,
+    pending: PendingWork,
+}
+
+impl Work {
+    /// What the command is shown.
+    fn shown(&self) -> Option<BorrowedFd<'_>> {
+        let dir = self.dir.as_ref().map(|dir| dir.mount.as_fd());
+        self.layered.as_ref().map(|layered| layered.as_fd()).or(dir)
+    }
+}
+
+/// Makes the work directory of `job`; `can_layer` says whether things of the store can show through it, and is cleared if
+/// that turns out not to be so.
 fn work_directory(
     confined: &Confinement,
     job: &Job,
+    stand: &mut StandingRoot,
+    can_layer: &mut bool,
     buffer: &mut [u8],
     shared: &mut SharedFiles,
-) -> Result<(Option<WorkDir>, PendingWork), JobError> {
-    let Some(at) = &job.work else { return Ok((None, PendingWork::default())) };
-    let work = scratch::work(job, confined.owner)?;
-    // What belongs to others is for reading: nothing new may appear beside it either.
-    let place = DirWriter::new(work.mount.as_fd(), confined.owner).unreachable().sealing(FOREIGN);
-    let mut filling = Filling::new(place, Reach::Mounts, buffer, shared);
-    for input in &job.inputs {
-        if let Some(path) = input.path.strip(at) {
-            filling.put(path.as_str(), &input.source)?;
+) -> Result<Work, JobError> {
+    let Some(at) = &job.work else { return Ok(Work::default()) };
+    let mut filled = |form: WorkForm, reach: Reach| {
+        let dir = scratch::work(job, confined.owner, form)?;
+        // What belongs to others is for reading: nothing new may appear beside it either.
+        let place = DirWriter::new(dir.place(), confined.owner).unreachable().sealing(FOREIGN);
+        let mut filling = Filling::new(place, reach, buffer, shared);
+        for input in &job.inputs {
+            if let Some(path) = input.path.strip(at) {
+                filling.put(path.as_str(), &input.source)?;
+            }
+        }
+        let pending = filling.finish()?;
+        Ok((dir, pending))
+    };
+    let is_kept = |input: &JobInput| matches!(input.source, Source::Kept { .. });
+    if *can_layer && job.inputs.iter().any(is_kept) {
+        let (dir, pending) = filled(WorkForm::Upper, Reach::Layers)?;
+        let StandingRoot { view, layers, .. } = stand;
+        match layers.show_through(confined, view, &dir.mount, &pending.below)? {
+            Ok(shown) => return Ok(Work { dir: Some(dir), layered: Some(shown), pending }),
+            // Copies are the same to a command.
+            Err(_) => *can_layer = false,
         }
     }
-    let pending = filling.finish()?;
-    Ok((Some(work), pending))
+    let (dir, pending) = filled(WorkForm::Whole, Reach::Mounts)?;
+    Ok(Work { dir: Some(dir), layered: None, pending })
+}
+
+/// What the command writes to on disk; none where all of that lies in memory.
+fn on_disk<'a>(job: &Job, work: &'a Work, stand: &'a StandingRoot) -> Option<Vec<BorrowedFd<'a>>> {
+    matches!(job.scratch, WorkPlace::Disk(_)).then(|| {
+        let dir = work.dir.iter().map(|dir| dir.mount.as_fd());
+        dir.chain(stand.view.layers.iter().map(|layers| layers.as_fd())).collect()
+    })
+}
+
+/// Whether the work directory holds what other packages and modules made.
+fn holds_foreign(job: &Job) -> bool {
+    let Some(at) = &job.work else { return false };
+    let foreign = at.join(&RelPath::parse(FOREIGN).unwrap_or_default());
+    let is_foreign = |input: &JobInput| {
+        !matches!(input.source, Source::Bytes { .. }) && input.path.starts_with(&foreign)
+    };
+    job.inputs.iter().any(is_foreign)
 }
 
 fn traced(errno: rustix::io::Errno) -> JobError {
@@ -223,7 +304,7 @@ fn item(path: &RelPath, source: &Source, owners: &Owners) -> Result<RootItem, Jo
                 RootItem::Mount(mount)
             })
         }
-        Source::File { .. } => {
+        Source::File { .. } | Source::Kept { .. } => {
             let reason = "is a single file outside the work directory, which can only be mounted";
             Err(JobError::bad_job(path.as_str(), reason))
         }

@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 use std::fs;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use super::mounts::{self, Memory, Writable};
 use super::owners::Owner;
+use super::place::DirWriter;
 use crate::job::{Job, Limits, WorkPlace};
 use crate::wire::JobError;
 
@@ -110,24 +111,61 @@ fn names_in(dir: &OwnedFd) -> Result<Vec<CString>, Errno> {
 /// A work directory, attached nowhere yet.
 pub(crate) struct WorkDir {
     pub(crate) mount: OwnedFd,
+    /// The directory in it that the command gets, where that is not all of it.
+    upper: Option<OwnedFd>,
     /// Removes what lies on the host.
     _host: Option<OwnDirectory>,
 }
 
+/// Whether other directories are to show through a work directory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WorkForm {
+    /// It is all there is.
+    Whole,
+    /// It is [`UPPER`], and [`WORK`] beside it is for the kernel.
+    Upper,
+}
+
+/// The part of a work directory that the command gets.
+pub(crate) const UPPER: &str = "upper";
+
+/// Where the kernel gets ready what it puts there.
+pub(crate) const WORK: &str = "work";
+
+impl WorkDir {
+    /// Where inputs are put.
+    pub(crate) fn place(&self) -> BorrowedFd<'_> {
+        self.upper.as_ref().unwrap_or(&self.mount).as_fd()
+    }
+}
+
 /// Makes the work directory that `job` asks for.
-pub(crate) fn work(job: &Job, owner: Option<Owner>) -> Result<WorkDir, JobError> {
-    match &job.scratch {
-        WorkPlace::Memory => {
-            Ok(WorkDir { mount: memory(&job.limits, "0755", owner)?, _host: None })
-        }
+pub(crate) fn work(job: &Job, owner: Option<Owner>, form: WorkForm) -> Result<WorkDir, JobError> {
+    let (mount, host) = match &job.scratch {
+        WorkPlace::Memory => (memory(&job.limits, "0755", owner)?, None),
         WorkPlace::Disk(parent) => {
             let host = OwnDirectory::below(parent)?;
             let path = host.part("work", owner)?;
             let mount = mounts::host(&path, Writable::Yes)
                 .map_err(|errno| JobError::step("mount", &path, errno))?;
-            Ok(WorkDir { mount, _host: Some(host) })
+            (mount, Some(host))
         }
-    }
+    };
+    let upper = match form {
+        WorkForm::Whole => None,
+        WorkForm::Upper => {
+            Some(upper_part(&mount, owner).map_err(|errno| JobError::step("create", "/", errno))?)
+        }
+    };
+    Ok(WorkDir { mount, upper, _host: host })
+}
+
+fn upper_part(mount: &OwnedFd, owner: Option<Owner>) -> Result<OwnedFd, Errno> {
+    let mut place = DirWriter::new(mount.as_fd(), owner).unreachable();
+    place.directory(WORK)?;
+    place.directory(UPPER)?;
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    rustix::fs::openat(mount, UPPER, flags, Mode::empty())
 }
 
 /// An empty directory in memory within `limits`.

@@ -6,6 +6,8 @@
 //! its missing capabilities. What is not named here is allowed: namespaces and capabilities are the wall,
 //! and this takes away the ladders.
 
+use std::os::fd::{FromRawFd as _, OwnedFd};
+
 use libc::{c_long, sock_filter};
 use rustix::io::Errno;
 
@@ -22,6 +24,10 @@ enum Rule {
     OwnOnly { user: u32 },
     /// It fails with `EAFNOSUPPORT` unless the first argument is one of these.
     Families(&'static [u32]),
+    /// The worker is asked, who says yes; see [`super::uses`].
+    Ask,
+    /// The same of sockets of the network; only one that a command cannot make is not asked about, which is for the worker.
+    AskOfNetwork,
 }
 
 const DENY: Rule = Rule::Refuse(libc::EPERM);
@@ -89,8 +95,12 @@ const RULES: &[(c_long, Rule)] = &[
     (libc::SYS_mq_open, ABSENT),
     (libc::SYS_mq_unlink, ABSENT),
     // Sockets that no namespace holds, or that reach the kernel itself.
-    (libc::SYS_socket, Rule::Families(SOCKETS)),
-    (libc::SYS_socketpair, Rule::Families(SOCKETS)),
+    (libc::SYS_socket, Rule::AskOfNetwork),
+    (libc::SYS_socketpair, Rule::Families(PAIRS)),
+    // What these make is seen by nobody else while it is there, but the next ones are numbered on.
+    (libc::SYS_shmget, Rule::Ask),
+    (libc::SYS_semget, Rule::Ask),
+    (libc::SYS_msgget, Rule::Ask),
 ];
 
 #[cfg(target_arch = "x86_64")]
@@ -112,12 +122,16 @@ const NEW_NAMESPACES: u32 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWUTS
     | libc::CLONE_NEWCGROUP) as u32;
 
-const SOCKETS: &[u32] = &[libc::AF_UNIX as u32, libc::AF_INET as u32, libc::AF_INET6 as u32];
+/// No other family has pairs.
+const PAIRS: &[u32] = &[libc::AF_UNIX as u32];
 
 #[cfg(target_arch = "x86_64")]
 const ARCHITECTURE: u32 = 0xC000_003E;
 #[cfg(target_arch = "aarch64")]
 const ARCHITECTURE: u32 = 0xC000_00B7;
+
+/// The bits of a socket's type that are no flags.
+const SOCKET_TYPE: u32 = 0xF;
 
 /// Numbers from here on are those of x32, another way to reach every call.
 const X32: u32 = 0x4000_0000;
@@ -130,26 +144,41 @@ const fn argument(index: u32) -> u32 {
 }
 
 /// Puts the filter on this process and all that it starts, which must have been denied new privileges.
-pub(crate) fn install() -> Result<(), Errno> {
-    let mut code = program();
+///
+/// Gives what is readable when somebody is to be asked; none on a kernel that cannot ask, as where it asks another filter's
+/// owner already.
+pub(crate) fn install() -> Result<Option<OwnedFd>, Errno> {
+    match put(&program(Verdict::Ask), libc::SECCOMP_FILTER_FLAG_NEW_LISTENER) {
+        // SAFETY: the kernel has just opened it for this process, and nobody else owns it.
+        Ok(number) => Ok(Some(unsafe { OwnedFd::from_raw_fd(number) })),
+        Err(_) => put(&program(Verdict::Allow), 0).map(|_| None),
+    }
+}
+
+fn put(code: &[sock_filter], flags: libc::c_ulong) -> Result<i32, Errno> {
     let filter = libc::sock_fprog {
         len: u16::try_from(code.len()).map_err(|_| Errno::TOOBIG)?,
-        filter: code.as_mut_ptr(),
+        filter: code.as_ptr().cast_mut(),
     };
     // SAFETY: the program lives across the call, which copies it.
     let result = unsafe {
-        libc::syscall(
-            libc::SYS_seccomp,
-            c_long::from(libc::SECCOMP_SET_MODE_FILTER),
-            0usize,
-            &raw const filter,
-        )
+        let set = c_long::from(libc::SECCOMP_SET_MODE_FILTER);
+        libc::syscall(libc::SYS_seccomp, set, flags, &raw const filter)
     };
-    if result < 0 { Err(super::kernel::last_errno()) } else { Ok(()) }
+    // A descriptor, or nothing.
+    i32::try_from(result).ok().filter(|result| *result >= 0).ok_or_else(super::kernel::last_errno)
+}
+
+/// What becomes of a call about which somebody is to be asked.
+#[derive(Clone, Copy)]
+enum Verdict {
+    Ask,
+    /// There is nobody.
+    Allow,
 }
 
 /// The filter's program.
-fn program() -> Vec<sock_filter> {
+fn program(asked: Verdict) -> Vec<sock_filter> {
     let mut code = vec![
         load(ARCH),
         jump(libc::BPF_JEQ, ARCHITECTURE, 1, 0),
@@ -159,7 +188,7 @@ fn program() -> Vec<sock_filter> {
         refuse(libc::ENOSYS),
     ];
     for (number, rule) in RULES.iter().chain(RULES_OF_ARCHITECTURE) {
-        let body = body(*rule);
+        let body = body(*rule, asked);
         let skip = u8::try_from(body.len()).unwrap_or(u8::MAX);
         // The numbers of system calls are small.
         code.push(jump(libc::BPF_JEQ, *number as u32, 0, skip));
@@ -170,7 +199,11 @@ fn program() -> Vec<sock_filter> {
 }
 
 /// What follows where the number fits; every path ends in a verdict.
-fn body(rule: Rule) -> Vec<sock_filter> {
+fn body(rule: Rule, asked: Verdict) -> Vec<sock_filter> {
+    let ask = || match asked {
+        Verdict::Ask => answer(libc::SECCOMP_RET_USER_NOTIF),
+        Verdict::Allow => allow(),
+    };
     match rule {
         Rule::Refuse(errno) => vec![refuse(errno)],
         Rule::RefuseBits { argument: index, bits } => vec![
@@ -189,6 +222,19 @@ fn body(rule: Rule) -> Vec<sock_filter> {
             jump(libc::BPF_JEQ, 0, 1, 0),
             refuse(libc::EPERM),
             allow(),
+        ],
+        Rule::Ask => vec![ask()],
+        Rule::AskOfNetwork => vec![
+            load(argument(0)),
+            jump(libc::BPF_JEQ, libc::AF_UNIX as u32, 6, 0),
+            jump(libc::BPF_JEQ, libc::AF_INET as u32, 1, 0),
+            jump(libc::BPF_JEQ, libc::AF_INET6 as u32, 0, 5),
+            load(argument(1)),
+            and(SOCKET_TYPE),
+            jump(libc::BPF_JEQ, libc::SOCK_RAW as u32, 1, 0),
+            ask(),
+            allow(),
+            refuse(libc::EAFNOSUPPORT),
         ],
         Rule::Families(families) => {
             let mut body = vec![load(argument(0))];
@@ -211,6 +257,11 @@ fn load(offset: u32) -> sock_filter {
         jf: 0,
         k: offset,
     }
+}
+
+fn and(mask: u32) -> sock_filter {
+    let code = (libc::BPF_ALU | libc::BPF_AND | libc::BPF_K) as u16;
+    sock_filter { code, jt: 0, jf: 0, k: mask }
 }
 
 fn jump(condition: u32, k: u32, jt: u8, jf: u8) -> sock_filter {

@@ -36,10 +36,27 @@ pub(crate) struct Walls<'a> {
     pub(crate) view: &'a OwnedFd,
     /// Where something of an earlier command lies, which is put away first.
     pub(crate) past: &'a [CString],
-    /// What is mounted where, in order.
-    pub(crate) attachments: &'a [(CString, BorrowedFd<'a>)],
+    /// What is mounted, in order.
+    pub(crate) attachments: &'a [Attachment<'a>],
     /// Who it becomes, where that is somebody else.
     pub(crate) owner: Option<Owner>,
+}
+
+/// One mount.
+pub(crate) enum Attachment<'a> {
+    /// This one, there.
+    Mount(CString, BorrowedFd<'a>),
+    /// What lies there, so that nobody can write to it.
+    ReadOnly(CString),
+}
+
+impl Attachment<'_> {
+    /// Where.
+    pub(crate) fn at(&self) -> &CString {
+        match self {
+            Attachment::Mount(at, _) | Attachment::ReadOnly(at) => at,
+        }
+    }
 }
 
 /// A command that has been started.
@@ -158,6 +175,14 @@ fn limits(limits: &Limits) -> [(c_int, libc::rlimit); 3] {
 /// Files that a command may have open at once.
 const OPEN_FILES: u64 = 4096;
 
+/// What makes a mount one for reading.
+static READ_ONLY: libc::mount_attr = libc::mount_attr {
+    attr_set: libc::MOUNT_ATTR_RDONLY,
+    attr_clr: 0,
+    propagation: 0,
+    userns_fd: 0,
+};
+
 /// What `capset` takes; the kernel's third version of it.
 #[repr(C)]
 struct CapabilityHeader {
@@ -199,13 +224,28 @@ unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
                 libc::syscall(libc::SYS_move_mount, here, at, here, past, 0 as c_long)
             );
         }
-        for (at, mount) in walls.attachments {
-            let (mount, nothing, at) = (mount.as_raw_fd(), c"".as_ptr(), at.as_ptr());
+        for attachment in walls.attachments {
+            let (nothing, at) = (c"".as_ptr(), attachment.at().as_ptr());
+            let mount = match attachment {
+                Attachment::Mount(_, mount) => c_long::from(mount.as_raw_fd()),
+                Attachment::ReadOnly(_) => {
+                    let flags = c_long::from(libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC);
+                    // SAFETY: a system call on prepared memory.
+                    unsafe { libc::syscall(libc::SYS_open_tree, here, at, flags) }
+                }
+            };
             let flags = c_long::from(libc::MOVE_MOUNT_F_EMPTY_PATH);
             step!(
                 c"mount inputs of",
                 libc::syscall(libc::SYS_move_mount, mount, nothing, here, at, flags)
             );
+            if let Attachment::ReadOnly(_) = attachment {
+                let (attributes, size) = (&raw const READ_ONLY, size_of_val(&READ_ONLY) as c_long);
+                step!(
+                    c"mount inputs of",
+                    libc::syscall(libc::SYS_mount_setattr, here, at, 0 as c_long, attributes, size)
+                );
+            }
         }
         // What lies beside the root directory is out of reach of a process that cannot change its root again.
         step!(c"confine", libc::syscall(libc::SYS_chroot, SHOWN.as_ptr()));

@@ -6,6 +6,7 @@ use std::ffi::CString;
 use wake_model::RelPath;
 
 use super::beside::MemoryDirs;
+use super::layers::Layers;
 use super::view::RootView;
 use crate::job::{Job, JobRoot, Source, WorkPlace};
 
@@ -25,6 +26,8 @@ pub(crate) struct StandingRoot {
     pub(crate) view: RootView,
     /// What the last command had beside its work directory.
     pub(crate) beside: Option<MemoryDirs>,
+    /// What lies below the work directories of commands.
+    pub(crate) layers: Layers,
     /// The places where something lies that a command had for itself.
     taken: Vec<CString>,
     jobs: usize,
@@ -41,7 +44,8 @@ const HELD: u64 = 8 << 20;
 impl StandingRoot {
     /// One in which no command has run.
     pub(crate) fn new(view: RootView) -> Self {
-        StandingRoot { view, beside: None, taken: Vec::new(), jobs: 0, held: 0 }
+        let (beside, layers, taken) = (None, Layers::default(), Vec::new());
+        StandingRoot { view, beside, layers, taken, jobs: 0, held: 0 }
     }
 
     /// Those of `places` where something of an earlier command lies.

@@ -1,5 +1,6 @@
 //! Watching a command until it ends or has to be ended.
 
+use std::cell::RefCell;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -8,9 +9,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use wake_model::{Outcome, Usage};
 
+use super::disk::DiskMeter;
 use super::kernel::{self, ReapedChild, Wait};
 use super::logs::LogCapture;
 use super::spawn::Running;
+use super::uses::Uses;
 use crate::clock;
 use crate::finished::Log;
 use crate::job::{Limits, Logs, Stream};
@@ -37,10 +40,20 @@ pub(crate) struct Supervision<'a> {
     pub(crate) limits: &'a Limits,
     pub(crate) logs: Logs,
     pub(crate) started: Instant,
+    pub(crate) around: Surroundings<'a>,
+}
+
+/// What is done about what a command leaves its own process for.
+#[derive(Clone, Copy)]
+pub(crate) struct Surroundings<'a> {
     /// What its processes and its files in memory hold, in bytes.
     pub(crate) memory: &'a dyn Fn() -> u64,
     /// Kills and reaps everything that is left.
     pub(crate) clear: &'a dyn Fn() -> Result<(), Errno>,
+    /// Who is to be told what it uses, where that can be.
+    pub(crate) uses: Option<&'a Uses>,
+    /// What adds up what it holds on disk, where that is to be done.
+    pub(crate) disk: Option<&'a RefCell<DiskMeter>>,
 }
 
 /// The command's output streams.
@@ -56,6 +69,7 @@ enum EndCause {
     Natural(ReapedChild),
     TimedOut,
     OutOfMemory,
+    OutOfDisk,
     Cancelled,
 }
 
@@ -77,7 +91,10 @@ impl Supervision<'_> {
         let end = self.until_end(&streams, &mut stdout, &mut stderr, buffer).map_err(failed)?;
         let ended = match end {
             EndCause::Natural(waited) => Some(waited),
-            EndCause::TimedOut | EndCause::OutOfMemory | EndCause::Cancelled => {
+            EndCause::TimedOut
+            | EndCause::OutOfMemory
+            | EndCause::OutOfDisk
+            | EndCause::Cancelled => {
                 let _ = rustix::process::pidfd_send_signal(
                     &self.running.pidfd,
                     rustix::process::Signal::KILL,
@@ -85,15 +102,21 @@ impl Supervision<'_> {
                 kernel::reap_one(self.running.pid, Wait::Block).map_err(failed)?
             }
         };
-        (self.clear)().map_err(failed)?;
+        (self.around.clear)().map_err(failed)?;
         let wall = self.started.elapsed();
         let Streams { stdout: from_stdout, stderr: from_stderr, ends } = streams;
         drop(ends);
         drain(&from_stdout, &mut stdout, buffer).map_err(failed)?;
         drain(&from_stderr, &mut stderr, buffer).map_err(failed)?;
-        let outcome = match end_of(end, ended.as_ref()) {
-            Some(outcome) => outcome,
-            None => return Err(JobError::Cancelled),
+        let outcome = match end {
+            EndCause::Natural(waited) => outcome(waited.status),
+            EndCause::TimedOut => Outcome::TimedOut,
+            EndCause::OutOfMemory => Outcome::OutOfMemory,
+            EndCause::OutOfDisk => {
+                let Limits { disk, inodes, .. } = *self.limits;
+                return Err(JobError::OutOfDisk { bytes: disk, files: inodes });
+            }
+            EndCause::Cancelled => return Err(JobError::Cancelled),
         };
         let usage = usage(wall, ended.as_ref());
         let (stdout, stderr) = (stdout.capture.finish(), stderr.capture.finish());
@@ -110,10 +133,12 @@ impl Supervision<'_> {
         let mut streams = [(&streams.stdout, stdout), (&streams.stderr, stderr)];
         let mut next_memory = self.limits.memory.map(|_| self.started + MEMORY_TICK);
         loop {
-            let mut fds = Vec::with_capacity(4);
+            let mut fds = Vec::with_capacity(5);
             fds.push(PollFd::new(&self.running.pidfd, PollFlags::IN));
             fds.push(PollFd::new(self.control, PollFlags::IN));
             fds.extend(streams.iter().map(|(fd, _)| PollFd::new(*fd, PollFlags::IN)));
+            let questions = self.around.uses.and_then(Uses::questions);
+            fds.extend(questions.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
             match poll(&mut fds, Some(&self.pause(next_memory))) {
                 Err(Errno::INTR) => continue,
                 Ok(0) => kernel::reap_orphans(self.running.pid)?,
@@ -121,9 +146,12 @@ impl Supervision<'_> {
             };
             let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
             for ((fd, output), _) in
-                streams.iter_mut().zip(&ready[2..]).filter(|(_, ready)| **ready)
+                streams.iter_mut().zip(&ready[2..4]).filter(|(_, ready)| **ready)
             {
                 take(fd, output, buffer)?;
+            }
+            if let (Some(uses), Some(true)) = (self.around.uses, ready.get(4)) {
+                uses.answer()?;
             }
             if ready[0]
                 && let Some(waited) = kernel::reap_one(self.running.pid, Wait::Poll)?
@@ -141,10 +169,13 @@ impl Supervision<'_> {
             if let (Some(limit), Some(at)) = (self.limits.memory, next_memory)
                 && now >= at
             {
-                if (self.memory)() > limit {
+                if (self.around.memory)() > limit {
                     return Ok(EndCause::OutOfMemory);
                 }
                 next_memory = Some(now + MEMORY_TICK);
+            }
+            if self.around.disk.is_some_and(|disk| disk.borrow_mut().is_exceeded()) {
+                return Ok(EndCause::OutOfDisk);
             }
         }
     }
@@ -156,7 +187,8 @@ impl Supervision<'_> {
     /// Until something has to be looked at even if nothing happens.
     fn pause(&self, next_memory: Option<Instant>) -> Timespec {
         let now = clock::instant();
-        let until = [self.deadline(), next_memory]
+        let next_disk = self.around.disk.map(|disk| disk.borrow().next());
+        let until = [self.deadline(), next_memory, next_disk]
             .into_iter()
             .flatten()
             .map(|at| at.saturating_duration_since(now))
@@ -165,15 +197,6 @@ impl Supervision<'_> {
             tv_sec: until.as_secs().try_into().unwrap_or(1),
             tv_nsec: until.subsec_nanos().into(),
         }
-    }
-}
-
-fn end_of(end: EndCause, ended: Option<&ReapedChild>) -> Option<Outcome> {
-    match end {
-        EndCause::Natural(_) => ended.map(|waited| outcome(waited.status)),
-        EndCause::TimedOut => Some(Outcome::TimedOut),
-        EndCause::OutOfMemory => Some(Outcome::OutOfMemory),
-        EndCause::Cancelled => None,
     }
 }
 

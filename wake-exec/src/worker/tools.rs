@@ -12,7 +12,7 @@ use super::collect::{Collection, OutputDir, collect};
 use super::kernel;
 use super::place::STRAIGHT;
 use super::spawn::{Launch, Starter, Walls};
-use super::supervise::{CommandEnd, Streams, Supervision};
+use super::supervise::{CommandEnd, Streams, Supervision, Surroundings};
 use crate::clock;
 use crate::finished::{JobResult, OutputFault, Timings};
 use crate::job::{Command, Job, TakeOutputs};
@@ -49,8 +49,7 @@ impl Tools<'_> {
         job: &Job,
         command: &Command,
         walls: Option<Walls<'_>>,
-        memory: &dyn Fn() -> u64,
-        clear: &dyn Fn() -> Result<(), rustix::io::Errno>,
+        around: Surroundings<'_>,
     ) -> Result<CommandEnd, JobError> {
         let piped = |errno| JobError::step("create", "pipe", errno);
         let (stdout, to_stdout) = pipe_with(PipeFlags::CLOEXEC).map_err(piped)?;
@@ -70,7 +69,7 @@ impl Tools<'_> {
         let running = self.starter.start(&launch)?;
         let streams = Streams { stdout, stderr, ends: [to_stdout, to_stderr] };
         let (control, limits, logs) = (self.control, &job.limits, job.logs);
-        let watch = Supervision { running, control, limits, logs, started, memory, clear };
+        let watch = Supervision { running, control, limits, logs, started, around };
         watch.until_gone(streams, self.buffer)
     }
 

@@ -7,14 +7,14 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
-use rustix::mount::{UnmountFlags, unmount};
 
 use super::confine::{Confinement, mount_namespace};
+use super::etc_copy::EtcCopy;
 use super::kernel;
-use super::mounts::{self, Memory, Writable};
-use super::place::DirWriter;
+use super::mounts::{self, ROOT, Writable};
+use super::place::{DirWriter, fix_time};
 use super::scratch::{self, OwnDirectory};
-use crate::job::{Access, JobRoot, Limits};
+use crate::job::{Access, JobRoot, Limits, Network};
 use crate::wire::JobError;
 
 /// A finished root directory.
@@ -28,7 +28,9 @@ pub(crate) struct RootView {
     pub(crate) ns: OwnedFd,
     /// The directory itself.
     pub(crate) root: OwnedFd,
-    /// What was written to its layers, where that lies on the host.
+    /// What is written to its layers, where that lies on the host.
+    pub(crate) layers: Option<OwnedFd>,
+    /// Removes that.
     _layers: Option<OwnDirectory>,
 }
 
@@ -39,7 +41,7 @@ pub(crate) const SHOWN: &CStr = c"/shown";
 pub(crate) const PAST: &CStr = c"/past";
 
 /// Where what is written to layers is kept.
-pub(crate) enum Layers<'a> {
+pub(crate) enum RootLayers<'a> {
     /// In memory, within these limits.
     Memory(&'a Limits),
     /// In a directory of the host.
@@ -91,7 +93,13 @@ pub(crate) enum RootItem {
 
 impl RootPlan {
     /// What `root` asks for, together with what every root directory has.
-    pub(crate) fn new(confined: &Confinement, root: &JobRoot) -> Result<Self, JobError> {
+    ///
+    /// `etc` is made where it is needed and not there.
+    pub(crate) fn new(
+        confined: &Confinement,
+        root: &JobRoot,
+        etc: &mut Option<EtcCopy>,
+    ) -> Result<Self, JobError> {
         let mount = |host: &Path, writable| {
             mounts::host(host, writable).map_err(|errno| JobError::step("mount", host, errno))
         };
@@ -110,13 +118,22 @@ impl RootPlan {
         };
         let mut plan = RootPlan { ground, items: Vec::new() };
         match root {
-            JobRoot::Host => plan.show_system()?,
+            JobRoot::Host => {
+                let etc = match etc {
+                    Some(etc) => etc,
+                    None => etc.insert(EtcCopy::new(confined)?),
+                };
+                plan.show_system(etc.mount(confined)?)?;
+            }
             JobRoot::Dir { host, access: Access::ReadOnly } => {
                 plan.show_entries(host, confined.network)?;
             }
             JobRoot::Empty | JobRoot::Dir { .. } => {}
         }
-        plan.furnish(confined)?;
+        plan.furnish()?;
+        if *root != JobRoot::Host && confined.network == Network::Host {
+            plan.show_network()?;
+        }
         Ok(plan)
     }
 
@@ -129,11 +146,15 @@ impl RootPlan {
     pub(crate) fn build(
         self,
         confined: &Confinement,
-        layers: Layers<'_>,
+        layers: RootLayers<'_>,
     ) -> Result<RootView, JobError> {
+        let opened = match &layers {
+            RootLayers::Memory(_) => None,
+            RootLayers::Disk(dir) => Some(scratch::open(dir.path())?),
+        };
         let (workshop, kept) = match layers {
-            Layers::Memory(limits) => (scratch::memory(limits, "0755", None)?, None),
-            Layers::Disk(dir) => {
+            RootLayers::Memory(limits) => (scratch::memory(limits, "0755", None)?, None),
+            RootLayers::Disk(dir) => {
                 let mount = mounts::host(dir.path(), Writable::Yes)
                     .map_err(|errno| JobError::step("mount", dir.path(), errno))?;
                 (mount, Some(dir))
@@ -143,7 +164,7 @@ impl RootPlan {
             .map_err(|errno| JobError::unavailable("mount namespaces", errno))?;
         let assembled = self.assemble(confined, workshop);
         confined.host.enter().map_err(|errno| JobError::step("enter", "/", errno))?;
-        assembled.map(|(ns, root)| RootView { ns, root, _layers: kept })
+        assembled.map(|(ns, root)| RootView { ns, root, layers: opened, _layers: kept })
     }
 
     /// The finished mount namespace and its root directory.
@@ -178,7 +199,9 @@ impl RootPlan {
             }
         }
         if read_only {
-            kernel::set_mount(place.root(), libc::MOUNT_ATTR_RDONLY, false)
+            place
+                .fix_times()
+                .and_then(|()| kernel::set_mount(&ground, libc::MOUNT_ATTR_RDONLY, false))
                 .map_err(|errno| JobError::step("mount", "/", errno))?;
         }
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -241,19 +264,11 @@ impl Workshop {
 }
 
 fn memory_root() -> Result<OwnedFd, JobError> {
-    let memory = Memory { mode: "0755", owner: None, bytes: None, inodes: None };
-    mounts::memory(&memory).map_err(|errno| JobError::unavailable("mounting tmpfs", errno))
+    mounts::memory(&ROOT).map_err(|errno| JobError::unavailable("mounting tmpfs", errno))
 }
 
-/// Makes `root` the root directory of this mount namespace, and lets go of the old one.
 fn pivot(root: &OwnedFd) -> Result<(), JobError> {
-    let failed = |errno: Errno| JobError::unavailable("changing the root directory", errno);
-    mounts::attach(root, CWD, "/").map_err(failed)?;
-    rustix::process::fchdir(root).map_err(failed)?;
-    // Old root onto new root, then away with the upper one: no directory is needed for the old one.
-    rustix::process::pivot_root(".", ".").map_err(failed)?;
-    unmount(".", UnmountFlags::DETACH).map_err(failed)?;
-    rustix::process::chdir("/").map_err(failed)
+    mounts::pivot(root).map_err(|errno| JobError::unavailable("changing the root directory", errno))
 }
 
 fn put(place: &mut DirWriter<'_>, path: &str, item: RootItem) -> Result<(), Errno> {
@@ -267,7 +282,7 @@ fn put(place: &mut DirWriter<'_>, path: &str, item: RootItem) -> Result<(), Errn
         RootItem::Own => place.directory(path).and_then(|()| place.own(path)),
         RootItem::Shared => place.directory(path).and_then(|()| place.share(path)),
         RootItem::File(bytes, mode) => match place.file(path, mode) {
-            Ok(file) => kernel::write_all(&file, &bytes),
+            Ok(file) => kernel::write_all(&file, &bytes).and_then(|()| fix_time(&file)),
             Err(errno) => absent_or_kept(Err(errno)),
         },
         RootItem::Link(target) => absent_or_kept(place.link(path, OsStr::as_bytes(&target))),
@@ -275,6 +290,7 @@ fn put(place: &mut DirWriter<'_>, path: &str, item: RootItem) -> Result<(), Errn
             let stat = rustix::fs::fstat(&mount)?;
             if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
                 place.directory(path)?;
+                place.cover(path);
             } else {
                 absent_or_kept(place.file(path, 0o644).map(drop))?;
             }

@@ -3,6 +3,7 @@
 //! A private directory, a clean environment, no inherited descriptors, limits, and the end of every
 //! process that does not hide. A command can still read and write whatever its user can.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -11,11 +12,13 @@ use rustix::fs::Mode;
 use rustix::io::Errno;
 use wake_model::RelPath;
 
+use super::disk::DiskMeter;
 use super::kernel::{self, Wait};
 use super::place::DirWriter;
-use super::populate::{Filling, PendingWork, Reach, check_unchanged};
+use super::populate::{Filling, Reach};
 use super::scratch::{self, OwnDirectory};
 use super::shared::SharedFiles;
+use super::supervise::Surroundings;
 use super::tools::{OutputRoot, Tools};
 use crate::clock;
 use crate::defaults::{DEFAULT_ENV, HOME};
@@ -54,13 +57,16 @@ pub(crate) fn run(
     for name in ["tmp", "tmp/home"] {
         own.part(name, None)?;
     }
-    let pending = populate_work(job, at, &work, tools.buffer, shared)?;
+    populate_work(job, at, &work, tools.buffer, shared)?;
     let command = translated(job, at, own.path());
     let setup = start.elapsed();
     let start = tools.turn()?;
-    let ended = tools.command(job, &command, None, &|| 0, &clear)?;
-    check_unchanged(&pending.watched)?;
     let opened = scratch::open(&work)?;
+    let on_disk = matches!(job.scratch, WorkPlace::Disk(_)).then_some(opened.as_fd());
+    let disk = on_disk.map(|work| DiskMeter::new(&[work], &job.limits)).transpose()?;
+    let disk = disk.map(RefCell::new);
+    let around = Surroundings { memory: &|| 0, clear: &clear, uses: None, disk: disk.as_ref() };
+    let ended = tools.command(job, &command, None, around)?;
     tools.finish(job, ended, &OutputRoot::Work(opened.as_fd()), setup, start)
 }
 
@@ -76,7 +82,7 @@ fn populate_work(
     work: &Path,
     buffer: &mut [u8],
     shared: &mut SharedFiles,
-) -> Result<PendingWork, JobError> {
+) -> Result<(), JobError> {
     let root: OwnedFd = scratch::open(work)?;
     let place = DirWriter::new(root.as_fd(), None);
     let mut filling = Filling::new(place, Reach::Links, buffer, shared);
@@ -87,7 +93,7 @@ fn populate_work(
         };
         filling.put(path.as_str(), &input.source)?;
     }
-    filling.finish()
+    filling.finish().map(drop)
 }
 
 /// The command with the fixed places of the strict sandbox replaced by where they really are.

@@ -164,3 +164,37 @@ pub(crate) fn is_root() -> bool {
     // SAFETY: asks the kernel for a number.
     unsafe { libc::geteuid() == 0 }
 }
+
+const ORDINARY: &str = "WAKE_TEST_ORDINARY_USER";
+
+/// As root, all trials of this program once more, as an ordinary user.
+pub(crate) fn all_as_ordinary_user() -> Option<Trial> {
+    let is_first = is_root() && std::env::var_os(ORDINARY).is_none();
+    is_first.then(|| Trial::test("all_of_them_as_an_ordinary_user", as_ordinary_user))
+}
+
+/// Runs this program again as a user who owns nothing.
+fn as_ordinary_user() -> Result<(), Failed> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir()?;
+    let program = dir.path().join("tests");
+    std::fs::copy(std::env::current_exe()?, &program)?;
+    let temporary = dir.path().join("tmp");
+    std::fs::create_dir(&temporary)?;
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755))?;
+    std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(0o777))?;
+    let run = std::process::Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&program)
+        .env("TMPDIR", &temporary)
+        .env(ORDINARY, "1")
+        .output();
+    match run {
+        Err(_) => {
+            wake_tests::skip("all_of_them_as_an_ordinary_user", "there is no `setpriv`");
+            Ok(())
+        }
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stdout).into_owned().into()),
+    }
+}

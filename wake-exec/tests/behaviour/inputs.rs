@@ -5,42 +5,31 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use libtest_mimic::Trial;
-use wake_exec::{Access, FileSignature, SandboxError, Seal, Source};
-use wake_model::BlobDigest;
+use wake_exec::{Access, SandboxError, Seal, Source};
+use wake_model::{BlobDigest, SandboxLevel};
 
-use crate::bed::{Bed, declaring, trial, with};
+use crate::bed::{Bed, declaring, listing, trial, with};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("inputs_of_every_kind", inputs_of_every_kind),
         trial("a_file_with_other_bytes_stops_the_job", other_bytes_stop_the_job),
-        trial("a_file_with_another_signature_stops_the_job", other_signature_stops_the_job),
         trial("digests_decide_what_jobs_in_turn_see", digests_decide_what_jobs_in_turn_see),
         trial("a_file_that_is_gone_stops_the_job", absent_files_stop_the_job),
-        trial("a_mounted_file_that_changes_voids_the_result", changes_void_the_result),
-        trial("a_mounted_file_that_is_replaced_voids_the_result", replacement_voids_the_result),
-        trial("a_large_young_file_is_copied", young_files_are_copied),
+        trial("a_kept_file_is_like_a_copied_one", kept_files_are_like_copies),
+        trial("a_kept_file_is_shown_from_where_it_lies", kept_files_are_shown),
+        trial("a_command_that_changes_a_kept_file_changes_its_own", kept_files_stay),
+        trial("what_belongs_to_others_is_alike_small_and_large", foreign_files_are_alike),
+        trial(
+            "what_is_changed_while_a_command_runs_is_not_what_it_sees",
+            later_changes_do_not_show,
+        ),
         trial("contradicting_inputs_are_an_error", contradictions),
     ]
 }
 
 fn file(host: &Path, content: &[u8], seal: Seal) -> Source {
     Source::File { host: host.to_owned(), blob: BlobDigest::of(content), executable: false, seal }
-}
-
-/// Makes a file look as if it had been written long ago, as far as that can be done: its inode cannot.
-fn age(path: &Path) {
-    let file = std::fs::File::options().write(true).open(path).unwrap();
-    file.set_modified(SystemTime::now() - Duration::from_secs(3600)).unwrap();
-}
-
-/// A file of two megabytes that has been left alone for longer than any clock's tick.
-fn large(bed: &Bed, name: &str) -> (std::path::PathBuf, Vec<u8>) {
-    let content = vec![b'l'; 2 << 20];
-    let path = bed.file(name, &content);
-    age(&path);
-    std::thread::sleep(Duration::from_millis(2100));
-    (path, content)
 }
 
 fn inputs_of_every_kind(bed: &Bed) {
@@ -76,21 +65,6 @@ fn other_bytes_stop_the_job(bed: &Bed) {
     assert_eq!(error.to_string(), format!("`{}` changed while it was in use", host.display()));
 }
 
-fn other_signature_stops_the_job(bed: &Bed) {
-    let host = bed.file("data", "data");
-    let signature = FileSignature::from(&std::fs::metadata(&host).unwrap());
-    let seal = Seal::Signature(signature);
-    let job = with(bed.sh("cat data"), "data", file(&host, b"data", seal));
-    assert_eq!(bed.output_of(&job), "data");
-    // Same size and same time of modification; the inode's own time gives it away.
-    std::thread::sleep(Duration::from_millis(20));
-    std::fs::write(&host, "DATA").unwrap();
-    let written = std::fs::File::options().write(true).open(&host).unwrap();
-    let nanos = u64::try_from(signature.mtime_ns).unwrap();
-    written.set_modified(SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos)).unwrap();
-    assert!(matches!(bed.run(&job).unwrap_err(), SandboxError::Changed { .. }));
-}
-
 fn digests_decide_what_jobs_in_turn_see(bed: &Bed) {
     let host = bed.file("data", "one");
     let of = |content: &[u8]| with(bed.sh("cat data"), "data", file(&host, content, Seal::Digest));
@@ -118,65 +92,146 @@ fn absent_files_stop_the_job(bed: &Bed) {
     assert!(matches!(bed.run(&job).unwrap_err(), SandboxError::Changed { .. }));
 }
 
-/// Runs a job that reads the large `host` and does `change` when it has begun.
-fn changed_meanwhile(bed: &Bed, change: impl FnOnce(&Path) + Send) {
-    let (host, content) = large(bed, "large");
-    let begun = bed.path("exchange");
-    std::fs::create_dir(&begun).unwrap();
-    std::fs::set_permissions(&begun, std::fs::Permissions::from_mode(0o777)).unwrap();
-    let script = "touch ex/begun; while ! [ -e ex/go ]; do sleep 0.02; done; wc -c < large > out";
-    let exchange = Source::Mount { host: begun.clone(), access: Access::ReadWrite };
-    let signature = FileSignature::from(&std::fs::metadata(&host).unwrap());
-    for seal in [Seal::Digest, Seal::Signature(signature)] {
-        let job = with(bed.sh(script), "large", file(&host, &content, seal));
-        std::fs::write(begun.join("go"), "").unwrap();
-        let job = declaring(with(job, "ex", exchange.clone()), &["out"]);
-        assert!(bed.run(&job).unwrap().outputs.is_ok());
-        std::fs::remove_file(begun.join("go")).unwrap();
-        std::fs::remove_file(begun.join("begun")).unwrap();
+/// A file of the store at `at` in a directory of its own, as the store has files.
+fn kept(bed: &Bed, at: &str, content: &[u8], executable: bool) -> Source {
+    let blob = BlobDigest::of(content);
+    let name = format!("{}-{}-{executable}", blob.0.short(16), at.replace('/', "-"));
+    let tree = bed.path(&format!("store/{name}"));
+    let place = tree.join(at);
+    if !place.exists() {
+        std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+        std::fs::write(&place, content).unwrap();
+        let file = std::fs::File::open(&place).unwrap();
+        let mode = if executable { 0o555 } else { 0o444 };
+        file.set_permissions(std::fs::Permissions::from_mode(mode)).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(315_619_200)).unwrap();
     }
+    Source::Kept { tree, blob, executable }
+}
+
+/// What commands do to a file, and what they say of it then.
+const DEEDS: &[&str] = &[
+    "stat -c '%A %a %h %U %u %g %s %Y %F' FILE; head -c 3 FILE; ls -A dir",
+    "[ -w FILE ] && echo writable; echo x >> FILE",
+    "chmod u+w FILE && echo more >> FILE && tail -c 5 FILE; stat -c '%a %h' FILE",
+    "chmod 600 FILE; stat -c '%a %U %Y' FILE",
+    "sed -i 's/a/x/' FILE && head -c 2 FILE; stat -c '%a %U' FILE",
+    "gzip -nc FILE | wc -c; gzip -n FILE; ls FILE* dir",
+    "mv FILE moved; ls FILE; head -c 2 moved",
+    "rm FILE; ls -A dir; echo new > FILE; cat FILE; stat -c %a FILE",
+    "rm -rf dir; ls",
+    "ln FILE second; stat -c '%h %n' FILE second; chmod 640 second; stat -c %a FILE",
+    "cp -p FILE copy; cmp FILE copy; touch -d @5 FILE; stat -c %Y FILE",
+    "truncate -s 2 FILE; chmod u+w FILE; truncate -s 2 FILE; cat FILE",
+    "dd status=none if=/dev/zero of=FILE bs=1 count=1 conv=notrunc; echo other > dir/new; mv -f dir/new FILE; cat FILE",
+    "exec 3< FILE; rm FILE; head -c 2 <&3; ls -A dir",
+    "./FILE; echo $?",
+];
+
+fn kept_files_are_like_copies(bed: &Bed) {
+    for level in [SandboxLevel::Strict, SandboxLevel::Weak] {
+        for executable in [false, true] {
+            for at in ["dir/file", "file"] {
+                DEEDS.iter().for_each(|deed| alike(bed, deed, at, executable, level));
+            }
+        }
+    }
+}
+
+fn alike(bed: &Bed, deed: &str, at: &str, executable: bool, level: SandboxLevel) {
+    let content = if executable { b"#!/bin/echo ran\n".as_slice() } else { b"abc" };
+    let copied = Source::Bytes { bytes: content.to_vec(), executable };
+    let said = [copied, kept(bed, at, content, executable)].map(|source| {
+        let script = format!("LC_ALL=C; export LC_ALL; {{ {deed}; }} 2>&1; true");
+        let job = with(bed.sh(&script.replace("FILE", at)), at, source);
+        let beside = Source::Bytes { bytes: Vec::new(), executable: false };
+        let mut job = with(job, "dir/beside", beside);
+        job.level = level;
+        bed.output_of(&job)
+    });
+    assert_eq!(said[0], said[1], "{deed} of {at}, executable: {executable}, {level:?}");
+}
+
+fn kept_files_are_shown(bed: &Bed) {
+    let content = vec![b'k'; 3 << 20];
+    let job = |script: &str| {
+        let job = with(bed.sh(script), "a/large", kept(bed, "a/large", &content, false));
+        with(job, "b/other", kept(bed, "b/other", b"other", false))
+    };
+    // Nothing is copied before it is changed, and a layer of an earlier command is not this one's.
+    let script =
+        "df --output=used -k /work | tail -1; echo x >> b/other 2>/dev/null; rm a/large; ls";
+    for _ in 0..3 {
+        let said = bed.output_of(&job(script));
+        let (used, names) = said.trim().split_once('\n').unwrap();
+        assert!(used.parse::<u64>().unwrap() < 1024, "{used} KiB are used");
+        assert_eq!(names, "a\nb");
+    }
+    assert_eq!(bed.output_of(&job("wc -c < a/large; cat b/other")), "3145728\nother");
+    // What it leaves behind is taken from either.
+    let job = declaring(job("mv a/large out; mkdir both; mv b/other both"), &["out", "both/"]);
+    let manifest = bed.run(&job).unwrap().outputs.unwrap();
+    assert_eq!(manifest.len(), 2);
+    assert_eq!(std::fs::read(job.outputs.into.join("out")).unwrap(), content);
+}
+
+fn kept_files_stay(bed: &Bed) {
+    let at = "file";
+    let script = "chmod u+w file; echo mine > file; touch -d @7 file; mv file gone";
+    bed.output_of(&with(bed.sh(script), at, kept(bed, at, b"kept", false)));
+    let Source::Kept { tree, .. } = kept(bed, at, b"kept", false) else { unreachable!() };
+    assert_eq!(std::fs::read(tree.join(at)).unwrap(), b"kept");
+    let stat = std::fs::metadata(tree.join(at)).unwrap();
+    assert_eq!(stat.permissions().mode() & 0o7777, 0o444);
+    assert_eq!(listing(&tree), [at]);
+    let job = with(bed.sh("cat file; stat -c %Y file"), at, kept(bed, at, b"kept", false));
+    assert_eq!(bed.output_of(&job), "kept315619200\n");
+}
+
+fn foreign_files_are_alike(bed: &Bed) {
+    let large = vec![b'f'; 1 << 20];
+    let script = "LC_ALL=C; export LC_ALL; cd .wake/pkgs/dep; stat -c '%a %u %h %Y %F' FILE . ..; \
+        for deed in 'chmod u+w' 'rm -f' 'touch' 'ln -f s' 'mv -t /work'; do $deed FILE 2>&1; done; \
+        (echo x >> FILE) 2>&1; (echo x > new) 2>&1; chmod 777 . 2>&1; true";
+    let mut said = Vec::new();
+    for content in [b"f".as_slice(), &large] {
+        let host = bed.file("dep", content);
+        std::fs::set_permissions(&host, std::fs::Permissions::from_mode(0o444)).unwrap();
+        let time = SystemTime::UNIX_EPOCH + Duration::from_secs(315_619_200);
+        std::fs::File::open(&host).unwrap().set_modified(time).unwrap();
+        let source = file(&host, content, Seal::Store);
+        let job = with(bed.sh(&script.replace("FILE", "f")), ".wake/pkgs/dep/f", source);
+        said.push(bed.output_of(&job));
+        std::fs::remove_file(host).unwrap();
+    }
+    assert_eq!(said[0], said[1]);
+    for denied in
+        ["chmod: changing permissions of 'f'", "rm: cannot remove 'f'", "cannot create new"]
+    {
+        assert!(said[0].contains(&format!("{denied}: Read-only file system\n")), "{}", said[0]);
+    }
+}
+
+fn later_changes_do_not_show(bed: &Bed) {
+    let content = vec![b'l'; 2 << 20];
+    let host = bed.file("large", &content);
+    let exchange = bed.path("exchange");
+    std::fs::create_dir(&exchange).unwrap();
+    std::fs::set_permissions(&exchange, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let script =
+        "touch ex/begun; while ! [ -e ex/go ]; do sleep 0.02; done; tr -d l < large | wc -c";
     let job = with(bed.sh(script), "large", file(&host, &content, Seal::Digest));
-    let job = declaring(with(job, "ex", exchange), &["out"]);
+    let source = Source::Mount { host: exchange.clone(), access: Access::ReadWrite };
+    let job = with(job, "ex", source);
     std::thread::scope(|scope| {
-        let running = scope.spawn(|| bed.run(&job));
-        while !begun.join("begun").exists() {
+        let running = scope.spawn(|| bed.output_of(&job));
+        while !exchange.join("begun").exists() {
             assert!(!running.is_finished());
         }
-        change(&host);
-        std::fs::write(begun.join("go"), "").unwrap();
-        let error = running.join().unwrap().unwrap_err();
-        let expected = format!("`{}` changed while it was in use", host.display());
-        assert_eq!(error.to_string(), expected);
+        std::fs::write(&host, vec![b'L'; 2 << 20]).unwrap();
+        std::fs::write(exchange.join("go"), "").unwrap();
+        assert_eq!(running.join().unwrap(), "0\n");
     });
-    assert!(!job.outputs.into.exists());
-}
-
-fn changes_void_the_result(bed: &Bed) {
-    changed_meanwhile(bed, |host| {
-        let modified = std::fs::metadata(host).unwrap().modified().unwrap();
-        std::fs::write(host, vec![b'L'; 2 << 20]).unwrap();
-        let file = std::fs::File::options().write(true).open(host).unwrap();
-        file.set_modified(modified).unwrap();
-    });
-}
-
-fn replacement_voids_the_result(bed: &Bed) {
-    changed_meanwhile(bed, |host| {
-        let other = host.with_extension("new");
-        std::fs::write(&other, vec![b'L'; 2 << 20]).unwrap();
-        std::fs::rename(other, host).unwrap();
-    });
-}
-
-fn young_files_are_copied(bed: &Bed) {
-    let content = vec![b'y'; 2 << 20];
-    let host = bed.file("young", &content);
-    let signature = FileSignature::from(&std::fs::metadata(&host).unwrap());
-    for seal in [Seal::Digest, Seal::Signature(signature)] {
-        let script = "grep -c ' /work/young ' /proc/self/mountinfo; wc -c < young";
-        let job = with(bed.sh(script), "young", file(&host, &content, seal));
-        assert_eq!(bed.output_of(&job), "0\n2097152\n");
-    }
 }
 
 fn contradictions(bed: &Bed) {

@@ -1,4 +1,6 @@
 //! What a job is promised: inputs as declared, outputs as created, every ending told apart.
+//!
+//! As root all of it is tried a second time as an ordinary user.
 
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::print_stderr)]
 
@@ -19,6 +21,7 @@ fn main() -> std::process::ExitCode {
         trials.extend(roots::trials());
         trials.extend(scheduling::trials());
         trials.extend(weak::trials());
+        trials.extend(bed::all_as_ordinary_user());
         trials
     })
 }

@@ -26,7 +26,7 @@ fn nothing_else_exists(bed: &Bed) {
     let secret = bed.file("checkout/.git/config", "secret");
     let home = std::env::var("HOME").unwrap_or_else(|_| "/root".to_owned());
     let absent = [
-        "/etc/passwd".to_owned(),
+        "/etc/hostname".to_owned(),
         "/etc/shadow".to_owned(),
         home,
         secret.display().to_string(),
@@ -43,6 +43,12 @@ fn nothing_else_exists(bed: &Bed) {
         let said = bed.output(&script);
         assert_eq!(said, format!("cat: {path}: No such file or directory\n"));
     }
+    // The machine's users are not the command's, and neither are its keys.
+    let users = bed.output("cut -d: -f1,3,4 /etc/passwd; cut -d: -f1,3 /etc/group; cat /etc/hosts");
+    let expected = "root:0:0\nwake:1000:1000\nnobody:65534:65534\nroot:0\nwake:1000\nnogroup:65534\n\
+                    127.0.0.1 localhost wake\n::1 localhost wake\n";
+    assert_eq!(users, expected);
+    assert_eq!(bed.output("find /etc ! -perm -4; find /etc -name '*private*'"), "");
 }
 
 fn nothing_else_is_writable(bed: &Bed) {

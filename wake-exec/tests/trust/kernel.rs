@@ -1,7 +1,7 @@
 //! What a command can ask of the kernel: S3, S4.
 
 use libtest_mimic::Trial;
-use wake_exec::{Access, Source};
+use wake_exec::{Access, Job, Source};
 
 use crate::bed::{Bed, compiled, trial, with};
 
@@ -14,7 +14,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     ]
 }
 
-const PYTHON: &str = "/usr/bin/python3";
+pub(crate) const PYTHON: &str = "/usr/bin/python3";
 
 /// Runs a Python program inside; none, said aloud, where the machine has no Python.
 pub(crate) fn python(bed: &Bed, program: &str) -> Option<String> {
@@ -23,9 +23,14 @@ pub(crate) fn python(bed: &Bed, program: &str) -> Option<String> {
         return None;
     }
     let mut job = bed.sh("");
+    python_in(&mut job, program);
+    Some(bed.output_of(&job))
+}
+
+/// Has a job run a program in Python.
+pub(crate) fn python_in(job: &mut Job, program: &str) {
     job.command.program = PYTHON.to_owned();
     job.command.args = vec!["-I".to_owned(), "-c".to_owned(), program.to_owned()];
-    Some(bed.output_of(&job))
 }
 
 fn no_network(bed: &Bed) {

@@ -16,6 +16,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("s07_an_open_output_cannot_be_changed_afterwards", open_outputs_are_dead),
         trial("s11_commands_at_once_share_nothing", commands_at_once_share_nothing),
         trial("s11_commands_in_one_worker_share_nothing", commands_in_turn_share_nothing),
+        trial("s11_numbers_that_rise_begin_anew", rising_numbers_begin_anew),
         trial("s11_what_is_kept_for_the_next_command_is_untouched", kept_is_untouched),
         trial("s11_only_what_is_untouched_is_kept", untouched_is_kept),
         trial("s05_cancelling_kills_everything_at_once", cancelling_kills),
@@ -122,6 +123,46 @@ fn commands_in_turn_share_nothing(bed: &Bed) {
     for more in ["true", "head -c 9M /dev/zero > /work/large"] {
         assert_eq!(bed.output(&format!("{LEAVE}; {more}; cat count")), "3\n");
         assert_eq!(bed.output(LOOK), NOTHING);
+    }
+}
+
+/// Says the numbers that the next System V objects get, and what the network has counted.
+const COUNTERS: &str = r"
+import ctypes
+c = ctypes.CDLL(None)
+for kind, get, remove in [
+    ('segment', lambda: c.shmget(0, 4096, 0o1600), lambda i: c.shmctl(i, 0, 0)),
+    ('set', lambda: c.semget(0, 1, 0o1600), lambda i: c.semctl(i, 0, 0)),
+    ('queue', lambda: c.msgget(0, 0o1600), lambda i: c.msgctl(i, 0, 0))]:
+    number = get()
+    remove(number)
+    print(kind, number)
+for path in ['dev', 'snmp', 'snmp6', 'netstat', 'sockstat']:
+    print([line for line in open('/proc/self/net/' + path) if 'used' not in line])
+";
+
+/// Ways to have numbers rise and leave nothing behind.
+const RISES: &[&str] = &[
+    "[c.shmctl(c.shmget(0, 4096, 0o1600), 0, 0) for _ in range(41)]",
+    "[c.semctl(c.semget(0, 1, 0o1600), 0, 0) for _ in range(41)]",
+    "[c.msgctl(c.msgget(0, 0o1600), 0, 0) for _ in range(41)]",
+    "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', 9))",
+    "socket.socket(socket.AF_INET6, socket.SOCK_DGRAM).sendto(b'x', ('::1', 9))",
+    "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('192.0.2.1', 9))",
+    "socket.socket(socket.AF_INET).connect(('127.0.0.1', 9))",
+    "s = socket.create_server(('127.0.0.1', 0)); socket.create_connection(s.getsockname())",
+    "os.fork() or (c.shmctl(c.shmget(0, 4096, 0o1600), 0, 0), os._exit(0)); os.wait()",
+];
+
+fn rising_numbers_begin_anew(bed: &Bed) {
+    let Some(first) = python(bed, COUNTERS) else { return };
+    assert_eq!(python(bed, COUNTERS).as_ref(), Some(&first));
+    for rise in RISES {
+        let program = format!(
+            "import ctypes, os, socket\nc = ctypes.CDLL(None)\ntry:\n    {rise}\nexcept OSError:\n    pass"
+        );
+        python(bed, &program);
+        assert_eq!(python(bed, COUNTERS).as_ref(), Some(&first), "{rise}");
     }
 }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use wake_exec::{OutputDefect, SandboxError, Source};
+use wake_exec::{OutputDefect, SandboxError, Source, WorkPlace};
 use wake_model::Outcome;
 
-use crate::bed::{Bed, declaring, text, trial, with};
+use crate::bed::{Bed, declaring, listing, text, trial, with};
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -16,7 +16,10 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("s19_processes_are_limited", processes_are_limited),
         trial("s19_memory_is_limited", memory_is_limited),
         trial("s19_memory_in_files_counts", memory_in_files_counts),
+        trial("s19_memory_without_a_name_counts", memory_without_a_name_counts),
+        trial("s19_memory_that_is_mapped_counts_once", mapped_memory_counts_once),
         trial("s19_disk_and_inodes_are_limited", disk_is_limited),
+        trial("s19_disk_outside_memory_is_limited", disk_outside_memory_is_limited),
         trial("s19_a_sparse_output_is_refused_by_its_size", sparse_outputs_are_refused),
         trial("s19_logs_keep_both_ends", logs_keep_both_ends),
         trial("s19_time_is_limited", time_is_limited),
@@ -96,6 +99,51 @@ fn memory_in_files_counts(bed: &Bed) {
     }
 }
 
+/// Ways to hold memory that is resident in no process, 256 MiB and more if nothing stops them.
+const NAMELESS: &[&str] = &[
+    "f = os.memfd_create('x')\nfor _ in range(256): os.write(f, bytes(1 << 20))",
+    "for _ in range(32):\n    i = c.shmget(0, 8 << 20, 0o1600)\n    p = ctypes.c_void_p(c.shmat(i, None, 0))\n    \
+     ctypes.memset(p, 1, 8 << 20)\n    c.shmdt(p)",
+    "import fcntl\nkept = []\nfor _ in range(1500):\n    r, w = os.pipe()\n    kept += [r, w]\n    \
+     os.set_blocking(w, False)\n    os.write(w, bytes(1 << 16))",
+    "import socket\nkept = []\nfor _ in range(1500):\n    a, b = socket.socketpair()\n    kept += [a, b]\n    \
+     a.setblocking(False)\n    a.send(bytes(1 << 17))",
+];
+
+fn memory_without_a_name_counts(bed: &Bed) {
+    if !std::path::Path::new(crate::kernel::PYTHON).exists() {
+        return eprintln!("SKIPPED: no {}", crate::kernel::PYTHON);
+    }
+    for program in NAMELESS {
+        let mut job = bed.sh("");
+        crate::kernel::python_in(
+            &mut job,
+            &format!(
+                "import ctypes, os, time\nc = ctypes.CDLL(None); c.shmat.restype = ctypes.c_void_p\n\
+                 {program}\ntime.sleep(9)"
+            ),
+        );
+        job.limits.memory = Some(48 << 20);
+        job.limits.wall = Some(Duration::from_secs(60));
+        let finished = bed.run(&job).unwrap();
+        assert_eq!(finished.outcome, Outcome::OutOfMemory, "{program} {}", text(&finished));
+    }
+}
+
+fn mapped_memory_counts_once(bed: &Bed) {
+    if !std::path::Path::new(crate::kernel::PYTHON).exists() {
+        return eprintln!("SKIPPED: no {}", crate::kernel::PYTHON);
+    }
+    let mut job = bed.sh("");
+    crate::kernel::python_in(
+        &mut job,
+        "import mmap, os, time\nf = os.memfd_create('x')\nos.truncate(f, 64 << 20)\n\
+         m = mmap.mmap(f, 64 << 20)\nfor at in range(0, 64 << 20, 4096): m[at] = 1\ntime.sleep(0.2)",
+    );
+    job.limits.memory = Some(112 << 20);
+    bed.output_of(&job);
+}
+
 fn disk_is_limited(bed: &Bed) {
     let mut job = bed.sh(
         "LC_ALL=C; export LC_ALL; head -c 600000 /dev/zero > a; (head -c 600000 /dev/zero > b) 2>&1; rm -f a b; \
@@ -107,6 +155,30 @@ fn disk_is_limited(bed: &Bed) {
     let said = bed.output_of(&job);
     let full = said.contains("No space left on device");
     assert!(full && said.ends_with("few files\n"), "{said}");
+}
+
+fn disk_outside_memory_is_limited(bed: &Bed) {
+    let scratch = bed.path("scratch");
+    std::fs::create_dir(&scratch).unwrap();
+    let on_disk = |script: &str| {
+        let mut job = bed.sh(script);
+        job.scratch = WorkPlace::Disk(scratch.clone());
+        job.limits.disk = 4 << 20;
+        job.limits.inodes = 200;
+        job.limits.wall = Some(Duration::from_secs(60));
+        job
+    };
+    for script in [
+        "mkdir -p a/b; for f in a/1 a/b/2 3; do head -c 2M /dev/zero > $f; done; sleep 60",
+        "mkdir -m 0 d; mkdir e; chmod 0 e; mkdir f; cd f; seq 300 | xargs touch; sleep 60",
+    ] {
+        let error = bed.run(&on_disk(script)).unwrap_err();
+        assert!(matches!(error, SandboxError::OutOfDisk { .. }), "{script}: {error}");
+    }
+    let fits =
+        "head -c 3M /dev/zero > a; for i in $(seq 1000); do ln a a$i; done; rm a?*; sleep 1.5";
+    bed.output_of(&on_disk(fits));
+    assert_eq!(listing(&scratch), [] as [&str; 0]);
 }
 
 fn sparse_outputs_are_refused(bed: &Bed) {

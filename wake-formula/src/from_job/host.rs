@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use wake_exec::{SYSTEM_DIRS, SYSTEM_ETC};
+use wake_exec::{SYSTEM_DIRS, system_etc};
 use wake_model::{MountAccess, RelPath};
 
 use super::{FromJobError, relative};
@@ -30,7 +30,7 @@ pub(crate) fn pieces() -> Result<Vec<(RelPath, Piece)>, FromJobError> {
             add(name, &mut pieces)?;
         }
     }
-    for name in SYSTEM_ETC {
+    for name in system_etc(Path::new("/")).map_err(FromJobError::at(Path::new("/etc")))? {
         add(&format!("etc/{name}"), &mut pieces)?;
     }
     Ok(pieces)

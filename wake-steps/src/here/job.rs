@@ -12,10 +12,8 @@ use wake_model::{InputNode, OutputDecl, OutputKind, Outputs, RelPath, RootFs};
 use wake_store::{Store, StoreError};
 
 use crate::pin::{InputPlace, PinnedAction};
-use crate::step::{Input, Root, SourceBase, SourceFile, SourceFiles};
+use crate::step::{Input, Root, SourceBase, SourceFiles};
 
-/// Files from this size on are mounted instead of copied.
-const MOUNT_FROM: u64 = 1 << 20;
 /// Where an empty root directory is made in a scratch directory.
 const EMPTY_ROOT: &str = "root";
 
@@ -145,7 +143,11 @@ fn source(
                 host: file.place(sources, store),
                 blob: *blob,
                 executable: *executable,
-                seal: seal(file, sources),
+                seal: match file.base {
+                    // Somebody may edit it.
+                    SourceBase::Dir(_) => Seal::Digest,
+                    SourceBase::Tree(_) => Seal::Store,
+                },
             },
         },
         (InputNode::File { executable, .. }, Input::Bytes { bytes, .. }, _) => {
@@ -183,12 +185,4 @@ fn source(
         (InputNode::Link { target }, _, _) => Source::Link { target: target.clone() },
         _ => Source::Dir,
     }
-}
-
-/// What somebody may edit is hashed while it is copied, where it is small; else it must keep the signature it had.
-fn seal(file: &SourceFile, sources: &dyn SourceFiles) -> Seal {
-    let SourceBase::Dir(dir) = &file.base else { return Seal::Store };
-    let is_large = file.size >= MOUNT_FROM;
-    let signature = is_large.then(|| sources.signature(dir, &file.below)).flatten();
-    signature.map_or(Seal::Digest, Seal::Signature)
 }

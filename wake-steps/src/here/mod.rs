@@ -3,10 +3,14 @@
 //! | file | does |
 //! |---|---|
 //! | `job` | a pinned step as the job that the sandbox is given |
+//! | `keep` | large sources, which are taken into the store |
 //! | `packed` | outputs that are kept as packed wares |
+//! | `script` | why a script could not be started |
 
 mod job;
+mod keep;
 mod packed;
+mod script;
 
 use std::fs;
 use std::path::Path;
@@ -18,6 +22,7 @@ use wake_model::{Manifest, Outputs, TreeDigest};
 use wake_store::{AdoptError, Adopted, Store, StoreError};
 
 pub use self::job::job;
+use self::keep::KeptSources;
 use crate::clock;
 use crate::engine::{Engine, EngineRequest, KeptOutputs, Performance, Whereabouts};
 use crate::error::StepError;
@@ -27,12 +32,13 @@ use crate::profile::{Profile, SpanKind};
 pub struct Here {
     store: Arc<Store>,
     executor: Executor,
+    kept: KeptSources,
 }
 
 impl Here {
     /// Runs commands by `executor`; takes what they leave into `store`.
     pub fn new(store: Arc<Store>, executor: Executor) -> Here {
-        Here { store, executor }
+        Here { store, executor, kept: KeptSources::default() }
     }
 }
 
@@ -44,7 +50,8 @@ impl Engine for Here {
         let needs_scratch = pinned.terms.on_disk || job::has_empty_copy(pinned);
         let scratch = needs_scratch.then(|| self.store.scratch()).transpose()?;
         let scratch = scratch.as_ref().map(|scratch| scratch.path());
-        let job = job(pinned, &self.store, sources, place.path(), scratch);
+        let mut job = job(pinned, &self.store, sources, place.path(), scratch);
+        self.kept.keep(&mut job, pinned, &self.store, sources)?;
         job::make_empty_root(&job, scratch)?;
         let asked = clock::now();
         let (mut began, mut began_ms) = (asked, 0);
@@ -56,7 +63,8 @@ impl Engine for Here {
         let result = self.executor.run_in_turn(&job, cancel.token(), turn, wrote);
         let timings = result.as_ref().ok().map(|finished| &finished.timings);
         tell_phases(profile, asked, began, timings);
-        let JobResult { outcome, stdout, stderr, usage, timings, outputs } = result?;
+        let JobResult { outcome, stdout, stderr, usage, timings, outputs } =
+            result.map_err(|error| script::explained(error, pinned, sources, &self.store))?;
         let _span = profile.begin(SpanKind::Step, || "keep".to_owned());
         let left = match outputs {
             Err(faults) => Err(faults.iter().map(ToString::to_string).collect()),

@@ -8,7 +8,7 @@ use std::process::Command;
 use super::{Tool, by_time};
 use crate::fault::{At, Fault};
 use crate::place::Place;
-use crate::repository::{Package, Repository};
+use crate::repository::{LARGE, Package, Repository};
 use crate::scenario::Scenario;
 
 /// ninja from Debian's `ninja-build`.
@@ -33,21 +33,20 @@ impl Tool for Ninja {
     }
 
     fn describe(&self, repository: &Repository) -> Result<(), Fault> {
-        let mut text = String::from("rule combine\n  command = tool/combine $out $own -- $needs\n");
+        // Each input stands there once: ninja reads all of it at every build.
+        let mut text = String::from("rule combine\n  command = tool/combine $out $in\n");
         for package in &repository.packages {
             let dir = package.path();
             let own: Vec<String> =
                 repository.file_names().map(|name| format!("{dir}/{name}")).collect();
-            let needs: Vec<String> = package
+            let needs = package
                 .dependencies
                 .iter()
-                .map(|number| format!("out/{}/out", repository.packages[*number].path()))
-                .collect();
+                .map(|number| format!("out/{}/out", repository.packages[*number].path()));
+            let large = repository.has_large(package).then(|| format!("{dir}/{LARGE}"));
+            let needs: Vec<String> = needs.chain(large).collect();
             let (own, needs) = (own.join(" "), needs.join(" "));
-            let _ = writeln!(
-                text,
-                "build out/{dir}/out: combine {own} {needs} | tool/combine\n  own = {own}\n  needs = {needs}"
-            );
+            let _ = writeln!(text, "build out/{dir}/out: combine {own} {needs} | tool/combine");
         }
         let path = self.place.checkout().join("build.ninja");
         fs::write(&path, text).at(&path)

@@ -8,7 +8,7 @@ use std::process::Command;
 use super::{Tool, by_content};
 use crate::fault::{At, Fault};
 use crate::place::Place;
-use crate::repository::{Package, Repository};
+use crate::repository::{LARGE, Package, Repository};
 use crate::scenario::Scenario;
 
 /// What a command sees beside its inputs.
@@ -116,13 +116,15 @@ fn pkg_file(repository: &Repository, package: &Package) -> String {
         );
     }
     let name = package.name();
+    let large =
+        if repository.has_large(package) { format!(" + ['./{LARGE}']") } else { String::new() };
     format!(
         "\
 // One of many packages.
 function(wake)
   wake.pkg(
     wake.pkgInfo('{name}', '1.0.0'),
-    files=wake.dir('src'),
+    files=wake.dir('src'){large},
     pkgs={{
       tool: wake.getPkg(wake.pkgInfo('tool', '^1'), from='../../tool'),
 {pkgs}    }},

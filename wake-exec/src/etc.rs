@@ -1,0 +1,222 @@
+//! What of `/etc` belongs to the installed system: shown to commands, and part of the host's identity.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, RawMode, Stat};
+use rustix::io::Errno;
+
+/// What of `/etc` belongs to the installed system rather than to the machine, as far as programs of the system find it by a
+/// link from `/usr` or by its name; `*` stands for any end of a name.
+const NAMES: &[&str] = &[
+    "ImageMagick-*",
+    "R",
+    "alternatives",
+    "crypto-policies",
+    "debian_version",
+    "fonts",
+    "groff",
+    "java",
+    "java-*",
+    "ld.so.cache",
+    "ld.so.conf",
+    "ld.so.conf.d",
+    "locale.alias",
+    "magic",
+    "maven",
+    "mime.types",
+    "os-release",
+    "perl",
+    "pki",
+    "protocols",
+    "python*",
+    "services",
+    "sgml",
+    "ssl",
+    "texmf",
+    "xml",
+];
+
+/// Larger files are not shown, in bytes: nothing of the kind is large.
+const LARGEST: u64 = 16 << 20;
+
+/// Something that lies in `/etc`.
+pub(crate) enum EtcEntry {
+    /// A regular file with these bytes.
+    File(Vec<u8>),
+    /// A symbolic link, by its text.
+    Link(String),
+    /// A directory.
+    Dir,
+    /// Something that is not shown.
+    Hidden,
+}
+
+/// Hears of what lies in `/etc`, by its path from there; with what `stat` says of it, but for links, which never change.
+pub(crate) type EtcVisitor<'a> = dyn FnMut(String, EtcEntry, Option<&Stat>) + 'a;
+
+/// The names in `/etc` below `root` that commands see, sorted.
+pub fn system_etc(root: &Path) -> io::Result<Vec<String>> {
+    let names = match open(CWD, &root.join("etc"), FileType::Directory) {
+        Ok(etc) => names_in(etc.as_fd())?,
+        Err(Errno::NOENT | Errno::NOTDIR) => Vec::new(),
+        Err(errno) => return Err(errno.into()),
+    };
+    Ok(names.into_iter().filter(|name| is_shown(name)).collect())
+}
+
+fn is_shown(name: &str) -> bool {
+    NAMES.iter().any(|shown| match shown.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == *shown,
+    })
+}
+
+/// Tells `each` what lies in `/etc` below `root` at `names` and below them, directories before what they hold, by paths
+/// from `/etc`.
+///
+/// What not everybody may read is hidden: private keys lie among certificates. So are devices and the like.
+pub(crate) fn walk_etc(
+    root: &Path,
+    names: &[impl AsRef<str>],
+    each: &mut EtcVisitor<'_>,
+) -> io::Result<()> {
+    let Some(etc) = absent(open(CWD, &root.join("etc"), FileType::Directory))? else {
+        return Ok(());
+    };
+    for name in names {
+        walk(etc.as_fd(), name.as_ref(), name.as_ref().to_owned(), each)?;
+    }
+    Ok(())
+}
+
+fn walk(
+    dir: BorrowedFd<'_>,
+    name: &str,
+    path: String,
+    each: &mut EtcVisitor<'_>,
+) -> io::Result<()> {
+    // Most are links.
+    if let Some(target) = absent(rustix::fs::readlinkat(dir, name, Vec::new()))? {
+        if let Ok(target) = target.into_string() {
+            each(path, EtcEntry::Link(target), None);
+        }
+        return Ok(());
+    }
+    let Some(file) = absent(open(dir, Path::new(name), FileType::Unknown))? else { return Ok(()) };
+    let stat = rustix::fs::fstat(&file)?;
+    let allows = |bits: RawMode| stat.st_mode & bits == bits;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile if allows(0o004) && stat.st_size.unsigned_abs() <= LARGEST => {
+            let mut bytes = Vec::with_capacity(usize::try_from(stat.st_size).unwrap_or(0));
+            io::Read::read_to_end(&mut std::fs::File::from(file), &mut bytes)?;
+            each(path, EtcEntry::File(bytes), Some(&stat));
+        }
+        FileType::Directory if allows(0o005) => {
+            let names = names_in(file.as_fd())?;
+            each(path.clone(), EtcEntry::Dir, Some(&stat));
+            for name in names {
+                walk(file.as_fd(), &name, format!("{path}/{name}"), each)?;
+            }
+        }
+        _ => each(path, EtcEntry::Hidden, Some(&stat)),
+    }
+    Ok(())
+}
+
+/// Opens what is no link; what can be waited for is not.
+fn open(dir: impl AsFd, path: &Path, kind: FileType) -> Result<rustix::fd::OwnedFd, Errno> {
+    let mut flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    match kind {
+        FileType::Directory => flags |= OFlags::DIRECTORY,
+        _ => flags |= OFlags::NOFOLLOW,
+    }
+    rustix::fs::openat(dir, path, flags, Mode::empty())
+}
+
+/// None of what is not there, no longer there, of another kind, or not for this user.
+fn absent<T>(result: Result<T, Errno>) -> io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(
+            Errno::NOENT
+            | Errno::NOTDIR
+            | Errno::INVAL
+            | Errno::LOOP
+            | Errno::ACCESS
+            | Errno::PERM
+            | Errno::NXIO,
+        ) => Ok(None),
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+/// The names in a directory that are UTF-8, sorted.
+fn names_in(dir: BorrowedFd<'_>) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(dir)? {
+        let name = entry?;
+        let name = std::ffi::OsStr::from_bytes(name.file_name().to_bytes());
+        names.extend(name.to_str().filter(|name| !matches!(*name, "." | "..")).map(str::to_owned));
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    fn found(root: &Path) -> Vec<String> {
+        let mut found = Vec::new();
+        walk_etc(root, &system_etc(root).unwrap(), &mut |path, entry, _| {
+            found.push(match entry {
+                EtcEntry::Hidden => return,
+                EtcEntry::File(bytes) => format!("{path}={}", String::from_utf8(bytes).unwrap()),
+                EtcEntry::Link(target) => format!("{path}>{target}"),
+                EtcEntry::Dir => format!("{path}/"),
+            });
+        })
+        .unwrap();
+        found
+    }
+
+    #[test]
+    fn what_belongs_to_the_system_is_found_and_nothing_private() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        assert_eq!(found(root), [] as [&str; 0]);
+        let etc = root.join("etc");
+        for path in ["ssl/certs", "ssl/private", "java-17/security", "home"] {
+            fs::create_dir_all(etc.join(path)).unwrap();
+        }
+        for path in
+            ["ssl/certs/a", "ssl/private/key", "ssl/key", "java-17/security/policy", "passwd"]
+        {
+            fs::write(etc.join(path), "x").unwrap();
+        }
+        symlink("/usr/lib/a", etc.join("ssl/certs/b")).unwrap();
+        symlink("../usr/lib/os-release", etc.join("os-release")).unwrap();
+        rustix::fs::mkfifoat(CWD, etc.join("ssl/pipe"), Mode::from_raw_mode(0o644)).unwrap();
+        let private = fs::Permissions::from_mode(0o710);
+        fs::set_permissions(etc.join("ssl/private"), private).unwrap();
+        fs::set_permissions(etc.join("ssl/key"), fs::Permissions::from_mode(0o640)).unwrap();
+        let expected = [
+            "java-17/",
+            "java-17/security/",
+            "java-17/security/policy=x",
+            "os-release>../usr/lib/os-release",
+            "ssl/",
+            "ssl/certs/",
+            "ssl/certs/a=x",
+            "ssl/certs/b>/usr/lib/a",
+        ];
+        assert_eq!(found(root), expected);
+    }
+}

@@ -1,0 +1,130 @@
+//! `/etc` as commands see it whose root directory is the host's: a copy of what belongs to the installed system, made once
+//! in the life of a worker.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::Path;
+
+use rustix::fs::{CWD, Stat};
+use rustix::io::Errno;
+use rustix::mount::{OpenTreeFlags, open_tree};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+
+use super::confine::{Confinement, mount_namespace};
+use super::place::{DirWriter, fix_time};
+use super::{kernel, mounts};
+use crate::defaults::{HOME, USER};
+use crate::etc::{EtcEntry, system_etc, walk_etc};
+use crate::job::{Identity, Network};
+use crate::wire::JobError;
+
+/// What else programs need of `/etc` that reach the network.
+pub(crate) const NETWORK_ETC: &[&str] =
+    &["hosts", "nsswitch.conf", "services", "protocols", "ssl", "pki", "ca-certificates"];
+
+/// The copy.
+pub(crate) struct EtcCopy {
+    /// A mount namespace whose root directory it is: what is mounted nowhere cannot be mounted twice.
+    ns: OwnedFd,
+}
+
+impl EtcCopy {
+    /// Makes one.
+    pub(crate) fn new(confined: &Confinement) -> Result<Self, JobError> {
+        let memory = mounts::memory(&mounts::ROOT)
+            .map_err(|errno| JobError::unavailable("mounting tmpfs", errno))?;
+        let failed = |errno: Errno| JobError::step("create", "/etc", errno);
+        let mut place = DirWriter::new(memory.as_fd(), None).unreachable();
+        copy(confined, &mut place)?;
+        place
+            .fix_times()
+            .and_then(|()| kernel::set_mount(&memory, libc::MOUNT_ATTR_RDONLY, false))
+            .map_err(failed)?;
+        kernel::unshare(libc::CLONE_NEWNS)
+            .map_err(|errno| JobError::unavailable("mount namespaces", errno))?;
+        let ns = mounts::pivot(&memory)
+            .map_err(|errno| JobError::unavailable("changing the root directory", errno))
+            .and_then(|()| mount_namespace(&confined.proc));
+        confined.host.enter().map_err(|errno| JobError::step("enter", "/", errno))?;
+        Ok(EtcCopy { ns: ns? })
+    }
+
+    /// It as a mount that is attached nowhere yet.
+    pub(crate) fn mount(&self, confined: &Confinement) -> Result<OwnedFd, JobError> {
+        move_into_link_name_space(self.ns.as_fd(), Some(LinkNameSpaceType::Mount))
+            .map_err(|errno| JobError::step("enter", "/etc", errno))?;
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let mount = open_tree(CWD, "/", flags);
+        confined.host.enter().map_err(|errno| JobError::step("enter", "/", errno))?;
+        mount.map_err(|errno| JobError::step("mount", "/etc", errno))
+    }
+}
+
+fn copy(confined: &Confinement, place: &mut DirWriter<'_>) -> Result<(), JobError> {
+    let read = |error| JobError::step("read", "/etc", error);
+    let mut names: BTreeSet<String> =
+        system_etc(Path::new("/")).map_err(read)?.into_iter().collect();
+    let mut fixed =
+        vec![("passwd", users(&confined.identity)), ("group", groups(&confined.identity))];
+    match confined.network {
+        Network::None => fixed.extend(without_network(&confined.identity)),
+        Network::Host => names.extend(NETWORK_ETC.iter().map(|name| (*name).to_owned())),
+    }
+    let names: Vec<String> = names.into_iter().collect();
+    let mut done = Ok(());
+    let mut make = |path: String, entry: EtcEntry, _: Option<&Stat>| {
+        let made = match entry {
+            EtcEntry::File(bytes) => file(place, &path, &bytes),
+            EtcEntry::Link(target) => place.link(&path, target.as_bytes()),
+            EtcEntry::Dir => place.directory(&path),
+            EtcEntry::Hidden => Ok(()),
+        };
+        if let (Ok(()), Err(errno)) = (&done, made) {
+            done = Err(JobError::step("create", format!("/etc/{path}"), errno));
+        }
+    };
+    walk_etc(Path::new("/"), &names, &mut make).map_err(read)?;
+    done?;
+    if let (Network::Host, Some(resolver)) = (confined.network, resolver()) {
+        file(place, "resolv.conf", &resolver)
+            .map_err(|errno| JobError::step("create", "/etc/resolv.conf", errno))?;
+    }
+    fixed.iter().try_for_each(|(name, text)| {
+        file(place, name, text.as_bytes())
+            .map_err(|errno| JobError::step("create", format!("/etc/{name}"), errno))
+    })
+}
+
+/// The file that says who knows names of machines, which is often a link to a place that a command does not see.
+pub(crate) fn resolver() -> Option<Vec<u8>> {
+    fs::read("/etc/resolv.conf").ok()
+}
+
+fn file(place: &mut DirWriter<'_>, path: &str, bytes: &[u8]) -> Result<(), Errno> {
+    let file = place.file(path, 0o644)?;
+    kernel::write_all(&file, bytes).and_then(|()| fix_time(&file))
+}
+
+fn users(Identity { uid, gid, .. }: &Identity) -> String {
+    format!(
+        "root:x:0:0:root:/root:/bin/sh\n{USER}:x:{uid}:{gid}:{USER}:{HOME}:/bin/sh\n\
+         nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
+    )
+}
+
+fn groups(Identity { gid, .. }: &Identity) -> String {
+    format!("root:x:0:\n{USER}:x:{gid}:\nnogroup:x:65534:\n")
+}
+
+/// Where names are looked for that no network can tell: in these files alone.
+fn without_network(Identity { hostname, .. }: &Identity) -> [(&'static str, String); 3] {
+    let databases = ["passwd", "group", "shadow", "hosts", "networks", "services", "protocols"];
+    let files_only = databases.map(|database| format!("{database}: files\n"));
+    [
+        ("hosts", format!("127.0.0.1 localhost {hostname}\n::1 localhost {hostname}\n")),
+        ("nsswitch.conf", files_only.concat()),
+        // A name may have addresses of both families.
+        ("host.conf", "multi on\n".to_owned()),
+    ]
+}
