@@ -38,3 +38,8 @@ pub const SYSTEM_DIRS: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64"
 
 /// What of `/etc` belongs to the installed system rather than to the machine.
 pub const SYSTEM_ETC: &[&str] = &["ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives"];
+
+/// The one time that every input has, in seconds since 1970; outputs have it as well.
+pub(crate) fn input_time() -> i64 {
+    SOURCE_DATE_EPOCH.parse().unwrap_or(0)
+}

@@ -13,6 +13,7 @@ mod place;
 mod shared;
 mod populate;
 mod scratch;
+mod dates;
 mod view;
 mod furnish;
 mod sysv;
@@ -40,6 +41,7 @@ use crate::scheduling::Scheduling;
 use crate::wire::{self, Reply, Request, WorkerClass};
 
 pub(crate) use confine::confine;
+pub use confine::keeps_owners;
 
 /// The `main` of a worker process: serves the executor at the other end of standard input until that is
 /// gone.

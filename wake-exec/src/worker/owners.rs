@@ -18,10 +18,43 @@ pub(crate) struct Owner {
     pub(crate) gid: u32,
 }
 
+/// The numbers that files have on disk, for those that they have to the worker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DiskOwners {
+    pub(crate) users: DiskNumbers,
+    pub(crate) groups: DiskNumbers,
+}
+
+/// Which number on disk, as the worker has to say it, stands for one that it sees.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DiskNumbers {
+    /// The same, but for these two, which stand for each other.
+    Swapped(u32, u32),
+    /// Of those from the first one on, as far as the second says, the numbers that a command has inside; else the same.
+    Inside { first: u32, count: u32, last: u32 },
+}
+
+impl DiskNumbers {
+    /// The number on disk.
+    pub(crate) fn of(self, seen: u32) -> u32 {
+        match self {
+            DiskNumbers::Swapped(one, other) if seen == one => other,
+            DiskNumbers::Swapped(one, other) if seen == other => one,
+            DiskNumbers::Inside { first, count, .. } if (first..first + count).contains(&seen) => {
+                seen - first
+            }
+            DiskNumbers::Inside { first, count, last } if seen == first + count => last,
+            _ => seen,
+        }
+    }
+}
+
 /// The worker's end.
 pub(crate) struct Owners {
     pub(crate) ask: OwnedFd,
     pub(crate) answer: OwnedFd,
+    /// The users among whom a command lives, where these are others than the worker's.
+    pub(crate) users: Option<OwnedFd>,
 }
 
 impl Owners {
@@ -29,7 +62,11 @@ impl Owners {
     ///
     /// It stays as it is where the kernel or the file system cannot do that, or the executor is not root.
     pub(crate) fn keep(&self, mount: &OwnedFd) -> Result<(), Errno> {
-        kernel::write_all(&self.ask, &mount.as_raw_fd().to_ne_bytes())?;
+        let users = self.users.as_ref().map_or(-1, |users| users.as_raw_fd());
+        let mut question = [0; 8];
+        question[..4].copy_from_slice(&mount.as_raw_fd().to_ne_bytes());
+        question[4..].copy_from_slice(&users.to_ne_bytes());
+        kernel::write_all(&self.ask, &question)?;
         let mut done = [0];
         match kernel::read_some(&self.answer, &mut done)? {
             0 => Err(Errno::PIPE),
@@ -49,13 +86,20 @@ impl Overseer {
     /// Does what the worker asks for until there is no worker.
     pub(crate) fn serve(self) {
         let tools = self.tools();
-        let mut number = [0; 4];
-        while let Ok(4) = kernel::read_some(&self.asked, &mut number) {
-            if let Ok((worker, users)) = &tools {
-                let mount =
-                    pidfd_getfd(worker, i32::from_ne_bytes(number), PidfdGetfdFlags::empty());
-                // What cannot be done is left: files of that one number have another owner then.
-                let _ = mount.and_then(|mount| kernel::map_owners(&mount, users));
+        let mut question = [0; 8];
+        while let Ok(8) = kernel::read_some(&self.asked, &mut question) {
+            let [a, b, c, d, e, f, g, h] = question;
+            let (mount, users) = ([a, b, c, d], [e, f, g, h]);
+            if let Ok((worker, own)) = &tools {
+                let of_worker = |number: [u8; 4]| {
+                    pidfd_getfd(worker, i32::from_ne_bytes(number), PidfdGetfdFlags::empty())
+                };
+                let mapped = of_worker(mount).and_then(|mount| match i32::from_ne_bytes(users) {
+                    -1 => kernel::map_owners(&mount, own),
+                    _ => of_worker(users).and_then(|users| kernel::map_owners(&mount, users)),
+                });
+                // What cannot be done is left: files of those numbers have another owner then.
+                let _ = mapped;
             }
             if kernel::write_all(&self.answers, &[1]).is_err() {
                 return;

@@ -45,6 +45,6 @@ pub use node::{DEFAULT_TIME, MAX_OWNER, Meta, Node, Timestamp};
 pub use pack::{PackError, pack, pack_metered};
 pub use policy::{ArchivePolicy, Links, Names};
 pub use route::Route;
-pub use unpack::{Placement, Unpack, UnpackError, UnpackReport, list, mirror, scan};
+pub use unpack::{Placement, Unpack, UnpackError, UnpackReport, copy_tree, list, mirror, scan};
 pub use wake_model::ware::{PackType, ParseWareIdError, WareId};
 pub use warehouse::{ParseWarehouseError, Warehouse, WarehouseError};

@@ -87,7 +87,7 @@ impl Unpack<'_> {
             (Placement::None, _) => self.into_cache(meter),
             (Placement::Copy, Some(_)) => {
                 let cached = self.into_cache(meter)?;
-                copy_tree(&cached.path, destination, self.policy, meter)?;
+                copy_tree(&cached.path, destination, meter)?;
                 Ok(UnpackReport { path: destination.to_owned(), ..cached })
             }
             (Placement::Copy, None) | (Placement::Direct, _) => {
@@ -162,14 +162,11 @@ fn in_cache(error: UnpackError) -> UnpackError {
     }
 }
 
-fn copy_tree(
-    from: &Path,
-    destination: &Path,
-    policy: ArchivePolicy,
-    meter: &Meter,
-) -> Result<(), UnpackError> {
+/// Copies the tree at `from` to `destination` with all that a ware can hold of it, in one step; `meter` may stop it.
+pub fn copy_tree(from: &Path, destination: &Path, meter: &Meter) -> Result<(), UnpackError> {
     let stage = beside(destination)?;
-    let policy = ArchivePolicy { max_entries: u64::MAX, max_bytes: u64::MAX, ..policy };
+    let (max_entries, max_bytes) = (u64::MAX, u64::MAX);
+    let policy = ArchivePolicy { max_entries, max_bytes, ..ArchivePolicy::WARE };
     let writer = TreeWriter::new(stage.path())?;
     let rules = Rules::of(&UnpackFilters::LOSSLESS);
     let mut extraction = Extraction::new(policy, rules, Coverage::EveryNode, Some(writer), meter);

@@ -131,6 +131,14 @@ impl Warehouse {
         matches!(self, Warehouse::CaFile(dir) if shard(dir, ware.hash()).is_file())
     }
 
+    /// Where `ware` comes to lie here, if this is a directory by hashes.
+    pub fn shelf(&self, ware: &WareId) -> Option<PathBuf> {
+        match self {
+            Warehouse::CaFile(dir) => Some(shard(dir, ware.hash())),
+            _ => None,
+        }
+    }
+
     /// How it is reached, if it is on another machine.
     pub(super) fn route(&self) -> Option<&Route> {
         match self {
