@@ -220,7 +220,7 @@ fn two_spellings_of_one_path() {
 #[test]
 fn many_keys_and_many_mounts_are_read_at_once() {
     let many = |entry: &dyn Fn(usize) -> String| -> String {
-        (0..300_000).map(entry).collect::<Vec<_>>().join(",")
+        (0..60_000).map(entry).collect::<Vec<_>>().join(",")
     };
     let env = many(&|n| format!(r#""V{n}": """#));
     let inputs = many(&|n| format!(r#""/m{n}": "mount:ro:/""#));
@@ -228,6 +228,6 @@ fn many_keys_and_many_mounts_are_read_at_once() {
         r#"{{"formula": {{"inputs": {{{inputs}}}, "action": {{"exec": ["/x"], "env": {{{env}}}}}}}}}"#
     );
     Document::parse(&text, "f.json").unwrap();
-    let below = text.replacen("\"/m0\"", "\"/m299999/x\"", 1);
-    assert!(refusal(&below).contains("input `/m299999/x` lies below `/m299999`, which is mounted"));
+    let below = text.replacen("\"/m0\"", "\"/m59999/x\"", 1);
+    assert!(refusal(&below).contains("input `/m59999/x` lies below `/m59999`, which is mounted"));
 }

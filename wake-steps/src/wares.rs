@@ -16,7 +16,8 @@ use crate::step::Fetch;
 pub struct Wares<'a> {
     store: &'a Store,
     meter: &'a Meter,
-    looked_at: Mutex<HashMap<WareId, Arc<Mutex<Option<LocalWare>>>>>,
+    /// By id and by who is asked: an id may leave out what tells two trees apart.
+    looked_at: Mutex<HashMap<(WareId, Vec<String>), Arc<Mutex<Option<LocalWare>>>>>,
 }
 
 /// A ware that lies unpacked on this machine.
@@ -48,6 +49,11 @@ impl<'a> Wares<'a> {
         self.store.route()
     }
 
+    /// Counts what is fetched, and says when to stop.
+    pub fn meter(&self) -> &Meter {
+        self.meter
+    }
+
     /// Where a ware lies, which is fetched and unpacked unless it is here and untouched; `tell` hears of that.
     ///
     /// Whoever else wants it meanwhile waits.
@@ -58,7 +64,8 @@ impl<'a> Wares<'a> {
     ) -> Result<LocalWare, UnpackError> {
         let slot = {
             let mut all = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(all.entry(fetch.ware.clone()).or_default())
+            let asked = fetch.from.iter().map(ToString::to_string).collect();
+            Arc::clone(all.entry((fetch.ware.clone(), asked)).or_default())
         };
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(unpacked) = &*slot {
@@ -75,14 +82,14 @@ impl<'a> Wares<'a> {
         tell: &dyn Fn(WareNews<'_>),
     ) -> Result<LocalWare, UnpackError> {
         let cache = WareCache::new(&self.store.ware_cache_dir());
-        match cache.state(ware) {
+        let told = |cached| match cached {
             Cached::Untouched => {}
             Cached::Altered => {
                 tell(WareNews::Altered(ware));
                 tell(WareNews::Unpacking(ware));
             }
             Cached::Absent => tell(WareNews::Unpacking(ware)),
-        }
+        };
         let unpack = Unpack {
             ware,
             sources: from,
@@ -90,7 +97,7 @@ impl<'a> Wares<'a> {
             cache: Some(&cache),
             policy: ArchivePolicy::WARE,
         };
-        let unpacked = unpack.into_cache(self.meter)?;
+        let unpacked = unpack.into_cache_telling(self.meter, &told)?;
         Ok(LocalWare { path: unpacked.path, received: unpacked.received })
     }
 }

@@ -52,7 +52,7 @@ impl ArchivePolicy {
         links: Links::Any,
         max_entries: 4_000_000,
         max_bytes: 256 << 30,
-        max_ratio: 4096,
+        max_ratio: 1024,
         max_path: 4096,
         max_depth: 128,
     };
@@ -66,6 +66,16 @@ impl ArchivePolicy {
         max_ratio: 1024,
         max_path: 1024,
         max_depth: 64,
+    };
+
+    /// For root file systems from strangers: what they may be called and lead to as in wares, how much there may be of them
+    /// as in packages.
+    pub const ROOT: ArchivePolicy = ArchivePolicy {
+        names: Names::Unix,
+        links: Links::Any,
+        max_path: 4096,
+        max_depth: 128,
+        ..Self::PACKAGE
     };
 
     /// Checks the spelling of `path`.

@@ -8,7 +8,7 @@ pub use self::error::UnpackError;
 pub use self::look::{list, mirror, scan};
 use self::packed::{coverage, read_packed, verify};
 use super::archive::ExtractError;
-use super::cache::{CacheError, Cached, Stage, WareCache};
+use super::cache::{CacheError, Cached, LyingWare, Stage, WareCache};
 use super::disk::{Ownership, TreeWriter, read_tree};
 use super::extraction::{ExtractedTree, Extraction};
 use super::filters::{Rules, UnpackFilters};
@@ -103,21 +103,29 @@ impl Unpack<'_> {
     /// Brings the ware into the cache and says where it is there. A ware that is there already is not fetched;
     /// `meter` counts what is read of the packed ware, and may stop it.
     pub fn into_cache(&self, meter: &Meter) -> Result<UnpackReport, UnpackError> {
+        self.into_cache_telling(meter, &|_| {})
+    }
+
+    /// The same; `told` hears how the cache has it before anything is fetched.
+    pub fn into_cache_telling(
+        &self,
+        meter: &Meter,
+        told: &dyn Fn(Cached),
+    ) -> Result<UnpackReport, UnpackError> {
         let cache = self.cache.ok_or(UnpackError::NoCache)?;
-        let cached = match Rules::of(&self.filters).alter() {
-            true => Cached::Absent,
-            false => cache.state(self.ware),
+        let (cached, lying) = match Rules::of(&self.filters).alter() {
+            true => (Cached::Absent, None),
+            false => cache.find(self.ware, self.sources),
         };
-        if cached == Cached::Untouched
-            && let Some(received) = cache.received(self.ware)
-        {
-            let (ware, path) = (self.ware.clone(), cache.place(self.ware));
+        told(cached);
+        if let Some(LyingWare { place: path, received }) = lying {
+            let ware = self.ware.clone();
             return Ok(UnpackReport { ware, path, ownership: Ownership::Kept, cached, received });
         }
         let stage = cache.stage()?;
         let StagedTree { ware, received, ownership, tree } =
             self.unpack(&stage, meter).map_err(in_cache)?;
-        let path = cache.commit(&stage, &ware, tree, received.clone())?;
+        let path = cache.commit(&stage, &ware, tree, received.clone(), self.sources)?;
         Ok(UnpackReport { ware, path, ownership, cached, received })
     }
 
