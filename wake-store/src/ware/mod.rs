@@ -10,6 +10,7 @@ mod guid;
 mod abs_path;
 mod entry_path;
 mod meter;
+mod waiting;
 mod node;
 mod policy;
 mod filters;

@@ -52,7 +52,7 @@ impl ArchivePolicy {
         links: Links::Any,
         max_entries: 4_000_000,
         max_bytes: 256 << 30,
-        max_ratio: 1024,
+        max_ratio: 4096,
         max_path: 4096,
         max_depth: 128,
     };

@@ -143,7 +143,7 @@ impl Unpack<'_> {
         if self.ware.is_nothing() {
             return Err(UnpackError::Nothing { ware: self.ware.clone() });
         }
-        let packed = open_first(self.ware, self.sources)?;
+        let packed = open_first(self.ware, self.sources, meter)?;
         read_packed(packtype, packed, None, self.policy, &mut extraction, meter)?;
         let extracted = extraction.finish()?;
         verify(self.ware, &WareId::new(packtype, extracted.before))?;
