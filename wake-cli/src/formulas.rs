@@ -166,7 +166,7 @@ pub(crate) fn look_at<T>(
     }
     take_no_config(config)?;
     let machine = session::machine(settings, Profile::default())?;
-    let formulas = of_files(&files, &machine, Grants::ALL, settings)?;
+    let formulas = of_files(&files, &machine, Grants::LOOK, settings)?;
     let results = Results::new(formulas.order().len());
     let history = history(&machine);
     let cancel =

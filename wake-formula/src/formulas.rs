@@ -10,7 +10,7 @@ use wake_steps::{Step, StepContext, StepFailure, StepId, StepOutput, StepSuccess
 use wake_store::ware::{ArchivePolicy, Meter, Route, Warehouse, mirror};
 use wake_store::{Store, StoreError};
 
-use crate::host_access::{DocumentPlace, Grants};
+use crate::host_access::{DocumentPlace, Grants, NetworkGrant};
 use crate::repeatr::Policy;
 use crate::run_error::RunError;
 use crate::run_record::{Dialect, FormulaRecord};
@@ -85,7 +85,7 @@ impl<'a> Formulas<'a> {
         place: &DocumentPlace<'_>,
     ) -> Result<(), RunError> {
         let task = Task::of(document, place, self.grants)?;
-        if task.wants_network && !self.grants.network {
+        if task.wants_network && self.grants.network == NetworkGrant::Never {
             return Err(RunError::Network);
         }
         granted(task.policy)?;
@@ -93,7 +93,7 @@ impl<'a> Formulas<'a> {
         check::mounts(&task)?;
         let targets = targets(&task, self.store.route())?;
         for (output, target) in task.outputs.values().zip(&targets) {
-            target.iter().try_for_each(|target| task.access.save(&output.path, target, None))?;
+            target.iter().try_for_each(|target| task.may_keep(output, target, None))?;
         }
         let (result, output_names) = (Mutex::default(), task.outputs.keys().cloned().collect());
         self.order.push(StepId(self.all.len()));
@@ -130,7 +130,7 @@ impl<'a> Formulas<'a> {
         let FormulaStep { task, targets, .. } = formula;
         for ((output, target), ware) in task.outputs.values().zip(targets).zip(&record.wares) {
             if let Some(target) = target {
-                task.access.save(&output.path, target, Some(ware))?;
+                task.may_keep(output, target, Some(ware))?;
                 self.save(output, target, ware, packed)?;
             }
         }
@@ -241,7 +241,7 @@ impl Steps for Formulas<'_> {
         for (output, target) in formula.task.outputs.values().zip(&formula.targets) {
             let Some(target) = target else { continue };
             let ready = make_workspace_warehouse(output)
-                .and_then(|()| formula.task.access.save(&output.path, target, None));
+                .and_then(|()| formula.task.may_keep(output, target, None));
             ready.map_err(|error| formula.refuses(error))?;
             target.check_writable().map_err(|source| {
                 let path = output.path.to_string();

@@ -17,14 +17,26 @@ use crate::run_error::RunError;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Grants {
     /// The network.
-    pub network: bool,
+    pub network: NetworkGrant,
     /// To mount and to save what lies outside the directories of their documents.
     pub host: bool,
 }
 
 impl Grants {
-    /// Everything: where nothing runs and nothing is saved.
-    pub const ALL: Grants = Grants { network: true, host: true };
+    /// What is allowed where nothing runs and nothing is saved: a look at what each asks for.
+    pub const LOOK: Grants = Grants { network: NetworkGrant::WhereAsked, host: true };
+}
+
+/// Which formulas get the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NetworkGrant {
+    /// None; those that ask for it are refused.
+    #[default]
+    Never,
+    /// Those that ask for it.
+    WhereAsked,
+    /// Also those whose language has no word for it.
+    Always,
 }
 
 /// Where a document lies, and who reads it.
@@ -75,11 +87,13 @@ impl HostAccess {
         Err(RunError::Host(format!("input `{path}` mounts `{}`{how}", place.display())))
     }
 
-    /// Whether output `path` may be kept in `target`, as `ware` if that is known by now.
+    /// Whether output `path` may be kept in `target`, as `ware` if that is known by now. `workspace` is the directory that a
+    /// target lies in which no document has named.
     pub(crate) fn save(
         &self,
         path: &AbsPath,
         target: &Warehouse,
+        workspace: Option<&Path>,
         ware: Option<&WareId>,
     ) -> Result<(), RunError> {
         let dir = match target {
@@ -92,7 +106,12 @@ impl HostAccess {
         let Ok(dir) = fs::canonicalize(dir) else { return Ok(()) };
         let shelf = ware.and_then(|ware| target.shelf(ware));
         let leads_on = |shelf: PathBuf| shelf.ancestors().skip(1).take(2).any(Path::is_symlink);
-        if self.everything || self.owns(&dir) && !shelf.is_some_and(leads_on) {
+        let workspace = workspace.and_then(|workspace| fs::canonicalize(workspace).ok());
+        let is_near = match workspace {
+            Some(workspace) => dir.starts_with(workspace),
+            None => self.owns(&dir),
+        };
+        if self.everything || is_near && !shelf.is_some_and(leads_on) {
             return Ok(());
         }
         Err(RunError::Host(format!("output `{path}` is saved to `{target}`")))

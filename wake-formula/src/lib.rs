@@ -30,7 +30,7 @@ pub use document::Document;
 pub use error::DocumentError;
 pub use formulas::{FormulaEnd, FormulaResult, Formulas};
 pub use from_job::{FromJobError, OutputWares, Writing, made};
-pub use host_access::{DocumentPlace, Grants};
+pub use host_access::{DocumentPlace, Grants, NetworkGrant};
 pub use id::FormulaId;
 pub use repeatr::Policy;
 pub use run_error::RunError;

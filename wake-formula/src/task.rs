@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use wake_exec::HOSTNAME;
 use wake_model::MountAccess as Access;
 use wake_model::action::{Rights, User};
-use wake_store::ware::{AbsPath, PackFilters, PackType, WareId};
+use wake_store::ware::{AbsPath, PackFilters, PackType, WareId, Warehouse};
 
-use crate::host_access::{DocumentPlace, Grants, HostAccess, workspace_warehouse};
+use crate::host_access::{DocumentPlace, Grants, HostAccess, NetworkGrant, workspace_warehouse};
 use crate::repeatr::{self, Cradle, Policy};
 use crate::run_error::RunError;
 use crate::warpforge::{self, Action, Basis, Port};
@@ -86,6 +86,20 @@ impl Task {
             Document::Warpforge(document) => of_warpforge(document, place, grants),
         }
     }
+
+    /// Whether `output` may be kept in `target`, as `ware` if that is known by now.
+    pub(crate) fn may_keep(
+        &self,
+        output: &PackedOutput,
+        target: &Warehouse,
+        ware: Option<&WareId>,
+    ) -> Result<(), RunError> {
+        let workspace = match &output.keeper {
+            Keeper::Workspace(warehouse) => warehouse.parent(),
+            Keeper::Nobody | Keeper::Address(_) => None,
+        };
+        self.access.save(&output.path, target, workspace, ware)
+    }
 }
 
 fn of_repeatr(document: &repeatr::Document, place: &DocumentPlace<'_>, grants: Grants) -> Task {
@@ -144,7 +158,7 @@ fn of_repeatr(document: &repeatr::Document, place: &DocumentPlace<'_>, grants: G
             },
         },
         // The language has no word for it: whoever allows it gives it.
-        network: grants.network,
+        network: grants.network == NetworkGrant::Always,
         wants_network: false,
         policy,
         outputs: outputs.iter().flatten().map(wanted).collect(),

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wake_formula::{Dialect, Document, FormulaEnd, FormulaRecord, FormulaResult, Formulas, Grants};
+use wake_formula::{
+    Dialect, Document, FormulaEnd, FormulaRecord, FormulaResult, Formulas, Grants, NetworkGrant,
+};
 use wake_steps::SchedulePolicy;
 use wake_steps::event::{Event, Reporter};
 use wake_steps::profile::Profile;
@@ -38,7 +40,11 @@ pub(crate) fn run(
     let file = match command {
         FormulaCommand::Run { files, rerun, allow_network, allow_host, format } => {
             let rules = SchedulePolicy { keep_going: true, rebuild: *rerun };
-            let grants = Grants { network: *allow_network, host: *allow_host };
+            let network = match allow_network {
+                true => NetworkGrant::Always,
+                false => NetworkGrant::Never,
+            };
+            let grants = Grants { network, host: *allow_host };
             return carry_out(files, rules, grants, *format, settings, out, say);
         }
         FormulaCommand::Id(args) | FormulaCommand::Check(args) | FormulaCommand::Fmt(args) => {
