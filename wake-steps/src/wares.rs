@@ -16,9 +16,11 @@ use crate::step::Fetch;
 pub struct Wares<'a> {
     store: &'a Store,
     meter: &'a Meter,
-    /// By id and by who is asked: an id may leave out what tells two trees apart.
-    looked_at: Mutex<HashMap<(WareId, Vec<String>), Arc<Mutex<Option<LocalWare>>>>>,
+    looked_at: Mutex<HashMap<Asked, Arc<Mutex<Option<LocalWare>>>>>,
 }
+
+/// A ware, and the addresses of those who are asked for it: an id may leave out what tells two trees apart.
+type Asked = (WareId, Vec<String>);
 
 /// A ware that lies unpacked on this machine.
 #[derive(Clone, Debug)]

@@ -91,8 +91,7 @@ pub fn keeps_owners() -> bool {
 
 /// Forks into new namespaces. Both processes return.
 pub(crate) fn confine(class: &WorkerClass) -> Result<ForkRole, JobError> {
-    let numbers =
-        Numbers::of_root().map_err(|errno| JobError::unavailable("mapping user numbers", errno))?;
+    let numbers = Numbers::of_root();
     let namespaces = kernel::NAMESPACES
         | match class.network {
             Network::None => libc::CLONE_NEWNET,
@@ -125,7 +124,9 @@ fn go_on(
         Fork::Parent(child) => {
             drop((wait, ask));
             let mapped = match userns {
-                UserNs::Own(numbers) => map_users(child, class, numbers),
+                UserNs::Own(numbers) => {
+                    numbers.and_then(|numbers| map_users(child, class, numbers))
+                }
                 UserNs::Hosts => Ok(()),
             };
             let note = StartNote { pid: child, mapped };
@@ -149,7 +150,7 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), JobError> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum UserNs {
-    Own(Numbers),
+    Own(Result<Numbers, Errno>),
     Hosts,
 }
 
@@ -347,17 +348,17 @@ fn inside(
     let mut owner = other.then_some(Owner { uid, gid });
     let mut inside = None;
     let mut disk_owners = match userns {
-        UserNs::Own(Numbers::All { users, groups }) => Some(DiskOwners {
+        UserNs::Own(Ok(Numbers::All { users, groups })) => Some(DiskOwners {
             users: DiskNumbers::Swapped(uid, nobody(users)),
             groups: DiskNumbers::Swapped(gid, nobody(groups)),
         }),
-        UserNs::Own(Numbers::One) => None,
+        UserNs::Own(_) => None,
         UserNs::Hosts => Some(DiskOwners {
             users: DiskNumbers::Swapped(uid, uid),
             groups: DiskNumbers::Swapped(gid, gid),
         }),
     };
-    if let (Rights::Owners, UserNs::Own(numbers)) = (rights, userns) {
+    if let (Rights::Owners, UserNs::Own(Ok(numbers))) = (rights, userns) {
         let (users, outside, disk) = users_inside(class, numbers, &proc)
             .map_err(|errno| JobError::unavailable("user namespaces", errno))?;
         let again = users.users.try_clone();

@@ -207,7 +207,12 @@ fn links_in_a_root(bed: &Bed) {
     for name in ["dev", "proc", "tmp", "task"] {
         let _ = std::fs::remove_dir_all(root.join(name));
         std::os::unix::fs::symlink(&victim, root.join(name)).unwrap();
-        let job = formula(bed, &root, &["id"], &[]);
+        let mut job = formula(bed, &root, &["id"], &[]);
+        if name == "tmp" {
+            // Where nobody asks for it, a root has it as it likes.
+            bed.run(&job).unwrap();
+            job.inputs.push(JobInput { path: path(name), source: Source::Dir });
+        }
         assert!(matches!(bed.run(&job).unwrap_err(), SandboxError::Step { .. }), "{name}");
         std::fs::remove_file(root.join(name)).unwrap();
     }
