@@ -132,7 +132,7 @@ impl HostAccess {
 fn is_system(place: &Path) -> bool {
     let etc = |name: &&str| place.starts_with(Path::new("/etc").join(name));
     let dir = |name: &&str| place.starts_with(Path::new("/").join(name));
-    SYSTEM_DIRS.iter().any(|name| dir(&name)) || SYSTEM_ETC.iter().any(|name| etc(&name))
+    SYSTEM_DIRS.iter().any(dir) || SYSTEM_ETC.iter().any(etc)
 }
 
 /// The warehouse of the warpforge workspace that `dir` lies in: of the next directory upwards whose `.warpforge` has `root`.

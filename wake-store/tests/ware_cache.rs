@@ -252,7 +252,7 @@ fn a_tree_that_its_id_says_all_of_is_given_to_everybody() {
 #[test]
 fn a_second_tree_under_one_id_is_watched_like_the_first() {
     let twins = Twins::new(PackType::Tar, DIFFERENCES[0]);
-    twins.bed.unpack_from(&[twins.other.clone()]).unwrap();
+    twins.bed.unpack_from(std::slice::from_ref(&twins.other)).unwrap();
     let place = twins.bed.unpack().path;
     fs::write(place.join("file"), "TEXT\n").unwrap();
     assert_eq!(twins.bed.state(), Cached::Altered);
