@@ -316,6 +316,8 @@ def action(case):
     for name in ("uid", "gid"):
         field("user", name, {"uint": case["user"][name]})
     field("user", "hostname", text(case["user"]["hostname"]))
+    if "rights" in case["user"]:
+        field("user", "rights", text(case["user"]["rights"]))
     field("network", None, text(case["network"]))
     field("sandbox", None, text(case["sandbox"]))
     field("platform", None, text(case["platform"]))

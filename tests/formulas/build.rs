@@ -38,7 +38,7 @@ fn a_formula_is_built_cached_and_explained() {
 
     greeting(&bed, "her");
     assert!(wake(&["plan", "f.json"]).stdout.starts_with("run     f.json  changed env WHO"));
-    let expected = "f.json would run because of: changed env WHO\n  changed env.WHO  \"you\" -> \"her\"\n  unchanged: 19 other fields\n";
+    let expected = "f.json would run because of: changed env WHO\n  changed env.WHO  \"you\" -> \"her\"\n  unchanged: 20 other fields\n";
     assert_eq!(wake(&["why", "f.json"]).stdout, expected);
     wake(&["build", "f.json"]);
     assert_eq!(wake(&["why", "f.json"]).stdout, expected.replace("would run", "ran last"));

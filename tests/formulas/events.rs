@@ -69,3 +69,31 @@ fn events_end_in_the_result() {
     let last: Value = serde_json::from_str(finished.stdout.lines().last().unwrap()).unwrap();
     assert_eq!(last["result"]["error"]["category"], "repeatr-job-invalid");
 }
+
+#[test]
+fn a_formula_that_came_to_no_end_has_a_record_beside_the_error() {
+    let Some(bed) = Bed::new("a_formula_that_came_to_no_end") else { return };
+    let absent = bed.formula("", |d| {
+        d["context"]["fetchUrls"]["/"] = json!(["ca+file:///nowhere"]);
+    });
+    let network = json!({"formula": {"formula.v1": {"inputs": {}, "outputs": {},
+        "action": {"exec": {"command": ["/x"], "network": true}}}}});
+    let faulty = bed.formula("mkdir out; /bin/busybox mkfifo out/p", |d| {
+        d["formula"]["outputs"]["/task/out"]["packtype"] = json!("zip");
+    });
+    for (document, code, category, exit_key) in [
+        (&absent, 3, "rio-warehouse-unavailable", "exitCode"),
+        (&network, 1, "repeatr-usage-error", "exitcode"),
+        (&faulty, 11, "rio-pack-invalid", "exitCode"),
+    ] {
+        let finished = bed.run(document, &["--format", "json"]).code(code);
+        let last: Value = serde_json::from_str(finished.stdout.lines().last().unwrap()).unwrap();
+        let (record, error) = (&last["result"]["runRecord"], &last["result"]["error"]);
+        assert_eq!(error["category"], category);
+        let id = bed.project.wake(["formula", "id", "f.json"]).run().success().stdout;
+        assert_eq!((&record[exit_key], &record["formulaID"]), (&json!(-1), &json!(id.trim())));
+        assert_eq!(record["results"], json!({}));
+        assert_eq!(record["guid"].as_str().unwrap().len(), 26);
+        assert!(record["time"].as_i64().unwrap() > 1_500_000_000);
+    }
+}

@@ -1,7 +1,7 @@
 //! Documents and jobs that are wrong.
 
 use serde_json::json;
-use wake_tests::{Expect, expect};
+use wake_tests::{Expect, expect, is_root};
 
 use crate::bed::Bed;
 
@@ -120,6 +120,10 @@ fn what_is_wrong_with_a_job_is_said_before_it_runs() {
              = note: category rio-assembly-invalid, exit code 10
         "#]],
     );
+    if is_root() {
+        // Whose a part of an input is, it can say.
+        return;
+    }
     let kept = bed.formula("", |d| {
         d["formula"]["outputs"] = json!({"/bin": {"packtype": "tar", "filters": {"uid": "keep"}}});
     });
@@ -216,4 +220,64 @@ fn a_document_that_is_wrong_is_shown_where_it_is() {
     absent.says(expect![[r#"
         error: `absent.json` cannot be read: No such file or directory (os error 2)
     "#]]);
+}
+
+/// A document may be a stranger's.
+#[test]
+fn what_lies_outside_its_directory_is_for_documents_that_are_allowed_it() {
+    let Some(bed) = Bed::new("what_lies_outside") else { return };
+    let home = bed.project.base().join("home");
+    std::fs::create_dir_all(&home).unwrap();
+    std::fs::write(home.join("mine"), "mine\n").unwrap();
+    let at = |path: &std::path::Path| path.display().to_string();
+    let mounting = |mode: &str, host: &str| {
+        bed.formula("mkdir out; ls /m > out/l; echo x > /m/new; true", |d| {
+            d["formula"]["inputs"]["/m"] = json!(format!("mount:{mode}:{host}"));
+        })
+    };
+    std::fs::create_dir(bed.project.path("below")).unwrap();
+    std::os::unix::fs::symlink(&home, bed.project.path("below/link")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(bed.project.path("below"), mode).unwrap();
+    let link = at(&bed.project.path("below/link"));
+    for (mode, host) in [
+        ("ro", at(&home)),
+        ("rw", at(&home)),
+        ("ro", "/run".into()),
+        ("ro", "/".into()),
+        ("rw", link),
+    ] {
+        let refused = bed.run(&mounting(mode, &host), &[]).code(1);
+        refused.mentions("which lies outside the document's directory").mentions("--allow-host");
+        bed.project.wake(["build", "f.json"]).run().code(2).mentions("outside the document's");
+    }
+    assert!(!home.join("new").exists());
+    bed.run(&mounting("ro", &at(&home)), &["--allow-host"]).success();
+    // Its own, and the system that every command may see.
+    bed.run(&mounting("rw", &at(&bed.project.path("below"))), &[]).success();
+    assert_eq!(bed.project.read("below/new"), "x\n");
+    bed.run(&mounting("ro", "/usr/bin"), &[]).success();
+    bed.run(&mounting("rw", "/usr/bin"), &[]).code(1);
+
+    let saving = |url: String| {
+        bed.formula("echo x > out", |d| d["context"]["saveUrls"] = json!({"/task/out": url}))
+    };
+    for url in [format!("file://{}/mine", home.display()), format!("ca+file://{}", home.display())]
+    {
+        bed.run(&saving(url), &[]).code(1).mentions("which lies outside the document's directory");
+    }
+    let through = format!("file://{}/below/link/mine", bed.project.root().display());
+    bed.run(&saving(through), &[]).code(1).mentions("which lies outside");
+    assert_eq!(std::fs::read_to_string(home.join("mine")).unwrap(), "mine\n");
+    bed.run(&saving(format!("file://{}/saved", home.display())), &["--allow-host"]).success();
+    assert!(home.join("saved").is_file());
+    bed.run(&saving("file://./below/saved".into()), &[]).success();
+    // A part of a warehouse in its directory that leads on.
+    let done = bed.run(&saving("ca+file://./warehouse".into()), &[]).success();
+    let ware = crate::bed::record(&done)["results"]["/task/out"].as_str().unwrap()[4..].to_owned();
+    let shard = bed.project.path(&format!("warehouse/{}", &ware[..3]));
+    std::fs::remove_dir_all(&shard).unwrap();
+    std::os::unix::fs::symlink(&home, &shard).unwrap();
+    bed.run(&saving("ca+file://./warehouse".into()), &[]).code(1).mentions("which lies outside");
+    assert!(!home.join(&ware[3..6]).exists());
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
-use wake_tests::expect;
+use wake_tests::{expect, is_root, skip};
 
 use crate::bed::{Bed, record, unchanged};
 
@@ -22,7 +22,7 @@ fn the_cradle_prepares_what_programs_expect() {
         d["formula"]["outputs"] = json!({});
     });
     let said = bed.run(&disabled, &["-q"]).success().stderr;
-    assert_eq!(said, "/\nbin\ndev\nproc\ntmp\ntools\n\n");
+    assert_eq!(said, "/\nbin\ndev\nproc\ntools\n\n");
 }
 
 #[test]
@@ -114,16 +114,172 @@ fn the_network_is_there_only_where_asked_and_allowed() {
 }
 
 #[test]
-fn a_policy_that_is_not_granted_is_mentioned() {
+fn who_allows_the_network_gives_it_also_to_those_who_have_no_word_for_it() {
+    let Some(bed) = Bed::new("who_allows_the_network") else { return };
+    let document = bed.formula("cat /proc/net/dev", unchanged);
+    let devices = |more: &[&str]| bed.run(&document, more).success().stderr.matches(": ").count();
+    let (own, hosts) = (devices(&["-q"]), devices(&["-q", "--allow-network"]));
+    let host = fs::read_to_string("/proc/net/dev").unwrap().matches(": ").count();
+    assert_eq!((own, hosts), (1, host));
+    // It says more than its key, so it is run again.
+    bed.run(&document, &["--allow-network"]).success().mentions("running");
+    bed.run(&document, &[]).success().mentions("Remembered");
+}
+
+#[test]
+fn a_policy_is_granted_or_refused_before_anything_runs() {
     let Some(bed) = Bed::new("a_policy") else { return };
-    let note = "Note policy `governor` is not granted: the command gets the rights of `routine`\n";
-    let document = bed.formula("true", |d| d["formula"]["action"]["policy"] = json!("governor"));
-    // Also where nothing runs.
-    bed.run(&document, &[]).success().mentions(note);
-    bed.run(&document, &[]).success().mentions("Remembered").mentions(note);
-    let events = bed.run(&document, &["--format", "json"]).success().stdout;
-    let first: Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();
-    assert_eq!(first["log"]["lvl"], 3, "{events}");
-    let routine = bed.formula("true", |d| d["formula"]["action"]["policy"] = json!("routine"));
-    assert!(!bed.run(&routine, &[]).success().stderr.contains("policy"));
+    let governor = |uid: u32, script: &str| {
+        bed.formula(script, |d| {
+            d["formula"]["action"]["policy"] = json!("governor");
+            d["formula"]["action"]["userinfo"] = json!({"uid": uid, "gid": uid});
+            d["formula"]["outputs"] =
+                json!({"/task/out": {"packtype": "tar", "filters": {"uid": "keep", "gid": "keep"}}});
+        })
+    };
+    let mut sysad = governor(0, "true");
+    sysad["formula"]["action"]["policy"] = json!("sysad");
+    bed.refuses(
+        &sysad,
+        42,
+        expect![[r#"
+            error: policy `sysad` cannot be granted: no command gets rights over the machine
+             = note: category repeatr-executor-problem, exit code 42
+             help: `governor` has the rights to change owners and users
+        "#]],
+    );
+    let give = "umask 022; mkdir out; echo x > out/f; /bin/busybox chown 5:6 out/f";
+    if !is_root() {
+        bed.refuses(
+            &governor(0, give),
+            42,
+            expect![[r#"
+                error: policy `governor` cannot be granted: this process cannot give its command more than one user and group
+                 = note: category repeatr-executor-problem, exit code 42
+                 help: run it as root
+            "#]],
+        );
+        return;
+    }
+    bed.project.write("out/f", "x\n");
+    std::os::unix::fs::chown(bed.project.path("out/f"), Some(5), Some(6)).unwrap();
+    for uid in [0, 1000, 70_000] {
+        let done = record(&bed.run(&governor(uid, give), &[]).success());
+        std::os::unix::fs::chown(bed.project.path("out"), Some(uid), Some(uid)).unwrap();
+        let by_hand = ["ware", "id", "tar", "out", "--filters", "uid=keep,gid=keep"];
+        let by_hand = bed.project.wake(by_hand).run().success().stdout;
+        assert_eq!(done["results"]["/task/out"], json!(by_hand.trim()), "user {uid}");
+    }
+    let others = "/bin/busybox chown 1:1 /bin/cat && mkdir /etc && echo other::7:7::/:/bin/sh > /etc/passwd && \
+                  /bin/busybox su other -c '/bin/id -u'; \
+                  /bin/busybox chroot / /bin/echo its root; /bin/busybox mount -t tmpfs x /task || echo no mount; \
+                  echo 1 > /proc/sys/kernel/sysrq || echo no setting; \
+                  echo b > /proc/sysrq-trigger || echo no reboot";
+    let said = bed.run(&governor(0, others), &["-q"]).success().stderr;
+    for right in ["7\n", "its root\n", "no mount\n", "no setting\n", "no reboot\n"] {
+        assert!(said.contains(right), "{right}: {said}");
+    }
+    // Without the policy it has none of that.
+    let mut plain = governor(0, give);
+    plain["formula"]["action"]["policy"] = json!("routine");
+    bed.run(&plain, &[]).code(32).mentions("not permitted");
+}
+
+#[test]
+fn nothing_that_is_made_for_a_command_shows_the_moment() {
+    let Some(bed) = Bed::new("nothing_that_is_made") else { return };
+    bed.project.write("data/sub/f", "x\n");
+    let pack = ["ware", "pack", "tar", "data", "--filters", "mtime=@1300000000"];
+    let data = bed.project.wake(pack).args(["--target", "ca+file://./warehouse"]).run().success();
+    let dates = |paths: &str| format!("/bin/busybox stat -c '%n %Y' {paths}");
+    let paths = "/ /bin /data /data/sub /data/sub/in /made /made/by /task /home /home/reuser /tmp";
+    let document = bed.formula(&dates(paths), |d| {
+        for at in ["/data", "/data/sub/in", "/made/by/wake"] {
+            d["formula"]["inputs"][at] = json!(data.stdout.trim());
+            d["context"]["fetchUrls"][at] = json!(["ca+file://./warehouse"]);
+        }
+    });
+    let said = bed.run(&document, &["-q"]).success().stderr;
+    let expected: String = paths
+        .split(' ')
+        .map(|path| match path.starts_with("/data") {
+            true => format!("{path} 1300000000\n"),
+            false => format!("{path} 1262304000\n"),
+        })
+        .collect();
+    assert_eq!(said, expected);
+    // Nor where there is no root at all.
+    let capsule = json!({"formula": {"formula.v1": {
+        "inputs": {"/bin": format!("ware:{}", bed.root), "/script": "literal:x"},
+        "action": {"exec": {"command": ["/bin/bin/busybox", "stat", "-c", "%n %Y", "/", "/script"]}},
+        "outputs": {}}},
+        "context": {"context.v1": {"warehouses": {bed.root.clone(): "ca+file://./warehouse"}}}});
+    let said = bed.run(&capsule, &["-q"]).success().stderr;
+    assert_eq!(said, "/ 1262304000\n/script 1262304000\n");
+}
+
+#[test]
+fn streams_can_be_opened_by_their_names() {
+    let Some(bed) = Bed::new("streams_can_be_opened") else { return };
+    let script = "echo one > /dev/stderr && echo two > /dev/stdout && cat /dev/stdin";
+    for uid in [0, 1000, 4_294_967_294u32] {
+        let document = bed.formula(script, |d| {
+            d["formula"]["action"]["userinfo"] = json!({"uid": uid, "gid": uid});
+        });
+        let said = bed.run(&document, &["-q"]).success().stderr;
+        let mut lines: Vec<&str> = said.lines().collect();
+        lines.sort_unstable();
+        assert_eq!(lines, ["one", "two"], "user {uid}");
+    }
+}
+
+#[test]
+fn a_mount_shows_the_owners_on_disk() {
+    let Some(bed) = Bed::new("a_mount_shows") else { return };
+    if !is_root() {
+        return skip("a_mount_shows_the_owners_on_disk", "only root has several owners");
+    }
+    let document = |uid: u32| {
+        bed.formula("/bin/busybox stat -c %u /m; echo x > /m/made", |d| {
+            d["formula"]["inputs"]["/m"] =
+                json!(format!("mount:rw:{}", bed.project.path("m").display()));
+            d["formula"]["action"]["userinfo"] = json!({"uid": uid, "gid": uid});
+        })
+    };
+    for uid in [0, 1000] {
+        bed.project.write("m/f", "");
+        std::os::unix::fs::chown(bed.project.path("m"), Some(uid), Some(uid)).unwrap();
+        let said = bed.run(&document(uid), &["-q"]).success().stderr;
+        assert_eq!(said, format!("{uid}\n"));
+        let made = fs::metadata(bed.project.path("m/made")).unwrap();
+        assert_eq!(std::os::unix::fs::MetadataExt::uid(&made), uid);
+        // Whose it is not may not write to it.
+        bed.run(&document(uid + 1), &["-q"]).code(32);
+        fs::remove_file(bed.project.path("m/made")).unwrap();
+    }
+}
+
+#[test]
+fn a_capsule_begins_with_the_environment_of_its_runtime() {
+    let Some(bed) = Bed::new("a_capsule_begins") else { return };
+    let said = |inputs: Value, action: Value| {
+        let mut capsule = json!({"formula": {"formula.v1": {
+            "inputs": {"/": format!("ware:{}", bed.root)}, "action": action, "outputs": {}}},
+            "context": {"context.v1": {"warehouses": {bed.root.clone(): "ca+file://./warehouse"}}}});
+        for (port, input) in inputs.as_object().unwrap() {
+            capsule["formula"]["formula.v1"]["inputs"][port] = input.clone();
+        }
+        bed.run(&capsule, &["-q"]).success().stderr
+    };
+    let env = json!({"exec": {"command": ["/bin/busybox", "env"]}});
+    let expected =
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nTERM=xterm\n";
+    assert_eq!(said(json!({}), env.clone()), expected);
+    let given = json!({"$PATH": "literal:/mine", "$A": "literal:b"});
+    assert_eq!(said(given, env), "A=b\nPATH=/mine\nTERM=xterm\n");
+    // Programs are looked for there, and pieces of a script end with their lines.
+    assert_eq!(said(json!({}), json!({"exec": {"command": ["echo", "found"]}})), "found\n");
+    let contents = json!(["A=1 # no line end", "echo $A $0"]);
+    let script = json!({"script": {"interpreter": "/bin/sh", "contents": contents}});
+    assert_eq!(said(json!({}), script), "1 /.warpforge.container/script/run\n");
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use wake_build::TargetPattern;
-use wake_formula::{Document, DocumentError, Formulas, RunError};
+use wake_formula::{Document, DocumentError, DocumentPlace, Formulas, Grants, RunError};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
 use wake_steps::event::Reporter;
 use wake_steps::explain::Outlook;
@@ -83,24 +83,26 @@ pub(crate) fn add(
     settings: &Settings,
 ) -> Result<(), RunError> {
     let path = settings.cwd.join(file);
+    let dir = path.parent().unwrap_or(Path::new("/"));
     let base = match document {
-        Document::Repeatr(_) => settings.cwd.clone(),
-        Document::Warpforge(_) => path.parent().map_or_else(PathBuf::new, Path::to_owned),
+        Document::Repeatr(_) => &settings.cwd,
+        Document::Warpforge(_) => dir,
     };
+    let home = settings.route.home.as_deref().map(Path::new);
     let label = file.display().to_string();
     // One text for each file, whichever way a person names it.
-    let past_name = path.canonicalize().unwrap_or(path).display().to_string();
-    formulas.add(document, label, past_name, &base)
+    let past_name = path.canonicalize().unwrap_or_else(|_| path.clone()).display().to_string();
+    formulas.add(document, label, past_name, &DocumentPlace { dir, base, home })
 }
 
-/// All formulas in files; those that ask for the network get it if `network` says so.
+/// All formulas in files, which may touch of the machine what `grants` says.
 pub(crate) fn of_files<'a>(
     files: &[PathBuf],
     machine: &'a Machine,
-    network: bool,
+    grants: Grants,
     settings: &Settings,
 ) -> Result<Formulas<'a>, Failure> {
-    let mut formulas = Formulas::new(machine.store(), network);
+    let mut formulas = Formulas::new(machine.store(), grants);
     for file in files {
         let document = read(file, settings)??;
         add(&mut formulas, &document, file, settings)
@@ -164,8 +166,7 @@ pub(crate) fn look_at<T>(
     }
     take_no_config(config)?;
     let machine = session::machine(settings, Profile::default())?;
-    // Nothing runs, so nothing reaches it.
-    let formulas = of_files(&files, &machine, true, settings)?;
+    let formulas = of_files(&files, &machine, Grants::LOOK, settings)?;
     let results = Results::new(formulas.order().len());
     let history = history(&machine);
     let cancel =

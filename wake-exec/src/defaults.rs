@@ -38,3 +38,8 @@ pub const DEFAULT_ENV: &[(&str, &str)] = &[
 /// System directories of the host, whatever of them exists. `/usr/local` is shown empty, because
 /// the identity of the host does not cover it.
 pub const SYSTEM_DIRS: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];
+
+/// The one time that every input has, in seconds since 1970; outputs have it as well.
+pub(crate) fn input_time() -> i64 {
+    SOURCE_DATE_EPOCH.parse().unwrap_or(0)
+}

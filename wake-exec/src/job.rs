@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wake_model::{BlobDigest, OutputDecl, RelPath, SandboxLevel};
-pub use wake_model::{MountAccess as Access, Network};
+pub use wake_model::{MountAccess as Access, Network, Rights};
 
 use crate::defaults::{BUILDER_GID, BUILDER_UID, HOSTNAME, WORK_PATH};
 
@@ -38,6 +38,8 @@ pub struct Job {
     pub limits: Limits,
     /// When what it writes is told.
     pub logs: Logs,
+    /// The time of what is made for it in a root directory of its own, in seconds since 1970.
+    pub made_at: i64,
 }
 
 /// When what a command writes is told.
@@ -83,11 +85,14 @@ pub struct Identity {
     pub gid: u32,
     /// The host's name.
     pub hostname: String,
+    /// What it may do beyond what every user may.
+    pub rights: Rights,
 }
 
 impl Default for Identity {
     fn default() -> Self {
-        Identity { uid: BUILDER_UID, gid: BUILDER_GID, hostname: HOSTNAME.to_owned() }
+        let (uid, gid, hostname) = (BUILDER_UID, BUILDER_GID, HOSTNAME.to_owned());
+        Identity { uid, gid, hostname, rights: Rights::Ordinary }
     }
 }
 
@@ -273,6 +278,7 @@ impl Job {
             scratch: WorkPlace::Memory,
             limits: Limits::default(),
             logs: Logs::AtEnd,
+            made_at: crate::defaults::input_time(),
         }
     }
 }

@@ -35,8 +35,8 @@ pub use finished::{JobResult, Log, OutputDefect, OutputFault, Timings};
 pub use host::{HostIdentity, HostIdentityError, HostProof};
 pub use job::{
     Access, Command, Fidelity, Identity, Job, JobInput, JobRoot, Limits, Logs, Network, Outputs,
-    Seal, Source, Stream, TakeOutputs, WorkPlace,
+    Rights, Seal, Source, Stream, TakeOutputs, WorkPlace,
 };
 pub use probe::{Finding, probe};
 pub use scheduling::Scheduling;
-pub use worker::serve;
+pub use worker::{keeps_owners, serve};

@@ -1,7 +1,8 @@
 //! The tree that a command is to see, before it is mounted: which part lies where on this machine.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{self, Metadata};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 
 use wake_store::ware::AbsPath;
@@ -9,7 +10,7 @@ use wake_store::ware::AbsPath;
 /// Parts of a tree, each hiding what others have at its place.
 #[derive(Default)]
 pub(crate) struct Assembly {
-    parts: Vec<(AbsPath, Part)>,
+    parts: BTreeMap<AbsPath, Part>,
 }
 
 /// What one part is made of.
@@ -28,6 +29,7 @@ pub(crate) enum Standing {
     Nothing,
     Dir,
     File,
+    Link,
     Other,
 }
 
@@ -35,9 +37,9 @@ pub(crate) enum Standing {
 const MOST_LINKS: usize = 40;
 
 impl Assembly {
-    /// Adds a part; parts come in the order of their paths.
+    /// Adds a part.
     pub(crate) fn add(&mut self, at: AbsPath, part: Part) {
-        self.parts.push((at, part));
+        self.parts.insert(at, part);
     }
 
     /// What stands at `path`, every link on the way followed inside the tree.
@@ -73,9 +75,19 @@ impl Assembly {
     /// Whether a part holds `path` or something below it.
     pub(crate) fn brings(&self, path: &AbsPath) -> bool {
         let held = !matches!(self.place(path), None | Some((Part::Dir, _)));
-        let is_given =
-            |(at, part): &(AbsPath, Part)| at.starts_with(path) && !matches!(part, Part::Dir);
-        held || self.parts.iter().any(is_given)
+        held || self.below(path).any(|part| !matches!(part, Part::Dir))
+    }
+
+    /// The parts at `path` and below it.
+    fn below(&self, path: &AbsPath) -> impl Iterator<Item = &Part> {
+        let inside = match path.as_str() {
+            "/" => "/".to_owned(),
+            path => format!("{path}/"),
+        };
+        let bounds = (Bound::Included(inside.as_str()), Bound::Unbounded);
+        let first = self.parts.range::<str, _>(bounds);
+        let below = first.take_while(move |(at, _)| at.as_str().starts_with(&inside));
+        self.parts.get(path).into_iter().chain(below.map(|(_, part)| part))
     }
 
     fn link(&self, path: &AbsPath) -> Option<PathBuf> {
@@ -85,22 +97,25 @@ impl Assembly {
         }
     }
 
-    fn stands(&self, path: &AbsPath) -> Standing {
+    /// What stands at exactly `path`, links not followed.
+    pub(crate) fn stands(&self, path: &AbsPath) -> Standing {
         match self.place(path) {
             Some((Part::Dir, _)) => Standing::Dir,
             Some((Part::File, _)) => Standing::File,
             Some((_, Some(metadata))) if metadata.is_dir() => Standing::Dir,
             Some((_, Some(metadata))) if metadata.is_file() => Standing::File,
+            Some((_, Some(metadata))) if metadata.is_symlink() => Standing::Link,
             Some(_) => Standing::Other,
             // A directory on the way to a part is made.
-            None if self.parts.iter().any(|(at, _)| at.starts_with(path)) => Standing::Dir,
+            None if self.below(path).next().is_some() => Standing::Dir,
             None => Standing::Nothing,
         }
     }
 
     /// What lies at exactly this path, and of what lies on this machine the metadata.
     fn place(&self, path: &AbsPath) -> Option<(Part, Option<Metadata>)> {
-        let (at, part) = self.parts.iter().rev().find(|(at, _)| path.starts_with(at))?;
+        let mut above = std::iter::successors(Some(path.clone()), AbsPath::parent);
+        let (at, part) = above.find_map(|at| self.parts.get_key_value(&at))?;
         let Part::Host(host) = part else { return (path == at).then(|| (part.clone(), None)) };
         let below = Path::new(path.as_str()).strip_prefix(at.as_str()).ok()?;
         let host = if below.as_os_str().is_empty() { host.clone() } else { host.join(below) };

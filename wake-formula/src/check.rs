@@ -3,13 +3,17 @@
 use wake_store::ware::{AbsPath, Owner};
 
 use crate::assembly::{Assembly, Standing};
+use crate::mount;
 use crate::run_error::RunError;
-use crate::task::{PackedOutput, Task};
+use crate::task::{PackedOutput, Supply, Task};
 
 /// Directories that the sandbox makes itself, and in which nothing else can stand.
 fn is_system(path: &AbsPath) -> bool {
     path.components().next().is_some_and(|top| ["dev", "proc"].contains(&top))
 }
+
+/// The most directories that an input lies below.
+const DEEPEST: usize = 64;
 
 /// Inputs and directories where the sandbox has something of its own, and outputs at whose place it does not look.
 pub(crate) fn places(task: &Task) -> Result<(), RunError> {
@@ -18,14 +22,15 @@ pub(crate) fn places(task: &Task) -> Result<(), RunError> {
             "input `{path}` cannot stand there: `/dev` and `/proc` are the sandbox's own"
         )));
     }
-    let mounts = task.inputs.iter().filter(|(_, supply)| supply.is_host());
-    for (mount, _) in mounts {
-        let below = |path: &&AbsPath| *path != mount && path.starts_with(mount);
-        if let Some(path) = task.inputs.keys().find(below) {
-            return Err(RunError::Assembly(format!(
-                "input `{path}` lies below `{mount}`, which is mounted from the host"
-            )));
-        }
+    if let Some(path) = task.inputs.keys().find(|path| path.components().count() > DEEPEST) {
+        let message = format!("input `{path}` lies below more than {DEEPEST} directories");
+        return Err(RunError::Assembly(message));
+    }
+    let placed = task.inputs.iter().map(|(path, supply)| (path, supply.is_host()));
+    if let Some((path, mount)) = mount::with_input_below(placed) {
+        return Err(RunError::Assembly(format!(
+            "input `{path}` lies below `{mount}`, which is mounted from the host"
+        )));
     }
     if let Some(path) = task.prepared.iter().find(|path| is_system(path)) {
         return Err(RunError::Job(format!(
@@ -33,46 +38,59 @@ pub(crate) fn places(task: &Task) -> Result<(), RunError> {
         )));
     }
     for PackedOutput { path, .. } in task.outputs.values() {
-        if path.as_str() == "/" || is_system(path) {
+        if is_system(path) {
             return Err(RunError::Job(format!(
-                "output `{path}` cannot be kept: name a directory that the command makes"
+                "output `{path}` cannot be kept: `/dev` and `/proc` are the sandbox's own"
             )));
         }
     }
     Ok(())
 }
 
-/// Whether everything above `path` is a directory or can become one; else what is wrong.
+/// Mounts that the document may not have; one that leads nowhere is an error as well.
+pub(crate) fn mounts(task: &Task) -> Result<(), RunError> {
+    task.inputs.iter().try_for_each(|(path, supply)| match supply {
+        Supply::Mount(host, access) => task.access.mount(path, host, *access).map(drop),
+        Supply::Ware(..) | Supply::Text(_) => Ok(()),
+    })
+}
+
+/// Whether everything above `path` is a directory or can become one; else what is wrong. Nothing is put behind a link.
 pub(crate) fn way(path: &AbsPath, assembly: &Assembly) -> Result<(), String> {
     let above = std::iter::successors(path.parent(), AbsPath::parent);
-    let blocked =
-        |above: &AbsPath| matches!(assembly.find(above.as_str()), Standing::File | Standing::Other);
-    match above.into_iter().find(blocked) {
-        Some(above) => Err(format!("`{path}` lies below `{above}`, which is no directory")),
+    let blocked = above.filter_map(|above| match assembly.stands(&above) {
+        Standing::File | Standing::Other => Some((above, "no directory")),
+        Standing::Link => Some((above, "a link")),
+        Standing::Nothing | Standing::Dir => None,
+    });
+    match blocked.last() {
+        Some((above, what)) => Err(format!("`{path}` lies below `{above}`, which is {what}")),
         None => Ok(()),
     }
 }
 
 /// Whether there is a program where the command names it, in a directory that is there.
-pub(crate) fn command(task: &Task, assembly: &Assembly) -> Result<(), RunError> {
+pub(crate) fn command(task: &Task, program: &str, assembly: &Assembly) -> Result<(), RunError> {
     if !matches!(assembly.find(task.cwd.as_str()), Standing::Dir) {
         return Err(RunError::Job(format!("cwd `{}` is no directory in the inputs", task.cwd)));
     }
-    let program = task.exec.first().map_or("", String::as_str);
     match assembly.find(program) {
         Standing::File => Ok(()),
         Standing::Nothing => {
             Err(RunError::Job(format!("`{program}` does not exist in the inputs")))
         }
-        Standing::Dir | Standing::Other => {
+        Standing::Dir | Standing::Link | Standing::Other => {
             Err(RunError::Job(format!("`{program}` is no regular file in the inputs")))
         }
     }
 }
 
-/// Outputs that are to keep owners: what the command makes is its own, but who of several owners a part of an input had
-/// is not known everywhere.
+/// Outputs that are to keep owners: what the command makes is its own, but whose a part of an input is, is known only where
+/// this process may give files away.
 pub(crate) fn owners(task: &Task, assembly: &Assembly) -> Result<(), RunError> {
+    if wake_exec::keeps_owners() {
+        return Ok(());
+    }
     let keeps = |wanted: &&PackedOutput| {
         [wanted.filters.uid, wanted.filters.gid].contains(&Some(Owner::Pass))
     };

@@ -1,7 +1,7 @@
 //! Tells the dialects apart.
 
-use crate::json::Source;
-use crate::{DocumentError, FormulaId, repeatr, warpforge};
+use crate::json::{Json, Source, Value};
+use crate::{Dialect, DocumentError, FormulaId, repeatr, warpforge};
 
 /// A formula with its context, in one of the two dialects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +13,8 @@ pub enum Document {
 }
 
 impl Document {
-    /// Reads JSON that may have commas before closing brackets, as published formulas do. `file` is for messages.
+    /// Reads JSON that may have commas before closing brackets and none between items, as published formulas do. `file` is
+    /// for messages.
     pub fn parse(text: &str, file: &str) -> Result<Self, DocumentError> {
         let source = Source::new(text, file);
         let root = source.parse()?;
@@ -23,7 +24,24 @@ impl Document {
         {
             return warpforge::Document::read(&source, &root).map(Document::Warpforge);
         }
+        if let Some((what, hint)) = other_kind(&root) {
+            let message = format!("this is {what}, and no formula");
+            return Err(source.error_with_hint(root.at, message, hint));
+        }
+        if formula.is_some_and(lacks_capsule) {
+            let message = "this is a formula of warpforge without its capsule `formula.v1`";
+            let hint = "write `{\"formula\": {\"formula.v1\": {…}}}`";
+            return Err(source.error_with_hint(root.at, message, hint));
+        }
         repeatr::Document::read(&source, &root).map(Document::Repeatr)
+    }
+
+    /// The program whose language it is written in.
+    pub fn dialect(&self) -> Dialect {
+        match self {
+            Document::Repeatr(_) => Dialect::Repeatr,
+            Document::Warpforge(_) => Dialect::Warpforge,
+        }
     }
 
     /// The identity of the formula.
@@ -42,4 +60,60 @@ impl Document {
         };
         crate::json::pretty(&value, "  ") + "\n"
     }
+}
+
+/// What a document is that is none of a formula, and what to do with it, if that can be said.
+fn other_kind(root: &Json) -> Option<(&'static str, &'static str)> {
+    const ONE_STEP: &str =
+        "`wake formula` runs formulas, each one step of a plot or module, with its wares bound";
+    const NOTHING: &str = "`wake formula` runs formulas: nothing here is a computation";
+    let has = |key: &str| root.member(key).is_some();
+    let begins = |lead: &str| match &root.value {
+        Value::Object(members) => members.iter().any(|member| member.key.starts_with(lead)),
+        _ => false,
+    };
+    if begins("plot.v") {
+        return Some(("a plot of warpforge", ONE_STEP));
+    }
+    if begins("module.v") {
+        return Some(("a module of warpforge", NOTHING));
+    }
+    if begins("catalog") || begins("mirroring.v") || has("releases") && has("metadata") {
+        return Some(("a file of warpforge's catalog", NOTHING));
+    }
+    if has("imports") && has("steps") || has("steps") && has("exports") {
+        return Some(("a module of reach", ONE_STEP));
+    }
+    if has("steps") && has("outputs") {
+        return Some(("a plot of warpforge without its capsule `plot.v1`", ONE_STEP));
+    }
+    if has("guid") && has("formulaID") {
+        return Some((
+            "a run record",
+            "`wake formula` runs formulas: the record says which one it was",
+        ));
+    }
+    if has("action") && !has("formula") {
+        let hint = "write `{\"formula\": {…}}` around it";
+        return Some(("a bare formula", hint));
+    }
+    None
+}
+
+/// Whether a formula is written as warpforge has it.
+fn lacks_capsule(formula: &Json) -> bool {
+    let members = |key: &str| match formula.member(key).map(|json| &json.value) {
+        Some(Value::Object(members)) => members.as_slice(),
+        _ => &[],
+    };
+    let is_ware =
+        |json: &Json| matches!(&json.value, Value::Text(text) if text.starts_with("ware:"));
+    let takes = |json: &Json| json.member("from").is_some();
+    let runs = |key: &str| key == "script" || key == "echo";
+    let action = members("action").iter();
+    members("inputs").iter().any(|input| is_ware(&input.value) || input.key.starts_with('$'))
+        || members("outputs").iter().any(|output| takes(&output.value))
+        || action.into_iter().any(|one| {
+            runs(&one.key) || one.key == "exec" && matches!(one.value.value, Value::Object(_))
+        })
 }

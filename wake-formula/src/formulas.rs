@@ -1,25 +1,26 @@
 //! Formulas as steps: several are performed together, each by itself.
 
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
 use wake_model::{RunRecord as StepRecord, WareId};
 use wake_steps::diagnostic::Diagnostic;
 use wake_steps::{Step, StepContext, StepFailure, StepId, StepOutput, StepSuccess, Steps};
-use wake_store::Store;
 use wake_store::ware::{ArchivePolicy, Meter, Route, Warehouse, mirror};
+use wake_store::{Store, StoreError};
 
+use crate::host_access::{DocumentPlace, Grants, NetworkGrant};
 use crate::repeatr::Policy;
 use crate::run_error::RunError;
 use crate::run_record::{Dialect, FormulaRecord};
-use crate::task::{PackedOutput, Task};
-use crate::{Document, check, lower};
+use crate::task::{Keeper, PackedOutput, Task};
+use crate::{Document, FormulaId, check, lower};
 
 /// Formulas that are to be carried out.
 pub struct Formulas<'a> {
     store: &'a Store,
-    /// Whether formulas that ask for the network get it.
-    network: bool,
+    grants: Grants,
     all: Vec<FormulaStep>,
     order: Vec<StepId>,
 }
@@ -30,7 +31,22 @@ struct FormulaStep {
     task: Task,
     /// The warehouse of each output that is to be saved, in the outputs' order.
     targets: Vec<Option<Warehouse>>,
+    /// The names of its outputs, in their order.
+    output_names: Vec<String>,
     result: Mutex<Option<Result<FormulaResult, RunError>>>,
+}
+
+/// What came of a formula.
+#[derive(Debug)]
+pub struct FormulaEnd {
+    /// What a person calls it.
+    pub label: String,
+    /// Which it is.
+    pub id: FormulaId,
+    /// The spelling of the formula, in which its record is to be printed.
+    pub dialect: Dialect,
+    /// What came of it; [`RunError::Cancelled`] of those that nobody came to.
+    pub result: Result<FormulaResult, RunError>,
 }
 
 /// A formula that was carried out, now or before.
@@ -38,8 +54,6 @@ struct FormulaStep {
 pub struct FormulaResult {
     /// What came of it.
     pub record: FormulaRecord,
-    /// The spelling of the formula, in which the record is to be printed.
-    pub dialect: Dialect,
     /// Whether it was remembered; then it did not run and wrote nothing.
     pub remembered: bool,
     /// The directory in which its packed outputs lie.
@@ -55,12 +69,12 @@ impl FormulaResult {
 }
 
 impl<'a> Formulas<'a> {
-    /// None yet; packed outputs lie in `store`, and formulas that ask for the network get it if `network` says so.
-    pub fn new(store: &'a Store, network: bool) -> Formulas<'a> {
-        Formulas { store, network, all: Vec::new(), order: Vec::new() }
+    /// None yet; packed outputs lie in `store`, and all may touch of the machine what `grants` says.
+    pub fn new(store: &'a Store, grants: Grants) -> Formulas<'a> {
+        Formulas { store, grants, all: Vec::new(), order: Vec::new() }
     }
 
-    /// Adds one, called `label` by people and `past_name` by history; relative addresses and mounts start at `base`.
+    /// Adds one, called `label` by people and `past_name` by history.
     ///
     /// What can be said against it without its wares is said now.
     pub fn add(
@@ -68,17 +82,22 @@ impl<'a> Formulas<'a> {
         document: &Document,
         label: String,
         past_name: String,
-        base: &Path,
+        place: &DocumentPlace<'_>,
     ) -> Result<(), RunError> {
-        let task = Task::of(document, base)?;
-        if task.network && !self.network {
+        let task = Task::of(document, place, self.grants)?;
+        if task.wants_network && self.grants.network == NetworkGrant::Never {
             return Err(RunError::Network);
         }
+        granted(task.policy)?;
         check::places(&task)?;
+        check::mounts(&task)?;
         let targets = targets(&task, self.store.route())?;
-        let result = Mutex::default();
+        for (output, target) in task.outputs.values().zip(&targets) {
+            target.iter().try_for_each(|target| task.may_keep(output, target, None))?;
+        }
+        let (result, output_names) = (Mutex::default(), task.outputs.keys().cloned().collect());
         self.order.push(StepId(self.all.len()));
-        self.all.push(FormulaStep { label, past_name, task, targets, result });
+        self.all.push(FormulaStep { label, past_name, task, targets, output_names, result });
         Ok(())
     }
 
@@ -87,18 +106,12 @@ impl<'a> Formulas<'a> {
         &self.all[step.0].task.exec
     }
 
-    /// Those that ask for more rights than any command gets.
-    pub fn grants_nothing(&self) -> impl Iterator<Item = (&str, Policy)> {
-        self.all.iter().filter_map(|formula| Some((&*formula.label, formula.task.policy?)))
-    }
-
-    /// What came of each, in the order in which they were added; none of those that nobody came to.
-    pub fn into_results(
-        self,
-    ) -> impl Iterator<Item = (String, Option<Result<FormulaResult, RunError>>)> {
+    /// What came of each, in the order in which they were added.
+    pub fn into_results(self) -> impl Iterator<Item = FormulaEnd> {
         self.all.into_iter().map(|formula| {
             let result = formula.result.into_inner().unwrap_or_else(PoisonError::into_inner);
-            (formula.label, result)
+            let FormulaStep { label, task: Task { id, dialect, .. }, .. } = formula;
+            FormulaEnd { label, id, dialect, result: result.unwrap_or(Err(RunError::Cancelled)) }
         })
     }
 
@@ -117,6 +130,7 @@ impl<'a> Formulas<'a> {
         let FormulaStep { task, targets, .. } = formula;
         for ((output, target), ware) in task.outputs.values().zip(targets).zip(&record.wares) {
             if let Some(target) = target {
+                task.may_keep(output, target, Some(ware))?;
                 self.save(output, target, ware, packed)?;
             }
         }
@@ -131,7 +145,7 @@ impl<'a> Formulas<'a> {
             metadata: Default::default(),
         };
         let outputs = self.store.tree_place(&packed.tree);
-        Ok(FormulaResult { record, dialect: task.dialect, remembered, outputs })
+        Ok(FormulaResult { record, remembered, outputs })
     }
 
     fn save(
@@ -144,19 +158,43 @@ impl<'a> Formulas<'a> {
         if ware.is_nothing() || target.holds(ware) {
             return Ok(());
         }
+        make_workspace_warehouse(output)?;
         let source = Warehouse::File(self.store.tree_place(&packed.tree).join(ware.to_string()));
         mirror(ware, target, &[source], ArchivePolicy::WARE, &Meter::default())
             .map_err(|source| RunError::Save { path: output.path.to_string(), source })
     }
 }
 
+/// Refuses a policy that a command would not have in full, before anything runs.
+fn granted(policy: Policy) -> Result<(), RunError> {
+    let reason = match policy {
+        Policy::Routine => return Ok(()),
+        Policy::Governor if wake_exec::keeps_owners() => return Ok(()),
+        Policy::Governor => "this process cannot give its command more than one user and group",
+        Policy::Sysad => "no command gets rights over the machine",
+    };
+    let policy: &'static str = policy.into();
+    Err(RunError::Policy { policy, reason })
+}
+
+/// Makes the warehouse of the workspace if it keeps `output` and is not there.
+fn make_workspace_warehouse(output: &PackedOutput) -> Result<(), RunError> {
+    let Keeper::Workspace(dir) = &output.keeper else { return Ok(()) };
+    match fs::create_dir(dir) {
+        Err(source) if source.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(RunError::Store(StoreError::Io { path: dir.clone(), source }))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn targets(task: &Task, route: &Route) -> Result<Vec<Option<Warehouse>>, RunError> {
-    let target = |output: &PackedOutput| {
-        let parse = |url: &String| {
-            Warehouse::parse(url, output.packtype, &task.base, route)
-                .map_err(|source| RunError::Address { path: output.path.to_string(), source })
-        };
-        output.save.as_ref().map(parse).transpose()
+    let target = |output: &PackedOutput| match &output.keeper {
+        Keeper::Nobody => Ok(None),
+        Keeper::Workspace(dir) => Ok(Some(Warehouse::CaFile(dir.clone()))),
+        Keeper::Address(url) => Warehouse::parse(url, output.packtype, &task.base, route)
+            .map(Some)
+            .map_err(|source| RunError::Address { path: output.path.to_string(), source }),
     };
     task.outputs.values().map(target).collect()
 }
@@ -201,7 +239,11 @@ impl Steps for Formulas<'_> {
     fn before_run(&self, step: StepId) -> Result<(), Box<Diagnostic>> {
         let formula = self.formula(step);
         for (output, target) in formula.task.outputs.values().zip(&formula.targets) {
-            target.as_ref().map_or(Ok(()), Warehouse::check_writable).map_err(|source| {
+            let Some(target) = target else { continue };
+            let ready = make_workspace_warehouse(output)
+                .and_then(|()| formula.task.may_keep(output, target, None));
+            ready.map_err(|error| formula.refuses(error))?;
+            target.check_writable().map_err(|source| {
                 let path = output.path.to_string();
                 formula.refuses(RunError::Output { path, source: source.into() })
             })?;
@@ -218,7 +260,7 @@ impl Steps for Formulas<'_> {
     }
 
     fn output_name(&self, step: StepId, number: usize) -> Option<String> {
-        self.formula(step).task.outputs.keys().nth(number).cloned()
+        self.formula(step).output_names.get(number).cloned()
     }
 
     fn done(&self, step: StepId, kept: &StepSuccess<'_>) -> Result<(), Box<Diagnostic>> {

@@ -11,12 +11,14 @@
 mod error;
 mod json;
 mod id;
+mod written_path;
 mod mount;
 pub mod repeatr;
 pub mod warpforge;
-mod document;
 mod run_record;
+mod document;
 mod run_error;
+mod host_access;
 mod task;
 mod assembly;
 mod check;
@@ -26,9 +28,11 @@ mod from_job;
 
 pub use document::Document;
 pub use error::DocumentError;
-pub use formulas::{FormulaResult, Formulas};
+pub use formulas::{FormulaEnd, FormulaResult, Formulas};
 pub use from_job::{FromJobError, OutputWares, Writing, made};
+pub use host_access::{DocumentPlace, Grants, NetworkGrant};
 pub use id::FormulaId;
 pub use repeatr::Policy;
 pub use run_error::RunError;
 pub use run_record::{Dialect, FormulaRecord};
+pub use written_path::WrittenPath;

@@ -11,10 +11,11 @@ use wake_steps::step::{Fetch, Root, Terms};
 use wake_steps::{Input, Inputs, Step, StepContext};
 use wake_store::ware::{AbsPath, Warehouse};
 
+use crate::Dialect;
 use crate::assembly::{Assembly, Part, Standing};
 use crate::check;
 use crate::run_error::RunError;
-use crate::task::{PackedOutput, Supply, Task};
+use crate::task::{PackedOutput, Supply, Task, shared_tmp};
 
 /// An input as it lies on this machine.
 struct PlacedInput<'t> {
@@ -47,22 +48,24 @@ pub(crate) fn step(task: &Task, ground: &StepContext<'_>) -> Result<Step, RunErr
     let mut own_dirs = Vec::new();
     for path in own_directories(task, &placed) {
         check::way(&path, &assembly).map_err(RunError::Job)?;
-        match assembly.find(path.as_str()) {
+        match assembly.stands(&path) {
             Standing::Dir => {}
             Standing::Nothing => assembly.add(path.clone(), Part::Dir),
-            Standing::File | Standing::Other => {
+            // Where else its `/tmp` is, a root file system decides.
+            Standing::Link if path == shared_tmp() => continue,
+            Standing::File | Standing::Link | Standing::Other => {
                 let message = format!("`{path}` is to be a directory, and is none in the inputs");
                 return Err(RunError::Job(message));
             }
         }
         own_dirs.push(relative(&path)?);
     }
-    let command = command(task)?;
-    check::command(task, &assembly)?;
+    let program = program(task, &assembly)?;
+    check::command(task, &program, &assembly)?;
     check::owners(task, &assembly)?;
     let outputs: Result<_, RunError> = task.outputs.values().map(output).collect();
     Ok(Step {
-        command,
+        command: command(task, program),
         root,
         work: RelPath::root(),
         inputs,
@@ -70,7 +73,7 @@ pub(crate) fn step(task: &Task, ground: &StepContext<'_>) -> Result<Step, RunErr
         outputs: Outputs::Wares(outputs?),
         user: task.user.clone(),
         network: if task.network { Network::Host } else { Network::None },
-        terms: Terms { live: true, ..Terms::default() },
+        terms: Terms { live: true, forgotten: task.network, ..Terms::default() },
     })
 }
 
@@ -86,12 +89,7 @@ fn place<'t>(
             Ok(PlacedInput { path, input, host: None })
         }
         Supply::Mount(host, access) => {
-            let host = fs::canonicalize(host).map_err(|error| {
-                RunError::Assembly(format!(
-                    "input `{path}` is a mount of `{}`, which cannot be used: {error}",
-                    host.display()
-                ))
-            })?;
+            let host = task.access.mount(path, host, *access)?;
             let input = Input::Mount { host: host.clone(), access: *access };
             Ok(PlacedInput { path, input, host: Some((host, *access)) })
         }
@@ -125,27 +123,40 @@ fn as_root(input: &Input, host: Option<&(PathBuf, Access)>) -> Result<Root, RunE
     }
 }
 
-fn command(task: &Task) -> Result<Command, RunError> {
-    let (program, args) = task
-        .exec
-        .split_first()
-        .ok_or_else(|| RunError::Job("`exec` names no program".to_owned()))?;
-    if !program.starts_with('/') {
+/// The program by its absolute path. warpforge looks for one without a slash in `PATH`, repeatr does not.
+fn program(task: &Task, assembly: &Assembly) -> Result<String, RunError> {
+    let Some(program) = task.exec.first() else {
+        return Err(RunError::Job("`exec` names no program".to_owned()));
+    };
+    if program.starts_with('/') {
+        return Ok(program.clone());
+    }
+    if task.dialect == Dialect::Repeatr || program.contains('/') {
         return Err(RunError::Job(format!(
             "`{program}` is no absolute path: a formula's program is not searched for in `PATH`"
         )));
     }
-    Ok(Command::Run(Invocation {
-        program: program.clone(),
-        args: args.to_vec(),
+    let search = task.env.get("PATH").map_or("", String::as_str);
+    let mut places = search.split(':').filter(|dir| dir.starts_with('/'));
+    let place = places.find_map(|dir| {
+        let place = format!("{}/{program}", dir.trim_end_matches('/'));
+        matches!(assembly.find(&place), Standing::File).then_some(place)
+    });
+    place.ok_or_else(|| RunError::Job(format!("`{program}` is in no directory of `PATH`")))
+}
+
+fn command(task: &Task, program: String) -> Command {
+    Command::Run(Invocation {
+        program,
+        args: task.exec.get(1..).unwrap_or_default().to_vec(),
         env: task.env.clone(),
         stdin: String::new(),
         cwd: task.cwd.to_string(),
-    }))
+    })
 }
 
 fn output(output: &PackedOutput) -> Result<WareDecl, RunError> {
-    let PackedOutput { path, packtype, filters, save: _ } = output;
+    let PackedOutput { path, packtype, filters, keeper: _ } = output;
     let (path, packtype) = (relative(path)?, *packtype);
     Ok(WareDecl { path, packtype, filters: filters.to_string() })
 }

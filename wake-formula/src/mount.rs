@@ -1,8 +1,10 @@
 //! Mounts as both dialects write them: `mount:MODE:HOSTPATH`.
 
 use std::fmt;
+use std::path::Path;
 
 use wake_model::MountAccess;
+use wake_store::ware::AbsPath;
 
 const MODES: [(MountAccess, &str); 3] = [
     (MountAccess::ReadOnly, "ro"),
@@ -15,6 +17,25 @@ pub(crate) fn parse(mount: &str) -> Option<(MountAccess, &str)> {
     let (mode, host) = mount.split_once(':')?;
     let (access, _) = MODES.into_iter().find(|(_, word)| *word == mode)?;
     Some((access, host))
+}
+
+/// An input that lies below a mount of the host, and that mount, if there is one; of each input whether it is such a mount.
+pub(crate) fn with_input_below<'p>(
+    inputs: impl Iterator<Item = (&'p AbsPath, bool)>,
+) -> Option<(&'p AbsPath, &'p AbsPath)> {
+    let mut inputs: Vec<(&AbsPath, bool)> = inputs.collect();
+    // By components: what lies below a path follows it at once.
+    inputs.sort_by(|(one, _), (other, _)| Path::new(one.as_str()).cmp(Path::new(other.as_str())));
+    let mut mount: Option<&AbsPath> = None;
+    for (path, is_mount) in inputs {
+        if let Some(mount) = mount.filter(|mount| path.starts_with(mount)) {
+            return Some((path, mount));
+        }
+        if is_mount {
+            mount = Some(path);
+        }
+    }
+    None
 }
 
 /// Writes a mount.

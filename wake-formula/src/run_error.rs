@@ -18,6 +18,17 @@ pub enum RunError {
     /// The formula asks for the network and the user has not allowed it.
     #[error("the formula asks for the network")]
     Network,
+    /// The formula touches what lies outside its document's directory, and the user has not allowed it.
+    #[error("{0}, which lies outside the document's directory")]
+    Host(String),
+    /// The formula asks for rights that nobody can give it here.
+    #[error("policy `{policy}` cannot be granted: {reason}")]
+    Policy {
+        /// The policy.
+        policy: &'static str,
+        /// Why not.
+        reason: &'static str,
+    },
     /// The address of a warehouse cannot be read.
     #[error("`{path}`: {source}")]
     Address {
@@ -69,11 +80,14 @@ impl RunError {
     pub fn diagnostic(&self, label: &str) -> Diagnostic {
         let class = match self {
             RunError::Input { source, .. } => ware_class(source),
-            RunError::Network | RunError::Address { .. } => Class::Usage,
+            RunError::Network | RunError::Host(_) | RunError::Address { .. } => Class::Usage,
             RunError::Assembly { .. } | RunError::Job { .. } => Class::Evaluation,
             RunError::Left { .. } | RunError::Output { .. } => Class::Action,
             RunError::Cancelled => Class::Interrupted,
-            RunError::Save { .. } | RunError::Sandbox(_) | RunError::Store(_) => Class::Environment,
+            RunError::Policy { .. }
+            | RunError::Save { .. }
+            | RunError::Sandbox(_)
+            | RunError::Store(_) => Class::Environment,
         };
         let mut diagnostic = Diagnostic::error(class, format!("{label}: {self}"));
         diagnostic.help.extend(self.help());
@@ -86,7 +100,8 @@ impl RunError {
         match self {
             RunError::Assembly { .. } => ("rio-assembly-invalid", 10),
             RunError::Job { .. } => ("repeatr-job-invalid", 40),
-            RunError::Network => ("repeatr-usage-error", 1),
+            RunError::Network | RunError::Host(_) => ("repeatr-usage-error", 1),
+            RunError::Policy { .. } => ("repeatr-executor-problem", 42),
             RunError::Address { .. } => ("rio-usage-error", 1),
             RunError::Input { source, .. } => ware(source.category()),
             RunError::Output { source, .. } => ware(source.category()),
@@ -103,6 +118,11 @@ impl RunError {
     pub fn help(&self) -> Option<String> {
         match self {
             RunError::Network => Some("`wake formula run --allow-network` allows it".to_owned()),
+            RunError::Host(_) => Some("`wake formula run --allow-host` allows it".to_owned()),
+            RunError::Policy { policy: "governor", .. } => Some("run it as root".to_owned()),
+            RunError::Policy { .. } => {
+                Some("`governor` has the rights to change owners and users".to_owned())
+            }
             RunError::Input { source: UnpackError::HashMismatch { .. }, .. } => Some(
                 "the warehouse has something else under this id: fetch it from another one"
                     .to_owned(),

@@ -4,8 +4,8 @@ use crate::error::DocumentError;
 use crate::id::FormulaId;
 use crate::json::{Fields, Source, map, object, pretty, text};
 use std::collections::BTreeMap;
-use wake_store::ware::WareId;
 use wake_store::ware::cbor::Item;
+use wake_store::ware::{WareId, new_guid};
 
 /// The record of one run of a formula.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +36,19 @@ pub enum Dialect {
 }
 
 impl FormulaRecord {
+    /// The record of a formula that came to no end: of a run that began `time` seconds after 1970 and left nothing.
+    pub fn unfinished(id: &FormulaId, time: i64) -> FormulaRecord {
+        FormulaRecord {
+            guid: new_guid(),
+            time,
+            formula_id: id.to_string(),
+            exit_code: -1,
+            results: BTreeMap::new(),
+            hostname: None,
+            metadata: BTreeMap::new(),
+        }
+    }
+
     /// The record as JSON, indented by four spaces, without a newline at the end.
     pub fn to_json(&self, dialect: Dialect) -> String {
         let Self { guid, time, formula_id, exit_code, results, hostname, metadata } = self;

@@ -5,18 +5,20 @@ use std::path::{Path, PathBuf};
 
 use wake_exec::HOSTNAME;
 use wake_model::MountAccess as Access;
-use wake_model::action::User;
-use wake_store::ware::{AbsPath, PackFilters, PackType, WareId};
+use wake_model::action::{Rights, User};
+use wake_store::ware::{AbsPath, PackFilters, PackType, WareId, Warehouse};
 
+use crate::host_access::{DocumentPlace, Grants, HostAccess, NetworkGrant, workspace_warehouse};
 use crate::repeatr::{self, Cradle, Policy};
 use crate::run_error::RunError;
 use crate::warpforge::{self, Action, Basis, Port};
-use crate::{Dialect, Document, FormulaId};
+use crate::{Dialect, Document, FormulaId, WrittenPath};
 
 /// A formula ready to be carried out.
 pub(crate) struct Task {
     /// Where relative addresses start.
     pub(crate) base: PathBuf,
+    pub(crate) access: HostAccess,
     pub(crate) id: FormulaId,
     pub(crate) dialect: Dialect,
     /// What stands where, in the order in which it is put there.
@@ -28,8 +30,9 @@ pub(crate) struct Task {
     pub(crate) prepared: Vec<AbsPath>,
     pub(crate) user: User,
     pub(crate) network: bool,
-    /// What it asks for beyond `routine`.
-    pub(crate) policy: Option<Policy>,
+    /// Whether it asks for the network itself.
+    pub(crate) wants_network: bool,
+    pub(crate) policy: Policy,
     /// By the name under which the result stands in the record.
     pub(crate) outputs: BTreeMap<String, PackedOutput>,
 }
@@ -56,75 +59,138 @@ pub(crate) struct PackedOutput {
     pub(crate) path: AbsPath,
     pub(crate) packtype: PackType,
     pub(crate) filters: PackFilters,
-    /// The address of the warehouse that keeps it.
-    pub(crate) save: Option<String>,
+    /// Who keeps it.
+    pub(crate) keeper: Keeper,
+}
+
+/// Who keeps an output, beside the store.
+#[derive(Clone)]
+pub(crate) enum Keeper {
+    /// Nobody.
+    Nobody,
+    /// The warehouse of this address.
+    Address(String),
+    /// The warehouse of the workspace around the document, a directory by hashes that is made if it is not there.
+    Workspace(PathBuf),
 }
 
 impl Task {
-    /// What `document` asks for; relative paths of mounts start at `base`.
-    pub(crate) fn of(document: &Document, base: &Path) -> Result<Task, RunError> {
+    /// What `document` asks for.
+    pub(crate) fn of(
+        document: &Document,
+        place: &DocumentPlace<'_>,
+        grants: Grants,
+    ) -> Result<Task, RunError> {
         match document {
-            Document::Repeatr(document) => of_repeatr(document, base),
-            Document::Warpforge(document) => of_warpforge(document, base),
+            Document::Repeatr(document) => Ok(of_repeatr(document, place, grants)),
+            Document::Warpforge(document) => of_warpforge(document, place, grants),
         }
+    }
+
+    /// Whether `output` may be kept in `target`, as `ware` if that is known by now.
+    pub(crate) fn may_keep(
+        &self,
+        output: &PackedOutput,
+        target: &Warehouse,
+        ware: Option<&WareId>,
+    ) -> Result<(), RunError> {
+        let workspace = match &output.keeper {
+            Keeper::Workspace(warehouse) => warehouse.parent(),
+            Keeper::Nobody | Keeper::Address(_) => None,
+        };
+        self.access.save(&output.path, target, workspace, ware)
     }
 }
 
-fn of_repeatr(document: &repeatr::Document, base: &Path) -> Result<Task, RunError> {
+fn of_repeatr(document: &repeatr::Document, place: &DocumentPlace<'_>, grants: Grants) -> Task {
     let cradled = document.formula.clone().cradle();
     let repeatr::Formula { inputs, action, outputs } = &cradled.formula;
-    let context = &document.context;
-    let supply = |(path, input): (&AbsPath, &repeatr::Input)| {
+    let repeatr::Context { fetch_urls, save_urls } = &document.context;
+    let fetch: BTreeMap<_, _> =
+        fetch_urls.iter().map(|(path, urls)| (path.place(), urls)).collect();
+    let save: BTreeMap<_, _> = save_urls.iter().map(|(path, url)| (path.place(), url)).collect();
+    let supply = |(path, input): (&WrittenPath, &repeatr::Input)| {
+        let path = path.place();
         let supply = match input {
             repeatr::Input::Ware(ware) => {
-                let urls = context.fetch_urls.get(path).cloned().unwrap_or_default();
+                let urls = fetch.get(path).copied().cloned().unwrap_or_default();
                 Supply::Ware(ware.clone(), urls)
             }
-            repeatr::Input::Mount { access, host } => Supply::Mount(base.join(host), *access),
+            repeatr::Input::Mount { access, host } => Supply::Mount(place_of(host, place), *access),
         };
         (path.clone(), supply)
     };
-    let wanted = |(path, output): (&AbsPath, &repeatr::Output)| {
+    let wanted = |(path, output): (&WrittenPath, &repeatr::Output)| {
+        let url = save.get(path.place());
         let wanted = PackedOutput {
-            path: path.clone(),
+            path: path.place().clone(),
             packtype: output.packtype,
             filters: output.filters.apply(PackFilters::FLATTEN),
-            save: context.save_urls.get(path).cloned(),
+            keeper: url.map_or(Keeper::Nobody, |url| Keeper::Address((*url).clone())),
         };
         (path.to_string(), wanted)
     };
-    let home = action.userinfo.as_ref().and_then(|user| user.homedir.clone());
+    let cwd = cradled.cwd.place();
+    let home = action.userinfo.as_ref().and_then(|user| user.homedir.as_ref());
+    let home = home.map(|home| home.place().clone());
     let prepared = match action.cradle {
-        Cradle::Default => std::iter::once(cradled.cwd.clone()).chain(home).collect(),
+        Cradle::Default => [cwd.clone(), shared_tmp()].into_iter().chain(home).collect(),
         Cradle::Disable => Vec::new(),
     };
-    Ok(Task {
-        base: base.to_owned(),
+    let policy = action.policy.unwrap_or(Policy::Routine);
+    Task {
+        base: place.base.to_owned(),
+        access: HostAccess::of(place, grants),
         id: cradled.id(),
         dialect: Dialect::Repeatr,
         inputs: inputs.iter().flatten().map(supply).collect(),
         exec: action.exec.clone(),
         env: action.env.clone(),
-        cwd: cradled.cwd.clone(),
+        cwd: cwd.clone(),
         prepared,
         user: User {
             uid: cradled.uid,
             gid: cradled.gid,
             hostname: action.hostname.clone().unwrap_or_else(|| HOSTNAME.to_owned()),
+            rights: match policy {
+                Policy::Routine => Rights::Ordinary,
+                Policy::Governor | Policy::Sysad => Rights::Owners,
+            },
         },
-        network: false,
-        policy: action.policy.filter(|policy| *policy > Policy::Routine),
+        // The language has no word for it: whoever allows it gives it.
+        network: grants.network == NetworkGrant::Always,
+        wants_network: false,
+        policy,
         outputs: outputs.iter().flatten().map(wanted).collect(),
-    })
+    }
+}
+
+/// Where everybody may make things, as the cradle has it.
+pub(crate) fn shared_tmp() -> AbsPath {
+    AbsPath::root().child("tmp")
+}
+
+fn place_of(host: &str, place: &DocumentPlace<'_>) -> PathBuf {
+    place.base.join(host)
 }
 
 /// Where the pieces of a script lie.
-const SCRIPT: &str = "/.script";
+const SCRIPT: &str = "/.warpforge.container/script";
 
-fn of_warpforge(document: &warpforge::Document, base: &Path) -> Result<Task, RunError> {
+/// The environment of every command, as `runc spec` has it, which warpforge begins with.
+const ENVIRONMENT: [(&str, &str); 2] =
+    [("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"), ("TERM", "xterm")];
+
+fn of_warpforge(
+    document: &warpforge::Document,
+    place: &DocumentPlace<'_>,
+    grants: Grants,
+) -> Result<Task, RunError> {
     let formula = &document.formula;
+    let warehouse = workspace_warehouse(place.dir);
     let mut inputs = BTreeMap::new();
-    let mut env = BTreeMap::new();
+    let mut env: BTreeMap<String, String> =
+        ENVIRONMENT.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     for (port, input) in &formula.inputs {
         match (port, &input.basis) {
             (Port::Variable(name), Basis::Literal(text)) => {
@@ -136,7 +202,8 @@ fn of_warpforge(document: &warpforge::Document, base: &Path) -> Result<Task, Run
                 )));
             }
             (Port::Path(path), basis) => {
-                inputs.insert(path.clone(), supply(basis, document, base));
+                let supply = supply(basis, document, place, warehouse.as_deref());
+                inputs.insert(path.place().clone(), supply);
             }
         }
     }
@@ -155,32 +222,43 @@ fn of_warpforge(document: &warpforge::Document, base: &Path) -> Result<Task, Run
         let owner = [("uid", "0"), ("gid", "0")];
         let filters = PackFilters::from_map(owner).unwrap_or(PackFilters::UNSET);
         let filters = filters.apply(PackFilters::CONSERVATIVE);
-        let wanted = PackedOutput { path: path.clone(), packtype, filters, save: None };
+        let keeper = warehouse.clone().map_or(Keeper::Nobody, Keeper::Workspace);
+        let wanted = PackedOutput { path: path.place().clone(), packtype, filters, keeper };
         outputs.insert(name.clone(), wanted);
     }
+    let wants_network = formula.action.wants_network();
     Ok(Task {
-        base: base.to_owned(),
+        base: place.base.to_owned(),
+        access: HostAccess::of(place, grants),
         id: formula.id(),
         dialect: Dialect::Warpforge,
         inputs,
         exec,
         env,
         cwd: AbsPath::root(),
-        prepared: vec![AbsPath::root()],
-        user: User { uid: 0, gid: 0, hostname: HOSTNAME.to_owned() },
-        network: formula.action.wants_network(),
-        policy: None,
+        prepared: vec![AbsPath::root(), shared_tmp()],
+        user: User { uid: 0, gid: 0, hostname: HOSTNAME.to_owned(), rights: Rights::Ordinary },
+        network: wants_network,
+        wants_network,
+        policy: Policy::Routine,
         outputs,
     })
 }
 
-fn supply(basis: &Basis, document: &warpforge::Document, base: &Path) -> Supply {
+/// A ware that the context says nothing of is looked for in the workspace's `warehouse`.
+fn supply(
+    basis: &Basis,
+    document: &warpforge::Document,
+    place: &DocumentPlace<'_>,
+    warehouse: Option<&Path>,
+) -> Supply {
     match basis {
         Basis::Ware(ware) => {
-            let urls = document.warehouses.get(ware).cloned().into_iter().collect();
-            Supply::Ware(ware.clone(), urls)
+            let named = document.warehouses.get(ware).cloned();
+            let own = || warehouse.map(|warehouse| format!("ca+file://{}", warehouse.display()));
+            Supply::Ware(ware.clone(), named.or_else(own).into_iter().collect())
         }
-        Basis::Mount { mode, host } => Supply::Mount(base.join(host), *mode),
+        Basis::Mount { mode, host } => Supply::Mount(place_of(host, place), *mode),
         Basis::Literal(text) => Supply::Text(text.clone()),
     }
 }
@@ -202,7 +280,7 @@ fn command(action: &Action) -> Result<CommandLine, RunError> {
             for (number, text) in contents.iter().enumerate() {
                 let path = place(format!("entry-{number}"))?;
                 script.push_str(&format!(". {path}\n"));
-                files.push((path, text.clone()));
+                files.push((path, format!("{text}\n")));
             }
             let start = place("run".to_owned())?;
             let exec = vec![interpreter.clone(), start.to_string()];

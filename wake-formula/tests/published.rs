@@ -107,6 +107,25 @@ fn both_spellings_of_filters_are_one_formula() {
     assert_ne!(id_of(&text("filter")), id_of(&text("filters").replace("keep", "7")));
 }
 
+/// Run beside repeatr, which hashes paths as they are written.
+#[test]
+fn each_spelling_of_a_path_is_another_identity() {
+    let with = |formula: &str| id_of(&format!(r#"{{"formula": {{{formula}}}}}"#));
+    let input = |path: &str| with(&format!(r#""inputs": {{"{path}": "tar:a"}}, "action": {{}}"#));
+    let output = |path: &str| {
+        with(&format!(r#""action": {{}}, "outputs": {{"{path}": {{"packtype": "tar"}}}}"#))
+    };
+    let cwd = |path: &str| with(&format!(r#""action": {{"cwd": "{path}"}}"#));
+    let home = |path: &str| with(&format!(r#""action": {{"userinfo": {{"homedir": "{path}"}}}}"#));
+    for of in [&input as &dyn Fn(&str) -> String, &output, &cwd, &home] {
+        let ids: std::collections::BTreeSet<String> = ["/u", "/u/", "//u", "/./u"].map(of).into();
+        assert_eq!(ids.len(), 4);
+    }
+    // An empty text is as good as none.
+    assert_eq!(cwd(""), with(r#""action": {}"#));
+    assert_eq!(home(""), with(r#""action": {}"#));
+}
+
 #[test]
 fn every_field_of_an_action_changes_the_id() {
     let with = |action: &str| id_of(&format!(r#"{{"formula": {{"action": {{{action}}}}}}}"#));

@@ -81,7 +81,10 @@ fn what_a_capsule_cannot_ask_for() {
         )
     };
     for (text, message) in [
-        (text("", "/a", "zip"), "pack type `zip` cannot be packed: expected `tar` or `tree`"),
+        (
+            text("", "/a", "git"),
+            "pack type `git` cannot be packed: expected `tar`, `tree` or `zip`",
+        ),
         (text("", r"/\u0000", "tar"), r"`/\0` holds a NUL character"),
         (text(r#""$A": "literal:\u0000""#, "/a", "tar"), r"`literal:\0` holds a NUL character"),
     ] {
@@ -121,24 +124,29 @@ fn numbers_as_filter_values() {
 
 #[test]
 fn output_that_cannot_be_packed() {
-    let text = r#"{"formula": {"action": {}, "outputs": {"/o": {"packtype": "zip"}}}}"#;
-    assert!(
-        refusal(text).starts_with(
-            "f.json:1:59: pack type `zip` cannot be packed: expected `tar` or `tree`\n"
-        )
-    );
+    let text = r#"{"formula": {"action": {}, "outputs": {"/o": {"packtype": "git"}}}}"#;
+    assert!(refusal(text).starts_with(
+        "f.json:1:59: pack type `git` cannot be packed: expected `tar`, `tree` or `zip`\n"
+    ));
 }
 
 #[test]
-fn commas_before_brackets_but_not_alone() {
-    Document::parse(r#"{"formula": {"action": {"exec": ["/x",],},},}"#, "f.json").unwrap();
+fn commas_before_brackets_or_none_but_not_alone() {
+    let parse = |text: &str| Document::parse(text, "f.json").unwrap();
+    let plain = parse(r#"{"formula": {"action": {"exec": ["/x", "/y"], "cwd": "/"}}}"#);
+    assert_eq!(parse(r#"{"formula": {"action": {"exec": ["/x", "/y",], "cwd": "/",},},}"#), plain);
+    assert_eq!(parse(r#"{"formula": {"action": {"exec": ["/x""/y"] "cwd": "/"}}}"#), plain);
     assert!(
         refusal(r#"{"formula": {"action": {"exec": [,]}}}"#)
             .starts_with("f.json:1:34: `,` starts no value\n")
     );
     assert!(
-        refusal(r#"{"formula": {"action": {"exec": ["/x" "/y"]}}}"#)
-            .starts_with("f.json:1:39: expected `,` or `]`\n")
+        refusal(r#"{"formula": {"action": {"exec": ["/x",, "/y"]}}}"#)
+            .starts_with("f.json:1:39: `,` starts no value\n")
+    );
+    assert!(
+        refusal(r#"{"formula": {"action": {"exec": ["/x", "/y"},}}"#)
+            .starts_with("f.json:1:44: `}` starts no value\n")
     );
 }
 
@@ -146,7 +154,7 @@ fn commas_before_brackets_but_not_alone() {
 fn broken_json() {
     for (text, message) in [
         ("", "1:1: the document ends where a value is expected"),
-        ("{\"formula\": {\n", "2:1: expected a key in double quotes"),
+        ("{\"formula\": {\n", "2:1: the document ends where `}` is expected"),
         ("{\"formula\": \"x", "1:13: this string has no end"),
         ("{\"a\": 1, \"a\": 2}", "1:10: key `a` stands twice in one object"),
         ("{} {}", "1:4: text follows the end of the document"),
@@ -169,4 +177,57 @@ fn warpforge_capsules() {
     assert!(refusal(&text(r#"{"exec": {"comand": []}}"#)).contains("`exec` has no `command`"));
     assert!(refusal(&text(r#"{"exec": {"command": []}, "echo": {}}"#)).contains("exactly one of"));
     assert!(refusal(&text("{}")).contains("exactly one of"));
+}
+
+#[test]
+fn documents_of_other_kinds_are_called_what_they_are() {
+    let first = |text: &str| refusal(text).lines().next().unwrap().to_owned();
+    for (text, what) in [
+        (r#"{"plot.v1": {"inputs": {}, "steps": {}, "outputs": {}}}"#, "a plot of warpforge"),
+        (r#"{"module.v1": {"name": "a"}}"#, "a module of warpforge"),
+        (r#"{"catalogmirrors.v1": {"byWare": {}}}"#, "a file of warpforge's catalog"),
+        (r#"{"imports": {}, "steps": {}, "exports": {}}"#, "a module of reach"),
+        (r#"{"guid": "a", "formulaID": "b", "exitCode": 0, "results": {}}"#, "a run record"),
+        (r#"{"inputs": {}, "action": {"exec": ["/x"]}}"#, "a bare formula"),
+    ] {
+        assert_eq!(first(text), format!("f.json:1:1: this is {what}, and no formula"));
+    }
+    for formula in [
+        r#""inputs": {"/": "ware:tar:a"}, "action": {}"#,
+        r#""inputs": {}, "action": {"script": {}}"#,
+        r#""action": {}, "outputs": {"o": {"from": "/o"}}"#,
+    ] {
+        let message = "this is a formula of warpforge without its capsule `formula.v1`";
+        let text = format!("{{\"formula\": {{{formula}}}}}");
+        assert_eq!(first(&text), format!("f.json:1:1: {message}"));
+    }
+}
+
+#[test]
+fn two_spellings_of_one_path() {
+    let inputs = |dialect: &str| {
+        let one = if dialect == "ware:" { "ware:tar:a" } else { "tar:a" };
+        format!(r#""inputs": {{"/a": "{one}", "//a/": "{one}"}}"#)
+    };
+    let repeatr = format!(r#"{{"formula": {{{}, "action": {{}}}}}}"#, inputs(""));
+    assert!(refusal(&repeatr).contains("two inputs at one path"));
+    let action = r#""action": {"echo": {}}, "outputs": {}"#;
+    let warpforge = format!(r#"{{"formula.v1": {{{}, {action}}}}}"#, inputs("ware:"));
+    assert!(refusal(&warpforge).contains("two inputs at one path"));
+}
+
+/// What took the square of its size took minutes for these, and longer than a test may take.
+#[test]
+fn many_keys_and_many_mounts_are_read_at_once() {
+    let many = |entry: &dyn Fn(usize) -> String| -> String {
+        (0..60_000).map(entry).collect::<Vec<_>>().join(",")
+    };
+    let env = many(&|n| format!(r#""V{n}": """#));
+    let inputs = many(&|n| format!(r#""/m{n}": "mount:ro:/""#));
+    let text = format!(
+        r#"{{"formula": {{"inputs": {{{inputs}}}, "action": {{"exec": ["/x"], "env": {{{env}}}}}}}}}"#
+    );
+    Document::parse(&text, "f.json").unwrap();
+    let below = text.replacen("\"/m0\"", "\"/m59999/x\"", 1);
+    assert!(refusal(&below).contains("input `/m59999/x` lies below `/m59999`, which is mounted"));
 }

@@ -23,7 +23,7 @@ pub mod record;
 
 pub use action::{
     Action, Command, Field, FieldValue, InputNode, Invocation, MountAccess, Network, OutputDecl,
-    OutputKind, Outputs, RootFs, SandboxLevel, User, WareDecl,
+    OutputKind, Outputs, Rights, RootFs, SandboxLevel, User, WareDecl,
 };
 pub use decode::DecodeError;
 pub use digest::{

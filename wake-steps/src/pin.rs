@@ -64,7 +64,8 @@ impl PinnedAction {
     /// Whether what comes of it may be the answer next time: the action says all that its command sees.
     pub fn is_hermetic(&self) -> bool {
         let is_mount = |node: &InputNode| matches!(node, InputNode::Mount { .. });
-        !matches!(self.action.root, RootFs::Mount { .. })
+        !self.terms.forgotten
+            && !matches!(self.action.root, RootFs::Mount { .. })
             && !self.action.inputs.values().any(is_mount)
     }
 

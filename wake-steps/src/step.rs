@@ -58,6 +58,10 @@ pub struct Terms {
     /// Paths from [`Step::work`] at which it may leave nothing, because an output that is a mere text reads the same: the
     /// path that was meant would be lost.
     pub texts: Vec<RelPath>,
+    /// Whether what comes of it is forgotten, since it hangs on more than its key says. Never of a step that a snapshot
+    /// knows.
+    #[serde(skip)]
+    pub forgotten: bool,
 }
 
 /// The file system that lies under the inputs.

@@ -16,8 +16,11 @@ use crate::step::Fetch;
 pub struct Wares<'a> {
     store: &'a Store,
     meter: &'a Meter,
-    looked_at: Mutex<HashMap<WareId, Arc<Mutex<Option<LocalWare>>>>>,
+    looked_at: Mutex<HashMap<Asked, Arc<Mutex<Option<LocalWare>>>>>,
 }
+
+/// A ware, and the addresses of those who are asked for it: an id may leave out what tells two trees apart.
+type Asked = (WareId, Vec<String>);
 
 /// A ware that lies unpacked on this machine.
 #[derive(Clone, Debug)]
@@ -48,6 +51,11 @@ impl<'a> Wares<'a> {
         self.store.route()
     }
 
+    /// Counts what is fetched, and says when to stop.
+    pub fn meter(&self) -> &Meter {
+        self.meter
+    }
+
     /// Where a ware lies, which is fetched and unpacked unless it is here and untouched; `tell` hears of that.
     ///
     /// Whoever else wants it meanwhile waits.
@@ -58,7 +66,8 @@ impl<'a> Wares<'a> {
     ) -> Result<LocalWare, UnpackError> {
         let slot = {
             let mut all = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(all.entry(fetch.ware.clone()).or_default())
+            let asked = fetch.from.iter().map(ToString::to_string).collect();
+            Arc::clone(all.entry((fetch.ware.clone(), asked)).or_default())
         };
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(unpacked) = &*slot {
@@ -75,14 +84,14 @@ impl<'a> Wares<'a> {
         tell: &dyn Fn(WareNews<'_>),
     ) -> Result<LocalWare, UnpackError> {
         let cache = WareCache::new(&self.store.ware_cache_dir());
-        match cache.state(ware) {
+        let told = |cached| match cached {
             Cached::Untouched => {}
             Cached::Altered => {
                 tell(WareNews::Altered(ware));
                 tell(WareNews::Unpacking(ware));
             }
             Cached::Absent => tell(WareNews::Unpacking(ware)),
-        }
+        };
         let unpack = Unpack {
             ware,
             sources: from,
@@ -90,7 +99,7 @@ impl<'a> Wares<'a> {
             cache: Some(&cache),
             policy: ArchivePolicy::WARE,
         };
-        let unpacked = unpack.into_cache(self.meter)?;
+        let unpacked = unpack.into_cache_telling(self.meter, &told)?;
         Ok(LocalWare { path: unpacked.path, received: unpacked.received })
     }
 }

@@ -146,7 +146,7 @@ fn action(number: u64) -> Action {
         inputs: (0..10).map(file).chain((0..5).map(tree)).collect(),
         own_dirs: Default::default(),
         outputs: wake_model::Outputs::Tree(Vec::new()),
-        user: User { uid: 1000, gid: 1000, hostname: "wake".into() },
+        user: User { uid: 1000, gid: 1000, hostname: "wake".into(), rights: Default::default() },
         network: wake_model::Network::None,
         sandbox: SandboxLevel::Strict,
         platform: "x86_64-linux".into(),

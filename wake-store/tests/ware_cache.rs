@@ -41,8 +41,21 @@ impl Bed {
         Unpack { ware: &self.ware, sources, filters, cache, policy }.into_cache(&Meter::default())
     }
 
+    fn sources(&self) -> [Warehouse; 1] {
+        [Warehouse::CaFile(self.dir.path().join("warehouse"))]
+    }
+
     fn unpack(&self) -> UnpackReport {
-        self.unpack_from(&[Warehouse::CaFile(self.dir.path().join("warehouse"))]).unwrap()
+        self.unpack_from(&self.sources()).unwrap()
+    }
+
+    fn state(&self) -> Cached {
+        self.cache.state(&self.ware, &self.sources())
+    }
+
+    /// Nobody can be asked for it any more.
+    fn close_warehouse(&self) {
+        fs::remove_dir_all(self.dir.path().join("warehouse")).unwrap();
     }
 
     /// The ware is in the cache as it was packed.
@@ -90,8 +103,7 @@ fn what_was_altered_is_unpacked_anew() {
             let place = bed.unpack().path;
             assert_eq!(bed.unpack().cached, Cached::Untouched);
             harm(&place);
-            assert_eq!(bed.cache.state(&bed.ware), Cached::Altered, "{what}");
-            assert_eq!(bed.cache.get(&bed.ware), None, "{what}");
+            assert_eq!(bed.state(), Cached::Altered, "{what}");
             let again = bed.unpack();
             assert_eq!((again.cached, &again.path), (Cached::Altered, &place), "{what}");
             assert!(bed.is_right(&place), "{what}");
@@ -104,7 +116,8 @@ fn what_was_altered_is_unpacked_anew() {
 fn what_was_altered_is_not_used_where_no_warehouse_has_it() {
     let bed = Bed::new(PackType::Tar);
     fs::write(bed.unpack().path.join("file"), "TEXT\n").unwrap();
-    let error = bed.unpack_from(&[]).unwrap_err();
+    bed.close_warehouse();
+    let error = bed.unpack_from(&bed.sources()).unwrap_err();
     assert!(matches!(error, UnpackError::Warehouse(_)), "{error}");
 }
 
@@ -118,9 +131,10 @@ fn a_restored_backup_needs_no_warehouse() {
         let copied = Command::new("cp").arg("-a").arg(&from).arg(&to).status().unwrap();
         assert!(copied.success());
         bed.cache = WareCache::new(&to);
-        assert_eq!(bed.unpack_from(&[]).unwrap().cached, Cached::Untouched);
+        bed.close_warehouse();
+        assert_eq!(bed.unpack().cached, Cached::Untouched);
         fs::write(bed.cache.place(&bed.ware).join("file"), "TEXT\n").unwrap();
-        assert_eq!(bed.cache.state(&bed.ware), Cached::Altered);
+        assert_eq!(bed.state(), Cached::Altered);
     }
 }
 
@@ -131,7 +145,7 @@ fn seal(bed: &Bed) -> PathBuf {
 
 #[test]
 fn a_seal_that_is_gone_or_not_one_vouches_for_nothing() {
-    for text in [None, Some(""), Some("wake ware seal 2\n\n\n"), Some("wake ware seal 1\nxyz\n-\n")]
+    for text in [None, Some(""), Some("wake ware seal 3\n\n\n"), Some("wake ware seal 2\nxyz\n-\n")]
     {
         let bed = Bed::new(PackType::Tar);
         bed.unpack();
@@ -153,7 +167,7 @@ fn many_at_once_leave_one_tree_that_is_right() {
                 scope.spawn(|| assert!(bed.is_right(&bed.unpack().path)));
             }
         });
-        assert_eq!(bed.cache.state(&bed.ware), Cached::Untouched);
+        assert_eq!(bed.state(), Cached::Untouched);
         fs::write(bed.cache.place(&bed.ware).join("file"), "TEXT\n").unwrap();
     }
     let left: Vec<_> = fs::read_dir(bed.dir.path().join("cache"))
@@ -162,4 +176,87 @@ fn many_at_once_leave_one_tree_that_is_right() {
         .filter(|name| name.starts_with(".tmp"))
         .collect();
     assert_eq!(left, [] as [&str; 0]);
+}
+
+/// Two trees with one id, each in a warehouse of its own.
+struct Twins {
+    bed: Bed,
+    other: Warehouse,
+}
+
+impl Twins {
+    fn new(packtype: PackType, differ: fn(&Path)) -> Twins {
+        let bed = Bed::new(packtype);
+        let (tree, other) = (bed.dir.path().join("twin"), bed.dir.path().join("other"));
+        let copied =
+            Command::new("cp").arg("-a").arg(bed.dir.path().join("tree")).arg(&tree).status();
+        assert!(copied.unwrap().success());
+        let top = bed.dir.path().join("tree").metadata().unwrap().modified().unwrap();
+        differ(&tree);
+        File::open(&tree).unwrap().set_modified(top).unwrap();
+        fs::create_dir(&other).unwrap();
+        let other = Warehouse::CaFile(other);
+        let ware = pack(&tree, packtype, PackFilters::LOSSLESS, Some(&other)).unwrap();
+        assert_eq!(ware, bed.ware, "the id leaves out what differs");
+        Twins { bed, other }
+    }
+
+    fn has(&self, place: &Path, tree: &str) -> bool {
+        let whole = |tree: &Path| pack(tree, PackType::Tree, PackFilters::LOSSLESS, None).unwrap();
+        whole(place) == whole(&self.bed.dir.path().join(tree))
+    }
+}
+
+const DIFFERENCES: [fn(&Path); 3] = [
+    |tree| {
+        fs::remove_file(tree.join("link")).unwrap();
+        symlink("sub/run", tree.join("link")).unwrap();
+    },
+    |tree| symlink("/bin/sh", tree.join("more")).unwrap(),
+    |tree| fs::remove_file(tree.join("link")).unwrap(),
+];
+
+#[test]
+fn what_one_warehouse_sent_is_not_given_to_who_asks_another() {
+    for packtype in [PackType::Tar, PackType::Zip] {
+        for differ in DIFFERENCES {
+            let twins = Twins::new(packtype, differ);
+            let (bed, other) = (&twins.bed, [twins.other.clone()]);
+            let first = bed.unpack_from(&other).unwrap();
+            let second = bed.unpack();
+            assert_eq!((second.cached, second.ware), (Cached::Absent, bed.ware.clone()));
+            assert_ne!(first.received, second.received);
+            assert!(twins.has(&first.path, "twin") && twins.has(&second.path, "tree"));
+            // Each is there for who asks for it, also without its warehouse.
+            bed.close_warehouse();
+            assert_eq!(bed.unpack().path, second.path);
+            assert_eq!(bed.unpack_from(&other).unwrap().path, first.path);
+            // Nobody knows what another order, or nobody, would have sent.
+            let both = [bed.sources()[0].clone(), twins.other.clone()];
+            assert_eq!(bed.cache.state(&bed.ware, &both), Cached::Absent);
+            assert_eq!(bed.cache.state(&bed.ware, &[]), Cached::Absent);
+            assert_eq!(bed.unpack_from(&both).unwrap().path, first.path);
+            assert_eq!(bed.cache.state(&bed.ware, &both), Cached::Untouched);
+        }
+    }
+}
+
+#[test]
+fn a_tree_that_its_id_says_all_of_is_given_to_everybody() {
+    let bed = Bed::new(PackType::Tree);
+    let place = bed.unpack().path;
+    bed.close_warehouse();
+    assert_eq!(bed.unpack_from(&[]).unwrap().path, place);
+}
+
+#[test]
+fn a_second_tree_under_one_id_is_watched_like_the_first() {
+    let twins = Twins::new(PackType::Tar, DIFFERENCES[0]);
+    twins.bed.unpack_from(std::slice::from_ref(&twins.other)).unwrap();
+    let place = twins.bed.unpack().path;
+    fs::write(place.join("file"), "TEXT\n").unwrap();
+    assert_eq!(twins.bed.state(), Cached::Altered);
+    let again = twins.bed.unpack();
+    assert_eq!((again.cached, &again.path), (Cached::Altered, &place));
+    assert!(twins.has(&place, "tree"));
 }

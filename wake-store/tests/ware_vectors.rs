@@ -208,7 +208,7 @@ fn listing_names_every_node_in_order() {
     tree(&dir, &[("a/", ""), ("a/f", "x"), ("a.d", ""), ("a-x/", "")]);
     let file = Warehouse::File(temp.path().join("w.tgz"));
     let ware = pack(&dir, PackType::Tar, PackFilters::FLATTEN, Some(&file)).unwrap();
-    let (id, nodes) = list(PackType::Tar, &file, ArchivePolicy::WARE).unwrap();
+    let (id, nodes) = list(PackType::Tar, &file, ArchivePolicy::WARE, &Meter::default()).unwrap();
     assert_eq!(id, ware);
     let names: Vec<String> = nodes.iter().map(|(path, _)| path.to_string()).collect();
     assert_eq!(names, [".", "a-x", "a.d", "a", "a/f"]);

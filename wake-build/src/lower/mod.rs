@@ -16,7 +16,7 @@ use wake_exec::{BUILDER_GID, BUILDER_UID, DEFAULT_ENV, HOSTNAME, WORK_DIR, WORK_
 use wake_model::action::{Command, Invocation, User};
 use wake_model::json::{push_object, push_text};
 use wake_model::place::{is_foreign, module_json};
-use wake_model::{Digest, Network, OutputDecl, Outputs, RelPath, TreeDigest};
+use wake_model::{Digest, Network, OutputDecl, Outputs, RelPath, Rights, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::step::{Root, Terms};
 use wake_steps::{Inputs, Step, StepContext, StepId};
@@ -112,7 +112,12 @@ pub(crate) fn module_step(
         inputs,
         own_dirs: Vec::new(),
         outputs: Outputs::Tree(declared),
-        user: User { uid: BUILDER_UID, gid: BUILDER_GID, hostname: HOSTNAME.to_owned() },
+        user: User {
+            uid: BUILDER_UID,
+            gid: BUILDER_GID,
+            hostname: HOSTNAME.to_owned(),
+            rights: Rights::Ordinary,
+        },
         network,
         terms,
     }

@@ -16,9 +16,14 @@ pub(crate) enum FormulaCommand {
         /// Run them again even if their results are cached
         #[arg(long)]
         rerun: bool,
-        /// Give the network to those that ask for it; nothing guarantees then that they do the same again
+        /// Give them the network: those of repeatr, and those of warpforge that ask for it. Nothing guarantees then that
+        /// they do the same again, and their results are not remembered
         #[arg(long)]
         allow_network: bool,
+        /// Let them mount what lies outside their directories, and save outputs there. Without it they may read the
+        /// system's directories, such as /usr
+        #[arg(long)]
+        allow_host: bool,
         /// Run records, or events with run records, one JSON object a line
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         format: FormulaFormat,
@@ -59,7 +64,7 @@ pub(crate) enum FormulaFormat {
 pub(crate) enum WareCommand {
     /// Pack a tree and print its id
     Pack {
-        /// `tar` or `tree`
+        /// `tar`, `tree` or `zip`
         #[arg(value_name = "TYPE")]
         packtype: String,
         /// The tree
@@ -116,7 +121,7 @@ pub(crate) enum WareCommand {
     },
     /// Print the id of a tree without packing it
     Id {
-        /// `tar` or `tree`
+        /// `tar`, `tree` or `zip`
         #[arg(value_name = "TYPE")]
         packtype: String,
         /// The tree

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use wake_build::BuildRequest;
+use wake_formula::Grants;
 use wake_steps::SchedulePolicy;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
@@ -56,10 +57,10 @@ fn build_formulas(
     let mut carry_out = || -> Result<(u8, Vec<PathBuf>), Failure> {
         let profile = session::record(settings, args.profile.file.as_deref(), &mut witness)?;
         let machine = session::machine(settings, profile)?;
-        let formulas = formulas::of_files(files, &machine, false, settings)?;
+        let formulas = formulas::of_files(files, &machine, Grants::default(), settings)?;
         let cancel = session::cancel()?;
         let end = formulas::perform(&formulas, &machine, rules, settings, &cancel, &mut witness);
-        let done = formulas.into_results().filter_map(|(_, result)| result?.ok());
+        let done = formulas.into_results().filter_map(|end| end.result.ok());
         Ok((end.exit, done.flat_map(|ran| ran.packed().collect::<Vec<_>>()).collect()))
     };
     match carry_out() {

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use wake_formula::{Document, FormulaResult, Formulas, RunError};
+use wake_formula::{
+    Dialect, Document, FormulaEnd, FormulaRecord, FormulaResult, Formulas, Grants, NetworkGrant,
+};
 use wake_steps::SchedulePolicy;
 use wake_steps::event::{Event, Reporter};
 use wake_steps::profile::Profile;
@@ -36,9 +38,14 @@ pub(crate) fn run(
     say: &mut (impl Write + Send),
 ) -> Outcome {
     let file = match command {
-        FormulaCommand::Run { files, rerun, allow_network, format } => {
+        FormulaCommand::Run { files, rerun, allow_network, allow_host, format } => {
             let rules = SchedulePolicy { keep_going: true, rebuild: *rerun };
-            return carry_out(files, rules, *allow_network, *format, settings, out, say);
+            let network = match allow_network {
+                true => NetworkGrant::Always,
+                false => NetworkGrant::Never,
+            };
+            let grants = Grants { network, host: *allow_host };
+            return carry_out(files, rules, grants, *format, settings, out, say);
         }
         FormulaCommand::Id(args) | FormulaCommand::Check(args) | FormulaCommand::Fmt(args) => {
             &args.file
@@ -65,19 +72,20 @@ fn read(file: &Path, settings: &Settings) -> Result<Document, Stop> {
 fn carry_out(
     files: &[PathBuf],
     rules: SchedulePolicy,
-    network: bool,
+    grants: Grants,
     format: FormulaFormat,
     settings: &Settings,
     out: &mut impl Write,
     say: &mut impl Write,
 ) -> Outcome {
     let machine = session::machine(settings, Profile::default())?;
-    let mut formulas = Formulas::new(machine.store(), network);
+    let mut formulas = Formulas::new(machine.store(), grants);
     for file in files {
         let document = read(file, settings)?;
         if let Err(error) = formulas::add(&mut formulas, &document, file, settings) {
-            let name = (files.len() > 1).then(|| file.display().to_string());
-            return told(Err(error), name.as_deref(), format, settings, out, say);
+            let (label, id) = (file.display().to_string(), document.id());
+            let end = FormulaEnd { label, id, dialect: document.dialect(), result: Err(error) };
+            return told(end, files.len() > 1, format, settings, out, say);
         }
     }
     let cancel = session::cancel()?;
@@ -91,17 +99,10 @@ fn carry_out(
         meter: Arc::clone(cancel.meter()),
         transfer: None,
     };
-    for (_, policy) in formulas.grants_nothing() {
-        let policy = policy.as_ref();
-        let rest = "is not granted: the command gets the rights of `routine`";
-        teller.note(WARN, &format!("policy `{policy}` {rest}"))?;
-    }
     formulas::perform(&formulas, &machine, rules, settings, &cancel, &mut teller);
     let mut exit = Exit::SUCCESS;
-    for (label, result) in formulas.into_results() {
-        let result = result.unwrap_or(Err(RunError::Cancelled));
-        let name = (files.len() > 1).then_some(label.as_str());
-        let told = told(result, name, format, settings, out, say)?;
+    for end in formulas.into_results() {
+        let told = told(end, files.len() > 1, format, settings, out, say)?;
         if exit.0 == 0 {
             exit = told;
         }
@@ -134,16 +135,16 @@ impl<O: Write, S: Write> Teller<'_, O, S> {
     fn tell(&mut self, event: &Event) -> std::io::Result<()> {
         match event {
             Event::WareAltered { ware, .. } => {
-                self.note(INFO, &format!("{ware} was altered in the store"))
+                self.note(&format!("{ware} was altered in the store"))
             }
             Event::WareUnpacking { ware, .. } => {
-                self.note(INFO, &format!("unpacking {ware}"))?;
+                self.note(&format!("unpacking {ware}"))?;
                 self.transfer = Some(Transfer::show(self.settings, "Unpacking", &self.meter));
                 Ok(())
             }
             Event::ActionStarted { id, .. } => {
                 let words = self.formulas.command(wake_steps::StepId(*id)).join(" ");
-                self.note(INFO, &format!("running `{words}`"))
+                self.note(&format!("running `{words}`"))
             }
             Event::ActionOutput { id, stream, bytes } => {
                 self.transfer = None;
@@ -169,20 +170,17 @@ impl<O: Write, S: Write> Teller<'_, O, S> {
         }
     }
 
-    fn note(&mut self, level: u8, text: &str) -> std::io::Result<()> {
+    fn note(&mut self, text: &str) -> std::io::Result<()> {
         self.transfer = None;
         let manner = self.settings.manner;
-        let (role, verb) = match level {
-            INFO => (Role::Good, "Formula"),
-            _ => (Role::Caution, "Note"),
-        };
         match self.format {
             FormulaFormat::Json => self.line(
-                &json!({"log": {"t": wake_steps::clock::unix_ms() / 1000, "lvl": level, "msg": text, "detail": []}}),
+                &json!({"log": {"t": wake_steps::clock::unix_ms() / 1000, "lvl": INFO, "msg": text, "detail": []}}),
             ),
-            FormulaFormat::Text if level == INFO && manner.verbosity == Verbosity::Quiet => Ok(()),
+            FormulaFormat::Text if manner.verbosity == Verbosity::Quiet => Ok(()),
             FormulaFormat::Text => {
-                writeln!(self.say, "{}", manner.style.verb(role, verb, escape::line(text)))
+                let line = manner.style.verb(Role::Good, "Formula", escape::line(text));
+                writeln!(self.say, "{line}")
             }
         }
     }
@@ -216,17 +214,18 @@ impl<O: Write, S: Write> Teller<'_, O, S> {
 
 /// What came of a formula: the record alone on standard output, everything else on standard error; or all as events.
 fn told(
-    result: Result<FormulaResult, RunError>,
-    name: Option<&str>,
+    end: FormulaEnd,
+    is_one_of_several: bool,
     format: FormulaFormat,
     settings: &Settings,
     out: &mut impl Write,
     say: &mut impl Write,
 ) -> Outcome {
     if format == FormulaFormat::Json {
-        return told_as_events(&result, name, out);
+        return told_as_events(&end, is_one_of_several, out);
     }
-    let FormulaResult { record, dialect, remembered, .. } = match result {
+    let FormulaEnd { dialect, result, .. } = end;
+    let FormulaResult { record, remembered, .. } = match result {
         Ok(ran) => ran,
         Err(error) => {
             let (category, exit) = error.category();
@@ -252,29 +251,33 @@ fn told(
 }
 
 /// repeatr's event lines, the last one with the result; one of several says of which formula.
-fn told_as_events(
-    result: &Result<FormulaResult, RunError>,
-    name: Option<&str>,
-    out: &mut impl Write,
-) -> Outcome {
+fn told_as_events(end: &FormulaEnd, is_one_of_several: bool, out: &mut impl Write) -> Outcome {
+    let FormulaEnd { label, id, dialect, result } = end;
     let (record, error, exit) = match result {
-        Ok(FormulaResult { record, dialect, .. }) => {
-            let text: Value = serde_json::from_str(&record.to_json(*dialect)).unwrap_or_default();
-            (Some(text), None, if record.exit_code == 0 { 0 } else { JOB_UNSUCCESSFUL })
-        }
+        Ok(FormulaResult { record, .. }) => (
+            shown(record, *dialect),
+            None,
+            if record.exit_code == 0 { 0 } else { JOB_UNSUCCESSFUL },
+        ),
         Err(error) => {
             let (category, exit) = error.category();
-            (None, Some(json!({"category": category, "message": error.to_string()})), exit)
+            let time = wake_steps::clock::unix_ms() / 1000;
+            let record = FormulaRecord::unfinished(id, i64::try_from(time).unwrap_or(i64::MAX));
+            let told = json!({"category": category, "message": error.to_string()});
+            (shown(&record, *dialect), Some(told), exit)
         }
     };
     let mut event = json!({"result": {"runRecord": record, "error": error}});
-    if let Some(name) = name {
-        event["formula"] = name.into();
+    if is_one_of_several {
+        event["formula"] = label.as_str().into();
     }
     writeln!(out, "{event}")?;
     Ok(Exit(exit))
 }
 
-/// Levels of events, as published.
+fn shown(record: &FormulaRecord, dialect: Dialect) -> Value {
+    serde_json::from_str(&record.to_json(dialect)).unwrap_or_default()
+}
+
+/// The level of events that tell what goes on, as published.
 const INFO: u8 = 2;
-const WARN: u8 = 3;

@@ -86,7 +86,7 @@ pub(crate) fn run(
         WareCommand::Ls { packtype, source } => {
             let packtype = parse::<PackType>(packtype)?;
             let source = warehouse(source, packtype, settings)?;
-            let (_, nodes) = list(packtype, &source, ArchivePolicy::WARE)
+            let (_, nodes) = list(packtype, &source, ArchivePolicy::WARE, meter)
                 .map_err(|error| refused(&error, error.category()))?;
             let lines = nodes.iter().map(|(path, meta)| entry(path.as_str(), meta));
             return print::lines(lines, out);

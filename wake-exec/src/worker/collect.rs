@@ -1,16 +1,18 @@
 //! Taking outputs from where the command left them. No process of it is alive any more, and no link is
 //! ever followed.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::Errno;
 use wake_model::{BlobDigest, Manifest, Node, OutputDecl, OutputKind, RelPath};
 
 use super::kernel;
-use super::place::{STRAIGHT, fixed_times, input_time};
+use super::owners::DiskOwners;
+use super::place::{STRAIGHT, fixed_times};
+use crate::defaults::input_time;
 use crate::finished::{OutputDefect, OutputFault};
 use crate::job::{Fidelity, Outputs, TakeOutputs};
 use crate::wire::JobError;
@@ -18,11 +20,16 @@ use crate::wire::JobError;
 /// How deep output directories may be nested; each level takes three open files and some stack.
 const DEPTH: usize = 200;
 
+/// What a root directory has of the sandbox's own, which is not taken with it.
+const SYSTEM: [&str; 2] = ["dev", "proc"];
+
 /// What is taken from where.
 pub(crate) struct Collection<'a> {
     pub(crate) outputs: &'a Outputs,
     /// The directory that output paths are relative to.
     pub(crate) base: BorrowedFd<'a>,
+    /// The owners that outputs are kept with, where they can be given.
+    pub(crate) owners: Option<&'a DiskOwners>,
     /// How many bytes all outputs may hold.
     pub(crate) limit: u64,
 }
@@ -198,8 +205,8 @@ impl<'a> Taking<'a> {
         let fault = match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile => return self.file(at, stat),
             FileType::Directory => return self.directory(at, stat),
-            FileType::Symlink => return self.link(at),
-            FileType::Fifo if self.exact() => return pipe(at, stat),
+            FileType::Symlink => return self.link(at, stat),
+            FileType::Fifo if self.exact() => return self.pipe(at, stat),
             FileType::Fifo => OutputDefect::Fifo,
             FileType::Socket => OutputDefect::Socket,
             _ => OutputDefect::Device,
@@ -232,6 +239,7 @@ impl<'a> Taking<'a> {
         let to = rustix::fs::openat(at.target, at.name, flags, mode).map_err(failed)?;
         let (blob, size) = copy_hashing(&from, &to, self.buffer).map_err(failed)?;
         if self.exact() {
+            self.give(&to, c"", stat).map_err(failed)?;
             rustix::fs::fchmod(&to, Mode::from_raw_mode(stat.st_mode & 0o7777)).map_err(failed)?;
         }
         let time = if self.exact() { stat.st_mtime } else { input_time() };
@@ -262,8 +270,13 @@ impl<'a> Taking<'a> {
             }
         }
         names.sort_unstable();
-        self.nodes.push((at.path.clone(), Node::Dir));
+        if !at.path.is_root() {
+            self.nodes.push((at.path.clone(), Node::Dir));
+        }
         for name in names {
+            if at.path.is_root() && SYSTEM.contains(&name.as_str()) {
+                continue;
+            }
             let path = at.path.child(&name).map_err(|_| failed(Errno::INVAL))?;
             let stat = rustix::fs::statat(&from, name.as_str(), AtFlags::SYMLINK_NOFOLLOW)
                 .map_err(failed)?;
@@ -272,6 +285,7 @@ impl<'a> Taking<'a> {
             self.node(&below, &stat)?;
         }
         if self.exact() {
+            self.give(&target, c"", stat).map_err(failed)?;
             rustix::fs::fchmod(&target, Mode::from_raw_mode(stat.st_mode & 0o7777))
                 .map_err(failed)?;
         }
@@ -279,7 +293,33 @@ impl<'a> Taking<'a> {
         rustix::fs::futimens(&target, &fixed_times(time)).map_err(failed)
     }
 
-    fn link(&mut self, at: &OutputPlace<'_>) -> Result<(), JobError> {
+    /// Gives a copy, which lies at `name` from `dir` or is that itself, to whom its original belongs.
+    fn give(&self, dir: impl AsFd, name: &CStr, stat: &Stat) -> Result<(), Errno> {
+        let Some(DiskOwners { users, groups }) = self.collection.owners else { return Ok(()) };
+        let (uid, gid) = (users.of(stat.st_uid), groups.of(stat.st_gid));
+        let flags = AtFlags::EMPTY_PATH | AtFlags::SYMLINK_NOFOLLOW;
+        let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+        rustix::fs::chownat(dir, name, uid, gid, flags)
+    }
+
+    /// Makes a pipe like the one that was left; a manifest has no place for it.
+    fn pipe(&self, at: &OutputPlace<'_>, stat: &Stat) -> Result<(), JobError> {
+        let failed = |errno: Errno| JobError::step("copy", at.path.as_str(), errno);
+        let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
+        rustix::fs::mknodat(at.target, at.name, FileType::Fifo, mode, 0).map_err(failed)?;
+        self.give_name(at, stat)?;
+        rustix::fs::chmodat(at.target, at.name, mode, AtFlags::empty()).map_err(failed)?;
+        let times = fixed_times(stat.st_mtime);
+        rustix::fs::utimensat(at.target, at.name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)
+    }
+
+    fn give_name(&self, at: &OutputPlace<'_>, stat: &Stat) -> Result<(), JobError> {
+        let failed = |errno: Errno| JobError::step("copy", at.path.as_str(), errno);
+        let name = CString::new(at.name).map_err(|_| failed(Errno::INVAL))?;
+        self.give(at.target, &name, stat).map_err(failed)
+    }
+
+    fn link(&mut self, at: &OutputPlace<'_>, stat: &Stat) -> Result<(), JobError> {
         let failed = |errno: Errno| JobError::step("copy", at.path.as_str(), errno);
         let target = rustix::fs::readlinkat(at.dir, at.name, Vec::new()).map_err(failed)?;
         let target = match target.into_string() {
@@ -295,6 +335,12 @@ impl<'a> Taking<'a> {
             return Ok(());
         }
         rustix::fs::symlinkat(target.as_str(), at.target, at.name).map_err(failed)?;
+        if self.exact() {
+            self.give_name(at, stat)?;
+            let times = fixed_times(stat.st_mtime);
+            rustix::fs::utimensat(at.target, at.name, &times, AtFlags::SYMLINK_NOFOLLOW)
+                .map_err(failed)?;
+        }
         self.nodes.push((at.path.clone(), Node::Link { target }));
         Ok(())
     }
@@ -322,16 +368,6 @@ struct OutputPlace<'a> {
     name: &'a str,
     target: BorrowedFd<'a>,
     path: &'a RelPath,
-}
-
-/// Makes a pipe like the one that was left; a manifest has no place for it.
-fn pipe(at: &OutputPlace<'_>, stat: &Stat) -> Result<(), JobError> {
-    let failed = |errno: Errno| JobError::step("copy", at.path.as_str(), errno);
-    let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
-    rustix::fs::mknodat(at.target, at.name, FileType::Fifo, mode, 0).map_err(failed)?;
-    rustix::fs::chmodat(at.target, at.name, mode, AtFlags::empty()).map_err(failed)?;
-    let times = fixed_times(stat.st_mtime);
-    rustix::fs::utimensat(at.target, at.name, &times, AtFlags::SYMLINK_NOFOLLOW).map_err(failed)
 }
 
 fn name_of(name: &CStr) -> Result<&str, String> {

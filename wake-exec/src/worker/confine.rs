@@ -10,10 +10,10 @@ use rustix::process::Resource;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::kernel::{self, Fork};
-use super::owners::{Overseer, Owner, Owners};
+use super::owners::{DiskNumbers, DiskOwners, Overseer, Owner, Owners};
 use super::uses::Uses;
 use super::{mounts, seccomp};
-use crate::job::{Identity, Network};
+use crate::job::{Identity, Network, Rights};
 use crate::wire::{JobError, WorkerClass};
 
 /// What a process has become.
@@ -40,6 +40,10 @@ pub(crate) struct Confinement {
     pub(crate) uses: Uses,
     /// Who commands see themselves as.
     pub(crate) identity: Identity,
+    /// The users among whom commands live that have rights over them, where there are such.
+    pub(crate) inside: Option<Inside>,
+    /// The owners of files on disk; none where they cannot be given away.
+    pub(crate) disk_owners: Option<DiskOwners>,
     /// Whether it has a network namespace of its own.
     pub(crate) network: Network,
 }
@@ -64,8 +68,35 @@ impl HostMounts {
 /// nothing, for as user 0 outside a command could write to `/proc/sys` without any capability.
 const NOBODY_OUTSIDE: u32 = 2_000_000_000;
 
+/// Users of a command's own: what it may do to them it may do to nobody else.
+pub(crate) struct Inside {
+    /// Their namespace.
+    pub(crate) users: OwnedFd,
+    /// Who the command is among them.
+    pub(crate) owner: Owner,
+}
+
+/// How many users there are inside, from 0 on.
+const INSIDE: u32 = 1 << 16;
+
+/// The first number, outside, of the users inside, where so many exist; none where they are too few.
+fn first_inside(count: u32) -> Option<u32> {
+    // What belongs to somebody outside has a small number.
+    let first = NOBODY_OUTSIDE.min(count.checked_sub(INSIDE + 1)?);
+    (first >= INSIDE).then_some(first)
+}
+
+/// Whether this process can give a command several users and groups, and files to any of them.
+pub fn keeps_owners() -> bool {
+    match Numbers::of_root() {
+        Ok(Numbers::All { users, groups }) => first_inside(users.min(groups)).is_some(),
+        _ => false,
+    }
+}
+
 /// Forks into new namespaces. Both processes return.
 pub(crate) fn confine(class: &WorkerClass) -> Result<ForkRole, JobError> {
+    let numbers = Numbers::of_root();
     let namespaces = kernel::NAMESPACES
         | match class.network {
             Network::None => libc::CLONE_NEWNET,
@@ -73,11 +104,12 @@ pub(crate) fn confine(class: &WorkerClass) -> Result<ForkRole, JobError> {
         };
     let pipes = [pipe()?, pipe()?];
     let refused = match kernel::fork_into(namespaces | libc::CLONE_NEWUSER) {
-        Ok(fork) => return go_on(fork, pipes, class, UserNs::Own),
+        Ok(fork) => return go_on(fork, pipes, class, UserNs::Own(numbers)),
         Err(errno) => errno,
     };
     // Root needs no user namespace; what it runs then has the command's numbers outside as well.
-    if class.identity.uid == 0 || !rustix::process::geteuid().is_root() {
+    let is_plain = class.identity.uid != 0 && class.identity.rights == Rights::Ordinary;
+    if !is_plain || !rustix::process::geteuid().is_root() {
         return Err(JobError::unavailable("user namespaces", refused));
     }
     let fork = kernel::fork_into(namespaces);
@@ -97,7 +129,9 @@ fn go_on(
         Fork::Parent(child) => {
             drop((wait, ask));
             let mapped = match userns {
-                UserNs::Own => map_users(child, class),
+                UserNs::Own(numbers) => {
+                    numbers.and_then(|numbers| map_users(child, class, numbers))
+                }
                 UserNs::Hosts => Ok(()),
             };
             let note = StartNote { pid: child, mapped };
@@ -110,7 +144,7 @@ fn go_on(
             drop((go, asked));
             let note = StartNote::receive(&wait)?;
             note.mapped.map_err(|errno| JobError::unavailable("mapping user numbers", errno))?;
-            inside(class, note.pid, userns, Owners { ask, answer: wait })
+            inside(class, note.pid, userns, Owners { ask, answer: wait, users: None })
                 .map(|confined| ForkRole::Worker(Some(confined)))
         }
     }
@@ -121,9 +155,9 @@ fn pipe() -> Result<(OwnedFd, OwnedFd), JobError> {
         .map_err(|errno| JobError::step("create", "pipe", errno))
 }
 
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum UserNs {
-    Own,
+    Own(Result<Numbers, Errno>),
     Hosts,
 }
 
@@ -161,27 +195,96 @@ impl StartNote {
 /// Says who the users inside are outside.
 ///
 /// An ordinary user becomes the command's user. Root maps everybody, with the command's user and a user
-/// who owns nothing swapped, so that it can still read everybody's files.
-fn map_users(child: libc::pid_t, class: &WorkerClass) -> Result<(), Errno> {
-    let (uid, gid) = (class.identity.uid, class.identity.gid);
+/// who owns nothing swapped, so that it can still read everybody's files. A command with rights over users is none of them.
+fn map_users(child: libc::pid_t, class: &WorkerClass, numbers: Numbers) -> Result<(), Errno> {
+    let Identity { uid, gid, rights, .. } = class.identity;
     let write = |file: &str, text: String| {
         fs::write(format!("/proc/{child}/{file}"), text)
             .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
     };
-    let euid = rustix::process::geteuid();
-    let egid = rustix::process::getegid();
-    match Ids::of_root("uid_map")? {
-        Ids::Many(users) if euid.is_root() => {
-            let Ids::Many(groups) = Ids::of_root("gid_map")? else { return Err(Errno::PERM) };
-            write("uid_map", swap(uid, NOBODY_OUTSIDE.min(users - 1), users))?;
-            return write("gid_map", swap(gid, NOBODY_OUTSIDE.min(groups - 1), groups));
+    match (numbers, rights) {
+        (Numbers::All { users, groups }, Rights::Ordinary) => {
+            write("uid_map", swap(uid, nobody(users), users))?;
+            write("gid_map", swap(gid, nobody(groups), groups))
         }
-        Ids::RootAlone if euid.is_root() => return Err(Errno::PERM),
-        _ => {}
+        (Numbers::All { users, groups }, Rights::Owners) => {
+            write("uid_map", format!("0 0 {users}\n"))?;
+            write("gid_map", format!("0 0 {groups}\n"))
+        }
+        (Numbers::One, Rights::Ordinary) => {
+            let (euid, egid) = (rustix::process::geteuid(), rustix::process::getegid());
+            write("setgroups", "deny".to_owned())?;
+            write("uid_map", format!("{uid} {} 1\n", euid.as_raw()))?;
+            write("gid_map", format!("{gid} {} 1\n", egid.as_raw()))
+        }
+        (Numbers::One, Rights::Owners) => Err(Errno::PERM),
     }
-    write("setgroups", "deny".to_owned())?;
-    write("uid_map", format!("{uid} {} 1\n", euid.as_raw()))?;
-    write("gid_map", format!("{gid} {} 1\n", egid.as_raw()))
+}
+
+/// Whoever owns nothing among so many users.
+fn nobody(count: u32) -> u32 {
+    NOBODY_OUTSIDE.min(count - 1)
+}
+
+/// Whom this process may map into a user namespace.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Numbers {
+    /// All that there are, from 0 on.
+    All { users: u32, groups: u32 },
+    /// Itself.
+    One,
+}
+
+impl Numbers {
+    fn of_root() -> Result<Numbers, Errno> {
+        let is_root = rustix::process::geteuid().is_root();
+        match Ids::of_root("uid_map")? {
+            Ids::Many(users) if is_root => match Ids::of_root("gid_map")? {
+                Ids::Many(groups) => Ok(Numbers::All { users, groups }),
+                _ => Err(Errno::PERM),
+            },
+            Ids::RootAlone if is_root => Err(Errno::PERM),
+            _ => Ok(Numbers::One),
+        }
+    }
+}
+
+/// Makes the users inside, with an ordinary process for their first one, which is gone when they are made.
+fn users_inside(
+    class: &WorkerClass,
+    numbers: Numbers,
+    proc: &OwnedFd,
+) -> Result<(Inside, Owner, DiskOwners), Errno> {
+    let Numbers::All { users, groups } = numbers else { return Err(Errno::PERM) };
+    let first = first_inside(users.min(groups)).ok_or(Errno::PERM)?;
+    let Identity { uid, gid, .. } = class.identity;
+    let child = match kernel::fork_into(libc::CLONE_NEWUSER)? {
+        Fork::Parent(child) => child,
+        Fork::Child => loop {
+            rustix::event::pause();
+        },
+    };
+    // One number more where the command's is none of them.
+    let map = |id: u32| match id < INSIDE {
+        true => format!("0 {first} {INSIDE}\n"),
+        false => format!("0 {first} {INSIDE}\n{id} {} 1\n", first + INSIDE),
+    };
+    let users = write_at(proc, &format!("{child}/uid_map"), map(uid).as_bytes())
+        .and_then(|()| write_at(proc, &format!("{child}/gid_map"), map(gid).as_bytes()))
+        .and_then(|()| {
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            rustix::fs::openat(proc, format!("{child}/ns/user"), flags, Mode::empty())
+        });
+    // SAFETY: takes numbers only; the process is a child that nothing else has reaped.
+    unsafe { libc::kill(child, libc::SIGKILL) };
+    kernel::reap_one(child, kernel::Wait::Block)?;
+    let outside = |id: u32| first + id.min(INSIDE);
+    let disk = |last: u32| DiskNumbers::Inside { first, count: INSIDE, last };
+    Ok((
+        Inside { users: users?, owner: Owner { uid, gid } },
+        Owner { uid: outside(uid), gid: outside(gid) },
+        DiskOwners { users: disk(uid), groups: disk(gid) },
+    ))
 }
 
 /// Which numbers, from 0 on, exist in this process's own user namespace.
@@ -230,7 +333,7 @@ fn inside(
     class: &WorkerClass,
     outer_pid: i32,
     userns: UserNs,
-    owners: Owners,
+    mut owners: Owners,
 ) -> Result<Confinement, JobError> {
     // Everything below dies with the process outside, and that with the executor.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
@@ -247,7 +350,30 @@ fn inside(
             .map_err(|errno| JobError::unavailable("network namespaces", errno))?;
     }
     let proc = mounts::proc().map_err(|errno| JobError::unavailable("mounting /proc", errno))?;
-    if userns == UserNs::Own {
+    let Identity { uid, gid, rights, .. } = class.identity;
+    let other = rustix::process::geteuid().as_raw() != uid;
+    let mut owner = other.then_some(Owner { uid, gid });
+    let mut inside = None;
+    let mut disk_owners = match userns {
+        UserNs::Own(Ok(Numbers::All { users, groups })) => Some(DiskOwners {
+            users: DiskNumbers::Swapped(uid, nobody(users)),
+            groups: DiskNumbers::Swapped(gid, nobody(groups)),
+        }),
+        UserNs::Own(_) => None,
+        UserNs::Hosts => Some(DiskOwners {
+            users: DiskNumbers::Swapped(uid, uid),
+            groups: DiskNumbers::Swapped(gid, gid),
+        }),
+    };
+    if let (Rights::Owners, UserNs::Own(Ok(numbers))) = (rights, userns) {
+        let (users, outside, disk) = users_inside(class, numbers, &proc)
+            .map_err(|errno| JobError::unavailable("user namespaces", errno))?;
+        let again = users.users.try_clone();
+        owners.users =
+            Some(again.map_err(|error| JobError::step("open", "user namespace", error))?);
+        (inside, owner, disk_owners) = (Some(users), Some(outside), Some(disk));
+    }
+    if matches!(userns, UserNs::Own(_)) {
         // A second lock behind the system call filter; some kernels do not have the setting.
         let _ = write_at(&proc, "sys/user/max_user_namespaces", b"0");
     }
@@ -259,9 +385,6 @@ fn inside(
         .map_err(|errno| JobError::step("hide", "worker process", errno))?;
     rustix::process::umask(Mode::from_raw_mode(0o022));
     let identity = class.identity.clone();
-    let Identity { uid, gid, .. } = identity;
-    let other = rustix::process::geteuid().as_raw() != uid;
-    let owner = other.then_some(Owner { uid, gid });
     if owner.is_some() {
         rustix::thread::set_thread_groups(&[])
             .map_err(|errno| JobError::step("drop", "groups", errno))?;
@@ -273,7 +396,18 @@ fn inside(
         seccomp::install().map_err(|errno| JobError::unavailable("system call filters", errno))?;
     let uses = Uses::new(listener);
     let network = class.network;
-    Ok(Confinement { outer_pid, host, proc, owners, owner, identity, network, uses })
+    Ok(Confinement {
+        outer_pid,
+        host,
+        proc,
+        owners,
+        owner,
+        inside,
+        disk_owners,
+        identity,
+        network,
+        uses,
+    })
 }
 
 /// This process's present mount namespace.

@@ -63,7 +63,10 @@ impl RootPlan {
         let proc =
             mounts::proc().map_err(|errno| JobError::unavailable("mounting /proc", errno))?;
         self.add("proc", RootItem::Mount(proc));
-        self.add("tmp", RootItem::Directory);
+        // A root of the command's own has what its job says.
+        if !self.is_layered() {
+            self.add("tmp", RootItem::Directory);
+        }
         self.add("dev/shm", RootItem::Directory);
         for name in DEVICES {
             let path = Path::new("/dev").join(name);

@@ -15,6 +15,7 @@ mod shared;
 mod populate;
 mod scratch;
 mod etc_copy;
+mod dates;
 mod view;
 mod furnish;
 mod sysv;
@@ -44,6 +45,7 @@ use crate::scheduling::Scheduling;
 use crate::wire::{self, Reply, Request, WorkerClass};
 
 pub(crate) use confine::confine;
+pub use confine::keeps_owners;
 
 /// The `main` of a worker process: serves the executor at the other end of standard input until that is
 /// gone.

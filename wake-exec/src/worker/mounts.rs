@@ -95,9 +95,13 @@ pub(crate) fn host(path: &Path, writable: Writable) -> Result<OwnedFd, Errno> {
     Ok(mount)
 }
 
-/// The same for reading and with the owners on disk, where that can be: the command has the rights of its number there.
-pub(crate) fn host_as_owned(path: &Path, owners: &Owners) -> Result<OwnedFd, Errno> {
-    let mount = host(path, Writable::No)?;
+/// The same with the owners on disk, where that can be: the command has the rights of its number there.
+pub(crate) fn host_as_owned(
+    path: &Path,
+    writable: Writable,
+    owners: &Owners,
+) -> Result<OwnedFd, Errno> {
+    let mount = host(path, writable)?;
     owners.keep(&mount)?;
     Ok(mount)
 }

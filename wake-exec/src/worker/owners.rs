@@ -20,10 +20,43 @@ pub(crate) struct Owner {
     pub(crate) gid: u32,
 }
 
+/// The numbers that files have on disk, for those that they have to the worker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DiskOwners {
+    pub(crate) users: DiskNumbers,
+    pub(crate) groups: DiskNumbers,
+}
+
+/// Which number on disk, as the worker has to say it, stands for one that it sees.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum DiskNumbers {
+    /// The same, but for these two, which stand for each other.
+    Swapped(u32, u32),
+    /// Of those from the first one on, as far as the second says, the numbers that a command has inside; else the same.
+    Inside { first: u32, count: u32, last: u32 },
+}
+
+impl DiskNumbers {
+    /// The number on disk.
+    pub(crate) fn of(self, seen: u32) -> u32 {
+        match self {
+            DiskNumbers::Swapped(one, other) if seen == one => other,
+            DiskNumbers::Swapped(one, other) if seen == other => one,
+            DiskNumbers::Inside { first, count, .. } if (first..first + count).contains(&seen) => {
+                seen - first
+            }
+            DiskNumbers::Inside { first, count, last } if seen == first + count => last,
+            _ => seen,
+        }
+    }
+}
+
 /// The worker's end.
 pub(crate) struct Owners {
     pub(crate) ask: OwnedFd,
     pub(crate) answer: OwnedFd,
+    /// The users among whom a command lives, where these are others than the worker's.
+    pub(crate) users: Option<OwnedFd>,
 }
 
 impl Owners {
@@ -41,8 +74,10 @@ impl Owners {
     }
 
     fn ask(&self, mount: &OwnedFd, shown: Shown) -> Result<bool, Errno> {
-        let mut question = [shown as u8; 5];
-        question[1..].copy_from_slice(&mount.as_raw_fd().to_ne_bytes());
+        let users = self.users.as_ref().map_or(NOBODY, |users| users.as_raw_fd());
+        let mut question = [shown as u8; QUESTION];
+        question[1..5].copy_from_slice(&mount.as_raw_fd().to_ne_bytes());
+        question[5..].copy_from_slice(&users.to_ne_bytes());
         kernel::write_all(&self.ask, &question)?;
         let mut done = [0];
         match kernel::read_some(&self.answer, &mut done)? {
@@ -51,6 +86,11 @@ impl Owners {
         }
     }
 }
+
+/// The bytes of a question: whose, which mount, which users.
+const QUESTION: usize = 9;
+/// In a question, the number of a file where none is meant.
+const NOBODY: i32 = -1;
 
 /// Whose what a mount holds is to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -77,24 +117,30 @@ impl Overseer {
             .and_then(|worker| pidfd_open(worker, PidfdFlags::empty()).ok());
         // Users on disk as they are inside; the executor as the command.
         let mut users = [None, None];
-        let mut question = [0; 5];
-        while let Ok(5) = kernel::read_some(&self.asked, &mut question) {
-            let [shown, a, b, c, d] = question;
-            let users = &mut users[usize::from(shown != 0)];
-            let users = users.get_or_insert_with(|| match shown {
+        let mut question = [0; QUESTION];
+        while let Ok(QUESTION) = kernel::read_some(&self.asked, &mut question) {
+            let [shown, a, b, c, d, e, f, g, h] = question;
+            let known = &mut users[usize::from(shown != 0)];
+            let known = known.get_or_insert_with(|| match shown {
                 0 => self.users_inside(),
                 _ => self.executor_as_command(),
             });
-            let done = match (&worker, users) {
-                (Some(worker), Ok(users)) => {
-                    let number = i32::from_ne_bytes([a, b, c, d]);
-                    pidfd_getfd(worker, number, PidfdGetfdFlags::empty())
-                        .and_then(|mount| kernel::map_owners(&mount, users))
-                        .is_ok()
-                }
+            let done = worker.as_ref().is_some_and(|worker| {
+                let of_worker = |number: i32| pidfd_getfd(worker, number, PidfdGetfdFlags::empty());
+                let (mount, theirs) = ([a, b, c, d], i32::from_ne_bytes([e, f, g, h]));
+                let mapped =
+                    of_worker(i32::from_ne_bytes(mount)).and_then(|mount| match (shown, theirs) {
+                        (0, theirs) if theirs != NOBODY => {
+                            of_worker(theirs).and_then(|users| kernel::map_owners(&mount, users))
+                        }
+                        _ => {
+                            let known = known.as_ref().map_err(|errno| *errno)?;
+                            kernel::map_owners(&mount, known)
+                        }
+                    });
                 // What cannot be done is left, and said.
-                _ => false,
-            };
+                mapped.is_ok()
+            });
             if kernel::write_all(&self.answers, &[u8::from(done)]).is_err() {
                 return;
             }

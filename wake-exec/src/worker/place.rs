@@ -7,7 +7,7 @@ use rustix::fs::{AtFlags, Gid, Mode, OFlags, ResolveFlags, Timespec, Timestamps,
 use rustix::io::Errno;
 
 use super::owners::Owner;
-use crate::defaults::SOURCE_DATE_EPOCH;
+use crate::defaults::input_time;
 
 /// Stay below the start, and let no link decide where.
 pub(crate) const STRAIGHT: ResolveFlags =
@@ -211,11 +211,6 @@ fn below<'p>(directory: &str, path: &'p str) -> Option<&'p str> {
 /// Gives a file the one time that every input has.
 pub(crate) fn fix_time(file: impl AsFd) -> Result<(), Errno> {
     rustix::fs::futimens(file, &fixed_times(input_time()))
-}
-
-/// The one time that every input has, in seconds since 1970; outputs have it as well.
-pub(crate) fn input_time() -> i64 {
-    SOURCE_DATE_EPOCH.parse().unwrap_or(0)
 }
 
 /// Access and modification at `seconds` since 1970.

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use rustix::fs::{CWD, Mode, OFlags};
 use wake_model::RelPath;
 
-use super::beside::{MemoryDirs, keeps_tmp};
+use super::beside::MemoryDirs;
 use super::confine::Confinement;
 use super::disk::DiskMeter;
 use super::etc_copy::EtcCopy;
@@ -144,7 +144,8 @@ impl Runner {
             own.push(Attachment::Mount(absolute(base, path)?, mount.as_fd()));
         }
         let owner = confined.owner;
-        let walls = Walls { view: &stand.view.ns, past: &past, attachments: &own, owner };
+        let inside = confined.inside.as_ref();
+        let walls = Walls { view: &stand.view.ns, past: &past, attachments: &own, owner, inside };
         let proc = &confined.proc;
         let mut tools = Tools {
             control,
@@ -164,7 +165,7 @@ impl Runner {
         let ended = tools.command(job, &job.command, Some(walls), around)?;
         let root = match work.shown() {
             Some(shown) => OutputRoot::Work(shown),
-            None => OutputRoot::Root(stand.view.root.as_fd()),
+            None => OutputRoot::Root(stand.view.root.as_fd(), confined.disk_owners.as_ref()),
         };
         let finished = tools.finish(job, ended, &root, setup, start)?;
         let held = memory::in_files(&in_memory);
@@ -185,9 +186,6 @@ fn build_view(
     if let Some(work) = &job.work {
         plan.add(work.as_str(), RootItem::Directory);
     }
-    if keeps_tmp(job) {
-        plan.add("tmp", RootItem::Shared);
-    }
     for (path, source) in outside_work(job) {
         plan.add(path.as_str(), item(path, source, &confined.owners)?);
     }
@@ -197,7 +195,7 @@ fn build_view(
         }
         _ => RootLayers::Memory(&job.limits),
     };
-    plan.build(confined, layers)
+    plan.build(confined, layers, job.made_at)
 }
 
 /// A work directory with the inputs that lie in it.
@@ -289,15 +287,15 @@ fn item(path: &RelPath, source: &Source, owners: &Owners) -> Result<RootItem, Jo
             Ok(RootItem::File(bytes.clone(), populate::mode(*executable)))
         }
         Source::Link { target } => Ok(RootItem::Link(target.into())),
+        Source::Dir if path.as_str() == "tmp" => Ok(RootItem::Shared),
         Source::Dir => Ok(RootItem::Own),
         Source::Mount { host, access } => {
-            let mount = match access {
-                Access::ReadOnly => mounts::host(host, Writable::No),
-                // Whoever is root shows a directory to write to, and does not lend root's rights to it.
-                Access::ReadWrite => mounts::host(host, Writable::Yes),
-                Access::Layered => mounts::host_as_owned(host, owners),
+            let writable = match access {
+                Access::ReadOnly | Access::Layered => Writable::No,
+                Access::ReadWrite => Writable::Yes,
             };
-            let mount = mount.map_err(|errno| JobError::step("mount", host, errno))?;
+            let mount = mounts::host_as_owned(host, writable, owners)
+                .map_err(|errno| JobError::step("mount", host, errno))?;
             Ok(if *access == Access::Layered {
                 RootItem::Layered(mount)
             } else {

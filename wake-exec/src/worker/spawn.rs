@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use rustix::io::Errno;
 use rustix::process::Resource;
 
+use super::confine::Inside;
 use super::kernel::{self, Wait, reap_one};
 use super::owners::Owner;
 use super::view::{PAST, SHOWN};
@@ -40,6 +41,22 @@ pub(crate) struct Walls<'a> {
     pub(crate) attachments: &'a [Attachment<'a>],
     /// Who it becomes, where that is somebody else.
     pub(crate) owner: Option<Owner>,
+    /// Users of its own, over whom it has rights, where there are such.
+    pub(crate) inside: Option<&'a Inside>,
+}
+
+/// What a command may do among users of its own, by the numbers of the capabilities: change owners, pass over modes, act on
+/// what is others', keep set-id bits, signal, become others, give its rights away, bind ports, open raw sockets, change its
+/// root, write to the audit, give rights to files. Source: repeatr's policy `governor`.
+const RIGHTS: [u32; 13] = [0, 1, 3, 4, 5, 6, 7, 8, 10, 13, 18, 29, 31];
+
+const fn mask(rights: &[u32]) -> u32 {
+    let (mut mask, mut at) = (0, 0);
+    while at < rights.len() {
+        mask |= 1 << rights[at];
+        at += 1;
+    }
+    mask
 }
 
 /// One mount.
@@ -250,6 +267,10 @@ unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
         // What lies beside the root directory is out of reach of a process that cannot change its root again.
         step!(c"confine", libc::syscall(libc::SYS_chroot, SHOWN.as_ptr()));
         step!(c"confine", libc::syscall(libc::SYS_chdir, c"/".as_ptr()));
+        if let Some(Inside { users, .. }) = walls.inside {
+            let users = users.as_raw_fd();
+            step!(c"confine", libc::syscall(libc::SYS_setns, users, libc::CLONE_NEWUSER));
+        }
         // The session is the worker's, which has no terminal: a new one would cost the kernel a group to schedule.
         step!(c"confine", libc::syscall(libc::SYS_setpgid, 0 as c_long, 0 as c_long));
     } else {
@@ -303,14 +324,25 @@ unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
         );
     }
     if let Some(walls) = &prepared.walls {
-        if let Some(Owner { uid, gid }) = walls.owner {
+        let owner = match walls.inside {
+            Some(Inside { owner, .. }) => Some(*owner),
+            None => walls.owner,
+        };
+        if let Some(Owner { uid, gid }) = owner {
             let (uid, gid) = (uid as c_long, gid as c_long);
             step!(c"confine", libc::syscall(libc::SYS_setresgid, gid, gid, gid));
             step!(c"confine", libc::syscall(libc::SYS_setresuid, uid, uid, uid));
         }
         let header = CapabilityHeader { version: CAPABILITY_VERSION, pid: 0 };
-        let none = [0u32; 6];
-        step!(c"confine", libc::syscall(libc::SYS_capset, &raw const header, none.as_ptr()));
+        // Effective, permitted, inheritable; of the low numbers, then of the high ones.
+        let rights = if walls.inside.is_some() { mask(&RIGHTS) } else { 0 };
+        let sets = [rights, rights, rights, 0, 0, 0];
+        step!(c"confine", libc::syscall(libc::SYS_capset, &raw const header, sets.as_ptr()));
+        for right in RIGHTS.iter().filter(|_| walls.inside.is_some()) {
+            // So that whoever is not user 0 keeps them when the program is executed.
+            let (set, raise) = (libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as c_long);
+            step!(c"confine", libc::prctl(set, raise, *right as c_long, 0, 0));
+        }
     }
     step!(c"execute", libc::execve(prepared.program, prepared.argv, prepared.envp));
     (c"execute", libc::ENOEXEC)

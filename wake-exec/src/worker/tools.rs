@@ -4,12 +4,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::pipe::{PipeFlags, pipe_with};
 use wake_model::{Manifest, Outcome};
 
 use super::collect::{Collection, OutputDir, collect};
 use super::kernel;
+use super::owners::{DiskOwners, Owner};
 use super::place::STRAIGHT;
 use super::spawn::{Launch, Starter, Walls};
 use super::supervise::{CommandEnd, Streams, Supervision, Surroundings};
@@ -30,8 +31,8 @@ pub(crate) struct Tools<'a> {
 pub(crate) enum OutputRoot<'a> {
     /// In the work directory.
     Work(BorrowedFd<'a>),
-    /// Anywhere below the root directory.
-    Root(BorrowedFd<'a>),
+    /// Anywhere below the root directory, whose files have these owners on disk, where they can be given.
+    Root(BorrowedFd<'a>, Option<&'a DiskOwners>),
 }
 
 impl Tools<'_> {
@@ -54,6 +55,13 @@ impl Tools<'_> {
         let piped = |errno| JobError::step("create", "pipe", errno);
         let (stdout, to_stdout) = pipe_with(PipeFlags::CLOEXEC).map_err(piped)?;
         let (stderr, to_stderr) = pipe_with(PipeFlags::CLOEXEC).map_err(piped)?;
+        if let Some(Owner { uid, gid }) = walls.as_ref().and_then(|walls| walls.owner) {
+            // Else nobody could open `/dev/stdout`, which leads to a pipe of the worker's.
+            for pipe in [&to_stdout, &to_stderr] {
+                let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+                rustix::fs::fchown(pipe, uid, gid).map_err(piped)?;
+            }
+        }
         let given = match command.stdin.is_empty() {
             true => None,
             false => Some(kernel::memory_file(c"stdin", &command.stdin).map_err(piped)?),
@@ -109,8 +117,12 @@ impl Tools<'_> {
             return Ok(Ok(Manifest::default()));
         }
         let opened = self.base(job, base)?;
-        let collection =
-            Collection { outputs: &job.outputs, base: opened.as_fd(), limit: job.limits.disk };
+        let owners = match base {
+            OutputRoot::Work(_) => None,
+            OutputRoot::Root(_, owners) => *owners,
+        };
+        let (base, limit) = (opened.as_fd(), job.limits.disk);
+        let collection = Collection { outputs: &job.outputs, base, owners, limit };
         collect(&collection, self.buffer)
     }
 
@@ -123,7 +135,7 @@ impl Tools<'_> {
                 })?;
                 (*fd, below)
             }
-            (OutputRoot::Work(fd) | OutputRoot::Root(fd), _) => (*fd, wanted.clone()),
+            (OutputRoot::Work(fd) | OutputRoot::Root(fd, _), _) => (*fd, wanted.clone()),
         };
         if path.is_root() {
             return Ok(OutputDir::Lent(from));

@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 
 use super::confine::{Confinement, mount_namespace};
+use super::dates::{Dates, times_of};
 use super::etc_copy::EtcCopy;
 use super::kernel;
 use super::mounts::{self, ROOT, Writable};
@@ -100,18 +101,17 @@ impl RootPlan {
         root: &JobRoot,
         etc: &mut Option<EtcCopy>,
     ) -> Result<Self, JobError> {
-        let mount = |host: &Path, writable| {
-            mounts::host(host, writable).map_err(|errno| JobError::step("mount", host, errno))
-        };
         let ground = match root {
             JobRoot::Host | JobRoot::Empty | JobRoot::Dir { access: Access::ReadOnly, .. } => {
                 RootBase::Memory
             }
             JobRoot::Dir { host, access: Access::ReadWrite } => {
-                RootBase::Host(mount(host, Writable::Yes)?)
+                let mount = mounts::host_as_owned(host, Writable::Yes, &confined.owners)
+                    .map_err(|errno| JobError::step("mount", host, errno))?;
+                RootBase::Host(mount)
             }
             JobRoot::Dir { host, access: Access::Layered } => {
-                let lower = mounts::host_as_owned(host, &confined.owners)
+                let lower = mounts::host_as_owned(host, Writable::No, &confined.owners)
                     .map_err(|errno| JobError::step("mount", host, errno))?;
                 RootBase::Layered(lower)
             }
@@ -137,16 +137,22 @@ impl RootPlan {
         Ok(plan)
     }
 
+    /// Whether the root directory has a private layer.
+    pub(crate) fn is_layered(&self) -> bool {
+        matches!(self.ground, RootBase::Layered(_))
+    }
+
     /// Puts `item` at `path`.
     pub(crate) fn add(&mut self, path: impl Into<String>, item: RootItem) {
         self.items.push((path.into(), item, RootNeed::Must));
     }
 
-    /// Builds it in a mount namespace of its own, and returns to the host's.
+    /// Builds it in a mount namespace of its own, and returns to the host's; what is made in a layer is dated `made_at`.
     pub(crate) fn build(
         self,
         confined: &Confinement,
         layers: RootLayers<'_>,
+        made_at: i64,
     ) -> Result<RootView, JobError> {
         let opened = match &layers {
             RootLayers::Memory(_) => None,
@@ -162,7 +168,7 @@ impl RootPlan {
         };
         kernel::unshare(libc::CLONE_NEWNS)
             .map_err(|errno| JobError::unavailable("mount namespaces", errno))?;
-        let assembled = self.assemble(confined, workshop);
+        let assembled = self.assemble(confined, workshop, made_at);
         confined.host.enter().map_err(|errno| JobError::step("enter", "/", errno))?;
         assembled.map(|(ns, root)| RootView { ns, root, layers: opened, _layers: kept })
     }
@@ -172,9 +178,10 @@ impl RootPlan {
         self,
         confined: &Confinement,
         workshop: OwnedFd,
+        made_at: i64,
     ) -> Result<(OwnedFd, OwnedFd), JobError> {
         let mut workshop = Workshop::open(workshop)?;
-        let read_only = matches!(self.ground, RootBase::Memory);
+        let (read_only, layered) = (matches!(self.ground, RootBase::Memory), self.is_layered());
         let ground = match self.ground {
             RootBase::Memory => memory_root()?,
             RootBase::Host(mount) => mount,
@@ -190,13 +197,21 @@ impl RootPlan {
         }
         outside_of(&ground)?;
         let mut place = DirWriter::new(ground.as_fd(), confined.owner);
+        let mut dates = layered.then(|| Dates::new(made_at));
         for (path, item, need) in items {
+            if let Some(dates) = &mut dates {
+                let is_mount = matches!(item, RootItem::Mount(_) | RootItem::Layered(_));
+                dates.note(&ground, &path, is_mount)?;
+            }
             match put(&mut place, &path, item) {
                 Err(errno) if need == RootNeed::Must => {
                     return Err(JobError::step("create", format!("/{path}"), errno));
                 }
                 _ => {}
             }
+        }
+        if let Some(dates) = dates {
+            dates.restore(&ground)?;
         }
         if read_only {
             place
@@ -257,6 +272,7 @@ impl Workshop {
             Err(errno) => return Err(failed(errno)),
         }
         rustix::fs::chmodat(&self.mount, &top, Mode::from_raw_mode(mode), flags).map_err(failed)?;
+        rustix::fs::utimensat(&self.mount, &top, &times_of(&stat), flags).map_err(failed)?;
         mounts::attach(&lower, &self.mount, format!("{base}/lower")).map_err(failed)?;
         let at = |part: &str| Path::new("/").join(&base).join(part);
         mounts::layered(&at("lower"), &at("upper"), &at("work")).map_err(failed)

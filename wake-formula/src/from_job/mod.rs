@@ -20,6 +20,7 @@ use wake_model::RelPath;
 use wake_model::place::WAKE_DIR;
 use wake_store::ware::{AbsPath, PackFilters, PackType};
 
+use crate::WrittenPath;
 use crate::assembly::{Assembly, Part, Standing};
 use crate::repeatr::{Action, Context, Cradle, Document, Formula, Input, Output, UserInfo};
 use host::Piece;
@@ -72,7 +73,7 @@ struct Draft<'a> {
     job: &'a Job,
     packing: Packing,
     scratch: &'a Path,
-    inputs: BTreeMap<AbsPath, Input>,
+    inputs: BTreeMap<WrittenPath, Input>,
 }
 
 impl Draft<'_> {
@@ -82,7 +83,7 @@ impl Draft<'_> {
 
     /// Packs the tree at `host` as the input at `path`.
     fn ware(&mut self, path: AbsPath, host: &Path, owned: WareOwner) -> Result<(), FromJobError> {
-        self.inputs.insert(path, self.packing.ware(host, owned)?);
+        self.inputs.insert(path.into(), self.packing.ware(host, owned)?);
         Ok(())
     }
 
@@ -123,7 +124,7 @@ impl Draft<'_> {
                     match piece {
                         Piece::Link(target) => staging.link(&path, &target)?,
                         Piece::Mount(mount) => {
-                            self.inputs.insert(rooted(&path)?, mount);
+                            self.inputs.insert(rooted(&path)?.into(), mount);
                         }
                     }
                 }
@@ -181,7 +182,7 @@ fn action(job: &Job, exec: Vec<String>) -> Result<Action, FromJobError> {
         exec,
         noop: false,
         policy: None,
-        cwd: Some(absolute(&job.command.cwd)?),
+        cwd: Some(absolute(&job.command.cwd)?.into()),
         env: job.command.env.iter().cloned().collect(),
         userinfo: Some(userinfo),
         cradle: Cradle::Disable,
@@ -189,11 +190,11 @@ fn action(job: &Job, exec: Vec<String>) -> Result<Action, FromJobError> {
     })
 }
 
-fn outputs(job: &Job) -> Result<BTreeMap<AbsPath, Output>, FromJobError> {
+fn outputs(job: &Job) -> Result<BTreeMap<WrittenPath, Output>, FromJobError> {
     let output = || Output { packtype: PackType::Tar, filters: PackFilters::UNSET };
     let paths: BTreeSet<RelPath> =
         job.outputs.declared.iter().map(|decl| job.outputs.base.join(&decl.path)).collect();
-    paths.iter().map(|path| Ok((rooted(path)?, output()))).collect()
+    paths.iter().map(|path| Ok((rooted(path)?.into(), output()))).collect()
 }
 
 /// Whether there is a `/bin/sh`, links followed inside the root.

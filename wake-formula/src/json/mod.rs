@@ -1,4 +1,4 @@
-//! JSON that knows where it was written, tolerant of commas before closing brackets.
+//! JSON that knows where it was written, tolerant of commas before closing brackets and of none between items.
 
 mod parser;
 mod print;

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::{Json, Member, Source, Value};
 use crate::DocumentError;
 
@@ -55,13 +57,14 @@ impl<'a> Parser<'a> {
 
     fn object(&mut self) -> Result<Value, DocumentError> {
         let mut members: Vec<Member> = Vec::new();
+        let mut keys = HashSet::new();
         while !self.ends_with('}', members.is_empty())? {
             let key_at = self.at;
             if self.peek() != Some('"') {
                 return Err(self.error("expected a key in double quotes"));
             }
             let key = self.string()?;
-            if members.iter().any(|member| member.key == key) {
+            if !keys.insert(key.clone()) {
                 return Err(self
                     .source
                     .error(key_at, format!("key `{key}` stands twice in one object")));
@@ -86,14 +89,16 @@ impl<'a> Parser<'a> {
     }
 
     /// Takes the comma before the next item, if this is not the first, or the closing bracket, or both.
+    ///
+    /// Published documents lack commas between items, which their own parsers do not ask for.
     fn ends_with(&mut self, bracket: char, first: bool) -> Result<bool, DocumentError> {
         self.skip_space();
-        if !first && self.peek() != Some(bracket) {
-            if self.peek() != Some(',') {
-                return Err(self.error(format!("expected `,` or `{bracket}`")));
-            }
+        if !first && self.peek() == Some(',') {
             self.at += 1;
             self.skip_space();
+        }
+        if self.peek().is_none() {
+            return Err(self.error(format!("the document ends where `{bracket}` is expected")));
         }
         if self.peek() == Some(bracket) {
             self.at += 1;

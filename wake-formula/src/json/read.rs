@@ -146,10 +146,11 @@ impl Source<'_> {
     /// Reads how an output is to be packed.
     pub(crate) fn packtype(&self, json: &Json, what: &str) -> Read<PackType> {
         match self.parsed(json, what)? {
-            packtype @ (PackType::Tar | PackType::Tree) => Ok(packtype),
+            packtype @ (PackType::Tar | PackType::Tree | PackType::Zip) => Ok(packtype),
             packtype => {
-                let message =
-                    format!("pack type `{packtype}` cannot be packed: expected `tar` or `tree`");
+                let message = format!(
+                    "pack type `{packtype}` cannot be packed: expected `tar`, `tree` or `zip`"
+                );
                 Err(self.error(json.at, message))
             }
         }

@@ -3,9 +3,9 @@
 use wake_store::ware::AbsPath;
 use wake_store::ware::cbor::Item;
 
-use super::{Action, Cradle, Formula, Output, UserInfo, write};
-use crate::FormulaId;
+use super::{Cradle, Formula, Output, UserInfo, write};
 use crate::json::{map, object, text};
+use crate::{FormulaId, WrittenPath};
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -19,7 +19,7 @@ pub struct CompleteFormula {
     /// The group number of the action.
     pub gid: u32,
     /// The working directory of the action.
-    pub cwd: AbsPath,
+    pub cwd: WrittenPath,
 }
 
 impl Formula {
@@ -30,16 +30,19 @@ impl Formula {
         let uid = *user.uid.get_or_insert(1000);
         let gid = *user.gid.get_or_insert(1000);
         let default_cwd = match action.cradle {
-            Cradle::Default => fixed("/task"),
-            Cradle::Disable => AbsPath::root(),
+            Cradle::Default => "/task",
+            Cradle::Disable => "/",
         };
-        let cwd = action.cwd.get_or_insert(default_cwd).clone();
+        let cwd = action.cwd.get_or_insert_with(|| fixed(default_cwd)).clone();
         if action.cradle == Cradle::Default {
             let username = user
                 .username
                 .get_or_insert_with(|| if uid == 0 { "root" } else { "reuser" }.to_owned());
-            let home = if uid == 0 { fixed("/root") } else { fixed("/home").child(username) };
-            let homedir = user.homedir.get_or_insert(home);
+            let home = || match uid {
+                0 => fixed("/root"),
+                _ => fixed(&format!("/home/{username}")),
+            };
+            let homedir = user.homedir.get_or_insert_with(home);
             for (name, value) in [("HOME", homedir.as_str()), ("USER", username), ("PATH", PATH)] {
                 action.env.entry(name.to_owned()).or_insert_with(|| value.to_owned());
             }
@@ -57,7 +60,7 @@ impl CompleteFormula {
         });
         FormulaId::of_cbor(&object([
             ("inputs", Some(inputs.as_ref().map_or(Item::Null, map))),
-            ("action", Some(write::action(&without_empty_texts(action.clone())))),
+            ("action", Some(write::action(action))),
             ("outputs", Some(outputs)),
         ]))
     }
@@ -69,16 +72,7 @@ fn output(output: &Output) -> Item {
     object([("packtype", Some(text(packtype))), ("filters", Some(map(filters.to_map())))])
 }
 
-/// In what is hashed, no text is empty.
-fn without_empty_texts(mut action: Action) -> Action {
-    let some = |text: &String| !text.is_empty();
-    action.hostname = action.hostname.filter(some);
-    if let Some(user) = &mut action.userinfo {
-        user.username = user.username.take().filter(some);
-    }
-    action
-}
-
-fn fixed(path: &'static str) -> AbsPath {
-    path.parse().unwrap_or_else(|_| AbsPath::root())
+/// A path that cannot be relative, and holds no NUL because names of users do not.
+fn fixed(path: &str) -> WrittenPath {
+    path.parse().unwrap_or_else(|_| AbsPath::root().into())
 }

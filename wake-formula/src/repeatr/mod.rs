@@ -8,9 +8,11 @@ pub use cradle::CompleteFormula;
 
 use std::collections::BTreeMap;
 
-use strum::AsRefStr;
+use strum::{AsRefStr, IntoStaticStr};
 use wake_model::MountAccess;
-use wake_store::ware::{AbsPath, PackFilters, PackType, WareId};
+use wake_store::ware::{PackFilters, PackType, WareId};
+
+use crate::WrittenPath;
 
 /// A formula and where its wares come from and go to. Only the formula has an identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +27,11 @@ pub struct Document {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Formula {
     /// What stands where in the root file system; none when the document has no such field.
-    pub inputs: Option<BTreeMap<AbsPath, Input>>,
+    pub inputs: Option<BTreeMap<WrittenPath, Input>>,
     /// What is executed.
     pub action: Action,
     /// What is kept; none when the document has no such field, which is not the same identity as an empty one.
-    pub outputs: Option<BTreeMap<AbsPath, Output>>,
+    pub outputs: Option<BTreeMap<WrittenPath, Output>>,
 }
 
 /// One input.
@@ -56,7 +58,7 @@ pub struct Action {
     /// How much the action may do.
     pub policy: Option<Policy>,
     /// The working directory.
-    pub cwd: Option<AbsPath>,
+    pub cwd: Option<WrittenPath>,
     /// The environment.
     pub env: BTreeMap<String, String>,
     /// Who executes.
@@ -77,11 +79,11 @@ pub struct UserInfo {
     /// Login name.
     pub username: Option<String>,
     /// Home directory.
-    pub homedir: Option<AbsPath>,
+    pub homedir: Option<WrittenPath>,
 }
 
 /// How much an action may do, from least to most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, AsRefStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, AsRefStr, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum Policy {
     /// What ordinary programs need.
@@ -115,7 +117,7 @@ pub struct Output {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Context {
     /// For each input: addresses of warehouses, tried in order.
-    pub fetch_urls: BTreeMap<AbsPath, Vec<String>>,
+    pub fetch_urls: BTreeMap<WrittenPath, Vec<String>>,
     /// For some outputs: the address of the warehouse that keeps it.
-    pub save_urls: BTreeMap<AbsPath, String>,
+    pub save_urls: BTreeMap<WrittenPath, String>,
 }

@@ -1,6 +1,6 @@
 //! Reads formulas from JSON and refuses what can have no meaning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -10,7 +10,7 @@ use wake_store::ware::{AbsPath, PackFilters, PackType, Route, WareId, Warehouse}
 
 use super::{Action, Context, Cradle, Document, Formula, Input, Output, Policy, UserInfo};
 use crate::json::{Fields, Json, Read, Source};
-use crate::mount;
+use crate::{WrittenPath, mount};
 
 impl Document {
     /// Reads `{"formula": …, "context": …}`; the context may be absent.
@@ -40,41 +40,35 @@ fn by_path<T>(
     source: &Source<'_>,
     json: &Json,
     what: &str,
-    mut read: impl FnMut(&AbsPath, &Json) -> Read<T>,
-) -> Read<BTreeMap<AbsPath, T>> {
-    let mut map = BTreeMap::new();
+    mut read: impl FnMut(&WrittenPath, &Json) -> Read<T>,
+) -> Read<BTreeMap<WrittenPath, T>> {
+    let (mut map, mut places) = (BTreeMap::new(), HashSet::new());
     for member in source.object(json, what)? {
-        let path: AbsPath = source.parsed_key(member)?;
+        let path: WrittenPath = source.parsed_key(member)?;
         let value = read(&path, &member.value)?;
-        if map.insert(path.clone(), value).is_some() {
-            return Err(source.error(member.key_at, format!("two {what} at one path: `{path}`")));
+        if !places.insert(path.place().clone()) {
+            let message = format!("two {what} at one path: `{}`", path.place());
+            return Err(source.error(member.key_at, message));
         }
+        map.insert(path, value);
     }
     Ok(map)
 }
 
-fn inputs(source: &Source<'_>, json: &Json) -> Read<BTreeMap<AbsPath, Input>> {
+fn inputs(source: &Source<'_>, json: &Json) -> Read<BTreeMap<WrittenPath, Input>> {
     let inputs = by_path(source, json, "inputs", |path, json| {
         source.parsed(json, &format!("input `{path}`"))
     })?;
-    let mounts: Vec<&AbsPath> = inputs
-        .iter()
-        .filter(|(_, input)| matches!(input, Input::Mount { .. }))
-        .map(|(path, _)| path)
-        .collect();
-    for member in source.object(json, "inputs")? {
-        let path: AbsPath = source.parsed_key(member)?;
-        if let Some(mount) = mounts.iter().find(|mount| **mount != &path && path.starts_with(mount))
-        {
-            let message =
-                format!("input `{path}` lies below `{mount}`, which is mounted from the host");
-            return Err(source.error(member.key_at, message));
-        }
-    }
-    Ok(inputs)
+    let is_mount = |input: &Input| matches!(input, Input::Mount { .. });
+    let placed = inputs.iter().map(|(path, input)| (path.place(), is_mount(input)));
+    let Some((path, mount)) = mount::with_input_below(placed) else { return Ok(inputs) };
+    let message = format!("input `{path}` lies below `{mount}`, which is mounted from the host");
+    let is_at = |key: &str| key.parse::<AbsPath>().is_ok_and(|key| key == *path);
+    let member = source.object(json, "inputs")?.iter().find(|member| is_at(&member.key));
+    Err(source.error(member.map_or(json.at, |member| member.key_at), message))
 }
 
-fn outputs(source: &Source<'_>, json: &Json) -> Read<BTreeMap<AbsPath, Output>> {
+fn outputs(source: &Source<'_>, json: &Json) -> Read<BTreeMap<WrittenPath, Output>> {
     by_path(source, json, "outputs", |_, json| {
         let mut fields = Fields::of(source, json, "an output")?;
         let packtype = fields.required("packtype", Source::packtype)?;
@@ -103,14 +97,22 @@ fn action(source: &Source<'_>, json: &Json) -> Read<Action> {
         exec: fields.optional("exec", Source::words)?.unwrap_or_default(),
         noop: fields.optional("noop", Source::bool)?.unwrap_or(false),
         policy: fields.optional("policy", policy)?.flatten(),
-        cwd: fields.optional("cwd", Source::parsed)?,
+        cwd: fields.optional("cwd", path_or_nothing)?.flatten(),
         env: fields.optional("env", env)?.unwrap_or_default(),
         userinfo: fields.optional("userinfo", userinfo)?,
         cradle: fields.optional("cradle", cradle)?.unwrap_or_default(),
-        hostname: fields.optional("hostname", hostname)?,
+        hostname: fields.optional("hostname", hostname)?.filter(|name| !name.is_empty()),
     };
     fields.finish()?;
     Ok(action)
+}
+
+/// A path; an empty text is as good as none, as everywhere in an action.
+fn path_or_nothing(source: &Source<'_>, json: &Json, what: &str) -> Read<Option<WrittenPath>> {
+    match source.text(json, what)? {
+        "" => Ok(None),
+        _ => source.parsed(json, what).map(Some),
+    }
 }
 
 /// The most bytes that Linux takes for the name of a host.
@@ -161,13 +163,19 @@ fn env(source: &Source<'_>, json: &Json, what: &str) -> Read<BTreeMap<String, St
     Ok(env)
 }
 
+fn username(source: &Source<'_>, json: &Json, what: &str) -> Read<String> {
+    let name = source.text(json, what)?;
+    source.without_nul(json, name)?;
+    Ok(name.to_owned())
+}
+
 fn userinfo<'a>(source: &'a Source<'a>, json: &'a Json, what: &str) -> Read<UserInfo> {
     let mut fields = Fields::of(source, json, what)?;
     let userinfo = UserInfo {
         uid: fields.optional("uid", Source::id)?,
         gid: fields.optional("gid", Source::id)?,
-        username: fields.optional("username", Source::text)?.map(str::to_owned),
-        homedir: fields.optional("homedir", Source::parsed)?,
+        username: fields.optional("username", username)?.filter(|name| !name.is_empty()),
+        homedir: fields.optional("homedir", path_or_nothing)?.flatten(),
     };
     fields.finish()?;
     Ok(userinfo)
@@ -176,11 +184,14 @@ fn userinfo<'a>(source: &'a Source<'a>, json: &'a Json, what: &str) -> Read<User
 fn context(source: &Source<'_>, json: &Json, formula: &Formula) -> Read<Context> {
     let mut fields = Fields::of(source, json, "the context")?;
     let mut context = Context::default();
+    let inputs = formula.inputs.iter().flatten();
+    let inputs: BTreeMap<_, _> = inputs.map(|(path, input)| (path.place(), input)).collect();
+    let outputs = formula.outputs.iter().flatten();
+    let outputs: BTreeMap<_, _> = outputs.map(|(path, output)| (path.place(), output)).collect();
     if let Some(json) = fields.take("fetchUrls") {
         context.fetch_urls = by_path(source, json, "`fetchUrls`", |path, json| {
             let urls = source.texts(json, &format!("`fetchUrls` of `{path}`"))?;
-            let input = formula.inputs.as_ref().and_then(|inputs| inputs.get(path));
-            let Some(input) = input else {
+            let Some(input) = inputs.get(path.place()) else {
                 return Err(
                     source.error(json.at, format!("`fetchUrls` names `{path}`, which is no input"))
                 );
@@ -194,8 +205,7 @@ fn context(source: &Source<'_>, json: &Json, formula: &Formula) -> Read<Context>
     }
     if let Some(json) = fields.take("saveUrls") {
         context.save_urls = by_path(source, json, "`saveUrls`", |path, json| {
-            let output = formula.outputs.as_ref().and_then(|outputs| outputs.get(path));
-            let Some(output) = output else {
+            let Some(output) = outputs.get(path.place()) else {
                 return Err(
                     source.error(json.at, format!("`saveUrls` names `{path}`, which is no output"))
                 );

@@ -8,9 +8,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use wake_model::MountAccess;
-use wake_store::ware::{AbsPath, PackType, ParseAbsPathError, WareId};
+use wake_store::ware::{PackType, ParseAbsPathError, WareId};
 
-use crate::mount;
+use crate::{WrittenPath, mount};
 
 /// A formula and where its wares come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,7 +36,7 @@ pub struct Formula {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Port {
     /// `/path`.
-    Path(AbsPath),
+    Path(WrittenPath),
     /// `$NAME`: an environment variable.
     Variable(String),
 }

@@ -1,6 +1,6 @@
 //! Reads formulas from JSON and refuses what can have no meaning.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use wake_store::ware::{PackFilters, UnpackFilters, WareId};
 
@@ -52,15 +52,17 @@ fn context(source: &Source<'_>, json: &Json) -> Read<BTreeMap<WareId, String>> {
 }
 
 fn ports(source: &Source<'_>, json: &Json, what: &str) -> Read<BTreeMap<Port, Input>> {
-    let mut inputs = BTreeMap::new();
+    let (mut inputs, mut places) = (BTreeMap::new(), HashSet::new());
     for member in source.object(json, what)? {
         let port: Port = source.parsed_key(member)?;
         let input = input(source, &member.value, &port)?;
-        if inputs.insert(port, input).is_some() {
-            return Err(
-                source.error(member.key_at, format!("two inputs at one path: `{}`", member.key))
-            );
+        if let Port::Path(path) = &port
+            && !places.insert(path.place().clone())
+        {
+            let message = format!("two inputs at one path: `{}`", member.key);
+            return Err(source.error(member.key_at, message));
         }
+        inputs.insert(port, input);
     }
     Ok(inputs)
 }

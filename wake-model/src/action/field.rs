@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{
-    Action, Command, InputNode, Invocation, MountAccess, OutputDecl, Outputs, RootFs, User,
+    Action, Command, InputNode, Invocation, MountAccess, OutputDecl, Outputs, Rights, RootFs, User,
     WareDecl,
 };
 use crate::decode::{DecodeError, Decoder, Token};
@@ -149,10 +149,14 @@ impl Action {
             each("own", Some(path.as_str()), Part::Text("dir"));
         }
         walk_outputs(outputs, each);
-        let User { uid, gid, hostname } = user;
+        let User { uid, gid, hostname, rights } = user;
         each("user", Some("uid"), Part::Uint(u64::from(*uid)));
         each("user", Some("gid"), Part::Uint(u64::from(*gid)));
         each("user", Some("hostname"), Part::Text(hostname));
+        // Most have none to speak of, and keep the keys that they had before there were any.
+        if *rights != Rights::Ordinary {
+            each("user", Some("rights"), Part::Text(rights.as_ref()));
+        }
         each("network", None, Part::Text(network.as_ref()));
         each("sandbox", None, Part::Text(sandbox.as_ref()));
         each("platform", None, Part::Text(platform));
@@ -313,7 +317,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::action::{Network, OutputKind, SandboxLevel};
+    use crate::action::{Network, OutputKind, Rights, SandboxLevel};
     use crate::digest::{BlobDigest, HostDigest, TreeDigest};
     use crate::path::RelPath;
     use crate::ware::PackType;
@@ -347,7 +351,7 @@ mod tests {
             )]),
             own_dirs: BTreeSet::new(),
             outputs: Outputs::Tree(vec![out(OutputKind::Any)]),
-            user: User { uid: 1000, gid: 1000, hostname: "wake".into() },
+            user: User { uid: 1000, gid: 1000, hostname: "wake".into(), rights: Rights::Ordinary },
             network: Network::None,
             sandbox: SandboxLevel::Strict,
             platform: "x86_64-linux".into(),
@@ -396,6 +400,7 @@ mod tests {
             |a| a.user.uid = 0,
             |a| a.user.gid = 0,
             |a| a.user.hostname = "h".into(),
+            |a| a.user.rights = Rights::Owners,
             |a| a.network = Network::Host,
             |a| a.sandbox = SandboxLevel::Weak,
             |a| a.platform = "aarch64-linux".into(),

@@ -76,6 +76,20 @@ pub struct User {
     pub gid: u32,
     /// The host's name.
     pub hostname: String,
+    /// What it may do beyond what every user may.
+    pub rights: Rights,
+}
+
+/// What a command may do beyond what every user may.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, AsRefStr)]
+#[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
+pub enum Rights {
+    /// Nothing.
+    #[default]
+    Ordinary,
+    /// Change owners, users and roots, and pass over modes, among users that exist inside alone.
+    Owners,
 }
 
 /// What a command may reach beyond its file system.

@@ -4,7 +4,7 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use wake_model::{
     Action, Command, HostDigest, InputNode, Invocation, MountAccess, Network, OutputDecl,
-    OutputKind, Outputs, PackType, RootFs, SandboxLevel, User, WareDecl, WareId,
+    OutputKind, Outputs, PackType, Rights, RootFs, SandboxLevel, User, WareDecl, WareId,
 };
 
 use crate::things::{blob, digest, path, short_text, tree_digest};
@@ -69,11 +69,12 @@ fn action() -> impl Strategy<Value = Action> {
     let places = (path(), btree_set(path(), 0..3), outputs());
     let network = prop_oneof![Just(Network::None), Just(Network::Host)];
     let sandbox = prop_oneof![Just(SandboxLevel::Strict), Just(SandboxLevel::Weak)];
-    let user = (0..2u32, 0..2u32, short_text());
+    let rights = prop_oneof![Just(Rights::Ordinary), Just(Rights::Owners)];
+    let user = (0..2u32, 0..2u32, short_text(), rights)
+        .prop_map(|(uid, gid, hostname, rights)| User { uid, gid, hostname, rights });
     (command(), root(), inputs, places, user, network, sandbox, short_text()).prop_map(
-        |(command, root, inputs, places, (uid, gid, hostname), network, sandbox, platform)| {
+        |(command, root, inputs, places, user, network, sandbox, platform)| {
             let (work, own_dirs, outputs) = places;
-            let user = User { uid, gid, hostname };
             Action {
                 command,
                 root,

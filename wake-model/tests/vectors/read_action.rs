@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 use wake_model::{
     Action, BlobDigest, Command, HostDigest, InputNode, Invocation, MountAccess, Network,
-    OutputDecl, OutputKind, Outputs, RelPath, RootFs, SandboxLevel, TreeDigest, User, WareDecl,
+    OutputDecl, OutputKind, Outputs, RelPath, Rights, RootFs, SandboxLevel, TreeDigest, User,
+    WareDecl,
 };
 
 use crate::file::{Case, digest, text};
@@ -27,6 +28,10 @@ pub(crate) fn action(case: &Case) -> Action {
             uid: number("uid"),
             gid: number("gid"),
             hostname: text(&user["hostname"]).to_owned(),
+            rights: match user.get("rights") {
+                Some(rights) => serde_json::from_value(rights.clone()).unwrap(),
+                None => Rights::Ordinary,
+            },
         },
         network: serde_json::from_value::<Network>(case["network"].clone()).unwrap(),
         sandbox: serde_json::from_value::<SandboxLevel>(case["sandbox"].clone()).unwrap(),

@@ -1,14 +1,15 @@
 //! A pinned step as the job that the sandbox is given.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use wake_exec::{
     Access, Fidelity, Identity, Job, JobRoot, Limits, Logs, Seal, Source, TakeOutputs, WorkPlace,
 };
 use wake_model::action::Command;
 use wake_model::{InputNode, OutputDecl, OutputKind, Outputs, RelPath, RootFs};
+use wake_store::ware::DEFAULT_TIME;
 use wake_store::{Store, StoreError};
 
 use crate::pin::{InputPlace, PinnedAction};
@@ -31,6 +32,7 @@ pub fn job(
         uid: action.user.uid,
         gid: action.user.gid,
         hostname: action.user.hostname.clone(),
+        rights: action.user.rights,
     };
     job.root = root(pinned, store, scratch);
     job.work = (!action.work.is_root()).then(|| action.work.clone());
@@ -56,6 +58,9 @@ pub fn job(
         memory: pinned.terms.memory,
         ..Limits::default()
     };
+    if let Outputs::Wares(_) = action.outputs {
+        job.made_at = DEFAULT_TIME;
+    }
     job.logs = if pinned.terms.live { Logs::AtOnce } else { Logs::AtEnd };
     job
 }
@@ -83,7 +88,11 @@ pub(super) fn make_empty_root(job: &Job, scratch: Option<&Path>) -> Result<(), S
     let empty = scratch.map(|scratch| scratch.join(EMPTY_ROOT));
     match (&job.root, empty) {
         (JobRoot::Dir { host, .. }, Some(empty)) if *host == empty => {
-            fs::create_dir(&empty).map_err(|source| StoreError::Io { path: empty, source })
+            let made = u64::try_from(job.made_at).unwrap_or_default();
+            let made = SystemTime::UNIX_EPOCH + Duration::from_secs(made);
+            fs::create_dir(&empty)
+                .and_then(|()| File::open(&empty)?.set_modified(made))
+                .map_err(|source| StoreError::Io { path: empty, source })
         }
         _ => Ok(()),
     }

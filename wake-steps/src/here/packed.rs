@@ -1,21 +1,22 @@
 //! Outputs that are kept as packed wares: each becomes one file, named by its id.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rayon::prelude::*;
 use wake_exec::Job;
 use wake_model::action::User;
-use wake_model::{BlobDigest, Manifest, Node, RelPath, WareDecl, WareId};
+use wake_model::{BlobDigest, Manifest, Node, RelPath, RootFs, WareDecl, WareId};
 use wake_store::StoreError;
-use wake_store::ware::{Owner, PackFilters, Warehouse, pack_metered};
+use wake_store::ware::{Owner, PackFilters, Warehouse, copy_tree, pack_metered};
 
 use super::Here;
 use crate::cancel::Cancel;
 use crate::engine::{KeptOutputs, Whereabouts};
 use crate::error::StepError;
-use crate::pin::PinnedAction;
+use crate::pin::{InputPlace, PinnedAction};
 
 impl Here {
     /// Packs what the job took; a path that does not exist gives the ware of nothing.
@@ -30,6 +31,9 @@ impl Here {
         let dir = place.path().join("packed");
         let failed = |source| StoreError::Io { path: dir.clone(), source };
         fs::create_dir(&dir).map_err(failed)?;
+        for output in outputs.iter().filter(|output| output.path.is_root()) {
+            add_system(pinned, &job.outputs.into.join(output.path.as_str()), cancel)?;
+        }
         let wares: Result<Vec<WareId>, StepError> = outputs
             .par_iter()
             .enumerate()
@@ -51,6 +55,31 @@ impl Here {
     }
 }
 
+/// What a root file system has of what the sandbox shows its own of.
+const SYSTEM: [&str; 2] = ["dev", "proc"];
+
+/// Adds what the root of `pinned` has of that to the copy of the root at `into`, whose own times and mode stay.
+fn add_system(pinned: &PinnedAction, into: &Path, cancel: &Cancel) -> Result<(), StepError> {
+    let (RootFs::Ware(_), InputPlace::At(root)) = (&pinned.action.root, &pinned.root_located)
+    else {
+        return Ok(());
+    };
+    let failed = |source| StoreError::Io { path: into.to_owned(), source };
+    let top = fs::metadata(into).map_err(failed)?;
+    let mode = top.permissions().mode();
+    fs::set_permissions(into, Permissions::from_mode(mode | 0o700)).map_err(failed)?;
+    for name in SYSTEM {
+        let from = root.join(name);
+        if from.symlink_metadata().is_ok() {
+            copy_tree(&from, &into.join(name), cancel.meter())
+                .map_err(|source| StepError::Ware { path: format!("/{name}"), source })?;
+        }
+    }
+    fs::set_permissions(into, top.permissions()).map_err(failed)?;
+    let modified = top.modified().map_err(failed)?;
+    Ok(File::open(into).and_then(|dir| dir.set_modified(modified)).map_err(failed)?)
+}
+
 fn pack_one(
     from: &Path,
     output: &WareDecl,
@@ -59,12 +88,14 @@ fn pack_one(
     cancel: &Cancel,
 ) -> Result<WareId, StepError> {
     let filters: PackFilters = output.filters.parse().unwrap_or(PackFilters::UNSET);
+    // Where files cannot be given away, all that there is was made by the command.
+    let filters = if wake_exec::keeps_owners() { filters } else { owned(filters, user) };
     let target = Warehouse::File(into.to_owned());
-    pack_metered(from, output.packtype, owned(filters, user), Some(&target), cancel.meter())
+    pack_metered(from, output.packtype, filters, Some(&target), cancel.meter())
         .map_err(|source| StepError::Output { path: format!("/{}", output.path), source })
 }
 
-/// The filters with owners that are to be kept as numbers: everything there was made by the command.
+/// The filters with owners that are to be kept as numbers.
 fn owned(filters: PackFilters, user: &User) -> PackFilters {
     let number = |owner, own| match owner {
         Some(Owner::Pass) => Some(Owner::Id(own)),

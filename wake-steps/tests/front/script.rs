@@ -68,7 +68,12 @@ impl Steps for Script {
             inputs,
             own_dirs: Vec::new(),
             outputs: Outputs::Tree(vec![OutputDecl { path: path(name)?, kind: OutputKind::Any }]),
-            user: User { uid: 1000, gid: 1000, hostname: "script".to_owned() },
+            user: User {
+                uid: 1000,
+                gid: 1000,
+                hostname: "script".to_owned(),
+                rights: Default::default(),
+            },
             network: Network::None,
             terms: Terms::default(),
         })

@@ -16,7 +16,7 @@ fuzz_target!(|input: &[u8]| {
     fs::write(temp.path().join("archive"), bytes).expect("a file");
     fs::write(temp.path().join("canary"), "alive").expect("a file");
     let sources = [Warehouse::File(temp.path().join("archive"))];
-    let Ok((ware, _)) = list(packtype, &sources[0], policy) else { return };
+    let Ok((ware, _)) = list(packtype, &sources[0], policy, &Meter::default()) else { return };
     let filters = UnpackFilters::LOW_PRIV;
     let unpack = Unpack { ware: &ware, sources: &sources, filters, cache: None, policy };
     // Filters and the file system may refuse what could be listed; a mismatch may not happen.

@@ -1,5 +1,6 @@
 //! Absolute paths as formulas write them.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -46,6 +47,13 @@ impl AbsPath {
     /// Where this path lies when `root` is taken for the root.
     pub fn below(&self, root: &Path) -> PathBuf {
         root.join(self.0.trim_start_matches('/'))
+    }
+}
+
+/// Equal, ordered and hashed as its text is.
+impl Borrow<str> for AbsPath {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -18,13 +18,6 @@ struct Slot {
     path: EntryPath,
     meta: Meta,
     content: Option<Sha384Digest>,
-    origin: NodeOrigin,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NodeOrigin {
-    Declared,
-    Conjured,
 }
 
 /// Why a node cannot join the tree.
@@ -41,8 +34,8 @@ pub(crate) enum Conflict {
 pub(crate) struct AddedNode {
     /// Directories that no record declared so far, outermost first.
     pub(crate) conjured: Vec<EntryPath>,
-    /// Whether the node's own directory was conjured before.
-    pub(crate) replaces_conjured: bool,
+    /// Whether the node's own directory was there before: the last that is said of one counts.
+    pub(crate) replaces_dir: bool,
 }
 
 impl Bucket {
@@ -58,14 +51,13 @@ impl Bucket {
         if self.nodes.contains_key(&other_key) {
             return Err(Conflict::Duplicate);
         }
-        let replaces_conjured = match self.nodes.get(&key) {
+        let replaces_dir = match self.nodes.get(&key) {
             None => false,
-            Some(slot) if slot.origin == NodeOrigin::Conjured && meta.is_dir() => true,
+            Some(slot) if slot.meta.is_dir() && meta.is_dir() => true,
             Some(_) => return Err(Conflict::Duplicate),
         };
-        let slot = Slot { path: path.clone(), meta, content, origin: NodeOrigin::Declared };
-        self.nodes.insert(key, slot);
-        Ok(AddedNode { conjured, replaces_conjured })
+        self.nodes.insert(key, Slot { path: path.clone(), meta, content });
+        Ok(AddedNode { conjured, replaces_dir })
     }
 
     /// Says what the file at `path`, added before, contains.
@@ -89,10 +81,10 @@ impl Bucket {
     pub(crate) fn filtered(&self, rules: &Rules) -> Result<Bucket, FilterRejection> {
         let mut nodes = BTreeMap::new();
         for (key, slot) in &self.nodes {
-            let Slot { path, content, origin, .. } = slot;
+            let Slot { path, content, .. } = slot;
             let mut meta = slot.meta.clone();
             if rules.apply(path, &mut meta)? == Passage::Through {
-                let slot = Slot { path: path.clone(), meta, content: *content, origin: *origin };
+                let slot = Slot { path: path.clone(), meta, content: *content };
                 nodes.insert(key.clone(), slot);
             }
         }
@@ -159,8 +151,7 @@ impl Bucket {
         missing.reverse();
         for dir in &missing {
             let meta = Meta::conjured();
-            let slot =
-                Slot { path: dir.clone(), content: None, origin: NodeOrigin::Conjured, meta };
+            let slot = Slot { path: dir.clone(), content: None, meta };
             self.nodes.insert(keys(dir, &slot.meta).0, slot);
         }
         Ok(missing)
@@ -237,11 +228,10 @@ mod tests {
         bucket.add(&path("a/f"), file(), None).unwrap();
         assert_eq!(bucket.add(&path("a"), link("/etc"), None).unwrap_err(), Conflict::Duplicate);
         assert_eq!(bucket.add(&path("a/f"), file(), None).unwrap_err(), Conflict::Duplicate);
-        assert!(bucket.add(&path("a"), Meta::conjured(), None).unwrap().replaces_conjured);
-        assert_eq!(
-            bucket.add(&path("a"), Meta::conjured(), None).unwrap_err(),
-            Conflict::Duplicate
-        );
+        for _ in 0..2 {
+            assert!(bucket.add(&path("a"), Meta::conjured(), None).unwrap().replaces_dir);
+        }
+        assert_eq!(bucket.add(&path("a"), file(), None).unwrap_err(), Conflict::Duplicate);
     }
 
     #[test]

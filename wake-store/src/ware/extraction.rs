@@ -154,7 +154,7 @@ impl Visit for Extraction<'_> {
         }
         let writer = self.writer.as_mut().filter(|_| passage == Passage::Through);
         let digest = match (writer, &filtered.node) {
-            (Some(writer), Node::Dir) if added.replaces_conjured => {
+            (Some(writer), Node::Dir) if added.replaces_dir => {
                 writer.redeclare_dir(&path, &filtered);
                 None
             }

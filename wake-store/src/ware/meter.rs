@@ -1,6 +1,7 @@
 //! How far reading or packing has come, and whether it is to go on.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Counts bytes of packed wares that are read, or of files that are packed; another thread may look at it meanwhile.
@@ -10,7 +11,17 @@ pub struct Meter {
     total: AtomicU64,
     /// Parts whose size nobody knows beforehand.
     unknown: AtomicU64,
-    stopped: AtomicBool,
+    stopped: StopFlag,
+}
+
+/// Whether a [`Meter`] was stopped, for those who outlive it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StopFlag(Arc<AtomicBool>);
+
+impl StopFlag {
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Meter {
@@ -27,11 +38,15 @@ impl Meter {
 
     /// Ends what is counted, with an error that says so, as soon as it looks.
     pub fn stop(&self) {
-        self.stopped.store(true, Ordering::Relaxed);
+        self.stopped.0.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
+        self.stopped.is_set()
+    }
+
+    pub(crate) fn stop_flag(&self) -> StopFlag {
+        self.stopped.clone()
     }
 
     pub(crate) fn expect(&self, size: Option<u64>) {

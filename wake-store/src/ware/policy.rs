@@ -68,6 +68,16 @@ impl ArchivePolicy {
         max_depth: 64,
     };
 
+    /// For root file systems from strangers: what they may be called and lead to as in wares, how much there may be of them
+    /// as in packages.
+    pub const ROOT: ArchivePolicy = ArchivePolicy {
+        names: Names::Unix,
+        links: Links::Any,
+        max_path: 4096,
+        max_depth: 128,
+        ..Self::PACKAGE
+    };
+
     /// Checks the spelling of `path`.
     pub(crate) fn check_path(&self, path: &EntryPath) -> Result<(), EntryPathError> {
         if path.as_str().len() > self.max_path {

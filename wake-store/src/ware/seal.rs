@@ -8,6 +8,7 @@
 
 use super::filters::PackFilters;
 use super::pack::pack;
+use super::warehouse::Warehouse;
 use crate::clock;
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -17,7 +18,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use wake_model::ware::{PackType, WareId};
 
-const HEAD: &str = "wake ware seal 2";
+const HEAD: &str = "wake ware seal 3";
+/// So many claims are kept, the newest ones.
+const MOST_CLAIMS: usize = 64;
 /// How exactly the last use is noted.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -29,17 +32,59 @@ pub(crate) struct Seal {
     tree: Option<WareId>,
     /// The `tree` id of everything that was received.
     received: WareId,
+    /// Who sent it, whoever was asked.
+    claims: Vec<Claim>,
+}
+
+/// The warehouses that were asked for a ware, in their order: those who ask the same are sent the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Claim(blake3::Hash);
+
+impl Claim {
+    pub(crate) fn of(sources: &[Warehouse]) -> Claim {
+        let mut hasher = blake3::Hasher::new();
+        for source in sources {
+            let address = source.to_string();
+            hasher.update(&(address.len() as u64).to_le_bytes()).update(address.as_bytes());
+        }
+        Claim(hasher.finalize())
+    }
 }
 
 impl Seal {
     /// Seals the tree at `root`, which is known to be right.
-    pub(crate) fn of(root: &Path, tree: Option<WareId>, received: WareId) -> io::Result<Seal> {
-        Ok(Seal { stamps: stamps(root)?, tree, received })
+    pub(crate) fn of(
+        root: &Path,
+        tree: Option<WareId>,
+        received: WareId,
+        claim: Claim,
+    ) -> io::Result<Seal> {
+        Ok(Seal { stamps: stamps(root)?, tree, received, claims: vec![claim] })
     }
 
     /// The `tree` id of everything that was received, whatever this disk can hold of it.
-    pub(crate) fn received(self) -> WareId {
-        self.received
+    pub(crate) fn received(&self) -> &WareId {
+        &self.received
+    }
+
+    /// Whether this is what whoever asks for `ware` as `claim` says would be sent: its id says all of a tree, or they have
+    /// sent this one. That an id leaves nothing out of this tree does not mean that others would send the same.
+    pub(crate) fn answers(&self, ware: &WareId, claim: Claim) -> bool {
+        match ware.packtype() {
+            PackType::Tree | PackType::Git => true,
+            PackType::Tar | PackType::Zip => self.claims.contains(&claim),
+        }
+    }
+
+    /// Adds a claim; none if it is there.
+    pub(crate) fn with_claim(mut self, claim: Claim) -> Option<Seal> {
+        if self.claims.contains(&claim) {
+            return None;
+        }
+        self.claims.push(claim);
+        let excess = self.claims.len().saturating_sub(MOST_CLAIMS);
+        self.claims.drain(..excess);
+        Some(self)
     }
 
     /// Reads a seal; none if the file is not one.
@@ -55,18 +100,21 @@ impl Seal {
             id => Some(id.parse().ok()?),
         };
         let received = lines.next()?.parse().ok()?;
-        Some(Seal { stamps, tree, received })
+        let claims: Option<Vec<Claim>> =
+            lines.map(|line| blake3::Hash::from_hex(line).ok().map(Claim)).collect();
+        Some(Seal { stamps, tree, received, claims: claims? })
     }
 
     /// Writes the seal in one step.
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
-        let Seal { stamps, tree, received } = self;
+        let Seal { stamps, tree, received, claims } = self;
         let tree = tree.as_ref().map_or("-".to_owned(), WareId::to_string);
         let new = path.with_extension(format!("new-{}", super::guid::new_guid()));
         if let Some(dir) = path.parent() {
             fs::create_dir_all(dir)?;
         }
-        fs::write(&new, format!("{HEAD}\n{}\n{tree}\n{received}\n", stamps.to_hex()))?;
+        let claims: String = claims.iter().map(|claim| format!("{}\n", claim.0.to_hex())).collect();
+        fs::write(&new, format!("{HEAD}\n{}\n{tree}\n{received}\n{claims}", stamps.to_hex()))?;
         fs::rename(&new, path)
     }
 
@@ -82,8 +130,7 @@ impl Seal {
         let found = pack(root, PackType::Tree, PackFilters::LOSSLESS, None).ok()?;
         // Whoever writes while the bytes are read moves the stamps.
         let still = stamps(root).ok()? == before;
-        let received = self.received.clone();
-        (found == tree && still).then_some(Seal { stamps: before, tree: Some(tree), received })
+        (found == tree && still).then(|| Seal { stamps: before, ..self.clone() })
     }
 }
 

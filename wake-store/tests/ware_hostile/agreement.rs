@@ -4,7 +4,7 @@ use super::tar_bytes::{Header, TarBytes, with_checksum};
 use std::collections::BTreeSet;
 use std::fs;
 use std::process::Command;
-use wake_store::ware::{ArchivePolicy, Node, PackType, Warehouse, list};
+use wake_store::ware::{ArchivePolicy, Meter, Node, PackType, Warehouse, list};
 
 /// Names and sizes of files as GNU tar sees them; none when it fails or there is no GNU tar.
 fn gnu_listing(path: &std::path::Path) -> Option<BTreeSet<(String, u64)>> {
@@ -74,9 +74,12 @@ fn x15_we_agree_with_gnu_tar_or_refuse() {
     let (mut agreed, mut refused) = (0, 0);
     for seed in 1..=400 {
         fs::write(&path, archive(seed)).unwrap();
-        let Ok((_, nodes)) =
-            list(PackType::Tar, &Warehouse::File(path.clone()), ArchivePolicy::WARE)
-        else {
+        let Ok((_, nodes)) = list(
+            PackType::Tar,
+            &Warehouse::File(path.clone()),
+            ArchivePolicy::WARE,
+            &Meter::default(),
+        ) else {
             refused += 1;
             continue;
         };

@@ -21,7 +21,7 @@ fn refusal(packtype: PackType, archive: &[u8], policy: ArchivePolicy) -> String 
     let file = temp.path().join("archive");
     fs::write(&file, archive).unwrap();
     let source = Warehouse::File(file);
-    let listed = list(packtype, &source, policy).unwrap_err();
+    let listed = list(packtype, &source, policy, &Meter::default()).unwrap_err();
     let unpacked = unpack_beside_canary(temp.path(), packtype, &source, policy).unwrap_err();
     assert_eq!(listed.to_string(), unpacked.to_string());
     assert_eq!(listed.category(), Category::WareCorrupt, "{listed}");
@@ -85,7 +85,8 @@ fn x1_what_other_systems_take_for_a_path_is_a_name_here_and_refused_in_packages(
         let file = temp.path().join("archive");
         fs::write(&file, TarBytes::new().file(name, b"").finish()).unwrap();
         let source = Warehouse::File(file);
-        let (_, nodes) = list(PackType::Tar, &source, ArchivePolicy::WARE).unwrap();
+        let (_, nodes) =
+            list(PackType::Tar, &source, ArchivePolicy::WARE, &Meter::default()).unwrap();
         assert_eq!(nodes.last().unwrap().0.as_str(), name);
         let error = unpack_beside_canary(temp.path(), PackType::Tar, &source, ArchivePolicy::WARE)
             .unwrap_err();

@@ -10,8 +10,8 @@ use wake_steps::error::ware_class;
 use wake_steps::step::Fetch;
 use wake_store::BuildTreeError;
 use wake_store::ware::{
-    ArchivePolicy, Category, Meter, PackType, Placement, Unpack, UnpackError, UnpackFilters,
-    Warehouse, scan,
+    ArchivePolicy, Category, PackType, Placement, Unpack, UnpackError, UnpackFilters, Warehouse,
+    scan,
 };
 
 use crate::lower::Site;
@@ -66,7 +66,10 @@ impl ImportError {
 impl Site<'_> {
     /// The tree of a ware, from the first warehouse that has it.
     pub(super) fn ware_tree(&self, fetch: &Fetch) -> Result<TreeDigest, ImportError> {
-        self.imported("ware", &fetch.ware.to_string(), || {
+        // An id may leave out what tells two trees apart: who sent it belongs to the name.
+        let asked = fetch.from.iter().map(|warehouse| format!(" {warehouse}"));
+        let name = std::iter::once(fetch.ware.to_string()).chain(asked).collect::<String>();
+        self.imported("ware", &name, || {
             self.tree_of(&self.ground.wares.get(fetch, self.ground.tell)?.path)
         })
     }
@@ -82,17 +85,13 @@ impl Site<'_> {
             let packtype = if zip { PackType::Zip } else { PackType::Tar };
             let sources = [Warehouse::File(host.to_owned())];
             let filters = UnpackFilters::LOSSLESS;
-            let ware =
-                &scan(packtype, &sources[0], filters, ArchivePolicy::WARE, &Meter::default())?;
+            let (policy, meter) = (ArchivePolicy::ROOT, self.ground.wares.meter());
+            let ware = &scan(packtype, &sources[0], filters, policy, meter)?;
             // The cache is not asked: a `tar` id leaves links out, and this archive's own are wanted.
-            let policy = ArchivePolicy::WARE;
             let unpack = Unpack { ware, sources: &sources, filters, cache: None, policy };
             let scratch = self.lowering.store.scratch()?;
-            let unpacked = unpack.place_at(
-                &scratch.path().join("root"),
-                Placement::Direct,
-                &Meter::default(),
-            )?;
+            let into = scratch.path().join("root");
+            let unpacked = unpack.place_at(&into, Placement::Direct, meter)?;
             self.tree_of(&unpacked.path)
         })
     }

@@ -2,7 +2,6 @@
 
 use super::ExtractError;
 use crate::ware::hash::{Sha384Digest, Sha384Stream};
-use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
@@ -33,7 +32,7 @@ impl Content for &[u8] {
 /// Hashes `content` to its end and copies it into `file`, if there is one; 64 KiB of memory whatever the length.
 pub(crate) fn copy_hashed(
     content: &mut dyn Content,
-    mut file: Option<(&mut File, &Path)>,
+    mut file: Option<(&mut dyn Write, &Path)>,
 ) -> Result<Sha384Digest, ExtractError> {
     let mut stream = Sha384Stream::default();
     let mut buffer = [0u8; 65536];

@@ -11,6 +11,7 @@ mod tar_header;
 mod tar_reader;
 mod tar_writer;
 mod zip_reader;
+mod zip_writer;
 
 pub(crate) use compression::Stream;
 pub(crate) use content::{Content, NoContent, copy_hashed};
@@ -18,6 +19,7 @@ pub use error::ExtractError;
 pub(crate) use tar_reader::read_tar;
 pub(crate) use tar_writer::TarWriter;
 pub(crate) use zip_reader::read_zip;
+pub(crate) use zip_writer::ZipWriter;
 
 use super::entry_path::EntryPath;
 use super::node::Meta;

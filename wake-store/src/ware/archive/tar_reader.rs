@@ -239,10 +239,14 @@ fn skip_padding(stream: &mut Stream<'_>, size: u64) -> Result<(), ExtractError> 
     stream.fill(&mut [0u8; BLOCK][..padding as usize])
 }
 
+/// The most zeros after the end of an archive: tapes are filled up to whole records.
+const MOST_ZEROS: u64 = 16 << 20;
+
 /// The end of an archive is two blocks of zeros, and after it only zeros up to the end of the stream.
 fn expect_end(stream: &mut Stream<'_>) -> Result<(), ExtractError> {
     let mut block = [0u8; BLOCK];
     let mut offset = stream.offset();
+    let end = offset;
     stream.fill(&mut block)?;
     let mut read = block.len();
     let mut rest = [0u8; 8192];
@@ -252,6 +256,10 @@ fn expect_end(stream: &mut Stream<'_>) -> Result<(), ExtractError> {
             return Err(ExtractError::TrailingGarbage { offset: offset + at as u64 });
         }
         offset = stream.offset();
+        if offset - end > MOST_ZEROS {
+            let (of, path) = ("bytes after its end", ".".to_owned());
+            return Err(ExtractError::Limit { of, most: MOST_ZEROS, path });
+        }
         read = stream.read(&mut rest)?;
         if read == 0 {
             return Ok(());

@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, ResolveFlags, Timespec, T
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The name of the tree's root inside its stage.
@@ -33,6 +34,7 @@ pub(crate) struct TreeWriter {
     dirs: BTreeMap<EntryPath, Meta>,
     parent: Option<(EntryPath, OwnedFd)>,
     ownership: Ownership,
+    room: Room,
 }
 
 impl TreeWriter {
@@ -48,6 +50,7 @@ impl TreeWriter {
             dirs: BTreeMap::new(),
             parent: None,
             ownership: Ownership::Kept,
+            room: Room::default(),
         })
     }
 
@@ -136,8 +139,9 @@ impl TreeWriter {
         let parent = self.parent(path)?;
         let fd =
             rustix::fs::openat(parent, name, flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
-        let mut file = File::from(fd);
-        let digest = copy_hashed(content, Some((&mut file, full)))?;
+        let file = File::from(fd);
+        let mut bounded = RoomyFile { file: &file, room: &mut self.room };
+        let digest = copy_hashed(content, Some((&mut bounded, full)))?;
         let kept = give_away_open(file.as_fd(), meta).map_err(failed)?;
         rustix::fs::fchmod(&file, mode(meta, kept)).map_err(failed)?;
         rustix::fs::futimens(&file, &times(meta.mtime)).map_err(failed)?;
@@ -187,6 +191,53 @@ impl TreeWriter {
         if kept == Ownership::Mine {
             self.ownership = Ownership::Mine;
         }
+    }
+}
+
+/// How much has been written since anybody looked how much there is room for.
+#[derive(Default)]
+struct Room {
+    written: u64,
+}
+
+impl Room {
+    /// Bytes that are written before somebody looks.
+    const GLANCE: u64 = 64 << 20;
+    /// Bytes that stay free on a disk, or a fiftieth of a small one.
+    const FREE: u64 = 1 << 30;
+
+    /// A stranger's archive may take much, but not the disk.
+    fn take(&mut self, bytes: usize, file: &File) -> std::io::Result<()> {
+        self.written += bytes as u64;
+        if self.written < Room::GLANCE {
+            return Ok(());
+        }
+        self.written = 0;
+        let disk = rustix::fs::fstatvfs(file)?;
+        let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+        let total = disk.f_blocks.saturating_mul(disk.f_frsize);
+        if free < Room::FREE.min(total / 50) {
+            let message = "hardly any space would be left on the disk";
+            return Err(std::io::Error::new(std::io::ErrorKind::StorageFull, message));
+        }
+        Ok(())
+    }
+}
+
+/// A file that is written as long as there is room.
+struct RoomyFile<'a> {
+    file: &'a File,
+    room: &'a mut Room,
+}
+
+impl Write for RoomyFile<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.room.take(bytes.len(), self.file)?;
+        (&*self.file).write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }
 

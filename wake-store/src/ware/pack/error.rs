@@ -12,7 +12,7 @@ use wake_model::ware::PackType;
 #[derive(Debug, thiserror::Error)]
 pub enum PackError {
     /// This pack type can only be unpacked.
-    #[error("pack type `{packtype}` cannot be packed: expected `tar` or `tree`")]
+    #[error("pack type `{packtype}` cannot be packed: expected `tar`, `tree` or `zip`")]
     Unsupported {
         /// The pack type.
         packtype: PackType,
@@ -35,6 +35,12 @@ pub enum PackError {
     #[error("`{}` is a socket, which no ware can hold", path.display())]
     Socket {
         /// The socket.
+        path: PathBuf,
+    },
+    /// A pipe or a device, which no zip archive can hold.
+    #[error("`{}` is a pipe or a device, which no zip archive can hold", path.display())]
+    Kind {
+        /// The node.
         path: PathBuf,
     },
     /// The tree is too deep.
@@ -66,9 +72,10 @@ impl PackError {
         match self {
             PackError::Unsupported { .. } => Category::Usage,
             PackError::Read { .. } | PackError::Changed { .. } => Category::InoperablePath,
-            PackError::Socket { .. } | PackError::Depth { .. } | PackError::Dropped { .. } => {
-                Category::PackInvalid
-            }
+            PackError::Socket { .. }
+            | PackError::Kind { .. }
+            | PackError::Depth { .. }
+            | PackError::Dropped { .. } => Category::PackInvalid,
             PackError::Filter(_) => Category::FilterRejection,
             PackError::Cancelled => Category::Cancelled,
             PackError::Warehouse(error) => error.category(),

@@ -25,7 +25,7 @@ const MAX_DEPTH: usize = 256;
 
 /// Computes the id of the tree at `path` and, with a `target`, puts its archive there.
 ///
-/// A path that does not exist gives [`WareId::nothing`]. Unset filters leave the metadata as it is; fractions of seconds are
+/// A path that does not exist gives [`WareId::nothing`], as does one whose node the pack type leaves out. Unset filters leave the metadata as it is; fractions of seconds are
 /// dropped always. Without a target, files are hashed in parallel. Memory does not grow with the size of files.
 pub fn pack(
     path: &Path,
@@ -46,9 +46,9 @@ pub fn pack_metered(
 ) -> Result<WareId, PackError> {
     meter.expect(None);
     let coverage = match packtype {
-        PackType::Tar => Coverage::FilesAndDirs,
+        PackType::Tar | PackType::Zip => Coverage::FilesAndDirs,
         PackType::Tree => Coverage::EveryNode,
-        PackType::Zip | PackType::Git => return Err(PackError::Unsupported { packtype }),
+        PackType::Git => return Err(PackError::Unsupported { packtype }),
     };
     match path.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -59,11 +59,13 @@ pub fn pack_metered(
     }
     let packer = Packer { rules: Rules::of(&filters), coverage, meter };
     let root = PackedDir { name: path, entry: EntryPath::root(), above: None };
-    let mut archive = target.map(Archive::begin).transpose()?;
-    let hash = packer
-        .root(path, &root, archive.as_mut())?
-        .ok_or_else(|| PackError::Dropped { path: path.to_owned() })?;
-    let ware = WareId::new(packtype, hash);
+    let mut archive = target.map(|target| Archive::begin(packtype, target)).transpose()?;
+    let ware = match packer.root(path, &root, archive.as_mut())? {
+        Some(hash) => WareId::new(packtype, hash),
+        // What no id of this kind says anything of is nothing, as in rio.
+        None if coverage == Coverage::FilesAndDirs => return Ok(WareId::nothing(packtype)),
+        None => return Err(PackError::Dropped { path: path.to_owned() }),
+    };
     if let Some(archive) = archive {
         archive.commit(&ware)?;
     }
@@ -162,10 +164,12 @@ impl Packer<'_> {
             return Ok(None);
         }
         if let Some(archive) = archive {
+            if !archive.holds(&meta) {
+                return Err(PackError::Kind { path: here.full() });
+            }
             archive.entry(&here.entry, &meta)?;
         }
-        // The root has no directory that could leave it out.
-        let counts = self.coverage == Coverage::EveryNode || here.above.is_none();
+        let counts = self.coverage == Coverage::EveryNode;
         Ok(counts.then(|| node_hash(here.entry.name(), &meta, Body::Nothing)))
     }
 

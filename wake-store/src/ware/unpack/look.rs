@@ -24,14 +24,15 @@ pub fn scan(
     scan_nodes(packtype, source, filters, policy, meter).map(|(ware, _)| ware)
 }
 
-/// Lists what the packed ware in `source` holds, in order of hashing and with its id.
+/// Lists what the packed ware in `source` holds, in order of hashing and with its id; `meter` counts what is read, and may
+/// stop it.
 pub fn list(
     packtype: PackType,
     source: &Warehouse,
     policy: ArchivePolicy,
+    meter: &Meter,
 ) -> Result<(WareId, Vec<(EntryPath, Meta)>), UnpackError> {
-    let (ware, bucket) =
-        scan_nodes(packtype, source, UnpackFilters::LOSSLESS, policy, &Meter::default())?;
+    let (ware, bucket) = scan_nodes(packtype, source, UnpackFilters::LOSSLESS, policy, meter)?;
     Ok((ware, bucket.iter().map(|(path, meta)| (path.clone(), meta.clone())).collect()))
 }
 
@@ -45,7 +46,7 @@ fn scan_nodes(
     if packtype == PackType::Git {
         return Err(UnpackError::Unsupported { packtype, verb: "scanned" });
     }
-    let packed = source.open(&WareId::nothing(packtype))?;
+    let packed = source.open(&WareId::nothing(packtype), meter)?;
     let rules = Rules::of(&filters);
     let mut extraction = Extraction::new(policy, rules, coverage(packtype), None, meter);
     read_packed(packtype, packed, None, policy, &mut extraction, meter)?;
@@ -69,7 +70,7 @@ pub fn mirror(
     let mut upload = Upload::begin(target)?;
     let rules = Rules::of(&UnpackFilters::LOSSLESS);
     let mut extraction = Extraction::new(policy, rules, coverage(packtype), None, meter);
-    let packed = open_first(ware, sources)?;
+    let packed = open_first(ware, sources, meter)?;
     read_packed(packtype, packed, Some(&mut upload), policy, &mut extraction, meter)?;
     verify(ware, &WareId::new(packtype, extraction.finish()?.before))?;
     Ok(upload.commit(ware)?)

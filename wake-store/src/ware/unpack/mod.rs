@@ -8,7 +8,7 @@ pub use self::error::UnpackError;
 pub use self::look::{list, mirror, scan};
 use self::packed::{coverage, read_packed, verify};
 use super::archive::ExtractError;
-use super::cache::{CacheError, Cached, Stage, WareCache};
+use super::cache::{CacheError, Cached, LyingWare, Stage, WareCache};
 use super::disk::{Ownership, TreeWriter, read_tree};
 use super::extraction::{ExtractedTree, Extraction};
 use super::filters::{Rules, UnpackFilters};
@@ -87,7 +87,7 @@ impl Unpack<'_> {
             (Placement::None, _) => self.into_cache(meter),
             (Placement::Copy, Some(_)) => {
                 let cached = self.into_cache(meter)?;
-                copy_tree(&cached.path, destination, self.policy, meter)?;
+                copy_tree(&cached.path, destination, meter)?;
                 Ok(UnpackReport { path: destination.to_owned(), ..cached })
             }
             (Placement::Copy, None) | (Placement::Direct, _) => {
@@ -103,21 +103,29 @@ impl Unpack<'_> {
     /// Brings the ware into the cache and says where it is there. A ware that is there already is not fetched;
     /// `meter` counts what is read of the packed ware, and may stop it.
     pub fn into_cache(&self, meter: &Meter) -> Result<UnpackReport, UnpackError> {
+        self.into_cache_telling(meter, &|_| {})
+    }
+
+    /// The same; `told` hears how the cache has it before anything is fetched.
+    pub fn into_cache_telling(
+        &self,
+        meter: &Meter,
+        told: &dyn Fn(Cached),
+    ) -> Result<UnpackReport, UnpackError> {
         let cache = self.cache.ok_or(UnpackError::NoCache)?;
-        let cached = match Rules::of(&self.filters).alter() {
-            true => Cached::Absent,
-            false => cache.state(self.ware),
+        let (cached, lying) = match Rules::of(&self.filters).alter() {
+            true => (Cached::Absent, None),
+            false => cache.find(self.ware, self.sources),
         };
-        if cached == Cached::Untouched
-            && let Some(received) = cache.received(self.ware)
-        {
-            let (ware, path) = (self.ware.clone(), cache.place(self.ware));
+        told(cached);
+        if let Some(LyingWare { place: path, received }) = lying {
+            let ware = self.ware.clone();
             return Ok(UnpackReport { ware, path, ownership: Ownership::Kept, cached, received });
         }
         let stage = cache.stage()?;
         let StagedTree { ware, received, ownership, tree } =
             self.unpack(&stage, meter).map_err(in_cache)?;
-        let path = cache.commit(&stage, &ware, tree, received.clone())?;
+        let path = cache.commit(&stage, &ware, tree, received.clone(), self.sources)?;
         Ok(UnpackReport { ware, path, ownership, cached, received })
     }
 
@@ -135,7 +143,7 @@ impl Unpack<'_> {
         if self.ware.is_nothing() {
             return Err(UnpackError::Nothing { ware: self.ware.clone() });
         }
-        let packed = open_first(self.ware, self.sources)?;
+        let packed = open_first(self.ware, self.sources, meter)?;
         read_packed(packtype, packed, None, self.policy, &mut extraction, meter)?;
         let extracted = extraction.finish()?;
         verify(self.ware, &WareId::new(packtype, extracted.before))?;
@@ -162,14 +170,11 @@ fn in_cache(error: UnpackError) -> UnpackError {
     }
 }
 
-fn copy_tree(
-    from: &Path,
-    destination: &Path,
-    policy: ArchivePolicy,
-    meter: &Meter,
-) -> Result<(), UnpackError> {
+/// Copies the tree at `from` to `destination` with all that a ware can hold of it, in one step; `meter` may stop it.
+pub fn copy_tree(from: &Path, destination: &Path, meter: &Meter) -> Result<(), UnpackError> {
     let stage = beside(destination)?;
-    let policy = ArchivePolicy { max_entries: u64::MAX, max_bytes: u64::MAX, ..policy };
+    let (max_entries, max_bytes) = (u64::MAX, u64::MAX);
+    let policy = ArchivePolicy { max_entries, max_bytes, ..ArchivePolicy::WARE };
     let writer = TreeWriter::new(stage.path())?;
     let rules = Rules::of(&UnpackFilters::LOSSLESS);
     let mut extraction = Extraction::new(policy, rules, Coverage::EveryNode, Some(writer), meter);

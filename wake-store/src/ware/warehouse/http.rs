@@ -1,15 +1,32 @@
 //! Reads wares over HTTP. Every ware is verified by its hash afterwards, so what a server says is only a claim.
 
 use super::{PackedWare, Warehouse, WarehouseError};
+use crate::ware::meter::Meter;
 use crate::ware::policy::ArchivePolicy;
 use crate::ware::route::Route;
+use crate::ware::waiting::{Awaited, unless_stopped};
 use rustls_native_certs::{load_certs_from_paths, load_native_certs};
 use std::time::Duration;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use wake_model::ware::WareId;
 
-/// Begins to download `url`. The whole download may take an hour, each step before its first byte 30 seconds.
+/// Begins to download `url`. The whole download may take an hour, each step before its first byte 30 seconds; it ends at once
+/// when `meter` is stopped.
 pub(super) fn get(
+    warehouse: &Warehouse,
+    url: &str,
+    route: &Route,
+    ware: &WareId,
+    meter: &Meter,
+) -> Result<PackedWare, WarehouseError> {
+    let (warehouse, url, route, ware) =
+        (warehouse.clone(), url.to_owned(), route.clone(), ware.clone());
+    let begun = unless_stopped(meter, move || begin(&warehouse, &url, &route, &ware));
+    let PackedWare { bytes, size, address } = begun.map_err(|_| WarehouseError::Cancelled)??;
+    Ok(PackedWare { bytes: Box::new(Awaited::new(bytes, meter)), size, address })
+}
+
+fn begin(
     warehouse: &Warehouse,
     url: &str,
     route: &Route,

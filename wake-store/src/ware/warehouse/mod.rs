@@ -8,7 +8,9 @@ pub use address::{ParseWarehouseError, Warehouse};
 pub(crate) use upload::Upload;
 
 use super::category::Category;
+use super::meter::Meter;
 use super::route::Route;
+use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -49,6 +51,9 @@ pub enum WarehouseError {
         /// What happened.
         problem: String,
     },
+    /// The caller asked to stop.
+    #[error("cancelled")]
+    Cancelled,
     /// All warehouses were tried; none could be reached.
     #[error("no warehouse is available for `{ware}`{}", tried(.attempts))]
     NoneAvailable {
@@ -79,6 +84,7 @@ impl WarehouseError {
             }
             WarehouseError::Failed { .. } => Category::WarehouseUnavailable,
             WarehouseError::Unwritable { .. } => Category::WarehouseUnwritable,
+            WarehouseError::Cancelled => Category::Cancelled,
         }
     }
 }
@@ -105,10 +111,11 @@ pub(crate) struct PackedWare {
 pub(crate) fn open_first(
     ware: &WareId,
     warehouses: &[Warehouse],
+    meter: &Meter,
 ) -> Result<PackedWare, WarehouseError> {
     let mut attempts = Vec::new();
     for warehouse in warehouses {
-        match warehouse.open(ware) {
+        match warehouse.open(ware, meter) {
             Ok(packed) => return Ok(packed),
             Err(error @ (WarehouseError::Unavailable { .. } | WarehouseError::NotFound { .. })) => {
                 attempts.push(error);
@@ -131,6 +138,14 @@ impl Warehouse {
         matches!(self, Warehouse::CaFile(dir) if shard(dir, ware.hash()).is_file())
     }
 
+    /// Where `ware` comes to lie here, if this is a directory by hashes.
+    pub fn shelf(&self, ware: &WareId) -> Option<PathBuf> {
+        match self {
+            Warehouse::CaFile(dir) => Some(shard(dir, ware.hash())),
+            _ => None,
+        }
+    }
+
     /// How it is reached, if it is on another machine.
     pub(super) fn route(&self) -> Option<&Route> {
         match self {
@@ -147,15 +162,15 @@ impl Warehouse {
     }
 
     /// Opens the packed form of `ware`. Its bytes are not verified here.
-    pub(crate) fn open(&self, ware: &WareId) -> Result<PackedWare, WarehouseError> {
+    pub(crate) fn open(&self, ware: &WareId, meter: &Meter) -> Result<PackedWare, WarehouseError> {
         match self {
             Warehouse::File(path) => self.open_file(path, path.parent(), ware),
             Warehouse::CaFile(base) => self.open_file(&shard(base, ware.hash()), Some(base), ware),
-            Warehouse::Http(url, route) => http::get(self, url, route, ware),
+            Warehouse::Http(url, route) => http::get(self, url, route, ware, meter),
             Warehouse::CaHttp(base, route) => {
                 let path = shard(Path::new(""), ware.hash());
                 let url = format!("{}/{}", base.trim_end_matches('/'), path.display());
-                http::get(self, &url, route, ware)
+                http::get(self, &url, route, ware, meter)
             }
             Warehouse::Git(..) => Err(WarehouseError::Failed {
                 address: self.to_string(),
@@ -171,7 +186,10 @@ impl Warehouse {
         ware: &WareId,
     ) -> Result<PackedWare, WarehouseError> {
         let address = self.to_string();
-        match File::open(path) {
+        // What is a pipe must not be waited for.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let opened = rustix::fs::open(path, flags, Mode::empty());
+        match opened.map(File::from).map_err(io::Error::from) {
             Ok(file) => match file.metadata() {
                 Ok(meta) if meta.is_file() => {
                     Ok(PackedWare { bytes: Box::new(file), size: Some(meta.len()), address })

@@ -22,6 +22,9 @@ const END64: [u8; 4] = *b"PK\x06\x06";
 const LOCATOR64: [u8; 4] = *b"PK\x06\x07";
 const CENTRAL: [u8; 4] = *b"PK\x01\x02";
 const LOCAL: [u8; 4] = *b"PK\x03\x04";
+const UNLISTED: &str = "an entry is not in the central directory";
+/// The most bytes between two entries.
+const LARGEST_GAP: u64 = 1 << 20;
 
 /// Reads a whole archive and hands every entry to `visitor` in the order of their places in the file.
 pub(crate) fn read_zip(
@@ -35,8 +38,11 @@ pub(crate) fn read_zip(
     let mut entries = zip.central_entries(&end)?;
     entries.sort_by_key(|entry| entry.local_offset);
     zip.check_layout(&entries, &end)?;
+    let starts: Vec<u64> = entries.iter().map(|entry| entry.local_offset).collect();
+    zip.check_start(starts.first().copied())?;
+    let nexts = starts.into_iter().skip(1).chain([end.start]);
     let mut total = 0u64;
-    for entry in entries {
+    for (entry, next) in entries.into_iter().zip(nexts) {
         total = total.saturating_add(entry.size);
         if total > policy.max_bytes {
             let path = entry.name.escape_ascii().to_string();
@@ -46,7 +52,7 @@ pub(crate) fn read_zip(
                 path,
             });
         }
-        zip.read_entry(entry, visitor)?;
+        zip.read_entry(entry, next, visitor)?;
     }
     Ok(())
 }
@@ -185,8 +191,39 @@ impl Zip<'_> {
         Ok(())
     }
 
-    fn read_entry(&self, entry: ZipEntry, visitor: &mut dyn Visit) -> Result<(), ExtractError> {
+    /// Whoever reads from the beginning must not find what the central directory does not name.
+    fn check_start(&self, first: Option<u64>) -> Result<(), ExtractError> {
+        let hidden = match first {
+            Some(0) => false,
+            _ => self.length >= 4 && self.read_at(0, 4)? == LOCAL,
+        };
+        if hidden {
+            return Err(malformed(0, UNLISTED));
+        }
+        Ok(())
+    }
+
+    /// What lies between the end of an entry's data and the next one: nothing, its sizes, or padding.
+    fn check_gap(&self, from: u64, to: u64) -> Result<(), ExtractError> {
+        let length = to.saturating_sub(from);
+        if length > LARGEST_GAP {
+            return Err(malformed(from, "what follows an entry is in no entry"));
+        }
+        let gap = self.read_at(from, length as usize)?;
+        if gap.windows(4).any(|bytes| bytes == LOCAL) {
+            return Err(malformed(from, UNLISTED));
+        }
+        Ok(())
+    }
+
+    fn read_entry(
+        &self,
+        entry: ZipEntry,
+        next: u64,
+        visitor: &mut dyn Visit,
+    ) -> Result<(), ExtractError> {
         let data = self.check_local(&entry)?;
+        self.check_gap(data + entry.packed, next)?;
         let path = EntryPath::parse(&entry.name).map_err(|problem| ExtractError::Path {
             path: entry.name.escape_ascii().to_string(),
             problem,
@@ -212,7 +249,15 @@ impl Zip<'_> {
             && u16_at(&fixed, 6) == entry.flags
             && u16_at(&fixed, 8) == entry.method
             && self.read_at(place + 30, name)? == entry.name;
-        if !agrees {
+        let after = entry.flags & 8 != 0;
+        let says = |at: usize, whole: u64| {
+            let said = u32_at(&fixed, at);
+            // Sizes that are too large for the header stand in an extra field, which nobody can read two ways.
+            said == 0xffff_ffff || u64::from(said) == whole
+        };
+        let sizes = after
+            || u32_at(&fixed, 14) == entry.crc && says(18, entry.packed) && says(22, entry.size);
+        if !agrees || !sizes {
             return Err(malformed(place, "a local header and the central directory disagree"));
         }
         Ok(place + (30 + name + extra) as u64)

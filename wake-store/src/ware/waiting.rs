@@ -1,0 +1,150 @@
+//! Waiting for others, who may never answer, no longer than a meter lets one.
+//!
+//! The system has no call that ends another thread's wait for a network. So the wait has a thread of its own, which is left to
+//! itself when nobody wants its answer any more, and ends with the program.
+
+use super::meter::{Meter, MeterStopped, StopFlag};
+use std::io::{self, Read};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+/// How often one who waits looks whether to go on.
+const GLANCE: Duration = Duration::from_millis(20);
+/// Bytes that are read at once, and how many such pieces lie ready.
+const PIECE: usize = 64 << 10;
+const READY: usize = 8;
+
+/// What `work` gives; nothing as soon as `meter` is stopped.
+pub(crate) fn unless_stopped<T: Send + 'static>(
+    meter: &Meter,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, MeterStopped> {
+    let (sender, receiver) = channel();
+    // Nobody may be there to take it.
+    thread::spawn(move || drop(sender.send(work())));
+    loop {
+        match receiver.recv_timeout(GLANCE) {
+            Ok(given) => return Ok(given),
+            Err(RecvTimeoutError::Disconnected) => return Err(MeterStopped),
+            Err(RecvTimeoutError::Timeout) if meter.is_stopped() => return Err(MeterStopped),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+    }
+}
+
+/// The bytes of a source that may be slow; an error as soon as a meter is stopped.
+pub(crate) struct Awaited {
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    piece: Vec<u8>,
+    taken: usize,
+    stop: StopFlag,
+}
+
+impl Awaited {
+    /// Begins to read `source`.
+    pub(crate) fn new(mut source: Box<dyn Read + Send>, meter: &Meter) -> Self {
+        let (sender, pieces) = sync_channel(READY);
+        thread::spawn(move || {
+            loop {
+                let mut piece = vec![0; PIECE];
+                let read = source.read(&mut piece).map(|length| {
+                    piece.truncate(length);
+                    piece
+                });
+                let interrupted =
+                    matches!(&read, Err(error) if error.kind() == io::ErrorKind::Interrupted);
+                let is_last = !interrupted && read.as_ref().map_or(true, Vec::is_empty);
+                if !interrupted && sender.send(read).is_err() || is_last {
+                    return;
+                }
+            }
+        });
+        Awaited { pieces, piece: Vec::new(), taken: 0, stop: meter.stop_flag() }
+    }
+}
+
+impl Read for Awaited {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.taken == self.piece.len() {
+            match self.pieces.recv_timeout(GLANCE) {
+                Ok(piece) => (self.piece, self.taken) = (piece?, 0),
+                Err(RecvTimeoutError::Disconnected) => return Ok(0),
+                Err(RecvTimeoutError::Timeout) if self.stop.is_set() => {
+                    return Err(io::Error::other(MeterStopped));
+                }
+                Err(RecvTimeoutError::Timeout) => continue,
+            }
+            if self.piece.is_empty() {
+                return Ok(0);
+            }
+        }
+        let length = buffer.len().min(self.piece.len() - self.taken);
+        buffer[..length].copy_from_slice(&self.piece[self.taken..self.taken + length]);
+        self.taken += length;
+        Ok(length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::sync::mpsc::Sender;
+
+    /// A source that gives what it is sent, and waits for more.
+    struct Slow(Receiver<u8>);
+
+    impl Read for Slow {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match self.0.recv() {
+                Ok(byte) => {
+                    buffer[0] = byte;
+                    Ok(1)
+                }
+                Err(_) => Ok(0),
+            }
+        }
+    }
+
+    fn slow() -> (Sender<u8>, Box<dyn Read + Send>) {
+        let (sender, receiver) = channel();
+        (sender, Box::new(Slow(receiver)))
+    }
+
+    #[test]
+    fn all_that_comes_is_read_and_then_the_end() {
+        let (sender, source) = slow();
+        b"abc".iter().for_each(|byte| sender.send(*byte).unwrap());
+        drop(sender);
+        let mut text = String::new();
+        Awaited::new(source, &Meter::default()).read_to_string(&mut text).unwrap();
+        assert_eq!(text, "abc");
+    }
+
+    #[test]
+    fn a_stop_ends_the_wait_for_what_does_not_come() {
+        let meter = Meter::default();
+        let (sender, source) = slow();
+        let mut awaited = Awaited::new(source, &meter);
+        sender.send(b'a').unwrap();
+        assert_eq!(awaited.read(&mut [0; 9]).unwrap(), 1);
+        meter.stop();
+        assert!(MeterStopped::caused(&awaited.read(&mut [0; 9]).unwrap_err()));
+        let (never, waits) = channel::<()>();
+        assert!(unless_stopped(&meter, move || waits.recv()).is_err());
+        drop((never, sender));
+    }
+
+    #[test]
+    fn an_error_is_passed_on() {
+        struct Broken;
+        impl Read for Broken {
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("broken"))
+            }
+        }
+        let error = Awaited::new(Box::new(Broken), &Meter::default()).read(&mut [0]).unwrap_err();
+        assert_eq!(error.to_string(), "broken");
+    }
+}
