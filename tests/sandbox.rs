@@ -293,3 +293,104 @@ fn a_command_may_leave_nothing() {
     assert_eq!(project.build(&[]).ran(), ["//:m"]);
     project.build_runs_nothing(&[]);
 }
+
+/// A package of a step that does something to `data` and says what came of it.
+fn with_data(script: &str, size: usize) -> Project {
+    let project = project()
+        .pkg("files=['./step.sh', './data'], modules={ m: './step.libsonnet' }")
+        .module(
+            "step.libsonnet",
+            "m",
+            "outputs=function(wake, pkg) { text: './out.txt' }, exec=wake.exec('./step.sh')",
+        )
+        .script("step.sh", &format!("#!/bin/sh\nset -u\n{{ {script}; }} > out.txt 2>&1; true\n"))
+        .build();
+    project.write("data", "abc\n".repeat(size / 4));
+    project
+}
+
+#[test]
+fn a_source_is_the_same_to_a_command_whatever_its_size_and_age_and_who_else_has_it() {
+    let look = "stat -c '%a %u %g %h %Y %F' data; head -c 3 data";
+    for deed in [
+        "true",
+        "echo x >> data",
+        "chmod u+w data; echo x >> data; tail -c 3 data",
+        "sed -i s/a/x/ data; head -c 3 data",
+        "gzip -n data; ls data* | tr -d '\\n'",
+        "mv data other; rm other; ls data",
+        "rm data; echo new > data; cat data; chmod 600 data",
+    ] {
+        let mut said = Vec::new();
+        for size in [8, 200_000, 700_000, 2 << 20] {
+            let after = look.replace(" %Y", "");
+            let project = with_data(&format!("{look}; {deed}; {after}"), size);
+            project.build(&[]);
+            said.push(project.result_text("//:m", "out.txt"));
+            // Old, of another mode, with a second name.
+            let data = std::fs::File::options().write(true).open(project.path("data")).unwrap();
+            data.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1)).unwrap();
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o640);
+            data.set_permissions(mode).unwrap();
+            std::fs::hard_link(project.path("data"), project.path("second")).unwrap();
+            project.wake(["build", "--rebuild"]).run().success();
+            said.push(project.result_text("//:m", "out.txt"));
+        }
+        assert!(said.iter().all(|it| *it == said[0]), "{deed}: {said:?}");
+    }
+}
+
+#[test]
+fn what_is_written_through_a_mapping_changes_no_result_of_what_was_there_before() {
+    let project = with_data("head -c 3 data", 2 << 20);
+    let elsewhere = with_data("head -c 3 data", 2 << 20);
+    let python = "import mmap, sys
+f = open(sys.argv[1], 'r+b'); m = mmap.mmap(f.fileno(), 4096); m[0:3] = b'abc'
+print('mapped', flush=True); sys.stdin.readline(); m[0:3] = b'xyz'
+print('written', flush=True); sys.stdin.readline()";
+    let mut writer = std::process::Command::new("python3")
+        .args(["-c", python, project.path("data").to_str().unwrap()])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = std::io::BufReader::new(writer.stdout.take().unwrap());
+    let mut hear = || std::io::BufRead::read_line(&mut told, &mut String::new()).unwrap();
+    hear();
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    project.build(&[]);
+    std::io::Write::write_all(writer.stdin.as_mut().unwrap(), b"\n").unwrap();
+    hear();
+    // Its times are as they were, so it is taken for what it was, and what runs gets just that.
+    project.wake(["build", "--rebuild"]).run().success();
+    let other = elsewhere.json_build(&[]).store(project.store()).run().success().events();
+    assert_eq!(other.ran(), [] as [&str; 0]);
+    assert_eq!(elsewhere.result_text("//:m", "out.txt"), "abc");
+    drop(writer.stdin.take());
+    writer.wait().unwrap();
+}
+
+#[test]
+fn a_large_source_that_is_edited_is_another_one() {
+    let project = with_data("head -c 3 data", 1 << 20);
+    for text in ["one\n", "two\n", "one\n"] {
+        project.write("data", text.repeat(1 << 18));
+        project.build(&[]);
+        assert_eq!(project.result_text("//:m", "out.txt"), text.trim());
+    }
+    // Whatever becomes of what the store has of it.
+    let kept = std::process::Command::new("find")
+        .args([project.store().join("tree").to_str().unwrap(), "-name", "data"])
+        .output()
+        .unwrap();
+    let kept = String::from_utf8(kept.stdout).unwrap();
+    assert_eq!(kept.lines().count(), 2);
+    for place in kept.lines() {
+        let file = std::path::Path::new(place);
+        std::fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o644))
+            .unwrap();
+        std::fs::write(file, "bad\n".repeat(1 << 18)).unwrap();
+    }
+    project.wake(["build", "--rebuild"]).run().success();
+    assert_eq!(project.result_text("//:m", "out.txt"), "one");
+}

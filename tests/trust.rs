@@ -1,36 +1,174 @@
-//! Lines of the checklist of attacks that concern more than one part of wake, by their numbers.
+//! Attacks and faults that reach wake through more than one of its crates: E3, F7, S17, X12.
 
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use wake_tests::{project, skip};
+use rustix::process::{Pid, Signal, kill_process};
+use wake_tests::{Marker, Project, project, skip};
 
-/// E3: an evaluation cannot reach anything but its arguments and the package's files.
+/// Nothing of the machine, the user or the moment reaches an evaluation.
 #[test]
-fn e3_jsonnet_reaches_neither_the_host_nor_the_clock() {
-    let project = project().pkg("").build();
-    for code in [
-        "std.extVar('HOME')",
+fn e03_an_evaluation_reaches_nothing_of_the_machine() {
+    let project = project().pkg("modules={}").file("vendor/x.libsonnet", "1").build();
+    let unavailable = [
         "std.native('getenv')('HOME')",
-        "std.native('system')('true')",
-        "importstr '/etc/passwd'",
-        "importstr '/proc/self/environ'",
-        "importbin '/dev/zero'",
-        "importstr '../../../../../../etc/passwd'",
-        "import '/etc/passwd'",
-    ] {
-        let run = project.wake(["eval", code]).env("HOME", "/canary5f1c").run();
-        assert_eq!(run.code, 5, "{code}: {} {}", run.stdout, run.stderr);
-        for text in [&run.stdout, &run.stderr] {
-            assert!(!text.contains("canary5f1c") && !text.contains("root:"), "{code}: {text}");
+        "std.extVar('HOME')",
+        "std.getenv('HOME')",
+        "std.time()",
+        "std.now()",
+        "std.random()",
+        "std.system('id')",
+        "std.readFile('/etc/hostname')",
+        "importstr '/etc/hostname'",
+        "importstr '../../../../../../../../etc/hostname'",
+        "importbin '/proc/self/environ'",
+        "importstr '/dev/stdin'",
+        "import 'http://localhost/x.libsonnet'",
+    ];
+    for expression in unavailable {
+        project.wake(["eval", expression]).env("HOME", "/canary").run().code(5);
+    }
+    // What it says of itself is the same whoever asks, when and where.
+    let said = |home: &str| {
+        let run = project.wake(["eval", "[std.thisFile, std.objectFieldsAll(std)]"]);
+        run.env("HOME", home).env("TZ", home).run().success().stdout
+    };
+    assert_eq!(said("/one"), said("/another"));
+}
+
+/// A build whose command sleeps, once that has begun.
+struct Sleeping {
+    child: std::process::Child,
+    command: Pid,
+}
+
+impl Sleeping {
+    fn start(project: &Project, marker: &Marker) -> Sleeping {
+        let mut child = project.json_build(&[]).spawn();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("action.started") {
+            line.clear();
+            assert!(stdout.read_line(&mut line).unwrap() > 0, "the build ended before it began");
+        }
+        std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(command) = process_that_says(&marker.seconds.to_string()) {
+                return Sleeping { child, command };
+            }
+            assert!(Instant::now() < deadline, "the command does not begin");
         }
     }
-    let known = project.wake(["eval", "std.objectFieldsAll(std)"]).run().success();
-    for name in ["time", "now", "env", "getenv", "random", "exec", "read"] {
-        assert!(!known.stdout.contains(&format!("\"{name}\"")), "std.{name}");
+
+    /// The exit code and what was written to standard error.
+    fn end(mut self) -> (Option<i32>, String) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while self.child.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "the build does not end");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let mut said = String::new();
+        self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+        (self.child.wait().unwrap().code(), said)
+    }
+}
+
+/// The process of this machine that was started with the word `word`.
+fn process_that_says(word: &str) -> Option<Pid> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let mut pids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
+    let says = |pid: &i32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|part| part == word.as_bytes())
+    };
+    pids.find(says).and_then(Pid::from_raw)
+}
+
+fn parent(pid: Pid) -> Pid {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
+    let words = stat.rsplit(')').next().unwrap().split_whitespace();
+    Pid::from_raw(words.into_iter().nth(1).unwrap().parse().unwrap()).unwrap()
+}
+
+/// What the system does that has no memory left: it ends a process of the command, or one of wake's own.
+#[test]
+fn f07_what_the_system_kills_fails_the_build_and_nothing_else() {
+    let killed: [(&str, fn(Pid) -> Pid); 3] = [
+        ("the command", |command| command),
+        ("its shell", parent),
+        ("the worker", |command| parent(parent(command))),
+    ];
+    for (whom, which) in killed {
+        let marker = Marker::default();
+        let script = format!("[ -e quick ] || sleep {}; echo done > out.txt", marker.seconds);
+        let project = project().step("m", &script).build();
+        let sleeping = Sleeping::start(&project, &marker);
+        let _ = kill_process(which(sleeping.command), Signal::KILL);
+        let (code, said) = sleeping.end();
+        assert!(code.is_some_and(|code| code != 0), "{whom}: {code:?} {said}");
+        assert!(!project.path(".wake/out/m").exists(), "{whom}");
+        // The next build is as if there had been none.
+        project.write("step.sh", "#!/bin/sh\necho done > out.txt\n");
+        assert_eq!(project.build(&[]).ran(), ["//:m"], "{whom}");
+        assert_eq!(project.result_text("//:m", "out.txt"), "done\n");
+        project.wake(["store", "verify"]).run().success();
+    }
+}
+
+/// Whatever has a command run, it runs behind the same walls.
+#[test]
+fn s17_every_way_to_run_a_command_keeps_to_the_sandbox() {
+    let new = || {
+        let project = project().step("m", "").build();
+        let canary = project.base().join("canary");
+        std::fs::write(&canary, "canary").unwrap();
+        let script = format!(
+            "#!/bin/sh
+{{ cat {0} && echo READ; touch {0}.written && echo WROTE; cat /etc/shadow && echo READ
+ls /proc | grep -c '^[0-9]' | grep -qx '[1-6]' || echo PROCESSES
+env | grep -q CANARY && echo ENVIRONMENT
+python3 -c 'import socket; socket.create_connection((\"192.0.2.1\", 9), timeout=1)' && echo NETWORK
+echo tried; }} 2> /dev/null > out.txt; chmod +x out.txt; true\n",
+            canary.display()
+        );
+        project.write_script("step.sh", &script);
+        project
+    };
+    let tried = |project: &Project| {
+        assert_eq!(project.result_text("//:m", "out.txt"), "tried\n");
+        assert!(!project.base().join("canary.written").exists());
+    };
+    for words in [
+        vec!["build"],
+        vec!["build", "--rebuild"],
+        vec!["build", "-k", "//..."],
+        vec!["-q", "--message-format", "json", "build"],
+        vec!["-C", ".", "build", "--profile", "profile"],
+    ] {
+        let project = new();
+        project.wake(words).env("CANARY", "1").run().success();
+        tried(&project);
+    }
+    // What `run` runs is the user's wish; what it builds for that is not.
+    let project = new();
+    project.wake(["run"]).env("CANARY", "1").run();
+    tried(&project);
+    // No file of a workspace takes the walls down.
+    let project = new();
+    for setting in
+        ["[build]\nsandbox = 'weak'\n", "sandbox = 'weak'\n", "[workspace]\nsandbox = 'weak'\n"]
+    {
+        project.write("wake.toml", setting);
+        let built = project.wake(["build"]).env("CANARY", "1").run();
+        assert!(
+            built.code != 0 || project.result_text("//:m", "out.txt") == "tried\n",
+            "{setting}"
+        );
     }
 }
 
@@ -60,22 +198,11 @@ fn x12_an_archive_has_one_reader() {
     assert!(!project.path("called").exists(), "called: {}", project.read("called"));
 }
 
-/// F7: a command that the kernel kills fails as such, and leaves nothing that a later build believes.
+/// F7: the system has no memory left for wake and its commands, in a group of processes whose memory is bounded.
 #[test]
-fn f7_a_command_is_killed_as_for_want_of_memory() {
-    let project = project().step("m", "echo half >out.txt; kill -9 $$").build();
-    let failed = project.wake(["build"]).run().code(1);
-    failed.mentions("signal 9");
-    project.edit("step.sh", "kill -9 $$", "true");
-    assert_eq!(project.build(&[]).ran(), ["//:m"]);
-    assert_eq!(project.result_text("//:m", "out.txt"), "half\n");
-}
-
-/// F7: the same of wake itself, in a group of processes whose memory is bounded.
-#[test]
-fn f7_wake_is_killed_for_want_of_memory() {
+fn f07_wake_is_killed_for_want_of_memory() {
     let Some(group) = bounded_group("24M") else {
-        return skip("f7_wake_is_killed", "no control group can be made (as root)");
+        return skip("f07_wake_is_killed", "no control group can be made (as root)");
     };
     let project =
         project().step("m", "head -c 50000000 /dev/zero | tail -c 40000000 >out.txt").build();
