@@ -48,6 +48,7 @@ fn open_profiled(settings: &Settings, profile: Profile) -> Result<Session, Failu
         store,
         store_is_explicit,
         jobs: settings.jobs,
+        owners: settings.owners.clone(),
         sandbox: settings.sandbox,
         route: settings.route.clone(),
         argv: settings.argv.clone(),
@@ -114,16 +115,17 @@ pub(crate) fn cancel() -> Result<Arc<Cancel>, Diagnostic> {
 
 /// The store that a build here would use; outside any workspace, the person's own.
 pub(crate) fn store(settings: &Settings) -> Result<Store, Failure> {
-    Ok(open_store(&store_dir(settings)?)?.reaching_by(settings.route.clone()))
+    Ok(open_store(&store_dir(settings)?, &settings.owners)?.reaching_by(settings.route.clone()))
 }
 
 fn store_dir(settings: &Settings) -> Result<PathBuf, Failure> {
     let (store, explicit) = settings.store()?;
     let configured = match explicit {
         true => None,
-        false => wake_build::Workspace::discover(&settings.cwd)
+        // A build here says why it would not use what is named.
+        false => wake_build::Workspace::discover(&settings.cwd, &settings.owners)
             .ok()
-            .and_then(|workspace| workspace.settings.store),
+            .and_then(|workspace| workspace.store().ok()?),
     };
     Ok(configured.unwrap_or(store))
 }
@@ -133,6 +135,7 @@ pub(crate) fn machine(settings: &Settings, profile: Profile) -> Result<Machine, 
     Ok(Machine::open(MachineOptions {
         store: store_dir(settings)?,
         jobs: settings.jobs,
+        owners: settings.owners.clone(),
         sandbox: settings.sandbox,
         worker: worker()?,
         route: settings.route.clone(),

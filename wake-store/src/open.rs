@@ -5,12 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::confined::ConfinedPath;
 use crate::error::{At, StoreError, optional};
 use crate::layout::{FORMAT, FORMER_FORMATS, Layout};
 use crate::lease::Lease;
 use crate::memo::Memo;
+use crate::owners::Owners;
 use crate::packs::Packs;
-use crate::removal::make_dir_all;
+use crate::private::{self, Distrust, make_root};
 use crate::session::{Scratch, Session, unique};
 use crate::ware::Route;
 
@@ -21,6 +23,7 @@ use crate::ware::Route;
 #[derive(Debug)]
 pub struct Store {
     layout: Layout,
+    top: ConfinedPath,
     lease: Lease,
     session: Mutex<Option<Arc<Session>>>,
     memo: Memo,
@@ -58,6 +61,20 @@ pub enum OpenError {
         /// What lies there.
         path: PathBuf,
     },
+    /// Somebody else owns it, and so says what is found there.
+    #[error("`{path}` belongs to another user (number {owner})")]
+    OfStranger {
+        /// The store, or a directory of it.
+        path: PathBuf,
+        /// Who owns it.
+        owner: u32,
+    },
+    /// Others may write to it, and so say what is found there.
+    #[error("others may write to `{path}`")]
+    OpenToOthers {
+        /// The store, or a directory of it.
+        path: PathBuf,
+    },
     /// This user may not write there.
     #[error("`{path}`: not writable")]
     NotWritable {
@@ -83,25 +100,43 @@ impl From<StoreError> for OpenError {
     }
 }
 
+impl From<Distrust> for OpenError {
+    fn from(distrust: Distrust) -> Self {
+        match distrust {
+            Distrust::OfStranger(path, owner) => OpenError::OfStranger { path, owner },
+            Distrust::OpenToOthers(path) => OpenError::OpenToOthers { path },
+        }
+    }
+}
+
 impl Store {
     /// Opens the store at `root`, making it if there is nothing yet.
     ///
     /// Waits while a garbage collection is deleting, which takes moments. A directory that holds anything
     /// else is never touched.
     pub fn open(root: &Path) -> Result<Store, OpenError> {
-        make_dir_all(root).map_err(|error| match nearest_existing(root) {
+        Store::open_of(root, &Owners::default())
+    }
+
+    /// The same, where more than one's own and root's is believed.
+    pub fn open_of(root: &Path, owners: &Owners) -> Result<Store, OpenError> {
+        make_root(root).map_err(|error| match nearest_existing(root) {
             Some(path) if !path.is_dir() => OpenError::NotADirectory { path: path.to_owned() },
             _ => OpenError::from(error),
         })?;
         let root = fs::canonicalize(root).at(root)?;
+        let top = ConfinedPath::top(&root).at(&root)?;
         let layout = Layout::new(root);
+        if let Some(distrust) = private::check(&layout, owners)? {
+            return Err(distrust.into());
+        }
         rustix::fs::access(&layout.root, rustix::fs::Access::WRITE_OK).at(&layout.root)?;
         let is_taken_over = check_format(&layout)?;
         let lease = Lease::shared(&layout)?;
         let memo = Memo::new(layout.memo.clone());
         let packs = Packs::new(layout.actions.clone());
         let (session, route) = (Mutex::new(None), Route::default());
-        Ok(Store { layout, lease, session, memo, packs, route, is_taken_over })
+        Ok(Store { layout, top, lease, session, memo, packs, route, is_taken_over })
     }
 
     /// The same store, for which what lies on other machines is fetched by `route`.
@@ -151,8 +186,13 @@ impl Store {
     }
 
     /// Where the state of what is run outside any workspace is kept; may not exist yet.
-    pub fn outside_dir(&self) -> PathBuf {
-        self.layout.outside.clone()
+    pub fn outside_dir(&self) -> ConfinedPath {
+        self.confined(&self.layout.outside)
+    }
+
+    /// A path below its root, held to what lies there.
+    pub(crate) fn confined(&self, path: &Path) -> ConfinedPath {
+        self.top.join(path.strip_prefix(&self.layout.root).unwrap_or(path))
     }
 
     pub(crate) fn layout(&self) -> &Layout {

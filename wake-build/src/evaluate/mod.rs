@@ -18,7 +18,7 @@ use wake_eval::{
 };
 use wake_model::encode::{Domain, Encoder, digest_bytes};
 use wake_model::{BlobDigest, Digest, RelPath};
-use wake_store::Store;
+use wake_store::{ConfinedPath, Store};
 
 pub(crate) use self::lanes::{Lanes, Question, Work};
 use crate::files::{FileState, Files};
@@ -47,6 +47,8 @@ pub(crate) struct Evaluator<'a> {
     pub store: &'a Store,
     /// The checkout.
     pub files: &'a Files<'a>,
+    /// Where pieces are put aside.
+    pub spare: ConfinedPath,
     /// Tells the answers of one plan from those of another.
     pub epoch: u64,
     /// How often something was applied or remembered.

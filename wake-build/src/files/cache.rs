@@ -1,17 +1,19 @@
 //! The file that remembers digests between builds: a head, a checksum, then fixed heads and paths.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use wake_model::{BlobDigest, RelPath};
+use wake_store::ConfinedPath;
 
 use super::{FileState, Files, Signature};
 use crate::fixed::Fixed;
 
 const HEAD: &[u8] = b"wake files 2\n";
+/// Bytes of a file that no build has written.
+const LARGEST: u64 = 1 << 30;
 
-pub(super) fn read(path: &Path) -> Option<HashMap<Box<str>, (Signature, BlobDigest)>> {
-    let bytes = std::fs::read(path).ok()?;
+pub(super) fn read(path: &ConfinedPath) -> Option<HashMap<Box<str>, (Signature, BlobDigest)>> {
+    let bytes = path.read(LARGEST).ok()?;
     let rest = bytes.strip_prefix(HEAD)?;
     let (checksum, mut body) = rest.split_at_checked(32)?;
     if blake3::hash(body).as_bytes() != checksum {
@@ -28,7 +30,7 @@ pub(super) fn read(path: &Path) -> Option<HashMap<Box<str>, (Signature, BlobDige
     Some(known)
 }
 
-pub(super) fn write(path: &Path, files: &Files) -> std::io::Result<()> {
+pub(super) fn write(path: &ConfinedPath, files: &Files) -> std::io::Result<()> {
     let mut body = Vec::new();
     let mut is_new = false;
     for entry in files.table.all().iter() {
@@ -51,7 +53,7 @@ pub(super) fn write(path: &Path, files: &Files) -> std::io::Result<()> {
         }
     }
     let checksum = blake3::hash(&body);
-    wake_steps::state_file::replace_in_parts(path, &[HEAD, checksum.as_bytes(), &body])
+    path.replace_by(&[HEAD, checksum.as_bytes(), &body])
 }
 
 fn encode(body: &mut Vec<u8>, path: &str, signature: &Signature, blob: &BlobDigest) {

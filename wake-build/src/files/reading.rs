@@ -93,6 +93,15 @@ pub(super) fn hash_telling(
     Ok((blob, size))
 }
 
+/// The bytes of a regular file that are few; none if it has more, is a link, or cannot be read.
+pub(crate) fn read_small(path: &Path) -> Option<Vec<u8>> {
+    const FEW: u64 = 1 << 20;
+    let (file, signature) = open_file(CWD, path).ok()??;
+    let mut bytes = Vec::new();
+    File::from(file).take(FEW).read_to_end(&mut bytes).ok()?;
+    (signature.size < FEW).then_some(bytes)
+}
+
 /// The digest and the number of bytes of the file at `path`, read as a build reads it.
 pub fn file_digest(path: &Path) -> std::io::Result<(BlobDigest, u64)> {
     hash_file(CWD, path).map(|(_, blob, size)| (blob, size))

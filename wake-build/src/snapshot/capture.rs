@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, CWD, Mode, fstat, openat, statat};
 use wake_eval::Read;
 use wake_model::{BlobDigest, Digest, LOCK_FILE, Manifest, RelPath};
 use wake_steps::step::TreeOrigin;
+use wake_store::ConfinedPath;
 
 use super::delta::PatchedResult;
 use super::draft::{Body, Draft};
@@ -35,7 +36,7 @@ pub(crate) struct Capture<'a> {
     /// Where the trees of the results lie, by step.
     pub(crate) trees: HashMap<usize, PathBuf>,
     /// Where the links to the results lie.
-    pub(crate) out: PathBuf,
+    pub(crate) out: ConfinedPath,
     pub(crate) meta: Meta,
     /// What the file systems' clock said when the build began.
     pub(crate) began: i128,
@@ -43,7 +44,7 @@ pub(crate) struct Capture<'a> {
 
 /// Writes a snapshot to `place`, on the threads of the current pool. None is written if something was not, when it
 /// was looked at last, what a function saw: then someone edited during the build.
-pub(crate) fn capture(capture: &Capture, place: &Path, key: &Digest) -> Option<()> {
+pub(crate) fn capture(capture: &Capture, place: &ConfinedPath, key: &Digest) -> Option<()> {
     capture.files.look_at_rest().ok()?;
     let (sources, meta) = (sources(capture)?, postcard::to_stdvec(&capture.meta).ok()?);
     capture.files.with_known(|known| {
@@ -90,7 +91,7 @@ struct StepNote {
 }
 
 fn steps(capture: &Capture, index: &HashMap<&str, u32>) -> Option<Vec<StepNote>> {
-    let out = openat(CWD, &capture.out, DIR_PATH, Mode::empty()).ok();
+    let out = capture.out.open_dir().ok();
     let note = |buffer: &mut Vec<u8>, number: usize| {
         let StepRecord { link, needs, result, .. } = capture.steps.read(number, buffer)?;
         let made = match (link, capture.trees.get(&number)) {

@@ -38,7 +38,7 @@ pub use filters::{
     Special, UnpackFilters,
 };
 pub use git::GitError;
-pub use guid::new_guid;
+pub use guid::{is_guid, new_guid};
 pub use hash::{Sha384Digest, Sha384Stream, base58};
 pub use meter::Meter;
 pub use node::{DEFAULT_TIME, MAX_OWNER, Meta, Node, Timestamp};
