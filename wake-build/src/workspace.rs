@@ -1,6 +1,7 @@
 //! Where a build stands: the workspace's root, its settings, its member packages.
 
 use std::cmp::Ordering;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSetBuilder};
@@ -118,12 +119,25 @@ impl Workspace {
         let patterns = self.member_patterns()?;
         let start = self.absolute(below);
         let walk = WalkDir::new(&start).sort_by(files_first).into_iter();
+        let mut walk = walk.filter_entry(|e| !(e.file_type().is_dir() && is_hidden(e.file_name())));
         let mut members = Vec::new();
         let mut dirs = Vec::new();
-        for entry in walk.filter_entry(|e| !(e.file_type().is_dir() && is_hidden(e.file_name()))) {
-            let entry = entry.map_err(|e| Diagnostic::error(Class::Environment, e.to_string()))?;
+        while let Some(entry) = walk.next() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                // Nobody has named it. It was noted as one that was looked into, so that no snapshot is taken of this.
+                Err(error) if error.depth() > 0 && is_forbidden(&error) => continue,
+                Err(error) => {
+                    return Err(Diagnostic::error(Class::Environment, error.to_string()));
+                }
+            };
             if entry.file_type().is_dir() {
                 dirs.push(relative(&self.root, entry.path())?);
+                continue;
+            }
+            if entry.file_name() == GATE && self.is_store(entry.path()) {
+                walk.skip_current_dir();
+                dirs.pop();
                 continue;
             }
             if entry.file_name() != PKG_FILE || !entry.file_type().is_file() {
@@ -139,6 +153,15 @@ impl Workspace {
         }
         members.sort();
         Ok(Walk { members, dirs })
+    }
+
+    /// Whether the directory of the file at `gate` is a store: results lie there, and no package of the workspace.
+    fn is_store(&self, gate: &Path) -> bool {
+        let format = gate.with_file_name("format");
+        let below = format.strip_prefix(&self.root).unwrap_or(&format);
+        let mut text = [0; STORE.len()];
+        let read = self.dir.join(below).open().and_then(|mut file| file.read_exact(&mut text));
+        read.is_ok() && text == *STORE
     }
 
     fn member_patterns(&self) -> Result<Option<globset::GlobSet>, Diagnostic> {
@@ -168,6 +191,15 @@ pub(crate) struct Walk {
     pub(crate) members: Vec<RelPath>,
     /// Every directory that was looked into.
     pub(crate) dirs: Vec<RelPath>,
+}
+
+/// A file in the root of a store, rarely called so elsewhere.
+const GATE: &str = "gate";
+/// How the format file of a store begins.
+const STORE: &[u8; 11] = b"wake-store ";
+
+fn is_forbidden(error: &walkdir::Error) -> bool {
+    error.io_error().is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 /// Only directories in the order of their names: of files, a walk looks for one.

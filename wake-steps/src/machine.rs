@@ -69,8 +69,9 @@ impl Machine {
         let jobs = jobs.unwrap_or_else(processors);
         // What these threads start is treated like them.
         let scheduling = Scheduling::of_thread().map(|own| own.as_batch());
+        // Each has an evaluator, and those may hold a gigabyte each.
         let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(jobs)
+            .num_threads(jobs.min(processors()))
             .start_handler(move |_| scheduling.iter().for_each(Scheduling::apply))
             .thread_name(|index| format!("wake-{index}"))
             .build();
@@ -139,6 +140,11 @@ pub fn open_store(path: &Path, owners: &Owners) -> Result<Store, Diagnostic> {
             | OpenError::NotAStore { .. }
             | OpenError::NotADirectory { .. } => {
                 diagnostic.help("name another directory: `--store DIR`")
+            }
+            OpenError::Remains { path } => {
+                let dir = path.display();
+                diagnostic
+                    .help(format!("remove the rest of it: `chmod -R u+w {dir} && rm -r {dir}`"))
             }
             OpenError::NotWritable { .. } => diagnostic
                 .help("make it writable for you, or name another: `--store DIR` or `WAKE_STORE`"),

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -124,9 +125,13 @@ impl ConfinedPath {
         self.open_file(OFlags::RDONLY)
     }
 
-    /// Opens the regular file for writing at its end.
+    /// Opens the regular file for writing at its end; one that has another name as well must be replaced instead.
     pub fn append(&self) -> io::Result<File> {
-        self.open_file(OFlags::WRONLY | OFlags::APPEND)
+        let file = self.open_file(OFlags::WRONLY | OFlags::APPEND)?;
+        match file.metadata()?.nlink() {
+            1 => Ok(file),
+            _ => Err(io::ErrorKind::ResourceBusy.into()),
+        }
     }
 
     /// The bytes of the regular file, which may be `limit` at most.

@@ -55,6 +55,12 @@ pub enum OpenError {
         /// The directory.
         path: PathBuf,
     },
+    /// It holds a part of a store and no format file, as where removing it broke off at a directory that is read-only.
+    #[error("`{path}` is what is left of a wake store")]
+    Remains {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Something else than a directory is in its place.
     #[error("`{path}` is not a directory")]
     NotADirectory {
@@ -254,22 +260,29 @@ fn take_over(layout: &Layout) -> Result<(), OpenError> {
 /// Marks an empty directory as a store. Two processes may do it at once: both write the same.
 fn make_format(layout: &Layout) -> Result<bool, OpenError> {
     let root = &layout.root;
+    let mut is_ours = true;
+    let mut is_empty = true;
     for entry in fs::read_dir(root).at(root)? {
-        let name = entry.at(root)?.file_name();
-        let name = name.as_encoded_bytes();
+        let path = entry.at(root)?.path();
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
         if name == b"format" {
             return check_format(layout);
         }
         if !name.starts_with(b"format.new-") {
-            // Another process may have finished making the store since the format file was looked for.
-            let path = &layout.format;
-            return match optional(path.symlink_metadata().at(path))? {
-                Some(_) => check_format(layout),
-                None => Err(OpenError::NotAStore { path: root.to_owned() }),
-            };
+            is_empty = false;
+            is_ours &= layout.dirs().contains(&&path) || path == layout.lock || path == layout.gate;
         }
     }
-    write_format(layout).map(|()| false)
+    if is_empty {
+        return write_format(layout).map(|()| false);
+    }
+    // Another process may have finished making the store since the format file was looked for.
+    let path = &layout.format;
+    match optional(path.symlink_metadata().at(path))? {
+        Some(_) => check_format(layout),
+        None if is_ours => Err(OpenError::Remains { path: root.to_owned() }),
+        None => Err(OpenError::NotAStore { path: root.to_owned() }),
+    }
 }
 
 fn write_format(layout: &Layout) -> Result<(), OpenError> {

@@ -56,7 +56,8 @@ pub(crate) fn check(layout: &Layout, owners: &Owners) -> Result<Option<Distrust>
             return Ok(Some(distrust));
         }
     }
-    if metadata.mode() & OTHERS == 0 {
+    // What its owner may not use is nobody's store now, and stays as it is.
+    if metadata.mode() & OTHERS == 0 || metadata.mode() & 0o700 != 0o700 {
         return Ok(None);
     }
     if let Some(open) = open_to_others(layout)? {

@@ -37,12 +37,12 @@ use wake_store::ConfinedPath;
 
 pub(crate) use self::known::FileInfo;
 pub use self::reading::file_digest;
-pub(crate) use self::reading::{hash_file, open_unnoted, read_small};
+pub(crate) use self::reading::{hash_file, open_unnoted, read_at_most};
 use self::reading::{hash_telling, open_file};
 pub(crate) use self::signature::{Signature, now};
 use self::table::Table;
 use crate::pkg_place::PkgPlace;
-use crate::sources::{DIR_PATH, DirSources};
+use crate::sources::{DIR_PATH, DirSources, LARGEST};
 
 /// What lies at one path of the checkout.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -197,6 +197,18 @@ impl<'a> Files<'a> {
         let rest: Vec<RelPath> = rest.map(|entry| entry.path().clone()).collect();
         drop(all);
         rest.par_iter().try_for_each(|path| self.look(path).map(drop))
+    }
+
+    /// Whether no function reads the file at `path` of a package, for it has more bytes than one would be given.
+    pub(crate) fn is_too_large_a_source(&self, pkg: &PkgPlace, path: &RelPath) -> bool {
+        let Some(dir) = pkg.dir() else { return false };
+        let path = dir.join(path);
+        if self.table.at(&path).with(|entry| entry.is_some_and(|entry| entry.known().is_some())) {
+            return false;
+        }
+        let (dir, place) = self.seen_from_dir(&path);
+        let stat = rustix::fs::statat(dir, &*place, AtFlags::SYMLINK_NOFOLLOW);
+        stat.is_ok_and(|stat| Signature::of(&stat).size > LARGEST)
     }
 
     fn is_small_file(&self, path: &RelPath) -> bool {

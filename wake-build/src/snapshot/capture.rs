@@ -20,6 +20,7 @@ use super::signature::{Proof, result_signature};
 use super::spool::Records;
 use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
 use super::table::{DirRecord, FileKind, FileRecord, NO_DIGEST, UserRecord};
+use crate::evaluate::LINKS;
 use crate::files::{FileInfo, FileState, Files, Signature, link_inside};
 use crate::pkg_place::PkgPlace;
 use crate::plan::PlannedBuild;
@@ -175,7 +176,8 @@ fn sources<'a>(capture: &Capture<'a>) -> Option<Sources> {
     let mut all = Sources::default();
     if let Some(lock) = capture.lock {
         let path = RelPath::parse(LOCK_FILE).ok()?;
-        (add_file(capture, &RelPath::root(), &path, &mut all)? == Some(lock)).then_some(())?;
+        (add_file(capture, &RelPath::root(), &path, LINKS, &mut all)? == Some(lock))
+            .then_some(())?;
     }
     for part in parts? {
         all.files.extend(part.files);
@@ -193,7 +195,7 @@ fn add_reads(
     for read in reads {
         match read {
             Read::File { path, digest } => {
-                let found = add_file(capture, dir, path, sources)?;
+                let found = add_file(capture, dir, path, LINKS, sources)?;
                 (found == *digest).then_some(())?;
             }
             Read::List { path, digest } => {
@@ -211,6 +213,7 @@ fn add_file(
     capture: &Capture,
     dir: &RelPath,
     path: &RelPath,
+    links: usize,
     sources: &mut Sources,
 ) -> Option<Option<BlobDigest>> {
     let at = dir.join(path);
@@ -219,7 +222,10 @@ fn add_file(
     match seen {
         FileState::File { blob, .. } => Some(Some(blob)),
         FileState::Absent => Some(None),
-        FileState::Link(target) => add_file(capture, dir, &link_inside(path, &target)?, sources),
+        FileState::Link(target) => {
+            let links = links.checked_sub(1)?;
+            add_file(capture, dir, &link_inside(path, &target)?, links, sources)
+        }
         FileState::Dir | FileState::Other => None,
     }
 }

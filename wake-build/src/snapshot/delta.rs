@@ -221,7 +221,10 @@ impl Delta {
             return self.place.replace_by(&[before, frame]);
         }
         // One write: what others append meanwhile comes before it or after it, and then does not count.
-        self.place.append()?.write_all(frame)
+        match self.place.append() {
+            Ok(mut file) => file.write_all(frame),
+            Err(_) => self.place.replace_by(&[&self.valid, frame]),
+        }
     }
 }
 

@@ -20,8 +20,9 @@ use super::table::{
     Content, DirRecord, FileKind, FileRecord, ResultFile, ResultRecord, StepPlace, Table,
     UserRecord,
 };
-use crate::files::{FileMemory, Signature, read_small};
+use crate::files::{FileMemory, Signature, read_at_most};
 use crate::fixed::Fixed;
+use crate::sources::LARGEST as LARGEST_SOURCE;
 use crate::workspace::WORKSPACE_FILE;
 
 /// Where snapshots lie in the directory of a checkout's state.
@@ -84,7 +85,7 @@ enum ResultFiles<'a> {
 /// The name under which checkouts of one repository share the snapshot of a request: of the same top-level entries, with
 /// the same root package and the same lock.
 pub(crate) fn shared_name(key: &Digest, root: &Path) -> String {
-    let read = |name: &str| read_small(&root.join(name)).unwrap_or_default();
+    let read = |name: &str| read_at_most(&root.join(name), LARGEST_SOURCE).unwrap_or_default();
     let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
     let mut names: Vec<_> = entries.map(|entry| entry.file_name().into_encoded_bytes()).collect();
     names.retain(|name| !name.starts_with(b"."));
