@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use wake_steps::diagnostic::{Class, Diagnostic};
-use wake_store::ware::Route;
+use wake_store::ware::{Route, without_secrets};
 use wake_store::{Owners, SAFE_DIRECTORY, SafeDirectories};
 
 /// Every variable that wake honours, as it was found.
@@ -123,7 +123,7 @@ impl Process {
                 format!("the current directory cannot be found: {source}"),
             )
         })?;
-        let argv = arguments().map(|arg| arg.to_string_lossy().into_owned()).collect();
+        let argv = shown_arguments().collect();
         Ok(Process { cwd, terminal: std::io::stderr().is_terminal(), argv })
     }
 }
@@ -131,6 +131,11 @@ impl Process {
 /// What was typed, the program's name first.
 pub(crate) fn arguments() -> ArgsOs {
     std::env::args_os()
+}
+
+/// What was typed, without the passwords of addresses: for logs and reports.
+pub(crate) fn shown_arguments() -> impl Iterator<Item = String> {
+    arguments().map(|arg| without_secrets(&arg.to_string_lossy()).into_owned())
 }
 
 /// This program, to be started as a worker.
