@@ -78,7 +78,8 @@ pub(crate) fn build(
     match record(settings, profile, &mut witness).and_then(session) {
         Ok((session, cancel)) => {
             let report = session.build(request, &cancel, &mut witness);
-            BuildReport { exit: signals::exit_code(report.exit), ..report }
+            let exit = witness.exit_code(signals::exit_code(report.exit));
+            BuildReport { exit, ..report }
         }
         Err(failure) => BuildReport { exit: witness.close(&failure), ..BuildReport::default() },
     }

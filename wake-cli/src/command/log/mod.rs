@@ -52,7 +52,7 @@ pub(crate) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> 
     match (args.failed, args.json) {
         (true, true) => print::json(&past.failed().map(brief).collect::<Vec<_>>(), out),
         (true, false) => failed(&past, settings.manner.style, out),
-        (false, true) => print::text(&past.text, out),
+        (false, true) => print::text(&escape::json(&past.text), out),
         (false, false) => show(&past, settings, out),
     }
 }
