@@ -364,3 +364,48 @@ fn a_package_passes_on_a_permission_that_it_has_not() {
         "#]],
     );
 }
+
+/// A root package that gets `dep`, whose module asks for the network; a package in between passes it on.
+fn reaching_the_network(root: &str, between: &str) -> ProjectBuilder {
+    let get = |name: &str, dir: &str, rest: &str| {
+        let permissions = if rest.is_empty() { String::new() } else { format!(", {rest}") };
+        format!(
+            "pkgs={{ d: wake.getPkg(wake.pkgInfo('{name}', '*'), from='{dir}'{permissions}) }}, modules={{ m: './m.libsonnet' }}"
+        )
+    };
+    let through = "modules={ d: pkg.pkgs.d.modules.m({}) }, files=function(wake, module) ['modules.d.output.o']";
+    project()
+        .pkg(&get("between", "./between", root))
+        .module("m.libsonnet", "m", through)
+        .pkg_at("between", "between", &get("dep", "../dep", between))
+        .module("between/m.libsonnet", "m", "modules={ d: pkg.pkgs.d.modules.m({}) },\n    files=function(wake, module) ['modules.d.output.o'], outputs=function(wake, pkg) { o: [] }")
+        .pkg_at("dep", "dep", "files=['./t'], modules={ m: './m.libsonnet' }")
+        .module(
+            "dep/m.libsonnet",
+            "m",
+            "outputs=function(wake, pkg) { o: './o' },\n    exec=wake.exec('./t', network=true)",
+        )
+        .script("dep/t", "#!/bin/sh\ntouch o\n")
+}
+
+#[test]
+fn a_command_of_a_package_without_the_permission_reaches_the_network() {
+    let grant = "permissions=['network']";
+    let refused = "error: //dep:m: its command asks for the network without permission\n";
+    for (root, between, code, said) in [
+        ("", "", 5, refused),
+        (grant, "", 5, refused),
+        ("", grant, 6, "error: //between grants `network`, which it does not hold itself\n"),
+        (grant, grant, 0, ""),
+    ] {
+        let project = reaching_the_network(root, between).build();
+        let run = project.wake(["build"]).run().code(code);
+        assert!(run.stderr.contains(said), "{root} {between}: {run}");
+        let is_helped = run
+            .stderr
+            .contains("whoever gets its package must grant it: `permissions=['network']`");
+        assert_eq!(is_helped, code == 5, "{run}");
+        // Nobody gets it: whoever names it lets it.
+        project.wake(["build", "//dep:m"]).run().success();
+    }
+}

@@ -249,3 +249,94 @@ fn no_estimate_without_a_past() {
     let bars = run.bars();
     assert!(!bars.is_empty() && bars.iter().all(|bar| !bar.contains("eta")), "{bars:?}");
 }
+
+/// Characters that move the cursor, retitle the window or change the order of what is read, colours of wake's own left out.
+fn steering(shown: &AtTerminal) -> Vec<char> {
+    let is_one = |c: &char| {
+        (c.is_control() && !matches!(c, '\r' | '\n' | '\t'))
+            || ('\u{202a}'..='\u{202e}').contains(c)
+    };
+    shown.text().chars().filter(is_one).collect()
+}
+
+#[test]
+fn s18_nothing_of_a_package_steers_a_terminal_on_standard_output() {
+    let evil = "a\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}2J\u{202e}";
+    let project = project()
+        .pkg("")
+        .pkg_at(evil, "q", "files=['./s'], modules={ m: './m' }")
+        .module(
+            &format!("{evil}/m"),
+            "m",
+            "outputs=function(wake, pkg) { o: './o' }, exec=wake.exec('./s')",
+        )
+        .script(
+            &format!("{evil}/s"),
+            "#!/bin/sh\nprintf '\\033]0;x\\007\\302\\233' | tee o; exec >&2; cat o\n",
+        )
+        .build();
+    project.wake(["build", "//..."]).run().success();
+    let printed = project.wake(["build", "--print", "//..."]).run().success();
+    assert!(printed.stdout.contains(evil), "off a terminal a path is what it is: {printed}");
+    let digest = project.wake(["build", "--print", "//..."]).run().stdout;
+    let file = format!("{}/o", digest.trim_end());
+    let calls: [&[&str]; 16] = [
+        &["build", "--print", "//..."],
+        &["build", "--rebuild", "//..."],
+        &["--message-format", "json", "build", "//..."],
+        &["ls", "//..."],
+        &["ls", "--json", "//..."],
+        &["plan", "//..."],
+        &["plan", "--format", "json", "//..."],
+        &["why", "//..."],
+        &["graph", "//..."],
+        &["log"],
+        &["log", "--records"],
+        &["log", "--critical-path"],
+        &["log", "-o", "//..."],
+        &["log", "--run", "0", "--json"],
+        &["eval", "['\\u009b2J', '\\u202e', '\\u001b[2J']"],
+        &["eval", "--file", "nothing\u{9b}"],
+    ];
+    for args in calls {
+        let shown = project.wake(["--progress", "plain", "--color", "always"]).args(args);
+        let shown = shown.at_terminal_throughout(200, 50);
+        assert_eq!(steering(&shown), [], "{args:?}: {}", shown.text().escape_debug());
+        assert!(!shown.text().is_empty(), "{args:?}");
+    }
+    assert!(std::path::Path::new(&file).exists());
+}
+
+#[test]
+fn what_is_printed_as_json_on_a_terminal_says_what_it_says_elsewhere() {
+    let project = one();
+    let text = r#"{ "a\u009b": ["\u202e", "plain", "\u001b"] }"#;
+    let args = ["eval", text];
+    let elsewhere: serde_json::Value =
+        serde_json::from_str(&project.wake(args).run().success().stdout).unwrap();
+    let shown = project.wake(args).at_terminal_throughout(200, 50);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&shown.shown).unwrap(), elsewhere);
+}
+
+#[test]
+fn events_that_cannot_be_written_are_an_error() {
+    let project = one();
+    for _ in ["built", "all cached"] {
+        let mut command = project.json_build(&[]).command();
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = command.stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(10));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            said,
+            "error: events cannot be written to standard output: No space left on device (os error 28)\n"
+        );
+    }
+    // Who has stopped reading has what was wanted: `wake … | head`.
+    let project = one();
+    let mut command = project.json_build(&[]).command();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.stdout(writer).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

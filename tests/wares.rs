@@ -476,3 +476,51 @@ fn a_terminal_shows_how_far_a_large_ware_has_come_and_nothing_else_does() {
     let piped = wake(&project, &format!("ware scan tar --source {url}")).success();
     assert_eq!((piped.stdout.trim(), &*piped.stderr), (&*ware, ""));
 }
+
+/// A password is told to the warehouse alone: not in errors, events, logs, records, lines of sources or reports.
+#[test]
+fn n3_a_password_in_an_address_is_shown_nowhere() {
+    let secret = "hunter2-canary";
+    let project = bed();
+    let id = id(&project, "ware id tree tree");
+    let git = format!("git:{}", "1".repeat(40));
+    let addresses = [
+        format!("http://me:{secret}@127.0.0.1:1/x"),
+        format!("ca+http://{secret}@127.0.0.1:1/x"),
+        format!("http://127.0.0.1:1/x?token={secret}"),
+        format!("unknown://me:{secret}@host/x"),
+        format!("http://me:{secret}@"),
+    ];
+    let check = |run: &wake_tests::Finished| {
+        assert!(!run.stderr.contains(secret) && !run.stdout.contains(secret), "{run}");
+    };
+    for address in &addresses {
+        for ware in [&id, &git] {
+            for json in [&[][..], &["--message-format", "json"]] {
+                let args = ["ware", "unpack", ware, "out", "--source", address];
+                let run = project.wake(json).args(args).run();
+                assert!(run.code != 0, "{run}");
+                check(&run);
+            }
+        }
+        project.write(
+            "PKG.libsonnet",
+            "function(wake) wake.pkg(wake.pkgInfo('p', '1.0.0'), files=['./f'], modules={ m: './m' })",
+        );
+        project.write_script("f", "#!/bin/sh\n");
+        let module = format!(
+            "function(wake, pkg) wake.module('m', outputs=function(wake, pkg) {{ o: './o' }}, exec=wake.exec('./f', \
+             rootfs={{ ware: '{id}', warehouses: ['{address}'] }}))"
+        );
+        project.write("m", &module);
+        for args in [&["build"][..], &["--message-format", "json", "build"], &["plan"], &["log"]] {
+            check(&project.wake(args).run());
+        }
+        let config = format!("at={address}");
+        check(&project.wake(["build", "--config", &config]).run());
+    }
+    let logs = fs::read_dir(project.path(".wake/runs")).unwrap();
+    let texts: Vec<String> =
+        logs.map(|log| fs::read_to_string(log.unwrap().path()).unwrap()).collect();
+    assert!(texts.len() > 5 && texts.iter().all(|text| !text.contains(secret)));
+}

@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use crate::finished::Finished;
 use crate::redact::Redactions;
@@ -135,7 +135,11 @@ impl Wake {
 
     /// Runs it to its end.
     pub fn run(&self) -> Finished {
-        let output = self.spawn().wait_with_output().unwrap();
+        self.finished(self.spawn().wait_with_output().unwrap())
+    }
+
+    /// What a call that was started by [`Wake::spawn`] left.
+    pub fn finished(&self, output: Output) -> Finished {
         Finished::new(format!("{:?}", self.command()), output, self.redactions.clone())
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
+use std::process::Command;
 
 use regex::Regex;
 use rustix::fs::{Mode, OFlags};
@@ -22,9 +23,28 @@ pub struct AtTerminal {
 impl Wake {
     /// Runs it to its end with a terminal of this size for standard error.
     pub fn at_terminal(self, columns: u16, rows: u16) -> AtTerminal {
+        self.with_terminal(columns, rows, |command, theirs| {
+            command.stderr(theirs);
+        })
+    }
+
+    /// The same with the terminal for standard output as well.
+    pub fn at_terminal_throughout(self, columns: u16, rows: u16) -> AtTerminal {
+        self.with_terminal(columns, rows, |command, theirs| {
+            command.stdout(theirs.try_clone().unwrap()).stderr(theirs);
+        })
+    }
+
+    fn with_terminal(
+        self,
+        columns: u16,
+        rows: u16,
+        connect: impl FnOnce(&mut Command, OwnedFd),
+    ) -> AtTerminal {
         let (ours, theirs) = pair(columns, rows);
         let mut command = self.env("TERM", "xterm").command();
-        let mut child = command.stderr(theirs).spawn().unwrap();
+        connect(&mut command, theirs);
+        let mut child = command.spawn().unwrap();
         // It holds their side, and as long as anyone does there is no end to read to.
         drop(command);
         let mut shown = Vec::new();

@@ -45,6 +45,8 @@ pub(crate) struct PkgInstance {
     pub modules: NameMap<RelPath>,
     /// Where its imports are looked for besides.
     imports: Vec<RelPath>,
+    /// Whether its commands may reach the network.
+    pub may_reach_network: bool,
     /// What its evaluations traced.
     pub trace: Vec<String>,
     /// The files and directories that its evaluations read.
@@ -192,8 +194,14 @@ fn instantiate_one(
     if !resolved.sound {
         check_files(&resolved, evaluator)?;
     }
-    let ResolvedPkg { pkg: LoadedPkg { place, decl, reads, trace, .. }, deps, .. } = resolved;
+    let ResolvedPkg {
+        pkg: LoadedPkg { place, decl, reads, trace, .. },
+        deps,
+        may_reach_network,
+        ..
+    } = resolved;
     let mut instance = PkgInstance {
+        may_reach_network,
         place,
         inputs: "{}".into(),
         info: info(&decl.info).into(),

@@ -1,11 +1,16 @@
 //! Result links: `.wake/out/<package>/<module>` leads to the tree in the store.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, symlinkat};
+use rustix::fs::{
+    AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, mkdirat, openat, openat2, readlinkat,
+    renameat, statat, symlinkat, unlinkat,
+};
 use rustix::io::Errno;
 
 use crate::sources::DIR_PATH;
@@ -20,9 +25,7 @@ static TEMPORARY: AtomicU64 = AtomicU64::new(0);
 
 /// Makes links in one directory, faster where neighbours in their order follow each other.
 pub(crate) struct Linker<'a> {
-    out: &'a Path,
-    /// None if it cannot be opened, as when it is not there yet.
-    opened: Option<OwnedFd>,
+    out: &'a OwnedFd,
     /// The directory that the last link's directory lies in.
     above: Option<(PathBuf, OwnedFd)>,
     /// The last directory that this one has made: nothing is in the way of links in it.
@@ -30,10 +33,9 @@ pub(crate) struct Linker<'a> {
 }
 
 impl<'a> Linker<'a> {
-    /// For links in the directory `out`.
-    pub(crate) fn new(out: &'a Path) -> Linker<'a> {
-        let opened = openat(CWD, out, DIR_PATH, Mode::empty()).ok();
-        Linker { out, opened, above: None, made: None }
+    /// For links in the directory `out`, which is held open.
+    pub(crate) fn new(out: &'a OwnedFd) -> Linker<'a> {
+        Linker { out, above: None, made: None }
     }
 
     /// Makes the link `name` lead to `target`; replaced in one step, left alone where it is right.
@@ -53,7 +55,7 @@ impl<'a> Linker<'a> {
         let above = dir.parent()?;
         if self.above.as_ref().is_none_or(|(path, _)| path != above) {
             self.made = None;
-            self.above = Some((above.to_owned(), dir_below(self.opened.as_ref()?, above)?));
+            self.above = Some((above.to_owned(), dir_below(self.out, above)?));
         }
         let (_, opened) = self.above.as_ref()?;
         let short = Path::new(dir.file_name()?);
@@ -66,9 +68,8 @@ impl<'a> Linker<'a> {
 }
 
 /// Makes a link where nothing is, without a look at what could be there; none if something is in the way.
-fn link_anew(out: &Path, name: &Path, target: &Path) -> Option<()> {
-    let out = openat(CWD, out, DIR_PATH, Mode::empty()).ok()?;
-    let dir = dir_below(&out, name.parent()?)?;
+fn link_anew(out: &OwnedFd, name: &Path, target: &Path) -> Option<()> {
+    let dir = dir_below(out, name.parent()?)?;
     symlinkat(target, &dir, name.file_name()?).ok()
 }
 
@@ -93,36 +94,89 @@ fn dir_below(out: &OwnedFd, path: &Path) -> Option<OwnedFd> {
     }
 }
 
-fn replace(out: &Path, name: &Path, target: &Path) -> io::Result<()> {
-    let link = out.join(name);
-    if std::fs::read_link(&link).is_ok_and(|there| there == target) {
+fn replace(out: &OwnedFd, name: &Path, target: &Path) -> io::Result<()> {
+    let dir = dir_with_room(out, name.parent().unwrap_or(Path::new("")))?;
+    let short = name.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    if readlinkat(&dir, short, Vec::new()).is_ok_and(|there| there.as_bytes() == bytes(target)) {
         return Ok(());
     }
-    let dir = name.parent().unwrap_or(Path::new(""));
-    make_room(out, dir)?;
-    let dir = out.join(dir);
-    std::fs::create_dir_all(&dir)?;
-    if link.symlink_metadata().is_ok_and(|there| there.is_dir()) {
-        std::fs::remove_dir_all(&link)?;
+    let there = statat(&dir, short, AtFlags::SYMLINK_NOFOLLOW);
+    if there.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
+        remove_links(&dir, short, DEEPEST)?;
     }
     // Several threads may be at work in one directory.
     let number = TEMPORARY.fetch_add(1, Ordering::Relaxed);
-    let temporary = dir.join(format!(".new-{}-{number}", std::process::id()));
-    let _ = std::fs::remove_file(&temporary);
-    std::os::unix::fs::symlink(target, &temporary)?;
-    std::fs::rename(&temporary, &link)
+    let temporary = format!(".new-{}-{number}", std::process::id());
+    match symlinkat(target, &dir, &temporary) {
+        Err(Errno::EXIST) => {
+            unlinkat(&dir, &temporary, AtFlags::empty())?;
+            symlinkat(target, &dir, &temporary)?;
+        }
+        made => made?,
+    }
+    let renamed = renameat(&dir, &temporary, &dir, short);
+    if renamed.is_err() {
+        let _ = unlinkat(&dir, &temporary, AtFlags::empty());
+    }
+    Ok(renamed?)
 }
 
-/// Removes links that stand where directories must: following one would lead into the store.
-fn make_room(out: &Path, dir: &Path) -> io::Result<()> {
-    let mut at = out.to_owned();
-    for part in dir.components() {
-        at.push(part);
-        if at.is_symlink() {
-            std::fs::remove_file(&at)?;
+/// Opens the directory at `path` below `out`, making what is missing, where links make room: following one would lead
+/// into the store.
+fn dir_with_room(out: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
+    let flags = DIR_PATH | OFlags::NOFOLLOW;
+    let mut at = openat(out, ".", flags, Mode::empty())?;
+    for name in path {
+        let make = || match mkdirat(&at, name, Mode::from_raw_mode(0o777)) {
+            Ok(()) | Err(Errno::EXIST) => openat(&at, name, flags, Mode::empty()),
+            Err(error) => Err(error),
+        };
+        at = match openat(&at, name, flags, Mode::empty()) {
+            Err(Errno::NOENT) => make()?,
+            // Of a file this fails: it is not ours.
+            Err(Errno::NOTDIR | Errno::LOOP) => {
+                readlinkat(&at, name, Vec::new()).map_err(|_| not_ours(name))?;
+                unlinkat(&at, name, AtFlags::empty())?;
+                make()?
+            }
+            opened => opened?,
+        };
+    }
+    Ok(at)
+}
+
+/// Directories below each other in names of links, which no package's path has.
+const DEEPEST: usize = 256;
+
+/// Removes a directory of links; what else lies in it stays, and is an error.
+fn remove_links(parent: &OwnedFd, name: &OsStr, deepest: usize) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = openat(parent, name, flags, Mode::empty())?;
+    let mut names = Vec::new();
+    for entry in Dir::read_from(&opened)? {
+        let entry = entry?;
+        if !matches!(entry.file_name().to_bytes(), b"." | b"..") {
+            names.push(OsStr::from_bytes(entry.file_name().to_bytes()).to_owned());
         }
     }
-    Ok(())
+    for name in &names {
+        let stat = statat(&opened, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Symlink => unlinkat(&opened, name, AtFlags::empty())?,
+            FileType::Directory if deepest > 0 => remove_links(&opened, name, deepest - 1)?,
+            _ => return Err(not_ours(name)),
+        }
+    }
+    Ok(unlinkat(parent, name, AtFlags::REMOVEDIR)?)
+}
+
+fn not_ours(name: &OsStr) -> io::Error {
+    let name = name.to_string_lossy();
+    io::Error::other(format!("`{name}` is in the way and no result link: move it elsewhere"))
+}
+
+fn bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
 }
 
 #[cfg(test)]
@@ -132,6 +186,34 @@ mod tests {
 
     use super::*;
 
+    fn open(dir: &Path) -> OwnedFd {
+        openat(rustix::fs::CWD, dir, DIR_PATH, Mode::empty()).unwrap()
+    }
+
+    #[test]
+    fn what_is_no_link_stays_and_nothing_is_done_beside_it() {
+        let scene = tempfile::tempdir().unwrap();
+        let out = scene.path().join("out");
+        std::fs::create_dir_all(out.join("a/b/c")).unwrap();
+        std::fs::write(out.join("a/b/c/mine"), "mine").unwrap();
+        std::fs::write(out.join("file"), "mine").unwrap();
+        let opened = open(&out);
+        let link = |name: &str| Linker::new(&opened).link(Path::new(name), scene.path());
+        for (name, at_fault) in [("a", "mine"), ("a/b/c/mine/d", "mine"), ("file/x", "file")] {
+            let error = link(name).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("`{at_fault}` is in the way")), "{error}");
+        }
+        assert_eq!(std::fs::read_to_string(out.join("a/b/c/mine")).unwrap(), "mine");
+        let outside = scene.path().join("outside");
+        std::fs::write(&outside, "outside").unwrap();
+        std::fs::create_dir(out.join("d")).unwrap();
+        symlink(&outside, out.join("d/link")).unwrap();
+        symlink("..", out.join("d/up")).unwrap();
+        link("d").unwrap();
+        assert_eq!(std::fs::read_to_string(&outside).unwrap(), "outside");
+        assert_eq!(std::fs::read_link(out.join("d")).unwrap(), scene.path());
+    }
+
     #[test]
     fn a_link_is_made_replaced_and_makes_room_for_those_below_it() {
         let scene = tempfile::tempdir().unwrap();
@@ -139,16 +221,17 @@ mod tests {
             (scene.path().join("out"), scene.path().join("one"), scene.path().join("other"));
         [&out, &one, &other].iter().for_each(|dir| std::fs::create_dir(dir).unwrap());
         let read = |name: &str| std::fs::read_link(out.join(name)).unwrap();
-        let link = |out: &Path, name: &Path, target: &Path| Linker::new(out).link(name, target);
-        link(&out, Path::new("a/b"), &one).unwrap();
+        let opened = open(&out);
+        let link = |name: &Path, target: &Path| Linker::new(&opened).link(name, target);
+        link(Path::new("a/b"), &one).unwrap();
         assert_eq!(read("a/b"), one);
-        link(&out, Path::new("a/b"), &other).unwrap();
+        link(Path::new("a/b"), &other).unwrap();
         assert_eq!(read("a/b"), other);
         // What is below a link must not be made in what the link leads to.
-        link(&out, Path::new("a/b/c"), &one).unwrap();
+        link(Path::new("a/b/c"), &one).unwrap();
         assert_eq!(read("a/b/c"), one);
         assert_eq!(std::fs::read_dir(&other).unwrap().count(), 0);
-        link(&out, Path::new("a/b"), &other).unwrap();
+        link(Path::new("a/b"), &other).unwrap();
         assert_eq!(read("a/b"), other);
         assert_eq!(std::fs::read_dir(&other).unwrap().count(), 0);
         let left: Vec<_> = std::fs::read_dir(out.join("a")).unwrap().collect();
@@ -160,10 +243,11 @@ mod tests {
         let scene = tempfile::tempdir().unwrap();
         let (out, one, other) =
             (scene.path().join("out"), scene.path().join("one"), scene.path().join("other"));
-        std::fs::create_dir(&other).unwrap();
+        [&out, &other].iter().for_each(|dir| std::fs::create_dir(dir).unwrap());
         let names = ["top", "a/b/x", "a/b/y", "a/c/x", "a/c/x/below", "a/b/z", "d/x", "d/x/y/z"];
         let make = |target: &Path| {
-            let mut linker = Linker::new(&out);
+            let opened = open(&out);
+            let mut linker = Linker::new(&opened);
             names.iter().for_each(|name| linker.link(Path::new(name), target).unwrap());
             // The newer result has taken the place of what was in its way.
             let gone = ["a/c/x", "d/x"];

@@ -131,7 +131,7 @@ pub(crate) fn load_as_found<T: Send, E: Send>(
     locked: &LockedPkgs,
     find: impl FnOnce(&mut dyn FnMut(&RelPath)) -> Result<(T, Vec<RelPath>), E> + Send,
 ) -> Result<(T, LoadResult), E> {
-    let shelf = Shelf::of(evaluator.files);
+    let shelf = Shelf::new(evaluator.spare.clone());
     let loader = Loader { workspace, evaluator, locked, shelf, state: Mutex::default() };
     let lanes = Lanes::new(&loader, evaluator);
     let found = rayon::scope(|scope| {

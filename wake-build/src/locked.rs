@@ -1,7 +1,6 @@
 //! Packages that `wake.lock` names: read once, from the root of the workspace, when something asks for one.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use wake_model::lock::LockError;
@@ -10,8 +9,9 @@ use wake_steps::diagnostic::{Class, Diagnostic, Place};
 use wake_steps::error::store_failure;
 use wake_store::{Lookup, Store};
 
-use crate::files::{FileState, Files};
+use crate::files::{FileState, Files, read_at_most};
 use crate::pkg_place::{PkgPlace, StoredPkg};
+use crate::sources::LARGEST;
 
 /// The packages that a workspace has locked, and those of them that were opened.
 #[derive(Default)]
@@ -86,6 +86,10 @@ impl LockText {
     fn read(files: &Files) -> Result<LockText, Box<Diagnostic>> {
         let failed = |message: String| Box::new(Diagnostic::error(Class::Environment, message));
         let path = RelPath::parse(LOCK_FILE).unwrap_or_default();
+        if files.is_too_large_a_source(&PkgPlace::Checkout(RelPath::root()), &path) {
+            let message = format!("`{LOCK_FILE}` has more than {} MiB", LARGEST >> 20);
+            return Err(Box::new(Diagnostic::error(Class::Resolution, message)));
+        }
         let digest = match files.look(&path).map_err(|error| failed(error.to_string()))? {
             FileState::File { blob, .. } => blob,
             FileState::Absent => {
@@ -98,11 +102,10 @@ impl LockText {
                 return Err(Box::new(Diagnostic::error(Class::Resolution, message)));
             }
         };
-        let bytes = fs::read(files.absolute(&path));
-        let bytes = bytes.map_err(|error| failed(format!("`{LOCK_FILE}`: {error}")))?;
-        if BlobDigest::of(&bytes) != digest {
+        let bytes = read_at_most(&files.absolute(&path), LARGEST);
+        let Some(bytes) = bytes.filter(|bytes| BlobDigest::of(bytes) == digest) else {
             return Err(failed(format!("`{LOCK_FILE}` changed while it was read")));
-        }
+        };
         let text = String::from_utf8(bytes).map_err(|_| {
             let message = format!("`{LOCK_FILE}` is not valid UTF-8");
             Diagnostic::error(Class::Resolution, message)

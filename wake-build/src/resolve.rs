@@ -1,6 +1,6 @@
 //! Resolving: which package each key of each package stands for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 use wake_eval::{NoAnswers, Op};
@@ -33,6 +33,8 @@ pub(crate) struct ResolvedPkg {
     pub deps: NameMap<PkgKey>,
     /// Whether all its files are known to be there, and what a package can have.
     pub sound: bool,
+    /// Whether its commands may reach the network.
+    pub may_reach_network: bool,
 }
 
 /// Meets every requirement of `loaded`; `roots` are the packages that nobody had to get.
@@ -77,6 +79,8 @@ struct Bindings {
     by_place: BTreeMap<PkgPlace, PkgKey>,
     deps: DepsByPlace,
     order: Vec<PkgKey>,
+    /// Those whose commands may reach the network.
+    networked: BTreeSet<PkgPlace>,
 }
 
 type DepsByPlace = BTreeMap<PkgPlace, BTreeMap<String, PkgPlace>>;
@@ -100,7 +104,8 @@ impl Resolver<'_> {
         self.check_requests(&mut errors);
         self.check_ranges(&mut errors);
         let by_place = self.keys(&mut errors);
-        let globals = self.globals(roots, &mut errors);
+        let held = self.permissions(roots, &mut errors);
+        let globals = self.globals(&held, &mut errors);
         let deps = self.deps(&globals, &mut errors);
         if errors.is_empty() {
             order = self.order(&deps, &mut errors);
@@ -109,7 +114,9 @@ impl Resolver<'_> {
             return Err(Failure { diagnostics: errors });
         }
         let order = order.into_iter().filter_map(|place| by_place.get(place).cloned()).collect();
-        Ok(Bindings { by_place, deps, order })
+        let networked = held.into_iter().filter(|(_, held)| held.contains(&Permission::Network));
+        let networked = networked.map(|(place, _)| place).collect();
+        Ok(Bindings { by_place, deps, order, networked })
     }
 
     fn gets(&self) -> impl Iterator<Item = (&LoadedPkg, &String, &GetPkg)> {
@@ -208,10 +215,9 @@ impl Resolver<'_> {
     /// What the global namespace holds: the highest rank wins, and two of one rank are an error.
     fn globals(
         &self,
-        roots: &[PkgPlace],
+        held: &BTreeMap<PkgPlace, Vec<Permission>>,
         errors: &mut Vec<Diagnostic>,
     ) -> BTreeMap<PkgName, Global> {
-        let held = self.permissions(roots, errors);
         let mut globals: BTreeMap<PkgName, Global> = BTreeMap::new();
         for (pkg, key, get) in self.gets() {
             let Some(rule) = get.global else { continue };
@@ -253,7 +259,8 @@ impl Resolver<'_> {
             .help("raise one of them: `global={override: N}` with N from 1 to 100")
     }
 
-    /// Who may do what: roots may do everything, others what was granted by one who may do it.
+    /// Who may do what: roots may do everything, others what was granted by one who may do it. A package that a person named and
+    /// nobody gets may reach the network: there is nobody else to grant that.
     fn permissions(
         &self,
         roots: &[PkgPlace],
@@ -261,6 +268,11 @@ impl Resolver<'_> {
     ) -> BTreeMap<PkgPlace, Vec<Permission>> {
         let mut held: BTreeMap<PkgPlace, Vec<Permission>> =
             roots.iter().map(|root| (root.clone(), Permission::ALL.to_vec())).collect();
+        let got: BTreeSet<&PkgPlace> =
+            self.loaded.values().flat_map(|pkg| pkg.found.values()).collect();
+        for place in self.loaded.keys().filter(|place| !got.contains(place)) {
+            held.entry(place.clone()).or_insert_with(|| vec![Permission::Network]);
+        }
         let mut changed = true;
         while changed {
             changed = false;
@@ -383,7 +395,7 @@ fn mismatch(key: &str, from: &str, get: &GetPkg, found: &LoadedPkg) -> String {
 
 /// `sound` says of each package of `loaded` whether all is well with its files.
 fn assemble(loaded: Loaded, sound: Vec<bool>, met: Bindings) -> Resolution {
-    let Bindings { by_place, deps, order } = met;
+    let Bindings { by_place, deps, order, networked } = met;
     let key_of = |place: &PkgPlace| by_place.get(place).cloned();
     let keyed = |place: &PkgPlace| {
         let wanted = deps.get(place).into_iter().flatten();
@@ -391,7 +403,8 @@ fn assemble(loaded: Loaded, sound: Vec<bool>, met: Bindings) -> Resolution {
     };
     let resolved = |((place, pkg), sound)| {
         let deps = keyed(&place);
-        Some((key_of(&place)?, ResolvedPkg { pkg, deps, sound }))
+        let may_reach_network = networked.contains(&place);
+        Some((key_of(&place)?, ResolvedPkg { pkg, deps, sound, may_reach_network }))
     };
     let pkgs = loaded.into_iter().zip(sound).filter_map(resolved).collect();
     Resolution { pkgs, order, by_place }

@@ -13,13 +13,14 @@ use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::history::History;
 use wake_steps::profile::Profile;
 use wake_steps::{Machine, MachineOptions};
-use wake_store::Store;
 use wake_store::ware::Route;
+use wake_store::{ConfinedPath, Owners, Store};
 
 use crate::config_text;
 use crate::evaluate::{EvalCounts, Evaluator};
 use crate::files::{FileMemory, Files};
 use crate::instance::{Instances, instantiate};
+use crate::links::OUT_DIR;
 use crate::load::{LoadResult, load, load_as_found};
 use crate::locked::LockedPkgs;
 use crate::pkg_place::PkgPlace;
@@ -42,6 +43,8 @@ pub struct Options {
     pub store_is_explicit: bool,
     /// How many commands run at once; none: what `wake.toml` says, else one for each processor.
     pub jobs: Option<usize>,
+    /// Whose checkouts and stores are believed.
+    pub owners: Owners,
     /// How strictly commands are kept to what is declared.
     pub sandbox: SandboxLevel,
     /// How other machines are reached.
@@ -67,14 +70,22 @@ pub struct Session {
     pub(crate) pool: Pool,
     /// What was typed, for the log.
     pub(crate) argv: Vec<String>,
+    /// What is said of each build.
+    pub(crate) warnings: Vec<Diagnostic>,
 }
 
 impl Session {
     /// Finds the workspace around the person and opens its store.
     pub fn open(options: Options) -> Result<Session, Failure> {
         let span = options.profile.stage("open");
-        let workspace = Workspace::discover(&options.cwd)?;
-        let configured = workspace.settings.store.clone().filter(|_| !options.store_is_explicit);
+        let workspace = Workspace::discover(&options.cwd, &options.owners)?;
+        let (mut configured, mut warnings) = (None, Vec::new());
+        if !options.store_is_explicit {
+            match workspace.store() {
+                Ok(store) => configured = store,
+                Err(warning) => warnings.push(*warning),
+            }
+        }
         let store = configured.unwrap_or_else(|| options.store.clone());
         let Workers { program, evaluate, sandbox } = &options.workers;
         let evaluation = wake_eval::WorkerCommand {
@@ -87,6 +98,7 @@ impl Session {
         let machine = Machine::open(MachineOptions {
             store,
             jobs: options.jobs.or(workspace.settings.jobs),
+            owners: options.owners,
             sandbox: options.sandbox,
             worker,
             route: options.route.clone(),
@@ -94,7 +106,7 @@ impl Session {
         })?;
         drop(span);
         let (pool, argv) = (Pool::new(evaluation, Limits::default()), options.argv);
-        Ok(Session { workspace, machine, pool, argv })
+        Ok(Session { workspace, machine, pool, argv, warnings })
     }
 
     /// The store.
@@ -103,16 +115,26 @@ impl Session {
     }
 
     /// Where logs and caches of this checkout lie.
-    pub fn state_dir(&self) -> PathBuf {
+    pub fn state_dir(&self) -> ConfinedPath {
         self.workspace.state_dir()
     }
 
-    pub(crate) fn history_file(&self) -> PathBuf {
+    pub(crate) fn history_file(&self) -> ConfinedPath {
         self.state_dir().join("state/history")
     }
 
-    pub(crate) fn files_file(&self) -> PathBuf {
+    pub(crate) fn files_file(&self) -> ConfinedPath {
         self.state_dir().join("state/files")
+    }
+
+    /// Where what a build puts aside lies.
+    pub(crate) fn spare_dir(&self) -> ConfinedPath {
+        self.state_dir().join("state")
+    }
+
+    /// Where result links lie.
+    pub(crate) fn out_dir(&self) -> ConfinedPath {
+        self.workspace.dir.join(OUT_DIR)
     }
 
     /// Where the time goes.
@@ -126,7 +148,7 @@ impl Session {
         let is_proof =
             |snapshot: &&Snapshot| snapshot.meta().is_some_and(|meta| meta.is_of_this_boot());
         let memory = snapshot.filter(is_proof).map(|snapshot| snapshot as &dyn FileMemory);
-        let files = Files::open(&self.workspace.root, &self.files_file(), memory);
+        let files = Files::open(&self.workspace.root, Some(&self.files_file()), memory);
         Checkout {
             session: self,
             files: files.profiled(self.profile()),
@@ -154,7 +176,8 @@ impl Checkout<'_> {
         let Session { pool, machine, .. } = self.session;
         let epoch = EPOCHS.fetch_add(1, Ordering::Relaxed);
         let (store, profile, tally) = (machine.store(), machine.profile(), EvalCounts::default());
-        Evaluator { pool, store, files: &self.files, epoch, tally, profile }
+        let spare = self.session.spare_dir();
+        Evaluator { pool, store, files: &self.files, spare, epoch, tally, profile }
     }
 
     /// Loads, resolves, instantiates and plans what `patterns` name.

@@ -2,9 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 
+use wake_steps::MOST_JOBS;
 use wake_steps::diagnostic::{Class, Diagnostic, Place};
+use wake_store::ConfinedPath;
+
+/// Bytes of a file that nobody writes by hand.
+const LARGEST: u64 = 1 << 20;
 
 /// The settings of a workspace.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,22 +41,43 @@ struct WorkspaceTable {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct BuildTable {
-    jobs: Option<std::num::NonZeroUsize>,
+    jobs: Option<Jobs>,
     store: Option<PathBuf>,
+}
+
+/// A number of commands at once that the flag would take, too.
+struct Jobs(u16);
+
+impl<'de> Deserialize<'de> for Jobs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Jobs, D::Error> {
+        let number = i64::deserialize(deserializer)?;
+        let jobs = u16::try_from(number).ok().filter(|jobs| (1..=MOST_JOBS).contains(jobs));
+        let wrong = || format!("`jobs` is {number}; it may be 1 to {MOST_JOBS}");
+        jobs.map(Jobs).ok_or_else(|| D::Error::custom(wrong()))
+    }
 }
 
 impl Settings {
     /// Reads the file at `path`.
-    pub fn read(path: &Path) -> Result<Settings, Diagnostic> {
-        let text = std::fs::read_to_string(path).map_err(|source| {
-            Diagnostic::error(Class::Environment, format!("`{}`: {source}", path.display()))
+    pub(crate) fn read(file: &ConfinedPath) -> Result<Settings, Diagnostic> {
+        let path = &file.path();
+        let fault = |source: std::io::Error| {
+            // A refusal says itself where.
+            let at = source
+                .get_ref()
+                .map_or_else(|| format!("`{}`: ", path.display()), |_| String::new());
+            Diagnostic::error(Class::Environment, format!("{at}{source}"))
+        };
+        let text = file.read(LARGEST).map_err(fault)?;
+        let text = String::from_utf8(text).map_err(|_| {
+            Diagnostic::error(Class::Usage, format!("`{}` is not valid UTF-8", path.display()))
         })?;
         let SettingsFile { workspace, build } =
             toml::from_str(&text).map_err(|error| located(path, &text, &error))?;
         let beside = |store: PathBuf| path.parent().unwrap_or(Path::new("/")).join(store);
         Ok(Settings {
             members: workspace.members,
-            jobs: build.jobs.map(Into::into),
+            jobs: build.jobs.map(|Jobs(jobs)| jobs.into()),
             store: build.store.map(beside),
         })
     }

@@ -2,13 +2,9 @@
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use wake_model::RelPath;
-
-use crate::files::Files;
-use wake_model::place::WAKE_DIR;
+use wake_store::ConfinedPath;
 
 /// So many bytes are held before they are written.
 const HELD: usize = 256 << 10;
@@ -17,7 +13,7 @@ const HELD: usize = 256 << 10;
 #[derive(Debug)]
 pub(crate) struct Shelf {
     /// Where the file is to lie.
-    dir: PathBuf,
+    dir: ConfinedPath,
     /// Made when there is enough to write.
     file: OnceLock<File>,
     held: Mutex<ShelfBuffer>,
@@ -42,13 +38,8 @@ pub(crate) struct ShelfEntry {
 }
 
 impl Shelf {
-    /// An empty one, whose file lies with the state of the checkout.
-    pub(crate) fn of(files: &Files<'_>) -> Arc<Shelf> {
-        Shelf::new(files.absolute(&RelPath::root()).join(WAKE_DIR).join("state"))
-    }
-
     /// An empty one, whose file lies in `dir`.
-    pub(crate) fn new(dir: PathBuf) -> Arc<Shelf> {
+    pub(crate) fn new(dir: ConfinedPath) -> Arc<Shelf> {
         Arc::new(Shelf { dir, file: OnceLock::new(), held: Mutex::default() })
     }
 
@@ -72,7 +63,7 @@ impl Shelf {
     fn write(&self, held: &ShelfBuffer) -> Option<()> {
         if self.file.get().is_none() {
             // Who puts pieces aside holds the lock, so nobody was faster.
-            let _ = self.file.set(wake_steps::state_file::nameless(&self.dir).ok()?);
+            let _ = self.file.set(self.dir.nameless().ok()?);
         }
         self.file.get()?.write_all_at(&held.bytes, held.start).ok()
     }
@@ -122,9 +113,9 @@ mod tests {
     #[test]
     fn pieces_are_what_they_were_wherever_they_lie() {
         let scene = tempfile::tempdir().unwrap();
-        let not_a_dir = scene.path().join("file");
-        std::fs::write(&not_a_dir, "").unwrap();
-        for dir in [scene.path().to_owned(), not_a_dir] {
+        std::fs::write(scene.path().join("file"), "").unwrap();
+        let top = ConfinedPath::top(scene.path()).unwrap();
+        for dir in [top.clone(), top.join("file")] {
             let shelf = Shelf::new(dir);
             let texts: Vec<String> =
                 (0..200).map(|number| format!("é{number}").repeat(number * 7)).collect();

@@ -14,6 +14,9 @@ use wake_model::place::PKG_FILE;
 /// How a directory is opened from which others are looked for.
 pub(crate) const DIR_PATH: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
+/// Bytes of a file that functions read, at most: as many as a result may have in all.
+pub(crate) const LARGEST: u64 = 64 << 20;
+
 /// Reads below one directory and never beside it, whatever links say.
 pub(crate) struct DirSources {
     root: Result<OwnedFd, Errno>,
@@ -70,7 +73,12 @@ impl Sources for DirSources {
             FileType::Directory => return Err(fail("is a directory".to_owned())),
             _ => return Err(fail("is neither a file nor a directory".to_owned())),
         }
-        let size = usize::try_from(stat.st_size).unwrap_or(0);
+        let size = stat.st_size.unsigned_abs();
+        if size > LARGEST {
+            let (size, most) = (size >> 20, LARGEST >> 20);
+            return Err(fail(format!("has {size} MiB: what functions read may have {most}")));
+        }
+        let size = usize::try_from(size).unwrap_or(0);
         let bytes = whole(&file, size).map_err(|e| fail(format!("cannot be read: {e}")))?;
         Ok(Some(bytes))
     }

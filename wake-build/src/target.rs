@@ -282,7 +282,8 @@ mod tests {
         }
         let here = if here.is_empty() { RelPath::root() } else { here.parse().unwrap() };
         let root = root.path().to_owned();
-        let workspace = Workspace { root, here, settings: Default::default() };
+        let dir = wake_store::ConfinedPath::top(&root).unwrap();
+        let workspace = Workspace { root, dir, here, settings: Default::default() };
         TargetPattern::from(text).scope(&workspace).unwrap().contains(label)
     }
 

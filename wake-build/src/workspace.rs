@@ -1,6 +1,7 @@
 //! Where a build stands: the workspace's root, its settings, its member packages.
 
 use std::cmp::Ordering;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSetBuilder};
@@ -9,7 +10,8 @@ use walkdir::{DirEntry, WalkDir};
 use crate::settings::Settings;
 use wake_model::RelPath;
 use wake_model::place::{PKG_FILE, WAKE_DIR};
-use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::diagnostic::{Class, Diagnostic, Level};
+use wake_store::{ConfinedPath, Owners, SAFE_DIRECTORY};
 
 /// The file that marks the root of a workspace.
 pub const WORKSPACE_FILE: &str = "wake.toml";
@@ -19,6 +21,8 @@ pub const WORKSPACE_FILE: &str = "wake.toml";
 pub struct Workspace {
     /// The root directory, absolute, links resolved.
     pub root: PathBuf,
+    /// The same, held open: what wake itself reads and writes there.
+    pub dir: ConfinedPath,
     /// Where the user stands, relative to the root.
     pub here: RelPath,
     /// What `wake.toml` says.
@@ -27,21 +31,30 @@ pub struct Workspace {
 
 impl Workspace {
     /// Finds the workspace around `cwd`: the nearest `wake.toml` upwards, else the nearest package.
-    pub fn discover(cwd: &Path) -> Result<Workspace, Diagnostic> {
+    ///
+    /// One that belongs to somebody whom `owners` does not believe is refused.
+    pub fn discover(cwd: &Path, owners: &Owners) -> Result<Workspace, Diagnostic> {
         let cwd = cwd.canonicalize().map_err(|source| {
             Diagnostic::error(Class::Usage, format!("`{}`: {source}", cwd.display()))
         })?;
-        let marked = cwd.ancestors().find(|dir| dir.join(WORKSPACE_FILE).is_file());
+        let marked = cwd.ancestors().find(|dir| is_marked(dir));
         let nearest = || cwd.ancestors().find(|dir| dir.join(PKG_FILE).is_file());
         let Some(root) = marked.or_else(nearest).map(Path::to_owned) else {
             return Err(no_package(&cwd));
         };
+        let dir = ConfinedPath::top(&root).map_err(|source| {
+            Diagnostic::error(Class::Environment, format!("`{}`: {source}", root.display()))
+        })?;
+        let marker = if marked.is_some() { WORKSPACE_FILE } else { PKG_FILE };
+        for decisive in [dir.clone(), dir.join(marker), dir.join(WAKE_DIR)] {
+            refuse_stranger(&root, &decisive, owners)?;
+        }
         let settings = match marked {
-            Some(_) => Settings::read(&root.join(WORKSPACE_FILE))?,
+            Some(_) => Settings::read(&dir.join(WORKSPACE_FILE))?,
             None => Settings::default(),
         };
         let here = relative(&root, &cwd)?;
-        Ok(Workspace { root, here, settings })
+        Ok(Workspace { root, dir, here, settings })
     }
 
     /// The absolute path of `path`.
@@ -55,8 +68,17 @@ impl Workspace {
     }
 
     /// Where wake keeps what it writes into the checkout.
-    pub fn state_dir(&self) -> PathBuf {
-        self.root.join(WAKE_DIR)
+    pub fn state_dir(&self) -> ConfinedPath {
+        self.dir.join(WAKE_DIR)
+    }
+
+    /// The store that `wake.toml` names; a warning if that lies in a checkout: whoever made the checkout could have filled it.
+    pub fn store(&self) -> Result<Option<PathBuf>, Box<Diagnostic>> {
+        let Some(store) = &self.settings.store else { return Ok(None) };
+        match checkout_around(store, &self.root) {
+            None => Ok(Some(store.clone())),
+            Some(checkout) => Err(Box::new(not_believed(store, &checkout))),
+        }
     }
 
     /// Whether `dir` is a package.
@@ -97,12 +119,25 @@ impl Workspace {
         let patterns = self.member_patterns()?;
         let start = self.absolute(below);
         let walk = WalkDir::new(&start).sort_by(files_first).into_iter();
+        let mut walk = walk.filter_entry(|e| !(e.file_type().is_dir() && is_hidden(e.file_name())));
         let mut members = Vec::new();
         let mut dirs = Vec::new();
-        for entry in walk.filter_entry(|e| !(e.file_type().is_dir() && is_hidden(e.file_name()))) {
-            let entry = entry.map_err(|e| Diagnostic::error(Class::Environment, e.to_string()))?;
+        while let Some(entry) = walk.next() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                // Nobody has named it. It was noted as one that was looked into, so that no snapshot is taken of this.
+                Err(error) if error.depth() > 0 && is_forbidden(&error) => continue,
+                Err(error) => {
+                    return Err(Diagnostic::error(Class::Environment, error.to_string()));
+                }
+            };
             if entry.file_type().is_dir() {
                 dirs.push(relative(&self.root, entry.path())?);
+                continue;
+            }
+            if entry.file_name() == GATE && self.is_store(entry.path()) {
+                walk.skip_current_dir();
+                dirs.pop();
                 continue;
             }
             if entry.file_name() != PKG_FILE || !entry.file_type().is_file() {
@@ -118,6 +153,15 @@ impl Workspace {
         }
         members.sort();
         Ok(Walk { members, dirs })
+    }
+
+    /// Whether the directory of the file at `gate` is a store: results lie there, and no package of the workspace.
+    fn is_store(&self, gate: &Path) -> bool {
+        let format = gate.with_file_name("format");
+        let below = format.strip_prefix(&self.root).unwrap_or(&format);
+        let mut text = [0; STORE.len()];
+        let read = self.dir.join(below).open().and_then(|mut file| file.read_exact(&mut text));
+        read.is_ok() && text == *STORE
     }
 
     fn member_patterns(&self) -> Result<Option<globset::GlobSet>, Diagnostic> {
@@ -149,6 +193,15 @@ pub(crate) struct Walk {
     pub(crate) dirs: Vec<RelPath>,
 }
 
+/// A file in the root of a store, rarely called so elsewhere.
+const GATE: &str = "gate";
+/// How the format file of a store begins.
+const STORE: &[u8; 11] = b"wake-store ";
+
+fn is_forbidden(error: &walkdir::Error) -> bool {
+    error.io_error().is_some_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+}
+
 /// Only directories in the order of their names: of files, a walk looks for one.
 fn files_first(one: &DirEntry, other: &DirEntry) -> Ordering {
     match (one.file_type().is_dir(), other.file_type().is_dir()) {
@@ -160,6 +213,54 @@ fn files_first(one: &DirEntry, other: &DirEntry) -> Ordering {
 /// Whether a walk passes a directory of this name by.
 pub(crate) fn is_hidden(name: &std::ffi::OsStr) -> bool {
     name == ".git" || name == WAKE_DIR
+}
+
+/// Whether `wake.toml` marks `dir`. A link or a pipe does so, too: reading it says what is wrong with it.
+fn is_marked(dir: &Path) -> bool {
+    dir.join(WORKSPACE_FILE).symlink_metadata().is_ok_and(|metadata| !metadata.is_dir())
+}
+
+/// Refuses the workspace at `root` if what lies at `decisive` belongs to somebody who is not believed.
+fn refuse_stranger(
+    root: &Path,
+    decisive: &ConfinedPath,
+    owners: &Owners,
+) -> Result<(), Diagnostic> {
+    let owner = decisive.stat().ok().and_then(|stat| owners.stranger(root, stat.st_uid));
+    let Some(owner) = owner else { return Ok(()) };
+    let message =
+        format!("`{}` belongs to another user (number {owner})", decisive.path().display());
+    let of_ones_own = format!("a `{WORKSPACE_FILE}` of your own makes its directory the workspace");
+    let vouch = format!("if you trust who it is, set `{SAFE_DIRECTORY}={}`", root.display());
+    Err(Diagnostic::error(Class::Environment, message)
+        .note(format!("whoever owns the workspace `{}` says what wake does in it", root.display()))
+        .help(vouch)
+        .help(of_ones_own))
+}
+
+/// The directory above `store` that is a checkout, `root` being one.
+fn checkout_around(store: &Path, root: &Path) -> Option<PathBuf> {
+    let there = store.ancestors().find_map(|dir| Some((dir, dir.canonicalize().ok()?)));
+    let (dir, real) = there?;
+    let rest = store.strip_prefix(dir).unwrap_or(Path::new(""));
+    let store = real.join(rest);
+    let marks = [WORKSPACE_FILE, PKG_FILE, ".git", ".hg", ".jj"];
+    let is_checkout = |dir: &Path| {
+        dir == root || marks.iter().any(|mark| dir.join(mark).symlink_metadata().is_ok())
+    };
+    store.ancestors().find(|dir| is_checkout(dir)).map(Path::to_owned)
+}
+
+fn not_believed(store: &Path, checkout: &Path) -> Diagnostic {
+    let message = format!("`{WORKSPACE_FILE}` names a store in a checkout: `{}`", store.display());
+    let mut diagnostic = Diagnostic::error(Class::Usage, message)
+        .note(format!(
+            "what lies in `{}` may have come with it, so it is not used",
+            checkout.display()
+        ))
+        .help("if it is yours, name it yourself: `--store DIR` or `WAKE_STORE`");
+    diagnostic.level = Level::Warning;
+    diagnostic
 }
 
 fn no_package(dir: &Path) -> Diagnostic {

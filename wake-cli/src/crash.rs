@@ -40,7 +40,7 @@ fn told(path: &Path) -> String {
 }
 
 fn report(info: &PanicHookInfo<'_>, backtrace: &Backtrace) -> String {
-    let arguments: Vec<_> = environment::arguments().collect();
+    let arguments: Vec<_> = environment::shown_arguments().collect();
     let thread = std::thread::current();
     format!(
         "wake {} on {} {}\narguments: {arguments:?}\nthread: {}\n{info}\n\n{backtrace}\n",

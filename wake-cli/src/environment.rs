@@ -2,12 +2,13 @@
 #![expect(clippy::disallowed_methods, reason = "all others are told from here")]
 
 use std::env::ArgsOs;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use wake_steps::diagnostic::{Class, Diagnostic};
-use wake_store::ware::Route;
+use wake_store::ware::{Route, without_secrets};
+use wake_store::{Owners, SAFE_DIRECTORY, SafeDirectories};
 
 /// Every variable that wake honours, as it was found.
 ///
@@ -35,6 +36,8 @@ pub(crate) struct Environment {
     /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` in small letters, else in capitals; `SSL_CERT_FILE`; `PATH`, `HOME` and
     /// `SSH_AUTH_SOCK`, for `git`. In `PATH` also `wake doctor` looks for other programs of this name.
     pub(crate) route: Route,
+    /// `WAKE_SAFE_DIRECTORY`: directories with `:` between them, or `*` for all; and `SUDO_UID`, for whom root works.
+    pub(crate) owners: Owners,
     /// `TMPDIR`: where the report of a crash is written.
     pub(crate) temporary: Option<PathBuf>,
 }
@@ -90,6 +93,11 @@ impl Environment {
                 home: set("HOME"),
                 ssh_agent: set("SSH_AUTH_SOCK"),
             },
+            owners: Owners {
+                behind_root: text("SUDO_UID").and_then(|user| user.parse().ok()),
+                safe: set(SAFE_DIRECTORY)
+                    .map_or_else(SafeDirectories::default, |value| safe(&value)),
+            },
             temporary: set("TMPDIR").map(PathBuf::from),
         }
     }
@@ -115,7 +123,7 @@ impl Process {
                 format!("the current directory cannot be found: {source}"),
             )
         })?;
-        let argv = arguments().map(|arg| arg.to_string_lossy().into_owned()).collect();
+        let argv = shown_arguments().collect();
         Ok(Process { cwd, terminal: std::io::stderr().is_terminal(), argv })
     }
 }
@@ -125,11 +133,23 @@ pub(crate) fn arguments() -> ArgsOs {
     std::env::args_os()
 }
 
+/// What was typed, without the passwords of addresses: for logs and reports.
+pub(crate) fn shown_arguments() -> impl Iterator<Item = String> {
+    arguments().map(|arg| without_secrets(&arg.to_string_lossy()).into_owned())
+}
+
 /// This program, to be started as a worker.
 pub(crate) fn program() -> Result<PathBuf, Diagnostic> {
     std::env::current_exe().map_err(|source| {
         Diagnostic::error(Class::Environment, format!("cannot find the program itself: {source}"))
     })
+}
+
+fn safe(value: &OsStr) -> SafeDirectories {
+    if value == "*" {
+        return SafeDirectories::All;
+    }
+    SafeDirectories::These(std::env::split_paths(value).filter(|dir| dir.is_absolute()).collect())
 }
 
 fn is_utf8(locale: &str) -> bool {
@@ -175,6 +195,17 @@ mod tests {
     fn reports_of_crashes_go_where_temporary_files_do() {
         assert_eq!(with(&[("TMPDIR", "/t")]).temporary, Some(PathBuf::from("/t")));
         assert_eq!(with(&[]).temporary, None);
+    }
+
+    #[test]
+    fn directories_are_vouched_for_by_their_whole_paths() {
+        let safe = |value: &str| with(&[(SAFE_DIRECTORY, value)]).owners.safe;
+        assert_eq!(safe("*"), SafeDirectories::All);
+        let these = SafeDirectories::These(vec!["/a".into(), "/b c".into()]);
+        assert_eq!(safe("/a:/b c:d:"), these);
+        assert_eq!(safe(""), SafeDirectories::default());
+        assert_eq!(with(&[("SUDO_UID", "1000")]).owners.behind_root, Some(1000));
+        assert_eq!(with(&[("SUDO_UID", "-1")]).owners.behind_root, None);
     }
 
     #[test]

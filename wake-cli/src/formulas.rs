@@ -12,6 +12,7 @@ use wake_steps::history::History;
 use wake_steps::profile::Profile;
 use wake_steps::run::{Run, RunEnd, announce};
 use wake_steps::{Batch, Cancel, Machine, Results, SchedulePolicy, Steps, clock};
+use wake_store::ConfinedPath;
 
 use crate::args::ConfigArgs;
 use crate::exit::Stop;
@@ -179,6 +180,6 @@ fn history(machine: &Machine) -> History {
     History::read(&history_file(machine)).unwrap_or_default()
 }
 
-fn history_file(machine: &Machine) -> PathBuf {
+fn history_file(machine: &Machine) -> ConfinedPath {
     machine.store().outside_dir().join("state/history")
 }

@@ -33,7 +33,7 @@ mod session;
 mod formulas;
 mod command;
 
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -45,6 +45,7 @@ use crate::exit::{Exit, Outcome, Stop};
 use crate::manner::{Detail, Manner, Verbosity};
 use crate::report::witness::Witness;
 use crate::settings::Settings;
+use crate::terminal::guard::Guard;
 use crate::terminal::style::Style;
 
 /// Builds make and drop small things on many threads at once, evaluators by the million.
@@ -104,7 +105,9 @@ fn complain(failure: &Failure, manner: Manner) -> ExitCode {
 }
 
 fn run(command: &Command, settings: &Settings, environment: &Environment) -> Outcome {
-    let mut out = BufWriter::new(std::io::stdout());
+    let stdout = std::io::stdout();
+    let is_terminal = stdout.is_terminal();
+    let mut out = BufWriter::new(Guard::new(stdout, is_terminal));
     let mut say = std::io::stderr();
     let outcome = match command {
         Command::Build(args) => command::build::run(args, settings, &mut out),

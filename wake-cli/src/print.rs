@@ -6,12 +6,12 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::exit::{Exit, Outcome};
+use crate::terminal::escape;
 
 /// Prints `value` as indented JSON.
 pub(crate) fn json(value: &impl Serialize, out: &mut impl Write) -> Outcome {
-    serde_json::to_writer_pretty(&mut *out, value).map_err(io::Error::from)?;
-    writeln!(out)?;
-    Ok(Exit::SUCCESS)
+    let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
+    line(escape::json(&text), out)
 }
 
 /// Prints `text`, which has its own line breaks.

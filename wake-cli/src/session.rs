@@ -26,12 +26,14 @@ pub(crate) const SANDBOX_WORKER: &str = "__sandbox";
 
 /// Evaluates an expression in the package around it, or without one where there is none.
 pub(crate) fn eval(settings: &Settings, expression: &Expression) -> Result<EvalResult, Failure> {
-    match wake_build::Workspace::discover(&expression.dir) {
+    match wake_build::Workspace::discover(&expression.dir, &settings.owners) {
         Ok(_) => {
             let mut settings = settings.clone();
             settings.cwd.clone_from(&expression.dir);
             open(&settings)?.eval(expression)
         }
+        // One that is there and is not to be used is no reason to do without.
+        Err(error) if error.class != Class::Usage => Err(error.into()),
         Err(_) => expression.evaluate(&workers()?),
     }
 }
@@ -48,6 +50,7 @@ fn open_profiled(settings: &Settings, profile: Profile) -> Result<Session, Failu
         store,
         store_is_explicit,
         jobs: settings.jobs,
+        owners: settings.owners.clone(),
         sandbox: settings.sandbox,
         route: settings.route.clone(),
         argv: settings.argv.clone(),
@@ -77,7 +80,8 @@ pub(crate) fn build(
     match record(settings, profile, &mut witness).and_then(session) {
         Ok((session, cancel)) => {
             let report = session.build(request, &cancel, &mut witness);
-            BuildReport { exit: signals::exit_code(report.exit), ..report }
+            let exit = witness.exit_code(signals::exit_code(report.exit));
+            BuildReport { exit, ..report }
         }
         Err(failure) => BuildReport { exit: witness.close(&failure), ..BuildReport::default() },
     }
@@ -114,16 +118,17 @@ pub(crate) fn cancel() -> Result<Arc<Cancel>, Diagnostic> {
 
 /// The store that a build here would use; outside any workspace, the person's own.
 pub(crate) fn store(settings: &Settings) -> Result<Store, Failure> {
-    Ok(open_store(&store_dir(settings)?)?.reaching_by(settings.route.clone()))
+    Ok(open_store(&store_dir(settings)?, &settings.owners)?.reaching_by(settings.route.clone()))
 }
 
 fn store_dir(settings: &Settings) -> Result<PathBuf, Failure> {
     let (store, explicit) = settings.store()?;
     let configured = match explicit {
         true => None,
-        false => wake_build::Workspace::discover(&settings.cwd)
+        // A build here says why it would not use what is named.
+        false => wake_build::Workspace::discover(&settings.cwd, &settings.owners)
             .ok()
-            .and_then(|workspace| workspace.settings.store),
+            .and_then(|workspace| workspace.store().ok()?),
     };
     Ok(configured.unwrap_or(store))
 }
@@ -133,6 +138,7 @@ pub(crate) fn machine(settings: &Settings, profile: Profile) -> Result<Machine, 
     Ok(Machine::open(MachineOptions {
         store: store_dir(settings)?,
         jobs: settings.jobs,
+        owners: settings.owners.clone(),
         sandbox: settings.sandbox,
         worker: worker()?,
         route: settings.route.clone(),

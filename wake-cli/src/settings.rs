@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use wake_model::SandboxLevel;
 use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_store::Owners;
 use wake_store::ware::Route;
 
 use crate::args::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
@@ -26,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) argv: Vec<String>,
     /// How other machines are reached.
     pub(crate) route: Route,
+    /// Whose checkouts and stores are believed.
+    pub(crate) owners: Owners,
     /// How strictly commands are kept to what they declare.
     pub(crate) sandbox: SandboxLevel,
     /// Who reads.
@@ -71,6 +74,7 @@ impl Settings {
             jobs: global.jobs.map(usize::from),
             argv: process.argv.clone(),
             route: environment.route.clone(),
+            owners: environment.owners.clone(),
             sandbox: match global.sandbox {
                 SandboxHow::Strict => SandboxLevel::Strict,
                 SandboxHow::Weak => SandboxLevel::Weak,

@@ -35,6 +35,14 @@ pub struct PackageDecl {
     pub pkgs: NameMap<GetPkg>,
 }
 
+/// The longest limit of time that a command may be given, in seconds: a year.
+pub const LONGEST_TIMEOUT: u32 = 31_536_000;
+
+/// Whether a command may be given so many seconds.
+pub fn is_timeout(seconds: f64) -> bool {
+    seconds > 0.0 && seconds <= f64::from(LONGEST_TIMEOUT)
+}
+
 /// The bytes that a text such as `'512 MiB'` says; units are powers of two.
 pub fn memory_size(text: &str) -> Option<u64> {
     let text = text.trim();

@@ -1,6 +1,9 @@
 //! What a person is told when something is wrong.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
+use wake_store::ware::without_secrets;
 
 /// A message with its place and what to do about it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,13 +90,22 @@ impl std::fmt::Display for Place {
     }
 }
 
+/// The text as a person and every log may have it. It has as many characters as before, so that carets point where they did.
+fn shown(text: impl Into<String>) -> String {
+    let text = text.into();
+    match without_secrets(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(shown) => shown,
+    }
+}
+
 impl Diagnostic {
     /// An error without a place.
     pub fn error(class: Class, message: impl Into<String>) -> Self {
         Diagnostic {
             level: Level::Error,
             class,
-            message: message.into(),
+            message: shown(message),
             place: None,
             notes: Vec::new(),
             help: Vec::new(),
@@ -102,19 +114,22 @@ impl Diagnostic {
 
     /// The same with a place.
     pub fn at(mut self, place: Option<Place>) -> Self {
-        self.place = place.or(self.place);
+        if let Some(mut place) = place {
+            place.source_line = shown(place.source_line);
+            self.place = Some(place);
+        }
         self
     }
 
     /// The same with one more line of help.
     pub fn help(mut self, help: impl Into<String>) -> Self {
-        self.help.push(help.into());
+        self.help.push(shown(help));
         self
     }
 
     /// The same with one more note.
     pub fn note(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
+        self.notes.push(shown(note));
         self
     }
 }

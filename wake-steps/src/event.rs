@@ -300,4 +300,9 @@ pub trait Reporter {
 
     /// Called a few times a second while nothing happens, for clocks and bars.
     fn tick(&mut self) {}
+
+    /// Why events were lost that a person asked for, if some were; said once.
+    fn take_fault(&mut self) -> Option<std::io::Error> {
+        None
+    }
 }

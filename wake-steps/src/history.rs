@@ -4,11 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::Path;
 
 use wake_model::ActionDigest;
-
-use crate::state_file;
+use wake_store::ConfinedPath;
 
 /// What is known of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +28,13 @@ pub struct History {
 const HEAD: &str = "wake history 2";
 /// Bytes below which nobody minds lines that no longer count.
 const LONG: u64 = 1 << 20;
+/// Bytes of a file that nobody has written who tells of steps.
+const LARGEST: u64 = 256 << 20;
 
 impl History {
     /// Reads the file at `path`; none if there is no such file. What cannot be read counts as forgotten.
-    pub fn read(path: &Path) -> Option<History> {
-        let text = std::fs::read_to_string(path).ok()?;
+    pub fn read(path: &ConfinedPath) -> Option<History> {
+        let text = String::from_utf8(path.read(LARGEST).ok()?).ok()?;
         let mut lines = text.lines();
         if lines.next() != Some(HEAD) {
             return None;
@@ -46,9 +46,9 @@ impl History {
     ///
     /// Of several lines for one step the last counts, until [`History::write`] leaves one. It is called here each time
     /// that the file has grown to another power of two, from [`LONG`] on, so that editing data alone ends, too.
-    pub fn append(path: &Path, steps: &[(String, LastRun)]) -> std::io::Result<()> {
+    pub fn append(path: &ConfinedPath, steps: &[(String, LastRun)]) -> std::io::Result<()> {
         let text: String = steps.iter().map(|(label, past)| line(label, past)).collect();
-        let mut file = std::fs::OpenOptions::new().append(true).open(path)?;
+        let mut file = path.append()?;
         let before = file.metadata()?.len();
         file.write_all(text.as_bytes())?;
         let after = before + text.len() as u64;
@@ -60,12 +60,12 @@ impl History {
     }
 
     /// Writes the file at `path`.
-    pub fn write(&self, path: &Path) -> std::io::Result<()> {
+    pub fn write(&self, path: &ConfinedPath) -> std::io::Result<()> {
         let mut text = format!("{HEAD}\n");
         for (label, past) in &self.steps {
             text.push_str(&line(label, past));
         }
-        state_file::replace(path, text.as_bytes())
+        path.replace_by(&[text.as_bytes()])
     }
 
     /// The labels of all steps that are known.
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn it_comes_back_as_it_was_written() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("history");
+        let path = ConfinedPath::top(dir.path()).unwrap().join("history");
         let mut history = History::default();
         history.note("//a b:c", key(1), 5);
         history.note("//a b:c", key(2), 7);
@@ -128,10 +128,10 @@ mod tests {
         for number in 0..10_000u32 {
             let past = LastRun { dur_ms: number.into(), ..newer };
             History::append(&path, &[("//a b:c".to_owned(), past)]).unwrap();
-            assert!(std::fs::metadata(&path).unwrap().len() < LONG);
+            assert!(std::fs::metadata(path.path()).unwrap().len() < LONG);
         }
         assert_eq!(History::read(&path).unwrap().get("//a b:c").unwrap().dur_ms, 9_999);
-        std::fs::write(&path, "something else").unwrap();
+        std::fs::write(path.path(), "something else").unwrap();
         assert!(History::read(&path).is_none());
     }
 }

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `clock`, `cancel` | when, and no longer |
 //! | `diagnostic`, `event`, `profile` | what is told: what is wrong, what happens, where the time goes |
-//! | `state_file`, `run_log`, `history` | what stays: files that are caches, the log of a run, what steps did before |
+//! | `run_log`, `history` | what stays: the log of a run, what steps did before |
 //! | `step`, `wares`, `results` | what is to be done, and what there is for it |
 //! | `error` | why a step could not be performed |
 //! | `pin` | a step whose needs are done becomes an action |
@@ -31,7 +31,6 @@ mod cancel;
 pub mod diagnostic;
 pub mod event;
 pub mod profile;
-pub mod state_file;
 pub mod run_log;
 pub mod history;
 pub mod step;
@@ -52,7 +51,7 @@ pub mod run;
 pub mod explain;
 
 pub use cancel::Cancel;
-pub use machine::{Machine, MachineOptions, open_store};
+pub use machine::{MOST_JOBS, Machine, MachineOptions, open_store};
 pub use pin::StepContext;
 pub use results::{Results, StepOutput};
 pub use schedule::{Batch, BatchResult, SchedulePolicy};

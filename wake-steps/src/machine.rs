@@ -6,13 +6,16 @@ use std::sync::{Arc, OnceLock};
 use wake_exec::{Executor, HostIdentity, Scheduling, WorkerCommand};
 use wake_model::{HostDigest, SandboxLevel};
 use wake_store::ware::Route;
-use wake_store::{OpenError, Store};
+use wake_store::{OpenError, Owners, SAFE_DIRECTORY, Store};
 
 use crate::diagnostic::{Class, Diagnostic};
 use crate::engine::Engine;
 use crate::error::store_failure;
 use crate::here::Here;
 use crate::profile::Profile;
+
+/// So many commands run at once at most, whoever asks for more.
+pub const MOST_JOBS: u16 = 4096;
 
 /// What is chosen of a machine.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct MachineOptions {
     pub store: PathBuf,
     /// How many commands run at once; none: one for each processor.
     pub jobs: Option<usize>,
+    /// Whose store is believed.
+    pub owners: Owners,
     /// How strictly commands are kept to what is declared.
     pub sandbox: SandboxLevel,
     /// How a process is started that runs commands for this one.
@@ -45,8 +50,8 @@ pub struct Machine {
 impl Machine {
     /// This machine with its own sandbox.
     pub fn open(options: MachineOptions) -> Result<Machine, Diagnostic> {
-        let MachineOptions { store, jobs, sandbox, worker, route, profile } = options;
-        let store = Arc::new(open_store(&store)?.reaching_by(route));
+        let MachineOptions { store, jobs, owners, sandbox, worker, route, profile } = options;
+        let store = Arc::new(open_store(&store, &owners)?.reaching_by(route));
         let executor = Executor::new(worker);
         let engine = Here::new(store.clone(), executor);
         Machine::with_engine(store, Box::new(engine), jobs, sandbox, profile)
@@ -64,8 +69,9 @@ impl Machine {
         let jobs = jobs.unwrap_or_else(processors);
         // What these threads start is treated like them.
         let scheduling = Scheduling::of_thread().map(|own| own.as_batch());
+        // Each has an evaluator, and those may hold a gigabyte each.
         let threads = rayon::ThreadPoolBuilder::new()
-            .num_threads(jobs)
+            .num_threads(jobs.min(processors()))
             .start_handler(move |_| scheduling.iter().for_each(Scheduling::apply))
             .thread_name(|index| format!("wake-{index}"))
             .build();
@@ -129,8 +135,8 @@ impl Machine {
 }
 
 /// Opens the store at `path`, telling a person what stands in the way.
-pub fn open_store(path: &Path) -> Result<Store, Diagnostic> {
-    Store::open(path).map_err(|error| {
+pub fn open_store(path: &Path, owners: &Owners) -> Result<Store, Diagnostic> {
+    Store::open_of(path, owners).map_err(|error| {
         let diagnostic = Diagnostic::error(Class::Environment, error.to_string());
         match &error {
             OpenError::NewerFormat { .. } => {
@@ -141,8 +147,17 @@ pub fn open_store(path: &Path) -> Result<Store, Diagnostic> {
             | OpenError::NotADirectory { .. } => {
                 diagnostic.help("name another directory: `--store DIR`")
             }
+            OpenError::Remains { path } => {
+                let dir = path.display();
+                diagnostic
+                    .help(format!("remove the rest of it: `chmod -R u+w {dir} && rm -r {dir}`"))
+            }
             OpenError::NotWritable { .. } => diagnostic
                 .help("make it writable for you, or name another: `--store DIR` or `WAKE_STORE`"),
+            OpenError::OfStranger { path, .. } | OpenError::OpenToOthers { path } => {
+                let way = format!("or, if you trust it: `{SAFE_DIRECTORY}={}`", path.display());
+                diagnostic.help("name a store of your own: `--store DIR` or `WAKE_STORE`").help(way)
+            }
             OpenError::Store(error) => store_failure(error),
         }
     })

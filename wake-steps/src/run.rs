@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use wake_store::Store;
 use wake_store::ware::new_guid;
+use wake_store::{ConfinedPath, Store};
 
 use crate::cancel::Cancel;
 use crate::clock;
@@ -20,7 +20,7 @@ use crate::steps::Steps;
 /// What is told of a run before anything happens, and where its log lies.
 pub struct Run<'a> {
     /// The directory of the state that the run belongs to; its log is put below.
-    pub state_dir: &'a Path,
+    pub state_dir: &'a ConfinedPath,
     /// So many logs are kept there.
     pub kept_logs: usize,
     /// What was typed.

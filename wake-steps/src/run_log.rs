@@ -1,16 +1,20 @@
 //! The log of a run: its events as JSON lines, a file for each run below a state directory.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use wake_store::ConfinedPath;
+use wake_store::ware::is_guid;
 
 use crate::clock::unix_ms;
 use crate::event::{Event, Reporter};
 
 /// Where the logs lie, relative to the state directory.
 const RUNS_DIR: &str = "runs";
+/// How their names end.
+const SUFFIX: &str = ".jsonl";
 
 /// One line of a run's log and of the JSON stream, described in `spec/events.md`.
 #[derive(Serialize)]
@@ -65,17 +69,13 @@ impl<'a> LogWriter<'a> {
     /// written is done without.
     pub fn start(
         inner: &'a mut dyn Reporter,
-        state_dir: &Path,
+        state_dir: &ConfinedPath,
         run: &str,
         kept: usize,
     ) -> LogWriter<'a> {
-        let dir = state_dir.join(RUNS_DIR);
-        let create = || {
-            std::fs::create_dir_all(&dir)?;
-            File::create(dir.join(format!("{run}.jsonl")))
-        };
-        let log = create().ok().map(BufWriter::new);
-        forget_oldest(&dir, kept);
+        let log = state_dir.join(RUNS_DIR).join(format!("{run}{SUFFIX}")).create_new();
+        let log = log.ok().map(BufWriter::new);
+        forget_oldest(state_dir, kept);
         LogWriter { inner, log, lines: Lines::default() }
     }
 }
@@ -104,25 +104,30 @@ impl Reporter for LogWriter<'_> {
 }
 
 /// The logs below a state directory, oldest first: the name of each run and where it lies.
-pub fn list(state_dir: &Path) -> Vec<(String, PathBuf)> {
-    let entries = std::fs::read_dir(state_dir.join(RUNS_DIR)).into_iter().flatten().flatten();
-    let mut runs: Vec<_> = entries
-        .filter_map(|entry| {
-            let name = entry.file_name().into_string().ok()?;
-            let run = name.strip_suffix(".jsonl")?.to_owned();
-            let time = entry.metadata().ok()?.modified().ok()?;
-            Some((time, run, entry.path()))
-        })
+pub fn list(state_dir: &ConfinedPath) -> Vec<(String, ConfinedPath)> {
+    let dir = state_dir.join(RUNS_DIR);
+    let is_log = |name: &OsStr| run_of(name).is_some();
+    let mut runs: Vec<_> = dir
+        .entries(is_log)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|entry| entry.is_file)
+        .filter_map(|entry| Some((entry.modified, run_of(&entry.name)?.to_owned(), entry.name)))
         .collect();
     runs.sort();
-    runs.into_iter().map(|(_, run, path)| (run, path)).collect()
+    runs.into_iter().map(|(_, run, name)| (run, dir.join(name))).collect()
 }
 
-fn forget_oldest(dir: &Path, kept: usize) {
-    let Some(state_dir) = dir.parent() else { return };
+/// The run whose log is called so; none if no run is.
+fn run_of(name: &OsStr) -> Option<&str> {
+    let run = name.to_str()?.strip_suffix(SUFFIX)?;
+    is_guid(run).then_some(run)
+}
+
+fn forget_oldest(state_dir: &ConfinedPath, kept: usize) {
     let runs = list(state_dir);
     for (_, path) in runs.iter().take(runs.len().saturating_sub(kept)) {
         // Another process may have been faster.
-        let _ = std::fs::remove_file(path);
+        let _ = path.remove_file();
     }
 }

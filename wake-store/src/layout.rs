@@ -57,6 +57,13 @@ impl Layout {
         }
     }
 
+    /// The directories in its root.
+    pub(crate) fn dirs(&self) -> [&PathBuf; 11] {
+        let Layout { trees, manifests, actions, blobs, memo, roots, .. } = self;
+        let Layout { outside, states, tmp, quarantine, wares, .. } = self;
+        [trees, manifests, actions, blobs, memo, roots, outside, states, tmp, quarantine, wares]
+    }
+
     pub(crate) fn tree(&self, digest: &TreeDigest) -> PathBuf {
         self.sharded("tree", &digest.0)
     }

@@ -7,11 +7,14 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `confined` | files below a directory that anybody may have filled, such as a checkout |
+//! | `owners` | whose directories are believed |
 //! | `layout`, `session`, `publish`, `lease` | the directory itself: places, scratch space, how a file gets its name, who may delete |
 //! | `listing`, `measure`, `stamps` | a tree as it lies on disk: what is there, its digest, whether it is untouched |
 //! | `record_file`, `sorted_index` | the forms of small files |
 //! | `memo`, `packs` | small values by digest; records of actions |
 //! | `ware` | content named by other systems |
+//! | `private` | whether a store is one's own |
 //! | `open` | the store, with all of the above in hand |
 //! | `adopt`, `tree_builder`, `action`, `tree`, `blob` | putting and getting content and actions |
 //! | `states` | what other checkouts may begin from |
@@ -19,6 +22,8 @@
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
 
+mod confined;
+mod owners;
 mod clock;
 mod error;
 mod corruption;
@@ -35,6 +40,7 @@ mod sorted_index;
 pub mod memo;
 mod packs;
 pub mod ware;
+mod private;
 mod open;
 mod adopt;
 mod tree_builder;
@@ -51,12 +57,14 @@ mod power_cut_test;
 
 pub use action::{ActionEntry, Log, Logs, StoredAction};
 pub use adopt::{AdoptError, Adopted};
+pub use confined::{ConfinedEntry, ConfinedPath, Obstacle, Refusal};
 pub use corruption::{Corruption, Damage, Lookup};
 pub use error::StoreError;
 pub use gc::{GcEvent, GcMode, GcOptions, GcReport};
 pub use listing::TREE_MTIME;
 pub use memo::Memo;
 pub use open::{OpenError, Store};
+pub use owners::{Owners, SAFE_DIRECTORY, SafeDirectories};
 pub use session::Scratch;
 pub use stamps::{Stamps, current_boot};
 pub use tree::{BrowseError, StoredTree};

@@ -5,12 +5,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::confined::ConfinedPath;
 use crate::error::{At, StoreError, optional};
 use crate::layout::{FORMAT, FORMER_FORMATS, Layout};
 use crate::lease::Lease;
 use crate::memo::Memo;
+use crate::owners::Owners;
 use crate::packs::Packs;
-use crate::removal::make_dir_all;
+use crate::private::{self, Distrust, make_root};
 use crate::session::{Scratch, Session, unique};
 use crate::ware::Route;
 
@@ -21,6 +23,7 @@ use crate::ware::Route;
 #[derive(Debug)]
 pub struct Store {
     layout: Layout,
+    top: ConfinedPath,
     lease: Lease,
     session: Mutex<Option<Arc<Session>>>,
     memo: Memo,
@@ -52,10 +55,30 @@ pub enum OpenError {
         /// The directory.
         path: PathBuf,
     },
+    /// It holds a part of a store and no format file, as where removing it broke off at a directory that is read-only.
+    #[error("`{path}` is what is left of a wake store")]
+    Remains {
+        /// The directory.
+        path: PathBuf,
+    },
     /// Something else than a directory is in its place.
     #[error("`{path}` is not a directory")]
     NotADirectory {
         /// What lies there.
+        path: PathBuf,
+    },
+    /// Somebody else owns it, and so says what is found there.
+    #[error("`{path}` belongs to another user (number {owner})")]
+    OfStranger {
+        /// The store, or a directory of it.
+        path: PathBuf,
+        /// Who owns it.
+        owner: u32,
+    },
+    /// Others may write to it, and so say what is found there.
+    #[error("others may write to `{path}`")]
+    OpenToOthers {
+        /// The store, or a directory of it.
         path: PathBuf,
     },
     /// This user may not write there.
@@ -83,25 +106,43 @@ impl From<StoreError> for OpenError {
     }
 }
 
+impl From<Distrust> for OpenError {
+    fn from(distrust: Distrust) -> Self {
+        match distrust {
+            Distrust::OfStranger(path, owner) => OpenError::OfStranger { path, owner },
+            Distrust::OpenToOthers(path) => OpenError::OpenToOthers { path },
+        }
+    }
+}
+
 impl Store {
     /// Opens the store at `root`, making it if there is nothing yet.
     ///
     /// Waits while a garbage collection is deleting, which takes moments. A directory that holds anything
     /// else is never touched.
     pub fn open(root: &Path) -> Result<Store, OpenError> {
-        make_dir_all(root).map_err(|error| match nearest_existing(root) {
+        Store::open_of(root, &Owners::default())
+    }
+
+    /// The same, where more than one's own and root's is believed.
+    pub fn open_of(root: &Path, owners: &Owners) -> Result<Store, OpenError> {
+        make_root(root).map_err(|error| match nearest_existing(root) {
             Some(path) if !path.is_dir() => OpenError::NotADirectory { path: path.to_owned() },
             _ => OpenError::from(error),
         })?;
         let root = fs::canonicalize(root).at(root)?;
+        let top = ConfinedPath::top(&root).at(&root)?;
         let layout = Layout::new(root);
+        if let Some(distrust) = private::check(&layout, owners)? {
+            return Err(distrust.into());
+        }
         rustix::fs::access(&layout.root, rustix::fs::Access::WRITE_OK).at(&layout.root)?;
         let is_taken_over = check_format(&layout)?;
         let lease = Lease::shared(&layout)?;
         let memo = Memo::new(layout.memo.clone());
         let packs = Packs::new(layout.actions.clone());
         let (session, route) = (Mutex::new(None), Route::default());
-        Ok(Store { layout, lease, session, memo, packs, route, is_taken_over })
+        Ok(Store { layout, top, lease, session, memo, packs, route, is_taken_over })
     }
 
     /// The same store, for which what lies on other machines is fetched by `route`.
@@ -151,8 +192,13 @@ impl Store {
     }
 
     /// Where the state of what is run outside any workspace is kept; may not exist yet.
-    pub fn outside_dir(&self) -> PathBuf {
-        self.layout.outside.clone()
+    pub fn outside_dir(&self) -> ConfinedPath {
+        self.confined(&self.layout.outside)
+    }
+
+    /// A path below its root, held to what lies there.
+    pub(crate) fn confined(&self, path: &Path) -> ConfinedPath {
+        self.top.join(path.strip_prefix(&self.layout.root).unwrap_or(path))
     }
 
     pub(crate) fn layout(&self) -> &Layout {
@@ -214,22 +260,29 @@ fn take_over(layout: &Layout) -> Result<(), OpenError> {
 /// Marks an empty directory as a store. Two processes may do it at once: both write the same.
 fn make_format(layout: &Layout) -> Result<bool, OpenError> {
     let root = &layout.root;
+    let mut is_ours = true;
+    let mut is_empty = true;
     for entry in fs::read_dir(root).at(root)? {
-        let name = entry.at(root)?.file_name();
-        let name = name.as_encoded_bytes();
+        let path = entry.at(root)?.path();
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
         if name == b"format" {
             return check_format(layout);
         }
         if !name.starts_with(b"format.new-") {
-            // Another process may have finished making the store since the format file was looked for.
-            let path = &layout.format;
-            return match optional(path.symlink_metadata().at(path))? {
-                Some(_) => check_format(layout),
-                None => Err(OpenError::NotAStore { path: root.to_owned() }),
-            };
+            is_empty = false;
+            is_ours &= layout.dirs().contains(&&path) || path == layout.lock || path == layout.gate;
         }
     }
-    write_format(layout).map(|()| false)
+    if is_empty {
+        return write_format(layout).map(|()| false);
+    }
+    // Another process may have finished making the store since the format file was looked for.
+    let path = &layout.format;
+    match optional(path.symlink_metadata().at(path))? {
+        Some(_) => check_format(layout),
+        None if is_ours => Err(OpenError::Remains { path: root.to_owned() }),
+        None => Err(OpenError::NotAStore { path: root.to_owned() }),
+    }
 }
 
 fn write_format(layout: &Layout) -> Result<(), OpenError> {

@@ -1,14 +1,15 @@
 //! States of builds that other checkouts may begin from: files whose content the builder alone understands.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::confined::ConfinedPath;
 use crate::error::{At, StoreError};
 use crate::listing::children;
 use crate::open::Store;
-use crate::publish::rename_into;
 use crate::removal::remove_file;
 
 /// So many are kept, and so many bytes of them beside the newest.
@@ -20,21 +21,19 @@ impl Store {
     /// there are many.
     ///
     /// It is not copied where the file system can give a file two names.
-    pub fn keep_state(&self, name: &str, from: &Path) -> Result<(), StoreError> {
-        let temporary = self.session()?.fresh_path();
-        fs::hard_link(from, &temporary)
-            .or_else(|_| fs::copy(from, &temporary).map(|_| ()))
-            .at(&temporary)?;
+    pub fn keep_state(&self, name: &str, from: &ConfinedPath) -> Result<(), StoreError> {
         let place = self.state(name);
-        rename_into(&temporary, &place).at(&place)?;
-        // Two names of one file: then renaming leaves both.
-        remove_file(&temporary)?;
-        forget_oldest(&self.layout().states, &place)
+        let copy = |_| {
+            let mut from = from.open()?;
+            place.replace(|file| io::copy(&mut from, file).map(drop))
+        };
+        place.replace_by_link(from, || ()).or_else(copy).at(&place.path())?;
+        forget_oldest(&self.layout().states, &place.path())
     }
 
     /// Where the state called `name` lies; it need not be there, and is not checked.
-    pub fn state(&self, name: &str) -> PathBuf {
-        self.layout().states.join(name)
+    pub fn state(&self, name: &str) -> ConfinedPath {
+        self.confined(&self.layout().states).join(name)
     }
 }
 
@@ -73,14 +72,18 @@ mod tests {
             fs::write(&from, number.to_string()).unwrap();
             let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(number as u64);
             fs::File::options().write(true).open(&from).unwrap().set_modified(time).unwrap();
+            let from = ConfinedPath::top(dir.path()).unwrap().join("state");
             store.keep_state(&format!("s{number}"), &from).unwrap();
             // The same once more, as when nothing has changed.
             store.keep_state(&format!("s{number}"), &from).unwrap();
         }
         assert_eq!(children(&store.layout().states).unwrap().len(), KEPT);
-        assert!(!store.state("s1").exists());
-        assert_eq!(fs::read_to_string(store.state("s2")).unwrap(), "2");
-        assert_eq!(fs::read_to_string(store.state(&format!("s{}", KEPT + 1))).unwrap(), "33");
+        assert!(!store.state("s1").path().exists());
+        assert_eq!(fs::read_to_string(store.state("s2").path()).unwrap(), "2");
+        assert_eq!(
+            fs::read_to_string(store.state(&format!("s{}", KEPT + 1)).path()).unwrap(),
+            "33"
+        );
         assert!(
             children(&store.layout().tmp)
                 .unwrap()

@@ -179,3 +179,38 @@ fn n12_names_that_git_itself_refuses_are_refused() {
     unpack(&ware, &origin, &temp.path().join("out")).unwrap_err();
     assert!(!temp.path().join("out").exists());
 }
+
+/// Ten objects name a thousand million paths: they are counted, and nothing is written or kept of them.
+#[test]
+fn s19_a_tree_of_trees_of_trees_is_refused() {
+    let temp = tempfile::tempdir().unwrap();
+    let origin = temp.path().join("origin");
+    repository(&origin);
+    fs::write(origin.join("f"), "boom").unwrap();
+    git(&origin, &["add", "--all"]);
+    git(&origin, &["commit", "--quiet", "--message=x"]);
+    let entry = |mode: &str, kind: &str, object: &str| {
+        let line = |number| format!("{mode} {kind} {object}\tn{number}\n");
+        (0..10).map(line).collect::<String>()
+    };
+    let make = |listing: &str| {
+        let file = temp.path().join("listing");
+        fs::write(&file, listing).unwrap();
+        let script = format!("git -C '{}' mktree < '{}'", origin.display(), file.display());
+        let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let mut tree = make(&entry("100644", "blob", &git(&origin, &["rev-parse", "HEAD:f"])));
+    for _ in 0..8 {
+        tree = make(&entry("040000", "tree", &tree));
+    }
+    let hash = git(&origin, &["commit-tree", &tree, "-m", "bomb"]);
+    git(&origin, &["update-ref", "refs/heads/bomb", &hash]);
+    let ware: WareId = format!("git:{hash}").parse().unwrap();
+    let error = unpack(&ware, &origin, &temp.path().join("out")).unwrap_err();
+    assert_eq!(error.category(), Category::WareCorrupt, "{error}");
+    let text = error.to_string();
+    assert!(text.starts_with("the archive exceeds the limit of 4000000 entries at `n0/"), "{text}");
+    assert!(!temp.path().join("out").exists());
+}

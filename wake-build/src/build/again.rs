@@ -1,10 +1,11 @@
 //! Building from the snapshot of an earlier build: compare, perform what a change reaches, note what is different.
 
 use std::collections::HashSet;
-use std::path::Path;
 
 use wake_exec::HostProof;
 use wake_model::Digest;
+use wake_store::ConfinedPath;
+
 use wake_steps::event::{Event, Reporter};
 use wake_steps::history::History;
 use wake_steps::profile::SpanKind;
@@ -13,7 +14,6 @@ use wake_steps::{Batch, BatchResult, SchedulePolicy, Steps};
 
 use super::{BuildReport, BuiltModule, Scene, executables};
 use crate::files::Files;
-use crate::links::OUT_DIR;
 use crate::session::Session;
 use crate::snapshot::{
     CheckedLink, Differences, Origin, Replay, Snapshot, StepRecord, check_results, place,
@@ -53,7 +53,7 @@ impl Session {
         }
         let root = &self.workspace.root;
         let span = snapshot_span("verify snapshot");
-        let out = root.join(OUT_DIR);
+        let out = self.out_dir();
         let origin = match *snapshot.place() == place(&self.state_dir(), &scene.key) {
             true => Origin::Here,
             false => Origin::Elsewhere,
@@ -64,7 +64,7 @@ impl Session {
             // All links are to be made: what that waits for at the disk happens while files are read. Where no thread is to be
             // had, it happens when they are made.
             Origin::Elsewhere => std::thread::scope(|scope| {
-                let register = || self.store().register_root(&out);
+                let register = || self.store().register_root(&out.path());
                 let _ = std::thread::Builder::new().spawn_scoped(scope, register);
                 compare()
             }),
@@ -72,7 +72,7 @@ impl Session {
         drop(span);
         let differences = compared?;
         let span = snapshot_span("find what changes reach");
-        let spare = self.state_dir().join("state");
+        let spare = self.spare_dir();
         let reached = || Replay::new(snapshot, &differences, self.store(), spare);
         let replay = self.machine.threads().install(reached)?;
         drop(span);
@@ -137,7 +137,7 @@ impl Session {
         ending: &mut BatchResult,
     ) {
         let Scene { request, cancel, started, .. } = *scene;
-        let files = Files::open(&self.workspace.root, Path::new(""), None).profiled(self.profile());
+        let files = Files::open(&self.workspace.root, None, None).profiled(self.profile());
         for file in &differences.changed {
             files.prime(&file.path, file.seen.clone(), file.signature, file.settled);
         }
@@ -167,7 +167,7 @@ impl Session {
                 links.push((link.to_owned(), self.store().tree_place(&done.tree)));
             }
         }
-        self.link_all(&self.workspace.root.join(OUT_DIR), &links, reporter, ending);
+        self.link_all(&self.out_dir(), &links, reporter, ending);
         // Only explanations and estimates are lost with it.
         let file = self.history_file();
         if History::append(&file, &noted).is_err() {
@@ -183,12 +183,12 @@ fn again_built(
     session: &Session,
     snapshot: &Snapshot,
     replay: &Replay,
-    out: &Path,
+    out: &ConfinedPath,
 ) -> Vec<BuiltModule> {
     let built = |record: &StepRecord<'_>| {
         Some(BuiltModule {
             label: record.label.to_owned(),
-            link: Some(out.join(record.link?)),
+            link: Some(out.join(record.link?).path()),
             tree: session.store().tree_place(&record.result.tree),
             digest: record.result.tree,
             outputs: serde_json::from_str(record.outputs).unwrap_or_default(),

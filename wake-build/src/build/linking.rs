@@ -1,6 +1,7 @@
 //! Making the result links of a build.
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -15,12 +16,13 @@ use wake_steps::BatchResult;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::error::store_failure;
 use wake_steps::event::{Event, Reporter};
+use wake_store::ConfinedPath;
 
 impl Session {
     /// Makes links below `out` lead to trees, and says which could not be made, by their numbers.
     pub(super) fn link_all(
         &self,
-        out: &Path,
+        out: &ConfinedPath,
         links: &[(String, PathBuf)],
         reporter: &mut dyn Reporter,
         ending: &mut BatchResult,
@@ -28,20 +30,27 @@ impl Session {
         if links.is_empty() {
             return HashSet::new();
         }
-        self.register_links(out, reporter);
-        // Where this fails, each link says so.
-        let _ = std::fs::create_dir_all(out);
+        self.register_links(&out.path(), reporter);
+        let opened = match out.make_dir() {
+            Ok(opened) => opened,
+            Err(error) => {
+                let message = format!("nothing can be linked below `{}`: {error}", below(out));
+                ending.classes.push(Class::Environment);
+                let diagnostic = Diagnostic::error(Class::Environment, message);
+                reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
+                return (0..links.len()).collect();
+            }
+        };
         let failed: Vec<_> = self.machine.threads().install(|| {
             let make =
                 |linker: &mut Linker, (number, (name, target)): (usize, &(String, PathBuf))| {
                     Some((number, linker.link(Path::new(name), target).err()?))
                 };
             let links = links.par_iter().enumerate().with_min_len(64);
-            links.map_init(|| Linker::new(out), make).flatten_iter().collect()
+            links.map_init(|| Linker::new(&opened), make).flatten_iter().collect()
         });
         for (number, error) in &failed {
-            let link = out.join(&links[*number].0);
-            let message = format!("cannot link `{}`: {error}", link.display());
+            let message = format!("cannot link `{}/{}`: {error}", below(out), links[*number].0);
             ending.classes.push(Class::Environment);
             let diagnostic = Diagnostic::error(Class::Environment, message);
             reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
@@ -66,13 +75,12 @@ impl Session {
         if links.is_empty() {
             return;
         }
-        let dir = self.workspace.root.join(PKGS_DIR);
+        let dir = self.workspace.dir.join(PKGS_DIR);
         self.link_all(&dir, &links, reporter, ending);
-        for old in std::fs::read_dir(&dir).into_iter().flatten().flatten() {
-            if !old.file_name().to_str().is_some_and(|key| locked.has(key)) {
-                // What stays keeps a tree that nobody needs.
-                let _ = std::fs::remove_file(old.path());
-            }
+        let is_old = |name: &OsStr| !name.to_str().is_some_and(|key| locked.has(key));
+        for old in dir.entries(is_old).unwrap_or_default().into_iter().filter(|old| old.is_link) {
+            // What stays keeps a tree that nobody needs.
+            let _ = dir.join(old.name).remove_file();
         }
     }
 
@@ -82,4 +90,9 @@ impl Session {
             reporter.event(&Event::Diagnostic(Box::new(warning(store_failure(&error)))));
         }
     }
+}
+
+/// The directory as it is called from the root of the workspace.
+fn below(dir: &ConfinedPath) -> std::path::Display<'_> {
+    dir.below().display()
 }

@@ -6,15 +6,16 @@ mod module_steps;
 mod planned;
 mod again;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use serde_json::Value;
 use wake_model::{Digest, Manifest, Node, RelPath, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Level};
-use wake_steps::event::{Counts, Reporter};
+use wake_steps::event::{Counts, Event, Reporter};
 use wake_steps::run::{Run, RunEnd};
-use wake_steps::{BatchResult, Cancel, clock, state_file};
+use wake_steps::{BatchResult, Cancel, clock};
+use wake_store::{ConfinedPath, Obstacle, Refusal};
 
 pub(crate) use self::module_steps::ModuleSteps;
 use self::planned::InBuild;
@@ -75,8 +76,14 @@ impl Session {
         };
         let span = self.profile().stage("build");
         let (end, report) = self.machine.run(&run, reporter, |reporter, ending| {
+            for diagnostic in &self.warnings {
+                reporter.event(&Event::Diagnostic(Box::new(diagnostic.clone())));
+            }
             let result = self.try_build(request, cancel, started, reporter, ending);
             drop(span);
+            for refusal in self.workspace.dir.refusals() {
+                reporter.event(&Event::Diagnostic(Box::new(refused(&refusal))));
+            }
             result
         });
         let RunEnd { exit, counts } = end;
@@ -132,6 +139,14 @@ fn not_kept(what: &str, error: &dyn std::error::Error) -> Diagnostic {
     warning(Diagnostic::error(Class::Environment, message))
 }
 
+fn refused(refusal: &Refusal) -> Diagnostic {
+    let help = match refusal.obstacle {
+        Obstacle::Large { .. } => "it was not read; it may be removed at any time",
+        _ => "nothing was read or written there; remove it, wake makes anew what it needs",
+    };
+    warning(Diagnostic::error(Class::Environment, refusal.to_string())).help(help)
+}
+
 fn warning(mut diagnostic: Diagnostic) -> Diagnostic {
     diagnostic.level = Level::Warning;
     diagnostic
@@ -146,10 +161,10 @@ fn executables(manifest: &Manifest) -> Vec<RelPath> {
 }
 
 /// Keeps version control from seeing what wake writes into a checkout.
-fn ignore_state_dir(state_dir: &Path) {
+fn ignore_state_dir(state_dir: &ConfinedPath) {
     let ignore = state_dir.join(".gitignore");
-    if !ignore.exists() {
+    if ignore.stat().is_err() {
         // Only a convenience: a checkout that cannot be written will be reported by what must be.
-        let _ = state_file::replace(&ignore, b"*\n");
+        let _ = ignore.replace_by(&[b"*\n"]);
     }
 }

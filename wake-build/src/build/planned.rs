@@ -54,7 +54,7 @@ impl Session {
         }
         let results = Results::new(planned.plan.graph.node_count());
         let lowering = Lowering::new(&planned.plan, &planned.instances, &evaluator, self.store());
-        let records = Spool::new(&self.state_dir().join("state"), planned.plan.graph.node_count());
+        let records = Spool::new(&self.spare_dir(), planned.plan.graph.node_count());
         let steps = ModuleSteps::new(&lowering, Some(records));
         announce(&steps, &checkout.history, reporter);
         let rules = SchedulePolicy { keep_going: request.keep_going, rebuild: request.rebuild };
@@ -129,7 +129,7 @@ impl Session {
         };
         let trees = results.iter().map(lies).collect();
         let (files, began) = (&checkout.files, scene.began);
-        let out = self.workspace.root.join(OUT_DIR);
+        let out = self.out_dir();
         let _span = self.profile().begin(SpanKind::Snapshot, || "save snapshot".to_owned());
         let lock = checkout.locked.digest();
         let taken = Capture { files, planned, lock, steps, trees, out, meta, began };
@@ -152,7 +152,7 @@ impl Session {
     ) -> Vec<BuiltModule> {
         let _span = self.profile().stage("link");
         let PlannedBuild { plan, .. } = planned;
-        let out = self.workspace.root.join(OUT_DIR);
+        let out = self.out_dir();
         let mut found = Vec::new();
         let mut links = Vec::new();
         for node in plan.graph.node_indices() {
@@ -179,7 +179,7 @@ impl Session {
                 let step = &plan.graph[node];
                 built.push(BuiltModule {
                     label: step.label.clone(),
-                    link: is_linked.then(|| out.join(&name)),
+                    link: is_linked.then(|| out.join(&name).path()),
                     tree,
                     digest: done.tree,
                     outputs: serde_json::from_str(&step.instance.outputs).unwrap_or_default(),

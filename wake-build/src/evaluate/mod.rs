@@ -18,7 +18,7 @@ use wake_eval::{
 };
 use wake_model::encode::{Domain, Encoder, digest_bytes};
 use wake_model::{BlobDigest, Digest, RelPath};
-use wake_store::Store;
+use wake_store::{ConfinedPath, Store};
 
 pub(crate) use self::lanes::{Lanes, Question, Work};
 use crate::files::{FileState, Files};
@@ -27,6 +27,9 @@ use crate::source_text::place;
 use wake_model::place::PKG_FILE;
 use wake_steps::diagnostic::{Class, Diagnostic, Place};
 use wake_steps::profile::{Profile, SpanKind};
+
+/// Links that lead to links in a package, at most: as many as Linux follows.
+pub(crate) const LINKS: usize = 40;
 
 /// A result with what it depends on.
 #[derive(Clone, Debug)]
@@ -47,6 +50,8 @@ pub(crate) struct Evaluator<'a> {
     pub store: &'a Store,
     /// The checkout.
     pub files: &'a Files<'a>,
+    /// Where pieces are put aside.
+    pub spare: ConfinedPath,
     /// Tells the answers of one plan from those of another.
     pub epoch: u64,
     /// How often something was applied or remembered.
@@ -243,11 +248,20 @@ impl Evaluator<'_> {
     }
 
     fn file(&self, pkg: &PkgPlace, path: &RelPath) -> Option<BlobDigest> {
+        self.file_through(pkg, path, LINKS)
+    }
+
+    /// The same through as many `links` at most.
+    fn file_through(&self, pkg: &PkgPlace, path: &RelPath, links: usize) -> Option<BlobDigest> {
+        if self.files.is_too_large_a_source(pkg, path) {
+            return None;
+        }
         match self.files.look_in(pkg, path) {
             Ok(FileState::File { blob, .. }) => Some(blob),
             // A link is read through: what it leads to in the package is what was read.
             Ok(FileState::Link(target)) => {
-                self.file(pkg, &crate::files::link_inside(path, &target)?)
+                let target = crate::files::link_inside(path, &target)?;
+                self.file_through(pkg, &target, links.checked_sub(1)?)
             }
             Ok(FileState::Absent | FileState::Dir | FileState::Other) | Err(_) => None,
         }

@@ -4,19 +4,20 @@
 //! were taken.
 
 use std::collections::HashMap;
-use std::path::Path;
 
 use wake_model::{BlobDigest, RelPath};
-use wake_store::current_boot;
+use wake_store::{ConfinedPath, current_boot};
 
 use super::{FileState, Files, Signature};
 use crate::fixed::Fixed;
 
 const HEAD: &[u8] = b"wake files 3\n";
+/// Bytes of a file that no build has written.
+const LARGEST: u64 = 1 << 30;
 
-pub(super) fn read(path: &Path) -> Option<HashMap<Box<str>, (Signature, BlobDigest)>> {
+pub(super) fn read(path: &ConfinedPath) -> Option<HashMap<Box<str>, (Signature, BlobDigest)>> {
     let boot = current_boot()?;
-    let bytes = std::fs::read(path).ok()?;
+    let bytes = path.read(LARGEST).ok()?;
     let rest = bytes.strip_prefix(HEAD)?;
     let (checksum, mut body) = rest.split_at_checked(32)?;
     if blake3::hash(body).as_bytes() != checksum {
@@ -34,7 +35,7 @@ pub(super) fn read(path: &Path) -> Option<HashMap<Box<str>, (Signature, BlobDige
     Some(known)
 }
 
-pub(super) fn write(path: &Path, files: &Files) -> std::io::Result<()> {
+pub(super) fn write(path: &ConfinedPath, files: &Files) -> std::io::Result<()> {
     // Where the system does not name its boots, a power cut could pass unseen.
     let Some(boot) = current_boot() else { return Ok(()) };
     let mut body = boot.to_vec();
@@ -59,7 +60,7 @@ pub(super) fn write(path: &Path, files: &Files) -> std::io::Result<()> {
         }
     }
     let checksum = blake3::hash(&body);
-    wake_steps::state_file::replace_in_parts(path, &[HEAD, checksum.as_bytes(), &body])
+    path.replace_by(&[HEAD, checksum.as_bytes(), &body])
 }
 
 fn encode(body: &mut Vec<u8>, path: &str, signature: &Signature, blob: &BlobDigest) {
@@ -77,12 +78,12 @@ mod tests {
     #[test]
     fn what_was_written_in_another_boot_is_not_believed() {
         let dir = tempfile::tempdir().unwrap();
-        let place = dir.path().join("files");
+        let place = ConfinedPath::top(dir.path()).unwrap().join("files");
         let (signature, blob) = (Signature::default(), BlobDigest::of(b"x"));
         let mut body = current_boot().unwrap().to_vec();
         encode(&mut body, "a/b", &signature, &blob);
         let put = |body: &[u8]| {
-            std::fs::write(&place, [HEAD, blake3::hash(body).as_bytes(), body].concat()).unwrap();
+            place.replace_by(&[HEAD, blake3::hash(body).as_bytes(), body]).unwrap();
         };
         put(&body);
         let known = read(&place).unwrap();

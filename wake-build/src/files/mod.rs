@@ -32,15 +32,16 @@ use wake_model::path::resolve_link;
 use wake_model::{BlobDigest, RelPath};
 use wake_steps::SourceFiles;
 use wake_steps::profile::{Profile, SpanKind};
+use wake_store::ConfinedPath;
 
 pub(crate) use self::known::FileInfo;
 pub use self::reading::file_digest;
-pub(crate) use self::reading::{hash_file, open_unnoted};
+pub(crate) use self::reading::{hash_file, open_unnoted, read_at_most};
 use self::reading::{hash_telling, open_file};
 pub(crate) use self::signature::{Signature, now};
 use self::table::Table;
 use crate::pkg_place::PkgPlace;
-use crate::sources::{DIR_PATH, DirSources};
+use crate::sources::{DIR_PATH, DirSources, LARGEST};
 
 /// What lies at one path of the checkout.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,8 +98,12 @@ const SMALL: u64 = 16 << 10;
 
 impl<'a> Files<'a> {
     /// The files below `root`, with what the file at `cache` and `memory` remember of them.
-    pub(crate) fn open(root: &Path, cache: &Path, memory: Option<&'a dyn FileMemory>) -> Files<'a> {
-        let old = cache::read(cache).unwrap_or_default();
+    pub(crate) fn open(
+        root: &Path,
+        cache: Option<&ConfinedPath>,
+        memory: Option<&'a dyn FileMemory>,
+    ) -> Files<'a> {
+        let old = cache.and_then(cache::read).unwrap_or_default();
         let dir = rustix::fs::open(root, DIR_PATH, Mode::empty()).ok();
         let (table, profile) = (Table::default(), Profile::default());
         Files { root: root.to_owned(), dir, old, memory, table, profile }
@@ -193,6 +198,18 @@ impl<'a> Files<'a> {
         rest.par_iter().try_for_each(|path| self.look(path).map(drop))
     }
 
+    /// Whether no function reads the file at `path` of a package, for it has more bytes than one would be given.
+    pub(crate) fn is_too_large_a_source(&self, pkg: &PkgPlace, path: &RelPath) -> bool {
+        let Some(dir) = pkg.dir() else { return false };
+        let path = dir.join(path);
+        if self.table.at(&path).with(|entry| entry.is_some_and(|entry| entry.known().is_some())) {
+            return false;
+        }
+        let (dir, place) = self.seen_from_dir(&path);
+        let stat = rustix::fs::statat(dir, &*place, AtFlags::SYMLINK_NOFOLLOW);
+        stat.is_ok_and(|stat| Signature::of(&stat).size > LARGEST)
+    }
+
     fn is_small_file(&self, path: &RelPath) -> bool {
         let (dir, place) = self.seen_from_dir(path);
         rustix::fs::statat(dir, &*place, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
@@ -270,7 +287,7 @@ impl<'a> Files<'a> {
     }
 
     /// Writes what was learnt to `cache`, keeping what was not looked at.
-    pub(crate) fn save(&self, cache: &Path) -> std::io::Result<()> {
+    pub(crate) fn save(&self, cache: &ConfinedPath) -> std::io::Result<()> {
         cache::write(cache, self)
     }
 
@@ -403,7 +420,7 @@ mod tests {
     fn small_files_are_read_once_by_whoever_wants_their_bytes() {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("small"), "a").unwrap();
-        let files = Files::open(dir.path(), Path::new(""), None);
+        let files = Files::open(dir.path(), None, None);
         assert_eq!(files.glance(&path("small")).unwrap(), None);
         files.with_known(|known| assert!(known.is_empty(), "nothing is known of it yet"));
         // What counts is what is there when it is read.
@@ -421,7 +438,7 @@ mod tests {
         fs::write(dir.path().join("large"), &large).unwrap();
         std::os::unix::fs::symlink("large", dir.path().join("link")).unwrap();
         fs::create_dir(dir.path().join("dir")).unwrap();
-        let files = Files::open(dir.path(), Path::new(""), None);
+        let files = Files::open(dir.path(), None, None);
         let cases = [
             ("large", file(&large)),
             ("link", FileState::Link("large".to_owned())),
@@ -438,7 +455,7 @@ mod tests {
     fn what_nobody_wanted_is_read_in_the_end() {
         let dir = tempfile::tempdir().unwrap();
         let names = ["a", "b", "c"];
-        let files = Files::open(dir.path(), Path::new(""), None);
+        let files = Files::open(dir.path(), None, None);
         for name in names {
             fs::write(dir.path().join(name), name).unwrap();
             assert_eq!(files.glance(&path(name)).unwrap(), None);

@@ -16,12 +16,16 @@ use super::Signature;
 /// that is cut short while it is read would then end the process.
 const PIECEWISE_FROM: u64 = 1 << 20;
 
-/// Hashes a file that may change meanwhile: the signature is of before the first byte was read.
+/// Hashes a file of `most` bytes that may change meanwhile: the signature is of before the first byte was read.
 pub(crate) fn hash_file(
     dir: impl AsFd,
     path: impl rustix::path::Arg + Copy,
+    most: u64,
 ) -> std::io::Result<(Signature, BlobDigest, u64)> {
     let (file, signature) = open(dir, path)?;
+    if signature.size > most {
+        return Err(std::io::ErrorKind::FileTooLarge.into());
+    }
     let (blob, size) = hash_open(file, &signature)?;
     Ok((signature, blob, size))
 }
@@ -93,9 +97,17 @@ pub(super) fn hash_telling(
     Ok((blob, size))
 }
 
+/// The bytes of a regular file, `most` at most; none if it has more, is a link, or cannot be read.
+pub(crate) fn read_at_most(path: &Path, most: u64) -> Option<Vec<u8>> {
+    let (file, signature) = open_file(CWD, path).ok()??;
+    let mut bytes = Vec::new();
+    File::from(file).take(most).read_to_end(&mut bytes).ok()?;
+    (signature.size <= most).then_some(bytes)
+}
+
 /// The digest and the number of bytes of the file at `path`, read as a build reads it.
 pub fn file_digest(path: &Path) -> std::io::Result<(BlobDigest, u64)> {
-    hash_file(CWD, path).map(|(_, blob, size)| (blob, size))
+    hash_file(CWD, path, u64::MAX).map(|(_, blob, size)| (blob, size))
 }
 
 #[cfg(test)]

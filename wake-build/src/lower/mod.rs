@@ -189,9 +189,23 @@ impl Site<'_> {
         let stdin = text::stdin(&exec.config);
         let root = self.root(&exec.rootfs)?;
         let terms = text::terms(exec).map_err(|problem| self.error(problem, &exec.program))?;
-        let network = if exec.network { Network::Host } else { Network::None };
+        let network = self.network(exec)?;
         let invocation = Invocation { program, args, env, stdin, cwd: WORK_DIR.to_owned() };
         Ok((Command::Run(invocation), root, network, terms))
+    }
+
+    /// The network of a command; refused to that of a package whose getter did not grant it.
+    fn network(&self, exec: &Exec<'_>) -> Lowered<Network> {
+        if !exec.network {
+            return Ok(Network::None);
+        }
+        match self.lowering.instances.get(&self.module.pkg) {
+            Some(pkg) if pkg.may_reach_network => Ok(Network::Host),
+            _ => Err(Box::new(
+                self.error("its command asks for the network without permission", &exec.program)
+                    .help("whoever gets its package must grant it: `permissions=['network']`"),
+            )),
+        }
     }
 
     /// What the command is told of its module: canonical JSON, values and paths, no digests of content.

@@ -1,6 +1,6 @@
 //! Values as a command receives them: arguments, variables, standard input.
 
-use wake_model::declared::memory_size;
+use wake_model::declared::{LONGEST_TIMEOUT, is_timeout, memory_size};
 use wake_model::json::push_text;
 use wake_steps::step::Terms;
 
@@ -88,8 +88,8 @@ fn push_with_paths(value: &JsonValue<'_>, out: &mut String) {
 /// How an exec is to be run.
 pub(super) fn terms(exec: &Exec<'_>) -> Result<Terms, String> {
     let mut terms = Terms { timeout: exec.timeout, ..Terms::default() };
-    if exec.timeout.is_some_and(|seconds| !seconds.is_finite() || seconds <= 0.0) {
-        return Err("`timeout` must be a number of seconds above 0".to_owned());
+    if exec.timeout.is_some_and(|seconds| !is_timeout(seconds)) {
+        return Err(format!("`timeout` must be above 0 and at most {LONGEST_TIMEOUT} seconds"));
     }
     let JsonValue::Fields(resources) = &exec.resources else {
         return if exec.resources.is_null() {

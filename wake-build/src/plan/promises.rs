@@ -35,7 +35,7 @@ pub(super) fn keep_promises(
     };
     let texts: Vec<OnceLock<Arc<str>>> =
         graph.node_weights().map(|module| complete(module)).collect();
-    let shelf = Shelf::of(evaluator.files);
+    let shelf = Shelf::new(evaluator.spare.clone());
     for level in levels(order.iter().copied(), |node| graph.neighbors(node)) {
         let ready = Ready { index, texts: &texts };
         let finished: Vec<(NodeIndex, Result<_, Box<Diagnostic>>)> = level

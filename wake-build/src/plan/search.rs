@@ -31,7 +31,7 @@ pub(super) fn search(
     targets: Vec<ModuleRequest>,
     evaluator: &Evaluator,
 ) -> Result<BTreeMap<Arc<str>, Box<FoundModule>>, Failure> {
-    let shelf = Shelf::of(evaluator.files);
+    let shelf = Shelf::new(evaluator.spare.clone());
     let (turns, first) = Turns::new(instances, targets);
     let state = Mutex::new(State { turns, ..State::default() });
     let planner = Planner { instances, evaluator, shelf, state, seen: RwLock::default() };

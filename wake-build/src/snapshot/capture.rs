@@ -9,6 +9,7 @@ use rustix::fs::{AtFlags, CWD, Mode, fstat, openat, statat};
 use wake_eval::Read;
 use wake_model::{BlobDigest, Digest, LOCK_FILE, Manifest, RelPath};
 use wake_steps::step::TreeOrigin;
+use wake_store::ConfinedPath;
 
 use super::delta::PatchedResult;
 use super::draft::{Body, Draft};
@@ -19,6 +20,7 @@ use super::signature::{Proof, result_signature};
 use super::spool::Records;
 use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
 use super::table::{DirRecord, FileKind, FileRecord, NO_DIGEST, UserRecord};
+use crate::evaluate::LINKS;
 use crate::files::{FileInfo, FileState, Files, Signature, link_inside};
 use crate::pkg_place::PkgPlace;
 use crate::plan::PlannedBuild;
@@ -35,7 +37,7 @@ pub(crate) struct Capture<'a> {
     /// Where the trees of the results lie, by step.
     pub(crate) trees: HashMap<usize, PathBuf>,
     /// Where the links to the results lie.
-    pub(crate) out: PathBuf,
+    pub(crate) out: ConfinedPath,
     pub(crate) meta: Meta,
     /// What the file systems' clock said when the build began.
     pub(crate) began: i128,
@@ -43,7 +45,7 @@ pub(crate) struct Capture<'a> {
 
 /// Writes a snapshot to `place`, on the threads of the current pool. None is written if something was not, when it
 /// was looked at last, what a function saw: then someone edited during the build.
-pub(crate) fn capture(capture: &Capture, place: &Path, key: &Digest) -> Option<()> {
+pub(crate) fn capture(capture: &Capture, place: &ConfinedPath, key: &Digest) -> Option<()> {
     capture.files.look_at_rest().ok()?;
     let (sources, meta) = (sources(capture)?, postcard::to_stdvec(&capture.meta).ok()?);
     capture.files.with_known(|known| {
@@ -90,7 +92,7 @@ struct StepNote {
 }
 
 fn steps(capture: &Capture, index: &HashMap<&str, u32>) -> Option<Vec<StepNote>> {
-    let out = openat(CWD, &capture.out, DIR_PATH, Mode::empty()).ok();
+    let out = capture.out.open_dir().ok();
     let note = |buffer: &mut Vec<u8>, number: usize| {
         let StepRecord { link, needs, result, .. } = capture.steps.read(number, buffer)?;
         let made = match (link, capture.trees.get(&number)) {
@@ -174,7 +176,8 @@ fn sources<'a>(capture: &Capture<'a>) -> Option<Sources> {
     let mut all = Sources::default();
     if let Some(lock) = capture.lock {
         let path = RelPath::parse(LOCK_FILE).ok()?;
-        (add_file(capture, &RelPath::root(), &path, &mut all)? == Some(lock)).then_some(())?;
+        (add_file(capture, &RelPath::root(), &path, LINKS, &mut all)? == Some(lock))
+            .then_some(())?;
     }
     for part in parts? {
         all.files.extend(part.files);
@@ -192,7 +195,7 @@ fn add_reads(
     for read in reads {
         match read {
             Read::File { path, digest } => {
-                let found = add_file(capture, dir, path, sources)?;
+                let found = add_file(capture, dir, path, LINKS, sources)?;
                 (found == *digest).then_some(())?;
             }
             Read::List { path, digest } => {
@@ -210,6 +213,7 @@ fn add_file(
     capture: &Capture,
     dir: &RelPath,
     path: &RelPath,
+    links: usize,
     sources: &mut Sources,
 ) -> Option<Option<BlobDigest>> {
     let at = dir.join(path);
@@ -218,7 +222,10 @@ fn add_file(
     match seen {
         FileState::File { blob, .. } => Some(Some(blob)),
         FileState::Absent => Some(None),
-        FileState::Link(target) => add_file(capture, dir, &link_inside(path, &target)?, sources),
+        FileState::Link(target) => {
+            let links = links.checked_sub(1)?;
+            add_file(capture, dir, &link_inside(path, &target)?, links, sources)
+        }
         FileState::Dir | FileState::Other => None,
     }
 }

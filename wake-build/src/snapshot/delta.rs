@@ -5,12 +5,10 @@
 //! the same state the first counts, a torn frame ends the file, and frames of another snapshot are none.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::fs::OpenOptions;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use wake_store::ConfinedPath;
 
 use super::signature::Proof;
 use super::table::FileRecord;
@@ -20,6 +18,8 @@ use crate::shelf::ShelfEntry;
 const HEAD: &[u8; 16] = b"wake delta 2\n\n\n\n";
 /// Length and hash.
 const FRAME_HEAD: usize = 4 + 32;
+/// Bytes of a file that no build has written: it writes a new snapshot before.
+const LARGEST: u64 = 1 << 30;
 
 /// What is different since a snapshot was written, by number.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -67,7 +67,7 @@ pub(super) enum StepBytes {
 /// The file of frames, as far as it was read.
 #[derive(Debug)]
 pub(super) struct Delta {
-    place: PathBuf,
+    place: ConfinedPath,
     /// The bytes that count; empty if there are none.
     valid: Vec<u8>,
     /// Whether other bytes follow.
@@ -166,9 +166,13 @@ impl StepBytes {
 
 impl Delta {
     /// Reads the frames beside the snapshot at `snapshot`, whose checksum is `state`, oldest first.
-    pub(super) fn read(snapshot: &Path, state: [u8; 32], mut tell: impl FnMut(Patch)) -> Delta {
+    pub(super) fn read(
+        snapshot: &ConfinedPath,
+        state: [u8; 32],
+        mut tell: impl FnMut(Patch),
+    ) -> Delta {
         let place = place(snapshot);
-        let mut bytes = std::fs::read(&place).unwrap_or_default();
+        let mut bytes = place.read(LARGEST).unwrap_or_default();
         let mut state = state;
         let mut end = 0;
         if let Some(mut rest) = bytes.strip_prefix(HEAD) {
@@ -187,7 +191,7 @@ impl Delta {
     }
 
     /// Replaces all frames beside the snapshot at `snapshot` by one that says `patch` of `state`.
-    pub(super) fn begin(snapshot: &Path, state: [u8; 32], patch: &Patch) -> io::Result<()> {
+    pub(super) fn begin(snapshot: &ConfinedPath, state: [u8; 32], patch: &Patch) -> io::Result<()> {
         let place = place(snapshot);
         let delta = Delta { place, valid: Vec::new(), is_spoiled: false, state };
         delta.append(&delta.frame(patch))
@@ -214,18 +218,19 @@ impl Delta {
     pub(super) fn append(&self, frame: &[u8]) -> io::Result<()> {
         if self.valid.is_empty() || self.is_spoiled {
             let before = if self.valid.is_empty() { HEAD.as_slice() } else { &self.valid };
-            return wake_steps::state_file::replace(&self.place, &[before, frame].concat());
+            return self.place.replace_by(&[before, frame]);
         }
         // One write: what others append meanwhile comes before it or after it, and then does not count.
-        OpenOptions::new().append(true).open(&self.place)?.write_all(frame)
+        match self.place.append() {
+            Ok(mut file) => file.write_all(frame),
+            Err(_) => self.place.replace_by(&[&self.valid, frame]),
+        }
     }
 }
 
 /// Where the frames of the snapshot at `snapshot` lie.
-pub(super) fn place(snapshot: &Path) -> PathBuf {
-    let mut name = OsString::from(snapshot);
-    name.push(".delta");
-    name.into()
+pub(super) fn place(snapshot: &ConfinedPath) -> ConfinedPath {
+    snapshot.beside(".delta")
 }
 
 fn chained(state: &[u8; 32], payload: &[u8]) -> [u8; 32] {
@@ -254,21 +259,21 @@ mod tests {
         Patch { steps: vec![(step, vec![1; 40])], ..Patch::default() }
     }
 
-    fn read(snapshot: &Path, base: [u8; 32]) -> (Delta, Vec<Patch>) {
+    fn read(snapshot: &ConfinedPath, base: [u8; 32]) -> (Delta, Vec<Patch>) {
         let mut patches = Vec::new();
         let delta = Delta::read(snapshot, base, |patch| patches.push(patch));
         (delta, patches)
     }
 
-    fn append(snapshot: &Path, step: u32) {
+    fn append(snapshot: &ConfinedPath, step: u32) {
         let (delta, _) = read(snapshot, BASE);
         delta.append(&delta.frame(&patch(step))).unwrap();
     }
 
     /// A snapshot's path in a directory of its own.
-    fn scene() -> (tempfile::TempDir, PathBuf) {
+    fn scene() -> (tempfile::TempDir, ConfinedPath) {
         let dir = tempfile::tempdir().unwrap();
-        let snapshot = dir.path().join("snapshot");
+        let snapshot = ConfinedPath::top(dir.path()).unwrap().join("snapshot");
         (dir, snapshot)
     }
 
@@ -291,7 +296,7 @@ mod tests {
     #[test]
     fn a_record_that_was_put_aside_stands_for_an_older_one() {
         let dir = tempfile::tempdir().unwrap();
-        let shelf = crate::shelf::Shelf::new(dir.path().to_owned());
+        let shelf = crate::shelf::Shelf::new(ConfinedPath::top(dir.path()).unwrap());
         let mut overlay = Overlay::default();
         overlay.put(patch(1));
         overlay.put(patch(2));
@@ -343,15 +348,15 @@ mod tests {
     fn wherever_a_file_is_cut_or_altered_only_whole_frames_before_count() {
         let (_dir, snapshot) = scene();
         (1..4).for_each(|step| append(&snapshot, step));
-        let whole = std::fs::read(place(&snapshot)).unwrap();
+        let whole = std::fs::read(place(&snapshot).path()).unwrap();
         let frame = (whole.len() - HEAD.len()) / 3;
         for at in 0..whole.len() {
-            std::fs::write(place(&snapshot), &whole[..at]).unwrap();
+            std::fs::write(place(&snapshot).path(), &whole[..at]).unwrap();
             let left = at.saturating_sub(HEAD.len()) / frame;
             assert_eq!(read(&snapshot, BASE).1.len(), left, "cut at {at}");
             let mut altered = whole.clone();
             altered[at] ^= 1;
-            std::fs::write(place(&snapshot), &altered).unwrap();
+            std::fs::write(place(&snapshot).path(), &altered).unwrap();
             assert_eq!(read(&snapshot, BASE).1.len(), left, "altered at {at}");
         }
     }

@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Seek, Write};
-use std::path::Path;
 
 use wake_model::Digest;
+use wake_store::ConfinedPath;
 
 use super::file::Snapshot;
 use super::format::{FIXED, HEAD, SECTIONS, checksum_of, newest_first};
@@ -144,12 +144,17 @@ impl Draft {
     }
 
     /// Writes the snapshot to `place`, and forgets frames beside it and the oldest other snapshots.
-    pub(super) fn write(&self, place: &Path, key: &Digest, body: &Body) -> std::io::Result<()> {
+    pub(super) fn write(
+        &self,
+        place: &ConfinedPath,
+        key: &Digest,
+        body: &Body,
+    ) -> std::io::Result<()> {
         let too_many = || std::io::Error::from(std::io::ErrorKind::FileTooLarge);
         let (places, edges) = self.connections().ok_or_else(too_many)?;
         let sections = self.sections(&places, &edges);
         let head = head(&sections, key);
-        wake_steps::state_file::replace_by(place, |file| {
+        place.replace(|file| {
             let mut out = BufWriter::with_capacity(256 << 10, &mut *file);
             out.write_all(&head)?;
             sections.iter().try_for_each(|section| out.write_all(section))?;
@@ -228,18 +233,18 @@ fn put_edges(steps: &[usize], edges: &mut Vec<u8>) -> Option<(u32, u32)> {
 }
 
 /// Requests that are not made any more need no snapshot.
-fn forget_oldest(newest: &Path) {
+fn forget_oldest(newest: &ConfinedPath) {
     const KEPT: usize = 8;
     let Some(dir) = newest.parent() else { return };
-    for path in newest_first(dir).iter().skip(KEPT) {
+    for path in newest_first(&dir).iter().skip(KEPT) {
         // Another process may have been faster.
-        let _ = std::fs::remove_file(path);
+        let _ = path.remove_file();
         forget_beside(path);
     }
 }
 
 /// What lies beside a snapshot tells nothing of another one in its place.
-pub(super) fn forget_beside(snapshot: &Path) {
-    let _ = std::fs::remove_file(proofs::place(snapshot));
-    let _ = std::fs::remove_file(delta::place(snapshot));
+pub(super) fn forget_beside(snapshot: &ConfinedPath) {
+    let _ = proofs::place(snapshot).remove_file();
+    let _ = delta::place(snapshot).remove_file();
 }

@@ -3,16 +3,17 @@
 use std::cmp::Ordering;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use memmap2::{Mmap, MmapOptions};
 use serde::{Deserialize, Serialize};
 use wake_exec::HostIdentity;
 use wake_model::place::PKG_FILE;
 use wake_model::{BlobDigest, Digest, LOCK_FILE, RelPath};
+use wake_store::ConfinedPath;
 
 use super::delta::{Delta, Overlay, at};
-use super::format::{FIXED, HEAD, SECTIONS, Section, checksum_of, newest_first};
+use super::format::{FIXED, HEAD, NAME, NAME_DIGITS, SECTIONS, Section, checksum_of, newest_first};
 use super::proofs::Proofs;
 use super::signature::Proof;
 use super::step_record::StepRecord;
@@ -20,12 +21,16 @@ use super::table::{
     Content, DirRecord, FileKind, FileRecord, ResultFile, ResultRecord, StepPlace, Table,
     UserRecord,
 };
-use crate::files::{FileMemory, Signature};
+use crate::files::{FileMemory, Signature, read_at_most};
 use crate::fixed::Fixed;
+use crate::sources::LARGEST as LARGEST_SOURCE;
 use crate::workspace::WORKSPACE_FILE;
 
 /// Where snapshots lie in the directory of a checkout's state.
 const STATE: &str = "state";
+/// Bytes of a snapshot, and of its tables, that no build has written: those of ten million files have fewer.
+const LARGEST: u64 = 16 << 30;
+const LARGEST_TABLES: usize = 2 << 30;
 
 /// What is told of a build beside its steps.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -44,7 +49,7 @@ pub(crate) struct Meta {
 
 /// A snapshot: its tables mapped, its records of steps where they lie.
 pub(crate) struct Snapshot {
-    pub(super) place: PathBuf,
+    pub(super) place: ConfinedPath,
     pub(super) key: Digest,
     file: File,
     /// Bytes of the file.
@@ -81,7 +86,7 @@ enum ResultFiles<'a> {
 /// The name under which checkouts of one repository share the snapshot of a request: of the same top-level entries, with
 /// the same root package and the same lock.
 pub(crate) fn shared_name(key: &Digest, root: &Path) -> String {
-    let read = |name: &str| std::fs::read(root.join(name)).unwrap_or_default();
+    let read = |name: &str| read_at_most(&root.join(name), LARGEST_SOURCE).unwrap_or_default();
     let entries = std::fs::read_dir(root).into_iter().flatten().flatten();
     let mut names: Vec<_> = entries.map(|entry| entry.file_name().into_encoded_bytes()).collect();
     names.retain(|name| !name.starts_with(b"."));
@@ -95,8 +100,8 @@ pub(crate) fn shared_name(key: &Digest, root: &Path) -> String {
 }
 
 /// Where the snapshot of a request lies.
-pub(crate) fn place(state_dir: &Path, key: &Digest) -> PathBuf {
-    state_dir.join(format!("{STATE}/snapshot-{}", key.short(16)))
+pub(crate) fn place(state_dir: &ConfinedPath, key: &Digest) -> ConfinedPath {
+    state_dir.join(format!("{STATE}/{NAME}{}", key.short(NAME_DIGITS)))
 }
 
 impl Meta {
@@ -110,21 +115,22 @@ impl Meta {
 
 impl Snapshot {
     /// Maps the snapshot of the request `key` at `place`; none if there is no whole one.
-    pub(crate) fn open(place: PathBuf, key: &Digest) -> Option<Snapshot> {
+    pub(crate) fn open(place: ConfinedPath, key: &Digest) -> Option<Snapshot> {
         Snapshot::map(place).filter(|snapshot| snapshot.key == *key)
     }
 
     /// Maps the newest snapshot of any request, for what it knows of files.
-    pub(crate) fn newest(state_dir: &Path) -> Option<Snapshot> {
+    pub(crate) fn newest(state_dir: &ConfinedPath) -> Option<Snapshot> {
         newest_first(&state_dir.join(STATE)).into_iter().next().and_then(Snapshot::map)
     }
 
-    fn map(place: PathBuf) -> Option<Snapshot> {
-        let file = File::open(&place).ok()?;
-        let size = file.metadata().ok()?.len();
+    fn map(place: ConfinedPath) -> Option<Snapshot> {
+        let file = place.open().ok()?;
+        let size = Some(file.metadata().ok()?.len()).filter(|size| *size <= LARGEST)?;
         let mut fixed = [0; FIXED];
         file.read_exact_at(&mut fixed, 0).ok()?;
         let (key, ends) = head(&fixed, usize::try_from(size).ok()?)?;
+        (ends[SECTIONS] <= LARGEST_TABLES).then_some(())?;
         // SAFETY: wake replaces these files by renaming and never changes one in place, so the mapped
         // bytes stay as they are. The directory is wake's own; who cuts a file short there while a build
         // runs can end that build, nothing more.
@@ -148,7 +154,7 @@ impl Snapshot {
     }
 
     /// Where it lies.
-    pub(crate) fn place(&self) -> &Path {
+    pub(crate) fn place(&self) -> &ConfinedPath {
         &self.place
     }
 

@@ -1,6 +1,8 @@
 //! What the file of a snapshot is made of. Source: `spec/checkout-state.md`.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+
+use wake_store::ConfinedPath;
 
 pub(super) const HEAD: &[u8; 16] = b"wake snapshot 9\n";
 pub(super) const SECTIONS: usize = 9;
@@ -27,16 +29,21 @@ pub(super) fn checksum_of(bytes: &[u8]) -> u64 {
     hash.as_bytes().first_chunk().map_or(0, |head| u64::from_le_bytes(*head))
 }
 
+/// How the names of snapshots begin.
+pub(super) const NAME: &str = "snapshot-";
+/// Digits of a request's key in the name of its snapshot.
+pub(super) const NAME_DIGITS: usize = 16;
+
 /// The snapshots in a directory, newest first.
-pub(super) fn newest_first(dir: &Path) -> Vec<PathBuf> {
-    let is_one = |name: &str| name.starts_with("snapshot-") && !name.contains('.');
-    let mut found: Vec<_> = std::fs::read_dir(dir)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.file_name().to_str().is_some_and(is_one))
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
-    found.sort();
-    found.into_iter().rev().map(|(_, path)| path).collect()
+pub(super) fn newest_first(dir: &ConfinedPath) -> Vec<ConfinedPath> {
+    let mut found = dir.entries(is_snapshot).unwrap_or_default();
+    found.sort_by(|a, b| (b.modified, &b.name).cmp(&(a.modified, &a.name)));
+    found.into_iter().map(|entry| dir.join(entry.name)).collect()
+}
+
+fn is_snapshot(name: &OsStr) -> bool {
+    let digits = name.to_str().and_then(|name| name.strip_prefix(NAME));
+    digits.is_some_and(|digits| {
+        digits.len() == NAME_DIGITS && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+    })
 }

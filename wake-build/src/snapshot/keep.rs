@@ -4,12 +4,11 @@
     reason = "the last use of a snapshot decides only which ones go"
 )]
 
-use std::fs::File;
 use std::io;
-use std::path::Path;
 use std::time::SystemTime;
 
 use rayon::prelude::*;
+use wake_store::ConfinedPath;
 
 use super::delta::{Delta, Patch};
 use super::draft::{Body, Draft, forget_beside};
@@ -30,11 +29,11 @@ impl Snapshot {
     /// Keeps what has changed so that the next build finds it at `place`: in a frame beside the snapshot; once such frames
     /// have become many, or if the snapshot lies elsewhere, as proofs beside it; and where that is not all, in a new one. Uses
     /// the threads of the current pool.
-    pub(crate) fn keep(&mut self, place: &Path, changes: Changes) -> io::Result<()> {
+    pub(crate) fn keep(&mut self, place: &ConfinedPath, changes: Changes) -> io::Result<()> {
         let damaged = || io::Error::from(io::ErrorKind::InvalidData);
         // Reading the frames must stay cheap beside reading the tables.
         let bearable = (self.size / 16).max(64 << 10);
-        if self.place == place && self.delta.length() + changes.size() <= bearable {
+        if self.place == *place && self.delta.length() + changes.size() <= bearable {
             let patch = changes.into_patch().ok_or_else(damaged)?;
             return self.delta.append(&self.delta.frame(&patch));
         }
@@ -55,8 +54,8 @@ impl Snapshot {
     }
 
     /// Leaves the snapshot itself as it is.
-    fn keep_proofs(&self, place: &Path, mut content: Patch, new: &Patch) -> io::Result<()> {
-        if self.place != place {
+    fn keep_proofs(&self, place: &ConfinedPath, mut content: Patch, new: &Patch) -> io::Result<()> {
+        if self.place != *place {
             link(&self.place, place)?;
         }
         let mut table = self.proof_table();
@@ -122,18 +121,8 @@ fn take(table: &mut [ProofBytes], number: u32) -> Proof {
 }
 
 /// Gives the snapshot at `from`, which nobody changes in place, a second name.
-fn link(from: &Path, to: &Path) -> io::Result<()> {
-    let dir = to.parent().unwrap_or(Path::new(""));
-    std::fs::create_dir_all(dir)?;
-    let name = to.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = dir.join(format!(".{name}.{}", std::process::id()));
-    let _ = std::fs::remove_file(&temporary);
-    std::fs::hard_link(from, &temporary)?;
-    forget_beside(to);
-    let renamed = std::fs::rename(&temporary, to);
-    // Between two names of one file nothing is renamed.
-    let _ = std::fs::remove_file(&temporary);
-    renamed?;
+fn link(from: &ConfinedPath, to: &ConfinedPath) -> io::Result<()> {
+    to.replace_by_link(from, || forget_beside(to))?;
     // The newest snapshots are those that are kept, here and in the store.
-    File::open(to)?.set_modified(SystemTime::now())
+    to.open()?.set_modified(SystemTime::now())
 }

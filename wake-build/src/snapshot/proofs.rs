@@ -2,12 +2,10 @@
 //!
 //! So a checkout that begins with the snapshot of another one need not write all of it anew.
 
-use std::ffi::OsString;
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
+use wake_store::ConfinedPath;
 
 use super::signature::Proof;
 
@@ -38,8 +36,12 @@ pub(super) struct Proofs {
 impl Proofs {
     /// Maps the proofs beside the snapshot at `snapshot`, which has the checksum `base` and so many directories, files and
     /// results; none if they are not whole or not of that snapshot.
-    pub(super) fn read(snapshot: &Path, base: &[u8; 32], counts: [usize; 3]) -> Option<Proofs> {
-        let file = File::open(place(snapshot)).ok()?;
+    pub(super) fn read(
+        snapshot: &ConfinedPath,
+        base: &[u8; 32],
+        counts: [usize; 3],
+    ) -> Option<Proofs> {
+        let file = place(snapshot).open().ok()?;
         // SAFETY: as of the snapshot itself: replaced by renaming, never changed in place.
         let bytes = unsafe { Mmap::map(&file) }.ok()?;
         let covered = bytes.strip_prefix(HEAD)?.get(32..)?;
@@ -80,7 +82,7 @@ impl Proofs {
 impl Table {
     /// Writes the proofs beside the snapshot at `snapshot`, which has the checksum `base`; gives the state that a delta is
     /// to continue.
-    pub(super) fn write(&self, snapshot: &Path, base: &[u8; 32]) -> io::Result<[u8; 32]> {
+    pub(super) fn write(&self, snapshot: &ConfinedPath, base: &[u8; 32]) -> io::Result<[u8; 32]> {
         let Table { dirs, files, links } = self;
         let [dirs, files, links] = [dirs, files, links].map(|proofs| proofs.as_flattened());
         let mut hasher = blake3::Hasher::new();
@@ -89,16 +91,14 @@ impl Table {
         }
         let checksum = hasher.finalize();
         let parts = [HEAD.as_slice(), checksum.as_bytes(), base.as_slice(), dirs, files, links];
-        wake_steps::state_file::replace_in_parts(&place(snapshot), &parts)?;
+        place(snapshot).replace_by(&parts)?;
         Ok(*checksum.as_bytes())
     }
 }
 
 /// Where the proofs of the snapshot at `snapshot` lie.
-pub(super) fn place(snapshot: &Path) -> PathBuf {
-    let mut name = OsString::from(snapshot);
-    name.push(".proofs");
-    name.into()
+pub(super) fn place(snapshot: &ConfinedPath) -> ConfinedPath {
+    snapshot.beside(".proofs")
 }
 
 #[cfg(test)]
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn each_comes_back_under_its_number() {
         let dir = tempfile::tempdir().unwrap();
-        let snapshot = dir.path().join("snapshot");
+        let snapshot = ConfinedPath::top(dir.path()).unwrap().join("snapshot");
         assert!(Proofs::read(&snapshot, &BASE, COUNTS).is_none());
         let state = table().write(&snapshot, &BASE).unwrap();
         let proofs = Proofs::read(&snapshot, &BASE, COUNTS).unwrap();
@@ -139,17 +139,17 @@ mod tests {
     #[test]
     fn of_another_snapshot_cut_short_or_altered_there_are_none() {
         let dir = tempfile::tempdir().unwrap();
-        let snapshot = dir.path().join("snapshot");
+        let snapshot = ConfinedPath::top(dir.path()).unwrap().join("snapshot");
         table().write(&snapshot, &BASE).unwrap();
         assert!(Proofs::read(&snapshot, &[8; 32], COUNTS).is_none());
         assert!(Proofs::read(&snapshot, &BASE, [2, 3, 2]).is_none());
-        let whole = std::fs::read(place(&snapshot)).unwrap();
+        let whole = std::fs::read(place(&snapshot).path()).unwrap();
         for at in 0..whole.len() {
-            std::fs::write(place(&snapshot), &whole[..at]).unwrap();
+            std::fs::write(place(&snapshot).path(), &whole[..at]).unwrap();
             assert!(Proofs::read(&snapshot, &BASE, COUNTS).is_none(), "{at}");
             let mut altered = whole.clone();
             altered[at] ^= 1;
-            std::fs::write(place(&snapshot), altered).unwrap();
+            std::fs::write(place(&snapshot).path(), altered).unwrap();
             assert!(Proofs::read(&snapshot, &BASE, COUNTS).is_none(), "{at}");
         }
     }

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
@@ -11,7 +10,7 @@ use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::history::History;
 use wake_steps::step::TreeOrigin;
 use wake_steps::{Results, Step, StepContext, StepId, StepOutput, StepSuccess, Steps};
-use wake_store::{Lookup, Store};
+use wake_store::{ConfinedPath, Lookup, Store};
 
 use super::capture::result_at;
 use super::delta::{Patch, PatchedResult};
@@ -81,7 +80,7 @@ impl<'a> Replay<'a> {
         snapshot: &'a Snapshot,
         differences: &Differences,
         store: &'a Store,
-        spare: PathBuf,
+        spare: ConfinedPath,
     ) -> Option<Replay<'a>> {
         let changed: HashMap<RelPath, FileState> =
             differences.changed.iter().map(|file| (file.path.clone(), file.seen.clone())).collect();

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 use rustix::fs::{AtFlags, CWD, Mode, openat, readlinkat, statat};
+use wake_store::ConfinedPath;
 
 use super::file::{ResultView, Snapshot};
 use super::signature::{Proof, result_signature};
@@ -24,16 +25,16 @@ pub(crate) enum CheckedLink {
 /// Results of the numbers in `made_again` are passed over.
 pub(crate) fn check_results(
     snapshot: &Snapshot,
-    out: &Path,
+    out: &ConfinedPath,
     made_again: &HashSet<usize>,
 ) -> Option<Vec<CheckedLink>> {
-    let open = |dir| openat(CWD, dir, DIR_PATH, Mode::empty()).ok();
     // Short ways from open directories: there are many links.
-    let out = open(out);
+    let out = out.open_dir().ok();
     // Two levels up from a tree lie all trees of its store.
     let place = snapshot.result(0).and_then(|first| Path::new(first.target).ancestors().nth(2));
     let place = place.unwrap_or(Path::new("/"));
-    let (trees, place) = (open(place)?, format!("{}/", place.to_str()?));
+    let (trees, place) =
+        (openat(CWD, place, DIR_PATH, Mode::empty()).ok()?, format!("{}/", place.to_str()?));
     let checked: Option<Vec<Option<CheckedLink>>> = (0..snapshot.results())
         .into_par_iter()
         .with_min_len(64)

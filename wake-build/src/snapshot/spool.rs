@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use wake_steps::StepId;
+use wake_store::ConfinedPath;
 
 use super::format::checksum_of;
 use super::step_record::StepRecord;
@@ -42,8 +42,8 @@ pub(crate) struct Records {
 
 impl Spool {
     /// For so many steps; the file lies in `dir`.
-    pub(crate) fn new(dir: &Path, steps: usize) -> Spool {
-        let file = wake_steps::state_file::nameless(dir).ok();
+    pub(crate) fn new(dir: &ConfinedPath, steps: usize) -> Spool {
+        let file = dir.nameless().ok();
         let buffered = |file| BufWriter::with_capacity(BUFFER, file);
         let writing = file.map(|file| Writing { file: buffered(file), end: 0 });
         let places = (0..steps).map(|_| OnceLock::new()).collect();

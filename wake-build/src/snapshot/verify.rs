@@ -15,7 +15,7 @@ use super::listing::{Listing, name_of, open_dir};
 use super::signature::Proof;
 use super::table::{DirRecord, FileKind};
 use crate::files::{FileState, Signature, hash_file, now};
-use crate::sources::DIR_PATH;
+use crate::sources::{DIR_PATH, LARGEST};
 use wake_model::place::PKG_FILE;
 use wake_steps::profile::{Profile, SpanKind};
 
@@ -262,13 +262,15 @@ impl<'a> Group<'a> {
         let path = || spot.path_of(std::str::from_utf8(self.snapshot.file_name(number)?).ok()?);
         let name_of_span = || format!("hash {}", path().unwrap_or_default());
         let mut span = self.profile.begin(SpanKind::Hashing, name_of_span);
-        let (signature, blob, size) = hash_file(spot.dir, name).ok()?;
+        let before = self.snapshot.content(number)?;
+        // No function is given more.
+        let most = if before.is_source { LARGEST } else { u64::MAX };
+        let (signature, blob, size) = hash_file(spot.dir, name, most).ok()?;
         span.note("bytes", || size);
         drop(span);
         let mode = signature.mode;
         let executable = mode & 0o100 != 0;
         let is_file = FileType::from_raw_mode(mode) == FileType::RegularFile;
-        let before = self.snapshot.content(number)?;
         // Whether a program may be executed is a question for planning.
         (is_file && before.kind == FileKind::File { executable }).then_some(())?;
         let number = u32::try_from(number).ok()?;

@@ -27,7 +27,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "FORMAT", default_value = "human")]
     pub(crate) message_format: MessageFormat,
     /// How many commands to run at once [default: one for each processor]
-    #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=4096))]
+    #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(wake_steps::MOST_JOBS)))]
     pub(crate) jobs: Option<u16>,
     /// Directory of the store [default: ~/.cache/wake/store]
     #[arg(long, global = true, value_name = "DIR")]

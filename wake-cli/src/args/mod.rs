@@ -56,8 +56,10 @@ Exit codes:
   128+ a signal, such as 130 for Ctrl-C
 
 Environment:
-  WAKE_STORE      directory of the store, as --store
-  WAKE_PROGRESS   auto, bar, plain or none, as --progress
+  WAKE_STORE           directory of the store, as --store
+  WAKE_PROGRESS        auto, bar, plain or none, as --progress
+  WAKE_SAFE_DIRECTORY  workspaces and stores that you trust although others own them, with `:` between
+                       them; * for all
   HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, NO_COLOR, CLICOLOR_FORCE, CI,
   GITHUB_ACTIONS as elsewhere";
 

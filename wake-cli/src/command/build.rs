@@ -68,7 +68,7 @@ fn build_formulas(
             if args.print {
                 print::lines(packed.iter().map(|packed| packed.display()), out)?;
             }
-            Ok(Exit(signals::exit_code(exit)))
+            Ok(Exit(witness.exit_code(signals::exit_code(exit))))
         }
         Err(failure) => Ok(Exit(witness.close(&failure))),
     }

@@ -1,8 +1,9 @@
 //! Sees to it that every failure is told once and every stream has an end.
 
+use std::io::Write;
 use std::time::Instant;
 
-use wake_steps::diagnostic::{Diagnostic, Failure};
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::event::{Counts, Event, Reporter};
 use wake_steps::profile::Profile;
 
@@ -42,7 +43,7 @@ impl Witness {
     pub(crate) fn close(&mut self, failure: &Failure) -> u8 {
         let exit = failure.class().exit_code();
         if self.ended {
-            return exit;
+            return self.exit_code(exit);
         }
         for diagnostic in &failure.diagnostics {
             if !self.told.contains(diagnostic) {
@@ -60,7 +61,16 @@ impl Witness {
             wall_ms: self.start.elapsed().as_millis() as u64,
             saved_ms: 0,
         });
-        exit
+        self.exit_code(exit)
+    }
+
+    /// The exit code of a run that came to `code`: one whose events could not be written has failed, which is said here.
+    pub(crate) fn exit_code(&mut self, code: u8) -> u8 {
+        let Some(fault) = self.inner.take_fault() else { return code };
+        let message = format!("error: events cannot be written to standard output: {fault}\n");
+        // Where standard error is closed there is nobody to tell.
+        let _ = std::io::stderr().write_all(message.as_bytes());
+        if code == 0 { Class::Environment.exit_code() } else { code }
     }
 }
 
@@ -96,7 +106,6 @@ mod tests {
     use super::*;
     use std::cell::RefCell;
     use std::rc::Rc;
-    use wake_steps::diagnostic::Class;
 
     struct Notes(Rc<RefCell<Vec<Event>>>);
 

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
+use super::style::SEQUENCES;
+
 /// `text` as one line: colours dropped, tabs as spaces, every other control character spelled out.
 pub(crate) fn line(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_harmless) {
@@ -38,6 +40,80 @@ pub(crate) fn lines(text: &str) -> Vec<Cow<'_, str>> {
         lines.pop();
     }
     lines
+}
+
+/// Adds `text` to `out` with its line breaks and the colours that are wake's own; everything else that would steer a terminal
+/// is spelled out.
+pub(super) fn text(text: &str, out: &mut String) {
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        let own = match character {
+            '\x1b' => SEQUENCES.into_iter().find(|sequence| rest.starts_with(sequence)),
+            '\n' => Some("\n"),
+            _ => None,
+        };
+        let length = match own {
+            Some(own) => {
+                out.push_str(own);
+                own.len()
+            }
+            None => {
+                push(out, character);
+                character.len_utf8()
+            }
+        };
+        rest = &rest[length..];
+    }
+}
+
+/// Adds a byte that is no text.
+pub(super) fn byte(byte: u8, out: &mut String) {
+    // Writing to a String cannot fail.
+    let _ = write!(out, "\\x{byte:02x}");
+}
+
+/// So many bytes at the end of `bytes` begin a character or a colour of wake's, and may go on.
+pub(super) fn unfinished(bytes: &[u8]) -> usize {
+    let in_character = match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => bytes.len() - error.valid_up_to(),
+        _ => bytes.utf8_chunks().last().map_or(0, |chunk| {
+            let rest = chunk.invalid();
+            if std::str::from_utf8(rest).is_err_and(|e| e.error_len().is_none()) {
+                rest.len()
+            } else {
+                0
+            }
+        }),
+    };
+    if in_character > 0 {
+        return in_character;
+    }
+    let escape = bytes.iter().rposition(|byte| *byte == 0x1b).map(|at| &bytes[at..]);
+    let begins = |rest: &&[u8]| {
+        SEQUENCES
+            .iter()
+            .any(|sequence| sequence.len() > rest.len() && sequence.as_bytes().starts_with(rest))
+    };
+    escape.filter(begins).map_or(0, <[u8]>::len)
+}
+
+/// A JSON text that says the same, without a character that would steer a terminal.
+pub(crate) fn json(text: &str) -> Cow<'_, str> {
+    let stays = |character: char| character == '\n' || is_harmless(character);
+    if text.chars().all(stays) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if stays(character) {
+            out.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            let _ = write!(out, "\\u{unit:04x}");
+        }
+    }
+    Cow::Owned(out)
 }
 
 fn push(out: &mut String, character: char) {
@@ -79,6 +155,7 @@ fn skip_color(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     #[test]
@@ -112,6 +189,16 @@ mod tests {
         assert_eq!(lines("bad\rgood\r\nnext\n\n"), ["bad", "good", "next"]);
         assert_eq!(lines(""), [""; 0]);
         assert_eq!(lines("\tx"), ["    x"]);
+    }
+
+    #[test]
+    fn json_says_the_same_without_control_characters() {
+        let value = serde_json::json!({"a\u{9b}": ["\u{7f}\u{202e}", "plain é", "\u{e0001}"]});
+        let text = serde_json::to_string_pretty(&value).unwrap();
+        let safe = json(&text);
+        assert!(safe.chars().all(|c| c == '\n' || is_harmless(c)), "{safe:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).unwrap(), value);
+        assert!(matches!(json("{\"a\": \"é\"}\n"), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Text as a terminal takes it: escaped, coloured, cut to width.
 
-pub(crate) mod escape;
 pub(crate) mod style;
+pub(crate) mod escape;
+pub(crate) mod guard;
 pub(crate) mod width;
 pub(crate) mod words;

@@ -35,6 +35,10 @@ impl Role {
     }
 }
 
+/// Every sequence that wake itself colours with.
+pub(crate) const SEQUENCES: [&str; 7] =
+    ["\x1b[0m", "\x1b[1;32m", "\x1b[1;31m", "\x1b[1;33m", "\x1b[1;36m", "\x1b[1m", "\x1b[2m"];
+
 /// How text may look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Style {
@@ -71,6 +75,16 @@ pub(crate) const VERB_COLUMNS: usize = 12;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_colour_is_among_the_sequences() {
+        let style = Style { color: true, unicode: false };
+        for role in [Role::Good, Role::Bad, Role::Caution, Role::Guide, Role::Strong, Role::Faint] {
+            let painted = style.paint(role, "");
+            let begin = painted.strip_suffix(SEQUENCES[0]).unwrap_or_default();
+            assert!(SEQUENCES.contains(&begin), "{role:?}");
+        }
+    }
 
     #[test]
     fn verbs_line_up() {

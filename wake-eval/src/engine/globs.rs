@@ -1,6 +1,8 @@
 //! Choosing files of the package by glob.
 
-use globset::{GlobBuilder, GlobMatcher};
+use std::ops::Deref;
+
+use globset::{GlobBuilder, GlobSet};
 use jrsonnet_evaluator::{IStr, Result};
 use wake_model::RelPath;
 use wake_model::nearest::nearest;
@@ -8,10 +10,18 @@ use wake_model::place::PKG_FILE;
 
 use super::note::{Note, amend, refuse};
 use super::world::World;
-use crate::EntryKind;
+use crate::{EntryKind, ListEntry};
 
 /// Globs and paths; a path of a directory means everything below it.
+///
+/// What is the path of something that is there is that path, whatever characters it has.
 pub(crate) struct Patterns(Vec<Pattern>);
+
+/// Whether something is there that has this path, or lies below it.
+pub(crate) type IsThere<'a> = &'a dyn Fn(&RelPath) -> Result<bool>;
+
+/// Bytes of a glob at most: as many as a path may have.
+const LONGEST: usize = 4096;
 
 struct Pattern {
     text: String,
@@ -24,52 +34,88 @@ struct Pattern {
 
 enum PatternKind {
     Path(RelPath),
-    Glob(GlobMatcher),
+    Glob(GlobSet),
 }
 
-/// Directories that are never entered, wherever they are.
+/// What is no part of any package, wherever it is: of a worktree of git, `.git` is a file.
 const NEVER: [&str; 2] = [".git", ".wake"];
 
 impl Patterns {
     /// Parses patterns as a user wrote them; the note points at the one at fault.
-    pub(crate) fn parse(texts: &[IStr]) -> std::result::Result<Patterns, Note> {
-        texts
-            .iter()
-            .map(|text| Pattern::parse(text).map_err(|note| note.key(text.as_str())))
-            .collect::<std::result::Result<_, _>>()
-            .map(Patterns)
+    pub(crate) fn parse(texts: &[IStr], is_there: IsThere<'_>) -> Result<Patterns> {
+        let parse = |text: &IStr| {
+            let pattern = Pattern::parse(text, is_there);
+            pattern.map_err(|error| amend(error, |note| note.key(excerpt(text))))
+        };
+        texts.iter().map(parse).collect::<Result<_>>().map(Patterns)
     }
 
     /// Whether one of them matches the file at `path`, written without a leading `./`.
     pub(crate) fn matches(&self, path: &str) -> bool {
         self.0.iter().any(|pattern| pattern.matches(path))
     }
+
+    /// Whether one of them matches whatever lies below the directory at `path`, with whatever name.
+    fn match_all_below(&self, path: &RelPath) -> bool {
+        self.0.iter().any(|pattern| pattern.matches_all_below(path))
+    }
+}
+
+/// As much of a text as helps to find it.
+fn excerpt(text: &str) -> &str {
+    let end = text.char_indices().nth(80).map_or(text.len(), |(at, _)| at);
+    &text[..end]
+}
+
+/// A text as it is named in a message.
+fn shown(text: &str) -> String {
+    let excerpt = excerpt(text);
+    if excerpt.len() < text.len() { format!("{excerpt}…") } else { excerpt.to_owned() }
 }
 
 impl Pattern {
-    fn parse(text: &str) -> std::result::Result<Pattern, Note> {
-        let path: RelPath = text.parse()?;
-        let special = |component: &str| component.contains(['*', '?', '[', '{', '\\']);
-        if !special(path.as_str()) {
-            let kind = PatternKind::Path(path.clone());
-            return Ok(Pattern { text: text.to_owned(), start: path, depth: None, kind });
+    fn parse(text: &str, is_there: IsThere<'_>) -> Result<Pattern> {
+        if text.len() > LONGEST {
+            let length = text.len();
+            let message = format!("a glob of {length} bytes is too long: it may have {LONGEST}");
+            refuse!(Note::new(message));
         }
-        let plain: Vec<&str> =
-            path.components().take_while(|component| !special(component)).collect();
-        let start = if plain.is_empty() { RelPath::root() } else { plain.join("/").parse()? };
+        let path: RelPath = text.parse().map_err(Note::from)?;
+        let mut start = RelPath::root();
+        let mut glob = String::new();
+        for component in path.components() {
+            if glob.is_empty() {
+                let child = start.child(component).map_err(Note::from)?;
+                if !is_special(component) || is_there(&child)? {
+                    start = child;
+                    continue;
+                }
+                glob.push_str(&globset::escape(start.as_str()));
+            }
+            if !glob.is_empty() {
+                glob.push('/');
+            }
+            glob.push_str(component);
+        }
+        let text = text.to_owned();
+        if start == path {
+            return Ok(Pattern { text, start, depth: None, kind: PatternKind::Path(path) });
+        }
         // Alternatives may hold slashes, so that only `**` and braces leave the depth open.
-        let open = path.as_str().contains("**") || path.as_str().contains('{');
+        let open = glob.contains("**") || glob.contains('{');
         let depth = (!open).then(|| path.components().count());
-        let glob = GlobBuilder::new(path.as_str())
-            .literal_separator(true)
-            .build()
-            .map_err(|error| Note::new(format!("`{text}` is not a glob: {}", error.kind())))?;
-        Ok(Pattern {
-            text: text.to_owned(),
-            start,
-            depth,
-            kind: PatternKind::Glob(glob.compile_matcher()),
-        })
+        let kind = PatternKind::Glob(compiled(&glob, &text)?);
+        Ok(Pattern { text, start, depth, kind })
+    }
+
+    fn matches_all_below(&self, path: &RelPath) -> bool {
+        match &self.kind {
+            PatternKind::Path(_) => self.matches(path.as_str()),
+            // `**` at the end stands for everything below what is before it, so that one thing stands for all.
+            PatternKind::Glob(glob) => {
+                self.text.ends_with("/**") && glob.is_match(format!("{path}/x"))
+            }
+        }
     }
 
     fn matches(&self, path: &str) -> bool {
@@ -83,21 +129,71 @@ impl Pattern {
     }
 }
 
+fn is_special(component: &str) -> bool {
+    component.contains(['*', '?', '[', '{', '\\'])
+}
+
+fn compiled(glob: &str, text: &str) -> Result<GlobSet> {
+    let parsed = GlobBuilder::new(glob).literal_separator(true).build();
+    let parsed = parsed
+        .map_err(|error| Note::new(format!("`{}` is not a glob: {}", shown(text), error.kind())))?;
+    // A matcher of its own would end the process where the automaton becomes too large.
+    let set = GlobSet::builder().add(parsed).build();
+    Ok(set.map_err(|_| Note::new(format!("`{}` is too large a glob", shown(text))))?)
+}
+
 /// The files that `include` matches and `exclude` does not, as `./path`, sorted by their bytes.
-pub(crate) fn list(world: &World, include: &Patterns, exclude: &Patterns) -> Result<Vec<IStr>> {
-    let mut found = Vec::new();
-    for pattern in &include.0 {
-        let before = found.len();
-        let at = |note: Note| note.key(pattern.text.as_str());
-        expand(world, pattern, &mut found).map_err(|error| amend(error, at))?;
-        if found.len() == before {
-            refuse!(at(nothing(world, pattern)));
-        }
-    }
-    found.retain(|path| !exclude.matches(&path[2..]));
+pub(crate) fn list(world: &World, include: &[IStr], exclude: &[IStr]) -> Result<Vec<IStr>> {
+    let of =
+        |argument: &'static str| move |error| amend(error, |note: Note| note.argument(argument));
+    let is_entry = |path: &RelPath| Ok(world.entry(path)?.is_some());
+    let include = Patterns::parse(include, &is_entry).map_err(of("include"))?;
+    // The whole text of one may be the name of a directory that is not to be entered.
+    let hidden: Vec<RelPath> = exclude.iter().filter_map(|text| text.parse().ok()).collect();
+    let globs = Patterns::parse(exclude, &|_| Ok(false)).map_err(of("exclude"))?;
+    let search = Search { world, hidden: &hidden, exclude: &globs };
+    let mut found = search.all(&include).map_err(of("include"))?;
     found.sort_unstable();
     found.dedup();
+    let exclude =
+        Patterns::parse(exclude, &|path| Ok(is_among(&found, path))).map_err(of("exclude"))?;
+    found.retain(|path| !exclude.matches(&path[2..]));
     Ok(found)
+}
+
+/// Whether `path` is one of the files, written as `./path` and sorted, or a directory above one.
+pub(crate) fn is_among(files: &[impl Deref<Target = str>], path: &RelPath) -> bool {
+    let first = |text: &str| {
+        let at = files.partition_point(|file| **file < *text);
+        files.get(at).map_or("", |file| &**file)
+    };
+    let (path, below) = (path.dotted(), format!("{}/", path.dotted()));
+    first(&path) == path || first(&below).starts_with(&below)
+}
+
+/// Looking for files.
+struct Search<'a> {
+    world: &'a World,
+    /// Paths that are excluded, if they are paths.
+    hidden: &'a [RelPath],
+    /// What is excluded, if it is no path.
+    exclude: &'a Patterns,
+}
+
+impl Search<'_> {
+    fn all(&self, include: &Patterns) -> Result<Vec<IStr>> {
+        let world = self.world;
+        let mut found = Vec::new();
+        for pattern in &include.0 {
+            let before = found.len();
+            let at = |note: Note| note.key(pattern.text.as_str());
+            self.expand(pattern, &mut found).map_err(|error| amend(error, at))?;
+            if found.len() == before {
+                refuse!(at(nothing(world, pattern)));
+            }
+        }
+        Ok(found)
+    }
 }
 
 fn nothing(world: &World, pattern: &Pattern) -> Note {
@@ -113,25 +209,85 @@ fn nothing(world: &World, pattern: &Pattern) -> Note {
     }
 }
 
-fn expand(world: &World, pattern: &Pattern, found: &mut Vec<IStr>) -> Result<()> {
-    match world.entry(&pattern.start)? {
-        None => Ok(()),
-        Some(EntryKind::Dir) => {
-            refuse_border(world, pattern)?;
-            below(world, pattern, &pattern.start, found)
-        }
-        Some(EntryKind::File { .. } | EntryKind::Link) => {
-            if pattern.matches(pattern.start.as_str()) {
-                found.push(pattern.start.dotted().into());
+impl Search<'_> {
+    fn expand(&self, pattern: &Pattern, found: &mut Vec<IStr>) -> Result<()> {
+        let world = self.world;
+        match world.entry(&pattern.start)? {
+            None => Ok(()),
+            Some(EntryKind::Dir) => {
+                refuse_border(world, pattern)?;
+                self.below(pattern, &pattern.start, found)
             }
-            Ok(())
+            Some(EntryKind::File { .. } | EntryKind::Link) => {
+                if pattern.matches(pattern.start.as_str()) {
+                    found.push(pattern.start.dotted().into());
+                }
+                Ok(())
+            }
+            Some(EntryKind::Other) => Err(Note::new(format!(
+                "`{}` is neither a file nor a directory nor a link",
+                pattern.start
+            ))
+            .into()),
         }
-        Some(EntryKind::Other) => Err(Note::new(format!(
-            "`{}` is neither a file nor a directory nor a link",
-            pattern.start
-        ))
-        .into()),
     }
+
+    fn below(&self, pattern: &Pattern, dir: &RelPath, found: &mut Vec<IStr>) -> Result<()> {
+        let world = self.world;
+        let Some(entries) = world.list(dir)? else { return Ok(()) };
+        if is_store(world, dir, &entries)? {
+            return Ok(());
+        }
+        let mut dotted = dir.dotted();
+        if !dir.is_root() {
+            dotted.push('/');
+        }
+        let above = dotted.len();
+        found.reserve(entries.len());
+        world.found.borrow_mut().reserve(entries.len());
+        for entry in entries.iter().filter(|entry| !NEVER.contains(&entry.name.as_str())) {
+            match entry.kind {
+                EntryKind::File { .. } | EntryKind::Link => {
+                    dotted.truncate(above);
+                    dotted.push_str(&entry.name);
+                    if pattern.matches(&dotted[2..]) {
+                        let file = IStr::from(&*dotted);
+                        world.found.borrow_mut().insert(file.clone());
+                        found.push(file);
+                    }
+                }
+                EntryKind::Dir => {
+                    let path = dir.child(&entry.name).map_err(Note::from)?;
+                    let deep = pattern.depth.is_none_or(|depth| path.components().count() < depth);
+                    // What is excluded is not opened: it need not be readable.
+                    if deep && !self.excludes(&path) && !world.is_pkg(&path)? {
+                        self.below(pattern, &path, found)?;
+                    }
+                }
+                // Nothing that a build could use, and nothing that someone named.
+                EntryKind::Other => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn excludes(&self, dir: &RelPath) -> bool {
+        self.hidden.contains(dir) || self.exclude.match_all_below(dir)
+    }
+}
+
+/// Whether a directory is a store of wake's: what is built lies there, and no source.
+fn is_store(world: &World, dir: &RelPath, entries: &[ListEntry]) -> Result<bool> {
+    let has = |name: &str| {
+        entries
+            .iter()
+            .any(|entry| entry.name == name && matches!(entry.kind, EntryKind::File { .. }))
+    };
+    if !(has("format") && has("gate") && has("lock")) {
+        return Ok(false);
+    }
+    let format = world.read(&dir.child("format").map_err(Note::from)?)?;
+    Ok(format.is_some_and(|bytes| bytes.starts_with(b"wake-store ")))
 }
 
 /// Another package may not be entered by naming a directory inside it either.
@@ -150,42 +306,6 @@ fn refuse_border(world: &World, pattern: &Pattern) -> Result<()> {
                 "`{}` belongs to another package: `{dir}` holds a {PKG_FILE}",
                 pattern.text
             )));
-        }
-    }
-    Ok(())
-}
-
-fn below(world: &World, pattern: &Pattern, dir: &RelPath, found: &mut Vec<IStr>) -> Result<()> {
-    let Some(entries) = world.list(dir)? else { return Ok(()) };
-    let mut dotted = dir.dotted();
-    if !dir.is_root() {
-        dotted.push('/');
-    }
-    let above = dotted.len();
-    found.reserve(entries.len());
-    world.found.borrow_mut().reserve(entries.len());
-    for entry in entries.iter() {
-        match entry.kind {
-            EntryKind::File { .. } | EntryKind::Link => {
-                dotted.truncate(above);
-                dotted.push_str(&entry.name);
-                if pattern.matches(&dotted[2..]) {
-                    let file = IStr::from(&*dotted);
-                    if !NEVER.contains(&entry.name.as_str()) {
-                        world.found.borrow_mut().insert(file.clone());
-                    }
-                    found.push(file);
-                }
-            }
-            EntryKind::Dir => {
-                let path = dir.child(&entry.name).map_err(Note::from)?;
-                let deep = pattern.depth.is_none_or(|depth| path.components().count() < depth);
-                if deep && !NEVER.contains(&entry.name.as_str()) && !world.is_pkg(&path)? {
-                    below(world, pattern, &path, found)?;
-                }
-            }
-            // Nothing that a build could use, and nothing that someone named.
-            EntryKind::Other => {}
         }
     }
     Ok(())

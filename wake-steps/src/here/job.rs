@@ -8,12 +8,19 @@ use wake_exec::{
     Access, Fidelity, Identity, Job, JobRoot, Limits, Logs, Seal, Source, TakeOutputs, WorkPlace,
 };
 use wake_model::action::Command;
+use wake_model::declared::LONGEST_TIMEOUT;
 use wake_model::{InputNode, OutputDecl, OutputKind, Outputs, RelPath, RootFs};
 use wake_store::ware::DEFAULT_TIME;
 use wake_store::{Store, StoreError};
 
 use crate::pin::{InputPlace, PinnedAction};
 use crate::step::{Input, Root, SourceBase, SourceFiles};
+
+/// A limit of time, from wherever it was read; no clock counts further than the longest.
+fn wall(seconds: f64) -> Duration {
+    let longest = Duration::from_secs(LONGEST_TIMEOUT.into());
+    Duration::try_from_secs_f64(seconds).map_or(longest, |wall| wall.min(longest))
+}
 
 /// Where an empty root directory is made in a scratch directory.
 const EMPTY_ROOT: &str = "root";
@@ -54,7 +61,7 @@ pub fn job(
         job.scratch = WorkPlace::Disk(scratch.to_owned());
     }
     job.limits = Limits {
-        wall: pinned.terms.timeout.map(Duration::from_secs_f64),
+        wall: pinned.terms.timeout.map(wall),
         memory: pinned.terms.memory,
         ..Limits::default()
     };

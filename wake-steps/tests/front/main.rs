@@ -21,7 +21,7 @@ use wake_steps::history::History;
 use wake_steps::profile::Profile;
 use wake_steps::run::{Run, announce};
 use wake_steps::{Batch, Cancel, Machine, Results, SchedulePolicy, Steps, clock, run_log};
-use wake_store::{AdoptError, Adopted, Lookup, Store};
+use wake_store::{AdoptError, Adopted, ConfinedPath, Lookup, Store};
 
 const WORKER: &str = "__sandbox";
 
@@ -81,13 +81,13 @@ impl Bed {
 
     /// Performs a script in a run of its own: what became of its steps, and of the last what it left.
     fn perform(&self, script: &Script) -> (Counts, Vec<ActionFinished>, Option<String>) {
-        let (state_dir, cancel, started) = (self.dir.path(), Cancel::new().unwrap(), clock::now());
+        let (state_dir, cancel, started) = (self.state_dir(), Cancel::new().unwrap(), clock::now());
         let argv = ["script".to_owned()];
         let run = Run {
-            state_dir,
+            state_dir: &state_dir,
             kept_logs: 10,
             argv: &argv,
-            root: state_dir,
+            root: self.dir.path(),
             tells_host: false,
             cancel: &cancel,
             started,
@@ -96,7 +96,7 @@ impl Bed {
         let mut heard = Heard::default();
         let (end, _) = self.machine.run(&run, &mut heard, |reporter, ending| {
             announce(script, &history, reporter);
-            let sources = state_dir.to_owned();
+            let sources = self.dir.path().to_owned();
             let work = Batch {
                 steps: script,
                 results: &results,
@@ -124,7 +124,11 @@ impl Bed {
     }
 
     fn history(&self) -> History {
-        History::read(&self.dir.path().join("history")).unwrap_or_default()
+        History::read(&self.state_dir().join("history")).unwrap_or_default()
+    }
+
+    fn state_dir(&self) -> ConfinedPath {
+        ConfinedPath::top(self.dir.path()).unwrap()
     }
 
     fn look<T>(&self, script: &Script, look: impl FnOnce(&Outlook<'_>) -> T) -> T {
@@ -171,9 +175,9 @@ fn built_cached_explained_and_logged() {
     let because = why.changes[0].because.as_ref().unwrap();
     assert_eq!(because.changes[0].place.as_deref(), Some("script:1:1"));
 
-    let logs = run_log::list(bed.dir.path());
+    let logs = run_log::list(&bed.state_dir());
     assert_eq!(logs.len(), 3);
-    let log = std::fs::read_to_string(&logs[2].1).unwrap();
+    let log = std::fs::read_to_string(logs[2].1.path()).unwrap();
     assert_eq!(log.matches(r#""kind":"action.finished""#).count(), 3, "{log}");
 }
 

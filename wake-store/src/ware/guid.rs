@@ -20,6 +20,15 @@ pub fn new_guid() -> String {
     spell(last.0, &last.1)
 }
 
+/// Whether `text` is spelled as [`new_guid`] spells.
+pub fn is_guid(text: &str) -> bool {
+    let is_right = |(at, byte): (usize, &u8)| match at {
+        8 | 17 => *byte == b'-',
+        _ => ALPHABET.contains(byte),
+    };
+    text.len() == 26 && text.as_bytes().iter().enumerate().all(is_right)
+}
+
 fn spell(millis: u64, random: &[u8; 16]) -> String {
     let time = (0..8).rev().map(|place| (millis >> (5 * place) & 31) as u8);
     let digits = time.chain(random.iter().copied()).enumerate();
@@ -75,6 +84,9 @@ mod tests {
     fn guids_of_one_process_differ() {
         let guids: std::collections::BTreeSet<String> = (0..1000).map(|_| new_guid()).collect();
         assert_eq!(guids.len(), 1000);
-        assert!(guids.iter().all(|guid| guid.len() == 26));
+        assert!(guids.iter().all(|guid| guid.len() == 26 && is_guid(guid)));
+        for text in ["", "guid", "cyrw3c3f-00000000-0000000", "cyrw3c3f-00000000x00000000"] {
+            assert!(!is_guid(text), "{text}");
+        }
     }
 }

@@ -18,6 +18,7 @@ mod bucket;
 mod archive;
 mod disk;
 mod extraction;
+mod secrets;
 mod route;
 mod warehouse;
 mod git;
@@ -39,13 +40,14 @@ pub use filters::{
     Special, UnpackFilters,
 };
 pub use git::GitError;
-pub use guid::new_guid;
+pub use guid::{is_guid, new_guid};
 pub use hash::{Sha384Digest, Sha384Stream, base58};
 pub use meter::Meter;
 pub use node::{DEFAULT_TIME, MAX_OWNER, Meta, Node, Timestamp};
 pub use pack::{PackError, pack, pack_metered};
 pub use policy::{ArchivePolicy, Links, Names};
 pub use route::Route;
+pub use secrets::without_secrets;
 pub use unpack::{Placement, Unpack, UnpackError, UnpackReport, copy_tree, list, mirror, scan};
 pub use wake_model::ware::{PackType, ParseWareIdError, WareId};
 pub use warehouse::{ParseWarehouseError, Warehouse, WarehouseError};

@@ -103,12 +103,13 @@ fn c5_a_format_file_that_says_nothing_known_is_left_alone() {
 
 #[test]
 fn c5_a_directory_with_other_things_or_without_its_format_file_is_left_alone() {
-    for names in [&["letter.txt"][..], &["lock", "tree"]] {
+    for (names, what) in [
+        (&["letter.txt"][..], "neither empty nor a wake store"),
+        (&["lock", "letter.txt"], "neither empty nor a wake store"),
+        (&["lock", "tree"], "what is left of a wake store"),
+    ] {
         let (dir, opened) = open_with(None, names);
-        let expected = format!(
-            "`{}` is neither empty nor a wake store",
-            dir.path().canonicalize().unwrap().display()
-        );
+        let expected = format!("`{}` is {what}", dir.path().canonicalize().unwrap().display());
         assert_eq!(opened.unwrap_err().to_string(), expected);
     }
 }

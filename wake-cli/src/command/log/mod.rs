@@ -6,7 +6,6 @@ mod critical;
 mod records;
 
 use std::io::Write;
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
@@ -14,6 +13,7 @@ use wake_build::Session;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::event::{ActionFinished, Reporter};
 use wake_steps::run_log;
+use wake_store::ConfinedPath;
 
 use crate::args::LogArgs;
 use crate::clock;
@@ -52,13 +52,13 @@ pub(crate) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> 
     match (args.failed, args.json) {
         (true, true) => print::json(&past.failed().map(brief).collect::<Vec<_>>(), out),
         (true, false) => failed(&past, settings.manner.style, out),
-        (false, true) => print::text(&past.text, out),
+        (false, true) => print::text(&escape::json(&past.text), out),
         (false, false) => show(&past, settings, out),
     }
 }
 
 /// The run whose name begins so, else the last.
-fn find(prefix: Option<&str>, state_dir: &Path) -> Result<PastRun, Diagnostic> {
+fn find(prefix: Option<&str>, state_dir: &ConfinedPath) -> Result<PastRun, Diagnostic> {
     let mut runs = run_log::list(state_dir);
     let (run, path) = match prefix {
         Some(prefix) => {

@@ -1,14 +1,13 @@
 //! `wake log -o TARGET`: what the commands of a target wrote, be it modules or a formula.
 
 use std::io::Write;
-use std::path::Path;
 use std::slice;
 
 use wake_build::TargetPattern;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::error::store_failure;
 use wake_steps::event::{ActionFinished, Status};
-use wake_store::{Log, Store};
+use wake_store::{ConfinedPath, Log, Store};
 
 use crate::command::log::find;
 use crate::command::log::past::PastRun;
@@ -49,7 +48,7 @@ fn has_output(finished: &ActionFinished) -> bool {
 /// The last actions that are meant, one of each label: those of `run`, or of the last run that has any.
 fn last(
     run: Option<&str>,
-    state_dir: &Path,
+    state_dir: &ConfinedPath,
     is_meant: impl Fn(&PastRun, &ActionFinished) -> bool,
 ) -> Result<Vec<ActionFinished>, Diagnostic> {
     let runs: Box<dyn Iterator<Item = PastRun>> = match run {

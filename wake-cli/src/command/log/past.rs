@@ -1,14 +1,17 @@
 //! One build as its log tells it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::time::SystemTime;
 
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::event::{ActionFinished, Event, Status};
 use wake_steps::run_log;
+use wake_store::ConfinedPath;
 
 use crate::report::summary::Summary;
+
+/// Bytes of a log that no build has written.
+const LARGEST: u64 = 1 << 30;
 
 /// A past build.
 pub(super) struct PastRun {
@@ -37,12 +40,13 @@ pub(super) struct Start<'a> {
 
 impl PastRun {
     /// Reads the log of `run` at `path`.
-    pub(super) fn read(run: String, path: &Path) -> Result<Self, Diagnostic> {
+    pub(super) fn read(run: String, path: &ConfinedPath) -> Result<Self, Diagnostic> {
         let fault = |source: std::io::Error| {
-            Diagnostic::error(Class::Environment, format!("`{}`: {source}", path.display()))
+            Diagnostic::error(Class::Environment, format!("`{}`: {source}", path.path().display()))
         };
-        let bytes = std::fs::read(path).map_err(fault)?;
-        let ended = path.metadata().and_then(|meta| meta.modified()).map_err(fault)?;
+        let file = path.open().map_err(fault)?;
+        let ended = file.metadata().and_then(|meta| meta.modified()).map_err(fault)?;
+        let bytes = path.read(LARGEST).map_err(fault)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
         // A power cut may leave half a line, a later wake events of kinds unknown here.
         let events = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
@@ -50,7 +54,9 @@ impl PastRun {
     }
 
     /// The runs whose logs are below a state directory, the oldest first.
-    pub(super) fn all(state_dir: &Path) -> impl DoubleEndedIterator<Item = PastRun> + use<> {
+    pub(super) fn all(
+        state_dir: &ConfinedPath,
+    ) -> impl DoubleEndedIterator<Item = PastRun> + use<> {
         // Another process may just have dropped one as the oldest.
         run_log::list(state_dir)
             .into_iter()
@@ -120,12 +126,12 @@ mod tests {
 
     fn written(events: &[Event], rest: &str) -> PastRun {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("r.jsonl");
+        let path = ConfinedPath::top(dir.path()).unwrap().join("r.jsonl");
         let mut text = String::new();
         for event in events {
             text += &format!("{}\n", serde_json::to_string(event).unwrap());
         }
-        std::fs::write(&path, text + rest).unwrap();
+        std::fs::write(path.path(), text + rest).unwrap();
         PastRun::read("r".into(), &path).unwrap()
     }
 

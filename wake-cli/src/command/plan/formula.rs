@@ -1,11 +1,13 @@
 //! `wake plan --format formula`: a module as a document that `wake formula run` carries out.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use wake_build::TargetPattern;
 use wake_formula::{Document, FromJobError, Writing};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::error::store_failure;
+use wake_store::ConfinedPath;
 
 use crate::args::PlanArgs;
 use crate::exit::Outcome;
@@ -34,12 +36,35 @@ pub(super) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) ->
     let step = session.job_of(target, config.as_ref())?;
     let warehouse = match &args.warehouse {
         Some(dir) => settings.cwd.join(dir),
-        None => session.state_dir().join(WAREHOUSE),
+        None => own_warehouse(&session.state_dir())?,
     };
     let scratch = session.store().scratch().map_err(store_failure)?;
     let writing = Writing { warehouse: Some(&warehouse), scratch: scratch.path() };
     let document = writing.document(&step.job).map_err(|error| not_written(&step.label, &error))?;
     print::text(&Document::Repeatr(document).format(), out)
+}
+
+/// The warehouse of the checkout, made where it is missing; refused if anything in it leads elsewhere.
+fn own_warehouse(state_dir: &ConfinedPath) -> Result<PathBuf, Diagnostic> {
+    let warehouse = state_dir.join(WAREHOUSE);
+    let made = warehouse.make_dir().and_then(|_| only_dirs_and_files(&warehouse, DEEPEST));
+    made.map_err(|error| {
+        let message = format!("no warehouse at `{}`: {error}", warehouse.path().display());
+        Diagnostic::error(Class::Environment, message)
+            .help("remove it, or name another directory: `--warehouse DIR`")
+    })?;
+    Ok(warehouse.path())
+}
+
+/// Directories below each other in a warehouse: packed wares lie in two.
+const DEEPEST: usize = 3;
+
+fn only_dirs_and_files(dir: &ConfinedPath, deepest: usize) -> std::io::Result<()> {
+    for entry in dir.entries(|_| true)?.into_iter().filter(|entry| !entry.is_file) {
+        let deeper = deepest.checked_sub(1).ok_or(std::io::ErrorKind::InvalidData)?;
+        only_dirs_and_files(&dir.join(entry.name), deeper)?;
+    }
+    Ok(())
 }
 
 /// What a person is told when a module cannot be written as a formula.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use jrsonnet_evaluator::val::ArrValue;
 use jrsonnet_evaluator::{Error, ObjValue, ObjValueBuilder, Result, Val};
 use serde_json::{Map, Value, json};
-use wake_model::declared::memory_size;
+use wake_model::declared::{LONGEST_TIMEOUT, is_timeout, memory_size};
 
 use super::call::{Call, Param, ReferenceValue, Spec};
 use crate::engine::env::Env;
@@ -173,8 +173,12 @@ fn ware(id: &Val, warehouses: &Val) -> Val {
 fn timeout(call: &Call<'_>) -> Result<Value> {
     match call.get("timeout")? {
         None => Ok(Value::Null),
-        Some(Val::Num(seconds)) if seconds.get() > 0.0 => {
+        Some(Val::Num(seconds)) if is_timeout(seconds.get()) => {
             Ok(json_number(seconds.get()).unwrap_or(Value::Null))
+        }
+        Some(Val::Num(seconds)) if seconds.get() > 0.0 => {
+            let most = format!("may be {LONGEST_TIMEOUT} seconds at most, which is a year");
+            Err(call.fault("timeout", most).into())
         }
         Some(Val::Num(_)) => Err(call.fault("timeout", "must be more than 0 seconds").into()),
         Some(other) => Err(call.expected("timeout", "a number of seconds", &other).into()),

@@ -1,14 +1,14 @@
 //! `file`, `ref` and `dir`: naming files.
 
 use jrsonnet_evaluator::val::ArrValue;
-use jrsonnet_evaluator::{ObjValueBuilder, Result, Val};
+use jrsonnet_evaluator::{IStr, ObjValueBuilder, Result, Val};
 use wake_model::RelPath;
 
 use super::call::{Call, Param, ReferenceValue, Spec, text_list};
 use crate::engine::env::Phase;
-use crate::engine::globs::{self, Patterns};
+use crate::engine::globs;
 use crate::engine::json::json_kind;
-use crate::engine::note::{Note, amend, refuse};
+use crate::engine::note::{Note, refuse};
 use crate::engine::reference::WrittenReference;
 use crate::engine::to_json::{Promises, to_json};
 
@@ -106,17 +106,15 @@ fn starts_none(call: &Call<'_>, parts: &ArrValue) -> Result<Note> {
 }
 
 fn dir(call: &Call<'_>) -> Result<Val> {
-    let include = patterns(call, "include")?;
-    let exclude = patterns(call, "exclude")?;
-    let files = globs::list(&call.env.world, &include, &exclude)
-        .map_err(|error| amend(error, |note| note.argument("include")))?;
+    let include = globs(call, "include")?;
+    let exclude = globs(call, "exclude")?;
+    let files = globs::list(&call.env.world, &include, &exclude)?;
     Ok(Val::Arr(files.into_iter().map(Val::string).collect()))
 }
 
-fn patterns(call: &Call<'_>, argument: &str) -> Result<Patterns> {
-    let texts = match call.get(argument)? {
-        None => Vec::new(),
-        Some(value) => text_list(call, argument, "a glob or a list of globs", &value)?,
-    };
-    Ok(Patterns::parse(&texts).map_err(|note| note.argument(argument))?)
+fn globs(call: &Call<'_>, argument: &str) -> Result<Vec<IStr>> {
+    match call.get(argument)? {
+        None => Ok(Vec::new()),
+        Some(value) => text_list(call, argument, "a glob or a list of globs", &value),
+    }
 }

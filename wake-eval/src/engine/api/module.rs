@@ -11,10 +11,10 @@ use super::call::{Call, Param, Spec, is_tagged, native, text_list};
 use super::exec::ExecDecl;
 use super::pkg::check_module_name;
 use crate::engine::env::{Env, Phase};
-use crate::engine::globs::Patterns;
+use crate::engine::globs::{Patterns, is_among};
 use crate::engine::json::{kind, shown};
 use crate::engine::module_id::ModuleId;
-use crate::engine::note::{Note, refuse};
+use crate::engine::note::{Note, amend, refuse};
 use crate::engine::to_json::Promises;
 
 /// What `wake.module` was given, checked.
@@ -204,13 +204,16 @@ fn pkg_files(call: &Call<'_>) -> Result<Value> {
     let Some(value) = call.get("pkgFiles")? else { return Ok(Value::Null) };
     let texts = text_list(call, "pkgFiles", "a list of paths and globs", &value)?;
     let own = call.env.own()?;
+    let files = own.files()?;
     let mut chosen = Vec::new();
     for text in &texts {
         let at = |note: Note| note.argument("pkgFiles").key(text.as_str());
-        let patterns = Patterns::parse(std::slice::from_ref(text)).map_err(at)?;
+        let patterns =
+            Patterns::parse(std::slice::from_ref(text), &|path| Ok(is_among(files, path)))
+                .map_err(|error| amend(error, |note| note.argument("pkgFiles")))?;
         let before = chosen.len();
         chosen.extend(
-            own.files()?
+            files
                 .iter()
                 .filter(|file| patterns.matches(file.trim_start_matches("./")))
                 .map(|file| &**file),

@@ -4,6 +4,7 @@
 
 mod program;
 mod objects;
+mod listing;
 mod repository;
 
 use self::repository::Repository;
@@ -11,6 +12,7 @@ use super::archive::{ExtractError, Visit};
 use super::category::Category;
 use super::entry_path::EntryPath;
 use super::route::Route;
+use super::secrets::without_secrets;
 use super::warehouse::Warehouse;
 use std::io;
 use std::path::Path;
@@ -75,7 +77,7 @@ pub(super) fn read_commit(
     scratch: &Path,
     visitor: &mut dyn Visit,
 ) -> Result<(), GitError> {
-    let urls: Vec<String> = sources.iter().map(Warehouse::to_string).collect();
+    let urls: Vec<String> = sources.iter().map(Warehouse::git_address).collect();
     let direct = Route::default();
     let route = sources.iter().find_map(Warehouse::route).unwrap_or(&direct);
     let (repository, url) = Repository::fetch(commit, &urls, route, scratch.join("git"))?;
@@ -93,7 +95,7 @@ pub(super) fn read_commit(
             commit: commit.clone(),
             problem: format!(
                 "submodule `{path}` has the forbidden url `{}`",
-                address.escape_debug()
+                without_secrets(address).escape_debug()
             ),
         })?;
         let dir = scratch.join(format!("git-{number}"));

@@ -3,7 +3,9 @@
 
 use super::GitError;
 use crate::ware::route::Route;
+use crate::ware::secrets::without_secrets;
 use std::ffi::OsStr;
+use std::io::{self, Read};
 use std::process::{Command, Stdio};
 
 /// Where programs usually are.
@@ -36,18 +38,42 @@ pub(super) fn git(route: &Route) -> Command {
     command
 }
 
+/// Bytes that a command may say, on each of its streams: a stranger's repository decides how much it has to say.
+const MOST: u64 = 16 << 20;
+
 /// Runs a command; the inner error is what it said when it failed.
 pub(super) fn run(command: &mut Command) -> Result<Result<Vec<u8>, String>, GitError> {
-    let output = command.output().map_err(|source| GitError::Run { source })?;
-    if output.status.success() {
-        return Ok(Ok(output.stdout));
+    let failed = |source| GitError::Run { source };
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
+    let (said, complaint) = (child.stdout.take(), child.stderr.take());
+    let complaint = std::thread::spawn(move || beginning(complaint));
+    let said = beginning(said);
+    let status = child.wait().map_err(failed)?;
+    let complaint = complaint.join().unwrap_or_default();
+    if status.success() {
+        return Ok(match said.len() as u64 {
+            MOST => Err("it has more to say than is read".to_owned()),
+            _ => Ok(said),
+        });
     }
-    let said = String::from_utf8_lossy(&output.stderr);
+    let said = String::from_utf8_lossy(&complaint);
     // What follows the first line that is fatal is advice about it.
     let fatal = said.lines().find_map(|line| line.strip_prefix("fatal: "));
     let last = || said.lines().rfind(|line| !line.trim().is_empty());
     let problem = fatal.or_else(last).unwrap_or("git failed");
+    let problem = without_secrets(problem);
     Ok(Err(problem.escape_debug().to_string().replace("\\'", "'")))
+}
+
+/// The first [`MOST`] bytes of a stream, which is read to its end all the same: nobody waits for who says more.
+fn beginning(stream: Option<impl Read>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let Some(mut stream) = stream else { return bytes };
+    // What breaks off is what was said.
+    let _ = stream.by_ref().take(MOST).read_to_end(&mut bytes);
+    let _ = io::copy(&mut stream, &mut io::sink());
+    bytes
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
 //! A bare repository that holds what was fetched.
 
 use super::GitError;
+use super::listing::Listing;
 use super::objects::Objects;
 use super::program::{git, run};
 use crate::ware::archive::{ExtractError, NoContent, Visit};
 use crate::ware::entry_path::EntryPath;
 use crate::ware::node::{DEFAULT_TIME, Meta, Node, Timestamp};
+use crate::ware::policy::ArchivePolicy;
 use crate::ware::route::Route;
+use crate::ware::secrets::without_secrets;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
@@ -50,8 +53,10 @@ impl<'a> Repository<'a> {
             reached |= got.is_ok();
             match got {
                 _ if is_commit => return Ok((repository, url.clone())),
-                Ok(_) => attempts.push(format!("\n  `{url}` does not have it")),
-                Err(problem) => attempts.push(format!("\n  `{url}`: {problem}")),
+                Ok(_) => attempts.push(format!("\n  `{}` does not have it", without_secrets(url))),
+                Err(problem) => {
+                    attempts.push(format!("\n  `{}`: {problem}", without_secrets(url)));
+                }
             }
         }
         let commit = commit.to_owned();
@@ -88,9 +93,7 @@ impl<'a> Repository<'a> {
         base: &EntryPath,
         visitor: &mut dyn Visit,
     ) -> Result<Vec<(EntryPath, String)>, GitError> {
-        let listing =
-            run(self.git().args(["ls-tree", "-r", "-t", "-z", "--full-tree", commit]))?
-                .map_err(|problem| GitError::Malformed { commit: commit.to_owned(), problem })?;
+        self.check_count(commit)?;
         let malformed = |problem: &str| GitError::Malformed {
             commit: commit.to_owned(),
             problem: problem.to_owned(),
@@ -100,7 +103,8 @@ impl<'a> Repository<'a> {
         if base.is_root() {
             visitor.entry(EntryPath::root(), described(Node::Dir, 0o755), &mut NoContent)?;
         }
-        for line in listing.split(|byte| *byte == 0).filter(|line| !line.is_empty()) {
+        let mut listing = Listing::of(self.git(), commit)?;
+        while let Some(line) = listing.next(commit)? {
             let tab = line
                 .iter()
                 .position(|byte| *byte == b'\t')
@@ -141,6 +145,22 @@ impl<'a> Repository<'a> {
             }
         }
         Ok(modules)
+    }
+
+    /// Counts before anything is written: ten small objects can name as many paths as there are stars.
+    fn check_count(&self, commit: &str) -> Result<(), GitError> {
+        let most = ArchivePolicy::WARE.max_entries;
+        let mut listing = Listing::of(self.git(), commit)?;
+        let mut count = 0;
+        while let Some(line) = listing.next(commit)? {
+            count += 1;
+            if count > most {
+                let name = line.splitn(2, |byte| *byte == b'\t').last().unwrap_or_default();
+                let path = name.escape_ascii().to_string();
+                return Err(ExtractError::Limit { of: "entries", most, path }.into());
+            }
+        }
+        Ok(())
     }
 
     /// The urls of submodules by their paths.

@@ -1,4 +1,5 @@
 use crate::ware::route::Route;
+use crate::ware::secrets::without_secrets;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use wake_model::ware::PackType;
@@ -30,11 +31,12 @@ impl Warehouse {
         if packtype == PackType::Git {
             return Ok(Warehouse::Git(git(text, base)?, route.clone()));
         }
+        let shown = || without_secrets(text).into_owned();
         let (scheme, rest) = text
             .split_once("://")
-            .ok_or_else(|| ParseWarehouseError::NoScheme { address: text.to_owned() })?;
+            .ok_or_else(|| ParseWarehouseError::NoScheme { address: shown() })?;
         if rest.is_empty() {
-            return Err(ParseWarehouseError::Empty { address: text.to_owned() });
+            return Err(ParseWarehouseError::Empty { address: shown() });
         }
         match scheme {
             "file" => Ok(Warehouse::File(place(base, rest))),
@@ -44,7 +46,7 @@ impl Warehouse {
                 Ok(Warehouse::CaHttp(text["ca+".len()..].to_owned(), route.clone()))
             }
             _ => Err(ParseWarehouseError::UnknownScheme {
-                address: text.to_owned(),
+                address: shown(),
                 scheme: scheme.to_owned(),
             }),
         }
@@ -63,7 +65,9 @@ fn git(text: &str, base: &Path) -> Result<String, ParseWarehouseError> {
         || text.contains("::")
         || text.contains(['\0', '\n'])
     {
-        return Err(ParseWarehouseError::Git { address: text.escape_debug().to_string() });
+        return Err(ParseWarehouseError::Git {
+            address: without_secrets(text).escape_debug().to_string(),
+        });
     }
     if let Some(path) = text.strip_prefix("file://") {
         return Ok(base.join(path).display().to_string());
@@ -75,13 +79,24 @@ fn git(text: &str, base: &Path) -> Result<String, ParseWarehouseError> {
     Ok(base.join(text).display().to_string())
 }
 
+impl Warehouse {
+    /// What `git` is told, with all that lets one in.
+    pub(in crate::ware) fn git_address(&self) -> String {
+        match self {
+            Warehouse::Git(url, _) => url.clone(),
+            other => other.to_string(),
+        }
+    }
+}
+
+/// As it may be shown: without passwords.
 impl fmt::Display for Warehouse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Warehouse::File(path) => write!(f, "file://{}", path.display()),
             Warehouse::CaFile(path) => write!(f, "ca+file://{}", path.display()),
-            Warehouse::Http(url, _) | Warehouse::Git(url, _) => f.write_str(url),
-            Warehouse::CaHttp(url, _) => write!(f, "ca+{url}"),
+            Warehouse::Http(url, _) | Warehouse::Git(url, _) => f.write_str(&without_secrets(url)),
+            Warehouse::CaHttp(url, _) => write!(f, "ca+{}", without_secrets(url)),
         }
     }
 }

@@ -1,0 +1,145 @@
+//! Each place in which wake keeps something of its own, each thing that can stand there instead.
+
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, symlink};
+
+use wake_tests::{Project, expect};
+
+use crate::scene::{Obstacle, bounded, canaries, victim};
+
+/// Builds with `obstacle` at `place`; what was outside before is there after.
+#[track_caller]
+fn build_with(project: &Project, place: &str, obstacle: Obstacle) -> wake_tests::Finished {
+    let home = project.base().join("home");
+    assert!(obstacle.put(&project.path(place), &home), "{obstacle:?} at {place}");
+    let before = canaries(&home);
+    let run = bounded(&project.wake(["build", "//..."]), &format!("{obstacle:?} at {place}"));
+    assert_eq!(canaries(&home), before, "{obstacle:?} at {place}: {run}");
+    run
+}
+
+#[test]
+fn links_to_results_lead_out_of_no_checkout() {
+    for place in [".wake", ".wake/out"] {
+        for obstacle in [Obstacle::LinkToDir, Obstacle::LinkToNothing, Obstacle::LinkToItself] {
+            let project = victim();
+            build_with(&project, place, obstacle).code(10).mentions(&format!(
+                "error: nothing can be linked below `.wake/out`: `{place}` is a symbolic link, which is not followed there"
+            ));
+        }
+    }
+    let project = victim();
+    symlink(project.base().join("home"), project.path("away")).unwrap();
+    fs::create_dir_all(project.path(".wake/out")).unwrap();
+    // Where a directory of links belongs a link makes room: an earlier result may have been there.
+    build_with(&project, ".wake/out/lib", Obstacle::LinkToDir).success();
+    assert_eq!(project.result_text("//lib:n", "o"), "made\n");
+}
+
+#[test]
+fn what_lies_among_the_links_and_is_none_stays() {
+    let project = victim();
+    build_with(&project, ".wake/out/m", Obstacle::FullDir).code(10).mentions(
+        "error: cannot link `.wake/out/m`: `c` is in the way and no result link: move it elsewhere",
+    );
+    assert_eq!(project.read(".wake/out/m/a/b/c"), "mine");
+    assert_eq!(project.result_text("//lib:n", "o"), "made\n");
+}
+
+#[test]
+fn what_stands_in_place_of_state_is_replaced_or_named() {
+    let cases = [
+        (".wake/runs", Obstacle::LinkToDir),
+        (".wake/state", Obstacle::LinkToDir),
+        (".wake/state", Obstacle::Pipe),
+        (".wake/runs", Obstacle::Garbage),
+    ];
+    for (place, obstacle) in cases {
+        let project = victim();
+        build_with(&project, place, obstacle)
+            .success()
+            .mentions(&format!("warning: `{place}` is a"));
+        assert_eq!(project.result_text("//:m", "o"), "made\n");
+    }
+    for obstacle in [Obstacle::LinkToFile, Obstacle::Pipe, Obstacle::Socket, Obstacle::LinkToZeros]
+    {
+        let project = victim();
+        let place = ".wake/state/history";
+        build_with(&project, place, obstacle)
+            .success()
+            .mentions(&format!("warning: `{place}` is a"));
+        assert!(fs::symlink_metadata(project.path(place)).unwrap().is_file(), "{obstacle:?}");
+        // Now it is wake's own, and there is nothing to say any more.
+        project.wake(["build", "//..."]).run().success().says(expect![[r#"
+            [TIME] Finished 2 actions, all cached, in [TIME]
+        "#]]);
+    }
+}
+
+#[test]
+fn a_file_that_has_another_name_elsewhere_is_not_written_in_place() {
+    let project = victim();
+    project.build(&["//..."]);
+    let home = project.base().join("home");
+    let history = project.path(".wake/state/history");
+    fs::remove_file(home.join("history")).unwrap();
+    fs::hard_link(&history, home.join("history")).unwrap();
+    let before = canaries(&home);
+    project.write_script("t.sh", "#!/bin/sh\necho again > o\n");
+    project.wake(["build", "//..."]).run().success();
+    assert_eq!(canaries(&home), before);
+}
+
+#[test]
+fn settings_are_read_from_no_link_and_no_pipe() {
+    for (obstacle, what) in [
+        (Obstacle::LinkToFile, "is a symbolic link, which is not followed there"),
+        (Obstacle::LinkToZeros, "is a symbolic link, which is not followed there"),
+        (Obstacle::Pipe, "is a pipe, socket or device where a file belongs"),
+        (Obstacle::Socket, "is a pipe, socket or device where a file belongs"),
+        (Obstacle::Large, "has more than 1 MiB"),
+    ] {
+        let project = victim();
+        let run = build_with(&project, "wake.toml", obstacle).code(10);
+        let run = run.mentions(&format!("error: `wake.toml` {what}"));
+        assert!(!run.stderr.contains("of the one who builds"), "{run}");
+    }
+}
+
+#[test]
+fn sources_that_are_pipes_are_no_sources() {
+    for place in ["PKG.libsonnet", "m.libsonnet", "t.sh", "lib/PKG.libsonnet"] {
+        for obstacle in [Obstacle::Pipe, Obstacle::Socket] {
+            let project = victim();
+            let run = build_with(&project, place, obstacle);
+            assert!(run.code != 0 || place.ends_with("PKG.libsonnet"), "{place}: {run}");
+            let kind = fs::symlink_metadata(project.path(place)).unwrap().file_type();
+            assert!(kind.is_fifo() || kind.is_socket(), "{place}");
+        }
+    }
+}
+
+#[test]
+fn a_warehouse_of_the_checkout_leads_nowhere_else() {
+    for place in [".wake/warehouse", ".wake/warehouse/abc/def"] {
+        let project = victim();
+        let home = project.base().join("home");
+        assert!(Obstacle::LinkToDir.put(&project.path(place), &home));
+        let before = canaries(&home);
+        let run = project.wake(["plan", "--format", "formula", "//:m"]).run().code(10);
+        run.mentions(&format!("`{place}` is a symbolic link, which is not followed there"));
+        assert_eq!(canaries(&home), before);
+    }
+}
+
+#[test]
+fn logs_that_no_build_wrote_are_not_removed() {
+    let project = victim();
+    for number in 0..60 {
+        project.write(&format!(".wake/runs/{number}.jsonl"), "mine\n");
+    }
+    project.build(&["//..."]);
+    assert_eq!(fs::read_dir(project.path(".wake/runs")).unwrap().count(), 61);
+    let logs = project.wake(["log"]).run().success();
+    assert_eq!(logs.stdout.lines().count(), 1, "{logs}");
+}

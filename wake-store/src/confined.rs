@@ -1,0 +1,332 @@
+//! Files below a directory that anybody may have filled: a checkout comes from a clone, an archive, another user.
+//!
+//! Whatever lies there, opening it leads nowhere else and waits for nobody: the directory is held open, no link below it is
+//! followed, only regular files are read, and only so many bytes of them; what is written has a new name first.
+
+mod refusal;
+mod way;
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat};
+use rustix::io::Errno;
+
+use refusal::Refusals;
+pub use refusal::{Obstacle, Refusal};
+
+/// A path below a directory that is held open, on which no link is followed.
+///
+/// Nothing need lie there. It is cheap to clone, and compares like the path that it is.
+#[derive(Clone, Debug)]
+pub struct ConfinedPath {
+    top: Arc<Top>,
+    below: PathBuf,
+}
+
+#[derive(Debug)]
+struct Top {
+    dir: OwnedFd,
+    path: PathBuf,
+    refusals: Refusals,
+}
+
+/// An entry of a directory.
+#[derive(Clone, Debug)]
+pub struct ConfinedEntry {
+    /// Its name.
+    pub name: OsString,
+    /// Whether it is a regular file.
+    pub is_file: bool,
+    /// Whether it is a link.
+    pub is_link: bool,
+    /// When its bytes changed last: seconds since 1970, and nanoseconds.
+    pub modified: (i64, i64),
+}
+
+impl ConfinedPath {
+    /// The directory at `path` itself; links on the way to it are followed.
+    pub fn top(path: &Path) -> io::Result<ConfinedPath> {
+        let dir = rustix::fs::open(path, way::DIR, Mode::empty())?;
+        let top = Top { dir, path: path.to_owned(), refusals: Refusals::default() };
+        Ok(ConfinedPath { top: Arc::new(top), below: PathBuf::new() })
+    }
+
+    /// What is called `name`, which may be several names, below this one.
+    pub fn join(&self, name: impl AsRef<Path>) -> ConfinedPath {
+        ConfinedPath { top: self.top.clone(), below: self.below.join(name) }
+    }
+
+    /// What lies beside it and is called like it with `suffix` at the end.
+    pub fn beside(&self, suffix: &str) -> ConfinedPath {
+        let mut below = OsString::from(&self.below);
+        below.push(suffix);
+        ConfinedPath { top: self.top.clone(), below: below.into() }
+    }
+
+    /// The directory that it lies in; none of the directory held open.
+    pub fn parent(&self) -> Option<ConfinedPath> {
+        let below = self.below.parent()?.to_owned();
+        Some(ConfinedPath { top: self.top.clone(), below })
+    }
+
+    /// The path, for people and as a name: whoever opens it follows links again.
+    pub fn path(&self) -> PathBuf {
+        if self.below.as_os_str().is_empty() {
+            return self.top.path.clone();
+        }
+        self.top.path.join(&self.below)
+    }
+
+    /// The path from the directory that is held open.
+    pub fn below(&self) -> &Path {
+        &self.below
+    }
+
+    /// What was met below the directory held open that was not what belongs there, each once.
+    pub fn refusals(&self) -> Vec<Refusal> {
+        self.top.refusals.all()
+    }
+
+    /// What `stat` says, links not followed.
+    pub fn stat(&self) -> io::Result<Stat> {
+        let Some(parent) = self.parent() else { return Ok(rustix::fs::fstat(&self.top.dir)?) };
+        let dir = parent.open_dir()?;
+        Ok(rustix::fs::statat(dir, self.name()?, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// Opens the directory, for looking things up in it.
+    pub fn open_dir(&self) -> io::Result<OwnedFd> {
+        self.open_at(way::DIR, Mode::empty())
+    }
+
+    /// Opens the directory, making it and those above it where they are missing.
+    pub fn make_dir(&self) -> io::Result<OwnedFd> {
+        match self.open_dir() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            opened => return opened,
+        }
+        let Some(parent) = self.parent() else { return self.open_dir() };
+        match rustix::fs::mkdirat(parent.make_dir()?, self.name()?, Mode::from_raw_mode(0o777)) {
+            Ok(()) | Err(Errno::EXIST) => self.open_dir(),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Opens the regular file for reading.
+    pub fn open(&self) -> io::Result<File> {
+        self.open_file(OFlags::RDONLY)
+    }
+
+    /// Opens the regular file for writing at its end; one that has another name as well must be replaced instead.
+    pub fn append(&self) -> io::Result<File> {
+        let file = self.open_file(OFlags::WRONLY | OFlags::APPEND)?;
+        match file.metadata()?.nlink() {
+            1 => Ok(file),
+            _ => Err(io::ErrorKind::ResourceBusy.into()),
+        }
+    }
+
+    /// The bytes of the regular file, which may be `limit` at most.
+    pub fn read(&self, limit: u64) -> io::Result<Vec<u8>> {
+        let file = self.open()?;
+        let size = file.metadata()?.len();
+        let mut bytes = Vec::new();
+        if size <= limit {
+            bytes.reserve(usize::try_from(size).unwrap_or(0));
+            // One more than there may be tells whether it is being added to.
+            file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+        }
+        if size > limit || bytes.len() as u64 > limit {
+            return Err(self.refuse(Obstacle::Large { limit }));
+        }
+        Ok(bytes)
+    }
+
+    /// Opens a file that nobody has made yet, in a directory that is made where it is missing.
+    pub fn create_new(&self) -> io::Result<File> {
+        let parent = self.parent().ok_or(io::ErrorKind::InvalidInput)?.make_dir()?;
+        Ok(create_in(&parent, self.name()?)?.into())
+    }
+
+    /// A new file in this directory that has no name any more, so that it is gone with whoever holds it.
+    pub fn nameless(&self) -> io::Result<File> {
+        let dir = self.make_dir()?;
+        let (file, name) = temporary(&dir, OsStr::new("spool"))?;
+        rustix::fs::unlinkat(&dir, &name, AtFlags::empty())?;
+        Ok(file)
+    }
+
+    /// Replaces the file by what `write` writes; readers see the old bytes or the new, never half.
+    ///
+    /// Whatever else lies there makes room, unless it is a directory. Nothing is forced to disk.
+    pub fn replace(&self, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+        let name = self.name()?;
+        let dir = self.parent().ok_or(io::ErrorKind::InvalidInput)?.make_dir()?;
+        let (mut file, temporary) = temporary(&dir, name)?;
+        let written =
+            write(&mut file).and_then(|()| Ok(rustix::fs::renameat(&dir, &temporary, &dir, name)?));
+        if written.is_err() {
+            let _ = rustix::fs::unlinkat(&dir, &temporary, AtFlags::empty());
+        }
+        written
+    }
+
+    /// Replaces the file by `parts`, one after the other, like [`ConfinedPath::replace`].
+    pub fn replace_by(&self, parts: &[&[u8]]) -> io::Result<()> {
+        self.replace(|file| {
+            let mut file = io::BufWriter::with_capacity(256 << 10, file);
+            parts.iter().try_for_each(|part| file.write_all(part))?;
+            file.flush()
+        })
+    }
+
+    /// Replaces it by another name of the regular file `of`, on the same file system; `between` is called when all but the
+    /// renaming is done.
+    pub fn replace_by_link(&self, of: &ConfinedPath, between: impl FnOnce()) -> io::Result<()> {
+        let name = self.name()?;
+        let from = of.parent().ok_or(io::ErrorKind::InvalidInput)?.open_dir()?;
+        let dir = self.parent().ok_or(io::ErrorKind::InvalidInput)?.make_dir()?;
+        let temporary = temporary_name(name);
+        rustix::fs::linkat(&from, of.name()?, &dir, &temporary, AtFlags::empty())?;
+        between();
+        let renamed = rustix::fs::renameat(&dir, &temporary, &dir, name);
+        // Between two names of one file nothing is renamed.
+        let _ = rustix::fs::unlinkat(&dir, &temporary, AtFlags::empty());
+        Ok(renamed?)
+    }
+
+    /// Removes the file, link or whatever it is, unless it is a directory.
+    pub fn remove_file(&self) -> io::Result<()> {
+        let parent = self.parent().ok_or(io::ErrorKind::InvalidInput)?.open_dir()?;
+        Ok(rustix::fs::unlinkat(parent, self.name()?, AtFlags::empty())?)
+    }
+
+    /// The entries of the directory whose names `wanted` wants, in no order.
+    pub fn entries(&self, wanted: impl Fn(&OsStr) -> bool) -> io::Result<Vec<ConfinedEntry>> {
+        use std::os::unix::ffi::OsStrExt;
+        let dir = self.open_at(OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())?;
+        let mut buffer = [MaybeUninit::uninit(); 8192];
+        let mut names = RawDir::new(&dir, &mut buffer);
+        let mut entries = Vec::new();
+        while let Some(entry) = names.next() {
+            let entry = entry?;
+            let name = OsStr::from_bytes(entry.file_name().to_bytes());
+            if name == "." || name == ".." || !wanted(name) {
+                continue;
+            }
+            match rustix::fs::statat(&dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+                Ok(stat) => entries.push(entry_of(name, &stat)),
+                // Another process was faster.
+                Err(Errno::NOENT) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(entries)
+    }
+
+    fn name(&self) -> io::Result<&OsStr> {
+        self.below.file_name().ok_or_else(|| io::ErrorKind::InvalidInput.into())
+    }
+
+    fn open_file(&self, flags: OFlags) -> io::Result<File> {
+        // Nothing waits for the other end of a pipe, and no terminal becomes ours.
+        let file = match self.open_at(flags | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty()) {
+            // A pipe that nobody reads, a socket, a device without a driver.
+            Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+                let kind = self.stat().map(|stat| FileType::from_raw_mode(stat.st_mode));
+                return Err(kind.map_or(error, |kind| self.refuse_kind(kind)));
+            }
+            Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                return Err(self.refuse_kind(FileType::Directory));
+            }
+            opened => opened?,
+        };
+        match FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) {
+            FileType::RegularFile => Ok(file.into()),
+            kind => Err(self.refuse_kind(kind)),
+        }
+    }
+
+    fn open_at(&self, flags: OFlags, mode: Mode) -> io::Result<OwnedFd> {
+        match way::open(self.top.dir.as_fd(), &self.below, flags, mode) {
+            Ok(opened) => Ok(opened),
+            Err(error @ (Errno::LOOP | Errno::NOTDIR)) => {
+                match way::obstacle(self.top.dir.as_fd(), &self.below) {
+                    Some((at, kind)) => {
+                        let there = ConfinedPath { top: self.top.clone(), below: at };
+                        let is_last = there.below == self.below;
+                        let wants_dir = flags.contains(OFlags::DIRECTORY) || !is_last;
+                        Err(there.refuse(Obstacle::of(kind, wants_dir)))
+                    }
+                    None => Err(error.into()),
+                }
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn refuse_kind(&self, kind: FileType) -> io::Error {
+        self.refuse(Obstacle::of(kind, false))
+    }
+
+    fn refuse(&self, obstacle: Obstacle) -> io::Error {
+        let refusal = Refusal { path: self.below.clone(), obstacle };
+        self.top.refusals.note(refusal.clone());
+        io::Error::other(refusal)
+    }
+}
+
+impl PartialEq for ConfinedPath {
+    fn eq(&self, other: &ConfinedPath) -> bool {
+        self.below == other.below && self.top.path == other.top.path
+    }
+}
+
+impl Eq for ConfinedPath {}
+
+#[allow(clippy::useless_conversion, reason = "the fields' types differ between architectures")]
+fn entry_of(name: &OsStr, stat: &Stat) -> ConfinedEntry {
+    ConfinedEntry {
+        name: name.to_owned(),
+        is_file: FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile,
+        is_link: FileType::from_raw_mode(stat.st_mode) == FileType::Symlink,
+        modified: (stat.st_mtime.into(), stat.st_mtime_nsec as i64),
+    }
+}
+
+fn create_in(dir: &OwnedFd, name: &OsStr) -> rustix::io::Result<OwnedFd> {
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o666))
+}
+
+/// A new file in `dir` on its way to being called `name`, and what it is called until then.
+fn temporary(dir: &OwnedFd, name: &OsStr) -> io::Result<(File, OsString)> {
+    let temporary = temporary_name(name);
+    let created = match create_in(dir, &temporary) {
+        Err(Errno::EXIST) => {
+            // A process of the same number that was killed has left it.
+            rustix::fs::unlinkat(dir, &temporary, AtFlags::empty())?;
+            create_in(dir, &temporary)
+        }
+        created => created,
+    };
+    Ok((created?.into(), temporary))
+}
+
+/// A name that no other thread or process takes meanwhile for what is to be called `name`.
+pub(crate) fn temporary_name(name: &OsStr) -> OsString {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    temporary.push(format!(".{}-{number}", std::process::id()));
+    temporary
+}

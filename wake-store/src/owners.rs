@@ -1,0 +1,94 @@
+//! Whose directories are believed: who owns one decides what is found in it.
+
+use std::path::{Path, PathBuf};
+
+use rustix::process::geteuid;
+
+/// The variable by which a person vouches for directories.
+pub const SAFE_DIRECTORY: &str = "WAKE_SAFE_DIRECTORY";
+
+/// Whose directories are believed beside one's own and root's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owners {
+    /// The user for whom root works, as `sudo` says.
+    pub behind_root: Option<u32>,
+    /// Directories that are believed whoever owns them.
+    pub safe: SafeDirectories,
+}
+
+/// Directories that a person vouches for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SafeDirectories {
+    /// These.
+    These(Vec<PathBuf>),
+    /// All that there are, as in a container in which nobody else works.
+    All,
+}
+
+impl Default for SafeDirectories {
+    fn default() -> Self {
+        SafeDirectories::These(Vec::new())
+    }
+}
+
+impl Owners {
+    /// `owner` if that one is not believed, who owns `dir` or something that decides what it is.
+    pub fn stranger(&self, dir: &Path, owner: u32) -> Option<u32> {
+        let me = geteuid().as_raw();
+        let is_known = owner == me || owner == 0 || (me == 0 && self.behind_root == Some(owner));
+        (!is_known && !self.vouch_for(dir)).then_some(owner)
+    }
+
+    /// Whether `dir` is believed whoever owns it or may write to it.
+    pub fn vouch_for(&self, dir: &Path) -> bool {
+        match &self.safe {
+            SafeDirectories::All => true,
+            SafeDirectories::These(dirs) => {
+                // However it is written: links to a directory that is vouched for lead to one.
+                let is_it = |safe: &PathBuf| {
+                    safe == dir || safe.canonicalize().is_ok_and(|safe| safe == dir)
+                };
+                dirs.iter().any(is_it)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn only_ones_own_and_roots_are_believed_unless_somebody_vouches_for_more() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().canonicalize().unwrap();
+        let me = geteuid().as_raw();
+        let stranger = me + 12_345;
+        let owners = Owners::default();
+        assert_eq!(owners.stranger(&dir, me), None);
+        assert_eq!(owners.stranger(&dir, 0), None);
+        assert_eq!(owners.stranger(&dir, stranger), Some(stranger));
+        let link = dir.join("link");
+        std::os::unix::fs::symlink(&dir, &link).unwrap();
+        for safe in [
+            SafeDirectories::All,
+            SafeDirectories::These(vec!["/elsewhere".into(), dir.clone()]),
+            SafeDirectories::These(vec![link]),
+        ] {
+            let owners = Owners { safe, ..Owners::default() };
+            assert_eq!(owners.stranger(&dir, stranger), None);
+        }
+        let elsewhere = SafeDirectories::These(vec!["/elsewhere".into(), dir.join("below")]);
+        let owners = Owners { safe: elsewhere, ..Owners::default() };
+        assert_eq!(owners.stranger(&dir, stranger), Some(stranger));
+    }
+
+    #[test]
+    fn who_calls_sudo_is_believed_by_root_alone() {
+        let (me, caller) = (geteuid().as_raw(), geteuid().as_raw() + 1);
+        let owners = Owners { behind_root: Some(caller), ..Owners::default() };
+        let expected = (me != 0).then_some(caller);
+        assert_eq!(owners.stranger(Path::new("/"), caller), expected);
+    }
+}

@@ -1,0 +1,122 @@
+//! Addresses as they may be shown: who is let in by them is nobody else's business.
+
+use std::borrow::Cow;
+
+/// `text` with every character of a password, a token or a query's values in an address in it replaced by `*`.
+///
+/// The text keeps its length in characters, so that columns in it stay what they are.
+pub fn without_secrets(text: &str) -> Cow<'_, str> {
+    if !text.contains("://") {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = (&rest[..at], &rest[at + 3..]);
+        let scheme = before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '+').next();
+        let end = after.find(ends_address).unwrap_or(after.len());
+        out.push_str(&rest[..at + 3]);
+        push_address(scheme.unwrap_or_default(), &after[..end], &mut out);
+        rest = &after[end..];
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+fn ends_address(character: char) -> bool {
+    character.is_whitespace()
+        || character.is_control()
+        || matches!(character, '"' | '\'' | '`' | '<' | '>' | '\\')
+}
+
+fn push_address(scheme: &str, address: &str, out: &mut String) {
+    let (place, query) = match address.split_once('?') {
+        Some((place, query)) if scheme != "file" => (place, Some(query)),
+        _ => (address, None),
+    };
+    let place = match credentials(place).filter(|_| !scheme.ends_with("file")) {
+        Some(user) if is_bare_user(scheme, user) => place,
+        Some(user) => {
+            mask(user, out);
+            &place[user.len()..]
+        }
+        None => place,
+    };
+    out.push_str(place);
+    for (number, field) in query.into_iter().flat_map(|query| query.split('&')).enumerate() {
+        out.push(if number == 0 { '?' } else { '&' });
+        match field.split_once('=') {
+            Some((name, value)) => {
+                out.push_str(name);
+                out.push('=');
+                mask(value, out);
+            }
+            None => out.push_str(field),
+        }
+    }
+}
+
+/// What stands before the `@` of an address, behind which its host begins.
+fn credentials(place: &str) -> Option<&str> {
+    let authority = place.split(['/', '#']).next().unwrap_or_default();
+    let in_authority = authority.rfind('@');
+    // A password may hold what should have been written otherwise: then the port is no number.
+    let strange = || {
+        let port = authority.rsplit_once(':')?.1;
+        let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) || port.contains(']');
+        if is_port { None } else { place.rfind('@') }
+    };
+    in_authority.or_else(strange).map(|at| &place[..at])
+}
+
+/// Whether it is only the name of an account, as in `ssh://git@host`.
+fn is_bare_user(scheme: &str, user: &str) -> bool {
+    !user.contains(':') && (scheme.ends_with("ssh") || scheme == "git")
+}
+
+fn mask(secret: &str, out: &mut String) {
+    out.extend(secret.chars().map(|_| '*'));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn n3_what_lets_one_in_is_not_shown() {
+        for (text, shown) in [
+            ("https://me:secret@host:8/x", "https://*********@host:8/x"),
+            ("at `https://token@host/x`: no", "at `https://*****@host/x`: no"),
+            ("ca+https://a:b@host", "ca+https://***@host"),
+            ("ssh://git@host/x", "ssh://git@host/x"),
+            ("ssh://git:pw@host/x", "ssh://******@host/x"),
+            ("https://me:p/w@host/x", "https://******@host/x"),
+            ("https://me:p@w@host/x", "https://******@host/x"),
+            ("https://h/x?sig=abc&v=1&w", "https://h/x?sig=***&v=*&w"),
+            ("['http://a:b@h', 'http://c:d@h']", "['http://***@h', 'http://***@h']"),
+            ("http://a:é@h", "http://***@h"),
+        ] {
+            assert_eq!(without_secrets(text), shown);
+            assert_eq!(without_secrets(text).chars().count(), text.chars().count());
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_stays() {
+        for text in [
+            "",
+            "no address at all: me:pw@host",
+            "https://host/a@b/c",
+            "https://[::1]:80/a@b",
+            "http://127.0.0.1:8000/x/y",
+            "file:///tmp/a@b?c=d",
+            "ca+file://./w@x",
+            "git@host:path",
+            "https://",
+            "://",
+            "a://b://c",
+        ] {
+            assert_eq!(without_secrets(text), text);
+        }
+    }
+}
