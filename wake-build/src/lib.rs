@@ -49,7 +49,7 @@ mod session;
 mod build;
 mod explain;
 
-pub use build::{BuildReport, BuildRequest, BuiltModule};
+pub use build::{BuildReport, BuildRequest, BuiltModule, LinkPolicy};
 pub use explain::{Graph, GraphEdge, GraphNode, PackageListing, StepJob};
 pub use expression::{EvalResult, Expression};
 pub use files::file_digest;

@@ -170,6 +170,87 @@ fn remove_links(parent: &OwnedFd, name: &OsStr, deepest: usize) -> io::Result<()
     Ok(unlinkat(parent, name, AtFlags::REMOVEDIR)?)
 }
 
+/// Removes the links below `out` that lead into `store` and are of no module any more: `is_left` tells of the package in a
+/// directory and of a module. What else lies there stays.
+pub(crate) fn sweep(out: &OwnedFd, store: &Path, is_left: &dyn Fn(&Path, &str) -> bool) {
+    sweep_below(out, Path::new(""), store, is_left, DEEPEST);
+}
+
+fn sweep_below(
+    dir: &OwnedFd,
+    path: &Path,
+    store: &Path,
+    is_left: &dyn Fn(&Path, &str) -> bool,
+    deepest: usize,
+) {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let Ok(opened) = openat(dir, ".", flags, Mode::empty()) else { return };
+    let Ok(entries) = Dir::read_from(&opened) else { return };
+    for entry in entries.flatten() {
+        let Ok(name) = entry.file_name().to_str() else { continue };
+        match entry.file_type() {
+            FileType::Symlink => {
+                let module = name.split('@').next().unwrap_or(name);
+                let leads = readlinkat(&opened, name, Vec::new());
+                let is_ours = leads.is_ok_and(|to| to.as_bytes().starts_with(bytes(store)));
+                if is_ours && !is_left(path, module) {
+                    // What stays keeps a tree that nobody needs.
+                    let _ = unlinkat(&opened, name, AtFlags::empty());
+                }
+            }
+            FileType::Directory if deepest > 0 && !matches!(name, "." | "..") => {
+                if let Ok(below) = openat(&opened, name, flags, Mode::empty()) {
+                    sweep_below(&below, &path.join(name), store, is_left, deepest - 1);
+                }
+                // Of one that still holds something this fails.
+                let _ = unlinkat(&opened, name, AtFlags::REMOVEDIR);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The link by the name of its module that leads where the one of a configuration, `name@…`, leads.
+pub(crate) fn follower(out: &OwnedFd, configured: &str) -> Option<String> {
+    let (plain, digits) = configured.rsplit_once('@')?;
+    if digits.contains('/') {
+        return None;
+    }
+    let within = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+    let dir = Path::new(plain).parent().filter(|dir| !dir.as_os_str().is_empty());
+    let opened = openat2(out, dir.unwrap_or(Path::new(".")), DIR_PATH, Mode::empty(), within).ok()?;
+    let leads = |name: &str| readlinkat(&opened, Path::new(name).file_name()?, Vec::new()).ok();
+    (leads(plain)? == leads(configured)?).then(|| plain.to_owned())
+}
+
+/// Whether the link `name` may lead to a configuration of its module: its default has none there.
+///
+/// It has not if there is no such link, or if it leads where that of a configuration, `name@…`, leads.
+pub(crate) fn is_free(out: &OwnedFd, name: &str) -> bool {
+    let name = Path::new(name);
+    let (Some(dir), Some(short)) = (name.parent(), name.file_name()) else { return false };
+    let within = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
+    let opened = match openat2(out, dir, flags, Mode::empty(), within) {
+        Ok(opened) => opened,
+        Err(error) => return error == Errno::NOENT,
+    };
+    let leads = |name: &OsStr| readlinkat(&opened, name, Vec::new());
+    let there = match leads(short) {
+        Ok(there) => there,
+        Err(error) => return error == Errno::NOENT,
+    };
+    let Ok(mut entries) = Dir::read_from(&opened) else { return false };
+    let start = [short.as_bytes(), b"@"].concat();
+    entries.any(|entry| {
+        entry.is_ok_and(|entry| {
+            let other = OsStr::from_bytes(entry.file_name().to_bytes());
+            other.as_bytes().starts_with(&start) && leads(other).is_ok_and(|to| to == there)
+        })
+    })
+}
+
 fn not_ours(name: &OsStr) -> io::Error {
     let name = name.to_string_lossy();
     io::Error::other(format!("`{name}` is in the way and no result link: move it elsewhere"))
@@ -236,6 +317,50 @@ mod tests {
         assert_eq!(std::fs::read_dir(&other).unwrap().count(), 0);
         let left: Vec<_> = std::fs::read_dir(out.join("a")).unwrap().collect();
         assert_eq!(left.len(), 1);
+    }
+
+    #[test]
+    fn links_of_what_is_no_more_are_swept_and_nothing_else() {
+        let scene = tempfile::tempdir().unwrap();
+        let (out, store) = (scene.path().join("out"), scene.path().join("store"));
+        let opened = {
+            std::fs::create_dir(&out).unwrap();
+            open(&out)
+        };
+        for name in ["m", "m@01234567", "gone", "gone@01234567", "p/m", "q/gone", "q/r/gone"] {
+            Linker::new(&opened).link(Path::new(name), &store.join("tree/x")).unwrap();
+        }
+        symlink("/elsewhere", out.join("mine")).unwrap();
+        std::fs::create_dir_all(out.join("s/t")).unwrap();
+        std::fs::write(out.join("s/t/file"), "mine").unwrap();
+        sweep(&opened, &store, &|pkg, module| module == "m" && pkg != Path::new("q"));
+        let left = |dir: &str| {
+            let entries = std::fs::read_dir(out.join(dir)).unwrap();
+            let mut names: Vec<String> =
+                entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(left(""), ["m", "m@01234567", "mine", "p", "s"]);
+        assert_eq!(left("p"), ["m"]);
+        assert_eq!(left("s/t"), ["file"]);
+    }
+
+    #[test]
+    fn the_plain_name_is_free_until_the_default_has_it() {
+        let scene = tempfile::tempdir().unwrap();
+        let opened = open(scene.path());
+        let link = |name: &str, to: &str| {
+            Linker::new(&opened).link(Path::new(name), Path::new(to)).unwrap();
+        };
+        assert!(is_free(&opened, "p/m") && is_free(&opened, "m"));
+        link("p/m@01234567", "one");
+        link("p/m", "one");
+        assert!(is_free(&opened, "p/m"));
+        link("p/m", "default");
+        assert!(!is_free(&opened, "p/m"));
+        link("p/n", "one");
+        assert!(!is_free(&opened, "p/n"));
     }
 
     #[test]

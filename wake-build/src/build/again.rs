@@ -12,6 +12,7 @@ use wake_steps::profile::SpanKind;
 use wake_steps::run::announce;
 use wake_steps::{Batch, BatchResult, SchedulePolicy, Steps};
 
+use super::linking::followers;
 use super::{BuildReport, BuiltModule, Scene, executables};
 use crate::files::Files;
 use crate::session::Session;
@@ -100,7 +101,7 @@ impl Session {
         ending.counts.hit = total - looked_at;
         ending.saved_ms = meta.saved_ms;
         if looked_at > 0 {
-            self.link_all(&out, &broken, reporter, ending);
+            self.link_all(&out, &broken, request.link, reporter, ending);
             broken.clear();
             self.perform_again(&replay, snapshot, &differences, scene, reporter, ending);
         }
@@ -121,7 +122,7 @@ impl Session {
             // What is kept says nothing of these links: those that cannot be made are broken for the next build as well.
             self.machine.threads().in_place_scope(|scope| {
                 scope.spawn(|_| keep());
-                self.link_all(&out, &broken, reporter, ending);
+                self.link_all(&out, &broken, request.link, reporter, ending);
             });
         }
         Some(BuildReport { built, ..BuildReport::default() })
@@ -167,7 +168,9 @@ impl Session {
                 links.push((link.to_owned(), self.store().tree_place(&done.tree)));
             }
         }
-        self.link_all(&self.out_dir(), &links, reporter, ending);
+        let out = self.out_dir();
+        links.extend(followers(&out, &links));
+        self.link_all(&out, &links, request.link, reporter, ending);
         // Only explanations and estimates are lost with it.
         let file = self.history_file();
         if History::append(&file, &noted).is_err() {

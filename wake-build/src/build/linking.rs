@@ -1,13 +1,14 @@
 //! Making the result links of a build.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
+use wake_model::RelPath;
 
-use super::warning;
-use crate::links::{Linker, PKGS_DIR};
+use super::{LinkPolicy, warning};
+use crate::links::{Linker, PKGS_DIR, follower, sweep};
 use crate::locked::LockedPkgs;
 use crate::pkg_place::PkgPlace;
 use crate::plan::PlannedBuild;
@@ -24,6 +25,7 @@ impl Session {
         &self,
         out: &ConfinedPath,
         links: &[(String, PathBuf)],
+        policy: LinkPolicy,
         reporter: &mut dyn Reporter,
         ending: &mut BatchResult,
     ) -> HashSet<usize> {
@@ -35,9 +37,7 @@ impl Session {
             Ok(opened) => opened,
             Err(error) => {
                 let message = format!("nothing can be linked below `{}`: {error}", below(out));
-                ending.classes.push(Class::Environment);
-                let diagnostic = Diagnostic::error(Class::Environment, message);
-                reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
+                tell_unlinked(message, policy, reporter, ending);
                 return (0..links.len()).collect();
             }
         };
@@ -51,9 +51,7 @@ impl Session {
         });
         for (number, error) in &failed {
             let message = format!("cannot link `{}/{}`: {error}", below(out), links[*number].0);
-            ending.classes.push(Class::Environment);
-            let diagnostic = Diagnostic::error(Class::Environment, message);
-            reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
+            tell_unlinked(message, policy, reporter, ending);
         }
         failed.into_iter().map(|(number, _)| number).collect()
     }
@@ -63,6 +61,7 @@ impl Session {
         &self,
         planned: &PlannedBuild,
         locked: &LockedPkgs,
+        policy: LinkPolicy,
         reporter: &mut dyn Reporter,
         ending: &mut BatchResult,
     ) {
@@ -76,12 +75,32 @@ impl Session {
             return;
         }
         let dir = self.workspace.dir.join(PKGS_DIR);
-        self.link_all(&dir, &links, reporter, ending);
+        self.link_all(&dir, &links, policy, reporter, ending);
         let is_old = |name: &OsStr| !name.to_str().is_some_and(|key| locked.has(key));
         for old in dir.entries(is_old).unwrap_or_default().into_iter().filter(|old| old.is_link) {
             // What stays keeps a tree that nobody needs.
             let _ = dir.join(old.name).remove_file();
         }
+    }
+
+    /// Removes links to results of modules and packages that are no more.
+    pub(super) fn sweep_links(&self, planned: &PlannedBuild) {
+        let Ok(out) = self.out_dir().open_dir() else { return };
+        let here = planned.instances.values();
+        let here = here.filter_map(|pkg| Some((pkg.place.dir()?, &pkg.modules)));
+        let modules: HashMap<&RelPath, _> = here.collect();
+        sweep(&out, self.store().root(), &|dir, module| {
+            let dir = dir.to_str().map(|dir| match dir {
+                "" => Ok(RelPath::root()),
+                dir => RelPath::parse(dir),
+            });
+            let Some(Ok(dir)) = dir else { return true };
+            match modules.get(&dir) {
+                Some(modules) => modules.get(module).is_some(),
+                // What its modules are was not asked.
+                None => self.workspace.is_pkg(&dir),
+            }
+        });
     }
 
     /// Lets garbage collection know that links will be made below `out`.
@@ -90,6 +109,34 @@ impl Session {
             reporter.event(&Event::Diagnostic(Box::new(warning(store_failure(&error)))));
         }
     }
+}
+
+/// The links that have to lead where those of configurations among `links` will lead, because they do now.
+pub(super) fn followers(out: &ConfinedPath, links: &[(String, PathBuf)]) -> Vec<(String, PathBuf)> {
+    if !links.iter().any(|(name, _)| name.contains('@')) {
+        return Vec::new();
+    }
+    let Ok(opened) = out.open_dir() else { return Vec::new() };
+    let follower = |(name, to): &(String, PathBuf)| Some((follower(&opened, name)?, to.clone()));
+    links.iter().filter_map(follower).collect()
+}
+
+/// Says that there is no link; the build fails if it needs one.
+fn tell_unlinked(
+    message: String,
+    policy: LinkPolicy,
+    reporter: &mut dyn Reporter,
+    ending: &mut BatchResult,
+) {
+    let diagnostic = Diagnostic::error(Class::Environment, message);
+    let diagnostic = match policy {
+        LinkPolicy::Always => diagnostic,
+        LinkPolicy::Never | LinkPolicy::IfPossible => warning(diagnostic),
+    };
+    if policy == LinkPolicy::Always {
+        ending.classes.push(Class::Environment);
+    }
+    reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
 }
 
 /// The directory as it is called from the root of the workspace.

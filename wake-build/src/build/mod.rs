@@ -19,7 +19,7 @@ use wake_store::{ConfinedPath, Obstacle, Refusal};
 
 pub(crate) use self::module_steps::ModuleSteps;
 use self::planned::InBuild;
-pub use self::request::BuildRequest;
+pub use self::request::{BuildRequest, LinkPolicy};
 use self::request::request_key;
 use crate::session::Session;
 use crate::snapshot::Snapshot;

@@ -1,6 +1,7 @@
 //! Building from the sources on: plan, perform, link, remember.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -13,11 +14,11 @@ use wake_steps::run::announce;
 use wake_steps::{Batch, BatchResult, Results, SchedulePolicy, StepId, clock};
 
 use super::module_steps::ModuleSteps;
-use super::{BuildReport, BuildRequest, BuiltModule, Scene, executables, not_kept};
+use super::{BuildReport, BuildRequest, LinkPolicy, BuiltModule, Scene, executables, not_kept};
 use crate::evaluate::Evaluator;
-use crate::links::OUT_DIR;
+use crate::links::{OUT_DIR, is_free};
 use crate::lower::{Lowering, step_id};
-use crate::plan::PlannedBuild;
+use crate::plan::{ModuleStep, PlannedBuild};
 use crate::session::{Checkout, Session};
 use crate::snapshot::{Capture, Meta, Records, Spool, capture, place, shared_name};
 
@@ -49,8 +50,8 @@ impl Session {
         )?;
         drop(span);
         tell_planned(&planned, &evaluator, started, reporter, ending);
-        if request.link {
-            self.link_pkgs(&planned, &checkout.locked, reporter, ending);
+        if request.link != LinkPolicy::Never {
+            self.link_pkgs(&planned, &checkout.locked, request.link, reporter, ending);
         }
         let results = Results::new(planned.plan.graph.node_count());
         let lowering = Lowering::new(&planned.plan, &planned.instances, &evaluator, self.store());
@@ -74,6 +75,9 @@ impl Session {
             scope.spawn(|_| {
                 self.pool.rest();
                 flushed = self.store().flush_memo();
+                if request.link != LinkPolicy::Never {
+                    self.sweep_links(&planned);
+                }
             });
             self.machine.perform(&work, reporter)
         });
@@ -90,7 +94,7 @@ impl Session {
         let mut is_remembered = false;
         if ending.classes.is_empty()
             && !cancel.is_cancelled()
-            && request.link
+            && request.link != LinkPolicy::Never
             && let Some(records) = steps.into_records()
         {
             let saved_ms = keys.iter().map(|(_, _, ms)| ms).sum();
@@ -165,12 +169,14 @@ impl Session {
             found.push((node, done));
         }
         let mut unlinked = HashSet::new();
-        if request.link {
-            unlinked = self.link_all(&out, &links, reporter, ending);
+        if request.link != LinkPolicy::Never {
+            let steps = found.iter().map(|(node, _)| &*plan.graph[*node]);
+            links.extend(plain_links(&out, steps.zip(&links)));
+            unlinked = self.link_all(&out, &links, request.link, reporter, ending);
         }
         let mut built = Vec::new();
         for (number, ((node, done), (name, tree))) in found.into_iter().zip(links).enumerate() {
-            let is_linked = request.link && !unlinked.contains(&number);
+            let is_linked = request.link != LinkPolicy::Never && !unlinked.contains(&number);
             if is_linked {
                 let path = format!("{OUT_DIR}/{name}");
                 reporter.event(&Event::Linked { id: node.index(), path });
@@ -214,6 +220,24 @@ impl Session {
             reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
         }
     }
+}
+
+/// Links by the names of modules to configurations, where the default has none there and no other is linked: who asks for one
+/// configuration finds it where the module's result always is.
+fn plain_links<'a>(
+    out: &ConfinedPath,
+    steps: impl Iterator<Item = (&'a ModuleStep, &'a (String, PathBuf))>,
+) -> Vec<(String, PathBuf)> {
+    let mut by_name: BTreeMap<String, Vec<(bool, &PathBuf)>> = BTreeMap::new();
+    for (step, (_, tree)) in steps {
+        by_name.entry(step.plain_link_name()).or_default().push((step.decl.is_default, tree));
+    }
+    by_name.retain(|_, results| matches!(results.as_slice(), [(false, _)]));
+    let opened = if by_name.is_empty() { None } else { out.open_dir().ok() };
+    let is_free = |name: &str| opened.as_ref().is_none_or(|opened| is_free(opened, name));
+    let free = by_name.into_iter().filter(|(name, _)| is_free(name));
+    free.flat_map(|(name, results)| results.into_iter().map(move |(_, to)| (name.clone(), to.clone())))
+        .collect()
 }
 
 fn tell_planned(

@@ -19,9 +19,21 @@ pub struct BuildRequest {
     /// Whether the modules that the targets name run although they are remembered.
     pub rebuild: bool,
     /// Whether results are linked into the checkout.
-    pub link: bool,
+    pub link: LinkPolicy,
     /// Whether the report lists the results.
     pub results: bool,
+}
+
+/// Whether results are linked into the checkout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkPolicy {
+    /// They are not.
+    #[default]
+    Never,
+    /// They are, if that can be: nobody needs the links.
+    IfPossible,
+    /// They are, or the build fails.
+    Always,
 }
 
 /// What tells one request from another: everything that decides what is built, and where it is kept; not where
@@ -54,6 +66,6 @@ pub(super) fn request_key(session: &Session, request: &BuildRequest) -> Digest {
     }
     e.text(session.machine.sandbox().as_ref());
     e.text(&platform());
-    e.bool(request.link);
+    e.bool(request.link != LinkPolicy::Never);
     digest_bytes(Domain::Evaluation, &bytes)
 }

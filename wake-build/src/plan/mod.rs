@@ -95,11 +95,16 @@ pub(crate) fn plan(
 }
 
 impl ModuleStep {
+    /// The result link below `.wake/out` of the default configuration of its module.
+    pub(crate) fn plain_link_name(&self) -> String {
+        self.place.file_label(&self.wanted.module)
+    }
+
     /// Its result link below `.wake/out`: configurations of one module do not share one.
     pub(crate) fn link_name(&self) -> String {
         let module = &self.wanted.module;
         match self.decl.is_default {
-            true => self.place.file_label(module),
+            true => self.plain_link_name(),
             false => self.place.file_label(&format!("{module}@{}", self.decl.config_digits())),
         }
     }

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use wake_build::BuildRequest;
+use wake_build::{BuildRequest, LinkPolicy};
 use wake_formula::Grants;
 use wake_steps::SchedulePolicy;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
         config: selection::config(&args.selection.config)?,
         keep_going: args.keep_going,
         rebuild: args.rebuild,
-        link: !args.no_link,
+        link: if args.no_link { LinkPolicy::Never } else { LinkPolicy::Always },
         results: args.print,
     };
     let report = session::build(settings, &request, args.profile.file.as_deref());

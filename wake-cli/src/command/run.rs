@@ -7,7 +7,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use wake_build::{BuildRequest, BuiltModule};
+use wake_build::{BuildRequest, BuiltModule, LinkPolicy};
 use wake_model::nearest::nearest;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings) -> Outcome {
         config: selection::config(&args.config)?,
         keep_going: false,
         rebuild: false,
-        link: true,
+        link: LinkPolicy::IfPossible,
         results: true,
     };
     let report = session::build(settings, &request, args.profile.file.as_deref());

@@ -17,6 +17,12 @@ impl Places {
         Places { root: PathBuf::from(root) }
     }
 
+    /// Whether the log of a run is there; if nothing is known of the workspace it is taken to be.
+    pub(crate) fn has_log(&self, run: &str) -> bool {
+        let log = self.root.join(".wake/runs").join(format!("{run}.jsonl"));
+        !self.root.is_dir() || log.is_file()
+    }
+
     /// A line of a command's output as a log quotes it, with its line break.
     pub(crate) fn quoted(&self, label: &str, line: &str) -> String {
         let line = self.seen_from_root(label, line);

@@ -144,6 +144,8 @@ impl<W: Write> Plain<W> {
         };
         let run = match self.run.as_str() {
             run if run.is_empty() || ending.verdict() == Verdict::Finished => String::new(),
+            // In a checkout that cannot be written to there is none.
+            run if !self.places.has_log(run) => String::new(),
             run => format!(", log .wake/runs/{run}.jsonl"),
         };
         let word = self.manner.style.paint(role, word);
