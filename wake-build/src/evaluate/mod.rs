@@ -360,23 +360,18 @@ fn result_key(key: &Digest, reads: &[Read]) -> Digest {
     digest_bytes(Domain::Evaluation, &bytes)
 }
 
-/// Says for which module, and which configuration of it, an evaluation failed.
+/// Says for which configuration of a module an evaluation failed, where somebody gave one: else its file says it all.
 fn said_of(op: &Op, pkg: &PkgPlace, diagnostic: Diagnostic) -> Diagnostic {
     /// Characters of a configuration that are shown.
     const SHOWN: usize = 200;
-    let Op::Module { config, name, .. } = op else { return diagnostic };
+    let Op::Module { config: Some(config), name, .. } = op else { return diagnostic };
+    let mut config = config.get().to_owned();
+    if let Some((cut, _)) = config.char_indices().nth(SHOWN) {
+        config.truncate(cut);
+        config.push('…');
+    }
     let module = pkg.module_label(name);
-    diagnostic.note(match config {
-        None => format!("this was evaluated for `{module}` with its default config"),
-        Some(config) => {
-            let mut config = config.get().to_owned();
-            if let Some((cut, _)) = config.char_indices().nth(SHOWN) {
-                config.truncate(cut);
-                config.push('…');
-            }
-            format!("this was evaluated for `{module}` with the config {config}")
-        }
-    })
+    diagnostic.note(format!("this was evaluated for `{module}` with the config {config}"))
 }
 
 /// The error as a person of the workspace sees it: paths from its root.

@@ -90,6 +90,8 @@ pub(crate) struct SourceText {
     pub(crate) origins: Option<Origins>,
     /// What it calls besides.
     pub(crate) calls: Calls,
+    /// Patterns that it fills in.
+    pub(crate) patterns: Vec<Box<str>>,
 }
 
 /// What to stop at when an evaluation is repeated to find a place.
@@ -159,7 +161,8 @@ impl Inner {
             note.origin(Origin::At(place))
         })?;
         let (changed, origins) = prepared.changed.unzip();
-        let source = SourceText { text, origins, calls: prepared.calls };
+        let (calls, patterns) = (prepared.calls, prepared.patterns);
+        let source = SourceText { text, origins, calls, patterns };
         self.sources.borrow_mut().insert(name.to_owned(), Rc::new(source));
         Ok(changed)
     }

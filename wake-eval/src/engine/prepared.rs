@@ -30,6 +30,7 @@ impl ContextInitializer for Functions {
         for call in Call::ALL.into_iter().filter(|call| source.calls.has(*call)) {
             standard::bind(call, builder);
         }
+        standard::bind_patterns(&source.patterns, builder);
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -22,9 +22,13 @@ mod shape;
 mod grammar;
 
 pub(crate) use edits::Origins;
+use grammar::Checked;
 
 /// What the names of functions start with that only a prepared text calls.
-pub(crate) const RESERVED: &str = "__wake_";
+pub(crate) const RESERVED: &str = "__w_";
+
+/// What the name of a function starts with that fills in a pattern; its number follows.
+pub(crate) const FORMAT: &str = "__w_f";
 
 /// What the path of a file starts with that is imported as it is, without being parsed.
 pub(crate) const RAW: char = '\u{1}';
@@ -52,6 +56,8 @@ pub(crate) struct Prepared {
     pub(crate) changed: Option<(String, Origins)>,
     /// The functions that it calls beside the user's.
     pub(crate) calls: Calls,
+    /// The patterns of formats that are written out: a function for each is called [`FORMAT`] and its number here.
+    pub(crate) patterns: Vec<Box<str>>,
 }
 
 /// A set of [`Call`]s.
@@ -121,22 +127,22 @@ impl Call {
         self.opening().trim_end_matches('(')
     }
 
-    /// The name with the parenthesis that begins its arguments.
+    /// The name with the parenthesis that begins its arguments: short, because the engine reads it for each call.
     fn opening(self) -> &'static str {
         match self {
-            Call::Add => "__wake_add(",
-            Call::Sum => "__wake_sum(",
-            Call::Equal => "__wake_equal(",
-            Call::Differ => "__wake_differ(",
-            Call::Multiply => "__wake_multiply(",
-            Call::Modulo => "__wake_modulo(",
-            Call::ShiftLeft => "__wake_shift_left(",
-            Call::ShiftRight => "__wake_shift_right(",
-            Call::Extend => "__wake_extend(",
-            Call::Map => "__wake_map(",
-            Call::Select => "__wake_select(",
-            Call::Comprehend => "__wake_comprehend(",
-            Call::At => "__wake_at(",
+            Call::Add => "__w_a(",
+            Call::Sum => "__w_s(",
+            Call::Equal => "__w_e(",
+            Call::Differ => "__w_d(",
+            Call::Multiply => "__w_m(",
+            Call::Modulo => "__w_o(",
+            Call::ShiftLeft => "__w_l(",
+            Call::ShiftRight => "__w_r(",
+            Call::Extend => "__w_x(",
+            Call::Map => "__w_c(",
+            Call::Select => "__w_i(",
+            Call::Comprehend => "__w_n(",
+            Call::At => "__w_p(",
         }
     }
 }
@@ -159,19 +165,19 @@ pub(crate) enum RefusalKind {
 }
 
 impl Refusal {
-    fn syntax(message: impl Into<String>, at: Stretch) -> Refusal {
-        Refusal { kind: RefusalKind::Syntax, message: message.into(), at }
+    fn syntax(message: impl Into<String>, at: Stretch) -> Box<Refusal> {
+        Box::new(Refusal { kind: RefusalKind::Syntax, message: message.into(), at })
     }
 }
 
 /// Makes of a text what the engine is to see; expressions may nest `nesting` deep.
 ///
 /// Takes time in proportion to the text.
-pub(crate) fn prepare(text: &str, mode: Mode, nesting: usize) -> Result<Prepared, Refusal> {
+pub(crate) fn prepare(text: &str, mode: Mode, nesting: usize) -> Result<Prepared, Box<Refusal>> {
     let mut edits = edits::Edits::default();
     let tokens = token::tokens(text, &mut edits)?;
-    let (edits, calls) = grammar::check(text, tokens, edits, mode, nesting)?;
-    Ok(Prepared { changed: edits.apply(text), calls })
+    let Checked { edits, calls, patterns } = grammar::check(text, tokens, edits, mode, nesting)?;
+    Ok(Prepared { changed: edits.apply(text), calls, patterns })
 }
 
 /// The tokens of a text, as far as it has any.

@@ -46,9 +46,9 @@ impl Token {
 /// comments and texts goes into `edits`.
 ///
 /// What is no token is an error that says where. A text is at most 4 GiB long.
-pub(super) fn tokens(text: &str, edits: &mut Edits) -> Result<Vec<Token>, Refusal> {
+pub(super) fn tokens(text: &str, edits: &mut Edits) -> Result<Vec<Token>, Box<Refusal>> {
     let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, prefixes_end: 0, edits };
-    let mut tokens = Vec::with_capacity(text.len() / 4 + 1);
+    let mut tokens = Vec::with_capacity(text.len() / 2 + 1);
     loop {
         scanner.skip_space()?;
         let start = scanner.at;
@@ -73,16 +73,17 @@ impl Scanner<'_, '_> {
         self.bytes.get(self.at + offset).copied().unwrap_or(0)
     }
 
-    fn refuse<T>(&self, start: usize, message: &str) -> Result<T, Refusal> {
+    #[cold]
+    fn refuse<T>(&self, start: usize, message: &str) -> Result<T, Box<Refusal>> {
         let end = self.at.clamp(start, self.bytes.len());
         Err(Refusal::syntax(message, Stretch { start, end }))
     }
 
     /// Skips what means nothing: white space and comments.
-    fn skip_space(&mut self) -> Result<(), Refusal> {
+    fn skip_space(&mut self) -> Result<(), Box<Refusal>> {
         loop {
             match self.peek(0) {
-                b' ' | b'\n' | b'\t' | b'\r' => self.at += 1,
+                b' ' | b'\n' | b'\t' | b'\r' => self.skip(SPACE),
                 b'#' => self.skip_line(),
                 b'/' if self.peek(1) == b'/' => self.skip_line(),
                 b'/' if self.peek(1) == b'*' => self.skip_comment()?,
@@ -91,13 +92,21 @@ impl Scanner<'_, '_> {
         }
     }
 
+    /// Skips all bytes of one class.
+    #[inline]
+    fn skip(&mut self, class: u8) {
+        let rest = &self.bytes[self.at..];
+        let other = rest.iter().position(|byte| CLASSES[*byte as usize] != class);
+        self.at += other.unwrap_or(rest.len());
+    }
+
     fn skip_line(&mut self) {
         let rest = &self.bytes[self.at..];
         self.at += rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
     }
 
     /// Skips a comment. The engine takes two stars before a slash for no end; for it, they become spaces.
-    fn skip_comment(&mut self) -> Result<(), Refusal> {
+    fn skip_comment(&mut self) -> Result<(), Box<Refusal>> {
         let start = self.at;
         let inside = start + 2;
         let ends = self.bytes[inside..].windows(2).position(|pair| pair == b"*/");
@@ -119,7 +128,7 @@ impl Scanner<'_, '_> {
         Ok(())
     }
 
-    fn token(&mut self) -> Result<Kind, Refusal> {
+    fn token(&mut self) -> Result<Kind, Box<Refusal>> {
         let start = self.at;
         let symbol = match self.peek(0) {
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => return self.word(),
@@ -151,19 +160,17 @@ impl Scanner<'_, '_> {
         Ok(symbol)
     }
 
-    fn word(&mut self) -> Result<Kind, Refusal> {
+    fn word(&mut self) -> Result<Kind, Box<Refusal>> {
         let start = self.at;
-        while matches!(self.peek(0), b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_') {
-            self.at += 1;
-        }
+        self.skip(WORD);
         let word = &self.bytes[start..self.at];
-        if word.starts_with(super::RESERVED.as_bytes()) {
-            return self.refuse(start, "names that start with `__wake_` are kept for wake itself");
+        if word[0] == b'_' && word.starts_with(super::RESERVED.as_bytes()) {
+            return self.refuse(start, "names that start with `__w_` are kept for wake itself");
         }
         Ok(keyword(word))
     }
 
-    fn digits(&mut self, start: usize, after: &str) -> Result<(), Refusal> {
+    fn digits(&mut self, start: usize, after: &str) -> Result<(), Box<Refusal>> {
         if !self.peek(0).is_ascii_digit() {
             self.at += 1;
             return self.refuse(start, after);
@@ -176,7 +183,7 @@ impl Scanner<'_, '_> {
         Ok(())
     }
 
-    fn number(&mut self) -> Result<Kind, Refusal> {
+    fn number(&mut self) -> Result<Kind, Box<Refusal>> {
         let start = self.at;
         if self.peek(0) == b'0' {
             self.at += 1;
@@ -197,18 +204,20 @@ impl Scanner<'_, '_> {
         Ok(Kind::Number)
     }
 
-    fn quoted(&mut self) -> Result<Kind, Refusal> {
+    fn quoted(&mut self) -> Result<Kind, Box<Refusal>> {
         let (start, quote) = (self.at, self.peek(0));
         self.at += 1;
         loop {
-            match self.peek(0) {
-                byte if byte == quote => break,
-                b'\\' => self.escape()?,
-                0 if self.at >= self.bytes.len() => {
+            let rest = &self.bytes[self.at..];
+            let stop = rest.iter().position(|byte| *byte == quote || *byte == b'\\');
+            self.at += stop.unwrap_or(rest.len());
+            match self.bytes.get(self.at) {
+                Some(b'\\') => self.escape()?,
+                Some(_) => break,
+                None => {
                     let kind = if quote == b'"' { "double" } else { "single" };
                     return self.refuse(start, &format!("unterminated {kind}-quoted string"));
                 }
-                _ => self.at += 1,
             }
         }
         self.at += 1;
@@ -216,7 +225,7 @@ impl Scanner<'_, '_> {
     }
 
     /// Skips an escape. The engine does not know `\/`, and takes `\x`, which the language does not know.
-    fn escape(&mut self) -> Result<(), Refusal> {
+    fn escape(&mut self) -> Result<(), Box<Refusal>> {
         let start = self.at;
         self.at += 2;
         match self.bytes.get(start + 1) {
@@ -237,7 +246,7 @@ impl Scanner<'_, '_> {
         }
     }
 
-    fn verbatim(&mut self) -> Result<Kind, Refusal> {
+    fn verbatim(&mut self) -> Result<Kind, Box<Refusal>> {
         let start = self.at;
         let quote = self.peek(1);
         if !matches!(quote, b'\'' | b'"') {
@@ -260,7 +269,7 @@ impl Scanner<'_, '_> {
     }
 
     /// A text block: its first line says how far all of them are indented, and a line that is not ends it.
-    fn block(&mut self) -> Result<Kind, Refusal> {
+    fn block(&mut self) -> Result<Kind, Box<Refusal>> {
         let start = self.at;
         self.at += 3;
         if self.peek(0) == b'-' {
@@ -321,78 +330,125 @@ impl Scanner<'_, '_> {
         while self.at > start + 1 && matches!(self.bytes[self.at - 1], b'+' | b'-' | b'~' | b'!') {
             self.at -= 1;
         }
-        match &self.bytes[start..self.at] {
-            b"=" => Kind::Assign,
-            b":" => Kind::Colon,
-            b"::" => Kind::Colons2,
-            b":::" => Kind::Colons3,
-            b"+:" => Kind::PlusColon,
-            b"+::" => Kind::PlusColons2,
-            b"+:::" => Kind::PlusColons3,
-            b"+" => Kind::Plus,
-            b"-" => Kind::Minus,
-            b"*" => Kind::Star,
-            b"/" => Kind::Slash,
-            b"%" => Kind::Percent,
-            b"!" => Kind::Not,
-            b"~" => Kind::Tilde,
-            b"&&" => Kind::And,
-            b"||" => Kind::Or,
-            b"&" => Kind::BitAnd,
-            b"|" => Kind::BitOr,
-            b"^" => Kind::Caret,
-            b"==" => Kind::Equal,
-            b"!=" => Kind::NotEqual,
-            b"<" => Kind::Less,
-            b">" => Kind::Greater,
-            b"<=" => Kind::LessEqual,
-            b">=" => Kind::GreaterEqual,
-            b"<<" => Kind::ShiftLeft,
-            b">>" => Kind::ShiftRight,
+        let operator = &self.bytes[start..self.at];
+        match operator.len() {
+            1 => match operator[0] {
+                b'=' => Kind::Assign,
+                b':' => Kind::Colon,
+                b'+' => Kind::Plus,
+                b'-' => Kind::Minus,
+                b'*' => Kind::Star,
+                b'/' => Kind::Slash,
+                b'%' => Kind::Percent,
+                b'!' => Kind::Not,
+                b'~' => Kind::Tilde,
+                b'&' => Kind::BitAnd,
+                b'|' => Kind::BitOr,
+                b'^' => Kind::Caret,
+                b'<' => Kind::Less,
+                b'>' => Kind::Greater,
+                _ => Kind::NoOperator,
+            },
+            2 => match [operator[0], operator[1]] {
+                [b':', b':'] => Kind::Colons2,
+                [b'+', b':'] => Kind::PlusColon,
+                [b'&', b'&'] => Kind::And,
+                [b'|', b'|'] => Kind::Or,
+                [b'=', b'='] => Kind::Equal,
+                [b'!', b'='] => Kind::NotEqual,
+                [b'<', b'='] => Kind::LessEqual,
+                [b'>', b'='] => Kind::GreaterEqual,
+                [b'<', b'<'] => Kind::ShiftLeft,
+                [b'>', b'>'] => Kind::ShiftRight,
+                _ => Kind::NoOperator,
+            },
+            3 if operator == b":::" => Kind::Colons3,
+            3 if operator == b"+::" => Kind::PlusColons2,
+            4 if operator == b"+:::" => Kind::PlusColons3,
             _ => Kind::NoOperator,
         }
     }
 }
 
 fn is_operator(byte: u8) -> bool {
-    matches!(
-        byte,
-        b'!' | b':'
-            | b'~'
-            | b'+'
-            | b'-'
-            | b'&'
-            | b'|'
-            | b'^'
-            | b'='
-            | b'<'
-            | b'>'
-            | b'*'
-            | b'/'
-            | b'%'
-    )
+    CLASSES[byte as usize] == OPERATOR
 }
 
 fn keyword(word: &[u8]) -> Kind {
-    match word {
-        b"assert" => Kind::Assert,
-        b"else" => Kind::Else,
-        b"error" => Kind::Error,
-        b"false" => Kind::False,
-        b"for" => Kind::For,
-        b"function" => Kind::Function,
-        b"if" => Kind::If,
-        b"import" => Kind::Import,
-        b"importbin" => Kind::ImportBin,
-        b"importstr" => Kind::ImportStr,
-        b"in" => Kind::In,
-        b"local" => Kind::Local,
-        b"null" => Kind::Null,
-        b"self" => Kind::SelfWord,
-        b"super" => Kind::Super,
-        b"tailstrict" => Kind::Tailstrict,
-        b"then" => Kind::Then,
-        b"true" => Kind::True,
+    if word.len() > 8 || !matches!(word[0], b'a' | b'e' | b'f' | b'i' | b'l' | b'n' | b's' | b't') {
+        return match word {
+            b"importbin" => Kind::ImportBin,
+            b"importstr" => Kind::ImportStr,
+            b"tailstrict" => Kind::Tailstrict,
+            _ => Kind::Name,
+        };
+    }
+    match packed(word) {
+        ASSERT => Kind::Assert,
+        ELSE => Kind::Else,
+        ERROR => Kind::Error,
+        FALSE => Kind::False,
+        FOR => Kind::For,
+        FUNCTION => Kind::Function,
+        IF => Kind::If,
+        IMPORT => Kind::Import,
+        IN => Kind::In,
+        LOCAL => Kind::Local,
+        NULL => Kind::Null,
+        SELF => Kind::SelfWord,
+        SUPER => Kind::Super,
+        THEN => Kind::Then,
+        TRUE => Kind::True,
         _ => Kind::Name,
     }
+}
+
+/// At most eight bytes as a number: comparing those is quicker than comparing stretches of bytes.
+const fn packed(bytes: &[u8]) -> u64 {
+    let mut packed = 0;
+    let mut at = 0;
+    while at < bytes.len() {
+        packed = packed << 8 | bytes[at] as u64;
+        at += 1;
+    }
+    packed
+}
+
+const ASSERT: u64 = packed(b"assert");
+const ELSE: u64 = packed(b"else");
+const ERROR: u64 = packed(b"error");
+const FALSE: u64 = packed(b"false");
+const FOR: u64 = packed(b"for");
+const FUNCTION: u64 = packed(b"function");
+const IF: u64 = packed(b"if");
+const IMPORT: u64 = packed(b"import");
+const IN: u64 = packed(b"in");
+const LOCAL: u64 = packed(b"local");
+const NULL: u64 = packed(b"null");
+const SELF: u64 = packed(b"self");
+const SUPER: u64 = packed(b"super");
+const THEN: u64 = packed(b"then");
+const TRUE: u64 = packed(b"true");
+
+/// What a byte can be part of.
+const WORD: u8 = 1;
+const OPERATOR: u8 = 2;
+const SPACE: u8 = 4;
+
+static CLASSES: [u8; 256] = classes();
+
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => WORD,
+            b'!' | b':' | b'~' | b'+' | b'-' | b'&' | b'|' | b'^' | b'=' | b'<' | b'>' | b'*'
+            | b'/' | b'%' => OPERATOR,
+            b' ' | b'\n' | b'\t' | b'\r' => SPACE,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    classes
 }

@@ -6,6 +6,8 @@
 
 mod archive;
 mod case;
+mod differential;
+mod generate;
 mod golden;
 mod hostile;
 mod programs;
@@ -30,8 +32,12 @@ fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("__programs") {
         return programs::answer();
     }
+    if std::env::args().nth(1).as_deref() == Some("__generate") {
+        return programs::generate();
+    }
     let arguments = Arguments::from_args();
     let mut trials = golden::trials();
+    trials.extend(differential::trials());
     trials.extend(hostile::trials());
     trials.extend(spec::trials());
     trials.extend(workers::trials());

@@ -5,6 +5,20 @@ use std::process::ExitCode;
 
 use wake_eval::{Limits, NoAnswers, Request};
 
+use crate::generate::Generator;
+
+/// Prints as many programs as the arguments say, from the seed that they give, one JSON string a line.
+pub(crate) fn generate() -> ExitCode {
+    let mut numbers = std::env::args().skip(2).filter_map(|argument| argument.parse().ok());
+    let (seed, count) = (numbers.next().unwrap_or(1), numbers.next().unwrap_or(1000));
+    let mut generator = Generator::new(seed);
+    let mut out = std::io::stdout().lock();
+    for _ in 0..count {
+        writeln!(out, "{}", serde_json::Value::from(generator.program())).unwrap();
+    }
+    ExitCode::SUCCESS
+}
+
 /// Answers each program with `{"value": ...}` or `{"error": message}`.
 pub(crate) fn answer() -> ExitCode {
     let pool = crate::pool_with(Limits::default());

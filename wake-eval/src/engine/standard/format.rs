@@ -3,14 +3,23 @@
 //! Whole numbers and fractions are computed as the language's own library computes them; `%e` and `%g`, which it
 //! rounds wrongly, as the documentation says: like Python.
 
+use std::any::Any;
+use std::cell::OnceCell;
 use std::iter::Peekable;
 use std::str::Chars;
 
-use jrsonnet_evaluator::{ObjValue, Result, Val};
+use jrsonnet_evaluator::function::builtin::Builtin;
+use jrsonnet_evaluator::function::{
+    CallLocation, FunctionSignature, ParamDefault, ParamName, ParamParse,
+};
+use jrsonnet_evaluator::val::ArrValue;
+use jrsonnet_evaluator::{ObjValue, Result, Thunk, Val};
+use jrsonnet_gcmodule::trace_acyclic;
 
 use super::json_text::text_of;
 use crate::engine::json::kind;
 use crate::engine::note::{Note, refuse};
+use crate::prepare::FORMAT;
 
 /// Characters that a width or a precision may ask for.
 const WIDEST: usize = 16 << 20;
@@ -42,54 +51,128 @@ impl Default for Count {
     }
 }
 
+/// A pattern, read.
+struct Pattern(Vec<Piece>);
+
+enum Piece {
+    Text(Box<str>),
+    Directive(Directive),
+}
+
 /// `pattern` with the directives filled in from a list, an object, or one value.
 pub(crate) fn format(pattern: &str, values: &Val) -> Result<String> {
-    let values = match values {
-        Val::Arr(items) => Values::List(items.iter_lazy().collect(), 0),
-        Val::Obj(object) => Values::Object(object.clone()),
-        value => Values::List(vec![jrsonnet_evaluator::Thunk::evaluated(value.clone())], 0),
-    };
-    let mut values = values;
-    let mut out = String::with_capacity(pattern.len() + 16);
-    let mut rest = pattern;
-    while let Some(at) = rest.find('%') {
-        out.push_str(&rest[..at]);
-        let mut chars = rest[at + 1..].chars().peekable();
-        let directive = parse(&mut chars)?;
-        let left: usize = chars.map(char::len_utf8).sum();
-        rest = &rest[rest.len() - left..];
-        directive.write(&mut values, &mut out)?;
-    }
-    out.push_str(rest);
-    values.finish()?;
-    Ok(out)
+    Pattern::read(pattern)?.fill(values)
 }
 
-enum Values {
-    /// With how many have been taken.
-    List(Vec<jrsonnet_evaluator::Thunk<Val>>, usize),
-    Object(ObjValue),
-}
-
-impl Values {
-    fn next(&mut self) -> Result<Val> {
-        match self {
-            Values::List(items, taken) => match items.get(*taken) {
-                Some(item) => {
-                    *taken += 1;
-                    item.evaluate()
-                }
-                None => Err(Note::new(format!(
-                    "there are too few values to format: only {} are given",
-                    items.len()
-                ))
-                .into()),
-            },
-            Values::Object(_) => Err(Note::new(
-                "an object is formatted by names: each directive needs one, as in `%(name)s`",
-            )
-            .into()),
+impl Pattern {
+    fn read(text: &str) -> Result<Pattern> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some(at) = rest.find('%') {
+            if at > 0 {
+                pieces.push(Piece::Text(rest[..at].into()));
+            }
+            let mut chars = rest[at + 1..].chars().peekable();
+            pieces.push(Piece::Directive(parse(&mut chars)?));
+            let left: usize = chars.map(char::len_utf8).sum();
+            rest = &rest[rest.len() - left..];
         }
+        if !rest.is_empty() {
+            pieces.push(Piece::Text(rest.into()));
+        }
+        Ok(Pattern(pieces))
+    }
+
+    fn fill(&self, values: &Val) -> Result<String> {
+        let mut values = match values {
+            Val::Arr(items) => Values::List(items, 0),
+            Val::Obj(object) => Values::Object(object),
+            value => Values::One(value, 0),
+        };
+        let mut out = String::with_capacity(32);
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Directive(directive) => directive.write(&mut values, &mut out)?,
+            }
+        }
+        values.finish()?;
+        Ok(out)
+    }
+}
+
+/// A function that fills in one pattern, which is read when it is called first.
+pub(super) struct Filling {
+    text: Box<str>,
+    pattern: OnceCell<Pattern>,
+}
+
+trace_acyclic!(Filling);
+
+impl Filling {
+    pub(super) fn of(text: &str) -> Filling {
+        Filling { text: text.into(), pattern: OnceCell::new() }
+    }
+}
+
+impl Builtin for Filling {
+    fn name(&self) -> &str {
+        FORMAT
+    }
+
+    fn params(&self) -> FunctionSignature {
+        thread_local! {
+            static PARAMS: FunctionSignature = FunctionSignature::new(
+                [ParamParse::new(ParamName::Named("values".into()), ParamDefault::None)].into(),
+            );
+        }
+        PARAMS.with(Clone::clone)
+    }
+
+    fn call(&self, _location: CallLocation<'_>, args: &[Option<Thunk<Val>>]) -> Result<Val> {
+        let values = match args {
+            [Some(values)] => values.evaluate()?,
+            _ => Val::Null,
+        };
+        let pattern = match self.pattern.get() {
+            Some(pattern) => pattern,
+            None => {
+                let pattern = Pattern::read(&self.text)?;
+                self.pattern.get_or_init(|| pattern)
+            }
+        };
+        Ok(Val::string(pattern.fill(&values)?))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// What there is to fill in, with how much of it has been taken.
+enum Values<'a> {
+    One(&'a Val, u32),
+    List(&'a ArrValue, u32),
+    Object(&'a ObjValue),
+}
+
+impl Values<'_> {
+    fn next(&mut self) -> Result<Val> {
+        let (found, taken) = match self {
+            Values::One(value, taken) => ((*taken == 0).then(|| (*value).clone()), taken),
+            Values::List(items, taken) => (items.get(*taken)?, taken),
+            Values::Object(_) => refuse!(Note::new(
+                "an object is formatted by names: each directive needs one, as in `%(name)s`",
+            )),
+        };
+        let Some(found) = found else {
+            let given = *taken;
+            refuse!(Note::new(format!(
+                "there are too few values to format: only {given} are given"
+            )));
+        };
+        *taken += 1;
+        Ok(found)
     }
 
     /// A field of an object; of a list, the next value whatever the name.
@@ -99,19 +182,22 @@ impl Values {
                 Some(value) => Ok(value),
                 None => Err(Note::new(format!("there is no field `{key}` to format")).into()),
             },
-            Values::List(..) => self.next(),
+            Values::One(..) | Values::List(..) => self.next(),
         }
     }
 
     fn finish(&self) -> Result<()> {
-        match self {
-            Values::List(items, taken) if *taken < items.len() => Err(Note::new(format!(
-                "there are too many values to format: {} are given, {taken} are used",
-                items.len()
-            ))
-            .into()),
-            _ => Ok(()),
+        let (given, taken) = match self {
+            Values::One(_, taken) => (1, *taken),
+            Values::List(items, taken) => (items.len(), *taken),
+            Values::Object(_) => return Ok(()),
+        };
+        if taken < given {
+            refuse!(Note::new(format!(
+                "there are too many values to format: {given} are given, {taken} are used"
+            )));
         }
+        Ok(())
     }
 }
 
@@ -172,7 +258,7 @@ fn check_width(width: usize) -> Result<()> {
 }
 
 impl Directive {
-    fn write(&self, values: &mut Values, out: &mut String) -> Result<()> {
+    fn write(&self, values: &mut Values<'_>, out: &mut String) -> Result<()> {
         let width = self.resolve(self.width, values)?;
         let precision = self.precision.map(|count| self.resolve(count, values)).transpose()?;
         let text = if self.conversion == '%' {
@@ -184,7 +270,10 @@ impl Directive {
             };
             self.convert(&value, width, precision)?
         };
-        let missing = width.saturating_sub(text.chars().count());
+        let missing = match width {
+            0 => 0,
+            width => width.saturating_sub(text.chars().count()),
+        };
         if self.left {
             out.push_str(&text);
         }
@@ -195,7 +284,7 @@ impl Directive {
         Ok(())
     }
 
-    fn resolve(&self, count: Count, values: &mut Values) -> Result<usize> {
+    fn resolve(&self, count: Count, values: &mut Values<'_>) -> Result<usize> {
         let Count::Argument = count else {
             let Count::Number(number) = count else { return Ok(0) };
             return Ok(number);
@@ -281,10 +370,14 @@ impl Directive {
     ) -> String {
         let written = match magnitude == 0.0 {
             true => "0".to_owned(),
+            false if prefix.is_empty() => digits_of(magnitude, radix),
             false => format!("{prefix}{}", digits_of(magnitude, radix)),
         };
         let sign = self.sign(negative);
         let wanted = width.saturating_sub(sign.len()).max(digits);
+        if sign.is_empty() && wanted <= written.len() {
+            return written;
+        }
         format!("{sign}{written:0>wanted$}")
     }
 
@@ -359,6 +452,10 @@ fn character(value: &Val) -> Result<String> {
 
 /// The digits of a whole number above zero.
 fn digits_of(number: f64, radix: f64) -> String {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if radix == 10.0 && number <= EXACT {
+        return (number as u64).to_string();
+    }
     let mut digits = Vec::new();
     let mut left = number;
     while left > 0.0 {

@@ -11,7 +11,10 @@ use crate::engine::note::{Note, refuse};
 
 /// Name, parameters and what is done.
 pub(super) const FUNCTIONS: &[super::Function] = &[
-    ("builtin_contains", &["arr", "elem"], |args| is_member(args, 0, 1)),
+    ("builtin_contains", &["arr", "elem"], |args| {
+        args.list(0)?;
+        is_member(args, 0, 1)
+    }),
     ("builtin_count", &["arr", "x"], count),
     ("builtin_filter", &["func", "arr"], |args| {
         Ok(Val::Arr(filtered(args.function(0)?, &args.list(1)?)?))

@@ -27,7 +27,7 @@ use std::any::Any;
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 
-use jrsonnet_evaluator::function::{CallLocation, NativeFn};
+use jrsonnet_evaluator::function::{CallLocation, FuncVal, NativeFn};
 use jrsonnet_evaluator::trace::PathResolver;
 use jrsonnet_evaluator::val::ThunkValue;
 use jrsonnet_evaluator::{
@@ -37,9 +37,10 @@ use jrsonnet_evaluator::{
 use jrsonnet_gcmodule::{Acyclic, Cc, trace_acyclic};
 use jrsonnet_stdlib::{Settings, TracePrinter, stdlib_uncached};
 
+use self::format::Filling;
 use self::function::{Arguments, Native};
 use super::note::Note;
-use crate::prepare::Call;
+use crate::prepare::{Call, FORMAT};
 
 thread_local! {
     static CALLS: [(IStr, Val); Call::ALL.len()] = Call::ALL.map(|call| {
@@ -71,6 +72,22 @@ pub(crate) fn bind(call: Call, builder: &mut InitialContextBuilder) {
     CALLS.with(|calls| {
         let (name, function) = &calls[call as usize];
         builder.bind(name.clone(), Thunk::evaluated(function.clone()));
+    });
+}
+
+/// Binds functions that fill in patterns, which prepared texts call by their numbers.
+pub(crate) fn bind_patterns(patterns: &[Box<str>], builder: &mut InitialContextBuilder) {
+    thread_local! {
+        static NAMES: RefCell<Vec<IStr>> = const { RefCell::new(Vec::new()) };
+    }
+    NAMES.with_borrow_mut(|names| {
+        for (index, pattern) in patterns.iter().enumerate() {
+            if names.len() == index {
+                names.push(format!("{FORMAT}{index}").into());
+            }
+            let function = FuncVal::builtin(Filling::of(pattern));
+            builder.bind(names[index].clone(), Thunk::evaluated(Val::Func(function)));
+        }
     });
 }
 

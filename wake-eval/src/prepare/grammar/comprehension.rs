@@ -10,7 +10,7 @@ use crate::prepare::shape::Shape;
 use crate::prepare::token::{Kind, Token};
 
 /// What each element of a comprehension of an object holds its variables in.
-const ELEMENT: &str = "__wake_element";
+const ELEMENT: &str = "__w_v";
 
 /// `for variable in source` or `if condition`.
 struct Clause {
@@ -71,11 +71,18 @@ impl Parser<'_> {
     /// Puts the beginning of a call for `open`, and what separates its arguments for the words between them.
     fn begin(&mut self, open: Token, call: Call, clauses: &[Clause]) {
         self.calls.insert(call);
-        let names = self.names(clauses, usize::MAX);
-        let kinds = if call == Call::Comprehend { kinds(clauses) } else { String::new() };
-        let opening = format!("{}({kinds}function({}) ", call.name(), names.join(", "));
+        let (kinds, first) = match call {
+            Call::Comprehend => (kinds(clauses), ", ["),
+            _ => (String::new(), ", "),
+        };
+        let mut opening = String::with_capacity(32);
+        opening.push_str(call.name());
+        opening.push('(');
+        opening.push_str(&kinds);
+        opening.push_str("function(");
+        self.push_names(clauses, usize::MAX, &mut opening);
+        opening.push_str(") ");
         self.replace(open, opening);
-        let first = if call == Call::Comprehend { ", [" } else { ", " };
         self.separate(clauses, first);
     }
 
@@ -85,12 +92,25 @@ impl Parser<'_> {
         for (index, clause) in clauses.iter().enumerate() {
             let text = match index {
                 0 => first.to_owned(),
-                _ => format!(", function({}) ", self.names(clauses, known).join(", ")),
+                _ => {
+                    let mut text = ", function(".to_owned();
+                    self.push_names(clauses, known, &mut text);
+                    text + ") "
+                }
             };
             let (from, to) = clause.head;
             self.edits.replace(from.start as usize, to.end as usize, text);
             known += usize::from(clause.variable.is_some());
         }
+    }
+
+    fn push_names(&self, clauses: &[Clause], count: usize, out: &mut String) {
+        // As a rule there is one.
+        if let [Clause { variable: Some(variable), .. }] = clauses {
+            out.push_str(self.written(*variable));
+            return;
+        }
+        out.push_str(&self.names(clauses, count).join(", "));
     }
 
     /// The first `count` variables; those that a later one of them hides have names of their own.

@@ -123,26 +123,26 @@ impl Parser<'_> {
         Ok(())
     }
 
+    /// What the token at hand is, if it is an expression of its own: a variable or a literal.
+    #[inline]
+    pub(super) fn atom(&self) -> Option<(Shape, Form)> {
+        let token = self.token();
+        Some(match token.kind {
+            Kind::Name => (Shape::Unknown, Form::Variable),
+            Kind::Quoted | Kind::Verbatim | Kind::Block => (Shape::Text, Form::Other),
+            Kind::Number => (Shape::of_number(self.written(token)), Form::Other),
+            Kind::Null | Kind::True | Kind::False => (Shape::Plain, Form::Other),
+            _ => return None,
+        })
+    }
+
     fn primary(&mut self) -> Parsed<Expression> {
+        if let Some((shape, form)) = self.atom() {
+            let Token { start, end, .. } = self.take();
+            return Ok(Expression { shape, start, end, form });
+        }
         let token = self.token();
         let shape = match token.kind {
-            Kind::Name => {
-                self.take();
-                let (start, end) = (token.start, token.end);
-                return Ok(Expression { shape: Shape::Unknown, start, end, form: Form::Variable });
-            }
-            kind if kind.is_text() => {
-                self.take();
-                Shape::Text
-            }
-            Kind::Number => {
-                self.take();
-                Shape::of_number(self.written(token))
-            }
-            Kind::Null | Kind::True | Kind::False => {
-                self.take();
-                Shape::Plain
-            }
             Kind::SelfWord | Kind::Dollar => {
                 self.take();
                 if self.objects == 0 {

@@ -12,6 +12,13 @@ use super::shape::Shape;
 use super::token::{Kind, Token};
 use super::{Call, Calls, Mode, Refusal, RefusalKind, Stretch};
 
+/// What comes of going through a text.
+pub(super) struct Checked {
+    pub(super) edits: Edits,
+    pub(super) calls: Calls,
+    pub(super) patterns: Vec<Box<str>>,
+}
+
 /// Goes through a whole text.
 pub(super) fn check(
     text: &str,
@@ -19,7 +26,7 @@ pub(super) fn check(
     edits: Edits,
     mode: Mode,
     nesting: usize,
-) -> Result<(Edits, Calls), Refusal> {
+) -> Result<Checked, Box<Refusal>> {
     let mut parser = Parser {
         text,
         tokens,
@@ -27,6 +34,7 @@ pub(super) fn check(
         edits,
         mode,
         calls: Calls::default(),
+        patterns: Vec::new(),
         depth: 0,
         nesting,
         objects: 0,
@@ -35,10 +43,10 @@ pub(super) fn check(
     if parser.kind() != Kind::End {
         return parser.expected("end of file");
     }
-    Ok((parser.edits, parser.calls))
+    Ok(Checked { edits: parser.edits, calls: parser.calls, patterns: parser.patterns })
 }
 
-type Parsed<T> = Result<T, Refusal>;
+type Parsed<T> = Result<T, Box<Refusal>>;
 
 /// An expression that was gone through.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +74,7 @@ struct Parser<'t> {
     edits: Edits,
     mode: Mode,
     calls: Calls,
+    patterns: Vec<Box<str>>,
     /// Expressions around this one.
     depth: usize,
     nesting: usize,
@@ -116,6 +125,7 @@ impl Parser<'_> {
         if self.kind() == kind { Ok(self.take()) } else { self.expected(what) }
     }
 
+    #[cold]
     fn expected<T>(&self, what: &str) -> Parsed<T> {
         let token = self.token();
         let found = match token.kind {
@@ -134,17 +144,21 @@ impl Parser<'_> {
         Err(Refusal::syntax(format!("expected {what}, got {found}"), at))
     }
 
+    #[cold]
     fn refuse<T>(&self, token: Token, message: impl Into<String>) -> Parsed<T> {
         Err(Refusal::syntax(message, token.stretch()))
     }
 
     /// Refuses what nests too deeply, with `more` levels that are to come.
+    #[inline]
     fn check_depth(&self, more: usize) -> Parsed<()> {
-        if self.depth + more <= self.nesting {
-            return Ok(());
-        }
+        if self.depth + more <= self.nesting { Ok(()) } else { self.too_deep() }
+    }
+
+    #[cold]
+    fn too_deep(&self) -> Parsed<()> {
         let message = format!("expressions nest more than {} deep", self.nesting);
-        Err(Refusal { kind: RefusalKind::Nesting, message, at: self.token().stretch() })
+        Err(Box::new(Refusal { kind: RefusalKind::Nesting, message, at: self.token().stretch() }))
     }
 
     /// Puts a call around what stands between two offsets.

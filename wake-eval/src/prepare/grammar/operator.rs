@@ -4,7 +4,7 @@ use super::{Expression, Form, Parsed, Parser};
 use crate::prepare::edits::EditId;
 use crate::prepare::shape::{self, Shape};
 use crate::prepare::token::{Kind, Token};
-use crate::prepare::{Call, Mode};
+use crate::prepare::{Call, FORMAT, Mode};
 
 /// Prefix operators bind tighter than all others.
 const PRODUCT: u8 = 10;
@@ -26,6 +26,22 @@ fn power(kind: Kind) -> Option<u8> {
     })
 }
 
+/// Whether no expression goes on with such a token.
+fn ends_expression(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Comma
+            | Kind::RightParen
+            | Kind::RightBracket
+            | Kind::RightBrace
+            | Kind::Semicolon
+            | Kind::Then
+            | Kind::Else
+            | Kind::For
+            | Kind::End
+    )
+}
+
 /// A call that adds what stands before the next `+`.
 struct Sum {
     open: EditId,
@@ -35,6 +51,13 @@ struct Sum {
 impl Parser<'_> {
     /// Any expression.
     pub(super) fn expression(&mut self) -> Parsed<Expression> {
+        // Most expressions are only a name or a literal.
+        if ends_expression(self.next_kind())
+            && let Some((shape, form)) = self.atom()
+        {
+            let Token { start, end, .. } = self.take();
+            return Ok(Expression { shape, start, end, form });
+        }
         self.depth += 1;
         self.check_depth(0)?;
         let expression = self.operators(0)?;
@@ -125,6 +148,7 @@ impl Parser<'_> {
         let whole = Expression { shape, start, end, form: Form::Other };
         let mut longer = None;
         match (rewritten, sum) {
+            (Some(Call::Modulo), _) if self.is_pattern(left) => self.fill(left, operator, end),
             (Some(Call::Add), Some(sum)) => longer = Some(self.lengthen(sum, operator, end)),
             (Some(call), _) => {
                 self.calls.insert(call);
@@ -147,10 +171,33 @@ impl Parser<'_> {
         (self.locate(whole), longer)
     }
 
+    /// Whether an operand is a text that is written out, in which nothing is escaped.
+    fn is_pattern(&self, operand: Expression) -> bool {
+        let written = self.text[operand.start as usize..operand.end as usize].as_bytes();
+        let quoted = matches!(written[0], b'\'' | b'"') && written.last() == written.first();
+        quoted && self.mode == Mode::Values && !written.contains(&b'\\') && {
+            let inside = &written[1..written.len() - 1];
+            !inside.contains(&written[0])
+        }
+    }
+
+    /// Puts a call of a function of its own for a pattern and the operator behind it: it is read once, however often it
+    /// is filled in.
+    fn fill(&mut self, pattern: Expression, operator: Token, end: u32) {
+        let text = &self.text[pattern.start as usize + 1..pattern.end as usize - 1];
+        let mut opening = String::with_capacity(16);
+        opening.push_str(FORMAT);
+        opening.push_str(&self.patterns.len().to_string());
+        opening.push('(');
+        self.patterns.push(text.into());
+        self.edits.replace(pattern.start as usize, operator.end as usize, opening);
+        self.edits.close(end, ")");
+    }
+
     /// Makes a call that adds some operands add one more.
     fn lengthen(&mut self, sum: Sum, operator: Token, end: u32) -> Sum {
         self.calls.insert(Call::Sum);
-        self.edits.amend(sum.open, "__wake_sum([");
+        self.edits.amend(sum.open, "__w_s([");
         self.edits.amend(sum.close, "");
         self.replace(operator, ",");
         Sum { open: sum.open, close: self.edits.close(end, "])") }
