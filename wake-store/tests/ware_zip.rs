@@ -184,7 +184,7 @@ fn what_is_packed_comes_back() {
         let same = pack(&tree, PackType::Tar, filters, None).unwrap();
         assert_eq!(ware.hash(), same.hash());
         let back = temp.path().join(format!("back{mtime}"));
-        unpacked(&ware, &[target.clone()], &back);
+        unpacked(&ware, std::slice::from_ref(&target), &back);
         let whole = |dir: &Path| pack(dir, PackType::Tree, filters, None).unwrap();
         assert_eq!(whole(&back), whole(&tree));
         assert_eq!(fs::metadata(back.join("d")).unwrap().mtime(), mtime);
