@@ -198,6 +198,7 @@ fn outside(pid: libc::pid_t, map: &str, inside: u32) -> Option<u32> {
         let offset = inside.checked_sub(start)?;
         (offset < count).then_some(outside.checked_add(offset)?)
     })
+}
 
 #[cfg(test)]
 mod tests {
