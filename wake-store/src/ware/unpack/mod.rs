@@ -137,7 +137,7 @@ impl Unpack<'_> {
         let mut extraction =
             Extraction::new(self.policy, rules, coverage(packtype), Some(writer), meter);
         if packtype == PackType::Git {
-            read_commit(self.ware.hash(), self.sources, stage.path(), &mut extraction)?;
+            read_commit(self.ware.hash(), self.sources, stage.path(), &mut extraction, meter)?;
             return Ok(landed(self.ware.clone(), &extraction.finish()?, &rules));
         }
         if self.ware.is_nothing() {
