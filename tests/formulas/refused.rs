@@ -257,6 +257,8 @@ fn what_lies_outside_its_directory_is_for_documents_that_are_allowed_it() {
     bed.run(&mounting("rw", &at(&bed.project.path("below"))), &[]).success();
     assert_eq!(bed.project.read("below/new"), "x\n");
     bed.run(&mounting("ro", "/usr/bin"), &[]).success();
+    bed.run(&mounting("ro", "/etc/alternatives"), &[]).success();
+    bed.run(&mounting("ro", "/etc"), &[]).code(1);
     bed.run(&mounting("rw", "/usr/bin"), &[]).code(1);
 
     let saving = |url: String| {

@@ -218,6 +218,23 @@ fn nothing_that_is_made_for_a_command_shows_the_moment() {
     assert_eq!(said, "/ 1262304000\n/script 1262304000\n");
 }
 
+/// A root that somebody packed out of a directory of their own, which others may not enter.
+#[test]
+fn the_cradle_opens_the_way_to_its_directories() {
+    let Some(bed) = Bed::new("the_cradle_opens_the_way") else { return };
+    for (dir, mode) in [("root", 0o700), ("root/home", 0o750)] {
+        fs::create_dir_all(bed.project.path(dir)).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs::set_permissions(bed.project.path(dir), mode).unwrap();
+    }
+    let pack = ["ware", "pack", "tar", "root", "--target", "ca+file://./warehouse", "--filters"];
+    let closed = bed.project.wake(pack).args(["uid=0,gid=0"]).run().success().stdout;
+    let script = "/bin/busybox stat -c '%n %a' / /home /home/reuser /task; echo x > $HOME/f";
+    let document = bed.formula(script, |d| d["formula"]["inputs"]["/"] = json!(closed.trim()));
+    let said = bed.run(&document, &["-q"]).success().stderr;
+    assert_eq!(said, "/ 701\n/home 751\n/home/reuser 755\n/task 755\n");
+}
+
 #[test]
 fn streams_can_be_opened_by_their_names() {
     let Some(bed) = Bed::new("streams_can_be_opened") else { return };

@@ -170,8 +170,7 @@ pub(crate) fn look_at<T>(
     let formulas = of_files(&files, &machine, Grants::LOOK, settings)?;
     let results = Results::new(formulas.order().len());
     let history = history(&machine);
-    let cancel =
-        Cancel::new().map_err(|error| Diagnostic::error(Class::Environment, error.to_string()))?;
+    let cancel = session::cancel()?;
     let outlook = Outlook::new(&machine, &formulas, &results, &history, &cancel);
     Ok(Some(look(&formulas, &outlook)?))
 }

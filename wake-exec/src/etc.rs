@@ -8,6 +8,9 @@ use std::path::Path;
 use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, RawMode, Stat};
 use rustix::io::Errno;
 
+use crate::defaults::{HOME, SYSTEM_DIRS, USER};
+use crate::job::Identity;
+
 /// What of `/etc` belongs to the installed system rather than to the machine, as far as programs of the system find it by a
 /// link from `/usr` or by its name; `*` stands for any end of a name.
 const NAMES: &[&str] = &[
@@ -65,6 +68,15 @@ pub fn system_etc(root: &Path) -> io::Result<Vec<String>> {
         Err(errno) => return Err(errno.into()),
     };
     Ok(names.into_iter().filter(|name| is_shown(name)).collect())
+}
+
+/// Whether `place`, which is absolute, lies in what commands see of the host's system.
+pub fn is_system(place: &Path) -> bool {
+    let mut names = place.iter().skip(1).map(|name| name.to_string_lossy());
+    match names.next() {
+        Some(top) if top == "etc" => names.next().is_some_and(|name| is_shown(&name)),
+        top => top.is_some_and(|top| SYSTEM_DIRS.contains(&&*top)),
+    }
 }
 
 fn is_shown(name: &str) -> bool {
@@ -163,6 +175,34 @@ fn names_in(dir: BorrowedFd<'_>) -> io::Result<Vec<String>> {
     }
     names.sort_unstable();
     Ok(names)
+}
+
+/// The files that are made of what a command is, by their names in `/etc`: whom there is, and, as long as it has no network,
+/// where names are looked for.
+pub fn made_etc(identity: &Identity) -> Vec<(&'static str, String)> {
+    users(identity).into_iter().chain(without_network(identity)).collect()
+}
+
+/// Whom there is.
+pub(crate) fn users(Identity { uid, gid, .. }: &Identity) -> [(&'static str, String); 2] {
+    let users = format!(
+        "root:x:0:0:root:/root:/bin/sh\n{USER}:x:{uid}:{gid}:{USER}:{HOME}:/bin/sh\n\
+         nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
+    );
+    let groups = format!("root:x:0:\n{USER}:x:{gid}:\nnogroup:x:65534:\n");
+    [("passwd", users), ("group", groups)]
+}
+
+/// Where names are looked for that no network can tell: in these files alone.
+pub(crate) fn without_network(Identity { hostname, .. }: &Identity) -> [(&'static str, String); 3] {
+    let databases = ["passwd", "group", "shadow", "hosts", "networks", "services", "protocols"];
+    let files_only = databases.map(|database| format!("{database}: files\n"));
+    [
+        ("hosts", format!("127.0.0.1 localhost {hostname}\n::1 localhost {hostname}\n")),
+        ("nsswitch.conf", files_only.concat()),
+        // A name may have addresses of both families.
+        ("host.conf", "multi on\n".to_owned()),
+    ]
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use wake_exec::SYSTEM_DIRS;
+use wake_exec::is_system;
 use wake_model::MountAccess as Access;
 use wake_store::ware::{AbsPath, WareId, Warehouse};
 
@@ -79,7 +79,7 @@ impl HostAccess {
                 format!("input `{path}` is a mount of `{host}`, which cannot be used: {error}");
             RunError::Assembly(message)
         })?;
-        let reads_system = access != Access::ReadWrite && is_system(&place);
+        let reads_system = access == Access::ReadOnly && is_system(&place);
         if self.everything || reads_system || self.owns(&place) {
             return Ok(place);
         }
@@ -126,16 +126,6 @@ impl HostAccess {
         });
         place.starts_with(dir) && !of_home
     }
-}
-
-/// What of `/etc` belongs to the installed system and holds no secret, whoever reads it.
-const SYSTEM_ETC: [&str; 4] = ["ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives"];
-
-/// What every command of a module with the host's system sees.
-fn is_system(place: &Path) -> bool {
-    let etc = |name: &&str| place.starts_with(Path::new("/etc").join(name));
-    let dir = |name: &&str| place.starts_with(Path::new("/").join(name));
-    SYSTEM_DIRS.iter().any(dir) || SYSTEM_ETC.iter().any(etc)
 }
 
 /// The warehouse of the warpforge workspace that `dir` lies in: of the next directory upwards whose `.warpforge` has `root`.

@@ -214,3 +214,26 @@ fn s19_a_tree_of_trees_of_trees_is_refused() {
     assert!(text.starts_with("the archive exceeds the limit of 4000000 entries at `n0/"), "{text}");
     assert!(!temp.path().join("out").exists());
 }
+
+#[test]
+fn a_stop_ends_the_wait_for_a_silent_server() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("git://{}/x", server.local_addr().unwrap());
+    let meter = std::sync::Arc::new(Meter::default());
+    let stop = std::sync::Arc::clone(&meter);
+    let silent = std::thread::spawn(move || {
+        let asked = server.accept().unwrap();
+        stop.stop();
+        asked
+    });
+    let temp = tempfile::tempdir().unwrap();
+    let ware: WareId = format!("git:{}", "1".repeat(40)).parse().unwrap();
+    let source = Warehouse::parse(&url, PackType::Git, temp.path(), &Route::default()).unwrap();
+    let (sources, filters) = ([source], UnpackFilters::LOSSLESS);
+    let policy = ArchivePolicy::WARE;
+    let unpack = Unpack { ware: &ware, sources: &sources, filters, cache: None, policy };
+    let error = unpack.place_at(&temp.path().join("out"), Placement::Direct, &meter).unwrap_err();
+    assert_eq!(error.category(), Category::Cancelled, "{error}");
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0, "something was left behind");
+    drop(silent.join());
+}

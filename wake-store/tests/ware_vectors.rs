@@ -187,8 +187,11 @@ fn what_cannot_be_packed() {
         pack(&dir, PackType::Tar, PackFilters::FLATTEN, None),
         Err(PackError::Socket { .. })
     ));
-    let error = pack(&dir, PackType::Zip, PackFilters::FLATTEN, None).unwrap_err();
-    assert_eq!(error.to_string(), "pack type `zip` cannot be packed: expected `tar` or `tree`");
+    let error = pack(&dir, PackType::Git, PackFilters::FLATTEN, None).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "pack type `git` cannot be packed: expected `tar`, `tree` or `zip`"
+    );
     let nowhere = Warehouse::CaFile(temp.path().join("absent"));
     let error =
         pack(&temp.path().join("dir2"), PackType::Tar, PackFilters::FLATTEN, Some(&nowhere))

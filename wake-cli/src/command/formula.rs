@@ -81,7 +81,14 @@ fn carry_out(
     let machine = session::machine(settings, Profile::default())?;
     let mut formulas = Formulas::new(machine.store(), grants);
     for file in files {
-        let document = read(file, settings)?;
+        let document = match read(file, settings) {
+            Err(Stop::Refusal(wrong, exit)) if format == FormulaFormat::Json => {
+                let error = json!({"category": "repeatr-job-invalid", "message": wrong.message});
+                writeln!(out, "{}", json!({"result": {"runRecord": null, "error": error}}))?;
+                return Err(Stop::Refusal(wrong, exit));
+            }
+            document => document?,
+        };
         if let Err(error) = formulas::add(&mut formulas, &document, file, settings) {
             let (label, id) = (file.display().to_string(), document.id());
             let end = FormulaEnd { label, id, dialect: document.dialect(), result: Err(error) };

@@ -14,9 +14,8 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use super::confine::{Confinement, mount_namespace};
 use super::place::{DirWriter, fix_time};
 use super::{kernel, mounts};
-use crate::defaults::{HOME, USER};
-use crate::etc::{EtcEntry, system_etc, walk_etc};
-use crate::job::{Identity, Network};
+use crate::etc::{EtcEntry, system_etc, users, walk_etc, without_network};
+use crate::job::Network;
 use crate::wire::JobError;
 
 /// What else programs need of `/etc` that reach the network.
@@ -65,8 +64,7 @@ fn copy(confined: &Confinement, place: &mut DirWriter<'_>) -> Result<(), JobErro
     let read = |error| JobError::step("read", "/etc", error);
     let mut names: BTreeSet<String> =
         system_etc(Path::new("/")).map_err(read)?.into_iter().collect();
-    let mut fixed =
-        vec![("passwd", users(&confined.identity)), ("group", groups(&confined.identity))];
+    let mut fixed = Vec::from(users(&confined.identity));
     match confined.network {
         Network::None => fixed.extend(without_network(&confined.identity)),
         Network::Host => names.extend(NETWORK_ETC.iter().map(|name| (*name).to_owned())),
@@ -104,27 +102,4 @@ pub(crate) fn resolver() -> Option<Vec<u8>> {
 fn file(place: &mut DirWriter<'_>, path: &str, bytes: &[u8]) -> Result<(), Errno> {
     let file = place.file(path, 0o644)?;
     kernel::write_all(&file, bytes).and_then(|()| fix_time(&file))
-}
-
-fn users(Identity { uid, gid, .. }: &Identity) -> String {
-    format!(
-        "root:x:0:0:root:/root:/bin/sh\n{USER}:x:{uid}:{gid}:{USER}:{HOME}:/bin/sh\n\
-         nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
-    )
-}
-
-fn groups(Identity { gid, .. }: &Identity) -> String {
-    format!("root:x:0:\n{USER}:x:{gid}:\nnogroup:x:65534:\n")
-}
-
-/// Where names are looked for that no network can tell: in these files alone.
-fn without_network(Identity { hostname, .. }: &Identity) -> [(&'static str, String); 3] {
-    let databases = ["passwd", "group", "shadow", "hosts", "networks", "services", "protocols"];
-    let files_only = databases.map(|database| format!("{database}: files\n"));
-    [
-        ("hosts", format!("127.0.0.1 localhost {hostname}\n::1 localhost {hostname}\n")),
-        ("nsswitch.conf", files_only.concat()),
-        // A name may have addresses of both families.
-        ("host.conf", "multi on\n".to_owned()),
-    ]
 }

@@ -199,3 +199,23 @@ fn outside(pid: libc::pid_t, map: &str, inside: u32) -> Option<u32> {
         (offset < count).then_some(outside.checked_add(offset)?)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_the_number_on_disk_that_its_command_has_inside() {
+        let swapped = DiskNumbers::Swapped(1000, 2_000_000_000);
+        for (seen, disk) in [(0, 0), (1000, 2_000_000_000), (2_000_000_000, 1000), (7, 7)] {
+            assert_eq!(swapped.of(seen), disk);
+        }
+        let first = 2_000_000_000;
+        let inside = DiskNumbers::Inside { first, count: 1 << 16, last: 70_000 };
+        let last = first + (1 << 16);
+        let pairs = [(first, 0), (first + 1000, 1000), (last - 1, 65_535), (last, 70_000)];
+        for (seen, disk) in pairs.into_iter().chain([(0, 0), (last + 1, last + 1)]) {
+            assert_eq!(inside.of(seen), disk);
+        }
+    }
+}

@@ -26,6 +26,7 @@ use super::view::{RootItem, RootLayers, RootPlan, RootView, SHOWN};
 use super::watcher::Watcher;
 use super::{memory, reap, weak};
 use crate::clock;
+use crate::etc::is_system;
 use crate::finished::JobResult;
 use crate::job::{Access, Job, JobInput, Source, WorkPlace};
 use crate::scheduling::Scheduling;
@@ -294,8 +295,12 @@ fn item(path: &RelPath, source: &Source, owners: &Owners) -> Result<RootItem, Jo
                 Access::ReadOnly | Access::Layered => Writable::No,
                 Access::ReadWrite => Writable::Yes,
             };
-            let mount = mounts::host_as_owned(host, writable, owners)
-                .map_err(|errno| JobError::step("mount", host, errno))?;
+            // What root alone may read of the system is not for commands, whatever number they have.
+            let mount = match *access == Access::ReadOnly && is_system(host) {
+                true => mounts::host(host, writable),
+                false => mounts::host_as_owned(host, writable, owners),
+            };
+            let mount = mount.map_err(|errno| JobError::step("mount", host, errno))?;
             Ok(if *access == Access::Layered {
                 RootItem::Layered(mount)
             } else {

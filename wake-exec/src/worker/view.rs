@@ -1,7 +1,7 @@
 //! Root directories: mount namespaces that hold nothing but what a command may see.
 
 use std::ffi::{CStr, OsStr, OsString};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
@@ -287,6 +287,20 @@ fn pivot(root: &OwnedFd) -> Result<(), JobError> {
     mounts::pivot(root).map_err(|errno| JobError::unavailable("changing the root directory", errno))
 }
 
+/// Lets everybody pass through the directories above `path`, whoever they belong to.
+fn open_the_way(root: BorrowedFd<'_>, path: &str) -> Result<(), Errno> {
+    let above = path.match_indices('/').map(|(at, _)| &path[..at]);
+    for dir in std::iter::once(".").filter(|_| !path.is_empty()).chain(above) {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let opened = rustix::fs::openat2(root, dir, flags, Mode::empty(), super::place::STRAIGHT)?;
+        let mode = Mode::from_raw_mode(rustix::fs::fstat(&opened)?.st_mode);
+        if !mode.contains(Mode::XOTH) {
+            rustix::fs::fchmod(&opened, mode | Mode::XOTH)?;
+        }
+    }
+    Ok(())
+}
+
 fn put(place: &mut DirWriter<'_>, path: &str, item: RootItem) -> Result<(), Errno> {
     let absent_or_kept = |made: Result<(), Errno>| match made {
         // A root directory that brings its own keeps it.
@@ -295,7 +309,11 @@ fn put(place: &mut DirWriter<'_>, path: &str, item: RootItem) -> Result<(), Errn
     };
     match item {
         RootItem::Directory => place.directory(path),
-        RootItem::Own => place.directory(path).and_then(|()| place.own(path)),
+        RootItem::Own => {
+            place.directory(path)?;
+            place.own(path)?;
+            open_the_way(place.root(), path)
+        }
         RootItem::Shared => place.directory(path).and_then(|()| place.share(path)),
         RootItem::File(bytes, mode) => match place.file(path, mode) {
             Ok(file) => kernel::write_all(&file, &bytes).and_then(|()| fix_time(&file)),

@@ -1,13 +1,16 @@
 //! Unpacked wares, kept by their ids.
 
 use super::guid::new_guid;
+use super::meter::{Meter, MeterStopped};
 use super::relocation::rename_new;
 use super::seal::{Claim, Seal, note_use};
+use super::waiting::GLANCE;
 use super::warehouse::{Warehouse, shard};
 use crate::removal::remove_whatever;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
 use wake_model::ware::WareId;
 
 /// A directory of unpacked wares: `ROOT/<packtype>/fileset/aaa/bbb/HASH`, each with a seal beside `fileset`. Where an id
@@ -61,14 +64,19 @@ impl WareCache {
 
     /// How `ware` lies in the cache for whoever asks `sources` for it.
     pub fn state(&self, ware: &WareId, sources: &[Warehouse]) -> Cached {
-        self.find(ware, sources).0
+        self.find(ware, sources, &Meter::default()).0
     }
 
     /// Finds what `sources` have sent as `ware`, with the `tree` id of all that was received: looks at every node of it, and
     /// notes that it is used. One `lstat` a node, and its bytes if any of these differs.
     ///
     /// Where the id leaves nodes out, nobody is given what others than `sources` have sent.
-    pub(crate) fn find(&self, ware: &WareId, sources: &[Warehouse]) -> (Cached, Option<LyingWare>) {
+    pub(crate) fn find(
+        &self,
+        ware: &WareId,
+        sources: &[Warehouse],
+        meter: &Meter,
+    ) -> (Cached, Option<LyingWare>) {
         let claim = Claim::of(sources);
         let first = self.place(ware);
         let others = self.others(&first);
@@ -76,7 +84,7 @@ impl WareCache {
             let sealed = seal_of(&place).and_then(|seal| Seal::read(&seal));
             let Some(received) = sealed.filter(|seal| seal.answers(ware, claim)) else { continue };
             let received = received.received().clone();
-            return match self.state_at(&place) {
+            return match self.state_at(&place, meter) {
                 Cached::Untouched => (Cached::Untouched, Some(LyingWare { place, received })),
                 other => (other, None),
             };
@@ -101,7 +109,7 @@ impl WareCache {
         others
     }
 
-    fn state_at(&self, place: &Path) -> Cached {
+    fn state_at(&self, place: &Path, meter: &Meter) -> Cached {
         let Some(seal) = seal_of(place) else { return Cached::Absent };
         let is_whole = || Seal::read(&seal).is_some_and(|seal| seal.is_whole(place));
         if place.symlink_metadata().is_err() {
@@ -112,7 +120,7 @@ impl WareCache {
             return Cached::Untouched;
         }
         // Another process may just be putting it there; and two should not read it.
-        let Ok(_lock) = self.lock() else { return Cached::Altered };
+        let Ok(_lock) = self.lock(meter) else { return Cached::Altered };
         if place.symlink_metadata().is_err() {
             return Cached::Absent;
         }
@@ -140,6 +148,7 @@ impl WareCache {
         tree: Option<WareId>,
         received: WareId,
         sources: &[Warehouse],
+        meter: &Meter,
     ) -> Result<PathBuf, CacheError> {
         let (place, claim) = (self.place(ware), Claim::of(sources));
         let failed = |source| CacheError { path: place.clone(), source };
@@ -147,7 +156,7 @@ impl WareCache {
         fs::create_dir_all(dir).map_err(failed)?;
         let stage_dir = File::open(stage.path()).map_err(failed)?;
         rustix::fs::syncfs(&stage_dir).map_err(|errno| failed(errno.into()))?;
-        let _lock = self.lock()?;
+        let _lock = self.lock(meter)?;
         let came_otherwise = |place: &Path| {
             let seal = seal_of(place).and_then(|seal| Seal::read(&seal));
             seal.is_some_and(|seal| *seal.received() != received)
@@ -175,13 +184,21 @@ impl WareCache {
         Ok(place)
     }
 
-    /// Held while a tree and its seal are put in their places, one after the other.
-    fn lock(&self) -> Result<File, CacheError> {
+    /// Held while a tree and its seal are put in their places, one after the other. Who waits for it can be stopped.
+    fn lock(&self, meter: &Meter) -> Result<File, CacheError> {
         let path = self.root.join(".lock");
         let failed = |source| CacheError { path: path.clone(), source };
         let file = File::options().create(true).append(true).open(&path).map_err(failed)?;
-        file.lock().map_err(failed)?;
-        Ok(file)
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(file),
+                Err(TryLockError::WouldBlock) if meter.is_stopped() => {
+                    return Err(failed(io::Error::other(MeterStopped)));
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(GLANCE),
+                Err(TryLockError::Error(source)) => return Err(failed(source)),
+            }
+        }
     }
 }
 

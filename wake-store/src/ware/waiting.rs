@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 /// How often one who waits looks whether to go on.
-const GLANCE: Duration = Duration::from_millis(20);
+pub(crate) const GLANCE: Duration = Duration::from_millis(20);
 /// Bytes that are read at once, and how many such pieces lie ready.
 const PIECE: usize = 64 << 10;
 const READY: usize = 8;

@@ -357,3 +357,49 @@ fn every_compression_gives_the_same_ware() {
         assert_eq!(id(&[one, two].concat()), plain);
     }
 }
+
+#[test]
+fn x7_zeros_without_end_behind_an_archive() {
+    let mut bytes = TarBytes::new().file("f", b"x").finish();
+    let end = bytes.len();
+    bytes.resize(end + (1 << 20), 0);
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("archive");
+    fs::write(&path, &bytes).unwrap();
+    let source = Warehouse::File(path);
+    list(PackType::Tar, &source, ArchivePolicy::WARE, &Meter::default()).unwrap();
+    bytes.resize(end + (17 << 20), 0);
+    for archive in [bytes.clone(), tar_bytes::compressed(&bytes).swap_remove(0)] {
+        let refusal = refusal(PackType::Tar, &archive, ArchivePolicy::WARE);
+        assert_eq!(refusal, "the archive exceeds the limit of 16777216 bytes after its end");
+    }
+}
+
+/// What `tar -r` and archives that were put together from parts hold.
+#[test]
+fn a_directory_twice_is_what_is_said_of_it_last() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("archive");
+    let dir = |mode: u32| Header { mode, ..Header::dir("d") }.bytes();
+    let id = |tar: TarBytes| {
+        fs::write(&path, tar.finish()).unwrap();
+        let (source, policy) = (Warehouse::File(path.clone()), ArchivePolicy::WARE);
+        let (ware, nodes) = list(PackType::Tar, &source, policy, &Meter::default()).unwrap();
+        let out = temp.path().join("out");
+        let filters = UnpackFilters::LOW_PRIV;
+        let sources = [source];
+        let unpack = Unpack { ware: &ware, sources: &sources, filters, cache: None, policy };
+        unpack.place_at(&out, Placement::Direct, &Meter::default()).unwrap();
+        let mode = fs::metadata(out.join("d")).unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::mode(&mode.permissions()) & 0o7777;
+        let declared = nodes.iter().find(|(path, _)| path.as_str() == "d").unwrap().1.perms;
+        assert_eq!(mode, u32::from(declared));
+        (ware, mode)
+    };
+    let once = id(TarBytes::new().raw(dir(0o711)).file("d/f", b"x"));
+    assert_eq!(once.1, 0o711);
+    assert_eq!(id(TarBytes::new().raw(dir(0o755)).file("d/f", b"x").raw(dir(0o711))), once);
+    assert_eq!(id(TarBytes::new().raw(dir(0o755)).raw(dir(0o711)).file("d/f", b"x")), once);
+    let file_then_dir = TarBytes::new().file("d", b"").raw(dir(0o755));
+    assert_eq!(refused_tar(file_then_dir), "`d` stands in the archive twice");
+}

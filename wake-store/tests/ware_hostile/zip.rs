@@ -153,3 +153,44 @@ fn x7_overlapping_members() {
     bytes[second + 42..second + 46].copy_from_slice(&[0; 4]);
     assert!(refused(&bytes).ends_with("two entries overlap"));
 }
+
+/// Whoever reads from the beginning finds entries by their local headers, others by the central directory.
+#[test]
+fn x15_what_the_central_directory_does_not_name() {
+    let hidden = zip(&[file("hidden", b"dead")]);
+    let hidden = &hidden[..hidden.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap()];
+    let named = zip(&[file("a", b"content"), file("b", b"content")]);
+    // Before the first entry, between two, and after the last.
+    let second = named.windows(4).rposition(|bytes| bytes == b"PK\x03\x04").unwrap();
+    let central = named.windows(4).position(|bytes| bytes == b"PK\x01\x02").unwrap();
+    for at in [0, second, central] {
+        let mut bytes = [&named[..at], hidden, &named[at..]].concat();
+        let length = hidden.len() as u32;
+        let moved = |bytes: &mut [u8], place: usize| {
+            let old = u32::from_le_bytes(bytes[place..place + 4].try_into().unwrap());
+            if old >= at as u32 {
+                bytes[place..place + 4].copy_from_slice(&(old + length).to_le_bytes());
+            }
+        };
+        let entries: Vec<usize> = (0..bytes.len() - 4)
+            .filter(|place| bytes[*place..*place + 4] == *b"PK\x01\x02")
+            .collect();
+        entries.iter().for_each(|entry| moved(&mut bytes, entry + 42));
+        let end = bytes.len() - 22;
+        moved(&mut bytes, end + 16);
+        let refusal = refused(&bytes);
+        assert!(refusal.ends_with("an entry is not in the central directory"), "{at}: {refusal}");
+    }
+}
+
+#[test]
+fn x15_sizes_that_two_headers_say_differently() {
+    let whole = zip(&[file("name", b"content")]);
+    for (at, what) in [(14, "checksum"), (18, "packed size"), (22, "size")] {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        let refusal = refused(&bytes);
+        let expected = "a local header and the central directory disagree";
+        assert!(refusal.ends_with(expected), "{what}: {refusal}");
+    }
+}

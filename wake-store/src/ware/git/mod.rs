@@ -11,6 +11,7 @@ use self::repository::Repository;
 use super::archive::{ExtractError, Visit};
 use super::category::Category;
 use super::entry_path::EntryPath;
+use super::meter::Meter;
 use super::route::Route;
 use super::secrets::without_secrets;
 use super::warehouse::Warehouse;
@@ -70,17 +71,18 @@ impl GitError {
 }
 
 /// Hands the tree of `commit` to `visitor`, with the trees of its submodules but not of theirs. Objects are fetched into
-/// `scratch`, a directory that the caller removes.
+/// `scratch`, a directory that the caller removes; `meter` may stop it.
 pub(super) fn read_commit(
     commit: &str,
     sources: &[Warehouse],
     scratch: &Path,
     visitor: &mut dyn Visit,
+    meter: &Meter,
 ) -> Result<(), GitError> {
     let urls: Vec<String> = sources.iter().map(Warehouse::git_address).collect();
     let direct = Route::default();
     let route = sources.iter().find_map(Warehouse::route).unwrap_or(&direct);
-    let (repository, url) = Repository::fetch(commit, &urls, route, scratch.join("git"))?;
+    let (repository, url) = Repository::fetch(commit, &urls, route, scratch.join("git"), meter)?;
     let modules = repository.read_tree(commit, &EntryPath::root(), visitor)?;
     if modules.is_empty() {
         return Ok(());
@@ -99,7 +101,7 @@ pub(super) fn read_commit(
             ),
         })?;
         let dir = scratch.join(format!("git-{number}"));
-        let (module, _) = Repository::fetch(commit, &[address], route, dir)?;
+        let (module, _) = Repository::fetch(commit, &[address], route, dir, meter)?;
         module.read_tree(commit, path, visitor)?;
     }
     Ok(())

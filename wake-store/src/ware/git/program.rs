@@ -4,8 +4,10 @@
 use super::GitError;
 use crate::ware::route::Route;
 use crate::ware::secrets::without_secrets;
+use rustix::process::{Signal, set_parent_process_death_signal};
 use std::ffi::OsStr;
 use std::io::{self, Read};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Stdio};
 
 /// Where programs usually are.
@@ -14,6 +16,11 @@ const SEARCH_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 /// Git with everything shut off that a repository, a user's settings or the environment could make it run.
 pub(super) fn git(route: &Route) -> Command {
     let mut command = Command::new("git");
+    // SAFETY: what runs between fork and execution is one system call, which allocates nothing and takes no lock.
+    unsafe {
+        // Whoever waits for it may be gone, and a silent server would keep it for ever.
+        command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::TERM))?));
+    }
     // Without a home it would ask the list of users for one.
     command
         .env_clear()

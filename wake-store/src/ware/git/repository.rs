@@ -6,10 +6,12 @@ use super::objects::Objects;
 use super::program::{git, run};
 use crate::ware::archive::{ExtractError, NoContent, Visit};
 use crate::ware::entry_path::EntryPath;
+use crate::ware::meter::Meter;
 use crate::ware::node::{DEFAULT_TIME, Meta, Node, Timestamp};
 use crate::ware::policy::ArchivePolicy;
 use crate::ware::route::Route;
 use crate::ware::secrets::without_secrets;
+use crate::ware::waiting::unless_stopped;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
@@ -27,6 +29,7 @@ impl<'a> Repository<'a> {
         urls: &[String],
         route: &'a Route,
         dir: PathBuf,
+        meter: &Meter,
     ) -> Result<(Self, String), GitError> {
         let repository = Self { dir, route };
         let mut init = git(route);
@@ -41,11 +44,11 @@ impl<'a> Repository<'a> {
         }
         let (mut attempts, mut reached) = (Vec::new(), false);
         for url in urls {
-            let exact = repository.try_fetch(url, &["--depth=1", "--", url, commit])?;
+            let exact = repository.try_fetch(url, &["--depth=1", "--", url, commit], meter)?;
             // Old servers give only what their branches and tags name.
             let got = match exact {
                 Ok(_) => Ok(Vec::new()),
-                Err(_) => repository.try_fetch(url, &["--", url, "+refs/*:refs/wake/*"])?,
+                Err(_) => repository.try_fetch(url, &["--", url, "+refs/*:refs/wake/*"], meter)?,
             };
             // A tag is followed by git, but it has an id of its own.
             let present = run(repository.git().args(["cat-file", "-t", commit]))?;
@@ -70,6 +73,7 @@ impl<'a> Repository<'a> {
         &self,
         url: &str,
         arguments: &[&str],
+        meter: &Meter,
     ) -> Result<Result<Vec<u8>, String>, GitError> {
         let is_local = !url.contains("://") && !url.contains('@') || url.starts_with("file://");
         let mut command = self.git();
@@ -83,7 +87,9 @@ impl<'a> Repository<'a> {
             "--no-recurse-submodules",
             "--no-write-fetch-head",
         ]);
-        run(command.args(arguments))
+        command.args(arguments);
+        unless_stopped(meter, move || run(&mut command))
+            .unwrap_or_else(|_| Err(ExtractError::Cancelled.into()))
     }
 
     /// Hands the tree of `commit` to `visitor` as if it stood at `base`; gives the submodules in it.

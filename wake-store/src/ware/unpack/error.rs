@@ -4,6 +4,7 @@ use crate::ware::archive::ExtractError;
 use crate::ware::cache::CacheError;
 use crate::ware::category::Category;
 use crate::ware::git::GitError;
+use crate::ware::meter::MeterStopped;
 use crate::ware::warehouse::WarehouseError;
 use std::io;
 use std::path::PathBuf;
@@ -69,6 +70,7 @@ impl UnpackError {
             | UnpackError::NoCache => Category::Usage,
             UnpackError::Extract(error) => error.category(),
             UnpackError::Warehouse(error) => error.category(),
+            UnpackError::Cache(error) if MeterStopped::caused(&error.source) => Category::Cancelled,
             UnpackError::Cache(_) => Category::LocalCacheProblem,
             UnpackError::Git(error) => error.category(),
             UnpackError::Destination { .. } => Category::InoperablePath,

@@ -115,7 +115,7 @@ impl Unpack<'_> {
         let cache = self.cache.ok_or(UnpackError::NoCache)?;
         let (cached, lying) = match Rules::of(&self.filters).alter() {
             true => (Cached::Absent, None),
-            false => cache.find(self.ware, self.sources),
+            false => cache.find(self.ware, self.sources, meter),
         };
         told(cached);
         if let Some(LyingWare { place: path, received }) = lying {
@@ -125,7 +125,7 @@ impl Unpack<'_> {
         let stage = cache.stage()?;
         let StagedTree { ware, received, ownership, tree } =
             self.unpack(&stage, meter).map_err(in_cache)?;
-        let path = cache.commit(&stage, &ware, tree, received.clone(), self.sources)?;
+        let path = cache.commit(&stage, &ware, tree, received.clone(), self.sources, meter)?;
         Ok(UnpackReport { ware, path, ownership, cached, received })
     }
 
@@ -137,7 +137,7 @@ impl Unpack<'_> {
         let mut extraction =
             Extraction::new(self.policy, rules, coverage(packtype), Some(writer), meter);
         if packtype == PackType::Git {
-            read_commit(self.ware.hash(), self.sources, stage.path(), &mut extraction)?;
+            read_commit(self.ware.hash(), self.sources, stage.path(), &mut extraction, meter)?;
             return Ok(landed(self.ware.clone(), &extraction.finish()?, &rules));
         }
         if self.ware.is_nothing() {
