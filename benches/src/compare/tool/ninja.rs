@@ -44,7 +44,7 @@ impl Tool for Ninja {
                 .iter()
                 .map(|number| format!("out/{}/out", repository.packages[*number].path()));
             let large = repository.has_large(package).then(|| format!("{dir}/{LARGE}"));
-            let needs: Vec<String> = needs.chain(large).collect();
+            let needs: Vec<String> = large.into_iter().chain(needs).collect();
             let (own, needs) = (own.join(" "), needs.join(" "));
             let _ = writeln!(text, "build out/{dir}/out: combine {own} {needs} | tool/combine");
         }
