@@ -40,6 +40,9 @@ fn e03_an_evaluation_reaches_nothing_of_the_machine() {
     assert_eq!(said("/one"), said("/another"));
 }
 
+/// A process, by that of a command.
+type OfCommand = fn(Pid) -> Pid;
+
 /// A build whose command sleeps, once that has begun.
 struct Sleeping {
     child: std::process::Child,
@@ -56,13 +59,7 @@ impl Sleeping {
             assert!(stdout.read_line(&mut line).unwrap() > 0, "the build ended before it began");
         }
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            if let Some(command) = process_that_says(&marker.seconds.to_string()) {
-                return Sleeping { child, command };
-            }
-            assert!(Instant::now() < deadline, "the command does not begin");
-        }
+        Sleeping { child, command: begun(&marker.seconds.to_string()) }
     }
 
     /// The exit code and what was written to standard error.
@@ -76,6 +73,17 @@ impl Sleeping {
         self.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
         (self.child.wait().unwrap().code(), said)
     }
+}
+
+/// The process that says `word`, once it has begun.
+fn begun(word: &str) -> Pid {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < deadline {
+        if let Some(pid) = process_that_says(word) {
+            return pid;
+        }
+    }
+    panic!("the command does not begin");
 }
 
 /// The process of this machine that was started with the word `word`.
@@ -98,7 +106,7 @@ fn parent(pid: Pid) -> Pid {
 /// What the system does that has no memory left: it ends a process of the command, or one of wake's own.
 #[test]
 fn f07_what_the_system_kills_fails_the_build_and_nothing_else() {
-    let killed: [(&str, fn(Pid) -> Pid); 3] = [
+    let killed: [(&str, OfCommand); 3] = [
         ("the command", |command| command),
         ("its shell", parent),
         ("the worker", |command| parent(parent(command))),

@@ -57,8 +57,16 @@ pub(crate) enum EtcEntry {
     Hidden,
 }
 
-/// Hears of what lies in `/etc`, by its path from there; with what `stat` says of it, but for links, which never change.
-pub(crate) type EtcVisitor<'a> = dyn FnMut(String, EtcEntry, Option<&Stat>) + 'a;
+/// Hears of what lies in `/etc`, by its path from there; with what `stat` says of it, but for links, which never change. Says of a
+/// directory whether to go into it.
+pub(crate) type EtcVisitor<'a> = dyn FnMut(String, EtcEntry, Option<&Stat>) -> Descend + 'a;
+
+/// Whether to go into a directory.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Descend {
+    Yes,
+    No,
+}
 
 /// The names in `/etc` below `root` that commands see, sorted.
 pub fn system_etc(root: &Path) -> io::Result<Vec<String>> {
@@ -127,13 +135,13 @@ fn walk(
             each(path, EtcEntry::File(bytes), Some(&stat));
         }
         FileType::Directory if allows(0o005) => {
-            let names = names_in(file.as_fd())?;
-            each(path.clone(), EtcEntry::Dir, Some(&stat));
-            for name in names {
-                walk(file.as_fd(), &name, format!("{path}/{name}"), each)?;
+            if each(path.clone(), EtcEntry::Dir, Some(&stat)) == Descend::Yes {
+                for name in names_in(file.as_fd())? {
+                    walk(file.as_fd(), &name, format!("{path}/{name}"), each)?;
+                }
             }
         }
-        _ => each(path, EtcEntry::Hidden, Some(&stat)),
+        _ => _ = each(path, EtcEntry::Hidden, Some(&stat)),
     }
     Ok(())
 }
@@ -217,11 +225,12 @@ mod tests {
         let mut found = Vec::new();
         walk_etc(root, &system_etc(root).unwrap(), &mut |path, entry, _| {
             found.push(match entry {
-                EtcEntry::Hidden => return,
+                EtcEntry::Hidden => return Descend::No,
                 EtcEntry::File(bytes) => format!("{path}={}", String::from_utf8(bytes).unwrap()),
                 EtcEntry::Link(target) => format!("{path}>{target}"),
                 EtcEntry::Dir => format!("{path}/"),
             });
+            Descend::Yes
         })
         .unwrap();
         found

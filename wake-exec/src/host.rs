@@ -11,7 +11,7 @@ use wake_model::encode::{Domain, digest_of};
 use wake_model::{BlobDigest, HostDigest};
 
 use crate::clock;
-use crate::etc::{EtcEntry, system_etc, walk_etc};
+use crate::etc::{Descend, EtcEntry, system_etc, walk_etc};
 
 /// The identity of this machine's system directories: its operating system's release, what its
 /// package manager says is installed, and all of `/etc` that commands see. Source: `spec/sandbox.md`.
@@ -209,6 +209,7 @@ impl HostParts {
                 EtcEntry::Link(target) => self.etc.push((path, ShownEtc::Link(target))),
                 EtcEntry::Dir | EtcEntry::Hidden => {}
             }
+            Descend::Yes
         })?;
         self.etc.sort_by(|(one, _), (other, _)| one.cmp(other));
         Ok(())

@@ -12,15 +12,19 @@ use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::confine::{Confinement, mount_namespace};
+use super::kernel;
+use super::mounts::{self, Writable};
 use super::place::{DirWriter, fix_time};
-use super::{kernel, mounts};
-use crate::etc::{EtcEntry, system_etc, users, walk_etc, without_network};
+use crate::etc::{Descend, EtcEntry, system_etc, users, walk_etc, without_network};
 use crate::job::Network;
 use crate::wire::JobError;
 
 /// What else programs need of `/etc` that reach the network.
 pub(crate) const NETWORK_ETC: &[&str] =
     &["hosts", "nsswitch.conf", "services", "protocols", "ssl", "pki", "ca-certificates"];
+
+/// Directories that hold hundreds of things and nothing that is not for everybody: they are mounted as they lie, like `/usr`.
+const PUBLIC: &[&str] = &["alternatives", "ssl/certs"];
 
 /// The copy.
 pub(crate) struct EtcCopy {
@@ -35,15 +39,27 @@ impl EtcCopy {
             .map_err(|errno| JobError::unavailable("mounting tmpfs", errno))?;
         let failed = |errno: Errno| JobError::step("create", "/etc", errno);
         let mut place = DirWriter::new(memory.as_fd(), None).unreachable();
-        copy(confined, &mut place)?;
+        let public = copy(confined, &mut place)?;
         place
             .fix_times()
             .and_then(|()| kernel::set_mount(&memory, libc::MOUNT_ATTR_RDONLY, false))
             .map_err(failed)?;
+        let mut mounts = Vec::with_capacity(public.len());
+        for name in public {
+            let path = Path::new("/etc").join(name);
+            let mount = mounts::host(&path, Writable::No)
+                .map_err(|errno| JobError::step("mount", &path, errno))?;
+            mounts.push((name, mount));
+        }
         kernel::unshare(libc::CLONE_NEWNS)
             .map_err(|errno| JobError::unavailable("mount namespaces", errno))?;
         let ns = mounts::pivot(&memory)
             .map_err(|errno| JobError::unavailable("changing the root directory", errno))
+            .and_then(|()| {
+                let mut attach =
+                    mounts.iter().map(|(name, mount)| mounts::attach(mount, CWD, *name));
+                attach.try_for_each(|attached| attached).map_err(failed)
+            })
             .and_then(|()| mount_namespace(&confined.proc));
         confined.host.enter().map_err(|errno| JobError::step("enter", "/", errno))?;
         Ok(EtcCopy { ns: ns? })
@@ -53,14 +69,17 @@ impl EtcCopy {
     pub(crate) fn mount(&self, confined: &Confinement) -> Result<OwnedFd, JobError> {
         move_into_link_name_space(self.ns.as_fd(), Some(LinkNameSpaceType::Mount))
             .map_err(|errno| JobError::step("enter", "/etc", errno))?;
-        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_RECURSIVE;
         let mount = open_tree(CWD, "/", flags);
         confined.host.enter().map_err(|errno| JobError::step("enter", "/", errno))?;
         mount.map_err(|errno| JobError::step("mount", "/etc", errno))
     }
 }
 
-fn copy(confined: &Confinement, place: &mut DirWriter<'_>) -> Result<(), JobError> {
+/// Copies all but what is [`PUBLIC`]; gives what there is of that.
+fn copy(confined: &Confinement, place: &mut DirWriter<'_>) -> Result<Vec<&'static str>, JobError> {
     let read = |error| JobError::step("read", "/etc", error);
     let mut names: BTreeSet<String> =
         system_etc(Path::new("/")).map_err(read)?.into_iter().collect();
@@ -70,8 +89,9 @@ fn copy(confined: &Confinement, place: &mut DirWriter<'_>) -> Result<(), JobErro
         Network::Host => names.extend(NETWORK_ETC.iter().map(|name| (*name).to_owned())),
     }
     let names: Vec<String> = names.into_iter().collect();
-    let mut done = Ok(());
+    let (mut done, mut public) = (Ok(()), Vec::new());
     let mut make = |path: String, entry: EtcEntry, _: Option<&Stat>| {
+        let is_dir = matches!(entry, EtcEntry::Dir);
         let made = match entry {
             EtcEntry::File(bytes) => file(place, &path, &bytes),
             EtcEntry::Link(target) => place.link(&path, target.as_bytes()),
@@ -80,6 +100,13 @@ fn copy(confined: &Confinement, place: &mut DirWriter<'_>) -> Result<(), JobErro
         };
         if let (Ok(()), Err(errno)) = (&done, made) {
             done = Err(JobError::step("create", format!("/etc/{path}"), errno));
+        }
+        match PUBLIC.iter().find(|public| **public == path) {
+            Some(name) if is_dir => {
+                public.push(*name);
+                Descend::No
+            }
+            _ => Descend::Yes,
         }
     };
     walk_etc(Path::new("/"), &names, &mut make).map_err(read)?;
@@ -91,7 +118,8 @@ fn copy(confined: &Confinement, place: &mut DirWriter<'_>) -> Result<(), JobErro
     fixed.iter().try_for_each(|(name, text)| {
         file(place, name, text.as_bytes())
             .map_err(|errno| JobError::step("create", format!("/etc/{name}"), errno))
-    })
+    })?;
+    Ok(public)
 }
 
 /// The file that says who knows names of machines, which is often a link to a place that a command does not see.

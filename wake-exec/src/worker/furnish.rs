@@ -12,7 +12,7 @@ use super::kernel;
 use super::mounts::{self, Memory, Writable};
 use super::view::{RootItem, RootNeed, RootPlan};
 use crate::defaults::SYSTEM_DIRS;
-use crate::etc::{EtcEntry, walk_etc};
+use crate::etc::{Descend, EtcEntry, walk_etc};
 use crate::job::Network;
 use crate::wire::JobError;
 
@@ -119,12 +119,13 @@ impl RootPlan {
     fn copy_etc(&mut self, names: &[impl AsRef<str>]) -> Result<(), JobError> {
         let mut add = |path: String, entry: EtcEntry, _: Option<&Stat>| {
             let item = match entry {
-                EtcEntry::Hidden => return,
+                EtcEntry::Hidden => return Descend::No,
                 EtcEntry::File(bytes) => RootItem::File(bytes, 0o644),
                 EtcEntry::Link(target) => RootItem::Link(target.into()),
                 EtcEntry::Dir => RootItem::Directory,
             };
             self.add(format!("etc/{path}"), item);
+            Descend::Yes
         };
         walk_etc(Path::new("/"), names, &mut add)
             .map_err(|error| JobError::step("copy", "/etc", error))

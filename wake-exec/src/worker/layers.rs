@@ -1,8 +1,10 @@
 //! Showing large files of the store in a work directory without copying them: they lie below it, as a layer, and are copied
 //! by the kernel when the command changes them.
 
+use std::collections::HashSet;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode};
 use rustix::io::Errno;
@@ -18,8 +20,8 @@ use crate::wire::JobError;
 /// What lies below work directories in one mount namespace, beside its root directory.
 #[derive(Default)]
 pub(crate) struct Layers {
-    /// Directories of the store, each where its number says.
-    lower: Vec<PathBuf>,
+    /// Directories of the store, each where [`place`] says.
+    lower: HashSet<PathBuf>,
     /// Whether an earlier command's directory lies at [`TOP`].
     is_taken: bool,
 }
@@ -39,7 +41,7 @@ impl Layers {
         trees: &[PathBuf],
     ) -> Result<Result<OwnedFd, Errno>, JobError> {
         let mut new = Vec::new();
-        for tree in trees.iter().filter(|tree| !self.lower.contains(tree)) {
+        for tree in trees.iter().filter(|tree| !self.lower.contains(*tree)) {
             let mount = mounts::host(tree, Writable::No)
                 .map_err(|errno| JobError::step("mount", tree, errno))?;
             // What the command may change has to be its own, where that is not the executor's user.
@@ -65,10 +67,10 @@ impl Layers {
         new: Vec<(PathBuf, OwnedFd)>,
     ) -> Result<OwnedFd, Errno> {
         for (tree, mount) in new {
-            let place = place(self.lower.len());
+            let place = place(&tree);
             directory(&place)?;
             mounts::attach(&mount, CWD, &place)?;
-            self.lower.push(tree);
+            self.lower.insert(tree);
         }
         if self.is_taken {
             move_mount(CWD, TOP, CWD, PAST, MoveMountFlags::empty())?;
@@ -76,14 +78,15 @@ impl Layers {
         directory(TOP)?;
         mounts::attach(top, CWD, TOP)?;
         self.is_taken = true;
-        let number = |tree: &PathBuf| self.lower.iter().position(|lower| lower == tree);
-        let lower: Vec<String> = trees.iter().filter_map(number).map(place).collect();
+        let lower: Vec<String> = trees.iter().map(|tree| place(tree)).collect();
         mounts::showing_through(&lower, &format!("{TOP}/{UPPER}"), &format!("{TOP}/{WORK}"))
     }
 }
 
-fn place(number: usize) -> String {
-    format!("/below-{number}")
+/// Where a directory of the store lies: commands are shown that, so it says nothing of those before.
+fn place(tree: &Path) -> String {
+    let name = blake3::hash(tree.as_os_str().as_bytes()).to_hex();
+    format!("/{}", &name[..32])
 }
 
 fn directory(path: &str) -> Result<(), Errno> {

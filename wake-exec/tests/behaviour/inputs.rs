@@ -168,6 +168,19 @@ fn kept_files_are_shown(bed: &Bed) {
         assert_eq!(names, "a\nb");
     }
     assert_eq!(bed.output_of(&job("wc -c < a/large; cat b/other")), "3145728\nother");
+    // What shows of how that is done is the same whatever commands before had.
+    let shown = |at: &str, content: &[u8]| {
+        let script = "grep ' /work ' /proc/self/mountinfo | sed 's/.* - //'";
+        bed.output_of(&with(bed.sh(script), at, kept(bed, at, content, false)))
+    };
+    let new = Bed::new();
+    let first = shown("c/third", b"third");
+    assert_eq!(first.lines().count(), 1);
+    shown("d/fourth", b"fourth");
+    assert_eq!(shown("c/third", b"third"), first);
+    let script = "grep ' /work ' /proc/self/mountinfo | sed 's/.* - //'";
+    let other = with(new.sh(script), "c/third", kept(bed, "c/third", b"third", false));
+    assert_eq!(new.output_of(&other), first);
     // What it leaves behind is taken from either.
     let job = declaring(job("mv a/large out; mkdir both; mv b/other both"), &["out", "both/"]);
     let manifest = bed.run(&job).unwrap().outputs.unwrap();

@@ -37,14 +37,15 @@ impl Tool for Ninja {
         let mut text = String::from("rule combine\n  command = tool/combine $out $in\n");
         for package in &repository.packages {
             let dir = package.path();
-            let own: Vec<String> =
-                repository.file_names().map(|name| format!("{dir}/{name}")).collect();
-            let needs = package
+            let large = repository.has_large(package).then(|| format!("{dir}/{LARGE}"));
+            let names = repository.file_names().map(|name| format!("{dir}/{name}"));
+            // Sorted, as wake names them.
+            let own: Vec<String> = large.into_iter().chain(names).collect();
+            let needs: Vec<String> = package
                 .dependencies
                 .iter()
-                .map(|number| format!("out/{}/out", repository.packages[*number].path()));
-            let large = repository.has_large(package).then(|| format!("{dir}/{LARGE}"));
-            let needs: Vec<String> = needs.chain(large).collect();
+                .map(|number| format!("out/{}/out", repository.packages[*number].path()))
+                .collect();
             let (own, needs) = (own.join(" "), needs.join(" "));
             let _ = writeln!(text, "build out/{dir}/out: combine {own} {needs} | tool/combine");
         }
