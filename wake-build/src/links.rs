@@ -102,7 +102,7 @@ fn replace(out: &OwnedFd, name: &Path, target: &Path) -> io::Result<()> {
     }
     let there = statat(&dir, short, AtFlags::SYMLINK_NOFOLLOW);
     if there.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
-        remove_links(&dir, short, DEEPEST)?;
+        remove_dir(&dir, short, DEEPEST)?;
     }
     // Several threads may be at work in one directory.
     let number = TEMPORARY.fetch_add(1, Ordering::Relaxed);
@@ -145,11 +145,11 @@ fn dir_with_room(out: &OwnedFd, path: &Path) -> io::Result<OwnedFd> {
     Ok(at)
 }
 
-/// Directories below each other in names of links, which no package's path has.
+/// Directories below each other that are removed at most: the names of links have fewer.
 const DEEPEST: usize = 256;
 
-/// Removes a directory of links; what else lies in it stays, and is an error.
-fn remove_links(parent: &OwnedFd, name: &OsStr, deepest: usize) -> io::Result<()> {
+/// Removes a directory with all that lies in it, and nothing that links in it lead to.
+fn remove_dir(parent: &OwnedFd, name: &OsStr, deepest: usize) -> io::Result<()> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = openat(parent, name, flags, Mode::empty())?;
     let mut names = Vec::new();
@@ -162,9 +162,9 @@ fn remove_links(parent: &OwnedFd, name: &OsStr, deepest: usize) -> io::Result<()
     for name in &names {
         let stat = statat(&opened, name, AtFlags::SYMLINK_NOFOLLOW)?;
         match FileType::from_raw_mode(stat.st_mode) {
-            FileType::Symlink => unlinkat(&opened, name, AtFlags::empty())?,
-            FileType::Directory if deepest > 0 => remove_links(&opened, name, deepest - 1)?,
-            _ => return Err(not_ours(name)),
+            FileType::Directory if deepest == 0 => return Err(not_ours(name)),
+            FileType::Directory => remove_dir(&opened, name, deepest - 1)?,
+            _ => unlinkat(&opened, name, AtFlags::empty())?,
         }
     }
     Ok(unlinkat(parent, name, AtFlags::REMOVEDIR)?)
@@ -272,19 +272,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_link_stays_and_nothing_is_done_beside_it() {
+    fn what_is_in_the_way_makes_room_and_nothing_is_done_beside_it() {
         let scene = tempfile::tempdir().unwrap();
         let out = scene.path().join("out");
         std::fs::create_dir_all(out.join("a/b/c")).unwrap();
-        std::fs::write(out.join("a/b/c/mine"), "mine").unwrap();
+        std::fs::write(out.join("a/b/c/file"), "").unwrap();
         std::fs::write(out.join("file"), "mine").unwrap();
+        let deep = out.join("deep").join("d/".repeat(DEEPEST + 2));
+        std::fs::create_dir_all(&deep).unwrap();
         let opened = open(&out);
         let link = |name: &str| Linker::new(&opened).link(Path::new(name), scene.path());
-        for (name, at_fault) in [("a", "mine"), ("a/b/c/mine/d", "mine"), ("file/x", "file")] {
+        // A file where a directory belongs is nobody's result, nor is what no name of a link is as deep as.
+        for (name, at_fault) in [("file/x", "file"), ("deep", "d")] {
             let error = link(name).unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{at_fault}` is in the way")), "{error}");
         }
-        assert_eq!(std::fs::read_to_string(out.join("a/b/c/mine")).unwrap(), "mine");
+        assert!(deep.is_dir());
+        link("a").unwrap();
+        assert_eq!(std::fs::read_link(out.join("a")).unwrap(), scene.path());
         let outside = scene.path().join("outside");
         std::fs::write(&outside, "outside").unwrap();
         std::fs::create_dir(out.join("d")).unwrap();

@@ -1,7 +1,7 @@
 //! `wake eval`
 
 use std::fs;
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
@@ -39,8 +39,17 @@ pub(crate) fn run(
             write(&file, &text, args)?;
             Ok(Exit::SUCCESS)
         }
+        // On a terminal JSON says the same in other characters; elsewhere it is as other engines write it.
+        None if io::stdout().is_terminal() && is_json(args) => {
+            print::text(&escape::json(&text), out)
+        }
         None => print::text(&text, out),
     }
+}
+
+/// Whether what is printed is JSON.
+fn is_json(args: &EvalArgs) -> bool {
+    !args.raw && args.multi.is_none()
 }
 
 fn expression(args: &EvalArgs, settings: &Settings) -> Result<Expression, Diagnostic> {
