@@ -10,7 +10,8 @@ use wake_tests::{Project, project};
 /// Packages at the root and in `libs/x`, each with modules `a` and `b`.
 fn scene() -> Project {
     let pkg = "files=['./s.sh'], modules={ a: './a.libsonnet', b: './b.libsonnet' }";
-    let module = "outputs=function(wake, pkg) { o: './o' }, exec=wake.exec('./s.sh', config=config)";
+    let module =
+        "outputs=function(wake, pkg) { o: './o' }, exec=wake.exec('./s.sh', config=config)";
     let mut project = project().file("wake.toml", "").pkg(pkg).pkg_at("libs/x", "x", pkg);
     for dir in ["", "libs/x/"] {
         for name in ["a", "b"] {

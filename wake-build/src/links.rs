@@ -218,7 +218,8 @@ pub(crate) fn follower(out: &OwnedFd, configured: &str) -> Option<String> {
     }
     let within = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;
     let dir = Path::new(plain).parent().filter(|dir| !dir.as_os_str().is_empty());
-    let opened = openat2(out, dir.unwrap_or(Path::new(".")), DIR_PATH, Mode::empty(), within).ok()?;
+    let opened =
+        openat2(out, dir.unwrap_or(Path::new(".")), DIR_PATH, Mode::empty(), within).ok()?;
     let leads = |name: &str| readlinkat(&opened, Path::new(name).file_name()?, Vec::new()).ok();
     (leads(plain)? == leads(configured)?).then(|| plain.to_owned())
 }

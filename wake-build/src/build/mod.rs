@@ -19,8 +19,8 @@ use wake_store::{ConfinedPath, Obstacle, Refusal};
 
 pub(crate) use self::module_steps::ModuleSteps;
 use self::planned::InBuild;
-pub use self::request::{BuildRequest, LinkPolicy};
 use self::request::request_key;
+pub use self::request::{BuildRequest, LinkPolicy};
 use crate::session::Session;
 use crate::snapshot::Snapshot;
 

@@ -12,9 +12,10 @@ use wake_steps::event::{Event, Reporter};
 use wake_steps::profile::SpanKind;
 use wake_steps::run::announce;
 use wake_steps::{Batch, BatchResult, Results, SchedulePolicy, StepId, clock};
+use wake_store::ConfinedPath;
 
 use super::module_steps::ModuleSteps;
-use super::{BuildReport, BuildRequest, LinkPolicy, BuiltModule, Scene, executables, not_kept};
+use super::{BuildReport, BuildRequest, BuiltModule, LinkPolicy, Scene, executables, not_kept};
 use crate::evaluate::Evaluator;
 use crate::links::{OUT_DIR, is_free};
 use crate::lower::{Lowering, step_id};
@@ -236,8 +237,10 @@ fn plain_links<'a>(
     let opened = if by_name.is_empty() { None } else { out.open_dir().ok() };
     let is_free = |name: &str| opened.as_ref().is_none_or(|opened| is_free(opened, name));
     let free = by_name.into_iter().filter(|(name, _)| is_free(name));
-    free.flat_map(|(name, results)| results.into_iter().map(move |(_, to)| (name.clone(), to.clone())))
-        .collect()
+    free.flat_map(|(name, results)| {
+        results.into_iter().map(move |(_, to)| (name.clone(), to.clone()))
+    })
+    .collect()
 }
 
 fn tell_planned(
