@@ -315,7 +315,6 @@ fn package_files_that_a_module_narrows_to_nothing() {
             4 |     pkgFiles=['./b.txt'], outputs=function(wake, pkg) {}
               |               ^^^^^^^^^
               = note: module() is called at m.libsonnet:2:3
-              = note: this was evaluated for `//:m` with its default config
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );

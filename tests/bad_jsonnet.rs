@@ -49,7 +49,6 @@ fn syntax_error_in_a_module_file() {
               |
             1 | function(wake pkg) 1
               |               ^^^
-              = note: this was evaluated for `//:m` with its default config
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -159,7 +158,6 @@ fn unknown_argument_of_a_module() {
             4 |     outptus=1
               |     ^^^^^^^ did you mean `outputs`?
               = note: module() is called at m.libsonnet:2:3
-              = note: this was evaluated for `//:m` with its default config
               help: the arguments are name, pkg, modules, files, inputs, outputs, exec, pkgFiles, metadata, label
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
@@ -321,7 +319,6 @@ fn a_module_that_a_package_has_not() {
             4 |     modules={ lib: pkg.modules.libb() }
               |                                ^^^^ did you mean `lib`?
               = note: module() is called at m.libsonnet:2:3
-              = note: this was evaluated for `//:m` with its default config
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );

@@ -24,10 +24,7 @@ fn echo(parameter: &str) -> Project {
 fn check(parameter: &str, args: &[&str], expected: &str) {
     let project = echo(parameter);
     project.wake(["build"]).args(args).run().success();
-    // Of a configuration of its own the link has a name of its own.
-    let links: Vec<_> = std::fs::read_dir(project.path(".wake/out")).unwrap().collect();
-    let [Ok(link)] = links.as_slice() else { panic!("{links:?}") };
-    let text = std::fs::read_to_string(link.path().join("out.txt")).unwrap();
+    let text = project.result_text("//:echo", "out.txt");
     assert_eq!(text, format!("{{\"saw\":{expected}}}\n"));
 }
 

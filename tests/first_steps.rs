@@ -84,7 +84,6 @@ fn a_program_of_the_host_as_the_command() {
             5 |     exec=wake.exec('sh', args=[config.name]),
               |                    ^^^^
               = note: module() is called at hello.libsonnet:2:3
-              = note: this was evaluated for `//:hello` with its default config
               help: a command is a file of the package or of what it needs: a script in `files`, './run.sh', may call `sh`
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
@@ -140,7 +139,6 @@ fn a_module_function_that_leaves_out_the_package() {
               |
             1 | function(wake, config={ name: 'world' })
               | ^^^^^^^^
-              = note: this was evaluated for `//:hello` with its default config
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -160,7 +158,6 @@ fn a_module_that_is_called_otherwise_by_its_package() {
             3 |     name='helo',
               |          ^^^^^^
               = note: module() is called at hello.libsonnet:2:3
-              = note: this was evaluated for `//:hello` with its default config
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
