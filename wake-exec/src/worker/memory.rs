@@ -105,7 +105,7 @@ impl Held {
 fn in_pipe(dir: BorrowedFd<'_>, name: &CStr) -> u64 {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened = rustix::fs::openat(dir, name, flags, Mode::empty());
-    opened.and_then(|pipe| rustix::io::ioctl_fionread(pipe)).unwrap_or(0)
+    opened.and_then(rustix::io::ioctl_fionread).unwrap_or(0)
 }
 
 /// The numbers of all processes but this one that `proc` shows.
