@@ -308,7 +308,7 @@ mod tests {
         assert!(!means("//web/...", "", "//webs:m"));
         assert!(!means("web", "", "//webs:m"));
         assert!(means("acme/z@1.0.0:m", "web", "acme/z@1.0.0:m"));
-        assert!(means("acme/z@1.0.0:m", "", "acme/z@1.0.0:m@01234567"));
+        assert!(means("acme/z@1.0.0:m", "", "acme/z@1.0.0:m x=1"));
         assert!(!means("acme/z@1.0.0:m", "", "acme/z@1.0.0:m2"));
         assert!(!means("acme/z", "", "acme/z@1.0.0:m"));
     }

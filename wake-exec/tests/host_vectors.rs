@@ -51,11 +51,11 @@ fn link(path: &Path, target: &str) {
     std::os::unix::fs::symlink(target, path).unwrap();
 }
 
-/// Does something to a system that lies in a directory.
-type Change = fn(&Path);
+/// A name and what it does to a system that lies in a directory.
+type Change = (&'static str, fn(&Path));
 
-/// What becomes of one, by what it is called.
-const CHANGES: [(&str, Change); 6] = [
+/// What becomes of a system that lies in a directory, by what it is called.
+const CHANGES: [Change; 6] = [
     ("an alternative", |root| {
         fs::remove_file(root.join("etc/alternatives/cc")).unwrap();
         link(&root.join("etc/alternatives/cc"), "/usr/bin/clang");
