@@ -120,9 +120,11 @@ impl Draft<'_> {
             JobRoot::Dir { host, .. } => self.ware(AbsPath::root(), host, WareOwner::ByRoot),
             JobRoot::Host => {
                 let mut staging = self.staging("root")?;
-                for (path, piece) in host::pieces()? {
+                for (path, piece) in host::pieces(&self.job.identity)? {
                     match piece {
                         Piece::Link(target) => staging.link(&path, &target)?,
+                        Piece::File(bytes) => staging.file(&path, &bytes, false)?,
+                        Piece::Dir => staging.dir(&path)?,
                         Piece::Mount(mount) => {
                             self.inputs.insert(rooted(&path)?.into(), mount);
                         }
