@@ -1,5 +1,6 @@
 //! What of `/etc` belongs to the installed system: shown to commands, and part of the host's identity.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
@@ -9,7 +10,7 @@ use rustix::fs::{CWD, Dir, FileType, Mode, OFlags, RawMode, Stat};
 use rustix::io::Errno;
 
 use crate::defaults::{HOME, SYSTEM_DIRS, USER};
-use crate::job::Identity;
+use crate::job::{Identity, Network};
 
 /// What of `/etc` belongs to the installed system rather than to the machine, as far as programs of the system find it by a
 /// link from `/usr` or by its name; `*` stands for any end of a name.
@@ -42,8 +43,94 @@ const NAMES: &[&str] = &[
     "xml",
 ];
 
+/// What else programs need of `/etc` that reach the network.
+pub(crate) const NETWORK_ETC: &[&str] =
+    &["hosts", "nsswitch.conf", "services", "protocols", "ssl", "pki", "ca-certificates"];
+
 /// Larger files are not shown, in bytes: nothing of the kind is large.
 const LARGEST: u64 = 16 << 20;
+
+/// Something in `/etc` as a command sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EtcNode {
+    /// A regular file with these bytes.
+    File(Vec<u8>),
+    /// A symbolic link, by its text.
+    Link(String),
+    /// A directory.
+    Dir,
+}
+
+/// All that a command sees of `/etc` whose root directory is the host's, by paths from there, directories before what they
+/// hold.
+pub fn etc_of_host(identity: &Identity, network: Network) -> io::Result<Vec<(String, EtcNode)>> {
+    etc_of_host_but(identity, network, &[])
+}
+
+/// The same without what the directories `without` hold.
+pub(crate) fn etc_of_host_but(
+    identity: &Identity,
+    network: Network,
+    without: &[&str],
+) -> io::Result<Vec<(String, EtcNode)>> {
+    let root = Path::new("/");
+    let mut names: BTreeSet<String> = system_etc(root)?.into_iter().collect();
+    if network == Network::Host {
+        names.extend(NETWORK_ETC.iter().map(|name| (*name).to_owned()));
+    }
+    let names: Vec<String> = names.into_iter().collect();
+    let mut nodes = Vec::new();
+    walk_etc(root, &names, &mut |path, entry, _| {
+        let into = if without.contains(&path.as_str()) { Descend::No } else { Descend::Yes };
+        nodes.push((
+            path,
+            match entry {
+                EtcEntry::File(bytes) => EtcNode::File(bytes),
+                EtcEntry::Link(target) => EtcNode::Link(target),
+                EtcEntry::Dir => EtcNode::Dir,
+                EtcEntry::Hidden => return Descend::No,
+            },
+        ));
+        into
+    })?;
+    if let (Network::Host, Some(resolver)) = (network, resolver()) {
+        nodes.push(("resolv.conf".to_owned(), EtcNode::File(resolver)));
+    }
+    let fixed = fixed(identity, network).into_iter();
+    nodes.extend(fixed.map(|(name, text)| (name.to_owned(), EtcNode::File(text.into_bytes()))));
+    Ok(nodes)
+}
+
+/// The file that says who knows names of machines, which is often a link to a place that a command does not see.
+pub(crate) fn resolver() -> Option<Vec<u8>> {
+    std::fs::read("/etc/resolv.conf").ok()
+}
+
+/// Files that are the same on every machine: who the command is and, where no network can tell, where names are looked for.
+fn fixed(identity: &Identity, network: Network) -> Vec<(&'static str, String)> {
+    let Identity { uid, gid, hostname, .. } = identity;
+    let mut files = vec![
+        (
+            "passwd",
+            format!(
+                "root:x:0:0:root:/root:/bin/sh\n{USER}:x:{uid}:{gid}:{USER}:{HOME}:/bin/sh\n\
+                 nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
+            ),
+        ),
+        ("group", format!("root:x:0:\n{USER}:x:{gid}:\nnogroup:x:65534:\n")),
+    ];
+    if network == Network::None {
+        let databases = ["passwd", "group", "shadow", "hosts", "networks", "services", "protocols"];
+        let files_only = databases.map(|database| format!("{database}: files\n"));
+        files.extend([
+            ("hosts", format!("127.0.0.1 localhost {hostname}\n::1 localhost {hostname}\n")),
+            ("nsswitch.conf", files_only.concat()),
+            // A name may have addresses of both families.
+            ("host.conf", "multi on\n".to_owned()),
+        ]);
+    }
+    files
+}
 
 /// Something that lies in `/etc`.
 pub(crate) enum EtcEntry {
@@ -69,7 +156,7 @@ pub(crate) enum Descend {
 }
 
 /// The names in `/etc` below `root` that commands see, sorted.
-pub fn system_etc(root: &Path) -> io::Result<Vec<String>> {
+pub(crate) fn system_etc(root: &Path) -> io::Result<Vec<String>> {
     let names = match open(CWD, &root.join("etc"), FileType::Directory) {
         Ok(etc) => names_in(etc.as_fd())?,
         Err(Errno::NOENT | Errno::NOTDIR) => Vec::new(),
@@ -183,34 +270,6 @@ fn names_in(dir: BorrowedFd<'_>) -> io::Result<Vec<String>> {
     }
     names.sort_unstable();
     Ok(names)
-}
-
-/// The files that are made of what a command is, by their names in `/etc`: whom there is, and, as long as it has no network,
-/// where names are looked for.
-pub fn made_etc(identity: &Identity) -> Vec<(&'static str, String)> {
-    users(identity).into_iter().chain(without_network(identity)).collect()
-}
-
-/// Whom there is.
-pub(crate) fn users(Identity { uid, gid, .. }: &Identity) -> [(&'static str, String); 2] {
-    let users = format!(
-        "root:x:0:0:root:/root:/bin/sh\n{USER}:x:{uid}:{gid}:{USER}:{HOME}:/bin/sh\n\
-         nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
-    );
-    let groups = format!("root:x:0:\n{USER}:x:{gid}:\nnogroup:x:65534:\n");
-    [("passwd", users), ("group", groups)]
-}
-
-/// Where names are looked for that no network can tell: in these files alone.
-pub(crate) fn without_network(Identity { hostname, .. }: &Identity) -> [(&'static str, String); 3] {
-    let databases = ["passwd", "group", "shadow", "hosts", "networks", "services", "protocols"];
-    let files_only = databases.map(|database| format!("{database}: files\n"));
-    [
-        ("hosts", format!("127.0.0.1 localhost {hostname}\n::1 localhost {hostname}\n")),
-        ("nsswitch.conf", files_only.concat()),
-        // A name may have addresses of both families.
-        ("host.conf", "multi on\n".to_owned()),
-    ]
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 //! `/etc` as commands see it whose root directory is the host's: a copy of what belongs to the installed system, made once
 //! in the life of a worker.
 
-use std::collections::BTreeSet;
-use std::fs;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, Stat};
+use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{OpenTreeFlags, open_tree};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -15,13 +13,8 @@ use super::confine::{Confinement, mount_namespace};
 use super::kernel;
 use super::mounts::{self, Writable};
 use super::place::{DirWriter, fix_time};
-use crate::etc::{Descend, EtcEntry, system_etc, users, walk_etc, without_network};
-use crate::job::Network;
+use crate::etc::{EtcNode, etc_of_host_but};
 use crate::wire::JobError;
-
-/// What else programs need of `/etc` that reach the network.
-pub(crate) const NETWORK_ETC: &[&str] =
-    &["hosts", "nsswitch.conf", "services", "protocols", "ssl", "pki", "ca-certificates"];
 
 /// Directories that hold hundreds of things and nothing that is not for everybody: they are mounted as they lie, like `/usr`.
 const PUBLIC: &[&str] = &["alternatives", "ssl/certs"];
@@ -80,51 +73,22 @@ impl EtcCopy {
 
 /// Copies all but what is [`PUBLIC`]; gives what there is of that.
 fn copy(confined: &Confinement, place: &mut DirWriter<'_>) -> Result<Vec<&'static str>, JobError> {
-    let read = |error| JobError::step("read", "/etc", error);
-    let mut names: BTreeSet<String> =
-        system_etc(Path::new("/")).map_err(read)?.into_iter().collect();
-    let mut fixed = Vec::from(users(&confined.identity));
-    match confined.network {
-        Network::None => fixed.extend(without_network(&confined.identity)),
-        Network::Host => names.extend(NETWORK_ETC.iter().map(|name| (*name).to_owned())),
-    }
-    let names: Vec<String> = names.into_iter().collect();
-    let (mut done, mut public) = (Ok(()), Vec::new());
-    let mut make = |path: String, entry: EtcEntry, _: Option<&Stat>| {
-        let is_dir = matches!(entry, EtcEntry::Dir);
-        let made = match entry {
-            EtcEntry::File(bytes) => file(place, &path, &bytes),
-            EtcEntry::Link(target) => place.link(&path, target.as_bytes()),
-            EtcEntry::Dir => place.directory(&path),
-            EtcEntry::Hidden => Ok(()),
-        };
-        if let (Ok(()), Err(errno)) = (&done, made) {
-            done = Err(JobError::step("create", format!("/etc/{path}"), errno));
-        }
-        match PUBLIC.iter().find(|public| **public == path) {
-            Some(name) if is_dir => {
-                public.push(*name);
-                Descend::No
+    let (identity, network) = (&confined.identity, confined.network);
+    let nodes = etc_of_host_but(identity, network, PUBLIC)
+        .map_err(|error| JobError::step("read", "/etc", error))?;
+    let mut public = Vec::new();
+    for (path, node) in nodes {
+        let made = match node {
+            EtcNode::File(bytes) => file(place, &path, &bytes),
+            EtcNode::Link(target) => place.link(&path, target.as_bytes()),
+            EtcNode::Dir => {
+                public.extend(PUBLIC.iter().find(|public| **public == path));
+                place.directory(&path)
             }
-            _ => Descend::Yes,
-        }
-    };
-    walk_etc(Path::new("/"), &names, &mut make).map_err(read)?;
-    done?;
-    if let (Network::Host, Some(resolver)) = (confined.network, resolver()) {
-        file(place, "resolv.conf", &resolver)
-            .map_err(|errno| JobError::step("create", "/etc/resolv.conf", errno))?;
+        };
+        made.map_err(|errno| JobError::step("create", format!("/etc/{path}"), errno))?;
     }
-    fixed.iter().try_for_each(|(name, text)| {
-        file(place, name, text.as_bytes())
-            .map_err(|errno| JobError::step("create", format!("/etc/{name}"), errno))
-    })?;
     Ok(public)
-}
-
-/// The file that says who knows names of machines, which is often a link to a place that a command does not see.
-pub(crate) fn resolver() -> Option<Vec<u8>> {
-    fs::read("/etc/resolv.conf").ok()
 }
 
 fn file(place: &mut DirWriter<'_>, path: &str, bytes: &[u8]) -> Result<(), Errno> {

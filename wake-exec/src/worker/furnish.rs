@@ -7,12 +7,11 @@ use std::path::Path;
 
 use rustix::fs::Stat;
 
-use super::etc_copy::{NETWORK_ETC, resolver};
 use super::kernel;
 use super::mounts::{self, Memory, Writable};
 use super::view::{RootItem, RootNeed, RootPlan};
 use crate::defaults::SYSTEM_DIRS;
-use crate::etc::{Descend, EtcEntry, walk_etc};
+use crate::etc::{Descend, EtcEntry, NETWORK_ETC, resolver, walk_etc};
 use crate::job::Network;
 use crate::wire::JobError;
 

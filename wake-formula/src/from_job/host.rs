@@ -1,10 +1,11 @@
-//! The host's system directories as inputs of a formula: what a module's command sees of them, mounted.
+//! The host's system directories as inputs of a formula: what a module's command sees of them, mounted; and of `/etc`, which
+//! is small, as files.
 
 use std::fs;
 use std::path::Path;
 
-use wake_exec::{SYSTEM_DIRS, system_etc};
-use wake_model::{MountAccess, RelPath};
+use wake_exec::{EtcNode, Identity, SYSTEM_DIRS, etc_of_host};
+use wake_model::{MountAccess, Network, RelPath};
 
 use super::{FromJobError, relative};
 use crate::repeatr::Input;
@@ -13,12 +14,16 @@ use crate::repeatr::Input;
 pub(crate) enum Piece {
     /// A link, by its text.
     Link(String),
+    /// A file, by its bytes.
+    File(Vec<u8>),
+    /// A directory.
+    Dir,
     /// All else, as it lies there.
     Mount(Input),
 }
 
 /// The directories that a command sees of the host, in the same places.
-pub(crate) fn pieces() -> Result<Vec<(RelPath, Piece)>, FromJobError> {
+pub(crate) fn pieces(identity: &Identity) -> Result<Vec<(RelPath, Piece)>, FromJobError> {
     let mut pieces = Vec::new();
     for name in SYSTEM_DIRS {
         // `/usr/local` is no part of the host's identity and is not shown.
@@ -30,8 +35,14 @@ pub(crate) fn pieces() -> Result<Vec<(RelPath, Piece)>, FromJobError> {
             add(name, &mut pieces)?;
         }
     }
-    for name in system_etc(Path::new("/")).map_err(FromJobError::at(Path::new("/etc")))? {
-        add(&format!("etc/{name}"), &mut pieces)?;
+    let etc = etc_of_host(identity, Network::None).map_err(FromJobError::at(Path::new("/etc")))?;
+    for (path, node) in etc {
+        let piece = match node {
+            EtcNode::File(bytes) => Piece::File(bytes),
+            EtcNode::Link(target) => Piece::Link(target),
+            EtcNode::Dir => Piece::Dir,
+        };
+        pieces.push((relative(&format!("etc/{path}"))?, piece));
     }
     Ok(pieces)
 }

@@ -15,7 +15,7 @@ pub use made::{OutputWares, made};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use wake_exec::{Job, JobRoot, Network, Source, made_etc};
+use wake_exec::{Job, JobRoot, Network, Source};
 use wake_model::RelPath;
 use wake_model::place::WAKE_DIR;
 use wake_store::ware::{AbsPath, PackFilters, PackType};
@@ -120,9 +120,11 @@ impl Draft<'_> {
             JobRoot::Dir { host, .. } => self.ware(AbsPath::root(), host, WareOwner::ByRoot),
             JobRoot::Host => {
                 let mut staging = self.staging("root")?;
-                for (path, piece) in host::pieces()? {
+                for (path, piece) in host::pieces(&self.job.identity)? {
                     match piece {
                         Piece::Link(target) => staging.link(&path, &target)?,
+                        Piece::File(bytes) => staging.file(&path, &bytes, false)?,
+                        Piece::Dir => staging.dir(&path)?,
                         Piece::Mount(mount) => {
                             self.inputs.insert(rooted(&path)?.into(), mount);
                         }
@@ -132,9 +134,6 @@ impl Draft<'_> {
                 staging.dir(&relative("usr/local")?)?;
                 // Where mounts need a directory that is not there, it belongs to the command.
                 staging.dir(&relative("etc")?)?;
-                for (name, text) in made_etc(&self.job.identity) {
-                    staging.open_file(&relative(&format!("etc/{name}"))?, text.as_bytes())?;
-                }
                 let tree = staging.finish(Directories::Closed)?;
                 self.ware(AbsPath::root(), &tree, WareOwner::ByRoot)
             }
