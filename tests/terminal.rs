@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::fs;
+
 use wake_tests::{AtTerminal, Project, expect, project};
 
 fn one() -> Project {
@@ -305,6 +307,19 @@ fn s18_nothing_of_a_package_steers_a_terminal_on_standard_output() {
         assert!(!shown.text().is_empty(), "{args:?}");
     }
     assert!(std::path::Path::new(&file).exists());
+    // What is said of what was typed stays on its line, too.
+    fs::write(
+        project.path("f\u{9b}2J.json"),
+        r#"{"formula": {"inputs": {}, "action": {"exec": ["/x"]}, "outputs": {}}, "context": {}}"#,
+    )
+    .unwrap();
+    for args in
+        [&["formula", "check", "f\u{9b}2J.json"][..], &["init", "new\u{9b}2J", "--name", "new"]]
+    {
+        let shown = project.wake(args).at_terminal_throughout(200, 50);
+        assert_eq!(steering(&shown), [], "{args:?}: {}", shown.text().escape_debug());
+        assert_eq!(shown.code, 0, "{}", shown.text().escape_debug());
+    }
 }
 
 #[test]

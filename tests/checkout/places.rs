@@ -142,3 +142,22 @@ fn logs_that_no_build_wrote_are_not_removed() {
     let logs = project.wake(["log"]).run().success();
     assert_eq!(logs.stdout.lines().count(), 1, "{logs}");
 }
+
+#[test]
+fn globs_of_members_have_bounds_and_say_where_they_stand() {
+    for (globs, message) in [
+        (vec!["*".repeat(5000)], "a glob has more than 4096 bytes"),
+        (
+            vec![format!("{}x{}", "{a,".repeat(300), "}".repeat(300))],
+            "the globs are too large together",
+        ),
+        ((0..60_000).map(|n| format!("a{n}*")).collect(), "the globs are too large together"),
+    ] {
+        let project = victim();
+        let globs: Vec<String> = globs.iter().map(|glob| format!("'{glob}'")).collect();
+        project.write("wake.toml", format!("[workspace]\nmembers = [{}]\n", globs.join(", ")));
+        let run = bounded(&project.wake(["build", "//..."]), message).code(2);
+        let run = run.mentions(&format!("error: {message}\n = note: in `members` of wake.toml\n"));
+        assert!(run.stderr.len() < 1000, "{run}");
+    }
+}

@@ -16,6 +16,9 @@ use wake_store::{ConfinedPath, Owners, SAFE_DIRECTORY};
 /// The file that marks the root of a workspace.
 pub const WORKSPACE_FILE: &str = "wake.toml";
 
+/// Bytes of a glob at most: as many as a path may have.
+const LONGEST_GLOB: usize = 4096;
+
 /// A checkout that wake builds in.
 #[derive(Clone, Debug)]
 pub struct Workspace {
@@ -167,7 +170,12 @@ impl Workspace {
     fn member_patterns(&self) -> Result<Option<globset::GlobSet>, Diagnostic> {
         let Some(members) = &self.settings.members else { return Ok(None) };
         let mut set = GlobSetBuilder::new();
+        let note = || format!("in `members` of {WORKSPACE_FILE}");
         for pattern in members {
+            if pattern.len() > LONGEST_GLOB {
+                let message = format!("a glob has more than {LONGEST_GLOB} bytes");
+                return Err(Diagnostic::error(Class::Usage, message).note(note()));
+            }
             let glob = GlobBuilder::new(pattern.trim_start_matches("./"))
                 .literal_separator(true)
                 .build()
@@ -176,11 +184,14 @@ impl Workspace {
                         Class::Usage,
                         format!("`{pattern}` is not a glob: {}", e.kind()),
                     )
-                    .note(format!("in `members` of {WORKSPACE_FILE}"))
+                    .note(note())
                 })?;
             set.add(glob);
         }
-        set.build().map(Some).map_err(|e| Diagnostic::error(Class::Usage, e.to_string()))
+        // What goes wrong here is said of automata.
+        let too_large =
+            |_| Diagnostic::error(Class::Usage, "the globs are too large together").note(note());
+        set.build().map(Some).map_err(too_large)
     }
 }
 

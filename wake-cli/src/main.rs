@@ -108,7 +108,7 @@ fn run(command: &Command, settings: &Settings, environment: &Environment) -> Out
     let stdout = std::io::stdout();
     let is_terminal = stdout.is_terminal();
     let mut out = BufWriter::new(Guard::new(stdout, is_terminal));
-    let mut say = std::io::stderr();
+    let mut say = Guard::new(std::io::stderr(), settings.terminal);
     let outcome = match command {
         Command::Build(args) => command::build::run(args, settings, &mut out),
         Command::Run(args) => command::run::run(args, settings),
@@ -129,6 +129,8 @@ fn run(command: &Command, settings: &Settings, environment: &Environment) -> Out
         Command::Doctor(args) => command::doctor::run(args, settings, environment, &mut out),
         Command::Completions(args) => command::completions::run(args, &mut out),
     };
+    // Where standard error is closed there is nobody to tell.
+    let _ = say.flush();
     let outcome = outcome?;
     out.flush()?;
     Ok(outcome)

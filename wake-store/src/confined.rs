@@ -330,3 +330,118 @@ pub(crate) fn temporary_name(name: &OsStr) -> OsString {
     temporary.push(format!(".{}-{number}", std::process::id()));
     temporary
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use rustix::fs::{CWD, mknodat};
+
+    use super::*;
+
+    /// A directory with something beside it that nothing may touch.
+    fn scene() -> (tempfile::TempDir, ConfinedPath) {
+        let scene = tempfile::tempdir().unwrap();
+        fs::create_dir(scene.path().join("top")).unwrap();
+        fs::create_dir(scene.path().join("beside")).unwrap();
+        fs::write(scene.path().join("beside/file"), "beside").unwrap();
+        let top = ConfinedPath::top(&scene.path().join("top")).unwrap();
+        (scene, top)
+    }
+
+    fn names(dir: &ConfinedPath) -> Vec<OsString> {
+        dir.entries(|_| true).unwrap().into_iter().map(|entry| entry.name).collect()
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_nothing_else_is_left() {
+        let (_scene, top) = scene();
+        let file = top.join("a/b/file");
+        for text in ["first", "second"] {
+            file.replace_by(&[text.as_bytes(), b"!"]).unwrap();
+            assert_eq!(file.read(100).unwrap(), format!("{text}!").into_bytes());
+        }
+        file.append().unwrap().write_all(b"?").unwrap();
+        assert_eq!(file.read(8).unwrap(), b"second!?");
+        assert_eq!(names(&top.join("a/b")), ["file"]);
+        let failed = file.replace(|_| Err(io::ErrorKind::StorageFull.into()));
+        assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::StorageFull);
+        let mut spool = top.join("a/b").nameless().unwrap();
+        spool.write_all(b"x").unwrap();
+        assert_eq!(names(&top.join("a/b")), ["file"]);
+        let other = file.beside(".more");
+        other.replace_by_link(&file, || ()).unwrap();
+        other.replace_by_link(&file, || ()).unwrap();
+        assert_eq!(other.read(100).unwrap(), b"second!?");
+        assert_eq!(names(&top.join("a/b")).len(), 2);
+        // Two names now: adding here would add there.
+        assert!(file.append().is_err());
+        assert_eq!(top.refusals(), []);
+    }
+
+    #[test]
+    fn links_are_replaced_and_never_followed() {
+        let (scene, top) = scene();
+        let beside = scene.path().join("beside");
+        symlink(&beside, top.path().join("dir")).unwrap();
+        symlink(beside.join("file"), top.path().join("file")).unwrap();
+        symlink(beside.join("new"), top.path().join("new")).unwrap();
+        let (dir, file, new) = (top.join("dir"), top.join("file"), top.join("new"));
+        assert!(
+            dir.open_dir().is_err() && dir.make_dir().is_err() && dir.join("x").make_dir().is_err()
+        );
+        assert!(dir.join("file").read(100).is_err() && dir.join("file").remove_file().is_err());
+        assert!(dir.entries(|_| true).is_err() && dir.join("new").create_new().is_err());
+        assert!(dir.join("file").replace_by(&[b"x"]).is_err() && dir.nameless().is_err());
+        assert!(file.read(100).is_err() && file.append().is_err() && new.create_new().is_err());
+        assert!(top.join("../beside/file").read(100).is_err());
+        assert!(top.join(beside.join("file")).read(100).is_err());
+        let refused: Vec<String> = top.refusals().iter().map(Refusal::to_string).collect();
+        assert_eq!(
+            refused,
+            ["dir", "file"]
+                .map(|name| format!("`{name}` is a symbolic link, which is not followed there"))
+        );
+        file.replace_by(&[b"own"]).unwrap();
+        new.replace_by(&[b"own"]).unwrap();
+        dir.remove_file().unwrap();
+        assert_eq!(file.read(3).unwrap(), b"own");
+        assert_eq!(fs::read_to_string(beside.join("file")).unwrap(), "beside");
+        assert_eq!(fs::read_dir(&beside).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn only_regular_files_of_a_bounded_size_are_read() {
+        let (_scene, top) = scene();
+        mknodat(CWD, top.path().join("pipe"), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(top.path().join("socket")).unwrap();
+        fs::create_dir(top.path().join("dir")).unwrap();
+        fs::write(top.path().join("large"), vec![0; 3 << 20]).unwrap();
+        fs::write(top.path().join("flat"), "").unwrap();
+        for name in ["pipe", "socket", "dir"] {
+            let file = top.join(name);
+            assert!(
+                file.read(100).is_err() && file.append().is_err() && file.open().is_err(),
+                "{name}"
+            );
+        }
+        assert!(top.join("large").read(2 << 20).is_err());
+        assert_eq!(top.join("large").read(3 << 20).unwrap().len(), 3 << 20);
+        assert!(top.join("flat/below").read(100).is_err());
+        let obstacles: Vec<_> =
+            top.refusals().into_iter().map(|refusal| (refusal.path, refusal.obstacle)).collect();
+        let expected = [
+            ("dir", Obstacle::Directory),
+            ("flat", Obstacle::NotADirectory),
+            ("large", Obstacle::Large { limit: 2 << 20 }),
+            ("pipe", Obstacle::Special),
+            ("socket", Obstacle::Special),
+        ];
+        assert_eq!(obstacles, expected.map(|(path, obstacle)| (PathBuf::from(path), obstacle)));
+        // What is not there is no obstacle.
+        assert_eq!(top.join("none").read(1).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(top.refusals().len(), expected.len());
+    }
+}

@@ -237,3 +237,23 @@ fn a_stop_ends_the_wait_for_a_silent_server() {
     assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0, "something was left behind");
     drop(silent.join());
 }
+
+#[test]
+fn s19_more_submodules_than_anybody_has_are_not_fetched() {
+    let temp = tempfile::tempdir().unwrap();
+    let origin = temp.path().join("origin");
+    repository(&origin);
+    let link = |number| format!("160000 commit {}\tm{number}\n", "1".repeat(40));
+    let listing = temp.path().join("listing");
+    fs::write(&listing, (1000..2001).map(link).collect::<String>()).unwrap();
+    let script = format!("git -C '{}' mktree < '{}'", origin.display(), listing.display());
+    let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+    assert!(output.status.success());
+    let tree = String::from_utf8(output.stdout).unwrap();
+    let hash = git(&origin, &["commit-tree", tree.trim(), "-m", "many"]);
+    git(&origin, &["update-ref", "refs/heads/many", &hash]);
+    let ware: WareId = format!("git:{hash}").parse().unwrap();
+    let error = unpack(&ware, &origin, &temp.path().join("out")).unwrap_err();
+    let expected = "the archive exceeds the limit of 1000 submodules at `m2000`";
+    assert_eq!(error.to_string(), expected);
+}

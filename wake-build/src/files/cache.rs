@@ -13,7 +13,7 @@ use crate::fixed::Fixed;
 
 const HEAD: &[u8] = b"wake files 3\n";
 /// Bytes of a file that no build has written.
-const LARGEST: u64 = 1 << 30;
+const LARGEST: u64 = 512 << 20;
 
 pub(super) fn read(path: &ConfinedPath) -> Option<HashMap<Box<str>, (Signature, BlobDigest)>> {
     let boot = current_boot()?;

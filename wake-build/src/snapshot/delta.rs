@@ -19,7 +19,7 @@ const HEAD: &[u8; 16] = b"wake delta 2\n\n\n\n";
 /// Length and hash.
 const FRAME_HEAD: usize = 4 + 32;
 /// Bytes of a file that no build has written: it writes a new snapshot before.
-const LARGEST: u64 = 1 << 30;
+const LARGEST: u64 = 256 << 20;
 
 /// What is different since a snapshot was written, by number.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

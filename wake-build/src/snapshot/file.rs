@@ -31,6 +31,8 @@ const STATE: &str = "state";
 /// Bytes of a snapshot, and of its tables, that no build has written: those of ten million files have fewer.
 const LARGEST: u64 = 16 << 30;
 const LARGEST_TABLES: usize = 2 << 30;
+/// Bytes of the record of a step that no build has written.
+const LARGEST_RECORD: u64 = 256 << 20;
 
 /// What is told of a build beside its steps.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -308,7 +310,7 @@ impl Snapshot {
         }
         let StepPlace { at, length, checksum, .. } = self.place_of(step)?;
         let start = (self.ends[SECTIONS] as u64).checked_add(at)?;
-        (start.checked_add(length)? <= self.size).then_some(())?;
+        (length <= LARGEST_RECORD && start.checked_add(length)? <= self.size).then_some(())?;
         buffer.resize(usize::try_from(length).ok()?, 0);
         self.file.read_exact_at(buffer, start).ok()?;
         (checksum_of(buffer) == checksum).then_some(buffer)

@@ -1,4 +1,4 @@
-//! Standard output on a terminal, whoever wrote what is printed.
+//! Standard output and error on a terminal, whoever wrote what is printed.
 
 use std::io::{self, Write};
 

@@ -66,13 +66,6 @@ impl Staging {
         set_mode(&place, mode(executable))
     }
 
-    /// A file with these bytes, which its owner may write to.
-    pub(crate) fn open_file(&mut self, at: &RelPath, bytes: &[u8]) -> Result<(), FromJobError> {
-        let place = self.place(at)?;
-        fs::write(&place, bytes).map_err(FromJobError::at(&place))?;
-        set_mode(&place, 0o644)
-    }
-
     /// A link with this text.
     pub(crate) fn link(&mut self, at: &RelPath, target: &str) -> Result<(), FromJobError> {
         let place = self.place(at)?;

@@ -87,18 +87,20 @@ fn only<T>(mut fitting: Vec<T>, noun: &str, prefix: &str, help: &str) -> Result<
 }
 
 fn list(as_json: bool, session: &Session, settings: &Settings, out: &mut impl Write) -> Outcome {
-    let runs: Vec<PastRun> = PastRun::all(&session.state_dir()).collect();
+    // One after the other: all of them together are large.
+    let runs = PastRun::all(&session.state_dir());
     if as_json {
-        return print::json(&runs.iter().map(summary).collect::<Vec<_>>(), out);
+        return print::json(&runs.map(|past| summary(&past)).collect::<Vec<_>>(), out);
     }
-    let style = settings.manner.style;
-    print::lines(runs.iter().map(|past| line(short_name(&past.run, &runs), past, style)), out)
+    let names = run_log::list(&session.state_dir()).into_iter().map(|(run, _)| run);
+    let (names, style): (Vec<String>, _) = (names.collect(), settings.manner.style);
+    print::lines(runs.map(|past| line(short_name(&past.run, &names), &past, style)), out)
 }
 
 /// The part of a run's name that says when it began, unless another began in the same moment.
-fn short_name<'a>(run: &'a str, runs: &[PastRun]) -> &'a str {
+fn short_name<'a>(run: &'a str, runs: &[String]) -> &'a str {
     let short = run.split('-').next().unwrap_or(run);
-    let alone = runs.iter().filter(|past| past.run.starts_with(short)).count() == 1;
+    let alone = runs.iter().filter(|run| run.starts_with(short)).count() == 1;
     if alone { short } else { run }
 }
 

@@ -11,7 +11,7 @@ use wake_store::ConfinedPath;
 use crate::report::summary::Summary;
 
 /// Bytes of a log that no build has written.
-const LARGEST: u64 = 1 << 30;
+const LARGEST: u64 = 256 << 20;
 
 /// A past build.
 pub(super) struct PastRun {

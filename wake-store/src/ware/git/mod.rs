@@ -70,6 +70,9 @@ impl GitError {
     }
 }
 
+/// Submodules of a commit at most: each is fetched by itself.
+const MOST_MODULES: usize = 1000;
+
 /// Hands the tree of `commit` to `visitor`, with the trees of its submodules but not of theirs. Objects are fetched into
 /// `scratch`, a directory that the caller removes; `meter` may stop it.
 pub(super) fn read_commit(
@@ -86,6 +89,10 @@ pub(super) fn read_commit(
     let modules = repository.read_tree(commit, &EntryPath::root(), visitor)?;
     if modules.is_empty() {
         return Ok(());
+    }
+    if let Some((path, _)) = modules.get(MOST_MODULES) {
+        let (most, path) = (MOST_MODULES as u64, path.to_string());
+        return Err(ExtractError::Limit { of: "submodules", most, path }.into());
     }
     let addresses = repository.submodule_urls(commit)?;
     for (number, (path, commit)) in modules.iter().enumerate() {
