@@ -200,3 +200,18 @@ fn n3_credentials_go_to_the_origin_that_they_are_for() {
     let passed_on = &other.heads()[0].to_lowercase();
     assert!(!passed_on.contains("authorization") && !passed_on.contains(SECRET), "{passed_on}");
 }
+
+#[test]
+fn n3_credentials_are_in_no_error() {
+    let bed = Bed::new();
+    for answer in ["404 Not Found", "401 Unauthorized", "500 Oh No"] {
+        let server = Server::start(
+            Some(bed.certified("localhost", 4000)),
+            response(answer, &["www-authenticate: Basic realm=x"], b""),
+        );
+        let address = format!("https://user:{SECRET}@localhost:{}/x", server.port);
+        let error = bed.unpack(&bed.trusting(), &address).unwrap_err();
+        let (shown, debug) = (error.to_string(), format!("{error:?}"));
+        assert!(!shown.contains(SECRET) && !debug.contains(SECRET), "{shown} {debug}");
+    }
+}
