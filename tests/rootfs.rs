@@ -389,41 +389,44 @@ fn what_is_wrong_with_an_id_or_an_address() {
         &format!("{{ ware: '{ABSENT}', warehouse: [] }}"),
         5,
         expect![[r#"
-        error: unknown key `warehouse` in `rootfs` of exec()
-         --> m.libsonnet:7:7
-          |
-        7 |       warehouse: [] }),
-          |       ^^^^^^^^^ did you mean `warehouses`?
-          = note: exec() is called at m.libsonnet:6:10
-          = note: module() is called at m.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]],
+            error: unknown key `warehouse` in `rootfs` of exec()
+             --> m.libsonnet:7:7
+              |
+            7 |       warehouse: [] }),
+              |       ^^^^^^^^^ did you mean `warehouses`?
+              = note: exec() is called at m.libsonnet:6:10
+              = note: module() is called at m.libsonnet:2:3
+              = note: this was evaluated for `//:m` with its default config
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+        "#]],
     );
     refused(
         "{ ware: 3 }",
         5,
         expect![[r#"
-        error: `rootfs` of exec() must have the id of a ware as `ware`, such as 'tar:6q7G…'
-         --> m.libsonnet:6:48
-          |
-        6 |     exec=wake.exec('./list.sh', rootfs={ ware: 3 }),
-          |                                                ^
-          = note: module() is called at m.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]],
+            error: `rootfs` of exec() must have the id of a ware as `ware`, such as 'tar:6q7G…'
+             --> m.libsonnet:6:48
+              |
+            6 |     exec=wake.exec('./list.sh', rootfs={ ware: 3 }),
+              |                                                ^
+              = note: module() is called at m.libsonnet:2:3
+              = note: this was evaluated for `//:m` with its default config
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+        "#]],
     );
     refused(
         "3",
         5,
         expect![[r#"
-        error: `rootfs` of exec() must be wake.HOST, wake.EMPTY, a reference to a file or directory, or a ware, not a number
-         --> m.libsonnet:6:40
-          |
-        6 |     exec=wake.exec('./list.sh', rootfs=3),
-          |                                        ^
-          = note: module() is called at m.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]],
+            error: `rootfs` of exec() must be wake.HOST, wake.EMPTY, a reference to a file or directory, or a ware, not a number
+             --> m.libsonnet:6:40
+              |
+            6 |     exec=wake.exec('./list.sh', rootfs=3),
+              |                                        ^
+              = note: module() is called at m.libsonnet:2:3
+              = note: this was evaluated for `//:m` with its default config
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+        "#]],
     );
 }
 
@@ -540,26 +543,28 @@ fn what_is_no_root_file_system() {
         "'./packed/absent'",
         5,
         expect![[r#"
-        error: cannot resolve `./packed/absent`: `./packed/absent` is not in the package's `files`
-         --> m.libsonnet:6:40
-          |
-        6 |     exec=wake.exec('./list.sh', rootfs='./packed/absent'),
-          |                                        ^^^^^^^^^^^^^^^^^ did you mean `./packed/keep`?
-        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]],
+            error: cannot resolve `./packed/absent`: `./packed/absent` is not in the package's `files`
+             --> m.libsonnet:6:40
+              |
+            6 |     exec=wake.exec('./list.sh', rootfs='./packed/absent'),
+              |                                        ^^^^^^^^^^^^^^^^^ did you mean `./packed/keep`?
+              = note: this was evaluated for `//:m` with its default config
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+        "#]],
     );
     refused(
         "['./packed']",
         5,
         expect![[r#"
-        error: `rootfs` of exec() must be wake.HOST, wake.EMPTY, a reference to a file or directory, or a ware, not a list
-         --> m.libsonnet:6:40
-          |
-        6 |     exec=wake.exec('./list.sh', rootfs=['./packed']),
-          |                                        ^^^^^^^^^^^^
-          = note: module() is called at m.libsonnet:2:3
-        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]],
+            error: `rootfs` of exec() must be wake.HOST, wake.EMPTY, a reference to a file or directory, or a ware, not a list
+             --> m.libsonnet:6:40
+              |
+            6 |     exec=wake.exec('./list.sh', rootfs=['./packed']),
+              |                                        ^^^^^^^^^^^^
+              = note: module() is called at m.libsonnet:2:3
+              = note: this was evaluated for `//:m` with its default config
+            [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+        "#]],
     );
     let project = listing("null");
     project.write("single", "one file\n");

@@ -133,10 +133,13 @@ impl Store {
         let root = fs::canonicalize(root).at(root)?;
         let top = ConfinedPath::top(&root).at(&root)?;
         let layout = Layout::new(root);
-        if let Some(distrust) = private::check(&layout, owners)? {
-            return Err(distrust.into());
+        let writable = rustix::fs::access(&layout.root, rustix::fs::Access::WRITE_OK);
+        let writable = writable.at(&layout.root);
+        match private::check(&layout, owners) {
+            Ok(Some(distrust)) => return Err(distrust.into()),
+            Ok(None) => writable?,
+            Err(error) => return Err(writable.err().unwrap_or(error).into()),
         }
-        rustix::fs::access(&layout.root, rustix::fs::Access::WRITE_OK).at(&layout.root)?;
         let is_taken_over = check_format(&layout)?;
         let lease = Lease::shared(&layout)?;
         let memo = Memo::new(layout.memo.clone());
