@@ -120,7 +120,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 fn by_workers(dirs: &[&Path], program: PathBuf, jobs: usize) -> Result<usize, String> {
-    let worker = WorkerCommand { program, args: vec!["__eval".into()], readable: Vec::new() };
+    let worker = WorkerCommand { program, args: vec!["__eval".into()], readable: vec!["/".into()] };
     let pool = Pool::new(worker, Limits::default());
     let (next, bytes) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || {

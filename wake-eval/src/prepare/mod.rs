@@ -184,3 +184,138 @@ pub(crate) fn prepare(text: &str, mode: Mode, nesting: usize) -> Result<Prepared
 pub(crate) fn tokens(text: &str) -> Vec<token::Token> {
     token::tokens(text, &mut edits::Edits::default()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const NESTING: usize = 100;
+
+    #[track_caller]
+    fn becomes(text: &str, expected: &str) {
+        let prepared = prepare(text, Mode::Values, NESTING).unwrap();
+        let changed = prepared.changed.map_or(text.to_owned(), |(changed, _)| changed);
+        assert_eq!(changed, expected);
+    }
+
+    #[track_caller]
+    fn stays(text: &str) {
+        becomes(text, text);
+    }
+
+    #[track_caller]
+    fn is_refused(text: &str, at: &str, message: &str) {
+        let refusal = prepare(text, Mode::Values, NESTING).unwrap_err();
+        let found = (&text[refusal.at.start..refusal.at.end], refusal.message.as_str());
+        assert_eq!(found, (at, message), "{text}");
+    }
+
+    #[test]
+    fn what_the_engine_reads_rightly_stays() {
+        stays(
+            "local f(x, y=1) = x - y / 2; { a: f(1), b:: self.a, c+: { d: [1, 'x'] }, ['e']: null }",
+        );
+        stays(
+            "{ assert true : 'x', local a = 1, b(c): c, 'd': @'e', |||\n  f\n|||: a[1:2:3], g: $.b(1) tailstrict }",
+        );
+        stays("if 'a' == b && [] != c || !d then 1 + 2 else 'x' + 'y' + 1 // +\n");
+        stays("{ [k]: k for k in ['a'] if k < 'b' } /* * / ** */");
+        stays("{ a: x {} { b+: {} } }.b");
+    }
+
+    #[test]
+    fn operators_become_calls_where_the_engine_errs() {
+        becomes("a + b", "__w_a(a , b)");
+        becomes("a + 'b' + c + d", "__w_s([a , 'b' , c , d])");
+        becomes("'a' + 1 + b", "__w_a('a' + 1 , b)");
+        becomes("a == b != c.d", "__w_e(a , b) != c.d");
+        becomes("a + b == c.d", "__w_e(__w_a(a , b) , c.d)");
+        becomes("a != 0", "__w_d(a , 0)");
+        becomes("a == 4", "a == 4");
+        becomes("a * 2 % b", "__w_m(a , 2) % b");
+        becomes("a % b << 1", "__w_l(__w_o(a , b) , 1)");
+        becomes("'%d' % a", "__w_f0( a)");
+        becomes("1 / -2 * -3", "1 / (-2) * (-3)");
+        becomes(
+            "{ a+: b, 'c'+:: 1, [d]+: b }",
+            "{ a: __w_x('a' in super, super['a'], b), 'c':: __w_x('c' in super, super['c'], 1), [d]+: b }",
+        );
+        becomes("f(x, (y), x.z) tailstrict", "f(if true then x, if true then (y), x.z) tailstrict");
+    }
+
+    #[test]
+    fn comprehensions_become_calls() {
+        becomes("[x for x in y]", "__w_c(function(x) x ,  y)");
+        becomes("[x, for x in y if z]", "__w_i(function(x) x  ,  y , function(x)  z)");
+        becomes(
+            "[1 for x in a for x in x if x]",
+            "__w_n('ffi', function(__w_v0, x) 1 , [ a , function(x)  x , function(__w_v0, x)  x])",
+        );
+        becomes(
+            "{ [x]: y for x in a for y in b }",
+            "{ [local x = __w_v[0], y = __w_v[1]; x]: y , local x = __w_v[0], local y = __w_v[1] for __w_v in \
+             __w_n('ff', function(x, y) [x, y], [ a , function(x)  b]) }",
+        );
+    }
+
+    #[test]
+    fn comments_and_strings_are_read_as_they_are_specified() {
+        becomes("[1, /***/ 2, /* x */ 3]", "[1, /* */ 2, /* x */ 3]");
+        becomes("'a\\/b\\\\/'", "'a/b\\\\/'");
+        becomes("importstr 'a'", "importstr '\u{1}a'");
+        is_refused("1 /* x", "/*", "unterminated multi-line comment");
+        is_refused("'\\x41'", "\\x", "unknown escape sequence in a string");
+        is_refused("'\\u12'", "\\u12'", "`\\u` takes four hexadecimal digits");
+        is_refused("'a", "'a", "unterminated single-quoted string");
+        is_refused("1.x", "1.x", "junk after decimal point in number literal");
+        is_refused("é", "é", "unexpected character");
+        is_refused("__w_a(1)", "__w_a", "names that start with `__w_` are kept for wake itself");
+    }
+
+    #[test]
+    fn what_is_no_jsonnet_is_refused() {
+        is_refused("local ; 1", ";", "expected identifier, got ';'");
+        is_refused("local a = 1, ; a", ";", "expected identifier, got ';'");
+        is_refused("{ a: : 1 }", ":", "expected an expression, got ':'");
+        is_refused("{ a + : 1 }", "+", "expected ':', got '+'");
+        is_refused("1 <=> 2", "<=>", "`<=>` is no operator");
+        is_refused("f(a=1, 2)", "2", "positional argument after named argument");
+        is_refused("self.a", "self", "`self` is known only inside an object");
+        is_refused("{ [self.a]: 1 }", "self", "`self` is known only inside an object");
+        is_refused("{ a: super }", "}", "expected '.' or '[' after `super`, got '}'");
+        is_refused("import a", "a", "the path of an import must be a string that is written out");
+        is_refused(
+            "import 'a' + 'b'",
+            "'a'",
+            "the path of an import cannot be computed: put the import in parentheses",
+        );
+        is_refused(
+            "{ a: 1 for k in [] }",
+            "a",
+            "the name of a comprehension's field must be computed: `[name]`",
+        );
+        is_refused("{ [k]:: 1 for k in [] }", "::", "a comprehension's field cannot be hidden");
+        is_refused("[1, 2 for x in []]", "for", "expected ',' or ']', got 'for'");
+        let deep = "(".repeat(NESTING + 1);
+        is_refused(&deep, "(", "expressions nest more than 100 deep");
+    }
+
+    #[test]
+    fn places_lead_back_to_what_was_written() {
+        let text = "local z = 'é'; [z + x == y for x in [1]] + 'ü'";
+        for mode in [Mode::Values, Mode::Places] {
+            let (changed, origins) = prepare(text, mode, NESTING).unwrap().changed.unwrap();
+            for word in ["é", "z", "x", "ü"] {
+                for (at, _) in changed.match_indices(word) {
+                    assert!(text.is_char_boundary(origins.of(at)));
+                }
+            }
+            let at = changed.find("y").unwrap();
+            assert_eq!(&text[origins.of(at)..origins.of(at + 1)], "y");
+            let (start, end) = (changed.find("[1]").unwrap(), changed.find("[1]").unwrap() + 3);
+            assert_eq!(&text[origins.of(start)..origins.of(end)], "[1]");
+            assert_eq!(origins.of(changed.len()), text.len());
+        }
+    }
+}

@@ -63,7 +63,10 @@ fn normalise(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(normalise),
         Value::Object(fields) => {
-            fields.retain(|_, field| !field.is_null());
+            // A default is said only where there is one.
+            fields.retain(|name, field| {
+                !(field.is_null() || (name == "default" && *field == Value::Bool(false)))
+            });
             fields.values_mut().for_each(normalise);
         }
         Value::Null | Value::Bool(_) => {}

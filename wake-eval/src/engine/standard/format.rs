@@ -501,3 +501,82 @@ fn general(number: f64, precision: usize, keep_zeros: bool) -> String {
 fn trimmed(digits: &str) -> &str {
     if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.') } else { digits }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::excessive_precision)]
+    use super::*;
+
+    #[test]
+    fn exponents_are_written_as_by_python() {
+        // What CPython 3 gives for `pattern % number`.
+        let cases = [
+            ("%e", 0.0, "0.000000e+00"),
+            ("%e", 1.5, "1.500000e+00"),
+            ("%.0e", 2.5, "2e+00"),
+            ("%#.0e", 2.5, "2.e+00"),
+            ("%.1e", 9.99, "1.0e+01"),
+            ("%.3e", -0.00012345, "-1.234e-04"),
+            ("%E", 1e+300, "1.000000E+300"),
+            ("%e", 5e-324, "4.940656e-324"),
+            ("%+12.2e|", 12345.678, "   +1.23e+04|"),
+            ("%-12.2e|", 12345.678, "1.23e+04    |"),
+            ("%012.2e", -12345.678, "-0001.23e+04"),
+            ("%g", 0.0, "0"),
+            ("%g", 100000.0, "100000"),
+            ("%g", 1000000.0, "1e+06"),
+            ("%g", 0.0001, "0.0001"),
+            ("%g", 1e-5, "1e-05"),
+            ("%.3g", 0.001234, "0.00123"),
+            ("%.0g", 1.0, "1"),
+            ("%.1g", 9.9, "1e+01"),
+            ("%#g", 1.0, "1.00000"),
+            ("%#.1g", 0.99, "1."),
+            ("%G", 1e-10, "1E-10"),
+            ("%g", 123456789.0, "1.23457e+08"),
+            ("%.17g", 0.1, "0.10000000000000001"),
+            ("%10g|", 1.5, "       1.5|"),
+            ("% g", 2.0, " 2"),
+            ("%.12g", 0.3333333333333333, "0.333333333333"),
+            ("%g", -1e+16, "-1e+16"),
+        ];
+        for (pattern, number, text) in cases {
+            assert_eq!(
+                format(pattern, &Val::try_num(number).unwrap()).unwrap(),
+                text,
+                "{pattern} of {number}"
+            );
+        }
+    }
+
+    #[test]
+    fn whole_numbers_and_fractions_are_written_as_by_the_reference_engines() {
+        // What go-jsonnet 0.22 gives, and C++ Jsonnet 0.22.
+        let cases = [
+            ("%d", 1e22, "10000000000000000000000"),
+            ("%d", -3.99, "-3"),
+            ("%d", -0.5, "0"),
+            ("%x", 18446744073709551616.0, "10000000000000000"),
+            ("%#x", 0.0, "0x0"),
+            ("%#X", 255.0, "0XFF"),
+            ("%#o", 8.0, "010"),
+            ("%o", -8.5, "-10"),
+            ("%05d|%s", 3.0, ""),
+            ("%.0f", 0.5, "1"),
+            ("%.0f", 2.5, "3"),
+            ("%.2f", 1.005, "1.00"),
+            ("%.3f", -0.0005, "-0.001"),
+            ("%08.3f", 2.5, "0002.500"),
+            ("%+d", 3.0, "+3"),
+            ("%-05d|", 3.0, "3    |"),
+            ("%c", 233.0, "é"),
+        ];
+        for (pattern, number, text) in cases {
+            let found = format(pattern, &Val::try_num(number).unwrap());
+            match text {
+                "" => assert!(found.is_err(), "{pattern} of {number}"),
+                text => assert_eq!(found.unwrap(), text, "{pattern} of {number}"),
+            }
+        }
+    }
+}

@@ -172,7 +172,7 @@ impl Parser<'_> {
             self.box_elements(field.name, &clauses, locals);
         }
         let (end, shape) = (close.end, Shape::Object);
-        Ok(self.locate(Expression { shape, start, end, form: Form::Other }))
+        Ok(Expression { shape, start, end, form: Form::Other })
     }
 
     fn names_variable(&self, clauses: &[Clause], key: std::ops::Range<usize>) -> bool {

@@ -139,7 +139,8 @@ impl Parser<'_> {
     fn primary(&mut self) -> Parsed<Expression> {
         if let Some((shape, form)) = self.atom() {
             let Token { start, end, .. } = self.take();
-            return Ok(Expression { shape, start, end, form });
+            let atom = Expression { shape, start, end, form };
+            return Ok(if form == Form::Variable { self.locate(atom) } else { atom });
         }
         let token = self.token();
         let shape = match token.kind {
@@ -154,7 +155,10 @@ impl Parser<'_> {
             }
             Kind::LeftParen => return self.parenthesised(),
             Kind::LeftBracket => return self.list(),
-            Kind::LeftBrace => return self.object(),
+            Kind::LeftBrace => {
+                let object = self.object()?;
+                return Ok(self.locate(object));
+            }
             Kind::Local => self.local()?,
             Kind::If => return self.conditional(),
             Kind::Function => {
@@ -173,7 +177,11 @@ impl Parser<'_> {
                 self.expression()?;
                 Shape::Unknown
             }
-            Kind::Import | Kind::ImportStr | Kind::ImportBin => self.import()?,
+            Kind::Import | Kind::ImportStr | Kind::ImportBin => {
+                let shape = self.import()?;
+                let (start, end) = (token.start, self.end());
+                return Ok(self.locate(Expression { shape, start, end, form: Form::Other }));
+            }
             _ => return self.expected("an expression"),
         };
         Ok(Expression { shape, start: token.start, end: self.end(), form: Form::Other })

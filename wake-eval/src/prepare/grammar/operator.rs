@@ -52,7 +52,8 @@ impl Parser<'_> {
     /// Any expression.
     pub(super) fn expression(&mut self) -> Parsed<Expression> {
         // Most expressions are only a name or a literal.
-        if ends_expression(self.next_kind())
+        if self.mode == Mode::Values
+            && ends_expression(self.next_kind())
             && let Some((shape, form)) = self.atom()
         {
             let Token { start, end, .. } = self.take();
@@ -173,7 +174,7 @@ impl Parser<'_> {
 
     /// Whether an operand is a text that is written out, in which nothing is escaped.
     fn is_pattern(&self, operand: Expression) -> bool {
-        let written = self.text[operand.start as usize..operand.end as usize].as_bytes();
+        let written = &self.text.as_bytes()[operand.start as usize..operand.end as usize];
         let quoted = matches!(written[0], b'\'' | b'"') && written.last() == written.first();
         quoted && self.mode == Mode::Values && !written.contains(&b'\\') && {
             let inside = &written[1..written.len() - 1];
