@@ -44,10 +44,22 @@ pub(crate) struct Bed {
 
 impl Bed {
     pub(crate) fn new() -> Self {
-        let worker = WorkerCommand {
+        Bed::with_workers(WorkerCommand {
             program: std::env::current_exe().unwrap(),
             args: vec![WORKER.to_owned()],
-        };
+        })
+    }
+
+    /// One whose workers are started by way of `program`, which is given this one's path and arguments.
+    pub(crate) fn by_way_of(program: &Path) -> Self {
+        let own = std::env::current_exe().unwrap().into_os_string().into_string().unwrap();
+        Bed::with_workers(WorkerCommand {
+            program: program.to_owned(),
+            args: vec![own, WORKER.to_owned()],
+        })
+    }
+
+    fn with_workers(worker: WorkerCommand) -> Self {
         Bed {
             dir: tempfile::tempdir().unwrap(),
             executor: Executor::new(worker),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use wake_model::Outcome;
 
-use crate::bed::{Bed, declaring, listing, trial};
+use crate::bed::{Bed, compiled, declaring, listing, trial};
 use crate::kernel::python;
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -17,6 +17,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("s11_commands_at_once_share_nothing", commands_at_once_share_nothing),
         trial("s11_commands_in_one_worker_share_nothing", commands_in_turn_share_nothing),
         trial("s11_numbers_that_rise_begin_anew", rising_numbers_begin_anew),
+        trial("s11_they_do_where_the_kernel_cannot_tell", rising_numbers_without_being_told),
         trial("s11_what_is_kept_for_the_next_command_is_untouched", kept_is_untouched),
         trial("s11_only_what_is_untouched_is_kept", untouched_is_kept),
         trial("s05_cancelling_kills_everything_at_once", cancelling_kills),
@@ -164,6 +165,33 @@ fn rising_numbers_begin_anew(bed: &Bed) {
         python(bed, &program);
         assert_eq!(python(bed, COUNTERS).as_ref(), Some(&first), "{rise}");
     }
+}
+
+/// Runs a program of which the kernel asks somebody else already, so that it asks nobody for it.
+const ASKED_ELSEWHERE: &str = r#"
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int main(int count, char **words)
+{
+    struct sock_filter allow[] = { BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW) };
+    struct sock_fprog filter = { 1, allow };
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    int flags = SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    int listener = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &filter);
+    // Not closed when the program is executed.
+    if (listener < 0 || dup(listener) < 0)
+        return 1;
+    execv(words[1], words + 1);
+    return 2;
+}
+"#;
+
+fn rising_numbers_without_being_told(bed: &Bed) {
+    let Some(program) = compiled(bed, "asked", ASKED_ELSEWHERE) else { return };
+    rising_numbers_begin_anew(&Bed::by_way_of(&program));
 }
 
 /// Ways to leave a mark in `/tmp` and `/dev/shm` of which nothing, or little, can be seen afterwards.
