@@ -112,3 +112,30 @@ fn root_believes_the_one_who_called_it() {
     let stranger = STRANGER.to_string();
     as_user(&project, ME, &["build"]).env("SUDO_UID", stranger).run().code(10);
 }
+
+#[test]
+fn a_program_of_a_checkout_that_may_not_be_written_to_runs() {
+    if !is_root() {
+        return skip(
+            "a_program_of_a_checkout",
+            "needs root to have a checkout that is not one's own",
+        );
+    }
+    let project = victim();
+    project.edit("m.libsonnet", "o: './o'", "bin: './o'");
+    project
+        .write_script("t.sh", "#!/bin/sh\nprintf '#!/bin/sh\\necho it ran\\n' > o; chmod +x o\n");
+    let store = project.base().join("mine/store");
+    fs::create_dir_all(&store).unwrap();
+    give(&project.base().join("mine"), ME);
+    // The second time from what the first one left in the store.
+    for _ in 0..2 {
+        let run = as_user(&project, ME, &["run", "//:m"]).store(&store).run().success();
+        assert_eq!(run.stdout, "it ran\n", "{run}");
+        let warning = "warning: nothing can be linked below `.wake/out`: Permission denied";
+        assert!(run.stderr.contains(warning), "{run}");
+    }
+    // Who builds asks for links.
+    as_user(&project, ME, &["build", "//:m"]).store(&store).run().code(10);
+    as_user(&project, ME, &["build", "--no-link", "//:m"]).store(&store).run().success();
+}
