@@ -396,7 +396,6 @@ fn what_is_wrong_with_an_id_or_an_address() {
               |       ^^^^^^^^^ did you mean `warehouses`?
               = note: exec() is called at m.libsonnet:6:10
               = note: module() is called at m.libsonnet:2:3
-              = note: this was evaluated for `//:m` with its default config
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -410,7 +409,6 @@ fn what_is_wrong_with_an_id_or_an_address() {
             6 |     exec=wake.exec('./list.sh', rootfs={ ware: 3 }),
               |                                                ^
               = note: module() is called at m.libsonnet:2:3
-              = note: this was evaluated for `//:m` with its default config
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -424,7 +422,6 @@ fn what_is_wrong_with_an_id_or_an_address() {
             6 |     exec=wake.exec('./list.sh', rootfs=3),
               |                                        ^
               = note: module() is called at m.libsonnet:2:3
-              = note: this was evaluated for `//:m` with its default config
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -548,7 +545,6 @@ fn what_is_no_root_file_system() {
               |
             6 |     exec=wake.exec('./list.sh', rootfs='./packed/absent'),
               |                                        ^^^^^^^^^^^^^^^^^ did you mean `./packed/keep`?
-              = note: this was evaluated for `//:m` with its default config
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -562,7 +558,6 @@ fn what_is_no_root_file_system() {
             6 |     exec=wake.exec('./list.sh', rootfs=['./packed']),
               |                                        ^^^^^^^^^^^^
               = note: module() is called at m.libsonnet:2:3
-              = note: this was evaluated for `//:m` with its default config
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
