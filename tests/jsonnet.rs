@@ -139,8 +139,10 @@ fn imports_of_a_file_start_from_its_directory_in_a_package_as_well() {
         .file("a.libsonnet", "'not this one'\n")
         .build();
     for (dir, file) in [("", "sub/main.jsonnet"), ("sub", "main.jsonnet")] {
-        let run = project.wake(["eval", "-f", file]).cwd(project.path(dir)).run().success();
-        assert_eq!(run.stdout, "\"beside\"\n");
+        for args in [["eval", "-f", file].as_slice(), &["eval", file]] {
+            let run = project.wake(args).cwd(project.path(dir)).run().success();
+            assert_eq!(run.stdout, "\"beside\"\n");
+        }
     }
 }
 

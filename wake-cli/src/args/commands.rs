@@ -182,7 +182,7 @@ pub(crate) struct LsArgs {
 /// `wake eval`
 #[derive(Args, Debug)]
 pub(crate) struct EvalArgs {
-    /// The expression; `wake` in it is the library
+    /// The expression; `wake` in it is the library. A file that ends in `.jsonnet` or `.libsonnet` is evaluated as with --file
     #[arg(value_name = "EXPR", required_unless_present = "file")]
     pub(crate) expression: Option<String>,
     /// Evaluate a file instead

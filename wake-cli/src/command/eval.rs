@@ -59,16 +59,24 @@ fn expression(args: &EvalArgs, settings: &Settings) -> Result<Expression, Diagno
     };
     // Of several, other engines look in the last one first.
     let library = args.library.iter().rev().map(|dir| absolute(dir)).collect::<Result<_, _>>()?;
-    let Some(file) = &args.file else {
-        // The parser of the command line demands one of the two.
-        let code = args.expression.clone().unwrap_or_default();
-        return Ok(Expression { code, file: None, dir: absolute(Path::new("."))?, library });
+    // The parser of the command line demands one of the two.
+    let typed = args.expression.clone().unwrap_or_default();
+    let file = args.file.clone().or_else(|| typed_file(&typed, settings));
+    let Some(file) = &file else {
+        return Ok(Expression { code: typed, file: None, dir: absolute(Path::new("."))?, library });
     };
     let path = absolute(file)?;
     let code = fs::read_to_string(&path)
         .map_err(|source| refuse(format!("`{}`: {source}", file.display())))?;
     let dir = path.parent().map_or_else(|| path.clone(), Path::to_owned);
     Ok(Expression { code, file: Some(path), dir, library })
+}
+
+/// The file that somebody means who types its name alone, as other engines want it: it would be an expression of a
+/// variable that nothing defines.
+fn typed_file(typed: &str, settings: &Settings) -> Option<PathBuf> {
+    let names_file = typed.ends_with(".jsonnet") || typed.ends_with(".libsonnet");
+    (names_file && settings.cwd.join(typed).is_file()).then(|| PathBuf::from(typed))
 }
 
 fn refuse(message: String) -> Diagnostic {

@@ -39,7 +39,7 @@ pub(crate) struct Inner {
     pub(crate) texts: RefCell<BTreeMap<String, Rc<str>>>,
     /// Texts that stand for files that nobody wrote, by name.
     pub(crate) overlays: RefCell<FxHashMap<String, String>>,
-    /// All texts that the engine was given, by the names that it knows them by.
+    /// All texts that the engine was given changed, by the names that it knows them by.
     pub(crate) sources: RefCell<FxHashMap<String, Rc<SourceText>>>,
     /// The directory of the expression, if that is what is evaluated.
     pub(crate) expression_dir: RefCell<RelPath>,
@@ -82,12 +82,12 @@ pub(crate) enum Phase {
     ModuleExec,
 }
 
-/// A text that the engine was given.
+/// A text that the engine was given changed.
 pub(crate) struct SourceText {
     /// As it was written.
     pub(crate) text: Rc<str>,
-    /// The way back to that; none where the engine was given just that.
-    pub(crate) origins: Option<Origins>,
+    /// The way back to that.
+    pub(crate) origins: Origins,
     /// What it calls besides.
     pub(crate) calls: Calls,
     /// Patterns that it fills in.
@@ -160,11 +160,12 @@ impl Inner {
             };
             note.origin(Origin::At(place))
         })?;
-        let (changed, origins) = prepared.changed.unzip();
+        // Of a text that stays as it is the engine knows all that is asked later.
+        let Some((changed, origins)) = prepared.changed else { return Ok(None) };
         let (calls, patterns) = (prepared.calls, prepared.patterns);
         let source = SourceText { text, origins, calls, patterns };
         self.sources.borrow_mut().insert(name.to_owned(), Rc::new(source));
-        Ok(changed)
+        Ok(Some(changed))
     }
 
     pub(crate) fn hunt(&self) -> Option<&Hunt> {

@@ -28,9 +28,8 @@ impl SourceFrame {
     pub(super) fn of(env: &Env, span: &Span, desc: &str) -> Self {
         let name = span.0.source_path().to_string();
         let source = env.sources.borrow().get(&name).cloned();
-        let origins = source.as_deref().and_then(|source| source.origins.as_ref());
-        let origin = |offset: u32| match origins {
-            Some(origins) => origins.of(offset as usize),
+        let origin = |offset: u32| match &source {
+            Some(source) => source.origins.of(offset as usize),
             None => offset as usize,
         };
         SourceFrame {

@@ -33,7 +33,7 @@ pub(super) const FUNCTIONS: &[super::Function] = &[
     ("builtin_manifestPythonVars", &["conf"], |args| {
         Ok(Val::string(python::variables(&args.object(0)?)?))
     }),
-    ("builtin_manifestToml", &["toml"], |args| {
+    ("builtin_manifestToml", &["value"], |args| {
         Ok(Val::string(toml::text(&args.object(0)?, "  ")?))
     }),
     ("builtin_manifestTomlEx", &["value", "indent"], |args| {

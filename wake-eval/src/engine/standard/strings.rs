@@ -12,6 +12,7 @@ use crate::engine::note::{Note, refuse};
 
 /// Name, parameters and what is done.
 pub(super) const FUNCTIONS: &[super::Function] = &[
+    ("builtin_char", &["n"], character),
     ("builtin_endsWith", &["a", "b"], |args| is_end(args, false)),
     ("builtin_escapeStringBash", &["str_"], |args| {
         Ok(Val::string(format!("'{}'", args.written(0)?.replace('\'', "'\"'\"'"))))
@@ -32,6 +33,18 @@ pub(super) const FUNCTIONS: &[super::Function] = &[
     ("builtin_startsWith", &["a", "b"], |args| is_end(args, true)),
     ("builtin_toString", &["a"], |args| Ok(Val::string(args.written(0)?))),
 ];
+
+fn character(args: &Arguments<'_>) -> Result<Val> {
+    let number = args.number(0)?.trunc();
+    let point = (0.0..=f64::from(u32::MAX)).contains(&number).then_some(number as u32);
+    match point.and_then(char::from_u32) {
+        Some(character) => Ok(Val::string(character)),
+        None => {
+            let written = super::number::text(number);
+            Err(Note::new(format!("there is no character of the number {written}")).into())
+        }
+    }
+}
 
 fn escaped(args: &Arguments<'_>) -> Result<Val> {
     let mut out = String::new();
