@@ -34,8 +34,19 @@ pub(crate) fn eval(settings: &Settings, expression: &Expression) -> Result<EvalR
         }
         // One that is there and is not to be used is no reason to do without.
         Err(error) if error.class != Class::Usage => Err(error.into()),
-        Err(_) => expression.evaluate(&workers()?),
+        Err(_) => expression.evaluate(&workers()?).map_err(|failure| seen_from(settings, failure)),
     }
+}
+
+/// A failure whose places are paths from where the person stands, as far as they lie below.
+fn seen_from(settings: &Settings, mut failure: Failure) -> Failure {
+    for place in failure.diagnostics.iter_mut().filter_map(|diagnostic| diagnostic.place.as_mut()) {
+        let below = Path::new(&place.file).strip_prefix(&settings.cwd).ok().and_then(Path::to_str);
+        if let Some(below) = below {
+            place.file = below.to_owned();
+        }
+    }
+    failure
 }
 
 /// Opens the workspace around the person.
