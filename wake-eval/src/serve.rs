@@ -90,7 +90,7 @@ fn work(
         told.begin(request.epoch);
         told.listen(std::mem::take(&mut request.told));
         let began = Instant::now();
-        let (outcome, mut tag) = answer(&request, sources, &pipe, &told, limits);
+        let (outcome, mut tag) = answer(&request, sources, &pipe, &told, limits, began);
         served += 1;
         let looks = served.is_multiple_of(LOOK_EVERY) || began.elapsed() > LONG;
         if looks && resident.bytes().is_some_and(|bytes| bytes > FAT) {
@@ -109,10 +109,13 @@ fn answer(
     pipe: &Rc<Pipe>,
     told: &Rc<KnownAnswers>,
     limits: &Limits,
+    began: Instant,
 ) -> (Result<EvaluatedText, EvalError>, Tag) {
+    // Looking for a place takes some times as long as what failed, and is not worth missing the deadline.
+    let has_time = || began.elapsed() * 8 < limits.deadline;
     let sources: Rc<dyn Sources> = Rc::from(sources(request.root));
     let ask: Rc<dyn Ask> = pipe.clone();
-    let run = || engine::evaluate(request, sources.clone(), ask.clone(), told, limits);
+    let run = || engine::evaluate(request, sources.clone(), ask.clone(), told, limits, &has_time);
     match std::panic::catch_unwind(AssertUnwindSafe(run)) {
         Ok(outcome) => (outcome, Tag::Done),
         // What a panic leaves behind in the engine is not worth finding out.

@@ -61,6 +61,8 @@ thread_local! {
 
 /// Evaluates one request on this thread.
 ///
+/// What fails is evaluated again to find its place, if `has_time` says so then.
+///
 /// Must not be called again from within `sources` or `ask`: the engine's state belongs to the thread.
 pub(crate) fn evaluate(
     request: &RequestParts<'_>,
@@ -68,12 +70,13 @@ pub(crate) fn evaluate(
     ask: Rc<dyn Ask>,
     known: &Rc<KnownAnswers>,
     limits: &Limits,
+    has_time: &dyn Fn() -> bool,
 ) -> Result<EvaluatedText, EvalError> {
     api::hold_words();
     let world = World::new(sources, ask, known.clone());
     let result = match &request.task {
         Task::Locate { task, value } => locate(task, value, world, limits),
-        task => evaluate_task(request.pkg, task, world, limits),
+        task => evaluate_task(request.pkg, task, world, limits, has_time),
     };
     RUNS.with(|runs| {
         runs.set(runs.get() + 1);
@@ -89,6 +92,7 @@ fn evaluate_task(
     task: &Task<'_>,
     world: World,
     limits: &Limits,
+    has_time: &dyn Fn() -> bool,
 ) -> Result<EvaluatedText, EvalError> {
     let env = Env::new(world, limits, None, Mode::Values);
     let outcome = run(&env, task);
@@ -101,7 +105,7 @@ fn evaluate_task(
             if let Some(hunt) = fault.hunt.take() {
                 let place = hunt_for(task, hunt, env.world.afresh(), limits);
                 fault.error.place = place.or(fault.error.place);
-            } else if fault.is_vague {
+            } else if fault.is_vague && has_time() {
                 fault.sharpen(find_again(task, env.world.afresh(), limits));
             }
             Err(fault.into_error(pkg, env.world.take_reads(), trace))
