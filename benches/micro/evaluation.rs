@@ -49,7 +49,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     let module = Op::Module {
         merge: false,
         config: None,
-        file: "out.libsonnet".parse().unwrap(),
+        file: Some("out.libsonnet".parse().unwrap()),
         name: "out".into(),
         pkg: wake_model::json::text(&pkg),
     };

@@ -77,7 +77,7 @@ impl Expression {
                     place.file.insert(0, '/');
                 }
             }
-            diagnose(&PkgPlace::Checkout(RelPath::root()), &error)
+            diagnose(&PkgPlace::Checkout(RelPath::root()), &error, &NoAnswers)
         })?;
         let value = serde_json::from_str(evaluated.value.get()).unwrap_or_default();
         Ok(EvalResult { value, trace: evaluated.trace })

@@ -1,16 +1,20 @@
 //! Instantiating packages: their files looked at, their inputs computed, dependencies first.
 
+mod ways;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use wake_eval::{Answer, Answers, NoAnswers, Op, Read, Topic};
+use wake_eval::{Answer, Answers, NoAnswers, Op, Read, Topic, Way};
+use wake_model::declared::{LateDecl, ModuleSource};
 use wake_model::json::{push_list, push_object, push_text};
 use wake_model::place::pkg_prefix;
-use wake_model::{NameMap, PkgInfo, PkgKey, RelPath};
+use wake_model::{BlobDigest, NameMap, PkgInfo, PkgKey, RelPath};
 
+pub(crate) use self::ways::Ways;
 use crate::evaluate::Evaluator;
 use crate::files::{FileState, can_be_named};
 use crate::load::LoadedPkg;
@@ -41,8 +45,8 @@ pub(crate) struct PkgInstance {
     deps: NameMap<PkgKey>,
     /// What its functions are told of the packages that it names, until that is put away.
     pub pkgs: Box<[Arc<PackageView>]>,
-    /// The files of its modules.
-    pub modules: NameMap<RelPath>,
+    /// Where the functions of its modules stand.
+    pub modules: NameMap<ModuleSource>,
     /// Where its imports are looked for besides.
     imports: Vec<RelPath>,
     /// Whether its commands may reach the network.
@@ -51,6 +55,8 @@ pub(crate) struct PkgInstance {
     pub trace: Vec<String>,
     /// The files and directories that its evaluations read.
     pub reads: Vec<Read>,
+    /// The files that others may import beside those that it names, once somebody wants to.
+    sources: OnceLock<Box<[RelPath]>>,
 }
 
 /// What functions of others are told of a package.
@@ -70,9 +76,15 @@ impl PkgInstance {
         self.files.binary_search(path).is_ok()
     }
 
+    /// What is known before its modules are: what its own functions see without files, inputs and modules.
+    fn bare(&self) -> Arc<RawValue> {
+        let text = self.text("./", &[], &self.imports, &|out| out.push_str("{}"));
+        RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned()).into()
+    }
+
     /// What its own functions see, as canonical JSON.
     pub(crate) fn own(&self) -> Arc<RawValue> {
-        let text = self.text("./", &self.imports, &|out| out.push_str(&self.inputs));
+        let text = self.text("./", &self.files, &self.imports, &|out| out.push_str(&self.inputs));
         // A canonical text is JSON.
         RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned()).into()
     }
@@ -92,17 +104,23 @@ impl PkgInstance {
     fn make_outside(&self) -> Arc<str> {
         let prefix = pkg_prefix(&self.key);
         let inputs: JsonValue<'_> = serde_json::from_str(&self.inputs).unwrap_or_default();
-        self.text(&prefix, &[], &|out| push_outside(&inputs, &|_| &prefix, out)).into()
+        self.text(&prefix, &self.files, &[], &|out| push_outside(&inputs, &|_| &prefix, out)).into()
     }
 
-    /// What functions see, its files below `prefix`.
-    fn text(&self, prefix: &str, imports: &[RelPath], push_inputs: &dyn Fn(&mut String)) -> String {
-        let paths = self.files.iter().map(|path| prefix.len() + path.as_str().len() + 3);
+    /// What functions see, its `files` below `prefix`.
+    fn text(
+        &self,
+        prefix: &str,
+        files: &[RelPath],
+        imports: &[RelPath],
+        push_inputs: &dyn Fn(&mut String),
+    ) -> String {
+        let paths = files.iter().map(|path| prefix.len() + path.as_str().len() + 3);
         let size = 256 + paths.sum::<usize>() + self.inputs.len() + 48 * self.deps.len();
         let mut out = String::with_capacity(size);
         out.push_str("{\"files\":");
         let mut whole = String::with_capacity(prefix.len() + 64);
-        push_list(self.files.iter(), &mut out, |path, out| {
+        push_list(files.iter(), &mut out, |path, out| {
             whole.clear();
             whole.push_str(prefix);
             whole.push_str(path.as_str());
@@ -210,28 +228,59 @@ fn instantiate_one(
         files: decl.files.into(),
         pkgs: deps.values().filter_map(|key| told(key, instances)).collect(),
         deps,
-        modules: decl.modules,
+        modules: NameMap::default(),
         imports: decl.imports,
         trace,
-        reads: of_checkout(reads),
+        reads: lasting(reads),
+        sources: OnceLock::new(),
+    };
+    instance.modules = match decl.modules {
+        Some(modules) => modules,
+        None => late_modules(&mut instance, instances, evaluator).map_err(|d| vec![d])?,
     };
     if decl.has_inputs {
-        let answers = PkgAnswers { instances, epoch: evaluator.epoch };
+        let answers = PkgAnswers { ways: instance.ways(instances), evaluator };
         let op = Op::Inputs { pkg: instance.own() };
-        let inputs = evaluator.evaluate(&instance.place, op, &answers).map_err(|d| vec![d])?;
+        let inputs = evaluator.evaluate(&instance.place, op, &answers);
+        let inputs = inputs.map_err(|failed| vec![failed.into()])?;
         let value: JsonValue<'_> = serde_json::from_str(inputs.value.get()).unwrap_or_default();
         instance.inputs = value.canonical().into();
         instance.trace.extend(inputs.trace);
-        instance.reads.extend(of_checkout(inputs.reads));
+        instance.reads.extend(lasting(inputs.reads));
     }
     let (key, topic) = (instance.key.clone(), Topic::Pkg(instance.key.as_str().into()));
     instance.told = Some(Arc::new(PackageView { key, topic, text: instance.make_outside() }));
     Ok(instance)
 }
 
-/// Those that name something of the checkout: what others hold follows from these.
-pub(crate) fn of_checkout(mut reads: Vec<Read>) -> Vec<Read> {
-    reads.retain(|read| matches!(read, Read::File { .. } | Read::List { .. }));
+/// The modules of a package that takes others to say them.
+fn late_modules(
+    instance: &mut PkgInstance,
+    instances: &Instances,
+    evaluator: &Evaluator,
+) -> Result<NameMap<ModuleSource>, Diagnostic> {
+    let answers = PkgAnswers { ways: instance.ways(instances), evaluator };
+    let op = Op::Modules { pkg: instance.bare() };
+    let late = evaluator.evaluate(&instance.place, op, &answers)?;
+    let decl: LateDecl = serde_json::from_str(late.value.get()).map_err(|error| {
+        let label = instance.place.label();
+        let message = format!("{label}: its modules have an unexpected form: {error}");
+        Diagnostic::error(Class::Internal, message)
+    })?;
+    // Most of it was said when the package was loaded.
+    let new = late.trace.into_iter().filter(|line| !instance.trace.contains(line));
+    let new: Vec<String> = new.collect();
+    instance.trace.extend(new);
+    instance.reads.extend(lasting(late.reads));
+    Ok(decl.modules)
+}
+
+/// Those that name a file or a directory: what others hold follows from these.
+pub(crate) fn lasting(mut reads: Vec<Read>) -> Vec<Read> {
+    reads.retain(|read| match read {
+        Read::File { .. } | Read::List { .. } | Read::Import { .. } => true,
+        Read::Named { .. } | Read::Pkg { .. } | Read::Module { .. } => false,
+    });
     reads.shrink_to_fit();
     reads
 }
@@ -277,23 +326,39 @@ fn at_fault(pkg: &ResolvedPkg, path: &RelPath, what: &str, evaluator: &Evaluator
 
 /// Answers for evaluations before anything is planned: packages, but no modules.
 pub(crate) struct PkgAnswers<'a> {
-    /// The packages so far.
-    pub instances: &'a Instances,
-    /// Tells its answers from those of another plan.
-    pub epoch: u64,
+    /// The packages so far, and those that the asking one names.
+    pub ways: Ways<'a>,
+    /// Who evaluates.
+    pub evaluator: &'a Evaluator<'a>,
 }
 
 impl Answers for PkgAnswers<'_> {
     fn epoch(&self) -> Option<u64> {
-        Some(self.epoch)
+        Some(self.evaluator.epoch)
     }
 
     fn pkg(&self, key: &str) -> Option<Arc<str>> {
-        self.instances.get(key).map(|pkg| pkg.outside())
+        self.ways.instances.get(key).map(|pkg| pkg.outside())
     }
 
     fn module(&self, id: &Value) -> Answer {
         NoAnswers.module(id)
+    }
+
+    fn library(&self, key: &str) -> Option<Arc<str>> {
+        self.ways.library(key, self.evaluator)
+    }
+
+    fn way(&self, way: &Way) -> Option<BlobDigest> {
+        self.ways.digest(way, self.evaluator)
+    }
+
+    fn named(&self, way: &Way) -> Option<BlobDigest> {
+        self.ways.named(way)
+    }
+
+    fn called(&self, way: &Way) -> Option<String> {
+        self.ways.label(way)
     }
 }
 

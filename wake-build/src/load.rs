@@ -10,7 +10,7 @@ use wake_model::declared::PackageDecl;
 use wake_model::place::PKG_FILE;
 use wake_model::{GetPkg, NameMap, PkgInfo, PkgSource, RelPath};
 
-use crate::evaluate::{CachedEvaluation, Evaluator, Lanes, Question, Work};
+use crate::evaluate::{CachedEvaluation, Evaluator, FailedEvaluation, Lanes, Question, Work};
 use crate::locked::LockedPkgs;
 use crate::pkg_place::PkgPlace;
 use crate::shelf::{Shelf, ShelfEntry};
@@ -163,11 +163,11 @@ impl<'w> Work<'w> for Loader<'w> {
     fn answered(
         &'w self,
         place: PkgPlace,
-        result: Result<(Op, CachedEvaluation), Box<Diagnostic>>,
+        result: Result<(Op, CachedEvaluation), FailedEvaluation>,
     ) -> Vec<PkgPlace> {
         let loaded = match result {
             Ok((_, remembered)) => self.take(&place, remembered),
-            Err(diagnostic) => Err(vec![*diagnostic]),
+            Err(failed) => Err(vec![failed.into()]),
         };
         match loaded {
             Ok(pkg) => {

@@ -1,14 +1,15 @@
 //! One use of wake in one checkout: opened once, then asked to build, plan or explain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use wake_eval::{Limits, Pool};
 use wake_model::nearest::nearest;
-use wake_model::{PkgSource, RelPath, SandboxLevel};
+use wake_model::{PkgKey, PkgSource, RelPath, SandboxLevel};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::history::History;
 use wake_steps::profile::Profile;
@@ -21,7 +22,7 @@ use crate::evaluate::{EvalCounts, Evaluator};
 use crate::files::{FileMemory, Files};
 use crate::instance::{Instances, instantiate};
 use crate::links::OUT_DIR;
-use crate::load::{LoadResult, load, load_as_found};
+use crate::load::{LoadResult, Loaded, load, load_as_found};
 use crate::locked::LockedPkgs;
 use crate::pkg_place::PkgPlace;
 use crate::plan::{ModuleRequest, ModuleStep, PlannedBuild, plan};
@@ -200,21 +201,8 @@ impl Checkout<'_> {
                 }
                 result = self.load(evaluator, &targets);
             }
-            let root = PkgPlace::Checkout(RelPath::root());
-            let roots: Vec<PkgPlace> = match result.loaded.contains_key(&root) {
-                true => vec![root],
-                false => targets.iter().map(place_of).collect(),
-            };
-            let span = profile.stage("resolve");
-            evaluator.put_away();
-            let resolved = resolve(result.loaded, &roots, evaluator)?;
-            drop(span);
-            let span = profile.stage("instantiate");
-            let Resolution { by_place, pkgs, order } = resolved;
-            let mut instances = instantiate(&order, pkgs, evaluator)?;
-            drop(order);
-            evaluator.put_away();
-            drop(span);
+            let places: Vec<PkgPlace> = targets.iter().map(place_of).collect();
+            let (by_place, mut instances) = self.instantiate(evaluator, result.loaded, &places)?;
             let _span = profile.stage("plan modules");
             let mut wanted = Vec::new();
             for target in &targets {
@@ -230,10 +218,33 @@ impl Checkout<'_> {
                     _ => wanted.extend(modules),
                 }
             }
-            let plan = plan(&instances, wanted, evaluator)?;
+            let plan = plan(&instances, by_name_first(wanted), evaluator)?;
             instances.values_mut().for_each(|pkg| pkg.put_away());
             Ok(PlannedBuild { instances, plan, left_out, walked })
         })
+    }
+
+    /// Resolves and instantiates what was loaded for the packages at `places`.
+    pub(crate) fn instantiate(
+        &self,
+        evaluator: &Evaluator,
+        loaded: Loaded,
+        places: &[PkgPlace],
+    ) -> Result<(BTreeMap<PkgPlace, PkgKey>, Instances), Failure> {
+        let profile = self.session.profile();
+        let root = PkgPlace::Checkout(RelPath::root());
+        let roots = match loaded.contains_key(&root) {
+            true => &[root][..],
+            false => places,
+        };
+        let span = profile.stage("resolve");
+        evaluator.put_away();
+        let Resolution { by_place, pkgs, order } = resolve(loaded, roots, evaluator)?;
+        drop(span);
+        let _span = profile.stage("instantiate");
+        let instances = instantiate(&order, pkgs, evaluator)?;
+        evaluator.put_away();
+        Ok((by_place, instances))
     }
 
     /// Finds the targets and loads their packages meanwhile.
@@ -310,6 +321,16 @@ impl Checkout<'_> {
     }
 }
 
+/// The same modules, each once: where a target means one by its name, that counts.
+fn by_name_first(mut wanted: Vec<ModuleRequest>) -> Vec<ModuleRequest> {
+    let by_name = wanted.iter().filter(|module| !module.is_one_of_all);
+    let by_name: HashSet<Arc<str>> = by_name.map(ModuleRequest::identity).collect();
+    if !by_name.is_empty() {
+        wanted.retain(|module| !module.is_one_of_all || !by_name.contains(&module.identity()));
+    }
+    wanted
+}
+
 fn place_of(target: &Target) -> PkgPlace {
     PkgPlace::Checkout(target.pkg.clone())
 }
@@ -323,7 +344,7 @@ fn dirs_of(targets: &[Target]) -> Vec<RelPath> {
 
 fn modules_of(
     target: &Target,
-    by_place: &BTreeMap<PkgPlace, wake_model::PkgKey>,
+    by_place: &BTreeMap<PkgPlace, PkgKey>,
     instances: &Instances,
     config: Option<&TargetConfig>,
 ) -> Result<Vec<ModuleRequest>, Diagnostic> {
@@ -345,10 +366,12 @@ fn modules_of(
         module: module.clone(),
         config: config.clone(),
         merge,
+        is_one_of_all: target.module.is_none(),
     };
     match &target.module {
         Some(module) => Ok(vec![wanted(module)]),
-        None => Ok(pkg.modules.keys().map(wanted).collect()),
+        // What belongs to a module is built with it.
+        None => Ok(pkg.modules.keys().filter(|name| !name.contains('.')).map(wanted).collect()),
     }
 }
 
@@ -366,6 +389,7 @@ fn searched(
             module: module.clone(),
             config: None,
             merge: false,
+            is_one_of_all: true,
         })
     });
     let planned = plan(instances, all.collect(), evaluator)?;

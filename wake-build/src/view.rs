@@ -20,6 +20,8 @@ pub(crate) enum Special<'a> {
         from: &'a JsonValue<'a>,
         /// Whether `from` is to be written as JSON.
         dump: bool,
+        /// What it is to hold, where that is written out.
+        text: Option<&'a str>,
     },
     /// A whole package.
     Pkg {
@@ -56,7 +58,19 @@ pub(crate) fn special<'v>(value: &'v JsonValue<'v>) -> Option<Special<'v>> {
         && [dump_name, from_name, path_name, type_name, kind]
             == ["dump", "from", "path", "type", "file"]
     {
-        return Some(Special::File { path, from, dump: *dump });
+        return Some(Special::File { path, from, dump: *dump, text: None });
+    }
+    if let [
+        (dump_name, JsonValue::Bool(dump)),
+        (from_name, from),
+        (path_name, JsonValue::Text(path)),
+        (text_name, JsonValue::Text(text)),
+        (type_name, JsonValue::Text(kind)),
+    ] = fields.as_slice()
+        && [dump_name, from_name, path_name, text_name, type_name, kind]
+            == ["dump", "from", "path", "text", "type", "file"]
+    {
+        return Some(Special::File { path, from, dump: *dump, text: Some(text) });
     }
     let text = |name: &str| value.get(name).and_then(JsonValue::as_str);
     match text("type")? {

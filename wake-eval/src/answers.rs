@@ -1,9 +1,13 @@
 //! What a running evaluation may ask about other packages and modules.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use wake_model::{BlobDigest, RelPath};
 
 /// Gives the instances of dependencies, as seen from outside, as JSON text.
 ///
@@ -28,6 +32,26 @@ pub trait Answers: Sync {
 
     /// The instance `{"id", "inputs", "outputs"}` of the module that `id` (a module id object) names.
     fn module(&self, id: &Value) -> Answer;
+
+    /// What can be imported of the package `key`, a [`Library`] as JSON text; none if there is no such package.
+    fn library(&self, _key: &str) -> Option<Arc<str>> {
+        None
+    }
+
+    /// What a [`crate::Read`] of this way from the package at hand would see now.
+    fn way(&self, _way: &Way) -> Option<BlobDigest> {
+        None
+    }
+
+    /// The [`named_digest`] of what is named at the end of this way; none if nothing is.
+    fn named(&self, _way: &Way) -> Option<BlobDigest> {
+        None
+    }
+
+    /// What a person calls the file at the end of this way.
+    fn called(&self, _way: &Way) -> Option<String> {
+        None
+    }
 }
 
 impl<A: Answers + ?Sized> Answers for &A {
@@ -46,6 +70,82 @@ impl<A: Answers + ?Sized> Answers for &A {
     fn module(&self, id: &Value) -> Answer {
         (**self).module(id)
     }
+
+    fn library(&self, key: &str) -> Option<Arc<str>> {
+        (**self).library(key)
+    }
+
+    fn way(&self, way: &Way) -> Option<BlobDigest> {
+        (**self).way(way)
+    }
+
+    fn named(&self, way: &Way) -> Option<BlobDigest> {
+        (**self).named(way)
+    }
+
+    fn called(&self, way: &Way) -> Option<String> {
+        (**self).called(way)
+    }
+}
+
+/// A package as a place to import from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Library {
+    /// Where its files are; handed as it is to the factory that the worker was started with.
+    pub root: PathBuf,
+    /// The files that it names, sorted.
+    pub files: Vec<RelPath>,
+    /// The files that others may import beside these, sorted.
+    pub sources: Vec<RelPath>,
+    /// Where its imports are looked for besides, in this order.
+    pub imports: Vec<RelPath>,
+    /// The keys of its packages, by its own keys for them.
+    pub pkgs: BTreeMap<String, String>,
+}
+
+impl Library {
+    /// Whether others may import the file at `path`.
+    pub fn offers(&self, path: &RelPath) -> bool {
+        [&self.files, &self.sources].iter().any(|files| files.binary_search(path).is_ok())
+    }
+}
+
+/// The digest of the place of a file or, if `is_dir`, a directory in the package `key`: all that there is to know of it
+/// where only its place counts.
+pub fn named_digest(key: &str, is_dir: bool) -> BlobDigest {
+    BlobDigest::of(format!("{key} {}", if is_dir { "dir" } else { "file" }).as_bytes())
+}
+
+/// The way from a package to a file of another one: `@cc/@util//list.libsonnet`, the keys under which each package
+/// knows the next one, and the file's path in the last.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Way {
+    /// The keys, one at least.
+    pub keys: Vec<String>,
+    /// The file.
+    pub path: RelPath,
+}
+
+/// Stands between the keys of a way and the path; no path holds it.
+const PATH: &str = "//";
+
+impl Way {
+    /// Reads what [`Way`] is displayed as; none if it is something else, such as the path of a file.
+    pub fn parse(text: &str) -> Option<Way> {
+        let (keys, path) = text.split_once(PATH)?;
+        let keys: Option<Vec<String>> =
+            keys.split('/').map(|key| key.strip_prefix('@').map(str::to_owned)).collect();
+        Some(Way { keys: keys?, path: path.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, key) in self.keys.iter().enumerate() {
+            write!(f, "{}@{key}", if at == 0 { "" } else { "/" })?;
+        }
+        write!(f, "{PATH}{}", self.path)
+    }
 }
 
 /// What an answer is about.
@@ -55,6 +155,8 @@ pub enum Topic {
     Pkg(Arc<str>),
     /// The module whose id, as canonical JSON, this is.
     Module(Arc<str>),
+    /// What can be imported of the package of this key.
+    Library(Arc<str>),
 }
 
 /// What is known about a module.

@@ -22,6 +22,8 @@ pub struct EvalError {
     pub frames: Vec<Frame>,
     /// What a user could do about it.
     pub hints: Vec<String>,
+    /// Whether a module was asked for without a config, for which its function has no default.
+    pub needs_config: bool,
     /// What had been read until then. An error of kind [`Kind::User`] would come again while these hold.
     pub reads: Vec<Read>,
     /// What `std.trace` had said until then.

@@ -39,7 +39,7 @@ mod confine;
 mod serve;
 mod pool;
 
-pub use answers::{Answer, Answers, NoAnswers, Topic};
+pub use answers::{Answer, Answers, Library, NoAnswers, Topic, Way, named_digest};
 pub use engine::Literal;
 pub use error::{EvalError, Frame, Kind, Limit, Place};
 pub use limits::Limits;
@@ -51,7 +51,7 @@ pub use sources::{EntryKind, ListEntry, SourceError, Sources};
 
 /// The language engine and its release, with the version of what is done to texts before it sees them and of the
 /// functions that stand in for its own; part of every memo key.
-pub const ENGINE: &str = "jrsonnet 0.5.0-pre98, prepared 1";
+pub const ENGINE: &str = "jrsonnet 0.5.0-pre98, prepared 2";
 
 /// The version of the `wake` object that functions receive; part of every memo key.
-pub const API_VERSION: u32 = 1;
+pub const API_VERSION: u32 = 2;

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use wake_model::{BlobDigest, RelPath};
 
+use crate::answers::Way;
 use crate::sources::{EntryKind, ListEntry};
 
 /// The result of a request that succeeded.
@@ -42,6 +43,20 @@ pub enum Read {
         /// The directory, relative to the package.
         path: RelPath,
         /// As [`list_digest`] gives it.
+        digest: Option<BlobDigest>,
+    },
+    /// A file of another package, imported.
+    Import {
+        /// How one gets there.
+        way: Way,
+        /// Of its bytes; none where the package at its end offers no such file.
+        digest: Option<BlobDigest>,
+    },
+    /// Whether another package names a file or directory.
+    Named {
+        /// How one gets there.
+        way: Way,
+        /// As [`crate::named_digest`] gives it; none where nothing is named so.
         digest: Option<BlobDigest>,
     },
     /// The instance of a package.

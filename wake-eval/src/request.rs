@@ -24,6 +24,11 @@ pub struct Request {
 pub enum Op {
     /// `PKG.libsonnet` applied to `(wake)`.
     Pkg,
+    /// What `PKG.libsonnet` says of modules and metadata, where that takes the packages that it names.
+    Modules {
+        /// The package's own instance without files and modules, as canonical JSON.
+        pkg: Arc<RawValue>,
+    },
     /// The package's `inputs` applied to `(wake, pkg)`.
     Inputs {
         /// The package's own instance, as canonical JSON.
@@ -36,8 +41,8 @@ pub enum Op {
         /// Whether `config` holds only keys that differ from the default.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         merge: bool,
-        /// The file that holds the function.
-        file: RelPath,
+        /// The file that holds the function; none: it stands among the `modules` of `PKG.libsonnet`.
+        file: Option<RelPath>,
         /// The name of the module in its package.
         name: String,
         /// The package's own instance, as canonical JSON.

@@ -18,7 +18,7 @@ use rustix::process::Signal;
 use rustix::stdio;
 
 use crate::confine::{confine, restrict_calls};
-use crate::engine::{self, Ask, KnownAnswers};
+use crate::engine::{self, Ask, KnownAnswers, Open, Surroundings};
 use crate::outcome::EvaluatedText;
 use crate::resident::Resident;
 use crate::wire::request::RequestParts;
@@ -46,7 +46,7 @@ pub fn serve(sources: impl Fn(&Path) -> Box<dyn Sources> + Send + 'static) -> Ex
     confine(&limits, &readable);
     std::panic::set_hook(Box::new(|_| {}));
     let thread = std::thread::Builder::new().name("eval".to_owned()).stack_size(limits.stack);
-    match thread.spawn(move || work(&sources, receiver, &resident, &limits)) {
+    match thread.spawn(move || work(Rc::new(sources), receiver, &resident, &limits)) {
         Ok(thread) => thread.join().unwrap_or(ExitCode::FAILURE),
         Err(error) => {
             // The parent reads this. Where it does not, nobody would learn of an error here either.
@@ -68,12 +68,7 @@ const LOOK_EVERY: u32 = 8;
 /// A request that took longer may have taken much memory: filling what is too much takes at least ten times this.
 const LONG: Duration = Duration::from_micros(500);
 
-fn work(
-    sources: &impl Fn(&Path) -> Box<dyn Sources>,
-    receiver: Receiver,
-    resident: &Resident,
-    limits: &Limits,
-) -> ExitCode {
+fn work(open: Rc<Open>, receiver: Receiver, resident: &Resident, limits: &Limits) -> ExitCode {
     restrict_calls();
     let pipe = Rc::new(Pipe { receiver: RefCell::new(receiver), waiting: RefCell::default() });
     let told = Rc::new(KnownAnswers::default());
@@ -90,7 +85,7 @@ fn work(
         told.begin(request.epoch);
         told.listen(std::mem::take(&mut request.told));
         let began = Instant::now();
-        let (outcome, mut tag) = answer(&request, sources, &pipe, &told, limits, began);
+        let (outcome, mut tag) = answer(&request, &open, &pipe, &told, limits, began);
         served += 1;
         let looks = served.is_multiple_of(LOOK_EVERY) || began.elapsed() > LONG;
         if looks && resident.bytes().is_some_and(|bytes| bytes > FAT) {
@@ -105,7 +100,7 @@ fn work(
 
 fn answer(
     request: &RequestParts<'_>,
-    sources: &impl Fn(&Path) -> Box<dyn Sources>,
+    open: &Rc<Open>,
     pipe: &Rc<Pipe>,
     told: &Rc<KnownAnswers>,
     limits: &Limits,
@@ -113,16 +108,17 @@ fn answer(
 ) -> (Result<EvaluatedText, EvalError>, Tag) {
     // Looking for a place takes some times as long as what failed, and is not worth missing the deadline.
     let has_time = || began.elapsed() * 8 < limits.deadline;
-    let sources: Rc<dyn Sources> = Rc::from(sources(request.root));
-    let ask: Rc<dyn Ask> = pipe.clone();
-    let run = || engine::evaluate(request, sources.clone(), ask.clone(), told, limits, &has_time);
+    let sources: Rc<dyn Sources> = Rc::from(open(request.root));
+    let (open, ask, known) = (open.clone(), pipe.clone(), told.clone());
+    let around = Surroundings { sources, open, ask, known };
+    let run = || engine::evaluate(request, &around, limits, &has_time);
     match std::panic::catch_unwind(AssertUnwindSafe(run)) {
         Ok(outcome) => (outcome, Tag::Done),
         // What a panic leaves behind in the engine is not worth finding out.
         Err(payload) => {
             let said = engine::said(payload.as_ref());
             let error = out_of_memory(request, limits, &said)
-                .unwrap_or_else(|| engine::panicked(request, sources, ask, told, limits, &said));
+                .unwrap_or_else(|| engine::panicked(request, &around, limits, &said));
             (Err(error), Tag::Last)
         }
     }
@@ -202,5 +198,12 @@ impl Ask for Pipe {
 
     fn modules(&self, ids: &[&str]) -> Vec<Answer> {
         self.ask(Tag::AskModules, ids)
+    }
+
+    fn library(&self, key: &str) -> Option<Arc<str>> {
+        match self.ask(Tag::AskLibraries, &[key]).pop()? {
+            Answer::Ready(text) => Some(text),
+            Answer::Pending | Answer::Unknown => None,
+        }
     }
 }

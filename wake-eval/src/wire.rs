@@ -38,12 +38,15 @@ pub(crate) enum Tag {
     Done = 5,
     /// The [`outcome`]; the worker ends.
     Last = 6,
+    /// A question for what can be imported of the packages whose keys these are.
+    AskLibraries = 7,
 }
 
 impl Tag {
     fn of(byte: u8) -> Option<Tag> {
         use Tag::*;
-        const ALL: [Tag; 7] = [Greeting, Request, Replies, AskPkgs, AskModules, Done, Last];
+        const ALL: [Tag; 8] =
+            [Greeting, Request, Replies, AskPkgs, AskModules, Done, Last, AskLibraries];
         ALL.get(byte as usize).copied()
     }
 }

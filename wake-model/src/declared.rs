@@ -24,10 +24,10 @@ pub struct PackageDecl {
     /// The directories in which imports are looked for that are not found beside the importing file, in this order.
     #[serde(default)]
     pub imports: Vec<RelPath>,
-    /// What is said of it for people and other programs.
+    /// What is said of it for people and other programs; null where its modules are not known.
     pub metadata: Value,
-    /// The files of its modules.
-    pub modules: NameMap<RelPath>,
+    /// Where the functions of its modules stand; none: it takes the packages that it names to say that.
+    pub modules: Option<NameMap<ModuleSource>>,
     /// Who it is.
     #[serde(rename = "pkgInfo")]
     pub info: PkgInfo,
@@ -41,6 +41,53 @@ pub const LONGEST_TIMEOUT: u32 = 31_536_000;
 /// Whether a command may be given so many seconds.
 pub fn is_timeout(seconds: f64) -> bool {
     seconds > 0.0 && seconds <= f64::from(LONGEST_TIMEOUT)
+}
+
+/// What a package says of its modules and of itself once its packages are known.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LateDecl {
+    /// What is said of it for people and other programs.
+    pub metadata: Value,
+    /// Where the functions of its modules stand.
+    pub modules: NameMap<ModuleSource>,
+}
+
+/// Where the function of a module stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ModuleSource {
+    /// It is what this file of the package yields.
+    File(RelPath),
+    /// It is a value in the package's own file.
+    Inline(InlineFunction),
+}
+
+/// A function where only JSON can be: `{"type": "function"}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InlineFunction {
+    /// What it says that it is.
+    #[serde(rename = "type")]
+    pub kind: FunctionKind,
+}
+
+/// The one thing that an [`InlineFunction`] can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FunctionKind {
+    /// A function.
+    Function,
+}
+
+impl ModuleSource {
+    /// The file that yields it; none for a value in the package's own file.
+    pub fn file(&self) -> Option<&RelPath> {
+        match self {
+            ModuleSource::File(path) => Some(path),
+            ModuleSource::Inline(_) => None,
+        }
+    }
 }
 
 /// The bytes that a text such as `'512 MiB'` says; units are powers of two.
@@ -67,7 +114,7 @@ pub struct Module<'a, Own, Seen, Run> {
     /// Its configuration, as given or as its default says.
     pub config: Own,
     /// Whether the module's default says the same, as far as that is known.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub default: bool,
     /// What tells this configuration from others for people.
     #[serde(borrow, default)]

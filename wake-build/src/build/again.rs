@@ -92,6 +92,9 @@ impl Session {
             }
         }
         drop(span);
+        for warning in &meta.warnings {
+            reporter.event(&Event::Diagnostic(Box::new(warning.clone())));
+        }
         for (label, text) in &meta.trace {
             reporter.event(&Event::Trace { label: label.clone(), text: text.clone() });
         }

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use petgraph::graph::NodeIndex;
 use wake_model::ActionDigest;
-use wake_steps::diagnostic::Failure;
+use wake_steps::diagnostic::{Diagnostic, Failure};
 use wake_steps::event::{Event, Reporter};
 use wake_steps::profile::SpanKind;
 use wake_steps::run::announce;
@@ -15,7 +15,9 @@ use wake_steps::{Batch, BatchResult, Results, SchedulePolicy, StepId, clock};
 use wake_store::ConfinedPath;
 
 use super::module_steps::ModuleSteps;
-use super::{BuildReport, BuildRequest, BuiltModule, LinkPolicy, Scene, executables, not_kept};
+use super::{
+    BuildReport, BuildRequest, BuiltModule, LinkPolicy, Scene, executables, not_kept, warning,
+};
 use crate::evaluate::Evaluator;
 use crate::links::{OUT_DIR, is_free};
 use crate::lower::{Lowering, step_id};
@@ -128,6 +130,7 @@ impl Session {
         let meta = Meta {
             pkgs: planned.instances.len(),
             trace: traces(planned),
+            warnings: warnings(planned),
             host: self.machine.known_host().cloned(),
             boot: wake_store::current_boot(),
             saved_ms,
@@ -255,6 +258,9 @@ fn tell_planned(
         ending.classes.push(diagnostic.class);
         reporter.event(&Event::Diagnostic(Box::new(diagnostic.clone())));
     }
+    for warning in warnings(planned) {
+        reporter.event(&Event::Diagnostic(Box::new(warning)));
+    }
     reporter.event(&Event::Evaluated {
         pkgs: instances.len(),
         modules: plan.graph.node_count(),
@@ -265,6 +271,12 @@ fn tell_planned(
     for (label, text) in traces(planned) {
         reporter.event(&Event::Trace { label, text });
     }
+}
+
+/// What is said of modules that were left out.
+fn warnings(planned: &PlannedBuild) -> Vec<Diagnostic> {
+    let left_out = planned.plan.left_out.iter();
+    left_out.map(|module| warning(module.message(&planned.instances))).collect()
 }
 
 /// The lines of `std.trace`, with who said them.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rayon::Scope;
 use wake_eval::{Answers, Op};
 
-use super::{CachedEvaluation, Evaluator};
+use super::{CachedEvaluation, Evaluator, FailedEvaluation};
 use crate::pkg_place::PkgPlace;
 use wake_steps::diagnostic::Diagnostic;
 
@@ -27,7 +27,7 @@ pub(crate) trait Work<'w>: Sync + Sized + 'w {
     fn answered(
         &'w self,
         piece: Self::Piece,
-        result: Result<(Op, CachedEvaluation), Box<Diagnostic>>,
+        result: Result<(Op, CachedEvaluation), FailedEvaluation>,
     ) -> Vec<Self::Piece>;
 }
 
@@ -98,7 +98,7 @@ impl<'w, W: Work<'w>> Lanes<'w, W> {
                 line.send();
             }
             if let Some((piece, op, result)) = self.evaluator.serve(&mut line) {
-                let result = result.map(|remembered| (op, remembered)).map_err(Box::new);
+                let result = result.map(|remembered| (op, remembered));
                 self.put(self.work.answered(piece, result), scope);
             } else if self.leave() {
                 return;
@@ -122,7 +122,7 @@ impl<'w, W: Work<'w>> Lanes<'w, W> {
                     }
                 }
             }
-            Err(diagnostic) => Err(diagnostic),
+            Err(diagnostic) => Err(diagnostic.into()),
         };
         self.put(self.work.answered(piece, result), scope);
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use wake_eval::{
-    Answer, Answers, EvalError, Evaluated, Kind, Line, Op, Pool, Read, Request, Response,
+    Answer, Answers, EvalError, Evaluated, Kind, Line, Op, Pool, Read, Request, Response, Way,
 };
 use wake_model::encode::{Domain, Encoder, digest_bytes};
 use wake_model::{BlobDigest, Digest, RelPath};
@@ -25,7 +25,7 @@ use crate::files::{FileState, Files};
 use crate::pkg_place::PkgPlace;
 use crate::source_text::place;
 use wake_model::place::PKG_FILE;
-use wake_steps::diagnostic::{Class, Diagnostic, Place};
+use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
 use wake_steps::profile::{Profile, SpanKind};
 
 /// Links that lead to links in a package, at most: as many as Linux follows.
@@ -40,6 +40,41 @@ pub(crate) struct CachedEvaluation {
     pub reads: Vec<Read>,
     /// What `std.trace` said.
     pub trace: Vec<String>,
+}
+
+/// An evaluation that gave no value.
+#[derive(Debug)]
+pub(crate) struct FailedEvaluation {
+    /// What is wrong.
+    pub diagnostic: Box<Diagnostic>,
+    /// Whether a module was asked for without a config that it cannot do without.
+    pub needs_config: bool,
+    /// What was looked at until then.
+    pub reads: Vec<Read>,
+}
+
+impl From<Box<Diagnostic>> for FailedEvaluation {
+    fn from(diagnostic: Box<Diagnostic>) -> FailedEvaluation {
+        FailedEvaluation { diagnostic, needs_config: false, reads: Vec::new() }
+    }
+}
+
+impl From<FailedEvaluation> for Box<Diagnostic> {
+    fn from(failed: FailedEvaluation) -> Box<Diagnostic> {
+        failed.diagnostic
+    }
+}
+
+impl From<FailedEvaluation> for Diagnostic {
+    fn from(failed: FailedEvaluation) -> Diagnostic {
+        *failed.diagnostic
+    }
+}
+
+impl From<FailedEvaluation> for Failure {
+    fn from(failed: FailedEvaluation) -> Failure {
+        (*failed.diagnostic).into()
+    }
 }
 
 /// Applies functions of packages, or remembers what came of it.
@@ -88,7 +123,7 @@ impl Evaluator<'_> {
         pkg: &PkgPlace,
         op: Op,
         answers: &dyn Answers,
-    ) -> Result<CachedEvaluation, Diagnostic> {
+    ) -> Result<CachedEvaluation, FailedEvaluation> {
         let asked = match self.look_up(pkg, &op, answers) {
             Ok(known) => return Ok(known),
             Err(asked) => asked,
@@ -96,7 +131,8 @@ impl Evaluator<'_> {
         let mut line = self.pool.line();
         line.put(self.request(pkg, op), answers, (asked, ()));
         let not_asked = || Diagnostic::error(Class::Internal, "nothing was asked".to_owned());
-        self.serve(&mut line).map_or_else(|| Err(not_asked()), |((), _, result)| result)
+        self.serve(&mut line)
+            .map_or_else(|| Err(Box::new(not_asked()).into()), |((), _, result)| result)
     }
 
     /// What is remembered of an application; else what it is to be remembered under.
@@ -129,17 +165,21 @@ impl Evaluator<'_> {
     fn serve<A: Answers, T>(
         &self,
         line: &mut Line<'_, A, (PendingEvaluation, T)>,
-    ) -> Option<(T, Op, Result<CachedEvaluation, Diagnostic>)> {
+    ) -> Option<(T, Op, Result<CachedEvaluation, FailedEvaluation>)> {
         let first = || line.first().map(|(request, (asked, _))| title(&request.op, &asked.pkg));
         let mut span = self.profile.begin(SpanKind::Evaluation, || first().unwrap_or_default());
-        let Response { request, tag: (asked, tag), outcome, service, .. } = line.wait()?;
+        let Response { request, tag: (asked, tag), outcome, service, answers } = line.wait()?;
         let PendingEvaluation { pkg, key, shapes } = asked;
         if let Some(service) = service {
             let title = || title(&request.op, &pkg);
             self.profile.evaluator(service.process, service.began, title);
         }
         span.note("remembered", || false);
-        let failed = |error: EvalError| said_of(&request.op, &pkg, diagnose(&pkg, &error));
+        let failed = |error: EvalError| {
+            let diagnostic = said_of(&request.op, &pkg, &error, diagnose(&pkg, &error, &answers));
+            let EvalError { needs_config, reads, .. } = error;
+            FailedEvaluation { diagnostic: Box::new(diagnostic), needs_config, reads }
+        };
         let result = outcome.map_err(failed).map(|evaluated| {
             self.remember(&key, shapes, &evaluated);
             let Evaluated { value, reads, trace } = evaluated;
@@ -167,7 +207,7 @@ impl Evaluator<'_> {
         let op = Op::Locate { op: Box::new(op.clone()), value: value.clone() };
         let found = self.pool.evaluate(&self.request(pkg, op), answers).ok()?;
         let found: wake_eval::Place = serde_json::from_str(found.value.get()).ok()?;
-        Some(place(pkg, &found, None))
+        Some(place_of(pkg, &found, None, answers))
     }
 
     /// The application itself: engine, library, function, arguments. Neither label nor directory.
@@ -180,6 +220,11 @@ impl Evaluator<'_> {
                 let file = RelPath::parse(PKG_FILE).unwrap_or_default();
                 let digest = self.file(pkg, &file);
                 serde_json::to_string(&json!({"Pkg": digest}))
+            }
+            // Which packages it names its file says, and what is read of these is told by the way there.
+            Op::Modules { .. } => {
+                let file = RelPath::parse(PKG_FILE).unwrap_or_default();
+                serde_json::to_string(&json!({"Modules": self.file(pkg, &file)}))
             }
             op => serde_json::to_string(op),
         };
@@ -234,6 +279,12 @@ impl Evaluator<'_> {
             Name::List(dir) => {
                 Read::List { path: dir.as_ref().clone(), digest: self.files.listing(pkg, dir) }
             }
+            Name::Import(way) => {
+                Read::Import { way: way.as_ref().clone(), digest: answers.way(way) }
+            }
+            Name::Named(way) => {
+                Read::Named { way: way.as_ref().clone(), digest: answers.named(way) }
+            }
             Name::Pkg(key) => {
                 let text = answers.pkg(key);
                 Read::Pkg {
@@ -247,7 +298,8 @@ impl Evaluator<'_> {
         }
     }
 
-    fn file(&self, pkg: &PkgPlace, path: &RelPath) -> Option<BlobDigest> {
+    /// The digest of a file of a package; none if nothing is there that can be read.
+    pub(crate) fn file(&self, pkg: &PkgPlace, path: &RelPath) -> Option<BlobDigest> {
         self.file_through(pkg, path, LINKS)
     }
 
@@ -283,6 +335,10 @@ enum Name<'a> {
     File(Cow<'a, RelPath>),
     #[serde(rename = "l")]
     List(Cow<'a, RelPath>),
+    #[serde(rename = "i")]
+    Import(Cow<'a, Way>),
+    #[serde(rename = "n")]
+    Named(Cow<'a, Way>),
     #[serde(rename = "p")]
     Pkg(Cow<'a, str>),
     #[serde(rename = "m")]
@@ -297,6 +353,8 @@ impl Name<'_> {
         match read {
             Read::File { path, .. } => Name::File(Cow::Borrowed(path)),
             Read::List { path, .. } => Name::List(Cow::Borrowed(path)),
+            Read::Import { way, .. } => Name::Import(Cow::Borrowed(way)),
+            Read::Named { way, .. } => Name::Named(Cow::Borrowed(way)),
             Read::Pkg { key, .. } => Name::Pkg(Cow::Borrowed(key)),
             Read::Module { id, .. } => Name::Module(Cow::Borrowed(id)),
         }
@@ -320,6 +378,7 @@ fn title(op: &Op, pkg: &PkgPlace) -> String {
     let pkg = pkg.label();
     match op {
         Op::Pkg => format!("evaluate {pkg}"),
+        Op::Modules { .. } => format!("evaluate modules of {pkg}"),
         Op::Inputs { .. } => format!("evaluate inputs of {pkg}"),
         Op::Module { name, .. } => format!("evaluate {pkg}:{name}"),
         Op::Expr { label, .. } => format!("evaluate {label}"),
@@ -344,14 +403,16 @@ fn result_key(key: &Digest, reads: &[Read]) -> Digest {
     encoder.digest(key);
     for read in reads {
         let (kind, name, digest) = match read {
-            Read::File { path, digest } => ("file", path.as_str(), digest),
-            Read::List { path, digest } => ("list", path.as_str(), digest),
-            Read::Pkg { key, digest } => ("pkg", key.as_str(), digest),
-            Read::Module { id, digest } => ("module", id.as_str(), digest),
+            Read::File { path, digest } => ("file", Cow::Borrowed(path.as_str()), digest),
+            Read::List { path, digest } => ("list", Cow::Borrowed(path.as_str()), digest),
+            Read::Import { way, digest } => ("import", Cow::Owned(way.to_string()), digest),
+            Read::Named { way, digest } => ("named", Cow::Owned(way.to_string()), digest),
+            Read::Pkg { key, digest } => ("pkg", Cow::Borrowed(key.as_str()), digest),
+            Read::Module { id, digest } => ("module", Cow::Borrowed(id.as_str()), digest),
         };
         encoder.list(3);
         encoder.text(kind);
-        encoder.text(name);
+        encoder.text(&name);
         match digest {
             Some(digest) => encoder.digest(&digest.0),
             None => encoder.none(),
@@ -360,22 +421,33 @@ fn result_key(key: &Digest, reads: &[Read]) -> Digest {
     digest_bytes(Domain::Evaluation, &bytes)
 }
 
-/// Says for which configuration of a module an evaluation failed, where somebody gave one: else its file says it all.
-fn said_of(op: &Op, pkg: &PkgPlace, diagnostic: Diagnostic) -> Diagnostic {
+/// Says for which module an evaluation failed where its place does not, and for which configuration where one was given.
+fn said_of(op: &Op, pkg: &PkgPlace, error: &EvalError, diagnostic: Diagnostic) -> Diagnostic {
     /// Characters of a configuration that are shown.
     const SHOWN: usize = 200;
-    let Op::Module { config: Some(config), name, .. } = op else { return diagnostic };
+    let Op::Module { config, file, name, .. } = op else { return diagnostic };
+    let module = pkg.module_label(name);
+    if error.needs_config {
+        return diagnostic
+            .note(format!("this was evaluated for `{module}`, which has no default config"))
+            .help(format!("name it with one: `wake build {module} --config KEY=VALUE`"));
+    }
+    let Some(config) = config else {
+        return match file {
+            Some(_) => diagnostic,
+            None => diagnostic.note(format!("this was evaluated for `{module}`")),
+        };
+    };
     let mut config = config.get().to_owned();
     if let Some((cut, _)) = config.char_indices().nth(SHOWN) {
         config.truncate(cut);
         config.push('…');
     }
-    let module = pkg.module_label(name);
     diagnostic.note(format!("this was evaluated for `{module}` with the config {config}"))
 }
 
 /// The error as a person of the workspace sees it: paths from its root.
-pub(crate) fn diagnose(pkg: &PkgPlace, error: &EvalError) -> Diagnostic {
+pub(crate) fn diagnose(pkg: &PkgPlace, error: &EvalError, answers: &dyn Answers) -> Diagnostic {
     let class = match error.kind {
         Kind::User | Kind::Limit(_) => Class::Evaluation,
         Kind::Crash => Class::Internal,
@@ -387,15 +459,32 @@ pub(crate) fn diagnose(pkg: &PkgPlace, error: &EvalError) -> Diagnostic {
         false => format!("{pkg_label}: {message}"),
     };
     let mut diagnostic = Diagnostic::error(class, in_pkg(&error.message));
-    diagnostic.place = error.place.as_ref().map(|found| place(pkg, found, error.label.clone()));
+    let place = |found, label| place_of(pkg, found, label, answers);
+    diagnostic.place = error.place.as_ref().map(|found| place(found, error.label.clone()));
     diagnostic.notes = error
         .frames
         .iter()
         .map(|frame| {
-            let at = place(pkg, &frame.place, None);
+            let at = place(&frame.place, None);
             format!("{} at {}:{}:{}", frame.desc, at.file, at.line, at.column)
         })
         .collect();
     diagnostic.help.clone_from(&error.hints);
     diagnostic
+}
+
+/// The place that an evaluation of the package at `pkg` named, which may be in a package that it imports from.
+fn place_of(
+    pkg: &PkgPlace,
+    found: &wake_eval::Place,
+    label: Option<String>,
+    answers: &dyn Answers,
+) -> Place {
+    let shown = place(pkg, found, label);
+    match Way::parse(&found.file) {
+        Some(way) => {
+            Place { file: answers.called(&way).unwrap_or_else(|| found.file.clone()), ..shown }
+        }
+        None => shown,
+    }
 }

@@ -6,7 +6,8 @@ mod job;
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
 use wake_eval::NoAnswers;
-use wake_model::RelPath;
+use wake_model::declared::ModuleSource;
+use wake_model::{NameMap, RelPath};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::error::store_failure;
 use wake_steps::explain::{Outlook, PlannedStep, Why};
@@ -16,6 +17,7 @@ pub use self::job::StepJob;
 use self::view::View;
 use crate::build::ModuleSteps;
 use crate::expression::{EvalResult, Expression};
+use crate::load::LoadedPkg;
 use crate::lower::{Lowering, step_id};
 use crate::pkg_place::PkgPlace;
 use crate::session::{Checkout, Session};
@@ -127,17 +129,26 @@ impl Session {
         if !errors.is_empty() {
             return Err(Failure { diagnostics: errors });
         }
-        let places = dirs.into_iter().map(PkgPlace::Checkout);
-        let listed = places.filter_map(|place| result.loaded.get(&place)).map(|pkg| {
+        let places: Vec<PkgPlace> = dirs.into_iter().map(PkgPlace::Checkout).collect();
+        let listed = places.iter().filter_map(|place| result.loaded.get(place)).map(|pkg| {
             let info = &pkg.decl.info;
+            let modules = pkg.decl.modules.as_ref();
             PackageListing {
                 label: pkg.place.label(),
                 name: info.pkg_name().to_string(),
                 version: info.version.to_string(),
-                modules: pkg.decl.modules.keys().cloned().collect(),
+                modules: modules.map(names).unwrap_or_default(),
             }
         });
-        let listed = listed.collect();
+        let mut listed: Vec<PackageListing> = listed.collect();
+        let is_open = |pkg: &LoadedPkg| pkg.decl.modules.is_none();
+        if places.iter().filter_map(|place| result.loaded.get(place)).any(is_open) {
+            let (by_place, instances) = checkout.instantiate(&evaluator, result.loaded, &places)?;
+            let instance = |place| instances.get(by_place.get(place)?);
+            for (listed, pkg) in listed.iter_mut().zip(places.iter().filter_map(instance)) {
+                listed.modules = names(&pkg.modules);
+            }
+        }
         self.keep_evaluations(&checkout)?;
         Ok(listed)
     }
@@ -184,4 +195,9 @@ impl Session {
         let _ = checkout.files.save(&self.files_file());
         self.store().flush_memo().map_err(|error| store_failure(&error).into())
     }
+}
+
+/// The names of modules, without what only belongs to one of them.
+fn names(modules: &NameMap<ModuleSource>) -> Vec<String> {
+    modules.keys().filter(|name| !name.contains('.')).cloned().collect()
 }

@@ -117,8 +117,8 @@ impl<'a> Site<'a> {
     pub(super) fn place_module_files(&mut self, files: &[JsonValue<'_>]) -> Lowered<()> {
         for file in files {
             match special(file) {
-                Some(Special::File { path, from, dump }) => {
-                    self.place_file(file, path, from, dump)?
+                Some(Special::File { path, from, dump, text }) => {
+                    self.place_file(file, path, from, dump, text)?
                 }
                 _ => self.bring_referred(file)?,
             }
@@ -132,8 +132,9 @@ impl<'a> Site<'a> {
         path: &str,
         from: &JsonValue<'_>,
         dump: bool,
+        text: Option<&str>,
     ) -> Lowered<()> {
-        if !dump && from.is_null() {
+        if !dump && from.is_null() && text.is_none() {
             return self.bring(path, file, true);
         }
         let Some(LocalPath::Own(at)) = LocalPath::parse(path) else {
@@ -143,6 +144,10 @@ impl<'a> Site<'a> {
             return Err(
                 self.error(format!("`{path}` lies in `.wake`, which belongs to wake"), file)
             );
+        }
+        if let Some(text) = text {
+            self.inputs.place_bytes(&at, text.into());
+            return Ok(());
         }
         if dump {
             self.bring_referred(from)?;

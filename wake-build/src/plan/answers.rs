@@ -5,9 +5,9 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use petgraph::graph::NodeIndex;
 use serde_json::Value;
-use wake_eval::{Answer, Answers, Topic};
-use wake_model::PkgKey;
+use wake_eval::{Answer, Answers, Topic, Way};
 use wake_model::json::{push_object, push_text};
+use wake_model::{BlobDigest, PkgKey};
 
 use super::ModuleRequest;
 use crate::evaluate::Evaluator;
@@ -21,18 +21,18 @@ pub(super) struct PlanAnswers<'a, M: Modules> {
     instances: &'a Instances,
     modules: &'a M,
     asking: &'a PkgInstance,
-    epoch: u64,
+    evaluator: &'a Evaluator<'a>,
 }
 
 impl Evaluator<'_> {
     /// What functions of the package `asking` are told while `modules` says which of them are complete.
     pub(super) fn answers<'a, M: Modules>(
-        &self,
+        &'a self,
         instances: &'a Instances,
         modules: &'a M,
         asking: &'a PkgInstance,
     ) -> PlanAnswers<'a, M> {
-        PlanAnswers { instances, modules, asking, epoch: self.epoch }
+        PlanAnswers { instances, modules, asking, evaluator: self }
     }
 }
 
@@ -100,7 +100,7 @@ impl Modules for RwLock<ModuleViews> {
 
 impl<M: Modules> Answers for PlanAnswers<'_, M> {
     fn epoch(&self) -> Option<u64> {
-        Some(self.epoch)
+        Some(self.evaluator.epoch)
     }
 
     fn likely(&self) -> Vec<(Topic, Arc<str>)> {
@@ -118,6 +118,22 @@ impl<M: Modules> Answers for PlanAnswers<'_, M> {
 
     fn module(&self, id: &Value) -> Answer {
         self.modules.module(id)
+    }
+
+    fn library(&self, key: &str) -> Option<Arc<str>> {
+        self.asking.ways(self.instances).library(key, self.evaluator)
+    }
+
+    fn way(&self, way: &Way) -> Option<BlobDigest> {
+        self.asking.ways(self.instances).digest(way, self.evaluator)
+    }
+
+    fn named(&self, way: &Way) -> Option<BlobDigest> {
+        self.asking.ways(self.instances).named(way)
+    }
+
+    fn called(&self, way: &Way) -> Option<String> {
+        self.asking.ways(self.instances).label(way)
     }
 }
 

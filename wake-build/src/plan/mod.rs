@@ -27,7 +27,8 @@ use wake_model::{PkgKey, RelPath};
 use self::answers::Ready;
 use self::order::order;
 use self::promises::keep_promises;
-use self::search::{FoundModule, search};
+pub(crate) use self::search::LeftOut;
+use self::search::{FoundModule, Search, search};
 pub(crate) use self::wanted::ModuleRequest;
 use crate::config_text;
 use crate::evaluate::Evaluator;
@@ -69,6 +70,8 @@ pub(crate) struct Plan {
     /// The step of each module by its name in paths.
     pub by_id: HashMap<Arc<str>, NodeIndex>,
     answers: HashMap<Arc<str>, NodeIndex>,
+    /// Modules that a pattern means and that cannot do without a configuration.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// Everything up to a plan.
@@ -89,9 +92,30 @@ pub(crate) fn plan(
     targets: Vec<ModuleRequest>,
     evaluator: &Evaluator,
 ) -> Result<Plan, Failure> {
-    let requested: BTreeSet<Arc<str>> = targets.iter().map(ModuleRequest::identity).collect();
-    let found = search(instances, targets, evaluator)?;
-    assemble(instances, found, &requested, evaluator)
+    let mut targets = targets;
+    let mut late = Vec::new();
+    loop {
+        let requested: BTreeSet<Arc<str>> = targets.iter().map(ModuleRequest::identity).collect();
+        let Search { found, left_out } = search(instances, targets.clone(), evaluator)?;
+        match assemble(instances, found, &requested, evaluator)? {
+            Assembled::Plan(mut plan) => {
+                plan.left_out = left_out.into_values().chain(late).collect();
+                return Ok(*plan);
+            }
+            // All evaluations but theirs are remembered.
+            Assembled::Without(modules) => {
+                targets.retain(|target| !modules.contains_key(&target.identity()));
+                late.extend(modules.into_values());
+            }
+        }
+    }
+}
+
+/// What becomes of the modules that were found.
+enum Assembled {
+    Plan(Box<Plan>),
+    /// These are to be left out, by identity.
+    Without(BTreeMap<Arc<str>, LeftOut>),
 }
 
 impl ModuleStep {
@@ -165,7 +189,7 @@ fn assemble(
     found: BTreeMap<Arc<str>, Box<FoundModule>>,
     requested: &BTreeSet<Arc<str>>,
     evaluator: &Evaluator,
-) -> Result<Plan, Failure> {
+) -> Result<Assembled, Failure> {
     let mut graph: DiGraph<Box<FoundModule>, String> =
         DiGraph::with_capacity(found.len(), found.len() * 2);
     let mut answers: HashMap<Arc<str>, NodeIndex> = HashMap::with_capacity(found.len());
@@ -190,13 +214,19 @@ fn assemble(
         graph.add_edge(from, to, key);
     }
     let order = order(&graph, instances, evaluator)?;
-    keep_promises(&mut graph, &order, instances, &answers, evaluator)?;
+    let left_out = keep_promises(&mut graph, &order, instances, &answers, evaluator)?;
+    if !left_out.is_empty() {
+        let identified =
+            |(node, module): (NodeIndex, LeftOut)| (graph[node].wanted.identity(), module);
+        return Ok(Assembled::Without(left_out.into_iter().map(identified).collect()));
+    }
     let mut graph = graph.filter_map_owned(
         |node, module| step(*module, instances, named.contains(&node)).map(Box::new),
         |_, key| Some(key),
     );
     tell_apart(&mut graph);
-    Ok(Plan { graph, order, by_id, answers })
+    let left_out = Vec::new();
+    Ok(Assembled::Plan(Box::new(Plan { graph, order, by_id, answers, left_out })))
 }
 
 /// Adds the digits of its configuration to each label that several steps have.

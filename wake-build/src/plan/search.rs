@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use wake_eval::{Op, Read};
+use wake_model::PkgKey;
 
 use super::ModuleRequest;
 use super::answers::{ModuleViews, NothingYet, PlanAnswers};
 use super::turns::Turns;
-use crate::evaluate::{CachedEvaluation, Evaluator, Lanes, Question, Work};
-use crate::instance::{Instances, PkgInstance, of_checkout};
+use crate::evaluate::{CachedEvaluation, Evaluator, FailedEvaluation, Lanes, Question, Work};
+use crate::instance::{Instances, PkgInstance, lasting};
 use crate::module::{ModuleAnswer, ModuleDecl, ModuleInstance, ModuleText, parse};
 use crate::shelf::{Shelf, ShelfEntry};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
@@ -30,7 +31,7 @@ pub(super) fn search(
     instances: &Instances,
     targets: Vec<ModuleRequest>,
     evaluator: &Evaluator,
-) -> Result<BTreeMap<Arc<str>, Box<FoundModule>>, Failure> {
+) -> Result<Search, Failure> {
     let shelf = Shelf::new(evaluator.spare.clone());
     let (turns, first) = Turns::new(instances, targets);
     let state = Mutex::new(State { turns, ..State::default() });
@@ -38,12 +39,39 @@ pub(super) fn search(
     let first = planner.state().targets(first);
     let lanes = Lanes::new(&planner, evaluator);
     rayon::scope(|scope| lanes.put(first, scope));
-    let State { found, failed, .. } =
+    let State { found, mut failed, mut left_out, .. } =
         planner.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // What others need is not left out.
+    for (_, needed) in found.values().flat_map(|module| &module.needs) {
+        if let Some(LeftOut { diagnostic, .. }) = left_out.remove(needed) {
+            failed.insert(needed.clone(), diagnostic);
+        }
+    }
     if !failed.is_empty() {
         return Err(Failure { diagnostics: failed.into_values().collect() });
     }
-    Ok(found)
+    Ok(Search { found, left_out })
+}
+
+/// What a search came to, by identity.
+pub(super) struct Search {
+    /// The modules.
+    pub(super) found: BTreeMap<Arc<str>, Box<FoundModule>>,
+    /// Those that are left out.
+    pub(super) left_out: BTreeMap<Arc<str>, LeftOut>,
+}
+
+/// A module that was not asked for by its name and cannot do without a configuration.
+#[derive(Clone, Debug)]
+pub(crate) struct LeftOut {
+    /// Its package.
+    pub(crate) pkg: PkgKey,
+    /// Its name there.
+    module: String,
+    /// Why it cannot be evaluated.
+    pub(crate) diagnostic: Diagnostic,
+    /// The files and directories that its evaluation read.
+    pub(crate) reads: Vec<Read>,
 }
 
 struct Planner<'a> {
@@ -62,6 +90,7 @@ struct State {
     turns: Turns,
     found: BTreeMap<Arc<str>, Box<FoundModule>>,
     failed: BTreeMap<Arc<str>, Diagnostic>,
+    left_out: BTreeMap<Arc<str>, LeftOut>,
 }
 
 /// A module whose functions have been applied once.
@@ -93,6 +122,39 @@ struct Piece {
     depth: usize,
     /// Whether others wait for it because a target names it.
     is_target: bool,
+}
+
+impl LeftOut {
+    /// What becomes of a module whose evaluation failed.
+    pub(super) fn of(
+        wanted: &ModuleRequest,
+        is_target: bool,
+    ) -> impl FnOnce(FailedEvaluation) -> Result<LeftOut, Box<Diagnostic>> + use<> {
+        let can_go = is_target && wanted.is_one_of_all;
+        let named = can_go.then(|| (wanted.pkg.clone(), wanted.module.clone()));
+        move |failed| match named {
+            Some((pkg, module)) if failed.needs_config => {
+                let FailedEvaluation { diagnostic, reads, .. } = failed;
+                Ok(LeftOut { pkg, module, diagnostic: *diagnostic, reads: lasting(reads) })
+            }
+            _ => Err(failed.diagnostic),
+        }
+    }
+
+    /// What a person is told of it.
+    pub(crate) fn message(&self, instances: &Instances) -> Diagnostic {
+        let LeftOut { pkg, module, diagnostic: Diagnostic { message, place, help, .. }, .. } = self;
+        let label = instances.get(pkg).map(|pkg| pkg.place.module_label(module));
+        let label = label.unwrap_or_else(|| module.clone());
+        let mut told = Diagnostic::error(
+            Class::Evaluation,
+            format!("{label} is left out, because it needs a config"),
+        );
+        let at = place.as_ref().map(|place| format!(" at {place}")).unwrap_or_default();
+        told.notes.push(format!("{message}{at}"));
+        told.help.clone_from(help);
+        told
+    }
 }
 
 impl State {
@@ -136,11 +198,12 @@ impl<'w> Work<'w> for Planner<'w> {
     fn answered(
         &'w self,
         piece: Piece,
-        result: Result<(Op, CachedEvaluation), Box<Diagnostic>>,
+        result: Result<(Op, CachedEvaluation), FailedEvaluation>,
     ) -> Vec<Piece> {
         let Piece { wanted, identity, depth, is_target } = piece;
         let pkg = is_target.then(|| wanted.pkg.clone());
-        let found = result.and_then(|(_, remembered)| self.found(wanted, remembered));
+        let left_out = LeftOut::of(&wanted, is_target);
+        let found = result.and_then(|(_, remembered)| Ok(self.found(wanted, remembered)?));
         let mut pieces = match found {
             Ok((found, needs)) => {
                 if let Some(finished) = &found.finished {
@@ -150,8 +213,11 @@ impl<'w> Work<'w> for Planner<'w> {
                 self.state().found.insert(identity.clone(), Box::new(found));
                 self.needed(&identity, needs, depth + 1)
             }
-            Err(diagnostic) => {
-                self.state().failed.insert(identity, *diagnostic);
+            Err(failed) => {
+                match left_out(failed) {
+                    Ok(left_out) => drop(self.state().left_out.insert(identity, left_out)),
+                    Err(diagnostic) => drop(self.state().failed.insert(identity, *diagnostic)),
+                }
                 Vec::new()
             }
         };
@@ -184,7 +250,7 @@ impl Planner<'_> {
             let ModuleRequest { pkg, module, .. } = &wanted;
             Diagnostic::error(Class::Internal, format!("module `{module}` of `{pkg}`: {e}"))
         })?;
-        let reads = of_checkout(reads);
+        let reads = lasting(reads);
         let need = |(key, id): (Cow<'_, str>, &RawValue)| {
             let wanted = ModuleRequest::of_text(id)?;
             let identity = wanted.identity();

@@ -123,7 +123,8 @@ mod tests {
 
     fn wanted(name: &str) -> ModuleRequest {
         let (pkg, module) = name.split_once(':').unwrap();
-        ModuleRequest { pkg: key(pkg), module: module.to_owned(), config: None, merge: false }
+        let (pkg, module) = (key(pkg), module.to_owned());
+        ModuleRequest { pkg, module, config: None, merge: false, is_one_of_all: true }
     }
 
     fn names(targets: &[ModuleRequest]) -> Vec<String> {

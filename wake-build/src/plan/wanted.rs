@@ -21,11 +21,13 @@ pub(crate) struct ModuleRequest {
     pub config: Option<Value>,
     /// Whether the configuration holds only keys that differ from the default.
     pub merge: bool,
+    /// Whether a pattern means it among others: then it is left out where it cannot do without a configuration.
+    pub is_one_of_all: bool,
 }
 
 impl ModuleRequest {
     /// One text for each module and configuration.
-    pub(super) fn identity(&self) -> Arc<str> {
+    pub(crate) fn identity(&self) -> Arc<str> {
         let config = self.config.as_ref().map(json::canonical).unwrap_or_default();
         let merge = if self.merge { "+" } else { "" };
         [self.pkg.as_str(), "@", &self.module, "@", merge, &config].concat().into()
@@ -34,7 +36,7 @@ impl ModuleRequest {
     /// The application that makes it, if the package `pkg`, which is its own, has such a module.
     pub(super) fn op(&self, pkg: &PkgInstance) -> Option<Op> {
         Some(Op::Module {
-            file: pkg.modules.get(&self.module)?.clone(),
+            file: pkg.modules.get(&self.module)?.file().cloned(),
             name: self.module.clone(),
             pkg: pkg.own(),
             config: self.config.as_ref().map(json::text),
@@ -56,7 +58,7 @@ impl ModuleRequest {
             Value::deserialize(value).map(Some)
         }
         let Id { pkg, module, config } = serde_json::from_str(id.get()).ok()?;
-        Some(ModuleRequest { pkg, module, config, merge: false })
+        Some(ModuleRequest { pkg, module, config, merge: false, is_one_of_all: false })
     }
 
     /// Reads a module id as functions return it.
@@ -66,6 +68,7 @@ impl ModuleRequest {
             module: id.get("module")?.as_str()?.to_owned(),
             config: id.get("config").cloned(),
             merge: false,
+            is_one_of_all: false,
         })
     }
 }

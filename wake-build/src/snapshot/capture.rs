@@ -22,7 +22,7 @@ use super::step_record::{InputRecord, RootRecord, StepRecord, StepResult};
 use super::table::{DirRecord, FileKind, FileRecord, NO_DIGEST, UserRecord};
 use crate::evaluate::LINKS;
 use crate::files::{FileInfo, FileState, Files, Signature, link_inside};
-use crate::pkg_place::PkgPlace;
+use crate::instance::PkgInstance;
 use crate::plan::PlannedBuild;
 use crate::sources::DIR_PATH;
 
@@ -159,18 +159,19 @@ struct Sources {
     lists: BTreeMap<RelPath, BlobDigest>,
 }
 
-fn sources<'a>(capture: &Capture<'a>) -> Option<Sources> {
+fn sources(capture: &Capture) -> Option<Sources> {
     let PlannedBuild { instances, plan, .. } = capture.planned;
-    let of_pkgs = instances.values().map(|pkg| (&pkg.place, &pkg.reads));
-    let of_steps = plan.graph.node_weights().map(|step| (&step.place, &step.reads));
-    // What lies in the store stays as it is.
-    let in_checkout = |(place, reads): (&'a PkgPlace, &'a Vec<Read>)| Some((place.dir()?, reads));
-    let reads: Vec<_> = of_pkgs.chain(of_steps).filter_map(in_checkout).collect();
+    let of_pkgs = instances.values().map(|pkg| (&**pkg, &pkg.reads));
+    let of_steps = plan.graph.node_weights();
+    let of_steps = of_steps.filter_map(|step| Some((&**instances.get(&step.pkg)?, &step.reads)));
+    let left_out = plan.left_out.iter();
+    let left_out = left_out.filter_map(|out| Some((&**instances.get(&out.pkg)?, &out.reads)));
+    let reads: Vec<(&PkgInstance, &Vec<Read>)> = of_pkgs.chain(of_steps).chain(left_out).collect();
     let parts: Option<Vec<Sources>> = reads
         .par_iter()
         .with_min_len(64)
-        .try_fold(Sources::default, |mut sources, (dir, reads)| {
-            add_reads(capture, dir, reads, &mut sources).map(|()| sources)
+        .try_fold(Sources::default, |mut sources, (pkg, reads)| {
+            add_reads(capture, pkg, reads, &mut sources).map(|()| sources)
         })
         .collect();
     let mut all = Sources::default();
@@ -188,21 +189,32 @@ fn sources<'a>(capture: &Capture<'a>) -> Option<Sources> {
 
 fn add_reads(
     capture: &Capture,
-    dir: &RelPath,
+    pkg: &PkgInstance,
     reads: &[Read],
     sources: &mut Sources,
 ) -> Option<()> {
+    let ways = pkg.ways(&capture.planned.instances);
     for read in reads {
-        match read {
-            Read::File { path, digest } => {
-                let found = add_file(capture, dir, path, LINKS, sources)?;
-                (found == *digest).then_some(())?;
-            }
+        // What lies in the store stays as it is.
+        let (place, path, digest) = match read {
+            Read::File { path, digest } => (&pkg.place, path, digest),
             Read::List { path, digest } => {
-                sources.lists.insert(dir.join(path), (*digest)?);
+                if let Some(dir) = pkg.place.dir() {
+                    sources.lists.insert(dir.join(path), (*digest)?);
+                }
+                continue;
             }
+            Read::Import { way, digest } => match ways.end(way) {
+                Some(place) => (place, &way.path, digest),
+                // That a package does not offer a file follows from what it says.
+                None => continue,
+            },
             // What these hold follows from files that are looked at anyway.
-            Read::Pkg { .. } | Read::Module { .. } => {}
+            Read::Named { .. } | Read::Pkg { .. } | Read::Module { .. } => continue,
+        };
+        if let Some(dir) = place.dir() {
+            let found = add_file(capture, dir, path, LINKS, sources)?;
+            (found == *digest).then_some(())?;
         }
     }
     Some(())

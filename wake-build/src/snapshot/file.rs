@@ -25,6 +25,7 @@ use crate::files::{FileMemory, Signature, read_at_most};
 use crate::fixed::Fixed;
 use crate::sources::LARGEST as LARGEST_SOURCE;
 use crate::workspace::WORKSPACE_FILE;
+use wake_steps::diagnostic::Diagnostic;
 
 /// Where snapshots lie in the directory of a checkout's state.
 const STATE: &str = "state";
@@ -41,6 +42,8 @@ pub(crate) struct Meta {
     pub(crate) pkgs: usize,
     /// Lines of `std.trace`, with who said them.
     pub(crate) trace: Vec<(String, String)>,
+    /// What is said of modules that were left out.
+    pub(crate) warnings: Vec<Diagnostic>,
     /// The identity of the host, if a step saw its directories.
     pub(crate) host: Option<HostIdentity>,
     /// The boot in which sources and results were looked at: what a power cut took from them shows in another one.

@@ -10,6 +10,7 @@ use jrsonnet_evaluator::{IStr, ObjValue, Result};
 use jrsonnet_gcmodule::trace_acyclic;
 use serde_json::Value;
 use wake_model::RelPath;
+use wake_model::nearest::nearest;
 
 use super::budget::Budget;
 use super::declarations::Declarations;
@@ -17,7 +18,7 @@ use super::module_id::ModuleId;
 use super::note::{Nature, Note, Origin, Spot};
 use super::reference::{Reference, WrittenReference};
 use super::text;
-use super::world::{Instance, ModuleAnswer, World};
+use super::world::{Instance, ModuleAnswer, OpenLibrary, World};
 use crate::prepare::{Calls, Mode, Origins, RefusalKind, prepare};
 use crate::{Limit, Limits};
 
@@ -44,13 +45,19 @@ pub(crate) struct Inner {
     /// The directory of the expression, if that is what is evaluated.
     pub(crate) expression_dir: RefCell<RelPath>,
     /// Where imports are looked for that are not found beside the importing file.
-    pub(crate) library: RefCell<Vec<RelPath>>,
+    pub(crate) library_dirs: RefCell<Vec<RelPath>>,
+    /// The keys of the package's own packages, by its own keys for them; none while these are still to be found.
+    pub(crate) pkgs: RefCell<Option<BTreeMap<String, String>>>,
+    /// What of a package is wanted.
+    pub(crate) part: Cell<PkgPart>,
     /// What is being evaluated right now.
     pub(crate) phase: Cell<Phase>,
     /// The package that the code belongs to, once it has an instance.
     pub(crate) own: RefCell<Option<Rc<Instance>>>,
     /// The name of the module at hand.
     pub(crate) module: RefCell<Option<IStr>>,
+    /// Whether that has a function without a default config, and was given none.
+    pub(crate) lacks_config: Cell<bool>,
     /// The dependencies of the module at hand, by key.
     pub(crate) modules: RefCell<Rc<BTreeMap<String, Rc<ModuleId>>>>,
     /// The inputs of the module at hand, once they are known.
@@ -63,6 +70,19 @@ pub(crate) struct Inner {
     pub(crate) declarations: Declarations,
     /// The references behind the objects that are promises.
     pub(crate) promises: RefCell<FxHashMap<ObjValue, Rc<Reference>>>,
+}
+
+/// What of that which a package says is wanted: nothing else is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PkgPart {
+    /// All but what its functions give.
+    Whole,
+    /// What takes the packages that it names: modules and metadata.
+    Late,
+    /// The function `inputs`.
+    Inputs,
+    /// The functions of modules.
+    Functions,
 }
 
 /// Which function is being evaluated: it decides what a reference may name.
@@ -78,6 +98,8 @@ pub(crate) enum Phase {
     ModuleInputs,
     /// The module's `files`.
     ModuleFiles,
+    /// The module's `outputs`, as far as they are a function of the module.
+    ModuleOutputs,
     /// The module's `exec`.
     ModuleExec,
 }
@@ -124,10 +146,13 @@ impl Env {
             overlays: RefCell::default(),
             sources: RefCell::default(),
             expression_dir: RefCell::default(),
-            library: RefCell::default(),
+            library_dirs: RefCell::default(),
+            pkgs: RefCell::default(),
+            part: Cell::new(PkgPart::Whole),
             phase: Cell::new(Phase::Pkg),
             own: RefCell::default(),
             module: RefCell::default(),
+            lacks_config: Cell::default(),
             modules: RefCell::default(),
             module_inputs: RefCell::default(),
             created: RefCell::default(),
@@ -168,6 +193,11 @@ impl Inner {
         Ok(Some(changed))
     }
 
+    /// Whether an object is what functions receive as `wake`.
+    pub(crate) fn is_wake(&self, object: &ObjValue) -> bool {
+        self.wake.borrow().as_ref() == Some(object)
+    }
+
     pub(crate) fn hunt(&self) -> Option<&Hunt> {
         self.hunt.as_ref()
     }
@@ -186,6 +216,33 @@ impl Inner {
         own.clone().ok_or_else(|| {
             Note::new("there is no package here: `pkg` is known only inside one").into()
         })
+    }
+
+    /// The package to import from that is called so by `keys`, each the key of one in the package before it.
+    pub(crate) fn library(&self, keys: &[String]) -> Result<Rc<OpenLibrary>> {
+        let own = self.pkgs.borrow();
+        let Some(own) = own.as_ref() else {
+            let message = "packages are found by what `pkgInfo`, `files` and `pkgs` say, which must not need one of them";
+            return Err(Note::new(message).nature(Nature::NeedsPkgs).into());
+        };
+        let mut library: Option<Rc<OpenLibrary>> = None;
+        for (at, key) in keys.iter().enumerate() {
+            let pkgs = library.as_ref().map_or(own, |library| &library.library.pkgs);
+            let found = match pkgs.get(key) {
+                Some(pkg) => self.world.library(pkg)?,
+                None => None,
+            };
+            let Some(found) = found else {
+                let of = match at {
+                    0 => String::new(),
+                    _ => format!(" of `@{}`", keys[..at].join("/@")),
+                };
+                let note = Note::new(format!("there is no package `{key}` in `pkgs`{of}"));
+                return Err(note.suggest(nearest(key, pkgs.keys().map(String::as_str))).into());
+            };
+            library = Some(found);
+        }
+        library.ok_or_else(|| Note::new("a way to a package names none").into())
     }
 
     /// The instance of another package, asked for once.

@@ -1,4 +1,4 @@
-//! Imports: files of the package and nothing else.
+//! Imports: files of the package, and of the packages that it names.
 
 use std::any::Any;
 use std::cell::RefCell;
@@ -9,14 +9,16 @@ use std::rc::Rc;
 
 use jrsonnet_evaluator::rustc_hash::FxHashMap;
 use jrsonnet_evaluator::{AsPathLike, ImportResolver, ResolvePath, Result, SourcePath};
-use jrsonnet_gcmodule::{Acyclic, trace_acyclic};
+use jrsonnet_gcmodule::trace_acyclic;
 use jrsonnet_ir::SourcePathT;
 use wake_model::RelPath;
+use wake_model::nearest::nearest;
 
 use super::default::OVERLAY;
 use super::env::Env;
 use super::note::{Note, Origin, amend, refuse};
 use super::reference::WrittenReference;
+use crate::Way;
 use crate::prepare::RAW;
 
 /// Resolves and loads imports through the environment, which records them.
@@ -25,7 +27,7 @@ pub(crate) struct PkgImports {
     /// How each file was written where it was imported last, so that an error can point there.
     written: RefCell<FxHashMap<String, String>>,
     /// What was read last to see whether it is there.
-    found: RefCell<Option<(RelPath, Vec<u8>)>>,
+    found: RefCell<Option<(String, Vec<u8>)>>,
 }
 
 trace_acyclic!(PkgImports);
@@ -35,31 +37,93 @@ impl PkgImports {
         PkgImports { env, written: RefCell::default(), found: RefCell::default() }
     }
 
-    fn not_there(&self, name: &str) -> Note {
-        let note = Note::new(format!("there is no file `{name}` to import"));
-        let library = self.env.library.borrow();
-        if library.is_empty() {
-            return note;
+    /// The file that `written` means in a file of the package at the end of `keys`, in its directory `dir`.
+    fn resolve(&self, keys: &[String], dir: &str, written: &str) -> Result<(Vec<String>, RelPath)> {
+        if let Some(written) = written.strip_prefix('@') {
+            let (keys, path) = foreign(keys, written)?;
+            self.env.library(&keys)?;
+            return Ok((keys, path));
         }
-        let dirs: Vec<String> = library.iter().map(|dir| format!("`{}`", dir.dotted())).collect();
-        note.hint(format!("it was looked for in {} as well", dirs.join(", ")))
+        let path = below(dir, written).map_err(Note::new)?;
+        let path = self.in_directories(keys, path, written)?;
+        Ok((keys.to_vec(), path))
     }
 
-    /// The first of `beside` and the places of the library where something is there; `beside` if it is nowhere.
-    fn in_library(&self, beside: RelPath, written: &str) -> Result<RelPath> {
-        let library = self.env.library.borrow();
-        let is_relative = written.starts_with("./") || written.starts_with("../");
-        if library.is_empty() || is_relative {
+    /// The first of `beside` and the directories that the package names for imports where something is there; `beside`
+    /// if it is nowhere.
+    fn in_directories(&self, keys: &[String], beside: RelPath, written: &str) -> Result<RelPath> {
+        if written.starts_with("./") || written.starts_with("../") {
             return Ok(beside);
         }
-        let in_library = library.iter().filter_map(|dir| below(dir.as_str(), written).ok());
-        for path in std::iter::once(beside.clone()).chain(in_library) {
-            if let Some(bytes) = self.env.world.read(&path)? {
-                self.found.replace(Some((path.clone(), bytes)));
+        let dirs = self.directories(keys)?;
+        if dirs.is_empty() {
+            return Ok(beside);
+        }
+        let in_dirs = dirs.iter().filter_map(|dir| below(dir.as_str(), written).ok());
+        for path in std::iter::once(beside.clone()).chain(in_dirs) {
+            if let Some(bytes) = self.read(keys, &path)? {
+                self.found.replace(Some((name_of(keys, &path), bytes)));
                 return Ok(path);
             }
         }
         Ok(beside)
+    }
+
+    /// Where the imports of a package are looked for besides.
+    fn directories(&self, keys: &[String]) -> Result<Vec<RelPath>> {
+        Ok(match keys {
+            [] => self.env.library_dirs.borrow().clone(),
+            keys => self.env.library(keys)?.library.imports.clone(),
+        })
+    }
+
+    fn read(&self, keys: &[String], path: &RelPath) -> Result<Option<Vec<u8>>> {
+        if keys.is_empty() {
+            return self.env.world.read(path);
+        }
+        let library = self.env.library(keys)?;
+        let way = Way { keys: keys.to_vec(), path: path.clone() };
+        Ok(self.env.world.import(&library, &way)?.map(|bytes| bytes.to_vec()))
+    }
+
+    /// The error of a file that cannot be imported.
+    fn not_there(&self, keys: &[String], path: &RelPath) -> Result<Note> {
+        if let [.., key] = keys {
+            let files = &self.env.library(keys)?.library.files;
+            let note = Note::new(format!("package `{key}` offers no file `{}`", path.dotted()));
+            let near = nearest(path.as_str(), files.iter().map(RelPath::as_str));
+            return Ok(note
+                .suggest(near)
+                .hint("what others can import are the files that a package names in `files`"));
+        }
+        let note = Note::new(format!("there is no file `{path}` to import"));
+        let dirs = self.env.library_dirs.borrow();
+        if dirs.is_empty() {
+            return Ok(note);
+        }
+        let dirs: Vec<String> = dirs.iter().map(|dir| format!("`{}`", dir.dotted())).collect();
+        Ok(note.hint(format!("it was looked for in {} as well", dirs.join(", "))))
+    }
+}
+
+/// The keys and the path of an import that begins with `@`, without that; `keys` lead to the importing file's package.
+fn foreign(keys: &[String], written: &str) -> std::result::Result<(Vec<String>, RelPath), Note> {
+    let is_key = |key: &str| {
+        !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "_-".contains(c))
+    };
+    let Some((key, path)) = written.split_once('/').filter(|(key, _)| is_key(key)) else {
+        return Err(Note::new("after `@` come the key of a package and a path, `@key/path`")
+            .hint(format!("a file of this package whose name begins so is `./@{written}`")));
+    };
+    let path = below("", path).map_err(Note::new)?;
+    Ok(([keys, &[key.to_owned()]].concat(), path))
+}
+
+/// What the engine knows a file as.
+fn name_of(keys: &[String], path: &RelPath) -> String {
+    match keys {
+        [] => path.as_str().to_owned(),
+        keys => Way { keys: keys.to_vec(), path: path.clone() }.to_string(),
     }
 }
 
@@ -74,17 +138,19 @@ impl ImportResolver for PkgImports {
             None => (written, false),
         };
         let expression_dir = self.env.expression_dir.borrow();
-        let dir = from.downcast_ref::<PkgFile>().map_or(expression_dir.as_str(), PkgFile::dir);
-        match below(dir, &written) {
-            Ok(path) => {
-                let path = self.in_library(path, &written)?;
-                let name = path.as_str().to_owned();
+        let from = from.downcast_ref::<PkgFile>();
+        let dir = from.map_or(expression_dir.as_str(), PkgFile::dir);
+        let keys = from.map_or(&[][..], |file| &file.keys);
+        match self.resolve(keys, dir, &written) {
+            Ok((keys, path)) => {
+                let name = name_of(&keys, &path);
                 self.written.borrow_mut().insert(name.clone(), written);
-                Ok(SourcePath::new(PkgFile { name, raw }))
+                Ok(SourcePath::new(PkgFile { name, keys, path, raw }))
             }
-            Err(reason) => Err(Note::new(format!("cannot import `{written}`: {reason}"))
-                .origin(Origin::Reference(WrittenReference::Text(written)))
-                .into()),
+            Err(error) => Err(amend(error, |note| {
+                let message = format!("cannot import `{written}`: {}", note.message);
+                Note { message, ..note }.origin(Origin::Reference(WrittenReference::Text(written)))
+            })),
         }
     }
 
@@ -96,20 +162,21 @@ impl ImportResolver for PkgImports {
             let prepared = self.env.prepare(&name, file, text.as_str().into())?;
             return Ok(prepared.unwrap_or(text).into_bytes());
         }
-        let path: RelPath =
-            name.parse().map_err(|error| Note::new(format!("cannot import: {error}")))?;
+        let Some(PkgFile { keys, path, raw, .. }) = resolved.downcast_ref::<PkgFile>() else {
+            refuse!(Note::new(format!("cannot import `{name}`")));
+        };
         let written = self.written.borrow().get(&name).cloned().unwrap_or_default();
         let at = |note: Note| note.origin(Origin::Reference(WrittenReference::Text(written)));
         let read = match self.found.take() {
-            Some((found, bytes)) if found == path => Ok(Some(bytes)),
-            _ => self.env.world.read(&path),
+            Some((found, bytes)) if found == name => Ok(Some(bytes)),
+            _ => self.read(keys, path),
         };
         let bytes = match read {
             Ok(Some(bytes)) => bytes,
-            Ok(None) => refuse!(at(self.not_there(&name))),
+            Ok(None) => refuse!(at(self.not_there(keys, path)?)),
             Err(error) => return Err(amend(error, at)),
         };
-        if resolved.downcast_ref::<PkgFile>().is_some_and(|file| file.raw) {
+        if *raw {
             return Ok(bytes);
         }
         // The engine refuses what is no text.
@@ -133,17 +200,22 @@ fn below(dir: &str, written: &str) -> std::result::Result<RelPath, String> {
     }
 }
 
-/// A file of the package, known by its path inside it, so that no absolute path reaches a result.
-#[derive(Acyclic, Hash, PartialEq, Eq, Debug)]
+/// A file of a package, known by its path inside it and the way there, so that no absolute path reaches a result.
+#[derive(Hash, PartialEq, Eq, Debug)]
 pub(crate) struct PkgFile {
     name: String,
+    /// The keys that lead to its package; none for the package at hand.
+    keys: Vec<String>,
+    path: RelPath,
     /// Whether it is imported as it is: parsed, the same file is another one for the engine.
     raw: bool,
 }
 
+trace_acyclic!(PkgFile);
+
 impl PkgFile {
     fn dir(&self) -> &str {
-        self.name.rsplit_once('/').map_or("", |(dir, _)| dir)
+        self.path.as_str().rsplit_once('/').map_or("", |(dir, _)| dir)
     }
 }
 

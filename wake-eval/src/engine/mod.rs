@@ -6,9 +6,9 @@
 //! | `lazy`, `json`, `standard` | objects made as they are looked at; plain values as JSON; the language's library |
 //! | `module_id`, `declarations` | what is declared |
 //! | `budget`, `world`, `text`, `env` | what one evaluation may use, what it can ask, the texts it has, what it remembers |
-//! | `prepared`, `find`, `literal`, `default`, `import` | what prepared texts call; finding something in source files, and having them |
+//! | `find`, `literal`, `default`, `import` | finding something in texts; source files |
 //! | `promise`, `resolve`, `to_json`, `globs` | what references and globs name; values as JSON, with what is promised |
-//! | `api`, `view` | what functions receive: `wake`, and packages and modules as they see them |
+//! | `api`, `prepared`, `view` | what functions receive: `wake`, and packages and modules as they see them; what prepared texts call |
 //! | `ops`, `fault` | what a request asks for, and why there is no result |
 
 mod reference;
@@ -22,7 +22,6 @@ mod budget;
 mod world;
 mod text;
 mod env;
-mod prepared;
 mod find;
 mod literal;
 mod default;
@@ -32,25 +31,26 @@ mod resolve;
 mod to_json;
 mod globs;
 mod api;
+mod prepared;
 mod view;
 mod ops;
 mod fault;
 
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
-use std::rc::Rc;
 
 use jrsonnet_evaluator::State;
 use serde_json::Value;
+use wake_model::place::PKG_FILE;
 
 use crate::outcome::EvaluatedText;
 use crate::prepare::Mode;
 use crate::wire::request::{RequestParts, Task};
-use crate::{EvalError, Kind, Limits, Place, Sources};
+use crate::{EvalError, Frame, Kind, Limits, Place};
 use env::{Env, Hunt};
 pub use literal::Literal;
 use world::World;
-pub(crate) use world::{Ask, KnownAnswers};
+pub(crate) use world::{Ask, KnownAnswers, Open, Surroundings};
 
 /// Evaluations between two collections of cyclic garbage: each costs some 60 µs, each cycle some 18 KiB.
 const COLLECT_EVERY: u32 = 64;
@@ -66,14 +66,12 @@ thread_local! {
 /// Must not be called again from within `sources` or `ask`: the engine's state belongs to the thread.
 pub(crate) fn evaluate(
     request: &RequestParts<'_>,
-    sources: Rc<dyn Sources>,
-    ask: Rc<dyn Ask>,
-    known: &Rc<KnownAnswers>,
+    around: &Surroundings,
     limits: &Limits,
     has_time: &dyn Fn() -> bool,
 ) -> Result<EvaluatedText, EvalError> {
     api::hold_words();
-    let world = World::new(sources, ask, known.clone());
+    let world = World::new(around.clone());
     let result = match &request.task {
         Task::Locate { task, value } => locate(task, value, world, limits),
         task => evaluate_task(request.pkg, task, world, limits, has_time),
@@ -108,11 +106,34 @@ fn evaluate_task(
             } else if fault.is_vague && has_time() {
                 fault.sharpen(find_again(task, env.world.afresh(), limits));
             }
+            name_maker(&env, task, &mut fault);
+            fault.error.needs_config = env.lacks_config.get();
             Err(fault.into_error(pkg, env.world.take_reads(), trace))
         }
     };
     env.clear();
     result
+}
+
+/// Adds where the module is made of which a rule in another file speaks.
+fn name_maker(env: &Env, task: &Task<'_>, fault: &mut fault::EvalFault) {
+    let Task::Module { file: None, name, .. } = task else { return };
+    let Some(place) = &fault.error.place else { return };
+    let is_shown = |file: &str| {
+        let mut files = fault.error.frames.iter().map(|frame| &frame.place.file);
+        place.file == file || files.any(|other| other == file)
+    };
+    if is_shown(PKG_FILE) {
+        return;
+    }
+    let texts = env.texts.borrow();
+    let Some(text) = texts.get(PKG_FILE) else { return };
+    let owner = name.split_once('.').map_or(*name, |(owner, _)| owner);
+    let mut names = [*name, owner].map(|name| Literal::Text(name.to_owned())).into_iter();
+    if let Some(place) = names.find_map(|name| name.find(PKG_FILE, text)) {
+        let desc = format!("module `{name}` is made");
+        fault.error.frames.push(Frame { place, desc });
+    }
 }
 
 /// Evaluates what has failed once more, with every expression saying where it stands.
@@ -128,14 +149,12 @@ fn find_again(task: &Task<'_>, world: World, limits: &Limits) -> Option<fault::E
 /// The error of a request at which [`evaluate`] panicked: with the place, and what had been read.
 pub(crate) fn panicked(
     request: &RequestParts<'_>,
-    sources: Rc<dyn Sources>,
-    ask: Rc<dyn Ask>,
-    known: &Rc<KnownAnswers>,
+    around: &Surroundings,
     limits: &Limits,
     said: &str,
 ) -> EvalError {
     const SHOWN: usize = 200;
-    let world = World::new(sources, ask, known.clone());
+    let world = World::new(around.clone());
     let mut said: String = said.lines().next().unwrap_or_default().to_owned();
     if let Some((cut, _)) = said.char_indices().nth(SHOWN) {
         said.truncate(cut);

@@ -33,6 +33,8 @@ pub(crate) enum Nature {
     Limit(Limit),
     /// A dependency is not there yet: no error, but no value either.
     Pending(Value),
+    /// Packages are needed that are still to be found.
+    NeedsPkgs,
     /// A hunt has found what it looked for.
     Found,
 }

@@ -2,6 +2,7 @@
 
 mod module;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::function::{FuncVal, NativeFn};
@@ -15,7 +16,7 @@ use wake_model::RelPath;
 use wake_model::place::PKG_FILE;
 
 use super::api::{self, PkgDecl};
-use super::env::{Env, Phase};
+use super::env::{Env, Phase, PkgPart};
 use super::json::kind;
 use super::json::write::text_of;
 use super::note::{Note, Origin, refuse};
@@ -27,16 +28,20 @@ use crate::wire::request::Task;
 /// Does `task` and gives its result as JSON.
 pub(crate) fn apply(env: &Env, state: &State, task: &Task<'_>) -> Result<String> {
     match task {
-        Task::Pkg => Ok(text_of(&pkg(env, state)?.data)),
+        Task::Pkg => Ok(text_of(&pkg(env, state, PkgPart::Whole)?.said)),
+        Task::Modules { pkg: own } => {
+            learn(env, own)?;
+            Ok(text_of(&pkg(env, state, PkgPart::Late)?.said))
+        }
         Task::Inputs { pkg } => Ok(text_of(&inputs(env, state, pkg)?)),
         Task::Module { file, name, pkg, config, merge } => {
-            own(env, pkg)?;
             let config = module::ConfigRequest::of(config.map(parsed).transpose()?, *merge);
-            module::module(env, state, file, name, config)
+            module::module(env, state, file.as_deref(), name, config, learn(env, pkg)?)
         }
         Task::Expr { code, label, dir, library } => {
             env.expression_dir.replace(dir.clone().into_owned());
-            env.library.replace(library.to_vec());
+            env.library_dirs.replace(library.to_vec());
+            env.pkgs.replace(Some(BTreeMap::new()));
             expression(env, state, code, label)
         }
         Task::Locate { .. } => {
@@ -45,20 +50,24 @@ pub(crate) fn apply(env: &Env, state: &State, task: &Task<'_>) -> Result<String>
     }
 }
 
-fn pkg(env: &Env, state: &State) -> Result<Rc<PkgDecl>> {
+/// What `PKG.libsonnet` says, as far as it is wanted.
+fn pkg(env: &Env, state: &State, part: PkgPart) -> Result<Rc<PkgDecl>> {
+    env.part.set(part);
     let file = RelPath::parse(PKG_FILE).map_err(Note::from)?;
     env.phase.set(Phase::Pkg);
     let function = function_of(env, state, &file, &["wake"], "function(wake) wake.pkg(...)")?;
     let result = call1(&function, api::wake(env))?;
     env.declarations.of(&result).ok_or_else(|| {
         let changed = env.declarations.has::<PkgDecl>();
-        not_declared(PKG_FILE, "wake.pkg", changed, &result).into()
+        let note = not_declared(&format!("`{PKG_FILE}`"), "wake.pkg", changed, &result);
+        note.origin(Origin::File(PKG_FILE.to_owned())).into()
     })
 }
 
 fn inputs(env: &Env, state: &State, own_json: &str) -> Result<Value> {
-    let declared = pkg(env, state)?;
-    let own = own(env, own_json)?;
+    let own = learn(env, own_json)?;
+    let declared = pkg(env, state, PkgPart::Inputs)?;
+    env.own.replace(Some(own.clone()));
     let Some(function) = &declared.inputs else { return Ok(Value::Object(serde_json::Map::new())) };
     env.phase.set(Phase::PkgInputs);
     let result = call2(function, api::wake(env), view::pkg(env, &own))?;
@@ -71,12 +80,13 @@ fn parsed(json: &str) -> Result<Value> {
         .map_err(|error| Note::new(format!("the config is malformed: {error}")).into())
 }
 
-fn own(env: &Env, json: &str) -> Result<Rc<Instance>> {
+/// Reads the package's own instance; from now on the packages that it names can be imported from.
+fn learn(env: &Env, json: &str) -> Result<Rc<Instance>> {
     let instance = Instance::parse(json)
         .map_err(|error| Note::new(format!("the package's own instance is malformed: {error}")))?;
     let instance = Rc::new(instance);
-    env.library.replace(instance.imports.clone());
-    env.own.replace(Some(instance.clone()));
+    env.library_dirs.replace(instance.imports.clone());
+    env.pkgs.replace(Some(instance.pkgs()?.clone()));
     Ok(instance)
 }
 
@@ -135,12 +145,11 @@ fn function_of(
 }
 
 /// The error of a function that does not return what `builtin` made, though it may have called it.
-fn not_declared(file: &str, builtin: &str, called: bool, result: &Val) -> Note {
-    let message = match called {
-        true => format!("`{file}` must return the result of {builtin}() as it is"),
-        false => format!("`{file}` must return {builtin}(...), not {}", kind(result)),
-    };
-    Note::new(message).origin(Origin::File(file.to_owned()))
+fn not_declared(subject: &str, builtin: &str, called: bool, result: &Val) -> Note {
+    Note::new(match called {
+        true => format!("{subject} must return the result of {builtin}() as it is"),
+        false => format!("{subject} must return {builtin}(...), not {}", kind(result)),
+    })
 }
 
 /// JSON of a value that must be an object.

@@ -2,9 +2,10 @@
 
 use std::any::Any;
 
-use jrsonnet_evaluator::{ContextInitializer, InitialContextBuilder, Source};
+use jrsonnet_evaluator::{ContextInitializer, InitialContextBuilder, Source, Thunk, Val};
 use jrsonnet_gcmodule::trace_acyclic;
 
+use super::api;
 use super::env::Env;
 use super::standard;
 use crate::prepare::Call;
@@ -32,7 +33,13 @@ impl ContextInitializer for Functions {
         let name = source.source_path().to_string();
         let Some(source) = sources.get(&name) else { return };
         for call in Call::ALL.into_iter().filter(|call| source.calls.has(*call)) {
-            standard::bind(call, builder);
+            match call {
+                Call::Own => {
+                    let function = api::field_own(&self.env, name.clone());
+                    builder.bind(call.name(), Thunk::evaluated(Val::Func(function)));
+                }
+                call => standard::bind(call, builder),
+            }
         }
         standard::bind_patterns(&source.patterns, builder);
     }

@@ -125,7 +125,11 @@ fn input(env: &Env, keys: &[String]) -> Result<Referent> {
         Phase::PkgInputs => {
             return Err(Note::new("the inputs are what is being computed here").into());
         }
-        Phase::ModuleBody | Phase::ModuleInputs | Phase::ModuleFiles | Phase::ModuleExec => {}
+        Phase::ModuleBody
+        | Phase::ModuleInputs
+        | Phase::ModuleFiles
+        | Phase::ModuleOutputs
+        | Phase::ModuleExec => {}
     }
     let own = env.own()?;
     let has = |value: &Value| keys.first().is_some_and(|key| value.get(key).is_some());
@@ -191,7 +195,7 @@ fn module(env: &Env, key: &str, onward: Option<&Reflike>) -> Result<Referent> {
             .into());
         }
         Phase::ModuleBody => return Ok(Referent::Later),
-        Phase::ModuleInputs | Phase::ModuleFiles | Phase::ModuleExec => {}
+        Phase::ModuleInputs | Phase::ModuleFiles | Phase::ModuleOutputs | Phase::ModuleExec => {}
     }
     let modules = env.modules.borrow();
     let Some(id) = modules.get(key) else {

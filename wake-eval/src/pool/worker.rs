@@ -133,6 +133,11 @@ impl Worker {
                     let answer = |id: &str| Ok(answers.module(&serde_json::from_str(id)?));
                     self.reply(&ids, Topic::Module, answer)?;
                 }
+                Arrival::Frame(Tag::AskLibraries, keys) => {
+                    self.reply(&keys, Topic::Library, |key| {
+                        Ok(answers.library(key).map_or(Answer::Unknown, Answer::Ready))
+                    })?;
+                }
                 Arrival::Frame(tag @ (Tag::Done | Tag::Last), content) => {
                     self.leaving = tag == Tag::Last;
                     return outcome::decode(&content).map_err(Breakdown::Pipe);

@@ -33,6 +33,12 @@ pub(crate) const FORMAT: &str = "__w_f";
 /// What the path of a file starts with that is imported as it is, without being parsed.
 pub(crate) const RAW: char = '\u{1}';
 
+/// What the third parameter of a module's function is called.
+pub(crate) const CONFIG: &str = "config";
+
+/// The member of `wake` that knows the file in which it is written.
+pub(crate) const OWN: &str = "own";
+
 /// A stretch of a source text in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stretch {
@@ -101,12 +107,16 @@ pub(crate) enum Call {
     Select,
     /// `[value for ... for ... if ...]`.
     Comprehend,
+    /// The body of a function of which a third parameter, `config`, has a default; after the value of that.
+    Config,
+    /// `a.own`, which may be the call of `wake` that knows the file in which it is written.
+    Own,
     /// Any expression, whose place is to be known.
     At,
 }
 
 impl Call {
-    pub(crate) const ALL: [Call; 13] = [
+    pub(crate) const ALL: [Call; 15] = [
         Call::Add,
         Call::Sum,
         Call::Equal,
@@ -119,6 +129,8 @@ impl Call {
         Call::Map,
         Call::Select,
         Call::Comprehend,
+        Call::Config,
+        Call::Own,
         Call::At,
     ];
 
@@ -142,6 +154,8 @@ impl Call {
             Call::Map => "__w_c(",
             Call::Select => "__w_i(",
             Call::Comprehend => "__w_n(",
+            Call::Config => "__w_k(",
+            Call::Own => "__w_w(",
             Call::At => "__w_p(",
         }
     }

@@ -36,13 +36,16 @@ pub(crate) struct RequestParts<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Task<'a> {
     Pkg,
+    Modules {
+        pkg: &'a str,
+    },
     Inputs {
         pkg: &'a str,
     },
     Module {
         config: Option<&'a str>,
         merge: bool,
-        file: Cow<'a, RelPath>,
+        file: Option<Cow<'a, RelPath>>,
         name: &'a str,
         pkg: &'a str,
     },
@@ -62,11 +65,12 @@ impl<'a> Task<'a> {
     fn of(op: &'a Op) -> Self {
         match op {
             Op::Pkg => Task::Pkg,
+            Op::Modules { pkg } => Task::Modules { pkg: pkg.get() },
             Op::Inputs { pkg } => Task::Inputs { pkg: pkg.get() },
             Op::Module { config, merge, file, name, pkg } => Task::Module {
                 config: config.as_ref().map(|config| config.get()),
                 merge: *merge,
-                file: Cow::Borrowed(file),
+                file: file.as_ref().map(Cow::Borrowed),
                 name,
                 pkg: pkg.get(),
             },
@@ -111,13 +115,13 @@ mod tests {
         let file: RelPath = "d/m.libsonnet".parse().unwrap();
         let name = "m".to_owned();
         let (config, merge) = (Some(config), true);
-        let op = Op::Module { config, merge, file: file.clone(), name, pkg };
+        let op = Op::Module { config, merge, file: Some(file.clone()), name, pkg };
         let op = Op::Locate { op: Box::new(op), value: json!([null, "é"]) };
         let request = Request { pkg: "//b".to_owned(), root: "/b".into(), op };
         let task = Task::Module {
             config: Some(r#"{"b":1.5}"#),
             merge: true,
-            file: Cow::Owned(file),
+            file: Some(Cow::Owned(file)),
             name: "m",
             pkg: r#"{"key":"@b@1.0.0"}"#,
         };

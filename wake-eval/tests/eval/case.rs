@@ -45,15 +45,19 @@ impl Case {
 pub(crate) struct Dependencies {
     pkgs: BTreeMap<String, Arc<str>>,
     modules: BTreeMap<String, Option<Arc<str>>>,
+    libraries: BTreeMap<String, Arc<str>>,
 }
 
 impl Dependencies {
-    /// From `{"pkgs": {key: instance}, "modules": [[id, instance or null]]}`.
+    /// From `{"pkgs": {key: instance}, "modules": [[id, instance or null]], "libraries": {key: library}}`, where the root of a
+    /// library is its files as an archive.
     pub(crate) fn from_json(json: Value) -> Dependencies {
         let text = |value: &Value| -> Arc<str> { value.to_string().into() };
         let pkgs = json["pkgs"].as_object().into_iter().flatten();
         let modules = json["modules"].as_array().into_iter().flatten();
+        let libraries = json["libraries"].as_object().into_iter().flatten();
         Dependencies {
+            libraries: libraries.map(|(key, library)| (key.clone(), text(library))).collect(),
             pkgs: pkgs.map(|(key, instance)| (key.clone(), text(instance))).collect(),
             modules: modules
                 .map(|pair| (pair[0].to_string(), (!pair[1].is_null()).then(|| text(&pair[1]))))
@@ -65,6 +69,10 @@ impl Dependencies {
 impl Answers for Dependencies {
     fn pkg(&self, key: &str) -> Option<Arc<str>> {
         self.pkgs.get(key).cloned()
+    }
+
+    fn library(&self, key: &str) -> Option<Arc<str>> {
+        self.libraries.get(key).cloned()
     }
 
     fn module(&self, id: &Value) -> Answer {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::Deserialize;
 use serde_json::{Number, Value};
 use wake_eval::{Kind, Op, Read};
-use wake_model::declared::{Module, PackageDecl};
+use wake_model::declared::{LateDecl, Module, PackageDecl};
 
 use crate::case::Case;
 use crate::{pool, trial};
@@ -36,6 +36,7 @@ fn succeeds(case: &Case) -> Result<(), Failed> {
     match case.op() {
         Op::Pkg => comes_back::<PackageDecl>(evaluated.value.get())?,
         Op::Module { .. } => comes_back::<Module<'_, Value, Value, Value>>(evaluated.value.get())?,
+        Op::Modules { .. } => comes_back::<LateDecl>(evaluated.value.get())?,
         Op::Inputs { .. } | Op::Expr { .. } | Op::Locate { .. } => {}
     }
     if let Some(reads) = case.section("reads") {
@@ -104,6 +105,8 @@ fn shown(read: &Read) -> String {
     match read {
         Read::File { path, digest } => format!("file {path}{}", absent(digest.is_some())),
         Read::List { path, digest } => format!("list ./{path}{}", absent(digest.is_some())),
+        Read::Import { way, digest } => format!("import {way}{}", absent(digest.is_some())),
+        Read::Named { way, digest } => format!("named {way}{}", absent(digest.is_some())),
         Read::Pkg { key, digest } => format!("pkg {key}{}", absent(digest.is_some())),
         Read::Module { id, digest } => format!("module {id}{}", absent(digest.is_some())),
     }

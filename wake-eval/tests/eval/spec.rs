@@ -111,7 +111,7 @@ fn op(example: &Example) -> Op {
         "PKG.libsonnet" => Op::Pkg,
         file => Op::Module {
             merge: false,
-            file: file.parse().unwrap(),
+            file: Some(file.parse().unwrap()),
             name: "core".to_owned(),
             pkg: wake_model::json::text(&own()),
             config: None,
@@ -164,5 +164,20 @@ fn dependencies() -> Value {
                 },
             },
         ]],
+        "libraries": {"@zlib@1.3.1": {
+            "root": LIBRARY,
+            "files": ["flags.libsonnet", "pack.sh", "rules.libsonnet"],
+            "sources": [],
+            "imports": [],
+            "pkgs": {},
+        }},
     })
 }
+
+/// What the document says of the files of `zlib`.
+const LIBRARY: &str = "-- flags.libsonnet --
+{ debug: ['-g'], version: '1.3.1' }
+-- rules.libsonnet --
+{ packed(wake, name, file):: wake.module(name, exec=wake.exec(wake.own('./pack.sh'), args=[file])) }
+-- pack.sh --
+";

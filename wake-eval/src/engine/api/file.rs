@@ -14,7 +14,12 @@ use crate::engine::to_json::{Promises, to_json};
 
 pub(crate) static FILE: Spec = Spec {
     name: "wake.file",
-    params: &[Param::required("path"), Param::optional("from"), Param::optional("dump")],
+    params: &[
+        Param::required("path"),
+        Param::optional("from"),
+        Param::optional("dump"),
+        Param::optional("text"),
+    ],
     member: true,
     run: file,
 };
@@ -32,6 +37,12 @@ pub(crate) static DIR: Spec = Spec {
 fn file(call: &Call<'_>) -> Result<Val> {
     let path = path(call)?;
     let dump = call.flag("dump")?;
+    let text = call.text("text")?;
+    if text.is_some() && (dump || call.given("from")) {
+        refuse!(
+            call.fault("text", "is the whole content: there is no `from` and no `dump` beside it")
+        );
+    }
     let from = if dump {
         if !call.given("from") {
             refuse!(call.fault("dump", "is true, but there is no `from` to write"));
@@ -45,14 +56,21 @@ fn file(call: &Call<'_>) -> Result<Val> {
             Some(value) => linked(call, &value)?,
         }
     };
-    if matches!(from, Val::Null) && !dump && call.env.phase.get() == Phase::PkgInputs {
+    if matches!(from, Val::Null)
+        && !dump
+        && text.is_none()
+        && call.env.phase.get() == Phase::PkgInputs
+    {
         call.reference("path", &Val::string(path.as_str()))?;
     }
-    let mut builder = ObjValueBuilder::with_capacity(4);
+    let mut builder = ObjValueBuilder::with_capacity(5);
     builder.field("type").value("file");
     builder.field("path").value(path.as_str());
     builder.field("from").value(from);
     builder.field("dump").value(Val::Bool(dump));
+    if let Some(text) = text {
+        builder.field("text").value(text);
+    }
     Ok(Val::Obj(builder.build()))
 }
 

@@ -2,6 +2,7 @@
 
 mod call;
 mod file;
+mod own;
 mod pkg_info;
 mod exec;
 mod pkg;
@@ -17,10 +18,11 @@ use call::Spec;
 pub(crate) use call::{Param, check_takes};
 pub(crate) use exec::ExecDecl;
 pub(crate) use module::{ModuleDecl, ModuleExec, module_function};
-pub(crate) use pkg::PkgDecl;
+pub(crate) use own::field_own;
+pub(crate) use pkg::{PkgDecl, check_module_function};
 
 /// Every call of the object.
-static CALLS: [&Spec; 9] = [
+static CALLS: [&Spec; 11] = [
     &pkg_info::PKG_INFO,
     &pkg::GET_PKG,
     &pkg::PKG,
@@ -29,6 +31,8 @@ static CALLS: [&Spec; 9] = [
     &file::FILE,
     &file::REF,
     &file::DIR,
+    &own::OWN,
+    &own::FIELD_OWN,
     &module::MODULE_ID,
 ];
 

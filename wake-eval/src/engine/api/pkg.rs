@@ -3,37 +3,58 @@
 use std::rc::Rc;
 
 use jrsonnet_evaluator::function::FuncVal;
-use jrsonnet_evaluator::{IStr, Result, Val};
+use jrsonnet_evaluator::{IStr, ObjValue, Result, Val};
 use serde_json::{Value, json};
 use wake_model::nearest::nearest;
 use wake_model::place::PKG_FILE;
 use wake_model::{Name, Permission, RelPath};
 
-use super::call::{Call, Param, Spec, is_tagged, text_list};
+use super::call::{Call, Param, Spec, check_takes, is_tagged, text_list};
 use super::exec::ExecDecl;
 use super::pkg_info::{PkgInfoDecl, Versions, check_info};
 use crate::EntryKind;
-use crate::engine::env::Phase;
+use crate::engine::env::{Phase, PkgPart};
 use crate::engine::json::write::{Json, Object};
 use crate::engine::json::{kind, shown};
-use crate::engine::note::{Note, amend, refuse};
+use crate::engine::note::{Nature, Note, amend, refuse};
 
-/// What `wake.pkg` was given, checked.
+/// What `wake.pkg` was given, checked, as far as it is wanted.
 pub(crate) struct PkgDecl {
-    /// All but the function.
-    pub(crate) data: Rc<PkgData>,
+    /// All but the functions.
+    pub(crate) said: Rc<PkgSaid>,
     pub(crate) inputs: Option<FuncVal>,
+    /// The argument `modules`, where its functions are wanted.
+    pub(crate) modules: Option<ObjValue>,
 }
 
 /// A declared package as it is told to the one who asked for it.
+pub(crate) enum PkgSaid {
+    Whole(PkgData),
+    Late(LateData),
+    Nothing,
+}
+
+/// All of it.
 pub(crate) struct PkgData {
     files: Vec<IStr>,
     has_inputs: bool,
     imports: Vec<String>,
-    metadata: Value,
-    modules: Vec<(IStr, String)>,
+    /// None where it takes the packages that this one names.
+    late: Option<LateData>,
     pkg_info: Rc<PkgInfoDecl>,
     pkgs: Vec<(IStr, Rc<GetPkgDecl>)>,
+}
+
+/// What may take the packages that this one names.
+pub(crate) struct LateData {
+    metadata: Value,
+    modules: Vec<(IStr, ModuleAt)>,
+}
+
+/// Where the function of a module stands.
+enum ModuleAt {
+    File(String),
+    Inline,
 }
 
 /// What `wake.getPkg` was given, checked.
@@ -44,9 +65,35 @@ pub(crate) struct GetPkgDecl {
     pkg_info: Rc<PkgInfoDecl>,
 }
 
+impl Json for PkgSaid {
+    fn write(&self, out: &mut String) {
+        match self {
+            PkgSaid::Whole(data) => data.write(out),
+            PkgSaid::Late(LateData { metadata, modules }) => {
+                Object(&[("metadata", metadata), ("modules", modules)]).write(out);
+            }
+            PkgSaid::Nothing => Value::Null.write(out),
+        }
+    }
+}
+
+impl Json for ModuleAt {
+    fn write(&self, out: &mut String) {
+        match self {
+            ModuleAt::File(path) => path.write(out),
+            ModuleAt::Inline => Object(&[("type", &"function")]).write(out),
+        }
+    }
+}
+
 impl Json for PkgData {
     fn write(&self, out: &mut String) {
-        let PkgData { files, has_inputs, imports, metadata, modules, pkg_info, pkgs } = self;
+        let PkgData { files, has_inputs, imports, late, pkg_info, pkgs } = self;
+        let metadata = late.as_ref().map_or(&Value::Null, |late| &late.metadata);
+        let modules: &dyn Json = match late {
+            Some(late) => &late.modules,
+            None => &Value::Null,
+        };
         Object(&[
             ("files", files),
             ("has_inputs", has_inputs),
@@ -196,20 +243,48 @@ fn pkg(call: &Call<'_>) -> Result<Val> {
     if call.env.phase.get() != Phase::Pkg {
         refuse!(Note::new("pkg() defines a package, and stands only in `PKG.libsonnet`"));
     }
+    let inputs = || call.function("inputs", &["wake", "pkg"]);
+    let nothing = Rc::new(PkgSaid::Nothing);
+    let decl = match call.env.part.get() {
+        PkgPart::Whole => {
+            let (data, inputs) = whole(call)?;
+            PkgDecl { said: Rc::new(PkgSaid::Whole(data)), inputs, modules: None }
+        }
+        PkgPart::Late => {
+            PkgDecl { said: Rc::new(PkgSaid::Late(late(call)?)), inputs: None, modules: None }
+        }
+        PkgPart::Inputs => PkgDecl { said: nothing, inputs: inputs()?, modules: None },
+        PkgPart::Functions => {
+            PkgDecl { said: nothing, inputs: None, modules: call.object("modules")? }
+        }
+    };
+    Ok(call.env.declarations.keep(shown(decl.said.clone()), Rc::new(decl)))
+}
+
+fn whole(call: &Call<'_>) -> Result<(PkgData, Option<FuncVal>)> {
     // Whatever else is said may need them.
     let imports = imports(call)?;
-    call.env.library.replace(imports.clone());
+    call.env.library_dirs.replace(imports.clone());
     let imports = imports.iter().map(RelPath::dotted).collect();
     let pkg_info = check_info(call, Versions::Exact)?;
     let files = files(call)?;
     let inputs = call.function("inputs", &["wake", "pkg"])?;
     let pkgs = pkgs(call)?;
+    let late = match late(call) {
+        Ok(late) => Some(late),
+        Err(error) => match Note::of(&error) {
+            Some(Note { nature: Nature::NeedsPkgs, .. }) if !pkgs.is_empty() => None,
+            _ => return Err(error),
+        },
+    };
+    let has_inputs = inputs.is_some();
+    Ok((PkgData { files, has_inputs, imports, late, pkg_info, pkgs }, inputs))
+}
+
+fn late(call: &Call<'_>) -> Result<LateData> {
     let modules = modules(call)?;
     let metadata = call.json("metadata")?;
-    let has_inputs = inputs.is_some();
-    let data = Rc::new(PkgData { files, has_inputs, imports, metadata, modules, pkg_info, pkgs });
-    let object = shown(data.clone());
-    Ok(call.env.declarations.keep(object, Rc::new(PkgDecl { data, inputs })))
+    Ok(LateData { metadata, modules })
 }
 
 /// Directories of the package where imports are looked for.
@@ -310,37 +385,56 @@ fn pkgs(call: &Call<'_>) -> Result<Vec<(IStr, Rc<GetPkgDecl>)>> {
     Ok(pkgs)
 }
 
-fn modules(call: &Call<'_>) -> Result<Vec<(IStr, String)>> {
+fn modules(call: &Call<'_>) -> Result<Vec<(IStr, ModuleAt)>> {
     let mut modules = Vec::new();
     let Some(object) = call.object("modules")? else { return Ok(modules) };
     for name in object.fields() {
         check_module_name(&name)
             .map_err(|note| note.argument("modules").key(name.as_str()).at_key())?;
         let value = object.get(name.clone())?.unwrap_or(Val::Null);
-        let Val::Str(path) = &value else {
-            refuse!(
-                call.fault(
-                    "modules",
-                    format!("must hold the path of a file as `{name}`, not {}", kind(&value))
-                )
-                .key(name.as_str())
-            );
+        let at = match &value {
+            Val::Str(path) => {
+                let path = own_file(call, "modules", &path.clone().into_flat(), &name)?;
+                ModuleAt::File(path.dotted())
+            }
+            Val::Func(function) => {
+                check_module_function(function)
+                    .map_err(|note| note.argument("modules").key(name.as_str()))?;
+                ModuleAt::Inline
+            }
+            other => {
+                let expected = "a function or the path of a file";
+                refuse!(
+                    call.fault(
+                        "modules",
+                        format!("must hold {expected} as `{name}`, not {}", kind(other))
+                    )
+                    .key(name.as_str())
+                );
+            }
         };
-        let path = own_file(call, "modules", &path.clone().into_flat(), &name)?;
-        modules.push((name, path.dotted()));
+        modules.push((name, at));
     }
     Ok(modules)
 }
 
+/// Refuses what cannot be the function of a module.
+pub(crate) fn check_module_function(function: &FuncVal) -> std::result::Result<(), Note> {
+    let takes = ["wake", "pkg", "config"];
+    check_takes(function, &takes[..2])
+        .or_else(|note| check_takes(function, &takes).map_err(|_| note))
+}
+
 /// Refuses what cannot be a component of a path and part of an id.
 pub(crate) fn check_module_name(name: &str) -> std::result::Result<(), Note> {
-    let fits = name
-        .chars()
-        .enumerate()
-        .all(|(at, c)| c.is_ascii_alphanumeric() || (at > 0 && (c == '_' || c == '-')));
-    if !name.is_empty() && name.len() <= Name::MAX && fits {
+    let fits = |part: &str| {
+        let mut chars = part.chars().enumerate();
+        !part.is_empty()
+            && chars.all(|(at, c)| c.is_ascii_alphanumeric() || (at > 0 && (c == '_' || c == '-')))
+    };
+    if name.len() <= Name::MAX && name.split('.').all(fits) {
         return Ok(());
     }
     Err(Note::new(format!("`{name}` cannot name a module"))
-        .hint("names of modules are letters, digits, `_` and `-`, starting with a letter or digit, at most 64"))
+        .hint("names of modules are letters, digits, `_` and `-`, starting with a letter or digit, at most 64; `server.unit` is part of `server`"))
 }

@@ -2,63 +2,137 @@
 
 use std::rc::Rc;
 
-use jrsonnet_evaluator::function::FuncVal;
-use jrsonnet_evaluator::{Error, Result, State, Thunk, Val};
+use jrsonnet_evaluator::function::{FuncVal, ParamParse};
+use jrsonnet_evaluator::{Error, ObjValue, Result, State, Thunk, Val};
 use serde_json::{Map, Value};
 use wake_model::RelPath;
 use wake_model::nearest::nearest;
 
-use super::{call2, call3, from_call, function_of, map_of, not_declared};
-use crate::engine::api::{self, ExecDecl, ModuleDecl, ModuleExec};
+use super::{call2, call3, from_call, function_of, map_of, not_declared, pkg};
+use crate::engine::api::{self, ExecDecl, ModuleDecl, ModuleExec, check_module_function};
 use crate::engine::default::{OVERLAY, plain_default, yielding};
-use crate::engine::env::{Env, Phase};
+use crate::engine::env::{Env, Phase, PkgPart};
 use crate::engine::json::write::{Json, Object, text_of};
 use crate::engine::json::{from_json, json_kind, kind};
 use crate::engine::note::{Nature, Note, Origin, amend, refuse};
 use crate::engine::reference::{Reference, WrittenReference};
 use crate::engine::resolve::{self, file_object};
+use crate::engine::standard;
 use crate::engine::to_json::{Promises, to_json};
 use crate::engine::view;
+use crate::engine::world::Instance;
+use crate::prepare::CONFIG;
 
 const FORM: &str = "function(wake, pkg, config) wake.module(...)";
 
-/// Evaluates the module `name` whose function stands in `file`.
+/// Evaluates the module `name` of the package `own`, whose function stands in `file` or, where there is none, in the
+/// package's own file.
 pub(crate) fn module(
     env: &Env,
     state: &State,
-    file: &RelPath,
+    file: Option<&RelPath>,
     name: &str,
     config: ConfigRequest,
+    own: Rc<Instance>,
+) -> Result<String> {
+    let origin = FunctionOrigin { file, name };
+    let function = match file {
+        Some(file) => {
+            env.phase.set(Phase::ModuleBody);
+            env.own.replace(Some(own.clone()));
+            function_of(env, state, file, &["wake", "pkg"], FORM).or_else(|error| {
+                function_of(env, state, file, &["wake", "pkg", "config"], FORM).map_err(|_| error)
+            })?
+        }
+        None => inline_function(&functions(env, state)?, &origin)?,
+    };
+    apply(env, state, &function, &origin, config, own)
+}
+
+/// The functions of modules in `PKG.libsonnet`, by name; none if there are no modules.
+fn functions(env: &Env, state: &State) -> Result<Option<ObjValue>> {
+    Ok(pkg(env, state, PkgPart::Functions)?.modules.clone())
+}
+
+fn inline_function(functions: &Option<ObjValue>, origin: &FunctionOrigin<'_>) -> Result<FuncVal> {
+    let value = match functions {
+        Some(functions) => functions.get(origin.name.into())?,
+        None => None,
+    };
+    let Some(Val::Func(function)) = value else {
+        refuse!(origin.at(Note::new(format!("{} must be {FORM}", origin.subject()))));
+    };
+    check_module_function(&function).map_err(|note| origin.at(note))?;
+    Ok(function)
+}
+
+/// Where the function of a module stands.
+struct FunctionOrigin<'a> {
+    file: Option<&'a RelPath>,
+    name: &'a str,
+}
+
+impl FunctionOrigin<'_> {
+    /// What a person calls it.
+    fn subject(&self) -> String {
+        match self.file {
+            Some(file) => format!("`{file}`"),
+            None => format!("module `{}`", self.name),
+        }
+    }
+
+    /// What it is to do to give the function.
+    fn verb(&self) -> &'static str {
+        if self.file.is_some() { "return" } else { "be" }
+    }
+
+    /// Points at it.
+    fn at(&self, note: Note) -> Note {
+        match self.file {
+            Some(file) => note.origin(Origin::File(file.as_str().to_owned())),
+            None => {
+                note.argument("modules").key(self.name).origin(Origin::Call("wake.pkg".to_owned()))
+            }
+        }
+    }
+}
+
+/// Applies the function of a module.
+fn apply(
+    env: &Env,
+    state: &State,
+    function: &FuncVal,
+    origin: &FunctionOrigin<'_>,
+    config: ConfigRequest,
+    own: Rc<Instance>,
 ) -> Result<String> {
     env.phase.set(Phase::ModuleBody);
-    let function = function_of(env, state, file, &["wake", "pkg"], FORM).or_else(|error| {
-        function_of(env, state, file, &["wake", "pkg", "config"], FORM).map_err(|_| error)
-    })?;
-    check_names(&function, file)?;
-    let own = env.own()?;
+    env.own.replace(Some(own.clone()));
+    check_names(function, origin)?;
     let pkg = view::pkg(env, &own);
-    env.module.replace(Some(name.into()));
-    let asked = Asked { env, state, function: &function, file, name };
+    env.module.replace(Some(origin.name.into()));
+    let asked = Asked { env, state, function, origin };
     let (config, is_default) = asked.config(config)?;
     let result = match function.params().len() {
-        0..=2 => call2(&function, api::wake(env), pkg.clone())?,
-        _ => call3(&function, api::wake(env), pkg.clone(), from_json(&config))?,
+        0..=2 => call2(function, api::wake(env), pkg.clone())?,
+        _ => call3(function, api::wake(env), pkg.clone(), from_json(&config))?,
     };
     let Some(declared) = env.declarations.take::<ModuleDecl>(&result) else {
         let changed = env.declarations.has::<ModuleDecl>();
-        refuse!(not_declared(file.as_str(), "wake.module", changed, &result));
+        refuse!(origin.at(not_declared(&origin.subject(), "wake.module", changed, &result)));
     };
     env.modules.replace(declared.modules.clone());
     Instantiation { env, pkg, declared, config, is_default }.json()
 }
 
 /// Refuses a function whose second parameter is plainly meant for something else than the package.
-fn check_names(function: &FuncVal, file: &RelPath) -> Result<()> {
+fn check_names(function: &FuncVal, origin: &FunctionOrigin<'_>) -> Result<()> {
     let params = function.params();
     let name = |at: usize| params.get(at).and_then(|param| param.name().as_str());
     if name(1) == Some("config") {
-        let message = format!("`{file}` must return {FORM}: its second argument is the package");
-        refuse!(Note::new(message).origin(Origin::File(file.as_str().to_owned())));
+        let (subject, verb) = (origin.subject(), origin.verb());
+        let message = format!("{subject} must {verb} {FORM}: its second argument is the package");
+        refuse!(origin.at(Note::new(message)));
     }
     Ok(())
 }
@@ -89,8 +163,7 @@ struct Asked<'a> {
     env: &'a Env,
     state: &'a State,
     function: &'a FuncVal,
-    file: &'a RelPath,
-    name: &'a str,
+    origin: &'a FunctionOrigin<'a>,
 }
 
 impl Asked<'_> {
@@ -98,7 +171,13 @@ impl Asked<'_> {
     fn config(&self, asked: ConfigRequest) -> Result<(Value, bool)> {
         let takes_one = self.function.params().len() > 2;
         match asked {
-            ConfigRequest::Default => Ok((self.default()?, true)),
+            ConfigRequest::Default => {
+                let has_default = |param: &ParamParse| param.has_default();
+                let lacks_one =
+                    takes_one && !self.function.params().get(2).is_some_and(has_default);
+                self.env.lacks_config.set(lacks_one);
+                Ok((self.default()?, true))
+            }
             ConfigRequest::Given(config) if takes_one => {
                 let is_default = self.plain_default().is_some_and(|default| default == config);
                 Ok((config, is_default))
@@ -106,7 +185,7 @@ impl Asked<'_> {
             ConfigRequest::Given(config) if config == empty() => Ok((config, true)),
             ConfigRequest::Changed(keys) if takes_one => self.changed(keys),
             ConfigRequest::Given(_) | ConfigRequest::Changed(_) => {
-                let note = Note::new(format!("module `{}` takes no config", self.name));
+                let note = Note::new(format!("module `{}` takes no config", self.origin.name));
                 Err(self.at(note).hint("declare it as function(wake, pkg, config) ...").into())
             }
         }
@@ -118,7 +197,7 @@ impl Asked<'_> {
         let Value::Object(mut config) = default else {
             let note = Note::new(format!(
                 "the default config of module `{}` is {}, of which no keys can be set",
-                self.name,
+                self.origin.name,
                 json_kind(&default)
             ));
             return Err(self.at(note).into());
@@ -127,7 +206,8 @@ impl Asked<'_> {
         let has_keys = !config.is_empty();
         for (key, value) in keys {
             if has_keys && !config.contains_key(&key) {
-                let note = Note::new(format!("module `{}` has no config `{key}`", self.name));
+                let name = self.origin.name;
+                let note = Note::new(format!("module `{name}` has no config `{key}`"));
                 let known: Vec<&str> = config.keys().map(String::as_str).collect();
                 let near = nearest(&key, known.iter().copied());
                 let help = match near {
@@ -147,12 +227,26 @@ impl Asked<'_> {
         }
         let params = self.function.params();
         let param = params.get(2).and_then(|param| param.name().as_str());
-        match computed_default(self.env, self.state, self.file, param.unwrap_or_default())? {
+        let asked = match param {
+            Some(CONFIG) => {
+                let pkg = view::pkg(self.env, &self.env.own()?);
+                standard::default_config(|| call2(self.function, api::wake(self.env), pkg))?
+            }
+            _ => None,
+        };
+        let computed = match (asked, self.origin.file) {
+            (Some(config), _) => Some(default_json(self.env, &config)?),
+            (None, Some(file)) => {
+                computed_default(self.env, self.state, file, param.unwrap_or_default())?
+            }
+            (None, None) => None,
+        };
+        match computed {
             Some(config) => Ok(config),
             None => {
-                let note =
-                    Note::new(format!("cannot tell the default config of module `{}`", self.name));
-                let hint = "let the file end in the function itself, or write the default out as config={debug: false}";
+                let name = self.origin.name;
+                let note = Note::new(format!("cannot tell the default config of module `{name}`"));
+                let hint = "call the parameter `config`, or write its default out, as config={debug: false}";
                 Err(self.at(note).hint(hint).into())
             }
         }
@@ -167,7 +261,7 @@ impl Asked<'_> {
     }
 
     fn at(&self, note: Note) -> Note {
-        note.origin(Origin::File(self.file.as_str().to_owned()))
+        self.origin.at(note)
     }
 }
 
@@ -187,7 +281,11 @@ fn computed_default(
     env.overlays.borrow_mut().insert(name.clone(), text);
     let Val::Func(function) = state.import(name.as_str())? else { return Ok(None) };
     let default = call2(&function, api::wake(env), view::pkg(env, &env.own()?))?;
-    to_json(env, format_args!("the default of `config`"), Promises::Refuse, &default).map(Some)
+    default_json(env, &default).map(Some)
+}
+
+fn default_json(env: &Env, default: &Val) -> Result<Value> {
+    to_json(env, format_args!("the default of `config`"), Promises::Refuse, default)
 }
 
 /// A module whose body has been evaluated.
@@ -204,9 +302,9 @@ impl Instantiation<'_> {
     /// What is told to the one who asked: the module complete, or what it waits for.
     fn json(mut self) -> Result<String> {
         let exec = std::mem::replace(&mut self.declared.exec, ModuleExec::None);
-        let outputs = self.outputs()?;
         let mut pending = Vec::new();
         let inputs = settle(self.inputs(), &mut pending)?;
+        let outputs = settle(self.outputs(inputs.as_ref()), &mut pending)?;
         let files = settle(self.files(inputs.as_ref()), &mut pending)?;
         let exec = settle(self.exec(exec, inputs.as_ref(), files.as_deref()), &mut pending)?;
         pending.sort_by_cached_key(wake_model::json::canonical);
@@ -217,7 +315,7 @@ impl Instantiation<'_> {
             ("metadata", &declared.metadata),
             ("modules", &declared.modules),
             ("name", &declared.name),
-            ("outputs", &outputs),
+            ("outputs", outputs.as_ref().unwrap_or(&Value::Null)),
             ("pkg", &declared.pkg),
             ("pkgFiles", &declared.pkg_files),
         ];
@@ -227,8 +325,8 @@ impl Instantiation<'_> {
         if let Some(label) = &declared.label {
             fields.push(("label", label));
         }
-        match (&inputs, &files, &exec) {
-            (Some(inputs), Some(files), Some(exec)) if pending.is_empty() => {
+        match (&inputs, &files, &exec, &outputs) {
+            (Some(inputs), Some(files), Some(exec), Some(_)) if pending.is_empty() => {
                 fields.extend([("exec", exec as &dyn Json), ("files", files), ("inputs", inputs)]);
             }
             _ => fields.push(("pending", &pending)),
@@ -236,10 +334,16 @@ impl Instantiation<'_> {
         Ok(text_of(&Object(&fields)))
     }
 
-    fn outputs(&self) -> Result<Value> {
+    fn outputs(&self, inputs: Option<&Value>) -> Result<Value> {
         let Some(function) = &self.declared.outputs else { return Ok(Value::Object(Map::new())) };
-        self.env.phase.set(Phase::ModuleBody);
-        let result = call2(function, api::wake(self.env), self.pkg.clone())?;
+        self.env.phase.set(Phase::ModuleOutputs);
+        let params = function.params();
+        let second = params.get(1).and_then(|param| param.name().as_str());
+        let argument = match second {
+            Some("module") => self.argument(known(inputs)),
+            _ => self.pkg.clone(),
+        };
+        let result = call2(function, api::wake(self.env), argument)?;
         let at = |error: Error| from_call(error, "wake.module", "outputs");
         let mut outputs = map_of(self.env, "`outputs`", Promises::Refuse, &result).map_err(at)?;
         for (key, value) in outputs.as_object_mut().into_iter().flatten() {

@@ -9,6 +9,7 @@ mod equal;
 mod format;
 mod operators;
 mod comprehension;
+mod config;
 mod place;
 mod numbers;
 mod lists;
@@ -37,6 +38,7 @@ use jrsonnet_evaluator::{
 use jrsonnet_gcmodule::{Acyclic, Cc, trace_acyclic};
 use jrsonnet_stdlib::{Settings, TracePrinter, stdlib_uncached};
 
+pub(crate) use self::config::default_config;
 use self::format::Filling;
 use self::function::{Arguments, Native};
 use super::note::Note;
@@ -46,6 +48,7 @@ thread_local! {
     static CALLS: [(IStr, Val); Call::ALL.len()] = Call::ALL.map(|call| {
         let function = operators::operator(call)
             .or_else(|| comprehension::comprehension(call))
+            .or_else(|| config::body(call))
             .unwrap_or_else(place::at);
         (call.name().into(), Val::Func(function))
     });

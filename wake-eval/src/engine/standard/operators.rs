@@ -34,7 +34,9 @@ pub(super) fn operator(call: Call) -> Option<FuncVal> {
             (&["left", "right"], |args| shift(&args.value(0)?, BinaryOpType::Rhs, &args.value(1)?))
         }
         Call::Extend => (&["is_above", "above", "value"], extend),
-        Call::Map | Call::Select | Call::Comprehend | Call::At => return None,
+        Call::Map | Call::Select | Call::Comprehend | Call::Config | Call::Own | Call::At => {
+            return None;
+        }
     };
     Some(Native::function(call.name(), params, run))
 }

@@ -8,8 +8,9 @@ use jrsonnet_evaluator::rustc_hash::FxHashMap;
 use serde_json::Value;
 use wake_model::BlobDigest;
 
-use super::Ask;
 use super::instance::Instance;
+use super::library::OpenLibrary;
+use super::{Ask, Open};
 use crate::engine::note::Note;
 use crate::wire::request::KEPT;
 use crate::{Answer, Topic};
@@ -24,6 +25,7 @@ pub(crate) struct KnownAnswers {
     bytes: Cell<usize>,
     pkgs: RefCell<FxHashMap<String, ParsedAnswer<Instance>>>,
     modules: RefCell<FxHashMap<String, ParsedAnswer<Value>>>,
+    libraries: RefCell<FxHashMap<String, Option<Rc<OpenLibrary>>>>,
     /// What nobody has asked for yet.
     unread: RefCell<FxHashMap<Topic, String>>,
 }
@@ -44,6 +46,7 @@ impl KnownAnswers {
         if epoch.is_none() || epoch != self.epoch.get() || self.bytes.get() > KEPT {
             self.pkgs.take();
             self.modules.take();
+            self.libraries.take();
             self.unread.take();
             self.bytes.set(0);
         }
@@ -130,6 +133,28 @@ impl KnownAnswers {
             }
         }
         Ok(found)
+    }
+
+    /// What can be imported of the package `key`, asked for once; none if there is no such package.
+    pub(crate) fn library(
+        &self,
+        ask: &dyn Ask,
+        open: &Open,
+        key: &str,
+    ) -> Result<Option<Rc<OpenLibrary>>> {
+        if let Some(known) = self.libraries.borrow().get(key) {
+            return Ok(known.clone());
+        }
+        let text = ask.library(key);
+        let library = text.map(|text| {
+            self.bytes.set(self.bytes.get() + text.len());
+            OpenLibrary::parse(key, &text, open).map(Rc::new)
+        });
+        let library = library.transpose().map_err(|error| {
+            Note::new(format!("what can be imported of `{key}` is malformed: {error}"))
+        })?;
+        self.libraries.borrow_mut().insert(key.to_owned(), library.clone());
+        Ok(library)
     }
 
     fn has_module(&self, id: &str) -> bool {

@@ -1,9 +1,11 @@
 //! What an evaluation can ask: the files of its package, other packages and modules.
 
 mod instance;
+mod library;
 mod known;
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,9 +16,10 @@ use wake_model::{BlobDigest, RelPath};
 
 use super::note::Note;
 use crate::outcome::list_digest;
-use crate::{Answer, EntryKind, ListEntry, Read, Sources};
+use crate::{Answer, EntryKind, ListEntry, Read, Sources, Way, named_digest};
 pub(crate) use instance::{Instance, PathKind, Text};
 pub(crate) use known::{KnownAnswers, ModuleAnswer};
+pub(crate) use library::OpenLibrary;
 
 /// Who answers questions about others; the parent's [`crate::Answers`] at the other end of a pipe.
 pub(crate) trait Ask {
@@ -24,13 +27,25 @@ pub(crate) trait Ask {
     fn pkgs(&self, keys: &[&str]) -> Vec<Option<Arc<str>>>;
     /// What is known about modules, in the order of their ids.
     fn modules(&self, ids: &[&str]) -> Vec<Answer>;
+    /// The JSON text of what can be imported of a package.
+    fn library(&self, key: &str) -> Option<Arc<str>>;
+}
+
+/// Opens the files of a package, by the root that its request or library names.
+pub(crate) type Open = dyn Fn(&Path) -> Box<dyn Sources>;
+
+/// What lies around every evaluation of one request.
+#[derive(Clone)]
+pub(crate) struct Surroundings {
+    pub(crate) sources: Rc<dyn Sources>,
+    pub(crate) open: Rc<Open>,
+    pub(crate) ask: Rc<dyn Ask>,
+    pub(crate) known: Rc<KnownAnswers>,
 }
 
 /// What lies around one evaluation, and what it has read of that.
 pub(crate) struct World {
-    sources: Rc<dyn Sources>,
-    ask: Rc<dyn Ask>,
-    known: Rc<KnownAnswers>,
+    around: Surroundings,
     /// In no order, some of them more than once.
     reads: RefCell<Vec<Read>>,
     listings: RefCell<FxHashMap<RelPath, Option<Rc<[ListEntry]>>>>,
@@ -42,15 +57,9 @@ pub(crate) struct World {
 
 impl World {
     /// A world of which nothing has been read.
-    pub(crate) fn new(
-        sources: Rc<dyn Sources>,
-        ask: Rc<dyn Ask>,
-        known: Rc<KnownAnswers>,
-    ) -> World {
+    pub(crate) fn new(around: Surroundings) -> World {
         World {
-            sources,
-            ask,
-            known,
+            around,
             reads: RefCell::new(Vec::with_capacity(16)),
             listings: RefCell::default(),
             found: RefCell::default(),
@@ -60,7 +69,7 @@ impl World {
 
     /// The same world for another evaluation.
     pub(crate) fn afresh(&self) -> World {
-        World::new(self.sources.clone(), self.ask.clone(), self.known.clone())
+        World::new(self.around.clone())
     }
 
     /// What was read, sorted; asked for once, at the end.
@@ -77,7 +86,7 @@ impl World {
 
     /// The bytes of a file, recorded.
     pub(crate) fn read(&self, path: &RelPath) -> Result<Option<Vec<u8>>> {
-        let bytes = self.sources.read(path).map_err(|error| Note::new(error.to_string()))?;
+        let bytes = self.around.sources.read(path).map_err(|error| Note::new(error.to_string()))?;
         let digest = bytes.as_deref().map(BlobDigest::of);
         self.record(Read::File { path: path.clone(), digest });
         self.record_no_border(path);
@@ -106,7 +115,8 @@ impl World {
         if let Some(known) = self.listings.borrow().get(dir) {
             return Ok(known.clone());
         }
-        let entries = self.sources.list(dir).map_err(|error| Note::new(error.to_string()))?;
+        let entries =
+            self.around.sources.list(dir).map_err(|error| Note::new(error.to_string()))?;
         let entries = entries.map(|mut entries| {
             entries.sort_unstable_by(|left, right| left.name.cmp(&right.name));
             entries
@@ -156,10 +166,31 @@ impl World {
         key: &'a str,
         others: impl Iterator<Item = &'a str>,
     ) -> Result<Option<Rc<Instance>>> {
-        let answer = self.known.pkg(&*self.ask, key, others)?;
+        let answer = self.around.known.pkg(&*self.around.ask, key, others)?;
         let (instance, digest) = answer.unzip();
         self.record(Read::Pkg { key: key.to_owned(), digest });
         Ok(instance)
+    }
+
+    /// What can be imported of the package `key`; none if there is no such package.
+    pub(crate) fn library(&self, key: &str) -> Result<Option<Rc<OpenLibrary>>> {
+        self.around.known.library(&*self.around.ask, &*self.around.open, key)
+    }
+
+    /// The bytes of a file that `library`, at the end of `way`, offers, recorded.
+    pub(crate) fn import(&self, library: &OpenLibrary, way: &Way) -> Result<Option<Rc<[u8]>>> {
+        let (bytes, digest) = library.read(&way.path)?.unzip();
+        self.record(Read::Import { way: way.clone(), digest });
+        Ok(bytes)
+    }
+
+    /// Where what `library`, at the end of `way`, names lies for commands; none if it names nothing there. Recorded.
+    pub(crate) fn named(&self, library: &OpenLibrary, way: &Way) -> Option<String> {
+        let is_dir = library.names(&way.path);
+        let digest = is_dir.map(|is_dir| named_digest(&library.key, is_dir));
+        self.record(Read::Named { way: way.clone(), digest });
+        let slash = if is_dir? { "/" } else { "" };
+        Some(format!("./.wake/pkgs/{}/{}{slash}", library.key, way.path))
     }
 
     /// What is known about the module `id`, recorded; asked for along with `others`.
@@ -168,7 +199,7 @@ impl World {
         id: &'a str,
         others: impl Iterator<Item = &'a str>,
     ) -> Result<ModuleAnswer> {
-        let answer = self.known.module(&*self.ask, id, others)?;
+        let answer = self.around.known.module(&*self.around.ask, id, others)?;
         let digest = match &answer {
             ModuleAnswer::Ready(_, digest) => Some(*digest),
             ModuleAnswer::Pending | ModuleAnswer::Unknown => None,

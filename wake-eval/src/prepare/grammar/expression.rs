@@ -1,9 +1,9 @@
 //! Expressions without operators between them.
 
 use super::{Expression, Form, Parsed, Parser};
-use crate::prepare::RAW;
 use crate::prepare::shape::Shape;
 use crate::prepare::token::{Kind, Token};
+use crate::prepare::{CONFIG, Call, OWN, RAW};
 
 impl Parser<'_> {
     /// An expression with what looks into it, calls it or extends it.
@@ -14,8 +14,13 @@ impl Parser<'_> {
         loop {
             let shape = match self.kind() {
                 Kind::Dot => {
-                    self.take();
-                    self.expect(Kind::Name, "identifier")?;
+                    let dot = self.take();
+                    let name = self.expect(Kind::Name, "identifier")?;
+                    if self.written(name) == OWN {
+                        self.calls.insert(Call::Own);
+                        self.edits.open(expression.start, format!("{}(", Call::Own.name()));
+                        self.edits.replace(dot.start as usize, name.end as usize, ")");
+                    }
                     Shape::Unknown
                 }
                 Kind::LeftBracket => {
@@ -163,8 +168,8 @@ impl Parser<'_> {
             Kind::If => return self.conditional(),
             Kind::Function => {
                 self.take();
-                self.parameters()?;
-                self.expression()?;
+                let takes_config = self.parameters()?;
+                self.body(takes_config)?;
                 Shape::Unknown
             }
             Kind::Assert => {
@@ -210,27 +215,41 @@ impl Parser<'_> {
     /// `name = value` or `name(parameters) = value`; its name.
     pub(super) fn bind(&mut self) -> Parsed<Token> {
         let name = self.expect(Kind::Name, "identifier")?;
-        if self.kind() == Kind::LeftParen {
-            self.parameters()?;
-        }
+        let takes_config = self.kind() == Kind::LeftParen && self.parameters()?;
         self.expect(Kind::Assign, "'='")?;
-        self.expression()?;
+        self.body(takes_config)?;
         Ok(name)
     }
 
-    pub(super) fn parameters(&mut self) -> Parsed<()> {
+    /// The parameters of a function; whether the third of them is a `config` with a default.
+    pub(super) fn parameters(&mut self) -> Parsed<bool> {
         self.expect(Kind::LeftParen, "'('")?;
+        let mut takes_config = false;
+        let mut count = 0;
         while self.kind() != Kind::RightParen {
-            self.expect(Kind::Name, "identifier")?;
+            let name = self.expect(Kind::Name, "identifier")?;
+            count += 1;
             if self.takes(Kind::Assign) {
                 self.expression()?;
+                takes_config |= count == 3 && self.written(name) == CONFIG;
             }
             if !self.takes(Kind::Comma) {
                 break;
             }
         }
         self.expect(Kind::RightParen, "')'")?;
-        Ok(())
+        Ok(takes_config)
+    }
+
+    /// The body of a function. That of a module's function can be asked for the default of its config.
+    pub(super) fn body(&mut self, takes_config: bool) -> Parsed<Expression> {
+        let body = self.expression()?;
+        if takes_config {
+            self.calls.insert(Call::Config);
+            self.edits.open(body.start, format!("{}({CONFIG}, ", Call::Config.name()));
+            self.edits.close(body.end, ")");
+        }
+        Ok(body)
     }
 
     fn conditional(&mut self) -> Parsed<Expression> {

@@ -91,11 +91,9 @@ impl Parser<'_> {
         }
         self.objects += 1;
         let is_method = self.kind() == Kind::LeftParen;
-        if is_method {
-            self.parameters()?;
-        }
+        let takes_config = is_method && self.parameters()?;
         let colon = self.colon(is_method)?;
-        let value = self.expression()?;
+        let value = self.body(takes_config)?;
         self.objects -= 1;
         if is_extension(colon.kind) && !value.shape.is_object() && value.shape != Shape::List {
             self.extend(name, colon, value);

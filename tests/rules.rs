@@ -1,0 +1,572 @@
+//! How building is shared: what one package knows about it, used by others.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+
+use wake_tests::{Build, Expect, Project, ProjectBuilder, expect, project};
+
+/// A package `//rules` with a rule `text`: a module that writes its words behind those of `//words`, and one that belongs
+/// to it.
+fn with_rules() -> ProjectBuilder {
+    project()
+        .file("wake.toml", "")
+        .pkg_at("words", "words", "files=['./list.libsonnet', './notes']")
+        .file("words/list.libsonnet", "{ first: 'one' }\n")
+        .file("words/notes", "\n")
+        .pkg_at(
+            "rules",
+            "rules",
+            "files=['./rules.libsonnet', './sub/add.libsonnet'],\n    \
+             pkgs={ list: wake.getPkg(wake.pkgInfo('words', '^1'), from='../words') }",
+        )
+        .file(
+            "rules/rules.libsonnet",
+            "local add = import './sub/add.libsonnet';\n\
+             {\n  text(name, words):: {\n    \
+             [name]: function(wake, pkg, config={ words: add.all(words) })\n      wake.module(\n        name,\n        \
+             files=function(wake, module) [wake.file('./words.json', from=config.words, dump=true)],\n        \
+             outputs=function(wake, module) { text: './words.json' },\n      ),\n    \
+             [name + '.part']: function(wake, pkg) wake.module(name + '.part'),\n  },\n}\n",
+        )
+        .file(
+            "rules/sub/add.libsonnet",
+            "local list = import '@list/list.libsonnet';\n{ all(words): [list.first] + words }\n",
+        )
+}
+
+/// `//app`, which uses that rule; `modules` is what it makes with it.
+fn app(modules: &str) -> Project {
+    let project = with_rules().build();
+    project.write("app/PKG.libsonnet", pkg_file(modules));
+    project
+}
+
+fn pkg_file(modules: &str) -> String {
+    format!(
+        "local rules = import '@rules/rules.libsonnet';\n\
+         function(wake) wake.pkg(\n  wake.pkgInfo('app', '1.0.0'),\n  \
+         pkgs={{ rules: wake.getPkg(wake.pkgInfo('rules', '^1'), from='../rules') }},\n  modules={modules},\n)\n"
+    )
+}
+
+const TWO: &str = "rules.text('a', ['x']) + rules.text('b', ['y'])";
+
+fn evaluations(build: &Build) -> (u64, u64) {
+    let evaluated = build.of_kind("evaluated").next().unwrap();
+    let number = |name: &str| evaluated[name].as_u64().unwrap();
+    (number("evaluations"), number("cached"))
+}
+
+#[test]
+fn a_rule_of_another_package_makes_modules() {
+    let project = app(TWO);
+    let build = project.build(&["//..."]);
+    assert_eq!(build.ran(), ["//app:a", "//app:b"]);
+    assert_eq!(project.result_text("//app:a", "words.json"), "[\"one\",\"x\"]\n");
+    assert_eq!(project.result_text("//app:b", "words.json"), "[\"one\",\"y\"]\n");
+    project.build_runs_nothing(&["//..."]);
+}
+
+#[test]
+fn what_changes_in_a_rule_is_seen_and_what_changes_beside_it_is_not() {
+    let project = app(TWO);
+    project.build(&["//..."]);
+    // Neither is imported by anyone.
+    project.write("words/notes", "more\n");
+    project.edit("rules/PKG.libsonnet", "'1.0.0'),", "'1.0.0'), metadata={ maintained: true },");
+    let build = project.build(&["//..."]);
+    let (all, cached) = evaluations(&build);
+    assert_eq!((all - cached, build.ran().len()), (1, 0), "only the package file that changed");
+    // Through two packages.
+    project.write("words/list.libsonnet", "{ first: 'uno' }\n");
+    let build = project.build(&["//..."]);
+    assert_eq!(build.ran(), ["//app:a", "//app:b"]);
+    assert_eq!(project.result_text("//app:a", "words.json"), "[\"uno\",\"x\"]\n");
+    project.edit("rules/sub/add.libsonnet", "[list.first] + words", "words + [list.first]");
+    project.build(&["//..."]);
+    assert_eq!(project.result_text("//app:b", "words.json"), "[\"y\",\"uno\"]\n");
+    // A comment is evaluated, and runs nothing.
+    project.edit("rules/rules.libsonnet", "{\n  text", "# a rule\n{\n  text");
+    assert_eq!(project.build(&["//..."]).ran(), [] as [&str; 0]);
+}
+
+#[test]
+fn what_belongs_to_a_module_is_built_where_it_is_asked_for() {
+    let project = app(TWO);
+    assert_eq!(project.build(&["//app:a.part"]).ran(), ["//app:a.part"]);
+    assert!(project.result("//app:a.part", "").is_dir());
+    assert_eq!(project.build(&["//..."]).ran(), ["//app:a", "//app:b"]);
+    project.wake(["ls", "//app"]).run().success().prints(expect![[r#"
+        //app  app@1.0.0
+          //app:a
+          //app:b
+    "#]]);
+}
+
+#[test]
+fn rules_lie_in_a_package_of_the_store() {
+    let project = app("rules.text('a', [])");
+    let import = |dir: &str| {
+        let dir = project.path(dir);
+        project.wake(["store", "import"]).args([dir]).run().success().stdout.trim().to_owned()
+    };
+    let lines = [("rules", import("rules")), ("words", import("words"))];
+    let lines = lines.map(|(name, digest)| format!("{name} 1.0.0 main {digest}"));
+    project.write("wake.lock", format!("wake-lock 1\n{}\n{}\n", lines[0], lines[1]));
+    project.edit("app/PKG.libsonnet", ", from='../rules'", "");
+    for name in ["rules", "words"] {
+        fs::remove_dir_all(project.path(name)).unwrap();
+    }
+    project.build(&["//app"]);
+    assert_eq!(project.result_text("//app:a", "words.json"), "[\"one\"]\n");
+    project.build_runs_nothing(&["//app"]);
+    project.edit("app/PKG.libsonnet", "('a', [])", "('a', 3)");
+    project.wake(["build", "//app"]).run().code(5).says(expect![[r#"
+        error: binary operation array + number is not implemented
+         --> rules@1.0.0/sub/add.libsonnet:2:15
+          |
+        2 | { all(words): [list.first] + words }
+          |               ^^^^^^^^^^^^^^^^^^^^
+          = note: all() is called at rules@1.0.0/rules.libsonnet:4:49
+          = note: module `a` is made at app/PKG.libsonnet:5:22
+          = note: this was evaluated for `//app:a` with its default config
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
+fn what_finds_packages_cannot_need_them() {
+    let project = app(TWO);
+    project.edit("app/PKG.libsonnet", "  pkgs=", "  files=rules.files,\n  pkgs=");
+    project.wake(["build", "//app"]).run().code(5).says(expect![[r#"
+        error: cannot import `@rules/rules.libsonnet`: packages are found by what `pkgInfo`, `files` and `pkgs` say, which must not need one of them
+         --> app/PKG.libsonnet:1:22
+          |
+        1 | local rules = import '@rules/rules.libsonnet';
+          |                      ^^^^^^^^^^^^^^^^^^^^^^^^
+          = note: pkg() is called at app/PKG.libsonnet:2:16
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
+fn imports_that_lead_nowhere() {
+    let project = app(TWO);
+    project.write("rules/hidden.libsonnet", "{}");
+    let fails = |to: &str, expected: Expect| {
+        let from = "@rules/rules.libsonnet";
+        project.edit("app/PKG.libsonnet", from, to);
+        project.wake(["build", "//app"]).run().code(5).says(expected);
+        project.edit("app/PKG.libsonnet", to, from);
+    };
+    fails(
+        "@ruels/rules.libsonnet",
+        expect![[r#"
+        error: cannot import `@ruels/rules.libsonnet`: there is no package `ruels` in `pkgs`
+         --> app/PKG.libsonnet:1:22
+          |
+        1 | local rules = import '@ruels/rules.libsonnet';
+          |                      ^^^^^^^^^^^^^^^^^^^^^^^^ did you mean `rules`?
+          = note: pkg() is called at app/PKG.libsonnet:2:16
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    fails(
+        "@rules/ruls.libsonnet",
+        expect![[r#"
+        error: package `rules` offers no file `./ruls.libsonnet`
+         --> app/PKG.libsonnet:1:22
+          |
+        1 | local rules = import '@rules/ruls.libsonnet';
+          |                      ^^^^^^^^^^^^^^^^^^^^^^^ did you mean `rules.libsonnet`?
+          = note: pkg() is called at app/PKG.libsonnet:2:16
+          help: what others can import are the files that a package names in `files`
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    fails(
+        "@rules",
+        expect![[r#"
+        error: cannot import `@rules`: after `@` come the key of a package and a path, `@key/path`
+         --> app/PKG.libsonnet:1:22
+          |
+        1 | local rules = import '@rules';
+          |                      ^^^^^^^^
+          = note: pkg() is called at app/PKG.libsonnet:2:16
+          help: a file of this package whose name begins so is `./@rules`
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    fails(
+        "@rules/../rules.libsonnet",
+        expect![[r#"
+        error: cannot import `@rules/../rules.libsonnet`: the path leaves the package
+         --> app/PKG.libsonnet:1:22
+          |
+        1 | local rules = import '@rules/../rules.libsonnet';
+          |                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          = note: pkg() is called at app/PKG.libsonnet:2:16
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    fails(
+        "@rules/hidden.libsonnet",
+        expect![[r#"
+        error: package `rules` offers no file `./hidden.libsonnet`
+         --> app/PKG.libsonnet:1:22
+          |
+        1 | local rules = import '@rules/hidden.libsonnet';
+          |                      ^^^^^^^^^^^^^^^^^^^^^^^^^ did you mean `rules.libsonnet`?
+          = note: pkg() is called at app/PKG.libsonnet:2:16
+          help: what others can import are the files that a package names in `files`
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+}
+
+#[test]
+fn a_rule_reads_only_what_its_package_offers() {
+    let project = app(TWO);
+    project.edit("rules/PKG.libsonnet", ", './sub/add.libsonnet'", "");
+    project.wake(["build", "//app"]).run().code(5).says(expect![[r#"
+        error: package `rules` offers no file `./sub/add.libsonnet`
+         --> rules/rules.libsonnet:1:20
+          |
+        1 | local add = import './sub/add.libsonnet';
+          |                    ^^^^^^^^^^^^^^^^^^^^^ did you mean `rules.libsonnet`?
+          = note: module `a` is made at app/PKG.libsonnet:5:22
+          = note: this was evaluated for `//app:a` with its default config
+          help: what others can import are the files that a package names in `files`
+        error: package `rules` offers no file `./sub/add.libsonnet`
+         --> rules/rules.libsonnet:1:20
+          |
+        1 | local add = import './sub/add.libsonnet';
+          |                    ^^^^^^^^^^^^^^^^^^^^^ did you mean `rules.libsonnet`?
+          = note: module `b` is made at app/PKG.libsonnet:5:47
+          = note: this was evaluated for `//app:b` with its default config
+          help: what others can import are the files that a package names in `files`
+        [TIME] FAILED 2 errors in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
+fn a_rule_that_is_called_wrongly() {
+    let project = app("rules.text('a')");
+    project.wake(["build", "//app"]).run().code(5).says(expect![[r#"
+        error: argument `words` of text() is missing
+         --> app/PKG.libsonnet:5:11
+          |
+        5 |   modules=rules.text('a'),
+          |           ^^^^^^^^^^
+          = note: pkg() is called at app/PKG.libsonnet:2:16
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+    project.write("app/PKG.libsonnet", pkg_file("rules.text('a', 3)"));
+    project.wake(["build", "//app"]).run().code(5).says(expect![[r#"
+        error: binary operation array + number is not implemented
+         --> rules/sub/add.libsonnet:2:15
+          |
+        2 | { all(words): [list.first] + words }
+          |               ^^^^^^^^^^^^^^^^^^^^
+          = note: all() is called at rules/rules.libsonnet:4:49
+          = note: module `a` is made at app/PKG.libsonnet:5:22
+          = note: this was evaluated for `//app:a` with its default config
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
+fn packages_that_import_from_each_other_are_a_cycle() {
+    let project = app(TWO);
+    project.write(
+        "words/PKG.libsonnet",
+        "function(wake) wake.pkg(\n  wake.pkgInfo('words', '1.0.0'),\n  files=['./list.libsonnet'],\n  \
+         pkgs={ app: wake.getPkg(wake.pkgInfo('app', '^1'), from='../app') },\n)\n",
+    );
+    project.write("words/list.libsonnet", "import '@app/PKG.libsonnet'\n");
+    project.wake(["build", "//app"]).run().code(6).says(expect![[r#"
+        error: packages need each other: //app -> //rules -> //words -> //app
+         --> app/PKG.libsonnet:4:17
+          |
+        4 |   pkgs={ rules: wake.getPkg(wake.pkgInfo('rules', '^1'), from='../rules') },
+          |                 ^^^^^^^^^^^
+          = note: //app needs //rules as `rules` at app/PKG.libsonnet:4:17
+          = note: //rules needs //words as `list` at rules/PKG.libsonnet:5:18
+          = note: //words needs //app as `app` at words/PKG.libsonnet:4:15
+          help: move what both need into a package of its own
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
+fn a_file_that_imports_itself_through_its_package() {
+    let project = app(TWO);
+    project.write("words/list.libsonnet", "import './other.libsonnet'\n");
+    project.write("words/other.libsonnet", "import './list.libsonnet'\n");
+    project.edit("words/PKG.libsonnet", "'./notes'", "'./other.libsonnet'");
+    project.wake(["build", "//app"]).run().code(5).says(expect![[r#"
+        error: infinite recursion: computing this value needs the value itself
+         --> words/other.libsonnet:1:1
+          |
+        1 | import './list.libsonnet'
+          | ^^^^^^
+          = note: imported at words/list.libsonnet:1:1
+          = note: imported at rules/sub/add.libsonnet:1:14
+          = note: module `a` is made at app/PKG.libsonnet:5:22
+          = note: this was evaluated for `//app:a` with its default config
+        error: infinite recursion: computing this value needs the value itself
+         --> words/other.libsonnet:1:1
+          |
+        1 | import './list.libsonnet'
+          | ^^^^^^
+          = note: imported at words/list.libsonnet:1:1
+          = note: imported at rules/sub/add.libsonnet:1:14
+          = note: module `b` is made at app/PKG.libsonnet:5:47
+          = note: this was evaluated for `//app:b` with its default config
+        [TIME] FAILED 2 errors in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
+fn texts_and_bytes_are_imported_like_values() {
+    let project = app("{}");
+    project.write(
+        "app/PKG.libsonnet",
+        pkg_file("rules.text('a', [importstr '@rules/rules.libsonnet'] + std.slice(importbin '@rules/note', 0, 1, 1))"),
+    );
+    project.write("rules/note", "A");
+    project.edit("rules/PKG.libsonnet", "'./rules.libsonnet'", "'./rules.libsonnet', './note'");
+    project.build(&["//app"]);
+    let text = project.result_text("//app:a", "words.json");
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(value[1].as_str(), Some(&*project.read("rules/rules.libsonnet")));
+    assert_eq!(value[2], 65);
+    project.write("rules/note", "B");
+    assert_eq!(project.build(&["//app"]).ran(), ["//app:a"]);
+}
+
+/// A root package whose modules are what `modules` says.
+fn inline(modules: &str) -> Project {
+    project().pkg(&format!("modules={modules}")).build()
+}
+
+#[test]
+fn modules_of_one_file_are_told_apart_by_their_names() {
+    let project = inline(
+        "{ [name]: function(wake, pkg) wake.module(name, files=function(wake, module) [wake.file('./o', text=name)], \
+         outputs=function(wake, pkg) { o: './o' }) for name in ['one', 'two'] }",
+    );
+    assert_eq!(project.build(&[":two"]).ran(), ["//:two"]);
+    assert_eq!(project.result_text("//:two", "o"), "two");
+    assert_eq!(project.build(&[]).ran(), ["//:one"]);
+    // Of what is evaluated for one module the other does not depend.
+    project.edit("PKG.libsonnet", "text=name", "text=name + '!'");
+    assert_eq!(project.build(&[]).ran(), ["//:one", "//:two"]);
+    assert_eq!(project.result_text("//:one", "o"), "one!");
+}
+
+#[test]
+fn a_function_in_the_package_file_that_makes_no_module() {
+    inline("{ m: function(wake, pkg) 3 }").wake(["build"]).run().code(5).says(expect![[r#"
+        error: module `m` must return wake.module(...), not a number
+         --> PKG.libsonnet:4:18
+          |
+        4 |     modules={ m: function(wake, pkg) 3 }
+          |                  ^^^^^^^^^^^^^^^^^^^^^
+          = note: this was evaluated for `//:m` with its default config
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+    inline("{ m: function(wake) 3 }").wake(["build"]).run().code(5).says(expect![[r#"
+        error: the function takes 1 of the 2 arguments that it is given: (wake, pkg)
+         --> PKG.libsonnet:4:18
+          |
+        4 |     modules={ m: function(wake) 3 }
+          |                  ^^^^^^^^^^^^^^^^
+          = note: pkg() is called at PKG.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+    inline("{ m: 3 }").wake(["build"]).run().code(5).says(expect![[r#"
+        error: `modules` of pkg() must hold a function or the path of a file as `m`, not a number
+         --> PKG.libsonnet:4:18
+          |
+        4 |     modules={ m: 3 }
+          |                  ^
+          = note: pkg() is called at PKG.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+    inline("{ '.m': function(wake, pkg) 3 }").wake(["build"]).run().code(5).says(expect![[r#"
+        error: `.m` cannot name a module
+         --> PKG.libsonnet:4:15
+          |
+        4 |     modules={ '.m': function(wake, pkg) 3 }
+          |               ^^^^
+          = note: pkg() is called at PKG.libsonnet:2:3
+          help: names of modules are letters, digits, `_` and `-`, starting with a letter or digit, at most 64; `server.unit` is part of `server`
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
+fn a_default_config_that_is_computed_where_the_module_is_made() {
+    let project = inline(
+        "local made(level) = { m: function(wake, pkg, config={ level: level + 1, name: 'x' }) \
+         wake.module('m', files=function(wake, module) [wake.file('./o', from=module.config, dump=true)], \
+         outputs=function(wake, pkg) { o: './o' }) }; made(1)",
+    );
+    project.build(&[]);
+    assert_eq!(project.result_text("//:m", "o"), "{\"level\":2,\"name\":\"x\"}\n");
+    project.wake(["build", ":m", "--config", "name=y"]).run().success();
+    let names: Vec<String> = fs::read_dir(project.path(".wake/out"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let other = names.iter().find(|name| name.starts_with("m@")).unwrap();
+    assert_eq!(project.read(&format!(".wake/out/{other}/o")), "{\"level\":2,\"name\":\"y\"}\n");
+}
+
+#[test]
+fn outputs_hand_on_what_dependencies_offer() {
+    let project = inline(
+        "{\n\
+         low: function(wake, pkg) wake.module('low', files=function(wake, module) [wake.file('./inc/low.h', text='low\\n')], \
+         outputs=function(wake, module) { includes: ['./inc/'], flags: ['-lm'] }),\n\
+         mid: function(wake, pkg) wake.module('mid', modules={ low: pkg.modules.low() }, \
+         outputs=function(wake, module) { includes: module.modules.low.outputs.includes, flags: ['-lmid'] + module.modules.low.outputs.flags }),\n\
+         top: function(wake, pkg) wake.module('top', modules={ mid: pkg.modules.mid() }, \
+         outputs=function(wake, pkg) { out: './out.txt' }, \
+         exec=function(wake, module) wake.exec('./cat.sh', args=module.modules.mid.outputs.includes + module.modules.mid.outputs.flags)),\n\
+         }, files=['./cat.sh']",
+    );
+    project.write_script(
+        "cat.sh",
+        "#!/bin/sh\ncat \"$1/low.h\" > out.txt\nshift\necho \"$@\" >> out.txt\n",
+    );
+    project.build(&[":top"]);
+    assert_eq!(project.result_text("//:top", "out.txt"), "low\n-lmid -lm\n");
+    project.edit("PKG.libsonnet", "low\\n", "lower\\n");
+    assert_eq!(project.build(&[":top"]).ran(), ["//:low", "//:top"]);
+    assert_eq!(project.result_text("//:top", "out.txt"), "lower\n-lmid -lm\n");
+}
+
+#[test]
+fn a_file_of_the_package_in_which_a_rule_is_written() {
+    let project = app(
+        "rules.copy('a', './src') + { b: function(wake, pkg) wake.module('b', files=function(wake, module) [wake.own('./src')]) }",
+    );
+    project.edit("app/PKG.libsonnet", "  pkgs=", "  files=['./src'],\n  pkgs=");
+    project.write("app/src", "src\n");
+    project.write(
+        "rules/rules.libsonnet",
+        "{ copy(name, src):: { [name]: function(wake, pkg) wake.module(name, outputs=function(wake, pkg) { o: './o' },\n\
+         exec=wake.exec(wake.own('./copy.sh'), args=[wake.ref(src), wake.own('./data')])) } }\n",
+    );
+    project.write_script("rules/copy.sh", "#!/bin/sh\ncat \"$1\" \"$2/x\" > o\n");
+    project.write("rules/data/x", "x\n");
+    project.edit("rules/PKG.libsonnet", "'./sub/add.libsonnet'", "'./copy.sh', './data/x'");
+    project.build(&["//app"]);
+    assert_eq!(project.result_text("//app:a", "o"), "src\nx\n");
+    // A file that only a command sees is no source of what is evaluated.
+    project.write("rules/data/x", "y\n");
+    let build = project.build(&["//app"]);
+    assert_eq!(build.ran(), ["//app:a"]);
+    assert_eq!(project.result_text("//app:a", "o"), "src\ny\n");
+    project.edit("rules/PKG.libsonnet", "'./data/x'", "'./data/y'");
+    project.write("rules/data/y", "y\n");
+    project.edit("rules/rules.libsonnet", "'./data'", "'./data/x'");
+    project.wake(["build", "//app"]).run().code(5).says(expect![[r#"
+        error: `./data/x` is not in the `files` of @rules@1.0.0, where this is written
+         --> rules/rules.libsonnet:2:69
+          |
+        2 | exec=wake.exec(wake.own('./copy.sh'), args=[wake.ref(src), wake.own('./data/x')])) } }
+          |                                                                     ^^^^^^^^^^ did you mean `data/y`?
+          = note: module() is called at rules/rules.libsonnet:1:51
+          = note: module `a` is made at app/PKG.libsonnet:6:22
+          = note: this was evaluated for `//app:a` with its default config
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
+fn a_file_with_a_text() {
+    let project = inline(
+        "{ m: function(wake, pkg) wake.module('m', files=function(wake, module) [\n\
+         wake.file('./o', text='é \"1\"\\n'),\nwake.file('./empty', text=''),\n], \
+         outputs=function(wake, pkg) { o: './o', empty: './empty' }) }",
+    );
+    project.build(&[]);
+    assert_eq!(project.result_text("//:m", "o"), "é \"1\"\n");
+    assert_eq!(project.result_text("//:m", "empty"), "");
+    project.edit("PKG.libsonnet", "text=''", "text='', dump=true");
+    project.wake(["build"]).run().code(5).says(expect![[r#"
+        error: `text` of file() is the whole content: there is no `from` and no `dump` beside it
+         --> PKG.libsonnet:6:27
+          |
+        6 | wake.file('./empty', text='', dump=true),
+          |                           ^^
+          = note: this was evaluated for `//:m` with its default config
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+}
+
+#[test]
+fn a_module_that_needs_a_config_stops_only_whoever_names_it() {
+    let project = inline(
+        "{ fine: function(wake, pkg) wake.module('fine'),\n\
+         unit: function(wake, pkg, config) wake.module('unit', label=config.src),\n\
+         late: function(wake, pkg, config) wake.module('late', modules={ fine: pkg.modules.fine() }, \
+         inputs=function(wake, module) [module.modules.fine.outputs, config.src][1]) }",
+    );
+    let build = project.wake(["build", "//..."]).run().success();
+    build.says(expect![[r#"
+        warning: //:late is left out, because it needs a config
+         = note: there is no field `src` at PKG.libsonnet:6:160
+         help: name it with one: `wake build //:late --config KEY=VALUE`
+        warning: //:unit is left out, because it needs a config
+         = note: there is no field `src` at PKG.libsonnet:5:68
+         help: name it with one: `wake build //:unit --config KEY=VALUE`
+        [TIME] evaluated 1 module of 1 package (0 of 4 from cache)
+        [TIME] Finished 1 action in [TIME]
+    "#]]);
+    // With nothing to do it is said again.
+    project.wake(["build", "//..."]).run().success().says(expect![[r#"
+        warning: //:late is left out, because it needs a config
+         = note: there is no field `src` at PKG.libsonnet:6:160
+         help: name it with one: `wake build //:late --config KEY=VALUE`
+        warning: //:unit is left out, because it needs a config
+         = note: there is no field `src` at PKG.libsonnet:5:68
+         help: name it with one: `wake build //:unit --config KEY=VALUE`
+        [TIME] Finished 1 action, all cached, in [TIME]
+    "#]]);
+    project.wake(["build", "//...", ":unit"]).run().code(5).says(expect![[r#"
+        error: there is no field `src`
+         --> PKG.libsonnet:5:68
+          |
+        5 | unit: function(wake, pkg, config) wake.module('unit', label=config.src),
+          |                                                                    ^^^
+          = note: this was evaluated for `//:unit`, which has no default config
+          help: name it with one: `wake build //:unit --config KEY=VALUE`
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+    project.wake(["build", ":unit", "--config", "src=a.c"]).run().success();
+    // What another module needs is not left out.
+    project.edit(
+        "PKG.libsonnet",
+        "wake.module('fine')",
+        "wake.module('fine', modules={ u: pkg.modules.unit() })",
+    );
+    project.wake(["build", "//..."]).run().code(5).says(expect![[r#"
+        error: there is no field `src`
+         --> PKG.libsonnet:5:68
+          |
+        5 | unit: function(wake, pkg, config) wake.module('unit', label=config.src),
+          |                                                                    ^^^
+          = note: this was evaluated for `//:unit`, which has no default config
+          help: name it with one: `wake build //:unit --config KEY=VALUE`
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]]);
+    // It is looked at again when its source changes.
+    project.edit("PKG.libsonnet", "modules={ u: pkg.modules.unit() }", "");
+    project.edit("PKG.libsonnet", "label=config.src", "label='now'");
+    assert_eq!(project.build(&["//..."]).count("total"), 2);
+}

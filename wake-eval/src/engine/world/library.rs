@@ -1,0 +1,60 @@
+//! Packages as places to import from.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use jrsonnet_evaluator::Result;
+use jrsonnet_evaluator::rustc_hash::FxHashMap;
+use wake_model::{BlobDigest, RelPath};
+
+use super::Open;
+use crate::engine::note::Note;
+use crate::{Library, Sources};
+
+/// A package to import from, and what was read of it.
+///
+/// Each of its files is read once in an epoch, whoever imports it.
+pub(crate) struct OpenLibrary {
+    pub(crate) key: String,
+    pub(crate) library: Library,
+    sources: Box<dyn Sources>,
+    files: RefCell<FxHashMap<RelPath, ReadFile>>,
+}
+
+/// The bytes of a file and their digest; none where there is no such file, or none that is offered.
+type ReadFile = Option<(Rc<[u8]>, BlobDigest)>;
+
+impl OpenLibrary {
+    /// Opens what `text` says.
+    pub(crate) fn parse(key: &str, text: &str, open: &Open) -> serde_json::Result<OpenLibrary> {
+        let library: Library = serde_json::from_str(text)?;
+        let sources = open(&library.root);
+        Ok(OpenLibrary { key: key.to_owned(), library, sources, files: RefCell::default() })
+    }
+
+    /// Whether the package names a directory at `path`, or a file; none if it names nothing there.
+    pub(crate) fn names(&self, path: &RelPath) -> Option<bool> {
+        let files = &self.library.files;
+        if files.binary_search(path).is_ok() {
+            return Some(false);
+        }
+        files.iter().any(|file| file.starts_with(path)).then_some(true)
+    }
+
+    /// The bytes of a file that it offers, and their digest.
+    pub(crate) fn read(&self, path: &RelPath) -> Result<ReadFile> {
+        if let Some(known) = self.files.borrow().get(path) {
+            return Ok(known.clone());
+        }
+        let bytes = match self.library.offers(path) {
+            true => self.sources.read(path).map_err(|error| Note::new(error.to_string()))?,
+            false => None,
+        };
+        let file: ReadFile = bytes.map(|bytes| {
+            let digest = BlobDigest::of(&bytes);
+            (bytes.into(), digest)
+        });
+        self.files.borrow_mut().insert(path.clone(), file.clone());
+        Ok(file)
+    }
+}
