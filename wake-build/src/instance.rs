@@ -39,6 +39,8 @@ pub(crate) struct PkgInstance {
     pub info: Box<str>,
     /// What functions of others are told, until it is put away.
     told: Option<Arc<PackageView>>,
+    /// What its own functions see, where many ask.
+    own: OnceLock<Arc<RawValue>>,
     /// The files that it names, sorted: all of them were looked at.
     pub files: Box<[RelPath]>,
     /// Its packages by its own key for them.
@@ -58,6 +60,9 @@ pub(crate) struct PkgInstance {
     /// The files that others may import beside those that it names, once somebody wants to.
     sources: OnceLock<Box<[RelPath]>>,
 }
+
+/// Modules of a package for which what they see is made each time.
+const FEW: usize = 4;
 
 /// What functions of others are told of a package.
 #[derive(Debug)]
@@ -84,6 +89,14 @@ impl PkgInstance {
 
     /// What its own functions see, as canonical JSON.
     pub(crate) fn own(&self) -> Arc<RawValue> {
+        match self.modules.len() {
+            // Whoever asks mostly does so once.
+            0..=FEW => self.make_own(),
+            _ => self.own.get_or_init(|| self.make_own()).clone(),
+        }
+    }
+
+    fn make_own(&self) -> Arc<RawValue> {
         let text = self.text("./", &self.files, &self.imports, &|out| out.push_str(&self.inputs));
         // A canonical text is JSON.
         RawValue::from_string(text).unwrap_or_else(|_| RawValue::NULL.to_owned()).into()
@@ -98,6 +111,7 @@ impl PkgInstance {
     /// Lets go of what only functions are told: made anew where someone asks for it still.
     pub(crate) fn put_away(&mut self) {
         self.told = None;
+        self.own.take();
         self.pkgs = Box::default();
     }
 
@@ -224,6 +238,7 @@ fn instantiate_one(
         inputs: "{}".into(),
         info: info(&decl.info).into(),
         told: None,
+        own: OnceLock::new(),
         key,
         files: decl.files.into(),
         pkgs: deps.values().filter_map(|key| told(key, instances)).collect(),
@@ -240,7 +255,7 @@ fn instantiate_one(
     };
     if decl.has_inputs {
         let answers = PkgAnswers { ways: instance.ways(instances), evaluator };
-        let op = Op::Inputs { pkg: instance.own() };
+        let op = Op::Inputs { pkg: instance.make_own() };
         let inputs = evaluator.evaluate(&instance.place, op, &answers);
         let inputs = inputs.map_err(|failed| vec![failed.into()])?;
         let value: JsonValue<'_> = serde_json::from_str(inputs.value.get()).unwrap_or_default();

@@ -18,7 +18,7 @@ use rustix::process::Signal;
 use rustix::stdio;
 
 use crate::confine::{confine, restrict_calls};
-use crate::engine::{self, Ask, KnownAnswers, Open, Surroundings};
+use crate::engine::{self, Ask, KnownAnswers, LastPkg, Open, Surroundings};
 use crate::outcome::EvaluatedText;
 use crate::resident::Resident;
 use crate::wire::request::RequestParts;
@@ -72,6 +72,7 @@ fn work(open: Rc<Open>, receiver: Receiver, resident: &Resident, limits: &Limits
     restrict_calls();
     let pipe = Rc::new(Pipe { receiver: RefCell::new(receiver), waiting: RefCell::default() });
     let told = Rc::new(KnownAnswers::default());
+    let last = LastPkg::default();
     let mut served = 0_u32;
     loop {
         let content = match pipe.request() {
@@ -85,7 +86,7 @@ fn work(open: Rc<Open>, receiver: Receiver, resident: &Resident, limits: &Limits
         told.begin(request.epoch);
         told.listen(std::mem::take(&mut request.told));
         let began = Instant::now();
-        let (outcome, mut tag) = answer(&request, &open, &pipe, &told, limits, began);
+        let (outcome, mut tag) = answer(&request, &open, &pipe, &told, &last, limits, began);
         served += 1;
         let looks = served.is_multiple_of(LOOK_EVERY) || began.elapsed() > LONG;
         if looks && resident.bytes().is_some_and(|bytes| bytes > FAT) {
@@ -103,6 +104,7 @@ fn answer(
     open: &Rc<Open>,
     pipe: &Rc<Pipe>,
     told: &Rc<KnownAnswers>,
+    last: &LastPkg,
     limits: &Limits,
     began: Instant,
 ) -> (Result<EvaluatedText, EvalError>, Tag) {
@@ -111,7 +113,7 @@ fn answer(
     let sources: Rc<dyn Sources> = Rc::from(open(request.root));
     let (open, ask, known) = (open.clone(), pipe.clone(), told.clone());
     let around = Surroundings { sources, open, ask, known };
-    let run = || engine::evaluate(request, &around, limits, &has_time);
+    let run = || engine::evaluate(request, &around, last, limits, &has_time);
     match std::panic::catch_unwind(AssertUnwindSafe(run)) {
         Ok(outcome) => (outcome, Tag::Done),
         // What a panic leaves behind in the engine is not worth finding out.

@@ -20,6 +20,12 @@ impl Budget {
         Budget { limits: limits.clone(), nodes, text_bytes }
     }
 
+    /// Gives back what was taken.
+    pub(crate) fn renew(&self) {
+        self.nodes.set(self.limits.nodes);
+        self.text_bytes.set(self.limits.text_bytes);
+    }
+
     /// Takes one value, and the bytes of a text, from what a result may hold.
     pub(crate) fn spend(&self, text: usize) -> Result<()> {
         let Some(left) = self.nodes.get().checked_sub(1) else {

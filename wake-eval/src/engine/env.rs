@@ -66,6 +66,12 @@ pub(crate) struct Inner {
     pub(crate) created: RefCell<BTreeSet<String>>,
     /// The `wake` object, once something has asked for it.
     pub(crate) wake: RefCell<Option<ObjValue>>,
+    /// The one that the package file received, where another one has taken its place.
+    package_wake: RefCell<Option<ObjValue>>,
+    /// How often that has happened: calls of an earlier one may be remembered and not made again.
+    turn: Cell<u32>,
+    /// Whether a call of an earlier one had to do with the module at hand.
+    pub(crate) is_mixed: Cell<bool>,
     /// What calls of the `wake` object declared.
     pub(crate) declarations: Declarations,
     /// The references behind the objects that are promises.
@@ -157,6 +163,9 @@ impl Env {
             module_inputs: RefCell::default(),
             created: RefCell::default(),
             wake: RefCell::default(),
+            package_wake: RefCell::default(),
+            turn: Cell::new(0),
+            is_mixed: Cell::new(false),
             declarations: Declarations::default(),
             promises: RefCell::default(),
         }))
@@ -165,6 +174,7 @@ impl Env {
     /// Lets go of the engine's values: they refer back to this.
     pub(crate) fn clear(&self) {
         self.wake.take();
+        self.package_wake.take();
         self.declarations.clear();
         self.promises.take();
         self.own.take();
@@ -193,9 +203,36 @@ impl Inner {
         Ok(Some(changed))
     }
 
-    /// Whether an object is what functions receive as `wake`.
-    pub(crate) fn is_wake(&self, object: &ObjValue) -> bool {
-        self.wake.borrow().as_ref() == Some(object)
+    /// The turn of an object that functions receive as `wake`; none for others.
+    pub(crate) fn turn_of(&self, object: &ObjValue) -> Option<u32> {
+        if self.wake.borrow().as_ref() == Some(object) {
+            return Some(self.turn.get());
+        }
+        (self.package_wake.borrow().as_ref() == Some(object)).then_some(0)
+    }
+
+    /// Which `wake` object is the one at hand.
+    pub(crate) fn turn(&self) -> u32 {
+        self.turn.get()
+    }
+
+    /// Makes ready for the next module of a package whose file has been evaluated: its functions receive a `wake` of
+    /// their own, and nothing is known of the module before it.
+    pub(crate) fn next_module(&self) {
+        let wake = self.wake.take();
+        if self.turn.replace(self.turn.get() + 1) == 0 {
+            self.package_wake.replace(wake);
+        }
+        self.is_mixed.set(false);
+        self.world.begin();
+        self.budget.renew();
+        self.module.take();
+        self.lacks_config.set(false);
+        self.modules.take();
+        self.module_inputs.take();
+        self.created.take();
+        self.declarations.clear();
+        self.promises.take();
     }
 
     pub(crate) fn hunt(&self) -> Option<&Hunt> {

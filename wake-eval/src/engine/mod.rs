@@ -10,6 +10,7 @@
 //! | `promise`, `resolve`, `to_json`, `globs` | what references and globs name; values as JSON, with what is promised |
 //! | `api`, `prepared`, `view` | what functions receive: `wake`, and packages and modules as they see them; what prepared texts call |
 //! | `ops`, `fault` | what a request asks for, and why there is no result |
+//! | `shared` | one evaluation of a package file for several modules |
 
 mod reference;
 mod note;
@@ -35,6 +36,7 @@ mod prepared;
 mod view;
 mod ops;
 mod fault;
+mod shared;
 
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
@@ -49,6 +51,7 @@ use crate::wire::request::{RequestParts, Task};
 use crate::{EvalError, Frame, Kind, Limits, Place};
 use env::{Env, Hunt};
 pub use literal::Literal;
+pub(crate) use shared::LastPkg;
 use world::World;
 pub(crate) use world::{Ask, KnownAnswers, Open, Surroundings};
 
@@ -67,6 +70,7 @@ thread_local! {
 pub(crate) fn evaluate(
     request: &RequestParts<'_>,
     around: &Surroundings,
+    last: &LastPkg,
     limits: &Limits,
     has_time: &dyn Fn() -> bool,
 ) -> Result<EvaluatedText, EvalError> {
@@ -74,7 +78,10 @@ pub(crate) fn evaluate(
     let world = World::new(around.clone());
     let result = match &request.task {
         Task::Locate { task, value } => locate(task, value, world, limits),
-        task => evaluate_task(request.pkg, task, world, limits, has_time),
+        task => match last.evaluate(request, around, limits) {
+            Some(text) => Ok(text),
+            None => evaluate_task(request.pkg, task, world, limits, has_time),
+        },
     };
     RUNS.with(|runs| {
         runs.set(runs.get() + 1);
@@ -197,14 +204,24 @@ fn hunt_for(task: &Task<'_>, hunt: Hunt, world: World, limits: &Limits) -> Optio
 }
 
 fn run(env: &Env, task: &Task<'_>) -> jrsonnet_evaluator::Result<String> {
+    let state = state_of(env);
+    within(env, &state, || ops::apply(env, &state, task))
+}
+
+/// An engine for one environment.
+fn state_of(env: &Env) -> State {
     let mut builder = State::builder();
     builder
         .import_resolver(import::PkgImports::new(env.clone()))
         .context_initializer((standard::Standard, prepared::Functions::new(env.clone())));
-    let state = builder.build();
+    builder.build()
+}
+
+/// Does something with the engine.
+fn within<T>(env: &Env, state: &State, run: impl FnOnce() -> T) -> T {
     let _entered = state.enter();
     let _depth = jrsonnet_evaluator::stack::limit_stack_depth(env.depth());
-    ops::apply(env, &state, task)
+    run()
 }
 
 /// What a panic said.

@@ -1,6 +1,6 @@
 //! The function applications that a request can ask for.
 
-mod module;
+pub(crate) mod module;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -35,7 +35,7 @@ pub(crate) fn apply(env: &Env, state: &State, task: &Task<'_>) -> Result<String>
         }
         Task::Inputs { pkg } => Ok(text_of(&inputs(env, state, pkg)?)),
         Task::Module { file, name, pkg, config, merge } => {
-            let config = module::ConfigRequest::of(config.map(parsed).transpose()?, *merge);
+            let config = module::ConfigRequest::of(*config, *merge)?;
             module::module(env, state, file.as_deref(), name, config, learn(env, pkg)?)
         }
         Task::Expr { code, label, dir, library } => {
@@ -75,13 +75,8 @@ fn inputs(env: &Env, state: &State, own_json: &str) -> Result<Value> {
         .map_err(|error| from_call(error, "wake.pkg", "inputs"))
 }
 
-fn parsed(json: &str) -> Result<Value> {
-    serde_json::from_str(json)
-        .map_err(|error| Note::new(format!("the config is malformed: {error}")).into())
-}
-
 /// Reads the package's own instance; from now on the packages that it names can be imported from.
-fn learn(env: &Env, json: &str) -> Result<Rc<Instance>> {
+pub(crate) fn learn(env: &Env, json: &str) -> Result<Rc<Instance>> {
     let instance = Instance::parse(json)
         .map_err(|error| Note::new(format!("the package's own instance is malformed: {error}")))?;
     let instance = Rc::new(instance);

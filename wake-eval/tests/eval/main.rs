@@ -12,6 +12,7 @@ mod golden;
 mod hostile;
 mod programs;
 mod render;
+mod shared;
 mod spec;
 mod workers;
 
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     let mut trials = golden::trials();
     trials.extend(differential::trials());
     trials.extend(hostile::trials());
+    trials.extend(shared::trials());
     trials.extend(spec::trials());
     trials.extend(workers::trials());
     libtest_mimic::run(&arguments, trials).exit_code()

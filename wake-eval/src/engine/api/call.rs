@@ -31,6 +31,11 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
+    /// Whether what it gives has nothing to do with the module that is evaluated.
+    fn is_of_any(&self) -> bool {
+        matches!(self.name, "wake.dir" | "wake.pkgInfo")
+    }
+
     /// Its name without `wake.`.
     pub(crate) fn short(&self) -> &'static str {
         if self.member { &self.name["wake.".len()..] } else { self.name }
@@ -299,13 +304,25 @@ pub(crate) fn check_takes(function: &FuncVal, given: &[&str]) -> std::result::Re
 
 /// A builtin as a value of the engine.
 pub(crate) fn native(env: &Env, spec: &'static Spec, made_for: String) -> FuncVal {
-    FuncVal::builtin(Native { env: env.clone(), spec, made_for, signature: signature(spec) })
+    native_of_turn(env, spec, made_for, env.turn())
+}
+
+/// The same as a member of the `wake` object of another turn.
+pub(crate) fn native_of_turn(
+    env: &Env,
+    spec: &'static Spec,
+    made_for: String,
+    turn: u32,
+) -> FuncVal {
+    let signature = signature(spec);
+    FuncVal::builtin(Native { env: env.clone(), spec, made_for, turn, signature })
 }
 
 struct Native {
     env: Env,
     spec: &'static Spec,
     made_for: String,
+    turn: u32,
     signature: FunctionSignature,
 }
 
@@ -327,7 +344,15 @@ impl Builtin for Native {
         {
             refuse!(Note { spot: spot.clone(), ..Note::found() });
         }
-        let value = (self.spec.run)(&call)?;
+        let is_earlier = self.turn != self.env.turn();
+        let value = match is_earlier && self.spec.member {
+            // What it gives is remembered, and the next module may use it.
+            true => {
+                self.env.is_mixed.set(self.env.is_mixed.get() || !self.spec.is_of_any());
+                self.env.world.shared_anew(|| (self.spec.run)(&call))?
+            }
+            false => (self.spec.run)(&call)?,
+        };
         if let Some(Hunt::Value(hunted)) = self.env.hunt()
             && matches!(to_json(&self.env, format_args!("the value"), Promises::Keep, &value), Ok(json) if json == *hunted)
         {

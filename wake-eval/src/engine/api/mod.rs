@@ -63,7 +63,7 @@ pub(crate) fn hold_words() {
 pub(crate) fn wake(env: &Env) -> Val {
     let object = env.wake.borrow().clone();
     Val::Obj(object.unwrap_or_else(|| {
-        let object = lazy::object(Wake { env: env.clone() });
+        let object = lazy::object(Wake { env: env.clone(), turn: env.turn() });
         env.wake.replace(Some(object.clone()));
         object
     }))
@@ -71,6 +71,7 @@ pub(crate) fn wake(env: &Env) -> Val {
 
 struct Wake {
     env: Env,
+    turn: u32,
 }
 
 impl Fields for Wake {
@@ -80,7 +81,8 @@ impl Fields for Wake {
 
     fn value(&self, name: &str) -> Result<Option<Val>> {
         if let Some(spec) = members().find(|spec| spec.short() == name) {
-            return Ok(Some(Val::Func(call::native(&self.env, spec, String::new()))));
+            let function = call::native_of_turn(&self.env, spec, String::new(), self.turn);
+            return Ok(Some(Val::Func(function)));
         }
         let constant = CONSTANTS.into_iter().find(|(constant, _)| *constant == name);
         Ok(constant.map(|(_, kind)| {

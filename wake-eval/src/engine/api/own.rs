@@ -5,7 +5,7 @@ use jrsonnet_evaluator::{Result, Val};
 use wake_model::RelPath;
 use wake_model::nearest::nearest;
 
-use super::call::{Call, Param, ReferenceValue, Spec, native};
+use super::call::{Call, Param, ReferenceValue, Spec, native, native_of_turn};
 use crate::Way;
 use crate::engine::env::Env;
 use crate::engine::json::from_json;
@@ -29,10 +29,13 @@ pub(crate) fn field_own(env: &Env, file: String) -> FuncVal {
 fn field(call: &Call<'_>) -> Result<Val> {
     let value = call.get("value")?.unwrap_or(Val::Null);
     match &value {
-        Val::Obj(object) if call.env.is_wake(object) => {
-            Ok(Val::Func(native(call.env, &OWN, call.made_for.to_owned())))
-        }
-        Val::Obj(object) => object.get_or_bail("own".into()),
+        Val::Obj(object) => match call.env.turn_of(object) {
+            Some(turn) => {
+                let file = call.made_for.to_owned();
+                Ok(Val::Func(native_of_turn(call.env, &OWN, file, turn)))
+            }
+            None => object.get_or_bail("own".into()),
+        },
         other => Err(Note::new(format!("{} has no fields", other.value_type())).into()),
     }
 }

@@ -44,13 +44,27 @@ pub(crate) fn module(
                 function_of(env, state, file, &["wake", "pkg", "config"], FORM).map_err(|_| error)
             })?
         }
-        None => inline_function(&functions(env, state)?, &origin)?,
+        None => return inline(env, state, &functions(env, state)?, name, config, own),
     };
     apply(env, state, &function, &origin, config, own)
 }
 
+/// Evaluates the module `name` of the package `own`, whose function is among `functions`.
+pub(crate) fn inline(
+    env: &Env,
+    state: &State,
+    functions: &Option<ObjValue>,
+    name: &str,
+    config: ConfigRequest,
+    own: Rc<Instance>,
+) -> Result<String> {
+    let origin = FunctionOrigin { file: None, name };
+    let function = inline_function(functions, &origin)?;
+    apply(env, state, &function, &origin, config, own)
+}
+
 /// The functions of modules in `PKG.libsonnet`, by name; none if there are no modules.
-fn functions(env: &Env, state: &State) -> Result<Option<ObjValue>> {
+pub(crate) fn functions(env: &Env, state: &State) -> Result<Option<ObjValue>> {
     Ok(pkg(env, state, PkgPart::Functions)?.modules.clone())
 }
 
@@ -149,12 +163,15 @@ pub(crate) enum ConfigRequest {
 
 impl ConfigRequest {
     /// What a request holds.
-    pub(crate) fn of(config: Option<Value>, merge: bool) -> ConfigRequest {
-        match (config, merge) {
+    pub(crate) fn of(config: Option<&str>, merge: bool) -> Result<ConfigRequest> {
+        let config = config.map(serde_json::from_str).transpose();
+        let config =
+            config.map_err(|error| Note::new(format!("the config is malformed: {error}")))?;
+        Ok(match (config, merge) {
             (None, _) => ConfigRequest::Default,
             (Some(Value::Object(keys)), true) => ConfigRequest::Changed(keys),
             (Some(config), _) => ConfigRequest::Given(config),
-        }
+        })
     }
 }
 

@@ -4,7 +4,7 @@ mod instance;
 mod library;
 mod known;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -48,6 +48,10 @@ pub(crate) struct World {
     around: Surroundings,
     /// In no order, some of them more than once.
     reads: RefCell<Vec<Read>>,
+    /// The same for whatever is evaluated here.
+    shared: RefCell<Vec<Read>>,
+    /// Whether it is for that that something is read now.
+    is_shared: Cell<bool>,
     listings: RefCell<FxHashMap<RelPath, Option<Rc<[ListEntry]>>>>,
     /// Files of the package that a search found, as it wrote them.
     pub(crate) found: RefCell<FxHashSet<IStr>>,
@@ -61,6 +65,8 @@ impl World {
         World {
             around,
             reads: RefCell::new(Vec::with_capacity(16)),
+            shared: RefCell::default(),
+            is_shared: Cell::new(false),
             listings: RefCell::default(),
             found: RefCell::default(),
             inside: RefCell::default(),
@@ -75,21 +81,54 @@ impl World {
     /// What was read, sorted; asked for once, at the end.
     pub(crate) fn take_reads(&self) -> Vec<Read> {
         let mut reads = self.reads.take();
+        reads.extend_from_slice(&self.shared.borrow());
         reads.sort_unstable();
         reads.dedup();
         reads
     }
 
     fn record(&self, read: Read) {
-        self.reads.borrow_mut().push(read);
+        let reads = if self.is_shared.get() { &self.shared } else { &self.reads };
+        reads.borrow_mut().push(read);
+    }
+
+    /// Does something whose result whatever else is evaluated here may depend on as well.
+    pub(crate) fn shared<T>(&self, read: impl FnOnce() -> T) -> T {
+        if self.is_shared.get() {
+            return read();
+        }
+        self.is_shared.set(true);
+        let value = read();
+        self.is_shared.set(false);
+        value
+    }
+
+    /// The same where directories are listed: what was seen of them so far is not told again.
+    pub(crate) fn shared_anew<T>(&self, read: impl FnOnce() -> T) -> T {
+        self.listings.take();
+        self.inside.take();
+        self.shared(read)
+    }
+
+    /// Forgets what was looked at for one evaluation before another one.
+    pub(crate) fn begin(&self) {
+        self.reads.take();
+        self.listings.take();
+        self.found.take();
+        self.inside.take();
+        let mut shared = self.shared.borrow_mut();
+        shared.sort_unstable();
+        shared.dedup();
     }
 
     /// The bytes of a file, recorded.
     pub(crate) fn read(&self, path: &RelPath) -> Result<Option<Vec<u8>>> {
         let bytes = self.around.sources.read(path).map_err(|error| Note::new(error.to_string()))?;
         let digest = bytes.as_deref().map(BlobDigest::of);
-        self.record(Read::File { path: path.clone(), digest });
-        self.record_no_border(path);
+        self.shared(|| {
+            self.record(Read::File { path: path.clone(), digest });
+            self.record_no_border(path);
+        });
         Ok(bytes)
     }
 
@@ -107,7 +146,7 @@ impl World {
 
     /// Whether a file was looked for in vain.
     pub(crate) fn is_absent(&self, path: &RelPath) -> bool {
-        self.reads.borrow().contains(&Read::File { path: path.clone(), digest: None })
+        self.shared.borrow().contains(&Read::File { path: path.clone(), digest: None })
     }
 
     /// The entries of a directory sorted by name, recorded; each directory is listed once.
@@ -180,7 +219,7 @@ impl World {
     /// The bytes of a file that `library`, at the end of `way`, offers, recorded.
     pub(crate) fn import(&self, library: &OpenLibrary, way: &Way) -> Result<Option<Rc<[u8]>>> {
         let (bytes, digest) = library.read(&way.path)?.unzip();
-        self.record(Read::Import { way: way.clone(), digest });
+        self.shared(|| self.record(Read::Import { way: way.clone(), digest }));
         Ok(bytes)
     }
 
