@@ -1,10 +1,12 @@
-//! A package and a module through a worker process, which is reused from one to the next.
+//! A package and a module through a worker process, which is reused from one to the next, and many modules of one file.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use criterion::Criterion;
-use serde_json::json;
-use wake_eval::{Limits, NoAnswers, Op, Pool, Request, WorkerCommand};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use wake_eval::{Answer, Answers, Limits, NoAnswers, Op, Pool, Request, WorkerCommand};
 
 /// The argument that makes this program a worker.
 pub(crate) const WORKER: &str = "__eval";
@@ -28,7 +30,82 @@ function(wake, pkg, config={ level: 2 })
   )
 ";
 
+/// The modules that a package file makes by one rule.
+const MODULES: usize = 1000;
+
+const RULES: &str = "\
+local unit(name, src, opt=2) = {
+  [name]: function(wake, pkg, config={ opt: opt })
+    wake.module(name, outputs=function(wake, module) { out: './out', flags: [src, '-O' + config.opt] }),
+};
+function(wake) wake.pkg(
+  wake.pkgInfo('app', '1.0.0'),
+  modules=std.foldl(function(all, n) all + unit('m%d' % n, 'src%d.c' % n), std.range(1, 1000), {}),
+)
+";
+
+/// Answers that stay the same, as those of one build do.
+struct OneBuild;
+
+impl Answers for OneBuild {
+    fn epoch(&self) -> Option<u64> {
+        Some(1)
+    }
+
+    fn pkg(&self, _key: &str) -> Option<Arc<str>> {
+        None
+    }
+
+    fn module(&self, _id: &Value) -> Answer {
+        Answer::Unknown
+    }
+}
+
+/// All modules of one file, by one worker that has not seen it before.
+fn measure_rules(criterion: &mut Criterion) {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("PKG.libsonnet"), RULES).unwrap();
+    let names: Vec<String> = (1..=MODULES).map(|number| format!("m{number}")).collect();
+    let pkg = json!({
+        "key": "@app@1.0.0",
+        "pkgInfo": { "name": "app", "version": "1.0.0", "namespace": null },
+        "files": [],
+        "inputs": {},
+        "pkgs": {},
+        "modules": names,
+    });
+    let pkg: Arc<RawValue> = wake_model::json::text(&pkg);
+    let module = |name: &String| {
+        let (name, pkg) = (name.clone(), pkg.clone());
+        request(dir.path(), Op::Module { config: None, merge: false, file: None, name, pkg })
+    };
+    let mut group = criterion.benchmark_group("evaluation");
+    group.sample_size(10);
+    group.bench_function("a thousand modules of one file", |bencher| {
+        bencher.iter(|| {
+            let pool = pool(dir.path());
+            let mut line = pool.line();
+            names.iter().for_each(|name| line.put(module(name), OneBuild, ()));
+            line.send();
+            while let Some(response) = line.wait() {
+                response.outcome.unwrap();
+            }
+        });
+    });
+    group.finish();
+}
+
+/// A pool whose workers read the package at `root`.
+fn pool(root: &Path) -> Pool {
+    let program = std::env::current_exe().unwrap();
+    Pool::new(
+        WorkerCommand { program, args: vec![WORKER.into()], readable: vec![root.to_owned()] },
+        Limits::default(),
+    )
+}
+
 pub(crate) fn measure(criterion: &mut Criterion) {
+    measure_rules(criterion);
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path();
     std::fs::create_dir(root.join("src")).unwrap();
@@ -53,11 +130,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         name: "out".into(),
         pkg: wake_model::json::text(&pkg),
     };
-    let program = std::env::current_exe().unwrap();
-    let pool = Pool::new(
-        WorkerCommand { program, args: vec![WORKER.into()], readable: Vec::new() },
-        Limits::default(),
-    );
+    let pool = pool(root);
     let mut group = criterion.benchmark_group("evaluation");
     for (name, op) in [("a package", Op::Pkg), ("a module", module)] {
         let request = request(root, op);

@@ -8,7 +8,7 @@
 //! | `hashing` | reading and hashing files of the checkout |
 //! | `encoding` | the key of an action, canonical JSON |
 //! | `store` | results taken over, records written and looked up |
-//! | `evaluation` | a package and a module through a worker process |
+//! | `evaluation` | a package and a module through a worker process; a thousand modules of one package file |
 
 #![allow(clippy::unwrap_used, reason = "a measurement that cannot be made ends the program")]
 

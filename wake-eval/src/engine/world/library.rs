@@ -13,13 +13,16 @@ use crate::{Library, Sources};
 
 /// A package to import from, and what was read of it.
 ///
-/// Each of its files is read once in an epoch, whoever imports it.
+/// Each of its files is read once in an epoch, whoever imports it, unless it is large.
 pub(crate) struct OpenLibrary {
     pub(crate) key: String,
     pub(crate) library: Library,
     sources: Box<dyn Sources>,
     files: RefCell<FxHashMap<RelPath, ReadFile>>,
 }
+
+/// Bytes of a file that are kept.
+const KEPT_FILE: usize = 256 << 10;
 
 /// The bytes of a file and their digest; none where there is no such file, or none that is offered.
 type ReadFile = Option<(Rc<[u8]>, BlobDigest)>;
@@ -54,7 +57,9 @@ impl OpenLibrary {
             let digest = BlobDigest::of(&bytes);
             (bytes.into(), digest)
         });
-        self.files.borrow_mut().insert(path.clone(), file.clone());
+        if file.as_ref().is_none_or(|(bytes, _)| bytes.len() <= KEPT_FILE) {
+            self.files.borrow_mut().insert(path.clone(), file.clone());
+        }
         Ok(file)
     }
 }
