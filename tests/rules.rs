@@ -130,7 +130,7 @@ fn rules_lie_in_a_package_of_the_store() {
           |               ^^^^^^^^^^^^^^^^^^^^
           = note: all() is called at rules@1.0.0/rules.libsonnet:4:49
           = note: module `a` is made at app/PKG.libsonnet:5:22
-          = note: this was evaluated for `//app:a` with its default config
+          = note: this was evaluated for `//app:a`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -236,7 +236,7 @@ fn a_rule_reads_only_what_its_package_offers() {
         1 | local add = import './sub/add.libsonnet';
           |                    ^^^^^^^^^^^^^^^^^^^^^ did you mean `rules.libsonnet`?
           = note: module `a` is made at app/PKG.libsonnet:5:22
-          = note: this was evaluated for `//app:a` with its default config
+          = note: this was evaluated for `//app:a`
           help: what others can import are the files that a package names in `files`
         error: package `rules` offers no file `./sub/add.libsonnet`
          --> rules/rules.libsonnet:1:20
@@ -244,7 +244,7 @@ fn a_rule_reads_only_what_its_package_offers() {
         1 | local add = import './sub/add.libsonnet';
           |                    ^^^^^^^^^^^^^^^^^^^^^ did you mean `rules.libsonnet`?
           = note: module `b` is made at app/PKG.libsonnet:5:47
-          = note: this was evaluated for `//app:b` with its default config
+          = note: this was evaluated for `//app:b`
           help: what others can import are the files that a package names in `files`
         [TIME] FAILED 2 errors in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
@@ -271,7 +271,7 @@ fn a_rule_that_is_called_wrongly() {
           |               ^^^^^^^^^^^^^^^^^^^^
           = note: all() is called at rules/rules.libsonnet:4:49
           = note: module `a` is made at app/PKG.libsonnet:5:22
-          = note: this was evaluated for `//app:a` with its default config
+          = note: this was evaluated for `//app:a`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -314,7 +314,7 @@ fn a_file_that_imports_itself_through_its_package() {
           = note: imported at words/list.libsonnet:1:1
           = note: imported at rules/sub/add.libsonnet:1:14
           = note: module `a` is made at app/PKG.libsonnet:5:22
-          = note: this was evaluated for `//app:a` with its default config
+          = note: this was evaluated for `//app:a`
         error: infinite recursion: computing this value needs the value itself
          --> words/other.libsonnet:1:1
           |
@@ -323,7 +323,7 @@ fn a_file_that_imports_itself_through_its_package() {
           = note: imported at words/list.libsonnet:1:1
           = note: imported at rules/sub/add.libsonnet:1:14
           = note: module `b` is made at app/PKG.libsonnet:5:47
-          = note: this was evaluated for `//app:b` with its default config
+          = note: this was evaluated for `//app:b`
         [TIME] FAILED 2 errors in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -374,7 +374,7 @@ fn a_function_in_the_package_file_that_makes_no_module() {
           |
         4 |     modules={ m: function(wake, pkg) 3 }
           |                  ^^^^^^^^^^^^^^^^^^^^^
-          = note: this was evaluated for `//:m` with its default config
+          = note: this was evaluated for `//:m`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
     inline("{ m: function(wake) 3 }").wake(["build"]).run().code(5).says(expect![[r#"
@@ -482,7 +482,7 @@ fn a_file_of_the_package_in_which_a_rule_is_written() {
           |                                                                     ^^^^^^^^^^ did you mean `data/y`?
           = note: module() is called at rules/rules.libsonnet:1:51
           = note: module `a` is made at app/PKG.libsonnet:6:22
-          = note: this was evaluated for `//app:a` with its default config
+          = note: this was evaluated for `//app:a`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -504,7 +504,7 @@ fn a_file_with_a_text() {
           |
         6 | wake.file('./empty', text='', dump=true),
           |                           ^^
-          = note: this was evaluated for `//:m` with its default config
+          = note: this was evaluated for `//:m`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
