@@ -44,8 +44,13 @@ fn unpacked(test: &str, name: &str) -> Option<Project> {
     Some(project)
 }
 
+/// The modules that ran, once for each configuration.
+fn ran(build: &Build) -> Vec<&str> {
+    build.ran().into_iter().map(|label| label.split(' ').next().unwrap_or(label)).collect()
+}
+
 fn count(build: &Build, label: &str) -> usize {
-    build.ran().iter().filter(|ran| **ran == label).count()
+    ran(build).iter().filter(|ran| **ran == label).count()
 }
 
 #[test]
@@ -75,7 +80,7 @@ fn zlib() {
     );
     let build = project.build(&[":tests"]);
     let expected = ["//:lib", "//:program", "//:program", "//:tests", "//:unit"];
-    assert_eq!(build.ran(), expected);
+    assert_eq!(ran(&build), expected);
 }
 
 #[test]
