@@ -109,5 +109,6 @@ fn lua() {
 
     // `luac` prints in its own unit; the interpreter is not linked again.
     project.edit("src/luac.c", "\"luac\"", "\"Luac\"");
-    assert_eq!(project.build(&[":script"]).ran(), ["//:luac", "//:script", "//:unit"]);
+    let build = project.build(&[":script"]);
+    assert_eq!(build.ran(), ["//:luac", "//:script", "//:unit unit=luac"]);
 }
