@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufReader, Read};
 use std::process::{Child, Output};
 use std::time::{Duration, Instant};
 
@@ -17,13 +17,7 @@ struct Sleeping {
 
 impl Sleeping {
     fn start(project: &Project) -> Sleeping {
-        let mut child = project.json_build(&[]).spawn();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("action.started") {
-            line.clear();
-            assert!(stdout.read_line(&mut line).unwrap() > 0, "the build ended before it began");
-        }
+        let (child, stdout) = project.begin_build();
         Sleeping { child, stdout }
     }
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -51,15 +51,9 @@ struct Sleeping {
 
 impl Sleeping {
     fn start(project: &Project, marker: &Marker) -> Sleeping {
-        let mut child = project.json_build(&[]).spawn();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        while !line.contains("action.started") {
-            line.clear();
-            assert!(stdout.read_line(&mut line).unwrap() > 0, "the build ended before it began");
-        }
+        let (child, mut stdout) = project.begin_build();
         std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-        Sleeping { child, command: begun(&marker.seconds.to_string()) }
+        Sleeping { child, command: begun(marker) }
     }
 
     /// The exit code and what was written to standard error.
@@ -75,26 +69,16 @@ impl Sleeping {
     }
 }
 
-/// The process that says `word`, once it has begun.
-fn begun(word: &str) -> Pid {
+/// The process with the marker, once it has begun.
+fn begun(marker: &Marker) -> Pid {
     let deadline = Instant::now() + Duration::from_secs(30);
     while Instant::now() < deadline {
-        if let Some(pid) = process_that_says(word) {
+        if let Some(pid) = marker.process().and_then(Pid::from_raw) {
             return pid;
         }
+        std::thread::sleep(Duration::from_millis(5));
     }
     panic!("the command does not begin");
-}
-
-/// The process of this machine that was started with the word `word`.
-fn process_that_says(word: &str) -> Option<Pid> {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let mut pids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
-    let says = |pid: &i32| {
-        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        line.split(|byte| *byte == 0).any(|part| part == word.as_bytes())
-    };
-    pids.find(says).and_then(Pid::from_raw)
 }
 
 fn parent(pid: Pid) -> Pid {

@@ -17,13 +17,19 @@ impl Default for Marker {
 }
 
 impl Marker {
-    /// Whether a living process has the number among its arguments.
-    pub fn is_alive(&self) -> bool {
+    /// A living process that has the number among its arguments.
+    pub fn process(&self) -> Option<i32> {
         let number = self.seconds.to_string();
         let processes = std::fs::read_dir("/proc").unwrap().flatten();
-        processes.into_iter().any(|process| {
-            let cmdline = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let mut pids = processes.filter_map(|process| process.file_name().to_str()?.parse().ok());
+        pids.find(|pid: &i32| {
+            let cmdline = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             cmdline.split(|byte| *byte == 0).any(|word| word == number.as_bytes())
         })
+    }
+
+    /// Whether there is such a process.
+    pub fn is_alive(&self) -> bool {
+        self.process().is_some()
     }
 }

@@ -1,8 +1,10 @@
 //! A workspace in a directory of its own, with a store of its own.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout};
 
 use tempfile::TempDir;
 
@@ -191,6 +193,18 @@ impl Project {
     #[track_caller]
     pub fn build(&self, targets: &[&str]) -> Build {
         self.json_build(targets).run().success().events()
+    }
+
+    /// A build whose first command has begun, and what is left of its events.
+    pub fn begin_build(&self) -> (Child, BufReader<ChildStdout>) {
+        let mut child = self.json_build(&[]).spawn();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("action.started") {
+            line.clear();
+            assert!(stdout.read_line(&mut line).unwrap() > 0, "the build ended before it began");
+        }
+        (child, stdout)
     }
 
     /// A build that runs nothing.

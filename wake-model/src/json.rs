@@ -43,6 +43,18 @@ fn write(value: &Value, out: &mut String) {
     }
 }
 
+/// What kind of value it is, with its article.
+pub fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
 /// Writes a list as a canonical text has it, `item` writing each one.
 pub fn push_list<T>(
     items: impl IntoIterator<Item = T>,

@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 use wake_build::Expression;
+use wake_model::json::kind;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
 use crate::args::EvalArgs;
@@ -155,15 +156,4 @@ fn write(file: &Path, text: &str, args: &EvalArgs) -> Result<(), Diagnostic> {
         fs::create_dir_all(dir).map_err(failed)?;
     }
     fs::write(file, text).map_err(failed)
-}
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }

@@ -4,6 +4,7 @@ pub(crate) mod write;
 mod shown;
 
 pub(crate) use shown::shown;
+pub(crate) use wake_model::json::kind as json_kind;
 
 use jrsonnet_evaluator::{NumValue, ObjValueBuilder, Val};
 use serde_json::{Number, Value};
@@ -47,17 +48,5 @@ pub(crate) fn kind(value: &Val) -> &'static str {
         Val::Arr(_) => "a list",
         Val::Obj(_) => "an object",
         Val::Func(_) => "a function",
-    }
-}
-
-/// The kind of a JSON value, with its article.
-pub(crate) fn json_kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }
