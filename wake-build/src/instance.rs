@@ -294,7 +294,7 @@ fn late_modules(
 pub(crate) fn lasting(mut reads: Vec<Read>) -> Vec<Read> {
     reads.retain(|read| match read {
         Read::File { .. } | Read::List { .. } | Read::Import { .. } => true,
-        Read::Named { .. } | Read::Pkg { .. } | Read::Module { .. } => false,
+        Read::Named { .. } | Read::Option { .. } | Read::Pkg { .. } | Read::Module { .. } => false,
     });
     reads.shrink_to_fit();
     reads
@@ -362,6 +362,10 @@ impl Answers for PkgAnswers<'_> {
 
     fn library(&self, key: &str) -> Option<Arc<str>> {
         self.ways.library(key, self.evaluator)
+    }
+
+    fn option(&self, name: &str) -> Option<Arc<str>> {
+        self.evaluator.option(name)
     }
 
     fn way(&self, way: &Way) -> Option<BlobDigest> {

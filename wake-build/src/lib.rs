@@ -6,10 +6,10 @@
 //! |---|---|
 //! | `settings`, `workspace`, `pkg_place`, `target` | finds the checkout, where packages lie, and what is to be built |
 //! | `sources`, `fixed`, `files`, `source_text`, `shelf` | looks at files, remembers what they hold, and puts pieces aside |
-//! | `evaluate`, `expression` | applies functions, remembering what came of it; evaluates what somebody typed |
+//! | `options`, `evaluate`, `expression` | what options are set to; applies functions, remembering what came of it; evaluates what somebody typed |
 //! | `locked`, `load`, `order`, `resolve` | from package files and `wake.lock` to packages that fit together |
 //! | `written`, `view`, `instance` | packages with their inputs, as functions see them |
-//! | `module`, `plan` | from packages to the graph of configured modules |
+//! | `module`, `purpose`, `plan` | from packages to the graph of configured modules that are wanted |
 //! | `lower` | from a module to a step, which knows no package any more |
 //! | `links` | results appear in the checkout |
 //! | `snapshot` | what the last build looked at and what came of it, for the next one to start from |
@@ -31,6 +31,7 @@ mod fixed;
 mod files;
 mod source_text;
 mod shelf;
+mod options;
 mod evaluate;
 mod expression;
 mod locked;
@@ -41,6 +42,7 @@ mod written;
 mod view;
 mod instance;
 mod module;
+mod purpose;
 mod plan;
 mod lower;
 mod links;
@@ -53,6 +55,8 @@ pub use build::{BuildReport, BuildRequest, BuiltModule, LinkPolicy};
 pub use explain::{Graph, GraphEdge, GraphNode, PackageListing, StepJob};
 pub use expression::{EvalResult, Expression};
 pub use files::file_digest;
+pub use options::ChosenOptions;
+pub use purpose::{Purpose, Shard, TagSelection, TestSelection};
 pub use session::{Options, Session, evaluation_worker};
 pub use settings::Settings;
 pub use target::{Scope, TargetConfig, TargetPattern};

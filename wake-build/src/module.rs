@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 use serde_json::value::RawValue;
-use wake_model::declared::{self, Module};
+use wake_model::declared::{self, Module, TestDecl};
 use wake_model::encode::{Domain, digest_bytes};
 use wake_model::json::push_text;
 use wake_model::place::{LocalPath, module_prefix, pkg_prefix};
@@ -32,6 +32,10 @@ pub(crate) struct ModuleDecl {
     pub label: Option<Box<str>>,
     /// Its configuration, as given or as its default says, as canonical JSON.
     pub config: Box<str>,
+    /// Words by which people choose.
+    pub tags: Box<[Box<str>]>,
+    /// How it is tested, if it is a test.
+    pub test: Option<TestDecl>,
     /// The package whose files the command sees, where that is not the module's own.
     pub pkg: Option<PkgKey>,
     /// Which of the package's files the command sees: paths and globs; none: all.
@@ -118,6 +122,8 @@ pub(crate) fn parse<'a>(
         is_default: json.default,
         label,
         config,
+        tags: json.tags.into_iter().map(Into::into).collect(),
+        test: json.test,
         pkg,
         pkg_files: json.pkg_files,
     };

@@ -1,6 +1,6 @@
 //! One use of wake in one checkout: opened once, then asked to build, plan or explain.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -24,8 +24,10 @@ use crate::instance::{Instances, instantiate};
 use crate::links::OUT_DIR;
 use crate::load::{LoadResult, Loaded, load, load_as_found};
 use crate::locked::LockedPkgs;
+use crate::options::{BuildOptions, ChosenOptions};
 use crate::pkg_place::PkgPlace;
-use crate::plan::{ModuleRequest, ModuleStep, PlannedBuild, plan};
+use crate::plan::{ModuleRequest, ModuleStep, PlannedBuild, Wish, plan};
+use crate::purpose::{Purpose, TagSelection};
 use crate::resolve::{Resolution, resolve};
 use crate::snapshot::Snapshot;
 use crate::sources::DirSources;
@@ -48,6 +50,8 @@ pub struct Options {
     pub owners: Owners,
     /// How strictly commands are kept to what is declared.
     pub sandbox: SandboxLevel,
+    /// What options of the build are set to.
+    pub chosen: ChosenOptions,
     /// How other machines are reached.
     pub route: Route,
     /// What was typed, for the log.
@@ -69,6 +73,8 @@ pub struct Session {
     pub workspace: Workspace,
     pub(crate) machine: Machine,
     pub(crate) pool: Pool,
+    /// What options of the build are set to.
+    pub(crate) chosen: ChosenOptions,
     /// What was typed, for the log.
     pub(crate) argv: Vec<String>,
     /// What is said of each build.
@@ -107,7 +113,7 @@ impl Session {
         })?;
         drop(span);
         let (pool, argv) = (Pool::new(evaluation, Limits::default()), options.argv);
-        Ok(Session { workspace, machine, pool, argv, warnings })
+        Ok(Session { workspace, machine, pool, chosen: options.chosen, argv, warnings })
     }
 
     /// The store.
@@ -126,6 +132,24 @@ impl Session {
 
     pub(crate) fn files_file(&self) -> ConfinedPath {
         self.state_dir().join("state/files")
+    }
+
+    fn failed_tests_file(&self) -> ConfinedPath {
+        self.state_dir().join("state/failed-tests")
+    }
+
+    /// The labels of the tests that failed when they ran last, as far as that is known.
+    pub fn failed_tests(&self) -> BTreeSet<String> {
+        /// Bytes; more is no such list.
+        const LARGEST: u64 = 16 << 20;
+        let bytes = self.failed_tests_file().read(LARGEST).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect()
+    }
+
+    /// Notes which tests failed when they ran last; where that cannot be written, nobody will know.
+    pub fn note_failed_tests(&self, labels: &BTreeSet<String>) {
+        let lines: String = labels.iter().flat_map(|label| [label.as_str(), "\n"]).collect();
+        let _ = self.failed_tests_file().replace_by(&[lines.as_bytes()]);
     }
 
     /// Where what a build puts aside lies.
@@ -178,7 +202,8 @@ impl Checkout<'_> {
         let epoch = EPOCHS.fetch_add(1, Ordering::Relaxed);
         let (store, profile, tally) = (machine.store(), machine.profile(), EvalCounts::default());
         let spare = self.session.spare_dir();
-        Evaluator { pool, store, files: &self.files, spare, epoch, tally, profile }
+        let options = BuildOptions::new(&self.session.chosen);
+        Evaluator { pool, store, files: &self.files, spare, options, epoch, tally, profile }
     }
 
     /// Loads, resolves, instantiates and plans what `patterns` name.
@@ -187,6 +212,7 @@ impl Checkout<'_> {
         evaluator: &Evaluator,
         patterns: &[TargetPattern],
         config: Option<&TargetConfig>,
+        wish: Wish<'_>,
         keep_going: bool,
     ) -> Result<PlannedBuild, Failure> {
         self.session.machine.threads().install(|| {
@@ -218,9 +244,11 @@ impl Checkout<'_> {
                     _ => wanted.extend(modules),
                 }
             }
-            let plan = plan(&instances, by_name_first(wanted), evaluator)?;
+            let plan = plan(&instances, by_name_first(wanted), wish, evaluator)?;
+            evaluator.check_options()?;
             instances.values_mut().for_each(|pkg| pkg.put_away());
-            Ok(PlannedBuild { instances, plan, left_out, walked })
+            let root_reads = evaluator.options.reads().to_vec();
+            Ok(PlannedBuild { instances, plan, left_out, walked, root_reads })
         })
     }
 
@@ -392,7 +420,8 @@ fn searched(
             is_one_of_all: true,
         })
     });
-    let planned = plan(instances, all.collect(), evaluator)?;
+    let (purpose, tags) = (&Purpose::Everything, &TagSelection::default());
+    let planned = plan(instances, all.collect(), Wish { purpose, tags }, evaluator)?;
     let of_module = |step: &ModuleStep| modules.iter().any(|asked| step.is_of(asked));
     let mut steps = planned.graph.node_weights().filter(|step| of_module(step));
     if let Some(step) = steps.find(|step| step.is_configured(text)) {

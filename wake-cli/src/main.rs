@@ -111,6 +111,7 @@ fn run(command: &Command, settings: &Settings, environment: &Environment) -> Out
     let mut say = Guard::new(std::io::stderr(), settings.terminal);
     let outcome = match command {
         Command::Build(args) => command::build::run(args, settings, &mut out),
+        Command::Test(args) => command::test::run(args, settings),
         Command::Run(args) => command::run::run(args, settings),
         Command::Plan(args) => command::plan::run(args, settings, &mut out),
         Command::Why(args) => command::why::run(args, settings, &mut out),

@@ -8,6 +8,7 @@ use wake_build::{
 };
 use wake_exec::{Executor, Finding, WorkerCommand};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::event::Reporter;
 use wake_steps::profile::Profile;
 use wake_steps::{Cancel, Machine, MachineOptions, open_store};
 use wake_store::Store;
@@ -63,6 +64,7 @@ fn open_profiled(settings: &Settings, profile: Profile) -> Result<Session, Failu
         jobs: settings.jobs,
         owners: settings.owners.clone(),
         sandbox: settings.sandbox,
+        chosen: settings.chosen.clone(),
         route: settings.route.clone(),
         argv: settings.argv.clone(),
         workers: workers()?,
@@ -86,7 +88,17 @@ pub(crate) fn build(
     request: &BuildRequest,
     profile: Option<&Path>,
 ) -> BuildReport {
-    let mut witness = Witness::new(report::reporter(settings));
+    build_told(settings, request, profile, report::reporter(settings))
+}
+
+/// The same, telling `reporter`.
+pub(crate) fn build_told(
+    settings: &Settings,
+    request: &BuildRequest,
+    profile: Option<&Path>,
+    reporter: Box<dyn Reporter>,
+) -> BuildReport {
+    let mut witness = Witness::new(reporter);
     let session = |profile| Ok((open_profiled(settings, profile)?, cancel()?));
     match record(settings, profile, &mut witness).and_then(session) {
         Ok((session, cancel)) => {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use wake_build::ChosenOptions;
 use wake_model::SandboxLevel;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Owners;
@@ -29,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) route: Route,
     /// Whose checkouts and stores are believed.
     pub(crate) owners: Owners,
+    /// What options of the build are set to.
+    pub(crate) chosen: ChosenOptions,
     /// How strictly commands are kept to what they declare.
     pub(crate) sandbox: SandboxLevel,
     /// Who reads.
@@ -75,6 +78,7 @@ impl Settings {
             argv: process.argv.clone(),
             route: environment.route.clone(),
             owners: environment.owners.clone(),
+            chosen: ChosenOptions::parse(&global.set)?,
             sandbox: match global.sandbox {
                 SandboxHow::Strict => SandboxLevel::Strict,
                 SandboxHow::Weak => SandboxLevel::Weak,

@@ -38,6 +38,11 @@ pub trait Answers: Sync {
         None
     }
 
+    /// What the option of this name is set to, an [`OptionSetting`] as JSON text; none if nobody sets it.
+    fn option(&self, _name: &str) -> Option<Arc<str>> {
+        None
+    }
+
     /// What a [`crate::Read`] of this way from the package at hand would see now.
     fn way(&self, _way: &Way) -> Option<BlobDigest> {
         None
@@ -75,6 +80,10 @@ impl<A: Answers + ?Sized> Answers for &A {
         (**self).library(key)
     }
 
+    fn option(&self, name: &str) -> Option<Arc<str>> {
+        (**self).option(name)
+    }
+
     fn way(&self, way: &Way) -> Option<BlobDigest> {
         (**self).way(way)
     }
@@ -86,6 +95,25 @@ impl<A: Answers + ?Sized> Answers for &A {
     fn called(&self, way: &Way) -> Option<String> {
         (**self).called(way)
     }
+}
+
+/// What an option is set to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OptionSetting {
+    /// The value.
+    pub value: SetValue,
+    /// Who says so, as a person would call it: `--set cc.opt=3`.
+    pub by: String,
+}
+
+/// A value that an option is set to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SetValue {
+    /// As a package says it.
+    Json(Value),
+    /// As a person typed it: of which type it is the option's default says.
+    Text(String),
 }
 
 /// A package as a place to import from.
@@ -157,6 +185,8 @@ pub enum Topic {
     Module(Arc<str>),
     /// What can be imported of the package of this key.
     Library(Arc<str>),
+    /// What the option of this name is set to.
+    Option(Arc<str>),
 }
 
 /// What is known about a module.

@@ -39,7 +39,9 @@ mod confine;
 mod serve;
 mod pool;
 
-pub use answers::{Answer, Answers, Library, NoAnswers, Topic, Way, named_digest};
+pub use answers::{
+    Answer, Answers, Library, NoAnswers, OptionSetting, SetValue, Topic, Way, named_digest,
+};
 pub use engine::Literal;
 pub use error::{EvalError, Frame, Kind, Limit, Place};
 pub use limits::Limits;
@@ -54,4 +56,4 @@ pub use sources::{EntryKind, ListEntry, SourceError, Sources};
 pub const ENGINE: &str = "jrsonnet 0.5.0-pre98, prepared 2";
 
 /// The version of the `wake` object that functions receive; part of every memo key.
-pub const API_VERSION: u32 = 2;
+pub const API_VERSION: u32 = 3;

@@ -59,6 +59,13 @@ pub enum Read {
         /// As [`crate::named_digest`] gives it; none where nothing is named so.
         digest: Option<BlobDigest>,
     },
+    /// What an option of the build is set to.
+    Option {
+        /// Its name.
+        name: String,
+        /// Of the JSON text that was answered; none where nobody sets it.
+        digest: Option<BlobDigest>,
+    },
     /// The instance of a package.
     Pkg {
         /// `namespace@name@version`.

@@ -208,4 +208,11 @@ impl Ask for Pipe {
             Answer::Pending | Answer::Unknown => None,
         }
     }
+
+    fn option(&self, name: &str) -> Option<Arc<str>> {
+        match self.ask(Tag::AskOptions, &[name]).pop()? {
+            Answer::Ready(text) => Some(text),
+            Answer::Pending | Answer::Unknown => None,
+        }
+    }
 }

@@ -40,13 +40,15 @@ pub(crate) enum Tag {
     Last = 6,
     /// A question for what can be imported of the packages whose keys these are.
     AskLibraries = 7,
+    /// A question for what the options of these names are set to.
+    AskOptions = 8,
 }
 
 impl Tag {
     fn of(byte: u8) -> Option<Tag> {
         use Tag::*;
-        const ALL: [Tag; 8] =
-            [Greeting, Request, Replies, AskPkgs, AskModules, Done, Last, AskLibraries];
+        const ALL: [Tag; 9] =
+            [Greeting, Request, Replies, AskPkgs, AskModules, Done, Last, AskLibraries, AskOptions];
         ALL.get(byte as usize).copied()
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 use wake_model::{Manifest, Outcome, RelPath, Usage};
 
 /// A command that ran to its end, good or bad.
@@ -23,6 +24,8 @@ pub struct JobResult {
     /// The files lie below [`crate::Outputs::into`] under the same paths: files 0444 or 0555, directories
     /// 0755, times at 1980-01-02. Nothing lies there if something was wrong.
     pub outputs: Result<Manifest, Vec<OutputFault>>,
+    /// The bytes of [`crate::Outputs::depfile`].
+    pub depfile: Option<ByteBuf>,
 }
 
 impl JobResult {
@@ -135,6 +138,18 @@ pub enum OutputDefect {
     NamedAsText {
         /// The path again.
         path: String,
+    },
+    /// It is to say what the command has read, and does not exist.
+    #[error("is the depfile, and does not exist")]
+    NoDepfile,
+    /// It is to say what the command has read, and is something else than a file.
+    #[error("is the depfile, and is no regular file")]
+    DepfileNoFile,
+    /// It says more than is read.
+    #[error("is the depfile, and has more than {limit} bytes")]
+    DepfileTooLarge {
+        /// The limit, in bytes.
+        limit: u64,
     },
     /// Two outputs contradict each other.
     #[error("is both a file and a directory")]

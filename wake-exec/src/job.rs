@@ -64,7 +64,7 @@ pub enum Stream {
 /// One call of a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
-    /// The program's path: absolute, or relative to `cwd`; never searched for in `PATH`.
+    /// The program's path: absolute, or relative to `cwd`; a name without a slash is looked for in [`Command::searched`].
     pub program: String,
     /// Its arguments, without its own name.
     pub args: Vec<String>,
@@ -74,6 +74,15 @@ pub struct Command {
     pub stdin: Vec<u8>,
     /// Its working directory, absolute.
     pub cwd: String,
+}
+
+impl Command {
+    /// The directories in which a program that is only named is looked for: those of its `PATH` that say where they are.
+    pub fn searched(&self) -> impl Iterator<Item = &str> {
+        let path = self.env.iter().rev().find(|(name, _)| name == "PATH");
+        let path = path.map_or("", |(_, value)| value.as_str());
+        path.split(':').filter(|dir| !dir.is_empty())
+    }
 }
 
 /// Who a command sees itself as.
@@ -190,6 +199,8 @@ pub struct Outputs {
     /// Where nothing may lie afterwards, relative to `base`: the texts of outputs that are no paths, one of which may be meant
     /// as one.
     pub texts: Vec<RelPath>,
+    /// A file, relative to `base`, whose bytes are handed back if the command returned 0.
+    pub depfile: Option<RelPath>,
     /// An absent directory of the host that is made and filled; best on the store's own file system.
     pub into: PathBuf,
     /// After which endings.
@@ -269,6 +280,7 @@ impl Job {
                 base: work,
                 declared: Vec::new(),
                 texts: Vec::new(),
+                depfile: None,
                 into,
                 take: TakeOutputs::OnSuccess,
                 fidelity: Fidelity::Content,

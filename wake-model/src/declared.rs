@@ -33,6 +33,12 @@ pub struct PackageDecl {
     pub info: PkgInfo,
     /// Its packages, by the key it knows them under.
     pub pkgs: NameMap<GetPkg>,
+    /// What it sets options of the build to, if it is the root package.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, Value>,
+    /// The same by the names of profiles, each of which counts where a person asks for it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub profiles: BTreeMap<String, BTreeMap<String, Value>>,
 }
 
 /// The longest limit of time that a command may be given, in seconds: a year.
@@ -134,6 +140,12 @@ pub struct Module<'a, Own, Seen, Run> {
     pub pkg: Own,
     /// Which of the package's files the command sees; none: all.
     pub pkg_files: Option<Vec<String>>,
+    /// Words by which people choose among modules, sorted, each there once.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Cow<'a, str>>,
+    /// How it is tested, if it is a test.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestDecl>,
     /// What is run; none: the outputs are taken from what lies there.
     #[serde(borrow)]
     pub exec: Option<Exec<'a, Run>>,
@@ -147,6 +159,21 @@ pub struct Module<'a, Own, Seen, Run> {
     pub pending: Option<&'a RawValue>,
 }
 
+/// How a module is tested whose command is a test.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestDecl {
+    /// Whether nothing runs beside it.
+    pub exclusive: bool,
+    /// How often it is tried again after a failure.
+    pub retries: u32,
+    /// Seconds; none: what its command says, else [`TEST_TIMEOUT`].
+    pub timeout: Option<f64>,
+}
+
+/// The seconds that a test may take for which nothing is said.
+pub const TEST_TIMEOUT: u32 = 300;
+
 /// What is run, as the user wrote it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -155,6 +182,9 @@ pub struct Exec<'a, T> {
     pub args: Vec<T>,
     /// What it gets on standard input.
     pub config: T,
+    /// The file in which it says what it has read.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub depfile: Option<Cow<'a, str>>,
     /// Its environment.
     #[serde(borrow)]
     pub env: BTreeMap<Cow<'a, str>, T>,

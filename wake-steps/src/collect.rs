@@ -46,7 +46,8 @@ pub fn collect(
     };
     let (stdout, stderr, overhead) = (Vec::new(), Vec::new(), Duration::ZERO);
     let outcome = Outcome::Exited(0);
-    Ok(Performance { began_ms, outcome, usage, stdout, stderr, overhead, left })
+    let depfile = None;
+    Ok(Performance { began_ms, outcome, usage, stdout, stderr, depfile, overhead, left })
 }
 
 /// One thing that is taken.

@@ -40,6 +40,8 @@ pub enum Class {
     Action = 1,
     /// The command line is at fault.
     Usage = 2,
+    /// At least one test failed, and nothing else.
+    Test = 3,
     /// Nothing matched.
     Nothing = 4,
     /// What a person wrote is at fault: no step can be made of it.

@@ -59,6 +59,8 @@ pub struct Performance {
     pub stdout: Vec<u8>,
     /// What it wrote to standard error.
     pub stderr: Vec<u8>,
+    /// What it says that it has read, if its terms ask for that and it succeeded.
+    pub depfile: Option<Vec<u8>>,
     /// Time around the command.
     pub overhead: Duration,
     /// What it left; or what is wrong with that, a line each.

@@ -38,6 +38,14 @@ pub enum StepError {
         /// What its first line names, white space at its end included.
         interpreter: String,
     },
+    /// Its program is in none of the directories in which it was looked for.
+    #[error("there is no program `{program}` in {}", dirs(searched))]
+    NoProgram {
+        /// The program.
+        program: String,
+        /// The directories of its `PATH`.
+        searched: Vec<String>,
+    },
     /// A ware could not be had.
     #[error("`{path}`: {source}")]
     Ware {
@@ -95,6 +103,13 @@ impl From<BuildTreeError> for StepError {
     }
 }
 
+fn dirs(searched: &[String]) -> String {
+    match searched {
+        [] => "its `PATH`, which names no directory".to_owned(),
+        _ => format!("`{}`", searched.join("`, `")),
+    }
+}
+
 const MAKES_ROOM: &str = "`wake gc --max-size SIZE` makes room";
 
 /// What a person is told when the store fails.
@@ -136,6 +151,8 @@ impl StepError {
             StepError::Interpreter { .. } => {
                 of(Class::Action).help("name a program that the sandbox has, such as `/bin/sh`")
             }
+            StepError::NoProgram { .. } => of(Class::Action)
+                .help("`rootfs` must have it: with wake.HOST, the machine does; `env={ PATH: ... }` says where to look"),
             StepError::RootNoDirectory | StepError::LinkCycle { .. } => of(Class::Evaluation),
             StepError::Ware { source, .. } => of(ware_class(source)),
             StepError::Output { .. } | StepError::Build(_) => of(Class::Action),

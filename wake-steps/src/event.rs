@@ -71,6 +71,9 @@ pub enum Event {
         /// What another system calls it, as the formula that it is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         identity: Option<String>,
+        /// Whether it is a test. Absent for what is none.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        test: bool,
     },
     /// A ware that a step needs is fetched and unpacked.
     #[serde(rename = "ware.unpacking")]
@@ -195,12 +198,24 @@ pub struct ActionFinished {
     /// What is left to say of a command that ran; none where none did. Absent in logs of earlier releases.
     #[serde(default)]
     pub execution: Option<Execution>,
+    /// How often it was tried, if it is a test that ran.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<TestRuns>,
     /// When everything that it needs was there, in milliseconds since the start; none if it never was.
     pub ready_ms: Option<u64>,
     /// When its command began, or where none ran, when it was taken up.
     pub start_ms: Option<u64>,
     /// When it ended, in milliseconds since the start.
     pub t_ms: u64,
+}
+
+/// How often a test was tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestRuns {
+    /// All runs of its command.
+    pub attempts: u32,
+    /// Those that failed.
+    pub failures: u32,
 }
 
 /// One run of a command, as far as its step does not say it.

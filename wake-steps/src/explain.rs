@@ -3,9 +3,9 @@
 use serde::Serialize;
 use wake_model::action::FieldValue;
 use wake_model::{ActionDigest, RelPath, TreeDigest};
-use wake_store::Lookup;
 
 use crate::cancel::Cancel;
+use crate::claims::look_up;
 use crate::diagnostic::Failure;
 use crate::error::store_failure;
 use crate::history::History;
@@ -154,14 +154,15 @@ impl<'a> Outlook<'a> {
             return Ok((PlannedState::Run, Reason::NotRemembered.to_string(), Some(key)));
         }
         let store = self.machine.store();
-        let found = store.action(&key).map_err(|error| Failure::from(store_failure(&error)))?;
+        let (found, _) =
+            look_up(&pinned, store, &key).map_err(|error| Failure::from(store_failure(&error)))?;
         Ok(match found {
-            Lookup::Hit(stored) => {
+            Some((stored, why)) => {
                 let tree = stored.tree();
                 self.results.put(step, StepOutput { tree, manifest: stored.into_record().outputs });
-                (PlannedState::Hit, Reason::Remembered.to_string(), Some(key))
+                (PlannedState::Hit, why.to_string(), Some(key))
             }
-            Lookup::Miss | Lookup::Corrupt(_) => {
+            None => {
                 let past = self.history.get(self.steps.past_name(step));
                 (PlannedState::Run, reason(store, past, &key, &bytes).to_string(), Some(key))
             }
@@ -210,10 +211,22 @@ impl<'a> Outlook<'a> {
         let explained = found.iter().map(|change| self.explain(step, &pinned, change));
         let changes = explained.collect::<Result<_, _>>()?;
         let summary = match found.first() {
+            Some(_) if self.is_one_run(&old_key, &key) => {
+                format!("{label} did not run: its depfile does not name what changed")
+            }
             Some(first) => format!("{label} {tense} because of: {first}"),
             None => format!("{label} {tense}; no field differs"),
         };
         Ok(Why { label, summary, changes, unchanged })
+    }
+
+    /// Whether what is remembered of two actions came of one run.
+    fn is_one_run(&self, one: &ActionDigest, other: &ActionDigest) -> bool {
+        let guid = |key| {
+            let stored = self.machine.store().action_record(key).ok()??;
+            Some(stored.record().guid.clone())
+        };
+        guid(one).is_some_and(|run| guid(other) == Some(run))
     }
 
     fn explain(

@@ -16,6 +16,7 @@
 //! | `error` | why a step could not be performed |
 //! | `pin` | a step whose needs are done becomes an action |
 //! | `reason` | why an action ran |
+//! | `depfile`, `claims` | what commands say that they have read, and the hits that follow from it |
 //! | `slots`, `engine`, `here`, `collect` | performing an action: in turn, anywhere, on this machine, or by taking what lies there |
 //! | `machine` | a store, an engine, threads |
 //! | `steps`, `schedule`, `run` | many steps, each in its time, and all that is told of that |
@@ -39,6 +40,8 @@ pub mod results;
 pub mod error;
 pub mod pin;
 pub mod reason;
+mod depfile;
+mod claims;
 mod advice;
 pub mod slots;
 pub mod engine;
@@ -56,4 +59,4 @@ pub use pin::StepContext;
 pub use results::{Results, StepOutput};
 pub use schedule::{Batch, BatchResult, SchedulePolicy};
 pub use step::{Input, Inputs, SourceBase, SourceFile, SourceFiles, Step, StepId};
-pub use steps::{StepFailure, StepSuccess, Steps};
+pub use steps::{StepFailure, StepSuccess, Steps, TestPolicy};

@@ -71,9 +71,14 @@ impl PinnedAction {
 
     /// The program, if it is an input.
     pub(crate) fn program(&self) -> Option<&Input> {
-        let Command::Run(run) = &self.action.command else { return None };
-        let path = program_path(run)?.strip(&self.action.work)?;
+        let path = self.program_path()?.strip(&self.action.work)?;
         self.inputs.get(path.as_str())
+    }
+
+    /// Where the program lies below the root directory, if that is said.
+    pub(crate) fn program_path(&self) -> Option<RelPath> {
+        let Command::Run(run) = &self.action.command else { return None };
+        program_path(run)
     }
 
     /// The paths of the outputs as they were declared, from the action's `work`.
@@ -149,8 +154,11 @@ fn unexecutable_program(pinned: &PinnedAction) -> Option<String> {
     }
 }
 
-/// Where the program lies below the root directory.
+/// Where the program lies below the root directory; none if it is looked for on its `PATH`.
 fn program_path(run: &Invocation) -> Option<RelPath> {
+    if !run.program.contains('/') {
+        return None;
+    }
     Some(match run.program.strip_prefix('/') {
         Some(path) => RelPath::parse(path).ok()?,
         None => RelPath::parse(run.cwd.trim_start_matches('/'))

@@ -11,6 +11,8 @@ use crate::history::LastRun;
 pub enum Reason {
     /// Its result is known.
     Remembered,
+    /// Its result is known, because its command says that it has not read what changed.
+    Unread,
     /// A person asked for it to run.
     Asked,
     /// Nothing is known of it where its history is kept.
@@ -42,6 +44,7 @@ impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Reason::Remembered => f.write_str("remembered"),
+            Reason::Unread => f.write_str("remembered: its depfile does not name what changed"),
             Reason::Asked => f.write_str("asked to run again"),
             Reason::New => f.write_str("never built here"),
             Reason::Gone => f.write_str("its result is gone from the store"),

@@ -114,6 +114,7 @@ pub fn announce(steps: &dyn Steps, history: &History, reporter: &mut dyn Reporte
             requested: steps.is_requested(step),
             usual_ms: history.get(steps.past_name(step)).map(|past| past.dur_ms),
             identity: steps.identity(step),
+            test: steps.test(step).is_some(),
         });
     }
 }

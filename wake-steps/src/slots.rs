@@ -31,14 +31,20 @@ pub struct Slot<'a> {
     slots: &'a Slots,
     /// How many places it takes.
     count: usize,
-    /// Whether the command did what it was to do.
+    /// Whether the command did what it was to do, or nothing follows from that.
     succeeded: bool,
 }
 
 impl Slot<'_> {
+    /// The same for a command whose failure is no reason to stop others.
+    pub fn tolerant(mut self) -> Self {
+        self.succeeded = true;
+        self
+    }
+
     /// Gives it back after the command.
     pub fn end(mut self, succeeded: bool) {
-        self.succeeded = succeeded;
+        self.succeeded |= succeeded;
     }
 }
 

@@ -58,6 +58,9 @@ pub struct Terms {
     /// Paths from [`Step::work`] at which it may leave nothing, because an output that is a mere text reads the same: the
     /// path that was meant would be lost.
     pub texts: Vec<RelPath>,
+    /// The file, from [`Step::work`], in which the command says what it has read, as Make has it: what it does not name may
+    /// change, and the result stays.
+    pub depfile: Option<RelPath>,
     /// Whether what comes of it is forgotten, since it hangs on more than its key says. Never of a step that a snapshot
     /// knows.
     #[serde(skip)]

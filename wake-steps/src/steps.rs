@@ -26,6 +26,11 @@ pub trait Steps: Sync {
     /// Whether a person asked for it.
     fn is_requested(&self, step: StepId) -> bool;
 
+    /// How it is gone about if it is a test; none if it is none.
+    fn test(&self, _step: StepId) -> Option<TestPolicy> {
+        None
+    }
+
     /// The step itself; called where all that it needs is done.
     fn step(&self, step: StepId, ground: &StepContext<'_>) -> Result<Step, Box<Diagnostic>>;
 
@@ -61,6 +66,13 @@ pub trait Steps: Sync {
     fn place_of(&self, _step: StepId, _change: &Change) -> Option<String> {
         None
     }
+}
+
+/// How a test is gone about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TestPolicy {
+    /// How often it is tried again after a failure.
+    pub retries: u32,
 }
 
 /// Has a step made and pinned on `machine`, where all that it needs is done.

@@ -151,7 +151,8 @@ impl Session {
         }
         announce(replay, &history, reporter);
         let results = replay.results();
-        let rules = SchedulePolicy { keep_going: request.keep_going, rebuild: false };
+        let keep_going = request.keep_going;
+        let rules = SchedulePolicy { keep_going, retries: request.retries, ..Default::default() };
         let (results, sources, history_of) = (&results, &files, &history);
         let work =
             Batch { steps: replay, results, sources, history: history_of, rules, cancel, started };
@@ -171,6 +172,8 @@ impl Session {
                 links.push((link.to_owned(), self.store().tree_place(&done.tree)));
             }
         }
+        // What commands say that they have read; without it more runs than must.
+        let _ = self.store().flush_memo();
         let out = self.out_dir();
         links.extend(followers(&out, &links));
         self.link_all(&out, &links, request.link, reporter, ending);

@@ -3,7 +3,7 @@
 use petgraph::graph::NodeIndex;
 use wake_steps::diagnostic::Diagnostic;
 use wake_steps::reason::Change;
-use wake_steps::{Step, StepContext, StepId, StepSuccess, Steps};
+use wake_steps::{Step, StepContext, StepId, StepSuccess, Steps, TestPolicy};
 
 use crate::lower::{Lowering, step_id};
 use crate::plan::ModuleStep;
@@ -51,6 +51,10 @@ impl Steps for ModuleSteps<'_> {
         self.module(step).requested
     }
 
+    fn test(&self, step: StepId) -> Option<TestPolicy> {
+        self.module(step).decl.test.map(|test| TestPolicy { retries: test.retries })
+    }
+
     fn step(&self, step: StepId, ground: &StepContext<'_>) -> Result<Step, Box<Diagnostic>> {
         self.lowering.step(NodeIndex::new(step.0), ground)
     }
@@ -63,6 +67,7 @@ impl Steps for ModuleSteps<'_> {
                 label: &module.label,
                 link: link.as_deref(),
                 outputs: &module.instance.outputs,
+                test: module.decl.test.map(|test| test.retries),
                 needs: self.needs(step).into(),
                 result,
             };

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use petgraph::graph::NodeIndex;
 use wake_model::ActionDigest;
-use wake_steps::diagnostic::{Diagnostic, Failure};
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::event::{Event, Reporter};
 use wake_steps::profile::SpanKind;
 use wake_steps::run::announce;
@@ -21,7 +21,8 @@ use super::{
 use crate::evaluate::Evaluator;
 use crate::links::{OUT_DIR, is_free};
 use crate::lower::{Lowering, step_id};
-use crate::plan::{ModuleStep, PlannedBuild};
+use crate::plan::{ModuleStep, PlannedBuild, Wish};
+use crate::purpose::Purpose;
 use crate::session::{Checkout, Session};
 use crate::snapshot::{Capture, Meta, Records, Spool, capture, place, shared_name};
 
@@ -49,9 +50,15 @@ impl Session {
             &evaluator,
             &request.targets,
             request.config.as_ref(),
+            Wish { purpose: &request.purpose, tags: &request.tags },
             request.keep_going,
         )?;
         drop(span);
+        if let Purpose::Tests(_) = request.purpose
+            && !planned.plan.graph.node_weights().any(|step| step.requested)
+        {
+            return Err(nothing_to_test(&planned).into());
+        }
         tell_planned(&planned, &evaluator, started, reporter, ending);
         if request.link != LinkPolicy::Never {
             self.link_pkgs(&planned, &checkout.locked, request.link, reporter, ending);
@@ -61,7 +68,12 @@ impl Session {
         let records = Spool::new(&self.spare_dir(), planned.plan.graph.node_count());
         let steps = ModuleSteps::new(&lowering, Some(records));
         announce(&steps, &checkout.history, reporter);
-        let rules = SchedulePolicy { keep_going: request.keep_going, rebuild: request.rebuild };
+        let rules = SchedulePolicy {
+            keep_going: request.keep_going,
+            rebuild: request.rebuild || request.runs.is_some(),
+            runs: request.runs.unwrap_or(1),
+            retries: request.retries,
+        };
         let work = Batch {
             steps: &steps,
             results: &results,
@@ -253,7 +265,7 @@ fn tell_planned(
     reporter: &mut dyn Reporter,
     ending: &mut BatchResult,
 ) {
-    let PlannedBuild { instances, plan, left_out, walked: _ } = planned;
+    let PlannedBuild { instances, plan, left_out, walked: _, root_reads: _ } = planned;
     for diagnostic in left_out {
         ending.classes.push(diagnostic.class);
         reporter.event(&Event::Diagnostic(Box::new(diagnostic.clone())));
@@ -270,6 +282,15 @@ fn tell_planned(
     });
     for (label, text) in traces(planned) {
         reporter.event(&Event::Trace { label, text });
+    }
+}
+
+/// What is said where no test is wanted.
+fn nothing_to_test(planned: &PlannedBuild) -> Diagnostic {
+    let error = Diagnostic::error(Class::Nothing, "nothing was tested");
+    match planned.plan.unwanted.is_empty() {
+        true => error.help("the targets have no modules"),
+        false => error.help("the targets have no test that is wanted: a module becomes one by `test=true`, and `--filter`, `--tag` and `--shard` choose among tests"),
     }
 }
 

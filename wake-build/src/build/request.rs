@@ -4,6 +4,7 @@ use wake_model::encode::{Domain, Encoder, digest_bytes};
 use wake_model::{Digest, json};
 use wake_steps::pin::platform;
 
+use crate::purpose::{Purpose, TagSelection};
 use crate::session::Session;
 use crate::target::{TargetConfig, TargetPattern};
 
@@ -14,8 +15,16 @@ pub struct BuildRequest {
     pub targets: Vec<TargetPattern>,
     /// The configuration of the modules that the targets name.
     pub config: Option<TargetConfig>,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// Which tags are wanted.
+    pub tags: TagSelection,
     /// Whether steps go on after one has failed.
     pub keep_going: bool,
+    /// How often each test runs, whatever is remembered; none: once, unless it is.
+    pub runs: Option<u32>,
+    /// How often a test is tried again after a failure; none: as it says.
+    pub retries: Option<u32>,
     /// Whether the modules that the targets name run although they are remembered.
     pub rebuild: bool,
     /// Whether results are linked into the checkout.
@@ -42,7 +51,7 @@ pub(super) fn request_key(session: &Session, request: &BuildRequest) -> Digest {
     let mut bytes = Vec::new();
     let mut e = Encoder::new(&mut bytes);
     let workspace = &session.workspace;
-    e.list(11);
+    e.list(14);
     e.text(env!("CARGO_PKG_VERSION"));
     e.text(wake_eval::ENGINE);
     e.uint(wake_eval::API_VERSION.into());
@@ -64,6 +73,15 @@ pub(super) fn request_key(session: &Session, request: &BuildRequest) -> Digest {
         }
         None => e.none(),
     }
+    e.text(match &request.purpose {
+        Purpose::Results => "results",
+        Purpose::Everything => "everything",
+        Purpose::Tests(_) => "tests",
+    });
+    e.text(&format!("{:?}", request.tags));
+    let chosen: Vec<String> = session.chosen.words().collect();
+    e.list(chosen.len());
+    chosen.iter().for_each(|word| e.text(word));
     e.text(session.machine.sandbox().as_ref());
     e.text(&platform());
     e.bool(request.link != LinkPolicy::Never);

@@ -8,13 +8,15 @@
 mod lanes;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use wake_eval::{
-    Answer, Answers, EvalError, Evaluated, Kind, Line, Op, Pool, Read, Request, Response, Way,
+    Answer, Answers, EvalError, Evaluated, Kind, Line, NoAnswers, Op, Pool, Read, Request,
+    Response, Way,
 };
 use wake_model::encode::{Domain, Encoder, digest_bytes};
 use wake_model::{BlobDigest, Digest, RelPath};
@@ -22,6 +24,7 @@ use wake_store::{ConfinedPath, Store};
 
 pub(crate) use self::lanes::{Lanes, Question, Work};
 use crate::files::{FileState, Files};
+use crate::options::{BuildOptions, RootDecl};
 use crate::pkg_place::PkgPlace;
 use crate::source_text::place;
 use wake_model::place::PKG_FILE;
@@ -87,6 +90,8 @@ pub(crate) struct Evaluator<'a> {
     pub files: &'a Files<'a>,
     /// Where pieces are put aside.
     pub spare: ConfinedPath,
+    /// What options are set to.
+    pub options: BuildOptions<'a>,
     /// Tells the answers of one plan from those of another.
     pub epoch: u64,
     /// How often something was applied or remembered.
@@ -270,6 +275,30 @@ impl Evaluator<'_> {
         }
     }
 
+    /// What an option is set to, as [`Answers::option`] has it.
+    pub(crate) fn option(&self, name: &str) -> Option<Arc<str>> {
+        self.options.setting(name, || self.root_decl())
+    }
+
+    /// What is wrong with how options are set, once everything has been evaluated.
+    pub(crate) fn check_options(&self) -> Result<(), Diagnostic> {
+        self.options.check(|| self.root_decl())
+    }
+
+    fn root_decl(&self) -> RootDecl {
+        let root = PkgPlace::Checkout(RelPath::root());
+        let file = RelPath::parse(PKG_FILE).unwrap_or_default();
+        if self.file(&root, &file).is_none() {
+            return Ok(None);
+        }
+        let CachedEvaluation { value, reads, .. } = self.evaluate(&root, Op::Pkg, &NoAnswers)?;
+        let decl = serde_json::from_str(value.get()).map_err(|error| {
+            let message = format!("{}: it has an unexpected form: {error}", root.label());
+            Diagnostic::error(Class::Internal, message)
+        })?;
+        Ok(Some((decl, reads)))
+    }
+
     /// What the thing of this name holds now.
     fn read(&self, name: &Name<'_>, pkg: &PkgPlace, answers: &dyn Answers) -> Read {
         match name {
@@ -284,6 +313,13 @@ impl Evaluator<'_> {
             }
             Name::Named(way) => {
                 Read::Named { way: way.as_ref().clone(), digest: answers.named(way) }
+            }
+            Name::Option(name) => {
+                let text = answers.option(name);
+                Read::Option {
+                    name: name.as_ref().to_owned(),
+                    digest: text.map(|text| BlobDigest::of(text.as_bytes())),
+                }
             }
             Name::Pkg(key) => {
                 let text = answers.pkg(key);
@@ -339,6 +375,8 @@ enum Name<'a> {
     Import(Cow<'a, Way>),
     #[serde(rename = "n")]
     Named(Cow<'a, Way>),
+    #[serde(rename = "o")]
+    Option(Cow<'a, str>),
     #[serde(rename = "p")]
     Pkg(Cow<'a, str>),
     #[serde(rename = "m")]
@@ -355,6 +393,7 @@ impl Name<'_> {
             Read::List { path, .. } => Name::List(Cow::Borrowed(path)),
             Read::Import { way, .. } => Name::Import(Cow::Borrowed(way)),
             Read::Named { way, .. } => Name::Named(Cow::Borrowed(way)),
+            Read::Option { name, .. } => Name::Option(Cow::Borrowed(name)),
             Read::Pkg { key, .. } => Name::Pkg(Cow::Borrowed(key)),
             Read::Module { id, .. } => Name::Module(Cow::Borrowed(id)),
         }
@@ -407,6 +446,7 @@ fn result_key(key: &Digest, reads: &[Read]) -> Digest {
             Read::List { path, digest } => ("list", Cow::Borrowed(path.as_str()), digest),
             Read::Import { way, digest } => ("import", Cow::Owned(way.to_string()), digest),
             Read::Named { way, digest } => ("named", Cow::Owned(way.to_string()), digest),
+            Read::Option { name, digest } => ("option", Cow::Borrowed(name.as_str()), digest),
             Read::Pkg { key, digest } => ("pkg", Cow::Borrowed(key.as_str()), digest),
             Read::Module { id, digest } => ("module", Cow::Borrowed(id.as_str()), digest),
         };

@@ -20,6 +20,8 @@ use crate::expression::{EvalResult, Expression};
 use crate::load::LoadedPkg;
 use crate::lower::{Lowering, step_id};
 use crate::pkg_place::PkgPlace;
+use crate::plan::Wish;
+use crate::purpose::{Purpose, TagSelection};
 use crate::session::{Checkout, Session};
 use crate::snapshot::Snapshot;
 use crate::target::{TargetConfig, TargetPattern};
@@ -176,7 +178,8 @@ impl Session {
         let snapshot = Snapshot::newest(&self.state_dir());
         let checkout = self.look(snapshot.as_ref());
         let evaluator = checkout.evaluator();
-        let planned = checkout.plan(&evaluator, targets, config, false)?;
+        let (purpose, tags) = (&Purpose::Everything, &TagSelection::default());
+        let planned = checkout.plan(&evaluator, targets, config, Wish { purpose, tags }, false)?;
         let plan = &planned.plan;
         let results = Results::new(plan.graph.node_count());
         let lowering = Lowering::new(plan, &planned.instances, &evaluator, self.store());

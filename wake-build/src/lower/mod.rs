@@ -14,6 +14,7 @@ use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
 use wake_exec::{BUILDER_GID, BUILDER_UID, DEFAULT_ENV, HOSTNAME, WORK_DIR, WORK_PATH};
 use wake_model::action::{Command, Invocation, User};
+use wake_model::declared::TEST_TIMEOUT;
 use wake_model::json::{push_object, push_text};
 use wake_model::place::{is_foreign, module_json};
 use wake_model::{Digest, Network, OutputDecl, Outputs, RelPath, Rights, TreeDigest};
@@ -79,6 +80,13 @@ impl<'a> Lowering<'a> {
                 (command, Root::Empty, Network::None, Terms::default())
             }
         };
+        if let Some(test) = &module.decl.test {
+            terms.timeout = test.timeout.or(terms.timeout).or(Some(TEST_TIMEOUT.into()));
+            if test.exclusive {
+                // More places than there are.
+                terms.cpus = Some(u32::MAX);
+            }
+        }
         if parts.exec.is_some() {
             terms.texts = site.output_texts(&parts.outputs, &declared);
             let json = site.module_json(&parts.inputs).into_bytes();

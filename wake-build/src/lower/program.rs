@@ -12,8 +12,12 @@ use crate::written::JsonValue;
 const MOST_LINKS: usize = 40;
 
 impl Site<'_> {
-    /// The path of the program, which must be there and executable.
+    /// The path of the program, which must be there and executable, or the name of one of the root file system.
     pub(super) fn program(&mut self, program: &JsonValue<'_>) -> Lowered<String> {
+        if program.get("type").and_then(JsonValue::as_str) == Some("program") {
+            let name = program.get("name").and_then(JsonValue::as_str);
+            return Ok(name.unwrap_or_default().to_owned());
+        }
         let Some(Special::File { path, .. }) = special(program) else {
             return Err(self.error("`ref` of the exec does not resolve to a file", program));
         };

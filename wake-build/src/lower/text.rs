@@ -1,5 +1,6 @@
 //! Values as a command receives them: arguments, variables, standard input.
 
+use wake_model::RelPath;
 use wake_model::declared::{LONGEST_TIMEOUT, is_timeout, memory_size};
 use wake_model::json::push_text;
 use wake_steps::step::Terms;
@@ -87,7 +88,9 @@ fn push_with_paths(value: &JsonValue<'_>, out: &mut String) {
 
 /// How an exec is to be run.
 pub(super) fn terms(exec: &Exec<'_>) -> Result<Terms, String> {
-    let mut terms = Terms { timeout: exec.timeout, ..Terms::default() };
+    let depfile = exec.depfile.as_deref().map(RelPath::parse).transpose();
+    let depfile = depfile.map_err(|error| error.to_string())?;
+    let mut terms = Terms { timeout: exec.timeout, depfile, ..Terms::default() };
     if exec.timeout.is_some_and(|seconds| !is_timeout(seconds)) {
         return Err(format!("`timeout` must be above 0 and at most {LONGEST_TIMEOUT} seconds"));
     }

@@ -124,6 +124,10 @@ impl<M: Modules> Answers for PlanAnswers<'_, M> {
         self.asking.ways(self.instances).library(key, self.evaluator)
     }
 
+    fn option(&self, name: &str) -> Option<Arc<str>> {
+        self.evaluator.option(name)
+    }
+
     fn way(&self, way: &Way) -> Option<BlobDigest> {
         self.asking.ways(self.instances).digest(way, self.evaluator)
     }

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `wanted` | names configured modules |
 //! | `search` | applies the functions of all that the targets reach |
+//! | `choice` | which of the targets are wanted |
 //! | `turns` | which targets come before which |
 //! | `answers` | what these functions are told about other modules |
 //! | `order` | dependencies first; cycles |
@@ -13,6 +14,7 @@ mod wanted;
 mod answers;
 mod turns;
 mod search;
+mod choice;
 mod order;
 mod promises;
 
@@ -25,6 +27,8 @@ use wake_eval::Read;
 use wake_model::{PkgKey, RelPath};
 
 use self::answers::Ready;
+use self::choice::{Chosen, choose};
+pub(crate) use self::choice::{Unwanted, Wish};
 use self::order::order;
 use self::promises::keep_promises;
 pub(crate) use self::search::LeftOut;
@@ -72,6 +76,8 @@ pub(crate) struct Plan {
     answers: HashMap<Arc<str>, NodeIndex>,
     /// Modules that a pattern means and that cannot do without a configuration.
     pub left_out: Vec<LeftOut>,
+    /// Modules that a pattern means and nobody wants.
+    pub unwanted: Vec<Unwanted>,
 }
 
 /// Everything up to a plan.
@@ -84,22 +90,26 @@ pub(crate) struct PlannedBuild {
     pub(crate) left_out: Vec<Diagnostic>,
     /// The directories that were walked to find the targets.
     pub(crate) walked: Vec<RelPath>,
+    /// What was read of the root package to know what options are set to.
+    pub(crate) root_reads: Vec<Read>,
 }
 
-/// Plans everything that `targets` reach.
+/// Plans everything that those of `targets` reach that are wanted.
 pub(crate) fn plan(
     instances: &Instances,
     targets: Vec<ModuleRequest>,
+    wish: Wish<'_>,
     evaluator: &Evaluator,
 ) -> Result<Plan, Failure> {
     let mut targets = targets;
     let mut late = Vec::new();
     loop {
-        let requested: BTreeSet<Arc<str>> = targets.iter().map(ModuleRequest::identity).collect();
-        let Search { found, left_out } = search(instances, targets.clone(), evaluator)?;
+        let Search { mut found, left_out } = search(instances, targets.clone(), evaluator)?;
+        let Chosen { requested, unwanted } = choose(&mut found, &targets, instances, wish)?;
         match assemble(instances, found, &requested, evaluator)? {
             Assembled::Plan(mut plan) => {
                 plan.left_out = left_out.into_values().chain(late).collect();
+                plan.unwanted = unwanted;
                 return Ok(*plan);
             }
             // All evaluations but theirs are remembered.
@@ -225,8 +235,9 @@ fn assemble(
         |_, key| Some(key),
     );
     tell_apart(&mut graph);
-    let left_out = Vec::new();
-    Ok(Assembled::Plan(Box::new(Plan { graph, order, by_id, answers, left_out })))
+    let (left_out, unwanted) = (Vec::new(), Vec::new());
+    let plan = Plan { graph, order, by_id, answers, left_out, unwanted };
+    Ok(Assembled::Plan(Box::new(plan)))
 }
 
 /// Adds the digits of its configuration to each label that several steps have.
@@ -247,6 +258,13 @@ fn step(module: FoundModule, instances: &Instances, requested: bool) -> Option<M
     let FoundModule { wanted, decl, finished, reads, trace, .. } = module;
     let instance = finished?;
     let place = instances.get(&wanted.pkg)?.place.clone();
+    let label = label_of(&place, &wanted, &decl);
+    let pkg = wanted.pkg.clone();
+    Some(ModuleStep { pkg, place, wanted, decl, instance, label, requested, reads, trace })
+}
+
+/// How a module is called, unless another one is called so.
+fn label_of(place: &PkgPlace, wanted: &ModuleRequest, decl: &ModuleDecl) -> String {
     let mut label = place.module_label(&wanted.module);
     if !decl.is_default {
         label.push(' ');
@@ -255,6 +273,5 @@ fn step(module: FoundModule, instances: &Instances, requested: bool) -> Option<M
             None => label.push_str(&config_text::write(&decl.config)),
         }
     }
-    let pkg = wanted.pkg.clone();
-    Some(ModuleStep { pkg, place, wanted, decl, instance, label, requested, reads, trace })
+    label
 }

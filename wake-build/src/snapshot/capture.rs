@@ -160,13 +160,16 @@ struct Sources {
 }
 
 fn sources(capture: &Capture) -> Option<Sources> {
-    let PlannedBuild { instances, plan, .. } = capture.planned;
+    let PlannedBuild { instances, plan, root_reads, .. } = capture.planned;
     let of_pkgs = instances.values().map(|pkg| (&**pkg, &pkg.reads));
     let of_steps = plan.graph.node_weights();
     let of_steps = of_steps.filter_map(|step| Some((&**instances.get(&step.pkg)?, &step.reads)));
     let left_out = plan.left_out.iter();
     let left_out = left_out.filter_map(|out| Some((&**instances.get(&out.pkg)?, &out.reads)));
-    let reads: Vec<(&PkgInstance, &Vec<Read>)> = of_pkgs.chain(of_steps).chain(left_out).collect();
+    let unwanted = plan.unwanted.iter();
+    let unwanted = unwanted.filter_map(|out| Some((&**instances.get(&out.pkg)?, &out.reads)));
+    let reads: Vec<(&PkgInstance, &Vec<Read>)> =
+        of_pkgs.chain(of_steps).chain(left_out).chain(unwanted).collect();
     let parts: Option<Vec<Sources>> = reads
         .par_iter()
         .with_min_len(64)
@@ -179,6 +182,23 @@ fn sources(capture: &Capture) -> Option<Sources> {
         let path = RelPath::parse(LOCK_FILE).ok()?;
         (add_file(capture, &RelPath::root(), &path, LINKS, &mut all)? == Some(lock))
             .then_some(())?;
+    }
+    for read in root_reads {
+        match read {
+            Read::File { path, digest } => {
+                let found = add_file(capture, &RelPath::root(), path, LINKS, &mut all)?;
+                (found == *digest).then_some(())?;
+            }
+            Read::List { path, digest } => {
+                all.lists.insert(path.clone(), (*digest)?);
+            }
+            // A package file is evaluated before there are others to read.
+            Read::Import { .. }
+            | Read::Named { .. }
+            | Read::Option { .. }
+            | Read::Pkg { .. }
+            | Read::Module { .. } => {}
+        }
     }
     for part in parts? {
         all.files.extend(part.files);
@@ -210,7 +230,9 @@ fn add_reads(
                 None => continue,
             },
             // What these hold follows from files that are looked at anyway.
-            Read::Named { .. } | Read::Pkg { .. } | Read::Module { .. } => continue,
+            Read::Named { .. } | Read::Option { .. } | Read::Pkg { .. } | Read::Module { .. } => {
+                continue;
+            }
         };
         if let Some(dir) = place.dir() {
             let found = add_file(capture, dir, path, LINKS, sources)?;

@@ -9,7 +9,7 @@ use wake_model::{ActionDigest, RelPath};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::history::History;
 use wake_steps::step::TreeOrigin;
-use wake_steps::{Results, Step, StepContext, StepId, StepOutput, StepSuccess, Steps};
+use wake_steps::{Results, Step, StepContext, StepId, StepOutput, StepSuccess, Steps, TestPolicy};
 use wake_store::{ConfinedPath, Lookup, Store};
 
 use super::capture::result_at;
@@ -53,16 +53,17 @@ pub(crate) struct ReplayStep {
     /// How long it took.
     pub(crate) dur_ms: u64,
     outputs: Box<str>,
+    test: Option<u32>,
     needs: Box<[StepId]>,
 }
 
 impl From<StepRecord<'_>> for ReplayStep {
     fn from(record: StepRecord<'_>) -> ReplayStep {
-        let StepRecord { label, link, outputs, needs, result } = record;
+        let StepRecord { label, link, outputs, test, needs, result } = record;
         let StepResult { key, dur_ms, .. } = result;
         let needs = needs.into_owned().into();
         let (label, link, outputs) = (label.into(), link.map(Box::from), outputs.into());
-        ReplayStep { label, link, key, dur_ms, outputs, needs }
+        ReplayStep { label, link, key, dur_ms, outputs, test, needs }
     }
 }
 
@@ -277,6 +278,11 @@ impl Steps for Replay<'_> {
         self.records.get(&step.0).is_some_and(|record| record.link.is_some())
     }
 
+    fn test(&self, step: StepId) -> Option<TestPolicy> {
+        let retries = self.records.get(&step.0)?.test?;
+        Some(TestPolicy { retries })
+    }
+
     fn step(&self, step: StepId, _ground: &StepContext<'_>) -> Result<Step, Box<Diagnostic>> {
         let now = |path: &str| {
             self.changed.get(path).map(|seen| match seen {
@@ -294,11 +300,12 @@ impl Steps for Replay<'_> {
 
     fn done(&self, step: StepId, kept: &StepSuccess<'_>) -> Result<(), Box<Diagnostic>> {
         let Some(record) = self.records.get(&step.0) else { return Ok(()) };
-        let ReplayStep { label, link, outputs, needs, .. } = record;
+        let ReplayStep { label, link, outputs, test, needs, .. } = record;
         let (link, needs) = (link.as_deref(), Cow::Borrowed(&**needs));
         // What a module becomes can be written down.
         let Some(result) = StepResult::of(kept) else { return Ok(()) };
-        let record = StepRecord { label, link, outputs, needs, result };
+        let test = *test;
+        let record = StepRecord { label, link, outputs, test, needs, result };
         let place = || self.store.tree_place(&kept.done.tree);
         let result = link.map(|_| result_at(&place(), &kept.done.manifest));
         let fresh = Fresh { record: self.shelf.put(&record.encode()), result };

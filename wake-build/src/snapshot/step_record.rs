@@ -21,6 +21,8 @@ pub(crate) struct StepRecord<'a> {
     pub(crate) link: Option<&'a str>,
     /// What its outputs function gave, as JSON text.
     pub(crate) outputs: &'a str,
+    /// How often it is tried again after a failure, if it is a test.
+    pub(crate) test: Option<u32>,
     /// The steps it needs.
     pub(crate) needs: Cow<'a, [StepId]>,
     /// What is different once an input has changed.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use wake_build::TargetPattern;
+use regex::Regex;
+use wake_build::{Shard, TagSelection, TargetPattern};
 
 use crate::args::quantity;
 
@@ -31,11 +32,62 @@ pub(crate) struct ConfigArgs {
     pub(crate) config_json: Option<String>,
 }
 
+/// Which of the modules that patterns mean.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct TagArgs {
+    /// Of the modules that patterns mean, take only those with TAG; with several, those with one of them
+    #[arg(long = "tag", value_name = "TAG")]
+    with: Vec<String>,
+    /// Take none with TAG
+    #[arg(long = "no-tag", value_name = "TAG")]
+    without: Vec<String>,
+}
+
+impl TagArgs {
+    pub(crate) fn selection(&self) -> TagSelection {
+        TagSelection { with: self.with.clone(), without: self.without.clone() }
+    }
+}
+
+/// `wake test`
+#[derive(Args, Debug)]
+pub(crate) struct TestArgs {
+    #[command(flatten)]
+    pub(crate) selection: Selection,
+    #[command(flatten)]
+    pub(crate) tags: TagArgs,
+    /// Run only tests whose label matches REGEX
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) filter: Option<Regex>,
+    /// Run only the tests that failed when they ran last
+    #[arg(long)]
+    pub(crate) failed: bool,
+    /// Run only the Kth of N shares of the tests
+    #[arg(long, value_name = "K/N", value_parser = Shard::parse)]
+    pub(crate) shard: Option<Shard>,
+    /// Run each test N times, whatever is remembered; it passes if it passes each time
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) runs: Option<u32>,
+    /// Try a test again up to N times after a failure, instead of what the test says
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub(crate) retries: Option<u32>,
+    /// Stop at the first failure of what tests need; failures of tests stop nothing
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// Write what came of each test to FILE, as JUnit does
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) profile: ProfileArgs,
+}
+
 /// `wake build`
 #[derive(Args, Debug)]
 pub(crate) struct BuildArgs {
     #[command(flatten)]
     pub(crate) selection: Selection,
+    #[command(flatten)]
+    pub(crate) tags: TagArgs,
     /// After a failure, continue with everything that does not depend on it
     #[arg(short, long)]
     pub(crate) keep_going: bool,

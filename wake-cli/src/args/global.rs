@@ -32,6 +32,9 @@ pub(crate) struct Global {
     /// Directory of the store [default: ~/.cache/wake/store]
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) store: Option<PathBuf>,
+    /// Set an option of the build, as packages read it with `wake.option`, or all that a profile of the root package sets
+    #[arg(long = "set", global = true, value_name = "NAME=VALUE|@PROFILE")]
+    pub(crate) set: Vec<String>,
     /// How strictly commands are held to what they declare
     #[arg(long, global = true, value_name = "LEVEL", default_value = "strict")]
     pub(crate) sandbox: SandboxHow,

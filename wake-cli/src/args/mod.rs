@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use commands::{
     BuildArgs, CompletionsArgs, ConfigArgs, DoctorArgs, EvalArgs, GcArgs, GraphArgs, GraphFormat,
-    InitArgs, LogArgs, LsArgs, PlanArgs, PlanFormat, RunArgs, StoreCommand, WhyArgs,
+    InitArgs, LogArgs, LsArgs, PlanArgs, PlanFormat, RunArgs, StoreCommand, TestArgs, WhyArgs,
 };
 pub(crate) use global::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
 pub(crate) use layer1::{FormulaCommand, FormulaFormat, Placer, WareCommand};
@@ -45,7 +45,8 @@ Exit codes:
     0  ok
     1  an action failed
     2  the command line is wrong
-    4  nothing matched
+    3  a test failed
+    4  nothing matched, or nothing was tested
     5  a package file is wrong
     6  packages do not fit together
     7  something in the store is not what it was
@@ -68,6 +69,8 @@ Environment:
 pub(crate) enum Command {
     /// Build targets and link their results into the workspace
     Build(BuildArgs),
+    /// Run tests; what passed and has not changed is remembered
+    Test(TestArgs),
     /// Build a target and run the result
     Run(RunArgs),
     /// Show what a build would run, and why, without running it

@@ -27,16 +27,19 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
     let files = formulas::among(&args.selection.targets, settings)?;
     if !files.is_empty() {
         formulas::take_no_config(&args.selection.config)?;
-        let rules = SchedulePolicy { keep_going: args.keep_going, rebuild: args.rebuild };
+        let (keep_going, rebuild) = (args.keep_going, args.rebuild);
+        let rules = SchedulePolicy { keep_going, rebuild, ..SchedulePolicy::default() };
         return build_formulas(&files, rules, args, settings, out);
     }
     let request = BuildRequest {
         targets: args.selection.targets.clone(),
         config: selection::config(&args.selection.config)?,
+        tags: args.tags.selection(),
         keep_going: args.keep_going,
         rebuild: args.rebuild,
         link: if args.no_link { LinkPolicy::Never } else { LinkPolicy::Always },
         results: args.print,
+        ..BuildRequest::default()
     };
     let report = session::build(settings, &request, args.profile.file.as_deref());
     if args.print {

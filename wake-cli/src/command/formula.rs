@@ -39,7 +39,8 @@ pub(crate) fn run(
 ) -> Outcome {
     let file = match command {
         FormulaCommand::Run { files, rerun, allow_network, allow_host, format } => {
-            let rules = SchedulePolicy { keep_going: true, rebuild: *rerun };
+            let rules =
+                SchedulePolicy { keep_going: true, rebuild: *rerun, ..SchedulePolicy::default() };
             let network = match allow_network {
                 true => NetworkGrant::Always,
                 false => NetworkGrant::Never,

@@ -1,6 +1,7 @@
 //! One file for each command: what was asked, to what is printed.
 
 pub(crate) mod build;
+pub(crate) mod test;
 pub(crate) mod run;
 pub(crate) mod plan;
 pub(crate) mod why;

@@ -37,6 +37,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings) -> Outcome {
         rebuild: false,
         link: LinkPolicy::IfPossible,
         results: true,
+        ..BuildRequest::default()
     };
     let report = session::build(settings, &request, args.profile.file.as_deref());
     match report.exit {

@@ -11,7 +11,7 @@ use crate::report::diagnostic;
 use crate::report::places::Places;
 use crate::report::summary::{Summary, Verdict, list};
 use crate::report::tally::Tally;
-use crate::report::verbs::{altered, how};
+use crate::report::verbs::{altered, attempts, how};
 use crate::report::{annotation, excerpt};
 use crate::terminal::escape;
 use crate::terminal::style::Role;
@@ -67,6 +67,11 @@ impl<W: Write> Plain<W> {
         let at = Duration::from_millis(finished.t_ms);
         match finished.status {
             Status::Failed => self.failed(finished, at),
+            Status::Ran if self.tally.tests.is_one(finished.id) => {
+                if self.manner.verbosity >= Verbosity::Normal {
+                    self.stamped(at, &format!("PASS {label} {time}{}", attempts(finished)));
+                }
+            }
             Status::Ran => {
                 if self.manner.verbosity >= Verbosity::Verbose {
                     self.stamped(at, &format!("ran {label} {time}: {why}"));
@@ -136,6 +141,11 @@ impl<W: Write> Plain<W> {
         let failed = std::mem::take(&mut self.tally.failed);
         let Some(ending) = Summary::of(event, &failed, self.tally.errors) else { return };
         self.held = None;
+        if let Some(tests) = self.tally.tests.sentence()
+            && self.manner.verbosity > Verbosity::Quiet
+        {
+            self.stamped(Duration::from_millis(ending.wall_ms), &format!("tested {tests}"));
+        }
         let (role, word) = match ending.verdict() {
             Verdict::Finished if self.manner.verbosity == Verbosity::Quiet => return,
             Verdict::Finished => (Role::Good, "Finished"),

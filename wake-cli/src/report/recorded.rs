@@ -16,6 +16,7 @@ pub(crate) fn announced(id: usize, label: &str, needs: &[usize]) -> Event {
         requested: false,
         usual_ms: None,
         identity: None,
+        test: false,
     }
 }
 

@@ -7,6 +7,8 @@ use std::time::Duration;
 use wake_steps::diagnostic::Level;
 use wake_steps::event::{Counts, Event, Status};
 
+use crate::terminal::{escape, words};
+
 /// The steps of a build with what is known of each.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
@@ -27,6 +29,71 @@ pub(crate) struct Tally {
     pub(crate) failed: Vec<String>,
     /// Errors that were told.
     pub(crate) errors: usize,
+    /// What became of the tests so far.
+    pub(crate) tests: TestTally,
+}
+
+/// What became of tests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TestTally {
+    announced: HashSet<usize>,
+    /// Passed when they ran now.
+    passed: usize,
+    /// Passed before, and nothing that they see has changed.
+    remembered: usize,
+    failed: usize,
+    /// The labels of those that passed and failed before that.
+    flaky: Vec<String>,
+}
+
+impl TestTally {
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Announced { id, test: true, .. } => _ = self.announced.insert(*id),
+            Event::ActionFinished(finished) if self.is_one(finished.id) => match finished.status {
+                Status::Ran => {
+                    self.passed += 1;
+                    if finished.test.is_some_and(|runs| runs.failures > 0) {
+                        self.flaky.push(finished.label.clone());
+                    }
+                }
+                Status::Hit => self.remembered += 1,
+                Status::Failed => self.failed += 1,
+                Status::Skipped | Status::Aborted => {}
+            },
+            _ => {}
+        }
+    }
+
+    /// Whether the step is a test.
+    pub(crate) fn is_one(&self, step: usize) -> bool {
+        self.announced.contains(&step)
+    }
+
+    /// All of it in one sentence; none if there were no tests.
+    pub(crate) fn sentence(&self) -> Option<String> {
+        let TestTally { announced, passed, remembered, failed, flaky } = self;
+        if announced.is_empty() {
+            return None;
+        }
+        let mut text = words::count(announced.len(), "test");
+        text.push_str(&match (passed + remembered, *remembered) {
+            (all, 0) => format!(": {all} passed"),
+            (all, remembered) if all == remembered => format!(": {all} passed, all cached"),
+            (all, remembered) => format!(": {all} passed ({remembered} cached)"),
+        });
+        let not_run = announced.len().saturating_sub(passed + remembered + failed);
+        for (count, what) in [(*failed, "failed"), (not_run, "not run")] {
+            if count > 0 {
+                text.push_str(&format!(", {count} {what}"));
+            }
+        }
+        if !flaky.is_empty() {
+            let labels: Vec<_> = flaky.iter().map(|label| escape::line(label)).collect();
+            text.push_str(&format!("; flaky: {}", labels.join(", ")));
+        }
+        Some(text)
+    }
 }
 
 #[derive(Debug)]
@@ -81,6 +148,7 @@ pub(crate) struct Parts {
 impl Tally {
     /// Takes one event into account.
     pub(crate) fn event(&mut self, event: &Event) {
+        self.tests.event(event);
         match event {
             Event::Started { jobs, .. } => self.jobs = *jobs,
             Event::Announced { id, needs, usual_ms, .. } => self.announce(*id, needs, *usual_ms),
@@ -255,6 +323,7 @@ mod tests {
             requested: false,
             usual_ms: ms,
             identity: None,
+            test: false,
         }
     }
 

@@ -88,6 +88,12 @@ impl<W: Write> Verbs<W> {
         let because = escape::line(&finished.why);
         match finished.status {
             Status::Failed => self.failed(finished),
+            Status::Ran if self.tally.tests.is_one(finished.id) => {
+                if self.manner.verbosity >= Verbosity::Normal {
+                    let rest = format!("{label} in {time}{}", attempts(finished));
+                    self.verb(Role::Good, "Passed", &rest);
+                }
+            }
             Status::Ran => {
                 if self.manner.verbosity >= Verbosity::Verbose {
                     self.verb(Role::Good, "Ran", &format!("{label} in {time}: {because}"));
@@ -175,6 +181,11 @@ impl<W: Write> Verbs<W> {
         let failed = std::mem::take(&mut self.tally.failed);
         let Some(ending) = Summary::of(event, &failed, self.tally.errors) else { return };
         self.held = None;
+        if let Some(tests) = self.tally.tests.sentence()
+            && self.manner.verbosity > Verbosity::Quiet
+        {
+            self.verb(Role::Good, "Tested", &tests);
+        }
         let sentence = ending.sentence();
         match ending.verdict() {
             Verdict::Finished if self.manner.verbosity == Verbosity::Quiet => {}
@@ -207,6 +218,17 @@ pub(crate) fn how(finished: &ActionFinished) -> String {
     match &finished.outcome {
         None => "no result".to_owned(),
         Some(outcome) => format!("{}, {time}", escape::line(outcome)),
+    }
+}
+
+/// How often a test was tried that did not pass at once; empty if it did.
+pub(crate) fn attempts(finished: &ActionFinished) -> String {
+    match finished.test {
+        Some(runs) if runs.failures > 0 => {
+            format!(" (flaky: failed {} of {} times)", runs.failures, runs.attempts)
+        }
+        Some(runs) if runs.attempts > 1 => format!(" ({} times)", runs.attempts),
+        _ => String::new(),
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) enum Nature {
     Pending(Value),
     /// Packages are needed that are still to be found.
     NeedsPkgs,
+    /// Options are needed before it is known who sets them.
+    NeedsOptions,
     /// A hunt has found what it looked for.
     Found,
 }

@@ -138,6 +138,11 @@ impl Worker {
                         Ok(answers.library(key).map_or(Answer::Unknown, Answer::Ready))
                     })?;
                 }
+                Arrival::Frame(Tag::AskOptions, names) => {
+                    self.reply(&names, Topic::Option, |name| {
+                        Ok(answers.option(name).map_or(Answer::Unknown, Answer::Ready))
+                    })?;
+                }
                 Arrival::Frame(tag @ (Tag::Done | Tag::Last), content) => {
                     self.leaving = tag == Tag::Last;
                     return outcome::decode(&content).map_err(Breakdown::Pipe);

@@ -107,6 +107,7 @@ fn shown(read: &Read) -> String {
         Read::List { path, digest } => format!("list ./{path}{}", absent(digest.is_some())),
         Read::Import { way, digest } => format!("import {way}{}", absent(digest.is_some())),
         Read::Named { way, digest } => format!("named {way}{}", absent(digest.is_some())),
+        Read::Option { name, digest } => format!("option {name}{}", absent(digest.is_some())),
         Read::Pkg { key, digest } => format!("pkg {key}{}", absent(digest.is_some())),
         Read::Module { id, digest } => format!("module {id}{}", absent(digest.is_some())),
     }

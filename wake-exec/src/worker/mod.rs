@@ -28,6 +28,7 @@ mod supervise;
 mod memory;
 mod reap;
 mod collect;
+mod depfile;
 mod tools;
 mod beside;
 mod layers;

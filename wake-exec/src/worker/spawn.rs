@@ -92,7 +92,8 @@ pub(crate) struct Starter {
 
 /// Everything the child needs, as plain numbers and pointers, and what it walks through.
 struct SpawnPlan<'a> {
-    program: *const c_char,
+    /// Where the program may lie, best first; ended by null.
+    programs: *const *const c_char,
     argv: *const *const c_char,
     envp: *const *const c_char,
     cwd: *const c_char,
@@ -114,15 +115,16 @@ impl Starter {
     /// Starts a command.
     pub(crate) fn start(&mut self, launch: &Launch<'_>) -> Result<Running, JobError> {
         let command = launch.command;
-        let program = c_string(&command.program)?;
+        let programs = candidates(command)?;
         let cwd = c_string(&command.cwd)?;
         let args = std::iter::once(&command.program).chain(&command.args);
         let args = args.map(|arg| c_string(arg)).collect::<Result<Vec<_>, _>>()?;
         let env = command.env.iter().map(|(name, value)| c_string(&format!("{name}={value}")));
         let env = env.collect::<Result<Vec<_>, _>>()?;
         let (argv, envp) = (pointers(&args), pointers(&env));
+        let programs = pointers(&programs);
         let mut prepared = SpawnPlan {
-            program: program.as_ptr(),
+            programs: programs.as_ptr(),
             argv: argv.as_ptr(),
             envp: envp.as_ptr(),
             cwd: cwd.as_ptr(),
@@ -154,6 +156,16 @@ impl Starter {
             }
         }
     }
+}
+
+/// Where the program of `command` may lie, best first: where it says, or in the directories of its `PATH`.
+fn candidates(command: &Command) -> Result<Vec<CString>, JobError> {
+    let program = &command.program;
+    if program.contains('/') {
+        return Ok(vec![c_string(program)?]);
+    }
+    let searched = command.searched().map(|dir| c_string(&format!("{dir}/{program}")));
+    searched.collect()
 }
 
 fn not_started(command: &Command, step: &'static CStr, errno: c_int) -> JobError {
@@ -291,10 +303,11 @@ unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
         return (c"enter", errno());
     }
     step!(c"enter", libc::syscall(libc::SYS_fchdir, cwd));
-    let program = open_straight(prepared.program, 0);
-    if program < 0 {
-        return (c"execute", errno());
-    }
+    // SAFETY: the parent prepared the candidates, ended by null.
+    let program = match unsafe { found_program(prepared.programs) } {
+        Ok(program) => program,
+        Err(errno) => return (c"execute", errno),
+    };
     step!(
         c"confine",
         libc::syscall(libc::SYS_close_range, 3 as c_long, c_long::from(u32::MAX), 0 as c_long)
@@ -344,8 +357,52 @@ unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
             step!(c"confine", libc::prctl(set, raise, *right as c_long, 0, 0));
         }
     }
-    step!(c"execute", libc::execve(prepared.program, prepared.argv, prepared.envp));
+    step!(c"execute", libc::execve(program, prepared.argv, prepared.envp));
     (c"execute", libc::ENOEXEC)
+}
+
+/// The first of the candidates that can be executed; the only one as it is, so that the kernel says what is wrong with it.
+///
+/// # Safety
+///
+/// `candidates` are pointers to texts, ended by null.
+unsafe fn found_program(candidates: *const *const c_char) -> Result<*const c_char, c_int> {
+    let mut failure = libc::ENOENT;
+    let mut at = candidates;
+    // SAFETY: nothing behind the null is read; each text before it was prepared by the parent.
+    unsafe {
+        let is_only = !(*at).is_null() && (*at.add(1)).is_null();
+        while !(*at).is_null() {
+            let file = open_straight(*at, 0);
+            match () {
+                () if file < 0 => {
+                    let errno = errno();
+                    if is_only || !matches!(errno, libc::ENOENT | libc::ENOTDIR) {
+                        failure = errno;
+                    }
+                }
+                () if is_only || is_executable(file) => return Ok(*at),
+                () => failure = libc::EACCES,
+            }
+            at = at.add(1);
+        }
+    }
+    Err(failure)
+}
+
+/// Whether an open file is a regular one that somebody may execute.
+///
+/// # Safety
+///
+/// It makes one system call on its own stack.
+unsafe fn is_executable(file: c_long) -> bool {
+    // SAFETY: all-zero is a valid `stat`, which the kernel fills.
+    unsafe {
+        let mut found: libc::stat = std::mem::zeroed();
+        libc::syscall(libc::SYS_fstat, file, &raw mut found) == 0
+            && found.st_mode & libc::S_IFMT == libc::S_IFREG
+            && found.st_mode & 0o111 != 0
+    }
 }
 
 fn errno() -> c_int {

@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::pipe::{PipeFlags, pipe_with};
+use serde_bytes::ByteBuf;
 use wake_model::{Manifest, Outcome};
 
 use super::collect::{Collection, OutputDir, collect};
+use super::depfile;
 use super::kernel;
 use super::owners::{DiskOwners, Owner};
 use super::place::STRAIGHT;
@@ -93,11 +95,26 @@ impl Tools<'_> {
         start: Instant,
     ) -> Result<JobResult, JobError> {
         let run = start.elapsed();
-        let outputs = self.collect(job, &ended, base)?;
+        let mut outputs = self.collect(job, &ended, base)?;
+        let depfile = match &job.outputs.depfile {
+            Some(path) if ended.outcome.is_success() => {
+                let base = self.base(job, base)?;
+                match depfile::read(base.as_fd(), path)? {
+                    Ok(bytes) => Some(ByteBuf::from(bytes)),
+                    Err(fault) => {
+                        let mut faults = outputs.err().unwrap_or_default();
+                        faults.push(fault);
+                        outputs = Err(faults);
+                        None
+                    }
+                }
+            }
+            _ => None,
+        };
         let collect = start.elapsed() - run;
         let timings = Timings { wait: Duration::ZERO, setup, run, collect };
         let CommandEnd { outcome, stdout, stderr, usage } = ended;
-        Ok(JobResult { outcome, stdout, stderr, usage, timings, outputs })
+        Ok(JobResult { outcome, stdout, stderr, usage, timings, outputs, depfile })
     }
 
     /// Takes the outputs, where they are to be taken.

@@ -54,6 +54,7 @@ pub fn job(
     job.inputs.extend(own.map(|path| wake_exec::JobInput { path, source: Source::Dir }));
     job.outputs.base = action.work.clone();
     job.outputs.texts.clone_from(&pinned.terms.texts);
+    job.outputs.depfile.clone_from(&pinned.terms.depfile);
     set_outputs(&mut job, pinned);
     job.network = action.network;
     job.level = action.sandbox;

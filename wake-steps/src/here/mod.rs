@@ -5,7 +5,7 @@
 //! | `job` | a pinned step as the job that the sandbox is given |
 //! | `keep` | large sources, which are taken into the store |
 //! | `packed` | outputs that are kept as packed wares |
-//! | `script` | why a script could not be started |
+//! | `script` | why a program could not be started |
 
 mod job;
 mod keep;
@@ -63,7 +63,7 @@ impl Engine for Here {
         let result = self.executor.run_in_turn(&job, cancel.token(), turn, wrote);
         let timings = result.as_ref().ok().map(|finished| &finished.timings);
         tell_phases(profile, asked, began, timings);
-        let JobResult { outcome, stdout, stderr, usage, timings, outputs } =
+        let JobResult { outcome, stdout, stderr, usage, timings, outputs, depfile } =
             result.map_err(|error| script::explained(error, pinned, sources, &self.store))?;
         let _span = profile.begin(SpanKind::Step, || "keep".to_owned());
         let left = match outputs {
@@ -86,7 +86,8 @@ impl Engine for Here {
         };
         let overhead = timings.setup + timings.collect;
         let (stdout, stderr) = (stdout.to_bytes(), stderr.to_bytes());
-        Ok(Performance { began_ms, outcome, usage, stdout, stderr, overhead, left })
+        let depfile = depfile.map(|bytes| bytes.into_vec());
+        Ok(Performance { began_ms, outcome, usage, stdout, stderr, depfile, overhead, left })
     }
 
     fn bring(&self, tree: &TreeDigest, _manifest: &Manifest) -> Result<Adopted, StepError> {

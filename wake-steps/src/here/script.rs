@@ -1,9 +1,10 @@
-//! Why a script could not be started: the kernel only says that something is not there.
+//! Why a program could not be started: the kernel only says that something is not there.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 
 use wake_exec::SandboxError;
+use wake_model::action::Command;
 use wake_store::Store;
 
 use crate::error::StepError;
@@ -13,7 +14,8 @@ use crate::step::{Input, SourceFiles};
 /// The kernel reads no more of a script's first line, in bytes.
 const LINE: u64 = 256;
 
-/// `error`, which says more if the step's program is a script among its inputs whose `#!` line names what is not there.
+/// `error`, which says more if the step's program is in no directory of its `PATH`, or a script among its inputs whose `#!`
+/// line names what is not there.
 pub(super) fn explained(
     error: SandboxError,
     pinned: &PinnedAction,
@@ -23,6 +25,13 @@ pub(super) fn explained(
     let SandboxError::NotStarted { program, source } = &error else { return error.into() };
     if source.kind() != ErrorKind::NotFound {
         return error.into();
+    }
+    if let Command::Run(run) = &pinned.action.command
+        && !run.program.contains('/')
+    {
+        let path = run.env.get("PATH").map_or("", String::as_str);
+        let searched = path.split(':').filter(|dir| !dir.is_empty()).map(str::to_owned);
+        return StepError::NoProgram { program: program.clone(), searched: searched.collect() };
     }
     let first = pinned.program().and_then(|input| beginning(input, sources, store));
     match first.as_deref().and_then(interpreter) {

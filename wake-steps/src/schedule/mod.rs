@@ -42,6 +42,10 @@ pub struct SchedulePolicy {
     pub keep_going: bool,
     /// Whether steps that a person asked for run although they are remembered.
     pub rebuild: bool,
+    /// How often each test runs that a person asked for; it passes if it passes each time. Zero is one.
+    pub runs: u32,
+    /// How often a test is tried again after a failure; none: as it says.
+    pub retries: Option<u32>,
 }
 
 /// Steps with all that they are performed with.

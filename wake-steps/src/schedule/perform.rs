@@ -8,27 +8,28 @@ use wake_model::{
     ActionDigest, BlobDigest, LogRef, Manifest, Network, RootFs, RunRecord, TreeDigest,
 };
 use wake_store::ware::new_guid;
-use wake_store::{ActionEntry, Adopted, Corruption, Logs, Lookup};
+use wake_store::{ActionEntry, Adopted, Corruption, Logs};
 
 use super::{Message, Schedule};
 use crate::advice::unseen_files;
+use crate::claims::{self, look_up};
 use crate::clock::micros;
 use crate::collect::collect;
 use crate::diagnostic::{Class, Diagnostic, Level};
 use crate::engine::{EngineRequest, KeptOutputs, Performance, Whereabouts};
 use crate::error::StepError;
-use crate::event::{Event, Execution, Status};
+use crate::event::{Event, Execution, Status, TestRuns};
 use crate::pin::{PinnedAction, StepContext};
 use crate::profile::{OpenSpan, SpanKind};
 use crate::reason::{Reason, reason};
 use crate::results::StepOutput;
 use crate::step::StepId;
-use crate::steps::{StepFailure, StepSuccess, pinned};
+use crate::steps::{StepFailure, StepSuccess, TestPolicy, pinned};
 use crate::wares::WareNews;
 
 /// What came of one step.
 pub(super) enum StepOutcome {
-    Hit { key: ActionDigest, record: RunRecord, command: String, tree: TreeDigest },
+    Hit { key: ActionDigest, why: Reason, record: RunRecord, command: String, tree: TreeDigest },
     Ran { key: ActionDigest, why: Reason, ran: Box<ActionRun>, command: String },
     Failed(Box<Diagnostic>),
     Cancelled,
@@ -53,6 +54,8 @@ pub(super) struct ActionRun {
     pub(super) help: Vec<String>,
     /// Time around the command.
     pub(super) overhead: Duration,
+    /// How often it was tried, if it is a test.
+    pub(super) test: Option<TestRuns>,
 }
 
 /// A step that has been pinned, on its way.
@@ -73,7 +76,7 @@ impl Schedule<'_> {
         span.note("waited_us", || micros(ready.elapsed()));
         let result =
             self.try_perform(step, sender).unwrap_or_else(|error| self.failed(step, error));
-        if result.is_failure() {
+        if result.is_failure() && self.work.steps.test(step).is_none() {
             // What failed before its command could begin never had a slot.
             self.slots.failed();
         }
@@ -110,21 +113,20 @@ impl Schedule<'_> {
         // Two steps with one key: the second finds what the first has made.
         let _turn = self.busy.wait_for(key);
         let force = self.work.rules.rebuild && self.work.steps.is_requested(step);
-        let found = match pinned.is_hermetic() {
-            true => store.action(&key)?,
-            false => Lookup::Miss,
-        };
+        let (found, corruption) = look_up(&pinned, store, &key)?;
         drop(span);
-        match found {
-            Lookup::Hit(stored) if !force => {
-                let tree = stored.tree();
-                let record = stored.into_record();
-                let done = StepOutput { tree, manifest: record.outputs.clone() };
-                self.keep(&attempt, &record, done, true)?;
-                return Ok(StepOutcome::Hit { key, record, command, tree });
+        if let Some(corruption) = corruption {
+            self.warn(&attempt, &corruption);
+        }
+        if let Some((stored, why)) = found.filter(|_| !force) {
+            if why == Reason::Unread {
+                claims::adopt(store, &stored, key, &action)?;
             }
-            Lookup::Hit(_) | Lookup::Miss => {}
-            Lookup::Corrupt(corruption) => self.warn(&attempt, &corruption),
+            let tree = stored.tree();
+            let record = stored.into_record();
+            let done = StepOutput { tree, manifest: record.outputs.clone() };
+            self.keep(&attempt, &record, done, true)?;
+            return Ok(StepOutcome::Hit { key, why, record, command, tree });
         }
         let why = match () {
             () if force => Reason::Asked,
@@ -132,8 +134,43 @@ impl Schedule<'_> {
             () => reason(store, past, &key, &action),
         };
         self.work.steps.before_run(step).map_err(StepError::Refused)?;
-        let ran = Box::new(self.run_action(&attempt)?);
-        Ok(StepOutcome::Ran { key, why, ran, command })
+        let ran = match self.work.steps.test(step) {
+            Some(test) => self.run_test(&attempt, test)?,
+            None => self.run_action(&attempt, true)?,
+        };
+        Ok(StepOutcome::Ran { key, why, ran: Box::new(ran), command })
+    }
+
+    /// Runs a test as often as a person asks, each time until it passes or has been tried often enough; what comes of it is that
+    /// of the first time that it failed, or of the last.
+    fn run_test(
+        &self,
+        attempt: &Attempt<'_>,
+        TestPolicy { retries }: TestPolicy,
+    ) -> Result<ActionRun, StepError> {
+        let rules = self.work.rules;
+        let runs = if self.work.steps.is_requested(attempt.step) { rules.runs.max(1) } else { 1 };
+        let retries = rules.retries.unwrap_or(retries);
+        let mut test = TestRuns::default();
+        let mut run = 0;
+        let mut tries = 0;
+        loop {
+            let is_last = run + 1 == runs;
+            // What passed only now and then is no answer for next time.
+            let remembers = is_last && (test.failures == 0 || runs == 1);
+            let ran = self.run_action(attempt, remembers)?;
+            test.attempts += 1;
+            let passed = ran.tree.is_some();
+            test.failures += u32::from(!passed);
+            match passed {
+                true if is_last => return Ok(ActionRun { test: Some(test), ..ran }),
+                true => (run, tries) = (run + 1, 0),
+                false if tries == retries => {
+                    return Ok(ActionRun { test: Some(test), ..ran });
+                }
+                false => tries += 1,
+            }
+        }
     }
 
     fn pin(&self, step: StepId, sender: &Sender<Message>) -> Result<PinnedAction, StepError> {
@@ -152,10 +189,10 @@ impl Schedule<'_> {
         pinned(self.work.steps, step, &ground, self.machine)
     }
 
-    /// Runs an action, and keeps what comes of it, unless it fails.
-    fn run_action(&self, attempt: &Attempt<'_>) -> Result<ActionRun, StepError> {
+    /// Runs an action, and keeps what comes of it, unless it fails; as the answer for next time if it `remembers`.
+    fn run_action(&self, attempt: &Attempt<'_>, remembers: bool) -> Result<ActionRun, StepError> {
         let &Attempt { step, pinned, .. } = attempt;
-        let Performance { began_ms, outcome, usage, stdout, stderr, overhead, left } =
+        let Performance { began_ms, outcome, usage, stdout, stderr, depfile, overhead, left } =
             self.performance(attempt)?;
         let mut record = RunRecord {
             guid: new_guid(),
@@ -182,7 +219,10 @@ impl Schedule<'_> {
                     record.outputs = left.manifest.clone();
                     let logs = Logs { stdout: &stdout, stderr: &stderr };
                     // Before anyone is told: who knows of a result finds it in the store, whatever becomes of this process.
-                    self.remember(attempt, &record, left, logs)?;
+                    self.remember(attempt, &record, left, logs, remembers)?;
+                    if let Some(depfile) = depfile.filter(|_| remembers) {
+                        self.remember_read(attempt, &depfile)?;
+                    }
                     tree = Some(done.tree);
                     self.keep(attempt, &record, done, false)?;
                 } else {
@@ -203,7 +243,8 @@ impl Schedule<'_> {
             self.work.steps.failed(step, failed);
         }
         let execution = is_command.then(|| Box::new(execution(&record)));
-        Ok(ActionRun { record, execution, tree, stdout, stderr, faults, help, overhead })
+        let test = None;
+        Ok(ActionRun { record, execution, tree, stdout, stderr, faults, help, overhead, test })
     }
 
     fn performance(&self, attempt: &Attempt<'_>) -> Result<Performance, StepError> {
@@ -222,7 +263,7 @@ impl Schedule<'_> {
             turn: &mut || {
                 let slot = self.slots.take(places)?;
                 self.begins(step, key);
-                Some(slot)
+                Some(if self.work.steps.test(step).is_some() { slot.tolerant() } else { slot })
             },
             wrote: &mut |stream, bytes| {
                 let event = Event::ActionOutput { id: step.0, stream, bytes: bytes.to_vec() };
@@ -245,13 +286,15 @@ impl Schedule<'_> {
         Ok(())
     }
 
-    /// Makes the run the answer to the next one, if its bytes are here and what it saw is all in its key.
+    /// Takes what was left into the store, and makes the run the answer to the next one if it `remembers`, its bytes are here and
+    /// what it saw is all in its key.
     fn remember(
         &self,
         attempt: &Attempt<'_>,
         record: &RunRecord,
         left: KeptOutputs,
         logs: Logs<'_>,
+        remembers: bool,
     ) -> Result<(), StepError> {
         let Adopted { tree, stamps, replaced } = match left.bytes {
             Whereabouts::Here(adopted) => adopted,
@@ -262,10 +305,23 @@ impl Schedule<'_> {
         if let Some(corruption) = &replaced {
             self.warn(attempt, corruption);
         }
-        if attempt.pinned.is_hermetic() {
+        if remembers && attempt.pinned.is_hermetic() {
             let (digest, action) = (attempt.key, attempt.action);
             let entry = ActionEntry { digest, action, record, tree, stamps: &stamps, logs };
             self.machine.store().put_action(entry)?;
+        }
+        Ok(())
+    }
+
+    /// Remembers what the command says that it has read.
+    fn remember_read(&self, attempt: &Attempt<'_>, depfile: &[u8]) -> Result<(), StepError> {
+        let store = self.machine.store();
+        if let Err(error) = claims::remember(attempt.pinned, store, attempt.key, depfile)? {
+            let label = self.work.steps.label(attempt.step);
+            let mut warning = Diagnostic::error(Class::Action, format!("{label}: {error}"))
+                .help("it runs again whenever one of its inputs changes");
+            warning.level = Level::Warning;
+            let _ = attempt.sender.send(Message::Said(Event::Diagnostic(Box::new(warning))));
         }
         Ok(())
     }
@@ -328,9 +384,9 @@ impl StepOutcome {
         };
         span.note_text("status", status);
         match self {
-            StepOutcome::Hit { key, .. } => {
+            StepOutcome::Hit { key, why, .. } => {
                 span.note_text("key", key);
-                span.note_text("why", Reason::Remembered);
+                span.note_text("why", why);
             }
             StepOutcome::Ran { key, why, ran, .. } => {
                 span.note_text("key", key);

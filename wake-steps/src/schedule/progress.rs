@@ -155,9 +155,8 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
 
     fn finish(&mut self, step: StepId, result: StepOutcome) {
         match result {
-            StepOutcome::Hit { key, record, command, tree } => {
-                let why = Reason::Remembered.to_string();
-                let mut event = self.finished(step, Status::Hit, &why);
+            StepOutcome::Hit { key, why, record, command, tree } => {
+                let mut event = self.finished(step, Status::Hit, &why.to_string());
                 describe(&mut event, &key, &record, command);
                 event.outputs = Some(tree.to_string());
                 self.ending.counts.hit += 1;
@@ -204,6 +203,7 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
         event.outputs = ran.tree.map(|tree| tree.to_string());
         event.faults = ran.faults;
         event.help = ran.help;
+        event.test = ran.test;
         self.reporter.event(&Event::ActionFinished(Box::new(event)));
         match ran.tree {
             Some(_) => {
@@ -213,7 +213,11 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
             }
             None => {
                 let timed_out = ran.record.outcome == wake_model::Outcome::TimedOut;
-                self.ending.classes.push(if timed_out { Class::Timeout } else { Class::Action });
+                self.ending.classes.push(match () {
+                    () if ran.test.is_some() => Class::Test,
+                    () if timed_out => Class::Timeout,
+                    () => Class::Action,
+                });
                 self.failed(step);
             }
         }
@@ -235,7 +239,8 @@ impl<'s, 'a, 'r> Progress<'s, 'a, 'r> {
     fn failed(&mut self, step: StepId) {
         self.states[step.0] = State::Failed;
         self.ending.counts.failed += 1;
-        if !self.schedule.work.rules.keep_going {
+        let is_test = self.schedule.work.steps.test(step).is_some();
+        if !self.schedule.work.rules.keep_going && !is_test {
             self.stopped = true;
         }
         let because = format!("{} failed", self.label(step));

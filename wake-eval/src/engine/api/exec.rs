@@ -5,9 +5,11 @@ use std::rc::Rc;
 use jrsonnet_evaluator::val::ArrValue;
 use jrsonnet_evaluator::{Error, ObjValue, ObjValueBuilder, Result, Val};
 use serde_json::{Map, Value, json};
+use wake_model::RelPath;
 use wake_model::declared::{LONGEST_TIMEOUT, is_timeout, memory_size};
+use wake_model::place::is_foreign;
 
-use super::call::{Call, Param, ReferenceValue, Spec};
+use super::call::{Call, Param, ReferenceValue, Spec, is_tagged};
 use crate::engine::env::Env;
 use crate::engine::json::{json_kind, json_number, kind};
 use crate::engine::note::{Note, amend, refuse};
@@ -26,6 +28,7 @@ pub(crate) struct ExecDecl {
     network: bool,
     timeout: Value,
     resources: Value,
+    depfile: Option<String>,
 }
 
 pub(crate) static EXEC: Spec = Spec {
@@ -39,6 +42,7 @@ pub(crate) static EXEC: Spec = Spec {
         Param::optional("network"),
         Param::optional("timeout"),
         Param::optional("resources"),
+        Param::optional("depfile"),
     ],
     member: true,
     run: exec,
@@ -51,7 +55,10 @@ fn exec(call: &Call<'_>) -> Result<Val> {
     let Some(program) = call.get("ref")? else {
         refuse!(call.expected("ref", "a reference to a file", &Val::Null));
     };
-    let program = call.target("ref", &program).map_err(|error| host_program(error, &program))?;
+    let program = match &program {
+        Val::Obj(object) if is_tagged(object, "program")? => ReferenceValue::Val(program),
+        _ => call.target("ref", &program).map_err(|error| host_program(error, &program))?,
+    };
     let config = call.get("config")?.unwrap_or(Val::Null);
     let args = call.get("args")?.unwrap_or(Val::Null);
     let env = call.get("env")?.unwrap_or(Val::Null);
@@ -59,6 +66,7 @@ fn exec(call: &Call<'_>) -> Result<Val> {
     let network = call.flag("network")?;
     let timeout = timeout(call)?;
     let resources = resources(call)?;
+    let depfile = depfile(call)?;
     let template = |argument: &str, value: &Val| {
         Template::of(call.env, format_args!("`{argument}` of exec()"), value)
             .map_err(|error| amend(error, |note| note.argument(argument)))
@@ -75,7 +83,8 @@ fn exec(call: &Call<'_>) -> Result<Val> {
     let config = template("config", &config)?;
     check_args(&args.json)?;
     checked_env(env.json.clone())?;
-    let decl = ExecDecl { program, config, args, env, rootfs, network, timeout, resources };
+    let decl =
+        ExecDecl { program, config, args, env, rootfs, network, timeout, resources, depfile };
     let mut builder = ObjValueBuilder::with_capacity(1);
     builder.field("type").value("exec");
     Ok(call.env.declarations.keep(builder.build(), Rc::new(decl)))
@@ -90,7 +99,7 @@ fn host_program(error: Error, given: &Val) -> Error {
     }
     amend(error, |note| {
         note.hint(format!(
-            "a command is a file of the package or of what it needs: a script in `files`, './run.sh', may call `{name}`"
+            "a program that the root file system has is `wake.program('{name}')`; a script in `files` is './run.sh'"
         ))
     })
 }
@@ -197,6 +206,19 @@ fn resources(call: &Call<'_>) -> Result<Value> {
     Ok(json)
 }
 
+/// The path of a file that the command writes.
+fn depfile(call: &Call<'_>) -> Result<Option<String>> {
+    let Some(text) = call.text("depfile")? else { return Ok(None) };
+    let path = RelPath::parse(&text).map_err(|error| Note::from(error).argument("depfile"))?;
+    if !text.starts_with("./") || text.ends_with('/') || path.is_root() {
+        refuse!(call.fault("depfile", "must be the path of a file, as './unit.d'"));
+    }
+    if is_foreign(&path) {
+        refuse!(call.fault("depfile", "lies in `.wake`, where wake keeps its own files"));
+    }
+    Ok(Some(path.dotted()))
+}
+
 /// What is expected of a resource; none if `value` is that.
 fn unfit_resource(key: &str, value: &Value) -> Option<&'static str> {
     let whole = value.as_f64().is_some_and(|number| number >= 1.0 && number.fract() == 0.0);
@@ -247,7 +269,9 @@ impl ExecDecl {
             ("rootfs", rootfs),
             ("timeout", self.timeout),
         ];
-        Ok(fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        let depfile = self.depfile.map(|path| ("depfile", Value::String(path)));
+        let fields = fields.into_iter().chain(depfile);
+        Ok(fields.map(|(name, value)| (name.to_owned(), value)).collect())
     }
 }
 
@@ -261,6 +285,9 @@ fn fits_file(value: &Value) -> bool {
 }
 
 fn check_program(program: &Value) -> Result<()> {
+    if tag(program) == Some("program") {
+        return Ok(());
+    }
     if !fits_file(program) {
         let found = tag(program).map_or(json_kind(program).to_owned(), |tag| format!("a {tag}"));
         refuse!(

@@ -4,8 +4,11 @@ mod call;
 mod file;
 mod own;
 mod pkg_info;
+mod option;
+mod program;
 mod exec;
 mod pkg;
+mod test;
 mod module;
 
 use std::ops::ControlFlow;
@@ -22,11 +25,13 @@ pub(crate) use own::field_own;
 pub(crate) use pkg::{PkgDecl, check_module_function};
 
 /// Every call of the object.
-static CALLS: [&Spec; 11] = [
+static CALLS: [&Spec; 13] = [
     &pkg_info::PKG_INFO,
     &pkg::GET_PKG,
     &pkg::PKG,
     &module::MODULE,
+    &option::OPTION,
+    &program::PROGRAM,
     &exec::EXEC,
     &file::FILE,
     &file::REF,

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::call::{Call, Param, Spec, is_tagged, native, text_list};
 use super::exec::ExecDecl;
 use super::pkg::check_module_name;
+use super::test::{self, Test};
 use crate::engine::env::{Env, Phase};
 use crate::engine::globs::{Patterns, is_among};
 use crate::engine::json::{kind, shown};
@@ -29,6 +30,10 @@ pub(crate) struct ModuleDecl {
     pub(crate) outputs: Option<FuncVal>,
     pub(crate) exec: ModuleExec,
     pub(crate) metadata: Value,
+    /// Words by which people choose, sorted.
+    pub(crate) tags: Vec<IStr>,
+    /// How it is tested, if it is a test.
+    pub(crate) test: Option<Value>,
 }
 
 /// How a module is executed.
@@ -54,6 +59,8 @@ pub(crate) static MODULE: Spec = Spec {
         Param::optional("pkgFiles"),
         Param::optional("metadata"),
         Param::optional("label"),
+        Param::optional("test"),
+        Param::optional("tags"),
     ],
     member: true,
     run: module,
@@ -98,6 +105,7 @@ fn module(call: &Call<'_>) -> Result<Val> {
         );
     }
     let takes = ["wake", "module"];
+    let Test { test, tags } = test::test(call)?;
     let decl = ModuleDecl {
         name,
         label: label(call)?,
@@ -109,7 +117,12 @@ fn module(call: &Call<'_>) -> Result<Val> {
         exec: exec(call)?,
         pkg_files: pkg_files(call)?,
         metadata: call.json("metadata")?,
+        tags,
+        test,
     };
+    if decl.test.is_some() && matches!(decl.exec, ModuleExec::None) {
+        refuse!(call.fault("test", "is the command of the module, and there is no `exec`"));
+    }
     let mut builder = ObjValueBuilder::with_capacity(2);
     builder.field("type").value("moduleDeclaration");
     builder.field("name").value(decl.name.clone());

@@ -11,11 +11,12 @@ use wake_model::{Name, Permission, RelPath};
 
 use super::call::{Call, Param, Spec, check_takes, is_tagged, text_list};
 use super::exec::ExecDecl;
+use super::option::is_option_name;
 use super::pkg_info::{PkgInfoDecl, Versions, check_info};
 use crate::EntryKind;
 use crate::engine::env::{Phase, PkgPart};
 use crate::engine::json::write::{Json, Object};
-use crate::engine::json::{kind, shown};
+use crate::engine::json::{json_kind, kind, shown};
 use crate::engine::note::{Nature, Note, amend, refuse};
 
 /// What `wake.pkg` was given, checked, as far as it is wanted.
@@ -41,8 +42,10 @@ pub(crate) struct PkgData {
     imports: Vec<String>,
     /// None where it takes the packages that this one names.
     late: Option<LateData>,
+    options: Value,
     pkg_info: Rc<PkgInfoDecl>,
     pkgs: Vec<(IStr, Rc<GetPkgDecl>)>,
+    profiles: Value,
 }
 
 /// What may take the packages that this one names.
@@ -88,13 +91,13 @@ impl Json for ModuleAt {
 
 impl Json for PkgData {
     fn write(&self, out: &mut String) {
-        let PkgData { files, has_inputs, imports, late, pkg_info, pkgs } = self;
+        let PkgData { files, has_inputs, imports, late, options, pkg_info, pkgs, profiles } = self;
         let metadata = late.as_ref().map_or(&Value::Null, |late| &late.metadata);
         let modules: &dyn Json = match late {
             Some(late) => &late.modules,
             None => &Value::Null,
         };
-        Object(&[
+        let mut fields: Vec<(&'static str, &dyn Json)> = vec![
             ("files", files),
             ("has_inputs", has_inputs),
             ("imports", imports),
@@ -102,8 +105,13 @@ impl Json for PkgData {
             ("modules", modules),
             ("pkgInfo", pkg_info),
             ("pkgs", pkgs),
-        ])
-        .write(out);
+        ];
+        for (name, said) in [("options", options), ("profiles", profiles)] {
+            if !said.is_null() {
+                fields.push((name, said));
+            }
+        }
+        Object(&fields).write(out);
     }
 }
 
@@ -143,6 +151,8 @@ pub(crate) static PKG: Spec = Spec {
         Param::optional("modules"),
         Param::optional("metadata"),
         Param::optional("imports"),
+        Param::optional("options"),
+        Param::optional("profiles"),
     ],
     member: true,
     run: pkg,
@@ -274,11 +284,63 @@ fn whole(call: &Call<'_>) -> Result<(PkgData, Option<FuncVal>)> {
         Ok(late) => Some(late),
         Err(error) => match Note::of(&error) {
             Some(Note { nature: Nature::NeedsPkgs, .. }) if !pkgs.is_empty() => None,
+            Some(Note { nature: Nature::NeedsOptions, .. }) => None,
             _ => return Err(error),
         },
     };
     let has_inputs = inputs.is_some();
-    Ok((PkgData { files, has_inputs, imports, late, pkg_info, pkgs }, inputs))
+    let (options, profiles) = (options(call)?, profiles(call)?);
+    let data = PkgData { files, has_inputs, imports, late, options, pkg_info, pkgs, profiles };
+    Ok((data, inputs))
+}
+
+/// What options are set to, by their names; null if nothing is said.
+fn options(call: &Call<'_>) -> Result<Value> {
+    let value = call.json("options")?;
+    check_settings(call, "options", &[], &value)?;
+    Ok(value)
+}
+
+/// The same by the names of profiles.
+fn profiles(call: &Call<'_>) -> Result<Value> {
+    let value = call.json("profiles")?;
+    let profiles = match &value {
+        Value::Null => return Ok(value),
+        Value::Object(profiles) => profiles,
+        other => {
+            let expected = "an object of objects";
+            let message = format!("must be {expected}, not {}", json_kind(other));
+            refuse!(call.fault("profiles", message));
+        }
+    };
+    for (name, settings) in profiles {
+        if !is_option_name(name) {
+            let message = format!("has a profile `{name}`, which is no name");
+            refuse!(call.fault("profiles", message).key(name.as_str()).at_key());
+        }
+        check_settings(call, "profiles", &[name], settings)?;
+    }
+    Ok(value)
+}
+
+/// Whether `settings`, which lie at `keys` in an argument, are values by the names of options.
+fn check_settings(call: &Call<'_>, argument: &str, keys: &[&str], settings: &Value) -> Result<()> {
+    let keys = || keys.iter().map(|key| (*key).to_owned());
+    let settings = match settings {
+        Value::Null if keys().next().is_none() => return Ok(()),
+        Value::Object(settings) => settings,
+        other => {
+            let message = format!("must be an object, not {}", json_kind(other));
+            refuse!(call.fault(argument, message).keys(keys()));
+        }
+    };
+    for name in settings.keys() {
+        if !is_option_name(name) {
+            let message = format!("sets `{name}`, which cannot be the name of an option");
+            refuse!(call.fault(argument, message).keys(keys().chain([name.clone()])).at_key());
+        }
+    }
+    Ok(())
 }
 
 fn late(call: &Call<'_>) -> Result<LateData> {

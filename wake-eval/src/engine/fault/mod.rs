@@ -78,7 +78,11 @@ fn of_note(env: &Env, note: Note, innermost: Option<&SourceFrame>) -> EvalFault 
     let Note { message, label, hints, nature, spot, origin } = note;
     let kind = match nature {
         Nature::Limit(limit) => Kind::Limit(limit),
-        Nature::User | Nature::Pending(_) | Nature::NeedsPkgs | Nature::Found => Kind::User,
+        Nature::User
+        | Nature::Pending(_)
+        | Nature::NeedsPkgs
+        | Nature::NeedsOptions
+        | Nature::Found => Kind::User,
     };
     let error = EvalError { label, hints, ..EvalError::bare("", kind, message) };
     let mut fault = EvalFault { found: matches!(nature, Nature::Found), ..EvalFault::of(error) };

@@ -342,6 +342,12 @@ impl Instantiation<'_> {
         if let Some(label) = &declared.label {
             fields.push(("label", label));
         }
+        if !declared.tags.is_empty() {
+            fields.push(("tags", &declared.tags));
+        }
+        if let Some(test) = &declared.test {
+            fields.push(("test", test));
+        }
         match (&inputs, &files, &exec, &outputs) {
             (Some(inputs), Some(files), Some(exec), Some(_)) if pending.is_empty() => {
                 fields.extend([("exec", exec as &dyn Json), ("files", files), ("inputs", inputs)]);

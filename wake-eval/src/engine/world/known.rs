@@ -13,7 +13,7 @@ use super::library::OpenLibrary;
 use super::{Ask, Open};
 use crate::engine::note::Note;
 use crate::wire::request::KEPT;
-use crate::{Answer, Topic};
+use crate::{Answer, OptionSetting, Topic};
 
 /// What is known about others, parsed once.
 ///
@@ -26,6 +26,7 @@ pub(crate) struct KnownAnswers {
     pkgs: RefCell<FxHashMap<String, ParsedAnswer<Instance>>>,
     modules: RefCell<FxHashMap<String, ParsedAnswer<Value>>>,
     libraries: RefCell<FxHashMap<String, Option<Rc<OpenLibrary>>>>,
+    options: RefCell<FxHashMap<String, Option<ParsedAnswer<OptionSetting>>>>,
     /// What nobody has asked for yet.
     unread: RefCell<FxHashMap<Topic, String>>,
 }
@@ -47,6 +48,7 @@ impl KnownAnswers {
             self.pkgs.take();
             self.modules.take();
             self.libraries.take();
+            self.options.take();
             self.unread.take();
             self.bytes.set(0);
         }
@@ -155,6 +157,27 @@ impl KnownAnswers {
         })?;
         self.libraries.borrow_mut().insert(key.to_owned(), library.clone());
         Ok(library)
+    }
+
+    /// What the option `name` is set to, asked for once; none if nobody sets it.
+    pub(crate) fn option(
+        &self,
+        ask: &dyn Ask,
+        name: &str,
+    ) -> Result<Option<ParsedAnswer<OptionSetting>>> {
+        if let Some(known) = self.options.borrow().get(name) {
+            return Ok(known.clone());
+        }
+        let parsed = ask.option(name).map(|text| {
+            self.bytes.set(self.bytes.get() + text.len());
+            let setting = serde_json::from_str::<OptionSetting>(&text).map_err(|error| {
+                Note::new(format!("the setting of the option `{name}` is malformed: {error}"))
+            })?;
+            Ok::<_, Note>((Rc::new(setting), BlobDigest::of(text.as_bytes())))
+        });
+        let setting = parsed.transpose()?;
+        self.options.borrow_mut().insert(name.to_owned(), setting.clone());
+        Ok(setting)
     }
 
     fn has_module(&self, id: &str) -> bool {

@@ -16,7 +16,7 @@ use wake_model::{BlobDigest, RelPath};
 
 use super::note::Note;
 use crate::outcome::list_digest;
-use crate::{Answer, EntryKind, ListEntry, Read, Sources, Way, named_digest};
+use crate::{Answer, EntryKind, ListEntry, OptionSetting, Read, Sources, Way, named_digest};
 pub(crate) use instance::{Instance, PathKind, Text};
 pub(crate) use known::{KnownAnswers, ModuleAnswer};
 pub(crate) use library::OpenLibrary;
@@ -29,6 +29,8 @@ pub(crate) trait Ask {
     fn modules(&self, ids: &[&str]) -> Vec<Answer>;
     /// The JSON text of what can be imported of a package.
     fn library(&self, key: &str) -> Option<Arc<str>>;
+    /// The JSON text of what an option is set to.
+    fn option(&self, name: &str) -> Option<Arc<str>>;
 }
 
 /// Opens the files of a package, by the root that its request or library names.
@@ -214,6 +216,14 @@ impl World {
     /// What can be imported of the package `key`; none if there is no such package.
     pub(crate) fn library(&self, key: &str) -> Result<Option<Rc<OpenLibrary>>> {
         self.around.known.library(&*self.around.ask, &*self.around.open, key)
+    }
+
+    /// What an option is set to, recorded; none if nobody sets it.
+    pub(crate) fn option(&self, name: &str) -> Result<Option<Rc<OptionSetting>>> {
+        let answer = self.around.known.option(&*self.around.ask, name)?;
+        let (setting, digest) = answer.unzip();
+        self.record(Read::Option { name: name.to_owned(), digest });
+        Ok(setting)
     }
 
     /// The bytes of a file that `library`, at the end of `way`, offers, recorded.

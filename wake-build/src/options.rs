@@ -1,0 +1,170 @@
+//! Options of a build: who sets them to what.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use wake_eval::{OptionSetting, Read, SetValue};
+use wake_model::declared::PackageDecl;
+use wake_model::nearest::nearest;
+use wake_steps::diagnostic::{Class, Diagnostic};
+
+/// What a person sets options to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChosenOptions {
+    /// Values as they were typed, by the names of options.
+    set: BTreeMap<String, String>,
+    /// Profiles of the root package, of which a later one counts more.
+    profiles: Vec<String>,
+}
+
+impl ChosenOptions {
+    /// Reads `NAME=VALUE` and `@PROFILE`; of several values for one option the last counts.
+    pub fn parse(settings: &[String]) -> Result<ChosenOptions, Diagnostic> {
+        let mut chosen = ChosenOptions::default();
+        for text in settings {
+            match (text.strip_prefix('@'), text.split_once('=')) {
+                (Some(profile), _) if !profile.is_empty() => {
+                    chosen.profiles.push(profile.to_owned());
+                }
+                (None, Some((name, value))) if !name.is_empty() => {
+                    chosen.set.insert(name.to_owned(), value.to_owned());
+                }
+                _ => {
+                    let message = format!("`--set {text}` sets nothing");
+                    return Err(Diagnostic::error(Class::Usage, message)
+                        .help("write `--set NAME=VALUE`, or `--set @PROFILE`"));
+                }
+            }
+        }
+        Ok(chosen)
+    }
+
+    /// All of it, for what tells one request from another.
+    pub(crate) fn words(&self) -> impl Iterator<Item = String> {
+        let set = self.set.iter().map(|(name, value)| format!("{name}={value}"));
+        set.chain(self.profiles.iter().map(|profile| format!("@{profile}")))
+    }
+}
+
+/// What the root package sets, and what was read to know that.
+#[derive(Debug, Default)]
+struct RootOptions {
+    options: BTreeMap<String, serde_json::Value>,
+    profiles: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+    reads: Vec<Read>,
+}
+
+/// What options are set to, as far as somebody has asked.
+#[derive(Debug)]
+pub(crate) struct BuildOptions<'a> {
+    chosen: &'a ChosenOptions,
+    root: OnceLock<RootOptions>,
+    asked: Mutex<BTreeSet<String>>,
+    /// Why it is not known what the root package says.
+    fault: OnceLock<Diagnostic>,
+}
+
+/// What the root package says, and what was read for that; none where there is none.
+pub(crate) type RootDecl = Result<Option<(PackageDecl, Vec<Read>)>, Diagnostic>;
+
+impl<'a> BuildOptions<'a> {
+    /// Of a build for which a person sets what `chosen` says.
+    pub(crate) fn new(chosen: &'a ChosenOptions) -> BuildOptions<'a> {
+        BuildOptions {
+            chosen,
+            root: OnceLock::new(),
+            asked: Mutex::default(),
+            fault: OnceLock::new(),
+        }
+    }
+
+    /// What an option is set to, as [`wake_eval::Answers::option`] has it; `root` gives what the root package says, and is called
+    /// once.
+    pub(crate) fn setting(&self, name: &str, root: impl FnOnce() -> RootDecl) -> Option<Arc<str>> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        if !asked.contains(name) {
+            asked.insert(name.to_owned());
+        }
+        drop(asked);
+        let setting = match self.chosen.set.get(name) {
+            Some(text) => OptionSetting {
+                value: SetValue::Text(text.clone()),
+                by: format!("`--set {name}={text}`"),
+            },
+            None => self.of_root(name, root)?,
+        };
+        serde_json::to_string(&setting).ok().map(Into::into)
+    }
+
+    fn of_root(&self, name: &str, root: impl FnOnce() -> RootDecl) -> Option<OptionSetting> {
+        let RootOptions { options, profiles, reads: _ } = self.root.get_or_init(|| match root() {
+            Ok(None) => RootOptions::default(),
+            Ok(Some((decl, reads))) => {
+                RootOptions { options: decl.options, profiles: decl.profiles, reads }
+            }
+            Err(diagnostic) => {
+                let _ = self.fault.set(diagnostic);
+                RootOptions::default()
+            }
+        });
+        let of = |value: &serde_json::Value, by: String| OptionSetting {
+            value: SetValue::Json(value.clone()),
+            by,
+        };
+        for profile in self.chosen.profiles.iter().rev() {
+            let Some(settings) = profiles.get(profile) else {
+                let _ = self.fault.set(no_profile(profile, profiles));
+                continue;
+            };
+            if let Some(value) = settings.get(name) {
+                return Some(of(value, format!("the profile `{profile}` of the root package")));
+            }
+        }
+        let value = options.get(name)?;
+        Some(of(value, "`options` of the root package".to_owned()))
+    }
+
+    /// What is wrong, once everything that is built has been evaluated: an option that a person sets and nothing reads, a profile
+    /// that does not exist, a root package that cannot be evaluated.
+    pub(crate) fn check(&self, root: impl FnOnce() -> RootDecl) -> Result<(), Diagnostic> {
+        if !self.chosen.profiles.is_empty() {
+            // One of them may be wrong though nothing is read.
+            let _ = self.of_root("", root);
+        }
+        if let Some(fault) = self.fault.get() {
+            return Err(fault.clone());
+        }
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(unread) = self.chosen.set.keys().find(|name| !asked.contains(*name)) else {
+            return Ok(());
+        };
+        let message =
+            format!("`--set {unread}`: nothing that is built here reads an option `{unread}`");
+        let error = Diagnostic::error(Class::Usage, message);
+        Err(match nearest(unread, asked.iter().map(String::as_str)) {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None if asked.is_empty() => error.help("nothing here reads any option"),
+            None => {
+                let known: Vec<&str> = asked.iter().map(String::as_str).collect();
+                error.help(format!("what is read: `{}`", known.join("`, `")))
+            }
+        })
+    }
+
+    /// What was read of the root package to know what options are set to.
+    pub(crate) fn reads(&self) -> &[Read] {
+        self.root.get().map_or(&[], |root| &root.reads)
+    }
+}
+
+fn no_profile(
+    profile: &str,
+    profiles: &BTreeMap<String, BTreeMap<String, serde_json::Value>>,
+) -> Diagnostic {
+    let message = format!("`--set @{profile}`: the root package has no profile `{profile}`");
+    let error = Diagnostic::error(Class::Usage, message);
+    match nearest(profile, profiles.keys().map(String::as_str)) {
+        Some(near) => error.help(format!("did you mean `@{near}`?")),
+        None => error.help("profiles are named by `profiles={ release: { … } }` of wake.pkg()"),
+    }
+}

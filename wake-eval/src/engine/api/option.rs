@@ -1,0 +1,87 @@
+//! `option`: a value for the whole build, which a person or the root package may set.
+
+use jrsonnet_evaluator::{Result, Val};
+use serde_json::Value;
+
+use super::call::{Call, Param, Spec};
+use crate::SetValue;
+use crate::engine::json::{from_json, json_kind};
+use crate::engine::note::{Nature, Note, refuse};
+
+pub(crate) static OPTION: Spec = Spec {
+    name: "wake.option",
+    params: &[Param::required("name"), Param::required("default")],
+    member: true,
+    run: option,
+};
+
+/// The most characters of a name.
+const LONGEST_NAME: usize = 100;
+
+/// Whether `name` can name an option: letters, digits, `_`, `-` and `.`, beginning with a letter.
+pub(crate) fn is_option_name(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    name.len() <= LONGEST_NAME
+        && name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.chars().all(fits)
+}
+
+fn option(call: &Call<'_>) -> Result<Val> {
+    let name = call.required_text("name")?;
+    if !is_option_name(&name) {
+        refuse!(call.fault(
+            "name",
+            "must be letters, digits, `_`, `-` and `.`, such as 'cc.opt', beginning with a letter"
+        ));
+    }
+    let default = call.json("default")?;
+    if default.is_null() {
+        refuse!(call.fault("default", "must be a value: its type is that of the option"));
+    }
+    if call.env.pkgs.borrow().is_none() {
+        let message = "options are set by the root package, which is found by what `pkgInfo`, `files` and `pkgs` say: these must not need one";
+        return Err(Note::new(message).nature(Nature::NeedsOptions).into());
+    }
+    let Some(setting) = call.env.world.option(&name)? else { return Ok(from_json(&default)) };
+    let value = match &setting.value {
+        SetValue::Json(value) => Some(value.clone()),
+        SetValue::Text(text) => typed(text, &default),
+    };
+    match value {
+        Some(value) if is_alike(&value, &default) => Ok(from_json(&value)),
+        _ => Err(Note::new(format!(
+            "the option `{name}` is {}, as its default is, and is set to something else by {}",
+            json_kind(&default),
+            setting.by
+        ))
+        .argument("default")
+        .into()),
+    }
+}
+
+/// What a person means who typed `text` for an option of the type of `default`; none if it is no such thing.
+fn typed(text: &str, default: &Value) -> Option<Value> {
+    match default {
+        Value::String(_) => Some(Value::String(text.to_owned())),
+        _ => serde_json::from_str(text).ok(),
+    }
+}
+
+fn is_alike(value: &Value, default: &Value) -> bool {
+    std::mem::discriminant(value) == std::mem::discriminant(default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_typed_is_of_the_type_of_the_default() {
+        assert_eq!(typed("3", &json!("2")), Some(json!("3")));
+        assert_eq!(typed("3", &json!(2)), Some(json!(3)));
+        assert_eq!(typed("yes", &json!(2)), None);
+        assert_eq!(typed("[\"a\"]", &json!([])), Some(json!(["a"])));
+        assert!(!is_alike(&json!("x"), &json!(true)));
+    }
+}
