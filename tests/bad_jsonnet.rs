@@ -126,7 +126,7 @@ fn unknown_argument() {
             4 |     fils=['./a.txt']
               |     ^^^^ did you mean `files`?
               = note: pkg() is called at PKG.libsonnet:2:3
-              help: the arguments are pkgInfo, files, inputs, pkgs, modules, metadata, imports
+              help: the arguments are pkgInfo, files, inputs, pkgs, modules, metadata, imports, options, profiles
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );
@@ -158,7 +158,7 @@ fn unknown_argument_of_a_module() {
             4 |     outptus=1
               |     ^^^^^^^ did you mean `outputs`?
               = note: module() is called at m.libsonnet:2:3
-              help: the arguments are name, pkg, modules, files, inputs, outputs, exec, pkgFiles, metadata, label
+              help: the arguments are name, pkg, modules, files, inputs, outputs, exec, pkgFiles, metadata, label, test, tags
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );

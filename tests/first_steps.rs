@@ -84,7 +84,7 @@ fn a_program_of_the_host_as_the_command() {
             5 |     exec=wake.exec('sh', args=[config.name]),
               |                    ^^^^
               = note: module() is called at hello.libsonnet:2:3
-              help: a command is a file of the package or of what it needs: a script in `files`, './run.sh', may call `sh`
+              help: a program that the root file system has is `wake.program('sh')`; a script in `files` is './run.sh'
             [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
         "#]],
     );

@@ -55,8 +55,11 @@ fn exec(call: &Call<'_>) -> Result<Val> {
     let Some(program) = call.get("ref")? else {
         refuse!(call.expected("ref", "a reference to a file", &Val::Null));
     };
+    let is_promise = |object| call.env.promises.borrow().contains_key(object);
     let program = match &program {
-        Val::Obj(object) if is_tagged(object, "program")? => ReferenceValue::Val(program),
+        Val::Obj(object) if !is_promise(object) && is_tagged(object, "program")? => {
+            ReferenceValue::Val(program)
+        }
         _ => call.target("ref", &program).map_err(|error| host_program(error, &program))?,
     };
     let config = call.get("config")?.unwrap_or(Val::Null);

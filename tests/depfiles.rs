@@ -1,0 +1,171 @@
+//! Programs of the root file system, and what commands say that they have read.
+
+#![allow(clippy::unwrap_used)]
+
+use wake_tests::{Project, expect, project};
+
+/// A unit that reads `a.c` and `x.h` of the package by `cat`, and says what `rule` says in its depfile.
+fn unit(rule: &str) -> Project {
+    project()
+        .pkg(&format!(
+            "files=wake.dir('src/*'),\n    modules={{ unit: function(wake, pkg) wake.module(\n      'unit',\n      \
+             outputs=function(wake, pkg) {{ text: './unit.txt' }},\n      \
+             exec=wake.exec(wake.program('sh'), args=['-c', |||\n        cat src/a.c src/x.h > unit.txt\n        {rule}\n      |||], depfile='./unit.d'),\n    ) }},"
+        ))
+        .file("src/a.c", "a\n")
+        .file("src/x.h", "x\n")
+        .file("src/y.h", "y\n")
+        .build()
+}
+
+const TELLS: &str =
+    "printf 'unit.o: src/a.c \\\\\\n  src/x.h /usr/include/none.h\\n\\nsrc/x.h:\\n' > unit.d";
+
+#[test]
+fn a_file_that_the_command_did_not_read_may_change() {
+    let project = unit(TELLS);
+    assert_eq!(project.build(&[]).ran(), ["//:unit"]);
+    project.write("src/y.h", "another\n");
+    let build = project.build(&[]);
+    assert_eq!(build.ran(), [] as [&str; 0]);
+    project.wake(["why", ":unit"]).run().success().prints(expect![[r#"
+        //:unit did not run: its depfile does not name what changed
+          changed inputs.src/y.h  file cddce439b8c5 -> file 8c3b8a3327ab  at src/y.h
+          unchanged: [N] other fields
+    "#]]);
+    project.write("src/x.h", "new\n");
+    assert_eq!(project.build(&[]).ran(), ["//:unit"]);
+    assert_eq!(project.result_text("//:unit", "unit.txt"), "a\nnew\n");
+    // From memory, with what it read then.
+    project.write("src/x.h", "x\n");
+    assert_eq!(project.build(&[]).ran(), [] as [&str; 0]);
+    assert_eq!(project.result_text("//:unit", "unit.txt"), "a\nx\n");
+}
+
+#[test]
+fn what_was_read_is_known_whatever_way_the_build_took() {
+    let project = unit(TELLS);
+    project.build(&[]);
+    // From the snapshot.
+    project.write("src/x.h", "2\n");
+    assert_eq!(project.build(&[]).ran(), ["//:unit"]);
+    project.write("src/y.h", "2\n");
+    assert_eq!(project.build(&[]).ran(), [] as [&str; 0]);
+    // Without one.
+    std::fs::remove_dir_all(project.path(".wake")).unwrap();
+    project.write("src/y.h", "3\n");
+    let plan = project.wake(["plan"]).run().success();
+    assert!(plan.stdout.contains("1 remembered"), "{plan}");
+    assert_eq!(project.build(&[]).ran(), [] as [&str; 0]);
+    let build = project.json_build(&["--rebuild", ":unit"]).run().success().events();
+    assert_eq!(build.ran(), ["//:unit"], "asked to run, it runs");
+}
+
+#[test]
+fn a_file_that_comes_or_goes_runs_the_command() {
+    let project = unit(TELLS);
+    project.build(&[]);
+    project.write("src/0.h", "first in some order\n");
+    assert_eq!(project.build(&[]).ran(), ["//:unit"]);
+    std::fs::remove_file(project.path("src/y.h")).unwrap();
+    assert_eq!(project.build(&[]).ran(), ["//:unit"]);
+}
+
+#[test]
+fn a_name_that_is_no_input_is_told_and_everything_counts() {
+    let project = unit("touch own.h; echo 'unit.o: src/a.c own.h' > unit.d");
+    project
+        .wake(["build"])
+        .run()
+        .success()
+        .mentions("warning: //:unit: its depfile names `own.h`, which is none of its inputs");
+    project.write("src/y.h", "2\n");
+    assert_eq!(project.build(&[]).ran(), ["//:unit"]);
+}
+
+#[test]
+fn what_is_no_depfile_is_a_fault_of_the_command_or_told() {
+    let project = unit("true");
+    project.wake(["build"]).run().code(1).mentions("`unit.d` is the depfile, and does not exist");
+    let project = unit("mkdir unit.d");
+    project
+        .wake(["build"])
+        .run()
+        .code(1)
+        .mentions("`unit.d` is the depfile, and is no regular file");
+    let project = unit("mkfifo unit.d");
+    project
+        .wake(["build"])
+        .run()
+        .code(1)
+        .mentions("`unit.d` is the depfile, and is no regular file");
+    let project = unit("ln -s /etc/passwd unit.d");
+    project
+        .wake(["build"])
+        .run()
+        .code(1)
+        .mentions("`unit.d` is the depfile, and is no regular file");
+    let project = unit("dd if=/dev/zero of=unit.d bs=1M count=17 2>/dev/null");
+    project
+        .wake(["build"])
+        .run()
+        .code(1)
+        .mentions("`unit.d` is the depfile, and has more than 16777216 bytes");
+    let project = unit("echo a b c > unit.d");
+    project
+        .wake(["build"])
+        .run()
+        .success()
+        .mentions("its depfile is no list of rules as Make has them");
+}
+
+#[test]
+fn outputs_of_others_count_by_what_they_hold() {
+    let project = project()
+        .pkg(
+            "files=['./a.txt', './b.txt'],\n    modules={\n      \
+             made: function(wake, pkg) wake.module('made', outputs=function(wake, pkg) { dir: './inc/' },\n        \
+             exec=wake.exec(wake.program('sh'), args=['-c', 'mkdir inc; cp a.txt inc/a.h; cp b.txt inc/b.h'])),\n      \
+             user: function(wake, pkg) wake.module('user', pkgFiles=[], modules={ made: pkg.modules.made() },\n        \
+             outputs=function(wake, pkg) { text: './out.txt' },\n        \
+             exec=function(wake, module) wake.exec(wake.program('sh'), args=['-c', 'cat $0a.h > out.txt; echo \"x: $0a.h\" > x.d', module.modules.made.outputs.dir.path], depfile='./x.d',\n          env={ DIR: wake.ref('modules.made.output.dir') })),\n    },",
+        )
+        .file("a.txt", "a\n")
+        .file("b.txt", "b\n")
+        .build();
+    assert_eq!(project.build(&[]).ran(), ["//:made", "//:user"]);
+    project.write("b.txt", "2\n");
+    assert_eq!(project.build(&[]).ran(), ["//:made"], "it did not read b.h");
+    project.write("a.txt", "2\n");
+    assert_eq!(project.build(&[]).ran(), ["//:made", "//:user"]);
+    assert_eq!(project.result_text("//:user", "out.txt"), "2\n");
+}
+
+#[test]
+fn a_program_is_looked_for_where_the_command_looks() {
+    let step = |program: &str, env: &str| {
+        project()
+            .pkg(&format!(
+                "modules={{ t: function(wake, pkg) wake.module('t', exec=wake.exec(wake.program('{program}'), env={env})) }},"
+            ))
+            .build()
+    };
+    step("true", "{}").build(&[]);
+    step("no-such-tool", "{}").wake(["build"]).run().code(1).mentions(
+        "error: //:t: there is no program `no-such-tool` in `/usr/bin`, `/bin`, `/usr/sbin`, `/sbin`",
+    );
+    step("true", "{ PATH: '/nowhere' }")
+        .wake(["build"])
+        .run()
+        .code(1)
+        .mentions("there is no program `true` in `/nowhere`");
+    // A directory of that name is none.
+    step("share", "{ PATH: '/usr' }").wake(["build"]).run().code(1).mentions("//:t");
+    project()
+        .pkg("modules={ t: function(wake, pkg) wake.module('t', exec=wake.exec(wake.program('./x'))) },")
+        .build()
+        .wake(["build"])
+        .run()
+        .code(5)
+        .mentions("`name` of program() is looked for in the directories of `PATH`");
+}
