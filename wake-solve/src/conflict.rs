@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::index::{Index, Pkg, PkgId};
+use crate::known::{Known, Pkg, PkgId};
 use crate::proof::{Fact, Subject, core, facts};
-use crate::prose::{list, refused, versions, wanted, wish};
-use crate::roots::{Root, other_requirement};
+use crate::prose::{asked, list, refused, versions, wanted};
 use crate::search::Premise;
 use crate::task::{Fault, Task, Wanted};
 use crate::universe::Universe;
+use crate::wishes::{Wish, other_requirement};
 
 /// A proof has no more lines than these; what is behind them is counted.
 const MOST_LINES: usize = 24;
@@ -16,22 +16,22 @@ const MOST_LINES: usize = 24;
 /// At most so many other requirements are offered, and looked for.
 const MOST_OFFERS: usize = 3;
 
-/// Why `roots` cannot all be met, which follows from `premises`.
+/// Why `wishes` cannot all be met, which follows from `premises`.
 pub(crate) fn explain<U: Universe>(
-    index: &mut Index<'_, U>,
+    known: &mut Known<'_, U>,
     task: &Task<'_>,
-    roots: &[Root],
+    wishes: &[Wish],
     premises: Vec<Premise>,
 ) -> Result<Fault, U::Error> {
-    let (core, premises) = core(index, roots, premises)?;
-    let facts = facts(index, &premises)?;
+    let (core, premises) = core(known, wishes, premises)?;
+    let facts = facts(known, &premises)?;
     let shown = shown(&core, &facts);
-    let help = offers(index, task, roots, &core, shown)?;
-    let proof = Proof { index, task, core: &core, facts, shown };
+    let help = offers(known, task, wishes, &core, shown)?;
+    let proof = Proof { known, task, core: &core, facts, shown };
     let mut fault = Fault {
         message: "no versions fit together".to_owned(),
-        demand: shown.and_then(|root| core[root].wanted.demand()),
-        label: shown.map(|root| proof.label(root)),
+        demand: shown.and_then(|wish| core[wish].wanted.demand()),
+        label: shown.map(|wish| proof.label(wish)),
         notes: proof.lines(),
         help,
     };
@@ -43,20 +43,20 @@ pub(crate) fn explain<U: Universe>(
     Ok(fault)
 }
 
-/// The root at whose place it is shown: a demand for a package of which no fact speaks, if there is one.
-fn shown(core: &[Root], facts: &[Fact]) -> Option<usize> {
-    let is_demand = |root: &Root| root.wanted.demand().is_some();
-    let is_last = |root: &Root| facts.iter().all(|fact| fact.about() != Some(root.pkg));
-    let last = core.iter().position(|root| is_demand(root) && is_last(root));
+/// The wish at whose place it is shown: a demand for a package of which no fact speaks, if there is one.
+fn shown(core: &[Wish], facts: &[Fact]) -> Option<usize> {
+    let is_demand = |wish: &Wish| wish.wanted.demand().is_some();
+    let is_last = |wish: &Wish| facts.iter().all(|fact| fact.about() != Some(wish.pkg));
+    let last = core.iter().position(|wish| is_demand(wish) && is_last(wish));
     last.or_else(|| core.iter().position(is_demand))
 }
 
 /// What could be asked for instead, the place that is shown last.
 fn offers<U: Universe>(
-    index: &mut Index<'_, U>,
+    known: &mut Known<'_, U>,
     task: &Task<'_>,
-    roots: &[Root],
-    core: &[Root],
+    wishes: &[Wish],
+    core: &[Wish],
     shown: Option<usize>,
 ) -> Result<Vec<String>, U::Error> {
     let last = |number: &usize| Some(*number) == shown;
@@ -66,40 +66,40 @@ fn offers<U: Universe>(
     let mut offers = Vec::new();
     for number in order {
         let Wanted::Demand(demand) = core[number].wanted else { continue };
-        let is_other = |root: &&Root| root.wanted != core[number].wanted;
-        let others: Vec<Root> = roots.iter().filter(is_other).cloned().collect();
+        let is_other = |wish: &&Wish| wish.wanted != core[number].wanted;
+        let others: Vec<Wish> = wishes.iter().filter(is_other).cloned().collect();
         let here = Some(number) == shown;
-        offers.extend(other_requirement(index, task, demand, &others, here)?);
+        offers.extend(other_requirement(known, task, demand, &others, here)?);
     }
     Ok(offers)
 }
 
 struct Proof<'a, 'u, U> {
-    index: &'a Index<'u, U>,
+    known: &'a Known<'u, U>,
     task: &'a Task<'a>,
-    core: &'a [Root],
+    core: &'a [Wish],
     facts: Vec<Fact>,
     shown: Option<usize>,
 }
 
 impl<U: Universe> Proof<'_, '_, U> {
     /// What stands under the caret.
-    fn label(&self, root: usize) -> String {
-        let root = &self.core[root];
-        let pkg = self.index.pkg(root.pkg);
-        format!("{}: {}", pkg.name, versions(pkg, &self.meant(root)))
+    fn label(&self, wish: usize) -> String {
+        let wish = &self.core[wish];
+        let pkg = self.known.pkg(wish.pkg);
+        format!("{}: {}", pkg.name, versions(pkg, &self.meant(wish)))
     }
 
-    /// The releases that a root means.
-    fn meant(&self, root: &Root) -> Vec<usize> {
-        match root.wanted {
+    /// The releases that a wish means.
+    fn meant(&self, wish: &Wish) -> Vec<usize> {
+        match wish.wanted {
             Wanted::Demand(number) => {
                 let requirement = &self.task.demands[number].requirement;
-                let pkg = self.index.pkg(root.pkg);
+                let pkg = self.known.pkg(wish.pkg);
                 pkg.matching(requirement).collect()
             }
-            Wanted::Pin(_) => {
-                let meant = self.index.releases_of(root.target.node, &root.target.picks);
+            Wanted::Exact(_) => {
+                let meant = self.known.releases_of(wish.aim.node, &wish.aim.picks);
                 meant.map(|(_, releases)| releases).unwrap_or_default()
             }
         }
@@ -130,13 +130,13 @@ impl<U: Universe> Proof<'_, '_, U> {
 
     /// The facts in the order in which they are said.
     fn ordered(&self) -> Vec<Fact> {
-        let root = |number: usize| Fact {
-            subject: Subject::Root(number),
+        let wish = |number: usize| Fact {
+            subject: Subject::Workspace(number),
             object: self.core[number].pkg,
             requirements: Vec::new(),
         };
-        let roots = (0..self.core.len()).filter(|number| Some(*number) != self.shown).map(root);
-        let mut left: Vec<Fact> = self.facts.iter().cloned().chain(roots).collect();
+        let wishes = (0..self.core.len()).filter(|number| Some(*number) != self.shown).map(wish);
+        let mut left: Vec<Fact> = self.facts.iter().cloned().chain(wishes).collect();
         let is_subject = |pkg: PkgId| self.facts.iter().any(|fact| fact.about() == Some(pkg));
         let shown = self.shown.map(|number| self.core[number].pkg);
         let objects = shown.into_iter().chain(left.iter().map(|fact| fact.object));
@@ -155,14 +155,14 @@ impl<U: Universe> Proof<'_, '_, U> {
 
     /// A fact; `explained` is of which releases something has been said.
     fn sentence(&self, fact: &Fact, explained: &BTreeSet<(PkgId, usize)>) -> String {
-        let object = self.index.pkg(fact.object);
+        let object = self.known.pkg(fact.object);
         let (said, meant) = match &fact.subject {
-            Subject::Root(number) => {
-                let root = &self.core[*number];
-                (wish(self.task, root.wanted), self.meant(root))
+            Subject::Workspace(number) => {
+                let wish = &self.core[*number];
+                (asked(self.task, wish.wanted), self.meant(wish))
             }
             Subject::Releases(id, releases) => {
-                let pkg = self.index.pkg(*id);
+                let pkg = self.known.pkg(*id);
                 let subject = format!("{} {}", pkg.name, versions(pkg, releases));
                 let meant: BTreeSet<usize> =
                     fact.requirements.iter().flat_map(|one| object.matching(one)).collect();
@@ -193,7 +193,9 @@ impl<U: Universe> Proof<'_, '_, U> {
         {
             return format!("{said}, another version of the same range");
         }
-        match is_subject && !matches!(fact.subject, Subject::Root(number) if self.is_pin(number)) {
+        match is_subject
+            && !matches!(fact.subject, Subject::Workspace(number) if self.is_exact(number))
+        {
             false => said,
             true if !meant.iter().all(is_explained) => {
                 format!("{said}, which is {}", versions(object, &meant))
@@ -203,8 +205,8 @@ impl<U: Universe> Proof<'_, '_, U> {
         }
     }
 
-    fn is_pin(&self, root: usize) -> bool {
-        self.core[root].wanted.demand().is_none()
+    fn is_exact(&self, wish: usize) -> bool {
+        self.core[wish].wanted.demand().is_none()
     }
 
     /// What releases need: `acme/tls ^1.4`, or `acme/tls ^1.4 or ^1.5`.
@@ -241,17 +243,17 @@ impl<U: Universe> Proof<'_, '_, U> {
     /// Names what would have been meant, had it been allowed.
     fn passed_over(&self, fault: &mut Fault) {
         const SHOWN: usize = 4;
-        let root = |root: &Root| match root.wanted {
-            Wanted::Demand(number) => Some((root.pkg, &self.task.demands[number].requirement)),
-            Wanted::Pin(_) => None,
+        let wish = |wish: &Wish| match wish.wanted {
+            Wanted::Demand(number) => Some((wish.pkg, &self.task.demands[number].requirement)),
+            Wanted::Exact(_) => None,
         };
         let of_facts = self.facts.iter();
         let of_facts =
             of_facts.flat_map(|fact| fact.requirements.iter().map(|one| (fact.object, one)));
-        let all: Vec<_> = self.core.iter().filter_map(root).chain(of_facts).collect();
+        let all: Vec<_> = self.core.iter().filter_map(wish).chain(of_facts).collect();
         let pkgs: BTreeSet<PkgId> = all.iter().map(|(pkg, _)| *pkg).collect();
         for id in pkgs {
-            let pkg = self.index.pkg(id);
+            let pkg = self.known.pkg(id);
             let is_meant = |release: usize| {
                 let version = &pkg.releases[release].version;
                 all.iter().any(|(other, one)| *other == id && one.matches(version))

@@ -11,11 +11,11 @@
 //! | [`universe`] | what the caller knows of packages, and what a workspace asks for |
 //! | [`task`] | what is to be solved, and what is said of what cannot be |
 //! | `picks` | sets of versions |
-//! | `index` | packages as the search sees them: ranges, and what each requirement means |
+//! | `known` | what has been asked for so far, as the search sees it: ranges, and what each requirement means |
 //! | `search` | one search for versions that fit together |
 //! | `reading` | what each requirement means among the versions that were chosen |
 //! | `prose` | versions and requirements as a person reads them |
-//! | `roots` | where a search begins, and what else could be asked for there |
+//! | `wishes` | where a search begins, and what else could be asked for there |
 //! | `unmet` | requirements that nothing can meet, each by itself |
 //! | `proof` | why others cannot be met together, as facts |
 //! | `conflict` | these facts in words, and what would help |
@@ -24,16 +24,16 @@
 pub mod universe;
 pub mod task;
 mod picks;
-mod index;
+mod known;
 mod search;
 mod reading;
 mod prose;
-mod roots;
+mod wishes;
 mod unmet;
 mod proof;
 mod conflict;
 mod solve;
 
 pub use solve::solve;
-pub use task::{Chosen, Fault, Pin, Task, Unsolved, Update};
+pub use task::{Chosen, Exact, Fault, Task, Unsolved, Update};
 pub use universe::{Demand, Need, Release, Standing, Universe};

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use wake_model::Requirement;
 
-use crate::index::{Index, NodeId, PkgId};
-use crate::roots::{Root, targets};
+use crate::known::{Known, NodeId, PkgId};
 use crate::search::{Ended, Keep, Premise, search};
 use crate::universe::Universe;
+use crate::wishes::{Wish, aims};
 
 /// That something needs a package in certain versions.
 #[derive(Clone, Debug)]
@@ -23,29 +23,29 @@ pub(crate) struct Fact {
 /// What needs something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Subject {
-    /// The workspace, by the number of the root.
-    Root(usize),
+    /// The workspace, by the number of the wish.
+    Workspace(usize),
     /// These releases of a package, which ascend.
     Releases(PkgId, Vec<usize>),
 }
 
-/// As few of `roots` as cannot be met together, and why: leaving out any one of them, the others can be met.
+/// As few of `wishes` as cannot be met together, and why: leaving out any one of them, the others can be met.
 ///
-/// `premises` is why all of them cannot. With many roots among them it may be more than is needed: each is tried.
+/// `premises` is why all of them cannot. With many wishes among them it may be more than is needed: each is tried.
 pub(crate) fn core<U: Universe>(
-    index: &mut Index<'_, U>,
-    roots: &[Root],
+    known: &mut Known<'_, U>,
+    wishes: &[Wish],
     premises: Vec<Premise>,
-) -> Result<(Vec<Root>, Vec<Premise>), U::Error> {
+) -> Result<(Vec<Wish>, Vec<Premise>), U::Error> {
     const MOST: usize = 16;
-    let mut core = named(roots, &premises);
+    let mut core = named(wishes, &premises);
     let mut premises = premises;
     let mut at = core.len();
     while at > 0 && core.len() <= MOST {
         at -= 1;
         let mut less = core.clone();
         less.remove(at);
-        match search(index, &targets(&less), Keep::Nothing) {
+        match search(known, &aims(&less), Keep::Nothing) {
             Ok(_) => {}
             Err(Ended::Unanswered(error)) => return Err(error),
             Err(Ended::Impossible(why)) => {
@@ -58,18 +58,18 @@ pub(crate) fn core<U: Universe>(
     Ok((core, premises))
 }
 
-/// Those of `roots` of which `premises` speak; of equal ones the first.
-fn named(roots: &[Root], premises: &[Premise]) -> Vec<Root> {
-    let is_named = |root: &&Root| {
+/// Those of `wishes` of which `premises` speak; of equal ones the first.
+fn named(wishes: &[Wish], premises: &[Premise]) -> Vec<Wish> {
+    let is_named = |wish: &&Wish| {
         premises.iter().any(|premise| match premise {
-            Premise::Leads { node: NodeId::WORKSPACE, target, .. } => *target == root.target,
+            Premise::Leads { node: NodeId::WORKSPACE, aim, .. } => *aim == wish.aim,
             Premise::Leads { .. } | Premise::Kept(_) => false,
         })
     };
-    let mut named: Vec<Root> = Vec::new();
-    for root in roots.iter().filter(is_named) {
-        if !named.iter().any(|other| other.target == root.target) {
-            named.push(root.clone());
+    let mut named: Vec<Wish> = Vec::new();
+    for wish in wishes.iter().filter(is_named) {
+        if !named.iter().any(|other| other.aim == wish.aim) {
+            named.push(wish.clone());
         }
     }
     named
@@ -77,23 +77,23 @@ fn named(roots: &[Root], premises: &[Premise]) -> Vec<Root> {
 
 /// What `premises` say of published packages: for each range one fact about each package that it needs.
 pub(crate) fn facts<U: Universe>(
-    index: &mut Index<'_, U>,
+    known: &mut Known<'_, U>,
     premises: &[Premise],
 ) -> Result<Vec<Fact>, U::Error> {
     // By range and needed package, in the order in which the proof speaks of them: each release with what it needs.
     let mut found: Vec<((NodeId, PkgId), Needing)> = Vec::new();
     for premise in premises {
-        let Premise::Leads { node, picks, target } = premise else { continue };
-        let Some((pkg, releases)) = index.releases_of(*node, picks) else { continue };
-        let Some(object) = index.pkg_of(target.node) else { continue };
+        let Premise::Leads { node, picks, aim } = premise else { continue };
+        let Some((pkg, releases)) = known.releases_of(*node, picks) else { continue };
+        let Some(object) = known.pkg_of(aim.node) else { continue };
         let at = found.iter().position(|(about, _)| *about == (*node, object));
         let at = at.unwrap_or_else(|| {
             found.push(((*node, object), Needing { pkg, releases: BTreeMap::new() }));
             found.len() - 1
         });
         for release in releases {
-            let needs = index.needs(pkg, release)?;
-            let meant = needs.into_iter().filter(|(_, led)| led == target);
+            let needs = known.needs(pkg, release)?;
+            let meant = needs.into_iter().filter(|(_, led)| led == aim);
             let of_release = found[at].1.releases.entry(release).or_default();
             of_release.extend(meant.map(|(need, _)| need.requirement));
         }
@@ -124,7 +124,7 @@ impl Fact {
     /// The package whose releases it speaks of, if it does.
     pub(crate) fn about(&self) -> Option<PkgId> {
         match self.subject {
-            Subject::Root(_) => None,
+            Subject::Workspace(_) => None,
             Subject::Releases(pkg, _) => Some(pkg),
         }
     }

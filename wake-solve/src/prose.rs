@@ -2,7 +2,7 @@
 
 use wake_model::PkgName;
 
-use crate::index::Pkg;
+use crate::known::Pkg;
 use crate::task::{Task, Wanted};
 use crate::universe::Standing;
 
@@ -65,11 +65,11 @@ pub(crate) fn refused<'a>(
 }
 
 /// What the workspace asks for, as a sentence: `//libs/net needs acme/http ^2 (libs/net/PKG.libsonnet:4:11)`.
-pub(crate) fn wish(task: &Task<'_>, wanted: Wanted) -> String {
+pub(crate) fn asked(task: &Task<'_>, wanted: Wanted) -> String {
     match wanted {
-        Wanted::Pin(number) => {
-            let pin = &task.pins[number];
-            format!("{} is to be {}", pin.name, pin.version)
+        Wanted::Exact(number) => {
+            let exact = &task.exact[number];
+            format!("{} is to be {}", exact.name, exact.version)
         }
         Wanted::Demand(number) => {
             let demand = &task.demands[number];
@@ -82,9 +82,9 @@ pub(crate) fn wish(task: &Task<'_>, wanted: Wanted) -> String {
 /// Which package and which versions of it the workspace asks for.
 pub(crate) fn wanted(task: &Task<'_>, wanted: Wanted) -> (PkgName, String) {
     match wanted {
-        Wanted::Pin(number) => {
-            let pin = &task.pins[number];
-            (pin.name.clone(), format!("={}", pin.version))
+        Wanted::Exact(number) => {
+            let exact = &task.exact[number];
+            (exact.name.clone(), format!("={}", exact.version))
         }
         Wanted::Demand(number) => {
             let demand = &task.demands[number];

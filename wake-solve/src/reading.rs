@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use wake_model::{PkgName, Requirement};
 
-use crate::index::{Index, PkgId};
+use crate::known::{Known, PkgId};
 use crate::universe::Universe;
 
 /// The releases of `chosen` that `demands` and what they mean need, when each requirement means the highest that it matches.
@@ -12,7 +12,7 @@ use crate::universe::Universe;
 /// That is how a lock is read. It meets every requirement, since all that each of `chosen` needs is among them, and leaves
 /// out what only a requirement needed that is met by a higher version now.
 pub(crate) fn read<'a, U: Universe>(
-    index: &'a Index<'_, U>,
+    known: &'a Known<'_, U>,
     demands: impl IntoIterator<Item = (&'a PkgName, &'a Requirement)>,
     chosen: &[(PkgId, usize)],
 ) -> BTreeSet<(PkgId, usize)> {
@@ -23,12 +23,12 @@ pub(crate) fn read<'a, U: Universe>(
     let mut reached = BTreeSet::new();
     let mut open: Vec<(&PkgName, &Requirement)> = demands.into_iter().collect();
     while let Some((name, requirement)) = open.pop() {
-        let meant = index.known(name).and_then(|pkg| {
+        let meant = known.find(name).and_then(|pkg| {
             let releases = by_pkg.get(&pkg)?;
-            Some((pkg, index.pkg(pkg).highest(releases, requirement)?))
+            Some((pkg, known.pkg(pkg).highest(releases, requirement)?))
         });
         if let Some((pkg, release)) = meant.filter(|meant| reached.insert(*meant)) {
-            let needs = &index.pkg(pkg).releases[release].needs;
+            let needs = &known.pkg(pkg).releases[release].needs;
             open.extend(needs.iter().map(|need| (&need.name, &need.requirement)));
         }
     }

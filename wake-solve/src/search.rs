@@ -14,7 +14,7 @@ use pubgrub::{
 };
 use wake_model::PkgName;
 
-use crate::index::{Index, Node, NodeId, PkgId, Target};
+use crate::known::{Aim, Known, Node, NodeId, PkgId};
 use crate::picks::Picks;
 use crate::universe::Universe;
 
@@ -45,29 +45,29 @@ pub(crate) enum Premise {
         /// The decisions there.
         picks: Picks,
         /// What they lead to.
-        target: Target,
+        aim: Aim,
     },
 }
 
-/// Versions that fit together and meet all `roots`, by their numbers among the releases.
+/// Versions that fit together and meet all of `aims`, by their numbers among the releases.
 ///
 /// More may be there than something needs. Decided first is what had most conflicts, then what has the fewest candidates,
 /// then what has the first name; and always the highest version.
 pub(crate) fn search<U: Universe>(
-    index: &mut Index<'_, U>,
-    roots: &[Target],
+    known: &mut Known<'_, U>,
+    aims: &[Aim],
     keep: Keep<'_>,
 ) -> Result<Vec<(PkgId, usize)>, Ended<U::Error>> {
-    let search = Search { index: RefCell::new(index), roots, keep, failed: RefCell::new(None) };
+    let search = Search { known: RefCell::new(known), aims, keep, failed: RefCell::new(None) };
     let answer = resolve(&search, NodeId::WORKSPACE, 0u32);
-    let Search { index, failed, .. } = search;
-    let index = index.into_inner();
+    let Search { known, failed, .. } = search;
+    let known = known.into_inner();
     match (answer, failed.into_inner()) {
         (_, Some(error)) => Err(Ended::Unanswered(error)),
         (Ok(decisions), None) => {
-            let release = |(node, decision): (NodeId, u32)| match *index.node(node) {
+            let release = |(node, decision): (NodeId, u32)| match *known.node(node) {
                 Node::Range(pkg, range) => {
-                    Some((pkg, index.pkg(pkg).ranges[range].candidates[decision as usize]))
+                    Some((pkg, known.pkg(pkg).ranges[range].candidates[decision as usize]))
                 }
                 Node::Workspace | Node::Choice(..) => None,
             };
@@ -80,8 +80,8 @@ pub(crate) fn search<U: Universe>(
 }
 
 struct Search<'a, 'u, U: Universe> {
-    index: RefCell<&'a mut Index<'u, U>>,
-    roots: &'a [Target],
+    known: RefCell<&'a mut Known<'u, U>>,
+    aims: &'a [Aim],
     keep: Keep<'a>,
     /// The error of the universe, as it was.
     failed: RefCell<Option<U::Error>>,
@@ -102,8 +102,8 @@ impl std::error::Error for Stopped {}
 impl<U: Universe> Search<'_, '_, U> {
     /// Of `picks` at a node those that may be decided, if the lock says anything about it: else all.
     fn locked(&self, node: NodeId, picks: &Picks) -> Option<Picks> {
-        let index = self.index.borrow();
-        let locked = index.options(node).locked;
+        let known = self.known.borrow();
+        let locked = known.options(node).locked;
         let is_kept = match self.keep {
             Keep::AllBut(free) => !locked.is_empty() && !free.contains(&node),
             Keep::Nothing => false,
@@ -135,11 +135,11 @@ impl<U: Universe> DependencyProvider for Search<'_, '_, U> {
         statistics: &PackageResolutionStatistics,
     ) -> Self::Priority {
         let locked = self.locked(*node, picks);
-        let index = self.index.borrow();
-        let candidates = locked.as_ref().unwrap_or(picks).len(index.options(*node).count);
-        let name = match *index.node(*node) {
+        let known = self.known.borrow();
+        let candidates = locked.as_ref().unwrap_or(picks).len(known.options(*node).count);
+        let name = match *known.node(*node) {
             Node::Workspace => None,
-            Node::Range(pkg, _) | Node::Choice(pkg, _) => Some(index.pkg(pkg).name.clone()),
+            Node::Range(pkg, _) | Node::Choice(pkg, _) => Some(known.pkg(pkg).name.clone()),
         };
         // Where nothing is left there is a conflict, and the sooner it is seen the better.
         let conflicts = if candidates == 0 { u32::MAX } else { statistics.conflict_count() };
@@ -148,7 +148,7 @@ impl<U: Universe> DependencyProvider for Search<'_, '_, U> {
 
     fn choose_version(&self, node: &NodeId, picks: &Picks) -> Result<Option<u32>, Stopped> {
         let locked = self.locked(*node, picks);
-        let count = self.index.borrow().options(*node).count;
+        let count = self.known.borrow().options(*node).count;
         Ok(locked.as_ref().unwrap_or(picks).highest(count))
     }
 
@@ -157,16 +157,16 @@ impl<U: Universe> DependencyProvider for Search<'_, '_, U> {
         node: &NodeId,
         decision: &u32,
     ) -> Result<Dependencies<NodeId, Picks, Infallible>, Stopped> {
-        let targets = match *node {
-            NodeId::WORKSPACE => self.roots.to_vec(),
-            node => self.put_aside(self.index.borrow_mut().follow(node, *decision))?,
+        let aims = match *node {
+            NodeId::WORKSPACE => self.aims.to_vec(),
+            node => self.put_aside(self.known.borrow_mut().follow(node, *decision))?,
         };
-        let led = targets.into_iter().map(|Target { node, picks }| (node, picks));
+        let led = aims.into_iter().map(|Aim { node, picks }| (node, picks));
         Ok(Dependencies::Available(led.collect()))
     }
 
     fn should_cancel(&self) -> Result<(), Stopped> {
-        let universe = self.index.borrow().universe();
+        let universe = self.known.borrow().universe();
         self.put_aside(universe.go_on())
     }
 }
@@ -195,8 +195,8 @@ fn premises(tree: Tree) -> Vec<Premise> {
                 premises.push(Premise::Kept(*node));
             }
             DerivationTree::External(External::FromDependencyOf(node, picks, to, wanted)) => {
-                let target = Target { node: *to, picks: wanted.clone() };
-                premises.push(Premise::Leads { node: *node, picks: picks.clone(), target });
+                let aim = Aim { node: *to, picks: wanted.clone() };
+                premises.push(Premise::Leads { node: *node, picks: picks.clone(), aim });
             }
             DerivationTree::External(External::NotRoot(..)) => {}
             DerivationTree::External(External::Custom(_, _, never)) => match *never {},

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use wake_model::PkgName;
 
 use crate::conflict::explain;
-use crate::index::{Index, PkgId};
+use crate::known::{Known, PkgId};
 use crate::reading::read;
-use crate::roots::{Root, targets};
 use crate::search::{Ended, Keep, Premise, search};
-use crate::task::{Chosen, Fault, Pin, Task, Unsolved};
+use crate::task::{Chosen, Exact, Fault, Task, Unsolved};
 use crate::universe::Universe;
 use crate::unmet;
+use crate::wishes::{Wish, aims};
 
 /// After so many searches that could not keep what is locked, the lock is but preferred.
 const PATIENCE: usize = 64;
@@ -27,40 +27,40 @@ pub fn solve<U: Universe>(
 ) -> Result<Vec<Chosen>, Unsolved<U::Error>> {
     let names: Vec<&PkgName> = task.demands.iter().map(|demand| &demand.name).collect();
     universe.expect(&names);
-    let mut index = Index::new(universe, task.lock, |name| task.update.keeps(name));
-    let roots = unmet::roots(&mut index, task).map_err(Unsolved::Unanswered)?;
-    let roots = roots.map_err(Unsolved::Faults)?;
-    let chosen = match settle(&mut index, &roots) {
+    let mut known = Known::new(universe, task.lock, |name| task.update.keeps(name));
+    let wishes = unmet::wishes(&mut known, task).map_err(Unsolved::Unanswered)?;
+    let wishes = wishes.map_err(Unsolved::Faults)?;
+    let chosen = match settle(&mut known, &wishes) {
         Ok(chosen) => chosen,
         Err(Ended::Unanswered(error)) => return Err(Unsolved::Unanswered(error)),
         Err(Ended::Impossible(premises)) => {
-            let fault = explain(&mut index, task, &roots, premises);
+            let fault = explain(&mut known, task, &wishes, premises);
             return Err(Unsolved::Faults(vec![fault.map_err(Unsolved::Unanswered)?]));
         }
     };
     let demands = task.demands.iter().map(|demand| (&demand.name, &demand.requirement));
-    let reached = read(&index, demands, &chosen);
+    let reached = read(&known, demands, &chosen);
     let release = |(pkg, release): (PkgId, usize)| {
-        let pkg = index.pkg(pkg);
+        let pkg = known.pkg(pkg);
         let version = pkg.releases[release].version.clone();
         Chosen { name: PkgName::clone(&pkg.name), version }
     };
     let mut chosen: Vec<Chosen> = reached.into_iter().map(release).collect();
     chosen.sort();
-    let unneeded = task.pins.iter().filter(|pin| !chosen.iter().any(|one| pin.is(one)));
-    let faults: Vec<Fault> = unneeded.map(|pin| pin.unneeded(task, &chosen)).collect();
+    let unneeded = task.exact.iter().filter(|exact| !chosen.iter().any(|one| exact.is(one)));
+    let faults: Vec<Fault> = unneeded.map(|exact| exact.unneeded(task, &chosen)).collect();
     if faults.is_empty() { Ok(chosen) } else { Err(Unsolved::Faults(faults)) }
 }
 
 /// Searches, and lets go of what is locked where it must.
 fn settle<U: Universe>(
-    index: &mut Index<'_, U>,
-    roots: &[Root],
+    known: &mut Known<'_, U>,
+    wishes: &[Wish],
 ) -> Result<Vec<(PkgId, usize)>, Ended<U::Error>> {
-    let roots = targets(roots);
+    let aims = aims(wishes);
     let mut free = HashSet::new();
     for _ in 0..PATIENCE {
-        let premises = match search(index, &roots, Keep::AllBut(&free)) {
+        let premises = match search(known, &aims, Keep::AllBut(&free)) {
             Err(Ended::Impossible(premises)) => premises,
             other => return other,
         };
@@ -73,17 +73,17 @@ fn settle<U: Universe>(
             return Err(Ended::Impossible(premises));
         }
     }
-    search(index, &roots, Keep::Nothing)
+    search(known, &aims, Keep::Nothing)
 }
 
-impl Pin {
+impl Exact {
     fn is(&self, chosen: &Chosen) -> bool {
         self.name == chosen.name && self.version.precedence(&chosen.version).is_eq()
     }
 
     /// Everything fits, but nothing means the version that was asked for.
     fn unneeded(&self, task: &Task<'_>, chosen: &[Chosen]) -> Fault {
-        let Pin { name, version } = self;
+        let Exact { name, version } = self;
         let demands = task.demands.iter().filter(|demand| demand.name == *name);
         let demand = |demand: &crate::universe::Demand| {
             let at = demand.at.as_ref().map(|at| format!(" ({at})")).unwrap_or_default();

@@ -16,7 +16,7 @@ pub struct Task<'a> {
     /// Which packages are to be as new as they can be.
     pub update: Update,
     /// Which packages are to have a certain version.
-    pub pins: &'a [Pin],
+    pub exact: &'a [Exact],
 }
 
 /// Which lines of the lock are let go from the beginning.
@@ -43,7 +43,7 @@ impl Update {
 
 /// A package that is to have a certain version in the range of that version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pin {
+pub struct Exact {
     /// The package.
     pub name: PkgName,
     /// The version.
@@ -73,7 +73,7 @@ pub enum Unsolved<E> {
 pub struct Fault {
     /// What is wrong: a lower-case fragment.
     pub message: String,
-    /// The demand, by its number, at whose place it is shown; none if it is about a pin.
+    /// The demand, by its number, at whose place it is shown; none if it is about a exact.
     pub demand: Option<usize>,
     /// What stands under the caret there.
     pub label: Option<String>,
@@ -86,8 +86,8 @@ pub struct Fault {
 /// Something that must be met: what the workspace asks for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Wanted {
-    /// The pin of this number.
-    Pin(usize),
+    /// The exact of this number.
+    Exact(usize),
     /// The demand of this number.
     Demand(usize),
 }
@@ -97,7 +97,7 @@ impl Wanted {
     pub(crate) fn demand(self) -> Option<usize> {
         match self {
             Wanted::Demand(number) => Some(number),
-            Wanted::Pin(_) => None,
+            Wanted::Exact(_) => None,
         }
     }
 }

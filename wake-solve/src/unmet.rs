@@ -3,58 +3,61 @@
 use wake_model::PkgName;
 use wake_model::nearest::nearest;
 
-use crate::index::{Index, Pkg};
+use crate::known::{Known, Pkg};
 use crate::prose::{existing, refused};
-use crate::roots::{Root, other_requirement};
-use crate::task::{Fault, Pin, Task, Wanted};
+use crate::task::{Exact, Fault, Task, Wanted};
 use crate::universe::{Demand, Universe};
+use crate::wishes::{Wish, other_requirement};
 
 /// Everything that is asked for, in an order that does not depend on that of `task`; else what of it cannot be had.
-pub(crate) fn roots<U: Universe>(
-    index: &mut Index<'_, U>,
+pub(crate) fn wishes<U: Universe>(
+    known: &mut Known<'_, U>,
     task: &Task<'_>,
-) -> Result<Result<Vec<Root>, Vec<Fault>>, U::Error> {
+) -> Result<Result<Vec<Wish>, Vec<Fault>>, U::Error> {
     let mut demands: Vec<usize> = (0..task.demands.len()).collect();
     demands.sort_by_cached_key(|&number| {
         let Demand { by, at, name, requirement } = &task.demands[number];
         (name.clone(), requirement.to_string(), by.clone(), at.clone())
     });
-    let mut pins: Vec<usize> = (0..task.pins.len()).collect();
-    pins.sort_by_key(|&number| (&task.pins[number].name, &task.pins[number].version));
-    let (mut roots, mut unmet, mut faults) = (Vec::new(), Vec::new(), Vec::new());
-    for number in pins {
-        match pin(index, &task.pins[number])? {
-            Ok(root) => roots.push(Root { wanted: Wanted::Pin(number), ..root }),
+    let mut exact: Vec<usize> = (0..task.exact.len()).collect();
+    exact.sort_by_key(|&number| (&task.exact[number].name, &task.exact[number].version));
+    let (mut wishes, mut unmet, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+    for number in exact {
+        match exactly(known, &task.exact[number])? {
+            Ok(wish) => wishes.push(Wish { wanted: Wanted::Exact(number), ..wish }),
             Err(fault) => faults.push(fault),
         }
     }
     for number in demands {
         let demand = &task.demands[number];
-        let pkg = index.ask(&demand.name)?;
-        let target = index.target(pkg, &demand.requirement);
-        match target.picks.is_empty() {
+        let pkg = known.ask(&demand.name)?;
+        let aim = known.aim(pkg, &demand.requirement);
+        match aim.picks.is_empty() {
             true => unmet.push(number),
-            false => roots.push(Root { wanted: Wanted::Demand(number), pkg, target }),
+            false => wishes.push(Wish { wanted: Wanted::Demand(number), pkg, aim }),
         }
     }
     unmet.sort_unstable();
     for number in unmet {
-        faults.push(fault(index, task, number, &roots)?);
+        faults.push(fault(known, task, number, &wishes)?);
     }
-    Ok(if faults.is_empty() { Ok(roots) } else { Err(faults) })
+    Ok(if faults.is_empty() { Ok(wishes) } else { Err(faults) })
 }
 
-fn pin<U: Universe>(index: &mut Index<'_, U>, pin: &Pin) -> Result<Result<Root, Fault>, U::Error> {
-    let id = index.ask(&pin.name)?;
-    let Pin { name, version } = pin;
-    let pkg = index.pkg(id);
+fn exactly<U: Universe>(
+    known: &mut Known<'_, U>,
+    exact: &Exact,
+) -> Result<Result<Wish, Fault>, U::Error> {
+    let id = known.ask(&exact.name)?;
+    let Exact { name, version } = exact;
+    let pkg = known.pkg(id);
     let release =
         pkg.releases.iter().position(|release| release.version.precedence(version).is_eq());
-    if let Some(target) = release.and_then(|release| pkg.decision(release)) {
-        return Ok(Ok(Root { wanted: Wanted::Pin(0), pkg: id, target }));
+    if let Some(aim) = release.and_then(|release| pkg.decision(release)) {
+        return Ok(Ok(Wish { wanted: Wanted::Exact(0), pkg: id, aim }));
     }
     if !pkg.exists {
-        return unknown(index, name).map(Err);
+        return unknown(known, name).map(Err);
     }
     let mut fault = match release {
         None => Fault::of(format!("{name} has no version {version}"), None),
@@ -69,19 +72,19 @@ fn pin<U: Universe>(index: &mut Index<'_, U>, pin: &Pin) -> Result<Result<Root, 
 
 /// Why no version will do for the demand `number`.
 fn fault<U: Universe>(
-    index: &mut Index<'_, U>,
+    known: &mut Known<'_, U>,
     task: &Task<'_>,
     number: usize,
-    others: &[Root],
+    others: &[Wish],
 ) -> Result<Fault, U::Error> {
     let Demand { name, requirement, .. } = &task.demands[number];
-    let id = index.ask(name)?;
-    if !index.pkg(id).exists {
-        let fault = unknown(index, name)?;
+    let id = known.ask(name)?;
+    if !known.pkg(id).exists {
+        let fault = unknown(known, name)?;
         return Ok(Fault { demand: Some(number), ..fault });
     }
-    let help = other_requirement(index, task, number, others, true)?;
-    let pkg = index.pkg(id);
+    let help = other_requirement(known, task, number, others, true)?;
+    let pkg = known.pkg(id);
     let is_meant = |release: usize| requirement.matches(&pkg.releases[release].version);
     let message = match refused(pkg, is_meant).next() {
         None if pkg.releases.is_empty() => format!("{name} has no versions"),
@@ -99,8 +102,8 @@ fn fault<U: Universe>(
 }
 
 /// A package that nobody published.
-fn unknown<U: Universe>(index: &Index<'_, U>, name: &PkgName) -> Result<Fault, U::Error> {
-    let mut names = index.universe().names(name.namespace.as_ref())?;
+fn unknown<U: Universe>(known: &Known<'_, U>, name: &PkgName) -> Result<Fault, U::Error> {
+    let mut names = known.universe().names(name.namespace.as_ref())?;
     names.sort();
     let near = nearest(name.name.as_str(), names.iter().map(|name| name.as_str()));
     let mut fault = Fault::of(format!("no package is called `{name}`"), None);

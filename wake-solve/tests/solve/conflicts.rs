@@ -115,13 +115,13 @@ fn versions_that_each_need_something_else() {
 }
 
 #[test]
-fn a_pin_that_something_else_forbids() {
+fn an_exact_version_that_something_else_forbids() {
     let world = world(
         "a 1.0.0: c ^1.1
          c 1.0.0
          c 1.1.0",
     );
-    let workspace = workspace(&world, "//app a ^1\n//app c ^1").pin("c", "1.0.0");
+    let workspace = workspace(&world, "//app a ^1\n//app c ^1").exact("c", "1.0.0");
     expect![[r#"
         error: no versions fit together
          --> app/PKG.libsonnet:4:11
@@ -208,5 +208,6 @@ fn a_version_that_needs_another_of_its_own_range() {
           = because a 1.1.0 needs a =1.0.0, another version of the same range,
           = `^1.1` cannot be met
           = help: a 1.0.0 fits with everything else: ask for `^1.0` here
-    "#]].assert_eq(&workspace(&world, "//app a ^1.1").says());
+    "#]]
+    .assert_eq(&workspace(&world, "//app a ^1.1").says());
 }

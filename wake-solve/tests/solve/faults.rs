@@ -61,27 +61,28 @@ fn only_versions_that_may_not_be_used() {
 }
 
 #[test]
-fn a_pin_of_what_does_not_exist_or_may_not_be_used_or_is_not_needed() {
-    let pinned =
-        |version: &str| workspace(&small(), "//app acme/http ^2").pin("acme/http", version).says();
+fn an_exact_version_of_what_does_not_exist_or_may_not_be_used_or_is_not_needed() {
+    let exactly = |version: &str| {
+        workspace(&small(), "//app acme/http ^2").exact("acme/http", version).says()
+    };
     expect![[r#"
         error: acme/http has no version 2.0.1
           = versions that exist: 2.1.0, 2.0.0, 1.9.3
           = help: the newest is 2.1.0
     "#]]
-    .assert_eq(&pinned("2.0.1"));
+    .assert_eq(&exactly("2.0.1"));
     expect![[r#"
         error: acme/http 2.2.0 may not be used
           = 2.2.0 is yanked, because it writes to the wrong file
           = versions that exist: 2.1.0, 2.0.0, 1.9.3
           = help: the newest is 2.1.0
     "#]]
-    .assert_eq(&pinned("2.2.0"));
+    .assert_eq(&exactly("2.2.0"));
     expect![[r#"
         error: nothing needs acme/http 1.9.3
           = //app needs acme/http ^2 (app/PKG.libsonnet:4:11)
           = acme/http 2.1.0 is used
           = help: ask for `^1.9` where it is to be used
     "#]]
-    .assert_eq(&pinned("1.9.3"));
+    .assert_eq(&exactly("1.9.3"));
 }

@@ -58,25 +58,25 @@ fn an_update_of_one_package_moves_that_one_alone() {
 }
 
 #[test]
-fn a_pin_goes_up_and_down() {
+fn an_exact_version_goes_up_and_down() {
     let workspace = || workspace(&three(), DEMANDS).locked("a 1.0.0\nb 1.0.0\nc 1.1.0");
-    workspace().pin("c", "1.0.0").gives("a 1.0.0  b 1.0.0  c 1.0.0");
-    workspace().pin("c", "1.2.0").gives("a 1.0.0  b 1.0.0  c 1.2.0");
-    workspace().pin("b", "1.1.0").gives("a 1.0.0  b 1.1.0  c 1.1.0");
+    workspace().exact("c", "1.0.0").gives("a 1.0.0  b 1.0.0  c 1.0.0");
+    workspace().exact("c", "1.2.0").gives("a 1.0.0  b 1.0.0  c 1.2.0");
+    workspace().exact("b", "1.1.0").gives("a 1.0.0  b 1.1.0  c 1.1.0");
 }
 
 #[test]
-fn a_pin_brings_down_what_needs_more() {
+fn an_exact_version_brings_down_what_needs_more() {
     let workspace = workspace(&three(), DEMANDS).locked("a 1.1.0\nb 1.1.0\nc 1.2.0");
-    workspace.pin("c", "1.0.0").gives("a 1.0.0  b 1.1.0  c 1.0.0");
+    workspace.exact("c", "1.0.0").gives("a 1.0.0  b 1.1.0  c 1.0.0");
 }
 
 #[test]
-fn a_pin_chooses_the_range_of_a_requirement_over_ranges() {
+fn an_exact_version_chooses_the_range_of_a_requirement_over_ranges() {
     let world = world("c 1.0.0\nc 1.1.0\nc 2.0.0\nc 2.1.0");
     let workspace = || workspace(&world, "//app c >=1, <3").locked("c 1.0.0");
     workspace().gives("c 1.0.0");
-    workspace().pin("c", "2.0.0").gives("c 2.0.0");
+    workspace().exact("c", "2.0.0").gives("c 2.0.0");
     workspace().update(&["c"]).gives("c 2.1.0");
 }
 

@@ -203,6 +203,41 @@ fn packages_may_need_each_other_and_themselves() {
 }
 
 #[test]
+fn a_version_that_could_meet_its_own_need_does_not_hide_what_it_stands_for() {
+    let world = world(
+        "a 1.0.0: b >=1
+         b 1.0.0: c =1.0.0
+         b 2.0.0: b >=1.5, <2.1; c ^9
+         b 2.1.0: b =2.0.0
+         c 1.0.0",
+    );
+    workspace(&world, "//app a ^1").gives("a 1.0.0  b 1.0.0  c 1.0.0");
+}
+
+#[test]
+fn the_examples_of_the_specification() {
+    let ranges = world(
+        "c 1.0.0
+         c 2.0.0
+         a 1.0.0: c >=1, <3
+         b 1.0.0: c ^1",
+    );
+    workspace(&ranges, "//app a ^1").gives("a 1.0.0  c 2.0.0");
+    workspace(&ranges, "//app a ^1\n//app b ^1").gives("a 1.0.0  b 1.0.0  c 1.0.0  c 2.0.0");
+    let passed_over = world(
+        "c 1.0.0
+         c 1.1.0
+         c 1.2.0
+         a 1.0.0: c ^1.1
+         a 1.1.0: c ^1.2",
+    );
+    workspace(&passed_over, "//app a ^1\n//app c <1.2").gives("a 1.0.0  c 1.1.0");
+    let early = world("a 1.0.0\na 1.1.0-rc.1\na 1.1.0-rc.2");
+    workspace(&early, "//app a *").gives("a 1.0.0");
+    workspace(&early, "//app a ^1.1.0-rc.1").gives("a 1.1.0-rc.2");
+}
+
+#[test]
 fn a_package_may_need_another_in_two_ways() {
     let world = world(
         "a 1.0.0: c ^1; c <1.3; c ^2

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wake_model::{BlobDigest, Lock, Name, PkgName, Version};
 use wake_solve::{
-    Chosen, Demand, Fault, Need, Pin, Release, Standing, Task, Universe, Unsolved, Update, solve,
+    Chosen, Demand, Exact, Fault, Need, Release, Standing, Task, Universe, Unsolved, Update, solve,
 };
 
 /// What exists. One line is a version with what it needs: `acme/http 2.0.0: acme/tls ^1.4; acme/text >=1, <3`. Behind the version may
@@ -26,7 +26,7 @@ pub(crate) struct Workspace {
     pub(crate) demands: Vec<Demand>,
     pub(crate) lock: Lock,
     pub(crate) update: Update,
-    pub(crate) pins: Vec<Pin>,
+    pub(crate) exact: Vec<Exact>,
 }
 
 impl Universe for World {
@@ -124,7 +124,7 @@ pub(crate) fn workspace(world: &World, demands: &str) -> Workspace {
         demands: written.enumerate().map(demand).collect(),
         lock: Lock::default(),
         update: Update::Nothing,
-        pins: Vec::new(),
+        exact: Vec::new(),
     }
 }
 
@@ -145,15 +145,15 @@ impl Workspace {
         self
     }
 
-    pub(crate) fn pin(mut self, name: &str, version: &str) -> Workspace {
+    pub(crate) fn exact(mut self, name: &str, version: &str) -> Workspace {
         let (name, version): (PkgName, Version) = (name.parse().unwrap(), version.parse().unwrap());
-        self.pins.push(Pin { name, version });
+        self.exact.push(Exact { name, version });
         self
     }
 
     pub(crate) fn solve(&self) -> Result<Vec<Chosen>, Unsolved<String>> {
-        let Workspace { world, demands, lock, update, pins } = self;
-        let task = Task { demands, lock, update: update.clone(), pins };
+        let Workspace { world, demands, lock, update, exact } = self;
+        let task = Task { demands, lock, update: update.clone(), exact };
         solve(&task, world)
     }
 

@@ -42,7 +42,7 @@ pub(crate) struct Meaning {
 
 /// What a requirement leads to: a node, and what must be decided there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
+pub(crate) struct Aim {
     pub node: NodeId,
     pub picks: Picks,
 }
@@ -56,7 +56,7 @@ pub(crate) struct Pkg {
     pub releases: Vec<Release>,
     /// The ranges of those that may be used, the lowest first.
     pub ranges: Vec<VersionRange>,
-    targets: HashMap<Requirement, Target>,
+    aims: HashMap<Requirement, Aim>,
 }
 
 /// Versions that can stand in for each other.
@@ -75,7 +75,7 @@ pub(crate) struct Options<'a> {
 }
 
 /// Everything that has been asked for so far.
-pub(crate) struct Index<'u, U> {
+pub(crate) struct Known<'u, U> {
     universe: &'u U,
     locked: BTreeMap<&'u PkgName, Vec<&'u Version>>,
     ids: HashMap<Rc<PkgName>, PkgId>,
@@ -95,14 +95,14 @@ impl fmt::Display for NodeId {
     }
 }
 
-impl<'u, U: Universe> Index<'u, U> {
-    /// An index of what `universe` has; `keeps` says of which packages the lock counts.
+impl<'u, U: Universe> Known<'u, U> {
+    /// Nothing yet of what `universe` has; `keeps` says of which packages the lock counts.
     pub(crate) fn new(universe: &'u U, lock: &'u Lock, keeps: impl Fn(&PkgName) -> bool) -> Self {
         let mut locked: BTreeMap<&PkgName, Vec<&Version>> = BTreeMap::new();
         for pkg in lock.iter().filter(|pkg| pkg.is_of_registry() && keeps(&pkg.name)) {
             locked.entry(&pkg.name).or_default().push(&pkg.version);
         }
-        Index {
+        Known {
             universe,
             locked,
             ids: HashMap::new(),
@@ -136,12 +136,12 @@ impl<'u, U: Universe> Index<'u, U> {
             self.universe.expect(&needs);
         }
         self.ids.insert(name.clone(), id);
-        self.pkgs.push(Pkg { name, exists, releases, ranges, targets: HashMap::new() });
+        self.pkgs.push(Pkg { name, exists, releases, ranges, aims: HashMap::new() });
         Ok(id)
     }
 
     /// A package that has been asked for.
-    pub(crate) fn known(&self, name: &PkgName) -> Option<PkgId> {
+    pub(crate) fn find(&self, name: &PkgName) -> Option<PkgId> {
         self.ids.get(name).copied()
     }
 
@@ -185,21 +185,21 @@ impl<'u, U: Universe> Index<'u, U> {
     }
 
     /// What `requirement` leads to. What no version meets leads to a choice without decisions.
-    pub(crate) fn target(&mut self, id: PkgId, requirement: &Requirement) -> Target {
+    pub(crate) fn aim(&mut self, id: PkgId, requirement: &Requirement) -> Aim {
         let pkg = &self.pkgs[id.0];
-        if let Some(target) = pkg.targets.get(requirement) {
-            return target.clone();
+        if let Some(aim) = pkg.aims.get(requirement) {
+            return aim.clone();
         }
         let mut meanings: Vec<Meaning> = pkg.meanings(requirement).collect();
-        let target = match meanings.len() {
+        let aim = match meanings.len() {
             1 => {
                 let Meaning { range, picks } = meanings.remove(0);
-                Target { node: pkg.ranges[range].node, picks }
+                Aim { node: pkg.ranges[range].node, picks }
             }
-            count => Target { node: self.choice(id, meanings), picks: Picks::of(0..count as u32) },
+            count => Aim { node: self.choice(id, meanings), picks: Picks::of(0..count as u32) },
         };
-        self.pkgs[id.0].targets.insert(requirement.clone(), target.clone());
-        target
+        self.pkgs[id.0].aims.insert(requirement.clone(), aim.clone());
+        aim
     }
 
     /// The node of a choice between these ranges.
@@ -217,18 +217,18 @@ impl<'u, U: Universe> Index<'u, U> {
     }
 
     /// What a decision at a node leads to.
-    pub(crate) fn follow(&mut self, id: NodeId, decision: u32) -> Result<Vec<Target>, U::Error> {
+    pub(crate) fn follow(&mut self, id: NodeId, decision: u32) -> Result<Vec<Aim>, U::Error> {
         match *self.node(id) {
             Node::Workspace => Ok(Vec::new()),
             Node::Choice(pkg, ref meanings) => {
                 let Meaning { range, ref picks } = meanings[decision as usize];
                 let node = self.pkg(pkg).ranges[range].node;
-                Ok(vec![Target { node, picks: picks.clone() }])
+                Ok(vec![Aim { node, picks: picks.clone() }])
             }
             Node::Range(pkg, range) => {
                 let release = self.pkg(pkg).ranges[range].candidates[decision as usize];
                 let met = self.needs(pkg, release)?;
-                Ok(met.into_iter().map(|(_, target)| target).collect())
+                Ok(met.into_iter().map(|(_, aim)| aim).collect())
             }
         }
     }
@@ -240,27 +240,27 @@ impl<'u, U: Universe> Index<'u, U> {
         &mut self,
         id: PkgId,
         release: usize,
-    ) -> Result<Vec<(Need, Target)>, U::Error> {
+    ) -> Result<Vec<(Need, Aim)>, U::Error> {
         let mut needs = self.pkg(id).releases[release].needs.clone();
         needs.sort_by_cached_key(|need| (need.name.clone(), need.requirement.to_string()));
         needs.dedup();
         let names: Vec<&PkgName> = needs.iter().map(|need| &need.name).collect();
-        if names.iter().any(|name| self.known(name).is_none()) {
+        if names.iter().any(|name| self.find(name).is_none()) {
             self.universe.expect(&names);
         }
         let itself = self.pkg(id).decision(release);
         let mut met = Vec::with_capacity(needs.len());
         for need in needs {
             let pkg = self.ask(&need.name)?;
-            let target = self.target(pkg, &need.requirement);
+            let aim = self.aim(pkg, &need.requirement);
             match &itself {
-                Some(itself) if itself.node == target.node => {
-                    if itself.picks.is_disjoint(&target.picks) {
+                Some(itself) if itself.node == aim.node => {
+                    if itself.picks.is_disjoint(&aim.picks) {
                         let node = self.choice(pkg, Vec::new());
-                        met.push((need, Target { node, picks: Picks::empty() }));
+                        met.push((need, Aim { node, picks: Picks::empty() }));
                     }
                 }
-                _ => met.push((need, target)),
+                _ => met.push((need, aim)),
             }
         }
         Ok(met)
@@ -296,10 +296,10 @@ impl Pkg {
     }
 
     /// Where a release is decided: its range, and its number in it; none if it may not be used.
-    pub(crate) fn decision(&self, release: usize) -> Option<Target> {
+    pub(crate) fn decision(&self, release: usize) -> Option<Aim> {
         self.ranges.iter().find_map(|range| {
             let number = range.candidates.iter().position(|&candidate| candidate == release)?;
-            Some(Target { node: range.node, picks: Picks::of([number as u32]) })
+            Some(Aim { node: range.node, picks: Picks::of([number as u32]) })
         })
     }
 }
