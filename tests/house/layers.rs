@@ -15,6 +15,7 @@ const LAYERS: &[Layer] = &[
         crates: &["wake-solve", "wake-eval", "wake-exec", "wake-store"],
         may_use: &["wake-model"],
     },
+    Layer { crates: &["wake-registry"], may_use: &["wake-model", "wake-store"] },
     Layer { crates: &["wake-steps"], may_use: &["wake-model", "wake-exec", "wake-store"] },
     // The fronts: each reads documents of its own kind, and has never heard of another.
     Layer {
@@ -25,6 +26,7 @@ const LAYERS: &[Layer] = &[
             "wake-eval",
             "wake-exec",
             "wake-store",
+            "wake-registry",
             "wake-steps",
         ],
     },
