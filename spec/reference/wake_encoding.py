@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The canonical encoding of wake, every digest and the lock, written from `spec/encoding.md` and `spec/lock.md` alone.
+"""The canonical encoding of wake, every digest, the lock and what is published, written from `spec/encoding.md`, `spec/lock.md` and
+`spec/packages.md` alone.
 
     python3 spec/reference/wake_encoding.py check    recomputes every vector, and says what differs
     python3 spec/reference/wake_encoding.py write    fills in what the inputs of `spec/vectors/*.json` give
@@ -443,6 +444,61 @@ def behind(marker, conflict, number):
     raise NoLock(number, 1)
 
 
+# --- What is published: the archive of a package and its metadata.
+
+def archive(case):
+    data = tar(case["nodes"])
+    return {"content": tree(case)["digest"], "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def tar(nodes):
+    """Files and links by the bytes of their paths, each a header and its bytes in blocks of 512; two empty ones end it."""
+    data = b""
+    for path in by_bytes(nodes):
+        node = nodes[path]
+        if "link" in node:
+            data += entry(path, 0o777, b"2", b"", node["link"])
+        else:
+            data += entry(path, 0o755 if node["executable"] else 0o644, b"0", node["file"].encode(), "")
+    return data + bytes(1024)
+
+
+def entry(path, mode, kind, content, link):
+    name, target = path.encode(), link.encode()
+    long = [(key, value) for key, value in ((b"path", name), (b"linkpath", target)) if len(value) > 100]
+    before = b""
+    if long:
+        records = b"".join(pax(key, value) for key, value in long)
+        before = ustar(b"pax", 0o644, 0, 0, b"x", len(records), b"") + blocks(records)
+    return before + ustar(name, mode, 315619200, 0, kind, len(content), target) + blocks(content)
+
+
+def pax(key, value):
+    """`LENGTH KEY=VALUE` and a line feed, where the length counts its own digits."""
+    rest = b" " + key + b"=" + value + b"\n"
+    length = len(rest) + 1
+    while length != len(rest) + len(str(length)):
+        length = len(rest) + len(str(length))
+    return str(length).encode() + rest
+
+
+def ustar(name, mode, time, owner, kind, size, target):
+    octal = lambda number, digits: b"%0*o\0" % (digits, number)
+    fields = [name[:100].ljust(100, b"\0"), octal(mode, 7), octal(owner, 7), octal(owner, 7), octal(size, 11), octal(time, 11),
+              b" " * 8, kind, target[:100].ljust(100, b"\0"), b"ustar\x0000", bytes(64), octal(0, 7), octal(0, 7), bytes(167)]
+    header = b"".join(fields)
+    return header[:148] + b"%06o\0 " % sum(header) + header[156:]
+
+
+def blocks(content):
+    return content + bytes(-len(content) % 512)
+
+
+def release(case):
+    content = canonical(case["release"]) + "\n"
+    return {"text": content, "sha256": hashlib.sha256(content.encode()).hexdigest()}
+
+
 # --- CBOR, RFC 7049, as far as it is needed here, and base58.
 
 def cbor(content):
@@ -470,7 +526,7 @@ def base58(data):
 
 KINDS = {"blob": blob, "value": value, "refused": refused, "json": json_value, "tree": tree, "pkg": pkg,
          "action": action, "host": host, "listing": listing, "evaluation": evaluation, "memo": memo,
-         "run_record": run_record, "lock": lock}
+         "run_record": run_record, "lock": lock, "archive": archive, "release": release}
 
 
 def main(mode):

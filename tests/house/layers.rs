@@ -11,12 +11,24 @@ struct Layer {
 /// The crates from the bottom up. A new one gets its place here.
 const LAYERS: &[Layer] = &[
     Layer { crates: &["wake-model"], may_use: &[] },
-    Layer { crates: &["wake-eval", "wake-exec", "wake-store"], may_use: &["wake-model"] },
+    Layer {
+        crates: &["wake-solve", "wake-eval", "wake-exec", "wake-store"],
+        may_use: &["wake-model"],
+    },
+    Layer { crates: &["wake-registry"], may_use: &["wake-model", "wake-store"] },
     Layer { crates: &["wake-steps"], may_use: &["wake-model", "wake-exec", "wake-store"] },
     // The fronts: each reads documents of its own kind, and has never heard of another.
     Layer {
         crates: &["wake-build"],
-        may_use: &["wake-model", "wake-eval", "wake-exec", "wake-store", "wake-steps"],
+        may_use: &[
+            "wake-model",
+            "wake-solve",
+            "wake-eval",
+            "wake-exec",
+            "wake-store",
+            "wake-registry",
+            "wake-steps",
+        ],
     },
     Layer {
         crates: &["wake-formula"],

@@ -4,7 +4,8 @@
 //!
 //! | room | does |
 //! |---|---|
-//! | `settings`, `workspace`, `pkg_place`, `target` | finds the checkout, where packages lie, and what is to be built |
+//! | `settings`, `workspace`, `registries`, `pkg_place`, `target` | finds the checkout, where packages lie and come from, and what is to be built |
+//! | `published` | what a package is to those who get it from a registry |
 //! | `sources`, `fixed`, `files`, `source_text`, `shelf` | looks at files, remembers what they hold, and puts pieces aside |
 //! | `options`, `evaluate`, `expression` | what options are set to; applies functions, remembering what came of it; evaluates what somebody typed |
 //! | `locked`, `load`, `order`, `resolve` | from package files and `wake.lock` to packages that fit together |
@@ -22,6 +23,8 @@
 
 mod settings;
 mod workspace;
+mod registries;
+mod published;
 mod workers;
 mod pkg_place;
 mod config_text;
@@ -57,8 +60,9 @@ pub use expression::{EvalResult, Expression};
 pub use files::file_digest;
 pub use options::ChosenOptions;
 pub use purpose::{Purpose, Shard, TagSelection, TestSelection};
+pub use registries::Reach;
 pub use session::{Options, Session, evaluation_worker};
-pub use settings::Settings;
+pub use settings::{RegistrySettings, Settings};
 pub use target::{Scope, TargetConfig, TargetPattern};
 pub use workers::Workers;
 pub use workspace::{WORKSPACE_FILE, Workspace};

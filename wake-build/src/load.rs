@@ -9,13 +9,17 @@ use wake_eval::{NoAnswers, Op, Read};
 use wake_model::declared::PackageDecl;
 use wake_model::place::PKG_FILE;
 use wake_model::{GetPkg, NameMap, PkgInfo, PkgSource, RelPath};
+use wake_registry::RegistryError;
 
 use crate::evaluate::{CachedEvaluation, Evaluator, FailedEvaluation, Lanes, Question, Work};
 use crate::locked::LockedPkgs;
-use crate::pkg_place::PkgPlace;
+use crate::pkg_place::{PkgPlace, StoredPkg};
+use crate::published::{file_sum, release};
+use crate::registries::registry_failure;
 use crate::shelf::{Shelf, ShelfEntry};
 use crate::workspace::{WORKSPACE_FILE, Workspace};
 use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::error::store_failure;
 
 /// A package whose file has been evaluated.
 #[derive(Debug)]
@@ -59,7 +63,7 @@ pub(crate) type Loaded = BTreeMap<PkgPlace, LoadedPkg>;
 struct Loader<'a> {
     workspace: &'a Workspace,
     evaluator: &'a Evaluator<'a>,
-    locked: &'a LockedPkgs,
+    locked: &'a LockedPkgs<'a>,
     /// Where declarations are put aside.
     shelf: Arc<Shelf>,
     state: Mutex<State>,
@@ -113,7 +117,7 @@ impl LoadResult {
 pub(crate) fn load(
     workspace: &Workspace,
     evaluator: &Evaluator,
-    locked: &LockedPkgs,
+    locked: &LockedPkgs<'_>,
     dirs: &[RelPath],
 ) -> LoadResult {
     let find = |_: &mut dyn FnMut(&RelPath)| Ok::<_, Infallible>(((), dirs.to_vec()));
@@ -128,7 +132,7 @@ pub(crate) fn load(
 pub(crate) fn load_as_found<T: Send, E: Send>(
     workspace: &Workspace,
     evaluator: &Evaluator,
-    locked: &LockedPkgs,
+    locked: &LockedPkgs<'_>,
     find: impl FnOnce(&mut dyn FnMut(&RelPath)) -> Result<(T, Vec<RelPath>), E> + Send,
 ) -> Result<(T, LoadResult), E> {
     let shelf = Shelf::new(evaluator.spare.clone());
@@ -213,6 +217,16 @@ impl Loader<'_> {
         {
             return Err(vec![self.mislabelled(place, &decl.info)]);
         }
+        if let PkgPlace::Store(pkg) = place {
+            self.compare(pkg, &decl)?;
+        }
+        let Evaluator { files, store, .. } = self.evaluator;
+        let from_registry = decl.pkgs.values().filter(|get| match get.from {
+            PkgSource::Registry => true,
+            PkgSource::Local(_) => place.dir().is_none(),
+            PkgSource::Global | PkgSource::Retriever(_) => false,
+        });
+        self.locked.prepare(from_registry.map(|get| &get.request), files, store);
         let mut found = Vec::with_capacity(decl.pkgs.len());
         let mut wrong = Vec::new();
         for (key, get) in decl.pkgs.iter() {
@@ -250,6 +264,37 @@ impl Loader<'_> {
             }
             (PkgSource::Global | PkgSource::Retriever(_), _) => Ok(None),
         }
+    }
+
+    /// Whether what the registry said of a package that was just fetched is what its files say; if not, it is not kept.
+    ///
+    /// Where other packages decide what its modules are, these are not known yet and taken for right.
+    fn compare(&self, pkg: &StoredPkg, decl: &PackageDecl) -> Result<(), Vec<Diagnostic>> {
+        let Some(registry) = &pkg.registry else { return Ok(()) };
+        let name = decl.info.pkg_name();
+        let compared = registry.metadata(&name, &decl.info.version, self.locked.meter());
+        let compared = compared.and_then(|theirs| {
+            let sum = file_sum(pkg.tree, &pkg.stored.manifest);
+            let (modules, metadata) = match &decl.modules {
+                Some(modules) => (modules.keys().cloned().collect(), decl.metadata.clone()),
+                None => (theirs.modules.clone(), theirs.about()),
+            };
+            match release(decl, modules, &metadata, sum, theirs.api) {
+                Ok(ours) => registry.compare(&name, &ours, &theirs),
+                Err(error) => Err(RegistryError::Altered {
+                    registry: registry.name().clone(),
+                    pkg: name.clone(),
+                    version: theirs.version.clone(),
+                    problem: format!("what its files say of it has another form: {error}"),
+                }),
+            }
+        });
+        compared.map_err(|error| {
+            let mut diagnostics = vec![registry_failure(error)];
+            let put_aside = self.evaluator.store.put_aside(&pkg.tree);
+            diagnostics.extend(put_aside.err().map(store_failure));
+            diagnostics
+        })
     }
 
     /// Says that content is not of the package that it is locked as.

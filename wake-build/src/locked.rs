@@ -1,24 +1,36 @@
-//! Packages that `wake.lock` names: read once, from the root of the workspace, when something asks for one.
+//! Packages that `wake.lock` names: read once, from the root of the workspace, when something asks for one. What the store lacks
+//! is fetched.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use wake_model::lock::LockError;
 use wake_model::{BlobDigest, LOCK_FILE, Lock, LockedPkg, PkgKey, PkgRequest, RelPath};
 use wake_steps::diagnostic::{Class, Diagnostic, Place};
 use wake_steps::error::store_failure;
-use wake_store::{Lookup, Store};
+use wake_store::ware::Meter;
+use wake_store::{Lookup, Store, StoredTree};
 
 use crate::files::{FileState, Files, read_at_most};
 use crate::pkg_place::{PkgPlace, StoredPkg};
+use crate::registries::{Reach, Registries, registry_failure};
 use crate::sources::LARGEST;
 
+/// Packages that are fetched at once, at most.
+const AT_ONCE: usize = 8;
+
 /// The packages that a workspace has locked, and those of them that were opened.
-#[derive(Default)]
-pub(crate) struct LockedPkgs {
+pub(crate) struct LockedPkgs<'a> {
+    registries: &'a Registries,
     read: OnceLock<Result<LockText, Box<Diagnostic>>>,
-    opened: Mutex<BTreeMap<PkgKey, Arc<StoredPkg>>>,
+    opened: Mutex<BTreeMap<PkgKey, Arc<Opening>>>,
+    fetched: AtomicUsize,
+    fetched_bytes: AtomicU64,
 }
+
+/// A package that somebody opens, or has opened.
+type Opening = OnceLock<Result<Arc<StoredPkg>, Box<Diagnostic>>>;
 
 /// The lock as it was read.
 struct LockText {
@@ -27,35 +39,162 @@ struct LockText {
     digest: BlobDigest,
 }
 
-impl LockedPkgs {
-    /// The package that `request` means. It must be locked, and its content in the store.
+impl<'a> LockedPkgs<'a> {
+    /// Those of a workspace with these registries; nothing is read yet.
+    pub(crate) fn new(registries: &'a Registries) -> LockedPkgs<'a> {
+        LockedPkgs {
+            registries,
+            read: OnceLock::new(),
+            opened: Mutex::default(),
+            fetched: AtomicUsize::new(0),
+            fetched_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// The package that `request` means. It must be locked, and its content in the store or to be had.
     pub(crate) fn find(
         &self,
         request: &PkgRequest,
         files: &Files,
         store: &Store,
     ) -> Result<PkgPlace, Box<Diagnostic>> {
-        let read = self.read.get_or_init(|| LockText::read(files)).as_ref();
-        let lock = read.map_err(Clone::clone)?;
+        let lock = self.lock(files)?;
         let locked = lock.lock.find(request).ok_or_else(|| lock.not_locked(request))?;
-        let LockedPkg { name, version, content, .. } = locked;
-        let key = locked.key();
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pkg) = opened.get(&key) {
-            return Ok(PkgPlace::Store(pkg.clone()));
+        self.open(&[locked], store);
+        let opening = self.opening(locked);
+        // All that were to be opened are.
+        let opened = opening.get().cloned().unwrap_or_else(|| Err(self.not_here(locked)));
+        opened.map(PkgPlace::Store)
+    }
+
+    /// Opens what `requests` mean, several at once; what is wrong is told by [`LockedPkgs::find`].
+    pub(crate) fn prepare<'r>(
+        &self,
+        requests: impl Iterator<Item = &'r PkgRequest>,
+        files: &Files,
+        store: &Store,
+    ) {
+        let mut requests = requests.peekable();
+        if requests.peek().is_none() {
+            return;
         }
-        let stored = match store.tree(content).map_err(store_failure)? {
-            Lookup::Hit(stored) => stored,
-            Lookup::Miss => return Err(lock.not_here(locked)),
+        let Ok(lock) = self.lock(files) else { return };
+        let locked: Vec<&LockedPkg> =
+            requests.filter_map(|request| lock.lock.find(request)).collect();
+        self.open(&locked, store);
+    }
+
+    /// How many packages were fetched, and their bytes.
+    pub(crate) fn fetched(&self) -> (usize, u64) {
+        (self.fetched.load(Ordering::Relaxed), self.fetched_bytes.load(Ordering::Relaxed))
+    }
+
+    /// What counts what is fetched.
+    pub(crate) fn meter(&self) -> &Meter {
+        self.registries.meter()
+    }
+
+    fn lock(&self, files: &Files) -> Result<&LockText, Box<Diagnostic>> {
+        self.read.get_or_init(|| LockText::read(files)).as_ref().map_err(Clone::clone)
+    }
+
+    fn opening(&self, locked: &LockedPkg) -> Arc<Opening> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        opened.entry(locked.key()).or_default().clone()
+    }
+
+    /// Opens packages in threads of its own: who waits for another there must not be one who does other things meanwhile.
+    fn open(&self, locked: &[&LockedPkg], store: &Store) {
+        let mut open: Vec<(&LockedPkg, Arc<Opening>)> =
+            locked.iter().map(|locked| (*locked, self.opening(locked))).collect();
+        open.retain(|(_, opening)| opening.get().is_none());
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some((locked, opening)) = open.get(next.fetch_add(1, Ordering::Relaxed)) {
+                opening.get_or_init(|| self.open_one(locked, store));
+            }
+        };
+        std::thread::scope(|scope| {
+            (0..open.len().min(AT_ONCE)).for_each(|_| drop(scope.spawn(work)));
+        });
+    }
+
+    fn open_one(
+        &self,
+        locked: &LockedPkg,
+        store: &Store,
+    ) -> Result<Arc<StoredPkg>, Box<Diagnostic>> {
+        let LockedPkg { name, version, content, .. } = locked;
+        let (stored, registry) = match store.tree(content).map_err(store_failure)? {
+            Lookup::Hit(stored) => (stored, None),
+            Lookup::Miss => {
+                let registry = self.registry_of(locked)?;
+                (self.fetch(locked, &registry, store)?, Some(registry))
+            }
             Lookup::Corrupt(corruption) => {
                 let message = format!("{name} {version} is not what it was: {corruption}");
                 let diagnostic = Diagnostic::error(Class::Integrity, message);
-                return Err(Box::new(diagnostic.help(PUT_IT_THERE)));
+                let help = match self.registry_of(locked) {
+                    Ok(_) => "the next build fetches it anew",
+                    Err(_) => PUT_IT_THERE,
+                };
+                return Err(Box::new(diagnostic.help(help)));
             }
         };
-        let pkg = Arc::new(StoredPkg { key: key.clone(), tree: *content, stored });
-        opened.insert(key, pkg.clone());
-        Ok(PkgPlace::Store(pkg))
+        Ok(Arc::new(StoredPkg { key: locked.key(), tree: *content, stored, registry }))
+    }
+
+    fn registry_of(
+        &self,
+        locked: &LockedPkg,
+    ) -> Result<Arc<wake_registry::Registry>, Box<Diagnostic>> {
+        let registry = self.registries.of(locked.name.namespace.as_ref());
+        let registry = registry.filter(|_| self.registries.reach() == Reach::Everything);
+        registry.ok_or_else(|| self.not_here(locked))
+    }
+
+    fn fetch(
+        &self,
+        locked: &LockedPkg,
+        registry: &wake_registry::Registry,
+        store: &Store,
+    ) -> Result<StoredTree, Box<Diagnostic>> {
+        let LockedPkg { name, version, content, .. } = locked;
+        let meter = self.registries.meter();
+        let fetched = registry.fetch(name, version, content, store, meter);
+        let stored = fetched.map_err(|error| self.not_fetched(locked, error))?;
+        let bytes = crate::published::file_sum(*content, &stored.manifest).size;
+        self.fetched.fetch_add(1, Ordering::Relaxed);
+        self.fetched_bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok(stored)
+    }
+
+    fn not_fetched(
+        &self,
+        locked: &LockedPkg,
+        error: wake_registry::RegistryError,
+    ) -> Box<Diagnostic> {
+        let is_absent = matches!(error, wake_registry::RegistryError::NoVersion { .. });
+        let mut diagnostic = registry_failure(error);
+        if is_absent {
+            // It is locked, so it was there.
+            diagnostic.class = Class::Network;
+        }
+        Box::new(diagnostic.note(format!("{LOCK_FILE} has it as {}", locked.content)))
+    }
+
+    fn not_here(&self, locked: &LockedPkg) -> Box<Diagnostic> {
+        let LockedPkg { name, version, source, content } = locked;
+        let message = format!("{name} {version} is locked, and the store does not have it");
+        let diagnostic = Diagnostic::error(Class::Network, message)
+            .note(format!("its content is {content}, from the registry `{source}`"));
+        Box::new(match self.registries.of(name.namespace.as_ref()) {
+            Some(_) => diagnostic.help("without `--offline` it is fetched"),
+            None => {
+                let none = self.registries.none_for(name);
+                none.help.into_iter().fold(diagnostic.help(PUT_IT_THERE), Diagnostic::help)
+            }
+        })
     }
 
     /// The digest of the lock, if it was read.
@@ -129,14 +268,6 @@ impl LockText {
             true => diagnostic,
             false => diagnostic.note(format!("locked are {}", locked.join(", "))),
         })
-    }
-
-    fn not_here(&self, locked: &LockedPkg) -> Box<Diagnostic> {
-        let LockedPkg { name, version, source, content } = locked;
-        let message = format!("{name} {version} is locked, and the store does not have it");
-        let diagnostic = Diagnostic::error(Class::Network, message)
-            .note(format!("its content is {content}, from the registry `{source}`"));
-        Box::new(diagnostic.help(PUT_IT_THERE))
     }
 }
 

@@ -28,6 +28,7 @@ use crate::options::{BuildOptions, ChosenOptions};
 use crate::pkg_place::PkgPlace;
 use crate::plan::{ModuleRequest, ModuleStep, PlannedBuild, Wish, plan};
 use crate::purpose::{Purpose, TagSelection};
+use crate::registries::{Reach, Registries};
 use crate::resolve::{Resolution, resolve};
 use crate::snapshot::Snapshot;
 use crate::sources::DirSources;
@@ -54,6 +55,8 @@ pub struct Options {
     pub chosen: ChosenOptions,
     /// How other machines are reached.
     pub route: Route,
+    /// Whether registries may be asked.
+    pub reach: Reach,
     /// What was typed, for the log.
     pub argv: Vec<String>,
     /// The program to start as a worker, and the arguments that make it evaluate or run commands.
@@ -75,6 +78,7 @@ pub struct Session {
     pub(crate) pool: Pool,
     /// What options of the build are set to.
     pub(crate) chosen: ChosenOptions,
+    pub(crate) registries: Registries,
     /// What was typed, for the log.
     pub(crate) argv: Vec<String>,
     /// What is said of each build.
@@ -113,7 +117,10 @@ impl Session {
         })?;
         drop(span);
         let (pool, argv) = (Pool::new(evaluation, Limits::default()), options.argv);
-        Ok(Session { workspace, machine, pool, chosen: options.chosen, argv, warnings })
+        let settings = workspace.settings.registries.clone();
+        let registries = Registries::new(settings, options.reach, &options.route);
+        let chosen = options.chosen;
+        Ok(Session { workspace, machine, pool, registries, chosen, argv, warnings })
     }
 
     /// The store.
@@ -177,7 +184,7 @@ impl Session {
         Checkout {
             session: self,
             files: files.profiled(self.profile()),
-            locked: LockedPkgs::default(),
+            locked: LockedPkgs::new(&self.registries),
             history: History::read(&self.history_file())
                 .or_else(|| snapshot.map(Snapshot::history))
                 .unwrap_or_default(),
@@ -192,7 +199,7 @@ static EPOCHS: AtomicU64 = AtomicU64::new(0);
 pub(crate) struct Checkout<'a> {
     pub(crate) session: &'a Session,
     pub(crate) files: Files<'a>,
-    pub(crate) locked: LockedPkgs,
+    pub(crate) locked: LockedPkgs<'a>,
     pub(crate) history: History,
 }
 

@@ -84,6 +84,7 @@ impl Environment {
             dumb: text("TERM").is_some_and(|term| term == "dumb"),
             columns: text("COLUMNS").and_then(|columns| columns.parse().ok()),
             route: Route {
+                offline: false,
                 http_proxy: proxy("HTTP_PROXY"),
                 https_proxy: proxy("HTTPS_PROXY"),
                 all_proxy: proxy("ALL_PROXY"),

@@ -66,6 +66,7 @@ fn open_profiled(settings: &Settings, profile: Profile) -> Result<Session, Failu
         sandbox: settings.sandbox,
         chosen: settings.chosen.clone(),
         route: settings.route.clone(),
+        reach: settings.reach,
         argv: settings.argv.clone(),
         workers: workers()?,
         profile,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use wake_build::ChosenOptions;
+use wake_build::{ChosenOptions, Reach};
 use wake_model::SandboxLevel;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Owners;
@@ -28,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) argv: Vec<String>,
     /// How other machines are reached.
     pub(crate) route: Route,
+    /// Whether registries and other machines may be asked.
+    pub(crate) reach: Reach,
     /// Whose checkouts and stores are believed.
     pub(crate) owners: Owners,
     /// What options of the build are set to.
@@ -76,7 +78,8 @@ impl Settings {
             default_store: environment.cache.as_ref().map(|cache| cache.join("wake/store")),
             jobs: global.jobs.map(usize::from),
             argv: process.argv.clone(),
-            route: environment.route.clone(),
+            route: Route { offline: global.offline, ..environment.route.clone() },
+            reach: if global.offline { Reach::Nothing } else { Reach::Everything },
             owners: environment.owners.clone(),
             chosen: ChosenOptions::parse(&global.set)?,
             sandbox: match global.sandbox {

@@ -11,6 +11,7 @@ pub mod name;
 pub mod nearest;
 pub mod package;
 pub mod lock;
+pub mod release;
 pub mod path;
 pub mod place;
 pub mod reflike;
@@ -35,6 +36,7 @@ pub use package::{GetPkg, GlobalRule, Permission, PkgIdentity, PkgInfo, PkgReque
 pub use path::RelPath;
 pub use record::{LogRef, Outcome, RunRecord, Usage};
 pub use reflike::Reflike;
+pub use release::Release;
 pub use sorted::{NameMap, SortedMap};
 pub use tree::{Entry, Manifest, Node, Tree};
 pub use ware::{PackType, WareId};

@@ -149,12 +149,16 @@ impl Lock {
 
     /// All that registries gave of one package, the lowest version first.
     pub fn of_registries(&self, name: &PkgName) -> impl Iterator<Item = &LockedPkg> {
-        let of_registry = |pkg: &&LockedPkg| matches!(pkg.source, LockSource::Registry(_));
-        self.0.iter().filter(move |pkg| pkg.name == *name).filter(of_registry)
+        self.0.iter().filter(move |pkg| pkg.name == *name).filter(|pkg| pkg.is_of_registry())
     }
 }
 
 impl LockedPkg {
+    /// Whether a registry gave it.
+    pub fn is_of_registry(&self) -> bool {
+        matches!(self.source, LockSource::Registry(_))
+    }
+
     /// What names it in a build.
     pub fn key(&self) -> PkgKey {
         PkgKey::new(self.name.namespace.as_ref(), &self.name.name, &self.version)

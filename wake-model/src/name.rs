@@ -1,6 +1,7 @@
 //! Names, versions and keys of packages, valid once parsed.
 
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -114,6 +115,32 @@ impl Version {
             (major, _, _) => format!("^{major}"),
         }
     }
+
+    /// Which of two versions comes first: those that differ in build metadata alone are equal.
+    pub fn precedence(&self, other: &Version) -> Ordering {
+        self.0.cmp_precedence(&other.0)
+    }
+
+    /// Whether it is a pre-release, which only requirements that name one of its release mean.
+    pub fn is_pre_release(&self) -> bool {
+        !self.0.pre.is_empty()
+    }
+
+    /// The requirement that a person writes to have it or something that can stand in for it: `^1.9`, `^0.3`, `^0.0.7`.
+    ///
+    /// Of a pre-release it is the whole version: `^1.9.0-rc.1`.
+    pub fn caret(&self) -> Requirement {
+        let semver::Version { major, minor, patch, ref pre, .. } = self.0;
+        let is_whole = !pre.is_empty() || (major, minor) == (0, 0);
+        let comparator = semver::Comparator {
+            op: semver::Op::Caret,
+            major,
+            minor: Some(minor),
+            patch: is_whole.then_some(patch),
+            pre: pre.clone(),
+        };
+        Requirement(semver::VersionReq { comparators: vec![comparator] })
+    }
 }
 
 /// Why a text is not a version or not a requirement.
@@ -142,6 +169,9 @@ impl FromStr for Version {
 pub struct Requirement(semver::VersionReq);
 
 impl Requirement {
+    /// `*`: every version but pre-releases.
+    pub const ANY: Requirement = Requirement(semver::VersionReq::STAR);
+
     /// Whether `version` will do.
     pub fn matches(&self, version: &Version) -> bool {
         self.0.matches(&version.0)
@@ -300,6 +330,31 @@ mod tests {
         let range = |version: &str| version.parse::<Version>().unwrap().range();
         assert_eq!(["1.2.3", "1.0.0-rc.1+b"].map(range), ["^1", "^1"]);
         assert_eq!(["0.3.1", "0.0.7"].map(range), ["^0.3", "^0.0.7"]);
+    }
+
+    #[test]
+    fn the_requirement_for_a_version_is_as_short_as_it_can_be() {
+        for (version, expected) in [
+            ("1.9.3", "^1.9"),
+            ("0.3.1", "^0.3"),
+            ("0.0.7", "^0.0.7"),
+            ("2.0.0-rc.1+b", "^2.0.0-rc.1"),
+        ] {
+            let version: Version = version.parse().unwrap();
+            let caret = version.caret();
+            assert_eq!(caret.to_string(), expected);
+            assert!(caret.matches(&version), "{version}");
+            assert_eq!(expected.parse::<Requirement>().unwrap(), caret);
+        }
+        assert_eq!(Requirement::ANY, "*".parse().unwrap());
+    }
+
+    #[test]
+    fn build_metadata_have_no_precedence() {
+        let version = |text: &str| text.parse::<Version>().unwrap();
+        assert_eq!(version("1.0.0+a").precedence(&version("1.0.0+b")), Ordering::Equal);
+        assert_eq!(version("1.0.0-rc.1").precedence(&version("1.0.0")), Ordering::Less);
+        assert!(version("1.0.0-rc.1").is_pre_release() && !version("1.0.0+rc.1").is_pre_release());
     }
 
     #[test]

@@ -40,6 +40,16 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host: Option<String>,
     },
+    /// Packages were fetched from registries; told by the front that has such.
+    #[serde(rename = "fetched")]
+    Fetched {
+        /// How many.
+        pkgs: usize,
+        /// The bytes of their files.
+        bytes: u64,
+        /// Milliseconds since the start.
+        t_ms: u64,
+    },
     /// Functions of packages and modules were evaluated; told by the front that has such.
     #[serde(rename = "evaluated")]
     Evaluated {

@@ -34,6 +34,7 @@ pub(crate) struct Layout {
     pub(crate) tmp: PathBuf,
     pub(crate) quarantine: PathBuf,
     pub(crate) wares: PathBuf,
+    pub(crate) registries: PathBuf,
 }
 
 impl Layout {
@@ -53,15 +54,19 @@ impl Layout {
             tmp: root.join("tmp"),
             quarantine: root.join("quarantine"),
             wares: root.join("ware"),
+            registries: root.join("registry"),
             root,
         }
     }
 
     /// The directories in its root.
-    pub(crate) fn dirs(&self) -> [&PathBuf; 11] {
+    pub(crate) fn dirs(&self) -> [&PathBuf; 12] {
         let Layout { trees, manifests, actions, blobs, memo, roots, .. } = self;
-        let Layout { outside, states, tmp, quarantine, wares, .. } = self;
-        [trees, manifests, actions, blobs, memo, roots, outside, states, tmp, quarantine, wares]
+        let Layout { outside, states, tmp, quarantine, wares, registries, .. } = self;
+        [
+            trees, manifests, actions, blobs, memo, roots, outside, states, tmp, quarantine, wares,
+            registries,
+        ]
     }
 
     pub(crate) fn tree(&self, digest: &TreeDigest) -> PathBuf {

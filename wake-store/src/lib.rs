@@ -16,7 +16,8 @@
 //! | `ware` | content named by other systems |
 //! | `private` | whether a store is one's own |
 //! | `open` | the store, with all of the above in hand |
-//! | `adopt`, `tree_builder`, `action`, `tree`, `blob` | putting and getting content and actions |
+//! | `adopt`, `tree_builder`, `action`, `tree`, `tree_archive`, `blob` | putting and getting content and actions |
+//! | `seen` | what lies elsewhere and may only grow, as it was seen last |
 //! | `states` | what other checkouts may begin from |
 //! | `roots`, `usage`, `verify`, `gc` | keeping house |
 //!
@@ -46,7 +47,9 @@ mod adopt;
 mod tree_builder;
 mod action;
 mod tree;
+mod tree_archive;
 mod blob;
+mod seen;
 mod states;
 mod roots;
 mod usage;
@@ -65,9 +68,11 @@ pub use listing::TREE_MTIME;
 pub use memo::Memo;
 pub use open::{OpenError, Store};
 pub use owners::{Owners, SAFE_DIRECTORY, SafeDirectories};
+pub use seen::Seen;
 pub use session::Scratch;
 pub use stamps::{Stamps, current_boot};
 pub use tree::{BrowseError, StoredTree};
+pub use tree_archive::ReadArchiveError;
 pub use tree_builder::{BuildTreeError, TreeBuilder};
 pub use usage::{Kind, Usage};
 pub use verify::{Contents, VerifyOptions, VerifyReport};

@@ -60,7 +60,7 @@ impl Session {
     pub(super) fn link_pkgs(
         &self,
         planned: &PlannedBuild,
-        locked: &LockedPkgs,
+        locked: &LockedPkgs<'_>,
         policy: LinkPolicy,
         reporter: &mut dyn Reporter,
         ending: &mut BatchResult,

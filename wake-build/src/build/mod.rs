@@ -65,6 +65,7 @@ impl Session {
     ) -> BuildReport {
         let started = clock::now();
         ignore_state_dir(&self.state_dir());
+        self.registries.count_with(cancel.meter());
         let run = Run {
             state_dir: &self.state_dir(),
             kept_logs: KEPT_LOGS,

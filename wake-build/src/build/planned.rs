@@ -59,6 +59,10 @@ impl Session {
         {
             return Err(nothing_to_test(&planned).into());
         }
+        if let (pkgs @ 1.., bytes) = checkout.locked.fetched() {
+            let t_ms = clock::ms_since(started);
+            reporter.event(&Event::Fetched { pkgs, bytes, t_ms });
+        }
         tell_planned(&planned, &evaluator, started, reporter, ending);
         if request.link != LinkPolicy::Never {
             self.link_pkgs(&planned, &checkout.locked, request.link, reporter, ending);

@@ -35,6 +35,9 @@ pub(crate) struct Global {
     /// Set an option of the build, as packages read it with `wake.option`, or all that a profile of the root package sets
     #[arg(long = "set", global = true, value_name = "NAME=VALUE|@PROFILE")]
     pub(crate) set: Vec<String>,
+    /// Ask no registry and no other machine; what is missing is an error
+    #[arg(long, global = true)]
+    pub(crate) offline: bool,
     /// How strictly commands are held to what they declare
     #[arg(long, global = true, value_name = "LEVEL", default_value = "strict")]
     pub(crate) sandbox: SandboxHow,

@@ -214,6 +214,11 @@ impl<W: Write> Reporter for Plain<W> {
             }
             // What belongs to no checkout is logged with the store.
             Event::Announced { identity: Some(_), .. } => self.run.clear(),
+            Event::Fetched { pkgs, bytes, t_ms } if self.manner.verbosity > Verbosity::Quiet => {
+                let (packages, bytes) = (words::count(*pkgs, "package"), words::bytes(*bytes));
+                let text = format!("fetched {packages}, {bytes}");
+                self.stamped(Duration::from_millis(*t_ms), &text);
+            }
             Event::Evaluated { .. } if self.manner.verbosity > Verbosity::Quiet => {
                 self.evaluated(event);
             }

@@ -248,6 +248,11 @@ impl<W: Write> Reporter for Verbs<W> {
                 let rest = "the sandbox is weak: commands can see more than what is declared";
                 self.verb(Role::Caution, "Warning", rest);
             }
+            Event::Fetched { pkgs, bytes, t_ms } if self.manner.verbosity > Verbosity::Quiet => {
+                let (packages, bytes) = (words::count(*pkgs, "package"), words::bytes(*bytes));
+                let rest = format!("{packages}, {bytes} in {}", words::span_ms(*t_ms));
+                self.verb(Role::Good, "Fetched", &rest);
+            }
             Event::Evaluated { .. } if self.manner.verbosity > Verbosity::Quiet => {
                 self.hold_evaluated(event);
             }

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use token_tree::TokenTree;
 use wake_model::encode::{Domain, digest_bytes, digest_of};
 use wake_model::{
-    Action, BlobDigest, Lock, Manifest, Node, PkgDigest, PkgIdentity, PkgInfo, RelPath, json,
+    Action, BlobDigest, Lock, Manifest, Node, PkgDigest, PkgIdentity, PkgInfo, RelPath, Release,
+    json,
 };
 
 /// The context strings that vectors may use: those of things that are hashed today.
@@ -27,6 +28,7 @@ const DOMAINS: [Domain; 6] =
 fn every_file_of_vectors_is_run() {
     let run = [
         "action",
+        "archive",
         "blob",
         "evaluation",
         "host",
@@ -36,6 +38,7 @@ fn every_file_of_vectors_is_run() {
         "memo",
         "pkg",
         "refused",
+        "release",
         "run_record",
         "tree",
         "value",
@@ -71,6 +74,26 @@ fn locks() {
                 assert_eq!(fault, case["fault"], "{name}: {error}");
             }
         }
+    }
+}
+
+/// Their bytes are written in another crate.
+#[test]
+fn contents_of_archives() {
+    for case in cases("archive") {
+        let nodes = case["nodes"].as_object().unwrap().iter();
+        let nodes = nodes.map(|(path, node)| (path.parse().unwrap(), tree_node(node)));
+        let content = Manifest::new(nodes).unwrap().digest();
+        assert_eq!(content.0, digest(&case["content"]), "{}", case.name());
+    }
+}
+
+#[test]
+fn releases() {
+    for case in cases("release") {
+        let release = Release::of(case["release"].clone()).unwrap();
+        assert_eq!(release.text(), text(&case["text"]), "{}", case.name());
+        assert_eq!(Release::parse(text(&case["text"])).unwrap(), release, "{}", case.name());
     }
 }
 

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 /// How other machines are reached. The default is directly, by what lies in the usual places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
+    /// Whether nothing leads to another machine.
+    pub offline: bool,
     /// The proxy for `http` addresses.
     pub http_proxy: Option<String>,
     /// The proxy for `https` addresses.

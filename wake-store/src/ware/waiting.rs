@@ -39,6 +39,8 @@ pub(crate) struct Awaited {
     piece: Vec<u8>,
     taken: usize,
     stop: StopFlag,
+    /// How many more glances may find nothing, each time; none: any number.
+    patience: Option<u32>,
 }
 
 impl Awaited {
@@ -60,12 +62,25 @@ impl Awaited {
                 }
             }
         });
-        Awaited { pieces, piece: Vec::new(), taken: 0, stop: meter.stop_flag() }
+        let stop = meter.stop_flag();
+        Awaited { pieces, piece: Vec::new(), taken: 0, stop, patience: None }
+    }
+
+    /// The same; an error as well when nothing comes for as long as `patience`, about.
+    pub(crate) fn patient(
+        source: Box<dyn Read + Send>,
+        meter: &Meter,
+        patience: Duration,
+    ) -> Awaited {
+        let glances = patience.as_millis() / GLANCE.as_millis();
+        let patience = Some(u32::try_from(glances).unwrap_or(u32::MAX));
+        Awaited { patience, ..Awaited::new(source, meter) }
     }
 }
 
 impl Read for Awaited {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut glances = 0;
         while self.taken == self.piece.len() {
             match self.pieces.recv_timeout(GLANCE) {
                 Ok(piece) => (self.piece, self.taken) = (piece?, 0),
@@ -73,7 +88,15 @@ impl Read for Awaited {
                 Err(RecvTimeoutError::Timeout) if self.stop.is_set() => {
                     return Err(io::Error::other(MeterStopped));
                 }
-                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Timeout)
+                    if self.patience.is_some_and(|most| glances >= most) =>
+                {
+                    return Err(io::Error::new(io::ErrorKind::TimedOut, "nothing more comes"));
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    glances += 1;
+                    continue;
+                }
             }
             if self.piece.is_empty() {
                 return Ok(0);
@@ -134,6 +157,16 @@ mod tests {
         let (never, waits) = channel::<()>();
         assert!(unless_stopped(&meter, move || waits.recv()).is_err());
         drop((never, sender));
+    }
+
+    #[test]
+    fn patience_ends_where_nothing_comes() {
+        let (sender, source) = slow();
+        let mut awaited = Awaited::patient(source, &Meter::default(), GLANCE);
+        sender.send(b'a').unwrap();
+        assert_eq!(awaited.read(&mut [0; 9]).unwrap(), 1);
+        assert_eq!(awaited.read(&mut [0; 9]).unwrap_err().kind(), io::ErrorKind::TimedOut);
+        drop(sender);
     }
 
     #[test]

@@ -110,6 +110,7 @@ mod tests {
         let bare = Route { search_path: Some(search_path.into()), ..Route::default() };
         assert_eq!(seen(&bare), owned(&own));
         let full = Route {
+            offline: false,
             http_proxy: Some("h".into()),
             https_proxy: Some("s".into()),
             all_proxy: Some("a".into()),

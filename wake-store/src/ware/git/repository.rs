@@ -13,7 +13,7 @@ use crate::ware::route::Route;
 use crate::ware::secrets::without_secrets;
 use crate::ware::waiting::unless_stopped;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Where the objects are.
@@ -76,6 +76,10 @@ impl<'a> Repository<'a> {
         meter: &Meter,
     ) -> Result<Result<Vec<u8>, String>, GitError> {
         let is_local = !url.contains("://") && !url.contains('@') || url.starts_with("file://");
+        let is_here = url.starts_with("file://") || Path::new(url).is_absolute();
+        if self.route.offline && !is_here {
+            return Ok(Err("no other machine is asked".to_owned()));
+        }
         let mut command = self.git();
         command
             .arg("-c")

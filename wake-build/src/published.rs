@@ -1,0 +1,53 @@
+//! What the files of a package come to for those who get it from a registry.
+
+use serde_json::Value;
+use wake_model::declared::PackageDecl;
+use wake_model::release::{About, FileSum, Need, NeedSource};
+use wake_model::{GetPkg, Manifest, Node, PkgSource, Release, TreeDigest};
+
+/// The metadata of the package that `decl` declares, whose files are `manifest`.
+///
+/// `modules` and `metadata` are those that it has with everything resolved; the error says what in `metadata` has another form.
+pub(crate) fn release(
+    decl: &PackageDecl,
+    modules: Vec<String>,
+    metadata: &Value,
+    sum: FileSum,
+    api: u32,
+) -> Result<Release, serde_json::Error> {
+    let needs = decl.pkgs.iter().map(|(key, get)| (key.clone(), need(get)));
+    Ok(Release::new(&decl.info, sum, api, About::of(metadata)?, modules, needs))
+}
+
+/// What is said of a requirement. Where a package lay beside this one says nothing once it is published.
+fn need(get: &GetPkg) -> Need {
+    let GetPkg { from, global, permissions, request } = get;
+    let mut permissions = permissions.clone();
+    permissions.sort_unstable();
+    permissions.dedup();
+    Need {
+        from: match from {
+            PkgSource::Local(_) | PkgSource::Registry => NeedSource::Registry,
+            PkgSource::Global => NeedSource::Global,
+            PkgSource::Retriever(_) => NeedSource::Retriever,
+        },
+        global: *global,
+        name: request.name.clone(),
+        namespace: request.namespace.clone(),
+        permissions,
+        version: request.version.clone(),
+    }
+}
+
+/// What the files of a tree come to.
+pub(crate) fn file_sum(content: TreeDigest, manifest: &Manifest) -> FileSum {
+    let (mut files, mut size) = (0, 0);
+    for (_, node) in manifest.iter() {
+        match node {
+            Node::File { size: bytes, .. } => (files, size) = (files + 1, size + bytes),
+            Node::Link { .. } => files += 1,
+            Node::Dir => {}
+        }
+    }
+    FileSum { content, files, size }
+}

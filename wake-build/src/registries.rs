@@ -1,0 +1,157 @@
+//! The registries of a workspace: of each namespace the one that has its packages, and no other.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use wake_model::{Name, PkgName};
+use wake_registry::{Registry, RegistryError};
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::error::store_failure;
+use wake_store::ware::{ExtractError, Meter, Route, Web};
+use wake_store::{ReadArchiveError, StoreError};
+
+use crate::settings::RegistrySettings;
+use crate::workspace::WORKSPACE_FILE;
+
+/// Whether other machines and registries may be asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// They may.
+    #[default]
+    Everything,
+    /// Nothing may, also no directory: `--offline`.
+    Nothing,
+}
+
+/// The registries of a workspace, each opened once.
+#[derive(Debug)]
+pub(crate) struct Registries {
+    settings: RegistrySettings,
+    reach: Reach,
+    web: Web,
+    opened: Mutex<HashMap<Name, Arc<Registry>>>,
+    meter: OnceLock<Arc<Meter>>,
+}
+
+impl Registries {
+    /// Those that `settings` name.
+    pub(crate) fn new(settings: RegistrySettings, reach: Reach, route: &Route) -> Registries {
+        let web = Web::new(route.clone());
+        let (opened, meter) = (Mutex::default(), OnceLock::new());
+        Registries { settings, reach, web, opened, meter }
+    }
+
+    /// Whether no namespace has one.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.settings.is_empty()
+    }
+
+    /// Whether they may be asked.
+    pub(crate) fn reach(&self) -> Reach {
+        self.reach
+    }
+
+    /// What they are called and where they are.
+    pub(crate) fn settings(&self) -> &RegistrySettings {
+        &self.settings
+    }
+
+    /// Has what is fetched be counted, and stopped, by `meter`; of several calls the first one counts.
+    pub(crate) fn count_with(&self, meter: &Arc<Meter>) {
+        let _ = self.meter.set(meter.clone());
+    }
+
+    /// What counts what is fetched.
+    pub(crate) fn meter(&self) -> &Meter {
+        self.meter.get_or_init(Arc::default)
+    }
+
+    /// The registry that has the packages of a namespace; none if no one is said to.
+    pub(crate) fn of(&self, namespace: Option<&Name>) -> Option<Arc<Registry>> {
+        let name = self.settings.of(namespace)?;
+        let address = self.settings.addresses.get(name)?;
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = || Arc::new(Registry::new(name.clone(), address.clone(), self.web.clone()));
+        Some(opened.entry(name.clone()).or_insert_with(made).clone())
+    }
+
+    /// Says that nobody is said to have packages of the namespace of `pkg`, and what to write.
+    pub(crate) fn none_for(&self, pkg: &PkgName) -> Diagnostic {
+        let namespace = pkg.namespace.as_ref().map_or("", Name::as_str);
+        let message = match &pkg.namespace {
+            Some(namespace) => format!("no registry has the packages of `{namespace}`"),
+            None => format!("no registry has packages without a namespace, such as `{pkg}`"),
+        };
+        Diagnostic::error(Class::Resolution, message).help(self.table_for(namespace))
+    }
+
+    /// What to write in `wake.toml` so that a namespace has a registry.
+    fn table_for(&self, namespace: &str) -> String {
+        let key = if namespace.is_empty() { "\"\"" } else { namespace };
+        match self.settings.addresses.keys().next() {
+            Some(registry) => format!(
+                "say in `{WORKSPACE_FILE}` which one does: `[namespaces]` `{key} = \"{registry}\"`"
+            ),
+            None => format!(
+                "say in `{WORKSPACE_FILE}` where they are: `[registries]` `main = \"ADDRESS\"` and `[namespaces]` `{key} = \"main\"`"
+            ),
+        }
+    }
+}
+
+/// What a person is told of what is wrong with a registry.
+pub(crate) fn registry_failure(error: RegistryError) -> Diagnostic {
+    if let RegistryError::Store(error) = &error {
+        return store_failure(error);
+    }
+    let diagnostic = Diagnostic::error(class_of(&error), error.to_string());
+    match error {
+        RegistryError::Unavailable { .. } => {
+            diagnostic.help("what is in the store is built with `--offline`")
+        }
+        RegistryError::WentBack { registry, .. } => diagnostic.help(format!(
+            "ask who runs it; `wake registry forget {registry}` takes it as it is now"
+        )),
+        RegistryError::Altered { .. } | RegistryError::Archive { .. } => {
+            diagnostic.note("nothing of it was kept").help("ask who runs the registry")
+        }
+        RegistryError::OtherContent { there, ours, .. } => diagnostic
+            .note(format!("there it is {there}, here {ours}"))
+            .help("a version is published once: give this one another number"),
+        RegistryError::Resembles { other, .. } => {
+            diagnostic.help(format!("call it `{other}`, or something that nobody takes for that"))
+        }
+        RegistryError::ReadOnly { .. } => {
+            diagnostic.help("publish to the directory that lies behind it: `file:DIR`")
+        }
+        RegistryError::NoRegistry { .. } => {
+            diagnostic.help("`wake publish` makes one of a directory with nothing in it")
+        }
+        _ => diagnostic,
+    }
+}
+
+fn class_of(error: &RegistryError) -> Class {
+    match error {
+        RegistryError::Unavailable { .. }
+        | RegistryError::NoRegistry { .. }
+        | RegistryError::Log { .. } => Class::Network,
+        RegistryError::WentBack { .. }
+        | RegistryError::Altered { .. }
+        | RegistryError::OtherContent { .. } => Class::Integrity,
+        RegistryError::Archive { source, .. } => match source {
+            ReadArchiveError::Extract(ExtractError::Write { .. } | ExtractError::Read { .. })
+            | ReadArchiveError::Store(StoreError::Io { .. } | StoreError::DiskFull { .. }) => {
+                Class::Environment
+            }
+            _ => Class::Integrity,
+        },
+        RegistryError::Resembles { .. } | RegistryError::Pack(_) => Class::Evaluation,
+        RegistryError::NoVersion { .. } => Class::Nothing,
+        RegistryError::ReadOnly { .. } => Class::Usage,
+        RegistryError::Denied { .. } | RegistryError::Io { .. } | RegistryError::Store(_) => {
+            Class::Environment
+        }
+        RegistryError::Cancelled => Class::Interrupted,
+    }
+}

@@ -1,0 +1,291 @@
+//! A registry as its publishers see it: a directory of files that are written in an order in which readers see nothing half.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde_json::json;
+use wake_model::release::resemblance;
+use wake_model::{BlobDigest, Name, PkgName, Release, Version, json as canonical_json};
+
+use crate::error::{RegistryError, at};
+use crate::event::{ArchiveSum, Event};
+use crate::log::{LogFault, PkgLog, whole};
+use crate::reader::check_mark;
+use crate::shelf::{self, MARK, Part};
+
+/// A registry that packages are put into. While this lives nobody else writes there.
+#[derive(Debug)]
+pub struct Directory {
+    root: PathBuf,
+    name: Name,
+    /// Holds the lock.
+    _mark: File,
+}
+
+/// How a version stands in a registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It is not there.
+    New,
+    /// It is there, with the same content.
+    Published,
+}
+
+/// A version to be put into a registry.
+#[derive(Clone, Copy, Debug)]
+pub struct Upload<'a> {
+    /// Its metadata.
+    pub release: &'a Release,
+    /// The file of its archive.
+    pub archive: &'a Path,
+    /// What that holds.
+    pub sum: &'a ArchiveSum,
+}
+
+impl Directory {
+    /// Opens the registry at `root`, waiting for whoever writes there. A directory with nothing in it, or none, becomes the registry
+    /// `name`.
+    pub fn open(root: &Path, name: &Name) -> Result<Directory, RegistryError> {
+        let place = root.join(MARK);
+        let is_there = match fs::read_dir(root) {
+            Ok(mut entries) => entries.next().is_some(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+            Err(source) => return Err(RegistryError::Io { path: root.to_owned(), source }),
+        };
+        if !is_there {
+            at(root, fs::create_dir_all(root))?;
+            let text = canonical_json::canonical(&json!({ "name": name, "wake": 1 })) + "\n";
+            put(root, MARK, |file| file.write_all(text.as_bytes()))?;
+        }
+        let mut mark = match File::open(&place) {
+            Ok(mark) => mark,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Err(RegistryError::NoRegistry {
+                    address: format!("file://{}", root.display()),
+                });
+            }
+            Err(source) => return Err(RegistryError::Io { path: place, source }),
+        };
+        let locked = rustix::io::retry_on_intr(|| flock(&mark, FlockOperation::LockExclusive));
+        at(&place, locked.map_err(Into::into))?;
+        let mut bytes = Vec::new();
+        at(&place, Read::by_ref(&mut mark).take(1 << 20).read_to_end(&mut bytes))?;
+        check_mark(&bytes).map_err(|problem| RegistryError::Unavailable {
+            registry: name.clone(),
+            path: place.display().to_string(),
+            problem,
+        })?;
+        Ok(Directory { root: root.to_owned(), name: name.clone(), _mark: mark })
+    }
+
+    /// How a version stands here: new, or there with the same content. Other content under the same version is an error, whatever
+    /// became of that version; so is a name that people would take for another one that is here.
+    pub fn standing(&self, release: &Release) -> Result<Standing, RegistryError> {
+        let pkg = release.pkg_name();
+        let (_, log) = self.read(&pkg)?;
+        if let Some(there) = log.same(&release.version) {
+            let (there, version) = (there.release.content, there.release.version.clone());
+            let ours = release.content;
+            return match there == ours && version == release.version {
+                true => Ok(Standing::Published),
+                false => Err(RegistryError::OtherContent { pkg, version, there, ours }),
+            };
+        }
+        if log.is_empty() {
+            let alike = |other: &PkgName| *other != pkg && resemblance(other) == resemblance(&pkg);
+            if let Some(other) = self.names()?.into_iter().find(alike) {
+                return Err(RegistryError::Resembles { pkg, other });
+            }
+        }
+        Ok(Standing::New)
+    }
+
+    /// Puts versions here, each behind what it needs of the others; those that are there already are passed over. Whatever is cut
+    /// off, a reader sees a version with all that it needs or not at all, and the same call again does the rest.
+    pub fn publish(
+        &self,
+        uploads: &[Upload<'_>],
+        now: u64,
+    ) -> Result<Vec<Standing>, RegistryError> {
+        let standings: Vec<Standing> =
+            uploads.iter().map(|upload| self.standing(upload.release)).collect::<Result<_, _>>()?;
+        let pairs = uploads.iter().zip(&standings);
+        let new: Vec<&Upload> = pairs
+            .filter(|(_, standing)| **standing == Standing::New)
+            .map(|(upload, _)| upload)
+            .collect();
+        for upload in &new {
+            let Release { version, .. } = upload.release;
+            let pkg = upload.release.pkg_name();
+            let archive = shelf::part(&pkg, version, Part::Archive);
+            put(&self.root, &archive, |to| {
+                std::io::copy(&mut File::open(upload.archive)?, to).map(drop)
+            })?;
+            let text = upload.release.text();
+            let metadata = shelf::part(&pkg, version, Part::Metadata);
+            put(&self.root, &metadata, |file| file.write_all(text.as_bytes()))?;
+        }
+        for upload in &new {
+            let event = Event::Publish {
+                at: now,
+                archive: upload.sum.clone(),
+                attestations: 0,
+                meta: Box::new(upload.release.clone()),
+            };
+            self.append(&upload.release.pkg_name(), &event)?;
+        }
+        // Also what another one was cut off before.
+        let namespaces: BTreeMap<_, _> =
+            uploads.iter().map(|upload| (upload.release.namespace.clone(), ())).collect();
+        for namespace in namespaces.keys() {
+            self.put_list(namespace.as_ref())?;
+        }
+        Ok(standings)
+    }
+
+    /// Says of a version that it is not to be chosen anew, or with no reason that it may be again. Whether that is news.
+    pub fn yank(
+        &self,
+        pkg: &PkgName,
+        version: &Version,
+        yank: Option<crate::log::Yank>,
+        now: u64,
+    ) -> Result<bool, RegistryError> {
+        let (_, log) = self.read(pkg)?;
+        let Some(listed) = log.get(version) else {
+            let (registry, pkg, version) = (self.name.clone(), pkg.clone(), version.clone());
+            return Err(RegistryError::NoVersion { registry, pkg, version });
+        };
+        let news = listed.yanked != yank;
+        if news {
+            let (at, version) = (now, version.clone());
+            let event = match yank {
+                Some(crate::log::Yank { reason, instead }) => {
+                    Event::Yank { at, version, reason, instead }
+                }
+                None => Event::Unyank { at, version },
+            };
+            self.append(pkg, &event)?;
+        }
+        self.put_list(pkg.namespace.as_ref())?;
+        Ok(news)
+    }
+
+    /// What happened to a package here.
+    pub fn log(&self, pkg: &PkgName) -> Result<PkgLog, RegistryError> {
+        Ok(self.read(pkg)?.1)
+    }
+
+    fn read(&self, pkg: &PkgName) -> Result<(Vec<u8>, PkgLog), RegistryError> {
+        let path = shelf::log(pkg);
+        let place = self.root.join(&path);
+        let mut bytes = match fs::read(&place) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(source) => return Err(RegistryError::Io { path: place, source }),
+        };
+        bytes.truncate(whole(&bytes).len());
+        let log = PkgLog::parse(&bytes, pkg).map_err(|LogFault { line, problem }| {
+            RegistryError::Log { registry: self.name.clone(), path, line, problem }
+        })?;
+        Ok((bytes, log))
+    }
+
+    fn append(&self, pkg: &PkgName, event: &Event) -> Result<(), RegistryError> {
+        let (mut bytes, _) = self.read(pkg)?;
+        bytes.extend(event.line().unwrap_or_default().into_bytes());
+        put(&self.root, &shelf::log(pkg), |file| file.write_all(&bytes))
+    }
+
+    /// Every package that is here.
+    fn names(&self) -> Result<Vec<PkgName>, RegistryError> {
+        let index = self.root.join("index");
+        let mut names = Vec::new();
+        for namespace in children(&index)? {
+            let of = namespace.parse::<Name>().ok();
+            if of.is_some() || namespace == "_" {
+                names.extend(self.names_of(of.as_ref())?);
+            }
+        }
+        Ok(names)
+    }
+
+    fn names_of(&self, of: Option<&Name>) -> Result<Vec<PkgName>, RegistryError> {
+        let list = shelf::list(of);
+        let dir = self.root.join(list.strip_suffix(".jsonl").unwrap_or(&list));
+        let mut names: Vec<PkgName> = Vec::new();
+        for file in children(&dir)? {
+            let name = file.strip_suffix(".jsonl").and_then(|name| name.parse().ok());
+            names.extend(name.map(|name| PkgName { namespace: of.cloned(), name }));
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn put_list(&self, of: Option<&Name>) -> Result<(), RegistryError> {
+        let mut text = String::new();
+        for pkg in self.names_of(of)? {
+            let (bytes, log) = self.read(&pkg)?;
+            let Some(newest) = log.newest() else { continue };
+            let line = json!({
+                "about": newest.release.description,
+                "bytes": bytes.len(),
+                "hash": BlobDigest::of(&bytes),
+                "name": pkg.name,
+                "newest": newest.release.version,
+            });
+            text.push_str(&canonical_json::canonical(&line));
+            text.push('\n');
+        }
+        let place = self.root.join(shelf::list(of));
+        if fs::read(&place).is_ok_and(|there| there == text.as_bytes()) {
+            return Ok(());
+        }
+        put(&self.root, &shelf::list(of), |file| file.write_all(text.as_bytes()))
+    }
+}
+
+/// Names in a directory, none where there is no such directory. What is being written is not among them.
+fn children(dir: &Path) -> Result<Vec<String>, RegistryError> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error)
+            if matches!(
+                error.kind(),
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory
+            ) =>
+        {
+            return Ok(Vec::new());
+        }
+        Err(source) => return Err(RegistryError::Io { path: dir.to_owned(), source }),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(at(dir, entry)?.file_name().into_string().ok());
+    }
+    Ok(names)
+}
+
+/// Writes a file so that readers see all of it or none, and so that it is on the disk before anything that names it.
+fn put(
+    root: &Path,
+    path: &str,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<(), RegistryError> {
+    let place = root.join(path);
+    let dir = place.parent().unwrap_or(root);
+    at(dir, fs::create_dir_all(dir))?;
+    // There is one writer, so what lies there is what another one was cut off before.
+    let temporary =
+        dir.join(format!(".{}.new", place.file_name().unwrap_or_default().to_string_lossy()));
+    let written = File::create(&temporary).and_then(|mut file| {
+        write(&mut file)?;
+        file.sync_all()
+    });
+    at(&temporary, written)?;
+    at(&place, fs::rename(&temporary, &place))?;
+    at(dir, File::open(dir).and_then(|dir| dir.sync_all()))
+}

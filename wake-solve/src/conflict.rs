@@ -1,0 +1,269 @@
+//! Requirements that cannot be met together: why, and what would help.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::known::{Known, Pkg, PkgId};
+use crate::proof::{Fact, Subject, core, facts};
+use crate::prose::{asked, list, refused, versions, wanted};
+use crate::search::Premise;
+use crate::task::{Fault, Task, Wanted};
+use crate::universe::Universe;
+use crate::wishes::{Wish, other_requirement};
+
+/// A proof has no more lines than these; what is behind them is counted.
+const MOST_LINES: usize = 24;
+
+/// At most so many other requirements are offered, and looked for.
+const MOST_OFFERS: usize = 3;
+
+/// Why `wishes` cannot all be met, which follows from `premises`.
+pub(crate) fn explain<U: Universe>(
+    known: &mut Known<'_, U>,
+    task: &Task<'_>,
+    wishes: &[Wish],
+    premises: Vec<Premise>,
+) -> Result<Fault, U::Error> {
+    let (core, premises) = core(known, wishes, premises)?;
+    let facts = facts(known, &premises)?;
+    let shown = shown(&core, &facts);
+    let help = offers(known, task, wishes, &core, shown)?;
+    let proof = Proof { known, task, core: &core, facts, shown };
+    let mut fault = Fault {
+        message: "no versions fit together".to_owned(),
+        demand: shown.and_then(|wish| core[wish].wanted.demand()),
+        label: shown.map(|wish| proof.label(wish)),
+        notes: proof.lines(),
+        help,
+    };
+    proof.passed_over(&mut fault);
+    if fault.help.is_empty() {
+        let help = "ask for other versions of one of these, or do without it";
+        fault.help.push(help.to_owned());
+    }
+    Ok(fault)
+}
+
+/// The wish at whose place it is shown: a demand for a package of which no fact speaks, if there is one.
+fn shown(core: &[Wish], facts: &[Fact]) -> Option<usize> {
+    let is_demand = |wish: &Wish| wish.wanted.demand().is_some();
+    let is_last = |wish: &Wish| facts.iter().all(|fact| fact.about() != Some(wish.pkg));
+    let last = core.iter().position(|wish| is_demand(wish) && is_last(wish));
+    last.or_else(|| core.iter().position(is_demand))
+}
+
+/// What could be asked for instead, the place that is shown last.
+fn offers<U: Universe>(
+    known: &mut Known<'_, U>,
+    task: &Task<'_>,
+    wishes: &[Wish],
+    core: &[Wish],
+    shown: Option<usize>,
+) -> Result<Vec<String>, U::Error> {
+    let last = |number: &usize| Some(*number) == shown;
+    let mut order: Vec<usize> = (0..core.len()).filter(|number| !last(number)).collect();
+    order.truncate(MOST_OFFERS);
+    order.extend(shown);
+    let mut offers = Vec::new();
+    for number in order {
+        let Wanted::Demand(demand) = core[number].wanted else { continue };
+        let is_other = |wish: &&Wish| wish.wanted != core[number].wanted;
+        let others: Vec<Wish> = wishes.iter().filter(is_other).cloned().collect();
+        let here = Some(number) == shown;
+        offers.extend(other_requirement(known, task, demand, &others, here)?);
+    }
+    Ok(offers)
+}
+
+struct Proof<'a, 'u, U> {
+    known: &'a Known<'u, U>,
+    task: &'a Task<'a>,
+    core: &'a [Wish],
+    facts: Vec<Fact>,
+    shown: Option<usize>,
+}
+
+impl<U: Universe> Proof<'_, '_, U> {
+    /// What stands under the caret.
+    fn label(&self, wish: usize) -> String {
+        let wish = &self.core[wish];
+        let pkg = self.known.pkg(wish.pkg);
+        format!("{}: {}", pkg.name, versions(pkg, &self.meant(wish)))
+    }
+
+    /// The releases that a wish means.
+    fn meant(&self, wish: &Wish) -> Vec<usize> {
+        match wish.wanted {
+            Wanted::Demand(number) => {
+                let requirement = &self.task.demands[number].requirement;
+                let pkg = self.known.pkg(wish.pkg);
+                pkg.matching(requirement).collect()
+            }
+            Wanted::Exact(_) => {
+                let meant = self.known.releases_of(wish.aim.node, &wish.aim.picks);
+                meant.map(|(_, releases)| releases).unwrap_or_default()
+            }
+        }
+    }
+
+    /// Every fact but the one that is shown, from where they clash back to what the workspace asks for, and what follows.
+    fn lines(&self) -> Vec<String> {
+        let ordered = self.ordered();
+        let said = ordered.len().min(MOST_LINES);
+        let mut lines = Vec::new();
+        let mut explained: BTreeSet<(PkgId, usize)> = BTreeSet::new();
+        for fact in &ordered[..said] {
+            let begin = if lines.is_empty() { "because" } else { "and" };
+            lines.push(format!("{begin} {}", self.sentence(fact, &explained)));
+            if let Subject::Releases(pkg, releases) = &fact.subject {
+                explained.extend(releases.iter().map(|&release| (*pkg, release)));
+            }
+        }
+        if ordered.len() > said {
+            lines.push(format!("and of {} more such requirements", ordered.len() - said));
+        }
+        if let Some(last) = lines.last_mut() {
+            last.push(',');
+        }
+        lines.push(self.conclusion());
+        lines
+    }
+
+    /// The facts in the order in which they are said.
+    fn ordered(&self) -> Vec<Fact> {
+        let wish = |number: usize| Fact {
+            subject: Subject::Workspace(number),
+            object: self.core[number].pkg,
+            requirements: Vec::new(),
+        };
+        let wishes = (0..self.core.len()).filter(|number| Some(*number) != self.shown).map(wish);
+        let mut left: Vec<Fact> = self.facts.iter().cloned().chain(wishes).collect();
+        let is_subject = |pkg: PkgId| self.facts.iter().any(|fact| fact.about() == Some(pkg));
+        let shown = self.shown.map(|number| self.core[number].pkg);
+        let objects = shown.into_iter().chain(left.iter().map(|fact| fact.object));
+        let mut open: VecDeque<PkgId> = objects.filter(|pkg| !is_subject(*pkg)).collect();
+        let mut ordered: Vec<Fact> = Vec::new();
+        while !left.is_empty() {
+            let object = open.pop_front().unwrap_or(left[0].object);
+            let (next, rest) = left.into_iter().partition(|fact| fact.object == object);
+            left = rest;
+            let next: Vec<Fact> = next;
+            open.extend(next.iter().filter_map(Fact::about));
+            ordered.extend(next);
+        }
+        ordered
+    }
+
+    /// A fact; `explained` is of which releases something has been said.
+    fn sentence(&self, fact: &Fact, explained: &BTreeSet<(PkgId, usize)>) -> String {
+        let object = self.known.pkg(fact.object);
+        let (said, meant) = match &fact.subject {
+            Subject::Workspace(number) => {
+                let wish = &self.core[*number];
+                (asked(self.task, wish.wanted), self.meant(wish))
+            }
+            Subject::Releases(id, releases) => {
+                let pkg = self.known.pkg(*id);
+                let subject = format!("{} {}", pkg.name, versions(pkg, releases));
+                let meant: BTreeSet<usize> =
+                    fact.requirements.iter().flat_map(|one| object.matching(one)).collect();
+                let needed = self.needed(fact, object);
+                (format!("{subject} needs {needed}"), meant.into_iter().collect())
+            }
+        };
+        let is_explained = |release: &usize| explained.contains(&(fact.object, *release));
+        let is_subject = self.facts.iter().any(|other| other.about() == Some(fact.object));
+        if meant.is_empty() {
+            let is_meant = |release: usize| {
+                let version = &object.releases[release].version;
+                fact.requirements.iter().any(|one| one.matches(version))
+            };
+            let why = match object.exists {
+                false => "which does not exist",
+                true if refused(object, is_meant).next().is_some() => {
+                    "of which no version may be used"
+                }
+                true => "of which there is no version",
+            };
+            return format!("{said}, {why}");
+        }
+        let range = |release: &usize| object.releases[*release].version.range();
+        if let Subject::Releases(pkg, releases) = &fact.subject
+            && *pkg == fact.object
+            && releases.iter().chain(&meant).map(range).collect::<BTreeSet<_>>().len() == 1
+        {
+            return format!("{said}, another version of the same range");
+        }
+        match is_subject
+            && !matches!(fact.subject, Subject::Workspace(number) if self.is_exact(number))
+        {
+            false => said,
+            true if !meant.iter().all(is_explained) => {
+                format!("{said}, which is {}", versions(object, &meant))
+            }
+            true if meant.len() == 1 => format!("{said}, of which this is the only one"),
+            true => format!("{said}, of which these are all"),
+        }
+    }
+
+    fn is_exact(&self, wish: usize) -> bool {
+        self.core[wish].wanted.demand().is_none()
+    }
+
+    /// What releases need: `acme/tls ^1.4`, or `acme/tls ^1.4 or ^1.5`.
+    fn needed(&self, fact: &Fact, object: &Pkg) -> String {
+        const SHOWN: usize = 3;
+        let mut texts: Vec<String> =
+            fact.requirements.iter().take(SHOWN).map(|one| one.to_string()).collect();
+        let more = fact.requirements.len().saturating_sub(SHOWN);
+        if more > 0 {
+            texts.push(format!("{more} others"));
+        }
+        format!("{} {}", object.name, texts.join(" or "))
+    }
+
+    /// What of the workspace's own requirements cannot be met.
+    fn conclusion(&self) -> String {
+        let others = (0..self.core.len()).filter(|number| Some(*number) != self.shown);
+        let order: Vec<usize> = others.chain(self.shown).collect();
+        let all = order.iter().map(|&number| wanted(self.task, self.core[number].wanted));
+        let all: Vec<_> = all.collect();
+        let texts: BTreeSet<&String> = all.iter().map(|(_, text)| text).collect();
+        let said = all.iter().map(|(name, text)| match texts.len() == all.len() {
+            true => format!("`{text}`"),
+            false => format!("`{name} {text}`"),
+        });
+        let said: Vec<String> = said.collect();
+        match said.len() {
+            0 | 1 => format!("{} cannot be met", list(&said)),
+            2 => format!("{} cannot both be met", list(&said)),
+            _ => format!("{} cannot all be met", list(&said)),
+        }
+    }
+
+    /// Names what would have been meant, had it been allowed.
+    fn passed_over(&self, fault: &mut Fault) {
+        const SHOWN: usize = 4;
+        let wish = |wish: &Wish| match wish.wanted {
+            Wanted::Demand(number) => Some((wish.pkg, &self.task.demands[number].requirement)),
+            Wanted::Exact(_) => None,
+        };
+        let of_facts = self.facts.iter();
+        let of_facts =
+            of_facts.flat_map(|fact| fact.requirements.iter().map(|one| (fact.object, one)));
+        let all: Vec<_> = self.core.iter().filter_map(wish).chain(of_facts).collect();
+        let pkgs: BTreeSet<PkgId> = all.iter().map(|(pkg, _)| *pkg).collect();
+        for id in pkgs {
+            let pkg = self.known.pkg(id);
+            let is_meant = |release: usize| {
+                let version = &pkg.releases[release].version;
+                all.iter().any(|(other, one)| *other == id && one.matches(version))
+            };
+            for (release, because, help) in refused(pkg, is_meant).take(SHOWN) {
+                let version = &pkg.releases[release].version;
+                fault.notes.push(format!("{} {version} is {because}", pkg.name));
+                let new = help.filter(|help| !fault.help.iter().any(|other| other == help));
+                fault.help.extend(new.map(str::to_owned));
+            }
+        }
+    }
+}

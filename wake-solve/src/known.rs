@@ -1,0 +1,357 @@
+//! Packages as the search sees them: the ranges of their versions, and what each requirement means among these.
+//!
+//! The search decides *nodes*. A range of a package is one, with a version in it to be decided. A requirement that several
+//! ranges could meet is another, a *choice*, with one of these ranges to be decided.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::rc::Rc;
+
+use pubgrub::VersionSet;
+use wake_model::{Lock, PkgName, Requirement, Version};
+
+use crate::picks::Picks;
+use crate::universe::{Need, Release, Standing, Universe};
+
+/// A package by the number that it got when it was first asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct PkgId(usize);
+
+/// A node by the number that it got when something first led to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct NodeId(usize);
+
+/// What has to be decided.
+pub(crate) enum Node {
+    /// Whether to have what the workspace requires: yes.
+    Workspace,
+    /// Which version of this range of a package.
+    Range(PkgId, usize),
+    /// Which of several ranges of a package.
+    Choice(PkgId, Vec<Meaning>),
+}
+
+/// Versions of one range that will do.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Meaning {
+    /// The range, by its number in its package.
+    pub range: usize,
+    /// The versions, by their numbers in the range.
+    pub picks: Picks,
+}
+
+/// What a requirement leads to: a node, and what must be decided there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Aim {
+    pub node: NodeId,
+    pub picks: Picks,
+}
+
+/// A package, with all that is known of it.
+pub(crate) struct Pkg {
+    pub name: Rc<PkgName>,
+    /// Whether anybody ever published it.
+    pub exists: bool,
+    /// What was published, the lowest version first, one for each precedence.
+    pub releases: Vec<Release>,
+    /// The ranges of those that may be used, the lowest first.
+    pub ranges: Vec<VersionRange>,
+    aims: HashMap<Requirement, Aim>,
+}
+
+/// Versions that can stand in for each other.
+pub(crate) struct VersionRange {
+    node: NodeId,
+    /// Those that may be used, by their numbers among the releases, the lowest first.
+    pub candidates: Vec<usize>,
+    /// Which of these the lock has.
+    locked: Picks,
+}
+
+/// How many decisions a node has, and which of them the lock has made.
+pub(crate) struct Options<'a> {
+    pub count: u32,
+    pub locked: &'a Picks,
+}
+
+/// Everything that has been asked for so far.
+pub(crate) struct Known<'u, U> {
+    universe: &'u U,
+    locked: BTreeMap<&'u PkgName, Vec<&'u Version>>,
+    ids: HashMap<Rc<PkgName>, PkgId>,
+    pkgs: Vec<Pkg>,
+    nodes: Vec<(Node, Picks)>,
+    choices: HashMap<(PkgId, Vec<Meaning>), NodeId>,
+}
+
+impl NodeId {
+    /// The node of the workspace itself.
+    pub(crate) const WORKSPACE: NodeId = NodeId(0);
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'u, U: Universe> Known<'u, U> {
+    /// Nothing yet of what `universe` has; `keeps` says of which packages the lock counts.
+    pub(crate) fn new(universe: &'u U, lock: &'u Lock, keeps: impl Fn(&PkgName) -> bool) -> Self {
+        let mut locked: BTreeMap<&PkgName, Vec<&Version>> = BTreeMap::new();
+        for pkg in lock.iter().filter(|pkg| pkg.is_of_registry() && keeps(&pkg.name)) {
+            locked.entry(&pkg.name).or_default().push(&pkg.version);
+        }
+        Known {
+            universe,
+            locked,
+            ids: HashMap::new(),
+            pkgs: Vec::new(),
+            nodes: vec![(Node::Workspace, Picks::of([]))],
+            choices: HashMap::new(),
+        }
+    }
+
+    /// Who answers for it.
+    pub(crate) fn universe(&self) -> &'u U {
+        self.universe
+    }
+
+    /// A package; its versions are asked for if they were not yet.
+    pub(crate) fn ask(&mut self, name: &PkgName) -> Result<PkgId, U::Error> {
+        if let Some(id) = self.ids.get(name) {
+            return Ok(*id);
+        }
+        let answer = self.universe.releases(name)?;
+        let exists = answer.is_some();
+        let locked = self.locked.get(name).map_or(&[][..], Vec::as_slice);
+        let releases = one_for_each_precedence(answer.unwrap_or_default(), locked);
+        let id = PkgId(self.pkgs.len());
+        let name = Rc::new(name.clone());
+        let ranges = ranges(id, &releases, locked, &mut self.nodes);
+        let newest = ranges.last().and_then(|range| range.candidates.last());
+        if let Some(&newest) = newest {
+            let needs: Vec<&PkgName> =
+                releases[newest].needs.iter().map(|need| &need.name).collect();
+            self.universe.expect(&needs);
+        }
+        self.ids.insert(name.clone(), id);
+        self.pkgs.push(Pkg { name, exists, releases, ranges, aims: HashMap::new() });
+        Ok(id)
+    }
+
+    /// A package that has been asked for.
+    pub(crate) fn find(&self, name: &PkgName) -> Option<PkgId> {
+        self.ids.get(name).copied()
+    }
+
+    /// All that is known of a package.
+    pub(crate) fn pkg(&self, id: PkgId) -> &Pkg {
+        &self.pkgs[id.0]
+    }
+
+    /// A node.
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.0].0
+    }
+
+    /// What can be decided at a node.
+    pub(crate) fn options(&self, id: NodeId) -> Options<'_> {
+        let (node, locked) = &self.nodes[id.0];
+        match *node {
+            Node::Workspace => Options { count: 1, locked },
+            Node::Range(pkg, range) => {
+                let range = &self.pkg(pkg).ranges[range];
+                Options { count: count(&range.candidates), locked: &range.locked }
+            }
+            Node::Choice(_, ref meanings) => Options { count: count(meanings), locked },
+        }
+    }
+
+    /// The versions that `picks` are at the node of a range, by their numbers among the releases; none at another node.
+    pub(crate) fn releases_of(&self, id: NodeId, picks: &Picks) -> Option<(PkgId, Vec<usize>)> {
+        let Node::Range(pkg, range) = *self.node(id) else { return None };
+        let candidates = &self.pkg(pkg).ranges[range].candidates;
+        let numbers = picks.numbers(count(candidates)).map(|number| candidates[number as usize]);
+        Some((pkg, numbers.collect()))
+    }
+
+    /// The package that a node is about.
+    pub(crate) fn pkg_of(&self, id: NodeId) -> Option<PkgId> {
+        match *self.node(id) {
+            Node::Workspace => None,
+            Node::Range(pkg, _) | Node::Choice(pkg, _) => Some(pkg),
+        }
+    }
+
+    /// What `requirement` leads to. What no version meets leads to a choice without decisions.
+    pub(crate) fn aim(&mut self, id: PkgId, requirement: &Requirement) -> Aim {
+        let pkg = &self.pkgs[id.0];
+        if let Some(aim) = pkg.aims.get(requirement) {
+            return aim.clone();
+        }
+        let mut meanings: Vec<Meaning> = pkg.meanings(requirement).collect();
+        let aim = match meanings.len() {
+            1 => {
+                let Meaning { range, picks } = meanings.remove(0);
+                Aim { node: pkg.ranges[range].node, picks }
+            }
+            count => Aim { node: self.choice(id, meanings), picks: Picks::of(0..count as u32) },
+        };
+        self.pkgs[id.0].aims.insert(requirement.clone(), aim.clone());
+        aim
+    }
+
+    /// The node of a choice between these ranges.
+    fn choice(&mut self, id: PkgId, meanings: Vec<Meaning>) -> NodeId {
+        let new = NodeId(self.nodes.len());
+        *self.choices.entry((id, meanings)).or_insert_with_key(|(_, meanings)| {
+            let ranges = &self.pkgs[id.0].ranges;
+            let is_locked =
+                |meaning: &Meaning| !ranges[meaning.range].locked_of(&meaning.picks).is_empty();
+            let locked = (0..).zip(meanings).filter(|(_, meaning)| is_locked(meaning));
+            let locked = Picks::of(locked.map(|(number, _)| number));
+            self.nodes.push((Node::Choice(id, meanings.clone()), locked));
+            new
+        })
+    }
+
+    /// What a decision at a node leads to.
+    pub(crate) fn follow(&mut self, id: NodeId, decision: u32) -> Result<Vec<Aim>, U::Error> {
+        match *self.node(id) {
+            Node::Workspace => Ok(Vec::new()),
+            Node::Choice(pkg, ref meanings) => {
+                let Meaning { range, ref picks } = meanings[decision as usize];
+                let node = self.pkg(pkg).ranges[range].node;
+                Ok(vec![Aim { node, picks: picks.clone() }])
+            }
+            Node::Range(pkg, range) => {
+                let release = self.pkg(pkg).ranges[range].candidates[decision as usize];
+                let met = self.needs(pkg, release)?;
+                Ok(met.into_iter().map(|(_, aim)| aim).collect())
+            }
+        }
+    }
+
+    /// What a release needs and what that leads to, in an order that does not depend on that of the answers.
+    ///
+    /// A need of its own range, where there is but itself, is met already, or never.
+    pub(crate) fn needs(
+        &mut self,
+        id: PkgId,
+        release: usize,
+    ) -> Result<Vec<(Need, Aim)>, U::Error> {
+        let mut needs = self.pkg(id).releases[release].needs.clone();
+        needs.sort_by_cached_key(|need| (need.name.clone(), need.requirement.to_string()));
+        needs.dedup();
+        let names: Vec<&PkgName> = needs.iter().map(|need| &need.name).collect();
+        if names.iter().any(|name| self.find(name).is_none()) {
+            self.universe.expect(&names);
+        }
+        let itself = self.pkg(id).decision(release);
+        let mut met = Vec::with_capacity(needs.len());
+        for need in needs {
+            let pkg = self.ask(&need.name)?;
+            let aim = self.aim(pkg, &need.requirement);
+            match &itself {
+                Some(itself) if itself.node == aim.node => {
+                    if itself.picks.is_disjoint(&aim.picks) {
+                        let node = self.choice(pkg, Vec::new());
+                        met.push((need, Aim { node, picks: Picks::empty() }));
+                    }
+                }
+                _ => met.push((need, aim)),
+            }
+        }
+        Ok(met)
+    }
+}
+
+impl Pkg {
+    /// The versions that a requirement means, by range, the lowest first.
+    fn meanings(&self, requirement: &Requirement) -> impl Iterator<Item = Meaning> {
+        let matches = |release: usize| requirement.matches(&self.releases[release].version);
+        self.ranges.iter().enumerate().filter_map(move |(range, versions)| {
+            let numbered = (0..).zip(&versions.candidates);
+            let picks = numbered.filter(|(_, release)| matches(**release));
+            let picks = Picks::of(picks.map(|(number, _)| number));
+            (!picks.is_empty()).then_some(Meaning { range, picks })
+        })
+    }
+
+    /// The highest of some releases that a requirement means.
+    pub(crate) fn highest(&self, of: &[usize], requirement: &Requirement) -> Option<usize> {
+        let matches = |release: &usize| requirement.matches(&self.releases[*release].version);
+        of.iter().copied().filter(matches).max()
+    }
+
+    /// The releases that a requirement means and that may be used, the lowest first.
+    pub(crate) fn matching(&self, requirement: &Requirement) -> impl Iterator<Item = usize> {
+        self.usable().filter(|&release| requirement.matches(&self.releases[release].version))
+    }
+
+    /// The releases that may be used, the lowest first.
+    pub(crate) fn usable(&self) -> impl DoubleEndedIterator<Item = usize> {
+        self.ranges.iter().flat_map(|range| range.candidates.iter().copied())
+    }
+
+    /// Where a release is decided: its range, and its number in it; none if it may not be used.
+    pub(crate) fn decision(&self, release: usize) -> Option<Aim> {
+        self.ranges.iter().find_map(|range| {
+            let number = range.candidates.iter().position(|&candidate| candidate == release)?;
+            Some(Aim { node: range.node, picks: Picks::of([number as u32]) })
+        })
+    }
+}
+
+impl VersionRange {
+    /// Which of `picks` the lock has.
+    fn locked_of(&self, picks: &Picks) -> Picks {
+        self.locked.intersection(picks)
+    }
+}
+
+fn count<T>(of: &[T]) -> u32 {
+    u32::try_from(of.len()).unwrap_or(u32::MAX)
+}
+
+/// Sorted, and of versions that differ in build metadata alone the one that is locked, else one that may be used, else the last.
+fn one_for_each_precedence(mut releases: Vec<Release>, locked: &[&Version]) -> Vec<Release> {
+    let rank = |release: &Release| {
+        (locked.contains(&&release.version), release.standing == Standing::Usable)
+    };
+    releases.sort_by(|one, other| {
+        let by_precedence = one.version.precedence(&other.version);
+        by_precedence
+            .then_with(|| rank(other).cmp(&rank(one)))
+            .then_with(|| other.version.cmp(&one.version))
+    });
+    releases.dedup_by(|later, first| later.version.precedence(&first.version).is_eq());
+    releases
+}
+
+/// The ranges of those `releases` that may be used, each with a node of its own.
+fn ranges(
+    pkg: PkgId,
+    releases: &[Release],
+    locked: &[&Version],
+    nodes: &mut Vec<(Node, Picks)>,
+) -> Vec<VersionRange> {
+    let is_locked = |release: &usize| locked.contains(&&releases[*release].version);
+    let is_usable = |release: &usize| match releases[*release].standing {
+        Standing::Usable => true,
+        Standing::OnlyLocked { .. } => is_locked(release),
+        Standing::Unusable { .. } => false,
+    };
+    let usable: Vec<usize> = (0..releases.len()).filter(is_usable).collect();
+    let chunks = usable
+        .chunk_by(|&one, &other| releases[one].version.range() == releases[other].version.range());
+    let range = |(number, candidates): (usize, &[usize])| {
+        let node = NodeId(nodes.len());
+        nodes.push((Node::Range(pkg, number), Picks::of([])));
+        let locked = (0..).zip(candidates).filter(|(_, release)| is_locked(release));
+        let locked = Picks::of(locked.map(|(number, _)| number));
+        VersionRange { node, candidates: candidates.to_vec(), locked }
+    };
+    chunks.enumerate().map(range).collect()
+}

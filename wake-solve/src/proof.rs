@@ -1,0 +1,131 @@
+//! Why no versions fit together, as facts that anybody can look up.
+
+use std::collections::BTreeMap;
+
+use wake_model::Requirement;
+
+use crate::known::{Known, NodeId, PkgId};
+use crate::search::{Ended, Keep, Premise, search};
+use crate::universe::Universe;
+use crate::wishes::{Wish, aims};
+
+/// That something needs a package in certain versions.
+#[derive(Clone, Debug)]
+pub(crate) struct Fact {
+    /// What needs it.
+    pub subject: Subject,
+    /// What it needs.
+    pub object: PkgId,
+    /// In which versions: each of the subject needs it in those of one of these.
+    pub requirements: Vec<Requirement>,
+}
+
+/// What needs something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// The workspace, by the number of the wish.
+    Workspace(usize),
+    /// These releases of a package, which ascend.
+    Releases(PkgId, Vec<usize>),
+}
+
+/// As few of `wishes` as cannot be met together, and why: leaving out any one of them, the others can be met.
+///
+/// `premises` is why all of them cannot. With many wishes among them it may be more than is needed: each is tried.
+pub(crate) fn core<U: Universe>(
+    known: &mut Known<'_, U>,
+    wishes: &[Wish],
+    premises: Vec<Premise>,
+) -> Result<(Vec<Wish>, Vec<Premise>), U::Error> {
+    const MOST: usize = 16;
+    let mut core = named(wishes, &premises);
+    let mut premises = premises;
+    let mut at = core.len();
+    while at > 0 && core.len() <= MOST {
+        at -= 1;
+        let mut less = core.clone();
+        less.remove(at);
+        match search(known, &aims(&less), Keep::Nothing) {
+            Ok(_) => {}
+            Err(Ended::Unanswered(error)) => return Err(error),
+            Err(Ended::Impossible(why)) => {
+                core = named(&less, &why);
+                premises = why;
+                at = at.min(core.len());
+            }
+        }
+    }
+    Ok((core, premises))
+}
+
+/// Those of `wishes` of which `premises` speak; of equal ones the first.
+fn named(wishes: &[Wish], premises: &[Premise]) -> Vec<Wish> {
+    let is_named = |wish: &&Wish| {
+        premises.iter().any(|premise| match premise {
+            Premise::Leads { node: NodeId::WORKSPACE, aim, .. } => *aim == wish.aim,
+            Premise::Leads { .. } | Premise::Kept(_) => false,
+        })
+    };
+    let mut named: Vec<Wish> = Vec::new();
+    for wish in wishes.iter().filter(is_named) {
+        if !named.iter().any(|other| other.aim == wish.aim) {
+            named.push(wish.clone());
+        }
+    }
+    named
+}
+
+/// What `premises` say of published packages: for each range one fact about each package that it needs.
+pub(crate) fn facts<U: Universe>(
+    known: &mut Known<'_, U>,
+    premises: &[Premise],
+) -> Result<Vec<Fact>, U::Error> {
+    // By range and needed package, in the order in which the proof speaks of them: each release with what it needs.
+    let mut found: Vec<((NodeId, PkgId), Needing)> = Vec::new();
+    for premise in premises {
+        let Premise::Leads { node, picks, aim } = premise else { continue };
+        let Some((pkg, releases)) = known.releases_of(*node, picks) else { continue };
+        let Some(object) = known.pkg_of(aim.node) else { continue };
+        let at = found.iter().position(|(about, _)| *about == (*node, object));
+        let at = at.unwrap_or_else(|| {
+            found.push(((*node, object), Needing { pkg, releases: BTreeMap::new() }));
+            found.len() - 1
+        });
+        for release in releases {
+            let needs = known.needs(pkg, release)?;
+            let meant = needs.into_iter().filter(|(_, led)| led == aim);
+            let of_release = found[at].1.releases.entry(release).or_default();
+            of_release.extend(meant.map(|(need, _)| need.requirement));
+        }
+    }
+    Ok(found.into_iter().map(|((_, object), needing)| needing.fact(object)).collect())
+}
+
+/// Releases of a package, each with requirements of one other package.
+struct Needing {
+    pkg: PkgId,
+    releases: BTreeMap<usize, Vec<Requirement>>,
+}
+
+impl Needing {
+    fn fact(self, object: PkgId) -> Fact {
+        let releases = self.releases.keys().copied().collect();
+        let mut requirements = Vec::new();
+        for requirement in self.releases.into_values().flatten() {
+            if !requirements.contains(&requirement) {
+                requirements.push(requirement);
+            }
+        }
+        Fact { subject: Subject::Releases(self.pkg, releases), object, requirements }
+    }
+}
+
+impl Fact {
+    /// The package whose releases it speaks of, if it does.
+    pub(crate) fn about(&self) -> Option<PkgId> {
+        match self.subject {
+            Subject::Workspace(_) => None,
+            Subject::Releases(pkg, _) => Some(pkg),
+        }
+    }
+}

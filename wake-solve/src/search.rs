@@ -1,0 +1,206 @@
+//! One search for versions that fit together.
+
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use pubgrub::{
+    Dependencies, DependencyProvider, DerivationTree, External, PackageResolutionStatistics,
+    PubGrubError, VersionSet, resolve,
+};
+use wake_model::PkgName;
+
+use crate::known::{Aim, Known, Node, NodeId, PkgId};
+use crate::picks::Picks;
+use crate::universe::Universe;
+
+/// How much the lock says.
+pub(crate) enum Keep<'a> {
+    /// What is locked is not up for decision, but for these nodes.
+    AllBut(&'a HashSet<NodeId>),
+    /// What is locked is preferred.
+    Nothing,
+}
+
+/// Why a search ended without versions.
+pub(crate) enum Ended<E> {
+    /// There is no answer from the universe.
+    Unanswered(E),
+    /// There are none, which follows from these premises.
+    Impossible(Vec<Premise>),
+}
+
+/// What nothing could be decided against.
+pub(crate) enum Premise {
+    /// What the lock has at a node was kept.
+    Kept(NodeId),
+    /// Each of these decisions at `node` leads to one of those at another node, or to none at all.
+    Leads {
+        /// The node.
+        node: NodeId,
+        /// The decisions there.
+        picks: Picks,
+        /// What they lead to.
+        aim: Aim,
+    },
+}
+
+/// Versions that fit together and meet all of `aims`, by their numbers among the releases.
+///
+/// More may be there than something needs. Decided first is what had most conflicts, then what has the fewest candidates,
+/// then what has the first name; and always the highest version.
+pub(crate) fn search<U: Universe>(
+    known: &mut Known<'_, U>,
+    aims: &[Aim],
+    keep: Keep<'_>,
+) -> Result<Vec<(PkgId, usize)>, Ended<U::Error>> {
+    let search = Search { known: RefCell::new(known), aims, keep, failed: RefCell::new(None) };
+    let answer = resolve(&search, NodeId::WORKSPACE, 0u32);
+    let Search { known, failed, .. } = search;
+    let known = known.into_inner();
+    match (answer, failed.into_inner()) {
+        (_, Some(error)) => Err(Ended::Unanswered(error)),
+        (Ok(decisions), None) => {
+            let release = |(node, decision): (NodeId, u32)| match *known.node(node) {
+                Node::Range(pkg, range) => {
+                    Some((pkg, known.pkg(pkg).ranges[range].candidates[decision as usize]))
+                }
+                Node::Workspace | Node::Choice(..) => None,
+            };
+            Ok(decisions.into_iter().filter_map(release).collect())
+        }
+        (Err(PubGrubError::NoSolution(tree)), None) => Err(Ended::Impossible(premises(tree))),
+        // The others hold an error that was put aside, which is the first case.
+        (Err(_), None) => Err(Ended::Impossible(Vec::new())),
+    }
+}
+
+struct Search<'a, 'u, U: Universe> {
+    known: RefCell<&'a mut Known<'u, U>>,
+    aims: &'a [Aim],
+    keep: Keep<'a>,
+    /// The error of the universe, as it was.
+    failed: RefCell<Option<U::Error>>,
+}
+
+/// The universe did not answer.
+#[derive(Debug)]
+struct Stopped;
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is no answer")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+impl<U: Universe> Search<'_, '_, U> {
+    /// Of `picks` at a node those that may be decided, if the lock says anything about it: else all.
+    fn locked(&self, node: NodeId, picks: &Picks) -> Option<Picks> {
+        let known = self.known.borrow();
+        let locked = known.options(node).locked;
+        let is_kept = match self.keep {
+            Keep::AllBut(free) => !locked.is_empty() && !free.contains(&node),
+            Keep::Nothing => false,
+        };
+        let left = picks.intersection(locked);
+        (is_kept || !left.is_empty()).then_some(left)
+    }
+
+    fn put_aside<T>(&self, answer: Result<T, U::Error>) -> Result<T, Stopped> {
+        answer.map_err(|error| {
+            *self.failed.borrow_mut() = Some(error);
+            Stopped
+        })
+    }
+}
+
+impl<U: Universe> DependencyProvider for Search<'_, '_, U> {
+    type P = NodeId;
+    type V = u32;
+    type VS = Picks;
+    type M = Infallible;
+    type Err = Stopped;
+    type Priority = (u32, Reverse<usize>, Reverse<(Option<Rc<PkgName>>, NodeId)>);
+
+    fn prioritize(
+        &self,
+        node: &NodeId,
+        picks: &Picks,
+        statistics: &PackageResolutionStatistics,
+    ) -> Self::Priority {
+        let locked = self.locked(*node, picks);
+        let known = self.known.borrow();
+        let candidates = locked.as_ref().unwrap_or(picks).len(known.options(*node).count);
+        let name = match *known.node(*node) {
+            Node::Workspace => None,
+            Node::Range(pkg, _) | Node::Choice(pkg, _) => Some(known.pkg(pkg).name.clone()),
+        };
+        // Where nothing is left there is a conflict, and the sooner it is seen the better.
+        let conflicts = if candidates == 0 { u32::MAX } else { statistics.conflict_count() };
+        (conflicts, Reverse(candidates), Reverse((name, *node)))
+    }
+
+    fn choose_version(&self, node: &NodeId, picks: &Picks) -> Result<Option<u32>, Stopped> {
+        let locked = self.locked(*node, picks);
+        let count = self.known.borrow().options(*node).count;
+        Ok(locked.as_ref().unwrap_or(picks).highest(count))
+    }
+
+    fn get_dependencies(
+        &self,
+        node: &NodeId,
+        decision: &u32,
+    ) -> Result<Dependencies<NodeId, Picks, Infallible>, Stopped> {
+        let aims = match *node {
+            NodeId::WORKSPACE => self.aims.to_vec(),
+            node => self.put_aside(self.known.borrow_mut().follow(node, *decision))?,
+        };
+        let led = aims.into_iter().map(|Aim { node, picks }| (node, picks));
+        Ok(Dependencies::Available(led.collect()))
+    }
+
+    fn should_cancel(&self) -> Result<(), Stopped> {
+        let universe = self.known.borrow().universe();
+        self.put_aside(universe.go_on())
+    }
+}
+
+type Tree = DerivationTree<NodeId, Picks, Infallible>;
+
+/// The leaves of a proof, each once, in the order in which it speaks of them.
+fn premises(tree: Tree) -> Vec<Premise> {
+    let mut premises = Vec::new();
+    let mut seen = HashSet::new();
+    // Parts of it stand in several places. All are held here, so that none is dropped inside of another: a proof may be deep.
+    let mut held = vec![Arc::new(tree)];
+    let mut open = vec![0];
+    while let Some(number) = open.pop() {
+        let part = held[number].clone();
+        match &*part {
+            DerivationTree::Derived(derived) => {
+                for cause in [&derived.cause2, &derived.cause1] {
+                    if seen.insert(Arc::as_ptr(cause)) {
+                        open.push(held.len());
+                        held.push(cause.clone());
+                    }
+                }
+            }
+            DerivationTree::External(External::NoVersions(node, _)) => {
+                premises.push(Premise::Kept(*node));
+            }
+            DerivationTree::External(External::FromDependencyOf(node, picks, to, wanted)) => {
+                let aim = Aim { node: *to, picks: wanted.clone() };
+                premises.push(Premise::Leads { node: *node, picks: picks.clone(), aim });
+            }
+            DerivationTree::External(External::NotRoot(..)) => {}
+            DerivationTree::External(External::Custom(_, _, never)) => match *never {},
+        }
+    }
+    premises
+}

@@ -1,0 +1,137 @@
+//! What no version meets, whatever else is chosen.
+
+use wake_model::PkgName;
+use wake_model::nearest::nearest;
+
+use crate::known::{Known, Pkg};
+use crate::prose::{existing, refused};
+use crate::task::{Exact, Fault, Task, Wanted};
+use crate::universe::{Demand, Universe};
+use crate::wishes::{Wish, other_requirement};
+
+/// Everything that is asked for, in an order that does not depend on that of `task`; else what of it cannot be had.
+pub(crate) fn wishes<U: Universe>(
+    known: &mut Known<'_, U>,
+    task: &Task<'_>,
+) -> Result<Result<Vec<Wish>, Vec<Fault>>, U::Error> {
+    let mut demands: Vec<usize> = (0..task.demands.len()).collect();
+    demands.sort_by_cached_key(|&number| {
+        let Demand { by, at, name, requirement } = &task.demands[number];
+        (name.clone(), requirement.to_string(), by.clone(), at.clone())
+    });
+    let mut exact: Vec<usize> = (0..task.exact.len()).collect();
+    exact.sort_by_key(|&number| (&task.exact[number].name, &task.exact[number].version));
+    let (mut wishes, mut unmet, mut faults) = (Vec::new(), Vec::new(), Vec::new());
+    for number in exact {
+        match exactly(known, &task.exact[number])? {
+            Ok(wish) => wishes.push(Wish { wanted: Wanted::Exact(number), ..wish }),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    for number in demands {
+        let demand = &task.demands[number];
+        let pkg = known.ask(&demand.name)?;
+        let aim = known.aim(pkg, &demand.requirement);
+        match aim.picks.is_empty() {
+            true => unmet.push(number),
+            false => wishes.push(Wish { wanted: Wanted::Demand(number), pkg, aim }),
+        }
+    }
+    unmet.sort_unstable();
+    for number in unmet {
+        faults.push(fault(known, task, number, &wishes)?);
+    }
+    Ok(if faults.is_empty() { Ok(wishes) } else { Err(faults) })
+}
+
+fn exactly<U: Universe>(
+    known: &mut Known<'_, U>,
+    exact: &Exact,
+) -> Result<Result<Wish, Fault>, U::Error> {
+    let id = known.ask(&exact.name)?;
+    let Exact { name, version } = exact;
+    let pkg = known.pkg(id);
+    let release =
+        pkg.releases.iter().position(|release| release.version.precedence(version).is_eq());
+    if let Some(aim) = release.and_then(|release| pkg.decision(release)) {
+        return Ok(Ok(Wish { wanted: Wanted::Exact(0), pkg: id, aim }));
+    }
+    if !pkg.exists {
+        return unknown(known, name).map(Err);
+    }
+    let mut fault = match release {
+        None => Fault::of(format!("{name} has no version {version}"), None),
+        Some(_) => Fault::of(format!("{name} {version} may not be used"), None),
+    };
+    fault.why_not(pkg, |other| Some(other) == release);
+    fault.what_exists(pkg);
+    let newest = pkg.usable().next_back().map(|release| &pkg.releases[release].version);
+    fault.help.extend(newest.map(|newest| format!("the newest is {newest}")));
+    Ok(Err(fault))
+}
+
+/// Why no version will do for the demand `number`.
+fn fault<U: Universe>(
+    known: &mut Known<'_, U>,
+    task: &Task<'_>,
+    number: usize,
+    others: &[Wish],
+) -> Result<Fault, U::Error> {
+    let Demand { name, requirement, .. } = &task.demands[number];
+    let id = known.ask(name)?;
+    if !known.pkg(id).exists {
+        let fault = unknown(known, name)?;
+        return Ok(Fault { demand: Some(number), ..fault });
+    }
+    let help = other_requirement(known, task, number, others, true)?;
+    let pkg = known.pkg(id);
+    let is_meant = |release: usize| requirement.matches(&pkg.releases[release].version);
+    let message = match refused(pkg, is_meant).next() {
+        None if pkg.releases.is_empty() => format!("{name} has no versions"),
+        None => format!("no version of {name} is {requirement}"),
+        Some(_) => format!("no version of {name} that is {requirement} may be used"),
+    };
+    let mut fault = Fault::of(message, Some(number));
+    fault.why_not(pkg, is_meant);
+    fault.what_exists(pkg);
+    fault.help.extend(help);
+    if fault.help.is_empty() {
+        fault.help.push("ask for a version that exists, or do without it".to_owned());
+    }
+    Ok(fault)
+}
+
+/// A package that nobody published.
+fn unknown<U: Universe>(known: &Known<'_, U>, name: &PkgName) -> Result<Fault, U::Error> {
+    let mut names = known.universe().names(name.namespace.as_ref())?;
+    names.sort();
+    let near = nearest(name.name.as_str(), names.iter().map(|name| name.as_str()));
+    let mut fault = Fault::of(format!("no package is called `{name}`"), None);
+    fault.help.push(match (near, &name.namespace) {
+        (Some(near), Some(namespace)) => format!("did you mean `{namespace}/{near}`?"),
+        (Some(near), None) => format!("did you mean `{near}`?"),
+        (None, _) => "publish it first, or name where it lies: `from='./path'`".to_owned(),
+    });
+    Ok(fault)
+}
+
+impl Fault {
+    fn of(message: String, demand: Option<usize>) -> Fault {
+        Fault { message, demand, label: None, notes: Vec::new(), help: Vec::new() }
+    }
+
+    /// Notes why those releases may not be used of which `is_meant` speaks.
+    fn why_not(&mut self, pkg: &Pkg, is_meant: impl Fn(usize) -> bool) {
+        const SHOWN: usize = 8;
+        for (release, because, help) in refused(pkg, is_meant).take(SHOWN) {
+            self.notes.push(format!("{} is {because}", pkg.releases[release].version));
+            let new = help.filter(|help| !self.help.iter().any(|other| other == help));
+            self.help.extend(new.map(str::to_owned));
+        }
+    }
+
+    fn what_exists(&mut self, pkg: &Pkg) {
+        let existing = existing(pkg).map(|versions| format!("versions that exist: {versions}"));
+        self.notes.extend(existing);
+    }
+}

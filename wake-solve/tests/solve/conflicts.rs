@@ -1,0 +1,213 @@
+//! What is said of requirements that cannot be met together.
+
+use expect_test::expect;
+
+use crate::world::{workspace, world};
+
+#[test]
+fn what_another_package_needs() {
+    let world = world(
+        "acme/http 1.9.3: acme/tls ^1.2
+         acme/http 2.0.0: acme/tls ^1.4
+         acme/http 2.0.5: acme/tls ^1.4
+         acme/http 2.1.0: acme/tls ^1.4
+         acme/tls 1.2.0
+         acme/tls 1.2.5
+         acme/tls 1.2.7
+         acme/tls 1.4.0
+         acme/tls 1.4.2",
+    );
+    let workspace = workspace(
+        &world,
+        "//libs/net acme/http ^2
+         //apps/web acme/tls ~1.2
+         //apps/web acme/http >=1",
+    );
+    expect![[r#"
+        error: no versions fit together
+         --> apps/web/PKG.libsonnet:5:11
+          | ^ acme/tls: 1.2.0 to 1.2.7
+          = because acme/http 2.0.0 to 2.1.0 needs acme/tls ^1.4
+          = and //libs/net needs acme/http ^2 (libs/net/PKG.libsonnet:4:11), of which these are all,
+          = `^2` and `~1.2` cannot both be met
+          = help: acme/http 1.9.3 fits with everything else: ask for `^1.9` at libs/net/PKG.libsonnet:4:11
+          = help: acme/tls 1.4.2 fits with everything else: ask for `^1.4` here
+    "#]].assert_eq(&workspace.says());
+}
+
+#[test]
+fn two_packages_of_the_workspace() {
+    let world = world("a 1.0.0\na 1.1.0\na 1.2.0");
+    let workspace = workspace(
+        &world,
+        "//one a =1.0.0
+         //two a ^1.1",
+    );
+    expect![[r#"
+        error: no versions fit together
+         --> one/PKG.libsonnet:4:11
+          | ^ a: 1.0.0
+          = because //two needs a ^1.1 (two/PKG.libsonnet:5:11),
+          = `^1.1` and `=1.0.0` cannot both be met
+          = help: a 1.0.0 fits with everything else: ask for `^1.0` at two/PKG.libsonnet:5:11
+          = help: a 1.2.0 fits with everything else: ask for `^1.2` here
+    "#]]
+    .assert_eq(&workspace.says());
+}
+
+#[test]
+fn a_chain_that_ends_in_nothing() {
+    let world = world(
+        "a 1.0.0: b ^1
+         a 1.1.0: b ^1
+         b 1.0.0: c ^2
+         b 1.1.0: gone ^1
+         c 1.0.0
+         c 2.0.0 (no) (not signed by a key that counts)",
+    );
+    expect![[r#"
+        error: no versions fit together
+         --> app/PKG.libsonnet:4:11
+          | ^ a: 1.0.0 to 1.1.0
+          = because b 1.1.0 needs gone ^1, which does not exist
+          = and b 1.0.0 needs c ^2, of which no version may be used
+          = and a 1.0.0 to 1.1.0 needs b ^1, of which these are all,
+          = `^1` cannot be met
+          = c 2.0.0 is not signed by a key that counts
+          = help: allow it in `wake.toml`
+    "#]]
+    .assert_eq(&workspace(&world, "//app a ^1").says());
+}
+
+#[test]
+fn versions_that_each_need_something_else() {
+    let world = world(
+        "a 1.0.0: c =1.0.0
+         a 1.1.0: c =1.1.0
+         a 1.2.0: c =1.2.0
+         a 1.3.0: c =1.3.0
+         a 1.4.0: c =1.4.0
+         b 1.0.0: c ^1.5
+         c 1.0.0
+         c 1.1.0
+         c 1.2.0
+         c 1.3.0
+         c 1.4.0
+         c 1.5.0
+         c 2.0.0",
+    );
+    let workspace = workspace(
+        &world,
+        "//app a ^1
+         //app b ^1",
+    );
+    expect![[r#"
+        error: no versions fit together
+         --> app/PKG.libsonnet:4:11
+          | ^ a: 1.0.0 to 1.4.0
+          = because a 1.0.0 to 1.4.0 needs c =1.0.0 or =1.1.0 or =1.2.0 or 2 others
+          = and b 1.0.0 needs c ^1.5
+          = and //app needs b ^1 (app/PKG.libsonnet:5:11), of which this is the only one,
+          = `b ^1` and `a ^1` cannot both be met
+          = help: ask for other versions of one of these, or do without it
+    "#]]
+    .assert_eq(&workspace.says());
+}
+
+#[test]
+fn an_exact_version_that_something_else_forbids() {
+    let world = world(
+        "a 1.0.0: c ^1.1
+         c 1.0.0
+         c 1.1.0",
+    );
+    let workspace = workspace(&world, "//app a ^1\n//app c ^1").exact("c", "1.0.0");
+    expect![[r#"
+        error: no versions fit together
+         --> app/PKG.libsonnet:4:11
+          | ^ a: 1.0.0
+          = because a 1.0.0 needs c ^1.1
+          = and c is to be 1.0.0,
+          = `=1.0.0` and `^1` cannot both be met
+          = help: ask for other versions of one of these, or do without it
+    "#]]
+    .assert_eq(&workspace.says());
+}
+
+#[test]
+fn what_has_nothing_to_do_with_it_is_not_said() {
+    let mut lines = String::new();
+    for number in 0..20 {
+        lines +=
+            &format!("noise{number} 1.0.0: noise{} ^1\nnoise{number} 1.1.0\n", (number + 1) % 20);
+    }
+    let world = world(&format!(
+        "{lines}
+         a 1.0.0: c ^1.1; noise3 ^1
+         b 1.0.0: c =1.0.0; noise4 ^1
+         c 1.0.0
+         c 1.1.0"
+    ));
+    let workspace = workspace(
+        &world,
+        "//noise noise0 ^1
+         //app a ^1
+         //noise noise7 =1.0.0
+         //app b ^1",
+    );
+    expect![[r#"
+        error: no versions fit together
+         --> app/PKG.libsonnet:5:11
+          | ^ a: 1.0.0
+          = because b 1.0.0 needs c =1.0.0
+          = and a 1.0.0 needs c ^1.1
+          = and //app needs b ^1 (app/PKG.libsonnet:7:11), of which this is the only one,
+          = `b ^1` and `a ^1` cannot both be met
+          = help: ask for other versions of one of these, or do without it
+    "#]]
+    .assert_eq(&workspace.says());
+}
+
+#[test]
+fn a_requirement_over_ranges() {
+    let world = world(
+        "a 1.0.0: c >=1, <3
+         c 1.0.0: d ^1
+         c 2.0.0: d ^1
+         d 1.0.0
+         d 2.0.0: x ^1
+         e 1.0.0: d =1.1.0
+         d 1.1.0
+         e 1.1.0: d =1.1.0",
+    );
+    let workspace = workspace(
+        &world,
+        "//app a ^1
+         //app e ^1
+         //lib d =1.0.0",
+    );
+    expect![[r#"
+        error: no versions fit together
+         --> lib/PKG.libsonnet:6:11
+          | ^ d: 1.0.0
+          = because e 1.0.0 to 1.1.0 needs d =1.1.0
+          = and //app needs e ^1 (app/PKG.libsonnet:5:11), of which these are all,
+          = `^1` and `=1.0.0` cannot both be met
+          = help: d 1.1.0 fits with everything else: ask for `^1.1` here
+    "#]]
+    .assert_eq(&workspace.says());
+}
+
+#[test]
+fn a_version_that_needs_another_of_its_own_range() {
+    let world = world("a 1.1.0: a =1.0.0\na 1.0.0");
+    expect![[r#"
+        error: no versions fit together
+         --> app/PKG.libsonnet:4:11
+          | ^ a: 1.1.0
+          = because a 1.1.0 needs a =1.0.0, another version of the same range,
+          = `^1.1` cannot be met
+          = help: a 1.0.0 fits with everything else: ask for `^1.0` here
+    "#]]
+    .assert_eq(&workspace(&world, "//app a ^1.1").says());
+}

@@ -1,0 +1,88 @@
+//! What is said of requirements that nothing meets.
+
+use expect_test::expect;
+
+use crate::world::{World, workspace, world};
+
+fn small() -> World {
+    world(
+        "acme/http 1.9.3
+         acme/http 2.0.0
+         acme/http 2.1.0
+         acme/http 2.2.0 (yanked) (it writes to the wrong file)
+         acme/http 3.0.0 (no) (too young: it is 3 hours old)
+         acme/text 1.0.0
+         lua 5.4.0",
+    )
+}
+
+#[test]
+fn a_package_that_does_not_exist() {
+    let workspace = workspace(
+        &small(),
+        "//app acme/htpp ^1
+         //app acme/text ^1
+         //lib other/thing *",
+    );
+    expect![[r#"
+        error: no package is called `acme/htpp`
+         --> app/PKG.libsonnet:4:11
+          = help: did you mean `acme/http`?
+        error: no package is called `other/thing`
+         --> lib/PKG.libsonnet:6:11
+          = help: publish it first, or name where it lies: `from='./path'`
+    "#]]
+    .assert_eq(&workspace.says());
+}
+
+#[test]
+fn a_version_that_does_not_exist() {
+    expect![[r#"
+        error: no version of acme/http is ^9
+         --> app/PKG.libsonnet:4:11
+          = versions that exist: 2.1.0, 2.0.0, 1.9.3
+          = help: acme/http 2.1.0 fits with everything else: ask for `^2.1` here
+    "#]]
+    .assert_eq(&workspace(&small(), "//app acme/http ^9").says());
+}
+
+#[test]
+fn only_versions_that_may_not_be_used() {
+    expect![[r#"
+        error: no version of acme/http that is >=2.2 may be used
+         --> app/PKG.libsonnet:4:11
+          = 3.0.0 is too young: it is 3 hours old
+          = 2.2.0 is yanked, because it writes to the wrong file
+          = versions that exist: 2.1.0, 2.0.0, 1.9.3
+          = help: allow it in `wake.toml`
+          = help: acme/http 2.1.0 fits with everything else: ask for `^2.1` here
+    "#]]
+    .assert_eq(&workspace(&small(), "//app acme/http >=2.2").says());
+}
+
+#[test]
+fn an_exact_version_of_what_does_not_exist_or_may_not_be_used_or_is_not_needed() {
+    let exactly = |version: &str| {
+        workspace(&small(), "//app acme/http ^2").exact("acme/http", version).says()
+    };
+    expect![[r#"
+        error: acme/http has no version 2.0.1
+          = versions that exist: 2.1.0, 2.0.0, 1.9.3
+          = help: the newest is 2.1.0
+    "#]]
+    .assert_eq(&exactly("2.0.1"));
+    expect![[r#"
+        error: acme/http 2.2.0 may not be used
+          = 2.2.0 is yanked, because it writes to the wrong file
+          = versions that exist: 2.1.0, 2.0.0, 1.9.3
+          = help: the newest is 2.1.0
+    "#]]
+    .assert_eq(&exactly("2.2.0"));
+    expect![[r#"
+        error: nothing needs acme/http 1.9.3
+          = //app needs acme/http ^2 (app/PKG.libsonnet:4:11)
+          = acme/http 2.1.0 is used
+          = help: ask for `^1.9` where it is to be used
+    "#]]
+    .assert_eq(&exactly("1.9.3"));
+}

@@ -1,0 +1,210 @@
+//! Asks other machines over HTTP. What a server says is only a claim: whoever asks compares it.
+
+use super::meter::Meter;
+use super::policy::ArchivePolicy;
+use super::route::Route;
+use super::waiting::{Awaited, GLANCE, unless_stopped};
+use rustls_native_certs::{load_certs_from_paths, load_native_certs};
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+
+/// How long each step before the first byte of an answer may take, and the wait for any further byte.
+const STEP: Duration = Duration::from_secs(30);
+/// How often a question that failed is asked again, and how long to wait before that for the first time.
+const RETRIES: u32 = 5;
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+/// How long a whole answer may take.
+const WHOLE: Duration = Duration::from_secs(3600);
+
+/// Other machines, as one route leads there. Connections are kept from one question to the next.
+#[derive(Clone, Debug, Default)]
+pub struct Web {
+    route: Route,
+    agents: Arc<Mutex<HashMap<Way, ureq::Agent>>>,
+}
+
+/// What an agent is made for: whether everything must be encrypted, and the proxy.
+type Way = (bool, Option<String>);
+
+/// What a server answered.
+pub struct WebAnswer {
+    /// The status: 200, 304, 404 and the like.
+    pub status: u16,
+    /// The same with its name, as `404 Not Found`.
+    pub status_line: String,
+    /// The tag of this state of what was asked for: `ETag`.
+    pub tag: Option<String>,
+    /// What kind of bytes they are: `Content-Type`, without its parameters.
+    pub kind: Option<String>,
+    /// How many seconds to wait before asking again.
+    pub retry_after: Option<u64>,
+    /// Whether the bytes are encoded, though none of that was asked for.
+    pub is_encoded: bool,
+    /// The number of bytes, where the server says it.
+    pub size: Option<u64>,
+    /// The bytes.
+    pub bytes: Box<dyn Read + Send>,
+}
+
+/// Why no answer came.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum WebError {
+    /// The server cannot be reached, or does not answer.
+    #[error("{0}")]
+    Unreachable(String),
+    /// Nobody who is believed vouches for the server, or nobody is believed.
+    #[error("{0}")]
+    Untrusted(String),
+    /// Nothing leads to another machine.
+    #[error("no other machine is asked")]
+    Offline,
+    /// The caller asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl Web {
+    /// Other machines, as `route` leads there.
+    pub fn new(route: Route) -> Web {
+        Web { route, agents: Arc::default() }
+    }
+
+    /// Asks for what lies at `url`; where it still has the `tag` the answer is 304 and has no bytes.
+    ///
+    /// Each step before the first byte may take 30 seconds, the whole an hour; all of it ends at once when `meter` is stopped.
+    pub fn get(&self, url: &str, tag: Option<&str>, meter: &Meter) -> Result<WebAnswer, WebError> {
+        let (web, url, tag) = (self.clone(), url.to_owned(), tag.map(str::to_owned));
+        let answer = unless_stopped(meter, move || web.ask(&url, tag.as_deref()));
+        let answer = answer.map_err(|_| WebError::Cancelled)??;
+        Ok(WebAnswer { bytes: Box::new(Awaited::patient(answer.bytes, meter, STEP)), ..answer })
+    }
+
+    /// The same, asked again up to five times, with growing waits between, where the server says that another time may do, or cannot
+    /// be reached.
+    pub fn get_patiently(
+        &self,
+        url: &str,
+        tag: Option<&str>,
+        meter: &Meter,
+    ) -> Result<WebAnswer, WebError> {
+        let mut wait = FIRST_WAIT;
+        for _ in 0..RETRIES {
+            let after = match self.get(url, tag, meter) {
+                Ok(answer) if matches!(answer.status, 408 | 429 | 500..) => answer.retry_after,
+                Err(WebError::Unreachable(_)) => None,
+                other => return other,
+            };
+            let asked = after.map_or(wait, Duration::from_secs);
+            pause(asked.min(STEP), meter)?;
+            wait *= 2;
+        }
+        self.get(url, tag, meter)
+    }
+
+    fn ask(&self, url: &str, tag: Option<&str>) -> Result<WebAnswer, WebError> {
+        let request = self.agent(url)?.get(url).header("accept-encoding", "identity");
+        let request = match tag {
+            Some(tag) => request.header("if-none-match", tag),
+            None => request,
+        };
+        let answer = request.call().map_err(|error| problem(&error))?;
+        let header = |name: &str| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
+        let kind = header("content-type");
+        let kind = kind.and_then(|kind| Some(kind.split(';').next()?.trim().to_ascii_lowercase()));
+        let (status, tag) = (answer.status().as_u16(), header("etag"));
+        let status_line = answer.status().to_string();
+        let is_encoded = header("content-encoding").is_some_and(|how| how != "identity");
+        let retry_after = header("retry-after").and_then(|seconds| seconds.parse().ok());
+        let body = answer.into_body();
+        let size = body.content_length();
+        let bytes = body.into_with_config().limit(ArchivePolicy::WARE.max_bytes).reader();
+        let bytes = Box::new(bytes);
+        Ok(WebAnswer { status, status_line, tag, kind, retry_after, is_encoded, size, bytes })
+    }
+
+    fn agent(&self, url: &str) -> Result<ureq::Agent, WebError> {
+        if self.route.offline {
+            return Err(WebError::Offline);
+        }
+        let is_encrypted = url.starts_with("https:");
+        let proxy = self.route.proxy(url).map(str::to_owned);
+        let mut agents = self.agents.lock().unwrap_or_else(PoisonError::into_inner);
+        let way = (is_encrypted, proxy.clone());
+        if let Some(agent) = agents.get(&way) {
+            return Ok(agent.clone());
+        }
+        let proxy = proxy.as_deref().map(ureq::Proxy::new).transpose();
+        let proxy = proxy.map_err(|error| WebError::Unreachable(format!("its proxy: {error}")))?;
+        let tls = match is_encrypted {
+            true => tls(&self.route).map_err(WebError::Untrusted)?,
+            false => TlsConfig::default(),
+        };
+        let made = agent(is_encrypted, proxy, tls);
+        agents.insert(way, made.clone());
+        Ok(made)
+    }
+}
+
+/// Who may vouch for servers: the authorities that `route` names, else those of the system.
+fn tls(route: &Route) -> Result<TlsConfig, String> {
+    let found = match &route.authorities {
+        Some(file) => load_certs_from_paths(Some(file), None),
+        None => load_native_certs(),
+    };
+    if found.certs.is_empty() {
+        let place = route.authorities.as_ref().map_or_else(
+            || {
+                "on this system: install `ca-certificates`, or name a file of them in SSL_CERT_FILE"
+                    .to_owned()
+            },
+            |file| format!("in `{}`, which SSL_CERT_FILE names", file.display()),
+        );
+        return Err(format!("there are no certificates of authorities {place}"));
+    }
+    let roots = found.certs.iter().map(|one| Certificate::from_der(one).to_owned());
+    Ok(TlsConfig::builder().root_certs(RootCerts::from(roots.collect::<Vec<_>>())).build())
+}
+
+/// What went wrong, without the name of the library that says so.
+fn problem(error: &ureq::Error) -> WebError {
+    let text = error.to_string();
+    match text.split_once("invalid peer certificate: ") {
+        Some((_, why)) => WebError::Untrusted(format!(
+            "its certificate is refused ({why}); authorities of your own can be named in SSL_CERT_FILE"
+        )),
+        None => WebError::Unreachable(text),
+    }
+}
+
+/// Waits, unless `meter` is stopped.
+fn pause(length: Duration, meter: &Meter) -> Result<(), WebError> {
+    let glances = length.as_millis().div_ceil(GLANCE.as_millis());
+    for _ in 0..glances {
+        if meter.is_stopped() {
+            return Err(WebError::Cancelled);
+        }
+        thread::sleep(GLANCE);
+    }
+    Ok(())
+}
+
+/// An `https` address never leads to an unencrypted one, also not by a redirect. Where it leads, its proxy goes along.
+fn agent(https_only: bool, proxy: Option<ureq::Proxy>, tls: TlsConfig) -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .https_only(https_only)
+        // Also none must be said: a builder takes what it finds in the environment.
+        .proxy(proxy)
+        .tls_config(tls)
+        .http_status_as_error(false)
+        .max_redirects(5)
+        .timeout_connect(Some(STEP))
+        .timeout_send_request(Some(STEP))
+        .timeout_recv_response(Some(STEP))
+        .timeout_recv_body(Some(WHOLE))
+        .build()
+        .into()
+}
