@@ -23,6 +23,13 @@ pub(crate) enum Special<'a> {
         /// What it is to hold, where that is written out.
         text: Option<&'a str>,
     },
+    /// A file or directory that is fetched.
+    Fetched {
+        /// As whoever looks sees it: the same for all.
+        path: &'a str,
+        /// What is fetched.
+        fetch: &'a JsonValue<'a>,
+    },
     /// A whole package.
     Pkg {
         /// Its directory.
@@ -39,7 +46,9 @@ impl<'a> Special<'a> {
     /// Where it lies, if it says that.
     pub(crate) fn path(&self) -> Option<&'a str> {
         match *self {
-            Special::File { path, .. } | Special::Pkg { path } => Some(path),
+            Special::File { path, .. } | Special::Fetched { path, .. } | Special::Pkg { path } => {
+                Some(path)
+            }
             Special::Module { path } => path,
         }
     }
@@ -74,6 +83,7 @@ pub(crate) fn special<'v>(value: &'v JsonValue<'v>) -> Option<Special<'v>> {
     }
     let text = |name: &str| value.get(name).and_then(JsonValue::as_str);
     match text("type")? {
+        "file" => Some(Special::Fetched { path: text("path")?, fetch: value.get("fetch")? }),
         "pkg" => Some(Special::Pkg { path: text("path")? }),
         "module" if value.get("module").is_some() => Some(Special::Module { path: text("path") }),
         _ => None,

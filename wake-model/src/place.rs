@@ -16,6 +16,8 @@ pub const WAKE_DIR: &str = ".wake";
 const PKGS_DIR: &str = "./.wake/pkgs/";
 /// Where the outputs of other modules lie.
 const MODULES_DIR: &str = "./.wake/modules/";
+/// Where what is fetched lies.
+const FETCHED_DIR: &str = "./.wake/fetched/";
 /// Where a command finds what wake says of its module.
 const MODULE_JSON: &str = ".wake/module.json";
 
@@ -58,6 +60,21 @@ pub fn pkg_prefix(key: &PkgKey) -> String {
 /// The directory of a module, as other modules see it: ends in `/`.
 pub fn module_prefix(id: &str) -> String {
     [MODULES_DIR, id, "/"].concat()
+}
+
+/// Where what is fetched lies, as everybody sees it: a file by the name that its address ends with, or a directory.
+pub fn fetched_place(sha256: &str, url: &str, is_unpacked: bool, strip: u32) -> String {
+    /// Digits of the digest that tell one thing from another.
+    const DIGITS: usize = 32;
+    let digits = sha256.get(..DIGITS).unwrap_or("unknown");
+    if is_unpacked {
+        return format!("{FETCHED_DIR}{digits}-{strip}");
+    }
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '~');
+    let is_name = !name.trim_start_matches('.').is_empty() && name.chars().all(fits);
+    format!("{FETCHED_DIR}{digits}/{}", if is_name { name } else { "file" })
 }
 
 /// Where a command finds what wake says of its module.

@@ -5,10 +5,11 @@ mod own_files;
 mod referred;
 mod program;
 mod root;
+mod fetched;
 mod written_at;
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
@@ -42,7 +43,7 @@ pub(crate) struct Lowering<'a> {
     /// Directories of packages that have been put into the store for this build.
     pub pkg_trees: Mutex<BTreeMap<(String, RelPath), TreeDigest>>,
     /// Trees of wares and archives that were looked up for this build, by their keys in the memo.
-    pub roots: Mutex<BTreeMap<Digest, TreeDigest>>,
+    pub roots: Mutex<BTreeMap<Digest, Arc<Mutex<Option<TreeDigest>>>>>,
 }
 
 impl<'a> Lowering<'a> {

@@ -155,6 +155,11 @@ impl<'a> Site<'a> {
             return Ok(());
         }
         let target = match special(from) {
+            Some(Special::Fetched { path, .. }) => {
+                self.bring_fetched(from)?;
+                let target = link_text(&at, path);
+                return self.put(at, Input::Link { target });
+            }
             Some(Special::File { path, .. } | Special::Pkg { path }) => path,
             Some(Special::Module { .. }) | None => {
                 let help = "a link needs a file: add `dump=true` to write the value itself as JSON";

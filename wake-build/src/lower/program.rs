@@ -18,10 +18,17 @@ impl Site<'_> {
             let name = program.get("name").and_then(JsonValue::as_str);
             return Ok(name.unwrap_or_default().to_owned());
         }
-        let Some(Special::File { path, .. }) = special(program) else {
-            return Err(self.error("`ref` of the exec does not resolve to a file", program));
+        let path = match special(program) {
+            Some(Special::File { path, .. }) => {
+                self.bring(path, program, true)?;
+                path
+            }
+            Some(Special::Fetched { path, .. }) => {
+                self.bring_fetched(program)?;
+                path
+            }
+            _ => return Err(self.error("`ref` of the exec does not resolve to a file", program)),
         };
-        self.bring(path, program, true)?;
         let at = RelPath::parse(path).map_err(|e| self.error(e.to_string(), program))?;
         match self.is_executable(&at) {
             Some(true) => Ok(at.dotted()),

@@ -24,6 +24,9 @@ impl<'a> Site<'a> {
         if let Some(found) = special(value)
             && let Some(path) = found.path()
         {
+            if let Special::Fetched { .. } = found {
+                return self.bring_fetched(value);
+            }
             return self.bring(path, value, !matches!(found, Special::File { .. }));
         }
         match value {

@@ -81,7 +81,9 @@ pub(super) fn with_paths(value: &JsonValue<'_>) -> String {
 
 fn push_with_paths(value: &JsonValue<'_>, out: &mut String) {
     match special(value) {
-        Some(Special::File { path, .. }) => push_text(path.trim_end_matches('/'), out),
+        Some(Special::File { path, .. } | Special::Fetched { path, .. }) => {
+            push_text(path.trim_end_matches('/'), out)
+        }
         _ => value.push_with(out, &mut |_, inner, out| push_with_paths(inner, out)),
     }
 }

@@ -22,6 +22,7 @@ mod bare_tree;
 mod secrets;
 mod route;
 mod web;
+mod download;
 mod warehouse;
 mod git;
 mod pack;
@@ -37,6 +38,7 @@ pub(crate) use cache::seal_of;
 pub use cache::{CacheError, Cached, WareCache};
 pub use category::Category;
 pub use disk::Ownership;
+pub use download::{Attempt, AttemptError, DownloadError, download};
 pub use entry_path::{EntryPath, EntryPathError};
 pub use filters::{
     Direction, FilterRejection, Filters, Mtime, Owner, Pack, PackFilters, ParseFiltersError,

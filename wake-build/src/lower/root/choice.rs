@@ -16,7 +16,7 @@ use crate::lower::referred::origin_of;
 use crate::lower::{Lowered, Site};
 use crate::pkg_place::PkgPlace;
 use crate::source_text::find_first;
-use crate::view::special;
+use crate::view::{Special, special};
 use crate::written::JsonValue;
 
 impl Site<'_> {
@@ -68,6 +68,9 @@ impl Site<'_> {
                 "`rootfs` is neither `wake.HOST`, `wake.EMPTY`, a file, a directory nor a ware";
             return Err(self.root_error(message, rootfs));
         };
+        if let Special::Fetched { .. } = found {
+            return self.root_of_fetched(rootfs);
+        }
         let path = found.path().unwrap_or_default();
         match LocalPath::parse(path) {
             Some(LocalPath::Own(below)) => self.root_of_files(self.pkg, &below, path, rootfs),

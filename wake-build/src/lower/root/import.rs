@@ -1,6 +1,8 @@
 //! Wares and archives that become trees of the store, once for each id.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 
 use wake_model::encode::{Domain, digest_of};
@@ -18,7 +20,7 @@ use crate::lower::Site;
 
 /// Why something packed cannot be a root file system.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ImportError {
+pub(in crate::lower) enum ImportError {
     #[error(transparent)]
     Unpack(#[from] UnpackError),
     #[error("what is packed is a single file, and a root file system is a directory")]
@@ -31,7 +33,7 @@ pub(super) enum ImportError {
 
 impl ImportError {
     /// Who is at fault, which decides the exit code.
-    pub(super) fn class(&self) -> Class {
+    pub(in crate::lower) fn class(&self) -> Class {
         match self {
             ImportError::Unpack(error) => ware_class(error),
             ImportError::Build(BuildTreeError::NotText { .. }) | ImportError::NoDirectory => {
@@ -81,23 +83,43 @@ impl Site<'_> {
         blob: &BlobDigest,
     ) -> Result<TreeDigest, ImportError> {
         self.imported("archive", &blob.to_string(), || {
-            let zip = host.extension().is_some_and(|extension| extension == "zip");
-            let packtype = if zip { PackType::Zip } else { PackType::Tar };
-            let sources = [Warehouse::File(host.to_owned())];
-            let filters = UnpackFilters::LOSSLESS;
-            let (policy, meter) = (ArchivePolicy::ROOT, self.ground.wares.meter());
-            let ware = &scan(packtype, &sources[0], filters, policy, meter)?;
-            // The cache is not asked: a `tar` id leaves links out, and this archive's own are wanted.
-            let unpack = Unpack { ware, sources: &sources, filters, cache: None, policy };
             let scratch = self.lowering.store.scratch()?;
             let into = scratch.path().join("root");
-            let unpacked = unpack.place_at(&into, Placement::Direct, meter)?;
-            self.tree_of(&unpacked.path)
+            let is_zip = host.extension().is_some_and(|extension| extension == "zip");
+            let packtype = if is_zip { PackType::Zip } else { PackType::Tar };
+            self.tree_of(&self.unpacked_as(packtype, host, &into)?)
         })
     }
 
+    /// Unpacks the archive at `host`, a zip if it begins as one, to `into`, and gives the directory.
+    pub(in crate::lower) fn unpacked(
+        &self,
+        host: &Path,
+        into: &Path,
+    ) -> Result<PathBuf, ImportError> {
+        let mut head = [0; 4];
+        let read = File::open(host).and_then(|mut file| file.read_exact(&mut head));
+        let is_zip = read.is_ok() && matches!(&head, b"PK\x03\x04" | b"PK\x05\x06");
+        self.unpacked_as(if is_zip { PackType::Zip } else { PackType::Tar }, host, into)
+    }
+
+    fn unpacked_as(
+        &self,
+        packtype: PackType,
+        host: &Path,
+        into: &Path,
+    ) -> Result<PathBuf, ImportError> {
+        let sources = [Warehouse::File(host.to_owned())];
+        let filters = UnpackFilters::LOSSLESS;
+        let (policy, meter) = (ArchivePolicy::ROOT, self.ground.wares.meter());
+        let ware = &scan(packtype, &sources[0], filters, policy, meter)?;
+        // The cache is not asked: a `tar` id leaves links out, and this archive's own are wanted.
+        let unpack = Unpack { ware, sources: &sources, filters, cache: None, policy };
+        Ok(unpack.place_at(into, Placement::Direct, meter)?.path)
+    }
+
     /// Puts a directory into the store.
-    fn tree_of(&self, dir: &Path) -> Result<TreeDigest, ImportError> {
+    pub(in crate::lower) fn tree_of(&self, dir: &Path) -> Result<TreeDigest, ImportError> {
         if !dir.is_dir() {
             return Err(ImportError::NoDirectory);
         }
@@ -108,17 +130,20 @@ impl Site<'_> {
     }
 
     /// The tree that `kind` and `name` stand for: looked up, or made by `import` and remembered.
-    fn imported(
+    pub(in crate::lower) fn imported<E>(
         &self,
         kind: &str,
         name: &str,
-        import: impl FnOnce() -> Result<TreeDigest, ImportError>,
-    ) -> Result<TreeDigest, ImportError> {
+        import: impl FnOnce() -> Result<TreeDigest, E>,
+    ) -> Result<TreeDigest, E> {
         let key = memo_key(kind, name);
-        // Held while it is unpacked, so that steps with one root do it once.
         let mut roots = self.lowering.roots.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(tree) = roots.get(&key) {
-            return Ok(*tree);
+        let root = roots.entry(key).or_default().clone();
+        drop(roots);
+        // Held while it is made, so that steps with one root do it once, and others meanwhile make theirs.
+        let mut root = root.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tree) = *root {
+            return Ok(tree);
         }
         let tree = match self.remembered(&key) {
             Some(tree) => tree,
@@ -128,7 +153,7 @@ impl Site<'_> {
                 tree
             }
         };
-        roots.insert(key, tree);
+        *root = Some(tree);
         Ok(tree)
     }
 

@@ -1,4 +1,4 @@
 //! The root file system of an exec: the host's, none, or a tree that was made, packed or lies in a package.
 
-mod import;
+pub(super) mod import;
 mod choice;

@@ -2,6 +2,7 @@
 
 mod call;
 mod file;
+mod fetch;
 mod own;
 mod pkg_info;
 mod option;
@@ -25,7 +26,7 @@ pub(crate) use own::field_own;
 pub(crate) use pkg::{PkgDecl, check_module_function};
 
 /// Every call of the object.
-static CALLS: [&Spec; 13] = [
+static CALLS: [&Spec; 14] = [
     &pkg_info::PKG_INFO,
     &pkg::GET_PKG,
     &pkg::PKG,
@@ -36,6 +37,7 @@ static CALLS: [&Spec; 13] = [
     &file::FILE,
     &file::REF,
     &file::DIR,
+    &fetch::FETCH,
     &own::OWN,
     &own::FIELD_OWN,
     &module::MODULE_ID,

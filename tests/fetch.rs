@@ -1,0 +1,229 @@
+//! Files and trees of other machines, known by their digests. The server is Python's own.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use wake_tests::{Project, project};
+
+/// Serves the directory `served` of a project until it is dropped.
+struct Server {
+    child: Child,
+    port: u16,
+}
+
+impl Server {
+    fn of(project: &Project) -> Server {
+        let served = project.base().join("served");
+        let code = "import functools, http.server, sys\n\
+                    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=sys.argv[1])\n\
+                    server = http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler)\n\
+                    print(server.server_address[1], flush=True)\n\
+                    server.serve_forever()\n";
+        let mut command = Command::new("python3");
+        command.args(["-c", code]).arg(served).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Server { child, port: line.trim().parse().unwrap() }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}/{path}", self.port)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A project beside which lies `served/words.txt`, and `served/kit.tar.gz` with `kit-1/bin/hello` and `kit-1/words`.
+fn with_served() -> Project {
+    let project = project().file("wake.toml", "").build();
+    let served = project.base().join("served");
+    fs::create_dir_all(served.join("kit-1/bin")).unwrap();
+    fs::write(served.join("words.txt"), "one two\n").unwrap();
+    fs::write(served.join("kit-1/words"), "kit\n").unwrap();
+    project.write_script("../served/kit-1/bin/hello", "#!/bin/sh\necho hello > out.txt\n");
+    let tar =
+        Command::new("tar").args(["-czf", "kit.tar.gz", "kit-1"]).current_dir(&served).status();
+    assert!(tar.unwrap().success());
+    project
+}
+
+fn sha256(project: &Project, name: &str) -> String {
+    let path = project.base().join("served").join(name);
+    let output = Command::new("sha256sum").arg(path).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()[..64].to_owned()
+}
+
+/// A package `//` whose module `m` runs `exec`, with `what` as `fetched`.
+fn step(project: &Project, what: &str, exec: &str) {
+    project.write(
+        "PKG.libsonnet",
+        format!(
+            "function(wake)\n  local fetched = {what};\n  wake.pkg(\n    wake.pkgInfo('root', '1.0.0'),\n    modules={{\n      \
+             m: function(wake, pkg) wake.module('m', outputs=function(wake, pkg) {{ text: './out.txt' }}, exec={exec}),\n    }},\n  )\n"
+        ),
+    );
+}
+
+const COPY: &str = "wake.exec(wake.program('cp'), args=[fetched, 'out.txt'])";
+
+#[test]
+fn a_file_is_fetched_once_and_kept() {
+    let project = with_served();
+    let server = Server::of(&project);
+    let digest = sha256(&project, "words.txt");
+    let what = format!("wake.fetch('{}', sha256='{digest}')", server.url("words.txt"));
+    step(&project, &what, COPY);
+    assert_eq!(project.build(&[]).ran(), ["//:m"]);
+    assert_eq!(project.result_text("//:m", "out.txt"), "one two\n");
+    drop(server);
+    // Also without the snapshot, and for another command.
+    fs::remove_dir_all(project.path(".wake")).unwrap();
+    project.build_runs_nothing(&[]);
+    step(
+        &project,
+        &what,
+        "wake.exec(wake.program('tee'), args=['out.txt'], env={ WORDS: fetched })",
+    );
+    assert_eq!(project.json_build(&["--offline"]).run().success().events().ran(), ["//:m"]);
+}
+
+#[test]
+fn an_archive_is_unpacked_and_its_programs_run() {
+    let project = with_served();
+    let server = Server::of(&project);
+    let digest = sha256(&project, "kit.tar.gz");
+    let url = server.url("kit.tar.gz");
+    let what = format!("wake.fetch('{url}', sha256='{digest}', unpack=true, strip=1)");
+    step(
+        &project,
+        &what,
+        "wake.exec(wake.program('cp'), args=[fetched { path+: 'words' }, 'out.txt'])",
+    );
+    project.build(&[]);
+    assert_eq!(project.result_text("//:m", "out.txt"), "kit\n");
+    step(&project, &what, "wake.exec(fetched { path+: 'bin/hello' })");
+    project.build(&[]);
+    assert_eq!(project.result_text("//:m", "out.txt"), "hello\n");
+    let what = format!("wake.fetch('{url}', sha256='{digest}', unpack=true, strip=2)");
+    step(
+        &project,
+        &what,
+        "wake.exec(wake.program('cp'), args=[fetched { path+: 'words' }, 'out.txt'])",
+    );
+    project.wake(["build"]).run().code(5).mentions("`strip` is 2, and at the top of the archive");
+}
+
+#[test]
+fn a_tree_that_is_fetched_can_be_the_root() {
+    if !wake_tests::has_busybox("a root file system that is fetched") {
+        return;
+    }
+    let project = with_served();
+    let served = project.base().join("served");
+    fs::create_dir_all(served.join("root/bin")).unwrap();
+    fs::copy("/bin/busybox", served.join("root/bin/busybox")).unwrap();
+    let tar = Command::new("tar")
+        .args(["-cf", "root.tar", "-C", "root", "."])
+        .current_dir(&served)
+        .status();
+    assert!(tar.unwrap().success());
+    let server = Server::of(&project);
+    let digest = sha256(&project, "root.tar");
+    let what = format!("wake.fetch('{}', sha256='{digest}', unpack=true)", server.url("root.tar"));
+    step(
+        &project,
+        &what,
+        "wake.exec(wake.program('busybox'), args=['touch', 'out.txt'], rootfs=fetched)",
+    );
+    assert_eq!(project.build(&[]).ran(), ["//:m"]);
+}
+
+#[test]
+fn what_others_have_is_handed_on() {
+    let project = with_served();
+    let server = Server::of(&project);
+    let digest = sha256(&project, "words.txt");
+    project.write(
+        "lib/PKG.libsonnet",
+        format!(
+            "function(wake) wake.pkg(\n  wake.pkgInfo('lib', '1.0.0'),\n  inputs=function(wake, pkg) {{ words: wake.fetch('{}', sha256='{digest}') }},\n)\n",
+            server.url("words.txt")
+        ),
+    );
+    project.write(
+        "PKG.libsonnet",
+        "function(wake)\n  wake.pkg(\n    wake.pkgInfo('root', '1.0.0'),\n    pkgs={ lib: wake.getPkg(wake.pkgInfo('lib', '*'), from='./lib') },\n    modules={\n      \
+         m: function(wake, pkg) wake.module('m', outputs=function(wake, pkg) { text: './out.txt' },\n        \
+         files=function(wake, module) [wake.file('./here', from='pkg.lib.input.words')],\n        \
+         exec=wake.exec(wake.program('cp'), args=['here', 'out.txt'])),\n    },\n  )\n",
+    );
+    project.build(&[]);
+    assert_eq!(project.result_text("//:m", "out.txt"), "one two\n");
+}
+
+#[test]
+fn a_mirror_is_asked_where_the_first_does_not_have_it() {
+    let project = with_served();
+    let server = Server::of(&project);
+    let digest = sha256(&project, "words.txt");
+    let (gone, there) = (server.url("gone.txt"), server.url("words.txt"));
+    step(&project, &format!("wake.fetch(['{gone}', '{there}'], sha256='{digest}')"), COPY);
+    project.build(&[]);
+    assert_eq!(project.result_text("//:m", "out.txt"), "one two\n");
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    let project = with_served();
+    let server = Server::of(&project);
+    let digest = sha256(&project, "words.txt");
+    let url = server.url("words.txt");
+    let other = "0".repeat(64);
+    let fails = |what: &str, code: i32, text: &str| {
+        step(&project, what, COPY);
+        project.wake(["build"]).run().code(code).mentions(text);
+    };
+    fails(
+        &format!("wake.fetch('{url}', sha256='{other}')"),
+        7,
+        &format!("it has the SHA-256 {digest}"),
+    );
+    fails(
+        &format!("wake.fetch('{url}')"),
+        5,
+        &format!("if it is what you want, write `sha256='{digest}'`"),
+    );
+    fails(
+        &format!("wake.fetch('{}', sha256='{digest}')", server.url("gone")),
+        9,
+        "HTTP status 404",
+    );
+    fails(
+        &format!("wake.fetch('{}', sha256='{digest}')", server.url("kit-1/")),
+        7,
+        "and is a web page",
+    );
+    fails(&format!("wake.fetch('{url}', sha256='{digest}', unpack=true)"), 5, "//:m");
+    fails("wake.fetch('ftp://x/y', sha256=null)", 5, "is no address that begins with");
+    fails(&format!("wake.fetch('{url}', sha256='ABC')"), 5, "must be 64 hexadecimal digits");
+    fails(
+        &format!("wake.fetch('{url}', strip=1)"),
+        5,
+        "`strip` of fetch() is for what is unpacked",
+    );
+    step(&project, &format!("wake.fetch('{url}', sha256='{digest}')"), COPY);
+    project
+        .wake(["build", "--offline"])
+        .run()
+        .code(9)
+        .mentions("without `--offline` it is fetched");
+}
