@@ -190,7 +190,9 @@ fn what_is_wrong_is_named() {
     let other = "0".repeat(64);
     let fails = |what: &str, code: i32, text: &str| {
         step(&project, what, COPY);
-        project.wake(["build"]).run().code(code).mentions(text);
+        let run = project.wake(["build"]).run().code(code);
+        // With its digests.
+        assert!(run.stderr.contains(text), "no `{text}`\n{run}");
     };
     fails(
         &format!("wake.fetch('{url}', sha256='{other}')"),

@@ -11,7 +11,7 @@
 //! | `locked`, `load`, `order`, `resolve` | from package files and `wake.lock` to packages that fit together |
 //! | `written`, `view`, `instance` | packages with their inputs, as functions see them |
 //! | `module`, `purpose`, `plan` | from packages to the graph of configured modules that are wanted |
-//! | `lower` | from a module to a step, which knows no package any more |
+//! | `host_packages`, `lower` | what the distribution has; from a module to a step, which knows no package any more |
 //! | `links` | results appear in the checkout |
 //! | `snapshot` | what the last build looked at and what came of it, for the next one to start from |
 //! | `session`, `build`, `explain` | what a person asks for |
@@ -47,6 +47,7 @@ mod instance;
 mod module;
 mod purpose;
 mod plan;
+mod host_packages;
 mod lower;
 mod links;
 mod snapshot;

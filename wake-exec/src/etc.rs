@@ -132,6 +132,12 @@ fn fixed(identity: &Identity, network: Network) -> Vec<(&'static str, String)> {
     files
 }
 
+/// Files of `/etc` that are the same on every machine, for a root file system that has none of its own: who the command of a module
+/// is, and where names are looked for.
+pub fn fixed_etc() -> Vec<(&'static str, String)> {
+    fixed(&Identity::default(), Network::None)
+}
+
 /// Something that lies in `/etc`.
 pub(crate) enum EtcEntry {
     /// A regular file with these bytes.

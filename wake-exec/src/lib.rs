@@ -29,7 +29,7 @@ pub use defaults::{
     WORK_DIR, WORK_PATH,
 };
 pub use error::{Hint, SandboxError};
-pub use etc::{EtcNode, etc_of_host, is_system};
+pub use etc::{EtcNode, etc_of_host, fixed_etc, is_system};
 pub use executor::{Executor, WorkerCommand};
 pub use finished::{JobResult, Log, OutputDefect, OutputFault, Timings};
 pub use host::{HostIdentity, HostIdentityError, HostProof};

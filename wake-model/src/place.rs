@@ -9,6 +9,10 @@ use crate::path::RelPath;
 /// The file that makes a directory a package.
 pub const PKG_FILE: &str = "PKG.libsonnet";
 
+/// The file of a root file system that says of which packages of the distribution it consists: the name, version and
+/// architecture of each, a line each.
+pub const HOST_PACKAGES: &str = "etc/wake/packages";
+
 /// The directory that belongs to wake, in a checkout as in a sandbox.
 pub const WAKE_DIR: &str = ".wake";
 

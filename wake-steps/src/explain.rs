@@ -1,7 +1,10 @@
 //! Explaining without running: what would run, why, and where a difference comes from.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use wake_model::action::FieldValue;
+use wake_model::place::HOST_PACKAGES;
 use wake_model::{ActionDigest, RelPath, TreeDigest};
 
 use crate::cancel::Cancel;
@@ -278,7 +281,9 @@ impl<'a> Outlook<'a> {
     ) -> Result<Cause, Failure> {
         match origin {
             TreeOrigin::Archive(made) => self.cause_of_step(step, *made),
-            TreeOrigin::Named => Ok(Cause::default()),
+            TreeOrigin::Named => {
+                Ok(Cause { place: self.packages_difference(change), because: None })
+            }
             TreeOrigin::Files { base, files } => {
                 let is_archive = files.first() == Some(base);
                 let differing = self.first_difference(change).filter(|_| !is_archive);
@@ -305,6 +310,38 @@ impl<'a> Outlook<'a> {
     fn cause_of_step(&self, step: StepId, made: StepId) -> Result<Cause, Failure> {
         let because = (made != step).then(|| self.why(made)).transpose()?.map(Box::new);
         Ok(Cause { place: None, because })
+    }
+
+    /// The packages of the distribution that differ, where two root file systems consist of such.
+    fn packages_difference(&self, change: &Change) -> Option<String> {
+        /// Packages that are named.
+        const SHOWN: usize = 5;
+        let listed = |value: &Option<FieldValue>| {
+            let FieldValue::Digest(_, tree) = value.as_ref()? else { return None };
+            let path = RelPath::parse(HOST_PACKAGES).ok()?;
+            let bytes = self.machine.store().cat(&TreeDigest(*tree), &path).ok()?;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let package = |line: &str| {
+                let (name, version) = line.split_once(' ')?;
+                Some((name.to_owned(), version.split(' ').next()?.to_owned()))
+            };
+            Some(text.lines().filter_map(package).collect::<BTreeMap<String, String>>())
+        };
+        let (old, new) = (listed(&change.old)?, listed(&change.new)?);
+        let changed = |(name, version): (&String, &String)| match old.get(name) {
+            Some(before) if before == version => None,
+            Some(before) => Some(format!("{name} {before} -> {version}")),
+            None => Some(format!("{name} {version} added")),
+        };
+        let gone = old.iter().filter(|(name, _)| !new.contains_key(*name));
+        let gone = gone.map(|(name, version)| format!("{name} {version} removed"));
+        let all: Vec<String> = new.iter().filter_map(changed).chain(gone).collect();
+        let more = all.len().saturating_sub(SHOWN);
+        let mut text = all.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+        if more > 0 {
+            text.push_str(&format!(" and {more} more"));
+        }
+        (!text.is_empty()).then_some(text)
     }
 
     /// The first path at which the two trees differ, if the store has both.

@@ -110,6 +110,10 @@ impl Session {
         ending.saved_ms = saved_ms;
         let built = self.built(&planned, &results, request, reporter, ending);
         let report = BuildReport { built, ..BuildReport::default() };
+        if lowering.has_host_packages() {
+            // A snapshot counts only on the host that it was taken on.
+            let _ = self.machine.host();
+        }
         let mut is_remembered = false;
         if ending.classes.is_empty()
             && !cancel.is_cancelled()

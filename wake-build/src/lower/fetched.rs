@@ -203,7 +203,12 @@ impl Site<'_> {
             FetchedError::Download(DownloadError::Io { .. }) => {
                 diagnostic.class = Class::Environment
             }
-            FetchedError::Import(error) => diagnostic.class = error.class(),
+            // It has its digest: to take it for an archive is the mistake.
+            FetchedError::Import(error) => {
+                let class = error.class();
+                diagnostic.class =
+                    if class == Class::Integrity { Class::Evaluation } else { class };
+            }
             FetchedError::Strip { .. } => {}
         }
         Box::new(*diagnostic)

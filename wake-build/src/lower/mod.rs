@@ -9,7 +9,8 @@ mod fetched;
 mod written_at;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock};
 
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
@@ -25,6 +26,7 @@ use wake_steps::{Inputs, Step, StepContext, StepId};
 use wake_store::Store;
 
 use crate::evaluate::Evaluator;
+use crate::host_packages::{Distribution, HostPackagesError};
 use crate::instance::{Instances, PkgInstance};
 use crate::module::{Exec, ModuleError, ModuleView, declared_outputs, output_texts};
 use crate::plan::{ModuleStep, Plan};
@@ -42,6 +44,8 @@ pub(crate) struct Lowering<'a> {
     pub store: &'a Store,
     /// Directories of packages that have been put into the store for this build.
     pub pkg_trees: Mutex<BTreeMap<(String, RelPath), TreeDigest>>,
+    /// What the distribution has, once somebody asks.
+    distribution: OnceLock<Distribution>,
     /// Trees of wares and archives that were looked up for this build, by their keys in the memo.
     pub roots: Mutex<BTreeMap<Digest, Arc<Mutex<Option<TreeDigest>>>>>,
 }
@@ -55,7 +59,22 @@ impl<'a> Lowering<'a> {
         store: &'a Store,
     ) -> Lowering<'a> {
         let (pkg_trees, roots) = (Mutex::default(), Mutex::default());
-        Lowering { plan, instances, evaluator, store, pkg_trees, roots }
+        let distribution = OnceLock::new();
+        Lowering { plan, instances, evaluator, store, pkg_trees, distribution, roots }
+    }
+
+    /// What the distribution of this machine has.
+    fn distribution(&self) -> Result<&Distribution, HostPackagesError> {
+        if let Some(known) = self.distribution.get() {
+            return Ok(known);
+        }
+        let read = Distribution::read(Path::new("/"))?;
+        Ok(self.distribution.get_or_init(|| read))
+    }
+
+    /// Whether something that was lowered hangs on packages of the distribution.
+    pub(crate) fn has_host_packages(&self) -> bool {
+        self.distribution.get().is_some()
     }
 
     /// The step of the module `node`, where all that it needs is done.

@@ -28,6 +28,7 @@ impl Site<'_> {
             JsonValue::Text(name) if name == "empty" => Ok(Root::Empty),
             other => match other.get("type").and_then(JsonValue::as_str) {
                 Some("ware") => self.root_of_ware(other),
+                Some("hostPackages") => self.root_of_packages(other),
                 _ => self.root_at(other),
             },
         }
@@ -185,7 +186,11 @@ impl Site<'_> {
     }
 
     /// An error about `value`; what was written as a text is looked for among the literals of the sources.
-    fn root_error(&self, message: impl Into<String>, value: &JsonValue<'_>) -> Box<Diagnostic> {
+    pub(super) fn root_error(
+        &self,
+        message: impl Into<String>,
+        value: &JsonValue<'_>,
+    ) -> Box<Diagnostic> {
         let mut diagnostic = self.error(message, value);
         let text = value.as_str().or_else(|| value.get("path")?.as_str());
         if let (None, Some(text)) = (&diagnostic.place, text) {

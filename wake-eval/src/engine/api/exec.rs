@@ -126,7 +126,7 @@ fn rootfs(call: &Call<'_>) -> Result<Val> {
         Some(Val::Obj(object)) => match object.get("type".into())? {
             Some(Val::Str(tag)) => match tag.into_flat().as_str() {
                 tag @ ("host" | "empty") => Ok(Val::string(tag)),
-                "file" | "pkg" | "module" => Ok(Val::Obj(object)),
+                "file" | "pkg" | "module" | "hostPackages" => Ok(Val::Obj(object)),
                 _ => Err(rootfs_type(call, &Val::Obj(object)).into()),
             },
             _ => rootfs_ware(call, &object),
@@ -309,7 +309,7 @@ fn check_program(program: &Value) -> Result<()> {
 fn check_rootfs(rootfs: &Value) -> Result<()> {
     let fits = rootfs.is_string()
         || fits_file(rootfs)
-        || matches!(tag(rootfs), Some("ware" | "module" | "pkg"));
+        || matches!(tag(rootfs), Some("ware" | "module" | "pkg" | "hostPackages"));
     if !fits {
         let found = json_kind(rootfs);
         refuse!(

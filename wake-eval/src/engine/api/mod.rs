@@ -3,6 +3,7 @@
 mod call;
 mod file;
 mod fetch;
+mod host;
 mod own;
 mod pkg_info;
 mod option;
@@ -26,7 +27,7 @@ pub(crate) use own::field_own;
 pub(crate) use pkg::{PkgDecl, check_module_function};
 
 /// Every call of the object.
-static CALLS: [&Spec; 14] = [
+static CALLS: [&Spec; 15] = [
     &pkg_info::PKG_INFO,
     &pkg::GET_PKG,
     &pkg::PKG,
@@ -38,6 +39,7 @@ static CALLS: [&Spec; 14] = [
     &file::REF,
     &file::DIR,
     &fetch::FETCH,
+    &host::HOST,
     &own::OWN,
     &own::FIELD_OWN,
     &module::MODULE_ID,
