@@ -177,7 +177,7 @@ type Tree = DerivationTree<NodeId, Picks, Infallible>;
 fn premises(tree: Tree) -> Vec<Premise> {
     let mut premises = Vec::new();
     let mut seen = HashSet::new();
-    // Parts of it stand in several places. All are held here, so that none is dropped inside of another: a proof may be deep.
+    // Parts of it stand in several places.
     let mut held = vec![Arc::new(tree)];
     let mut open = vec![0];
     while let Some(number) = open.pop() {
@@ -202,5 +202,15 @@ fn premises(tree: Tree) -> Vec<Premise> {
             DerivationTree::External(External::Custom(_, _, never)) => match *never {},
         }
     }
+    drop_all(held);
     premises
+}
+
+/// Drops parts of proofs, none inside of another: a proof may be deeper than the stack.
+fn drop_all(mut parts: Vec<Arc<Tree>>) {
+    while let Some(part) = parts.pop() {
+        if let Some(DerivationTree::Derived(derived)) = Arc::into_inner(part) {
+            parts.extend([derived.cause1, derived.cause2]);
+        }
+    }
 }
