@@ -11,7 +11,7 @@ use crate::prose::{asked, list, refused, versions, wanted};
 use crate::search::Premise;
 use crate::task::{Fault, Task, Wanted};
 use crate::universe::Universe;
-use crate::wishes::{Wish, other_requirement};
+use crate::wishes::{Said, Wish, other_requirement};
 
 /// A proof has no more lines than these; what is behind them is counted.
 const MOST_LINES: usize = 24;
@@ -70,9 +70,17 @@ fn offers<U: Universe>(
     for number in order {
         let Wanted::Demand(demand) = core[number].wanted else { continue };
         let is_other = |wish: &&Wish| wish.wanted != core[number].wanted;
-        let others: Vec<Wish> = wishes.iter().filter(is_other).cloned().collect();
         let here = Some(number) == shown;
-        offers.extend(other_requirement(known, task, demand, &others, here)?);
+        // There may be another conflict that has nothing to do with this one.
+        for (wishes, others) in [(wishes, "everything else"), (core, "what is named here")] {
+            let rest: Vec<Wish> = wishes.iter().filter(is_other).cloned().collect();
+            let said = Said { others, here };
+            let offer = other_requirement(known, task, demand, &rest, said)?;
+            if offer.is_some() {
+                offers.extend(offer);
+                break;
+            }
+        }
     }
     Ok(offers)
 }

@@ -149,6 +149,15 @@ impl<'u, U: Universe> Known<'u, U> {
         self.ids.get(name).copied()
     }
 
+    /// What the lock has of the packages that have been asked for, as far as it may be used.
+    pub(crate) fn locked(&self) -> impl Iterator<Item = (PkgId, usize)> {
+        let of_pkg = |(number, pkg): (usize, &Pkg)| -> Vec<(PkgId, usize)> {
+            let locked = pkg.ranges.iter().flat_map(VersionRange::locked);
+            locked.map(|release| (PkgId(number), release)).collect()
+        };
+        self.pkgs.iter().enumerate().flat_map(of_pkg)
+    }
+
     /// All that is known of a package.
     pub(crate) fn pkg(&self, id: PkgId) -> &Pkg {
         &self.pkgs[id.0]
@@ -316,13 +325,17 @@ impl Pkg {
     }
 }
 
+impl VersionRange {
+    /// The releases that the lock has, the lowest first.
+    fn locked(&self) -> impl Iterator<Item = usize> {
+        let numbers = self.locked.numbers(count(&self.candidates));
+        numbers.map(|number| self.candidates[number as usize])
+    }
+}
+
 /// Which releases will probably be chosen: those that are locked, or else the highest.
 fn likely(ranges: &[VersionRange]) -> impl Iterator<Item = usize> {
-    let locked = |range: &VersionRange| -> Vec<usize> {
-        let numbers = range.locked.numbers(count(&range.candidates));
-        numbers.map(|number| range.candidates[number as usize]).collect()
-    };
-    let locked: Vec<usize> = ranges.iter().flat_map(locked).collect();
+    let locked: Vec<usize> = ranges.iter().flat_map(VersionRange::locked).collect();
     let highest = ranges.last().and_then(|range| range.candidates.last().copied());
     let highest = highest.filter(|_| locked.is_empty());
     locked.into_iter().chain(highest)

@@ -45,7 +45,7 @@ pub(crate) fn core<U: Universe>(
         at -= 1;
         let mut less = core.clone();
         less.remove(at);
-        match search(known, &aims(&less), Keep::Nothing) {
+        match search(known, &aims(&less), Keep::Preferred) {
             Ok(_) => {}
             Err(Ended::Unanswered(error)) => return Err(error),
             Err(Ended::Impossible(why)) => {

@@ -20,9 +20,13 @@ use crate::universe::Universe;
 
 /// How much the lock says.
 pub(crate) enum Keep<'a> {
-    /// What is locked is not up for decision, but for these nodes.
+    /// What is locked is not up for decision, but for these nodes, where it is preferred.
+    Preferring(&'a HashSet<NodeId>),
+    /// What is locked is not up for decision, but for these nodes, which are decided as if it were not.
     AllBut(&'a HashSet<NodeId>),
     /// What is locked is preferred.
+    Preferred,
+    /// As if nothing were locked.
     Nothing,
 }
 
@@ -104,12 +108,15 @@ impl<U: Universe> Search<'_, '_, U> {
     fn locked(&self, node: NodeId, picks: &Picks) -> Option<Picks> {
         let known = self.known.borrow();
         let locked = known.options(node).locked;
-        let is_kept = match self.keep {
-            Keep::AllBut(free) => !locked.is_empty() && !free.contains(&node),
+        let left = picks.intersection(locked);
+        let is_kept = |free: &HashSet<NodeId>| !locked.is_empty() && !free.contains(&node);
+        let counts = match self.keep {
+            Keep::Preferring(free) => is_kept(free) || !left.is_empty(),
+            Keep::AllBut(free) => is_kept(free),
+            Keep::Preferred => !left.is_empty(),
             Keep::Nothing => false,
         };
-        let left = picks.intersection(locked);
-        (is_kept || !left.is_empty()).then_some(left)
+        counts.then_some(left)
     }
 
     fn put_aside<T>(&self, answer: Result<T, U::Error>) -> Result<T, Stopped> {

@@ -326,7 +326,7 @@ fn an_exact_version_that_a_requirement_excludes() {
           | ^ c: 1.1.0 to 1.2.0
           = because c is to be 1.0.0,
           = `=1.0.0` and `^1.1` cannot both be met
-          = help: ask for other versions of one of these, or do without it
+          = help: c 1.0.0 fits with what is named here: ask for `^1.0` here
     "#]]
     .assert_eq(&workspace.says());
 }
@@ -344,4 +344,27 @@ fn what_is_locked_is_no_reason() {
                    //lib c =1.0.0";
     let locked = workspace(&world, demands).locked("a 1.0.0\nc 1.0.0");
     assert_eq!(locked.says(), workspace(&world, demands).says());
+}
+
+#[test]
+fn two_conflicts_that_have_nothing_to_do_with_each_other() {
+    // One is said; what is offered helps with that one.
+    let world = world("a 1.0.0\na 1.1.0\nb 1.0.0\nb 1.1.0");
+    let workspace = workspace(
+        &world,
+        "//one a =1.0.0
+         //two a =1.1.0
+         //one b =1.0.0
+         //two b =1.1.0",
+    );
+    expect![[r#"
+        error: no versions fit together
+         --> one/PKG.libsonnet:6:11
+          | ^ b: 1.0.0
+          = because //two needs b =1.1.0 (two/PKG.libsonnet:7:11),
+          = `=1.1.0` and `=1.0.0` cannot both be met
+          = help: b 1.0.0 fits with what is named here: ask for `^1.0` at two/PKG.libsonnet:7:11
+          = help: b 1.1.0 fits with what is named here: ask for `^1.1` here
+    "#]]
+    .assert_eq(&workspace.says());
 }
