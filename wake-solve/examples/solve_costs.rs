@@ -1,4 +1,4 @@
-//! What choosing versions costs: `cargo run --release -p wake-solve --example solve_costs`.
+//! What choosing versions costs: `cargo run --profile quick -p wake-solve --example solve_costs`.
 //!
 //! Packages of twenty versions each, as chance makes them from a few seeds, are solved from nothing, with everything locked, with
 //! one requirement lowered and raised again, with all raised (of 1,000 packages), and with two that cannot both be met. Prints milliseconds of processor time, the median
