@@ -1,6 +1,9 @@
 //! Requirements that cannot be met together: why, and what would help.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::slice;
+
+use wake_model::Requirement;
 
 use crate::known::{Known, Pkg, PkgId};
 use crate::proof::{Fact, Subject, core, facts};
@@ -8,7 +11,7 @@ use crate::prose::{asked, list, refused, versions, wanted};
 use crate::search::Premise;
 use crate::task::{Fault, Task, Wanted};
 use crate::universe::Universe;
-use crate::wishes::{Wish, other_requirement};
+use crate::wishes::{Said, Wish, other_requirement};
 
 /// A proof has no more lines than these; what is behind them is counted.
 const MOST_LINES: usize = 24;
@@ -67,9 +70,17 @@ fn offers<U: Universe>(
     for number in order {
         let Wanted::Demand(demand) = core[number].wanted else { continue };
         let is_other = |wish: &&Wish| wish.wanted != core[number].wanted;
-        let others: Vec<Wish> = wishes.iter().filter(is_other).cloned().collect();
         let here = Some(number) == shown;
-        offers.extend(other_requirement(known, task, demand, &others, here)?);
+        // There may be another conflict that has nothing to do with this one.
+        for (wishes, others) in [(wishes, "everything else"), (core, "what is named here")] {
+            let rest: Vec<Wish> = wishes.iter().filter(is_other).cloned().collect();
+            let said = Said { others, here };
+            let offer = other_requirement(known, task, demand, &rest, said)?;
+            if offer.is_some() {
+                offers.extend(offer);
+                break;
+            }
+        }
     }
     Ok(offers)
 }
@@ -119,7 +130,7 @@ impl<U: Universe> Proof<'_, '_, U> {
             }
         }
         if ordered.len() > said {
-            lines.push(format!("and of {} more such requirements", ordered.len() - said));
+            lines.push(format!("and {} more such requirements", ordered.len() - said));
         }
         if let Some(last) = lines.last_mut() {
             last.push(',');
@@ -167,58 +178,77 @@ impl<U: Universe> Proof<'_, '_, U> {
                 let meant: BTreeSet<usize> =
                     fact.requirements.iter().flat_map(|one| object.matching(one)).collect();
                 let needed = self.needed(fact, object);
-                (format!("{subject} needs {needed}"), meant.into_iter().collect())
+                (format!("{subject} {needed}"), meant.into_iter().collect())
             }
         };
-        let is_explained = |release: &usize| explained.contains(&(fact.object, *release));
-        let is_subject = self.facts.iter().any(|other| other.about() == Some(fact.object));
+        match self.no_more(fact, object, &meant) {
+            Some(why) => format!("{said}, {why}"),
+            None => match self.covered(fact, object, &meant, explained) {
+                Some(which) => format!("{said}, {which}"),
+                None => said,
+            },
+        }
+    }
+
+    /// Why nothing meets what a fact says is needed, if so.
+    fn no_more(&self, fact: &Fact, object: &Pkg, meant: &[usize]) -> Option<&'static str> {
+        let is_meant = |release: usize| {
+            let version = &object.releases[release].version;
+            fact.requirements.iter().any(|one| one.matches(version))
+        };
         if meant.is_empty() {
-            let is_meant = |release: usize| {
-                let version = &object.releases[release].version;
-                fact.requirements.iter().any(|one| one.matches(version))
-            };
-            let why = match object.exists {
+            return Some(match object.exists {
                 false => "which does not exist",
                 true if refused(object, is_meant).next().is_some() => {
                     "of which no version may be used"
                 }
                 true => "of which there is no version",
-            };
-            return format!("{said}, {why}");
+            });
         }
+        let Subject::Releases(pkg, releases) = &fact.subject else { return None };
         let range = |release: &usize| object.releases[*release].version.range();
-        if let Subject::Releases(pkg, releases) = &fact.subject
-            && *pkg == fact.object
-            && releases.iter().chain(&meant).map(range).collect::<BTreeSet<_>>().len() == 1
-        {
-            return format!("{said}, another version of the same range");
+        let ranges = || releases.iter().chain(meant).map(range).collect::<BTreeSet<_>>();
+        (*pkg == fact.object && ranges().len() == 1).then_some("another version of the same range")
+    }
+
+    /// How the versions that a fact says are needed stand to those of which something has been said, if other facts are about them.
+    fn covered(
+        &self,
+        fact: &Fact,
+        object: &Pkg,
+        meant: &[usize],
+        explained: &BTreeSet<(PkgId, usize)>,
+    ) -> Option<String> {
+        let is_subject = self.facts.iter().any(|other| other.about() == Some(fact.object));
+        // It has been said of an exact version which it is.
+        let is_exact = matches!(fact.subject, Subject::Workspace(number) if self.is_exact(number));
+        if !is_subject || is_exact {
+            return None;
         }
-        match is_subject
-            && !matches!(fact.subject, Subject::Workspace(number) if self.is_exact(number))
-        {
-            false => said,
-            true if !meant.iter().all(is_explained) => {
-                format!("{said}, which is {}", versions(object, &meant))
-            }
-            true if meant.len() == 1 => format!("{said}, of which this is the only one"),
-            true => format!("{said}, of which these are all"),
-        }
+        let is_explained = |release: &usize| explained.contains(&(fact.object, *release));
+        Some(match meant.iter().all(is_explained) {
+            false => format!("which is {}", versions(object, meant)),
+            true if meant.len() == 1 => "of which this is the only one".to_owned(),
+            true => "of which these are all".to_owned(),
+        })
     }
 
     fn is_exact(&self, wish: usize) -> bool {
         self.core[wish].wanted.demand().is_none()
     }
 
-    /// What releases need: `acme/tls ^1.4`, or `acme/tls ^1.4 or ^1.5`.
+    /// What releases need: `needs acme/tls ^1.4`, or `each needs one of acme/tls ^1.4, ^1.5`.
     fn needed(&self, fact: &Fact, object: &Pkg) -> String {
         const SHOWN: usize = 3;
+        let name = &object.name;
+        if let [only] = fact.requirements.as_slice() {
+            return format!("needs {name} {only}");
+        }
         let mut texts: Vec<String> =
             fact.requirements.iter().take(SHOWN).map(|one| one.to_string()).collect();
         let more = fact.requirements.len().saturating_sub(SHOWN);
-        if more > 0 {
-            texts.push(format!("{more} others"));
-        }
-        format!("{} {}", object.name, texts.join(" or "))
+        texts.extend((more > 0).then(|| format!("{more} more")));
+        format!("each needs one of {name} {}", texts.join(", "))
     }
 
     /// What of the workspace's own requirements cannot be met.
@@ -240,25 +270,27 @@ impl<U: Universe> Proof<'_, '_, U> {
         }
     }
 
-    /// Names what would have been meant, had it been allowed.
+    /// Names what would have done for every fact about its package, had it been allowed.
     fn passed_over(&self, fault: &mut Fault) {
         const SHOWN: usize = 4;
-        let wish = |wish: &Wish| match wish.wanted {
-            Wanted::Demand(number) => Some((wish.pkg, &self.task.demands[number].requirement)),
+        let of_wish = |wish: &'_ Wish| match wish.wanted {
+            Wanted::Demand(number) => {
+                Some((wish.pkg, slice::from_ref(&self.task.demands[number].requirement)))
+            }
             Wanted::Exact(_) => None,
         };
-        let of_facts = self.facts.iter();
-        let of_facts =
-            of_facts.flat_map(|fact| fact.requirements.iter().map(|one| (fact.object, one)));
-        let all: Vec<_> = self.core.iter().filter_map(wish).chain(of_facts).collect();
+        let of_facts = self.facts.iter().map(|fact| (fact.object, fact.requirements.as_slice()));
+        let all: Vec<(PkgId, &[Requirement])> =
+            self.core.iter().filter_map(of_wish).chain(of_facts).collect();
         let pkgs: BTreeSet<PkgId> = all.iter().map(|(pkg, _)| *pkg).collect();
         for id in pkgs {
             let pkg = self.known.pkg(id);
-            let is_meant = |release: usize| {
-                let version = &pkg.releases[release].version;
-                all.iter().any(|(other, one)| *other == id && one.matches(version))
+            let would_do = |release: usize| {
+                let matches = |one: &Requirement| one.matches(&pkg.releases[release].version);
+                let mut about = all.iter().filter(|(other, _)| *other == id);
+                about.all(|(_, requirements)| requirements.iter().any(matches))
             };
-            for (release, because, help) in refused(pkg, is_meant).take(SHOWN) {
+            for (release, because, help) in refused(pkg, would_do).take(SHOWN) {
                 let version = &pkg.releases[release].version;
                 fault.notes.push(format!("{} {version} is {because}", pkg.name));
                 let new = help.filter(|help| !fault.help.iter().any(|other| other == help));

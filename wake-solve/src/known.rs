@@ -129,20 +129,33 @@ impl<'u, U: Universe> Known<'u, U> {
         let id = PkgId(self.pkgs.len());
         let name = Rc::new(name.clone());
         let ranges = ranges(id, &releases, locked, &mut self.nodes);
-        let newest = ranges.last().and_then(|range| range.candidates.last());
-        if let Some(&newest) = newest {
-            let needs: Vec<&PkgName> =
-                releases[newest].needs.iter().map(|need| &need.name).collect();
-            self.universe.expect(&needs);
-        }
+        self.expect(likely(&ranges).flat_map(|release| &releases[release].needs));
         self.ids.insert(name.clone(), id);
         self.pkgs.push(Pkg { name, exists, releases, ranges, aims: HashMap::new() });
         Ok(id)
     }
 
+    /// Says which packages will be asked for.
+    fn expect<'n>(&self, needs: impl IntoIterator<Item = &'n Need>) {
+        let names = needs.into_iter().map(|need| &need.name);
+        let names: Vec<&PkgName> = names.filter(|name| self.find(name).is_none()).collect();
+        if !names.is_empty() {
+            self.universe.expect(&names);
+        }
+    }
+
     /// A package that has been asked for.
     pub(crate) fn find(&self, name: &PkgName) -> Option<PkgId> {
         self.ids.get(name).copied()
+    }
+
+    /// What the lock has of the packages that have been asked for, as far as it may be used.
+    pub(crate) fn locked(&self) -> impl Iterator<Item = (PkgId, usize)> {
+        let of_pkg = |(number, pkg): (usize, &Pkg)| -> Vec<(PkgId, usize)> {
+            let locked = pkg.ranges.iter().flat_map(VersionRange::locked);
+            locked.map(|release| (PkgId(number), release)).collect()
+        };
+        self.pkgs.iter().enumerate().flat_map(of_pkg)
     }
 
     /// All that is known of a package.
@@ -206,11 +219,7 @@ impl<'u, U: Universe> Known<'u, U> {
     fn choice(&mut self, id: PkgId, meanings: Vec<Meaning>) -> NodeId {
         let new = NodeId(self.nodes.len());
         *self.choices.entry((id, meanings)).or_insert_with_key(|(_, meanings)| {
-            let ranges = &self.pkgs[id.0].ranges;
-            let is_locked =
-                |meaning: &Meaning| !ranges[meaning.range].locked_of(&meaning.picks).is_empty();
-            let locked = (0..).zip(meanings).filter(|(_, meaning)| is_locked(meaning));
-            let locked = Picks::of(locked.map(|(number, _)| number));
+            let locked = self.pkgs[id.0].locked_of(meanings);
             self.nodes.push((Node::Choice(id, meanings.clone()), locked));
             new
         })
@@ -244,10 +253,7 @@ impl<'u, U: Universe> Known<'u, U> {
         let mut needs = self.pkg(id).releases[release].needs.clone();
         needs.sort_by_cached_key(|need| (need.name.clone(), need.requirement.to_string()));
         needs.dedup();
-        let names: Vec<&PkgName> = needs.iter().map(|need| &need.name).collect();
-        if names.iter().any(|name| self.find(name).is_none()) {
-            self.universe.expect(&names);
-        }
+        self.expect(&needs);
         let itself = self.pkg(id).decision(release);
         let mut met = Vec::with_capacity(needs.len());
         for need in needs {
@@ -279,6 +285,21 @@ impl Pkg {
         })
     }
 
+    /// Which of these the lock has: those with a version in it that will do, else those with any, so that of a range that is
+    /// locked another version comes before another range.
+    fn locked_of(&self, meanings: &[Meaning]) -> Picks {
+        let locked = |meaning: &Meaning| &self.ranges[meaning.range].locked;
+        let those = |has: &dyn Fn(&Meaning) -> bool| {
+            let those = (0..).zip(meanings).filter(|(_, meaning)| has(meaning));
+            Picks::of(those.map(|(number, _)| number))
+        };
+        let that_will_do = those(&|meaning| !locked(meaning).is_disjoint(&meaning.picks));
+        match that_will_do.is_empty() {
+            true => those(&|meaning| !locked(meaning).is_empty()),
+            false => that_will_do,
+        }
+    }
+
     /// The highest of some releases that a requirement means.
     pub(crate) fn highest(&self, of: &[usize], requirement: &Requirement) -> Option<usize> {
         let matches = |release: &usize| requirement.matches(&self.releases[*release].version);
@@ -305,10 +326,19 @@ impl Pkg {
 }
 
 impl VersionRange {
-    /// Which of `picks` the lock has.
-    fn locked_of(&self, picks: &Picks) -> Picks {
-        self.locked.intersection(picks)
+    /// The releases that the lock has, the lowest first.
+    fn locked(&self) -> impl Iterator<Item = usize> {
+        let numbers = self.locked.numbers(count(&self.candidates));
+        numbers.map(|number| self.candidates[number as usize])
     }
+}
+
+/// Which releases will probably be chosen: those that are locked, or else the highest.
+fn likely(ranges: &[VersionRange]) -> impl Iterator<Item = usize> {
+    let locked: Vec<usize> = ranges.iter().flat_map(VersionRange::locked).collect();
+    let highest = ranges.last().and_then(|range| range.candidates.last().copied());
+    let highest = highest.filter(|_| locked.is_empty());
+    locked.into_iter().chain(highest)
 }
 
 fn count<T>(of: &[T]) -> u32 {

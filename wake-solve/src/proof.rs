@@ -31,7 +31,7 @@ pub(crate) enum Subject {
 
 /// As few of `wishes` as cannot be met together, and why: leaving out any one of them, the others can be met.
 ///
-/// `premises` is why all of them cannot. With many wishes among them it may be more than is needed: each is tried.
+/// `premises` is why all of them cannot. Each wish of which they speak is tried, unless there are more than sixteen.
 pub(crate) fn core<U: Universe>(
     known: &mut Known<'_, U>,
     wishes: &[Wish],
@@ -45,7 +45,7 @@ pub(crate) fn core<U: Universe>(
         at -= 1;
         let mut less = core.clone();
         less.remove(at);
-        match search(known, &aims(&less), Keep::Nothing) {
+        match search(known, &aims(&less), Keep::Preferred) {
             Ok(_) => {}
             Err(Ended::Unanswered(error)) => return Err(error),
             Err(Ended::Impossible(why)) => {
@@ -81,14 +81,16 @@ pub(crate) fn facts<U: Universe>(
     premises: &[Premise],
 ) -> Result<Vec<Fact>, U::Error> {
     // By range and needed package, in the order in which the proof speaks of them: each release with what it needs.
-    let mut found: Vec<((NodeId, PkgId), Needing)> = Vec::new();
+    let mut found: Vec<((NodeId, PkgId, bool), Needing)> = Vec::new();
     for premise in premises {
         let Premise::Leads { node, picks, aim } = premise else { continue };
         let Some((pkg, releases)) = known.releases_of(*node, picks) else { continue };
         let Some(object) = known.pkg_of(aim.node) else { continue };
-        let at = found.iter().position(|(about, _)| *about == (*node, object));
+        // What nothing meets is said by itself.
+        let about = (*node, object, aim.picks.is_empty());
+        let at = found.iter().position(|(other, _)| *other == about);
         let at = at.unwrap_or_else(|| {
-            found.push(((*node, object), Needing { pkg, releases: BTreeMap::new() }));
+            found.push((about, Needing { pkg, releases: BTreeMap::new() }));
             found.len() - 1
         });
         for release in releases {
@@ -98,7 +100,7 @@ pub(crate) fn facts<U: Universe>(
             of_release.extend(meant.map(|(need, _)| need.requirement));
         }
     }
-    Ok(found.into_iter().map(|((_, object), needing)| needing.fact(object)).collect())
+    Ok(found.into_iter().map(|((_, object, _), needing)| needing.fact(object)).collect())
 }
 
 /// Releases of a package, each with requirements of one other package.

@@ -20,9 +20,13 @@ use crate::universe::Universe;
 
 /// How much the lock says.
 pub(crate) enum Keep<'a> {
-    /// What is locked is not up for decision, but for these nodes.
+    /// What is locked is not up for decision, but for these nodes, where it is preferred.
+    Preferring(&'a HashSet<NodeId>),
+    /// What is locked is not up for decision, but for these nodes, which are decided as if it were not.
     AllBut(&'a HashSet<NodeId>),
     /// What is locked is preferred.
+    Preferred,
+    /// As if nothing were locked.
     Nothing,
 }
 
@@ -104,12 +108,15 @@ impl<U: Universe> Search<'_, '_, U> {
     fn locked(&self, node: NodeId, picks: &Picks) -> Option<Picks> {
         let known = self.known.borrow();
         let locked = known.options(node).locked;
-        let is_kept = match self.keep {
-            Keep::AllBut(free) => !locked.is_empty() && !free.contains(&node),
+        let left = picks.intersection(locked);
+        let is_kept = |free: &HashSet<NodeId>| !locked.is_empty() && !free.contains(&node);
+        let counts = match self.keep {
+            Keep::Preferring(free) => is_kept(free) || !left.is_empty(),
+            Keep::AllBut(free) => is_kept(free),
+            Keep::Preferred => !left.is_empty(),
             Keep::Nothing => false,
         };
-        let left = picks.intersection(locked);
-        (is_kept || !left.is_empty()).then_some(left)
+        counts.then_some(left)
     }
 
     fn put_aside<T>(&self, answer: Result<T, U::Error>) -> Result<T, Stopped> {
@@ -177,7 +184,7 @@ type Tree = DerivationTree<NodeId, Picks, Infallible>;
 fn premises(tree: Tree) -> Vec<Premise> {
     let mut premises = Vec::new();
     let mut seen = HashSet::new();
-    // Parts of it stand in several places. All are held here, so that none is dropped inside of another: a proof may be deep.
+    // Parts of it stand in several places.
     let mut held = vec![Arc::new(tree)];
     let mut open = vec![0];
     while let Some(number) = open.pop() {
@@ -202,5 +209,15 @@ fn premises(tree: Tree) -> Vec<Premise> {
             DerivationTree::External(External::Custom(_, _, never)) => match *never {},
         }
     }
+    drop_all(held);
     premises
+}
+
+/// Drops parts of proofs, none inside of another: a proof may be deeper than the stack.
+fn drop_all(mut parts: Vec<Arc<Tree>>) {
+    while let Some(part) = parts.pop() {
+        if let Some(DerivationTree::Derived(derived)) = Arc::into_inner(part) {
+            parts.extend([derived.cause1, derived.cause2]);
+        }
+    }
 }

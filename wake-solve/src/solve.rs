@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use pubgrub::VersionSet;
 use wake_model::PkgName;
 
 use crate::conflict::explain;
-use crate::known::{Known, PkgId};
+use crate::known::{Aim, Known, NodeId, PkgId};
 use crate::reading::read;
 use crate::search::{Ended, Keep, Premise, search};
 use crate::task::{Chosen, Exact, Fault, Task, Unsolved};
@@ -13,8 +14,11 @@ use crate::universe::Universe;
 use crate::unmet;
 use crate::wishes::{Wish, aims};
 
-/// After so many searches that could not keep what is locked, the lock is but preferred.
-const PATIENCE: usize = 64;
+/// So many searches let go of what a proof names and of nothing else.
+const PATIENT: usize = 8;
+
+/// So many more let go of what that needs as well, as it is locked. Then it is as if nothing were.
+const IMPATIENT: usize = 4;
 
 /// Chooses a version for everything that `task` asks for and that this needs, sorted by name and version.
 ///
@@ -58,9 +62,19 @@ fn settle<U: Universe>(
     wishes: &[Wish],
 ) -> Result<Vec<(PkgId, usize)>, Ended<U::Error>> {
     let aims = aims(wishes);
-    let mut free = HashSet::new();
-    for _ in 0..PATIENCE {
-        let premises = match search(known, &aims, Keep::AllBut(&free)) {
+    // A requirement that nothing locked in its range meets would be named by a proof of its own.
+    let is_raised = |aim: &&Aim| {
+        let locked = known.options(aim.node).locked;
+        !locked.is_empty() && locked.is_disjoint(&aim.picks)
+    };
+    let mut free: HashSet<NodeId> = aims.iter().filter(is_raised).map(|aim| aim.node).collect();
+    for round in 0..PATIENT + IMPATIENT {
+        // Where much changes, looking for what is locked first would be looking where nothing fits.
+        let keep = match round < PATIENT {
+            true => Keep::Preferring(&free),
+            false => Keep::AllBut(&free),
+        };
+        let premises = match search(known, &aims, keep) {
             Err(Ended::Impossible(premises)) => premises,
             other => return other,
         };
@@ -72,8 +86,23 @@ fn settle<U: Universe>(
         if free.len() == before {
             return Err(Ended::Impossible(premises));
         }
+        if round >= PATIENT {
+            let needed = needed(known, &free);
+            free.extend(needed);
+        }
     }
     search(known, &aims, Keep::Nothing)
+}
+
+/// The nodes of what the lock has at these nodes and that needs, as it is locked.
+fn needed<U: Universe>(known: &Known<'_, U>, free: &HashSet<NodeId>) -> Vec<NodeId> {
+    let locked: Vec<(PkgId, usize)> = known.locked().collect();
+    let node = |&(pkg, release): &(PkgId, usize)| Some(known.pkg(pkg).decision(release)?.node);
+    let is_free = |line: &&(PkgId, usize)| node(line).is_some_and(|node| free.contains(&node));
+    let needs = locked.iter().filter(is_free);
+    let needs = needs.flat_map(|&(pkg, release)| &known.pkg(pkg).releases[release].needs);
+    let needs = needs.map(|need| (&need.name, &need.requirement));
+    read(known, needs, &locked).iter().filter_map(node).collect()
 }
 
 impl Exact {

@@ -3,11 +3,11 @@
 use wake_model::PkgName;
 use wake_model::nearest::nearest;
 
-use crate::known::{Known, Pkg};
+use crate::known::{Aim, Known, Pkg, PkgId};
 use crate::prose::{existing, refused};
 use crate::task::{Exact, Fault, Task, Wanted};
 use crate::universe::{Demand, Universe};
-use crate::wishes::{Wish, other_requirement};
+use crate::wishes::{Said, Wish, other_requirement};
 
 /// Everything that is asked for, in an order that does not depend on that of `task`; else what of it cannot be had.
 pub(crate) fn wishes<U: Universe>(
@@ -24,7 +24,7 @@ pub(crate) fn wishes<U: Universe>(
     let (mut wishes, mut unmet, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for number in exact {
         match exactly(known, &task.exact[number])? {
-            Ok(wish) => wishes.push(Wish { wanted: Wanted::Exact(number), ..wish }),
+            Ok((pkg, aim)) => wishes.push(Wish { wanted: Wanted::Exact(number), pkg, aim }),
             Err(fault) => faults.push(fault),
         }
     }
@@ -44,17 +44,18 @@ pub(crate) fn wishes<U: Universe>(
     Ok(if faults.is_empty() { Ok(wishes) } else { Err(faults) })
 }
 
+/// The range of an exact version, and that version in it.
 fn exactly<U: Universe>(
     known: &mut Known<'_, U>,
     exact: &Exact,
-) -> Result<Result<Wish, Fault>, U::Error> {
+) -> Result<Result<(PkgId, Aim), Fault>, U::Error> {
     let id = known.ask(&exact.name)?;
     let Exact { name, version } = exact;
     let pkg = known.pkg(id);
     let release =
         pkg.releases.iter().position(|release| release.version.precedence(version).is_eq());
     if let Some(aim) = release.and_then(|release| pkg.decision(release)) {
-        return Ok(Ok(Wish { wanted: Wanted::Exact(0), pkg: id, aim }));
+        return Ok(Ok((id, aim)));
     }
     if !pkg.exists {
         return unknown(known, name).map(Err);
@@ -67,8 +68,12 @@ fn exactly<U: Universe>(
     fault.what_exists(pkg);
     let newest = pkg.usable().next_back().map(|release| &pkg.releases[release].version);
     fault.help.extend(newest.map(|newest| format!("the newest is {newest}")));
+    fault.say_something_to_do();
     Ok(Err(fault))
 }
+
+/// A version is offered at the place that it is about, and fits with all that can be met.
+const EVERYTHING: Said = Said { others: "everything else", here: true };
 
 /// Why no version will do for the demand `number`.
 fn fault<U: Universe>(
@@ -83,7 +88,7 @@ fn fault<U: Universe>(
         let fault = unknown(known, name)?;
         return Ok(Fault { demand: Some(number), ..fault });
     }
-    let help = other_requirement(known, task, number, others, true)?;
+    let help = other_requirement(known, task, number, others, EVERYTHING)?;
     let pkg = known.pkg(id);
     let is_meant = |release: usize| requirement.matches(&pkg.releases[release].version);
     let message = match refused(pkg, is_meant).next() {
@@ -95,9 +100,7 @@ fn fault<U: Universe>(
     fault.why_not(pkg, is_meant);
     fault.what_exists(pkg);
     fault.help.extend(help);
-    if fault.help.is_empty() {
-        fault.help.push("ask for a version that exists, or do without it".to_owned());
-    }
+    fault.say_something_to_do();
     Ok(fault)
 }
 
@@ -127,6 +130,12 @@ impl Fault {
             self.notes.push(format!("{} is {because}", pkg.releases[release].version));
             let new = help.filter(|help| !self.help.iter().any(|other| other == help));
             self.help.extend(new.map(str::to_owned));
+        }
+    }
+
+    fn say_something_to_do(&mut self) {
+        if self.help.is_empty() {
+            self.help.push("ask for a version that exists, or do without it".to_owned());
         }
     }
 

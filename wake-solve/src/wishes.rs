@@ -20,6 +20,15 @@ pub(crate) fn aims(wishes: &[Wish]) -> Vec<Aim> {
     wishes.iter().map(|wish| wish.aim.clone()).collect()
 }
 
+/// How a line of help is said.
+#[derive(Clone, Copy)]
+pub(crate) struct Said {
+    /// What the others are called.
+    pub others: &'static str,
+    /// Whether it is said at the place of the demand.
+    pub here: bool,
+}
+
 /// A line of help: another requirement in place of the demand `number`, with which it and all of `others` can be met.
 ///
 /// It is what a person would write for the newest version with which everything fits, and it has been tried.
@@ -28,7 +37,7 @@ pub(crate) fn other_requirement<U: Universe>(
     task: &Task<'_>,
     number: usize,
     others: &[Wish],
-    here: bool,
+    said: Said,
 ) -> Result<Option<String>, U::Error> {
     let demand = &task.demands[number];
     let Some(pkg) = known.find(&demand.name) else { return Ok(None) };
@@ -36,7 +45,7 @@ pub(crate) fn other_requirement<U: Universe>(
         let aim = known.aim(pkg, requirement);
         let mut all = aims(others);
         all.push(aim);
-        match search(known, &all, Keep::Nothing) {
+        match search(known, &all, Keep::Preferred) {
             Ok(chosen) => {
                 let of_pkg = chosen.into_iter().filter(|(other, _)| *other == pkg);
                 let of_pkg: Vec<usize> = of_pkg.map(|(_, release)| release).collect();
@@ -51,11 +60,12 @@ pub(crate) fn other_requirement<U: Universe>(
     let Some(any) = meant(&Requirement::ANY)? else { return Ok(None) };
     let requirement = any.caret();
     let Some(version) = meant(&requirement)? else { return Ok(None) };
-    let place = match (&demand.at, here) {
+    let place = match (&demand.at, said.here) {
         (_, true) => "here".to_owned(),
         (Some(at), false) => format!("at {at}"),
         (None, false) => format!("in {}", demand.by),
     };
+    let others = said.others;
     let name = &demand.name;
-    Ok(Some(format!("{name} {version} fits with everything else: ask for `{requirement}` {place}")))
+    Ok(Some(format!("{name} {version} fits with {others}: ask for `{requirement}` {place}")))
 }

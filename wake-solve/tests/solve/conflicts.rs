@@ -105,7 +105,7 @@ fn versions_that_each_need_something_else() {
         error: no versions fit together
          --> app/PKG.libsonnet:4:11
           | ^ a: 1.0.0 to 1.4.0
-          = because a 1.0.0 to 1.4.0 needs c =1.0.0 or =1.1.0 or =1.2.0 or 2 others
+          = because a 1.0.0 to 1.4.0 each needs one of c =1.0.0, =1.1.0, =1.2.0, 2 more
           = and b 1.0.0 needs c ^1.5
           = and //app needs b ^1 (app/PKG.libsonnet:5:11), of which this is the only one,
           = `b ^1` and `a ^1` cannot both be met
@@ -210,4 +210,161 @@ fn a_version_that_needs_another_of_its_own_range() {
           = help: a 1.0.0 fits with everything else: ask for `^1.0` here
     "#]]
     .assert_eq(&workspace(&world, "//app a ^1.1").says());
+}
+
+#[test]
+fn three_that_cannot_all_be_met() {
+    // Any two of them can.
+    let world = world(
+        "a 1.0.0: x ^1
+         a 1.1.0: y ^1
+         b 1.0.0: x ^1.1
+         b 1.1.0: y ^1.1
+         x 1.0.0
+         x 1.1.0: z ^1
+         y 1.0.0
+         y 1.1.0: z ^1
+         z 1.0.0
+         z 2.0.0",
+    );
+    let workspace = workspace(
+        &world,
+        "//one b ^1
+         //two x =1.0.0
+         //three y =1.0.0",
+    );
+    expect![[r#"
+        error: no versions fit together
+         --> two/PKG.libsonnet:5:11
+          | ^ x: 1.0.0
+          = because b 1.0.0 needs x ^1.1
+          = and b 1.1.0 needs y ^1.1
+          = and //three needs y =1.0.0 (three/PKG.libsonnet:6:11)
+          = and //one needs b ^1 (one/PKG.libsonnet:4:11), of which these are all,
+          = `b ^1`, `y =1.0.0` and `x =1.0.0` cannot all be met
+          = help: y 1.1.0 fits with everything else: ask for `^1.1` at three/PKG.libsonnet:6:11
+          = help: x 1.1.0 fits with everything else: ask for `^1.1` here
+    "#]]
+    .assert_eq(&workspace.says());
+}
+
+#[test]
+fn a_yanked_version_that_would_have_done() {
+    let world = world(
+        "a 1.0.0: c ^1.1
+         c 1.0.0
+         c 1.1.0: d ^9
+         c 1.1.1 (yanked) (it leaks)
+         d 1.0.0",
+    );
+    expect![[r#"
+        error: no versions fit together
+         --> app/PKG.libsonnet:4:11
+          | ^ a: 1.0.0
+          = because c 1.1.0 needs d ^9, of which there is no version
+          = and a 1.0.0 needs c ^1.1, of which this is the only one,
+          = `^1` cannot be met
+          = c 1.1.1 is yanked, because it leaks
+          = help: ask for other versions of one of these, or do without it
+    "#]]
+    .assert_eq(&workspace(&world, "//app a ^1").says());
+    // Where it would not have done either it is not spoken of.
+    let other = crate::world::world(
+        "a 1.0.0: c ^1.1
+         c 1.0.0
+         c 1.1.0
+         c 1.1.1 (yanked) (it leaks)",
+    );
+    let workspace = workspace(
+        &other,
+        "//app a ^1
+         //old c ~1.0",
+    );
+    expect![[r#"
+        error: no versions fit together
+         --> old/PKG.libsonnet:5:11
+          | ^ c: 1.0.0
+          = because a 1.0.0 needs c ^1.1
+          = and //app needs a ^1 (app/PKG.libsonnet:4:11), of which this is the only one,
+          = `^1` and `~1.0` cannot both be met
+          = help: c 1.1.0 fits with everything else: ask for `^1.1` here
+    "#]]
+    .assert_eq(&workspace.says());
+}
+
+#[test]
+fn a_pre_release_that_only_one_asks_for() {
+    let world = world(
+        "a 1.0.0
+         a 1.1.0-rc.1
+         a 1.1.0-rc.2
+         a 1.2.0",
+    );
+    let workspace = workspace(
+        &world,
+        "//one a ~1.1.0-rc.1
+         //two a ^1",
+    );
+    expect![[r#"
+        error: no versions fit together
+         --> two/PKG.libsonnet:5:11
+          | ^ a: 1.0.0 to 1.2.0
+          = because //one needs a ~1.1.0-rc.1 (one/PKG.libsonnet:4:11),
+          = `~1.1.0-rc.1` and `^1` cannot both be met
+          = help: a 1.2.0 fits with everything else: ask for `^1.2` at one/PKG.libsonnet:4:11
+    "#]]
+    .assert_eq(&workspace.says());
+}
+
+#[test]
+fn an_exact_version_that_a_requirement_excludes() {
+    let world = world("c 1.0.0\nc 1.1.0\nc 1.2.0\nd 1.0.0: c ^1.1");
+    let workspace = workspace(&world, "//app c ^1.1\n//lib d ^1").exact("c", "1.0.0");
+    expect![[r#"
+        error: no versions fit together
+         --> app/PKG.libsonnet:4:11
+          | ^ c: 1.1.0 to 1.2.0
+          = because c is to be 1.0.0,
+          = `=1.0.0` and `^1.1` cannot both be met
+          = help: c 1.0.0 fits with what is named here: ask for `^1.0` here
+    "#]]
+    .assert_eq(&workspace.says());
+}
+
+#[test]
+fn what_is_locked_is_no_reason() {
+    // The lock is let go before anything is said, so that the proof holds with every lock.
+    let world = world(
+        "a 1.0.0: c ^1
+         a 1.1.0: c ^1.1
+         c 1.0.0
+         c 1.1.0",
+    );
+    let demands = "//app a ^1.1
+                   //lib c =1.0.0";
+    let locked = workspace(&world, demands).locked("a 1.0.0\nc 1.0.0");
+    assert_eq!(locked.says(), workspace(&world, demands).says());
+}
+
+#[test]
+fn two_conflicts_that_have_nothing_to_do_with_each_other() {
+    // One is said; what is offered helps with that one.
+    let world = world("a 1.0.0\na 1.1.0\nb 1.0.0\nb 1.1.0");
+    let workspace = workspace(
+        &world,
+        "//one a =1.0.0
+         //two a =1.1.0
+         //one b =1.0.0
+         //two b =1.1.0",
+    );
+    expect![[r#"
+        error: no versions fit together
+         --> one/PKG.libsonnet:6:11
+          | ^ b: 1.0.0
+          = because //two needs b =1.1.0 (two/PKG.libsonnet:7:11),
+          = `=1.1.0` and `=1.0.0` cannot both be met
+          = help: b 1.0.0 fits with what is named here: ask for `^1.0` at two/PKG.libsonnet:7:11
+          = help: b 1.1.0 fits with what is named here: ask for `^1.1` here
+    "#]]
+    .assert_eq(&workspace.says());
 }

@@ -1,0 +1,186 @@
+//! What choosing versions costs: `cargo run --profile quick -p wake-solve --example solve_costs`.
+//!
+//! Packages of twenty versions each, as chance makes them from a few seeds, are solved from nothing, with everything locked, with
+//! one requirement lowered and raised again, with all raised (of 1,000 packages), and with two that cannot both be met. Prints milliseconds of processor time, the median
+//! and the most of the seeds; how many versions were chosen where it took the median, and how many at most were not locked. What
+//! an index costs to read is not in it: answers are handed over as they are.
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::unwrap_used)]
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::convert::Infallible;
+
+use wake_model::{BlobDigest, Lock, Name, PkgName};
+use wake_solve::{
+    Chosen, Demand, Need, Release, Standing, Task, Universe, Unsolved, Update, solve,
+};
+
+const SEEDS: u64 = 9;
+
+/// Versions of each package: four majors of five minors.
+const MAJORS: usize = 4;
+const MINORS: usize = 5;
+
+fn main() {
+    println!("| packages | question | ms | most ms | versions | new, at most |");
+    println!("|---:|---|---:|---:|---:|---:|");
+    for pkgs in [1000, 2000] {
+        let mut rows = [const { Vec::new() }; 6];
+        for seed in 1..=SEEDS {
+            let (published, demands) = (published(pkgs, seed), demands(pkgs));
+            let mut ask = |row: usize, demands: &[Demand], before: &[Chosen]| {
+                let (cost, after) = solved(&published, demands, &lock(before));
+                let after = after.unwrap_or_default();
+                let new = after.iter().filter(|one| before.binary_search(one).is_err()).count();
+                rows[row].push((cost, after.len(), new));
+                after
+            };
+            let chosen = ask(0, &demands, &[]);
+            assert!(!chosen.is_empty());
+            ask(1, &demands, &chosen);
+            let middle = &demands[demands.len() / 2].name;
+            let highest = &chosen.iter().rfind(|one| one.name == *middle).unwrap().version;
+            let lower = with(&demands, middle, &[&format!("<{highest}")]);
+            let lowered = ask(2, &lower, &chosen);
+            ask(3, &with(&demands, middle, &[&format!(">={highest}")]), &lowered);
+            if pkgs == 1000 {
+                let mut past = published.clone();
+                let was_there = |release: &Release| release.version < "4.3.0".parse().unwrap();
+                past.values_mut().for_each(|releases| releases.retain(was_there));
+                let older = solved(&past, &demands, &Lock::default()).1.unwrap();
+                let above_it = |demand: &Demand| {
+                    let was = older.iter().rfind(|one| one.name == demand.name).unwrap();
+                    Demand {
+                        requirement: format!(">{}", was.version).parse().unwrap(),
+                        ..demand.clone()
+                    }
+                };
+                let raised: Vec<Demand> = demands.iter().map(above_it).collect();
+                ask(4, &raised, &older);
+            }
+            ask(5, &with(&demands, middle, &["~2.1", "~2.2"]), &chosen);
+        }
+        let questions = [
+            "from nothing",
+            "as locked",
+            "one requirement lowered",
+            "one requirement raised",
+            "all requirements raised",
+            "two that cannot both be met: proof and help",
+        ];
+        for (question, row) in questions.iter().zip(&mut rows) {
+            row.sort_by(|one, other| one.0.total_cmp(&other.0));
+            if row.is_empty() {
+                continue;
+            }
+            let (median, versions, _) = row[row.len() / 2];
+            let (most, ..) = row[row.len() - 1];
+            let changed = row.iter().map(|(.., changed)| *changed).max().unwrap_or_default();
+            println!("| {pkgs} | {question} | {median:.1} | {most:.1} | {versions} | {changed} |");
+        }
+    }
+}
+
+/// What exists, each answer given once: whoever asks has it made of an index, and is not charged for a copy.
+struct Published(RefCell<HashMap<PkgName, Vec<Release>>>);
+
+impl Universe for Published {
+    type Error = Infallible;
+
+    fn releases(&self, name: &PkgName) -> Result<Option<Vec<Release>>, Infallible> {
+        Ok(self.0.borrow_mut().remove(name))
+    }
+
+    fn names(&self, _: Option<&Name>) -> Result<Vec<Name>, Infallible> {
+        Ok(Vec::new())
+    }
+}
+
+type Answer = Result<Vec<Chosen>, Unsolved<Infallible>>;
+
+/// Milliseconds of processor time, and the answer.
+fn solved(
+    published: &HashMap<PkgName, Vec<Release>>,
+    demands: &[Demand],
+    lock: &Lock,
+) -> (f64, Answer) {
+    let published = Published(RefCell::new(published.clone()));
+    let task = Task { demands, lock, update: Update::Nothing, exact: &[] };
+    let start = processor_ms();
+    let answer = solve(&task, &published);
+    (processor_ms() - start, answer)
+}
+
+fn processor_ms() -> f64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    now.tv_sec as f64 * 1e3 + now.tv_nsec as f64 / 1e6
+}
+
+fn name(number: usize) -> PkgName {
+    format!("acme/p{number}").parse().unwrap()
+}
+
+/// Packages that each need up to five of the hundred after them, as these were when the version was published or a little
+/// earlier; one need in forty allows a single minor.
+fn published(pkgs: usize, seed: u64) -> HashMap<PkgName, Vec<Release>> {
+    let mut random = seed;
+    let mut below = |end: usize| {
+        random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+        (random >> 33) as usize % end
+    };
+    let mut published = HashMap::new();
+    for number in 0..pkgs {
+        let later = pkgs - number - 1;
+        let needed = (0..below(6).min(later)).map(|_| number + 1 + below(later.min(100)));
+        let needed: BTreeSet<usize> = needed.collect();
+        let mut releases = Vec::new();
+        for age in 0..MAJORS * MINORS {
+            let need = |of: &usize| {
+                let then = age - below(3).min(age);
+                let (major, minor) = (1 + then / MINORS, then % MINORS);
+                let sign = if below(40) == 0 { '~' } else { '^' };
+                let requirement = format!("{sign}{major}.{minor}").parse().unwrap();
+                Need { name: name(*of), requirement }
+            };
+            let needs = needed.iter().map(need).collect();
+            let version = format!("{}.{}.0", 1 + age / MINORS, age % MINORS).parse().unwrap();
+            releases.push(Release { version, needs, standing: Standing::Usable });
+        }
+        published.insert(name(number), releases);
+    }
+    published
+}
+
+/// A workspace that requires each tenth package.
+fn demands(pkgs: usize) -> Vec<Demand> {
+    let demand = |number| Demand {
+        by: format!("//app{number}"),
+        at: None,
+        name: name(number),
+        requirement: ">=1.2".parse().unwrap(),
+    };
+    (0..pkgs).step_by(10).map(demand).collect()
+}
+
+/// The same, but with these requirements of one package.
+fn with(demands: &[Demand], name: &PkgName, requirements: &[&str]) -> Vec<Demand> {
+    let (of, others): (Vec<&Demand>, Vec<&Demand>) =
+        demands.iter().partition(|demand| demand.name == *name);
+    let instead = requirements.iter().flat_map(|requirement| {
+        let requirement = requirement.parse().unwrap();
+        of.iter().map(move |demand| Demand {
+            requirement: Clone::clone(&requirement),
+            ..Demand::clone(demand)
+        })
+    });
+    others.into_iter().cloned().chain(instead).collect()
+}
+
+fn lock(chosen: &[Chosen]) -> Lock {
+    let mut text = "wake-lock 1\n".to_owned();
+    for Chosen { name, version } in chosen {
+        let content = BlobDigest::of(format!("{name} {version}").as_bytes());
+        text += &format!("{name} {version} acme {content}\n");
+    }
+    Lock::parse(&text).unwrap()
+}
