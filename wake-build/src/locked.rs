@@ -1,6 +1,7 @@
 //! Packages that `wake.lock` names: read once, from the root of the workspace, when something asks for one.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use wake_model::lock::LockError;
@@ -9,7 +10,7 @@ use wake_steps::diagnostic::{Class, Diagnostic, Place};
 use wake_steps::error::store_failure;
 use wake_store::{Lookup, Store};
 
-use crate::files::{FileState, Files, read_at_most};
+use crate::files::{FileError, FileState, Files, read_at_most};
 use crate::pkg_place::{PkgPlace, StoredPkg};
 use crate::sources::LARGEST;
 
@@ -86,11 +87,15 @@ impl LockText {
     fn read(files: &Files) -> Result<LockText, Box<Diagnostic>> {
         let failed = |message: String| Box::new(Diagnostic::error(Class::Environment, message));
         let path = RelPath::parse(LOCK_FILE).unwrap_or_default();
-        if files.is_too_large_a_source(&PkgPlace::Checkout(RelPath::root()), &path) {
-            let message = format!("`{LOCK_FILE}` has more than {} MiB", LARGEST >> 20);
-            return Err(Box::new(Diagnostic::error(Class::Resolution, message)));
-        }
-        let digest = match files.look(&path).map_err(|error| failed(error.to_string()))? {
+        let not_seen = |error: FileError| match error.source.kind() {
+            ErrorKind::FileTooLarge => {
+                let message = format!("`{LOCK_FILE}` has more than {} MiB", LARGEST >> 20);
+                Box::new(Diagnostic::error(Class::Resolution, message))
+            }
+            _ => failed(error.to_string()),
+        };
+        let seen = files.look_at_source(&PkgPlace::Checkout(RelPath::root()), &path);
+        let digest = match seen.map_err(not_seen)? {
             FileState::File { blob, .. } => blob,
             FileState::Absent => {
                 let message = format!("there is no `{LOCK_FILE}` that says what it is");
