@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use wake_eval::{Limits, NoAnswers, Op, Pool, Request};
+use wake_eval::{Limits, NoAnswers, Op, Pool, Request, machine_memory};
 use wake_model::RelPath;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
@@ -69,7 +69,7 @@ impl Expression {
             args: vec![OsString::from(&workers.evaluate)],
             readable: vec![root.to_owned()],
         };
-        let pool = Pool::new(command, Limits::default());
+        let pool = Pool::new(command, Limits::default().shared_by(1, machine_memory()));
         let evaluated = pool.evaluate(&request, &NoAnswers).map_err(|mut error| {
             let frames = error.frames.iter_mut().map(|frame| &mut frame.place);
             for place in error.place.iter_mut().chain(frames) {

@@ -2,6 +2,7 @@
 //! is fetched.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -12,7 +13,7 @@ use wake_steps::error::store_failure;
 use wake_store::ware::Meter;
 use wake_store::{Lookup, Store, StoredTree};
 
-use crate::files::{FileState, Files, read_at_most};
+use crate::files::{FileError, FileState, Files, read_at_most};
 use crate::pkg_place::{PkgPlace, StoredPkg};
 use crate::registries::{Reach, Registries, registry_failure};
 use crate::sources::LARGEST;
@@ -225,11 +226,15 @@ impl LockText {
     fn read(files: &Files) -> Result<LockText, Box<Diagnostic>> {
         let failed = |message: String| Box::new(Diagnostic::error(Class::Environment, message));
         let path = RelPath::parse(LOCK_FILE).unwrap_or_default();
-        if files.is_too_large_a_source(&PkgPlace::Checkout(RelPath::root()), &path) {
-            let message = format!("`{LOCK_FILE}` has more than {} MiB", LARGEST >> 20);
-            return Err(Box::new(Diagnostic::error(Class::Resolution, message)));
-        }
-        let digest = match files.look(&path).map_err(|error| failed(error.to_string()))? {
+        let not_seen = |error: FileError| match error.source.kind() {
+            ErrorKind::FileTooLarge => {
+                let message = format!("`{LOCK_FILE}` has more than {} MiB", LARGEST >> 20);
+                Box::new(Diagnostic::error(Class::Resolution, message))
+            }
+            _ => failed(error.to_string()),
+        };
+        let seen = files.look_at_source(&PkgPlace::Checkout(RelPath::root()), &path);
+        let digest = match seen.map_err(not_seen)? {
             FileState::File { blob, .. } => blob,
             FileState::Absent => {
                 let message = format!("there is no `{LOCK_FILE}` that says what it is");

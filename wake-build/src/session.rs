@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wake_eval::{Limits, Pool};
+use wake_eval::{Limits, Pool, machine_memory};
 use wake_model::nearest::nearest;
 use wake_model::{PkgKey, PkgSource, RelPath, SandboxLevel};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
@@ -116,7 +116,10 @@ impl Session {
             profile: options.profile.clone(),
         })?;
         drop(span);
-        let (pool, argv) = (Pool::new(evaluation, Limits::default()), options.argv);
+        // Each thread has one evaluator at a time.
+        let evaluators = machine.threads().current_num_threads();
+        let limits = Limits::default().shared_by(evaluators, machine_memory());
+        let (pool, argv) = (Pool::new(evaluation, limits), options.argv);
         let settings = workspace.settings.registries.clone();
         let registries = Registries::new(settings, options.reach, &options.route);
         let chosen = options.chosen;

@@ -100,7 +100,7 @@ impl Sources for DirSources {
             if name == "." || name == ".." {
                 continue;
             }
-            let kind = kind(&file, entry.file_name(), entry.file_type(), || None)
+            let kind = kind(&file, entry.file_name(), entry.file_type())
                 .map_err(|e| fail(format!("cannot be read: {e}")))?;
             found.push(ListEntry { name: name.to_owned(), kind });
         }
@@ -117,8 +117,12 @@ fn whole(file: &OwnedFd, size: usize) -> Result<Vec<u8>, Errno> {
         match rustix::io::read(file, &mut bytes[filled..]) {
             Ok(0) => break,
             Ok(read) => filled += read,
-            Err(Errno::INTR) => {}
+            Err(Errno::INTR) => continue,
             Err(error) => return Err(error),
+        }
+        // There was room for more.
+        if filled == size {
+            break;
         }
         if filled == bytes.len() {
             bytes.resize(2 * filled, 0);
@@ -128,31 +132,25 @@ fn whole(file: &OwnedFd, size: usize) -> Result<Vec<u8>, Errno> {
     Ok(bytes)
 }
 
-/// What the entry `name` of `dir` is, of which the directory says that it is a `kind`; its mode is asked for where `known`
-/// does not give it.
+/// What the entry `name` of `dir` is, of which the directory says that it is a `kind`.
 pub(crate) fn kind(
     dir: &OwnedFd,
     name: impl rustix::path::Arg,
     kind: FileType,
-    known: impl FnOnce() -> Option<u32>,
 ) -> Result<EntryKind, Errno> {
+    let kind = match kind {
+        // A file system that does not tell has to be asked.
+        FileType::Unknown => match rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+            Err(Errno::NOENT) => return Ok(EntryKind::Other),
+            Err(error) => return Err(error),
+        },
+        kind => kind,
+    };
     Ok(match kind {
+        FileType::RegularFile => EntryKind::File,
         FileType::Directory => EntryKind::Dir,
         FileType::Symlink => EntryKind::Link,
-        FileType::RegularFile | FileType::Unknown => {
-            let ask = || rustix::fs::statat(dir, name, AtFlags::SYMLINK_NOFOLLOW);
-            let mode = match known().map_or_else(|| ask().map(|stat| stat.st_mode), Ok) {
-                Ok(mode) => mode,
-                Err(Errno::NOENT) => return Ok(EntryKind::Other),
-                Err(error) => return Err(error),
-            };
-            match FileType::from_raw_mode(mode) {
-                FileType::RegularFile => EntryKind::File { executable: mode & 0o100 != 0 },
-                FileType::Directory => EntryKind::Dir,
-                FileType::Symlink => EntryKind::Link,
-                _ => EntryKind::Other,
-            }
-        }
         _ => EntryKind::Other,
     })
 }

@@ -66,7 +66,7 @@ impl Sources for Generated {
     }
 
     fn list(&self, dir: &RelPath) -> Result<Option<Vec<ListEntry>>, SourceError> {
-        let file = |name: String| ListEntry { name, kind: EntryKind::File { executable: false } };
+        let file = |name: String| ListEntry { name, kind: EntryKind::File };
         Ok(match dir.as_str() {
             "" => Some(vec![
                 file("PKG.libsonnet".to_owned()),

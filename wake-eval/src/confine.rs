@@ -13,9 +13,7 @@ use rustix::process::{Resource, Rlimit};
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
 use crate::Limits;
-
-/// Bytes of address space for what is neither the stack nor the user's: the program, allocator arenas.
-const OVERHEAD: u64 = 256 << 20;
+use crate::limits::OVERHEAD;
 
 /// Limits the memory of this process, and what it and its later threads may do: read files below `readable`.
 pub(crate) fn confine(limits: &Limits, readable: &[PathBuf]) {

@@ -44,7 +44,7 @@ pub use answers::{
 };
 pub use engine::Literal;
 pub use error::{EvalError, Frame, Kind, Limit, Place};
-pub use limits::Limits;
+pub use limits::{Limits, machine_memory};
 pub use outcome::{Evaluated, Read, digest_of_listing, list_digest};
 pub use pool::{Line, Pool, Response, Service, WorkerCommand};
 pub use request::{Op, Request};

@@ -84,8 +84,7 @@ pub enum Read {
 
 /// The digest of a directory listing, whatever order it came in.
 ///
-/// BLAKE3 of the entries sorted by name, each as one letter (`f`ile, e`x`ecutable, `d`irectory, `l`ink, `o`ther), the
-/// name, and a NUL.
+/// BLAKE3 of the entries sorted by name, each as one letter (`f`ile, `d`irectory, `l`ink, `o`ther), the name, and a NUL.
 pub fn list_digest(entries: &[ListEntry]) -> BlobDigest {
     digest_of_listing(entries.iter().map(|entry| (entry.name.as_str(), entry.kind)))
 }
@@ -99,8 +98,7 @@ pub fn digest_of_listing<'a>(
     let mut text = Vec::with_capacity(sorted.iter().map(|(name, _)| name.len() + 2).sum());
     for (name, kind) in sorted {
         text.push(match kind {
-            EntryKind::File { executable: false } => b'f',
-            EntryKind::File { executable: true } => b'x',
+            EntryKind::File => b'f',
             EntryKind::Dir => b'd',
             EntryKind::Link => b'l',
             EntryKind::Other => b'o',

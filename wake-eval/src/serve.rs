@@ -129,7 +129,8 @@ fn answer(
 /// The error of an evaluation that panicked for want of memory.
 fn out_of_memory(request: &RequestParts<'_>, limits: &Limits, said: &str) -> Option<EvalError> {
     // The engine grows its stack in pieces and panics when there is no memory for the next one.
-    let causes = ["allocate memory", "OutOfMemory", "ENOMEM"];
+    // What holds its texts asserts that there was some.
+    let causes = ["allocate memory", "OutOfMemory", "ENOMEM", "!data.is_null()"];
     if !causes.iter().any(|cause| said.contains(cause)) {
         return None;
     }

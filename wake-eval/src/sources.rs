@@ -25,11 +25,8 @@ pub struct ListEntry {
 /// What a directory entry is, without following links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EntryKind {
-    /// A regular file.
-    File {
-        /// Whether its owner may execute it.
-        executable: bool,
-    },
+    /// A regular file. Whether it may be executed no function sees.
+    File,
     /// A directory.
     Dir,
     /// A symbolic link.

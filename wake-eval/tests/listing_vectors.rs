@@ -21,8 +21,7 @@ fn listings() {
 
 fn entry(name: &str, kind: &Value) -> ListEntry {
     let kind = match kind.as_str().unwrap() {
-        "file" => EntryKind::File { executable: false },
-        "executable" => EntryKind::File { executable: true },
+        "file" => EntryKind::File,
         "dir" => EntryKind::Dir,
         "link" => EntryKind::Link,
         "other" => EntryKind::Other,

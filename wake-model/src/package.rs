@@ -1,6 +1,7 @@
 //! What someone declares in a `PKG.libsonnet`.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use strum::AsRefStr;
 
 use crate::digest::{PkgDigest, TreeDigest};
@@ -75,7 +76,7 @@ pub struct GetPkg {
 }
 
 /// Where a package is to be had.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum PkgSource {
     /// The global namespace of the build.
@@ -88,7 +89,19 @@ pub enum PkgSource {
     Local(String),
     /// An exec of another package, which fetches it; the value is that exec as declared.
     #[serde(untagged)]
-    Retriever(serde_json::Value),
+    Retriever(Value),
+}
+
+// By hand: what is derived tries one variant after the other, with an error written out for each that it is not.
+impl<'de> Deserialize<'de> for PkgSource {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<PkgSource, D::Error> {
+        Ok(match Value::deserialize(deserializer)? {
+            Value::Null => PkgSource::Registry,
+            Value::String(dir) => PkgSource::Local(dir),
+            value if value.get("type").is_some_and(|kind| kind == "global") => PkgSource::Global,
+            exec => PkgSource::Retriever(exec),
+        })
+    }
 }
 
 /// The rank of a package in the global namespace: the highest wins.
@@ -179,5 +192,29 @@ impl PkgIdentity {
                 e.digest(&pkg.0);
             }
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn sources_are_told_apart_by_their_form() {
+        let exec = json!({ "ref": { "type": "file" }, "type": "exec" });
+        let cases = [
+            (Value::Null, PkgSource::Registry),
+            (json!("../zlib"), PkgSource::Local("../zlib".to_owned())),
+            (json!({ "type": "global" }), PkgSource::Global),
+            (exec.clone(), PkgSource::Retriever(exec)),
+            (json!({ "type": 1 }), PkgSource::Retriever(json!({ "type": 1 }))),
+        ];
+        for (written, source) in cases {
+            assert_eq!(serde_json::from_value::<PkgSource>(written.clone()).unwrap(), source);
+            assert_eq!(serde_json::to_value(source).unwrap(), written);
+        }
     }
 }

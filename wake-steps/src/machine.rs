@@ -69,7 +69,7 @@ impl Machine {
         let jobs = jobs.unwrap_or_else(processors);
         // What these threads start is treated like them.
         let scheduling = Scheduling::of_thread().map(|own| own.as_batch());
-        // Each has an evaluator, and those may hold a gigabyte each.
+        // Each has an evaluator, and those share half of the memory.
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(jobs.min(processors()))
             .start_handler(move |_| scheduling.iter().for_each(Scheduling::apply))

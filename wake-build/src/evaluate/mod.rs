@@ -341,10 +341,7 @@ impl Evaluator<'_> {
 
     /// The same through as many `links` at most.
     fn file_through(&self, pkg: &PkgPlace, path: &RelPath, links: usize) -> Option<BlobDigest> {
-        if self.files.is_too_large_a_source(pkg, path) {
-            return None;
-        }
-        match self.files.look_in(pkg, path) {
+        match self.files.look_at_source(pkg, path) {
             Ok(FileState::File { blob, .. }) => Some(blob),
             // A link is read through: what it leads to in the package is what was read.
             Ok(FileState::Link(target)) => {

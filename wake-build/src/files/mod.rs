@@ -122,13 +122,13 @@ impl<'a> Files<'a> {
 
     /// What lies at `path`, relative to the workspace's root; reads the bytes only where it must.
     pub(crate) fn look(&self, path: &RelPath) -> Result<FileState, FileError> {
-        self.look_telling(path, drop).map(|(seen, _)| seen)
+        self.look_telling(path, u64::MAX, drop).map(|(seen, _)| seen)
     }
 
     /// The same, with the bytes of a small file that had to be read for it: whoever asked wants them next.
     pub(crate) fn fetch(&self, path: &RelPath) -> Result<(FileState, Option<Vec<u8>>), FileError> {
         let mut whole = None;
-        let (seen, is_first) = self.look_telling(path, |bytes| {
+        let (seen, is_first) = self.look_telling(path, u64::MAX, |bytes| {
             whole = (bytes.len() as u64 <= SMALL).then_some(bytes);
         })?;
         Ok((seen, whole.filter(|_| is_first)))
@@ -151,6 +151,17 @@ impl<'a> Files<'a> {
     /// What lies at `path` of a package. In the store, its manifest says so: nothing is looked at.
     pub(crate) fn look_in(&self, pkg: &PkgPlace, path: &RelPath) -> Result<FileState, FileError> {
         self.in_package(pkg, path, |path| self.look(path), |seen| seen)
+    }
+
+    /// The same for whoever gives the bytes to a function: a file that has more than one would be given is an error of the
+    /// kind `FileTooLarge`, unless its digest is known.
+    pub(crate) fn look_at_source(
+        &self,
+        pkg: &PkgPlace,
+        path: &RelPath,
+    ) -> Result<FileState, FileError> {
+        let look = |path: &RelPath| self.look_telling(path, LARGEST, drop).map(|(seen, _)| seen);
+        self.in_package(pkg, path, look, |seen| seen)
     }
 
     /// The same as [`Files::fetch`] of a package's file; the bytes of one in the store are not had.
@@ -198,18 +209,6 @@ impl<'a> Files<'a> {
         rest.par_iter().try_for_each(|path| self.look(path).map(drop))
     }
 
-    /// Whether no function reads the file at `path` of a package, for it has more bytes than one would be given.
-    pub(crate) fn is_too_large_a_source(&self, pkg: &PkgPlace, path: &RelPath) -> bool {
-        let Some(dir) = pkg.dir() else { return false };
-        let path = dir.join(path);
-        if self.table.at(&path).with(|entry| entry.is_some_and(|entry| entry.known().is_some())) {
-            return false;
-        }
-        let (dir, place) = self.seen_from_dir(&path);
-        let stat = rustix::fs::statat(dir, &*place, AtFlags::SYMLINK_NOFOLLOW);
-        stat.is_ok_and(|stat| Signature::of(&stat).size > LARGEST)
-    }
-
     fn is_small_file(&self, path: &RelPath) -> bool {
         let (dir, place) = self.seen_from_dir(path);
         rustix::fs::statat(dir, &*place, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| {
@@ -219,18 +218,21 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// What lies at `path`, and whether nobody knew that before `read` was told the bytes.
+    /// What lies at `path`, and whether nobody knew that before `read` was told the bytes. No file is read that has more
+    /// than `most`.
     fn look_telling(
         &self,
         path: &RelPath,
+        most: u64,
         read: impl FnOnce(Vec<u8>),
     ) -> Result<(FileState, bool), FileError> {
         let at = self.table.at(path);
         if let Some(seen) = at.with(|entry| Some(entry?.known()?.seen())) {
             return Ok((seen, false));
         }
-        let known =
-            self.examine(path, read).map_err(|source| FileError { path: path.clone(), source })?;
+        let known = self
+            .examine(path, most, read)
+            .map_err(|source| FileError { path: path.clone(), source })?;
         let seen = known.seen();
         Ok(match at.keep(known) {
             Some(before) => (before, false),
@@ -300,14 +302,26 @@ impl<'a> Files<'a> {
         }
     }
 
-    fn examine(&self, path: &RelPath, read: impl FnOnce(Vec<u8>)) -> std::io::Result<FileInfo> {
+    fn examine(
+        &self,
+        path: &RelPath,
+        most: u64,
+        read: impl FnOnce(Vec<u8>),
+    ) -> std::io::Result<FileInfo> {
+        let within = |(file, signature): (OwnedFd, Signature)| match signature.size > most {
+            true => Err(std::io::Error::from(std::io::ErrorKind::FileTooLarge)),
+            false => Ok((file, signature)),
+        };
         let (dir, place) = self.seen_from_dir(path);
         let now = now();
         let remembered = self.remembered(path);
         // With nothing to compare a file with, it is read in any case; what cannot be opened is asked what it is.
         if remembered.is_none() {
             match open_file(dir, &*place) {
-                Ok(Some((file, signature))) => return self.hash(path, file, signature, now, read),
+                Ok(Some(opened)) => {
+                    let (file, signature) = within(opened)?;
+                    return self.hash(path, file, signature, now, read);
+                }
                 Err(Errno::NOENT | Errno::NOTDIR) => return Ok(FileInfo::absent()),
                 Ok(None) | Err(_) => {}
             }
@@ -325,7 +339,7 @@ impl<'a> Files<'a> {
                 {
                     return Ok(FileInfo::file(signature, blob, signature.size, true));
                 }
-                let (file, signature) = open_file(dir, &*place)?.ok_or(Errno::AGAIN)?;
+                let (file, signature) = within(open_file(dir, &*place)?.ok_or(Errno::AGAIN)?)?;
                 return self.hash(path, file, signature, now, read);
             }
             FileType::Directory => FileState::Dir,

@@ -30,9 +30,7 @@ pub(super) fn list(manifest: &Manifest, dir: &RelPath) -> Option<Vec<ListEntry>>
         let Some(below) = path.strip(dir).filter(|below| !below.is_root()) else { continue };
         let (name, kind) = match (below.as_str().split_once('/'), node) {
             (Some((name, _)), _) => (name, EntryKind::Dir),
-            (None, Node::File { executable, .. }) => {
-                (below.as_str(), EntryKind::File { executable: *executable })
-            }
+            (None, Node::File { .. }) => (below.as_str(), EntryKind::File),
             (None, Node::Link { .. }) => (below.as_str(), EntryKind::Link),
             (None, Node::Dir) => (below.as_str(), EntryKind::Dir),
         };

@@ -320,7 +320,7 @@ fn put_checkout(
         .with_min_len(16)
         .map(|(dir, files)| {
             let (list, is_walked) = (sources.lists.get(*dir).copied(), walked.contains(dir));
-            let record = dir_record(capture.began, &root, dir, files, list, is_walked)?;
+            let record = dir_record(capture.began, &root, dir, list, is_walked)?;
             let count = u32::try_from(files.len()).ok()?;
             Some(DirRecord { files: (0, count), border: !pkgs.contains(dir), ..record })
         })
@@ -353,7 +353,6 @@ fn dir_record(
     began: i128,
     root: &OwnedFd,
     dir: &str,
-    files: &[(&RelPath, &FileInfo)],
     list: Option<BlobDigest>,
     is_walked: bool,
 ) -> Option<DirRecord> {
@@ -363,12 +362,7 @@ fn dir_record(
     let signature = opened.as_ref().and_then(|dir| fstat(dir).ok().map(|s| Signature::of(&s)));
     if is_listed {
         let listing = Listing::read(opened.as_ref()?)?;
-        // A mode that has changed since is a change of the file, which the next look notices.
-        let mode = |name: &str| {
-            let at = files.binary_search_by_key(&name, |(path, _)| name_in(dir, path));
-            files[at.ok()?].1.signature().map(|signature| signature.mode)
-        };
-        (list.is_none() || listing.digest(mode) == list).then_some(())?;
+        (list.is_none() || listing.digest() == list).then_some(())?;
         if is_walked {
             walk = Some(listing.subdirectories()?);
         }

@@ -44,11 +44,11 @@ impl<'a> Listing<'a> {
         self.entries.iter().map(|(name, kind)| (&self.names[name.clone()], *kind))
     }
 
-    /// The digest of what `dir()` sees; `mode` knows the modes of some files. None where `dir()` would fail.
-    pub(super) fn digest(&self, mode: impl Fn(&str) -> Option<u32>) -> Option<BlobDigest> {
+    /// The digest of what `dir()` sees; none where `dir()` would fail.
+    pub(super) fn digest(&self) -> Option<BlobDigest> {
         let entry = |(name, kind)| {
             let name = std::str::from_utf8(name).ok()?;
-            Some((name, crate::sources::kind(self.dir, name, kind, || mode(name)).ok()?))
+            Some((name, crate::sources::kind(self.dir, name, kind).ok()?))
         };
         let entries: Option<Vec<(&str, EntryKind)>> = self.entries().map(entry).collect();
         Some(wake_eval::digest_of_listing(entries?))
@@ -128,9 +128,7 @@ mod tests {
         let listing = Listing::read(&dir).unwrap();
         let seen = DirSources::new(scene.path()).list(&RelPath::root()).unwrap().unwrap();
         let expected = Some(wake_eval::list_digest(&seen));
-        assert_eq!(listing.digest(|_| None), expected);
-        assert_eq!(listing.digest(|name| (name == "run.sh").then_some(0o100_755)), expected);
-        assert_ne!(listing.digest(|name| (name == "run.sh").then_some(0o100_644)), expected);
+        assert_eq!(listing.digest(), expected);
         fs::write(scene.path().join("below/x"), "").unwrap();
         let walked = listing.subdirectories();
         fs::create_dir(scene.path().join(".git")).unwrap();

@@ -170,15 +170,11 @@ impl<'a> Group<'a> {
             Some(opened) => Some((opened, signature(opened)?)),
             None => None,
         };
-        let mut modes = Vec::new();
         for number in numbers(dir.files)? {
-            let mode = self.compare_file(&spot, number, buffer, differences)?;
-            if changed.is_some() {
-                modes.extend(mode.map(|mode| (self.snapshot.file_name(number), mode)));
-            }
+            self.compare_file(&spot, number, buffer, differences)?;
         }
         if let Some((opened, signature)) = changed {
-            compare_listing(&dir, opened, &modes)?;
+            compare_listing(&dir, opened)?;
             let proof = Proof::if_settled(signature, self.looked);
             differences.dirs.push((u32::try_from(number).ok()?, proof));
         }
@@ -192,32 +188,32 @@ impl<'a> Group<'a> {
         (!dir.is_listed() && numbers(dir.files)?.all(is_absent)).then_some(())
     }
 
-    /// None: the plan does not hold. Else the mode of the file, if there is one.
+    /// None: the plan does not hold.
     fn compare_file(
         &self,
         spot: &Spot,
         number: usize,
         buffer: &mut Vec<u8>,
         differences: &mut Differences,
-    ) -> Option<Option<u32>> {
+    ) -> Option<()> {
         let name = spot.way_to(self.snapshot.file_name(number)?, buffer)?;
         if spot.is_of_others
             && let FileKind::File { .. } = self.snapshot.content(number)?.kind
         {
-            return self.compare_bytes(spot, number, name, differences).map(Some);
+            return self.compare_bytes(spot, number, name, differences);
         }
         let stat = match statat(spot.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => stat,
             Err(Errno::NOENT) => {
                 let is_absent = self.snapshot.file(number)?.kind == FileKind::Absent;
-                return is_absent.then_some(None);
+                return is_absent.then_some(());
             }
             Err(_) => return None,
         };
         if !self.snapshot.proves_file(number, &Proof::of(&stat)) {
             self.compare_content(spot, number, name, &stat, differences)?;
         }
-        Some(Some(stat.st_mode))
+        Some(())
     }
 
     /// Compares a file whose signature proves nothing; none: the plan does not hold.
@@ -237,7 +233,7 @@ impl<'a> Group<'a> {
         };
         match record.kind {
             FileKind::File { .. } if is_as_before(FileType::RegularFile) => {
-                return self.compare_bytes(spot, number, name, differences).map(|_| ());
+                return self.compare_bytes(spot, number, name, differences);
             }
             FileKind::Other if is_as_before(FileType::Symlink) => {
                 let text = readlinkat(spot.dir, name, Vec::new()).ok()?.into_string().ok()?;
@@ -251,14 +247,14 @@ impl<'a> Group<'a> {
         Some(())
     }
 
-    /// Reads a file; none: the plan does not hold. Else its mode.
+    /// Reads a file; none: the plan does not hold.
     fn compare_bytes(
         &self,
         spot: &Spot,
         number: usize,
         name: &CStr,
         differences: &mut Differences,
-    ) -> Option<u32> {
+    ) -> Option<()> {
         let path = || spot.path_of(std::str::from_utf8(self.snapshot.file_name(number)?).ok()?);
         let name_of_span = || format!("hash {}", path().unwrap_or_default());
         let mut span = self.profile.begin(SpanKind::Hashing, name_of_span);
@@ -276,13 +272,13 @@ impl<'a> Group<'a> {
         let number = u32::try_from(number).ok()?;
         if blob == before.blob {
             differences.files.push((number, Proof::if_settled(signature, self.looked)));
-            return Some(mode);
+            return Some(());
         }
         (!before.is_source).then_some(())?;
         let (path, seen) = (path()?, FileState::File { blob, size, executable });
         let settled = signature.is_settled(self.looked);
         differences.changed.push(ChangedFile { number, path, seen, signature, settled });
-        Some(mode)
+        Some(())
     }
 }
 
@@ -328,20 +324,12 @@ fn lies_in(path: &str, dir: &str) -> bool {
     dir.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Compares what lies in a directory; `modes` says what is known of its files already, sorted by name.
-fn compare_listing(
-    record: &DirRecord,
-    dir: &OwnedFd,
-    modes: &[(Option<&[u8]>, u32)],
-) -> Option<()> {
+/// Compares what lies in a directory.
+fn compare_listing(record: &DirRecord, dir: &OwnedFd) -> Option<()> {
     let DirRecord { list, walk, border, .. } = record;
     if record.is_listed() {
         let listing = Listing::read(dir)?;
-        let mode = |name: &str| {
-            let known = modes.binary_search_by_key(&Some(name.as_bytes()), |(name, _)| *name);
-            known.ok().map(|at| modes[at].1)
-        };
-        (list.is_none() || listing.digest(mode) == *list).then_some(())?;
+        (list.is_none() || listing.digest() == *list).then_some(())?;
         (walk.is_none() || listing.subdirectories() == *walk).then_some(())?;
     }
     let is_pkg = || statat(dir, PKG_FILE, AtFlags::SYMLINK_NOFOLLOW).is_ok();

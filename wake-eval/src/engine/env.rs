@@ -46,8 +46,8 @@ pub(crate) struct Inner {
     pub(crate) expression_dir: RefCell<RelPath>,
     /// Where imports are looked for that are not found beside the importing file.
     pub(crate) library_dirs: RefCell<Vec<RelPath>>,
-    /// The keys of the package's own packages, by its own keys for them; none while these are still to be found.
-    pub(crate) pkgs: RefCell<Option<BTreeMap<String, String>>>,
+    /// The packages that imports can name.
+    pub(crate) pkgs: RefCell<ImportablePkgs>,
     /// What of a package is wanted.
     pub(crate) part: Cell<PkgPart>,
     /// What is being evaluated right now.
@@ -76,6 +76,18 @@ pub(crate) struct Inner {
     pub(crate) declarations: Declarations,
     /// The references behind the objects that are promises.
     pub(crate) promises: RefCell<FxHashMap<ObjValue, Rc<Reference>>>,
+}
+
+/// The packages that a file of the package at hand can import from.
+#[derive(Debug, Default)]
+pub(crate) enum ImportablePkgs {
+    /// They are still to be found.
+    #[default]
+    Unknown,
+    /// There is no package at hand.
+    None,
+    /// Those that this one names.
+    NamedBy(Rc<Instance>),
 }
 
 /// What of that which a package says is wanted: nothing else is computed.
@@ -257,10 +269,14 @@ impl Inner {
 
     /// The package to import from that is called so by `keys`, each the key of one in the package before it.
     pub(crate) fn library(&self, keys: &[String]) -> Result<Rc<OpenLibrary>> {
-        let own = self.pkgs.borrow();
-        let Some(own) = own.as_ref() else {
-            let message = "packages are found by what `pkgInfo`, `files` and `pkgs` say, which must not need one of them";
-            return Err(Note::new(message).nature(Nature::NeedsPkgs).into());
+        let (own, none) = (self.pkgs.borrow(), BTreeMap::new());
+        let own = match &*own {
+            ImportablePkgs::NamedBy(instance) => instance.pkgs()?,
+            ImportablePkgs::None => &none,
+            ImportablePkgs::Unknown => {
+                let message = "packages are found by what `pkgInfo`, `files` and `pkgs` say, which must not need one of them";
+                return Err(Note::new(message).nature(Nature::NeedsPkgs).into());
+            }
         };
         let mut library: Option<Rc<OpenLibrary>> = None;
         for (at, key) in keys.iter().enumerate() {

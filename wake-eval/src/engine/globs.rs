@@ -218,7 +218,7 @@ impl Search<'_> {
                 refuse_border(world, pattern)?;
                 self.below(pattern, &pattern.start, found)
             }
-            Some(EntryKind::File { .. } | EntryKind::Link) => {
+            Some(EntryKind::File | EntryKind::Link) => {
                 if pattern.matches(pattern.start.as_str()) {
                     found.push(pattern.start.dotted().into());
                 }
@@ -247,7 +247,7 @@ impl Search<'_> {
         world.found.borrow_mut().reserve(entries.len());
         for entry in entries.iter().filter(|entry| !NEVER.contains(&entry.name.as_str())) {
             match entry.kind {
-                EntryKind::File { .. } | EntryKind::Link => {
+                EntryKind::File | EntryKind::Link => {
                     dotted.truncate(above);
                     dotted.push_str(&entry.name);
                     if pattern.matches(&dotted[2..]) {
@@ -279,9 +279,7 @@ impl Search<'_> {
 /// Whether a directory is a store of wake's: what is built lies there, and no source.
 fn is_store(world: &World, dir: &RelPath, entries: &[ListEntry]) -> Result<bool> {
     let has = |name: &str| {
-        entries
-            .iter()
-            .any(|entry| entry.name == name && matches!(entry.kind, EntryKind::File { .. }))
+        entries.iter().any(|entry| entry.name == name && matches!(entry.kind, EntryKind::File))
     };
     if !(has("format") && has("gate") && has("lock")) {
         return Ok(false);

@@ -2,7 +2,6 @@
 
 pub(crate) mod module;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use jrsonnet_evaluator::function::{FuncVal, NativeFn};
@@ -16,7 +15,7 @@ use wake_model::RelPath;
 use wake_model::place::PKG_FILE;
 
 use super::api::{self, PkgDecl};
-use super::env::{Env, Phase, PkgPart};
+use super::env::{Env, ImportablePkgs, Phase, PkgPart};
 use super::json::kind;
 use super::json::write::text_of;
 use super::note::{Note, Origin, refuse};
@@ -41,7 +40,7 @@ pub(crate) fn apply(env: &Env, state: &State, task: &Task<'_>) -> Result<String>
         Task::Expr { code, label, dir, library } => {
             env.expression_dir.replace(dir.clone().into_owned());
             env.library_dirs.replace(library.to_vec());
-            env.pkgs.replace(Some(BTreeMap::new()));
+            env.pkgs.replace(ImportablePkgs::None);
             expression(env, state, code, label)
         }
         Task::Locate { .. } => {
@@ -81,7 +80,7 @@ pub(crate) fn learn(env: &Env, json: &str) -> Result<Rc<Instance>> {
         .map_err(|error| Note::new(format!("the package's own instance is malformed: {error}")))?;
     let instance = Rc::new(instance);
     env.library_dirs.replace(instance.imports.clone());
-    env.pkgs.replace(Some(instance.pkgs()?.clone()));
+    env.pkgs.replace(ImportablePkgs::NamedBy(instance.clone()));
     Ok(instance)
 }
 

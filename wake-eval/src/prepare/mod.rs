@@ -10,6 +10,7 @@
 //! | rooms | what they are |
 //! |---|---|
 //! | `edits` | changes to a text, and the way back |
+//! | `eight` | bytes of a text, eight at a time |
 //! | `token` | tokens, and what the engine misreads inside of them |
 //! | `shape` | what is known of a value by how it is written |
 //! | `grammar` | expressions, objects, comprehensions: what is changed, what is refused |
@@ -17,6 +18,7 @@
 //! Nothing here evaluates, and nothing knows the engine.
 
 mod edits;
+mod eight;
 pub(crate) mod token;
 mod shape;
 mod grammar;

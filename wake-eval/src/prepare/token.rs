@@ -1,6 +1,7 @@
 //! The tokens of a source text, by the rules of the language's specification.
 
 use super::edits::Edits;
+use super::eight::{self, eight};
 use super::{Refusal, Stretch};
 
 /// What a token is.
@@ -83,7 +84,10 @@ impl Scanner<'_, '_> {
     fn skip_space(&mut self) -> Result<(), Box<Refusal>> {
         loop {
             match self.peek(0) {
-                b' ' | b'\n' | b'\t' | b'\r' => self.skip(SPACE),
+                b' ' | b'\n' | b'\t' | b'\r' => {
+                    self.at += 1;
+                    self.skip_eights(eight::spaces);
+                }
                 b'#' => self.skip_line(),
                 b'/' if self.peek(1) == b'/' => self.skip_line(),
                 b'/' if self.peek(1) == b'*' => self.skip_comment()?,
@@ -92,12 +96,16 @@ impl Scanner<'_, '_> {
         }
     }
 
-    /// Skips all bytes of one class.
+    /// Skips the bytes that `count` counts of eight.
     #[inline]
-    fn skip(&mut self, class: u8) {
-        let rest = &self.bytes[self.at..];
-        let other = rest.iter().position(|byte| CLASSES[*byte as usize] != class);
-        self.at += other.unwrap_or(rest.len());
+    fn skip_eights(&mut self, count: fn(u64) -> usize) {
+        loop {
+            let counted = count(eight(self.bytes, self.at));
+            self.at += counted;
+            if counted < 8 {
+                return;
+            }
+        }
     }
 
     fn skip_line(&mut self) {
@@ -131,21 +139,12 @@ impl Scanner<'_, '_> {
     fn token(&mut self) -> Result<Kind, Box<Refusal>> {
         let start = self.at;
         let symbol = match self.peek(0) {
+            byte if SYMBOLS[byte as usize] != Kind::End => SYMBOLS[byte as usize],
             b'a'..=b'z' | b'A'..=b'Z' | b'_' => return self.word(),
             b'0'..=b'9' => return self.number(),
             b'\'' | b'"' => return self.quoted(),
             b'@' => return self.verbatim(),
             b'|' if self.bytes[start..].starts_with(b"|||") => return self.block(),
-            b'{' => Kind::LeftBrace,
-            b'}' => Kind::RightBrace,
-            b'[' => Kind::LeftBracket,
-            b']' => Kind::RightBracket,
-            b'(' => Kind::LeftParen,
-            b')' => Kind::RightParen,
-            b',' => Kind::Comma,
-            b'.' => Kind::Dot,
-            b';' => Kind::Semicolon,
-            b'$' => Kind::Dollar,
             byte if is_operator(byte) => return Ok(self.operator()),
             _ if start == self.bytes.len() => return Ok(Kind::End),
             _ => {
@@ -162,12 +161,30 @@ impl Scanner<'_, '_> {
 
     fn word(&mut self) -> Result<Kind, Box<Refusal>> {
         let start = self.at;
-        self.skip(WORD);
+        let first = eight(self.bytes, start);
+        self.at += eight::word(first);
+        match self.at - start {
+            8 => self.skip_eights(eight::word),
+            1 => return Ok(Kind::Name),
+            length => {
+                let word = first & ((1 << (8 * length)) - 1);
+                let (keyword, kind) = KEYWORDS[slot(word)];
+                if word == keyword {
+                    return Ok(kind);
+                }
+            }
+        }
         let word = &self.bytes[start..self.at];
-        if word[0] == b'_' && word.starts_with(super::RESERVED.as_bytes()) {
+        if word.starts_with(super::RESERVED.as_bytes()) {
             return self.refuse(start, "names that start with `__w_` are kept for wake itself");
         }
-        Ok(keyword(word))
+        Ok(match word {
+            b"function" => Kind::Function,
+            b"importbin" => Kind::ImportBin,
+            b"importstr" => Kind::ImportStr,
+            b"tailstrict" => Kind::Tailstrict,
+            _ => Kind::Name,
+        })
     }
 
     fn digits(&mut self, start: usize, after: &str) -> Result<(), Box<Refusal>> {
@@ -371,84 +388,78 @@ impl Scanner<'_, '_> {
 }
 
 fn is_operator(byte: u8) -> bool {
-    CLASSES[byte as usize] == OPERATOR
+    OPERATORS[byte as usize]
 }
 
-fn keyword(word: &[u8]) -> Kind {
-    if word.len() > 8 || !matches!(word[0], b'a' | b'e' | b'f' | b'i' | b'l' | b'n' | b's' | b't') {
-        return match word {
-            b"importbin" => Kind::ImportBin,
-            b"importstr" => Kind::ImportStr,
-            b"tailstrict" => Kind::Tailstrict,
-            _ => Kind::Name,
-        };
+/// Keywords of two to seven bytes, each as the number that [`eight`] makes of it, in its [`slot`].
+static KEYWORDS: [(u64, Kind); 32] = keywords();
+
+const fn keywords() -> [(u64, Kind); 32] {
+    const WORDS: [(&[u8], Kind); 14] = [
+        (b"assert", Kind::Assert),
+        (b"else", Kind::Else),
+        (b"error", Kind::Error),
+        (b"false", Kind::False),
+        (b"for", Kind::For),
+        (b"if", Kind::If),
+        (b"import", Kind::Import),
+        (b"in", Kind::In),
+        (b"local", Kind::Local),
+        (b"null", Kind::Null),
+        (b"self", Kind::SelfWord),
+        (b"super", Kind::Super),
+        (b"then", Kind::Then),
+        (b"true", Kind::True),
+    ];
+    let mut keywords = [(0, Kind::Name); 32];
+    let mut index = 0;
+    while index < WORDS.len() {
+        let (word, kind) = WORDS[index];
+        let (mut number, mut at) = (0, word.len());
+        while at > 0 {
+            at -= 1;
+            number = number << 8 | word[at] as u64;
+        }
+        assert!(keywords[slot(number)].0 == 0, "two keywords have one slot");
+        keywords[slot(number)] = (number, kind);
+        index += 1;
     }
-    match packed(word) {
-        ASSERT => Kind::Assert,
-        ELSE => Kind::Else,
-        ERROR => Kind::Error,
-        FALSE => Kind::False,
-        FOR => Kind::For,
-        FUNCTION => Kind::Function,
-        IF => Kind::If,
-        IMPORT => Kind::Import,
-        IN => Kind::In,
-        LOCAL => Kind::Local,
-        NULL => Kind::Null,
-        SELF => Kind::SelfWord,
-        SUPER => Kind::Super,
-        THEN => Kind::Then,
-        TRUE => Kind::True,
-        _ => Kind::Name,
-    }
+    keywords
 }
 
-/// At most eight bytes as a number: comparing those is quicker than comparing stretches of bytes.
-const fn packed(bytes: &[u8]) -> u64 {
-    let mut packed = 0;
+/// Where a word stands among the keywords if it is one. The factor is one of those that lead each to a slot of its own.
+const fn slot(word: u64) -> usize {
+    (word.wrapping_mul(0xd50e_0097_8b71_99cd) >> 59) as usize
+}
+
+/// The bytes that are a token, each of them; [`Kind::End`] for all others.
+static SYMBOLS: [Kind; 256] = symbols();
+
+const fn symbols() -> [Kind; 256] {
+    let mut symbols = [Kind::End; 256];
+    symbols[b'{' as usize] = Kind::LeftBrace;
+    symbols[b'}' as usize] = Kind::RightBrace;
+    symbols[b'[' as usize] = Kind::LeftBracket;
+    symbols[b']' as usize] = Kind::RightBracket;
+    symbols[b'(' as usize] = Kind::LeftParen;
+    symbols[b')' as usize] = Kind::RightParen;
+    symbols[b',' as usize] = Kind::Comma;
+    symbols[b'.' as usize] = Kind::Dot;
+    symbols[b';' as usize] = Kind::Semicolon;
+    symbols[b'$' as usize] = Kind::Dollar;
+    symbols
+}
+
+/// Whether a byte is one that operators consist of.
+static OPERATORS: [bool; 256] = operators();
+
+const fn operators() -> [bool; 256] {
+    let mut operators = [false; 256];
+    let bytes = b"!:~+-&|^=<>*/%";
     let mut at = 0;
     while at < bytes.len() {
-        packed = packed << 8 | bytes[at] as u64;
+        operators[bytes[at] as usize] = true;
         at += 1;
     }
-    packed
-}
-
-const ASSERT: u64 = packed(b"assert");
-const ELSE: u64 = packed(b"else");
-const ERROR: u64 = packed(b"error");
-const FALSE: u64 = packed(b"false");
-const FOR: u64 = packed(b"for");
-const FUNCTION: u64 = packed(b"function");
-const IF: u64 = packed(b"if");
-const IMPORT: u64 = packed(b"import");
-const IN: u64 = packed(b"in");
-const LOCAL: u64 = packed(b"local");
-const NULL: u64 = packed(b"null");
-const SELF: u64 = packed(b"self");
-const SUPER: u64 = packed(b"super");
-const THEN: u64 = packed(b"then");
-const TRUE: u64 = packed(b"true");
-
-/// What a byte can be part of.
-const WORD: u8 = 1;
-const OPERATOR: u8 = 2;
-const SPACE: u8 = 4;
-
-static CLASSES: [u8; 256] = classes();
-
-const fn classes() -> [u8; 256] {
-    let mut classes = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        classes[byte] = match byte as u8 {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'_' => WORD,
-            b'!' | b':' | b'~' | b'+' | b'-' | b'&' | b'|' | b'^' | b'=' | b'<' | b'>' | b'*'
-            | b'/' | b'%' => OPERATOR,
-            b' ' | b'\n' | b'\t' | b'\r' => SPACE,
-            _ => 0,
-        };
-        byte += 1;
-    }
-    classes
+    operators
 }

@@ -1,6 +1,6 @@
 //! Several files in one text: each starts with a line `-- name --`.
 //!
-//! `-- name (executable) --`, `-- name (link) --` and `-- name (device) --` say what else a file may be. Whoever reads a
+//! `-- name (link) --` and `-- name (device) --` say what else a file may be. Whoever reads a
 //! file that is called `panic` panics, as a fault of the evaluator would make it.
 
 use std::collections::BTreeMap;
@@ -52,12 +52,10 @@ impl Archive {
 }
 
 fn kind_of(header: &str) -> (&str, EntryKind) {
-    let file = EntryKind::File { executable: false };
     match header.rsplit_once(" (") {
-        Some((name, "executable)")) => (name, EntryKind::File { executable: true }),
         Some((name, "link)")) => (name, EntryKind::Link),
         Some((name, "device)")) => (name, EntryKind::Other),
-        _ => (header, file),
+        _ => (header, EntryKind::File),
     }
 }
 

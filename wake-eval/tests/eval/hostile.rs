@@ -66,6 +66,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.push(trial("hostile/many parentheses", parentheses));
     trials.push(trial("hostile/large source", large_source));
     trials.push(trial("hostile/nested source", nesting));
+    trials.push(trial("hostile/several that want all memory", shared_memory));
     trials
 }
 
@@ -105,6 +106,29 @@ fn goes_on(pool: &Pool, error: &EvalError) -> Result<(), Failed> {
         Ok(value) if value == 2 => Ok(()),
         other => Err(format!("the next evaluation gave {other:?}").into()),
     }
+}
+
+/// Each of those that share a machine ends at its part of the memory, which alone it might use.
+fn shared_memory() -> Result<(), Failed> {
+    const WANTED: &str = "local d(s, n) = if n == 0 then s else d(s + s, n - 1); std.length(std.asciiUpper(d('xxxxxxxx', 25)))";
+    let alone = Limits { deadline: Duration::from_secs(60), ..Limits::default() };
+    let found = expression(&pool_with(alone.clone()), WANTED)?;
+    if found != 8 << 25 {
+        return Err(format!("alone it gave {found}").into());
+    }
+    let pool = pool_with(alone.shared_by(4, 1 << 30));
+    let want = || expression(&pool, WANTED);
+    let ended = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..2).map(|_| scope.spawn(want)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    for outcome in ended {
+        match outcome {
+            Err(error) if error.message.contains("more than 128 MiB of memory") => {}
+            other => return Err(format!("sharing it gave {other:?}").into()),
+        }
+    }
+    Ok(())
 }
 
 fn parentheses() -> Result<(), Failed> {

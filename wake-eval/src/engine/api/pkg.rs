@@ -405,7 +405,7 @@ fn own_file(call: &Call<'_>, argument: &str, text: &str, key: &str) -> Result<Re
         );
     }
     match call.env.world.entry(&path).map_err(|error| amend(error, at))? {
-        Some(EntryKind::File { .. } | EntryKind::Link) => Ok(path),
+        Some(EntryKind::File | EntryKind::Link) => Ok(path),
         Some(EntryKind::Dir) => Err(at(Note::new(format!("`{text}` is a directory")))
             .hint(format!("wake.dir('{}') lists the files below it", path.dotted()))
             .into()),

@@ -1,0 +1,66 @@
+//! Eight bytes of a text at a time: a loop that looks at one after the other is mispredicted at the end of nearly every word.
+
+const ONES: u64 = 0x0101_0101_0101_0101;
+/// The highest bit of each byte.
+const TOPS: u64 = 0x80 * ONES;
+
+/// The bytes from `at` on, the first of them lowest; zeros behind the end.
+#[inline]
+pub(super) fn eight(bytes: &[u8], at: usize) -> u64 {
+    let rest = bytes.get(at..).unwrap_or_default();
+    match rest.first_chunk() {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => rest.iter().rev().fold(0, |eight, byte| eight << 8 | u64::from(*byte)),
+    }
+}
+
+/// How many of the bytes, from the first on, are spaces.
+#[inline]
+pub(super) fn spaces(eight: u64) -> usize {
+    ((eight ^ (u64::from(b' ') * ONES)).trailing_zeros() / 8) as usize
+}
+
+/// How many of the bytes, from the first on, are ASCII letters, digits or `_`.
+#[inline]
+pub(super) fn word(eight: u64) -> usize {
+    let low = eight & !TOPS;
+    // The top bit of each byte says whether the others lie between two characters.
+    let between = |bytes: u64, from: u8, to: u8| {
+        let reaches = bytes + u64::from(0x80 - from) * ONES;
+        let exceeds = bytes + u64::from(0x7F - to) * ONES;
+        reaches & !exceeds
+    };
+    let letters = between(low | (0x20 * ONES), b'a', b'z');
+    let known = letters | between(low, b'0', b'9') | between(low, b'_', b'_');
+    ((!known | eight) & TOPS).trailing_zeros() as usize / 8
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_counted_as_one_by_one() {
+        for byte in 0..=u8::MAX {
+            for at in 0..8 {
+                for filler in *b" z9_" {
+                    let mut bytes = [filler; 8];
+                    bytes[at] = byte;
+                    let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+                    let eight = eight(&bytes, 0);
+                    let counted = bytes.iter().take_while(|byte| is_word(byte)).count();
+                    assert_eq!(word(eight), counted, "{bytes:?}");
+                    let counted = bytes.iter().take_while(|byte| **byte == b' ').count();
+                    assert_eq!(spaces(eight), counted, "{bytes:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn behind_the_end_are_zeros() {
+        assert_eq!(eight(b"ab", 0), u64::from(b'a') | u64::from(b'b') << 8);
+        assert_eq!((eight(b"ab", 2), eight(b"ab", 9), word(eight(b"ab", 1))), (0, 0, 1));
+        assert_eq!(eight(b"0123456789", 1).to_le_bytes(), *b"12345678");
+    }
+}
