@@ -18,6 +18,7 @@ mod cancel;
 mod scheduling;
 mod error;
 mod finished;
+mod visit;
 mod wire;
 mod worker;
 mod executor;
@@ -39,4 +40,5 @@ pub use job::{
 };
 pub use probe::{Finding, probe};
 pub use scheduling::Scheduling;
+pub use visit::{Visit, VisitOrder, Visitor};
 pub use worker::{keeps_owners, serve};

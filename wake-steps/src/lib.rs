@@ -14,7 +14,7 @@
 //! | `run_log`, `history` | what stays: the log of a run, what steps did before |
 //! | `step`, `wares`, `results` | what is to be done, and what there is for it |
 //! | `error` | why a step could not be performed |
-//! | `pin` | a step whose needs are done becomes an action |
+//! | `pin`, `shell_line` | a step whose needs are done becomes an action; its command as one would type it |
 //! | `reason` | why an action ran |
 //! | `depfile`, `claims` | what commands say that they have read, and the hits that follow from it |
 //! | `slots`, `engine`, `here`, `collect` | performing an action: in turn, anywhere, on this machine, or by taking what lies there |
@@ -39,6 +39,7 @@ pub mod wares;
 pub mod results;
 pub mod error;
 pub mod pin;
+pub mod shell_line;
 pub mod reason;
 mod depfile;
 mod claims;

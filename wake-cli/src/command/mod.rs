@@ -7,6 +7,7 @@ pub(crate) mod plan;
 pub(crate) mod why;
 pub(crate) mod graph;
 pub(crate) mod log;
+pub(crate) mod shell;
 pub(crate) mod ls;
 pub(crate) mod eval;
 pub(crate) mod init;
