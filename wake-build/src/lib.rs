@@ -58,7 +58,10 @@ pub use build::{
     BuildReport, BuildRequest, BuiltModule, Guest, LinkPolicy, StepVisit, VisitEnd, VisitPlace,
     VisitedStep,
 };
-pub use explain::{Explained, Graph, GraphEdge, GraphNode, ListingDepth, PackageListing, StepJob};
+pub use explain::{
+    Explained, Forecasts, FoundModule, Graph, GraphEdge, GraphNode, ListingDepth, PackageListing,
+    QueryResult, StepJob,
+};
 pub use expression::{EvalResult, Expression};
 pub use files::file_digest;
 pub use options::ChosenOptions;

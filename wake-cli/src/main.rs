@@ -117,6 +117,8 @@ fn run(command: &Command, settings: &Settings, environment: &Environment) -> Out
         Command::Plan(args) => command::plan::run(args, settings, &mut out),
         Command::Why(args) => command::why::run(args, settings, &mut out),
         Command::Graph(args) => command::graph::run(args, settings, &mut out),
+        Command::Query(args) => command::query::run(args, settings, &mut out),
+        Command::Affected(args) => command::affected::run(args, settings, &mut out),
         Command::Log(args) => command::log::run(args, settings, &mut out),
         Command::Ls(args) => command::ls::run(args, settings, &mut out),
         Command::Eval(args) => command::eval::run(args, settings, &mut out, &mut say),

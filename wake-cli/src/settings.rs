@@ -1,6 +1,6 @@
 //! What the command line and the environment mean together.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wake_build::{ChosenOptions, Reach};
 use wake_model::SandboxLevel;
@@ -104,6 +104,11 @@ impl Settings {
         Settings { manner: Manner { warnings, ..self.manner }, ..self.clone() }
     }
 
+    /// The same in another directory, with this store.
+    pub(crate) fn in_directory(&self, cwd: &Path, store: &Path) -> Settings {
+        Settings { cwd: cwd.to_owned(), named_store: Some(store.to_owned()), ..self.clone() }
+    }
+
     /// Where the store is, and whether that was said by flag or variable, so that `wake.toml` has no say.
     pub(crate) fn store(&self) -> Result<(PathBuf, bool), Diagnostic> {
         if let Some(store) = &self.named_store {
@@ -119,7 +124,7 @@ impl Settings {
     }
 }
 
-fn directory_of(directory: &std::path::Path) -> Result<PathBuf, Diagnostic> {
+fn directory_of(directory: &Path) -> Result<PathBuf, Diagnostic> {
     let found = std::fs::canonicalize(directory).and_then(|path| {
         if path.is_dir() { Ok(path) } else { Err(std::io::ErrorKind::NotADirectory.into()) }
     });

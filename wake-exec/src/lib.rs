@@ -13,6 +13,7 @@ mod clock;
 mod defaults;
 mod job;
 mod etc;
+mod installed;
 mod host;
 mod cancel;
 mod scheduling;
@@ -33,7 +34,7 @@ pub use error::{Hint, SandboxError};
 pub use etc::{EtcNode, etc_of_host, is_system};
 pub use executor::{Executor, WorkerCommand};
 pub use finished::{JobResult, Log, OutputDefect, OutputFault, Timings};
-pub use host::{HostIdentity, HostIdentityError, HostProof};
+pub use host::{HostContents, HostIdentity, HostIdentityError, HostProof};
 pub use job::{
     Access, Command, Fidelity, Identity, Job, JobInput, JobRoot, Limits, Logs, Network, Outputs,
     Rights, Seal, Source, Stream, TakeOutputs, WorkPlace,

@@ -18,6 +18,7 @@
 //! | `reason` | why an action ran |
 //! | `depfile`, `claims` | what commands say that they have read, and the hits that follow from it |
 //! | `slots`, `engine`, `here`, `collect` | performing an action: in turn, anywhere, on this machine, or by taking what lies there |
+//! | `hosts` | what machines consisted of |
 //! | `machine` | a store, an engine, threads |
 //! | `steps`, `schedule`, `run` | many steps, each in its time, and all that is told of that |
 //! | `explain` | the same without performing anything |
@@ -48,6 +49,7 @@ pub mod slots;
 pub mod engine;
 pub mod here;
 pub mod collect;
+mod hosts;
 pub mod machine;
 pub mod steps;
 pub mod schedule;

@@ -175,7 +175,7 @@ fn executables(manifest: &Manifest) -> Vec<RelPath> {
 }
 
 /// Keeps version control from seeing what wake writes into a checkout.
-fn ignore_state_dir(state_dir: &ConfinedPath) {
+pub(crate) fn ignore_state_dir(state_dir: &ConfinedPath) {
     let ignore = state_dir.join(".gitignore");
     if ignore.stat().is_err() {
         // Only a convenience: a checkout that cannot be written will be reported by what must be.

@@ -22,7 +22,8 @@ use wake_steps::{
 use super::module_steps::ModuleSteps;
 use super::{KEPT_LOGS, ignore_state_dir};
 use crate::lower::{Lowering, step_id};
-use crate::plan::Plan;
+use crate::plan::{Plan, Wish};
+use crate::purpose::{Purpose, TagSelection};
 use crate::session::{Checkout, Session};
 use crate::snapshot::Snapshot;
 use crate::target::{TargetConfig, TargetPattern};
@@ -155,11 +156,12 @@ impl Session {
         ending: &mut BatchResult,
     ) -> Result<(Option<(VisitedStep, PinnedAction)>, Keys), Failure> {
         let evaluator = checkout.evaluator();
-        let targets = match &visit.place {
-            VisitPlace::Target(target) => target.clone(),
-            VisitPlace::Labelled(_) => "//...".into(),
+        let (targets, purpose) = match &visit.place {
+            VisitPlace::Target(target) => (target.clone(), Purpose::Results),
+            VisitPlace::Labelled(_) => ("//...".into(), Purpose::Everything),
         };
-        let planned = checkout.plan(&evaluator, &[targets], visit.config.as_ref(), false)?;
+        let wish = Wish { purpose: &purpose, tags: &TagSelection::default() };
+        let planned = checkout.plan(&evaluator, &[targets], visit.config.as_ref(), wish, false)?;
         let node = visited(&planned.plan, &visit.place)?;
         let results = Results::new(planned.plan.graph.node_count());
         let lowering = Lowering::new(&planned.plan, &planned.instances, &evaluator, self.store());

@@ -2,6 +2,8 @@
 
 mod view;
 mod job;
+mod query;
+mod forecast;
 
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
@@ -13,9 +15,11 @@ use wake_steps::error::store_failure;
 use wake_steps::explain::{Outlook, PlannedStep, Why};
 use wake_steps::{Cancel, Results};
 
+pub use self::forecast::Forecasts;
 pub use self::job::StepJob;
+pub use self::query::{FoundModule, QueryResult};
 use self::view::View;
-use crate::build::{ModuleSteps, warnings};
+use crate::build::{ModuleSteps, ignore_state_dir, warnings};
 use crate::expression::{EvalResult, Expression};
 use crate::load::LoadedPkg;
 use crate::lower::{Lowering, step_id};
@@ -209,13 +213,15 @@ impl Session {
         let cancel = Cancel::new()
             .map_err(|error| Diagnostic::error(Class::Environment, error.to_string()))?;
         let outlook = Outlook::new(&self.machine, &steps, &results, &checkout.history, &cancel);
-        let view = View { checkout: &checkout, plan, results: &results, outlook };
+        let instances = &planned.instances;
+        let view = View { checkout: &checkout, plan, instances, results: &results, outlook };
         let answer = look(&view)?;
         self.keep_evaluations(&checkout)?;
         Ok(Explained { answer, warnings: warnings(&planned) })
     }
 
     fn keep_evaluations(&self, checkout: &Checkout) -> Result<(), Failure> {
+        ignore_state_dir(&self.state_dir());
         // Digests that could not be kept are computed again next time.
         let _ = checkout.files.save(&self.files_file());
         self.store().flush_memo().map_err(|error| store_failure(&error).into())

@@ -44,6 +44,17 @@ pub(crate) struct Lowering<'a> {
     pub pkg_trees: Mutex<BTreeMap<(String, RelPath), TreeDigest>>,
     /// Trees of wares and archives that were looked up for this build, by their keys in the memo.
     pub roots: Mutex<BTreeMap<Digest, Arc<Mutex<Option<TreeDigest>>>>>,
+    /// What becomes of references to modules that are not built.
+    pub unbuilt: Unbuilt,
+}
+
+/// What becomes of references to modules that are not built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unbuilt {
+    /// They are errors: every module is lowered when all that it needs is done.
+    Refused,
+    /// They are taken for what they say.
+    Promised,
 }
 
 impl<'a> Lowering<'a> {
@@ -55,7 +66,13 @@ impl<'a> Lowering<'a> {
         store: &'a Store,
     ) -> Lowering<'a> {
         let (pkg_trees, roots) = (Mutex::default(), Mutex::default());
-        Lowering { plan, instances, evaluator, store, pkg_trees, roots }
+        let unbuilt = Unbuilt::Refused;
+        Lowering { plan, instances, evaluator, store, pkg_trees, roots, unbuilt }
+    }
+
+    /// The same where nothing that modules need has to be built.
+    pub(crate) fn promising(self) -> Lowering<'a> {
+        Lowering { unbuilt: Unbuilt::Promised, ..self }
     }
 
     /// The step of the module `node`, where all that it needs is done.

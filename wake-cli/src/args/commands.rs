@@ -247,6 +247,57 @@ pub(crate) enum GraphFormat {
     Json,
 }
 
+/// `wake affected`
+#[derive(Args, Debug)]
+pub(crate) struct AffectedArgs {
+    /// The targets to look at [default: //...]
+    #[arg(value_name = "TARGET")]
+    pub(crate) targets: Vec<TargetPattern>,
+    /// The revision of the git repository to compare the checkout with
+    #[arg(long, value_name = "REV", default_value = "HEAD")]
+    pub(crate) since: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `wake query`
+#[derive(Args, Debug)]
+#[command(after_long_help = QUERIES)]
+pub(crate) struct QueryArgs {
+    /// What to find, such as 'rdeps(//libs/ring:lib) & kind(test)'
+    #[arg(value_name = "QUERY", allow_hyphen_values = true)]
+    pub(crate) query: String,
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: QueryFormat,
+}
+
+const QUERIES: &str = "\
+Queries:
+  TARGET          the modules that a target or a label means; in ' or \" if it holds spaces
+  deps(Q)         these, and all that they need
+  rdeps(Q)        these, and all that need them
+  path(Q, Q)      a shortest way from one of the first to one of the second, in its order
+  owner(FILE)     the modules whose commands see a file, or that are made from it
+  kind(KIND, Q)   those of a kind: test, command, files; of all without Q
+  tag(TAG, Q)     those with a tag; of all without Q
+  Q + Q           the modules of both
+  Q - Q           those of the first without those of the second
+  Q & Q           those that are in both
+  Operators go from left to right and stand between spaces.";
+
+/// `wake query --format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueryFormat {
+    /// A label a line
+    Text,
+    /// Modules with their kinds, tags and needs, as JSON
+    Json,
+    /// Graphviz
+    Dot,
+}
+
 /// `wake log`
 #[derive(Args, Debug)]
 pub(crate) struct LogArgs {

@@ -8,9 +8,9 @@ mod layer1;
 use clap::{Parser, Subcommand};
 
 pub(crate) use commands::{
-    BuildArgs, CompletionsArgs, ConfigArgs, DoctorArgs, EvalArgs, ExecArgs, GcArgs, GraphArgs,
-    GraphFormat, InitArgs, LogArgs, LsArgs, PlanArgs, PlanFormat, RunArgs, ShellArgs, StoreCommand,
-    TestArgs, Warnings, WhyArgs,
+    AffectedArgs, BuildArgs, CompletionsArgs, ConfigArgs, DoctorArgs, EvalArgs, ExecArgs, GcArgs,
+    GraphArgs, GraphFormat, InitArgs, LogArgs, LsArgs, PlanArgs, PlanFormat, QueryArgs,
+    QueryFormat, RunArgs, ShellArgs, StoreCommand, TestArgs, Warnings, WhyArgs,
 };
 pub(crate) use global::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
 pub(crate) use layer1::{FormulaCommand, FormulaFormat, Placer, WareCommand};
@@ -87,6 +87,10 @@ pub(crate) enum Command {
     Why(WhyArgs),
     /// Print the graph of modules
     Graph(GraphArgs),
+    /// Find modules by how they hang together
+    Query(QueryArgs),
+    /// List the targets that a change since a revision affects
+    Affected(AffectedArgs),
     /// List past builds, show one, or print what an action wrote
     Log(LogArgs),
     /// List packages and their modules

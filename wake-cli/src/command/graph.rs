@@ -27,7 +27,7 @@ pub(crate) fn run(args: &GraphArgs, settings: &Settings, out: &mut impl Write) -
 }
 
 /// Source: the DOT language of Graphviz; quoted identifiers escape `"` and `\`.
-fn dot(graph: &Graph) -> String {
+pub(crate) fn dot(graph: &Graph) -> String {
     let quote = |text: &str| {
         format!("\"{}\"", escape::line(text).replace('\\', "\\\\").replace('"', "\\\""))
     };

@@ -6,6 +6,8 @@ pub(crate) mod run;
 pub(crate) mod plan;
 pub(crate) mod why;
 pub(crate) mod graph;
+pub(crate) mod query;
+pub(crate) mod affected;
 pub(crate) mod log;
 pub(crate) mod shell;
 pub(crate) mod ls;
