@@ -159,3 +159,32 @@ fn a_mistyped_command_is_answered_with_the_nearest() {
     let run = project.wake(["biuld"]).run().code(2);
     run.mentions("build");
 }
+
+#[test]
+fn a_module_that_needs_a_config_is_left_out_and_told_wherever_one_looks() {
+    let project = project()
+        .step("m", "touch out.txt")
+        .file("unit.libsonnet", "function(wake, pkg, config)\n  wake.module(config.name)\n")
+        .build();
+    project.edit("PKG.libsonnet", "modules={", "modules={ unit: './unit.libsonnet',");
+    for command in ["build", "plan", "graph", "why"] {
+        let run = project.wake([command, "."]).run().success();
+        run.mentions("warning: //:unit is left out, because it needs a config\n");
+    }
+}
+
+#[test]
+fn modules_that_belong_to_another_are_listed_when_asked_for() {
+    let project = project()
+        .pkg("modules={ a: function(wake, pkg) wake.module('a'), 'a.b': function(wake, pkg) wake.module('a.b') }")
+        .build();
+    project.wake(["ls"]).run().success().prints(expect![[r#"
+        //  root@1.0.0
+          //:a
+    "#]]);
+    project.wake(["ls", "--all"]).run().success().prints(expect![[r#"
+        //  root@1.0.0
+          //:a
+          //:a.b
+    "#]]);
+}

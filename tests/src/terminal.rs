@@ -1,9 +1,9 @@
 //! A call at a terminal of its own.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
-use std::process::Command;
+use std::process::{Child, Command};
 
 use regex::Regex;
 use rustix::fs::{Mode, OFlags};
@@ -20,7 +20,60 @@ pub struct AtTerminal {
     pub shown: String,
 }
 
+/// A call at a terminal to whom somebody types.
+pub struct Typing {
+    child: Child,
+    ours: File,
+    shown: String,
+}
+
+impl Typing {
+    /// Reads on until this has been shown since the last time.
+    #[track_caller]
+    pub fn wait_for(&mut self, text: &str) -> &mut Typing {
+        let mut buffer = [0; 4096];
+        loop {
+            if let Some(at) = self.shown.find(text) {
+                self.shown.drain(..at + text.len());
+                return self;
+            }
+            let length = self.ours.read(&mut buffer).unwrap_or(0);
+            assert!(length > 0, "it ended before it showed `{text}`: {}", self.shown);
+            self.shown.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+    }
+
+    /// Types this.
+    pub fn types(&mut self, text: &str) -> &mut Typing {
+        self.ours.write_all(text.as_bytes()).unwrap();
+        self
+    }
+
+    /// Waits for its end; gives the exit code.
+    pub fn code(mut self) -> i32 {
+        let mut rest = Vec::new();
+        // The kernel ends a terminal that nobody writes to any more with an error.
+        let _ = self.ours.read_to_end(&mut rest);
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
 impl Wake {
+    /// Starts it with a terminal of this size for all three streams, which is that of a session of its own.
+    pub fn typing(self, columns: u16, rows: u16) -> Typing {
+        let (ours, theirs) = pair(columns, rows);
+        let call = self.env("TERM", "xterm").command();
+        let mut command = Command::new("setsid");
+        command.arg("-c").arg(call.get_program()).args(call.get_args()).env_clear();
+        command.envs(call.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(call.get_current_dir().unwrap());
+        command.stdin(theirs.try_clone().unwrap());
+        command.stdout(theirs.try_clone().unwrap()).stderr(theirs);
+        let child = command.spawn().unwrap();
+        drop(command);
+        Typing { child, ours: File::from(ours), shown: String::new() }
+    }
+
     /// Runs it to its end with a terminal of this size for standard error.
     pub fn at_terminal(self, columns: u16, rows: u16) -> AtTerminal {
         self.with_terminal(columns, rows, |command, theirs| {

@@ -55,8 +55,14 @@ mod session;
 mod build;
 mod explain;
 
-pub use build::{BuildReport, BuildRequest, BuiltModule, LinkPolicy};
-pub use explain::{Graph, GraphEdge, GraphNode, PackageListing, StepJob};
+pub use build::{
+    BuildReport, BuildRequest, BuiltModule, Guest, LinkPolicy, StepVisit, VisitEnd, VisitPlace,
+    VisitedStep,
+};
+pub use explain::{
+    Explained, Forecasts, FoundModule, Graph, GraphEdge, GraphNode, ListingDepth, PackageListing,
+    QueryResult, StepJob,
+};
 pub use expression::{EvalResult, Expression};
 pub use files::file_digest;
 pub use options::ChosenOptions;

@@ -166,7 +166,10 @@ impl Scope {
             return rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
         };
         let is_pkg = match self.recursive {
-            true => pkg.parse().is_ok_and(|pkg: RelPath| pkg.strip(&self.dir).is_some()),
+            true => {
+                let dir = if pkg.is_empty() { Some(RelPath::root()) } else { pkg.parse().ok() };
+                dir.is_some_and(|dir| dir.strip(&self.dir).is_some())
+            }
             false => pkg == self.dir.as_str(),
         };
         is_pkg
@@ -305,6 +308,8 @@ mod tests {
         assert!(means(".", "web", "//web:m"));
         assert!(means("...", "web", "//web/deep:m"));
         assert!(means("//...:m", "web", "//libs/z:m x=1"));
+        assert!(means("//...", "", "//:m"));
+        assert!(!means("//web/...", "", "//:m"));
         assert!(!means("//web/...", "", "//webs:m"));
         assert!(!means("web", "", "//webs:m"));
         assert!(means("acme/z@1.0.0:m", "web", "acme/z@1.0.0:m"));

@@ -29,8 +29,8 @@ pub(crate) struct Environment {
     pub(crate) ci: Ci,
     /// The locale's characters are UTF-8.
     pub(crate) utf8: bool,
-    /// `TERM` is `dumb`: a terminal without cursor movement.
-    pub(crate) dumb: bool,
+    /// `TERM`: the kind of terminal; `dumb` is one without cursor movement.
+    pub(crate) terminal_kind: Option<String>,
     /// `COLUMNS`, for output whose terminal cannot be asked.
     pub(crate) columns: Option<usize>,
     /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` in small letters, else in capitals; `SSL_CERT_FILE`; `PATH`, `HOME` and
@@ -55,6 +55,11 @@ pub(crate) enum Ci {
 }
 
 impl Environment {
+    /// Whether the terminal has no cursor movement.
+    pub(crate) fn is_dumb(&self) -> bool {
+        self.terminal_kind.as_deref() == Some("dumb")
+    }
+
     /// Reads the environment of this process.
     pub(crate) fn read() -> Self {
         Environment::from(|name| std::env::var_os(name))
@@ -81,7 +86,7 @@ impl Environment {
                 _ => Ci::No,
             },
             utf8: locale.is_some_and(|locale| is_utf8(&locale)),
-            dumb: text("TERM").is_some_and(|term| term == "dumb"),
+            terminal_kind: text("TERM"),
             columns: text("COLUMNS").and_then(|columns| columns.parse().ok()),
             route: Route {
                 offline: false,

@@ -27,6 +27,13 @@ pub(crate) enum Stop {
 /// What commands return.
 pub(crate) type Outcome = Result<Exit, Stop>;
 
+/// Nothing could be run, because wake failed before. These three are as container tools have them.
+pub(crate) const NOT_STARTED: u8 = 125;
+/// What was to be run cannot be executed.
+pub(crate) const NOT_EXECUTABLE: u8 = 126;
+/// What was to be run is not there.
+pub(crate) const NOT_FOUND: u8 = 127;
+
 /// 128 and the number of SIGPIPE: what a shell sees of a program that died of it.
 pub(crate) const NOBODY_READS: u8 = 141;
 

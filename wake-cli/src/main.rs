@@ -39,7 +39,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use wake_steps::diagnostic::Failure;
 
-use crate::args::{Cli, Command, MessageFormat};
+use crate::args::{Cli, Command, MessageFormat, Warnings};
 use crate::environment::{Environment, Process};
 use crate::exit::{Exit, Outcome, Stop};
 use crate::manner::{Detail, Manner, Verbosity};
@@ -92,14 +92,13 @@ const PLAIN: Manner = Manner {
     style: Style { color: false, unicode: false },
     detail: Detail::Full,
     verbosity: Verbosity::Normal,
+    warnings: Warnings::Ran,
     annotations: false,
 };
 
 fn complain(failure: &Failure, manner: Manner) -> ExitCode {
     for diagnostic in &failure.diagnostics {
-        let text = report::diagnostic::render(diagnostic, manner.detail, manner.style);
-        // Where standard error is closed there is nobody to tell.
-        let _ = std::io::stderr().write_all(text.as_bytes());
+        report::diagnostic::tell(diagnostic, manner);
     }
     ExitCode::from(failure.class().exit_code())
 }
@@ -113,9 +112,13 @@ fn run(command: &Command, settings: &Settings, environment: &Environment) -> Out
         Command::Build(args) => command::build::run(args, settings, &mut out),
         Command::Test(args) => command::test::run(args, settings),
         Command::Run(args) => command::run::run(args, settings),
+        Command::Shell(args) => command::shell::shell(args, settings),
+        Command::Exec(args) => command::shell::exec(args, settings),
         Command::Plan(args) => command::plan::run(args, settings, &mut out),
         Command::Why(args) => command::why::run(args, settings, &mut out),
         Command::Graph(args) => command::graph::run(args, settings, &mut out),
+        Command::Query(args) => command::query::run(args, settings, &mut out),
+        Command::Affected(args) => command::affected::run(args, settings, &mut out),
         Command::Log(args) => command::log::run(args, settings, &mut out),
         Command::Ls(args) => command::ls::run(args, settings, &mut out),
         Command::Eval(args) => command::eval::run(args, settings, &mut out, &mut say),

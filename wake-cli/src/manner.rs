@@ -1,5 +1,6 @@
 //! How people are told.
 
+use crate::args::Warnings;
 use crate::terminal::style::Style;
 
 /// How people are told.
@@ -11,6 +12,8 @@ pub(crate) struct Manner {
     pub(crate) detail: Detail,
     /// How much is said at all.
     pub(crate) verbosity: Verbosity,
+    /// Which warnings of commands that succeeded are shown.
+    pub(crate) warnings: Warnings,
     /// Workflow commands of GitHub Actions are written.
     pub(crate) annotations: bool,
 }

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wake_build::{
-    BuildReport, BuildRequest, BuiltModule, EvalResult, Expression, Options, Session, Workers,
+    BuildReport, BuildRequest, BuiltModule, EvalResult, Explained, Expression, Options, Session,
+    Workers,
 };
 use wake_exec::{Executor, Finding, WorkerCommand};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
@@ -129,14 +130,37 @@ pub(crate) fn record(
     Ok(profile)
 }
 
+/// The answer, after what is to be said of it has been told the person.
+pub(crate) fn told<T>(explained: Explained<T>, settings: &Settings) -> T {
+    let Explained { answer, warnings } = explained;
+    for warning in &warnings {
+        report::diagnostic::tell(warning, settings.manner);
+    }
+    answer
+}
+
 /// Fires at Ctrl-C.
 pub(crate) fn cancel() -> Result<Arc<Cancel>, Diagnostic> {
+    cancel_unless(|| false)
+}
+
+/// The same, unless `takes` says that a Ctrl-C was for something else.
+pub(crate) fn cancel_unless(
+    takes: impl Fn() -> bool + Send + 'static,
+) -> Result<Arc<Cancel>, Diagnostic> {
     let failed = |source| {
         Diagnostic::error(Class::Environment, format!("cannot prepare for Ctrl-C: {source}"))
     };
     let cancel = Cancel::new().map(Arc::new).map_err(failed)?;
     let stop = Arc::clone(&cancel);
-    signals::listen(move || stop.cancel()).map_err(failed)?;
+    let stop = move || {
+        let is_taken = takes();
+        if !is_taken {
+            stop.cancel();
+        }
+        !is_taken
+    };
+    signals::listen(stop).map_err(failed)?;
     Ok(cancel)
 }
 

@@ -1,6 +1,6 @@
 //! What the command line and the environment mean together.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wake_build::{ChosenOptions, Reach};
 use wake_model::SandboxLevel;
@@ -8,7 +8,7 @@ use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Owners;
 use wake_store::ware::Route;
 
-use crate::args::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
+use crate::args::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow, Warnings};
 use crate::environment::{Ci, Environment, Process};
 use crate::manner::{Detail, Manner, Verbosity};
 use crate::terminal::style::Style;
@@ -42,6 +42,8 @@ pub(crate) struct Settings {
     pub(crate) progress: Progress,
     /// Standard error is a terminal.
     pub(crate) terminal: bool,
+    /// The kind of terminal, as its programs know it.
+    pub(crate) terminal_kind: Option<String>,
     /// How people are told.
     pub(crate) manner: Manner,
     /// Width of a terminal that cannot be asked.
@@ -70,7 +72,7 @@ impl Settings {
             None => process.cwd.clone(),
             Some(directory) => directory_of(&process.cwd.join(directory))?,
         };
-        let capable = process.terminal && !environment.dumb;
+        let capable = process.terminal && !environment.is_dumb();
         let absolute = |store: &PathBuf| process.cwd.join(store);
         Ok(Settings {
             cwd,
@@ -89,6 +91,7 @@ impl Settings {
             format: global.message_format,
             progress: progress(global, environment, capable)?,
             terminal: process.terminal,
+            terminal_kind: environment.terminal_kind.clone(),
             manner: manner(global, environment, capable),
             columns: environment.columns,
         })
@@ -96,6 +99,16 @@ impl Settings {
 }
 
 impl Settings {
+    /// The same, where so much is shown of what commands that succeeded write to standard error.
+    pub(crate) fn showing(&self, warnings: Warnings) -> Settings {
+        Settings { manner: Manner { warnings, ..self.manner }, ..self.clone() }
+    }
+
+    /// The same in another directory, with this store.
+    pub(crate) fn in_directory(&self, cwd: &Path, store: &Path) -> Settings {
+        Settings { cwd: cwd.to_owned(), named_store: Some(store.to_owned()), ..self.clone() }
+    }
+
     /// Where the store is, and whether that was said by flag or variable, so that `wake.toml` has no say.
     pub(crate) fn store(&self) -> Result<(PathBuf, bool), Diagnostic> {
         if let Some(store) = &self.named_store {
@@ -111,7 +124,7 @@ impl Settings {
     }
 }
 
-fn directory_of(directory: &std::path::Path) -> Result<PathBuf, Diagnostic> {
+fn directory_of(directory: &Path) -> Result<PathBuf, Diagnostic> {
     let found = std::fs::canonicalize(directory).and_then(|path| {
         if path.is_dir() { Ok(path) } else { Err(std::io::ErrorKind::NotADirectory.into()) }
     });
@@ -161,6 +174,7 @@ fn manner(global: &Global, environment: &Environment, capable: bool) -> Manner {
         style: Style { color, unicode: environment.utf8 },
         detail: if short { Detail::Short } else { Detail::Full },
         verbosity,
+        warnings: Warnings::default(),
         annotations: environment.ci == Ci::GitHub,
     }
 }
@@ -192,7 +206,7 @@ pub(crate) mod tests {
         assert_eq!(settings("wake build", &none, false).progress, Progress::Plain);
         let ci = Environment { ci: Ci::Some, ..Environment::default() };
         assert_eq!(settings("wake build", &ci, true).progress, Progress::Plain);
-        let dumb = Environment { dumb: true, ..Environment::default() };
+        let dumb = Environment { terminal_kind: Some("dumb".into()), ..Environment::default() };
         assert_eq!(settings("wake build", &dumb, true).progress, Progress::Plain);
     }
 

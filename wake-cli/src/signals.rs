@@ -27,10 +27,10 @@ pub(crate) fn exit_code(code: u8) -> u8 {
     }
 }
 
-/// Starts to listen: the first SIGINT or SIGTERM calls `stop`, the second ends the program at once.
+/// Starts to listen: each SIGINT or SIGTERM calls `stop`, until that says that the program stops; the next one ends it at once.
 ///
 /// The commands of a build die with the program, because the kernel tells them when it goes.
-pub(crate) fn listen(stop: impl Fn() + Send + 'static) -> std::io::Result<()> {
+pub(crate) fn listen(stop: impl Fn() -> bool + Send + 'static) -> std::io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGTSTP, SIGCONT])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let mut stopping = false;
@@ -41,9 +41,10 @@ pub(crate) fn listen(stop: impl Fn() + Send + 'static) -> std::io::Result<()> {
                 // Ends the program as the signal would have, so that shells see 128 and its number.
                 signal if stopping => drop(emulate_default_handler(signal)),
                 signal => {
-                    stopping = true;
-                    STOPPED_BY.store(signal as u8, Ordering::Relaxed);
-                    stop();
+                    stopping = stop();
+                    if stopping {
+                        STOPPED_BY.store(signal as u8, Ordering::Relaxed);
+                    }
                 }
             }
         }

@@ -20,6 +20,7 @@ use crate::error::SandboxError;
 use crate::finished::JobResult;
 use crate::job::{Job, Stream};
 use crate::scheduling::Scheduling;
+use crate::visit::{Visit, Visitor};
 use crate::wire::{self, Reply, RequestRef, WorkerClass};
 
 /// How a worker process is started: a program whose `main` ends in [`crate::serve`].
@@ -94,6 +95,26 @@ impl Executor {
             finished.timings.wait = wait;
             finished
         })
+    }
+
+    /// Has `visit` run where the command of `job` would run, and waits for it; of what it leaves nothing is taken.
+    ///
+    /// When `cancel` fires, every process of both is dead before this returns.
+    pub fn visit(
+        &self,
+        job: &Job,
+        visit: &Visit,
+        cancel: &CancelToken,
+        visitor: &mut dyn Visitor,
+    ) -> Result<JobResult, SandboxError> {
+        if cancel.is_cancelled() {
+            return Err(SandboxError::Cancelled);
+        }
+        let mut worker = self.worker(&WorkerClass::of(job))?;
+        let result = worker.visit(job, visit, cancel, visitor);
+        // Nobody knows what a person has done there.
+        worker.kill();
+        result
     }
 
     /// Ends idle workers without waiting for them, which takes the kernel a while: for when no job is in sight.
@@ -192,7 +213,7 @@ impl Worker {
                 Ok(worker)
             }
             Some(Reply::Ready(Err(failure))) => Err(failure.into()),
-            Some(Reply::Wrote(..) | Reply::Done(_)) => Err(out_of_turn()),
+            Some(Reply::Wrote(..) | Reply::Welcome(_) | Reply::Done(_)) => Err(out_of_turn()),
             None => Err(worker.last_words()),
         }
     }
@@ -224,8 +245,74 @@ impl Worker {
                     ended(matches!(&*result, Ok(done) if done.is_success()));
                     return (*result).map_err(SandboxError::from);
                 }
+                Some(Reply::Ready(_) | Reply::Welcome(_)) => return Err(out_of_turn()),
+                None => return Err(self.last_words()),
+            }
+        }
+    }
+
+    fn visit(
+        &mut self,
+        job: &Job,
+        visit: &Visit,
+        cancel: &CancelToken,
+        visitor: &mut dyn Visitor,
+    ) -> Result<JobResult, SandboxError> {
+        wire::send(&self.socket, &RequestRef::Visit(job, visit)).map_err(worker_failed)?;
+        if wire::send(&self.socket, &RequestRef::Go).is_err() {
+            return Err(self.last_words());
+        }
+        let mut own_runs = true;
+        loop {
+            match self.wait_for_visit(cancel, own_runs.then(|| visitor.enough()))? {
+                VisitNews::Cancelled => return Err(SandboxError::Cancelled),
+                VisitNews::Enough => {
+                    own_runs = false;
+                    wire::send(&self.socket, &RequestRef::Cancel).map_err(worker_failed)?;
+                    continue;
+                }
+                VisitNews::Answer => {}
+            }
+            match wire::receive(&self.socket).map_err(worker_failed)? {
+                Some(Reply::Wrote(stream, bytes)) => visitor.wrote(stream, &bytes),
+                Some(Reply::Welcome(own)) => {
+                    own_runs = false;
+                    let own = own.map(|own| own.map_err(SandboxError::from));
+                    let connected = |source| SandboxError::step("connect", "terminal", source);
+                    let streams = visitor.streams(own).map_err(connected)?;
+                    wire::send(&self.socket, &RequestRef::Streams)
+                        .and_then(|()| wire::send_streams(&self.socket, &streams))
+                        .map_err(worker_failed)?;
+                }
+                Some(Reply::Done(result)) => return (*result).map_err(SandboxError::from),
                 Some(Reply::Ready(_)) => return Err(out_of_turn()),
                 None => return Err(self.last_words()),
+            }
+        }
+    }
+
+    /// Waits until there is an answer, or one of the tokens fires.
+    fn wait_for_visit(
+        &self,
+        cancel: &CancelToken,
+        enough: Option<&CancelToken>,
+    ) -> Result<VisitNews, SandboxError> {
+        let mut fds = vec![self.socket.as_fd(), cancel.fd()];
+        fds.extend(enough.map(CancelToken::fd));
+        let mut fds: Vec<PollFd<'_>> =
+            fds.into_iter().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
+        loop {
+            match poll(&mut fds, None) {
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(errno) => return Err(worker_failed(errno.into())),
+                Ok(_) => {}
+            }
+            let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
+            match ready.as_slice() {
+                [_, true, ..] => return Ok(VisitNews::Cancelled),
+                [true, ..] => return Ok(VisitNews::Answer),
+                [_, _, true] => return Ok(VisitNews::Enough),
+                _ => {}
             }
         }
     }
@@ -299,6 +386,12 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+enum VisitNews {
+    Answer,
+    Enough,
+    Cancelled,
 }
 
 #[derive(PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! What `wake.HOST` stands for in a key.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use wake_model::{BlobDigest, HostDigest};
 
 use crate::clock;
 use crate::etc::{Descend, EtcEntry, system_etc, walk_etc};
+use crate::installed::add_packages;
 
 /// The identity of this machine's system directories: its operating system's release, what its
 /// package manager says is installed, and all of `/etc` that commands see. Source: `spec/sandbox.md`.
@@ -36,6 +38,17 @@ struct HostStamp {
     size: u64,
     /// In nanoseconds since 1970.
     changed: (i64, i64),
+}
+
+/// What an identity was read from, as people speak of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostContents {
+    /// The packages that are installed, with their versions, as far as the databases are known.
+    pub packages: BTreeMap<String, String>,
+    /// The databases by their absolute paths, with the digests of their bytes.
+    pub databases: BTreeMap<String, String>,
+    /// The files and links of `/etc`, with digests of bytes and targets.
+    pub etc: BTreeMap<String, String>,
 }
 
 /// The identity of the host could not be read.
@@ -69,6 +82,7 @@ const LISTINGS: &[&str] = &["var/lib/pacman/local", "var/lib/dpkg/status.d"];
 #[derive(Default)]
 struct HostParts {
     databases: Vec<(&'static str, BlobDigest)>,
+    packages: BTreeMap<String, String>,
     etc: Vec<(String, ShownEtc)>,
     seen: Vec<(String, Option<HostStamp>)>,
 }
@@ -85,8 +99,17 @@ impl HostIdentity {
         Self::read_below(Path::new("/"))
     }
 
+    /// The same with what it was read from.
+    pub fn read_with_contents() -> Result<(Self, HostContents), HostIdentityError> {
+        Self::read_all_below(Path::new("/"))
+    }
+
     /// Reads it from a system that lies below `root`.
     pub fn read_below(root: &Path) -> Result<Self, HostIdentityError> {
+        Self::read_all_below(root).map(|(identity, _)| identity)
+    }
+
+    fn read_all_below(root: &Path) -> Result<(Self, HostContents), HostIdentityError> {
         let now = clock::since_1970();
         let parts = HostParts::read(root)?;
         let digest = digest_of(Domain::Host, |encoder| {
@@ -110,8 +133,9 @@ impl HostIdentity {
         });
         let is_proof =
             parts.seen.iter().all(|(_, stamp)| stamp.is_none_or(|it| it.is_settled(now)));
+        let contents = parts.contents();
         let proof = is_proof.then_some(HostProof { seen: parts.seen });
-        Ok(HostIdentity { digest: HostDigest(digest), proof })
+        Ok((HostIdentity { digest: HostDigest(digest), proof }, contents))
     }
 }
 
@@ -169,6 +193,23 @@ impl HostParts {
         Ok(parts)
     }
 
+    fn contents(&self) -> HostContents {
+        let database =
+            |(name, digest): &(&str, BlobDigest)| (format!("/{name}"), digest.to_string());
+        let shown = |(path, shown): &(String, ShownEtc)| {
+            let shown = match shown {
+                ShownEtc::File(blob) => blob.to_string(),
+                ShownEtc::Link(target) => target.clone(),
+            };
+            (format!("/etc/{path}"), shown)
+        };
+        HostContents {
+            packages: self.packages.clone(),
+            databases: self.databases.iter().map(database).collect(),
+            etc: self.etc.iter().map(shown).collect(),
+        }
+    }
+
     fn add(
         &mut self,
         root: &Path,
@@ -187,7 +228,10 @@ impl HostParts {
             };
         self.seen.push((name.to_owned(), stat.as_ref().map(HostStamp::of)));
         match read(path.clone()) {
-            Ok(bytes) => self.databases.push((name, BlobDigest::of(&bytes))),
+            Ok(bytes) => {
+                add_packages(name, &bytes, &mut self.packages);
+                self.databases.push((name, BlobDigest::of(&bytes)));
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(source) => return Err(HostIdentityError { path, source }),
         }

@@ -13,11 +13,13 @@ mod clock;
 mod defaults;
 mod job;
 mod etc;
+mod installed;
 mod host;
 mod cancel;
 mod scheduling;
 mod error;
 mod finished;
+mod visit;
 mod wire;
 mod worker;
 mod executor;
@@ -32,11 +34,12 @@ pub use error::{Hint, SandboxError};
 pub use etc::{EtcNode, etc_of_host, fixed_etc, is_system};
 pub use executor::{Executor, WorkerCommand};
 pub use finished::{JobResult, Log, OutputDefect, OutputFault, Timings};
-pub use host::{HostIdentity, HostIdentityError, HostProof};
+pub use host::{HostContents, HostIdentity, HostIdentityError, HostProof};
 pub use job::{
     Access, Command, Fidelity, Identity, Job, JobInput, JobRoot, Limits, Logs, Network, Outputs,
     Rights, Seal, Source, Stream, TakeOutputs, WorkPlace,
 };
 pub use probe::{Finding, probe};
 pub use scheduling::Scheduling;
+pub use visit::{Visit, VisitOrder, Visitor};
 pub use worker::{keeps_owners, serve};

@@ -2,18 +2,25 @@
 //!
 //! Both ends are the same program, so the encoding needs no version.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use wake_model::SandboxLevel;
+use wake_model::{Outcome, SandboxLevel};
 
 use crate::error::SandboxError;
 use crate::finished::JobResult;
 use crate::job::{Identity, Job, Network, Stream};
 use crate::scheduling::Scheduling;
+use crate::visit::Visit;
 
 /// What a worker is for life; jobs that need another one go to another worker.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -36,6 +43,8 @@ pub(crate) enum RequestRef<'a> {
     Run(&'a Job),
     Go,
     Cancel,
+    Visit(&'a Job, &'a Visit),
+    Streams,
 }
 
 /// From the executor.
@@ -49,6 +58,10 @@ pub(crate) enum Request {
     Go,
     /// Stop what is running; ignored where nothing is.
     Cancel,
+    /// As [`Request::Run`], with a visit.
+    Visit(Box<Job>, Box<Visit>),
+    /// The answer to [`Reply::Welcome`], followed by the descriptors of the visit's streams.
+    Streams,
 }
 
 /// From the worker.
@@ -58,6 +71,8 @@ pub(crate) enum Reply {
     Ready(Result<i32, JobError>),
     /// What the command has just written, where that is to be told at once.
     Wrote(Stream, #[serde(with = "serde_bytes")] Vec<u8>),
+    /// A visit can begin; with how the job's own command ended, if it was to run.
+    Welcome(Option<Result<Outcome, JobError>>),
     /// The answer to [`Request::Run`].
     Done(Box<Result<JobResult, JobError>>),
 }
@@ -132,4 +147,31 @@ pub(crate) fn receive<T: DeserializeOwned>(socket: &UnixStream) -> io::Result<Op
     let mut frame = vec![0; u32::from_le_bytes(length) as usize];
     from.read_exact(&mut frame)?;
     postcard::from_bytes(&frame).map(Some).map_err(io::Error::other)
+}
+
+/// Sends three descriptors, which stay open here.
+pub(crate) fn send_streams(socket: &UnixStream, streams: &[OwnedFd; 3]) -> io::Result<()> {
+    let streams = streams.each_ref().map(|stream| stream.as_fd());
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    if !control.push(SendAncillaryMessage::ScmRights(&streams)) {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
+    sendmsg(socket, &[IoSlice::new(&[0])], &mut control, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+/// Receives three descriptors, which no program inherits.
+pub(crate) fn receive_streams(socket: &UnixStream) -> io::Result<[OwnedFd; 3]> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    recvmsg(socket, &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let mut streams = Vec::with_capacity(3);
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            streams.extend(rights);
+        }
+    }
+    streams.try_into().map_err(|_| io::ErrorKind::UnexpectedEof.into())
 }

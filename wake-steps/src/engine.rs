@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use wake_exec::Stream;
+use wake_exec::{Stream, Visit, Visitor};
 use wake_model::{Manifest, Outcome, TreeDigest, Usage, WareId};
 use wake_store::Adopted;
 
 use crate::cancel::Cancel;
+use crate::diagnostic::{Class, Diagnostic};
 use crate::error::StepError;
 use crate::pin::PinnedAction;
 use crate::profile::Profile;
@@ -25,6 +26,14 @@ pub trait Engine: Send + Sync {
 
     /// Brings the tree of a result whose bytes are [`Whereabouts::Away`] into this machine's store.
     fn bring(&self, tree: &TreeDigest, manifest: &Manifest) -> Result<Adopted, StepError>;
+
+    /// Has a command of somebody's run where the action's own would, which keeps nothing; says how it ended.
+    ///
+    /// An engine far away need not be able to.
+    fn visit(&self, _order: VisitRequest<'_>) -> Result<Outcome, StepError> {
+        let message = "a step that is performed on another machine cannot be entered";
+        Err(StepError::Refused(Box::new(Diagnostic::error(Class::Usage, message))))
+    }
 
     /// Says that nothing will be performed for a while.
     fn rest(&self) {}
@@ -44,6 +53,20 @@ pub struct EngineRequest<'o, 's> {
     pub turn: &'o mut dyn FnMut() -> Option<Slot<'s>>,
     /// Hears what the command writes, if the step's terms ask for that.
     pub wrote: &'o mut dyn FnMut(Stream, &[u8]),
+}
+
+/// Whom an engine is to let in where.
+pub struct VisitRequest<'o> {
+    /// The action.
+    pub pinned: &'o PinnedAction,
+    /// Where files lie that the action's step names.
+    pub sources: &'o dyn SourceFiles,
+    /// Fires when it is to stop.
+    pub cancel: &'o Cancel,
+    /// What is run.
+    pub visit: &'o Visit,
+    /// By whom.
+    pub visitor: &'o mut dyn Visitor,
 }
 
 /// What came of an action.

@@ -12,6 +12,7 @@ use crate::claims::look_up;
 use crate::diagnostic::Failure;
 use crate::error::store_failure;
 use crate::history::History;
+use crate::hosts::{self, HostChange};
 use crate::machine::Machine;
 use crate::pin::{PinnedAction, StepContext};
 use crate::reason::{Change, Reason, changes, fields_of, reason};
@@ -303,8 +304,33 @@ impl<'a> Outlook<'a> {
         match &pinned.root {
             Root::Output { step: made, .. } => self.cause_of_step(step, *made),
             Root::Tree { origin, .. } => self.cause_of_tree(step, origin, change),
+            Root::Host => Ok(Cause { place: None, because: self.cause_in_host(change) }),
             _ => Ok(Cause::default()),
         }
+    }
+
+    /// What of the host made it another one, if both are known.
+    fn cause_in_host(&self, change: &Change) -> Option<Box<Why>> {
+        let digest = |value: &Option<FieldValue>| match value {
+            Some(FieldValue::Digest(kind, digest)) if kind == "host" => Some(*digest),
+            _ => None,
+        };
+        let (old, new) = (digest(&change.old)?, digest(&change.new)?);
+        let changes = hosts::changes(self.machine.store(), &old, &new)?;
+        let summary = match changes.len() {
+            0 => "nothing of it that is known differs".to_owned(),
+            1 => "one thing about the host changed".to_owned(),
+            several => format!("{several} things about the host changed"),
+        };
+        let told = |HostChange { part, old, new }: HostChange| WhyChange {
+            field: part,
+            old,
+            new,
+            place: None,
+            because: None,
+        };
+        let changes = changes.into_iter().map(told).collect();
+        Some(Box::new(Why { label: "host".to_owned(), summary, changes, unchanged: 0 }))
     }
 
     fn cause_of_step(&self, step: StepId, made: StepId) -> Result<Cause, Failure> {

@@ -14,10 +14,11 @@
 //! | `run_log`, `history` | what stays: the log of a run, what steps did before |
 //! | `step`, `wares`, `results` | what is to be done, and what there is for it |
 //! | `error` | why a step could not be performed |
-//! | `pin` | a step whose needs are done becomes an action |
+//! | `pin`, `shell_line` | a step whose needs are done becomes an action; its command as one would type it |
 //! | `reason` | why an action ran |
 //! | `depfile`, `claims` | what commands say that they have read, and the hits that follow from it |
 //! | `slots`, `engine`, `here`, `collect` | performing an action: in turn, anywhere, on this machine, or by taking what lies there |
+//! | `hosts` | what machines consisted of |
 //! | `machine` | a store, an engine, threads |
 //! | `steps`, `schedule`, `run` | many steps, each in its time, and all that is told of that |
 //! | `explain` | the same without performing anything |
@@ -39,6 +40,7 @@ pub mod wares;
 pub mod results;
 pub mod error;
 pub mod pin;
+pub mod shell_line;
 pub mod reason;
 mod depfile;
 mod claims;
@@ -47,6 +49,7 @@ pub mod slots;
 pub mod engine;
 pub mod here;
 pub mod collect;
+mod hosts;
 pub mod machine;
 pub mod steps;
 pub mod schedule;

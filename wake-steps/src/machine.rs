@@ -12,6 +12,7 @@ use crate::diagnostic::{Class, Diagnostic};
 use crate::engine::Engine;
 use crate::error::store_failure;
 use crate::here::Here;
+use crate::hosts;
 use crate::profile::Profile;
 
 /// So many commands run at once at most, whoever asks for more.
@@ -128,8 +129,9 @@ impl Machine {
         if let Some(host) = self.host.get() {
             return Ok(host.digest);
         }
-        let identity = HostIdentity::read()
+        let (identity, contents) = HostIdentity::read_with_contents()
             .map_err(|e| Diagnostic::error(Class::Environment, e.to_string()))?;
+        hosts::keep(&self.store, &identity.digest, &contents);
         Ok(self.host.get_or_init(|| identity).digest)
     }
 }

@@ -4,7 +4,9 @@ mod request;
 mod linking;
 mod module_steps;
 mod planned;
+mod recall;
 mod again;
+mod visit;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -19,8 +21,11 @@ use wake_store::{ConfinedPath, Obstacle, Refusal};
 
 pub(crate) use self::module_steps::ModuleSteps;
 use self::planned::InBuild;
+pub(crate) use self::planned::warnings;
+use self::recall::Recall;
 use self::request::request_key;
 pub use self::request::{BuildRequest, LinkPolicy};
+pub use self::visit::{Guest, StepVisit, VisitEnd, VisitPlace, VisitedStep};
 use crate::session::Session;
 use crate::snapshot::Snapshot;
 
@@ -103,7 +108,15 @@ impl Session {
         let key = request_key(self, request);
         let scene = Scene { request, cancel, started, began, key };
         let mut snapshot = self.snapshot(&key);
-        if !request.rebuild
+        let mut recall;
+        let reporter: &mut dyn Reporter = match request.recalls_warnings {
+            true => {
+                recall = Recall { inner: reporter, store: self.store() };
+                &mut recall
+            }
+            false => reporter,
+        };
+        if !(request.rebuild || request.recalls_warnings)
             && let Some(snapshot) = &mut snapshot
             && let Some(report) = self.build_again(snapshot, &scene, reporter, ending)
         {
@@ -162,7 +175,7 @@ fn executables(manifest: &Manifest) -> Vec<RelPath> {
 }
 
 /// Keeps version control from seeing what wake writes into a checkout.
-fn ignore_state_dir(state_dir: &ConfinedPath) {
+pub(crate) fn ignore_state_dir(state_dir: &ConfinedPath) {
     let ignore = state_dir.join(".gitignore");
     if ignore.stat().is_err() {
         // Only a convenience: a checkout that cannot be written will be reported by what must be.

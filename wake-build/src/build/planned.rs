@@ -303,7 +303,7 @@ fn nothing_to_test(planned: &PlannedBuild) -> Diagnostic {
 }
 
 /// What is said of modules that were left out.
-fn warnings(planned: &PlannedBuild) -> Vec<Diagnostic> {
+pub(crate) fn warnings(planned: &PlannedBuild) -> Vec<Diagnostic> {
     let left_out = planned.plan.left_out.iter();
     left_out.map(|module| warning(module.message(&planned.instances))).collect()
 }

@@ -31,6 +31,8 @@ pub struct BuildRequest {
     pub link: LinkPolicy,
     /// Whether the report lists the results.
     pub results: bool,
+    /// Whether events of remembered results tell what their commands once wrote to standard error. Every step is looked up then.
+    pub recalls_warnings: bool,
 }
 
 /// Whether results are linked into the checkout.

@@ -43,6 +43,7 @@ impl Session {
             view.outlook.plan()?;
             self.job_at(view, node)
         })
+        .map(|seen| seen.answer)
     }
 
     /// The job that has this key, among all modules of the workspace as it is now; none if none has.
@@ -56,6 +57,7 @@ impl Session {
             }
             Ok(None)
         })
+        .map(|seen| seen.answer)
     }
 
     fn job_at(&self, view: &View<'_>, node: NodeIndex) -> Result<StepJob, Failure> {

@@ -2,6 +2,8 @@
 
 mod view;
 mod job;
+mod query;
+mod forecast;
 
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
@@ -13,9 +15,11 @@ use wake_steps::error::store_failure;
 use wake_steps::explain::{Outlook, PlannedStep, Why};
 use wake_steps::{Cancel, Results};
 
+pub use self::forecast::Forecasts;
 pub use self::job::StepJob;
+pub use self::query::{FoundModule, QueryResult};
 use self::view::View;
-use crate::build::ModuleSteps;
+use crate::build::{ModuleSteps, ignore_state_dir, warnings};
 use crate::expression::{EvalResult, Expression};
 use crate::load::LoadedPkg;
 use crate::lower::{Lowering, step_id};
@@ -25,6 +29,15 @@ use crate::purpose::{Purpose, TagSelection};
 use crate::session::{Checkout, Session};
 use crate::snapshot::Snapshot;
 use crate::target::{TargetConfig, TargetPattern};
+
+/// An answer, with what a person should know of it.
+#[derive(Clone, Debug)]
+pub struct Explained<T> {
+    /// The answer.
+    pub answer: T,
+    /// What is left out of it, and why.
+    pub warnings: Vec<Diagnostic>,
+}
 
 /// The modules that targets reach.
 #[derive(Clone, Debug, Serialize)]
@@ -70,13 +83,22 @@ pub struct PackageListing {
     pub modules: Vec<String>,
 }
 
+/// Which modules of a package are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListingDepth {
+    /// Those that a pattern means.
+    Modules,
+    /// Those too that belong to another one, `server.unit` to `server`.
+    Parts,
+}
+
 impl Session {
     /// What a build of `targets` would do.
     pub fn plan(
         &self,
         targets: &[TargetPattern],
         config: Option<&TargetConfig>,
-    ) -> Result<Vec<PlannedStep>, Failure> {
+    ) -> Result<Explained<Vec<PlannedStep>>, Failure> {
         self.with_plan(targets, config, |view| view.outlook.plan())
     }
 
@@ -85,7 +107,7 @@ impl Session {
         &self,
         targets: &[TargetPattern],
         config: Option<&TargetConfig>,
-    ) -> Result<Vec<Why>, Failure> {
+    ) -> Result<Explained<Vec<Why>>, Failure> {
         self.with_plan(targets, config, |view| {
             view.outlook.plan()?;
             view.requested().into_iter().map(|node| view.outlook.why(step_id(node))).collect()
@@ -97,7 +119,7 @@ impl Session {
         &self,
         targets: &[TargetPattern],
         config: Option<&TargetConfig>,
-    ) -> Result<Graph, Failure> {
+    ) -> Result<Explained<Graph>, Failure> {
         self.with_plan(targets, config, |view| {
             use petgraph::visit::EdgeRef;
             let graph = &view.plan.graph;
@@ -117,7 +139,11 @@ impl Session {
     }
 
     /// The packages that `targets` name, loaded but not planned.
-    pub fn ls(&self, targets: &[TargetPattern]) -> Result<Vec<PackageListing>, Failure> {
+    pub fn ls(
+        &self,
+        targets: &[TargetPattern],
+        depth: ListingDepth,
+    ) -> Result<Vec<PackageListing>, Failure> {
         let snapshot = Snapshot::newest(&self.state_dir());
         let checkout = self.look(snapshot.as_ref());
         let evaluator = checkout.evaluator();
@@ -139,7 +165,7 @@ impl Session {
                 label: pkg.place.label(),
                 name: info.pkg_name().to_string(),
                 version: info.version.to_string(),
-                modules: modules.map(names).unwrap_or_default(),
+                modules: modules.map(|all| names(all, depth)).unwrap_or_default(),
             }
         });
         let mut listed: Vec<PackageListing> = listed.collect();
@@ -148,7 +174,7 @@ impl Session {
             let (by_place, instances) = checkout.instantiate(&evaluator, result.loaded, &places)?;
             let instance = |place| instances.get(by_place.get(place)?);
             for (listed, pkg) in listed.iter_mut().zip(places.iter().filter_map(instance)) {
-                listed.modules = names(&pkg.modules);
+                listed.modules = names(&pkg.modules, depth);
             }
         }
         self.keep_evaluations(&checkout)?;
@@ -174,7 +200,7 @@ impl Session {
         targets: &[TargetPattern],
         config: Option<&TargetConfig>,
         look: impl FnOnce(&View) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+    ) -> Result<Explained<T>, Failure> {
         let snapshot = Snapshot::newest(&self.state_dir());
         let checkout = self.look(snapshot.as_ref());
         let evaluator = checkout.evaluator();
@@ -187,20 +213,23 @@ impl Session {
         let cancel = Cancel::new()
             .map_err(|error| Diagnostic::error(Class::Environment, error.to_string()))?;
         let outlook = Outlook::new(&self.machine, &steps, &results, &checkout.history, &cancel);
-        let view = View { checkout: &checkout, plan, results: &results, outlook };
-        let result = look(&view)?;
+        let instances = &planned.instances;
+        let view = View { checkout: &checkout, plan, instances, results: &results, outlook };
+        let answer = look(&view)?;
         self.keep_evaluations(&checkout)?;
-        Ok(result)
+        Ok(Explained { answer, warnings: warnings(&planned) })
     }
 
     fn keep_evaluations(&self, checkout: &Checkout) -> Result<(), Failure> {
+        ignore_state_dir(&self.state_dir());
         // Digests that could not be kept are computed again next time.
         let _ = checkout.files.save(&self.files_file());
         self.store().flush_memo().map_err(|error| store_failure(&error).into())
     }
 }
 
-/// The names of modules, without what only belongs to one of them.
-fn names(modules: &NameMap<ModuleSource>) -> Vec<String> {
-    modules.keys().filter(|name| !name.contains('.')).cloned().collect()
+/// The names of modules, as far as they are to be listed.
+fn names(modules: &NameMap<ModuleSource>, depth: ListingDepth) -> Vec<String> {
+    let is_listed = |name: &&String| depth == ListingDepth::Parts || !name.contains('.');
+    modules.keys().filter(is_listed).cloned().collect()
 }

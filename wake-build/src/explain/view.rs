@@ -6,6 +6,7 @@ use wake_steps::diagnostic::Failure;
 use wake_steps::explain::Outlook;
 use wake_steps::pin::PinnedAction;
 
+use crate::instance::Instances;
 use crate::lower::step_id;
 use crate::plan::Plan;
 use crate::session::Checkout;
@@ -14,6 +15,7 @@ use crate::session::Checkout;
 pub(super) struct View<'a> {
     pub(super) checkout: &'a Checkout<'a>,
     pub(super) plan: &'a Plan,
+    pub(super) instances: &'a Instances,
     pub(super) results: &'a Results,
     pub(super) outlook: Outlook<'a>,
 }

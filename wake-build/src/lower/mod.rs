@@ -48,6 +48,17 @@ pub(crate) struct Lowering<'a> {
     distribution: OnceLock<Distribution>,
     /// Trees of wares and archives that were looked up for this build, by their keys in the memo.
     pub roots: Mutex<BTreeMap<Digest, Arc<Mutex<Option<TreeDigest>>>>>,
+    /// What becomes of references to modules that are not built.
+    pub unbuilt: Unbuilt,
+}
+
+/// What becomes of references to modules that are not built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unbuilt {
+    /// They are errors: every module is lowered when all that it needs is done.
+    Refused,
+    /// They are taken for what they say.
+    Promised,
 }
 
 impl<'a> Lowering<'a> {
@@ -59,8 +70,22 @@ impl<'a> Lowering<'a> {
         store: &'a Store,
     ) -> Lowering<'a> {
         let (pkg_trees, roots) = (Mutex::default(), Mutex::default());
-        let distribution = OnceLock::new();
-        Lowering { plan, instances, evaluator, store, pkg_trees, distribution, roots }
+        let (distribution, unbuilt) = (OnceLock::new(), Unbuilt::Refused);
+        Lowering {
+            plan,
+            instances,
+            evaluator,
+            store,
+            pkg_trees,
+            distribution,
+            roots,
+            unbuilt,
+        }
+    }
+
+    /// The same where nothing that modules need has to be built.
+    pub(crate) fn promising(self) -> Lowering<'a> {
+        Lowering { unbuilt: Unbuilt::Promised, ..self }
     }
 
     /// What the distribution of this machine has.

@@ -4,7 +4,7 @@ use wake_model::place::LocalPath;
 use wake_model::{Manifest, Node, RelPath};
 use wake_steps::Input;
 
-use super::{Lowered, Site};
+use super::{Lowered, Site, Unbuilt};
 use crate::view::{Special, special};
 use crate::written::JsonValue;
 
@@ -53,7 +53,11 @@ impl Site<'_> {
                 Input::Bytes { executable, .. } if below.is_root() => return Some(*executable),
                 Input::Link { target } => target,
                 Input::Output { step, below: base } => {
-                    let manifest = &self.ground.results.get(*step)?.manifest;
+                    let done = self.ground.results.get(*step);
+                    if done.is_none() && self.lowering.unbuilt == Unbuilt::Promised {
+                        return Some(true);
+                    }
+                    let manifest = &done?.manifest;
                     match manifest.get(base) {
                         Some(Node::Link { target }) => target,
                         _ => return executable_in(manifest, &base.join(&below)),

@@ -10,7 +10,7 @@ use wake_steps::step::TreeOrigin;
 use wake_steps::{Input, StepId, StepOutput};
 
 use super::own_files::PackageEntry;
-use super::{Lowered, Site, step_id};
+use super::{Lowered, Site, Unbuilt, step_id};
 use crate::instance::PkgInstance;
 use crate::view::{Special, special};
 use crate::written::JsonValue;
@@ -161,12 +161,16 @@ impl<'a> Site<'a> {
         path: &str,
         value: &JsonValue<'_>,
     ) -> Lowered<()> {
-        let Some((step, done)) = self.module_done(id) else {
-            let message =
-                format!("`{path}` belongs to a module that is not among this one's `modules`");
-            return Err(self.error(message, value));
+        let (step, done) = match (self.module_done(id), self.promised(id)) {
+            (Some((step, done)), _) => (step, Some(done)),
+            (None, Some(step)) => (step, None),
+            (None, None) => {
+                let message =
+                    format!("`{path}` belongs to a module that is not among this one's `modules`");
+                return Err(self.error(message, value));
+            }
         };
-        if !done.has(below) {
+        if done.is_some_and(|done| !done.has(below)) {
             return Err(
                 self.error(format!("`{path}` is not among the outputs of its module"), value)
             );
@@ -175,6 +179,12 @@ impl<'a> Site<'a> {
         let at = RelPath::parse(path).unwrap_or_default();
         let placed = self.inputs.place_whole(at, Input::Output { step, below: below.clone() });
         placed.map_err(|conflict| self.conflict(&conflict))
+    }
+
+    /// The step of the module with this id, where it need not be done.
+    pub(super) fn promised(&self, id: &str) -> Option<StepId> {
+        let node = self.lowering.plan.by_id.get(id)?;
+        (self.lowering.unbuilt == Unbuilt::Promised).then(|| step_id(*node))
     }
 
     /// The step of the module with this id and what it left, if it is done.

@@ -101,7 +101,29 @@ pub(crate) struct BuildArgs {
     #[arg(long)]
     pub(crate) print: bool,
     #[command(flatten)]
+    pub(crate) warnings: WarningArgs,
+    #[command(flatten)]
     pub(crate) profile: ProfileArgs,
+}
+
+/// For the commands that build.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct WarningArgs {
+    /// When to show what a command that succeeded wrote to standard error
+    #[arg(long, value_name = "WHEN", default_value = "ran")]
+    pub(crate) warnings: Warnings,
+}
+
+/// `--warnings`: what commands that succeeded wrote to standard error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Warnings {
+    /// It is not shown
+    None,
+    /// It is shown in the build that ran the command
+    #[default]
+    Ran,
+    /// It is shown as well where the result is remembered
+    All,
 }
 
 /// For the commands that build.
@@ -121,10 +143,44 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
     #[command(flatten)]
+    pub(crate) warnings: WarningArgs,
+    #[command(flatten)]
     pub(crate) profile: ProfileArgs,
     /// Arguments for the program
     #[arg(last = true, value_name = "ARGS")]
     pub(crate) arguments: Vec<OsString>,
+}
+
+/// `wake shell`
+#[derive(Args, Debug)]
+pub(crate) struct ShellArgs {
+    /// The module to enter [default: the one of the package around you]
+    #[arg(value_name = "TARGET")]
+    pub(crate) target: Option<TargetPattern>,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Run the command of the step first, and enter amid what it leaves behind
+    #[arg(long)]
+    pub(crate) after: bool,
+    /// Enter the step that failed last, with --after
+    #[arg(long, conflicts_with_all = ["target", "config", "config_json"])]
+    pub(crate) failed: bool,
+}
+
+/// `wake exec`
+#[derive(Args, Debug)]
+pub(crate) struct ExecArgs {
+    /// The module in whose sandbox the command runs
+    #[arg(value_name = "TARGET", default_value = ".")]
+    pub(crate) target: TargetPattern,
+    #[command(flatten)]
+    pub(crate) config: ConfigArgs,
+    /// Run the command of the step first, and this one amid what it leaves behind
+    #[arg(long)]
+    pub(crate) after: bool,
+    /// The command: a path, or a name that is looked for on the `PATH` of the step; and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    pub(crate) command: Vec<String>,
 }
 
 /// `wake plan`
@@ -191,6 +247,57 @@ pub(crate) enum GraphFormat {
     Json,
 }
 
+/// `wake affected`
+#[derive(Args, Debug)]
+pub(crate) struct AffectedArgs {
+    /// The targets to look at [default: //...]
+    #[arg(value_name = "TARGET")]
+    pub(crate) targets: Vec<TargetPattern>,
+    /// The revision of the git repository to compare the checkout with
+    #[arg(long, value_name = "REV", default_value = "HEAD")]
+    pub(crate) since: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `wake query`
+#[derive(Args, Debug)]
+#[command(after_long_help = QUERIES)]
+pub(crate) struct QueryArgs {
+    /// What to find, such as 'rdeps(//libs/ring:lib) & kind(test)'
+    #[arg(value_name = "QUERY", allow_hyphen_values = true)]
+    pub(crate) query: String,
+    /// What to print
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) format: QueryFormat,
+}
+
+const QUERIES: &str = "\
+Queries:
+  TARGET          the modules that a target or a label means; in ' or \" if it holds spaces
+  deps(Q)         these, and all that they need
+  rdeps(Q)        these, and all that need them
+  path(Q, Q)      a shortest way from one of the first to one of the second, in its order
+  owner(FILE)     the modules whose commands see a file, or that are made from it
+  kind(KIND, Q)   those of a kind: test, command, files; of all without Q
+  tag(TAG, Q)     those with a tag; of all without Q
+  Q + Q           the modules of both
+  Q - Q           those of the first without those of the second
+  Q & Q           those that are in both
+  Operators go from left to right and stand between spaces.";
+
+/// `wake query --format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum QueryFormat {
+    /// A label a line
+    Text,
+    /// Modules with their kinds, tags and needs, as JSON
+    Json,
+    /// Graphviz
+    Dot,
+}
+
 /// `wake log`
 #[derive(Args, Debug)]
 pub(crate) struct LogArgs {
@@ -226,6 +333,9 @@ pub(crate) struct LsArgs {
     /// The targets to list [default: every package below this directory, or else the one around it]
     #[arg(value_name = "TARGET")]
     pub(crate) targets: Vec<TargetPattern>,
+    /// List modules too that belong to another one, such as `server.unit` to `server`
+    #[arg(long)]
+    pub(crate) all: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

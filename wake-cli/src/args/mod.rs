@@ -8,8 +8,9 @@ mod layer1;
 use clap::{Parser, Subcommand};
 
 pub(crate) use commands::{
-    BuildArgs, CompletionsArgs, ConfigArgs, DoctorArgs, EvalArgs, GcArgs, GraphArgs, GraphFormat,
-    InitArgs, LogArgs, LsArgs, PlanArgs, PlanFormat, RunArgs, StoreCommand, TestArgs, WhyArgs,
+    AffectedArgs, BuildArgs, CompletionsArgs, ConfigArgs, DoctorArgs, EvalArgs, ExecArgs, GcArgs,
+    GraphArgs, GraphFormat, InitArgs, LogArgs, LsArgs, PlanArgs, PlanFormat, QueryArgs,
+    QueryFormat, RunArgs, ShellArgs, StoreCommand, TestArgs, Warnings, WhyArgs,
 };
 pub(crate) use global::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
 pub(crate) use layer1::{FormulaCommand, FormulaFormat, Placer, WareCommand};
@@ -54,6 +55,9 @@ Exit codes:
    10  the machine does not allow it: sandbox, disk, permissions
    12  an action ran out of time
    70  a fault of wake itself; a report is written
+  125  run, shell, exec: nothing could be run; else the code is that of what ran
+  126  run, shell, exec: it cannot be executed
+  127  run, shell, exec: it is not there
   128+ a signal, such as 130 for Ctrl-C
 
 Environment:
@@ -73,12 +77,20 @@ pub(crate) enum Command {
     Test(TestArgs),
     /// Build a target and run the result
     Run(RunArgs),
+    /// Open a shell in the sandbox of a step
+    Shell(ShellArgs),
+    /// Run a command in the sandbox of a step
+    Exec(ExecArgs),
     /// Show what a build would run, and why, without running it
     Plan(PlanArgs),
     /// Explain why a target ran, or was a cache hit
     Why(WhyArgs),
     /// Print the graph of modules
     Graph(GraphArgs),
+    /// Find modules by how they hang together
+    Query(QueryArgs),
+    /// List the targets that a change since a revision affects
+    Affected(AffectedArgs),
     /// List past builds, show one, or print what an action wrote
     Log(LogArgs),
     /// List packages and their modules
@@ -153,6 +165,9 @@ mod tests {
             "wake build --profile",
             "wake gc --max-size many",
             "wake eval",
+            "wake exec a:b",
+            "wake exec a:b ls",
+            "wake shell a:b --failed",
             "wake store",
             "wake formula run",
             "wake ware pack tar",

@@ -8,7 +8,7 @@ use wake_formula::Grants;
 use wake_steps::SchedulePolicy;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
-use crate::args::{BuildArgs, MessageFormat};
+use crate::args::{BuildArgs, MessageFormat, Warnings};
 use crate::exit::{Exit, Outcome};
 use crate::print;
 use crate::report::{self, witness::Witness};
@@ -18,6 +18,7 @@ use crate::{formulas, session, signals};
 
 /// Builds, tells as it goes, and prints the paths of the results if they were asked for.
 pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
+    let settings = &settings.showing(args.warnings.warnings);
     if args.print && settings.format == MessageFormat::Json {
         let message = "`--print` and `--message-format json` both write to standard output";
         return Err(Diagnostic::error(Class::Usage, message)
@@ -39,6 +40,7 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
         rebuild: args.rebuild,
         link: if args.no_link { LinkPolicy::Never } else { LinkPolicy::Always },
         results: args.print,
+        recalls_warnings: args.warnings.warnings == Warnings::All,
         ..BuildRequest::default()
     };
     let report = session::build(settings, &request, args.profile.file.as_deref());

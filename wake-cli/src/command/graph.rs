@@ -16,7 +16,8 @@ use crate::terminal::escape;
 /// Prints the graph of steps: an edge leads from a step to one that it needs.
 pub(crate) fn run(args: &GraphArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let config = selection::config(&args.selection.config)?;
-    let graph = session::open(settings)?.graph(&args.selection.targets, config.as_ref())?;
+    let seen = session::open(settings)?.graph(&args.selection.targets, config.as_ref())?;
+    let graph = session::told(seen, settings);
     let text = match args.format {
         GraphFormat::Dot => dot(&graph),
         GraphFormat::Mermaid => mermaid(&graph),
@@ -26,7 +27,7 @@ pub(crate) fn run(args: &GraphArgs, settings: &Settings, out: &mut impl Write) -
 }
 
 /// Source: the DOT language of Graphviz; quoted identifiers escape `"` and `\`.
-fn dot(graph: &Graph) -> String {
+pub(crate) fn dot(graph: &Graph) -> String {
     let quote = |text: &str| {
         format!("\"{}\"", escape::line(text).replace('\\', "\\\\").replace('"', "\\\""))
     };

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use wake_build::ListingDepth;
 use wake_steps::diagnostic::Class;
 
 use crate::args::LsArgs;
@@ -15,13 +16,14 @@ use crate::terminal::style::Role;
 /// Prints each package and the modules that can be built from it.
 pub(crate) fn run(args: &LsArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let session = session::open(settings)?;
+    let depth = if args.all { ListingDepth::Parts } else { ListingDepth::Modules };
     let packages = match args.targets.as_slice() {
         // Inside a package that has none below it, that one is meant, as by `wake build`.
-        [] => session.ls(&["...".into()]).or_else(|failure| match failure.class() {
-            Class::Nothing => session.ls(&[]),
+        [] => session.ls(&["...".into()], depth).or_else(|failure| match failure.class() {
+            Class::Nothing => session.ls(&[], depth),
             _ => Err(failure),
         })?,
-        targets => session.ls(targets)?,
+        targets => session.ls(targets, depth)?,
     };
     if args.json {
         return print::json(&packages, out);

@@ -11,21 +11,15 @@ use wake_build::{BuildRequest, BuiltModule, LinkPolicy};
 use wake_model::nearest::nearest;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
-use crate::args::RunArgs;
-use crate::exit::{Exit, Outcome, Stop};
+use crate::args::{RunArgs, Warnings};
+use crate::exit::{Exit, NOT_EXECUTABLE, NOT_FOUND, NOT_STARTED, Outcome, Stop};
 use crate::selection;
 use crate::session;
 use crate::settings::Settings;
 
-/// The build failed, so there is nothing to run. These three are as container tools have them.
-const NOT_STARTED: u8 = 125;
-/// What was built cannot be executed.
-const NOT_EXECUTABLE: u8 = 126;
-/// What was built names a program that is not there.
-const NOT_FOUND: u8 = 127;
-
 /// Builds the target and becomes its program, so that signals and the exit code are its own.
 pub(crate) fn run(args: &RunArgs, settings: &Settings) -> Outcome {
+    let settings = &settings.showing(args.warnings.warnings);
     let (target, key) = match args.target.rsplit_once('#') {
         Some((target, key)) => (if target.is_empty() { "." } else { target }, Some(key)),
         None => (args.target.as_str(), None),
@@ -37,6 +31,7 @@ pub(crate) fn run(args: &RunArgs, settings: &Settings) -> Outcome {
         rebuild: false,
         link: LinkPolicy::IfPossible,
         results: true,
+        recalls_warnings: args.warnings.warnings == Warnings::All,
         ..BuildRequest::default()
     };
     let report = session::build(settings, &request, args.profile.file.as_deref());

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &WhyArgs, settings: &Settings, out: &mut impl Write) -> 
     })?;
     let answers = match seen {
         Some(answers) => answers,
-        None => session::open(settings)?.why(&targets, config.as_ref())?,
+        None => session::told(session::open(settings)?.why(&targets, config.as_ref())?, settings),
     };
     if args.json {
         return print::json(&answers, out);

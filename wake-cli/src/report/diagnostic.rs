@@ -1,13 +1,21 @@
 //! A diagnostic as a person reads it.
 
 use std::fmt::Write;
+use std::io::Write as _;
 
 use wake_steps::diagnostic::{Diagnostic, Level, Place};
 
-use crate::manner::Detail;
+use crate::manner::{Detail, Manner};
 use crate::terminal::escape;
 use crate::terminal::style::{Role, Style};
 use crate::terminal::width;
+
+/// Writes `diagnostic` to standard error.
+pub(crate) fn tell(diagnostic: &Diagnostic, manner: Manner) {
+    let text = render(diagnostic, manner.detail, manner.style);
+    // Where standard error is closed there is nobody to tell.
+    let _ = std::io::stderr().write_all(text.as_bytes());
+}
 
 /// `diagnostic` as text that ends in a line break.
 pub(crate) fn render(diagnostic: &Diagnostic, detail: Detail, style: Style) -> String {

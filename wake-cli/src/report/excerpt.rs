@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use wake_steps::event::ActionFinished;
+use wake_steps::event::{ActionFinished, Status};
 
+use crate::args::Warnings;
 use crate::terminal::escape;
 
 /// Lines that are shown of one stream at most.
@@ -12,11 +13,16 @@ const MOST_LINES: usize = 24;
 /// Lines that are kept at the end when a middle is left out.
 const LAST_LINES: usize = 8;
 
-/// What a command that succeeded wrote to standard error, escaped; nothing of blanks alone.
-pub(crate) fn warnings(finished: &ActionFinished) -> Vec<Cow<'_, str>> {
-    match finished.stderr_tail.trim().is_empty() {
-        true => Vec::new(),
-        false => choose(escape::lines(&finished.stderr_tail)),
+/// What a command that succeeded wrote to standard error, if it is to be shown, escaped; nothing of blanks alone.
+pub(crate) fn warnings(finished: &ActionFinished, shown: Warnings) -> Vec<Cow<'_, str>> {
+    let is_shown = match shown {
+        Warnings::None => false,
+        Warnings::Ran => finished.status == Status::Ran,
+        Warnings::All => true,
+    };
+    match is_shown && !finished.stderr_tail.trim().is_empty() {
+        true => choose(escape::lines(&finished.stderr_tail)),
+        false => Vec::new(),
     }
 }
 
@@ -79,7 +85,6 @@ fn looks_like_error(line: &str) -> bool {
 mod tests {
     use super::*;
     use crate::report::recorded::action;
-    use wake_steps::event::Status;
 
     fn numbered(count: usize, error_at: Option<usize>) -> Vec<Cow<'static, str>> {
         (0..count)

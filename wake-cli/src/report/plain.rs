@@ -81,21 +81,25 @@ impl<W: Write> Plain<W> {
             Status::Skipped if self.manner.verbosity >= Verbosity::Verbose => {
                 self.stamped(at, &format!("skipped {label}: {why}"));
             }
-            Status::Hit if self.manner.verbosity >= Verbosity::Everything => {
-                self.stamped(at, &format!("hit {label} (saved {time})"));
+            Status::Hit => {
+                if self.manner.verbosity >= Verbosity::Everything {
+                    self.stamped(at, &format!("hit {label} (saved {time})"));
+                }
+                self.warned(finished, at);
             }
             _ => {}
         }
     }
 
     fn warned(&mut self, finished: &ActionFinished, at: Duration) {
-        let lines = excerpt::warnings(finished);
+        let lines = excerpt::warnings(finished, self.manner.warnings);
         let heard = self.tally.was_heard(finished.id);
         if lines.is_empty() || heard || self.manner.verbosity == Verbosity::Quiet {
             return;
         }
         let label = escape::line(&finished.label);
-        let mut text = format!("{} {label} wrote to standard error\n", stamp(at));
+        let when = if finished.status == Status::Hit { " when it ran" } else { "" };
+        let mut text = format!("{} {label} wrote to standard error{when}\n", stamp(at));
         lines.iter().for_each(|line| text += &self.places.quoted(&finished.label, line));
         self.say(&text);
     }
@@ -260,6 +264,7 @@ impl<W: Write> Reporter for Plain<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::Warnings;
     use crate::clock::fixed;
     use crate::report::recorded;
     use crate::terminal::style::Style;
@@ -267,8 +272,13 @@ mod tests {
 
     fn shown(events: &[Event], annotations: bool, color: bool) -> String {
         let style = Style { color, unicode: false };
-        let manner =
-            Manner { style, detail: Detail::Full, verbosity: Verbosity::Normal, annotations };
+        let manner = Manner {
+            warnings: Warnings::Ran,
+            style,
+            detail: Detail::Full,
+            verbosity: Verbosity::Normal,
+            annotations,
+        };
         let mut out = Vec::new();
         let mut plain = Plain::new(&mut out, manner, fixed(Duration::ZERO));
         events.iter().for_each(|event| plain.event(event));
@@ -342,6 +352,7 @@ trace //web:bundle: PKG:3 level\\x1b[2J
             style,
             detail: Detail::Full,
             verbosity: Verbosity::Normal,
+            warnings: Warnings::Ran,
             annotations: false,
         };
         let time = std::rc::Rc::new(std::cell::Cell::new(Duration::ZERO));

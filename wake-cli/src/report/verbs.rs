@@ -103,15 +103,18 @@ impl<W: Write> Verbs<W> {
             Status::Skipped if self.manner.verbosity >= Verbosity::Verbose => {
                 self.verb(Role::Caution, "Skipped", &format!("{label}: {because}"));
             }
-            Status::Hit if self.manner.verbosity >= Verbosity::Everything => {
-                self.verb(Role::Faint, "Hit", &format!("{label} (saved {time})"));
+            Status::Hit => {
+                if self.manner.verbosity >= Verbosity::Everything {
+                    self.verb(Role::Faint, "Hit", &format!("{label} (saved {time})"));
+                }
+                self.warned(finished);
             }
             _ => {}
         }
     }
 
     fn warned(&mut self, finished: &ActionFinished) {
-        let lines = excerpt::warnings(finished);
+        let lines = excerpt::warnings(finished, self.manner.warnings);
         let heard = self.tally.was_heard(finished.id);
         if lines.is_empty() || heard || self.manner.verbosity == Verbosity::Quiet {
             return;
@@ -297,13 +300,14 @@ impl<W: Write> Reporter for Verbs<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::Warnings;
     use crate::clock::fixed;
     use crate::report::recorded;
     use crate::terminal::style::Style;
 
     fn manner(verbosity: Verbosity, detail: Detail) -> Manner {
         let style = Style { color: false, unicode: true };
-        Manner { style, detail, verbosity, annotations: false }
+        Manner { style, detail, verbosity, warnings: Warnings::Ran, annotations: false }
     }
 
     fn shown(events: &[Event], manner: Manner) -> String {

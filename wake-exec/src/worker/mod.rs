@@ -119,8 +119,12 @@ fn answer(
     };
     loop {
         match wire::receive(&socket) {
-            Ok(Some(Request::Run(job))) => {
-                let result = runner.run(&job, &socket);
+            Ok(Some(request @ (Request::Run(_) | Request::Visit(..)))) => {
+                let result = match request {
+                    Request::Visit(job, visit) => runner.run(&job, Some(&visit), &socket),
+                    Request::Run(job) => runner.run(&job, None, &socket),
+                    _ => return ExitCode::from(2),
+                };
                 if wire::send(&socket, &Reply::Done(Box::new(result))).is_err() {
                     return ExitCode::SUCCESS;
                 }
@@ -129,7 +133,7 @@ fn answer(
                 }
             }
             // Of a job that was over before it heard of them.
-            Ok(Some(Request::Go | Request::Cancel)) => {}
+            Ok(Some(Request::Go | Request::Cancel | Request::Streams)) => {}
             Ok(Some(Request::Become(..))) | Err(_) => return ExitCode::from(2),
             Ok(None) => return ExitCode::SUCCESS,
         }

@@ -30,6 +30,7 @@ use crate::etc::is_system;
 use crate::finished::JobResult;
 use crate::job::{Access, Job, JobInput, Source, WorkPlace};
 use crate::scheduling::Scheduling;
+use crate::visit::Visit;
 use crate::wire::JobError;
 
 /// Runs jobs, one after another.
@@ -79,8 +80,13 @@ impl Runner {
         })
     }
 
-    /// Runs `job`; `control` may ask to stop it.
-    pub(crate) fn run(&mut self, job: &Job, control: &UnixStream) -> Result<JobResult, JobError> {
+    /// Runs `job`, or `visit` where it would run; `control` may ask to stop it.
+    pub(crate) fn run(
+        &mut self,
+        job: &Job,
+        visit: Option<&Visit>,
+        control: &UnixStream,
+    ) -> Result<JobResult, JobError> {
         if self.confined.is_none() {
             let mut tools = Tools {
                 control,
@@ -88,9 +94,9 @@ impl Runner {
                 buffer: &mut self.buffer,
                 nothing: &self.nothing,
             };
-            return weak::run(job, &mut tools, &mut self.shared);
+            return weak::run(job, visit, &mut tools, &mut self.shared);
         }
-        self.run_confined(job, control)
+        self.run_confined(job, visit, control)
     }
 
     /// Removes what the last command may have left, after its result has been sent.
@@ -102,7 +108,12 @@ impl Runner {
         }
     }
 
-    fn run_confined(&mut self, job: &Job, control: &UnixStream) -> Result<JobResult, JobError> {
+    fn run_confined(
+        &mut self,
+        job: &Job,
+        visit: Option<&Visit>,
+        control: &UnixStream,
+    ) -> Result<JobResult, JobError> {
         let start = clock::instant();
         let Some(confined) = &self.confined else {
             return Err(JobError::bad_job("", "needs a confined worker"));
@@ -163,7 +174,10 @@ impl Runner {
         let disk = disk.map(RefCell::new);
         let disk = disk.as_ref();
         let around = Surroundings { memory: &used, clear: &reap::all_inside, uses, disk };
-        let ended = tools.command(job, &job.command, Some(walls), around)?;
+        let ended = match visit {
+            None => tools.command(job, &job.command, Some(walls), around)?,
+            Some(visit) => tools.visit(job, &job.command, visit, Some(walls), around)?,
+        };
         let root = match work.shown() {
             Some(shown) => OutputRoot::Work(shown),
             None => OutputRoot::Root(stand.view.root.as_fd(), confined.disk_owners.as_ref()),

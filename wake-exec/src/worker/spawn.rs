@@ -29,9 +29,12 @@ pub(crate) struct Launch<'a> {
     pub(crate) stdio: [BorrowedFd<'a>; 3],
     /// The walls; none where it is not confined.
     pub(crate) walls: Option<Walls<'a>>,
+    /// Whether standard input is a terminal, which becomes that of a session of its own.
+    pub(crate) terminal: bool,
 }
 
 /// What confines a command.
+#[derive(Clone, Copy)]
 pub(crate) struct Walls<'a> {
     /// The mount namespace that it runs in.
     pub(crate) view: &'a OwnedFd,
@@ -43,6 +46,13 @@ pub(crate) struct Walls<'a> {
     pub(crate) owner: Option<Owner>,
     /// Users of its own, over whom it has rights, where there are such.
     pub(crate) inside: Option<&'a Inside>,
+}
+
+impl<'a> Walls<'a> {
+    /// The same for another command in the same place, where everything has been mounted.
+    pub(crate) fn standing(self) -> Walls<'a> {
+        Walls { past: &[], attachments: &[], ..self }
+    }
 }
 
 /// What a command may do among users of its own, by the numbers of the capabilities: change owners, pass over modes, act on
@@ -101,6 +111,7 @@ struct SpawnPlan<'a> {
     limits: [(c_int, libc::rlimit); 3],
     scheduling: Option<Native>,
     walls: Option<&'a Walls<'a>>,
+    terminal: bool,
     failed: Option<(&'static CStr, c_int)>,
 }
 
@@ -132,6 +143,7 @@ impl Starter {
             limits: limits(launch.limits),
             scheduling: self.scheduling,
             walls: launch.walls.as_ref(),
+            terminal: launch.terminal,
             failed: None,
         };
         let top = self.stack.as_mut_ptr_range().end.cast::<c_void>();
@@ -283,8 +295,12 @@ unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
             let users = users.as_raw_fd();
             step!(c"confine", libc::syscall(libc::SYS_setns, users, libc::CLONE_NEWUSER));
         }
-        // The session is the worker's, which has no terminal: a new one would cost the kernel a group to schedule.
-        step!(c"confine", libc::syscall(libc::SYS_setpgid, 0 as c_long, 0 as c_long));
+        if prepared.terminal {
+            step!(c"confine", libc::syscall(libc::SYS_setsid));
+        } else {
+            // The session is the worker's, which has no terminal: a new one would cost the kernel a group to schedule.
+            step!(c"confine", libc::syscall(libc::SYS_setpgid, 0 as c_long, 0 as c_long));
+        }
     } else {
         step!(c"watch", libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as c_long, 0, 0, 0));
         step!(c"confine", libc::syscall(libc::SYS_setsid));
@@ -292,6 +308,9 @@ unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
     for (target, fd) in (0..3).zip(prepared.stdio) {
         // The worker's own descriptors 0 to 2 are never among them, so none is overwritten before its turn.
         step!(c"connect", libc::syscall(libc::SYS_dup3, fd, target, 0 as c_long));
+    }
+    if prepared.terminal {
+        step!(c"connect", libc::ioctl(0, libc::TIOCSCTTY, 0 as c_int));
     }
     // Before any path is walked: none may lead through a descriptor of the worker.
     step!(

@@ -74,10 +74,10 @@ enum EndCause {
 }
 
 impl Supervision<'_> {
-    /// Returns when no process of the command is left.
+    /// Returns when no process of the command is left; `streams` are what is kept, where it does not write elsewhere.
     pub(crate) fn until_gone(
         self,
-        streams: Streams,
+        streams: Option<Streams>,
         buffer: &mut [u8],
     ) -> Result<CommandEnd, JobError> {
         let failed = |errno: Errno| JobError::step("watch", "command", errno);
@@ -88,7 +88,8 @@ impl Supervision<'_> {
         let log = self.limits.log;
         let mut stdout = OutputPipe { capture: LogCapture::new(log), stream: Stream::Stdout, tell };
         let mut stderr = OutputPipe { capture: LogCapture::new(log), stream: Stream::Stderr, tell };
-        let end = self.until_end(&streams, &mut stdout, &mut stderr, buffer).map_err(failed)?;
+        let end =
+            self.until_end(streams.as_ref(), &mut stdout, &mut stderr, buffer).map_err(failed)?;
         let ended = match end {
             EndCause::Natural(waited) => Some(waited),
             EndCause::TimedOut
@@ -104,10 +105,11 @@ impl Supervision<'_> {
         };
         (self.around.clear)().map_err(failed)?;
         let wall = self.started.elapsed();
-        let Streams { stdout: from_stdout, stderr: from_stderr, ends } = streams;
-        drop(ends);
-        drain(&from_stdout, &mut stdout, buffer).map_err(failed)?;
-        drain(&from_stderr, &mut stderr, buffer).map_err(failed)?;
+        if let Some(Streams { stdout: from_stdout, stderr: from_stderr, ends }) = streams {
+            drop(ends);
+            drain(&from_stdout, &mut stdout, buffer).map_err(failed)?;
+            drain(&from_stderr, &mut stderr, buffer).map_err(failed)?;
+        }
         let outcome = match end {
             EndCause::Natural(waited) => outcome(waited.status),
             EndCause::TimedOut => Outcome::TimedOut,
@@ -125,12 +127,16 @@ impl Supervision<'_> {
 
     fn until_end<'a>(
         &self,
-        streams: &Streams,
+        streams: Option<&Streams>,
         stdout: &mut OutputPipe<'a>,
         stderr: &mut OutputPipe<'a>,
         buffer: &mut [u8],
     ) -> Result<EndCause, Errno> {
-        let mut streams = [(&streams.stdout, stdout), (&streams.stderr, stderr)];
+        let mut streams = match streams {
+            Some(streams) => vec![(&streams.stdout, stdout), (&streams.stderr, stderr)],
+            None => Vec::new(),
+        };
+        let after_streams = 2 + streams.len();
         let mut next_memory = self.limits.memory.map(|_| self.started + MEMORY_TICK);
         loop {
             let mut fds = Vec::with_capacity(5);
@@ -146,11 +152,11 @@ impl Supervision<'_> {
             };
             let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
             for ((fd, output), _) in
-                streams.iter_mut().zip(&ready[2..4]).filter(|(_, ready)| **ready)
+                streams.iter_mut().zip(&ready[2..]).filter(|(_, ready)| **ready)
             {
                 take(fd, output, buffer)?;
             }
-            if let (Some(uses), Some(true)) = (self.around.uses, ready.get(4)) {
+            if let (Some(uses), Some(true)) = (self.around.uses, ready.get(after_streams)) {
                 uses.answer()?;
             }
             if ready[0]

@@ -14,12 +14,13 @@ use super::depfile;
 use super::kernel;
 use super::owners::{DiskOwners, Owner};
 use super::place::STRAIGHT;
-use super::spawn::{Launch, Starter, Walls};
+use super::spawn::{Launch, Running, Starter, Walls};
 use super::supervise::{CommandEnd, Streams, Supervision, Surroundings};
 use crate::clock;
 use crate::finished::{JobResult, OutputFault, Timings};
-use crate::job::{Command, Job, TakeOutputs};
-use crate::wire::{self, JobError, Request};
+use crate::job::{Command, Job, Limits, TakeOutputs};
+use crate::visit::{Visit, VisitOrder};
+use crate::wire::{self, JobError, Reply, Request};
 
 /// What a run works with.
 pub(crate) struct Tools<'a> {
@@ -74,13 +75,99 @@ impl Tools<'_> {
             limits: &job.limits,
             stdio: [stdin.as_fd(), to_stdout.as_fd(), to_stderr.as_fd()],
             walls,
+            terminal: false,
         };
         let started = clock::instant();
         let running = self.starter.start(&launch)?;
         let streams = Streams { stdout, stderr, ends: [to_stdout, to_stderr] };
         let (control, limits, logs) = (self.control, &job.limits, job.logs);
         let watch = Supervision { running, control, limits, logs, started, around };
-        watch.until_gone(streams, self.buffer)
+        watch.until_gone(Some(streams), self.buffer)
+    }
+
+    /// Runs what somebody visits for, before the command or after it, and stays until nothing of either is left.
+    pub(crate) fn visit(
+        &mut self,
+        job: &Job,
+        command: &Command,
+        visit: &Visit,
+        walls: Option<Walls<'_>>,
+        around: Surroundings<'_>,
+    ) -> Result<CommandEnd, JobError> {
+        let (own, walls) = match visit.order {
+            VisitOrder::Before => (None, walls),
+            VisitOrder::After => {
+                let own = match self.command(job, command, walls, around) {
+                    Ok(end) => Ok(end.outcome),
+                    Err(failed @ (JobError::NotStarted { .. } | JobError::OutOfDisk { .. })) => {
+                        Err(failed)
+                    }
+                    Err(JobError::Cancelled) => Err(JobError::Cancelled),
+                    Err(other) => return Err(other),
+                };
+                (Some(own), walls.map(Walls::standing))
+            }
+        };
+        let streams = self.streams(own)?;
+        if let (true, Some(Owner { uid, gid })) =
+            (visit.terminal, walls.and_then(|walls| walls.owner))
+        {
+            // Else it could not be opened by its name; it can be used without.
+            let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+            let _ = rustix::fs::fchown(&streams[0], uid, gid);
+        }
+        let started = clock::instant();
+        let running = self.first(job, visit, &streams, walls)?;
+        // Whoever reads what is written there is to see its end.
+        drop(streams);
+        let limits = Limits { wall: None, ..job.limits.clone() };
+        let (control, logs) = (self.control, job.logs);
+        let watch = Supervision { running, control, limits: &limits, logs, started, around };
+        watch.until_gone(None, self.buffer)
+    }
+
+    /// Says that a visit can begin, and receives its streams.
+    fn streams(&self, own: Option<Result<Outcome, JobError>>) -> Result<[OwnedFd; 3], JobError> {
+        wire::send(self.control, &Reply::Welcome(own)).map_err(|_| JobError::Cancelled)?;
+        loop {
+            match wire::receive(self.control) {
+                // Too late to stop what has ended.
+                Ok(Some(Request::Cancel)) => {}
+                Ok(Some(Request::Streams)) => break,
+                Ok(_) | Err(_) => return Err(JobError::Cancelled),
+            }
+        }
+        wire::receive_streams(self.control)
+            .map_err(|error| JobError::step("connect", "terminal", error))
+    }
+
+    /// Starts the first command of a visit whose program is there.
+    fn first(
+        &mut self,
+        job: &Job,
+        visit: &Visit,
+        streams: &[OwnedFd; 3],
+        mut walls: Option<Walls<'_>>,
+    ) -> Result<Running, JobError> {
+        let mut refused = None;
+        for command in &visit.commands {
+            let stdio = streams.each_ref().map(|stream| stream.as_fd());
+            let terminal = visit.terminal;
+            let launch = Launch { command, limits: &job.limits, stdio, walls, terminal };
+            match self.starter.start(&launch) {
+                Err(JobError::NotStarted { program, errno })
+                    if matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::EACCES) =>
+                {
+                    // As a shell has it: one that may not be executed is what was meant, if no other is.
+                    let is_better = errno == libc::EACCES || refused.is_none();
+                    let failed = JobError::NotStarted { program, errno };
+                    refused = if is_better { Some(failed) } else { refused };
+                    walls = walls.map(Walls::standing);
+                }
+                other => return other,
+            }
+        }
+        Err(refused.unwrap_or_else(|| JobError::bad_job("", "names no program")))
     }
 
     /// Takes the outputs of a command that has ended, and puts together what came of it.

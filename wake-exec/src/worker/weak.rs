@@ -24,6 +24,7 @@ use crate::clock;
 use crate::defaults::{DEFAULT_ENV, HOME};
 use crate::finished::JobResult;
 use crate::job::{Command, Job, JobRoot, WorkPlace};
+use crate::visit::Visit;
 use crate::wire::JobError;
 
 /// Makes this process the one that inherits its orphans.
@@ -36,9 +37,10 @@ pub(crate) fn prepare() -> Result<(), JobError> {
     rustix::thread::set_no_new_privs(true).map_err(failed)
 }
 
-/// Runs `job` in a directory of its own.
+/// Runs `job` in a directory of its own, or `visit` there.
 pub(crate) fn run(
     job: &Job,
+    visit: Option<&Visit>,
     tools: &mut Tools<'_>,
     shared: &mut SharedFiles,
 ) -> Result<JobResult, JobError> {
@@ -58,7 +60,11 @@ pub(crate) fn run(
         own.part(name, None)?;
     }
     populate_work(job, at, &work, tools.buffer, shared)?;
-    let command = translated(job, at, own.path());
+    let command = translated(&job.command, at, own.path());
+    let visit = visit.map(|visit| Visit {
+        commands: visit.commands.iter().map(|one| translated(one, at, own.path())).collect(),
+        ..visit.clone()
+    });
     let setup = start.elapsed();
     let start = tools.turn()?;
     let opened = scratch::open(&work)?;
@@ -66,7 +72,10 @@ pub(crate) fn run(
     let disk = on_disk.map(|work| DiskMeter::new(&[work], &job.limits)).transpose()?;
     let disk = disk.map(RefCell::new);
     let around = Surroundings { memory: &|| 0, clear: &clear, uses: None, disk: disk.as_ref() };
-    let ended = tools.command(job, &command, None, around)?;
+    let ended = match &visit {
+        None => tools.command(job, &command, None, around)?,
+        Some(visit) => tools.visit(job, &command, visit, None, around)?,
+    };
     tools.finish(job, ended, &OutputRoot::Work(opened.as_fd()), setup, start)
 }
 
@@ -97,8 +106,8 @@ fn populate_work(
 }
 
 /// The command with the fixed places of the strict sandbox replaced by where they really are.
-fn translated(job: &Job, at: &RelPath, own: &Path) -> Command {
-    let mut command = job.command.clone();
+fn translated(command: &Command, at: &RelPath, own: &Path) -> Command {
+    let mut command = command.clone();
     let below = |path: &Path| path.to_string_lossy().into_owned();
     let work = format!("/{at}");
     if let Some(rest) = command.cwd.strip_prefix(&work)

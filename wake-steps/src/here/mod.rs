@@ -17,14 +17,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use wake_exec::{Executor, JobResult, Timings};
-use wake_model::{Manifest, Outputs, TreeDigest};
+use wake_exec::{Executor, JobResult, Logs, Timings};
+use wake_model::{Manifest, Outcome, Outputs, TreeDigest};
 use wake_store::{AdoptError, Adopted, Store, StoreError};
 
 pub use self::job::job;
 use self::keep::KeptSources;
 use crate::clock;
-use crate::engine::{Engine, EngineRequest, KeptOutputs, Performance, Whereabouts};
+use crate::engine::{Engine, EngineRequest, KeptOutputs, Performance, VisitRequest, Whereabouts};
 use crate::error::StepError;
 use crate::profile::{Profile, SpanKind};
 
@@ -93,6 +93,21 @@ impl Engine for Here {
     fn bring(&self, tree: &TreeDigest, _manifest: &Manifest) -> Result<Adopted, StepError> {
         // Nothing that it performs lies elsewhere.
         Err(StepError::Integrity(format!("tree {} is not in the store", tree.0.short(12))))
+    }
+
+    fn visit(&self, order: VisitRequest<'_>) -> Result<Outcome, StepError> {
+        let VisitRequest { pinned, sources, cancel, visit, visitor } = order;
+        let place = self.store.place()?;
+        let needs_scratch = pinned.terms.on_disk || job::has_empty_copy(pinned);
+        let scratch = needs_scratch.then(|| self.store.scratch()).transpose()?;
+        let scratch = scratch.as_ref().map(|scratch| scratch.path());
+        let mut job = job(pinned, &self.store, sources, place.path(), scratch);
+        self.kept.keep(&mut job, pinned, &self.store, sources)?;
+        job::make_empty_root(&job, scratch)?;
+        job.outputs.declared.clear();
+        job.outputs.texts.clear();
+        job.logs = Logs::AtOnce;
+        Ok(self.executor.visit(&job, visit, cancel.token(), visitor)?.outcome)
     }
 
     fn rest(&self) {

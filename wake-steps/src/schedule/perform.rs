@@ -23,6 +23,7 @@ use crate::pin::{PinnedAction, StepContext};
 use crate::profile::{OpenSpan, SpanKind};
 use crate::reason::{Reason, reason};
 use crate::results::StepOutput;
+use crate::shell_line::shell_line;
 use crate::step::StepId;
 use crate::steps::{StepFailure, StepSuccess, TestPolicy, pinned};
 use crate::wares::WareNews;
@@ -401,32 +402,4 @@ impl StepOutcome {
 fn log_ref(bytes: &[u8]) -> Option<LogRef> {
     let size = bytes.len() as u64;
     (size > 0).then(|| LogRef { blob: BlobDigest::of(bytes), size, dropped: 0 })
-}
-
-/// The command as a person would type it.
-fn shell_line(pinned: &PinnedAction) -> String {
-    let mut line = String::new();
-    if let Command::Run(run) = &pinned.action.command {
-        line.reserve(run.args.iter().map(|arg| arg.len() + 1).sum::<usize>() + run.program.len());
-        push_quoted(&run.program, &mut line);
-        for arg in &run.args {
-            line.push(' ');
-            push_quoted(arg, &mut line);
-        }
-    }
-    line
-}
-
-fn push_quoted(word: &str, line: &mut String) {
-    let plain = |c: u8| {
-        c.is_ascii_alphanumeric()
-            || matches!(c, b'-' | b'_' | b'.' | b'/' | b'=' | b':' | b',' | b'+' | b'@' | b'%')
-    };
-    if !word.is_empty() && word.bytes().all(plain) {
-        line.push_str(word);
-    } else {
-        line.push('\'');
-        line.push_str(&word.replace('\'', "'\\''"));
-        line.push('\'');
-    }
 }

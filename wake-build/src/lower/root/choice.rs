@@ -129,6 +129,9 @@ impl Site<'_> {
         path: &str,
         rootfs: &JsonValue<'_>,
     ) -> Lowered<Root> {
+        if let (None, Some(step)) = (self.module_done(id), self.promised(id)) {
+            return Ok(Root::Output { step, below: below.clone() });
+        }
         let Some((step, done)) = self.module_done(id) else {
             let message =
                 format!("`{path}` belongs to a module that is not among this one's `modules`");

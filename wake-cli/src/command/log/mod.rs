@@ -57,6 +57,15 @@ pub(crate) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> 
     }
 }
 
+/// The step of which a command failed last, in any build that is known here.
+pub(crate) fn last_failed(state_dir: &ConfinedPath) -> Option<String> {
+    let mut last = PastRun::all(state_dir).rev().filter_map(|past| {
+        let failed = past.failed().filter(|finished| finished.key.is_some());
+        failed.map(|finished| finished.label.clone()).last()
+    });
+    last.next()
+}
+
 /// The run whose name begins so, else the last.
 fn find(prefix: Option<&str>, state_dir: &ConfinedPath) -> Result<PastRun, Diagnostic> {
     let mut runs = run_log::list(state_dir);

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &PlanArgs, settings: &Settings, out: &mut impl Write) ->
         formulas::look_at(targets, &args.selection.config, settings, |_, outlook| outlook.plan())?;
     let mut steps = match seen {
         Some(steps) => steps,
-        None => session::open(settings)?.plan(targets, config.as_ref())?,
+        None => session::told(session::open(settings)?.plan(targets, config.as_ref())?, settings),
     };
     let totals = totals(&steps);
     if args.changed_only {

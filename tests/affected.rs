@@ -1,0 +1,204 @@
+//! `wake affected`: which targets a change since a revision affects, by their keys.
+
+#![allow(clippy::unwrap_used)]
+
+use std::process::Command;
+
+use wake_tests::{Project, expect, project};
+
+/// `a` makes a file, `b` reads what `a` left, `c` stands alone, `t` tests `b`; each command sees its own script alone.
+fn four() -> Project {
+    let project = project()
+        .file("wake.toml", "[workspace]\n")
+        .pkg("files=['./a.sh', './b.sh', './c.sh', './t.sh'], modules={ a: './a.libsonnet', b: './b.libsonnet', c: './c.libsonnet', t: './t.libsonnet' }")
+        .module("a.libsonnet", "a", "pkgFiles=['./a.sh'], outputs=function(wake, pkg) { o: './o' }, exec=wake.exec('./a.sh')")
+        .module("b.libsonnet", "b", "pkgFiles=['./b.sh'], modules={ a: pkg.modules.a({}) }, inputs=function(wake, module) { a: module.modules.a.outputs.o }, outputs=function(wake, pkg) { o: './o' }, exec=wake.exec('./b.sh')")
+        .module("c.libsonnet", "c", "pkgFiles=['./c.sh'], outputs=function(wake, pkg) { o: './o' }, exec=wake.exec('./c.sh')")
+        .module("t.libsonnet", "t", "pkgFiles=['./t.sh'], modules={ b: pkg.modules.b({}) }, inputs=function(wake, module) { b: module.modules.b.outputs.o }, test=true, exec=wake.exec('./t.sh')")
+        .script("a.sh", "#!/bin/sh\necho a > o\n")
+        .script("b.sh", "#!/bin/sh\necho b > o\n")
+        .script("c.sh", "#!/bin/sh\necho c > o\n")
+        .script("t.sh", "#!/bin/sh\n")
+        .build();
+    git(&project, &["init", "-q"]);
+    commit(&project, "first");
+    project
+}
+
+fn git(project: &Project, args: &[&str]) {
+    let mut git = Command::new("git");
+    git.args(["-c", "user.name=n", "-c", "user.email=e@example.org"]).args(args);
+    git.current_dir(project.root());
+    let output = git.output().unwrap();
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn commit(project: &Project, message: &str) {
+    git(project, &["add", "-A"]);
+    git(project, &["commit", "-q", "-m", message]);
+}
+
+#[track_caller]
+fn affects(project: &Project, args: &[&str], expected: &str) {
+    let run = project.wake(["affected"]).args(args).run().success();
+    let labels: Vec<&str> =
+        run.stdout.lines().map(|label| label.trim_start_matches("//:")).collect();
+    assert_eq!(labels.join(" "), expected, "{run}");
+}
+
+#[test]
+fn what_a_change_reaches_by_key() {
+    let project = four();
+    affects(&project, &[], "");
+    project.edit("a.sh", "echo a", "echo A");
+    affects(&project, &[], "a b t");
+    affects(&project, &[":a", ":c"], "a");
+    affects(&project, &["--since", "HEAD", ":t"], "t");
+    commit(&project, "second");
+    affects(&project, &[], "");
+    affects(&project, &["--since", "HEAD~1"], "a b t");
+    // A comment, a file that nobody sees and what only limits a command are in no key.
+    project.edit("c.libsonnet", "function", "// Says c.\nfunction");
+    project.write("notes.txt", "x");
+    project.edit("b.libsonnet", "wake.exec('./b.sh'", "wake.exec('./b.sh', timeout=9");
+    affects(&project, &[], "");
+    project.edit("t.libsonnet", "wake.exec('./t.sh'", "wake.exec('./t.sh', env={ A: '1' }");
+    affects(&project, &[], "t");
+}
+
+#[test]
+fn a_checkout_and_its_repository_stay_as_they_are() {
+    let project = four();
+    project.edit("a.sh", "echo a", "echo A");
+    project.write("staged", "x");
+    git(&project, &["add", "staged"]);
+    let state = || {
+        let output = Command::new("git")
+            .args(["status", "--porcelain", "-z"])
+            .env("GIT_OPTIONAL_LOCKS", "0")
+            .current_dir(project.root())
+            .output();
+        (output.unwrap().stdout, std::fs::read(project.path(".git/index")).unwrap())
+    };
+    let before = state();
+    affects(&project, &[], "a b t");
+    assert!(before == state());
+}
+
+#[test]
+fn nothing_has_to_be_built_and_what_was_built_changes_nothing() {
+    let project = four();
+    project.build(&["//..."]);
+    project.edit("a.sh", "echo a", "echo A");
+    affects(&project, &[], "a b t");
+    project.build(&["//..."]);
+    affects(&project, &[], "a b t");
+}
+
+#[test]
+fn a_revision_is_looked_at_once() {
+    let project = four();
+    project.edit("a.sh", "echo a", "echo A");
+    affects(&project, &[], "a b t");
+    // What git would have to read is gone.
+    let objects = project.path(".git/objects");
+    let blobs = Command::new("git")
+        .args(["ls-tree", "-r", "HEAD"])
+        .current_dir(project.root())
+        .output()
+        .unwrap();
+    for line in String::from_utf8(blobs.stdout).unwrap().lines() {
+        let id = line.split_whitespace().nth(2).unwrap();
+        std::fs::remove_file(objects.join(&id[..2]).join(&id[2..])).unwrap();
+    }
+    affects(&project, &[], "a b t");
+}
+
+#[test]
+fn a_package_that_moved_is_new_and_its_dependents_are_not() {
+    let project = project()
+        .pkg("pkgs={ l: wake.getPkg(wake.pkgInfo('l', '^1'), from='./l') }, modules={ m: './m.libsonnet' }")
+        .module("m.libsonnet", "m", "modules={ l: pkg.pkgs.l.modules.x({}) }, inputs=function(wake, module) { o: module.modules.l.outputs.o }")
+        .pkg_at("l", "l", "files=['./x'], modules={ x: './x.libsonnet' }")
+        .module("l/x.libsonnet", "x", "outputs=function(wake, pkg) { o: './x' }")
+        .file("l/x", "x")
+        .build();
+    git(&project, &["init", "-q"]);
+    commit(&project, "first");
+    git(&project, &["mv", "l", "r"]);
+    project.edit("PKG.libsonnet", "from='./l'", "from='./r'");
+    let run = project.wake(["affected", "--json"]).run().success();
+    let found: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(found["affected"], serde_json::json!([{ "label": "//r:x", "state": "added" }]));
+    assert_eq!(found["removed"], serde_json::json!(["//l:x"]));
+    assert_eq!(found["since"].as_str().unwrap().len(), 40);
+}
+
+#[test]
+fn a_workspace_below_the_top_of_a_repository() {
+    let project = four();
+    let sub = project.path("sub");
+    std::fs::create_dir(&sub).unwrap();
+    for name in [
+        "PKG.libsonnet",
+        "a.libsonnet",
+        "b.libsonnet",
+        "c.libsonnet",
+        "t.libsonnet",
+        "a.sh",
+        "b.sh",
+        "c.sh",
+        "t.sh",
+        "wake.toml",
+    ] {
+        std::fs::copy(project.path(name), sub.join(name)).unwrap();
+    }
+    let run = project.wake(["affected"]).cwd(&sub).run().success();
+    assert_eq!(run.stdout, "//:a\n//:b\n//:c\n//:t\n", "it was not there");
+    commit(&project, "second");
+    let none = project.wake(["affected"]).cwd(&sub).run().success();
+    assert_eq!(none.stdout, "");
+    std::fs::write(sub.join("c.sh"), "#!/bin/sh\necho other > o\n").unwrap();
+    let one = project.wake(["affected"]).cwd(&sub).run().success();
+    assert_eq!(one.stdout, "//:c\n");
+}
+
+#[test]
+fn mistakes_say_what_to_do() {
+    let project = four();
+    project.wake(["affected", "--since", "v9"]).run().code(2).says(expect![[r#"
+        error: there is no revision `v9` in this repository
+         help: name a commit, a branch or a tag: `--since origin/main`
+    "#]]);
+    project.wake(["affected", "--since", "--help"]).run().code(2);
+    let text = project.read("PKG.libsonnet");
+    project.write("PKG.libsonnet", "function(wake) wake.pgk()\n");
+    commit(&project, "broken");
+    project.write("PKG.libsonnet", text);
+    let run = project.wake(["affected"]).run().code(5);
+    run.mentions(":PKG.libsonnet:1:21")
+        .mentions("which is compared with")
+        .mentions("compare with another revision");
+}
+
+#[test]
+fn a_shallow_clone_says_so() {
+    let project = four();
+    project.edit("a.sh", "echo a", "echo A");
+    commit(&project, "second");
+    let clone = project.base().join("clone");
+    let from = format!("file://{}", project.root().display());
+    let to = clone.display().to_string();
+    git(&project, &["clone", "-q", "--depth", "1", &from, &to]);
+    let run = project.wake(["affected", "--since", "HEAD~1"]).cwd(&clone).run().code(2);
+    run.mentions("there is no revision `HEAD~1`").mentions("git fetch --unshallow");
+    project.wake(["affected"]).cwd(&clone).run().success();
+}
+
+#[test]
+fn where_there_is_no_repository() {
+    let project = project().step("m", "true").build();
+    let run =
+        project.wake(["affected"]).env("GIT_CEILING_DIRECTORIES", project.base()).run().code(2);
+    run.mentions("lies in no git repository");
+}

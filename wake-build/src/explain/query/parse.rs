@@ -1,0 +1,392 @@
+//! The language of queries, from text to an expression.
+//!
+//! ```text
+//! expression := operand { ("+" | "-" | "&") operand }        from left to right, none before another
+//! operand    := "(" expression ")" | NAME "(" argument { "," argument } ")" | target
+//! ```
+//!
+//! A word ends at white space, a parenthesis or a comma; one in `'` or `"` holds anything but that. An operator is a word of
+//! its own, because names may hold `+` and `-`.
+
+use wake_model::nearest::nearest;
+use wake_steps::diagnostic::{Class, Diagnostic, Place};
+
+/// What a query asks for: a set of modules.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Query {
+    /// The modules that a target means.
+    Target(Word),
+    /// The modules of both.
+    Union(Box<Query>, Box<Query>),
+    /// The modules of the first that are not of the second.
+    Difference(Box<Query>, Box<Query>),
+    /// The modules that are of both.
+    Intersection(Box<Query>, Box<Query>),
+    /// These, and all that they need.
+    Needs(Box<Query>),
+    /// These, and all that need them.
+    NeededBy(Box<Query>),
+    /// A shortest way of needs from one of the first to one of the second.
+    Path(Box<Query>, Box<Query>),
+    /// The modules that see a file or are made from it.
+    Owner(Word),
+    /// The modules of a kind, among these.
+    Kind(ModuleKind, Box<Query>),
+    /// The modules with a tag, among these.
+    Tagged(Word, Box<Query>),
+}
+
+/// What a module is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ModuleKind {
+    /// A test.
+    Test,
+    /// It runs a command and is no test.
+    Command,
+    /// It collects files and runs nothing.
+    Files,
+}
+
+impl ModuleKind {
+    const ALL: [ModuleKind; 3] = [ModuleKind::Test, ModuleKind::Command, ModuleKind::Files];
+
+    /// The word for it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            ModuleKind::Test => "test",
+            ModuleKind::Command => "command",
+            ModuleKind::Files => "files",
+        }
+    }
+}
+
+/// A word of a query, and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Word {
+    pub(super) text: String,
+    /// The first character, from 0.
+    at: usize,
+    /// The character after the last.
+    end: usize,
+    is_quoted: bool,
+}
+
+/// Every module of the workspace, where a function is given no set.
+const ALL: &str = "//...";
+
+const FUNCTIONS: [&str; 6] = ["deps", "rdeps", "path", "owner", "kind", "tag"];
+
+impl Query {
+    /// Reads a query.
+    pub(super) fn parse(text: &str) -> Result<Query, Diagnostic> {
+        let mut parser = Parser { text, words: words(text)?, next: 0 };
+        let query = parser.expression(0)?;
+        match parser.peek() {
+            None => Ok(query),
+            Some(word) => {
+                let message = format!("expected `+`, `-` or `&`, found `{}`", word.text);
+                Err(parser.error(message, Some(&word)))
+            }
+        }
+    }
+
+    /// The targets that it names.
+    pub(super) fn targets(&self) -> Vec<&Word> {
+        match self {
+            Query::Target(word) => vec![word],
+            Query::Owner(_) => Vec::new(),
+            Query::Union(one, other)
+            | Query::Difference(one, other)
+            | Query::Intersection(one, other)
+            | Query::Path(one, other) => [one.targets(), other.targets()].concat(),
+            Query::Needs(of) | Query::NeededBy(of) | Query::Kind(_, of) | Query::Tagged(_, of) => {
+                of.targets()
+            }
+        }
+    }
+
+    /// Whether all modules of the workspace have to be known.
+    pub(super) fn is_about_all(&self) -> bool {
+        match self {
+            Query::NeededBy(_) | Query::Owner(_) => true,
+            Query::Target(_) => false,
+            Query::Union(one, other)
+            | Query::Difference(one, other)
+            | Query::Intersection(one, other)
+            | Query::Path(one, other) => one.is_about_all() || other.is_about_all(),
+            Query::Needs(of) | Query::Kind(_, of) | Query::Tagged(_, of) => of.is_about_all(),
+        }
+    }
+}
+
+/// What is wrong with a word of the query `text`, at its place; without a word, at its end.
+pub(super) fn error_at(text: &str, message: String, word: Option<&Word>) -> Diagnostic {
+    let length = text.chars().count();
+    let (at, end) = word.map_or((length, length + 1), |word| (word.at, word.end));
+    let place = Place {
+        file: "query".to_owned(),
+        line: 1,
+        column: at + 1,
+        end_column: end + 1,
+        source_line: text.replace(['\n', '\r', '\t'], " "),
+        label: None,
+    };
+    Diagnostic::error(Class::Usage, message).at(Some(place))
+}
+
+/// So deep may parentheses be nested.
+const DEEPEST: usize = 100;
+
+struct Parser<'a> {
+    text: &'a str,
+    words: Vec<Word>,
+    next: usize,
+}
+
+impl Parser<'_> {
+    fn error(&self, message: String, word: Option<&Word>) -> Diagnostic {
+        error_at(self.text, message, word)
+    }
+
+    fn peek(&self) -> Option<Word> {
+        self.words.get(self.next).cloned()
+    }
+
+    fn take(&mut self, what: &str) -> Result<Word, Diagnostic> {
+        let word = self.peek();
+        self.next += 1;
+        word.ok_or_else(|| self.error(format!("expected {what}, found the end"), None))
+    }
+
+    fn expect(&mut self, sign: &str) -> Result<(), Diagnostic> {
+        let word = self.take(&format!("`{sign}`"))?;
+        match word.is_sign(sign) {
+            true => Ok(()),
+            false => {
+                let message = format!("expected `{sign}`, found `{}`", word.text);
+                Err(self.error(message, Some(&word)))
+            }
+        }
+    }
+
+    fn expression(&mut self, depth: usize) -> Result<Query, Diagnostic> {
+        let mut query = self.operand(depth)?;
+        while let Some(word) = self.peek() {
+            let combine = match word.text.as_str() {
+                "+" => Query::Union,
+                "-" => Query::Difference,
+                "&" => Query::Intersection,
+                _ => break,
+            };
+            if word.is_quoted {
+                break;
+            }
+            self.next += 1;
+            query = combine(Box::new(query), Box::new(self.operand(depth)?));
+        }
+        Ok(query)
+    }
+
+    fn operand(&mut self, depth: usize) -> Result<Query, Diagnostic> {
+        let word = self.take("a target or a function")?;
+        if depth > DEEPEST {
+            return Err(self.error(format!("more than {DEEPEST} parentheses deep"), Some(&word)));
+        }
+        if word.is_sign("(") {
+            let query = self.expression(depth + 1)?;
+            self.expect(")")?;
+            return Ok(query);
+        }
+        if !word.is_quoted && matches!(word.text.as_str(), ")" | "," | "+" | "-" | "&") {
+            let message = format!("expected a target or a function, found `{}`", word.text);
+            return Err(self.error(message, Some(&word)));
+        }
+        match self.peek().filter(|next| next.is_sign("(") && !word.is_quoted) {
+            Some(_) => self.function(word, depth + 1),
+            None => Ok(Query::Target(word)),
+        }
+    }
+
+    fn function(&mut self, name: Word, depth: usize) -> Result<Query, Diagnostic> {
+        self.expect("(")?;
+        let query = match name.text.as_str() {
+            "deps" => Query::Needs(Box::new(self.expression(depth)?)),
+            "rdeps" => Query::NeededBy(Box::new(self.expression(depth)?)),
+            "path" => {
+                let from = self.expression(depth)?;
+                self.expect(",")?;
+                Query::Path(Box::new(from), Box::new(self.expression(depth)?))
+            }
+            "owner" => Query::Owner(self.word("a file")?),
+            "kind" => {
+                let kind = self.kind()?;
+                Query::Kind(kind, Box::new(self.among(&name, depth)?))
+            }
+            "tag" => {
+                let tag = self.word("a tag")?;
+                Query::Tagged(tag, Box::new(self.among(&name, depth)?))
+            }
+            other => {
+                let unknown = self.error(format!("there is no function `{other}`"), Some(&name));
+                return Err(match nearest(other, FUNCTIONS) {
+                    Some(near) => unknown.help(format!("did you mean `{near}`?")),
+                    None => unknown.help(format!("there are {}", FUNCTIONS.join(", "))),
+                });
+            }
+        };
+        self.expect(")")?;
+        Ok(query)
+    }
+
+    /// The set that a function chooses from: that after a comma, else all modules of the workspace.
+    fn among(&mut self, name: &Word, depth: usize) -> Result<Query, Diagnostic> {
+        if self.peek().is_some_and(|next| next.is_sign(",")) {
+            self.next += 1;
+            return self.expression(depth);
+        }
+        Ok(Query::Target(Word { text: ALL.to_owned(), is_quoted: true, ..name.clone() }))
+    }
+
+    fn word(&mut self, what: &str) -> Result<Word, Diagnostic> {
+        let word = self.take(what)?;
+        match !word.is_quoted && matches!(word.text.as_str(), "(" | ")" | ",") {
+            false => Ok(word),
+            true => Err(self.error(format!("expected {what}, found `{}`", word.text), Some(&word))),
+        }
+    }
+
+    fn kind(&mut self) -> Result<ModuleKind, Diagnostic> {
+        let word = self.word("a kind")?;
+        let kind = ModuleKind::ALL.into_iter().find(|kind| kind.name() == word.text);
+        kind.ok_or_else(|| {
+            let names = ModuleKind::ALL.map(ModuleKind::name).join(", ");
+            self.error(format!("there is no kind `{}`", word.text), Some(&word))
+                .help(format!("a module is one of {names}"))
+        })
+    }
+}
+
+impl Word {
+    fn is_sign(&self, sign: &str) -> bool {
+        !self.is_quoted && self.text == sign
+    }
+}
+
+/// The words of a query.
+fn words(text: &str) -> Result<Vec<Word>, Diagnostic> {
+    let chars: Vec<char> = text.chars().collect();
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at < chars.len() {
+        let begin = at;
+        let (range, is_quoted) = match chars[at] {
+            c if c.is_whitespace() => {
+                at += 1;
+                continue;
+            }
+            '(' | ')' | ',' => {
+                at += 1;
+                (begin..at, false)
+            }
+            quote @ ('\'' | '"') => {
+                let Some(length) = chars[at + 1..].iter().position(|c| *c == quote) else {
+                    let word = Word { text: String::new(), at, end: chars.len(), is_quoted: true };
+                    let message = format!("the text that begins with {quote} has no end");
+                    return Err(error_at(text, message, Some(&word)));
+                };
+                at += length + 2;
+                (begin + 1..at - 1, true)
+            }
+            _ => {
+                let ends = |c: &char| c.is_whitespace() || matches!(c, '(' | ')' | ',');
+                at += chars[at..].iter().position(ends).unwrap_or(chars.len() - at);
+                (begin..at, false)
+            }
+        };
+        found.push(Word { text: chars[range].iter().collect(), at: begin, end: at, is_quoted });
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// The expression with a parenthesis around every operation.
+    fn shape(query: &Query) -> String {
+        let two = |one: &Query, sign: &str, other: &Query| {
+            format!("({} {sign} {})", shape(one), shape(other))
+        };
+        match query {
+            Query::Target(word) => word.text.clone(),
+            Query::Union(one, other) => two(one, "+", other),
+            Query::Difference(one, other) => two(one, "-", other),
+            Query::Intersection(one, other) => two(one, "&", other),
+            Query::Needs(of) => format!("deps({})", shape(of)),
+            Query::NeededBy(of) => format!("rdeps({})", shape(of)),
+            Query::Path(one, other) => format!("path({}, {})", shape(one), shape(other)),
+            Query::Owner(file) => format!("owner({})", file.text),
+            Query::Kind(kind, of) => format!("kind({}, {})", kind.name(), shape(of)),
+            Query::Tagged(tag, of) => format!("tag({}, {})", tag.text, shape(of)),
+        }
+    }
+
+    fn read(text: &str) -> String {
+        shape(&Query::parse(text).unwrap())
+    }
+
+    /// The message, and what of the query stands above the carets.
+    fn wrong(text: &str) -> (String, String) {
+        let error = Query::parse(text).unwrap_err();
+        let place = error.place.unwrap();
+        let marked = text.chars().skip(place.column - 1).take(place.end_column - place.column);
+        (error.message, marked.collect())
+    }
+
+    #[test]
+    fn operators_go_from_left_to_right() {
+        assert_eq!(read("a + b - c & d"), "(((a + b) - c) & d)");
+        assert_eq!(read("a + (b - c)"), "(a + (b - c))");
+        assert_eq!(read("a - 'b' + \"-\""), "((a - b) + -)");
+    }
+
+    #[test]
+    fn names_may_hold_operators_and_quoted_ones_anything() {
+        assert_eq!(read("//libs/a-b+c:x"), "//libs/a-b+c:x");
+        assert_eq!(
+            read("'//:m src=./a (b).c' + deps(\"//:d, e\")"),
+            "(//:m src=./a (b).c + deps(//:d, e))"
+        );
+        assert_eq!(read("deps"), "deps");
+    }
+
+    #[test]
+    fn functions_take_their_arguments() {
+        assert_eq!(read("path( a , rdeps(b) )"), "path(a, rdeps(b))");
+        assert_eq!(read("kind(test) & owner(src/a.c)"), "(kind(test, //...) & owner(src/a.c))");
+        assert_eq!(read("tag(slow, //web/...)"), "tag(slow, //web/...)");
+    }
+
+    #[test]
+    fn mistakes_are_shown_where_they_are() {
+        let cases = [
+            ("", "expected a target or a function, found the end", ""),
+            ("a +", "expected a target or a function, found the end", ""),
+            ("a b", "expected `+`, `-` or `&`, found `b`", "b"),
+            ("deps(a", "expected `)`, found the end", ""),
+            ("(a))", "expected `+`, `-` or `&`, found `)`", ")"),
+            ("deps()", "expected a target or a function, found `)`", ")"),
+            ("path(a)", "expected `,`, found `)`", ")"),
+            ("dep(a)", "there is no function `dep`", "dep"),
+            ("kind(tests, a)", "there is no kind `tests`", "tests"),
+            ("a + 'b", "the text that begins with ' has no end", "'b"),
+            ("& a", "expected a target or a function, found `&`", "&"),
+        ];
+        for (text, message, marked) in cases {
+            assert_eq!(wrong(text), (message.to_owned(), marked.to_owned()), "{text}");
+        }
+        let deep = "(".repeat(5_000);
+        assert_eq!(wrong(&deep).0, "more than 100 parentheses deep");
+    }
+}

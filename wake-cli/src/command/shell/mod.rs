@@ -1,0 +1,124 @@
+//! `wake shell` and `wake exec`: somebody's command in the sandbox of a step.
+
+mod terminal;
+mod visitor;
+
+use std::io::{self, ErrorKind, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use wake_build::{Guest, StepVisit, VisitEnd, VisitPlace, VisitedStep};
+use wake_exec::{CancelToken, VisitOrder};
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+
+use self::visitor::{Person, VisitManner};
+use crate::args::{ConfigArgs, ExecArgs, ShellArgs};
+use crate::command::log;
+use crate::exit::{Exit, NOT_EXECUTABLE, NOT_FOUND, NOT_STARTED, Outcome, Stop};
+use crate::report::{self, witness::Witness};
+use crate::selection;
+use crate::settings::Settings;
+use crate::{session, signals};
+
+/// Opens a shell in the sandbox of a step.
+pub(crate) fn shell(args: &ShellArgs, settings: &Settings) -> Outcome {
+    let place = match (&args.target, args.failed) {
+        (_, true) => VisitPlace::Labelled(last_failed(settings)?),
+        (Some(target), false) => VisitPlace::Target(target.clone()),
+        (None, false) => VisitPlace::Target(".".into()),
+    };
+    visit(place, Guest::Shell, args.after || args.failed, &args.config, settings)
+}
+
+/// Runs one command in the sandbox of a step.
+pub(crate) fn exec(args: &ExecArgs, settings: &Settings) -> Outcome {
+    let Some((name, rest)) = args.command.split_first() else {
+        return Err(Diagnostic::error(Class::Usage, "no command is named").into());
+    };
+    let guest = Guest::Program { name: name.clone(), args: rest.to_vec() };
+    visit(VisitPlace::Target(args.target.clone()), guest, args.after, &args.config, settings)
+}
+
+fn visit(
+    place: VisitPlace,
+    guest: Guest,
+    after: bool,
+    config: &ConfigArgs,
+    settings: &Settings,
+) -> Outcome {
+    let at_terminal = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let is_shell = matches!(guest, Guest::Shell);
+    let visit = StepVisit {
+        place,
+        config: selection::config(config)?,
+        guest,
+        order: if after { VisitOrder::After } else { VisitOrder::Before },
+        terminal: at_terminal.then(|| settings.terminal_kind.clone().unwrap_or("dumb".to_owned())),
+    };
+    // While the command of the step runs, Ctrl-C is for that.
+    let own_runs = Arc::new(AtomicBool::new(false));
+    let enough = CancelToken::new().map_err(|error| {
+        Diagnostic::error(Class::Environment, format!("cannot prepare for Ctrl-C: {error}"))
+    })?;
+    let cancel = {
+        let (own_runs, enough) = (own_runs.clone(), enough.clone());
+        session::cancel_unless(move || {
+            let is_own = own_runs.swap(false, Ordering::Relaxed);
+            if is_own {
+                enough.cancel();
+            }
+            is_own
+        })?
+    };
+    let mut witness = Witness::new(report::reporter(settings));
+    let session = match session::open(settings) {
+        Ok(session) => session,
+        Err(failure) => return Ok(Exit(not_built(witness.close(&failure)))),
+    };
+    let enter = |step: &VisitedStep| {
+        own_runs.store(after, Ordering::Relaxed);
+        Person::approaching(
+            step,
+            VisitManner { is_shell, after, at_terminal },
+            own_runs,
+            enough,
+            settings.manner,
+        )
+    };
+    match session.visit(&visit, &cancel, &mut witness, enter) {
+        Ok(VisitEnd::NotBuilt(code)) => {
+            Ok(Exit(not_built(witness.exit_code(signals::exit_code(code)))))
+        }
+        Ok(VisitEnd::Ended(outcome)) => Ok(Exit(u8::try_from(outcome.exit_code()).unwrap_or(1))),
+        Ok(VisitEnd::NotStarted(why, ErrorKind::NotFound)) => Err(Stop::Refusal(*why, NOT_FOUND)),
+        Ok(VisitEnd::NotStarted(why, _)) => Err(Stop::Refusal(*why, NOT_EXECUTABLE)),
+        Err(failure) => Err(refused(failure)),
+    }
+}
+
+/// The exit code where nothing could be entered: that of the container tools, unless the person is at fault or stopped it.
+fn not_built(code: u8) -> u8 {
+    if code == Class::Usage.exit_code() || code > 128 { code } else { NOT_STARTED }
+}
+
+/// Why nothing could be entered that was built.
+fn refused(mut failure: Failure) -> Stop {
+    let code = not_built(signals::exit_code(failure.class().exit_code()));
+    match failure.diagnostics.pop() {
+        Some(diagnostic) if failure.diagnostics.is_empty() => Stop::Refusal(diagnostic, code),
+        diagnostic => {
+            failure.diagnostics.extend(diagnostic);
+            Stop::Failure(failure)
+        }
+    }
+}
+
+/// The step that failed last in a build here.
+fn last_failed(settings: &Settings) -> Result<String, Stop> {
+    let session = session::open(settings)?;
+    log::last_failed(&session.state_dir()).ok_or_else(|| {
+        Diagnostic::error(Class::Nothing, "no step has failed in the builds that are known here")
+            .help("name the one to enter: `wake shell TARGET`")
+            .into()
+    })
+}

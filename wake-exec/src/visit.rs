@@ -1,0 +1,44 @@
+//! Visits: a command of somebody's where a job's own command runs, with streams of theirs.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use serde::{Deserialize, Serialize};
+use wake_model::Outcome;
+
+use crate::cancel::CancelToken;
+use crate::error::SandboxError;
+use crate::job::{Command, Stream};
+
+/// What is run in the place of a job; nothing that it leaves is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Visit {
+    /// The first of these whose program is there is run; standard input is the visitor's.
+    pub commands: Vec<Command>,
+    /// When.
+    pub order: VisitOrder,
+    /// Whether the streams are a terminal, which becomes that of the command's own session.
+    pub terminal: bool,
+}
+
+/// When a visit begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VisitOrder {
+    /// When everything is ready for the job's own command, which is not run.
+    Before,
+    /// When the job's own command has ended, amid what it has left behind.
+    After,
+}
+
+/// Who visits.
+pub trait Visitor {
+    /// Fires when the job's own command is to be stopped, so that the visit begins.
+    fn enough(&self) -> &CancelToken;
+
+    /// Hears what the job's own command writes.
+    fn wrote(&mut self, stream: Stream, bytes: &[u8]);
+
+    /// Gives standard input, output and error of the visit, which begins now; `own` says how the job's own command ended, if it
+    /// was run.
+    fn streams(&mut self, own: Option<Result<Outcome, SandboxError>>) -> io::Result<[OwnedFd; 3]>;
+}
