@@ -24,6 +24,12 @@ local all(deps, name) = std.flatMap(function(dep) std.get(dep, name, []), deps);
   // Targets among the headers, which make some.
   made(hdrs):: if hdrs == null then [] else rule.targets(hdrs),
 
+  // Ids of the modules that say what the `deps` of `args` offer, by target.
+  needed(pkg, args):: {
+    [dep]: rule.module(pkg, args.call, dep, if rule.isOwn(dep) then '.headers' else '.offered')()
+    for dep in args.deps
+  },
+
   // What the targets `deps` offer to a unit of `pkg`, of `outputs` by target: what lies in the package stays there.
   offered(deps, outputs)::
     local inner = [outputs[dep] for dep in deps if rule.isOwn(dep)];
@@ -32,7 +38,7 @@ local all(deps, name) = std.flatMap(function(dep) std.get(dep, name, []), deps);
       // Directories of this package.
       dirs: all(inner, 'dirs'),
       // Directories that lie elsewhere.
-      includes: all(inner, 'outer') + all(outer, 'include') + all(outer, 'inner') + all(outer, 'outer'),
+      includes: all(inner, 'outer') + all(outer, 'include') + all(outer, 'beside'),
       // Headers of this package that are made.
       made: all(inner, 'made'),
       // Files with options for the compiler.
@@ -41,30 +47,56 @@ local all(deps, name) = std.flatMap(function(dep) std.get(dep, name, []), deps);
       copts: all(inner + outer, 'copts'),
     },
 
-  // The module that collects the headers of a library.
-  module(args, name):: function(wake, pkg)
+  // What a library says of its headers: in its package, where they stay in place, and to other packages, for which they
+  // are collected.
+  modules(args, name):: {
+    [name + '.headers']: inside(args, name + '.headers'),
+    [name + '.offered']: outside(args, name + '.offered'),
+  },
+
+  local inside(args, name) = function(wake, pkg)
     local made = $.made(args.hdrs);
     wake.module(
       name,
-      modules=rule.modules(pkg, args.call, args.deps, '.headers') + rule.modules(pkg, args.call, made),
-      pkgFiles=if args.includes == [] then [] else $.lying(pkg, args.hdrs),
-      files=function(wake, module) rule.brought(wake, module, made),
+      modules=needs(pkg, args),
+      pkgFiles=[],
       outputs=function(wake, module)
-        local outputs = { [dep]: module.modules[dep].outputs for dep in args.deps };
-        local inner = [outputs[dep] for dep in args.deps if rule.isOwn(dep)];
-        local offered = $.offered(args.deps, outputs);
-        {
-          include: [dotted(dir) for dir in args.includes],
-          // Of the same package: as directories of it, and for others as what was collected.
-          dirs: { own: rule.firsts(args.includes + offered.dirs) }.own,
-          inner: rule.firsts(all(inner, 'include') + all(inner, 'inner')),
+        local offered = offeredTo(args, module);
+        said(args, module) {
+          dirs: rule.firsts(args.includes + offered.dirs),
           outer: rule.firsts(offered.includes),
           made: std.flatMap(function(target) rule.filesOf(module.modules[target].outputs), made) + offered.made,
-          cflags: rule.firsts(offered.cflags),
-          defines: rule.firsts(args.defines + offered.defines),
-          copts: rule.firsts(offered.copts),
-          linkopts: rule.lasts(std.get(args, 'linkopts', []) + all(std.objectValues(outputs), 'linkopts')),
         },
-      tags=args.tags,
     ),
+
+  local outside(args, name) = function(wake, pkg)
+    local own = std.filter(rule.isOwn, args.deps);
+    wake.module(
+      name,
+      modules=needs(pkg, args) + { ['offered' + dep]: rule.module(pkg, args.call, dep, '.offered')() for dep in own },
+      pkgFiles=if args.includes == [] then [] else $.lying(pkg, args.hdrs),
+      files=function(wake, module) rule.brought(wake, module, $.made(args.hdrs)),
+      outputs=function(wake, module)
+        local beside = std.flatMap(function(dep)
+          local outputs = module.modules['offered' + dep].outputs;
+          std.get(outputs, 'include', []) + std.get(outputs, 'beside', []), own);
+        said(args, module) {
+          include: [dotted(dir) for dir in args.includes],
+          beside: rule.firsts(beside + offeredTo(args, module).includes),
+        },
+    ),
+
+  local needs(pkg, args) =
+    $.needed(pkg, args) + rule.modules(pkg, args.call, $.made(args.hdrs)),
+
+  local offeredTo(args, module) = $.offered(args.deps, { [dep]: module.modules[dep].outputs for dep in args.deps }),
+
+  // What is said the same way to both.
+  local said(args, module) =
+    local offered = offeredTo(args, module);
+    {
+      cflags: rule.firsts(offered.cflags),
+      defines: rule.firsts(args.defines + offered.defines),
+      copts: rule.firsts(offered.copts),
+    },
 }

@@ -46,6 +46,16 @@ local linked(wake, pkg, args, how, beside, outputs) =
   );
 
 {
+  // A library of headers: there is nothing to link but what it needs.
+  nothing(args):: function(wake, pkg)
+    wake.module(
+      args.name,
+      modules=rule.modules(pkg, args.call, args.deps),
+      pkgFiles=[],
+      outputs=function(wake, module) handed(args, module),
+      tags=args.tags,
+    ),
+
   archive(wake, pkg, args)::
     local srcs = units.of(wake, args), out = './lib%s.a' % args.name;
     wake.module(

@@ -61,10 +61,7 @@ local compiled(args) = {
         shared: [rule.flag, shared],
         pic: [rule.flag, pic],
       },
-      {
-        [name]: units.andWhole(args, if shared then link.shared else link.archive),
-        [name + '.headers']: headers.module(args, name + '.headers'),
-      },
+      { [name]: units.andWhole(args, if shared then link.shared else link.archive) } + headers.modules(args, name),
     ),
 
   // Headers without a source.
@@ -90,7 +87,7 @@ local compiled(args) = {
         linkopts: [rule.texts, linkopts],
         tags: [rule.texts, tags],
       },
-      { [name]: headers.module(args, name) },
+      { [name]: link.nothing(args) } + headers.modules(args, name),
     ),
 
   // A program.

@@ -39,7 +39,7 @@ local plain(path) = if std.startsWith(path, './') then path[2:] else path;
   modules(pkg, args, srcs):: { [src]: pkg.modules[args.name]({ src: src }) for src in srcs },
 
   local needs(pkg, args) =
-    rule.modules(pkg, args.call, args.deps, '.headers')
+    headers.needed(pkg, args)
     + rule.modules(pkg, args.call, headers.made(args.hdrs))
     + tools.modules(pkg, args),
 
