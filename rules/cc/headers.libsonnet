@@ -27,7 +27,7 @@ local all(deps, name) = std.flatMap(function(dep) std.get(dep, name, []), deps);
   // Ids of the modules that say what the `deps` of `args` offer, by target.
   needed(pkg, args):: {
     [dep]: rule.module(pkg, args.call, dep, if rule.isOwn(dep) then '.headers' else '.offered')()
-    for dep in args.deps
+    for dep in std.set(args.deps)
   },
 
   // What the targets `deps` offer to a unit of `pkg`, of `outputs` by target: what lies in the package stays there.
@@ -73,7 +73,7 @@ local all(deps, name) = std.flatMap(function(dep) std.get(dep, name, []), deps);
     local own = std.filter(rule.isOwn, args.deps);
     wake.module(
       name,
-      modules=needs(pkg, args) + { ['offered' + dep]: rule.module(pkg, args.call, dep, '.offered')() for dep in own },
+      modules=needs(pkg, args) + { ['offered' + dep]: rule.module(pkg, args.call, dep, '.offered')() for dep in std.set(own) },
       pkgFiles=if args.includes == [] then [] else $.lying(pkg, args.hdrs),
       files=function(wake, module) rule.brought(wake, module, $.made(args.hdrs)),
       outputs=function(wake, module)
@@ -89,7 +89,7 @@ local all(deps, name) = std.flatMap(function(dep) std.get(dep, name, []), deps);
   local needs(pkg, args) =
     $.needed(pkg, args) + rule.modules(pkg, args.call, $.made(args.hdrs)),
 
-  local offeredTo(args, module) = $.offered(args.deps, { [dep]: module.modules[dep].outputs for dep in args.deps }),
+  local offeredTo(args, module) = $.offered(args.deps, { [dep]: module.modules[dep].outputs for dep in std.set(args.deps) }),
 
   // What is said the same way to both.
   local said(args, module) =

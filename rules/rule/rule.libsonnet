@@ -92,7 +92,7 @@ local isTexts(value) = std.isArray(value) && std.length(value) == std.length(std
   besideOf(outputs):: local lib = std.get(outputs, 'lib', []); if std.isArray(lib) then lib else [],
 
   // Ids of modules by the targets that name them, for `modules` of wake.module().
-  modules(pkg, call, targets, part=''):: { [target]: $.module(pkg, call, target, part)() for target in targets },
+  modules(pkg, call, targets, part=''):: { [target]: $.module(pkg, call, target, part)() for target in std.set(targets) },
 
   // The files that a module is used for, by its outputs: `bin`, else `out`, else all.
   filesOf(outputs)::

@@ -18,11 +18,12 @@ local isFile(word) = std.member(word, '/') && !rule.isTarget(word);
   module(args, what, rest):: function(wake, pkg)
     local program = what[0], used = rule.targets(args.srcs);
     local tools = [rule.target(args.call, 'tools', target) for target in std.objectValues(args.tools)];
-    local runs = if rule.isTarget(program) then [program] else [];
+    local ran = std.get(args.tools, if std.startsWith(program, './') then program[2:] else program, program);
+    local runs = if rule.isTarget(ran) then [ran] else [];
     wake.module(
       args.name,
       modules=rule.modules(pkg, args.call, used + tools + runs),
-      pkgFiles=std.set($.files(wake, args) + (if isFile(program) then [dotted(program)] else [])),
+      pkgFiles=std.set($.files(wake, args) + (if isFile(ran) then [program] else [])),
       files=function(wake, module)
         rule.brought(wake, module, used)
         + std.flatMap(function(target) rule.besideOf(module.modules[target].outputs), tools + runs)
@@ -33,8 +34,8 @@ local isFile(word) = std.member(word, '/') && !rule.isTarget(word);
       outputs=if std.objectHas(rest, 'outputs') then function(wake, pkg) rest.outputs,
       exec=function(wake, module)
         wake.exec(
-          if rule.isTarget(program) then rule.fileOf(args.call, program, module.modules[program].outputs)
-          else if isFile(program) then dotted(program)
+          if rule.isTarget(ran) then rule.fileOf(args.call, ran, module.modules[ran].outputs)
+          else if isFile(ran) then dotted(ran)
           else wake.program(program),
           args=what[1:],
           env=args.env,
