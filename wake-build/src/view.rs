@@ -105,7 +105,8 @@ pub(crate) fn push_outside<'p>(
         _ => None,
     };
     let moved = own.map(|(path, own)| {
-        let slash = if path.ends_with('/') { "/" } else { "" };
+        // What the prefix names ends in `/` already.
+        let slash = if path.ends_with('/') && !own.is_root() { "/" } else { "" };
         format!("{}{own}{slash}", prefix(&own))
     });
     value.push_with(out, &mut |name, inner, out| match (&moved, name) {
@@ -129,6 +130,7 @@ mod tests {
             {"type": "file", "path": "./d/", "from": null, "dump": false},
             {"type": "file", "path": "./.wake/pkgs/@z@1.0.0/x", "from": null, "dump": false},
             {"path": "./a/b"},
+            {"type": "file", "path": "./", "from": null, "dump": false},
         ]);
         let key: PkgKey = "acme@p@1.0.0".parse().unwrap();
         let (text, prefix) = (value.to_string(), pkg_prefix(&key));
@@ -139,5 +141,6 @@ mod tests {
         assert_eq!(seen[1]["path"], "./.wake/pkgs/acme@p@1.0.0/d/");
         assert_eq!(seen[2], value[2]);
         assert_eq!(seen[3], value[3]);
+        assert_eq!(seen[4]["path"], "./.wake/pkgs/acme@p@1.0.0/");
     }
 }

@@ -114,6 +114,7 @@ fn evaluate_task(
                 fault.sharpen(find_again(task, env.world.afresh(), limits));
             }
             name_maker(&env, task, &mut fault);
+            fault.show_caller();
             fault.error.needs_config = env.lacks_config.get();
             Err(fault.into_error(pkg, env.world.take_reads(), trace))
         }
@@ -136,8 +137,10 @@ fn name_maker(env: &Env, task: &Task<'_>, fault: &mut fault::EvalFault) {
     let texts = env.texts.borrow();
     let Some(text) = texts.get(PKG_FILE) else { return };
     let owner = name.split_once('.').map_or(*name, |(owner, _)| owner);
-    let mut names = [*name, owner].map(|name| Literal::Text(name.to_owned())).into_iter();
-    if let Some(place) = names.find_map(|name| name.find(PKG_FILE, text)) {
+    let find = |name: &str| Literal::Text(name.to_owned()).find(PKG_FILE, text);
+    let found = [*name, owner].into_iter().find_map(|name| Some((name, find(name)?)));
+    if let Some((called, place)) = found {
+        fault.learn_maker(called, PKG_FILE, text);
         let desc = format!("module `{name}` is made");
         fault.error.frames.push(Frame { place, desc });
     }

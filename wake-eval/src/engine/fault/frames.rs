@@ -42,6 +42,11 @@ impl SourceFrame {
         }
     }
 
+    /// What the file is called.
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+
     /// The place of a part of its text.
     pub(super) fn at(&self, stretch: Stretch) -> Place {
         text::place(&self.file, &self.text, stretch)

@@ -2,6 +2,7 @@
 
 mod narrow;
 mod frames;
+mod blame;
 
 use jrsonnet_evaluator::analyze::{DiagLevel, Diagnostic};
 use jrsonnet_evaluator::error::ErrorKind;
@@ -28,6 +29,10 @@ pub(crate) struct EvalFault {
     pub(crate) found: bool,
     /// Whether the place is only that of something around the fault.
     pub(crate) is_vague: bool,
+    /// Whether it is what the program itself says is wrong.
+    is_said: bool,
+    /// The innermost call in the package that is evaluated, where that says something.
+    caller: Option<Place>,
 }
 
 /// Explains an error of the engine.
@@ -37,6 +42,10 @@ pub(crate) fn explain(env: &Env, error: &Error) -> EvalFault {
         Some(note) => of_note(env, note, located.first()),
         None => EvalFault::of(of_engine(env, error, located.first())),
     };
+    let said = |kind| matches!(kind, &ErrorKind::RuntimeError(_) | &ErrorKind::AssertionFailed(_));
+    fault.is_said = Note::of(error).is_none() && said(error.error());
+    let (message, is_said) = (&fault.error.message, fault.is_said);
+    fault.caller = located.iter().find_map(|frame| frame.caller(message, is_said));
     let shown = &mut fault.error;
     if shown.place.is_none() && fault.hunt.is_none() {
         fault.is_vague = is_vague(error.error(), located.first());
@@ -51,7 +60,14 @@ pub(crate) fn explain(env: &Env, error: &Error) -> EvalFault {
 
 impl EvalFault {
     fn of(error: EvalError) -> EvalFault {
-        EvalFault { error, hunt: None, found: false, is_vague: false }
+        EvalFault {
+            error,
+            hunt: None,
+            found: false,
+            is_vague: false,
+            is_said: false,
+            caller: None,
+        }
     }
 
     /// Takes the place of the same error that another evaluation found.

@@ -1,0 +1,7 @@
+// C and C++.
+function(wake)
+  wake.pkg(
+    wake.pkgInfo('cc', '1.0.0', 'wake'),
+    files=wake.dir(['./*.libsonnet', './steps/*.sh']),
+    pkgs={ rule: wake.getPkg(wake.pkgInfo('rule', '^1', 'wake'), from='../rule') },
+  )

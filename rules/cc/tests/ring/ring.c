@@ -1,0 +1,3 @@
+#include "ring.h"
+
+int ring_size(void) { return RING_SIZE; }

@@ -1,0 +1,18 @@
+#ifndef RING_H
+#define RING_H
+
+#include "limits.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The size that the library was built with, and the root of a number, rounded down. */
+int ring_size(void);
+int ring_root(double square);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

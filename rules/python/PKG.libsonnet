@@ -1,0 +1,7 @@
+// Python.
+function(wake)
+  wake.pkg(
+    wake.pkgInfo('python', '1.0.0', 'wake'),
+    files=wake.dir(['./*.libsonnet', './steps/*']),
+    pkgs={ rule: wake.getPkg(wake.pkgInfo('rule', '^1', 'wake'), from='../rule') },
+  )

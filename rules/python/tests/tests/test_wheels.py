@@ -1,0 +1,8 @@
+import unittest
+
+import greeting
+
+
+class Greeting(unittest.TestCase):
+    def test_is_installed(self):
+        self.assertEqual(greeting.WORD, "greeting")

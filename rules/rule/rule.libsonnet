@@ -1,0 +1,123 @@
+// What rules are written with: arguments that are checked where a rule is called, and names of what it uses.
+//
+// A rule is a function that gives an object of modules. What it is given stands in a package file, so what is wrong
+// with that is said before any module is made. `README.md` shows a rule whole.
+
+local article(value) =
+  local type = std.type(value);
+  if type == 'array' then 'a list' else if type == 'object' then 'an object' else if type == 'null' then 'null' else 'a ' + type;
+
+// What a value is, for the end of a message; of a list, what in it is no string.
+local described(value) =
+  local others = if std.isArray(value) then [i for i in std.range(0, std.length(value) - 1) if !std.isString(value[i])] else [];
+  if others == [] then article(value) else '%s as element %d' % [article(value[others[0]]), others[0]];
+
+// A kind of argument: `is` tells whether a value is of it, `what` says what it must be, `why` what else is wrong.
+local kind(what, is) = { what: what, is:: is, orNull: kind(what + ' or null', function(value) value == null || is(value)) };
+
+local isFile(value) = std.isObject(value) && std.get(value, 'type') == 'file';
+
+// What there is to choose from, for the end of a message.
+local choice(object) =
+  local names = [name for name in std.objectFields(object) if !std.member(name, '.')];
+  if names == [] then ''
+  else ': there is ' + std.join(', ', ['`' + name + '`' for name in names[:8]]) + (if std.length(names) > 8 then ', …' else '');
+
+local firsts(list) = [list[i] for i in std.range(0, std.length(list) - 1) if !std.member(list[:i], list[i])];
+
+local isTexts(value) = std.isArray(value) && std.length(value) == std.length(std.filter(std.isString, value));
+
+{
+  // Kinds of arguments.
+  text: kind('a string', std.isString),
+  texts: kind('a list of strings', isTexts),
+  textOrTexts: kind('a string or a list of strings', function(value) std.isString(value) || isTexts(value)),
+  flag: kind('true or false', std.isBoolean),
+  object: kind('an object', std.isObject),
+  textObject: kind('an object of strings', function(value) std.isObject(value) && isTexts(std.objectValues(value))),
+  test: kind('true or an object', function(value) value == true || std.isObject(value)),
+  oneOf(values): kind('one of ' + std.join(', ', values), function(value) std.member(values, value)),
+
+  // `modules`, if each of `args` is of its kind: an object of `[kind, value]` by the names of the arguments.
+  checked(call, args, modules)::
+    local wrong = [
+      '%s: `%s` must be %s, not %s' % [call, name, args[name][0].what, described(args[name][1])]
+      for name in std.objectFields(args)
+      if !args[name][0].is(args[name][1])
+    ];
+    if wrong == [] then modules else error wrong[0],
+
+  // How a call is named in messages: `cc.binary('server')`.
+  call(rule, name):: if std.isString(name) then "%s('%s')" % [rule, name] else rule + '()',
+
+  // A list, of one text too.
+  list(value):: if std.isArray(value) then value else [value],
+
+  // Whether a text names a module, `:name` or `key:name`, and no file.
+  isTarget(text):: !std.startsWith(text, './') && std.member(text, ':'),
+
+  // `text`, if it names a module.
+  target(call, argument, text)::
+    if $.isTarget(text) then text else error '%s: `%s` names `%s`, which is no module: `:name` or `key:name`' % [call, argument, text],
+
+  targets(texts):: [text for text in texts if $.isTarget(text)],
+
+  paths(texts):: [text for text in texts if !$.isTarget(text)],
+
+  // Whether a target is a module of the package that names it.
+  isOwn(target):: std.startsWith(target, ':'),
+
+  // The function that gives ids of the module that `target` names; of `NAME.PART` where there is one.
+  module(pkg, call, target, part='')::
+    local parts = std.splitLimit(target, ':', 1);
+    local key = parts[0], name = parts[1];
+    local owner =
+      if key == '' then pkg
+      else if std.objectHas(pkg.pkgs, key) then pkg.pkgs[key]
+      else error '%s: `%s` names a module of `%s`, and `pkgs` has no such key%s' % [call, target, key, choice(pkg.pkgs)];
+    local has = function(name) std.objectHas(owner.modules, name);
+    local whole = name + part;
+    if part != '' && has(whole) then owner.modules[whole]
+    else if has(name) then owner.modules[name]
+    else error '%s: there is no module `%s`%s' % [call, target, choice(owner.modules)],
+
+  // Files that a command is given under the names that they have where they were made.
+  brought(wake, module, targets):: [
+    wake.file($.placeOf(file), from=file)
+    for target in targets
+    for file in $.filesOf(module.modules[target].outputs)
+  ],
+
+  // Files that lie beside what a module is used for, and which that needs where it runs.
+  besideOf(outputs):: local lib = std.get(outputs, 'lib', []); if std.isArray(lib) then lib else [],
+
+  // Ids of modules by the targets that name them, for `modules` of wake.module().
+  modules(pkg, call, targets, part=''):: { [target]: $.module(pkg, call, target, part)() for target in std.set(targets) },
+
+  // The files that a module is used for, by its outputs: `bin`, else `out`, else all.
+  filesOf(outputs)::
+    local files(value) =
+      if std.isArray(value) then std.filter(isFile, value) else if isFile(value) then [value] else [];
+    if std.objectHas(outputs, 'bin') then files(outputs.bin)
+    else if std.objectHas(outputs, 'out') then files(outputs.out)
+    else std.flatMap(function(name) files(outputs[name]), std.objectFields(outputs)),
+
+  // The one file that a module is used for.
+  fileOf(call, target, outputs)::
+    local files = $.filesOf(outputs);
+    if std.length(files) == 1 then files[0]
+    else error '%s: `%s` makes %s files, and one is needed' % [call, target, std.length(files)],
+
+  // Where a file lies in its own module or package: `./src/a.c`.
+  placeOf(file)::
+    if std.startsWith(file.path, './.wake/') then './' + std.splitLimit(file.path, '/', 4)[4] else file.path,
+
+  // A text that a glob takes as it is.
+  escaped(text):: std.join('', [if std.member('*?[]{},', c) then '[' + c + ']' else c for c in std.stringChars(text)]),
+
+  // Each element once, where it stands last.
+  lasts(list):: std.reverse(firsts(std.reverse(list))),
+
+  // Each element once, where it stands first.
+  firsts(list):: firsts(list),
+}
