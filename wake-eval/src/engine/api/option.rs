@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::call::{Call, Param, Spec};
 use crate::SetValue;
+use crate::engine::env::ImportablePkgs;
 use crate::engine::json::{from_json, json_kind};
 use crate::engine::note::{Nature, Note, refuse};
 
@@ -38,7 +39,7 @@ fn option(call: &Call<'_>) -> Result<Val> {
     if default.is_null() {
         refuse!(call.fault("default", "must be a value: its type is that of the option"));
     }
-    if call.env.pkgs.borrow().is_none() {
+    if matches!(*call.env.pkgs.borrow(), ImportablePkgs::Unknown) {
         let message = "options are set by the root package, which is found by what `pkgInfo`, `files` and `pkgs` say: these must not need one";
         return Err(Note::new(message).nature(Nature::NeedsOptions).into());
     }
