@@ -126,6 +126,7 @@ pub(crate) fn failing() -> Vec<Event> {
 pub(crate) fn succeeding() -> Vec<Event> {
     vec![
         begun("strict"),
+        Event::Locked { change: "+ acme/greet 1.2.0".into() },
         Event::Fetched { pkgs: 2, bytes: 48_100, t_ms: 70 },
         Event::Evaluated { pkgs: 2, modules: 3, evaluations: 8, cached: 8, t_ms: 90 },
         Event::Trace { label: "//web:bundle".into(), text: "PKG:3 level\x1b[2J".into() },
