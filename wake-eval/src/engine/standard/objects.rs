@@ -94,7 +94,8 @@ fn merge_patch(target: &Thunk<Val>, patch: Val) -> Result<Val> {
         if matches!(value, Val::Obj(_)) {
             builder.field(name).thunk(thunk_of!(move || merge_patch(&below, value)));
         } else {
-            builder.field(name).value(value);
+            // What is replaced is computed nevertheless, where its replacement is.
+            builder.field(name).thunk(thunk_of!(move || below.evaluate().map(|_| value)));
         }
     }
     Ok(Val::Obj(builder.build()))
