@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use wake_tests::{Project, expect, project};
+use wake_tests::{Project, expect, has_program, is_root, project, skip};
 
 /// `report` shows what `count` made of `words.txt`.
 fn two_steps() -> Project {
@@ -225,4 +225,31 @@ fn traces_are_shown_also_when_the_evaluation_is_remembered() {
     for _ in 0..2 {
         project.wake(["build", ":report"]).run().success().mentions("looking");
     }
+}
+
+#[test]
+fn why_names_what_of_the_host_changed() {
+    let status = std::path::Path::new("/var/lib/dpkg/status");
+    if !is_root() || !status.is_file() || !has_program("unshare") {
+        return skip("why_names_what_of_the_host_changed", "it needs root, dpkg and unshare");
+    }
+    let project = project().step("m", "touch out.txt").build();
+    project.build(&[]);
+    let game =
+        "\nPackage: zz-game\nStatus: install ok installed\nVersion: 1.0-2\nArchitecture: all\n";
+    let other = std::fs::read_to_string(status).unwrap() + game;
+    std::fs::write(project.base().join("status"), other).unwrap();
+    let bind = format!(
+        "mount --bind {} {}; exec \"$0\" \"$@\"",
+        project.base().join("status").display(),
+        status.display()
+    );
+    let elsewhere = |args: &[&str]| {
+        project.wake(args).wrapper(["unshare", "--mount", "--", "sh", "-euc", &bind]).run()
+    };
+    elsewhere(&["build"]).success();
+    let why = elsewhere(&["why", ":m"]).success();
+    assert!(why.stdout.contains("  changed rootfs  host "), "{why}");
+    assert!(why.stdout.contains("because one thing about the host changed\n"), "{why}");
+    assert!(why.stdout.contains("added package zz-game  1.0-2\n"), "{why}");
 }

@@ -123,9 +123,11 @@ fn run_without_a_program_says_so() {
 fn init_writes_a_package_that_builds() {
     let project = project().build();
     project.wake(["init", "--name", "fresh"]).run().success();
-    let built = project.build(&[]);
-    assert_eq!(built.count("failed"), 0);
-    assert!(built.count("ran") > 0);
+    let ran = project.wake(["run", ":hello"]).run().success();
+    assert_eq!(ran.stdout, "Hello from fresh.\n");
+    project.wake(["test"]).run().success();
+    project.edit("hello.libsonnet", "'Hello'", "'Bye'");
+    project.wake(["test"]).run().code(3).mentions("it says: Bye from fresh.");
     // It does not write over what is there.
     let again = project.wake(["init"]).run();
     assert_ne!(again.code, 0);
@@ -137,6 +139,10 @@ fn help_for_every_command() {
     for command in [
         "build",
         "run",
+        "shell",
+        "exec",
+        "query",
+        "affected",
         "plan",
         "why",
         "graph",

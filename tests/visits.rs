@@ -160,7 +160,8 @@ fn a_terminal_with_job_control() {
     typing.wait_for("$ ").types("stty size; echo $TERM\n").wait_for("33 90").wait_for("xterm");
     typing.wait_for("$ ").types("echo on $((6 * 7)) >/dev/tty\n").wait_for("on 42");
     // Ctrl-C is for what runs in the shell.
-    typing.wait_for("$ ").types("sleep 1000 && echo never\n").wait_for("sleep").types("\x03");
+    let long = "sh -c 'echo in $((6 * 7)); exec sleep 1000' && echo never\n";
+    typing.wait_for("$ ").types(long).wait_for("in 42").types("\x03");
     typing.wait_for("$ ").types("echo still $((6 * 7))\n").wait_for("still 42");
     typing.types("exit 6\n");
     assert_eq!(typing.code(), 6);

@@ -78,6 +78,7 @@ pub use purpose::{Purpose, Shard, TagSelection, TestSelection};
 pub use registries::Reach;
 pub use session::{LockUse, Options, Session, evaluation_worker};
 pub use settings::{RegistrySettings, Settings};
+pub use snapshot::LookedAt;
 pub use target::{Scope, TargetConfig, TargetPattern};
 pub use wake_registry::Yank;
 pub use workers::Workers;

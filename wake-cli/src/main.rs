@@ -8,6 +8,7 @@
 //! | `exit`, `print`, `signals`, `crash` | how it stops, and what is left on standard output |
 //! | `report` | what is said while a build goes on |
 //! | `session`, `formulas` | the doorways to what is built |
+//! | `watch` | what changes on disk meanwhile |
 //! | `command` | a file for each command |
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
@@ -31,6 +32,7 @@ mod crash;
 mod report;
 mod session;
 mod formulas;
+mod watch;
 mod command;
 
 use std::io::{BufWriter, IsTerminal, Write};

@@ -15,6 +15,7 @@ mod table;
 mod format;
 mod delta;
 mod file;
+mod looked_at;
 mod results;
 mod verify;
 mod spool;
@@ -25,6 +26,7 @@ mod replay;
 
 pub(crate) use capture::{Capture, capture};
 pub(crate) use file::{Meta, Snapshot, place, shared_name};
+pub use looked_at::LookedAt;
 pub(crate) use replay::Replay;
 pub(crate) use results::{CheckedLink, check_results};
 pub(crate) use spool::{Records, Spool};

@@ -1,6 +1,7 @@
 //! What each command takes of its own.
 
 use std::ffi::OsString;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -100,6 +101,12 @@ pub(crate) struct BuildArgs {
     /// Print the paths of the results on standard output
     #[arg(long)]
     pub(crate) print: bool,
+    /// Build again whenever something changes that matters, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["print", "rebuild", "file"])]
+    pub(crate) watch: bool,
+    /// With --watch, look every so many seconds instead of having the system tell what changes
+    #[arg(long, value_name = "SECONDS", requires = "watch")]
+    pub(crate) poll: Option<NonZeroU32>,
     #[command(flatten)]
     pub(crate) warnings: WarningArgs,
     #[command(flatten)]
@@ -379,6 +386,16 @@ pub(crate) struct InitArgs {
     /// The name of the package [default: the name of the directory]
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// What the package begins with
+    #[arg(long, value_name = "TEMPLATE", default_value = "sh")]
+    pub(crate) template: Template,
+}
+
+/// `wake init --template`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Template {
+    /// A program made by a shell script, and its test
+    Sh,
 }
 
 /// `wake gc`

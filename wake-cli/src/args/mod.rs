@@ -11,7 +11,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use commands::{
     AffectedArgs, BuildArgs, CompletionsArgs, ConfigArgs, DoctorArgs, EvalArgs, ExecArgs, GcArgs,
     GraphArgs, GraphFormat, InitArgs, LogArgs, LsArgs, PlanArgs, PlanFormat, QueryArgs,
-    QueryFormat, RunArgs, ShellArgs, StoreCommand, TestArgs, Warnings, WhyArgs,
+    QueryFormat, RunArgs, ShellArgs, StoreCommand, Template, TestArgs, Warnings, WhyArgs,
 };
 pub(crate) use global::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
 pub(crate) use layer1::{FormulaCommand, FormulaFormat, Placer, WareCommand};

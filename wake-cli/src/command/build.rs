@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use wake_build::{BuildRequest, LinkPolicy};
 use wake_formula::Grants;
@@ -9,6 +10,7 @@ use wake_steps::SchedulePolicy;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
 use crate::args::{BuildArgs, MessageFormat, Warnings};
+use crate::command::watch;
 use crate::exit::{Exit, Outcome};
 use crate::print;
 use crate::report::{self, witness::Witness};
@@ -26,6 +28,10 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
             .into());
     }
     let files = formulas::among(&args.selection.targets, settings)?;
+    if !files.is_empty() && args.watch {
+        let message = "`--watch` builds modules, and a formula is none";
+        return Err(Diagnostic::error(Class::Usage, message).into());
+    }
     if !files.is_empty() {
         formulas::take_no_config(&args.selection.config)?;
         let (keep_going, rebuild) = (args.keep_going, args.rebuild);
@@ -43,6 +49,10 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
         recalls_warnings: args.warnings.warnings == Warnings::All,
         ..BuildRequest::default()
     };
+    if args.watch {
+        let poll = args.poll.map(|seconds| Duration::from_secs(u64::from(seconds.get())));
+        return watch::run(&request, poll, settings);
+    }
     let report = session::build(settings, &request, args.profile.file.as_deref());
     if args.print {
         print::lines(report.built.iter().map(|built| session::place(built).display()), out)?;

@@ -1,5 +1,6 @@
 //! One file for each command: what was asked, to what is printed.
 
+pub(crate) mod watch;
 pub(crate) mod build;
 pub(crate) mod test;
 pub(crate) mod run;

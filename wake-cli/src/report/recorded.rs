@@ -63,6 +63,7 @@ pub(crate) fn action(id: usize, label: &str, status: Status, t_ms: u64) -> Actio
             wares: Default::default(),
             hermetic: true,
         }),
+        test: None,
         ready_ms: (status != Status::Skipped).then_some(t_ms.saturating_sub(1_210)),
         start_ms: key.then_some(t_ms.saturating_sub(1_200)),
         t_ms,

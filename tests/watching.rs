@@ -1,0 +1,145 @@
+//! `wake build --watch`: built again when something changes.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use wake_tests::{Project, project};
+
+/// A watching build and what it says.
+struct Watching {
+    child: Child,
+    said: BufReader<ChildStderr>,
+}
+
+impl Watching {
+    fn start(project: &Project, args: &[&str]) -> Watching {
+        let call = project.wake(["build", "--watch"]).args(args);
+        let mut child = call.command().stdout(Stdio::null()).spawn().unwrap();
+        let said = BufReader::new(child.stderr.take().unwrap());
+        Watching { child, said }
+    }
+
+    /// Reads on until a line holds this; gives the lines until there.
+    #[track_caller]
+    fn until(&mut self, text: &str) -> String {
+        let mut lines = String::new();
+        loop {
+            let begin = lines.len();
+            assert!(
+                self.said.read_line(&mut lines).unwrap() > 0,
+                "it ended before `{text}`: {lines}"
+            );
+            if lines[begin..].contains(text) {
+                return lines;
+            }
+        }
+    }
+
+    /// Presses Ctrl-C.
+    fn interrupt(mut self) -> i32 {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let status = self.child.wait().unwrap();
+        status.code().unwrap_or_else(|| 128 + status.signal().unwrap())
+    }
+}
+
+#[test]
+fn built_again_when_something_changes_and_silent_when_that_does_not_matter() {
+    let project = project().step("m", "cat words > out.txt").file("words", "one\n").build();
+    project.edit("PKG.libsonnet", "'./step.sh'", "'./step.sh', './words'");
+    let mut watching = Watching::start(&project, &[]);
+    watching.until("Finished 1 action in");
+    watching.until("Watching 1 directory; Ctrl-C ends");
+    assert_eq!(project.result_text("//:m", "out.txt"), "one\n");
+    // Nothing is said of a file that nobody sees, nor of one that comes out equal.
+    project.write("notes", "x");
+    project.touch("words");
+    project.write("words", "two\n");
+    let said = watching.until("Finished");
+    assert_eq!(said.matches("Finished").count(), 1, "{said}");
+    assert!(said.contains("1 ran") || said.contains("Finished 1 action in"), "{said}");
+    assert_eq!(project.result_text("//:m", "out.txt"), "two\n");
+    assert_eq!(watching.interrupt(), 130);
+}
+
+#[test]
+fn a_failure_is_told_and_mended() {
+    let project = project().step("m", "touch out.txt").build();
+    let mut watching = Watching::start(&project, &[]);
+    watching.until("Watching");
+    project.edit("step.sh", "touch", "false; touch");
+    watching.until("FAILED");
+    project.edit("step.sh", "false; ", "");
+    watching.until("Finished 1 action");
+    let text = project.read("PKG.libsonnet");
+    project.write("PKG.libsonnet", "function(wake) wake.pgk()\n");
+    watching.until("did you mean `pkg`?");
+    watching.until("FAILED");
+    project.write("PKG.libsonnet", text);
+    // After a failure it is told also that nothing had to be done.
+    watching.until("Finished 1 action, all cached");
+    project.edit("step.sh", "touch out.txt", "echo new > out.txt");
+    watching.until("Finished 1 action");
+    assert_eq!(project.result_text("//:m", "out.txt"), "new\n");
+    watching.interrupt();
+}
+
+#[test]
+fn files_in_a_directory_that_is_new_are_seen() {
+    let project = project().step("m", "cat src/* > out.txt").file("src/a", "a\n").build();
+    project.edit("PKG.libsonnet", "'./step.sh'", "'./step.sh', wake.dir('src/**')");
+    let mut watching = Watching::start(&project, &[]);
+    watching.until("Watching 2 directories");
+    project.write("src/b", "b\n");
+    watching.until("Finished 1 action in");
+    assert_eq!(project.result_text("//:m", "out.txt"), "a\nb\n");
+    fs::remove_file(project.path("src/a")).unwrap();
+    watching.until("Finished 1 action");
+    watching.interrupt();
+}
+
+#[test]
+fn a_build_that_is_stale_is_stopped_and_another_change_stops_nothing() {
+    let project = project().step("m", "cat words > out.txt").file("words", "one\n").build();
+    project.edit("PKG.libsonnet", "'./step.sh'", "'./step.sh', './words'");
+    let mut watching = Watching::start(&project, &["-v"]);
+    watching.until("Watching");
+    project.edit("step.sh", "cat words", "sleep 1000; cat words");
+    // The event that it began comes with the next one: what is waited for is that nothing ends before it is stopped.
+    project.write("unseen", "x");
+    project.edit("step.sh", "sleep 1000; cat words", "cat words words");
+    watching.until("Finished 1 action");
+    assert_eq!(project.result_text("//:m", "out.txt"), "one\none\n");
+    watching.interrupt();
+}
+
+#[test]
+fn looking_again_and_again_instead() {
+    let project = project().step("m", "touch out.txt").build();
+    let mut watching = Watching::start(&project, &["--poll", "1"]);
+    watching.until("Watching by looking again and again");
+    project.edit("step.sh", "touch", "echo >");
+    watching.until("Finished 1 action");
+    assert_eq!(watching.interrupt(), 130);
+}
+
+#[test]
+fn a_workspace_that_goes_ends_it() {
+    let project = project().file("ws/wake.toml", "[workspace]\n").build();
+    let dir = project.path("ws");
+    fs::write(dir.join("PKG.libsonnet"), "function(wake) wake.pkg(wake.pkgInfo('a', '1.0.0'))\n")
+        .unwrap();
+    let call = project.wake(["build", "--watch"]).cwd(&dir);
+    let mut child = call.command().stdout(Stdio::null()).spawn().unwrap();
+    let said = BufReader::new(child.stderr.take().unwrap());
+    let mut watching = Watching { child, said };
+    watching.until("Watching");
+    fs::remove_dir_all(&dir).unwrap();
+    watching.until("is gone");
+    assert_eq!(watching.child.wait().unwrap().code(), Some(10));
+}
