@@ -23,8 +23,7 @@ local plain(path) = if std.startsWith(path, './') then path[2:] else path;
 {
   // The sources of `args` as units are called: paths without `./`, and targets.
   of(wake, args)::
-    local globs = rule.paths(args.srcs);
-    (if globs == [] then [] else [plain(path) for path in wake.dir(globs, exclude=args.exclude)]) + std.set(rule.targets(args.srcs)),
+    [plain(path) for path in rule.listed(wake, rule.paths(args.srcs), args.exclude)] + std.set(rule.targets(args.srcs)),
 
   // Whether any source needs the compiler of C++.
   isCxx(srcs):: std.length([src for src in srcs if std.get(languages, extension(src)) == 'cxx']) > 0,

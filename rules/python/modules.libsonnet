@@ -6,10 +6,8 @@ local plain(path) = if std.startsWith(path, './') then path[2:] else path;
 
 local dotted(dir) = if dir == '.' || dir == './' then './' else './' + std.stripChars(plain(dir), '/') + '/';
 
-local list(wake, globs, exclude) = if globs == [] then [] else wake.dir(globs, exclude=exclude);
-
 // Files of the package that are imported or read.
-local files(wake, args) = list(wake, rule.paths(args.srcs) + rule.paths(args.data), args.exclude);
+local files(wake, args) = rule.listed(wake, rule.paths(args.srcs) + rule.paths(args.data), args.exclude);
 
 local targets(args) = rule.targets(args.srcs + args.data);
 
@@ -38,7 +36,7 @@ local absolute(path) = '/work/' + std.rstripChars(plain(path), '/');
     ),
 
   wheels(args):: function(wake, pkg)
-    local wheels = wake.dir(args.wheels);
+    local wheels = rule.listed(wake, args.wheels);
     wake.module(
       args.name,
       pkgFiles=[args.lock] + wheels,
@@ -83,7 +81,7 @@ local absolute(path) = '/work/' + std.rstripChars(plain(path), '/');
     if config.src == null then all(wake, pkg, args) else one(wake, pkg, args, config.src),
 
   local all(wake, pkg, args) =
-    local sources = [plain(path) for path in wake.dir(args.srcs, exclude=args.exclude)];
+    local sources = [plain(path) for path in rule.listed(wake, args.srcs, args.exclude)];
     wake.module(
       args.name,
       modules={ [src]: pkg.modules[args.name]({ src: src }) for src in sources },
@@ -99,7 +97,7 @@ local absolute(path) = '/work/' + std.rstripChars(plain(path), '/');
       args.name,
       label=src,
       modules=rule.modules(pkg, args.call, args.deps + made),
-      pkgFiles=['./' + src] + list(wake, rule.paths(args.data), args.exclude),
+      pkgFiles=['./' + src] + rule.listed(wake, rule.paths(args.data), args.exclude),
       files=function(wake, module) paths(args, module) + rule.brought(wake, module, made),
       exec=function(wake, module)
         wake.exec(

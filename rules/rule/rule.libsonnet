@@ -25,6 +25,12 @@ local choice(object) =
 
 local firsts(list) = [list[i] for i in std.range(0, std.length(list) - 1) if !std.member(list[:i], list[i])];
 
+// Whether a text holds nothing by which a glob is known, and has a name with an ending.
+local isFilePath(text) =
+  std.length(std.findSubstr('.', text)) > 0
+  && std.all([std.length(std.findSubstr(c, text)) == 0 for c in ['*', '?', '[', '{']])
+  && local parts = std.split(text, '/'); std.member(parts[std.length(parts) - 1], '.');
+
 local isTexts(value) = std.isArray(value) && std.length(value) == std.length(std.filter(std.isString, value));
 
 {
@@ -111,6 +117,15 @@ local isTexts(value) = std.isArray(value) && std.length(value) == std.length(std
   // Where a file lies in its own module or package: `./src/a.c`.
   placeOf(file)::
     if std.startsWith(file.path, './.wake/') then './' + std.splitLimit(file.path, '/', 4)[4] else file.path,
+
+  // The files that paths and globs name: what is plainly the path of a file is it, and nobody looks for it.
+  listed(wake, texts, exclude=[])::
+    local plain = [text for text in texts if exclude == [] && isFilePath(text)];
+    local others = [text for text in texts if exclude != [] || !isFilePath(text)];
+    ['./' + $.undotted(text) for text in plain] + (if others == [] then [] else wake.dir(others, exclude=exclude)),
+
+  // A path without `./`.
+  undotted(path):: if std.startsWith(path, './') then path[2:] else path,
 
   // A text that a glob takes as it is.
   escaped(text):: std.join('', [if std.member('*?[]{},', c) then '[' + c + ']' else c for c in std.stringChars(text)]),

@@ -12,7 +12,7 @@ local isFile(word) = std.member(word, '/') && !rule.isTarget(word);
   dotted(paths):: if std.isArray(paths) then std.map(dotted, paths) else dotted(paths),
 
   // Files of the package that `args` names.
-  files(wake, args):: local globs = rule.paths(args.srcs); if globs == [] then [] else wake.dir(globs, exclude=args.exclude),
+  files(wake, args):: rule.listed(wake, rule.paths(args.srcs), args.exclude),
 
   // The module function: `what` is the command, word by word; `rest` what the module is besides.
   module(args, what, rest):: function(wake, pkg)

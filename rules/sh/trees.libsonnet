@@ -18,7 +18,7 @@ local above(path) = std.join('/', std.slice(std.split(path, '/'), 0, -1, 1));
 
 // Files and the names by which they are called where they come from: of a module with what has to lie beside them.
 local filesOf(wake, source, module) =
-  if !rule.isTarget(source) then [[file, name(file), []] for file in wake.dir(source)]
+  if !rule.isTarget(source) then [[file, name(file), []] for file in rule.listed(wake, [source])]
   else
     local outputs = module.modules[source].outputs;
     [[file, name(file.path), rule.besideOf(outputs)] for file in rule.filesOf(outputs)];
@@ -60,7 +60,7 @@ local copied(wake, args, module) = [
     wake.module(
       args.name,
       modules=rule.modules(pkg, args.call, rule.targets(sources)),
-      pkgFiles=if globs == [] then [] else wake.dir(globs),
+      pkgFiles=rule.listed(wake, globs),
       outputs=function(wake, pkg) { out: './root/' },
       exec=function(wake, module) wake.exec(wake.own('./steps/install.sh'), args=words(module)),
       tags=args.tags,

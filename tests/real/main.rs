@@ -1,4 +1,5 @@
-//! Packages that nobody here wrote: zlib and Lua from the Debian source archive, compile step by compile step.
+//! Packages that nobody here wrote, from the Debian source archive: zlib and Lua by modules of their own, redis and ninja by
+//! the library of rules.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,7 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
-use wake_tests::{Build, Project, copy_tree, has_program, project, skip};
+use wake_tests::{Build, Project, copy_tree, has_program, project, rules_into, skip};
 
 /// The sources, fetched once for all tests; none where they cannot be had.
 fn sources() -> Option<&'static Path> {
@@ -19,7 +20,7 @@ fn sources() -> Option<&'static Path> {
         let dir = TempDir::with_prefix("wake-real-").unwrap();
         let status = Command::new(here("fetch.sh"))
             .arg(dir.path())
-            .args(["zlib", "lua5.4"])
+            .args(["zlib", "lua5.4", "redis", "ninja-build"])
             .stdout(std::process::Stdio::null())
             .status()
             .unwrap();
@@ -111,4 +112,62 @@ fn lua() {
     project.edit("src/luac.c", "\"luac\"", "\"Luac\"");
     let build = project.build(&[":script"]);
     assert_eq!(build.ran(), ["//:luac", "//:script", "//:unit unit=luac"]);
+}
+
+/// The lines that a port has, whatever they say.
+fn lines(port: &str) -> usize {
+    std::fs::read_to_string(here(port).join("PKG.libsonnet")).unwrap().lines().count()
+}
+
+/// The same as [`unpacked`], with the library of rules at `rules/`.
+fn unpacked_with_rules(test: &str, name: &str) -> Option<Project> {
+    let project = unpacked(test, name)?;
+    rules_into(&project, "rules");
+    // The root of the workspace is the project.
+    project.write("wake.toml", "");
+    Some(project)
+}
+
+#[test]
+fn redis() {
+    assert!(lines("redis") <= 35);
+    let Some(project) = unpacked_with_rules("redis", "redis") else { return };
+    project.build(&[":server", ":cli"]);
+    let server = Command::new(project.result("//:server", "server")).arg("--version").output().unwrap();
+    let said = String::from_utf8_lossy(&server.stdout).into_owned();
+    assert!(said.starts_with("Redis server v=7.0.15 "), "{said}");
+    project.build_runs_nothing(&[":server", ":cli"]);
+
+    // Included by one unit; a comment goes no further.
+    project.edit("src/rax_malloc.h", "#define rax_malloc", "/* by */\n#define rax_malloc");
+    assert_eq!(project.build(&[":server", ":cli"]).ran(), ["//:server src/rax.c"]);
+    // Included by none on this system.
+    project.edit("deps/hiredis/adapters/ae.h", "#ifndef", "/* of an event loop */\n#ifndef");
+    project.build_runs_nothing(&[":server", ":cli"]);
+
+    if !has_program("tclsh") {
+        return skip("redis", "its tests need tclsh");
+    }
+    project.wake(["test", ":quit", ":auth"]).run().success();
+    project.wake(["test", ":quit", ":auth"]).run().success().mentions("tested 2 tests: 2 passed, all cached");
+}
+
+#[test]
+fn ninja() {
+    assert!(lines("ninja-build") <= 35);
+    let Some(project) = unpacked_with_rules("ninja", "ninja-build") else { return };
+    let cold = project.build(&[":ninja"]);
+    // Twenty-five units of the library and two of the program; a page, an archive, a link.
+    assert_eq!(cold.ran().iter().filter(|label| label.ends_with(".cc")).count(), 27);
+    project.write("hello.ninja", "rule touch\n command = touch $out\nbuild hello: touch\n");
+    let ninja = Command::new(project.result("//:ninja", "ninja"))
+        .args(["-f", "hello.ninja"])
+        .current_dir(project.root())
+        .output()
+        .unwrap();
+    assert!(ninja.status.success() && project.path("hello").is_file(), "{ninja:?}");
+    project.wake(["test"]).run().success();
+    project.wake(["test"]).run().success().mentions("tested 1 test: 1 passed, all cached");
+    project.edit("src/graphviz.h", "#define NINJA_GRAPHVIZ_H_", "#define NINJA_GRAPHVIZ_H_ /* drawn */");
+    assert_eq!(project.build(&[":ninja"]).ran(), ["//:lib src/graphviz.cc", "//:ninja src/ninja.cc"]);
 }

@@ -33,6 +33,6 @@ pub use program::{Wake, binary, copy_of_binary};
 pub use project::{Project, ProjectBuilder, project};
 pub use requirement::{fixtures, has_program, is_root, skip, skipped};
 pub use terminal::{AtTerminal, Typing};
-pub use workspace_copy::{copy_tree, example, read_tree};
+pub use workspace_copy::{copy_tree, example, read_tree, rules, rules_into};
 
 pub use expect_test::{Expect, expect};

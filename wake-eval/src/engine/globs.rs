@@ -55,6 +55,12 @@ impl Patterns {
         self.0.iter().any(|pattern| pattern.matches(path))
     }
 
+    /// Those of `files`, written as `./path` and sorted, that one of them matches; a path is looked up, a glob compared
+    /// with what lies below the directory that it begins with.
+    pub(crate) fn among<'f, T: Deref<Target = str>>(&self, files: &'f [T]) -> Vec<&'f str> {
+        self.0.iter().flat_map(|pattern| pattern.among(files)).collect()
+    }
+
     /// Whether one of them matches whatever lies below the directory at `path`, with whatever name.
     fn match_all_below(&self, path: &RelPath) -> bool {
         self.0.iter().any(|pattern| pattern.matches_all_below(path))
@@ -116,6 +122,18 @@ impl Pattern {
                 self.text.ends_with("/**") && glob.is_match(format!("{path}/x"))
             }
         }
+    }
+
+    fn among<'f, T: Deref<Target = str>>(&self, files: &'f [T]) -> Vec<&'f str> {
+        let from = |text: &str| files.partition_point(|file| **file < *text);
+        let (path, below) = match self.start.is_root() {
+            true => (".".to_owned(), "./".to_owned()),
+            false => (self.start.dotted(), format!("{}/", self.start.dotted())),
+        };
+        let itself = files.get(from(&path)).filter(|file| ***file == *path).into_iter();
+        let inside = files[from(&below)..].iter().take_while(|file| file.starts_with(&below));
+        let all = itself.chain(inside).map(|file| &**file);
+        all.filter(|file| self.matches(&file[2..])).collect()
     }
 
     fn matches(&self, path: &str) -> bool {

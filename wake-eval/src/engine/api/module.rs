@@ -225,12 +225,7 @@ fn pkg_files(call: &Call<'_>) -> Result<Value> {
             Patterns::parse(std::slice::from_ref(text), &|path| Ok(is_among(files, path)))
                 .map_err(|error| amend(error, |note| note.argument("pkgFiles")))?;
         let before = chosen.len();
-        chosen.extend(
-            files
-                .iter()
-                .filter(|file| patterns.matches(file.trim_start_matches("./")))
-                .map(|file| &**file),
-        );
+        chosen.extend(patterns.among(files));
         if chosen.len() == before {
             refuse!(at(Note::new(format!("`{text}` matches none of the package's `files`"))));
         }

@@ -1,0 +1,2 @@
+/* Nothing includes this yet. */
+#define VERSION 1

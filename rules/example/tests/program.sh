@@ -1,0 +1,3 @@
+#!/bin/sh
+set -eu
+bin/count one two | cmp - tests/expected
