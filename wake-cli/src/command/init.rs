@@ -106,6 +106,8 @@ const WORKSPACE: [(&str, &str); 3] = [
         "\
 # Files are the same in every checkout, and so are the keys of what is built from them.
 * text=auto eol=lf
+# Of two branches that each add packages both are right.
+wake.lock merge=union
 ",
     ),
 ];
