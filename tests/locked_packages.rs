@@ -354,6 +354,7 @@ fn what_is_locked_must_be_in_the_store() {
           |                  ^^^^^^^^^^^
           = note: its content is [DIGEST], from the registry `acme`
           help: `wake store import DIR` puts a directory with its files into the store
+          help: say in `wake.toml` where they are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
     lock(&project, &[&import(&project, "text", "2.0.1")]);
@@ -385,6 +386,7 @@ fn a_requirement_without_a_lock() {
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2', namespace='acme')) },
           |                  ^^^^^^^^^^^
           help: name where it lies: `from='./path'` or `from=wake.GLOBAL`
+          help: say in `wake.toml` where they are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }
@@ -400,6 +402,7 @@ fn a_requirement_that_no_line_meets() {
         5 |     pkgs={ text: wake.getPkg(wake.pkgInfo('text', '^2.0', namespace='acme'), from='../text') },
           |                  ^^^^^^^^^^^
           help: lock a version: add a line `acme/text VERSION REGISTRY CONTENT`
+          help: say in `wake.toml` where they are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
     published(&project, "text", "1.4.0", "", "cat data > out.txt");
@@ -415,6 +418,7 @@ fn a_requirement_that_no_line_meets() {
           |                  ^^^^^^^^^^^
           = note: locked are 1.4.0
           help: lock a version: add a line `acme/text VERSION REGISTRY CONTENT`
+          help: say in `wake.toml` where they are: `[registries]` `main = "ADDRESS"` and `[namespaces]` `acme = "main"`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);
 }

@@ -57,6 +57,8 @@ pub(crate) struct PkgInstance {
     pub trace: Vec<String>,
     /// The files and directories that its evaluations read.
     pub reads: Vec<Read>,
+    /// What it says of itself, where it takes other packages to say that.
+    pub metadata: Option<Value>,
     /// The files that others may import beside those that it names, once somebody wants to.
     sources: OnceLock<Box<[RelPath]>>,
 }
@@ -79,6 +81,16 @@ impl PkgInstance {
     /// Whether the package names a file.
     pub(crate) fn names(&self, path: &RelPath) -> bool {
         self.files.binary_search(path).is_ok()
+    }
+
+    /// The package that it calls so.
+    pub(crate) fn dep(&self, key: &str) -> Option<&PkgKey> {
+        self.deps.get(key)
+    }
+
+    /// Where its imports are looked for besides.
+    pub(crate) fn import_dirs(&self) -> &[RelPath] {
+        &self.imports
     }
 
     /// What is known before its modules are: what its own functions see without files, inputs and modules.
@@ -247,6 +259,7 @@ fn instantiate_one(
         imports: decl.imports,
         trace,
         reads: lasting(reads),
+        metadata: None,
         sources: OnceLock::new(),
     };
     instance.modules = match decl.modules {
@@ -287,6 +300,7 @@ fn late_modules(
     let new: Vec<String> = new.collect();
     instance.trace.extend(new);
     instance.reads.extend(lasting(late.reads));
+    instance.metadata = Some(decl.metadata);
     Ok(decl.modules)
 }
 

@@ -8,13 +8,13 @@
 //! | `published` | what a package is to those who get it from a registry |
 //! | `sources`, `fixed`, `files`, `source_text`, `shelf` | looks at files, remembers what they hold, and puts pieces aside |
 //! | `options`, `evaluate`, `expression` | what options are set to; applies functions, remembering what came of it; evaluates what somebody typed |
-//! | `locked`, `load`, `order`, `resolve` | from package files and `wake.lock` to packages that fit together |
+//! | `locked`, `load`, `order`, `choose`, `resolve` | from package files and `wake.lock` to packages that fit together |
 //! | `written`, `view`, `instance` | packages with their inputs, as functions see them |
 //! | `module`, `purpose`, `plan` | from packages to the graph of configured modules that are wanted |
 //! | `host_packages`, `lower` | what the distribution has; from a module to a step, which knows no package any more |
 //! | `links` | results appear in the checkout |
 //! | `snapshot` | what the last build looked at and what came of it, for the next one to start from |
-//! | `session`, `build`, `explain` | what a person asks for |
+//! | `session`, `locking`, `needs`, `build`, `publish`, `explain` | what a person asks for |
 
 #![expect(
     clippy::result_large_err,
@@ -40,6 +40,7 @@ mod expression;
 mod locked;
 mod load;
 mod order;
+mod choose;
 mod resolve;
 mod written;
 mod view;
@@ -52,24 +53,32 @@ mod lower;
 mod links;
 mod snapshot;
 mod session;
+mod locking;
+mod needs;
 mod build;
+mod publish;
 mod explain;
 
 pub use build::{
     BuildReport, BuildRequest, BuiltModule, Guest, LinkPolicy, StepVisit, VisitEnd, VisitPlace,
     VisitedStep,
 };
+pub use choose::LockChange;
 pub use explain::{
     Explained, Forecasts, FoundModule, Graph, GraphEdge, GraphNode, ListingDepth, PackageListing,
-    QueryResult, StepJob,
+    PkgNode, QueryResult, StepJob,
 };
 pub use expression::{EvalResult, Expression};
 pub use files::file_digest;
+pub use locking::LockRequest;
+pub use needs::{Addition, NeedsChange};
 pub use options::ChosenOptions;
+pub use publish::{Extent, PublishRequest, PublishStep, Published};
 pub use purpose::{Purpose, Shard, TagSelection, TestSelection};
 pub use registries::Reach;
-pub use session::{Options, Session, evaluation_worker};
+pub use session::{LockUse, Options, Session, evaluation_worker};
 pub use settings::{RegistrySettings, Settings};
 pub use target::{Scope, TargetConfig, TargetPattern};
+pub use wake_registry::Yank;
 pub use workers::Workers;
 pub use workspace::{WORKSPACE_FILE, Workspace};

@@ -260,7 +260,7 @@ impl Loader<'_> {
             }
             // Where a published package lay beside another one is not where it lies now.
             (PkgSource::Local(_), PkgPlace::Store(_)) | (PkgSource::Registry, _) => {
-                self.locked.find(&get.request, files, store).map(Some)
+                self.locked.find(&get.request, files, store)
             }
             (PkgSource::Global | PkgSource::Retriever(_), _) => Ok(None),
         }
@@ -270,7 +270,8 @@ impl Loader<'_> {
     ///
     /// Where other packages decide what its modules are, these are not known yet and taken for right.
     fn compare(&self, pkg: &StoredPkg, decl: &PackageDecl) -> Result<(), Vec<Diagnostic>> {
-        let Some(registry) = &pkg.registry else { return Ok(()) };
+        let registry = self.locked.registry(decl.info.namespace.as_ref());
+        let Some(registry) = registry.filter(|_| pkg.is_new) else { return Ok(()) };
         let name = decl.info.pkg_name();
         let compared = registry.metadata(&name, &decl.info.version, self.locked.meter());
         let compared = compared.and_then(|theirs| {

@@ -1,13 +1,13 @@
 //! Packages that `wake.lock` names: read once, from the root of the workspace, when something asks for one. What the store lacks
 //! is fetched.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::ErrorKind;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use wake_model::lock::LockError;
-use wake_model::{BlobDigest, LOCK_FILE, Lock, LockedPkg, PkgKey, PkgRequest, RelPath};
+use wake_model::{BlobDigest, LOCK_FILE, Lock, LockedPkg, Name, PkgKey, PkgRequest, RelPath};
 use wake_steps::diagnostic::{Class, Diagnostic, Place};
 use wake_steps::error::store_failure;
 use wake_store::ware::Meter;
@@ -24,10 +24,21 @@ const AT_ONCE: usize = 8;
 /// The packages that a workspace has locked, and those of them that were opened.
 pub(crate) struct LockedPkgs<'a> {
     registries: &'a Registries,
+    mode: Mode,
+    is_unmet: AtomicBool,
     read: OnceLock<Result<LockText, Box<Diagnostic>>>,
     opened: Mutex<BTreeMap<PkgKey, Arc<Opening>>>,
     fetched: AtomicUsize,
     fetched_bytes: AtomicU64,
+}
+
+/// What becomes of requirements for registries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// They mean what the lock says.
+    Bound,
+    /// They stay open, for whoever asks what there is to choose.
+    Open,
 }
 
 /// A package that somebody opens, or has opened.
@@ -37,7 +48,8 @@ type Opening = OnceLock<Result<Arc<StoredPkg>, Box<Diagnostic>>>;
 struct LockText {
     lock: Lock,
     text: String,
-    digest: BlobDigest,
+    /// None where there is no such file.
+    digest: Option<BlobDigest>,
 }
 
 impl<'a> LockedPkgs<'a> {
@@ -45,6 +57,8 @@ impl<'a> LockedPkgs<'a> {
     pub(crate) fn new(registries: &'a Registries) -> LockedPkgs<'a> {
         LockedPkgs {
             registries,
+            mode: Mode::Bound,
+            is_unmet: AtomicBool::new(false),
             read: OnceLock::new(),
             opened: Mutex::default(),
             fetched: AtomicUsize::new(0),
@@ -52,20 +66,48 @@ impl<'a> LockedPkgs<'a> {
         }
     }
 
-    /// The package that `request` means. It must be locked, and its content in the store or to be had.
+    /// The same, where requirements for registries stay open.
+    pub(crate) fn left_open(registries: &'a Registries) -> LockedPkgs<'a> {
+        LockedPkgs { mode: Mode::Open, ..LockedPkgs::new(registries) }
+    }
+
+    /// The package that `request` means. It must be locked, and its content in the store or to be had. None where requirements
+    /// stay open.
     pub(crate) fn find(
         &self,
         request: &PkgRequest,
         files: &Files,
         store: &Store,
-    ) -> Result<PkgPlace, Box<Diagnostic>> {
+    ) -> Result<Option<PkgPlace>, Box<Diagnostic>> {
+        if self.mode == Mode::Open {
+            return Ok(None);
+        }
         let lock = self.lock(files)?;
-        let locked = lock.lock.find(request).ok_or_else(|| lock.not_locked(request))?;
+        let locked = lock.lock.find(request).ok_or_else(|| {
+            self.is_unmet.store(true, Ordering::Relaxed);
+            self.not_locked(lock, request)
+        })?;
         self.open(&[locked], store);
         let opening = self.opening(locked);
         // All that were to be opened are.
         let opened = opening.get().cloned().unwrap_or_else(|| Err(self.not_here(locked)));
-        opened.map(PkgPlace::Store)
+        opened.map(PkgPlace::Store).map(Some)
+    }
+
+    /// Whether the lock leaves something to be chosen: a requirement that no line meets, or two versions in one range.
+    pub(crate) fn leaves_a_choice(&self) -> bool {
+        let two_in_a_range = || {
+            let Some(Ok(read)) = self.read.get() else { return false };
+            let ranges = read.lock.iter().map(|pkg| (&pkg.name, pkg.version.range()));
+            let mut seen = HashSet::new();
+            ranges.filter(|range| !seen.insert(range.clone())).count() > 0
+        };
+        self.is_unmet.load(Ordering::Relaxed) || two_in_a_range()
+    }
+
+    /// What the lock says; nothing where there is none.
+    pub(crate) fn text(&self, files: &Files) -> Result<&Lock, Box<Diagnostic>> {
+        Ok(&self.lock(files)?.lock)
     }
 
     /// Opens what `requests` mean, several at once; what is wrong is told by [`LockedPkgs::find`].
@@ -76,7 +118,7 @@ impl<'a> LockedPkgs<'a> {
         store: &Store,
     ) {
         let mut requests = requests.peekable();
-        if requests.peek().is_none() {
+        if self.mode == Mode::Open || requests.peek().is_none() {
             return;
         }
         let Ok(lock) = self.lock(files) else { return };
@@ -88,6 +130,23 @@ impl<'a> LockedPkgs<'a> {
     /// How many packages were fetched, and their bytes.
     pub(crate) fn fetched(&self) -> (usize, u64) {
         (self.fetched.load(Ordering::Relaxed), self.fetched_bytes.load(Ordering::Relaxed))
+    }
+
+    /// Whether the file, as it was read, has this text; where there is none, whether there is nothing to write.
+    pub(crate) fn is_written_as(&self, text: &str) -> bool {
+        match self.read.get() {
+            Some(Ok(LockText { digest: Some(_), text: there, .. })) => there == text,
+            Some(Ok(LockText { digest: None, .. })) => text == Lock::default().to_string(),
+            Some(Err(_)) | None => false,
+        }
+    }
+
+    /// The registry that has the packages of a namespace.
+    pub(crate) fn registry(
+        &self,
+        namespace: Option<&Name>,
+    ) -> Option<Arc<wake_registry::Registry>> {
+        self.registries.of(namespace)
     }
 
     /// What counts what is fetched.
@@ -126,12 +185,9 @@ impl<'a> LockedPkgs<'a> {
         store: &Store,
     ) -> Result<Arc<StoredPkg>, Box<Diagnostic>> {
         let LockedPkg { name, version, content, .. } = locked;
-        let (stored, registry) = match store.tree(content).map_err(store_failure)? {
-            Lookup::Hit(stored) => (stored, None),
-            Lookup::Miss => {
-                let registry = self.registry_of(locked)?;
-                (self.fetch(locked, &registry, store)?, Some(registry))
-            }
+        let (stored, is_new) = match store.tree(content).map_err(store_failure)? {
+            Lookup::Hit(stored) => (stored, false),
+            Lookup::Miss => (self.fetch(locked, &*self.registry_of(locked)?, store)?, true),
             Lookup::Corrupt(corruption) => {
                 let message = format!("{name} {version} is not what it was: {corruption}");
                 let diagnostic = Diagnostic::error(Class::Integrity, message);
@@ -142,7 +198,7 @@ impl<'a> LockedPkgs<'a> {
                 return Err(Box::new(diagnostic.help(help)));
             }
         };
-        Ok(Arc::new(StoredPkg { key: locked.key(), tree: *content, stored, registry }))
+        Ok(Arc::new(StoredPkg { key: locked.key(), tree: *content, stored, is_new }))
     }
 
     fn registry_of(
@@ -184,6 +240,40 @@ impl<'a> LockedPkgs<'a> {
         Box::new(diagnostic.note(format!("{LOCK_FILE} has it as {}", locked.content)))
     }
 
+    fn not_locked(&self, read: &LockText, request: &PkgRequest) -> Box<Diagnostic> {
+        let (name, wanted) = (request.pkg_name(), &request.version);
+        let has_registry = self.registries.of(name.namespace.as_ref()).is_some();
+        let diagnostic = match read.digest {
+            None => {
+                let message = format!("there is no `{LOCK_FILE}` that says what it is");
+                Diagnostic::error(Class::Resolution, message)
+            }
+            Some(_) => {
+                let message = format!("`{LOCK_FILE}` has no `{name}` that is {wanted}");
+                Diagnostic::error(Class::Resolution, message)
+            }
+        };
+        let locked = read.lock.of_registries(&name).map(|pkg| pkg.version.to_string());
+        let locked: Vec<String> = locked.collect();
+        let diagnostic = match locked.is_empty() {
+            true => diagnostic,
+            false => diagnostic.note(format!("locked are {}", locked.join(", "))),
+        };
+        let none = || self.registries.none_for(&name);
+        Box::new(match read.digest {
+            _ if has_registry => diagnostic.help("`wake lock` chooses versions"),
+            None => none().help.into_iter().fold(
+                diagnostic.help("name where it lies: `from='./path'` or `from=wake.GLOBAL`"),
+                Diagnostic::help,
+            ),
+            Some(_) => none().help.into_iter().fold(
+                diagnostic
+                    .help(format!("lock a version: add a line `{name} VERSION REGISTRY CONTENT`")),
+                Diagnostic::help,
+            ),
+        })
+    }
+
     fn not_here(&self, locked: &LockedPkg) -> Box<Diagnostic> {
         let LockedPkg { name, version, source, content } = locked;
         let message = format!("{name} {version} is locked, and the store does not have it");
@@ -200,7 +290,7 @@ impl<'a> LockedPkgs<'a> {
 
     /// The digest of the lock, if it was read.
     pub(crate) fn digest(&self) -> Option<BlobDigest> {
-        self.read.get()?.as_ref().ok().map(|lock| lock.digest)
+        self.read.get()?.as_ref().ok().and_then(|lock| lock.digest)
     }
 
     /// Whether the lock, as it was read, has a package of this key.
@@ -237,9 +327,7 @@ impl LockText {
         let digest = match seen.map_err(not_seen)? {
             FileState::File { blob, .. } => blob,
             FileState::Absent => {
-                let message = format!("there is no `{LOCK_FILE}` that says what it is");
-                let help = "name where it lies: `from='./path'` or `from=wake.GLOBAL`";
-                return Err(Box::new(Diagnostic::error(Class::Resolution, message).help(help)));
+                return Ok(LockText { lock: Lock::default(), text: String::new(), digest: None });
             }
             FileState::Link(_) | FileState::Dir | FileState::Other => {
                 let message = format!("`{LOCK_FILE}` is not a regular file");
@@ -259,20 +347,7 @@ impl LockText {
             let place = at(&text, line, columns.start, columns.end);
             Diagnostic::error(Class::Resolution, fault.to_string()).at(Some(place))
         })?;
-        Ok(LockText { lock, text, digest })
-    }
-
-    fn not_locked(&self, request: &PkgRequest) -> Box<Diagnostic> {
-        let (name, wanted) = (request.pkg_name(), &request.version);
-        let message = format!("`{LOCK_FILE}` has no `{name}` that is {wanted}");
-        let locked = self.lock.of_registries(&name).map(|pkg| pkg.version.to_string());
-        let locked: Vec<String> = locked.collect();
-        let help = format!("lock a version: add a line `{name} VERSION REGISTRY CONTENT`");
-        let diagnostic = Diagnostic::error(Class::Resolution, message).help(help);
-        Box::new(match locked.is_empty() {
-            true => diagnostic,
-            false => diagnostic.note(format!("locked are {}", locked.join(", "))),
-        })
+        Ok(LockText { lock, text, digest: Some(digest) })
     }
 }
 

@@ -5,7 +5,6 @@ use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use wake_model::{PkgKey, RelPath, TreeDigest};
-use wake_registry::Registry;
 use wake_steps::SourceBase;
 use wake_store::StoredTree;
 
@@ -27,8 +26,8 @@ pub(crate) struct StoredPkg {
     pub(crate) tree: TreeDigest,
     /// Where that lies, and what is in it.
     pub(crate) stored: StoredTree,
-    /// Where it was fetched from just now; none if it lay in the store.
-    pub(crate) registry: Option<Arc<Registry>>,
+    /// Whether it was fetched just now, so that what its registry says of it is still to be compared.
+    pub(crate) is_new: bool,
 }
 
 impl PkgPlace {

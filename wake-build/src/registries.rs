@@ -1,6 +1,7 @@
 //! The registries of a workspace: of each namespace the one that has its packages, and no other.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use wake_model::{Name, PkgName};
@@ -31,6 +32,8 @@ pub(crate) struct Registries {
     web: Web,
     opened: Mutex<HashMap<Name, Arc<Registry>>>,
     meter: OnceLock<Arc<Meter>>,
+    /// A directory registry whose packages each of them has as well.
+    stage: Option<PathBuf>,
 }
 
 impl Registries {
@@ -38,12 +41,17 @@ impl Registries {
     pub(crate) fn new(settings: RegistrySettings, reach: Reach, route: &Route) -> Registries {
         let web = Web::new(route.clone());
         let (opened, meter) = (Mutex::default(), OnceLock::new());
-        Registries { settings, reach, web, opened, meter }
+        Registries { settings, reach, web, opened, meter, stage: None }
     }
 
-    /// Whether no namespace has one.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.settings.is_empty()
+    /// The same, where each also has what lies in the directory registry `stage`: what is to be published to it.
+    pub(crate) fn with_stage(self, stage: &Path) -> Registries {
+        Registries { stage: Some(stage.to_owned()), ..self }
+    }
+
+    /// Other machines.
+    pub(crate) fn web(&self) -> &Web {
+        &self.web
     }
 
     /// Whether they may be asked.
@@ -56,6 +64,10 @@ impl Registries {
         &self.settings
     }
 
+    /// Whether versions can be chosen.
+    pub(crate) fn can_be_asked(&self) -> bool {
+        !self.settings.is_empty() && self.reach == Reach::Everything
+    }
     /// Has what is fetched be counted, and stopped, by `meter`; of several calls the first one counts.
     pub(crate) fn count_with(&self, meter: &Arc<Meter>) {
         let _ = self.meter.set(meter.clone());
@@ -71,7 +83,13 @@ impl Registries {
         let name = self.settings.of(namespace)?;
         let address = self.settings.addresses.get(name)?;
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = || Arc::new(Registry::new(name.clone(), address.clone(), self.web.clone()));
+        let made = || {
+            let registry = Registry::new(name.clone(), address.clone(), self.web.clone());
+            Arc::new(match &self.stage {
+                Some(stage) => registry.with_stage(stage),
+                None => registry,
+            })
+        };
         Some(opened.entry(name.clone()).or_insert_with(made).clone())
     }
 

@@ -57,12 +57,24 @@ pub struct Options {
     pub route: Route,
     /// Whether registries may be asked.
     pub reach: Reach,
+    /// Whether the lock may be written.
+    pub lock_use: LockUse,
     /// What was typed, for the log.
     pub argv: Vec<String>,
     /// The program to start as a worker, and the arguments that make it evaluate or run commands.
     pub workers: Workers,
     /// Where the time goes, for those who want to know.
     pub profile: Profile,
+}
+
+/// Whether `wake.lock` may be written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LockUse {
+    /// Where a requirement is not met, versions are chosen.
+    #[default]
+    MayChange,
+    /// It decides, and what it does not meet is an error: `--locked`.
+    AsItIs,
 }
 
 /// The whole life of a process that evaluates for another.
@@ -79,6 +91,9 @@ pub struct Session {
     /// What options of the build are set to.
     pub(crate) chosen: ChosenOptions,
     pub(crate) registries: Registries,
+    pub(crate) lock_use: LockUse,
+    /// What a person chose, for workspaces that are opened besides.
+    pub(crate) options: Options,
     /// What was typed, for the log.
     pub(crate) argv: Vec<String>,
     /// What is said of each build.
@@ -89,6 +104,7 @@ impl Session {
     /// Finds the workspace around the person and opens its store.
     pub fn open(options: Options) -> Result<Session, Failure> {
         let span = options.profile.stage("open");
+        let chosen_options = options.clone();
         let workspace = Workspace::discover(&options.cwd, &options.owners)?;
         let (mut configured, mut warnings) = (None, Vec::new());
         if !options.store_is_explicit {
@@ -122,8 +138,18 @@ impl Session {
         let (pool, argv) = (Pool::new(evaluation, limits), options.argv);
         let settings = workspace.settings.registries.clone();
         let registries = Registries::new(settings, options.reach, &options.route);
-        let chosen = options.chosen;
-        Ok(Session { workspace, machine, pool, registries, chosen, argv, warnings })
+        let (chosen, lock_use) = (options.chosen, options.lock_use);
+        Ok(Session {
+            workspace,
+            machine,
+            pool,
+            registries,
+            lock_use,
+            options: chosen_options,
+            chosen,
+            argv,
+            warnings,
+        })
     }
 
     /// The store.
@@ -134,6 +160,11 @@ impl Session {
     /// Where logs and caches of this checkout lie.
     pub fn state_dir(&self) -> ConfinedPath {
         self.workspace.state_dir()
+    }
+
+    /// Whether versions may be chosen where the lock leaves a choice.
+    pub(crate) fn may_choose(&self) -> bool {
+        self.lock_use == LockUse::MayChange && self.registries.can_be_asked()
     }
 
     pub(crate) fn history_file(&self) -> ConfinedPath {
@@ -216,6 +247,11 @@ impl Checkout<'_> {
         Evaluator { pool, store, files: &self.files, spare, options, epoch, tally, profile }
     }
 
+    /// Whether versions are to be chosen before anything can be built.
+    pub(crate) fn is_to_be_locked(&self) -> bool {
+        self.session.may_choose() && self.locked.leaves_a_choice()
+    }
+
     /// Loads, resolves, instantiates and plans what `patterns` name.
     pub(crate) fn plan(
         &self,
@@ -230,6 +266,9 @@ impl Checkout<'_> {
             let (TargetPackages { mut targets, walked }, mut result) =
                 self.find_and_load(evaluator, patterns)?;
             let left_out = result.errors();
+            if !left_out.is_empty() && self.is_to_be_locked() {
+                return Err(Failure { diagnostics: left_out });
+            }
             if !left_out.is_empty() {
                 targets.retain(|target| result.is_whole(&place_of(target)));
                 if !keep_going || targets.is_empty() {
@@ -386,9 +425,12 @@ fn modules_of(
     instances: &Instances,
     config: Option<&TargetConfig>,
 ) -> Result<Vec<ModuleRequest>, Diagnostic> {
-    let Some(pkg) = by_place.get(&place_of(target)).and_then(|key| instances.get(key)) else {
-        return Ok(Vec::new());
+    let pkg = by_place.get(&place_of(target)).and_then(|key| instances.get(key));
+    let pkg = match &target.dependency {
+        Some(key) => pkg.and_then(|pkg| instances.get(pkg.dep(key)?)),
+        None => pkg,
     };
+    let Some(pkg) = pkg else { return Ok(Vec::new()) };
     let config = match &target.configured {
         Some(_) if config.is_some() => {
             let message = "a target that names its configuration takes no `--config`";

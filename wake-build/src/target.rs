@@ -19,6 +19,8 @@ pub(crate) struct Target {
     pub module: Option<String>,
     /// Which configuration of it, as its label says.
     pub configured: Option<String>,
+    /// Which of the packages that it names is meant instead of itself, by its key for it.
+    pub dependency: Option<String>,
 }
 
 impl Target {
@@ -38,6 +40,7 @@ pub struct TargetPattern {
     recursive: bool,
     module: Option<String>,
     configured: Option<String>,
+    dependency: Option<String>,
 }
 
 impl From<&str> for TargetPattern {
@@ -65,11 +68,17 @@ impl From<&str> for TargetPattern {
             module = Some(plain.to_owned());
         }
         let (text, path) = (text.to_owned(), path.to_owned());
-        TargetPattern { text, rooted, path, recursive, module, configured }
+        let dependency = None;
+        TargetPattern { text, rooted, path, recursive, module, configured, dependency }
     }
 }
 
 impl TargetPattern {
+    /// All modules of the package that the one around the person calls so.
+    pub(crate) fn of_dependency(key: &str) -> TargetPattern {
+        TargetPattern { dependency: Some(key.to_owned()), ..TargetPattern::from(".") }
+    }
+
     /// How the module is named that somebody may mean who writes only its name.
     pub fn as_module(&self) -> Option<String> {
         let is_name = !self.rooted && !self.recursive && self.module.is_none();
@@ -93,7 +102,7 @@ impl TargetPattern {
 
     /// The directory that it names: where it names none, that of the package around the person.
     fn directory(&self, workspace: &Workspace) -> Result<RelPath, Diagnostic> {
-        let TargetPattern { text, rooted, path, recursive, module: _, configured: _ } = self;
+        let TargetPattern { text, rooted, path, recursive, .. } = self;
         if !rooted && path.starts_with('/') {
             return below_root(workspace, text, Path::new(path));
         }
@@ -200,7 +209,7 @@ pub(crate) fn find(
     if patterns.is_empty() {
         let pkg = workspace.nearest_pkg(&workspace.here)?;
         return Ok(TargetPackages {
-            targets: vec![Target { pkg, module: None, configured: None }],
+            targets: vec![Target { pkg, module: None, configured: None, dependency: None }],
             walked: Vec::new(),
         });
     }
@@ -221,7 +230,12 @@ fn find_one(
     heard: &mut dyn FnMut(&RelPath),
 ) -> Result<Vec<Target>, Diagnostic> {
     let Scope { dir, recursive, module, configured, text: _ } = pattern.scope(workspace)?;
-    let target = |pkg| Target { pkg, module: module.clone(), configured: configured.clone() };
+    let target = |pkg| Target {
+        pkg,
+        module: module.clone(),
+        configured: configured.clone(),
+        dependency: pattern.dependency.clone(),
+    };
     let text = pattern.as_str();
     if recursive {
         let Walk { members, dirs } = workspace.walk(&dir, heard)?;
@@ -269,8 +283,15 @@ mod tests {
         let (path, module) = (path.to_owned(), module.map(str::to_owned));
         let text = text.to_owned();
         let configured = None;
-        let expected =
-            TargetPattern { text: text.clone(), rooted, path, recursive, module, configured };
+        let expected = TargetPattern {
+            text: text.clone(),
+            rooted,
+            path,
+            recursive,
+            module,
+            configured,
+            dependency: None,
+        };
         let text = text.as_str();
         assert_eq!(TargetPattern::from(text), expected, "{text}");
     }

@@ -123,6 +123,14 @@ fn run(command: &Command, settings: &Settings, environment: &Environment) -> Out
         Command::Ls(args) => command::ls::run(args, settings, &mut out),
         Command::Eval(args) => command::eval::run(args, settings, &mut out, &mut say),
         Command::Init(args) => command::init::run(args, settings, &mut say),
+        Command::Tree(args) => command::tree::run(args, settings, &mut out),
+        Command::Add(args) => command::needs::add(args, settings, &mut say),
+        Command::Remove(args) => command::needs::remove(args, settings, &mut say),
+        Command::Lock(args) => command::lock::run(args, settings, &mut say),
+        Command::Update(args) => command::lock::update(args, settings, &mut say),
+        Command::Publish(args) => command::publish::run(args, settings, &mut out, &mut say),
+        Command::Yank(args) => command::registry::yank(args, settings, &mut say),
+        Command::Registry(command) => command::registry::run(command, settings, &mut say),
         Command::Gc(args) => command::gc::run(args, &session::store(settings)?, settings, &mut say),
         Command::Store(command) => {
             let store = session::store(settings)?;

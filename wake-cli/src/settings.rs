@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wake_build::{ChosenOptions, Reach};
+use wake_build::{ChosenOptions, LockUse, Reach};
 use wake_model::SandboxLevel;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Owners;
@@ -30,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) route: Route,
     /// Whether registries and other machines may be asked.
     pub(crate) reach: Reach,
+    /// Whether the lock may be written.
+    pub(crate) lock_use: LockUse,
     /// Whose checkouts and stores are believed.
     pub(crate) owners: Owners,
     /// What options of the build are set to.
@@ -74,14 +76,20 @@ impl Settings {
         };
         let capable = process.terminal && !environment.is_dumb();
         let absolute = |store: &PathBuf| process.cwd.join(store);
+        let offline = global.offline || global.frozen;
         Ok(Settings {
             cwd,
             named_store: global.store.as_ref().or(environment.store.as_ref()).map(absolute),
             default_store: environment.cache.as_ref().map(|cache| cache.join("wake/store")),
             jobs: global.jobs.map(usize::from),
             argv: process.argv.clone(),
-            route: Route { offline: global.offline, ..environment.route.clone() },
-            reach: if global.offline { Reach::Nothing } else { Reach::Everything },
+            route: Route { offline, ..environment.route.clone() },
+            reach: if offline { Reach::Nothing } else { Reach::Everything },
+            lock_use: if global.locked || global.frozen {
+                LockUse::AsItIs
+            } else {
+                LockUse::MayChange
+            },
             owners: environment.owners.clone(),
             chosen: ChosenOptions::parse(&global.set)?,
             sandbox: match global.sandbox {

@@ -153,6 +153,12 @@ impl Lock {
     }
 }
 
+impl FromIterator<LockedPkg> for Lock {
+    fn from_iter<I: IntoIterator<Item = LockedPkg>>(pkgs: I) -> Lock {
+        Lock(pkgs.into_iter().collect())
+    }
+}
+
 impl LockedPkg {
     /// Whether a registry gave it.
     pub fn is_of_registry(&self) -> bool {

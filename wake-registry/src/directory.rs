@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -49,28 +50,31 @@ impl Directory {
     /// Opens the registry at `root`, waiting for whoever writes there. A directory with nothing in it, or none, becomes the registry
     /// `name`.
     pub fn open(root: &Path, name: &Name) -> Result<Directory, RegistryError> {
-        let place = root.join(MARK);
-        let is_there = match fs::read_dir(root) {
-            Ok(mut entries) => entries.next().is_some(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
-            Err(source) => return Err(RegistryError::Io { path: root.to_owned(), source }),
-        };
-        if !is_there {
-            at(root, fs::create_dir_all(root))?;
-            let text = canonical_json::canonical(&json!({ "name": name, "wake": 1 })) + "\n";
-            put(root, MARK, |file| file.write_all(text.as_bytes()))?;
+        if Directory::can_be_made(root) {
+            make_mark(root, name)?;
         }
-        let mut mark = match File::open(&place) {
+        Directory::existing(root, name)
+    }
+
+    /// Whether nothing lies at `root` that a registry would be mixed with.
+    pub fn can_be_made(root: &Path) -> bool {
+        match fs::read_dir(root) {
+            Ok(entries) => entries.flatten().all(|entry| is_new_mark(&entry.file_name())),
+            Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+        }
+    }
+
+    /// Opens a registry that is there, waiting for whoever writes there.
+    pub fn existing(root: &Path, name: &Name) -> Result<Directory, RegistryError> {
+        let place = root.join(MARK);
+        let mut mark = match locked_mark(&place) {
             Ok(mark) => mark,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                return Err(RegistryError::NoRegistry {
-                    address: format!("file://{}", root.display()),
-                });
+                let address = format!("file://{}", root.display());
+                return Err(RegistryError::NoRegistry { address });
             }
             Err(source) => return Err(RegistryError::Io { path: place, source }),
         };
-        let locked = rustix::io::retry_on_intr(|| flock(&mark, FlockOperation::LockExclusive));
-        at(&place, locked.map_err(Into::into))?;
         let mut bytes = Vec::new();
         at(&place, Read::by_ref(&mut mark).take(1 << 20).read_to_end(&mut bytes))?;
         check_mark(&bytes).map_err(|problem| RegistryError::Unavailable {
@@ -245,6 +249,46 @@ impl Directory {
             return Ok(());
         }
         put(&self.root, &shelf::list(of), |file| file.write_all(text.as_bytes()))
+    }
+}
+
+/// Makes the file that says that there is a registry, unless somebody has just done so.
+fn make_mark(root: &Path, name: &Name) -> Result<(), RegistryError> {
+    at(root, fs::create_dir_all(root))?;
+    let text = canonical_json::canonical(&json!({ "name": name, "wake": 1 })) + "\n";
+    let temporary = root.join(format!(".{MARK}.{}.new", std::process::id()));
+    let written = File::create(&temporary).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    });
+    at(&temporary, written)?;
+    // Where two make it at once, both have to lock the same one.
+    let place = root.join(MARK);
+    match fs::hard_link(&temporary, &place) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+        linked => at(&place, linked)?,
+    }
+    at(&temporary, fs::remove_file(&temporary))
+}
+
+/// Whether it is what is left of a registry whose making was cut off.
+fn is_new_mark(name: &std::ffi::OsStr) -> bool {
+    name.to_str().is_some_and(|name| {
+        name.strip_prefix('.').is_some_and(|name| name.starts_with(MARK) && name.ends_with(".new"))
+    })
+}
+
+/// The file that says that there is a registry, with the lock on it: the one that is there when the lock is had.
+fn locked_mark(place: &Path) -> std::io::Result<File> {
+    loop {
+        let mark = File::open(place)?;
+        rustix::io::retry_on_intr(|| flock(&mark, FlockOperation::LockExclusive))?;
+        let is_same = fs::metadata(place).is_ok_and(|there| {
+            mark.metadata().is_ok_and(|ours| (ours.dev(), ours.ino()) == (there.dev(), there.ino()))
+        });
+        if is_same {
+            return Ok(mark);
+        }
     }
 }
 

@@ -57,15 +57,27 @@ impl PkgLog {
         let mut log = PkgLog::default();
         for line in whole_lines(bytes) {
             log.lines += 1;
-            let fault = |problem| LogFault { line: log.lines, problem };
-            let text =
-                std::str::from_utf8(line).map_err(|_| fault("it is not UTF-8".to_owned()))?;
-            let event = Event::parse(text).map_err(fault)?;
-            if let Err(problem) = log.take(event, pkg) {
-                return Err(LogFault { line: log.lines, problem });
-            }
+            let taken = read(line).and_then(|event| log.take(event, pkg));
+            taken.map_err(|problem| LogFault { line: log.lines, problem })?;
         }
         Ok(log)
+    }
+
+    /// The same, as it will be with what is staged; a version that is there already with the same content stays as it is.
+    pub(crate) fn with_staged(mut self, staged: &[u8], pkg: &PkgName) -> Result<PkgLog, LogFault> {
+        for line in whole_lines(staged) {
+            self.lines += 1;
+            let taken = read(line).and_then(|event| match &event {
+                Event::Publish { meta, .. }
+                    if self.content(&meta.version) == Some(meta.content) =>
+                {
+                    Ok(())
+                }
+                _ => self.take(event, pkg),
+            });
+            taken.map_err(|problem| LogFault { line: self.lines, problem })?;
+        }
+        Ok(self)
     }
 
     fn take(&mut self, event: Event, pkg: &PkgName) -> Result<(), String> {
@@ -149,6 +161,10 @@ impl PkgLog {
     pub fn content(&self, version: &Version) -> Option<TreeDigest> {
         Some(self.same(version)?.release.content)
     }
+}
+
+fn read(line: &[u8]) -> Result<Event, String> {
+    Event::parse(std::str::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned())?)
 }
 
 /// The lines that have a line feed at their end, without that.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{Mode, OFlags};
@@ -13,7 +13,7 @@ use wake_store::ware::{ExtractError, Meter, Web, WebAnswer, WebError};
 use wake_store::{ReadArchiveError, Seen, Store, StoredTree};
 
 use crate::address::Address;
-use crate::error::RegistryError;
+use crate::error::{RegistryError, at};
 use crate::log::{self, LogFault, PkgLog, first_change, whole};
 use crate::shelf::{self, MARK, Part};
 
@@ -28,6 +28,7 @@ pub struct Registry {
     name: Name,
     address: Address,
     web: Web,
+    stage: Option<PathBuf>,
     logs: Mutex<HashMap<PkgName, Arc<PkgLog>>>,
 }
 
@@ -51,7 +52,12 @@ struct ListLine {
 impl Registry {
     /// The registry that is called `name` here, reached through `web`. Nothing is asked yet.
     pub fn new(name: Name, address: Address, web: Web) -> Registry {
-        Registry { name, address, web, logs: Mutex::default() }
+        Registry { name, address, web, stage: None, logs: Mutex::default() }
+    }
+
+    /// The same, as it will be with what lies in the directory registry `stage`, which has nothing that is there already.
+    pub fn with_stage(self, stage: &Path) -> Registry {
+        Registry { stage: Some(stage.to_owned()), ..self }
     }
 
     /// What it is called here.
@@ -83,6 +89,8 @@ impl Registry {
         let seen = store.seen(&address, &seen_as)?.unwrap_or_default();
         let (bytes, tag) = match self.ask(&path, seen.tag.as_deref(), meter)? {
             Answer::Unchanged => (seen.bytes.clone(), seen.tag.clone()),
+            // One that packages are staged for may not be there yet.
+            Answer::Absent if self.stage.is_some() => (Vec::new(), None),
             Answer::Absent => {
                 self.check_there(meter)?;
                 (Vec::new(), None)
@@ -94,11 +102,17 @@ impl Registry {
             }
         };
         if let Some(line) = first_change(&seen.bytes, &bytes) {
+            let path = path.clone();
             return Err(RegistryError::WentBack { registry: self.name.clone(), path, line });
         }
-        let log = PkgLog::parse(&bytes, pkg).map_err(|LogFault { line, problem }| {
-            RegistryError::Log { registry: self.name.clone(), path, line, problem }
-        })?;
+        let fault = |LogFault { line, problem }| RegistryError::Log {
+            registry: self.name.clone(),
+            path: path.clone(),
+            line,
+            problem,
+        };
+        let log = PkgLog::parse(&bytes, pkg).map_err(fault)?;
+        let log = log.with_staged(&self.staged(&path)?, pkg).map_err(fault)?;
         // Only now: what makes no sense is not what the next state is compared with.
         if (&bytes, &tag) != (&seen.bytes, &seen.tag) {
             store.keep_seen(&address, &seen_as, &Seen { tag, bytes })?;
@@ -206,6 +220,16 @@ impl Registry {
         Err(self.altered(pkg, &ours.version, problem))
     }
 
+    /// What is staged of a log.
+    fn staged(&self, path: &str) -> Result<Vec<u8>, RegistryError> {
+        let Some(stage) = &self.stage else { return Ok(Vec::new()) };
+        let place = stage.join(path);
+        match std::fs::read(&place) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            read => at(&place, read),
+        }
+    }
+
     fn no_version(&self, pkg: &PkgName, version: &Version, meter: &Meter) -> RegistryError {
         if let Err(error) = self.check_there(meter) {
             return error;
@@ -237,6 +261,11 @@ impl Registry {
     }
 
     fn ask(&self, path: &str, tag: Option<&str>, meter: &Meter) -> Result<Answer, RegistryError> {
+        let staged = self.stage.as_ref().filter(|_| path.starts_with(shelf::PKGS));
+        if let Some(Ok(staged @ Answer::Bytes { .. })) = staged.map(|stage| open(&stage.join(path)))
+        {
+            return Ok(staged);
+        }
         match &self.address {
             Address::Dir(dir) => open(&dir.join(path)).map_err(|error| match error.kind() {
                 io::ErrorKind::PermissionDenied => {
@@ -255,6 +284,7 @@ impl Registry {
         tag: Option<&str>,
         meter: &Meter,
     ) -> Result<Answer, RegistryError> {
+        let had_tag = tag.is_some();
         let answer = self.web.get_patiently(url, tag, meter).map_err(|error| match error {
             WebError::Cancelled => RegistryError::Cancelled,
             error => self.unavailable(path, error.to_string()),
@@ -266,7 +296,7 @@ impl Registry {
             }
             200 if is_encoded => Err(self.unavailable(path, "the answer is encoded".to_owned())),
             200 => Ok(Answer::Bytes { bytes, tag }),
-            304 => Ok(Answer::Unchanged),
+            304 if had_tag => Ok(Answer::Unchanged),
             404 | 410 => Ok(Answer::Absent),
             401 | 403 | 407 => {
                 let path = format!("{}/{path}", self.address);

@@ -5,6 +5,9 @@ use wake_model::{Name, PkgName, Version};
 /// The file that says that a directory is a registry.
 pub(crate) const MARK: &str = "registry.json";
 
+/// Where archives and metadata lie.
+pub(crate) const PKGS: &str = "pkgs/";
+
 /// What stands for the namespace of packages that have none; no namespace is called so.
 const NO_NAMESPACE: &str = "_";
 
@@ -33,7 +36,7 @@ pub(crate) fn part(pkg: &PkgName, version: &Version, part: Part) -> String {
         Part::Archive => "tar.zst",
         Part::Metadata => "json",
     };
-    format!("pkgs/{}/{}/{version}.{ending}", namespace(pkg.namespace.as_ref()), pkg.name)
+    format!("{PKGS}{}/{}/{version}.{ending}", namespace(pkg.namespace.as_ref()), pkg.name)
 }
 
 fn namespace(of: Option<&Name>) -> &str {

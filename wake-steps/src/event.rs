@@ -40,6 +40,12 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         host: Option<String>,
     },
+    /// A line of the lock changed; told by the front that has one.
+    #[serde(rename = "locked")]
+    Locked {
+        /// What became of it, as a person reads it: `+ acme/greet 1.2.0`.
+        change: String,
+    },
     /// Packages were fetched from registries; told by the front that has such.
     #[serde(rename = "fetched")]
     Fetched {

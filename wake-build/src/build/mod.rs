@@ -26,6 +26,7 @@ use self::recall::Recall;
 use self::request::request_key;
 pub use self::request::{BuildRequest, LinkPolicy};
 pub use self::visit::{Guest, StepVisit, VisitEnd, VisitPlace, VisitedStep};
+use crate::choose::Choice;
 use crate::session::Session;
 use crate::snapshot::Snapshot;
 
@@ -124,7 +125,15 @@ impl Session {
         }
         let snapshot = snapshot.or_else(|| Snapshot::newest(&self.state_dir()));
         let mut checkout = self.look(snapshot.as_ref());
-        let result = self.build_in(&checkout, &scene, reporter, ending);
+        let mut result = self.build_in(&checkout, &scene, reporter, ending);
+        if result.is_err() && checkout.is_to_be_locked() {
+            let changes = self.relock(&checkout, &Choice::NECESSARY, false)?;
+            for change in changes {
+                reporter.event(&Event::Locked { change: change.to_string() });
+            }
+            checkout = self.look(snapshot.as_ref());
+            result = self.build_in(&checkout, &scene, reporter, ending);
+        }
         if let Ok(InBuild { keys, .. }) = &result {
             for (label, key, dur_ms) in keys {
                 checkout.history.note(label, *key, *dur_ms);

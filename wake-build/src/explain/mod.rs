@@ -4,6 +4,7 @@ mod view;
 mod job;
 mod query;
 mod forecast;
+mod tree;
 
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
@@ -18,6 +19,7 @@ use wake_steps::{Cancel, Results};
 pub use self::forecast::Forecasts;
 pub use self::job::StepJob;
 pub use self::query::{FoundModule, QueryResult};
+pub use self::tree::PkgNode;
 use self::view::View;
 use crate::build::{ModuleSteps, ignore_state_dir, warnings};
 use crate::expression::{EvalResult, Expression};

@@ -38,6 +38,12 @@ pub(crate) struct Global {
     /// Ask no registry and no other machine; what is missing is an error
     #[arg(long, global = true)]
     pub(crate) offline: bool,
+    /// Never change `wake.lock`: what it does not meet is an error
+    #[arg(long, global = true)]
+    pub(crate) locked: bool,
+    /// Both --offline and --locked
+    #[arg(long, global = true)]
+    pub(crate) frozen: bool,
     /// How strictly commands are held to what they declare
     #[arg(long, global = true, value_name = "LEVEL", default_value = "strict")]
     pub(crate) sandbox: SandboxHow,

@@ -4,6 +4,7 @@ mod global;
 mod quantity;
 mod commands;
 mod layer1;
+mod packages;
 
 use clap::{Parser, Subcommand};
 
@@ -14,6 +15,9 @@ pub(crate) use commands::{
 };
 pub(crate) use global::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
 pub(crate) use layer1::{FormulaCommand, FormulaFormat, Placer, WareCommand};
+pub(crate) use packages::{
+    AddArgs, LockArgs, PublishArgs, RegistryCommand, RemoveArgs, TreeArgs, UpdateArgs, YankArgs,
+};
 
 /// Build what is declared, from what is declared and nothing else, and cache every result.
 #[derive(Debug, Parser)]
@@ -53,6 +57,7 @@ Exit codes:
     7  something in the store is not what it was
     9  what another machine has cannot be had
    10  the machine does not allow it: sandbox, disk, permissions
+   11  `wake lock --check`: the lock would change
    12  an action ran out of time
    70  a fault of wake itself; a report is written
   125  run, shell, exec: nothing could be run; else the code is that of what ran
@@ -99,6 +104,23 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Create a package that builds
     Init(InitArgs),
+    /// Show which packages need which, and in which versions
+    Tree(TreeArgs),
+    /// Have the package around you name published packages
+    Add(AddArgs),
+    /// Have the package around you name packages no more
+    Remove(RemoveArgs),
+    /// Choose versions of published packages where `wake.lock` does not meet what is required
+    Lock(LockArgs),
+    /// Choose newer versions of published packages
+    Update(UpdateArgs),
+    /// Publish packages to their registry, after trying them as others get them
+    Publish(PublishArgs),
+    /// Say of a published version that nobody is to choose it anew
+    Yank(YankArgs),
+    /// Manage what is remembered of registries
+    #[command(subcommand)]
+    Registry(RegistryCommand),
     /// Delete from the store what no checkout uses and nothing has used for 30 days
     Gc(GcArgs),
     /// Inspect the store

@@ -218,6 +218,10 @@ impl<W: Write> Reporter for Plain<W> {
             }
             // What belongs to no checkout is logged with the store.
             Event::Announced { identity: Some(_), .. } => self.run.clear(),
+            Event::Locked { change } if self.manner.verbosity > Verbosity::Quiet => {
+                let text = format!("locked {}", escape::line(change));
+                self.stamped((self.clock)(), &text);
+            }
             Event::Fetched { pkgs, bytes, t_ms } if self.manner.verbosity > Verbosity::Quiet => {
                 let (packages, bytes) = (words::count(*pkgs, "package"), words::bytes(*bytes));
                 let text = format!("fetched {packages}, {bytes}");

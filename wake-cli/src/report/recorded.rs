@@ -63,6 +63,7 @@ pub(crate) fn action(id: usize, label: &str, status: Status, t_ms: u64) -> Actio
             wares: Default::default(),
             hermetic: true,
         }),
+        test: None,
         ready_ms: (status != Status::Skipped).then_some(t_ms.saturating_sub(1_210)),
         start_ms: key.then_some(t_ms.saturating_sub(1_200)),
         t_ms,
@@ -126,6 +127,7 @@ pub(crate) fn failing() -> Vec<Event> {
 pub(crate) fn succeeding() -> Vec<Event> {
     vec![
         begun("strict"),
+        Event::Locked { change: "+ acme/greet 1.2.0".into() },
         Event::Fetched { pkgs: 2, bytes: 48_100, t_ms: 70 },
         Event::Evaluated { pkgs: 2, modules: 3, evaluations: 8, cached: 8, t_ms: 90 },
         Event::Trace { label: "//web:bundle".into(), text: "PKG:3 level\x1b[2J".into() },

@@ -251,6 +251,9 @@ impl<W: Write> Reporter for Verbs<W> {
                 let rest = "the sandbox is weak: commands can see more than what is declared";
                 self.verb(Role::Caution, "Warning", rest);
             }
+            Event::Locked { change } if self.manner.verbosity > Verbosity::Quiet => {
+                self.verb(Role::Good, "Locked", &escape::line(change));
+            }
             Event::Fetched { pkgs, bytes, t_ms } if self.manner.verbosity > Verbosity::Quiet => {
                 let (packages, bytes) = (words::count(*pkgs, "package"), words::bytes(*bytes));
                 let rest = format!("{packages}, {bytes} in {}", words::span_ms(*t_ms));

@@ -6,7 +6,7 @@
 //! | `lazy`, `json`, `standard` | objects made as they are looked at; plain values as JSON; the language's library |
 //! | `module_id`, `declarations` | what is declared |
 //! | `budget`, `world`, `text`, `env` | what one evaluation may use, what it can ask, the texts it has, what it remembers |
-//! | `find`, `literal`, `default`, `import` | finding something in texts; source files |
+//! | `find`, `literal`, `imported`, `pkgs_edit`, `default`, `import` | finding something in texts; source files |
 //! | `promise`, `resolve`, `to_json`, `globs` | what references and globs name; values as JSON, with what is promised |
 //! | `api`, `prepared`, `view` | what functions receive: `wake`, and packages and modules as they see them; what prepared texts call |
 //! | `ops`, `fault` | what a request asks for, and why there is no result |
@@ -25,6 +25,8 @@ mod text;
 mod env;
 mod find;
 mod literal;
+mod imported;
+mod pkgs_edit;
 mod default;
 mod import;
 mod promise;
@@ -50,7 +52,9 @@ use crate::prepare::Mode;
 use crate::wire::request::{RequestParts, Task};
 use crate::{EvalError, Frame, Kind, Limits, Place};
 use env::{Env, Hunt};
+pub use imported::imports;
 pub use literal::Literal;
+pub use pkgs_edit::{EditError, with_pkg, without_pkg};
 pub(crate) use shared::LastPkg;
 use world::World;
 pub(crate) use world::{Ask, KnownAnswers, Open, Surroundings};

@@ -1,0 +1,106 @@
+//! Publishing and fetching that are killed, or done by two at once: the next one needs no hand.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use crate::scene::{Scene, all_of, get};
+
+/// How often a test kills; fewer with `WAKE_TEST_KILLS`.
+fn kills() -> u64 {
+    std::env::var("WAKE_TEST_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(12)
+}
+
+/// F1: whatever `publish` was at.
+#[test]
+fn f1_a_publishing_that_is_killed_is_done_by_the_next() {
+    let whole = Scene::new();
+    let scene = Scene::new();
+    let text = "text: wake.getPkg(wake.pkgInfo('text', '^2.0', namespace='acme'), from='../text')";
+    for scene in [&whole, &scene] {
+        scene.write("greet", "1.2.0", text, "cat data \"$1\" > out.txt");
+        scene.write("text", "2.0.1", "", "cat data > out.txt");
+    }
+    let started = std::time::Instant::now();
+    whole.publisher.wake(["publish", "//...", "--no-verify"]).run().success();
+    let took = started.elapsed();
+    for attempt in 0..kills() {
+        let _ = fs::remove_dir_all(scene.registry());
+        let mut child = scene.publisher.wake(["publish", "//...", "--no-verify"]).spawn();
+        thread::sleep(took.mul_f64(attempt as f64 / kills() as f64));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        // A reader sees a package with all that it needs, or not at all.
+        if scene.registry().join("index/acme/greet.jsonl").exists() {
+            assert!(scene.registry().join("index/acme/text.jsonl").exists());
+            assert!(scene.registry().join("pkgs/acme/greet/1.2.0.tar.zst").exists());
+        }
+        scene.publisher.wake(["publish", "//...", "--no-verify"]).run().success();
+        let names = |scene: &Scene| {
+            let all = all_of(&scene.registry()).into_iter();
+            let named =
+                all.map(|(path, _)| path.strip_prefix(scene.registry()).unwrap().to_owned());
+            named.filter(|path| !path.to_string_lossy().ends_with(".new")).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&scene), names(&whole));
+        let user = scene.user(&format!("greet: {}", get("greet", "^1")));
+        user.build(&["//app"]);
+    }
+}
+
+/// F1: whatever a build that fetches was at.
+#[test]
+fn f1_a_fetching_that_is_killed_is_done_by_the_next() {
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    let user = scene.user(&format!("text: {}", get("text", "^2")));
+    for attempt in 0..kills() {
+        for gone in [user.store(), user.path(".wake"), user.path("wake.lock")] {
+            if gone.is_dir() {
+                let removed =
+                    std::process::Command::new("rm").arg("-rf").arg(&gone).status().unwrap();
+                assert!(removed.success());
+            } else {
+                let _ = fs::remove_file(&gone);
+            }
+        }
+        let mut child = user.json_build(&["//app"]).spawn();
+        thread::sleep(Duration::from_millis(8 * attempt));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        user.build(&["//app"]);
+        assert_eq!(user.result_text("//app:app", "out.txt"), "text 2.0.1\n");
+        user.wake(["lock", "--check"]).run().success();
+    }
+}
+
+/// N9: of two that publish one version, one does it.
+#[test]
+fn n9_two_that_publish_at_once_agree() {
+    let scene = Scene::new();
+    scene.write("text", "2.0.1", "", "cat data > out.txt");
+    let publish = || scene.publisher.wake(["publish", "text", "--no-verify"]).spawn();
+    let children: Vec<_> = (0..3).map(|_| publish()).collect();
+    for child in children {
+        assert!(child.wait_with_output().unwrap().status.success());
+    }
+    assert_eq!(scene.read("index/acme/text.jsonl").lines().count(), 1);
+    assert_eq!(scene.read("index/acme.jsonl").lines().count(), 1);
+}
+
+/// Two processes that need one package, with one store.
+#[test]
+fn two_that_fetch_one_package_share_it() {
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    let pkgs = format!("text: {}", get("text", "^2"));
+    let (one, two) = (scene.user(&pkgs), scene.user(&pkgs));
+    let children = [&one, &two].map(|user| user.json_build(&["//app"]).store(one.store()).spawn());
+    for child in children {
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+    }
+    for user in [&one, &two] {
+        assert_eq!(user.result_text("//app:app", "out.txt"), "text 2.0.1\n");
+    }
+}

@@ -1,0 +1,234 @@
+//! `wake.lock` as it is written.
+
+use std::fs;
+
+use wake_tests::expect;
+
+use crate::scene::{Scene, get, says, toml};
+
+#[test]
+fn the_lock_says_what_all_members_require() {
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    scene.publish("greet", "1.2.0", &format!("text: {}", get("text", "^2.0")));
+    let user = scene.user(&format!("greet: {}", get("greet", "^1")));
+    user.write(
+        "other/PKG.libsonnet",
+        format!(
+            "function(wake) wake.pkg(wake.pkgInfo('other', '1.0.0'), pkgs={{ old: {} }})",
+            get("text", "^1")
+        ),
+    );
+    let missing = user.wake(["build", "//app"]).run().code(6);
+    missing.mentions("other/PKG.libsonnet").mentions("acme/text");
+    scene.publish("text", "1.4.0", "");
+    user.build(&["//app"]);
+    let lock = user.read("wake.lock");
+    let words: Vec<&str> = lock.lines().map(|line| line.rsplit_once(' ').unwrap().0).collect();
+    assert_eq!(
+        words,
+        ["wake-lock", "acme/greet 1.2.0 main", "acme/text 1.4.0 main", "acme/text 2.0.1 main"]
+    );
+    user.wake(["lock", "--check"]).run().success();
+}
+
+#[test]
+fn a_lock_that_would_change_is_told_and_left_alone() {
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    let user = scene.user(&format!("text: {}", get("text", "^2")));
+    says(&user.wake(["lock", "--check"]).run().code(11), &["Would lock + acme/text 2.0.1"]);
+    assert!(!user.path("wake.lock").exists());
+    let failed = user.wake(["build", "//app", "--locked"]).run().code(6);
+    failed
+        .mentions("there is no `wake.lock` that says what it is")
+        .mentions("app/PKG.libsonnet:5:18");
+    user.wake(["lock"]).run().success();
+    user.wake(["build", "//app", "--locked"]).run().success();
+    says(&user.wake(["lock"]).run().success(), &["Finished `wake.lock` meets what is required"]);
+}
+
+#[test]
+fn an_update_lets_go_of_what_it_names() {
+    let scene = Scene::new();
+    for name in ["text", "tone"] {
+        scene.publish(name, "1.0.0", "");
+    }
+    let user = scene.user(&format!("text: {}, tone: {}", get("text", "^1"), get("tone", "^1")));
+    user.build(&["//app"]);
+    for name in ["text", "tone"] {
+        scene.publish(name, "1.1.0", "");
+    }
+    says(
+        &user.wake(["update", "acme/text"]).run().success(),
+        &["Locked ~ acme/text 1.0.0 -> 1.1.0"],
+    );
+    user.build(&["//app"]);
+    assert_eq!(user.result_text("//app:app", "out.txt"), "text 1.1.0\ntone 1.0.0\n");
+    says(
+        &user.wake(["update", "acme/text", "--precise", "1.0.0"]).run().success(),
+        &["Locked ~ acme/text 1.1.0 -> 1.0.0"],
+    );
+    says(
+        &user.wake(["update"]).run().success(),
+        &["Locked ~ acme/text 1.0.0 -> 1.1.0", "Locked ~ acme/tone 1.0.0 -> 1.1.0"],
+    );
+    user.wake(["update", "acme/txet"]).run().code(4).mentions("did you mean `acme/text`?");
+}
+
+#[test]
+fn a_yanked_version_is_not_chosen_anew() {
+    let scene = Scene::new();
+    scene.publish("text", "1.0.0", "");
+    scene.publish("text", "1.1.0", "");
+    let pkgs = format!("text: {}", get("text", "^1"));
+    let (early, late) = (scene.user(&pkgs), scene.user(&pkgs));
+    early.build(&["//app"]);
+    let yank = ["yank", "acme/text@1.1.0", "--reason", "it lies"];
+    scene.publisher.wake(yank).run().success();
+    late.build(&["//app"]);
+    assert_eq!(late.result_text("//app:app", "out.txt"), "text 1.0.0\n");
+    // Who has it keeps it.
+    early.edit("app/PKG.libsonnet", "function(wake)", "// anew\nfunction(wake)");
+    early.build(&["//app"]);
+    early.wake(["lock", "--check"]).run().success();
+    assert_eq!(early.result_text("//app:app", "out.txt"), "text 1.1.0\n");
+    late.edit("app/PKG.libsonnet", "'^1'", "'^1.1'");
+    late.wake(["build", "//app"]).run().code(6).mentions("yanked: it lies");
+    scene.publisher.wake(["yank", "acme/text@1.1.0", "--undo"]).run().success();
+    late.build(&["//app"]);
+    scene.publisher.wake(["yank", "acme/text@9.0.0", "--undo"]).run().code(4);
+    let log = scene.read("index/acme/text.jsonl");
+    assert_eq!(log.lines().count(), 4);
+}
+
+#[test]
+fn what_does_not_fit_together_is_told_with_its_places() {
+    let scene = Scene::new();
+    scene.publish("tls", "1.2.0", "");
+    scene.publish("tls", "1.4.0", "");
+    scene.publish("http", "2.0.0", &format!("tls: {}", get("tls", "^1.4")));
+    let user = scene.user(&format!("http: {}, tls: {}", get("http", "^2"), get("tls", "~1.2")));
+    let failed = user.wake(["build", "//app"]).run().code(6);
+    failed.mentions("app/PKG.libsonnet:5").mentions("acme/http 2.0.0 needs acme/tls ^1.4");
+    assert!(!user.path("wake.lock").exists());
+    let unknown = scene.user(&format!("text: {}", get("tsl", "^1")));
+    unknown.wake(["build", "//app"]).run().code(6).mentions("tls");
+}
+
+/// Two branches that each add a package: git's union of both is a lock that builds.
+#[test]
+fn the_union_of_two_locks_builds() {
+    let scene = Scene::new();
+    for name in ["base", "one", "two"] {
+        scene.publish(name, "1.0.0", "");
+    }
+    let lines = |pkgs: &[&str]| {
+        let pkgs: Vec<String> =
+            pkgs.iter().map(|name| format!("{name}: {}", get(name, "^1"))).collect();
+        let user = scene.user(&pkgs.join(", "));
+        user.wake(["lock"]).run().success();
+        user.read("wake.lock")
+    };
+    let (ours, theirs) = (lines(&["base", "one"]), lines(&["base", "two"]));
+    let both = scene.user(&format!(
+        "base: {}, one: {}, two: {}",
+        get("base", "^1"),
+        get("one", "^1"),
+        get("two", "^1")
+    ));
+    both.write("wake.lock", ours + &theirs);
+    both.wake(["build", "//app", "--locked"]).run().success();
+    // Written anew, it is in one form again.
+    both.wake(["lock"]).run().success();
+    let lock = both.read("wake.lock");
+    let mut lines: Vec<&str> = lock.lines().skip(1).collect();
+    assert_eq!((lines.len(), lock.matches("wake-lock").count()), (3, 1));
+    lines.sort_unstable();
+    assert!(lock.lines().skip(1).eq(lines));
+    assert_eq!(both.result_text("//app:app", "out.txt"), "base 1.0.0\none 1.0.0\ntwo 1.0.0\n");
+}
+
+#[test]
+fn a_package_is_added_and_taken_out_by_name() {
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    let user = scene.user("// none yet\n");
+    let before = user.read("app/PKG.libsonnet");
+    let at = |args: &[&str]| user.wake(args).cwd(user.path("app")).run();
+    says(
+        &at(&["add", "acme/text"]).success(),
+        &["Added acme/text ^2.0 to app/PKG.libsonnet", "Locked + acme/text 2.0.1"],
+    );
+    let after = user.read("app/PKG.libsonnet");
+    assert!(
+        after.contains("text: wake.getPkg(wake.pkgInfo('text', '^2.0', namespace='acme'))"),
+        "{after}"
+    );
+    user.wake(["build", "//app", "--locked"]).run().success();
+    assert_eq!(user.result_text("//app:app", "out.txt"), "text 2.0.1\n");
+    at(&["add", "acme/text"]).code(5).mentions("a package has that key already");
+    at(&["add", "acme/txet"]).code(6).mentions("did you mean `acme/text`?");
+    // Where nothing fits, nothing is written.
+    at(&["add", "acme/tone@^3"]).code(6);
+    assert_eq!(user.read("app/PKG.libsonnet"), after);
+    says(
+        &at(&["remove", "acme/text"]).success(),
+        &["Removed text from app/PKG.libsonnet", "Locked - acme/text 2.0.1"],
+    );
+    assert_eq!(
+        user.read("app/PKG.libsonnet").replace([' ', '\n'], ""),
+        before.replace([' ', '\n'], "")
+    );
+    at(&["remove", "text"]).code(4);
+    user.build(&["//app"]);
+}
+
+#[test]
+fn the_tree_shows_who_needs_what() {
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    scene.publish("greet", "1.2.0", &format!("text: {}", get("text", "^2.0")));
+    let pkgs = format!("greet: {}, hello: {}", get("greet", "^1"), get("greet", "~1.2"));
+    let user = scene.user(&pkgs);
+    user.wake(["lock"]).run().success();
+    user.wake(["tree"]).run().success().prints(expect![[r#"
+        //app 1.0.0
+          acme/greet@1.2.0  greet: ^1
+            acme/text@2.0.1  text: ^2.0
+          acme/greet@1.2.0  hello: ~1.2  (above)
+    "#]]);
+    let json = user.wake(["tree", "//app", "--json"]).run().success().stdout;
+    assert!(
+        json.contains("\"label\":\"acme/text@2.0.1\"")
+            || json.contains("\"label\": \"acme/text@2.0.1\""),
+        "{json}"
+    );
+}
+
+/// The lock is the second witness of what a registry had.
+#[test]
+fn a_registry_that_lost_what_is_locked_is_named() {
+    let scene = Scene::new();
+    scene.publish("text", "1.0.0", "");
+    let user = scene.user(&format!("text: {}", get("text", "^1")));
+    user.build(&["//app"]);
+    let other = Scene::new();
+    other.publish("tone", "1.0.0", "");
+    other.publish("text", "1.0.1", "");
+    user.write("wake.toml", toml(&format!("file:{}", other.registry().display())));
+    user.edit("app/PKG.libsonnet", "pkgs={", &format!("pkgs={{ tone: {},", get("tone", "^1")));
+    let failed = user.wake(["build", "//app"]).run().code(7);
+    failed.mentions(
+        "registry `main` does not have acme/text 1.0.0, which `wake.lock` has from there",
+    );
+}
+
+#[test]
+fn a_lock_that_cannot_be_written_is_an_error() {
+    let scene = Scene::new();
+    scene.publish("text", "1.0.0", "");
+    let user = scene.user(&format!("text: {}", get("text", "^1")));
+    fs::create_dir(user.path("wake.lock")).unwrap();
+    user.wake(["build", "//app"]).run().code(6).mentions("`wake.lock` is not a regular file");
+}

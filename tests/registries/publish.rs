@@ -1,0 +1,205 @@
+//! What is published, and what is not.
+
+use std::fs;
+
+use wake_tests::{expect, skip};
+
+use crate::scene::{Scene, all_of};
+
+#[test]
+fn what_others_get_is_what_the_package_names_and_imports() {
+    let scene = Scene::new();
+    let publisher = &scene.publisher;
+    scene.write("greet", "1.2.0", "", "cat data > out.txt");
+    publisher.edit(
+        "greet/made.libsonnet",
+        "function(wake, pkg",
+        "local a = import 'lib/a.libsonnet';\nfunction(wake, pkg",
+    );
+    publisher.write(
+        "greet/lib/a.libsonnet",
+        "{ b:: import '../b.jsonnet', t:: importstr './t.txt', gone:: import 'gone.libsonnet' }\n",
+    );
+    publisher.write("greet/b.jsonnet", "1");
+    publisher.write("greet/lib/t.txt", "t");
+    publisher.write("greet/notes.txt", "nobody's business");
+    publisher.wake(["publish", "greet", "--list"]).run().success().prints(expect![[r#"
+        PKG.libsonnet
+        b.jsonnet
+        data
+        lib/a.libsonnet
+        lib/t.txt
+        made.libsonnet
+        made.sh*
+    "#]]);
+    assert!(!scene.registry().exists());
+}
+
+#[test]
+fn a_dry_run_does_everything_but_the_writing() {
+    let scene = Scene::new();
+    scene.write("text", "2.0.1", "", "cat data > out.txt");
+    let finished = scene.publisher.wake(["publish", "text", "--dry-run"]).run().success();
+    for said in [
+        "Checking acme/text 2.0.1 (//text)",
+        "Packed 4 files",
+        "Verified 1 module from the archive alone, strict",
+        "Would publish acme/text 2.0.1 to",
+        "nothing was published",
+    ] {
+        let stderr = finished.redacted_stderr();
+        assert!(stderr.contains(said), "no `{said}` in {stderr}");
+    }
+    assert!(!scene.registry().exists());
+}
+
+#[test]
+fn a_version_is_published_once() {
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    let before = all_of(&scene.registry());
+    let again = scene.publisher.wake(["publish", "text"]).run().success();
+    again.mentions("acme/text 2.0.1 is published already");
+    assert_eq!(all_of(&scene.registry()), before);
+    scene.publisher.write("text/data", "other\n");
+    let other = scene.publisher.wake(["publish", "text"]).run().code(7);
+    other.mentions("acme/text 2.0.1 is published already, with other content");
+    assert_eq!(all_of(&scene.registry()), before);
+}
+
+#[test]
+fn packages_of_a_workspace_are_published_in_the_order_of_their_needs() {
+    let scene = Scene::new();
+    let text = "text: wake.getPkg(wake.pkgInfo('text', '^2.0', namespace='acme'), from='../text')";
+    scene.write("greet", "1.2.0", text, "cat data \"$1\" > out.txt");
+    scene.write("text", "2.0.1", "", "cat data > out.txt");
+    // Nobody could build it: what it needs is nowhere.
+    let alone = scene.publisher.wake(["publish", "greet"]).run().code(6);
+    alone.mentions("acme/greet 1.2.0, as others get it").mentions("acme/text");
+    assert!(!scene.registry().exists());
+    let both = scene.publisher.wake(["publish", "//..."]).run().success();
+    both.mentions("Needs acme/text ^2.0: 2.0.1 from main");
+    let user = scene.user(&format!("greet: {}", crate::scene::get("greet", "^1")));
+    user.build(&["//app"]);
+    assert_eq!(user.result_text("//app:app", "out.txt"), "greet 1.2.0\ntext 2.0.1\n");
+}
+
+#[test]
+fn a_package_that_others_cannot_build_is_not_published() {
+    let scene = Scene::new();
+    // `own` lies in the directory, and no file set has it.
+    scene.write("text", "2.0.1", "", "cat data > out.txt; echo no >&2; exit 3");
+    let failed = scene.publisher.wake(["publish", "text"]).run().code(1);
+    failed.mentions("acme/text 2.0.1, as others get it: acme/text@2.0.1:made failed: exit 3");
+    assert!(!scene.registry().exists());
+    scene.publisher.wake(["publish", "text", "--no-verify"]).run().success();
+    assert!(scene.registry().join("pkgs/acme/text/2.0.1.tar.zst").exists());
+}
+
+#[test]
+fn what_looks_like_a_secret_is_not_published() {
+    let scene = Scene::new();
+    scene.write("text", "2.0.1", "", "cat data > out.txt");
+    let key = ["-----BEGIN RSA PRIV", "ATE KEY-----\ncanary\n"].concat();
+    scene.publisher.write("text/data", &key);
+    let finished = scene.publisher.wake(["publish", "text"]).run().code(5);
+    finished.says(expect![[r#"
+            Checking acme/text 2.0.1 (//text)
+        error: `text/data` seems to hold a private key
+         = note: nothing was sent: what is published cannot be taken back
+         help: take it out of `files`
+         help: if it is no secret: `--allow-secret data`
+    "#]]);
+    assert!(!scene.registry().exists());
+    scene.publisher.wake(["publish", "text", "--allow-secret", "data"]).run().success();
+}
+
+#[test]
+fn a_local_need_must_say_which_versions_will_do() {
+    let scene = Scene::new();
+    let text = "text: wake.getPkg(wake.pkgInfo('text', '*', namespace='acme'), from='../text')";
+    scene.write("greet", "1.2.0", text, "cat data > out.txt");
+    scene.write("text", "2.0.1", "", "cat data > out.txt");
+    let finished = scene.publisher.wake(["publish", "//..."]).run().code(6);
+    finished
+        .mentions("package `text` will do in any version, for ever")
+        .mentions("greet/PKG.libsonnet:5:18");
+}
+
+#[test]
+fn names_that_registries_of_others_do_not_take_are_refused() {
+    let scene = Scene::new();
+    scene.write("a_-b", "1.0.0", "", "cat data > out.txt");
+    scene.publisher.wake(["publish", "a_-b"]).run().code(5).mentions("`a_-b` cannot be published");
+    scene.publish("a-b", "1.0.0", "");
+    scene.write("ab", "1.0.0", "", "cat data > out.txt");
+    let resembling = scene.publisher.wake(["publish", "ab"]).run().code(5);
+    resembling.mentions("`acme/ab` differs from `acme/a-b`, which is there, in `-` and `_` alone");
+}
+
+#[test]
+fn a_registry_behind_a_server_is_only_read() {
+    let scene = Scene::new();
+    scene.write("text", "2.0.1", "", "cat data > out.txt");
+    scene.publisher.write("wake.toml", crate::scene::toml("https://example.org/wake"));
+    let finished = scene.publisher.wake(["publish", "text"]).run().code(2);
+    finished.mentions("`https://example.org/wake` can only be read").mentions("`file:DIR`");
+}
+
+#[test]
+fn a_directory_of_other_things_is_no_registry() {
+    let scene = Scene::new();
+    scene.write("text", "2.0.1", "", "cat data > out.txt");
+    fs::create_dir(scene.registry()).unwrap();
+    fs::write(scene.registry().join("photos"), "").unwrap();
+    scene.publisher.wake(["publish", "text"]).run().code(9).mentions("there is no registry at");
+    assert_eq!(fs::read_dir(scene.registry()).unwrap().count(), 1);
+}
+
+/// R4: whoever packs the same tree makes the same bytes, but for the compressor.
+#[test]
+fn another_user_and_place_give_the_same_content() {
+    let (one, two) = (Scene::new(), Scene::new());
+    for scene in [&one, &two] {
+        scene.write("text", "2.0.1", "", "cat data > out.txt");
+    }
+    fs::set_permissions(
+        two.publisher.path("text/data"),
+        std::os::unix::fs::PermissionsExt::from_mode(0o600),
+    )
+    .unwrap();
+    two.publisher.touch("text/data");
+    for scene in [&one, &two] {
+        scene.publisher.wake(["publish", "text"]).run().success();
+    }
+    for path in ["pkgs/acme/text/2.0.1.json", "pkgs/acme/text/2.0.1.tar.zst"] {
+        let read = |scene: &Scene| fs::read(scene.registry().join(path)).unwrap();
+        assert_eq!(read(&one), read(&two), "{path}");
+    }
+}
+
+/// The archive is one that GNU tar reads, with nothing of whoever made it.
+#[test]
+fn the_archive_is_a_plain_tar() {
+    if !wake_tests::has_program("zstd") {
+        return skip("the_archive_is_a_plain_tar", "zstd is not here");
+    }
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    let archive = scene.registry().join("pkgs/acme/text/2.0.1.tar.zst");
+    let listed = std::process::Command::new("tar")
+        .args(["--zstd", "--utc", "--full-time", "-tvf"])
+        .arg(&archive)
+        .output()
+        .unwrap();
+    assert!(listed.status.success());
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let lines: Vec<String> =
+        listed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    let names: Vec<&str> = lines.iter().map(|line| line.rsplit(' ').next().unwrap()).collect();
+    assert_eq!(names, ["PKG.libsonnet", "data", "made.libsonnet", "made.sh"]);
+    for line in &lines {
+        assert!(line.contains(" 0/0 ") && line.contains("1980-01-02 00:00:00"), "{line}");
+    }
+    assert!(lines[3].starts_with("-rwxr-xr-x") && lines[1].starts_with("-rw-r--r--"), "{lines:?}");
+}

@@ -1,0 +1,137 @@
+//! What was published, used elsewhere by name and version.
+
+use std::fs;
+
+use wake_tests::{example, has_program, project, skip};
+
+use crate::scene::{Scene, get, says};
+
+/// The library of the example in C goes to a registry, and a program in another repository is linked with it.
+#[test]
+fn the_library_of_one_repository_is_linked_in_another() {
+    if !has_program("cc") {
+        return skip("the_library_of_one_repository", "there is no C compiler");
+    }
+    let library = example("c-app");
+    let registry = library.base().join("registry");
+    let toml = |address: &str| {
+        format!("[registries]\nmain = \"{address}\"\n\n[namespaces]\n\"\" = \"main\"\n")
+    };
+    library.write("wake.toml", toml("file:../registry"));
+    library.wake(["publish", "stats"]).run().success();
+    let application = example("c-app");
+    fs::remove_dir_all(application.path("stats")).unwrap();
+    application.write("wake.toml", toml(&format!("file://{}", registry.display())));
+    application.edit("app/PKG.libsonnet", ", from='../stats'", "");
+    let build = application.build(&["//app"]);
+    assert_eq!(build.of_kind("locked").count(), 1);
+    assert_eq!(build.of_kind("fetched").count(), 1);
+    let lock = application.read("wake.lock");
+    assert!(lock.starts_with("wake-lock 1\nstats 1.0.0 main "), "{lock}");
+    let program = application.result("//app:app", "bin/app");
+    let before = fs::read(&program).unwrap();
+    // Wiped, and built again with nothing but the store.
+    fs::remove_dir_all(application.path(".wake")).unwrap();
+    fs::rename(&registry, registry.with_extension("gone")).unwrap();
+    let again = application.json_build(&["//app"]).arg("--offline").run().success().events();
+    assert_eq!(again.ran(), [] as [&str; 0]);
+    assert_eq!(fs::read(&program).unwrap(), before);
+    assert_eq!(application.read("wake.lock"), lock);
+}
+
+#[test]
+fn what_is_locked_and_not_here_is_fetched() {
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    let user = scene.user(&format!("text: {}", get("text", "^2")));
+    user.build(&["//app"]);
+    assert_eq!(user.result_text("//app:app", "out.txt"), "text 2.0.1\n");
+    let lock = user.read("wake.lock");
+    // A newer version changes nothing for who has a lock.
+    scene.publish("text", "2.1.0", "");
+    fs::remove_dir_all(user.path(".wake")).unwrap();
+    let empty = user.base().join("another-store");
+    let build = user.json_build(&["//app"]).store(&empty).run().success().events();
+    assert_eq!(build.of_kind("fetched").count(), 1);
+    assert_eq!(build.of_kind("locked").count(), 0);
+    assert_eq!(user.read("wake.lock"), lock);
+    assert_eq!(user.result_text("//app:app", "out.txt"), "text 2.0.1\n");
+}
+
+#[test]
+fn offline_nothing_is_asked() {
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    let user = scene.user(&format!("text: {}", get("text", "^2")));
+    user.wake(["build", "//app", "--offline"]).run().code(6);
+    says(&user.wake(["lock"]).run().success(), &["Locked + acme/text 2.0.1"]);
+    let missing = user.wake(["build", "//app", "--offline"]).run().code(9);
+    missing
+        .mentions("acme/text 2.0.1 is locked, and the store does not have it")
+        .mentions("without `--offline` it is fetched");
+    user.build(&["//app"]);
+    user.wake(["build", "//app", "--frozen"]).run().success();
+}
+
+#[test]
+fn with_nothing_to_do_no_registry_is_looked_at() {
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    let user = scene.user(&format!("text: {}", get("text", "^2")));
+    user.build(&["//app"]);
+    fs::remove_dir_all(scene.registry()).unwrap();
+    user.build_runs_nothing(&["//app"]);
+    // Neither where everything is planned anew.
+    user.edit("app/PKG.libsonnet", "function(wake)", "// anew\nfunction(wake)");
+    user.build_runs_nothing(&["//app"]);
+}
+
+#[test]
+fn a_namespace_without_a_registry_is_asked_of_nobody() {
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    let user = scene.user("text: wake.getPkg(wake.pkgInfo('text', '^2', namespace='other'))");
+    let failed = user.wake(["build", "//app"]).run().code(6);
+    failed
+        .mentions("no registry has the packages of `other`")
+        .mentions("`[namespaces]` `other = \"main\"`");
+}
+
+#[test]
+fn many_packages_are_fetched_at_once() {
+    let scene = Scene::new();
+    let names: Vec<String> = (0..12).map(|number| format!("part{number}")).collect();
+    for name in &names {
+        scene.write(name, "1.0.0", "", "cat data > out.txt");
+    }
+    scene.publisher.wake(["publish", "//...", "--no-verify"]).run().success();
+    let pkgs: Vec<String> =
+        names.iter().map(|name| format!("{name}: {}", get(name, "^1"))).collect();
+    let user = scene.user(&pkgs.join(", "));
+    let build = user.build(&["//app"]);
+    let fetched: Vec<_> = build.of_kind("fetched").collect();
+    assert_eq!(fetched.len(), 1);
+    assert_eq!(fetched[0]["pkgs"], 12);
+    assert_eq!(user.result_text("//app:app", "out.txt").lines().count(), 12);
+}
+
+#[test]
+fn settings_of_registries_are_read_with_their_places() {
+    let of = |text: &str| {
+        let project = project().pkg("").file("wake.toml", text).build();
+        project.wake(["ls"]).run().code(2).redacted_stderr()
+    };
+    let unknown = of("[registries]\nmain = \"file:r\"\n[namespaces]\nacme = \"mian\"\n");
+    assert!(unknown.contains("no registry is called `mian`"), "{unknown}");
+    assert!(
+        unknown.contains("wake.toml:4:8") && unknown.contains("did you mean `main`?"),
+        "{unknown}"
+    );
+    let address = of("[registries]\nmain = \"ftp://r\"\n");
+    assert!(
+        address.contains("wake.toml:2:8") && address.contains("`ftp://r` is no address"),
+        "{address}"
+    );
+    let name = of("[registries]\nMain = \"file:r\"\n");
+    assert!(name.contains("wake.toml:2:1"), "{name}");
+}

@@ -1,0 +1,400 @@
+//! Choosing versions: what the packages of a workspace require, among what registries have.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use wake_eval::{API_VERSION, NoAnswers, Op};
+use wake_model::lock::LockSource;
+use wake_model::release::NeedSource;
+use wake_model::{LOCK_FILE, Lock, LockedPkg, Name, PkgName, PkgSource, RelPath};
+use wake_registry::{Listed, PkgLog, Registry};
+use wake_solve::{Demand, Exact, Fault, Need, Release, Standing, Task, Universe, Unsolved, Update};
+use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
+use wake_store::Store;
+
+use crate::evaluate::Evaluator;
+use crate::load::{Loaded, LoadedPkg, load};
+use crate::locked::LockedPkgs;
+use crate::registries::{Reach, Registries, registry_failure};
+use crate::workspace::Workspace;
+
+/// Logs that are fetched at once, at most.
+const AT_ONCE: usize = 8;
+
+/// What is chosen anew.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    /// Which lines of the lock are let go.
+    pub update: Update,
+    /// Which packages are to have a certain version.
+    pub exact: Vec<Exact>,
+}
+
+impl Choice {
+    /// What has to be, and no more.
+    pub(crate) const NECESSARY: Choice = Choice { update: Update::Nothing, exact: Vec::new() };
+}
+
+/// The lock that the workspace is to have, of which `before` is the one that it has.
+///
+/// It says what all members require, whatever is built. Nothing is written.
+pub(crate) fn choose(
+    workspace: &Workspace,
+    evaluator: &Evaluator,
+    registries: &Registries,
+    before: &Lock,
+    choice: &Choice,
+) -> Result<Lock, Failure> {
+    let dirs = workspace.members(&RelPath::root())?;
+    let open = LockedPkgs::left_open(registries);
+    let mut result = load(workspace, evaluator, &open, &dirs);
+    let errors = result.errors();
+    if !errors.is_empty() {
+        return Err(Failure { diagnostics: errors });
+    }
+    let required = Required::of(&result.loaded);
+    if required.0.is_empty() {
+        let retrieved = before.iter().filter(|pkg| !pkg.is_of_registry());
+        return Ok(retrieved.cloned().collect());
+    }
+    required.check_namespaces(registries, evaluator)?;
+    if registries.reach() == Reach::Nothing {
+        let message = "versions have to be chosen, and `--offline` asks no registry";
+        return Err(Diagnostic::error(Class::Network, message).into());
+    }
+    let answers = Mutex::default();
+    let published = Published { registries, store: evaluator.store, before, answers };
+    let demands = required.demands(None);
+    let solve = |demands: &[Demand]| {
+        let Choice { update, exact } = choice.clone();
+        wake_solve::solve(&Task { demands, lock: before, update, exact: &exact }, &published)
+    };
+    let chosen = match solve(&demands) {
+        Ok(chosen) => chosen,
+        Err(Unsolved::Unanswered(error)) => return Err((*error).into()),
+        // To say where each requirement stands costs an evaluation, which only a person needs.
+        Err(Unsolved::Faults(_)) => {
+            let places = required.places(evaluator);
+            return Err(match solve(&required.demands(Some(&places))) {
+                Err(Unsolved::Faults(faults)) => {
+                    let told = |fault| told(fault, &places);
+                    Failure { diagnostics: faults.into_iter().map(told).collect() }
+                }
+                Err(Unsolved::Unanswered(error)) => (*error).into(),
+                Ok(_) => Diagnostic::error(Class::Internal, "two answers to one question").into(),
+            });
+        }
+    };
+    let mut lines: Vec<LockedPkg> =
+        before.iter().filter(|pkg| !pkg.is_of_registry()).cloned().collect();
+    for chosen in chosen {
+        let (registry, log) = published.log(&chosen.name).map_err(|error| Failure::from(*error))?;
+        let Some(listed) = log.get(&chosen.version) else { continue };
+        lines.push(LockedPkg {
+            name: chosen.name,
+            version: chosen.version,
+            source: LockSource::Registry(registry.name().clone()),
+            content: listed.release.content,
+        });
+    }
+    Ok(lines.into_iter().collect())
+}
+
+/// What is wrong, where it is written.
+fn told(fault: Fault, places: &[Option<Place>]) -> Diagnostic {
+    let Fault { message, demand, label, notes, help } = fault;
+    let place = demand.and_then(|number| places.get(number)?.clone());
+    let place = place.map(|place| Place { label: label.or(place.label.clone()), ..place });
+    let diagnostic = Diagnostic::error(Class::Resolution, message).at(place);
+    let diagnostic = notes.into_iter().fold(diagnostic, Diagnostic::note);
+    help.into_iter().fold(diagnostic, Diagnostic::help)
+}
+
+/// Every requirement for a registry in packages of the workspace, with the package and its key there.
+struct Required<'a>(Vec<(&'a LoadedPkg, &'a str)>);
+
+impl<'a> Required<'a> {
+    fn of(loaded: &'a Loaded) -> Required<'a> {
+        let of_pkg = |pkg: &'a LoadedPkg| {
+            let gets = pkg.decl.pkgs.iter();
+            let gets = gets.filter(|(_, get)| get.from == PkgSource::Registry);
+            gets.map(move |(key, _)| (pkg, key.as_str()))
+        };
+        Required(loaded.values().flat_map(of_pkg).collect())
+    }
+
+    fn demands(&self, places: Option<&[Option<Place>]>) -> Vec<Demand> {
+        let demand = |(number, (pkg, key)): (usize, &(&LoadedPkg, &str))| {
+            let request = &pkg.decl.pkgs.get(*key)?.request;
+            let place = places.and_then(|places| places.get(number)?.as_ref());
+            Some(Demand {
+                by: pkg.place.label(),
+                at: place.map(Place::to_string),
+                name: request.pkg_name(),
+                requirement: request.version.clone(),
+            })
+        };
+        self.0.iter().enumerate().filter_map(demand).collect()
+    }
+
+    fn places(&self, evaluator: &Evaluator) -> Vec<Option<Place>> {
+        self.0.iter().map(|(pkg, key)| place_of(pkg, key, evaluator)).collect()
+    }
+
+    /// Whether each has a registry that may have it.
+    fn check_namespaces(
+        &self,
+        registries: &Registries,
+        evaluator: &Evaluator,
+    ) -> Result<(), Diagnostic> {
+        for (pkg, key) in &self.0 {
+            let Some(get) = pkg.decl.pkgs.get(*key) else { continue };
+            if registries.of(get.request.namespace.as_ref()).is_none() {
+                let none = registries.none_for(&get.request.pkg_name());
+                return Err(none.at(place_of(pkg, key, evaluator)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn place_of(pkg: &LoadedPkg, key: &str, evaluator: &Evaluator) -> Option<Place> {
+    evaluator.locate(&pkg.place, &Op::Pkg, &pkg.declared_pkg(key), &NoAnswers)
+}
+
+/// What registries have, as far as the lock lets one believe it.
+struct Published<'a> {
+    registries: &'a Registries,
+    store: &'a Store,
+    before: &'a Lock,
+    /// What was asked for before, and what came: also that nothing came is not asked again.
+    answers: Mutex<HashMap<PkgName, Answer>>,
+}
+
+/// The log of a package, with the registry that has it.
+type Answer = Result<(Arc<Registry>, Arc<PkgLog>), Box<Diagnostic>>;
+
+impl Published<'_> {
+    fn log(&self, name: &PkgName) -> Answer {
+        let answers = || self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = answers().get(name) {
+            return answer.clone();
+        }
+        let answer = self.ask(name);
+        answers().insert(name.clone(), answer.clone());
+        answer
+    }
+
+    fn ask(&self, name: &PkgName) -> Answer {
+        let registry = self.registries.of(name.namespace.as_ref());
+        let registry = registry.ok_or_else(|| self.registries.none_for(name))?;
+        let log = registry.log(name, self.store, self.registries.meter());
+        let log = log.map_err(registry_failure)?;
+        self.check(name, &registry, &log)?;
+        Ok((registry, log))
+    }
+
+    /// The lock is the second witness of what a registry had.
+    fn check(
+        &self,
+        name: &PkgName,
+        registry: &Registry,
+        log: &PkgLog,
+    ) -> Result<(), Box<Diagnostic>> {
+        let of_it = |pkg: &&LockedPkg| pkg.source == LockSource::Registry(registry.name().clone());
+        for locked in self.before.of_registries(name).filter(of_it) {
+            let (version, called) = (&locked.version, registry.name());
+            let message = match log.get(version) {
+                Some(listed) if listed.release.content == locked.content => continue,
+                Some(listed) => format!(
+                    "registry `{called}` has {name} {version} with the content {}, and `{LOCK_FILE}` with {}",
+                    listed.release.content, locked.content
+                ),
+                None => format!(
+                    "registry `{called}` does not have {name} {version}, which `{LOCK_FILE}` has from there"
+                ),
+            };
+            let diagnostic = Diagnostic::error(Class::Integrity, message)
+                .help("ask who runs the registry what became of it")
+                .help(format!("without its line in `{LOCK_FILE}` another version is chosen"));
+            return Err(Box::new(diagnostic));
+        }
+        Ok(())
+    }
+}
+
+impl Universe for Published<'_> {
+    type Error = Box<Diagnostic>;
+
+    fn releases(&self, name: &PkgName) -> Result<Option<Vec<Release>>, Box<Diagnostic>> {
+        let (_, log) = self.log(name)?;
+        Ok((!log.is_empty()).then(|| log.versions().map(release).collect()))
+    }
+
+    fn names(&self, namespace: Option<&Name>) -> Result<Vec<Name>, Box<Diagnostic>> {
+        let Some(registry) = self.registries.of(namespace) else { return Ok(Vec::new()) };
+        let names = registry.names(namespace, self.registries.meter()).map_err(registry_failure)?;
+        Ok(names.into_iter().map(|pkg| pkg.name).collect())
+    }
+
+    fn expect(&self, names: &[&PkgName]) {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
+                // What went wrong is found again, and told, by whoever needs it.
+                let _ = self.log(name);
+            }
+        };
+        std::thread::scope(|scope| {
+            (0..names.len().min(AT_ONCE)).for_each(|_| drop(scope.spawn(work)));
+        });
+    }
+}
+
+fn release(listed: &Listed) -> Release {
+    let release = &listed.release;
+    let needs = release.pkgs.values().filter(|need| need.from == NeedSource::Registry);
+    let standing = match listed {
+        Listed { gone: Some(reason), .. } => {
+            Standing::Unusable { because: format!("gone: {reason}"), help: None }
+        }
+        _ if release.api > API_VERSION => Standing::Unusable {
+            because: format!("written for a later wake (version {} of its library)", release.api),
+            help: Some(format!("a newer wake can use {}", release.version)),
+        },
+        Listed { yanked: Some(yank), .. } => {
+            Standing::OnlyLocked { because: format!("yanked: {}", yank.reason) }
+        }
+        _ => Standing::Usable,
+    };
+    Release {
+        version: release.version.clone(),
+        needs: needs
+            .map(|need| {
+                let request = need.request();
+                Need { name: request.pkg_name(), requirement: request.version }
+            })
+            .collect(),
+        standing,
+    }
+}
+
+/// What became of each line between two locks, sorted by package.
+pub(crate) fn changes(before: &Lock, after: &Lock) -> Vec<LockChange> {
+    let moved = moved(before, after);
+    let by_range = |lock: &Lock| -> BTreeMap<(PkgName, String), Vec<String>> {
+        let mut versions = BTreeMap::<_, Vec<String>>::new();
+        for pkg in lock.iter() {
+            let versions = versions.entry((pkg.name.clone(), pkg.version.range())).or_default();
+            versions.push(pkg.version.to_string());
+        }
+        versions
+    };
+    let (before, after) = (by_range(before), by_range(after));
+    let mut keys: Vec<_> = before.keys().chain(after.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    let mut changes = Vec::new();
+    for key in keys {
+        let versions = |of: &BTreeMap<_, Vec<String>>| of.get(key).cloned().unwrap_or_default();
+        let (old, new) = (versions(&before), versions(&after));
+        let gone: Vec<String> =
+            old.iter().filter(|version| !new.contains(version)).cloned().collect();
+        let come: Vec<String> =
+            new.iter().filter(|version| !old.contains(version)).cloned().collect();
+        let pkg = key.0.clone();
+        match (gone.as_slice(), come.as_slice()) {
+            ([from], [to]) => {
+                let (from, to) = (Some(from.clone()), Some(to.clone()));
+                changes.push(LockChange { pkg, from, to });
+            }
+            (gone, come) => {
+                changes.extend(gone.iter().map(|from| LockChange {
+                    pkg: pkg.clone(),
+                    from: Some(from.clone()),
+                    to: None,
+                }));
+                changes.extend(come.iter().map(|to| LockChange {
+                    pkg: pkg.clone(),
+                    from: None,
+                    to: Some(to.clone()),
+                }));
+            }
+        }
+    }
+    changes.extend(moved);
+    changes
+}
+
+/// Lines of versions that both locks have, from another source now.
+fn moved(before: &Lock, after: &Lock) -> Vec<LockChange> {
+    let now = |old: &LockedPkg| after.iter().find(|new| new.key() == old.key()).cloned();
+    let pairs = before.iter().filter_map(|old| Some((old, now(old)?)));
+    let moved = pairs.filter(|(old, new)| *old != new);
+    moved
+        .map(|(old, new)| LockChange {
+            pkg: old.name.clone(),
+            from: Some(format!("{} {}", old.version, old.source)),
+            to: Some(format!("{} {}", new.version, new.source)),
+        })
+        .collect()
+}
+
+/// What became of a line of a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockChange {
+    /// The package.
+    pub pkg: PkgName,
+    /// The version that was there, if one was.
+    pub from: Option<String>,
+    /// The version that is there now, if one is.
+    pub to: Option<String>,
+}
+
+/// As a person reads it: `+ acme/greet 1.2.0`, `~ acme/text 2.0.1 -> 2.1.0`.
+impl std::fmt::Display for LockChange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let LockChange { pkg, from, to } = self;
+        match (from, to) {
+            (Some(from), Some(to)) => write!(f, "~ {pkg} {from} -> {to}"),
+            (Some(from), None) => write!(f, "- {pkg} {from}"),
+            (None, Some(to)) => write!(f, "+ {pkg} {to}"),
+            (None, None) => write!(f, "  {pkg}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn what_became_of_lines_is_said_by_range() {
+        let lock = |versions: &[&str]| {
+            let line = |version: &&str| format!("{version} acme {}\n", "0".repeat(64));
+            let lines: String = versions.iter().map(line).collect();
+            Lock::parse(&format!("wake-lock 1\n{lines}")).unwrap()
+        };
+        let before = lock(&["acme/a 1.0.0", "acme/b 1.0.0", "acme/c 0.1.0", "acme/d 1.0.0"]);
+        let after = lock(&["acme/a 1.1.0", "acme/b 1.0.0", "acme/c 0.2.0", "acme/e 1.0.0"]);
+        let said: Vec<String> =
+            changes(&before, &after).iter().map(LockChange::to_string).collect();
+        let expected = [
+            "~ acme/a 1.0.0 -> 1.1.0",
+            "- acme/c 0.1.0",
+            "+ acme/c 0.2.0",
+            "- acme/d 1.0.0",
+            "+ acme/e 1.0.0",
+        ];
+        assert_eq!(said, expected);
+        assert!(changes(&after, &after).is_empty());
+        let elsewhere = Lock::parse(&before.to_string().replace(" acme ", " main ")).unwrap();
+        let said = changes(&before, &elsewhere);
+        assert_eq!(
+            (said.len(), said[0].to_string()),
+            (4, "~ acme/a 1.0.0 acme -> 1.0.0 main".to_owned())
+        );
+    }
+}

@@ -1,0 +1,98 @@
+//! Writing `wake.lock`.
+
+use wake_model::{LOCK_FILE, Lock, PkgName, Version};
+use wake_solve::{Exact, Update};
+use wake_steps::Cancel;
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+
+use crate::choose::{Choice, LockChange, changes, choose};
+use crate::session::{Checkout, Session};
+use crate::snapshot::Snapshot;
+
+/// What is asked of `wake.lock`.
+#[derive(Clone, Debug, Default)]
+pub struct LockRequest {
+    /// Packages that are to be as new as they can be; of all of them where there are none.
+    pub update: Option<Vec<PkgName>>,
+    /// The version that one is to have.
+    pub precise: Option<Version>,
+    /// Whether it is only looked what would change.
+    pub check: bool,
+}
+
+impl Session {
+    /// Has `wake.lock` meet what all packages of the workspace require; gives what changes.
+    ///
+    /// It is replaced in one step, and left alone where nothing changes.
+    pub fn lock(&self, request: &LockRequest, cancel: &Cancel) -> Result<Vec<LockChange>, Failure> {
+        self.registries.count_with(cancel.meter());
+        let snapshot = Snapshot::newest(&self.state_dir());
+        let checkout = self.look(snapshot.as_ref());
+        let update = match (&request.update, &request.precise) {
+            (Some(names), None) if names.is_empty() => Update::Everything,
+            (Some(names), None) => Update::Only(names.iter().cloned().collect()),
+            (Some(_), Some(_)) | (None, _) => Update::Nothing,
+        };
+        let exact = match (&request.update, &request.precise) {
+            (Some(names), Some(version)) => {
+                let exact = |name: &PkgName| Exact { name: name.clone(), version: version.clone() };
+                names.iter().map(exact).collect()
+            }
+            _ => Vec::new(),
+        };
+        self.check_known(&checkout, request)?;
+        let changes = self.relock(&checkout, &Choice { update, exact }, request.check)?;
+        // Digests that could not be kept are computed again next time.
+        let _ = checkout.files.save(&self.files_file());
+        let _ = self.store().flush_memo();
+        Ok(changes)
+    }
+
+    /// Chooses versions, and writes the lock unless it is only looked what would change.
+    pub(crate) fn relock(
+        &self,
+        checkout: &Checkout,
+        choice: &Choice,
+        only_look: bool,
+    ) -> Result<Vec<LockChange>, Failure> {
+        let evaluator = checkout.evaluator();
+        let before =
+            checkout.locked.text(&checkout.files).map_err(|error| Failure::from(*error))?;
+        let _span = self.profile().stage("choose versions");
+        let after: Lock = self
+            .machine
+            .threads()
+            .install(|| choose(&self.workspace, &evaluator, &self.registries, before, choice))?;
+        let changes = changes(before, &after);
+        let text = after.to_string();
+        if only_look || checkout.locked.is_written_as(&text) {
+            return Ok(changes);
+        }
+        let place = self.workspace.dir.join(LOCK_FILE);
+        place.replace_by(&[text.as_bytes()]).map_err(|source| {
+            let message = format!("`{LOCK_FILE}` cannot be written: {source}");
+            Diagnostic::error(Class::Environment, message)
+        })?;
+        Ok(changes)
+    }
+
+    /// A package that is to be updated must be locked.
+    fn check_known(&self, checkout: &Checkout, request: &LockRequest) -> Result<(), Failure> {
+        let Some(names) = &request.update else { return Ok(()) };
+        let lock = checkout.locked.text(&checkout.files).map_err(|error| Failure::from(*error))?;
+        for name in names {
+            if lock.of_registries(name).next().is_none() {
+                let message = format!("`{LOCK_FILE}` has no `{name}`");
+                let locked: Vec<String> = lock.iter().map(|pkg| pkg.name.to_string()).collect();
+                let near = wake_model::nearest::nearest(
+                    &name.to_string(),
+                    locked.iter().map(String::as_str),
+                );
+                let help = near.map(|near| format!("did you mean `{near}`?"));
+                let diagnostic = Diagnostic::error(Class::Nothing, message);
+                return Err(help.into_iter().fold(diagnostic, Diagnostic::help).into());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,597 @@
+//! Publishing: what others get of packages of the workspace, tried before they do.
+
+mod file_set;
+mod secret;
+mod verification;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::Value;
+use wake_eval::API_VERSION;
+use wake_model::release::check_publishable;
+use wake_model::{Manifest, Name, Node, PkgName, PkgSource, RelPath, Release, Requirement};
+use wake_registry::{Address, Directory, PackedPkg, Registry, Standing, Upload, Yank, pack};
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::error::store_failure;
+use wake_steps::{Cancel, clock};
+use wake_store::{BuildTreeError, Lookup, Scratch, Store, StoredTree};
+
+use self::file_set::file_set;
+use self::secret::check_secrets;
+use self::verification::{Verified, verify};
+use crate::choose::Choice;
+use crate::evaluate::Evaluator;
+use crate::instance::PkgInstance;
+use crate::load::{Loaded, LoadedPkg};
+use crate::order::{graph_of, sort};
+use crate::pkg_place::PkgPlace;
+use crate::published::{file_sum, release};
+use crate::registries::{Reach, registry_failure};
+use crate::session::{Checkout, Session};
+use crate::snapshot::Snapshot;
+use crate::source_text::find_literal;
+use crate::target::{TargetPattern, find};
+
+/// What is to be published.
+#[derive(Clone, Debug, Default)]
+pub struct PublishRequest {
+    /// The packages; none: the one around the person.
+    pub targets: Vec<TargetPattern>,
+    /// The registry, if not the one of their namespace.
+    pub registry: Option<String>,
+    /// How far it goes.
+    pub extent: Extent,
+    /// Whether every module is built from what others get.
+    pub verify: bool,
+    /// Files that look as if they held a secret, and hold none.
+    pub allowed: Vec<String>,
+}
+
+/// How far publishing goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// Which files others get.
+    List,
+    /// Everything but the writing.
+    Trial,
+    /// To the end.
+    #[default]
+    Whole,
+}
+
+/// What publishing tells while it goes on, in this order for each package.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PublishStep {
+    /// It is looked at.
+    Checking {
+        /// The package, its version and where it lies.
+        pkg: String,
+    },
+    /// What others get.
+    Files {
+        /// Each file and link: links with where they lead, programs with a `*`.
+        files: Vec<String>,
+        /// The bytes of the files.
+        size: u64,
+    },
+    /// What it needs.
+    Needs {
+        /// The requirement, and the version that was found.
+        need: String,
+    },
+    /// Its modules were built from what others get.
+    Verified {
+        /// How many.
+        modules: usize,
+        /// How strictly.
+        sandbox: String,
+        /// Milliseconds.
+        ms: u64,
+    },
+    /// What it comes to.
+    Content {
+        /// The digest of its files.
+        content: String,
+        /// Bytes of the archive.
+        archive: u64,
+        /// Its SHA-256.
+        sha256: String,
+    },
+    /// Something that a person should know.
+    Warning(Box<Diagnostic>),
+    /// It is there, or would be.
+    Done {
+        /// The package and its version.
+        pkg: String,
+        /// The registry.
+        registry: String,
+        /// How it stands there.
+        outcome: Published,
+    },
+}
+
+/// What became of a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// It was put there.
+    Now,
+    /// It was there before.
+    Before,
+    /// It would be put there.
+    Trial,
+}
+
+/// A file of more bytes is probably none that others need.
+const LARGE: u64 = 1 << 20;
+
+/// A package that is to be published.
+struct Candidate {
+    label: String,
+    tree: StoredTree,
+    release: Release,
+    registry: Name,
+    dir: PathBuf,
+}
+
+/// The same, packed.
+struct Packed {
+    candidate: Candidate,
+    packed: PackedPkg,
+    archive: PathBuf,
+    standing: Standing,
+}
+
+impl Session {
+    /// Publishes packages, those first that others need. What is there already with the same content is passed over, so that the
+    /// same call does the rest of one that was cut off.
+    pub fn publish(
+        &self,
+        request: &PublishRequest,
+        cancel: &Cancel,
+        say: &mut dyn FnMut(PublishStep),
+    ) -> Result<(), Failure> {
+        self.registries.count_with(cancel.meter());
+        if self.registries.reach() == Reach::Nothing && request.extent == Extent::Whole {
+            let message = "publishing asks registries, and `--offline` asks none";
+            return Err(Diagnostic::error(Class::Usage, message).into());
+        }
+        let snapshot = Snapshot::newest(&self.state_dir());
+        let mut checkout = self.look(snapshot.as_ref());
+        let mut candidates = self.candidates(&checkout, request, say);
+        if candidates.is_err() && checkout.is_to_be_locked() {
+            self.relock(&checkout, &Choice::NECESSARY, false)?;
+            checkout = self.look(snapshot.as_ref());
+            candidates = self.candidates(&checkout, request, say);
+        }
+        let candidates = candidates?;
+        if request.extent == Extent::List {
+            return Ok(());
+        }
+        let scratch = self.store().scratch().map_err(store_failure)?;
+        let mut all = Vec::new();
+        for (number, candidate) in candidates.into_iter().enumerate() {
+            let archive = scratch.path().join(format!("{number}.tar.zst"));
+            let packed = pack(&candidate.tree, &archive).map_err(registry_failure)?;
+            let standing = standing(&candidate).map_err(registry_failure)?;
+            all.push(Packed { candidate, packed, archive, standing });
+        }
+        self.try_out(&all, request, cancel, say)?;
+        self.carry_out(&all, request, &scratch, say)
+    }
+
+    /// Takes a version back as far as nobody is to choose it anew, or allows that again.
+    pub fn yank(
+        &self,
+        pkg: &PkgName,
+        version: &wake_model::Version,
+        yank: Option<Yank>,
+    ) -> Result<bool, Failure> {
+        let (_, address) = self.registry_of(pkg, None)?;
+        let dir = directory_of(&address)?;
+        let (registry, _) = self.registry_of(pkg, None)?;
+        let directory = Directory::existing(&dir, &registry).map_err(registry_failure)?;
+        let done = directory.yank(pkg, version, yank, clock::unix_ms() / 1000);
+        Ok(done.map_err(registry_failure)?)
+    }
+
+    /// Forgets what was seen of a registry; says whether there was anything.
+    pub fn forget_registry(&self, name: &str) -> Result<bool, Failure> {
+        let registries = &self.workspace.settings.registries;
+        let address = registries.addresses.iter().find(|(called, _)| called.as_str() == name);
+        let Some((_, address)) = address else {
+            let names = registries.addresses.keys().map(Name::as_str);
+            return Err(no_registry(name, names).into());
+        };
+        Ok(self.store().forget_seen(&address.to_string()).map_err(store_failure)?)
+    }
+
+    /// Each package with its files and what they come to, those first that others need.
+    fn candidates(
+        &self,
+        checkout: &Checkout,
+        request: &PublishRequest,
+        say: &mut dyn FnMut(PublishStep),
+    ) -> Result<Vec<Candidate>, Failure> {
+        let evaluator = checkout.evaluator();
+        let found = find(&self.workspace, &request.targets, &mut |_| {})?;
+        let dirs: Vec<RelPath> = found.targets.into_iter().map(|target| target.pkg).collect();
+        let (declared, by_place, instances) = self.machine.threads().install(|| {
+            let mut result =
+                crate::load::load(&self.workspace, &evaluator, &checkout.locked, &dirs);
+            let errors = result.errors();
+            if !errors.is_empty() {
+                return Err(Failure { diagnostics: errors });
+            }
+            let loaded = &result.loaded;
+            let graph = graph_of(loaded.iter().map(|(place, pkg)| (place, pkg.found.values())));
+            let order = sort(&graph).0.into_iter().map(|node| graph[node].clone());
+            let is_meant = |place: &PkgPlace| place.dir().is_some_and(|dir| dirs.contains(dir));
+            let order: Vec<PkgPlace> = order.filter(is_meant).collect();
+            let declared: Vec<Declared> = order
+                .iter()
+                .filter_map(|place| Some(Declared::of(loaded.get(place)?, loaded)))
+                .collect();
+            let places: Vec<PkgPlace> = dirs.iter().cloned().map(PkgPlace::Checkout).collect();
+            let (by_place, instances) = checkout.instantiate(&evaluator, result.loaded, &places)?;
+            Ok((declared, by_place, instances))
+        })?;
+        let mut candidates = Vec::new();
+        for declared in declared {
+            let key = by_place.get(&declared.place);
+            let Some(instance) = key.and_then(|key| instances.get(key)) else { continue };
+            candidates.push(self.candidate(declared, instance, &evaluator, request, say)?);
+        }
+        // Digests that could not be kept are computed again next time.
+        let _ = checkout.files.save(&self.files_file());
+        let _ = self.store().flush_memo();
+        Ok(candidates)
+    }
+
+    fn candidate(
+        &self,
+        declared: Declared,
+        instance: &PkgInstance,
+        evaluator: &Evaluator,
+        request: &PublishRequest,
+        say: &mut dyn FnMut(PublishStep),
+    ) -> Result<Candidate, Failure> {
+        let Declared { place, decl, .. } = &declared;
+        let pkg = decl.info.pkg_name();
+        let label = format!("{pkg} {}", decl.info.version);
+        say(PublishStep::Checking { pkg: format!("{label} ({})", place.label()) });
+        let set = file_set(instance, evaluator)?;
+        if request.extent != Extent::List {
+            declared.check(evaluator)?;
+            self.check_needs(&declared, evaluator)?;
+        }
+        check_secrets(&set, place, evaluator, &request.allowed)?;
+        let content = bring_together(self.store(), &set, place, evaluator)?;
+        let tree = match self.store().tree(&content).map_err(store_failure)? {
+            Lookup::Hit(tree) => tree,
+            Lookup::Miss | Lookup::Corrupt(_) => {
+                let message = format!("{label}: its files changed while they were read");
+                return Err(Diagnostic::error(Class::Environment, message).into());
+            }
+        };
+        let sum = file_sum(content, &tree.manifest);
+        say(PublishStep::Files { files: shown(&tree.manifest), size: sum.size });
+        for (path, size) in large(&tree.manifest) {
+            let message = format!("{label}: `{path}` has {} MiB", size >> 20);
+            let mut warning = Diagnostic::error(Class::Evaluation, message)
+                .help("is it one that others need? `files` of the package names it");
+            warning.level = wake_steps::diagnostic::Level::Warning;
+            say(PublishStep::Warning(Box::new(warning)));
+        }
+        let metadata = instance.metadata.as_ref().unwrap_or(&decl.metadata);
+        let modules = instance.modules.keys().cloned().collect();
+        let release = release(decl, modules, metadata, sum, API_VERSION).map_err(|error| {
+            let message = format!("`metadata` of {}: {error}", place.label());
+            Diagnostic::error(Class::Evaluation, message).help(
+                "`description`, `license`, `repository`, `homepage` and `use` are strings, `keywords` is a list of them",
+            )
+        })?;
+        if release.license.is_none() && request.extent != Extent::List {
+            let mut warning = Diagnostic::error(
+                Class::Evaluation,
+                format!("{label}: nobody knows under which licence others may use it"),
+            )
+            .help("`metadata={ license: 'MIT' }`");
+            warning.level = wake_steps::diagnostic::Level::Warning;
+            say(PublishStep::Warning(Box::new(warning)));
+        }
+        let (registry, dir) = match request.extent {
+            Extent::List => ("none".parse().map_err(|_| internal())?, PathBuf::new()),
+            Extent::Trial | Extent::Whole => {
+                let (registry, address) = self.registry_of(&pkg, request.registry.as_deref())?;
+                (registry, directory_of(&address)?)
+            }
+        };
+        Ok(Candidate { label, tree, release, registry, dir })
+    }
+
+    /// The registry that a package goes to.
+    fn registry_of(
+        &self,
+        pkg: &PkgName,
+        named: Option<&str>,
+    ) -> Result<(Name, Address), Diagnostic> {
+        let settings = self.registries.settings();
+        let name = match named {
+            Some(named) => {
+                let called = settings.addresses.keys().find(|name| name.as_str() == named);
+                let names = settings.addresses.keys().map(Name::as_str);
+                called.ok_or_else(|| no_registry(named, names))?
+            }
+            None => {
+                settings.of(pkg.namespace.as_ref()).ok_or_else(|| self.registries.none_for(pkg))?
+            }
+        };
+        let address = settings.addresses.get(name).ok_or_else(internal)?;
+        Ok((name.clone(), address.clone()))
+    }
+
+    /// What it needs must be something that whoever gets it can get.
+    fn check_needs(&self, declared: &Declared, evaluator: &Evaluator) -> Result<(), Diagnostic> {
+        for (key, get) in declared.decl.pkgs.iter() {
+            let at = || declared.written_at(key, evaluator);
+            let request = &get.request;
+            match &get.from {
+                PkgSource::Global => continue,
+                PkgSource::Retriever(_) => {
+                    let message = format!("package `{key}` is to be retrieved by an exec");
+                    return Err(Diagnostic::error(Class::Resolution, message).at(at()));
+                }
+                PkgSource::Local(_) | PkgSource::Registry => {}
+            }
+            if request.version == Requirement::ANY {
+                let message = format!("package `{key}` will do in any version, for ever");
+                let help = match declared.versions.get(key) {
+                    Some(version) => format!("ask for what is here: `'^{version}'`"),
+                    None => "say which versions will do, such as `^1.2`".to_owned(),
+                };
+                return Err(Diagnostic::error(Class::Resolution, message).at(at()).help(help));
+            }
+            if self.registries.of(request.namespace.as_ref()).is_none() {
+                let none = self.registries.none_for(&request.pkg_name());
+                return Err(none.at(at()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether whoever gets the packages can build them; says what each comes to.
+    fn try_out(
+        &self,
+        all: &[Packed],
+        request: &PublishRequest,
+        cancel: &Cancel,
+        say: &mut dyn FnMut(PublishStep),
+    ) -> Result<(), Failure> {
+        let new = || all.iter().filter(|packed| packed.standing == Standing::New);
+        let stage = self.store().scratch().map_err(store_failure)?;
+        if new().next().is_some() {
+            let name = "stage".parse().map_err(|_| internal())?;
+            let directory = Directory::open(stage.path(), &name).map_err(registry_failure)?;
+            let uploads: Vec<Upload<'_>> = new().map(Packed::upload).collect();
+            directory.publish(&uploads, 0).map_err(registry_failure)?;
+        }
+        for packed in new() {
+            let Candidate { release, .. } = &packed.candidate;
+            let Verified { needs, modules, ms } =
+                verify(self, release, stage.path(), request.verify, cancel)?;
+            for need in needs {
+                say(PublishStep::Needs { need });
+            }
+            if request.verify {
+                let sandbox = self.machine.sandbox().as_ref().to_owned();
+                say(PublishStep::Verified { modules, sandbox, ms });
+            }
+            say(PublishStep::Content {
+                content: release.content.to_string(),
+                archive: packed.packed.archive.size,
+                sha256: packed.packed.archive.sha256.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Writes, and reads what was written as anybody does.
+    fn carry_out(
+        &self,
+        all: &[Packed],
+        request: &PublishRequest,
+        scratch: &Scratch,
+        say: &mut dyn FnMut(PublishStep),
+    ) -> Result<(), Failure> {
+        let mut by_registry: BTreeMap<&Name, Vec<&Packed>> = BTreeMap::new();
+        for packed in all {
+            by_registry.entry(&packed.candidate.registry).or_default().push(packed);
+        }
+        let mut outcomes: BTreeMap<&str, Published> = BTreeMap::new();
+        for (name, packed) in &by_registry {
+            let [first, ..] = packed.as_slice() else { continue };
+            let labels = packed.iter().map(|packed| &*packed.candidate.label);
+            if request.extent == Extent::Trial {
+                let outcome = |packed: &&&Packed| match packed.standing {
+                    Standing::New => Published::Trial,
+                    Standing::Published => Published::Before,
+                };
+                outcomes.extend(labels.zip(packed.iter().map(|packed| outcome(&packed))));
+                continue;
+            }
+            let uploads: Vec<Upload<'_>> = packed.iter().map(|packed| packed.upload()).collect();
+            let directory =
+                Directory::open(&first.candidate.dir, name).map_err(registry_failure)?;
+            let now = clock::unix_ms() / 1000;
+            let standings = directory.publish(&uploads, now).map_err(registry_failure)?;
+            drop(directory);
+            self.read_back(packed, scratch)?;
+            let outcome = |standing| match standing {
+                Standing::New => Published::Now,
+                Standing::Published => Published::Before,
+            };
+            outcomes.extend(labels.zip(standings.into_iter().map(outcome)));
+        }
+        for packed in all {
+            let pkg = packed.candidate.label.clone();
+            let registry = format!("file://{}", packed.candidate.dir.display());
+            let Some(outcome) = outcomes.get(&*pkg).copied() else { continue };
+            say(PublishStep::Done { pkg, registry, outcome });
+        }
+        Ok(())
+    }
+
+    /// Reads what was published as one who has nothing.
+    fn read_back(&self, all: &[&Packed], scratch: &Scratch) -> Result<(), Failure> {
+        let empty = scratch.path().join("read-back");
+        let store = Store::open(&empty)
+            .map_err(|error| Diagnostic::error(Class::Environment, error.to_string()))?;
+        for packed in all {
+            let Candidate { release, registry, dir, label, .. } = &packed.candidate;
+            let (pkg, meter) = (release.pkg_name(), self.registries.meter());
+            let address = Address::Dir(dir.clone());
+            let reader = Registry::new(registry.clone(), address, self.registries.web().clone());
+            let log = reader.log(&pkg, &store, meter).map_err(registry_failure)?;
+            if log.content(&release.version) != Some(release.content) {
+                let message = format!("{label} was written, and is not there");
+                let diagnostic = Diagnostic::error(Class::Network, message);
+                return Err(diagnostic.help("it is safe to run the same again").into());
+            }
+            let theirs =
+                reader.metadata(&pkg, &release.version, meter).map_err(registry_failure)?;
+            reader.compare(&pkg, release, &theirs).map_err(registry_failure)?;
+            let fetched = reader.fetch(&pkg, &release.version, &release.content, &store, meter);
+            fetched.map_err(registry_failure)?;
+        }
+        Ok(())
+    }
+}
+
+impl Packed {
+    fn upload(&self) -> Upload<'_> {
+        let Packed { candidate, packed, archive, .. } = self;
+        Upload { release: &candidate.release, archive, sum: &packed.archive }
+    }
+}
+
+/// What a package declares, for finding places in its source.
+struct Declared {
+    place: PkgPlace,
+    decl: wake_model::declared::PackageDecl,
+    raw_pkgs: BTreeMap<String, Value>,
+    reads: Vec<wake_eval::Read>,
+    /// The versions of the packages that lie in the checkout, by its keys for them.
+    versions: BTreeMap<String, String>,
+}
+
+impl Declared {
+    fn of(pkg: &LoadedPkg, loaded: &Loaded) -> Declared {
+        let version = |(key, place): (&String, &PkgPlace)| {
+            Some((key.clone(), loaded.get(place)?.decl.info.version.to_string()))
+        };
+        let raw = |(key, _): (&String, _)| (key.clone(), pkg.declared_pkg(key));
+        Declared {
+            place: pkg.place.clone(),
+            decl: pkg.decl.clone(),
+            raw_pkgs: pkg.decl.pkgs.iter().map(raw).collect(),
+            reads: pkg.reads.clone(),
+            versions: pkg.found.iter().filter_map(version).collect(),
+        }
+    }
+
+    fn written_at(
+        &self,
+        key: &str,
+        evaluator: &Evaluator,
+    ) -> Option<wake_steps::diagnostic::Place> {
+        let raw = self.raw_pkgs.get(key)?;
+        evaluator.locate(&self.place, &wake_eval::Op::Pkg, raw, &wake_eval::NoAnswers)
+    }
+
+    /// Whether registries take a package of that name and version.
+    fn check(&self, evaluator: &Evaluator) -> Result<(), Diagnostic> {
+        check_publishable(&self.decl.info).map_err(|error| {
+            let name = self.decl.info.name.as_str();
+            let at = find_literal(evaluator.files, &self.place, &self.reads, name);
+            Diagnostic::error(Class::Evaluation, error.to_string()).at(at)
+        })
+    }
+}
+
+/// Puts the files of a package into the store as the tree that others get.
+fn bring_together(
+    store: &Store,
+    set: &file_set::FileSet,
+    place: &PkgPlace,
+    evaluator: &Evaluator,
+) -> Result<wake_model::TreeDigest, Diagnostic> {
+    use crate::files::FileState;
+    let fault = |error: BuildTreeError| match error {
+        BuildTreeError::Store(error) => store_failure(error),
+        BuildTreeError::Changed { .. } => {
+            Diagnostic::error(Class::Environment, error.to_string()).help("run it again")
+        }
+        error => Diagnostic::error(Class::Evaluation, error.to_string()),
+    };
+    let mut builder = store.build_tree().map_err(store_failure)?;
+    for (path, state) in set {
+        match state {
+            FileState::File { blob, executable, .. } => {
+                let host = evaluator.files.absolute_in(place, path);
+                builder.add_file(path, &host, blob, *executable).map_err(fault)?;
+            }
+            FileState::Link(target) => builder.add_link(path, target).map_err(fault)?,
+            FileState::Absent | FileState::Dir | FileState::Other => {}
+        }
+    }
+    builder.finish().map_err(fault)
+}
+
+/// How a package stands in its registry, which may not exist yet.
+fn standing(candidate: &Candidate) -> Result<Standing, wake_registry::RegistryError> {
+    let Candidate { dir, registry, release, .. } = candidate;
+    match Directory::can_be_made(dir) {
+        true => Ok(Standing::New),
+        false => Directory::existing(dir, registry)?.standing(release),
+    }
+}
+
+fn directory_of(address: &Address) -> Result<PathBuf, Diagnostic> {
+    match address {
+        Address::Dir(dir) => Ok(dir.clone()),
+        Address::Web(_) => {
+            let address = address.to_string();
+            Err(registry_failure(wake_registry::RegistryError::ReadOnly { address }))
+        }
+    }
+}
+
+fn no_registry<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Diagnostic {
+    let near = wake_model::nearest::nearest(name, names);
+    let diagnostic = Diagnostic::error(Class::Usage, format!("no registry is called `{name}`"));
+    match near {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None => diagnostic.help("`[registries]` in `wake.toml` says which there are"),
+    }
+}
+
+fn internal() -> Diagnostic {
+    Diagnostic::error(Class::Internal, "a name that is one is none")
+}
+
+fn shown(manifest: &Manifest) -> Vec<String> {
+    let shown = |(path, node): (&RelPath, &Node)| match node {
+        Node::Link { target } => format!("{path} -> {target}"),
+        Node::File { executable: true, .. } => format!("{path}*"),
+        Node::File { .. } | Node::Dir => path.to_string(),
+    };
+    manifest.iter().map(shown).collect()
+}
+
+fn large(manifest: &Manifest) -> impl Iterator<Item = (&RelPath, u64)> {
+    manifest.iter().filter_map(|(path, node)| match node {
+        Node::File { size, .. } if *size > LARGE => Some((path, *size)),
+        _ => None,
+    })
+}

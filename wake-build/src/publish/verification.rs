@@ -1,0 +1,183 @@
+//! Whether whoever gets a package can build it: from its archive alone, in an empty store, with what registries have.
+
+use std::fs;
+use std::path::Path;
+
+use wake_model::release::{Need, NeedSource};
+use wake_model::{LOCK_FILE, Lock, PkgName, Release, Version};
+use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::error::store_failure;
+use wake_steps::event::{Event, Reporter, Status};
+use wake_steps::{Cancel, clock};
+
+use crate::build::{BuildRequest, LinkPolicy};
+use crate::locking::LockRequest;
+use crate::registries::Registries;
+use crate::session::{LockUse, Options, Session};
+use crate::target::TargetPattern;
+use crate::workspace::WORKSPACE_FILE;
+use wake_model::place::PKG_FILE;
+
+/// What came of trying a package out.
+pub(super) struct Verified {
+    /// What it needs, and what was found.
+    pub(super) needs: Vec<String>,
+    /// How many of its modules were built.
+    pub(super) modules: usize,
+    /// Milliseconds that took.
+    pub(super) ms: u64,
+}
+
+/// What the package is called by the one that gets it here.
+const KEY: &str = "it";
+
+/// Has another workspace get the package of `release`, with registries that also have what lies in `stage`, and build all of its modules
+/// if `build` says so.
+pub(super) fn verify(
+    session: &Session,
+    release: &Release,
+    stage: &Path,
+    build: bool,
+    cancel: &Cancel,
+) -> Result<Verified, Failure> {
+    let started = clock::now();
+    let scratch = session.store().scratch().map_err(store_failure)?;
+    let root = scratch.path().join("workspace");
+    let written = fs::create_dir(&root)
+        .and_then(|()| fs::write(root.join(WORKSPACE_FILE), ""))
+        .and_then(|()| fs::write(root.join(PKG_FILE), package_file(release)));
+    written.map_err(|source| {
+        Diagnostic::error(Class::Environment, format!("`{}`: {source}", root.display()))
+    })?;
+    let options = Options {
+        cwd: root.clone(),
+        store: scratch.path().join("store"),
+        store_is_explicit: true,
+        lock_use: LockUse::MayChange,
+        ..session.options.clone()
+    };
+    let mut other = Session::open(options)?;
+    let settings = session.registries.settings().clone();
+    let registries = Registries::new(settings, session.registries.reach(), &session.options.route);
+    other.registries = registries.with_stage(stage);
+    let named = |failure| not_verified(failure, release);
+    other.lock(&LockRequest::default(), cancel).map_err(named)?;
+    let text = fs::read_to_string(root.join(LOCK_FILE)).unwrap_or_default();
+    let lock = Lock::parse(&text).unwrap_or_default();
+    let needs = release.pkgs.values().map(|need| shown(need, &lock)).collect();
+    let mut modules = 0;
+    if build {
+        let request = BuildRequest {
+            targets: vec![TargetPattern::of_dependency(KEY)],
+            link: LinkPolicy::Never,
+            keep_going: true,
+            ..BuildRequest::default()
+        };
+        let mut collector = Collector::default();
+        let report = other.build(&request, cancel, &mut collector);
+        if report.exit != 0 {
+            return Err(named(collector.failure()));
+        }
+        modules = collector.modules;
+    }
+    Ok(Verified { needs, modules, ms: clock::ms_since(started) })
+}
+
+/// A package that gets the one that is tried out, and what that takes from the global namespace.
+fn package_file(release: &Release) -> String {
+    let get = |key: &str, name: &PkgName, version: &str, more: &str| {
+        let namespace = name.namespace.as_ref();
+        let namespace = namespace.map_or("null".to_owned(), |name| format!("'{name}'"));
+        let name = &name.name;
+        format!(
+            "    '{key}': wake.getPkg(wake.pkgInfo('{name}', '{version}', namespace={namespace}){more}),\n"
+        )
+    };
+    let mut pkgs = get(
+        KEY,
+        &release.pkg_name(),
+        &exactly(&release.version),
+        ", permissions=['defineGlobal', 'network']",
+    );
+    let globals = release.pkgs.values().filter(|need| need.from == NeedSource::Global);
+    for (number, need) in globals.enumerate() {
+        let request = need.request();
+        let (name, version) = (request.pkg_name(), request.version.to_string());
+        pkgs += &get(&format!("global-{number}"), &name, &version, ", global=true");
+    }
+    format!(
+        "function(wake) wake.pkg(\n  wake.pkgInfo('verification', '0.0.0'),\n  pkgs={{\n{pkgs}  }},\n)\n"
+    )
+}
+
+/// The requirement that means one version.
+fn exactly(version: &Version) -> String {
+    format!("={version}")
+}
+
+/// `acme/text ^2.0: 2.0.1 from acme`.
+fn shown(need: &Need, lock: &Lock) -> String {
+    let request = need.request();
+    let wanted = format!("{} {}", request.pkg_name(), request.version);
+    match (need.from, lock.find(&request)) {
+        (NeedSource::Global, _) => format!("{wanted}: from whoever uses it"),
+        (_, Some(found)) => format!("{wanted}: {} from {}", found.version, found.source),
+        (_, None) => wanted,
+    }
+}
+
+fn not_verified(mut failure: Failure, release: &Release) -> Failure {
+    let who = format!("{} {}", release.pkg_name(), release.version);
+    for diagnostic in &mut failure.diagnostics {
+        // Where it stands is a place that nobody can look at.
+        diagnostic.place = None;
+        diagnostic.message = format!("{who}, as others get it: {}", diagnostic.message);
+        diagnostic.notes.push("nothing was published".to_owned());
+    }
+    failure
+}
+
+/// Keeps what went wrong.
+#[derive(Default)]
+struct Collector {
+    diagnostics: Vec<Diagnostic>,
+    modules: usize,
+}
+
+impl Collector {
+    fn failure(self) -> Failure {
+        let none = || Diagnostic::error(Class::Action, "the build failed");
+        let mut diagnostics = self.diagnostics;
+        if diagnostics.is_empty() {
+            diagnostics.push(none());
+        }
+        Failure { diagnostics }
+    }
+}
+
+impl Reporter for Collector {
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Announced { requested: true, .. } => self.modules += 1,
+            Event::Diagnostic(diagnostic)
+                if diagnostic.level == wake_steps::diagnostic::Level::Error =>
+            {
+                self.diagnostics.push((**diagnostic).clone());
+            }
+            Event::ActionFinished(finished) if finished.status == Status::Failed => {
+                let how = finished.outcome.as_deref().unwrap_or("it was not run");
+                let message = format!("{} failed: {how}", finished.label);
+                let mut diagnostic = Diagnostic::error(Class::Action, message);
+                let lines =
+                    finished.stderr_tail.lines().chain(finished.faults.iter().map(String::as_str));
+                let lines: Vec<&str> = lines.collect();
+                for line in lines.iter().skip(lines.len().saturating_sub(10)) {
+                    diagnostic = diagnostic.note(*line);
+                }
+                let diagnostic = finished.help.iter().cloned().fold(diagnostic, Diagnostic::help);
+                self.diagnostics.push(diagnostic);
+            }
+            _ => {}
+        }
+    }
+}

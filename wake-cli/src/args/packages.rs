@@ -1,0 +1,102 @@
+//! What the commands about published packages take.
+
+use clap::{Args, Subcommand};
+use wake_build::TargetPattern;
+use wake_model::{PkgName, Version};
+
+/// `wake tree`
+#[derive(Args, Debug)]
+pub(crate) struct TreeArgs {
+    /// The packages [default: all of the workspace]
+    #[arg(value_name = "TARGET")]
+    pub(crate) targets: Vec<TargetPattern>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `wake add`
+#[derive(Args, Debug)]
+pub(crate) struct AddArgs {
+    /// The packages, as `NAMESPACE/NAME`, or with the versions that will do: `NAMESPACE/NAME@REQUIREMENT`
+    #[arg(value_name = "PACKAGE", required = true)]
+    pub(crate) packages: Vec<String>,
+}
+
+/// `wake remove`
+#[derive(Args, Debug)]
+pub(crate) struct RemoveArgs {
+    /// The packages, by their names or by their keys in `pkgs`
+    #[arg(value_name = "PACKAGE", required = true)]
+    pub(crate) packages: Vec<String>,
+}
+
+/// `wake lock`
+#[derive(Args, Debug)]
+pub(crate) struct LockArgs {
+    /// Change nothing; fail with exit code 11 if something would change
+    #[arg(long)]
+    pub(crate) check: bool,
+}
+
+/// `wake update`
+#[derive(Args, Debug)]
+pub(crate) struct UpdateArgs {
+    /// The packages, as `NAMESPACE/NAME` [default: all]
+    #[arg(value_name = "PACKAGE")]
+    pub(crate) packages: Vec<PkgName>,
+    /// Choose exactly this version, up or down
+    #[arg(long, value_name = "VERSION", requires = "packages")]
+    pub(crate) precise: Option<Version>,
+}
+
+/// `wake publish`
+#[derive(Args, Debug)]
+pub(crate) struct PublishArgs {
+    /// The packages [default: the package around you]
+    #[arg(value_name = "TARGET")]
+    pub(crate) targets: Vec<TargetPattern>,
+    /// Do everything but publish
+    #[arg(short = 'n', long, conflicts_with = "list")]
+    pub(crate) dry_run: bool,
+    /// List the files that others would get, and do no more
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Publish to this registry of `wake.toml` instead of that of the namespace
+    #[arg(long, value_name = "NAME")]
+    pub(crate) registry: Option<String>,
+    /// Do not build the modules from what others would get
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    /// Publish this file although it looks as if it held a secret; a path in the package
+    #[arg(long, value_name = "PATH")]
+    pub(crate) allow_secret: Vec<String>,
+}
+
+/// `wake yank`
+#[derive(Args, Debug)]
+pub(crate) struct YankArgs {
+    /// The version, as `NAMESPACE/NAME@VERSION`
+    #[arg(value_name = "PACKAGE@VERSION")]
+    pub(crate) version: String,
+    /// Why, for whoever has it
+    #[arg(long, value_name = "TEXT", required_unless_present = "undo", conflicts_with = "undo")]
+    pub(crate) reason: Option<String>,
+    /// What to use instead, as a requirement
+    #[arg(long = "use", value_name = "REQUIREMENT", conflicts_with = "undo")]
+    pub(crate) instead: Option<String>,
+    /// Allow it to be chosen again
+    #[arg(long)]
+    pub(crate) undo: bool,
+}
+
+/// `wake registry`
+#[derive(Debug, Subcommand)]
+pub(crate) enum RegistryCommand {
+    /// Forget what was seen of a registry, so that what it says now is taken for right
+    Forget {
+        /// What `wake.toml` calls it
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+}

@@ -1,0 +1,61 @@
+//! `wake lock` and `wake update`
+
+use std::io::Write;
+
+use wake_build::{LockChange, LockRequest};
+
+use crate::args::{LockArgs, UpdateArgs};
+use crate::exit::{Exit, Outcome};
+use crate::manner::Verbosity;
+use crate::session;
+use crate::settings::Settings;
+use crate::terminal::escape;
+use crate::terminal::style::Role;
+
+/// What shells see of a lock that would change.
+const WOULD_CHANGE: Exit = Exit(11);
+
+/// Has the lock meet what is required.
+pub(crate) fn run(args: &LockArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
+    let request = LockRequest { check: args.check, ..LockRequest::default() };
+    let changes = session::open(settings)?.lock(&request, &*session::cancel()?)?;
+    tell(&changes, args.check, settings, say)?;
+    Ok(if args.check && !changes.is_empty() { WOULD_CHANGE } else { Exit::SUCCESS })
+}
+
+/// Has some of what is locked be newer.
+pub(crate) fn update(args: &UpdateArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
+    let request = LockRequest {
+        update: Some(args.packages.clone()),
+        precise: args.precise.clone(),
+        check: false,
+    };
+    let changes = session::open(settings)?.lock(&request, &*session::cancel()?)?;
+    tell(&changes, false, settings, say)?;
+    Ok(Exit::SUCCESS)
+}
+
+/// Says what became of the lock, or what would.
+pub(crate) fn tell(
+    changes: &[LockChange],
+    only_looked: bool,
+    settings: &Settings,
+    say: &mut impl Write,
+) -> std::io::Result<()> {
+    if settings.manner.verbosity == Verbosity::Quiet {
+        return Ok(());
+    }
+    let style = settings.manner.style;
+    let (role, verb) = match only_looked {
+        true => (Role::Caution, "Would lock"),
+        false => (Role::Good, "Locked"),
+    };
+    for change in changes {
+        writeln!(say, "{}", style.verb(role, verb, escape::line(&change.to_string())))?;
+    }
+    if changes.is_empty() {
+        let rest = "`wake.lock` meets what is required";
+        writeln!(say, "{}", style.verb(Role::Good, "Finished", rest))?;
+    }
+    Ok(())
+}

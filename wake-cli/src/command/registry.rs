@@ -1,0 +1,61 @@
+//! `wake registry` and `wake yank`
+
+use std::io::Write;
+
+use wake_build::Yank;
+use wake_model::{PkgName, Version};
+use wake_steps::diagnostic::{Class, Diagnostic};
+
+use crate::args::{RegistryCommand, YankArgs};
+use crate::exit::{Exit, Outcome};
+use crate::manner::Verbosity;
+use crate::session;
+use crate::settings::Settings;
+use crate::terminal::escape;
+use crate::terminal::style::Role;
+
+/// Manages what is remembered of registries.
+pub(crate) fn run(command: &RegistryCommand, settings: &Settings, say: &mut impl Write) -> Outcome {
+    let RegistryCommand::Forget { name } = command;
+    let was_there = session::open(settings)?.forget_registry(name)?;
+    let rest = match was_there {
+        true => format!("what was seen of registry `{name}`"),
+        false => format!("nothing: nothing was seen of registry `{name}`"),
+    };
+    tell("Forgot", &rest, settings, say)
+}
+
+/// Says of a version that nobody is to choose it anew, or that it may be chosen again.
+pub(crate) fn yank(args: &YankArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
+    let (pkg, version) = parse(&args.version)?;
+    let yank = args.reason.clone().map(|reason| Yank { reason, instead: args.instead.clone() });
+    let undone = yank.is_none();
+    let news = session::open(settings)?.yank(&pkg, &version, yank)?;
+    let verb = if undone { "Unyanked" } else { "Yanked" };
+    let rest = match news {
+        true => format!("{pkg} {version}"),
+        false => format!("{pkg} {version}: it was before"),
+    };
+    tell(verb, &rest, settings, say)
+}
+
+fn tell(verb: &str, rest: &str, settings: &Settings, say: &mut impl Write) -> Outcome {
+    if settings.manner.verbosity > Verbosity::Quiet {
+        let line = settings.manner.style.verb(Role::Good, verb, escape::line(rest));
+        writeln!(say, "{line}")?;
+    }
+    Ok(Exit::SUCCESS)
+}
+
+/// `NAMESPACE/NAME@VERSION`
+fn parse(text: &str) -> Result<(PkgName, Version), Diagnostic> {
+    let wrong = |problem: String| {
+        Diagnostic::error(Class::Usage, problem)
+            .help("a version is named `NAMESPACE/NAME@VERSION`, such as `acme/greet@1.2.0`")
+    };
+    let (pkg, version) =
+        text.split_once('@').ok_or_else(|| wrong(format!("`{text}` names no version")))?;
+    let pkg = pkg.parse().map_err(|error| wrong(format!("{error}")))?;
+    let version = version.parse().map_err(|error| wrong(format!("{error}")))?;
+    Ok((pkg, version))
+}
