@@ -47,11 +47,8 @@ fn a_dry_run_does_everything_but_the_writing() {
         "Would publish acme/text 2.0.1 to",
         "nothing was published",
     ] {
-        finished
-            .redacted_stderr()
-            .contains(said)
-            .then_some(())
-            .unwrap_or_else(|| panic!("no `{said}` in {}", finished.redacted_stderr()));
+        let stderr = finished.redacted_stderr();
+        assert!(stderr.contains(said), "no `{said}` in {stderr}");
     }
     assert!(!scene.registry().exists());
 }

@@ -283,8 +283,15 @@ mod tests {
         let (path, module) = (path.to_owned(), module.map(str::to_owned));
         let text = text.to_owned();
         let configured = None;
-        let expected =
-            TargetPattern { text: text.clone(), rooted, path, recursive, module, configured };
+        let expected = TargetPattern {
+            text: text.clone(),
+            rooted,
+            path,
+            recursive,
+            module,
+            configured,
+            dependency: None,
+        };
         let text = text.as_str();
         assert_eq!(TargetPattern::from(text), expected, "{text}");
     }
