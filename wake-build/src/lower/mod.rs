@@ -71,16 +71,7 @@ impl<'a> Lowering<'a> {
     ) -> Lowering<'a> {
         let (pkg_trees, roots) = (Mutex::default(), Mutex::default());
         let (distribution, unbuilt) = (OnceLock::new(), Unbuilt::Refused);
-        Lowering {
-            plan,
-            instances,
-            evaluator,
-            store,
-            pkg_trees,
-            distribution,
-            roots,
-            unbuilt,
-        }
+        Lowering { plan, instances, evaluator, store, pkg_trees, distribution, roots, unbuilt }
     }
 
     /// The same where nothing that modules need has to be built.
