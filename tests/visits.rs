@@ -68,6 +68,41 @@ fn what_goes_in_and_comes_out_is_passed_on() {
     let run = fed(&project, &["exec", ":m", "--", "sh", "-c", "cat; echo error >&2"], "given\n");
     assert_eq!((run.code, run.stdout.as_str()), (0, "given\n"), "{run}");
     assert!(run.stderr.ends_with("error\n"), "{run}");
+    let by_name = "echo out >/dev/stdout; echo error >/dev/stderr";
+    let run = project.wake(["exec", ":m", "--", "sh", "-c", by_name]).run().success();
+    assert!(run.stdout == "out\n" && run.stderr.ends_with("error\n"), "{run}");
+}
+
+#[test]
+fn what_is_not_asked_for_is_not_read() {
+    let project = two();
+    project.build(&[":m"]);
+    let call = project.wake(["exec", ":m", "--", "true"]);
+    let program = call.command().get_program().to_owned();
+    let script = "\"$0\" -q exec :m -- head -c 0; \"$0\" -q exec :m -- true; cat";
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", script]).arg(program).env("WAKE_STORE", project.store());
+    shell.current_dir(project.root()).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = shell.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"rest\n").unwrap();
+    assert_eq!(child.wait_with_output().unwrap().stdout, b"rest\n");
+}
+
+#[test]
+fn what_goes_to_one_place_keeps_its_order() {
+    let project = two();
+    let both = "i=0; while [ $i -lt 50 ]; do echo out $i; echo error $i >&2; i=$((i + 1)); done";
+    let call = project.wake(["-q", "exec", ":m", "--", "sh", "-c", both]);
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let mut command = call.command();
+    command.stdout(writer.try_clone().unwrap()).stderr(writer);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut reader, &mut text).unwrap();
+    assert!(child.wait().unwrap().success());
+    let expected: String = (0..50).map(|i| format!("out {i}\nerror {i}\n")).collect();
+    assert_eq!(text, expected);
 }
 
 #[test]

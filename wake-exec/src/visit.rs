@@ -39,6 +39,6 @@ pub trait Visitor {
     fn wrote(&mut self, stream: Stream, bytes: &[u8]);
 
     /// Gives standard input, output and error of the visit, which begins now; `own` says how the job's own command ended, if it
-    /// was run.
+    /// was run. The outputs are made the command's own: they must be nobody's file.
     fn streams(&mut self, own: Option<Result<Outcome, SandboxError>>) -> io::Result<[OwnedFd; 3]>;
 }

@@ -109,12 +109,12 @@ impl Tools<'_> {
             }
         };
         let streams = self.streams(own)?;
-        if let (true, Some(Owner { uid, gid })) =
-            (visit.terminal, walls.and_then(|walls| walls.owner))
-        {
-            // Else it could not be opened by its name; it can be used without.
-            let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-            let _ = rustix::fs::fchown(&streams[0], uid, gid);
+        if let Some(Owner { uid, gid }) = walls.and_then(|walls| walls.owner) {
+            // Else they could not be opened by their names; they can be used without. Standard input may be a person's file.
+            for output in &streams[1..] {
+                let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+                let _ = rustix::fs::fchown(output, uid, gid);
+            }
         }
         let started = clock::instant();
         let running = self.first(job, visit, &streams, walls)?;

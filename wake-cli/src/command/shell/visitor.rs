@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use rustix::fs::fstat;
 use rustix::pipe::{PipeFlags, pipe_with};
 use wake_build::VisitedStep;
 use wake_exec::{CancelToken, SandboxError, Stream, Visitor};
@@ -76,25 +77,37 @@ impl Person {
         person
     }
 
-    /// One of the streams: itself, unless it is a terminal, which no program of a sandbox gets hold of.
-    fn stream(&mut self, stream: &(impl Lent + IsTerminal), way: Way) -> io::Result<OwnedFd> {
-        let lent = stream.as_fd_owned()?;
-        if !stream.is_terminal() {
+    /// Standard input: itself, so that nothing of it is read that the command does not ask for; of a terminal, which no program
+    /// of a sandbox gets hold of, what is typed.
+    fn input(&self) -> io::Result<OwnedFd> {
+        let lent = io::stdin().as_fd_owned()?;
+        if !io::stdin().is_terminal() {
             return Ok(lent);
         }
         let (from, to) = pipe_with(PipeFlags::CLOEXEC)?;
-        match way {
-            Way::In => {
-                pass_on("typed", File::from(lent), File::from(to), None)?;
-                Ok(from)
-            }
-            Way::Out => {
-                let (done, end) = channel();
-                pass_on("shown", File::from(from), File::from(lent), Some(done))?;
-                self.passed_on.push(end);
-                Ok(to)
-            }
-        }
+        pass_on("typed", File::from(lent), File::from(to), None)?;
+        Ok(from)
+    }
+
+    /// A pipe from which everything goes on to an output of this process: unlike that it can be the command's own, who may
+    /// open it once more by its name.
+    fn output(&mut self, output: &impl Lent) -> io::Result<OwnedFd> {
+        let (from, to) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (done, end) = channel();
+        pass_on("shown", File::from(from), File::from(output.as_fd_owned()?), Some(done))?;
+        self.passed_on.push(end);
+        Ok(to)
+    }
+
+    /// Standard output and error; one pipe where both are one, so that what is written keeps its order.
+    fn outputs(&mut self) -> io::Result<[OwnedFd; 2]> {
+        let stdout = self.output(&io::stdout())?;
+        let (one, other) = (fstat(io::stdout())?, fstat(io::stderr())?);
+        let stderr = match (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino) {
+            true => stdout.try_clone()?,
+            false => self.output(&io::stderr())?,
+        };
+        Ok([stdout, stderr])
     }
 
     /// Tells the person; where standard error is closed there is nobody to tell.
@@ -122,12 +135,6 @@ impl Person {
             let _ = writeln!(io::stderr(), "{line}");
         }
     }
-}
-
-#[derive(Clone, Copy)]
-enum Way {
-    In,
-    Out,
 }
 
 impl Visitor for Person {
@@ -159,17 +166,14 @@ impl Visitor for Person {
             self.say(Role::Good, "Entering", &text);
         }
         if !self.how.at_terminal {
-            return Ok([
-                self.stream(&io::stdin(), Way::In)?,
-                self.stream(&io::stdout(), Way::Out)?,
-                self.stream(&io::stderr(), Way::Out)?,
-            ]);
+            let [stdout, stderr] = self.outputs()?;
+            return Ok([self.input()?, stdout, stderr]);
         }
         let (terminal, theirs) = ShownTerminal::open()?;
         self.terminal = Some(terminal);
         let errors = match io::stderr().is_terminal() {
             true => theirs.try_clone()?,
-            false => io::stderr().as_fd_owned()?,
+            false => self.output(&io::stderr())?,
         };
         Ok([theirs.try_clone()?, theirs, errors])
     }
