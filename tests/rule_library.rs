@@ -70,8 +70,8 @@ fn a_step_is_called_by_its_source() {
     let project = rules();
     let build = project.build(&["//example:count src/main.c"]);
     assert_eq!(build.ran(), ["//example:count src/main.c", "//example:vowels.headers"]);
-    let results = std::fs::read_dir(project.path(".wake/out/example")).unwrap();
-    assert_eq!(results.filter(|dir| dir.as_ref().unwrap().path().join("src/main.c.o").is_file()).count(), 1);
+    let mut results = std::fs::read_dir(project.path(".wake/out/example")).unwrap();
+    assert!(results.any(|result| result.unwrap().path().join("src/main.c.o").is_file()));
 }
 
 #[test]

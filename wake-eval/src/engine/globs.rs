@@ -330,3 +330,26 @@ fn refuse_border(world: &World, pattern: &Pattern) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn among(text: &str) -> Vec<&'static str> {
+        const FILES: [&str; 6] = ["./a", "./a.c", "./b/a.c", "./b/c/d.h", "./b0", "./ba"];
+        let patterns = Patterns::parse(&[text.into()], &|_| Ok(false)).unwrap();
+        patterns.among(&FILES).into_iter().copied().collect()
+    }
+
+    #[test]
+    fn what_is_looked_up_is_what_matches() {
+        assert_eq!(among("b"), ["./b/a.c", "./b/c/d.h"]);
+        assert_eq!(among("./a"), ["./a"]);
+        assert_eq!(among("b/*"), ["./b/a.c"]);
+        assert_eq!(among("**/*.c"), ["./a.c", "./b/a.c"]);
+        assert_eq!(among("{b/**,a}"), ["./a", "./b/a.c", "./b/c/d.h"]);
+        assert_eq!(among("."), ["./a", "./a.c", "./b/a.c", "./b/c/d.h", "./b0", "./ba"]);
+        assert_eq!(among("c"), [] as [&str; 0]);
+    }
+}
