@@ -12,9 +12,14 @@ fn app(files: &str, modules: &str) -> Project {
     rules_into(&project, "rules");
     let keys: Vec<String> = ["cc", "sh", "python"]
         .iter()
-        .map(|key| format!("{key}: wake.getPkg(wake.pkgInfo('{key}', '^1', 'wake'), from='../rules/{key}')"))
+        .map(|key| {
+            format!(
+                "{key}: wake.getPkg(wake.pkgInfo('{key}', '^1', 'wake'), from='../rules/{key}')"
+            )
+        })
         .collect();
-    let imports = ["cc", "sh", "python"].map(|key| format!("local {key} = import '@{key}/rules.libsonnet';\n"));
+    let imports = ["cc", "sh", "python"]
+        .map(|key| format!("local {key} = import '@{key}/rules.libsonnet';\n"));
     project.write(
         "app/PKG.libsonnet",
         format!(
@@ -49,7 +54,10 @@ fn a_header_runs_what_includes_it() {
         "//example:vowels.headers",
     ];
     assert_eq!(cold.ran(), expected);
-    assert_eq!(project.result_text("//example:tree", "root/usr/share/doc/count/README.md"), project.read("example/README.md"));
+    assert_eq!(
+        project.result_text("//example:tree", "root/usr/share/doc/count/README.md"),
+        project.read("example/README.md")
+    );
 
     project.edit("example/lib/version.h", "1", "2");
     project.build_runs_nothing(&["//example"]);
@@ -77,7 +85,11 @@ fn a_step_is_called_by_its_source() {
 #[test]
 fn headers_of_other_packages_are_collected_and_narrow() {
     let project = app("wake.dir(['*.c'])", "cc.binary('app', ['*.c'], deps=['lib:two'])");
-    project.edit("app/PKG.libsonnet", "pkgs={", "pkgs={ lib: wake.getPkg(wake.pkgInfo('lib', '^1'), from='../lib'),");
+    project.edit(
+        "app/PKG.libsonnet",
+        "pkgs={",
+        "pkgs={ lib: wake.getPkg(wake.pkgInfo('lib', '^1'), from='../lib'),",
+    );
     project.write(
         "lib/PKG.libsonnet",
         "local cc = import '@cc/rules.libsonnet';\nfunction(wake) wake.pkg(\n  wake.pkgInfo('lib', '1.0.0'),\n  \
@@ -119,7 +131,11 @@ fn options_reach_the_compiler() {
     // From the directory of the package a debugger finds the source, wherever that lies.
     assert!(info.contains("./src/main.c") || info.contains("src/main.c"), "{info}");
     assert!(!info.contains("/work"), "{info}");
-    let build = project.json_build(&["//example:count", "--set", "cc.copts=-DNDEBUG -Wall"]).run().success().events();
+    let build = project
+        .json_build(&["//example:count", "--set", "cc.copts=-DNDEBUG -Wall"])
+        .run()
+        .success()
+        .events();
     assert_eq!(build.ran().iter().filter(|label| label.contains(' ')).count(), 3);
     project
         .wake(["build", "//example:count", "--set", "cc.compiler=no-such-cc"])
@@ -148,7 +164,10 @@ fn a_test_in_python_is_a_step_for_each_file() {
     let failed = project.wake(["test", "//python/tests"]).run().code(3);
     let says = failed.redacted_stderr();
     assert!(says.contains("FAIL //python/tests:tests tests/test_sums.py"), "{says}");
-    assert!(!says.contains("tests/test_wheels.py"), "what passed and has not changed is remembered: {says}");
+    assert!(
+        !says.contains("tests/test_wheels.py"),
+        "what passed and has not changed is remembered: {says}"
+    );
 }
 
 #[test]
@@ -179,7 +198,9 @@ fn refused(modules: &str, expected: Expect) {
 
 #[test]
 fn arguments_of_another_kind() {
-    refused("cc.binary('app', srcs='main.c')", expect![[r#"
+    refused(
+        "cc.binary('app', srcs='main.c')",
+        expect![[r#"
         error: cc.binary('app'): `srcs` must be a list of strings, not a string
          --> app/PKG.libsonnet:8:33
           |
@@ -188,8 +209,11 @@ fn arguments_of_another_kind() {
           = note: refused at rules/rule/rule.libsonnet
           = note: pkg() is called at app/PKG.libsonnet:4:16
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]]);
-    refused("cc.binary('app', ['main.c'], deps=[':a', 3])", expect![[r#"
+    "#]],
+    );
+    refused(
+        "cc.binary('app', ['main.c'], deps=[':a', 3])",
+        expect![[r#"
         error: cc.binary('app'): `deps` must be a list of strings, not a number as element 1
          --> app/PKG.libsonnet:8:45
           |
@@ -198,8 +222,11 @@ fn arguments_of_another_kind() {
           = note: refused at rules/rule/rule.libsonnet
           = note: pkg() is called at app/PKG.libsonnet:4:16
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]]);
-    refused("cc.library(3)", expect![[r#"
+    "#]],
+    );
+    refused(
+        "cc.library(3)",
+        expect![[r#"
         error: cc.library(): `name` must be a string, not a number
          --> app/PKG.libsonnet:8:11
           |
@@ -208,8 +235,11 @@ fn arguments_of_another_kind() {
           = note: refused at rules/rule/rule.libsonnet
           = note: pkg() is called at app/PKG.libsonnet:4:16
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]]);
-    refused("sh.test('t', ['true'], test=1)", expect![[r#"
+    "#]],
+    );
+    refused(
+        "sh.test('t', ['true'], test=1)",
+        expect![[r#"
         error: sh.test('t'): `test` must be true or an object, not a number
          --> app/PKG.libsonnet:8:39
           |
@@ -218,8 +248,11 @@ fn arguments_of_another_kind() {
           = note: refused at rules/rule/rule.libsonnet
           = note: pkg() is called at app/PKG.libsonnet:4:16
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]]);
-    refused("sh.archive('a', ['main.c'], out='a.rar')", expect![[r#"
+    "#]],
+    );
+    refused(
+        "sh.archive('a', ['main.c'], out='a.rar')",
+        expect![[r#"
         error: sh.archive('a'): `out` must be a name that ends in one of .tar, .tar.gz, .tgz, .tar.xz, .tar.zst, .zip, not 'a.rar'
          --> app/PKG.libsonnet:8:43
           |
@@ -228,8 +261,11 @@ fn arguments_of_another_kind() {
           = note: refused at rules/rule/rule.libsonnet
           = note: pkg() is called at app/PKG.libsonnet:4:16
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]]);
-    refused("sh.install('a', { 'bin/': 3 })", expect![[r#"
+    "#]],
+    );
+    refused(
+        "sh.install('a', { 'bin/': 3 })",
+        expect![[r#"
         error: sh.install('a'): `files` must be an object of paths, globs and targets, or lists of these, not a number as `bin/`
          --> app/PKG.libsonnet:8:29
           |
@@ -238,8 +274,11 @@ fn arguments_of_another_kind() {
           = note: refused at rules/rule/rule.libsonnet
           = note: pkg() is called at app/PKG.libsonnet:4:16
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]]);
-    refused("python.test('t', runner='nose')", expect![[r#"
+    "#]],
+    );
+    refused(
+        "python.test('t', runner='nose')",
+        expect![[r#"
         error: python.test('t'): `runner` must be one of unittest, pytest, not 'nose'
          --> app/PKG.libsonnet:8:35
           |
@@ -248,8 +287,11 @@ fn arguments_of_another_kind() {
           = note: refused at rules/rule/rule.libsonnet
           = note: pkg() is called at app/PKG.libsonnet:4:16
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]]);
-    refused("python.binary('p')", expect![[r#"
+    "#]],
+    );
+    refused(
+        "python.binary('p')",
+        expect![[r#"
         error: python.binary('p'): give either `main` or `module`
          --> app/PKG.libsonnet:8:11
           |
@@ -258,12 +300,15 @@ fn arguments_of_another_kind() {
           = note: refused at rules/python/rules.libsonnet
           = note: pkg() is called at app/PKG.libsonnet:4:16
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn arguments_that_are_missing_or_unknown() {
-    refused("sh.generate('a')", expect![[r#"
+    refused(
+        "sh.generate('a')",
+        expect![[r#"
         error: argument `command` of generate() is missing
          --> app/PKG.libsonnet:8:11
           |
@@ -271,8 +316,11 @@ fn arguments_that_are_missing_or_unknown() {
           |           ^^^^^^^^^^^
           = note: pkg() is called at app/PKG.libsonnet:4:16
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]]);
-    refused("cc.binary('app', sources=['main.c'])", expect![[r#"
+    "#]],
+    );
+    refused(
+        "cc.binary('app', sources=['main.c'])",
+        expect![[r#"
         error: unknown argument `sources` of binary()
          --> app/PKG.libsonnet:8:28
           |
@@ -280,8 +328,11 @@ fn arguments_that_are_missing_or_unknown() {
           |                            ^^^^^^^
           = note: pkg() is called at app/PKG.libsonnet:4:16
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]]);
-    refused("cc.program('app', ['main.c'])", expect![[r#"
+    "#]],
+    );
+    refused(
+        "cc.program('app', ['main.c'])",
+        expect![[r#"
         error: there is no field `program`
          --> app/PKG.libsonnet:8:14
           |
@@ -289,12 +340,15 @@ fn arguments_that_are_missing_or_unknown() {
           |              ^^^^^^^
           = note: pkg() is called at app/PKG.libsonnet:4:16
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn names_that_lead_nowhere() {
-    refused("cc.binary('app', ['main.c'], deps=[':lib'])", expect![[r#"
+    refused(
+        "cc.binary('app', ['main.c'], deps=[':lib'])",
+        expect![[r#"
         error: cc.binary('app'): there is no module `:lib`: there is `app`
          --> app/PKG.libsonnet:8:46
           |
@@ -303,8 +357,11 @@ fn names_that_lead_nowhere() {
           = note: refused at rules/rule/rule.libsonnet
           = note: this was evaluated for `//app:app`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]]);
-    refused("cc.binary('app', ['main.c'], deps=['z:lib'])", expect![[r#"
+    "#]],
+    );
+    refused(
+        "cc.binary('app', ['main.c'], deps=['z:lib'])",
+        expect![[r#"
         error: cc.binary('app'): `z:lib` names a module of `z`, and `pkgs` has no such key: there is `cc`, `python`, `sh`
          --> app/PKG.libsonnet:8:46
           |
@@ -313,8 +370,11 @@ fn names_that_lead_nowhere() {
           = note: refused at rules/rule/rule.libsonnet
           = note: this was evaluated for `//app:app`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]]);
-    refused("cc.binary('app', ['src/*.c'])", expect![[r#"
+    "#]],
+    );
+    refused(
+        "cc.binary('app', ['src/*.c'])",
+        expect![[r#"
         error: `src/*.c` matches no file of the package
          --> app/PKG.libsonnet:8:29
           |
@@ -323,8 +383,11 @@ fn names_that_lead_nowhere() {
           = note: refused at rules/rule/rule.libsonnet
           = note: this was evaluated for `//app:app`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]]);
-    refused("cc.binary('app', ['main.c'], hdrs=['include/*.h'])", expect![[r#"
+    "#]],
+    );
+    refused(
+        "cc.binary('app', ['main.c'], hdrs=['include/*.h'])",
+        expect![[r#"
         error: `include/*.h` matches none of the package's `files`
          --> app/PKG.libsonnet:8:46
           |
@@ -333,8 +396,11 @@ fn names_that_lead_nowhere() {
           = note: refused at rules/cc/units.libsonnet
           = note: this was evaluated for `//app:app` with the config {"src":"main.c"}
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]]);
-    refused("sh.test('t', 'tests/run.sh')", expect![[r#"
+    "#]],
+    );
+    refused(
+        "sh.test('t', 'tests/run.sh')",
+        expect![[r#"
         error: `tests/run.sh` matches none of the package's `files`
          --> app/PKG.libsonnet:8:24
           |
@@ -343,8 +409,11 @@ fn names_that_lead_nowhere() {
           = note: refused at rules/sh/command.libsonnet
           = note: this was evaluated for `//app:t`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]]);
-    refused("sh.test('t', ['true'], tools={ 'bin/x': 'main.c' })", expect![[r#"
+    "#]],
+    );
+    refused(
+        "sh.test('t', ['true'], tools={ 'bin/x': 'main.c' })",
+        expect![[r#"
         error: sh.test('t'): `tools` names `main.c`, which is no module: `:name` or `key:name`
          --> app/PKG.libsonnet:8:40
           |
@@ -353,14 +422,15 @@ fn names_that_lead_nowhere() {
           = note: refused at rules/rule/rule.libsonnet
           = note: this was evaluated for `//app:t`
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn modules_that_make_too_much() {
     refused(
         "sh.run('two', 'touch a.c b.c', out=['a.c', 'b.c']) + cc.binary('app', ['main.c', ':two'])",
-expect![[r#"
+        expect![[r#"
     error: cc.binary('app'): `:two` makes 2 sources: a unit is of one
      --> app/PKG.libsonnet:8:92
       |

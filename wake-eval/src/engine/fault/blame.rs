@@ -70,7 +70,8 @@ pub(crate) fn maker(name: &str, file: &str, text: &str) -> Option<Place> {
 }
 
 fn makers<'t>(tokens: &'t [Lexeme<'_>], name: &'t str) -> impl Iterator<Item = usize> {
-    let names_pkg = |at: usize| at >= 2 && opens(&tokens[at - 1]) && tokens[at - 2].text == "pkgInfo";
+    let names_pkg =
+        |at: usize| at >= 2 && opens(&tokens[at - 1]) && tokens[at - 2].text == "pkgInfo";
     (0..tokens.len()).filter(move |&at| string(&tokens[at]) == Some(name) && !names_pkg(at))
 }
 

@@ -61,14 +61,7 @@ pub(crate) fn explain(env: &Env, error: &Error) -> EvalFault {
 
 impl EvalFault {
     fn of(error: EvalError) -> EvalFault {
-        EvalFault {
-            error,
-            hunt: None,
-            found: false,
-            is_vague: false,
-            is_said: false,
-            caller: None,
-        }
+        EvalFault { error, hunt: None, found: false, is_vague: false, is_said: false, caller: None }
     }
 
     /// Takes the place of the same error that another evaluation found.
