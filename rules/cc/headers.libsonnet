@@ -4,22 +4,20 @@ local rule = import '@rule/rule.libsonnet';
 
 // What the names of headers end in, where nobody says which there are.
 local ends = ['h', 'hh', 'hpp', 'hxx', 'inc', 'inl', 'ipp', 'tcc'];
-local anywhere = ['**/*.' + end for end in ends];
+local anywhere = '{' + std.join(',', ['**/*.' + end for end in ends]) + ',}';
 
 local dotted(dir) = if dir == '.' || dir == './' then './' else './' + std.stripChars(dir, './') + '/';
 
 local all(deps, name) = std.flatMap(function(dep) std.get(dep, name, []), deps);
 
 {
-  // The patterns of `hdrs` that are no targets, and whatever matches `path` so that they match something.
-  patterns(hdrs, path)::
-    if hdrs != null then [path] + rule.paths(hdrs)
-    else ['{' + std.join(',', [rule.escaped(std.lstripChars(path, './'))] + anywhere) + '}'],
+  // The patterns of `hdrs` that are no targets.
+  patterns(hdrs):: if hdrs == null then [anywhere] else rule.paths(hdrs),
 
   // The headers of `pkg` that lie there.
-  lying(pkg, hdrs)::
-    if hdrs != null then rule.paths(hdrs)
-    else [file for file in pkg.files if std.length([end for end in ends if std.endsWith(file, '.' + end)]) > 0],
+  local listed(wake, pkg, hdrs) =
+    if hdrs == null then [file for file in pkg.files if std.length([end for end in ends if std.endsWith(file, '.' + end)]) > 0]
+    else rule.listed(wake, rule.paths(hdrs)),
 
   // Targets among the headers, which make some.
   made(hdrs):: if hdrs == null then [] else rule.targets(hdrs),
@@ -39,6 +37,8 @@ local all(deps, name) = std.flatMap(function(dep) std.get(dep, name, []), deps);
       dirs: all(inner, 'dirs'),
       // Directories that lie elsewhere.
       includes: all(inner, 'outer') + all(outer, 'include') + all(outer, 'beside'),
+      // Headers of this package, for those who do not see all of them.
+      hdrs: all(inner, 'hdrs'),
       // Headers of this package that are made.
       made: all(inner, 'made'),
       // Files with options for the compiler.
@@ -64,6 +64,7 @@ local all(deps, name) = std.flatMap(function(dep) std.get(dep, name, []), deps);
         local offered = offeredTo(args, module);
         said(args, module) {
           dirs: rule.firsts(args.includes + offered.dirs),
+          hdrs: rule.firsts(std.map(rule.undotted, listed(wake, pkg, args.hdrs)) + offered.hdrs),
           outer: rule.firsts(offered.includes),
           made: std.flatMap(function(target) rule.filesOf(module.modules[target].outputs), made) + offered.made,
         },
@@ -74,7 +75,7 @@ local all(deps, name) = std.flatMap(function(dep) std.get(dep, name, []), deps);
     wake.module(
       name,
       modules=needs(pkg, args) + { ['offered' + dep]: rule.module(pkg, args.call, dep, '.offered')() for dep in std.set(own) },
-      pkgFiles=if args.includes == [] then [] else $.lying(pkg, args.hdrs),
+      pkgFiles=if args.includes == [] then [] else $.patterns(args.hdrs),
       files=function(wake, module) rule.brought(wake, module, $.made(args.hdrs)),
       outputs=function(wake, module)
         local beside = std.flatMap(function(dep)

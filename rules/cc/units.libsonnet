@@ -18,12 +18,10 @@ local languages = {
   C: 'cxx',
 };
 
-local plain(path) = if std.startsWith(path, './') then path[2:] else path;
-
 {
   // The sources of `args` as units are called: paths without `./`, and targets.
   of(wake, args)::
-    [plain(path) for path in rule.listed(wake, rule.paths(args.srcs), args.exclude)] + std.set(rule.targets(args.srcs)),
+    [rule.undotted(path) for path in rule.listed(wake, rule.paths(args.srcs), args.exclude)] + std.set(rule.targets(args.srcs)),
 
   // Whether any source needs the compiler of C++.
   isCxx(srcs):: std.length([src for src in srcs if std.get(languages, extension(src)) == 'cxx']) > 0,
@@ -50,7 +48,7 @@ local plain(path) = if std.startsWith(path, './') then path[2:] else path;
       args.name,
       label=src,
       modules=modules,
-      pkgFiles=headers.patterns(args.hdrs, './' + src),
+      pkgFiles=['./' + src] + headers.patterns(args.hdrs),
       files=function(wake, module) brought(wake, args, outputsOf(module)),
       outputs=function(wake, pkg) { object: './' + src + '.o' },
       exec=if modules == {} then compile({}) else function(wake, module) compile(outputsOf(module)),
@@ -66,7 +64,7 @@ local plain(path) = if std.startsWith(path, './') then path[2:] else path;
       args.name,
       label=target,
       modules=needs(pkg, args) + rule.modules(pkg, args.call, [target]),
-      pkgFiles=headers.lying(pkg, args.hdrs),
+      pkgFiles=headers.patterns(args.hdrs),
       files=function(wake, module)
         local outputs = outputsOf(module);
         brought(wake, args, outputs) + [wake.file(rule.placeOf(source(outputs)), from=source(outputs))],
@@ -82,7 +80,10 @@ local plain(path) = if std.startsWith(path, './') then path[2:] else path;
   local brought(wake, args, outputs) =
     local offered = headers.offered(args.deps, outputs);
     local made = offered.made + std.flatMap(function(target) rule.filesOf(outputs[target]), headers.made(args.hdrs));
-    [wake.file(rule.placeOf(file), from=file) for file in rule.firsts(made)] + offered.includes + offered.cflags,
+    [wake.file(rule.placeOf(file), from=file) for file in rule.firsts(made)]
+    + (if args.hdrs == null then [] else ['./' + path for path in offered.hdrs])
+    + offered.includes
+    + offered.cflags,
 
   local command(wake, args, src, outputs, tools) =
     local offered = headers.offered(args.deps, outputs);

@@ -12,8 +12,16 @@ local described(value) =
   local others = if std.isArray(value) then [i for i in std.range(0, std.length(value) - 1) if !std.isString(value[i])] else [];
   if others == [] then article(value) else '%s as element %d' % [article(value[others[0]]), others[0]];
 
-// A kind of argument: `is` tells whether a value is of it, `what` says what it must be, `why` what else is wrong.
-local kind(what, is) = { what: what, is:: is, orNull: kind(what + ' or null', function(value) value == null || is(value)) };
+// A kind of argument: `is` tells whether a value is of it, `what` says what it must be, `found` what a value is instead.
+local kind(what, is, found=described) = {
+  what: what,
+  is:: is,
+  found:: found,
+  orNull: kind(what + ' or null', function(value) value == null || is(value), found),
+};
+
+// A text as it is written; anything else as `described`.
+local quoted(value) = if std.isString(value) then "'" + value + "'" else described(value);
 
 local isFile(value) = std.isObject(value) && std.get(value, 'type') == 'file';
 
@@ -42,12 +50,17 @@ local isTexts(value) = std.isArray(value) && std.length(value) == std.length(std
   object: kind('an object', std.isObject),
   textObject: kind('an object of strings', function(value) std.isObject(value) && isTexts(std.objectValues(value))),
   test: kind('true or an object', function(value) value == true || std.isObject(value)),
-  oneOf(values): kind('one of ' + std.join(', ', values), function(value) std.member(values, value)),
+  oneOf(values): kind('one of ' + std.join(', ', values), function(value) std.member(values, value), quoted),
+
+  // A kind of one's own.
+  kind:: kind,
+  quoted:: quoted,
+  described:: described,
 
   // `modules`, if each of `args` is of its kind: an object of `[kind, value]` by the names of the arguments.
   checked(call, args, modules)::
     local wrong = [
-      '%s: `%s` must be %s, not %s' % [call, name, args[name][0].what, described(args[name][1])]
+      '%s: `%s` must be %s, not %s' % [call, name, args[name][0].what, args[name][0].found(args[name][1])]
       for name in std.objectFields(args)
       if !args[name][0].is(args[name][1])
     ];
@@ -126,9 +139,6 @@ local isTexts(value) = std.isArray(value) && std.length(value) == std.length(std
 
   // A path without `./`.
   undotted(path):: if std.startsWith(path, './') then path[2:] else path,
-
-  // A text that a glob takes as it is.
-  escaped(text):: std.join('', [if std.member('*?[]{},', c) then '[' + c + ']' else c for c in std.stringChars(text)]),
 
   // Each element once, where it stands last.
   lasts(list):: std.reverse(firsts(std.reverse(list))),

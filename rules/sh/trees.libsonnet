@@ -6,6 +6,17 @@ local command = import './command.libsonnet';
 
 local isTexts(value) = std.isString(value) || rule.texts.is(value);
 
+local isMode(value) = std.isString(value) && std.length(value) == 3 && std.all([std.member('01234567', c) for c in std.stringChars(value)]);
+
+local isOf(value, is) = std.isObject(value) && std.all(std.map(is, std.objectValues(value)));
+
+// What of an object is not as it must be.
+local misfit(is) = function(value)
+  if !std.isObject(value) then rule.described(value)
+  else
+    local key = [key for key in std.objectFields(value) if !is(value[key])][0];
+    '%s as `%s`' % [rule.quoted(value[key]), key];
+
 local endings = ['.tar', '.tar.gz', '.tgz', '.tar.xz', '.tar.zst', '.zip'];
 
 local plain(path) = std.stripChars(if std.startsWith(path, './') then path[2:] else path, '/');
@@ -36,18 +47,13 @@ local copied(wake, args, module) = [
 ];
 
 {
-  files: {
-    what: 'an object of paths, globs and targets, or lists of these',
-    is(value):: std.isObject(value) && std.all([isTexts(v) for v in std.objectValues(value)]),
-  },
-  modes: {
-    what: "an object of modes such as '755'",
-    is(value):: std.isObject(value) && std.all([std.isString(v) && std.length(v) == 3 for v in std.objectValues(value)]),
-  },
-  archiveName: {
-    what: 'a name that ends in one of ' + std.join(', ', endings),
-    is(value):: std.isString(value) && std.length([end for end in endings if std.endsWith(value, end)]) > 0,
-  },
+  files: rule.kind('an object of paths, globs and targets, or lists of these', function(value) isOf(value, isTexts), misfit(isTexts)),
+  modes: rule.kind("an object of modes such as '755'", function(value) isOf(value, isMode), misfit(isMode)),
+  archiveName: rule.kind(
+    'a name that ends in one of ' + std.join(', ', endings),
+    function(value) std.isString(value) && std.length([end for end in endings if std.endsWith(value, end)]) > 0,
+    rule.quoted
+  ),
 
   install(args):: function(wake, pkg)
     local sources = std.flatMap(rule.list, std.objectValues(args.files));

@@ -133,7 +133,8 @@ fn redis() {
     assert!(lines("redis") <= 35);
     let Some(project) = unpacked_with_rules("redis", "redis") else { return };
     project.build(&[":server", ":cli"]);
-    let server = Command::new(project.result("//:server", "server")).arg("--version").output().unwrap();
+    let server =
+        Command::new(project.result("//:server", "server")).arg("--version").output().unwrap();
     let said = String::from_utf8_lossy(&server.stdout).into_owned();
     assert!(said.starts_with("Redis server v=7.0.15 "), "{said}");
     project.build_runs_nothing(&[":server", ":cli"]);
@@ -149,7 +150,11 @@ fn redis() {
         return skip("redis", "its tests need tclsh");
     }
     project.wake(["test", ":quit", ":auth"]).run().success();
-    project.wake(["test", ":quit", ":auth"]).run().success().mentions("tested 2 tests: 2 passed, all cached");
+    project
+        .wake(["test", ":quit", ":auth"])
+        .run()
+        .success()
+        .mentions("tested 2 tests: 2 passed, all cached");
 }
 
 #[test]
@@ -168,6 +173,13 @@ fn ninja() {
     assert!(ninja.status.success() && project.path("hello").is_file(), "{ninja:?}");
     project.wake(["test"]).run().success();
     project.wake(["test"]).run().success().mentions("tested 1 test: 1 passed, all cached");
-    project.edit("src/graphviz.h", "#define NINJA_GRAPHVIZ_H_", "#define NINJA_GRAPHVIZ_H_ /* drawn */");
-    assert_eq!(project.build(&[":ninja"]).ran(), ["//:lib src/graphviz.cc", "//:ninja src/ninja.cc"]);
+    project.edit(
+        "src/graphviz.h",
+        "#define NINJA_GRAPHVIZ_H_",
+        "#define NINJA_GRAPHVIZ_H_ /* drawn */",
+    );
+    assert_eq!(
+        project.build(&[":ninja"]).ran(),
+        ["//:lib src/graphviz.cc", "//:ninja src/ninja.cc"]
+    );
 }

@@ -57,7 +57,7 @@ impl Patterns {
 
     /// Those of `files`, written as `./path` and sorted, that one of them matches; a path is looked up, a glob compared
     /// with what lies below the directory that it begins with.
-    pub(crate) fn among<'f, T: Deref<Target = str>>(&self, files: &'f [T]) -> Vec<&'f str> {
+    pub(crate) fn among<'f, T: Deref<Target = str>>(&self, files: &'f [T]) -> Vec<&'f T> {
         self.0.iter().flat_map(|pattern| pattern.among(files)).collect()
     }
 
@@ -65,6 +65,11 @@ impl Patterns {
     fn match_all_below(&self, path: &RelPath) -> bool {
         self.0.iter().any(|pattern| pattern.matches_all_below(path))
     }
+}
+
+/// Whether a pattern has an empty alternative at its end: then it is no mistake that it chooses nothing.
+pub(crate) fn may_choose_nothing(text: &str) -> bool {
+    text.ends_with(",}")
 }
 
 /// As much of a text as helps to find it.
@@ -124,7 +129,7 @@ impl Pattern {
         }
     }
 
-    fn among<'f, T: Deref<Target = str>>(&self, files: &'f [T]) -> Vec<&'f str> {
+    fn among<'f, T: Deref<Target = str>>(&self, files: &'f [T]) -> Vec<&'f T> {
         let from = |text: &str| files.partition_point(|file| **file < *text);
         let (path, below) = match self.start.is_root() {
             true => (".".to_owned(), "./".to_owned()),
@@ -132,8 +137,7 @@ impl Pattern {
         };
         let itself = files.get(from(&path)).filter(|file| ***file == *path).into_iter();
         let inside = files[from(&below)..].iter().take_while(|file| file.starts_with(&below));
-        let all = itself.chain(inside).map(|file| &**file);
-        all.filter(|file| self.matches(&file[2..])).collect()
+        itself.chain(inside).filter(|file| self.matches(&file[2..])).collect()
     }
 
     fn matches(&self, path: &str) -> bool {
@@ -206,7 +210,7 @@ impl Search<'_> {
             let before = found.len();
             let at = |note: Note| note.key(pattern.text.as_str());
             self.expand(pattern, &mut found).map_err(|error| amend(error, at))?;
-            if found.len() == before {
+            if found.len() == before && !may_choose_nothing(&pattern.text) {
                 refuse!(at(nothing(world, pattern)));
             }
         }
@@ -325,4 +329,27 @@ fn refuse_border(world: &World, pattern: &Pattern) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn among(text: &str) -> Vec<&'static str> {
+        const FILES: [&str; 6] = ["./a", "./a.c", "./b/a.c", "./b/c/d.h", "./b0", "./ba"];
+        let patterns = Patterns::parse(&[text.into()], &|_| Ok(false)).unwrap();
+        patterns.among(&FILES).into_iter().copied().collect()
+    }
+
+    #[test]
+    fn what_is_looked_up_is_what_matches() {
+        assert_eq!(among("b"), ["./b/a.c", "./b/c/d.h"]);
+        assert_eq!(among("./a"), ["./a"]);
+        assert_eq!(among("b/*"), ["./b/a.c"]);
+        assert_eq!(among("**/*.c"), ["./a.c", "./b/a.c"]);
+        assert_eq!(among("{b/**,a}"), ["./a", "./b/a.c", "./b/c/d.h"]);
+        assert_eq!(among("."), ["./a", "./a.c", "./b/a.c", "./b/c/d.h", "./b0", "./ba"]);
+        assert_eq!(among("c"), [] as [&str; 0]);
+    }
 }

@@ -141,7 +141,7 @@ fn name_maker(env: &Env, task: &Task<'_>, fault: &mut fault::EvalFault) {
     let texts = env.texts.borrow();
     let Some(text) = texts.get(PKG_FILE) else { return };
     let owner = name.split_once('.').map_or(*name, |(owner, _)| owner);
-    let find = |name: &str| Literal::Text(name.to_owned()).find(PKG_FILE, text);
+    let find = |name: &str| fault::maker(name, PKG_FILE, text);
     let found = [*name, owner].into_iter().find_map(|name| Some((name, find(name)?)));
     if let Some((called, place)) = found {
         fault.learn_maker(called, PKG_FILE, text);

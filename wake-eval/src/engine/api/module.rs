@@ -12,7 +12,7 @@ use super::exec::ExecDecl;
 use super::pkg::check_module_name;
 use super::test::{self, Test};
 use crate::engine::env::{Env, Phase};
-use crate::engine::globs::{Patterns, is_among};
+use crate::engine::globs::{Patterns, is_among, may_choose_nothing};
 use crate::engine::json::{kind, shown};
 use crate::engine::module_id::ModuleId;
 use crate::engine::note::{Note, amend, refuse};
@@ -217,20 +217,21 @@ fn pkg_files(call: &Call<'_>) -> Result<Value> {
     let Some(value) = call.get("pkgFiles")? else { return Ok(Value::Null) };
     let texts = text_list(call, "pkgFiles", "a list of paths and globs", &value)?;
     let own = call.env.own()?;
-    let files = own.files()?;
-    let mut chosen = Vec::new();
+    let mut chosen: Vec<IStr> = Vec::new();
     for text in &texts {
         let at = |note: Note| note.argument("pkgFiles").key(text.as_str());
-        let patterns =
-            Patterns::parse(std::slice::from_ref(text), &|path| Ok(is_among(files, path)))
+        let choice = own.choice(text, |files| {
+            let is_there = |path: &_| Ok(is_among(files, path));
+            let patterns = Patterns::parse(std::slice::from_ref(text), &is_there)
                 .map_err(|error| amend(error, |note| note.argument("pkgFiles")))?;
-        let before = chosen.len();
-        chosen.extend(patterns.among(files));
-        if chosen.len() == before {
+            Ok(patterns.among(files))
+        })?;
+        if choice.is_empty() && !may_choose_nothing(text) {
             refuse!(at(Note::new(format!("`{text}` matches none of the package's `files`"))));
         }
+        chosen.extend(choice.iter().cloned());
     }
     chosen.sort_unstable();
     chosen.dedup();
-    Ok(json!(chosen))
+    Ok(chosen.iter().map(|file| Value::from(file.as_str())).collect())
 }

@@ -30,20 +30,17 @@ impl SourceFrame {
 }
 
 impl EvalFault {
-    /// Learns that in a source the first text `name` stands in the call that made what failed.
+    /// Learns that in a source a text `name` stands in the call that made what failed.
     pub(crate) fn learn_maker(&mut self, name: &str, file: &str, text: &str) {
-        if self.caller.is_none() {
-            self.caller = self.named_beside(name, file, text);
+        if self.caller.is_some() {
+            return;
         }
-    }
-
-    /// Where in the call around the first text `name` of a source stands what the message names; none if nothing does.
-    fn named_beside(&self, name: &str, file: &str, text: &str) -> Option<Place> {
         let tokens = tokens(text);
-        let at = tokens.iter().position(|token| string(token) == Some(name))?;
-        let start = tokens[..at].iter().rposition(opens)?;
-        let named = named(group(&tokens[start..]), &self.error.message)?;
-        Some(place(file, text, named))
+        let beside = |at: usize| {
+            let start = tokens[..at].iter().rposition(opens)?;
+            named(group(&tokens[start..]), &self.error.message)
+        };
+        self.caller = makers(&tokens, name).find_map(beside).map(|found| place(file, text, found));
     }
 
     /// Puts the call before the line of another package in which a rule refuses it.
@@ -63,6 +60,19 @@ impl EvalFault {
         let frame = refused.map(|place| Frame { place, desc: "refused".to_owned() });
         error.frames.splice(0..0, frame);
     }
+}
+
+/// Where in a source the first text `name` stands that names no package.
+pub(crate) fn maker(name: &str, file: &str, text: &str) -> Option<Place> {
+    let tokens = tokens(text);
+    let at = makers(&tokens, name).next()?;
+    Some(place(file, text, stretch(&tokens[at])))
+}
+
+fn makers<'t>(tokens: &'t [Lexeme<'_>], name: &'t str) -> impl Iterator<Item = usize> {
+    let names_pkg =
+        |at: usize| at >= 2 && opens(&tokens[at - 1]) && tokens[at - 2].text == "pkgInfo";
+    (0..tokens.len()).filter(move |&at| string(&tokens[at]) == Some(name) && !names_pkg(at))
 }
 
 /// The tokens from an opening bracket to the one that closes it.

@@ -10,6 +10,7 @@ use jrsonnet_evaluator::{Error, Span};
 use jrsonnet_types::ValType;
 use wake_model::nearest::nearest;
 
+pub(crate) use self::blame::maker;
 use self::frames::{SourceFrame, frames, located, shorten, shown_call};
 use crate::engine::api;
 use crate::engine::env::{Env, Hunt};

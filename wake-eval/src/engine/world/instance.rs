@@ -1,9 +1,10 @@
 //! Instances of packages, as they are told to an evaluation.
 
-use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::{Deref, Range};
+use std::rc::Rc;
 
 use jrsonnet_evaluator::{IStr, Result};
 use serde::de::{self, DeserializeOwned, Visitor};
@@ -29,7 +30,11 @@ pub(crate) struct Instance {
     modules: LazyPart<Vec<String>>,
     /// Where its imports are looked for besides; of others that is not told.
     pub(crate) imports: Vec<RelPath>,
+    choices: RefCell<HashMap<IStr, Choice>>,
 }
+
+/// The files of a package that a pattern chooses.
+pub(crate) type Choice = Rc<[IStr]>;
 
 /// A part of the text, and what it says once it has been read.
 #[derive(Debug)]
@@ -80,8 +85,23 @@ impl Instance {
             pkgs: LazyPart::new(place(text, pkgs)),
             modules: LazyPart::new(place(text, modules)),
             imports,
+            choices: RefCell::default(),
             text: text.into(),
         })
+    }
+
+    /// What `pattern` chooses among its files, which is looked for once, however many modules ask.
+    pub(crate) fn choice(
+        &self,
+        pattern: &IStr,
+        choose: impl FnOnce(&[Text]) -> Result<Vec<&Text>>,
+    ) -> Result<Choice> {
+        if let Some(known) = self.choices.borrow().get(pattern) {
+            return Ok(known.clone());
+        }
+        let chosen: Choice = choose(self.files()?)?.into_iter().map(Text::istr).collect();
+        self.choices.borrow_mut().insert(pattern.clone(), chosen.clone());
+        Ok(chosen)
     }
 
     /// Its name, namespace and version.
