@@ -147,3 +147,24 @@ fn a_report_is_written() {
         .code(10)
         .mentions("report.xml");
 }
+
+#[test]
+fn cases_of_a_test_are_told_apart() {
+    let project = project()
+        .pkg(
+            "modules={ tap: function(wake, pkg) wake.module('tap', test=true, exec=wake.exec(wake.program('sh'),\n      \
+             args=['-c', 'echo 1..3; echo ok 1 - adds; echo not ok 2 - divides; echo ok 3 - later \"# SKIP\"; exit 1'])) },",
+        )
+        .build();
+    let run = project.wake(["test", "--junit", "report.xml"]).run().code(3);
+    run.mentions("//:tap: 1 of 3 cases failed: divides\n");
+    let report = project.read("report.xml");
+    for line in [
+        "<testsuites tests=\"3\" failures=\"1\" skipped=\"1\"",
+        "<testcase classname=\"//:tap\" name=\"adds\"></testcase>",
+        "<testcase classname=\"//:tap\" name=\"divides\"><failure message=\"not ok\"></failure></testcase>",
+        "<testcase classname=\"//:tap\" name=\"later\"><skipped/></testcase>",
+    ] {
+        assert!(report.contains(line), "no `{line}` in {report}");
+    }
+}

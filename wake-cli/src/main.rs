@@ -112,7 +112,7 @@ fn run(command: &Command, settings: &Settings, environment: &Environment) -> Out
     let mut say = Guard::new(std::io::stderr(), settings.terminal);
     let outcome = match command {
         Command::Build(args) => command::build::run(args, settings, &mut out),
-        Command::Test(args) => command::test::run(args, settings),
+        Command::Test(args) => command::test::run(args, settings, &mut say),
         Command::Run(args) => command::run::run(args, settings),
         Command::Shell(args) => command::shell::shell(args, settings),
         Command::Exec(args) => command::shell::exec(args, settings),

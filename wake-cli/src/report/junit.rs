@@ -4,11 +4,24 @@ use std::fmt::Write;
 
 use wake_steps::event::ActionFinished;
 
+use crate::report::cases::{CaseEnd, TestCase};
 use crate::report::tests::{TestEnd, TestResults};
 
-/// The document: a suite with one case for each test.
+/// The document: a suite with one case for each test, or for each that a test says it has run.
 pub(crate) fn document(results: &TestResults) -> String {
-    let count = |wanted: TestEnd| results.iter().filter(|(_, end, _)| *end == wanted).count();
+    let of_case = |case: &TestCase| match case.end {
+        CaseEnd::Passed => TestEnd::Passed,
+        CaseEnd::Failed => TestEnd::Failed,
+        CaseEnd::Skipped => TestEnd::NotRun,
+    };
+    let ends: Vec<TestEnd> = results
+        .iter()
+        .flat_map(|(label, end, _)| match results.cases(label) {
+            [] => vec![end],
+            cases => cases.iter().map(of_case).collect(),
+        })
+        .collect();
+    let count = |wanted: TestEnd| ends.iter().filter(|end| **end == wanted).count();
     let seconds: f64 = results.iter().filter_map(|(_, _, ended)| ended).map(time).sum();
     let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     // Writing to a text does not fail.
@@ -16,12 +29,15 @@ pub(crate) fn document(results: &TestResults) -> String {
         out,
         "<testsuites tests=\"{0}\" failures=\"{1}\" skipped=\"{2}\" time=\"{seconds:.3}\">\n\
          <testsuite name=\"wake\" tests=\"{0}\" failures=\"{1}\" errors=\"0\" skipped=\"{2}\" time=\"{seconds:.3}\">",
-        results.iter().count(),
+        ends.len(),
         count(TestEnd::Failed),
         count(TestEnd::NotRun),
     );
     for (label, end, ended) in results.iter() {
-        push_case(&mut out, label, end, ended);
+        match results.cases(label) {
+            [] => push_case(&mut out, label, end, ended),
+            cases => cases.iter().for_each(|case| push_own_case(&mut out, label, case)),
+        }
     }
     out.push_str("</testsuite>\n</testsuites>\n");
     out
@@ -54,6 +70,17 @@ fn push_case(out: &mut String, label: &str, end: TestEnd, ended: Option<&ActionF
         }
     }
     out.push_str("</testcase>\n");
+}
+
+/// A case of the test `label`, of which it says no more than its name and its end.
+fn push_own_case(out: &mut String, label: &str, case: &TestCase) {
+    let inner = match case.end {
+        CaseEnd::Passed => "",
+        CaseEnd::Failed => "<failure message=\"not ok\"></failure>",
+        CaseEnd::Skipped => "<skipped/>",
+    };
+    let (class, name) = (escaped(label), escaped(&case.name));
+    let _ = writeln!(out, "<testcase classname=\"{class}\" name=\"{name}\">{inner}</testcase>");
 }
 
 fn time(ended: &ActionFinished) -> f64 {

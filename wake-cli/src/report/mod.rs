@@ -14,6 +14,7 @@ pub(crate) mod verbs;
 pub(crate) mod plain;
 pub(crate) mod json;
 pub(crate) mod profile;
+pub(crate) mod cases;
 pub(crate) mod tests;
 pub(crate) mod junit;
 pub(crate) mod witness;

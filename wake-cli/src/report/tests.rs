@@ -7,11 +7,15 @@ use std::rc::Rc;
 
 use wake_steps::event::{ActionFinished, Event, Reporter, Status};
 
+use crate::report::cases::{TestCase, of_tap};
+
 /// What came of each test, by its number.
 #[derive(Debug, Default)]
 pub(crate) struct TestResults {
     announced: BTreeMap<usize, String>,
     ended: BTreeMap<usize, ActionFinished>,
+    /// The cases that they say they have run, by their labels.
+    cases: BTreeMap<String, Vec<TestCase>>,
 }
 
 /// How a test ended.
@@ -32,6 +36,20 @@ impl TestResults {
             let ended = self.ended.get(id);
             (label.as_str(), ended.map_or(TestEnd::NotRun, TestEnd::of), ended)
         })
+    }
+
+    /// The cases that a test says it has run; none if it says nothing of the kind.
+    pub(crate) fn cases(&self, label: &str) -> &[TestCase] {
+        self.cases.get(label).map_or(&[], Vec::as_slice)
+    }
+
+    /// Reads the cases of each test in what it wrote to standard output, which `read` gives.
+    pub(crate) fn read_cases(&mut self, read: impl Fn(&ActionFinished) -> Option<String>) {
+        for ended in self.ended.values() {
+            if let Some(cases) = read(ended).as_deref().and_then(of_tap) {
+                self.cases.insert(ended.label.clone(), cases);
+            }
+        }
     }
 
     fn event(&mut self, event: &Event) {
