@@ -128,9 +128,9 @@ fn what_cannot_start(bed: &Bed) {
     job.command.args.push("a\0b".to_owned());
     let error = bed.run(&job).unwrap_err();
     assert!(matches!(error, SandboxError::BadJob { .. }), "{error}");
-    // Never searched for in `PATH`.
+    // Looked for in `PATH`, and not there.
     let mut job = bed.sh("");
-    job.command.program = "sh".to_owned();
+    job.command.program = "no-such-program".to_owned();
     assert!(matches!(bed.run(&job).unwrap_err(), SandboxError::NotStarted { .. }));
 }
 
