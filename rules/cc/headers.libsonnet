@@ -17,7 +17,7 @@ local all(deps, name) = std.flatMap(function(dep) std.get(dep, name, []), deps);
   // The headers of `pkg` that lie there.
   local listed(wake, pkg, hdrs) =
     if hdrs == null then [file for file in pkg.files if std.length([end for end in ends if std.endsWith(file, '.' + end)]) > 0]
-    else rule.listed(wake, rule.paths(hdrs)),
+    else std.setInter(std.set(rule.listed(wake, rule.paths(hdrs))), pkg.files),
 
   // Targets among the headers, which make some.
   made(hdrs):: if hdrs == null then [] else rule.targets(hdrs),
