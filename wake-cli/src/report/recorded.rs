@@ -123,12 +123,19 @@ pub(crate) fn failing() -> Vec<Event> {
     ]
 }
 
+/// The beginning of a build for which versions are chosen and packages are fetched.
+pub(crate) fn fetching() -> Vec<Event> {
+    vec![
+        begun("strict"),
+        Event::Locked { change: "+ acme/greet 1.2.0".into() },
+        Event::Fetched { pkgs: 2, bytes: 512, t_ms: 70 },
+    ]
+}
+
 /// The same three steps, done; with a trace and a link.
 pub(crate) fn succeeding() -> Vec<Event> {
     vec![
         begun("strict"),
-        Event::Locked { change: "+ acme/greet 1.2.0".into() },
-        Event::Fetched { pkgs: 2, bytes: 48_100, t_ms: 70 },
         Event::Evaluated { pkgs: 2, modules: 3, evaluations: 8, cached: 8, t_ms: 90 },
         Event::Trace { label: "//web:bundle".into(), text: "PKG:3 level\x1b[2J".into() },
         announced(0, "//lex:lex", &[]),

@@ -29,6 +29,7 @@ fn written(events: &[Event]) -> Vec<Value> {
 /// Every kind of event and every status at least once.
 fn everything() -> Vec<Event> {
     let mut events = recorded::failing();
+    events.extend(recorded::fetching());
     events.extend(recorded::succeeding());
     events.extend(recorded::formula());
     events.push(recorded::finished(9, "//a:b", Status::Aborted, 1));

@@ -369,6 +369,17 @@ web/PKG.libsonnet:6:3: error: `./src/chart.ts` is not in the sandbox
     }
 
     #[test]
+    fn a_build_that_fetches() {
+        assert_eq!(
+            shown(&recorded::fetching(), manner(Verbosity::Normal, Detail::Full)),
+            "      Locked + acme/greet 1.2.0
+     Fetched 2 packages, 512 B in 0.07s
+"
+        );
+        assert_eq!(shown(&recorded::fetching(), manner(Verbosity::Quiet, Detail::Full)), "");
+    }
+
+    #[test]
     fn a_build_that_succeeds() {
         assert_eq!(
             shown(&recorded::succeeding(), manner(Verbosity::Normal, Detail::Full)),
