@@ -56,23 +56,34 @@ pub(crate) enum ClaimError {
     Unseen(String),
 }
 
-/// What is remembered of the action `key`, be it because its command has not read what changed; and what of it was found to be
-/// damaged.
+/// What is remembered of an action.
+#[derive(Default)]
+pub(crate) struct Remembered {
+    /// Its result, with why that is one.
+    pub(crate) result: Option<(StoredAction, Reason)>,
+    /// What of it was found to be damaged.
+    pub(crate) damaged: Option<Corruption>,
+}
+
+/// What is remembered of the action `key`, be it because its command has not read what changed.
 pub(crate) fn look_up(
     pinned: &PinnedAction,
     store: &Store,
     key: &ActionDigest,
-) -> Result<(Option<(StoredAction, Reason)>, Option<Corruption>), StoreError> {
+) -> Result<Remembered, StoreError> {
     if !pinned.is_hermetic() {
-        return Ok((None, None));
+        return Ok(Remembered::default());
     }
-    let corruption = match store.action(key)? {
-        Lookup::Hit(stored) => return Ok((Some((stored, Reason::Remembered)), None)),
+    let damaged = match store.action(key)? {
+        Lookup::Hit(stored) => {
+            let result = Some((stored, Reason::Remembered));
+            return Ok(Remembered { result, damaged: None });
+        }
         Lookup::Corrupt(corruption) => Some(corruption),
         Lookup::Miss => None,
     };
-    let recalled = recall(pinned, store)?;
-    Ok((recalled.map(|stored| (stored, Reason::Unread)), corruption))
+    let result = recall(pinned, store)?.map(|stored| (stored, Reason::Unread));
+    Ok(Remembered { result, damaged })
 }
 
 /// Makes the result of a step that is alike the answer to the action `key` with the canonical bytes `action`.

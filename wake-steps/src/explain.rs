@@ -158,9 +158,9 @@ impl<'a> Outlook<'a> {
             return Ok((PlannedState::Run, Reason::NotRemembered.to_string(), Some(key)));
         }
         let store = self.machine.store();
-        let (found, _) =
+        let found =
             look_up(&pinned, store, &key).map_err(|error| Failure::from(store_failure(&error)))?;
-        Ok(match found {
+        Ok(match found.result {
             Some((stored, why)) => {
                 let tree = stored.tree();
                 self.results.put(step, StepOutput { tree, manifest: stored.into_record().outputs });

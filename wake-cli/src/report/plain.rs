@@ -67,11 +67,7 @@ impl<W: Write> Plain<W> {
         let at = Duration::from_millis(finished.t_ms);
         match finished.status {
             Status::Failed => self.failed(finished, at),
-            Status::Ran if self.tally.tests.is_one(finished.id) => {
-                if self.manner.verbosity >= Verbosity::Normal {
-                    self.stamped(at, &format!("PASS {label} {time}{}", attempts(finished)));
-                }
-            }
+            Status::Ran if self.tally.tests.is_one(finished.id) => self.passed(finished, at),
             Status::Ran => {
                 if self.manner.verbosity >= Verbosity::Verbose {
                     self.stamped(at, &format!("ran {label} {time}: {why}"));
@@ -89,6 +85,16 @@ impl<W: Write> Plain<W> {
             }
             _ => {}
         }
+    }
+
+    /// A test that ran and passed.
+    fn passed(&mut self, finished: &ActionFinished, at: Duration) {
+        if self.manner.verbosity == Verbosity::Quiet {
+            return;
+        }
+        let label = escape::line(&finished.label);
+        let time = words::span_ms(finished.dur_ms);
+        self.stamped(at, &format!("PASS {label} {time}{}", attempts(finished)));
     }
 
     fn warned(&mut self, finished: &ActionFinished, at: Duration) {

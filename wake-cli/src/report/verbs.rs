@@ -88,12 +88,7 @@ impl<W: Write> Verbs<W> {
         let because = escape::line(&finished.why);
         match finished.status {
             Status::Failed => self.failed(finished),
-            Status::Ran if self.tally.tests.is_one(finished.id) => {
-                if self.manner.verbosity >= Verbosity::Normal {
-                    let rest = format!("{label} in {time}{}", attempts(finished));
-                    self.verb(Role::Good, "Passed", &rest);
-                }
-            }
+            Status::Ran if self.tally.tests.is_one(finished.id) => self.passed(finished),
             Status::Ran => {
                 if self.manner.verbosity >= Verbosity::Verbose {
                     self.verb(Role::Good, "Ran", &format!("{label} in {time}: {because}"));
@@ -111,6 +106,16 @@ impl<W: Write> Verbs<W> {
             }
             _ => {}
         }
+    }
+
+    /// A test that ran and passed.
+    fn passed(&mut self, finished: &ActionFinished) {
+        if self.manner.verbosity == Verbosity::Quiet {
+            return;
+        }
+        let label = escape::line(&finished.label);
+        let time = words::span_ms(finished.dur_ms);
+        self.verb(Role::Good, "Passed", &format!("{label} in {time}{}", attempts(finished)));
     }
 
     fn warned(&mut self, finished: &ActionFinished) {

@@ -12,7 +12,7 @@ use wake_store::{ActionEntry, Adopted, Corruption, Logs};
 
 use super::{Message, Schedule};
 use crate::advice::unseen_files;
-use crate::claims::{self, look_up};
+use crate::claims::{self, Remembered, look_up};
 use crate::clock::micros;
 use crate::collect::collect;
 use crate::diagnostic::{Class, Diagnostic, Level};
@@ -30,8 +30,19 @@ use crate::wares::WareNews;
 
 /// What came of one step.
 pub(super) enum StepOutcome {
-    Hit { key: ActionDigest, why: Reason, record: RunRecord, command: String, tree: TreeDigest },
-    Ran { key: ActionDigest, why: Reason, ran: Box<ActionRun>, command: String },
+    Hit {
+        key: ActionDigest,
+        why: Reason,
+        record: Box<RunRecord>,
+        command: String,
+        tree: TreeDigest,
+    },
+    Ran {
+        key: ActionDigest,
+        why: Reason,
+        ran: Box<ActionRun>,
+        command: String,
+    },
     Failed(Box<Diagnostic>),
     Cancelled,
 }
@@ -114,9 +125,9 @@ impl Schedule<'_> {
         // Two steps with one key: the second finds what the first has made.
         let _turn = self.busy.wait_for(key);
         let force = self.work.rules.rebuild && self.work.steps.is_requested(step);
-        let (found, corruption) = look_up(&pinned, store, &key)?;
+        let Remembered { result: found, damaged } = look_up(&pinned, store, &key)?;
         drop(span);
-        if let Some(corruption) = corruption {
+        if let Some(corruption) = damaged {
             self.warn(&attempt, &corruption);
         }
         if let Some((stored, why)) = found.filter(|_| !force) {
@@ -124,7 +135,7 @@ impl Schedule<'_> {
                 claims::adopt(store, &stored, key, &action)?;
             }
             let tree = stored.tree();
-            let record = stored.into_record();
+            let record = Box::new(stored.into_record());
             let done = StepOutput { tree, manifest: record.outputs.clone() };
             self.keep(&attempt, &record, done, true)?;
             return Ok(StepOutcome::Hit { key, why, record, command, tree });
