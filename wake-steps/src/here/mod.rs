@@ -17,16 +17,18 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use wake_exec::{Executor, JobResult, Logs, Timings};
+use wake_exec::{Executor, Job, JobResult, Logs, Timings};
 use wake_model::{Manifest, Outcome, Outputs, TreeDigest};
-use wake_store::{AdoptError, Adopted, Store, StoreError};
+use wake_store::{AdoptError, Adopted, Scratch, Store, StoreError};
 
 pub use self::job::job;
 use self::keep::KeptSources;
 use crate::clock;
 use crate::engine::{Engine, EngineRequest, KeptOutputs, Performance, VisitRequest, Whereabouts};
 use crate::error::StepError;
+use crate::pin::PinnedAction;
 use crate::profile::{Profile, SpanKind};
+use crate::step::SourceFiles;
 
 /// Runs actions on this machine.
 pub struct Here {
@@ -45,14 +47,7 @@ impl Here {
 impl Engine for Here {
     fn perform(&self, order: EngineRequest<'_, '_>) -> Result<Performance, StepError> {
         let EngineRequest { pinned, sources, cancel, profile, turn, wrote } = order;
-        // No directory is made for them: the file system finds new inodes the slower the more were just freed.
-        let place = self.store.place()?;
-        let needs_scratch = pinned.terms.on_disk || job::has_empty_copy(pinned);
-        let scratch = needs_scratch.then(|| self.store.scratch()).transpose()?;
-        let scratch = scratch.as_ref().map(|scratch| scratch.path());
-        let mut job = job(pinned, &self.store, sources, place.path(), scratch);
-        self.kept.keep(&mut job, pinned, &self.store, sources)?;
-        job::make_empty_root(&job, scratch)?;
+        let PreparedJob { job, place, scratch: _scratch } = self.prepare(pinned, sources)?;
         let asked = clock::now();
         let (mut began, mut began_ms) = (asked, 0);
         let turn = || {
@@ -97,13 +92,8 @@ impl Engine for Here {
 
     fn visit(&self, order: VisitRequest<'_>) -> Result<Outcome, StepError> {
         let VisitRequest { pinned, sources, cancel, visit, visitor } = order;
-        let place = self.store.place()?;
-        let needs_scratch = pinned.terms.on_disk || job::has_empty_copy(pinned);
-        let scratch = needs_scratch.then(|| self.store.scratch()).transpose()?;
-        let scratch = scratch.as_ref().map(|scratch| scratch.path());
-        let mut job = job(pinned, &self.store, sources, place.path(), scratch);
-        self.kept.keep(&mut job, pinned, &self.store, sources)?;
-        job::make_empty_root(&job, scratch)?;
+        let PreparedJob { mut job, place: _place, scratch: _scratch } =
+            self.prepare(pinned, sources)?;
         job.outputs.declared.clear();
         job.outputs.texts.clear();
         job.logs = Logs::AtOnce;
@@ -115,7 +105,32 @@ impl Engine for Here {
     }
 }
 
+/// A job with the directories that it needs, which go with this value.
+struct PreparedJob {
+    job: Job,
+    /// Where its outputs go.
+    place: Scratch,
+    /// Where it keeps what it needs on disk.
+    scratch: Option<Scratch>,
+}
+
 impl Here {
+    fn prepare(
+        &self,
+        pinned: &PinnedAction,
+        sources: &dyn SourceFiles,
+    ) -> Result<PreparedJob, StepError> {
+        // No directory is made for outputs: the file system finds new inodes the slower the more were just freed.
+        let place = self.store.place()?;
+        let needs_scratch = pinned.terms.on_disk || job::has_empty_copy(pinned);
+        let scratch = needs_scratch.then(|| self.store.scratch()).transpose()?;
+        let at = scratch.as_ref().map(|scratch| scratch.path());
+        let mut job = job(pinned, &self.store, sources, place.path(), at);
+        self.kept.keep(&mut job, pinned, &self.store, sources)?;
+        job::make_empty_root(&job, at)?;
+        Ok(PreparedJob { job, place, scratch })
+    }
+
     fn adopt(&self, dir: &Path, manifest: &Manifest) -> Result<Adopted, StepError> {
         if manifest.is_empty() {
             // Where nothing was declared, nothing was taken, and nothing was made.
