@@ -9,6 +9,7 @@ Standard library only, BLAKE3 included; speed is of no interest here. Whoever ad
 inputs into the JSON file and lets `write` compute the rest; the Rust tests then have to agree.
 """
 
+import base64
 import hashlib
 import json
 import pathlib
@@ -499,6 +500,34 @@ def release(case):
     return {"text": content, "sha256": hashlib.sha256(content.encode()).hexdigest()}
 
 
+def manifest(case):
+    if "release" in case:
+        about = case["release"]
+        config, kind = canonical(about) + "\n", "package"
+        title = "/".join(about[key] for key in ("namespace", "name") if key in about)
+        image = {"title": title, "version": about["version"], "description": about.get("description"),
+                 "licenses": about.get("license"), "source": about.get("repository")}
+        more = {"annotations": {"vnd.wake.content": about["content"], **{
+            f"org.opencontainers.image.{key}": text for key, text in image.items() if text is not None}}}
+        config_kind = "application/vnd.wake.package.metadata.v1+json"
+        layer = {"digest": "sha256:" + case["archive"]["sha256"], "size": case["archive"]["size"],
+                 "mediaType": "application/vnd.wake.package.archive.v1.tar+zstd"}
+    else:
+        config, kind, more = canonical(case["statement"]) + "\n", "statement", {}
+        config_kind = "application/vnd.wake.statement.event.v1+json"
+        layer = embedded("{}", "application/vnd.oci.empty.v1+json")
+    content = canonical({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                         "artifactType": f"application/vnd.wake.{kind}.v1", "layers": [layer],
+                         "config": embedded(config, config_kind), **more})
+    return {"text": content, "sha256": hashlib.sha256(content.encode()).hexdigest()}
+
+
+def embedded(content, kind):
+    data = content.encode()
+    return {"data": base64.b64encode(data).decode(), "digest": "sha256:" + hashlib.sha256(data).hexdigest(),
+            "mediaType": kind, "size": len(data)}
+
+
 # --- CBOR, RFC 7049, as far as it is needed here, and base58.
 
 def cbor(content):
@@ -526,7 +555,8 @@ def base58(data):
 
 KINDS = {"blob": blob, "value": value, "refused": refused, "json": json_value, "tree": tree, "pkg": pkg,
          "action": action, "host": host, "listing": listing, "evaluation": evaluation, "memo": memo,
-         "run_record": run_record, "lock": lock, "archive": archive, "release": release}
+         "run_record": run_record, "lock": lock, "archive": archive, "release": release,
+         "manifest": manifest}
 
 
 def main(mode):

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod attacks;
+mod containers;
 mod cut_off;
 mod lock;
+mod oci;
+mod oci_strangers;
 mod publish;
 mod scene;
 mod used;

@@ -130,6 +130,12 @@ pub(crate) fn registry_failure(error: RegistryError) -> Diagnostic {
         RegistryError::WentBack { registry, .. } => diagnostic.help(format!(
             "ask who runs it; `wake registry forget {registry}` takes it as it is now"
         )),
+        RegistryError::TagGone { registry, .. } => diagnostic.help(format!(
+            "ask who runs it; `wake registry forget {registry}` takes it as it is now"
+        )),
+        RegistryError::Logins { .. } => {
+            diagnostic.help("write it anew with the tool that wrote it")
+        }
         RegistryError::Altered { .. } | RegistryError::Archive { .. } => {
             diagnostic.note("nothing of it was kept").help("ask who runs the registry")
         }
@@ -139,9 +145,11 @@ pub(crate) fn registry_failure(error: RegistryError) -> Diagnostic {
         RegistryError::Resembles { other, .. } => {
             diagnostic.help(format!("call it `{other}`, or something that nobody takes for that"))
         }
-        RegistryError::ReadOnly { .. } => {
-            diagnostic.help("publish to the directory that lies behind it: `file:DIR`")
-        }
+        RegistryError::Denied { path, .. } if path.starts_with("oci://") => diagnostic
+            .help("`skopeo login`, `podman login` and `docker login` write logins that wake reads"),
+        RegistryError::ReadOnly { .. } => diagnostic.help(
+            "publish to the directory that lies behind it, `file:DIR`, or to `oci://HOST/PREFIX`",
+        ),
         RegistryError::NoRegistry { .. } => {
             diagnostic.help("`wake publish` makes one of a directory with nothing in it")
         }
@@ -155,6 +163,7 @@ fn class_of(error: &RegistryError) -> Class {
         | RegistryError::NoRegistry { .. }
         | RegistryError::Log { .. } => Class::Network,
         RegistryError::WentBack { .. }
+        | RegistryError::TagGone { .. }
         | RegistryError::Altered { .. }
         | RegistryError::OtherContent { .. } => Class::Integrity,
         RegistryError::Archive { source, .. } => match source {
@@ -167,9 +176,10 @@ fn class_of(error: &RegistryError) -> Class {
         RegistryError::Resembles { .. } | RegistryError::Pack(_) => Class::Evaluation,
         RegistryError::NoVersion { .. } => Class::Nothing,
         RegistryError::ReadOnly { .. } => Class::Usage,
-        RegistryError::Denied { .. } | RegistryError::Io { .. } | RegistryError::Store(_) => {
-            Class::Environment
-        }
+        RegistryError::Denied { .. }
+        | RegistryError::Logins { .. }
+        | RegistryError::Io { .. }
+        | RegistryError::Store(_) => Class::Environment,
         RegistryError::Cancelled => Class::Interrupted,
     }
 }

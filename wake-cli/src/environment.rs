@@ -34,7 +34,7 @@ pub(crate) struct Environment {
     /// `COLUMNS`, for output whose terminal cannot be asked.
     pub(crate) columns: Option<usize>,
     /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` in small letters, else in capitals; `SSL_CERT_FILE`; `PATH`, `HOME` and
-    /// `SSH_AUTH_SOCK`, for `git`. In `PATH` also `wake doctor` looks for other programs of this name.
+    /// `SSH_AUTH_SOCK`, for `git`; `REGISTRY_AUTH_FILE`, `XDG_RUNTIME_DIR` and `DOCKER_CONFIG`. In `PATH` also `wake doctor` looks for other programs of this name.
     pub(crate) route: Route,
     /// `WAKE_SAFE_DIRECTORY`: directories with `:` between them, or `*` for all; and `SUDO_UID`, for whom root works.
     pub(crate) owners: Owners,
@@ -95,6 +95,7 @@ impl Environment {
                 all_proxy: proxy("ALL_PROXY"),
                 no_proxy: proxy("NO_PROXY"),
                 authorities: set("SSL_CERT_FILE").map(PathBuf::from),
+                logins: logins(set),
                 search_path: set("PATH"),
                 home: set("HOME"),
                 ssh_agent: set("SSH_AUTH_SOCK"),
@@ -107,6 +108,17 @@ impl Environment {
             temporary: set("TMPDIR").map(PathBuf::from),
         }
     }
+}
+
+/// Where the tools for containers keep names and passwords. Source: containers-auth.json(5), docker-login(1).
+fn logins(set: impl Fn(&str) -> Option<OsString>) -> Vec<PathBuf> {
+    let below = |name: &str, path: &str| Some(PathBuf::from(set(name)?).join(path));
+    let files = [
+        set("REGISTRY_AUTH_FILE").map(PathBuf::from),
+        below("XDG_RUNTIME_DIR", "containers/auth.json"),
+        below("DOCKER_CONFIG", "config.json").or_else(|| below("HOME", ".docker/config.json")),
+    ];
+    files.into_iter().flatten().collect()
 }
 
 /// What of the process is neither argument nor environment.
@@ -212,6 +224,19 @@ mod tests {
         assert_eq!(safe(""), SafeDirectories::default());
         assert_eq!(with(&[("SUDO_UID", "1000")]).owners.behind_root, Some(1000));
         assert_eq!(with(&[("SUDO_UID", "-1")]).owners.behind_root, None);
+    }
+
+    #[test]
+    fn logins_lie_where_the_tools_for_containers_keep_them() {
+        let files = |set: &[(&str, &str)]| {
+            let logins = with(set).route.logins;
+            logins.iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
+        };
+        let all =
+            [("REGISTRY_AUTH_FILE", "/a.json"), ("XDG_RUNTIME_DIR", "/run/1"), ("HOME", "/h")];
+        let expected = ["/a.json", "/run/1/containers/auth.json", "/h/.docker/config.json"];
+        assert_eq!(files(&all), expected);
+        assert_eq!(files(&[("DOCKER_CONFIG", "/d"), ("HOME", "/h")]), ["/d/config.json"]);
     }
 
     #[test]

@@ -12,13 +12,22 @@ pub enum Address {
     Dir(PathBuf),
     /// `https://URL` or `http://URL`: the same behind a server of files, without a `/` at its end. It can only be read.
     Web(String),
+    /// `oci://HOST[:PORT][/PREFIX]`: repositories of a registry of containers.
+    Oci {
+        /// The host, with its port where one is written.
+        host: String,
+        /// What the names of its repositories begin with, without a `/` at its end; it may be empty.
+        prefix: String,
+    },
 }
 
 /// Why a text is no address of a registry.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseAddressError {
     /// It begins otherwise than addresses do.
-    #[error("`{0}` is no address of a registry: it begins with `file:`, `https://` or `http://`")]
+    #[error(
+        "`{0}` is no address of a registry: it begins with `file:`, `https://`, `http://` or `oci://`"
+    )]
     Scheme(String),
     /// Nothing follows the scheme.
     #[error("`{0}` names no place")]
@@ -26,6 +35,11 @@ pub enum ParseAddressError {
     /// What follows names no directory of files.
     #[error("`{0}` has a query or a fragment, where files have neither")]
     Query(String),
+    /// What follows `oci://` is no host with the beginning of a repository's name.
+    #[error(
+        "`{0}` is no `oci://HOST/PREFIX`, with a prefix of small letters, digits, `.`, `-` and `_`, and without a password"
+    )]
+    Repository(String),
 }
 
 impl Address {
@@ -39,6 +53,12 @@ impl Address {
             }
             return Ok(Address::Dir(base.join(path).components().collect()));
         }
+        if let Some(rest) = text.strip_prefix("oci://") {
+            return match rest.trim_matches('/') {
+                "" => Err(ParseAddressError::Empty(shown())),
+                rest => oci(rest).ok_or_else(|| ParseAddressError::Repository(shown())),
+            };
+        }
         let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
         match rest {
             None => Err(ParseAddressError::Scheme(shown())),
@@ -51,12 +71,32 @@ impl Address {
     }
 }
 
+/// Source: distribution-spec 1.1, "Pulling manifests", for the names of repositories.
+fn oci(rest: &str) -> Option<Address> {
+    let (host, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+    let is_of_host =
+        |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']');
+    let is_part = |part: &str| {
+        let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        part.starts_with(ends)
+            && part.ends_with(ends)
+            && part.chars().all(|c| ends(c) || matches!(c, '.' | '-' | '_'))
+    };
+    let is_one = host.chars().all(is_of_host)
+        && host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[')
+        && (prefix.is_empty() || prefix.split('/').all(is_part));
+    let (host, prefix) = (host.to_ascii_lowercase(), prefix.to_owned());
+    is_one.then_some(Address::Oci { host, prefix })
+}
+
 /// As it may be shown: without passwords.
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Dir(path) => write!(f, "file://{}", path.display()),
             Address::Web(url) => f.write_str(&without_secrets(url)),
+            Address::Oci { host, prefix } if prefix.is_empty() => write!(f, "oci://{host}"),
+            Address::Oci { host, prefix } => write!(f, "oci://{host}/{prefix}"),
         }
     }
 }
@@ -89,11 +129,28 @@ mod tests {
     }
 
     #[test]
+    fn registries_of_containers_are_hosts_with_a_prefix() {
+        for (text, shown) in [
+            ("oci://registry.example.org/acme/wake/", "oci://registry.example.org/acme/wake"),
+            ("oci://127.0.0.1:5000", "oci://127.0.0.1:5000"),
+            ("oci://[::1]:5000/a", "oci://[::1]:5000/a"),
+        ] {
+            assert_eq!(parse(text).map(|address| address.to_string()), Ok(shown.to_owned()));
+        }
+        for text in ["oci://u:secret@h/a", "oci://h/A", "oci://h/a//b", "oci://h/a?b", "oci://h/.."]
+        {
+            let refused = parse(text);
+            assert!(matches!(refused, Err(ParseAddressError::Repository(_))), "{text}");
+            assert!(!refused.is_err_and(|error| error.to_string().contains("secret")), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_address_is_refused() {
-        for text in ["", "acme", "/r", "oci://r", "ftp://h/x"] {
+        for text in ["", "acme", "/r", "ftp://h/x"] {
             assert!(matches!(parse(text), Err(ParseAddressError::Scheme(_))), "{text}");
         }
-        for text in ["file:", "file://", "https://", "http:///"] {
+        for text in ["file:", "file://", "https://", "http:///", "oci:///"] {
             assert!(matches!(parse(text), Err(ParseAddressError::Empty(_))), "{text}");
         }
         for text in ["https://h/?x=1", "https://h/a#b"] {

@@ -13,7 +13,7 @@ use wake_model::{BlobDigest, Name, PkgName, Release, Version, json as canonical_
 
 use crate::error::{RegistryError, at};
 use crate::event::{ArchiveSum, Event};
-use crate::log::{LogFault, PkgLog, whole};
+use crate::log::{LogFault, PkgLog, statement, whole};
 use crate::reader::check_mark;
 use crate::shelf::{self, MARK, Part};
 
@@ -165,14 +165,7 @@ impl Directory {
         };
         let news = listed.yanked != yank;
         if news {
-            let (at, version) = (now, version.clone());
-            let event = match yank {
-                Some(crate::log::Yank { reason, instead }) => {
-                    Event::Yank { at, version, reason, instead }
-                }
-                None => Event::Unyank { at, version },
-            };
-            self.append(pkg, &event)?;
+            self.append(pkg, &statement(version.clone(), yank, now))?;
         }
         self.put_list(pkg.namespace.as_ref())?;
         Ok(news)

@@ -59,6 +59,24 @@ pub enum RegistryError {
         /// The first line that differs, from 1.
         line: usize,
     },
+    /// A tag of a package is gone that was there.
+    #[error("registry `{registry}`: {repository}: the tag `{tag}` was there, and is gone")]
+    TagGone {
+        /// The registry.
+        registry: Name,
+        /// The repository of the package.
+        repository: String,
+        /// The tag.
+        tag: String,
+    },
+    /// A file of names and passwords makes no sense.
+    #[error("`{}`: {problem}", path.display())]
+    Logins {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it: nothing of what it holds.
+        problem: String,
+    },
     /// The archive or the metadata of a version are not those that they should be.
     #[error("registry `{registry}`: {pkg} {version}: {problem}")]
     Altered {

@@ -95,6 +95,14 @@ enum Written {
 }
 
 impl Event {
+    /// Whether it is said of a version that was published before.
+    pub(crate) fn is_statement(&self) -> bool {
+        matches!(
+            self,
+            Event::Yank { .. } | Event::Unyank { .. } | Event::Tombstone { .. } | Event::Unknown
+        )
+    }
+
     /// Reads a line; what is wrong with it otherwise.
     pub fn parse(line: &str) -> Result<Event, String> {
         let value: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;

@@ -1,16 +1,18 @@
 //! Reads and writes registries of published packages.
 //!
 //! A registry is a directory of files that never change and of logs that only grow, on this machine or behind any server of
-//! files. What a package is, Jsonnet and how versions are chosen are unknown here. `spec/packages.md` describes every file.
+//! files; or a registry of containers, whose tags are such a log. What a package is, Jsonnet and how versions are chosen are unknown here. `spec/packages.md` describes every file.
 //!
 //! | room | does |
 //! |---|---|
 //! | `address`, `shelf` | where a registry is, and what lies where in it |
 //! | `error` | what can be wrong with one |
 //! | `event`, `log` | what happened to the versions of a package, and what that comes to |
+//! | `oci` | repositories of a registry of containers |
 //! | `reader` | a registry as its users see it |
 //! | `archive` | the archive of a package, packed and measured |
-//! | `directory` | a registry as its publishers see it |
+//! | `directory` | a directory as its publishers see it |
+//! | `publisher` | a registry of any kind as its publishers see it |
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
 
@@ -21,9 +23,11 @@ mod shelf;
 mod error;
 mod event;
 mod log;
+mod oci;
 mod reader;
 mod archive;
 mod directory;
+mod publisher;
 
 pub use address::{Address, ParseAddressError};
 pub use archive::{PackedPkg, pack};
@@ -31,4 +35,5 @@ pub use directory::{Directory, Standing, Upload};
 pub use error::RegistryError;
 pub use event::{ArchiveSum, Event};
 pub use log::{Listed, LogFault, PkgLog, Yank};
+pub use publisher::Publisher;
 pub use reader::Registry;

@@ -41,6 +41,14 @@ pub struct Yank {
     pub instead: Option<String>,
 }
 
+/// What is said of a version that is not to be chosen anew, or with no reason of one that may be again.
+pub(crate) fn statement(version: Version, yank: Option<Yank>, at: u64) -> Event {
+    match yank {
+        Some(Yank { reason, instead }) => Event::Yank { at, version, reason, instead },
+        None => Event::Unyank { at, version },
+    }
+}
+
 /// A line of a log that makes no sense.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{problem}")]

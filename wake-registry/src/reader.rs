@@ -15,6 +15,7 @@ use wake_store::{ReadArchiveError, Seen, Store, StoredTree};
 use crate::address::Address;
 use crate::error::{RegistryError, at};
 use crate::log::{self, LogFault, PkgLog, first_change, whole};
+use crate::oci::Oci;
 use crate::shelf::{self, MARK, Part};
 
 /// Bytes of one file of metadata at most.
@@ -28,6 +29,8 @@ pub struct Registry {
     name: Name,
     address: Address,
     web: Web,
+    /// Where it is one of containers.
+    oci: Option<Oci>,
     stage: Option<PathBuf>,
     logs: Mutex<HashMap<PkgName, Arc<PkgLog>>>,
 }
@@ -52,7 +55,13 @@ struct ListLine {
 impl Registry {
     /// The registry that is called `name` here, reached through `web`. Nothing is asked yet.
     pub fn new(name: Name, address: Address, web: Web) -> Registry {
-        Registry { name, address, web, stage: None, logs: Mutex::default() }
+        let oci = match &address {
+            Address::Oci { host, prefix } => {
+                Some(Oci::new(name.clone(), host.clone(), prefix.clone(), web.clone()))
+            }
+            Address::Dir(_) | Address::Web(_) => None,
+        };
+        Registry { name, address, web, oci, stage: None, logs: Mutex::default() }
     }
 
     /// The same, as it will be with what lies in the directory registry `stage`, which has nothing that is there already.
@@ -87,7 +96,11 @@ impl Registry {
         let seen_as = RelPath::parse(&path).unwrap_or_default();
         let address = self.address.to_string();
         let seen = store.seen(&address, &seen_as)?.unwrap_or_default();
-        let (bytes, tag) = match self.ask(&path, seen.tag.as_deref(), meter)? {
+        let answer = match &self.oci {
+            Some(oci) => from_bytes(oci.log(pkg, &seen.bytes, meter)?),
+            None => self.ask(&path, seen.tag.as_deref(), meter)?,
+        };
+        let (bytes, tag) = match answer {
             Answer::Unchanged => (seen.bytes.clone(), seen.tag.clone()),
             // One that packages are staged for may not be there yet.
             Answer::Absent if self.stage.is_some() => (Vec::new(), None),
@@ -101,7 +114,9 @@ impl Registry {
                 (bytes, tag)
             }
         };
-        if let Some(line) = first_change(&seen.bytes, &bytes) {
+        // Tags have no order, so one of containers has looked itself whether one is gone.
+        let changed = first_change(&seen.bytes, &bytes).filter(|_| self.oci.is_none());
+        if let Some(line) = changed {
             let path = path.clone();
             return Err(RegistryError::WentBack { registry: self.name.clone(), path, line });
         }
@@ -123,7 +138,11 @@ impl Registry {
     }
 
     /// The names of the packages of a namespace, sorted: for people who mistyped one.
+    /// One of containers does not tell.
     pub fn names(&self, of: Option<&Name>, meter: &Meter) -> Result<Vec<PkgName>, RegistryError> {
+        if self.oci.is_some() {
+            return Ok(Vec::new());
+        }
         let path = shelf::list(of);
         let bytes = match self.ask(&path, None, meter)? {
             Answer::Absent | Answer::Unchanged => return Ok(Vec::new()),
@@ -143,7 +162,8 @@ impl Registry {
         meter: &Meter,
     ) -> Result<Release, RegistryError> {
         let path = shelf::part(pkg, version, Part::Metadata);
-        let Answer::Bytes { bytes, .. } = self.ask(&path, None, meter)? else {
+        let Answer::Bytes { bytes, .. } = self.ask_part(pkg, version, Part::Metadata, meter)?
+        else {
             return Err(self.no_version(pkg, version, meter));
         };
         let bytes = self.read_all(&path, bytes, LONGEST_METADATA)?;
@@ -171,7 +191,8 @@ impl Registry {
         let path = shelf::part(pkg, version, Part::Archive);
         let mut tries = 1;
         loop {
-            let Answer::Bytes { bytes, .. } = self.ask(&path, None, meter)? else {
+            let Answer::Bytes { bytes, .. } = self.ask_part(pkg, version, Part::Archive, meter)?
+            else {
                 return Err(self.no_version(pkg, version, meter));
             };
             let error = match store.read_archive(bytes, content, meter) {
@@ -250,6 +271,9 @@ impl Registry {
 
     /// Tells a registry without a package from no registry.
     fn check_there(&self, meter: &Meter) -> Result<(), RegistryError> {
+        if let Some(oci) = &self.oci {
+            return oci.check_there(meter);
+        }
         match self.ask(MARK, None, meter)? {
             Answer::Absent => Err(RegistryError::NoRegistry { address: self.address.to_string() }),
             Answer::Unchanged => Ok(()),
@@ -260,12 +284,33 @@ impl Registry {
         }
     }
 
-    fn ask(&self, path: &str, tag: Option<&str>, meter: &Meter) -> Result<Answer, RegistryError> {
-        let staged = self.stage.as_ref().filter(|_| path.starts_with(shelf::PKGS));
-        if let Some(Ok(staged @ Answer::Bytes { .. })) = staged.map(|stage| open(&stage.join(path)))
-        {
-            return Ok(staged);
+    fn ask_part(
+        &self,
+        pkg: &PkgName,
+        version: &Version,
+        part: Part,
+        meter: &Meter,
+    ) -> Result<Answer, RegistryError> {
+        let path = shelf::part(pkg, version, part);
+        match (&self.oci, self.staged_file(&path)) {
+            (Some(oci), None) => Ok(match oci.part(pkg, version, part, meter)? {
+                Some(bytes) => Answer::Bytes { bytes, tag: None },
+                None => Answer::Absent,
+            }),
+            (_, Some(staged)) => Ok(staged),
+            (None, None) => self.ask(&path, None, meter),
         }
+    }
+
+    fn staged_file(&self, path: &str) -> Option<Answer> {
+        let staged = self.stage.as_ref().map(|stage| open(&stage.join(path)));
+        match staged {
+            Some(Ok(staged @ Answer::Bytes { .. })) => Some(staged),
+            _ => None,
+        }
+    }
+
+    fn ask(&self, path: &str, tag: Option<&str>, meter: &Meter) -> Result<Answer, RegistryError> {
         match &self.address {
             Address::Dir(dir) => open(&dir.join(path)).map_err(|error| match error.kind() {
                 io::ErrorKind::PermissionDenied => {
@@ -274,6 +319,8 @@ impl Registry {
                 _ => self.unavailable(path, error.to_string()),
             }),
             Address::Web(url) => self.ask_web(&format!("{url}/{path}"), path, tag, meter),
+            // It has no files.
+            Address::Oci { .. } => Ok(Answer::Absent),
         }
     }
 
@@ -329,6 +376,13 @@ impl Registry {
 
     fn logs(&self) -> std::sync::MutexGuard<'_, HashMap<PkgName, Arc<PkgLog>>> {
         self.logs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn from_bytes(bytes: Option<Vec<u8>>) -> Answer {
+    match bytes {
+        Some(bytes) => Answer::Bytes { bytes: Box::new(io::Cursor::new(bytes)), tag: None },
+        None => Answer::Absent,
     }
 }
 

@@ -11,7 +11,9 @@ use serde_json::Value;
 use wake_eval::API_VERSION;
 use wake_model::release::check_publishable;
 use wake_model::{Manifest, Name, Node, PkgName, PkgSource, RelPath, Release, Requirement};
-use wake_registry::{Address, Directory, PackedPkg, Registry, Standing, Upload, Yank, pack};
+use wake_registry::{
+    Address, Directory, PackedPkg, Publisher, Registry, Standing, Upload, Yank, pack,
+};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::error::store_failure;
 use wake_steps::{Cancel, clock};
@@ -131,7 +133,7 @@ struct Candidate {
     tree: StoredTree,
     release: Release,
     registry: Name,
-    dir: PathBuf,
+    address: Address,
 }
 
 /// The same, packed.
@@ -173,7 +175,7 @@ impl Session {
         for (number, candidate) in candidates.into_iter().enumerate() {
             let archive = scratch.path().join(format!("{number}.tar.zst"));
             let packed = pack(&candidate.tree, &archive).map_err(registry_failure)?;
-            let standing = standing(&candidate).map_err(registry_failure)?;
+            let standing = self.standing(&candidate).map_err(registry_failure)?;
             all.push(Packed { candidate, packed, archive, standing });
         }
         self.try_out(&all, request, cancel, say)?;
@@ -187,11 +189,10 @@ impl Session {
         version: &wake_model::Version,
         yank: Option<Yank>,
     ) -> Result<bool, Failure> {
-        let (_, address) = self.registry_of(pkg, None)?;
-        let dir = directory_of(&address)?;
-        let (registry, _) = self.registry_of(pkg, None)?;
-        let directory = Directory::existing(&dir, &registry).map_err(registry_failure)?;
-        let done = directory.yank(pkg, version, yank, clock::unix_ms() / 1000);
+        let (name, address) = self.registry_of(pkg, None)?;
+        let (web, meter) = (self.registries.web(), self.registries.meter());
+        let publisher = Publisher::existing(&address, &name, web).map_err(registry_failure)?;
+        let done = publisher.yank(pkg, version, yank, clock::unix_ms() / 1000, meter);
         Ok(done.map_err(registry_failure)?)
     }
 
@@ -300,14 +301,22 @@ impl Session {
             warning.level = wake_steps::diagnostic::Level::Warning;
             say(PublishStep::Warning(Box::new(warning)));
         }
-        let (registry, dir) = match request.extent {
-            Extent::List => ("none".parse().map_err(|_| internal())?, PathBuf::new()),
+        let (registry, address) = match request.extent {
+            Extent::List => ("none".parse().map_err(|_| internal())?, Address::Dir(PathBuf::new())),
             Extent::Trial | Extent::Whole => {
                 let (registry, address) = self.registry_of(&pkg, request.registry.as_deref())?;
-                (registry, directory_of(&address)?)
+                Publisher::check(&address).map_err(registry_failure)?;
+                (registry, address)
             }
         };
-        Ok(Candidate { label, tree, release, registry, dir })
+        Ok(Candidate { label, tree, release, registry, address })
+    }
+
+    /// How a package stands in its registry, which may not exist yet.
+    fn standing(&self, candidate: &Candidate) -> Result<Standing, wake_registry::RegistryError> {
+        let Candidate { address, registry, release, .. } = candidate;
+        let (web, meter) = (self.registries.web(), self.registries.meter());
+        Publisher::standing(address, registry, web, release, meter)
     }
 
     /// The registry that a package goes to.
@@ -421,11 +430,12 @@ impl Session {
                 continue;
             }
             let uploads: Vec<Upload<'_>> = packed.iter().map(|packed| packed.upload()).collect();
-            let directory =
-                Directory::open(&first.candidate.dir, name).map_err(registry_failure)?;
+            let (web, meter) = (self.registries.web(), self.registries.meter());
+            let publisher =
+                Publisher::open(&first.candidate.address, name, web).map_err(registry_failure)?;
             let now = clock::unix_ms() / 1000;
-            let standings = directory.publish(&uploads, now).map_err(registry_failure)?;
-            drop(directory);
+            let standings = publisher.publish(&uploads, now, meter).map_err(registry_failure)?;
+            drop(publisher);
             self.read_back(packed, scratch)?;
             let outcome = |standing| match standing {
                 Standing::New => Published::Now,
@@ -435,7 +445,7 @@ impl Session {
         }
         for packed in all {
             let pkg = packed.candidate.label.clone();
-            let registry = format!("file://{}", packed.candidate.dir.display());
+            let registry = packed.candidate.address.to_string();
             let Some(outcome) = outcomes.get(&*pkg).copied() else { continue };
             say(PublishStep::Done { pkg, registry, outcome });
         }
@@ -448,10 +458,10 @@ impl Session {
         let store = Store::open(&empty)
             .map_err(|error| Diagnostic::error(Class::Environment, error.to_string()))?;
         for packed in all {
-            let Candidate { release, registry, dir, label, .. } = &packed.candidate;
+            let Candidate { release, registry, address, label, .. } = &packed.candidate;
             let (pkg, meter) = (release.pkg_name(), self.registries.meter());
-            let address = Address::Dir(dir.clone());
-            let reader = Registry::new(registry.clone(), address, self.registries.web().clone());
+            let web = self.registries.web().clone();
+            let reader = Registry::new(registry.clone(), address.clone(), web);
             let log = reader.log(&pkg, &store, meter).map_err(registry_failure)?;
             if log.content(&release.version) != Some(release.content) {
                 let message = format!("{label} was written, and is not there");
@@ -546,25 +556,6 @@ fn bring_together(
         }
     }
     builder.finish().map_err(fault)
-}
-
-/// How a package stands in its registry, which may not exist yet.
-fn standing(candidate: &Candidate) -> Result<Standing, wake_registry::RegistryError> {
-    let Candidate { dir, registry, release, .. } = candidate;
-    match Directory::can_be_made(dir) {
-        true => Ok(Standing::New),
-        false => Directory::existing(dir, registry)?.standing(release),
-    }
-}
-
-fn directory_of(address: &Address) -> Result<PathBuf, Diagnostic> {
-    match address {
-        Address::Dir(dir) => Ok(dir.clone()),
-        Address::Web(_) => {
-            let address = address.to_string();
-            Err(registry_failure(wake_registry::RegistryError::ReadOnly { address }))
-        }
-    }
 }
 
 fn no_registry<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Diagnostic {

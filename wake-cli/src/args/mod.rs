@@ -70,8 +70,8 @@ Environment:
   WAKE_PROGRESS        auto, bar, plain or none, as --progress
   WAKE_SAFE_DIRECTORY  workspaces and stores that you trust although others own them, with `:` between
                        them; * for all
-  HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, NO_COLOR, CLICOLOR_FORCE, CI,
-  GITHUB_ACTIONS as elsewhere";
+  HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR,
+  DOCKER_CONFIG, NO_COLOR, CLICOLOR_FORCE, CI, GITHUB_ACTIONS as elsewhere";
 
 /// The commands, in the order of a day's work.
 #[derive(Debug, Subcommand)]

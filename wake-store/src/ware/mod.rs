@@ -22,6 +22,7 @@ mod bare_tree;
 mod secrets;
 mod route;
 mod web;
+mod exchange;
 mod download;
 mod warehouse;
 mod git;
@@ -40,6 +41,7 @@ pub use category::Category;
 pub use disk::Ownership;
 pub use download::{Attempt, AttemptError, DownloadError, download};
 pub use entry_path::{EntryPath, EntryPathError};
+pub use exchange::{WebBody, WebReply, WebRequest};
 pub use filters::{
     Direction, FilterRejection, Filters, Mtime, Owner, Pack, PackFilters, ParseFiltersError,
     Special, UnpackFilters,

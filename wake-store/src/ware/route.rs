@@ -18,6 +18,8 @@ pub struct Route {
     pub no_proxy: Option<String>,
     /// A file of PEM certificates: who may vouch for servers, instead of whom the system trusts.
     pub authorities: Option<PathBuf>,
+    /// Files that say with which name and password registries of containers are asked, the first that knows one first.
+    pub logins: Vec<PathBuf>,
     /// Where `git` and what it starts are looked for.
     pub search_path: Option<OsString>,
     /// Where `git` finds a person's passwords, in `.netrc`.

@@ -13,10 +13,10 @@ use std::time::Duration;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
 /// How long each step before the first byte of an answer may take, and the wait for any further byte.
-const STEP: Duration = Duration::from_secs(30);
+pub(super) const STEP: Duration = Duration::from_secs(30);
 /// How often a question that failed is asked again, and how long to wait before that for the first time.
-const RETRIES: u32 = 5;
-const FIRST_WAIT: Duration = Duration::from_millis(100);
+pub(super) const RETRIES: u32 = 5;
+pub(super) const FIRST_WAIT: Duration = Duration::from_millis(100);
 /// How long a whole answer may take.
 const WHOLE: Duration = Duration::from_secs(3600);
 
@@ -59,6 +59,14 @@ pub enum WebError {
     /// Nobody who is believed vouches for the server, or nobody is believed.
     #[error("{0}")]
     Untrusted(String),
+    /// A file that was to be sent cannot be read.
+    #[error("`{}`: {problem}", path.display())]
+    Unsent {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system says.
+        problem: String,
+    },
     /// Nothing leads to another machine.
     #[error("no other machine is asked")]
     Offline,
@@ -112,21 +120,15 @@ impl Web {
             None => request,
         };
         let answer = request.call().map_err(|error| problem(&error))?;
-        let header = |name: &str| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
-        let kind = header("content-type");
-        let kind = kind.and_then(|kind| Some(kind.split(';').next()?.trim().to_ascii_lowercase()));
-        let (status, tag) = (answer.status().as_u16(), header("etag"));
-        let status_line = answer.status().to_string();
-        let is_encoded = header("content-encoding").is_some_and(|how| how != "identity");
-        let retry_after = header("retry-after").and_then(|seconds| seconds.parse().ok());
-        let body = answer.into_body();
-        let size = body.content_length();
-        let bytes = body.into_with_config().limit(ArchivePolicy::WARE.max_bytes).reader();
-        let bytes = Box::new(bytes);
-        Ok(WebAnswer { status, status_line, tag, kind, retry_after, is_encoded, size, bytes })
+        Ok(answered(answer))
     }
 
-    fn agent(&self, url: &str) -> Result<ureq::Agent, WebError> {
+    /// The way there.
+    pub fn route(&self) -> &Route {
+        &self.route
+    }
+
+    pub(super) fn agent(&self, url: &str) -> Result<ureq::Agent, WebError> {
         if self.route.offline {
             return Err(WebError::Offline);
         }
@@ -147,6 +149,22 @@ impl Web {
         agents.insert(way, made.clone());
         Ok(made)
     }
+}
+
+/// What an answer says, with its bytes unread.
+pub(super) fn answered(answer: ureq::http::Response<ureq::Body>) -> WebAnswer {
+    let header = |name: &str| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
+    let kind = header("content-type");
+    let kind = kind.and_then(|kind| Some(kind.split(';').next()?.trim().to_ascii_lowercase()));
+    let (status, tag) = (answer.status().as_u16(), header("etag"));
+    let status_line = answer.status().to_string();
+    let is_encoded = header("content-encoding").is_some_and(|how| how != "identity");
+    let retry_after = header("retry-after").and_then(|seconds| seconds.parse().ok());
+    let body = answer.into_body();
+    let size = body.content_length();
+    let bytes = body.into_with_config().limit(ArchivePolicy::WARE.max_bytes).reader();
+    let bytes = Box::new(bytes);
+    WebAnswer { status, status_line, tag, kind, retry_after, is_encoded, size, bytes }
 }
 
 /// Who may vouch for servers: the authorities that `route` names, else those of the system.
@@ -170,7 +188,7 @@ fn tls(route: &Route) -> Result<TlsConfig, String> {
 }
 
 /// What went wrong, without the name of the library that says so.
-fn problem(error: &ureq::Error) -> WebError {
+pub(super) fn problem(error: &ureq::Error) -> WebError {
     let text = error.to_string();
     match text.split_once("invalid peer certificate: ") {
         Some((_, why)) => WebError::Untrusted(format!(
@@ -181,7 +199,7 @@ fn problem(error: &ureq::Error) -> WebError {
 }
 
 /// Waits, unless `meter` is stopped.
-fn pause(length: Duration, meter: &Meter) -> Result<(), WebError> {
+pub(super) fn pause(length: Duration, meter: &Meter) -> Result<(), WebError> {
     let glances = length.as_millis().div_ceil(GLANCE.as_millis());
     for _ in 0..glances {
         if meter.is_stopped() {

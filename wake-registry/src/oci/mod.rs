@@ -1,0 +1,327 @@
+//! A registry of containers that has packages: a repository for each, a tag for each version, and nothing that is written twice.
+
+mod login;
+mod challenge;
+mod document;
+mod tag;
+mod host;
+mod transfer;
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use serde_json::{Value, json};
+use wake_model::{Name, PkgName, Release, TreeDigest, Version, json as canonical_json};
+use wake_store::ware::{Meter, Web, WebBody};
+
+use self::document::digest;
+use self::host::Host;
+use self::tag::Tag;
+use crate::error::RegistryError;
+use crate::event::{ArchiveSum, Event};
+use crate::shelf::Part;
+
+/// Manifests that are asked for at once.
+const AT_ONCE: usize = 8;
+
+/// A registry of containers, with the packages below a prefix.
+#[derive(Debug)]
+pub(crate) struct Oci {
+    registry: Name,
+    prefix: String,
+    host: Host,
+}
+
+/// How a version lies in its repository.
+pub(crate) enum Place {
+    /// No tag is for it.
+    Free,
+    /// A package is there.
+    Taken(Box<Release>),
+}
+
+impl Oci {
+    pub(crate) fn new(registry: Name, host: String, prefix: String, web: Web) -> Oci {
+        Oci { prefix, host: Host::new(registry.clone(), host, web), registry }
+    }
+
+    /// Whether a registry is there at all.
+    pub(crate) fn check_there(&self, meter: &Meter) -> Result<(), RegistryError> {
+        self.host.check_there(meter)
+    }
+
+    /// The log of a package as its tags make it: the versions, the lowest first, then what was stated of each; none if there is no
+    /// such repository.
+    ///
+    /// What `seen` has, the log as it was made last, is not asked for again; that a tag of it is gone is an error.
+    pub(crate) fn log(
+        &self,
+        pkg: &PkgName,
+        seen: &[u8],
+        meter: &Meter,
+    ) -> Result<Option<Vec<u8>>, RegistryError> {
+        let tags = self.tags(pkg, meter)?;
+        let mut lines = seen_lines(seen);
+        let there = tags.as_ref();
+        if let Some(gone) = lines.keys().find(|tag| !there.is_some_and(|tags| tags.contains(tag))) {
+            let (registry, repository) = (self.registry.clone(), self.repository(pkg));
+            return Err(RegistryError::TagGone { registry, repository, tag: gone.text() });
+        }
+        let Some(tags) = tags else { return Ok(None) };
+        let new = |lines: &BTreeMap<Tag, String>, tag: &Tag| !lines.contains_key(tag);
+        let (versions, statements): (Vec<Tag>, Vec<Tag>) =
+            tags.into_iter().partition(|tag| matches!(tag, Tag::Version(_)));
+        let versions = versions.into_iter().filter(|tag| new(&lines, tag)).collect();
+        lines.extend(self.lines(pkg, versions, meter)?);
+        // What is said of a version that is not there, or only a later wake can use, says nothing.
+        let is_usable = |line: &String| !matches!(Event::parse(line), Ok(Event::Later { .. }));
+        let is_of_one =
+            |tag: &Tag| lines.get(&Tag::Version(tag.version().clone())).is_some_and(is_usable);
+        let is_wanted = |tag: &Tag| new(&lines, tag) && is_of_one(tag);
+        let statements = statements.into_iter().filter(is_wanted).collect();
+        let stated = self.lines(pkg, statements, meter)?;
+        lines.extend(stated);
+        Ok(Some(lines.into_values().flat_map(String::into_bytes).collect()))
+    }
+
+    /// A file of a version; none if it is not there.
+    pub(crate) fn part(
+        &self,
+        pkg: &PkgName,
+        version: &Version,
+        part: Part,
+        meter: &Meter,
+    ) -> Result<Option<Box<dyn Read + Send>>, RegistryError> {
+        let tag = Tag::Version(version.clone());
+        let Some(manifest) = self.manifest(pkg, &tag, meter)? else { return Ok(None) };
+        if !manifest.is_package() {
+            return Ok(None);
+        }
+        match part {
+            Part::Metadata => {
+                let bytes = self.config(pkg, version, &manifest, meter)?;
+                Ok(Some(Box::new(Cursor::new(bytes))))
+            }
+            Part::Archive => {
+                let Some(archive) = manifest.archive() else {
+                    return Err(self.altered(pkg, version, "its manifest names no archive"));
+                };
+                Ok(Some(self.blob(pkg, version, archive, meter)?))
+            }
+        }
+    }
+
+    /// How the version of `release` lies here; one that differs in build metadata alone is the same. That its repository has another
+    /// package is an error.
+    pub(crate) fn place(&self, release: &Release, meter: &Meter) -> Result<Place, RegistryError> {
+        let (pkg, version) = (release.pkg_name(), &release.version);
+        let tags = self.tags(&pkg, meter)?.unwrap_or_default();
+        let bare = |version: &Version| {
+            version.to_string().split('+').next().unwrap_or_default().to_owned()
+        };
+        let same = |tag: &&Tag| bare(tag.version()) == bare(version);
+        let is_version = |tag: &&Tag| matches!(tag, Tag::Version(_));
+        let own = tags.iter().filter(is_version).find(same);
+        if own.is_none() && tags.iter().any(|tag| same(&tag)) {
+            return Err(self.altered(&pkg, version, "it was there, and its tag is gone"));
+        }
+        let other = || tags.iter().rfind(is_version);
+        let Some(tag) = own.or_else(other) else { return Ok(Place::Free) };
+        let there = self.release(&pkg, tag, meter)?;
+        match (there, own) {
+            (Some(there), _) if there.pkg_name() != pkg => {
+                Err(RegistryError::Resembles { pkg, other: there.pkg_name() })
+            }
+            (Some(there), Some(_)) => Ok(Place::Taken(Box::new(there))),
+            (None, Some(_)) => {
+                Err(self.altered(&pkg, version, "what has its tag is no package of wake"))
+            }
+            (_, None) => Ok(Place::Free),
+        }
+    }
+
+    /// Puts a version here, its bytes first; what is there already is not sent again.
+    pub(crate) fn put(
+        &self,
+        release: &Release,
+        archive: &Path,
+        sum: &ArchiveSum,
+        meter: &Meter,
+    ) -> Result<(), RegistryError> {
+        let pkg = release.pkg_name();
+        let body = WebBody::File { path: archive.to_owned(), size: sum.size };
+        self.put_blob(&pkg, &format!("sha256:{}", sum.sha256), body, meter)?;
+        let text = release.text();
+        let name = digest(text.as_bytes());
+        self.put_blob(&pkg, &name, WebBody::Bytes(text.into_bytes()), meter)?;
+        let tag = Tag::Version(release.version.clone());
+        self.put_manifest(&pkg, &tag, document::package(release, sum), meter)
+    }
+
+    /// States something of a version that is there.
+    pub(crate) fn state(
+        &self,
+        pkg: &PkgName,
+        version: &Version,
+        event: &Event,
+        meter: &Meter,
+    ) -> Result<(), RegistryError> {
+        let line = event.line().unwrap_or_default();
+        let tags = self.tags(pkg, meter)?.unwrap_or_default();
+        let number = |tag: &Tag| match tag {
+            Tag::Statement(about, number) if about == version => Some(*number),
+            _ => None,
+        };
+        let next = tags.iter().filter_map(number).max().unwrap_or(0).saturating_add(1);
+        let nothing = document::NOTHING;
+        self.put_blob(pkg, &digest(nothing), WebBody::Bytes(nothing.to_vec()), meter)?;
+        let name = digest(line.as_bytes());
+        self.put_blob(pkg, &name, WebBody::Bytes(line.clone().into_bytes()), meter)?;
+        let tag = Tag::Statement(version.clone(), next);
+        self.put_manifest(pkg, &tag, document::statement(&line), meter)?;
+        match self.manifest(pkg, &tag, meter)? {
+            Some(there) if there.config.digest == name => Ok(()),
+            _ => {
+                let problem =
+                    format!("somebody else wrote the tag `{}` at once: run it again", tag.text());
+                Err(self.host.unavailable(&self.repository(pkg), &problem))
+            }
+        }
+    }
+
+    /// The content of a version that is there.
+    pub(crate) fn content(
+        &self,
+        pkg: &PkgName,
+        version: &Version,
+        meter: &Meter,
+    ) -> Result<Option<TreeDigest>, RegistryError> {
+        let there = self.release(pkg, &Tag::Version(version.clone()), meter)?;
+        Ok(there.map(|release| release.content))
+    }
+
+    fn repository(&self, pkg: &PkgName) -> String {
+        tag::repository(&self.prefix, pkg)
+    }
+
+    fn altered(&self, pkg: &PkgName, version: &Version, problem: &str) -> RegistryError {
+        let (pkg, version) = (pkg.clone(), version.clone());
+        let (registry, problem) = (self.registry.clone(), problem.to_owned());
+        RegistryError::Altered { registry, pkg, version, problem }
+    }
+
+    /// The lines of a log that tags stand for, several asked for at once.
+    fn lines(
+        &self,
+        pkg: &PkgName,
+        tags: Vec<Tag>,
+        meter: &Meter,
+    ) -> Result<Vec<(Tag, String)>, RegistryError> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            let mut lines = Vec::new();
+            while let Some(tag) = tags.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let line = self.line(pkg, tag, meter)?;
+                lines.extend(line.map(|line| (tag.clone(), line)));
+            }
+            Ok(lines)
+        };
+        thread::scope(|scope| {
+            let threads = (0..tags.len().min(AT_ONCE)).map(|_| scope.spawn(work));
+            let threads: Vec<_> = threads.collect();
+            let mut lines = Vec::new();
+            for thread in threads {
+                let found: Result<Vec<(Tag, String)>, RegistryError> =
+                    thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+                lines.extend(found?);
+            }
+            Ok(lines)
+        })
+    }
+
+    /// The line of a log that a tag stands for; none if it is not one of wake, or of a package that only has the same repository.
+    fn line(
+        &self,
+        pkg: &PkgName,
+        tag: &Tag,
+        meter: &Meter,
+    ) -> Result<Option<String>, RegistryError> {
+        let Some(manifest) = self.manifest(pkg, tag, meter)? else { return Ok(None) };
+        let version = tag.version();
+        let is_one = match tag {
+            Tag::Version(_) => manifest.is_package(),
+            Tag::Statement(..) => manifest.is_statement(),
+        };
+        if !is_one {
+            return Ok(None);
+        }
+        let bytes = self.config(pkg, version, &manifest, meter)?;
+        let fault = |problem: &str| self.altered(pkg, version, problem);
+        let said: Value = serde_json::from_slice(&bytes)
+            .map_err(|_| fault("what lies under its tag is no JSON"))?;
+        let mut line = match tag {
+            Tag::Version(_) => {
+                let archive = manifest.archive();
+                let archive = archive.and_then(|one| Some((one.sha256()?, one.size)));
+                let (sha256, size) =
+                    archive.ok_or_else(|| fault("its manifest names no archive"))?;
+                // When it was put there is not known, and decides nothing.
+                json!({
+                    "archive": { "sha256": sha256, "size": size },
+                    "at": 0,
+                    "attestations": 0,
+                    "kind": "publish",
+                    "meta": said,
+                })
+            }
+            Tag::Statement(..) => said,
+        };
+        let event =
+            Event::parse(&canonical_json::canonical(&line)).map_err(|problem| fault(&problem))?;
+        let about = match &event {
+            Event::Publish { meta, .. } if meta.pkg_name() != *pkg => return Ok(None),
+            Event::Publish { meta, .. } => meta.version.to_string(),
+            Event::Later { version } => version.clone(),
+            Event::Yank { version, .. }
+            | Event::Unyank { version, .. }
+            | Event::Tombstone { version, .. } => version.to_string(),
+            Event::Unknown => version.to_string(),
+        };
+        if about != version.to_string() || matches!(tag, Tag::Statement(..)) != event.is_statement()
+        {
+            return Err(fault("what lies under its tag is about something else"));
+        }
+        line["tag"] = json!(tag.text());
+        Ok(Some(canonical_json::canonical(&line) + "\n"))
+    }
+
+    /// The metadata of a version; none if it is not there, or something else is.
+    fn release(
+        &self,
+        pkg: &PkgName,
+        tag: &Tag,
+        meter: &Meter,
+    ) -> Result<Option<Release>, RegistryError> {
+        let Some(manifest) = self.manifest(pkg, tag, meter)? else { return Ok(None) };
+        if !manifest.is_package() {
+            return Ok(None);
+        }
+        let bytes = self.config(pkg, tag.version(), &manifest, meter)?;
+        let text = String::from_utf8_lossy(&bytes);
+        Ok(Release::parse(&text).ok())
+    }
+}
+
+/// The lines of a log that was made of tags, by these.
+fn seen_lines(seen: &[u8]) -> BTreeMap<Tag, String> {
+    let text = String::from_utf8_lossy(seen);
+    let line = |line: &str| {
+        let value: Value = serde_json::from_str(line).ok()?;
+        Some((Tag::parse(value["tag"].as_str()?)?, line.to_owned()))
+    };
+    text.split_inclusive('\n').filter_map(line).collect()
+}

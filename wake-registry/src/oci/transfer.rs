@@ -1,0 +1,229 @@
+//! Tags, manifests and blobs of a package's repository, as the protocol has them. Source: distribution-spec 1.1.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+
+use serde::Deserialize;
+use serde_json::Value;
+use wake_model::{PkgName, Version};
+use wake_store::ware::{Meter, WebBody};
+
+use super::Oci;
+use super::document::{Descriptor, MANIFEST, Manifest};
+use super::host;
+use super::tag::Tag;
+use crate::error::RegistryError;
+
+/// Tags of a repository at most.
+const MOST_TAGS: usize = 200_000;
+
+#[derive(Deserialize)]
+struct TagList {
+    tags: Option<Vec<String>>,
+}
+
+impl Oci {
+    /// The tags of a package's repository that are for versions; none if there is no such repository.
+    pub(super) fn tags(
+        &self,
+        pkg: &PkgName,
+        meter: &Meter,
+    ) -> Result<Option<BTreeSet<Tag>>, RegistryError> {
+        let repository = self.repository(pkg);
+        let mut next = format!("/v2/{repository}/tags/list?n=1000");
+        let (mut seen, mut tags) = (BTreeSet::new(), BTreeSet::new());
+        loop {
+            let reply =
+                self.host.ask(&repository, "GET", &next, Vec::new(), WebBody::None, meter)?;
+            match reply.answer.status {
+                200 => {}
+                404 if seen.is_empty() => return Ok(None),
+                _ => return Err(self.host.unexpected(&repository, &reply)),
+            }
+            let link = reply.header("link").and_then(next_page).map(str::to_owned);
+            let bytes = self.host.read(&repository, reply)?;
+            let list: TagList = serde_json::from_slice(&bytes).map_err(|error| {
+                self.host.unavailable(&repository, &format!("it is no list of tags: {error}"))
+            })?;
+            let before = seen.len();
+            for text in list.tags.unwrap_or_default() {
+                tags.extend(Tag::parse(&text));
+                seen.insert(text);
+            }
+            let is_new = seen.len() > before;
+            if seen.len() > MOST_TAGS {
+                return Err(self
+                    .host
+                    .unavailable(&repository, "it has more tags than anybody reads"));
+            }
+            let Some(link) = link.filter(|_| is_new) else { return Ok(Some(tags)) };
+            next = match self.host.resolved(&link, meter)? {
+                Some(url) if self.host.is_own(&url, meter)? => url,
+                _ => {
+                    let problem = "its list of tags goes on at another server";
+                    return Err(self.host.unavailable(&repository, problem));
+                }
+            };
+        }
+    }
+
+    pub(super) fn manifest(
+        &self,
+        pkg: &PkgName,
+        tag: &Tag,
+        meter: &Meter,
+    ) -> Result<Option<Manifest>, RegistryError> {
+        let repository = self.repository(pkg);
+        let path = format!("/v2/{repository}/manifests/{}", tag.text());
+        let accept = vec![("accept", MANIFEST.to_owned())];
+        let reply = self.host.ask(&repository, "GET", &path, accept, WebBody::None, meter)?;
+        match reply.answer.status {
+            200 => {}
+            404 => return Ok(None),
+            _ => return Err(self.host.unexpected(&repository, &reply)),
+        }
+        let bytes = self.host.read(&repository, reply)?;
+        match serde_json::from_slice(&bytes) {
+            Ok(manifest) => Ok(Some(manifest)),
+            // Something else may lie there, such as a list of images.
+            Err(_) if serde_json::from_slice::<Value>(&bytes).is_ok() => Ok(None),
+            Err(error) => {
+                let problem = format!("`{}` is no manifest: {error}", tag.text());
+                Err(self.host.unavailable(&repository, &problem))
+            }
+        }
+    }
+
+    /// What the manifest of a package says of it, which mostly lies in the manifest itself.
+    pub(super) fn config(
+        &self,
+        pkg: &PkgName,
+        version: &Version,
+        manifest: &Manifest,
+        meter: &Meter,
+    ) -> Result<Vec<u8>, RegistryError> {
+        let bytes = match manifest.config.embedded() {
+            Some(bytes) => bytes,
+            None => {
+                let mut bytes = Vec::new();
+                let blob = self.blob(pkg, version, &manifest.config, meter)?;
+                let read = blob.take(host::LONGEST).read_to_end(&mut bytes);
+                read.map_err(|error| {
+                    let problem = format!("it broke off: {error}");
+                    self.host.unavailable(&self.repository(pkg), &problem)
+                })?;
+                bytes
+            }
+        };
+        match manifest.config.is(&bytes) {
+            true => Ok(bytes),
+            false => Err(self.altered(
+                pkg,
+                version,
+                "its metadata are not those that its manifest names",
+            )),
+        }
+    }
+
+    pub(super) fn blob(
+        &self,
+        pkg: &PkgName,
+        version: &Version,
+        of: &Descriptor,
+        meter: &Meter,
+    ) -> Result<Box<dyn Read + Send>, RegistryError> {
+        let repository = self.repository(pkg);
+        let Some(sha256) = of.sha256() else {
+            return Err(self.altered(pkg, version, "its manifest names bytes by no SHA-256"));
+        };
+        let path = format!("/v2/{repository}/blobs/sha256:{sha256}");
+        let reply = self.host.ask(&repository, "GET", &path, Vec::new(), WebBody::None, meter)?;
+        match reply.answer.status {
+            200 => Ok(reply.answer.bytes),
+            404 => {
+                let problem = format!("its tag is there, and sha256:{sha256} of it is not");
+                Err(self.host.unavailable(&repository, &problem))
+            }
+            _ => Err(self.host.unexpected(&repository, &reply)),
+        }
+    }
+
+    pub(super) fn put_blob(
+        &self,
+        pkg: &PkgName,
+        digest: &str,
+        body: WebBody,
+        meter: &Meter,
+    ) -> Result<(), RegistryError> {
+        let repository = self.repository(pkg);
+        let ask = |method, path: &str, headers, body| {
+            self.host.ask(&repository, method, path, headers, body, meter)
+        };
+        let there =
+            ask("HEAD", &format!("/v2/{repository}/blobs/{digest}"), Vec::new(), WebBody::None)?;
+        match there.answer.status {
+            200 => return Ok(()),
+            404 => {}
+            _ => return Err(self.host.unexpected(&repository, &there)),
+        }
+        let begun =
+            ask("POST", &format!("/v2/{repository}/blobs/uploads/"), Vec::new(), WebBody::None)?;
+        if begun.answer.status != 202 {
+            return Err(self.host.unexpected(&repository, &begun));
+        }
+        let place = begun.header("location").map(|place| self.host.resolved(place, meter));
+        let Some(mut place) = place.transpose()?.flatten() else {
+            return Err(self
+                .host
+                .unavailable(&repository, "it does not say where bytes are to be sent"));
+        };
+        place.push(if place.contains('?') { '&' } else { '?' });
+        place += &format!("digest={digest}");
+        let kind = vec![("content-type", "application/octet-stream".to_owned())];
+        let sent = ask("PUT", &place, kind, body)?;
+        match sent.answer.status {
+            200..300 => Ok(()),
+            _ => Err(self.host.unexpected(&repository, &sent)),
+        }
+    }
+
+    pub(super) fn put_manifest(
+        &self,
+        pkg: &PkgName,
+        tag: &Tag,
+        manifest: String,
+        meter: &Meter,
+    ) -> Result<(), RegistryError> {
+        let repository = self.repository(pkg);
+        let path = format!("/v2/{repository}/manifests/{}", tag.text());
+        let kind = vec![("content-type", MANIFEST.to_owned())];
+        let body = WebBody::Bytes(manifest.into_bytes());
+        let reply = self.host.ask(&repository, "PUT", &path, kind, body, meter)?;
+        match reply.answer.status {
+            200..300 => Ok(()),
+            _ => Err(self.host.unexpected(&repository, &reply)),
+        }
+    }
+}
+
+/// The address of the next page. Source: RFC 8288.
+fn next_page(link: &str) -> Option<&str> {
+    link.split(',').find_map(|one| {
+        let (address, rest) = one.trim().strip_prefix('<')?.split_once('>')?;
+        let is_next = |part: &str| matches!(part.trim(), "rel=\"next\"" | "rel=next");
+        rest.split(';').any(is_next).then_some(address)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_the_one_that_says_so() {
+        let link = "</v2/a/tags/list?n=2&last=b>; rel=\"next\"";
+        assert_eq!(next_page(link), Some("/v2/a/tags/list?n=2&last=b"));
+        assert_eq!(next_page("</a>; rel=\"prev\", </b>; rel=next"), Some("/b"));
+        assert_eq!(next_page("</a>; rel=\"prev\""), None);
+    }
+}
