@@ -2,5 +2,6 @@
 function(wake)
   wake.pkg(
     wake.pkgInfo('rule', '1.0.0', 'wake'),
-    files=['./rule.libsonnet'],
+    files=['./rule.libsonnet', './README.md'],
+    metadata={ description: 'What rules are written with: checked arguments, names of modules, files of targets', license: 'MIT OR Apache-2.0' },
   )

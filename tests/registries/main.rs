@@ -9,6 +9,7 @@ mod lock;
 mod oci;
 mod oci_strangers;
 mod publish;
+mod rules;
 mod scene;
 mod used;
 mod web;

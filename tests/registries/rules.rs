@@ -1,0 +1,109 @@
+//! The library of rules, published, and used by name and version.
+
+use std::fs;
+
+use wake_tests::{Build, Project, has_program, project, rules, skip};
+
+/// Settings with one registry, which has the library.
+fn toml(address: &str) -> String {
+    format!("[registries]\nrules = \"{address}\"\n\n[namespaces]\nwake = \"rules\"\n")
+}
+
+/// The library in a workspace that publishes it to the directory `registry` beside that.
+fn library() -> Project {
+    let library = rules();
+    library.write("wake.toml", library.read("wake.toml") + "\n" + &toml("file:../registry"));
+    library
+}
+
+/// A program in C and a test of its library, by the rules of `address`.
+fn program(address: &str) -> Project {
+    project()
+        .file("wake.toml", &toml(address))
+        .file(
+            "app/PKG.libsonnet",
+            "local cc = import '@cc/rules.libsonnet';\n\nfunction(wake) wake.pkg(\n  \
+             wake.pkgInfo('app', '1.0.0'),\n  files=wake.dir(['*.c', '*.h']),\n  \
+             pkgs={ cc: wake.getPkg(wake.pkgInfo('cc', '^1', 'wake')) },\n  \
+             modules=cc.library('twice', ['twice.c'])\n          \
+             + cc.binary('app', ['main.c'], deps=[':twice'])\n          \
+             + cc.test('check', ['check.c'], deps=[':twice']),\n)\n",
+        )
+        .file("app/twice.h", "int twice(int n);\n")
+        .file("app/twice.c", "#include \"twice.h\"\nint twice(int n) { return 2 * n; }\n")
+        .file(
+            "app/main.c",
+            "#include <stdio.h>\n#include \"twice.h\"\nint main(void) { printf(\"%d\\n\", twice(21)); return 0; }\n",
+        )
+        .file("app/check.c", "#include \"twice.h\"\nint main(void) { return twice(2) != 4; }\n")
+        .build()
+}
+
+/// How many packages a build fetched.
+fn fetched(build: &Build) -> u64 {
+    build.of_kind("fetched").map(|event| event["pkgs"].as_u64().unwrap()).sum()
+}
+
+#[test]
+fn the_library_is_published_without_a_complaint() {
+    let library = library();
+    let published = library.wake(["publish", "rule", "sh", "cc", "python"]).run().success();
+    let said = published.redacted_stderr();
+    assert!(!said.contains("warning"), "{said}");
+    for name in ["rule", "sh", "cc", "python"] {
+        assert!(said.contains(&format!("Published wake/{name} 1.0.0")), "{said}");
+        let listed = library.wake(["publish", name, "--list"]).run().success().stdout;
+        assert!(listed.lines().any(|line| line == "README.md"), "{listed}");
+        assert!(!listed.contains("tests/"), "{listed}");
+    }
+}
+
+#[test]
+fn a_program_is_built_and_tested_by_rules_from_a_registry() {
+    if !has_program("cc") {
+        return skip("a_program_is_built_and_tested_by_rules", "there is no C compiler");
+    }
+    let library = library();
+    library.wake(["publish", "rule", "sh", "cc", "python"]).run().success();
+    let registry = library.base().join("registry");
+    let user = program(&format!("file://{}", registry.display()));
+    let build = user.build(&["//app"]);
+    assert_eq!(fetched(&build), 2, "cc, and rule, which it needs");
+    let lock = user.read("wake.lock");
+    assert!(
+        lock.contains("\nwake/cc 1.0.0 rules ") && lock.contains("\nwake/rule 1.0.0 rules "),
+        "{lock}"
+    );
+    assert_eq!(user.wake(["run", "//app:app"]).run().success().stdout, "42\n");
+    user.wake(["test", "//app"]).run().success().mentions("1 passed");
+
+    // Nothing but the store is left, and a source is another.
+    fs::remove_dir_all(&registry).unwrap();
+    fs::remove_dir_all(user.path(".wake")).unwrap();
+    user.edit("app/twice.c", "2 * n", "n + n + 0");
+    let again = user.json_build(&["//app", "--offline"]).run().success().events();
+    assert!(again.ran().contains(&"//app:twice twice.c"), "{:?}", again.ran());
+    user.wake(["test", "//app", "--offline"]).run().success().mentions("1 passed");
+    user.edit("app/twice.c", "n + n + 0", "3 * n");
+    user.wake(["test", "//app", "--offline"]).run().code(3).mentions("FAIL //app:check");
+    assert_eq!(user.read("wake.lock"), lock);
+}
+
+/// Who takes several of the library gets what they need once.
+#[test]
+fn what_several_rules_need_comes_once() {
+    let library = library();
+    library.wake(["publish", "rule", "sh", "cc", "python"]).run().success();
+    let user = project()
+        .file("wake.toml", &toml(&format!("file://{}", library.base().join("registry").display())))
+        .file(
+            "app/PKG.libsonnet",
+            "local sh = import '@sh/rules.libsonnet';\nfunction(wake) wake.pkg(\n  wake.pkgInfo('app', '1.0.0'),\n  \
+             pkgs={ [key]: wake.getPkg(wake.pkgInfo(key, '^1', 'wake')) for key in ['sh', 'cc', 'python'] },\n  \
+             modules=sh.run('words', 'echo words >words', out='words') + sh.install('tree', { 'share/': ':words' }),\n)\n",
+        )
+        .build();
+    let build = user.build(&["//app"]);
+    assert_eq!(fetched(&build), 4);
+    assert_eq!(user.result_text("//app:tree", "root/share/words"), "words\n");
+}
