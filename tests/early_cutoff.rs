@@ -151,3 +151,39 @@ fn variables_of_the_one_who_calls_are_no_part_of_a_result() {
     assert_eq!(build.ran(), [] as [&str; 0]);
     assert!(!project.result_text("//:env", "out.txt").contains("CFLAGS"));
 }
+
+/// `last` takes what `deep` left, which `middle` handed on, and nothing but `side` is made anew.
+#[test]
+fn what_a_dependency_hands_on_is_there_for_a_step_that_runs_again() {
+    let project = project()
+        .pkg(
+            "files=wake.dir(['*.txt']),\n    modules={\n      \
+             [name]: function(wake, pkg) step(wake, pkg, name, needs[name]) for name in std.objectFields(needs)\n    }",
+        )
+        .build();
+    let pkg = project.read("PKG.libsonnet");
+    project.write(
+        "PKG.libsonnet",
+        format!(
+            "local needs = {{ deep: [], middle: ['deep'], side: [], last: ['middle', 'side'] }};\n\
+             local handed(module, deps) = [\n  file for dep in deps\n  \
+             for file in [module.modules[dep].outputs.own] + module.modules[dep].outputs.handed\n];\n\
+             local step(wake, pkg, name, deps) = wake.module(\n  name,\n  \
+             modules={{ [dep]: pkg.modules[dep]() for dep in deps }},\n  pkgFiles=['./%s.txt' % name],\n  \
+             outputs=function(wake, module) {{ own: './%s.out' % name, handed: handed(module, deps) }},\n  \
+             exec=function(wake, module) wake.exec(\n    wake.program('sh'),\n    \
+             args=['-euc', 'cat \"$@\" >\"$0.out\"', name, './%s.txt' % name] + handed(module, deps),\n  ),\n);\n{pkg}"
+        ),
+    );
+    for name in ["deep", "middle", "side", "last"] {
+        project.write(&format!("{name}.txt"), format!("{name}\n"));
+    }
+    project.build(&[":last"]);
+    project.write("side.txt", "other\n");
+    assert_eq!(project.build(&[":last"]).ran(), ["//:last", "//:side"]);
+    assert_eq!(project.result_text("//:last", "last.out"), "last\nmiddle\ndeep\ndeep\nother\n");
+    // And once more, from what that build wrote down.
+    project.write("side.txt", "third\n");
+    assert_eq!(project.build(&[":last"]).ran(), ["//:last", "//:side"]);
+    assert_eq!(project.result_text("//:last", "last.out"), "last\nmiddle\ndeep\ndeep\nthird\n");
+}

@@ -55,15 +55,20 @@ pub(crate) struct ReplayStep {
     outputs: Box<str>,
     test: Option<u32>,
     needs: Box<[StepId]>,
+    /// Steps that it does not need itself and takes something from: what these left was handed on.
+    takes: Box<[StepId]>,
 }
 
 impl From<StepRecord<'_>> for ReplayStep {
     fn from(record: StepRecord<'_>) -> ReplayStep {
         let StepRecord { label, link, outputs, test, needs, result } = record;
+        let takes: BTreeSet<StepId> =
+            result.givers().filter(|step| !needs.contains(step)).collect();
+        let takes = takes.into_iter().collect();
         let StepResult { key, dur_ms, .. } = result;
         let needs = needs.into_owned().into();
         let (label, link, outputs) = (label.into(), link.map(Box::from), outputs.into());
-        ReplayStep { label, link, key, dur_ms, outputs, test, needs }
+        ReplayStep { label, link, key, dur_ms, outputs, test, needs, takes }
     }
 }
 
@@ -248,7 +253,7 @@ fn needed(
     let mut others = HashMap::new();
     let mut buffer = Vec::new();
     for record in records.values() {
-        for &StepId(need) in &record.needs {
+        for &StepId(need) in record.needs.iter().chain(&record.takes) {
             if records.contains_key(&need) || others.contains_key(&need) {
                 continue;
             }

@@ -130,6 +130,21 @@ impl StepRecord<'_> {
     }
 }
 
+impl StepResult<'_> {
+    /// The steps that it takes something from, once for each thing.
+    pub(crate) fn givers(&self) -> impl Iterator<Item = StepId> {
+        let of_inputs = self.inputs.iter().filter_map(|(_, input)| match input {
+            InputRecord::Output { step, .. } => Some(*step),
+            _ => None,
+        });
+        let of_root = match &self.root {
+            RootRecord::Output { step, .. } => Some(*step),
+            _ => None,
+        };
+        of_inputs.chain(of_root)
+    }
+}
+
 impl<'a> StepResult<'a> {
     /// What came of a step; none if it is none that a module becomes.
     pub(crate) fn of(kept: &'a StepSuccess<'_>) -> Option<StepResult<'a>> {
