@@ -47,10 +47,10 @@ fn fetched(build: &Build) -> u64 {
 #[test]
 fn the_library_is_published_without_a_complaint() {
     let library = library();
-    let published = library.wake(["publish", "rule", "sh", "cc", "python"]).run().success();
+    let published = library.wake(["publish", "rule", "sh", "cc", "python", "rust"]).run().success();
     let said = published.redacted_stderr();
     assert!(!said.contains("warning"), "{said}");
-    for name in ["rule", "sh", "cc", "python"] {
+    for name in ["rule", "sh", "cc", "python", "rust"] {
         assert!(said.contains(&format!("Published wake/{name} 1.0.0")), "{said}");
         let listed = library.wake(["publish", name, "--list"]).run().success().stdout;
         assert!(listed.lines().any(|line| line == "README.md"), "{listed}");
@@ -64,7 +64,7 @@ fn a_program_is_built_and_tested_by_rules_from_a_registry() {
         return skip("a_program_is_built_and_tested_by_rules", "there is no C compiler");
     }
     let library = library();
-    library.wake(["publish", "rule", "sh", "cc", "python"]).run().success();
+    library.wake(["publish", "rule", "sh", "cc", "python", "rust"]).run().success();
     let registry = library.base().join("registry");
     let user = program(&format!("file://{}", registry.display()));
     let build = user.build(&["//app"]);
@@ -93,7 +93,7 @@ fn a_program_is_built_and_tested_by_rules_from_a_registry() {
 #[test]
 fn what_several_rules_need_comes_once() {
     let library = library();
-    library.wake(["publish", "rule", "sh", "cc", "python"]).run().success();
+    library.wake(["publish", "rule", "sh", "cc", "python", "rust"]).run().success();
     let user = project()
         .file("wake.toml", &toml(&format!("file://{}", library.base().join("registry").display())))
         .file(

@@ -1,0 +1,120 @@
+// The modules that the rules make: one step a crate.
+
+local rule = import '@rule/rule.libsonnet';
+
+local dirOf(path) = local parts = std.split(path, '/'); std.join('/', parts[:std.length(parts) - 1]);
+
+// The sources that a crate has if nobody says which: those beside its root, and below where that has a directory.
+local beside(root) = local dir = dirOf(rule.undotted(root)); if dir == '' then '{*.rs,}' else '{%s/**/*.rs,}' % dir;
+
+local outputsOf(module, targets) = [module.modules[target].outputs for target in targets];
+
+// How a dependency is named: one of this package by its file, what was vendored by where it lies.
+local extern(args, module, dep) =
+  local outputs = module.modules[dep].outputs;
+  if !std.objectHas(outputs, 'crate') then error '%s: `%s` is no crate' % [args.call, dep]
+  else if std.objectHas(outputs, 'lib_file') then ['--extern=%s=%s' % [std.get(args.aliases, dep, outputs.crate), outputs.lib_file.path]]
+  else if std.objectHas(args.aliases, dep) then error '%s: `%s` is vendored, and such crates have no other names' % [args.call, dep]
+  else ['-Lcrate=' + outputs.lib_dir.path, '--extern=' + outputs.crate];
+
+// All libraries below the dependencies, each once: files, and directories of what was vendored.
+local below(args, module) = rule.firsts(std.flatMap(
+  function(dep) [dep[name] for name in ['lib_file', 'lib_dir'] if std.objectHas(dep, name)] + std.get(dep, 'libs', []),
+  outputsOf(module, args.deps)
+));
+
+local toolchains(args) = if args.toolchain == null then [] else [args.toolchain];
+
+// The compiler finds what belongs to it beside itself.
+local compiler(wake, args, module) =
+  if args.toolchain == null then wake.program(wake.option('rust.rustc', 'rustc'))
+  else module.modules[args.toolchain].outputs.out { path+: 'bin/rustc' };
+
+// The root of the crate, where all is as it must be.
+local rootOf(pkg, args) =
+  local root = './' + rule.undotted(args.root);
+  local others = [dep for dep in std.objectFields(args.aliases) if !std.member(args.deps, dep)];
+  if others != [] then error '%s: `aliases` names `%s`, which is not among `deps`' % [args.call, others[0]]
+  else if !std.member(pkg.files, root) then error "%s: the root `%s` is none of the package's `files`" % [args.call, args.root]
+  else root;
+
+// Compiles the crate as `kind` to the file `out`; `outputs` is what the module offers, by its libraries.
+local compiled(wake, pkg, args, kind, out, outputs) =
+  local srcs = if args.srcs == null then [beside(args.root)] else args.srcs, made = rule.targets(srcs);
+  local sources = std.set(rule.listed(wake, rule.paths(srcs), args.exclude) + [rootOf(pkg, args)]);
+  wake.module(
+    args.name,
+    modules=rule.modules(pkg, args.call, args.deps + made + toolchains(args)),
+    pkgFiles=sources,
+    files=function(wake, module)
+      rule.brought(wake, module, made)
+      + below(args, module)
+      + [module.modules[toolchain].outputs.out for toolchain in toolchains(args)],
+    outputs=function(wake, module) outputs(below(args, module)),
+    exec=function(wake, module)
+      wake.exec(
+        compiler(wake, args, module),
+        args=[
+               rule.undotted(args.root),
+               '--crate-name=' + args.crate,
+               '--crate-type=' + kind,
+               '--edition=' + args.edition,
+               '-o',
+               out,
+               '-Cmetadata=%s:%s' % [pkg.pkgInfo.name, args.name],
+               '-Copt-level=' + wake.option('rust.opt', '2'),
+               '-Ccodegen-units=1',
+               '--remap-path-prefix=/work=.',
+             ]
+             + (if wake.option('rust.debug', false) then ['-Cdebuginfo=2'] else [])
+             + (if kind == 'proc-macro' then ['--extern=proc_macro'] else [])
+             + ['--cfg=feature="%s"' % feature for feature in args.features]
+             + ['-Ldependency=' + dir for dir in rule.firsts([dirOf(file.path) for file in below(args, module)])]
+             + std.flatMap(function(dep) extern(args, module, dep), args.deps)
+             + args.rustcopts,
+        env=args.env,
+      ),
+    tags=args.tags,
+  );
+
+{
+  toolchains:: toolchains,
+
+  toolchainFiles(args, module):: [module.modules[toolchain].outputs.out for toolchain in toolchains(args)],
+
+  // The compiler for a step that calls it: a path, or a name.
+  compilerPath(wake, args, module)::
+    if args.toolchain == null then wake.option('rust.rustc', 'rustc')
+    else module.modules[args.toolchain].outputs.out.path + 'bin/rustc',
+
+  library(args):: function(wake, pkg)
+    local out = './lib%s.rlib' % args.crate;
+    compiled(wake, pkg, args, 'rlib', out, function(libs) { crate: args.crate, lib_file: out, libs: libs }),
+
+  // What macros are made of is needed by nobody else.
+  procMacro(args):: function(wake, pkg)
+    local out = './lib%s.so' % args.crate;
+    compiled(wake, pkg, args, 'proc-macro', out, function(libs) { crate: args.crate, lib_file: out, libs: [] }),
+
+  binary(args, out):: function(wake, pkg)
+    compiled(wake, pkg, args, 'bin', './' + out, function(libs) { bin: './' + out }),
+
+  run(args):: function(wake, pkg)
+    local made = rule.targets(args.data);
+    wake.module(
+      args.name,
+      modules=rule.modules(pkg, args.call, [args.program] + made),
+      pkgFiles=rule.paths(args.data),
+      files=function(wake, module) rule.brought(wake, module, made),
+      exec=function(wake, module) wake.exec(module.modules[args.program].outputs.bin, args=args.args, env=args.env),
+      test=args.test,
+      tags=args.tags,
+    ),
+
+  toolchain(name, dir):: function(wake, pkg)
+    wake.module(
+      name,
+      pkgFiles=['%s/**' % rule.undotted(dir)],
+      outputs=function(wake, module) { out: './%s/' % std.stripChars(rule.undotted(dir), '/') },
+    ),
+}

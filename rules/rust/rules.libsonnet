@@ -1,0 +1,168 @@
+// Rust: what a package file calls. `README.md` says what each argument means.
+
+local rule = import '@rule/rule.libsonnet';
+
+local crates = import './crates.libsonnet';
+local vendored = import './vendored.libsonnet';
+
+local editions = ['2015', '2018', '2021', '2024'];
+
+local isCrateName(text) =
+  std.isString(text) && text != '' && !std.member('0123456789', text[0])
+  && std.all([std.member('abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_', c) for c in std.stringChars(text)]);
+
+local crateName = rule.kind('a name of letters, digits and _', isCrateName, rule.quoted);
+
+local lockText = rule.kind("the text of a Cargo.lock, importstr './Cargo.lock'", vendored.isLock, function(value) if std.isString(value) then 'another text' else rule.described(value));
+
+local given(what, name, root, srcs, exclude, crate, edition, deps, aliases, features, env, rustcopts, toolchain, tags) = {
+  call: rule.call('rust.' + what, name),
+  name: name,
+  root: root,
+  srcs: srcs,
+  exclude: exclude,
+  crate: crate,
+  edition: edition,
+  deps: deps,
+  aliases: aliases,
+  features: features,
+  env: env,
+  rustcopts: rustcopts,
+  toolchain: toolchain,
+  tags: tags,
+};
+
+local kinds(args) = {
+  name: [rule.text, args.name],
+  root: [rule.text, args.root],
+  srcs: [rule.texts.orNull, args.srcs],
+  exclude: [rule.texts, args.exclude],
+  crate: [crateName, args.crate],
+  edition: [rule.oneOf(editions), args.edition],
+  deps: [rule.texts, args.deps],
+  aliases: [rule.textObject, args.aliases],
+  features: [rule.texts, args.features],
+  env: [rule.textObject, args.env],
+  rustcopts: [rule.texts, args.rustcopts],
+  toolchain: [rule.text.orNull, args.toolchain],
+  tags: [rule.texts, args.tags],
+};
+
+// The name of a crate by that of its module.
+local named(name) = if std.isString(name) then std.strReplace(name, '-', '_') else '_';
+
+{
+  // A library, `libCRATE.rlib`.
+  library(
+    name,
+    root='src/lib.rs',
+    srcs=null,
+    exclude=[],
+    crate=named(name),
+    edition='2021',
+    deps=[],
+    aliases={},
+    features=[],
+    env={},
+    rustcopts=[],
+    toolchain=null,
+    tags=[],
+  )::
+    local args = given('library', name, root, srcs, exclude, crate, edition, deps, aliases, features, env, rustcopts, toolchain, tags);
+    rule.checked(args.call, kinds(args), { [name]: crates.library(args) }),
+
+  // A library of macros that the compiler runs, `libCRATE.so`.
+  proc_macro(
+    name,
+    root='src/lib.rs',
+    srcs=null,
+    exclude=[],
+    crate=named(name),
+    edition='2021',
+    deps=[],
+    aliases={},
+    features=[],
+    env={},
+    rustcopts=[],
+    toolchain=null,
+    tags=[],
+  )::
+    local args = given('proc_macro', name, root, srcs, exclude, crate, edition, deps, aliases, features, env, rustcopts, toolchain, tags);
+    rule.checked(args.call, kinds(args), { [name]: crates.procMacro(args) }),
+
+  // A program.
+  binary(
+    name,
+    root='src/main.rs',
+    srcs=null,
+    exclude=[],
+    crate=named(name),
+    edition='2021',
+    deps=[],
+    aliases={},
+    features=[],
+    env={},
+    rustcopts=[],
+    toolchain=null,
+    tags=[],
+  )::
+    local args = given('binary', name, root, srcs, exclude, crate, edition, deps, aliases, features, env, rustcopts, toolchain, tags);
+    rule.checked(args.call, kinds(args), { [name]: crates.binary(args, name) }),
+
+  // The tests of a crate, which are run with `args`, beside the files of `data`.
+  test(
+    name,
+    root='src/lib.rs',
+    srcs=null,
+    exclude=[],
+    crate=named(name),
+    edition='2021',
+    deps=[],
+    aliases={},
+    features=[],
+    env={},
+    rustcopts=[],
+    args=[],
+    data=[],
+    test=true,
+    toolchain=null,
+    tags=[],
+  )::
+    local program = name + '.bin';
+    local all = given('test', name, root, srcs, exclude, crate, edition, deps, aliases, features, env, rustcopts, toolchain, tags);
+    rule.checked(
+      all.call,
+      kinds(all) { args: [rule.texts, args], data: [rule.texts, data], test: [rule.test, test] },
+      {
+        [program]: crates.binary(all { name: program, rustcopts: ['--test'] + rustcopts, tags: [] }, name),
+        [name]: crates.run(all { program: ':' + program, args: args, data: data, test: test }),
+      },
+    ),
+
+  // The crates that `lock`, the text of a Cargo.lock, has from elsewhere, as `cargo vendor --versioned-dirs` laid them into `dir`.
+  vendored(name, lock, manifest='Cargo.toml', dir='vendor', toolchain=null)::
+    local args = {
+      call: rule.call('rust.vendored', name),
+      name: name,
+      lock: lock,
+      manifest: './' + rule.undotted(manifest),
+      dir: rule.undotted(dir),
+      toolchain: toolchain,
+    };
+    rule.checked(
+      args.call,
+      {
+        name: [rule.text, name],
+        lock: [lockText, lock],
+        manifest: [rule.text, manifest],
+        dir: [rule.text, dir],
+        toolchain: [rule.text.orNull, toolchain],
+      },
+      vendored.modules(args),
+    ),
+
+  // A toolchain that lies in the directory `dir` of the package, for `toolchain` of the others.
+  toolchain(name, dir=name)::
+    local call = rule.call('rust.toolchain', name);
+    rule.checked(call, { name: [rule.text, name], dir: [rule.text, dir] }, { [name]: crates.toolchain(name, dir) }),
+}
