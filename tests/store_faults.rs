@@ -116,7 +116,7 @@ fn a_full_disk() {
         [TIME] FAIL //:m (no result)
         [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
         failed: //:m
-            Verified 0 trees, 0 action records, 0 blobs, 1 memo segment
+            Verified 0 trees, 0 action records, 0 blobs, 2 memo segments
     "#]]);
 }
 
