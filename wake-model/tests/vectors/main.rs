@@ -35,6 +35,8 @@ fn every_file_of_vectors_is_run() {
         "json",
         "listing",
         "lock",
+        // By `wake-registry`.
+        "manifest",
         "memo",
         "pkg",
         "refused",
