@@ -68,6 +68,7 @@ impl Registries {
     pub(crate) fn can_be_asked(&self) -> bool {
         !self.settings.is_empty() && self.reach == Reach::Everything
     }
+
     /// Has what is fetched be counted, and stopped, by `meter`; of several calls the first one counts.
     pub(crate) fn count_with(&self, meter: &Arc<Meter>) {
         let _ = self.meter.set(meter.clone());

@@ -99,6 +99,7 @@ impl Session {
         enter: impl FnOnce(&VisitedStep) -> V,
     ) -> Result<VisitEnd, Failure> {
         ignore_state_dir(&self.state_dir());
+        self.registries.count_with(cancel.meter());
         let snapshot = Snapshot::newest(&self.state_dir());
         let mut checkout = self.look(snapshot.as_ref());
         let run = Run {
