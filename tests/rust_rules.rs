@@ -61,9 +61,10 @@ fn each_crate_is_a_step() {
     let modules = "rust.library('few-words', root='words/lib.rs', deps=[':counts'], features=['loud'], toolchain=TOOLS)
         + rust.library('counts', root='counts.rs', srcs=[], toolchain=TOOLS)
         + rust.proc_macro('shout', root='shout.rs', srcs=[], edition='2018', toolchain=TOOLS)
-        + rust.binary('app', root='main.rs', srcs=[], deps=[':few-words', ':shout'], aliases={ ':few-words': 'w' }, env={ LEVEL: '7' }, toolchain=TOOLS)
+        + rust.binary('app', root='main.rs', srcs=[], deps=[':few-words', ':shout'], aliases={ ':few-words': 'w' }, env={ LEVEL: '7' },
+                      build='build.rs', build_srcs=['greeting.txt'], build_deps=[':counts'], features=['warm'], toolchain=TOOLS)
         + rust.test('unit', root='words/lib.rs', deps=[':counts'], toolchain=TOOLS)
-        + rust.test('whole', root='whole.rs', srcs=[], deps=[':few-words'], data=['words.txt'], toolchain=TOOLS)";
+        + rust.test('whole', root='whole.rs', srcs=[], deps=[':few-words'], data=['words.txt'], bins=[':app'], toolchain=TOOLS)";
     let Some(project) = compiling(modules) else {
         return skip("each_crate_is_a_step", "there is no rustc");
     };
@@ -88,17 +89,39 @@ fn each_crate_is_a_step() {
     );
     project.write(
         "app/main.rs",
-        "fn main() { println!(\"{} {} {} {}\", w::count(\"a b c\"), w::loud(), shout::shout!(hey), env!(\"LEVEL\")); }\n",
+        "mod greeting { include!(concat!(env!(\"OUT_DIR\"), \"/greeting.rs\")); }\n\
+         fn main() {\n    println!(\"{} {} {} {}\", w::count(\"a b c\"), w::loud(), shout::shout!(hey), env!(\"LEVEL\"));\n    \
+         println!(\"{} {} {} {}\", greeting::TEXT, env!(\"LETTERS\"), cfg!(greeted), env!(\"CARGO_PKG_VERSION\"));\n}\n",
+    );
+    project.write("app/greeting.txt", "moin");
+    project.write(
+        "app/build.rs",
+        "use std::env::var;\n\nfn main() {\n    let text = std::fs::read_to_string(\"greeting.txt\").unwrap();\n    \
+         assert!(var(\"CARGO_FEATURE_WARM\").is_ok() && var(\"CARGO_PKG_NAME\").as_deref() == Ok(\"app\"));\n    \
+         let out = format!(\"{}/greeting.rs\", var(\"OUT_DIR\").unwrap());\n    \
+         std::fs::write(out, format!(\"pub const TEXT: &str = {text:?};\")).unwrap();\n    \
+         println!(\"cargo::rustc-check-cfg=cfg(greeted)\");\n    println!(\"cargo:rustc-cfg=greeted\");\n    \
+         println!(\"cargo:rustc-env=LETTERS={}\", counts::of(text.chars()));\n}\n",
     );
     project.write("app/words.txt", "a b c d\n");
     project.write(
         "app/whole.rs",
-        "#[test]\nfn file() { assert_eq!(few_words::count(&std::fs::read_to_string(\"words.txt\").unwrap()), 4); }\n",
+        "#[test]\nfn file() { assert_eq!(few_words::count(&std::fs::read_to_string(\"words.txt\").unwrap()), 4); }\n\
+         #[test]\nfn program() {\n    let said = std::process::Command::new(env!(\"CARGO_BIN_EXE_app\")).output().unwrap().stdout;\n    \
+         assert!(said.starts_with(b\"3 true HEY 7\\n\"));\n    \
+         assert!(std::env::current_exe().unwrap().parent().unwrap().with_file_name(\"app\").exists());\n}\n",
     );
     let said = project.wake(["run", "//app:app"]).run().success();
-    assert_eq!(said.stdout, "3 true HEY 7\n");
+    assert_eq!(said.stdout, "3 true HEY 7\nmoin 4 true 1.0.0\n");
     project.wake(["test", "//app"]).run().success().mentions("2 passed");
     project.build_runs_nothing(&["//app"]);
+
+    // What a build script reads: it runs, and the crate is built again.
+    project.edit("app/greeting.txt", "moin", "hi");
+    assert_eq!(
+        project.build(&["//app:app"]).ran(),
+        ["//app:app", "//app:app.built", "//app:app.script"]
+    );
 
     // A macro is rebuilt alone, with what uses it.
     project.edit("app/shout.rs", "to_uppercase", "to_lowercase");

@@ -7,6 +7,9 @@ local dirOf(path) = local parts = std.split(path, '/'); std.join('/', parts[:std
 // The sources that a crate has if nobody says which: those beside its root, and below where that has a directory.
 local beside(root) = local dir = dirOf(rule.undotted(root)); if dir == '' then '{*.rs,}' else '{%s/**/*.rs,}' % dir;
 
+// What a target is called in its package.
+local nameOf(target) = std.splitLimit(target, ':', 1)[1];
+
 local outputsOf(module, targets) = [module.modules[target].outputs for target in targets];
 
 // How a dependency is named: one of this package by its file, what was vendored by where it lies.
@@ -23,12 +26,37 @@ local below(args, module) = rule.firsts(std.flatMap(
   outputsOf(module, args.deps)
 ));
 
+// What Cargo tells a crate of its package, and what the caller says besides.
+local about(pkg, args) =
+  local numbers = std.split(std.split(std.split(pkg.pkgInfo.version, '+')[0], '-')[0], '.');
+  {
+    CARGO_CRATE_NAME: args.crate,
+    CARGO_MANIFEST_DIR: '/work',
+    CARGO_PKG_AUTHORS: '',
+    CARGO_PKG_NAME: pkg.pkgInfo.name,
+    CARGO_PKG_VERSION: pkg.pkgInfo.version,
+    CARGO_PKG_VERSION_MAJOR: numbers[0],
+    CARGO_PKG_VERSION_MINOR: numbers[1],
+    CARGO_PKG_VERSION_PATCH: numbers[2],
+  } + args.env;
+
+// What the build script of the crate left, if it has one; it lies where it was made.
+local built(args, module) = if args.build == null then [] else rule.filesOf(module.modules[args.built].outputs);
+
 local toolchains(args) = if args.toolchain == null then [] else [args.toolchain];
 
 // The compiler finds what belongs to it beside itself.
 local compiler(wake, args, module) =
   if args.toolchain == null then wake.program(wake.option('rust.rustc', 'rustc'))
   else module.modules[args.toolchain].outputs.out { path+: 'bin/rustc' };
+
+// The compiler for a step that calls it: a path, or a name.
+local compilerPath(wake, args, module) =
+  if args.toolchain == null then wake.option('rust.rustc', 'rustc')
+  else module.modules[args.toolchain].outputs.out.path + 'bin/rustc';
+
+// Runs a copy of a program at another place.
+local copied = 'mkdir -p target/deps; cp "$1" "$0"; shift; exec "$0" "$@"';
 
 // The root of the crate, where all is as it must be.
 local rootOf(pkg, args) =
@@ -44,17 +72,19 @@ local compiled(wake, pkg, args, kind, out, outputs) =
   local sources = std.set(rule.listed(wake, rule.paths(srcs), args.exclude) + [rootOf(pkg, args)]);
   wake.module(
     args.name,
-    modules=rule.modules(pkg, args.call, args.deps + made + toolchains(args)),
+    modules=rule.modules(pkg, args.call, args.deps + made + toolchains(args) + (if args.build == null then [] else [args.built])),
     pkgFiles=sources,
     files=function(wake, module)
       rule.brought(wake, module, made)
+      + [wake.file(rule.placeOf(file), from=file) for file in built(args, module)]
       + below(args, module)
       + [module.modules[toolchain].outputs.out for toolchain in toolchains(args)],
     outputs=function(wake, module) outputs(below(args, module)),
     exec=function(wake, module)
       wake.exec(
-        compiler(wake, args, module),
-        args=[
+        if args.build == null then compiler(wake, args, module) else wake.program('python3'),
+        args=(if args.build == null then [] else [wake.own('./steps/built.py'), built(args, module)[0].path, compilerPath(wake, args, module)])
+             + [
                rule.undotted(args.root),
                '--crate-name=' + args.crate,
                '--crate-type=' + kind,
@@ -72,7 +102,7 @@ local compiled(wake, pkg, args, kind, out, outputs) =
              + ['-Ldependency=' + dir for dir in rule.firsts([dirOf(file.path) for file in below(args, module)])]
              + std.flatMap(function(dep) extern(args, module, dep), args.deps)
              + args.rustcopts,
-        env=args.env,
+        env=about(pkg, args),
       ),
     tags=args.tags,
   );
@@ -82,10 +112,7 @@ local compiled(wake, pkg, args, kind, out, outputs) =
 
   toolchainFiles(args, module):: [module.modules[toolchain].outputs.out for toolchain in toolchains(args)],
 
-  // The compiler for a step that calls it: a path, or a name.
-  compilerPath(wake, args, module)::
-    if args.toolchain == null then wake.option('rust.rustc', 'rustc')
-    else module.modules[args.toolchain].outputs.out.path + 'bin/rustc',
+  compilerPath:: compilerPath,
 
   library(args):: function(wake, pkg)
     local out = './lib%s.rlib' % args.crate;
@@ -96,17 +123,33 @@ local compiled(wake, pkg, args, kind, out, outputs) =
     local out = './lib%s.so' % args.crate;
     compiled(wake, pkg, args, 'proc-macro', out, function(libs) { crate: args.crate, lib_file: out, libs: [] }),
 
+  // A program of any name, at `out`.
   binary(args, out):: function(wake, pkg)
     compiled(wake, pkg, args, 'bin', './' + out, function(libs) { bin: './' + out }),
 
+  about:: about,
+
+  // Where a test finds the programs `bins`, as Cargo tells it.
+  binsEnv(bins):: { ['CARGO_BIN_EXE_' + nameOf(bin)]: '/work/target/' + nameOf(bin) for bin in bins },
+
+  // With programs, all lies as Cargo lays it out: they in `target`, the test in `target/deps`, where it looks for itself.
   run(args):: function(wake, pkg)
-    local made = rule.targets(args.data);
+    local made = rule.targets(args.data), place = './target/deps/' + args.name;
     wake.module(
       args.name,
-      modules=rule.modules(pkg, args.call, [args.program] + made),
+      modules=rule.modules(pkg, args.call, [args.program] + args.bins + made),
       pkgFiles=rule.paths(args.data),
-      files=function(wake, module) rule.brought(wake, module, made),
-      exec=function(wake, module) wake.exec(module.modules[args.program].outputs.bin, args=args.args, env=args.env),
+      files=function(wake, module)
+        rule.brought(wake, module, made)
+        + std.flatMap(function(bin) rule.besideOf(module.modules[bin].outputs), args.bins)
+        + [
+          wake.file('./target/' + nameOf(bin), from=rule.fileOf(args.call, bin, module.modules[bin].outputs))
+          for bin in args.bins
+        ],
+      exec=function(wake, module)
+        local program = module.modules[args.program].outputs.bin, env = about(pkg, args);
+        if args.bins == [] then wake.exec(program, args=args.args, env=env)
+        else wake.exec(wake.program('sh'), args=['-euc', copied, place, program] + args.args, env=env),
       test=args.test,
       tags=args.tags,
     ),

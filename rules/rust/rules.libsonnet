@@ -3,6 +3,7 @@
 local rule = import '@rule/rule.libsonnet';
 
 local crates = import './crates.libsonnet';
+local scripts = import './scripts.libsonnet';
 local vendored = import './vendored.libsonnet';
 
 local editions = ['2015', '2018', '2021', '2024'];
@@ -15,7 +16,7 @@ local crateName = rule.kind('a name of letters, digits and _', isCrateName, rule
 
 local lockText = rule.kind("the text of a Cargo.lock, importstr './Cargo.lock'", vendored.isLock, function(value) if std.isString(value) then 'another text' else rule.described(value));
 
-local given(what, name, root, srcs, exclude, crate, edition, deps, aliases, features, env, rustcopts, toolchain, tags) = {
+local given(what, name, root, srcs, exclude, crate, edition, deps, aliases, features, env, rustcopts, build, build_deps, build_srcs, toolchain, tags) = {
   call: rule.call('rust.' + what, name),
   name: name,
   root: root,
@@ -28,6 +29,10 @@ local given(what, name, root, srcs, exclude, crate, edition, deps, aliases, feat
   features: features,
   env: env,
   rustcopts: rustcopts,
+  build: build,
+  build_deps: build_deps,
+  build_srcs: build_srcs,
+  built: if build == null then null else ':%s.built' % name,
   toolchain: toolchain,
   tags: tags,
 };
@@ -44,6 +49,9 @@ local kinds(args) = {
   features: [rule.texts, args.features],
   env: [rule.textObject, args.env],
   rustcopts: [rule.texts, args.rustcopts],
+  build: [rule.text.orNull, args.build],
+  build_deps: [rule.texts, args.build_deps],
+  build_srcs: [rule.texts, args.build_srcs],
   toolchain: [rule.text.orNull, args.toolchain],
   tags: [rule.texts, args.tags],
 };
@@ -65,11 +73,14 @@ local named(name) = if std.isString(name) then std.strReplace(name, '-', '_') el
     features=[],
     env={},
     rustcopts=[],
+    build=null,
+    build_deps=[],
+    build_srcs=[],
     toolchain=null,
     tags=[],
   )::
-    local args = given('library', name, root, srcs, exclude, crate, edition, deps, aliases, features, env, rustcopts, toolchain, tags);
-    rule.checked(args.call, kinds(args), { [name]: crates.library(args) }),
+    local args = given('library', name, root, srcs, exclude, crate, edition, deps, aliases, features, env, rustcopts, build, build_deps, build_srcs, toolchain, tags);
+    rule.checked(args.call, kinds(args), scripts.modules(args) { [name]: crates.library(args) }),
 
   // A library of macros that the compiler runs, `libCRATE.so`.
   proc_macro(
@@ -84,11 +95,14 @@ local named(name) = if std.isString(name) then std.strReplace(name, '-', '_') el
     features=[],
     env={},
     rustcopts=[],
+    build=null,
+    build_deps=[],
+    build_srcs=[],
     toolchain=null,
     tags=[],
   )::
-    local args = given('proc_macro', name, root, srcs, exclude, crate, edition, deps, aliases, features, env, rustcopts, toolchain, tags);
-    rule.checked(args.call, kinds(args), { [name]: crates.procMacro(args) }),
+    local args = given('proc_macro', name, root, srcs, exclude, crate, edition, deps, aliases, features, env, rustcopts, build, build_deps, build_srcs, toolchain, tags);
+    rule.checked(args.call, kinds(args), scripts.modules(args) { [name]: crates.procMacro(args) }),
 
   // A program.
   binary(
@@ -103,13 +117,16 @@ local named(name) = if std.isString(name) then std.strReplace(name, '-', '_') el
     features=[],
     env={},
     rustcopts=[],
+    build=null,
+    build_deps=[],
+    build_srcs=[],
     toolchain=null,
     tags=[],
   )::
-    local args = given('binary', name, root, srcs, exclude, crate, edition, deps, aliases, features, env, rustcopts, toolchain, tags);
-    rule.checked(args.call, kinds(args), { [name]: crates.binary(args, name) }),
+    local args = given('binary', name, root, srcs, exclude, crate, edition, deps, aliases, features, env, rustcopts, build, build_deps, build_srcs, toolchain, tags);
+    rule.checked(args.call, kinds(args), scripts.modules(args) { [name]: crates.binary(args, name) }),
 
-  // The tests of a crate, which are run with `args`, beside the files of `data`.
+  // The tests of a crate, which are run with `args`, beside the files of `data`, and find the programs `bins`.
   test(
     name,
     root='src/lib.rs',
@@ -122,31 +139,37 @@ local named(name) = if std.isString(name) then std.strReplace(name, '-', '_') el
     features=[],
     env={},
     rustcopts=[],
+    build=null,
+    build_deps=[],
+    build_srcs=[],
     args=[],
     data=[],
+    bins=[],
     test=true,
     toolchain=null,
     tags=[],
   )::
     local program = name + '.bin';
-    local all = given('test', name, root, srcs, exclude, crate, edition, deps, aliases, features, env, rustcopts, toolchain, tags);
+    local all = given('test', name, root, srcs, exclude, crate, edition, deps, aliases, features, env, rustcopts, build, build_deps, build_srcs, toolchain, tags);
     rule.checked(
       all.call,
-      kinds(all) { args: [rule.texts, args], data: [rule.texts, data], test: [rule.test, test] },
-      {
-        [program]: crates.binary(all { name: program, rustcopts: ['--test'] + rustcopts, tags: [] }, name),
-        [name]: crates.run(all { program: ':' + program, args: args, data: data, test: test }),
+      kinds(all) { args: [rule.texts, args], data: [rule.texts, data], bins: [rule.texts, bins], test: [rule.test, test] },
+      local used = [rule.target(all.call, 'bins', bin) for bin in bins];
+      scripts.modules(all) {
+        [program]: crates.binary(all { name: program, rustcopts: ['--test'] + rustcopts, env: crates.binsEnv(used) + env, tags: [] }, name),
+        [name]: crates.run(all { program: ':' + program, args: args, data: data, bins: used, test: test }),
       },
     ),
 
   // The crates that `lock`, the text of a Cargo.lock, has from elsewhere, as `cargo vendor --versioned-dirs` laid them into `dir`.
-  vendored(name, lock, manifest='Cargo.toml', dir='vendor', toolchain=null)::
+  vendored(name, lock, manifest='Cargo.toml', dir='vendor', features=null, toolchain=null)::
     local args = {
       call: rule.call('rust.vendored', name),
       name: name,
       lock: lock,
       manifest: './' + rule.undotted(manifest),
       dir: rule.undotted(dir),
+      features: features,
       toolchain: toolchain,
     };
     rule.checked(
@@ -156,6 +179,7 @@ local named(name) = if std.isString(name) then std.strReplace(name, '-', '_') el
         lock: [lockText, lock],
         manifest: [rule.text, manifest],
         dir: [rule.text, dir],
+        features: [rule.texts.orNull, features],
         toolchain: [rule.text.orNull, toolchain],
       },
       vendored.modules(args),

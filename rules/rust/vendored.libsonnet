@@ -55,7 +55,8 @@ local id(package) = '%s-%s' % [package.name, package.version];
       exec=function(wake, module)
         wake.exec(
           wake.program('python3'),
-          args=[wake.own('./steps/plan.py'), crates.compilerPath(wake, args, module), 'locked.toml', args.manifest, args.dir, 'plan'],
+          args=[wake.own('./steps/plan.py'), crates.compilerPath(wake, args, module), 'locked.toml', args.manifest, args.dir, 'plan']
+               + (if args.features == null then [] else ['--features'] + args.features),
         ),
       tags=['manual'],
     ),
@@ -75,6 +76,7 @@ local id(package) = '%s-%s' % [package.name, package.version];
         below(module)
         + crates.toolchainFiles(args, module)
         + [
+          wake.own('./steps/script.py'),
           wake.file('./how.json', from={
             rustc: crates.compilerPath(wake, args, module),
             dir: dir,

@@ -2,24 +2,12 @@
 
 use std::fs;
 
-use wake_tests::{Build, Project, has_program, project, rules, skip};
+use wake_tests::{Build, Project, PublishedRules, has_program, project, skip};
 
-/// Settings with one registry, which has the library.
-fn toml(address: &str) -> String {
-    format!("[registries]\nrules = \"{address}\"\n\n[namespaces]\nwake = \"rules\"\n")
-}
-
-/// The library in a workspace that publishes it to the directory `registry` beside that.
-fn library() -> Project {
-    let library = rules();
-    library.write("wake.toml", library.read("wake.toml") + "\n" + &toml("file:../registry"));
-    library
-}
-
-/// A program in C and a test of its library, by the rules of `address`.
-fn program(address: &str) -> Project {
+/// A program in C and a test of its library, by rules that lie as `toml` says.
+fn program(toml: &str) -> Project {
     project()
-        .file("wake.toml", &toml(address))
+        .file("wake.toml", toml)
         .file(
             "app/PKG.libsonnet",
             "local cc = import '@cc/rules.libsonnet';\n\nfunction(wake) wake.pkg(\n  \
@@ -46,11 +34,12 @@ fn fetched(build: &Build) -> u64 {
 
 #[test]
 fn the_library_is_published_without_a_complaint() {
-    let library = library();
-    let published = library.wake(["publish", "rule", "sh", "cc", "python", "rust"]).run().success();
+    let rules = PublishedRules::unpublished();
+    let library = rules.library();
+    let published = library.wake(["publish"]).args(PublishedRules::NAMES).run().success();
     let said = published.redacted_stderr();
     assert!(!said.contains("warning"), "{said}");
-    for name in ["rule", "sh", "cc", "python", "rust"] {
+    for name in PublishedRules::NAMES {
         assert!(said.contains(&format!("Published wake/{name} 1.0.0")), "{said}");
         let listed = library.wake(["publish", name, "--list"]).run().success().stdout;
         assert!(listed.lines().any(|line| line == "README.md"), "{listed}");
@@ -63,10 +52,8 @@ fn a_program_is_built_and_tested_by_rules_from_a_registry() {
     if !has_program("cc") {
         return skip("a_program_is_built_and_tested_by_rules", "there is no C compiler");
     }
-    let library = library();
-    library.wake(["publish", "rule", "sh", "cc", "python", "rust"]).run().success();
-    let registry = library.base().join("registry");
-    let user = program(&format!("file://{}", registry.display()));
+    let rules = PublishedRules::publish();
+    let user = program(&rules.toml());
     let build = user.build(&["//app"]);
     assert_eq!(fetched(&build), 2, "cc, and rule, which it needs");
     let lock = user.read("wake.lock");
@@ -78,7 +65,7 @@ fn a_program_is_built_and_tested_by_rules_from_a_registry() {
     user.wake(["test", "//app"]).run().success().mentions("1 passed");
 
     // Nothing but the store is left, and a source is another.
-    fs::remove_dir_all(&registry).unwrap();
+    fs::remove_dir_all(rules.registry()).unwrap();
     fs::remove_dir_all(user.path(".wake")).unwrap();
     user.edit("app/twice.c", "2 * n", "n + n + 0");
     let again = user.json_build(&["//app", "--offline"]).run().success().events();
@@ -92,10 +79,9 @@ fn a_program_is_built_and_tested_by_rules_from_a_registry() {
 /// Who takes several of the library gets what they need once.
 #[test]
 fn what_several_rules_need_comes_once() {
-    let library = library();
-    library.wake(["publish", "rule", "sh", "cc", "python", "rust"]).run().success();
+    let rules = PublishedRules::publish();
     let user = project()
-        .file("wake.toml", &toml(&format!("file://{}", library.base().join("registry").display())))
+        .file("wake.toml", &rules.toml())
         .file(
             "app/PKG.libsonnet",
             "local sh = import '@sh/rules.libsonnet';\nfunction(wake) wake.pkg(\n  wake.pkgInfo('app', '1.0.0'),\n  \

@@ -24,6 +24,7 @@ mod requirement;
 mod busybox;
 mod terminal;
 mod workspace_copy;
+mod published_rules;
 
 pub use busybox::has_busybox;
 pub use events::Build;
@@ -31,6 +32,7 @@ pub use finished::Finished;
 pub use marker::Marker;
 pub use program::{Wake, binary, copy_of_binary};
 pub use project::{Project, ProjectBuilder, project};
+pub use published_rules::PublishedRules;
 pub use requirement::{fixtures, has_program, is_root, skip, skipped};
 pub use terminal::{AtTerminal, Typing};
 pub use workspace_copy::{copy_tree, example, read_tree, rules, rules_into};

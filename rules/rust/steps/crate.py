@@ -4,16 +4,14 @@ import os
 import subprocess
 import sys
 
+import script
+
 plan_path, how_path = sys.argv[1:]
 with open(plan_path, encoding="utf-8") as file:
     plan = json.load(file)
 with open(how_path, encoding="utf-8") as file:
     how = json.load(file)
-rustc = os.path.abspath(how["rustc"]) if "/" in how["rustc"] else how["rustc"]
-
-
-def said(*call):
-    return subprocess.run([rustc, *call], check=True, capture_output=True, text=True).stdout.splitlines()
+rustc = script.path(how["rustc"])
 
 
 def options(externs):
@@ -57,49 +55,12 @@ def about():
     return env
 
 
-def build_env(out):
-    host = next(line[6:] for line in said("-vV") if line.startswith("host: "))
-    env = {
-        "OUT_DIR": out, "TARGET": host, "HOST": host, "RUSTC": rustc, "NUM_JOBS": "1", "OPT_LEVEL": how["opt"],
-        "DEBUG": "false", "PROFILE": "release", "RUSTC_LINKER": "cc",
-    }
-    values = {}
-    for line in said("--print", "cfg"):
-        key, _, value = line.partition("=")
-        values.setdefault(key, []).append(value.strip('"'))
-    for key, texts in values.items():
-        env["CARGO_CFG_" + key.upper()] = ",".join(texts)
-    for feature in plan["features"]:
-        env["CARGO_FEATURE_" + feature.upper().replace("-", "_")] = "1"
-    if plan["links"]:
-        env["CARGO_MANIFEST_LINKS"] = plan["links"]
-    return env
-
-
 def built(env):
     """Options and variables that the build script asks for."""
-    out = os.path.abspath("build-out")
-    os.mkdir(out)
-    script = os.path.abspath("build-script")
-    compile_(plan["build"], "bin", "build_script_build", script, plan["build_externs"], [], env)
-    ran = subprocess.run([script], check=False, cwd=how["dir"], env=os.environ | env | build_env(out), stdout=subprocess.PIPE, text=True)
-    if ran.returncode != 0:
-        sys.stderr.write(ran.stdout)
-        sys.exit(f"crate.py: the build script of {plan['name']} {plan['version']} failed: {ran.returncode}")
-    rest, more = [], {"OUT_DIR": out}
-    flags = {"rustc-cfg": "--cfg", "rustc-check-cfg": "--check-cfg", "rustc-link-lib": "-l", "rustc-link-search": "-L"}
-    for line in ran.stdout.splitlines():
-        if not line.startswith("cargo:"):
-            continue
-        key, _, value = line[6:].lstrip(":").partition("=")
-        if key in flags:
-            rest += [flags[key], value]
-        elif key == "rustc-env":
-            name, _, text = value.partition("=")
-            more[name] = text
-        elif key == "warning":
-            print(f"{plan['name']}: {value}", file=sys.stderr)
-    return rest, more
+    out, program = os.path.abspath("build-out"), os.path.abspath("build-script")
+    compile_(plan["build"], "bin", "build_script_build", program, plan["build_externs"], [], env)
+    env = env | ({"CARGO_MANIFEST_LINKS": plan["links"]} if plan["links"] else {})
+    return script.run(program, f"{plan['name']} {plan['version']}", rustc, how["opt"], plan["features"], out, how["dir"], env)
 
 
 os.mkdir("lib")

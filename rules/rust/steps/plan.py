@@ -1,7 +1,7 @@
-"""plan.py RUSTC LOCK MANIFEST VENDOR OUT: leaves in OUT, for each vendored crate of LOCK, how it is compiled.
+"""plan.py RUSTC LOCK MANIFEST VENDOR OUT [--features NAME...]: leaves in OUT, for each vendored crate of LOCK, how it is compiled.
 
-Features are those that MANIFEST asks for, of all its tables but `build-dependencies`, and what these crates ask of each
-other; they are united for each crate. Tables for other targets than that of RUSTC do not count.
+Features are those that MANIFEST asks for, of all its tables, and what these crates ask of each other; they are united for
+each crate. With `--features` MANIFEST has these of its own alone, else all, and all that is optional. Tables for other targets than that of RUSTC do not count.
 """
 import json
 import os
@@ -68,7 +68,7 @@ class Crate:
         self.locked = [entry.split(" ") for entry in locked.get("dependencies", [])]
         self.manifest, self.directory = manifest, directory
         self.table = manifest.get("features", {})
-        self.normal, self.build = {}, {}
+        self.normal, self.build, self.dev = {}, {}, {}
         places = [manifest] + [table for text, table in manifest.get("target", {}).items() if cfg.holds(text)]
         for place in places:
             self.take(self.normal, place.get("dependencies", {}))
@@ -83,7 +83,7 @@ class Crate:
 
     def uses(self):
         """The dependencies that count: key and what the manifest says."""
-        for table in (self.normal, self.build):
+        for table in (self.normal, self.build, self.dev):
             for key, value in table.items():
                 if not value.get("optional") or key in self.optional:
                     yield key, value
@@ -190,7 +190,7 @@ def described(crate, crates):
 
 
 def main():
-    rustc, lock, manifest, vendor, out = sys.argv[1:]
+    rustc, lock, manifest, vendor, out, *features = sys.argv[1:]
     cfg, crates, roots = Cfg(rustc), {}, []
     own = read(manifest)
     for locked in read(lock)["package"]:
@@ -204,11 +204,12 @@ def main():
     if not roots:
         fail(f"the lock has no package `{own.get('package', {}).get('name')}`", f"{manifest} and the lock belong together")
     root = Crate(roots[0], own, ".", cfg)
-    Crate.take(root.normal, own.get("dev-dependencies", {}))
-    root.build = {}
-    for feature in root.table:
+    root.dev = {}
+    Crate.take(root.dev, own.get("dev-dependencies", {}))
+    for feature in features[1:] if features else root.table:
         root.enable(feature)
-    root.optional.update(key for key, value in root.normal.items() if value.get("optional"))
+    if not features:
+        root.optional.update(key for key, value in root.normal.items() if value.get("optional"))
     ask(root, crates)
     before = None
     while before != (before := [crate.state() for crate in crates.values()]):

@@ -3,8 +3,8 @@ function(wake) wake.pkg(
   wake.pkgInfo('ninja', '1.11.1'),
   files=wake.dir(['src/*']),
   pkgs={
-    cc: wake.getPkg(wake.pkgInfo('cc', '^1', 'wake'), from='./rules/cc'),
-    sh: wake.getPkg(wake.pkgInfo('sh', '^1', 'wake'), from='./rules/sh'),
+    cc: wake.getPkg(wake.pkgInfo('cc', '^1', 'wake')),
+    sh: wake.getPkg(wake.pkgInfo('sh', '^1', 'wake')),
   },
   modules=cc.library('lib', ['src/*.cc'], exclude=['src/{ninja,browse,test,hash_collision_bench,*-win32,*test,*.in}.cc'])
           + sh.run('page', 'mkdir build && sh src/inline.sh kBrowsePy <src/browse.py >build/browse_py.h', ['src/inline.sh', 'src/browse.py'], out='build/browse_py.h')

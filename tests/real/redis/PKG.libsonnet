@@ -8,8 +8,8 @@ function(wake) wake.pkg(
   wake.pkgInfo('redis', '7.0.15'),
   files=wake.dir(['src/*', 'src/commands', 'deps/{hiredis,linenoise,lua,hdr_histogram}/**', 'tests/**', 'utils/*.py', 'runtest']),
   pkgs={
-    cc: wake.getPkg(wake.pkgInfo('cc', '^1', 'wake'), from='./rules/cc'),
-    sh: wake.getPkg(wake.pkgInfo('sh', '^1', 'wake'), from='./rules/sh'),
+    cc: wake.getPkg(wake.pkgInfo('cc', '^1', 'wake')),
+    sh: wake.getPkg(wake.pkgInfo('sh', '^1', 'wake')),
   },
   modules=cc.library('hiredis', ['deps/hiredis/*.c'], exclude=['deps/hiredis/{dict,ssl,test}.c'],
                      hdrs=['**/*.h', 'deps/hiredis/dict.c'], includes=['deps/hiredis'])

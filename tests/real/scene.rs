@@ -1,0 +1,77 @@
+//! Workspaces that hold the source of a package, our files beside it, and nothing else.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+use wake_tests::{Build, Project, PublishedRules, copy_tree, has_program, project, skip};
+
+/// The sources, fetched once for all tests; none where they cannot be had.
+fn sources() -> Option<&'static Path> {
+    static SOURCES: OnceLock<Option<TempDir>> = OnceLock::new();
+    let fetched = SOURCES.get_or_init(|| {
+        if !has_program("apt-get") || !has_program("dpkg-source") {
+            return None;
+        }
+        let dir = TempDir::with_prefix("wake-real-").unwrap();
+        let status = Command::new(here("fetch.sh"))
+            .arg(dir.path())
+            .args(["zlib", "lua5.4", "redis", "ninja-build", "jinja2", "rust-ripgrep"])
+            .stdout(Stdio::null())
+            .status()
+            .unwrap();
+        status.success().then_some(dir)
+    });
+    fetched.as_ref().map(TempDir::path)
+}
+
+pub(crate) fn here(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("real").join(path)
+}
+
+/// A workspace with the source of a package and our files beside it; none where it cannot be had.
+pub(crate) fn unpacked(test: &str, name: &str) -> Option<Project> {
+    let Some(sources) = sources() else {
+        skip(test, "the Debian source archive cannot be reached");
+        return None;
+    };
+    let project = project().build();
+    copy_tree(&sources.join(name), project.root());
+    copy_tree(&here(name), project.root());
+    Some(project)
+}
+
+/// A port by the library of rules, which it takes from a registry by name and version.
+pub(crate) struct Port {
+    pub(crate) project: Project,
+    _rules: PublishedRules,
+}
+
+/// The same as [`unpacked`], where the rules have been published.
+pub(crate) fn ported(test: &str, name: &str) -> Option<Port> {
+    let project = unpacked(test, name)?;
+    let rules = PublishedRules::publish();
+    project.write("wake.toml", rules.toml());
+    Some(Port { project, _rules: rules })
+}
+
+/// The lines that a port has, whatever they say.
+pub(crate) fn lines(port: &str) -> usize {
+    std::fs::read_to_string(here(port).join("PKG.libsonnet")).unwrap().lines().count()
+}
+
+/// Runs a script of a port in its workspace; false where what it fetches cannot be had.
+pub(crate) fn fetches(project: &Project, script: &str, args: &[&str]) -> bool {
+    let call = Command::new(project.path(script)).args(args).current_dir(project.root()).status();
+    call.unwrap().success()
+}
+
+/// The modules that ran, once for each configuration.
+pub(crate) fn ran(build: &Build) -> Vec<&str> {
+    build.ran().into_iter().map(|label| label.split(' ').next().unwrap_or(label)).collect()
+}
+
+pub(crate) fn count(build: &Build, label: &str) -> usize {
+    ran(build).iter().filter(|ran| **ran == label).count()
+}
