@@ -369,6 +369,23 @@ impl Checkout<'_> {
         }
     }
 
+    /// Where the packages lie that `targets` name, each once, and these with all that they need.
+    pub(crate) fn load_named(
+        &self,
+        evaluator: &Evaluator,
+        targets: &[TargetPattern],
+    ) -> Result<(Vec<RelPath>, Loaded), Failure> {
+        let workspace = &self.session.workspace;
+        let dirs = dirs_of(&find(workspace, targets, &mut |_| {})?.targets);
+        let load = || load(workspace, evaluator, &self.locked, &dirs);
+        let mut result = self.session.machine.threads().install(load);
+        let errors = result.errors();
+        match errors.is_empty() {
+            true => Ok((dirs, result.loaded)),
+            false => Err(Failure { diagnostics: errors }),
+        }
+    }
+
     /// Loads the targets' packages.
     fn load(&self, evaluator: &Evaluator, targets: &[Target]) -> LoadResult {
         let _span = self.session.profile().stage("load");
@@ -414,9 +431,9 @@ fn place_of(target: &Target) -> PkgPlace {
 
 /// The directories of the targets' packages, each once.
 fn dirs_of(targets: &[Target]) -> Vec<RelPath> {
-    let mut dirs: Vec<RelPath> = targets.iter().map(|target| target.pkg.clone()).collect();
-    dirs.dedup();
-    dirs
+    let mut seen = BTreeSet::new();
+    let new = targets.iter().map(|target| &target.pkg).filter(|dir| seen.insert(*dir));
+    new.cloned().collect()
 }
 
 fn modules_of(

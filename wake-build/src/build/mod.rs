@@ -62,6 +62,17 @@ pub struct BuiltModule {
 }
 
 impl Session {
+    /// A run that begins now, with its log in `state_dir`.
+    fn new_run<'a>(
+        &'a self,
+        state_dir: &'a ConfinedPath,
+        cancel: &'a Cancel,
+        started: Instant,
+    ) -> Run<'a> {
+        let (argv, root) = (&self.argv, &self.workspace.root);
+        Run { state_dir, kept_logs: KEPT_LOGS, argv, root, tells_host: false, cancel, started }
+    }
+
     /// Builds; whatever happens is told to `reporter`, last that the build is over.
     pub fn build(
         &self,
@@ -72,15 +83,8 @@ impl Session {
         let started = clock::now();
         ignore_state_dir(&self.state_dir());
         self.registries.count_with(cancel.meter());
-        let run = Run {
-            state_dir: &self.state_dir(),
-            kept_logs: KEPT_LOGS,
-            argv: &self.argv,
-            root: &self.workspace.root,
-            tells_host: false,
-            cancel,
-            started,
-        };
+        let state_dir = self.state_dir();
+        let run = self.new_run(&state_dir, cancel, started);
         let span = self.profile().stage("build");
         let (end, report) = self.machine.run(&run, reporter, |reporter, ending| {
             for diagnostic in &self.warnings {

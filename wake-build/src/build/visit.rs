@@ -19,8 +19,8 @@ use wake_steps::{
     Steps, clock,
 };
 
+use super::ignore_state_dir;
 use super::module_steps::ModuleSteps;
-use super::{KEPT_LOGS, ignore_state_dir};
 use crate::lower::{Lowering, step_id};
 use crate::plan::{Plan, Wish};
 use crate::purpose::{Purpose, TagSelection};
@@ -102,15 +102,8 @@ impl Session {
         self.registries.count_with(cancel.meter());
         let snapshot = Snapshot::newest(&self.state_dir());
         let mut checkout = self.look(snapshot.as_ref());
-        let run = Run {
-            state_dir: &self.state_dir(),
-            kept_logs: KEPT_LOGS,
-            argv: &self.argv,
-            root: &self.workspace.root,
-            tells_host: false,
-            cancel,
-            started: clock::now(),
-        };
+        let state_dir = self.state_dir();
+        let run = self.new_run(&state_dir, cancel, clock::now());
         let mut keys = Vec::new();
         let (end, prepared) = self.machine.run(&run, reporter, |reporter, ending| {
             let (prepared, built) = self.prepare(visit, &checkout, &run, reporter, ending)?;

@@ -9,8 +9,8 @@ mod tree;
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
 use wake_eval::NoAnswers;
+use wake_model::NameMap;
 use wake_model::declared::ModuleSource;
-use wake_model::{NameMap, RelPath};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::error::store_failure;
 use wake_steps::explain::{Outlook, PlannedStep, Why};
@@ -149,18 +149,9 @@ impl Session {
         let snapshot = Snapshot::newest(&self.state_dir());
         let checkout = self.look(snapshot.as_ref());
         let evaluator = checkout.evaluator();
-        let found = crate::target::find(&self.workspace, targets, &mut |_| {})?;
-        let dirs: Vec<RelPath> = found.targets.into_iter().map(|target| target.pkg).collect();
-        let mut result = self
-            .machine
-            .threads()
-            .install(|| crate::load::load(&self.workspace, &evaluator, &checkout.locked, &dirs));
-        let errors = result.errors();
-        if !errors.is_empty() {
-            return Err(Failure { diagnostics: errors });
-        }
+        let (dirs, loaded) = checkout.load_named(&evaluator, targets)?;
         let places: Vec<PkgPlace> = dirs.into_iter().map(PkgPlace::Checkout).collect();
-        let listed = places.iter().filter_map(|place| result.loaded.get(place)).map(|pkg| {
+        let listed = places.iter().filter_map(|place| loaded.get(place)).map(|pkg| {
             let info = &pkg.decl.info;
             let modules = pkg.decl.modules.as_ref();
             PackageListing {
@@ -172,8 +163,8 @@ impl Session {
         });
         let mut listed: Vec<PackageListing> = listed.collect();
         let is_open = |pkg: &LoadedPkg| pkg.decl.modules.is_none();
-        if places.iter().filter_map(|place| result.loaded.get(place)).any(is_open) {
-            let (by_place, instances) = checkout.instantiate(&evaluator, result.loaded, &places)?;
+        if places.iter().filter_map(|place| loaded.get(place)).any(is_open) {
+            let (by_place, instances) = checkout.instantiate(&evaluator, loaded, &places)?;
             let instance = |place| instances.get(by_place.get(place)?);
             for (listed, pkg) in listed.iter_mut().zip(places.iter().filter_map(instance)) {
                 listed.modules = names(&pkg.modules, depth);

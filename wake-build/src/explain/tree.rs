@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use serde::Serialize;
-use wake_model::{PkgSource, RelPath};
+use wake_model::PkgSource;
 use wake_steps::diagnostic::Failure;
 
 use crate::load::Loaded;
 use crate::pkg_place::PkgPlace;
 use crate::session::Session;
 use crate::snapshot::Snapshot;
-use crate::target::{TargetPattern, find};
+use crate::target::TargetPattern;
 
 /// A package with those that it needs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -35,19 +35,9 @@ impl Session {
         let snapshot = Snapshot::newest(&self.state_dir());
         let checkout = self.look(snapshot.as_ref());
         let evaluator = checkout.evaluator();
-        let found = find(&self.workspace, targets, &mut |_| {})?;
-        let mut dirs: Vec<RelPath> = found.targets.into_iter().map(|target| target.pkg).collect();
-        dirs.dedup();
-        let mut result = self
-            .machine
-            .threads()
-            .install(|| crate::load::load(&self.workspace, &evaluator, &checkout.locked, &dirs));
-        let errors = result.errors();
-        if !errors.is_empty() {
-            return Err(Failure { diagnostics: errors });
-        }
+        let (dirs, loaded) = checkout.load_named(&evaluator, targets)?;
         let mut shown = BTreeSet::new();
-        let node = |dir| node(&PkgPlace::Checkout(dir), &result.loaded, &mut shown);
+        let node = |dir| node(&PkgPlace::Checkout(dir), &loaded, &mut shown);
         let nodes = dirs.into_iter().filter_map(node).collect();
         // Digests that could not be kept are computed again next time.
         let _ = checkout.files.save(&self.files_file());

@@ -33,7 +33,7 @@ use crate::registries::{Reach, registry_failure};
 use crate::session::{Checkout, Session};
 use crate::snapshot::Snapshot;
 use crate::source_text::find_literal;
-use crate::target::{TargetPattern, find};
+use crate::target::TargetPattern;
 
 /// What is to be published.
 #[derive(Clone, Debug, Default)]
@@ -215,27 +215,19 @@ impl Session {
         say: &mut dyn FnMut(PublishStep),
     ) -> Result<Vec<Candidate>, Failure> {
         let evaluator = checkout.evaluator();
-        let found = find(&self.workspace, &request.targets, &mut |_| {})?;
-        let dirs: Vec<RelPath> = found.targets.into_iter().map(|target| target.pkg).collect();
+        let (dirs, loaded) = checkout.load_named(&evaluator, &request.targets)?;
         let (declared, by_place, instances) = self.machine.threads().install(|| {
-            let mut result =
-                crate::load::load(&self.workspace, &evaluator, &checkout.locked, &dirs);
-            let errors = result.errors();
-            if !errors.is_empty() {
-                return Err(Failure { diagnostics: errors });
-            }
-            let loaded = &result.loaded;
             let graph = graph_of(loaded.iter().map(|(place, pkg)| (place, pkg.found.values())));
             let order = sort(&graph).0.into_iter().map(|node| graph[node].clone());
             let is_meant = |place: &PkgPlace| place.dir().is_some_and(|dir| dirs.contains(dir));
             let order: Vec<PkgPlace> = order.filter(is_meant).collect();
             let declared: Vec<Declared> = order
                 .iter()
-                .filter_map(|place| Some(Declared::of(loaded.get(place)?, loaded)))
+                .filter_map(|place| Some(Declared::of(loaded.get(place)?, &loaded)))
                 .collect();
             let places: Vec<PkgPlace> = dirs.iter().cloned().map(PkgPlace::Checkout).collect();
-            let (by_place, instances) = checkout.instantiate(&evaluator, result.loaded, &places)?;
-            Ok((declared, by_place, instances))
+            let (by_place, instances) = checkout.instantiate(&evaluator, loaded, &places)?;
+            Ok::<_, Failure>((declared, by_place, instances))
         })?;
         let mut candidates = Vec::new();
         for declared in declared {
