@@ -394,3 +394,28 @@ fn a_large_source_that_is_edited_is_another_one() {
     project.wake(["build", "--rebuild"]).run().success();
     assert_eq!(project.result_text("//:m", "out.txt"), "one");
 }
+
+#[test]
+fn a_directory_with_a_large_source_is_moved_by_mv_and_who_renames_it_is_told() {
+    let project = project()
+        .step("m", "mv data moved; ls moved > out.txt")
+        .file("data/small.txt", "small")
+        .file("data/large.bin", &"x".repeat(300 << 10))
+        .build();
+    let own = "'./step.sh'";
+    project.edit("PKG.libsonnet", own, "'./step.sh', './data/small.txt', './data/large.bin'");
+    assert_eq!(lines(&project), ["large.bin", "small.txt"]);
+    let rename = "#!/bin/sh\nexec python3 -c \"import os; os.rename('data', 'moved')\"\n";
+    project.write_script("step.sh", rename);
+    let help = "help: a directory with sources of 256 KiB and more, as `./data` is, cannot be renamed: `mv` copies it, and its \
+                files can be renamed";
+    project.wake(["build"]).run().code(1).mentions(help);
+    // Elsewhere nothing stands in the way, and nobody is told of directories who speaks of something else.
+    project.write("data/large.bin", "small");
+    project.write_script("step.sh", &rename.replace("moved'", "out.txt'"));
+    project.wake(["build"]).run().success();
+    project.write("data/large.bin", "x".repeat(300 << 10));
+    project.write_script("step.sh", "#!/bin/sh\necho other >&2; exit 1\n");
+    let run = project.wake(["build"]).run().code(1);
+    assert!(!run.stderr.contains("cannot be renamed"), "{}", run.stderr);
+}

@@ -1,6 +1,6 @@
 //! What may help whoever reads that a command failed.
 
-use wake_model::RelPath;
+use wake_model::{RelPath, place};
 
 use crate::pin::PinnedAction;
 use crate::step::{Input, SourceBase, SourceFile, SourceFiles};
@@ -39,6 +39,26 @@ pub(crate) fn unseen_files(
         format!("`{0}` exists and the command does not see it: add '{0}' to `files`", path.dotted())
     };
     named.iter().map(line).collect()
+}
+
+/// A line about directories that cannot be moved as a whole, where the command says in `said` that something could not be.
+///
+/// The kernel would have to note in the layer below, which belongs to the store, where the directory has gone: it does that
+/// for nobody but root outside of all user namespaces.
+pub(crate) fn unmovable_directory(pinned: &PinnedAction, said: &[u8]) -> Option<String> {
+    let said = String::from_utf8_lossy(&said[said.len().saturating_sub(SEARCHED)..]);
+    if !said.contains("ross-device link") && !said.contains("EXDEV") {
+        return None;
+    }
+    let mut own = pinned.inputs.iter().filter(|(path, _)| !place::is_foreign(path));
+    let directory = own.find_map(|(path, input)| match input {
+        Input::File(file) if file.is_large() => Some(path.parent()?).filter(|dir| !dir.is_root()),
+        _ => None,
+    })?;
+    Some(format!(
+        "a directory with sources of 256 KiB and more, as `{}` is, cannot be renamed: `mv` copies it, and its files can be renamed",
+        directory.dotted()
+    ))
 }
 
 /// The directory whose files lie where they lie in the working directory.

@@ -194,7 +194,15 @@ pub enum SourceBase {
     Tree(TreeDigest),
 }
 
+/// Smaller files are copied for each command, which costs less than showing them from the store, in bytes.
+const LARGE: u64 = 256 << 10;
+
 impl SourceFile {
+    /// Whether commands are shown it from the store, instead of a copy of their own.
+    pub(crate) fn is_large(&self) -> bool {
+        self.size >= LARGE
+    }
+
     /// Where it lies on this machine, absolute.
     pub fn place(&self, sources: &dyn SourceFiles, store: &Store) -> PathBuf {
         match &self.base {

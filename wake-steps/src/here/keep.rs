@@ -15,9 +15,6 @@ use crate::error::StepError;
 use crate::pin::PinnedAction;
 use crate::step::{Input, SourceFile, SourceFiles};
 
-/// Smaller files are copied for each command, which costs less than a layer does.
-const KEPT_FROM: u64 = 256 << 10;
-
 /// A step that has more large files of its own gets all of them as one layer.
 const LAYERS: usize = 24;
 
@@ -53,7 +50,7 @@ impl KeptSources {
         }
         let large =
             pinned.inputs.iter().enumerate().filter_map(|(number, (path, input))| match input {
-                Input::File(file) if file.size >= KEPT_FROM => Some((number, path, file)),
+                Input::File(file) if file.is_large() => Some((number, path, file)),
                 _ => None,
             });
         let (foreign, own): (Vec<_>, Vec<_>) =

@@ -11,7 +11,7 @@ use wake_store::ware::new_guid;
 use wake_store::{ActionEntry, Adopted, Corruption, Logs};
 
 use super::{Message, Schedule};
-use crate::advice::unseen_files;
+use crate::advice::{unmovable_directory, unseen_files};
 use crate::claims::{self, Remembered, look_up};
 use crate::clock::micros;
 use crate::collect::collect;
@@ -250,6 +250,7 @@ impl Schedule<'_> {
             for log in [&stderr, &stdout] {
                 help.extend(unseen_files(pinned, self.work.sources, log));
             }
+            help.extend([&stderr, &stdout].iter().find_map(|log| unmovable_directory(pinned, log)));
             let (faults, packed) = (&*faults, packed.as_ref());
             let failed = StepFailure::Command { pinned, record: &record, packed, faults };
             self.work.steps.failed(step, failed);
