@@ -49,12 +49,24 @@ pub enum SandboxError {
         reason: String,
     },
     /// It was killed because it held more on disk than it may.
-    #[error("more than {bytes} bytes or {files} files lay in its directories on disk")]
+    #[error(
+        "more than {bytes} bytes or {files} files lay in one of its directories on disk: {held} bytes when it was killed"
+    )]
     OutOfDisk {
         /// How many bytes each may hold.
         bytes: u64,
         /// How many files.
         files: u64,
+        /// How many bytes the fullest held.
+        held: u64,
+    },
+    /// It was killed because it held more on disk than was left there, and that was little.
+    #[error(
+        "its directories on disk held more than was left there, and that was less than {reserve} bytes"
+    )]
+    DiskFull {
+        /// How many bytes are kept free where that can be.
+        reserve: u64,
     },
     /// The caller cancelled it.
     #[error("cancelled")]

@@ -5,9 +5,9 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use crate::cancel::CancelToken;
 use crate::clock;
 use crate::error::SandboxError;
 use crate::finished::JobResult;
+use crate::groups::{CommandGroup, GroupHome};
 use crate::job::{Job, Stream};
 use crate::scheduling::Scheduling;
 use crate::visit::{Visit, Visitor};
@@ -46,6 +47,8 @@ pub struct Executor {
     idle: Mutex<HashMap<WorkerClass, Vec<Worker>>>,
     /// Workers that have been killed and may not be gone yet.
     leaving: Mutex<Vec<Worker>>,
+    /// Where control groups are made, or why none are; found out when the first one is wanted.
+    groups: OnceLock<Result<GroupHome, String>>,
 }
 
 /// How long a worker may take to stop a command before it is killed itself.
@@ -55,7 +58,8 @@ impl Executor {
     /// An executor without workers yet. Commands are scheduled as the calling thread is.
     pub fn new(command: WorkerCommand) -> Self {
         let scheduling = Scheduling::of_thread();
-        Executor { command, scheduling, idle: Mutex::default(), leaving: Mutex::default() }
+        let (idle, leaving, groups) = (Mutex::default(), Mutex::default(), OnceLock::new());
+        Executor { command, scheduling, idle, leaving, groups }
     }
 
     /// Runs `job` and waits for it. A command that ran and failed is [`Ok`].
@@ -85,7 +89,8 @@ impl Executor {
         let class = WorkerClass::of(job);
         let mut worker = self.worker(&class)?;
         let wait = asked.elapsed();
-        let result = worker.run(job, cancel, turn, wrote);
+        let group = self.group(job);
+        let result = worker.run(job, group.as_ref(), cancel, turn, wrote);
         match &result {
             Err(SandboxError::Worker(_)) => worker.kill(),
             _ if worker.dead => {}
@@ -111,7 +116,8 @@ impl Executor {
             return Err(SandboxError::Cancelled);
         }
         let mut worker = self.worker(&WorkerClass::of(job))?;
-        let result = worker.visit(job, visit, cancel, visitor);
+        let group = self.group(job);
+        let result = worker.visit(job, group.as_ref(), visit, cancel, visitor);
         // Nobody knows what a person has done there.
         worker.kill();
         result
@@ -125,6 +131,24 @@ impl Executor {
             worker.end();
             leaving.push(worker);
         }
+    }
+
+    /// What bounds the memory of commands that have a limit: control groups, or why it is added up instead.
+    pub(crate) fn bounds(&self) -> Result<String, &str> {
+        match self.groups() {
+            Ok(home) => Ok(home.describe()),
+            Err(why) => Err(why),
+        }
+    }
+
+    fn groups(&self) -> &Result<GroupHome, String> {
+        self.groups.get_or_init(|| GroupHome::new(Path::new("/")))
+    }
+
+    /// A control group for `job`, where it has a limit that one bounds.
+    fn group(&self, job: &Job) -> Option<CommandGroup> {
+        job.limits.memory?;
+        self.groups().as_ref().ok()?.group()
     }
 
     fn worker(&self, class: &WorkerClass) -> Result<Worker, SandboxError> {
@@ -221,11 +245,13 @@ impl Worker {
     fn run<E: FnOnce(bool)>(
         &mut self,
         job: &Job,
+        group: Option<&CommandGroup>,
         cancel: &CancelToken,
         turn: impl FnOnce() -> Option<E>,
         wrote: &mut dyn FnMut(Stream, &[u8]),
     ) -> Result<JobResult, SandboxError> {
-        wire::send(&self.socket, &RequestRef::Run(job)).map_err(worker_failed)?;
+        let group = group.map(CommandGroup::dirs);
+        wire::send(&self.socket, &RequestRef::Run(job, group)).map_err(worker_failed)?;
         let Some(ended) = turn() else {
             self.kill();
             return Err(SandboxError::Cancelled);
@@ -254,11 +280,13 @@ impl Worker {
     fn visit(
         &mut self,
         job: &Job,
+        group: Option<&CommandGroup>,
         visit: &Visit,
         cancel: &CancelToken,
         visitor: &mut dyn Visitor,
     ) -> Result<JobResult, SandboxError> {
-        wire::send(&self.socket, &RequestRef::Visit(job, visit)).map_err(worker_failed)?;
+        let group = group.map(CommandGroup::dirs);
+        wire::send(&self.socket, &RequestRef::Visit(job, group, visit)).map_err(worker_failed)?;
         if wire::send(&self.socket, &RequestRef::Go).is_err() {
             return Err(self.last_words());
         }

@@ -20,6 +20,7 @@ mod scheduling;
 mod error;
 mod finished;
 mod visit;
+mod groups;
 mod wire;
 mod worker;
 mod executor;

@@ -18,10 +18,16 @@ pub struct Finding {
 
 /// Tries each kind of sandbox by running an empty command in it.
 pub fn probe(executor: &Executor) -> Vec<Finding> {
-    [("strict sandbox", SandboxLevel::Strict), ("weak sandbox", SandboxLevel::Weak)]
-        .into_iter()
-        .map(|(name, level)| Finding { name, result: try_level(executor, level) })
-        .collect()
+    let levels = [("strict sandbox", SandboxLevel::Strict), ("weak sandbox", SandboxLevel::Weak)];
+    let levels = levels.into_iter();
+    let mut findings: Vec<Finding> =
+        levels.map(|(name, level)| Finding { name, result: try_level(executor, level) }).collect();
+    let bounds = match executor.bounds() {
+        Ok(groups) => format!("control groups {groups}"),
+        Err(why) => format!("memory is added up every 20 ms: {why}"),
+    };
+    findings.push(Finding { name: "limits", result: Ok(bounds) });
+    findings
 }
 
 fn try_level(executor: &Executor, level: SandboxLevel) -> Result<String, SandboxError> {

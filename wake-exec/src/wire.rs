@@ -18,6 +18,7 @@ use wake_model::{Outcome, SandboxLevel};
 
 use crate::error::SandboxError;
 use crate::finished::JobResult;
+use crate::groups::GroupDirs;
 use crate::job::{Identity, Job, Network, Stream};
 use crate::scheduling::Scheduling;
 use crate::visit::Visit;
@@ -40,10 +41,10 @@ impl WorkerClass {
 #[derive(Serialize)]
 pub(crate) enum RequestRef<'a> {
     Become(&'a WorkerClass, &'a Option<Scheduling>),
-    Run(&'a Job),
+    Run(&'a Job, Option<&'a GroupDirs>),
     Go,
     Cancel,
-    Visit(&'a Job, &'a Visit),
+    Visit(&'a Job, Option<&'a GroupDirs>, &'a Visit),
     Streams,
 }
 
@@ -52,14 +53,14 @@ pub(crate) enum RequestRef<'a> {
 pub(crate) enum Request {
     /// First and once, with how commands are to be scheduled, where that is known.
     Become(WorkerClass, Option<Scheduling>),
-    /// Get ready to run this; answered by [`Reply::Done`].
-    Run(Box<Job>),
+    /// Get ready to run this, in this control group if there is one; answered by [`Reply::Done`].
+    Run(Box<Job>, Option<GroupDirs>),
     /// Its command may start. Follows every [`Request::Run`], also one that has failed by then.
     Go,
     /// Stop what is running; ignored where nothing is.
     Cancel,
     /// As [`Request::Run`], with a visit.
-    Visit(Box<Job>, Box<Visit>),
+    Visit(Box<Job>, Option<GroupDirs>, Box<Visit>),
     /// The answer to [`Reply::Welcome`], followed by the descriptors of the visit's streams.
     Streams,
 }
@@ -85,7 +86,8 @@ pub(crate) enum JobError {
     NotStarted { program: String, errno: i32 },
     Step { step: String, path: PathBuf, errno: i32 },
     BadJob { path: String, reason: String },
-    OutOfDisk { bytes: u64, files: u64 },
+    OutOfDisk { bytes: u64, files: u64, held: u64 },
+    DiskFull { reserve: u64 },
     Cancelled,
 }
 
@@ -120,7 +122,10 @@ impl From<JobError> for SandboxError {
             }
             JobError::Step { step, path, errno } => SandboxError::step(&step, path, os(errno)),
             JobError::BadJob { path, reason } => SandboxError::BadJob { path, reason },
-            JobError::OutOfDisk { bytes, files } => SandboxError::OutOfDisk { bytes, files },
+            JobError::OutOfDisk { bytes, files, held } => {
+                SandboxError::OutOfDisk { bytes, files, held }
+            }
+            JobError::DiskFull { reserve } => SandboxError::DiskFull { reserve },
             JobError::Cancelled => SandboxError::Cancelled,
         }
     }

@@ -191,7 +191,7 @@ fn sandbox_failure(
         SandboxError::Changed { .. } => {
             of(Class::Action).help("a file was edited during the build: run it again")
         }
-        SandboxError::OutOfDisk { .. } => of(Class::Action),
+        SandboxError::OutOfDisk { .. } | SandboxError::DiskFull { .. } => of(Class::Action),
         SandboxError::NotStarted { source, .. } => of(Class::Action).help(not_started(source)),
         // Outputs are named relative to the working directory; they are copied into the store.
         SandboxError::Step { source, path, .. }

@@ -21,6 +21,7 @@ mod furnish;
 mod sysv;
 mod traces;
 mod watcher;
+mod group;
 mod spawn;
 mod logs;
 mod disk;
@@ -119,10 +120,12 @@ fn answer(
     };
     loop {
         match wire::receive(&socket) {
-            Ok(Some(request @ (Request::Run(_) | Request::Visit(..)))) => {
+            Ok(Some(request @ (Request::Run(..) | Request::Visit(..)))) => {
                 let result = match request {
-                    Request::Visit(job, visit) => runner.run(&job, Some(&visit), &socket),
-                    Request::Run(job) => runner.run(&job, None, &socket),
+                    Request::Visit(job, group, visit) => {
+                        runner.run(&job, group.as_ref(), Some(&visit), &socket)
+                    }
+                    Request::Run(job, group) => runner.run(&job, group.as_ref(), None, &socket),
                     _ => return ExitCode::from(2),
                 };
                 if wire::send(&socket, &Reply::Done(Box::new(result))).is_err() {

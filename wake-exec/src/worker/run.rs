@@ -12,6 +12,7 @@ use super::beside::MemoryDirs;
 use super::confine::Confinement;
 use super::disk::DiskMeter;
 use super::etc_copy::EtcCopy;
+use super::group::BoundGroup;
 use super::owners::Owners;
 use super::place::DirWriter;
 use super::populate::{self, Filling, PendingWork, Reach};
@@ -28,6 +29,7 @@ use super::{memory, reap, weak};
 use crate::clock;
 use crate::etc::is_system;
 use crate::finished::JobResult;
+use crate::groups::GroupDirs;
 use crate::job::{Access, Job, JobInput, Source, WorkPlace};
 use crate::scheduling::Scheduling;
 use crate::visit::Visit;
@@ -80,10 +82,11 @@ impl Runner {
         })
     }
 
-    /// Runs `job`, or `visit` where it would run; `control` may ask to stop it.
+    /// Runs `job`, or `visit` where it would run, in the control group `group`; `control` may ask to stop it.
     pub(crate) fn run(
         &mut self,
         job: &Job,
+        group: Option<&GroupDirs>,
         visit: Option<&Visit>,
         control: &UnixStream,
     ) -> Result<JobResult, JobError> {
@@ -94,9 +97,9 @@ impl Runner {
                 buffer: &mut self.buffer,
                 nothing: &self.nothing,
             };
-            return weak::run(job, visit, &mut tools, &mut self.shared);
+            return weak::run(job, group, visit, &mut tools, &mut self.shared);
         }
-        self.run_confined(job, visit, control)
+        self.run_confined(job, group, visit, control)
     }
 
     /// Removes what the last command may have left, after its result has been sent.
@@ -111,6 +114,7 @@ impl Runner {
     fn run_confined(
         &mut self,
         job: &Job,
+        group: Option<&GroupDirs>,
         visit: Option<&Visit>,
         control: &UnixStream,
     ) -> Result<JobResult, JobError> {
@@ -173,7 +177,13 @@ impl Runner {
         let disk = disk.map(|roots| DiskMeter::new(&roots, &job.limits)).transpose()?;
         let disk = disk.map(RefCell::new);
         let disk = disk.as_ref();
-        let around = Surroundings { memory: &used, clear: &reap::all_inside, uses, disk };
+        let group = group.map(|group| {
+            // What inputs take of it was put there by this process.
+            BoundGroup::new(group, &job.limits, memory::in_files(&in_memory))
+        });
+        let group = group.transpose()?;
+        let (group, clear) = (group.as_ref(), &reap::all_inside);
+        let around = Surroundings { memory: &used, group, clear, uses, disk };
         let ended = match visit {
             None => tools.command(job, &job.command, Some(walls), around)?,
             Some(visit) => tools.visit(job, &job.command, visit, Some(walls), around)?,

@@ -31,6 +31,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) walls: Option<Walls<'a>>,
     /// Whether standard input is a terminal, which becomes that of a session of its own.
     pub(crate) terminal: bool,
+    /// Where it goes into control groups.
+    pub(crate) doors: Vec<RawFd>,
 }
 
 /// What confines a command.
@@ -112,6 +114,7 @@ struct SpawnPlan<'a> {
     scheduling: Option<Native>,
     walls: Option<&'a Walls<'a>>,
     terminal: bool,
+    doors: &'a [RawFd],
     failed: Option<(&'static CStr, c_int)>,
 }
 
@@ -144,6 +147,7 @@ impl Starter {
             scheduling: self.scheduling,
             walls: launch.walls.as_ref(),
             terminal: launch.terminal,
+            doors: &launch.doors,
             failed: None,
         };
         let top = self.stack.as_mut_ptr_range().end.cast::<c_void>();
@@ -253,6 +257,10 @@ unsafe fn become_command(prepared: &SpawnPlan<'_>) -> (&'static CStr, c_int) {
                 return ($name, errno());
             }
         };
+    }
+    for door in prepared.doors {
+        // What it allocates from here on is counted there as soon as the program has a memory of its own.
+        step!(c"bound", libc::syscall(libc::SYS_write, *door, c"0".as_ptr(), 1 as c_long));
     }
     if let Some(walls) = &prepared.walls {
         let view = walls.view.as_raw_fd();

@@ -9,7 +9,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use wake_model::{Outcome, Usage};
 
-use super::disk::DiskMeter;
+use super::disk::{DiskExcess, DiskMeter, RESERVE};
+use super::group::BoundGroup;
 use super::kernel::{self, ReapedChild, Wait};
 use super::logs::LogCapture;
 use super::spawn::Running;
@@ -48,6 +49,8 @@ pub(crate) struct Supervision<'a> {
 pub(crate) struct Surroundings<'a> {
     /// What its processes and its files in memory hold, in bytes.
     pub(crate) memory: &'a dyn Fn() -> u64,
+    /// The control group that it is in, which bounds its memory instead, where there is one.
+    pub(crate) group: Option<&'a BoundGroup<'a>>,
     /// Kills and reaps everything that is left.
     pub(crate) clear: &'a dyn Fn() -> Result<(), Errno>,
     /// Who is to be told what it uses, where that can be.
@@ -69,7 +72,7 @@ enum EndCause {
     Natural(ReapedChild),
     TimedOut,
     OutOfMemory,
-    OutOfDisk,
+    OutOfDisk(DiskExcess),
     Cancelled,
 }
 
@@ -88,13 +91,15 @@ impl Supervision<'_> {
         let log = self.limits.log;
         let mut stdout = OutputPipe { capture: LogCapture::new(log), stream: Stream::Stdout, tell };
         let mut stderr = OutputPipe { capture: LogCapture::new(log), stream: Stream::Stderr, tell };
-        let end =
-            self.until_end(streams.as_ref(), &mut stdout, &mut stderr, buffer).map_err(failed)?;
+        let mut memory = MemoryWatch::new(&self.around);
+        let end = self
+            .until_end(streams.as_ref(), &mut memory, [&mut stdout, &mut stderr], buffer)
+            .map_err(failed)?;
         let ended = match end {
             EndCause::Natural(waited) => Some(waited),
             EndCause::TimedOut
             | EndCause::OutOfMemory
-            | EndCause::OutOfDisk
+            | EndCause::OutOfDisk(_)
             | EndCause::Cancelled => {
                 let _ = rustix::process::pidfd_send_signal(
                     &self.running.pidfd,
@@ -111,16 +116,23 @@ impl Supervision<'_> {
             drain(&from_stderr, &mut stderr, buffer).map_err(failed)?;
         }
         let outcome = match end {
+            // The kernel may have ended a process on which the command depended.
+            EndCause::Natural(_) if memory.was_taken() => Outcome::OutOfMemory,
             EndCause::Natural(waited) => outcome(waited.status),
             EndCause::TimedOut => Outcome::TimedOut,
             EndCause::OutOfMemory => Outcome::OutOfMemory,
-            EndCause::OutOfDisk => {
+            EndCause::OutOfDisk(DiskExcess::Bound) => {
                 let Limits { disk, inodes, .. } = *self.limits;
-                return Err(JobError::OutOfDisk { bytes: disk, files: inodes });
+                let held = self.around.disk.map_or(0, |disk| disk.borrow_mut().measure());
+                return Err(JobError::OutOfDisk { bytes: disk, files: inodes, held });
+            }
+            EndCause::OutOfDisk(DiskExcess::Reserve) => {
+                return Err(JobError::DiskFull { reserve: RESERVE });
             }
             EndCause::Cancelled => return Err(JobError::Cancelled),
         };
-        let usage = usage(wall, ended.as_ref());
+        let mut usage = usage(wall, ended.as_ref());
+        usage.peak_bytes = usage.peak_bytes.max(memory.peak);
         let (stdout, stderr) = (stdout.capture.finish(), stderr.capture.finish());
         Ok(CommandEnd { outcome, stdout, stderr, usage })
     }
@@ -128,8 +140,8 @@ impl Supervision<'_> {
     fn until_end<'a>(
         &self,
         streams: Option<&Streams>,
-        stdout: &mut OutputPipe<'a>,
-        stderr: &mut OutputPipe<'a>,
+        memory: &mut MemoryWatch<'_>,
+        [stdout, stderr]: [&mut OutputPipe<'a>; 2],
         buffer: &mut [u8],
     ) -> Result<EndCause, Errno> {
         let mut streams = match streams {
@@ -175,13 +187,13 @@ impl Supervision<'_> {
             if let (Some(limit), Some(at)) = (self.limits.memory, next_memory)
                 && now >= at
             {
-                if (self.around.memory)() > limit {
+                if memory.exceeds(limit) {
                     return Ok(EndCause::OutOfMemory);
                 }
                 next_memory = Some(now + MEMORY_TICK);
             }
-            if self.around.disk.is_some_and(|disk| disk.borrow_mut().is_exceeded()) {
-                return Ok(EndCause::OutOfDisk);
+            if let Some(excess) = self.around.disk.and_then(|disk| disk.borrow_mut().excess()) {
+                return Ok(EndCause::OutOfDisk(excess));
             }
         }
     }
@@ -203,6 +215,38 @@ impl Supervision<'_> {
             tv_sec: until.as_secs().try_into().unwrap_or(1),
             tv_nsec: until.subsec_nanos().into(),
         }
+    }
+}
+
+/// Watches what a command holds in memory.
+struct MemoryWatch<'a> {
+    around: Surroundings<'a>,
+    /// How often the kernel had ended a process of the group for its memory before this command.
+    kills: u64,
+    /// The most that was seen in the group, in bytes.
+    peak: u64,
+}
+
+impl<'a> MemoryWatch<'a> {
+    fn new(around: &Surroundings<'a>) -> Self {
+        let kills = around.group.map_or(0, BoundGroup::kills);
+        MemoryWatch { around: *around, kills, peak: 0 }
+    }
+
+    /// Looks whether it holds, or was about to hold, more than `limit`.
+    fn exceeds(&mut self, limit: u64) -> bool {
+        match self.around.group {
+            Some(group) => {
+                self.peak = self.peak.max(group.held());
+                self.was_taken()
+            }
+            None => (self.around.memory)() > limit,
+        }
+    }
+
+    /// Whether the kernel has ended a process of its for its memory.
+    fn was_taken(&self) -> bool {
+        self.around.group.is_some_and(|group| group.kills() > self.kills)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What runs of either kind have in common: a command from its turn until its outputs are taken.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use wake_model::{Manifest, Outcome};
 
 use super::collect::{Collection, OutputDir, collect};
 use super::depfile;
+use super::group::BoundGroup;
 use super::kernel;
 use super::owners::{DiskOwners, Owner};
 use super::place::STRAIGHT;
@@ -76,6 +77,7 @@ impl Tools<'_> {
             stdio: [stdin.as_fd(), to_stdout.as_fd(), to_stderr.as_fd()],
             walls,
             terminal: false,
+            doors: doors(around),
         };
         let started = clock::instant();
         let running = self.starter.start(&launch)?;
@@ -99,9 +101,11 @@ impl Tools<'_> {
             VisitOrder::After => {
                 let own = match self.command(job, command, walls, around) {
                     Ok(end) => Ok(end.outcome),
-                    Err(failed @ (JobError::NotStarted { .. } | JobError::OutOfDisk { .. })) => {
-                        Err(failed)
-                    }
+                    Err(
+                        failed @ (JobError::NotStarted { .. }
+                        | JobError::OutOfDisk { .. }
+                        | JobError::DiskFull { .. }),
+                    ) => Err(failed),
                     Err(JobError::Cancelled) => Err(JobError::Cancelled),
                     Err(other) => return Err(other),
                 };
@@ -117,7 +121,7 @@ impl Tools<'_> {
             }
         }
         let started = clock::instant();
-        let running = self.first(job, visit, &streams, walls)?;
+        let running = self.first(job, visit, &streams, walls, around)?;
         // Whoever reads what is written there is to see its end.
         drop(streams);
         let limits = Limits { wall: None, ..job.limits.clone() };
@@ -148,12 +152,14 @@ impl Tools<'_> {
         visit: &Visit,
         streams: &[OwnedFd; 3],
         mut walls: Option<Walls<'_>>,
+        around: Surroundings<'_>,
     ) -> Result<Running, JobError> {
         let mut refused = None;
         for command in &visit.commands {
             let stdio = streams.each_ref().map(|stream| stream.as_fd());
             let terminal = visit.terminal;
-            let launch = Launch { command, limits: &job.limits, stdio, walls, terminal };
+            let (limits, doors) = (&job.limits, doors(around));
+            let launch = Launch { command, limits, stdio, walls, terminal, doors };
             match self.starter.start(&launch) {
                 Err(JobError::NotStarted { program, errno })
                     if matches!(errno, libc::ENOENT | libc::ENOTDIR | libc::EACCES) =>
@@ -249,4 +255,9 @@ impl Tools<'_> {
             .map(OutputDir::Opened)
             .map_err(|errno| JobError::step("open", wanted.as_str(), errno))
     }
+}
+
+/// Where a command goes into its control group, if it has one.
+fn doors(around: Surroundings<'_>) -> Vec<RawFd> {
+    around.group.map(BoundGroup::doors).unwrap_or_default()
 }

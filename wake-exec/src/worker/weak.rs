@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use wake_model::RelPath;
 
 use super::disk::DiskMeter;
+use super::group::BoundGroup;
 use super::kernel::{self, Wait};
 use super::place::DirWriter;
 use super::populate::{Filling, Reach};
@@ -23,6 +24,7 @@ use super::tools::{OutputRoot, Tools};
 use crate::clock;
 use crate::defaults::{DEFAULT_ENV, HOME};
 use crate::finished::JobResult;
+use crate::groups::GroupDirs;
 use crate::job::{Command, Job, JobRoot, WorkPlace};
 use crate::visit::Visit;
 use crate::wire::JobError;
@@ -40,6 +42,7 @@ pub(crate) fn prepare() -> Result<(), JobError> {
 /// Runs `job` in a directory of its own, or `visit` there.
 pub(crate) fn run(
     job: &Job,
+    group: Option<&GroupDirs>,
     visit: Option<&Visit>,
     tools: &mut Tools<'_>,
     shared: &mut SharedFiles,
@@ -71,7 +74,15 @@ pub(crate) fn run(
     let on_disk = matches!(job.scratch, WorkPlace::Disk(_)).then_some(opened.as_fd());
     let disk = on_disk.map(|work| DiskMeter::new(&[work], &job.limits)).transpose()?;
     let disk = disk.map(RefCell::new);
-    let around = Surroundings { memory: &|| 0, clear: &clear, uses: None, disk: disk.as_ref() };
+    let group = group.map(|group| BoundGroup::new(group, &job.limits, 0)).transpose()?;
+    let (group, disk) = (group.as_ref(), disk.as_ref());
+    let clear = || {
+        if let Some(group) = group {
+            group.kill();
+        }
+        clear()
+    };
+    let around = Surroundings { memory: &|| 0, group, clear: &clear, uses: None, disk };
     let ended = match &visit {
         None => tools.command(job, &command, None, around)?,
         Some(visit) => tools.visit(job, &command, visit, None, around)?,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use libtest_mimic::Trial;
 use wake_exec::{OutputDefect, SandboxError, Source, WorkPlace};
-use wake_model::Outcome;
+use wake_model::{Outcome, SandboxLevel};
 
 use crate::bed::{Bed, declaring, listing, text, trial, with};
 
@@ -18,8 +18,14 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("s19_memory_in_files_counts", memory_in_files_counts),
         trial("s19_memory_without_a_name_counts", memory_without_a_name_counts),
         trial("s19_memory_that_is_mapped_counts_once", mapped_memory_counts_once),
+        trial("s19_memory_on_its_way_counts", memory_on_its_way_counts),
+        trial("s19_memory_of_a_child_ends_the_command", memory_of_a_child_ends_the_command),
+        trial("s19_files_that_were_there_count", files_that_were_there_count),
+        trial("s19_control_groups_that_were_left_are_removed", left_groups_are_removed),
         trial("s19_disk_and_inodes_are_limited", disk_is_limited),
         trial("s19_disk_outside_memory_is_limited", disk_outside_memory_is_limited),
+        trial("s19_disk_at_full_speed_is_limited", disk_at_full_speed_is_limited),
+        trial("s19_a_little_of_a_disk_is_left", a_little_of_a_disk_is_left),
         trial("s19_a_sparse_output_is_refused_by_its_size", sparse_outputs_are_refused),
         trial("s19_logs_keep_both_ends", logs_keep_both_ends),
         trial("s19_time_is_limited", time_is_limited),
@@ -144,6 +150,93 @@ fn mapped_memory_counts_once(bed: &Bed) {
     bed.output_of(&job);
 }
 
+/// Whether control groups bound memory here; said aloud where they do not.
+fn has_groups(bed: &Bed) -> bool {
+    let findings = wake_exec::probe(&bed.executor);
+    let limits = findings.into_iter().find(|finding| finding.name == "limits").unwrap();
+    let said = limits.result.unwrap();
+    let has = said.starts_with("control groups v");
+    if !has {
+        eprintln!("SKIPPED: {said}");
+    }
+    has
+}
+
+fn memory_on_its_way_counts(bed: &Bed) {
+    if !has_groups(bed) || !std::path::Path::new(crate::kernel::PYTHON).exists() {
+        return;
+    }
+    let mut job = bed.sh("");
+    // Each file is known to nothing but a message that nobody has read.
+    crate::kernel::python_in(
+        &mut job,
+        "import os, socket, time\nkept = []\nfor _ in range(64):\n    a, b = socket.socketpair()\n    kept += [a, b]\n    \
+         f = os.memfd_create('x')\n    os.write(f, bytes(4 << 20))\n    socket.send_fds(a, [b'x'], [f])\n    \
+         os.close(f)\ntime.sleep(9)",
+    );
+    job.limits.memory = Some(64 << 20);
+    job.limits.wall = Some(Duration::from_secs(60));
+    let finished = bed.run(&job).unwrap();
+    assert_eq!(finished.outcome, Outcome::OutOfMemory, "{}", text(&finished));
+}
+
+fn memory_of_a_child_ends_the_command(bed: &Bed) {
+    for (level, script) in [
+        (SandboxLevel::Strict, "cat /dev/zero > /work/x; echo went on; exit 0"),
+        (SandboxLevel::Strict, "(x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done); exit 0"),
+        (SandboxLevel::Weak, "(x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done); exit 0"),
+    ] {
+        if level == SandboxLevel::Weak && !has_groups(bed) {
+            continue;
+        }
+        let mut job = bed.sh(script);
+        job.level = level;
+        job.limits.memory = Some(48 << 20);
+        job.limits.wall = Some(Duration::from_secs(60));
+        let finished = bed.run(&job).unwrap();
+        assert_eq!(finished.outcome, Outcome::OutOfMemory, "{script}");
+        assert!(finished.usage.peak_bytes < 80 << 20, "{:?}", finished.usage);
+    }
+}
+
+fn files_that_were_there_count(bed: &Bed) {
+    let large = bed.file("large", vec![7; 40 << 20]);
+    let blob = wake_model::BlobDigest::of(&std::fs::read(&large).unwrap());
+    let with_large = |script: &str| {
+        let source = Source::File {
+            host: large.clone(),
+            blob,
+            executable: false,
+            seal: wake_exec::Seal::Digest,
+        };
+        let mut job = with(bed.sh(script), "large", source);
+        job.limits.memory = Some(64 << 20);
+        job.limits.wall = Some(Duration::from_secs(60));
+        bed.run(&job).unwrap().outcome
+    };
+    assert_eq!(with_large("cat large > /dev/null"), Outcome::Exited(0));
+    assert_eq!(with_large("cat large > copy"), Outcome::OutOfMemory);
+}
+
+fn left_groups_are_removed(bed: &Bed) {
+    if !has_groups(bed) {
+        return;
+    }
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap();
+    let memory = own.lines().find_map(|line| line.split_once(":memory:"));
+    let Some((_, own)) = memory else { return eprintln!("SKIPPED: not the first version") };
+    let place = std::path::PathBuf::from(format!("/sys/fs/cgroup/memory{own}"));
+    let left = place.join("wake-00000000000000aa");
+    std::fs::create_dir(&left).unwrap();
+    std::fs::create_dir(left.join("3")).unwrap();
+    // Another one makes its own, and looks for what is left.
+    let other = Bed::new();
+    let mut job = other.sh("true");
+    job.limits.memory = Some(64 << 20);
+    other.output_of(&job);
+    assert!(!left.exists(), "what a killed one left");
+}
+
 fn disk_is_limited(bed: &Bed) {
     let mut job = bed.sh(
         "LC_ALL=C; export LC_ALL; head -c 600000 /dev/zero > a; (head -c 600000 /dev/zero > b) 2>&1; rm -f a b; \
@@ -179,6 +272,53 @@ fn disk_outside_memory_is_limited(bed: &Bed) {
         "head -c 3M /dev/zero > a; for i in $(seq 1000); do ln a a$i; done; rm a?*; sleep 1.5";
     bed.output_of(&on_disk(fits));
     assert_eq!(listing(&scratch), [] as [&str; 0]);
+}
+
+/// What a command may write beyond its bound on disk before it is gone, in bytes: what it writes while nobody looks, which is
+/// 2 ms on an idle machine and the time that others have before the worker's turn on a busy one.
+const SLACK: u64 = 256 << 20;
+
+fn disk_at_full_speed_is_limited(bed: &Bed) {
+    let scratch = bed.path("scratch");
+    std::fs::create_dir(&scratch).unwrap();
+    for script in [
+        "i=0; while :; do head -c 8M /dev/zero > f$i; i=$((i+1)); done",
+        "for f in a b c d; do cat /dev/zero > $f & done; wait",
+    ] {
+        let mut job = bed.sh(script);
+        job.scratch = WorkPlace::Disk(scratch.clone());
+        job.limits.disk = 512 << 20;
+        job.limits.wall = Some(Duration::from_secs(120));
+        let error = bed.run(&job).unwrap_err();
+        let SandboxError::OutOfDisk { bytes, held, .. } = error else { panic!("{error}") };
+        assert!(held > bytes && held < bytes + SLACK, "{script}: {error}");
+    }
+    assert_eq!(listing(&scratch), [] as [&str; 0]);
+}
+
+fn a_little_of_a_disk_is_left(bed: &Bed) {
+    let disk = bed.path("disk");
+    std::fs::create_dir(&disk).unwrap();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=200m", "none"])
+        .arg(&disk)
+        .output();
+    if !mounted.is_ok_and(|mounted| mounted.status.success()) {
+        return eprintln!("SKIPPED: a file system cannot be mounted");
+    }
+    let on_disk = |script: &str| {
+        let mut job = bed.sh(script);
+        job.scratch = WorkPlace::Disk(disk.clone());
+        job.limits.wall = Some(Duration::from_secs(60));
+        bed.run(&job)
+    };
+    let full = on_disk("head -c 150M /dev/zero > a; sleep 60");
+    let fits = on_disk("head -c 80M /dev/zero > a; sleep 1.5");
+    let unmounted = std::process::Command::new("umount").arg("-l").arg(&disk).status();
+    assert!(unmounted.unwrap().success());
+    let expected = "its directories on disk held more than was left there, and that was less than 134217728 bytes";
+    assert_eq!(full.unwrap_err().to_string(), expected);
+    assert_eq!(fits.unwrap().outcome, Outcome::Exited(0));
 }
 
 fn sparse_outputs_are_refused(bed: &Bed) {

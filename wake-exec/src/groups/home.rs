@@ -1,0 +1,381 @@
+//! The directories in which a wake makes the groups of its commands.
+
+use std::collections::hash_map::RandomState;
+use std::fs::{self, File};
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::hierarchy::{Hierarchy, candidates};
+use super::{GroupDirs, Version};
+
+/// Where groups of commands are made, until this is dropped.
+#[derive(Debug)]
+pub(crate) struct GroupHome {
+    version: Version,
+    memory: OwnGroup,
+    /// None where it is that of `memory`, or processes are not counted.
+    processes: Option<OwnGroup>,
+    counts_processes: bool,
+    groups: AtomicU64,
+}
+
+/// How the names of wake's own directories begin; a number follows that nobody else has.
+const NAME: &str = "wake-";
+
+impl GroupHome {
+    /// One in the system below `root`, usually `/`; the error says why there is none.
+    ///
+    /// What killed ones have left beside it is removed.
+    pub(crate) fn new(root: &Path) -> Result<Self, String> {
+        let mut reason = None;
+        for hierarchy in candidates(root) {
+            match Self::within(&hierarchy, root) {
+                Ok(home) => return Ok(home),
+                Err(Some(why)) => _ = reason.get_or_insert(why),
+                Err(None) => {}
+            }
+        }
+        Err(reason.unwrap_or_else(|| "there are no control groups for memory".to_owned()))
+    }
+
+    /// The error says why not; nothing where memory is not counted at all.
+    fn within(hierarchy: &Hierarchy, root: &Path) -> Result<Self, Option<String>> {
+        let Hierarchy { version, memory: place, processes } = hierarchy;
+        let refused = |path: &Path| {
+            let path = path.display().to_string();
+            move |error: io::Error| {
+                Some(format!("no control group can be made in `{path}`: {error}"))
+            }
+        };
+        if *version == Version::V2 && !lists(&place.join(SUBTREE), "memory") {
+            share_out(place, root)?;
+        }
+        let memory = OwnGroup::new(place).map_err(refused(place))?;
+        let (processes, counts_processes) = match version {
+            Version::V1 => {
+                // That processes are counted as well is good to have, and their number is limited without.
+                let own = processes.as_ref().and_then(|place| OwnGroup::new(place).ok());
+                let counts = own.is_some();
+                (own, counts)
+            }
+            Version::V2 => {
+                let subtree = memory.path.join(SUBTREE);
+                let counts = fs::write(&subtree, "+memory +pids").is_ok();
+                if !counts {
+                    fs::write(&subtree, "+memory").map_err(refused(&memory.path))?;
+                }
+                (None, counts)
+            }
+        };
+        Ok(GroupHome {
+            version: *version,
+            memory,
+            processes,
+            counts_processes,
+            groups: AtomicU64::new(0),
+        })
+    }
+
+    /// A new group for one command; none if it cannot be made any more.
+    pub(crate) fn group(&self) -> Option<CommandGroup> {
+        let name = self.groups.fetch_add(1, Ordering::Relaxed).to_string();
+        let made = |home: &OwnGroup| {
+            let path = home.path.join(&name);
+            fs::create_dir(&path).ok().map(|()| path)
+        };
+        let memory = made(&self.memory)?;
+        let processes = match self.version {
+            Version::V1 => self.processes.as_ref().and_then(made),
+            Version::V2 => self.counts_processes.then(|| memory.clone()),
+        };
+        Some(CommandGroup(GroupDirs { version: self.version, memory, processes }))
+    }
+
+    /// What is used, in words.
+    pub(crate) fn describe(&self) -> String {
+        let version = match self.version {
+            Version::V1 => "v1",
+            Version::V2 => "v2",
+        };
+        let around = self.memory.path.parent().unwrap_or(&self.memory.path);
+        let processes = if self.counts_processes { " and processes" } else { "" };
+        format!("{version}, memory{processes}, in {}", around.display())
+    }
+}
+
+/// The group of one command, which is removed when this is dropped: no process may be left in it.
+#[derive(Debug)]
+pub(crate) struct CommandGroup(GroupDirs);
+
+impl CommandGroup {
+    pub(crate) fn dirs(&self) -> &GroupDirs {
+        &self.0
+    }
+}
+
+impl Drop for CommandGroup {
+    fn drop(&mut self) {
+        // What cannot be removed yet is removed with the directory around it.
+        let _ = fs::remove_dir(&self.0.memory);
+        if let (Version::V1, Some(processes)) = (self.0.version, &self.0.processes) {
+            let _ = fs::remove_dir(processes);
+        }
+    }
+}
+
+/// A directory of this wake alone.
+#[derive(Debug)]
+struct OwnGroup {
+    path: PathBuf,
+    /// Locked as long as this wake lives, so that no other removes it.
+    _lock: File,
+}
+
+impl OwnGroup {
+    /// Makes one in the group `place`, and removes what killed ones have left there.
+    fn new(place: &Path) -> io::Result<Self> {
+        sweep(place);
+        loop {
+            let path =
+                place.join(format!("{NAME}{:016x}", RandomState::new().build_hasher().finish()));
+            match fs::create_dir(&path) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                other => other?,
+            }
+            // Somebody who sweeps may take it for one that was left, until it is locked.
+            let Ok(lock) = File::open(&path) else { continue };
+            let is_there = || Some(path.metadata().ok()?.ino() == lock.metadata().ok()?.ino());
+            if lock.try_lock().is_ok() && is_there() == Some(true) {
+                return Ok(OwnGroup { path, _lock: lock });
+            }
+        }
+    }
+}
+
+impl Drop for OwnGroup {
+    fn drop(&mut self) {
+        remove(&self.path);
+    }
+}
+
+/// Removes the directories in `place` that wakes made who live no more.
+fn sweep(place: &Path) {
+    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(is_own_name)
+            && let Ok(left) = File::open(entry.path())
+            && left.try_lock().is_ok()
+        {
+            remove(&entry.path());
+        }
+    }
+}
+
+fn is_own_name(name: &str) -> bool {
+    let number = name.strip_prefix(NAME);
+    number.is_some_and(|number| number.len() == 16 && u64::from_str_radix(number, 16).is_ok())
+}
+
+/// Removes a directory and those of commands in it, as far as no process is left in them.
+fn remove(path: &Path) {
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            let _ = fs::remove_dir(entry.path());
+        }
+    }
+    let _ = fs::remove_dir(path);
+}
+
+/// What the groups in a group have counted, in the second version.
+const SUBTREE: &str = "cgroup.subtree_control";
+
+/// Has the groups in `place` count memory, if nobody is in that group but this process and what it started: these go to one of
+/// their own first, as the kernel demands. The error is that of [`GroupHome::within`].
+fn share_out(place: &Path, root: &Path) -> Result<(), Option<String>> {
+    if !lists(&place.join("cgroup.controllers"), "memory") {
+        return Err(None);
+    }
+    let inside = fs::read_to_string(place.join(PROCESSES)).map_err(|_| None)?;
+    let inside: Vec<u32> = inside.lines().filter_map(|line| line.parse().ok()).collect();
+    if inside.is_empty() || !inside.iter().all(|pid| descends(*pid, std::process::id(), root)) {
+        return Err(Some(format!(
+            "others are in the control group `{}` as well: start wake in one of its own, as with \
+             `systemd-run --user --scope -p Delegate=yes wake build`",
+            place.display()
+        )));
+    }
+    let refused = |error: io::Error| {
+        Some(format!("no control group can be made in `{}`: {error}", place.display()))
+    };
+    let own = place.join("wake");
+    match fs::create_dir(&own) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        other => other.map_err(refused)?,
+    }
+    for pid in inside {
+        // One that has ended meanwhile is out of the way.
+        let _ = fs::write(own.join(PROCESSES), pid.to_string());
+    }
+    let subtree = place.join(SUBTREE);
+    fs::write(&subtree, "+memory +pids")
+        .or_else(|_| fs::write(&subtree, "+memory"))
+        .map_err(refused)
+}
+
+const PROCESSES: &str = "cgroup.procs";
+
+/// Whether a file of words has this one.
+fn lists(path: &Path, word: &str) -> bool {
+    fs::read_to_string(path).is_ok_and(|text| text.split_whitespace().any(|known| known == word))
+}
+
+/// Whether `pid` is `ancestor`, or was started by what it started.
+fn descends(pid: u32, ancestor: u32, root: &Path) -> bool {
+    let mut at = pid;
+    while at > 1 {
+        if at == ancestor {
+            return true;
+        }
+        let stat = fs::read_to_string(root.join(format!("proc/{at}/stat"))).unwrap_or_default();
+        // Behind the name, which may hold anything, come the state and the parent.
+        let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1));
+        at = parent.and_then(|parent| parent.parse().ok()).unwrap_or(0);
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::disallowed_methods, clippy::unwrap_used)]
+    use super::*;
+
+    /// A system with the second version, in which this process is in `/own`.
+    struct System(tempfile::TempDir);
+
+    impl System {
+        fn new() -> Self {
+            let system = System(tempfile::tempdir().unwrap());
+            system.file("proc/self/cgroup", "0::/own\n");
+            let mounts = "30 23 0:26 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+            system.file("proc/self/mountinfo", mounts);
+            system.file("sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n");
+            system.file("sys/fs/cgroup/cgroup.subtree_control", "cpu\n");
+            system.file("sys/fs/cgroup/own/cgroup.controllers", "");
+            system.file("sys/fs/cgroup/own/cgroup.subtree_control", "");
+            system.file("sys/fs/cgroup/own/cgroup.procs", "");
+            system
+        }
+
+        fn file(&self, path: &str, text: impl AsRef<[u8]>) {
+            let path = self.0.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+
+        fn read(&self, path: &str) -> String {
+            fs::read_to_string(self.0.path().join(path)).unwrap()
+        }
+
+        fn home(&self) -> Result<GroupHome, String> {
+            let root = self.0.path().to_str().unwrap();
+            GroupHome::new(self.0.path()).map_err(|why| why.replace(root, ""))
+        }
+
+        fn own_directories(&self, group: &str) -> Vec<String> {
+            let entries = fs::read_dir(self.0.path().join(group)).unwrap();
+            let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+            names.filter(|name| is_own_name(name)).collect()
+        }
+    }
+
+    #[test]
+    fn groups_are_made_around_where_memory_is_counted_there() {
+        let system = System::new();
+        system.file("sys/fs/cgroup/cgroup.subtree_control", "cpu memory pids\n");
+        let home = system.home().unwrap();
+        let (first, second) = (home.group().unwrap(), home.group().unwrap());
+        assert_ne!(first.dirs().memory, second.dirs().memory);
+        assert_eq!(first.dirs().processes.as_ref(), Some(&first.dirs().memory));
+        let [name] = &system.own_directories("sys/fs/cgroup")[..] else { panic!() };
+        let around = system.0.path().join("sys/fs/cgroup").join(name);
+        assert!(first.dirs().memory.starts_with(&around));
+        let control = format!("sys/fs/cgroup/{name}/cgroup.subtree_control");
+        assert_eq!(system.read(&control), "+memory +pids");
+    }
+
+    #[test]
+    fn a_group_of_ones_own_is_shared_out() {
+        let system = System::new();
+        let (own, child) = (std::process::id(), 4_000_000);
+        system.file("sys/fs/cgroup/own/cgroup.controllers", "memory pids\n");
+        system.file("sys/fs/cgroup/own/cgroup.procs", format!("{own}\n{child}\n"));
+        system.file(&format!("proc/{child}/stat"), format!("{child} (a ) b) S {own} 1 1"));
+        let home = system.home().unwrap();
+        assert_eq!(system.own_directories("sys/fs/cgroup/own").len(), 1);
+        assert_eq!(system.read("sys/fs/cgroup/own/cgroup.subtree_control"), "+memory +pids");
+        // The kernel takes one number after the other; a file keeps the last.
+        assert_eq!(system.read("sys/fs/cgroup/own/wake/cgroup.procs"), child.to_string());
+        drop(home);
+    }
+
+    #[test]
+    fn a_group_with_others_in_it_is_left_alone() {
+        let system = System::new();
+        system.file("sys/fs/cgroup/own/cgroup.controllers", "memory pids\n");
+        system.file("sys/fs/cgroup/own/cgroup.procs", format!("{}\n1\n", std::process::id()));
+        let expected = "others are in the control group `/sys/fs/cgroup/own` as well: start wake in one of its own, as with \
+                        `systemd-run --user --scope -p Delegate=yes wake build`";
+        assert_eq!(system.home().unwrap_err(), expected);
+        assert!(!system.0.path().join("sys/fs/cgroup/own/wake").exists());
+    }
+
+    #[test]
+    fn where_nothing_counts_memory_it_is_said() {
+        let system = System::new();
+        let expected = "there are no control groups for memory";
+        assert_eq!(system.home().unwrap_err(), expected);
+        let none = System(tempfile::tempdir().unwrap());
+        assert_eq!(none.home().unwrap_err(), expected);
+    }
+
+    #[test]
+    fn a_group_goes_when_its_processes_have_gone() {
+        let home = match GroupHome::new(Path::new("/")) {
+            Ok(home) => home,
+            Err(why) => return wake_tests::skip("a_group_goes_when_its_processes_have_gone", &why),
+        };
+        let group = home.group().unwrap();
+        let dirs = group.dirs().clone();
+        let mut inside = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+        fs::write(dirs.memory.join(PROCESSES), inside.id().to_string()).unwrap();
+        drop(group);
+        assert!(dirs.memory.exists(), "somebody is in it");
+        inside.kill().unwrap();
+        inside.wait().unwrap();
+        let around = home.memory.path.clone();
+        drop(home);
+        assert!(!dirs.memory.exists() && !around.exists());
+        assert!(!dirs.processes.is_some_and(|processes| processes.exists()));
+    }
+
+    #[test]
+    fn what_killed_ones_left_is_removed_and_nothing_else() {
+        let place = tempfile::tempdir().unwrap();
+        let dir = |name: &str| place.path().join(name);
+        for name in ["wake-0123456789abcdef/0", "wake-0123456789abcdef/1", "wake-other", "own"] {
+            fs::create_dir_all(dir(name)).unwrap();
+        }
+        let living = OwnGroup::new(place.path()).unwrap();
+        fs::create_dir(living.path.join("0")).unwrap();
+        let next = OwnGroup::new(place.path()).unwrap();
+        assert!(!dir("wake-0123456789abcdef").exists());
+        for kept in [dir("wake-other"), dir("own"), living.path.join("0"), next.path.clone()] {
+            assert!(kept.exists(), "{}", kept.display());
+        }
+        let path = living.path.clone();
+        drop(living);
+        assert!(!path.exists());
+    }
+}
