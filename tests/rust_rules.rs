@@ -4,10 +4,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
-use std::process::Command;
-
-use wake_tests::{Expect, Project, expect, project, rules_into, skip};
+use wake_tests::{
+    Expect, Project, expect, has_system_rust, project, rules_into, rust_toolchain_into, skip,
+};
 
 /// A package `//app` that may use the rules and `tools`, with `modules`; the rules lie in `//rules`.
 fn app(modules: &str, pkgs: &str) -> Project {
@@ -27,33 +26,14 @@ fn app(modules: &str, pkgs: &str) -> Project {
 
 /// The same with a compiler, which `modules` gets as what `toolchain` is; none where this machine has none.
 fn compiling(modules: &str) -> Option<Project> {
-    let system = ["/usr/bin/rustc", "/bin/rustc"].iter().any(|path| Path::new(path).exists());
-    if system {
+    if has_system_rust() {
         return Some(app(&modules.replace("TOOLS", "null"), ""));
     }
-    let output = Command::new("rustc").args(["--print", "sysroot"]).output().ok()?;
-    let root = String::from_utf8(output.stdout).unwrap();
     let project = app(
         &modules.replace("TOOLS", "'tools:rust'"),
         ", tools: wake.getPkg(wake.pkgInfo('tools', '^1'), from='../tools')",
     );
-    let script = "set -eu; mkdir -p \"$1/bin\" \"$1/lib/rustlib\"; cp -a \"$0/bin/rustc\" \"$1/bin\"; \
-                  cp -a \"$0\"/lib/*.so* \"$1/lib\"; \
-                  host=$(\"$0/bin/rustc\" -vV | sed -n 's/^host: //p'); cp -a \"$0/lib/rustlib/$host\" \"$1/lib/rustlib\"";
-    let copied = Command::new("sh")
-        .args(["-c", script, root.trim()])
-        .arg(project.path("tools/rust"))
-        .status()
-        .unwrap();
-    assert!(copied.success());
-    project.write(
-        "tools/PKG.libsonnet",
-        "local rust = import '@rust/rules.libsonnet';\nfunction(wake) wake.pkg(\n  wake.pkgInfo('tools', '1.0.0'),\n  \
-         files=wake.dir(['rust/**']),\n  \
-         pkgs={ rust: wake.getPkg(wake.pkgInfo('rust', '^1', 'wake'), from='../rules/rust') },\n  \
-         modules=rust.toolchain('rust'),\n)\n",
-    );
-    Some(project)
+    rust_toolchain_into(&project, "tools", ", from='../rules/rust'").then_some(project)
 }
 
 #[test]

@@ -25,6 +25,7 @@ mod busybox;
 mod terminal;
 mod workspace_copy;
 mod published_rules;
+mod toolchain;
 
 pub use busybox::has_busybox;
 pub use events::Build;
@@ -35,6 +36,7 @@ pub use project::{Project, ProjectBuilder, project};
 pub use published_rules::PublishedRules;
 pub use requirement::{fixtures, has_program, is_root, skip, skipped};
 pub use terminal::{AtTerminal, Typing};
+pub use toolchain::{has_system_rust, rust_toolchain_into};
 pub use workspace_copy::{copy_tree, example, read_tree, rules, rules_into};
 
 pub use expect_test::{Expect, expect};

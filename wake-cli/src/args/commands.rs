@@ -387,15 +387,30 @@ pub(crate) struct InitArgs {
     #[arg(long)]
     pub(crate) name: Option<String>,
     /// What the package begins with
-    #[arg(long, value_name = "TEMPLATE", default_value = "sh")]
+    #[arg(long, value_name = "TEMPLATE", default_value = "plain")]
     pub(crate) template: Template,
 }
 
 /// `wake init --template`
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Template {
-    /// A program made by a shell script, and its test
+    /// A program made by a shell script, and its test; needs no rules
+    Plain,
+    /// The same by the rules for commands
     Sh,
+    /// A library, a program and a test in C
+    Cc,
+    /// A library, a program and tests in Python
+    Python,
+    /// A library, a program and tests in Rust
+    Rust,
+}
+
+impl Template {
+    /// Whether the package is made by the library of rules.
+    pub(crate) fn has_rules(self) -> bool {
+        self != Template::Plain
+    }
 }
 
 /// `wake gc`

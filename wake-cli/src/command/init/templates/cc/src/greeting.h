@@ -1,0 +1,4 @@
+#pragma once
+
+/* What to say to whom it may concern. */
+const char *greeting(void);

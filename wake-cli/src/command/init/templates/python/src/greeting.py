@@ -1,0 +1,5 @@
+"""What to say to whom it may concern."""
+
+
+def greeting():
+    return "Hello from NAME."

@@ -1,0 +1,4 @@
+"""Says it."""
+from greeting import greeting
+
+print(greeting())
