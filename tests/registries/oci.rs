@@ -283,7 +283,7 @@ fn a_login_is_used_where_it_belongs_and_never_shown() {
 }
 
 /// An authority, and a certificate of it for this machine.
-fn certificates(dir: &Path) {
+pub(crate) fn certificates(dir: &Path) {
     let script = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 2 \
         -subj '/CN=test authority' -addext 'basicConstraints=critical,CA:TRUE' -addext 'keyUsage=critical,keyCertSign'
         openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out request.pem -subj /CN=localhost

@@ -19,9 +19,6 @@ use crate::locked::LockedPkgs;
 use crate::registries::{Reach, Registries, registry_failure};
 use crate::workspace::Workspace;
 
-/// Logs that are fetched at once, at most.
-const AT_ONCE: usize = 8;
-
 /// What is chosen anew.
 #[derive(Clone, Debug)]
 pub(crate) struct Choice {
@@ -247,7 +244,7 @@ impl Universe for Published<'_> {
             }
         };
         std::thread::scope(|scope| {
-            (0..names.len().min(AT_ONCE)).for_each(|_| drop(scope.spawn(work)));
+            (0..names.len().min(self.registries.at_once())).for_each(|_| drop(scope.spawn(work)));
         });
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use wake_eval::{NoAnswers, Op, Read};
 use wake_model::declared::PackageDecl;
 use wake_model::place::PKG_FILE;
-use wake_model::{GetPkg, NameMap, PkgInfo, PkgSource, RelPath};
+use wake_model::{GetPkg, NameMap, PkgInfo, PkgSource, RelPath, Release};
 use wake_registry::RegistryError;
 
 use crate::evaluate::{CachedEvaluation, Evaluator, FailedEvaluation, Lanes, Question, Work};
@@ -273,23 +273,22 @@ impl Loader<'_> {
         let registry = self.locked.registry(decl.info.namespace.as_ref());
         let Some(registry) = registry.filter(|_| pkg.is_new) else { return Ok(()) };
         let name = decl.info.pkg_name();
-        let compared = registry.metadata(&name, &decl.info.version, self.locked.meter());
-        let compared = compared.and_then(|theirs| {
+        let ours = |theirs: &Release| {
             let sum = file_sum(pkg.tree, &pkg.stored.manifest);
             let (modules, metadata) = match &decl.modules {
                 Some(modules) => (modules.keys().cloned().collect(), decl.metadata.clone()),
                 None => (theirs.modules.clone(), theirs.about()),
             };
-            match release(decl, modules, &metadata, sum, theirs.api) {
-                Ok(ours) => registry.compare(&name, &ours, &theirs),
-                Err(error) => Err(RegistryError::Altered {
+            release(decl, modules, &metadata, sum, theirs.api).map_err(|error| {
+                RegistryError::Altered {
                     registry: registry.name().clone(),
                     pkg: name.clone(),
                     version: theirs.version.clone(),
                     problem: format!("what its files say of it has another form: {error}"),
-                }),
-            }
-        });
+                }
+            })
+        };
+        let compared = registry.compare(&name, &decl.info.version, ours, self.locked.meter());
         compared.map_err(|error| {
             let mut diagnostics = vec![registry_failure(error)];
             let put_aside = self.evaluator.store.put_aside(&pkg.tree);

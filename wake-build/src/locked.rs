@@ -18,9 +18,6 @@ use crate::pkg_place::{PkgPlace, StoredPkg};
 use crate::registries::{Reach, Registries, registry_failure};
 use crate::sources::LARGEST;
 
-/// Packages that are fetched at once, at most.
-const AT_ONCE: usize = 8;
-
 /// The packages that a workspace has locked, and those of them that were opened.
 pub(crate) struct LockedPkgs<'a> {
     registries: &'a Registries,
@@ -175,7 +172,7 @@ impl<'a> LockedPkgs<'a> {
             }
         };
         std::thread::scope(|scope| {
-            (0..open.len().min(AT_ONCE)).for_each(|_| drop(scope.spawn(work)));
+            (0..open.len().min(self.registries.at_once())).for_each(|_| drop(scope.spawn(work)));
         });
     }
 

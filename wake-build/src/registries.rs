@@ -1,12 +1,12 @@
 //! The registries of a workspace: of each namespace the one that has its packages, and no other.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use wake_model::{Name, PkgName};
-use wake_registry::{Registry, RegistryError};
-use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_registry::{Address, Registry, RegistryError};
+use wake_steps::diagnostic::{Class, Diagnostic, Level};
 use wake_steps::error::store_failure;
 use wake_store::ware::{ExtractError, Meter, Route, Web};
 use wake_store::{ReadArchiveError, StoreError};
@@ -24,10 +24,15 @@ pub enum Reach {
     Nothing,
 }
 
+/// Where the files of registries lie as well, by what these are called.
+pub type Mirrors = BTreeMap<Name, Vec<Address>>;
+
 /// The registries of a workspace, each opened once.
 #[derive(Debug)]
 pub(crate) struct Registries {
     settings: RegistrySettings,
+    /// Where the files of each lie as well.
+    mirrors: Mirrors,
     reach: Reach,
     web: Web,
     opened: Mutex<HashMap<Name, Arc<Registry>>>,
@@ -38,10 +43,15 @@ pub(crate) struct Registries {
 
 impl Registries {
     /// Those that `settings` name.
-    pub(crate) fn new(settings: RegistrySettings, reach: Reach, route: &Route) -> Registries {
+    pub(crate) fn new(
+        settings: RegistrySettings,
+        mirrors: Mirrors,
+        reach: Reach,
+        route: &Route,
+    ) -> Registries {
         let web = Web::new(route.clone());
         let (opened, meter) = (Mutex::default(), OnceLock::new());
-        Registries { settings, reach, web, opened, meter, stage: None }
+        Registries { settings, mirrors, reach, web, opened, meter, stage: None }
     }
 
     /// The same, where each also has what lies in the directory registry `stage`: what is to be published to it.
@@ -85,13 +95,42 @@ impl Registries {
         let address = self.settings.addresses.get(name)?;
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         let made = || {
+            let mirrors = self.mirrors.get(name).map_or(&[][..], Vec::as_slice);
             let registry = Registry::new(name.clone(), address.clone(), self.web.clone());
+            let registry = registry.with_mirrors(mirrors);
             Arc::new(match &self.stage {
                 Some(stage) => registry.with_stage(stage),
                 None => registry,
             })
         };
         Some(opened.entry(name.clone()).or_insert_with(made).clone())
+    }
+
+    /// How many files are fetched at once at most.
+    pub(crate) fn at_once(&self) -> usize {
+        self.web.route().at_once()
+    }
+
+    /// What was wrong with mirrors: something else was asked instead.
+    pub(crate) fn warnings(&self) -> Vec<Diagnostic> {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut opened: Vec<_> = opened.values().collect();
+        opened.sort_by_key(|registry| registry.name());
+        let told = |registry: &Registry, (mirror, problem): (String, String)| {
+            let name = registry.name();
+            let message = format!("the mirror `{mirror}` of registry `{name}` was passed over");
+            Diagnostic { level: Level::Warning, ..Diagnostic::error(Class::Network, message) }
+                .note(problem)
+                .help("`[mirrors]` in your `config.toml` names it")
+        };
+        let passed_over = |registry: &&Arc<Registry>| {
+            registry
+                .passed_over()
+                .into_iter()
+                .map(|fault| told(registry, fault))
+                .collect::<Vec<_>>()
+        };
+        opened.iter().flat_map(passed_over).collect()
     }
 
     /// Says that nobody is said to have packages of the namespace of `pkg`, and what to write.

@@ -28,7 +28,7 @@ use crate::options::{BuildOptions, ChosenOptions};
 use crate::pkg_place::PkgPlace;
 use crate::plan::{ModuleRequest, ModuleStep, PlannedBuild, Wish, plan};
 use crate::purpose::{Purpose, TagSelection};
-use crate::registries::{Reach, Registries};
+use crate::registries::{Mirrors, Reach, Registries};
 use crate::resolve::{Resolution, resolve};
 use crate::snapshot::Snapshot;
 use crate::sources::DirSources;
@@ -55,6 +55,8 @@ pub struct Options {
     pub chosen: ChosenOptions,
     /// How other machines are reached.
     pub route: Route,
+    /// Where the files of registries lie as well.
+    pub mirrors: Mirrors,
     /// Whether registries may be asked.
     pub reach: Reach,
     /// Whether the lock may be written.
@@ -137,7 +139,7 @@ impl Session {
         let limits = Limits::default().shared_by(evaluators, machine_memory());
         let (pool, argv) = (Pool::new(evaluation, limits), options.argv);
         let settings = workspace.settings.registries.clone();
-        let registries = Registries::new(settings, options.reach, &options.route);
+        let registries = Registries::new(settings, options.mirrors, options.reach, &options.route);
         let (chosen, lock_use) = (options.chosen, options.lock_use);
         Ok(Session {
             workspace,
@@ -155,6 +157,11 @@ impl Session {
     /// The store.
     pub fn store(&self) -> &Store {
         self.machine.store()
+    }
+
+    /// What was wrong with mirrors of registries so far: something else was asked instead.
+    pub fn mirror_warnings(&self) -> Vec<Diagnostic> {
+        self.registries.warnings()
     }
 
     /// Where logs and caches of this checkout lie.

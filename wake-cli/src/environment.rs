@@ -19,6 +19,8 @@ pub(crate) struct Environment {
     pub(crate) store: Option<PathBuf>,
     /// `XDG_CACHE_HOME`, else `HOME/.cache`.
     pub(crate) cache: Option<PathBuf>,
+    /// A person's own settings: `config.toml` below `XDG_CONFIG_HOME/wake`, else `HOME/.config/wake`.
+    pub(crate) config: Option<PathBuf>,
     /// `WAKE_PROGRESS`, unread.
     pub(crate) progress: Option<String>,
     /// `NO_COLOR` is set and not empty. Source: no-color.org.
@@ -71,12 +73,15 @@ impl Environment {
         let text = |name: &str| set(name).and_then(|value| value.into_string().ok());
         let proxy = |name: &str| text(&name.to_ascii_lowercase()).or_else(|| text(name));
         let locale = text("LC_ALL").or_else(|| text("LC_CTYPE")).or_else(|| text("LANG"));
+        // Source: the base directory specification.
+        let base = |name: &str, below_home: &str| {
+            let named = set(name).map(PathBuf::from).filter(|path| path.is_absolute());
+            named.or_else(|| set("HOME").map(|home| PathBuf::from(home).join(below_home)))
+        };
         Environment {
             store: set("WAKE_STORE").map(PathBuf::from),
-            cache: set("XDG_CACHE_HOME")
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-                .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".cache"))),
+            cache: base("XDG_CACHE_HOME", ".cache"),
+            config: base("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("wake/config.toml")),
             progress: text("WAKE_PROGRESS"),
             no_color: set("NO_COLOR").is_some(),
             force_color: set("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
@@ -95,6 +100,9 @@ impl Environment {
                 all_proxy: proxy("ALL_PROXY"),
                 no_proxy: proxy("NO_PROXY"),
                 authorities: set("SSL_CERT_FILE").map(PathBuf::from),
+                more_authorities: None,
+                at_once: None,
+                patience: None,
                 logins: logins(set),
                 search_path: set("PATH"),
                 home: set("HOME"),
@@ -199,6 +207,15 @@ mod tests {
         // The base directory specification calls a relative path invalid and says to ignore it.
         let relative = with(&[("HOME", "/home/a"), ("XDG_CACHE_HOME", "c")]);
         assert_eq!(relative.cache, Some(PathBuf::from("/home/a/.cache")));
+    }
+
+    #[test]
+    fn the_configuration_lies_where_a_person_keeps_such() {
+        let config = |set: &[(&str, &str)]| with(set).config.map(|path| path.display().to_string());
+        assert_eq!(config(&[("HOME", "/h")]).as_deref(), Some("/h/.config/wake/config.toml"));
+        let both = [("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")];
+        assert_eq!(config(&both).as_deref(), Some("/x/wake/config.toml"));
+        assert_eq!(config(&[]), None);
     }
 
     #[test]

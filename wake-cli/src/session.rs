@@ -67,6 +67,7 @@ fn open_profiled(settings: &Settings, profile: Profile) -> Result<Session, Failu
         sandbox: settings.sandbox,
         chosen: settings.chosen.clone(),
         route: settings.route.clone(),
+        mirrors: settings.mirrors.clone(),
         reach: settings.reach,
         lock_use: settings.lock_use,
         argv: settings.argv.clone(),
@@ -129,6 +130,14 @@ pub(crate) fn record(
     let profile = Profile::recording();
     witness.keep(file, profile.clone());
     Ok(profile)
+}
+
+/// What came of something, after what was wrong with mirrors of registries has been told the person.
+pub(crate) fn after_warnings<T>(session: &Session, settings: &Settings, came: T) -> T {
+    for warning in session.mirror_warnings() {
+        report::diagnostic::tell(&warning, settings.manner);
+    }
+    came
 }
 
 /// The answer, after what is to be said of it has been told the person.

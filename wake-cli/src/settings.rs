@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use wake_build::{ChosenOptions, LockUse, Reach};
+use wake_build::{ChosenOptions, LockUse, Mirrors, PersonSettings, Reach};
 use wake_model::SandboxLevel;
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_store::Owners;
@@ -28,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) argv: Vec<String>,
     /// How other machines are reached.
     pub(crate) route: Route,
+    /// Where the files of registries lie as well.
+    pub(crate) mirrors: Mirrors,
     /// Whether registries and other machines may be asked.
     pub(crate) reach: Reach,
     /// Whether the lock may be written.
@@ -77,13 +79,16 @@ impl Settings {
         let capable = process.terminal && !environment.is_dumb();
         let absolute = |store: &PathBuf| process.cwd.join(store);
         let offline = global.offline || global.frozen;
+        let person = environment.config.as_deref().map(PersonSettings::read).transpose()?;
+        let person = person.unwrap_or_default();
         Ok(Settings {
             cwd,
             named_store: global.store.as_ref().or(environment.store.as_ref()).map(absolute),
             default_store: environment.cache.as_ref().map(|cache| cache.join("wake/store")),
             jobs: global.jobs.map(usize::from),
             argv: process.argv.clone(),
-            route: Route { offline, ..environment.route.clone() },
+            route: person.route(Route { offline, ..environment.route.clone() }),
+            mirrors: person.mirrors,
             reach: if offline { Reach::Nothing } else { Reach::Everything },
             lock_use: if global.locked || global.frozen {
                 LockUse::AsItIs

@@ -14,8 +14,8 @@ use wake_model::{BlobDigest, Name, PkgName, Release, Version, json as canonical_
 use crate::error::{RegistryError, at};
 use crate::event::{ArchiveSum, Event};
 use crate::log::{LogFault, PkgLog, statement, whole};
-use crate::reader::check_mark;
 use crate::shelf::{self, MARK, Part};
+use crate::site::check_mark;
 
 /// A registry that packages are put into. While this lives nobody else writes there.
 #[derive(Debug)]

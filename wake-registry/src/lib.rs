@@ -9,6 +9,8 @@
 //! | `error` | what can be wrong with one |
 //! | `event`, `log` | what happened to the versions of a package, and what that comes to |
 //! | `oci` | repositories of a registry of containers |
+//! | `site` | a place where the files of a registry lie |
+//! | `resume` | archives that break off, and go on |
 //! | `reader` | a registry as its users see it |
 //! | `archive` | the archive of a package, packed and measured |
 //! | `directory` | a directory as its publishers see it |
@@ -24,6 +26,8 @@ mod error;
 mod event;
 mod log;
 mod oci;
+mod site;
+mod resume;
 mod reader;
 mod archive;
 mod directory;
@@ -36,4 +40,4 @@ pub use error::RegistryError;
 pub use event::{ArchiveSum, Event};
 pub use log::{Listed, LogFault, PkgLog, Yank};
 pub use publisher::Publisher;
-pub use reader::Registry;
+pub use reader::{ListLine, Registry};

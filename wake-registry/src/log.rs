@@ -165,6 +165,21 @@ impl PkgLog {
         plain.or(usable.first().copied()).or_else(|| self.versions().next_back())
     }
 
+    /// Whether it says of a version another content than `other`.
+    pub(crate) fn is_at_odds_with(&self, other: &PkgLog) -> bool {
+        let is_other = |listed: &Listed| {
+            let theirs = other.content(&listed.release.version);
+            theirs.is_some_and(|theirs| theirs != listed.release.content)
+        };
+        self.versions().any(is_other)
+    }
+
+    /// Whether nothing is in `other` that is not here as well.
+    pub(crate) fn has_all_of(&self, other: &PkgLog) -> bool {
+        let is_here = |listed: &Listed| self.versions.contains_key(&listed.release.version);
+        self.lines >= other.lines && other.versions().all(is_here)
+    }
+
     /// What the content of a version is, whatever became of it.
     pub fn content(&self, version: &Version) -> Option<TreeDigest> {
         Some(self.same(version)?.release.content)
@@ -184,6 +199,13 @@ fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
 pub(crate) fn whole(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     &bytes[..end]
+}
+
+/// Where the last whole line begins.
+pub(crate) fn last_line(bytes: &[u8]) -> usize {
+    let lines = whole(bytes);
+    let before = lines.strip_suffix(b"\n").unwrap_or(lines);
+    before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1)
 }
 
 /// The first line, from 1, in which `now` is not `before` and more; none if it is.
@@ -256,6 +278,13 @@ mod tests {
             assert_eq!(parse(&[&*one, &*second].concat()), Err(fault));
         }
         assert_eq!(parse(&[&*one, "<html>\n"].concat()).unwrap_err().line, 2);
+    }
+
+    #[test]
+    fn the_last_line_is_a_whole_one() {
+        for (text, at) in [("", 0), ("a", 0), ("a\n", 0), ("a\nbc\n", 2), ("a\nbc\nd", 2)] {
+            assert_eq!(last_line(text.as_bytes()), at, "{text:?}");
+        }
     }
 
     #[test]

@@ -1,67 +1,82 @@
 //! A registry as its users see it: nothing that it says is believed that can be compared.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{self, Read};
+use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
 use wake_model::{Name, PkgName, RelPath, Release, TreeDigest, Version};
-use wake_store::ware::{ExtractError, Meter, Web, WebAnswer, WebError};
+use wake_store::ware::{ExtractError, Meter, Web};
 use wake_store::{ReadArchiveError, Seen, Store, StoredTree};
 
 use crate::address::Address;
 use crate::error::{RegistryError, at};
-use crate::log::{self, LogFault, PkgLog, first_change, whole};
-use crate::oci::Oci;
-use crate::shelf::{self, MARK, Part};
+use crate::log::{LogFault, PkgLog, first_change, whole};
+use crate::resume::Resumed;
+use crate::shelf::{self, Part};
+use crate::site::{Answer, Bytes, LONGEST_METADATA, Patience, Site, open};
 
-/// Bytes of one file of metadata at most.
-const LONGEST_METADATA: u64 = 1 << 20;
-/// How often an archive is asked for whose bytes break off.
+/// How often an archive is asked for whose bytes break off, and do not go on.
 const TRIES: usize = 3;
 
-/// A registry that packages are read from.
+/// A registry that packages are read from, itself or a mirror of it.
 #[derive(Debug)]
 pub struct Registry {
     name: Name,
-    address: Address,
     web: Web,
-    /// Where it is one of containers.
-    oci: Option<Oci>,
+    itself: Site,
+    /// Where its files lie as well, in the order in which these are asked, before itself.
+    mirrors: Vec<Site>,
+    /// What was wrong with mirrors, by their numbers.
+    passed_over: Mutex<BTreeMap<usize, Fault>>,
     stage: Option<PathBuf>,
     logs: Mutex<HashMap<PkgName, Arc<PkgLog>>>,
 }
 
-/// What lies at a path of a registry.
-enum Answer {
-    Absent,
-    /// It is as it was when it had the tag that was named.
-    Unchanged,
-    Bytes {
-        bytes: Box<dyn Read + Send>,
-        tag: Option<String>,
-    },
+/// What was wrong with a mirror.
+#[derive(Debug)]
+struct Fault {
+    problem: String,
+    /// Whether it is not to be asked for anything else.
+    is_down: bool,
 }
 
 /// A line of the list of a namespace.
-#[derive(Deserialize)]
-struct ListLine {
-    name: Name,
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ListLine {
+    /// The name of the package, in its namespace.
+    pub name: Name,
+    /// Its description.
+    #[serde(default)]
+    pub about: Option<String>,
+    /// Its newest version.
+    #[serde(default)]
+    pub newest: Option<Version>,
 }
 
 impl Registry {
     /// The registry that is called `name` here, reached through `web`. Nothing is asked yet.
     pub fn new(name: Name, address: Address, web: Web) -> Registry {
-        let oci = match &address {
-            Address::Oci { host, prefix } => {
-                Some(Oci::new(name.clone(), host.clone(), prefix.clone(), web.clone()))
-            }
-            Address::Dir(_) | Address::Web(_) => None,
+        let itself = Site::new(name.clone(), address, web.clone(), Patience::Patient);
+        Registry {
+            name,
+            web,
+            itself,
+            mirrors: Vec::new(),
+            passed_over: Mutex::default(),
+            stage: None,
+            logs: Mutex::default(),
+        }
+    }
+
+    /// The same, where its files are first asked for at these places. None of them is believed more than it is: content is
+    /// compared, and of what a log said of a version nothing may be otherwise.
+    pub fn with_mirrors(self, addresses: &[Address]) -> Registry {
+        let site = |address: &Address| {
+            Site::new(self.name.clone(), address.clone(), self.web.clone(), Patience::Hasty)
         };
-        Registry { name, address, web, oci, stage: None, logs: Mutex::default() }
+        Registry { mirrors: addresses.iter().map(site).collect(), ..self }
     }
 
     /// The same, as it will be with what lies in the directory registry `stage`, which has nothing that is there already.
@@ -76,7 +91,17 @@ impl Registry {
 
     /// Where it is.
     pub fn address(&self) -> &Address {
-        &self.address
+        self.itself.address()
+    }
+
+    /// The mirrors that gave something else than they should or nothing at all, each with what was wrong. That one does not have
+    /// something is nothing wrong.
+    pub fn passed_over(&self) -> Vec<(String, String)> {
+        let faults = self.faults();
+        let told = |(number, fault): (&usize, &Fault)| {
+            Some((self.mirrors.get(*number)?.address().to_string(), fault.problem.clone()))
+        };
+        faults.iter().filter_map(told).collect()
     }
 
     /// The log of a package; an empty one where there is no such package.
@@ -93,80 +118,159 @@ impl Registry {
             return Ok(log.clone());
         }
         let path = shelf::log(pkg);
-        let seen_as = RelPath::parse(&path).unwrap_or_default();
-        let address = self.address.to_string();
-        let seen = store.seen(&address, &seen_as)?.unwrap_or_default();
-        let answer = match &self.oci {
-            Some(oci) => from_bytes(oci.log(pkg, &seen.bytes, meter)?),
-            None => self.ask(&path, seen.tag.as_deref(), meter)?,
-        };
-        let (bytes, tag) = match answer {
-            Answer::Unchanged => (seen.bytes.clone(), seen.tag.clone()),
-            // One that packages are staged for may not be there yet.
-            Answer::Absent if self.stage.is_some() => (Vec::new(), None),
-            Answer::Absent => {
-                self.check_there(meter)?;
-                (Vec::new(), None)
-            }
-            Answer::Bytes { bytes, tag } => {
-                let mut bytes = self.read_all(&path, bytes, log::LONGEST)?;
-                bytes.truncate(whole(&bytes).len());
-                (bytes, tag)
-            }
-        };
-        // Tags have no order, so one of containers has looked itself whether one is gone.
-        let changed = first_change(&seen.bytes, &bytes).filter(|_| self.oci.is_none());
-        if let Some(line) = changed {
-            let path = path.clone();
-            return Err(RegistryError::WentBack { registry: self.name.clone(), path, line });
-        }
         let fault = |LogFault { line, problem }| RegistryError::Log {
             registry: self.name.clone(),
             path: path.clone(),
             line,
             problem,
         };
-        let log = PkgLog::parse(&bytes, pkg).map_err(fault)?;
+        let log = match self.mirrored_log(pkg, store, meter)? {
+            Some(log) => log,
+            None => self.own_log(pkg, store, meter)?,
+        };
         let log = log.with_staged(&self.staged(&path)?, pkg).map_err(fault)?;
-        // Only now: what makes no sense is not what the next state is compared with.
-        if (&bytes, &tag) != (&seen.bytes, &seen.tag) {
-            store.keep_seen(&address, &seen_as, &Seen { tag, bytes })?;
-        }
         let log = Arc::new(log);
         self.logs().insert(pkg.clone(), log.clone());
         Ok(log)
     }
 
-    /// The names of the packages of a namespace, sorted: for people who mistyped one.
-    /// One of containers does not tell.
-    pub fn names(&self, of: Option<&Name>, meter: &Meter) -> Result<Vec<PkgName>, RegistryError> {
-        if self.oci.is_some() {
-            return Ok(Vec::new());
+    /// The log as the registry itself has it.
+    fn own_log(
+        &self,
+        pkg: &PkgName,
+        store: &Store,
+        meter: &Meter,
+    ) -> Result<PkgLog, RegistryError> {
+        let there = self.log_at(&self.itself, pkg, store, meter)?;
+        // One that packages are staged for may not be there yet.
+        if there.is_none() && self.stage.is_none() {
+            self.itself.check_there(meter)?;
         }
-        let path = shelf::list(of);
-        let bytes = match self.ask(&path, None, meter)? {
-            Answer::Absent | Answer::Unchanged => return Ok(Vec::new()),
-            Answer::Bytes { bytes, .. } => self.read_all(&path, bytes, log::LONGEST)?,
-        };
-        let text = String::from_utf8_lossy(whole(&bytes)).into_owned();
-        let lines = text.lines().filter_map(|line| serde_json::from_str::<ListLine>(line).ok());
-        let named = |line: ListLine| PkgName { namespace: of.cloned(), name: line.name };
-        Ok(lines.map(named).collect())
+        Ok(there.unwrap_or_default())
     }
 
-    /// The metadata of a version, as they lie beside its archive.
-    pub fn metadata(
+    /// The log as the first mirror has it that has one with all that the registry was seen to have; none if none has.
+    fn mirrored_log(
+        &self,
+        pkg: &PkgName,
+        store: &Store,
+        meter: &Meter,
+    ) -> Result<Option<PkgLog>, RegistryError> {
+        if self.mirrors.is_empty() {
+            return Ok(None);
+        }
+        let seen = seen_of(&self.itself, pkg, store)?.unwrap_or_default();
+        // What was seen made sense then.
+        let seen = PkgLog::parse(&seen.bytes, pkg).unwrap_or_default();
+        for (number, mirror) in self.up() {
+            match self.log_at(mirror, pkg, store, meter) {
+                Ok(Some(log)) if log.is_at_odds_with(&seen) => {
+                    let problem = format!("{pkg} has other content there than in the registry");
+                    self.pass_over(number, problem, true);
+                }
+                Ok(Some(log)) if log.has_all_of(&seen) => return Ok(Some(log)),
+                Ok(_) => {}
+                Err(error) => self.pass_over_by(number, error)?,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The log as it is at a site, which must be what was seen there and more; none where there is none.
+    fn log_at(
+        &self,
+        site: &Site,
+        pkg: &PkgName,
+        store: &Store,
+        meter: &Meter,
+    ) -> Result<Option<PkgLog>, RegistryError> {
+        let path = shelf::log(pkg);
+        let seen = seen_of(site, pkg, store)?.unwrap_or_default();
+        let now = site.log(pkg, &seen, meter)?;
+        let is_there = now.is_some();
+        let now = now.unwrap_or_default();
+        // Tags have no order, so one of containers has looked itself whether one is gone.
+        let changed = first_change(&seen.bytes, &now.bytes).filter(|_| !site.has_tags());
+        if let Some(line) = changed {
+            return Err(RegistryError::WentBack { registry: self.name.clone(), path, line });
+        }
+        let log = PkgLog::parse(&now.bytes, pkg).map_err(|LogFault { line, problem }| {
+            RegistryError::Log { registry: self.name.clone(), path: path.clone(), line, problem }
+        })?;
+        // Only now: what makes no sense is not what the next state is compared with.
+        if now != seen {
+            let seen_as = RelPath::parse(&path).unwrap_or_default();
+            store.keep_seen(&site.address().to_string(), &seen_as, &now)?;
+        }
+        Ok(is_there.then_some(log))
+    }
+
+    /// The packages of a namespace, sorted: for people who look for one. None where the registry does not tell, as one of containers.
+    pub fn list(
+        &self,
+        of: Option<&Name>,
+        meter: &Meter,
+    ) -> Result<Option<Vec<ListLine>>, RegistryError> {
+        if self.itself.has_tags() {
+            return Ok(None);
+        }
+        let bytes = self.itself.list(of, meter)?.unwrap_or_default();
+        let text = String::from_utf8_lossy(whole(&bytes)).into_owned();
+        let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());
+        Ok(Some(lines.collect()))
+    }
+
+    /// The names of the packages of a namespace, as far as the registry tells: for people who mistyped one.
+    pub fn names(&self, of: Option<&Name>, meter: &Meter) -> Result<Vec<PkgName>, RegistryError> {
+        let named = |line: ListLine| PkgName { namespace: of.cloned(), name: line.name };
+        Ok(self.list(of, meter)?.unwrap_or_default().into_iter().map(named).collect())
+    }
+
+    /// Whether the metadata that lie beside the archive of a version are the ones that its files come to: `ours` says that, given
+    /// what lies there.
+    pub fn compare(
         &self,
         pkg: &PkgName,
         version: &Version,
+        ours: impl Fn(&Release) -> Result<Release, RegistryError>,
         meter: &Meter,
+    ) -> Result<(), RegistryError> {
+        let path = shelf::part(pkg, version, Part::Metadata);
+        let same = |theirs: &Release| self.is_same(pkg, &ours(theirs)?, theirs);
+        if let Some(staged) = self.staged_file(&path) {
+            return same(&self.read_metadata(&self.itself, (pkg, version), staged)?);
+        }
+        for (number, mirror) in self.up() {
+            let theirs = self.metadata_at(mirror, pkg, version, meter);
+            match theirs.and_then(|theirs| theirs.as_ref().map(same).transpose()) {
+                Ok(Some(())) => return Ok(()),
+                Ok(None) => {}
+                Err(error) => self.pass_over_by(number, error)?,
+            }
+        }
+        let theirs = self.metadata_at(&self.itself, pkg, version, meter)?;
+        same(&theirs.ok_or_else(|| self.no_version(pkg, version, meter))?)
+    }
+
+    fn metadata_at(
+        &self,
+        site: &Site,
+        pkg: &PkgName,
+        version: &Version,
+        meter: &Meter,
+    ) -> Result<Option<Release>, RegistryError> {
+        let bytes = site.part(pkg, version, Part::Metadata, 0, None, meter)?;
+        bytes.map(|bytes| self.read_metadata(site, (pkg, version), bytes)).transpose()
+    }
+
+    fn read_metadata(
+        &self,
+        site: &Site,
+        (pkg, version): (&PkgName, &Version),
+        bytes: Bytes,
     ) -> Result<Release, RegistryError> {
         let path = shelf::part(pkg, version, Part::Metadata);
-        let Answer::Bytes { bytes, .. } = self.ask_part(pkg, version, Part::Metadata, meter)?
-        else {
-            return Err(self.no_version(pkg, version, meter));
-        };
-        let bytes = self.read_all(&path, bytes, LONGEST_METADATA)?;
+        let bytes = site.read_all(&path, bytes.bytes, LONGEST_METADATA)?;
         let text = String::from_utf8_lossy(&bytes);
         let release = Release::parse(&text).map_err(|error| {
             self.altered(pkg, version, format!("its metadata are none: {error}"))
@@ -180,6 +284,8 @@ impl Registry {
     }
 
     /// Brings the content of a version into the store: the bytes that come are compared with `content` before anybody sees them.
+    ///
+    /// What breaks off goes on where it did, also in another run, where the server can do that.
     pub fn fetch(
         &self,
         pkg: &PkgName,
@@ -189,41 +295,88 @@ impl Registry {
         meter: &Meter,
     ) -> Result<StoredTree, RegistryError> {
         let path = shelf::part(pkg, version, Part::Archive);
+        if let Some(Bytes { bytes, .. }) = self.staged_file(&path) {
+            let read = store.read_archive(bytes, content, meter);
+            return read
+                .map_err(|error| self.refused(&self.itself, (pkg, version), content, error));
+        }
+        for (number, mirror) in self.up() {
+            match self.fetch_from(mirror, (pkg, version), content, store, meter) {
+                Ok(Some(tree)) => return Ok(tree),
+                Ok(None) => {}
+                Err(error) => self.pass_over_by(number, error)?,
+            }
+        }
+        let fetched = self.fetch_from(&self.itself, (pkg, version), content, store, meter)?;
+        fetched.ok_or_else(|| self.no_version(pkg, version, meter))
+    }
+
+    fn fetch_from(
+        &self,
+        site: &Site,
+        (pkg, version): (&PkgName, &Version),
+        content: &TreeDigest,
+        store: &Store,
+        meter: &Meter,
+    ) -> Result<Option<StoredTree>, RegistryError> {
         let mut tries = 1;
         loop {
-            let Answer::Bytes { bytes, .. } = self.ask_part(pkg, version, Part::Archive, meter)?
-            else {
-                return Err(self.no_version(pkg, version, meter));
+            let archive = Resumed::open(site, (pkg, version), content, store, meter)?;
+            let Some(mut archive) = archive else { return Ok(None) };
+            let read = store.read_archive(&mut archive, content, meter);
+            let Err(error) = read else {
+                archive.drop_kept();
+                return Ok(read.ok());
             };
-            let error = match store.read_archive(bytes, content, meter) {
-                Ok(tree) => return Ok(tree),
-                Err(error) => error,
-            };
+            if meter.is_stopped() {
+                return Err(RegistryError::Cancelled);
+            }
             let broke_off = matches!(error, ReadArchiveError::Extract(ExtractError::Source { .. }));
-            if broke_off && tries < TRIES {
+            let is_of_disk = matches!(
+                error,
+                ReadArchiveError::Store(_) | ReadArchiveError::Extract(ExtractError::Write { .. })
+            );
+            // What came in another run may be what is wrong.
+            let may_be_old = archive.has_old_bytes() && !broke_off && !is_of_disk;
+            if !broke_off && !is_of_disk {
+                archive.drop_kept();
+            }
+            if (broke_off && !archive.gave_up() || may_be_old) && tries < TRIES {
                 tries += 1;
                 continue;
             }
-            return Err(match error {
-                ReadArchiveError::Store(error) => error.into(),
-                ReadArchiveError::Extract(ExtractError::Cancelled) => RegistryError::Cancelled,
-                ReadArchiveError::Extract(ExtractError::Source { source }) => {
-                    self.unavailable(&path, format!("the archive broke off: {source}"))
-                }
-                ReadArchiveError::Extract(ExtractError::Write { path, source }) => {
-                    RegistryError::Io { path, source }
-                }
-                ReadArchiveError::Mismatch { came } => {
-                    let problem = format!("its archive holds {came}, but {content} was asked for");
-                    self.altered(pkg, version, problem)
-                }
-                source => RegistryError::Archive { registry: self.name.clone(), path, source },
-            });
+            return Err(self.refused(site, (pkg, version), content, error));
+        }
+    }
+
+    /// What was wrong with an archive that came from a site.
+    fn refused(
+        &self,
+        site: &Site,
+        (pkg, version): (&PkgName, &Version),
+        content: &TreeDigest,
+        error: ReadArchiveError,
+    ) -> RegistryError {
+        let path = shelf::part(pkg, version, Part::Archive);
+        match error {
+            ReadArchiveError::Store(error) => error.into(),
+            ReadArchiveError::Extract(ExtractError::Cancelled) => RegistryError::Cancelled,
+            ReadArchiveError::Extract(ExtractError::Source { source }) => {
+                site.unavailable(&path, format!("the archive broke off: {source}"))
+            }
+            ReadArchiveError::Extract(ExtractError::Write { path, source }) => {
+                RegistryError::Io { path, source }
+            }
+            ReadArchiveError::Mismatch { came } => {
+                let problem = format!("its archive holds {came}, but {content} was asked for");
+                self.altered(pkg, version, problem)
+            }
+            source => RegistryError::Archive { registry: self.name.clone(), path, source },
         }
     }
 
     /// Whether the metadata that came with a version, `theirs`, are the ones that its files come to, `ours`.
-    pub fn compare(
+    fn is_same(
         &self,
         pkg: &PkgName,
         ours: &Release,
@@ -252,7 +405,7 @@ impl Registry {
     }
 
     fn no_version(&self, pkg: &PkgName, version: &Version, meter: &Meter) -> RegistryError {
-        if let Err(error) = self.check_there(meter) {
+        if let Err(error) = self.itself.check_there(meter) {
             return error;
         }
         let (pkg, version) = (pkg.clone(), version.clone());
@@ -264,149 +417,48 @@ impl Registry {
         RegistryError::Altered { registry: self.name.clone(), pkg, version, problem }
     }
 
-    fn unavailable(&self, path: &str, problem: String) -> RegistryError {
-        let path = format!("{}/{path}", self.address);
-        RegistryError::Unavailable { registry: self.name.clone(), path, problem }
-    }
-
-    /// Tells a registry without a package from no registry.
-    fn check_there(&self, meter: &Meter) -> Result<(), RegistryError> {
-        if let Some(oci) = &self.oci {
-            return oci.check_there(meter);
-        }
-        match self.ask(MARK, None, meter)? {
-            Answer::Absent => Err(RegistryError::NoRegistry { address: self.address.to_string() }),
-            Answer::Unchanged => Ok(()),
-            Answer::Bytes { bytes, .. } => {
-                let bytes = self.read_all(MARK, bytes, LONGEST_METADATA)?;
-                check_mark(&bytes).map_err(|problem| self.unavailable(MARK, problem))
-            }
-        }
-    }
-
-    fn ask_part(
-        &self,
-        pkg: &PkgName,
-        version: &Version,
-        part: Part,
-        meter: &Meter,
-    ) -> Result<Answer, RegistryError> {
-        let path = shelf::part(pkg, version, part);
-        match (&self.oci, self.staged_file(&path)) {
-            (Some(oci), None) => Ok(match oci.part(pkg, version, part, meter)? {
-                Some(bytes) => Answer::Bytes { bytes, tag: None },
-                None => Answer::Absent,
-            }),
-            (_, Some(staged)) => Ok(staged),
-            (None, None) => self.ask(&path, None, meter),
-        }
-    }
-
-    fn staged_file(&self, path: &str) -> Option<Answer> {
+    fn staged_file(&self, path: &str) -> Option<Bytes> {
         let staged = self.stage.as_ref().map(|stage| open(&stage.join(path)));
         match staged {
-            Some(Ok(staged @ Answer::Bytes { .. })) => Some(staged),
+            Some(Ok(Answer::Bytes(staged))) => Some(staged),
             _ => None,
         }
     }
 
-    fn ask(&self, path: &str, tag: Option<&str>, meter: &Meter) -> Result<Answer, RegistryError> {
-        match &self.address {
-            Address::Dir(dir) => open(&dir.join(path)).map_err(|error| match error.kind() {
-                io::ErrorKind::PermissionDenied => {
-                    RegistryError::Io { path: dir.join(path), source: error }
-                }
-                _ => self.unavailable(path, error.to_string()),
-            }),
-            Address::Web(url) => self.ask_web(&format!("{url}/{path}"), path, tag, meter),
-            // It has no files.
-            Address::Oci { .. } => Ok(Answer::Absent),
+    /// The mirrors that are worth asking, by their numbers.
+    fn up(&self) -> impl Iterator<Item = (usize, &Site)> {
+        let is_down = |number: &usize| self.faults().get(number).is_some_and(|fault| fault.is_down);
+        self.mirrors.iter().enumerate().filter(move |(number, _)| !is_down(number))
+    }
+
+    /// Goes on to the next site, unless the fault is one of this machine.
+    fn pass_over_by(&self, number: usize, error: RegistryError) -> Result<(), RegistryError> {
+        match error {
+            RegistryError::Cancelled | RegistryError::Store(_) => Err(error),
+            error => {
+                let is_down =
+                    !matches!(error, RegistryError::Altered { .. } | RegistryError::Archive { .. });
+                self.pass_over(number, error.to_string(), is_down);
+                Ok(())
+            }
         }
     }
 
-    fn ask_web(
-        &self,
-        url: &str,
-        path: &str,
-        tag: Option<&str>,
-        meter: &Meter,
-    ) -> Result<Answer, RegistryError> {
-        let had_tag = tag.is_some();
-        let answer = self.web.get_patiently(url, tag, meter).map_err(|error| match error {
-            WebError::Cancelled => RegistryError::Cancelled,
-            error => self.unavailable(path, error.to_string()),
-        })?;
-        let WebAnswer { status, status_line, tag, kind, is_encoded, bytes, .. } = answer;
-        match status {
-            200 if kind.as_deref() == Some("text/html") => {
-                Err(self.unavailable(path, "a page for people came instead of the file".to_owned()))
-            }
-            200 if is_encoded => Err(self.unavailable(path, "the answer is encoded".to_owned())),
-            200 => Ok(Answer::Bytes { bytes, tag }),
-            304 if had_tag => Ok(Answer::Unchanged),
-            404 | 410 => Ok(Answer::Absent),
-            401 | 403 | 407 => {
-                let path = format!("{}/{path}", self.address);
-                Err(RegistryError::Denied {
-                    registry: self.name.clone(),
-                    path,
-                    status: status_line,
-                })
-            }
-            _ => Err(self.unavailable(path, status_line)),
-        }
+    fn pass_over(&self, number: usize, problem: String, is_down: bool) {
+        self.faults().entry(number).or_insert(Fault { problem, is_down });
     }
 
-    fn read_all(
-        &self,
-        path: &str,
-        bytes: Box<dyn Read + Send>,
-        most: u64,
-    ) -> Result<Vec<u8>, RegistryError> {
-        let mut read = Vec::new();
-        let length = bytes.take(most + 1).read_to_end(&mut read);
-        match length {
-            Ok(length) if length as u64 > most => {
-                Err(self.unavailable(path, format!("more than {} MiB come", most >> 20)))
-            }
-            Ok(_) => Ok(read),
-            Err(error) => Err(self.unavailable(path, format!("it broke off: {error}"))),
-        }
+    fn faults(&self) -> MutexGuard<'_, BTreeMap<usize, Fault>> {
+        self.passed_over.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn logs(&self) -> std::sync::MutexGuard<'_, HashMap<PkgName, Arc<PkgLog>>> {
+    fn logs(&self) -> MutexGuard<'_, HashMap<PkgName, Arc<PkgLog>>> {
         self.logs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn from_bytes(bytes: Option<Vec<u8>>) -> Answer {
-    match bytes {
-        Some(bytes) => Answer::Bytes { bytes: Box::new(io::Cursor::new(bytes)), tag: None },
-        None => Answer::Absent,
-    }
-}
-
-/// What is wrong with the file that says that something is a registry.
-pub(crate) fn check_mark(bytes: &[u8]) -> Result<(), String> {
-    let value: serde_json::Value =
-        serde_json::from_slice(bytes).map_err(|error| format!("it is no registry: {error}"))?;
-    match value["wake"].as_u64() {
-        Some(1) => Ok(()),
-        Some(form) => Err(format!("it is of form {form}, and this wake knows form 1")),
-        None => Err("it is no registry".to_owned()),
-    }
-}
-
-/// Opens a regular file; what is a pipe is not waited for.
-fn open(path: &Path) -> io::Result<Answer> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
-        Ok(file) => File::from(file),
-        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(Answer::Absent),
-        Err(error) => return Err(error.into()),
-    };
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("it is not a regular file"));
-    }
-    Ok(Answer::Bytes { bytes: Box::new(file), tag: None })
+/// What was seen last of the log of a package at a site.
+fn seen_of(site: &Site, pkg: &PkgName, store: &Store) -> Result<Option<Seen>, RegistryError> {
+    let seen_as = RelPath::parse(&shelf::log(pkg)).unwrap_or_default();
+    Ok(store.seen(&site.address().to_string(), &seen_as)?)
 }

@@ -18,6 +18,7 @@
 //! | `open` | the store, with all of the above in hand |
 //! | `adopt`, `tree_builder`, `action`, `tree`, `tree_archive`, `blob` | putting and getting content and actions |
 //! | `seen` | what lies elsewhere and may only grow, as it was seen last |
+//! | `partial` | files of other machines that broke off |
 //! | `states` | what other checkouts may begin from |
 //! | `roots`, `usage`, `verify`, `gc` | keeping house |
 //!
@@ -50,6 +51,7 @@ mod tree;
 mod tree_archive;
 mod blob;
 mod seen;
+mod partial;
 mod states;
 mod roots;
 mod usage;
@@ -68,6 +70,7 @@ pub use listing::TREE_MTIME;
 pub use memo::Memo;
 pub use open::{OpenError, Store};
 pub use owners::{Owners, SAFE_DIRECTORY, SafeDirectories};
+pub use partial::Partial;
 pub use seen::Seen;
 pub use session::Scratch;
 pub use stamps::{Stamps, current_boot};

@@ -47,7 +47,7 @@ impl Store {
         Ok(is_there)
     }
 
-    fn seen_dir(&self, address: &str) -> PathBuf {
+    pub(crate) fn seen_dir(&self, address: &str) -> PathBuf {
         let digest = BlobDigest::of(address.as_bytes()).0;
         self.layout().registries.join(digest.short(DIGITS))
     }

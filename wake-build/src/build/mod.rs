@@ -92,6 +92,9 @@ impl Session {
             }
             let result = self.try_build(request, cancel, started, reporter, ending);
             drop(span);
+            for diagnostic in self.mirror_warnings() {
+                reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
+            }
             for refusal in self.workspace.dir.refusals() {
                 reporter.event(&Event::Diagnostic(Box::new(refused(&refusal))));
             }

@@ -58,7 +58,8 @@ pub(super) fn verify(
     };
     let mut other = Session::open(options)?;
     let settings = session.registries.settings().clone();
-    let registries = Registries::new(settings, session.registries.reach(), &session.options.route);
+    let Options { mirrors, reach, route, .. } = &session.options;
+    let registries = Registries::new(settings, mirrors.clone(), *reach, route);
     other.registries = registries.with_stage(stage);
     let named = |failure| not_verified(failure, release);
     other.lock(&LockRequest::default(), cancel).map_err(named)?;

@@ -71,7 +71,11 @@ Environment:
   WAKE_SAFE_DIRECTORY  workspaces and stores that you trust although others own them, with `:` between
                        them; * for all
   HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR,
-  DOCKER_CONFIG, NO_COLOR, CLICOLOR_FORCE, CI, GITHUB_ACTIONS as elsewhere";
+  XDG_CONFIG_HOME, DOCKER_CONFIG, NO_COLOR, CLICOLOR_FORCE, CI, GITHUB_ACTIONS as elsewhere
+
+Files:
+  wake.toml                   the settings of a workspace
+  ~/.config/wake/config.toml  your own: mirrors, proxy, authorities, waits";
 
 /// The commands, in the order of a day's work.
 #[derive(Debug, Subcommand)]

@@ -25,16 +25,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 /// A length of time: `90s`, `15m`, `12h`, `30d`, `4w`.
 pub(super) fn age(text: &str) -> Result<Duration, String> {
     let expected = || format!("expected an age such as `12h` or `30d`, found `{text}`");
-    let (number, unit) = split(text).ok_or_else(expected)?;
-    let seconds: f64 = match unit {
-        "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        "d" => 86_400.0,
-        "w" => 604_800.0,
-        _ => return Err(expected()),
-    };
-    Duration::try_from_secs_f64(number * seconds).map_err(|_| expected())
+    wake_build::span(text).ok_or_else(expected)
 }
 
 fn split(text: &str) -> Option<(f64, &str)> {

@@ -18,7 +18,9 @@ const WOULD_CHANGE: Exit = Exit(11);
 /// Has the lock meet what is required.
 pub(crate) fn run(args: &LockArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
     let request = LockRequest { check: args.check, ..LockRequest::default() };
-    let changes = session::open(settings)?.lock(&request, &*session::cancel()?)?;
+    let session = session::open(settings)?;
+    let changes = session.lock(&request, &*session::cancel()?);
+    let changes = session::after_warnings(&session, settings, changes)?;
     tell(&changes, args.check, settings, say)?;
     Ok(if args.check && !changes.is_empty() { WOULD_CHANGE } else { Exit::SUCCESS })
 }
@@ -30,7 +32,9 @@ pub(crate) fn update(args: &UpdateArgs, settings: &Settings, say: &mut impl Writ
         precise: args.precise.clone(),
         check: false,
     };
-    let changes = session::open(settings)?.lock(&request, &*session::cancel()?)?;
+    let session = session::open(settings)?;
+    let changes = session.lock(&request, &*session::cancel()?);
+    let changes = session::after_warnings(&session, settings, changes)?;
     tell(&changes, false, settings, say)?;
     Ok(Exit::SUCCESS)
 }

@@ -18,13 +18,17 @@ use crate::terminal::style::Role;
 pub(crate) fn add(args: &AddArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
     let additions: Vec<Addition> =
         args.packages.iter().map(|text| parse(text)).collect::<Result<_, _>>()?;
-    let change = session::open(settings)?.add(&additions, &*session::cancel()?)?;
+    let session = session::open(settings)?;
+    let change = session.add(&additions, &*session::cancel()?);
+    let change = session::after_warnings(&session, settings, change)?;
     tell("Added", "to", &change, settings, say)
 }
 
 /// Has it name packages no more.
 pub(crate) fn remove(args: &RemoveArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
-    let change = session::open(settings)?.remove(&args.packages, &*session::cancel()?)?;
+    let session = session::open(settings)?;
+    let change = session.remove(&args.packages, &*session::cancel()?);
+    let change = session::after_warnings(&session, settings, change)?;
     tell("Removed", "from", &change, settings, say)
 }
 

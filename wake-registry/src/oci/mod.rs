@@ -36,6 +36,18 @@ pub(crate) struct Oci {
     host: Host,
 }
 
+/// Bytes of a registry of containers.
+pub(crate) struct Blob {
+    /// The bytes.
+    pub(crate) bytes: Box<dyn Read + Send>,
+    /// How many come before the first one.
+    pub(crate) from: u64,
+    /// How many these are, where the server says it.
+    pub(crate) size: Option<u64>,
+    /// The digest of all of them, by which they are known there.
+    pub(crate) digest: String,
+}
+
 /// How a version lies in its repository.
 pub(crate) enum Place {
     /// No tag is for it.
@@ -88,14 +100,15 @@ impl Oci {
         Ok(Some(lines.into_values().flat_map(String::into_bytes).collect()))
     }
 
-    /// A file of a version; none if it is not there.
+    /// A file of a version, or what follows so many bytes of it, of a server that can do that; none if it is not there.
     pub(crate) fn part(
         &self,
         pkg: &PkgName,
         version: &Version,
         part: Part,
+        from: u64,
         meter: &Meter,
-    ) -> Result<Option<Box<dyn Read + Send>>, RegistryError> {
+    ) -> Result<Option<Blob>, RegistryError> {
         let tag = Tag::Version(version.clone());
         let Some(manifest) = self.manifest(pkg, &tag, meter)? else { return Ok(None) };
         if !manifest.is_package() {
@@ -104,13 +117,15 @@ impl Oci {
         match part {
             Part::Metadata => {
                 let bytes = self.config(pkg, version, &manifest, meter)?;
-                Ok(Some(Box::new(Cursor::new(bytes))))
+                let size = Some(bytes.len() as u64);
+                let bytes = Box::new(Cursor::new(bytes));
+                Ok(Some(Blob { bytes, from: 0, size, digest: manifest.config.digest.clone() }))
             }
             Part::Archive => {
                 let Some(archive) = manifest.archive() else {
                     return Err(self.altered(pkg, version, "its manifest names no archive"));
                 };
-                Ok(Some(self.blob(pkg, version, archive, meter)?))
+                Ok(Some(self.blob(pkg, version, archive, from, meter)?))
             }
         }
     }

@@ -6,12 +6,12 @@ use std::io::Read;
 use serde::Deserialize;
 use serde_json::Value;
 use wake_model::{PkgName, Version};
-use wake_store::ware::{Meter, WebBody};
+use wake_store::ware::{Meter, Portion, WebAnswer, WebBody};
 
-use super::Oci;
 use super::document::{Descriptor, MANIFEST, Manifest};
 use super::host;
 use super::tag::Tag;
+use super::{Blob, Oci};
 use crate::error::RegistryError;
 
 /// Tags of a repository at most.
@@ -106,8 +106,8 @@ impl Oci {
             Some(bytes) => bytes,
             None => {
                 let mut bytes = Vec::new();
-                let blob = self.blob(pkg, version, &manifest.config, meter)?;
-                let read = blob.take(host::LONGEST).read_to_end(&mut bytes);
+                let blob = self.blob(pkg, version, &manifest.config, 0, meter)?;
+                let read = blob.bytes.take(host::LONGEST).read_to_end(&mut bytes);
                 read.map_err(|error| {
                     let problem = format!("it broke off: {error}");
                     self.host.unavailable(&self.repository(pkg), &problem)
@@ -130,17 +130,23 @@ impl Oci {
         pkg: &PkgName,
         version: &Version,
         of: &Descriptor,
+        from: u64,
         meter: &Meter,
-    ) -> Result<Box<dyn Read + Send>, RegistryError> {
+    ) -> Result<Blob, RegistryError> {
         let repository = self.repository(pkg);
         let Some(sha256) = of.sha256() else {
             return Err(self.altered(pkg, version, "its manifest names bytes by no SHA-256"));
         };
         let path = format!("/v2/{repository}/blobs/sha256:{sha256}");
-        let reply = self.host.ask(&repository, "GET", &path, Vec::new(), WebBody::None, meter)?;
-        match reply.answer.status {
-            200 => Ok(reply.answer.bytes),
-            404 => {
+        let headers = Portion { from, ..Portion::default() }.headers();
+        let reply = self.host.ask(&repository, "GET", &path, headers, WebBody::None, meter)?;
+        match (reply.answer.status, reply.answer.from) {
+            (200, _) | (206, Some(_)) => {
+                let WebAnswer { bytes, from, size, .. } = reply.answer;
+                let (from, digest) = (from.unwrap_or(0), of.digest.clone());
+                Ok(Blob { bytes, from, size, digest })
+            }
+            (404, _) => {
                 let problem = format!("its tag is there, and sha256:{sha256} of it is not");
                 Err(self.host.unavailable(&repository, &problem))
             }

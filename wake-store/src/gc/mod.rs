@@ -124,6 +124,7 @@ impl Store {
         if options.mode == GcMode::Delete {
             remove_tree(&self.layout().quarantine)?;
             sweep(&self.layout().tmp)?;
+            self.drop_partials()?;
             roots.forget_stale()?;
             // Where there is no room for its index, it is left without.
             let _ = self.packs().seal();

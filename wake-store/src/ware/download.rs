@@ -2,7 +2,7 @@
 
 use super::meter::Meter;
 use super::route::Route;
-use super::web::{Web, WebAnswer, WebError};
+use super::web::{Portion, Web, WebAnswer, WebError};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::fs::File;
@@ -87,7 +87,7 @@ pub fn download(
     let web = Web::new(route.clone());
     let mut attempts = Vec::new();
     for url in urls {
-        let problem = match web.get_patiently(url, None, meter) {
+        let problem = match web.get_patiently(url, &Portion::default(), meter) {
             Ok(answer) => match receive(answer, into)? {
                 Ok((found, _)) if sha256.is_none_or(|sha256| sha256 == found) => return Ok(found),
                 Ok((found, is_page)) => AttemptError::Mismatch { found, is_page },

@@ -2,7 +2,9 @@
 
 use super::meter::Meter;
 use super::waiting::{Awaited, unless_stopped};
-use super::web::{FIRST_WAIT, RETRIES, STEP, Web, WebAnswer, WebError, answered, pause, problem};
+use super::web::{
+    FIRST_WAIT, LONGEST_WAIT, RETRIES, Web, WebAnswer, WebError, answered, pause, problem,
+};
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::PathBuf;
@@ -62,7 +64,7 @@ impl Web {
     /// Asks, up to five times more with growing waits between where the server says that another time may do or cannot be reached.
     /// It may be asked twice for one thing.
     ///
-    /// Where a redirect leads to another machine, `authorization` stays behind. Each step before the first byte may take 30 seconds.
+    /// Where a redirect leads to another machine, `authorization` stays behind. Each step before the first byte may take as long as the route allows.
     pub fn exchange(&self, request: &WebRequest, meter: &Meter) -> Result<WebReply, WebError> {
         let mut wait = FIRST_WAIT;
         for _ in 0..RETRIES {
@@ -73,7 +75,7 @@ impl Web {
                 Err(WebError::Unreachable(_)) => None,
                 other => return other,
             };
-            pause(after.map_or(wait, Duration::from_secs).min(STEP), meter)?;
+            pause(after.map_or(wait, Duration::from_secs).min(LONGEST_WAIT), meter)?;
             wait *= 2;
         }
         self.exchange_once(request, meter)
@@ -84,7 +86,7 @@ impl Web {
         let (web, request) = (self.clone(), request.clone());
         let reply = unless_stopped(meter, move || web.carry(&request));
         let WebReply { answer, headers } = reply.map_err(|_| WebError::Cancelled)??;
-        let bytes = Box::new(Awaited::patient(answer.bytes, meter, STEP));
+        let bytes = Box::new(Awaited::patient(answer.bytes, meter, self.route().patience()));
         Ok(WebReply { answer: WebAnswer { bytes, ..answer }, headers })
     }
 

@@ -41,7 +41,8 @@ impl Meter {
         self.stopped.0.store(true, Ordering::Relaxed);
     }
 
-    pub(crate) fn is_stopped(&self) -> bool {
+    /// Whether it was stopped.
+    pub fn is_stopped(&self) -> bool {
         self.stopped.is_set()
     }
 
@@ -49,7 +50,8 @@ impl Meter {
         self.stopped.clone()
     }
 
-    pub(crate) fn expect(&self, size: Option<u64>) {
+    /// Counts what is to come: so many bytes, or nobody knows how many.
+    pub fn expect(&self, size: Option<u64>) {
         match size {
             Some(size) => self.total.fetch_add(size, Ordering::Relaxed),
             None => self.unknown.fetch_add(1, Ordering::Relaxed),

@@ -2,6 +2,14 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// Files that are fetched at once, where nobody says otherwise.
+const AT_ONCE: usize = 8;
+/// Files that are fetched at once at most.
+pub const MOST_AT_ONCE: usize = 64;
+/// How long each step before the first byte of an answer may take, and the wait for any further byte, where nobody says otherwise.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// How other machines are reached. The default is directly, by what lies in the usual places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +26,12 @@ pub struct Route {
     pub no_proxy: Option<String>,
     /// A file of PEM certificates: who may vouch for servers, instead of whom the system trusts.
     pub authorities: Option<PathBuf>,
+    /// A file of PEM certificates of who may vouch for servers as well.
+    pub more_authorities: Option<PathBuf>,
+    /// How many files are fetched at once.
+    pub at_once: Option<usize>,
+    /// How long each step before the first byte of an answer may take, and the wait for any further byte.
+    pub patience: Option<Duration>,
     /// Files that say with which name and password registries of containers are asked, the first that knows one first.
     pub logins: Vec<PathBuf>,
     /// Where `git` and what it starts are looked for.
@@ -29,6 +43,20 @@ pub struct Route {
 }
 
 impl Route {
+    /// How many files are fetched at once.
+    pub fn at_once(&self) -> usize {
+        self.at_once.unwrap_or(AT_ONCE).clamp(1, MOST_AT_ONCE)
+    }
+
+    /// Whether a text is the address of a proxy.
+    pub fn is_proxy(text: &str) -> bool {
+        ureq::Proxy::new(text).is_ok()
+    }
+
+    pub(super) fn patience(&self) -> Duration {
+        self.patience.unwrap_or(PATIENCE)
+    }
+
     /// The proxy by which `url` is reached, if there is one.
     pub(super) fn proxy(&self, url: &str) -> Option<&str> {
         let (scheme, rest) = url.split_once("://")?;

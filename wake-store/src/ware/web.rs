@@ -12,8 +12,8 @@ use std::thread;
 use std::time::Duration;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-/// How long each step before the first byte of an answer may take, and the wait for any further byte.
-pub(super) const STEP: Duration = Duration::from_secs(30);
+/// The longest wait before a question is asked again, whatever a server says.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// How often a question that failed is asked again, and how long to wait before that for the first time.
 pub(super) const RETRIES: u32 = 5;
 pub(super) const FIRST_WAIT: Duration = Duration::from_millis(100);
@@ -29,6 +29,28 @@ pub struct Web {
 
 /// What an agent is made for: whether everything must be encrypted, and the proxy.
 type Way = (bool, Option<String>);
+
+/// What of a file is asked for; the default is all of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Portion {
+    /// Nothing where it still has this tag: then the answer is 304.
+    pub unless: Option<String>,
+    /// What follows so many bytes: then the answer is 206, of a server that can do that.
+    pub from: u64,
+    /// All of it after all, where it does not have this tag any more.
+    pub same: Option<String>,
+}
+
+impl Portion {
+    /// What is said of it beside the question. Source: RFC 9110, 13.1 and 14.2.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let Portion { unless, from, same } = self;
+        let range = (*from > 0).then(|| ("range", format!("bytes={from}-")));
+        let same = same.as_ref().filter(|_| *from > 0).map(|tag| ("if-range", tag.clone()));
+        let unless = unless.as_ref().map(|tag| ("if-none-match", tag.clone()));
+        unless.into_iter().chain(range).chain(same).collect()
+    }
+}
 
 /// What a server answered.
 pub struct WebAnswer {
@@ -46,6 +68,8 @@ pub struct WebAnswer {
     pub is_encoded: bool,
     /// The number of bytes, where the server says it.
     pub size: Option<u64>,
+    /// How many bytes of the file come before the first one, where the answer is 206 and says so.
+    pub from: Option<u64>,
     /// The bytes.
     pub bytes: Box<dyn Read + Send>,
 }
@@ -81,14 +105,15 @@ impl Web {
         Web { route, agents: Arc::default() }
     }
 
-    /// Asks for what lies at `url`; where it still has the `tag` the answer is 304 and has no bytes.
+    /// Asks for a portion of what lies at `url`.
     ///
-    /// Each step before the first byte may take 30 seconds, the whole an hour; all of it ends at once when `meter` is stopped.
-    pub fn get(&self, url: &str, tag: Option<&str>, meter: &Meter) -> Result<WebAnswer, WebError> {
-        let (web, url, tag) = (self.clone(), url.to_owned(), tag.map(str::to_owned));
-        let answer = unless_stopped(meter, move || web.ask(&url, tag.as_deref()));
+    /// Each step before the first byte may take as long as the route allows, the whole an hour; all of it ends at once when `meter` is stopped.
+    pub fn get(&self, url: &str, portion: &Portion, meter: &Meter) -> Result<WebAnswer, WebError> {
+        let (web, url, portion) = (self.clone(), url.to_owned(), portion.clone());
+        let answer = unless_stopped(meter, move || web.ask(&url, &portion));
         let answer = answer.map_err(|_| WebError::Cancelled)??;
-        Ok(WebAnswer { bytes: Box::new(Awaited::patient(answer.bytes, meter, STEP)), ..answer })
+        let bytes = Box::new(Awaited::patient(answer.bytes, meter, self.route.patience()));
+        Ok(WebAnswer { bytes, ..answer })
     }
 
     /// The same, asked again up to five times, with growing waits between, where the server says that another time may do, or cannot
@@ -96,29 +121,27 @@ impl Web {
     pub fn get_patiently(
         &self,
         url: &str,
-        tag: Option<&str>,
+        portion: &Portion,
         meter: &Meter,
     ) -> Result<WebAnswer, WebError> {
         let mut wait = FIRST_WAIT;
         for _ in 0..RETRIES {
-            let after = match self.get(url, tag, meter) {
+            let after = match self.get(url, portion, meter) {
                 Ok(answer) if matches!(answer.status, 408 | 429 | 500..) => answer.retry_after,
                 Err(WebError::Unreachable(_)) => None,
                 other => return other,
             };
             let asked = after.map_or(wait, Duration::from_secs);
-            pause(asked.min(STEP), meter)?;
+            pause(asked.min(LONGEST_WAIT), meter)?;
             wait *= 2;
         }
-        self.get(url, tag, meter)
+        self.get(url, portion, meter)
     }
 
-    fn ask(&self, url: &str, tag: Option<&str>) -> Result<WebAnswer, WebError> {
+    fn ask(&self, url: &str, portion: &Portion) -> Result<WebAnswer, WebError> {
         let request = self.agent(url)?.get(url).header("accept-encoding", "identity");
-        let request = match tag {
-            Some(tag) => request.header("if-none-match", tag),
-            None => request,
-        };
+        let headers = portion.headers().into_iter();
+        let request = headers.fold(request, |request, (name, value)| request.header(name, value));
         let answer = request.call().map_err(|error| problem(&error))?;
         Ok(answered(answer))
     }
@@ -145,7 +168,7 @@ impl Web {
             true => tls(&self.route).map_err(WebError::Untrusted)?,
             false => TlsConfig::default(),
         };
-        let made = agent(is_encrypted, proxy, tls);
+        let made = agent(is_encrypted, proxy, tls, self.route.patience());
         agents.insert(way, made.clone());
         Ok(made)
     }
@@ -160,19 +183,31 @@ pub(super) fn answered(answer: ureq::http::Response<ureq::Body>) -> WebAnswer {
     let status_line = answer.status().to_string();
     let is_encoded = header("content-encoding").is_some_and(|how| how != "identity");
     let retry_after = header("retry-after").and_then(|seconds| seconds.parse().ok());
+    let from = header("content-range").filter(|_| status == 206);
+    let from = from.and_then(|range| range.strip_prefix("bytes ")?.split('-').next()?.parse().ok());
     let body = answer.into_body();
     let size = body.content_length();
     let bytes = body.into_with_config().limit(ArchivePolicy::WARE.max_bytes).reader();
     let bytes = Box::new(bytes);
-    WebAnswer { status, status_line, tag, kind, retry_after, is_encoded, size, bytes }
+    WebAnswer { status, status_line, tag, kind, retry_after, is_encoded, size, from, bytes }
 }
 
 /// Who may vouch for servers: the authorities that `route` names, else those of the system.
 fn tls(route: &Route) -> Result<TlsConfig, String> {
-    let found = match &route.authorities {
+    let mut found = match &route.authorities {
         Some(file) => load_certs_from_paths(Some(file), None),
         None => load_native_certs(),
     };
+    if let Some(file) = &route.more_authorities {
+        let more = load_certs_from_paths(Some(file), None).certs;
+        if more.is_empty() {
+            let file = file.display();
+            return Err(format!(
+                "there are no certificates of authorities in `{file}`, which `ca` in `config.toml` names"
+            ));
+        }
+        found.certs.extend(more);
+    }
     if found.certs.is_empty() {
         let place = route.authorities.as_ref().map_or_else(
             || {
@@ -192,14 +227,14 @@ pub(super) fn problem(error: &ureq::Error) -> WebError {
     let text = error.to_string();
     match text.split_once("invalid peer certificate: ") {
         Some((_, why)) => WebError::Untrusted(format!(
-            "its certificate is refused ({why}); authorities of your own can be named in SSL_CERT_FILE"
+            "its certificate is refused ({why}); authorities of your own can be named with `ca` in `config.toml`, or in SSL_CERT_FILE"
         )),
         None => WebError::Unreachable(text),
     }
 }
 
-/// Waits, unless `meter` is stopped.
-pub(super) fn pause(length: Duration, meter: &Meter) -> Result<(), WebError> {
+/// Waits so long, unless `meter` is stopped.
+pub fn pause(length: Duration, meter: &Meter) -> Result<(), WebError> {
     let glances = length.as_millis().div_ceil(GLANCE.as_millis());
     for _ in 0..glances {
         if meter.is_stopped() {
@@ -211,7 +246,12 @@ pub(super) fn pause(length: Duration, meter: &Meter) -> Result<(), WebError> {
 }
 
 /// An `https` address never leads to an unencrypted one, also not by a redirect. Where it leads, its proxy goes along.
-fn agent(https_only: bool, proxy: Option<ureq::Proxy>, tls: TlsConfig) -> ureq::Agent {
+fn agent(
+    https_only: bool,
+    proxy: Option<ureq::Proxy>,
+    tls: TlsConfig,
+    patience: Duration,
+) -> ureq::Agent {
     ureq::Agent::config_builder()
         .https_only(https_only)
         // Also none must be said: a builder takes what it finds in the environment.
@@ -219,9 +259,9 @@ fn agent(https_only: bool, proxy: Option<ureq::Proxy>, tls: TlsConfig) -> ureq::
         .tls_config(tls)
         .http_status_as_error(false)
         .max_redirects(5)
-        .timeout_connect(Some(STEP))
-        .timeout_send_request(Some(STEP))
-        .timeout_recv_response(Some(STEP))
+        .timeout_connect(Some(patience))
+        .timeout_send_request(Some(patience))
+        .timeout_recv_response(Some(patience))
         .timeout_recv_body(Some(WHOLE))
         .build()
         .into()

@@ -16,7 +16,7 @@ pub(super) fn get(
     meter: &Meter,
 ) -> Result<PackedWare, WarehouseError> {
     let address = warehouse.to_string();
-    let answer = match Web::new(route.clone()).get(url, None, meter) {
+    let answer = match Web::new(route.clone()).get(url, &crate::ware::Portion::default(), meter) {
         Ok(answer) => answer,
         Err(WebError::Cancelled) => return Err(WarehouseError::Cancelled),
         Err(error) => {

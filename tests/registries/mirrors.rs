@@ -1,0 +1,181 @@
+//! Mirrors of registries, and the settings of a person.
+
+use std::fs;
+use std::sync::atomic::Ordering;
+
+use wake_tests::{Finished, Project, expect, project};
+
+use crate::scene::{Scene, get, toml};
+use crate::server::{Manner, Server};
+
+/// Writes the settings of the person who uses `project`.
+pub(crate) fn settings(project: &Project, text: &str) {
+    let dir = project.base().join("home/.config/wake");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("config.toml"), text).unwrap();
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    let copied = std::process::Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap();
+    assert!(copied.success());
+}
+
+fn passed_over(finished: &Finished, times: usize) {
+    let said = finished.redacted_stderr();
+    assert_eq!(said.matches("was passed over").count(), times, "{said}");
+}
+
+#[test]
+fn a_mirror_is_asked_first_and_the_registry_only_for_what_it_lacks() {
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    let mirror = scene.publisher.base().join("mirror");
+    copy(&scene.registry(), &mirror);
+    let server = Server::of(scene.registry());
+    let pkgs = format!("text: {}", get("text", "^2"));
+    let user = scene.user_of(&server.address, &pkgs);
+    settings(&user, &format!("[mirrors]\nmain = \"file:{}\"\n", mirror.display()));
+    user.build(&["//app"]);
+    assert_eq!(server.asked.load(Ordering::Relaxed), 0);
+    // The lock names the registry, and is what it is without a mirror.
+    let plain = scene.user_of(&server.address, &pkgs);
+    plain.build(&["//app"]);
+    assert_eq!(user.read("wake.lock"), plain.read("wake.lock"));
+    scene.publish("tone", "1.0.0", "");
+    user.edit("app/PKG.libsonnet", "pkgs={", &format!("pkgs={{ tone: {},", get("tone", "^1")));
+    let built = user.wake(["build", "//app"]).run().success();
+    passed_over(&built, 0);
+    assert_eq!(user.result_text("//app:app", "out.txt").lines().count(), 2);
+}
+
+#[test]
+fn a_mirror_that_fails_is_said_and_passed_over() {
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    let server = Server::of(scene.registry());
+    server.is(Manner::Status(500));
+    let user = scene.user(&format!("text: {}", get("text", "^2")));
+    let second = scene.publisher.base().join("nothing");
+    let list = format!("[\"{}\", \"file:{}\"]", server.address, second.display());
+    settings(&user, &format!("[mirrors]\nmain = {list}\n"));
+    let built = user.wake(["build", "//app"]).run().success();
+    // One that has nothing is no fault; one that fails is asked once.
+    passed_over(&built, 1);
+    built.mentions("warning: the mirror `http://127.0.0.1:").mentions("500 Internal Server Error");
+    assert_eq!(server.asked.load(Ordering::Relaxed), 1);
+    assert_eq!(user.result_text("//app:app", "out.txt"), "text 2.0.1\n");
+}
+
+#[test]
+fn what_a_mirror_has_of_other_content_is_not_taken() {
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    let other = Scene::new();
+    other.write("text", "2.0.1", "", "echo evil > out.txt");
+    other.publisher.wake(["publish", "text"]).run().success();
+    let user = scene.user(&format!("text: {}", get("text", "^2")));
+    user.wake(["lock"]).run().success();
+    let lock = user.read("wake.lock");
+    settings(&user, &format!("[mirrors]\nmain = \"file:{}\"\n", other.registry().display()));
+    let built = user.wake(["build", "//app"]).run().success();
+    passed_over(&built, 1);
+    built.mentions("its archive holds ");
+    assert_eq!(user.result_text("//app:app", "out.txt"), "text 2.0.1\n");
+    // Nor what its log says.
+    let updated = user.wake(["update"]).run().success();
+    passed_over(&updated, 1);
+    updated.mentions("acme/text has other content there than in the registry");
+    assert_eq!(user.read("wake.lock"), lock);
+}
+
+/// A mirror that is behind does not take anything back.
+#[test]
+fn n5_a_mirror_that_is_behind_is_passed_by() {
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    let mirror = scene.publisher.base().join("mirror");
+    copy(&scene.registry(), &mirror);
+    scene.publish("text", "2.1.0", "");
+    let user = scene.user(&format!("text: {}", get("text", "^2")));
+    user.wake(["lock"]).run().success();
+    settings(&user, &format!("[mirrors]\nmain = \"file:{}\"\n", mirror.display()));
+    let updated = user.wake(["update"]).run().success();
+    passed_over(&updated, 0);
+    assert!(user.read("wake.lock").contains("acme/text 2.1.0"));
+}
+
+/// What is wrong with the settings of a person is said at its place, whatever the command.
+#[test]
+fn settings_of_a_person_are_read_with_their_places() {
+    let user = project().pkg("").build();
+    let said = |text: &str, code: i32| {
+        settings(&user, text);
+        user.wake(["ls"]).run().code(code).redacted_stderr()
+    };
+    expect![[r#"
+        error: unknown field `parralel`, expected one of `proxy`, `ca`, `parallel`, `timeout`
+         --> [BASE]/home/.config/wake/config.toml:2:1
+          |
+        2 | parralel = 4
+          | ^^^^^^^^
+          help: did you mean `parallel`?
+    "#]]
+    .assert_eq(&said("[http]\nparralel = 4\n", 2));
+    expect![[r#"
+        error: `timeout` is `1x`; it may be `[TIME]` to `1h`
+         --> [BASE]/home/.config/wake/config.toml:2:11
+          |
+        2 | timeout = "1x"
+          |           ^^^^
+    "#]]
+    .assert_eq(&said("[http]\ntimeout = \"1x\"\n", 2));
+    expect![[r#"
+        error: `parallel` is 65; it may be 1 to 64
+         --> [BASE]/home/.config/wake/config.toml:2:12
+          |
+        2 | parallel = 65
+          |            ^^
+    "#]]
+    .assert_eq(&said("[http]\nparallel = 65\n", 2));
+    expect![[r#"
+        error: `ftp://x` is no address of a registry: it begins with `file:`, `https://`, `http://` or `oci://`
+         --> [BASE]/home/.config/wake/config.toml:2:8
+          |
+        2 | main = ["file:a", "ftp://x"]
+          |        ^^^^^^^^^^^^^^^^^^^^^
+    "#]]
+    .assert_eq(&said("[mirrors]\nmain = [\"file:a\", \"ftp://x\"]\n", 2));
+    expect![[r#"
+        error: invalid type: integer `3`, expected an address or a list of them
+         --> [BASE]/home/.config/wake/config.toml:2:8
+          |
+        2 | main = 3
+          |        ^
+    "#]]
+    .assert_eq(&said("[mirrors]\nmain = 3\n", 2));
+    settings(&user, "[http]\nproxy = \"http://127.0.0.1:9\"\nparallel = 2\ntimeout = \"90s\"\n");
+    user.wake(["ls"]).run().success();
+    // Another place, as the environment says.
+    settings(&user, "nonsense");
+    let empty = user.base().join("other");
+    user.wake(["ls"]).env("XDG_CONFIG_HOME", &empty).run().success();
+    user.wake(["ls"]).run().code(2);
+}
+
+/// N4: whoever says nothing is waited for as long as the person wants.
+#[test]
+fn n4_a_server_that_stalls_is_named_within_its_time() {
+    let scene = Scene::new();
+    scene.publish("text", "2.0.1", "");
+    let server = Server::of(scene.registry());
+    server.is(Manner::Silent);
+    let user = scene.user_of(&server.address, &format!("text: {}", get("text", "^2")));
+    settings(&user, "[http]\ntimeout = \"1s\"\n");
+    let started = std::time::Instant::now();
+    let failed = user.wake(["lock"]).run().code(9);
+    failed.mentions("registry `main`: http://127.0.0.1:").mentions("timeout");
+    // Six waits of a second, and the pauses between them.
+    assert!(started.elapsed() < std::time::Duration::from_secs(60));
+    user.write("wake.toml", toml(&format!("file:{}", scene.registry().display())));
+    user.build(&["//app"]);
+}

@@ -1,0 +1,181 @@
+//! A server of files that does as a test says.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// How a server answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// As servers of files do.
+    Well,
+    /// With a page for people, whatever is asked for.
+    Page,
+    /// With this status.
+    Status(u16),
+    /// With half of what it says that it will send.
+    Half,
+    /// As well, but for archives: with so many bytes of what is asked for.
+    CutArchives(usize),
+    /// With nothing, for ever.
+    Silent,
+    /// As well, but whole where a part is asked for.
+    Whole,
+    /// With bytes that are encoded, though nobody asked for that.
+    Encoded,
+    /// With bytes without end.
+    Endless,
+}
+
+/// A server of the files in a directory, with tags.
+pub(crate) struct Server {
+    /// Where the directory lies.
+    pub(crate) address: String,
+    manner: Arc<Mutex<Manner>>,
+    /// How often it was asked for something.
+    pub(crate) asked: Arc<AtomicUsize>,
+    /// How often it answered that nothing changed.
+    pub(crate) unchanged: Arc<AtomicUsize>,
+    /// The bytes of files that it sent, but for their heads.
+    pub(crate) sent: Arc<AtomicUsize>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Server {
+    /// Of the files in `dir`.
+    pub(crate) fn of(dir: PathBuf) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/wake/", listener.local_addr().unwrap());
+        let manner = Arc::new(Mutex::new(Manner::Well));
+        let (asked, unchanged) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let stopped = Arc::<AtomicBool>::default();
+        let sent = Arc::default();
+        let server = Server { address, manner, asked, unchanged, sent, stopped };
+        let (manner, asked) = (server.manner.clone(), server.asked.clone());
+        let sent = server.sent.clone();
+        let (unchanged, stopped) = (server.unchanged.clone(), server.stopped.clone());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                if stopped.load(Ordering::Relaxed) {
+                    return;
+                }
+                let Ok(stream) = stream else { continue };
+                let (dir, manner) = (dir.clone(), *manner.lock().unwrap());
+                let (asked, unchanged, sent) = (asked.clone(), unchanged.clone(), sent.clone());
+                thread::spawn(move || {
+                    asked.fetch_add(1, Ordering::Relaxed);
+                    // Whoever asked may have gone.
+                    let _ = answer(stream, &dir, manner, &unchanged, &sent);
+                });
+            }
+        });
+        server
+    }
+
+    /// Has it answer so from now on.
+    pub(crate) fn is(&self, manner: Manner) {
+        *self.manner.lock().unwrap() = manner;
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        let host = self.address.trim_start_matches("http://").split('/').next().unwrap();
+        let _ = TcpStream::connect(host);
+    }
+}
+
+fn answer(
+    mut stream: TcpStream,
+    dir: &std::path::Path,
+    manner: Manner,
+    unchanged: &AtomicUsize,
+    sent: &AtomicUsize,
+) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut first = String::new();
+    reader.read_line(&mut first)?;
+    let (mut tag, mut from, mut same) = (None, 0, None);
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line)?;
+        if line.trim().is_empty() {
+            break;
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("if-none-match:") {
+            tag = Some(value.trim().to_owned());
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("if-range:") {
+            same = Some(value.trim().to_owned());
+        }
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("range: bytes=") {
+            from = value.trim().trim_end_matches('-').parse().unwrap();
+        }
+    }
+    let path = first.split(' ').nth(1).unwrap_or_default().trim_start_matches("/wake/").to_owned();
+    let file = dir.join(&path);
+    let head = |status: &str, length: usize, more: &str| {
+        format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n{more}\r\n")
+    };
+    match manner {
+        Manner::Page => {
+            let page = b"<html>Welcome</html>";
+            stream.write_all(
+                head("200 OK", page.len(), "content-type: text/html; charset=utf-8\r\n").as_bytes(),
+            )?;
+            return stream.write_all(page);
+        }
+        Manner::Status(status) => {
+            return stream
+                .write_all(head(&format!("{status} No"), 0, "retry-after: 0\r\n").as_bytes());
+        }
+        Manner::Endless => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")?;
+            loop {
+                stream.write_all(&[b'x'; 65536])?;
+            }
+        }
+        Manner::Silent => loop {
+            thread::sleep(std::time::Duration::from_secs(1));
+            if stream.write_all(b"").is_err() {
+                return Ok(());
+            }
+        },
+        Manner::Well | Manner::Half | Manner::Encoded | Manner::Whole => {}
+        Manner::CutArchives(_) => {}
+    }
+    let mut bytes = Vec::new();
+    match fs::File::open(&file) {
+        Ok(mut file) => file.read_to_end(&mut bytes)?,
+        Err(_) => return stream.write_all(head("404 Not Found", 0, "").as_bytes()),
+    };
+    let sum = bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>();
+    let own = format!("\"{}-{sum}\"", bytes.len());
+    if tag.as_deref() == Some(&own) {
+        unchanged.fetch_add(1, Ordering::Relaxed);
+        return stream.write_all(head("304 Not Modified", 0, "").as_bytes());
+    }
+    let is_part = from > 0 && manner != Manner::Whole && same.is_none_or(|same| same == own);
+    if is_part && from >= bytes.len() {
+        return stream.write_all(head("416 Range Not Satisfiable", 0, "").as_bytes());
+    }
+    let from = if is_part { from } else { 0 };
+    let (whole, bytes) = (bytes.len(), &bytes[from..]);
+    let encoded = if manner == Manner::Encoded { "content-encoding: br\r\n" } else { "" };
+    let range = format!("content-range: bytes {from}-{}/{whole}\r\n", whole.saturating_sub(1));
+    let (status, range) = if is_part { ("206 Partial Content", &*range) } else { ("200 OK", "") };
+    let more = format!("etag: {own}\r\n{encoded}{range}");
+    stream.write_all(head(status, bytes.len(), &more).as_bytes())?;
+    let length = match manner {
+        Manner::Half => bytes.len() / 2,
+        Manner::CutArchives(most) if path.ends_with(".tar.zst") => bytes.len().min(most),
+        _ => bytes.len(),
+    };
+    sent.fetch_add(length, Ordering::Relaxed);
+    stream.write_all(&bytes[..length])
+}

@@ -1,0 +1,165 @@
+//! `config.toml` of a person: how other machines are reached, and where else packages lie.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+use wake_model::Name;
+use wake_registry::Address;
+use wake_steps::diagnostic::Diagnostic;
+use wake_store::ConfinedPath;
+use wake_store::ware::{MOST_AT_ONCE, Route};
+
+use super::file::{Fault, SettingsText, unread};
+use super::span::span;
+
+/// The longest that may be waited for another machine.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// The settings of a person, for all workspaces. None of them changes what is built.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PersonSettings {
+    /// Where the files of a registry lie as well, by what workspaces call it: asked before the registry itself, in this order.
+    pub mirrors: BTreeMap<Name, Vec<Address>>,
+    /// The proxy for all addresses, where the environment names none for them.
+    pub proxy: Option<String>,
+    /// Certificates of authorities that vouch for servers, besides those that do anyway.
+    pub authorities: Option<PathBuf>,
+    /// How many files are fetched at once at most.
+    pub parallel: Option<usize>,
+    /// How long each wait for another machine may take.
+    pub timeout: Option<Duration>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PersonFile {
+    #[serde(default)]
+    mirrors: BTreeMap<Spanned<String>, Spanned<Texts>>,
+    #[serde(default)]
+    http: HttpTable,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HttpTable {
+    proxy: Option<Spanned<String>>,
+    ca: Option<Spanned<PathBuf>>,
+    parallel: Option<Spanned<i64>>,
+    timeout: Option<Spanned<String>>,
+}
+
+/// A text, or a list of them.
+struct Texts(Vec<String>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
+        deserializer.deserialize_any(TextsVisitor)
+    }
+}
+
+struct TextsVisitor;
+
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = Texts;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an address or a list of them")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Texts, E> {
+        Ok(Texts(vec![text.to_owned()]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Texts, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(text) = seq.next_element()? {
+            texts.push(text);
+        }
+        Ok(Texts(texts))
+    }
+}
+
+impl PersonSettings {
+    /// Reads the file at `path`; where there is none, nothing is set. Links on the way to it are followed: it is the person's own.
+    pub fn read(path: &Path) -> Result<PersonSettings, Diagnostic> {
+        let real = match path.canonicalize() {
+            Ok(real) => real,
+            Err(error) if is_absent(&error) => return Ok(PersonSettings::default()),
+            Err(error) => return Err(unread(path, &error)),
+        };
+        let (Some(dir), Some(name)) = (real.parent(), real.file_name()) else {
+            return Err(unread(path, &std::io::ErrorKind::IsADirectory.into()));
+        };
+        let dir = ConfinedPath::top(dir).map_err(|error| unread(path, &error))?;
+        let text = SettingsText::read(&dir.join(name), path.display().to_string())?;
+        let beside = path.parent().unwrap_or(Path::new("/"));
+        PersonSettings::of(&text.parse()?, beside).map_err(|fault| text.told(fault))
+    }
+
+    fn of(file: &PersonFile, beside: &Path) -> Result<PersonSettings, Fault> {
+        let PersonFile { mirrors, http: HttpTable { proxy, ca, parallel, timeout } } = file;
+        let mirrors = mirrors.iter().map(|(registry, texts)| mirror(registry, texts, beside));
+        Ok(PersonSettings {
+            mirrors: mirrors.collect::<Result<_, _>>()?,
+            proxy: proxy.as_ref().map(proxy_of).transpose()?,
+            authorities: ca.as_ref().map(|ca| beside.join(ca.get_ref())),
+            parallel: parallel.as_ref().map(parallel_of).transpose()?,
+            timeout: timeout.as_ref().map(timeout_of).transpose()?,
+        })
+    }
+
+    /// How other machines are reached by whom `route` leads already: what it says counts more.
+    pub fn route(&self, route: Route) -> Route {
+        Route {
+            all_proxy: route.all_proxy.or_else(|| self.proxy.clone()),
+            more_authorities: route.more_authorities.or_else(|| self.authorities.clone()),
+            at_once: route.at_once.or(self.parallel),
+            patience: route.patience.or(self.timeout),
+            ..route
+        }
+    }
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+}
+
+fn mirror(
+    registry: &Spanned<String>,
+    texts: &Spanned<Texts>,
+    beside: &Path,
+) -> Result<(Name, Vec<Address>), Fault> {
+    let name = registry.get_ref().parse().map_err(|error| Fault::at(registry, error))?;
+    let addresses = texts.get_ref().0.iter().map(|text| Address::parse(text, beside));
+    let addresses = addresses.collect::<Result<_, _>>().map_err(|error| Fault::at(texts, error))?;
+    Ok((name, addresses))
+}
+
+/// A proxy as it is written in the environment too: `http://HOST:PORT`, the scheme may be absent.
+fn proxy_of(proxy: &Spanned<String>) -> Result<String, Fault> {
+    let text = proxy.get_ref();
+    let wrong = "`proxy` is no address such as `http://proxy.example.org:3128`";
+    match Route::is_proxy(text) {
+        true => Ok(text.clone()),
+        false => Err(Fault::at(proxy, wrong)),
+    }
+}
+
+fn parallel_of(parallel: &Spanned<i64>) -> Result<usize, Fault> {
+    let number = *parallel.get_ref();
+    let found = usize::try_from(number).ok().filter(|found| (1..=MOST_AT_ONCE).contains(found));
+    let wrong = || format!("`parallel` is {number}; it may be 1 to {MOST_AT_ONCE}");
+    found.ok_or_else(|| Fault::at(parallel, wrong()))
+}
+
+fn timeout_of(timeout: &Spanned<String>) -> Result<Duration, Fault> {
+    let text = timeout.get_ref();
+    let found = span(text).filter(|span| (Duration::from_secs(1)..=LONGEST_WAIT).contains(span));
+    let wrong = || format!("`timeout` is `{text}`; it may be `1s` to `1h`");
+    found.ok_or_else(|| Fault::at(timeout, wrong()))
+}

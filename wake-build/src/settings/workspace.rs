@@ -1,0 +1,83 @@
+//! `wake.toml`: where and how fast to build, never what.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
+
+use wake_steps::MOST_JOBS;
+use wake_steps::diagnostic::Diagnostic;
+use wake_store::ConfinedPath;
+
+use super::file::SettingsText;
+use super::registries::{RegistrySettings, Table};
+
+/// The settings of a workspace.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Settings {
+    /// Globs of member directories; none: every package below the root.
+    pub members: Option<Vec<String>>,
+    /// How many commands run at once.
+    pub jobs: Option<usize>,
+    /// Where the store is, relative to the file.
+    pub store: Option<PathBuf>,
+    /// Where published packages come from.
+    pub registries: RegistrySettings,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SettingsFile {
+    #[serde(default)]
+    workspace: WorkspaceTable,
+    #[serde(default)]
+    build: BuildTable,
+    #[serde(default)]
+    registries: Table,
+    #[serde(default)]
+    namespaces: Table,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WorkspaceTable {
+    members: Option<Vec<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BuildTable {
+    jobs: Option<Jobs>,
+    store: Option<PathBuf>,
+}
+
+/// A number of commands at once that the flag would take, too.
+struct Jobs(u16);
+
+impl<'de> Deserialize<'de> for Jobs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Jobs, D::Error> {
+        let number = i64::deserialize(deserializer)?;
+        let jobs = u16::try_from(number).ok().filter(|jobs| (1..=MOST_JOBS).contains(jobs));
+        let wrong = || format!("`jobs` is {number}; it may be 1 to {MOST_JOBS}");
+        jobs.map(Jobs).ok_or_else(|| D::Error::custom(wrong()))
+    }
+}
+
+impl Settings {
+    /// Reads the file at `path`.
+    pub(crate) fn read(file: &ConfinedPath) -> Result<Settings, Diagnostic> {
+        let path = file.path();
+        let shown = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let text = SettingsText::read(file, shown.unwrap_or_default())?;
+        let SettingsFile { workspace, build, registries, namespaces } = text.parse()?;
+        let dir = path.parent().unwrap_or(Path::new("/"));
+        let beside = |store: PathBuf| dir.join(store);
+        let registries = RegistrySettings::new(&registries, &namespaces, dir);
+        Ok(Settings {
+            members: workspace.members,
+            jobs: build.jobs.map(|Jobs(jobs)| jobs.into()),
+            store: build.store.map(beside),
+            registries: registries.map_err(|fault| text.told(fault))?,
+        })
+    }
+}

@@ -1,0 +1,311 @@
+//! A place where the files of a registry lie: the registry itself, or a mirror of it.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+use wake_model::{Name, PkgName, Version};
+use wake_store::Seen;
+use wake_store::ware::{Meter, Portion, Web, WebAnswer, WebError};
+
+use crate::address::Address;
+use crate::error::RegistryError;
+use crate::log;
+use crate::oci::{Blob, Oci};
+use crate::shelf::{self, MARK, Part};
+
+/// Bytes of one file of metadata at most.
+pub(crate) const LONGEST_METADATA: u64 = 1 << 20;
+/// A log of more bytes is not asked for whole as long as it only grows.
+const LONG: usize = 64 << 10;
+
+/// Whether somebody who does not answer is asked again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Five times: there is nobody else.
+    Patient,
+    /// No: there is another one to ask.
+    Hasty,
+}
+
+/// A place where the files of a registry lie.
+#[derive(Debug)]
+pub(crate) struct Site {
+    registry: Name,
+    address: Address,
+    web: Web,
+    patience: Patience,
+    /// Where it is one of containers.
+    oci: Option<Oci>,
+}
+
+/// What lies at a path of a registry.
+pub(crate) enum Answer {
+    Absent,
+    /// It is as it was when it had the tag that was named.
+    Unchanged,
+    /// It has fewer bytes than are to be passed over.
+    Shorter,
+    Bytes(Bytes),
+}
+
+/// Bytes of a file.
+pub(crate) struct Bytes {
+    pub(crate) bytes: Box<dyn Read + Send>,
+    /// How many come before the first one.
+    pub(crate) from: u64,
+    /// How many these are, where that is known.
+    pub(crate) size: Option<u64>,
+    /// What the server calls that state of the file.
+    pub(crate) tag: Option<String>,
+}
+
+impl Site {
+    pub(crate) fn new(registry: Name, address: Address, web: Web, patience: Patience) -> Site {
+        let oci = match &address {
+            Address::Oci { host, prefix } => {
+                Some(Oci::new(registry.clone(), host.clone(), prefix.clone(), web.clone()))
+            }
+            Address::Dir(_) | Address::Web(_) => None,
+        };
+        Site { registry, address, web, patience, oci }
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Whether the log is made of tags, which have no order.
+    pub(crate) fn has_tags(&self) -> bool {
+        self.oci.is_some()
+    }
+
+    /// The bytes of the log of a package, with its tag, as far as its lines are whole: that it has none is an empty one. `seen` is
+    /// what was seen here last; of a long log that has become longer only the new lines are asked for.
+    pub(crate) fn log(
+        &self,
+        pkg: &PkgName,
+        seen: &Seen,
+        meter: &Meter,
+    ) -> Result<Option<Seen>, RegistryError> {
+        if let Some(oci) = &self.oci {
+            let bytes = oci.log(pkg, &seen.bytes, meter)?;
+            return Ok(bytes.map(|bytes| Seen { tag: None, bytes }));
+        }
+        let path = shelf::log(pkg);
+        // From the last line on, so that one sees that it goes on there.
+        let last_line = log::last_line(&seen.bytes);
+        let from = if seen.bytes.len() > LONG { last_line } else { 0 };
+        let portion = Portion { unless: seen.tag.clone(), from: from as u64, same: None };
+        let whole = Portion { unless: seen.tag.clone(), ..Portion::default() };
+        let mut answer = match self.ask(&path, &portion, meter)? {
+            Answer::Shorter => self.ask(&path, &whole, meter)?,
+            answer => answer,
+        };
+        if let Answer::Bytes(Bytes { from: 1.., .. }) = &answer {
+            match self.grown(&path, seen, from, answer)? {
+                Some(grown) => return Ok(Some(grown)),
+                None => answer = self.ask(&path, &whole, meter)?,
+            }
+        }
+        match answer {
+            Answer::Absent | Answer::Shorter => Ok(None),
+            Answer::Unchanged => Ok(Some(seen.clone())),
+            Answer::Bytes(Bytes { bytes, tag, .. }) => {
+                let mut bytes = self.read_all(&path, bytes, log::LONGEST)?;
+                bytes.truncate(log::whole(&bytes).len());
+                Ok(Some(Seen { tag, bytes }))
+            }
+        }
+    }
+
+    /// What was seen of a log with what follows, if `answer` begins with its last line, which begins at `from`.
+    fn grown(
+        &self,
+        path: &str,
+        seen: &Seen,
+        from: usize,
+        answer: Answer,
+    ) -> Result<Option<Seen>, RegistryError> {
+        let Answer::Bytes(Bytes { bytes, from: there, tag, .. }) = answer else { return Ok(None) };
+        let tail = self.read_all(path, bytes, log::LONGEST - from as u64)?;
+        let tail = log::whole(&tail);
+        let is_one = there == from as u64 && tail.starts_with(&seen.bytes[from..]);
+        Ok(is_one.then(|| Seen { tag, bytes: [&seen.bytes[..from], tail].concat() }))
+    }
+
+    /// The list of the packages of a namespace; a registry of containers has none.
+    pub(crate) fn list(
+        &self,
+        of: Option<&Name>,
+        meter: &Meter,
+    ) -> Result<Option<Vec<u8>>, RegistryError> {
+        let path = shelf::list(of);
+        match self.ask(&path, &Portion::default(), meter)? {
+            Answer::Absent | Answer::Unchanged | Answer::Shorter => Ok(None),
+            Answer::Bytes(Bytes { bytes, .. }) => {
+                self.read_all(&path, bytes, log::LONGEST).map(Some)
+            }
+        }
+    }
+
+    /// Tells a registry without a package from no registry.
+    pub(crate) fn check_there(&self, meter: &Meter) -> Result<(), RegistryError> {
+        if let Some(oci) = &self.oci {
+            return oci.check_there(meter);
+        }
+        match self.ask(MARK, &Portion::default(), meter)? {
+            Answer::Absent => Err(RegistryError::NoRegistry { address: self.address.to_string() }),
+            Answer::Unchanged | Answer::Shorter => Ok(()),
+            Answer::Bytes(Bytes { bytes, .. }) => {
+                let bytes = self.read_all(MARK, bytes, LONGEST_METADATA)?;
+                check_mark(&bytes).map_err(|problem| self.unavailable(MARK, problem))
+            }
+        }
+    }
+
+    /// A file of a version, or what follows so many bytes of it if it still has the tag `same`.
+    pub(crate) fn part(
+        &self,
+        pkg: &PkgName,
+        version: &Version,
+        part: Part,
+        from: u64,
+        same: Option<&str>,
+        meter: &Meter,
+    ) -> Result<Option<Bytes>, RegistryError> {
+        let Some(oci) = &self.oci else {
+            let path = shelf::part(pkg, version, part);
+            let portion = Portion { unless: None, from, same: same.map(str::to_owned) };
+            let whole = Portion::default();
+            let answer = match self.ask(&path, &portion, meter)? {
+                Answer::Shorter => self.ask(&path, &whole, meter)?,
+                answer => answer,
+            };
+            return Ok(match answer {
+                Answer::Bytes(bytes) => Some(bytes),
+                Answer::Absent | Answer::Unchanged | Answer::Shorter => None,
+            });
+        };
+        let blob = oci.part(pkg, version, part, from, meter)?;
+        Ok(blob.map(|Blob { bytes, from, size, digest }| Bytes {
+            bytes,
+            from,
+            size,
+            tag: Some(digest),
+        }))
+    }
+
+    /// Whether what breaks off can be asked for from there on, and is worth it.
+    pub(crate) fn is_far(&self) -> bool {
+        !matches!(self.address, Address::Dir(_))
+    }
+
+    pub(crate) fn unavailable(&self, path: &str, problem: String) -> RegistryError {
+        let path = format!("{}/{path}", self.address);
+        RegistryError::Unavailable { registry: self.registry.clone(), path, problem }
+    }
+
+    fn ask(&self, path: &str, portion: &Portion, meter: &Meter) -> Result<Answer, RegistryError> {
+        match &self.address {
+            Address::Dir(dir) => open(&dir.join(path)).map_err(|error| match error.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    RegistryError::Io { path: dir.join(path), source: error }
+                }
+                _ => self.unavailable(path, error.to_string()),
+            }),
+            Address::Web(url) => self.ask_web(&format!("{url}/{path}"), path, portion, meter),
+            // It has no files.
+            Address::Oci { .. } => Ok(Answer::Absent),
+        }
+    }
+
+    fn ask_web(
+        &self,
+        url: &str,
+        path: &str,
+        portion: &Portion,
+        meter: &Meter,
+    ) -> Result<Answer, RegistryError> {
+        let answer = match self.patience {
+            Patience::Patient => self.web.get_patiently(url, portion, meter),
+            Patience::Hasty => self.web.get(url, portion, meter),
+        };
+        let answer = answer.map_err(|error| match error {
+            WebError::Cancelled => RegistryError::Cancelled,
+            error => self.unavailable(path, error.to_string()),
+        })?;
+        let WebAnswer { status, status_line, tag, kind, is_encoded, size, from, bytes, .. } =
+            answer;
+        match (status, from) {
+            (200 | 206, _) if kind.as_deref() == Some("text/html") => {
+                Err(self.unavailable(path, "a page for people came instead of the file".to_owned()))
+            }
+            (200 | 206, _) if is_encoded => {
+                Err(self.unavailable(path, "the answer is encoded".to_owned()))
+            }
+            (200, _) => Ok(Answer::Bytes(Bytes { bytes, from: 0, size, tag })),
+            (206, Some(from)) if portion.from > 0 => {
+                Ok(Answer::Bytes(Bytes { bytes, from, size, tag }))
+            }
+            (304, _) if portion.unless.is_some() => Ok(Answer::Unchanged),
+            (416, _) if portion.from > 0 => Ok(Answer::Shorter),
+            (404 | 410, _) => Ok(Answer::Absent),
+            (401 | 403 | 407, _) => {
+                let path = format!("{}/{path}", self.address);
+                Err(RegistryError::Denied {
+                    registry: self.registry.clone(),
+                    path,
+                    status: status_line,
+                })
+            }
+            _ => Err(self.unavailable(path, status_line)),
+        }
+    }
+
+    pub(crate) fn read_all(
+        &self,
+        path: &str,
+        bytes: Box<dyn Read + Send>,
+        most: u64,
+    ) -> Result<Vec<u8>, RegistryError> {
+        let mut read = Vec::new();
+        let length = bytes.take(most + 1).read_to_end(&mut read);
+        match length {
+            Ok(length) if length as u64 > most => {
+                let most = most.div_ceil(1 << 20);
+                Err(self.unavailable(path, format!("more than {most} MiB come")))
+            }
+            Ok(_) => Ok(read),
+            Err(error) => Err(self.unavailable(path, format!("it broke off: {error}"))),
+        }
+    }
+}
+
+/// What is wrong with the file that says that something is a registry.
+pub(crate) fn check_mark(bytes: &[u8]) -> Result<(), String> {
+    let value: serde_json::Value =
+        serde_json::from_slice(bytes).map_err(|error| format!("it is no registry: {error}"))?;
+    match value["wake"].as_u64() {
+        Some(1) => Ok(()),
+        Some(form) => Err(format!("it is of form {form}, and this wake knows form 1")),
+        None => Err("it is no registry".to_owned()),
+    }
+}
+
+/// Opens a regular file; what is a pipe is not waited for.
+pub(crate) fn open(path: &Path) -> io::Result<Answer> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => return Ok(Answer::Absent),
+        Err(error) => return Err(error.into()),
+    };
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    let size = Some(metadata.len());
+    Ok(Answer::Bytes(Bytes { bytes: Box::new(file), from: 0, size, tag: None }))
+}
