@@ -1,0 +1,134 @@
+//! Reads mappings so that no key goes unread.
+
+use std::sync::Arc;
+
+use wake_model::nearest::nearest;
+
+use super::{Entry, Node, Value, Yaml, resolved};
+use crate::error::DocumentError;
+use crate::text::Mark;
+
+/// The entries of a mapping while they are read.
+#[derive(Clone)]
+pub(crate) struct Fields<'a> {
+    entries: Vec<&'a Entry>,
+    at: Mark,
+    what: String,
+    known: Vec<&'static str>,
+}
+
+/// What kind of value a node is, with its article.
+pub(crate) fn kind(node: &Node) -> &'static str {
+    match &node.value {
+        Value::Null => "null",
+        Value::Text { .. } => "a string",
+        Value::List(_) => "a list",
+        Value::Map(_) => "a mapping",
+    }
+}
+
+fn mismatch(yaml: &Yaml, node: &Node, what: &str, expected: &str) -> DocumentError {
+    yaml.source.error(node.at, format!("{what} is {}: expected {expected}", kind(node)))
+}
+
+/// The text of a scalar. Where YAML reads another value than the text, that is warned about.
+pub(crate) fn text(yaml: &mut Yaml, node: &Node, what: &str) -> Result<String, DocumentError> {
+    let Value::Text { text, quoted } = &node.value else {
+        return Err(mismatch(yaml, node, what, "a string"));
+    };
+    if let Some(value) = resolved::other_than_written(text).filter(|_| !quoted) {
+        let message = format!("`{text}` is `{value}` to YAML and to Velocity: here it is `{text}`");
+        let warning = yaml.source.error(node.at, message);
+        let warning = warning.with_hint(format!("write `\"{text}\"`"));
+        yaml.warn(warning);
+    }
+    Ok(text.clone())
+}
+
+/// The items of a list; null is an empty one.
+pub(crate) fn list<'a>(
+    yaml: &Yaml,
+    node: &'a Node,
+    what: &str,
+) -> Result<&'a [Arc<Node>], DocumentError> {
+    match &node.value {
+        Value::Null => Ok(&[]),
+        Value::List(items) => Ok(items),
+        _ => Err(mismatch(yaml, node, what, "a list")),
+    }
+}
+
+/// Texts that may be written as a list of them or as one.
+pub(crate) fn list_or_one(
+    yaml: &mut Yaml,
+    node: &Node,
+    what: &str,
+) -> Result<Vec<(String, Mark)>, DocumentError> {
+    match &node.value {
+        Value::List(items) => {
+            items.iter().map(|item| Ok((text(yaml, item, what)?, item.at))).collect()
+        }
+        _ => Ok(vec![(text(yaml, node, what)?, node.at)]),
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// Begins to read `node`, which must be a mapping; null is an empty one. `what` names it in messages.
+    pub(crate) fn of(yaml: &Yaml, node: &'a Node, what: &str) -> Result<Self, DocumentError> {
+        let entries = match &node.value {
+            Value::Null => Vec::new(),
+            Value::Map(entries) => entries.iter().collect(),
+            _ => return Err(mismatch(yaml, node, what, "a mapping")),
+        };
+        Ok(Self { entries, at: node.at, what: what.to_owned(), known: Vec::new() })
+    }
+
+    /// Takes the value of `key`; one that is null counts as absent.
+    pub(crate) fn take(&mut self, key: &'static str) -> Option<&'a Arc<Node>> {
+        self.known.push(key);
+        let at = self.entries.iter().position(|entry| entry.key == key)?;
+        let entry = self.entries.remove(at);
+        (!matches!(entry.value.value, Value::Null)).then_some(&entry.value)
+    }
+
+    /// Takes the value of `key`, which must be there.
+    pub(crate) fn need(
+        &mut self,
+        yaml: &Yaml,
+        key: &'static str,
+    ) -> Result<&'a Arc<Node>, DocumentError> {
+        let (at, what) = (self.at, self.what.clone());
+        self.take(key).ok_or_else(|| yaml.source.error(at, format!("{what} has no `{key}`")))
+    }
+
+    /// What has not been taken.
+    pub(crate) fn rest(self) -> Vec<&'a Entry> {
+        self.entries
+    }
+
+    /// Ends the reading: what is left is unknown.
+    pub(crate) fn finish(self, yaml: &Yaml) -> Result<(), DocumentError> {
+        match self.entries.first() {
+            None => Ok(()),
+            Some(entry) => Err(self.unknown(yaml, entry)),
+        }
+    }
+
+    /// Ends the reading of a mapping that may hold what is nobody's business here: only what is nearly a known key is an error.
+    pub(crate) fn finish_tolerant(self, yaml: &Yaml) -> Result<(), DocumentError> {
+        let near = |entry: &&&Entry| nearest(&entry.key, self.known.iter().copied()).is_some();
+        match self.entries.iter().find(near) {
+            None => Ok(()),
+            Some(entry) => Err(self.unknown(yaml, entry)),
+        }
+    }
+
+    fn unknown(&self, yaml: &Yaml, entry: &Entry) -> DocumentError {
+        let message = format!("unknown key `{}` in {}", entry.key, self.what);
+        let hint = match nearest(&entry.key, self.known.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("{} has the keys `{}`", self.what, self.known.join("`, `")),
+        };
+        yaml.source.error(entry.at, message).with_hint(hint)
+    }
+}

@@ -1,0 +1,160 @@
+//! From the events of the parser to a tree.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
+
+use super::{Entry, Node, Value};
+use crate::error::DocumentError;
+use crate::text::{Mark, Text};
+
+/// No specification is deeper, and what is dropped level by level must end.
+const DEEPEST: usize = 64;
+
+/// A list or mapping of which not everything has been read.
+struct Open {
+    at: Mark,
+    anchor: usize,
+    content: Content,
+}
+
+enum Content {
+    List(Vec<Arc<Node>>),
+    /// The entries so far, and a key that waits for its value.
+    Map(Vec<Entry>, Option<(String, Mark)>),
+}
+
+struct Tree<'a> {
+    source: &'a Text,
+    open: Vec<Open>,
+    anchors: HashMap<usize, Arc<Node>>,
+    root: Option<Arc<Node>>,
+}
+
+/// Reads the one document of a text. An empty one is null.
+pub(super) fn read(source: &Text, text: &str) -> Result<Arc<Node>, DocumentError> {
+    let mut tree = Tree { source, open: Vec::new(), anchors: HashMap::new(), root: None };
+    let mut documents = 0;
+    for event in Parser::new_from_str(text) {
+        let (event, span) = event.map_err(|error| {
+            source.error(mark(*error.marker()), format!("this is no YAML: {}", error.info()))
+        })?;
+        let at = mark(span.start);
+        match event {
+            Event::DocumentStart(_) if documents == 1 => {
+                return Err(source.error(at, "a second document begins here: expected one"));
+            }
+            Event::DocumentStart(_) => documents += 1,
+            Event::Alias(anchor) => {
+                let node = tree.anchors.get(&anchor).cloned();
+                let inside = || source.error(at, "an alias stands inside of what it names");
+                tree.put(at, node.ok_or_else(inside)?)?;
+            }
+            Event::Scalar(text, style, anchor, _) => {
+                let value = scalar(&text, style);
+                tree.finished(Node { at, value }, anchor)?;
+            }
+            Event::SequenceStart(anchor, _) => {
+                tree.begin(at, anchor, Content::List(Vec::new()))?;
+            }
+            Event::MappingStart(anchor, _) => {
+                tree.begin(at, anchor, Content::Map(Vec::new(), None))?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => tree.end()?,
+            Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
+        }
+    }
+    let nothing = || Arc::new(Node { at: Mark { line: 1, column: 1 }, value: Value::Null });
+    Ok(tree.root.unwrap_or_else(nothing))
+}
+
+fn mark(marker: Marker) -> Mark {
+    Mark { line: marker.line(), column: marker.col() + 1 }
+}
+
+fn scalar(text: &str, style: ScalarStyle) -> Value {
+    match (style, text) {
+        (ScalarStyle::Plain, "" | "~" | "null" | "Null" | "NULL") => Value::Null,
+        (style, text) => Value::Text { text: text.to_owned(), quoted: style != ScalarStyle::Plain },
+    }
+}
+
+impl Tree<'_> {
+    fn begin(&mut self, at: Mark, anchor: usize, content: Content) -> Result<(), DocumentError> {
+        if self.open.len() == DEEPEST {
+            let message = format!("this is nested more than {DEEPEST} levels deep");
+            return Err(self.source.error(at, message));
+        }
+        self.open.push(Open { at, anchor, content });
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<(), DocumentError> {
+        let Some(open) = self.open.pop() else { return Ok(()) };
+        let value = match open.content {
+            Content::List(items) => Value::List(items),
+            Content::Map(entries, _) => Value::Map(merged(self.source, entries)?),
+        };
+        self.finished(Node { at: open.at, value }, open.anchor)
+    }
+
+    fn finished(&mut self, node: Node, anchor: usize) -> Result<(), DocumentError> {
+        let node = Arc::new(node);
+        if anchor != 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        self.put(node.at, node)
+    }
+
+    /// Puts a value where it belongs; `at` is where it, or the alias for it, stands.
+    fn put(&mut self, at: Mark, node: Arc<Node>) -> Result<(), DocumentError> {
+        match self.open.last_mut().map(|open| &mut open.content) {
+            None => self.root = Some(node),
+            Some(Content::List(items)) => items.push(node),
+            Some(Content::Map(entries, waiting)) => match waiting.take() {
+                Some((key, at)) => entries.push(Entry { key, at, value: node }),
+                None => *waiting = Some((key(self.source, at, &node, entries)?, at)),
+            },
+        }
+        Ok(())
+    }
+}
+
+/// The key that a node is, which must stand once.
+fn key(source: &Text, at: Mark, node: &Node, entries: &[Entry]) -> Result<String, DocumentError> {
+    let key = match &node.value {
+        Value::Text { text, .. } => text.clone(),
+        Value::Null => return Err(source.error(at, "a key is null: expected a string")),
+        Value::List(_) => return Err(source.error(at, "a key is a list: expected a string")),
+        Value::Map(_) => return Err(source.error(at, "a key is a mapping: expected a string")),
+    };
+    if let Some(first) = entries.iter().find(|entry| entry.key == key && key != "<<") {
+        let message = format!("`{key}` stands twice, first in line {}", first.at.line);
+        return Err(source.error(at, message).with_hint("remove one of them"));
+    }
+    Ok(key)
+}
+
+/// A mapping in which what `<<` brings stands where the mapping itself does not say otherwise.
+fn merged(source: &Text, entries: Vec<Entry>) -> Result<Vec<Entry>, DocumentError> {
+    let (merges, mut own): (Vec<_>, Vec<_>) =
+        entries.into_iter().partition(|entry| entry.key == "<<");
+    for merge in merges {
+        let brought: Vec<&Arc<Node>> = match &merge.value.value {
+            Value::List(items) => items.iter().collect(),
+            _ => vec![&merge.value],
+        };
+        for node in brought {
+            let Value::Map(entries) = &node.value else {
+                return Err(source.error(merge.at, "`<<` brings no mapping"));
+            };
+            for entry in entries {
+                if own.iter().all(|one| one.key != entry.key) {
+                    own.push(entry.clone());
+                }
+            }
+        }
+    }
+    Ok(own)
+}
