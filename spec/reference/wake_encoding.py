@@ -342,6 +342,22 @@ def host(case):
     return sealed(many(text(case["arch"]), {"list": parts}, {"list": etc}), "wake host v2")
 
 
+def image_build(case):
+    base = case["base"]
+    base = many(text("build"), digest(base["build"])) if "build" in base else \
+        many(text("image"), text(base["image"]), None if base["digest"] is None else text(base["digest"]))
+    names = [text(case[name]) for name in
+             ("name_of_image", "version", "system", "backend", "distro", "engine", "arch")]
+    context = [many(text(file["path"]), digest(blake3(file["content"].encode()).hex()), file["executable"])
+               for file in case["context"]]
+    variables = [(name, text(case["variables"][name])) for name in by_bytes(case["variables"])]
+    return sealed(many(*names, base, {"list": [digest(need) for need in case["needs"]]}, {"record": variables},
+                       {"list": [text(one) for one in case["arguments"]]},
+                       digest(blake3(case["template"].encode()).hex()), {"list": context},
+                       None if case["prolog"] is None else {"list": [text(line) for line in case["prolog"]]}),
+                  "wake image build v1")
+
+
 def listing(case):
     letters = {"file": "f", "executable": "x", "dir": "d", "link": "l", "other": "o"}
     data = b"".join((letters[case["entries"][name]] + name + "\0").encode()
@@ -556,7 +572,7 @@ def base58(data):
 KINDS = {"blob": blob, "value": value, "refused": refused, "json": json_value, "tree": tree, "pkg": pkg,
          "action": action, "host": host, "listing": listing, "evaluation": evaluation, "memo": memo,
          "run_record": run_record, "lock": lock, "archive": archive, "release": release,
-         "manifest": manifest}
+         "manifest": manifest, "image_build": image_build}
 
 
 def main(mode):

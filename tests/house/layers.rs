@@ -12,7 +12,7 @@ struct Layer {
 const LAYERS: &[Layer] = &[
     Layer { crates: &["wake-model"], may_use: &[] },
     Layer {
-        crates: &["wake-solve", "wake-eval", "wake-exec", "wake-store"],
+        crates: &["wake-solve", "wake-eval", "wake-exec", "wake-store", "wake-velocity"],
         may_use: &["wake-model"],
     },
     Layer { crates: &["wake-registry"], may_use: &["wake-model", "wake-store"] },

@@ -46,6 +46,8 @@ pub enum Domain {
     Evaluation,
     /// A run record.
     Record,
+    /// The build of a container image from Velocity's documents.
+    ImageBuild,
 }
 
 impl Domain {
@@ -59,12 +61,13 @@ impl Domain {
             Domain::Host => "wake host v2",
             Domain::Evaluation => "wake evaluation v1",
             Domain::Record => "wake record v1",
+            Domain::ImageBuild => "wake image build v1",
         }
     }
 
     /// What BLAKE3 makes of the context string before it looks at the bytes; the same for all of a kind.
     fn context_key(self) -> &'static ContextKey {
-        static KEYS: [OnceLock<ContextKey>; 7] = [const { OnceLock::new() }; 7];
+        static KEYS: [OnceLock<ContextKey>; 8] = [const { OnceLock::new() }; 8];
         KEYS[self as usize].get_or_init(|| hash_derive_key_context(self.context()))
     }
 }
@@ -172,8 +175,8 @@ mod tests {
 
     #[test]
     fn a_digest_is_that_of_key_derivation_with_the_context_of_its_kind() {
-        use Domain::{Action, Evaluation, Host, Pkg, Record, Tree, Value};
-        for domain in [Tree, Pkg, Action, Value, Host, Evaluation, Record] {
+        use Domain::{Action, Evaluation, Host, ImageBuild, Pkg, Record, Tree, Value};
+        for domain in [Tree, Pkg, Action, Value, Host, Evaluation, Record, ImageBuild] {
             let expected = blake3::derive_key(domain.context(), b"bytes");
             assert_eq!(*digest_bytes(domain, b"bytes").as_bytes(), expected);
         }

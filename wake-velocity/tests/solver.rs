@@ -1,5 +1,7 @@
 //! The choice that is made, compared with going through all choices as the rules say.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

@@ -32,6 +32,8 @@ fn every_file_of_vectors_is_run() {
         "blob",
         "evaluation",
         "host",
+        // By `wake-velocity`.
+        "image_build",
         "json",
         "listing",
         "lock",

@@ -98,7 +98,7 @@ fn parsed(yaml: &mut Yaml, at: Mark, written: &str) -> Result<Condition, Documen
         let hint = "write `NAME@LOW:`, `NAME@:HIGH` or `NAME@LOW:HIGH`";
         yaml.source.error(at, format!("`{part}` says no version")).with_hint(hint)
     })?;
-    let noticed = condition.parts.iter().filter_map(|(_, part)| odd(yaml, at, part));
+    let noticed = condition.parts.iter().filter_map(|clause| odd(yaml, at, &clause.part));
     let noticed: Vec<Warning> = noticed.collect();
     noticed.into_iter().for_each(|warning| yaml.warn(warning));
     Ok(condition)

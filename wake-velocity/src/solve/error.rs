@@ -30,7 +30,7 @@ pub enum SolveError {
         help: Option<String>,
     },
     /// An image has no version that its targets leave.
-    #[error("no version of `{name}` is {targets}")]
+    #[error("no version of `{name}` meets {targets}")]
     NoVersion {
         /// The image.
         name: String,

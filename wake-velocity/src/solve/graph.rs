@@ -120,7 +120,11 @@ impl Graph {
         let (first, next) = (cycle[0], cycle[1 % cycle.len()]);
         let need = self.needs[first].iter().find(|need| need.found.contains(&next));
         let place = need.map_or(&catalog.images[first].at, |need| &need.written.at);
-        catalog.error(place, format!("images need each other: {}", images.join(" needs ")))
+        let error =
+            catalog.error(place, format!("images need each other: {}", images.join(" needs ")));
+        error.with_hint(
+            "an image is built after those that it needs: remove one of these dependencies",
+        )
     }
 }
 

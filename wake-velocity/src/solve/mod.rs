@@ -7,10 +7,10 @@
 
 mod error;
 mod graph;
-mod order;
-mod proof;
-mod search;
 mod target;
+mod order;
+mod search;
+mod proof;
 
 pub use error::{Fact, SolveError};
 
@@ -131,7 +131,7 @@ fn existing(catalog: &Catalog, spec: &str) -> Option<String> {
     match names.iter().find(|&(&known, _)| known == name) {
         Some((_, numbers)) => {
             let versions = numbers.iter().map(|&number| catalog.images[number].version.as_str());
-            Some(format!("there are {}", versions.collect::<Vec<_>>().join(", ")))
+            Some(format!("the versions are {}", versions.collect::<Vec<_>>().join(", ")))
         }
         None => target::help(catalog, name),
     }

@@ -64,6 +64,6 @@ pub(super) fn help(catalog: &Catalog, name: &str) -> Option<String> {
         [] => Some(
             "no image of the directory is for this system, backend and distribution".to_owned(),
         ),
-        _ => Some(format!("there are `{}`", names.join("`, `"))),
+        _ => Some(format!("the images are `{}`", names.join("`, `"))),
     }
 }

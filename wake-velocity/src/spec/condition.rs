@@ -6,17 +6,23 @@ use crate::version::Release;
 #[derive(Clone, Debug, Default)]
 pub struct Condition {
     /// The parts, in the order in which they stand.
-    pub parts: Vec<(Negated, Part)>,
+    pub parts: Vec<Clause>,
 }
 
-/// Whether a part stands after `!`.
-pub type Negated = bool;
+/// A part, and whether it stands after `!`.
+#[derive(Clone, Debug)]
+pub struct Clause {
+    /// Whether the part must not hold.
+    pub negated: bool,
+    /// What is said.
+    pub part: Part,
+}
 
 /// One part of a condition.
 #[derive(Clone, Debug)]
 pub enum Part {
     /// The image is this one, in these versions.
-    Image(SecondSpec),
+    Image(Box<SecondSpec>),
     /// It is built for this system.
     System(String),
     /// It is built by this backend.
@@ -50,7 +56,7 @@ impl Condition {
                 Some(rest) => (true, rest),
                 None => (false, written),
             };
-            Ok((negated, Part::parse(written)?))
+            Ok(Clause { negated, part: Part::parse(written)? })
         });
         Ok(Self { parts: parts.collect::<Result<_, String>>()? })
     }
@@ -58,7 +64,7 @@ impl Condition {
     /// Whether it holds. A part about an image of another name does not, with `!` or without.
     pub fn holds(&self, subject: &Subject<'_>) -> bool {
         let Setting { system, backend, distro } = subject.setting;
-        self.parts.iter().all(|(negated, part)| {
+        self.parts.iter().all(|Clause { negated, part }| {
             let holds = match part {
                 Part::Image(spec) if spec.name == subject.name => {
                     spec.range.contains(subject.version)
@@ -92,7 +98,7 @@ impl Part {
             return Ok(Part::Needs(name.to_owned()));
         }
         match SecondSpec::in_condition(text) {
-            Some(Some(spec)) => Ok(Part::Image(spec)),
+            Some(Some(spec)) => Ok(Part::Image(Box::new(spec))),
             Some(None) => Err(text.to_owned()),
             None => Ok(Part::Unknown(text.to_owned())),
         }
@@ -100,6 +106,7 @@ impl Part {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

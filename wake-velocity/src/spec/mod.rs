@@ -6,11 +6,11 @@
 //! | dependency | the same | a condition on the image that is needed |
 //! | condition | | such specs, `system=`, `backend=`, `distro=` and `^dependency`, each perhaps after `!`, separated by white space |
 
-mod condition;
 mod first;
 mod second;
+mod condition;
 
-pub use condition::{Condition, Part, Subject};
+pub use condition::{Clause, Condition, Part, Subject};
 pub use first::FirstSpec;
 pub use second::SecondSpec;
 

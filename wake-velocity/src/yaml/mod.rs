@@ -1,8 +1,8 @@
 //! YAML that knows where it was written. Scalars stay the text that they are.
 
-mod fields;
 mod resolved;
 mod tree;
+mod fields;
 
 pub(crate) use fields::{Fields, kind, list, list_or_one, text};
 

@@ -89,7 +89,7 @@ fn float(text: &str) -> Option<String> {
     let form = number(before)
         && number(after)
         && !before.starts_with('_')
-        && !(before.is_empty() && !after.starts_with(|c: char| c.is_ascii_digit()))
+        && (!before.is_empty() || after.starts_with(|c: char| c.is_ascii_digit()))
         && !signed.is_empty()
         && signed.chars().all(|c| c.is_ascii_digit());
     if !form {

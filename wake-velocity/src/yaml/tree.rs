@@ -38,7 +38,14 @@ pub(super) fn read(source: &Text, text: &str) -> Result<Arc<Node>, DocumentError
     let mut documents = 0;
     for event in Parser::new_from_str(text) {
         let (event, span) = event.map_err(|error| {
-            source.error(mark(*error.marker()), format!("this is no YAML: {}", error.info()))
+            let at = mark(*error.marker());
+            let message = format!("this is no YAML: {}", error.info());
+            let hint =
+                "a value that has `: ` in it or `:` at its end, such as `gcc@12:`, needs quotes";
+            match error.info().contains("mapping values are not allowed") {
+                true => source.error(at, message).with_hint(hint),
+                false => source.error(at, message),
+            }
         })?;
         let at = mark(span.start);
         match event {

@@ -1,0 +1,342 @@
+//! What is built for a solution: scripts, contexts, names, identities.
+
+mod context;
+mod id;
+mod prolog;
+mod variables;
+
+pub use context::ContextFile;
+pub use id::{Base, BuildId, Identity};
+
+use crate::catalog::{Catalog, Generation, Image, Written};
+use crate::error::{DocumentError, Warning};
+use crate::files::Files;
+use crate::script::{Backend, Limits};
+use crate::solve::Solution;
+use crate::spec::{Condition, Subject};
+use crate::template::{Language, Reading, Template};
+use crate::version::Release;
+
+/// What a plan depends on beside the documents.
+pub struct Surroundings<'a> {
+    /// The directory with a directory for each image that is built.
+    pub build_dir: String,
+    /// The directory that a finished file is put in.
+    pub working_dir: String,
+    /// What the last image is to be called, if it was said.
+    pub name: Option<String>,
+    /// How many processes a build may use, `__threads__`.
+    pub threads: usize,
+    /// The machine's architecture, `__arch__`.
+    pub arch: String,
+    /// The time, `__timestamp__`. It is no part of an identity.
+    pub timestamp: String,
+    /// How much a build of a cluster may take.
+    pub limits: Limits,
+    /// The digest of what an image of somebody else is now, by what `@from` calls it, if it is known.
+    pub digest: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// The images to build, each from the one before it.
+#[derive(Debug)]
+pub struct Plan {
+    /// By what.
+    pub backend: Backend,
+    /// The form of the documents.
+    pub generation: Generation,
+    /// In the order in which they are built.
+    pub builds: Vec<Build>,
+    /// What the last one is called in the end.
+    pub name: String,
+    /// What is probably not meant in the templates.
+    pub warnings: Vec<Warning>,
+}
+
+/// One image to build.
+#[derive(Debug)]
+pub struct Build {
+    /// What is declared of it.
+    pub image: Image,
+    /// Its identity: everything that the result depends on.
+    pub id: BuildId,
+    /// What was hashed for it.
+    pub identity: Identity,
+    /// What it is called when it is built.
+    pub name: String,
+    /// Its directory below the build directory.
+    pub dir: String,
+    /// What lies in that directory when it is built.
+    pub context: Vec<ContextFile>,
+    /// Where the template lies.
+    pub template_file: String,
+    /// The template for the backend that documents name.
+    pub template: Template,
+    /// The variables of the template.
+    pub variables: Vec<(String, String)>,
+    /// The script for the backend.
+    pub script: String,
+    /// The lines that run before it is built, on this machine.
+    pub prolog: Option<Vec<String>>,
+    /// A shell script that builds it: the prolog and the command.
+    pub build: String,
+}
+
+/// More digits of an identity are not needed to tell images of one machine apart.
+const SHOWN: usize = 12;
+
+impl Plan {
+    /// Says what is built for a solution by a backend.
+    pub fn new(
+        catalog: &Catalog,
+        files: &dyn Files,
+        solution: &Solution,
+        backend: Backend,
+        surroundings: &Surroundings<'_>,
+    ) -> Result<Self, DocumentError> {
+        let generation = catalog.generation;
+        let name =
+            surroundings.name.clone().unwrap_or_else(|| final_tag(catalog, &solution.images));
+        let name = backend.image_name(&surroundings.working_dir, &name);
+        let planner = Planner { catalog, files, solution, backend, surroundings };
+        let mut builds: Vec<Build> = Vec::new();
+        for number in 0..solution.images.len() {
+            let build = planner.build(number, &builds, &name)?;
+            builds.push(build);
+        }
+        let warnings = builds.iter().flat_map(|build| build.template.warnings.clone()).collect();
+        Ok(Self { backend, generation, builds, name, warnings })
+    }
+
+    /// The file with the variables for the prolog of an image of the second generation.
+    pub fn variables_file(&self, build: &Build) -> Option<String> {
+        let is_second = self.generation == Generation::Second;
+        is_second.then(|| variables::exported(&build.variables))
+    }
+
+    /// The commands that follow when all images are built: the last one gets its name, and, unless tags stay, the names in between go.
+    pub fn finish(&self, leave_tags: bool) -> Vec<String> {
+        let mut commands = Vec::new();
+        let Some((last, before)) = self.builds.split_last() else { return commands };
+        if last.name != self.name {
+            commands.push(self.backend.name_command(&last.name, &self.name));
+        }
+        if !leave_tags {
+            let between = before.iter().chain((last.name != self.name).then_some(last));
+            commands.extend(between.filter_map(|build| self.backend.forget_command(&build.name)));
+        }
+        commands
+    }
+}
+
+/// The name of the last image where none is given: of all images in it, with system and distribution.
+fn final_tag(catalog: &Catalog, images: &[Image]) -> String {
+    let parts = images.iter().map(|image| (&image.name, &image.version));
+    let mut parts: Vec<_> = parts.collect();
+    let setting = &catalog.setting;
+    let between = match catalog.generation {
+        Generation::First => {
+            parts.sort();
+            "__"
+        }
+        Generation::Second => {
+            parts.reverse();
+            "_"
+        }
+    };
+    let parts = parts.into_iter().map(|(name, version)| format!("{name}-{version}"));
+    let parts: Vec<String> = parts.collect();
+    format!("{}{between}{}-{}", parts.join("_"), setting.system, setting.distro)
+}
+
+struct Planner<'a> {
+    catalog: &'a Catalog,
+    files: &'a dyn Files,
+    solution: &'a Solution,
+    backend: Backend,
+    surroundings: &'a Surroundings<'a>,
+}
+
+impl Planner<'_> {
+    fn build(
+        &self,
+        number: usize,
+        before: &[Build],
+        final_name: &str,
+    ) -> Result<Build, DocumentError> {
+        let image = &self.solution.images[number];
+        let template_file = format!("{}/templates/{}.vtmp", image.dir, image.template.text);
+        let text = self.template_text(image, &template_file)?;
+        let context = context::files(self.catalog, self.files, image)?;
+        let prolog = prolog::lines(self.catalog, self.files, image)?;
+        let base = before.last();
+
+        let mut variables = variables::of(self, number, base, &text);
+        let unnamed = self.template(image, &template_file, &text, &variables)?;
+        let identity = Identity {
+            name: image.name.clone(),
+            version: image.version.clone(),
+            system: self.catalog.setting.system.clone(),
+            backend: self.catalog.setting.backend.clone(),
+            distro: self.catalog.setting.distro.clone(),
+            engine: self.backend,
+            arch: self.surroundings.arch.clone(),
+            base: self.base(&unnamed, base),
+            needs: self.solution.needs[number].iter().map(|&need| before[need].id).collect(),
+            variables: named(&image.variables),
+            arguments: texts(&image.arguments),
+            template: wake_model::digest::BlobDigest::of(&text),
+            context: context.clone(),
+            prolog: prolog.clone(),
+        };
+        let id = identity.id();
+        let shown = id.0.short(SHOWN);
+        variables::set_id(&mut variables, &shown);
+        let template = match template_mentions_id(&text) {
+            true => self.template(image, &template_file, &text, &variables)?,
+            false => unnamed,
+        };
+
+        let is_last = number + 1 == self.solution.images.len();
+        let (dir, name) = self.names(image, &shown, is_last, final_name);
+        let script = self.backend.script(&template, self.catalog.generation)?;
+        let build = self.build_file(image, &dir, &name, prolog.as_deref());
+        Ok(Build {
+            image: image.clone(),
+            id,
+            identity,
+            name,
+            dir,
+            context,
+            template_file,
+            template,
+            variables,
+            script,
+            prolog,
+            build,
+        })
+    }
+
+    fn template_text(&self, image: &Image, file: &str) -> Result<Vec<u8>, DocumentError> {
+        match self.files.read(file) {
+            Ok(Some(text)) => Ok(text),
+            Ok(None) => {
+                let message = format!(
+                    "template `{}` of `{}` is not there",
+                    image.template.text,
+                    image.label(self.catalog.generation)
+                );
+                let error = self.catalog.error(&image.template.at, message);
+                Err(error.with_hint(format!("write it to `{file}`")))
+            }
+            Err(error) => Err(DocumentError::whole(file, error.to_string())),
+        }
+    }
+
+    fn template(
+        &self,
+        image: &Image,
+        file: &str,
+        text: &[u8],
+        variables: &[(String, String)],
+    ) -> Result<Template, DocumentError> {
+        let version = Release::new(&image.version);
+        let needs: Vec<&str> = image.needs.iter().map(|need| need.text.as_str()).collect();
+        let holds = |condition: &str| {
+            let setting = &self.catalog.setting;
+            let subject = Subject { name: &image.name, version: &version, needs: &needs, setting };
+            Ok(Condition::parse(condition)?.holds(&subject))
+        };
+        let language = match self.catalog.generation {
+            Generation::First => Language::First { backend: &self.catalog.setting.backend },
+            Generation::Second => Language::Second { holds: &holds },
+        };
+        let declares_arguments = !self.backend.reads_definitions();
+        Template::read(file, text, Reading { language, variables, declares_arguments })
+    }
+
+    /// What the image begins from, as far as it is known.
+    fn base(&self, template: &Template, before: Option<&Build>) -> Base {
+        let written = template.from.line.with(|name| format!("${name}"));
+        match before {
+            Some(before) if written == before.name => Base::Build(before.id),
+            _ => {
+                let name = template.from.source.as_ref().map_or(&template.from.line, |(_, n)| n);
+                let name = name.with(|name| format!("${name}"));
+                Base::Image { digest: (self.surroundings.digest)(&name), name: written }
+            }
+        }
+    }
+
+    /// The directory and the name of an image while it is built.
+    fn names(&self, image: &Image, id: &str, is_last: bool, final_name: &str) -> (String, String) {
+        let build_dir = &self.surroundings.build_dir;
+        match self.catalog.generation {
+            Generation::First => {
+                let dir = format!("{build_dir}/{id}");
+                let name = match is_last {
+                    true => final_name.to_owned(),
+                    false => self.backend.image_name(&dir, id),
+                };
+                (dir, name)
+            }
+            Generation::Second => {
+                let dir = format!("{build_dir}/{}-{}-{id}", image.name, image.version);
+                let name = self.backend.image_name(&dir, id);
+                (dir, name)
+            }
+        }
+    }
+
+    /// A prolog that fails ends the build.
+    fn build_file(
+        &self,
+        image: &Image,
+        dir: &str,
+        name: &str,
+        prolog: Option<&[String]>,
+    ) -> String {
+        let mut lines = vec!["#!/usr/bin/env bash".to_owned()];
+        let is_second = self.catalog.generation == Generation::Second;
+        let heading = |lines: &mut Vec<String>, text: &str| {
+            if is_second {
+                lines.push(format!("### {text} ###"));
+            }
+        };
+        if let Some(prolog) = prolog {
+            lines.push("set -e".to_owned());
+            heading(&mut lines, "VARIABLES");
+            if is_second {
+                let file = crate::script::quoted(&format!("{dir}/variables"));
+                lines.push(format!("source {file}"));
+            }
+            heading(&mut lines, "PROLOG");
+            lines.extend(prolog.iter().cloned());
+        }
+        heading(&mut lines, "BUILD");
+        let arguments: Vec<&str> =
+            image.arguments.iter().map(|argument| argument.text.as_str()).collect();
+        let script = format!("{dir}/script");
+        let limits = &self.surroundings.limits;
+        lines.extend(self.backend.build_command(&script, name, &arguments, limits));
+        lines.into_iter().map(|line| line + "\n").collect()
+    }
+}
+
+fn named(variables: &[crate::catalog::Variable]) -> Vec<(String, String)> {
+    let mut named: Vec<(String, String)> = variables
+        .iter()
+        .map(|variable| (variable.name.clone(), variable.value.text.clone()))
+        .collect();
+    named.sort();
+    named
+}
+
+fn texts(written: &[Written]) -> Vec<String> {
+    written.iter().map(|one| one.text.clone()).collect()
+}
+
+/// A template that has its own identity in it is read once more when that is known.
+fn template_mentions_id(text: &[u8]) -> bool {
+    let name = variables::IMAGE_ID.as_bytes();
+    text.windows(name.len()).any(|window| window == name)
+}
