@@ -354,6 +354,7 @@ fn a_package_passes_on_a_permission_that_it_has_not() {
               |
             4 |     pkgs={ platform: wake.getPkg(
               |                      ^^^^^^^^^^^
+              help: whoever gets //middle must grant it first
             error: //platform defines the global package `tool` without permission
              --> platform/PKG.libsonnet:4:18
               |

@@ -33,16 +33,25 @@ impl Choice {
     pub(crate) const NECESSARY: Choice = Choice { update: Update::Nothing, exact: Vec::new() };
 }
 
-/// The lock that the workspace is to have, of which `before` is the one that it has.
+/// What was chosen.
+pub(crate) struct Chosen {
+    /// The lines of what registries give.
+    pub lines: Vec<LockedPkg>,
+    /// Whether something among it, or of the workspace, has others retrieved.
+    pub retrieves: bool,
+}
+
+/// What registries are to give the workspace, of which `before` is the lock that it has.
 ///
-/// It says what all members require, whatever is built. Nothing is written.
+/// It is what all members require, whatever is built, and `more`. Nothing is written.
 pub(crate) fn choose(
     workspace: &Workspace,
     evaluator: &Evaluator,
     registries: &Registries,
     before: &Lock,
     choice: &Choice,
-) -> Result<Lock, Failure> {
+    more: &[Demand],
+) -> Result<Chosen, Failure> {
     let dirs = workspace.members(&RelPath::root())?;
     let open = LockedPkgs::left_open(registries);
     let mut result = load(workspace, evaluator, &open, &dirs);
@@ -50,10 +59,11 @@ pub(crate) fn choose(
     if !errors.is_empty() {
         return Err(Failure { diagnostics: errors });
     }
+    let mut gets = result.loaded.values().flat_map(|pkg| pkg.decl.pkgs.values());
+    let mut retrieves = gets.any(|get| matches!(get.from, PkgSource::Retriever(_)));
     let required = Required::of(&result.loaded);
-    if required.0.is_empty() {
-        let retrieved = before.iter().filter(|pkg| !pkg.is_of_registry());
-        return Ok(retrieved.cloned().collect());
+    if required.0.is_empty() && more.is_empty() {
+        return Ok(Chosen { lines: Vec::new(), retrieves });
     }
     required.check_namespaces(registries, evaluator)?;
     if registries.reach() == Reach::Nothing {
@@ -62,7 +72,8 @@ pub(crate) fn choose(
     }
     let answers = Mutex::default();
     let published = Published { registries, store: evaluator.store, before, answers };
-    let demands = required.demands(None);
+    let all = |places| [required.demands(places), more.to_vec()].concat();
+    let demands = all(None);
     let solve = |demands: &[Demand]| {
         let Choice { update, exact } = choice.clone();
         wake_solve::solve(&Task { demands, lock: before, update, exact: &exact }, &published)
@@ -73,7 +84,7 @@ pub(crate) fn choose(
         // To say where each requirement stands costs an evaluation, which only a person needs.
         Err(Unsolved::Faults(_)) => {
             let places = required.places(evaluator);
-            return Err(match solve(&required.demands(Some(&places))) {
+            return Err(match solve(&all(Some(&places))) {
                 Err(Unsolved::Faults(faults)) => {
                     let told = |fault| told(fault, &places);
                     Failure { diagnostics: faults.into_iter().map(told).collect() }
@@ -83,11 +94,12 @@ pub(crate) fn choose(
             });
         }
     };
-    let mut lines: Vec<LockedPkg> =
-        before.iter().filter(|pkg| !pkg.is_of_registry()).cloned().collect();
+    let mut lines = Vec::new();
     for chosen in chosen {
         let (registry, log) = published.log(&chosen.name).map_err(|error| Failure::from(*error))?;
         let Some(listed) = log.get(&chosen.version) else { continue };
+        let mut needs = listed.release.pkgs.values();
+        retrieves |= needs.any(|need| need.from == NeedSource::Retriever);
         lines.push(LockedPkg {
             name: chosen.name,
             version: chosen.version,
@@ -95,7 +107,7 @@ pub(crate) fn choose(
             content: listed.release.content,
         });
     }
-    Ok(lines.into_iter().collect())
+    Ok(Chosen { lines, retrieves })
 }
 
 /// What is wrong, where it is written.

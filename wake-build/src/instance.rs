@@ -120,6 +120,11 @@ impl PkgInstance {
         told.unwrap_or_else(|| self.make_outside())
     }
 
+    /// What its inputs function gave, as the package itself sees it.
+    pub(crate) fn inputs(&self) -> Value {
+        serde_json::from_str(&self.inputs).unwrap_or_default()
+    }
+
     /// Lets go of what only functions are told: made anew where someone asks for it still.
     pub(crate) fn put_away(&mut self) {
         self.told = None;

@@ -8,13 +8,14 @@
 //! | `published` | what a package is to those who get it from a registry |
 //! | `sources`, `fixed`, `files`, `source_text`, `shelf` | looks at files, remembers what they hold, and puts pieces aside |
 //! | `options`, `evaluate`, `expression` | what options are set to; applies functions, remembering what came of it; evaluates what somebody typed |
-//! | `locked`, `load`, `order`, `choose`, `resolve` | from package files and `wake.lock` to packages that fit together |
+//! | `file_set` | which files of a package others get |
+//! | `retriever`, `locked`, `load`, `order`, `choose`, `resolve` | from package files and `wake.lock` to packages that fit together |
 //! | `written`, `view`, `instance` | packages with their inputs, as functions see them |
 //! | `module`, `purpose`, `plan` | from packages to the graph of configured modules that are wanted |
 //! | `host_packages`, `lower` | what the distribution has; from a module to a step, which knows no package any more |
 //! | `links` | results appear in the checkout |
 //! | `snapshot` | what the last build looked at and what came of it, for the next one to start from |
-//! | `session`, `locking`, `needs`, `build`, `publish`, `explain` | what a person asks for |
+//! | `session`, `retrieve`, `locking`, `needs`, `build`, `publish`, `explain` | what a person asks for |
 
 #![expect(
     clippy::result_large_err,
@@ -37,6 +38,8 @@ mod shelf;
 mod options;
 mod evaluate;
 mod expression;
+mod file_set;
+mod retriever;
 mod locked;
 mod load;
 mod order;
@@ -53,6 +56,7 @@ mod lower;
 mod links;
 mod snapshot;
 mod session;
+mod retrieve;
 mod locking;
 mod needs;
 mod build;

@@ -1,6 +1,6 @@
 //! Loading: every package that the targets reach by local path or as a locked one, each evaluated once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
@@ -16,13 +16,14 @@ use crate::locked::LockedPkgs;
 use crate::pkg_place::{PkgPlace, StoredPkg};
 use crate::published::{file_sum, release};
 use crate::registries::registry_failure;
+use crate::retriever::Retriever;
 use crate::shelf::{Shelf, ShelfEntry};
 use crate::workspace::{WORKSPACE_FILE, Workspace};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::error::store_failure;
 
 /// A package whose file has been evaluated.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LoadedPkg {
     /// Where it lies.
     pub place: PkgPlace,
@@ -34,7 +35,7 @@ pub(crate) struct LoadedPkg {
     pub reads: Vec<Read>,
     /// What `std.trace` said.
     pub trace: Vec<String>,
-    /// Where those of its packages lie that it has by path or from a registry, by its own key for them.
+    /// Where those of its packages lie that it has by path, from a registry or by a retriever, by its own key for them.
     pub found: NameMap<PkgPlace>,
 }
 
@@ -42,6 +43,25 @@ impl LoadedPkg {
     /// What it declares under `key` of `pkgs`, as it came from the evaluation.
     pub(crate) fn declared_pkg(&self, key: &str) -> Value {
         declared_pkg(&self.raw.text().unwrap_or_default(), key)
+    }
+
+    /// What is still to be retrieved of what it needs.
+    fn open_needs(&self) -> impl Iterator<Item = OpenNeed> {
+        let is_open = |(key, get): &(&String, &GetPkg)| {
+            matches!(get.from, PkgSource::Retriever(_)) && self.found.get(key.as_str()).is_none()
+        };
+        let open = self.decl.pkgs.iter().filter(is_open);
+        open.map(|(key, _)| OpenNeed { by: self.place.clone(), key: key.clone() })
+    }
+
+    /// The requirements that registries are to meet, by its keys for them.
+    pub(crate) fn registry_needs(&self) -> impl Iterator<Item = (&String, &GetPkg)> {
+        self.decl.pkgs.iter().filter(|(_, get)| match get.from {
+            PkgSource::Registry => true,
+            // Where a published package lay beside another one is not where it lies now.
+            PkgSource::Local(_) => self.place.dir().is_none(),
+            PkgSource::Global | PkgSource::Retriever(_) => false,
+        })
     }
 
     /// How it calls itself, as it came from the evaluation.
@@ -55,6 +75,15 @@ impl LoadedPkg {
 fn declared_pkg(raw: &str, key: &str) -> Value {
     let mut decl: Value = serde_json::from_str(raw).unwrap_or_default();
     decl["pkgs"][key].take()
+}
+
+/// A package that only a retriever can give, and that it was not asked for yet.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct OpenNeed {
+    /// Who needs it.
+    pub(crate) by: PkgPlace,
+    /// Under which key.
+    pub(crate) key: String,
 }
 
 /// Every loaded package by its place.
@@ -80,6 +109,8 @@ struct State {
 pub(crate) struct LoadResult {
     /// The packages.
     pub loaded: Loaded,
+    /// What is still to be retrieved, where that is allowed to stay open.
+    pub open: BTreeSet<OpenNeed>,
     /// Errors of packages that are not among them.
     pub failed: BTreeMap<PkgPlace, Vec<Diagnostic>>,
 }
@@ -183,6 +214,9 @@ impl<'w> Work<'w> for Loader<'w> {
                     .filter(|place| !asked.contains(*place) && asked.insert((*place).clone()))
                     .cloned()
                     .collect();
+                if self.locked.is_settling() {
+                    result.open.extend(pkg.open_needs());
+                }
                 result.loaded.insert(place, pkg);
                 new
             }
@@ -230,7 +264,7 @@ impl Loader<'_> {
         let mut found = Vec::with_capacity(decl.pkgs.len());
         let mut wrong = Vec::new();
         for (key, get) in decl.pkgs.iter() {
-            match self.find(place, get) {
+            match self.find(place, &decl, get) {
                 Ok(None) => {}
                 Ok(Some(place)) => found.push((key.clone(), place)),
                 // What is wrong with the lock is told at its place there.
@@ -251,8 +285,13 @@ impl Loader<'_> {
         }
     }
 
-    /// Where the package lies that the one at `from` gets; none if that is found out later.
-    fn find(&self, from: &PkgPlace, get: &GetPkg) -> Result<Option<PkgPlace>, Box<Diagnostic>> {
+    /// Where the package lies that the one at `from`, which declares `decl`, gets; none if that is found out later.
+    fn find(
+        &self,
+        from: &PkgPlace,
+        decl: &PackageDecl,
+        get: &GetPkg,
+    ) -> Result<Option<PkgPlace>, Box<Diagnostic>> {
         let Evaluator { files, store, .. } = self.evaluator;
         match (&get.from, from) {
             (PkgSource::Local(path), PkgPlace::Checkout(dir)) => {
@@ -262,7 +301,14 @@ impl Loader<'_> {
             (PkgSource::Local(_), PkgPlace::Store(_)) | (PkgSource::Registry, _) => {
                 self.locked.find(&get.request, files, store)
             }
-            (PkgSource::Global | PkgSource::Retriever(_), _) => Ok(None),
+            (PkgSource::Retriever(exec), _) => {
+                let retriever = Retriever::of(exec, &decl.pkgs).map_err(|error| {
+                    let diagnostic = Diagnostic::error(Class::Evaluation, error.to_string());
+                    Box::new(diagnostic.help(error.help()))
+                })?;
+                self.locked.find_retrieved(&get.request, &retriever.name, files, store)
+            }
+            (PkgSource::Global, _) => Ok(None),
         }
     }
 

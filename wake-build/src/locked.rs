@@ -6,8 +6,10 @@ use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use wake_model::lock::LockError;
-use wake_model::{BlobDigest, LOCK_FILE, Lock, LockedPkg, Name, PkgKey, PkgRequest, RelPath};
+use wake_model::lock::{LockError, LockSource};
+use wake_model::{
+    BlobDigest, LOCK_FILE, Lock, LockedPkg, Name, PkgKey, PkgName, PkgRequest, RelPath,
+};
 use wake_steps::diagnostic::{Class, Diagnostic, Place};
 use wake_steps::error::store_failure;
 use wake_store::ware::Meter;
@@ -23,6 +25,8 @@ pub(crate) struct LockedPkgs<'a> {
     registries: &'a Registries,
     mode: Mode,
     is_unmet: AtomicBool,
+    /// Whether an exec is to be asked for something.
+    is_to_be_retrieved: AtomicBool,
     read: OnceLock<Result<LockText, Box<Diagnostic>>>,
     opened: Mutex<BTreeMap<PkgKey, Arc<Opening>>>,
     fetched: AtomicUsize,
@@ -36,6 +40,8 @@ enum Mode {
     Bound,
     /// They stay open, for whoever asks what there is to choose.
     Open,
+    /// They mean what a lock says that is being put together; what it does not say stays open.
+    Settling,
 }
 
 /// A package that somebody opens, or has opened.
@@ -56,6 +62,7 @@ impl<'a> LockedPkgs<'a> {
             registries,
             mode: Mode::Bound,
             is_unmet: AtomicBool::new(false),
+            is_to_be_retrieved: AtomicBool::new(false),
             read: OnceLock::new(),
             opened: Mutex::default(),
             fetched: AtomicUsize::new(0),
@@ -66,6 +73,18 @@ impl<'a> LockedPkgs<'a> {
     /// The same, where requirements for registries stay open.
     pub(crate) fn left_open(registries: &'a Registries) -> LockedPkgs<'a> {
         LockedPkgs { mode: Mode::Open, ..LockedPkgs::new(registries) }
+    }
+
+    /// Those of a lock that is being put together: what it does not meet stays open, and so does what only a retriever can give.
+    pub(crate) fn settling(registries: &'a Registries, lock: Lock) -> LockedPkgs<'a> {
+        let text = lock.to_string();
+        let read = OnceLock::from(Ok(LockText { lock, text, digest: None }));
+        LockedPkgs { mode: Mode::Settling, read, ..LockedPkgs::new(registries) }
+    }
+
+    /// Whether requirements that only a retriever can meet stay open.
+    pub(crate) fn is_settling(&self) -> bool {
+        self.mode == Mode::Settling
     }
 
     /// The package that `request` means. It must be locked, and its content in the store or to be had. None where requirements
@@ -80,15 +99,63 @@ impl<'a> LockedPkgs<'a> {
             return Ok(None);
         }
         let lock = self.lock(files)?;
-        let locked = lock.lock.find(request).ok_or_else(|| {
+        let Some(locked) = lock.lock.find(request) else {
             self.is_unmet.store(true, Ordering::Relaxed);
-            self.not_locked(lock, request)
-        })?;
+            return match self.mode {
+                Mode::Settling => Ok(None),
+                Mode::Bound | Mode::Open => Err(self.not_locked(lock, request)),
+            };
+        };
         self.open(&[locked], store);
         let opening = self.opening(locked);
         // All that were to be opened are.
         let opened = opening.get().cloned().unwrap_or_else(|| Err(self.not_here(locked)));
         opened.map(PkgPlace::Store).map(Some)
+    }
+
+    /// The package that `request` means which an exec of `by` is to meet. It must be locked, and its content in the store: nothing is
+    /// asked for that. None where requirements stay open.
+    pub(crate) fn find_retrieved(
+        &self,
+        request: &PkgRequest,
+        by: &PkgName,
+        files: &Files,
+        store: &Store,
+    ) -> Result<Option<PkgPlace>, Box<Diagnostic>> {
+        if self.mode == Mode::Open {
+            return Ok(None);
+        }
+        let lock = self.lock(files)?;
+        let Some(locked) = lock.lock.find_retrieved(request, by) else {
+            self.is_to_be_retrieved.store(true, Ordering::Relaxed);
+            self.is_unmet.store(true, Ordering::Relaxed);
+            return match self.mode {
+                Mode::Settling => Ok(None),
+                Mode::Bound | Mode::Open => Err(Box::new(not_retrieved(lock, request, by))),
+            };
+        };
+        let opening = self.opening(locked);
+        match opening.get_or_init(|| self.open_one(locked, store)) {
+            Ok(pkg) => Ok(Some(PkgPlace::Store(pkg.clone()))),
+            Err(error) if matches!(error.class, Class::Network | Class::Integrity) => {
+                self.is_to_be_retrieved.store(true, Ordering::Relaxed);
+                match self.mode {
+                    Mode::Settling => Ok(None),
+                    Mode::Bound | Mode::Open => Err(error.clone()),
+                }
+            }
+            Err(error) => Err(error.clone()),
+        }
+    }
+
+    /// Whether something is required that the lock does not name.
+    pub(crate) fn is_unmet(&self) -> bool {
+        self.is_unmet.load(Ordering::Relaxed)
+    }
+
+    /// Whether an exec is to be asked for something: it is not locked, or the store does not have it.
+    pub(crate) fn is_to_be_retrieved(&self) -> bool {
+        self.is_to_be_retrieved.load(Ordering::Relaxed)
     }
 
     /// Whether the lock leaves something to be chosen: a requirement that no line meets, or two versions in one range.
@@ -184,11 +251,18 @@ impl<'a> LockedPkgs<'a> {
         let LockedPkg { name, version, content, .. } = locked;
         let (stored, is_new) = match store.tree(content).map_err(store_failure)? {
             Lookup::Hit(stored) => (stored, false),
+            Lookup::Miss if !locked.is_of_registry() => {
+                let message = format!("{name} {version} is locked, and the store does not have it");
+                let diagnostic = Diagnostic::error(Class::Network, message)
+                    .note(format!("its content is {content}, from {}", shown_source(locked)));
+                return Err(Box::new(diagnostic.help(RETRIEVES_IT)));
+            }
             Lookup::Miss => (self.fetch(locked, &*self.registry_of(locked)?, store)?, true),
             Lookup::Corrupt(corruption) => {
                 let message = format!("{name} {version} is not what it was: {corruption}");
                 let diagnostic = Diagnostic::error(Class::Integrity, message);
                 let help = match self.registry_of(locked) {
+                    _ if !locked.is_of_registry() => RETRIEVES_IT,
                     Ok(_) => "the next build fetches it anew",
                     Err(_) => PUT_IT_THERE,
                 };
@@ -306,6 +380,36 @@ impl<'a> LockedPkgs<'a> {
         Some(at(&lock.text, number + 1, 1, line.chars().count() + 1))
     }
 }
+
+/// Says that nobody has retrieved what `request` means.
+fn not_retrieved(read: &LockText, request: &PkgRequest, by: &PkgName) -> Diagnostic {
+    let (name, wanted) = (request.pkg_name(), &request.version);
+    let message = match read.digest {
+        None => format!("there is no `{LOCK_FILE}` that says what `{by}` retrieved"),
+        Some(_) => {
+            format!("`{LOCK_FILE}` has no `{name}` that is {wanted} and that `{by}` retrieved")
+        }
+    };
+    let diagnostic = Diagnostic::error(Class::Resolution, message);
+    let locked = read.lock.iter().filter(|pkg| pkg.name == name);
+    let locked: Vec<String> =
+        locked.map(|pkg| format!("{} from {}", pkg.version, shown_source(pkg))).collect();
+    let diagnostic = match locked.is_empty() {
+        true => diagnostic,
+        false => diagnostic.note(format!("locked are {}", locked.join(", "))),
+    };
+    diagnostic.help("`wake lock` has it retrieved")
+}
+
+/// Where a locked package is from, as a person reads it.
+fn shown_source(locked: &LockedPkg) -> String {
+    match &locked.source {
+        LockSource::Registry(name) => format!("the registry `{name}`"),
+        LockSource::Retriever(pkg) => format!("the retriever `{pkg}`"),
+    }
+}
+
+const RETRIEVES_IT: &str = "`wake lock` has it retrieved again";
 
 const PUT_IT_THERE: &str = "`wake store import DIR` puts a directory with its files into the store";
 

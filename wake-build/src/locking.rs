@@ -4,9 +4,11 @@ use wake_model::{LOCK_FILE, Lock, PkgName, Version};
 use wake_solve::{Exact, Update};
 use wake_steps::Cancel;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::event::Event;
 
-use crate::choose::{Choice, LockChange, changes, choose};
-use crate::session::{Checkout, Session};
+use crate::choose::{Choice, LockChange, changes};
+use crate::retrieve::{Audience, Freedom};
+use crate::session::{Checkout, LockUse, Session};
 use crate::snapshot::Snapshot;
 
 /// What is asked of `wake.lock`.
@@ -24,7 +26,13 @@ impl Session {
     /// Has `wake.lock` meet what all packages of the workspace require; gives what changes.
     ///
     /// It is replaced in one step, and left alone where nothing changes.
-    pub fn lock(&self, request: &LockRequest, cancel: &Cancel) -> Result<Vec<LockChange>, Failure> {
+    /// `tell` hears which retrievers are asked.
+    pub fn lock(
+        &self,
+        request: &LockRequest,
+        cancel: &Cancel,
+        tell: &mut dyn FnMut(&Event),
+    ) -> Result<Vec<LockChange>, Failure> {
         self.registries.count_with(cancel.meter());
         let snapshot = Snapshot::newest(&self.state_dir());
         let checkout = self.look(snapshot.as_ref());
@@ -41,28 +49,44 @@ impl Session {
             _ => Vec::new(),
         };
         self.check_known(&checkout, request)?;
-        let changes = self.relock(&checkout, &Choice { update, exact }, request.check)?;
+        let choice = Choice { update, exact };
+        let mut audience = Audience { cancel, tell };
+        let changes = self.relock(&checkout, &choice, request.check, &mut audience)?;
         // Digests that could not be kept are computed again next time.
         let _ = checkout.files.save(&self.files_file());
         let _ = self.store().flush_memo();
         Ok(changes)
     }
 
-    /// Chooses versions, and writes the lock unless it is only looked what would change.
+    /// Does what a build needs before its packages are there, and may do: chooses versions, asks retrievers, writes the lock.
+    pub(crate) fn make_ready(
+        &self,
+        checkout: &Checkout,
+        audience: &mut Audience<'_>,
+    ) -> Result<Vec<LockChange>, Failure> {
+        if self.lock_use == LockUse::MayChange && checkout.locked.is_unmet()
+            || self.may_choose() && checkout.locked.leaves_a_choice()
+        {
+            return self.relock(checkout, &Choice::NECESSARY, false, audience);
+        }
+        let before =
+            checkout.locked.text(&checkout.files).map_err(|error| Failure::from(*error))?;
+        self.settle(checkout, before, Freedom::Keep, audience)?;
+        Ok(Vec::new())
+    }
+
+    /// Chooses versions, has retrievers give what is theirs, and writes the lock unless it is only looked what would change.
     pub(crate) fn relock(
         &self,
         checkout: &Checkout,
         choice: &Choice,
         only_look: bool,
+        audience: &mut Audience<'_>,
     ) -> Result<Vec<LockChange>, Failure> {
-        let evaluator = checkout.evaluator();
         let before =
             checkout.locked.text(&checkout.files).map_err(|error| Failure::from(*error))?;
         let _span = self.profile().stage("choose versions");
-        let after: Lock = self
-            .machine
-            .threads()
-            .install(|| choose(&self.workspace, &evaluator, &self.registries, before, choice))?;
+        let after: Lock = self.settle(checkout, before, Freedom::Choose(choice), audience)?;
         let changes = changes(before, &after);
         let text = after.to_string();
         if only_look || checkout.locked.is_written_as(&text) {
@@ -81,7 +105,7 @@ impl Session {
         let Some(names) = &request.update else { return Ok(()) };
         let lock = checkout.locked.text(&checkout.files).map_err(|error| Failure::from(*error))?;
         for name in names {
-            if lock.of_registries(name).next().is_none() {
+            if !lock.iter().any(|pkg| pkg.name == *name) {
                 let message = format!("`{LOCK_FILE}` has no `{name}`");
                 let locked: Vec<String> = lock.iter().map(|pkg| pkg.name.to_string()).collect();
                 let near = wake_model::nearest::nearest(

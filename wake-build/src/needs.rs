@@ -2,7 +2,7 @@
 
 use wake_eval::{EditError, with_pkg, without_pkg};
 use wake_model::place::PKG_FILE;
-use wake_model::{PkgName, PkgSource, RelPath, Requirement};
+use wake_model::{PkgName, RelPath, Requirement};
 use wake_steps::Cancel;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
@@ -11,7 +11,8 @@ use crate::load::load;
 use crate::locked::LockedPkgs;
 use crate::pkg_place::PkgPlace;
 use crate::registries::registry_failure;
-use crate::session::{Checkout, Session};
+use crate::retrieve::Audience;
+use crate::session::{Checkout, LockUse, Session};
 use crate::sources::LARGEST;
 
 /// A package that is to be added.
@@ -41,7 +42,7 @@ impl Session {
     pub fn add(&self, additions: &[Addition], cancel: &Cancel) -> Result<NeedsChange, Failure> {
         self.registries.count_with(cancel.meter());
         let mut needs = Vec::new();
-        self.change(|text| {
+        self.change(cancel, |text| {
             let mut text = text.to_owned();
             for Addition { name, requirement } in additions {
                 let requirement = match requirement {
@@ -62,7 +63,7 @@ impl Session {
     pub fn remove(&self, names: &[String], cancel: &Cancel) -> Result<NeedsChange, Failure> {
         self.registries.count_with(cancel.meter());
         let keys = self.keys_of(names)?;
-        self.change(|text| {
+        self.change(cancel, |text| {
             let mut text = text.to_owned();
             for key in &keys {
                 text = without_pkg(&text, key).map_err(|error| self.not_edited(error, key))?;
@@ -75,6 +76,7 @@ impl Session {
     /// Changes the package file around the person, and then the lock; both or neither.
     fn change(
         &self,
+        cancel: &Cancel,
         edit: impl FnOnce(&str) -> Result<String, Failure>,
     ) -> Result<(String, Vec<LockChange>), Failure> {
         let dir = self.workspace.nearest_pkg(&self.workspace.here)?;
@@ -89,8 +91,9 @@ impl Session {
         let after = edit(&text)?;
         place.replace_by(&[after.as_bytes()]).map_err(failed)?;
         let checkout = self.look(None);
-        let locked = match self.may_choose() {
-            true => self.relock(&checkout, &Choice::NECESSARY, false),
+        let mut audience = Audience { cancel, tell: &mut |_| {} };
+        let locked = match self.may_choose() || self.has_retrieved(&checkout) {
+            true => self.relock(&checkout, &Choice::NECESSARY, false, &mut audience),
             false => Ok(Vec::new()),
         };
         match locked {
@@ -100,6 +103,13 @@ impl Session {
                 Err(failure)
             }
         }
+    }
+
+    /// Whether the lock may change, and names something that was retrieved.
+    fn has_retrieved(&self, checkout: &Checkout) -> bool {
+        let lock = checkout.locked.text(&checkout.files);
+        self.lock_use == LockUse::MayChange
+            && lock.is_ok_and(|lock| lock.iter().any(|pkg| !pkg.is_of_registry()))
     }
 
     /// What means the newest version of a package and what can stand in for it.
@@ -166,9 +176,7 @@ impl Session {
         let Some(pkg) = result.loaded.get(&PkgPlace::Checkout(dir.clone())) else {
             return Err(Failure { diagnostics: result.errors() });
         };
-        let named =
-            pkg.decl.pkgs.iter().filter(|(_, get)| !matches!(get.from, PkgSource::Retriever(_)));
-        Ok(named.map(|(key, get)| (key.clone(), get.request.pkg_name())).collect())
+        Ok(pkg.decl.pkgs.iter().map(|(key, get)| (key.clone(), get.request.pkg_name())).collect())
     }
 
     fn not_edited(&self, error: EditError, key: &str) -> Failure {

@@ -1,16 +1,20 @@
 //! Resolving: which package each key of each package stands for.
 
+mod outline;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use rayon::prelude::*;
 use wake_eval::{NoAnswers, Op};
 use wake_model::{GetPkg, Name, NameMap, Permission, PkgInfo, PkgKey, PkgName, PkgSource, RelPath};
 
+pub(crate) use self::outline::Outline;
 use crate::evaluate::Evaluator;
 use crate::files::{Files, can_be_named};
 use crate::load::{Loaded, LoadedPkg};
 use crate::order::{Link, cycle_error, graph_of, sort, way_around};
 use crate::pkg_place::PkgPlace;
+use crate::retriever::Retriever;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
 
 /// The packages of a build with every requirement met: no cycle, one package under each key.
@@ -92,6 +96,36 @@ struct Global {
     by: (PkgPlace, String),
 }
 
+/// Who gives a published package.
+#[derive(PartialEq, Eq)]
+enum Giver {
+    Registry,
+    Retriever(PkgName),
+}
+
+impl Giver {
+    /// Who gives what `pkg` gets; none where that is nobody from elsewhere.
+    fn of(pkg: &LoadedPkg, get: &GetPkg) -> Option<Giver> {
+        match &get.from {
+            PkgSource::Registry => Some(Giver::Registry),
+            PkgSource::Local(_) => pkg.place.dir().is_none().then_some(Giver::Registry),
+            PkgSource::Retriever(exec) => {
+                Retriever::of(exec, &pkg.decl.pkgs).ok().map(|by| Giver::Retriever(by.name))
+            }
+            PkgSource::Global => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Giver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Giver::Registry => f.write_str("from a registry"),
+            Giver::Retriever(name) => write!(f, "from the retriever `{name}`"),
+        }
+    }
+}
+
 struct Resolver<'a> {
     loaded: &'a Loaded,
     evaluator: &'a Evaluator<'a>,
@@ -102,6 +136,7 @@ impl Resolver<'_> {
         let mut errors = Vec::new();
         let mut order = Vec::new();
         self.check_requests(&mut errors);
+        self.check_retrievers(&mut errors);
         self.check_ranges(&mut errors);
         let by_place = self.keys(&mut errors);
         let held = self.permissions(roots, &mut errors);
@@ -141,7 +176,9 @@ impl Resolver<'_> {
             match &get.from {
                 // One that is locked was found by its version.
                 PkgSource::Local(path) => {
-                    let Some(found) = pkg.found.get(key).and_then(|at| self.loaded.get(at)) else { continue };
+                    let Some(found) = pkg.found.get(key).and_then(|at| self.loaded.get(at)) else {
+                        continue;
+                    };
                     if !get.request.matches(&found.decl.info) {
                         errors.push(self.error(pkg, key, mismatch(key, path, get, found)).help(format!(
                             "ask for what is there, `version: '^{}'`, or point `from` elsewhere",
@@ -149,11 +186,35 @@ impl Resolver<'_> {
                         )));
                     }
                 }
-                PkgSource::Retriever(_) => errors.push(
-                    self.error(pkg, key, format!("package `{key}` is to be retrieved by an exec, which this version of wake does not do"))
-                        .help("get it from a local path: `from='./path'`"),
-                ),
-                PkgSource::Global | PkgSource::Registry => {}
+                // What was retrieved was compared then.
+                PkgSource::Global | PkgSource::Registry | PkgSource::Retriever(_) => {}
+            }
+        }
+    }
+
+    /// What one retriever gives, nobody else does.
+    fn check_retrievers(&self, errors: &mut Vec<Diagnostic>) {
+        let mut givers: BTreeMap<PkgName, (Giver, &LoadedPkg, &str)> = BTreeMap::new();
+        for (pkg, key, get) in self.gets() {
+            let Some(giver) = Giver::of(pkg, get) else { continue };
+            let name = get.request.pkg_name();
+            match givers.get(&name) {
+                Some((other, ..)) if *other == giver => {}
+                Some((other, other_pkg, other_key)) => {
+                    let message = format!(
+                        "{name} is to come {giver}, and elsewhere {other}: it may be another one"
+                    );
+                    let written = self.place_of(other_pkg, other_key);
+                    let at = written.map_or_else(|| other_pkg.place.label(), |at| at.to_string());
+                    errors.push(
+                        self.error(pkg, key, message)
+                            .note(format!("{} has it {other}: {at}", other_pkg.place.label()))
+                            .help("have all get it the same way, or give one of the two another namespace"),
+                    );
+                }
+                None => {
+                    givers.insert(name, (giver, pkg, key));
+                }
             }
         }
     }
@@ -296,7 +357,8 @@ impl Resolver<'_> {
                         "{} grants `{name}`, which it does not hold itself",
                         pkg.place.label()
                     );
-                    errors.push(self.error(pkg, key, message));
+                    let help = format!("whoever gets {} must grant it first", pkg.place.label());
+                    errors.push(self.error(pkg, key, message).help(help));
                 }
             }
         }
@@ -312,7 +374,9 @@ impl Resolver<'_> {
             let mut deps = BTreeMap::new();
             for (key, get) in pkg.decl.pkgs.iter() {
                 let found = match &get.from {
-                    PkgSource::Local(_) | PkgSource::Registry => pkg.found.get(key).cloned(),
+                    PkgSource::Local(_) | PkgSource::Registry | PkgSource::Retriever(_) => {
+                        pkg.found.get(key).cloned()
+                    }
                     PkgSource::Global => match self.global(pkg, key, get, globals) {
                         Ok(place) => Some(place),
                         Err(error) => {
@@ -320,7 +384,6 @@ impl Resolver<'_> {
                             None
                         }
                     },
-                    PkgSource::Retriever(_) => None,
                 };
                 deps.extend(found.map(|found| (key.clone(), found)));
             }

@@ -254,9 +254,15 @@ impl Checkout<'_> {
         Evaluator { pool, store, files: &self.files, spare, options, epoch, tally, profile }
     }
 
-    /// Whether versions are to be chosen before anything can be built.
-    pub(crate) fn is_to_be_locked(&self) -> bool {
+    /// Whether versions are to be chosen, or retrievers asked, before anything can be built.
+    pub(crate) fn is_to_be_made_ready(&self) -> bool {
+        let may_retrieve = match self.session.lock_use {
+            LockUse::MayChange => true,
+            // What is locked may be retrieved again.
+            LockUse::AsItIs => !self.locked.is_unmet(),
+        };
         self.session.may_choose() && self.locked.leaves_a_choice()
+            || may_retrieve && self.locked.is_to_be_retrieved()
     }
 
     /// Loads, resolves, instantiates and plans what `patterns` name.
@@ -273,7 +279,7 @@ impl Checkout<'_> {
             let (TargetPackages { mut targets, walked }, mut result) =
                 self.find_and_load(evaluator, patterns)?;
             let left_out = result.errors();
-            if !left_out.is_empty() && self.is_to_be_locked() {
+            if !left_out.is_empty() && self.is_to_be_made_ready() {
                 return Err(Failure { diagnostics: left_out });
             }
             if !left_out.is_empty() {

@@ -142,6 +142,17 @@ impl Lock {
         self.of_registries(&request.pkg_name()).filter(will_do).max_by_key(|pkg| &pkg.version)
     }
 
+    /// The package that a requirement means which an exec of `by` is to meet: the highest version of it that will do.
+    pub fn find_retrieved(&self, request: &PkgRequest, by: &PkgName) -> Option<&LockedPkg> {
+        let name = request.pkg_name();
+        let is_of = |pkg: &&LockedPkg| {
+            pkg.name == name
+                && matches!(&pkg.source, LockSource::Retriever(other) if other == by)
+                && request.version.matches(&pkg.version)
+        };
+        self.0.iter().filter(is_of).max_by_key(|pkg| &pkg.version)
+    }
+
     /// Everything in it.
     pub fn iter(&self) -> impl Iterator<Item = &LockedPkg> {
         self.0.iter()

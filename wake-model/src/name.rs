@@ -121,6 +121,19 @@ impl Version {
         self.0.cmp_precedence(&other.0)
     }
 
+    /// The requirement that means this version and, as everywhere, those that differ from it in build metadata alone: `=1.9.2`.
+    pub fn exactly(&self) -> Requirement {
+        let semver::Version { major, minor, patch, ref pre, .. } = self.0;
+        let comparator = semver::Comparator {
+            op: semver::Op::Exact,
+            major,
+            minor: Some(minor),
+            patch: Some(patch),
+            pre: pre.clone(),
+        };
+        Requirement(semver::VersionReq { comparators: vec![comparator] })
+    }
+
     /// Whether it is a pre-release, which only requirements that name one of its release mean.
     pub fn is_pre_release(&self) -> bool {
         !self.0.pre.is_empty()
@@ -171,6 +184,17 @@ pub struct Requirement(semver::VersionReq);
 impl Requirement {
     /// `*`: every version but pre-releases.
     pub const ANY: Requirement = Requirement(semver::VersionReq::STAR);
+
+    /// What meets all of several requirements.
+    pub fn all<'a>(requirements: impl IntoIterator<Item = &'a Requirement>) -> Requirement {
+        let mut comparators: Vec<semver::Comparator> = Vec::new();
+        for comparator in requirements.into_iter().flat_map(|all| &all.0.comparators) {
+            if !comparators.contains(comparator) {
+                comparators.push(comparator.clone());
+            }
+        }
+        Requirement(semver::VersionReq { comparators })
+    }
 
     /// Whether `version` will do.
     pub fn matches(&self, version: &Version) -> bool {

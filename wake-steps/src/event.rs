@@ -56,6 +56,14 @@ pub enum Event {
         /// Milliseconds since the start.
         t_ms: u64,
     },
+    /// An exec of a package is asked for packages; told by the front that has such.
+    #[serde(rename = "retrieving")]
+    Retrieving {
+        /// The package whose exec it is, as a person calls it.
+        by: String,
+        /// How many packages it is asked for.
+        pkgs: usize,
+    },
     /// Functions of packages and modules were evaluated; told by the front that has such.
     #[serde(rename = "evaluated")]
     Evaluated {

@@ -26,7 +26,7 @@ use self::recall::Recall;
 use self::request::request_key;
 pub use self::request::{BuildRequest, LinkPolicy};
 pub use self::visit::{Guest, StepVisit, VisitEnd, VisitPlace, VisitedStep};
-use crate::choose::Choice;
+use crate::retrieve::Audience;
 use crate::session::Session;
 use crate::snapshot::Snapshot;
 
@@ -133,8 +133,10 @@ impl Session {
         let snapshot = snapshot.or_else(|| Snapshot::newest(&self.state_dir()));
         let mut checkout = self.look(snapshot.as_ref());
         let mut result = self.build_in(&checkout, &scene, reporter, ending);
-        if result.is_err() && checkout.is_to_be_locked() {
-            let changes = self.relock(&checkout, &Choice::NECESSARY, false)?;
+        if result.is_err() && checkout.is_to_be_made_ready() {
+            let mut tell = |event: &Event| reporter.event(event);
+            let mut audience = Audience { cancel, tell: &mut tell };
+            let changes = self.make_ready(&checkout, &mut audience)?;
             for change in changes {
                 reporter.event(&Event::Locked { change: change.to_string() });
             }

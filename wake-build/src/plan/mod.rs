@@ -9,6 +9,7 @@
 //! | `answers` | what these functions are told about other modules |
 //! | `order` | dependencies first; cycles |
 //! | `promises` | applies again what had to wait for others |
+//! | `commands` | commands of packages that are no modules |
 
 mod wanted;
 mod answers;
@@ -17,6 +18,7 @@ mod search;
 mod choice;
 mod order;
 mod promises;
+mod commands;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
@@ -29,6 +31,7 @@ use wake_model::{PkgKey, RelPath};
 use self::answers::Ready;
 use self::choice::{Chosen, choose};
 pub(crate) use self::choice::{Unwanted, Wish};
+pub(crate) use self::commands::{PkgCommand, plan_of_commands};
 use self::order::order;
 use self::promises::keep_promises;
 pub(crate) use self::search::LeftOut;

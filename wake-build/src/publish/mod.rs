@@ -1,6 +1,5 @@
 //! Publishing: what others get of packages of the workspace, tried before they do.
 
-mod file_set;
 mod secret;
 mod verification;
 
@@ -16,20 +15,21 @@ use wake_registry::{
 };
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::error::store_failure;
+use wake_steps::event::Event;
 use wake_steps::{Cancel, clock};
-use wake_store::{BuildTreeError, Lookup, Scratch, Store, StoredTree};
+use wake_store::{Lookup, Scratch, Store, StoredTree};
 
-use self::file_set::file_set;
 use self::secret::check_secrets;
 use self::verification::{Verified, verify};
-use crate::choose::Choice;
 use crate::evaluate::Evaluator;
+use crate::file_set::{NamedFiles, bring_together, file_set};
 use crate::instance::PkgInstance;
 use crate::load::{Loaded, LoadedPkg};
 use crate::order::{graph_of, sort};
 use crate::pkg_place::PkgPlace;
 use crate::published::{file_sum, release};
 use crate::registries::{Reach, registry_failure};
+use crate::retrieve::Audience;
 use crate::session::{Checkout, Session};
 use crate::snapshot::Snapshot;
 use crate::source_text::find_literal;
@@ -69,6 +69,13 @@ pub enum PublishStep {
     Checking {
         /// The package, its version and where it lies.
         pkg: String,
+    },
+    /// An exec of a package is asked for packages.
+    Retrieving {
+        /// The package whose exec it is.
+        by: String,
+        /// How many packages it is asked for.
+        pkgs: usize,
     },
     /// What others get.
     Files {
@@ -161,8 +168,13 @@ impl Session {
         let snapshot = Snapshot::newest(&self.state_dir());
         let mut checkout = self.look(snapshot.as_ref());
         let mut candidates = self.candidates(&checkout, request, say);
-        if candidates.is_err() && checkout.is_to_be_locked() {
-            self.relock(&checkout, &Choice::NECESSARY, false)?;
+        if candidates.is_err() && checkout.is_to_be_made_ready() {
+            let mut tell = |event: &Event| {
+                if let Event::Retrieving { by, pkgs } = event {
+                    say(PublishStep::Retrieving { by: by.clone(), pkgs: *pkgs });
+                }
+            };
+            self.make_ready(&checkout, &mut Audience { cancel, tell: &mut tell })?;
             checkout = self.look(snapshot.as_ref());
             candidates = self.candidates(&checkout, request, say);
         }
@@ -253,7 +265,13 @@ impl Session {
         let pkg = decl.info.pkg_name();
         let label = format!("{pkg} {}", decl.info.version);
         say(PublishStep::Checking { pkg: format!("{label} ({})", place.label()) });
-        let set = file_set(instance, evaluator)?;
+        let named = NamedFiles {
+            place: &instance.place,
+            files: &instance.files,
+            import_dirs: instance.import_dirs(),
+            sources: instance.modules.values().filter_map(|at| at.file().cloned()).collect(),
+        };
+        let set = file_set(&named, evaluator)?;
         if request.extent != Extent::List {
             declared.check(evaluator)?;
             self.check_needs(&declared, evaluator)?;
@@ -339,11 +357,7 @@ impl Session {
             let request = &get.request;
             match &get.from {
                 PkgSource::Global => continue,
-                PkgSource::Retriever(_) => {
-                    let message = format!("package `{key}` is to be retrieved by an exec");
-                    return Err(Diagnostic::error(Class::Resolution, message).at(at()));
-                }
-                PkgSource::Local(_) | PkgSource::Registry => {}
+                PkgSource::Local(_) | PkgSource::Registry | PkgSource::Retriever(_) => {}
             }
             if request.version == Requirement::ANY {
                 let message = format!("package `{key}` will do in any version, for ever");
@@ -353,7 +367,8 @@ impl Session {
                 };
                 return Err(Diagnostic::error(Class::Resolution, message).at(at()).help(help));
             }
-            if self.registries.of(request.namespace.as_ref()).is_none() {
+            let is_retrieved = matches!(get.from, PkgSource::Retriever(_));
+            if !is_retrieved && self.registries.of(request.namespace.as_ref()).is_none() {
                 let none = self.registries.none_for(&request.pkg_name());
                 return Err(none.at(at()));
             }
@@ -518,35 +533,6 @@ impl Declared {
             Diagnostic::error(Class::Evaluation, error.to_string()).at(at)
         })
     }
-}
-
-/// Puts the files of a package into the store as the tree that others get.
-fn bring_together(
-    store: &Store,
-    set: &file_set::FileSet,
-    place: &PkgPlace,
-    evaluator: &Evaluator,
-) -> Result<wake_model::TreeDigest, Diagnostic> {
-    use crate::files::FileState;
-    let fault = |error: BuildTreeError| match error {
-        BuildTreeError::Store(error) => store_failure(error),
-        BuildTreeError::Changed { .. } => {
-            Diagnostic::error(Class::Environment, error.to_string()).help("run it again")
-        }
-        error => Diagnostic::error(Class::Evaluation, error.to_string()),
-    };
-    let mut builder = store.build_tree().map_err(store_failure)?;
-    for (path, state) in set {
-        match state {
-            FileState::File { blob, executable, .. } => {
-                let host = evaluator.files.absolute_in(place, path);
-                builder.add_file(path, &host, blob, *executable).map_err(fault)?;
-            }
-            FileState::Link(target) => builder.add_link(path, target).map_err(fault)?,
-            FileState::Absent | FileState::Dir | FileState::Other => {}
-        }
-    }
-    builder.finish().map_err(fault)
 }
 
 fn no_registry<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Diagnostic {

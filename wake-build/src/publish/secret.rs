@@ -3,8 +3,8 @@
 use regex::bytes::Regex;
 use wake_steps::diagnostic::{Class, Diagnostic};
 
-use super::file_set::FileSet;
 use crate::evaluate::Evaluator;
+use crate::file_set::FileSet;
 use crate::files::{FileState, read_at_most};
 use crate::pkg_place::PkgPlace;
 

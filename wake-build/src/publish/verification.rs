@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use wake_model::release::{Need, NeedSource};
-use wake_model::{LOCK_FILE, Lock, PkgName, Release, Version};
+use wake_model::{LOCK_FILE, Lock, LockedPkg, PkgName, Release, Version};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::error::store_failure;
 use wake_steps::event::{Event, Reporter, Status};
@@ -62,7 +62,7 @@ pub(super) fn verify(
     let registries = Registries::new(settings, mirrors.clone(), *reach, route);
     other.registries = registries.with_stage(stage);
     let named = |failure| not_verified(failure, release);
-    other.lock(&LockRequest::default(), cancel).map_err(named)?;
+    other.lock(&LockRequest::default(), cancel, &mut |_| {}).map_err(named)?;
     let text = fs::read_to_string(root.join(LOCK_FILE)).unwrap_or_default();
     let lock = Lock::parse(&text).unwrap_or_default();
     let needs = release.pkgs.values().map(|need| shown(need, &lock)).collect();
@@ -104,7 +104,9 @@ fn package_file(release: &Release) -> String {
     for (number, need) in globals.enumerate() {
         let request = need.request();
         let (name, version) = (request.pkg_name(), request.version.to_string());
-        pkgs += &get(&format!("global-{number}"), &name, &version, ", global=true");
+        // One that is a retriever may need what a person grants it where it is used.
+        let more = ", global=true, permissions=['network']";
+        pkgs += &get(&format!("global-{number}"), &name, &version, more);
     }
     format!(
         "function(wake) wake.pkg(\n  wake.pkgInfo('verification', '0.0.0'),\n  pkgs={{\n{pkgs}  }},\n)\n"
@@ -120,7 +122,19 @@ fn exactly(version: &Version) -> String {
 fn shown(need: &Need, lock: &Lock) -> String {
     let request = need.request();
     let wanted = format!("{} {}", request.pkg_name(), request.version);
-    match (need.from, lock.find(&request)) {
+    let retrieved = || {
+        let is_it = |pkg: &&LockedPkg| {
+            pkg.name == request.pkg_name()
+                && !pkg.is_of_registry()
+                && request.version.matches(&pkg.version)
+        };
+        lock.iter().filter(is_it).max_by_key(|pkg| &pkg.version)
+    };
+    let found = match need.from {
+        NeedSource::Retriever => retrieved(),
+        NeedSource::Registry | NeedSource::Global => lock.find(&request),
+    };
+    match (need.from, found) {
         (NeedSource::Global, _) => format!("{wanted}: from whoever uses it"),
         (_, Some(found)) => format!("{wanted}: {} from {}", found.version, found.source),
         (_, None) => wanted,

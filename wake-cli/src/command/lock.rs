@@ -3,14 +3,16 @@
 use std::io::Write;
 
 use wake_build::{LockChange, LockRequest};
+use wake_steps::event::Event;
 
 use crate::args::{LockArgs, UpdateArgs};
-use crate::exit::{Exit, Outcome};
-use crate::manner::Verbosity;
+use crate::exit::{Exit, Outcome, Stop};
+use crate::manner::{Manner, Verbosity};
 use crate::session;
 use crate::settings::Settings;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
+use crate::terminal::words;
 
 /// What shells see of a lock that would change.
 const WOULD_CHANGE: Exit = Exit(11);
@@ -18,9 +20,7 @@ const WOULD_CHANGE: Exit = Exit(11);
 /// Has the lock meet what is required.
 pub(crate) fn run(args: &LockArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
     let request = LockRequest { check: args.check, ..LockRequest::default() };
-    let session = session::open(settings)?;
-    let changes = session.lock(&request, &*session::cancel()?);
-    let changes = session::after_warnings(&session, settings, changes)?;
+    let changes = settled(&request, settings, say)?;
     tell(&changes, args.check, settings, say)?;
     Ok(if args.check && !changes.is_empty() { WOULD_CHANGE } else { Exit::SUCCESS })
 }
@@ -32,11 +32,30 @@ pub(crate) fn update(args: &UpdateArgs, settings: &Settings, say: &mut impl Writ
         precise: args.precise.clone(),
         check: false,
     };
-    let session = session::open(settings)?;
-    let changes = session.lock(&request, &*session::cancel()?);
-    let changes = session::after_warnings(&session, settings, changes)?;
+    let changes = settled(&request, settings, say)?;
     tell(&changes, false, settings, say)?;
     Ok(Exit::SUCCESS)
+}
+
+/// What changes, with what is done for that told as it is done.
+fn settled(
+    request: &LockRequest,
+    settings: &Settings,
+    say: &mut impl Write,
+) -> Result<Vec<LockChange>, Stop> {
+    let Manner { style, verbosity, .. } = settings.manner;
+    let mut tell = |event: &Event| {
+        if let Event::Retrieving { by, pkgs } = event
+            && verbosity > Verbosity::Quiet
+        {
+            // Who cannot be told of it will hear of the end.
+            let text = words::retrieving(by, *pkgs);
+            let _ = writeln!(say, "{}", style.verb(Role::Good, "Retrieving", text));
+        }
+    };
+    let session = session::open(settings)?;
+    let changes = session.lock(request, &*session::cancel()?, &mut tell);
+    Ok(session::after_warnings(&session, settings, changes)?)
 }
 
 /// Says what became of the lock, or what would.

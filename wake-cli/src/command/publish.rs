@@ -70,6 +70,9 @@ fn tell(step: &PublishStep, settings: &Settings, say: &mut impl Write) -> std::i
     }
     let (role, verb, rest) = match step {
         PublishStep::Checking { pkg } => (Role::Good, "Checking", pkg.clone()),
+        PublishStep::Retrieving { by, pkgs } => {
+            (Role::Good, "Retrieving", words::retrieving(by, *pkgs))
+        }
         PublishStep::Files { files, size } => {
             let (count, bytes) = (words::count(files.len(), "file"), words::bytes(*size));
             (Role::Good, "Packed", format!("{count}, {bytes}: {}", files.join("  ")))

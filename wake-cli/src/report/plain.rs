@@ -228,6 +228,10 @@ impl<W: Write> Reporter for Plain<W> {
                 let text = format!("locked {}", escape::line(change));
                 self.stamped((self.clock)(), &text);
             }
+            Event::Retrieving { by, pkgs } if self.manner.verbosity > Verbosity::Quiet => {
+                let text = format!("retrieving {}", words::retrieving(by, *pkgs));
+                self.stamped((self.clock)(), &text);
+            }
             Event::Fetched { pkgs, bytes, t_ms } if self.manner.verbosity > Verbosity::Quiet => {
                 let (packages, bytes) = (words::count(*pkgs, "package"), words::bytes(*bytes));
                 let text = format!("fetched {packages}, {bytes}");

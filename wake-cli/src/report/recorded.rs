@@ -128,6 +128,7 @@ pub(crate) fn fetching() -> Vec<Event> {
     vec![
         begun("strict"),
         Event::Locked { change: "+ acme/greet 1.2.0".into() },
+        Event::Retrieving { by: "//wheels".into(), pkgs: 2 },
         Event::Fetched { pkgs: 2, bytes: 512, t_ms: 70 },
     ]
 }

@@ -259,6 +259,9 @@ impl<W: Write> Reporter for Verbs<W> {
             Event::Locked { change } if self.manner.verbosity > Verbosity::Quiet => {
                 self.verb(Role::Good, "Locked", &escape::line(change));
             }
+            Event::Retrieving { by, pkgs } if self.manner.verbosity > Verbosity::Quiet => {
+                self.verb(Role::Good, "Retrieving", &words::retrieving(by, *pkgs));
+            }
             Event::Fetched { pkgs, bytes, t_ms } if self.manner.verbosity > Verbosity::Quiet => {
                 let (packages, bytes) = (words::count(*pkgs, "package"), words::bytes(*bytes));
                 let rest = format!("{packages}, {bytes} in {}", words::span_ms(*t_ms));

@@ -15,6 +15,11 @@ pub(crate) fn span(duration: Duration) -> String {
     }
 }
 
+/// What a retriever is asked for, `2 packages by //wheels`; safe for a terminal.
+pub(crate) fn retrieving(by: &str, pkgs: usize) -> String {
+    format!("{} by {}", count(pkgs, "package"), super::escape::line(by))
+}
+
 /// A running clock, in whole seconds: `0s`, `41s`, `1m04s`, `2h05m`.
 pub(crate) fn clock(duration: Duration) -> String {
     match duration.as_secs() {

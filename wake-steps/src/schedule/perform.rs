@@ -322,6 +322,11 @@ impl Schedule<'_> {
             let (digest, action) = (attempt.key, attempt.action);
             let entry = ActionEntry { digest, action, record, tree, stamps: &stamps, logs };
             self.machine.store().put_action(entry)?;
+        } else if attempt.pinned.terms.forgotten {
+            // No record names them, and whoever handed the step over reads what its command said.
+            for log in [logs.stdout, logs.stderr].into_iter().filter(|log| !log.is_empty()) {
+                self.machine.store().put_blob(log)?;
+            }
         }
         Ok(())
     }

@@ -13,6 +13,7 @@ mod meter;
 mod waiting;
 mod node;
 mod policy;
+mod fit;
 mod filters;
 mod bucket;
 mod archive;
@@ -46,6 +47,7 @@ pub use filters::{
     Direction, FilterRejection, Filters, Mtime, Owner, Pack, PackFilters, ParseFiltersError,
     Special, UnpackFilters,
 };
+pub use fit::UnfitTree;
 pub use git::GitError;
 pub use guid::{is_guid, new_guid};
 pub use hash::{Sha384Digest, Sha384Stream, base58};

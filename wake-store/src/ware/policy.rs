@@ -122,7 +122,7 @@ fn is_portable(name: &str) -> bool {
 }
 
 /// Whether `target`, read from the directory of `path`, never climbs above the root at any point on its way.
-fn stays_inside(path: &EntryPath, target: &str) -> bool {
+pub(crate) fn stays_inside(path: &EntryPath, target: &str) -> bool {
     if target.is_empty() || target.starts_with('/') {
         return false;
     }

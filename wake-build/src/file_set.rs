@@ -3,37 +3,50 @@
 use std::collections::BTreeMap;
 
 use wake_eval::imports;
-use wake_model::RelPath;
 use wake_model::place::PKG_FILE;
+use wake_model::{RelPath, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::error::store_failure;
+use wake_store::{BuildTreeError, Store};
 
 use crate::evaluate::Evaluator;
 use crate::files::{FileState, link_inside, read_at_most};
-use crate::instance::PkgInstance;
 use crate::pkg_place::PkgPlace;
 use crate::sources::LARGEST;
 
 /// Files and links by their paths in the package.
-pub(super) type FileSet = BTreeMap<RelPath, FileState>;
+pub(crate) type FileSet = BTreeMap<RelPath, FileState>;
 
-/// Every file that others get of a package of the checkout.
-pub(super) fn file_set(
-    instance: &PkgInstance,
+/// What a package says of its files.
+pub(crate) struct NamedFiles<'a> {
+    /// Where it lies.
+    pub(crate) place: &'a PkgPlace,
+    /// The files that it names.
+    pub(crate) files: &'a [RelPath],
+    /// Where its imports are looked for besides.
+    pub(crate) import_dirs: &'a [RelPath],
+    /// Those of its modules, and others that count as sources.
+    pub(crate) sources: Vec<RelPath>,
+}
+
+/// Every file that others get of a package.
+pub(crate) fn file_set(
+    named: &NamedFiles<'_>,
     evaluator: &Evaluator,
 ) -> Result<FileSet, Diagnostic> {
     let own = RelPath::parse(PKG_FILE).into_iter();
-    let modules = instance.modules.values().filter_map(|at| at.file().cloned());
-    let mut open: Vec<(RelPath, bool)> = own.chain(modules).map(|path| (path, true)).collect();
-    open.extend(instance.files.iter().map(|path| (path.clone(), is_jsonnet(path))));
+    let sources = named.sources.iter().cloned();
+    let mut open: Vec<(RelPath, bool)> = own.chain(sources).map(|path| (path, true)).collect();
+    open.extend(named.files.iter().map(|path| (path.clone(), is_jsonnet(path))));
     let mut collected = FileSet::new();
     while let Some((path, is_source)) = open.pop() {
         if collected.contains_key(&path) {
             continue;
         }
-        let state = look(&instance.place, &path, evaluator)?;
+        let state = look(named.place, &path, evaluator)?;
         match &state {
             FileState::File { .. } if is_source => {
-                let imported = imported(&path, instance, evaluator)?;
+                let imported = imported(&path, named, evaluator)?;
                 open.extend(imported.into_iter().map(|path| (path, true)));
             }
             // Whoever reads a source through a link reads what it leads to.
@@ -49,13 +62,41 @@ pub(super) fn file_set(
     Ok(collected)
 }
 
+/// Puts the files of a package into the store as the tree that others get.
+pub(crate) fn bring_together(
+    store: &Store,
+    set: &FileSet,
+    place: &PkgPlace,
+    evaluator: &Evaluator,
+) -> Result<TreeDigest, Diagnostic> {
+    let fault = |error: BuildTreeError| match error {
+        BuildTreeError::Store(error) => store_failure(error),
+        BuildTreeError::Changed { .. } => {
+            Diagnostic::error(Class::Environment, error.to_string()).help("run it again")
+        }
+        error => Diagnostic::error(Class::Evaluation, error.to_string()),
+    };
+    let mut builder = store.build_tree().map_err(store_failure)?;
+    for (path, state) in set {
+        match state {
+            FileState::File { blob, executable, .. } => {
+                let host = evaluator.files.absolute_in(place, path);
+                builder.add_file(path, &host, blob, *executable).map_err(fault)?;
+            }
+            FileState::Link(target) => builder.add_link(path, target).map_err(fault)?,
+            FileState::Absent | FileState::Dir | FileState::Other => {}
+        }
+    }
+    builder.finish().map_err(fault)
+}
+
 /// The files of the package that the source at `path` imports and that are there.
 fn imported(
     path: &RelPath,
-    instance: &PkgInstance,
+    named: &NamedFiles<'_>,
     evaluator: &Evaluator,
 ) -> Result<Vec<RelPath>, Diagnostic> {
-    let place = evaluator.files.absolute_in(&instance.place, path);
+    let place = evaluator.files.absolute_in(named.place, path);
     let Some(bytes) = read_at_most(&place, LARGEST) else { return Ok(Vec::new()) };
     let Ok(text) = String::from_utf8(bytes) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
@@ -66,10 +107,10 @@ fn imported(
         }
         let beside = path.parent().and_then(|dir| dir.resolve(&written).ok());
         let is_near = written.starts_with("./") || written.starts_with("../");
-        let in_libraries = instance.import_dirs().iter().filter(|_| !is_near);
+        let in_libraries = named.import_dirs.iter().filter(|_| !is_near);
         let in_libraries = in_libraries.filter_map(|dir| dir.resolve(&written).ok());
         for candidate in beside.into_iter().chain(in_libraries) {
-            match look(&instance.place, &candidate, evaluator)? {
+            match look(named.place, &candidate, evaluator)? {
                 FileState::File { .. } | FileState::Link(_) => {
                     found.push(candidate);
                     break;
@@ -87,7 +128,8 @@ fn look(place: &PkgPlace, path: &RelPath, evaluator: &Evaluator) -> Result<FileS
     evaluator.files.look_in(place, path).map_err(failed)
 }
 
-fn is_jsonnet(path: &RelPath) -> bool {
+/// Whether a file is a source by its name.
+pub(crate) fn is_jsonnet(path: &RelPath) -> bool {
     let path = path.as_str();
     path.ends_with(".libsonnet") || path.ends_with(".jsonnet")
 }

@@ -1,0 +1,8 @@
+// The retriever is global, so that what it gives can have more retrieved; it may use the network.
+function(wake)
+  wake.pkg(
+    wake.pkgInfo('root', '1.0.0'),
+    pkgs={
+      debian: wake.getPkg(wake.pkgInfo('debian', '*'), from='./debian', global=true, permissions=['network']),
+    },
+  )

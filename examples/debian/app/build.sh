@@ -1,0 +1,17 @@
+#!/bin/sh
+# build.sh LIBRARY ROOT...: compiles main.c with what lies below the roots.
+set -eu
+library=$1
+shift
+flags=
+for root in "$@"; do
+    for include in "$root"/usr/include "$root"/usr/include/*-linux-gnu*; do
+        [ -d "$include" ] && flags="$flags -I $include"
+    done
+    for lib in "$root"/usr/lib "$root"/usr/lib/*-linux-gnu* "$root"/lib/*-linux-gnu*; do
+        [ -d "$lib" ] && flags="$flags -L $lib"
+    done
+done
+# The archive, so that the program runs where the shared library is not.
+# shellcheck disable=SC2086
+exec cc -O2 -Wall -o app main.c $flags "-l:lib$library.a"

@@ -1,0 +1,6 @@
+// The retriever is global, so that what it gives can have more retrieved.
+function(wake)
+  wake.pkg(
+    wake.pkgInfo('root', '1.0.0'),
+    pkgs={ wheels: wake.getPkg(wake.pkgInfo('wheels', '*'), from='./wheels', global=true) },
+  )

@@ -1,0 +1,7 @@
+// Has Python packages retrieved from wheels that lie in this directory: whoever gets it names it as a retriever,
+// `from=wake.exec('pkg.wheels./retrieve')`, for packages of the namespace `pypi`.
+function(wake)
+  wake.pkg(
+    wake.pkgInfo('wheels', '1.0.0'),
+    files=wake.dir('*.whl') + ['./retrieve', './requirement.py'],
+  )

@@ -1,0 +1,430 @@
+//! Answers that are none, and packages that are not what was asked for.
+
+use wake_tests::{Expect, expect};
+
+use crate::scene::{GIVE, get, get_by, locked, scene, shown, tool};
+
+/// Builds an app with one package that a retriever answers so: nothing is locked, and that is said.
+#[track_caller]
+fn answered(body: &str, code: i32, said: Expect) {
+    let project = scene(&[get("a", "^1")], body);
+    project.wake(["build", "//app", "--quiet"]).run().code(code).says(said);
+    assert!(!project.path("wake.lock").exists());
+}
+
+/// The same for several answers, one after the other.
+#[track_caller]
+fn each_answered(bodies: &[&str], code: i32, said: Expect) {
+    let mut all = String::new();
+    for body in bodies {
+        let project = scene(&[get("a", "^1")], body);
+        let run = project.wake(["build", "//app", "--quiet"]).run();
+        let run = run.code(code).redacted_stderr();
+        // All stand at the same place.
+        let told = run.lines().filter(|line| !line.contains('|') && !line.contains("-->"));
+        told.for_each(|line| all += &format!("{line}\n"));
+    }
+    said.assert_eq(&all);
+}
+
+#[test]
+fn what_is_no_answer_is_shown() {
+    answered(
+        "print('all done')",
+        1,
+        expect![[r#"
+        error: retriever //tool wrote to standard output what is no answer: expected value at line 1 column 1
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+          = note: it begins: all done
+          help: it is to write `{"pkgs": [{"path": "./out/NAME"}]}` there, and what is for people to standard error
+               Error 1 error in [TIME]
+    "#]],
+    );
+    answered(
+        "",
+        1,
+        expect![[r#"
+        error: retriever //tool wrote nothing to standard output
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+          help: it is to write `{"pkgs": [{"path": "./out/NAME"}]}` there, and what is for people to standard error
+               Error 1 error in [TIME]
+    "#]],
+    );
+    answered(
+        "answer(package(asked['requests'][0]))\nprint('bye')",
+        1,
+        expect![[r#"
+        error: retriever //tool wrote to standard output what is no answer: trailing characters at line 1 column 32
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+          = note: it begins: {"pkgs": [{"path": "./out/a"}]}bye
+          help: it is to write `{"pkgs": [{"path": "./out/NAME"}]}` there, and what is for people to standard error
+               Error 1 error in [TIME]
+    "#]],
+    );
+    answered(
+        "answer({'path': './out/a', 'error': 'both'})",
+        1,
+        expect![[r#"
+        error: retriever //tool has neither one `path` nor one `error` in element 0 of `pkgs`
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+          help: it is to write `{"pkgs": [{"path": "./out/NAME"}]}` there, and what is for people to standard error
+               Error 1 error in [TIME]
+    "#]],
+    );
+}
+
+#[test]
+fn more_than_it_may_write_is_said() {
+    let body = "sys.stdout.write(' ' * (9 << 20))\nanswer(package(asked['requests'][0]))";
+    answered(
+        body,
+        1,
+        expect![[r#"
+        error: retriever //tool wrote more than 8 MiB to standard output
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+          help: it is to write `{"pkgs": [{"path": "./out/NAME"}]}` there, and what is for people to standard error
+               Error 1 error in [TIME]
+    "#]],
+    );
+}
+
+#[test]
+fn what_it_does_not_have_is_told_where_it_is_required() {
+    answered(
+        "answer({'error': 'only 2.0.0 is there'})",
+        6,
+        expect![[r#"
+        error: retriever //tool has no x/a ^1: only 2.0.0 is there
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+               Error 1 error in [TIME]
+    "#]],
+    );
+}
+
+#[test]
+fn answers_are_as_many_as_requests() {
+    answered(
+        "answer()",
+        6,
+        expect![[r#"
+        error: retriever //tool was asked for 1 package and answered for 0
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+          = note: asked for: x/a ^1
+               Error 1 error in [TIME]
+    "#]],
+    );
+    let surplus = "one = package(asked['requests'][0])\nanswer(one, one)";
+    answered(
+        surplus,
+        6,
+        expect![[r#"
+        error: retriever //tool was asked for 1 package and answered for 2
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+          = note: asked for: x/a ^1
+               Error 1 error in [TIME]
+    "#]],
+    );
+}
+
+#[test]
+fn another_package_is_refused() {
+    answered(
+        "answer(package(asked['requests'][0], name='b'))",
+        6,
+        expect![[r#"
+        error: retriever //tool was asked for x/a ^1 and gave x/b 1.2.3
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+          = note: `./out/b` says so in its `PKG.libsonnet`
+               Error 1 error in [TIME]
+    "#]],
+    );
+    answered(
+        "answer(package(asked['requests'][0], version='2.0.0'))",
+        6,
+        expect![[r#"
+        error: retriever //tool was asked for x/a ^1 and gave x/a 2.0.0
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+          = note: `./out/a` says so in its `PKG.libsonnet`
+               Error 1 error in [TIME]
+    "#]],
+    );
+}
+
+#[test]
+fn what_lies_elsewhere_is_refused() {
+    let paths = ["../out/a", "./elsewhere", "/etc", "./out", "out/../../a"];
+    let bodies =
+        paths.map(|path| format!("package(asked['requests'][0])\nanswer({{'path': '{path}'}})"));
+    let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+    each_answered(
+        &bodies,
+        7,
+        expect![[r#"
+        error: retriever //tool says that x/a ^1 lies at `../out/a`, which is no path: `../out/a` leaves the package through `..`
+               Error 1 error in [TIME]
+        error: retriever //tool says that x/a ^1 lies at `./elsewhere`, and that is not in `./out/`
+          help: a package lies in a directory of its own in `./out/`
+               Error 1 error in [TIME]
+        error: retriever //tool says that x/a ^1 lies at `/etc`, which is no path: `/etc` is absolute: paths are relative to the package
+               Error 1 error in [TIME]
+        error: retriever //tool says that x/a ^1 lies at `./out`, and that is not in `./out/`
+          help: a package lies in a directory of its own in `./out/`
+               Error 1 error in [TIME]
+        error: retriever //tool says that x/a ^1 lies at `out/../../a`, which is no path: `out/../../a` leaves the package through `..`
+               Error 1 error in [TIME]
+    "#]],
+    );
+}
+
+#[test]
+fn links_that_lead_out_are_refused() {
+    let inside = "package(asked['requests'][0])\nos.symlink('../b/x', 'out/a/link')\nanswer({'path': 'out/a'})";
+    answered(
+        inside,
+        7,
+        expect![[r#"
+        error: retriever //tool left at `out/a` what no package may hold: the link `link` leads out of it, to `../b/x`
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+          = note: nothing of it was kept
+               Error 1 error in [TIME]
+    "#]],
+    );
+    let outside = "package(asked['requests'][0])\nos.symlink('/etc/passwd', 'out/a/link')\nanswer({'path': 'out/a'})";
+    answered(
+        outside,
+        7,
+        expect![[r#"
+        error: retriever //tool left what cannot be kept
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+          = note: `out/a/link` is a link to `/etc/passwd`, which is not part of the outputs
+          = note: {"pkgs": [{"path": "out/a"}]}
+               Error 1 error in [TIME]
+    "#]],
+    );
+    let alike =
+        "package(asked['requests'][0])\nopen('out/a/DATA', 'w').close()\nanswer({'path': 'out/a'})";
+    answered(
+        alike,
+        7,
+        expect![[r#"
+        error: retriever //tool left at `out/a` what no package may hold: `data` and `DATA` are one file to some file systems
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+          = note: nothing of it was kept
+               Error 1 error in [TIME]
+    "#]],
+    );
+}
+
+#[test]
+fn where_no_package_is_is_said() {
+    let bodies = [
+        "answer({'path': './out/a'})",
+        "open('out/a', 'w').close()\nanswer({'path': './out/a'})",
+        "os.makedirs('out/a')\nopen('out/a/x', 'w').close()\nanswer({'path': './out/a'})",
+    ];
+    each_answered(
+        &bodies,
+        1,
+        expect![[r#"
+        error: retriever //tool says that x/a ^1 lies at `./out/a`, where nothing is
+               Error 1 error in [TIME]
+        error: retriever //tool says that x/a ^1 lies at `./out/a`, where no directory is
+               Error 1 error in [TIME]
+        error: retriever //tool says that x/a ^1 lies at `./out/a`, where no `PKG.libsonnet` is
+               Error 1 error in [TIME]
+    "#]],
+    );
+}
+
+#[test]
+fn a_package_file_that_is_wrong_is_shown() {
+    let body = "answer(package(asked['requests'][0], more='    fils=[],\\n'))";
+    answered(
+        body,
+        5,
+        expect![[r#"
+        error: retriever //tool: unknown argument `fils` of pkg()
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+          = note: at ./out/a/PKG.libsonnet:5:5: fils=[],
+          = note: pkg() is called at ./out/a/PKG.libsonnet:2:3
+          help: the arguments are pkgInfo, files, inputs, pkgs, modules, metadata, imports, options, profiles
+               Error 1 error in [TIME]
+    "#]],
+    );
+    let absent = "one = package(asked['requests'][0])\nos.remove('out/a/data')\nanswer(one)";
+    answered(
+        absent,
+        5,
+        expect![[r#"
+        error: retriever //tool: there is no file `./data` in the package
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+          = note: at ./out/a/PKG.libsonnet:4:12: files=['./data'],
+          = note: pkg() is called at ./out/a/PKG.libsonnet:2:3
+               Error 1 error in [TIME]
+    "#]],
+    );
+}
+
+#[test]
+fn its_own_failure_has_its_log() {
+    let body = "for n in range(30): print('line', n, file=sys.stderr)\nsys.exit(3)";
+    answered(
+        body,
+        1,
+        expect![[r#"
+        error: retriever //tool failed: exit 3
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+          = note: line 10
+          = note: line 11
+          = note: line 12
+          = note: line 13
+          = note: line 14
+          = note: line 15
+          = note: line 16
+          = note: line 17
+          = note: line 18
+          = note: line 19
+          = note: line 20
+          = note: line 21
+          = note: line 22
+          = note: line 23
+          = note: line 24
+          = note: line 25
+          = note: line 26
+          = note: line 27
+          = note: line 28
+          = note: line 29
+          help: `wake store cat [DIGEST]` shows all 30 lines
+               Error 1 error in [TIME]
+    "#]],
+    );
+}
+
+#[test]
+fn what_hangs_is_stopped() {
+    let body = "import time\nprint('waiting', file=sys.stderr, flush=True)\ntime.sleep(600)";
+    let project = scene(&[get_by("tool", "a", "^1", ", timeout=0.5")], body);
+    let run = project.wake(["build", "//app", "--quiet"]).run();
+    run.code(12).says(expect![[r#"
+        error: retriever //tool took more than 0.5 seconds and was stopped
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve', timeout=0.5)),
+          |          ^^^^^^^^^^^
+          = note: waiting
+               Error 1 error in [TIME]
+    "#]]);
+}
+
+#[test]
+fn other_content_than_is_locked_is_refused() {
+    let project = scene(&[get("a", "^1")], GIVE);
+    project.build(&["//app"]);
+    let before = project.read("wake.lock");
+    tool(&project, "tool", "", "answer(package(asked['requests'][0], data='other\\n'))");
+    let other = project.base().join("other-store");
+    let run = project.wake(["build", "//app", "--quiet"]).store(&other).run();
+    run.code(7).says(expect![[r#"
+        error: retriever //tool gave x/a 1.2.3 with other content than is locked
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+          = note: locked is [DIGEST]
+          = note: it gave [DIGEST], and nothing of that was kept
+          help: ask who answers for it what became of it; `wake update x/a` takes what it gives now
+               Error 1 error in [TIME]
+    "#]]);
+    tool(&project, "tool", "", "answer(package(asked['requests'][0], version='1.3.0'))");
+    let run = project.wake(["build", "//app", "--quiet"]).store(&other).run();
+    run.code(7).says(expect![[r#"
+        error: retriever //tool was asked for x/a 1.2.3, which is locked, and gave 1.3.0
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |          ^^^^^^^^^^^
+          = note: locked is the content [DIGEST]
+          help: `wake update x/a` takes what it gives now
+               Error 1 error in [TIME]
+    "#]]);
+    assert_eq!(project.read("wake.lock"), before);
+    project.wake(["update", "x/a"]).store(&other).run().success();
+    assert_eq!(locked(&project, "a")[1], "1.3.0");
+}
+
+#[test]
+fn files_that_nobody_names_are_left_out() {
+    let body = "one = package(asked['requests'][0])\nopen('out/a/junk', 'w').close()\nanswer(one)";
+    let project = scene(&[get("a", "^1")], body);
+    project.build(&["//app"]);
+    assert_eq!(shown(&project), "a 1.2.3\n");
+    let content = locked(&project, "a")[3].clone();
+    let files = project.wake(["store", "ls", &content]).run().success().stdout;
+    assert_eq!(files, "PKG.libsonnet\ndata\n");
+}
+
+#[test]
+fn one_package_has_one_giver() {
+    let by_other = get_by("other", "a", "*", "").replacen("a:", "again:", 1);
+    let project = scene(&[crate::scene::local("other", ""), get("a", "^1"), by_other], GIVE);
+    tool(&project, "other", "", GIVE);
+    let run = project.wake(["build", "//app", "--quiet"]).run();
+    run.code(6).says(expect![[r#"
+        error: x/a is to come from the retriever `other`, and elsewhere from the retriever `tool`: it may be another one
+         --> app/PKG.libsonnet:9:14
+          |
+        9 |       again: wake.getPkg(wake.pkgInfo('a', '*', namespace='x'), from=wake.exec('pkg.other./retrieve')),
+          |              ^^^^^^^^^^^
+          = note: //app has it from the retriever `tool`: app/PKG.libsonnet:8:10
+          help: have all get it the same way, or give one of the two another namespace
+               Error 1 error in [TIME]
+    "#]]);
+}

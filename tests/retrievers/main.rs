@@ -1,0 +1,14 @@
+//! Packages that retrievers give: an exec of another package fetches them.
+
+#![allow(clippy::unwrap_used)]
+
+mod scene;
+mod rounds;
+mod answers;
+mod network;
+mod chains;
+mod globals;
+mod lock;
+mod cut_off;
+mod wheels;
+mod debian;

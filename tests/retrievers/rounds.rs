@@ -1,0 +1,246 @@
+//! What retrievers are asked, and when.
+
+use wake_tests::expect;
+
+use crate::scene::{GIVE, asked, get, get_by, locked, scene, shown, tool};
+
+#[test]
+fn all_that_one_exec_is_asked_for_goes_in_one_call() {
+    let pkgs = [get("b", "*"), get("a", "^1"), get("c", ">=1, <3")];
+    let body = "answer(*[package(request, data=text) for request in asked['requests']])";
+    let project = scene(&pkgs, body);
+    let build = project.build(&["//app"]);
+    assert_eq!(asked(&build), [("//tool".to_owned(), 3)]);
+    let stdin = "{\"config\":null,\"requests\":[\
+        {\"name\":\"a\",\"namespace\":\"x\",\"version\":\"^1\"},\
+        {\"name\":\"b\",\"namespace\":\"x\",\"version\":\"*\"},\
+        {\"name\":\"c\",\"namespace\":\"x\",\"version\":\">=1, <3\"}]}\n";
+    assert_eq!(shown(&project), stdin.repeat(3));
+    assert_eq!(locked(&project, "a")[1..3], ["1.2.3", "via:tool"]);
+    assert_eq!(asked(&project.build(&["//app"])), []);
+}
+
+#[test]
+fn calls_are_told_apart_by_all_that_the_exec_says() {
+    let pkgs = [
+        get_by("tool", "a", "*", ""),
+        get_by("tool", "b", "*", ", config={ suite: 'one' }"),
+        get_by("tool", "c", "*", ", args=['x'], env={ SUITE: 'two' }"),
+        get_by("tool", "d", "*", ", env={ SUITE: 'two' }, args=['x']"),
+    ];
+    let body = "said = [json.dumps(asked['config']), os.environ.get('SUITE', '-')] + sys.argv[1:]\n\
+        answer(*[package(request, data=' '.join(said) + '\\n') for request in asked['requests']])";
+    let project = scene(&pkgs, body);
+    let mut calls = asked(&project.build(&["//app"]));
+    calls.sort();
+    assert_eq!(
+        calls,
+        [("//tool", 1), ("//tool", 1), ("//tool", 2)].map(|(by, n)| (by.to_owned(), n))
+    );
+    let expected = "null -\n{\"suite\": \"one\"} -\nnull two x\nnull two x\n";
+    assert_eq!(shown(&project), expected);
+}
+
+#[test]
+fn what_comes_may_need_more() {
+    let body = "more = {'a': 'b', 'b': 'c'}\n\
+        def needs(name):\n    \
+            if name not in more: return ''\n    \
+            return \"    pkgs={\\n      tool: wake.getPkg(wake.pkgInfo('tool', '*'), from=wake.GLOBAL),\\n      it: wake.getPkg(wake.pkgInfo('%s', '*', namespace='x'), from=wake.exec('pkg.tool./retrieve')),\\n    },\\n\" % more[name]\n\
+        answer(*[package(request, more=needs(request['name'])) for request in asked['requests']])";
+    let project = scene(&[get("a", "*")], body);
+    project.write(
+        "PKG.libsonnet",
+        "function(wake) wake.pkg(wake.pkgInfo('root', '1.0.0'), pkgs={ tool: wake.getPkg(wake.pkgInfo('tool', '*'), from='./tool', global=true) })\n",
+    );
+    let build = project.build(&["//app"]);
+    assert_eq!(asked(&build).len(), 3, "a round for each");
+    assert_eq!(shown(&project), "a 1.2.3\n");
+    let names: Vec<_> = ["a", "b", "c"].map(|name| locked(&project, name)[2].clone()).into();
+    assert_eq!(names, ["via:tool"; 3]);
+    project.wake(["tree", "//app"]).run().success().prints(expect![[r#"
+        //app 1.0.0
+          x/a@1.2.3  a: *
+            x/b@1.2.3  it: *
+              x/c@1.2.3  it: *
+              tool (global)  tool: *
+            tool (global)  tool: *
+          //tool 1.0.0  tool: *
+    "#]]);
+}
+
+#[test]
+fn what_never_ends_is_stopped() {
+    let body = "def needs(name):\n    \
+            return \"    pkgs={\\n      tool: wake.getPkg(wake.pkgInfo('tool', '*'), from=wake.GLOBAL),\\n      it: wake.getPkg(wake.pkgInfo('%s', '*', namespace='x'), from=wake.exec('pkg.tool./retrieve')),\\n    },\\n\" % ('n%d' % (int(name[1:]) + 1))\n\
+        answer(*[package(request, more=needs(request['name'])) for request in asked['requests']])";
+    let project = scene(&[get("n0", "*")], body);
+    project.write(
+        "PKG.libsonnet",
+        "function(wake) wake.pkg(wake.pkgInfo('root', '1.0.0'), pkgs={ tool: wake.getPkg(wake.pkgInfo('tool', '*'), from='./tool', global=true) })\n",
+    );
+    project.wake(["lock", "--quiet"]).run().code(6).says(expect![[r#"
+        error: after 64 rounds of retrievers there is still something to retrieve: x/n64
+         --> x/n63@1.2.3/PKG.libsonnet:7:11
+          |
+        7 |       it: wake.getPkg(wake.pkgInfo('n64', '*', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+          |           ^^^^^^^^^^^
+          help: each round asks for what the packages of the one before need: does one of them need ever new ones?
+    "#]]);
+}
+
+#[test]
+fn more_than_a_thousand_are_asked_for_in_parts() {
+    let project = scene(&[get("a", "*")], GIVE);
+    project.write(
+        "app/PKG.libsonnet",
+        "function(wake)\n  wake.pkg(\n    wake.pkgInfo('app', '1.0.0'),\n    pkgs={ tool: wake.getPkg(wake.pkgInfo('tool', '*'), from='../tool') } + {\n      \
+         ['p%d' % n]: wake.getPkg(wake.pkgInfo('p%d' % n, '*', namespace='x'), from=wake.exec('pkg.tool./retrieve'))\n      \
+         for n in std.range(1, 1001)\n    },\n  )\n",
+    );
+    let said = project.wake(["lock"]).run().success().redacted_stderr();
+    let calls: Vec<&str> =
+        said.lines().map(str::trim).filter(|line| line.starts_with("Retrieving")).collect();
+    assert_eq!(calls, ["Retrieving 1000 packages by //tool", "Retrieving 1 package by //tool"]);
+    assert_eq!(project.read("wake.lock").lines().count(), 1002);
+}
+
+#[test]
+fn what_is_locked_and_there_asks_nobody() {
+    let project = scene(&[get("a", "^1")], GIVE);
+    project.build(&["//app"]);
+    tool(&project, "tool", "", "sys.exit('nobody asks me')");
+    std::fs::remove_dir_all(project.path(".wake")).unwrap();
+    let build = project.build(&["//app"]);
+    assert_eq!(asked(&build), []);
+    project.wake(["build", "//app", "--frozen"]).run().success();
+}
+
+#[test]
+fn what_is_locked_and_not_there_is_asked_for_as_it_is() {
+    let body = "answer(*[package(request, data='data\\n' if 'locked' in request else 'data\\n') for request in asked['requests']])\n\
+        print(text, file=sys.stderr)";
+    let project = scene(&[get("a", "^1")], body);
+    project.build(&["//app"]);
+    let before = project.read("wake.lock");
+    let other = project.base().join("other-store");
+    let build =
+        project.json_build(&["//app"]).store(&other).arg("--locked").run().success().events();
+    assert_eq!(asked(&build), [("//tool".to_owned(), 1)]);
+    assert_eq!(project.read("wake.lock"), before);
+    assert_eq!(shown(&project), "data\n");
+    let build =
+        project.json_build(&["//app"]).store(&other).arg("--locked").run().success().events();
+    assert_eq!(asked(&build), []);
+}
+
+#[test]
+fn a_call_is_remembered_as_any_action() {
+    // What it gives is something else each time that it runs.
+    let body = "import uuid\nanswer(*[package(request, data=str(uuid.uuid4())) for request in asked['requests']])";
+    let project = scene(&[get("a", "^1")], body);
+    project.build(&["//app"]);
+    let before = project.read("wake.lock");
+    project.wake(["update", "x/a"]).run().success();
+    assert_eq!(project.read("wake.lock"), before, "nothing that it can see is another thing");
+    project.edit("tool/retrieve", "import uuid", "import uuid  # another");
+    project.wake(["update", "x/a"]).run().success();
+    assert_ne!(project.read("wake.lock"), before);
+}
+
+#[test]
+fn requirements_that_lead_to_two_versions_of_one_range_are_asked_for_together() {
+    let body = "def best(request):\n    \
+            return '1.1.0' if '~1.1' in request['version'] else '1.2.0'\n\
+        answer(*[package(r, version=best(r), path='./out/%d' % n) for n, r in enumerate(asked['requests'])])";
+    let first = get("a", "^1");
+    let second = get("a", "~1.1").replacen("a:", "again:", 1);
+    let project = scene(&[first, second], body);
+    let build = project.build(&["//app"]);
+    assert_eq!(asked(&build), [("//tool".to_owned(), 2), ("//tool".to_owned(), 1)]);
+    assert_eq!(locked(&project, "a")[1], "1.1.0");
+    assert_eq!(shown(&project), "a 1.1.0\na 1.1.0\n");
+    project.wake(["lock", "--check"]).run().success();
+}
+
+#[test]
+fn an_exec_sees_its_own_package_and_what_that_needs() {
+    let project = scene(
+        &[get_by(
+            "tool",
+            "a",
+            "*",
+            ", config={ own: wake.ref('pkg.tool./own'), of_dep: wake.ref('pkg.tool.pkg.dep./words'), value: wake.ref('pkg.tool.input.value') }",
+        )],
+        "",
+    );
+    let body = "config = asked['config']\n\
+        data = open(config['own']).read() + open(config['of_dep']).read() + str(config['value']) + ' ' + str(sorted(os.listdir('.'))) + '\\n'\n\
+        answer(package(asked['requests'][0], data=data))";
+    tool(&project, "tool", "", body);
+    project.write(
+        "tool/PKG.libsonnet",
+        "function(wake)\n  wake.pkg(\n    wake.pkgInfo('tool', '1.0.0'),\n    files=['./retrieve', './own'],\n    \
+         pkgs={ dep: wake.getPkg(wake.pkgInfo('dep', '*'), from='../dep') },\n    inputs=function(wake, pkg) { value: 7 },\n  )\n",
+    );
+    project.write("tool/own", "own\n");
+    project.write(
+        "dep/PKG.libsonnet",
+        "function(wake) wake.pkg(wake.pkgInfo('dep', '1.0.0'), files=['./words'])\n",
+    );
+    project.write("dep/words", "words\n");
+    project.build(&["//app"]);
+    assert_eq!(shown(&project), "own\nwords\n7 ['.wake', 'out', 'own', 'retrieve']\n");
+}
+
+#[test]
+fn an_exec_that_is_none_is_told_where_it_is_written() {
+    let cases = [
+        ("'./app.sh'", ""),
+        ("'pkg.tol./retrieve'", ""),
+        ("'pkg.tool./retrieve'", ", args=[wake.ref('./app.sh')]"),
+        ("'pkg.tool./absent'", ""),
+        ("'pkg.tool./retrieve'", ", config={ x: wake.ref('pkg.tool.input.absent') }"),
+    ];
+    let mut said = String::new();
+    for (exec, more) in cases {
+        let get = get_by("tool", "a", "*", more).replace("'pkg.tool./retrieve'", exec);
+        let project = scene(&[get], GIVE);
+        let run = project.wake(["build", "//app", "--quiet"]).run().code(5);
+        said += &run.redacted_stderr();
+    }
+    expect![[r#"
+        error: package `a`: what retrieves it is not a file of another package
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '*', namespace='x'), from=wake.exec('./app.sh')),
+          |          ^^^^^^^^^^^
+          help: name the package among `pkgs`, and its file: `from=wake.exec('pkg.KEY./retrieve')`
+               Error 1 error in [TIME]
+        error: package `a`: no package is called `tol` here
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '*', namespace='x'), from=wake.exec('pkg.tol./retrieve')),
+          |          ^^^^^^^^^^^
+          help: did you mean `tool`?
+               Error 1 error in [TIME]
+        error: the exec refers to `./app.sh`, and a retriever sees its own package and what that needs
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '*', namespace='x'), from=wake.exec('pkg.tool./retrieve', args=[wake.ref('./app.sh')])),
+          |          ^^^^^^^^^^^
+               Error 1 error in [TIME]
+        error: retriever //tool: `./absent` is not among the files of //tool
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '*', namespace='x'), from=wake.exec('pkg.tool./absent')),
+          |          ^^^^^^^^^^^
+               Error 1 error in [TIME]
+        error: the exec refers to `pkg.tool.inputs.absent`, which is not there
+         --> app/PKG.libsonnet:7:10
+          |
+        7 |       a: wake.getPkg(wake.pkgInfo('a', '*', namespace='x'), from=wake.exec('pkg.tool./retrieve', config={ x: wake.ref('pkg.tool.input.absent') })),
+          |          ^^^^^^^^^^^
+               Error 1 error in [TIME]
+    "#]].assert_eq(&said);
+}

@@ -1,0 +1,145 @@
+//! What is known of packages while some that they need are still to be retrieved.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wake_model::{GetPkg, Permission, PkgKey};
+use wake_steps::diagnostic::{Diagnostic, Failure, Place};
+
+use super::{DepsByPlace, Resolution, ResolvedPkg, Resolver, look_ahead};
+use crate::evaluate::Evaluator;
+use crate::load::{Loaded, LoadedPkg};
+use crate::order::Link;
+use crate::order::{graph_of, sort};
+use crate::pkg_place::PkgPlace;
+
+/// Packages with those of their needs that are met so far.
+pub(crate) struct Outline<'a> {
+    resolver: Resolver<'a>,
+    deps: DepsByPlace,
+    held: BTreeMap<PkgPlace, Vec<Permission>>,
+    /// What may only be wrong because something is not there yet.
+    doubts: Vec<Diagnostic>,
+}
+
+impl<'a> Outline<'a> {
+    /// That of `loaded`; `roots` are the packages that nobody had to get. What cannot become right any more is an error.
+    pub(crate) fn of(
+        loaded: &'a Loaded,
+        roots: &[PkgPlace],
+        evaluator: &'a Evaluator<'a>,
+    ) -> Result<Outline<'a>, Failure> {
+        let resolver = Resolver { loaded, evaluator };
+        let (mut errors, mut doubts) = (Vec::new(), Vec::new());
+        resolver.check_requests(&mut errors);
+        resolver.check_retrievers(&mut errors);
+        resolver.keys(&mut errors);
+        let held = resolver.permissions(roots, &mut doubts);
+        let globals = resolver.globals(&held, &mut doubts);
+        let deps = resolver.deps(&globals, &mut doubts);
+        match errors.is_empty() {
+            true => Ok(Outline { resolver, deps, held, doubts }),
+            false => Err(Failure { diagnostics: errors }),
+        }
+    }
+
+    /// What may only be wrong because something is not there yet.
+    pub(crate) fn into_doubts(self) -> Vec<Diagnostic> {
+        self.doubts
+    }
+
+    /// What `of` calls `key`, if that is known.
+    pub(crate) fn dep(&self, of: &PkgPlace, key: &str) -> Option<&PkgPlace> {
+        self.deps.get(of)?.get(key)
+    }
+
+    /// A package.
+    pub(crate) fn pkg(&self, place: &PkgPlace) -> Option<&'a LoadedPkg> {
+        self.resolver.loaded.get(place)
+    }
+
+    /// What `by` declares under `key`.
+    pub(crate) fn get(&self, by: &PkgPlace, key: &str) -> Option<&'a GetPkg> {
+        self.pkg(by)?.decl.pkgs.get(key)
+    }
+
+    /// Where what `by` declares under `key` is written.
+    pub(crate) fn written_at(&self, by: &PkgPlace, key: &str) -> Option<Place> {
+        self.resolver.place_of(self.pkg(by)?, key)
+    }
+
+    /// One link of a way around.
+    pub(crate) fn link(&self, by: &PkgPlace, key: &str, label: String) -> Link {
+        Link { label, key: key.to_owned(), place: self.written_at(by, key) }
+    }
+
+    /// A package and all that it needs, as far as that is known.
+    pub(crate) fn reach<'p>(&'p self, from: &'p PkgPlace) -> BTreeSet<&'p PkgPlace> {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![from];
+        while let Some(place) = open.pop() {
+            if seen.insert(place) {
+                open.extend(self.deps.get(place).into_iter().flat_map(BTreeMap::values));
+            }
+        }
+        seen
+    }
+
+    /// Whether commands of a package may reach the network.
+    pub(crate) fn may_reach_network(&self, place: &PkgPlace) -> bool {
+        self.holds(place, Permission::Network)
+    }
+
+    fn holds(&self, place: &PkgPlace, permission: Permission) -> bool {
+        self.held.get(place).is_some_and(|held| held.contains(&permission))
+    }
+
+    /// Where the network has to be granted so that a package may reach it, from it upwards: each place at which one is got that
+    /// holds it not, and who gets it there.
+    pub(crate) fn missing_grants(&self, place: &PkgPlace) -> Vec<(String, Option<Place>)> {
+        let (mut missing, mut seen) = (Vec::new(), BTreeSet::new());
+        let mut open = vec![place.clone()];
+        while let Some(place) = open.pop() {
+            if !seen.insert(place.clone()) {
+                continue;
+            }
+            let gets = self.resolver.gets();
+            for (pkg, key, _) in gets.filter(|(pkg, key, _)| self.got(pkg, key) == Some(&place)) {
+                missing.push((pkg.place.label(), self.resolver.place_of(pkg, key)));
+                if !self.holds(&pkg.place, Permission::Network) {
+                    open.push(pkg.place.clone());
+                }
+            }
+        }
+        missing
+    }
+
+    /// What a package gets under a key itself: what it takes from the global namespace, others got.
+    fn got<'p>(&'p self, pkg: &'p LoadedPkg, key: &str) -> Option<&'p PkgPlace> {
+        pkg.found.get(key)
+    }
+
+    /// The packages at `places`, which have all that they need among them.
+    pub(crate) fn resolved(&self, places: &BTreeSet<&PkgPlace>) -> Resolution {
+        let part: Loaded = places
+            .iter()
+            .filter_map(|place| Some(((*place).clone(), self.pkg(place)?.clone())))
+            .collect();
+        let key_of = |place: &PkgPlace| part.get(place).map(|pkg| pkg.decl.info.key());
+        let graph = graph_of(
+            part.keys()
+                .map(|place| (place, self.deps.get(place).into_iter().flat_map(BTreeMap::values))),
+        );
+        let order = sort(&graph).0.into_iter().filter_map(|node| key_of(graph[node])).collect();
+        let by_place =
+            part.keys().filter_map(|place| Some((place.clone(), key_of(place)?))).collect();
+        let sound = look_ahead(&part, self.resolver.evaluator.files);
+        let resolved = |((place, pkg), sound): ((&PkgPlace, &LoadedPkg), bool)| {
+            let deps = self.deps.get(place).into_iter().flatten();
+            let deps = deps.filter_map(|(key, to)| Some((key.clone(), key_of(to)?))).collect();
+            let may_reach_network = self.may_reach_network(place);
+            (pkg.decl.info.key(), ResolvedPkg { pkg: pkg.clone(), deps, sound, may_reach_network })
+        };
+        let pkgs: BTreeMap<PkgKey, ResolvedPkg> = part.iter().zip(sound).map(resolved).collect();
+        Resolution { pkgs, order, by_place }
+    }
+}
