@@ -122,6 +122,15 @@ fn a_retrieved_package_may_need_published_ones() {
     project.write("wake.toml", toml);
     project.build(&["//app"]);
     assert!(project.read("wake.lock").contains("acme/words 1.0.0 main "));
+    // What is locked of registries is enough to have something else retrieved.
+    let without = project.read("wake.lock");
+    let without: String = without
+        .lines()
+        .filter(|line| !line.starts_with("x/"))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    project.write("wake.lock", without);
+    project.wake(["build", "//app", "--offline"]).run().success();
     project.wake(["tree", "//app"]).run().success().prints(expect![[r#"
         //app 1.0.0
           x/a@1.2.3  a: ^1

@@ -25,6 +25,8 @@ pub(crate) struct LockedPkgs<'a> {
     registries: &'a Registries,
     mode: Mode,
     is_unmet: AtomicBool,
+    /// Whether a registry is to meet something that is not locked.
+    is_to_be_chosen: AtomicBool,
     /// Whether an exec is to be asked for something.
     is_to_be_retrieved: AtomicBool,
     read: OnceLock<Result<LockText, Box<Diagnostic>>>,
@@ -62,6 +64,7 @@ impl<'a> LockedPkgs<'a> {
             registries,
             mode: Mode::Bound,
             is_unmet: AtomicBool::new(false),
+            is_to_be_chosen: AtomicBool::new(false),
             is_to_be_retrieved: AtomicBool::new(false),
             read: OnceLock::new(),
             opened: Mutex::default(),
@@ -101,6 +104,7 @@ impl<'a> LockedPkgs<'a> {
         let lock = self.lock(files)?;
         let Some(locked) = lock.lock.find(request) else {
             self.is_unmet.store(true, Ordering::Relaxed);
+            self.is_to_be_chosen.store(true, Ordering::Relaxed);
             return match self.mode {
                 Mode::Settling => Ok(None),
                 Mode::Bound | Mode::Open => Err(self.not_locked(lock, request)),
@@ -151,6 +155,11 @@ impl<'a> LockedPkgs<'a> {
     /// Whether something is required that the lock does not name.
     pub(crate) fn is_unmet(&self) -> bool {
         self.is_unmet.load(Ordering::Relaxed)
+    }
+
+    /// Whether something is required of registries that the lock does not name.
+    pub(crate) fn is_to_be_chosen(&self) -> bool {
+        self.is_to_be_chosen.load(Ordering::Relaxed)
     }
 
     /// Whether an exec is to be asked for something: it is not locked, or the store does not have it.

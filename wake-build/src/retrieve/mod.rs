@@ -182,11 +182,21 @@ impl<'a> Settling<'a> {
         let Some(choice) = &self.choice else { return Ok(true) };
         let Session { workspace, registries, machine, .. } = self.session;
         let evaluator = self.checkout.evaluator();
+        if registries.reach() == Reach::Nothing && self.is_met_by_registries(&evaluator)? {
+            return Ok(true);
+        }
         let Chosen { lines, retrieves } = machine.threads().install(|| {
             choose(workspace, &evaluator, registries, self.before, choice, &self.demands)
         })?;
         self.chosen = lines;
         Ok(retrieves)
+    }
+
+    /// Whether what is locked is all that is required of registries.
+    fn is_met_by_registries(&self, evaluator: &Evaluator<'_>) -> Result<bool, Failure> {
+        let locked = LockedPkgs::settling(&self.session.registries, self.lock());
+        self.load_with(&locked, evaluator)?;
+        Ok(!locked.is_to_be_chosen())
     }
 
     fn lock(&self) -> Lock {
@@ -210,10 +220,18 @@ impl<'a> Settling<'a> {
 
     /// Loads all members with what is locked so far.
     fn load(&self, evaluator: &Evaluator<'_>) -> Result<LoadResult, Failure> {
-        let Session { workspace, registries, machine, .. } = self.session;
-        let locked = LockedPkgs::settling(registries, self.lock());
+        let locked = LockedPkgs::settling(&self.session.registries, self.lock());
+        self.load_with(&locked, evaluator)
+    }
+
+    fn load_with(
+        &self,
+        locked: &LockedPkgs<'_>,
+        evaluator: &Evaluator<'_>,
+    ) -> Result<LoadResult, Failure> {
+        let Session { workspace, machine, .. } = self.session;
         let mut result =
-            machine.threads().install(|| load(workspace, evaluator, &locked, &self.dirs));
+            machine.threads().install(|| load(workspace, evaluator, locked, &self.dirs));
         let errors = result.errors();
         match errors.is_empty() {
             true => Ok(result),

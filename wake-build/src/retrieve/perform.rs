@@ -29,6 +29,9 @@ pub(super) struct Left {
     pub(super) stdout: Vec<u8>,
 }
 
+/// What came of a call; none of one that was not begun, or was stopped.
+pub(super) type CallEnd = Option<Result<Left, Box<Diagnostic>>>;
+
 /// Calls that do not need each other, by their numbers.
 pub(super) struct CallSteps<'a> {
     lowering: &'a Lowering<'a>,
@@ -38,7 +41,7 @@ pub(super) struct CallSteps<'a> {
     places: &'a [Option<Place>],
     order: Vec<StepId>,
     store: &'a Store,
-    ended: Mutex<Vec<Option<Result<Left, Box<Diagnostic>>>>>,
+    ended: Mutex<Vec<CallEnd>>,
 }
 
 impl<'a> CallSteps<'a> {
@@ -55,8 +58,8 @@ impl<'a> CallSteps<'a> {
         CallSteps { lowering, calls, labels, places, order, store, ended }
     }
 
-    /// What came of each; none of one that was not begun, or was stopped.
-    pub(super) fn into_ended(self) -> Vec<Option<Result<Left, Box<Diagnostic>>>> {
+    /// What came of each.
+    pub(super) fn into_ended(self) -> Vec<CallEnd> {
         self.ended.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -120,7 +120,7 @@ mod tests {
 
     #[derive(Deserialize)]
     struct RequestVector {
-        package: PkgName,
+        package: String,
         version: Requirement,
         locked: Option<(Version, String)>,
         json: String,
@@ -141,7 +141,7 @@ mod tests {
         for RequestVector { package, version, locked, json } in vectors.requests {
             let locked =
                 locked.map(|(version, content)| (version, TreeDigest(content.parse().unwrap())));
-            let wanted = PkgWanted { name: package, requirement: version, locked };
+            let wanted = PkgWanted { name: package.parse().unwrap(), requirement: version, locked };
             assert_eq!(wake_model::json::canonical(&wanted.json()), json);
             let order = wanted.order();
             let order = (order.0.cloned(), order.1.clone(), order.2);
