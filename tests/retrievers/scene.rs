@@ -1,6 +1,6 @@
 //! A workspace whose `//app` has packages retrieved by an exec of `//tool`.
 
-use wake_tests::{Build, Project, ProjectBuilder, project};
+use wake_tests::{Build, Finished, Project, ProjectBuilder, project};
 
 /// What every retriever of the tests begins with: what it is asked for, and how it leaves a package.
 const PRELUDE: &str = r#"#!/usr/bin/env python3
@@ -113,4 +113,12 @@ pub(crate) fn locked(project: &Project, name: &str) -> Vec<String> {
     let lock = project.read("wake.lock");
     let line = lock.lines().find(|line| line.starts_with(&format!("x/{name} "))).unwrap();
     line.split(' ').map(str::to_owned).collect()
+}
+
+/// Whether that is all that was said, but for the space before and behind each line.
+#[track_caller]
+pub(crate) fn says(finished: &Finished, lines: &[&str]) {
+    let said = finished.redacted_stderr();
+    let said: Vec<&str> = said.lines().map(str::trim).collect();
+    assert_eq!(said, lines);
 }

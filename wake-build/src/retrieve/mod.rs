@@ -45,7 +45,7 @@ use crate::resolve::{Outline, Resolution};
 use crate::retriever::Retriever;
 use crate::session::{Checkout, Session};
 
-/// So often retrievers are asked for what came before needs.
+/// So often retrievers are asked for what came before needs, and versions chosen for it.
 const MOST_ROUNDS: usize = 64;
 
 /// What may become of the lock.
@@ -79,11 +79,15 @@ impl Session {
         if !settling.choose()? {
             return Ok(settling.chosen.into_iter().collect());
         }
-        let mut rounds = 0;
+        let (mut rounds, mut choices) = (0, 0);
         loop {
             let evaluator = checkout.evaluator();
             let result = settling.load(&evaluator)?;
             if settling.has_new_demands(&result.loaded) {
+                choices += 1;
+                if choices > MOST_ROUNDS {
+                    return Err(unsettled(&settling.demands).into());
+                }
                 settling.choose()?;
                 continue;
             }
@@ -495,6 +499,17 @@ fn retriever(need: &OpenNeed, outline: &Outline<'_>) -> Option<Retriever> {
         wake_model::PkgSource::Retriever(exec) => Retriever::of(exec, &pkg.decl.pkgs).ok(),
         _ => None,
     }
+}
+
+/// Says that what retrieved packages require has versions chosen that need other retrieved packages, and so on.
+fn unsettled(demands: &[Demand]) -> Diagnostic {
+    let message = format!(
+        "after {MOST_ROUNDS} times no versions are found that retrieved packages and published ones agree on"
+    );
+    let wanted = demands.iter().map(|it| format!("{} needs {} {}", it.by, it.name, it.requirement));
+    wanted
+        .fold(Diagnostic::error(Class::Resolution, message), Diagnostic::note)
+        .help("a published version has something retrieved that rules that version out: ask for another one")
 }
 
 fn endless(need: &OpenNeed, outline: &Outline<'_>) -> Diagnostic {

@@ -35,7 +35,7 @@ pub(crate) struct Global {
     /// Set an option of the build, as packages read it with `wake.option`, or all that a profile of the root package sets
     #[arg(long = "set", global = true, value_name = "NAME=VALUE|@PROFILE")]
     pub(crate) set: Vec<String>,
-    /// Ask no registry and no other machine; what is missing is an error
+    /// Ask no registry, no retriever that needs the network and no other machine; what is missing is an error
     #[arg(long, global = true)]
     pub(crate) offline: bool,
     /// Never change `wake.lock`: what it does not meet is an error

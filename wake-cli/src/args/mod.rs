@@ -114,9 +114,9 @@ pub(crate) enum Command {
     Add(AddArgs),
     /// Have the package around you name packages no more
     Remove(RemoveArgs),
-    /// Choose versions of published packages where `wake.lock` does not meet what is required
+    /// Choose versions of published packages, and have others retrieved, where `wake.lock` does not meet what is required
     Lock(LockArgs),
-    /// Choose newer versions of published packages
+    /// Choose newer versions of published packages, and have others retrieved anew
     Update(UpdateArgs),
     /// Publish packages to their registry, after trying them as others get them
     Publish(PublishArgs),
