@@ -227,15 +227,14 @@ fn links_that_lead_out_are_refused() {
         outside,
         7,
         expect![[r#"
-        error: retriever //tool left what cannot be kept
-         --> app/PKG.libsonnet:7:10
-          |
-        7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
-          |          ^^^^^^^^^^^
-          = note: `out/a/link` is a link to `/etc/passwd`, which is not part of the outputs
-          = note: {"pkgs": [{"path": "out/a"}]}
-               Error 1 error in [TIME]
-    "#]],
+            error: retriever //tool left what cannot be kept
+             --> app/PKG.libsonnet:7:10
+              |
+            7 |       a: wake.getPkg(wake.pkgInfo('a', '^1', namespace='x'), from=wake.exec('pkg.tool./retrieve')),
+              |          ^^^^^^^^^^^
+              = note: `out/a/link` is a link to `/etc/passwd`, which is not part of the outputs
+                   Error 1 error in [TIME]
+        "#]],
     );
     let alike =
         "package(asked['requests'][0])\nopen('out/a/DATA', 'w').close()\nanswer({'path': 'out/a'})";

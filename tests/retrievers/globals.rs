@@ -76,6 +76,7 @@ fn a_retrieved_package_grants_only_what_it_holds() {
           |
         5 |     pkgs={ inner: wake.getPkg(wake.pkgInfo('inner', '^1', namespace='acme'), permissions=['network']) },
           |                   ^^^^^^^^^^^
+          help: whoever gets x/a@1.2.3 must grant it first
                Error 1 error in [TIME]
     "#]]);
     project.edit(
@@ -120,6 +121,7 @@ fn a_fetched_package_holds_what_was_granted_on_the_way_to_it() {
           |
         4 |     pkgs={ inner: wake.getPkg(wake.pkgInfo('inner', '^1', namespace='acme'), permissions=['network']) },
           |                   ^^^^^^^^^^^
+          help: whoever gets acme/outer@1.0.0 must grant it first
                Error 1 error in [TIME]
     "#]].assert_eq(&said);
 }
