@@ -44,6 +44,7 @@ const LAYERS: &[Layer] = &[
             "wake-steps",
             "wake-build",
             "wake-formula",
+            "wake-velocity",
         ],
     },
     // Runs the program as a user does, and knows no type of it.
@@ -104,7 +105,7 @@ fn a_crate_depends_only_on_what_its_layer_may_use() {
         sources.iter().map(|(&path, text)| (path, text.as_str())).collect();
     let packages = crate::workspace::packages(&sources).unwrap();
     let front = "wake-model, wake-exec, wake-store, wake-steps";
-    let cli = "wake-model, wake-eval, wake-exec, wake-store, wake-steps, wake-build, wake-formula";
+    let cli = "wake-model, wake-eval, wake-exec, wake-store, wake-steps, wake-build, wake-formula, wake-velocity";
     assert_eq!(
         faults(&packages),
         [

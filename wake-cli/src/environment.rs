@@ -40,8 +40,31 @@ pub(crate) struct Environment {
     pub(crate) route: Route,
     /// `WAKE_SAFE_DIRECTORY`: directories with `:` between them, or `*` for all; and `SUDO_UID`, for whom root works.
     pub(crate) owners: Owners,
+    /// What Velocity reads.
+    pub(crate) velocity: Velocity,
     /// `TMPDIR`: where the report of a crash is written.
     pub(crate) temporary: Option<PathBuf>,
+}
+
+/// The variables of Velocity, of both generations.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Velocity {
+    /// `VELOCITY_IMAGE_PATH`, else `VELOCITY_IMAGE_DIR`: directories of images, with `:` between them.
+    pub(crate) image_path: Option<String>,
+    /// `VELOCITY_SYSTEM`.
+    pub(crate) system: Option<String>,
+    /// `VELOCITY_BACKEND`.
+    pub(crate) backend: Option<String>,
+    /// `VELOCITY_DISTRO`.
+    pub(crate) distro: Option<String>,
+    /// `VELOCITY_BUILD_DIR`.
+    pub(crate) build_dir: Option<String>,
+    /// `VELOCITY_CONFIG_DIR`, else `HOME/.velocity`.
+    pub(crate) config_dir: Option<PathBuf>,
+    /// `VELOCITY_OPENSHIFT_CPU_LIMIT`.
+    pub(crate) cpu_limit: Option<String>,
+    /// `VELOCITY_OPENSHIFT_MEMORY_LIMIT`.
+    pub(crate) memory_limit: Option<String>,
 }
 
 /// Where unattended builds run.
@@ -112,6 +135,16 @@ impl Environment {
                 behind_root: text("SUDO_UID").and_then(|user| user.parse().ok()),
                 safe: set(SAFE_DIRECTORY)
                     .map_or_else(SafeDirectories::default, |value| safe(&value)),
+            },
+            velocity: Velocity {
+                image_path: text("VELOCITY_IMAGE_PATH").or_else(|| text("VELOCITY_IMAGE_DIR")),
+                system: text("VELOCITY_SYSTEM"),
+                backend: text("VELOCITY_BACKEND"),
+                distro: text("VELOCITY_DISTRO"),
+                build_dir: text("VELOCITY_BUILD_DIR"),
+                config_dir: base("VELOCITY_CONFIG_DIR", ".velocity"),
+                cpu_limit: text("VELOCITY_OPENSHIFT_CPU_LIMIT"),
+                memory_limit: text("VELOCITY_OPENSHIFT_MEMORY_LIMIT"),
             },
             temporary: set("TMPDIR").map(PathBuf::from),
         }

@@ -7,7 +7,7 @@
 //! | `settings`, `selection` | what all of it means |
 //! | `exit`, `print`, `signals`, `crash` | how it stops, and what is left on standard output |
 //! | `report` | what is said while a build goes on |
-//! | `session`, `formulas` | the doorways to what is built |
+//! | `session`, `formulas`, `images` | the doorways to what is built |
 //! | `watch` | what changes on disk meanwhile |
 //! | `command` | a file for each command |
 //!
@@ -32,6 +32,7 @@ mod crash;
 mod report;
 mod session;
 mod formulas;
+mod images;
 mod watch;
 mod command;
 
@@ -137,6 +138,9 @@ fn run(command: &Command, settings: &Settings, environment: &Environment) -> Out
         Command::Store(command) => {
             let store = session::store(settings)?;
             command::store::run(command, &store, settings, &mut out, &mut say)
+        }
+        Command::Image(args) => {
+            command::image::run(args, settings, environment, &mut out, &mut say)
         }
         Command::Formula(command) => command::formula::run(command, settings, &mut out, &mut say),
         Command::Ware(command) => command::ware::run(command, settings, &mut out, &mut say),

@@ -23,6 +23,8 @@
 //! | [`template`] | templates as sections |
 //! | [`script`] | what each backend is given |
 //! | [`plan`] | all of it for what is built |
+//! | [`config`] | what is said once for all images |
+//! | [`skeleton`] | a new image to begin with |
 
 mod error;
 mod text;
@@ -35,5 +37,7 @@ pub mod solve;
 pub mod template;
 pub mod script;
 pub mod plan;
+pub mod config;
+pub mod skeleton;
 
 pub use error::{DocumentError, Place, Warning};

@@ -4,6 +4,7 @@ mod global;
 mod quantity;
 mod commands;
 mod layer1;
+mod image;
 mod packages;
 
 use clap::{Parser, Subcommand};
@@ -14,6 +15,7 @@ pub(crate) use commands::{
     QueryFormat, RunArgs, ShellArgs, StoreCommand, Template, TestArgs, Warnings, WhyArgs,
 };
 pub(crate) use global::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
+pub(crate) use image::{AddedArgs, ImageArgs, ImageCommand, ImageFormat};
 pub(crate) use layer1::{FormulaCommand, FormulaFormat, Placer, WareCommand};
 pub(crate) use packages::{
     AddArgs, LockArgs, PublishArgs, RegistryCommand, RemoveArgs, TreeArgs, UpdateArgs, YankArgs,
@@ -70,6 +72,9 @@ Environment:
   WAKE_PROGRESS        auto, bar, plain or none, as --progress
   WAKE_SAFE_DIRECTORY  workspaces and stores that you trust although others own them, with `:` between
                        them; * for all
+  VELOCITY_IMAGE_DIR, VELOCITY_IMAGE_PATH, VELOCITY_SYSTEM, VELOCITY_BACKEND, VELOCITY_DISTRO,
+  VELOCITY_BUILD_DIR, VELOCITY_CONFIG_DIR, VELOCITY_OPENSHIFT_CPU_LIMIT, VELOCITY_OPENSHIFT_MEMORY_LIMIT
+                       for wake image, as Velocity has them
   HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR,
   XDG_CONFIG_HOME, DOCKER_CONFIG, NO_COLOR, CLICOLOR_FORCE, CI, GITHUB_ACTIONS as elsewhere
 
@@ -133,6 +138,8 @@ pub(crate) enum Command {
     /// Run, identify, check or format formulas of the Timeless Stack
     #[command(subcommand)]
     Formula(FormulaCommand),
+    /// Read Velocity's image specifications: what exists, what is built, by which scripts
+    Image(ImageArgs),
     /// Pack, unpack and verify trees by ids of their content
     #[command(subcommand)]
     Ware(WareCommand),
@@ -201,6 +208,8 @@ mod tests {
             "wake store",
             "wake formula run",
             "wake ware pack tar",
+            "wake image",
+            "wake image spec",
         ] {
             let error = parse(line).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");

@@ -23,5 +23,6 @@ pub(crate) mod gc;
 pub(crate) mod store;
 pub(crate) mod ware;
 pub(crate) mod formula;
+pub(crate) mod image;
 pub(crate) mod doctor;
 pub(crate) mod completions;

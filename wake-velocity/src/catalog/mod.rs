@@ -103,6 +103,8 @@ pub enum Prolog {
 pub(crate) struct Declaration {
     /// Of which image; of all where there is none.
     pub(crate) image: Option<String>,
+    /// Whether what the image says of itself counts before it.
+    pub(crate) yields: bool,
     pub(crate) when: Condition,
     pub(crate) scope: Scope,
     pub(crate) what: What,
@@ -189,12 +191,12 @@ impl Catalog {
     /// Condition and scope are those of the second generation.
     pub fn configure(&mut self, when: Condition, addition: Addition) {
         let before = self.declared.iter().take_while(|one| one.image.is_none()).count();
-        self.declared.insert(before, Declaration::added(when, addition));
+        self.declared.insert(before, Declaration::added(when, addition, true));
     }
 
     /// Adds what was asked for in a call to all images for which `when` holds. It overrides what they declare themselves.
     pub fn add(&mut self, when: Condition, addition: Addition) {
-        self.declared.push(Declaration::added(when, addition));
+        self.declared.push(Declaration::added(when, addition, false));
     }
 
     /// An error at a place of a document that was read.
@@ -215,12 +217,12 @@ impl Catalog {
 }
 
 impl Declaration {
-    fn added(when: Condition, addition: Addition) -> Self {
+    fn added(when: Condition, addition: Addition, yields: bool) -> Self {
         let what = match addition {
             Addition::Argument(argument) => What::Argument(argument),
             Addition::Variable(variable) => What::Variable(variable),
         };
-        Self { image: None, when, scope: Scope::Image, what }
+        Self { image: None, yields, when, scope: Scope::Image, what }
     }
 }
 

@@ -185,7 +185,8 @@ impl Document<'_> {
                 }
             },
         };
-        self.declared.push(Declaration { image: Some(self.image.to_owned()), when, scope, what });
+        let image = Some(self.image.to_owned());
+        self.declared.push(Declaration { image, yields: false, when, scope, what });
         Ok(())
     }
 

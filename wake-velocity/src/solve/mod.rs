@@ -230,14 +230,14 @@ fn whole(catalog: &Catalog, number: Number, needs: &[Vec<Written>], build: &[Num
         let along = declaration.scope == Scope::Build
             && build.iter().any(|&along| holds(catalog, declaration, along, needs));
         if own || along {
-            declare(&mut image, &declaration.what);
+            declare(&mut image, &declaration.what, declaration.yields);
         }
     }
     image
 }
 
 /// Of templates, prologs and variables of one name the last declaration counts.
-fn declare(image: &mut Image, what: &What) {
+fn declare(image: &mut Image, what: &What, yields: bool) {
     let add = |texts: &mut Vec<Written>, text: &Written| {
         if texts.iter().all(|known| known.text != text.text) {
             texts.push(text.clone());
@@ -248,6 +248,9 @@ fn declare(image: &mut Image, what: &What) {
         What::Template(template) => image.template = template.clone(),
         What::Argument(argument) => add(&mut image.arguments, argument),
         What::Variable(variable) => {
+            if yields && image.variables.iter().any(|one| one.name == variable.name) {
+                return;
+            }
             image.variables.retain(|one| one.name != variable.name);
             image.variables.push(variable.clone());
         }

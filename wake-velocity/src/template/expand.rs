@@ -36,6 +36,7 @@ impl Raw<'_> {
     fn undefined(&self, byte: usize, name: &str) -> DocumentError {
         let error = self.error(byte, format!("variable `{name}` is not defined"));
         let names = self.reading.variables.iter().map(|(name, _)| name.as_str());
+        let names = names.chain(["__base__"]);
         match (name, nearest(name, names)) {
             ("__base__", _) => error.with_hint(
                 "nothing is built before this image: name in `@from` what it begins from",

@@ -1,0 +1,104 @@
+//! What `wake image` takes, with the names of Velocity.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+/// `wake image`
+#[derive(Args, Debug)]
+#[command(after_help = IMAGE_HELP)]
+pub(crate) struct ImageArgs {
+    /// What documents call the tool that builds images [default: apptainer]
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) backend: Option<String>,
+    /// The machine that images are for [default: its architecture]
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) system: Option<String>,
+    /// The distribution that images are made of [default: ubuntu]
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) distro: Option<String>,
+    /// A directory of images; the first one that has a name counts [default: ~/.velocity/images]
+    #[arg(short, long, value_name = "DIR")]
+    pub(crate) images: Vec<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: ImageCommand,
+}
+
+const IMAGE_HELP: &str = "\
+A target is NAME or NAME@=VERSION, NAME@^LOWEST, NAME@_HIGHEST, NAME@LOWEST%HIGHEST; where images have
+a `specs.yaml`, NAME@VERSION, NAME@LOWEST:, NAME@:HIGHEST, NAME@LOWEST:HIGHEST as well.
+What is not said here is read from VELOCITY_IMAGE_DIR or VELOCITY_IMAGE_PATH, VELOCITY_SYSTEM,
+VELOCITY_BACKEND, VELOCITY_DISTRO and VELOCITY_BUILD_DIR, then from `config.yaml` in VELOCITY_CONFIG_DIR
+or ~/.velocity.";
+
+/// What is asked of images.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImageCommand {
+    /// List the images that exist for system, backend and distribution
+    Avail {
+        /// Only these
+        #[arg(value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Show which versions targets come to, as a tree of what needs what
+    Spec {
+        /// Images
+        #[arg(value_name = "TARGET", required = true)]
+        targets: Vec<String>,
+    },
+    /// Show what is built for targets, in which order, under which ids
+    Plan {
+        /// Images
+        #[arg(value_name = "TARGET", required = true)]
+        targets: Vec<String>,
+        /// For people, or for programs
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: ImageFormat,
+        #[command(flatten)]
+        added: AddedArgs,
+    },
+    /// Print the scripts and commands that build targets, and run none
+    #[command(visible_alias = "dry-run")]
+    Script {
+        /// Images
+        #[arg(value_name = "TARGET", required = true)]
+        targets: Vec<String>,
+        /// What the last image is to be called
+        #[arg(short, long, value_name = "NAME")]
+        name: Option<String>,
+        /// Keep the names of the images in between
+        #[arg(short, long)]
+        leave_tags: bool,
+        #[command(flatten)]
+        added: AddedArgs,
+    },
+    /// Write the documents of a new image, to begin with
+    Create {
+        /// What it is called
+        #[arg(value_name = "NAME")]
+        name: String,
+        /// Its version
+        #[arg(value_name = "VERSION")]
+        version: String,
+    },
+}
+
+/// What is added to what images say.
+#[derive(Args, Debug)]
+pub(crate) struct AddedArgs {
+    /// Add to the commands: `value: --no-cache; when: backend=podman`
+    #[arg(short = 'A', long = "argument", value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<String>,
+    /// Give templates a value, before what images say: `name: prefix; value: /opt`
+    #[arg(short = 'V', long = "variable", value_name = "VARIABLE")]
+    pub(crate) variables: Vec<String>,
+}
+
+/// `wake image plan --format`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImageFormat {
+    /// A line for each image
+    Text,
+    /// One JSON object
+    Json,
+}

@@ -1,0 +1,238 @@
+//! `wake image`
+
+use std::fs;
+use std::io::{self, Write};
+
+use serde_json::json;
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_velocity::catalog::Generation;
+use wake_velocity::plan::{Build, Plan};
+use wake_velocity::skeleton;
+use wake_velocity::solve::{Solution, available, check_needs};
+
+use crate::args::{AddedArgs, ImageArgs, ImageCommand, ImageFormat};
+use crate::environment::Environment;
+use crate::exit::{Exit, Outcome};
+use crate::images::{self, Images};
+use crate::print;
+use crate::settings::Settings;
+use crate::terminal::escape;
+
+/// Trees of what needs what are not drawn further than this: what many need stands in them many times.
+const MOST_LINES: usize = 1000;
+
+/// Answers what is asked of images.
+pub(crate) fn run(
+    args: &ImageArgs,
+    settings: &Settings,
+    environment: &Environment,
+    out: &mut impl Write,
+    say: &mut impl Write,
+) -> Outcome {
+    let read = |added: Option<&AddedArgs>| images::read(args, added, settings, environment);
+    match &args.command {
+        ImageCommand::Avail { names } => avail(&read(None)?, names, out),
+        ImageCommand::Spec { targets } => spec(&read(None)?, targets, out),
+        ImageCommand::Plan { targets, format, added } => {
+            plan(&read(Some(added))?, targets, *format, out)
+        }
+        ImageCommand::Script { targets, name, leave_tags, added } => {
+            let images = read(Some(added))?;
+            let (_, plan) = images.plan(targets, name.as_deref())?;
+            script(&images, &plan, *leave_tags, out)
+        }
+        ImageCommand::Create { name, version } => {
+            create(&read(None)?, name, version, settings, say)
+        }
+    }
+}
+
+/// What the first generation says before everything else.
+fn heading(images: &Images<'_>, out: &mut impl Write) -> io::Result<()> {
+    let setting = &images.catalog.setting;
+    if images.catalog.generation == Generation::First {
+        writeln!(out, "==> System: {}", escape::line(&setting.system))?;
+        writeln!(out, "==> Backend: {}", escape::line(&setting.backend))?;
+        writeln!(out, "==> Distro: {}\n", escape::line(&setting.distro))?;
+    }
+    Ok(())
+}
+
+fn avail(images: &Images<'_>, names: &[String], out: &mut impl Write) -> Outcome {
+    check_needs(&images.catalog).map_err(images::unsolved)?;
+    heading(images, out)?;
+    for (name, versions) in available(&images.catalog) {
+        if names.is_empty() || names.iter().any(|one| one == name) {
+            writeln!(out, "==> {}", escape::line(name))?;
+            for image in versions {
+                writeln!(out, "\t{}", escape::line(&image.version))?;
+            }
+        }
+    }
+    writeln!(out)?;
+    Ok(Exit::SUCCESS)
+}
+
+fn spec(images: &Images<'_>, targets: &[String], out: &mut impl Write) -> Outcome {
+    let solution = images.solve(targets)?;
+    heading(images, out)?;
+    let mut lines = 0;
+    let is_top = |number: &usize| solution.needs.iter().all(|needs| !needs.contains(number));
+    for top in (0..solution.images.len()).filter(is_top) {
+        draw(images, &solution, top, 0, &mut lines, out)?;
+    }
+    writeln!(out)?;
+    Ok(Exit::SUCCESS)
+}
+
+/// One image and below it what it needs, by name, the last one first.
+fn draw(
+    images: &Images<'_>,
+    solution: &Solution,
+    number: usize,
+    depth: usize,
+    lines: &mut usize,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let label = solution.images[number].label(images.catalog.generation);
+    let lead = if depth == 0 { "> " } else { "^" };
+    writeln!(out, "  {}{lead}{}", "   ".repeat(depth), escape::line(&label))?;
+    *lines += 1;
+    let mut needs = solution.needs[number].clone();
+    needs.sort_by_key(|&need| std::cmp::Reverse(&solution.images[need].name));
+    for need in needs {
+        if *lines >= MOST_LINES {
+            return writeln!(out, "  {}...", "   ".repeat(depth + 1));
+        }
+        draw(images, solution, need, depth + 1, lines, out)?;
+    }
+    Ok(())
+}
+
+fn plan(
+    images: &Images<'_>,
+    targets: &[String],
+    format: ImageFormat,
+    out: &mut impl Write,
+) -> Outcome {
+    let (solution, plan) = images.plan(targets, None)?;
+    if format == ImageFormat::Json {
+        return print::json(&as_json(&solution, &plan), out);
+    }
+    for build in &plan.builds {
+        let label = build.image.label(plan.generation);
+        writeln!(out, "{}  {}", build.id.0.short(12), escape::line(&label))?;
+    }
+    writeln!(out, "{}", escape::line(&plan.name))?;
+    Ok(Exit::SUCCESS)
+}
+
+fn as_json(solution: &Solution, plan: &Plan) -> serde_json::Value {
+    let build = |(number, build): (usize, &Build)| {
+        let needs = solution.needs[number].iter().map(|&need| plan.builds[need].id.to_string());
+        let context = build.context.iter().map(|file| {
+            json!({
+                "path": file.path, "executable": file.executable, "digest": file.digest.to_string()
+            })
+        });
+        json!({
+            "id": build.id.to_string(),
+            "image": build.image.name,
+            "version": build.image.version,
+            "declared": build.image.at.to_string(),
+            "template": build.template_file,
+            "needs": needs.collect::<Vec<_>>(),
+            "arguments": build.identity.arguments,
+            "context": context.collect::<Vec<_>>(),
+            "prolog": build.prolog,
+            "name": build.name,
+            "dir": build.dir,
+            "script": build.script,
+            "build": build.build,
+        })
+    };
+    json!({
+        "backend": plan.backend.to_string(),
+        "name": plan.name,
+        "builds": plan.builds.iter().enumerate().map(build).collect::<Vec<_>>(),
+        "finish": plan.finish(false),
+    })
+}
+
+/// What would be written and run, as Velocity's dry run says it.
+fn script(images: &Images<'_>, plan: &Plan, leave_tags: bool, out: &mut impl Write) -> Outcome {
+    heading(images, out)?;
+    writeln!(out, "==> Build Order:")?;
+    for build in &plan.builds {
+        writeln!(out, "\t{}", escape::line(&build.image.label(plan.generation)))?;
+    }
+    writeln!(out)?;
+    for build in &plan.builds {
+        one_script(plan, build, out)?;
+    }
+    for command in plan.finish(leave_tags) {
+        writeln!(out, "==> {}", escape::line(&command))?;
+    }
+    Ok(Exit::SUCCESS)
+}
+
+fn one_script(plan: &Plan, build: &Build, out: &mut impl Write) -> io::Result<()> {
+    let (id, dir) = (build.id.0.short(12), &build.dir);
+    let label = build.image.label(plan.generation);
+    writeln!(out, "==> {id}: BUILD {} --DRY-RUN ...", escape::line(&label))?;
+    if !build.context.is_empty() {
+        writeln!(out, "==> {id}: COPYING FILES ...")?;
+        for file in &build.context {
+            let line = format!("FILE: {} -> {dir}/{}", file.source, file.path);
+            writeln!(out, "\t{}", escape::line(&line))?;
+        }
+    }
+    writeln!(out, "==> {id}: GENERATING SCRIPT ...")?;
+    writeln!(out, "\tSCRIPT: {}", escape::line(&format!("{dir}/script")))?;
+    indented(&build.script, out)?;
+    let prolog = if build.prolog.is_some() { "RUNNING PROLOG ... && " } else { "" };
+    writeln!(out, "==> {id}: {prolog}BUILDING ...")?;
+    indented(&build.build, out)?;
+    writeln!(out, "==> {id}: IMAGE {} ({})\n", escape::line(&build.name), escape::line(&label))
+}
+
+/// The lines of a script as they are: what a terminal must not see is kept from it where all is written.
+fn indented(text: &str, out: &mut impl Write) -> io::Result<()> {
+    text.lines().try_for_each(|line| writeln!(out, "\t{line}"))
+}
+
+fn create(
+    images: &Images<'_>,
+    name: &str,
+    version: &str,
+    settings: &Settings,
+    say: &mut impl Write,
+) -> Outcome {
+    let is_name = |name: &str| {
+        !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '@', '"', '\\', '\n'])
+    };
+    if let Some(wrong) = [name, version].into_iter().find(|text| !is_name(text)) {
+        let message = format!("`{wrong}` cannot be the name of a directory of an image");
+        return Err(Diagnostic::error(Class::Usage, message).into());
+    }
+    let Some(root) = images.roots.first() else { return Ok(Exit::SUCCESS) };
+    let (generation, setting) = (images.catalog.generation, &images.catalog.setting);
+    let files = skeleton::files(generation, setting, name, version);
+    let path = |path: &str| settings.cwd.join(root).join(path);
+    if let Some((taken, _)) = files.iter().find(|(file, _)| path(file).exists()) {
+        let message = format!("`{root}/{taken}` is there already");
+        return Err(Diagnostic::error(Class::Usage, message).into());
+    }
+    for (file, text) in &files {
+        let path = path(file);
+        let failed = |error: io::Error| {
+            Diagnostic::error(Class::Environment, format!("`{}`: {error}", path.display()))
+        };
+        if let Some(dir) = path.parent() {
+            fs::create_dir_all(dir).map_err(failed)?;
+        }
+        fs::write(&path, text).map_err(failed)?;
+        writeln!(say, "{}", escape::line(&format!("{root}/{file}")))?;
+    }
+    Ok(Exit::SUCCESS)
+}

@@ -1,0 +1,266 @@
+//! Velocity's images as they lie on this machine, and what is said of them in one call.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use wake_steps::diagnostic::{Class, Diagnostic, Level, Place};
+use wake_velocity::DocumentError;
+use wake_velocity::catalog::Catalog;
+use wake_velocity::config::{Added, Config, added};
+use wake_velocity::files::{Entry, Files, Kind};
+use wake_velocity::plan::{Plan, Surroundings};
+use wake_velocity::script::{Backend, Limits};
+use wake_velocity::solve::{Solution, SolveError, solve};
+use wake_velocity::spec::Setting;
+
+use crate::args::{AddedArgs, ImageArgs};
+use crate::clock;
+use crate::environment::Environment;
+use crate::exit::Stop;
+use crate::report::diagnostic::tell;
+use crate::settings::Settings;
+
+/// The disk, from the directory of the call.
+struct Disk<'a> {
+    cwd: &'a Path,
+}
+
+impl Files for Disk<'_> {
+    fn list(&self, dir: &str) -> io::Result<Option<Vec<Entry>>> {
+        let entries = match fs::read_dir(self.cwd.join(dir)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+            entries => entries?,
+        };
+        let mut listed = Vec::new();
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name().into_string().map_err(|name| {
+                let message = format!("the name `{}` is not UTF-8", name.display());
+                io::Error::new(io::ErrorKind::InvalidData, message)
+            })?;
+            // A link counts as what it leads to, as for whoever copies the directory.
+            let kind = match fs::metadata(entry.path()) {
+                Ok(meta) if meta.is_dir() => Kind::Directory,
+                Ok(meta) if meta.is_file() => Kind::File { executable: is_executable(&meta) },
+                _ => Kind::Other,
+            };
+            listed.push(Entry { name, kind });
+        }
+        listed.sort();
+        Ok(Some(listed))
+    }
+
+    fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        let path = self.cwd.join(path);
+        match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+            // A pipe would never end.
+            Ok(meta) if !meta.is_file() => return Err(io::Error::other("this is no file")),
+            meta => meta?,
+        };
+        fs::read(path).map(Some)
+    }
+}
+
+fn is_executable(meta: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    meta.permissions().mode() & 0o100 != 0
+}
+
+/// The images of one call.
+pub(crate) struct Images<'a> {
+    pub(crate) catalog: Catalog,
+    /// The directories that they were read from.
+    pub(crate) roots: Vec<String>,
+    config: Config,
+    settings: &'a Settings,
+    environment: &'a Environment,
+}
+
+/// Reads the images that a call means, and tells what is probably not meant.
+pub(crate) fn read<'a>(
+    args: &ImageArgs,
+    added: Option<&AddedArgs>,
+    settings: &'a Settings,
+    environment: &'a Environment,
+) -> Result<Images<'a>, Stop> {
+    let velocity = &environment.velocity;
+    let mut config = config(environment)?;
+    let roots = roots(args, &config, environment)?;
+    let choose = |typed: &Option<String>, set: &Option<String>, said: &Option<String>| {
+        typed.clone().or_else(|| set.clone()).or_else(|| said.clone())
+    };
+    let setting = Setting {
+        system: choose(&args.system, &velocity.system, &config.system)
+            .unwrap_or_else(|| std::env::consts::ARCH.to_owned()),
+        backend: choose(&args.backend, &velocity.backend, &config.backend)
+            .unwrap_or_else(|| "apptainer".to_owned()),
+        distro: choose(&args.distro, &velocity.distro, &config.distro)
+            .unwrap_or_else(|| "ubuntu".to_owned()),
+    };
+    let disk = Disk { cwd: &settings.cwd };
+    let mut catalog =
+        Catalog::read(&disk, &roots, &setting).map_err(|error| wrong(error, Level::Error))?;
+    for (when, addition) in config.additions.drain(..) {
+        catalog.configure(when, addition);
+    }
+    if let Some(added) = added {
+        add(&mut catalog, added)?;
+    }
+    let warnings = config.warnings.drain(..).chain(catalog.warnings.drain(..));
+    warnings.for_each(|warning| tell(&wrong(warning, Level::Warning), settings.manner));
+    Ok(Images { catalog, roots, config, settings, environment })
+}
+
+/// The configuration of a person, if there is one.
+fn config(environment: &Environment) -> Result<Config, Diagnostic> {
+    let Some(dir) = &environment.velocity.config_dir else { return Ok(Config::default()) };
+    let file = dir.join("config.yaml");
+    match fs::read(&file) {
+        Ok(bytes) => Config::parse(&file.display().to_string(), &bytes)
+            .map_err(|error| wrong(error, Level::Error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Config::default()),
+        Err(error) => {
+            let message = format!("`{}` cannot be read: {error}", file.display());
+            Err(Diagnostic::error(Class::Environment, message))
+        }
+    }
+}
+
+fn roots(
+    args: &ImageArgs,
+    config: &Config,
+    environment: &Environment,
+) -> Result<Vec<String>, Diagnostic> {
+    let text = |path: &PathBuf| path.display().to_string();
+    if !args.images.is_empty() {
+        return Ok(args.images.iter().map(text).collect());
+    }
+    let said = environment.velocity.image_path.as_ref().or(config.image_path.as_ref());
+    if let Some(path) = said {
+        return Ok(path.split(':').filter(|dir| !dir.is_empty()).map(str::to_owned).collect());
+    }
+    match &environment.velocity.config_dir {
+        Some(dir) => Ok(vec![text(&dir.join("images"))]),
+        None => Err(Diagnostic::error(Class::Usage, "no directory of images is named")
+            .help("name one with `--images DIR`, or set VELOCITY_IMAGE_PATH")),
+    }
+}
+
+fn add(catalog: &mut Catalog, args: &AddedArgs) -> Result<(), Diagnostic> {
+    let kinds = [
+        (Added::Argument, &args.arguments, "--argument", "value: TEXT; when: CONDITION"),
+        (Added::Variable, &args.variables, "--variable", "name: NAME; value: TEXT"),
+    ];
+    for (kind, written, flag, form) in kinds {
+        for written in written {
+            let (when, addition) = added(kind, written).map_err(|wrong| {
+                Diagnostic::error(Class::Usage, format!("`{flag} '{written}'`: {wrong}"))
+                    .help(format!("write `{flag} '{form}'`"))
+            })?;
+            catalog.add(when, addition);
+        }
+    }
+    Ok(())
+}
+
+impl Images<'_> {
+    /// What is built for targets.
+    pub(crate) fn solve(&self, targets: &[String]) -> Result<Solution, Diagnostic> {
+        solve(&self.catalog, targets).map_err(unsolved)
+    }
+
+    /// How it is built; what is probably not meant in templates is told.
+    pub(crate) fn plan(
+        &self,
+        targets: &[String],
+        name: Option<&str>,
+    ) -> Result<(Solution, Plan), Diagnostic> {
+        let solution = self.solve(targets)?;
+        let named = &self.catalog.setting.backend;
+        let backend: Backend = named.parse().map_err(|_| {
+            Diagnostic::error(Class::Usage, format!("`{named}` is no backend that builds images"))
+                .help("there are apptainer, singularity, docker, podman, buildah and openshift")
+        })?;
+        let velocity = &self.environment.velocity;
+        let limits = Limits::default();
+        let limit = |set: &Option<String>, said: &Option<String>, else_: String| {
+            set.clone().or_else(|| said.clone()).unwrap_or(else_)
+        };
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let surroundings = Surroundings {
+            build_dir: velocity
+                .build_dir
+                .clone()
+                .or_else(|| self.config.build_dir.clone())
+                .unwrap_or_else(|| self.default_build_dir()),
+            working_dir: self.settings.cwd.display().to_string(),
+            name: name.map(str::to_owned),
+            threads: (processors * 3 / 4).clamp(1, 16),
+            arch: std::env::consts::ARCH.to_owned(),
+            timestamp: seconds(),
+            limits: Limits {
+                cpu: limit(&velocity.cpu_limit, &self.config.cpu_limit, limits.cpu),
+                memory: limit(&velocity.memory_limit, &self.config.memory_limit, limits.memory),
+            },
+            digest: &|_| None,
+        };
+        let disk = Disk { cwd: &self.settings.cwd };
+        let plan = Plan::new(&self.catalog, &disk, &solution, backend, &surroundings)
+            .map_err(|error| wrong(error, Level::Error))?;
+        let warnings = plan.warnings.iter().cloned();
+        warnings.for_each(|warning| tell(&wrong(warning, Level::Warning), self.settings.manner));
+        Ok((solution, plan))
+    }
+
+    fn default_build_dir(&self) -> String {
+        let temporary = self.environment.temporary.clone().unwrap_or_else(|| "/tmp".into());
+        temporary.join("velocity").display().to_string()
+    }
+}
+
+/// Seconds since 1970: templates that have the time in them have it so.
+fn seconds() -> String {
+    clock::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string()
+}
+
+/// What is wrong with a document, at its place.
+fn wrong(error: DocumentError, level: Level) -> Diagnostic {
+    let DocumentError { place, source_line, message, hint } = error;
+    let whole = place.line == 0;
+    let message = if whole { format!("`{}`: {message}", place.file) } else { message };
+    let place = (!whole).then(|| Place {
+        file: place.file.to_string(),
+        line: place.line,
+        column: place.column,
+        end_column: place.column + 1,
+        source_line,
+        label: None,
+    });
+    let mut diagnostic =
+        Diagnostic { level, ..Diagnostic::error(Class::Evaluation, message).at(place) };
+    diagnostic.help.extend(hint);
+    diagnostic
+}
+
+pub(crate) fn unsolved(error: SolveError) -> Diagnostic {
+    let class = match &error {
+        SolveError::Document(_) => Class::Evaluation,
+        SolveError::NoTarget | SolveError::Malformed { .. } => Class::Usage,
+        SolveError::NoImage { .. } | SolveError::NoVersion { .. } => Class::Nothing,
+        SolveError::Conflict(_) | SolveError::GivenUp { .. } => Class::Resolution,
+    };
+    let help = error.help();
+    match error {
+        SolveError::Document(error) => wrong(error, Level::Error),
+        error => {
+            let mut diagnostic = Diagnostic::error(class, error.to_string());
+            diagnostic.help.extend(help);
+            diagnostic
+        }
+    }
+}
