@@ -202,3 +202,20 @@ fn where_there_is_no_repository() {
         project.wake(["affected"]).env("GIT_CEILING_DIRECTORIES", project.base()).run().code(2);
     run.mentions("lies in no git repository");
 }
+
+#[test]
+fn hooks_of_a_repository_that_came_from_somewhere_do_not_run() {
+    let project = four();
+    let marks = project.base().join("marks");
+    let hook = format!("#!/bin/sh\necho $0 >> {}\n", marks.display());
+    for name in ["post-index-change", "post-checkout", "reference-transaction", "monitor"] {
+        project.write_script(&format!(".git/hooks/{name}"), &hook);
+    }
+    let monitor = project.path(".git/hooks/monitor");
+    git(&project, &["config", "core.fsmonitor", monitor.to_str().unwrap()]);
+    project.edit("a.sh", "echo a", "echo A");
+    // What sets that up may run them.
+    let _ = std::fs::remove_file(&marks);
+    affects(&project, &["--since", "HEAD"], "a b t");
+    assert!(!marks.exists(), "{}", std::fs::read_to_string(&marks).unwrap());
+}

@@ -87,6 +87,34 @@ fn a_killed_wake_takes_its_commands_with_it() {
     assert_dead(&marker);
 }
 
+/// Whether a process has a file of this name open.
+fn has_open(pid: u32, name: &str) -> bool {
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let mut targets = descriptors.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    targets.any(|target| target.ends_with(name))
+}
+
+#[test]
+fn a_source_that_is_mostly_a_hole_is_not_read_to_its_end_after_ctrl_c() {
+    let project = project().step("m", "touch out.txt").file("huge", "").build();
+    project.edit("PKG.libsonnet", "'./step.sh'", "'./step.sh', './huge'");
+    let huge = std::fs::OpenOptions::new().write(true).open(project.path("huge")).unwrap();
+    huge.set_len(1 << 42).unwrap();
+    drop(huge);
+    let mut child = project.wake(["build"]).spawn();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !has_open(child.id(), "huge") {
+        assert!(child.try_wait().unwrap().is_none() && Instant::now() < deadline, "not read");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    while child.try_wait().unwrap().is_none() {
+        assert!(Instant::now() < deadline, "the build does not end");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+}
+
 /// The two numbers behind the name in `/proc/PID/stat`: parent and process group.
 fn parent_and_group(pid: &str) -> Option<(u32, u32)> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

@@ -167,6 +167,17 @@ fn values_are_written_as_other_engines_write_them() {
     assert_eq!(project.read("out/b.txt"), "b\n");
     wake(&["eval", "-m", "out", "{ '../c': 1 }"]).code(2);
     assert!(!fs::exists(project.path("c")).unwrap());
+
+    // A repository may bring links in the directory; what they point to is somebody else's.
+    project.write("mine/file", "mine");
+    std::os::unix::fs::symlink("../mine/file", project.path("out/link")).unwrap();
+    std::os::unix::fs::symlink("../mine", project.path("out/dir")).unwrap();
+    wake(&["eval", "-S", "-m", "out", "{ link: 'new' }"]).success();
+    assert_eq!(project.read("out/link"), "new\n");
+    wake(&["eval", "-S", "-c", "-m", "out", "{ 'dir/file': 'new' }"]).code(2).mentions(
+        "error: cannot write `out/dir/file`: `dir` is a symbolic link, which is not followed there",
+    );
+    assert_eq!(project.read("mine/file"), "mine");
 }
 
 #[test]
@@ -179,4 +190,15 @@ fn an_error_of_a_module_function_names_the_module_and_its_config() {
     project.wake(["build", ".:unit"]).run().success();
     let run = project.wake(["build", ".:all"]).run().code(5);
     run.mentions("unit.libsonnet:1:71").mentions("`//:unit` with the config {\"level\":9}");
+}
+
+#[test]
+fn an_import_that_is_absent_outside_a_workspace_is_named_as_the_system_names_it() {
+    let project = project().build();
+    let plain = project.base().join("plain");
+    fs::create_dir(&plain).unwrap();
+    fs::write(plain.join("e.jsonnet"), "import './no/x.libsonnet'").unwrap();
+    let run = project.wake(["-C", "../plain", "eval", "-f", "e.jsonnet"]).run().code(5);
+    let said = format!("there is no file `{}` to import", plain.join("no/x.libsonnet").display());
+    assert!(run.stderr.contains(&said), "{said}\n{run}");
 }

@@ -233,3 +233,23 @@ fn bounded_group(memory: &str) -> Option<PathBuf> {
     }
     Some(group)
 }
+
+/// N3: a password in an address is on no terminal, in no event and in no log, also where the line of a package that holds it
+/// is shown.
+#[test]
+fn n3_a_password_in_a_line_that_is_shown() {
+    for rest in [
+        "pkgs={ a: wake.getPkg(wake.pkgInfo('a', '^1.0.0'), from='https://me:secret@host/x') }",
+        "files=['./absent'], resources='https://me:secret@host/x'",
+    ] {
+        let project = project().pkg(rest).build();
+        let run = project.wake(["--message-format", "json", "build"]).run().code(5);
+        assert!(run.stdout.contains("https://*********@host/x"), "{run}");
+        let plain = project.wake(["build"]).run().code(5);
+        let mut said = [run.stdout, run.stderr, plain.stdout, plain.stderr].concat();
+        for log in std::fs::read_dir(project.path(".wake/runs")).unwrap() {
+            said += &std::fs::read_to_string(log.unwrap().path()).unwrap();
+        }
+        assert!(!said.contains("secret"), "{said}");
+    }
+}

@@ -89,6 +89,11 @@ impl Registries {
         self.meter.get_or_init(Arc::default)
     }
 
+    /// Whether all that is counted has been stopped.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.meter.get().is_some_and(|meter| meter.is_stopped())
+    }
+
     /// The registry that has the packages of a namespace; none if no one is said to.
     pub(crate) fn of(&self, namespace: Option<&Name>) -> Option<Arc<Registry>> {
         let name = self.settings.of(namespace)?;

@@ -224,7 +224,7 @@ impl Session {
         let files = Files::open(&self.workspace.root, Some(&self.files_file()), memory);
         Checkout {
             session: self,
-            files: files.profiled(self.profile()),
+            files: files.profiled(self.profile()).unless(|| self.registries.is_stopped()),
             locked: LockedPkgs::new(&self.registries),
             history: History::read(&self.history_file())
                 .or_else(|| snapshot.map(Snapshot::history))

@@ -20,12 +20,15 @@ pub(crate) const LARGEST: u64 = 64 << 20;
 /// Reads below one directory and never beside it, whatever links say.
 pub(crate) struct DirSources {
     root: Result<OwnedFd, Errno>,
+    /// Whether it is the whole machine, whose paths people know with a `/` before them.
+    is_top: bool,
 }
 
 impl DirSources {
     /// The files below `root`.
     pub(crate) fn new(root: &Path) -> DirSources {
-        DirSources { root: rustix::fs::open(root, DIR_PATH, Mode::empty()) }
+        let is_top = root == Path::new("/");
+        DirSources { root: rustix::fs::open(root, DIR_PATH, Mode::empty()), is_top }
     }
 
     fn open(&self, path: &RelPath, flags: OFlags) -> Result<Option<OwnedFd>, SourceError> {
@@ -64,6 +67,10 @@ impl DirSources {
 }
 
 impl Sources for DirSources {
+    fn shown(&self, path: &RelPath) -> String {
+        if self.is_top { format!("/{path}") } else { path.to_string() }
+    }
+
     fn read(&self, path: &RelPath) -> Result<Option<Vec<u8>>, SourceError> {
         let fail = |reason: String| SourceError { path: path.clone(), reason };
         let Some(file) = self.open(path, OFlags::RDONLY)? else { return Ok(None) };

@@ -11,6 +11,11 @@ pub trait Sources {
 
     /// The entries of the directory at `dir`, in any order; none if nothing is there.
     fn list(&self, dir: &RelPath) -> Result<Option<Vec<ListEntry>>, SourceError>;
+
+    /// How a person calls what lies at `path`.
+    fn shown(&self, path: &RelPath) -> String {
+        path.to_string()
+    }
 }
 
 /// One name in a directory.

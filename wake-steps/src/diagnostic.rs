@@ -118,6 +118,7 @@ impl Diagnostic {
     pub fn at(mut self, place: Option<Place>) -> Self {
         if let Some(mut place) = place {
             place.source_line = shown(place.source_line);
+            place.label = place.label.map(shown);
             self.place = Some(place);
         }
         self

@@ -98,6 +98,7 @@ impl From<BuildTreeError> for StepError {
     fn from(error: BuildTreeError) -> Self {
         match error {
             BuildTreeError::Store(error) => StepError::Store(error),
+            BuildTreeError::Stopped => StepError::Cancelled,
             error => StepError::Build(error),
         }
     }

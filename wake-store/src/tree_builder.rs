@@ -13,6 +13,7 @@ use crate::error::{At, StoreError};
 use crate::measure::measure_file;
 use crate::open::Store;
 use crate::session::Scratch;
+use crate::ware::Meter;
 
 const CHUNK: usize = 256 << 10;
 
@@ -23,6 +24,8 @@ pub struct TreeBuilder<'a> {
     scratch: Scratch,
     nodes: Vec<(RelPath, Node)>,
     buffer: Vec<u8>,
+    /// Stops copying.
+    meter: Option<&'a Meter>,
 }
 
 /// A tree could not be made.
@@ -46,6 +49,9 @@ pub enum BuildTreeError {
         /// The file or link.
         path: PathBuf,
     },
+    /// Somebody stopped it.
+    #[error("stopped")]
+    Stopped,
     /// The finished directory is not what was put into it.
     #[error(transparent)]
     Adopt(#[from] AdoptError),
@@ -58,11 +64,17 @@ impl Store {
     /// Starts a tree.
     pub fn build_tree(&self) -> Result<TreeBuilder<'_>, StoreError> {
         let scratch = self.scratch()?;
-        Ok(TreeBuilder { store: self, scratch, nodes: Vec::new(), buffer: Vec::new() })
+        let (nodes, buffer) = (Vec::new(), Vec::new());
+        Ok(TreeBuilder { store: self, scratch, nodes, buffer, meter: None })
     }
 }
 
-impl TreeBuilder<'_> {
+impl<'a> TreeBuilder<'a> {
+    /// The same; nothing is copied any more once `meter` has been stopped.
+    pub fn unless_stopped(self, meter: &'a Meter) -> Self {
+        TreeBuilder { meter: Some(meter), ..self }
+    }
+
     /// Copies a file of the host, hashing the bytes that are written; does not follow a link at its end.
     pub fn add_file(
         &mut self,
@@ -99,10 +111,13 @@ impl TreeBuilder<'_> {
         host: &Path,
         target: &mut File,
         place: &Path,
-    ) -> Result<(BlobDigest, u64), StoreError> {
+    ) -> Result<(BlobDigest, u64), BuildTreeError> {
         self.buffer.resize(CHUNK, 0);
         let mut hasher = blake3::Hasher::new();
         loop {
+            if self.meter.is_some_and(Meter::is_stopped) {
+                return Err(BuildTreeError::Stopped);
+            }
             match source.read(&mut self.buffer) {
                 Ok(0) => return Ok((BlobDigest(hasher.finalize().into()), hasher.count())),
                 Ok(count) => {
@@ -110,7 +125,7 @@ impl TreeBuilder<'_> {
                     target.write_all(&self.buffer[..count]).at(place)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(StoreError::new(host, error)),
+                Err(error) => return Err(StoreError::new(host, error).into()),
             }
         }
     }

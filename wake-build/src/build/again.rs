@@ -59,7 +59,11 @@ impl Session {
             true => Origin::Here,
             false => Origin::Elsewhere,
         };
-        let compare = || self.machine.threads().install(|| verify(snapshot, origin, root, profile));
+        let is_stopped = || self.registries.is_stopped();
+        let compare = || {
+            let verify = || verify(snapshot, origin, root, profile, &is_stopped);
+            self.machine.threads().install(verify)
+        };
         let compared = match origin {
             Origin::Here => compare(),
             // All links are to be made: what that waits for at the disk happens while files are read. Where no thread is to be

@@ -495,19 +495,15 @@ pub(crate) fn diagnose(pkg: &PkgPlace, error: &EvalError, answers: &dyn Answers)
         true => message.to_owned(),
         false => format!("{pkg_label}: {message}"),
     };
-    let mut diagnostic = Diagnostic::error(class, in_pkg(&error.message));
     let place = |found, label| place_of(pkg, found, label, answers);
-    diagnostic.place = error.place.as_ref().map(|found| place(found, error.label.clone()));
-    diagnostic.notes = error
-        .frames
-        .iter()
-        .map(|frame| {
-            let at = place(&frame.place, None);
-            format!("{} at {}:{}:{}", frame.desc, at.file, at.line, at.column)
-        })
-        .collect();
-    diagnostic.help.clone_from(&error.hints);
-    diagnostic
+    let diagnostic = Diagnostic::error(class, in_pkg(&error.message))
+        .at(error.place.as_ref().map(|found| place(found, error.label.clone())));
+    let notes = error.frames.iter().map(|frame| {
+        let at = place(&frame.place, None);
+        format!("{} at {}:{}:{}", frame.desc, at.file, at.line, at.column)
+    });
+    let diagnostic = notes.fold(diagnostic, Diagnostic::note);
+    error.hints.iter().fold(diagnostic, Diagnostic::help)
 }
 
 /// The place that an evaluation of the package at `pkg` named, which may be in a package that it imports from.

@@ -85,6 +85,7 @@ pub(crate) struct Files<'a> {
     memory: Option<&'a dyn FileMemory>,
     table: Table,
     profile: Profile,
+    is_stopped: Box<dyn Fn() -> bool + Send + Sync + 'a>,
 }
 
 /// What an earlier build remembers of files.
@@ -106,7 +107,13 @@ impl<'a> Files<'a> {
         let old = cache.and_then(cache::read).unwrap_or_default();
         let dir = rustix::fs::open(root, DIR_PATH, Mode::empty()).ok();
         let (table, profile) = (Table::default(), Profile::default());
-        Files { root: root.to_owned(), dir, old, memory, table, profile }
+        let is_stopped = Box::new(|| false);
+        Files { root: root.to_owned(), dir, old, memory, table, profile, is_stopped }
+    }
+
+    /// The same; large files are read to their end only as long as nobody has stopped that.
+    pub(crate) fn unless(self, is_stopped: impl Fn() -> bool + Send + Sync + 'a) -> Files<'a> {
+        Files { is_stopped: Box::new(is_stopped), ..self }
     }
 
     /// The same, saying where the time goes.
@@ -360,7 +367,7 @@ impl<'a> Files<'a> {
         read: impl FnOnce(Vec<u8>),
     ) -> std::io::Result<FileInfo> {
         let mut span = self.profile.begin(SpanKind::Hashing, || format!("hash {path}"));
-        let (blob, size) = hash_telling(file, &signature, read)?;
+        let (blob, size) = hash_telling(file, &signature, &self.is_stopped, read)?;
         span.note("bytes", || size);
         Ok(FileInfo::file(signature, blob, size, signature.is_settled(now)))
     }

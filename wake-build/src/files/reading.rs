@@ -17,16 +17,19 @@ use super::Signature;
 const PIECEWISE_FROM: u64 = 1 << 20;
 
 /// Hashes a file of `most` bytes that may change meanwhile: the signature is of before the first byte was read.
+///
+/// `is_stopped` is asked again and again while it is read, which for a file with holes may take for ever.
 pub(crate) fn hash_file(
     dir: impl AsFd,
     path: impl rustix::path::Arg + Copy,
     most: u64,
+    is_stopped: &dyn Fn() -> bool,
 ) -> std::io::Result<(Signature, BlobDigest, u64)> {
     let (file, signature) = open(dir, path)?;
     if signature.size > most {
         return Err(std::io::ErrorKind::FileTooLarge.into());
     }
-    let (blob, size) = hash_open(file, &signature)?;
+    let (blob, size) = hash_telling(file, &signature, is_stopped, drop)?;
     Ok((signature, blob, size))
 }
 
@@ -69,32 +72,45 @@ pub(super) fn open_file(
     Ok((kind == FileType::RegularFile).then_some((file, signature)))
 }
 
-/// The digest and the number of bytes of an open file that had this signature.
-pub(super) fn hash_open(
-    file: OwnedFd,
-    signature: &Signature,
-) -> std::io::Result<(BlobDigest, u64)> {
-    hash_telling(file, signature, drop)
-}
+/// So much is read before somebody is asked whether to go on, in bytes.
+const PIECE: usize = 256 << 10;
 
-/// The same; `whole` is given the bytes of a file that was read in one piece.
+/// The digest and the number of bytes of an open file that had this signature; `whole` is given the bytes of one that was read
+/// in one piece.
 pub(super) fn hash_telling(
     file: OwnedFd,
     signature: &Signature,
+    is_stopped: &dyn Fn() -> bool,
     whole: impl FnOnce(Vec<u8>),
 ) -> std::io::Result<(BlobDigest, u64)> {
-    let mut file = File::from(file);
-    if signature.size >= PIECEWISE_FROM {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(&mut file)?;
-        return Ok((BlobDigest(hasher.finalize().into()), hasher.count()));
-    }
     // What is added behind its size while it is read is a change that the signature will tell.
+    let mut file = File::from(file).take(signature.size);
+    if signature.size >= PIECEWISE_FROM {
+        return hash_piecewise(file, is_stopped);
+    }
     let mut bytes = Vec::with_capacity(usize::try_from(signature.size).unwrap_or(0));
-    file.take(signature.size).read_to_end(&mut bytes)?;
+    file.read_to_end(&mut bytes)?;
     let (blob, size) = (BlobDigest::of(&bytes), bytes.len() as u64);
     whole(bytes);
     Ok((blob, size))
+}
+
+fn hash_piecewise(
+    mut file: impl Read,
+    is_stopped: &dyn Fn() -> bool,
+) -> std::io::Result<(BlobDigest, u64)> {
+    let (mut hasher, mut piece) = (blake3::Hasher::new(), vec![0; PIECE]);
+    loop {
+        if is_stopped() {
+            return Err(std::io::Error::other("wake was interrupted"));
+        }
+        match file.read(&mut piece) {
+            Ok(0) => return Ok((BlobDigest(hasher.finalize().into()), hasher.count())),
+            Ok(length) => _ = hasher.update(&piece[..length]),
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// The bytes of a regular file, `most` at most; none if it has more, is a link, or cannot be read.
@@ -107,7 +123,7 @@ pub(crate) fn read_at_most(path: &Path, most: u64) -> Option<Vec<u8>> {
 
 /// The digest and the number of bytes of the file at `path`, read as a build reads it.
 pub fn file_digest(path: &Path) -> std::io::Result<(BlobDigest, u64)> {
-    hash_file(CWD, path, u64::MAX).map(|(_, blob, size)| (blob, size))
+    hash_file(CWD, path, u64::MAX, &|| false).map(|(_, blob, size)| (blob, size))
 }
 
 #[cfg(test)]

@@ -61,13 +61,17 @@ pub(crate) fn verify(
     origin: Origin,
     root: &Path,
     profile: &Profile,
+    is_stopped: &(dyn Fn() -> bool + Sync),
 ) -> Option<Differences> {
     let root = rustix::fs::open(root, DIR_PATH, Mode::empty()).ok()?;
     let groups = snapshot.dirs().div_ceil(GROUP);
     let compared: Option<Vec<Differences>> = (0..groups)
         .into_par_iter()
         .with_min_len(4)
-        .map(|group| Group::new(snapshot, origin, &root, group * GROUP, profile)?.compare())
+        .map(|group| {
+            let group = Group::new(snapshot, origin, &root, group * GROUP, profile)?;
+            Group { is_stopped, ..group }.compare()
+        })
         .try_fold(Differences::default, |all, one| Some(all.and(one?)))
         .collect();
     Some(compared?.into_iter().fold(Differences::default(), Differences::and))
@@ -98,6 +102,7 @@ struct Group<'a> {
     skipped: usize,
     /// Once for all that follows: an earlier moment only makes for caution.
     looked: i128,
+    is_stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// Where the files of a directory are looked for: in `dir`, along `way`.
@@ -126,7 +131,8 @@ impl<'a> Group<'a> {
             Err(_) => (openat(root, ".", DIR_PATH, Mode::empty()).ok()?, ""),
         };
         let skipped = if above.is_empty() { 0 } else { above.len() + 1 };
-        Some(Group { snapshot, origin, profile, numbers, above: dir, skipped, looked: now() })
+        let (above, looked, is_stopped) = (dir, now(), &|| false);
+        Some(Group { snapshot, origin, profile, numbers, above, skipped, looked, is_stopped })
     }
 
     /// None: the plan does not hold.
@@ -261,7 +267,7 @@ impl<'a> Group<'a> {
         let before = self.snapshot.content(number)?;
         // No function is given more.
         let most = if before.is_source { LARGEST } else { u64::MAX };
-        let (signature, blob, size) = hash_file(spot.dir, name, most).ok()?;
+        let (signature, blob, size) = hash_file(spot.dir, name, most, self.is_stopped).ok()?;
         span.note("bytes", || size);
         drop(span);
         let mode = signature.mode;

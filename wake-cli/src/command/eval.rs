@@ -8,6 +8,7 @@ use serde_json::Value;
 use wake_build::Expression;
 use wake_model::json::kind;
 use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_store::ConfinedPath;
 
 use crate::args::EvalArgs;
 use crate::exit::{Exit, Outcome};
@@ -135,25 +136,37 @@ fn several(
         files.push((PathBuf::from(name), manifest(value, args)?));
     }
     let mut lines = String::new();
+    if args.create_output_dirs {
+        fs::create_dir_all(dir).map_err(|source| not_written(dir, args, &source))?;
+    }
+    let top = ConfinedPath::top(dir).map_err(|source| not_written(dir, args, &source))?;
     for (name, text) in files {
-        write(&dir.join(&name), &text, args)?;
+        // Below the directory that somebody named lies what a repository may have brought: no link there decides where.
+        let file = top.join(&name);
+        let in_dir = file.parent().filter(|_| !args.create_output_dirs);
+        in_dir
+            .map_or(Ok(()), |dir| dir.open_dir().map(drop))
+            .and_then(|()| file.replace(|file| file.write_all(text.as_bytes())))
+            .map_err(|source| not_written(&written.join(&name), args, &source))?;
         lines.push_str(&format!("{}\n", written.join(&name).display()));
     }
     Ok(lines)
 }
 
 fn write(file: &Path, text: &str, args: &EvalArgs) -> Result<(), Diagnostic> {
-    let failed = |source: std::io::Error| {
-        let failure = refuse(format!("cannot write `{}`: {source}", file.display()));
-        match source.kind() {
-            std::io::ErrorKind::NotFound if !args.create_output_dirs => {
-                failure.help("`--create-output-dirs` creates the directories of what is written")
-            }
-            _ => failure,
-        }
-    };
+    let failed = |source| not_written(file, args, &source);
     if let Some(dir) = file.parent().filter(|_| args.create_output_dirs) {
         fs::create_dir_all(dir).map_err(failed)?;
     }
     fs::write(file, text).map_err(failed)
+}
+
+fn not_written(file: &Path, args: &EvalArgs, source: &io::Error) -> Diagnostic {
+    let failure = refuse(format!("cannot write `{}`: {source}", file.display()));
+    match source.kind() {
+        io::ErrorKind::NotFound if !args.create_output_dirs => {
+            failure.help("`--create-output-dirs` creates the directories of what is written")
+        }
+        _ => failure,
+    }
 }

@@ -96,6 +96,7 @@ impl PkgImports {
                 .suggest(near)
                 .hint("what others can import are the files that a package names in `files`"));
         }
+        let path = self.env.world.shown(path);
         let note = Note::new(format!("there is no file `{path}` to import"));
         let dirs = self.env.library_dirs.borrow();
         if dirs.is_empty() {

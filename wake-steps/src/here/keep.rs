@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wake_exec::{Job, SandboxError, Seal, Source};
 use wake_model::{Manifest, Node, RelPath, SandboxLevel, TreeDigest, place};
+use wake_store::ware::Meter;
 use wake_store::{BuildTreeError, Lookup, Store};
 
 use crate::error::StepError;
@@ -43,6 +44,7 @@ impl KeptSources {
         pinned: &PinnedAction,
         store: &Store,
         sources: &dyn SourceFiles,
+        meter: &Meter,
     ) -> Result<(), StepError> {
         // There are no mounts in the weak sandbox.
         if job.work.is_none() || pinned.action.sandbox == SandboxLevel::Weak {
@@ -56,7 +58,7 @@ impl KeptSources {
         let (foreign, own): (Vec<_>, Vec<_>) =
             large.partition(|(_, path, _)| place::is_foreign(path));
         for (number, _, file) in foreign {
-            let tree = self.take(&vec![(&file.below, file)], store, sources)?;
+            let tree = self.take(&vec![(&file.below, file)], store, sources, meter)?;
             let (host, blob) = (tree.join(file.below.as_str()), file.blob);
             let executable = file.executable;
             let seal = Seal::Store;
@@ -65,12 +67,12 @@ impl KeptSources {
         let files: Files<'_> = own.iter().map(|(_, path, file)| (*path, *file)).collect();
         let together = match own.len() {
             0..=LAYERS => None,
-            _ => Some(self.take(&files, store, sources)?),
+            _ => Some(self.take(&files, store, sources, meter)?),
         };
         for (number, path, file) in own {
             let tree = match &together {
                 Some(tree) => tree.clone(),
-                None => self.take(&vec![(path, file)], store, sources)?,
+                None => self.take(&vec![(path, file)], store, sources, meter)?,
             };
             let (blob, executable) = (file.blob, file.executable);
             job.inputs[number].source = Source::Kept { tree, blob, executable };
@@ -84,6 +86,7 @@ impl KeptSources {
         files: &Files<'_>,
         store: &Store,
         sources: &dyn SourceFiles,
+        meter: &Meter,
     ) -> Result<PathBuf, StepError> {
         let node = |file: &SourceFile| {
             let SourceFile { blob, size, executable, .. } = *file;
@@ -104,7 +107,7 @@ impl KeptSources {
             match store.tree(&tree)? {
                 Lookup::Hit(_) => {}
                 // What was wrong has been put aside.
-                Lookup::Miss | Lookup::Corrupt(_) => build(files, store, sources)?,
+                Lookup::Miss | Lookup::Corrupt(_) => build(files, store, sources, meter)?,
             }
             *presence = Presence::Known;
         }
@@ -112,8 +115,13 @@ impl KeptSources {
     }
 }
 
-fn build(files: &Files<'_>, store: &Store, sources: &dyn SourceFiles) -> Result<(), StepError> {
-    let mut builder = store.build_tree()?;
+fn build(
+    files: &Files<'_>,
+    store: &Store,
+    sources: &dyn SourceFiles,
+    meter: &Meter,
+) -> Result<(), StepError> {
+    let mut builder = store.build_tree()?.unless_stopped(meter);
     for (path, file) in files {
         let host = file.place(sources, store);
         builder.add_file(path, &host, &file.blob, file.executable).map_err(

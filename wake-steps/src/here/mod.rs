@@ -23,6 +23,7 @@ use wake_store::{AdoptError, Adopted, Scratch, Store, StoreError};
 
 pub use self::job::job;
 use self::keep::KeptSources;
+use crate::cancel::Cancel;
 use crate::clock;
 use crate::engine::{Engine, EngineRequest, KeptOutputs, Performance, VisitRequest, Whereabouts};
 use crate::error::StepError;
@@ -47,7 +48,8 @@ impl Here {
 impl Engine for Here {
     fn perform(&self, order: EngineRequest<'_, '_>) -> Result<Performance, StepError> {
         let EngineRequest { pinned, sources, cancel, profile, turn, wrote } = order;
-        let PreparedJob { job, place, scratch: _scratch } = self.prepare(pinned, sources)?;
+        let PreparedJob { job, place, scratch: _scratch } =
+            self.prepare(pinned, sources, cancel)?;
         let asked = clock::now();
         let (mut began, mut began_ms) = (asked, 0);
         let turn = || {
@@ -93,7 +95,7 @@ impl Engine for Here {
     fn visit(&self, order: VisitRequest<'_>) -> Result<Outcome, StepError> {
         let VisitRequest { pinned, sources, cancel, visit, visitor } = order;
         let PreparedJob { mut job, place: _place, scratch: _scratch } =
-            self.prepare(pinned, sources)?;
+            self.prepare(pinned, sources, cancel)?;
         job.outputs.declared.clear();
         job.outputs.texts.clear();
         job.logs = Logs::AtOnce;
@@ -119,6 +121,7 @@ impl Here {
         &self,
         pinned: &PinnedAction,
         sources: &dyn SourceFiles,
+        cancel: &Cancel,
     ) -> Result<PreparedJob, StepError> {
         // No directory is made for outputs: the file system finds new inodes the slower the more were just freed.
         let place = self.store.place()?;
@@ -126,7 +129,7 @@ impl Here {
         let scratch = needs_scratch.then(|| self.store.scratch()).transpose()?;
         let at = scratch.as_ref().map(|scratch| scratch.path());
         let mut job = job(pinned, &self.store, sources, place.path(), at);
-        self.kept.keep(&mut job, pinned, &self.store, sources)?;
+        self.kept.keep(&mut job, pinned, &self.store, sources, cancel.meter())?;
         job::make_empty_root(&job, at)?;
         Ok(PreparedJob { job, place, scratch })
     }

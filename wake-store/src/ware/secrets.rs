@@ -66,7 +66,9 @@ fn credentials(place: &str) -> Option<&str> {
         let is_port = port.bytes().all(|byte| byte.is_ascii_digit()) || port.contains(']');
         if is_port { None } else { place.rfind('@') }
     };
-    in_authority.or_else(strange).map(|at| &place[..at])
+    // Of a line that was cut short, the end of the password and all behind it may be missing.
+    let cut = || (authority == place).then(|| place.strip_suffix('…'))?.map(str::len);
+    in_authority.or_else(strange).or_else(cut).map(|at| &place[..at])
 }
 
 /// Whether it is only the name of an account, as in `ssh://git@host`.
@@ -95,6 +97,8 @@ mod tests {
             ("https://h/x?sig=abc&v=1&w", "https://h/x?sig=***&v=*&w"),
             ("['http://a:b@h', 'http://c:d@h']", "['http://***@h', 'http://***@h']"),
             ("http://a:é@h", "http://***@h"),
+            ("['http://a:secre…", "['http://*******…"),
+            ("http://a:b@host…", "http://***@host…"),
         ] {
             assert_eq!(without_secrets(text), shown);
             assert_eq!(without_secrets(text).chars().count(), text.chars().count());
@@ -115,6 +119,7 @@ mod tests {
             "https://",
             "://",
             "a://b://c",
+            "http://host/path…",
         ] {
             assert_eq!(without_secrets(text), text);
         }

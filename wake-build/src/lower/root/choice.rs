@@ -201,7 +201,7 @@ impl Site<'_> {
             let files = self.lowering.evaluator.files;
             let written = |at: &PkgPlace| find_first(files, at, &self.module.reads, &literal);
             let own = self.lowering.instances.get(&self.module.pkg);
-            diagnostic.place = own.and_then(|own| written(&own.place));
+            diagnostic = Box::new(diagnostic.at(own.and_then(|own| written(&own.place))));
         }
         diagnostic
     }

@@ -114,11 +114,13 @@ fn run(root: &Path, args: &[&str]) -> Result<Result<String, String>, Diagnostic>
     })
 }
 
-/// The person's own git, with their settings: it is to read files as a checkout of theirs has them.
+/// The person's own git, with their settings: it is to read files as a checkout of theirs has them. Of what a repository that came
+/// in an archive may bring, it starts neither hooks nor a monitor of files.
 fn git(root: &Path) -> Command {
     let mut command = Command::new("git");
     command
         .current_dir(root)
+        .args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false"])
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("LC_ALL", "C")
         .stdin(Stdio::null());

@@ -62,6 +62,11 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// How a person calls a file of the package.
+    pub(crate) fn shown(&self, path: &RelPath) -> String {
+        self.around.sources.shown(path)
+    }
+
     /// A world of which nothing has been read.
     pub(crate) fn new(around: Surroundings) -> World {
         World {
