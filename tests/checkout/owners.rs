@@ -37,9 +37,11 @@ fn whoever_owns_what_decides_a_workspace_is_the_user_or_root() {
     if !is_root() {
         return skip("whoever_owns_what_decides", "needs root to be two users");
     }
-    for place in ["", "wake.toml", ".wake"] {
+    for place in ["", "wake.toml", ".wake", ".wake/state", ".wake/pkgs"] {
         let project = victim();
-        fs::create_dir(project.path(".wake")).unwrap();
+        for dir in [".wake", ".wake/state", ".wake/pkgs"] {
+            fs::create_dir(project.path(dir)).unwrap();
+        }
         give(project.root(), ME);
         open_to_all(&project);
         give(&project.path(place), STRANGER);

@@ -52,6 +52,10 @@ impl Workspace {
         for decisive in [dir.clone(), dir.join(marker), dir.join(WAKE_DIR)] {
             refuse_stranger(&root, &decisive, owners)?;
         }
+        // An archive that root unpacks may bring an owner for each of them.
+        for own in OWN_DIRS {
+            refuse_stranger(&root, &dir.join(WAKE_DIR).join(own), owners)?;
+        }
         let settings = match marked {
             Some(_) => Settings::read(&dir.join(WORKSPACE_FILE))?,
             None => Settings::default(),
@@ -194,6 +198,9 @@ impl Workspace {
         set.build().map(Some).map_err(too_large)
     }
 }
+
+/// The directories in `.wake` in which wake finds what it has noted, and links.
+const OWN_DIRS: [&str; 4] = ["out", "pkgs", "runs", "state"];
 
 /// What was found below a directory.
 #[derive(Clone, Debug, Default)]
