@@ -526,14 +526,16 @@ def manifest(case):
         more = {"annotations": {"vnd.wake.content": about["content"], **{
             f"org.opencontainers.image.{key}": text for key, text in image.items() if text is not None}}}
         config_kind = "application/vnd.wake.package.metadata.v1+json"
-        layer = {"digest": "sha256:" + case["archive"]["sha256"], "size": case["archive"]["size"],
-                 "mediaType": "application/vnd.wake.package.archive.v1.tar+zstd"}
+        layers = [{"digest": "sha256:" + case["archive"]["sha256"], "size": case["archive"]["size"],
+                   "mediaType": "application/vnd.wake.package.archive.v1.tar+zstd"}]
+        if "attestation" in case:
+            layers.append(embedded(case["attestation"], "application/vnd.in-toto.provenance+dsse"))
     else:
         config, kind, more = canonical(case["statement"]) + "\n", "statement", {}
         config_kind = "application/vnd.wake.statement.event.v1+json"
-        layer = embedded("{}", "application/vnd.oci.empty.v1+json")
+        layers = [embedded("{}", "application/vnd.oci.empty.v1+json")]
     content = canonical({"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                         "artifactType": f"application/vnd.wake.{kind}.v1", "layers": [layer],
+                         "artifactType": f"application/vnd.wake.{kind}.v1", "layers": layers,
                          "config": embedded(config, config_kind), **more})
     return {"text": content, "sha256": hashlib.sha256(content.encode()).hexdigest()}
 
@@ -542,6 +544,88 @@ def embedded(content, kind):
     data = content.encode()
     return {"data": base64.b64encode(data).decode(), "digest": "sha256:" + hashlib.sha256(data).hexdigest(),
             "mediaType": kind, "size": len(data)}
+
+
+# --- Signatures: DSSE 1.0 over in-toto statements and heads, Ed25519 of RFC 8032, 5.1, with the key of its test 1.
+
+SECRET = bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
+P = 2**255 - 19
+GROUP = 2**252 + 27742317777372353535851937790883648493
+CURVE = -121665 * pow(121666, P - 2, P) % P
+BASE_Y = 4 * pow(5, P - 2, P) % P
+
+
+def attestation(case):
+    about, origin = case["release"], case["provenance"]
+    name = "/".join(about[key] for key in ("namespace", "name") if key in about)
+    dependencies = [{"digest": {"wakeTree1": one["content"]}, "name": one["name"], "uri": "wake:" + one["name"]}
+                    for one in origin["materials"]]
+    if "source" in origin:
+        source = {"annotations": {"dirty": origin["source"]["dirty"]}, "name": "source",
+                  "digest": {"gitCommit": origin["source"]["commit"]}}
+        if "repository" in about:
+            source["uri"] = about["repository"]
+        dependencies.insert(0, source)
+    steps = [{"digest": {"wakeAction3": one["action"]}, "name": one["label"], **(
+        {"annotations": {"outputs": {"wakeTree1": one["outputs"]}}} if "outputs" in one else {})}
+        for one in sorted(origin["steps"], key=lambda one: one["label"])]
+    content = canonical({
+        "_type": "https://in-toto.io/Statement/v1", "predicateType": "https://slsa.dev/provenance/v1",
+        "subject": [{"digest": {"wakeTree1": about["content"]}, "name": f"{name}@{about['version']}"}],
+        "predicate": {
+            "buildDefinition": {
+                "buildType": "urn:wake:publish:1",
+                "externalParameters": {"allowedSecrets": origin["allowedSecrets"], "package": name,
+                                       "verified": origin["verified"], "version": about["version"]},
+                "internalParameters": {"sandbox": origin["sandbox"], "steps": len(steps)},
+                "resolvedDependencies": dependencies},
+            "runDetails": {"builder": {"id": "urn:wake:publisher", "version": {"wake": origin["wake"]}},
+                           "byproducts": steps[:256]}}})
+    return {"statement": content, "sha256": hashlib.sha256(content.encode()).hexdigest(),
+            "line": enveloped("application/vnd.in-toto+json", content)}
+
+
+def head_of_registry(case):
+    content = canonical(case["head"])
+    return {"text": content, "line": enveloped("application/vnd.wake.head.v1+json", content)}
+
+
+def enveloped(kind, content):
+    payload = content.encode()
+    public, signature = signed(SECRET, f"DSSEv1 {len(kind)} {kind} {len(payload)} ".encode() + payload)
+    return canonical({"payload": base64.b64encode(payload).decode(), "payloadType": kind, "signatures": [
+        {"keyid": hashlib.sha256(public).hexdigest()[:16], "sig": base64.b64encode(signature).decode()}]})
+
+
+def signed(secret, message):
+    def number_of(*parts):
+        return int.from_bytes(hashlib.sha512(b"".join(parts)).digest(), "little")
+    half = hashlib.sha512(secret).digest()
+    scalar = int.from_bytes(half[:32], "little") & (2**254 - 8) | 2**254
+    public = point(scalar)
+    nonce = number_of(half[32:], message) % GROUP
+    commitment = point(nonce)
+    answer = (nonce + number_of(commitment, public, message) * scalar) % GROUP
+    return public, commitment + answer.to_bytes(32, "little")
+
+
+def point(times):
+    """The base point so many times, as bytes."""
+    square = (BASE_Y * BASE_Y - 1) * pow(CURVE * BASE_Y * BASE_Y + 1, P - 2, P) % P
+    x = pow(square, (P + 3) // 8, P)
+    if x * x % P != square:
+        x = x * pow(2, (P - 1) // 4, P) % P
+    doubled, total = (x if x % 2 == 0 else P - x, BASE_Y), (0, 1)
+    while times:
+        total = plus(total, doubled) if times % 2 else total
+        doubled, times = plus(doubled, doubled), times // 2
+    return (total[1] | total[0] % 2 << 255).to_bytes(32, "little")
+
+
+def plus(one, two):
+    (a, b), (c, d) = one, two
+    product = CURVE * a * b * c * d
+    return ((a * d + b * c) * pow(1 + product, P - 2, P) % P, (b * d + a * c) * pow(1 - product, P - 2, P) % P)
 
 
 # --- CBOR, RFC 7049, as far as it is needed here, and base58.
@@ -572,7 +656,8 @@ def base58(data):
 KINDS = {"blob": blob, "value": value, "refused": refused, "json": json_value, "tree": tree, "pkg": pkg,
          "action": action, "host": host, "listing": listing, "evaluation": evaluation, "memo": memo,
          "run_record": run_record, "lock": lock, "archive": archive, "release": release,
-         "manifest": manifest, "image_build": image_build}
+         "manifest": manifest, "image_build": image_build, "attestation": attestation,
+         "head": head_of_registry}
 
 
 def main(mode):

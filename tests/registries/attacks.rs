@@ -12,7 +12,7 @@ fn user(scene: &Scene) -> Project {
 }
 
 /// Trees in the store of a project.
-fn trees(project: &Project) -> usize {
+pub(crate) fn trees(project: &Project) -> usize {
     let Ok(dirs) = fs::read_dir(project.store().join("tree")) else { return 0 };
     dirs.map(|dir| fs::read_dir(dir.unwrap().path()).unwrap().count()).sum()
 }

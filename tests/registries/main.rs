@@ -5,9 +5,11 @@
 mod attacks;
 mod containers;
 mod cut_off;
+mod heads;
 mod lock;
 mod mirrors;
 mod nginx;
+mod logins;
 mod oci;
 mod oci_strangers;
 mod publish;
@@ -15,5 +17,6 @@ mod resume;
 mod rules;
 mod scene;
 mod server;
+mod signing;
 mod used;
 mod web;

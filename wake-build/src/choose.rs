@@ -17,7 +17,7 @@ use crate::evaluate::Evaluator;
 use crate::load::{Loaded, LoadedPkg, load};
 use crate::locked::LockedPkgs;
 use crate::registries::{Reach, Registries, registry_failure};
-use crate::workspace::Workspace;
+use crate::workspace::{WORKSPACE_FILE, Workspace};
 
 /// What is chosen anew.
 #[derive(Clone, Debug)]
@@ -237,8 +237,21 @@ impl Universe for Published<'_> {
     type Error = Box<Diagnostic>;
 
     fn releases(&self, name: &PkgName) -> Result<Option<Vec<Release>>, Box<Diagnostic>> {
-        let (_, log) = self.log(name)?;
-        Ok((!log.is_empty()).then(|| log.versions().map(release).collect()))
+        let (registry, log) = self.log(name)?;
+        let trust = self.registries.trust(name.namespace.as_ref());
+        let mut releases = Vec::new();
+        for listed in log.versions() {
+            let mut release = release(listed);
+            let is_usable = !matches!(release.standing, Standing::Unusable { .. });
+            if trust.is_some() && is_usable {
+                let is_signed = registry.is_signed(name, listed, self.registries.meter());
+                if !is_signed.map_err(registry_failure)? {
+                    release.standing = unsigned(name);
+                }
+            }
+            releases.push(release);
+        }
+        Ok((!log.is_empty()).then_some(releases))
     }
 
     fn names(&self, namespace: Option<&Name>) -> Result<Vec<Name>, Box<Diagnostic>> {
@@ -258,6 +271,15 @@ impl Universe for Published<'_> {
         std::thread::scope(|scope| {
             (0..names.len().min(self.registries.at_once())).for_each(|_| drop(scope.spawn(work)));
         });
+    }
+}
+
+/// A version that nobody signed, where that is demanded.
+fn unsigned(name: &PkgName) -> Standing {
+    let namespace = name.namespace.as_ref().map_or("\"\"", Name::as_str);
+    Standing::Unusable {
+        because: "unsigned".to_owned(),
+        help: Some(format!("`[trust]` in `{WORKSPACE_FILE}` demands signatures of `{namespace}`")),
     }
 }
 

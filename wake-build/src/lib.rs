@@ -15,7 +15,7 @@
 //! | `host_packages`, `lower` | what the distribution has; from a module to a step, which knows no package any more |
 //! | `links` | results appear in the checkout |
 //! | `snapshot` | what the last build looked at and what came of it, for the next one to start from |
-//! | `session`, `retrieve`, `locking`, `needs`, `build`, `publish`, `explain` | what a person asks for |
+//! | `session`, `retrieve`, `logins`, `locking`, `needs`, `build`, `publish`, `explain` | what a person asks for |
 
 #![expect(
     clippy::result_large_err,
@@ -57,6 +57,7 @@ mod links;
 mod snapshot;
 mod session;
 mod retrieve;
+mod logins;
 mod locking;
 mod needs;
 mod build;
@@ -77,13 +78,13 @@ pub use files::file_digest;
 pub use locking::LockRequest;
 pub use needs::{Addition, NeedsChange};
 pub use options::ChosenOptions;
-pub use publish::{Extent, PublishRequest, PublishStep, Published};
+pub use publish::{Extent, PublishRequest, PublishStep, Published, Signing, key_failure};
 pub use purpose::{Purpose, Shard, TagSelection, TestSelection};
 pub use registries::{Mirrors, Reach};
 pub use session::{LockUse, Options, Session, evaluation_worker};
-pub use settings::{PersonSettings, RegistrySettings, Settings, span};
+pub use settings::{PersonSettings, RegistrySettings, Settings, TrustSettings, span};
 pub use snapshot::LookedAt;
 pub use target::{Scope, TargetConfig, TargetPattern};
-pub use wake_registry::Yank;
+pub use wake_registry::{KeyRing, LoginNote, NamedKey, PublicKey, Source, Yank};
 pub use workers::Workers;
 pub use workspace::{WORKSPACE_FILE, Workspace};

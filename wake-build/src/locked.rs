@@ -259,14 +259,22 @@ impl<'a> LockedPkgs<'a> {
     ) -> Result<Arc<StoredPkg>, Box<Diagnostic>> {
         let LockedPkg { name, version, content, .. } = locked;
         let (stored, is_new) = match store.tree(content).map_err(store_failure)? {
-            Lookup::Hit(stored) => (stored, false),
+            Lookup::Hit(stored) => {
+                self.check_trust(locked, store)?;
+                (stored, false)
+            }
             Lookup::Miss if !locked.is_of_registry() => {
                 let message = format!("{name} {version} is locked, and the store does not have it");
                 let diagnostic = Diagnostic::error(Class::Network, message)
                     .note(format!("its content is {content}, from {}", shown_source(locked)));
                 return Err(Box::new(diagnostic.help(RETRIEVES_IT)));
             }
-            Lookup::Miss => (self.fetch(locked, &*self.registry_of(locked)?, store)?, true),
+            Lookup::Miss => {
+                let registry = self.registry_of(locked)?;
+                // Before its bytes come: they are the ones that were signed, or none.
+                self.check_trust(locked, store)?;
+                (self.fetch(locked, &registry, store)?, true)
+            }
             Lookup::Corrupt(corruption) => {
                 let message = format!("{name} {version} is not what it was: {corruption}");
                 let diagnostic = Diagnostic::error(Class::Integrity, message);
@@ -288,6 +296,47 @@ impl<'a> LockedPkgs<'a> {
         let registry = self.registries.of(locked.name.namespace.as_ref());
         let registry = registry.filter(|_| self.registries.reach() == Reach::Everything);
         registry.ok_or_else(|| self.not_here(locked))
+    }
+
+    /// Whether somebody whose signature counts vouches for a package. What was signed is asked for once, and kept.
+    fn check_trust(&self, locked: &LockedPkg, store: &Store) -> Result<(), Box<Diagnostic>> {
+        let LockedPkg { name, version, content, .. } = locked;
+        let trust = self.registries.trust(name.namespace.as_ref());
+        let Some(trust) = trust.filter(|_| locked.is_of_registry()) else { return Ok(()) };
+        let registry = self.registries.of(name.namespace.as_ref());
+        let registry = registry.ok_or_else(|| self.registries.none_for(name))?;
+        if registry.is_staged(name, version) {
+            return Ok(());
+        }
+        let kept = registry.kept_attestations(name, version, store).map_err(registry_failure)?;
+        let Err(mut distrust) = trust.check(&kept, content) else { return Ok(()) };
+        let can_be_asked = self.registries.reach() == Reach::Everything;
+        if can_be_asked {
+            let are_enough = |lines: &[u8]| trust.check(lines, content).is_ok();
+            let meter = self.registries.meter();
+            let lines = registry.attestations_that(name, version, are_enough, meter);
+            let lines = lines.map_err(registry_failure)?;
+            match trust.check(&lines, content) {
+                Ok(_) => {
+                    let kept = registry.keep_attestations(name, version, lines, store);
+                    return Ok(kept.map_err(registry_failure)?);
+                }
+                Err(now) => distrust = now,
+            }
+        }
+        let (registry, pkg) = (registry.name().clone(), name.clone());
+        let (version, keys) = (version.clone(), trust.ids());
+        let mut diagnostic = registry_failure(wake_registry::RegistryError::Distrusted {
+            registry,
+            pkg,
+            version,
+            distrust,
+            keys,
+        });
+        if !can_be_asked {
+            diagnostic = diagnostic.note("`--offline` does not ask whether somebody signed it");
+        }
+        Err(Box::new(diagnostic))
     }
 
     fn fetch(

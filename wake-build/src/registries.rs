@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use wake_model::{Name, PkgName};
-use wake_registry::{Address, Registry, RegistryError};
+use wake_registry::{Address, HeadDemand, HeadFault, Registry, RegistryError, Trust};
+use wake_steps::clock;
 use wake_steps::diagnostic::{Class, Diagnostic, Level};
 use wake_steps::error::store_failure;
 use wake_store::ware::{ExtractError, Meter, Route, Web};
@@ -103,6 +104,10 @@ impl Registries {
             let mirrors = self.mirrors.get(name).map_or(&[][..], Vec::as_slice);
             let registry = Registry::new(name.clone(), address.clone(), self.web.clone());
             let registry = registry.with_mirrors(mirrors);
+            let registry = match self.head_demand(name) {
+                Some(demand) => registry.with_head(demand),
+                None => registry,
+            };
             Arc::new(match &self.stage {
                 Some(stage) => registry.with_stage(stage),
                 None => registry,
@@ -136,6 +141,24 @@ impl Registries {
                 .collect::<Vec<_>>()
         };
         opened.iter().flat_map(passed_over).collect()
+    }
+
+    /// The registry that a person calls so.
+    pub(crate) fn named(&self, name: &str) -> Result<(&Name, &Address), Diagnostic> {
+        let addresses = &self.settings.addresses;
+        let found = addresses.iter().find(|(called, _)| called.as_str() == name);
+        found.ok_or_else(|| no_registry(name, addresses.keys().map(Name::as_str)))
+    }
+
+    /// What the head of a registry has to be; none where nobody asks for one.
+    pub(crate) fn head_demand(&self, name: &Name) -> Option<HeadDemand> {
+        let keys = self.settings.keys.get(name)?.clone();
+        Some(HeadDemand { keys, now: clock::unix_ms() / 1000 })
+    }
+
+    /// Whose signatures the packages of a namespace must have; none where nothing is demanded.
+    pub(crate) fn trust(&self, namespace: Option<&Name>) -> Option<&Trust> {
+        self.settings.trust.of(namespace)
     }
 
     /// Says that nobody is said to have packages of the namespace of `pkg`, and what to write.
@@ -178,6 +201,19 @@ pub(crate) fn registry_failure(error: RegistryError) -> Diagnostic {
         RegistryError::TagGone { registry, .. } => diagnostic.help(format!(
             "ask who runs it; `wake registry forget {registry}` takes it as it is now"
         )),
+        RegistryError::Head { registry, fault, keys } => {
+            head_failure(diagnostic, &registry, &fault, &keys)
+        }
+        RegistryError::Unlisted { .. } => {
+            diagnostic.note("nothing of it was kept").help("ask who runs the registry")
+        }
+        RegistryError::Distrusted { keys, .. } => diagnostic
+            .note(format!("the keys that count are {keys}"))
+            .note("nothing of it was kept")
+            .help("ask who publishes it; `[trust]` in `wake.toml` says whose signatures count"),
+        RegistryError::NoHeadKey { keys, .. } => diagnostic
+            .note(format!("it is signed by {keys}"))
+            .help("whoever has that key can write there; `--key FILE` names where it is"),
         RegistryError::Logins { .. } => {
             diagnostic.help("write it anew with the tool that wrote it")
         }
@@ -190,8 +226,19 @@ pub(crate) fn registry_failure(error: RegistryError) -> Diagnostic {
         RegistryError::Resembles { other, .. } => {
             diagnostic.help(format!("call it `{other}`, or something that nobody takes for that"))
         }
-        RegistryError::Denied { path, .. } if path.starts_with("oci://") => diagnostic
-            .help("`skopeo login`, `podman login` and `docker login` write logins that wake reads"),
+        RegistryError::Denied { registry, path, .. } => {
+            let diagnostic = diagnostic.help(format!("`wake login {registry}` notes a login"));
+            match path.starts_with("oci://") {
+                true => diagnostic.help(
+                    "those of `skopeo login`, `podman login` and `docker login` are read, too",
+                ),
+                false => diagnostic,
+            }
+        }
+        RegistryError::OpenLogins { path, .. } => diagnostic.help(format!(
+            "`chmod 600 {}`, and new logins if others may have read them",
+            path.display()
+        )),
         RegistryError::ReadOnly { .. } => diagnostic.help(
             "publish to the directory that lies behind it, `file:DIR`, or to `oci://HOST/PREFIX`",
         ),
@@ -199,6 +246,41 @@ pub(crate) fn registry_failure(error: RegistryError) -> Diagnostic {
             diagnostic.help("`wake publish` makes one of a directory with nothing in it")
         }
         _ => diagnostic,
+    }
+}
+
+/// Says that no registry is called so.
+pub(crate) fn no_registry<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Diagnostic {
+    let near = wake_model::nearest::nearest(name, names);
+    let diagnostic = Diagnostic::error(Class::Usage, format!("no registry is called `{name}`"));
+    match near {
+        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+        None => diagnostic.help("`[registries]` in `wake.toml` says which there are"),
+    }
+}
+
+/// What can be done about a head that is not believed.
+fn head_failure(
+    diagnostic: Diagnostic,
+    registry: &Name,
+    fault: &HeadFault,
+    keys: &str,
+) -> Diagnostic {
+    let diagnostic = match keys {
+        "" => diagnostic,
+        keys => diagnostic.note(format!("the keys that count are {keys}")),
+    };
+    match fault {
+        HeadFault::Absent | HeadFault::Expired(_) => diagnostic
+            .help(format!("whoever has the key signs it: `wake registry sign {registry}`")),
+        HeadFault::Clock { .. } => diagnostic.help("set the clock of this machine"),
+        HeadFault::WentBack { .. } | HeadFault::Two(_) => diagnostic.help(format!(
+            "ask who runs it; `wake registry forget {registry}` takes it as it is now"
+        )),
+        HeadFault::Later(_) => diagnostic.help("a newer wake can read it"),
+        HeadFault::Form | HeadFault::OtherKey(_) | HeadFault::Forged => diagnostic.help(
+            "ask who runs it; `keys` of the registry in `wake.toml` says whose signatures count",
+        ),
     }
 }
 
@@ -210,6 +292,9 @@ fn class_of(error: &RegistryError) -> Class {
         RegistryError::WentBack { .. }
         | RegistryError::TagGone { .. }
         | RegistryError::Altered { .. }
+        | RegistryError::Head { .. }
+        | RegistryError::Unlisted { .. }
+        | RegistryError::Distrusted { .. }
         | RegistryError::OtherContent { .. } => Class::Integrity,
         RegistryError::Archive { source, .. } => match source {
             ReadArchiveError::Extract(ExtractError::Write { .. } | ExtractError::Read { .. })
@@ -220,9 +305,11 @@ fn class_of(error: &RegistryError) -> Class {
         },
         RegistryError::Resembles { .. } | RegistryError::Pack(_) => Class::Evaluation,
         RegistryError::NoVersion { .. } => Class::Nothing,
-        RegistryError::ReadOnly { .. } => Class::Usage,
+        RegistryError::ReadOnly { .. } | RegistryError::NoLogin { .. } => Class::Usage,
         RegistryError::Denied { .. }
         | RegistryError::Logins { .. }
+        | RegistryError::OpenLogins { .. }
+        | RegistryError::NoHeadKey { .. }
         | RegistryError::Io { .. }
         | RegistryError::Store(_) => Class::Environment,
         RegistryError::Cancelled => Class::Interrupted,

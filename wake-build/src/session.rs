@@ -57,6 +57,8 @@ pub struct Options {
     pub route: Route,
     /// Where the files of registries lie as well.
     pub mirrors: Mirrors,
+    /// Where a person's own keys and settings lie.
+    pub config: Option<PathBuf>,
     /// Whether registries may be asked.
     pub reach: Reach,
     /// Whether the lock may be written.

@@ -1,13 +1,14 @@
 //! What the surroundings of the process say: the environment, read once, and the little else that is asked.
 #![expect(clippy::disallowed_methods, reason = "all others are told from here")]
 
+use std::collections::BTreeMap;
 use std::env::ArgsOs;
 use std::ffi::{OsStr, OsString};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use wake_steps::diagnostic::{Class, Diagnostic};
-use wake_store::ware::{Route, without_secrets};
+use wake_store::ware::{Route, Secret, without_secrets};
 use wake_store::{Owners, SAFE_DIRECTORY, SafeDirectories};
 
 /// Every variable that wake honours, as it was found.
@@ -19,7 +20,7 @@ pub(crate) struct Environment {
     pub(crate) store: Option<PathBuf>,
     /// `XDG_CACHE_HOME`, else `HOME/.cache`.
     pub(crate) cache: Option<PathBuf>,
-    /// A person's own settings: `config.toml` below `XDG_CONFIG_HOME/wake`, else `HOME/.config/wake`.
+    /// A person's own directory of settings, keys and logins: `XDG_CONFIG_HOME/wake`, else `HOME/.config/wake`.
     pub(crate) config: Option<PathBuf>,
     /// `WAKE_PROGRESS`, unread.
     pub(crate) progress: Option<String>,
@@ -36,7 +37,7 @@ pub(crate) struct Environment {
     /// `COLUMNS`, for output whose terminal cannot be asked.
     pub(crate) columns: Option<usize>,
     /// `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` in small letters, else in capitals; `SSL_CERT_FILE`; `PATH`, `HOME` and
-    /// `SSH_AUTH_SOCK`, for `git`; `REGISTRY_AUTH_FILE`, `XDG_RUNTIME_DIR` and `DOCKER_CONFIG`. In `PATH` also `wake doctor` looks for other programs of this name.
+    /// `SSH_AUTH_SOCK`, for `git`; `REGISTRY_AUTH_FILE`, `XDG_RUNTIME_DIR`, `DOCKER_CONFIG` and `NETRC`; `WAKE_TOKEN_NAME` for each registry. In `PATH` also `wake doctor` looks for other programs of this name.
     pub(crate) route: Route,
     /// `WAKE_SAFE_DIRECTORY`: directories with `:` between them, or `*` for all; and `SUDO_UID`, for whom root works.
     pub(crate) owners: Owners,
@@ -87,7 +88,9 @@ impl Environment {
 
     /// Reads the environment of this process.
     pub(crate) fn read() -> Self {
-        Environment::from(|name| std::env::var_os(name))
+        let mut environment = Environment::from(|name| std::env::var_os(name));
+        environment.route.tokens = tokens(std::env::vars_os());
+        environment
     }
 
     /// The same from any source, an empty value counting as none.
@@ -104,7 +107,7 @@ impl Environment {
         Environment {
             store: set("WAKE_STORE").map(PathBuf::from),
             cache: base("XDG_CACHE_HOME", ".cache"),
-            config: base("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("wake/config.toml")),
+            config: base("XDG_CONFIG_HOME", ".config").map(|dir| dir.join("wake")),
             progress: text("WAKE_PROGRESS"),
             no_color: set("NO_COLOR").is_some(),
             force_color: set("CLICOLOR_FORCE").is_some_and(|value| value != "0"),
@@ -127,6 +130,12 @@ impl Environment {
                 at_once: None,
                 patience: None,
                 logins: logins(set),
+                tokens: BTreeMap::new(),
+                own_logins: base("XDG_CONFIG_HOME", ".config")
+                    .map(|dir| dir.join("wake/credentials.toml")),
+                netrc: set("NETRC")
+                    .map(PathBuf::from)
+                    .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".netrc"))),
                 search_path: set("PATH"),
                 home: set("HOME"),
                 ssh_agent: set("SSH_AUTH_SOCK"),
@@ -149,6 +158,16 @@ impl Environment {
             temporary: set("TMPDIR").map(PathBuf::from),
         }
     }
+}
+
+/// The logins for registries, by the names of their variables.
+fn tokens(all: impl Iterator<Item = (OsString, OsString)>) -> BTreeMap<String, Secret> {
+    let text = |(name, value): (OsString, OsString)| {
+        let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
+        let is_one = name.starts_with("WAKE_TOKEN_") && !value.is_empty();
+        is_one.then(|| (name, Secret::new(value)))
+    };
+    all.filter_map(text).collect()
 }
 
 /// Where the tools for containers keep names and passwords. Source: containers-auth.json(5), docker-login(1).
@@ -243,11 +262,11 @@ mod tests {
     }
 
     #[test]
-    fn the_configuration_lies_where_a_person_keeps_such() {
+    fn settings_keys_and_logins_lie_where_a_person_keeps_such() {
         let config = |set: &[(&str, &str)]| with(set).config.map(|path| path.display().to_string());
-        assert_eq!(config(&[("HOME", "/h")]).as_deref(), Some("/h/.config/wake/config.toml"));
+        assert_eq!(config(&[("HOME", "/h")]).as_deref(), Some("/h/.config/wake"));
         let both = [("HOME", "/h"), ("XDG_CONFIG_HOME", "/x")];
-        assert_eq!(config(&both).as_deref(), Some("/x/wake/config.toml"));
+        assert_eq!(config(&both).as_deref(), Some("/x/wake"));
         assert_eq!(config(&[]), None);
     }
 
@@ -287,6 +306,15 @@ mod tests {
         let expected = ["/a.json", "/run/1/containers/auth.json", "/h/.docker/config.json"];
         assert_eq!(files(&all), expected);
         assert_eq!(files(&[("DOCKER_CONFIG", "/d"), ("HOME", "/h")]), ["/d/config.json"]);
+    }
+
+    #[test]
+    fn n3_logins_are_not_shown() {
+        let pair = |name: &str, value: &str| (OsString::from(name), OsString::from(value));
+        let all = [pair("WAKE_TOKEN_MAIN", "canary"), pair("WAKE_TOKEN_X", ""), pair("WAKE", "x")];
+        let found = tokens(all.into_iter());
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["WAKE_TOKEN_MAIN"]);
+        assert!(!format!("{found:?}").contains("canary"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! | `settings`, `selection` | what all of it means |
 //! | `exit`, `print`, `signals`, `crash` | how it stops, and what is left on standard output |
 //! | `report` | what is said while a build goes on |
+//! | `source_state` | which commit the sources are of |
 //! | `session`, `formulas`, `images` | the doorways to what is built |
 //! | `watch` | what changes on disk meanwhile |
 //! | `command` | a file for each command |
@@ -30,6 +31,7 @@ mod print;
 mod signals;
 mod crash;
 mod report;
+mod source_state;
 mod session;
 mod formulas;
 mod images;
@@ -133,6 +135,9 @@ fn run(command: &Command, settings: &Settings, environment: &Environment) -> Out
         Command::Update(args) => command::lock::update(args, settings, &mut say),
         Command::Publish(args) => command::publish::run(args, settings, &mut out, &mut say),
         Command::Yank(args) => command::registry::yank(args, settings, &mut say),
+        Command::Login(args) => command::login::run(args, settings, &mut say),
+        Command::Logout(args) => command::login::log_out(args, settings, &mut say),
+        Command::Key(command) => command::key::run(command, settings, &mut out, &mut say),
         Command::Registry(command) => command::registry::run(command, settings, &mut say),
         Command::Gc(args) => command::gc::run(args, &session::store(settings)?, settings, &mut say),
         Command::Store(command) => {

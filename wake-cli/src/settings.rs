@@ -26,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) jobs: Option<usize>,
     /// What was typed.
     pub(crate) argv: Vec<String>,
+    /// Where a person's own keys and settings lie.
+    pub(crate) config: Option<PathBuf>,
     /// How other machines are reached.
     pub(crate) route: Route,
     /// Where the files of registries lie as well.
@@ -79,7 +81,8 @@ impl Settings {
         let capable = process.terminal && !environment.is_dumb();
         let absolute = |store: &PathBuf| process.cwd.join(store);
         let offline = global.offline || global.frozen;
-        let person = environment.config.as_deref().map(PersonSettings::read).transpose()?;
+        let person = environment.config.as_ref().map(|dir| dir.join("config.toml"));
+        let person = person.as_deref().map(PersonSettings::read).transpose()?;
         let person = person.unwrap_or_default();
         Ok(Settings {
             cwd,
@@ -89,6 +92,7 @@ impl Settings {
             argv: process.argv.clone(),
             route: person.route(Route { offline, ..environment.route.clone() }),
             mirrors: person.mirrors,
+            config: environment.config.clone(),
             reach: if offline { Reach::Nothing } else { Reach::Everything },
             lock_use: if global.locked || global.frozen {
                 LockUse::AsItIs
@@ -115,6 +119,14 @@ impl Settings {
     /// The same, where so much is shown of what commands that succeeded write to standard error.
     pub(crate) fn showing(&self, warnings: Warnings) -> Settings {
         Settings { manner: Manner { warnings, ..self.manner }, ..self.clone() }
+    }
+
+    /// Where a person's own keys and settings lie.
+    pub(crate) fn config(&self) -> Result<&Path, Diagnostic> {
+        self.config.as_deref().ok_or_else(|| {
+            let message = "nobody says where your own settings lie";
+            Diagnostic::error(Class::Environment, message).help("set `HOME` or `XDG_CONFIG_HOME`")
+        })
     }
 
     /// The same in another directory, with this store.

@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
+use wake_model::Release;
 use wake_store::StoredTree;
 use wake_store::ware::write_bare_tar;
 
@@ -21,6 +22,19 @@ pub struct PackedPkg {
     pub archive: ArchiveSum,
     /// SHA-256 of what it was before it was compressed, as hexadecimal digits, which depends on the tree alone.
     pub tar_sha256: String,
+}
+
+/// A version to be put into a registry.
+#[derive(Clone, Copy, Debug)]
+pub struct Upload<'a> {
+    /// Its metadata.
+    pub release: &'a Release,
+    /// The file of its archive.
+    pub archive: &'a Path,
+    /// What that holds.
+    pub sum: &'a ArchiveSum,
+    /// What its publisher signs of it: a line.
+    pub attestation: Option<&'a str>,
 }
 
 /// Packs a tree into a new file.

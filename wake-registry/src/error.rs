@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use wake_model::{Name, PkgName, TreeDigest, Version};
 use wake_store::{ReadArchiveError, StoreError};
 
+use crate::head::HeadFault;
+use crate::shelf::HEAD;
+use crate::trust::Distrust;
+
 /// A registry did not give or take what it should.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -69,12 +73,70 @@ pub enum RegistryError {
         /// The tag.
         tag: String,
     },
+    /// What a signed registry says of itself is not to be believed.
+    #[error("registry `{registry}`: {HEAD}: {fault}")]
+    Head {
+        /// The registry.
+        registry: Name,
+        /// What is wrong with it.
+        fault: HeadFault,
+        /// What the keys are called whose signatures count, between commas.
+        keys: String,
+    },
+    /// The head of a signed registry names other bytes than are there.
+    #[error("registry `{registry}`: {path} is not what {HEAD} says: {problem}")]
+    Unlisted {
+        /// The registry.
+        registry: Name,
+        /// The list or log.
+        path: String,
+        /// How it differs.
+        problem: String,
+    },
+    /// Nobody whose signature counts vouches for a version.
+    #[error("registry `{registry}`: {pkg} {version}: {distrust}")]
+    Distrusted {
+        /// The registry.
+        registry: Name,
+        /// The package.
+        pkg: PkgName,
+        /// Its version.
+        version: Version,
+        /// Why it is not trusted.
+        distrust: Distrust,
+        /// What the keys are called whose signatures count, between commas.
+        keys: String,
+    },
+    /// A signed registry cannot be written without its key.
+    #[error("registry `{registry}` is signed, and the key for it is not here")]
+    NoHeadKey {
+        /// The registry.
+        registry: Name,
+        /// What the keys are called that sign it, between commas.
+        keys: String,
+    },
     /// A file of names and passwords makes no sense.
     #[error("`{}`: {problem}", path.display())]
     Logins {
         /// The file.
         path: PathBuf,
         /// What is wrong with it: nothing of what it holds.
+        problem: String,
+    },
+    /// A registry that a login is of no use for.
+    #[error("there is no login for `{address}`: {problem}")]
+    NoLogin {
+        /// The registry.
+        address: String,
+        /// Why not.
+        problem: &'static str,
+    },
+    /// A file of logins can be read by others.
+    #[error("`{}`: {problem}", path.display())]
+    OpenLogins {
+        /// The file.
+        path: PathBuf,
+        /// Who is too many.
         problem: String,
     },
     /// The archive or the metadata of a version are not those that they should be.

@@ -52,6 +52,15 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// Somebody else signed a version that is there.
+    Attest {
+        /// When, in seconds since 1970.
+        at: u64,
+        /// The version.
+        version: Version,
+        /// How many attestations there are now.
+        attestations: u64,
+    },
     /// Something that this wake does not know, and need not.
     Unknown,
 }
@@ -92,6 +101,11 @@ enum Written {
         reason: String,
         version: Version,
     },
+    Attest {
+        at: u64,
+        attestations: u64,
+        version: Version,
+    },
 }
 
 impl Event {
@@ -99,15 +113,21 @@ impl Event {
     pub(crate) fn is_statement(&self) -> bool {
         matches!(
             self,
-            Event::Yank { .. } | Event::Unyank { .. } | Event::Tombstone { .. } | Event::Unknown
+            Event::Yank { .. }
+                | Event::Unyank { .. }
+                | Event::Tombstone { .. }
+                | Event::Attest { .. }
+                | Event::Unknown
         )
     }
 
     /// Reads a line; what is wrong with it otherwise.
     pub fn parse(line: &str) -> Result<Event, String> {
         let value: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
-        let is_known =
-            matches!(value["kind"].as_str(), Some("publish" | "yank" | "unyank" | "tombstone"));
+        let is_known = matches!(
+            value["kind"].as_str(),
+            Some("publish" | "yank" | "unyank" | "tombstone" | "attest")
+        );
         if !is_known {
             return match (&value["kind"], &value["critical"]) {
                 (Value::String(kind), Value::Bool(true)) => {
@@ -134,6 +154,9 @@ impl Event {
             Written::Tombstone { at, content, reason, version } => {
                 Event::Tombstone { at, version, content, reason }
             }
+            Written::Attest { at, attestations, version } => {
+                Event::Attest { at, version, attestations }
+            }
         })
     }
 
@@ -149,6 +172,9 @@ impl Event {
             Event::Unyank { at, version } => Written::Unyank { at, version },
             Event::Tombstone { at, version, content, reason } => {
                 Written::Tombstone { at, content, reason, version }
+            }
+            Event::Attest { at, version, attestations } => {
+                Written::Attest { at, attestations, version }
             }
             Event::Later { .. } | Event::Unknown => return None,
         };
@@ -172,6 +198,7 @@ mod tests {
             &*publish,
             "{\"at\":1764633600,\"kind\":\"yank\",\"reason\":\"prints to the wrong file\",\"use\":\"^1.2.1\",\"version\":\"1.2.0\"}\n",
             "{\"at\":1764633700,\"kind\":\"unyank\",\"version\":\"1.2.0\"}\n",
+            "{\"at\":1764633800,\"attestations\":2,\"kind\":\"attest\",\"version\":\"1.2.0\"}\n",
         ];
         for line in lines {
             assert_eq!(Event::parse(line).unwrap().line().unwrap(), line);

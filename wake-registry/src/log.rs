@@ -26,6 +26,8 @@ pub struct Listed {
     pub archive: ArchiveSum,
     /// When it was published, in seconds since 1970.
     pub at: u64,
+    /// How many attestations there are of it, as far as its registry says that.
+    pub attestations: u64,
     /// Why it is not to be chosen anew, if it is not.
     pub yanked: Option<Yank>,
     /// Why its archive is gone, if it is.
@@ -91,7 +93,7 @@ impl PkgLog {
     fn take(&mut self, event: Event, pkg: &PkgName) -> Result<(), String> {
         let named = |version: &Version| format!("no version {version} was published before");
         match event {
-            Event::Publish { at, archive, attestations: _, meta } => {
+            Event::Publish { at, archive, attestations, meta } => {
                 if meta.pkg_name() != *pkg {
                     return Err(format!("it is of `{}`, in the log of `{pkg}`", meta.pkg_name()));
                 }
@@ -99,7 +101,8 @@ impl PkgLog {
                     return Err(format!("version {} was published before", there.release.version));
                 }
                 let version = meta.version.clone();
-                let listed = Listed { release: *meta, archive, at, yanked: None, gone: None };
+                let listed =
+                    Listed { release: *meta, archive, at, attestations, yanked: None, gone: None };
                 self.versions.insert(version, listed);
             }
             Event::Yank { version, reason, instead, .. } => {
@@ -116,6 +119,10 @@ impl PkgLog {
                     return Err(format!("version {version} has other content"));
                 }
                 listed.gone = Some(reason);
+            }
+            Event::Attest { version, attestations, .. } => {
+                let listed = self.versions.get_mut(&version).ok_or_else(|| named(&version))?;
+                listed.attestations = attestations;
             }
             Event::Later { version } => self.later.push(version),
             Event::Unknown => {}

@@ -4,7 +4,8 @@ use wake_model::{Name, PkgName, Release, Version};
 use wake_store::ware::{Meter, Web};
 
 use crate::address::Address;
-use crate::directory::{Directory, Standing, Upload};
+use crate::archive::Upload;
+use crate::directory::{Deed, Directory, HeadKeys, Standing, is_signed_as};
 use crate::error::RegistryError;
 use crate::log::{LogFault, PkgLog, Yank, statement};
 use crate::oci::{Oci, Place};
@@ -35,22 +36,46 @@ impl Publisher {
     }
 
     /// Opens the registry `name` at `address`, waiting for whoever writes to its directory. A directory with nothing in it, or none,
-    /// becomes a registry.
-    pub fn open(address: &Address, name: &Name, web: &Web) -> Result<Publisher, RegistryError> {
+    /// becomes a registry. `keys` are those by which it can be signed.
+    pub fn open(
+        address: &Address,
+        name: &Name,
+        web: &Web,
+        keys: &HeadKeys,
+    ) -> Result<Publisher, RegistryError> {
         match address {
-            Address::Dir(dir) => Directory::open(dir, name).map(Publisher::Directory),
-            _ => Publisher::existing(address, name, web),
+            Address::Dir(dir) => {
+                let mut directory = Directory::open(dir, name)?;
+                directory.sign_with(keys)?;
+                Ok(Publisher::Directory(directory))
+            }
+            _ => Publisher::looking(address, name, web),
         }
     }
 
     /// The same, of one that is there.
-    pub fn existing(address: &Address, name: &Name, web: &Web) -> Result<Publisher, RegistryError> {
+    pub fn existing(
+        address: &Address,
+        name: &Name,
+        web: &Web,
+        keys: &HeadKeys,
+    ) -> Result<Publisher, RegistryError> {
+        let mut publisher = Publisher::looking(address, name, web)?;
+        if let Publisher::Directory(directory) = &mut publisher {
+            directory.sign_with(keys)?;
+        }
+        Ok(publisher)
+    }
+
+    /// Opens one that is there, to look at it.
+    fn looking(address: &Address, name: &Name, web: &Web) -> Result<Publisher, RegistryError> {
         match address {
             Address::Dir(dir) => Directory::existing(dir, name).map(Publisher::Directory),
             Address::Web(_) => Err(RegistryError::ReadOnly { address: address.to_string() }),
             Address::Oci { host, prefix } => {
                 let (host, prefix) = (host.clone(), prefix.clone());
-                let oci = Box::new(Oci::new(name.clone(), host, prefix, web.clone()));
+                let oci =
+                    Box::new(Oci::new(name.clone(), Some(name.clone()), host, prefix, web.clone()));
                 Ok(Publisher::Containers(Containers { name: name.clone(), oci }))
             }
         }
@@ -71,20 +96,20 @@ impl Publisher {
             Address::Dir(dir) if Directory::can_be_made(dir) => return Ok(Standing::New),
             _ => {}
         }
-        match Publisher::existing(address, name, web)? {
+        match Publisher::looking(address, name, web)? {
             Publisher::Directory(directory) => directory.standing(release),
             Publisher::Containers(containers) => containers.standing(release, meter),
         }
     }
 
-    /// Puts versions there, each behind what it needs of the others; those that are there already are passed over. Whatever is cut
-    /// off, the same call again does the rest.
+    /// Puts versions there, each behind what it needs of the others; those that are there already are only signed, where somebody signs
+    /// them who did not before. Whatever is cut off, the same call again does the rest.
     pub fn publish(
         &self,
         uploads: &[Upload<'_>],
         now: u64,
         meter: &Meter,
-    ) -> Result<Vec<Standing>, RegistryError> {
+    ) -> Result<Vec<Deed>, RegistryError> {
         match self {
             Publisher::Directory(directory) => directory.publish(uploads, now),
             Publisher::Containers(containers) => containers.publish(uploads, meter),
@@ -125,20 +150,22 @@ impl Containers {
         }
     }
 
-    fn publish(
-        &self,
-        uploads: &[Upload<'_>],
-        meter: &Meter,
-    ) -> Result<Vec<Standing>, RegistryError> {
+    fn publish(&self, uploads: &[Upload<'_>], meter: &Meter) -> Result<Vec<Deed>, RegistryError> {
         let standing = |upload: &Upload<'_>| self.standing(upload.release, meter);
         let standings: Vec<Standing> = uploads.iter().map(standing).collect::<Result<_, _>>()?;
+        let mut deeds = Vec::new();
         for (upload, standing) in uploads.iter().zip(&standings) {
             if *standing == Standing::Published {
+                deeds.push(match upload.attestation {
+                    Some(line) => self.attest(upload.release, line, meter)?,
+                    None => Deed::Nothing,
+                });
                 continue;
             }
+            deeds.push(Deed::Published);
             // Sending the others took its time.
             if self.standing(upload.release, meter)? == Standing::New {
-                self.oci.put(upload.release, upload.archive, upload.sum, meter)?;
+                self.oci.put(upload, meter)?;
             }
             // Such a registry lets two write one tag: whoever comes later finds the other's content here.
             let (pkg, version) = (upload.release.pkg_name(), upload.release.version.clone());
@@ -151,7 +178,18 @@ impl Containers {
                 _ => {}
             }
         }
-        Ok(standings)
+        Ok(deeds)
+    }
+
+    /// Adds what somebody signs of a version that is there, unless whoever it is did so before.
+    fn attest(&self, release: &Release, line: &str, meter: &Meter) -> Result<Deed, RegistryError> {
+        let (pkg, version) = (release.pkg_name(), &release.version);
+        let there = self.oci.attestations(&pkg, version, meter)?.unwrap_or_default();
+        if is_signed_as(&there, line, release) {
+            return Ok(Deed::Nothing);
+        }
+        self.oci.refer(&pkg, version, line, meter)?;
+        Ok(Deed::Attested)
     }
 
     fn yank(

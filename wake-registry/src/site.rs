@@ -3,13 +3,16 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use rustix::fs::{Mode, OFlags};
 use wake_model::{Name, PkgName, Version};
 use wake_store::Seen;
-use wake_store::ware::{Meter, Portion, Web, WebAnswer, WebError};
+use wake_store::ware::{Meter, Portion, Route, Web, WebAnswer, WebError};
 
 use crate::address::Address;
+use crate::authority::is_private;
+use crate::credentials::{Asked, Login, login};
 use crate::error::RegistryError;
 use crate::log;
 use crate::oci::{Blob, Oci};
@@ -38,6 +41,8 @@ pub(crate) struct Site {
     patience: Patience,
     /// Where it is one of containers.
     oci: Option<Oci>,
+    /// The login that a server of files is asked with, and the way with it, once that is known: never shown.
+    login: OnceLock<Option<(Login, Web)>>,
 }
 
 /// What lies at a path of a registry.
@@ -65,11 +70,77 @@ impl Site {
     pub(crate) fn new(registry: Name, address: Address, web: Web, patience: Patience) -> Site {
         let oci = match &address {
             Address::Oci { host, prefix } => {
-                Some(Oci::new(registry.clone(), host.clone(), prefix.clone(), web.clone()))
+                let named = Some(registry.clone()).filter(|_| patience == Patience::Patient);
+                let (host, prefix) = (host.clone(), prefix.clone());
+                Some(Oci::new(registry.clone(), named, host, prefix, web.clone()))
             }
             Address::Dir(_) | Address::Web(_) => None,
         };
-        Site { registry, address, web, patience, oci }
+        let web = match &address {
+            // What is not encrypted must not leave this machine, also not by a proxy.
+            Address::Web(url) if !url.starts_with("https:") && is_private(url) => {
+                Web::new(Route { no_proxy: Some("*".to_owned()), ..web.route().clone() })
+            }
+            _ => web,
+        };
+        Site { registry, address, web, patience, oci, login: OnceLock::new() }
+    }
+
+    /// Where it is one of containers.
+    pub(crate) fn oci(&self) -> Option<&Oci> {
+        self.oci.as_ref()
+    }
+
+    /// Has it be asked with this login, whatever others are noted.
+    pub(crate) fn ask_with(&self, login: Login) {
+        match &self.oci {
+            Some(oci) => oci.ask_with(login),
+            None => {
+                let web = self.web.saying(login.header());
+                // Whoever says so does it once.
+                let _ = self.login.set(Some((login, web)));
+            }
+        }
+    }
+
+    /// Whether it lets in whoever asks.
+    pub(crate) fn check_login(&self, meter: &Meter) -> Result<(), RegistryError> {
+        match &self.oci {
+            Some(oci) => oci.check_login(meter),
+            None => self.check_there(meter),
+        }
+    }
+
+    /// With which login a server of files is asked, if there is one and nobody else would hear it.
+    fn login(&self) -> Result<Option<&(Login, Web)>, RegistryError> {
+        let Address::Web(url) = &self.address else { return Ok(None) };
+        if let Some(login) = self.login.get() {
+            return Ok(login.as_ref());
+        }
+        // A variable is for the registry itself, by its name.
+        let named = Some(&self.registry).filter(|_| self.patience == Patience::Patient);
+        let found = match is_private(url) {
+            true => login(self.web.route(), named, Asked::Files { url })?,
+            false => None,
+        };
+        let found = found.map(|login| {
+            let web = self.web.saying(login.header());
+            (login, web)
+        });
+        Ok(self.login.get_or_init(|| found).as_ref())
+    }
+
+    /// A whole file; none if it is not there.
+    pub(crate) fn file(
+        &self,
+        path: &str,
+        most: u64,
+        meter: &Meter,
+    ) -> Result<Option<Vec<u8>>, RegistryError> {
+        match self.ask(path, &Portion::default(), meter)? {
+            Answer::Absent | Answer::Unchanged | Answer::Shorter => Ok(None),
+            Answer::Bytes(Bytes { bytes, .. }) => self.read_all(path, bytes, most).map(Some),
+        }
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -228,9 +299,11 @@ impl Site {
         portion: &Portion,
         meter: &Meter,
     ) -> Result<Answer, RegistryError> {
+        let login = self.login()?;
+        let web = login.map_or(&self.web, |(_, web)| web);
         let answer = match self.patience {
-            Patience::Patient => self.web.get_patiently(url, portion, meter),
-            Patience::Hasty => self.web.get(url, portion, meter),
+            Patience::Patient => web.get_patiently(url, portion, meter),
+            Patience::Hasty => web.get(url, portion, meter),
         };
         let answer = answer.map_err(|error| match error {
             WebError::Cancelled => RegistryError::Cancelled,
@@ -254,11 +327,16 @@ impl Site {
             (404 | 410, _) => Ok(Answer::Absent),
             (401 | 403 | 407, _) => {
                 let path = format!("{}/{path}", self.address);
-                Err(RegistryError::Denied {
-                    registry: self.registry.clone(),
-                    path,
-                    status: status_line,
-                })
+                let by = match login {
+                    Some((login, _)) => format!("it was asked with the login in {}", login.from),
+                    None if !is_private(url) => {
+                        "it was asked without a login, because nothing is encrypted there"
+                            .to_owned()
+                    }
+                    None => "no login was found for it".to_owned(),
+                };
+                let status = format!("{status_line}; {by}");
+                Err(RegistryError::Denied { registry: self.registry.clone(), path, status })
             }
             _ => Err(self.unavailable(path, status_line)),
         }

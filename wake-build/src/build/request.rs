@@ -53,13 +53,14 @@ pub(super) fn request_key(session: &Session, request: &BuildRequest) -> Digest {
     let mut bytes = Vec::new();
     let mut e = Encoder::new(&mut bytes);
     let workspace = &session.workspace;
-    e.list(14);
+    e.list(15);
     e.text(env!("CARGO_PKG_VERSION"));
     e.text(wake_eval::ENGINE);
     e.uint(wake_eval::API_VERSION.into());
     e.text(workspace.here.as_str());
     e.text(&session.store().root().to_string_lossy());
     e.text(&format!("{:?}", workspace.settings.members));
+    e.text(&workspace.settings.registries.trust.text());
     e.list(request.targets.len());
     for target in &request.targets {
         e.text(target.as_str());

@@ -2,6 +2,7 @@
 
 mod secret;
 mod verification;
+mod signing;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,7 +12,8 @@ use wake_eval::API_VERSION;
 use wake_model::release::check_publishable;
 use wake_model::{Manifest, Name, Node, PkgName, PkgSource, RelPath, Release, Requirement};
 use wake_registry::{
-    Address, Directory, PackedPkg, Publisher, Registry, Standing, Upload, Yank, pack,
+    Address, Deed, Directory, NamedKey, PackedPkg, Publisher, Registry, Source, Standing, Upload,
+    Yank, pack,
 };
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::error::store_failure;
@@ -20,6 +22,7 @@ use wake_steps::{Cancel, clock};
 use wake_store::{Lookup, Scratch, Store, StoredTree};
 
 use self::secret::check_secrets;
+pub use self::signing::{Signing, key_failure};
 use self::verification::{Verified, verify};
 use crate::evaluate::Evaluator;
 use crate::file_set::{NamedFiles, bring_together, file_set};
@@ -48,6 +51,10 @@ pub struct PublishRequest {
     pub verify: bool,
     /// Files that look as if they held a secret, and hold none.
     pub allowed: Vec<String>,
+    /// Who signs them.
+    pub signing: Signing,
+    /// The state of their sources, where it is known.
+    pub source: Option<Source>,
 }
 
 /// How far publishing goes.
@@ -106,6 +113,8 @@ pub enum PublishStep {
         archive: u64,
         /// Its SHA-256.
         sha256: String,
+        /// The key that signs it: its name and what it is called.
+        key: Option<String>,
     },
     /// Something that a person should know.
     Warning(Box<Diagnostic>),
@@ -127,6 +136,8 @@ pub enum Published {
     Now,
     /// It was there before.
     Before,
+    /// It was there before, and was signed by another one now.
+    Signed,
     /// It would be put there.
     Trial,
 }
@@ -149,6 +160,10 @@ struct Packed {
     packed: PackedPkg,
     archive: PathBuf,
     standing: Standing,
+    /// Whether it is to be signed.
+    is_to_be_signed: bool,
+    /// What is signed of it: a line.
+    attestation: Option<String>,
 }
 
 impl Session {
@@ -182,16 +197,23 @@ impl Session {
         if request.extent == Extent::List {
             return Ok(());
         }
+        let key = self.signing_key(request, &candidates, say)?;
         let scratch = self.store().scratch().map_err(store_failure)?;
         let mut all = Vec::new();
         for (number, candidate) in candidates.into_iter().enumerate() {
             let archive = scratch.path().join(format!("{number}.tar.zst"));
             let packed = pack(&candidate.tree, &archive).map_err(registry_failure)?;
             let standing = self.standing(&candidate).map_err(registry_failure)?;
-            all.push(Packed { candidate, packed, archive, standing });
+            let is_to_be_signed = match (&key, standing) {
+                (None, _) => false,
+                (Some(_), Standing::New) => true,
+                (Some(key), Standing::Published) => !self.has_signed(key, &candidate)?,
+            };
+            let attestation = None;
+            all.push(Packed { candidate, packed, archive, standing, is_to_be_signed, attestation });
         }
-        self.try_out(&all, request, cancel, say)?;
-        self.carry_out(&all, request, &scratch, say)
+        self.try_out(&mut all, request, key.as_ref(), cancel, say)?;
+        self.carry_out(&all, request, key.as_ref(), &scratch, say)
     }
 
     /// Takes a version back as far as nobody is to choose it anew, or allows that again.
@@ -203,19 +225,16 @@ impl Session {
     ) -> Result<bool, Failure> {
         let (name, address) = self.registry_of(pkg, None)?;
         let (web, meter) = (self.registries.web(), self.registries.meter());
-        let publisher = Publisher::existing(&address, &name, web).map_err(registry_failure)?;
+        let keys = self.head_keys(&name, &address, None)?;
+        let publisher =
+            Publisher::existing(&address, &name, web, &keys).map_err(registry_failure)?;
         let done = publisher.yank(pkg, version, yank, clock::unix_ms() / 1000, meter);
         Ok(done.map_err(registry_failure)?)
     }
 
     /// Forgets what was seen of a registry; says whether there was anything.
     pub fn forget_registry(&self, name: &str) -> Result<bool, Failure> {
-        let registries = &self.workspace.settings.registries;
-        let address = registries.addresses.iter().find(|(called, _)| called.as_str() == name);
-        let Some((_, address)) = address else {
-            let names = registries.addresses.keys().map(Name::as_str);
-            return Err(no_registry(name, names).into());
-        };
+        let (_, address) = self.registries.named(name)?;
         Ok(self.store().forget_seen(&address.to_string()).map_err(store_failure)?)
     }
 
@@ -337,11 +356,7 @@ impl Session {
     ) -> Result<(Name, Address), Diagnostic> {
         let settings = self.registries.settings();
         let name = match named {
-            Some(named) => {
-                let called = settings.addresses.keys().find(|name| name.as_str() == named);
-                let names = settings.addresses.keys().map(Name::as_str);
-                called.ok_or_else(|| no_registry(named, names))?
-            }
+            Some(named) => self.registries.named(named)?.0,
             None => {
                 settings.of(pkg.namespace.as_ref()).ok_or_else(|| self.registries.none_for(pkg))?
             }
@@ -379,23 +394,27 @@ impl Session {
     /// Whether whoever gets the packages can build them; says what each comes to.
     fn try_out(
         &self,
-        all: &[Packed],
+        all: &mut [Packed],
         request: &PublishRequest,
+        key: Option<&NamedKey>,
         cancel: &Cancel,
         say: &mut dyn FnMut(PublishStep),
     ) -> Result<(), Failure> {
-        let new = || all.iter().filter(|packed| packed.standing == Standing::New);
+        let is_meant = |packed: &Packed| packed.standing == Standing::New || packed.is_to_be_signed;
         let stage = self.store().scratch().map_err(store_failure)?;
-        if new().next().is_some() {
+        let uploads: Vec<Upload<'_>> =
+            all.iter().filter(|packed| is_meant(packed)).map(Packed::upload).collect();
+        if !uploads.is_empty() {
             let name = "stage".parse().map_err(|_| internal())?;
             let directory = Directory::open(stage.path(), &name).map_err(registry_failure)?;
-            let uploads: Vec<Upload<'_>> = new().map(Packed::upload).collect();
             directory.publish(&uploads, 0).map_err(registry_failure)?;
         }
-        for packed in new() {
+        for packed in all.iter_mut().filter(|packed| is_meant(packed)) {
             let Candidate { release, .. } = &packed.candidate;
-            let Verified { needs, modules, ms } =
-                verify(self, release, stage.path(), request.verify, cancel)?;
+            let verified = verify(self, release, stage.path(), request.verify, cancel)?;
+            let key = key.filter(|_| packed.is_to_be_signed);
+            packed.attestation = key.map(|key| self.attest(release, &verified, request, key));
+            let Verified { needs, modules, ms, .. } = verified;
             for need in needs {
                 say(PublishStep::Needs { need });
             }
@@ -407,6 +426,7 @@ impl Session {
                 content: release.content.to_string(),
                 archive: packed.packed.archive.size,
                 sha256: packed.packed.archive.sha256.clone(),
+                key: key.map(|NamedKey { name, key }| format!("{name} ({})", key.public().id())),
             });
         }
         Ok(())
@@ -417,6 +437,7 @@ impl Session {
         &self,
         all: &[Packed],
         request: &PublishRequest,
+        key: Option<&NamedKey>,
         scratch: &Scratch,
         say: &mut dyn FnMut(PublishStep),
     ) -> Result<(), Failure> {
@@ -438,17 +459,19 @@ impl Session {
             }
             let uploads: Vec<Upload<'_>> = packed.iter().map(|packed| packed.upload()).collect();
             let (web, meter) = (self.registries.web(), self.registries.meter());
-            let publisher =
-                Publisher::open(&first.candidate.address, name, web).map_err(registry_failure)?;
+            let address = &first.candidate.address;
+            let keys = self.head_keys(name, address, key)?;
+            let publisher = Publisher::open(address, name, web, &keys).map_err(registry_failure)?;
             let now = clock::unix_ms() / 1000;
-            let standings = publisher.publish(&uploads, now, meter).map_err(registry_failure)?;
+            let deeds = publisher.publish(&uploads, now, meter).map_err(registry_failure)?;
             drop(publisher);
             self.read_back(packed, scratch)?;
-            let outcome = |standing| match standing {
-                Standing::New => Published::Now,
-                Standing::Published => Published::Before,
+            let outcome = |deed| match deed {
+                Deed::Published => Published::Now,
+                Deed::Attested => Published::Signed,
+                Deed::Nothing => Published::Before,
             };
-            outcomes.extend(labels.zip(standings.into_iter().map(outcome)));
+            outcomes.extend(labels.zip(deeds.into_iter().map(outcome)));
         }
         for packed in all {
             let pkg = packed.candidate.label.clone();
@@ -469,8 +492,17 @@ impl Session {
             let (pkg, meter) = (release.pkg_name(), self.registries.meter());
             let web = self.registries.web().clone();
             let reader = Registry::new(registry.clone(), address.clone(), web);
+            let reader = match self.registries.head_demand(registry) {
+                Some(demand) => reader.with_head(demand),
+                None => reader,
+            };
             let log = reader.log(&pkg, &store, meter).map_err(registry_failure)?;
-            if log.content(&release.version) != Some(release.content) {
+            let attestations = reader.attestations(&pkg, &release.version, meter);
+            let attestations = attestations.map_err(registry_failure)?;
+            let is_signed = packed.attestation.as_ref().is_none_or(|line| {
+                String::from_utf8_lossy(&attestations).contains(line.trim_end())
+            });
+            if log.content(&release.version) != Some(release.content) || !is_signed {
                 let message = format!("{label} was written, and is not there");
                 let diagnostic = Diagnostic::error(Class::Network, message);
                 return Err(diagnostic.help("it is safe to run the same again").into());
@@ -486,8 +518,9 @@ impl Session {
 
 impl Packed {
     fn upload(&self) -> Upload<'_> {
-        let Packed { candidate, packed, archive, .. } = self;
-        Upload { release: &candidate.release, archive, sum: &packed.archive }
+        let Packed { candidate, packed, archive, attestation, .. } = self;
+        let attestation = attestation.as_deref();
+        Upload { release: &candidate.release, archive, sum: &packed.archive, attestation }
     }
 }
 
@@ -532,15 +565,6 @@ impl Declared {
             let at = find_literal(evaluator.files, &self.place, &self.reads, name);
             Diagnostic::error(Class::Evaluation, error.to_string()).at(at)
         })
-    }
-}
-
-fn no_registry<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Diagnostic {
-    let near = wake_model::nearest::nearest(name, names);
-    let diagnostic = Diagnostic::error(Class::Usage, format!("no registry is called `{name}`"));
-    match near {
-        Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-        None => diagnostic.help("`[registries]` in `wake.toml` says which there are"),
     }
 }
 

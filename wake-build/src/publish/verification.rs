@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use wake_model::release::{Need, NeedSource};
-use wake_model::{LOCK_FILE, Lock, LockedPkg, PkgName, Release, Version};
+use wake_model::{LOCK_FILE, Lock, LockedPkg, PkgName, Release, TreeDigest, Version};
+use wake_registry::StepRun;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::error::store_failure;
 use wake_steps::event::{Event, Reporter, Status};
@@ -26,6 +27,10 @@ pub(super) struct Verified {
     pub(super) modules: usize,
     /// Milliseconds that took.
     pub(super) ms: u64,
+    /// The packages that it was built with.
+    pub(super) materials: Vec<(String, TreeDigest)>,
+    /// The steps that were run for that.
+    pub(super) steps: Vec<StepRun>,
 }
 
 /// What the package is called by the one that gets it here.
@@ -66,7 +71,10 @@ pub(super) fn verify(
     let text = fs::read_to_string(root.join(LOCK_FILE)).unwrap_or_default();
     let lock = Lock::parse(&text).unwrap_or_default();
     let needs = release.pkgs.values().map(|need| shown(need, &lock)).collect();
-    let mut modules = 0;
+    let is_other =
+        |pkg: &&LockedPkg| pkg.name != release.pkg_name() || pkg.version != release.version;
+    let materials = lock.iter().filter(is_other).map(material).collect();
+    let (mut modules, mut steps) = (0, Vec::new());
     if build {
         let request = BuildRequest {
             targets: vec![TargetPattern::of_dependency(KEY)],
@@ -79,9 +87,14 @@ pub(super) fn verify(
         if report.exit != 0 {
             return Err(named(collector.failure()));
         }
-        modules = collector.modules;
+        (modules, steps) = (collector.modules, collector.steps);
     }
-    Ok(Verified { needs, modules, ms: clock::ms_since(started) })
+    Ok(Verified { needs, modules, ms: clock::ms_since(started), materials, steps })
+}
+
+/// A package that another one was built with, as it is named in what is signed.
+fn material(pkg: &LockedPkg) -> (String, TreeDigest) {
+    (format!("{}@{}", pkg.name, pkg.version), pkg.content)
 }
 
 /// A package that gets the one that is tried out, and what that takes from the global namespace.
@@ -157,6 +170,7 @@ fn not_verified(mut failure: Failure, release: &Release) -> Failure {
 struct Collector {
     diagnostics: Vec<Diagnostic>,
     modules: usize,
+    steps: Vec<StepRun>,
 }
 
 impl Collector {
@@ -179,7 +193,15 @@ impl Reporter for Collector {
             {
                 self.diagnostics.push((**diagnostic).clone());
             }
-            Event::ActionFinished(finished) if finished.status == Status::Failed => {
+            Event::ActionFinished(finished) if finished.status != Status::Failed => {
+                let step = |action: &String| StepRun {
+                    label: finished.label.clone(),
+                    action: action.clone(),
+                    outputs: finished.outputs.clone(),
+                };
+                self.steps.extend(finished.key.as_ref().map(step));
+            }
+            Event::ActionFinished(finished) => {
                 let how = finished.outcome.as_deref().unwrap_or("it was not run");
                 let message = format!("{} failed: {how}", finished.label);
                 let mut diagnostic = Diagnostic::error(Class::Action, message);

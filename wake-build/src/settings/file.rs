@@ -1,5 +1,6 @@
 //! A file of settings: its text, and what is wrong with it at its place.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
@@ -12,6 +13,9 @@ use wake_store::ConfinedPath;
 
 /// Bytes of a file that nobody writes by hand.
 const LARGEST: u64 = 1 << 20;
+
+/// A table whose keys and values have places.
+pub(super) type Table<T = String> = BTreeMap<Spanned<String>, Spanned<T>>;
 
 /// A file of settings as it was read.
 pub(super) struct SettingsText {

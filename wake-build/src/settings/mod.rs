@@ -2,6 +2,7 @@
 
 mod file;
 mod span;
+mod trust;
 mod registries;
 mod workspace;
 mod person;
@@ -9,4 +10,5 @@ mod person;
 pub use person::PersonSettings;
 pub use registries::RegistrySettings;
 pub use span::span;
+pub use trust::TrustSettings;
 pub use workspace::Settings;

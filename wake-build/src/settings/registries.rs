@@ -1,43 +1,76 @@
 //! The tables that say where published packages come from.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 use wake_model::Name;
 use wake_model::nearest::nearest;
-use wake_registry::Address;
+use wake_registry::{Address, PublicKey};
 
-use super::file::Fault;
+use super::file::{Fault, Table};
+use super::trust::{Namespace, TrustSettings, TrustTable, read_keys};
 
 /// Where published packages come from.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RegistrySettings {
     /// Each registry's address, by what it is called here.
     pub addresses: BTreeMap<Name, Address>,
+    /// Whose signature the head of a registry must have; those that are not here need none.
+    pub keys: BTreeMap<Name, Vec<PublicKey>>,
+    /// Whose signatures packages must have.
+    pub trust: TrustSettings,
     /// Which registry has the packages of a namespace, and nobody else.
     namespaces: BTreeMap<Namespace, Name>,
 }
 
-/// A key of `[namespaces]`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Namespace {
-    /// `""`: packages that have none.
-    None,
-    /// `*`: every one that is not named.
-    Other,
-    Named(Name),
+/// A registry as it is written: its address, or a table with that.
+pub(super) struct RegistryEntry {
+    url: String,
+    keys: Vec<Spanned<String>>,
 }
 
-/// A table whose keys and values have places.
-pub(super) type Table = BTreeMap<Spanned<String>, Spanned<String>>;
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RegistryTable {
+    url: String,
+    #[serde(default)]
+    keys: Vec<Spanned<String>>,
+}
+
+impl<'de> Deserialize<'de> for RegistryEntry {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<RegistryEntry, D::Error> {
+        deserializer.deserialize_any(EntryVisitor)
+    }
+}
+
+struct EntryVisitor;
+
+impl<'de> Visitor<'de> for EntryVisitor {
+    type Value = RegistryEntry;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an address, or a table with `url` and `keys`")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<RegistryEntry, E> {
+        Ok(RegistryEntry { url: text.to_owned(), keys: Vec::new() })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RegistryEntry, A::Error> {
+        let table = RegistryTable::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(RegistryEntry { url: table.url, keys: table.keys })
+    }
+}
 
 impl RegistrySettings {
     /// The registry that has the packages of a namespace.
     pub fn of(&self, namespace: Option<&Name>) -> Option<&Name> {
-        let own = namespace.map_or(Namespace::None, |name| Namespace::Named(name.clone()));
-        let other = || self.namespaces.get(&Namespace::Other).filter(|_| namespace.is_some());
-        self.namespaces.get(&own).or_else(other)
+        Namespace::find(&self.namespaces, namespace)
     }
 
     /// Whether none is named.
@@ -45,28 +78,33 @@ impl RegistrySettings {
         self.namespaces.is_empty()
     }
 
-    /// What the tables `registries` and `namespaces` of a file in `dir` say.
+    /// What the tables `registries`, `namespaces` and `trust` of a file in `dir` say.
     pub(super) fn new(
-        registries: &Table,
+        registries: &Table<RegistryEntry>,
         namespaces: &Table,
+        trust: &Table<TrustTable>,
         dir: &Path,
     ) -> Result<RegistrySettings, Fault> {
-        let mut settings = RegistrySettings::default();
-        for (name, address) in registries {
-            let called = name.get_ref().parse().map_err(|error| Fault::at(name, error))?;
-            let address = Address::parse(address.get_ref(), dir)
-                .map_err(|error| Fault::at(address, error))?;
+        let trust = TrustSettings::read(trust)?;
+        let mut settings = RegistrySettings { trust, ..RegistrySettings::default() };
+        for (name, entry) in registries {
+            let called: Name = name.get_ref().parse().map_err(|error| Fault::at(name, error))?;
+            let RegistryEntry { url, keys } = entry.get_ref();
+            let address = Address::parse(url, dir).map_err(|error| Fault::at(entry, error))?;
+            let keys = read_keys(keys)?;
+            if !keys.is_empty() && matches!(address, Address::Oci { .. }) {
+                let wrong = "a registry of containers has no head that could be signed";
+                return Err(Fault::at(entry, wrong)
+                    .help("`[trust]` demands signatures of the packages themselves".to_owned()));
+            }
+            if !keys.is_empty() {
+                settings.keys.insert(called.clone(), keys);
+            }
             settings.addresses.insert(called, address);
         }
         for (namespace, registry) in namespaces {
-            let of = match namespace.get_ref().as_str() {
-                "" => Namespace::None,
-                "*" => Namespace::Other,
-                named => {
-                    let name = named.parse();
-                    Namespace::Named(name.map_err(|error| Fault::at(namespace, error))?)
-                }
-            };
+            let of = Namespace::parse(namespace.get_ref());
+            let of = of.map_err(|error| Fault::at(namespace, error))?;
             let known = registry.get_ref().parse::<Name>().ok();
             let known = known.filter(|name| settings.addresses.contains_key(name));
             let known = known.ok_or_else(|| settings.unknown(registry))?;

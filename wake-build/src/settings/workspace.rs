@@ -9,8 +9,9 @@ use wake_steps::MOST_JOBS;
 use wake_steps::diagnostic::Diagnostic;
 use wake_store::ConfinedPath;
 
-use super::file::SettingsText;
-use super::registries::{RegistrySettings, Table};
+use super::file::{SettingsText, Table};
+use super::registries::{RegistryEntry, RegistrySettings};
+use super::trust::TrustTable;
 
 /// The settings of a workspace.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,9 +34,11 @@ struct SettingsFile {
     #[serde(default)]
     build: BuildTable,
     #[serde(default)]
-    registries: Table,
+    registries: Table<RegistryEntry>,
     #[serde(default)]
     namespaces: Table,
+    #[serde(default)]
+    trust: Table<TrustTable>,
 }
 
 #[derive(Default, Deserialize)]
@@ -69,10 +72,10 @@ impl Settings {
         let path = file.path();
         let shown = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let text = SettingsText::read(file, shown.unwrap_or_default())?;
-        let SettingsFile { workspace, build, registries, namespaces } = text.parse()?;
+        let SettingsFile { workspace, build, registries, namespaces, trust } = text.parse()?;
         let dir = path.parent().unwrap_or(Path::new("/"));
         let beside = |store: PathBuf| dir.join(store);
-        let registries = RegistrySettings::new(&registries, &namespaces, dir);
+        let registries = RegistrySettings::new(&registries, &namespaces, &trust, dir);
         Ok(Settings {
             members: workspace.members,
             jobs: build.jobs.map(|Jobs(jobs)| jobs.into()),

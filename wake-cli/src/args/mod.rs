@@ -18,7 +18,8 @@ pub(crate) use global::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHo
 pub(crate) use image::{AddedArgs, ImageArgs, ImageCommand, ImageFormat};
 pub(crate) use layer1::{FormulaCommand, FormulaFormat, Placer, WareCommand};
 pub(crate) use packages::{
-    AddArgs, LockArgs, PublishArgs, RegistryCommand, RemoveArgs, TreeArgs, UpdateArgs, YankArgs,
+    AddArgs, KeyCommand, LockArgs, LoginArgs, LogoutArgs, PublishArgs, RegistryCommand, RemoveArgs,
+    SignArgs, TreeArgs, UpdateArgs, YankArgs,
 };
 
 /// Build what is declared, from what is declared and nothing else, and cache every result.
@@ -75,12 +76,14 @@ Environment:
   VELOCITY_IMAGE_DIR, VELOCITY_IMAGE_PATH, VELOCITY_SYSTEM, VELOCITY_BACKEND, VELOCITY_DISTRO,
   VELOCITY_BUILD_DIR, VELOCITY_CONFIG_DIR, VELOCITY_OPENSHIFT_CPU_LIMIT, VELOCITY_OPENSHIFT_MEMORY_LIMIT
                        for wake image, as Velocity has them
+  WAKE_TOKEN_NAME      the login for the registry NAME: a token, or `USER:PASSWORD`
   HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY, SSL_CERT_FILE, REGISTRY_AUTH_FILE, XDG_RUNTIME_DIR,
-  XDG_CONFIG_HOME, DOCKER_CONFIG, NO_COLOR, CLICOLOR_FORCE, CI, GITHUB_ACTIONS as elsewhere
+  XDG_CONFIG_HOME, DOCKER_CONFIG, NETRC, NO_COLOR, CLICOLOR_FORCE, CI, GITHUB_ACTIONS as elsewhere
 
 Files:
   wake.toml                   the settings of a workspace
-  ~/.config/wake/config.toml  your own: mirrors, proxy, authorities, waits";
+  ~/.config/wake/config.toml  your own: mirrors, proxy, authorities, waits; beside it
+                              credentials.toml and keys/";
 
 /// The commands, in the order of a day's work.
 #[derive(Debug, Subcommand)]
@@ -127,7 +130,14 @@ pub(crate) enum Command {
     Publish(PublishArgs),
     /// Say of a published version that nobody is to choose it anew
     Yank(YankArgs),
-    /// Manage what is remembered of registries
+    /// Note a login for a registry, once it lets you in with it
+    Login(LoginArgs),
+    /// Forget the login for a registry
+    Logout(LogoutArgs),
+    /// Make and show the keys that you sign with
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Sign registries, and manage what is remembered of them
     #[command(subcommand)]
     Registry(RegistryCommand),
     /// Delete from the store what no checkout uses and nothing has used for 30 days
@@ -205,6 +215,10 @@ mod tests {
             "wake build --watch --poll 0",
             "wake build --watch --print",
             "wake query",
+            "wake key",
+            "wake key show A",
+            "wake publish --key a --no-sign",
+            "wake registry sign main --days 0",
             "wake store",
             "wake formula run",
             "wake ware pack tar",

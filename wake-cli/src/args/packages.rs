@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 use wake_build::TargetPattern;
-use wake_model::{PkgName, Version};
+use wake_model::{Name, PkgName, Version};
 
 /// `wake tree`
 #[derive(Args, Debug)]
@@ -68,6 +68,12 @@ pub(crate) struct PublishArgs {
     /// Do not build the modules from what others would get
     #[arg(long)]
     pub(crate) no_verify: bool,
+    /// Sign with this key: its name, or the path of its file [default: the only one there is, or that `[trust]` counts]
+    #[arg(long, value_name = "NAME|FILE", conflicts_with = "no_sign")]
+    pub(crate) key: Option<String>,
+    /// Sign nothing
+    #[arg(long)]
+    pub(crate) no_sign: bool,
     /// Publish this file although it looks as if it held a secret; a path in the package
     #[arg(long, value_name = "PATH")]
     pub(crate) allow_secret: Vec<String>,
@@ -98,5 +104,62 @@ pub(crate) enum RegistryCommand {
         /// What `wake.toml` calls it
         #[arg(value_name = "NAME")]
         name: String,
+    },
+    /// Sign a registry in a directory as it is now; from then on it is a signed one
+    Sign(SignArgs),
+}
+
+/// `wake registry sign`
+#[derive(Args, Debug)]
+pub(crate) struct SignArgs {
+    /// What `wake.toml` calls it
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+    /// Sign with this key: its name, or the path of its file [default: the one that its readers believe]
+    #[arg(long, value_name = "NAME|FILE")]
+    pub(crate) key: Option<String>,
+    /// For how many days that holds
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=36_500), default_value = "90")]
+    pub(crate) days: u32,
+}
+
+/// `wake login`
+#[derive(Args, Debug)]
+pub(crate) struct LoginArgs {
+    /// What `wake.toml` calls the registry
+    #[arg(value_name = "REGISTRY")]
+    pub(crate) registry: String,
+    /// Your name there; the password is then read from standard input, without it a token
+    #[arg(long, short = 'u', value_name = "NAME")]
+    pub(crate) username: Option<String>,
+}
+
+/// `wake logout`
+#[derive(Args, Debug)]
+pub(crate) struct LogoutArgs {
+    /// What `wake.toml` calls the registry
+    #[arg(value_name = "REGISTRY")]
+    pub(crate) registry: String,
+}
+
+/// `wake key`
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make a key to sign with
+    Generate {
+        /// What it is to be called
+        #[arg(value_name = "NAME", default_value = "default")]
+        name: Name,
+    },
+    /// List the keys that you have
+    List,
+    /// Print the half of a key that others may have, as `wake.toml` takes it
+    Show {
+        /// What it is called
+        #[arg(value_name = "NAME", default_value = "default")]
+        name: Name,
+        /// Print it as PEM, for other programs
+        #[arg(long)]
+        pem: bool,
     },
 }

@@ -18,6 +18,8 @@ pub(crate) mod lock;
 pub(crate) mod needs;
 pub(crate) mod tree;
 pub(crate) mod publish;
+pub(crate) mod login;
+pub(crate) mod key;
 pub(crate) mod registry;
 pub(crate) mod gc;
 pub(crate) mod store;

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use wake_build::{Extent, PublishRequest, PublishStep, Published};
+use wake_build::{Extent, PublishRequest, PublishStep, Published, Signing};
 
 use crate::args::PublishArgs;
 use crate::exit::{Exit, Outcome};
@@ -10,6 +10,7 @@ use crate::manner::Verbosity;
 use crate::report;
 use crate::session;
 use crate::settings::Settings;
+use crate::source_state::source;
 use crate::terminal::escape;
 use crate::terminal::style::Role;
 use crate::terminal::words;
@@ -26,14 +27,21 @@ pub(crate) fn run(
         (false, true) => Extent::Trial,
         (false, false) => Extent::Whole,
     };
+    let session = session::open(settings)?;
+    let signing = match (&args.key, args.no_sign) {
+        (Some(key), _) => Signing::By(key.clone()),
+        (None, true) => Signing::Nobody,
+        (None, false) => Signing::IfPossible,
+    };
     let request = PublishRequest {
         targets: args.targets.clone(),
         registry: args.registry.clone(),
         extent,
         verify: !args.no_verify,
         allowed: args.allow_secret.clone(),
+        signing,
+        source: source(&session.workspace.root),
     };
-    let session = session::open(settings)?;
     let mut unwritten = Ok(());
     let mut heard = |step| {
         let told = match extent {
@@ -84,15 +92,19 @@ fn tell(step: &PublishStep, settings: &Settings, say: &mut impl Write) -> std::i
             let rest = format!("{modules} from the archive alone, {sandbox}, in {time}");
             (Role::Good, "Verified", rest)
         }
-        PublishStep::Content { content, archive, sha256 } => {
+        PublishStep::Content { content, archive, sha256, key } => {
             let (content, sha256) = (short(content), short(sha256));
             let bytes = words::bytes(*archive);
-            (Role::Good, "Content", format!("{content}  archive {bytes}, sha256 {sha256}"))
+            let key = key.as_ref().map_or_else(String::new, |key| format!("  key {key}"));
+            (Role::Good, "Content", format!("{content}  archive {bytes}, sha256 {sha256}{key}"))
         }
         PublishStep::Done { pkg, registry, outcome } => match outcome {
             Published::Now => (Role::Good, "Published", format!("{pkg} to {registry}")),
             Published::Before => {
                 (Role::Good, "Finished", format!("{pkg} is published already, in {registry}"))
+            }
+            Published::Signed => {
+                (Role::Good, "Signed", format!("{pkg}, which was published already, in {registry}"))
             }
             Published::Trial => (Role::Caution, "Would publish", format!("{pkg} to {registry}")),
         },

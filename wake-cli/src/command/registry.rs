@@ -6,7 +6,7 @@ use wake_build::Yank;
 use wake_model::{PkgName, Version};
 use wake_steps::diagnostic::{Class, Diagnostic};
 
-use crate::args::{RegistryCommand, YankArgs};
+use crate::args::{RegistryCommand, SignArgs, YankArgs};
 use crate::exit::{Exit, Outcome};
 use crate::manner::Verbosity;
 use crate::session;
@@ -16,13 +16,28 @@ use crate::terminal::style::Role;
 
 /// Manages what is remembered of registries.
 pub(crate) fn run(command: &RegistryCommand, settings: &Settings, say: &mut impl Write) -> Outcome {
-    let RegistryCommand::Forget { name } = command;
+    let name = match command {
+        RegistryCommand::Forget { name } => name,
+        RegistryCommand::Sign(args) => return sign(args, settings, say),
+    };
     let was_there = session::open(settings)?.forget_registry(name)?;
     let rest = match was_there {
         true => format!("what was seen of registry `{name}`"),
         false => format!("nothing: nothing was seen of registry `{name}`"),
     };
     tell("Forgot", &rest, settings, say)
+}
+
+fn sign(args: &SignArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
+    let holds = u64::from(args.days) * 86_400;
+    let session = session::open(settings)?;
+    let (serial, key) = session.sign_registry(&args.name, args.key.as_deref(), holds)?;
+    let (name, id) = (&args.name, key.key.public().id());
+    let rest = format!(
+        "registry `{name}`, number {serial}, for {} days, by {} ({id})",
+        args.days, key.name
+    );
+    tell("Signed", &rest, settings, say)
 }
 
 /// Says of a version that nobody is to choose it anew, or that it may be chosen again.

@@ -5,3 +5,4 @@ pub(crate) mod escape;
 pub(crate) mod guard;
 pub(crate) mod width;
 pub(crate) mod words;
+pub(crate) mod secret;

@@ -15,6 +15,9 @@ const METADATA: &str = "application/vnd.wake.package.metadata.v1+json";
 const ARCHIVE: &str = "application/vnd.wake.package.archive.v1.tar+zstd";
 const STATEMENT: &str = "application/vnd.wake.statement.v1";
 const EVENT: &str = "application/vnd.wake.statement.event.v1+json";
+/// The kind of a layer, and of an artifact, that holds attestations.
+pub(super) const ATTESTATIONS: &str = "application/vnd.in-toto.provenance+dsse";
+pub(super) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 /// The bytes of a layer where there is nothing to have.
 pub(super) const NOTHING: &[u8] = b"{}";
@@ -26,6 +29,16 @@ pub(super) struct Manifest {
     pub(super) config: Descriptor,
     #[serde(default)]
     layers: Vec<Descriptor>,
+    /// What it is called itself, by its bytes.
+    #[serde(skip)]
+    pub(super) own: Own,
+}
+
+/// What a manifest is called, by its bytes, and their number.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Own {
+    pub(super) digest: String,
+    pub(super) size: u64,
 }
 
 /// What a manifest says of bytes that lie elsewhere, or in it.
@@ -50,6 +63,11 @@ impl Manifest {
     /// The archive of a package.
     pub(super) fn archive(&self) -> Option<&Descriptor> {
         self.layers.iter().find(|layer| layer.media_type == ARCHIVE)
+    }
+
+    /// What its publisher, or whoever refers to it, signed.
+    pub(super) fn attestations(&self) -> Option<&Descriptor> {
+        self.layers.iter().find(|layer| layer.media_type == ATTESTATIONS)
     }
 }
 
@@ -78,8 +96,12 @@ pub(super) fn digest(bytes: &[u8]) -> String {
     format!("sha256:{digits}")
 }
 
-/// The manifest of a version, which depends on its metadata and the bytes of its archive alone.
-pub(super) fn package(release: &Release, archive: &ArchiveSum) -> String {
+/// The manifest of a version, which depends on its metadata, the bytes of its archive and what its publisher signs alone.
+pub(super) fn package(
+    release: &Release,
+    archive: &ArchiveSum,
+    attestation: Option<&str>,
+) -> String {
     let mut annotations = json!({
         "org.opencontainers.image.title": release.pkg_name().to_string(),
         "org.opencontainers.image.version": release.version,
@@ -100,12 +122,22 @@ pub(super) fn package(release: &Release, archive: &ArchiveSum) -> String {
         "size": archive.size,
     });
     let config = described(METADATA, release.text().as_bytes());
-    manifest(PACKAGE, &config, &layer, Some(annotations))
+    let signed = attestation.map(|line| described(ATTESTATIONS, line.as_bytes()));
+    let layers: Vec<Value> = std::iter::once(layer).chain(signed).collect();
+    manifest(PACKAGE, &config, &layers, json!({ "annotations": annotations }))
 }
 
 /// The manifest of a statement about a version: a line of a log.
 pub(super) fn statement(line: &str) -> String {
-    manifest(STATEMENT, &described(EVENT, line.as_bytes()), &described(EMPTY, NOTHING), None)
+    let layers = [described(EMPTY, NOTHING)];
+    manifest(STATEMENT, &described(EVENT, line.as_bytes()), &layers, json!({}))
+}
+
+/// The manifest of what somebody else signed of a version, whose manifest it refers to.
+pub(super) fn referrer(line: &str, subject: &Own) -> String {
+    let layers = [described(ATTESTATIONS, line.as_bytes())];
+    let subject = json!({ "digest": subject.digest, "mediaType": MANIFEST, "size": subject.size });
+    manifest(ATTESTATIONS, &described(EMPTY, NOTHING), &layers, json!({ "subject": subject }))
 }
 
 fn described(kind: &str, bytes: &[u8]) -> Value {
@@ -117,16 +149,16 @@ fn described(kind: &str, bytes: &[u8]) -> Value {
     })
 }
 
-fn manifest(kind: &str, config: &Value, layer: &Value, annotations: Option<Value>) -> String {
+fn manifest(kind: &str, config: &Value, layers: &[Value], more: Value) -> String {
     let mut manifest = json!({
         "artifactType": kind,
         "config": config,
-        "layers": [layer],
+        "layers": layers,
         "mediaType": MANIFEST,
         "schemaVersion": 2,
     });
-    if let Some(annotations) = annotations {
-        manifest["annotations"] = annotations;
+    if let (Value::Object(manifest), Value::Object(more)) = (&mut manifest, more) {
+        manifest.extend(more);
     }
     canonical_json::canonical(&manifest)
 }
@@ -142,7 +174,7 @@ mod tests {
     fn a_package_comes_back_as_it_was() {
         let release = Release::parse(METADATA_OF_A).unwrap();
         let archive = ArchiveSum { sha256: "ab".repeat(32), size: 551 };
-        let text = package(&release, &archive);
+        let text = package(&release, &archive, None);
         let read: Manifest = serde_json::from_str(&text).unwrap();
         assert!(read.is_package() && !read.is_statement());
         let bytes = read.config.embedded().unwrap();
@@ -166,7 +198,11 @@ mod tests {
             let text = match case.get("release") {
                 Some(of) => {
                     let archive = serde_json::from_value(case["archive"].clone()).unwrap();
-                    package(&Release::of(of.clone()).unwrap(), &archive)
+                    package(
+                        &Release::of(of.clone()).unwrap(),
+                        &archive,
+                        case["attestation"].as_str(),
+                    )
                 }
                 None => {
                     let line = canonical_json::canonical(&case["statement"]);

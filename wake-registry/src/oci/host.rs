@@ -7,10 +7,11 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use serde::Deserialize;
 use wake_model::Name;
-use wake_store::ware::{Meter, Route, Web, WebBody, WebError, WebReply, WebRequest};
+use wake_store::ware::{Meter, Route, Secret, Web, WebBody, WebError, WebReply, WebRequest};
 
 use super::challenge::{Challenge, challenge};
-use super::login::{Login, login};
+use crate::authority::{host_of, is_this_machine, without_port};
+use crate::credentials::{Asked, Login, login};
 use crate::error::RegistryError;
 
 /// Bytes of an answer at most that is read whole.
@@ -20,25 +21,23 @@ pub(super) const LONGEST: u64 = 16 << 20;
 #[derive(Debug)]
 pub(super) struct Host {
     registry: Name,
+    /// What whoever sets a variable with a login for it calls it.
+    named: Option<Name>,
     host: String,
     web: Web,
     /// Its scheme, once it is known.
     origin: OnceLock<String>,
+    /// With which login it is asked, if somebody said so: never shown.
+    given: OnceLock<Login>,
     /// What is said to it of who asks, for each repository: never shown.
     said: Mutex<HashMap<String, Said>>,
 }
 
 /// What a question says of who asks, and whence that is.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Said {
-    header: String,
+    header: Secret,
     by: String,
-}
-
-impl std::fmt::Debug for Said {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Said").field("by", &self.by).finish_non_exhaustive()
-    }
 }
 
 #[derive(Deserialize)]
@@ -48,13 +47,20 @@ struct Token {
 }
 
 impl Host {
-    pub(super) fn new(registry: Name, host: String, web: Web) -> Host {
+    pub(super) fn new(registry: Name, named: Option<Name>, host: String, web: Web) -> Host {
         // What is not encrypted must not leave this machine, also not by a proxy.
         let web = match is_this_machine(&host) {
             true => Web::new(Route { no_proxy: Some("*".to_owned()), ..web.route().clone() }),
             false => web,
         };
-        Host { registry, host, web, origin: OnceLock::new(), said: Mutex::default() }
+        let (origin, given) = (OnceLock::new(), OnceLock::new());
+        Host { registry, named, host, web, origin, given, said: Mutex::default() }
+    }
+
+    /// Has it be asked with this login, whatever others are noted.
+    pub(super) fn ask_with(&self, login: Login) {
+        // Whoever says so does it once.
+        let _ = self.given.set(login);
     }
 
     /// Asks about `repository`, whose path below the server's is `path`, and takes no for an answer, but not for who asks.
@@ -103,6 +109,32 @@ impl Host {
             200 | 401 | 403 => Ok(()),
             404 => Err(RegistryError::NoRegistry { address: format!("oci://{}", self.host) }),
             _ => Err(self.unavailable("", &reply.answer.status_line)),
+        }
+    }
+
+    /// Who gives tokens for this registry, where that is another server that is not told logins by itself.
+    pub(super) fn strange_token_server(
+        &self,
+        meter: &Meter,
+    ) -> Result<Option<String>, RegistryError> {
+        let url = format!("{}/v2/", self.origin(meter)?);
+        let request = WebRequest { method: "GET", url, headers: Vec::new(), body: WebBody::None };
+        let reply = self.send(&request, "", meter)?;
+        let challenge = reply.headers("www-authenticate").filter_map(challenge).next();
+        Ok(match challenge {
+            Some(Challenge::Bearer { realm, .. }) if !may_know(&realm, &self.host) => {
+                host_of(&realm).map(str::to_owned)
+            }
+            _ => None,
+        })
+    }
+
+    /// Whether the server lets in whoever asks.
+    pub(super) fn check_login(&self, meter: &Meter) -> Result<(), RegistryError> {
+        let reply = self.ask("", "GET", "/v2/", Vec::new(), WebBody::None, meter)?;
+        match reply.answer.status {
+            200 => Ok(()),
+            _ => Err(self.unexpected("", &reply)),
         }
     }
 
@@ -215,18 +247,39 @@ impl Host {
         challenge: Challenge,
         meter: &Meter,
     ) -> Result<Option<Said>, RegistryError> {
-        let login = login(&self.web.route().logins, &self.host, repository)?;
-        let by =
-            |login: &Login| format!("it was asked with the login in `{}`", login.from.display());
-        match challenge {
-            Challenge::Basic => {
+        let asked = Asked::Containers { host: &self.host, repository };
+        let login = match self.given.get() {
+            Some(given) => Some(given.clone()),
+            None => login(self.web.route(), self.named.as_ref(), asked)?,
+        };
+        let by = |login: &Login| format!("it was asked with the login in {}", login.from);
+        match (challenge, login) {
+            // One that is a token itself needs none.
+            (Challenge::Basic, login) => {
                 Ok(login.map(|login| Said { header: login.header(), by: by(&login) }))
             }
-            Challenge::Bearer { realm, service, scope } => {
-                let login = login.filter(|_| may_know(&realm, &self.host));
-                let by = login.as_ref().map_or("it was asked without a login".to_owned(), by);
+            (Challenge::Bearer { .. }, Some(login)) if !login.is_basic() => {
+                Ok(Some(Said { header: login.header(), by: by(&login) }))
+            }
+            (Challenge::Bearer { realm, service, scope }, login) => {
+                let mut by = login.as_ref().map_or("it was asked without a login".to_owned(), by);
+                let knows = |login: &Login| {
+                    may_know(&realm, &self.host)
+                        || login
+                            .token_server
+                            .as_deref()
+                            .is_some_and(|noted| host_of(&realm) == Some(noted))
+                };
+                if let Some(login) = login.as_ref().filter(|login| !knows(login)) {
+                    let at = host_of(&realm).unwrap_or_default();
+                    by = format!(
+                        "{at}, who gives tokens for it, was not told the login in {}, which `wake login` would have noted",
+                        login.from
+                    );
+                }
+                let login = login.filter(knows);
                 let token = self.token(repository, &realm, service, scope, login, &by, meter)?;
-                Ok(Some(Said { header: format!("Bearer {token}"), by }))
+                Ok(Some(Said { header: Secret::new(format!("Bearer {token}")), by }))
             }
         }
     }
@@ -256,7 +309,10 @@ impl Host {
             url.push(if url.contains('?') { '&' } else { '?' });
             url += &format!("{key}={}", in_query(&value));
         }
-        let headers = login.iter().map(|login| ("authorization", login.header())).collect();
+        let headers = login
+            .iter()
+            .map(|login| ("authorization", login.header().reveal().to_owned()))
+            .collect();
         let request = WebRequest { method: "GET", url, headers, body: WebBody::None };
         let reply = self.send(&request, repository, meter)?;
         let path = format!("{}, of whoever gives tokens for it, {at}", self.place(repository));
@@ -300,7 +356,7 @@ impl Host {
 
 fn saying(request: &WebRequest, said: Option<&Said>) -> WebRequest {
     let mut request = request.clone();
-    request.headers.extend(said.map(|said| ("authorization", said.header.clone())));
+    request.headers.extend(said.map(|said| ("authorization", said.header.reveal().to_owned())));
     request
 }
 
@@ -317,26 +373,6 @@ fn may_know(realm: &str, host: &str) -> bool {
         Some((labels.next()?.to_owned(), labels.next()?.to_owned()))
     };
     is_name(at) && is_name(host) && end(at).is_some() && end(at) == end(host)
-}
-
-fn host_of(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    let host = rest.split(['/', '?', '#', '\\']).next()?;
-    // Whoever writes a user before the host may mean another one than who reads it.
-    (!host.is_empty() && !host.contains('@')).then_some(host)
-}
-
-fn without_port(host: &str) -> &str {
-    match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
-        Some((address, _)) => address,
-        None => host.split(':').next().unwrap_or(host),
-    }
-}
-
-/// Whether a host is this machine, whatever anybody says.
-fn is_this_machine(host: &str) -> bool {
-    let host = without_port(host);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn in_query(text: &str) -> String {
@@ -363,16 +399,6 @@ mod tests {
             ("https://localhost/", "localhost:1", false),
         ] {
             assert_eq!(may_know(realm, host), may, "{realm} {host}");
-        }
-    }
-
-    #[test]
-    fn only_this_machine_is_this_machine() {
-        for host in ["localhost", "localhost:5000", "127.0.0.1:5000", "[::1]:5000", "127.9.9.9"] {
-            assert!(is_this_machine(host), "{host}");
-        }
-        for host in ["127.0.0.1.example.org", "localhost.example.org", "10.0.0.1", "0.0.0.0"] {
-            assert!(!is_this_machine(host), "{host}");
         }
     }
 }

@@ -1,16 +1,15 @@
 //! A registry of containers that has packages: a repository for each, a tag for each version, and nothing that is written twice.
 
-mod login;
 mod challenge;
 mod document;
 mod tag;
 mod host;
 mod transfer;
+mod referrers;
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::panic::resume_unwind;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
@@ -21,8 +20,11 @@ use wake_store::ware::{Meter, Web, WebBody};
 use self::document::digest;
 use self::host::Host;
 use self::tag::Tag;
+use crate::archive::Upload;
+use crate::credentials::Login;
+
 use crate::error::RegistryError;
-use crate::event::{ArchiveSum, Event};
+use crate::event::Event;
 use crate::shelf::Part;
 
 /// Manifests that are asked for at once.
@@ -57,13 +59,38 @@ pub(crate) enum Place {
 }
 
 impl Oci {
-    pub(crate) fn new(registry: Name, host: String, prefix: String, web: Web) -> Oci {
-        Oci { prefix, host: Host::new(registry.clone(), host, web), registry }
+    /// `named` is what whoever sets a variable calls it, where it may be asked with the login in that.
+    pub(crate) fn new(
+        registry: Name,
+        named: Option<Name>,
+        host: String,
+        prefix: String,
+        web: Web,
+    ) -> Oci {
+        Oci { prefix, host: Host::new(registry.clone(), named, host, web), registry }
     }
 
     /// Whether a registry is there at all.
     pub(crate) fn check_there(&self, meter: &Meter) -> Result<(), RegistryError> {
         self.host.check_there(meter)
+    }
+
+    /// Has it be asked with this login, whatever others are noted.
+    pub(crate) fn ask_with(&self, login: Login) {
+        self.host.ask_with(login);
+    }
+
+    /// Who gives tokens for it, where that is another server that is not told logins by itself.
+    pub(crate) fn strange_token_server(
+        &self,
+        meter: &Meter,
+    ) -> Result<Option<String>, RegistryError> {
+        self.host.strange_token_server(meter)
+    }
+
+    /// Whether it lets in whoever asks.
+    pub(crate) fn check_login(&self, meter: &Meter) -> Result<(), RegistryError> {
+        self.host.check_login(meter)
     }
 
     /// The log of a package as its tags make it: the versions, the lowest first, then what was stated of each; none if there is no
@@ -121,6 +148,11 @@ impl Oci {
                 let bytes = Box::new(Cursor::new(bytes));
                 Ok(Some(Blob { bytes, from: 0, size, digest: manifest.config.digest.clone() }))
             }
+            Part::Attestations => {
+                let lines = self.attestations_of(pkg, version, &manifest, meter)?;
+                let (size, bytes) = (Some(lines.len() as u64), Box::new(Cursor::new(lines)));
+                Ok(Some(Blob { bytes, from: 0, size, digest: manifest.own.digest.clone() }))
+            }
             Part::Archive => {
                 let Some(archive) = manifest.archive() else {
                     return Err(self.altered(pkg, version, "its manifest names no archive"));
@@ -160,21 +192,21 @@ impl Oci {
     }
 
     /// Puts a version here, its bytes first; what is there already is not sent again.
-    pub(crate) fn put(
-        &self,
-        release: &Release,
-        archive: &Path,
-        sum: &ArchiveSum,
-        meter: &Meter,
-    ) -> Result<(), RegistryError> {
+    pub(crate) fn put(&self, upload: &Upload<'_>, meter: &Meter) -> Result<(), RegistryError> {
+        let Upload { release, archive, sum, attestation } = *upload;
         let pkg = release.pkg_name();
+        if let Some(line) = attestation {
+            let name = digest(line.as_bytes());
+            self.put_blob(&pkg, &name, WebBody::Bytes(line.as_bytes().to_vec()), meter)?;
+        }
         let body = WebBody::File { path: archive.to_owned(), size: sum.size };
         self.put_blob(&pkg, &format!("sha256:{}", sum.sha256), body, meter)?;
         let text = release.text();
         let name = digest(text.as_bytes());
         self.put_blob(&pkg, &name, WebBody::Bytes(text.into_bytes()), meter)?;
         let tag = Tag::Version(release.version.clone());
-        self.put_manifest(&pkg, &tag, document::package(release, sum), meter)
+        let manifest = document::package(release, sum, attestation);
+        self.put_manifest(&pkg, &tag.text(), manifest, meter).map(drop)
     }
 
     /// States something of a version that is there.
@@ -197,7 +229,7 @@ impl Oci {
         let name = digest(line.as_bytes());
         self.put_blob(pkg, &name, WebBody::Bytes(line.clone().into_bytes()), meter)?;
         let tag = Tag::Statement(version.clone(), next);
-        self.put_manifest(pkg, &tag, document::statement(&line), meter)?;
+        self.put_manifest(pkg, &tag.text(), document::statement(&line), meter)?;
         match self.manifest(pkg, &tag, meter)? {
             Some(there) if there.config.digest == name => Ok(()),
             _ => {
@@ -288,7 +320,7 @@ impl Oci {
                 json!({
                     "archive": { "sha256": sha256, "size": size },
                     "at": 0,
-                    "attestations": 0,
+                    "attestations": u64::from(manifest.attestations().is_some()),
                     "kind": "publish",
                     "meta": said,
                 })
@@ -303,7 +335,8 @@ impl Oci {
             Event::Later { version } => version.clone(),
             Event::Yank { version, .. }
             | Event::Unyank { version, .. }
-            | Event::Tombstone { version, .. } => version.to_string(),
+            | Event::Tombstone { version, .. }
+            | Event::Attest { version, .. } => version.to_string(),
             Event::Unknown => version.to_string(),
         };
         if about != version.to_string() || matches!(tag, Tag::Statement(..)) != event.is_statement()

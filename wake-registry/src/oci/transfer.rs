@@ -6,9 +6,9 @@ use std::io::Read;
 use serde::Deserialize;
 use serde_json::Value;
 use wake_model::{PkgName, Version};
-use wake_store::ware::{Meter, Portion, WebAnswer, WebBody};
+use wake_store::ware::{Meter, Portion, WebAnswer, WebBody, WebReply};
 
-use super::document::{Descriptor, MANIFEST, Manifest};
+use super::document::{Descriptor, MANIFEST, Manifest, Own, digest};
 use super::host;
 use super::tag::Tag;
 use super::{Blob, Oci};
@@ -74,23 +74,39 @@ impl Oci {
         meter: &Meter,
     ) -> Result<Option<Manifest>, RegistryError> {
         let repository = self.repository(pkg);
-        let path = format!("/v2/{repository}/manifests/{}", tag.text());
-        let accept = vec![("accept", MANIFEST.to_owned())];
-        let reply = self.host.ask(&repository, "GET", &path, accept, WebBody::None, meter)?;
-        match reply.answer.status {
-            200 => {}
-            404 => return Ok(None),
-            _ => return Err(self.host.unexpected(&repository, &reply)),
-        }
-        let bytes = self.host.read(&repository, reply)?;
-        match serde_json::from_slice(&bytes) {
-            Ok(manifest) => Ok(Some(manifest)),
+        let Some(bytes) = self.manifest_bytes(pkg, &tag.text(), MANIFEST, meter)? else {
+            return Ok(None);
+        };
+        match serde_json::from_slice::<Manifest>(&bytes) {
+            Ok(mut manifest) => {
+                manifest.own = Own { digest: digest(&bytes), size: bytes.len() as u64 };
+                Ok(Some(manifest))
+            }
             // Something else may lie there, such as a list of images.
             Err(_) if serde_json::from_slice::<Value>(&bytes).is_ok() => Ok(None),
             Err(error) => {
                 let problem = format!("`{}` is no manifest: {error}", tag.text());
                 Err(self.host.unavailable(&repository, &problem))
             }
+        }
+    }
+
+    /// The bytes of what lies under a tag or digest; none if nothing does.
+    pub(super) fn manifest_bytes(
+        &self,
+        pkg: &PkgName,
+        reference: &str,
+        kind: &str,
+        meter: &Meter,
+    ) -> Result<Option<Vec<u8>>, RegistryError> {
+        let repository = self.repository(pkg);
+        let path = format!("/v2/{repository}/manifests/{reference}");
+        let accept = vec![("accept", kind.to_owned())];
+        let reply = self.host.ask(&repository, "GET", &path, accept, WebBody::None, meter)?;
+        match reply.answer.status {
+            200 => self.host.read(&repository, reply).map(Some),
+            404 => Ok(None),
+            _ => Err(self.host.unexpected(&repository, &reply)),
         }
     }
 
@@ -102,11 +118,25 @@ impl Oci {
         manifest: &Manifest,
         meter: &Meter,
     ) -> Result<Vec<u8>, RegistryError> {
-        let bytes = match manifest.config.embedded() {
+        let bytes = self.described(pkg, version, &manifest.config, meter)?;
+        bytes.ok_or_else(|| {
+            self.altered(pkg, version, "its metadata are not those that its manifest names")
+        })
+    }
+
+    /// The bytes that a manifest describes, which mostly lie in it; none if they are others.
+    pub(super) fn described(
+        &self,
+        pkg: &PkgName,
+        version: &Version,
+        of: &Descriptor,
+        meter: &Meter,
+    ) -> Result<Option<Vec<u8>>, RegistryError> {
+        let bytes = match of.embedded() {
             Some(bytes) => bytes,
             None => {
                 let mut bytes = Vec::new();
-                let blob = self.blob(pkg, version, &manifest.config, 0, meter)?;
+                let blob = self.blob(pkg, version, of, 0, meter)?;
                 let read = blob.bytes.take(host::LONGEST).read_to_end(&mut bytes);
                 read.map_err(|error| {
                     let problem = format!("it broke off: {error}");
@@ -115,14 +145,7 @@ impl Oci {
                 bytes
             }
         };
-        match manifest.config.is(&bytes) {
-            true => Ok(bytes),
-            false => Err(self.altered(
-                pkg,
-                version,
-                "its metadata are not those that its manifest names",
-            )),
-        }
+        Ok(of.is(&bytes).then_some(bytes))
     }
 
     pub(super) fn blob(
@@ -196,17 +219,29 @@ impl Oci {
     pub(super) fn put_manifest(
         &self,
         pkg: &PkgName,
-        tag: &Tag,
+        reference: &str,
         manifest: String,
         meter: &Meter,
-    ) -> Result<(), RegistryError> {
+    ) -> Result<WebReply, RegistryError> {
+        self.put_document(pkg, reference, MANIFEST, manifest, meter)
+    }
+
+    /// Puts a document of a kind under a tag or digest.
+    pub(super) fn put_document(
+        &self,
+        pkg: &PkgName,
+        reference: &str,
+        kind: &str,
+        manifest: String,
+        meter: &Meter,
+    ) -> Result<WebReply, RegistryError> {
         let repository = self.repository(pkg);
-        let path = format!("/v2/{repository}/manifests/{}", tag.text());
-        let kind = vec![("content-type", MANIFEST.to_owned())];
+        let path = format!("/v2/{repository}/manifests/{reference}");
+        let kind = vec![("content-type", kind.to_owned())];
         let body = WebBody::Bytes(manifest.into_bytes());
         let reply = self.host.ask(&repository, "PUT", &path, kind, body, meter)?;
         match reply.answer.status {
-            200..300 => Ok(()),
+            200..300 => Ok(reply),
             _ => Err(self.host.unexpected(&repository, &reply)),
         }
     }

@@ -1,5 +1,7 @@
 //! How other machines are reached, as whoever starts wake decides.
 
+use super::secrets::Secret;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +36,12 @@ pub struct Route {
     pub patience: Option<Duration>,
     /// Files that say with which name and password registries of containers are asked, the first that knows one first.
     pub logins: Vec<PathBuf>,
+    /// Logins of the environment for registries, by the names of their variables.
+    pub tokens: BTreeMap<String, Secret>,
+    /// The file of logins that `wake login` notes.
+    pub own_logins: Option<PathBuf>,
+    /// The file of logins for servers of files: `.netrc`.
+    pub netrc: Option<PathBuf>,
     /// Where `git` and what it starts are looked for.
     pub search_path: Option<OsString>,
     /// Where `git` finds a person's passwords, in `.netrc`.

@@ -1,6 +1,29 @@
 //! Addresses as they may be shown: who is let in by them is nobody else's business.
 
 use std::borrow::Cow;
+use std::fmt;
+
+/// A text that lets one in. It has no form in which it would be shown by mistake.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps it.
+    pub fn new(text: String) -> Secret {
+        Secret(text)
+    }
+
+    /// The text, for whoever has to be told.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
 
 /// `text` with every character of a password, a token or a query's values in an address in it replaced by `*`.
 ///

@@ -3,6 +3,7 @@
 use super::meter::Meter;
 use super::policy::ArchivePolicy;
 use super::route::Route;
+use super::secrets::Secret;
 use super::waiting::{Awaited, GLANCE, unless_stopped};
 use rustls_native_certs::{load_certs_from_paths, load_native_certs};
 use std::collections::HashMap;
@@ -24,6 +25,8 @@ const WHOLE: Duration = Duration::from_secs(3600);
 #[derive(Clone, Debug, Default)]
 pub struct Web {
     route: Route,
+    /// What each question for a file says of who asks.
+    login: Option<Secret>,
     agents: Arc<Mutex<HashMap<Way, ureq::Agent>>>,
 }
 
@@ -102,7 +105,12 @@ pub enum WebError {
 impl Web {
     /// Other machines, as `route` leads there.
     pub fn new(route: Route) -> Web {
-        Web { route, agents: Arc::default() }
+        Web { route, login: None, agents: Arc::default() }
+    }
+
+    /// The same, where each question for a file also says who asks: `Basic …` or `Bearer …`. Where a redirect leads it stays behind.
+    pub fn saying(&self, login: Secret) -> Web {
+        Web { login: Some(login), ..self.clone() }
     }
 
     /// Asks for a portion of what lies at `url`.
@@ -142,6 +150,10 @@ impl Web {
         let request = self.agent(url)?.get(url).header("accept-encoding", "identity");
         let headers = portion.headers().into_iter();
         let request = headers.fold(request, |request, (name, value)| request.header(name, value));
+        let request = match &self.login {
+            Some(login) => request.header("authorization", login.reveal()),
+            None => request,
+        };
         let answer = request.call().map_err(|error| problem(&error))?;
         Ok(answered(answer))
     }

@@ -1,5 +1,8 @@
 //! A registry as its users see it: nothing that it says is believed that can be compared.
 
+mod attested;
+mod signed;
+
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +13,10 @@ use wake_model::{Name, PkgName, RelPath, Release, TreeDigest, Version};
 use wake_store::ware::{ExtractError, Meter, Web};
 use wake_store::{ReadArchiveError, Seen, Store, StoredTree};
 
+pub use self::signed::HeadDemand;
+use self::signed::Heads;
 use crate::address::Address;
+use crate::credentials::Login;
 use crate::error::{RegistryError, at};
 use crate::log::{LogFault, PkgLog, first_change, whole};
 use crate::resume::Resumed;
@@ -31,6 +37,8 @@ pub struct Registry {
     /// What was wrong with mirrors, by their numbers.
     passed_over: Mutex<BTreeMap<usize, Fault>>,
     stage: Option<PathBuf>,
+    /// What its head must be, and what was seen of it; none where nobody asks for one.
+    heads: Option<Heads>,
     logs: Mutex<HashMap<PkgName, Arc<PkgLog>>>,
 }
 
@@ -66,6 +74,7 @@ impl Registry {
             mirrors: Vec::new(),
             passed_over: Mutex::default(),
             stage: None,
+            heads: None,
             logs: Mutex::default(),
         }
     }
@@ -82,6 +91,31 @@ impl Registry {
     /// The same, as it will be with what lies in the directory registry `stage`, which has nothing that is there already.
     pub fn with_stage(self, stage: &Path) -> Registry {
         Registry { stage: Some(stage.to_owned()), ..self }
+    }
+
+    /// The same, where nothing is believed that its head does not vouch for. The head, lists and logs are asked of the registry itself
+    /// alone.
+    pub fn with_head(self, demand: HeadDemand) -> Registry {
+        Registry { heads: Some(Heads::new(demand)), ..self }
+    }
+
+    /// The same, asked with this login whatever others are noted.
+    pub(crate) fn asking_with(self, login: Login) -> Registry {
+        self.itself.ask_with(login);
+        self
+    }
+
+    /// Who gives tokens for it, where that is another server that is not told logins by itself.
+    pub(crate) fn strange_token_server(
+        &self,
+        meter: &Meter,
+    ) -> Result<Option<String>, RegistryError> {
+        self.itself.oci().map_or(Ok(None), |oci| oci.strange_token_server(meter))
+    }
+
+    /// Whether it lets in whoever asks.
+    pub(crate) fn check_login(&self, meter: &Meter) -> Result<(), RegistryError> {
+        self.itself.check_login(meter)
     }
 
     /// What it is called here.
@@ -124,9 +158,12 @@ impl Registry {
             line,
             problem,
         };
-        let log = match self.mirrored_log(pkg, store, meter)? {
-            Some(log) => log,
-            None => self.own_log(pkg, store, meter)?,
+        let log = match &self.heads {
+            Some(heads) => self.signed_log(heads, pkg, store, meter)?,
+            None => match self.mirrored_log(pkg, store, meter)? {
+                Some(log) => log,
+                None => self.own_log(pkg, store, meter)?,
+            },
         };
         let log = log.with_staged(&self.staged(&path)?, pkg).map_err(fault)?;
         let log = Arc::new(log);

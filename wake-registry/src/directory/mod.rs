@@ -1,6 +1,8 @@
 //! A registry as its publishers see it: a directory of files that are written in an order in which readers see nothing half.
 
-use std::collections::BTreeMap;
+mod lists;
+
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -9,10 +11,14 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use serde_json::json;
 use wake_model::release::resemblance;
-use wake_model::{BlobDigest, Name, PkgName, Release, Version, json as canonical_json};
+use wake_model::{Name, PkgName, Release, Version, json as canonical_json};
 
+pub use self::lists::HeadKeys;
+use self::lists::HeadSigner;
+use crate::archive::Upload;
+use crate::attestation::Attestation;
 use crate::error::{RegistryError, at};
-use crate::event::{ArchiveSum, Event};
+use crate::event::Event;
 use crate::log::{LogFault, PkgLog, statement, whole};
 use crate::shelf::{self, MARK, Part};
 use crate::site::check_mark;
@@ -22,6 +28,8 @@ use crate::site::check_mark;
 pub struct Directory {
     root: PathBuf,
     name: Name,
+    /// Who signs what is written, where the registry is signed.
+    signer: Option<Box<HeadSigner>>,
     /// Holds the lock.
     _mark: File,
 }
@@ -35,15 +43,15 @@ pub enum Standing {
     Published,
 }
 
-/// A version to be put into a registry.
-#[derive(Clone, Copy, Debug)]
-pub struct Upload<'a> {
-    /// Its metadata.
-    pub release: &'a Release,
-    /// The file of its archive.
-    pub archive: &'a Path,
-    /// What that holds.
-    pub sum: &'a ArchiveSum,
+/// What was done with a version that was to be put into a registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// It was put there.
+    Published,
+    /// It was there, and was signed by somebody else as well.
+    Attested,
+    /// It was there as it was to be.
+    Nothing,
 }
 
 impl Directory {
@@ -82,7 +90,7 @@ impl Directory {
             path: place.display().to_string(),
             problem,
         })?;
-        Ok(Directory { root: root.to_owned(), name: name.clone(), _mark: mark })
+        Ok(Directory { root: root.to_owned(), name: name.clone(), signer: None, _mark: mark })
     }
 
     /// How a version stands here: new, or there with the same content. Other content under the same version is an error, whatever
@@ -107,13 +115,10 @@ impl Directory {
         Ok(Standing::New)
     }
 
-    /// Puts versions here, each behind what it needs of the others; those that are there already are passed over. Whatever is cut
-    /// off, a reader sees a version with all that it needs or not at all, and the same call again does the rest.
-    pub fn publish(
-        &self,
-        uploads: &[Upload<'_>],
-        now: u64,
-    ) -> Result<Vec<Standing>, RegistryError> {
+    /// Puts versions here, each behind what it needs of the others; those that are there already are only signed, where somebody signs
+    /// them who did not before. Whatever is cut off, a reader sees a version with all that it needs or not at all, and the same call
+    /// again does the rest.
+    pub fn publish(&self, uploads: &[Upload<'_>], now: u64) -> Result<Vec<Deed>, RegistryError> {
         let standings: Vec<Standing> =
             uploads.iter().map(|upload| self.standing(upload.release)).collect::<Result<_, _>>()?;
         let pairs = uploads.iter().zip(&standings);
@@ -131,23 +136,59 @@ impl Directory {
             let text = upload.release.text();
             let metadata = shelf::part(&pkg, version, Part::Metadata);
             put(&self.root, &metadata, |file| file.write_all(text.as_bytes()))?;
+            if let Some(line) = upload.attestation {
+                let attestations = shelf::part(&pkg, version, Part::Attestations);
+                put(&self.root, &attestations, |file| file.write_all(line.as_bytes()))?;
+            }
         }
         for upload in &new {
             let event = Event::Publish {
                 at: now,
                 archive: upload.sum.clone(),
-                attestations: 0,
+                attestations: u64::from(upload.attestation.is_some()),
                 meta: Box::new(upload.release.clone()),
             };
             self.append(&upload.release.pkg_name(), &event)?;
         }
-        // Also what another one was cut off before.
-        let namespaces: BTreeMap<_, _> =
-            uploads.iter().map(|upload| (upload.release.namespace.clone(), ())).collect();
-        for namespace in namespaces.keys() {
-            self.put_list(namespace.as_ref())?;
+        let mut deeds = Vec::new();
+        for (upload, standing) in uploads.iter().zip(&standings) {
+            deeds.push(match (standing, upload.attestation) {
+                (Standing::New, _) => Deed::Published,
+                (Standing::Published, Some(line)) => self.attest(upload.release, line, now)?,
+                (Standing::Published, None) => Deed::Nothing,
+            });
         }
-        Ok(standings)
+        // Also what another one was cut off before.
+        let namespaces: BTreeSet<Option<Name>> =
+            uploads.iter().map(|upload| upload.release.namespace.clone()).collect();
+        self.put_lists(&namespaces, now)?;
+        Ok(deeds)
+    }
+
+    /// Adds what somebody signs of a version that is there, unless whoever it is did so before.
+    fn attest(&self, release: &Release, line: &str, now: u64) -> Result<Deed, RegistryError> {
+        let (pkg, version) = (release.pkg_name(), &release.version);
+        let path = shelf::part(&pkg, version, Part::Attestations);
+        let place = self.root.join(&path);
+        let mut bytes = match fs::read(&place) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            Err(source) => return Err(RegistryError::Io { path: place, source }),
+        };
+        let is_new = !is_signed_as(&bytes, line, release);
+        if is_new {
+            bytes.extend_from_slice(line.as_bytes());
+            put(&self.root, &path, |file| file.write_all(&bytes))?;
+        }
+        let count = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).count();
+        let attestations = count as u64;
+        // Whoever signed last may have been cut off before the log said so.
+        let listed = self.read(&pkg)?.1.get(version).map(|listed| listed.attestations);
+        if listed != Some(attestations) {
+            let event = Event::Attest { at: now, version: version.clone(), attestations };
+            self.append(&pkg, &event)?;
+        }
+        Ok(if is_new { Deed::Attested } else { Deed::Nothing })
     }
 
     /// Says of a version that it is not to be chosen anew, or with no reason that it may be again. Whether that is news.
@@ -167,7 +208,7 @@ impl Directory {
         if news {
             self.append(pkg, &statement(version.clone(), yank, now))?;
         }
-        self.put_list(pkg.namespace.as_ref())?;
+        self.put_lists(&BTreeSet::from([pkg.namespace.clone()]), now)?;
         Ok(news)
     }
 
@@ -221,28 +262,16 @@ impl Directory {
         names.sort();
         Ok(names)
     }
+}
 
-    fn put_list(&self, of: Option<&Name>) -> Result<(), RegistryError> {
-        let mut text = String::new();
-        for pkg in self.names_of(of)? {
-            let (bytes, log) = self.read(&pkg)?;
-            let Some(newest) = log.newest() else { continue };
-            let line = json!({
-                "about": newest.release.description,
-                "bytes": bytes.len(),
-                "hash": BlobDigest::of(&bytes),
-                "name": pkg.name,
-                "newest": newest.release.version,
-            });
-            text.push_str(&canonical_json::canonical(&line));
-            text.push('\n');
-        }
-        let place = self.root.join(shelf::list(of));
-        if fs::read(&place).is_ok_and(|there| there == text.as_bytes()) {
-            return Ok(());
-        }
-        put(&self.root, &shelf::list(of), |file| file.write_all(text.as_bytes()))
-    }
+/// Whether the attestations in `bytes` have one of what `line` says, signed by the same key.
+pub(crate) fn is_signed_as(bytes: &[u8], line: &str, release: &Release) -> bool {
+    let signers = |bytes: &[u8]| -> BTreeSet<String> {
+        let attestations = Attestation::all(bytes);
+        let about = attestations.iter().filter(|one| one.is_about(&release.content));
+        about.flat_map(|one| one.envelope.claimed().map(str::to_owned)).collect()
+    };
+    signers(line.as_bytes()).is_subset(&signers(bytes))
 }
 
 /// Makes the file that says that there is a registry, unless somebody has just done so.

@@ -1,0 +1,387 @@
+//! What publishers sign, and whose signatures count.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+use wake_tests::{Project, has_program, skip};
+
+use crate::attacks::trees;
+use crate::containers::Registry;
+use crate::scene::{Scene, get, says, toml};
+
+/// Makes a key of a project's person; what `wake.toml` calls it, and its id.
+pub(crate) fn generate(project: &Project, name: &str) -> (String, String) {
+    let made = project.wake(["key", "generate", name]).run().success();
+    let id = made.stderr.split(['(', ')']).nth(1).unwrap().to_owned();
+    (made.stdout.trim().to_owned(), id)
+}
+
+/// A user who trusts keys for `acme`.
+fn user_who_trusts(scene: &Scene, address: &str, keys: &[&str], require: &str) -> Project {
+    let user = scene.user_of(address, &format!("text: {}", get("text", "^1")));
+    let keys: Vec<String> = keys.iter().map(|key| format!("\"{key}\"")).collect();
+    let table =
+        format!("\n[trust]\nacme = {{ keys = [{}], require = \"{require}\" }}\n", keys.join(", "));
+    user.write("wake.toml", toml(address) + &table);
+    user
+}
+
+fn attestations(scene: &Scene, version: &str) -> Vec<Value> {
+    let text = scene.read(&format!("pkgs/acme/text/{version}.att.jsonl"));
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Bytes of base64, as another program reads them.
+fn decoded(text: &Value) -> Vec<u8> {
+    let mut child = Command::new("base64")
+        .arg("-d")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), text.as_str().unwrap().as_bytes())
+        .unwrap();
+    child.wait_with_output().unwrap().stdout
+}
+
+fn statement(envelope: &Value) -> Value {
+    serde_json::from_slice(&decoded(&envelope["payload"])).unwrap()
+}
+
+fn git(dir: &Path, args: &[&str]) -> String {
+    let output = Command::new("git")
+        .current_dir(dir)
+        .args(["-c", "user.name=a", "-c", "user.email=a@example.org"])
+        .args(args)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Programs that know nothing of wake.
+#[test]
+fn what_is_signed_is_verified_by_others() {
+    let test = "what_is_signed_is_verified_by_others";
+    if !has_program("openssl") || !has_program("git") {
+        return skip(test, "openssl or git is not here");
+    }
+    let scene = Scene::new();
+    let publisher = &scene.publisher;
+    let (key, id) = generate(publisher, "release");
+    let listed = publisher.wake(["key", "list"]).run().success();
+    assert_eq!(listed.stdout, format!("release  {id}  {key}\n"));
+    git(publisher.root(), &["init", "-q"]);
+    scene.write("tone", "1.0.0", "", "cat data > out.txt");
+    let tone = format!("tone: {}", get("tone", "^1"));
+    scene.write("text", "1.0.0", &tone, "cat data \"$1\" > out.txt");
+    git(publisher.root(), &["add", "-A"]);
+    git(publisher.root(), &["commit", "-qm", "one"]);
+    let commit = git(publisher.root(), &["rev-parse", "HEAD"]);
+    let made = publisher.wake(["publish", "tone"]).run().success();
+    made.mentions(&format!("key release ({id})"));
+    publisher.write("text/data", "changed\n");
+    publisher.wake(["publish", "text"]).run().success();
+    let log = scene.read("index/acme/text.jsonl");
+    assert!(log.contains("\"attestations\":1,\"kind\":\"publish\""), "{log}");
+
+    let envelopes = attestations(&scene, "1.0.0");
+    let (payload, signature) =
+        (decoded(&envelopes[0]["payload"]), decoded(&envelopes[0]["signatures"][0]["sig"]));
+    let dir = publisher.base().join("openssl");
+    fs::create_dir(&dir).unwrap();
+    let kind = "application/vnd.in-toto+json";
+    let head = format!("DSSEv1 {} {kind} {} ", kind.len(), payload.len());
+    fs::write(dir.join("signed"), [head.as_bytes(), &payload].concat()).unwrap();
+    fs::write(dir.join("signature"), signature).unwrap();
+    let pem = publisher.wake(["key", "show", "release", "--pem"]).run().success().stdout;
+    fs::write(dir.join("key.pem"), &pem).unwrap();
+    let verify = |file: &str| {
+        let mut openssl = Command::new("openssl");
+        openssl.current_dir(&dir).args(["pkeyutl", "-verify", "-pubin", "-inkey", "key.pem"]);
+        openssl.args(["-rawin", "-sigfile", "signature", "-in", file]).output().unwrap()
+    };
+    let verified = verify("signed");
+    assert!(verified.status.success(), "{verified:?}");
+    fs::write(dir.join("other"), [head.as_bytes(), b" ", &payload].concat()).unwrap();
+    assert!(!verify("other").status.success());
+    let secret = publisher.base().join("home/.config/wake/keys/release.pem");
+    let public =
+        Command::new("openssl").args(["pkey", "-pubout", "-in"]).arg(&secret).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&public.stdout), pem);
+
+    let statement = statement(&envelopes[0]);
+    assert_eq!(statement["predicateType"], "https://slsa.dev/provenance/v1");
+    let metadata: Value = serde_json::from_str(&scene.read("pkgs/acme/text/1.0.0.json")).unwrap();
+    assert_eq!(statement["subject"][0]["digest"]["wakeTree1"], metadata["content"]);
+    let build = &statement["predicate"]["buildDefinition"];
+    assert_eq!(build["externalParameters"]["verified"], true);
+    let [source, material] = build["resolvedDependencies"].as_array().unwrap().as_slice() else {
+        panic!("{build}")
+    };
+    assert_eq!(
+        (&source["digest"]["gitCommit"], &source["annotations"]["dirty"]),
+        (&commit.into(), &true.into())
+    );
+    let tone: Value = serde_json::from_str(&scene.read("pkgs/acme/tone/1.0.0.json")).unwrap();
+    assert_eq!(material["uri"], "wake:acme/tone@1.0.0");
+    assert_eq!(material["digest"]["wakeTree1"], tone["content"]);
+    // A step of it, and one of what it needs.
+    assert_eq!(build["internalParameters"]["steps"], 2);
+}
+
+/// A key that openssl made is as good as one of wake; and one that others may read is none.
+#[test]
+fn a_key_may_come_from_elsewhere_and_is_for_one_person() {
+    let test = "a_key_may_come_from_elsewhere_and_is_for_one_person";
+    if !has_program("openssl") {
+        return skip(test, "openssl is not here");
+    }
+    let scene = Scene::new();
+    scene.write("text", "1.0.0", "", "cat data > out.txt");
+    let made = Command::new("openssl")
+        .current_dir(scene.publisher.base())
+        .args(["genpkey", "-algorithm", "ed25519", "-out", "key.pem"])
+        .output()
+        .unwrap();
+    assert!(made.status.success());
+    let key = scene.publisher.base().join("key.pem");
+    let mode = |mode: &str| Command::new("chmod").arg(mode).arg(&key).status().unwrap();
+    mode("640");
+    let publish = || scene.publisher.wake(["publish", "text", "--key", "../key.pem"]).run();
+    let open = publish().code(10);
+    assert_eq!(
+        open.redacted_stderr().lines().rev().take(2).map(str::trim).collect::<Vec<_>>(),
+        [
+            "help: `chmod 600 [ROOT]/../key.pem`, and a new key if others may have read it",
+            "error: `[ROOT]/../key.pem` holds a secret key, and others may read or write it",
+        ]
+    );
+    assert!(!scene.registry().exists());
+    mode("600");
+    publish().success().mentions("key ../key.pem (");
+    assert_eq!(attestations(&scene, "1.0.0").len(), 1);
+    let absent = scene.publisher.wake(["publish", "text", "--key", "other"]).run().code(2);
+    absent.mentions("there is no key `other` in `").mentions("`wake key list`");
+    let (_, one) = generate(&scene.publisher, "one");
+    let again = scene.publisher.wake(["key", "generate", "one"]).run().code(2);
+    again.mentions("there is a key `one` already");
+    let (_, two) = generate(&scene.publisher, "two");
+    assert_ne!(one, two);
+    scene.write("tone", "1.0.0", "", "cat data > out.txt");
+    let several = scene.publisher.wake(["publish", "tone"]).run().code(2);
+    several.mentions("several keys could sign it: one, two").mentions("`--key NAME`");
+    scene.publisher.wake(["publish", "tone", "--no-sign"]).run().success();
+    assert!(!scene.registry().join("pkgs/acme/tone/1.0.0.att.jsonl").exists());
+}
+
+#[test]
+fn n8_what_nobody_who_counts_signed_reaches_no_store() {
+    let scene = Scene::new();
+    let publisher = &scene.publisher;
+    scene.publish("text", "1.2.0", "");
+    let (ours, our_id) = generate(publisher, "ours");
+    scene.publish("text", "1.0.0", "");
+    publisher.wake(["publish", "text", "--key", "ours"]).run().success().mentions("already");
+    let address = format!("file:{}", scene.registry().display());
+    // What is unsigned is not chosen, though it is newer.
+    let user = user_who_trusts(&scene, &address, &[&ours], "provenance");
+    says(&user.wake(["lock"]).run().success(), &["Locked + acme/text 1.0.0"]);
+    user.build(&["//app"]);
+    assert_eq!(user.result_text("//app:app", "out.txt"), "text 1.0.0\n");
+    user.build_runs_nothing(&["//app"]);
+    // What was seen to be signed need not be asked for again.
+    let hidden = scene.publisher.base().join("hidden");
+    fs::rename(scene.registry(), &hidden).unwrap();
+    fs::remove_dir_all(user.path(".wake")).unwrap();
+    user.wake(["build", "//app", "--offline"]).run().success();
+    fs::rename(&hidden, scene.registry()).unwrap();
+    // Nothing else would do.
+    user.edit("app/PKG.libsonnet", "'^1'", "'^1.1'");
+    let unsigned = user.wake(["lock"]).run().code(6);
+    unsigned
+        .mentions("no version of acme/text that is ^1.1 may be used")
+        .mentions("= note: 1.2.0 is unsigned")
+        .mentions("`[trust]` in `wake.toml` demands signatures of `acme`");
+
+    // By another key: told after it was chosen, and before its bytes come.
+    let (theirs, their_id) = generate(publisher, "theirs");
+    publisher.wake(["publish", "text", "--key", "theirs"]).run().success();
+    let stranger = user_who_trusts(&scene, &address, &[&theirs], "signature");
+    stranger.build(&["//app"]);
+    scene.write("text", "1.3.0", "", "cat data > out.txt");
+    publisher.wake(["publish", "text", "--key", "theirs"]).run().success();
+    let user = user_who_trusts(&scene, &address, &[&ours], "signature");
+    let failed = user.wake(["build", "//app"]).run().code(7);
+    let expected = [
+        format!(
+            "error: package `text`: registry `main`: acme/text 1.3.0: it is signed by {their_id}, and that is no key that counts"
+        ),
+        format!("= note: the keys that count are {our_id}"),
+        "= note: nothing of it was kept".to_owned(),
+        "help: ask who publishes it; `[trust]` in `wake.toml` says whose signatures count"
+            .to_owned(),
+    ];
+    let said = failed.redacted_stderr();
+    for line in &expected {
+        assert!(said.lines().any(|said| said.contains(line.as_str())), "{line}\n{said}");
+    }
+    assert_eq!(trees(&user), 0);
+    // A signature that was made up, one of other content, and none.
+    let file = scene.registry().join("pkgs/acme/text/1.3.0.att.jsonl");
+    let foreign = fs::read_to_string(&file).unwrap();
+    let elsewhere = scene.read("pkgs/acme/text/1.0.0.att.jsonl");
+    let first = elsewhere.split_inclusive('\n').next().unwrap().to_owned();
+    for (text, said) in [
+        (
+            foreign.replace(&their_id, &our_id),
+            format!("what is said to be signed by {our_id} is not"),
+        ),
+        (first, format!("{our_id} signed other content, not this")),
+        (
+            "{\"mediaType\":\"application/vnd.dev.sigstore.bundle\"}\n".to_owned(),
+            "nobody has signed it".to_owned(),
+        ),
+    ] {
+        fs::write(&file, text).unwrap();
+        let failed = user.wake(["build", "//app"]).run().code(7);
+        failed.mentions(&format!("registry `main`: acme/text 1.3.0: {said}"));
+        assert_eq!(trees(&user), 0);
+    }
+    // Lines that nobody knows are carried, and passed over.
+    fs::write(
+        &file,
+        format!("{{\"mediaType\":\"application/vnd.dev.sigstore.bundle\"}}\n{foreign}"),
+    )
+    .unwrap();
+    publisher
+        .wake(["publish", "text", "--key", "ours"])
+        .run()
+        .success()
+        .mentions("Signed acme/text 1.3.0");
+    assert_eq!(attestations(&scene, "1.3.0").len(), 3);
+    user.build(&["//app"]);
+}
+
+/// What is in the store already is no more trusted than what is not.
+#[test]
+fn n8_what_was_fetched_before_somebody_demanded_a_signature_is_looked_at_again() {
+    let scene = Scene::new();
+    scene.publish("text", "1.0.0", "");
+    let (key, _) = generate(&scene.publisher, "late");
+    let address = format!("file:{}", scene.registry().display());
+    let user = scene.user_of(&address, &format!("text: {}", get("text", "^1")));
+    user.build(&["//app"]);
+    user.build_runs_nothing(&["//app"]);
+    let table = format!("\n[trust]\n\"*\" = {{ keys = [\"{key}\"] }}\n");
+    user.write("wake.toml", toml(&address) + &table);
+    user.wake(["build", "//app", "--locked"]).run().code(7).mentions("nobody has signed it");
+    let offline = user.wake(["build", "//app", "--offline"]).run().code(7);
+    offline.mentions("`--offline` does not ask whether somebody signed it");
+    // The same content, signed by somebody now.
+    let signed = scene.publisher.wake(["publish", "text"]).run().success();
+    signed.mentions("Signed acme/text 1.0.0, which was published already");
+    scene.publisher.wake(["publish", "text"]).run().success().mentions("is published already");
+    let log = scene.read("index/acme/text.jsonl");
+    assert!(
+        log.ends_with("\"attestations\":1,\"kind\":\"attest\",\"version\":\"1.0.0\"}\n"),
+        "{log}"
+    );
+    assert_eq!(log.lines().count(), 2);
+    user.wake(["build", "//app", "--locked"]).run().success();
+    user.wake(["build", "//app", "--offline"]).run().success();
+    // A namespace of which nothing is demanded.
+    let none = user_who_trusts(&scene, &address, &[], "none");
+    none.build(&["//app"]);
+}
+
+#[test]
+fn tables_of_trust_that_make_no_sense_are_shown() {
+    let scene = Scene::new();
+    let user = scene.user("");
+    for (table, said) in [
+        ("[trust]\nacme = { keys = [\"ed25519:AAAA\"] }\n", "--> wake.toml:8:18"),
+        ("[trust]\nacme = { keys = [] }\n", "no key counts here, so nothing could be trusted"),
+        ("[trust]\nacme = { require = \"always\" }\n", "`require` is `always`"),
+        ("[trust]\nacme = { key = \"x\" }\n", "unknown field `key`"),
+        ("[trust]\nA = { require = \"none\" }\n", "--> wake.toml:8:1"),
+    ] {
+        user.write("wake.toml", format!("{}\n{table}", toml("file:../registry")));
+        user.wake(["build", "//app"]).run().code(2).mentions(said);
+    }
+    user.write("wake.toml", "[registries]\nmain = { url = \"oci://h/x\", keys = [\"ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"] }\n");
+    let containers = user.wake(["build", "//app"]).run().code(2);
+    containers.mentions("a registry of containers has no head that could be signed");
+}
+
+/// Whoever publishes where signatures are demanded is told so before anybody else finds out.
+#[test]
+fn what_would_not_be_trusted_is_told_to_whoever_publishes_it() {
+    let scene = Scene::new();
+    let stranger = Scene::new();
+    let (key, id) = generate(&stranger.publisher, "theirs");
+    let table = format!("\n[trust]\nacme = {{ keys = [\"{key}\"] }}\n");
+    scene.publisher.write("wake.toml", toml("file:../registry") + &table);
+    scene.write("text", "1.0.0", "", "cat data > out.txt");
+    let unsigned = scene.publisher.wake(["publish", "text"]).run().code(2);
+    unsigned
+        .mentions("acme/text 1.0.0: `wake.toml` demands that somebody signs it")
+        .mentions(&format!("the keys that count are {id}"))
+        .mentions("`wake key generate` makes a key");
+    assert!(!scene.registry().exists());
+    let (_, ours) = generate(&scene.publisher, "ours");
+    let other = scene.publisher.wake(["publish", "text"]).run().success();
+    other.mentions(&format!("{ours} signs it, and `wake.toml` does not count that key"));
+}
+
+#[test]
+fn a_registry_of_containers_has_what_was_signed() {
+    let test = "a_registry_of_containers_has_what_was_signed";
+    let scene = Scene::new();
+    let dir: PathBuf = scene.publisher.base().join("containers");
+    let Some(registry) = Registry::start(test, &dir, "") else { return };
+    let publisher = &scene.publisher;
+    publisher.write("wake.toml", toml(&registry.address()));
+    let (one, _) = generate(publisher, "one");
+    scene.publish("text", "1.0.0", "");
+    let manifest = registry.manifest("acme/text", "1.0.0");
+    let kinds: Vec<&str> = manifest["layers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|layer| layer["mediaType"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "application/vnd.wake.package.archive.v1.tar+zstd",
+            "application/vnd.in-toto.provenance+dsse"
+        ]
+    );
+    let line = decoded(&manifest["layers"][1]["data"]);
+    let envelope: Value = serde_json::from_slice(&line).unwrap();
+    assert_eq!(statement(&envelope)["subject"][0]["name"], "acme/text@1.0.0");
+    let user = user_who_trusts(&scene, &registry.address(), &[&one], "provenance");
+    user.build(&["//app"]);
+    // Somebody else signs it, beside it: the version stays what it is.
+    let (two, _) = generate(publisher, "two");
+    let other = user_who_trusts(&scene, &registry.address(), &[&two], "provenance");
+    other.wake(["build", "//app"]).run().code(7).mentions("and that is no key that counts");
+    let signed = publisher.wake(["publish", "text", "--key", "two"]).run().success();
+    signed.mentions("Signed acme/text 1.0.0");
+    publisher.wake(["publish", "text", "--key", "two"]).run().success().mentions("already");
+    assert_eq!(registry.manifest("acme/text", "1.0.0"), manifest);
+    let tags = registry.tags("acme/text");
+    assert_eq!((tags.len(), &*tags[0]), (2, "1.0.0"));
+    assert!(tags[1].starts_with("sha256-"), "{tags:?}");
+    other.build(&["//app"]);
+    // What nobody signed when it was published is found by what refers to it.
+    scene.write("text", "1.1.0", "", "cat data > out.txt");
+    publisher.wake(["publish", "text", "--no-sign"]).run().success();
+    says(&other.wake(["update"]).run().success(), &["Finished `wake.lock` meets what is required"]);
+    publisher.wake(["publish", "text", "--key", "two"]).run().success().mentions("Signed");
+    other.wake(["update"]).run().success().mentions("acme/text 1.0.0 -> 1.1.0");
+    other.build(&["//app"]);
+}

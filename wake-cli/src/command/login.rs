@@ -1,0 +1,50 @@
+//! `wake login` and `wake logout`
+
+use std::io::Write;
+
+use wake_build::LoginNote;
+use wake_steps::diagnostic::{Class, Diagnostic};
+
+use crate::args::{LoginArgs, LogoutArgs};
+use crate::exit::{Exit, Outcome};
+use crate::manner::Verbosity;
+use crate::session;
+use crate::settings::Settings;
+use crate::terminal::escape;
+use crate::terminal::secret::read_secret;
+use crate::terminal::style::Role;
+
+/// Notes a login for a registry, once that lets one in with it.
+pub(crate) fn run(args: &LoginArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
+    let session = session::open(settings)?;
+    let what = if args.username.is_some() { "Password" } else { "Token" };
+    let secret = read_secret(&format!("{what} for {}: ", args.registry)).map_err(|error| {
+        Diagnostic::error(Class::Usage, format!("no login was read: {error}"))
+            .help("it is read from standard input, up to the end of the line")
+    })?;
+    let login = LoginNote { username: args.username.clone(), secret };
+    let told = session.log_in(&args.registry, &login, &*session::cancel()?)?;
+    if let Some(server) = told {
+        let rest =
+            format!("{server} gives tokens for `{}`, and will be told the login", args.registry);
+        tell("Note", Role::Caution, &rest, settings, say)?;
+    }
+    tell("Noted", Role::Good, &format!("the login for `{}`", args.registry), settings, say)
+}
+
+/// Forgets the login for a registry.
+pub(crate) fn log_out(args: &LogoutArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
+    let rest = match session::open(settings)?.log_out(&args.registry)? {
+        true => format!("the login for `{}`", args.registry),
+        false => format!("nothing: no login for `{}` was noted", args.registry),
+    };
+    tell("Forgot", Role::Good, &rest, settings, say)
+}
+
+fn tell(verb: &str, role: Role, rest: &str, settings: &Settings, say: &mut impl Write) -> Outcome {
+    if settings.manner.verbosity > Verbosity::Quiet {
+        let line = settings.manner.style.verb(role, verb, escape::line(rest));
+        writeln!(say, "{line}")?;
+    }
+    Ok(Exit::SUCCESS)
+}

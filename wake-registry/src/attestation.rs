@@ -1,0 +1,243 @@
+//! What people sign of a version: statements about its content. Source: in-toto Attestation Framework 1.0; SLSA Provenance 1.0.
+
+use serde_json::{Value, json};
+use wake_model::json::canonical;
+use wake_model::{Release, TreeDigest};
+
+use crate::envelope::Envelope;
+use crate::key::SecretKey;
+
+/// What kind of bytes a statement is, for whoever signs them.
+const STATEMENT: &str = "application/vnd.in-toto+json";
+const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+const PROVENANCE: &str = "https://slsa.dev/provenance/v1";
+/// What is said to have been done: the call of `wake publish`, in its first form.
+const BUILD_TYPE: &str = "urn:wake:publish:1";
+/// Who did it: the machine of whoever signs.
+const BUILDER: &str = "urn:wake:publisher";
+/// The name of the digest of a tree, as it stands in statements.
+const TREE: &str = "wakeTree1";
+/// The name of the digest of an action there.
+const ACTION: &str = "wakeAction3";
+/// Steps that are named one by one, at most: a manifest of a registry of containers has to hold them.
+const MOST_STEPS: usize = 256;
+
+/// Where a version comes from, as its publisher saw it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Provenance {
+    /// The version of wake.
+    pub wake: String,
+    /// How strictly commands were kept to what they declare.
+    pub sandbox: String,
+    /// Whether every module was built from what others get.
+    pub verified: bool,
+    /// Files that were published although they look as if they held a secret.
+    pub allowed_secrets: Vec<String>,
+    /// The state of its sources, where it is known.
+    pub source: Option<Source>,
+    /// Packages that its modules were built with, as `NAMESPACE/NAME@VERSION`, and their content.
+    pub materials: Vec<(String, TreeDigest)>,
+    /// The steps that were run to try it out.
+    pub steps: Vec<StepRun>,
+}
+
+/// A state of sources.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The commit.
+    pub commit: String,
+    /// Whether files differed from it.
+    pub dirty: bool,
+}
+
+/// A step that was run.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StepRun {
+    /// What a person calls it.
+    pub label: String,
+    /// The digest of its action.
+    pub action: String,
+    /// The digest of what it left.
+    pub outputs: Option<String>,
+}
+
+impl Provenance {
+    /// The statement that this is where `release` comes from: canonical JSON, the same whenever it is made.
+    pub fn statement(&self, release: &Release) -> String {
+        let (pkg, version) = (release.pkg_name(), &release.version);
+        let source = self.source.as_ref().map(|Source { commit, dirty }| {
+            let mut source = json!({
+                "annotations": { "dirty": dirty },
+                "digest": { "gitCommit": commit },
+                "name": "source",
+            });
+            if let Some(repository) = &release.repository {
+                source["uri"] = json!(repository);
+            }
+            source
+        });
+        let material = |(name, content): &(String, TreeDigest)| json!({ "digest": { TREE: content }, "name": name, "uri": format!("wake:{name}") });
+        let materials = self.materials.iter().map(material);
+        let dependencies: Vec<Value> = source.into_iter().chain(materials).collect();
+        let mut steps = self.steps.clone();
+        steps.sort();
+        let step = |step: &StepRun| {
+            let mut value = json!({ "digest": { ACTION: step.action }, "name": step.label });
+            if let Some(outputs) = &step.outputs {
+                value["annotations"] = json!({ "outputs": { TREE: outputs } });
+            }
+            value
+        };
+        let byproducts: Vec<Value> = steps.iter().take(MOST_STEPS).map(step).collect();
+        canonical(&json!({
+            "_type": STATEMENT_TYPE,
+            "predicate": {
+                "buildDefinition": {
+                    "buildType": BUILD_TYPE,
+                    "externalParameters": {
+                        "allowedSecrets": self.allowed_secrets,
+                        "package": pkg.to_string(),
+                        "verified": self.verified,
+                        "version": version,
+                    },
+                    "internalParameters": { "sandbox": self.sandbox, "steps": steps.len() },
+                    "resolvedDependencies": dependencies,
+                },
+                "runDetails": {
+                    "builder": { "id": BUILDER, "version": { "wake": self.wake } },
+                    "byproducts": byproducts,
+                },
+            },
+            "predicateType": PROVENANCE,
+            "subject": [{ "digest": { TREE: release.content }, "name": format!("{pkg}@{version}") }],
+        }))
+    }
+
+    /// The same, signed: a line of a file of attestations.
+    pub fn sign(&self, release: &Release, key: &SecretKey) -> String {
+        Envelope::sign(STATEMENT, self.statement(release).into_bytes(), key).line()
+    }
+}
+
+/// A statement about content, with who signed it. Nothing of it is believed before a key was tried on it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attestation {
+    /// The envelope.
+    pub envelope: Envelope,
+    statement: Value,
+}
+
+impl Attestation {
+    /// Those in a file of attestations; lines of other forms are passed over.
+    pub fn all(bytes: &[u8]) -> Vec<Attestation> {
+        String::from_utf8_lossy(bytes).lines().filter_map(Attestation::parse).collect()
+    }
+
+    fn parse(line: &str) -> Option<Attestation> {
+        let envelope = Envelope::parse(line)?;
+        if envelope.kind != STATEMENT {
+            return None;
+        }
+        let statement: Value = serde_json::from_slice(&envelope.payload).ok()?;
+        (statement["_type"] == STATEMENT_TYPE).then_some(Attestation { envelope, statement })
+    }
+
+    /// Whether it says something of this content.
+    pub fn is_about(&self, content: &TreeDigest) -> bool {
+        let content = content.to_string();
+        let subjects = self.statement["subject"].as_array();
+        subjects.is_some_and(|subjects| {
+            subjects.iter().any(|subject| subject["digest"][TREE] == content.as_str())
+        })
+    }
+
+    /// Whether it says where content comes from.
+    pub fn is_provenance(&self) -> bool {
+        self.statement["predicateType"] == PROVENANCE
+    }
+
+    /// What kind of statement it is: an address that says how to read it.
+    pub fn kind(&self) -> &str {
+        self.statement["predicateType"].as_str().unwrap_or_default()
+    }
+
+    /// The state of the sources that it comes from, where it says that.
+    pub fn source(&self) -> Option<Source> {
+        let build = &self.statement["predicate"]["buildDefinition"];
+        let source = build["resolvedDependencies"].as_array()?;
+        source.iter().find_map(|one| {
+            let commit = one["digest"]["gitCommit"].as_str()?.to_owned();
+            let dirty = one["annotations"]["dirty"].as_bool().unwrap_or(false);
+            Some(Source { commit, dirty })
+        })
+    }
+
+    /// The version of wake that published it, where it says that.
+    pub fn wake(&self) -> Option<&str> {
+        self.statement["predicate"]["runDetails"]["builder"]["version"]["wake"].as_str()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::key::tests::key_of_the_rfc;
+
+    /// The vectors that `spec/reference/wake_encoding.py` computed.
+    #[test]
+    fn attestations_are_those_of_the_specification() {
+        let text = include_str!("../../spec/vectors/attestation.json");
+        let vectors: Value = serde_json::from_str(text).unwrap();
+        let cases = vectors["cases"].as_array().unwrap();
+        assert!(!cases.is_empty());
+        for case in cases {
+            let name = case["name"].as_str().unwrap();
+            let release = Release::of(case["release"].clone()).unwrap();
+            let text = |value: &Value| value.as_str().unwrap().to_owned();
+            let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+            let of = &case["provenance"];
+            let provenance = Provenance {
+                wake: text(&of["wake"]),
+                sandbox: text(&of["sandbox"]),
+                verified: of["verified"].as_bool().unwrap(),
+                allowed_secrets: list(&of["allowedSecrets"]).iter().map(text).collect(),
+                source: of.get("source").map(|source| Source {
+                    commit: text(&source["commit"]),
+                    dirty: source["dirty"].as_bool().unwrap(),
+                }),
+                materials: list(&of["materials"])
+                    .iter()
+                    .map(|one| (text(&one["name"]), text(&one["content"]).parse().unwrap()))
+                    .collect(),
+                steps: list(&of["steps"])
+                    .iter()
+                    .map(|step| StepRun {
+                        label: text(&step["label"]),
+                        action: text(&step["action"]),
+                        outputs: step.get("outputs").map(text),
+                    })
+                    .collect(),
+            };
+            assert_eq!(provenance.statement(&release), case["statement"], "{name}");
+            let line = provenance.sign(&release, &key_of_the_rfc());
+            assert_eq!(line, text(&case["line"]) + "\n", "{name}");
+            let read = Attestation::all(line.as_bytes());
+            assert_eq!(read.len(), 1);
+            assert!(read[0].is_about(&release.content) && read[0].is_provenance());
+            assert_eq!(read[0].source(), provenance.source);
+            assert_eq!(read[0].wake(), Some(&*provenance.wake));
+        }
+    }
+
+    #[test]
+    fn lines_of_other_forms_are_passed_over() {
+        let release = Release::of(json!({"api":1,"content":"50c464d5e4fb18531ea04c5409eeb85d66d314877723f732a1581830eb8d38e8","files":0,"modules":[],"name":"a","pkgs":{},"size":0,"version":"1.0.0","wake":1})).unwrap();
+        let line = Provenance::default().sign(&release, &key_of_the_rfc());
+        let bundle = r#"{"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json"}"#;
+        let text = format!("{bundle}\n\n{line}not json\n");
+        assert_eq!(Attestation::all(text.as_bytes()).len(), 1);
+        let other = "00".repeat(32).parse().unwrap();
+        assert!(!Attestation::all(line.as_bytes())[0].is_about(&other));
+    }
+}

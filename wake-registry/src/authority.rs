@@ -1,0 +1,55 @@
+//! Hosts of addresses: what they are, and who may know what is theirs.
+
+use std::net::IpAddr;
+
+/// The host of an address, with its port where one is written; none if it has none, or a user before it.
+pub(crate) fn host_of(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let host = rest.split(['/', '?', '#', '\\']).next()?;
+    // Whoever writes a user before the host may mean another one than who reads it.
+    (!host.is_empty() && !host.contains('@')).then_some(host)
+}
+
+/// A host without its port.
+pub(crate) fn without_port(host: &str) -> &str {
+    match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split(':').next().unwrap_or(host),
+    }
+}
+
+/// Whether a host is this machine, whatever anybody says.
+pub(crate) fn is_this_machine(host: &str) -> bool {
+    let host = without_port(host);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Whether what is told to an address is told to nobody else on the way: it is encrypted, or of this machine.
+pub(crate) fn is_private(url: &str) -> bool {
+    url.starts_with("https://") || host_of(url).is_some_and(is_this_machine)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_this_machine() {
+        for host in ["localhost", "localhost:5000", "127.0.0.1:5000", "[::1]:5000", "127.9.9.9"] {
+            assert!(is_this_machine(host), "{host}");
+        }
+        for host in ["127.0.0.1.example.org", "localhost.example.org", "10.0.0.1", "0.0.0.0"] {
+            assert!(!is_this_machine(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn n2_what_is_not_encrypted_is_private_on_this_machine_alone() {
+        for url in ["https://example.org/x", "http://127.0.0.1:8/x", "http://[::1]/"] {
+            assert!(is_private(url), "{url}");
+        }
+        for url in ["http://example.org/", "http://localhost@example.org/", "ftp://x/"] {
+            assert!(!is_private(url), "{url}");
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! What people signed of a version: its publisher in the manifest of it, others in manifests that refer to that.
+//! Source: distribution-spec 1.1, "Listing Referrers", "Referrers Tag Schema".
+
+use serde_json::{Value, json};
+use wake_model::{PkgName, Version, json as canonical_json};
+use wake_store::ware::{Meter, WebBody};
+
+use super::Oci;
+use super::document::{self, ATTESTATIONS, INDEX, MANIFEST, Manifest, NOTHING, digest};
+use super::tag::Tag;
+use crate::error::RegistryError;
+
+/// Manifests that refer to one and are read, at most.
+const MOST: usize = 64;
+/// How often a list is written anew that others write, too.
+const TRIES: usize = 5;
+
+impl Oci {
+    /// What people signed of a version, a line each; none if it is not there.
+    pub(crate) fn attestations(
+        &self,
+        pkg: &PkgName,
+        version: &Version,
+        meter: &Meter,
+    ) -> Result<Option<Vec<u8>>, RegistryError> {
+        match self.manifest(pkg, &Tag::Version(version.clone()), meter)? {
+            Some(manifest) => self.attestations_of(pkg, version, &manifest, meter).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The same, of the version with this manifest.
+    pub(super) fn attestations_of(
+        &self,
+        pkg: &PkgName,
+        version: &Version,
+        manifest: &Manifest,
+        meter: &Meter,
+    ) -> Result<Vec<u8>, RegistryError> {
+        let altered =
+            || self.altered(pkg, version, "its attestations are not those that its manifest names");
+        let mut lines = match manifest.attestations() {
+            Some(layer) => self.described(pkg, version, layer, meter)?.ok_or_else(altered)?,
+            None => Vec::new(),
+        };
+        for name in self.referrers(pkg, &manifest.own.digest, meter)? {
+            let Some(bytes) = self.manifest_bytes(pkg, &name, MANIFEST, meter)? else { continue };
+            let referrer = serde_json::from_slice::<Manifest>(&bytes).ok();
+            let Some(referrer) = referrer.filter(|_| digest(&bytes) == name) else { continue };
+            let Some(layer) = referrer.attestations() else { continue };
+            // What others put beside it is theirs: it says nothing if it is not what it should be.
+            if let Some(more) = self.described(pkg, version, layer, meter)? {
+                lines.extend_from_slice(b"\n");
+                lines.extend(more);
+            }
+        }
+        Ok(lines)
+    }
+
+    /// Whether others signed a version.
+    pub(crate) fn is_referred_to(
+        &self,
+        pkg: &PkgName,
+        version: &Version,
+        meter: &Meter,
+    ) -> Result<bool, RegistryError> {
+        match self.manifest(pkg, &Tag::Version(version.clone()), meter)? {
+            Some(manifest) => Ok(!self.referrers(pkg, &manifest.own.digest, meter)?.is_empty()),
+            None => Ok(false),
+        }
+    }
+
+    /// Puts what somebody signed of a version beside it.
+    pub(crate) fn refer(
+        &self,
+        pkg: &PkgName,
+        version: &Version,
+        line: &str,
+        meter: &Meter,
+    ) -> Result<(), RegistryError> {
+        let Some(subject) = self.manifest(pkg, &Tag::Version(version.clone()), meter)? else {
+            return Err(self.altered(pkg, version, "it was there, and its tag is gone"));
+        };
+        self.put_blob(pkg, &digest(NOTHING), WebBody::Bytes(NOTHING.to_vec()), meter)?;
+        let bytes = line.as_bytes();
+        self.put_blob(pkg, &digest(bytes), WebBody::Bytes(bytes.to_vec()), meter)?;
+        let manifest = document::referrer(line, &subject.own);
+        let (name, size) = (digest(manifest.as_bytes()), manifest.len());
+        let reply = self.put_manifest(pkg, &name, manifest, meter)?;
+        if reply.header("oci-subject").is_some() {
+            // The registry keeps the list itself.
+            return Ok(());
+        }
+        let tag = fallback(&subject.own.digest);
+        let entry = json!({ "artifactType": ATTESTATIONS, "digest": name, "mediaType": MANIFEST, "size": size });
+        for _ in 0..TRIES {
+            let mut entries = self.listed(pkg, &tag, meter)?;
+            if entries.iter().any(|there| there["digest"] == *name) {
+                return Ok(());
+            }
+            entries.push(entry.clone());
+            let index = canonical_json::canonical(&json!({
+                "manifests": entries,
+                "mediaType": INDEX,
+                "schemaVersion": 2,
+            }));
+            self.put_document(pkg, &tag, INDEX, index, meter)?;
+            // Somebody else may have written it at once: it is read again.
+        }
+        let problem = format!("somebody else writes the tag `{tag}` all the time: run it again");
+        Err(self.host.unavailable(&self.repository(pkg), &problem))
+    }
+
+    /// What the manifests are called that refer to one and hold attestations.
+    fn referrers(
+        &self,
+        pkg: &PkgName,
+        subject: &str,
+        meter: &Meter,
+    ) -> Result<Vec<String>, RegistryError> {
+        let repository = self.repository(pkg);
+        let path = format!("/v2/{repository}/referrers/{subject}");
+        let accept = vec![("accept", INDEX.to_owned())];
+        let reply = self.host.ask(&repository, "GET", &path, accept, WebBody::None, meter)?;
+        let entries = match reply.answer.status {
+            200 => entries(&self.host.read(&repository, reply)?),
+            // It does not know of this.
+            _ => self.listed(pkg, &fallback(subject), meter)?,
+        };
+        let is_one = |entry: &&Value| entry["artifactType"] == ATTESTATIONS;
+        let name = |entry: &Value| {
+            let name = entry["digest"].as_str()?;
+            let is_plain = |c: char| c.is_ascii_hexdigit() || c == ':' || "sha256".contains(c);
+            name.chars().all(is_plain).then(|| name.to_owned())
+        };
+        Ok(entries.iter().filter(is_one).filter_map(name).take(MOST).collect())
+    }
+
+    /// The entries of the list under a tag.
+    fn listed(&self, pkg: &PkgName, tag: &str, meter: &Meter) -> Result<Vec<Value>, RegistryError> {
+        let bytes = self.manifest_bytes(pkg, tag, INDEX, meter)?;
+        Ok(bytes.map_or_else(Vec::new, |bytes| entries(&bytes)))
+    }
+}
+
+fn entries(index: &[u8]) -> Vec<Value> {
+    let index: Value = serde_json::from_slice(index).unwrap_or_default();
+    index["manifests"].as_array().cloned().unwrap_or_default()
+}
+
+/// The tag that lists what refers to a manifest, where the registry does not.
+fn fallback(subject: &str) -> String {
+    subject.replacen(':', "-", 1)
+}
