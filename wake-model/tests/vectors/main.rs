@@ -29,8 +29,12 @@ fn every_file_of_vectors_is_run() {
     let run = [
         "action",
         "archive",
+        // By `wake-registry`.
+        "attestation",
         "blob",
         "evaluation",
+        // By `wake-registry`.
+        "head",
         "host",
         // By `wake-velocity`.
         "image_build",
