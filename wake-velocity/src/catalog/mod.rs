@@ -147,6 +147,11 @@ impl Catalog {
     ) -> Result<Self, DocumentError> {
         let mut names: Vec<(String, String)> = Vec::new();
         for root in roots {
+            // Not two slashes in every path that is shown.
+            let root = match root.trim_end_matches('/') {
+                "" => root,
+                trimmed => trimmed,
+            };
             for name in directories(files, root)? {
                 if names.iter().all(|(known, _)| *known != name) {
                     let dir = format!("{root}/{name}");
