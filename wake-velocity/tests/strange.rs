@@ -1,8 +1,9 @@
 //! Whatever documents, templates and targets hold, the answer is one or an error with a place in them.
 
+#![allow(clippy::unwrap_used)]
+
 mod shared;
 
-#[allow(clippy::unwrap_used)]
 mod anything {
     use proptest::prelude::*;
     use wake_velocity::DocumentError;
