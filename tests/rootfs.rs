@@ -416,7 +416,7 @@ fn what_is_wrong_with_an_id_or_an_address() {
         "3",
         5,
         expect![[r#"
-            error: `rootfs` of exec() must be wake.HOST, wake.EMPTY, a reference to a file or directory, or a ware, not a number
+            error: `rootfs` of exec() must be wake.HOST, wake.EMPTY, a reference to a file or directory, a ware or an image, not a number
              --> m.libsonnet:6:40
               |
             6 |     exec=wake.exec('./list.sh', rootfs=3),
@@ -552,7 +552,7 @@ fn what_is_no_root_file_system() {
         "['./packed']",
         5,
         expect![[r#"
-            error: `rootfs` of exec() must be wake.HOST, wake.EMPTY, a reference to a file or directory, or a ware, not a list
+            error: `rootfs` of exec() must be wake.HOST, wake.EMPTY, a reference to a file or directory, a ware or an image, not a list
              --> m.libsonnet:6:40
               |
             6 |     exec=wake.exec('./list.sh', rootfs=['./packed']),

@@ -290,6 +290,9 @@ def action(case):
             field("env", name, text(run["env"][name]))
         field("stdin", None, text(run["stdin"]))
         field("cwd", None, text(run["cwd"]))
+    elif "image" in case["command"]:
+        field("image", None, text(case["command"]["image"]["composition"]))
+        field("cwd", None, text(case["command"]["image"]["cwd"]))
     else:
         field("collect", None, text(case["command"]["collect"]["cwd"]))
     root = case["root"]
@@ -396,6 +399,7 @@ NUMBER, WORD_OF_VERSION = r"(?:0|[1-9][0-9]*)", r"[0-9A-Za-z-]+"
 PRE = rf"(?:{NUMBER}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
 VERSION = (rf"{NUMBER}\.{NUMBER}\.{NUMBER}(?:-{PRE}(?:\.{PRE})*)?"
            rf"(?:\+{WORD_OF_VERSION}(?:\.{WORD_OF_VERSION})*)?")
+IMAGE = r"image:[!-?A-~]+"
 WORDS = (PACKAGE, VERSION, rf"(?:{NAME}|via:{PACKAGE})", r"[0-9a-f]{64}")
 
 
@@ -426,6 +430,13 @@ def locked(content):
             if line != "wake-lock 1":
                 raise NoLock(number, 1)
             has_head = True
+        elif line.startswith("image:"):
+            words = line.split(" ")
+            if (len(words) != 2 or not re.fullmatch(IMAGE, words[0])
+                    or not re.fullmatch(r"sha256:[0-9a-f]{64}", words[1])
+                    or contents.setdefault(words[0], words[1]) != words[1]):
+                raise NoLock(number, 1)
+            found.add(line)
         elif line:
             words = line.split(" ")
             if len(words) != 4:

@@ -16,7 +16,11 @@ const LAYERS: &[Layer] = &[
         may_use: &["wake-model"],
     },
     Layer { crates: &["wake-registry"], may_use: &["wake-model", "wake-store"] },
-    Layer { crates: &["wake-steps"], may_use: &["wake-model", "wake-exec", "wake-store"] },
+    Layer { crates: &["wake-image"], may_use: &["wake-model", "wake-store", "wake-registry"] },
+    Layer {
+        crates: &["wake-steps"],
+        may_use: &["wake-model", "wake-exec", "wake-store", "wake-image"],
+    },
     // The fronts: each reads documents of its own kind, and has never heard of another.
     Layer {
         crates: &["wake-build"],
@@ -27,6 +31,7 @@ const LAYERS: &[Layer] = &[
             "wake-exec",
             "wake-store",
             "wake-registry",
+            "wake-image",
             "wake-steps",
         ],
     },
@@ -45,6 +50,7 @@ const LAYERS: &[Layer] = &[
             "wake-build",
             "wake-formula",
             "wake-velocity",
+            "wake-image",
         ],
     },
     // Runs the program as a user does, and knows no type of it.
@@ -105,7 +111,7 @@ fn a_crate_depends_only_on_what_its_layer_may_use() {
         sources.iter().map(|(&path, text)| (path, text.as_str())).collect();
     let packages = crate::workspace::packages(&sources).unwrap();
     let front = "wake-model, wake-exec, wake-store, wake-steps";
-    let cli = "wake-model, wake-eval, wake-exec, wake-store, wake-steps, wake-build, wake-formula, wake-velocity";
+    let cli = "wake-model, wake-eval, wake-exec, wake-store, wake-steps, wake-build, wake-formula, wake-velocity, wake-image";
     assert_eq!(
         faults(&packages),
         [

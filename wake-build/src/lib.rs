@@ -4,7 +4,7 @@
 //!
 //! | room | does |
 //! |---|---|
-//! | `settings`, `workspace`, `registries`, `pkg_place`, `target` | finds the checkout, where packages lie and come from, and what is to be built |
+//! | `settings`, `workspace`, `registries`, `image_failure`, `pkg_place`, `target` | finds the checkout, where packages and images lie and come from, and what is to be built |
 //! | `published` | what a package is to those who get it from a registry |
 //! | `sources`, `fixed`, `files`, `source_text`, `shelf` | looks at files, remembers what they hold, and puts pieces aside |
 //! | `options`, `evaluate`, `expression` | what options are set to; applies functions, remembering what came of it; evaluates what somebody typed |
@@ -25,6 +25,7 @@
 mod settings;
 mod workspace;
 mod registries;
+mod image_failure;
 mod published;
 mod workers;
 mod pkg_place;
@@ -75,6 +76,7 @@ pub use explain::{
 };
 pub use expression::{EvalResult, Expression};
 pub use files::file_digest;
+pub use image_failure::image_failure;
 pub use locking::LockRequest;
 pub use needs::{Addition, NeedsChange};
 pub use options::ChosenOptions;

@@ -6,6 +6,7 @@ use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use wake_image::ImageError;
 use wake_model::lock::{LockError, LockSource};
 use wake_model::{
     BlobDigest, LOCK_FILE, Lock, LockedPkg, Name, PkgKey, PkgName, PkgRequest, RelPath,
@@ -33,6 +34,19 @@ pub(crate) struct LockedPkgs<'a> {
     opened: Mutex<BTreeMap<PkgKey, Arc<Opening>>>,
     fetched: AtomicUsize,
     fetched_bytes: AtomicU64,
+    may_lock: bool,
+    /// Images that were resolved, by what they are called, and are to be locked.
+    images: Mutex<BTreeMap<String, String>>,
+}
+
+/// Why an image of this name is not known by its digest.
+pub(crate) enum ImageLock {
+    /// The lock cannot be read.
+    Lock(Box<Diagnostic>),
+    /// The lock does not have it, and may not change.
+    NotLocked,
+    /// Where it is, it was not found.
+    Unresolved(ImageError),
 }
 
 /// What becomes of requirements for registries.
@@ -70,7 +84,43 @@ impl<'a> LockedPkgs<'a> {
             opened: Mutex::default(),
             fetched: AtomicUsize::new(0),
             fetched_bytes: AtomicU64::new(0),
+            may_lock: true,
+            images: Mutex::default(),
         }
+    }
+
+    /// The same, where nothing may be locked that is not.
+    pub(crate) fn as_it_is(self) -> LockedPkgs<'a> {
+        LockedPkgs { may_lock: false, ..self }
+    }
+
+    /// The digest of the image that is called `name`: as it is locked, or as `resolve` finds it and it will be locked. Who asks at the
+    /// same time for one that is to be resolved waits.
+    pub(crate) fn image(
+        &self,
+        name: &str,
+        files: &Files,
+        resolve: impl FnOnce() -> Result<String, ImageError>,
+    ) -> Result<String, ImageLock> {
+        let lock = self.lock(files).map_err(ImageLock::Lock)?;
+        if let Some(digest) = lock.lock.image(name) {
+            return Ok(digest.to_owned());
+        }
+        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(digest) = images.get(name) {
+            return Ok(digest.clone());
+        }
+        if !self.may_lock {
+            return Err(ImageLock::NotLocked);
+        }
+        let digest = resolve().map_err(ImageLock::Unresolved)?;
+        images.insert(name.to_owned(), digest.clone());
+        Ok(digest)
+    }
+
+    /// The images that were resolved and are to be locked, by what they are called.
+    pub(crate) fn new_images(&self) -> BTreeMap<String, String> {
+        self.images.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The same, where requirements for registries stay open.

@@ -88,16 +88,33 @@ impl Session {
         let _span = self.profile().stage("choose versions");
         let after: Lock = self.settle(checkout, before, Freedom::Choose(choice), audience)?;
         let changes = changes(before, &after);
+        let after = after.with_images(before.images());
         let text = after.to_string();
         if only_look || checkout.locked.is_written_as(&text) {
             return Ok(changes);
         }
+        self.write_lock(&text)?;
+        Ok(changes)
+    }
+
+    /// Locks the images that a build has resolved; gives each that is new, as its line says it.
+    pub(crate) fn lock_images(&self, checkout: &Checkout) -> Result<Vec<String>, Failure> {
+        let images = checkout.locked.new_images();
+        if images.is_empty() {
+            return Ok(Vec::new());
+        }
+        let before =
+            checkout.locked.text(&checkout.files).map_err(|error| Failure::from(*error))?;
+        self.write_lock(&before.clone().with_images(&images).to_string())?;
+        Ok(images.iter().map(|(name, digest)| format!("image {name} {digest}")).collect())
+    }
+
+    fn write_lock(&self, text: &str) -> Result<(), Failure> {
         let place = self.workspace.dir.join(LOCK_FILE);
         place.replace_by(&[text.as_bytes()]).map_err(|source| {
             let message = format!("`{LOCK_FILE}` cannot be written: {source}");
-            Diagnostic::error(Class::Environment, message)
-        })?;
-        Ok(changes)
+            Diagnostic::error(Class::Environment, message).into()
+        })
     }
 
     /// A package that is to be updated must be locked.

@@ -227,7 +227,10 @@ impl Session {
         Checkout {
             session: self,
             files: files.profiled(self.profile()).unless(|| self.registries.is_stopped()),
-            locked: LockedPkgs::new(&self.registries),
+            locked: match self.lock_use {
+                LockUse::MayChange => LockedPkgs::new(&self.registries),
+                _ => LockedPkgs::new(&self.registries).as_it_is(),
+            },
             history: History::read(&self.history_file())
                 .or_else(|| snapshot.map(Snapshot::history))
                 .unwrap_or_default(),

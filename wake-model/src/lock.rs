@@ -15,9 +15,15 @@ pub const LOCK_FILE: &str = "wake.lock";
 /// The first line.
 const HEAD: &str = "wake-lock 1";
 
-/// Locked packages: a set, so that the union of two locks is a lock.
+/// Locked packages and images: sets, so that the union of two locks is a lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lock(BTreeSet<LockedPkg>);
+pub struct Lock {
+    pkgs: BTreeSet<LockedPkg>,
+    images: BTreeMap<String, String>,
+}
+
+/// What a line begins with that is of an image.
+const IMAGE: &str = "image:";
 
 /// One version of a package, with its content.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +85,19 @@ pub enum LockFault {
     /// The content is not a digest.
     #[error(transparent)]
     Content(#[from] ParseDigestError),
+    /// A line of an image does not have its name and its digest.
+    #[error(
+        "expected the name of an image and `sha256:` with 64 lower-case hexadecimal digits, after one space"
+    )]
+    Image,
+    /// Another line says something else of this image.
+    #[error("image `{image}` has another digest in line {line}")]
+    TwoImages {
+        /// What the image is called.
+        image: String,
+        /// The other line.
+        line: usize,
+    },
     /// Another line says something else of this version.
     #[error("`{pkg}` has another content in line {line}")]
     TwoContents {
@@ -100,6 +119,7 @@ impl Lock {
     pub fn parse(text: &str) -> Result<Lock, LockError> {
         let mut lock = Lock::default();
         let mut contents: BTreeMap<(PkgName, String), (TreeDigest, usize)> = BTreeMap::new();
+        let mut images: BTreeMap<String, usize> = BTreeMap::new();
         let mut conflict: Option<Conflict> = None;
         let (mut has_head, mut last) = (false, 0);
         for (number, line) in text.lines().enumerate() {
@@ -112,6 +132,14 @@ impl Lock {
             } else if !has_head || line == HEAD {
                 has_head = true;
                 check_head(line).map_err(whole)?;
+            } else if line.starts_with(IMAGE) {
+                let (image, digest) = parse_image(line).ok_or_else(|| whole(LockFault::Image))?;
+                let line = *images.entry(image.to_owned()).or_insert(last);
+                let there = lock.images.insert(image.to_owned(), digest.to_owned());
+                if there.is_some_and(|there| there != digest) {
+                    let image = image.to_owned();
+                    return Err(whole(LockFault::TwoImages { image, line }));
+                }
             } else if !line.is_empty() {
                 let pkg = parse_line(line)
                     .map_err(|(columns, fault)| LockError::of(last, columns, fault))?;
@@ -124,7 +152,7 @@ impl Lock {
                     let pkg = format!("{} {version}", pkg.name);
                     return Err(whole(LockFault::TwoContents { pkg, line }));
                 }
-                lock.0.insert(pkg);
+                lock.pkgs.insert(pkg);
             }
         }
         match conflict {
@@ -155,18 +183,37 @@ impl Lock {
 
     /// Everything in it.
     pub fn iter(&self) -> impl Iterator<Item = &LockedPkg> {
-        self.0.iter()
+        self.pkgs.iter()
+    }
+
+    /// The digest of an image that is called so, `sha256:` and 64 hexadecimal digits.
+    pub fn image(&self, name: &str) -> Option<&str> {
+        self.images.get(name).map(String::as_str)
+    }
+
+    /// The same lock with these images, by what they are called; what it has of others stays.
+    pub fn with_images<'i>(
+        mut self,
+        images: impl IntoIterator<Item = (&'i String, &'i String)>,
+    ) -> Lock {
+        self.images.extend(images.into_iter().map(|(name, digest)| (name.clone(), digest.clone())));
+        self
+    }
+
+    /// Every image in it, by what it is called.
+    pub fn images(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.images.iter()
     }
 
     /// All that registries gave of one package, the lowest version first.
     pub fn of_registries(&self, name: &PkgName) -> impl Iterator<Item = &LockedPkg> {
-        self.0.iter().filter(move |pkg| pkg.name == *name).filter(|pkg| pkg.is_of_registry())
+        self.pkgs.iter().filter(move |pkg| pkg.name == *name).filter(|pkg| pkg.is_of_registry())
     }
 }
 
 impl FromIterator<LockedPkg> for Lock {
     fn from_iter<I: IntoIterator<Item = LockedPkg>>(pkgs: I) -> Lock {
-        Lock(pkgs.into_iter().collect())
+        Lock { pkgs: pkgs.into_iter().collect(), images: BTreeMap::new() }
     }
 }
 
@@ -191,7 +238,9 @@ impl LockError {
 /// As it is written: sorted by bytes.
 impl fmt::Display for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let lines: BTreeSet<String> = self.0.iter().map(LockedPkg::to_string).collect();
+        let images = self.images.iter().map(|(name, digest)| format!("{IMAGE}{name} {digest}"));
+        let lines: BTreeSet<String> =
+            self.pkgs.iter().map(LockedPkg::to_string).chain(images).collect();
         writeln!(f, "{HEAD}")?;
         lines.iter().try_for_each(|line| writeln!(f, "{line}"))
     }
@@ -231,6 +280,16 @@ fn check_head(line: &str) -> Result<(), LockFault> {
         Some(version) => Err(LockFault::Format(version.to_owned())),
         None => Err(LockFault::Head),
     }
+}
+
+/// The name and the digest of an image, as a line has them.
+fn parse_image(line: &str) -> Option<(&str, &str)> {
+    let (name, digest) = line.strip_prefix(IMAGE)?.split_once(' ')?;
+    let digits = digest.strip_prefix("sha256:")?;
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let is_digest = digits.len() == 64 && digits.bytes().all(is_digit);
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_graphic() && c != '@');
+    (is_digest && is_name).then_some((name, digest))
 }
 
 /// What a line says; else which of its columns are at fault.

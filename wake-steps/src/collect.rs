@@ -20,34 +20,57 @@ pub fn collect(
 ) -> Result<Performance, StepError> {
     let (started, began_ms) = (clock::now(), clock::unix_ms());
     let declared: Vec<RelPath> = pinned.declared().into_iter().map(|decl| decl.path).collect();
+    let gathered = gather(pinned, &declared, store, sources)?;
+    let mut usage = Usage::default();
+    let left = match gathered {
+        Ok(builder) => {
+            let (manifest, adopted) = builder.finish_as_outputs()?;
+            usage.wall_us = clock::micros(started.elapsed());
+            let (wares, tree) = (Vec::new(), adopted.tree);
+            Ok(Some(KeptOutputs { tree, manifest, wares, bytes: Whereabouts::Here(adopted) }))
+        }
+        Err(missing) => {
+            let fault = |path: &RelPath| {
+                format!("`{}` was declared as an output and does not exist", path.dotted())
+            };
+            Err(missing.iter().map(fault).collect())
+        }
+    };
+    Ok(performance(began_ms, usage, left))
+}
+
+/// What comes of a step that runs nothing.
+pub(crate) fn performance(
+    began_ms: u64,
+    usage: Usage,
+    left: Result<Option<KeptOutputs>, Vec<String>>,
+) -> Performance {
+    let (stdout, stderr, overhead) = (Vec::new(), Vec::new(), Duration::ZERO);
+    let outcome = Outcome::Exited(0);
+    Performance { began_ms, outcome, usage, stdout, stderr, depfile: None, overhead, left }
+}
+
+/// What lies at each of `paths` among the inputs, as a tree in the making; else those at which nothing lies.
+pub(crate) fn gather<'s>(
+    pinned: &PinnedAction,
+    paths: &[RelPath],
+    store: &'s Store,
+    sources: &dyn SourceFiles,
+) -> Result<Result<TreeBuilder<'s>, Vec<RelPath>>, StepError> {
     let builder = store.build_tree()?;
-    let mut collecting =
-        Collecting { pinned, declared: &declared, store, sources, builder, depth: 0 };
+    let mut collecting = Collecting { pinned, declared: paths, store, sources, builder, depth: 0 };
     let mut missing = Vec::new();
-    for output in &declared {
+    for output in paths {
         let mut found = false;
         for (path, part) in parts(pinned).filter(|(path, _)| path.starts_with(output)) {
             found = true;
             collecting.place(path, path, part, &mut Vec::new())?;
         }
-        if !found {
-            let path = output.dotted();
-            missing.push(format!("`{path}` was declared as an output and does not exist"));
+        if !found && !collecting.place_part(output)? {
+            missing.push(output.clone());
         }
     }
-    let mut usage = Usage::default();
-    let left = if missing.is_empty() {
-        let (manifest, adopted) = collecting.builder.finish_as_outputs()?;
-        usage.wall_us = clock::micros(started.elapsed());
-        let (wares, tree) = (Vec::new(), adopted.tree);
-        Ok(Some(KeptOutputs { tree, manifest, wares, bytes: Whereabouts::Here(adopted) }))
-    } else {
-        Err(missing)
-    };
-    let (stdout, stderr, overhead) = (Vec::new(), Vec::new(), Duration::ZERO);
-    let outcome = Outcome::Exited(0);
-    let depfile = None;
-    Ok(Performance { began_ms, outcome, usage, stdout, stderr, depfile, overhead, left })
+    Ok(if missing.is_empty() { Ok(collecting.builder) } else { Err(missing) })
 }
 
 /// One thing that is taken.
@@ -96,18 +119,18 @@ fn covering<'p>(pinned: &'p PinnedAction, place: &RelPath) -> Option<(Part<'p>, 
 /// Links of which one leads to what the next lies in.
 const MOST_LINKS: usize = 8;
 
-struct Collecting<'a> {
+struct Collecting<'a, 's> {
     pinned: &'a PinnedAction,
     /// What will lie beside each other in the result.
     declared: &'a [RelPath],
-    store: &'a Store,
+    store: &'s Store,
     sources: &'a dyn SourceFiles,
-    builder: TreeBuilder<'a>,
+    builder: TreeBuilder<'s>,
     /// Links of trees in which it is just now.
     depth: usize,
 }
 
-impl<'a> Collecting<'a> {
+impl<'a> Collecting<'a, '_> {
     /// Puts at `to` what lies at `path`, and instead of a link that leads to what does not lie beside the result what it leads
     /// to; `through` are the places of the links on the way.
     fn place(
@@ -143,6 +166,20 @@ impl<'a> Collecting<'a> {
         }
         through.pop();
         Ok(())
+    }
+
+    /// Puts at `path` what lies there in a directory that was placed as a whole; whether there is something.
+    fn place_part(&mut self, path: &RelPath) -> Result<bool, StepError> {
+        let Some((whole, below)) = covering(self.pinned, path) else { return Ok(false) };
+        let part = self.below(whole, &below)?;
+        let is_there = match (&part.node, &part.bytes) {
+            (InputNode::Tree(_), Bytes::In(tree, at)) => self.manifest(tree)?.subtree(at).is_some(),
+            _ => !matches!(part.bytes, Bytes::Of(_)),
+        };
+        if is_there {
+            self.place(path, path, part, &mut Vec::new())?;
+        }
+        Ok(is_there)
     }
 
     /// Where a link leads that would lead elsewhere, or nowhere, from the result; `copied` is the place that is being copied

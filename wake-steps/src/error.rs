@@ -15,6 +15,9 @@ pub enum StepError {
     /// The build is being stopped.
     #[error("the build was stopped")]
     Cancelled,
+    /// An image could not be put together.
+    #[error("its image: {0}")]
+    Image(String),
     /// Whoever made the step says that it cannot be.
     #[error("{}", .0.message)]
     Refused(Box<Diagnostic>),
@@ -157,6 +160,7 @@ impl StepError {
             StepError::RootNoDirectory | StepError::LinkCycle { .. } => of(Class::Evaluation),
             StepError::Ware { source, .. } => of(ware_class(source)),
             StepError::Output { .. } | StepError::Build(_) => of(Class::Action),
+            StepError::Image(_) => of(Class::Environment),
             StepError::Integrity(_) => Diagnostic::error(Class::Integrity, self.to_string()),
             StepError::Store(error) => store_failure(error),
             StepError::Sandbox(error) => sandbox_failure(error, &of, store),

@@ -49,6 +49,7 @@ pub mod slots;
 pub mod engine;
 pub mod here;
 pub mod collect;
+mod compose;
 mod hosts;
 pub mod machine;
 pub mod steps;

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::path::PathBuf;
 
 use wake_model::BlobDigest;
 
@@ -34,6 +35,25 @@ impl Store {
         rename_into(new.path(), &place).at(&place)?;
         new.taken();
         Ok((digest, size))
+    }
+
+    /// The file that has the bytes of a digest, open to be read; none if it is not there. They are not compared: whoever reads
+    /// them does that by a name that they have besides.
+    pub fn open_blob(&self, digest: &BlobDigest) -> Result<Option<File>, StoreError> {
+        let place = self.layout().blob(digest);
+        let Some(file) = optional(File::open(&place).at(&place))? else { return Ok(None) };
+        note_use(&place, file.metadata().and_then(|meta| meta.modified()).at(&place)?);
+        Ok(Some(file))
+    }
+
+    /// Where the bytes of a digest lie, or would lie.
+    pub fn blob_place(&self, digest: &BlobDigest) -> PathBuf {
+        self.layout().blob(digest)
+    }
+
+    /// Takes bytes away that turned out to be others than they were.
+    pub fn drop_blob(&self, digest: &BlobDigest) -> Result<(), StoreError> {
+        remove_file(&self.layout().blob(digest))
     }
 
     /// Bytes by their digest; none if they are not there or, being wrong, have just been removed.

@@ -1,8 +1,9 @@
 //! Trees that come as archives.
 
 use std::io::Read;
+use std::path::Path;
 
-use wake_model::TreeDigest;
+use wake_model::{Manifest, TreeDigest};
 
 use crate::adopt::AdoptError;
 use crate::corruption::Damage;
@@ -41,6 +42,29 @@ impl Store {
         self.quarantine(&self.tree_place(tree), Damage::Content).map(drop)
     }
 
+    /// Takes a directory of this process's own, outside of which nobody knows it, as a tree: what lies there is moved.
+    pub fn take_tree(&self, root: &Path) -> Result<TreeDigest, ReadArchiveError> {
+        Ok(self.taken(root, None)?.0)
+    }
+
+    /// Measures what lies at `root` and moves it into the store, if it is what `asked` says.
+    fn taken(
+        &self,
+        root: &Path,
+        asked: Option<&TreeDigest>,
+    ) -> Result<(TreeDigest, Manifest), ReadArchiveError> {
+        let listing = Listing::read(root).map_err(AdoptError::from)?;
+        let manifest = measure(&listing).map_err(AdoptError::from)?;
+        drop(listing);
+        let came = manifest.digest();
+        if asked.is_some_and(|asked| came != *asked) {
+            return Err(ReadArchiveError::Mismatch { came });
+        }
+        let adopted = self.adopt_tree(root, &manifest)?;
+        self.put_tree_file(&adopted.tree, manifest.clone(), adopted.stamps)?;
+        Ok((adopted.tree, manifest))
+    }
+
     /// Unpacks an archive of a package as the tree that it is to be; what holds anything else is dropped, and nobody has seen it.
     ///
     /// The digest is of the bytes that lie on the disk. `meter` counts what is read, and may stop it.
@@ -52,15 +76,7 @@ impl Store {
     ) -> Result<StoredTree, ReadArchiveError> {
         let scratch = self.scratch()?;
         let root = extract_bare(source, scratch.path(), ArchivePolicy::PACKAGE, meter)?;
-        let listing = Listing::read(&root).map_err(AdoptError::from)?;
-        let manifest = measure(&listing).map_err(AdoptError::from)?;
-        drop(listing);
-        let came = manifest.digest();
-        if came != *asked {
-            return Err(ReadArchiveError::Mismatch { came });
-        }
-        let adopted = self.adopt_tree(&root, &manifest)?;
-        self.put_tree_file(&adopted.tree, manifest.clone(), adopted.stamps)?;
-        Ok(StoredTree { path: self.tree_place(&adopted.tree), manifest })
+        let (tree, manifest) = self.taken(&root, Some(asked))?;
+        Ok(StoredTree { path: self.tree_place(&tree), manifest })
     }
 }

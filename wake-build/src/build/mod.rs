@@ -143,6 +143,9 @@ impl Session {
             checkout = self.look(snapshot.as_ref());
             result = self.build_in(&checkout, &scene, reporter, ending);
         }
+        for change in self.lock_images(&checkout)? {
+            reporter.event(&Event::Locked { change });
+        }
         if let Ok(InBuild { keys, .. }) = &result {
             for (label, key, dur_ms) in keys {
                 checkout.history.note(label, *key, *dur_ms);

@@ -68,7 +68,13 @@ impl Session {
             self.link_pkgs(&planned, &checkout.locked, request.link, reporter, ending);
         }
         let results = Results::new(planned.plan.graph.node_count());
-        let lowering = Lowering::new(&planned.plan, &planned.instances, &evaluator, self.store());
+        let lowering = Lowering::new(
+            &planned.plan,
+            &planned.instances,
+            &evaluator,
+            self.store(),
+            &checkout.locked,
+        );
         let records = Spool::new(&self.spare_dir(), planned.plan.graph.node_count());
         let steps = ModuleSteps::new(&lowering, Some(records));
         announce(&steps, &checkout.history, reporter);
@@ -118,6 +124,8 @@ impl Session {
         if ending.classes.is_empty()
             && !cancel.is_cancelled()
             && request.link != LinkPolicy::Never
+            // What it would begin from is a lock that is about to change.
+            && checkout.locked.new_images().is_empty()
             && let Some(records) = steps.into_records()
         {
             let saved_ms = keys.iter().map(|(_, _, ms)| ms).sum();

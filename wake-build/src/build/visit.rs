@@ -158,7 +158,13 @@ impl Session {
         let planned = checkout.plan(&evaluator, &[targets], visit.config.as_ref(), wish, false)?;
         let node = visited(&planned.plan, &visit.place)?;
         let results = Results::new(planned.plan.graph.node_count());
-        let lowering = Lowering::new(&planned.plan, &planned.instances, &evaluator, self.store());
+        let lowering = Lowering::new(
+            &planned.plan,
+            &planned.instances,
+            &evaluator,
+            self.store(),
+            &checkout.locked,
+        );
         let all = ModuleSteps::new(&lowering, None);
         let steps = Needed::of(&all, step_id(node));
         announce(&steps, &checkout.history, reporter);
@@ -183,8 +189,13 @@ impl Session {
         let outlook = Outlook::new(&self.machine, &all, &results, &checkout.history, run.cancel);
         let pinned = outlook.pin(step_id(node))?;
         let label = planned.plan.graph[node].label.clone();
-        if let Command::Collect { .. } = pinned.action.command {
-            let message = format!("{label} runs no command: it only collects files");
+        let what = match pinned.action.command {
+            Command::Run(_) => None,
+            Command::Collect { .. } => Some("it only collects files"),
+            Command::Image { .. } => Some("wake itself puts its image together"),
+        };
+        if let Some(what) = what {
+            let message = format!("{label} runs no command: {what}");
             return Err(Diagnostic::error(Class::Usage, message).into());
         }
         let command = shell_line(&pinned);

@@ -52,7 +52,8 @@ impl Session {
         let planned = checkout.plan(&evaluator, targets, None, wish, false)?;
         let plan = &planned.plan;
         let lowering =
-            Lowering::new(plan, &planned.instances, &evaluator, self.store()).promising();
+            Lowering::new(plan, &planned.instances, &evaluator, self.store(), &checkout.locked)
+                .promising();
         let results = Results::new(plan.graph.node_count());
         let cancel = Cancel::new()
             .map_err(|error| Diagnostic::error(Class::Environment, error.to_string()))?;

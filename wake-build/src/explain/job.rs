@@ -68,8 +68,13 @@ impl Session {
             return Err(Diagnostic::error(Class::Action, message).help(help).into());
         }
         let pinned = view.pin(node)?;
-        if let Command::Collect { .. } = pinned.action.command {
-            let message = format!("{label} runs no command: it only collects files");
+        let what = match pinned.action.command {
+            Command::Run(_) => None,
+            Command::Collect { .. } => Some("it only collects files"),
+            Command::Image { .. } => Some("wake itself puts its image together"),
+        };
+        if let Some(what) = what {
+            let message = format!("{label} runs no command: {what}");
             return Err(Diagnostic::error(Class::Usage, message).into());
         }
         let done = view.results.get(step_id(node));

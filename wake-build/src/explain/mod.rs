@@ -206,7 +206,8 @@ impl Session {
         let planned = checkout.plan(&evaluator, targets, config, Wish { purpose, tags }, false)?;
         let plan = &planned.plan;
         let results = Results::new(plan.graph.node_count());
-        let lowering = Lowering::new(plan, &planned.instances, &evaluator, self.store());
+        let lowering =
+            Lowering::new(plan, &planned.instances, &evaluator, self.store(), &checkout.locked);
         let steps = ModuleSteps::new(&lowering, None);
         let cancel = Cancel::new()
             .map_err(|error| Diagnostic::error(Class::Environment, error.to_string()))?;

@@ -5,6 +5,7 @@ mod own_files;
 mod referred;
 mod program;
 mod root;
+mod image;
 mod fetched;
 mod written_at;
 
@@ -25,9 +26,11 @@ use wake_steps::step::{Root, Terms};
 use wake_steps::{Inputs, Step, StepContext, StepId};
 use wake_store::Store;
 
+use self::image::is_image;
 use crate::evaluate::Evaluator;
 use crate::host_packages::{Distribution, HostPackagesError};
 use crate::instance::{Instances, PkgInstance};
+use crate::locked::LockedPkgs;
 use crate::module::{Exec, ModuleError, ModuleView, declared_outputs, output_texts};
 use crate::plan::{ModuleStep, Plan};
 use crate::written::JsonValue;
@@ -42,6 +45,8 @@ pub(crate) struct Lowering<'a> {
     pub evaluator: &'a Evaluator<'a>,
     /// Where trees lie.
     pub store: &'a Store,
+    /// Which images are locked.
+    pub locked: &'a LockedPkgs<'a>,
     /// Directories of packages that have been put into the store for this build.
     pub pkg_trees: Mutex<BTreeMap<(String, RelPath), TreeDigest>>,
     /// What the distribution has, once somebody asks.
@@ -68,10 +73,21 @@ impl<'a> Lowering<'a> {
         instances: &'a Instances,
         evaluator: &'a Evaluator<'a>,
         store: &'a Store,
+        locked: &'a LockedPkgs<'a>,
     ) -> Lowering<'a> {
         let (pkg_trees, roots) = (Mutex::default(), Mutex::default());
         let (distribution, unbuilt) = (OnceLock::new(), Unbuilt::Refused);
-        Lowering { plan, instances, evaluator, store, pkg_trees, distribution, roots, unbuilt }
+        Lowering {
+            plan,
+            instances,
+            evaluator,
+            store,
+            locked,
+            pkg_trees,
+            distribution,
+            roots,
+            unbuilt,
+        }
     }
 
     /// The same where nothing that modules need has to be built.
@@ -214,6 +230,9 @@ impl Site<'_> {
     }
 
     fn command(&mut self, exec: &Exec<'_>) -> Lowered<(Command, Root, Network, Terms)> {
+        if is_image(&exec.program) {
+            return self.image_command(exec);
+        }
         let program = self.program(&exec.program)?;
         self.bring_referred(&exec.config)?;
         let mut args = Vec::with_capacity(exec.args.len());

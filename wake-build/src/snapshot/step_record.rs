@@ -62,6 +62,10 @@ pub(crate) enum CommandRecord<'a> {
     Collect {
         cwd: &'a str,
     },
+    Image {
+        cwd: &'a str,
+        composition: &'a str,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -311,6 +315,7 @@ impl CommandRecord<'_> {
                 cwd,
             },
             Command::Collect { cwd } => CommandRecord::Collect { cwd },
+            Command::Image { cwd, composition } => CommandRecord::Image { cwd, composition },
         }
     }
 
@@ -325,6 +330,9 @@ impl CommandRecord<'_> {
                 cwd: (*cwd).to_owned(),
             }),
             CommandRecord::Collect { cwd } => Command::Collect { cwd: (*cwd).to_owned() },
+            CommandRecord::Image { cwd, composition } => {
+                Command::Image { cwd: (*cwd).to_owned(), composition: (*composition).to_owned() }
+            }
         }
     }
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::stored_image::StoredImageCommand;
+
 /// `wake image`
 #[derive(Args, Debug)]
 #[command(after_help = IMAGE_HELP)]
@@ -27,6 +29,8 @@ pub(crate) struct ImageArgs {
 const IMAGE_HELP: &str = "\
 A target is NAME or NAME@=VERSION, NAME@^LOWEST, NAME@_HIGHEST, NAME@LOWEST%HIGHEST; where images have
 a `specs.yaml`, NAME@VERSION, NAME@LOWEST:, NAME@:HIGHEST, NAME@LOWEST:HIGHEST as well.
+For `pull`, `inspect`, `save` and `push` an image is HOST/REPOSITORY[:TAG][@sha256:DIGEST], oci:DIR[:NAME],
+oci-archive:FILE[:NAME], docker-archive:FILE[:NAME], or the path of a layout or an archive.
 What is not said here is read from VELOCITY_IMAGE_DIR or VELOCITY_IMAGE_PATH, VELOCITY_SYSTEM,
 VELOCITY_BACKEND, VELOCITY_DISTRO and VELOCITY_BUILD_DIR, then from `config.yaml` in VELOCITY_CONFIG_DIR
 or ~/.velocity.";
@@ -72,6 +76,8 @@ pub(crate) enum ImageCommand {
         #[command(flatten)]
         added: AddedArgs,
     },
+    #[command(flatten)]
+    Stored(StoredImageCommand),
     /// Write the documents of a new image, to begin with
     Create {
         /// What it is called

@@ -4,6 +4,7 @@ mod global;
 mod quantity;
 mod commands;
 mod layer1;
+mod stored_image;
 mod image;
 mod packages;
 
@@ -16,6 +17,7 @@ pub(crate) use commands::{
 };
 pub(crate) use global::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
 pub(crate) use image::{AddedArgs, ImageArgs, ImageCommand, ImageFormat};
+pub(crate) use stored_image::{PlatformArgs, StoredImageCommand};
 pub(crate) use layer1::{FormulaCommand, FormulaFormat, Placer, WareCommand};
 pub(crate) use packages::{
     AddArgs, KeyCommand, LockArgs, LoginArgs, LogoutArgs, PublishArgs, RegistryCommand, RemoveArgs,

@@ -11,6 +11,7 @@ use wake_velocity::skeleton;
 use wake_velocity::solve::{Solution, available, check_needs};
 
 use crate::args::{AddedArgs, ImageArgs, ImageCommand, ImageFormat};
+use crate::command::stored_image;
 use crate::environment::Environment;
 use crate::exit::{Exit, Outcome};
 use crate::images::{self, Images};
@@ -41,6 +42,7 @@ pub(crate) fn run(
             let (_, plan) = images.plan(targets, name.as_deref())?;
             script(&images, &plan, *leave_tags, out)
         }
+        ImageCommand::Stored(command) => stored_image::run(command, settings, out, say),
         ImageCommand::Create { name, version } => {
             create(&read(None)?, name, version, settings, say)
         }

@@ -24,6 +24,8 @@ pub(crate) mod registry;
 pub(crate) mod gc;
 pub(crate) mod store;
 pub(crate) mod ware;
+pub(crate) mod stored_image;
+pub(crate) mod image;
 pub(crate) mod formula;
 pub(crate) mod image;
 pub(crate) mod doctor;

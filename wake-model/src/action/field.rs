@@ -50,6 +50,7 @@ impl Action {
         let stdin = match &self.command {
             Command::Run(run) => run.stdin.len(),
             Command::Collect { .. } => 0,
+            Command::Image { composition, .. } => composition.len(),
         };
         let mut bytes = Vec::with_capacity(2048 + 160 * self.inputs.len() + stdin);
         let mut encoder = Encoder::new(&mut bytes);
@@ -181,6 +182,10 @@ fn walk_command(command: &Command, each: &mut dyn FnMut(&str, Option<&str>, Part
             each("cwd", None, Part::Text(cwd));
         }
         Command::Collect { cwd } => each("collect", None, Part::Text(cwd)),
+        Command::Image { cwd, composition } => {
+            each("image", None, Part::Text(composition));
+            each("cwd", None, Part::Text(cwd));
+        }
     }
 }
 
@@ -363,7 +368,9 @@ mod tests {
         fn run(action: &mut Action) -> &mut Invocation {
             match &mut action.command {
                 Command::Run(invocation) => invocation,
-                Command::Collect { .. } => unreachable!("the sample runs a program"),
+                Command::Collect { .. } | Command::Image { .. } => {
+                    unreachable!("the sample runs a program")
+                }
             }
         }
         vec![
@@ -374,6 +381,12 @@ mod tests {
             |a| run(a).stdin.clear(),
             |a| run(a).cwd = "/task".into(),
             |a| a.command = Command::Collect { cwd: "/work".into() },
+            |a| {
+                a.command = Command::Image { cwd: "/work".into(), composition: "{}".into() };
+            },
+            |a| {
+                a.command = Command::Image { cwd: "/task".into(), composition: "{}".into() };
+            },
             |a| a.root = RootFs::Host(HostDigest(Digest::from_bytes([7; 32]))),
             |a| a.root = RootFs::Tree(TreeDigest(Digest::from_bytes([7; 32]))),
             |a| *a.inputs.values_mut().next().unwrap() = InputNode::Dir,

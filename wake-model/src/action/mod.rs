@@ -50,6 +50,13 @@ pub enum Command {
         /// The directory that the outputs are taken from, absolute.
         cwd: String,
     },
+    /// Runs nothing: a container image is put together of the inputs.
+    Image {
+        /// The directory where the paths of `composition` begin, absolute.
+        cwd: String,
+        /// What the image is to be, as canonical JSON. Source: `spec/images.md`.
+        composition: String,
+    },
 }
 
 /// One call of a program.

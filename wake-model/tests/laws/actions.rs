@@ -110,6 +110,8 @@ fn command() -> impl Strategy<Value = Command> {
     let env = btree_map("[AB]{1,2}", short_text(), 0..3);
     prop_oneof![
         1 => short_text().prop_map(|cwd| Command::Collect { cwd }),
+        1 => (short_text(), short_text())
+            .prop_map(|(cwd, composition)| Command::Image { cwd, composition }),
         4 => (short_text(), vec(short_text(), 0..3), env, short_text(), short_text()).prop_map(
             |(program, args, env, stdin, cwd)| Command::Run(Invocation { program, args, env, stdin, cwd })
         ),

@@ -45,6 +45,13 @@ fn place(path: &Value) -> RelPath {
 }
 
 fn command(command: &Value) -> Command {
+    let image = &command["image"];
+    if !image.is_null() {
+        return Command::Image {
+            cwd: text(&image["cwd"]).to_owned(),
+            composition: text(&image["composition"]).to_owned(),
+        };
+    }
     let run = &command["run"];
     if run.is_null() {
         return Command::Collect { cwd: text(&command["collect"]["cwd"]).to_owned() };

@@ -6,6 +6,7 @@ mod tag;
 mod host;
 mod transfer;
 mod referrers;
+mod containers;
 
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 use wake_model::{Name, PkgName, Release, TreeDigest, Version, json as canonical_json};
 use wake_store::ware::{Meter, Web, WebBody};
 
+pub use self::containers::{ContainerError, Repository};
 use self::document::digest;
 use self::host::Host;
 use self::tag::Tag;

@@ -9,7 +9,7 @@ use wake_model::{PkgName, Version};
 use wake_store::ware::{Meter, Portion, WebAnswer, WebBody, WebReply};
 
 use super::document::{Descriptor, MANIFEST, Manifest, Own, digest};
-use super::host;
+use super::host::{self, Host};
 use super::tag::Tag;
 use super::{Blob, Oci};
 use crate::error::RegistryError;
@@ -184,36 +184,7 @@ impl Oci {
         body: WebBody,
         meter: &Meter,
     ) -> Result<(), RegistryError> {
-        let repository = self.repository(pkg);
-        let ask = |method, path: &str, headers, body| {
-            self.host.ask(&repository, method, path, headers, body, meter)
-        };
-        let there =
-            ask("HEAD", &format!("/v2/{repository}/blobs/{digest}"), Vec::new(), WebBody::None)?;
-        match there.answer.status {
-            200 => return Ok(()),
-            404 => {}
-            _ => return Err(self.host.unexpected(&repository, &there)),
-        }
-        let begun =
-            ask("POST", &format!("/v2/{repository}/blobs/uploads/"), Vec::new(), WebBody::None)?;
-        if begun.answer.status != 202 {
-            return Err(self.host.unexpected(&repository, &begun));
-        }
-        let place = begun.header("location").map(|place| self.host.resolved(place, meter));
-        let Some(mut place) = place.transpose()?.flatten() else {
-            return Err(self
-                .host
-                .unavailable(&repository, "it does not say where bytes are to be sent"));
-        };
-        place.push(if place.contains('?') { '&' } else { '?' });
-        place += &format!("digest={digest}");
-        let kind = vec![("content-type", "application/octet-stream".to_owned())];
-        let sent = ask("PUT", &place, kind, body)?;
-        match sent.answer.status {
-            200..300 => Ok(()),
-            _ => Err(self.host.unexpected(&repository, &sent)),
-        }
+        send_blob(&self.host, &self.repository(pkg), digest, body, meter)
     }
 
     pub(super) fn put_manifest(
@@ -235,15 +206,63 @@ impl Oci {
         manifest: String,
         meter: &Meter,
     ) -> Result<WebReply, RegistryError> {
-        let repository = self.repository(pkg);
-        let path = format!("/v2/{repository}/manifests/{reference}");
-        let kind = vec![("content-type", kind.to_owned())];
-        let body = WebBody::Bytes(manifest.into_bytes());
-        let reply = self.host.ask(&repository, "PUT", &path, kind, body, meter)?;
-        match reply.answer.status {
-            200..300 => Ok(reply),
-            _ => Err(self.host.unexpected(&repository, &reply)),
-        }
+        let (repository, bytes) = (self.repository(pkg), manifest.into_bytes());
+        send_manifest(&self.host, &repository, reference, kind, bytes, meter)
+    }
+}
+
+/// Sends bytes to a repository, unless it has them.
+pub(super) fn send_blob(
+    host: &Host,
+    repository: &str,
+    digest: &str,
+    body: WebBody,
+    meter: &Meter,
+) -> Result<(), RegistryError> {
+    let ask = |method, path: &str, headers, body| {
+        host.ask(repository, method, path, headers, body, meter)
+    };
+    let there =
+        ask("HEAD", &format!("/v2/{repository}/blobs/{digest}"), Vec::new(), WebBody::None)?;
+    match there.answer.status {
+        200 => return Ok(()),
+        404 => {}
+        _ => return Err(host.unexpected(repository, &there)),
+    }
+    let begun =
+        ask("POST", &format!("/v2/{repository}/blobs/uploads/"), Vec::new(), WebBody::None)?;
+    if begun.answer.status != 202 {
+        return Err(host.unexpected(repository, &begun));
+    }
+    let place = begun.header("location").map(|place| host.resolved(place, meter));
+    let Some(mut place) = place.transpose()?.flatten() else {
+        return Err(host.unavailable(repository, "it does not say where bytes are to be sent"));
+    };
+    place.push(if place.contains('?') { '&' } else { '?' });
+    place += &format!("digest={digest}");
+    let kind = vec![("content-type", "application/octet-stream".to_owned())];
+    let sent = ask("PUT", &place, kind, body)?;
+    match sent.answer.status {
+        200..300 => Ok(()),
+        _ => Err(host.unexpected(repository, &sent)),
+    }
+}
+
+/// Gives a manifest to a repository, under a tag or its digest.
+pub(super) fn send_manifest(
+    host: &Host,
+    repository: &str,
+    reference: &str,
+    media_type: &str,
+    bytes: Vec<u8>,
+    meter: &Meter,
+) -> Result<WebReply, RegistryError> {
+    let path = format!("/v2/{repository}/manifests/{reference}");
+    let kind = vec![("content-type", media_type.to_owned())];
+    let reply = host.ask(repository, "PUT", &path, kind, WebBody::Bytes(bytes), meter)?;
+    match reply.answer.status {
+        200..300 => Ok(reply),
+        _ => Err(host.unexpected(repository, &reply)),
     }
 }
 

@@ -82,7 +82,7 @@ fn command(command: &Command) -> wake_exec::Command {
             stdin: run.stdin.clone().into_bytes(),
             cwd: run.cwd.clone(),
         },
-        Command::Collect { .. } => wake_exec::Command::default(),
+        Command::Collect { .. } | Command::Image { .. } => wake_exec::Command::default(),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::advice::{unmovable_directory, unseen_files};
 use crate::claims::{self, Remembered, look_up};
 use crate::clock::micros;
 use crate::collect::collect;
+use crate::compose::compose;
 use crate::diagnostic::{Class, Diagnostic, Level};
 use crate::engine::{EngineRequest, KeptOutputs, Performance, Whereabouts};
 use crate::error::StepError;
@@ -266,6 +267,12 @@ impl Schedule<'_> {
             self.begins(step, key);
             let _span = self.span("gather");
             return collect(pinned, self.machine.store(), self.work.sources);
+        }
+        if let Command::Image { composition, .. } = &pinned.action.command {
+            self.begins(step, key);
+            let _span = self.span("put image together");
+            let (store, meter) = (self.machine.store(), self.work.cancel.meter());
+            return compose(pinned, composition, store, self.work.sources, meter);
         }
         let places = pinned.terms.cpus.map_or(1, |cpus| cpus as usize);
         self.machine.engine().perform(EngineRequest {

@@ -65,7 +65,11 @@ fn bare(node: Node, perms: u16) -> Meta {
     Meta { node, perms, uid: 0, gid: 0, mtime, xattrs: BTreeMap::new() }
 }
 
-fn copy<W: Write>(place: &Path, size: u64, tar: &mut TarWriter<W>) -> Result<(), BareTarError> {
+pub(super) fn copy<W: Write>(
+    place: &Path,
+    size: u64,
+    tar: &mut TarWriter<W>,
+) -> Result<(), BareTarError> {
     let unread = |source| BareTarError::Read { path: place.to_owned(), source };
     let mut file = File::open(place).map_err(unread)?;
     let (mut buffer, mut left) = (vec![0; 64 << 10], size);

@@ -78,6 +78,9 @@ impl ArchivePolicy {
         ..Self::PACKAGE
     };
 
+    /// For a layer of a container image: there may be as much of it as of a ware.
+    pub const IMAGE: ArchivePolicy = ArchivePolicy { max_ratio: 1024, ..Self::WARE };
+
     /// Checks the spelling of `path`.
     pub(crate) fn check_path(&self, path: &EntryPath) -> Result<(), EntryPathError> {
         if path.as_str().len() > self.max_path {

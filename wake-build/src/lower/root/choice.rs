@@ -29,6 +29,7 @@ impl Site<'_> {
             other => match other.get("type").and_then(JsonValue::as_str) {
                 Some("ware") => self.root_of_ware(other),
                 Some("hostPackages") => self.root_of_packages(other),
+                Some("image") => self.root_of_image(other),
                 _ => self.root_at(other),
             },
         }
@@ -84,7 +85,7 @@ impl Site<'_> {
         }
     }
 
-    fn owner(&self, key: &PkgKey, rootfs: &JsonValue<'_>) -> Lowered<&PkgInstance> {
+    pub(super) fn owner(&self, key: &PkgKey, rootfs: &JsonValue<'_>) -> Lowered<&PkgInstance> {
         let owner = self.lowering.instances.get(key);
         let owner = owner.map(|pkg| &**pkg);
         owner.ok_or_else(|| self.root_error(format!("no package `{key}` in this build"), rootfs))

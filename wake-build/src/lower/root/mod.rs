@@ -2,4 +2,5 @@
 
 pub(super) mod import;
 mod distribution;
+mod image;
 mod choice;

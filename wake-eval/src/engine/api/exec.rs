@@ -10,6 +10,7 @@ use wake_model::declared::{LONGEST_TIMEOUT, is_timeout, memory_size};
 use wake_model::place::is_foreign;
 
 use super::call::{Call, Param, ReferenceValue, Spec, is_tagged};
+use super::image_name::named_image;
 use crate::engine::env::Env;
 use crate::engine::json::{json_kind, json_number, kind};
 use crate::engine::note::{Note, amend, refuse};
@@ -126,9 +127,10 @@ fn rootfs(call: &Call<'_>) -> Result<Val> {
         Some(Val::Obj(object)) => match object.get("type".into())? {
             Some(Val::Str(tag)) => match tag.into_flat().as_str() {
                 tag @ ("host" | "empty") => Ok(Val::string(tag)),
-                "file" | "pkg" | "module" | "hostPackages" => Ok(Val::Obj(object)),
+                "file" | "pkg" | "module" | "hostPackages" | "image" => Ok(Val::Obj(object)),
                 _ => Err(rootfs_type(call, &Val::Obj(object)).into()),
             },
+            _ if object.has_field("image".into()) => rootfs_image(call, &object),
             _ => rootfs_ware(call, &object),
         },
         Some(other) => Err(rootfs_type(call, &other).into()),
@@ -136,8 +138,32 @@ fn rootfs(call: &Call<'_>) -> Result<Val> {
 }
 
 fn rootfs_type(call: &Call<'_>, found: &Val) -> Note {
-    let expected = "wake.HOST, wake.EMPTY, a reference to a file or directory, or a ware";
+    let expected = "wake.HOST, wake.EMPTY, a reference to a file or directory, a ware or an image";
     call.expected("rootfs", expected, found)
+}
+
+/// `{image: 'HOST/REPOSITORY:TAG', platform: 'linux/arm64'}`, or a reference as `image`; what the texts say is looked at when the image
+/// is needed.
+fn rootfs_image(call: &Call<'_>, object: &ObjValue) -> Result<Val> {
+    call.check_keys("rootfs", object, &["image", "platform"])?;
+    let image = object.get("image".into())?.unwrap_or(Val::Null);
+    let image = named_image(call, "rootfs", &image)
+        .map_err(|error| amend(error, |note| note.key("image")))?;
+    let platform = match object.get("platform".into())? {
+        None | Some(Val::Null) => Val::Null,
+        Some(text @ Val::Str(_)) => text,
+        Some(other) => {
+            let found = kind(&other);
+            let message =
+                format!("must have a text such as 'linux/arm64' as `platform`, not {found}");
+            refuse!(call.fault("rootfs", message).key("platform"));
+        }
+    };
+    let mut builder = ObjValueBuilder::with_capacity(3);
+    builder.field("type").value("image");
+    builder.field("image").value(image);
+    builder.field("platform").value(platform);
+    Ok(Val::Obj(builder.build()))
 }
 
 /// `{ware: 'tar:…', warehouses: ['ca+file://…']}`; what the texts say is looked at when the ware is fetched.
@@ -237,6 +263,21 @@ fn unfit_resource(key: &str, value: &Value) -> Option<&'static str> {
 }
 
 impl ExecDecl {
+    /// What wake does itself, told by `config`.
+    pub(super) fn of_wake(program: Template, config: Template) -> ExecDecl {
+        ExecDecl {
+            program,
+            config,
+            args: Template::from(Value::Null),
+            env: Template::from(Value::Null),
+            rootfs: Template::from(Value::String("empty".to_owned())),
+            network: false,
+            timeout: Value::Null,
+            resources: Value::Null,
+            depfile: None,
+        }
+    }
+
     /// The declaration as JSON, now that what it was promised is there.
     pub(crate) fn filled(self, env: &Env) -> Result<Value> {
         self.json(|reference| resolve::fill(env, reference)).map(Value::Object)
@@ -288,7 +329,7 @@ fn fits_file(value: &Value) -> bool {
 }
 
 fn check_program(program: &Value) -> Result<()> {
-    if tag(program) == Some("program") {
+    if matches!(tag(program), Some("program" | "image")) {
         return Ok(());
     }
     if !fits_file(program) {
@@ -309,11 +350,11 @@ fn check_program(program: &Value) -> Result<()> {
 fn check_rootfs(rootfs: &Value) -> Result<()> {
     let fits = rootfs.is_string()
         || fits_file(rootfs)
-        || matches!(tag(rootfs), Some("ware" | "module" | "pkg" | "hostPackages"));
+        || matches!(tag(rootfs), Some("ware" | "module" | "pkg" | "hostPackages" | "image"));
     if !fits {
         let found = json_kind(rootfs);
         refuse!(
-            Note::new(format!("`rootfs` of exec() must be a file, a directory, a package, a module or a ware, not {found}"))
+            Note::new(format!("`rootfs` of exec() must be a file, a directory, a package, a module, a ware or an image, not {found}"))
                 .argument("rootfs")
         );
     }

@@ -8,7 +8,9 @@ mod own;
 mod pkg_info;
 mod option;
 mod program;
+mod image_name;
 mod exec;
+mod image;
 mod pkg;
 mod test;
 mod module;
@@ -27,7 +29,7 @@ pub(crate) use own::field_own;
 pub(crate) use pkg::{PkgDecl, check_module_function};
 
 /// Every call of the object.
-static CALLS: [&Spec; 15] = [
+static CALLS: [&Spec; 16] = [
     &pkg_info::PKG_INFO,
     &pkg::GET_PKG,
     &pkg::PKG,
@@ -35,6 +37,7 @@ static CALLS: [&Spec; 15] = [
     &option::OPTION,
     &program::PROGRAM,
     &exec::EXEC,
+    &image::IMAGE,
     &file::FILE,
     &file::REF,
     &file::DIR,

@@ -80,6 +80,12 @@ pub enum ExtractError {
         /// What it names.
         target: String,
     },
+    /// A layer of an image takes away something without a name.
+    #[error("whiteout `{path}` takes nothing away")]
+    Whiteout {
+        /// The entry.
+        path: String,
+    },
     /// A symbolic link points out of the tree.
     #[error("link `{path}` points out of the tree: `{target}`")]
     LinkLeaves {

@@ -196,7 +196,7 @@ impl TreeWriter {
 
 /// How much has been written since anybody looked how much there is room for.
 #[derive(Default)]
-struct Room {
+pub(crate) struct Room {
     written: u64,
 }
 
@@ -225,9 +225,9 @@ impl Room {
 }
 
 /// A file that is written as long as there is room.
-struct RoomyFile<'a> {
-    file: &'a File,
-    room: &'a mut Room,
+pub(crate) struct RoomyFile<'a> {
+    pub(crate) file: &'a File,
+    pub(crate) room: &'a mut Room,
 }
 
 impl Write for RoomyFile<'_> {

@@ -1,0 +1,68 @@
+//! What a person is told of what is wrong with a container image.
+
+use wake_image::ImageError;
+use wake_registry::ContainerError;
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_steps::error::store_failure;
+use wake_store::ware::ExtractError;
+
+const ASK: &str = "nothing of it was kept: ask who made the image";
+
+/// What a person is told of what is wrong with an image: who is at fault, and what can be done about it.
+pub fn image_failure(error: &ImageError) -> Diagnostic {
+    if let ImageError::Store(error) = error {
+        return store_failure(error);
+    }
+    let diagnostic = Diagnostic::error(class_of(error), error.to_string());
+    match error {
+        ImageError::Platform { .. } => diagnostic
+            .help("it can be had for another one: `platform: 'OS/ARCHITECTURE'`, `--platform`"),
+        ImageError::Registry(ContainerError::Unavailable { .. }) => {
+            diagnostic.help("what is in the store is built with `--offline`")
+        }
+        ImageError::Registry(ContainerError::Denied { .. }) => diagnostic
+            .help("`skopeo login`, `podman login` and `docker login` write logins that wake reads"),
+        ImageError::Registry(ContainerError::Logins { .. }) => {
+            diagnostic.help("write it anew with the tool that wrote it")
+        }
+        ImageError::Offline { .. } => diagnostic.help("without `--offline` it is fetched"),
+        ImageError::Several { .. } => diagnostic.help("name one: `oci:DIR:NAME`"),
+        _ if diagnostic.class == Class::Integrity => diagnostic.help(ASK),
+        _ => diagnostic,
+    }
+}
+
+fn class_of(error: &ImageError) -> Class {
+    match error {
+        ImageError::Reference(_)
+        | ImageError::Several { .. }
+        | ImageError::Form { .. }
+        | ImageError::Platform { .. } => Class::Evaluation,
+        ImageError::NotThere { .. } => Class::Resolution,
+        ImageError::Registry(ContainerError::Unavailable { .. }) | ImageError::Offline { .. } => {
+            Class::Network
+        }
+        ImageError::Document { .. }
+        | ImageError::Digest { .. }
+        | ImageError::Size { .. }
+        | ImageError::Missing { .. }
+        | ImageError::Unpacked { .. } => Class::Integrity,
+        ImageError::Layer { source, .. } => match source {
+            ExtractError::Write { .. } | ExtractError::Read { .. } => Class::Environment,
+            _ => Class::Integrity,
+        },
+        ImageError::Cancelled | ImageError::Registry(ContainerError::Cancelled) => {
+            Class::Interrupted
+        }
+        ImageError::NoFiles { .. } | ImageError::Place { .. } => Class::Action,
+        ImageError::ReadOnly(_) => Class::Usage,
+        ImageError::Registry(
+            ContainerError::Denied { .. } | ContainerError::Logins { .. } | ContainerError::Here(_),
+        )
+        | ImageError::Tree(_)
+        | ImageError::Write(_)
+        | ImageError::Build(_)
+        | ImageError::Io { .. }
+        | ImageError::Store(_) => Class::Environment,
+    }
+}

@@ -1,0 +1,105 @@
+//! A container image that is put together of a module's inputs.
+
+use std::collections::BTreeMap;
+
+use wake_image::{Composition, ImageDigest, PlacedFiles, Platform};
+use wake_model::Network;
+use wake_model::action::Command;
+use wake_steps::step::{Root, Terms};
+
+use super::{Lowered, Site, WORK_DIR, text};
+use crate::module::Exec;
+use crate::written::JsonValue;
+
+/// Whether the program of an exec is wake itself, which puts an image together.
+pub(super) fn is_image(program: &JsonValue<'_>) -> bool {
+    program.get("type").and_then(JsonValue::as_str) == Some("image")
+}
+
+impl Site<'_> {
+    /// The command that puts an image together; its base is in the store when this returns.
+    pub(super) fn image_command(
+        &mut self,
+        exec: &Exec<'_>,
+    ) -> Lowered<(Command, Root, Network, Terms)> {
+        let config = &exec.config;
+        let of = |name: &str| config.get(name).filter(|value| !value.is_null());
+        let mut layers = Vec::new();
+        if let Some(JsonValue::List(all)) = of("layers") {
+            for layer in all {
+                self.bring_referred(layer)?;
+                layers.push(self.placed_files(layer)?);
+            }
+        }
+        let platform = match of("platform") {
+            Some(value @ JsonValue::Text(platform)) => {
+                Some(platform.parse().map_err(|error: wake_image::ParsePlatformError| {
+                    self.error(error.to_string(), value)
+                })?)
+            }
+            _ => None,
+        };
+        let (base, platform) = self.base(of("base"), platform)?;
+        let composition = Composition {
+            base,
+            cmd: of("cmd").map(texts),
+            entrypoint: of("entrypoint").map(texts),
+            env: of("env").map(fields).unwrap_or_default(),
+            layers,
+            labels: of("labels").map(fields).unwrap_or_default(),
+            platform,
+            to: of("to").and_then(JsonValue::as_str).unwrap_or("./image").to_owned(),
+            user: of("user").and_then(JsonValue::as_str).map(str::to_owned),
+            workdir: of("workdir").and_then(JsonValue::as_str).map(str::to_owned),
+        };
+        let (cwd, composition) = (WORK_DIR.to_owned(), composition.text());
+        let command = Command::Image { cwd, composition };
+        Ok((command, Root::Empty, Network::None, Terms::default()))
+    }
+
+    /// The manifest of the image that is begun with, and for which machines the new one is.
+    fn base(
+        &self,
+        base: Option<&JsonValue<'_>>,
+        platform: Option<Platform>,
+    ) -> Lowered<(Option<ImageDigest>, Platform)> {
+        let Some(base) = base else {
+            return Ok((None, platform.unwrap_or_else(Platform::here)));
+        };
+        let wanted = platform.unwrap_or_else(Platform::here);
+        let image = self.image(base, &wanted)?;
+        let platform = image.config.platform.clone();
+        Ok((Some(image.digest), platform))
+    }
+
+    fn placed_files(&self, layer: &JsonValue<'_>) -> Lowered<Vec<PlacedFiles>> {
+        let JsonValue::List(items) = layer else { return Ok(Vec::new()) };
+        let mut placed = Vec::with_capacity(items.len());
+        for item in items {
+            let from = item.get("from").unwrap_or(&JsonValue::Null);
+            let number = |name: &str| match item.get(name) {
+                Some(JsonValue::Number(number)) => number.as_u64(),
+                _ => None,
+            };
+            let owner = [number("uid").unwrap_or(0), number("gid").unwrap_or(0)];
+            placed.push(PlacedFiles {
+                from: text::argument(from).map_err(|problem| self.error(problem, from))?,
+                mode: number("mode").and_then(|mode| u16::try_from(mode).ok()),
+                owner: owner.map(|id| u32::try_from(id).unwrap_or(0)),
+                to: item.get("to").and_then(JsonValue::as_str).unwrap_or_default().to_owned(),
+            });
+        }
+        Ok(placed)
+    }
+}
+
+fn texts(value: &JsonValue<'_>) -> Vec<String> {
+    let JsonValue::List(items) = value else { return Vec::new() };
+    items.iter().filter_map(|item| Some(item.as_str()?.to_owned())).collect()
+}
+
+fn fields(value: &JsonValue<'_>) -> BTreeMap<String, String> {
+    let JsonValue::Fields(fields) = value else { return BTreeMap::new() };
+    let text = |value: &JsonValue<'_>| Some(value.as_str()?.to_owned());
+    fields.iter().filter_map(|(name, value)| Some((name.to_string(), text(value)?))).collect()
+}

@@ -1,0 +1,168 @@
+//! `wake image pull`, `inspect`, `save`, `push`: container images, without an engine of containers.
+
+use std::io::Write;
+
+use serde_json::json;
+use wake_build::image_failure;
+use wake_image::{Image, ImageError, ImageReference, Images, Platform};
+use wake_steps::diagnostic::{Class, Diagnostic};
+use wake_store::Store;
+use wake_store::ware::Web;
+
+use crate::args::{PlatformArgs, StoredImageCommand};
+use crate::exit::{Outcome, Stop};
+use crate::manner::Verbosity;
+use crate::print;
+use crate::report::transfer::Transfer;
+use crate::session;
+use crate::settings::Settings;
+use crate::terminal::escape;
+use crate::terminal::style::Role;
+use crate::terminal::words;
+
+/// Pulls, inspects, saves and pushes; the name with the digest alone goes to standard output.
+pub(crate) fn run(
+    command: &StoredImageCommand,
+    settings: &Settings,
+    out: &mut impl Write,
+    say: &mut impl Write,
+) -> Outcome {
+    let store = session::store(settings)?;
+    let cancel = session::cancel()?;
+    let meter = cancel.meter();
+    let images = Images::new(&store, Web::new(settings.route.clone()), meter);
+    let transfer = |verb| Transfer::show(settings, verb, meter);
+    let line = match command {
+        StoredImageCommand::Pull { image, platform } => {
+            let image = named(&images, image, platform, settings)?;
+            tell(settings, say, "Pulling", &image.name)?;
+            let _transfer = transfer("Pulling");
+            images.bring(&image).map_err(failure)?;
+            with_digest(&image)
+        }
+        StoredImageCommand::Inspect { image, platform, json } => {
+            let image = named(&images, image, platform, settings)?;
+            if !json {
+                keep(&store);
+                return print::lines(described(&image), out);
+            }
+            as_json(&image)
+        }
+        StoredImageCommand::Save { image, target, platform }
+        | StoredImageCommand::Push { image, target, platform } => {
+            let image = named(&images, image, platform, settings)?;
+            let target = parse(target, settings)?;
+            let is_push = matches!(command, StoredImageCommand::Push { .. });
+            if target.is_remote() != is_push {
+                let (other, wants) = match is_push {
+                    true => ("save", "`HOST/REPOSITORY:TAG`"),
+                    false => ("push", "`oci:DIR`, `oci-archive:FILE` or `docker-archive:FILE`"),
+                };
+                let message = format!("`{target}` is none of {wants}");
+                let error = Diagnostic::error(Class::Usage, message);
+                return Err(error.help(format!("`wake image {other}` takes that")).into());
+            }
+            let verb = if is_push { "Pushing" } else { "Saving" };
+            tell(settings, say, verb, &target.to_string())?;
+            let _transfer = transfer(verb);
+            images.send(&image, &target).map_err(failure)?;
+            match target.is_remote() {
+                true => target.pinned(image.digest).to_string(),
+                false => target.to_string(),
+            }
+        }
+    };
+    keep(&store);
+    print::line(line, out)
+}
+
+/// What was fetched need not be fetched again; if that cannot be written down, it is.
+fn keep(store: &Store) {
+    let _ = store.flush_memo();
+}
+
+fn named(
+    images: &Images<'_>,
+    image: &str,
+    platform: &PlatformArgs,
+    settings: &Settings,
+) -> Result<Image, Stop> {
+    let platform = match &platform.platform {
+        None => Platform::here(),
+        Some(text) => text.parse().map_err(|error: wake_image::ParsePlatformError| {
+            Diagnostic::error(Class::Usage, error.to_string())
+        })?,
+    };
+    let path = settings.cwd.join(image);
+    let reference = match path.exists() {
+        true => ImageReference::of_file(&path),
+        false => parse(image, settings)?,
+    };
+    let digest = images.resolve(&reference).map_err(failure)?;
+    images.get(&reference, &digest, &platform).map_err(failure)
+}
+
+fn parse(image: &str, settings: &Settings) -> Result<ImageReference, Stop> {
+    ImageReference::parse(image, &settings.cwd)
+        .map_err(|error| Diagnostic::error(Class::Usage, error.to_string()).into())
+}
+
+fn failure(error: ImageError) -> Stop {
+    image_failure(&error).into()
+}
+
+fn with_digest(image: &Image) -> String {
+    let name = image.name.split('@').next().unwrap_or(&image.name);
+    format!("{name}@{}", image.digest)
+}
+
+fn tell(settings: &Settings, say: &mut impl Write, verb: &str, what: &str) -> Result<(), Stop> {
+    if settings.manner.verbosity == Verbosity::Quiet {
+        return Ok(());
+    }
+    Ok(writeln!(say, "{}", settings.manner.style.verb(Role::Guide, verb, escape::line(what)))?)
+}
+
+fn described(image: &Image) -> Vec<String> {
+    let runtime = &image.config.config;
+    let mut lines = vec![
+        format!("digest      {}", image.digest),
+        format!("platform    {}", image.config.platform),
+    ];
+    let mut add = |name: &str, text: String| {
+        if !text.is_empty() {
+            lines.push(format!("{name:<12}{}", escape::line(&text)));
+        }
+    };
+    add("user", runtime.user.clone());
+    add("workdir", runtime.working_dir.clone());
+    add("entrypoint", runtime.entrypoint.join(" "));
+    add("cmd", runtime.cmd.join(" "));
+    for line in &runtime.env {
+        add("env", line.clone());
+    }
+    for (name, value) in &runtime.labels {
+        add("label", format!("{name}={value}"));
+    }
+    for layer in &image.manifest.layers {
+        add("layer", format!("{} {}", layer.digest, words::bytes(layer.size)));
+    }
+    lines
+}
+
+fn as_json(image: &Image) -> String {
+    let layers: Vec<_> = image
+        .manifest
+        .layers
+        .iter()
+        .map(|layer| json!({"digest": layer.digest, "mediaType": layer.media_type, "size": layer.size}))
+        .collect();
+    json!({
+        "config": image.config.config,
+        "digest": image.digest,
+        "layers": layers,
+        "name": image.name,
+        "platform": image.config.platform.to_string(),
+    })
+    .to_string()
+}

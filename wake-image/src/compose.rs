@@ -1,0 +1,502 @@
+//! Putting an image together: a layout whose bytes depend on nothing but what is in it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+use wake_model::{
+    BlobDigest, Manifest as Files, Node as FileNode, RelPath, json as canonical_json,
+};
+use wake_store::ware::{EntryPath, LayerEntry, Meta, Node, Timestamp, write_layer};
+use wake_store::{TREE_MTIME, TreeBuilder};
+
+use crate::composition::{Composition, PlacedFiles};
+use crate::digest::ImageDigest;
+use crate::document::{CONFIG, Descriptor, INDEX, LAYER, MANIFEST, Manifest, Runtime, parsed};
+use crate::error::{ImageError, at};
+use crate::images::{Image, Images};
+use crate::local::{INDEX_FILE, LAYOUT_FILE, NAME};
+
+/// The moment that stands for "no time" in an image: that of all files of trees, in RFC 3339.
+const CREATED: &str = "1980-01-02T00:00:00Z";
+const WHO: &str = "wake";
+
+/// An image that was put together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComposedImage {
+    /// The digest of its manifest.
+    pub digest: ImageDigest,
+    /// Bytes of its layers.
+    pub size: u64,
+}
+
+/// Files of which an image is put together.
+#[derive(Clone, Copy, Debug)]
+pub struct Ingredients<'a> {
+    /// What there is.
+    pub files: &'a Files,
+    /// Where it lies.
+    pub dir: &'a Path,
+}
+
+struct WrittenLayer {
+    descriptor: Descriptor,
+    diff_id: ImageDigest,
+    blob: BlobDigest,
+    place: PathBuf,
+}
+
+impl Images<'_> {
+    /// Puts an image together and writes its layout into `builder`, at `composition.to`. A layer is written into `scratch`, an empty
+    /// directory, first.
+    pub fn compose(
+        &self,
+        composition: &Composition,
+        of: Ingredients<'_>,
+        scratch: &Path,
+        builder: &mut TreeBuilder<'_>,
+    ) -> Result<ComposedImage, ImageError> {
+        let base = composition.base.as_ref().map(|digest| self.kept(digest)).transpose()?;
+        let mut there = match &base {
+            Some(base) if !composition.layers.is_empty() => self.nodes(base)?.into_keys().collect(),
+            _ => std::collections::BTreeSet::from([EntryPath::root()]),
+        };
+        let mut layers = Vec::new();
+        for (number, placed) in composition.layers.iter().enumerate() {
+            let entries = entries(placed, of, &mut there)?;
+            layers.push(written(&entries, &scratch.join(number.to_string()))?);
+        }
+        let to = RelPath::parse(composition.to.trim_end_matches('/')).unwrap_or_default();
+        let blobs = to.join(&RelPath::parse("blobs/sha256").unwrap_or_default());
+        let blob = |digest: &ImageDigest| blobs.child(&digest.hex()).unwrap_or_default();
+        let mut descriptors = Vec::new();
+        if let Some(base) = &base {
+            self.bring(base)?;
+            for layer in &base.manifest.layers {
+                let (place, kept) = self.kept_layer(base, layer)?;
+                add_file(builder, &blob(&layer.digest), &place, &kept)?;
+                descriptors.push(layer_of(layer));
+            }
+        }
+        for layer in &layers {
+            add_file(builder, &blob(&layer.descriptor.digest), &layer.place, &layer.blob)?;
+            descriptors.push(layer.descriptor.clone());
+        }
+        let config = configuration(composition, base.as_ref(), &layers)?;
+        let config_of = Descriptor::of(CONFIG, &config);
+        add(builder, &blob(&config_of.digest), &config)?;
+        let manifest = Manifest::bytes(&config_of, &descriptors);
+        let mut manifest_of = Descriptor::of(MANIFEST, &manifest);
+        add(builder, &blob(&manifest_of.digest), &manifest)?;
+        manifest_of.platform = Some(composition.platform.clone());
+        // Some tools find only what has a name.
+        manifest_of.annotations.insert(NAME.to_owned(), "latest".to_owned());
+        let digest = manifest_of.digest;
+        let index = json!({"manifests": [manifest_of], "mediaType": INDEX, "schemaVersion": 2});
+        for (name, value) in
+            [(INDEX_FILE, index), (LAYOUT_FILE, json!({"imageLayoutVersion": "1.0.0"}))]
+        {
+            let path = to.child(name).unwrap_or_default();
+            add(builder, &path, canonical_json::canonical(&value).as_bytes())?;
+        }
+        Ok(ComposedImage { digest, size: descriptors.iter().map(|layer| layer.size).sum() })
+    }
+}
+
+/// Bytes that lie in one layout twice, such as an empty layer, lie there once.
+fn add_file(
+    builder: &mut TreeBuilder<'_>,
+    path: &RelPath,
+    place: &Path,
+    blob: &BlobDigest,
+) -> Result<(), ImageError> {
+    match builder.add_file(path, place, blob, false) {
+        Ok(()) | Err(wake_store::BuildTreeError::Conflict { .. }) => Ok(()),
+        Err(error) => Err(ImageError::Build(error)),
+    }
+}
+
+fn add(builder: &mut TreeBuilder<'_>, path: &RelPath, bytes: &[u8]) -> Result<(), ImageError> {
+    match builder.add_bytes(path, bytes, false) {
+        Ok(()) | Err(wake_store::BuildTreeError::Conflict { .. }) => Ok(()),
+        Err(error) => Err(ImageError::Build(error)),
+    }
+}
+
+/// A layer of another image under the name that image-spec has for its kind.
+fn layer_of(layer: &Descriptor) -> Descriptor {
+    let media_type = match layer.media_type.strip_prefix("application/vnd.docker.image.rootfs.") {
+        Some(kind) if kind.ends_with("tar.gzip") => format!("{LAYER}+gzip"),
+        Some(kind) if kind.ends_with("tar.zstd") => format!("{LAYER}+zstd"),
+        Some(_) => LAYER.to_owned(),
+        None => layer.media_type.clone(),
+    };
+    Descriptor { media_type, ..layer.clone() }
+}
+
+/// The entries of one layer; directories above them that the image lacks so far are among them.
+fn entries(
+    placed: &[PlacedFiles],
+    of: Ingredients<'_>,
+    there: &mut std::collections::BTreeSet<EntryPath>,
+) -> Result<BTreeMap<EntryPath, LayerEntry>, ImageError> {
+    let mut entries = BTreeMap::new();
+    for files in placed {
+        let from = RelPath::parse(files.from.trim_end_matches('/')).unwrap_or_default();
+        let absent = || ImageError::NoFiles { path: files.from.clone() };
+        let fault = |problem: String| ImageError::Place { path: files.to.clone(), problem };
+        let to = EntryPath::parse(files.to.trim_start_matches('/').as_bytes())
+            .or_else(|error| if files.to == "/" { Ok(EntryPath::root()) } else { Err(error) })
+            .map_err(|error| fault(format!("it {error}")))?;
+        let mut put = |path: EntryPath, node: &FileNode, place: &RelPath| {
+            let (meta, place) = entry(node, files, of.dir.join(place.as_str()));
+            match entries.insert(path.clone(), (meta, place)) {
+                Some((Meta { node: Node::Dir, .. }, _)) | None => Ok(()),
+                Some(_) => Err(fault(format!("two things lie at `/{path}`"))),
+            }
+        };
+        if let Some(node) = of.files.get(&from) {
+            put(to, node, &from)?;
+            continue;
+        }
+        if files.mode.is_some() {
+            return Err(fault("a mode is for a single file, and a directory was given".to_owned()));
+        }
+        let below = of.files.subtree(&from).ok_or_else(absent)?;
+        for (path, node) in below.iter() {
+            let at = below_of(&to, path.as_str()).map_err(|error| fault(format!("it {error}")))?;
+            put(at, node, &from.join(path))?;
+        }
+    }
+    let above: Vec<EntryPath> = entries.keys().flat_map(parents).collect();
+    for parent in above {
+        if !there.contains(&parent) && !entries.contains_key(&parent) {
+            entries.insert(parent, (meta(Node::Dir, 0o755, [0, 0]), None));
+        }
+    }
+    for (path, (meta, _)) in &entries {
+        let is_below_file =
+            parents(path).find(|above| entries.get(above).is_some_and(|(meta, _)| !meta.is_dir()));
+        if let Some(above) = is_below_file {
+            let problem = format!("it lies below `/{above}`, which is no directory");
+            return Err(ImageError::Place { path: format!("/{path}"), problem });
+        }
+        if meta.is_dir() {
+            there.insert(path.clone());
+        }
+    }
+    Ok(entries)
+}
+
+fn below_of(to: &EntryPath, path: &str) -> Result<EntryPath, wake_store::ware::EntryPathError> {
+    match to.is_root() {
+        true => EntryPath::parse(path.as_bytes()),
+        false => EntryPath::parse(format!("{to}/{path}").as_bytes()),
+    }
+}
+
+fn parents(path: &EntryPath) -> impl Iterator<Item = EntryPath> {
+    std::iter::successors(path.parent(), EntryPath::parent).filter(|path| !path.is_root())
+}
+
+fn entry(node: &FileNode, files: &PlacedFiles, place: PathBuf) -> LayerEntry {
+    match node {
+        FileNode::Dir => (meta(Node::Dir, 0o755, files.owner), None),
+        FileNode::Link { target } => {
+            (meta(Node::Symlink { target: target.clone() }, 0o777, files.owner), None)
+        }
+        FileNode::File { size, executable, .. } => {
+            let perms = files.mode.unwrap_or(if *executable { 0o755 } else { 0o644 });
+            (meta(Node::File { size: *size }, perms, files.owner), Some(place))
+        }
+    }
+}
+
+fn meta(node: Node, perms: u16, [uid, gid]: [u32; 2]) -> Meta {
+    let mtime = Timestamp { seconds: TREE_MTIME, nanos: 0 };
+    Meta { node, perms, uid, gid, mtime, xattrs: BTreeMap::new() }
+}
+
+fn written(
+    entries: &BTreeMap<EntryPath, LayerEntry>,
+    place: &Path,
+) -> Result<WrittenLayer, ImageError> {
+    let file = at(place, File::create_new(place))?;
+    let hashing = Hashing {
+        to: BufWriter::with_capacity(256 << 10, file),
+        sha256: Sha256::new(),
+        blake3: blake3::Hasher::new(),
+        size: 0,
+    };
+    let mut done = write_layer(entries, hashing)?;
+    at(place, done.to.flush())?;
+    // It is not compressed, so that no compressor has a part in its name.
+    let diff_id = ImageDigest::finished(done.sha256);
+    let descriptor = Descriptor { digest: diff_id, size: done.size, ..Descriptor::of(LAYER, &[]) };
+    let blob = BlobDigest(done.blake3.finalize().into());
+    Ok(WrittenLayer { descriptor, diff_id, blob, place: place.to_owned() })
+}
+
+struct Hashing<W> {
+    to: W,
+    sha256: Sha256,
+    blake3: blake3::Hasher,
+    size: u64,
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.to.write(bytes)?;
+        self.sha256.update(&bytes[..count]);
+        self.blake3.update(&bytes[..count]);
+        self.size += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+}
+
+/// The configuration: that of the base, with what the composition says otherwise.
+fn configuration(
+    composition: &Composition,
+    base: Option<&Image>,
+    layers: &[WrittenLayer],
+) -> Result<Vec<u8>, ImageError> {
+    let mut whole: Map<String, Value> = match base {
+        None => Map::new(),
+        Some(base) => parsed("configuration", &base.config_bytes)
+            .map_err(|source| ImageError::Document { image: base.name.clone(), source })?,
+    };
+    let runtime = runtime(composition, base.map(|base| &base.config.config));
+    let mut config = match whole.remove("config") {
+        Some(Value::Object(config)) => config,
+        _ => Map::new(),
+    };
+    for name in ["User", "Env", "Entrypoint", "Cmd", "WorkingDir", "Labels"] {
+        config.remove(name);
+    }
+    if let Ok(Value::Object(said)) = serde_json::to_value(runtime) {
+        config.extend(said);
+    }
+    let platform = &composition.platform;
+    let mut diff_ids: Vec<ImageDigest> =
+        base.map(|base| base.config.rootfs.diff_ids.clone()).unwrap_or_default();
+    diff_ids.extend(layers.iter().map(|layer| layer.diff_id));
+    let mut history = match whole.remove("history") {
+        Some(Value::Array(history)) => history,
+        _ => Vec::new(),
+    };
+    history.extend(layers.iter().map(|_| json!({"created": CREATED, "created_by": WHO})));
+    whole.insert("architecture".to_owned(), json!(platform.architecture));
+    whole.insert("os".to_owned(), json!(platform.os));
+    if let Some(variant) = &platform.variant {
+        whole.insert("variant".to_owned(), json!(variant));
+    }
+    // Of the build of another image, which this one is not.
+    for name in ["container", "container_config", "docker_version", "id", "parent"] {
+        whole.remove(name);
+    }
+    whole.insert("config".to_owned(), Value::Object(config));
+    whole.insert("created".to_owned(), json!(CREATED));
+    whole.insert("history".to_owned(), Value::Array(history));
+    whole.insert("rootfs".to_owned(), json!({"diff_ids": diff_ids, "type": "layers"}));
+    Ok(canonical_json::canonical(&Value::Object(whole)).into_bytes())
+}
+
+/// A new entry point lets go of the arguments of the base, as engines do.
+fn runtime(composition: &Composition, base: Option<&Runtime>) -> Runtime {
+    let mut runtime = base.cloned().unwrap_or_default();
+    if let Some(entrypoint) = &composition.entrypoint {
+        runtime.entrypoint.clone_from(entrypoint);
+        runtime.cmd = Vec::new();
+    }
+    if let Some(cmd) = &composition.cmd {
+        runtime.cmd.clone_from(cmd);
+    }
+    for (name, value) in &composition.env {
+        let is_of = |line: &String| line.split_once('=').is_some_and(|(of, _)| of == name);
+        let line = format!("{name}={value}");
+        match runtime.env.iter_mut().find(|line| is_of(line)) {
+            Some(old) => *old = line,
+            None => runtime.env.push(line),
+        }
+    }
+    let labels = composition.labels.iter();
+    runtime.labels.extend(labels.map(|(name, value)| (name.clone(), value.clone())));
+    if let Some(user) = &composition.user {
+        runtime.user.clone_from(user);
+    }
+    if let Some(workdir) = &composition.workdir {
+        runtime.working_dir.clone_from(workdir);
+    }
+    runtime
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use wake_store::Store;
+    use wake_store::ware::{Meter, Web};
+
+    use super::*;
+    use crate::platform::Platform;
+    use crate::reference::ImageReference;
+
+    fn composition(layers: Vec<Vec<PlacedFiles>>) -> Composition {
+        Composition {
+            base: None,
+            cmd: None,
+            entrypoint: Some(vec!["/bin/tool".to_owned()]),
+            env: BTreeMap::from([("A".to_owned(), "1".to_owned())]),
+            layers,
+            labels: BTreeMap::new(),
+            platform: Platform::of_machine("x86_64"),
+            to: "./image".to_owned(),
+            user: None,
+            workdir: None,
+        }
+    }
+
+    fn placed(from: &str, to: &str) -> PlacedFiles {
+        PlacedFiles { from: from.to_owned(), mode: None, owner: [0, 0], to: to.to_owned() }
+    }
+
+    struct Kitchen {
+        dir: tempfile::TempDir,
+        store: Store,
+        meter: Meter,
+    }
+
+    impl Kitchen {
+        fn new() -> Kitchen {
+            let dir = tempfile::tempdir().unwrap();
+            let store = Store::open(&dir.path().join("store")).unwrap();
+            Kitchen { dir, store, meter: Meter::default() }
+        }
+
+        fn images(&self) -> Images<'_> {
+            Images::new(&self.store, Web::default(), &self.meter)
+        }
+
+        /// A tree of the store with these files, and where it lies.
+        fn files(&self, files: &[(&str, &str, bool)]) -> (Files, PathBuf) {
+            let mut builder = self.store.build_tree().unwrap();
+            for (path, text, executable) in files {
+                builder.add_bytes(&path.parse().unwrap(), text.as_bytes(), *executable).unwrap();
+            }
+            let tree = builder.finish().unwrap();
+            (self.store.manifest(&tree).unwrap().unwrap(), self.store.tree_place(&tree))
+        }
+
+        fn compose(
+            &self,
+            composition: &Composition,
+            files: &(Files, PathBuf),
+        ) -> Result<(ComposedImage, PathBuf), ImageError> {
+            let scratch = tempfile::tempdir_in(self.dir.path()).unwrap();
+            let mut builder = self.store.build_tree().unwrap();
+            let of = Ingredients { files: &files.0, dir: &files.1 };
+            let image = self.images().compose(composition, of, scratch.path(), &mut builder)?;
+            let tree = builder.finish().unwrap();
+            Ok((image, self.store.tree_place(&tree).join("image")))
+        }
+    }
+
+    #[test]
+    fn an_image_comes_back_as_it_was_put_together_and_depends_on_nothing_else() {
+        let (one, other) = (Kitchen::new(), Kitchen::new());
+        let all = [("tool", "#!/bin/sh\n", true), ("share/a/b", "text", false)];
+        let tool =
+            PlacedFiles { mode: Some(0o4755), owner: [7, 8], ..placed("./tool", "/bin/tool") };
+        let composition = composition(vec![vec![tool, placed("./share", "/usr/share")]]);
+        let (image, layout) = one.compose(&composition, &one.files(&all)).unwrap();
+        let (again, _) = other.compose(&composition, &other.files(&all)).unwrap();
+        assert_eq!(image, again);
+
+        let reference = ImageReference::of_file(&layout);
+        let images = one.images();
+        assert_eq!(images.resolve(&reference).unwrap(), {
+            // A layout names the manifest itself.
+            image.digest
+        });
+        let read = images.get(&reference, &image.digest, &composition.platform).unwrap();
+        assert_eq!(read.config.config.entrypoint, ["/bin/tool"]);
+        assert_eq!(read.config.config.env, ["A=1"]);
+        let nodes = images.nodes(&read).unwrap();
+        let paths: Vec<&str> = nodes.keys().map(EntryPath::as_str).collect();
+        assert_eq!(paths, ["bin", "bin/tool", "usr", "usr/share", "usr/share/a", "usr/share/a/b"]);
+        let meta = &nodes[&EntryPath::parse(b"bin/tool").unwrap()].meta;
+        assert_eq!((meta.perms, meta.uid, meta.gid), (0o4755, 7, 8));
+        let tree = one.store.tree_place(&images.tree(&read).unwrap());
+        assert_eq!(std::fs::read_to_string(tree.join("usr/share/a/b")).unwrap(), "text");
+    }
+
+    #[test]
+    fn what_is_put_on_another_image_keeps_its_layers_and_its_directories() {
+        let kitchen = Kitchen::new();
+        let files = kitchen.files(&[("a", "1", false), ("b", "2", false)]);
+        let below = composition(vec![vec![placed("./a", "/etc/a")]]);
+        let (base, layout) = kitchen.compose(&below, &files).unwrap();
+        let images = kitchen.images();
+        let reference = ImageReference::of_file(&layout);
+        let read = images.get(&reference, &base.digest, &below.platform).unwrap();
+        images.bring(&read).unwrap();
+        let above = Composition {
+            base: Some(base.digest),
+            entrypoint: None,
+            cmd: Some(vec!["x".to_owned()]),
+            env: BTreeMap::from([
+                ("A".to_owned(), "2".to_owned()),
+                ("B".to_owned(), "3".to_owned()),
+            ]),
+            ..composition(vec![vec![placed("./b", "/etc/b")]])
+        };
+        let (image, layout) = kitchen.compose(&above, &files).unwrap();
+        let both =
+            images.get(&ImageReference::of_file(&layout), &image.digest, &above.platform).unwrap();
+        assert_eq!(both.manifest.layers[0], read.manifest.layers[0]);
+        assert_eq!(both.config.rootfs.diff_ids.len(), 2);
+        assert_eq!(both.config.config.env, ["A=2", "B=3"]);
+        assert_eq!(
+            (both.config.config.entrypoint[0].as_str(), both.config.config.cmd[0].as_str()),
+            ("/bin/tool", "x")
+        );
+        // The directory of the base is not said again.
+        images.bring(&both).unwrap();
+        let layer = images.kept_layer(&both, &both.manifest.layers[1]).unwrap().0;
+        let bytes = std::fs::read(layer).unwrap();
+        assert!(bytes.starts_with(b"etc/b\0"), "{:?}", &bytes[..10]);
+    }
+
+    #[test]
+    fn what_cannot_be_placed_says_where() {
+        let kitchen = Kitchen::new();
+        let files = kitchen.files(&[("a", "1", false), ("d/x", "2", false)]);
+        let message = |placed: Vec<PlacedFiles>| {
+            kitchen.compose(&composition(vec![placed]), &files).unwrap_err().to_string()
+        };
+        for (placed, problem) in [
+            (vec![placed("./no", "/a")], "there is nothing at `./no` among the inputs"),
+            (vec![placed("./a", "/../a")], "`/../a` cannot be put into an image: it leads upwards"),
+            (
+                vec![placed("./a", "/x"), placed("./d/x", "/x")],
+                "`/x` cannot be put into an image: two things lie at `/x`",
+            ),
+            (
+                vec![placed("./a", "/x"), placed("./d", "/x")],
+                "`/x/x` cannot be put into an image: it lies below `/x`, which is no directory",
+            ),
+            (
+                vec![PlacedFiles { mode: Some(0o755), ..placed("./d", "/x") }],
+                "`/x` cannot be put into an image: a mode is for a single file, and a directory was given",
+            ),
+        ] {
+            assert_eq!(message(placed), problem);
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! Indexes, manifests and configurations. Source: OCI image-spec 1.1; Docker's "Image Manifest V 2, Schema 2", which says the same.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use wake_model::json as canonical_json;
+
+use crate::digest::ImageDigest;
+use crate::platform::Platform;
+
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(crate) const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub(crate) const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+/// What a registry is asked for.
+pub(crate) const ACCEPTED: [&str; 4] = [INDEX, MANIFEST, DOCKER_LIST, DOCKER_MANIFEST];
+/// Bytes of an index, a manifest or a configuration at most.
+pub(crate) const LARGEST: u64 = 16 << 20;
+/// Layers of an image at most.
+const MOST_LAYERS: usize = 1000;
+
+/// Bytes that lie elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    /// Their kind.
+    pub media_type: String,
+    /// Their digest.
+    pub digest: ImageDigest,
+    /// Their number.
+    pub size: u64,
+    /// For which machines they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+    /// What is said of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// What an image consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its configuration.
+    pub config: Descriptor,
+    /// Its layers, the lowest first.
+    pub layers: Vec<Descriptor>,
+    /// The kind of the manifest itself.
+    pub media_type: String,
+}
+
+/// An image, or several of which one is for each platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Document {
+    Index(Vec<Descriptor>),
+    Manifest(Manifest),
+}
+
+/// The configuration of an image, as far as it matters here; what else it says is kept in its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Config {
+    /// For which machines it is.
+    #[serde(flatten)]
+    pub platform: Platform,
+    /// How it is run.
+    #[serde(default, deserialize_with = "or_default")]
+    pub config: Runtime,
+    /// What its layers are called when they are unpacked.
+    pub rootfs: RootLayers,
+}
+
+/// How an image is run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Runtime {
+    /// `USER`, `UID`, `USER:GROUP` or `UID:GID`; empty: root.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub user: String,
+    /// `NAME=VALUE`.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<String>,
+    /// The program, with arguments that always stand before others.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub entrypoint: Vec<String>,
+    /// Arguments, or the whole command, where nobody gives others.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub cmd: Vec<String>,
+    /// The working directory; empty: `/`.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub working_dir: String,
+    /// What is said of it.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+}
+
+/// The layers of a configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct RootLayers {
+    /// The SHA-256 of each layer's uncompressed bytes, the lowest first.
+    pub diff_ids: Vec<ImageDigest>,
+}
+
+/// Bytes that are no index, manifest or configuration of an image.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DocumentError {
+    /// They are no JSON, or lack what they must have.
+    #[error("it is no {what} of an image: {problem}")]
+    Form {
+        /// What they were to be.
+        what: &'static str,
+        /// What is wrong with them: no word of what they hold.
+        problem: String,
+    },
+    /// They are a manifest of the first kind, which names no configuration.
+    #[error(
+        "it is a manifest of schema 1, which no longer names all that is in an image: it must be pushed anew"
+    )]
+    Schema1,
+    /// There is something else than an image.
+    #[error("it is a `{0}`, no image")]
+    Artifact(String),
+    /// Configuration and manifest speak of different numbers of layers.
+    #[error("its manifest has {layers} layers, and its configuration {diff_ids}")]
+    Layers {
+        /// Of the manifest.
+        layers: usize,
+        /// Of the configuration.
+        diff_ids: usize,
+    },
+}
+
+/// `null` is what is not there.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawDocument {
+    schema_version: u64,
+    media_type: Option<String>,
+    manifests: Option<Vec<Descriptor>>,
+    config: Option<Descriptor>,
+    layers: Option<Vec<Descriptor>>,
+}
+
+impl Document {
+    /// Reads an index or a manifest.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Document, DocumentError> {
+        let fault = |problem: String| DocumentError::Form { what: "manifest", problem };
+        let raw: RawDocument = parsed("manifest", bytes)?;
+        if raw.schema_version == 1 {
+            return Err(DocumentError::Schema1);
+        }
+        match raw {
+            RawDocument { manifests: Some(_), layers: Some(_), .. } => {
+                Err(fault("it is an index and a manifest at once".to_owned()))
+            }
+            RawDocument { manifests: Some(manifests), .. } => Ok(Document::Index(manifests)),
+            RawDocument { config: Some(config), layers: Some(layers), media_type, .. } => {
+                if !is_config(&config.media_type) {
+                    return Err(DocumentError::Artifact(config.media_type));
+                }
+                if layers.len() > MOST_LAYERS {
+                    return Err(fault(format!("it has more than {MOST_LAYERS} layers")));
+                }
+                let media_type = media_type.unwrap_or_else(|| MANIFEST.to_owned());
+                Ok(Document::Manifest(Manifest { config, layers, media_type }))
+            }
+            _ => Err(fault("it names neither layers nor other manifests".to_owned())),
+        }
+    }
+}
+
+fn is_config(media_type: &str) -> bool {
+    matches!(media_type, CONFIG | "application/vnd.docker.container.image.v1+json")
+}
+
+impl Manifest {
+    /// The manifest of an image, as its bytes.
+    pub(crate) fn bytes(config: &Descriptor, layers: &[Descriptor]) -> Vec<u8> {
+        let value = serde_json::json!({
+            "config": config,
+            "layers": layers,
+            "mediaType": MANIFEST,
+            "schemaVersion": 2,
+        });
+        canonical_json::canonical(&value).into_bytes()
+    }
+}
+
+impl Config {
+    /// Reads the configuration of an image with that many layers.
+    pub(crate) fn parse(bytes: &[u8], layers: usize) -> Result<Config, DocumentError> {
+        let config: Config = parsed("configuration", bytes)?;
+        let diff_ids = config.rootfs.diff_ids.len();
+        if diff_ids != layers {
+            return Err(DocumentError::Layers { layers, diff_ids });
+        }
+        Ok(config)
+    }
+}
+
+impl Descriptor {
+    /// Bytes of a kind.
+    pub(crate) fn of(media_type: &str, bytes: &[u8]) -> Descriptor {
+        Descriptor {
+            media_type: media_type.to_owned(),
+            digest: ImageDigest::of(bytes),
+            size: bytes.len() as u64,
+            platform: None,
+            annotations: BTreeMap::new(),
+        }
+    }
+}
+
+/// What a parser says may quote what it read, so only the place is told.
+pub(crate) fn parsed<T: for<'de> Deserialize<'de>>(
+    what: &'static str,
+    bytes: &[u8],
+) -> Result<T, DocumentError> {
+    let text = String::from_utf8_lossy(bytes);
+    if serde_json::from_str::<Value>(&text).is_err() {
+        return Err(DocumentError::Form { what, problem: "it is no JSON".to_owned() });
+    }
+    serde_json::from_str(&text).map_err(|error| DocumentError::Form {
+        what,
+        problem: format!("line {}, column {} has what none has", error.line(), error.column()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const ZERO: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+    #[test]
+    fn a_manifest_comes_back_as_it_was() {
+        let config = Descriptor::of(CONFIG, b"{}");
+        let layers = [Descriptor::of(LAYER, b"layer")];
+        let bytes = Manifest::bytes(&config, &layers);
+        let Document::Manifest(read) = Document::parse(&bytes).unwrap() else { unreachable!() };
+        assert_eq!((read.config, read.layers), (config, layers.to_vec()));
+    }
+
+    #[test]
+    fn null_is_what_is_not_there() {
+        let text = format!(
+            r#"{{"os":"linux","architecture":"amd64","rootfs":{{"type":"layers","diff_ids":["{ZERO}"]}},
+            "config":{{"Env":null,"Cmd":["sh"],"Labels":null,"ExposedPorts":{{"80/tcp":{{}}}}}}}}"#
+        );
+        let config = Config::parse(text.as_bytes(), 1).unwrap();
+        assert_eq!(config.config, Runtime { cmd: vec!["sh".to_owned()], ..Runtime::default() });
+        let none = text.replace(r#""config":{"#, r#""config":null,"x":{"#);
+        assert_eq!(Config::parse(none.as_bytes(), 1).unwrap().config, Runtime::default());
+        assert_eq!(
+            Config::parse(text.as_bytes(), 2).unwrap_err().to_string(),
+            "its manifest has 2 layers, and its configuration 1"
+        );
+    }
+
+    #[test]
+    fn what_is_no_image_says_what_it_is() {
+        let message = |text: &str| Document::parse(text.as_bytes()).unwrap_err().to_string();
+        let descriptor =
+            |kind: &str| format!(r#"{{"mediaType":"{kind}","digest":"{ZERO}","size":0}}"#);
+        let helm = "application/vnd.cncf.helm.config.v1+json";
+        for (text, problem) in [
+            ("<html>".to_owned(), "it is no manifest of an image: it is no JSON"),
+            ("[]".to_owned(), "it is no manifest of an image: line 1, column 1 has what none has"),
+            (
+                r#"{"schemaVersion":1,"name":"x"}"#.to_owned(),
+                "it is a manifest of schema 1, which no longer names all that is in an image: it must be pushed anew",
+            ),
+            (
+                r#"{"schemaVersion":2}"#.to_owned(),
+                "it is no manifest of an image: it names neither layers nor other manifests",
+            ),
+            (
+                format!(r#"{{"schemaVersion":2,"config":{},"layers":[]}}"#, descriptor(helm)),
+                "it is a `application/vnd.cncf.helm.config.v1+json`, no image",
+            ),
+            (
+                format!(
+                    r#"{{"schemaVersion":2,"config":{},"layers":[{}]}}"#,
+                    descriptor(CONFIG),
+                    r#"{"mediaType":"x","digest":"md5:secret","size":0}"#
+                ),
+                "it is no manifest of an image: line 1, column 254 has what none has",
+            ),
+        ] {
+            let came = message(&text);
+            assert!(!came.contains("secret"), "{came}");
+            assert_eq!(came.split(", column").next(), problem.split(", column").next(), "{text}");
+        }
+    }
+}

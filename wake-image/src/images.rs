@@ -1,0 +1,233 @@
+//! An image, had from wherever it is.
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
+use wake_model::BlobDigest;
+use wake_registry::Repository;
+use wake_store::ware::{Meter, Web};
+use wake_store::{Scratch, Store};
+
+use crate::digest::ImageDigest;
+use crate::document::{Config, Descriptor, Document, DocumentError, LARGEST, Manifest};
+use crate::error::ImageError;
+use crate::kept::Kept;
+use crate::local::Local;
+use crate::platform::Platform;
+use crate::reference::ImageReference;
+use crate::source::Source;
+
+/// Images of other machines and of this one, as one store keeps them.
+#[derive(Debug)]
+pub struct Images<'s> {
+    pub(crate) store: &'s Store,
+    web: Web,
+    pub(crate) meter: &'s Meter,
+}
+
+/// An image for one platform: its manifest and its configuration. Its layers may be elsewhere still.
+#[derive(Debug)]
+pub struct Image {
+    /// What a person called it.
+    pub name: String,
+    /// The digest of its manifest.
+    pub digest: ImageDigest,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Its configuration.
+    pub config: Config,
+    /// The bytes of its manifest.
+    pub manifest_bytes: Vec<u8>,
+    /// The bytes of its configuration.
+    pub config_bytes: Vec<u8>,
+    place: Place,
+}
+
+/// Where what is not in the store yet can be had; opened when something is.
+#[derive(Debug)]
+struct Place {
+    reference: ImageReference,
+    opened: OnceLock<(Source, Option<Scratch>)>,
+}
+
+impl<'s> Images<'s> {
+    /// Images as `store` keeps them, asked for by `web`; `meter` counts what is read, and may stop it.
+    pub fn new(store: &'s Store, web: Web, meter: &'s Meter) -> Images<'s> {
+        Images { store, web, meter }
+    }
+
+    /// How other machines are asked.
+    pub(crate) fn web(&self) -> &Web {
+        &self.web
+    }
+
+    /// The digest of what a name leads to now: a manifest, or an index of several.
+    pub fn resolve(&self, reference: &ImageReference) -> Result<ImageDigest, ImageError> {
+        if let Some(digest) = reference.digest() {
+            return Ok(*digest);
+        }
+        let place = Place::new(reference);
+        let bytes = self.document(&place, None)?;
+        self.keep_small(&reference.to_string(), &bytes)
+    }
+
+    /// The image for `platform` of what has this digest. What the store has is not asked for again.
+    pub fn get(
+        &self,
+        reference: &ImageReference,
+        digest: &ImageDigest,
+        platform: &Platform,
+    ) -> Result<Image, ImageError> {
+        let place = Place::new(reference);
+        let name = reference.to_string();
+        let wrong = |source| ImageError::Document { image: name.clone(), source };
+        let bytes = self.document_kept(&place, digest)?;
+        let (digest, bytes, manifest) = match Document::parse(&bytes).map_err(wrong)? {
+            Document::Manifest(manifest) => (*digest, bytes, manifest),
+            Document::Index(all) => {
+                let chosen = chosen(&name, &all, platform)?;
+                let bytes = self.document_kept(&place, &chosen.digest)?;
+                match Document::parse(&bytes).map_err(wrong)? {
+                    Document::Manifest(manifest) => (chosen.digest, bytes, manifest),
+                    Document::Index(_) => {
+                        let problem = "it is an index in an index".to_owned();
+                        return Err(wrong(DocumentError::Form { what: "manifest", problem }));
+                    }
+                }
+            }
+        };
+        let config_bytes = self.small(&place, &manifest.config)?;
+        let config = Config::parse(&config_bytes, manifest.layers.len()).map_err(wrong)?;
+        if !config.platform.runs_on(platform) {
+            let (wanted, has) = (platform.clone(), vec![config.platform]);
+            return Err(ImageError::Platform { image: name, wanted, has });
+        }
+        Ok(Image { name, digest, manifest, config, manifest_bytes: bytes, config_bytes, place })
+    }
+
+    /// Has the store have every layer of an image, several fetched at once.
+    pub fn bring(&self, image: &Image) -> Result<(), ImageError> {
+        let kept = Kept::new(self.store);
+        let missing: Vec<&Descriptor> =
+            image.manifest.layers.iter().filter(|layer| !kept.has(&layer.digest)).collect();
+        missing.par_iter().try_for_each(|layer| {
+            let mut source = self.opened(&image.place)?.bytes(&image.name, layer, self.meter)?;
+            kept.put(&image.name, layer, &mut source)
+        })
+    }
+
+    /// An image whose manifest and configuration the store has.
+    pub fn kept(&self, digest: &ImageDigest) -> Result<Image, ImageError> {
+        let name = digest.to_string();
+        let kept = Kept::new(self.store);
+        let offline = || ImageError::Offline { image: name.clone() };
+        let wrong = |source| ImageError::Document { image: name.clone(), source };
+        let bytes = kept.bytes(digest).ok_or_else(offline)?;
+        let Document::Manifest(manifest) = Document::parse(&bytes).map_err(wrong)? else {
+            return Err(offline());
+        };
+        let config_bytes = kept.bytes(&manifest.config.digest).ok_or_else(offline)?;
+        let config = Config::parse(&config_bytes, manifest.layers.len()).map_err(wrong)?;
+        let place = Place::new(&ImageReference::nowhere(*digest));
+        let digest = *digest;
+        Ok(Image { name, digest, manifest, config, manifest_bytes: bytes, config_bytes, place })
+    }
+
+    /// Where the packed bytes of a layer lie in the store, and what they are called there.
+    pub(crate) fn kept_layer(
+        &self,
+        image: &Image,
+        layer: &Descriptor,
+    ) -> Result<(PathBuf, BlobDigest), ImageError> {
+        Kept::new(self.store)
+            .found(&layer.digest)
+            .ok_or_else(|| ImageError::Missing { image: image.name.clone(), digest: layer.digest })
+    }
+
+    /// A manifest or an index from the store, or from where it is.
+    fn document_kept(&self, place: &Place, digest: &ImageDigest) -> Result<Vec<u8>, ImageError> {
+        if let Some(bytes) = Kept::new(self.store).bytes(digest) {
+            return Ok(bytes);
+        }
+        let bytes = self.document(place, Some(digest))?;
+        self.keep_small(&place.reference.to_string(), &bytes)?;
+        Ok(bytes)
+    }
+
+    fn document(&self, place: &Place, digest: Option<&ImageDigest>) -> Result<Vec<u8>, ImageError> {
+        let name = match (&place.reference, digest) {
+            (_, Some(_)) => None,
+            (ImageReference::Registry { tag, .. }, None) => tag.as_deref(),
+            (ImageReference::Local { name, .. }, None) => name.as_deref(),
+        };
+        let source = self.opened(place)?;
+        source.document(&place.reference.to_string(), name, digest, self.meter)
+    }
+
+    fn small(&self, place: &Place, of: &Descriptor) -> Result<Vec<u8>, ImageError> {
+        let kept = Kept::new(self.store);
+        if let Some(bytes) = kept.bytes(&of.digest) {
+            return Ok(bytes);
+        }
+        let image = place.reference.to_string();
+        if of.size > LARGEST {
+            let (digest, asked) = (of.digest, LARGEST);
+            return Err(ImageError::Size { image, digest, asked, came: of.size });
+        }
+        let mut source = self.opened(place)?.bytes(&image, of, self.meter)?;
+        kept.put(&image, of, &mut source)?;
+        kept.bytes(&of.digest).ok_or(ImageError::Missing { image, digest: of.digest })
+    }
+
+    fn keep_small(&self, image: &str, bytes: &[u8]) -> Result<ImageDigest, ImageError> {
+        let of = Descriptor::of("", bytes);
+        Kept::new(self.store).put(image, &of, &mut &*bytes)?;
+        Ok(of.digest)
+    }
+
+    fn opened<'p>(&self, place: &'p Place) -> Result<&'p Source, ImageError> {
+        if let Some((source, _)) = place.opened.get() {
+            return Ok(source);
+        }
+        let opened = match &place.reference {
+            ImageReference::Registry { host, repository, .. } => {
+                if self.web.route().offline {
+                    return Err(ImageError::Offline { image: place.reference.to_string() });
+                }
+                (Source::Remote(Repository::new(host, repository, self.web.clone())?), None)
+            }
+            ImageReference::Local { form, path, .. } => {
+                let scratch = self.store.scratch()?;
+                let local = Local::open(*form, path, scratch.path(), self.meter)?;
+                (Source::Local(local), Some(scratch))
+            }
+        };
+        Ok(&place.opened.get_or_init(|| opened).0)
+    }
+}
+
+impl Place {
+    fn new(reference: &ImageReference) -> Place {
+        Place { reference: reference.clone(), opened: OnceLock::new() }
+    }
+}
+
+/// The first manifest of an index that is for a platform. Source: image-spec 1.1, "Image Index".
+fn chosen<'i>(
+    image: &str,
+    all: &'i [Descriptor],
+    platform: &Platform,
+) -> Result<&'i Descriptor, ImageError> {
+    let is_for = |one: &&Descriptor| one.platform.as_ref().is_some_and(|its| its.runs_on(platform));
+    // An index of one image may leave out for which machines it is.
+    let only = || match all {
+        [one] if one.platform.is_none() => Some(one),
+        _ => None,
+    };
+    all.iter().find(is_for).or_else(only).ok_or_else(|| ImageError::Platform {
+        image: image.to_owned(),
+        wanted: platform.clone(),
+        has: all.iter().filter_map(|one| one.platform.clone()).collect(),
+    })
+}

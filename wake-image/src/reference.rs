@@ -1,0 +1,306 @@
+//! How a person names an image.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::digest::ImageDigest;
+
+/// Where an image is, and which one of those there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ImageReference {
+    /// `HOST[:PORT]/REPOSITORY[:TAG][@DIGEST]`: in a registry of containers.
+    Registry {
+        /// The host, with its port where one is written.
+        host: String,
+        /// The repository.
+        repository: String,
+        /// The tag; `latest` where neither it nor a digest is written.
+        tag: Option<String>,
+        /// The digest of its manifest or index.
+        digest: Option<ImageDigest>,
+    },
+    /// `oci:DIR[:NAME][@DIGEST]`, `oci-archive:FILE[:NAME]`, `docker-archive:FILE[:NAME]`: on this machine.
+    Local {
+        /// In which form.
+        form: LocalForm,
+        /// The directory or the archive.
+        path: PathBuf,
+        /// Which of several.
+        name: Option<String>,
+        /// The digest of its manifest or index.
+        digest: Option<ImageDigest>,
+    },
+}
+
+/// The form in which an image lies on a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LocalForm {
+    /// A directory, laid out as image-spec says.
+    Layout,
+    /// The same in a tar archive.
+    OciArchive,
+    /// What `docker save` writes.
+    DockerArchive,
+}
+
+/// Why a text names no image.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParseReferenceError {
+    /// It names no registry.
+    #[error("`{0}` names no registry: write `HOST/{0}`")]
+    NoHost(String),
+    /// The repository has no such name.
+    #[error(
+        "`{0}` names no repository: small letters, digits, and single `.`, `_`, `__`, `-` between them"
+    )]
+    Repository(String),
+    /// The tag is none.
+    #[error("`{0}` is no tag: letters, digits, `_`, `.` and `-`, at most 128")]
+    Tag(String),
+    /// What follows `@` is no digest.
+    #[error("`{0}` is no digest: `sha256:` and 64 hexadecimal digits")]
+    Digest(String),
+    /// No file is named.
+    #[error("`{0}` names no file")]
+    Empty(String),
+    /// It is an address, as for a browser.
+    #[error("`{0}` is an address: an image is named without a scheme, as `HOST/REPOSITORY:TAG`")]
+    Address(String),
+}
+
+impl LocalForm {
+    const ALL: [LocalForm; 3] =
+        [LocalForm::Layout, LocalForm::OciArchive, LocalForm::DockerArchive];
+
+    fn prefix(self) -> &'static str {
+        match self {
+            LocalForm::Layout => "oci",
+            LocalForm::OciArchive => "oci-archive",
+            LocalForm::DockerArchive => "docker-archive",
+        }
+    }
+}
+
+impl ImageReference {
+    /// Reads the name of an image; paths begin at `base`. `docker://` before a registry's is passed over.
+    pub fn parse(text: &str, base: &Path) -> Result<ImageReference, ParseReferenceError> {
+        for form in LocalForm::ALL {
+            if let Some(rest) =
+                text.strip_prefix(form.prefix()).and_then(|rest| rest.strip_prefix(':'))
+            {
+                return local(form, rest, text, base);
+            }
+        }
+        let rest = text.strip_prefix("docker://").unwrap_or(text);
+        if rest.contains("://") {
+            return Err(ParseReferenceError::Address(text.to_owned()));
+        }
+        remote(rest)
+    }
+
+    /// What lies at `path`, whatever it is called: a layout if it is a directory, else an archive of either kind.
+    pub fn of_file(path: &Path) -> ImageReference {
+        let form = if path.is_dir() { LocalForm::Layout } else { LocalForm::OciArchive };
+        ImageReference::Local { form, path: path.to_owned(), name: None, digest: None }
+    }
+
+    /// Something that only the store has.
+    pub(crate) fn nowhere(digest: ImageDigest) -> ImageReference {
+        let path = PathBuf::from("/nonexistent");
+        ImageReference::Local { form: LocalForm::Layout, path, name: None, digest: Some(digest) }
+    }
+
+    /// Whether the name says by a digest which image it is.
+    pub fn digest(&self) -> Option<&ImageDigest> {
+        match self {
+            ImageReference::Registry { digest, .. } | ImageReference::Local { digest, .. } => {
+                digest.as_ref()
+            }
+        }
+    }
+
+    /// The same image with this digest.
+    pub fn pinned(&self, to: ImageDigest) -> ImageReference {
+        let mut pinned = self.clone();
+        match &mut pinned {
+            ImageReference::Registry { digest, .. } | ImageReference::Local { digest, .. } => {
+                *digest = Some(to);
+            }
+        }
+        pinned
+    }
+
+    /// Whether it is in a registry, so that what its tag leads to may be another one tomorrow.
+    pub fn is_remote(&self) -> bool {
+        matches!(self, ImageReference::Registry { .. })
+    }
+}
+
+fn local(
+    form: LocalForm,
+    rest: &str,
+    text: &str,
+    base: &Path,
+) -> Result<ImageReference, ParseReferenceError> {
+    let (rest, digest) = split_digest(rest)?;
+    let (path, name) = match rest.split_once(':') {
+        Some((path, name)) => (path, Some(name.to_owned())),
+        None => (rest, None),
+    };
+    if path.is_empty() || name.as_ref().is_some_and(String::is_empty) {
+        return Err(ParseReferenceError::Empty(text.to_owned()));
+    }
+    Ok(ImageReference::Local { form, path: base.join(path), name, digest })
+}
+
+fn remote(text: &str) -> Result<ImageReference, ParseReferenceError> {
+    let (rest, digest) = split_digest(text)?;
+    let no_host = || ParseReferenceError::NoHost(text.to_owned());
+    let (host, path) = rest.split_once('/').ok_or_else(no_host)?;
+    let is_host = (host.contains(['.', ':']) || host == "localhost")
+        && host
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']'))
+        && host.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '[');
+    if !is_host {
+        return Err(no_host());
+    }
+    let (repository, tag) = match path.split_once(':') {
+        Some((repository, tag)) => (repository, Some(tag)),
+        None => (path, None),
+    };
+    if !is_repository(repository) {
+        return Err(ParseReferenceError::Repository(repository.to_owned()));
+    }
+    if let Some(tag) = tag.filter(|tag| !is_tag(tag)) {
+        return Err(ParseReferenceError::Tag(tag.to_owned()));
+    }
+    Ok(ImageReference::Registry {
+        host: host.to_ascii_lowercase(),
+        repository: repository.to_owned(),
+        tag: tag.map(str::to_owned),
+        digest,
+    })
+}
+
+fn split_digest(text: &str) -> Result<(&str, Option<ImageDigest>), ParseReferenceError> {
+    match text.split_once('@') {
+        None => Ok((text, None)),
+        Some((rest, digest)) => match digest.parse() {
+            Ok(digest) => Ok((rest, Some(digest))),
+            Err(_) => Err(ParseReferenceError::Digest(digest.to_owned())),
+        },
+    }
+}
+
+/// Source: distribution-spec 1.1, "Pulling manifests".
+fn is_repository(name: &str) -> bool {
+    let is_word = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_part = |part: &str| {
+        let mut separators = part.split(|c: char| c.is_ascii() && is_word(c as u8));
+        let ends = |byte: Option<&u8>| byte.copied().is_some_and(is_word);
+        ends(part.as_bytes().first())
+            && ends(part.as_bytes().last())
+            && separators.all(|between| {
+                matches!(between, "" | "." | "_" | "__") || between.bytes().all(|b| b == b'-')
+            })
+    };
+    name.len() <= 255 && name.split('/').all(is_part)
+}
+
+/// Source: distribution-spec 1.1, "Pulling manifests".
+fn is_tag(tag: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    tag.len() <= 128
+        && tag.starts_with(is_word)
+        && tag.chars().all(|c| is_word(c) || matches!(c, '.' | '-'))
+}
+
+impl fmt::Display for ImageReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, digest) = match self {
+            ImageReference::Registry { host, repository, tag, digest } => {
+                write!(f, "{host}/{repository}")?;
+                (tag, digest)
+            }
+            ImageReference::Local { form, path, name, digest } => {
+                write!(f, "{}:{}", form.prefix(), path.display())?;
+                (name, digest)
+            }
+        };
+        if let Some(name) = name {
+            write!(f, ":{name}")?;
+        }
+        match digest {
+            Some(digest) => write!(f, "@{digest}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<ImageReference, ParseReferenceError> {
+        ImageReference::parse(text, Path::new("/ws"))
+    }
+
+    #[test]
+    fn names_are_printed_as_they_were_read() {
+        let digest = format!("sha256:{}", "ab".repeat(32));
+        for text in [
+            "registry.example.org/os/debian:12",
+            "localhost:5000/a",
+            "localhost/a/b__c/d-e.f",
+            &format!("r.example.org/a@{digest}"),
+            &format!("r.example.org/a:1@{digest}"),
+            "oci:/x/y:name",
+            "docker-archive:/x.tar",
+        ] {
+            assert_eq!(parse(text).map(|name| name.to_string()), Ok(text.to_owned()));
+        }
+        let shown = |text| parse(text).map(|name| name.to_string());
+        assert_eq!(shown("oci:x"), Ok("oci:/ws/x".to_owned()));
+        assert_eq!(shown("docker://r.example.org/a"), Ok("r.example.org/a".to_owned()));
+        assert_eq!(shown("R.Example.org/a"), Ok("r.example.org/a".to_owned()));
+    }
+
+    #[test]
+    fn what_names_no_image_says_what_is_wrong() {
+        let message = |text: &str| parse(text).err().map(|error| error.to_string());
+        for (text, problem) in [
+            ("debian:12", "`debian:12` names no registry: write `HOST/debian:12`"),
+            ("library/debian", "`library/debian` names no registry: write `HOST/library/debian`"),
+            (
+                "https://r.example.org/a",
+                "`https://r.example.org/a` is an address: an image is named without a scheme, as `HOST/REPOSITORY:TAG`",
+            ),
+            (
+                "u:p@r.example.org/a",
+                "`r.example.org/a` is no digest: `sha256:` and 64 hexadecimal digits",
+            ),
+            (
+                "r.example.org/A",
+                "`A` names no repository: small letters, digits, and single `.`, `_`, `__`, `-` between them",
+            ),
+            (
+                "r.example.org/a..b",
+                "`a..b` names no repository: small letters, digits, and single `.`, `_`, `__`, `-` between them",
+            ),
+            (
+                "r.example.org/a/../b",
+                "`a/../b` names no repository: small letters, digits, and single `.`, `_`, `__`, `-` between them",
+            ),
+            ("r.example.org/a:", "`` is no tag: letters, digits, `_`, `.` and `-`, at most 128"),
+            (
+                "r.example.org/a:-x",
+                "`-x` is no tag: letters, digits, `_`, `.` and `-`, at most 128",
+            ),
+            ("oci:", "`oci:` names no file"),
+            ("oci:x:", "`oci:x:` names no file"),
+        ] {
+            assert_eq!(message(text).as_deref(), Some(problem), "{text}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! The file system that an image's layers make.
+
+use std::collections::BTreeMap;
+
+use wake_model::TreeDigest;
+use wake_model::encode::{Domain, digest_of};
+use wake_store::ware::{ArchivePolicy, EntryPath, ExtractError, LayeredNode, LayeredTree, Layers};
+
+use crate::digest::ImageDigest;
+use crate::error::ImageError;
+use crate::images::{Image, Images};
+use crate::kept::Kept;
+
+impl Images<'_> {
+    /// The tree of an image's files, in the store: content, executable bits and links. Owners, modes and devices are no part of it.
+    ///
+    /// An image whose tree the store has costs a look.
+    pub fn tree(&self, image: &Image) -> Result<TreeDigest, ImageError> {
+        let key = digest_of(Domain::Record, |encoder| {
+            encoder.list(3);
+            encoder.text("image");
+            encoder.text("tree");
+            encoder.text(&image.digest.to_string());
+        });
+        let known = self.store.memo().get(&key).and_then(|bytes| bytes.try_into().ok());
+        let known = known.map(|bytes| TreeDigest(wake_model::Digest::from_bytes(bytes)));
+        if let Some(tree) = known
+            && self.store.tree(&tree)?.hit().is_some()
+        {
+            return Ok(tree);
+        }
+        let scratch = self.store.scratch()?;
+        let LayeredTree { root, .. } = self.laid(image, scratch.path())?;
+        let tree = self.store.take_tree(&root)?;
+        self.store.memo().put(key, tree.0.as_bytes().to_vec());
+        Ok(tree)
+    }
+
+    /// Everything in an image, with its owners, modes and times.
+    pub fn nodes(&self, image: &Image) -> Result<BTreeMap<EntryPath, LayeredNode>, ImageError> {
+        let scratch = self.store.scratch()?;
+        Ok(self.laid(image, scratch.path())?.nodes)
+    }
+
+    /// Lays the layers of an image on each other below `stage`, and compares each with what the configuration calls it.
+    fn laid(&self, image: &Image, stage: &std::path::Path) -> Result<LayeredTree, ImageError> {
+        self.bring(image)?;
+        let kept = Kept::new(self.store);
+        let mut layers = Layers::new(stage, ArchivePolicy::IMAGE, self.meter);
+        let called = image.config.rootfs.diff_ids.iter();
+        for (layer, asked) in image.manifest.layers.iter().zip(called) {
+            let (image, layer) = (image.name.clone(), layer.digest);
+            let Some(file) = kept.open(&layer) else {
+                return Err(ImageError::Missing { image, digest: layer });
+            };
+            let came = layers.lay(file).map_err(|source| match source {
+                ExtractError::Cancelled => ImageError::Cancelled,
+                source => ImageError::Layer { image: image.clone(), layer, source },
+            })?;
+            let came: ImageDigest = format!("sha256:{came}").parse().unwrap_or(layer);
+            if came != *asked {
+                // It may have been changed in the store.
+                kept.forget(&layer);
+                return Err(ImageError::Unpacked { image, layer, asked: *asked, came });
+            }
+        }
+        layers.finish().map_err(|source| match source {
+            ExtractError::Cancelled => ImageError::Cancelled,
+            source => ImageError::Layer { image: image.name.clone(), layer: image.digest, source },
+        })
+    }
+}

@@ -1,0 +1,216 @@
+//! An image, given to a registry or written into a layout or an archive.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use wake_model::json as canonical_json;
+use wake_registry::Repository;
+use wake_store::TREE_MTIME;
+use wake_store::ware::{EntryPath, LayerEntry, Meta, Node, Timestamp, WebBody, write_layer};
+
+use crate::digest::ImageDigest;
+use crate::document::{Descriptor, INDEX};
+use crate::error::{ImageError, at};
+use crate::images::{Image, Images};
+use crate::local::{INDEX_FILE, LAYOUT_FILE, NAME};
+use crate::reference::{ImageReference, LocalForm};
+
+impl Images<'_> {
+    /// Gives an image to where `to` says, under its name there; what is there already is not sent again. Layers stay as they are
+    /// packed, so the digest is the same everywhere but in what `docker save` writes, which has none.
+    pub fn send(&self, image: &Image, to: &ImageReference) -> Result<(), ImageError> {
+        self.bring(image)?;
+        match to {
+            ImageReference::Registry { host, repository, tag, digest } => {
+                if digest.is_some() {
+                    return Err(ImageError::ReadOnly(to.to_string()));
+                }
+                let tag = tag.as_deref().unwrap_or("latest");
+                self.push(image, &Repository::new(host, repository, self.web().clone())?, tag)
+            }
+            ImageReference::Local { digest: Some(_), .. } => {
+                Err(ImageError::ReadOnly(to.to_string()))
+            }
+            ImageReference::Local { form, path, name, digest: None } => match form {
+                LocalForm::Layout => self.write_layout(image, path, name.as_deref()),
+                LocalForm::OciArchive => {
+                    self.write_archive(&self.layout_files(image, name.as_deref())?, path)
+                }
+                LocalForm::DockerArchive => {
+                    self.write_archive(&self.docker_files(image, name.as_deref())?, path)
+                }
+            },
+        }
+    }
+
+    fn push(&self, image: &Image, to: &Repository, tag: &str) -> Result<(), ImageError> {
+        for layer in &image.manifest.layers {
+            let (path, _) = self.kept_layer(image, layer)?;
+            let body = WebBody::File { path, size: layer.size };
+            to.put_blob(&layer.digest.to_string(), body, self.meter)?;
+        }
+        let config = WebBody::Bytes(image.config_bytes.clone());
+        to.put_blob(&image.manifest.config.digest.to_string(), config, self.meter)?;
+        let (kind, bytes) = (&image.manifest.media_type, image.manifest_bytes.clone());
+        Ok(to.put_manifest(tag, kind, bytes, self.meter)?)
+    }
+
+    /// Adds an image to a layout, which may be there: an image of the same name gives way.
+    fn write_layout(
+        &self,
+        image: &Image,
+        dir: &Path,
+        name: Option<&str>,
+    ) -> Result<(), ImageError> {
+        let index_file = dir.join(INDEX_FILE);
+        let mut manifests = match fs::read(&index_file) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            other => {
+                let bytes = at(&index_file, other)?;
+                let fault = |problem: &str| ImageError::Form {
+                    path: dir.to_owned(),
+                    what: "layout of images",
+                    problem: problem.to_owned(),
+                };
+                let value: Value =
+                    serde_json::from_slice(&bytes).map_err(|_| fault("its index is no JSON"))?;
+                value["manifests"]
+                    .as_array()
+                    .cloned()
+                    .ok_or_else(|| fault("its index lists nothing"))?
+            }
+        };
+        let called = |one: &Value| one["annotations"][NAME].as_str().map(str::to_owned);
+        let digest = json!(image.digest);
+        manifests.retain(|one| match name {
+            Some(name) => called(one).as_deref() != Some(name),
+            None => called(one).is_some() || one["digest"] != digest,
+        });
+        manifests.push(named(image, name));
+        for (path, bytes) in self.layout_files(image, name)? {
+            if path == INDEX_FILE {
+                continue;
+            }
+            let place = dir.join(&path);
+            if let Some(parent) = place.parent() {
+                at(parent, fs::create_dir_all(parent))?;
+            }
+            match bytes {
+                Bytes::These(bytes) => replace(&place, &bytes)?,
+                Bytes::At(from, _) if !place.is_file() => {
+                    let new = place.with_extension("new");
+                    at(&new, fs::copy(&from, &new).map(drop))?;
+                    at(&place, fs::rename(&new, &place))?;
+                }
+                Bytes::At(..) => {}
+            }
+        }
+        // Last, so that what it names is there.
+        replace(&index_file, index(manifests).as_bytes())
+    }
+
+    fn layout_files(
+        &self,
+        image: &Image,
+        name: Option<&str>,
+    ) -> Result<Vec<(String, Bytes)>, ImageError> {
+        let blob = |digest: &ImageDigest| format!("blobs/sha256/{}", digest.hex());
+        let mut files = Vec::new();
+        for layer in &image.manifest.layers {
+            let (path, _) = self.kept_layer(image, layer)?;
+            files.push((blob(&layer.digest), Bytes::At(path, layer.size)));
+        }
+        let config = Bytes::These(image.config_bytes.clone());
+        files.push((blob(&image.manifest.config.digest), config));
+        files.push((blob(&image.digest), Bytes::These(image.manifest_bytes.clone())));
+        let layout = canonical_json::canonical(&json!({"imageLayoutVersion": "1.0.0"}));
+        files.push((LAYOUT_FILE.to_owned(), Bytes::These(layout.into_bytes())));
+        let index = index(vec![named(image, name)]);
+        files.push((INDEX_FILE.to_owned(), Bytes::These(index.into_bytes())));
+        Ok(files)
+    }
+
+    /// As `docker save` writes it: a list of images, each with its configuration and its layers.
+    fn docker_files(
+        &self,
+        image: &Image,
+        name: Option<&str>,
+    ) -> Result<Vec<(String, Bytes)>, ImageError> {
+        let mut files = Vec::new();
+        let mut layers = Vec::new();
+        for layer in &image.manifest.layers {
+            let (path, _) = self.kept_layer(image, layer)?;
+            let called = format!("{}.tar", layer.digest.hex());
+            if !layers.contains(&called) {
+                files.push((called.clone(), Bytes::At(path, layer.size)));
+            }
+            layers.push(called);
+        }
+        let config = format!("{}.json", image.manifest.config.digest.hex());
+        files.push((config.clone(), Bytes::These(image.config_bytes.clone())));
+        let tags: Vec<String> = name.map(str::to_owned).into_iter().collect();
+        let list = json!([{"Config": config, "Layers": layers, "RepoTags": tags}]);
+        let list = canonical_json::canonical(&list).into_bytes();
+        files.push(("manifest.json".to_owned(), Bytes::These(list)));
+        Ok(files)
+    }
+
+    /// Writes files as a tar archive that has nothing of this machine, and puts it in place at once.
+    fn write_archive(&self, files: &[(String, Bytes)], to: &Path) -> Result<(), ImageError> {
+        let scratch = self.store.scratch()?;
+        let mut entries = std::collections::BTreeMap::new();
+        for (number, (path, bytes)) in files.iter().enumerate() {
+            let (place, size) = match bytes {
+                Bytes::At(place, size) => (place.clone(), *size),
+                Bytes::These(bytes) => {
+                    let place = scratch.path().join(number.to_string());
+                    at(&place, fs::write(&place, bytes))?;
+                    (place, bytes.len() as u64)
+                }
+            };
+            let at = EntryPath::parse(path.as_bytes()).unwrap_or_default();
+            let mtime = Timestamp { seconds: TREE_MTIME, nanos: 0 };
+            let node = Node::File { size };
+            let meta =
+                Meta { node, perms: 0o644, uid: 0, gid: 0, mtime, xattrs: Default::default() };
+            let entry: LayerEntry = (meta, Some(place));
+            entries.insert(at, entry);
+        }
+        let mut new = to.as_os_str().to_owned();
+        new.push(".new");
+        let new = PathBuf::from(new);
+        let file = at(&new, File::create(&new))?;
+        let mut done = write_layer(&entries, BufWriter::new(file))?;
+        at(&new, done.flush())?;
+        at(to, fs::rename(&new, to))
+    }
+}
+
+/// Bytes of a file in the making.
+enum Bytes {
+    These(Vec<u8>),
+    At(PathBuf, u64),
+}
+
+fn named(image: &Image, name: Option<&str>) -> Value {
+    let descriptor = Descriptor {
+        platform: Some(image.config.platform.clone()),
+        annotations: name.map(|name| (NAME.to_owned(), name.to_owned())).into_iter().collect(),
+        ..Descriptor::of(&image.manifest.media_type, &image.manifest_bytes)
+    };
+    serde_json::to_value(descriptor).unwrap_or_default()
+}
+
+fn index(manifests: Vec<Value>) -> String {
+    canonical_json::canonical(
+        &json!({"manifests": manifests, "mediaType": INDEX, "schemaVersion": 2}),
+    )
+}
+
+fn replace(place: &Path, bytes: &[u8]) -> Result<(), ImageError> {
+    let new = place.with_extension("new");
+    at(&new, fs::write(&new, bytes))?;
+    at(place, fs::rename(&new, place))
+}

@@ -1,0 +1,87 @@
+//! Where an image lies, opened.
+
+use std::io::Read;
+
+use wake_registry::{ContainerError, Repository};
+use wake_store::ware::Meter;
+
+use crate::digest::ImageDigest;
+use crate::document::{ACCEPTED, Descriptor, LARGEST};
+use crate::error::ImageError;
+use crate::local::Local;
+
+/// A place that has images.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// This machine.
+    Local(Local),
+    /// A registry of containers.
+    Remote(Repository),
+}
+
+impl Source {
+    /// The manifest or index of a name, or with a digest; compared with the digest where there is one.
+    pub(crate) fn document(
+        &self,
+        image: &str,
+        name: Option<&str>,
+        digest: Option<&ImageDigest>,
+        meter: &Meter,
+    ) -> Result<Vec<u8>, ImageError> {
+        let not_there = || ImageError::NotThere { image: image.to_owned(), has: Vec::new() };
+        let bytes = match self {
+            Source::Local(local) => {
+                // What an index names is there as well as what the layout names.
+                let of_index = || digest.map(|digest| local.bytes(digest)).transpose();
+                let source = match local.find(image, name, digest) {
+                    Ok(found) => local.bytes(&found.digest)?,
+                    Err(error) => match of_index()?.flatten() {
+                        Some(source) => Some(source),
+                        None => return Err(error),
+                    },
+                };
+                small(image, source.ok_or_else(not_there)?)?
+            }
+            Source::Remote(repository) => {
+                let reference = match digest {
+                    Some(digest) => digest.to_string(),
+                    None => name.unwrap_or("latest").to_owned(),
+                };
+                let came = repository.manifest(&reference, &ACCEPTED, meter)?;
+                came.ok_or_else(not_there)?.1
+            }
+        };
+        match digest.filter(|digest| ImageDigest::of(&bytes) != **digest) {
+            Some(asked) => Err(ImageError::Digest {
+                image: image.to_owned(),
+                asked: *asked,
+                came: ImageDigest::of(&bytes),
+            }),
+            None => Ok(bytes),
+        }
+    }
+
+    /// Bytes that a manifest names, not yet compared.
+    pub(crate) fn bytes(
+        &self,
+        image: &str,
+        of: &Descriptor,
+        meter: &Meter,
+    ) -> Result<Box<dyn Read + Send>, ImageError> {
+        let found = match self {
+            Source::Local(local) => local.bytes(&of.digest)?,
+            Source::Remote(repository) => repository.blob(&of.digest.to_string(), meter)?,
+        };
+        found.ok_or_else(|| ImageError::Missing { image: image.to_owned(), digest: of.digest })
+    }
+}
+
+fn small(image: &str, source: Box<dyn Read + Send>) -> Result<Vec<u8>, ImageError> {
+    let mut bytes = Vec::new();
+    let read = source.take(LARGEST).read_to_end(&mut bytes);
+    read.map_err(|error| ContainerError::Unavailable {
+        place: image.to_owned(),
+        problem: format!("it broke off: {error}"),
+    })?;
+    Ok(bytes)
+}

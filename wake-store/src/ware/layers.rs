@@ -1,0 +1,531 @@
+//! Layers of a container image, laid on top of each other. Source: image-spec 1.1, "Image Layer Filesystem Changeset".
+
+use super::archive::{Content, ExtractError, Stream, Visit, copy_hashed, read_tar};
+use super::disk::{Room, RoomyFile};
+use super::entry_path::EntryPath;
+use super::meter::{Meter, Metered};
+use super::node::{Meta, Node};
+use super::policy::ArchivePolicy;
+use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+/// What the name of an entry begins with that takes away what lower layers have under the rest of it.
+const WHITEOUT: &str = ".wh.";
+/// The entry that takes away all that lower layers have in its directory.
+const OPAQUE: &str = ".wh..wh..opq";
+/// What the names of entries begin with by which an old driver kept house.
+const HOUSEKEEPING: &str = ".wh..wh.";
+/// Links of which one leads to what the next lies in.
+const MOST_LINKS: usize = 40;
+
+/// The layers of an image so far, the lowest first, as one tree. Nothing is written below a path that a layer names: files wait under
+/// numbers until the last layer is there.
+pub struct Layers<'m> {
+    /// An empty directory of ours.
+    stage: PathBuf,
+    nodes: BTreeMap<EntryPath, LayeredNode>,
+    files: u64,
+    layer: usize,
+    room: Room,
+    policy: ArchivePolicy,
+    meter: &'m Meter,
+}
+
+/// One node of the tree that layers make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayeredNode {
+    /// What it is, with its owner, mode and time. A hard link is the file that it names.
+    pub meta: Meta,
+    /// The number of the file that has its bytes.
+    file: Option<u64>,
+    /// The layer that said so last.
+    layer: usize,
+}
+
+/// A tree that layers have made, on disk.
+#[derive(Debug)]
+pub struct LayeredTree {
+    /// Its root: files with their executable bits, links and directories, all of this process's user.
+    pub root: PathBuf,
+    /// Everything in it, with what the layers say of it; also devices and pipes, which are not on disk.
+    pub nodes: BTreeMap<EntryPath, LayeredNode>,
+}
+
+impl<'m> Layers<'m> {
+    /// No layer yet; `stage` is an empty directory, and `meter` counts the bytes of packed layers and may stop them.
+    pub fn new(stage: &Path, policy: ArchivePolicy, meter: &'m Meter) -> Layers<'m> {
+        let (nodes, room) = (BTreeMap::new(), Room::default());
+        Layers { stage: stage.to_owned(), nodes, files: 0, layer: 0, room, policy, meter }
+    }
+
+    /// Lays a layer on those that are there: a tar archive, plain or in gzip, bzip2, xz or zstd. Gives the SHA-256 of its uncompressed
+    /// bytes in hexadecimal, by which the image's configuration knows it.
+    pub fn lay(&mut self, packed: impl Read) -> Result<String, ExtractError> {
+        self.layer += 1;
+        let packed = Metered { source: packed, meter: self.meter };
+        let mut plain = Plain {
+            stream: Stream::open(packed, self.policy)?,
+            hasher: Sha256::new(),
+            failure: None,
+        };
+        let laid = {
+            let mut stream = Stream::open(&mut plain, self.policy)?;
+            let mut laying = Laying { layers: self, entries: 0 };
+            read_tar(&mut stream, &mut laying)
+        };
+        // What went wrong below is what went wrong.
+        match plain.failure.take() {
+            Some(failure) => return Err(failure),
+            None => laid?,
+        }
+        Ok(plain.hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
+    /// Writes down the tree as it is now.
+    pub fn finish(self) -> Result<LayeredTree, ExtractError> {
+        let root = self.stage.join("root");
+        fs::create_dir(&root).map_err(|source| unwritten(&root, source))?;
+        let mut placed = BTreeMap::new();
+        for (path, node) in &self.nodes {
+            if self.meter.is_stopped() {
+                return Err(ExtractError::Cancelled);
+            }
+            self.place(&root, path, node, &mut placed)
+                .map_err(|source| unwritten(&root.join(path.as_str()), source))?;
+        }
+        Ok(LayeredTree { root, nodes: self.nodes })
+    }
+
+    /// A directory stands before what is in it, since paths are sorted and each has its directories among them.
+    fn place(
+        &self,
+        root: &Path,
+        path: &EntryPath,
+        node: &LayeredNode,
+        placed: &mut BTreeMap<u64, PathBuf>,
+    ) -> io::Result<()> {
+        if path.is_root() {
+            return Ok(());
+        }
+        let place = root.join(path.as_str());
+        match &node.meta.node {
+            Node::Dir => fs::create_dir(&place),
+            Node::Symlink { target } => symlink(target, &place),
+            Node::File { .. } => {
+                let Some(number) = node.file else { return Ok(()) };
+                match placed.get(&number) {
+                    Some(first) => fs::copy(first, &place).map(drop)?,
+                    None => fs::rename(self.file(number), &place)?,
+                }
+                let mode = if node.meta.perms & 0o111 == 0 { 0o644 } else { 0o755 };
+                fs::set_permissions(&place, Permissions::from_mode(mode))?;
+                placed.entry(number).or_insert(place);
+                Ok(())
+            }
+            Node::Hardlink { .. }
+            | Node::Fifo
+            | Node::CharDevice { .. }
+            | Node::BlockDevice { .. } => Ok(()),
+        }
+    }
+
+    fn file(&self, number: u64) -> PathBuf {
+        self.stage.join(number.to_string())
+    }
+
+    /// Takes away what lower layers have at `path`, and below it.
+    fn hide(&mut self, path: &EntryPath) {
+        if self.nodes.get(path).is_some_and(|node| node.layer < self.layer) {
+            self.nodes.remove(path);
+        }
+        self.hide_below(path);
+    }
+
+    /// Takes away what lower layers have in the directory `path`.
+    fn hide_below(&mut self, path: &EntryPath) {
+        let (new, old): (Vec<_>, Vec<_>) = self
+            .below(path)
+            .map(|(at, node)| (at.clone(), node.layer))
+            .partition(|(_, layer)| *layer == self.layer);
+        for (at, _) in old {
+            self.nodes.remove(&at);
+        }
+        // A directory of a lower layer in which something new lies is there all the same.
+        for (at, _) in new {
+            let _ = at.parent().map(|parent| self.conjure(&parent));
+        }
+    }
+
+    /// Everything in the directory `path`.
+    fn below(&self, path: &EntryPath) -> impl Iterator<Item = (&EntryPath, &LayeredNode)> {
+        let first = if path.is_root() { EntryPath::root() } else { path.join("") };
+        let inside = first.clone();
+        let nodes = self.nodes.range(first..);
+        nodes
+            .take_while(move |(at, _)| at.as_str().starts_with(inside.as_str()))
+            .filter(|(at, _)| !at.is_root())
+    }
+
+    /// Has a directory be at `path`, with all above it; a file in the way is an error.
+    fn conjure(&mut self, path: &EntryPath) -> Result<(), ExtractError> {
+        let mut at = Some(path.clone());
+        let mut missing = Vec::new();
+        while let Some(dir) = at.filter(|dir| !dir.is_root()) {
+            match self.nodes.get(&dir) {
+                Some(node) if node.meta.is_dir() => break,
+                Some(_) => {
+                    let (path, ancestor) = (shown(path), shown(&dir));
+                    return Err(ExtractError::NotADirectory { path, ancestor });
+                }
+                None => {}
+            }
+            at = dir.parent();
+            missing.push(dir);
+        }
+        for dir in missing {
+            let node = LayeredNode { meta: Meta::conjured(), file: None, layer: self.layer };
+            self.nodes.insert(dir, node);
+        }
+        Ok(())
+    }
+
+    /// Where an entry lies whose directory may be written by way of links, as every engine follows them inside the root.
+    fn resolved(&self, path: &EntryPath) -> Result<EntryPath, ExtractError> {
+        let Some(parent) = path.parent().filter(|parent| !parent.is_root()) else {
+            return Ok(path.clone());
+        };
+        let (mut done, mut hops) = (EntryPath::root(), 0);
+        let mut left: Vec<String> = parent.as_str().rsplit('/').map(str::to_owned).collect();
+        while let Some(name) = left.pop() {
+            match &*name {
+                "" | "." => continue,
+                ".." => done = done.parent().unwrap_or_default(),
+                _ => {
+                    let next = done.join(&name);
+                    let link = self.nodes.get(&next).map(|node| &node.meta.node);
+                    let Some(Node::Symlink { target }) = link else {
+                        done = next;
+                        continue;
+                    };
+                    hops += 1;
+                    if hops > MOST_LINKS {
+                        let (path, ancestor) = (shown(path), shown(&next));
+                        return Err(ExtractError::NotADirectory { path, ancestor });
+                    }
+                    if target.starts_with('/') {
+                        done = EntryPath::root();
+                    }
+                    left.extend(target.rsplit('/').map(str::to_owned));
+                }
+            }
+        }
+        Ok(done.join(path.name()))
+    }
+
+    fn linked(&self, path: &EntryPath, target: &str) -> Result<LayeredNode, ExtractError> {
+        let named = EntryPath::parse(target.trim_start_matches('/').as_bytes());
+        let at = named.ok().map(|named| self.resolved(&named)).transpose()?;
+        let is_file = |node: &&LayeredNode| node.file.is_some();
+        match at.and_then(|at| self.nodes.get(&at)).filter(is_file) {
+            Some(file) => Ok(LayeredNode { layer: self.layer, ..file.clone() }),
+            None => {
+                let target = target.escape_debug().to_string();
+                Err(ExtractError::Hardlink { path: shown(path), target })
+            }
+        }
+    }
+
+    fn put(
+        &mut self,
+        path: &EntryPath,
+        meta: Meta,
+        content: &mut dyn Content,
+    ) -> Result<(), ExtractError> {
+        let at = self.resolved(path)?;
+        if let Some(parent) = at.parent() {
+            self.conjure(&parent)?;
+        }
+        let node = match &meta.node {
+            Node::Hardlink { target } => self.linked(path, target)?,
+            Node::File { .. } => {
+                let number = self.files;
+                self.files += 1;
+                self.write(number, content)?;
+                LayeredNode { meta, file: Some(number), layer: self.layer }
+            }
+            _ => LayeredNode { meta, file: None, layer: self.layer },
+        };
+        if !node.meta.is_dir() && self.nodes.get(&at).is_some_and(|there| there.meta.is_dir()) {
+            let below: Vec<EntryPath> = self.below(&at).map(|(path, _)| path.clone()).collect();
+            for path in below {
+                self.nodes.remove(&path);
+            }
+        }
+        // Of what a layer says twice the last counts, to every engine.
+        self.nodes.insert(at, node);
+        Ok(())
+    }
+
+    fn write(&mut self, number: u64, content: &mut dyn Content) -> Result<(), ExtractError> {
+        let place = self.file(number);
+        let file = File::create_new(&place).map_err(|source| unwritten(&place, source))?;
+        let mut roomy = RoomyFile { file: &file, room: &mut self.room };
+        copy_hashed(content, Some((&mut roomy, &place))).map(drop)
+    }
+}
+
+/// One layer on its way.
+struct Laying<'a, 'm> {
+    layers: &'a mut Layers<'m>,
+    entries: u64,
+}
+
+impl Visit for Laying<'_, '_> {
+    fn entry(
+        &mut self,
+        path: EntryPath,
+        meta: Meta,
+        content: &mut dyn Content,
+    ) -> Result<(), ExtractError> {
+        let Laying { layers, entries } = self;
+        if layers.meter.is_stopped() {
+            return Err(ExtractError::Cancelled);
+        }
+        *entries += 1;
+        if *entries > layers.policy.max_entries {
+            let most = layers.policy.max_entries;
+            return Err(ExtractError::Limit { of: "entries", most, path: shown(&path) });
+        }
+        let check = layers.policy.check_path(&path);
+        check.map_err(|problem| ExtractError::Path { path: shown(&path), problem })?;
+        let Some(hidden) = path.name().strip_prefix(WHITEOUT) else {
+            return layers.put(&path, meta, content);
+        };
+        let dir = path.parent().unwrap_or_default();
+        match path.name() {
+            OPAQUE => {
+                let dir = layers.resolved(&dir.join(OPAQUE))?.parent().unwrap_or_default();
+                layers.hide_below(&dir);
+                Ok(())
+            }
+            name if name.starts_with(HOUSEKEEPING) => Ok(()),
+            _ if matches!(hidden, "" | "." | "..") => {
+                Err(ExtractError::Whiteout { path: shown(&path) })
+            }
+            _ => {
+                let at = layers.resolved(&dir.join(hidden))?;
+                layers.hide(&at);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The uncompressed bytes of a layer, hashed on their way.
+struct Plain<'a> {
+    stream: Stream<'a>,
+    hasher: Sha256,
+    /// Why there is no more of them.
+    failure: Option<ExtractError>,
+}
+
+impl Read for Plain<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.stream.read(buffer) {
+            Ok(count) => {
+                self.hasher.update(&buffer[..count]);
+                Ok(count)
+            }
+            Err(failure) => {
+                let error = io::Error::other(failure.to_string());
+                self.failure = Some(failure);
+                Err(error)
+            }
+        }
+    }
+}
+
+fn unwritten(path: &Path, source: io::Error) -> ExtractError {
+    ExtractError::Write { path: path.to_owned(), source }
+}
+
+/// A path from a stranger as it may be shown on a terminal.
+fn shown(path: &EntryPath) -> String {
+    path.to_string().escape_debug().to_string()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::archive::TarWriter;
+    use super::super::node::{DEFAULT_TIME, Timestamp};
+    use super::*;
+
+    enum Is<'t> {
+        File(&'t str),
+        Tool(&'t str),
+        Dir,
+        Link(&'t str),
+        Hard(&'t str),
+        Pipe,
+    }
+    use Is::{Dir, File as Text, Hard, Link, Pipe, Tool};
+
+    fn tar(entries: &[(&str, Is<'_>)]) -> Vec<u8> {
+        let mut tar = TarWriter::new(Vec::new());
+        for (path, is) in entries {
+            let (node, perms, text) = match is {
+                Text(text) => (Node::File { size: text.len() as u64 }, 0o640, *text),
+                Tool(text) => (Node::File { size: text.len() as u64 }, 0o4755, *text),
+                Dir => (Node::Dir, 0o700, ""),
+                Link(target) => (Node::Symlink { target: (*target).to_owned() }, 0o777, ""),
+                Hard(target) => (Node::Hardlink { target: (*target).to_owned() }, 0o644, ""),
+                Pipe => (Node::Fifo, 0o644, ""),
+            };
+            let mtime = Timestamp { seconds: DEFAULT_TIME, nanos: 0 };
+            let meta = Meta { node, perms, uid: 7, gid: 8, mtime, xattrs: BTreeMap::new() };
+            tar.entry(&EntryPath::parse(path.as_bytes()).unwrap(), &meta).unwrap();
+            if !text.is_empty() {
+                tar.content(text.as_bytes()).unwrap();
+            }
+        }
+        tar.finish().unwrap()
+    }
+
+    fn laid(layers: &[Vec<u8>]) -> Result<Vec<String>, ExtractError> {
+        let dir = tempfile::tempdir().unwrap();
+        let meter = Meter::default();
+        let mut all = Layers::new(dir.path(), ArchivePolicy::IMAGE, &meter);
+        for layer in layers {
+            all.lay(&**layer)?;
+        }
+        let tree = all.finish()?;
+        let mut lines = Vec::new();
+        list(&tree.root, &tree.root, &mut lines);
+        lines.sort();
+        Ok(lines)
+    }
+
+    fn list(root: &Path, dir: &Path, lines: &mut Vec<String>) {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.strip_prefix(root).unwrap().display().to_string();
+            let meta = fs::symlink_metadata(&path).unwrap();
+            if meta.is_symlink() {
+                lines.push(format!("{name} -> {}", fs::read_link(&path).unwrap().display()));
+            } else if meta.is_dir() {
+                lines.push(format!("{name}/"));
+                list(root, &path, lines);
+            } else {
+                let star = if meta.permissions().mode() & 0o111 == 0 { "" } else { "*" };
+                lines.push(format!("{name}{star}={}", fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_layer_says_replaces_what_lower_ones_said() {
+        let lines = laid(&[
+            tar(&[("etc", Dir), ("etc/a", Text("1")), ("etc/b", Text("2")), ("bin/x", Tool("3"))]),
+            tar(&[("etc/a", Text("4")), ("bin", Link("usr/bin")), ("usr/bin/y", Tool("5"))]),
+        ]);
+        assert_eq!(
+            lines.unwrap(),
+            ["bin -> usr/bin", "etc/", "etc/a=4", "etc/b=2", "usr/", "usr/bin/", "usr/bin/y*=5"]
+        );
+    }
+
+    #[test]
+    fn whiteouts_take_away_what_is_lower_and_not_what_is_beside_them() {
+        let lower = tar(&[
+            ("d/a", Text("1")),
+            ("d/b/c", Text("2")),
+            ("d-x", Text("3")),
+            ("e/f", Text("4")),
+        ]);
+        let lines = laid(&[
+            lower.clone(),
+            tar(&[
+                ("d/b/new", Text("5")),
+                ("d/.wh.b", Text("")),
+                ("e/.wh..wh..opq", Text("")),
+                ("e/g", Text("6")),
+            ]),
+        ]);
+        assert_eq!(lines.unwrap(), ["d-x=3", "d/", "d/a=1", "d/b/", "d/b/new=5", "e/", "e/g=6"]);
+        let lines = laid(&[lower, tar(&[(".wh.d", Text("")), (".wh..wh.plnk", Text(""))])]);
+        assert_eq!(lines.unwrap(), ["d-x=3", "e/", "e/f=4"]);
+        let error = laid(&[tar(&[("a/.wh.", Text(""))])]).unwrap_err().to_string();
+        assert_eq!(error, "whiteout `a/.wh.` takes nothing away");
+    }
+
+    #[test]
+    fn links_on_the_way_are_followed_inside_the_root() {
+        let lines = laid(&[
+            tar(&[("usr/lib/a", Text("1")), ("lib", Link("usr/lib")), ("up", Link("../../usr"))]),
+            tar(&[("lib/b", Text("2")), ("up/lib/c", Text("3")), ("lib/.wh.a", Text(""))]),
+        ]);
+        assert_eq!(
+            lines.unwrap(),
+            ["lib -> usr/lib", "up -> ../../usr", "usr/", "usr/lib/", "usr/lib/b=2", "usr/lib/c=3"]
+        );
+        let circle = laid(&[tar(&[("a", Link("b")), ("b", Link("a")), ("a/x", Text("1"))])]);
+        assert_eq!(
+            circle.unwrap_err().to_string(),
+            "`a/x` lies below `a`, which is not a directory"
+        );
+    }
+
+    #[test]
+    fn hard_links_are_their_files_also_of_lower_layers() {
+        let lines = laid(&[
+            tar(&[("a", Tool("1")), ("b", Hard("a"))]),
+            tar(&[("c", Hard("/b")), ("a", Text("2"))]),
+        ]);
+        assert_eq!(lines.unwrap(), ["a=2", "b*=1", "c*=1"]);
+        let error = laid(&[tar(&[("c", Hard("d"))])]).unwrap_err().to_string();
+        assert_eq!(error, "hard link `c` names `d`, which is no earlier file of the archive");
+    }
+
+    #[test]
+    fn owners_and_what_no_tree_holds_are_remembered() {
+        let dir = tempfile::tempdir().unwrap();
+        let meter = Meter::default();
+        let mut all = Layers::new(dir.path(), ArchivePolicy::IMAGE, &meter);
+        all.lay(&*tar(&[("run/p", Pipe), ("su", Tool("x"))])).unwrap();
+        let tree = all.finish().unwrap();
+        assert!(!tree.root.join("run/p").exists());
+        let of = |path: &str| tree.nodes[&EntryPath::parse(path.as_bytes()).unwrap()].meta.clone();
+        assert_eq!(of("run/p").node, Node::Fifo);
+        assert_eq!((of("su").perms, of("su").uid, of("su").gid), (0o4755, 7, 8));
+    }
+
+    #[test]
+    fn a_layer_is_known_by_its_uncompressed_bytes() {
+        let plain = tar(&[("a", Text("1"))]);
+        let packed = zstd::encode_all(&*plain, 3).unwrap();
+        let expected: String =
+            Sha256::digest(&plain).iter().map(|byte| format!("{byte:02x}")).collect();
+        let dir = tempfile::tempdir().unwrap();
+        let meter = Meter::default();
+        let mut all = Layers::new(dir.path(), ArchivePolicy::IMAGE, &meter);
+        assert_eq!(all.lay(&*packed).unwrap(), expected);
+        assert_eq!(all.lay(&*plain).unwrap(), expected);
+    }
+
+    #[test]
+    fn what_is_no_layer_says_why() {
+        let cut = &tar(&[("a", Text("1"))])[..700];
+        assert_eq!(
+            laid(&[cut.to_vec()]).unwrap_err().to_string(),
+            "the archive is truncated after 700 bytes"
+        );
+        let mut packed = zstd::encode_all(&*tar(&[("a", Text("1"))]), 3).unwrap();
+        packed.truncate(20);
+        assert!(laid(&[packed]).unwrap_err().to_string().contains("truncated"));
+    }
+}
