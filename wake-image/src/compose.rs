@@ -418,7 +418,7 @@ mod tests {
         let (again, _) = other.compose(&composition, &other.files(&all)).unwrap();
         assert_eq!(image, again);
 
-        let reference = ImageReference::of_file(&layout);
+        let reference = ImageReference::of_file(&layout, "it");
         let images = one.images();
         assert_eq!(images.resolve(&reference).unwrap(), {
             // A layout names the manifest itself.
@@ -443,7 +443,7 @@ mod tests {
         let below = composition(vec![vec![placed("./a", "/etc/a")]]);
         let (base, layout) = kitchen.compose(&below, &files).unwrap();
         let images = kitchen.images();
-        let reference = ImageReference::of_file(&layout);
+        let reference = ImageReference::of_file(&layout, "it");
         let read = images.get(&reference, &base.digest, &below.platform).unwrap();
         images.bring(&read).unwrap();
         let above = Composition {
@@ -457,8 +457,9 @@ mod tests {
             ..composition(vec![vec![placed("./b", "/etc/b")]])
         };
         let (image, layout) = kitchen.compose(&above, &files).unwrap();
-        let both =
-            images.get(&ImageReference::of_file(&layout), &image.digest, &above.platform).unwrap();
+        let both = images
+            .get(&ImageReference::of_file(&layout, "it"), &image.digest, &above.platform)
+            .unwrap();
         assert_eq!(both.manifest.layers[0], read.manifest.layers[0]);
         assert_eq!(both.config.rootfs.diff_ids.len(), 2);
         assert_eq!(both.config.config.env, ["A=2", "B=3"]);

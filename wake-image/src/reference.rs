@@ -29,6 +29,8 @@ pub enum ImageReference {
         name: Option<String>,
         /// The digest of its manifest or index.
         digest: Option<ImageDigest>,
+        /// What a person calls it, where that is something else.
+        called: Option<String>,
     },
 }
 
@@ -99,15 +101,17 @@ impl ImageReference {
     }
 
     /// What lies at `path`, whatever it is called: a layout if it is a directory, else an archive of either kind.
-    pub fn of_file(path: &Path) -> ImageReference {
+    pub fn of_file(path: &Path, called: &str) -> ImageReference {
         let form = if path.is_dir() { LocalForm::Layout } else { LocalForm::OciArchive };
-        ImageReference::Local { form, path: path.to_owned(), name: None, digest: None }
+        let called = Some(called.to_owned());
+        ImageReference::Local { form, path: path.to_owned(), name: None, digest: None, called }
     }
 
     /// Something that only the store has.
     pub(crate) fn nowhere(digest: ImageDigest) -> ImageReference {
         let path = PathBuf::from("/nonexistent");
-        ImageReference::Local { form: LocalForm::Layout, path, name: None, digest: Some(digest) }
+        let (form, called) = (LocalForm::Layout, None);
+        ImageReference::Local { form, path, name: None, digest: Some(digest), called }
     }
 
     /// Whether the name says by a digest which image it is.
@@ -150,7 +154,7 @@ fn local(
     if path.is_empty() || name.as_ref().is_some_and(String::is_empty) {
         return Err(ParseReferenceError::Empty(text.to_owned()));
     }
-    Ok(ImageReference::Local { form, path: base.join(path), name, digest })
+    Ok(ImageReference::Local { form, path: base.join(path), name, digest, called: None })
 }
 
 fn remote(text: &str) -> Result<ImageReference, ParseReferenceError> {
@@ -223,7 +227,8 @@ impl fmt::Display for ImageReference {
                 write!(f, "{host}/{repository}")?;
                 (tag, digest)
             }
-            ImageReference::Local { form, path, name, digest } => {
+            ImageReference::Local { called: Some(called), .. } => return f.write_str(called),
+            ImageReference::Local { form, path, name, digest, called: None } => {
                 write!(f, "{}:{}", form.prefix(), path.display())?;
                 (name, digest)
             }

@@ -33,7 +33,7 @@ impl Images<'_> {
             ImageReference::Local { digest: Some(_), .. } => {
                 Err(ImageError::ReadOnly(to.to_string()))
             }
-            ImageReference::Local { form, path, name, digest: None } => match form {
+            ImageReference::Local { form, path, name, digest: None, .. } => match form {
                 LocalForm::Layout => self.write_layout(image, path, name.as_deref()),
                 LocalForm::OciArchive => {
                     self.write_archive(&self.layout_files(image, name.as_deref())?, path)

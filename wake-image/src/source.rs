@@ -29,12 +29,16 @@ impl Source {
         meter: &Meter,
     ) -> Result<Vec<u8>, ImageError> {
         let not_there = || ImageError::NotThere { image: image.to_owned(), has: Vec::new() };
+        let mut asked = digest.copied();
         let bytes = match self {
             Source::Local(local) => {
                 // What an index names is there as well as what the layout names.
                 let of_index = || digest.map(|digest| local.bytes(digest)).transpose();
                 let source = match local.find(image, name, digest) {
-                    Ok(found) => local.bytes(&found.digest)?,
+                    Ok(found) => {
+                        asked = Some(found.digest);
+                        local.bytes(&found.digest)?
+                    }
                     Err(error) => match of_index()?.flatten() {
                         Some(source) => Some(source),
                         None => return Err(error),
@@ -51,12 +55,9 @@ impl Source {
                 came.ok_or_else(not_there)?.1
             }
         };
-        match digest.filter(|digest| ImageDigest::of(&bytes) != **digest) {
-            Some(asked) => Err(ImageError::Digest {
-                image: image.to_owned(),
-                asked: *asked,
-                came: ImageDigest::of(&bytes),
-            }),
+        let came = ImageDigest::of(&bytes);
+        match asked.filter(|asked| came != *asked) {
+            Some(asked) => Err(ImageError::Digest { image: image.to_owned(), asked, came }),
             None => Ok(bytes),
         }
     }

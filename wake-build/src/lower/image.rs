@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wake_image::{Composition, ImageDigest, PlacedFiles, Platform};
+use wake_image::{Composition, PlacedFiles, Platform};
 use wake_model::Network;
 use wake_model::action::Command;
 use wake_steps::step::{Root, Terms};
@@ -39,7 +39,15 @@ impl Site<'_> {
             }
             _ => None,
         };
-        let (base, platform) = self.base(of("base"), platform)?;
+        let platform = platform.unwrap_or_else(Platform::here);
+        let (base, root, platform) = match of("base") {
+            None => (None, Root::Empty, platform),
+            Some(base) => {
+                // Its files enter the key, so that what changed in them is explained, and a build from a snapshot sees it.
+                let (image, root) = self.image(base, &platform)?;
+                (Some(image.digest), root, image.config.platform)
+            }
+        };
         let composition = Composition {
             base,
             cmd: of("cmd").map(texts),
@@ -54,22 +62,7 @@ impl Site<'_> {
         };
         let (cwd, composition) = (WORK_DIR.to_owned(), composition.text());
         let command = Command::Image { cwd, composition };
-        Ok((command, Root::Empty, Network::None, Terms::default()))
-    }
-
-    /// The manifest of the image that is begun with, and for which machines the new one is.
-    fn base(
-        &self,
-        base: Option<&JsonValue<'_>>,
-        platform: Option<Platform>,
-    ) -> Lowered<(Option<ImageDigest>, Platform)> {
-        let Some(base) = base else {
-            return Ok((None, platform.unwrap_or_else(Platform::here)));
-        };
-        let wanted = platform.unwrap_or_else(Platform::here);
-        let image = self.image(base, &wanted)?;
-        let platform = image.config.platform.clone();
-        Ok((Some(image.digest), platform))
+        Ok((command, root, Network::None, Terms::default()))
     }
 
     fn placed_files(&self, layer: &JsonValue<'_>) -> Lowered<Vec<PlacedFiles>> {

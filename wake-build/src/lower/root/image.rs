@@ -2,8 +2,8 @@
 
 use wake_eval::Literal;
 use wake_image::{Image, ImageDigest, ImageError, ImageReference, Images, Platform};
-use wake_model::RelPath;
 use wake_model::place::LocalPath;
+use wake_model::{RelPath, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::step::{Root, TreeOrigin};
 use wake_store::ware::Web;
@@ -32,24 +32,37 @@ impl Site<'_> {
         let value = rootfs.get("image").unwrap_or(&JsonValue::Null);
         let images = self.images();
         let (reference, digest, origin) = self.named_image(value, &images)?;
-        let name = format!("{digest} {platform}");
-        let tree = self
-            .imported("image", &name, || images.tree(&images.get(&reference, &digest, &platform)?));
-        let tree = tree.map_err(|error: ImageError| self.no_image(&error, value))?;
+        let tree = self.image_tree(&images, &reference, &digest, &platform);
+        let tree = tree.map_err(|error| self.no_image(&error, value))?;
         Ok(Root::Tree { tree, origin })
     }
 
-    /// The image that `value` names, for `platform`, with its layers in the store.
+    /// The image that `value` names, for `platform`, with its layers in the store; and its files as a root.
     pub(in crate::lower) fn image(
         &self,
         value: &JsonValue<'_>,
         platform: &Platform,
-    ) -> Lowered<Image> {
+    ) -> Lowered<(Image, Root)> {
         let images = self.images();
-        let (reference, digest, _) = self.named_image(value, &images)?;
+        let (reference, digest, origin) = self.named_image(value, &images)?;
         let image = images.get(&reference, &digest, platform);
         let image = image.and_then(|image| images.bring(&image).map(|()| image));
-        image.map_err(|error| self.no_image(&error, value))
+        let image = image.map_err(|error| self.no_image(&error, value))?;
+        let tree = self.image_tree(&images, &reference, &digest, platform);
+        let tree = tree.map_err(|error| self.no_image(&error, value))?;
+        Ok((image, Root::Tree { tree, origin }))
+    }
+
+    fn image_tree(
+        &self,
+        images: &Images<'_>,
+        reference: &ImageReference,
+        digest: &ImageDigest,
+        platform: &Platform,
+    ) -> Result<TreeDigest, ImageError> {
+        self.imported("image", &format!("{digest} {platform}"), || {
+            images.tree(&images.get(reference, digest, platform)?)
+        })
     }
 
     fn named_image(&self, value: &JsonValue<'_>, images: &Images<'_>) -> Lowered<NamedImage> {
@@ -139,7 +152,7 @@ impl Site<'_> {
                 return Err(self.root_error(message, value));
             }
         };
-        let reference = ImageReference::of_file(&host);
+        let reference = ImageReference::of_file(&host, path);
         let digest = images.resolve(&reference).map_err(|error| self.no_image(&error, value))?;
         Ok((reference, digest, origin))
     }

@@ -1,0 +1,334 @@
+//! Images that are none, and names that name none.
+
+use std::fs;
+
+use wake_tests::{Expect, Project, copy_tree, expect, has_busybox, project};
+
+use crate::{add_user, busybox_image};
+
+#[track_caller]
+fn refused(rootfs: &str, code: i32, expected: Expect) {
+    let project = project()
+        .pkg("files=['./text'], modules={ m: './m.libsonnet' }")
+        .file("text", "no image\n")
+        .file(
+            "m.libsonnet",
+            &format!(
+                "function(wake, pkg)
+  wake.module(
+    'm',
+    outputs=function(wake, pkg) {{ text: './out.txt' }},
+    exec=wake.exec(wake.program('sh'), rootfs={rootfs}),
+  )
+"
+            ),
+        )
+        .build();
+    project.wake(["build", "//:m"]).run().code(code).says(expected);
+}
+
+#[test]
+fn what_is_wrong_with_the_name_of_an_image() {
+    refused(
+        "{ image: 'debian:12' }",
+        5,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `debian:12` names no registry: write `HOST/debian:12`
+         --> m.libsonnet:5:56
+          |
+        5 |     exec=wake.exec(wake.program('sh'), rootfs={ image: 'debian:12' }),
+          |                                                        ^^^^^^^^^^^
+        [TIME] FAIL //:m (no result)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+    refused(
+        "{ image: 'https://r.example.org/a' }",
+        5,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `https://r.example.org/a` is an address: an image is named without a scheme, as `HOST/REPOSITORY:TAG`
+         --> m.libsonnet:5:56
+          |
+        5 |     exec=wake.exec(wake.program('sh'), rootfs={ image: 'https://r.example.org/a' }),
+          |                                                        ^^^^^^^^^^^^^^^^^^^^^^^^^
+        [TIME] FAIL //:m (no result)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+    refused(
+        "{ image: 'r.example.org/a', platform: 'linux' }",
+        5,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `rootfs`: `linux` is no platform: expected `OS/ARCHITECTURE` or `OS/ARCHITECTURE/VARIANT`, such as `linux/amd64`
+         --> m.libsonnet:5:85
+          |
+        5 |     exec=wake.exec(wake.program('sh'), rootfs={ image: 'r.example.org/a', platform: 'linux' }),
+          |                                                                                     ^^^^^^^
+        [TIME] FAIL //:m (no result)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+    refused(
+        "{ image: 7 }",
+        5,
+        expect![[r#"
+        error: `rootfs` of exec() must be the name of an image, such as 'registry.example.org/os/debian:12', or a reference to one, not a number
+         --> m.libsonnet:5:56
+          |
+        5 |     exec=wake.exec(wake.program('sh'), rootfs={ image: 7 }),
+          |                                                        ^
+          = note: module() is called at m.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    refused(
+        "{ image: 'r.example.org/a', tag: '1' }",
+        5,
+        expect![[r#"
+        error: unknown key `tag` in `rootfs` of exec()
+         --> m.libsonnet:5:75
+          |
+        5 |     exec=wake.exec(wake.program('sh'), rootfs={ image: 'r.example.org/a', tag: '1' }),
+          |                                                                           ^^^
+          = note: module() is called at m.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    refused(
+        "{ image: './text' }",
+        5,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `[ROOT]/text` is no archive of images: the archive is truncated after 9 bytes
+         --> m.libsonnet:5:56
+          |
+        5 |     exec=wake.exec(wake.program('sh'), rootfs={ image: './text' }),
+          |                                                        ^^^^^^^^
+        [TIME] FAIL //:m (no result)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+    refused(
+        "{ image: 'oci:nowhere' }",
+        5,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: `oci:nowhere` does not say by a digest which image lies there
+         --> m.libsonnet:5:56
+          |
+        5 |     exec=wake.exec(wake.program('sh'), rootfs={ image: 'oci:nowhere' }),
+          |                                                        ^^^^^^^^^^^^^
+          help: `[ROOT]/nowhere` is no layout of images: it has no `index.json`
+        [TIME] FAIL //:m (no result)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+    refused(
+        "{ image: '127.0.0.1:1/a:1' }",
+        9,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        error: //:m: oci://127.0.0.1:1/a: io: Connection refused (os error 111)
+         --> m.libsonnet:5:56
+          |
+        5 |     exec=wake.exec(wake.program('sh'), rootfs={ image: '127.0.0.1:1/a:1' }),
+          |                                                        ^^^^^^^^^^^^^^^^^
+          help: what is in the store is built with `--offline`
+        [TIME] FAIL //:m (no result)
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+}
+
+#[track_caller]
+fn not_put_together(image: &str, code: i32, expected: Expect) {
+    let project = project()
+        .pkg("files=['./text', wake.dir('d')], modules={ m: './m.libsonnet' }")
+        .file("text", "text\n")
+        .file("d/x", "x\n")
+        .file(
+            "m.libsonnet",
+            &format!(
+                "function(wake, pkg)
+  wake.module('m',
+    outputs=function(wake, pkg) {{ image: './image/' }},
+    exec=wake.image({image}))
+"
+            ),
+        )
+        .build();
+    project.wake(["build", "//:m"]).run().code(code).says(expected);
+}
+
+#[test]
+fn what_is_wrong_with_an_image_that_is_put_together() {
+    not_put_together(
+        "files={ 'bin/x': './text' }",
+        5,
+        expect![[r#"
+        error: `files` of image() has `bin/x` as a path in the image, which begins with `/` and has no `.` or `..`
+         --> m.libsonnet:4:38
+          |
+        4 |     exec=wake.image(files={ 'bin/x': './text' }))
+          |                                      ^^^^^^^^
+          = note: module() is called at m.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    not_put_together(
+        "files={ '/x': { from: './text', mode: '999' } }",
+        5,
+        expect![[r#"
+        error: `files` of image() has a `mode` that is no text of octal digits, such as '0755'
+         --> m.libsonnet:4:35
+          |
+        4 |     exec=wake.image(files={ '/x': { from: './text', mode: '999' } }))
+          |                                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          = note: module() is called at m.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    not_put_together(
+        "files={ '/x': { from: './text', owner: 'root' } }",
+        5,
+        expect![[r#"
+        error: `files` of image() has an `owner` that is not the numbers of user and group, as '1000:1000'
+         --> m.libsonnet:4:35
+          |
+        4 |     exec=wake.image(files={ '/x': { from: './text', owner: 'root' } }))
+          |                                   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+          = note: module() is called at m.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    not_put_together(
+        "files={ '/x': './none' }",
+        5,
+        expect![[r#"
+        error: cannot resolve `./none`: `./none` is not in the package's `files`
+         --> m.libsonnet:4:35
+          |
+        4 |     exec=wake.image(files={ '/x': './none' }))
+          |                                   ^^^^^^^^
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    not_put_together(
+        "files={ '/x': { from: './d', mode: '0755' } }",
+        1,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:m (exit 0, [TIME])
+          | `/x` cannot be put into an image: a mode is for a single file, and a directory was given
+          log: wake log -o //:m
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+    not_put_together(
+        "files={ '/x': './text', '/x/y': './text' }",
+        1,
+        expect![[r#"
+        [TIME] evaluated 1 module of 1 package (0 of 2 from cache)
+        [TIME] FAIL //:m (exit 0, [TIME])
+          | `/x/y` cannot be put into an image: it lies below `/x`, which is no directory
+          log: wake log -o //:m
+        [TIME] FAILED 1 of 1 action failed in [TIME]: //:m, log .wake/runs/[RUN].jsonl
+        failed: //:m
+    "#]],
+    );
+    not_put_together(
+        "files={}, env={ A: 1 }",
+        5,
+        expect![[r#"
+        error: `env` of image() must have texts, not a number
+         --> m.libsonnet:4:40
+          |
+        4 |     exec=wake.image(files={}, env={ A: 1 }))
+          |                                        ^
+          = note: module() is called at m.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+    not_put_together(
+        "files={}, workdir='srv'",
+        5,
+        expect![[r#"
+        error: `workdir` of image() must be a path from `/`, as '/srv'
+         --> m.libsonnet:4:39
+          |
+        4 |     exec=wake.image(files={}, workdir='srv'))
+          |                                       ^^^^^
+          = note: module() is called at m.libsonnet:2:3
+        [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
+    "#]],
+    );
+}
+
+fn altered(change: impl Fn(&Project, &str)) -> wake_tests::Finished {
+    let project = busybox_image();
+    project.build(&["//:base"]);
+    let layout = project.path("layout");
+    copy_tree(&project.result("base", "image"), &layout);
+    let index: serde_json::Value =
+        serde_json::from_slice(&fs::read(layout.join("index.json")).unwrap()).unwrap();
+    let manifest = index["manifests"][0]["digest"].as_str().unwrap().replace("sha256:", "");
+    change(&project, &manifest);
+    // In a store that has nothing of it.
+    fs::remove_dir_all(project.store()).unwrap();
+    project.edit("PKG.libsonnet", "files=[", "files=[wake.dir('layout'), ");
+    add_user(&project, "'./layout'");
+    project.edit("user.libsonnet", "pkgFiles=[]", "pkgFiles=[wake.dir('layout')]");
+    project.wake(["build", "//:user"]).run()
+}
+
+fn layer(project: &Project, manifest: &str) -> String {
+    let text = project.read(&format!("layout/blobs/sha256/{manifest}"));
+    let manifest: serde_json::Value = serde_json::from_str(&text).unwrap();
+    manifest["layers"][0]["digest"].as_str().unwrap().replace("sha256:", "layout/blobs/sha256/")
+}
+
+#[test]
+fn an_image_that_is_not_what_its_digests_say_is_refused() {
+    if !has_busybox("an_image_that_is_not_what_its_digests_say") {
+        return;
+    }
+    altered(|project, manifest| {
+        let layer = layer(project, manifest);
+        let mut bytes = fs::read(project.path(&layer)).unwrap();
+        bytes[600] ^= 1;
+        project.write(&layer, bytes);
+    })
+    .code(7)
+    .mentions("was asked for, and sha256:");
+    altered(|project, manifest| {
+        let layer = layer(project, manifest);
+        let mut bytes = fs::read(project.path(&layer)).unwrap();
+        bytes.push(0);
+        project.write(&layer, bytes);
+    })
+    .code(7)
+    .mentions("and its manifest says");
+    altered(|project, manifest| {
+        fs::remove_file(project.path(&layer(project, manifest))).unwrap();
+    })
+    .code(7)
+    .mentions("which its manifest names, is not there");
+    altered(|project, manifest| {
+        project.write(&format!("layout/blobs/sha256/{manifest}"), "<html>");
+    })
+    .code(7)
+    .mentions("was asked for, and sha256:");
+    altered(|project, _| project.write("layout/index.json", "{}"))
+        .code(5)
+        .mentions("is no layout of images");
+}

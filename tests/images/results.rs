@@ -1,0 +1,114 @@
+//! Images that modules are.
+
+use std::fs;
+use std::process::Command;
+
+use wake_tests::{copy_tree, has_busybox, has_program, is_root, project, skip};
+
+use crate::{add_module, busybox_image, output, podman};
+
+const APP: &str = "    pkgFiles=['./hello.sh'],
+    modules={ base: pkg.modules.base({}) },
+    outputs=function(wake, pkg) { image: './image/' },
+    exec=function(wake, module) wake.image(
+      base='module.base.output.image',
+      files={ '/opt/hello': { from: './hello.sh', owner: '7:8', mode: '4755' } },
+      entrypoint=['/opt/hello'],
+      env={ WHO: 'you' },
+      labels={ 'org.example.team': 'tools' },
+      user='1000:1000',
+      workdir='/opt',
+    ),
+";
+
+fn inspected(project: &wake_tests::Project, image: &str) -> serde_json::Value {
+    let finished = project.wake(["image", "inspect", "--json", image]).run().success();
+    serde_json::from_str(&finished.stdout).unwrap()
+}
+
+#[test]
+fn an_image_is_the_same_from_anywhere_and_runs_in_another_engine() {
+    if !has_busybox("an_image_is_the_same") {
+        return;
+    }
+    let one = busybox_image();
+    add_module(&one, "app", APP);
+    assert_eq!(one.build(&["//..."]).ran(), ["//:app", "//:base"]);
+    one.build_runs_nothing(&["//..."]);
+    let image = inspected(&one, ".wake/out/app/image");
+    assert_eq!(image["config"]["Entrypoint"][0], "/opt/hello");
+    assert_eq!(image["config"]["Env"], serde_json::json!(["PATH=/bin", "WHO=you"]));
+    assert_eq!(image["layers"].as_array().unwrap().len(), 2);
+
+    // Another checkout, with other times and modes, and another store.
+    let other = project().build();
+    copy_tree(one.root(), other.root());
+    let _ = fs::remove_dir_all(other.path(".wake"));
+    other.touch("hello.sh");
+    other.build(&["//..."]);
+    assert_eq!(inspected(&other, ".wake/out/app/image")["digest"], image["digest"]);
+
+    one.wake(["image", "save", ".wake/out/app/image", "docker-archive:app.tar:localhost/app:1"])
+        .run()
+        .success();
+    // What `docker save` writes has another manifest, of the same configuration and layers.
+    let saved = inspected(&one, "app.tar");
+    assert_eq!(
+        (&saved["config"], &saved["layers"][1]["digest"]),
+        (&image["config"], &image["layers"][1]["digest"])
+    );
+    if !(has_program("podman") && has_program("runc") && is_root()) {
+        skip("an_image_runs_in_another_engine", "podman and runc are not here, or one is not root");
+        return;
+    }
+    output(podman(one.base()).args(["load", "--quiet", "--input"]).arg(one.path("app.tar")));
+    let run = ["run", "--rm", "--network", "none", "--ulimit", "nofile=1024:1024", "--ulimit"];
+    let hello = output(podman(one.base()).args(run).args(["nproc=4096:4096", "localhost/app:1"]));
+    assert_eq!(hello, "hello, you\n");
+}
+
+#[test]
+fn another_tool_unpacks_what_was_put_together() {
+    if !has_busybox("another_tool_unpacks") {
+        return;
+    }
+    if !(has_program("umoci") && is_root()) {
+        skip("another_tool_unpacks", "umoci is not here, or one is not root");
+        return;
+    }
+    let project = busybox_image();
+    add_module(&project, "app", APP);
+    project.build(&["//:app"]);
+    let layout = project.path("layout");
+    copy_tree(&project.result("app", "image"), &layout);
+    let image = format!("{}:latest", layout.display());
+    output(Command::new("umoci").args(["unpack", "--image", &image]).arg(project.path("bundle")));
+    let hello = project.path("bundle/rootfs/opt/hello");
+    let meta = fs::metadata(&hello).unwrap();
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    assert_eq!((meta.uid(), meta.gid(), meta.permissions().mode() & 0o7777), (7, 8, 0o4755));
+    assert!(project.path("bundle/rootfs/bin/sh").is_file());
+}
+
+#[test]
+fn what_changes_below_an_image_changes_it_also_in_a_build_from_a_snapshot() {
+    if !has_busybox("what_changes_below_an_image") {
+        return;
+    }
+    let project = busybox_image();
+    project.edit("PKG.libsonnet", "files=[", "files=['./motd', ");
+    project.write("motd", "one\n");
+    project.edit("base.libsonnet", "pkgFiles=[", "pkgFiles=['./motd', ");
+    project.edit("base.libsonnet", "files={", "files={ '/etc/motd': './motd' } + {");
+    add_module(&project, "app", APP);
+    project.build(&["//..."]);
+    let before = inspected(&project, ".wake/out/app/image")["layers"].clone();
+    project.write("motd", "two\n");
+    assert_eq!(project.build(&["//..."]).ran(), ["//:app", "//:base"]);
+    let after = inspected(&project, ".wake/out/app/image")["layers"].clone();
+    assert_ne!(before[0]["digest"], after[0]["digest"]);
+    assert_eq!(before[1]["digest"], after[1]["digest"]);
+    project.write("hello.sh", "#!/bin/sh\necho good day, $WHO\n");
+    assert_eq!(project.build(&["//..."]).ran(), ["//:app"]);
+    assert_ne!(inspected(&project, ".wake/out/app/image")["layers"][1], after[1]);
+}
