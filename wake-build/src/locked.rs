@@ -90,7 +90,7 @@ impl<'a> LockedPkgs<'a> {
     }
 
     /// The same, where nothing may be locked that is not.
-    pub(crate) fn as_it_is(self) -> LockedPkgs<'a> {
+    pub(crate) fn unchanging(self) -> LockedPkgs<'a> {
         LockedPkgs { may_lock: false, ..self }
     }
 

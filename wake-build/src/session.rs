@@ -229,7 +229,7 @@ impl Session {
             files: files.profiled(self.profile()).unless(|| self.registries.is_stopped()),
             locked: match self.lock_use {
                 LockUse::MayChange => LockedPkgs::new(&self.registries),
-                _ => LockedPkgs::new(&self.registries).as_it_is(),
+                _ => LockedPkgs::new(&self.registries).unchanging(),
             },
             history: History::read(&self.history_file())
                 .or_else(|| snapshot.map(Snapshot::history))

@@ -195,7 +195,10 @@ impl<'s> Images<'s> {
                 if self.web.route().offline {
                     return Err(ImageError::Offline { image: place.reference.to_string() });
                 }
-                (Source::Remote(Repository::new(host, repository, self.web.clone())?), None)
+                {
+                    let repository = Repository::new(host, repository, self.web.clone())?;
+                    (Source::Remote(Box::new(repository)), None)
+                }
             }
             ImageReference::Local { form, path, .. } => {
                 let scratch = self.store.scratch()?;

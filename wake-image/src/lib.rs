@@ -18,8 +18,6 @@
 //!
 //! They stand in the order in which they are declared, and none knows a later one.
 
-#![expect(clippy::result_large_err, reason = "an error is made once, and read by a person")]
-
 mod digest;
 mod reference;
 mod platform;

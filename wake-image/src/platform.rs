@@ -80,9 +80,7 @@ impl FromStr for Platform {
             !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.')
         };
         match parts.as_slice() {
-            [os, architecture, rest @ ..]
-                if rest.len() <= 1 && parts.iter().all(|part| is_word(&part)) =>
-            {
+            [os, architecture, rest @ ..] if rest.len() <= 1 && parts.iter().all(is_word) => {
                 Ok(Platform {
                     os: (*os).to_owned(),
                     architecture: (*architecture).to_owned(),

@@ -16,7 +16,7 @@ pub(crate) enum Source {
     /// This machine.
     Local(Local),
     /// A registry of containers.
-    Remote(Repository),
+    Remote(Box<Repository>),
 }
 
 impl Source {
@@ -52,7 +52,7 @@ impl Source {
                     None => name.unwrap_or("latest").to_owned(),
                 };
                 let came = repository.manifest(&reference, &ACCEPTED, meter)?;
-                came.ok_or_else(not_there)?.1
+                came.ok_or_else(not_there)?
             }
         };
         let came = ImageDigest::of(&bytes);

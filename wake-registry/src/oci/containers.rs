@@ -78,13 +78,13 @@ impl Repository {
         Ok(Repository { host: Host::new(registry, None, host.to_owned(), web), name: name.to_owned() })
     }
 
-    /// The manifest under a tag or a digest, with what kind it is said to be; none if there is no such one.
+    /// The manifest under a tag or a digest, of one of the kinds that are asked for; none if there is no such one.
     pub fn manifest(
         &self,
         reference: &str,
         accepted: &[&str],
         meter: &Meter,
-    ) -> Result<Option<(Option<String>, Vec<u8>)>, ContainerError> {
+    ) -> Result<Option<Vec<u8>>, ContainerError> {
         let path = format!("/v2/{}/manifests/{reference}", self.name);
         let accept = vec![("accept", accepted.join(", "))];
         let reply = self.host.ask(&self.name, "GET", &path, accept, WebBody::None, meter)?;
@@ -93,8 +93,7 @@ impl Repository {
             404 => return Ok(None),
             _ => return Err(self.host.unexpected(&self.name, &reply).into()),
         }
-        let kind = reply.answer.kind.clone();
-        Ok(Some((kind, self.host.read(&self.name, reply)?)))
+        Ok(Some(self.host.read(&self.name, reply)?))
     }
 
     /// The bytes with a digest; whoever reads them compares them. None if they are not there.

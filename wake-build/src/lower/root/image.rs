@@ -1,6 +1,5 @@
 //! A container image as a root file system.
 
-use wake_eval::Literal;
 use wake_image::{Image, ImageDigest, ImageError, ImageReference, Images, Platform};
 use wake_model::place::LocalPath;
 use wake_model::{RelPath, TreeDigest};
@@ -12,8 +11,6 @@ use crate::image_failure::image_failure;
 use crate::locked::ImageLock;
 use crate::lower::referred::origin_of;
 use crate::lower::{Lowered, Site};
-use crate::pkg_place::PkgPlace;
-use crate::source_text::find_first;
 use crate::view::special;
 use crate::written::JsonValue;
 
@@ -184,13 +181,6 @@ impl Site<'_> {
 
     fn no_image(&self, error: &ImageError, value: &JsonValue<'_>) -> Box<Diagnostic> {
         let mut diagnostic = self.root_error(error.to_string(), value);
-        if let (None, Some(text)) = (&diagnostic.place, value.as_str()) {
-            let files = self.lowering.evaluator.files;
-            let place = |at: &PkgPlace| {
-                find_first(files, at, &self.module.reads, &[Literal::Text(text.to_owned())])
-            };
-            diagnostic.place = place(&self.pkg.place);
-        }
         let said = image_failure(error);
         diagnostic.class = said.class;
         diagnostic.help.extend(said.help);
