@@ -178,7 +178,7 @@ impl Lock {
                 && matches!(&pkg.source, LockSource::Retriever(other) if other == by)
                 && request.version.matches(&pkg.version)
         };
-        self.0.iter().filter(is_of).max_by_key(|pkg| &pkg.version)
+        self.pkgs.iter().filter(is_of).max_by_key(|pkg| &pkg.version)
     }
 
     /// Everything in it.

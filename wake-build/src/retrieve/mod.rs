@@ -204,7 +204,8 @@ impl<'a> Settling<'a> {
     }
 
     fn lock(&self) -> Lock {
-        self.chosen.iter().chain(&self.retrieved).cloned().collect()
+        let pkgs: Lock = self.chosen.iter().chain(&self.retrieved).cloned().collect();
+        pkgs.with_images(self.before.images())
     }
 
     /// The same without what nothing in `loaded` is.
@@ -392,7 +393,9 @@ impl<'a> Settling<'a> {
         let plan = plan_of_commands(commands, instances, evaluator)
             .map_err(|error| Diagnostic::error(Class::Internal, format!("a retriever: {error}")))?;
         let places: Vec<_> = calls.iter().map(|call| call.written_at(outline)).collect();
-        let lowering = Lowering::new(&plan, instances, evaluator, machine.store());
+        // An image that a retriever runs in is locked beforehand, or named with its digest.
+        let locked = LockedPkgs::settling(&self.session.registries, self.lock()).unchanging();
+        let lowering = Lowering::new(&plan, instances, evaluator, machine.store(), &locked);
         let steps = CallSteps::new(&lowering, calls, &places, machine.store());
         for call in calls {
             let (by, pkgs) = (call.retriever.label(), call.asked.len());
