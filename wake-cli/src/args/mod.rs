@@ -17,12 +17,12 @@ pub(crate) use commands::{
 };
 pub(crate) use global::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHow};
 pub(crate) use image::{AddedArgs, ImageArgs, ImageCommand, ImageFormat};
-pub(crate) use stored_image::{PlatformArgs, StoredImageCommand};
 pub(crate) use layer1::{FormulaCommand, FormulaFormat, Placer, WareCommand};
 pub(crate) use packages::{
     AddArgs, KeyCommand, LockArgs, LoginArgs, LogoutArgs, PublishArgs, RegistryCommand, RemoveArgs,
     SignArgs, TreeArgs, UpdateArgs, YankArgs,
 };
+pub(crate) use stored_image::{PlatformArgs, StoredImageCommand};
 
 /// Build what is declared, from what is declared and nothing else, and cache every result.
 #[derive(Debug, Parser)]

@@ -27,6 +27,5 @@ pub(crate) mod ware;
 pub(crate) mod stored_image;
 pub(crate) mod image;
 pub(crate) mod formula;
-pub(crate) mod image;
 pub(crate) mod doctor;
 pub(crate) mod completions;
