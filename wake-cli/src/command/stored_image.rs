@@ -95,7 +95,7 @@ fn named(
     };
     let path = settings.cwd.join(image);
     let reference = match path.exists() {
-        true => ImageReference::of_file(&path),
+        true => ImageReference::of_file(&path, image),
         false => parse(image, settings)?,
     };
     let digest = images.resolve(&reference).map_err(failure)?;
