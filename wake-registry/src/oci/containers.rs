@@ -75,7 +75,10 @@ impl Repository {
         // No registry of packages is asked here, so none is named in what goes wrong.
         let registry: Name =
             "images".parse().map_err(|error: NameError| ContainerError::Here(error.to_string()))?;
-        Ok(Repository { host: Host::new(registry, None, host.to_owned(), web), name: name.to_owned() })
+        Ok(Repository {
+            host: Host::new(registry, None, host.to_owned(), web),
+            name: name.to_owned(),
+        })
     }
 
     /// The manifest under a tag or a digest, of one of the kinds that are asked for; none if there is no such one.
@@ -129,6 +132,7 @@ impl Repository {
         bytes: Vec<u8>,
         meter: &Meter,
     ) -> Result<(), ContainerError> {
-        Ok(send_manifest(&self.host, &self.name, reference, media_type, bytes, meter)?)
+        send_manifest(&self.host, &self.name, reference, media_type, bytes, meter)?;
+        Ok(())
     }
 }
