@@ -100,6 +100,15 @@ impl JobError {
         JobError::Unavailable { missing: missing.to_owned(), errno: errno(source) }
     }
 
+    /// Whether the kernel had no memory for it.
+    pub(crate) fn is_for_memory(&self) -> bool {
+        matches!(
+            self,
+            JobError::Step { errno: libc::ENOMEM, .. }
+                | JobError::NotStarted { errno: libc::ENOMEM, .. }
+        )
+    }
+
     pub(crate) fn bad_job(path: impl Into<String>, reason: &str) -> Self {
         JobError::BadJob { path: path.into(), reason: reason.to_owned() }
     }

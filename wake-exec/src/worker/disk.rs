@@ -34,6 +34,8 @@ pub(crate) struct DiskMeter {
     last: Sample,
     /// What was free when the walk that is under way began.
     begun: Amount,
+    /// What tells the bytes of open files that have no name any more, where that can be told.
+    deleted: Box<dyn Fn() -> u64>,
 }
 
 /// Bytes and files.
@@ -89,8 +91,13 @@ const SHORTEST: Duration = Duration::from_millis(2);
 pub(crate) const RESERVE: u64 = 128 << 20;
 
 impl DiskMeter {
-    /// Of the directories `roots`, each of which may hold what `limits` says; all lie on one file system.
-    pub(crate) fn new(roots: &[BorrowedFd<'_>], limits: &Limits) -> Result<Self, JobError> {
+    /// Of the directories `roots`, each of which may hold what `limits` says; all lie on one file system. `deleted` tells what
+    /// open files hold that have no name any more.
+    pub(crate) fn new(
+        roots: &[BorrowedFd<'_>],
+        limits: &Limits,
+        deleted: Box<dyn Fn() -> u64>,
+    ) -> Result<Self, JobError> {
         let roots = roots.iter().map(|root| rustix::io::fcntl_dupfd_cloexec(root, 0));
         let roots: Vec<OwnedFd> =
             roots.collect::<Result<_, _>>().map_err(|errno| JobError::step("open", "/", errno))?;
@@ -104,6 +111,7 @@ impl DiskMeter {
             next: now,
             next_walk: now + PAUSE,
             roots,
+            deleted,
         };
         // Inputs lie there already.
         meter.begin();
@@ -154,6 +162,9 @@ impl DiskMeter {
 
     fn begin(&mut self) {
         self.walk = Walk::of(self.roots.len());
+        if let Some(first) = self.walk.found.first_mut() {
+            first.bytes = (self.deleted)();
+        }
         self.spent = Duration::ZERO;
         self.begun = free(&self.roots);
     }

@@ -30,6 +30,31 @@ pub(crate) fn used(proc: &OwnedFd, file_systems: &[BorrowedFd<'_>]) -> u64 {
     in_files(file_systems) + held.resident + nameless.saturating_sub(counted) + pipes + sockets
 }
 
+/// What open files that have no name any more hold, in bytes, but for those on one of `devices` and in memory without a name.
+pub(crate) fn in_deleted_files(proc: BorrowedFd<'_>, devices: &[u64]) -> u64 {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let mut found = HashMap::new();
+    for pid in processes(proc) {
+        let opened = rustix::fs::openat(proc, format!("{pid}/fd"), flags, Mode::empty());
+        let Ok((dir, entries)) = opened.and_then(|dir| Dir::read_from(&dir).map(|all| (dir, all)))
+        else {
+            continue;
+        };
+        for descriptor in entries.flatten() {
+            let stat = rustix::fs::statat(&dir, descriptor.file_name(), AtFlags::empty());
+            if let Ok(stat) = stat
+                && FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile
+                && stat.st_nlink == 0
+                && Some(stat.st_dev) != Devices::own().nameless
+                && !devices.contains(&stat.st_dev)
+            {
+                found.insert((stat.st_dev, stat.st_ino), stat.st_blocks.unsigned_abs() * 512);
+            }
+        }
+    }
+    found.values().sum()
+}
+
 /// What those of the given file systems hold that lie in memory, in bytes.
 pub(crate) fn in_files(file_systems: &[BorrowedFd<'_>]) -> u64 {
     file_systems

@@ -174,7 +174,9 @@ impl Runner {
         let used = || memory::used(proc, &in_memory);
         let uses = Some(&confined.uses);
         let disk = on_disk(job, &work, &stand);
-        let disk = disk.map(|roots| DiskMeter::new(&roots, &job.limits)).transpose()?;
+        let disk = disk
+            .map(|roots| DiskMeter::new(&roots, &job.limits, deleted_on_disk(proc, beside)?))
+            .transpose()?;
         let disk = disk.map(RefCell::new);
         let disk = disk.as_ref();
         let group = group.map(|group| {
@@ -285,6 +287,19 @@ fn on_disk<'a>(job: &Job, work: &'a Work, stand: &'a StandingRoot) -> Option<Vec
         let dir = work.dir.iter().map(|dir| dir.mount.as_fd());
         dir.chain(stand.view.layers.iter().map(|layers| layers.as_fd())).collect()
     })
+}
+
+/// What tells the bytes of open files on disk that have no name any more.
+fn deleted_on_disk(
+    proc: &OwnedFd,
+    beside: Option<&MemoryDirs>,
+) -> Result<Box<dyn Fn() -> u64>, JobError> {
+    let failed = |errno| JobError::step("open", "/proc", errno);
+    let proc = rustix::io::fcntl_dupfd_cloexec(proc, 0).map_err(failed)?;
+    let in_memory = beside.into_iter().flat_map(MemoryDirs::mounts);
+    let devices = in_memory.map(|mount| rustix::fs::fstat(mount).map(|stat| stat.st_dev));
+    let devices = devices.collect::<Result<Vec<u64>, _>>().map_err(failed)?;
+    Ok(Box::new(move || memory::in_deleted_files(proc.as_fd(), &devices)))
 }
 
 /// Whether the work directory holds what other packages and modules made.

@@ -28,6 +28,14 @@ pub(crate) struct CommandEnd {
     pub(crate) usage: Usage,
 }
 
+impl CommandEnd {
+    /// That of a command for which there was not even the memory to start it.
+    pub(crate) fn out_of_memory() -> Self {
+        let (outcome, usage) = (Outcome::OutOfMemory, Usage::default());
+        CommandEnd { outcome, stdout: Log::default(), stderr: Log::default(), usage }
+    }
+}
+
 /// How often the memory of a limited command is added up.
 const MEMORY_TICK: Duration = Duration::from_millis(20);
 

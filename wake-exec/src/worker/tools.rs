@@ -80,7 +80,12 @@ impl Tools<'_> {
             doors: doors(around),
         };
         let started = clock::instant();
-        let running = self.starter.start(&launch)?;
+        let running = match self.starter.start(&launch) {
+            Err(failed) if failed.is_for_memory() && around.group.is_some() => {
+                return Ok(CommandEnd::out_of_memory());
+            }
+            started => started?,
+        };
         let streams = Streams { stdout, stderr, ends: [to_stdout, to_stderr] };
         let (control, limits, logs) = (self.control, &job.limits, job.logs);
         let watch = Supervision { running, control, limits, logs, started, around };

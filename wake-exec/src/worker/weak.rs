@@ -72,7 +72,8 @@ pub(crate) fn run(
     let start = tools.turn()?;
     let opened = scratch::open(&work)?;
     let on_disk = matches!(job.scratch, WorkPlace::Disk(_)).then_some(opened.as_fd());
-    let disk = on_disk.map(|work| DiskMeter::new(&[work], &job.limits)).transpose()?;
+    let unknown = || Box::new(|| 0);
+    let disk = on_disk.map(|work| DiskMeter::new(&[work], &job.limits, unknown())).transpose()?;
     let disk = disk.map(RefCell::new);
     let group = group.map(|group| BoundGroup::new(group, &job.limits, 0)).transpose()?;
     let (group, disk) = (group.as_ref(), disk.as_ref());

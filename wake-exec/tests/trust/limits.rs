@@ -181,6 +181,11 @@ fn memory_on_its_way_counts(bed: &Bed) {
 }
 
 fn memory_of_a_child_ends_the_command(bed: &Bed) {
+    if has_groups(bed) {
+        let mut job = bed.sh("true");
+        job.limits.memory = Some(1);
+        assert_eq!(bed.run(&job).unwrap().outcome, Outcome::OutOfMemory);
+    }
     for (level, script) in [
         (SandboxLevel::Strict, "cat /dev/zero > /work/x; echo went on; exit 0"),
         (SandboxLevel::Strict, "(x=xxxxxxxxxxxxxxxx; while :; do x=$x$x; done); exit 0"),
@@ -267,6 +272,20 @@ fn disk_outside_memory_is_limited(bed: &Bed) {
     ] {
         let error = bed.run(&on_disk(script)).unwrap_err();
         assert!(matches!(error, SandboxError::OutOfDisk { .. }), "{script}: {error}");
+    }
+    if std::path::Path::new(crate::kernel::PYTHON).exists() {
+        // Files that are open and have no name.
+        let named = "os.open(name, os.O_CREAT | os.O_RDWR); os.unlink(name)";
+        for opened in [named, "os.open('.', os.O_TMPFILE | os.O_RDWR)"] {
+            let mut job = on_disk("");
+            let program = format!(
+                "import os, time\nfor name in 'ab':\n    f = {opened}\n    for _ in range(3): os.write(f, bytes(1 << 20))\n\
+                 time.sleep(60)"
+            );
+            crate::kernel::python_in(&mut job, &program);
+            let error = bed.run(&job).unwrap_err();
+            assert!(matches!(error, SandboxError::OutOfDisk { .. }), "{opened}: {error}");
+        }
     }
     let fits =
         "head -c 3M /dev/zero > a; for i in $(seq 1000); do ln a a$i; done; rm a?*; sleep 1.5";
