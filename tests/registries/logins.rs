@@ -343,3 +343,80 @@ fn n3_a_login_is_noted_once_it_is_right_and_forgotten_again() {
         .code(2)
         .mentions("what is said to it is not encrypted");
 }
+
+/// A server that answers the head of each question by a function; what it was asked.
+fn serve(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> (String, Arc<Mutex<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    let asked = Arc::<Mutex<String>>::default();
+    let heard = asked.clone();
+    // It lives as long as the process.
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut head = String::new();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap_or(0) > 0 {}
+            heard.lock().unwrap().push_str(&head);
+            let _ = stream.write_all(answer(&head).as_bytes());
+        }
+    });
+    (host, asked)
+}
+
+fn answered(status: &str, more: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\n{more}connection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// Who gives tokens elsewhere hears of a login only once `wake login` has seen them.
+#[test]
+fn n3_a_strange_server_of_tokens_is_told_a_login_that_was_noted_for_it() {
+    let (tokens, heard) = serve(|head| match head.contains(AUTH) {
+        true => answered("200 OK", "", "{\"token\":\"given5e2f\"}"),
+        false => answered("401 No", "", ""),
+    });
+    let realm =
+        format!("www-authenticate: Bearer realm=\"http://{tokens}/token\",service=\"s\"\r\n");
+    let (host, _) = serve(move |head| match head.contains("Bearer given5e2f") {
+        true if head.starts_with("GET /v2/ ") => answered("200 OK", "", "{}"),
+        true => answered("200 OK", "", "{\"tags\":[]}"),
+        false => answered("401 No", &realm, ""),
+    });
+    let scene = Scene::new();
+    let user =
+        scene.user_of(&format!("oci://{host}/wake"), &format!("text: {}", get("text", "^1")));
+    let table = format!("[\"oci://{host}\"]\nusername = \"wake\"\npassword = \"{PASSWORD}\"\n");
+    let file = written(&user.base().join("home/.config/wake"), "credentials.toml", &table, 0o600);
+    let denied = is_hidden(user.wake(["lock"]).run().code(10), &user);
+    denied
+        .mentions(&format!("{tokens}, who gives tokens for it, was not told the login in `"))
+        .mentions("credentials.toml`, which `wake login` would have noted");
+    assert!(!heard.lock().unwrap().contains("uthorization"));
+    let log_in = user.wake(["login", "main", "-u", "wake"]);
+    told(&log_in, &format!("{PASSWORD}\n"), &user)
+        .success()
+        .mentions(&format!("{tokens} gives tokens for `main`, and will be told the login"));
+    let noted = fs::read_to_string(&file).unwrap();
+    assert!(noted.ends_with(&format!("token-server = \"{tokens}\"\n")), "{noted}");
+    // It is let in now, and there is no such package.
+    is_hidden(user.wake(["lock"]).run().code(6), &user);
+    assert!(heard.lock().unwrap().contains(AUTH));
+}
+
+/// A mirror is another place, whatever the registry is called that it is one of.
+#[test]
+fn n3_what_a_variable_has_for_a_registry_goes_to_no_mirror_of_it() {
+    let scene = Scene::new();
+    scene.publish("text", "1.0.0", "");
+    let (server, mirror) = (Guarded::of(scene.registry()), Guarded::of(scene.registry()));
+    let user = user(&scene, &server.address());
+    let text = format!("[mirrors]\nmain = \"{}\"\n", mirror.address());
+    written(&user.base().join("home/.config/wake"), "config.toml", &text, 0o600);
+    let built = build(&user).env("WAKE_TOKEN_MAIN", TOKEN).run().success();
+    is_hidden(built, &user);
+    let heard = mirror.asked();
+    assert!(heard.contains("GET /wake/") && !heard.contains("uthorization"), "{heard}");
+    assert!(server.asked().contains(TOKEN));
+}

@@ -131,8 +131,9 @@ fn answer(
             return stream.write_all(page);
         }
         Manner::Status(status) => {
-            return stream
-                .write_all(head(&format!("{status} No"), 0, "retry-after: 0\r\n").as_bytes());
+            // Who is to be asked again needs the time to become another one.
+            let after = format!("retry-after: {}\r\n", u8::from(status == 503));
+            return stream.write_all(head(&format!("{status} No"), 0, &after).as_bytes());
         }
         Manner::Endless => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n")?;

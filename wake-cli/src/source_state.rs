@@ -19,6 +19,8 @@ pub(crate) fn source(root: &Path) -> Option<Source> {
 fn git(root: &Path, args: &[&str]) -> Option<String> {
     let output = Command::new("git")
         .current_dir(root)
+        // Nothing that a checkout names is run to watch it.
+        .args(["-c", "core.fsmonitor=false"])
         .args(args)
         .env("GIT_OPTIONAL_LOCKS", "0")
         .env("LC_ALL", "C")

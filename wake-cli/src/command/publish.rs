@@ -40,7 +40,10 @@ pub(crate) fn run(
         verify: !args.no_verify,
         allowed: args.allow_secret.clone(),
         signing,
-        source: source(&session.workspace.root),
+        source: match extent {
+            Extent::Trial | Extent::Whole if !args.no_sign => source(&session.workspace.root),
+            _ => None,
+        },
     };
     let mut unwritten = Ok(());
     let mut heard = |step| {
