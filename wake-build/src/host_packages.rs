@@ -52,6 +52,8 @@ pub(crate) enum HostPackagesError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Installed {
     name: String,
+    /// What it is called among all: with its architecture, if that is not the machine's.
+    key: String,
     version: String,
     arch: String,
     /// What it needs: each one of several.
@@ -71,7 +73,9 @@ struct Dependency {
 #[derive(Debug, Default)]
 pub(crate) struct Distribution {
     root: PathBuf,
-    /// By name; of several architectures the first.
+    /// The architecture of the machine: that of dpkg itself; empty where dpkg is not installed.
+    native: String,
+    /// By name, those of another architecture by both: `libc6:i386`.
     installed: BTreeMap<String, Installed>,
     /// Those that are there and not whole, with what is said of them.
     partial: BTreeMap<String, String>,
@@ -106,7 +110,10 @@ impl Distribution {
             }
             Err(source) => return Err(HostPackagesError::Io { path, source }),
         };
-        let mut found = Distribution { root: root.to_owned(), ..Distribution::default() };
+        let dpkg = text.split("\n\n").map(fields).find(|fields| is(fields, "Package", "dpkg"));
+        let native = dpkg.and_then(|fields| Some(fields.get("Architecture")?.trim().to_owned()));
+        let (root, native) = (root.to_owned(), native.unwrap_or_default());
+        let mut found = Distribution { root, native, ..Distribution::default() };
         for stanza in text.split("\n\n") {
             found.add(stanza);
         }
@@ -117,11 +124,13 @@ impl Distribution {
         let fields = fields(stanza);
         let field = |name: &str| fields.get(name).map(|value| value.trim().to_owned());
         let Some(name) = field("Package") else { return };
+        let arch = field("Architecture").unwrap_or_default();
+        let key = self.key(&name, &arch);
         let status = field("Status").unwrap_or_default();
         if status != "install ok installed" && status != "hold ok installed" {
             let state = status.rsplit(' ').next().unwrap_or_default();
             if !matches!(state, "config-files" | "not-installed" | "") {
-                self.partial.insert(name, state.to_owned());
+                self.partial.insert(key, state.to_owned());
             }
             return;
         }
@@ -131,13 +140,22 @@ impl Distribution {
         let provides = field("Provides").unwrap_or_default();
         let provides: Vec<String> = provides.split(',').filter_map(bare_name).collect();
         for provided in &provides {
-            self.providers.entry(provided.clone()).or_default().push(name.clone());
+            let provided = self.key(provided, &arch);
+            self.providers.entry(provided).or_default().push(key.clone());
         }
-        let (version, arch) =
-            (field("Version").unwrap_or_default(), field("Architecture").unwrap_or_default());
-        let package =
-            Installed { name: name.clone(), version, arch, depends: depends.collect(), provides };
-        self.installed.entry(name).or_insert(package);
+        let version = field("Version").unwrap_or_default();
+        let depends = depends.collect();
+        let package = Installed { name, key: key.clone(), version, arch, depends, provides };
+        self.installed.entry(key).or_insert(package);
+    }
+
+    /// What a package of an architecture is called among all.
+    fn key(&self, name: &str, arch: &str) -> String {
+        let is_foreign = !matches!(arch, "" | "all" | "any") && !self.native.is_empty();
+        match is_foreign && arch != self.native {
+            true => format!("{name}:{arch}"),
+            false => name.to_owned(),
+        }
     }
 
     /// The packages of these names with all that they depend on.
@@ -145,16 +163,20 @@ impl Distribution {
         let mut packages = BTreeSet::new();
         let mut open = Vec::new();
         for name in names {
-            let bare = name.split(':').next().unwrap_or_default();
-            let found = self.installed.get(bare).ok_or_else(|| self.not_installed(name))?;
+            let (bare, arch) = name.split_once(':').unwrap_or((name, ""));
+            let key = self.key(bare, arch);
+            let found = self.installed.get(&key).ok_or_else(|| self.not_installed(&key))?;
             open.push(found);
         }
         while let Some(package) = open.pop() {
-            if !packages.insert(package.name.as_str()) {
+            if !packages.insert(package.key.as_str()) {
                 continue;
             }
             for dependency in &package.depends {
-                let found = dependency.alternatives.iter().find_map(|name| self.named(name));
+                let found = dependency.alternatives.iter().find_map(|name| {
+                    // What a package of another architecture needs is of that one, or of all.
+                    self.named(&self.key(name, &package.arch)).or_else(|| self.named(name))
+                });
                 let broken = || HostPackagesError::Broken {
                     name: package.name.clone(),
                     needs: dependency.text.clone(),
@@ -176,6 +198,17 @@ impl Distribution {
             Some(state) => format!("is not whole: dpkg calls it {state}"),
             None => "is not installed".to_owned(),
         };
+        let begin = format!("{name}:");
+        let mut of_others = self.installed.range(begin.clone()..).map(|(key, _)| key);
+        if let Some(other) = of_others.next().filter(|key| key.starts_with(&begin)) {
+            let arch = &other[begin.len()..];
+            let state = format!("is installed for {arch}, and not for {}", self.native);
+            return HostPackagesError::NotInstalled {
+                name: name.to_owned(),
+                state,
+                near: Some(other.clone()),
+            };
+        }
         let near = nearest(name, self.installed.keys().map(String::as_str)).map(str::to_owned);
         HostPackagesError::NotInstalled { name: name.to_owned(), state, near }
     }
@@ -310,6 +343,10 @@ fn bare_name(text: &str) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
+fn is(fields: &BTreeMap<&str, String>, name: &str, value: &str) -> bool {
+    fields.get(name).is_some_and(|found| found.trim() == value)
+}
+
 /// The fields of a stanza; lines that go on are joined.
 fn fields(stanza: &str) -> BTreeMap<&str, String> {
     let mut fields: BTreeMap<&str, String> = BTreeMap::new();
@@ -422,6 +459,33 @@ mod tests {
         assert_eq!(gcc_of(plain.path()).0, gcc_of(other.path()).0);
         assert!(!gcc_of(other.path()).1.contains_key("usr/bin/web"));
         assert_ne!(gcc_of(plain.path()).0, gcc_of(system("13", "").path()).0);
+    }
+
+    #[test]
+    fn packages_of_another_architecture_are_others() {
+        let of = |name: &str, arch: &str, rest: &str| {
+            format!(
+                "Package: {name}\nStatus: install ok installed\nArchitecture: {arch}\nVersion: 1\n{rest}\n"
+            )
+        };
+        let extra = [
+            of("libc6", "i386", ""),
+            of("wine", "i386", "Depends: libc6, cpp\n"),
+            of("dpkg", "amd64", ""),
+        ];
+        let dir = system("12", &extra.concat());
+        let found = Distribution::read(dir.path()).unwrap();
+        let listing = |name: &str| Ok(found.closure(&[name.to_owned()])?.listing());
+        let says = |name: &str| listing(name).map_err(|error: HostPackagesError| error.to_string());
+        assert_eq!(says("libc6").unwrap(), "libc6 2 amd64\n");
+        assert_eq!(says("libc6:amd64").unwrap(), "libc6 2 amd64\n");
+        assert_eq!(says("libc6:i386").unwrap(), "libc6 1 i386\n");
+        assert_eq!(says("wine:i386").unwrap(), "cpp 1 all\nlibc6 1 i386\nwine 1 i386\n");
+        assert_eq!(
+            says("wine").unwrap_err(),
+            "the package `wine` is installed for i386, and not for amd64"
+        );
+        assert_eq!(says("gcc:i386").unwrap_err(), "the package `gcc:i386` is not installed");
     }
 
     #[test]
