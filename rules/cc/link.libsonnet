@@ -40,8 +40,8 @@ local linked(wake, pkg, args, how, beside, outputs) =
       local options = how + objects(module, srcs) + libs.libs + chosen.linkopts
                       + ['@' + file.path for file in libs.ldflags] + libs.linkopts;
       local shared = beside(libs);
-      if shared == [] then wake.exec(wake.program(linker), args=options)
-      else wake.exec(wake.own('./steps/beside.sh'), args=['' + std.length(shared)] + shared + [linker] + options),
+      if shared == [] then wake.exec(wake.program(linker), args=options, rootfs=rule.root(wake, 'cc.packages'))
+      else wake.exec(wake.own('./steps/beside.sh'), args=['' + std.length(shared)] + shared + [linker] + options, rootfs=rule.root(wake, 'cc.packages')),
     tags=args.tags,
   );
 
@@ -65,7 +65,7 @@ local linked(wake, pkg, args, how, beside, outputs) =
       outputs=function(wake, module) handed(args, module) { archive: out },
       // `D` keeps times and owners out of the archive; `q` keeps objects of the same name.
       exec=function(wake, module)
-        wake.exec(wake.program(tools.of(wake, args, outputsOf(module)).ar), args=['qcsD', out] + objects(module, srcs)),
+        wake.exec(wake.program(tools.of(wake, args, outputsOf(module)).ar), args=['qcsD', out] + objects(module, srcs), rootfs=rule.root(wake, 'cc.packages')),
       tags=args.tags,
     ),
 
@@ -97,7 +97,7 @@ local linked(wake, pkg, args, how, beside, outputs) =
       pkgFiles=rule.paths(args.data),
       files=function(wake, module)
         rule.besideOf(module.modules[program].outputs) + rule.brought(wake, module, made),
-      exec=function(wake, module) wake.exec(module.modules[program].outputs.bin, args=args.args, env=args.env),
+      exec=function(wake, module) wake.exec(module.modules[program].outputs.bin, args=args.args, env=args.env, rootfs=rule.root(wake, 'cc.packages')),
       test=args.test,
       tags=args.tags,
     ),

@@ -99,5 +99,6 @@ local languages = {
            + offered.copts
            + args.copts,
       depfile='./unit.d',
+      rootfs=rule.root(wake, 'cc.packages'),
     ),
 }

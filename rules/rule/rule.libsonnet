@@ -131,6 +131,12 @@ local isTexts(value) = std.isArray(value) && std.length(value) == std.length(std
   placeOf(file)::
     if std.startsWith(file.path, './.wake/') then './' + std.splitLimit(file.path, '/', 4)[4] else file.path,
 
+  // The root file system of the commands of a rule: the packages of the distribution that the option names, divided at spaces,
+  // with all that they need; the whole machine where it names none.
+  root(wake, option)::
+    local names = [name for name in std.split(wake.option(option, ''), ' ') if name != ''];
+    if names == [] then wake.HOST else wake.host(packages=names),
+
   // The files that paths and globs name: what is plainly the path of a file is it, and nobody looks for it.
   listed(wake, texts, exclude=[])::
     local plain = [text for text in texts if exclude == [] && isFilePath(text)];

@@ -103,6 +103,7 @@ local compiled(wake, pkg, args, kind, out, outputs) =
              + std.flatMap(function(dep) extern(args, module, dep), args.deps)
              + args.rustcopts,
         env=about(pkg, args),
+        rootfs=rule.root(wake, 'rust.packages'),
       ),
     tags=args.tags,
   );
@@ -148,8 +149,8 @@ local compiled(wake, pkg, args, kind, out, outputs) =
         ],
       exec=function(wake, module)
         local program = module.modules[args.program].outputs.bin, env = about(pkg, args);
-        if args.bins == [] then wake.exec(program, args=args.args, env=env)
-        else wake.exec(wake.program('sh'), args=['-euc', copied, place, program] + args.args, env=env),
+        if args.bins == [] then wake.exec(program, args=args.args, env=env, rootfs=rule.root(wake, 'rust.packages'))
+        else wake.exec(wake.program('sh'), args=['-euc', copied, place, program] + args.args, env=env, rootfs=rule.root(wake, 'rust.packages')),
       test=args.test,
       tags=args.tags,
     ),

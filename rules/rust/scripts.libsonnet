@@ -26,7 +26,7 @@ local run(args) = function(wake, pkg)
         }, dump=true),
       ],
     outputs=function(wake, module) { out: './target/build/%s/' % args.name },
-    exec=wake.exec(wake.program('python3'), args=[wake.own('./steps/run_script.py'), 'how.json'], env=crates.about(pkg, args)),
+    exec=wake.exec(wake.program('python3'), args=[wake.own('./steps/run_script.py'), 'how.json'], env=crates.about(pkg, args), rootfs=rule.root(wake, 'rust.packages')),
     tags=args.tags,
   );
 

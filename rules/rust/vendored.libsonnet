@@ -57,6 +57,7 @@ local id(package) = '%s-%s' % [package.name, package.version];
           wake.program('python3'),
           args=[wake.own('./steps/plan.py'), crates.compilerPath(wake, args, module), 'locked.toml', args.manifest, args.dir, 'plan']
                + (if args.features == null then [] else ['--features'] + args.features),
+          rootfs=rule.root(wake, 'rust.packages'),
         ),
       tags=['manual'],
     ),
@@ -91,6 +92,7 @@ local id(package) = '%s-%s' % [package.name, package.version];
         wake.exec(
           wake.program('python3'),
           args=[wake.own('./steps/crate.py'), module.modules.plan.outputs[id(package)], 'how.json'],
+          rootfs=rule.root(wake, 'rust.packages'),
         ),
       tags=['manual'],
     ),

@@ -39,6 +39,7 @@ local isFile(word) = std.member(word, '/') && !rule.isTarget(word);
           else wake.program(program),
           args=what[1:],
           env=args.env,
+          rootfs=rule.root(wake, 'sh.packages'),
         ),
       test=std.get(rest, 'test'),
       tags=args.tags,

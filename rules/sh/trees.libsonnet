@@ -68,7 +68,7 @@ local copied(wake, args, module) = [
       modules=rule.modules(pkg, args.call, rule.targets(sources)),
       pkgFiles=rule.listed(wake, globs),
       outputs=function(wake, pkg) { out: './root/' },
-      exec=function(wake, module) wake.exec(wake.own('./steps/install.sh'), args=words(module)),
+      exec=function(wake, module) wake.exec(wake.own('./steps/install.sh'), args=words(module), rootfs=rule.root(wake, 'sh.packages')),
       tags=args.tags,
     ),
 
@@ -88,6 +88,7 @@ local copied(wake, args, module) = [
                + std.flatMap(function(path) [path, plain(path)], files)
                + std.flatMap(function(file) [file, inTree(file)], made(module)),
           env={ PACK: wake.own('./steps/pack.py') },
+          rootfs=rule.root(wake, 'sh.packages'),
         ),
       tags=args.tags,
     ),

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use wake_tests::{has_program, skip};
+use wake_tests::{Build, Project, has_program, is_root, skip};
 
 use crate::scene::{Port, lines, ported};
 
@@ -27,10 +27,48 @@ fn redis() {
     if !has_program("tclsh") {
         return skip("redis", "its tests need tclsh");
     }
-    project.wake(["test", ":quit", ":auth"]).run().success();
-    project
-        .wake(["test", ":quit", ":auth"])
-        .run()
-        .success()
-        .mentions("tested 2 tests: 2 passed, all cached");
+    project.wake(["test"]).run().success().mentions("tested 10 tests: 10 passed");
+    project.wake(["test"]).run().success().mentions("tested 10 tests: 10 passed, all cached");
+}
+
+/// A build of a library in C and of what a script in Python generates, where the commands see packages of the distribution
+/// alone, on a machine whose package database says `status`.
+fn on_a_machine(project: &Project, status: &str) -> Build {
+    project.write("../status", status);
+    let mount = "mount --bind \"$0\" /var/lib/dpkg/status; exec \"$@\"";
+    let path = project.base().join("status");
+    let build = project.json_build(&[":hiredis", ":commands"]);
+    let build = build.args(["--set", "cc.packages=gcc libc6-dev binutils"]);
+    let build = build.args(["--set", "sh.packages=python3 coreutils"]);
+    // What one machine keeps of a checkout, another does not have.
+    let _ = std::fs::remove_dir_all(project.path(".wake"));
+    let wrapper = ["unshare", "--mount", "sh", "-euc", mount].map(Into::into);
+    let wrapper = wrapper.into_iter().chain([path.into_os_string()]);
+    build.wrapper(wrapper.collect::<Vec<std::ffi::OsString>>()).run().success().events()
+}
+
+#[test]
+fn machines_with_other_packages_share_what_does_not_hang_on_them() {
+    let test = "machines_with_other_packages";
+    let Ok(status) = std::fs::read_to_string("/var/lib/dpkg/status") else {
+        return skip(test, "there is no database of dpkg");
+    };
+    if !is_root() || !has_program("unshare") {
+        return skip(test, "another database is shown in a mount of one's own");
+    }
+    let Some(Port { project, .. }) = &ported(test, "redis") else { return };
+    let cold = on_a_machine(project, &status);
+    assert!(cold.ran().contains(&"//:commands"), "{:?}", cold.ran());
+
+    let web = "\nPackage: web\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n\n";
+    let warm = on_a_machine(project, &format!("{status}{web}"));
+    assert_eq!(warm.ran(), [] as [&str; 0]);
+
+    // Another compiler: what it makes, and nothing else.
+    let gcc = status.find("Package: gcc\n").unwrap();
+    let version = gcc + status[gcc..].find("Version: ").unwrap() + "Version: ".len();
+    let other = format!("{}9:{}", &status[..version], &status[version..]);
+    let ran = on_a_machine(project, &other);
+    assert!(ran.ran().contains(&"//:hiredis deps/hiredis/net.c"), "{:?}", ran.ran());
+    assert!(ran.ran().iter().all(|label| label.starts_with("//:hiredis")), "{:?}", ran.ran());
 }
