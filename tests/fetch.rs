@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use wake_tests::{Project, project};
+use wake_tests::{Project, expect, project};
 
 /// Serves the directory `served` of a project until it is dropped.
 struct Server {
@@ -179,6 +179,99 @@ fn a_mirror_is_asked_where_the_first_does_not_have_it() {
     step(&project, &format!("wake.fetch(['{gone}', '{there}'], sha256='{digest}')"), COPY);
     project.build(&[]);
     assert_eq!(project.result_text("//:m", "out.txt"), "one two\n");
+}
+
+/// What addresses below `https://files.example.org/pub/` stand for, in this order.
+fn mirrors(project: &Project, of_person: &[String], of_workspace: &[String]) {
+    let table = |places: &[String]| match places {
+        [] => String::new(),
+        places => format!("[mirrors]\n\"https://files.example.org/pub/\" = {places:?}\n"),
+    };
+    project.write("wake.toml", table(of_workspace));
+    project.write("../home/.config/wake/config.toml", table(of_person));
+}
+
+#[test]
+fn mirrors_are_asked_first_and_compared() {
+    let project = with_served();
+    let server = Server::of(&project);
+    let digest = sha256(&project, "words.txt");
+    // No such machine is there.
+    let what = format!("wake.fetch('https://files.example.org/pub/words.txt', sha256='{digest}')");
+    step(&project, &what, COPY);
+    let other = project.base().join("other");
+    fs::create_dir(&other).unwrap();
+    fs::write(other.join("words.txt"), "something else\n").unwrap();
+    let (there, wrong) = (server.url(""), format!("file://{}", other.display()));
+    let gone = format!("file://{}", project.base().join("gone").display());
+
+    // What is wrong or not there is passed over, the person's first.
+    mirrors(&project, &[wrong.clone(), gone.clone()], std::slice::from_ref(&there));
+    project.build(&[]);
+    assert_eq!(project.result_text("//:m", "out.txt"), "one two\n");
+
+    // Where the file is nowhere, what each had is told; a wrong one counts more than one that cannot be reached.
+    fs::remove_dir_all(project.store()).unwrap();
+    fs::remove_dir_all(project.path(".wake")).unwrap();
+    mirrors(&project, &[gone], std::slice::from_ref(&wrong));
+    let failed = project.wake(["build", "--offline"]).run().code(7);
+    failed
+        .mentions("gone/words.txt: No such file or directory")
+        .mentions("other/words.txt: it has the SHA-256")
+        .mentions("https://files.example.org/pub/words.txt: ");
+
+    // A directory is no other machine, so it is asked offline, too.
+    let served = format!("file:{}", project.base().join("served").display());
+    mirrors(&project, &[], &[there, served]);
+    project.json_build(&["--offline"]).run().success();
+    assert_eq!(project.result_text("//:m", "out.txt"), "one two\n");
+
+    // Without a digest there is nothing to compare with, so no mirror says it.
+    let undigested = "wake.fetch('https://files.example.org/pub/words.txt')";
+    step(&project, undigested, COPY);
+    let failed = project.wake(["build", "--offline"]).run().code(5);
+    failed.mentions("write the digest that its authors name");
+}
+
+#[test]
+fn mirrors_that_are_written_wrongly() {
+    let project = with_served();
+    let said = |line: &str| {
+        project.write("wake.toml", format!("[mirrors]\n{line}\n"));
+        project.wake(["ls"]).run().code(2).redacted_stderr()
+    };
+    expect![[r#"
+        error: `https://example.org/pub` is no beginning of addresses
+         --> wake.toml:2:1
+          |
+        2 | "https://example.org/pub" = "file:/srv"
+          | ^^^^^^^^^^^^^^^^^^^^^^^^^
+          help: it begins with `https://` or `http://` and ends with `/`: `"https://example.org/pub/"`
+    "#]].assert_eq(&said("\"https://example.org/pub\" = \"file:/srv\""));
+    expect![[r#"
+        error: `acme` is no beginning of addresses
+         --> wake.toml:2:1
+          |
+        2 | acme = "file:/srv"
+          | ^^^^
+          help: it begins with `https://` or `http://` and ends with `/`: `"https://example.org/pub/"`
+    "#]].assert_eq(&said("acme = \"file:/srv\""));
+    expect![[r#"
+        error: `/srv` is no place of files: `https:`, `http:` or `file:`
+         --> wake.toml:2:26
+          |
+        2 | "https://example.org/" = ["/srv"]
+          |                          ^^^^^^^^
+    "#]]
+    .assert_eq(&said("\"https://example.org/\" = [\"/srv\"]"));
+    expect![[r#"
+        error: invalid type: integer `3`, expected an address or a list of them
+         --> wake.toml:2:26
+          |
+        2 | "https://example.org/" = 3
+          |                          ^
+    "#]]
+    .assert_eq(&said("\"https://example.org/\" = 3"));
 }
 
 #[test]

@@ -126,13 +126,15 @@ impl Session {
         };
         let worker =
             wake_exec::WorkerCommand { program: program.clone(), args: vec![sandbox.clone()] };
+        // What a person says of mirrors counts more than what the workspace says.
+        let mirrors = [options.route.mirrors.clone(), workspace.settings.mirrors.clone()].concat();
         let machine = Machine::open(MachineOptions {
             store,
             jobs: options.jobs.or(workspace.settings.jobs),
             owners: options.owners,
             sandbox: options.sandbox,
             worker,
-            route: options.route.clone(),
+            route: Route { mirrors, ..options.route.clone() },
             profile: options.profile.clone(),
         })?;
         drop(span);

@@ -127,6 +127,7 @@ impl Environment {
                 no_proxy: proxy("NO_PROXY"),
                 authorities: set("SSL_CERT_FILE").map(PathBuf::from),
                 more_authorities: None,
+                mirrors: Vec::new(),
                 at_once: None,
                 patience: None,
                 logins: logins(set),

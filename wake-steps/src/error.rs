@@ -175,7 +175,9 @@ fn not_started(error: &io::Error) -> &'static str {
             "one argument or variable may have 128 KiB, all together 2 MiB: write what is longer to a file, and pass its name"
         }
         ErrorKind::NotFound => "is it, or what it is run by, among what the sandbox has?",
-        ErrorKind::PermissionDenied => "whatever makes it must set its executable bit",
+        ErrorKind::PermissionDenied => {
+            "a program is a file whose executable bit is set: whatever makes it must set it"
+        }
         _ => {
             "a script begins with a line such as `#!/bin/sh`; a program must be one of this machine's kind"
         }

@@ -4,6 +4,7 @@ mod file;
 mod span;
 mod trust;
 mod registries;
+mod mirrors;
 mod workspace;
 mod person;
 

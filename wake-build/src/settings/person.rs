@@ -1,20 +1,19 @@
 //! `config.toml` of a person: how other machines are reached, and where else packages lie.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::de::{self, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use toml::Spanned;
 use wake_model::Name;
 use wake_registry::Address;
 use wake_steps::diagnostic::Diagnostic;
 use wake_store::ConfinedPath;
-use wake_store::ware::{MOST_AT_ONCE, Route};
+use wake_store::ware::{AddressMirror, MOST_AT_ONCE, Route};
 
 use super::file::{Fault, SettingsText, unread};
+use super::mirrors::{MirrorTable, Texts, address_mirror, is_of_addresses};
 use super::span::span;
 
 /// The longest that may be waited for another machine.
@@ -25,6 +24,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 pub struct PersonSettings {
     /// Where the files of a registry lie as well, by what workspaces call it: asked before the registry itself, in this order.
     pub mirrors: BTreeMap<Name, Vec<Address>>,
+    /// Where else files lie that are known by their content, by what their addresses begin with.
+    pub address_mirrors: Vec<AddressMirror>,
     /// The proxy for all addresses, where the environment names none for them.
     pub proxy: Option<String>,
     /// Certificates of authorities that vouch for servers, besides those that do anyway.
@@ -39,7 +40,7 @@ pub struct PersonSettings {
 #[serde(deny_unknown_fields)]
 struct PersonFile {
     #[serde(default)]
-    mirrors: BTreeMap<Spanned<String>, Spanned<Texts>>,
+    mirrors: MirrorTable,
     #[serde(default)]
     http: HttpTable,
 }
@@ -51,37 +52,6 @@ struct HttpTable {
     ca: Option<Spanned<PathBuf>>,
     parallel: Option<Spanned<i64>>,
     timeout: Option<Spanned<String>>,
-}
-
-/// A text, or a list of them.
-struct Texts(Vec<String>);
-
-impl<'de> Deserialize<'de> for Texts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
-        deserializer.deserialize_any(TextsVisitor)
-    }
-}
-
-struct TextsVisitor;
-
-impl<'de> Visitor<'de> for TextsVisitor {
-    type Value = Texts;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an address or a list of them")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Texts, E> {
-        Ok(Texts(vec![text.to_owned()]))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Texts, A::Error> {
-        let mut texts = Vec::new();
-        while let Some(text) = seq.next_element()? {
-            texts.push(text);
-        }
-        Ok(Texts(texts))
-    }
 }
 
 impl PersonSettings {
@@ -103,9 +73,14 @@ impl PersonSettings {
 
     fn of(file: &PersonFile, beside: &Path) -> Result<PersonSettings, Fault> {
         let PersonFile { mirrors, http: HttpTable { proxy, ca, parallel, timeout } } = file;
-        let mirrors = mirrors.iter().map(|(registry, texts)| mirror(registry, texts, beside));
+        let (of_addresses, mirrors): (Vec<_>, Vec<_>) =
+            mirrors.iter().partition(|(key, _)| is_of_addresses(key.get_ref()));
+        let mirrors = mirrors.into_iter().map(|(registry, texts)| mirror(registry, texts, beside));
+        let of_addresses =
+            of_addresses.into_iter().map(|(begin, texts)| address_mirror(begin, texts, beside));
         Ok(PersonSettings {
             mirrors: mirrors.collect::<Result<_, _>>()?,
+            address_mirrors: of_addresses.collect::<Result<_, _>>()?,
             proxy: proxy.as_ref().map(proxy_of).transpose()?,
             authorities: ca.as_ref().map(|ca| beside.join(ca.get_ref())),
             parallel: parallel.as_ref().map(parallel_of).transpose()?,
@@ -120,6 +95,7 @@ impl PersonSettings {
             more_authorities: route.more_authorities.or_else(|| self.authorities.clone()),
             at_once: route.at_once.or(self.parallel),
             patience: route.patience.or(self.timeout),
+            mirrors: [self.address_mirrors.clone(), route.mirrors].concat(),
             ..route
         }
     }

@@ -8,8 +8,10 @@ use serde::{Deserialize, Deserializer};
 use wake_steps::MOST_JOBS;
 use wake_steps::diagnostic::Diagnostic;
 use wake_store::ConfinedPath;
+use wake_store::ware::AddressMirror;
 
 use super::file::{SettingsText, Table};
+use super::mirrors::{MirrorTable, address_mirror};
 use super::registries::{RegistryEntry, RegistrySettings};
 use super::trust::TrustTable;
 
@@ -24,6 +26,8 @@ pub struct Settings {
     pub store: Option<PathBuf>,
     /// Where published packages come from.
     pub registries: RegistrySettings,
+    /// Where else files lie that are known by their content, by what their addresses begin with.
+    pub mirrors: Vec<AddressMirror>,
 }
 
 #[derive(Deserialize)]
@@ -39,6 +43,8 @@ struct SettingsFile {
     namespaces: Table,
     #[serde(default)]
     trust: Table<TrustTable>,
+    #[serde(default)]
+    mirrors: MirrorTable,
 }
 
 #[derive(Default, Deserialize)]
@@ -72,11 +78,15 @@ impl Settings {
         let path = file.path();
         let shown = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let text = SettingsText::read(file, shown.unwrap_or_default())?;
-        let SettingsFile { workspace, build, registries, namespaces, trust } = text.parse()?;
+        let SettingsFile { workspace, build, registries, namespaces, trust, mirrors } =
+            text.parse()?;
         let dir = path.parent().unwrap_or(Path::new("/"));
         let beside = |store: PathBuf| dir.join(store);
         let registries = RegistrySettings::new(&registries, &namespaces, &trust, dir);
+        let mirrors = mirrors.iter().map(|(begin, texts)| address_mirror(begin, texts, dir));
+        let mirrors = mirrors.collect::<Result<_, _>>();
         Ok(Settings {
+            mirrors: mirrors.map_err(|fault| text.told(fault))?,
             members: workspace.members,
             jobs: build.jobs.map(|Jobs(jobs)| jobs.into()),
             store: build.store.map(beside),

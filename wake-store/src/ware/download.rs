@@ -76,7 +76,8 @@ fn page(is_page: bool) -> &'static str {
 /// Writes to `into` the file with the digest `sha256`, in hexadecimal, from the first of `urls` that has it; without a digest what
 /// the first has, whatever it is. Gives the digest.
 ///
-/// An address that has something else, or cannot be reached, is passed over.
+/// Mirrors of an address are asked before it, if there is a digest to compare with what they have. One that has something else, or
+/// cannot be reached, is passed over.
 pub fn download(
     urls: &[String],
     sha256: Option<&str>,
@@ -86,36 +87,66 @@ pub fn download(
 ) -> Result<String, DownloadError> {
     let web = Web::new(route.clone());
     let mut attempts = Vec::new();
-    for url in urls {
-        let problem = match web.get_patiently(url, &Portion::default(), meter) {
-            Ok(answer) => match receive(answer, into)? {
-                Ok((found, _)) if sha256.is_none_or(|sha256| sha256 == found) => return Ok(found),
-                Ok((found, is_page)) => AttemptError::Mismatch { found, is_page },
-                Err(_) if meter.is_stopped() => return Err(DownloadError::Cancelled),
-                Err(problem) => problem,
-            },
-            Err(WebError::Cancelled) => return Err(DownloadError::Cancelled),
-            Err(error) => AttemptError::Web(error),
+    let places: Vec<String> = match sha256 {
+        Some(_) => urls.iter().flat_map(|url| route.addresses(url)).collect(),
+        None => urls.to_vec(),
+    };
+    for url in places {
+        let problem = match asked(&url, &web, meter, into)? {
+            Ok((found, _)) if sha256.is_none_or(|sha256| sha256 == found) => return Ok(found),
+            Ok((found, is_page)) => AttemptError::Mismatch { found, is_page },
+            Err(_) if meter.is_stopped() => return Err(DownloadError::Cancelled),
+            Err(problem) => problem,
         };
-        attempts.push(Attempt { url: url.clone(), problem });
+        attempts.push(Attempt { url, problem });
     }
     Err(DownloadError::Nowhere(attempts))
 }
 
-/// Writes an answer down; gives its digest, and whether it is said to be a web page.
-fn receive(
-    answer: WebAnswer,
-    into: &Path,
-) -> Result<Result<(String, bool), AttemptError>, DownloadError> {
+/// A file that was received: its digest, and whether it is said to be a web page.
+type Received = Result<(String, bool), AttemptError>;
+
+/// Asks one address. A directory of this machine is none of another, so it is asked offline, too.
+fn asked(url: &str, web: &Web, meter: &Meter, into: &Path) -> Result<Received, DownloadError> {
+    if let Some(path) = url.strip_prefix("file://") {
+        return local(Path::new(path), into);
+    }
+    match web.get_patiently(url, &Portion::default(), meter) {
+        Ok(answer) => receive(answer, into),
+        Err(WebError::Cancelled) => Err(DownloadError::Cancelled),
+        Err(error) => Ok(Err(AttemptError::Web(error))),
+    }
+}
+
+fn local(path: &Path, into: &Path) -> Result<Received, DownloadError> {
+    let is_file = path.metadata().map(|stat| stat.is_file());
+    match is_file.and_then(|is_file| is_file.then(|| File::open(path)).transpose()) {
+        Ok(Some(file)) => Ok(written(file, into)?.map(|digest| (digest, false))),
+        Ok(None) => Ok(Err(AttemptError::Refused("it is no regular file".to_owned()))),
+        Err(error) => Ok(Err(AttemptError::Refused(error.to_string()))),
+    }
+}
+
+/// Writes an answer down.
+fn receive(answer: WebAnswer, into: &Path) -> Result<Received, DownloadError> {
     if answer.status != 200 {
         return Ok(Err(AttemptError::Refused(format!("HTTP status {}", answer.status_line))));
     }
     if answer.is_encoded {
         return Ok(Err(AttemptError::Refused("the answer is encoded".to_owned())));
     }
+    let is_page = answer.kind.as_deref() == Some("text/html");
+    Ok(written(answer.bytes, into)?.map(|digest| (digest, is_page)))
+}
+
+/// Writes bytes down; gives their digest.
+fn written(
+    mut bytes: impl Read,
+    into: &Path,
+) -> Result<Result<String, AttemptError>, DownloadError> {
     let failed = |source| DownloadError::Io { path: into.to_owned(), source };
     let mut file = File::create(into).map_err(failed)?;
-    let (mut bytes, mut hasher, mut piece) = (answer.bytes, Sha256::new(), vec![0; PIECE]);
+    let (mut hasher, mut piece) = (Sha256::new(), vec![0; PIECE]);
     loop {
         let read = match bytes.read(&mut piece) {
             Ok(0) => break,
@@ -131,5 +162,5 @@ fn receive(
         // Writing to a text does not fail.
         let _ = write!(digest, "{byte:02x}");
     }
-    Ok(Ok((digest, answer.kind.as_deref() == Some("text/html"))))
+    Ok(Ok(digest))
 }

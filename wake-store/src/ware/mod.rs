@@ -59,7 +59,7 @@ pub use meter::Meter;
 pub use node::{DEFAULT_TIME, MAX_OWNER, Meta, Node, Timestamp};
 pub use pack::{PackError, pack, pack_metered};
 pub use policy::{ArchivePolicy, Links, Names};
-pub use route::{MOST_AT_ONCE, Route};
+pub use route::{AddressMirror, MOST_AT_ONCE, Route};
 pub use secrets::{Secret, without_secrets};
 pub use unpack::{Placement, Unpack, UnpackError, UnpackReport, copy_tree, list, mirror, scan};
 pub use wake_model::ware::{PackType, ParseWareIdError, WareId};

@@ -13,6 +13,15 @@ pub const MOST_AT_ONCE: usize = 64;
 /// How long each step before the first byte of an answer may take, and the wait for any further byte, where nobody says otherwise.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Where else the files lie whose addresses begin alike.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressMirror {
+    /// What they begin with, to the end of a directory: `https://example.org/pub/`.
+    pub begin: String,
+    /// What stands there instead, the first that is asked first: `https:`, `http:` or `file:`.
+    pub places: Vec<String>,
+}
+
 /// How other machines are reached. The default is directly, by what lies in the usual places.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Route {
@@ -30,6 +39,8 @@ pub struct Route {
     pub authorities: Option<PathBuf>,
     /// A file of PEM certificates of who may vouch for servers as well.
     pub more_authorities: Option<PathBuf>,
+    /// Where else files lie that are known by their content.
+    pub mirrors: Vec<AddressMirror>,
     /// How many files are fetched at once.
     pub at_once: Option<usize>,
     /// How long each step before the first byte of an answer may take, and the wait for any further byte.
@@ -54,6 +65,21 @@ impl Route {
     /// How many files are fetched at once.
     pub fn at_once(&self) -> usize {
         self.at_once.unwrap_or(AT_ONCE).clamp(1, MOST_AT_ONCE)
+    }
+
+    /// The addresses at which a file that is known by its content is asked for: those of mirrors, of which the one that names most of
+    /// the address comes first, then its own.
+    pub(super) fn addresses(&self, url: &str) -> Vec<String> {
+        let of = |mirror: &'_ AddressMirror| {
+            Some((mirror.begin.len(), url.strip_prefix(&mirror.begin)?.to_owned()))
+        };
+        let mut found: Vec<_> =
+            self.mirrors.iter().filter_map(|mirror| Some((of(mirror)?, &mirror.places))).collect();
+        found.sort_by_key(|((named, _), _)| std::cmp::Reverse(*named));
+        let elsewhere = found.iter().flat_map(|((_, rest), places)| {
+            places.iter().map(move |place| format!("{place}{rest}"))
+        });
+        elsewhere.chain([url.to_owned()]).collect()
     }
 
     /// Whether a text is the address of a proxy.
@@ -98,6 +124,30 @@ fn host(rest: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn mirrors_are_asked_first_and_the_nearest_of_them_before_others() {
+        let mirror = |begin: &str, places: &[&str]| AddressMirror {
+            begin: begin.to_owned(),
+            places: places.iter().map(|&place| place.to_owned()).collect(),
+        };
+        let mirrors = vec![
+            mirror("https://a/", &["https://m/a/", "file:///m/"]),
+            mirror("https://a/pub/", &["https://near/"]),
+            mirror("https://a/pub/", &["https://next/"]),
+            mirror("https://b/", &["https://no/"]),
+        ];
+        let route = Route { mirrors, ..Route::default() };
+        let expected = [
+            "https://near/x.gz?y",
+            "https://next/x.gz?y",
+            "https://m/a/pub/x.gz?y",
+            "file:///m/pub/x.gz?y",
+            "https://a/pub/x.gz?y",
+        ];
+        assert_eq!(route.addresses("https://a/pub/x.gz?y"), expected);
+        assert_eq!(route.addresses("https://c/x"), ["https://c/x"]);
+    }
 
     #[test]
     fn each_scheme_has_its_proxy_and_some_hosts_have_none() {

@@ -1,0 +1,81 @@
+//! `[mirrors]`: where else lies what addresses begin with.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+use wake_store::ware::AddressMirror;
+
+use super::file::Fault;
+
+/// A table of mirrors as it is written.
+pub(super) type MirrorTable = BTreeMap<Spanned<String>, Spanned<Texts>>;
+
+/// A text, or a list of them.
+pub(super) struct Texts(pub(super) Vec<String>);
+
+impl<'de> Deserialize<'de> for Texts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Texts, D::Error> {
+        deserializer.deserialize_any(TextsVisitor)
+    }
+}
+
+struct TextsVisitor;
+
+impl<'de> Visitor<'de> for TextsVisitor {
+    type Value = Texts;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an address or a list of them")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Texts, E> {
+        Ok(Texts(vec![text.to_owned()]))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Texts, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(text) = seq.next_element()? {
+            texts.push(text);
+        }
+        Ok(Texts(texts))
+    }
+}
+
+/// Whether a key of the table is what addresses begin with; else it is what a registry is called.
+pub(super) fn is_of_addresses(key: &str) -> bool {
+    key.contains(':')
+}
+
+/// A mirror of addresses; a relative `file:` begins in the directory `beside`.
+pub(super) fn address_mirror(
+    key: &Spanned<String>,
+    texts: &Spanned<Texts>,
+    beside: &Path,
+) -> Result<AddressMirror, Fault> {
+    let begin = key.get_ref();
+    let is_web = begin.starts_with("https://") || begin.starts_with("http://");
+    if !is_web || !begin.ends_with('/') {
+        let message = format!("`{begin}` is no beginning of addresses");
+        let help = "it begins with `https://` or `http://` and ends with `/`: `\"https://example.org/pub/\"`";
+        return Err(Fault::at(key, message).help(help.to_owned()));
+    }
+    let place = |text: &String| match text.strip_prefix("file:") {
+        Some(path) => {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            Ok(format!("file://{}/", beside.join(path).display()))
+        }
+        None if text.starts_with("https://") || text.starts_with("http://") => {
+            Ok(format!("{}/", text.trim_end_matches('/')))
+        }
+        None => {
+            let message = format!("`{text}` is no place of files: `https:`, `http:` or `file:`");
+            Err(Fault::at(texts, message))
+        }
+    };
+    let places = texts.get_ref().0.iter().map(place).collect::<Result<_, _>>()?;
+    Ok(AddressMirror { begin: begin.clone(), places })
+}
