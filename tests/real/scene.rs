@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use wake_tests::{Build, Project, PublishedRules, copy_tree, has_program, project, skip};
 
 /// The sources, fetched once for all tests; none where they cannot be had.
-fn sources() -> Option<&'static Path> {
+pub(crate) fn sources() -> Option<&'static Path> {
     static SOURCES: OnceLock<Option<TempDir>> = OnceLock::new();
     let fetched = SOURCES.get_or_init(|| {
         if !has_program("apt-get") || !has_program("dpkg-source") {
@@ -18,6 +18,7 @@ fn sources() -> Option<&'static Path> {
         let status = Command::new(here("fetch.sh"))
             .arg(dir.path())
             .args(["zlib", "lua5.4", "redis", "ninja-build", "jinja2", "rust-ripgrep"])
+            .args(["prometheus", "etcd"])
             .stdout(Stdio::null())
             .status()
             .unwrap();

@@ -215,6 +215,22 @@ impl Inner {
         Ok(Some(changed))
     }
 
+    /// What a file calls itself that the engine knows as `name`: its path from where imports of the expression start,
+    /// or else from the package's directory.
+    pub(crate) fn this_file(&self, name: &str) -> String {
+        let name = name.trim_start_matches("virtual:");
+        let dir = self.expression_dir.borrow();
+        if dir.is_root() || name.starts_with(['@', '<']) {
+            return name.to_owned();
+        }
+        let (mut above, mut inside): (Vec<_>, Vec<_>) =
+            (dir.as_str().split('/').collect(), name.split('/').collect());
+        let common = above.iter().zip(&inside).take_while(|(one, other)| one == other).count();
+        above.drain(..common);
+        inside.drain(..common);
+        "../".repeat(above.len()) + &inside.join("/")
+    }
+
     /// The turn of an object that functions receive as `wake`; none for others.
     pub(crate) fn turn_of(&self, object: &ObjValue) -> Option<u32> {
         if self.wake.borrow().as_ref() == Some(object) {

@@ -42,6 +42,7 @@ mod shared;
 
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
 
 use jrsonnet_evaluator::State;
 use serde_json::Value;
@@ -218,9 +219,12 @@ fn run(env: &Env, task: &Task<'_>) -> jrsonnet_evaluator::Result<String> {
 /// An engine for one environment.
 fn state_of(env: &Env) -> State {
     let mut builder = State::builder();
+    let names = env.clone();
+    let this_file = move |name: &str| names.this_file(name.trim_end_matches(default::OVERLAY));
+    let standard = standard::Standard::new(Rc::new(this_file));
     builder
         .import_resolver(import::PkgImports::new(env.clone()))
-        .context_initializer((standard::Standard, prepared::Functions::new(env.clone())));
+        .context_initializer((standard, prepared::Functions::new(env.clone())));
     builder.build()
 }
 

@@ -90,7 +90,16 @@ fn expression(env: &Env, state: &State, code: &str, label: &str) -> Result<Strin
     let prepared = env.prepare(&virtual_name(label), label, text)?;
     let code = prepared.as_deref().unwrap_or(code);
     let value = state.evaluate_snippet_with(label, code, &WithWake { env: env.clone() })?;
+    let value = match value {
+        Val::Func(function) if function.params_len() == 0 => called(function)?,
+        value => value,
+    };
     Ok(text_of(&to_json(env, format_args!("the result"), Promises::Keep, &value)?))
+}
+
+/// What a function gives whose parameters all have defaults, as every engine calls one that a file yields.
+fn called(function: FuncVal) -> Result<Val> {
+    NativeFn::<(Val,)>::try_from(function)?.call()
 }
 
 /// What the engine calls a text that is no file.

@@ -1,10 +1,15 @@
 //! Changes to a text, and the way back from the changed text to the places of the first one.
 
-use std::borrow::Cow;
+/// So many changes has a text of which anything is changed, as a rule.
+const EXPECTED: usize = 32;
 
 /// What is to be changed about a text.
 #[derive(Debug, Default)]
-pub(super) struct Edits(Vec<Edit>);
+pub(super) struct Edits {
+    edits: Vec<Edit>,
+    /// What they put, one after the other: nothing has to be allocated for each.
+    texts: String,
+}
 
 #[derive(Debug)]
 struct Edit {
@@ -12,7 +17,10 @@ struct Edit {
     end: u32,
     /// Closing before opening where both stand at one place.
     side: Side,
-    text: Cow<'static, str>,
+    /// The order of what stands at one place on one side.
+    order: i32,
+    /// The part of `texts`.
+    text: (u32, u32),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,49 +35,72 @@ enum Side {
 pub(super) struct EditId(usize);
 
 impl Edits {
+    /// Whether nothing is to be changed.
+    pub(super) fn is_empty(&self) -> bool {
+        self.edits.is_empty()
+    }
+
     /// Puts `text` for what stands between `start` and `end`.
-    pub(super) fn replace(&mut self, start: usize, end: usize, text: impl Into<Cow<'static, str>>) {
-        self.push(start as u32, end as u32, Side::Replace, text.into());
+    pub(super) fn replace(&mut self, start: u32, end: u32, text: &str) {
+        self.push(start, end, Side::Replace, text);
     }
 
     /// Puts `text` before what starts at `at`, and before what was put there by earlier calls.
-    pub(super) fn open(&mut self, at: u32, text: impl Into<Cow<'static, str>>) -> EditId {
-        self.push(at, at, Side::Open, text.into())
+    pub(super) fn open(&mut self, at: u32, text: &str) -> EditId {
+        self.push(at, at, Side::Open, text)
     }
 
     /// Puts `text` behind what ends at `at`, and behind what was put there by earlier calls.
-    pub(super) fn close(&mut self, at: u32, text: impl Into<Cow<'static, str>>) -> EditId {
-        self.push(at, at, Side::Close, text.into())
+    pub(super) fn close(&mut self, at: u32, text: &str) -> EditId {
+        self.push(at, at, Side::Close, text)
+    }
+
+    /// Adds to the text that the last call put.
+    pub(super) fn and(&mut self, text: &str) -> &mut Edits {
+        self.texts.push_str(text);
+        if let Some(last) = self.edits.last_mut() {
+            last.text.1 = self.texts.len() as u32;
+        }
+        self
     }
 
     /// Changes what an earlier call put.
-    pub(super) fn amend(&mut self, EditId(index): EditId, text: &'static str) {
-        self.0[index].text = Cow::Borrowed(text);
+    pub(super) fn amend(&mut self, EditId(index): EditId, text: &str) {
+        self.edits[index].text = self.keep(text);
     }
 
-    fn push(&mut self, start: u32, end: u32, side: Side, text: Cow<'static, str>) -> EditId {
-        self.0.push(Edit { start, end, side, text });
-        EditId(self.0.len() - 1)
+    fn push(&mut self, start: u32, end: u32, side: Side, text: &str) -> EditId {
+        let index = self.edits.len();
+        if index == 0 {
+            self.edits.reserve(EXPECTED);
+            self.texts.reserve(8 * EXPECTED);
+        }
+        let order = if side == Side::Open { -(index as i32) } else { index as i32 };
+        let text = self.keep(text);
+        self.edits.push(Edit { start, end, side, order, text });
+        EditId(index)
+    }
+
+    fn keep(&mut self, text: &str) -> (u32, u32) {
+        let start = self.texts.len() as u32;
+        self.texts.push_str(text);
+        (start, self.texts.len() as u32)
     }
 
     /// The changed text, and the way back from it; none if nothing changes.
     pub(super) fn apply(self, text: &str) -> Option<(String, Origins)> {
-        if self.0.is_empty() {
+        let Edits { mut edits, texts } = self;
+        if edits.is_empty() {
             return None;
         }
-        let mut edits: Vec<(usize, Edit)> = self.0.into_iter().enumerate().collect();
-        edits.sort_unstable_by_key(|(index, edit)| {
-            let order = *index as i64;
-            (edit.start, edit.side, if edit.side == Side::Open { -order } else { order })
-        });
-        let grown: usize = edits.iter().map(|(_, edit)| edit.text.len()).sum();
-        let mut changed = String::with_capacity(text.len() + grown);
+        edits.sort_unstable_by_key(|edit| (edit.start, edit.side, edit.order));
+        let mut changed = String::with_capacity(text.len() + texts.len());
         let mut origins = Vec::with_capacity(edits.len());
         let mut done = 0;
-        for (_, edit) in &edits {
+        for edit in &edits {
             changed.push_str(&text[done..edit.start as usize]);
             let start = changed.len() as u32;
-            changed.push_str(&edit.text);
+            changed.push_str(&texts[edit.text.0 as usize..edit.text.1 as usize]);
             origins.push(Origin {
                 start,
                 end: changed.len() as u32,

@@ -20,6 +20,15 @@ pub(super) fn spaces(eight: u64) -> usize {
     ((eight ^ (u64::from(b' ') * ONES)).trailing_zeros() / 8) as usize
 }
 
+/// How many of the bytes, from the first on, are neither of two.
+#[inline]
+pub(super) fn until(eight: u64, one: u8, other: u8) -> usize {
+    // The lowest top bit that is set stands at the first byte that is zero.
+    let zeros = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes;
+    let found = zeros(eight ^ (u64::from(one) * ONES)) | zeros(eight ^ (u64::from(other) * ONES));
+    ((found & TOPS).trailing_zeros() / 8) as usize
+}
+
 /// How many of the bytes, from the first on, are ASCII letters, digits or `_`.
 #[inline]
 pub(super) fn word(eight: u64) -> usize {
@@ -52,6 +61,11 @@ mod tests {
                     assert_eq!(word(eight), counted, "{bytes:?}");
                     let counted = bytes.iter().take_while(|byte| **byte == b' ').count();
                     assert_eq!(spaces(eight), counted, "{bytes:?}");
+                    for (one, other) in [(b'\'', b'\\'), (b'\n', b'\n'), (b'z', b' '), (0x80, 0)] {
+                        let is_other = |byte: &&u8| ![one, other].contains(byte);
+                        let counted = bytes.iter().take_while(is_other).count();
+                        assert_eq!(until(eight, one, other), counted, "{bytes:?}");
+                    }
                 }
             }
         }

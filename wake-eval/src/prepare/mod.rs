@@ -12,6 +12,7 @@
 //! | `edits` | changes to a text, and the way back |
 //! | `eight` | bytes of a text, eight at a time |
 //! | `token` | tokens, and what the engine misreads inside of them |
+//! | `plain` | texts of which nothing is changed, seen without the grammar |
 //! | `shape` | what is known of a value by how it is written |
 //! | `grammar` | expressions, objects, comprehensions: what is changed, what is refused |
 //!
@@ -20,6 +21,7 @@
 mod edits;
 mod eight;
 pub(crate) mod token;
+mod plain;
 mod shape;
 mod grammar;
 
@@ -192,6 +194,21 @@ impl Refusal {
 pub(crate) fn prepare(text: &str, mode: Mode, nesting: usize) -> Result<Prepared, Box<Refusal>> {
     let mut edits = edits::Edits::default();
     let tokens = token::tokens(text, &mut edits)?;
+    // No text nests deeper than it has tokens.
+    let is_shallow = tokens.len() <= nesting;
+    if mode == Mode::Values && is_shallow && edits.is_empty() && plain::is_plain(text, &tokens) {
+        return Ok(Prepared::default());
+    }
+    by_grammar(text, tokens, edits, mode, nesting)
+}
+
+fn by_grammar(
+    text: &str,
+    tokens: Vec<token::Token>,
+    edits: edits::Edits,
+    mode: Mode,
+    nesting: usize,
+) -> Result<Prepared, Box<Refusal>> {
     let Checked { edits, calls, patterns } = grammar::check(text, tokens, edits, mode, nesting)?;
     Ok(Prepared { changed: edits.apply(text), calls, patterns })
 }

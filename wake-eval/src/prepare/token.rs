@@ -43,22 +43,100 @@ impl Token {
     }
 }
 
-/// The tokens of `text`, with one of kind [`Kind::End`] behind the last. What the engine's own scanner gets wrong in
+/// The tokens of `text`, with two of kind [`Kind::End`] behind the last, so that there is always a next one. What the engine's own scanner gets wrong in
 /// comments and texts goes into `edits`.
 ///
 /// What is no token is an error that says where. A text is at most 4 GiB long.
 pub(super) fn tokens(text: &str, edits: &mut Edits) -> Result<Vec<Token>, Box<Refusal>> {
-    let mut scanner = Scanner { bytes: text.as_bytes(), at: 0, prefixes_end: 0, edits };
-    let mut tokens = Vec::with_capacity(text.len() / 2 + 1);
+    let bytes = text.as_bytes();
+    let mut scanner = Scanner { bytes, at: 0, prefixes_end: 0, edits };
+    // Most texts have a token every four bytes, or fewer.
+    let mut tokens = Vec::with_capacity(bytes.len() / 3 + 2);
+    let mut at = 0;
+    // Most bytes belong to what is done here, without a call.
+    while let Some(&byte) = bytes.get(at) {
+        let start = at;
+        let common = match FIRST[byte as usize] {
+            First::Space => {
+                at += 1;
+                if bytes.get(at) == Some(&b' ') {
+                    at = skip_eights(bytes, at, eight::spaces);
+                }
+                continue;
+            }
+            First::Symbol => {
+                at += 1;
+                Some(ALONE[byte as usize])
+            }
+            First::Operator if !bytes.get(at + 1).is_some_and(|next| is_operator(*next)) => {
+                at += 1;
+                Some(ALONE[byte as usize])
+            }
+            First::Letter => {
+                let first = eight(bytes, at);
+                let length = eight::word(first);
+                at += length;
+                short_word(first, length)
+            }
+            First::Quote => {
+                at = skip_until(bytes, at + 1, byte, b'\\');
+                let closes = bytes.get(at) == Some(&byte);
+                at += 1;
+                closes.then_some(Kind::Quoted)
+            }
+            _ => None,
+        };
+        let kind = match common {
+            Some(kind) => kind,
+            None => {
+                scanner.at = start;
+                let rare = scanner.rare()?;
+                at = scanner.at;
+                let Some(kind) = rare else { continue };
+                kind
+            }
+        };
+        tokens.push(Token { kind, start: start as u32, end: at as u32 });
+    }
+    let end = Token { kind: Kind::End, start: at as u32, end: at as u32 };
+    tokens.extend([end, end]);
+    Ok(tokens)
+}
+
+/// Skips the bytes that `count` counts of eight.
+#[inline]
+fn skip_eights(bytes: &[u8], mut at: usize, count: impl Fn(u64) -> usize) -> usize {
     loop {
-        scanner.skip_space()?;
-        let start = scanner.at;
-        let kind = scanner.token()?;
-        tokens.push(Token { kind, start: start as u32, end: scanner.at as u32 });
-        if kind == Kind::End {
-            return Ok(tokens);
+        let counted = count(eight(bytes, at));
+        at += counted;
+        if counted < 8 {
+            return at;
         }
     }
+}
+
+/// Skips what comes before the first of two bytes, or the end.
+#[inline]
+fn skip_until(bytes: &[u8], mut at: usize, one: u8, other: u8) -> usize {
+    while at < bytes.len() {
+        let counted = eight::until(eight(bytes, at), one, other);
+        at += counted;
+        if counted < 8 {
+            return at;
+        }
+    }
+    bytes.len()
+}
+
+/// What a word is of so many letters, which `first` starts with; none if it is longer, or kept.
+#[inline]
+fn short_word(first: u64, length: usize) -> Option<Kind> {
+    if length == 8 || first as u32 == RESERVED {
+        return None;
+    }
+    let word = first & ((1 << (8 * length)) - 1);
+    let (keyword, kind) = KEYWORDS[slot(word)];
+    Some(if word == keyword { kind } else { Kind::Name })
 }
 
 struct Scanner<'t, 'e> {
@@ -80,41 +158,44 @@ impl Scanner<'_, '_> {
         Err(Refusal::syntax(message, Stretch { start, end }))
     }
 
-    /// Skips what means nothing: white space and comments.
-    fn skip_space(&mut self) -> Result<(), Box<Refusal>> {
-        loop {
-            match self.peek(0) {
-                b' ' | b'\n' | b'\t' | b'\r' => {
-                    self.at += 1;
-                    self.skip_eights(eight::spaces);
-                }
-                b'#' => self.skip_line(),
-                b'/' if self.peek(1) == b'/' => self.skip_line(),
-                b'/' if self.peek(1) == b'*' => self.skip_comment()?,
-                _ => return Ok(()),
-            }
-        }
+    /// What begins here: a token, or what means nothing.
+    #[inline(never)]
+    fn rare(&mut self) -> Result<Option<Kind>, Box<Refusal>> {
+        let byte = self.peek(0);
+        let kind = match FIRST[byte as usize] {
+            First::Letter => self.long_word(),
+            First::Quote => self.quoted(),
+            First::Digit => self.number(),
+            First::At => self.verbatim(),
+            First::Hash => return Ok(self.skip_line()),
+            First::Operator => match (byte, self.peek(1)) {
+                (b'/', b'/') => return Ok(self.skip_line()),
+                (b'/', b'*') => return self.skip_comment(),
+                (b'|', b'|') if self.peek(2) == b'|' => self.block(),
+                _ => Ok(self.operator()),
+            },
+            First::Space | First::Symbol | First::Other => self.no_token(),
+        };
+        kind.map(Some)
     }
 
-    /// Skips the bytes that `count` counts of eight.
-    #[inline]
-    fn skip_eights(&mut self, count: fn(u64) -> usize) {
-        loop {
-            let counted = count(eight(self.bytes, self.at));
-            self.at += counted;
-            if counted < 8 {
-                return;
-            }
+    #[cold]
+    fn no_token<T>(&mut self) -> Result<T, Box<Refusal>> {
+        let start = self.at;
+        self.at += 1;
+        while self.at < self.bytes.len() && self.bytes[self.at] & 0xC0 == 0x80 {
+            self.at += 1;
         }
+        self.refuse(start, "unexpected character")
     }
 
-    fn skip_line(&mut self) {
-        let rest = &self.bytes[self.at..];
-        self.at += rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+    fn skip_line<T>(&mut self) -> Option<T> {
+        self.at = skip_until(self.bytes, self.at, b'\n', b'\n');
+        None
     }
 
     /// Skips a comment. The engine takes two stars before a slash for no end; for it, they become spaces.
-    fn skip_comment(&mut self) -> Result<(), Box<Refusal>> {
+    fn skip_comment(&mut self) -> Result<Option<Kind>, Box<Refusal>> {
         let start = self.at;
         let inside = start + 2;
         let ends = self.bytes[inside..].windows(2).position(|pair| pair == b"*/");
@@ -129,51 +210,17 @@ impl Scanner<'_, '_> {
         }
         if misread > end {
             for at in (inside..end).filter(|at| self.bytes[*at] == b'*') {
-                self.edits.replace(at, at + 1, " ");
+                self.edits.replace(at as u32, at as u32 + 1, " ");
             }
         }
         self.at = end + 2;
-        Ok(())
+        Ok(None)
     }
 
-    fn token(&mut self) -> Result<Kind, Box<Refusal>> {
+    /// A word of eight letters and more, or one that is kept.
+    fn long_word(&mut self) -> Result<Kind, Box<Refusal>> {
         let start = self.at;
-        let symbol = match self.peek(0) {
-            byte if SYMBOLS[byte as usize] != Kind::End => SYMBOLS[byte as usize],
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' => return self.word(),
-            b'0'..=b'9' => return self.number(),
-            b'\'' | b'"' => return self.quoted(),
-            b'@' => return self.verbatim(),
-            b'|' if self.bytes[start..].starts_with(b"|||") => return self.block(),
-            byte if is_operator(byte) => return Ok(self.operator()),
-            _ if start == self.bytes.len() => return Ok(Kind::End),
-            _ => {
-                self.at += 1;
-                while self.at < self.bytes.len() && self.bytes[self.at] & 0xC0 == 0x80 {
-                    self.at += 1;
-                }
-                return self.refuse(start, "unexpected character");
-            }
-        };
-        self.at += 1;
-        Ok(symbol)
-    }
-
-    fn word(&mut self) -> Result<Kind, Box<Refusal>> {
-        let start = self.at;
-        let first = eight(self.bytes, start);
-        self.at += eight::word(first);
-        match self.at - start {
-            8 => self.skip_eights(eight::word),
-            1 => return Ok(Kind::Name),
-            length => {
-                let word = first & ((1 << (8 * length)) - 1);
-                let (keyword, kind) = KEYWORDS[slot(word)];
-                if word == keyword {
-                    return Ok(kind);
-                }
-            }
-        }
+        self.at = skip_eights(self.bytes, start, eight::word);
         let word = &self.bytes[start..self.at];
         if word.starts_with(super::RESERVED.as_bytes()) {
             return self.refuse(start, "names that start with `__w_` are kept for wake itself");
@@ -225,9 +272,7 @@ impl Scanner<'_, '_> {
         let (start, quote) = (self.at, self.peek(0));
         self.at += 1;
         loop {
-            let rest = &self.bytes[self.at..];
-            let stop = rest.iter().position(|byte| *byte == quote || *byte == b'\\');
-            self.at += stop.unwrap_or(rest.len());
+            self.at = skip_until(self.bytes, self.at, quote, b'\\');
             match self.bytes.get(self.at) {
                 Some(b'\\') => self.escape()?,
                 Some(_) => break,
@@ -248,7 +293,7 @@ impl Scanner<'_, '_> {
         match self.bytes.get(start + 1) {
             Some(b'\'' | b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(()),
             Some(b'/') => {
-                self.edits.replace(start, start + 2, "/");
+                self.edits.replace(start as u32, start as u32 + 2, "/");
                 Ok(())
             }
             Some(b'u') => {
@@ -310,7 +355,7 @@ impl Scanner<'_, '_> {
             return self.refuse(start, "text block first line must be indented");
         }
         loop {
-            self.skip_line();
+            self.at = skip_until(self.bytes, self.at, b'\n', b'\n');
             while self.peek(0) == b'\n' {
                 self.at += 1;
             }
@@ -349,23 +394,7 @@ impl Scanner<'_, '_> {
         }
         let operator = &self.bytes[start..self.at];
         match operator.len() {
-            1 => match operator[0] {
-                b'=' => Kind::Assign,
-                b':' => Kind::Colon,
-                b'+' => Kind::Plus,
-                b'-' => Kind::Minus,
-                b'*' => Kind::Star,
-                b'/' => Kind::Slash,
-                b'%' => Kind::Percent,
-                b'!' => Kind::Not,
-                b'~' => Kind::Tilde,
-                b'&' => Kind::BitAnd,
-                b'|' => Kind::BitOr,
-                b'^' => Kind::Caret,
-                b'<' => Kind::Less,
-                b'>' => Kind::Greater,
-                _ => Kind::NoOperator,
-            },
+            1 => ALONE[operator[0] as usize],
             2 => match [operator[0], operator[1]] {
                 [b':', b':'] => Kind::Colons2,
                 [b'+', b':'] => Kind::PlusColon,
@@ -388,8 +417,11 @@ impl Scanner<'_, '_> {
 }
 
 fn is_operator(byte: u8) -> bool {
-    OPERATORS[byte as usize]
+    FIRST[byte as usize] == First::Operator
 }
+
+/// What the names start with that are kept, as the number that [`eight`] makes of it.
+const RESERVED: u32 = u32::from_le_bytes(*super::RESERVED.as_bytes().first_chunk().unwrap());
 
 /// Keywords of two to seven bytes, each as the number that [`eight`] makes of it, in its [`slot`].
 static KEYWORDS: [(u64, Kind); 32] = keywords();
@@ -432,34 +464,73 @@ const fn slot(word: u64) -> usize {
     (word.wrapping_mul(0xd50e_0097_8b71_99cd) >> 59) as usize
 }
 
-/// The bytes that are a token, each of them; [`Kind::End`] for all others.
-static SYMBOLS: [Kind; 256] = symbols();
-
-const fn symbols() -> [Kind; 256] {
-    let mut symbols = [Kind::End; 256];
-    symbols[b'{' as usize] = Kind::LeftBrace;
-    symbols[b'}' as usize] = Kind::RightBrace;
-    symbols[b'[' as usize] = Kind::LeftBracket;
-    symbols[b']' as usize] = Kind::RightBracket;
-    symbols[b'(' as usize] = Kind::LeftParen;
-    symbols[b')' as usize] = Kind::RightParen;
-    symbols[b',' as usize] = Kind::Comma;
-    symbols[b'.' as usize] = Kind::Dot;
-    symbols[b';' as usize] = Kind::Semicolon;
-    symbols[b'$' as usize] = Kind::Dollar;
-    symbols
+/// What a token, or what lies between two, is by its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum First {
+    Other,
+    Space,
+    Hash,
+    Letter,
+    Digit,
+    Quote,
+    At,
+    /// A token of one byte.
+    Symbol,
+    /// A byte that operators consist of.
+    Operator,
 }
 
-/// Whether a byte is one that operators consist of.
-static OPERATORS: [bool; 256] = operators();
+static FIRST: [First; 256] = first();
 
-const fn operators() -> [bool; 256] {
-    let mut operators = [false; 256];
-    let bytes = b"!:~+-&|^=<>*/%";
-    let mut at = 0;
-    while at < bytes.len() {
-        operators[bytes[at] as usize] = true;
-        at += 1;
+const fn first() -> [First; 256] {
+    let mut first = [First::Other; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        first[byte] = match byte as u8 {
+            b' ' | b'\n' | b'\t' | b'\r' => First::Space,
+            b'#' => First::Hash,
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' => First::Letter,
+            b'0'..=b'9' => First::Digit,
+            b'\'' | b'"' => First::Quote,
+            b'@' => First::At,
+            b'{' | b'}' | b'[' | b']' | b'(' | b')' | b',' | b'.' | b';' | b'$' => First::Symbol,
+            b'!' | b':' | b'~' | b'+' | b'-' | b'&' | b'|' | b'^' | b'=' | b'<' | b'>' | b'*'
+            | b'/' | b'%' => First::Operator,
+            _ => First::Other,
+        };
+        byte += 1;
     }
-    operators
+    first
+}
+
+/// What a byte is that is a token of its own.
+static ALONE: [Kind; 256] = alone();
+
+const fn alone() -> [Kind; 256] {
+    let mut alone = [Kind::NoOperator; 256];
+    alone[b'{' as usize] = Kind::LeftBrace;
+    alone[b'}' as usize] = Kind::RightBrace;
+    alone[b'[' as usize] = Kind::LeftBracket;
+    alone[b']' as usize] = Kind::RightBracket;
+    alone[b'(' as usize] = Kind::LeftParen;
+    alone[b')' as usize] = Kind::RightParen;
+    alone[b',' as usize] = Kind::Comma;
+    alone[b'.' as usize] = Kind::Dot;
+    alone[b';' as usize] = Kind::Semicolon;
+    alone[b'$' as usize] = Kind::Dollar;
+    alone[b'=' as usize] = Kind::Assign;
+    alone[b':' as usize] = Kind::Colon;
+    alone[b'+' as usize] = Kind::Plus;
+    alone[b'-' as usize] = Kind::Minus;
+    alone[b'*' as usize] = Kind::Star;
+    alone[b'/' as usize] = Kind::Slash;
+    alone[b'%' as usize] = Kind::Percent;
+    alone[b'!' as usize] = Kind::Not;
+    alone[b'~' as usize] = Kind::Tilde;
+    alone[b'&' as usize] = Kind::BitAnd;
+    alone[b'|' as usize] = Kind::BitOr;
+    alone[b'^' as usize] = Kind::Caret;
+    alone[b'<' as usize] = Kind::Less;
+    alone[b'>' as usize] = Kind::Greater;
+    alone
 }

@@ -6,6 +6,7 @@
 
 mod archive;
 mod case;
+mod constructs;
 mod differential;
 mod generate;
 mod golden;

@@ -13,8 +13,12 @@ pub(crate) fn generate() -> ExitCode {
     let (seed, count) = (numbers.next().unwrap_or(1), numbers.next().unwrap_or(1000));
     let mut generator = Generator::new(seed);
     let mut out = std::io::stdout().lock();
-    for _ in 0..count {
-        writeln!(out, "{}", serde_json::Value::from(generator.program())).unwrap();
+    for number in 0..count {
+        let program = match number % 2 {
+            0 => generator.program(),
+            _ => generator.construct(),
+        };
+        writeln!(out, "{}", serde_json::Value::from(program)).unwrap();
     }
     ExitCode::SUCCESS
 }

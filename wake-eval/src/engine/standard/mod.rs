@@ -57,12 +57,25 @@ thread_local! {
 }
 
 /// Binds `std` in every file.
-#[derive(Acyclic)]
-pub(crate) struct Standard;
+pub(crate) struct Standard {
+    this_file: ThisFile,
+}
+
+/// What a file calls itself that the engine knows by a name.
+pub(crate) type ThisFile = Rc<dyn Fn(&str) -> String>;
+
+trace_acyclic!(Standard);
+
+impl Standard {
+    pub(crate) fn new(this_file: ThisFile) -> Standard {
+        Standard { this_file }
+    }
+}
 
 impl ContextInitializer for Standard {
     fn populate(&self, source: Source, builder: &mut InitialContextBuilder) {
-        builder.bind("std", Thunk::new(Std { source, made: OnceCell::new() }));
+        let this_file = self.this_file.clone();
+        builder.bind("std", Thunk::new(Std { this_file, source, made: OnceCell::new() }));
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -101,6 +114,7 @@ pub(crate) fn take_trace() -> Vec<String> {
 
 /// The library as one file sees it, made when it looks there: most package files never do.
 struct Std {
+    this_file: ThisFile,
     source: Source,
     made: OnceCell<Val>,
 }
@@ -112,15 +126,18 @@ impl ThunkValue for Std {
     type Output = Val;
 
     fn get(&self) -> Result<Val> {
-        Ok(self.made.get_or_init(|| seen_from(&self.source)).clone())
+        Ok(self.made.get_or_init(|| self.make()).clone())
     }
 }
 
-fn seen_from(source: &Source) -> Val {
-    let mut builder = ObjValueBuilder::with_capacity(1);
-    builder.with_super(LIBRARY.with(Clone::clone));
-    builder.field("thisFile").hide().value(source.source_path().to_string());
-    Val::Obj(builder.build())
+impl Std {
+    fn make(&self) -> Val {
+        let mut builder = ObjValueBuilder::with_capacity(1);
+        builder.with_super(LIBRARY.with(Clone::clone));
+        let name = self.source.source_path().to_string();
+        builder.field("thisFile").hide().value((self.this_file)(&name));
+        Val::Obj(builder.build())
+    }
 }
 
 /// A function of the library: what the engine calls it, its parameters (those that end in `?` are optional), what it

@@ -1,5 +1,7 @@
 //! Functions of `std` on numbers.
 
+use std::f64::consts::PI;
+
 use jrsonnet_evaluator::{Result, Val};
 
 use super::function::Arguments;
@@ -8,10 +10,14 @@ use crate::engine::note::{Note, refuse};
 /// Name, parameters and what is done.
 pub(super) const FUNCTIONS: &[super::Function] = &[
     ("builtin_clamp", &["x", "minVal", "maxVal"], clamp),
+    ("builtin_deg2rad", &["x"], |args| number(args.number(0)? * PI / 180.0)),
     ("builtin_exponent", &["x"], |args| number(f64::from(parts(args.number(0)?).1))),
     ("builtin_isEven", &["x"], |args| Ok(Val::Bool(rounded(args.number(0)?) % 2.0 == 0.0))),
     ("builtin_isOdd", &["x"], |args| Ok(Val::Bool(rounded(args.number(0)?) % 2.0 != 0.0))),
+    ("builtin_log10", &["x"], |args| number(args.number(0)?.ln() / 10_f64.ln())),
+    ("builtin_log2", &["x"], |args| number(args.number(0)?.ln() / 2_f64.ln())),
     ("builtin_mantissa", &["x"], |args| number(parts(args.number(0)?).0)),
+    ("builtin_rad2deg", &["x"], |args| number(args.number(0)? * 180.0 / PI)),
     ("builtin_range", &["from", "to"], range),
     ("builtin_sum", &["arr"], sum),
 ];

@@ -96,10 +96,10 @@ fn shift(left: &Val, operator: BinaryOpType, right: &Val) -> Result<Val> {
     let (Val::Num(value), Val::Num(places)) = (left, right) else {
         return Err(undefined(left, operator, right));
     };
-    let (value, places) = (whole(*value)?, whole(*places)?);
-    if places < 0 {
+    if places.get() < 0.0 {
         refuse!(Note::new("a shift needs a number of places that is not negative"));
     }
+    let (value, places) = (whole(*value)?, whole(*places)?);
     let places = (places % 64) as u32;
     let shifted = match operator {
         BinaryOpType::Rhs => value >> places,

@@ -71,18 +71,17 @@ impl Parser<'_> {
     /// Puts the beginning of a call for `open`, and what separates its arguments for the words between them.
     fn begin(&mut self, open: Token, call: Call, clauses: &[Clause]) {
         self.calls.insert(call);
-        let (kinds, first) = match call {
-            Call::Comprehend => (kinds(clauses), ", ["),
-            _ => (String::new(), ", "),
+        self.replace(open, call.opening());
+        let first = match call {
+            Call::Comprehend => {
+                self.edits.and(&kinds(clauses));
+                ", ["
+            }
+            _ => ", ",
         };
-        let mut opening = String::with_capacity(32);
-        opening.push_str(call.name());
-        opening.push('(');
-        opening.push_str(&kinds);
-        opening.push_str("function(");
-        self.push_names(clauses, usize::MAX, &mut opening);
-        opening.push_str(") ");
-        self.replace(open, opening);
+        self.edits.and("function(");
+        self.add_names(clauses, usize::MAX);
+        self.edits.and(") ");
         self.separate(clauses, first);
     }
 
@@ -90,27 +89,27 @@ impl Parser<'_> {
     fn separate(&mut self, clauses: &[Clause], first: &str) {
         let mut known = 0;
         for (index, clause) in clauses.iter().enumerate() {
-            let text = match index {
-                0 => first.to_owned(),
-                _ => {
-                    let mut text = ", function(".to_owned();
-                    self.push_names(clauses, known, &mut text);
-                    text + ") "
-                }
-            };
             let (from, to) = clause.head;
-            self.edits.replace(from.start as usize, to.end as usize, text);
+            if index == 0 {
+                self.edits.replace(from.start, to.end, first);
+            } else {
+                self.edits.replace(from.start, to.end, ", function(");
+                self.add_names(clauses, known);
+                self.edits.and(") ");
+            }
             known += usize::from(clause.variable.is_some());
         }
     }
 
-    fn push_names(&self, clauses: &[Clause], count: usize, out: &mut String) {
+    /// Adds the first `count` variables to the text that was put last.
+    fn add_names(&mut self, clauses: &[Clause], count: usize) {
         // As a rule there is one.
         if let [Clause { variable: Some(variable), .. }] = clauses {
-            out.push_str(self.written(*variable));
+            self.edits.and(self.written(*variable));
             return;
         }
-        out.push_str(&self.names(clauses, count).join(", "));
+        let names = self.names(clauses, count).join(", ");
+        self.edits.and(&names);
     }
 
     /// The first `count` variables; those that a later one of them hides have names of their own.
@@ -202,7 +201,7 @@ impl Parser<'_> {
             kinds(clauses),
             names = names.join(", "),
         );
-        self.edits.open(bracket.end, format!("local {}; ", all.join(", ")));
+        self.edits.open(bracket.end, &format!("local {}; ", all.join(", ")));
         self.separate(clauses, &first);
         let end = clauses.last().map_or(bracket.end, |clause| clause.end);
         self.edits.close(end, "])");

@@ -16,10 +16,10 @@ impl Parser<'_> {
                 Kind::Dot => {
                     let dot = self.take();
                     let name = self.expect(Kind::Name, "identifier")?;
-                    if self.written(name) == OWN {
+                    if self.is_called(name, OWN) {
                         self.calls.insert(Call::Own);
-                        self.edits.open(expression.start, format!("{}(", Call::Own.name()));
-                        self.edits.replace(dot.start as usize, name.end as usize, ")");
+                        self.edits.open(expression.start, Call::Own.opening());
+                        self.edits.replace(dot.start, name.end, ")");
                     }
                     Shape::Unknown
                 }
@@ -100,7 +100,7 @@ impl Parser<'_> {
     /// that the engine computes them before the call as well.
     fn arguments(&mut self) -> Parsed<()> {
         self.take();
-        let mut variables = Vec::new();
+        let outer = self.variables.len();
         let mut named = false;
         while self.kind() != Kind::RightParen {
             let token = self.token();
@@ -113,7 +113,7 @@ impl Parser<'_> {
             }
             let argument = self.expression()?;
             if argument.form == Form::Variable {
-                variables.push(argument.start);
+                self.variables.push(argument.start);
             }
             if !self.takes(Kind::Comma) {
                 break;
@@ -121,10 +121,11 @@ impl Parser<'_> {
         }
         self.expect(Kind::RightParen, "')'")?;
         if self.takes(Kind::Tailstrict) {
-            for start in variables {
-                self.edits.open(start, "if true then ");
+            for start in &self.variables[outer..] {
+                self.edits.open(*start, "if true then ");
             }
         }
+        self.variables.truncate(outer);
         Ok(())
     }
 
@@ -231,7 +232,7 @@ impl Parser<'_> {
             count += 1;
             if self.takes(Kind::Assign) {
                 self.expression()?;
-                takes_config |= count == 3 && self.written(name) == CONFIG;
+                takes_config |= count == 3 && self.is_called(name, CONFIG);
             }
             if !self.takes(Kind::Comma) {
                 break;
@@ -246,7 +247,8 @@ impl Parser<'_> {
         let body = self.expression()?;
         if takes_config {
             self.calls.insert(Call::Config);
-            self.edits.open(body.start, format!("{}({CONFIG}, ", Call::Config.name()));
+            self.edits.open(body.start, Call::Config.opening());
+            self.edits.and(CONFIG).and(", ");
             self.edits.close(body.end, ")");
         }
         Ok(body)
@@ -293,8 +295,8 @@ impl Parser<'_> {
         }
         if word.kind != Kind::Import {
             let quote = if path.kind == Kind::Quoted { 1 } else { 2 };
-            let inside = path.start as usize + quote;
-            self.edits.replace(inside, inside, RAW.to_string());
+            let inside = path.start + quote;
+            self.edits.replace(inside, inside, RAW.encode_utf8(&mut [0; 4]));
         }
         self.expression()?;
         if self.end() != path.end {

@@ -5,8 +5,6 @@ mod operator;
 mod object;
 mod comprehension;
 
-use std::borrow::Cow;
-
 use super::edits::Edits;
 use super::shape::Shape;
 use super::token::{Kind, Token};
@@ -35,6 +33,7 @@ pub(super) fn check(
         mode,
         calls: Calls::default(),
         patterns: Vec::new(),
+        variables: Vec::new(),
         depth: 0,
         nesting,
         objects: 0,
@@ -75,6 +74,8 @@ struct Parser<'t> {
     mode: Mode,
     calls: Calls,
     patterns: Vec<Box<str>>,
+    /// Where arguments start that are only a variable, of the calls around this place.
+    variables: Vec<u32>,
     /// Expressions around this one.
     depth: usize,
     nesting: usize,
@@ -82,7 +83,7 @@ struct Parser<'t> {
     objects: usize,
 }
 
-impl Parser<'_> {
+impl<'t> Parser<'t> {
     fn token(&self) -> Token {
         // The last token is the end, and nothing goes past it.
         self.tokens[self.at]
@@ -93,7 +94,7 @@ impl Parser<'_> {
     }
 
     fn next_kind(&self) -> Kind {
-        self.tokens.get(self.at + 1).map_or(Kind::End, |token| token.kind)
+        self.tokens[self.at + 1].kind
     }
 
     /// Where the last token that was taken ends.
@@ -101,8 +102,15 @@ impl Parser<'_> {
         self.tokens[self.at.saturating_sub(1)].end
     }
 
-    fn written(&self, token: Token) -> &str {
+    fn written(&self, token: Token) -> &'t str {
         &self.text[token.start as usize..token.end as usize]
+    }
+
+    /// Whether a name is this one.
+    fn is_called(&self, token: Token, name: &str) -> bool {
+        let bytes = self.text.as_bytes();
+        (token.end - token.start) as usize == name.len()
+            && bytes.get(token.start as usize..token.end as usize) == Some(name.as_bytes())
     }
 
     fn take(&mut self) -> Token {
@@ -169,6 +177,7 @@ impl Parser<'_> {
     }
 
     /// Makes an expression that can fail say where it stands, if that is wanted.
+    #[inline]
     fn locate(&mut self, expression: Expression) -> Expression {
         if self.mode == Mode::Places {
             self.call(Call::At, expression.start, expression.end);
@@ -178,7 +187,7 @@ impl Parser<'_> {
     }
 
     /// Puts `text` for a token.
-    fn replace(&mut self, token: Token, text: impl Into<Cow<'static, str>>) {
-        self.edits.replace(token.start as usize, token.end as usize, text);
+    fn replace(&mut self, token: Token, text: &str) {
+        self.edits.replace(token.start, token.end, text);
     }
 }

@@ -127,8 +127,8 @@ impl Parser<'_> {
         };
         self.replace(colon, plain);
         self.calls.insert(Call::Extend);
-        let opening = format!("{}({key} in super, super[{key}], ", Call::Extend.name());
-        self.edits.open(value.start, opening);
+        self.edits.open(value.start, Call::Extend.opening());
+        self.edits.and(&key).and(" in super, super[").and(&key).and("], ");
         self.edits.close(value.end, ")");
     }
 

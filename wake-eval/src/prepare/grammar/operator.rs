@@ -9,21 +9,33 @@ use crate::prepare::{Call, FORMAT, Mode};
 /// Prefix operators bind tighter than all others.
 const PRODUCT: u8 = 10;
 
-/// How tightly an operator binds; none if it stands between no operands.
-fn power(kind: Kind) -> Option<u8> {
-    Some(match kind {
-        Kind::Or => 1,
-        Kind::And => 2,
-        Kind::BitOr => 3,
-        Kind::Caret => 4,
-        Kind::BitAnd => 5,
-        Kind::Equal | Kind::NotEqual => 6,
-        Kind::Less | Kind::Greater | Kind::LessEqual | Kind::GreaterEqual | Kind::In => 7,
-        Kind::ShiftLeft | Kind::ShiftRight => 8,
-        Kind::Plus | Kind::Minus => 9,
-        Kind::Star | Kind::Slash | Kind::Percent => PRODUCT,
-        _ => return None,
-    })
+/// How tightly each operator binds; 0 for what stands between no operands.
+static POWERS: [u8; 64] = {
+    let mut powers = [0; 64];
+    powers[Kind::Or as usize] = 1;
+    powers[Kind::And as usize] = 2;
+    powers[Kind::BitOr as usize] = 3;
+    powers[Kind::Caret as usize] = 4;
+    powers[Kind::BitAnd as usize] = 5;
+    powers[Kind::Equal as usize] = 6;
+    powers[Kind::NotEqual as usize] = 6;
+    powers[Kind::Less as usize] = 7;
+    powers[Kind::Greater as usize] = 7;
+    powers[Kind::LessEqual as usize] = 7;
+    powers[Kind::GreaterEqual as usize] = 7;
+    powers[Kind::In as usize] = 7;
+    powers[Kind::ShiftLeft as usize] = 8;
+    powers[Kind::ShiftRight as usize] = 8;
+    powers[Kind::Plus as usize] = 9;
+    powers[Kind::Minus as usize] = 9;
+    powers[Kind::Star as usize] = PRODUCT;
+    powers[Kind::Slash as usize] = PRODUCT;
+    powers[Kind::Percent as usize] = PRODUCT;
+    powers
+};
+
+fn power(kind: Kind) -> u8 {
+    POWERS[kind as usize % POWERS.len()]
 }
 
 /// Whether no expression goes on with such a token.
@@ -50,6 +62,7 @@ struct Sum {
 
 impl Parser<'_> {
     /// Any expression.
+    #[inline]
     pub(super) fn expression(&mut self) -> Parsed<Expression> {
         // Most expressions are only a name or a literal.
         if self.mode == Mode::Values
@@ -59,27 +72,36 @@ impl Parser<'_> {
             let Token { start, end, .. } = self.take();
             return Ok(Expression { shape, start, end, form });
         }
+        self.compound()
+    }
+
+    /// An expression that consists of several tokens.
+    #[inline(never)]
+    fn compound(&mut self) -> Parsed<Expression> {
         self.depth += 1;
         self.check_depth(0)?;
-        let expression = self.operators(0)?;
+        let mut expression = self.operand()?;
+        if !ends_expression(self.kind()) {
+            expression = self.operators(expression, 1)?;
+        }
         self.depth -= 1;
         Ok(expression)
     }
 
-    /// Operands with operators between them that bind at least as tightly as `least`.
-    fn operators(&mut self, least: u8) -> Parsed<Expression> {
-        let mut left = self.operand()?;
+    /// What follows an operand: operators that bind at least as tightly as `least`, and their operands.
+    fn operators(&mut self, mut left: Expression, least: u8) -> Parsed<Expression> {
         let mut sum = None;
         let mut count = 0;
         loop {
             let operator = self.token();
-            let Some(power) = power(operator.kind).filter(|power| *power >= least) else {
+            let power = power(operator.kind);
+            if power < least {
                 if operator.kind == Kind::NoOperator {
                     let message = format!("`{}` is no operator", self.written(operator));
                     return self.refuse(operator, message);
                 }
                 return Ok(left);
-            };
+            }
             count += 1;
             self.check_depth(count)?;
             self.take();
@@ -90,7 +112,8 @@ impl Parser<'_> {
                 sum = None;
                 continue;
             }
-            let right = self.operators(power + 1)?;
+            let right = self.operand()?;
+            let right = self.operators(right, power + 1)?;
             (left, sum) = self.binary(operator, left, right, sum);
         }
     }
@@ -159,7 +182,7 @@ impl Parser<'_> {
                 longer =
                     (call == Call::Add && self.mode == Mode::Values).then_some(Sum { open, close });
             }
-            (None, _) if power(operator.kind) == Some(PRODUCT) => {
+            (None, _) if power(operator.kind) == PRODUCT => {
                 for operand in [left, right] {
                     if operand.form == Form::Prefixed {
                         self.edits.open(operand.start, "(");
@@ -186,13 +209,10 @@ impl Parser<'_> {
     /// is filled in.
     fn fill(&mut self, pattern: Expression, operator: Token, end: u32) {
         let text = &self.text[pattern.start as usize + 1..pattern.end as usize - 1];
-        let mut opening = String::with_capacity(16);
-        opening.push_str(FORMAT);
-        opening.push_str(&self.patterns.len().to_string());
-        opening.push('(');
-        self.patterns.push(text.into());
-        self.edits.replace(pattern.start as usize, operator.end as usize, opening);
+        self.edits.replace(pattern.start, operator.end, FORMAT);
+        self.edits.and(&self.patterns.len().to_string()).and("(");
         self.edits.close(end, ")");
+        self.patterns.push(text.into());
     }
 
     /// Makes a call that adds some operands add one more.

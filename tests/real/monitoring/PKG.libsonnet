@@ -1,0 +1,5 @@
+function(wake) wake.pkg(
+  wake.pkgInfo('monitoring', '1.0.0'),
+  imports=['./vendor'],
+  modules={ rules: './rules.libsonnet' },
+)
