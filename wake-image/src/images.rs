@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
-use rayon::prelude::*;
 use wake_model::BlobDigest;
 use wake_registry::Repository;
 use wake_store::ware::{Meter, Web};
@@ -17,6 +18,9 @@ use crate::local::Local;
 use crate::platform::Platform;
 use crate::reference::ImageReference;
 use crate::source::Source;
+
+/// Layers that are fetched at once, at most.
+const AT_ONCE: usize = 4;
 
 /// Images of other machines and of this one, as one store keeps them.
 #[derive(Debug)]
@@ -111,9 +115,26 @@ impl<'s> Images<'s> {
         let kept = Kept::new(self.store);
         let missing: Vec<&Descriptor> =
             image.manifest.layers.iter().filter(|layer| !kept.has(&layer.digest)).collect();
-        missing.par_iter().try_for_each(|layer| {
+        let fetch = |layer: &Descriptor| {
             let mut source = self.opened(&image.place)?.bytes(&image.name, layer, self.meter)?;
             kept.put(&image.name, layer, &mut source)
+        };
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(layer) = missing.get(next.fetch_add(1, Ordering::Relaxed)) {
+                fetch(layer)?;
+            }
+            Ok(())
+        };
+        // Threads of its own: who waits for a network must not do other things of a build meanwhile.
+        thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..missing.len().min(AT_ONCE)).map(|_| scope.spawn(work)).collect();
+            let ends = threads.into_iter().map(|thread| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            // All of them are waited for.
+            ends.collect::<Vec<Result<(), ImageError>>>().into_iter().collect()
         })
     }
 

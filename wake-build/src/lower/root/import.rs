@@ -2,19 +2,21 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
+use std::thread;
 
 use wake_model::encode::{Domain, digest_of};
 use wake_model::{BlobDigest, Digest, RelPath, TreeDigest};
 use wake_steps::diagnostic::Class;
 use wake_steps::error::ware_class;
 use wake_steps::step::Fetch;
-use wake_store::BuildTreeError;
 use wake_store::ware::{
     ArchivePolicy, Category, PackType, Placement, Unpack, UnpackError, UnpackFilters, Warehouse,
     scan,
 };
+use wake_store::{BuildTreeError, Store};
 
 use crate::lower::Site;
 
@@ -130,11 +132,11 @@ impl Site<'_> {
     }
 
     /// The tree that `kind` and `name` stand for: looked up, or made by `import` and remembered.
-    pub(in crate::lower) fn imported<E>(
+    pub(in crate::lower) fn imported<E: Send>(
         &self,
         kind: &str,
         name: &str,
-        import: impl FnOnce() -> Result<TreeDigest, E>,
+        import: impl FnOnce() -> Result<TreeDigest, E> + Send,
     ) -> Result<TreeDigest, E> {
         let key = memo_key(kind, name);
         let mut roots = self.lowering.roots.lock().unwrap_or_else(PoisonError::into_inner);
@@ -145,23 +147,29 @@ impl Site<'_> {
         if let Some(tree) = *root {
             return Ok(tree);
         }
-        let tree = match self.remembered(&key) {
-            Some(tree) => tree,
+        let store = self.lowering.store;
+        let found = || match remembered(store, &key) {
+            Some(tree) => Ok(tree),
             None => {
                 let tree = import()?;
-                self.lowering.store.memo().put(key, tree.0.as_bytes().to_vec());
-                tree
+                store.memo().put(key, tree.0.as_bytes().to_vec());
+                Ok(tree)
             }
         };
+        // In a thread of its own: one of the pool that waits for parts of this could meanwhile begin another step, which would wait
+        // for what is held here.
+        let tree = thread::scope(|scope| {
+            scope.spawn(found).join().unwrap_or_else(|panic| resume_unwind(panic))
+        })?;
         *root = Some(tree);
         Ok(tree)
     }
+}
 
-    fn remembered(&self, key: &Digest) -> Option<TreeDigest> {
-        let bytes = self.lowering.store.memo().get(key)?;
-        let tree = TreeDigest(Digest::from_bytes(bytes.try_into().ok()?));
-        self.lowering.store.tree(&tree).ok()?.hit().map(|_| tree)
-    }
+fn remembered(store: &Store, key: &Digest) -> Option<TreeDigest> {
+    let bytes = store.memo().get(key)?;
+    let tree = TreeDigest(Digest::from_bytes(bytes.try_into().ok()?));
+    store.tree(&tree).ok()?.hit().map(|_| tree)
 }
 
 /// Under which the tree of a ware or an archive is remembered. Source: `spec/store-layout.md`, the memo.
