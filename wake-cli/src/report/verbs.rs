@@ -381,6 +381,7 @@ web/PKG.libsonnet:6:3: error: `./src/chart.ts` is not in the sandbox
         assert_eq!(
             shown(&recorded::fetching(), manner(Verbosity::Normal, Detail::Full)),
             "      Locked + acme/greet 1.2.0
+  Retrieving 2 packages by //wheels
      Fetched 2 packages, 512 B in 0.07s
 "
         );
