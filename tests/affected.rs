@@ -219,3 +219,31 @@ fn hooks_of_a_repository_that_came_from_somewhere_do_not_run() {
     affects(&project, &["--since", "HEAD"], "a b t");
     assert!(!marks.exists(), "{}", std::fs::read_to_string(&marks).unwrap());
 }
+
+#[test]
+fn a_file_that_a_depfile_does_not_name_affects_nothing_once_that_is_known() {
+    let project = project()
+        .pkg("files=['./unit.sh', './used', './unused'], modules={ u: './u.libsonnet', v: './v.libsonnet' }")
+        .module("u.libsonnet", "u", "outputs=function(wake, pkg) { o: './o' }, exec=wake.exec('./unit.sh', depfile='./d')")
+        .module("v.libsonnet", "v", "pkgFiles=[], modules={ u: pkg.modules.u({}) }, inputs=function(wake, module) { u: module.modules.u.outputs.o }, outputs=function(wake, pkg) { o: './p' }, exec=wake.exec(wake.program('sh'), args=['-c', 'echo > p'])")
+        .script("unit.sh", "#!/bin/sh\ncat used > o\necho 'o: unit.sh used' > d\n")
+        .file("used", "1\n")
+        .file("unused", "1\n")
+        .build();
+    git(&project, &["init", "-q"]);
+    commit(&project, "first");
+    project.edit("unused", "1", "2");
+    affects(&project, &[], "u v");
+    project.edit("unused", "2", "1");
+    project.build(&["//..."]);
+    // What came of the revision was kept before anything was known; another one is looked at with what is known now.
+    project.write("notes", "x");
+    commit(&project, "second");
+    project.edit("unused", "1", "2");
+    affects(&project, &[], "");
+    project.edit("used", "1", "2");
+    affects(&project, &[], "u v");
+    project.edit("used", "2", "1");
+    project.write("unit.sh", "#!/bin/sh\necho other > o\necho 'o: unit.sh' > d\n");
+    affects(&project, &[], "u v");
+}

@@ -442,3 +442,69 @@ fn modules_that_make_too_much() {
 "#]],
     );
 }
+
+/// The commands of a compilation database, each run outside of any sandbox.
+fn compile_commands(project: &Project) -> Vec<serde_json::Value> {
+    let run = project.wake(["graph", "--format", "compile-commands", "//..."]).run().success();
+    let commands: Vec<serde_json::Value> = serde_json::from_str(&run.stdout).unwrap();
+    for command in &commands {
+        let directory = command["directory"].as_str().unwrap();
+        let file = std::path::Path::new(command["file"].as_str().unwrap());
+        assert!(file.is_absolute() && file.exists(), "{command}");
+        let words: Vec<&str> = command["arguments"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|word| word.as_str().unwrap())
+            .collect();
+        let output =
+            Command::new(words[0]).args(&words[1..]).current_dir(directory).output().unwrap();
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    commands
+}
+
+#[test]
+fn an_editor_finds_every_unit_with_its_headers() {
+    let project = app(
+        "wake.dir('**')",
+        "cc.library('l', srcs=['src/l.c'], hdrs=['include/*.h', ':gen'], includes=['include'])\n    \
+         + sh.run('gen', 'mkdir -p include/made; echo \"#define MADE 1\" > include/made/gen.h', out='include/made/gen.h')\n    \
+         + sh.run('src2', 'echo \"int two(void) { return 2; }\" > two.c', out='two.c')\n    \
+         + cc.binary('p', srcs=['src/main.c', ':src2'], deps=[':l'])",
+    );
+    project.write("app/include/l.h", "#include <made/gen.h>\nint l(void);\n");
+    project.write("app/src/l.c", "#include <l.h>\nint l(void) { return MADE; }\n");
+    project.write("app/src/main.c", "#include <l.h>\nint main(void) { return l() - MADE; }\n");
+    project.write(
+        "user/PKG.libsonnet",
+        "local cc = import '@cc/rules.libsonnet';\n\
+         function(wake) wake.pkg(\n  wake.pkgInfo('user', '1.0.0'),\n  files=['./u.c'],\n  \
+         pkgs={ cc: wake.getPkg(wake.pkgInfo('cc', '^1', 'wake'), from='../rules/cc'),\n    \
+         app: wake.getPkg(wake.pkgInfo('app', '^1'), from='../app') },\n  \
+         modules=cc.binary('u', srcs=['u.c'], deps=['app:l']),\n)\n",
+    );
+    project.write("user/u.c", "#include <l.h>\nint main(void) { return l() + MADE; }\n");
+    let unbuilt = project.wake(["graph", "--format", "compile-commands", "//..."]).run().success();
+    unbuilt
+        .mentions("left out: what they need is not built as it is now")
+        .mentions("build first: `wake build`");
+    project.wake(["build", "//app", "//user"]).run().success();
+    let commands = compile_commands(&project);
+    let of = |file: &str| {
+        let found: Vec<_> = commands
+            .iter()
+            .filter(|command| command["file"].as_str().unwrap().ends_with(file))
+            .collect();
+        assert_eq!(found.len(), 1, "{file}: {commands:#?}");
+        found[0].to_string()
+    };
+    let root = project.root().display().to_string();
+    assert!(of("/app/src/l.c").contains(&format!("\"directory\":\"{root}/app\"")));
+    // Headers of another package are those of the checkout, where they are edited.
+    let user = of("/user/u.c");
+    assert!(user.contains(&format!("-I{root}/app/include")), "{user}");
+    // What is made is found by its link.
+    let made = of("/two.c");
+    assert!(made.contains(&format!("{root}/.wake/out/app/src2")), "{made}");
+}

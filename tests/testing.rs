@@ -168,3 +168,166 @@ fn cases_of_a_test_are_told_apart() {
         assert!(report.contains(line), "no `{line}` in {report}");
     }
 }
+
+/// A test `t` that runs a script, in which `$XML_OUTPUT_FILE` is where its report goes.
+fn reporting(script: &str) -> Project {
+    project()
+        .pkg("files=['./t.sh'], modules={ t: function(wake, pkg) wake.module('t', test=true, exec=wake.exec('./t.sh')) }")
+        .script("t.sh", &format!("#!/bin/sh\n{script}\n"))
+        .build()
+}
+
+const REPORT: &str = r#"cat > "$XML_OUTPUT_FILE" <<'END'
+<testsuites><testsuite name="s" tests="3">
+<testcase classname="math" name="adds"/>
+<testcase classname="math" name="divides"><failure message="expected 2, was &quot;3&quot;">trace</failure></testcase>
+<testcase name="later"><skipped message="no disk"/></testcase>
+</testsuite></testsuites>
+END
+"#;
+
+#[test]
+fn the_report_that_a_test_writes_is_told_and_merged() {
+    let project = reporting(&format!("{REPORT}exit 1"));
+    let run = project.wake(["test", "--junit", "report.xml"]).run().code(3);
+    run.mentions(
+        "//:t: 1 of 3 cases failed: math.divides\n  math.divides: expected 2, was \"3\"\n",
+    );
+    let report = project.read("report.xml");
+    for line in [
+        "<testsuites tests=\"3\" failures=\"1\" skipped=\"1\"",
+        "<testcase classname=\"//:t\" name=\"math.adds\"></testcase>",
+        "<testcase classname=\"//:t\" name=\"math.divides\"><failure message=\"expected 2, was &quot;3&quot;\"></failure></testcase>",
+        "<testcase classname=\"//:t\" name=\"later\"><skipped message=\"no disk\"/></testcase>",
+    ] {
+        assert!(report.contains(line), "no `{line}` in {report}");
+    }
+}
+
+#[test]
+fn the_report_of_a_pass_is_remembered_with_it() {
+    let project = reporting(
+        &REPORT.replace("<failure message=\"expected 2, was &quot;3&quot;\">trace</failure>", ""),
+    );
+    project.wake(["test"]).run().success();
+    let again = project.wake(["--message-format", "json", "test", "--junit", "report.xml"]).run();
+    assert_eq!(again.success().events().ran(), [] as [&str; 0]);
+    let report = project.read("report.xml");
+    assert!(report.contains("name=\"math.divides\"></testcase>"), "{report}");
+    assert!(report.contains("<testsuites tests=\"3\" failures=\"0\" skipped=\"1\""), "{report}");
+}
+
+#[test]
+fn a_test_that_fails_without_a_failed_case_is_a_failure_of_its_own() {
+    let project = reporting(&format!(
+        "{}exit 9",
+        REPORT.replace("<failure message=\"expected 2, was &quot;3&quot;\">trace</failure>", "")
+    ));
+    project.wake(["test", "--junit", "report.xml"]).run().code(3);
+    let report = project.read("report.xml");
+    assert!(report.contains("<testsuites tests=\"4\" failures=\"1\" skipped=\"1\""), "{report}");
+    assert!(report.contains("<testcase classname=\"//\" name=\"t\""), "{report}");
+    assert!(report.contains("<failure message=\"exit 9\">"), "{report}");
+}
+
+#[test]
+fn a_report_that_cannot_be_read_is_said_and_decides_nothing() {
+    for (script, why) in [
+        ("echo '<testsuite><testcase' > \"$XML_OUTPUT_FILE\"", "line 1, column "),
+        (
+            "printf '<!DOCTYPE a [<!ENTITY b \"c\">]>\\n<testsuite/>' > \"$XML_OUTPUT_FILE\"",
+            "line 1, column 1: it declares a document type, which no such report has",
+        ),
+        (
+            "{ echo '<testsuites>'; yes '<a>' | head -n 100000; } > \"$XML_OUTPUT_FILE\"",
+            "its elements are nested more than 100 deep",
+        ),
+        (
+            "head -c 1000000000 /dev/zero > \"$XML_OUTPUT_FILE\"",
+            "`.test-report.xml` is the report of a test, and has more than 16777216 bytes",
+        ),
+        (
+            "mkdir \"$XML_OUTPUT_FILE\"",
+            "`.test-report.xml` is the report of a test, and is no regular file",
+        ),
+        (
+            "ln -s /etc/passwd \"$XML_OUTPUT_FILE\"",
+            "`.test-report.xml` is the report of a test, and is no regular file",
+        ),
+        (
+            "mkfifo \"$XML_OUTPUT_FILE\"",
+            "`.test-report.xml` is the report of a test, and is no regular file",
+        ),
+    ] {
+        for (end, code) in [("", 0), ("exit 1", 3)] {
+            let project = reporting(&format!("{script}\n{end}"));
+            let run = project.wake(["test", "--junit", "report.xml"]).run().code(code);
+            let said = "warning: //:t: its report was not read: ";
+            let line = run.stderr.lines().find(|line| line.contains(said));
+            assert!(line.is_some_and(|line| line.contains(why)), "no `{why}` in {run}");
+            let report = project.read("report.xml");
+            assert!(report.contains("<testsuites tests=\"1\""), "{report}");
+        }
+    }
+}
+
+#[test]
+fn a_test_may_say_itself_where_its_report_is() {
+    let project = project()
+        .pkg(
+            "modules={ t: function(wake, pkg) wake.module('t', test=true, exec=wake.exec(wake.program('sh'),\n      \
+             env={ XML_OUTPUT_FILE: './out/r.xml' },\n      \
+             args=['-c', 'mkdir out; echo \"<testsuite><testcase><failure/></testcase></testsuite>\" > out/r.xml; exit 1'])) }",
+        )
+        .build();
+    project.wake(["test"]).run().code(3).mentions("//:t: 1 of 1 case failed: case 1\n");
+}
+
+#[test]
+fn flaky_tests_are_counted_across_runs() {
+    let counter = "modules={ odd: function(wake, pkg) wake.module('odd', test={ retries: 1 },\n      \
+                   exec=wake.exec(wake.program('sh'), args=['-c', 'case $(od -An -tu1 -N1 /dev/urandom) in *[02468]) ;; *) exit 1 ;; esac'])) }";
+    let project = project().pkg(counter).build();
+    // Each run passes at once, passes when tried again, or fails; the bytes decide, so all that is known is what was said.
+    let mut flaky = 0;
+    let mut failed = 0;
+    let mut said = String::new();
+    for _ in 0..12 {
+        let run = project.wake(["test", "--runs", "1"]).run();
+        flaky += usize::from(run.stderr.contains("(flaky: failed 1 of 2 times)"));
+        failed += usize::from(run.code == 3);
+        said = run.stderr;
+    }
+    // What failed is flaky as well, since the same key has passed, or everything failed.
+    let expected = if failed == 12 { 0 } else { flaky + failed };
+    let listed = project.wake(["log", "--flaky"]).run().success().stdout;
+    if expected == 0 {
+        return assert_eq!(listed, "");
+    }
+    let line = format!("//:odd: flaky in {expected} of its last 12 runs\n");
+    assert_eq!(listed, line);
+    assert!(said.contains(&line), "no `{line}` in {said}");
+    let json = project.wake(["log", "--flaky", "--json"]).run().success().stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json, serde_json::json!([{ "test": "//:odd", "flaky": expected, "runs": 12 }]));
+    let chosen = project.wake(["--message-format", "json", "test", "--flaky", "--runs", "1"]).run();
+    assert_eq!(chosen.events().of_kind("action.finished").count(), 1);
+}
+
+#[test]
+fn without_flaky_tests_there_are_none_to_run() {
+    let project = tests();
+    project.wake(["test", "--flaky"]).run().code(4).mentions("no test was flaky in its last runs");
+    project.wake(["log", "--flaky"]).run().success().prints(expect![[""]]);
+}
+
+#[test]
+fn a_test_that_writes_without_end_or_leaves_processes_ends() {
+    let project = reporting("head -c 1000000000 /dev/zero | tr '\\0' x");
+    let run = project.wake(["test"]).run().success();
+    assert!(run.stderr.len() < 100_000);
+    let log = project.wake(["log", "-o", ":t"]).run().success();
+    assert!(log.stdout.contains("bytes dropped]"), "{}", log.stdout.len());
+    let project = reporting("sleep 1000 & (setsid sleep 1000 &) ; exit 0");
+    project.wake(["test"]).run().success();
+}

@@ -151,7 +151,6 @@ fn a_root_without_a_shell_says_so() {
         .build();
     project.busybox_root("root", &["ls"]);
     project.wake(["shell", ":m"]).run().code(127).says(expect![[r#"
-        [TIME] Finished 0 actions in [TIME]
             Entering //:m, whose command is `./step.sh`; nothing that is done here is kept
         error: //:m: its root file system has no shell, neither `bash` nor `sh`
          help: run what it has: `wake exec TARGET -- PROGRAM`

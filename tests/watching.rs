@@ -1,4 +1,4 @@
-//! `wake build --watch`: built again when something changes.
+//! `--watch`: built or tested again when something changes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
-use wake_tests::{Project, project};
+use wake_tests::{Project, Wake, project, skip};
 
 /// A watching build and what it says.
 struct Watching {
@@ -17,7 +17,10 @@ struct Watching {
 
 impl Watching {
     fn start(project: &Project, args: &[&str]) -> Watching {
-        let call = project.wake(["build", "--watch"]).args(args);
+        Watching::of(&project.wake(["build", "--watch"]).args(args))
+    }
+
+    fn of(call: &Wake) -> Watching {
         let mut child = call.command().stdout(Stdio::null()).spawn().unwrap();
         let said = BufReader::new(child.stderr.take().unwrap());
         Watching { child, said }
@@ -142,4 +145,93 @@ fn a_workspace_that_goes_ends_it() {
     fs::remove_dir_all(&dir).unwrap();
     watching.until("is gone");
     assert_eq!(watching.child.wait().unwrap().code(), Some(10));
+}
+
+#[test]
+fn a_stale_build_is_stopped_also_where_nothing_tells_of_changes() {
+    let project = project().step("m", "echo one > out.txt").build();
+    let mut watching = Watching::start(&project, &["-v", "--poll", "1"]);
+    watching.until("Watching by looking");
+    project.edit("step.sh", "echo one", "sleep 1000; echo one");
+    // It has begun when the next change comes; were it not stopped, nothing would ever end.
+    watching.until("//:m");
+    project.edit("step.sh", "sleep 1000; echo one", "echo two");
+    watching.until("Finished 1 action");
+    assert_eq!(project.result_text("//:m", "out.txt"), "two\n");
+    watching.interrupt();
+}
+
+#[test]
+fn tests_run_again_when_something_changes() {
+    let project = project()
+        .pkg(
+            "files=['./a.txt'], modules={ good: function(wake, pkg) wake.module('good', test=true,\n      \
+             exec=wake.exec(wake.program('sh'), args=['-c', 'echo 1..1; grep -q a a.txt && echo ok 1 - has || { echo not ok 1 - has; exit 1; }'])) }",
+        )
+        .file("a.txt", "a\n")
+        .build();
+    let call = project.wake(["test", "--watch", "--junit", "report.xml"]);
+    let mut watching = Watching::of(&call);
+    watching.until("tested 1 test");
+    watching.until("Watching 1 directory");
+    project.write("a.txt", "b\n");
+    watching.until("//:good: 1 of 1 case failed: has");
+    project.write("a.txt", "a b\n");
+    watching.until("tested 1 test");
+    assert_eq!(watching.interrupt(), 130);
+    assert!(project.read("report.xml").contains("name=\"has\"></testcase>"));
+}
+
+#[test]
+fn where_the_kernel_watches_too_little_that_is_said_with_what_to_do() {
+    let project = project().step("m", "touch out.txt").build();
+    for number in 0..20 {
+        project.write(&format!("dirs/{number}/file"), "x");
+    }
+    let limited = "echo 10 > /proc/sys/user/max_inotify_watches && exec \"$@\"";
+    let wrapper = ["unshare", "--user", "--map-root-user", "sh", "-c", limited, "sh"];
+    let is_possible = std::process::Command::new(wrapper[0])
+        .args(&wrapper[1..])
+        .arg("true")
+        .status()
+        .is_ok_and(|status| status.success());
+    if !is_possible {
+        return skip(
+            "where_the_kernel_watches_too_little",
+            "user namespaces with limits of their own",
+        );
+    }
+    let run = project.wake(["build", "--watch"]).wrapper(wrapper).run().code(10);
+    let root = project.root().display().to_string();
+    let said = run.stderr.replace(&root, "ROOT");
+    let expected = "error: this system lets a user watch no more than 9 of the directories below `ROOT`\n \
+                     help: look again every few seconds instead: `--poll 2`\n \
+                     help: root can raise the limits `fs.inotify.max_user_watches` and `fs.inotify.max_user_instances` with `sysctl`\n";
+    assert!(said.ends_with(expected), "{said}");
+}
+
+#[test]
+fn a_burst_of_edits_and_a_directory_of_many_files() {
+    let project = project().step("m", "ls src | wc -l > out.txt").file("src/0", "").build();
+    project.edit("PKG.libsonnet", "'./step.sh'", "'./step.sh', wake.dir('src/**')");
+    let mut watching = Watching::start(&project, &[]);
+    watching.until("Watching 2 directories");
+    for number in 1..3000 {
+        fs::write(project.path(&format!("src/{number}")), "x").unwrap();
+    }
+    loop {
+        watching.until("Finished");
+        if project.result_text("//:m", "out.txt").trim() == "3000" {
+            break;
+        }
+    }
+    fs::remove_dir_all(project.path("src")).unwrap();
+    project.write("src/one", "x");
+    loop {
+        watching.until("in ");
+        if project.result_text("//:m", "out.txt").trim() == "1" {
+            break;
+        }
+    }
+    watching.interrupt();
 }

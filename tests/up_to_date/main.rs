@@ -13,3 +13,4 @@ mod scene;
 mod sequences;
 mod state;
 mod surroundings;
+mod watched;

@@ -136,6 +136,16 @@ pub(crate) fn holds(project: &Project, ran: &[&str]) {
     assert_eq!(elsewhere.events().ran(), [] as [&str; 0], "a copy that shares the store");
 }
 
+/// The results in the checkout, as they are linked, are those of a build of a fresh copy.
+#[track_caller]
+pub(crate) fn results_agree(project: &Project, what: &str) {
+    let fresh = fresh_outcome(project);
+    assert_eq!(fresh.code, 0, "{what}: {fresh:?}");
+    for (label, tree) in &fresh.results {
+        assert_eq!(&read_tree(&project.result(label, "")), tree, "{what}: {label}");
+    }
+}
+
 /// What a build of a copy of the checkout in an empty store gives.
 #[track_caller]
 fn fresh_outcome(of: &Project) -> Outcome {

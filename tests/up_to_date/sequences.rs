@@ -9,10 +9,10 @@ use wake_tests::Project;
 use crate::scene::{TARGETS, agrees, settled};
 
 /// Knuth's MMIX generator; the high bits are the good ones.
-struct Choice(u64);
+pub(crate) struct Choice(pub(crate) u64);
 
 impl Choice {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % bound
@@ -20,9 +20,9 @@ impl Choice {
 }
 
 /// A name, and something that is done to a checkout; the number makes a few variants of it.
-type Edit = (&'static str, fn(&Project, usize));
+pub(crate) type Edit = (&'static str, fn(&Project, usize));
 
-const EDITS: [Edit; 18] = [
+pub(crate) const EDITS: [Edit; 18] = [
     ("data", |p, n| p.write("data", format!("{n}\n"))),
     ("data of the same time", |p, n| {
         let time = fs::metadata(p.path("data")).unwrap().modified().unwrap();

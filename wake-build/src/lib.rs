@@ -7,6 +7,7 @@
 //! | `settings`, `workspace`, `registries`, `image_failure`, `pkg_place`, `target` | finds the checkout, where packages and images lie and come from, and what is to be built |
 //! | `published` | what a package is to those who get it from a registry |
 //! | `sources`, `fixed`, `files`, `source_text`, `shelf` | looks at files, remembers what they hold, and puts pieces aside |
+//! | `test_past` | how tests ended when they ran |
 //! | `options`, `evaluate`, `expression` | what options are set to; applies functions, remembering what came of it; evaluates what somebody typed |
 //! | `file_set` | which files of a package others get |
 //! | `retriever`, `locked`, `load`, `order`, `choose`, `resolve` | from package files and `wake.lock` to packages that fit together |
@@ -36,6 +37,7 @@ mod fixed;
 mod files;
 mod source_text;
 mod shelf;
+mod test_past;
 mod options;
 mod evaluate;
 mod expression;
@@ -66,8 +68,8 @@ mod publish;
 mod explain;
 
 pub use build::{
-    BuildReport, BuildRequest, BuiltModule, Guest, LinkPolicy, StepVisit, VisitEnd, VisitPlace,
-    VisitedStep,
+    BuildReport, BuildRequest, BuiltModule, Guest, Kept, LinkPolicy, LookOver, Standing, StepVisit,
+    VisitEnd, VisitPlace, VisitedStep,
 };
 pub use choose::LockChange;
 pub use explain::{
@@ -85,8 +87,9 @@ pub use purpose::{Purpose, Shard, TagSelection, TestSelection};
 pub use registries::{Mirrors, Reach};
 pub use session::{LockUse, Options, Session, evaluation_worker};
 pub use settings::{PersonSettings, RegistrySettings, Settings, TrustSettings, span};
-pub use snapshot::LookedAt;
+pub use snapshot::{LookedAt, Touched};
 pub use target::{Scope, TargetConfig, TargetPattern};
+pub use test_past::{Flakiness, PastEnd, TestPast};
 pub use wake_registry::{KeyRing, LoginNote, NamedKey, PublicKey, Source, Yank};
 pub use workers::Workers;
 pub use workspace::{WORKSPACE_FILE, Workspace};

@@ -33,6 +33,7 @@ use crate::resolve::{Resolution, resolve};
 use crate::snapshot::Snapshot;
 use crate::sources::DirSources;
 use crate::target::{Target, TargetConfig, TargetPackages, TargetPattern, find};
+use crate::test_past::TestPast;
 use crate::workers::Workers;
 use crate::workspace::Workspace;
 
@@ -204,9 +205,28 @@ impl Session {
         let _ = self.failed_tests_file().replace_by(&[lines.as_bytes()]);
     }
 
+    fn test_past_file(&self) -> ConfinedPath {
+        self.state_dir().join("state/tests")
+    }
+
+    /// How tests ended here when they ran.
+    pub fn test_past(&self) -> TestPast {
+        TestPast::read(&self.test_past_file())
+    }
+
+    /// Keeps how tests ended; where that cannot be written, nobody will know.
+    pub fn keep_test_past(&self, past: &TestPast) {
+        let _ = past.write(&self.test_past_file());
+    }
+
     /// Where what a build puts aside lies.
     pub(crate) fn spare_dir(&self) -> ConfinedPath {
         self.state_dir().join("state")
+    }
+
+    /// Where result links lie, absolute.
+    pub fn results_dir(&self) -> PathBuf {
+        self.out_dir().path()
     }
 
     /// Where result links lie.

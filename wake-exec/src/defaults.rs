@@ -35,6 +35,13 @@ pub const DEFAULT_ENV: &[(&str, &str)] = &[
     ("TZ", "UTC"),
 ];
 
+/// The variable that tells a test where it may leave a report of its cases, as JUnit writes them. Others call it so, and test
+/// libraries look for it.
+pub const REPORT_VARIABLE: &str = "XML_OUTPUT_FILE";
+
+/// Where a test leaves that report, from its working directory, unless it says otherwise.
+pub const REPORT_FILE: &str = ".test-report.xml";
+
 /// System directories of the host, whatever of them exists. `/usr/local` is shown empty, because
 /// the identity of the host does not cover it.
 pub const SYSTEM_DIRS: &[&str] = &["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32"];

@@ -26,6 +26,8 @@ pub struct JobResult {
     pub outputs: Result<Manifest, Vec<OutputFault>>,
     /// The bytes of [`crate::Outputs::depfile`].
     pub depfile: Option<ByteBuf>,
+    /// The bytes of [`crate::Outputs::report`], or what is wrong with it; none if it is not there.
+    pub report: Option<Result<ByteBuf, OutputFault>>,
 }
 
 impl JobResult {
@@ -148,6 +150,15 @@ pub enum OutputDefect {
     /// It says more than is read.
     #[error("is the depfile, and has more than {limit} bytes")]
     DepfileTooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// It is to say what became of the cases of a test, and is something else than a file.
+    #[error("is the report of a test, and is no regular file")]
+    ReportNoFile,
+    /// It says more than is read.
+    #[error("is the report of a test, and has more than {limit} bytes")]
+    ReportTooLarge {
         /// The limit, in bytes.
         limit: u64,
     },

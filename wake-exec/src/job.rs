@@ -201,6 +201,8 @@ pub struct Outputs {
     pub texts: Vec<RelPath>,
     /// A file, relative to `base`, whose bytes are handed back if the command returned 0.
     pub depfile: Option<RelPath>,
+    /// A file, relative to `base`, whose bytes are handed back however the command ends, if it is there.
+    pub report: Option<RelPath>,
     /// An absent directory of the host that is made and filled; best on the store's own file system.
     pub into: PathBuf,
     /// After which endings.
@@ -281,6 +283,7 @@ impl Job {
                 declared: Vec::new(),
                 texts: Vec::new(),
                 depfile: None,
+                report: None,
                 into,
                 take: TakeOutputs::OnSuccess,
                 fidelity: Fidelity::Content,

@@ -28,8 +28,8 @@ mod probe;
 
 pub use cancel::CancelToken;
 pub use defaults::{
-    BUILDER_GID, BUILDER_UID, DEFAULT_ENV, HOME, HOSTNAME, SOURCE_DATE_EPOCH, SYSTEM_DIRS,
-    WORK_DIR, WORK_PATH,
+    BUILDER_GID, BUILDER_UID, DEFAULT_ENV, HOME, HOSTNAME, REPORT_FILE, REPORT_VARIABLE,
+    SOURCE_DATE_EPOCH, SYSTEM_DIRS, WORK_DIR, WORK_PATH,
 };
 pub use error::{Hint, SandboxError};
 pub use etc::{EtcNode, etc_of_host, fixed_etc, is_system};

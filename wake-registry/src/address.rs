@@ -51,7 +51,7 @@ impl Address {
             if path.is_empty() {
                 return Err(ParseAddressError::Empty(shown()));
             }
-            return Ok(Address::Dir(base.join(path).components().collect()));
+            return Ok(Address::Dir(dir(base, Path::new(path))));
         }
         if let Some(rest) = text.strip_prefix("oci://") {
             return match rest.trim_matches('/') {
@@ -69,6 +69,17 @@ impl Address {
             Some(_) => Ok(Address::Web(text.trim_end_matches('/').to_owned())),
         }
     }
+}
+
+/// The directory that a path leads to from `base`, in which no link stands: what `..` at its beginning means is plain then.
+/// Behind a name that may be one of a link it means something else, and stays.
+fn dir(base: &Path, path: &Path) -> PathBuf {
+    let (mut base, mut rest) = (base, path);
+    while let Ok(behind) = rest.strip_prefix("..") {
+        let Some(above) = base.parent() else { break };
+        (base, rest) = (above, behind);
+    }
+    base.join(rest).components().collect()
 }
 
 /// Source: distribution-spec 1.1, "Pulling manifests", for the names of repositories.
@@ -115,7 +126,9 @@ mod tests {
             ("file:///r/a/", "/r/a"),
             ("file:r", "/ws/r"),
             ("file:./r", "/ws/r"),
-            ("file:../r", "/ws/../r"),
+            ("file:../r", "/r"),
+            ("file:./r/../s", "/ws/r/../s"),
+            ("file:../../r", "/../r"),
         ] {
             assert_eq!(parse(text), Ok(Address::Dir(path.into())), "{text}");
         }

@@ -115,6 +115,25 @@ fn recall(pinned: &PinnedAction, store: &Store) -> Result<Option<StoredAction>, 
     Ok(None)
 }
 
+/// What tells all that the command of a step will read from what it would read elsewhere, where a step that is alike said what it
+/// had read, and that is the same here. Two steps of one such name leave the same. None where nobody knows.
+pub fn read_name(pinned: &PinnedAction, store: &Store) -> Result<Option<Digest>, StoreError> {
+    let Some(sight) = Sight::of(pinned, store)? else { return Ok(None) };
+    let claims = read_claims(store, &sight.alike);
+    let holds = |claim: &&Claim| sight.content(&claim.read).as_deref() == Some(&*claim.content);
+    let name = |claim: &Claim| {
+        digest_of(Domain::Record, |e| {
+            e.list(4);
+            e.text("read");
+            e.text(&sight.alike.to_string());
+            e.text(&claim.content);
+            e.list(claim.read.len());
+            claim.read.iter().for_each(|path| e.text(path.as_str()));
+        })
+    };
+    Ok(claims.iter().rev().find(holds).map(name))
+}
+
 /// Remembers what the command of the action `key` says in its depfile that it has read.
 pub(crate) fn remember(
     pinned: &PinnedAction,

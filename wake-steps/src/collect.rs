@@ -47,7 +47,8 @@ pub(crate) fn performance(
 ) -> Performance {
     let (stdout, stderr, overhead) = (Vec::new(), Vec::new(), Duration::ZERO);
     let outcome = Outcome::Exited(0);
-    Performance { began_ms, outcome, usage, stdout, stderr, depfile: None, overhead, left }
+    let (depfile, report) = (None, None);
+    Performance { began_ms, outcome, usage, stdout, stderr, depfile, report, overhead, left }
 }
 
 /// What lies at each of `paths` among the inputs, as a tree in the making; else those at which nothing lies.

@@ -84,6 +84,8 @@ pub struct Performance {
     pub stderr: Vec<u8>,
     /// What it says that it has read, if its terms ask for that and it succeeded.
     pub depfile: Option<Vec<u8>>,
+    /// What it says became of its cases, or what is wrong with where it says it, if its terms ask for that and it says anything.
+    pub report: Option<Result<Vec<u8>, String>>,
     /// Time around the command.
     pub overhead: Duration,
     /// What it left; or what is wrong with that, a line each.

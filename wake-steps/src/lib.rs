@@ -17,6 +17,7 @@
 //! | `pin`, `shell_line` | a step whose needs are done becomes an action; its command as one would type it |
 //! | `reason` | why an action ran |
 //! | `depfile`, `claims` | what commands say that they have read, and the hits that follow from it |
+//! | `test_report` | what tests say of their cases |
 //! | `slots`, `engine`, `here`, `collect` | performing an action: in turn, anywhere, on this machine, or by taking what lies there |
 //! | `hosts` | what machines consisted of |
 //! | `machine` | a store, an engine, threads |
@@ -44,6 +45,7 @@ pub mod shell_line;
 pub mod reason;
 mod depfile;
 mod claims;
+pub mod test_report;
 mod advice;
 pub mod slots;
 pub mod engine;
@@ -58,6 +60,7 @@ pub mod run;
 pub mod explain;
 
 pub use cancel::Cancel;
+pub use claims::read_name;
 pub use machine::{MOST_JOBS, Machine, MachineOptions, open_store};
 pub use pin::StepContext;
 pub use results::{Results, StepOutput};

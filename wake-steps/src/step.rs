@@ -61,6 +61,8 @@ pub struct Terms {
     /// The file, from [`Step::work`], in which the command says what it has read, as Make has it: what it does not name may
     /// change, and the result stays.
     pub depfile: Option<RelPath>,
+    /// The file, from [`Step::work`], in which a test says what became of its cases.
+    pub report: Option<RelPath>,
     /// Whether what comes of it is forgotten, since it hangs on more than its key says. Never of a step that a snapshot
     /// knows.
     #[serde(skip)]

@@ -8,6 +8,7 @@
 //! | `tool` | how each tool is told about them and started |
 //! | `scenario`, `session` | the situations, and the way into each |
 //! | `measure`, `floor` | what a process took, and what nothing can be faster than |
+//! | `daily` | an edit while one watches, and what a change affects |
 //! | `evaluation` | the package files, by wake and by the bare evaluator |
 //! | `report` | the table |
 
@@ -17,6 +18,7 @@
     reason = "a table is what this program is for"
 )]
 
+mod daily;
 mod evaluation;
 mod fault;
 mod floor;
@@ -95,6 +97,9 @@ struct Arguments {
     /// Only compare wake's evaluation of the package files with that of the bare evaluator
     #[arg(long, conflicts_with_all = ["with", "only_generate", "record"])]
     evaluation: bool,
+    /// Only measure an edit while one watches, and `wake affected`, which no other tool has
+    #[arg(long, conflicts_with_all = ["evaluation", "only_generate", "record"])]
+    only_daily: bool,
     /// Only make the checkouts in DIR, for a look or a profile
     #[arg(long, requires = "dir")]
     only_generate: bool,
@@ -155,11 +160,31 @@ fn compare_in(base: &Path, arguments: &Arguments) -> Result<(), Fault> {
         return Ok(());
     }
     let mut findings = Findings::default();
-    let result = session.run(&mut findings);
+    let mut result = match arguments.only_daily {
+        true => session.build_once(),
+        false => session.run(&mut findings),
+    };
+    let mut daily = String::new();
+    for tool in &tools {
+        if result.is_err() {
+            break;
+        }
+        match daily::measure(&**tool, &repository, arguments.rounds) {
+            Ok(found) => {
+                let lines = found.map(|found| found.lines(tool.name()));
+                daily.push_str(&lines.unwrap_or_default());
+            }
+            Err(fault) => result = Err(fault),
+        }
+    }
     for tool in &tools {
         tool.finish();
     }
-    let section = report::section(&repository, &tools, arguments.rounds, &findings);
+    if arguments.only_daily {
+        print!("{daily}");
+        return result;
+    }
+    let section = report::section(&repository, &tools, arguments.rounds, &findings) + &daily;
     print!("{section}");
     result?;
     match &arguments.record {
@@ -196,6 +221,9 @@ fn tools(base: &Path, arguments: &Arguments) -> Result<Vec<Box<dyn Tool>>, Fault
         Box::new(Wake::new(program, place("wake")?, arguments.root, jobs)),
         Box::new(Ninja::new(place("ninja")?, jobs)),
     ];
+    if arguments.only_daily {
+        tools.truncate(1);
+    }
     if let Some(before) = &arguments.before {
         let program = fs::canonicalize(before).at(before)?;
         let earlier = Wake::new(program, place("wake-before")?, arguments.root, jobs);

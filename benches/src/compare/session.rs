@@ -91,6 +91,14 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
+    /// Builds everything once, and once more with nothing to do.
+    pub(crate) fn build_once(&self) -> Result<(), Fault> {
+        for tool in self.tools {
+            measure::run(&mut tool.build(), &tool.place().log())?;
+        }
+        self.settle()
+    }
+
     fn settle(&self) -> Result<(), Fault> {
         std::thread::sleep(TICKS);
         for tool in self.tools {

@@ -12,14 +12,23 @@ use wake_steps::profile::SpanKind;
 use wake_steps::run::announce;
 use wake_steps::{Batch, BatchResult, SchedulePolicy, Steps};
 
+use super::kept::Standing;
 use super::linking::followers;
 use super::{BuildReport, BuiltModule, Scene, executables};
 use crate::files::Files;
 use crate::session::Session;
 use crate::snapshot::{
-    CheckedLink, Differences, Origin, Replay, Snapshot, StepRecord, check_results, place,
-    shared_name, verify,
+    CheckedLink, Differences, Origin, Replay, Snapshot, StepRecord, Touched, check_results, place,
+    shared_name, verify, verify_touched,
 };
+
+/// Where the checkout is compared with a snapshot.
+#[derive(Clone, Copy)]
+pub(super) enum Look<'a> {
+    Everywhere,
+    /// Only there: nothing else was touched since it was compared whole, and results are as they were then.
+    At(&'a Touched),
+}
 
 impl Session {
     /// The snapshot of the last build of a request here, else of another checkout of the same repository.
@@ -33,25 +42,41 @@ impl Session {
         self.machine.threads().install(|| own().or_else(of_others))
     }
 
-    /// Builds from the snapshot of the last build of the same request, if that can be relied on.
+    /// Whether this machine is the one that a snapshot was taken on, as far as that counts.
+    pub(super) fn host_holds(&self, snapshot: &Snapshot) -> Option<()> {
+        let meta = snapshot.meta()?;
+        let Some(host) = &meta.host else { return Some(()) };
+        match host.proof.as_ref().is_some_and(HostProof::holds) {
+            true => self.machine.assume_host(host.clone()),
+            // What was read once says nothing of now.
+            false => self.machine.known_host().is_none().then_some(())?,
+        }
+        self.machine.host().ok().filter(|now| *now == host.digest).map(drop)
+    }
+
+    /// Whether all results, and the links to them, are where a snapshot says.
+    pub(super) fn results_hold(&self, snapshot: &Snapshot) -> bool {
+        let checked = check_results(snapshot, &self.out_dir(), &HashSet::new());
+        let is_right = |link: &CheckedLink| matches!(link, CheckedLink::Read { .. });
+        checked.is_some_and(|links| links.iter().all(is_right))
+    }
+
+    /// Builds from the snapshot of the last build of the same request, if that can be relied on. Says what the snapshot tells of
+    /// the checkout afterwards.
     pub(super) fn build_again(
         &self,
         snapshot: &mut Snapshot,
+        look: Look<'_>,
         scene: &Scene,
         reporter: &mut dyn Reporter,
         ending: &mut BatchResult,
-    ) -> Option<BuildReport> {
+    ) -> Option<(BuildReport, Standing)> {
         let Scene { request, cancel, .. } = *scene;
         let profile = self.profile();
         let snapshot_span = |name: &str| profile.begin(SpanKind::Snapshot, || name.to_owned());
         let meta = snapshot.meta()?;
         meta.is_of_this_boot().then_some(())?;
-        if let Some(host) = &meta.host {
-            if host.proof.as_ref().is_some_and(HostProof::holds) {
-                self.machine.assume_host(host.clone());
-            }
-            self.machine.host().ok().filter(|now| *now == host.digest)?;
-        }
+        self.host_holds(snapshot)?;
         let root = &self.workspace.root;
         let span = snapshot_span("verify snapshot");
         let out = self.out_dir();
@@ -60,9 +85,12 @@ impl Session {
             false => Origin::Elsewhere,
         };
         let is_stopped = || self.registries.is_stopped();
-        let compare = || {
-            let verify = || verify(snapshot, origin, root, profile, &is_stopped);
-            self.machine.threads().install(verify)
+        let compare = || match look {
+            Look::Everywhere => {
+                let verify = || verify(snapshot, origin, root, profile, &is_stopped);
+                self.machine.threads().install(verify)
+            }
+            Look::At(touched) => verify_touched(snapshot, touched, root, profile),
         };
         let compared = match origin {
             Origin::Here => compare(),
@@ -85,7 +113,10 @@ impl Session {
         // A result that is to be made again need not be what it was.
         let made_again: HashSet<usize> =
             replay.order().iter().filter_map(|step| snapshot.result_of(step.0)).collect();
-        let check = || check_results(snapshot, &out, &made_again);
+        let check = || match look {
+            Look::Everywhere => check_results(snapshot, &out, &made_again),
+            Look::At(_) => Some(Vec::new()),
+        };
         let (mut broken, mut links) = (Vec::new(), Vec::new());
         for checked in self.machine.threads().install(check)? {
             match checked {
@@ -115,13 +146,20 @@ impl Session {
         let built =
             if request.results { again_built(self, snapshot, &replay, &out) } else { Vec::new() };
         let patched = !(differences.is_empty() && links.is_empty());
-        let is_kept = patched && ending.classes.is_empty() && !cancel.is_cancelled();
-        let changes = if is_kept { replay.changes(differences, links) } else { None };
+        let is_whole = ending.classes.is_empty() && !cancel.is_cancelled();
+        let changes = if patched && is_whole { replay.changes(differences, links) } else { None };
+        let mut standing = match (is_whole, patched) {
+            (false, _) => Standing::Behind,
+            (true, false) => Standing::Current,
+            (true, true) => Standing::Lost,
+        };
         let keep = || {
             let _span = snapshot_span("save snapshot");
             let place = place(&self.state_dir(), &scene.key);
             // Without it the next build looks at the same files again.
-            let _ = changes.map(|changes| snapshot.keep(&place, changes));
+            if let Some(Ok(true)) = changes.map(|changes| snapshot.keep(&place, changes)) {
+                standing = Standing::Current;
+            }
         };
         if broken.is_empty() {
             self.machine.threads().install(keep);
@@ -132,7 +170,7 @@ impl Session {
                 self.link_all(&out, &broken, request.link, reporter, ending);
             });
         }
-        Some(BuildReport { built, ..BuildReport::default() })
+        Some((BuildReport { built, ..BuildReport::default() }, standing))
     }
 
     pub(super) fn perform_again(

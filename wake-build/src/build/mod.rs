@@ -5,6 +5,7 @@ mod linking;
 mod module_steps;
 mod planned;
 mod recall;
+mod kept;
 mod again;
 mod visit;
 
@@ -19,6 +20,9 @@ use wake_steps::run::{Run, RunEnd};
 use wake_steps::{BatchResult, Cancel, clock};
 use wake_store::{ConfinedPath, Obstacle, Refusal};
 
+use self::again::Look;
+use self::kept::Ground;
+pub use self::kept::{Kept, LookOver, Standing};
 pub(crate) use self::module_steps::ModuleSteps;
 use self::planned::InBuild;
 pub(crate) use self::planned::warnings;
@@ -80,6 +84,16 @@ impl Session {
         cancel: &Cancel,
         reporter: &mut dyn Reporter,
     ) -> BuildReport {
+        self.build_from(Ground::Disk, request, cancel, reporter)
+    }
+
+    fn build_from(
+        &self,
+        ground: Ground<'_>,
+        request: &BuildRequest,
+        cancel: &Cancel,
+        reporter: &mut dyn Reporter,
+    ) -> BuildReport {
         let started = clock::now();
         ignore_state_dir(&self.state_dir());
         self.registries.count_with(cancel.meter());
@@ -90,7 +104,7 @@ impl Session {
             for diagnostic in &self.warnings {
                 reporter.event(&Event::Diagnostic(Box::new(diagnostic.clone())));
             }
-            let result = self.try_build(request, cancel, started, reporter, ending);
+            let result = self.try_build(ground, request, cancel, started, reporter, ending);
             drop(span);
             for diagnostic in self.mirror_warnings() {
                 reporter.event(&Event::Diagnostic(Box::new(diagnostic)));
@@ -106,6 +120,7 @@ impl Session {
 
     fn try_build(
         &self,
+        ground: Ground<'_>,
         request: &BuildRequest,
         cancel: &Cancel,
         started: Instant,
@@ -115,7 +130,6 @@ impl Session {
         let began = crate::files::now();
         let key = request_key(self, request);
         let scene = Scene { request, cancel, started, began, key };
-        let mut snapshot = self.snapshot(&key);
         let mut recall;
         let reporter: &mut dyn Reporter = match request.recalls_warnings {
             true => {
@@ -124,9 +138,20 @@ impl Session {
             }
             false => reporter,
         };
-        if !(request.rebuild || request.recalls_warnings)
+        let is_from_anew = request.is_from_anew();
+        if let Ground::Kept { snapshot, touched, standing } = ground
+            && !is_from_anew
+            && let Some((report, now)) =
+                self.build_again(snapshot, Look::At(touched), &scene, reporter, ending)
+        {
+            *standing = now;
+            return Ok(report);
+        }
+        let mut snapshot = self.snapshot(&key);
+        if !is_from_anew
             && let Some(snapshot) = &mut snapshot
-            && let Some(report) = self.build_again(snapshot, &scene, reporter, ending)
+            && let Some((report, _)) =
+                self.build_again(snapshot, Look::Everywhere, &scene, reporter, ending)
         {
             return Ok(report);
         }

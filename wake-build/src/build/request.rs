@@ -35,6 +35,13 @@ pub struct BuildRequest {
     pub recalls_warnings: bool,
 }
 
+impl BuildRequest {
+    /// Whether what an earlier build left says nothing of it.
+    pub(super) fn is_from_anew(&self) -> bool {
+        self.rebuild || self.recalls_warnings
+    }
+}
+
 /// Whether results are linked into the checkout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LinkPolicy {

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 use wake_model::encode::{Domain, Encoder, digest_bytes};
-use wake_model::{ActionDigest, Digest, RelPath, TreeDigest};
+use wake_model::{Digest, RelPath, TreeDigest};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::error::store_failure;
 use wake_steps::pin::{pin, platform};
 use wake_steps::step::{Root, TreeOrigin};
 use wake_steps::wares::Wares;
-use wake_steps::{Cancel, Input, Inputs, Results, Step, StepContext, StepId};
+use wake_steps::{Cancel, Input, Inputs, Results, Step, StepContext, StepId, read_name};
 
 use super::{Explained, warnings};
 use crate::lower::{Lowering, step_id};
@@ -21,19 +22,40 @@ use crate::snapshot::Snapshot;
 use crate::target::TargetPattern;
 
 /// The version of what is kept of a revision.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The forecasts of the modules that targets mean, by their labels.
 ///
 /// A forecast is the key that a module's action has where what other modules leave is named by their forecasts: it differs
 /// between two states of a workspace if anything that the command sees differs, or anything that what it sees is made from.
+///
+/// Where a command has said in a depfile what it reads, there is a second one, in which that stands for all that it sees.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Forecasts(BTreeMap<String, String>);
+pub struct Forecasts(BTreeMap<String, Forecast>);
+
+/// What is forecast of one module.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Forecast {
+    /// By what it sees.
+    seen: String,
+    /// By what it reads, and what is read for it; none where that is not known to be less.
+    read: Option<String>,
+}
 
 impl Forecasts {
-    /// The forecast of the module of this label.
-    pub fn get(&self, label: &str) -> Option<&str> {
-        self.0.get(label).map(String::as_str)
+    /// Whether there is a module of this label.
+    pub fn has(&self, label: &str) -> bool {
+        self.0.contains_key(label)
+    }
+
+    /// Whether the module of this label comes to the same as where `others` were made.
+    pub fn is_same(&self, label: &str, others: &Forecasts) -> bool {
+        match (self.0.get(label), others.0.get(label)) {
+            (Some(one), Some(other)) => {
+                one.seen == other.seen || (one.read.is_some() && one.read == other.read)
+            }
+            _ => false,
+        }
     }
 
     /// The labels, sorted.
@@ -59,33 +81,54 @@ impl Session {
             .map_err(|error| Diagnostic::error(Class::Environment, error.to_string()))?;
         let wares = Wares::new(self.store(), cancel.meter());
         let ground = StepContext { results: &results, wares: &wares, tell: &|_| {} };
-        let mut keys: BTreeMap<StepId, ActionDigest> = BTreeMap::new();
+        let (mut seen, mut read) = (Names::new(), Names::new());
         for &node in &plan.order {
-            let key = self.forecast(&lowering, node, &ground, &keys)?;
-            keys.insert(step_id(node), key);
+            self.forecast(&lowering, node, &ground, &mut seen, &mut read)?;
         }
-        let forecast = |(step, key): (&StepId, &ActionDigest)| {
+        let forecast = |(step, name): (&StepId, &Digest)| {
             let module = &plan.graph[NodeIndex::new(step.0)];
-            module.requested.then(|| (module.label.clone(), key.to_string()))
+            let read = read.get(step).map(ToString::to_string);
+            let forecast = Forecast { seen: name.to_string(), read };
+            module.requested.then(|| (module.label.clone(), forecast))
         };
-        let answer = Forecasts(keys.iter().filter_map(forecast).collect());
+        let answer = Forecasts(seen.iter().filter_map(forecast).collect());
         self.keep_evaluations(&checkout)?;
         Ok(Explained { answer, warnings: warnings(&planned) })
     }
 
+    /// Names what a module leaves, by what it sees; and by what it reads, where that or what it needs is known to be less.
     fn forecast(
         &self,
         lowering: &Lowering<'_>,
         node: NodeIndex,
         ground: &StepContext<'_>,
-        keys: &BTreeMap<StepId, ActionDigest>,
-    ) -> Result<ActionDigest, Failure> {
+        seen: &mut Names,
+        read: &mut Names,
+    ) -> Result<(), Failure> {
         let step = lowering.step(node, ground).map_err(|diagnostic| *diagnostic)?;
         let label = &lowering.plan.graph[node].label;
-        let pinned =
-            pin(promised(step, keys), ground, &|| self.machine.host(), self.machine.sandbox())
-                .map_err(|error| error.diagnostic(label, self.store()))?;
-        Ok(pinned.action.digest())
+        let pinned = |step: Step| {
+            pin(step, ground, &|| self.machine.host(), self.machine.sandbox())
+                .map_err(|error| error.diagnostic(label, self.store()))
+        };
+        let says = step.terms.depfile.is_some();
+        let is_narrowed = needs(&step).any(|need| read.contains_key(&need));
+        let narrowed = is_narrowed
+            .then(|| promised(step.clone(), &|need| read.get(&need).or_else(|| seen.get(&need))));
+        let by_sight = pinned(promised(step, &|need| seen.get(&need)))?;
+        seen.insert(step_id(node), by_sight.action.digest().0);
+        if !says && !is_narrowed {
+            return Ok(());
+        }
+        let by_read = narrowed.map_or(Ok(by_sight), pinned)?;
+        let name = match says {
+            true => read_name(&by_read, self.store()).map_err(|error| store_failure(&error))?,
+            false => None,
+        };
+        if name.is_some() || is_narrowed {
+            read.insert(step_id(node), name.unwrap_or(by_read.action.digest().0));
+        }
+        Ok(())
     }
 
     /// The forecasts of a state of the workspace that were kept under a name, if they were made for a machine like this.
@@ -104,7 +147,7 @@ impl Session {
             self.store().memo().put(key, bytes);
         }
         let flushed = self.store().flush_memo();
-        flushed.map_err(|error| wake_steps::error::store_failure(&error).into())
+        flushed.map_err(|error| store_failure(&error).into())
     }
 
     /// Everything that keys hang on beside what is in the workspace.
@@ -124,14 +167,30 @@ impl Session {
     }
 }
 
-/// A step in which what other steps leave is a tree named by their forecasts.
-fn promised(mut step: Step, keys: &BTreeMap<StepId, ActionDigest>) -> Step {
+/// What the results of steps are called.
+type Names = BTreeMap<StepId, Digest>;
+
+/// The steps that a step takes something from.
+fn needs(step: &Step) -> impl Iterator<Item = StepId> {
+    let of_root = match &step.root {
+        Root::Output { step, .. } => Some(*step),
+        _ => None,
+    };
+    let of_inputs = step.inputs.iter().filter_map(|(_, input)| match input {
+        Input::Output { step, .. } => Some(*step),
+        _ => None,
+    });
+    of_inputs.chain(of_root)
+}
+
+/// A step in which what other steps leave is a tree of that name.
+fn promised<'n>(mut step: Step, names: &dyn Fn(StepId) -> Option<&'n Digest>) -> Step {
     let tree = |made: StepId, below: &RelPath| {
         let mut bytes = Vec::new();
         let mut e = Encoder::new(&mut bytes);
         e.list(2);
-        match keys.get(&made) {
-            Some(key) => e.digest(&key.0),
+        match names(made) {
+            Some(name) => e.digest(name),
             // Every step comes after those that it needs.
             None => e.none(),
         }

@@ -4,13 +4,15 @@ use std::path::{Path, PathBuf};
 
 use petgraph::graph::NodeIndex;
 use wake_exec::Job;
-use wake_model::ActionDigest;
 use wake_model::action::Command;
+use wake_model::{ActionDigest, RelPath};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
-use wake_steps::here;
+use wake_steps::{Input, here};
 
+use super::Explained;
 use super::view::View;
 use crate::lower::step_id;
+use crate::pkg_place::PkgPlace;
 use crate::session::Session;
 use crate::target::{TargetConfig, TargetPattern};
 
@@ -25,6 +27,11 @@ pub struct StepJob {
     pub job: Job,
     /// Where the outputs of an earlier run lie, if that is remembered.
     pub outputs: Option<PathBuf>,
+    /// The directory of its package, absolute.
+    pub dir: PathBuf,
+    /// Of inputs that modules of the checkout leave, by their paths from the working directory: where the same would lie in
+    /// the packages of these. What they make themselves is not there.
+    pub collected: Vec<(RelPath, PathBuf)>,
 }
 
 impl Session {
@@ -60,6 +67,28 @@ impl Session {
         .map(|seen| seen.answer)
     }
 
+    /// Gives `take` the job of every command that `targets` name or need; of those that need what is not built as it is now, the
+    /// number.
+    pub fn each_job(
+        &self,
+        targets: &[TargetPattern],
+        config: Option<&TargetConfig>,
+        take: &mut dyn FnMut(StepJob),
+    ) -> Result<Explained<usize>, Failure> {
+        self.with_plan(targets, config, |view| {
+            view.outlook.plan()?;
+            let mut waiting = 0;
+            for &node in &view.plan.order {
+                if view.waits_for(node).is_some() {
+                    waiting += 1;
+                } else if let Command::Run(_) = view.pin(node)?.action.command {
+                    take(self.job_at(view, node)?);
+                }
+            }
+            Ok(waiting)
+        })
+    }
+
     fn job_at(&self, view: &View<'_>, node: NodeIndex) -> Result<StepJob, Failure> {
         let label = view.label(node).to_owned();
         if let Some(need) = view.waits_for(node) {
@@ -78,7 +107,22 @@ impl Session {
             return Err(Diagnostic::error(Class::Usage, message).into());
         }
         let done = view.results.get(step_id(node));
+        let absolute = |place: &PkgPlace, below: &RelPath| match place {
+            PkgPlace::Checkout(dir) => Some(self.workspace.absolute(&dir.join(below))),
+            PkgPlace::Store(_) => None,
+        };
+        let collected = pinned.inputs.iter().filter_map(|(path, input)| {
+            let Input::Output { step, below } = input else { return None };
+            let place = &view.plan.graph[NodeIndex::new(step.0)].place;
+            Some((path.clone(), absolute(place, below)?))
+        });
+        let place = &view.plan.graph[node].place;
         Ok(StepJob {
+            collected: collected.collect(),
+            dir: match place {
+                PkgPlace::Checkout(dir) => self.workspace.absolute(dir),
+                PkgPlace::Store(pkg) => self.store().tree_place(&pkg.tree),
+            },
             key: pinned.action.digest(),
             job: here::job(&pinned, self.store(), &view.checkout.files, Path::new(""), None),
             outputs: done.map(|done| self.store().tree_place(&done.tree)),

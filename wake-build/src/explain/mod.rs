@@ -29,7 +29,7 @@ use crate::pkg_place::PkgPlace;
 use crate::plan::Wish;
 use crate::purpose::{Purpose, TagSelection};
 use crate::session::{Checkout, Session};
-use crate::snapshot::{LookedAt, Snapshot};
+use crate::snapshot::Snapshot;
 use crate::target::{TargetConfig, TargetPattern};
 
 /// An answer, with what a person should know of it.
@@ -172,11 +172,6 @@ impl Session {
         }
         self.keep_evaluations(&checkout)?;
         Ok(listed)
-    }
-
-    /// What the last build that succeeded here looked at; none if there was none.
-    pub fn looked_at(&self) -> Option<LookedAt> {
-        Snapshot::newest(&self.state_dir())?.looked_at()
     }
 
     /// Evaluates an expression as it would be in the package around it.

@@ -15,7 +15,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use petgraph::graph::NodeIndex;
 use petgraph::visit::EdgeRef;
-use wake_exec::{BUILDER_GID, BUILDER_UID, DEFAULT_ENV, HOSTNAME, WORK_DIR, WORK_PATH};
+use wake_exec::{
+    BUILDER_GID, BUILDER_UID, DEFAULT_ENV, HOSTNAME, REPORT_FILE, REPORT_VARIABLE, WORK_DIR,
+    WORK_PATH,
+};
 use wake_model::action::{Command, Invocation, User};
 use wake_model::declared::TEST_TIMEOUT;
 use wake_model::json::{push_object, push_text};
@@ -125,14 +128,15 @@ impl<'a> Lowering<'a> {
         site.bring_referred(&parts.inputs)?;
         let declared = declared_outputs(&parts.outputs);
         site.check_declared(&declared)?;
-        let (command, root, network, mut terms) = match &parts.exec {
+        let (mut command, root, network, mut terms) = match &parts.exec {
             Some(exec) => site.command(exec)?,
             None => {
                 let command = Command::Collect { cwd: WORK_DIR.to_owned() };
                 (command, Root::Empty, Network::None, Terms::default())
             }
         };
-        if let Some(test) = &module.decl.test {
+        if let (Some(test), Command::Run(command)) = (&module.decl.test, &mut command) {
+            terms.report = report_of(command);
             terms.timeout = test.timeout.or(terms.timeout).or(Some(TEST_TIMEOUT.into()));
             if test.exclusive {
                 // More places than there are.
@@ -154,6 +158,14 @@ impl<'a> Lowering<'a> {
             Box::new(Diagnostic::error(Class::Evaluation, message))
         })
     }
+}
+
+/// Where a test leaves the report of its cases, which it is told unless it says so itself; none if it says a place that is not its own.
+fn report_of(test: &mut Invocation) -> Option<RelPath> {
+    let preset = || format!("{WORK_DIR}/{REPORT_FILE}");
+    let place = test.env.entry(REPORT_VARIABLE.to_owned()).or_insert_with(preset);
+    let below = place.strip_prefix(WORK_DIR).and_then(|rest| rest.strip_prefix('/'));
+    below.or_else(|| place.strip_prefix("./")).and_then(|path| RelPath::parse(path).ok())
 }
 
 /// The step of a module: fixed user, fixed place, everything below the working directory.

@@ -193,7 +193,7 @@ impl Delta {
     /// Replaces all frames beside the snapshot at `snapshot` by one that says `patch` of `state`.
     pub(super) fn begin(snapshot: &ConfinedPath, state: [u8; 32], patch: &Patch) -> io::Result<()> {
         let place = place(snapshot);
-        let delta = Delta { place, valid: Vec::new(), is_spoiled: false, state };
+        let mut delta = Delta { place, valid: Vec::new(), is_spoiled: false, state };
         delta.append(&delta.frame(patch))
     }
 
@@ -215,7 +215,22 @@ impl Delta {
     }
 
     /// Appends a frame of [`Delta::frame`].
-    pub(super) fn append(&self, frame: &[u8]) -> io::Result<()> {
+    ///
+    /// What is appended next continues it.
+    pub(super) fn append(&mut self, frame: &[u8]) -> io::Result<()> {
+        self.write(frame)?;
+        if self.valid.is_empty() {
+            self.valid.extend_from_slice(HEAD);
+        }
+        self.valid.extend_from_slice(frame);
+        self.is_spoiled = false;
+        if let Some(state) = frame.get(4..FRAME_HEAD).and_then(|hash| hash.try_into().ok()) {
+            self.state = state;
+        }
+        Ok(())
+    }
+
+    fn write(&self, frame: &[u8]) -> io::Result<()> {
         if self.valid.is_empty() || self.is_spoiled {
             let before = if self.valid.is_empty() { HEAD.as_slice() } else { &self.valid };
             return self.place.replace_by(&[before, frame]);
@@ -225,6 +240,12 @@ impl Delta {
             Ok(mut file) => file.write_all(frame),
             Err(_) => self.place.replace_by(&[&self.valid, frame]),
         }
+    }
+
+    /// Whether the file holds what counts and nothing else, as far as its length says.
+    pub(super) fn is_all(&self) -> bool {
+        let length = self.place.stat().ok().map(|stat| stat.st_size.cast_unsigned());
+        length.unwrap_or(0) == self.length() && !self.is_spoiled
     }
 }
 
@@ -266,7 +287,7 @@ mod tests {
     }
 
     fn append(snapshot: &ConfinedPath, step: u32) {
-        let (delta, _) = read(snapshot, BASE);
+        let (mut delta, _) = read(snapshot, BASE);
         delta.append(&delta.frame(&patch(step))).unwrap();
     }
 
@@ -325,7 +346,7 @@ mod tests {
     fn of_two_builds_from_one_state_the_first_counts() {
         let (_dir, snapshot) = scene();
         append(&snapshot, 1);
-        let ((one, _), (other, _)) = (read(&snapshot, BASE), read(&snapshot, BASE));
+        let ((mut one, _), (mut other, _)) = (read(&snapshot, BASE), read(&snapshot, BASE));
         one.append(&one.frame(&patch(2))).unwrap();
         other.append(&other.frame(&patch(3))).unwrap();
         assert_eq!(read(&snapshot, BASE).1, [patch(1), patch(2)]);
@@ -334,10 +355,24 @@ mod tests {
     }
 
     #[test]
+    fn who_has_appended_goes_on_until_somebody_else_has() {
+        let (_dir, snapshot) = scene();
+        let (mut delta, _) = read(&snapshot, BASE);
+        for step in 1..4 {
+            assert!(delta.is_all());
+            delta.append(&delta.frame(&patch(step))).unwrap();
+        }
+        assert!(delta.is_all());
+        assert_eq!(read(&snapshot, BASE).1, [patch(1), patch(2), patch(3)]);
+        append(&snapshot, 4);
+        assert!(!delta.is_all());
+    }
+
+    #[test]
     fn frames_of_another_snapshot_are_none_and_make_room() {
         let (_dir, snapshot) = scene();
         append(&snapshot, 1);
-        let (delta, patches) = read(&snapshot, [8; 32]);
+        let (mut delta, patches) = read(&snapshot, [8; 32]);
         assert!(patches.is_empty());
         delta.append(&delta.frame(&patch(2))).unwrap();
         assert_eq!(read(&snapshot, [8; 32]).1, [patch(2)]);

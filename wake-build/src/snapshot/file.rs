@@ -56,7 +56,7 @@ pub(crate) struct Meta {
 pub(crate) struct Snapshot {
     pub(super) place: ConfinedPath,
     pub(super) key: Digest,
-    file: File,
+    pub(super) file: File,
     /// Bytes of the file.
     pub(super) size: u64,
     /// All of it up to the records of steps.
@@ -422,20 +422,35 @@ fn head(fixed: &[u8; FIXED], size: usize) -> Option<(Digest, [usize; SECTIONS + 
     Some((Digest::from_bytes(*key), ends))
 }
 
+impl Snapshot {
+    /// The number of the directory at this path.
+    pub(super) fn dir_at(&self, path: &str) -> Option<usize> {
+        self.find(self.dirs(), |number| Some(self.dir_path(number)?.cmp(path)))
+    }
+
+    /// The number of the first directory whose path is not before `path`.
+    pub(super) fn first_dir_from(&self, path: &str) -> Option<usize> {
+        let (mut low, mut high) = (0, self.dirs());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.dir_path(middle)? < path { low = middle + 1 } else { high = middle }
+        }
+        Some(low)
+    }
+
+    /// The number of the file of this name in a directory.
+    pub(super) fn file_in(&self, dir: &DirRecord, name: &str) -> Option<usize> {
+        let (first, count) = dir.files;
+        let of_dir = |number| first as usize + number;
+        let compare = |number| Some(self.file_name(of_dir(number))?.cmp(name.as_bytes()));
+        self.find(count as usize, compare).map(of_dir)
+    }
+}
+
 impl FileMemory for Snapshot {
     fn settled_file(&self, path: &RelPath) -> Option<(Signature, BlobDigest)> {
-        let parent = path.parent()?;
-        let dir = self.find(self.dirs(), |number| {
-            let dir = self.dir(number)?;
-            Some(self.text(dir.path)?.cmp(parent.as_str()))
-        })?;
-        let (first, count) = self.dir(dir)?.files;
-        let name = path.file_name()?;
-        let of_dir = |number| first as usize + number;
-        let number = self.find(count as usize, |number| {
-            Some(self.text(self.file(of_dir(number))?.name)?.cmp(name))
-        })?;
-        let file = self.file(of_dir(number))?;
+        let dir = self.dir(self.dir_at(path.parent()?.as_str())?)?;
+        let file = self.file(self.file_in(&dir, path.file_name()?)?)?;
         let is_file = matches!(file.kind, FileKind::File { .. });
         (is_file && file.settled).then_some((file.signature, file.blob))
     }

@@ -8,6 +8,7 @@ use std::io;
 use std::time::SystemTime;
 
 use rayon::prelude::*;
+use rustix::fs::fstat;
 use wake_store::ConfinedPath;
 
 use super::delta::{Delta, Patch};
@@ -29,13 +30,18 @@ impl Snapshot {
     /// Keeps what has changed so that the next build finds it at `place`: in a frame beside the snapshot; once such frames
     /// have become many, or if the snapshot lies elsewhere, as proofs beside it; and where that is not all, in a new one. Uses
     /// the threads of the current pool.
-    pub(crate) fn keep(&mut self, place: &ConfinedPath, changes: Changes) -> io::Result<()> {
+    ///
+    /// Says whether it is, as it stands in memory, what the next build finds.
+    pub(crate) fn keep(&mut self, place: &ConfinedPath, changes: Changes) -> io::Result<bool> {
         let damaged = || io::Error::from(io::ErrorKind::InvalidData);
         // Reading the frames must stay cheap beside reading the tables.
         let bearable = (self.size / 16).max(64 << 10);
         if self.place == *place && self.delta.length() + changes.size() <= bearable {
             let patch = changes.into_patch().ok_or_else(damaged)?;
-            return self.delta.append(&self.delta.frame(&patch));
+            let frame = self.delta.frame(&patch);
+            self.delta.append(&frame)?;
+            self.overlay.put(patch);
+            return Ok(true);
         }
         let Changes { patch, steps } = changes;
         let (content, proofs) = patch.split();
@@ -46,11 +52,21 @@ impl Snapshot {
             && let Some(content) = self.overlay.content()
             && self.keep_proofs(place, content, &proofs).is_ok()
         {
-            return Ok(());
+            return Ok(false);
         }
         self.overlay.put(proofs);
         let draft = Draft::of(self).ok_or_else(damaged)?;
-        draft.write(place, &self.key, &Body::Of(self))
+        draft.write(place, &self.key, &Body::Of(self))?;
+        Ok(false)
+    }
+
+    /// Whether nobody but who holds it has kept anything at its place since it was read, as far as lengths and times say.
+    pub(crate) fn is_latest(&self) -> bool {
+        let same = |there: rustix::fs::Stat| {
+            fstat(&self.file)
+                .is_ok_and(|here| (here.st_ino, here.st_dev) == (there.st_ino, there.st_dev))
+        };
+        self.place.stat().is_ok_and(same) && self.delta.is_all()
     }
 
     /// Leaves the snapshot itself as it is.

@@ -14,6 +14,7 @@ use super::file::Snapshot;
 use super::listing::{Listing, name_of, open_dir};
 use super::signature::Proof;
 use super::table::{DirRecord, FileKind};
+use super::touched::{Names, Touched};
 use crate::files::{FileState, Signature, hash_file, now};
 use crate::sources::{DIR_PATH, LARGEST};
 use wake_model::place::PKG_FILE;
@@ -69,12 +70,31 @@ pub(crate) fn verify(
         .into_par_iter()
         .with_min_len(4)
         .map(|group| {
-            let group = Group::new(snapshot, origin, &root, group * GROUP, profile)?;
+            let first = group * GROUP;
+            let numbers = first..snapshot.dirs().min(first + GROUP);
+            let group = Group::new(snapshot, origin, &root, numbers, profile)?;
             Group { is_stopped, ..group }.compare()
         })
         .try_fold(Differences::default, |all, one| Some(all.and(one?)))
         .collect();
     Some(compared?.into_iter().fold(Differences::default(), Differences::and))
+}
+
+/// The same of a checkout that `snapshot` was compared with before, where nothing was touched since but what lies at these paths.
+pub(crate) fn verify_touched(
+    snapshot: &Snapshot,
+    touched: &Touched,
+    root: &Path,
+    profile: &Profile,
+) -> Option<Differences> {
+    let root = rustix::fs::open(root, DIR_PATH, Mode::empty()).ok()?;
+    let mut differences = Differences::default();
+    let mut buffer = Vec::with_capacity(256);
+    for (number, names) in touched.dirs(snapshot)? {
+        let group = Group::new(snapshot, Origin::Here, &root, number..number + 1, profile)?;
+        group.compare_dir(number, &names, &mut buffer, &mut differences)?;
+    }
+    Some(differences)
 }
 
 impl Differences {
@@ -120,10 +140,9 @@ impl<'a> Group<'a> {
         snapshot: &'a Snapshot,
         origin: Origin,
         root: &OwnedFd,
-        first: usize,
+        numbers: Range<usize>,
         profile: &'a Profile,
     ) -> Option<Group<'a>> {
-        let numbers = first..snapshot.dirs().min(first + GROUP);
         let above = above(snapshot, numbers.clone())?;
         let (dir, above) = match openat(root, name_of(above), DIR_PATH, Mode::empty()) {
             Ok(dir) => (dir, above),
@@ -140,7 +159,7 @@ impl<'a> Group<'a> {
         let mut differences = Differences::default();
         let mut buffer = Vec::with_capacity(256);
         for number in self.numbers.clone() {
-            self.compare_dir(number, &mut buffer, &mut differences)?;
+            self.compare_dir(number, &Names::All, &mut buffer, &mut differences)?;
         }
         Some(differences)
     }
@@ -148,6 +167,7 @@ impl<'a> Group<'a> {
     fn compare_dir(
         &self,
         number: usize,
+        names: &Names<'_>,
         buffer: &mut Vec<u8>,
         differences: &mut Differences,
     ) -> Option<()> {
@@ -176,8 +196,17 @@ impl<'a> Group<'a> {
             Some(opened) => Some((opened, signature(opened)?)),
             None => None,
         };
-        for number in numbers(dir.files)? {
-            self.compare_file(&spot, number, buffer, differences)?;
+        match names {
+            Names::All => {
+                for number in numbers(dir.files)? {
+                    self.compare_file(&spot, number, buffer, differences)?;
+                }
+            }
+            Names::These(names) => {
+                for number in names.iter().filter_map(|name| self.snapshot.file_in(&dir, name)) {
+                    self.compare_file(&spot, number, buffer, differences)?;
+                }
+            }
         }
         if let Some((opened, signature)) = changed {
             compare_listing(&dir, opened)?;

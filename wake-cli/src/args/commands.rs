@@ -63,6 +63,9 @@ pub(crate) struct TestArgs {
     /// Run only the tests that failed when they ran last
     #[arg(long)]
     pub(crate) failed: bool,
+    /// Run only the tests that were flaky in their last runs
+    #[arg(long, conflicts_with = "failed")]
+    pub(crate) flaky: bool,
     /// Run only the Kth of N shares of the tests
     #[arg(long, value_name = "K/N", value_parser = Shard::parse)]
     pub(crate) shard: Option<Shard>,
@@ -78,6 +81,12 @@ pub(crate) struct TestArgs {
     /// Write what came of each test to FILE, as JUnit does
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
+    /// Test again whenever something changes that matters, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["file", "failed", "flaky"])]
+    pub(crate) watch: bool,
+    /// With --watch, look every so many seconds instead of having the system tell what changes
+    #[arg(long, value_name = "SECONDS", requires = "watch")]
+    pub(crate) poll: Option<NonZeroU32>,
     #[command(flatten)]
     pub(crate) profile: ProfileArgs,
 }
@@ -252,6 +261,8 @@ pub(crate) enum GraphFormat {
     Mermaid,
     /// Nodes and edges, as JSON
     Json,
+    /// The commands that compile, for clangd and other editors: `compile_commands.json`
+    CompileCommands,
 }
 
 /// `wake affected`
@@ -320,6 +331,9 @@ pub(crate) struct LogArgs {
     /// Show the chain of steps that bounded the build; without RUN, of the last build
     #[arg(long, conflicts_with = "failed")]
     pub(crate) critical_path: bool,
+    /// List the tests that were flaky in their last runs
+    #[arg(long, conflicts_with_all = ["run", "failed", "output", "critical_path", "formulas", "records"])]
+    pub(crate) flaky: bool,
     /// List the run records of formulas instead, or print the one that RUN names
     #[arg(long, conflicts_with_all = ["failed", "output", "critical_path", "records"])]
     pub(crate) formulas: bool,

@@ -4,13 +4,13 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use wake_build::{BuildRequest, LinkPolicy};
+use wake_build::{BuildRequest, LinkPolicy, Session};
 use wake_formula::Grants;
 use wake_steps::SchedulePolicy;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
 use crate::args::{BuildArgs, MessageFormat, Warnings};
-use crate::command::watch;
+use crate::command::watch::{self, Watched};
 use crate::exit::{Exit, Outcome};
 use crate::print;
 use crate::report::{self, witness::Witness};
@@ -51,7 +51,9 @@ pub(crate) fn run(args: &BuildArgs, settings: &Settings, out: &mut impl Write) -
     };
     if args.watch {
         let poll = args.poll.map(|seconds| Duration::from_secs(u64::from(seconds.get())));
-        return watch::run(&request, poll, settings);
+        let (mut reporter, mut after) = (|| report::reporter(settings), |_: &Session| Ok(()));
+        let (reporter, after) = (&mut reporter, &mut after);
+        return watch::run(Watched { request: &request, poll, reporter, after }, settings);
     }
     let report = session::build(settings, &request, args.profile.file.as_deref());
     if args.print {

@@ -1,30 +1,36 @@
 //! `wake test`
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
 
-use wake_build::{BuildRequest, Purpose, Session, TestSelection};
+use wake_build::{BuildRequest, Flakiness, PastEnd, Purpose, Session, TestPast, TestSelection};
 use wake_model::{ActionDigest, BlobDigest};
-use wake_steps::diagnostic::{Class, Diagnostic};
-use wake_steps::event::ActionFinished;
+use wake_steps::diagnostic::{Class, Diagnostic, Failure, Level};
+use wake_steps::event::{ActionFinished, Reporter};
+use wake_steps::test_report::{TestReport, test_report};
 use wake_store::Log;
 
 use crate::args::{MessageFormat, TestArgs};
+use crate::command::watch::{self, Watched};
 use crate::exit::{Exit, Outcome};
-use crate::report::cases::CaseEnd;
+use crate::report::cases::{CaseEnd, TestCase, of_junit, of_tap};
 use crate::report::tests::{TestEnd, TestListener, TestResults};
 use crate::report::{self, junit};
 use crate::selection;
 use crate::session;
 use crate::settings::Settings;
-use crate::terminal::escape;
+use crate::terminal::{escape, words};
 
 /// Runs tests, tells as it goes, and writes what came of them where that was asked for.
 pub(crate) fn run(args: &TestArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
-    let labels = match args.failed {
-        true => Some(last_failed(settings)?),
-        false => None,
+    let labels = match (args.failed, args.flaky) {
+        (true, _) => Some(last_failed(settings)?),
+        (false, true) => Some(lately_flaky(settings)?),
+        (false, false) => None,
     };
     let selection = TestSelection { filter: args.filter.clone(), labels, shard: args.shard };
     let request = BuildRequest {
@@ -37,15 +43,15 @@ pub(crate) fn run(args: &TestArgs, settings: &Settings, say: &mut impl Write) ->
         retries: args.retries,
         ..BuildRequest::default()
     };
+    if args.watch {
+        return watch_tests(&request, args, settings, say);
+    }
     let (listener, results) = TestListener::new(report::reporter(settings));
     let profile = args.profile.file.as_deref();
     let report = session::build_told(settings, &request, profile, Box::new(listener));
     let mut results = results.borrow_mut();
     if results.iter().next().is_some() {
-        let session = session::open(settings)?;
-        note_failed(&session, &results);
-        results.read_cases(|ended| stdout_of(&session, ended));
-        tell_failed_cases(&results, settings, say);
+        take(&session::open(settings)?, &mut results, settings, say);
     }
     if let Some(path) = &args.junit {
         write_junit(&settings.cwd.join(path), &results)?;
@@ -53,14 +59,133 @@ pub(crate) fn run(args: &TestArgs, settings: &Settings, say: &mut impl Write) ->
     Ok(Exit(report.exit))
 }
 
+/// Tests again and again.
+fn watch_tests(
+    request: &BuildRequest,
+    args: &TestArgs,
+    settings: &Settings,
+    say: &mut impl Write,
+) -> Outcome {
+    let heard: RefCell<Option<Rc<RefCell<TestResults>>>> = RefCell::default();
+    let mut reporter = || -> Box<dyn Reporter> {
+        let (listener, results) = TestListener::new(report::reporter(settings));
+        heard.replace(Some(results));
+        Box::new(listener)
+    };
+    let mut after = |session: &Session| {
+        let Some(results) = heard.take() else { return Ok(()) };
+        let mut results = results.borrow_mut();
+        take(session, &mut results, settings, say);
+        args.junit.as_ref().map_or(Ok(()), |path| write_junit(&settings.cwd.join(path), &results))
+    };
+    let poll = args.poll.map(|seconds| Duration::from_secs(u64::from(seconds.get())));
+    let (reporter, after) = (&mut reporter, &mut after);
+    watch::run(Watched { request, poll, reporter, after }, settings)
+}
+
+/// Takes note of what came of tests, and tells what they say of their cases.
+fn take(session: &Session, results: &mut TestResults, settings: &Settings, say: &mut impl Write) {
+    note_failed(session, results);
+    let past = note_runs(session, results);
+    let mut warnings = Vec::new();
+    results.read_cases(|ended| cases(session, ended, &mut warnings));
+    for warning in &warnings {
+        report::diagnostic::tell(warning, settings.manner);
+    }
+    tell_failed_cases(results, settings, say);
+    tell_flaky(results, &past, settings, say);
+}
+
+/// The cases that a test says it has run, now or when it passed: in its report, else on standard output.
+fn cases(
+    session: &Session,
+    ended: &ActionFinished,
+    warnings: &mut Vec<Diagnostic>,
+) -> Option<Vec<TestCase>> {
+    let key: Option<ActionDigest> = ended.key.as_ref().and_then(|key| key.parse().ok());
+    let mut unread = |why: String| {
+        let message = format!("{}: its report was not read: {why}", ended.label);
+        let mut warning = Diagnostic::error(Class::Test, message)
+            .help("whether it passed is its exit code's to say; its cases are not told");
+        warning.level = Level::Warning;
+        warnings.push(warning);
+    };
+    match key.and_then(|key| test_report(session.store(), &key)) {
+        Some(TestReport::Bytes(bytes)) => match of_junit(&bytes) {
+            Ok(cases) => return Some(cases),
+            Err(fault) => unread(fault.to_string()),
+        },
+        Some(TestReport::Unread(why)) => unread(why),
+        None => {}
+    }
+    stdout_of(session, ended).as_deref().and_then(of_tap)
+}
+
+/// Notes how the tests ended that ran; gives how they have ended so far.
+fn note_runs(session: &Session, results: &TestResults) -> TestPast {
+    let mut past = session.test_past();
+    let ran = results.iter().filter_map(|(label, end, ended)| Some((label, end, ended?)));
+    let mut has_run = false;
+    for (label, end, ended) in ran {
+        let (Some(runs), Some(key)) = (ended.test, &ended.key) else { continue };
+        has_run = true;
+        let end = match end {
+            TestEnd::Passed if runs.failures == 0 => PastEnd::Passed,
+            TestEnd::Passed => PastEnd::Flaky,
+            _ => PastEnd::Failed,
+        };
+        past.note(label, key, end);
+    }
+    if has_run {
+        session.keep_test_past(&past);
+    }
+    past
+}
+
+/// Says of each test that ran how often it was flaky.
+fn tell_flaky(results: &TestResults, past: &TestPast, settings: &Settings, say: &mut impl Write) {
+    if settings.format == MessageFormat::Json {
+        return;
+    }
+    for (label, _, ended) in results.iter() {
+        if ended.is_some_and(|ended| ended.test.is_some())
+            && let Some(found) = past.flakiness(label)
+        {
+            let label = escape::line(label);
+            // Where standard error is closed there is nobody to tell.
+            let _ = writeln!(say, "{label}: {}", flakiness(found));
+        }
+    }
+}
+
+/// `flaky in 3 of its last 20 runs`
+pub(crate) fn flakiness(found: Flakiness) -> String {
+    let Flakiness { flaky, runs } = found;
+    match runs {
+        1 => "flaky in its last run".to_owned(),
+        runs => format!("flaky in {flaky} of its last {runs} runs"),
+    }
+}
+
 /// The tests that failed when they ran last.
-fn last_failed(settings: &Settings) -> Result<BTreeSet<String>, wake_steps::diagnostic::Failure> {
+fn last_failed(settings: &Settings) -> Result<BTreeSet<String>, Failure> {
     let failed = session::open(settings)?.failed_tests();
     if failed.is_empty() {
         let message = "no test failed when it ran last";
         return Err(Diagnostic::error(Class::Nothing, message).into());
     }
     Ok(failed)
+}
+
+/// The tests that were flaky in their last runs.
+fn lately_flaky(settings: &Settings) -> Result<BTreeSet<String>, Failure> {
+    let past = session::open(settings)?.test_past();
+    let flaky: BTreeSet<String> = past.flaky().map(|(label, _)| label.to_owned()).collect();
+    if flaky.is_empty() {
+        let message = "no test was flaky in its last runs";
+        return Err(Diagnostic::error(Class::Nothing, message).into());
+    }
+    Ok(flaky)
 }
 
 fn note_failed(session: &Session, results: &TestResults) {
@@ -110,8 +235,15 @@ fn tell_failed_cases(results: &TestResults, settings: &Settings, say: &mut impl 
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let (count, all, label) = (names.len(), cases.len(), escape::line(label));
-        let text = format!("{label}: {count} of {all} cases failed: {}{more}\n", shown.join(", "));
+        let (count, all) = (names.len(), words::count(cases.len(), "case"));
+        let label = escape::line(label);
+        let mut text = format!("{label}: {count} of {all} failed: {}{more}\n", shown.join(", "));
+        for case in cases.iter().filter(|case| case.end == CaseEnd::Failed).take(SHOWN) {
+            if let Some(line) = case.message.lines().find(|line| !line.trim().is_empty()) {
+                let (name, line) = (escape::line(&case.name), escape::line(line.trim()));
+                text.push_str(&format!("  {name}: {line}\n"));
+            }
+        }
         // Where standard error is closed there is nobody to tell.
         let _ = say.write_all(text.as_bytes());
     }

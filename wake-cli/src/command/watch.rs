@@ -1,13 +1,20 @@
-//! `wake build --watch`: built again when something changes that matters.
+//! `--watch`: built again when something changes that matters.
+//!
+//! What a build left stays in memory, with everything that was touched since. So the next one looks at what was touched and at nothing
+//! else. Whatever the kernel does not tell of is found by a look over everything, once nothing has changed for a while.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use wake_build::{BuildRequest, LookedAt, Workspace};
+use wake_build::{
+    BuildRequest, Kept, LookOver, LookedAt, Session, Standing, Touched, WORKSPACE_FILE, Workspace,
+};
+use wake_model::LOCK_FILE;
+use wake_model::place::PKG_FILE;
 use wake_steps::Cancel;
 use wake_steps::diagnostic::{Class, Diagnostic, Level};
 use wake_steps::event::{Event, Reporter, Status};
@@ -21,61 +28,102 @@ use crate::watch::{TreeWatch, WatchError};
 use crate::{session, signals};
 
 /// After a change so long a silence is waited for: editors write one file in several goes.
-const SETTLED: Duration = Duration::from_millis(15);
+const SETTLED: Duration = Duration::from_millis(10);
+
+/// So many changes that follow each other without such a silence are enough: something that writes all the time must not stop builds.
+const ENOUGH: usize = 200;
+
+/// After so long a silence everything is looked at, if the last build looked only at what was touched.
+const QUIET: Duration = Duration::from_secs(2);
+
+/// Names of files that decide what is built at all, and for whom.
+const DECISIVE: [&str; 3] = [WORKSPACE_FILE, PKG_FILE, LOCK_FILE];
 
 /// What wakes the one who builds.
 enum Wake {
     /// Something changed.
     Changed,
+    /// Nothing did for a while.
+    Quiet,
     /// A person ends it.
     Interrupted,
     /// It cannot go on.
     Failed(WatchError),
 }
 
+/// What is done over and over while one watches.
+pub(crate) struct Watched<'a> {
+    /// What is built.
+    pub(crate) request: &'a BuildRequest,
+    /// How often to look where the kernel is not to tell.
+    pub(crate) poll: Option<Duration>,
+    /// Makes whom a build is told.
+    pub(crate) reporter: &'a mut dyn FnMut() -> Box<dyn Reporter>,
+    /// What is done when a build is over that was not stopped, and was worth a word.
+    pub(crate) after: &'a mut dyn FnMut(&Session) -> Result<(), Diagnostic>,
+}
+
+/// Where something is other than it was when the last build began.
+enum Since {
+    /// There.
+    At(Touched),
+    /// Perhaps everywhere.
+    Anywhere,
+}
+
 /// The build that is going on, as those see it who may stop it.
-#[derive(Default)]
 struct Current {
     cancel: Option<Arc<Cancel>>,
     /// What the build before looked at; none if nothing is known.
-    looked_at: Option<LookedAt>,
+    looked_at: Option<Arc<LookedAt>>,
     /// Whether it is stopped because of a change.
     is_stale: bool,
+    /// What changed since it began.
+    touched: Since,
 }
 
-/// Builds `request` again and again; `poll` says how often to look where nothing is watched.
-pub(crate) fn run(request: &BuildRequest, poll: Option<Duration>, settings: &Settings) -> Outcome {
+/// Builds again and again.
+pub(crate) fn run<'a>(watched: Watched<'a>, settings: &'a Settings) -> Outcome {
     let workspace = Workspace::discover(&settings.cwd, &settings.owners)?;
-    let current: Arc<Mutex<Current>> = Arc::default();
+    let touched = Since::Anywhere;
+    let current = Current { cancel: None, looked_at: None, is_stale: false, touched };
+    let current = Arc::new(Mutex::new(current));
     let (sender, receiver) = channel();
     let is_over = Arc::new(AtomicBool::new(false));
     listen(&current, &sender, &is_over)?;
-    let watched = match poll {
-        Some(_) => None,
-        None => Some(watch(&workspace, current.clone(), sender).map_err(refused)?),
-    };
+    let poll = watched.poll;
+    let dirs = watch(&workspace, poll, current.clone(), sender).map_err(refused)?;
+    let interrupted = || Ok(Exit(signals::exit_code(Class::Interrupted.exit_code())));
+    let (opened, kept) = (None, None);
+    let mut builder = Builder { watched, settings, current, opened, kept };
     let (mut is_first, mut has_failed) = (true, false);
     loop {
-        let mut reporter = Reticent::new(report::reporter(settings), is_first || has_failed);
-        let BuildRound { exit, is_stale } = build(request, settings, &current, &mut reporter)?;
+        let BuildRound { exit, is_stale } = builder.build(is_first || has_failed)?;
         has_failed = exit != 0;
         if is_over.load(Ordering::Relaxed) {
-            return Ok(Exit(signals::exit_code(Class::Interrupted.exit_code())));
+            return interrupted();
         }
         if is_first {
-            tell(settings, watched);
+            tell(settings, dirs);
         }
         is_first = false;
         if is_stale {
             say(settings, Role::Caution, "Changed", "what it was building; begun again");
             continue;
         }
-        match wait(&receiver, poll) {
-            Wake::Changed => {}
-            Wake::Interrupted => {
-                return Ok(Exit(signals::exit_code(Class::Interrupted.exit_code())));
+        if !has_failed && builder.kept.is_none() {
+            builder.look_over();
+        }
+        // What the kernel does not tell of is looked for once after each build that succeeded.
+        let mut is_sure = has_failed || builder.kept.is_none();
+        loop {
+            match wait(&receiver, (!is_sure).then_some(QUIET)) {
+                Wake::Changed => break,
+                Wake::Quiet if builder.look_over() => is_sure = true,
+                Wake::Quiet => break,
+                Wake::Interrupted => return interrupted(),
+                Wake::Failed(error) => return Err(refused(error)),
             }
-            Wake::Failed(error) => return Err(refused(error)),
         }
     }
 }
@@ -87,40 +135,120 @@ struct BuildRound {
     is_stale: bool,
 }
 
-/// Builds once.
-fn build(
-    request: &BuildRequest,
-    settings: &Settings,
-    current: &Mutex<Current>,
-    reporter: &mut Reticent,
-) -> Result<BuildRound, Stop> {
-    let cancel = Cancel::new().map(Arc::new).map_err(|error| {
-        Diagnostic::error(Class::Environment, format!("cannot prepare for Ctrl-C: {error}"))
-    })?;
-    let (looked_at, exit) = {
-        let session = match session::open(settings) {
+/// Who builds, with what stays from one build to the next.
+struct Builder<'a> {
+    watched: Watched<'a>,
+    settings: &'a Settings,
+    current: Arc<Mutex<Current>>,
+    opened: Option<Session>,
+    kept: Option<Kept>,
+}
+
+impl Builder<'_> {
+    /// Builds once; `speaks` says whether it is told also that nothing had to be done.
+    fn build(&mut self, speaks: bool) -> Result<BuildRound, Stop> {
+        let cancel = Cancel::new().map(Arc::new).map_err(|error| {
+            Diagnostic::error(Class::Environment, format!("cannot prepare for Ctrl-C: {error}"))
+        })?;
+        let touched = {
+            let mut current = lock(&self.current);
+            current.is_stale = false;
+            current.cancel = Some(cancel.clone());
+            std::mem::replace(&mut current.touched, Since::At(Touched::default()))
+        };
+        let mut reporter = Reticent::new((self.watched.reporter)(), speaks);
+        let exit = match touched {
+            Since::At(touched) if self.can_build_on(&touched) => {
+                self.build_on(touched, &cancel, &mut reporter)
+            }
+            _ => self.build_anew(&cancel, &mut reporter),
+        };
+        let is_stale = {
+            let mut current = lock(&self.current);
+            current.cancel = None;
+            std::mem::take(&mut current.is_stale)
+        };
+        if let Some(session) = &self.opened
+            && reporter.speaks
+            && !is_stale
+        {
+            (self.watched.after)(session)?;
+        }
+        Ok(BuildRound { exit, is_stale })
+    }
+
+    /// Whether the next build can go on from what the last one left.
+    fn can_build_on(&self, touched: &Touched) -> bool {
+        let is_decisive = |path: &str| {
+            let name = path.rsplit_once('/').map_or(path, |(_, name)| name);
+            DECISIVE.contains(&name)
+        };
+        match (&self.opened, &self.kept) {
+            (Some(session), Some(kept)) if !touched.paths().any(is_decisive) => {
+                session.can_build_on(self.watched.request, kept, touched)
+            }
+            _ => false,
+        }
+    }
+
+    /// Builds where nothing but `touched` is other than the last build left it.
+    fn build_on(&mut self, touched: Touched, cancel: &Cancel, reporter: &mut Reticent) -> u8 {
+        let (Some(session), Some(kept)) = (&self.opened, &mut self.kept) else {
+            return self.build_anew(cancel, reporter);
+        };
+        let report = session.build_on(kept, &touched, self.watched.request, cancel, reporter);
+        match kept.standing() {
+            Standing::Current => {}
+            Standing::Behind => lock(&self.current).touched.note_all(touched),
+            Standing::Lost => self.kept = None,
+        }
+        report.exit
+    }
+
+    /// Builds as if nothing had been built before.
+    fn build_anew(&mut self, cancel: &Cancel, reporter: &mut Reticent) -> u8 {
+        (self.opened, self.kept) = (None, None);
+        let session = match session::open(self.settings) {
             Ok(session) => session,
             // What is wrong may be mended while one watches.
             Err(failure) => {
                 let exit = failure.class().exit_code();
                 for diagnostic in failure.diagnostics {
-                    report::diagnostic::tell(&diagnostic, settings.manner);
+                    report::diagnostic::tell(&diagnostic, self.settings.manner);
                 }
-                return Ok(BuildRound { exit, is_stale: false });
+                return exit;
             }
         };
-        *lock(current) = Current {
-            cancel: Some(cancel.clone()),
-            looked_at: session.looked_at(),
-            is_stale: false,
-        };
-        let report = session.build(request, &cancel, reporter);
-        (session.looked_at(), report.exit)
-    };
-    let mut current = lock(current);
-    let is_stale = current.is_stale;
-    *current = Current { looked_at, ..Current::default() };
-    Ok(BuildRound { exit, is_stale })
+        let report = session.build(self.watched.request, cancel, reporter);
+        self.opened = Some(session);
+        report.exit
+    }
+
+    /// Looks whether everything is as the last build left it, and keeps what that was; says whether it is.
+    fn look_over(&mut self) -> bool {
+        let Some(session) = &self.opened else { return false };
+        // What is touched from here on is looked at by the next build.
+        lock(&self.current).touched = Since::At(Touched::default());
+        match session.look_over(self.watched.request, self.kept.take()) {
+            LookOver::Same(kept) => {
+                lock(&self.current).looked_at = kept.looked_at().map(Arc::new);
+                self.kept = Some(*kept);
+                true
+            }
+            LookOver::Different => {
+                lock(&self.current).touched = Since::Anywhere;
+                false
+            }
+        }
+    }
+}
+
+impl Since {
+    fn note_all(&mut self, others: Touched) {
+        if let Since::At(touched) = self {
+            touched.note_all(others);
+        }
+    }
 }
 
 /// Ends everything at Ctrl-C.
@@ -143,20 +271,21 @@ fn listen(
     })
 }
 
-/// Watches in a thread; gives the number of directories.
+/// Watches in a thread; gives the number of directories that the kernel watches.
 fn watch(
     workspace: &Workspace,
+    poll: Option<Duration>,
     current: Arc<Mutex<Current>>,
     sender: Sender<Wake>,
-) -> Result<usize, WatchError> {
+) -> Result<Option<usize>, WatchError> {
     let root = workspace.root.clone();
-    let mut watch = TreeWatch::start(&root)?;
+    let mut watch = TreeWatch::start(&root, poll)?;
     let dirs = watch.dirs();
     let work = move || {
         loop {
             let wake = match watch.wait() {
                 Ok(changed) => {
-                    stop_if_stale(&current, changed);
+                    note(&current, changed);
                     Wake::Changed
                 }
                 Err(error) => Wake::Failed(error),
@@ -172,39 +301,50 @@ fn watch(
     Ok(dirs)
 }
 
-/// Stops the build that is going on if it looked at what has changed, or if that cannot be known.
-fn stop_if_stale(current: &Mutex<Current>, changed: Option<Vec<PathBuf>>) {
+/// Notes what has changed, and stops the build that is going on if it looked at that, or if that cannot be known.
+fn note(current: &Mutex<Current>, changed: Option<Vec<PathBuf>>) {
     let mut current = lock(current);
-    let Some(cancel) = current.cancel.clone() else { return };
-    let concerns = |path: &PathBuf| match &current.looked_at {
-        Some(looked_at) => path.to_str().is_some_and(|path| looked_at.concerns(path)),
-        // Of a first build nothing is known yet.
-        None => !is_of_an_editor(path),
-    };
-    if changed.is_none_or(|changed| changed.iter().any(concerns)) {
-        current.is_stale = true;
-        cancel.cancel();
+    if let Some(cancel) = current.cancel.clone() {
+        let concerns = |path: &PathBuf| match &current.looked_at {
+            Some(looked_at) => path.to_str().is_some_and(|path| looked_at.concerns(path)),
+            // Of a first build nothing is known yet.
+            None => !is_of_an_editor(path),
+        };
+        if changed.as_ref().is_none_or(|changed| changed.iter().any(concerns)) {
+            current.is_stale = true;
+            cancel.cancel();
+        }
+    }
+    match (&mut current.touched, changed) {
+        (_, None) => current.touched = Since::Anywhere,
+        // A name that is no text is that of nothing that packages can name; its directory is another one by it.
+        (Since::At(touched), Some(changed)) => {
+            let texts = changed.iter().map(|path| path.to_string_lossy().into_owned());
+            texts.for_each(|path| touched.note(path));
+        }
+        (Since::Anywhere, Some(_)) => {}
     }
 }
 
 /// Whether a file is one that editors put beside what is edited.
-fn is_of_an_editor(path: &std::path::Path) -> bool {
+fn is_of_an_editor(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.starts_with(['.', '#']) || name.ends_with('~')
 }
 
-/// Waits for a change, and until it seems to be whole.
-fn wait(receiver: &Receiver<Wake>, poll: Option<Duration>) -> Wake {
-    let first = match poll {
-        Some(poll) => receiver.recv_timeout(poll),
+/// Waits for a change, and until it seems to be whole; or until there was none for as long as `quiet`.
+fn wait(receiver: &Receiver<Wake>, quiet: Option<Duration>) -> Wake {
+    let first = match quiet {
+        Some(quiet) => receiver.recv_timeout(quiet),
         None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
     };
     let mut wake = match first {
         Ok(wake) => wake,
-        Err(RecvTimeoutError::Timeout) => return Wake::Changed,
+        Err(RecvTimeoutError::Timeout) => return Wake::Quiet,
         Err(RecvTimeoutError::Disconnected) => return Wake::Interrupted,
     };
-    while let Wake::Changed = wake {
+    for _ in 0..ENOUGH {
+        let Wake::Changed = wake else { break };
         match receiver.recv_timeout(SETTLED) {
             Ok(next) => wake = next,
             Err(_) => break,

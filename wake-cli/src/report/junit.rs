@@ -18,7 +18,11 @@ pub(crate) fn document(results: &TestResults) -> String {
         .iter()
         .flat_map(|(label, end, _)| match results.cases(label) {
             [] => vec![end],
-            cases => cases.iter().map(of_case).collect(),
+            cases => {
+                // What no case tells of is told of the test.
+                let own = results.fails_by_itself(label, end).then_some(end);
+                cases.iter().map(of_case).chain(own).collect()
+            }
         })
         .collect();
     let count = |wanted: TestEnd| ends.iter().filter(|end| **end == wanted).count();
@@ -36,7 +40,12 @@ pub(crate) fn document(results: &TestResults) -> String {
     for (label, end, ended) in results.iter() {
         match results.cases(label) {
             [] => push_case(&mut out, label, end, ended),
-            cases => cases.iter().for_each(|case| push_own_case(&mut out, label, case)),
+            cases => {
+                cases.iter().for_each(|case| push_own_case(&mut out, label, case));
+                if results.fails_by_itself(label, end) {
+                    push_case(&mut out, label, end, ended);
+                }
+            }
         }
     }
     out.push_str("</testsuite>\n</testsuites>\n");
@@ -72,12 +81,15 @@ fn push_case(out: &mut String, label: &str, end: TestEnd, ended: Option<&ActionF
     out.push_str("</testcase>\n");
 }
 
-/// A case of the test `label`, of which it says no more than its name and its end.
+/// A case of the test `label`, of which it says no more than its name, its end and a message.
 fn push_own_case(out: &mut String, label: &str, case: &TestCase) {
-    let inner = match case.end {
-        CaseEnd::Passed => "",
-        CaseEnd::Failed => "<failure message=\"not ok\"></failure>",
-        CaseEnd::Skipped => "<skipped/>",
+    let message = escaped(&case.message);
+    let inner = match (case.end, case.message.is_empty()) {
+        (CaseEnd::Passed, _) => String::new(),
+        (CaseEnd::Failed, true) => "<failure message=\"not ok\"></failure>".to_owned(),
+        (CaseEnd::Failed, false) => format!("<failure message=\"{message}\"></failure>"),
+        (CaseEnd::Skipped, true) => "<skipped/>".to_owned(),
+        (CaseEnd::Skipped, false) => format!("<skipped message=\"{message}\"/>"),
     };
     let (class, name) = (escaped(label), escaped(&case.name));
     let _ = writeln!(out, "<testcase classname=\"{class}\" name=\"{name}\">{inner}</testcase>");

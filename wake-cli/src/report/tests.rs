@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use wake_steps::event::{ActionFinished, Event, Reporter, Status};
 
-use crate::report::cases::{TestCase, of_tap};
+use crate::report::cases::{CaseEnd, TestCase};
 
 /// What came of each test, by its number.
 #[derive(Debug, Default)]
@@ -43,10 +43,19 @@ impl TestResults {
         self.cases.get(label).map_or(&[], Vec::as_slice)
     }
 
-    /// Reads the cases of each test in what it wrote to standard output, which `read` gives.
-    pub(crate) fn read_cases(&mut self, read: impl Fn(&ActionFinished) -> Option<String>) {
+    /// Whether a test failed without a word of any case that did.
+    pub(crate) fn fails_by_itself(&self, label: &str, end: TestEnd) -> bool {
+        let has_failed = |case: &TestCase| case.end == CaseEnd::Failed;
+        end == TestEnd::Failed && !self.cases(label).iter().any(has_failed)
+    }
+
+    /// Takes the cases of each test, which `read` finds.
+    pub(crate) fn read_cases(
+        &mut self,
+        mut read: impl FnMut(&ActionFinished) -> Option<Vec<TestCase>>,
+    ) {
         for ended in self.ended.values() {
-            if let Some(cases) = read(ended).as_deref().and_then(of_tap) {
+            if let Some(cases) = read(ended) {
                 self.cases.insert(ended.label.clone(), cases);
             }
         }

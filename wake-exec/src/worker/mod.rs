@@ -29,7 +29,7 @@ mod supervise;
 mod memory;
 mod reap;
 mod collect;
-mod depfile;
+mod written;
 mod tools;
 mod beside;
 mod layers;

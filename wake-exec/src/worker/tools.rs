@@ -10,13 +10,13 @@ use serde_bytes::ByteBuf;
 use wake_model::{Manifest, Outcome};
 
 use super::collect::{Collection, OutputDir, collect};
-use super::depfile;
 use super::group::BoundGroup;
 use super::kernel;
 use super::owners::{DiskOwners, Owner};
 use super::place::STRAIGHT;
 use super::spawn::{Launch, Running, Starter, Walls};
 use super::supervise::{CommandEnd, Streams, Supervision, Surroundings};
+use super::written;
 use crate::clock;
 use crate::finished::{JobResult, OutputFault, Timings};
 use crate::job::{Command, Job, Limits, TakeOutputs};
@@ -197,7 +197,7 @@ impl Tools<'_> {
         let depfile = match &job.outputs.depfile {
             Some(path) if ended.outcome.is_success() => {
                 let base = self.base(job, base)?;
-                match depfile::read(base.as_fd(), path)? {
+                match written::depfile(base.as_fd(), path)? {
                     Ok(bytes) => Some(ByteBuf::from(bytes)),
                     Err(fault) => {
                         let mut faults = outputs.err().unwrap_or_default();
@@ -209,10 +209,17 @@ impl Tools<'_> {
             }
             _ => None,
         };
+        let report = match &job.outputs.report {
+            Some(path) => {
+                let base = self.base(job, base)?;
+                written::report(base.as_fd(), path)?.map(|report| report.map(ByteBuf::from))
+            }
+            None => None,
+        };
         let collect = start.elapsed() - run;
         let timings = Timings { wait: Duration::ZERO, setup, run, collect };
         let CommandEnd { outcome, stdout, stderr, usage } = ended;
-        Ok(JobResult { outcome, stdout, stderr, usage, timings, outputs, depfile })
+        Ok(JobResult { outcome, stdout, stderr, usage, timings, outputs, depfile, report })
     }
 
     /// Takes the outputs, where they are to be taken.

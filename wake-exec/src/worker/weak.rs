@@ -22,7 +22,7 @@ use super::shared::SharedFiles;
 use super::supervise::Surroundings;
 use super::tools::{OutputRoot, Tools};
 use crate::clock;
-use crate::defaults::{DEFAULT_ENV, HOME};
+use crate::defaults::{DEFAULT_ENV, HOME, REPORT_VARIABLE};
 use crate::finished::JobResult;
 use crate::groups::GroupDirs;
 use crate::job::{Command, Job, JobRoot, WorkPlace};
@@ -128,6 +128,11 @@ fn translated(command: &Command, at: &RelPath, own: &Path) -> Command {
         command.cwd = format!("{}{rest}", below(&own.join("work")));
     }
     for (name, value) in &mut command.env {
+        if name == REPORT_VARIABLE
+            && let Some(rest) = value.strip_prefix(&format!("{work}/"))
+        {
+            *value = below(&own.join("work").join(rest));
+        }
         if !DEFAULT_ENV.contains(&(name, value)) {
             continue;
         }

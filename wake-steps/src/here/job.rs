@@ -55,6 +55,7 @@ pub fn job(
     job.outputs.base = action.work.clone();
     job.outputs.texts.clone_from(&pinned.terms.texts);
     job.outputs.depfile.clone_from(&pinned.terms.depfile);
+    job.outputs.report.clone_from(&pinned.terms.report);
     set_outputs(&mut job, pinned);
     job.network = action.network;
     job.level = action.sandbox;

@@ -60,7 +60,7 @@ impl Engine for Here {
         let result = self.executor.run_in_turn(&job, cancel.token(), turn, wrote);
         let timings = result.as_ref().ok().map(|finished| &finished.timings);
         tell_phases(profile, asked, began, timings);
-        let JobResult { outcome, stdout, stderr, usage, timings, outputs, depfile } =
+        let JobResult { outcome, stdout, stderr, usage, timings, outputs, depfile, report } =
             result.map_err(|error| script::explained(error, pinned, sources, &self.store))?;
         let _span = profile.begin(SpanKind::Step, || "keep".to_owned());
         let left = match outputs {
@@ -84,7 +84,21 @@ impl Engine for Here {
         let overhead = timings.setup + timings.collect;
         let (stdout, stderr) = (stdout.to_bytes(), stderr.to_bytes());
         let depfile = depfile.map(|bytes| bytes.into_vec());
-        Ok(Performance { began_ms, outcome, usage, stdout, stderr, depfile, overhead, left })
+        let report = report.map(|report| match report {
+            Ok(bytes) => Ok(bytes.into_vec()),
+            Err(fault) => Err(fault.to_string()),
+        });
+        Ok(Performance {
+            began_ms,
+            outcome,
+            usage,
+            stdout,
+            stderr,
+            depfile,
+            report,
+            overhead,
+            left,
+        })
     }
 
     fn bring(&self, tree: &TreeDigest, _manifest: &Manifest) -> Result<Adopted, StepError> {

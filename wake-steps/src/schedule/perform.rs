@@ -27,6 +27,7 @@ use crate::results::StepOutput;
 use crate::shell_line::shell_line;
 use crate::step::StepId;
 use crate::steps::{StepFailure, StepSuccess, TestPolicy, pinned};
+use crate::test_report;
 use crate::wares::WareNews;
 
 /// What came of one step.
@@ -205,8 +206,20 @@ impl Schedule<'_> {
     /// Runs an action, and keeps what comes of it, unless it fails; as the answer for next time if it `remembers`.
     fn run_action(&self, attempt: &Attempt<'_>, remembers: bool) -> Result<ActionRun, StepError> {
         let &Attempt { step, pinned, .. } = attempt;
-        let Performance { began_ms, outcome, usage, stdout, stderr, depfile, overhead, left } =
-            self.performance(attempt)?;
+        let Performance {
+            began_ms,
+            outcome,
+            usage,
+            stdout,
+            stderr,
+            depfile,
+            report,
+            overhead,
+            left,
+        } = self.performance(attempt)?;
+        if pinned.terms.report.is_some() {
+            test_report::keep(self.machine.store(), &attempt.key, report.as_ref())?;
+        }
         let mut record = RunRecord {
             guid: new_guid(),
             started_ms: began_ms,

@@ -32,6 +32,11 @@ pub(crate) trait Tool {
     /// The command that builds everything.
     fn build(&self) -> Command;
 
+    /// A command of its own; none where those that are measured only with wake are none of its own.
+    fn command(&self, _words: &[&str]) -> Option<Command> {
+        None
+    }
+
     /// How many actions a build ran, as what it wrote says; none where it does not say.
     fn ran(&self, output: &str) -> Option<usize>;
 

@@ -36,6 +36,13 @@ impl Wake {
         Wake { name: "wake", program, place, store, root, jobs }
     }
 
+    fn own_command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.current_dir(self.place.checkout()).arg("--store").arg(&self.store);
+        command.args(["--jobs", &self.jobs.to_string()]);
+        command
+    }
+
     /// The same, called otherwise in the table.
     pub(crate) fn named(self, name: &'static str) -> Self {
         Wake { name, ..self }
@@ -64,10 +71,15 @@ impl Tool for Wake {
     }
 
     fn build(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.current_dir(self.place.checkout()).arg("--store").arg(&self.store);
-        command.args(["--jobs", &self.jobs.to_string(), "build", "//..."]);
+        let mut command = self.own_command();
+        command.args(["build", "//..."]);
         command
+    }
+
+    fn command(&self, words: &[&str]) -> Option<Command> {
+        let mut command = self.own_command();
+        command.args(words);
+        Some(command)
     }
 
     fn ran(&self, output: &str) -> Option<usize> {

@@ -25,8 +25,7 @@ pub(crate) fn run(args: &AffectedArgs, settings: &Settings, out: &mut impl Write
     let targets = if args.targets.is_empty() { &everything[..] } else { &args.targets };
     let now = session::told(session.forecasts(targets)?, settings);
     let before = before(&revision, &session, settings)?;
-    let affected: Vec<&str> =
-        now.labels().filter(|label| now.get(label) != before.get(label)).collect();
+    let affected: Vec<&str> = now.labels().filter(|label| !now.is_same(label, &before)).collect();
     if !args.json {
         return print::lines(affected.into_iter().map(escape::line), out);
     }
@@ -36,7 +35,7 @@ pub(crate) fn run(args: &AffectedArgs, settings: &Settings, out: &mut impl Write
         true => before.labels().filter(|label| !all.contains(label)).collect(),
         false => Vec::new(),
     };
-    let state = |label: &str| if before.get(label).is_some() { "changed" } else { "added" };
+    let state = |label: &str| if before.has(label) { "changed" } else { "added" };
     let told: Vec<_> = affected
         .into_iter()
         .map(|label| json!({ "label": label, "state": state(label) }))

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use wake_build::Session;
+use wake_build::{Flakiness, Session, TestPast};
 use wake_steps::diagnostic::{Class, Diagnostic};
 use wake_steps::event::{ActionFinished, Reporter};
 use wake_steps::run_log;
@@ -18,6 +18,7 @@ use wake_store::ConfinedPath;
 use crate::args::LogArgs;
 use crate::clock;
 use crate::command::log::past::PastRun;
+use crate::command::test::flakiness;
 use crate::exit::{Exit, Outcome};
 use crate::manner::Verbosity;
 use crate::print;
@@ -41,6 +42,9 @@ pub(crate) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> 
         return output::run(target, args.run.as_deref(), settings, out);
     }
     let session = session::open(settings)?;
+    if args.flaky {
+        return flaky(&session.test_past(), args.json, out);
+    }
     if args.critical_path {
         let past = find(args.run.as_deref(), &session.state_dir())?;
         return critical::run(&past, args.json, settings.manner.style, out);
@@ -55,6 +59,17 @@ pub(crate) fn run(args: &LogArgs, settings: &Settings, out: &mut impl Write) -> 
         (false, true) => print::text(&escape::json(&past.text), out),
         (false, false) => show(&past, settings, out),
     }
+}
+
+/// Lists the tests that were flaky in their last runs.
+fn flaky(past: &TestPast, as_json: bool, out: &mut impl Write) -> Outcome {
+    if as_json {
+        let entry = |(test, Flakiness { flaky, runs }): (&str, Flakiness)| json!({"test": test, "flaky": flaky, "runs": runs});
+        return print::json(&past.flaky().map(entry).collect::<Vec<_>>(), out);
+    }
+    let line = |(test, found)| format!("{}: {}", escape::line(test), flakiness(found));
+    print::lines(past.flaky().map(line), out)?;
+    Ok(Exit(0))
 }
 
 /// The step of which a command failed last, in any build that is known here.

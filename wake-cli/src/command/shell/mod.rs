@@ -10,9 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use wake_build::{Guest, StepVisit, VisitEnd, VisitPlace, VisitedStep};
 use wake_exec::{CancelToken, VisitOrder};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
+use wake_steps::event::{Event, Reporter};
 
 use self::visitor::{Person, VisitManner};
-use crate::args::{ConfigArgs, ExecArgs, ShellArgs};
+use crate::args::{ConfigArgs, ExecArgs, MessageFormat, ShellArgs};
 use crate::command::log;
 use crate::exit::{Exit, NOT_EXECUTABLE, NOT_FOUND, NOT_STARTED, Outcome, Stop};
 use crate::report::{self, witness::Witness};
@@ -70,7 +71,11 @@ fn visit(
             is_own
         })?
     };
-    let mut witness = Witness::new(report::reporter(settings));
+    let reporter = report::reporter(settings);
+    let mut witness = Witness::new(match settings.format {
+        MessageFormat::Json => reporter,
+        MessageFormat::Human | MessageFormat::Short => Box::new(Modest(reporter)),
+    });
     let session = match session::open(settings) {
         Ok(session) => session,
         Err(failure) => return Ok(Exit(not_built(witness.close(&failure)))),
@@ -93,6 +98,26 @@ fn visit(
         Ok(VisitEnd::NotStarted(why, ErrorKind::NotFound)) => Err(Stop::Refusal(*why, NOT_FOUND)),
         Ok(VisitEnd::NotStarted(why, _)) => Err(Stop::Refusal(*why, NOT_EXECUTABLE)),
         Err(failure) => Err(refused(failure)),
+    }
+}
+
+/// Says nothing of what had to be built where that was nothing.
+struct Modest(Box<dyn Reporter>);
+
+impl Reporter for Modest {
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Finished { exit: 0, counts, .. } if counts.total == 0 => {}
+            event => self.0.event(event),
+        }
+    }
+
+    fn tick(&mut self) {
+        self.0.tick();
+    }
+
+    fn take_fault(&mut self) -> Option<io::Error> {
+        self.0.take_fault()
     }
 }
 

@@ -1,24 +1,6 @@
-//! The cases that a test says it has run, as the Test Anything Protocol has them. Source: TAP version 14.
+//! The cases of a test as the Test Anything Protocol has them. Source: TAP version 14.
 
-/// One case.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TestCase {
-    /// What it is called; its number if it has no name.
-    pub(crate) name: String,
-    /// How it ended.
-    pub(crate) end: CaseEnd,
-}
-
-/// How a case ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum CaseEnd {
-    /// As it should: passed, or failed and known to.
-    Passed,
-    /// It failed.
-    Failed,
-    /// It was not run.
-    Skipped,
-}
+use super::{CaseEnd, TestCase};
 
 /// The cases of what a test wrote; none if that is no TAP. Of subtests only what they come to counts.
 pub(crate) fn of_tap(text: &str) -> Option<Vec<TestCase>> {
@@ -59,7 +41,7 @@ fn case(line: &str, number: usize) -> Option<TestCase> {
         false => CaseEnd::Failed,
     };
     let name = if name.is_empty() { format!("case {number}") } else { name.to_owned() };
-    Some(TestCase { name, end })
+    Some(TestCase { name, end, message: String::new() })
 }
 
 #[cfg(test)]
@@ -67,7 +49,7 @@ mod tests {
     use super::*;
 
     fn named(name: &str, end: CaseEnd) -> TestCase {
-        TestCase { name: name.to_owned(), end }
+        TestCase { name: name.to_owned(), end, message: String::new() }
     }
 
     #[test]

@@ -1,29 +1,62 @@
 //! `wake graph`
 
+mod compile;
+
 use std::fmt::Write as _;
 use std::io::Write;
 
-use wake_build::Graph;
+use wake_build::{Graph, TargetConfig};
+use wake_steps::diagnostic::{Class, Diagnostic, Level};
 
+use self::compile::ResultLinks;
 use crate::args::{GraphArgs, GraphFormat};
 use crate::exit::Outcome;
 use crate::print;
 use crate::selection;
 use crate::session;
 use crate::settings::Settings;
-use crate::terminal::escape;
+use crate::terminal::{escape, words};
 
 /// Prints the graph of steps: an edge leads from a step to one that it needs.
 pub(crate) fn run(args: &GraphArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
     let config = selection::config(&args.selection.config)?;
+    if args.format == GraphFormat::CompileCommands {
+        return compile_commands(args, config.as_ref(), settings, out);
+    }
     let seen = session::open(settings)?.graph(&args.selection.targets, config.as_ref())?;
     let graph = session::told(seen, settings);
     let text = match args.format {
         GraphFormat::Dot => dot(&graph),
         GraphFormat::Mermaid => mermaid(&graph),
-        GraphFormat::Json => return print::json(&graph, out),
+        GraphFormat::Json | GraphFormat::CompileCommands => return print::json(&graph, out),
     };
     print::text(&text, out)
+}
+
+/// Prints the commands that compile, of all steps that the targets name or need.
+fn compile_commands(
+    args: &GraphArgs,
+    config: Option<&TargetConfig>,
+    settings: &Settings,
+    out: &mut impl Write,
+) -> Outcome {
+    let session = session::open(settings)?;
+    let links = ResultLinks::read(&session.results_dir());
+    let mut commands = Vec::new();
+    let take = &mut |step| commands.extend(compile::of_step(&step, &links));
+    let mut seen = session.each_job(&args.selection.targets, config, take)?;
+    if seen.answer > 0 {
+        let message = format!(
+            "{} left out: what they need is not built as it is now",
+            words::count(seen.answer, "command")
+        );
+        let mut warning =
+            Diagnostic::error(Class::Action, message).help("build first: `wake build`");
+        warning.level = Level::Warning;
+        seen.warnings.push(warning);
+    }
+    session::told(seen, settings);
+    print::json(&commands, out)
 }
 
 /// Source: the DOT language of Graphviz; quoted identifiers escape `"` and `\`.

@@ -1,9 +1,8 @@
-//! Watching the files of a workspace for changes. Source: inotify(7).
+//! Being told of changes by the kernel. Source: inotify(7).
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -12,38 +11,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 use rustix::io::Errno;
 
-/// Directories in which nothing is watched, wherever they lie.
-const UNWATCHED: [&str; 2] = [".wake", ".git"];
-
-/// Why a workspace cannot be watched.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum WatchError {
-    /// The kernel watches no more directories for this user.
-    #[error("this system lets a user watch no more than {watched} of the directories below `{}`", root.display())]
-    Limit {
-        /// The workspace.
-        root: PathBuf,
-        /// How many it watched.
-        watched: usize,
-    },
-    /// The workspace is gone.
-    #[error("`{}` is gone", root.display())]
-    Gone {
-        /// The workspace.
-        root: PathBuf,
-    },
-    /// Something else.
-    #[error("`{}` cannot be watched: {source}", path.display())]
-    Io {
-        /// What.
-        path: PathBuf,
-        /// What the kernel said.
-        source: io::Error,
-    },
-}
+use super::{WatchError, is_unwatched};
 
 /// A directory with everything below it, watched.
-pub(crate) struct TreeWatch {
+pub(crate) struct KernelWatch {
     root: PathBuf,
     inotify: OwnedFd,
     /// The number of the directory that the root lies in: the root itself is not told that it goes as long as somebody stands
@@ -66,9 +37,9 @@ const CHANGES: WatchFlags = WatchFlags::MODIFY
     .union(WatchFlags::ONLYDIR)
     .union(WatchFlags::DONT_FOLLOW);
 
-impl TreeWatch {
+impl KernelWatch {
     /// Watches `root`; links are not followed.
-    pub(crate) fn start(root: &Path) -> Result<TreeWatch, WatchError> {
+    pub(crate) fn start(root: &Path) -> Result<KernelWatch, WatchError> {
         let io = |errno: Errno| WatchError::Io { path: root.to_owned(), source: errno.into() };
         let inotify = match inotify::init(CreateFlags::CLOEXEC) {
             Err(Errno::MFILE) => {
@@ -78,7 +49,7 @@ impl TreeWatch {
         };
         let going = WatchFlags::DELETE | WatchFlags::MOVED_FROM | WatchFlags::ONLYDIR;
         let above = root.parent().and_then(|dir| inotify::add_watch(&inotify, dir, going).ok());
-        let mut watch = TreeWatch { root: root.to_owned(), inotify, above, dirs: HashMap::new() };
+        let mut watch = KernelWatch { root: root.to_owned(), inotify, above, dirs: HashMap::new() };
         watch.add(root)?;
         Ok(watch)
     }
@@ -152,7 +123,7 @@ impl TreeWatch {
             }
             return Ok(None);
         };
-        if UNWATCHED.iter().any(|unwatched| name == *unwatched) {
+        if is_unwatched(&name) {
             return Ok(None);
         }
         let path = dir.join(name);
@@ -181,9 +152,8 @@ impl TreeWatch {
             let Ok(entries) = fs::read_dir(&dir) else { continue };
             let is_dir = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
             let below = entries.filter_map(Result::ok).filter(is_dir);
-            let is_watched =
-                |entry: &fs::DirEntry| !UNWATCHED.iter().any(|name| entry.file_name() == *name);
-            open.extend(below.filter(is_watched).map(|entry| entry.path()));
+            let watched = below.filter(|entry| !is_unwatched(&entry.file_name()));
+            open.extend(watched.map(|entry| entry.path()));
         }
         Ok(())
     }
@@ -195,7 +165,7 @@ mod tests {
     use super::*;
 
     /// Waits until `path` is told.
-    fn until(watch: &mut TreeWatch, path: &str) {
+    fn until(watch: &mut KernelWatch, path: &str) {
         loop {
             let changed = watch.wait().unwrap().unwrap();
             if changed.iter().any(|changed| changed == Path::new(path)) {
@@ -209,7 +179,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir_all(dir.path().join("a/b")).unwrap();
         fs::create_dir_all(dir.path().join(".wake/out")).unwrap();
-        let mut watch = TreeWatch::start(dir.path()).unwrap();
+        let mut watch = KernelWatch::start(dir.path()).unwrap();
         assert_eq!(watch.dirs(), 3);
         fs::write(dir.path().join(".wake/out/x"), "").unwrap();
         fs::write(dir.path().join("a/b/f"), "1").unwrap();
@@ -229,7 +199,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("ws");
         fs::create_dir(&root).unwrap();
-        let mut watch = TreeWatch::start(&root).unwrap();
+        let mut watch = KernelWatch::start(&root).unwrap();
         fs::remove_dir(&root).unwrap();
         assert!(matches!(watch.wait(), Err(WatchError::Gone { .. })));
     }
