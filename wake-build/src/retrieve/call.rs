@@ -88,6 +88,15 @@ impl Asked {
     }
 }
 
+/// Whose exec meets a need.
+pub(super) fn retriever(need: &OpenNeed, outline: &Outline<'_>) -> Option<Retriever> {
+    let pkg = outline.pkg(&need.by)?;
+    match &outline.get(&need.by, &need.key)?.from {
+        PkgSource::Retriever(exec) => Retriever::of(exec, &pkg.decl.pkgs).ok(),
+        _ => None,
+    }
+}
+
 /// The calls that meet `ready`: one for all that are asked of one exec, and more only where that is too much for one.
 pub(super) fn calls(
     ready: Vec<ReadyNeed>,

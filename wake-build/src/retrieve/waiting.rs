@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
-use super::retriever;
+use super::call::retriever;
 use crate::load::OpenNeed;
 use crate::order::{Link, cycle_error, way_around};
 use crate::resolve::Outline;
