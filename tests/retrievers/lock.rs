@@ -293,3 +293,41 @@ fn commands_that_only_look_say_what_to_do() {
           help: `wake lock` has it retrieved again
     "#]]);
 }
+
+#[test]
+fn a_version_that_has_something_retrieved_that_rules_it_out_is_not_chosen() {
+    let toml = "[registries]\nmain = \"file:../registry\"\n\n[namespaces]\nacme = \"main\"\n";
+    let publisher = wake_tests::project().file("wake.toml", toml).build();
+    let tool = |version: &str, body: &str| {
+        tool(&publisher, "tool", "metadata={ license: 'MIT' },", body);
+        let this = format!("'{version}', namespace='acme')");
+        publisher.edit("tool/PKG.libsonnet", "'1.0.0')", &this);
+        publisher.wake(["publish", "tool", "--no-verify"]).run().success();
+    };
+    let words = |version: &str, pkgs: &str| {
+        publisher.write(
+            "words/PKG.libsonnet",
+            format!("function(wake)\n  wake.pkg(\n    wake.pkgInfo('words', '{version}', namespace='acme'),\n    pkgs={{ {pkgs} }},\n    metadata={{ license: 'MIT' }},\n  )\n"),
+        );
+        publisher.wake(["publish", "words", "--no-verify"]).run().success();
+    };
+    tool("1.0.0", GIVE);
+    words("1.0.0", "");
+    // Published while there is a retriever in the workspace as well.
+    let by_tool = "tool: wake.getPkg(wake.pkgInfo('tool', '^1', namespace='acme'))";
+    words("1.1.0", &format!("{by_tool}, {}", get("a", "^1")));
+    // What the next one gives wants the version before the one that has it retrieved.
+    let body = "more = \"    pkgs={ words: wake.getPkg(wake.pkgInfo('words', '=1.0.0', namespace='acme')) },\\n\"\n\
+        answer(*[package(request, more=more) for request in asked['requests']])";
+    tool("1.1.0", body);
+    let wanted = "words: wake.getPkg(wake.pkgInfo('words', '^1', namespace='acme'))".to_owned();
+    let project = crate::scene::app(&[wanted]).file("wake.toml", toml).build();
+    wake_tests::copy_tree(&publisher.base().join("registry"), &project.base().join("registry"));
+    project.wake(["lock"]).run().success();
+    let lock = project.read("wake.lock");
+    let lines: Vec<&str> =
+        lock.lines().skip(1).map(|line| line.rsplit_once(' ').unwrap().0).collect();
+    assert_eq!(lines, ["acme/words 1.0.0 main"]);
+    project.wake(["lock", "--check"]).run().success();
+    project.build(&["//app"]);
+}

@@ -32,7 +32,6 @@ impl<'a> Outline<'a> {
         let (mut errors, mut doubts) = (Vec::new(), Vec::new());
         resolver.check_requests(&mut errors);
         resolver.check_retrievers(&mut errors);
-        resolver.keys(&mut errors);
         let held = resolver.permissions(roots, &mut doubts);
         let globals = resolver.globals(&held, &mut doubts);
         let deps = resolver.deps(&globals, &mut doubts);
@@ -119,11 +118,20 @@ impl<'a> Outline<'a> {
     }
 
     /// The packages at `places`, which have all that they need among them.
-    pub(crate) fn resolved(&self, places: &BTreeSet<&PkgPlace>) -> Resolution {
+    pub(crate) fn resolved(&self, places: &BTreeSet<&PkgPlace>) -> Result<Resolution, Failure> {
         let part: Loaded = places
             .iter()
             .filter_map(|place| Some(((*place).clone(), self.pkg(place)?.clone())))
             .collect();
+        let (mut owners, mut errors) = (BTreeMap::new(), Vec::new());
+        for (place, pkg) in &part {
+            if let Some(other) = owners.insert(pkg.decl.info.key(), place) {
+                errors.push(self.resolver.same_key(other, pkg));
+            }
+        }
+        if !errors.is_empty() {
+            return Err(Failure { diagnostics: errors });
+        }
         let key_of = |place: &PkgPlace| part.get(place).map(|pkg| pkg.decl.info.key());
         let graph = graph_of(
             part.keys()
@@ -140,6 +148,6 @@ impl<'a> Outline<'a> {
             (pkg.decl.info.key(), ResolvedPkg { pkg: pkg.clone(), deps, sound, may_reach_network })
         };
         let pkgs: BTreeMap<PkgKey, ResolvedPkg> = part.iter().zip(sound).map(resolved).collect();
-        Resolution { pkgs, order, by_place }
+        Ok(Resolution { pkgs, order, by_place })
     }
 }

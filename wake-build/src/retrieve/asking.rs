@@ -57,7 +57,7 @@ impl Settling<'_> {
     ) -> Result<Vec<LockedPkg>, Failure> {
         let Session { machine, .. } = self.session;
         let reached = ready.iter().flat_map(|need| outline.reach(&need.place)).collect();
-        let Resolution { pkgs, order, .. } = outline.resolved(&reached);
+        let Resolution { pkgs, order, .. } = outline.resolved(&reached)?;
         let instances = machine.threads().install(|| instantiate(&order, pkgs, evaluator))?;
         for ReadyNeed { need, by, place, .. } in &ready {
             self.asked.insert((need.by.clone(), by.key.clone(), place.clone()));

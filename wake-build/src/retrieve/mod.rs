@@ -23,7 +23,6 @@ mod settling;
 mod asking;
 
 use wake_model::Lock;
-use wake_solve::Demand;
 use wake_steps::Cancel;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 use wake_steps::event::Event;
@@ -35,7 +34,7 @@ use crate::load::OpenNeed;
 use crate::resolve::Outline;
 use crate::session::{Checkout, Session};
 
-/// So often retrievers are asked for what came before needs, and versions chosen for it.
+/// So often retrievers are asked for what came before needs.
 const MOST_ROUNDS: usize = 64;
 
 /// What may become of the lock.
@@ -69,15 +68,11 @@ impl Session {
         if !settling.choose()? {
             return Ok(settling.chosen.into_iter().collect());
         }
-        let (mut rounds, mut choices) = (0, 0);
+        let mut rounds = 0;
         loop {
             let evaluator = checkout.evaluator();
             let result = settling.load(&evaluator)?;
             if settling.has_new_demands(&result.loaded) {
-                choices += 1;
-                if choices > MOST_ROUNDS {
-                    return Err(unsettled(&settling.demands).into());
-                }
                 settling.choose()?;
                 continue;
             }
@@ -100,17 +95,6 @@ impl Session {
             settling.take_over(came, &result, &outline);
         }
     }
-}
-
-/// Says that what retrieved packages require has versions chosen that need other retrieved packages, and so on.
-fn unsettled(demands: &[Demand]) -> Diagnostic {
-    let message = format!(
-        "after {MOST_ROUNDS} times no versions are found that retrieved packages and published ones agree on"
-    );
-    let wanted = demands.iter().map(|it| format!("{} needs {} {}", it.by, it.name, it.requirement));
-    wanted
-        .fold(Diagnostic::error(Class::Resolution, message), Diagnostic::note)
-        .help("a published version has something retrieved that rules that version out: ask for another one")
 }
 
 fn endless(need: &OpenNeed, outline: &Outline<'_>) -> Diagnostic {

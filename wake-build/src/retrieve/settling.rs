@@ -118,14 +118,13 @@ impl<'a> Settling<'a> {
         if self.choice.is_none() {
             return self.before.clone();
         }
-        let there: BTreeSet<_> = loaded.keys().filter(|place| place.dir().is_none()).collect();
-        let is_used = |pkg: &&LockedPkg| {
-            there.iter().any(|place| match place {
-                PkgPlace::Store(stored) => stored.key == pkg.key() && stored.tree == pkg.content,
-                PkgPlace::Checkout(_) => false,
-            })
+        let stored = |place: &PkgPlace| match place {
+            PkgPlace::Store(stored) => Some((stored.key.clone(), stored.tree)),
+            PkgPlace::Checkout(_) => None,
         };
-        self.chosen.iter().chain(self.retrieved.iter().filter(is_used)).cloned().collect()
+        let there: BTreeSet<_> = loaded.keys().filter_map(stored).collect();
+        let is_used = |pkg: &&LockedPkg| there.contains(&(pkg.key(), pkg.content));
+        self.chosen.iter().chain(&self.retrieved).filter(is_used).cloned().collect()
     }
 
     /// Loads all members with what is locked so far.
@@ -165,9 +164,14 @@ impl<'a> Settling<'a> {
                 })
             })
             .collect();
-        let is_new = self.choice.is_some() && demands != self.demands;
-        self.demands = demands;
-        is_new
+        // What was required once stays so: else a version that has something retrieved could come and go for ever.
+        let known = self.demands.len();
+        for demand in demands {
+            if !self.demands.contains(&demand) {
+                self.demands.push(demand);
+            }
+        }
+        self.choice.is_some() && self.demands.len() > known
     }
 
     /// The packages that nobody had to get: the root package, or where there is none, the members that no other one gets.
