@@ -232,3 +232,138 @@ fn a_lock_that_cannot_be_written_is_an_error() {
     fs::create_dir(user.path("wake.lock")).unwrap();
     user.wake(["build", "//app"]).run().code(6).mentions("`wake.lock` is not a regular file");
 }
+
+/// What version control could not merge is both sides, and is said.
+#[test]
+fn a_conflict_in_the_lock_is_both_sides() {
+    let scene = Scene::new();
+    for name in ["one", "two"] {
+        scene.publish(name, "1.0.0", "");
+    }
+    let pkgs = format!("one: {}, two: {}", get("one", "^1"), get("two", "^1"));
+    let user = scene.user(&pkgs);
+    user.wake(["lock"]).run().success();
+    let lock = user.read("wake.lock");
+    let [head, one, two] = &lock.lines().collect::<Vec<_>>()[..] else { panic!("{lock}") };
+    let conflict = format!("{head}\n<<<<<<< ours\n{one}\n=======\n{two}\n>>>>>>> theirs\n");
+    user.write("wake.lock", &conflict);
+    let failed = user.wake(["build", "//app", "--locked"]).run().code(6);
+    let said = failed.redacted_stderr();
+    let said: Vec<&str> = said.lines().take_while(|line| !line.starts_with('[')).collect();
+    expect![[r#"
+        error: version control left a conflict in `wake.lock`
+         --> wake.lock:2:1
+          |
+        2 | <<<<<<< ours
+          | ^^^^^^^^^^^^
+          = note: what both sides say counts
+          help: `wake lock` writes what both sides come to
+          help: `wake.lock merge=union` in `.gitattributes` has git merge it without one
+    "#]]
+    .assert_eq(&(said.join("\n") + "\n"));
+    user.wake(["build", "//app", "--frozen"]).run().code(6);
+    user.write(".gitattributes", "wake.lock merge=union\n");
+    let built = user.wake(["build", "//app"]).run().success();
+    let built = built.mentions("warning: version control left a conflict in `wake.lock`");
+    assert!(!built.stderr.contains(".gitattributes"), "{}", built.stderr);
+    assert_eq!(user.read("wake.lock"), conflict);
+    user.wake(["lock"]).run().success();
+    assert_eq!(user.read("wake.lock"), lock);
+    let locked = user.wake(["build", "//app", "--locked"]).run().success();
+    assert!(!locked.stderr.contains("conflict"), "{}", locked.stderr);
+}
+
+#[test]
+fn two_contents_of_one_version_are_an_error_at_their_line() {
+    let scene = Scene::new();
+    scene.publish("one", "1.0.0", "");
+    let user = scene.user(&format!("one: {}", get("one", "^1")));
+    let zeros = "0".repeat(64);
+    let line = |content: &str| format!("acme/one 1.0.0 main {content}\n");
+    user.write("wake.lock", format!("wake-lock 1\n{}{}", line(&zeros), line(&"1".repeat(64))));
+    let failed = user.wake(["build", "//app"]).run().code(6);
+    failed.mentions("`acme/one 1.0.0` has another content in line 2").mentions("wake.lock:3:1");
+}
+
+/// How many merges a test makes; as many as `WAKE_TEST_MERGES` says.
+fn merges() -> u64 {
+    std::env::var("WAKE_TEST_MERGES").ok().and_then(|merges| merges.parse().ok()).unwrap_or(20)
+}
+
+/// Two branches that change what they need, merged by git's own union driver, as chance has it: the merge builds as it is.
+#[test]
+fn the_union_of_two_branches_builds() {
+    if !wake_tests::has_program("git") {
+        return wake_tests::skip("the_union_of_two_branches", "git is not here");
+    }
+    let scene = Scene::new();
+    const PKGS: u64 = 14;
+    let name = |number: u64| format!("p{number}");
+    // Versions that need what comes after them, each as new as it was.
+    for version in ["1.0.0", "1.1.0", "1.2.0", "2.0.0"] {
+        for number in 0..PKGS {
+            let range = version.strip_suffix(".0").unwrap();
+            let needs = [number + 1, number + 3].into_iter().filter(|need| *need < PKGS);
+            let need = |need: u64| {
+                let need = name(need);
+                let got = get(&need, &format!("^{range}"));
+                format!("{need}: {}, from='../{need}')", got.strip_suffix(')').unwrap())
+            };
+            let needs = needs.map(need);
+            let needs: Vec<String> = needs.collect();
+            scene.write(&name(number), version, &needs.join(", "), "cat data > out.txt");
+        }
+        let published = scene.publisher.wake(["publish", "//...", "--no-verify"]).run();
+        published.success();
+    }
+    let user = scene.user("// none\n");
+    let git = |args: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        git.args(["-c", "user.name=t", "-c", "user.email=t@example.org"]).args(args);
+        let done = git.current_dir(user.path("")).output().unwrap();
+        assert!(done.status.success(), "{args:?}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    git(&["init", "-q", "-b", "main"]);
+    user.write(".gitattributes", "wake.lock merge=union\n");
+    user.write(".gitignore", ".wake\n");
+    let mut state = 42_u64;
+    let mut below = |end: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) % end
+    };
+    // Each package has a file of its own, so that only the lock is merged.
+    let app = user.read("app/PKG.libsonnet");
+    let with = |number: u64, range: &str, branch: &str| {
+        let pkgs = format!("pkgs={{ {}: {},", name(number), get(&name(number), range));
+        let text =
+            app.replace("pkgs={", &pkgs).replace("'app', '1.0.0'", &format!("'{branch}', '1.0.0'"));
+        user.write(&format!("{branch}/PKG.libsonnet"), text);
+        for file in ["app.sh", "app.libsonnet"] {
+            fs::copy(user.path(&format!("app/{file}")), user.path(&format!("{branch}/{file}")))
+                .unwrap();
+        }
+    };
+    for round in 0..merges() {
+        let _ = fs::remove_dir_all(user.path(".git"));
+        let _ = fs::remove_file(user.path("wake.lock"));
+        for branch in ["base", "ours", "theirs"] {
+            let _ = fs::remove_dir_all(user.path(branch));
+        }
+        git(&["init", "-q", "-b", "main"]);
+        let mut commit = |branch: &str| {
+            let range = ["^1.0", "^1.1", "^1.2", "^2", ">=1.1, <3", "*"][below(6) as usize];
+            with(below(PKGS), range, branch);
+            user.wake(["lock"]).run().success();
+            git(&["add", "-A"]);
+            git(&["commit", "-q", "-m", branch]);
+        };
+        commit("base");
+        git(&["checkout", "-q", "-b", "theirs"]);
+        commit("theirs");
+        git(&["checkout", "-q", "main"]);
+        commit("ours");
+        git(&["merge", "-q", "theirs", "-m", "merged"]);
+        let built = user.wake(["ls", "//ours/...", "//theirs/...", "//base/...", "--locked"]).run();
+        assert_eq!(built.code, 0, "round {round}: {}\n{}", built.stderr, user.read("wake.lock"));
+    }
+}

@@ -9,7 +9,9 @@ use wake_model::lock::LockSource;
 use wake_model::release::NeedSource;
 use wake_model::{LOCK_FILE, Lock, LockedPkg, Name, PkgName, PkgSource, RelPath};
 use wake_registry::{Listed, PkgLog, Registry};
-use wake_solve::{Demand, Exact, Fault, Need, Release, Standing, Task, Universe, Unsolved, Update};
+use wake_solve::{
+    Demand, Exact, Fault, MOST_STEPS, Need, Release, Standing, Task, Universe, Unsolved, Update,
+};
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
 use wake_store::Store;
 
@@ -76,7 +78,8 @@ pub(crate) fn choose(
     let demands = all(None);
     let solve = |demands: &[Demand]| {
         let Choice { update, exact } = choice.clone();
-        wake_solve::solve(&Task { demands, lock: before, update, exact: &exact }, &published)
+        let (exact, steps) = (&exact, MOST_STEPS);
+        wake_solve::solve(&Task { demands, lock: before, update, exact, steps }, &published)
     };
     let chosen = match solve(&demands) {
         Ok(chosen) => chosen,

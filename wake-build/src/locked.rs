@@ -11,7 +11,7 @@ use wake_model::lock::{LockError, LockSource};
 use wake_model::{
     BlobDigest, LOCK_FILE, Lock, LockedPkg, Name, PkgKey, PkgName, PkgRequest, RelPath,
 };
-use wake_steps::diagnostic::{Class, Diagnostic, Place};
+use wake_steps::diagnostic::{Class, Diagnostic, Level, Place};
 use wake_steps::error::store_failure;
 use wake_store::ware::Meter;
 use wake_store::{Lookup, Store, StoredTree};
@@ -69,6 +69,8 @@ struct LockText {
     text: String,
     /// None where there is no such file.
     digest: Option<BlobDigest>,
+    /// The line at which the first conflict begins.
+    conflict: Option<usize>,
 }
 
 impl<'a> LockedPkgs<'a> {
@@ -131,7 +133,7 @@ impl<'a> LockedPkgs<'a> {
     /// Those of a lock that is being put together: what it does not meet stays open, and so does what only a retriever can give.
     pub(crate) fn settling(registries: &'a Registries, lock: Lock) -> LockedPkgs<'a> {
         let text = lock.to_string();
-        let read = OnceLock::from(Ok(LockText { lock, text, digest: None }));
+        let read = OnceLock::from(Ok(LockText { lock, text, digest: None, conflict: None }));
         LockedPkgs { mode: Mode::Settling, read, ..LockedPkgs::new(registries) }
     }
 
@@ -278,7 +280,22 @@ impl<'a> LockedPkgs<'a> {
     }
 
     fn lock(&self, files: &Files) -> Result<&LockText, Box<Diagnostic>> {
-        self.read.get_or_init(|| LockText::read(files)).as_ref().map_err(Clone::clone)
+        self.read.get_or_init(|| self.read_lock(files)).as_ref().map_err(Clone::clone)
+    }
+
+    fn read_lock(&self, files: &Files) -> Result<LockText, Box<Diagnostic>> {
+        let read = LockText::read(files)?;
+        match read.told_conflict(files).filter(|_| !self.may_lock) {
+            Some(conflict) => Err(Box::new(conflict)),
+            None => Ok(read),
+        }
+    }
+
+    /// What is said of a lock in which version control left a conflict, which is read as both sides.
+    pub(crate) fn conflict(&self, files: &Files) -> Option<Diagnostic> {
+        let read = self.read.get()?.as_ref().ok()?;
+        let diagnostic = read.told_conflict(files)?;
+        Some(Diagnostic { level: Level::Warning, ..diagnostic })
     }
 
     fn opening(&self, locked: &LockedPkg) -> Arc<Opening> {
@@ -536,7 +553,8 @@ impl LockText {
         let digest = match seen.map_err(not_seen)? {
             FileState::File { blob, .. } => blob,
             FileState::Absent => {
-                return Ok(LockText { lock: Lock::default(), text: String::new(), digest: None });
+                let (lock, text) = (Lock::default(), String::new());
+                return Ok(LockText { lock, text, digest: None, conflict: None });
             }
             FileState::Link(_) | FileState::Dir | FileState::Other => {
                 let message = format!("`{LOCK_FILE}` is not a regular file");
@@ -551,12 +569,35 @@ impl LockText {
             let message = format!("`{LOCK_FILE}` is not valid UTF-8");
             Diagnostic::error(Class::Resolution, message)
         })?;
-        let lock = Lock::parse(&text).map_err(|error| {
+        let (lock, conflict) = Lock::parse_merged(&text).map_err(|error| {
             let LockError { line, columns, fault } = error;
             let place = at(&text, line, columns.start, columns.end);
             Diagnostic::error(Class::Resolution, fault.to_string()).at(Some(place))
         })?;
-        Ok(LockText { lock, text, digest: Some(digest) })
+        Ok(LockText { lock, text, digest: Some(digest), conflict })
+    }
+
+    /// What is said of the first conflict.
+    fn told_conflict(&self, files: &Files) -> Option<Diagnostic> {
+        let line = self.conflict?;
+        let length = self.text.lines().nth(line - 1).map_or(1, |line| line.chars().count());
+        let message = format!("version control left a conflict in `{LOCK_FILE}`");
+        let diagnostic = Diagnostic::error(Class::Resolution, message)
+            .at(Some(at(&self.text, line, 1, length + 1)))
+            .note("what both sides say counts")
+            .help("`wake lock` writes what both sides come to");
+        let attributes = RelPath::parse(".gitattributes").unwrap_or_default();
+        let attributes = read_at_most(&files.absolute(&attributes), LARGEST).unwrap_or_default();
+        let is_union = |line: &str| {
+            let mut words = line.split_whitespace();
+            words.next() == Some(LOCK_FILE) && words.any(|word| word == "merge=union")
+        };
+        Some(match String::from_utf8_lossy(&attributes).lines().any(is_union) {
+            true => diagnostic,
+            false => diagnostic.help(format!(
+                "`{LOCK_FILE} merge=union` in `.gitattributes` has git merge it without one"
+            )),
+        })
     }
 }
 

@@ -117,7 +117,13 @@ pub enum LockFault {
 impl Lock {
     /// Reads the text of a lock: lines in any order, of a conflict both sides.
     pub fn parse(text: &str) -> Result<Lock, LockError> {
+        Lock::parse_merged(text).map(|(lock, _)| lock)
+    }
+
+    /// The same, with the line at which the first conflict begins, from 1.
+    pub fn parse_merged(text: &str) -> Result<(Lock, Option<usize>), LockError> {
         let mut lock = Lock::default();
+        let mut first = None;
         let mut contents: BTreeMap<(PkgName, String), (TreeDigest, usize)> = BTreeMap::new();
         let mut images: BTreeMap<String, usize> = BTreeMap::new();
         let mut conflict: Option<Conflict> = None;
@@ -126,6 +132,7 @@ impl Lock {
             last = number + 1;
             let whole = |fault| LockError::of(last, 1..line.chars().count() + 1, fault);
             if let Some(marker) = Marker::of(line) {
+                first.get_or_insert(last);
                 conflict = marker.after(conflict, last).ok_or_else(|| whole(LockFault::Marker))?;
             } else if conflict.as_ref().is_some_and(|conflict| conflict.part == Part::Base) {
                 // What both sides began with is on neither.
@@ -160,7 +167,7 @@ impl Lock {
                 Err(LockError::of(line, 1..length + 1, LockFault::OpenConflict))
             }
             None if !has_head => Err(LockError::of(last.max(1), 1..1, LockFault::Head)),
-            None => Ok(lock),
+            None => Ok((lock, first)),
         }
     }
 

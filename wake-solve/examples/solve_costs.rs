@@ -12,7 +12,7 @@ use std::convert::Infallible;
 
 use wake_model::{BlobDigest, Lock, Name, PkgName};
 use wake_solve::{
-    Chosen, Demand, Need, Release, Standing, Task, Universe, Unsolved, Update, solve,
+    Chosen, Demand, MOST_STEPS, Need, Release, Standing, Task, Universe, Unsolved, Update, solve,
 };
 
 const SEEDS: u64 = 9;
@@ -21,13 +21,27 @@ const SEEDS: u64 = 9;
 const MAJORS: usize = 4;
 const MINORS: usize = 5;
 
+/// One need in so many allows a single minor.
+const EASY: usize = 40;
+/// The same where little fits together.
+const HARD: [usize; 3] = [12, 8, 5];
+
 fn main() {
+    match std::env::args().nth(1).as_deref() {
+        Some("hard") => hard(),
+        Some("pigeons") => pigeons(),
+        _ => usual(),
+    }
+}
+
+/// What people ask for mostly.
+fn usual() {
     println!("| packages | question | ms | most ms | versions | new, at most |");
     println!("|---:|---|---:|---:|---:|---:|");
     for pkgs in [1000, 2000] {
         let mut rows = [const { Vec::new() }; 6];
         for seed in 1..=SEEDS {
-            let (published, demands) = (published(pkgs, seed), demands(pkgs));
+            let (published, demands) = (published(pkgs, seed, EASY), demands(pkgs));
             let mut ask = |row: usize, demands: &[Demand], before: &[Chosen]| {
                 let (cost, after) = solved(&published, demands, &lock(before));
                 let after = after.unwrap_or_default();
@@ -81,6 +95,107 @@ fn main() {
     }
 }
 
+/// Packages of which little fits together: everything that was chosen a year ago is to be newer, or a tenth of it.
+fn hard() {
+    println!();
+    println!(
+        "| packages | one need in … is narrow | question | ms | most ms | fitted | not | given up |"
+    );
+    println!("|---:|---:|---|---:|---:|---:|---:|---:|");
+    for (pkgs, one_in) in [500, 1000].into_iter().flat_map(|pkgs| HARD.map(|one| (pkgs, one))) {
+        let questions = ["from nothing", "a tenth raised", "all raised"];
+        let mut rows = [const { Vec::new() }; 3];
+        for seed in 1..=SEEDS {
+            let (published, demands) = (published(pkgs, seed, one_in), demands(pkgs));
+            let mut past = published.clone();
+            let was_there = |release: &Release| release.version < "4.3.0".parse().unwrap();
+            past.values_mut().for_each(|releases| releases.retain(was_there));
+            let (cost, older) = solved(&past, &demands, &Lock::default());
+            rows[0].push((cost, end_of(&older)));
+            let Ok(older) = older else { continue };
+            for (row, step) in [(1, 10), (2, 1)] {
+                let above_it = |(number, demand): (usize, &Demand)| {
+                    let was = older.iter().rfind(|one| one.name == demand.name).unwrap();
+                    let requirement = match number % step {
+                        0 => format!(">{}", was.version).parse().unwrap(),
+                        _ => demand.requirement.clone(),
+                    };
+                    Demand { requirement, ..demand.clone() }
+                };
+                let raised: Vec<Demand> = demands.iter().enumerate().map(above_it).collect();
+                let (cost, after) = solved(&published, &raised, &lock(&older));
+                rows[row].push((cost, end_of(&after)));
+            }
+        }
+        for (question, row) in questions.iter().zip(&mut rows) {
+            row.sort_by(|one, other| one.0.total_cmp(&other.0));
+            let Some((most, _)) = row.last() else { continue };
+            let (median, count) =
+                (row[row.len() / 2].0, |end| row.iter().filter(|one| one.1 == end).count());
+            let [fitted, not, given_up] = [End::Fitted, End::Not, End::GivenUp].map(count);
+            println!(
+                "| {pkgs} | {one_in} | {question} | {median:.0} | {most:.0} | {fitted} | {not} | {given_up} |"
+            );
+        }
+    }
+}
+
+/// One more package than there are places for them, of which each needs one: no proof of that is short.
+fn pigeons() {
+    println!();
+    println!("| places | ms | given up |");
+    println!("|---:|---:|---|");
+    for places in [6, 8, 10, 12] {
+        let mut published = HashMap::new();
+        let release = |version: String, needs: Vec<Need>| Release {
+            version: version.parse().unwrap(),
+            needs,
+            standing: Standing::Usable,
+        };
+        for place in 0..places {
+            let releases = (0..=places).map(|pkg| release(format!("1.{pkg}.0"), Vec::new()));
+            published.insert(name(1000 + place), releases.collect());
+        }
+        for pkg in 0..=places {
+            let need = |place: usize| Need {
+                name: name(1000 + place),
+                requirement: format!("=1.{pkg}.0").parse().unwrap(),
+            };
+            let releases =
+                (0..places).map(|place| release(format!("1.{place}.0"), vec![need(place)]));
+            published.insert(name(pkg), releases.collect());
+        }
+        let all = (0..=places).map(|pkg| Demand {
+            by: "//app".to_owned(),
+            at: None,
+            name: name(pkg),
+            requirement: "^1".parse().unwrap(),
+        });
+        let (cost, answer) = solved(&published, &all.collect::<Vec<_>>(), &Lock::default());
+        println!("| {places} | {cost:.0} | {} |", end_of(&answer) == End::GivenUp);
+    }
+}
+
+/// How it ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Fitted,
+    Not,
+    GivenUp,
+}
+
+fn end_of(answer: &Answer) -> End {
+    match answer {
+        Ok(_) => End::Fitted,
+        Err(Unsolved::Faults(faults))
+            if faults[0].message.starts_with("no versions were found") =>
+        {
+            End::GivenUp
+        }
+        Err(_) => End::Not,
+    }
+}
+
 /// What exists, each answer given once: whoever asks has it made of an index, and is not charged for a copy.
 struct Published(RefCell<HashMap<PkgName, Vec<Release>>>);
 
@@ -105,7 +220,7 @@ fn solved(
     lock: &Lock,
 ) -> (f64, Answer) {
     let published = Published(RefCell::new(published.clone()));
-    let task = Task { demands, lock, update: Update::Nothing, exact: &[] };
+    let task = Task { demands, lock, update: Update::Nothing, exact: &[], steps: MOST_STEPS };
     let start = processor_ms();
     let answer = solve(&task, &published);
     (processor_ms() - start, answer)
@@ -121,8 +236,8 @@ fn name(number: usize) -> PkgName {
 }
 
 /// Packages that each need up to five of the hundred after them, as these were when the version was published or a little
-/// earlier; one need in forty allows a single minor.
-fn published(pkgs: usize, seed: u64) -> HashMap<PkgName, Vec<Release>> {
+/// earlier; one need in `one_in` allows a single minor.
+fn published(pkgs: usize, seed: u64, one_in: usize) -> HashMap<PkgName, Vec<Release>> {
     let mut random = seed;
     let mut below = |end: usize| {
         random = random.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
@@ -138,7 +253,7 @@ fn published(pkgs: usize, seed: u64) -> HashMap<PkgName, Vec<Release>> {
             let need = |of: &usize| {
                 let then = age - below(3).min(age);
                 let (major, minor) = (1 + then / MINORS, then % MINORS);
-                let sign = if below(40) == 0 { '~' } else { '^' };
+                let sign = if below(one_in) == 0 { '~' } else { '^' };
                 let requirement = format!("{sign}{major}.{minor}").parse().unwrap();
                 Need { name: name(*of), requirement }
             };

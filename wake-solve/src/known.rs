@@ -82,6 +82,10 @@ pub(crate) struct Known<'u, U> {
     pkgs: Vec<Pkg>,
     nodes: Vec<(Node, Picks)>,
     choices: HashMap<(PkgId, Vec<Meaning>), NodeId>,
+    /// How often each node was in the way in searches that were given up.
+    contested: HashMap<NodeId, u32>,
+    /// Steps that searches may still take.
+    steps: u64,
 }
 
 impl NodeId {
@@ -109,7 +113,51 @@ impl<'u, U: Universe> Known<'u, U> {
             pkgs: Vec::new(),
             nodes: vec![(Node::Workspace, Picks::of([]))],
             choices: HashMap::new(),
+            contested: HashMap::new(),
+            steps: 0,
         }
+    }
+
+    /// Lets searches take so many steps from now on.
+    pub(crate) fn allow(&mut self, steps: u64) {
+        self.steps = steps;
+    }
+
+    /// Steps that searches may still take.
+    pub(crate) fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// Takes a step that counts for `cost`; whether it may be taken.
+    pub(crate) fn step(&mut self, cost: u64) -> bool {
+        let may = self.steps > 0;
+        self.steps = self.steps.saturating_sub(cost);
+        may
+    }
+
+    /// How many nodes there are by now.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// How often a node was in the way in searches that were given up.
+    pub(crate) fn contested(&self, node: NodeId) -> u32 {
+        self.contested.get(&node).copied().unwrap_or_default()
+    }
+
+    /// Notes how often nodes were in the way in a search that is given up.
+    pub(crate) fn note_contested(&mut self, nodes: HashMap<NodeId, u32>) {
+        for (node, times) in nodes {
+            *self.contested.entry(node).or_default() += times;
+        }
+    }
+
+    /// The nodes that were in the way, those that were most often first.
+    pub(crate) fn most_contested(&self) -> Vec<NodeId> {
+        let mut nodes: Vec<(NodeId, u32)> =
+            self.contested.iter().map(|(node, times)| (*node, *times)).collect();
+        nodes.sort_by_key(|(node, times)| (std::cmp::Reverse(*times), *node));
+        nodes.into_iter().map(|(node, _)| node).collect()
     }
 
     /// Who answers for it.

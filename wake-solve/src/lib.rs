@@ -35,5 +35,5 @@ mod conflict;
 mod solve;
 
 pub use solve::solve;
-pub use task::{Chosen, Exact, Fault, Task, Unsolved, Update};
+pub use task::{Chosen, Exact, Fault, MOST_STEPS, Task, Unsolved, Update};
 pub use universe::{Demand, Need, Release, Standing, Universe};

@@ -31,7 +31,7 @@ pub(crate) enum Subject {
 
 /// As few of `wishes` as cannot be met together, and why: leaving out any one of them, the others can be met.
 ///
-/// `premises` is why all of them cannot. Each wish of which they speak is tried, unless there are more than sixteen.
+/// `premises` is why all of them cannot. Each wish of which they speak is tried, unless there are more than sixteen, or it takes too long.
 pub(crate) fn core<U: Universe>(
     known: &mut Known<'_, U>,
     wishes: &[Wish],
@@ -46,7 +46,8 @@ pub(crate) fn core<U: Universe>(
         let mut less = core.clone();
         less.remove(at);
         match search(known, &aims(&less), Keep::Preferred) {
-            Ok(_) => {}
+            // What takes too long may be needed for the proof.
+            Ok(_) | Err(Ended::GivenUp) => {}
             Err(Ended::Unanswered(error)) => return Err(error),
             Err(Ended::Impossible(why)) => {
                 core = named(&less, &why);

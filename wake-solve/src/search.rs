@@ -1,8 +1,8 @@
 //! One search for versions that fit together.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::fmt;
 use std::rc::Rc;
@@ -19,6 +19,7 @@ use crate::picks::Picks;
 use crate::universe::Universe;
 
 /// How much the lock says.
+#[derive(Clone, Copy)]
 pub(crate) enum Keep<'a> {
     /// What is locked is not up for decision, but for these nodes, where it is preferred.
     Preferring(&'a HashSet<NodeId>),
@@ -36,7 +37,17 @@ pub(crate) enum Ended<E> {
     Unanswered(E),
     /// There are none, which follows from these premises.
     Impossible(Vec<Premise>),
+    /// It took more steps than it may.
+    GivenUp,
 }
+
+/// How often a search begins anew, each time with twice the steps: what was in the way is decided first then.
+const BEGINNINGS: u32 = 5;
+/// Steps of the first time, and more for each node that there is.
+const STEPS: u64 = 20_000;
+const STEPS_PER_NODE: u64 = 4;
+/// With each so many conflicts a step counts for one more.
+const DEARER: u64 = 1_000;
 
 /// What nothing could be decided against.
 pub(crate) enum Premise {
@@ -56,18 +67,43 @@ pub(crate) enum Premise {
 /// Versions that fit together and meet all of `aims`, by their numbers among the releases.
 ///
 /// More may be there than something needs. Decided first is what had most conflicts, then what has the fewest candidates,
-/// then what has the first name; and always the highest version.
+/// then what has the first name; and always the highest version. What takes long begins anew, with what was in the way first.
 pub(crate) fn search<U: Universe>(
     known: &mut Known<'_, U>,
     aims: &[Aim],
     keep: Keep<'_>,
 ) -> Result<Vec<(PkgId, usize)>, Ended<U::Error>> {
-    let search = Search { known: RefCell::new(known), aims, keep, failed: RefCell::new(None) };
+    for beginning in 0..BEGINNINGS {
+        let nodes = u64::try_from(known.len()).unwrap_or(u64::MAX);
+        let most = (STEPS + STEPS_PER_NODE * nodes) << beginning;
+        match search_once(known, aims, keep, most) {
+            Err(Ended::GivenUp) if known.steps() > 0 => {}
+            other => return other,
+        }
+    }
+    Err(Ended::GivenUp)
+}
+
+fn search_once<U: Universe>(
+    known: &mut Known<'_, U>,
+    aims: &[Aim],
+    keep: Keep<'_>,
+    most: u64,
+) -> Result<Vec<(PkgId, usize)>, Ended<U::Error>> {
+    let failed = RefCell::new(None);
+    let steps = Cell::new(most);
+    let (in_the_way, conflicts) = (RefCell::default(), Cell::default());
+    let known = RefCell::new(known);
+    let search = Search { known, aims, keep, steps, in_the_way, conflicts, failed };
     let answer = resolve(&search, NodeId::WORKSPACE, 0u32);
-    let Search { known, failed, .. } = search;
+    let Search { known, failed, in_the_way, .. } = search;
     let known = known.into_inner();
     match (answer, failed.into_inner()) {
-        (_, Some(error)) => Err(Ended::Unanswered(error)),
+        (_, Some(Stop::Unanswered(error))) => Err(Ended::Unanswered(error)),
+        (_, Some(Stop::TooLong)) => {
+            known.note_contested(in_the_way.into_inner());
+            Err(Ended::GivenUp)
+        }
         (Ok(decisions), None) => {
             let release = |(node, decision): (NodeId, u32)| match *known.node(node) {
                 Node::Range(pkg, range) => {
@@ -87,8 +123,22 @@ struct Search<'a, 'u, U: Universe> {
     known: RefCell<&'a mut Known<'u, U>>,
     aims: &'a [Aim],
     keep: Keep<'a>,
+    /// Steps that it may still take.
+    steps: Cell<u64>,
+    /// How often each node was in the way.
+    in_the_way: RefCell<HashMap<NodeId, u32>>,
+    /// The same of all nodes together.
+    conflicts: Cell<u64>,
+    /// Why it was stopped.
+    failed: RefCell<Option<Stop<U::Error>>>,
+}
+
+/// Why a search was stopped.
+enum Stop<E> {
     /// The error of the universe, as it was.
-    failed: RefCell<Option<U::Error>>,
+    Unanswered(E),
+    /// It took more steps than it may.
+    TooLong,
 }
 
 /// The universe did not answer.
@@ -121,7 +171,7 @@ impl<U: Universe> Search<'_, '_, U> {
 
     fn put_aside<T>(&self, answer: Result<T, U::Error>) -> Result<T, Stopped> {
         answer.map_err(|error| {
-            *self.failed.borrow_mut() = Some(error);
+            *self.failed.borrow_mut() = Some(Stop::Unanswered(error));
             Stopped
         })
     }
@@ -149,7 +199,14 @@ impl<U: Universe> DependencyProvider for Search<'_, '_, U> {
             Node::Range(pkg, _) | Node::Choice(pkg, _) => Some(known.pkg(pkg).name.clone()),
         };
         // Where nothing is left there is a conflict, and the sooner it is seen the better.
-        let conflicts = if candidates == 0 { u32::MAX } else { statistics.conflict_count() };
+        let times = statistics.conflict_count();
+        if times > 0 {
+            let before = self.in_the_way.borrow_mut().insert(*node, times).unwrap_or_default();
+            let more = u64::from(times.saturating_sub(before));
+            self.conflicts.set(self.conflicts.get() + more);
+        }
+        let times = times.saturating_add(known.contested(*node));
+        let conflicts = if candidates == 0 { u32::MAX } else { times };
         (conflicts, Reverse(candidates), Reverse((name, *node)))
     }
 
@@ -174,7 +231,18 @@ impl<U: Universe> DependencyProvider for Search<'_, '_, U> {
 
     fn should_cancel(&self) -> Result<(), Stopped> {
         let universe = self.known.borrow().universe();
-        self.put_aside(universe.go_on())
+        self.put_aside(universe.go_on())?;
+        // What follows from conflicts is looked at again in each step.
+        let cost = 1 + self.conflicts.get() / DEARER;
+        let left = self.steps.get();
+        self.steps.set(left.saturating_sub(cost));
+        match left > 0 && self.known.borrow_mut().step(cost) {
+            true => Ok(()),
+            false => {
+                *self.failed.borrow_mut() = Some(Stop::TooLong);
+                Err(Stopped)
+            }
+        }
     }
 }
 

@@ -20,6 +20,12 @@ const PATIENT: usize = 8;
 /// So many more let go of what that needs as well, as it is locked. Then it is as if nothing were.
 const IMPATIENT: usize = 4;
 
+/// So much of what was in the way is let go where a search was given up, and twice as much the next time.
+const FIRST_GROUP: usize = 8;
+
+/// So many packages are named that were in the way.
+const MOST_NAMED: usize = 3;
+
 /// Chooses a version for everything that `task` asks for and that this needs, sorted by name and version.
 ///
 /// First nothing that is locked may change. If that cannot be, what the proof names is let go, and it is tried again. The result
@@ -34,10 +40,14 @@ pub fn solve<U: Universe>(
     let mut known = Known::new(universe, task.lock, |name| task.update.keeps(name));
     let wishes = unmet::wishes(&mut known, task).map_err(Unsolved::Unanswered)?;
     let wishes = wishes.map_err(Unsolved::Faults)?;
-    let chosen = match settle(&mut known, &wishes) {
+    known.allow(task.steps);
+    let settled = settle(&mut known, &wishes, task.steps);
+    let chosen = match settled {
         Ok(chosen) => chosen,
         Err(Ended::Unanswered(error)) => return Err(Unsolved::Unanswered(error)),
+        Err(Ended::GivenUp) => return Err(Unsolved::Faults(vec![given_up(&known, task.steps)])),
         Err(Ended::Impossible(premises)) => {
+            known.allow(task.steps);
             let fault = explain(&mut known, task, &wishes, premises);
             return Err(Unsolved::Faults(vec![fault.map_err(Unsolved::Unanswered)?]));
         }
@@ -60,6 +70,7 @@ pub fn solve<U: Universe>(
 fn settle<U: Universe>(
     known: &mut Known<'_, U>,
     wishes: &[Wish],
+    steps: u64,
 ) -> Result<Vec<(PkgId, usize)>, Ended<U::Error>> {
     let aims = aims(wishes);
     // A requirement that nothing locked in its range meets would be named by a proof of its own.
@@ -74,17 +85,27 @@ fn settle<U: Universe>(
             true => Keep::Preferring(&free),
             false => Keep::AllBut(&free),
         };
-        let premises = match search(known, &aims, keep) {
-            Err(Ended::Impossible(premises)) => premises,
-            other => return other,
-        };
         let before = free.len();
-        free.extend(premises.iter().filter_map(|premise| match premise {
-            Premise::Kept(node) => Some(*node),
-            Premise::Leads { .. } => None,
-        }));
-        if free.len() == before {
-            return Err(Ended::Impossible(premises));
+        match search(known, &aims, keep) {
+            Err(Ended::Impossible(premises)) => {
+                free.extend(premises.iter().filter_map(|premise| match premise {
+                    Premise::Kept(node) => Some(*node),
+                    Premise::Leads { .. } => None,
+                }));
+                if free.len() == before {
+                    return Err(Ended::Impossible(premises));
+                }
+            }
+            // Without a proof what was in the way goes, each time twice as much.
+            Err(Ended::GivenUp) if known.steps() > steps / 2 => {
+                let group = FIRST_GROUP << round;
+                free.extend(known.most_contested().into_iter().take(group));
+                if free.len() == before {
+                    break;
+                }
+            }
+            Err(Ended::GivenUp) => break,
+            other => return other,
         }
         if round >= PATIENT {
             let needed = needed(known, &free);
@@ -92,6 +113,30 @@ fn settle<U: Universe>(
         }
     }
     search(known, &aims, Keep::Nothing)
+}
+
+/// That there may be versions that fit, and nobody looked everywhere.
+fn given_up<U: Universe>(known: &Known<'_, U>, steps: u64) -> Fault {
+    let pkgs = known.most_contested().into_iter().filter_map(|node| known.pkg_of(node));
+    let mut named: Vec<String> = Vec::new();
+    for pkg in pkgs.map(|pkg| known.pkg(pkg).name.to_string()) {
+        if named.len() < MOST_NAMED && !named.contains(&pkg) {
+            named.push(pkg);
+        }
+    }
+    let mut notes = vec![format!("there may be some: {steps} steps did not suffice to know")];
+    let mut help = Vec::new();
+    if let Some(first) = named.first() {
+        notes.push(format!("most in the way were {}", named.join(", ")));
+        help.push(format!(
+            "say more narrowly which versions will do, of these first: `wake add {first}@=VERSION` decides one"
+        ));
+    }
+    help.push(
+        "change less at once: `wake update PACKAGE`, or one requirement after the other".to_owned(),
+    );
+    let message = "no versions were found that fit together".to_owned();
+    Fault { message, demand: None, label: None, notes, help }
 }
 
 /// The nodes of what the lock has at these nodes and that needs, as it is locked.

@@ -17,7 +17,13 @@ pub struct Task<'a> {
     pub update: Update,
     /// Which packages are to have a certain version.
     pub exact: &'a [Exact],
+    /// How many steps all searches together may take, and as many again for a proof and for what would help; [`MOST_STEPS`] is for
+    /// people who wait.
+    pub steps: u64,
 }
+
+/// Steps that suffice for whatever people ask for, and end within seconds where they do not.
+pub const MOST_STEPS: u64 = 600_000;
 
 /// Which lines of the lock are let go from the beginning.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -53,7 +53,7 @@ pub(crate) fn other_requirement<U: Universe>(
                 let highest = found.highest(&of_pkg, requirement);
                 Ok(highest.map(|release| found.releases[release].version.clone()))
             }
-            Err(Ended::Impossible(_)) => Ok(None),
+            Err(Ended::Impossible(_) | Ended::GivenUp) => Ok(None),
             Err(Ended::Unanswered(error)) => Err(error),
         }
     };

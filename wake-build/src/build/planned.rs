@@ -59,6 +59,9 @@ impl Session {
         {
             return Err(nothing_to_test(&planned).into());
         }
+        if let Some(conflict) = checkout.locked.conflict(&checkout.files) {
+            reporter.event(&Event::Diagnostic(Box::new(conflict)));
+        }
         if let (pkgs @ 1.., bytes) = checkout.locked.fetched() {
             let t_ms = clock::ms_since(started);
             reporter.event(&Event::Fetched { pkgs, bytes, t_ms });

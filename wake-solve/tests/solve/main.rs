@@ -4,6 +4,7 @@
 
 mod world;
 
+mod bounded;
 mod conflicts;
 mod exhaustive;
 mod faults;

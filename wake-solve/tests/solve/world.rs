@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use wake_model::{BlobDigest, Lock, Name, PkgName, Version};
 use wake_solve::{
-    Chosen, Demand, Exact, Fault, Need, Release, Standing, Task, Universe, Unsolved, Update, solve,
+    Chosen, Demand, Exact, Fault, MOST_STEPS, Need, Release, Standing, Task, Universe, Unsolved,
+    Update, solve,
 };
 
 /// What exists. One line is a version with what it needs: `acme/http 2.0.0: acme/tls ^1.4; acme/text >=1, <3`. Behind the version may
@@ -153,8 +154,8 @@ impl Workspace {
 
     pub(crate) fn solve(&self) -> Result<Vec<Chosen>, Unsolved<String>> {
         let Workspace { world, demands, lock, update, exact } = self;
-        let task = Task { demands, lock, update: update.clone(), exact };
-        solve(&task, world)
+        let (update, steps) = (update.clone(), MOST_STEPS);
+        solve(&Task { demands, lock, update, exact, steps }, world)
     }
 
     /// What is chosen, as lines.

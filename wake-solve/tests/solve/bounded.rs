@@ -1,0 +1,64 @@
+//! What takes too long is given up, and says so.
+
+use expect_test::expect;
+use wake_solve::{Task, Unsolved, solve};
+
+use crate::world::{Workspace, workspace, world};
+
+/// One more pigeon than there are holes: that it cannot be takes a proof longer than anybody waits for.
+fn pigeons(holes: usize) -> Workspace {
+    let mut lines = String::new();
+    for hole in 0..holes {
+        for pigeon in 0..=holes {
+            lines += &format!("acme/hole{hole} 1.{pigeon}.0\n");
+        }
+    }
+    let mut demands = String::new();
+    for pigeon in 0..=holes {
+        for hole in 0..holes {
+            lines += &format!("acme/pigeon{pigeon} 1.{hole}.0: acme/hole{hole} =1.{pigeon}.0\n");
+        }
+        demands += &format!("//app acme/pigeon{pigeon} ^1\n");
+    }
+    workspace(&world(&lines), &demands)
+}
+
+fn solved(workspace: &Workspace, steps: u64) -> String {
+    let Workspace { world, demands, lock, update, exact } = workspace;
+    match solve(&Task { demands, lock, update: update.clone(), exact, steps }, world) {
+        Ok(_) => "solved".to_owned(),
+        Err(Unsolved::Unanswered(error)) => error,
+        Err(Unsolved::Faults(faults)) => {
+            let [fault] = &faults[..] else { panic!("{faults:?}") };
+            let lines = [&fault.message].into_iter().chain(&fault.notes).chain(&fault.help);
+            lines.map(|line| format!("{line}\n")).collect()
+        }
+    }
+}
+
+#[test]
+fn what_takes_too_long_is_given_up_and_says_what_was_in_the_way() {
+    let few = solved(&pigeons(3), 1_000);
+    assert!(few.starts_with("no versions fit together\n"), "{few}");
+    let many = pigeons(7);
+    let said = solved(&many, 1_000);
+    expect![[r#"
+        no versions were found that fit together
+        there may be some: 1000 steps did not suffice to know
+        most in the way were acme/pigeon5, acme/pigeon7, acme/pigeon6
+        say more narrowly which versions will do, of these first: `wake add acme/pigeon5@=VERSION` decides one
+        change less at once: `wake update PACKAGE`, or one requirement after the other
+    "#]]
+    .assert_eq(&said);
+    // Whatever the order in which it is said.
+    assert_eq!(solved(&many.reversed(), 1_000), said);
+}
+
+/// What fits is found, also where what was in the way has to be decided first.
+#[test]
+fn a_search_that_begins_anew_finds_the_same() {
+    let mut free = pigeons(8);
+    // One pigeon stays at home.
+    free.demands.pop();
+    assert_eq!(solved(&free, 600_000), "solved");
+}
