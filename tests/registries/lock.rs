@@ -285,6 +285,38 @@ fn two_contents_of_one_version_are_an_error_at_their_line() {
     failed.mentions("`acme/one 1.0.0` has another content in line 2").mentions("wake.lock:3:1");
 }
 
+/// What was published just now is not chosen anew where the workspace wants it older.
+#[test]
+fn a_version_that_is_too_young_is_not_chosen_anew() {
+    let scene = Scene::new();
+    scene.publish("text", "1.0.0", "");
+    let path = scene.registry().join("index/acme/text.jsonl");
+    let log = fs::read_to_string(&path).unwrap();
+    let (lead, rest) = log.split_once("\"at\":").unwrap();
+    let rest = rest.split_once(',').unwrap().1;
+    fs::write(&path, format!("{lead}\"at\":1,{rest}")).unwrap();
+    scene.publish("text", "1.1.0", "");
+    let user = scene.user(&format!("text: {}", get("text", "^1")));
+    let settings = user.read("wake.toml");
+    user.write("wake.toml", format!("{settings}[resolve]\nmin-age = \"3d\"\n"));
+    says(&user.wake(["lock"]).run().success(), &["Locked + acme/text 1.0.0"]);
+    user.wake(["update"]).run().success().mentions("meets what is required");
+    user.edit("app/PKG.libsonnet", "'^1'", "'^1.1'");
+    let failed = user.wake(["build", "//app"]).run().code(6);
+    failed.mentions(
+        "1.1.0 is too young for `min-age` of `wake.toml`; `wake update --now acme/text` takes it all the same",
+    );
+    says(
+        &user.wake(["update", "--now", "acme/text"]).run().success(),
+        &["Locked ~ acme/text 1.0.0 -> 1.1.0"],
+    );
+    // What is locked stays.
+    user.wake(["update"]).run().success().mentions("meets what is required");
+    user.build(&["//app"]);
+    user.write("wake.toml", format!("{settings}[resolve]\nmin-age = \"soon\"\n"));
+    user.wake(["ls"]).run().code(2).mentions("`min-age` is `soon`").mentions("wake.toml:7:11");
+}
+
 /// How many merges a test makes; as many as `WAKE_TEST_MERGES` says.
 fn merges() -> u64 {
     std::env::var("WAKE_TEST_MERGES").ok().and_then(|merges| merges.parse().ok()).unwrap_or(20)

@@ -6,6 +6,7 @@ mod attacks;
 mod containers;
 mod cut_off;
 mod heads;
+mod inquiry;
 mod lock;
 mod mirrors;
 mod nginx;

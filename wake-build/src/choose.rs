@@ -12,6 +12,7 @@ use wake_registry::{Listed, PkgLog, Registry};
 use wake_solve::{
     Demand, Exact, Fault, MOST_STEPS, Need, Release, Standing, Task, Universe, Unsolved, Update,
 };
+use wake_steps::clock;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
 use wake_store::Store;
 
@@ -28,11 +29,14 @@ pub(crate) struct Choice {
     pub update: Update,
     /// Which packages are to have a certain version.
     pub exact: Vec<Exact>,
+    /// Of which packages a version may be as young as it is.
+    pub now: Vec<PkgName>,
 }
 
 impl Choice {
     /// What has to be, and no more.
-    pub(crate) const NECESSARY: Choice = Choice { update: Update::Nothing, exact: Vec::new() };
+    pub(crate) const NECESSARY: Choice =
+        Choice { update: Update::Nothing, exact: Vec::new(), now: Vec::new() };
 }
 
 /// What was chosen.
@@ -73,11 +77,16 @@ pub(crate) fn choose(
         return Err(Diagnostic::error(Class::Network, message).into());
     }
     let answers = Mutex::default();
-    let published = Published { registries, store: evaluator.store, before, answers };
+    let age = workspace.settings.min_age.map(|least| Age {
+        least: least.as_secs(),
+        now: clock::unix_ms() / 1000,
+        free: choice.now.as_slice(),
+    });
+    let published = Published { registries, store: evaluator.store, before, age, answers };
     let all = |places| [required.demands(places), more.to_vec()].concat();
     let demands = all(None);
     let solve = |demands: &[Demand]| {
-        let Choice { update, exact } = choice.clone();
+        let Choice { update, exact, .. } = choice.clone();
         let (exact, steps) = (&exact, MOST_STEPS);
         wake_solve::solve(&Task { demands, lock: before, update, exact, steps }, &published)
     };
@@ -180,14 +189,43 @@ struct Published<'a> {
     registries: &'a Registries,
     store: &'a Store,
     before: &'a Lock,
+    /// How old versions have to be.
+    age: Option<Age<'a>>,
     /// What was asked for before, and what came: also that nothing came is not asked again.
     answers: Mutex<HashMap<PkgName, Answer>>,
+}
+
+/// How old versions have to be to be chosen anew.
+struct Age<'a> {
+    /// Seconds.
+    least: u64,
+    /// Seconds since 1970.
+    now: u64,
+    /// Of which packages it does not matter.
+    free: &'a [PkgName],
 }
 
 /// The log of a package, with the registry that has it.
 type Answer = Result<(Arc<Registry>, Arc<PkgLog>), Box<Diagnostic>>;
 
 impl Published<'_> {
+    /// A version that is too young is not chosen anew. When it was published not every registry says.
+    fn of_age(&self, name: &PkgName, listed: &Listed, release: Release) -> Release {
+        let Some(age) = self.age.as_ref().filter(|age| !age.free.contains(name)) else {
+            return release;
+        };
+        let is_young = listed.at > 0 && listed.at.saturating_add(age.least) > age.now;
+        let is_locked =
+            || self.before.of_registries(name).any(|locked| locked.version == release.version);
+        if !is_young || release.standing != Standing::Usable || is_locked() {
+            return release;
+        }
+        let because = format!(
+            "too young for `min-age` of `{WORKSPACE_FILE}`; `wake update --now {name}` takes it all the same"
+        );
+        Release { standing: Standing::OnlyLocked { because }, ..release }
+    }
+
     fn log(&self, name: &PkgName) -> Answer {
         let answers = || self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(answer) = answers().get(name) {
@@ -244,7 +282,7 @@ impl Universe for Published<'_> {
         let trust = self.registries.trust(name.namespace.as_ref());
         let mut releases = Vec::new();
         for listed in log.versions() {
-            let mut release = release(listed);
+            let mut release = self.of_age(name, listed, release(listed));
             let is_usable = !matches!(release.standing, Standing::Unusable { .. });
             if trust.is_some() && is_usable {
                 let is_signed = registry.is_signed(name, listed, self.registries.meter());

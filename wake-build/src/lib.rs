@@ -16,7 +16,7 @@
 //! | `host_packages`, `lower` | what the distribution has; from a module to a step, which knows no package any more |
 //! | `links` | results appear in the checkout |
 //! | `snapshot` | what the last build looked at and what came of it, for the next one to start from |
-//! | `session`, `retrieve`, `logins`, `locking`, `needs`, `build`, `publish`, `explain` | what a person asks for |
+//! | `session`, `retrieve`, `logins`, `locking`, `inquiry`, `needs`, `build`, `publish`, `explain` | what a person asks for |
 
 #![expect(
     clippy::result_large_err,
@@ -62,6 +62,7 @@ mod session;
 mod retrieve;
 mod logins;
 mod locking;
+mod inquiry;
 mod needs;
 mod build;
 mod publish;
@@ -73,12 +74,13 @@ pub use build::{
 };
 pub use choose::LockChange;
 pub use explain::{
-    Explained, Forecasts, FoundModule, Graph, GraphEdge, GraphNode, ListingDepth, PackageListing,
-    PkgNode, QueryResult, StepJob,
+    Explained, Forecasts, FoundModule, Graph, GraphEdge, GraphNode, ListingDepth, NeedLine,
+    PackageListing, PkgNode, PkgReason, QueryResult, StepJob,
 };
 pub use expression::{EvalResult, Expression};
 pub use files::file_digest;
 pub use image_failure::image_failure;
+pub use inquiry::{FoundPkg, PkgAccount, SearchResult};
 pub use locking::LockRequest;
 pub use needs::{Addition, NeedsChange};
 pub use options::ChosenOptions;

@@ -18,6 +18,8 @@ pub struct LockRequest {
     pub update: Option<Vec<PkgName>>,
     /// The version that one is to have.
     pub precise: Option<Version>,
+    /// Whether those packages may be as new as they are, whatever `min-age` says.
+    pub now: bool,
     /// Whether it is only looked what would change.
     pub check: bool,
 }
@@ -48,8 +50,9 @@ impl Session {
             }
             _ => Vec::new(),
         };
+        let now = request.update.clone().filter(|_| request.now).unwrap_or_default();
         self.check_known(&checkout, request)?;
-        let choice = Choice { update, exact };
+        let choice = Choice { update, exact, now };
         let mut audience = Audience { cancel, tell };
         let changes = self.relock(&checkout, &choice, request.check, &mut audience)?;
         // Digests that could not be kept are computed again next time.

@@ -126,14 +126,7 @@ impl Session {
         if let Some(newest) = log.newest() {
             return Ok(newest.release.version.caret());
         }
-        let message = format!("registry `{}` has no {name}", registry.name());
-        let names = registry.names(name.namespace.as_ref(), meter).unwrap_or_default();
-        let names: Vec<String> = names.iter().map(PkgName::to_string).collect();
-        let near =
-            wake_model::nearest::nearest(&name.to_string(), names.iter().map(String::as_str));
-        let help = near.map(|near| format!("did you mean `{near}`?"));
-        let diagnostic = Diagnostic::error(Class::Resolution, message);
-        Err(help.into_iter().fold(diagnostic, Diagnostic::help).into())
+        Err(self.unknown_pkg(name, registry.name()).into())
     }
 
     /// The keys of the packages that are meant by their keys or names.

@@ -44,10 +44,11 @@ pub(crate) enum Ended<E> {
 /// How often a search begins anew, each time with twice the steps: what was in the way is decided first then.
 const BEGINNINGS: u32 = 5;
 /// Steps of the first time, and more for each node that there is.
-const STEPS: u64 = 20_000;
+const STEPS: u64 = 300_000;
 const STEPS_PER_NODE: u64 = 4;
-/// With each so many conflicts a step counts for one more.
+/// With each so many conflicts a step counts for one more, and with each so many of a node on average.
 const DEARER: u64 = 1_000;
+const DEARER_OF_ONE: u64 = 4;
 
 /// What nothing could be decided against.
 pub(crate) enum Premise {
@@ -232,8 +233,10 @@ impl<U: Universe> DependencyProvider for Search<'_, '_, U> {
     fn should_cancel(&self) -> Result<(), Stopped> {
         let universe = self.known.borrow().universe();
         self.put_aside(universe.go_on())?;
-        // What follows from conflicts is looked at again in each step.
-        let cost = 1 + self.conflicts.get() / DEARER;
+        // What follows from conflicts is looked at again, above all where there are few nodes to share them.
+        let nodes = u64::try_from(self.in_the_way.borrow().len()).unwrap_or(u64::MAX).max(1);
+        let conflicts = self.conflicts.get();
+        let cost = 1 + conflicts / DEARER + conflicts / (nodes * DEARER_OF_ONE);
         let left = self.steps.get();
         self.steps.set(left.saturating_sub(cost));
         match left > 0 && self.known.borrow_mut().step(cost) {

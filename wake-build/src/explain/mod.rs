@@ -5,6 +5,7 @@ mod job;
 mod query;
 mod forecast;
 mod tree;
+mod depends;
 
 use petgraph::graph::NodeIndex;
 use serde::Serialize;
@@ -16,6 +17,7 @@ use wake_steps::error::store_failure;
 use wake_steps::explain::{Outlook, PlannedStep, Why};
 use wake_steps::{Cancel, Results};
 
+pub use self::depends::{NeedLine, PkgReason};
 pub use self::forecast::Forecasts;
 pub use self::job::StepJob;
 pub use self::query::{FoundModule, QueryResult};

@@ -73,6 +73,15 @@ impl RegistrySettings {
         Namespace::find(&self.namespaces, namespace)
     }
 
+    /// The namespaces that are named, none for that of packages without one.
+    pub(crate) fn named(&self) -> impl Iterator<Item = Option<Name>> {
+        self.namespaces.keys().filter_map(|namespace| match namespace {
+            Namespace::None => Some(None),
+            Namespace::Named(name) => Some(Some(name.clone())),
+            Namespace::Other => None,
+        })
+    }
+
     /// Whether none is named.
     pub fn is_empty(&self) -> bool {
         self.namespaces.is_empty()

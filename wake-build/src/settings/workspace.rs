@@ -1,18 +1,21 @@
 //! `wake.toml`: where and how fast to build, never what.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
+use toml::Spanned;
 
 use wake_steps::MOST_JOBS;
 use wake_steps::diagnostic::Diagnostic;
 use wake_store::ConfinedPath;
 use wake_store::ware::AddressMirror;
 
-use super::file::{SettingsText, Table};
+use super::file::{Fault, SettingsText, Table};
 use super::mirrors::{MirrorTable, address_mirror};
 use super::registries::{RegistryEntry, RegistrySettings};
+use super::span::span;
 use super::trust::TrustTable;
 
 /// The settings of a workspace.
@@ -28,6 +31,8 @@ pub struct Settings {
     pub registries: RegistrySettings,
     /// Where else files lie that are known by their content, by what their addresses begin with.
     pub mirrors: Vec<AddressMirror>,
+    /// How old a version has to be to be chosen anew.
+    pub min_age: Option<Duration>,
 }
 
 #[derive(Deserialize)]
@@ -45,6 +50,14 @@ struct SettingsFile {
     trust: Table<TrustTable>,
     #[serde(default)]
     mirrors: MirrorTable,
+    #[serde(default)]
+    resolve: ResolveTable,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ResolveTable {
+    min_age: Option<Spanned<String>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -78,7 +91,7 @@ impl Settings {
         let path = file.path();
         let shown = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let text = SettingsText::read(file, shown.unwrap_or_default())?;
-        let SettingsFile { workspace, build, registries, namespaces, trust, mirrors } =
+        let SettingsFile { workspace, build, registries, namespaces, trust, mirrors, resolve } =
             text.parse()?;
         let dir = path.parent().unwrap_or(Path::new("/"));
         let beside = |store: PathBuf| dir.join(store);
@@ -91,6 +104,14 @@ impl Settings {
             jobs: build.jobs.map(|Jobs(jobs)| jobs.into()),
             store: build.store.map(beside),
             registries: registries.map_err(|fault| text.told(fault))?,
+            min_age: min_age(&resolve).map_err(|fault| text.told(fault))?,
         })
     }
+}
+
+fn min_age(resolve: &ResolveTable) -> Result<Option<Duration>, Fault> {
+    let Some(text) = &resolve.min_age else { return Ok(None) };
+    let wrong =
+        || format!("`min-age` is `{}`; it may be a time such as `3d` or `12h`", text.get_ref());
+    span(text.get_ref()).map(Some).ok_or_else(|| Fault::at(text, wrong()))
 }

@@ -9,6 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use regex::Regex;
 use wake_build::{Shard, TagSelection, TargetPattern};
+use wake_model::PkgName;
 
 use crate::args::quantity;
 
@@ -237,6 +238,9 @@ pub(crate) struct WhyArgs {
     pub(crate) target: TargetPattern,
     #[command(flatten)]
     pub(crate) config: ConfigArgs,
+    /// Explain instead why the workspace needs this package, `NAMESPACE/NAME`: who does, and where that is written
+    #[arg(long, value_name = "PACKAGE", conflicts_with = "target")]
+    pub(crate) depends: Option<PkgName>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

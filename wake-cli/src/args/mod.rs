@@ -19,8 +19,8 @@ pub(crate) use global::{ColorWhen, Global, MessageFormat, ProgressHow, SandboxHo
 pub(crate) use image::{AddedArgs, ImageArgs, ImageCommand, ImageFormat};
 pub(crate) use layer1::{FormulaCommand, FormulaFormat, Placer, WareCommand};
 pub(crate) use packages::{
-    AddArgs, KeyCommand, LockArgs, LoginArgs, LogoutArgs, PublishArgs, RegistryCommand, RemoveArgs,
-    SignArgs, TreeArgs, UpdateArgs, YankArgs,
+    AddArgs, InfoArgs, KeyCommand, LockArgs, LoginArgs, LogoutArgs, PublishArgs, RegistryCommand,
+    RemoveArgs, SearchArgs, SignArgs, TreeArgs, UpdateArgs, VendorArgs, YankArgs,
 };
 pub(crate) use stored_image::{PlatformArgs, StoredImageCommand};
 
@@ -120,6 +120,12 @@ pub(crate) enum Command {
     Init(InitArgs),
     /// Show which packages need which, and in which versions
     Tree(TreeArgs),
+    /// Show what the registry of a package says of it
+    Info(InfoArgs),
+    /// Find published packages by words
+    Search(SearchArgs),
+    /// Have a directory be a registry with what `wake.lock` names
+    Vendor(VendorArgs),
     /// Have the package around you name published packages
     Add(AddArgs),
     /// Have the package around you name packages no more

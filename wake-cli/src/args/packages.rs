@@ -1,5 +1,7 @@
 //! What the commands about published packages take.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use wake_build::TargetPattern;
 use wake_model::{Name, PkgName, Version};
@@ -13,6 +15,36 @@ pub(crate) struct TreeArgs {
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// `wake info`
+#[derive(Args, Debug)]
+pub(crate) struct InfoArgs {
+    /// The package, as `NAMESPACE/NAME`, or a version of it, `NAMESPACE/NAME@VERSION` [default: the newest]
+    #[arg(value_name = "PACKAGE")]
+    pub(crate) package: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `wake search`
+#[derive(Args, Debug)]
+pub(crate) struct SearchArgs {
+    /// What its name or description has: all of these words
+    #[arg(value_name = "WORD", required = true)]
+    pub(crate) words: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `wake vendor`
+#[derive(Args, Debug)]
+pub(crate) struct VendorArgs {
+    /// The directory, which becomes a registry
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
 }
 
 /// `wake add`
@@ -48,6 +80,9 @@ pub(crate) struct UpdateArgs {
     /// Choose exactly this version, up or down
     #[arg(long, value_name = "VERSION", requires = "packages")]
     pub(crate) precise: Option<Version>,
+    /// Choose also versions that are younger than `min-age` in `wake.toml`
+    #[arg(long, requires = "packages")]
+    pub(crate) now: bool,
 }
 
 /// `wake publish`

@@ -30,6 +30,7 @@ pub(crate) fn update(args: &UpdateArgs, settings: &Settings, say: &mut impl Writ
     let request = LockRequest {
         update: Some(args.packages.clone()),
         precise: args.precise.clone(),
+        now: args.now,
         check: false,
     };
     let changes = settled(&request, settings, say)?;

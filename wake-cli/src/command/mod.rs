@@ -17,6 +17,7 @@ pub(crate) mod init;
 pub(crate) mod lock;
 pub(crate) mod needs;
 pub(crate) mod tree;
+pub(crate) mod inquiry;
 pub(crate) mod publish;
 pub(crate) mod login;
 pub(crate) mod key;

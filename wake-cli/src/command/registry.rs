@@ -63,7 +63,7 @@ fn tell(verb: &str, rest: &str, settings: &Settings, say: &mut impl Write) -> Ou
 }
 
 /// `NAMESPACE/NAME@VERSION`
-fn parse(text: &str) -> Result<(PkgName, Version), Diagnostic> {
+pub(crate) fn parse(text: &str) -> Result<(PkgName, Version), Diagnostic> {
     let wrong = |problem: String| {
         Diagnostic::error(Class::Usage, problem)
             .help("a version is named `NAMESPACE/NAME@VERSION`, such as `acme/greet@1.2.0`")

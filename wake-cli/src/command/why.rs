@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use wake_build::{NeedLine, PkgReason};
+use wake_model::PkgName;
 use wake_steps::Steps as _;
 use wake_steps::explain::{Why, WhyChange};
 
@@ -16,6 +18,9 @@ use crate::{formulas, session};
 
 /// Prints why the modules of a target ran last, or would run now.
 pub(crate) fn run(args: &WhyArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
+    if let Some(pkg) = &args.depends {
+        return depends(pkg, args.json, settings, out);
+    }
     let config = selection::config(&args.config)?;
     let targets = [args.target.clone()];
     let seen = formulas::look_at(&targets, &args.config, settings, |formulas, outlook| {
@@ -30,6 +35,25 @@ pub(crate) fn run(args: &WhyArgs, settings: &Settings, out: &mut impl Write) -> 
     }
     for why in &answers {
         tell(why, 0, settings.manner.style, out)?;
+    }
+    Ok(Exit::SUCCESS)
+}
+
+/// Prints on which way the workspace comes to need each version of a package.
+fn depends(pkg: &PkgName, json: bool, settings: &Settings, out: &mut impl Write) -> Outcome {
+    let session = session::open(settings)?;
+    let reasons = session.why_depends(pkg);
+    let reasons = session::after_warnings(&session, settings, reasons)?;
+    if json {
+        return print::json(&reasons, out);
+    }
+    let style = settings.manner.style;
+    for PkgReason { label, way } in &reasons {
+        writeln!(out, "{}", style.paint(Role::Strong, escape::line(label)))?;
+        for NeedLine { by, needs, at, .. } in way {
+            let at = at.as_ref().map_or_else(String::new, |at| format!("  at {at}"));
+            writeln!(out, "  {}", escape::line(&format!("{by} needs {needs}{at}")))?;
+        }
     }
     Ok(Exit::SUCCESS)
 }

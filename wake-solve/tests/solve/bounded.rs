@@ -45,8 +45,8 @@ fn what_takes_too_long_is_given_up_and_says_what_was_in_the_way() {
     expect![[r#"
         no versions were found that fit together
         there may be some: 1000 steps did not suffice to know
-        most in the way were acme/pigeon5, acme/pigeon7, acme/pigeon6
-        say more narrowly which versions will do, of these first: `wake add acme/pigeon5@=VERSION` decides one
+        most in the way were acme/pigeon4, acme/pigeon5, acme/pigeon1
+        say more narrowly which versions will do, of these first: `wake add acme/pigeon4@=VERSION` decides one
         change less at once: `wake update PACKAGE`, or one requirement after the other
     "#]]
     .assert_eq(&said);
@@ -60,5 +60,5 @@ fn a_search_that_begins_anew_finds_the_same() {
     let mut free = pigeons(8);
     // One pigeon stays at home.
     free.demands.pop();
-    assert_eq!(solved(&free, 600_000), "solved");
+    assert_eq!(solved(&free, 20_000_000), "solved");
 }

@@ -1,0 +1,333 @@
+//! What registries say of packages, for people who look for one, and for those who take them along.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::Serialize;
+use wake_model::{Lock, LockedPkg, Name, PkgName, Version};
+use wake_registry::{Directory, ListLine, Listed, PkgLog, Upload, Yank, pack};
+use wake_steps::Cancel;
+use wake_steps::diagnostic::{Class, Diagnostic, Failure, Level};
+use wake_steps::error::store_failure;
+use wake_store::Lookup;
+
+use crate::registries::{Reach, Registries, registry_failure};
+use crate::session::Session;
+
+/// What a registry says of a version of a package.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PkgAccount {
+    /// The package.
+    pub name: String,
+    /// The version that the rest is about.
+    pub version: String,
+    /// What the registry is called here.
+    pub registry: String,
+    /// Where it is.
+    pub address: String,
+    /// The digest of the tree of its files.
+    pub content: String,
+    /// How many files and links it has.
+    pub files: u64,
+    /// The bytes of its files.
+    pub size: u64,
+    /// The version of the `wake` object that it is written for.
+    pub api: u32,
+    /// When it was published, in seconds since 1970; none where the registry does not say.
+    pub at: Option<u64>,
+    /// What it is, in a sentence.
+    pub description: Option<String>,
+    /// Under which terms others may use it.
+    pub license: Option<String>,
+    /// Where its sources are kept.
+    pub repository: Option<String>,
+    /// Where people read of it.
+    pub homepage: Option<String>,
+    /// How it is used, in a few words.
+    #[serde(rename = "use")]
+    pub usage: Option<String>,
+    /// Words that it is found by.
+    pub keywords: Vec<String>,
+    /// The names of its modules.
+    pub modules: Vec<String>,
+    /// What it needs, as `NAME REQUIREMENT`, sorted.
+    pub needs: Vec<String>,
+    /// Why nobody is to choose it anew, if so.
+    pub yanked: Option<String>,
+    /// Why its archive is gone, if it is.
+    pub gone: Option<String>,
+    /// Every version, the newest first; what may not be chosen anew says so.
+    pub versions: Vec<String>,
+    /// Those that `wake.lock` has.
+    pub locked: Vec<String>,
+}
+
+/// A package that a search found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FoundPkg {
+    /// The package.
+    pub name: String,
+    /// Its newest version.
+    pub newest: Option<String>,
+    /// What it is, in a sentence.
+    pub about: Option<String>,
+    /// What its registry is called here.
+    pub registry: String,
+}
+
+/// What came of a search.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SearchResult {
+    /// What was found: first what has a word in its name.
+    pub found: Vec<FoundPkg>,
+    /// What was not looked at, and why.
+    pub warnings: Vec<Diagnostic>,
+}
+
+impl Session {
+    /// What the registry of a package says of a version of it; without one of the newest.
+    pub fn account(
+        &self,
+        name: &PkgName,
+        version: Option<&Version>,
+        cancel: &Cancel,
+    ) -> Result<PkgAccount, Failure> {
+        self.registries.count_with(cancel.meter());
+        let registry = self.registries.of(name.namespace.as_ref());
+        let registry = registry.ok_or_else(|| self.registries.none_for(name))?;
+        check_reach(&self.registries)?;
+        let meter = self.registries.meter();
+        let log = registry.log(name, self.store(), meter).map_err(registry_failure)?;
+        let listed = match version {
+            Some(version) => log.get(version),
+            None => log.newest(),
+        };
+        let Some(listed) = listed else {
+            return Err(self.nothing_listed(name, version, &log, registry.name()).into());
+        };
+        let lock = self.locked()?;
+        let Listed { release, at, yanked, gone, .. } = listed;
+        let needs = release.pkgs.values().map(|need| {
+            let request = need.request();
+            format!("{} {}", request.pkg_name(), request.version)
+        });
+        let mut needs: Vec<String> = needs.collect();
+        needs.sort();
+        Ok(PkgAccount {
+            name: name.to_string(),
+            version: release.version.to_string(),
+            registry: registry.name().to_string(),
+            address: registry.address().to_string(),
+            content: release.content.to_string(),
+            files: release.files,
+            size: release.size,
+            api: release.api,
+            at: (*at > 0).then_some(*at),
+            description: release.description.clone(),
+            license: release.license.clone(),
+            repository: release.repository.clone(),
+            homepage: release.homepage.clone(),
+            usage: release.usage.clone(),
+            keywords: release.keywords.clone(),
+            modules: release.modules.clone(),
+            needs,
+            yanked: yanked.as_ref().map(reason),
+            gone: gone.clone(),
+            versions: log.versions().rev().map(shown).collect(),
+            locked: lock.of_registries(name).map(|pkg| pkg.version.to_string()).collect(),
+        })
+    }
+
+    /// The packages whose names or descriptions have all of these words, in the namespaces that the settings, the lock or the words
+    /// name.
+    pub fn search(&self, words: &[String], cancel: &Cancel) -> Result<SearchResult, Failure> {
+        self.registries.count_with(cancel.meter());
+        check_reach(&self.registries)?;
+        let mut namespaces: BTreeSet<Option<Name>> = self.registries.settings().named().collect();
+        namespaces.extend(self.locked()?.iter().map(|pkg| pkg.name.namespace.clone()));
+        let typed = words.iter().filter_map(|word| word.split_once('/'));
+        namespaces.extend(typed.filter_map(|(namespace, _)| Some(Some(namespace.parse().ok()?))));
+        let words: Vec<String> = words.iter().map(|word| word.to_lowercase()).collect();
+        let (mut found, mut warnings) = (Vec::new(), Vec::new());
+        for namespace in &namespaces {
+            let Some(registry) = self.registries.of(namespace.as_ref()) else { continue };
+            let listed = registry.list(namespace.as_ref(), self.registries.meter());
+            let Some(lines) = listed.map_err(registry_failure)? else {
+                warnings.push(untold(registry.name(), namespace.as_ref()));
+                continue;
+            };
+            for line in lines {
+                let name = PkgName { namespace: namespace.clone(), name: line.name.clone() };
+                let Some(rank) = rank(&name, &line, &words) else { continue };
+                let ListLine { about, newest, .. } = line;
+                let newest = newest.map(|version| version.to_string());
+                let (name, registry) = (name.to_string(), registry.name().to_string());
+                found.push((rank, FoundPkg { name, newest, about, registry }));
+            }
+        }
+        found.sort_by(|(rank, one), (other_rank, other)| {
+            (rank, &one.name).cmp(&(other_rank, &other.name))
+        });
+        Ok(SearchResult { found: found.into_iter().map(|(_, found)| found).collect(), warnings })
+    }
+
+    /// Has the directory `dir` be a registry with what the lock names, of every registry; gives what was put there.
+    pub fn vendor(&self, dir: &Path, cancel: &Cancel) -> Result<Vec<String>, Failure> {
+        self.registries.count_with(cancel.meter());
+        check_reach(&self.registries)?;
+        let lock = self.locked()?;
+        let name: Name = "vendor".parse().map_err(|_| internal())?;
+        let directory = Directory::open(dir, &name).map_err(registry_failure)?;
+        let mut vendored = Vec::new();
+        for locked in lock.iter().filter(|locked| locked.is_of_registry()) {
+            self.vendor_one(locked, &directory)?;
+            vendored.push(format!("{} {}", locked.name, locked.version));
+        }
+        Ok(vendored)
+    }
+
+    fn vendor_one(&self, locked: &LockedPkg, directory: &Directory) -> Result<(), Failure> {
+        let LockedPkg { name, version, content, .. } = locked;
+        let registry = self.registries.of(name.namespace.as_ref());
+        let registry = registry.ok_or_else(|| self.registries.none_for(name))?;
+        let (store, meter) = (self.store(), self.registries.meter());
+        let log = registry.log(name, store, meter).map_err(registry_failure)?;
+        let listed = log.get(version).filter(|listed| listed.release.content == *content);
+        let Some(listed) = listed else {
+            let called = registry.name();
+            let message =
+                format!("registry `{called}` does not have {name} {version} as it is locked");
+            let note = format!("its content is {content}");
+            return Err(Diagnostic::error(Class::Integrity, message).note(note).into());
+        };
+        let tree = match store.tree(content).map_err(store_failure)? {
+            Lookup::Hit(tree) => tree,
+            Lookup::Miss | Lookup::Corrupt(_) => {
+                let fetched = registry.fetch(name, version, content, store, meter);
+                fetched.map_err(registry_failure)?
+            }
+        };
+        let scratch = store.scratch().map_err(store_failure)?;
+        let archive = scratch.path().join("archive");
+        let packed = pack(&tree, &archive).map_err(registry_failure)?;
+        let (release, sum) = (&listed.release, &packed.archive);
+        let upload = Upload { release, archive: &archive, sum, attestation: None };
+        directory.publish(&[upload], listed.at).map_err(registry_failure)?;
+        if listed.yanked.is_some() {
+            let yanked = directory.yank(name, version, listed.yanked.clone(), listed.at);
+            yanked.map_err(registry_failure)?;
+        }
+        Ok(())
+    }
+
+    /// What is locked.
+    fn locked(&self) -> Result<Lock, Failure> {
+        let checkout = self.look(None);
+        let lock = checkout.locked.text(&checkout.files).map_err(|error| Failure::from(*error))?;
+        Ok(lock.clone())
+    }
+
+    fn nothing_listed(
+        &self,
+        name: &PkgName,
+        version: Option<&Version>,
+        log: &PkgLog,
+        registry: &Name,
+    ) -> Diagnostic {
+        if let (Some(version), false) = (version, log.is_empty()) {
+            let message = format!("registry `{registry}` has no {name} {version}");
+            let versions: Vec<String> = log.versions().rev().map(shown).collect();
+            return Diagnostic::error(Class::Resolution, message)
+                .note(format!("versions that exist: {}", versions.join(", ")));
+        }
+        self.unknown_pkg(name, registry)
+    }
+
+    /// Says that a registry has no such package, and which one was probably meant.
+    pub(crate) fn unknown_pkg(&self, name: &PkgName, registry: &Name) -> Diagnostic {
+        let message = format!("registry `{registry}` has no {name}");
+        let of = self.registries.of(name.namespace.as_ref());
+        let names = of.map(|of| of.names(name.namespace.as_ref(), self.registries.meter()));
+        let names = names.and_then(Result::ok).unwrap_or_default();
+        let names: Vec<String> = names.iter().map(PkgName::to_string).collect();
+        let near =
+            wake_model::nearest::nearest(&name.to_string(), names.iter().map(String::as_str));
+        let help = near.map(|near| format!("did you mean `{near}`?"));
+        let diagnostic = Diagnostic::error(Class::Resolution, message);
+        help.into_iter().fold(diagnostic, Diagnostic::help)
+    }
+}
+
+fn check_reach(registries: &Registries) -> Result<(), Diagnostic> {
+    match registries.reach() {
+        Reach::Everything => Ok(()),
+        Reach::Nothing => {
+            let message = "registries have to be asked, and `--offline` asks none";
+            Err(Diagnostic::error(Class::Network, message))
+        }
+    }
+}
+
+fn untold(registry: &Name, namespace: Option<&Name>) -> Diagnostic {
+    let of = namespace.map_or_else(String::new, |name| format!(" of `{name}`"));
+    let message = format!("registry `{registry}` does not say which packages{of} it has");
+    let diagnostic = Diagnostic::error(Class::Network, message)
+        .note("a registry of containers has no list of them")
+        .help("`wake info NAMESPACE/NAME` looks at one by its name");
+    Diagnostic { level: Level::Warning, ..diagnostic }
+}
+
+fn internal() -> Diagnostic {
+    Diagnostic::error(Class::Internal, "a name that is one is none")
+}
+
+fn reason(yank: &Yank) -> String {
+    match &yank.instead {
+        Some(instead) => format!("{}; use {instead}", yank.reason),
+        None => yank.reason.clone(),
+    }
+}
+
+fn shown(listed: &Listed) -> String {
+    let version = &listed.release.version;
+    match (&listed.gone, &listed.yanked) {
+        (Some(reason), _) => format!("{version} (gone: {reason})"),
+        (None, Some(yank)) => format!("{version} (yanked: {})", yank.reason),
+        (None, None) => version.to_string(),
+    }
+}
+
+/// How well a package is what was looked for; none if it is not.
+fn rank(name: &PkgName, line: &ListLine, words: &[String]) -> Option<usize> {
+    let about = line.about.as_deref().unwrap_or_default().to_lowercase();
+    let name = name.to_string();
+    let is_here = |word: &String| name.contains(&**word) || about.contains(&**word);
+    if !words.iter().all(is_here) {
+        return None;
+    }
+    Some(words.iter().filter(|word| !name.contains(&***word)).count())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_word_must_be_there_and_names_come_first() {
+        let line = |name: &str, about: &str| ListLine {
+            name: name.parse().unwrap(),
+            about: Some(about.to_owned()),
+            newest: None,
+        };
+        let rank_of = |name: &str, about: &str, words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            let pkg = format!("acme/{name}").parse().unwrap();
+            rank(&pkg, &line(name, about), &words)
+        };
+        assert_eq!(rank_of("http", "Speaks HTTP", &["http"]), Some(0));
+        assert_eq!(rank_of("web", "Speaks HTTP", &["http"]), Some(1));
+        assert_eq!(rank_of("web", "Speaks HTTP", &["acme/web", "speaks"]), Some(1));
+        assert_eq!(rank_of("web", "Speaks HTTP", &["http", "tls"]), None);
+    }
+}

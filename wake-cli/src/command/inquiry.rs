@@ -1,0 +1,114 @@
+//! `wake info`, `wake search` and `wake vendor`
+
+use std::io::Write;
+
+use wake_build::{FoundPkg, PkgAccount, SearchResult};
+use wake_model::PkgName;
+use wake_steps::diagnostic::{Class, Diagnostic};
+
+use crate::args::{InfoArgs, SearchArgs, VendorArgs};
+use crate::command::registry;
+use crate::exit::{Exit, Outcome};
+use crate::manner::Verbosity;
+use crate::print;
+use crate::report;
+use crate::session;
+use crate::settings::Settings;
+use crate::terminal::escape;
+use crate::terminal::style::Role;
+use crate::terminal::words;
+
+/// Prints what the registry of a package says of a version of it.
+pub(crate) fn info(args: &InfoArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
+    let (name, version) = match args.package.contains('@') {
+        true => registry::parse(&args.package).map(|(name, version)| (name, Some(version)))?,
+        false => (named(&args.package)?, None),
+    };
+    let session = session::open(settings)?;
+    let account = session.account(&name, version.as_ref(), &*session::cancel()?);
+    let account = session::after_warnings(&session, settings, account)?;
+    if args.json {
+        return print::json(&account, out);
+    }
+    let heading = format!("{} {}", account.name, account.version);
+    writeln!(out, "{}", settings.manner.style.paint(Role::Strong, escape::line(&heading)))?;
+    for (key, value) in facts(&account) {
+        writeln!(out, "  {key:<12}{}", escape::line(&value))?;
+    }
+    Ok(Exit::SUCCESS)
+}
+
+/// What is said of a package, a line each.
+fn facts(account: &PkgAccount) -> Vec<(&'static str, String)> {
+    let PkgAccount { registry, address, files, size, .. } = account;
+    let list = |list: &[String]| (!list.is_empty()).then(|| list.join(", "));
+    let files = usize::try_from(*files).unwrap_or(usize::MAX);
+    let all = [
+        ("about", account.description.clone()),
+        ("use", account.usage.clone()),
+        ("yanked", account.yanked.clone()),
+        ("gone", account.gone.clone()),
+        ("license", account.license.clone()),
+        ("homepage", account.homepage.clone()),
+        ("repository", account.repository.clone()),
+        ("keywords", list(&account.keywords)),
+        ("registry", Some(format!("{registry}, {address}"))),
+        ("content", Some(account.content.clone())),
+        ("files", Some(format!("{}, {}", words::count(files, "file"), words::bytes(*size)))),
+        ("modules", list(&account.modules)),
+        ("needs", list(&account.needs)),
+        ("versions", list(&account.versions)),
+        ("locked", list(&account.locked)),
+    ];
+    all.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+}
+
+/// Prints which packages have all of some words in their names or descriptions.
+pub(crate) fn search(args: &SearchArgs, settings: &Settings, out: &mut impl Write) -> Outcome {
+    let SearchResult { found, warnings } =
+        session::open(settings)?.search(&args.words, &*session::cancel()?)?;
+    for warning in &warnings {
+        report::diagnostic::tell(warning, settings.manner);
+    }
+    if args.json {
+        return print::json(&found, out);
+    }
+    if found.is_empty() {
+        let message = format!("no package has {}", args.words.join(" "));
+        return Err(Diagnostic::error(Class::Nothing, message)
+            .help("a namespace that only `*` of `[namespaces]` covers is searched where it is named: `wake search NAMESPACE/WORD`")
+            .into());
+    }
+    for FoundPkg { name, newest, about, .. } in &found {
+        let newest = newest.as_ref().map_or_else(String::new, |newest| format!(" {newest}"));
+        let about = about.as_ref().map_or_else(String::new, |about| format!("  {about}"));
+        let rest = settings.manner.style.paint(Role::Faint, escape::line(&about));
+        writeln!(out, "{}{rest}", escape::line(&format!("{name}{newest}")))?;
+    }
+    Ok(Exit::SUCCESS)
+}
+
+/// Has a directory be a registry with what the lock names.
+pub(crate) fn vendor(args: &VendorArgs, settings: &Settings, say: &mut impl Write) -> Outcome {
+    let dir = settings.cwd.join(&args.dir);
+    let session = session::open(settings)?;
+    let vendored = session.vendor(&dir, &*session::cancel()?);
+    let vendored = session::after_warnings(&session, settings, vendored)?;
+    if settings.manner.verbosity > Verbosity::Quiet {
+        let style = settings.manner.style;
+        for pkg in &vendored {
+            writeln!(say, "{}", style.verb(Role::Good, "Vendored", escape::line(pkg)))?;
+        }
+        let count = words::count(vendored.len(), "package");
+        let rest = format!("{count} in {}", args.dir.display());
+        writeln!(say, "{}", style.verb(Role::Good, "Finished", escape::line(&rest)))?;
+    }
+    Ok(Exit::SUCCESS)
+}
+
+fn named(text: &str) -> Result<PkgName, Diagnostic> {
+    text.parse().map_err(|error| {
+        Diagnostic::error(Class::Usage, format!("{error}"))
+            .help("a package is named `NAMESPACE/NAME`, or `NAMESPACE/NAME@VERSION`")
+    })
+}
