@@ -485,6 +485,7 @@ fn a_package_of_the_workspace_and_a_locked_one_under_one_key() {
         3 |     wake.pkgInfo('text', '2.0.1', namespace='acme'),
           |     ^^^^^^^^^^^^
           = note: //text is called so at text/PKG.libsonnet:3:5
+          help: `"acme/text" = "text"` below `[overrides]` in `wake.toml` has all get the one of the workspace
           help: give one of them another name, namespace or version
         [TIME] FAILED 1 error in [TIME], log .wake/runs/[RUN].jsonl
     "#]]);

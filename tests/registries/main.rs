@@ -13,6 +13,7 @@ mod nginx;
 mod logins;
 mod oci;
 mod oci_strangers;
+mod overrides;
 mod publish;
 mod resume;
 mod rules;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wake_eval::{API_VERSION, NoAnswers, Op};
 use wake_model::lock::LockSource;
 use wake_model::release::NeedSource;
-use wake_model::{LOCK_FILE, Lock, LockedPkg, Name, PkgName, PkgSource, RelPath};
+use wake_model::{GetPkg, LOCK_FILE, Lock, LockedPkg, Name, PkgName, PkgSource, RelPath, Version};
 use wake_registry::{Listed, PkgLog, Registry};
 use wake_solve::{
     Demand, Exact, Fault, MOST_STEPS, Need, Release, Standing, Task, Universe, Unsolved, Update,
@@ -19,7 +19,9 @@ use wake_store::Store;
 use crate::evaluate::Evaluator;
 use crate::load::{Loaded, LoadedPkg, load};
 use crate::locked::LockedPkgs;
+use crate::pkg_place::PkgPlace;
 use crate::registries::{Reach, Registries, registry_failure};
+use crate::settings::Overrides;
 use crate::workspace::{WORKSPACE_FILE, Workspace};
 
 /// What is chosen anew.
@@ -58,7 +60,7 @@ pub(crate) fn choose(
     choice: &Choice,
     more: &[Demand],
 ) -> Result<Chosen, Failure> {
-    let dirs = workspace.members(&RelPath::root())?;
+    let dirs = workspace.locked_for()?;
     let open = LockedPkgs::left_open(registries);
     let mut result = load(workspace, evaluator, &open, &dirs);
     let errors = result.errors();
@@ -67,7 +69,10 @@ pub(crate) fn choose(
     }
     let mut gets = result.loaded.values().flat_map(|pkg| pkg.decl.pkgs.values());
     let mut retrieves = gets.any(|get| matches!(get.from, PkgSource::Retriever(_)));
-    let required = Required::of(&result.loaded);
+    let overriding = Overriding::of(workspace, &result.loaded);
+    let required = Required::of(&result.loaded, &overriding);
+    let is_asked = |demand: &&Demand| overriding.of_name(&demand.name).is_none();
+    let more: Vec<Demand> = more.iter().filter(is_asked).cloned().collect();
     if required.0.is_empty() && more.is_empty() {
         return Ok(Chosen { lines: Vec::new(), retrieves });
     }
@@ -82,8 +87,11 @@ pub(crate) fn choose(
         now: clock::unix_ms() / 1000,
         free: choice.now.as_slice(),
     });
-    let published = Published { registries, store: evaluator.store, before, age, answers };
-    let all = |places| [required.demands(places), more.to_vec()].concat();
+    let kept = overriding.without(before);
+    let before = &kept;
+    let published =
+        Published { registries, store: evaluator.store, before, age, answers, overriding };
+    let all = |places| [required.demands(places), more.clone()].concat();
     let demands = all(None);
     let solve = |demands: &[Demand]| {
         let Choice { update, exact, .. } = choice.clone();
@@ -98,7 +106,7 @@ pub(crate) fn choose(
             let places = required.places(evaluator);
             return Err(match solve(&all(Some(&places))) {
                 Err(Unsolved::Faults(faults)) => {
-                    let told = |fault| told(fault, &places);
+                    let told = |fault| published.overriding.named_in(told(fault, &places));
                     Failure { diagnostics: faults.into_iter().map(told).collect() }
                 }
                 Err(Unsolved::Unanswered(error)) => (*error).into(),
@@ -108,6 +116,9 @@ pub(crate) fn choose(
     };
     let mut lines = Vec::new();
     for chosen in chosen {
+        if published.overriding.of_name(&chosen.name).is_some() {
+            continue;
+        }
         let (registry, log) = published.log(&chosen.name).map_err(|error| Failure::from(*error))?;
         let Some(listed) = log.get(&chosen.version) else { continue };
         let mut needs = listed.release.pkgs.values();
@@ -132,14 +143,63 @@ fn told(fault: Fault, places: &[Option<Place>]) -> Diagnostic {
     help.into_iter().fold(diagnostic, Diagnostic::help)
 }
 
+/// The packages of the workspace that stand in for published ones: as if registries had these alone.
+struct Overriding<'a> {
+    overrides: &'a Overrides,
+    versions: BTreeMap<&'a PkgName, Version>,
+}
+
+impl<'a> Overriding<'a> {
+    fn of(workspace: &'a Workspace, loaded: &'a Loaded) -> Overriding<'a> {
+        let overrides = &workspace.settings.overrides;
+        let version = |(name, dir): (&'a PkgName, &RelPath)| {
+            let pkg = loaded.get(&PkgPlace::Checkout(dir.clone()))?;
+            Some((name, pkg.decl.info.version.clone()))
+        };
+        Overriding { overrides, versions: overrides.iter().filter_map(version).collect() }
+    }
+
+    /// The version of what stands in for the package of this name.
+    fn of_name(&self, name: &PkgName) -> Option<&Version> {
+        self.versions.get(name)
+    }
+
+    /// The lock without lines of what nobody asks a registry for.
+    fn without(&self, lock: &Lock) -> Lock {
+        lock.iter().filter(|pkg| self.of_name(&pkg.name).is_none()).cloned().collect()
+    }
+
+    /// Says where the packages that a message names come from, if not from a registry.
+    fn named_in(&self, diagnostic: Diagnostic) -> Diagnostic {
+        let texts = diagnostic.notes.iter().chain([&diagnostic.message]);
+        let texts: Vec<String> = texts.cloned().collect();
+        let is_named = |name: &PkgName| {
+            let name = name.to_string();
+            texts.iter().any(|text| text.split([' ', ',']).any(|word| word == name))
+        };
+        let named = self.versions.iter().filter(|(name, _)| is_named(name));
+        named.fold(diagnostic, |diagnostic, (name, version)| {
+            let Some(instead) = self.overrides.of(name) else { return diagnostic };
+            diagnostic.note(format!(
+                "//{} {version} stands in for {name}: {}",
+                instead.dir.as_str(),
+                instead.name_at
+            ))
+        })
+    }
+}
+
 /// Every requirement for a registry in packages of the workspace, with the package and its key there.
 struct Required<'a>(Vec<(&'a LoadedPkg, &'a str)>);
 
 impl<'a> Required<'a> {
-    fn of(loaded: &'a Loaded) -> Required<'a> {
+    fn of(loaded: &'a Loaded, overriding: &Overriding<'_>) -> Required<'a> {
+        let is_asked = |get: &GetPkg| {
+            get.from == PkgSource::Registry && overriding.of_name(&get.request.pkg_name()).is_none()
+        };
         let of_pkg = |pkg: &'a LoadedPkg| {
             let gets = pkg.decl.pkgs.iter();
-            let gets = gets.filter(|(_, get)| get.from == PkgSource::Registry);
+            let gets = gets.filter(|(_, get)| is_asked(get));
             gets.map(move |(key, _)| (pkg, key.as_str()))
         };
         Required(loaded.values().flat_map(of_pkg).collect())
@@ -193,6 +253,8 @@ struct Published<'a> {
     age: Option<Age<'a>>,
     /// What was asked for before, and what came: also that nothing came is not asked again.
     answers: Mutex<HashMap<PkgName, Answer>>,
+    /// What stands in for some of it.
+    overriding: Overriding<'a>,
 }
 
 /// How old versions have to be to be chosen anew.
@@ -278,6 +340,11 @@ impl Universe for Published<'_> {
     type Error = Box<Diagnostic>;
 
     fn releases(&self, name: &PkgName) -> Result<Option<Vec<Release>>, Box<Diagnostic>> {
+        if let Some(version) = self.overriding.of_name(name) {
+            // What it needs itself is required as what members need is.
+            let (needs, standing) = (Vec::new(), Standing::Usable);
+            return Ok(Some(vec![Release { version: version.clone(), needs, standing }]));
+        }
         let (registry, log) = self.log(name)?;
         let trust = self.registries.trust(name.namespace.as_ref());
         let mut releases = Vec::new();
@@ -302,6 +369,8 @@ impl Universe for Published<'_> {
     }
 
     fn expect(&self, names: &[&PkgName]) {
+        let is_asked = |name: &&&PkgName| self.overriding.of_name(name).is_none();
+        let names: Vec<&PkgName> = names.iter().filter(is_asked).copied().collect();
         let next = AtomicUsize::new(0);
         let work = || {
             while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {

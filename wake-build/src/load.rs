@@ -17,6 +17,7 @@ use crate::pkg_place::{PkgPlace, StoredPkg};
 use crate::published::{file_sum, release};
 use crate::registries::registry_failure;
 use crate::retriever::Retriever;
+use crate::settings::Override;
 use crate::shelf::{Shelf, ShelfEntry};
 use crate::workspace::{WORKSPACE_FILE, Workspace};
 use wake_steps::diagnostic::{Class, Diagnostic};
@@ -56,12 +57,7 @@ impl LoadedPkg {
 
     /// The requirements that registries are to meet, by its keys for them.
     pub(crate) fn registry_needs(&self) -> impl Iterator<Item = (&String, &GetPkg)> {
-        self.decl.pkgs.iter().filter(|(_, get)| match get.from {
-            PkgSource::Registry => true,
-            // Where a published package lay beside another one is not where it lies now.
-            PkgSource::Local(_) => self.place.dir().is_none(),
-            PkgSource::Global | PkgSource::Retriever(_) => false,
-        })
+        self.decl.pkgs.iter().filter(|(_, get)| is_of_registry(&self.place, get))
     }
 
     /// How it calls itself, as it came from the evaluation.
@@ -69,6 +65,16 @@ impl LoadedPkg {
         let raw = self.raw.text().unwrap_or_default();
         let mut decl: Value = serde_json::from_str(&raw).unwrap_or_default();
         decl["pkgInfo"].take()
+    }
+}
+
+/// Whether the package at `place` gets that from a registry.
+pub(crate) fn is_of_registry(place: &PkgPlace, get: &GetPkg) -> bool {
+    match get.from {
+        PkgSource::Registry => true,
+        // Where a published package lay beside another one is not where it lies now.
+        PkgSource::Local(_) => place.dir().is_none(),
+        PkgSource::Global | PkgSource::Retriever(_) => false,
     }
 }
 
@@ -182,6 +188,7 @@ pub(crate) fn load_as_found<T: Send, E: Send>(
             }
         }
     })?;
+    loader.check_overrides();
     let State { result, .. } =
         loader.state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     Ok((found, result))
@@ -255,11 +262,10 @@ impl Loader<'_> {
             self.compare(pkg, &decl)?;
         }
         let Evaluator { files, store, .. } = self.evaluator;
-        let from_registry = decl.pkgs.values().filter(|get| match get.from {
-            PkgSource::Registry => true,
-            PkgSource::Local(_) => place.dir().is_none(),
-            PkgSource::Global | PkgSource::Retriever(_) => false,
-        });
+        let from_registry = decl
+            .pkgs
+            .values()
+            .filter(|get| is_of_registry(place, get) && self.override_of(place, get).is_none());
         self.locked.prepare(from_registry.map(|get| &get.request), files, store);
         let mut found = Vec::with_capacity(decl.pkgs.len());
         let mut wrong = Vec::new();
@@ -293,6 +299,9 @@ impl Loader<'_> {
         get: &GetPkg,
     ) -> Result<Option<PkgPlace>, Box<Diagnostic>> {
         let Evaluator { files, store, .. } = self.evaluator;
+        if let Some(instead) = self.override_of(from, get) {
+            return Ok(Some(PkgPlace::Checkout(instead.dir.clone())));
+        }
         match (&get.from, from) {
             (PkgSource::Local(path), PkgPlace::Checkout(dir)) => {
                 self.local_place(dir, path).map(Some)
@@ -310,6 +319,89 @@ impl Loader<'_> {
             }
             (PkgSource::Global, _) => Ok(None),
         }
+    }
+
+    /// What stands in for the published package that the one at `from` gets.
+    fn override_of(&self, from: &PkgPlace, get: &GetPkg) -> Option<&Override> {
+        let overrides = &self.workspace.settings.overrides;
+        let is_asked = !overrides.is_empty() && is_of_registry(from, get);
+        is_asked.then(|| overrides.of(&get.request.pkg_name())).flatten()
+    }
+
+    /// Whether what stands in for published packages is what it stands in for, and will do for all that get it.
+    fn check_overrides(&self) {
+        if self.workspace.settings.overrides.is_empty() {
+            return;
+        }
+        let state = &mut *self.state();
+        let LoadResult { loaded, failed, .. } = &mut state.result;
+        let mut wrong = Vec::new();
+        for dir in self.workspace.settings.overrides.dirs() {
+            let place = PkgPlace::Checkout(dir.clone());
+            let Some(pkg) = loaded.get(&place) else { continue };
+            let named = self.workspace.settings.overrides.by(dir);
+            let other = named.filter(|(name, _)| **name != pkg.decl.info.pkg_name());
+            wrong.extend(other.map(|(_, other)| (place.clone(), self.misnamed(other, pkg))));
+        }
+        for (place, pkg) in loaded.iter().filter(|_| wrong.is_empty()) {
+            for (key, get) in pkg.decl.pkgs.iter() {
+                let Some(instead) = self.override_of(place, get) else { continue };
+                let found = loaded.get(&PkgPlace::Checkout(instead.dir.clone()));
+                if let Some(found) = found
+                    && !get.request.matches(&found.decl.info)
+                {
+                    let unmet = self.will_not_do(pkg, key, get, instead, found);
+                    failed.entry(place.clone()).or_default().push(unmet);
+                }
+            }
+        }
+        for (place, wrong) in wrong {
+            failed.entry(place).or_default().push(wrong);
+        }
+        loaded.retain(|place, _| !failed.contains_key(place));
+    }
+
+    fn misnamed(&self, wrong: &Override, pkg: &LoadedPkg) -> Diagnostic {
+        let (label, name) = (pkg.place.label(), pkg.decl.info.pkg_name());
+        let message = format!("{label} is `{name}`, and stands in for that alone");
+        let written = self.evaluator.locate(&pkg.place, &Op::Pkg, &pkg.declared_info(), &NoAnswers);
+        let diagnostic =
+            Diagnostic::error(Class::Resolution, message).at(Some(wrong.name_at.clone()));
+        let called = |at| format!("it is called so at {at}");
+        let diagnostic = written.map(called).into_iter().fold(diagnostic, Diagnostic::note);
+        diagnostic
+            .help(format!("write `\"{name}\"` here, or the directory of the package that is meant"))
+    }
+
+    fn will_not_do(
+        &self,
+        pkg: &LoadedPkg,
+        key: &str,
+        get: &GetPkg,
+        instead: &Override,
+        found: &LoadedPkg,
+    ) -> Diagnostic {
+        let (name, wanted) = (get.request.pkg_name(), &get.request.version);
+        let (label, version) = (found.place.label(), &found.decl.info.version);
+        let message = format!(
+            "package `{key}`: {} needs {name} {wanted}, and {label}, which stands in for it, is {version}",
+            pkg.place.label()
+        );
+        let declared = pkg.declared_pkg(key);
+        let at = self.evaluator.locate(&pkg.place, &Op::Pkg, &declared, &NoAnswers);
+        let help = match pkg.place {
+            PkgPlace::Checkout(_) => format!("ask for what is there: `'^{version}'`"),
+            PkgPlace::Store(_) => {
+                let by = pkg.decl.info.pkg_name();
+                format!(
+                    "`wake lock` chooses a version of {by} that it will do for; or give {label} one that is {wanted}"
+                )
+            }
+        };
+        Diagnostic::error(Class::Resolution, message)
+            .at(at)
+            .note(format!("it stands in by `[overrides]`: {}", instead.name_at))
+            .help(help)
     }
 
     /// Whether what the registry said of a package that was just fetched is what its files say; if not, it is not kept.

@@ -2,12 +2,12 @@
 
 use wake_eval::{EditError, with_pkg, without_pkg};
 use wake_model::place::PKG_FILE;
-use wake_model::{PkgName, RelPath, Requirement};
+use wake_model::{PkgName, RelPath, Requirement, Version};
 use wake_steps::Cancel;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure};
 
 use crate::choose::{Choice, LockChange};
-use crate::load::load;
+use crate::load::{LoadedPkg, load};
 use crate::locked::LockedPkgs;
 use crate::pkg_place::PkgPlace;
 use crate::registries::registry_failure;
@@ -114,6 +114,9 @@ impl Session {
 
     /// What means the newest version of a package and what can stand in for it.
     fn newest(&self, name: &PkgName) -> Result<Requirement, Failure> {
+        if let Some(instead) = self.workspace.settings.overrides.of(name) {
+            return self.version_in(&instead.dir).map(|version| version.caret());
+        }
         let registry = self.registries.of(name.namespace.as_ref());
         let registry = registry.ok_or_else(|| self.registries.none_for(name))?;
         if !self.registries.can_be_asked() {
@@ -127,6 +130,13 @@ impl Session {
             return Ok(newest.release.version.caret());
         }
         Err(self.unknown_pkg(name, registry.name()).into())
+    }
+
+    /// The version of the package in a directory of the workspace.
+    fn version_in(&self, dir: &RelPath) -> Result<Version, Failure> {
+        let checkout = self.look(None);
+        let pkg = self.loaded_in(&checkout, dir)?;
+        Ok(pkg.decl.info.version)
     }
 
     /// The keys of the packages that are meant by their keys or names.
@@ -160,16 +170,22 @@ impl Session {
         checkout: &Checkout,
         dir: &RelPath,
     ) -> Result<Vec<(String, PkgName)>, Failure> {
+        let pkg = self.loaded_in(checkout, dir)?;
+        Ok(pkg.decl.pkgs.iter().map(|(key, get)| (key.clone(), get.request.pkg_name())).collect())
+    }
+
+    /// The package in a directory of the workspace, with what it requires of registries left open.
+    fn loaded_in(&self, checkout: &Checkout, dir: &RelPath) -> Result<LoadedPkg, Failure> {
         let evaluator = checkout.evaluator();
         let open = LockedPkgs::left_open(&self.registries);
         let mut result = self
             .machine
             .threads()
             .install(|| load(&self.workspace, &evaluator, &open, std::slice::from_ref(dir)));
-        let Some(pkg) = result.loaded.get(&PkgPlace::Checkout(dir.clone())) else {
-            return Err(Failure { diagnostics: result.errors() });
-        };
-        Ok(pkg.decl.pkgs.iter().map(|(key, get)| (key.clone(), get.request.pkg_name())).collect())
+        match result.loaded.remove(&PkgPlace::Checkout(dir.clone())) {
+            Some(pkg) => Ok(pkg),
+            None => Err(Failure { diagnostics: result.errors() }),
+        }
     }
 
     fn not_edited(&self, error: EditError, key: &str) -> Failure {

@@ -15,6 +15,7 @@ use crate::load::{Loaded, LoadedPkg};
 use crate::order::{Link, cycle_error, graph_of, sort, way_around};
 use crate::pkg_place::PkgPlace;
 use crate::retriever::Retriever;
+use crate::workspace::WORKSPACE_FILE;
 use wake_steps::diagnostic::{Class, Diagnostic, Failure, Place};
 
 /// The packages of a build with every requirement met: no cycle, one package under each key.
@@ -270,6 +271,14 @@ impl Resolver<'_> {
         if let Some(place) = self.loaded.get(other).and_then(called) {
             diagnostic = diagnostic.note(format!("{one} is called so at {place}"));
         }
+        let in_checkout = [other, &pkg.place].into_iter().find_map(PkgPlace::dir);
+        let is_published = [other, &pkg.place].into_iter().any(|place| place.dir().is_none());
+        if let Some(dir) = in_checkout.filter(|_| is_published) {
+            let line = format!("\"{}\" = \"{}\"", info.pkg_name(), dir_text(dir));
+            diagnostic = diagnostic.help(format!(
+                "`{line}` below `[overrides]` in `{WORKSPACE_FILE}` has all get the one of the workspace"
+            ));
+        }
         diagnostic.help("give one of them another name, namespace or version")
     }
 
@@ -442,6 +451,11 @@ impl Resolver<'_> {
         cycle_error(Class::Resolution, "packages", links)
             .help("move what both need into a package of its own")
     }
+}
+
+/// A directory as `wake.toml` has it.
+fn dir_text(dir: &RelPath) -> &str {
+    if dir.is_root() { "." } else { dir.as_str() }
 }
 
 fn mismatch(key: &str, from: &str, get: &GetPkg, found: &LoadedPkg) -> String {

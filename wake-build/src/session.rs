@@ -401,11 +401,17 @@ impl Checkout<'_> {
         Some(ModuleRequest { config: Some(config), ..asked.clone() })
     }
 
-    /// The directories of the targets' packages; of all packages where one of them has to be searched for.
+    /// The directories of the targets' packages, and of those that stand in for published ones, so that what is wrong with
+    /// these is told; of all packages where one of them has to be searched for.
     fn dirs_to_load(&self, targets: &[Target]) -> Result<Vec<RelPath>, Diagnostic> {
+        let workspace = &self.session.workspace;
         match targets.iter().any(Target::is_searched) {
-            true => self.session.workspace.members(&RelPath::root()),
-            false => Ok(dirs_of(targets)),
+            true => workspace.locked_for(),
+            false => {
+                let mut dirs = dirs_of(targets);
+                dirs.extend(workspace.settings.overrides.dirs().cloned());
+                Ok(dirs)
+            }
         }
     }
 

@@ -61,7 +61,18 @@ impl Workspace {
             None => Settings::default(),
         };
         let here = relative(&root, &cwd)?;
-        Ok(Workspace { root, dir, here, settings })
+        let workspace = Workspace { root, dir, here, settings };
+        workspace.check_overrides()?;
+        Ok(workspace)
+    }
+
+    /// Whether what stands in for published packages is there.
+    fn check_overrides(&self) -> Result<(), Diagnostic> {
+        let overrides = &self.settings.overrides;
+        let Some(dir) = overrides.dirs().find(|dir| !self.is_pkg(dir)) else { return Ok(()) };
+        let Some((_, wrong)) = overrides.by(dir).next() else { return Ok(()) };
+        let exists = self.absolute(dir).is_dir();
+        Err(wrong.no_pkg(exists, &self.members(&RelPath::root()).unwrap_or_default()))
     }
 
     /// The absolute path of `path`.
@@ -110,6 +121,15 @@ impl Workspace {
             }
             false => no_package(&absolute),
         })
+    }
+
+    /// The packages whose requirements are locked, whatever is built: all members, and those that stand in for published ones.
+    pub(crate) fn locked_for(&self) -> Result<Vec<RelPath>, Diagnostic> {
+        let mut dirs = self.members(&RelPath::root())?;
+        dirs.extend(self.settings.overrides.dirs().cloned());
+        dirs.sort();
+        dirs.dedup();
+        Ok(dirs)
     }
 
     /// Every member package at `below` and below it, sorted; walks the directories.

@@ -126,6 +126,7 @@ pub(crate) fn perform(
     let run = Run {
         state_dir: &machine.store().outside_dir(),
         kept_logs: KEPT_LOGS,
+        overrides: &[],
         argv: &settings.argv,
         root: &settings.cwd,
         tells_host: true,

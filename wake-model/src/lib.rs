@@ -33,7 +33,7 @@ pub use digest::{
 pub use lock::{LOCK_FILE, Lock, LockedPkg};
 pub use name::{Name, PkgKey, PkgName, Requirement, Version};
 pub use package::{GetPkg, GlobalRule, Permission, PkgIdentity, PkgInfo, PkgRequest, PkgSource};
-pub use path::RelPath;
+pub use path::{PathError, RelPath};
 pub use record::{LogRef, Outcome, RunRecord, Usage};
 pub use reflike::Reflike;
 pub use release::Release;

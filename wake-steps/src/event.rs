@@ -174,6 +174,9 @@ pub enum Event {
         wall_ms: u64,
         /// Processor milliseconds that remembered results once cost.
         saved_ms: u64,
+        /// What stands in for published packages: `acme/tls by //libs/tls`.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        overrides: Vec<String>,
     },
 }
 

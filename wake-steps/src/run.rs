@@ -33,6 +33,8 @@ pub struct Run<'a> {
     pub cancel: &'a Cancel,
     /// When it began.
     pub started: Instant,
+    /// What stands in for published packages.
+    pub overrides: &'a [String],
 }
 
 /// How a run ended.
@@ -91,6 +93,7 @@ impl Machine {
             counts,
             wall_ms: clock::ms_since(run.started),
             saved_ms,
+            overrides: run.overrides.to_vec(),
         });
         (RunEnd { exit, counts }, done)
     }

@@ -72,9 +72,11 @@ impl Session {
         state_dir: &'a ConfinedPath,
         cancel: &'a Cancel,
         started: Instant,
+        overrides: &'a [String],
     ) -> Run<'a> {
         let (argv, root) = (&self.argv, &self.workspace.root);
-        Run { state_dir, kept_logs: KEPT_LOGS, argv, root, tells_host: false, cancel, started }
+        let (kept_logs, tells_host) = (KEPT_LOGS, false);
+        Run { state_dir, kept_logs, argv, root, tells_host, cancel, started, overrides }
     }
 
     /// Builds; whatever happens is told to `reporter`, last that the build is over.
@@ -98,7 +100,8 @@ impl Session {
         ignore_state_dir(&self.state_dir());
         self.registries.count_with(cancel.meter());
         let state_dir = self.state_dir();
-        let run = self.new_run(&state_dir, cancel, started);
+        let overrides: Vec<String> = self.workspace.settings.overrides.lines().collect();
+        let run = self.new_run(&state_dir, cancel, started, &overrides);
         let span = self.profile().stage("build");
         let (end, report) = self.machine.run(&run, reporter, |reporter, ending| {
             for diagnostic in &self.warnings {

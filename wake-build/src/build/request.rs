@@ -60,7 +60,7 @@ pub(super) fn request_key(session: &Session, request: &BuildRequest) -> Digest {
     let mut bytes = Vec::new();
     let mut e = Encoder::new(&mut bytes);
     let workspace = &session.workspace;
-    e.list(15);
+    e.list(16);
     e.text(env!("CARGO_PKG_VERSION"));
     e.text(wake_eval::ENGINE);
     e.uint(wake_eval::API_VERSION.into());
@@ -68,6 +68,7 @@ pub(super) fn request_key(session: &Session, request: &BuildRequest) -> Digest {
     e.text(&session.store().root().to_string_lossy());
     e.text(&format!("{:?}", workspace.settings.members));
     e.text(&workspace.settings.registries.trust.text());
+    e.text(&workspace.settings.overrides.lines().collect::<Vec<_>>().join("\n"));
     e.list(request.targets.len());
     for target in &request.targets {
         e.text(target.as_str());

@@ -103,7 +103,8 @@ impl Session {
         let snapshot = Snapshot::newest(&self.state_dir());
         let mut checkout = self.look(snapshot.as_ref());
         let state_dir = self.state_dir();
-        let run = self.new_run(&state_dir, cancel, clock::now());
+        let overrides: Vec<String> = self.workspace.settings.overrides.lines().collect();
+        let run = self.new_run(&state_dir, cancel, clock::now(), &overrides);
         let mut keys = Vec::new();
         let (end, prepared) = self.machine.run(&run, reporter, |reporter, ending| {
             let (prepared, built) = self.prepare(visit, &checkout, &run, reporter, ending)?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use wake_model::PkgSource;
 use wake_steps::diagnostic::Failure;
 
-use crate::load::Loaded;
+use crate::load::{Loaded, is_of_registry};
 use crate::pkg_place::PkgPlace;
 use crate::session::Session;
 use crate::snapshot::Snapshot;
@@ -27,6 +27,8 @@ pub struct PkgNode {
     pub needs: Vec<PkgNode>,
     /// Whether it was shown before.
     pub repeated: bool,
+    /// Whether it stands in for a published one there: `[overrides]` of `wake.toml`.
+    pub overrides: bool,
 }
 
 impl Session {
@@ -64,10 +66,13 @@ fn node(place: &PkgPlace, loaded: &Loaded, shown: &mut BTreeSet<PkgPlace>) -> Op
                 version: None,
                 needs: Vec::new(),
                 repeated: false,
+                overrides: false,
             },
             (_, None) => continue,
         };
-        needs.push(PkgNode { key: Some(key.clone()), requirement, ..need });
+        let lies_here = pkg.found.get(key).is_some_and(|found| found.dir().is_some());
+        let overrides = lies_here && is_of_registry(place, get);
+        needs.push(PkgNode { key: Some(key.clone()), requirement, overrides, ..need });
     }
     Some(PkgNode {
         key: None,
@@ -76,5 +81,6 @@ fn node(place: &PkgPlace, loaded: &Loaded, shown: &mut BTreeSet<PkgPlace>) -> Op
         version: Some(pkg.decl.info.version.to_string()),
         needs,
         repeated,
+        overrides: false,
     })
 }

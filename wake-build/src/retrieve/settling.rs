@@ -77,7 +77,7 @@ impl<'a> Settling<'a> {
             before,
             choice,
             exact,
-            dirs: session.workspace.members(&RelPath::root())?,
+            dirs: session.workspace.locked_for()?,
             chosen: before.iter().filter(|pkg| pkg.is_of_registry()).cloned().collect(),
             retrieved,
             demands: Vec::new(),

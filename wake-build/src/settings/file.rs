@@ -70,7 +70,8 @@ impl SettingsText {
         help.into_iter().fold(diagnostic, Diagnostic::help)
     }
 
-    fn place(&self, span: Range<usize>) -> Place {
+    /// Where that stands in the file.
+    pub(super) fn place(&self, span: Range<usize>) -> Place {
         let text = &self.text;
         let before = text.get(..span.start).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);

@@ -1,13 +1,16 @@
-//! What is set once: `wake.toml` of a workspace, and `config.toml` of a person. Where and how fast to build, never what.
+//! What is set once: `wake.toml` of a workspace, and `config.toml` of a person. Where and how fast to build; what, only in `overrides`.
 
 mod file;
 mod span;
 mod trust;
 mod registries;
 mod mirrors;
+mod overrides;
 mod workspace;
 mod person;
 
+pub(crate) use overrides::Override;
+pub use overrides::Overrides;
 pub use person::PersonSettings;
 pub use registries::RegistrySettings;
 pub use span::span;

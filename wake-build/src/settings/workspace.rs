@@ -1,4 +1,4 @@
-//! `wake.toml`: where and how fast to build, never what.
+//! `wake.toml`: where and how fast to build; what, only in `overrides`.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use wake_store::ware::AddressMirror;
 
 use super::file::{Fault, SettingsText, Table};
 use super::mirrors::{MirrorTable, address_mirror};
+use super::overrides::Overrides;
 use super::registries::{RegistryEntry, RegistrySettings};
 use super::span::span;
 use super::trust::TrustTable;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub mirrors: Vec<AddressMirror>,
     /// How old a version has to be to be chosen anew.
     pub min_age: Option<Duration>,
+    /// Packages of the workspace that stand in for published ones.
+    pub overrides: Overrides,
 }
 
 #[derive(Deserialize)]
@@ -52,6 +55,8 @@ struct SettingsFile {
     mirrors: MirrorTable,
     #[serde(default)]
     resolve: ResolveTable,
+    #[serde(default)]
+    overrides: Table,
 }
 
 #[derive(Default, Deserialize)]
@@ -91,8 +96,16 @@ impl Settings {
         let path = file.path();
         let shown = path.file_name().map(|name| name.to_string_lossy().into_owned());
         let text = SettingsText::read(file, shown.unwrap_or_default())?;
-        let SettingsFile { workspace, build, registries, namespaces, trust, mirrors, resolve } =
-            text.parse()?;
+        let SettingsFile {
+            workspace,
+            build,
+            registries,
+            namespaces,
+            trust,
+            mirrors,
+            resolve,
+            overrides,
+        } = text.parse()?;
         let dir = path.parent().unwrap_or(Path::new("/"));
         let beside = |store: PathBuf| dir.join(store);
         let registries = RegistrySettings::new(&registries, &namespaces, &trust, dir);
@@ -105,6 +118,7 @@ impl Settings {
             store: build.store.map(beside),
             registries: registries.map_err(|fault| text.told(fault))?,
             min_age: min_age(&resolve).map_err(|fault| text.told(fault))?,
+            overrides: Overrides::read(&overrides, &text).map_err(|fault| text.told(fault))?,
         })
     }
 }

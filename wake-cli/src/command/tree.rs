@@ -35,7 +35,7 @@ fn show(
     out: &mut impl Write,
 ) -> std::io::Result<()> {
     let style = settings.manner.style;
-    let PkgNode { key, label, requirement, version, needs, repeated } = node;
+    let PkgNode { key, label, requirement, version, needs, repeated, overrides } = node;
     // What lies in the store has its version in its label.
     let version = version.as_ref().filter(|version| !label.ends_with(&format!("@{version}")));
     let version = version.map_or_else(String::new, |version| format!(" {version}"));
@@ -44,7 +44,8 @@ fn show(
         _ => String::new(),
     };
     let again = if *repeated { "  (above)" } else { "" };
-    let rest = style.paint(Role::Faint, escape::line(&format!("{wanted}{again}")));
+    let instead = if *overrides { "  (overrides a published one)" } else { "" };
+    let rest = style.paint(Role::Faint, escape::line(&format!("{wanted}{instead}{again}")));
     let indent = "  ".repeat(depth);
     writeln!(out, "{indent}{}{rest}", escape::line(&format!("{label}{version}")))?;
     needs.iter().try_for_each(|need| show(need, depth + 1, settings, out))

@@ -119,6 +119,7 @@ pub(crate) fn failing() -> Vec<Event> {
             counts: Counts { total: 3, hit: 1, failed: 1, skipped: 1, ..Counts::default() },
             wall_ms: 41_400,
             saved_ms: 1_200,
+            overrides: Vec::new(),
         },
     ]
 }
@@ -151,6 +152,7 @@ pub(crate) fn succeeding() -> Vec<Event> {
             counts: Counts { total: 2, hit: 1, ran: 1, ..Counts::default() },
             wall_ms: 1_320,
             saved_ms: 1_200,
+            overrides: Vec::new(),
         },
     ]
 }
@@ -191,6 +193,7 @@ pub(crate) fn formula() -> Vec<Event> {
             counts: Counts { total: 1, ran: 1, ..Counts::default() },
             wall_ms: 1_320,
             saved_ms: 0,
+            overrides: Vec::new(),
         },
     ]
 }
@@ -211,6 +214,7 @@ pub(crate) fn remembered() -> Vec<Event> {
             counts: Counts { total: 2, hit: 2, ..Counts::default() },
             wall_ms: 40,
             saved_ms: 372_000,
+            overrides: Vec::new(),
         },
     ]
 }

@@ -20,6 +20,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) failed: &'a [String],
     /// Errors that were told.
     pub(crate) errors: usize,
+    /// What stands in for published packages.
+    pub(crate) overrides: &'a [String],
 }
 
 /// In one word.
@@ -35,9 +37,13 @@ pub(crate) enum Verdict {
 
 impl<'a> Summary<'a> {
     /// What the last event of a build says; none of another event.
-    pub(crate) fn of(event: &Event, failed: &'a [String], errors: usize) -> Option<Self> {
-        let Event::Finished { exit, counts, wall_ms, saved_ms, .. } = *event else { return None };
-        Some(Summary { exit, counts, wall_ms, saved_ms, failed, errors })
+    pub(crate) fn of(event: &'a Event, failed: &'a [String], errors: usize) -> Option<Self> {
+        let Event::Finished { exit, counts, wall_ms, saved_ms, overrides, .. } = event else {
+            return None;
+        };
+        let (exit, counts) = (*exit, *counts);
+        let (wall_ms, saved_ms) = (*wall_ms, *saved_ms);
+        Some(Summary { exit, counts, wall_ms, saved_ms, failed, errors, overrides })
     }
 
     /// How it ended in one word.
@@ -52,6 +58,14 @@ impl<'a> Summary<'a> {
 
     /// The sentence after the word.
     pub(crate) fn sentence(&self) -> String {
+        let overridden = match self.overrides {
+            [] => String::new(),
+            overrides => format!("; overridden: {}", list(overrides, 5)),
+        };
+        self.ending() + &overridden
+    }
+
+    fn ending(&self) -> String {
         let Counts { total, hit, ran, failed, .. } = self.counts;
         let (actions, wall) = (words::count(total, "action"), words::span_ms(self.wall_ms));
         match self.verdict() {
@@ -111,7 +125,15 @@ mod tests {
     use super::*;
 
     fn ending(exit: u8, counts: Counts) -> Summary<'static> {
-        Summary { exit, counts, wall_ms: 101_000, saved_ms: 0, failed: &[], errors: 0 }
+        Summary {
+            exit,
+            counts,
+            wall_ms: 101_000,
+            saved_ms: 0,
+            failed: &[],
+            errors: 0,
+            overrides: &[],
+        }
     }
 
     #[test]
@@ -155,6 +177,15 @@ mod tests {
         assert_eq!(ending.verdict(), Verdict::Interrupted);
         assert_eq!(Summary { exit: 143, ..ending }.verdict(), Verdict::Interrupted);
         assert_eq!(ending.sentence(), "after 1m41s: 5 ok (3 hit, 2 ran), 5 not done");
+    }
+
+    #[test]
+    fn what_was_overridden_is_said_however_it_ended() {
+        let overrides = ["acme/tls by //libs/tls".to_owned()];
+        let cold = Counts { total: 1, ran: 1, ..Counts::default() };
+        let said = |exit| Summary { overrides: &overrides, ..ending(exit, cold) }.sentence();
+        assert_eq!(said(0), "1 action in 1m41s; overridden: acme/tls by //libs/tls");
+        assert_eq!(said(5), "1 error in 1m41s: 1 ok; overridden: acme/tls by //libs/tls");
     }
 
     #[test]

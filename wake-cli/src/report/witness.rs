@@ -60,6 +60,7 @@ impl Witness {
             counts: Counts::default(),
             wall_ms: self.start.elapsed().as_millis() as u64,
             saved_ms: 0,
+            overrides: Vec::new(),
         });
         self.exit_code(exit)
     }

@@ -86,6 +86,7 @@ impl Bed {
         let run = Run {
             state_dir: &state_dir,
             kept_logs: 10,
+            overrides: &[],
             argv: &argv,
             root: self.dir.path(),
             tells_host: false,

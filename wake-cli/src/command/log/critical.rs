@@ -220,6 +220,7 @@ mod tests {
             counts: Counts::default(),
             wall_ms,
             saved_ms: 0,
+            overrides: Vec::new(),
         }));
         let (run, text) = ("7f3a-b-c".to_owned(), String::new());
         PastRun { run, ended: std::time::SystemTime::UNIX_EPOCH, text, events }

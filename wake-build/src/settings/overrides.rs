@@ -1,0 +1,105 @@
+//! `[overrides]` of `wake.toml`: packages of the workspace that stand in for published ones. The one table that changes what is built.
+
+use std::collections::BTreeMap;
+
+use wake_model::nearest::nearest;
+use wake_model::place::PKG_FILE;
+use wake_model::{PathError, PkgName, RelPath};
+use wake_steps::diagnostic::{Class, Diagnostic, Place};
+
+use super::file::{Fault, SettingsText, Table};
+
+/// The packages of registries for which others stand in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Overrides(BTreeMap<PkgName, Override>);
+
+/// What stands in for a published package.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Override {
+    /// The directory of the workspace that holds it.
+    pub(crate) dir: RelPath,
+    /// Where its name is written.
+    pub(crate) name_at: Place,
+    /// Where its directory is written.
+    pub(crate) dir_at: Place,
+}
+
+impl Overrides {
+    /// Whether nothing stands in for anything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What stands in for the package of this name.
+    pub(crate) fn of(&self, name: &PkgName) -> Option<&Override> {
+        self.0.get(name)
+    }
+
+    /// Each package with the directory of what stands in for it.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&PkgName, &RelPath)> {
+        self.0.iter().map(|(name, other)| (name, &other.dir))
+    }
+
+    /// What the package in this directory stands in for.
+    pub(crate) fn by(&self, dir: &RelPath) -> impl Iterator<Item = (&PkgName, &Override)> {
+        self.0.iter().filter(move |(_, other)| other.dir == *dir)
+    }
+
+    /// The directories of those that stand in.
+    pub(crate) fn dirs(&self) -> impl Iterator<Item = &RelPath> {
+        self.0.values().map(|other| &other.dir)
+    }
+
+    /// What is said of each: `acme/tls by //libs/tls`.
+    pub(crate) fn lines(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|(name, other)| format!("{name} by //{}", other.dir.as_str()))
+    }
+
+    /// What the table `overrides` says.
+    pub(super) fn read(table: &Table, text: &SettingsText) -> Result<Overrides, Fault> {
+        let mut overrides = Overrides::default();
+        for (name, dir) in table {
+            let of: PkgName = name.get_ref().parse().map_err(|error| {
+                Fault::at(name, error)
+                    .help("a package is called `name`, or `namespace/name`".to_owned())
+            })?;
+            let there = RelPath::parse(dir.get_ref()).map_err(|error| {
+                Fault::at(dir, outside(error))
+                    .help("name a directory of the workspace, from its root".to_owned())
+            })?;
+            let (name_at, dir_at) = (text.place(name.span()), text.place(dir.span()));
+            overrides.0.insert(of, Override { dir: there, name_at, dir_at });
+        }
+        Ok(overrides)
+    }
+}
+
+/// Why a path is none in the workspace.
+fn outside(error: PathError) -> String {
+    match error {
+        PathError::Climbs(path) => format!("`{path}` leaves the workspace"),
+        PathError::Absolute(path) => format!("`{path}` is absolute"),
+        other => other.to_string(),
+    }
+}
+
+impl Override {
+    /// Says that there is no package; `exists` is whether its directory is there, and `known` are those of packages.
+    pub(crate) fn no_pkg<'d>(
+        &self,
+        exists: bool,
+        known: impl IntoIterator<Item = &'d RelPath>,
+    ) -> Diagnostic {
+        let dir = self.dir.dotted();
+        let message = match exists {
+            true => format!("`{dir}` holds no `{PKG_FILE}`"),
+            false => format!("there is no directory `{dir}`"),
+        };
+        let near = nearest(self.dir.as_str(), known.into_iter().map(RelPath::as_str));
+        let help = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "name the directory of a package of the workspace, from its root".to_owned(),
+        };
+        Diagnostic::error(Class::Resolution, message).at(Some(self.dir_at.clone())).help(help)
+    }
+}
