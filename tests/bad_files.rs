@@ -69,6 +69,7 @@ fn a_workspace_file_with_an_unknown_key() {
           |
         2 | member = ["a"]
           | ^^^^^^
+          help: did you mean `members`?
         [TIME] FAILED 1 error in [TIME]
     "#]],
     );

@@ -178,8 +178,8 @@ fn a_package_that_needs_retrieved_ones_is_published_and_used() {
             "Needs x/a ^1: 1.2.0 from via:acme/tool",
             "Needs acme/tool ^1: 1.0.0 from main",
             "Verified 1 module from the archive alone, strict, in [TIME]",
-            "Published acme/tool 1.0.0 to file://[ROOT]/../registry",
-            "Published acme/app 1.0.0 to file://[ROOT]/../registry",
+            "Published acme/tool 1.0.0 to file://[BASE]/registry",
+            "Published acme/app 1.0.0 to file://[BASE]/registry",
         ]
     );
     let meta = std::fs::read_to_string(publisher.base().join("registry/pkgs/acme/app/1.0.0.json"))

@@ -26,6 +26,7 @@ pub use self::kept::{Kept, LookOver, Standing};
 pub(crate) use self::module_steps::ModuleSteps;
 use self::planned::InBuild;
 pub(crate) use self::planned::warnings;
+pub(crate) use self::visit::check_runs;
 use self::recall::Recall;
 use self::request::request_key;
 pub use self::request::{BuildRequest, LinkPolicy};

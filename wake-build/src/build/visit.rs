@@ -190,18 +190,21 @@ impl Session {
         let outlook = Outlook::new(&self.machine, &all, &results, &checkout.history, run.cancel);
         let pinned = outlook.pin(step_id(node))?;
         let label = planned.plan.graph[node].label.clone();
-        let what = match pinned.action.command {
-            Command::Run(_) => None,
-            Command::Collect { .. } => Some("it only collects files"),
-            Command::Image { .. } => Some("wake itself puts its image together"),
-        };
-        if let Some(what) = what {
-            let message = format!("{label} runs no command: {what}");
-            return Err(Diagnostic::error(Class::Usage, message).into());
-        }
+        check_runs(&label, &pinned.action.command)?;
         let command = shell_line(&pinned);
         Ok((Some((VisitedStep { label, command }, pinned)), keys))
     }
+}
+
+/// A step that is to be entered, or run beside wake, must run a command.
+pub(crate) fn check_runs(label: &str, command: &Command) -> Result<(), Diagnostic> {
+    let instead = match command {
+        Command::Run(_) => return Ok(()),
+        Command::Collect { .. } => "it only collects files",
+        Command::Image { .. } => "wake itself puts its image together",
+    };
+    let message = format!("{label} runs no command: {instead}");
+    Err(Diagnostic::error(Class::Usage, message))
 }
 
 /// The label, the key and the duration of each step that is done.

@@ -11,6 +11,7 @@ use wake_steps::{Input, here};
 
 use super::Explained;
 use super::view::View;
+use crate::build::check_runs;
 use crate::lower::step_id;
 use crate::pkg_place::PkgPlace;
 use crate::session::Session;
@@ -97,15 +98,7 @@ impl Session {
             return Err(Diagnostic::error(Class::Action, message).help(help).into());
         }
         let pinned = view.pin(node)?;
-        let what = match pinned.action.command {
-            Command::Run(_) => None,
-            Command::Collect { .. } => Some("it only collects files"),
-            Command::Image { .. } => Some("wake itself puts its image together"),
-        };
-        if let Some(what) = what {
-            let message = format!("{label} runs no command: {what}");
-            return Err(Diagnostic::error(Class::Usage, message).into());
-        }
+        check_runs(&label, &pinned.action.command)?;
         let done = view.results.get(step_id(node));
         let absolute = |place: &PkgPlace, below: &RelPath| match place {
             PkgPlace::Checkout(dir) => Some(self.workspace.absolute(&dir.join(below))),

@@ -295,7 +295,7 @@ fn disk_outside_memory_is_limited(bed: &Bed) {
 
 /// What a command may write beyond its bound on disk before it is gone, in bytes: what it writes while nobody looks, which is
 /// 2 ms on an idle machine and the time that others have before the worker's turn on a busy one.
-const SLACK: u64 = 256 << 20;
+const SLACK: u64 = 2 << 30;
 
 fn disk_at_full_speed_is_limited(bed: &Bed) {
     let scratch = bed.path("scratch");

@@ -77,6 +77,11 @@ impl EntryPath {
     }
 }
 
+/// A path from a stranger as it may be shown on a terminal.
+pub(crate) fn shown(path: &EntryPath) -> String {
+    path.to_string().escape_debug().to_string()
+}
+
 /// Prints the path, and the root as `.`.
 impl fmt::Display for EntryPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

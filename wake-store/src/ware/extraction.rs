@@ -3,7 +3,7 @@
 use super::archive::{Content, ExtractError, NoContent, Visit, copy_hashed};
 use super::bucket::{Bucket, Conflict};
 use super::disk::{Ownership, TreeWriter};
-use super::entry_path::EntryPath;
+use super::entry_path::{EntryPath, shown};
 use super::filters::{Passage, Rules};
 use super::hash::Sha384Digest;
 use super::meter::Meter;
@@ -176,9 +176,4 @@ fn explain(path: &EntryPath, conflict: Conflict) -> ExtractError {
             ExtractError::NotADirectory { path: shown(path), ancestor: shown(&above) }
         }
     }
-}
-
-/// A path from a stranger as it may be shown on a terminal.
-fn shown(path: &EntryPath) -> String {
-    path.to_string().escape_debug().to_string()
 }

@@ -2,7 +2,7 @@
 
 use super::archive::{Content, ExtractError, Stream, Visit, copy_hashed, read_tar};
 use super::disk::{Room, RoomyFile};
-use super::entry_path::EntryPath;
+use super::entry_path::{EntryPath, shown};
 use super::meter::{Meter, Metered};
 use super::node::{Meta, Node};
 use super::policy::ArchivePolicy;
@@ -351,11 +351,6 @@ impl Read for Plain<'_> {
 
 fn unwritten(path: &Path, source: io::Error) -> ExtractError {
     ExtractError::Write { path: path.to_owned(), source }
-}
-
-/// A path from a stranger as it may be shown on a terminal.
-fn shown(path: &EntryPath) -> String {
-    path.to_string().escape_debug().to_string()
 }
 
 #[cfg(test)]
