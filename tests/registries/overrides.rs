@@ -67,6 +67,40 @@ fn a_package_of_the_workspace_meets_what_members_and_fetched_packages_require() 
     assert_eq!(text, "http 1.0.0\nanother\ntext 2.0.1\nanother\ntext 2.0.1\n");
 }
 
+/// What a fetched package imports of it is evaluated anew when it changes.
+#[test]
+fn a_fetched_package_imports_of_what_stands_in() {
+    let scene = Scene::new();
+    let words = |project: &Project, dir: &str, words: &str| {
+        project.edit(
+            &format!("{dir}/PKG.libsonnet"),
+            "'./data']",
+            "'./data', './words.libsonnet']",
+        );
+        project.write(&format!("{dir}/words.libsonnet"), format!("{{ say: '{words}' }}\n"));
+    };
+    scene.write("tls", "1.4.0", "", SHOWS);
+    words(&scene.publisher, "tls", "published");
+    scene.publisher.wake(["publish", "tls"]).run().success();
+    scene.write("http", "1.0.0", &format!("tls: {}", get("tls", "^1")), "echo \"$1\" > out.txt");
+    scene.publisher.edit(
+        "http/made.libsonnet",
+        "args=[\n",
+        "args=[(import '@tls/words.libsonnet').say] + [\n",
+    );
+    scene.publisher.wake(["publish", "http"]).run().success();
+    let user = scene.user(&format!("http: {}", get("http", "^1")));
+    user.build(&["//app"]);
+    assert_eq!(user.result_text("//app:app", "out.txt"), "published\n");
+    overridden(&user, "1.5.0", "");
+    words(&user, "libs/tls", "here");
+    user.build(&["//app"]);
+    assert_eq!(user.result_text("//app:app", "out.txt"), "here\n");
+    user.write("libs/tls/words.libsonnet", "{ say: 'now' }\n");
+    user.build(&["//app"]);
+    assert_eq!(user.result_text("//app:app", "out.txt"), "now\n");
+}
+
 /// What is added is what stands in, and no registry is asked which versions there are.
 #[test]
 fn the_newest_version_is_that_of_the_workspace() {
