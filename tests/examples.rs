@@ -178,6 +178,29 @@ fn rootfs_builds_in_a_file_system_that_it_made() {
 }
 
 #[test]
+fn image_is_put_together_and_tried() {
+    if !has_busybox("image_is_put_together") {
+        return;
+    }
+    let project = example("image");
+    let touched = ["greeting.txt", "hello.sh", "hello.libsonnet"];
+    assert_eq!(cold_warm_touched(&project, &[], &touched), 4);
+    assert_eq!(project.result_text("//:tried", "said.txt"), "Hello, wake!\n");
+    let inspect = ["image", "inspect", ".wake/out/hello/image"];
+    let inspected = project.wake(inspect).run().success().stdout;
+    for line in ["user        1000:1000", "entrypoint  /usr/bin/hello", "env         WHO=world"] {
+        assert!(inspected.lines().any(|one| one == line), "{line}: {inspected}");
+    }
+    project.write("greeting.txt", "Good day\n");
+    assert_eq!(project.build(&[]).ran(), ["//:hello", "//:tried"]);
+    assert_eq!(project.result_text("//:tried", "said.txt"), "Good day, wake!\n");
+    assert_ne!(project.wake(inspect).run().success().stdout, inspected);
+    // The program comes out equal, and there it ends.
+    project.edit("box.libsonnet", "'/bin/busybox', './busybox'", "'/bin/busybox', 'busybox'");
+    assert_eq!(project.build(&[]).ran(), ["//:box"]);
+}
+
+#[test]
 fn monorepo_builds_tests_and_releases() {
     let project = example("monorepo");
     let touched = ["libs/text/src/text.c", "data/cities/cities.csv", "apps/program.libsonnet"];
