@@ -13,8 +13,8 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 use wake_store::ware::{
-    ArchivePolicy, Category, Meter, PackFilters, PackType, Placement, Route, Unpack, UnpackError,
-    UnpackFilters, WareId, Warehouse, pack,
+    ArchivePolicy, Category, DownloadError, Meter, PackFilters, PackType, Placement, Route, Unpack,
+    UnpackError, UnpackFilters, WareId, Warehouse, download, pack,
 };
 
 /// A word that may be seen by nobody but the server that it is for.
@@ -184,6 +184,23 @@ fn n2_encryption_is_not_given_up_on_the_way() {
     assert_eq!(error.unwrap_err().category(), Category::WarehouseUnavailable);
     assert_eq!(server.heads().len(), 1);
     assert_eq!(plain.heads(), [""; 0]);
+}
+
+#[test]
+fn n2_nor_for_a_file_that_is_known_by_its_digest() {
+    let bed = Bed::new();
+    let plain = Server::start(None, bed.ok());
+    let to = format!("location: http://localhost:{}/x", plain.port);
+    let moved = response("302 Found", &[&to], b"");
+    let server = Server::start(Some(bed.certified("localhost", 4000)), moved);
+    let urls = [format!("https://localhost:{}/x", server.port)];
+    let (into, meter) = (bed.path("fetched"), Meter::default());
+    let digest = "0".repeat(64);
+    let error = download(&urls, Some(&digest), &into, &bed.trusting(), &meter).unwrap_err();
+    assert!(matches!(error, DownloadError::Nowhere(_)), "{error}");
+    assert!(!server.heads().is_empty());
+    assert_eq!(plain.heads(), [""; 0]);
+    assert!(!into.exists());
 }
 
 #[test]
