@@ -170,6 +170,13 @@ fn entries(
             let at = below_of(&to, path.as_str()).map_err(|error| fault(format!("it {error}")))?;
             put(at, node, &from.join(path))?;
         }
+        // Its directories are whose it is, but for those that lower layers have.
+        let dirs: Vec<EntryPath> = entries.keys().flat_map(parents).collect();
+        for dir in dirs {
+            if is_in(&dir, &to) && !there.contains(&dir) && !entries.contains_key(&dir) {
+                entries.insert(dir, (meta(Node::Dir, 0o755, files.owner), None));
+            }
+        }
     }
     let above: Vec<EntryPath> = entries.keys().flat_map(parents).collect();
     for parent in above {
@@ -189,6 +196,12 @@ fn entries(
         }
     }
     Ok(entries)
+}
+
+/// Whether a path is `dir` or lies below it.
+fn is_in(path: &EntryPath, dir: &EntryPath) -> bool {
+    let rest = path.as_str().strip_prefix(dir.as_str());
+    dir.is_root() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn below_of(to: &EntryPath, path: &str) -> Result<EntryPath, wake_store::ware::EntryPathError> {
@@ -413,7 +426,8 @@ mod tests {
         let all = [("tool", "#!/bin/sh\n", true), ("share/a/b", "text", false)];
         let tool =
             PlacedFiles { mode: Some(0o4755), owner: [7, 8], ..placed("./tool", "/bin/tool") };
-        let composition = composition(vec![vec![tool, placed("./share", "/usr/share")]]);
+        let share = PlacedFiles { owner: [9, 9], ..placed("./share", "/usr/share") };
+        let composition = composition(vec![vec![tool, share]]);
         let (image, layout) = one.compose(&composition, &one.files(&all)).unwrap();
         let (again, _) = other.compose(&composition, &other.files(&all)).unwrap();
         assert_eq!(image, again);
@@ -432,6 +446,10 @@ mod tests {
         assert_eq!(paths, ["bin", "bin/tool", "usr", "usr/share", "usr/share/a", "usr/share/a/b"]);
         let meta = &nodes[&EntryPath::parse(b"bin/tool").unwrap()].meta;
         assert_eq!((meta.perms, meta.uid, meta.gid), (0o4755, 7, 8));
+        // The directories of what is placed are whose it is, those that lead there are root's.
+        let owner = |path: &str| nodes[&EntryPath::parse(path.as_bytes()).unwrap()].meta.uid;
+        let owners = ["usr", "usr/share", "usr/share/a", "usr/share/a/b", "bin"].map(owner);
+        assert_eq!(owners, [0, 9, 9, 9, 0]);
         let tree = one.store.tree_place(&images.tree(&read).unwrap());
         assert_eq!(std::fs::read_to_string(tree.join("usr/share/a/b")).unwrap(), "text");
     }
