@@ -10,7 +10,7 @@
 //! | `test_past` | how tests ended when they ran |
 //! | `options`, `evaluate`, `expression` | what options are set to; applies functions, remembering what came of it; evaluates what somebody typed |
 //! | `file_set` | which files of a package others get |
-//! | `retriever`, `locked`, `load`, `order`, `choose`, `resolve` | from package files and `wake.lock` to packages that fit together |
+//! | `retriever`, `lock_text`, `locked`, `load`, `order`, `choose`, `resolve` | from package files and `wake.lock` to packages that fit together |
 //! | `written`, `view`, `instance` | packages with their inputs, as functions see them |
 //! | `module`, `purpose`, `plan` | from packages to the graph of configured modules that are wanted |
 //! | `host_packages`, `lower` | what the distribution has; from a module to a step, which knows no package any more |
@@ -43,6 +43,7 @@ mod evaluate;
 mod expression;
 mod file_set;
 mod retriever;
+mod lock_text;
 mod locked;
 mod load;
 mod order;
