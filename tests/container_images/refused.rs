@@ -149,6 +149,15 @@ fn what_is_wrong_with_the_name_of_an_image() {
     );
 }
 
+#[test]
+fn a_path_at_which_nothing_lies_is_no_name() {
+    let project = project().build();
+    for path in ["./nothing", ".wake/out/app/image", "/nowhere/image.tar"] {
+        let message = format!("there is no layout and no archive of images at `{path}`");
+        project.wake(["image", "inspect", path]).run().code(4).mentions(&message);
+    }
+}
+
 #[track_caller]
 fn not_put_together(image: &str, code: i32, expected: Expect) {
     let project = project()

@@ -96,6 +96,11 @@ fn named(
     let path = settings.cwd.join(image);
     let reference = match path.exists() {
         true => ImageReference::of_file(&path, image),
+        // No name of an image begins so.
+        false if image.starts_with(['.', '/']) => {
+            let message = format!("there is no layout and no archive of images at `{image}`");
+            return Err(Diagnostic::error(Class::Nothing, message).into());
+        }
         false => parse(image, settings)?,
     };
     let digest = images.resolve(&reference).map_err(failure)?;
