@@ -12,9 +12,10 @@ struct Layer {
 const LAYERS: &[Layer] = &[
     Layer { crates: &["wake-model"], may_use: &[] },
     Layer {
-        crates: &["wake-solve", "wake-eval", "wake-exec", "wake-store", "wake-velocity"],
+        crates: &["wake-yaml", "wake-solve", "wake-eval", "wake-exec", "wake-store"],
         may_use: &["wake-model"],
     },
+    Layer { crates: &["wake-velocity"], may_use: &["wake-model", "wake-yaml"] },
     Layer { crates: &["wake-registry"], may_use: &["wake-model", "wake-store"] },
     Layer { crates: &["wake-image"], may_use: &["wake-model", "wake-store", "wake-registry"] },
     Layer {

@@ -1,9 +1,10 @@
 //! What a site or a person says once for all images: `config.yaml`, and what is added in a call.
 
+use wake_yaml::{DocumentError, Fields, Node, Place, Warning, Yaml, list, list_or_one, text};
+
+use crate::VELOCITY;
 use crate::catalog::{Addition, Variable, Written};
-use crate::error::{DocumentError, Place, Warning};
 use crate::spec::Condition;
-use crate::yaml::{Fields, Node, Yaml, list, list_or_one, text};
 
 /// A configuration; what it does not say is `None`.
 #[derive(Debug, Default)]
@@ -31,7 +32,7 @@ pub struct Config {
 impl Config {
     /// Reads a configuration; `file` is for messages.
     pub fn parse(file: &str, bytes: &[u8]) -> Result<Self, DocumentError> {
-        let mut yaml = Yaml::parse(file, bytes)?;
+        let mut yaml = Yaml::parse(file, bytes, VELOCITY)?;
         let root = yaml.root.clone();
         let mut config = Self::default();
         let mut fields = Fields::of(&yaml, &root, "the configuration")?;

@@ -14,7 +14,6 @@
 //!
 //! | room | what it has |
 //! |---|---|
-//! | `error`, `text`, `yaml` | documents that know where things stand in them |
 //! | [`version`] | how versions compare |
 //! | [`spec`] | what targets, dependencies and conditions say |
 //! | [`files`] | who hands documents out |
@@ -26,9 +25,6 @@
 //! | [`config`] | what is said once for all images |
 //! | [`skeleton`] | a new image to begin with |
 
-mod error;
-mod text;
-mod yaml;
 pub mod version;
 pub mod spec;
 pub mod files;
@@ -40,4 +36,7 @@ pub mod plan;
 pub mod config;
 pub mod skeleton;
 
-pub use error::{DocumentError, Place, Warning};
+pub use wake_yaml::{DocumentError, Place, Warning};
+
+/// Who documents were written for.
+const VELOCITY: &str = "Velocity";

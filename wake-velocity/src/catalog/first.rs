@@ -1,12 +1,12 @@
 //! `<name>/<tag>/specifications.yaml`.
 
+use wake_yaml::{DocumentError, Entry, Fields, Mark, Node, Value, Yaml, kind, list_or_one, text};
+
 use super::{Catalog, Context, Image, Prolog, Variable, Written, bytes, directories};
-use crate::error::DocumentError;
+use crate::VELOCITY;
 use crate::files::Files;
 use crate::spec::Setting;
-use crate::text::Mark;
 use crate::version::{Comparable, Tag};
-use crate::yaml::{Entry, Fields, Node, Value, Yaml, kind, list_or_one, text};
 
 /// One version of an image: its name, its tag, its directory.
 #[derive(Clone, Copy)]
@@ -30,7 +30,7 @@ pub(super) fn read(
         let content = bytes(files, &file).map_err(|error| {
             error.with_hint("every directory of an image is a version of it and has this file")
         })?;
-        let mut yaml = Yaml::parse(&file, &content)?;
+        let mut yaml = Yaml::parse(&file, &content, VELOCITY)?;
         let version = Version { name, tag: &tag, dir: &dir };
         let image = document(&mut yaml, &catalog.setting, version)?;
         catalog.keep(&file, &yaml.source);

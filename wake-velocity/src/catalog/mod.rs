@@ -6,10 +6,10 @@ mod second;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::error::{DocumentError, Place, Warning};
+use wake_yaml::{DocumentError, Mark, Place, Text, Warning};
+
 use crate::files::{Entry, Files, Kind};
 use crate::spec::{Condition, Setting};
-use crate::text::{Mark, Text};
 
 /// Which of the two forms the documents have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
+use wake_yaml::{DocumentError, Fields, Mark, Node, Warning, Yaml, list, list_or_one, text};
+
 use super::{
     Catalog, Context, Declaration, Generation, Image, Scope, Variable, What, Written, bytes,
 };
-use crate::error::{DocumentError, Warning};
+use crate::VELOCITY;
 use crate::files::Files;
 use crate::spec::{Condition, Part, Subject};
-use crate::text::Mark;
 use crate::version::Release;
-use crate::yaml::{Fields, Node, Yaml, list, list_or_one, text};
 
 /// Reads the versions of an image that exist for the setting, and what is declared of them.
 pub(super) fn read(
@@ -21,7 +21,7 @@ pub(super) fn read(
 ) -> Result<(), DocumentError> {
     debug_assert_eq!(catalog.generation, Generation::Second);
     let file = format!("{dir}/specs.yaml");
-    let mut yaml = Yaml::parse(&file, &bytes(files, &file)?)?;
+    let mut yaml = Yaml::parse(&file, &bytes(files, &file)?, VELOCITY)?;
     let root = yaml.root.clone();
     let mut fields = Fields::of(&yaml, &root, "the document")?;
     let declared = fields.need(&yaml, "versions")?;

@@ -1,9 +1,9 @@
 //! What lies beside a script when it is built.
 
 use wake_model::digest::BlobDigest;
+use wake_yaml::DocumentError;
 
 use crate::catalog::{Catalog, Context, Image, bytes};
-use crate::error::DocumentError;
 use crate::files::{Files, Kind};
 
 /// A file of a context.

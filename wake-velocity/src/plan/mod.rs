@@ -8,8 +8,9 @@ mod variables;
 pub use context::ContextFile;
 pub use id::{Base, BuildId, Identity};
 
+use wake_yaml::{DocumentError, Warning};
+
 use crate::catalog::{Catalog, Generation, Image, Written};
-use crate::error::{DocumentError, Warning};
 use crate::files::Files;
 use crate::script::{Backend, Limits};
 use crate::solve::Solution;

@@ -1,9 +1,9 @@
 //! The lines that run before an image is built.
 
+use wake_yaml::{DocumentError, Text};
+
 use crate::catalog::{Catalog, Context, Image, Prolog};
-use crate::error::DocumentError;
 use crate::files::Files;
-use crate::text::Text;
 
 /// The lines of an image's prolog.
 pub(super) fn lines(

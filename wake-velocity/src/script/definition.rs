@@ -1,7 +1,8 @@
 //! Definitions, for Apptainer and Singularity.
 
+use wake_yaml::DocumentError;
+
 use crate::catalog::Generation;
-use crate::error::DocumentError;
 use crate::template::{Env, Line, Run, Source, Template};
 
 /// The lines of a definition. The second generation indents none.

@@ -1,7 +1,8 @@
 //! Dockerfiles, for Docker, Podman, Buildah and OpenShift.
 
+use wake_yaml::DocumentError;
+
 use crate::catalog::Generation;
-use crate::error::DocumentError;
 use crate::template::{Label, Line, Run, Source, Template};
 
 /// The lines of a Dockerfile. The first generation leaves `@pre` and `@post` out.

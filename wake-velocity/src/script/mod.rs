@@ -7,8 +7,9 @@ mod dockerfile;
 pub use command::Limits;
 pub(crate) use command::quoted;
 
+use wake_yaml::{DocumentError, Place};
+
 use crate::catalog::Generation;
-use crate::error::DocumentError;
 use crate::template::Template;
 
 /// A tool that builds images.
@@ -69,7 +70,7 @@ impl Backend {
 }
 
 /// An error at a place of a template.
-fn error(place: &crate::error::Place, message: impl Into<String>, line: &str) -> DocumentError {
+fn error(place: &Place, message: impl Into<String>, line: &str) -> DocumentError {
     DocumentError {
         place: place.clone(),
         source_line: line.to_owned(),

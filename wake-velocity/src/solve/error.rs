@@ -1,6 +1,6 @@
 use std::fmt::Write;
 
-use crate::error::{DocumentError, Place};
+use wake_yaml::{DocumentError, Place};
 
 /// Why there is nothing to build.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

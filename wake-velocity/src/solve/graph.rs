@@ -1,7 +1,8 @@
 //! Which images need which.
 
+use wake_yaml::DocumentError;
+
 use crate::catalog::{Catalog, Generation, Written};
-use crate::error::DocumentError;
 use crate::spec::{Condition, FirstSpec, Subject};
 use crate::version::{Release, Tag};
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use wake_yaml::Place;
+
 use crate::catalog::Catalog;
-use crate::error::Place;
 
 use super::error::{Fact, SolveError};
 use super::graph::{Graph, Number};

@@ -1,10 +1,9 @@
 //! One raw line: variables, conditions, comments, references to arguments.
 
 use wake_model::nearest::nearest;
+use wake_yaml::{DocumentError, Mark, Text};
 
 use super::{Line, Piece, Reading};
-use crate::error::DocumentError;
-use crate::text::{Mark, Text};
 
 /// More text than this comes of one line only if it never ends.
 const LONGEST: usize = 1 << 20;

@@ -1,4 +1,4 @@
-use crate::error::Place;
+use wake_yaml::Place;
 
 /// A text in which arguments of the build are referred to.
 #[derive(Clone, Debug, PartialEq, Eq)]

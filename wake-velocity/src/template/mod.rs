@@ -8,7 +8,7 @@ mod read;
 
 pub use line::{Line, Piece};
 
-use crate::error::{DocumentError, Place, Warning};
+use wake_yaml::{DocumentError, Place, Warning};
 
 /// A template for one image, with its variables filled in and its conditions decided.
 #[derive(Clone, Debug, PartialEq, Eq)]

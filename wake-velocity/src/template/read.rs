@@ -1,13 +1,12 @@
 //! From lines to sections.
 
 use wake_model::nearest::nearest;
+use wake_yaml::{DocumentError, Mark, Place, Text, Warning};
 
 use super::expand::{FindArgument, Raw, first_argument, second_argument};
 use super::{
     Argument, Copy, Env, From, Label, Language, Line, Piece, Reading, Run, Source, Template,
 };
-use crate::error::{DocumentError, Place, Warning};
-use crate::text::{Mark, Text};
 
 const SECTIONS: [&str; 9] =
     ["@from", "@pre", "@arg", "@copy", "@run", "@env", "@label", "@entry", "@post"];

@@ -6,21 +6,28 @@ use crate::error::{DocumentError, Place};
 
 /// A text and the name under which it was read.
 #[derive(Clone, Debug)]
-pub(crate) struct Text {
+pub struct Text {
     file: Arc<str>,
     lines: Arc<[String]>,
 }
 
 /// Line and column in characters, both from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
-    pub(crate) line: usize,
-    pub(crate) column: usize,
+pub struct Mark {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
+}
+
+impl Mark {
+    /// The document as a whole.
+    pub const NONE: Mark = Mark { line: 0, column: 0 };
 }
 
 impl Text {
     /// Takes the bytes of a file apart into lines; an end of line may be `\n` or `\r\n`.
-    pub(crate) fn new(file: &str, bytes: &[u8]) -> Result<(Self, String), DocumentError> {
+    pub fn new(file: &str, bytes: &[u8]) -> Result<(Self, String), DocumentError> {
         let text = match std::str::from_utf8(bytes) {
             Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n"),
             Err(error) => {
@@ -33,16 +40,28 @@ impl Text {
         Ok((Self { file: file.into(), lines }, text))
     }
 
-    pub(crate) fn lines(&self) -> &[String] {
+    /// That of a document which was computed: no line of it was written.
+    pub(crate) fn computed(file: &str) -> Self {
+        Self { file: file.into(), lines: Arc::new([]) }
+    }
+
+    /// The name under which it was read.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The lines, without their ends.
+    pub fn lines(&self) -> &[String] {
         &self.lines
     }
 
-    pub(crate) fn place(&self, mark: Mark) -> Place {
+    /// Where `mark` is, for people.
+    pub fn place(&self, mark: Mark) -> Place {
         Place { file: self.file.clone(), line: mark.line, column: mark.column }
     }
 
     /// An error at `mark`.
-    pub(crate) fn error(&self, mark: Mark, message: impl Into<String>) -> DocumentError {
+    pub fn error(&self, mark: Mark, message: impl Into<String>) -> DocumentError {
         let line = self.lines.get(mark.line.wrapping_sub(1));
         DocumentError {
             place: self.place(mark),

@@ -1,3 +1,5 @@
+//! A document that is wrong at a place.
+
 use std::fmt;
 use std::sync::Arc;
 

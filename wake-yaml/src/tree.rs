@@ -5,11 +5,64 @@ use std::sync::Arc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 
-use super::{Entry, Node, Value};
 use crate::error::DocumentError;
+use crate::resolved;
 use crate::text::{Mark, Text};
 
-/// No specification is deeper, and what is dropped level by level must end.
+/// A value and where it starts.
+#[derive(Debug)]
+pub struct Node {
+    /// Where.
+    pub at: Mark,
+    /// What.
+    pub value: Value,
+}
+
+/// What stands somewhere.
+#[derive(Debug)]
+pub enum Value {
+    /// Nothing.
+    Null,
+    /// A scalar as it is written; without quotes YAML may take it for a number or the like.
+    Text {
+        /// The text.
+        text: String,
+        /// Whether it stands in quotes or as a block.
+        quoted: bool,
+    },
+    /// A list.
+    List(Vec<Arc<Node>>),
+    /// A mapping, in its order.
+    Map(Vec<Entry>),
+}
+
+/// One key of a mapping.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// Where it stands.
+    pub at: Mark,
+    /// What stands for it.
+    pub value: Arc<Node>,
+}
+
+impl Node {
+    /// The value as YAML 1.1 has it: a scalar without quotes may be a number or a truth value.
+    pub fn to_json(&self) -> serde_json::Value {
+        match &self.value {
+            Value::Null => serde_json::Value::Null,
+            Value::Text { text, quoted: true } => text.as_str().into(),
+            Value::Text { text, quoted: false } => resolved::value(text),
+            Value::List(items) => items.iter().map(|item| item.to_json()).collect(),
+            Value::Map(entries) => {
+                entries.iter().map(|entry| (entry.key.clone(), entry.value.to_json())).collect()
+            }
+        }
+    }
+}
+
+/// No document is deeper, and what is dropped level by level must end.
 const DEEPEST: usize = 64;
 
 /// A list or mapping of which not everything has been read.
@@ -33,7 +86,7 @@ struct Tree<'a> {
 }
 
 /// Reads the one document of a text. An empty one is null.
-pub(super) fn read(source: &Text, text: &str) -> Result<Arc<Node>, DocumentError> {
+pub(crate) fn read(source: &Text, text: &str) -> Result<Arc<Node>, DocumentError> {
     let mut tree = Tree { source, open: Vec::new(), anchors: HashMap::new(), root: None };
     let mut documents = 0;
     for event in Parser::new_from_str(text) {
@@ -74,6 +127,25 @@ pub(super) fn read(source: &Text, text: &str) -> Result<Arc<Node>, DocumentError
     }
     let nothing = || Arc::new(Node { at: Mark { line: 1, column: 1 }, value: Value::Null });
     Ok(tree.root.unwrap_or_else(nothing))
+}
+
+/// The nodes of a value that was computed, none of which has a place.
+pub(crate) fn of_json(value: &serde_json::Value) -> Arc<Node> {
+    let at = Mark::NONE;
+    let value = match value {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::String(text) => Value::Text { text: text.clone(), quoted: true },
+        serde_json::Value::Bool(truth) => Value::Text { text: truth.to_string(), quoted: false },
+        serde_json::Value::Number(number) => {
+            Value::Text { text: resolved::written(number), quoted: false }
+        }
+        serde_json::Value::Array(items) => Value::List(items.iter().map(of_json).collect()),
+        serde_json::Value::Object(fields) => {
+            let entry = |(key, value)| Entry { key: String::clone(key), at, value: of_json(value) };
+            Value::Map(fields.iter().map(entry).collect())
+        }
+    };
+    Arc::new(Node { at, value })
 }
 
 fn mark(marker: Marker) -> Mark {

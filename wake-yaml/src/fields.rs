@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use wake_model::nearest::nearest;
 
-use super::{Entry, Node, Value, Yaml, resolved};
 use crate::error::DocumentError;
 use crate::text::Mark;
+use crate::tree::{Entry, Node, Value};
+use crate::{Yaml, resolved};
 
 /// The entries of a mapping while they are read.
 #[derive(Clone)]
-pub(crate) struct Fields<'a> {
+pub struct Fields<'a> {
     entries: Vec<&'a Entry>,
     at: Mark,
     what: String,
@@ -18,7 +19,7 @@ pub(crate) struct Fields<'a> {
 }
 
 /// What kind of value a node is, with its article.
-pub(crate) fn kind(node: &Node) -> &'static str {
+pub fn kind(node: &Node) -> &'static str {
     match &node.value {
         Value::Null => "null",
         Value::Text { .. } => "a string",
@@ -32,12 +33,15 @@ fn mismatch(yaml: &Yaml, node: &Node, what: &str, expected: &str) -> DocumentErr
 }
 
 /// The text of a scalar. Where YAML reads another value than the text, that is warned about.
-pub(crate) fn text(yaml: &mut Yaml, node: &Node, what: &str) -> Result<String, DocumentError> {
+pub fn text(yaml: &mut Yaml, node: &Node, what: &str) -> Result<String, DocumentError> {
     let Value::Text { text, quoted } = &node.value else {
         return Err(mismatch(yaml, node, what, "a string"));
     };
     if let Some(value) = resolved::other_than_written(text).filter(|_| !quoted) {
-        let message = format!("`{text}` is `{value}` to YAML and to Velocity: here it is `{text}`");
+        let message = format!(
+            "`{text}` is `{value}` to YAML and to {}: here it is `{text}`",
+            yaml.written_for
+        );
         let warning = yaml.source.error(node.at, message);
         let warning = warning.with_hint(format!("write `\"{text}\"`"));
         yaml.warn(warning);
@@ -46,11 +50,7 @@ pub(crate) fn text(yaml: &mut Yaml, node: &Node, what: &str) -> Result<String, D
 }
 
 /// The items of a list; null is an empty one.
-pub(crate) fn list<'a>(
-    yaml: &Yaml,
-    node: &'a Node,
-    what: &str,
-) -> Result<&'a [Arc<Node>], DocumentError> {
+pub fn list<'a>(yaml: &Yaml, node: &'a Node, what: &str) -> Result<&'a [Arc<Node>], DocumentError> {
     match &node.value {
         Value::Null => Ok(&[]),
         Value::List(items) => Ok(items),
@@ -59,7 +59,7 @@ pub(crate) fn list<'a>(
 }
 
 /// Texts that may be written as a list of them or as one.
-pub(crate) fn list_or_one(
+pub fn list_or_one(
     yaml: &mut Yaml,
     node: &Node,
     what: &str,
@@ -74,7 +74,7 @@ pub(crate) fn list_or_one(
 
 impl<'a> Fields<'a> {
     /// Begins to read `node`, which must be a mapping; null is an empty one. `what` names it in messages.
-    pub(crate) fn of(yaml: &Yaml, node: &'a Node, what: &str) -> Result<Self, DocumentError> {
+    pub fn of(yaml: &Yaml, node: &'a Node, what: &str) -> Result<Self, DocumentError> {
         let entries = match &node.value {
             Value::Null => Vec::new(),
             Value::Map(entries) => entries.iter().collect(),
@@ -84,7 +84,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes the value of `key`; one that is null counts as absent.
-    pub(crate) fn take(&mut self, key: &'static str) -> Option<&'a Arc<Node>> {
+    pub fn take(&mut self, key: &'static str) -> Option<&'a Arc<Node>> {
         self.known.push(key);
         let at = self.entries.iter().position(|entry| entry.key == key)?;
         let entry = self.entries.remove(at);
@@ -92,22 +92,35 @@ impl<'a> Fields<'a> {
     }
 
     /// Takes the value of `key`, which must be there.
-    pub(crate) fn need(
-        &mut self,
-        yaml: &Yaml,
-        key: &'static str,
-    ) -> Result<&'a Arc<Node>, DocumentError> {
-        let (at, what) = (self.at, self.what.clone());
-        self.take(key).ok_or_else(|| yaml.source.error(at, format!("{what} has no `{key}`")))
+    pub fn need(&mut self, yaml: &Yaml, key: &'static str) -> Result<&'a Arc<Node>, DocumentError> {
+        if let Some(node) = self.take(key) {
+            return Ok(node);
+        }
+        // What is there instead may be meant.
+        let others = self.entries.iter().map(|entry| entry.key.as_str());
+        let near = nearest(key, others.filter(|other| !self.known.contains(other)));
+        Err(match self.entries.iter().find(|entry| near == Some(entry.key.as_str())) {
+            Some(entry) => {
+                let message = format!("unknown key `{}` in {}", entry.key, self.what);
+                let error = yaml.source.error(entry.at, message);
+                error.with_hint(format!("did you mean `{key}`?"))
+            }
+            None => yaml.source.error(self.at, format!("{} has no `{key}`", self.what)),
+        })
+    }
+
+    /// Where the mapping stands.
+    pub fn at(&self) -> Mark {
+        self.at
     }
 
     /// What has not been taken.
-    pub(crate) fn rest(self) -> Vec<&'a Entry> {
+    pub fn rest(self) -> Vec<&'a Entry> {
         self.entries
     }
 
     /// Ends the reading: what is left is unknown.
-    pub(crate) fn finish(self, yaml: &Yaml) -> Result<(), DocumentError> {
+    pub fn finish(self, yaml: &Yaml) -> Result<(), DocumentError> {
         match self.entries.first() {
             None => Ok(()),
             Some(entry) => Err(self.unknown(yaml, entry)),
@@ -115,12 +128,24 @@ impl<'a> Fields<'a> {
     }
 
     /// Ends the reading of a mapping that may hold what is nobody's business here: only what is nearly a known key is an error.
-    pub(crate) fn finish_tolerant(self, yaml: &Yaml) -> Result<(), DocumentError> {
+    pub fn finish_tolerant(self, yaml: &Yaml) -> Result<(), DocumentError> {
         let near = |entry: &&&Entry| nearest(&entry.key, self.known.iter().copied()).is_some();
         match self.entries.iter().find(near) {
             None => Ok(()),
             Some(entry) => Err(self.unknown(yaml, entry)),
         }
+    }
+
+    /// The same, with a warning for what nobody knows.
+    pub fn finish_warning(self, yaml: &mut Yaml) -> Result<(), DocumentError> {
+        for entry in &self.entries {
+            let error = self.unknown(yaml, entry);
+            match nearest(&entry.key, self.known.iter().copied()) {
+                Some(_) => return Err(error),
+                None => yaml.warn(error),
+            }
+        }
+        Ok(())
     }
 
     fn unknown(&self, yaml: &Yaml, entry: &Entry) -> DocumentError {

@@ -1,9 +1,35 @@
 //! What YAML 1.1 makes of a scalar without quotes.
 
+use serde_json::{Number, Value};
+
 /// The text of the value that YAML 1.1 reads, where it is not the text that is written: `8.10` is the number `8.1`.
-pub(super) fn other_than_written(text: &str) -> Option<String> {
+pub(crate) fn other_than_written(text: &str) -> Option<String> {
     let value = truth(text).or_else(|| whole(text)).or_else(|| float(text))?;
     (value != text).then_some(value)
+}
+
+/// The value that YAML 1.1 reads. What JSON has no number for stays a text.
+pub(crate) fn value(text: &str) -> Value {
+    if let Some(truth) = truth(text) {
+        return Value::Bool(truth == "true");
+    }
+    let number = match whole(text) {
+        Some(digits) => digits.parse::<i64>().ok().map(Number::from).or_else(|| {
+            let large = digits.parse::<u64>().ok().map(Number::from);
+            large.or_else(|| Number::from_f64(digits.parse().ok()?))
+        }),
+        None => float(text).and_then(|digits| Number::from_f64(digits.parse().ok()?)),
+    };
+    number.map_or_else(|| text.into(), Value::Number)
+}
+
+/// A number so that [`value`] reads it.
+pub(crate) fn written(number: &Number) -> String {
+    let text = number.to_string();
+    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return text };
+    let point = if mantissa.contains('.') { "" } else { ".0" };
+    let sign = if exponent.starts_with(['+', '-']) { "" } else { "+" };
+    format!("{mantissa}{point}e{sign}{exponent}")
 }
 
 fn truth(text: &str) -> Option<String> {
@@ -104,7 +130,36 @@ fn float(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::other_than_written;
+    use serde_json::json;
+
+    use super::{other_than_written, value, written};
+
+    #[test]
+    fn scalars_have_the_types_of_yaml() {
+        for (text, expected) in [
+            ("1", json!(1)),
+            ("-7", json!(-7)),
+            ("18446744073709551615", json!(18_446_744_073_709_551_615_u64)),
+            ("1.5", json!(1.5)),
+            ("yes", json!(true)),
+            ("No", json!(false)),
+            ("0x1F", json!(31)),
+            ("1e3", json!("1e3")),
+            ("1.0.2", json!("1.0.2")),
+            (".inf", json!(".inf")),
+            ("-", json!("-")),
+        ] {
+            assert_eq!(value(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_number_is_read_as_it_was_computed() {
+        for number in [json!(0), json!(-3), json!(0.1), json!(1e21), json!(1.5e-9), json!(2.0)] {
+            let serde_json::Value::Number(number) = number else { continue };
+            assert_eq!(value(&written(&number)), serde_json::Value::Number(number));
+        }
+    }
 
     #[test]
     fn a_number_that_is_written_as_it_is_read_is_no_other() {
